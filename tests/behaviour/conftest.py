@@ -1,0 +1,131 @@
+"""Fixtures of the behaviour tests; tests/behaviour/README tells how to use them."""
+
+import contextlib
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from harness import backends, process, settings  # noqa: E402  (the path comes first)
+
+_running = []  # every Tidegate of the test under way, for the report of a failure
+
+
+@contextlib.contextmanager
+def _tidegate_factory(folder):
+    made = []
+
+    def start(conf, **options):
+        program = process.Tidegate(conf, folder / f"tidegate-{len(made)}", **options)
+        made.append(program)
+        _running.append(program)
+        return program
+    try:
+        yield start
+    finally:
+        failures = []
+        for program in reversed(made):
+            try:
+                program.end()
+            except AssertionError as failed:
+                failures.append(str(failed))
+            _running.remove(program)
+        assert not failures, "\n".join(failures)
+
+
+@contextlib.contextmanager
+def _backend_factory():
+    made = []
+
+    def start(*scripts, **options):
+        backend = backends.RecordingBackend(*scripts, **options)
+        made.append(backend)
+        return backend
+    try:
+        yield start
+    finally:
+        for backend in made:
+            backend.stop()
+
+
+@contextlib.contextmanager
+def _demo_factory(folder):
+    made = []
+
+    def start(name=None, **options):
+        name = name or f"demo{len(made) + 1}"
+        demo = process.Demo(folder / name, name, **options)
+        made.append(demo)
+        return demo
+    try:
+        yield start
+    finally:
+        for demo in made:
+            demo.stop(status=None)
+
+
+@pytest.fixture
+def recording_backend():
+    """recording_backend(*scripts, name=None): a TCP server that records and plays scripts."""
+    with _backend_factory() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_backend():
+    """The same, living for all tests of a file."""
+    with _backend_factory() as start:
+        yield start
+
+
+@pytest.fixture
+def demo_backend(tmp_path):
+    """demo_backend(name=None, tcp=False): a tidegate-demo process."""
+    with _demo_factory(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture
+def tidegate(tmp_path, recording_backend, demo_backend):
+    """tidegate(conf, env=None, arguments=(), wait=True): a running tidegate, judged at its end."""
+    with _tidegate_factory(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_tidegate(tmp_path_factory, module_backend):
+    """The same, living for all tests of a file."""
+    with _tidegate_factory(tmp_path_factory.mktemp("module")) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def run_tidegate():
+    """run_tidegate(*arguments): tidegate to its end, for -t, -V and wrong use."""
+    return process.run_tidegate
+
+
+@pytest.fixture(scope="session")
+def run_tidectl():
+    """run_tidectl(*arguments): tidectl to its end."""
+    return process.run_tidectl
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what its tidegate said."""
+    report = (yield).get_result()
+    if report.failed:
+        for program in _running:
+            report.sections.append((f"tidegate pid {program.pid}", program.output()[-6000:]))
+
+
+def pytest_report_header(config):
+    try:
+        found = ", ".join(sorted(settings.sanitizers())) or "none"
+        return (f"tidegate: {settings.program('tidegate')}, sanitizers: {found}, "
+                f"TG_TEST_TIMEOUT {settings.TIMEOUT:g} s")
+    except settings.Missing as missing:
+        return f"tidegate: {missing}"

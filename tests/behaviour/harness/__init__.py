@@ -1,0 +1,11 @@
+"""What behaviour tests are made of: a real tidegate, raw peers on both sides.
+
+settings   the timeout knob, the build under test, waiting
+net        an address of our own, free ports
+wire       bytes to messages, without a library that would repair them
+client     a client that sends exact bytes
+backends   servers that record exact bytes and play scripts
+process    tidegate and other programs: start, wait, stop by pid
+conf       configuration texts
+logs       log lines and access records
+"""

@@ -1,0 +1,191 @@
+"""Programs under test: started, waited for, stopped by pid, judged at their end."""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+from harness import client, logs, net, settings
+
+REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "LeakSanitizer:",
+           "runtime error:", "WARNING: ThreadSanitizer", "ThreadSanitizer:",
+           "UndefinedBehaviorSanitizer", "Assertion `")
+
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "second_deadlock_stack=1:report_signal_unsafe=1",
+}
+
+
+def reports_in(text):
+    """The lines of a sanitizer report, or nothing."""
+    return [line for line in text.splitlines() if any(mark in line for mark in REPORTS)]
+
+
+class Program:
+    """A program in a folder of its own, standard output and error in files."""
+
+    def __init__(self, argv, folder, env=None, name=None):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.name = name or os.path.basename(argv[0])
+        self.stdout = logs.LogFile(self.folder / f"{self.name}.out")
+        self.stderr = logs.LogFile(self.folder / f"{self.name}.err")
+        environment = {**SANITIZER_OPTIONS, **os.environ, **(env or {})}
+        with open(self.stdout.path, "ab") as out, open(self.stderr.path, "ab") as err:
+            self.process = subprocess.Popen(argv, cwd=self.folder, env=environment, stdout=out,
+                                            stderr=err, stdin=subprocess.DEVNULL)
+        self.pid = self.process.pid
+
+    def running(self):
+        return self.process.poll() is None
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, seconds=None):
+        """Waits for the end; the exit status."""
+        try:
+            return self.process.wait(settings.TIMEOUT if seconds is None else seconds)
+        except subprocess.TimeoutExpired:
+            raise settings.NotInTime(f"{self.name} (pid {self.pid}) did not end") from None
+
+    def stop(self, number=signal.SIGTERM, status=0):
+        """Stops it by pid; another exit status than `status` is a failure (None: any)."""
+        if self.running():
+            self.signal(number)
+        try:
+            ended = self.wait()
+        except settings.NotInTime:
+            self.kill()
+            raise
+        assert status is None or ended == status, f"{self.name} ended with {ended}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def output(self):
+        """Both outputs, for a report."""
+        return f"{self.stderr.text()}\n-- standard output --\n{self.stdout.text()}"
+
+
+class Tidegate(Program):
+    """A running tidegate. Its log is `log`, its access records `access`."""
+
+    def __init__(self, conf, folder, env=None, arguments=(), wait=True):
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.conf_path = folder / "tidegate.conf"
+        self.conf_path.write_text(str(conf))
+        self.address = getattr(conf, "address", None)
+        self.clients = []
+        self.expect_status = 0
+        super().__init__([settings.program("tidegate"), "-c", str(self.conf_path), *arguments],
+                         folder, env, "tidegate")
+        self.log = self.stderr
+        self.access = self.stdout
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self):
+        def ready():
+            return not self.running() or self.log.records(msg="ready")
+        try:
+            settings.wait_until(ready, "the log line msg=ready")
+            assert self.running(), f"tidegate ended with {self.process.returncode}"
+        except AssertionError as failed:
+            self.kill()
+            raise AssertionError(f"{failed}\n{self.output()[-4000:]}") from None
+
+    def client(self, address=None, **options):
+        """A raw client of the first listener; closed before tidegate is stopped."""
+        made = client.RawClient(address or self.address, **options)
+        self.clients.append(made)
+        return made
+
+    def exchange(self, request, method=None):
+        """One request on a connection of its own."""
+        with client.RawClient(self.address) as made:
+            return made.exchange(request, method)
+
+    def role_pid(self, role):
+        """The pid of a child: 'proxy' or 'keeper'; None while there is none."""
+        for child in children(self.pid):
+            if f"--role={role}" in command_line(child):
+                return child
+        return None
+
+    def rss_bytes(self, role="proxy"):
+        return rss_bytes(self.role_pid(role))
+
+    def end(self):
+        """Stops it as a test's last act: exit status 0 and no sanitizer report."""
+        for made in self.clients:
+            made.close()
+        try:
+            self.stop(status=None)
+            ended = self.process.returncode
+            assert self.expect_status is None or ended == self.expect_status, \
+                f"tidegate ended with {ended}"
+        finally:
+            report = reports_in(self.log.text())
+        assert not report, "sanitizer report:\n" + self.log.text()[-20000:]
+
+
+class Demo(Program):
+    """A tidegate-demo server from the build under test."""
+
+    def __init__(self, folder, name="demo", tcp=False, port=0, arguments=()):
+        port = port or net.free_port()
+        self.address = f"{net.ADDRESS}:{port}"
+        argv = [settings.program("tidegate-demo"), "-l", self.address, "-n", name]
+        super().__init__([*argv, *(["-t"] if tcp else []), *arguments], folder, None, name)
+        settings.wait_until(self.answers, f"tidegate-demo at {self.address}")
+
+    def answers(self):
+        assert self.running(), self.output()
+        try:
+            client.RawClient(self.address).close()
+            return True
+        except ConnectionRefusedError:
+            return False
+
+
+def children(pid):
+    """Pids of the processes whose parent is `pid`."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+def command_line(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+def rss_bytes(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"no VmRSS for {pid}")
+
+
+def run_tidegate(*arguments, env=None, folder=None):
+    """tidegate to its end, for -t, -V and wrong use: CompletedProcess with text outputs."""
+    return subprocess.run([settings.program("tidegate"), *arguments], cwd=folder, text=True,
+                          env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
+                          capture_output=True, timeout=settings.TIMEOUT, check=False,
+                          stdin=subprocess.DEVNULL)
+
+
+def run_tidectl(*arguments, env=None):
+    return subprocess.run([settings.program("tidectl"), *arguments], text=True,
+                          env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
+                          capture_output=True, timeout=settings.TIMEOUT, check=False,
+                          stdin=subprocess.DEVNULL)
