@@ -1,0 +1,178 @@
+#include "net/conn.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int conn_open(struct conn *c, struct loop *loop, int fd, watch_cb *cb)
+{
+	int rc;
+
+	c->loop = loop;
+	c->fd = fd;
+	c->flags = CONN_READABLE | CONN_WRITABLE;
+	rc = watch_start(loop, &c->watch, fd, cb);
+	if (rc != 0) {
+		close(fd);
+		c->fd = -1;
+	}
+	return rc;
+}
+
+int conn_connect(struct conn *c, struct loop *loop, const struct addr *to, watch_cb *cb)
+{
+	static const int one = 1;
+	int fd = socket(to->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int rc;
+
+	c->fd = -1;
+	if (fd < 0)
+		return -TG_EIO;
+	if (to->u.sa.sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (connect(fd, &to->u.sa, to->len) != 0 && errno != EINPROGRESS) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -TG_EIO;
+	}
+	rc = conn_open(c, loop, fd, cb);
+	c->flags = CONN_CONNECTING;
+	return rc;
+}
+
+int conn_connected(struct conn *c)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if ((c->flags & CONN_CONNECTING) == 0)
+		return 0;
+	if ((c->flags & (CONN_WRITABLE | CONN_READABLE)) == 0)
+		return -TG_EAGAIN;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	if (error != 0) {
+		c->flags |= CONN_FAILED;
+		errno = error;
+		return -TG_EIO;
+	}
+	c->flags &= ~CONN_CONNECTING;
+	c->flags |= CONN_WRITABLE;
+	return 0;
+}
+
+ssize_t conn_recv(struct conn *c, void *p, size_t n)
+{
+	ssize_t got;
+
+	if ((c->flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) != CONN_READABLE)
+		return (c->flags & CONN_ENDED) != 0 ? 0 : -TG_EAGAIN;
+	do {
+		got = recv(c->fd, p, n, 0);
+	} while (got < 0 && errno == EINTR);
+	if (got > 0) {
+		if ((size_t)got < n && (c->flags & CONN_HANGUP) == 0)
+			c->flags &= ~CONN_READABLE;
+		return got;
+	}
+	c->flags &= ~CONN_READABLE;
+	if (got == 0) {
+		c->flags |= CONN_ENDED;
+		return 0;
+	}
+	if (errno == EAGAIN)
+		return -TG_EAGAIN;
+	c->flags |= CONN_FAILED;
+	return -TG_EIO;
+}
+
+static ssize_t sent(struct conn *c, ssize_t took, size_t n)
+{
+	if (took >= 0) {
+		if ((size_t)took < n)
+			c->flags &= ~CONN_WRITABLE;
+		return took;
+	}
+	c->flags &= ~CONN_WRITABLE;
+	if (errno == EAGAIN)
+		return -TG_EAGAIN;
+	c->flags |= CONN_FAILED;
+	return -TG_EIO;
+}
+
+ssize_t conn_send(struct conn *c, const void *p, size_t n)
+{
+	ssize_t took;
+
+	if ((c->flags & CONN_WRITABLE) == 0)
+		return -TG_EAGAIN;
+	do {
+		took = send(c->fd, p, n, MSG_NOSIGNAL);
+	} while (took < 0 && errno == EINTR);
+	return sent(c, took, n);
+}
+
+ssize_t conn_sendv(struct conn *c, const struct iovec *iov, int n)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n};
+	size_t total = 0;
+	ssize_t took;
+	int i;
+
+	if (n == 1)
+		return conn_send(c, iov[0].iov_base, iov[0].iov_len);
+	if ((c->flags & CONN_WRITABLE) == 0)
+		return -TG_EAGAIN;
+	for (i = 0; i < n; i++)
+		total += iov[i].iov_len;
+	do {
+		took = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+	} while (took < 0 && errno == EINTR);
+	return sent(c, took, total);
+}
+
+void conn_shutdown(struct conn *c)
+{
+	if ((c->flags & CONN_SHUT) != 0 || c->fd < 0)
+		return;
+	c->flags |= CONN_SHUT;
+	shutdown(c->fd, SHUT_WR);
+}
+
+void conn_close(struct conn *c)
+{
+	if (c->fd < 0)
+		return;
+	watch_stop(c->loop, &c->watch);
+	close(c->fd);
+	c->fd = -1;
+	c->flags = 0;
+}
+
+void conn_abort(struct conn *c)
+{
+	static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+	if (c->fd < 0)
+		return;
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	conn_close(c);
+}
+
+int64_t conn_acked_bytes(const struct conn *c)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+	    len < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
+		return -1;
+	return (int64_t)info.tcpi_bytes_acked;
+}
