@@ -1,0 +1,82 @@
+/*
+ * ipc/msg.h: every message our processes say to each other.
+ *
+ * Start of a child (proxy or keeper), all from the parent over descriptor 3:
+ *
+ *	MSG_CONF    fd: sealed memory file, see conf_load_fd()
+ *	MSG_SEGMENT fd: the statistics segment
+ *	MSG_LISTEN  fd: bound, listening socket; proxy only; one per listener and worker
+ *	MSG_ADMIN   fd: bound, listening unix socket for admin; keeper only, when configured
+ *	MSG_LOG_FILE fd: the access log, opened for appending; keeper only, when log.file is set
+ *	MSG_PEER    fd: one end of a channel between keeper and proxy
+ *	MSG_START   go; the child answers MSG_READY when it serves
+ *
+ * Later: MSG_PEER again to the survivor when the other child was restarted
+ * (the keeper then tells the whole truth again: one MSG_BACKEND per backend),
+ * MSG_STOP for a graceful end. A child whose parent channel closes exits.
+ *
+ * A type carries a descriptor always or never (msg_has_fd()).
+ */
+#ifndef TG_IPC_MSG_H
+#define TG_IPC_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+enum msg_type {
+	MSG_CONF = 1,
+	MSG_SEGMENT = 2,
+	MSG_LISTEN = 3,
+	MSG_PEER = 4,
+	MSG_START = 5,
+	MSG_READY = 6,
+	MSG_STOP = 7,
+	MSG_BACKEND = 8, /* keeper to proxy: observed state and address of one backend */
+	MSG_ADMIN = 9,	 /* parent to keeper, before MSG_START */
+	MSG_LOG_FILE = 10, /* parent to keeper, before MSG_START */
+	MSG_TYPE_COUNT
+};
+
+enum backend_health {
+	TG_HEALTH_CHECKING = 0, /* no verdict yet: no traffic */
+	TG_HEALTH_UP = 1,
+	TG_HEALTH_DOWN = 2,
+	TG_BACKEND_HEALTH_COUNT
+};
+
+struct msg_listen {
+	uint32_t listener; /* index in conf->listeners */
+	uint32_t worker;
+};
+
+struct msg_stop {
+	uint64_t grace_ms;
+};
+
+struct msg_backend {
+	uint32_t service; /* index in conf->services */
+	uint32_t backend; /* index in its backends */
+	uint32_t health;  /* enum backend_health */
+	uint32_t has_addr; /* 0: a name that never resolved: no traffic */
+	struct addr addr;  /* where to connect now */
+};
+
+union msg_payload {
+	struct msg_listen listen;
+	struct msg_stop stop;
+	struct msg_backend backend;
+};
+
+/* The exact payload size of a type; 0 for those without one; -1 for an unknown type. */
+int msg_payload_size(uint32_t type);
+/* Whether a message of this type comes with a descriptor; false for an unknown type. */
+bool msg_has_fd(uint32_t type);
+/* Whether the fields of a received payload are in their ranges: enums, flags, address lengths.
+ * Indexes into the configuration are the reader's to check. False for an unknown type. */
+bool msg_is_sane(uint32_t type, const union msg_payload *payload);
+/* "conf", "segment", ...; "?" for an unknown type. */
+const char *msg_type_str(uint32_t type);
+
+#endif

@@ -1,0 +1,344 @@
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/segment.h"
+
+#define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
+#define VERSION        1u
+#define WORKERS_MAX    4096u
+#define SLOTS_MAX      (1u << 24)
+#define RING_BYTES_MAX ((size_t)1 << 30)
+#define SEALS          (F_SEAL_SHRINK | F_SEAL_GROW)
+
+/* First bytes of the segment. Written once by the creator. */
+struct segment_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t workers;
+	uint32_t slots;
+	uint32_t unused;
+	uint64_t ring_bytes;
+	uint64_t total_bytes;
+};
+
+/* Where the parts are; a function of workers, slots and ring_bytes alone. */
+struct layout {
+	size_t entries;
+	size_t shared;
+	size_t counters;
+	size_t rings;
+	size_t ring_stride;
+	size_t total;
+};
+
+/* Private to the process: nothing here can be changed by the other side of the mapping. */
+struct segment {
+	int fd;
+	unsigned char *base;
+	unsigned workers;
+	unsigned slots;
+	unsigned used; /* creator: slots named so far */
+	size_t ring_bytes;
+	struct layout layout;
+	struct ring rings[];
+};
+
+static size_t
+align_to(size_t n, size_t align)
+{
+	return (n + align - 1) / align * align;
+}
+
+static bool
+sizes_are_valid(uint64_t workers, uint64_t slots, uint64_t ring_bytes)
+{
+	return workers >= 1 && workers <= WORKERS_MAX && slots >= 1 && slots <= SLOTS_MAX &&
+	       ring_bytes >= TG_RING_SIZE_MIN && ring_bytes <= RING_BYTES_MAX &&
+	       (ring_bytes & (ring_bytes - 1)) == 0;
+}
+
+/* The bounds above keep every sum far from 64 bits. */
+static struct layout
+layout_of(unsigned workers, unsigned slots, size_t ring_bytes)
+{
+	struct layout l;
+
+	l.entries = align_to(sizeof(struct segment_header), TG_CACHELINE);
+	l.shared = align_to(l.entries + slots * sizeof(struct segment_entry), TG_CACHELINE);
+	l.counters = l.shared + slots * sizeof(struct segment_shared);
+	l.rings = l.counters + (size_t)workers * slots * sizeof(struct segment_counters);
+	l.ring_stride = align_to(ring_shared_bytes(ring_bytes), TG_CACHELINE);
+	l.total = l.rings + workers * l.ring_stride;
+	return l;
+}
+
+/* Maps `fd`, whose size is known to fit. */
+static int
+segment_map(int fd, unsigned workers, unsigned slots, size_t ring_bytes, struct segment **ret,
+	    struct err *err)
+{
+	struct segment *seg = calloc(1, sizeof(*seg) + workers * sizeof(seg->rings[0]));
+	unsigned i;
+
+	if (seg == NULL)
+		return err_set(err, TG_ENOMEM, "statistics segment: no memory");
+	seg->fd = -1;
+	seg->workers = workers;
+	seg->slots = slots;
+	seg->ring_bytes = ring_bytes;
+	seg->layout = layout_of(workers, slots, ring_bytes);
+	seg->base = mmap(NULL, seg->layout.total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (seg->base == MAP_FAILED) {
+		free(seg);
+		return err_set_errno(err, "statistics segment: cannot map");
+	}
+	for (i = 0; i < workers; i++) {
+		void *at = seg->base + seg->layout.rings + i * seg->layout.ring_stride;
+
+		if (ring_attach(&seg->rings[i], at, ring_bytes) < 0) {
+			segment_close(seg);
+			return err_set(err, TG_ENOMEM, "statistics segment: no memory");
+		}
+	}
+	*ret = seg;
+	return 0;
+}
+
+/* A zeroed memory file whose size is final, or negative. */
+static int
+create_fd(size_t total, struct err *err)
+{
+	int fd = memfd_create("tidegate-segment", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int rc;
+
+	if (fd < 0)
+		return err_set_errno(err, "statistics segment: memfd_create");
+	if (ftruncate(fd, (off_t)total) < 0 || fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) < 0) {
+		rc = err_set_errno(err, "statistics segment: %zu bytes", total);
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+int
+segment_create(unsigned workers, unsigned slots, size_t ring_bytes, struct segment **ret,
+	       struct err *err)
+{
+	struct segment_header header = {
+		.magic = MAGIC,
+		.version = VERSION,
+		.workers = workers,
+		.slots = slots,
+		.ring_bytes = ring_bytes,
+	};
+	struct segment *seg;
+	int fd;
+	int rc;
+
+	if (!sizes_are_valid(workers, slots, ring_bytes))
+		return err_set(err, TG_ERANGE,
+			       "statistics segment: cannot hold %u workers, %u slots, rings of %zu",
+			       workers, slots, ring_bytes);
+	header.total_bytes = layout_of(workers, slots, ring_bytes).total;
+	fd = create_fd(header.total_bytes, err);
+	if (fd < 0)
+		return fd;
+	rc = segment_map(fd, workers, slots, ring_bytes, &seg, err);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	seg->fd = fd;
+	memcpy(seg->base, &header, sizeof(header));
+	*ret = seg;
+	return 0;
+}
+
+static int
+check_header(const struct segment_header *header, uint64_t size, struct err *err)
+{
+	if (header->magic != MAGIC || header->version != VERSION)
+		return err_set(err, TG_EPROTO, "statistics segment: not one of this version");
+	if (!sizes_are_valid(header->workers, header->slots, header->ring_bytes) ||
+	    header->total_bytes != size ||
+	    layout_of(header->workers, header->slots, (size_t)header->ring_bytes).total != size)
+		return err_set(err, TG_EPROTO, "statistics segment: sizes contradict each other");
+	return 0;
+}
+
+int
+segment_attach(int fd, struct segment **ret, struct err *err)
+{
+	struct segment_header header;
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+	int rc;
+
+	if (seals < 0 || (seals & SEALS) != SEALS)
+		return err_set(err, TG_EPROTO, "statistics segment: not a sealed memory file");
+	if (fstat(fd, &st) < 0)
+		return err_set_errno(err, "statistics segment: fstat");
+	if (pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
+		return err_set(err, TG_EPROTO, "statistics segment: too short");
+	rc = check_header(&header, (uint64_t)st.st_size, err);
+	if (rc < 0)
+		return rc;
+	return segment_map(fd, header.workers, header.slots, (size_t)header.ring_bytes, ret, err);
+}
+
+void
+segment_close(struct segment *seg)
+{
+	unsigned i;
+
+	if (seg == NULL)
+		return;
+	for (i = 0; i < seg->workers; i++)
+		ring_detach(&seg->rings[i]);
+	munmap(seg->base, seg->layout.total);
+	if (seg->fd >= 0)
+		close(seg->fd);
+	free(seg);
+}
+
+int
+segment_fd(const struct segment *seg)
+{
+	return seg->fd;
+}
+
+unsigned
+segment_workers(const struct segment *seg)
+{
+	return seg->workers;
+}
+
+unsigned
+segment_slots(const struct segment *seg)
+{
+	return seg->slots;
+}
+
+/* FNV-1a, 64 bits. */
+static uint64_t
+hash_text(const char *text)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (; *text != '\0'; text++)
+		h = (h ^ (unsigned char)*text) * 0x100000001b3ull;
+	return h;
+}
+
+/* A name as it is stored: one that is too long keeps its beginning and a hash of all of it. */
+static void
+fit_name(char stored[TG_SEGMENT_NAME], const char *name)
+{
+	size_t n = strlen(name);
+
+	memset(stored, 0, TG_SEGMENT_NAME);
+	if (n < TG_SEGMENT_NAME)
+		memcpy(stored, name, n);
+	else
+		snprintf(stored, TG_SEGMENT_NAME, "%.*s~%016llx", TG_SEGMENT_NAME - 18, name,
+			 (unsigned long long)hash_text(name));
+}
+
+int
+segment_add(struct segment *seg, enum segment_kind kind, uint32_t parent, const char *name)
+{
+	struct segment_entry *entry;
+
+	if (seg->used >= seg->slots)
+		return -TG_ELIMIT;
+	entry = segment_entry(seg, seg->used);
+	fit_name(entry->name, name);
+	entry->parent = parent;
+	atomic_store_explicit(&entry->kind, (uint32_t)kind, memory_order_release);
+	return (int)seg->used++;
+}
+
+uint32_t
+segment_find(const struct segment *seg, enum segment_kind kind, uint32_t parent, const char *name)
+{
+	const struct segment_entry *entries = (const void *)(seg->base + seg->layout.entries);
+	char stored[TG_SEGMENT_NAME];
+	uint32_t i;
+
+	fit_name(stored, name);
+	for (i = 0; i < seg->slots; i++) {
+		if (atomic_load_explicit(&entries[i].kind, memory_order_acquire) != (uint32_t)kind)
+			continue;
+		if (entries[i].parent == parent &&
+		    strncmp(entries[i].name, stored, TG_SEGMENT_NAME) == 0)
+			return i;
+	}
+	return TG_SEGMENT_NONE;
+}
+
+struct segment_entry *
+segment_entry(struct segment *seg, uint32_t slot)
+{
+	struct segment_entry *entries = (void *)(seg->base + seg->layout.entries);
+
+	assert(slot < seg->slots);
+	return &entries[slot];
+}
+
+struct segment_shared *
+segment_shared(struct segment *seg, uint32_t slot)
+{
+	struct segment_shared *shared = (void *)(seg->base + seg->layout.shared);
+
+	assert(slot < seg->slots);
+	return &shared[slot];
+}
+
+struct segment_counters *
+segment_counters(struct segment *seg, unsigned worker, uint32_t slot)
+{
+	struct segment_counters *counters = (void *)(seg->base + seg->layout.counters);
+
+	assert(worker < seg->workers && slot < seg->slots);
+	return &counters[(size_t)worker * seg->slots + slot];
+}
+
+struct ring *
+segment_ring(struct segment *seg, unsigned worker)
+{
+	assert(worker < seg->workers);
+	return &seg->rings[worker];
+}
+
+uint64_t
+segment_sum(struct segment *seg, uint32_t slot, unsigned counter)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	assert(counter < TG_SEGMENT_COUNTERS);
+	for (i = 0; i < seg->workers; i++)
+		sum += atomic_load_explicit(&segment_counters(seg, i, slot)->n[counter],
+					    memory_order_relaxed);
+	return sum;
+}
+
+void
+segment_reset_gauges(struct segment *seg)
+{
+	uint32_t i;
+
+	for (i = 0; i < seg->slots; i++) {
+		struct segment_shared *shared = segment_shared(seg, i);
+
+		if (atomic_load_explicit(&shared->in_flight, memory_order_relaxed) != 0)
+			atomic_store_explicit(&shared->in_flight, 0, memory_order_relaxed);
+	}
+}

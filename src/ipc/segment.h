@@ -1,0 +1,103 @@
+/*
+ * ipc/segment.h: the shared-memory segment where workers leave their numbers.
+ *
+ * One segment per run of the daemon, made by the parent as a memfd, mapped by
+ * the proxy (written) and by the keeper (read, but for the tails of the rings).
+ * It survives a crash of either. Layout, all offsets fixed at creation:
+ *
+ *	header | entries[slots] | shared[slots] | counters[workers][slots] | rings[workers]
+ *
+ * A slot belongs to one object (listener, service or backend); the parent
+ * names it before the children start. Counters are written by exactly one
+ * worker each with plain relaxed stores and summed by readers. What must be
+ * exact across workers is in `shared`, one cache line per slot.
+ *
+ * The proxy can write all of it at any time, so a reader trusts nothing in it:
+ * sizes are kept privately after segment_attach(), a name in an entry may have
+ * lost its NUL (compare with segment_find(), or take the name from the
+ * configuration).
+ */
+#ifndef TG_IPC_SEGMENT_H
+#define TG_IPC_SEGMENT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "ipc/ring.h"
+
+#define TG_CACHELINE 64
+/* Counters per slot and worker; families in observe/counters.h must fit. */
+#define TG_SEGMENT_COUNTERS 64
+#define TG_SEGMENT_NAME 128
+#define TG_SEGMENT_NONE UINT32_MAX
+
+enum segment_kind {
+	TG_SLOT_FREE = 0,
+	TG_SLOT_GLOBAL = 1,   /* slot 0 */
+	TG_SLOT_LISTENER = 2,
+	TG_SLOT_SERVICE = 3,
+	TG_SLOT_BACKEND = 4,  /* parent: its service's slot */
+	TG_SLOT_KIND_COUNT
+};
+
+struct segment_entry {
+	_Atomic uint32_t kind; /* written last when an entry is made */
+	uint32_t parent;       /* slot, or TG_SEGMENT_NONE */
+	char name[TG_SEGMENT_NAME];
+};
+
+struct segment_counters {
+	_Alignas(TG_CACHELINE) _Atomic uint64_t n[TG_SEGMENT_COUNTERS];
+};
+
+struct segment_shared {
+	_Alignas(TG_CACHELINE) _Atomic int64_t in_flight; /* streams holding this object now */
+	_Atomic int64_t in_flight_max;
+};
+
+struct segment;
+
+/* Owned by the caller; segment_close() unmaps. `ring_bytes` is a power of two, per worker. All
+ * zero but the header: no slot named. Fails with the reason in `err`. */
+TG_MUST_CHECK int segment_create(unsigned workers, unsigned slots, size_t ring_bytes,
+				 struct segment **ret, struct err *err);
+/* Maps what a descriptor from segment_fd() of another process refers to; checks magic,
+ * version and size. The descriptor stays the caller's. */
+TG_MUST_CHECK int segment_attach(int fd, struct segment **ret, struct err *err);
+void segment_close(struct segment *seg); /* NULL allowed */
+int segment_fd(const struct segment *seg); /* of the creator; -1 after segment_attach() */
+
+unsigned segment_workers(const struct segment *seg);
+unsigned segment_slots(const struct segment *seg); /* capacity */
+
+/* The creator only: name the next free slot. Returns its index or -TG_ELIMIT. */
+int segment_add(struct segment *seg, enum segment_kind kind, uint32_t parent, const char *name);
+/* Slot by kind, parent and name, as long as it was given to segment_add() (a name too long for
+ * an entry is stored with a hash); TG_SEGMENT_NONE when there is none. Linear. */
+uint32_t segment_find(const struct segment *seg, enum segment_kind kind, uint32_t parent,
+		      const char *name);
+
+/* Parts of the segment; valid until segment_close(). Out of range is a bug and asserted. */
+struct segment_entry *segment_entry(struct segment *seg, uint32_t slot);
+struct segment_shared *segment_shared(struct segment *seg, uint32_t slot);
+struct segment_counters *segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
+/* This process's handle of a worker's ring; one writer and one reader process at a time. */
+struct ring *segment_ring(struct segment *seg, unsigned worker);
+
+/* Sum of one counter over all workers. */
+uint64_t segment_sum(struct segment *seg, uint32_t slot, unsigned counter);
+
+/* Proxy, before its workers start: in-flight numbers of a run that died become 0. */
+void segment_reset_gauges(struct segment *seg);
+
+/* One writer per counter: no locked instruction. */
+static inline void counter_add(struct segment_counters *c, unsigned id, uint64_t n)
+{
+	atomic_store_explicit(&c->n[id], atomic_load_explicit(&c->n[id], memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+#endif
