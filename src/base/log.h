@@ -1,0 +1,65 @@
+/*
+ * base/log.h: one event per line to one descriptor, key=value or JSON.
+ *
+ * A line is one write(2); it never blocks a worker longer than the kernel
+ * takes the bytes. Levels: error = an operator must act; warn = degraded,
+ * going on; info = state changes; debug = the rest.
+ *
+ *	log_write(TG_LOG_INFO, "worker started", "worker=%u", id);
+ * text: 2026-11-23T08:00:00.123456Z level=info role=proxy msg="worker started" worker=3
+ * json: {"time":"...","level":"info","role":"proxy","msg":"worker started","worker":"3"}
+ *
+ * The format is a list of key=value pairs separated by one space; a value
+ * that may hold spaces or quotes is given as key=%s and is quoted by the
+ * writer when it must be (so each pair has exactly one conversion at most).
+ */
+#ifndef TG_BASE_LOG_H
+#define TG_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+enum log_level {
+	TG_LOG_ERROR = 0,
+	TG_LOG_WARN = 1,
+	TG_LOG_INFO = 2,
+	TG_LOG_DEBUG = 3,
+	TG_LOG_LEVEL_COUNT
+};
+
+enum log_format {
+	TG_LOG_TEXT = 0,
+	TG_LOG_JSON = 1,
+	TG_LOG_FORMAT_COUNT
+};
+
+/* Before threads start; `role` must outlive the log (a string literal). Descriptor stays the caller's. */
+void log_init(int fd, enum log_format format, enum log_level level, const char *role);
+bool log_is_on(enum log_level level);
+/* `pairs` may be NULL. Thread-safe. Longer than 4096 bytes is cut with "..." */
+void log_write(enum log_level level, const char *msg, const char *pairs, ...) TG_PRINTF(3, 4);
+
+/* Repeats of one site, limited and counted: true when this one is to be
+ * written; *ret_suppressed tells how many were not since the last. */
+struct log_limit {
+	_Atomic unsigned long window_s; /* second the budget belongs to */
+	_Atomic unsigned used;		/* lines in that second */
+	_Atomic unsigned suppressed;
+};
+bool log_limit_pass(struct log_limit *limit, unsigned per_second, struct mono now,
+		    unsigned *ret_suppressed);
+
+/* "2026-11-23T08:00:00.123456Z"; returns the length. Needs 28 bytes. */
+size_t log_time(char *buf, size_t size, struct wall t);
+/* Appends `s` as the inside of a JSON string (no quotes), escaping what RFC 8259
+ * section 7 demands and every byte above 0x7e that is not valid UTF-8. Returns bytes written, never
+ * more than `size`; a value that does not fit is cut at a character. */
+size_t log_json_escape(char *buf, size_t size, const char *s, size_t n);
+/* Appends `s` as a text value: bare when it is made of visible ASCII without
+ * space, '"' and '='; else in double quotes with \" \\ \xNN escapes. */
+size_t log_text_escape(char *buf, size_t size, const char *s, size_t n);
+
+#endif
