@@ -1,0 +1,278 @@
+#include "observe/access.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "observe/reason.h"
+
+#define NAME_MAX_BYTES 127u
+
+/* A line being written. Once `full` nothing more is added and the line is void. */
+struct line {
+	char *at;
+	size_t left;
+	enum conf_access format;
+	bool full;
+};
+
+struct text {
+	const char *s;
+	size_t n;
+};
+
+static void
+put(struct line *l, const char *s, size_t n)
+{
+	if (l->full || n > l->left) {
+		l->full = true;
+		return;
+	}
+	memcpy(l->at, s, n);
+	l->at += n;
+	l->left -= n;
+}
+
+static void
+put_literal(struct line *l, const char *s)
+{
+	put(l, s, strlen(s));
+}
+
+static void
+put_number(struct line *l, uint64_t value)
+{
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	put(l, digits + i, sizeof(digits) - i);
+}
+
+/* Foreign bytes. Six is the longest escape of one byte, two are the quotes. */
+static void
+put_escaped(struct line *l, const char *s, size_t n)
+{
+	size_t moved;
+
+	if (l->full || l->left < 6 * n + 2) {
+		l->full = true;
+		return;
+	}
+	if (l->format == TG_ACCESS_JSON) {
+		*l->at++ = '"';
+		l->left--;
+		moved = log_json_escape(l->at, l->left - 1, s, n);
+		l->at[moved] = '"';
+		moved++;
+	} else if (n == 1 && *s == '-') {
+		moved = 3;
+		memcpy(l->at, "\"-\"", moved);
+	} else {
+		moved = log_text_escape(l->at, l->left, s, n);
+	}
+	l->at += moved;
+	l->left -= moved;
+}
+
+static void
+key(struct line *l, const char *name)
+{
+	if (l->format == TG_ACCESS_JSON) {
+		put_literal(l, ",\"");
+		put_literal(l, name);
+		put_literal(l, "\":");
+	} else {
+		put_literal(l, " ");
+		put_literal(l, name);
+		put_literal(l, "=");
+	}
+}
+
+static void
+field_unset(struct line *l, const char *name)
+{
+	key(l, name);
+	put_literal(l, l->format == TG_ACCESS_JSON ? "null" : "-");
+}
+
+static void
+field_string(struct line *l, const char *name, const char *s, size_t n)
+{
+	if (n == 0) {
+		field_unset(l, name);
+		return;
+	}
+	key(l, name);
+	put_escaped(l, s, n);
+}
+
+static void
+field_name(struct line *l, const char *name, const char *s)
+{
+	field_string(l, name, s, s != NULL ? strnlen(s, NAME_MAX_BYTES) : 0);
+}
+
+static void
+field_number(struct line *l, const char *name, uint64_t value)
+{
+	key(l, name);
+	put_number(l, value);
+}
+
+static void
+field_micros(struct line *l, const char *name, uint32_t us)
+{
+	if (us == TG_ACCESS_UNSET)
+		field_unset(l, name);
+	else
+		field_number(l, name, us);
+}
+
+static void
+field_time(struct line *l, struct wall end)
+{
+	char text[32];
+	size_t n = log_time(text, sizeof(text), end);
+
+	if (l->format == TG_ACCESS_JSON) {
+		put_literal(l, "{\"time\":\"");
+		put(l, text, n);
+		put_literal(l, "\"");
+	} else {
+		put(l, text, n);
+	}
+}
+
+static void
+field_client(struct line *l, const struct access_record *r)
+{
+	static const struct ip none;
+	char text[TG_ADDR_STRLEN];
+	bool v4 = ip_is_v4(&r->client_ip);
+	size_t n = ip_format(&r->client_ip, text, sizeof(text));
+
+	if (memcmp(&r->client_ip, &none, sizeof(none)) == 0) {
+		field_name(l, "client", "unix");
+		return;
+	}
+	key(l, "client");
+	if (l->format == TG_ACCESS_JSON)
+		put_literal(l, "\"");
+	put_literal(l, v4 ? "" : "[");
+	put(l, text, n);
+	put_literal(l, v4 ? ":" : "]:");
+	put_number(l, r->client_port);
+	if (l->format == TG_ACCESS_JSON)
+		put_literal(l, "\"");
+}
+
+/* The four strings of a record from the `n` bytes at `base`, or false when it lies about them. */
+static bool
+record_strings(const struct access_record *r, const char *base, size_t n, struct text ret[4])
+{
+	const size_t lens[4] = {r->method_len, r->request_id_len, r->host_len, r->path_len};
+	size_t at = 0;
+
+	if (r->path_len > TG_ACCESS_PATH_MAX)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		if (lens[i] > n - at)
+			return false;
+		ret[i] = (struct text){.s = base + at, .n = lens[i]};
+		at += lens[i];
+	}
+	return true;
+}
+
+/* True when every index of the record names something. */
+static bool
+record_is_sane(const struct conf *conf, const struct access_record *r)
+{
+	if (r->listener >= conf->n_listeners || r->mode >= TG_MODE_COUNT ||
+	    r->reason >= TG_END_COUNT)
+		return false;
+	if (r->service == TG_ACCESS_NONE)
+		return r->backend == TG_ACCESS_NONE;
+	if (r->service >= conf->n_services)
+		return false;
+	return r->backend == TG_ACCESS_NONE ||
+	       r->backend < conf->services[r->service].n_backends;
+}
+
+static void
+fields_objects(struct line *l, const struct conf *conf, const struct access_record *r)
+{
+	const struct conf_service *service = NULL;
+	const struct conf_backend *backend = NULL;
+
+	if (r->service != TG_ACCESS_NONE)
+		service = &conf->services[r->service];
+	if (r->backend != TG_ACCESS_NONE)
+		backend = &service->backends[r->backend];
+	field_client(l, r);
+	field_name(l, "listener", conf->listeners[r->listener].name);
+	field_name(l, "service", service != NULL ? service->name : NULL);
+	field_name(l, "backend", backend != NULL ? backend->name : NULL);
+}
+
+static void
+fields_http(struct line *l, const struct access_record *r, const struct text strings[4])
+{
+	size_t host_n = strings[2].n;
+
+	if (host_n > TG_ACCESS_HOST_MAX)
+		host_n = TG_ACCESS_HOST_MAX;
+	field_string(l, "method", strings[0].s, strings[0].n);
+	field_string(l, "host", strings[2].s, host_n);
+	field_string(l, "path", strings[3].s, strings[3].n);
+	field_name(l, "version", r->http_minor > 0 ? "1.1" : "1.0");
+	if (r->status == 0)
+		field_unset(l, "status");
+	else
+		field_number(l, "status", r->status);
+}
+
+static void
+fields_numbers(struct line *l, const struct access_record *r)
+{
+	field_number(l, "bytes_in", r->bytes_in);
+	field_number(l, "bytes_out", r->bytes_out);
+	field_number(l, "retries", r->tries);
+	field_micros(l, "queue_us", r->queue_us);
+	field_micros(l, "connect_us", r->connect_us);
+	if (r->mode == TG_MODE_HTTP)
+		field_micros(l, "response_us", r->response_us);
+	field_micros(l, "total_us", r->total_us);
+	field_name(l, "end", end_reason_str(r->reason));
+}
+
+size_t
+access_render(const struct conf *conf, enum conf_access format, const struct access_record *record,
+	      size_t n, char *buf, size_t size)
+{
+	struct line l = {.at = buf, .left = size, .format = format};
+	struct access_record head;
+	struct text strings[4];
+
+	if (n < offsetof(struct access_record, strings))
+		return 0;
+	/* One reading: the ring is shared memory and could change between two. */
+	memcpy(&head, record, offsetof(struct access_record, strings));
+	if (!record_is_sane(conf, &head) ||
+	    !record_strings(&head, record->strings,
+			    n - offsetof(struct access_record, strings), strings))
+		return 0;
+	field_time(&l, head.end);
+	fields_objects(&l, conf, &head);
+	if (head.mode == TG_MODE_HTTP)
+		fields_http(&l, &head, strings);
+	fields_numbers(&l, &head);
+	if (head.mode == TG_MODE_HTTP)
+		field_string(&l, "id", strings[1].s, strings[1].n);
+	put_literal(&l, format == TG_ACCESS_JSON ? "}\n" : "\n");
+	return l.full ? 0 : size - l.left;
+}

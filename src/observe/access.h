@@ -1,0 +1,68 @@
+/*
+ * observe/access.h: one record per stream, written binary by a worker into
+ * its ring, rendered as text or JSON by the keeper.
+ *
+ * The record is fixed part, then strings back to back in the order of the
+ * `*_len` fields, not terminated. Foreign bytes stay raw here; escaping is the
+ * renderer's.
+ */
+#ifndef TG_OBSERVE_ACCESS_H
+#define TG_OBSERVE_ACCESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "conf/conf.h"
+
+struct access_record {
+	struct wall end;	/* when the stream ended */
+	uint64_t bytes_in;	/* from the client */
+	uint64_t bytes_out;	/* to the client */
+	uint32_t queue_us;	/* waiting for a backend; TG_ACCESS_UNSET when not reached */
+	uint32_t connect_us;	/* connect of the last try; 0 on a reused connection */
+	uint32_t response_us;	/* request sent to response head */
+	uint32_t total_us;	/* first byte of the request (tcp: accept) to the end */
+	struct ip client_ip;
+	uint16_t client_port;
+	uint16_t status;	/* 0: none sent, and mode tcp */
+	uint16_t listener;	/* index in conf */
+	uint16_t service;	/* TG_ACCESS_NONE: no route */
+	uint16_t backend;	/* TG_ACCESS_NONE: none chosen */
+	uint8_t tries;		/* tries after the first */
+	uint8_t reason;		/* enum end_reason */
+	uint8_t mode;		/* enum conf_mode */
+	uint8_t http_minor;	/* 0 or 1 */
+	uint8_t method_len;
+	uint8_t request_id_len;
+	uint16_t host_len;
+	uint16_t path_len;	/* target as forwarded, cut at TG_ACCESS_PATH_MAX */
+	char strings[];		/* method, request_id, host, path */
+};
+
+#define TG_ACCESS_NONE UINT16_MAX
+#define TG_ACCESS_UNSET UINT32_MAX
+#define TG_ACCESS_PATH_MAX 4096u
+#define TG_ACCESS_HOST_MAX 255u /* bytes of the host that are shown */
+
+/*
+ * Renders one record as one line with '\n'. `n` is the record's length as the
+ * ring gave it; a record that lies about its lengths or indexes gives 0. The
+ * record may be in shared memory: its numbers are read once.
+ * Returns the length written; `size` of 32768 is always enough; 0 when not.
+ *
+ * text: 2026-11-23T08:00:00.123456Z client=10.0.0.9:51234 listener=web service=api backend=b1
+ *       method=GET host=api.example.org path=/v1/x version=1.1 status=200 bytes_in=120
+ *       bytes_out=1523 retries=0 queue_us=0 connect_us=0 response_us=812 total_us=903 end=done
+ *       id=...
+ * json: {"time":"...","client":"10.0.0.9:51234",...,"status":200,...}
+ *
+ * A field that has no value is - in text (a value that is one dash is quoted) and null
+ * in JSON. Mode tcp leaves out method, host,
+ * path, version, status, response_us and id. A client of a unix socket is "unix".
+ */
+size_t access_render(const struct conf *conf, enum conf_access format,
+		     const struct access_record *record, size_t n, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * observe/counters.h: every counter once: name, unit, help.
+ *
+ * Indexes into struct segment_counters of a slot of that kind. Counters only
+ * grow; what is "now" is in struct segment_shared.
+ */
+#ifndef TG_OBSERVE_COUNTERS_H
+#define TG_OBSERVE_COUNTERS_H
+
+#include "ipc/segment.h"
+#include "observe/reason.h"
+
+#define TG_LISTENER_COUNTERS(X)                                             \
+	X(CONNECTIONS, "connections", "connections accepted")               \
+	X(REFUSED, "refused", "connections closed at accept: a limit was reached") \
+	X(ACCEPT_ERRORS, "accept_errors", "accept() failures: descriptors, memory") \
+	X(STREAMS, "streams", "requests or TCP connections begun")          \
+	X(BYTES_IN, "bytes_in", "bytes from clients")                       \
+	X(BYTES_OUT, "bytes_out", "bytes to clients")                       \
+	X(BAD_REQUESTS, "bad_requests", "requests refused as not valid")    \
+	X(STATUS_1XX, "status_1xx", "answers with status 1xx")              \
+	X(STATUS_2XX, "status_2xx", "answers with status 2xx")              \
+	X(STATUS_3XX, "status_3xx", "answers with status 3xx")              \
+	X(STATUS_4XX, "status_4xx", "answers with status 4xx")              \
+	X(STATUS_5XX, "status_5xx", "answers with status 5xx")              \
+	X(LOG_DROPPED, "log_dropped", "access log records that found no room")
+
+#define TG_SERVICE_COUNTERS(X)                                              \
+	X(STREAMS, "streams", "streams routed here")                        \
+	X(BYTES_IN, "bytes_in", "bytes from clients")                       \
+	X(BYTES_OUT, "bytes_out", "bytes to clients")                       \
+	X(STATUS_1XX, "status_1xx", "answers with status 1xx")              \
+	X(STATUS_2XX, "status_2xx", "answers with status 2xx")              \
+	X(STATUS_3XX, "status_3xx", "answers with status 3xx")              \
+	X(STATUS_4XX, "status_4xx", "answers with status 4xx")              \
+	X(STATUS_5XX, "status_5xx", "answers with status 5xx")              \
+	X(RETRIES, "retries", "tries after the first")                      \
+	X(NO_BACKEND, "no_backend", "streams refused: no backend may serve") \
+	X(TIME_CONNECT_US, "time_connect_us", "sum over streams, microseconds") \
+	X(TIME_RESPONSE_US, "time_response_us", "sum over streams, microseconds") \
+	X(TIME_TOTAL_US, "time_total_us", "sum over streams, microseconds")
+
+#define TG_BACKEND_COUNTERS(X)                                              \
+	X(STREAMS, "streams", "streams given to this backend")              \
+	X(BYTES_IN, "bytes_in", "bytes to the backend")                     \
+	X(BYTES_OUT, "bytes_out", "bytes from the backend")                 \
+	X(STATUS_1XX, "status_1xx", "answers with status 1xx")              \
+	X(STATUS_2XX, "status_2xx", "answers with status 2xx")              \
+	X(STATUS_3XX, "status_3xx", "answers with status 3xx")              \
+	X(STATUS_4XX, "status_4xx", "answers with status 4xx")              \
+	X(STATUS_5XX, "status_5xx", "answers with status 5xx")              \
+	X(CONNECTS, "connects", "connections made")                         \
+	X(REUSES, "reuses", "streams on an idle connection")                \
+	X(CONNECT_ERRORS, "connect_errors", "connects refused or timed out") \
+	X(ANSWER_ERRORS, "answer_errors", "answers missing, cut or not valid") \
+	X(RETRIES, "retries", "tries that left this backend for another go") \
+	X(TIME_CONNECT_US, "time_connect_us", "sum over streams, microseconds") \
+	X(TIME_RESPONSE_US, "time_response_us", "sum over streams, microseconds") \
+	X(TIME_TOTAL_US, "time_total_us", "sum over streams, microseconds")
+
+/* Service and backend slots count end reasons too, from this index on. */
+#define TG_COUNTER_END 32
+#define TG_SERVICE_END(reason) (TG_COUNTER_END + (unsigned)(reason))
+
+#define TG_COUNTER_ENUM_L(id, name, help) TG_L_##id,
+#define TG_COUNTER_ENUM_S(id, name, help) TG_S_##id,
+#define TG_COUNTER_ENUM_B(id, name, help) TG_B_##id,
+enum listener_counter { TG_LISTENER_COUNTERS(TG_COUNTER_ENUM_L) TG_L_COUNT };
+enum service_counter { TG_SERVICE_COUNTERS(TG_COUNTER_ENUM_S) TG_S_COUNT };
+enum backend_counter { TG_BACKEND_COUNTERS(TG_COUNTER_ENUM_B) TG_B_COUNT };
+
+/* What a counter is called and what it counts; static, never NULL. */
+struct counter_info {
+	const char *name;
+	const char *help;
+};
+
+/* By enum listener_counter, enum service_counter, enum backend_counter. */
+extern const struct counter_info listener_counters[TG_L_COUNT];
+extern const struct counter_info service_counters[TG_S_COUNT];
+extern const struct counter_info backend_counters[TG_B_COUNT];
+
+_Static_assert(TG_L_COUNT <= TG_COUNTER_END && TG_S_COUNT <= TG_COUNTER_END &&
+	       TG_B_COUNT <= TG_COUNTER_END, "counters run into end reasons");
+_Static_assert(TG_COUNTER_END + TG_END_COUNT <= TG_SEGMENT_COUNTERS, "slot too small");
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * observe/reason.h: why a stream ended. One enum for log, counter and trace.
+ *
+ * The word is the access log's `end=` field and the counter's label.
+ */
+#ifndef TG_OBSERVE_REASON_H
+#define TG_OBSERVE_REASON_H
+
+#define TG_END_REASONS(X)                                                                      \
+	X(DONE, "done", "answered in full")                                                    \
+	X(CLIENT_ABORT, "client-abort", "the client closed or reset before its answer ended")  \
+	X(CLIENT_TIMEOUT, "client-timeout", "the client was too slow taking or sending bytes") \
+	X(REQUEST_HEAD_TIMEOUT, "request-head-timeout", "the request head did not end in time") \
+	X(REQUEST_BODY_TIMEOUT, "request-body-timeout", "the request body did not end in time") \
+	X(BAD_REQUEST, "bad-request", "the request is not valid HTTP")                         \
+	X(REQUEST_LIMIT, "request-limit", "a configured limit of the request was passed")      \
+	X(NO_ROUTE, "no-route", "no route matches")                                            \
+	X(NO_BACKEND, "no-backend", "no backend may serve")                                    \
+	X(CONNECT_FAILED, "connect-failed", "no connection to a backend could be made")        \
+	X(CONNECT_TIMEOUT, "connect-timeout", "connecting to a backend took too long")         \
+	X(EMPTY_ANSWER, "empty-answer", "the backend closed without an answer")                \
+	X(BAD_ANSWER, "bad-answer", "the backend's answer is not valid HTTP")                  \
+	X(ANSWER_CUT, "answer-cut", "the backend closed or reset inside its answer")           \
+	X(RESPONSE_TIMEOUT, "response-timeout", "the response head did not come in time")      \
+	X(BACK_IDLE_TIMEOUT, "back-idle-timeout", "the backend stalled inside its answer")     \
+	X(TUNNEL_TIMEOUT, "tunnel-timeout", "no byte either way for the tunnel timeout")       \
+	X(TOTAL_TIMEOUT, "total-timeout", "the stream passed its total timeout")               \
+	X(BACK_ABORT, "back-abort", "the backend reset the connection")                        \
+	X(NO_RESOURCE, "no-resource", "memory, buffers or descriptors ran out")                \
+	X(SHUTDOWN, "shutdown", "tidegate stopped before the stream ended")
+
+enum end_reason {
+#define TG_END_ENUM(id, word, help) TG_END_##id,
+	TG_END_REASONS(TG_END_ENUM)
+#undef TG_END_ENUM
+	TG_END_COUNT
+};
+
+/* The word; "?" outside the enum. */
+const char *end_reason_str(unsigned reason);
+/* What the word says, as a sentence without its dot; "?" outside the enum. */
+const char *end_reason_help(unsigned reason);
+
+#endif
