@@ -1,0 +1,212 @@
+/*
+ * conf/conf.h: the checked, immutable configuration.
+ *
+ * Text becomes one `struct conf`, whole or not at all: every error in the text
+ * is reported, with file and line, and nothing half-read is ever used. Values
+ * here are final: defaults filled in, units converted (`_ms`, `_bytes`), names
+ * linked to what they name. Owned by reference count; readers never write.
+ */
+#ifndef TG_CONF_CONF_H
+#define TG_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/log.h"
+
+enum conf_mode {
+	TG_MODE_HTTP = 0,
+	TG_MODE_TCP = 1,
+	TG_MODE_COUNT
+};
+
+enum conf_forwarded {
+	TG_FORWARDED_APPEND = 0,  /* keep a trusted peer's list, add the peer (default) */
+	TG_FORWARDED_REPLACE = 1, /* always start a new list */
+	TG_FORWARDED_OFF = 2,	  /* set none; strangers' values are still removed */
+	TG_FORWARDED_COUNT
+};
+
+enum conf_balance {
+	TG_BALANCE_ROUND_ROBIN = 0, /* default */
+	TG_BALANCE_LEAST_CONN = 1,
+	TG_BALANCE_COUNT
+};
+
+enum conf_health {
+	TG_HEALTH_NONE = 0, /* always up */
+	TG_HEALTH_TCP = 1,
+	TG_HEALTH_HTTP = 2,
+	TG_HEALTH_COUNT
+};
+
+enum conf_access {
+	TG_ACCESS_OFF = 0,
+	TG_ACCESS_TEXT = 1, /* default */
+	TG_ACCESS_JSON = 2,
+	TG_ACCESS_COUNT
+};
+
+struct conf_service;
+
+/* limits = { head; headers; uri; body; chunk_extensions; } of a listener. */
+struct conf_limits {
+	uint32_t head_bytes;		 /* request line and header block; default 32K, 1K..64K */
+	uint32_t headers;		 /* header lines; default 100, 1..1000 */
+	uint32_t uri_bytes;		 /* request target; default 8K */
+	uint64_t body_bytes;		 /* request body; default 1M as nginx; 0: no limit */
+	uint32_t chunk_extension_bytes;	 /* per chunk line; default 256 */
+};
+
+/* timeouts = { request_head; request_body; keep_alive; idle; } of a listener. */
+struct conf_front_timeouts {
+	uint64_t request_head_ms; /* from accept, or first byte, to the end of the head; 10s */
+	uint64_t request_body_ms; /* to the end of the body per rate below; see doc; 60s */
+	uint64_t keep_alive_ms;	  /* idle between requests; 75s */
+	uint64_t idle_ms;	  /* no byte taken or given by the client while answering; 60s; tcp: 1h */
+};
+
+/* timeouts = { connect; response; idle; queue; tunnel; total; } of a service. */
+struct conf_back_timeouts {
+	uint64_t connect_ms;  /* one connect attempt; 1s */
+	uint64_t response_ms; /* request sent to the end of the response head; 60s */
+	uint64_t idle_ms;     /* no byte from the backend inside an answer; 60s */
+	uint64_t tunnel_ms;   /* no byte either way after a 101 or in mode tcp; 1h */
+	uint64_t total_ms;    /* whole stream; 0: none (default) */
+};
+
+struct conf_route {
+	char *host;		/* lower case; "*.example.org" is a wildcard; NULL: any */
+	char *path;		/* prefix, starts with '/'; NULL: any */
+	const struct conf_service *service;
+};
+
+struct conf_listener {
+	char *name;
+	unsigned index; /* in conf->listeners */
+	struct endpoint bind; /* always TG_ENDPOINT_ADDR */
+	char *bind_text;
+	enum conf_mode mode;
+	unsigned max_connections; /* 0: only the global one */
+	unsigned backlog;	  /* default 4096 */
+	enum conf_forwarded forwarded;
+	struct prefix *trusted_proxies;
+	size_t n_trusted_proxies;
+	struct conf_limits limits;
+	struct conf_front_timeouts timeouts;
+	struct conf_route *routes;
+	size_t n_routes;
+	const struct conf_service *service; /* when no route matches; NULL: 404 */
+};
+
+struct conf_health_check {
+	enum conf_health type;
+	uint64_t interval_ms; /* 2s */
+	uint64_t timeout_ms;  /* 1s */
+	unsigned rise;	      /* passes in a row to go up; 2 (the first verdict needs one) */
+	unsigned fall;	      /* failures in a row to go down; 3 */
+	unsigned jitter_percent; /* of the interval, both ways; 10 */
+	char *method;	      /* http: GET */
+	char *path;	      /* http: / */
+	char *host;	      /* http: Host field; default the backend's address */
+	char *expect;	      /* http: "200-399" (default), "200,204", ... */
+	uint16_t (*expect_ranges)[2]; /* parsed: inclusive pairs */
+	size_t n_expect_ranges;
+	char *body;	      /* http: substring that must be in the first 64K; NULL: none */
+	uint16_t port;	      /* 0: the backend's */
+};
+
+struct conf_backend {
+	char *name;	       /* default: the address text */
+	unsigned index;	       /* in its service */
+	struct endpoint endpoint;
+	char *address_text;
+	unsigned weight;       /* 0..256; 1 */
+	bool backup;
+};
+
+struct conf_error_page {
+	unsigned status;
+	char *path;  /* as configured */
+	char *body;  /* read by conf_load_file(); at most 64K */
+	size_t body_len;
+};
+
+struct conf_service {
+	char *name;
+	unsigned index; /* in conf->services */
+	enum conf_balance balance;
+	struct conf_health_check health;
+	struct conf_back_timeouts timeouts;
+	unsigned idle_connections; /* idle back connections kept per backend and worker; 64; 0: none */
+	uint64_t idle_lifetime_ms; /* an idle back connection is not reused after; 30s (key timeouts.keep_alive) */
+	struct conf_error_page *error_pages;
+	size_t n_error_pages;
+	struct conf_backend *backends;
+	size_t n_backends;
+};
+
+struct conf {
+	_Atomic unsigned refs;
+	unsigned workers; /* resolved: never 0 */
+	char *user;	  /* NULL: stay */
+	char *group;
+	unsigned max_connections;  /* 0: from the descriptor limit */
+	uint64_t shutdown_grace_ms; /* 30s */
+	struct {
+		enum log_format format;
+		enum log_level level;	 /* default info */
+		enum conf_access access;
+		char *file;		 /* access log; NULL: standard output */
+	} log;
+	struct {
+		char *socket; /* NULL: none */
+	} admin;
+	struct conf_listener *listeners;
+	size_t n_listeners;
+	struct conf_service *services;
+	size_t n_services;
+};
+
+/* Every error found, in file order. */
+struct conf_errors {
+	struct conf_error {
+		char *text; /* "file:line: services[2].balance: unknown value ..." */
+	} *list;
+	size_t n;
+};
+void conf_errors_fini(struct conf_errors *errors);
+
+/*
+ * Reads `path` (with @include, ${NAME} and ${NAME:-default}) and checks it.
+ * Returns 0 and one reference in *ret, or negative with at least one error.
+ */
+TG_MUST_CHECK int conf_load_file(const char *path, struct conf **ret, struct conf_errors *errors);
+
+/* The same from memory; `name` stands for the file in errors; relative includes are refused. */
+TG_MUST_CHECK int conf_load_text(const char *text, size_t n, const char *name, struct conf **ret,
+				 struct conf_errors *errors);
+
+/*
+ * The configuration as one flat text with includes, variables and error pages
+ * expanded: what the parent hands its children in a sealed memory file.
+ * conf_load_fd() of it gives an equal configuration. `fd` is created with
+ * memfd_create(); the caller closes it.
+ */
+TG_MUST_CHECK int conf_save_fd(const struct conf *conf, int *ret_fd, struct err *err);
+TG_MUST_CHECK int conf_load_fd(int fd, struct conf **ret, struct err *err);
+
+struct conf *conf_ref(struct conf *conf);
+void conf_unref(struct conf *conf); /* NULL allowed */
+
+/* `-t -v`: the configuration in effect, defaults included, routes in match order. */
+void conf_print(const struct conf *conf, FILE *out);
+
+/* Writes the mdoc manual page tidegate.conf(5) from the same tables. */
+void conf_print_manual(FILE *out);
+
+#endif
