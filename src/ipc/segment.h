@@ -36,9 +36,9 @@
 
 enum segment_kind {
 	TG_SLOT_FREE = 0,
-	TG_SLOT_GLOBAL = 1,   /* slot 0 */
-	TG_SLOT_LISTENER = 2,
-	TG_SLOT_SERVICE = 3,
+	TG_SLOT_GLOBAL = 1,   /* slot 0, "tidegate" */
+	TG_SLOT_LISTENER = 2, /* parent: TG_SEGMENT_NONE */
+	TG_SLOT_SERVICE = 3,  /* parent: TG_SEGMENT_NONE */
 	TG_SLOT_BACKEND = 4,  /* parent: its service's slot */
 	TG_SLOT_KIND_COUNT
 };

@@ -1,0 +1,27 @@
+/*
+ * proc/proc.h: the three processes of tidegate.
+ *
+ *	parent   root if it must be: reads configuration, binds sockets,
+ *		 supervises; never reads a client byte
+ *	proxy    worker threads; all client bytes, no credential
+ *	keeper   control plane: probes, names, admin socket, access log
+ *
+ * Children are the same binary executed again with TG_ROLE_ARG and their
+ * channel to the parent on descriptor TG_CHANNEL_FD; they see nothing else.
+ */
+#ifndef TG_PROC_PROC_H
+#define TG_PROC_PROC_H
+
+#include "conf/conf.h"
+
+#define TG_ROLE_ARG "--role="
+#define TG_CHANNEL_FD 3
+
+/* Runs until stopped; returns the exit status. Takes the caller's reference of `conf`. */
+int parent_main(struct conf *conf, const char *conf_path);
+/* The proxy process: start-up messages, then workers. Returns the exit status. */
+int proxy_main(int channel_fd);
+/* The keeper process. Returns the exit status. */
+int keeper_main(int channel_fd);
+
+#endif

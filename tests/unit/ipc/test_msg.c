@@ -1,0 +1,113 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "ipc/msg.h"
+
+static void
+every_type_is_described(void **state)
+{
+	(void)state;
+	for (uint32_t type = MSG_CONF; type < MSG_TYPE_COUNT; type++) {
+		assert_true(msg_payload_size(type) >= 0);
+		assert_true((size_t)msg_payload_size(type) <= sizeof(union msg_payload));
+		assert_string_not_equal(msg_type_str(type), "?");
+	}
+}
+
+static void
+unknown_types_are_refused(void **state)
+{
+	static const uint32_t unknown[] = {0, MSG_TYPE_COUNT, UINT32_MAX};
+	union msg_payload u;
+
+	(void)state;
+	memset(&u, 0, sizeof(u));
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		assert_int_equal(msg_payload_size(unknown[i]), -1);
+		assert_false(msg_has_fd(unknown[i]));
+		assert_false(msg_is_sane(unknown[i], &u));
+		assert_string_equal(msg_type_str(unknown[i]), "?");
+	}
+}
+
+static void
+types_with_descriptor(void **state)
+{
+	(void)state;
+	assert_true(msg_has_fd(MSG_CONF));
+	assert_true(msg_has_fd(MSG_LISTEN));
+	assert_true(msg_has_fd(MSG_ADMIN));
+	assert_true(msg_has_fd(MSG_LOG_FILE));
+	assert_false(msg_has_fd(MSG_START));
+	assert_false(msg_has_fd(MSG_BACKEND));
+}
+
+static union msg_payload
+good_backend(void)
+{
+	union msg_payload u;
+
+	memset(&u, 0, sizeof(u));
+	u.backend.health = TG_HEALTH_UP;
+	u.backend.has_addr = 1;
+	u.backend.addr.len = sizeof(struct sockaddr_in);
+	u.backend.addr.u.in.sin_family = AF_INET;
+	return u;
+}
+
+static void
+backend_fields_are_checked(void **state)
+{
+	union msg_payload u = good_backend();
+
+	(void)state;
+	assert_true(msg_is_sane(MSG_BACKEND, &u));
+	u.backend.health = TG_BACKEND_HEALTH_COUNT;
+	assert_false(msg_is_sane(MSG_BACKEND, &u));
+	u = good_backend();
+	u.backend.has_addr = 2;
+	assert_false(msg_is_sane(MSG_BACKEND, &u));
+}
+
+static void
+backend_addresses_are_checked(void **state)
+{
+	union msg_payload u = good_backend();
+
+	(void)state;
+	u.backend.addr.len = 1000000;
+	assert_false(msg_is_sane(MSG_BACKEND, &u));
+	u.backend.has_addr = 0; /* then nobody looks */
+	assert_true(msg_is_sane(MSG_BACKEND, &u));
+	u = good_backend();
+	u.backend.addr.u.sa.sa_family = AF_PACKET;
+	assert_false(msg_is_sane(MSG_BACKEND, &u));
+	u.backend.addr.u.sa.sa_family = AF_INET6;
+	assert_false(msg_is_sane(MSG_BACKEND, &u));
+	u.backend.addr.len = sizeof(struct sockaddr_in6);
+	assert_true(msg_is_sane(MSG_BACKEND, &u));
+	u.backend.addr.u.sa.sa_family = AF_UNIX;
+	u.backend.addr.len = sizeof(struct sockaddr_un);
+	memset(u.backend.addr.u.un.sun_path, 'x', sizeof(u.backend.addr.u.un.sun_path));
+	assert_false(msg_is_sane(MSG_BACKEND, &u));
+	u.backend.addr.u.un.sun_path[9] = '\0';
+	assert_true(msg_is_sane(MSG_BACKEND, &u));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_type_is_described),
+		cmocka_unit_test(unknown_types_are_refused),
+		cmocka_unit_test(types_with_descriptor),
+		cmocka_unit_test(backend_fields_are_checked),
+		cmocka_unit_test(backend_addresses_are_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,245 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ipc/segment.h"
+
+#define RING_BYTES TG_RING_SIZE_MIN
+
+static int
+setup(void **state)
+{
+	struct segment *seg;
+	int rc = segment_create(3, 40, RING_BYTES, &seg, NULL);
+
+	*state = seg;
+	return rc;
+}
+
+static int
+teardown(void **state)
+{
+	segment_close(*state);
+	return 0;
+}
+
+static void
+other_process_sees_the_same(void **state)
+{
+	struct segment *seg = *state;
+	struct segment *other;
+	uint32_t n;
+
+	assert_int_equal(segment_attach(segment_fd(seg), &other, NULL), 0);
+	assert_int_equal(segment_fd(other), -1);
+	assert_int_equal(segment_workers(other), 3);
+	assert_int_equal(segment_slots(other), 40);
+	counter_add(segment_counters(other, 0, 39), TG_SEGMENT_COUNTERS - 1, 5);
+	counter_add(segment_counters(other, 2, 39), TG_SEGMENT_COUNTERS - 1, 6);
+	assert_int_equal(segment_sum(seg, 39, TG_SEGMENT_COUNTERS - 1), 11);
+	assert_int_equal(segment_sum(seg, 38, TG_SEGMENT_COUNTERS - 1), 0);
+	assert_non_null(ring_reserve(segment_ring(other, 2), 10));
+	ring_commit(segment_ring(other, 2), 10);
+	assert_null(ring_peek(segment_ring(seg, 1), &n));
+	assert_non_null(ring_peek(segment_ring(seg, 2), &n));
+	assert_int_equal(n, 10);
+	segment_close(other);
+}
+
+static void
+parts_do_not_overlap(void **state)
+{
+	struct segment *seg = *state;
+	struct segment *other;
+
+	assert_int_equal(segment_add(seg, TG_SLOT_GLOBAL, TG_SEGMENT_NONE, "tidegate"), 0);
+	for (uint32_t i = 0; i < 40; i++) {
+		memset(segment_shared(seg, i), 0xff, sizeof(struct segment_shared));
+		for (unsigned w = 0; w < 3; w++)
+			memset(segment_counters(seg, w, i), 0xff, sizeof(struct segment_counters));
+	}
+	assert_string_equal(segment_entry(seg, 0)->name, "tidegate");
+	assert_int_equal(segment_attach(segment_fd(seg), &other, NULL), 0);
+	for (unsigned w = 0; w < 3; w++) {
+		uint32_t n;
+
+		assert_null(ring_peek(segment_ring(other, w), &n));
+		assert_int_equal(ring_dropped(segment_ring(other, w)), 0);
+	}
+	segment_close(other);
+}
+
+static void
+slots_are_found_by_kind_parent_and_name(void **state)
+{
+	struct segment *seg = *state;
+	int a;
+	int b;
+
+	assert_int_equal(segment_add(seg, TG_SLOT_GLOBAL, TG_SEGMENT_NONE, "tidegate"), 0);
+	a = segment_add(seg, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "web");
+	b = segment_add(seg, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "db");
+	assert_int_equal(segment_add(seg, TG_SLOT_LISTENER, TG_SEGMENT_NONE, "web"), 3);
+	assert_int_equal(segment_add(seg, TG_SLOT_BACKEND, (uint32_t)a, "b1"), 4);
+	assert_int_equal(segment_add(seg, TG_SLOT_BACKEND, (uint32_t)b, "b1"), 5);
+	assert_int_equal(segment_find(seg, TG_SLOT_LISTENER, TG_SEGMENT_NONE, "web"), 3);
+	assert_int_equal(segment_find(seg, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "web"), a);
+	assert_int_equal(segment_find(seg, TG_SLOT_BACKEND, (uint32_t)b, "b1"), 5);
+	assert_int_equal(segment_find(seg, TG_SLOT_BACKEND, (uint32_t)b, "b"), TG_SEGMENT_NONE);
+	assert_int_equal(segment_find(seg, TG_SLOT_BACKEND, (uint32_t)b, "b11"), TG_SEGMENT_NONE);
+}
+
+static void
+long_names_stay_distinct(void **state)
+{
+	struct segment *seg = *state;
+	char a[300];
+	char b[300];
+
+	memset(a, 'n', sizeof(a));
+	a[sizeof(a) - 1] = '\0';
+	memcpy(b, a, sizeof(b));
+	b[sizeof(b) - 2] = 'm';
+	assert_int_equal(segment_add(seg, TG_SLOT_SERVICE, TG_SEGMENT_NONE, a), 0);
+	assert_int_equal(segment_add(seg, TG_SLOT_SERVICE, TG_SEGMENT_NONE, b), 1);
+	assert_int_equal(segment_find(seg, TG_SLOT_SERVICE, TG_SEGMENT_NONE, a), 0);
+	assert_int_equal(segment_find(seg, TG_SLOT_SERVICE, TG_SEGMENT_NONE, b), 1);
+	assert_int_equal(strlen(segment_entry(seg, 0)->name), TG_SEGMENT_NAME - 1);
+}
+
+static void
+slots_run_out(void **state)
+{
+	struct segment *seg = *state;
+
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(segment_add(seg, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "x"), i);
+	assert_int_equal(segment_add(seg, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "x"), -TG_ELIMIT);
+}
+
+static void
+gauges_are_reset_and_counters_kept(void **state)
+{
+	struct segment *seg = *state;
+
+	atomic_store(&segment_shared(seg, 7)->in_flight, 12);
+	atomic_store(&segment_shared(seg, 7)->in_flight_max, 20);
+	counter_add(segment_counters(seg, 0, 7), 1, 9);
+	segment_reset_gauges(seg);
+	assert_int_equal(atomic_load(&segment_shared(seg, 7)->in_flight), 0);
+	assert_int_equal(atomic_load(&segment_shared(seg, 7)->in_flight_max), 20);
+	assert_int_equal(segment_sum(seg, 7, 1), 9);
+}
+
+static void
+sizes_out_of_range_are_refused(void **state)
+{
+	struct segment *seg;
+	struct err err = {""};
+
+	(void)state;
+	assert_int_equal(segment_create(0, 1, RING_BYTES, &seg, &err), -TG_ERANGE);
+	assert_non_null(strstr(err.text, "0 workers"));
+	assert_int_equal(segment_create(1, 0, RING_BYTES, &seg, NULL), -TG_ERANGE);
+	assert_int_equal(segment_create(1, 1, RING_BYTES + 8, &seg, NULL), -TG_ERANGE);
+	assert_int_equal(segment_create(1, 1, 64, &seg, NULL), -TG_ERANGE);
+	assert_int_equal(segment_create(1u << 30, 1, RING_BYTES, &seg, NULL), -TG_ERANGE);
+}
+
+/* A memory file with the first bytes of `seg`, one 32-bit word of it changed. */
+static int
+forge(struct segment *seg, off_t size, off_t word_at, uint32_t word, bool sealed)
+{
+	unsigned char header[64];
+	int fd = memfd_create("forged", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(segment_fd(seg), header, sizeof(header), 0), sizeof(header));
+	assert_int_equal(ftruncate(fd, size), 0);
+	if (size >= (off_t)sizeof(header))
+		assert_int_equal(pwrite(fd, header, sizeof(header), 0), sizeof(header));
+	if (word_at >= 0)
+		assert_int_equal(pwrite(fd, &word, sizeof(word), word_at), sizeof(word));
+	if (sealed)
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+	return fd;
+}
+
+static void
+forged_segments_are_refused(void **state)
+{
+	struct segment *seg = *state;
+	off_t size = lseek(segment_fd(seg), 0, SEEK_END);
+	const struct {
+		off_t size;
+		off_t word_at;
+		uint32_t word;
+		bool sealed;
+	} cases[] = {
+		{size, -1, 0, false},         /* may shrink under us */
+		{size, 0, 0, true},           /* magic */
+		{size, 8, 2, true},           /* version */
+		{size, 12, 0, true},          /* no worker */
+		{size, 12, 4, true},          /* more workers than fit */
+		{size, 16, 41, true},         /* more slots than fit */
+		{size, 16, UINT32_MAX, true}, /* slots beyond any bound */
+		{size, 24, RING_BYTES * 2, true},
+		{size, 24, 0, true},
+		{size, 32, 1, true}, /* says another total */
+		{size - 1, -1, 0, true},
+		{size + 4096, -1, 0, true},
+		{16, -1, 0, true},
+		{0, -1, 0, true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct segment *other = NULL;
+		struct err err = {""};
+		int fd =
+			forge(seg, cases[i].size, cases[i].word_at, cases[i].word, cases[i].sealed);
+
+		assert_int_equal(segment_attach(fd, &other, &err), -TG_EPROTO);
+		assert_null(other);
+		assert_string_not_equal(err.text, "");
+		close(fd);
+	}
+}
+
+static void
+size_cannot_change(void **state)
+{
+	struct segment *seg = *state;
+
+	assert_int_equal(ftruncate(segment_fd(seg), 4096), -1);
+	assert_int_equal(ftruncate(segment_fd(seg), (off_t)1 << 30), -1);
+	assert_int_equal(segment_attach(0, &seg, NULL), -TG_EPROTO);
+	segment_close(NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(other_process_sees_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(parts_do_not_overlap, setup, teardown),
+		cmocka_unit_test_setup_teardown(slots_are_found_by_kind_parent_and_name, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(long_names_stay_distinct, setup, teardown),
+		cmocka_unit_test_setup_teardown(slots_run_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(gauges_are_reset_and_counters_kept, setup,
+						teardown),
+		cmocka_unit_test(sizes_out_of_range_are_refused),
+		cmocka_unit_test_setup_teardown(forged_segments_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(size_cannot_change, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
