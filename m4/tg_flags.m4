@@ -89,7 +89,7 @@ AS_IF([test "x$enable_sanitizer" != xno], [
 			[AC_MSG_ERROR([--enable-sanitizer: unknown sanitizer '$tg_word'; allowed: address undefined thread leak memory])])
 	done
 	AS_CASE([,$enable_sanitizer,],
-		[*,address,*,thread,*|*,thread,*,address,*],
+		[*,address,*thread,*|*,thread,*address,*],
 		[AC_MSG_ERROR([--enable-sanitizer: address and thread exclude each other])])
 	TG_TRY_FLAG([-fsanitize=$enable_sanitizer], [],
 		[AC_MSG_ERROR([--enable-sanitizer=$enable_sanitizer: $CC cannot link it (Debian, clang: libclang-rt-dev)])],
