@@ -124,8 +124,9 @@ class RecordingBackend:
 
     def __init__(self, *scripts, name=None, port=None, address=None):
         self.scripts = scripts or (serve,)
-        self.lock = threading.Condition()
+        self.lock = threading.Lock()
         self.connections = []
+        self.all_connections = []
         self.stopping = False
         host = address or net.ADDRESS
         self.listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -149,10 +150,10 @@ class RecordingBackend:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
-                number = len(self.connections)
+                number = len(self.all_connections)
                 conn = Connection(sock, peer, number)
+                self.all_connections.append(conn)
                 self.connections.append(conn)
-                self.lock.notify_all()
             script = self.scripts[min(number, len(self.scripts) - 1)]
             threading.Thread(target=self._run, args=(script, conn), daemon=True).start()
 
@@ -177,11 +178,14 @@ class RecordingBackend:
         return [request for conn in list(self.connections) for request in list(conn.requests)]
 
     def forget(self):
-        """Drops what was recorded; open connections go on recording where they are."""
+        """Starts a new record: connections accepted so far are no longer listed."""
         with self.lock:
-            for conn in self.connections:
-                conn.received.clear()
-                conn.requests.clear()
+            self.connections = []
+
+    def wait_closed(self):
+        """Waits until every listed connection is over, so that `received` is final."""
+        settings.wait_until(lambda: all(c.closed.is_set() for c in list(self.connections)),
+                            f"all connections to {self.name} to be closed")
 
     def wait_connections(self, n):
         settings.wait_until(lambda: len(self.connections) >= n, f"{n} connections at {self.name}")
@@ -203,7 +207,7 @@ class RecordingBackend:
 
     def stop(self):
         self.close_listener()
-        for conn in list(self.connections):
+        for conn in list(self.all_connections):
             try:
                 conn.sock.shutdown(socket.SHUT_RDWR)
             except OSError:

@@ -61,6 +61,10 @@ class RawClient(wire.Wire):
     def read_line(self, seconds=None):
         return self.take_through(b"\n", settings.deadline(seconds))
 
+    def read_head(self, seconds=None):
+        """The bytes of a head, through its empty line."""
+        return self.take_through(b"\r\n\r\n", settings.deadline(seconds))
+
     def read_to_end(self, seconds=None):
         """Everything until the other side closes; `ended` says how."""
         return self.take_all(settings.deadline(seconds))
