@@ -98,7 +98,7 @@ struct conf_listener {
 	size_t n_trusted_proxies;
 	struct conf_limits limits;
 	struct conf_front_timeouts timeouts;
-	struct conf_route *routes;
+	struct conf_route *routes; /* in match order: the first that matches wins */
 	size_t n_routes;
 	const struct conf_service *service; /* when no route matches; NULL: 404 */
 };

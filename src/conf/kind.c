@@ -1,0 +1,507 @@
+/*
+ * conf/kind.c: the sorts of value a key can have.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/schema_priv.h"
+
+#define TEXT_MAX 1024u
+
+#define ACCEPT_TEXT (1u << TG_VALUE_TEXT)
+#define ACCEPT_INTEGER (1u << TG_VALUE_INTEGER)
+#define ACCEPT_BOOLEAN (1u << TG_VALUE_BOOLEAN)
+
+/*** Integers of several widths ***/
+
+static void
+store_integer(const struct conf_field *f, uint64_t value, void *dest)
+{
+	uint16_t u16 = (uint16_t)value;
+	uint32_t u32 = (uint32_t)value;
+
+	switch (f->size) {
+	case 2:
+		memcpy(dest, &u16, 2);
+		break;
+	case 4:
+		memcpy(dest, &u32, 4);
+		break;
+	default:
+		assert(f->size == 8);
+		memcpy(dest, &value, 8);
+	}
+}
+
+static uint64_t
+load_integer(const struct conf_field *f, const void *src)
+{
+	uint64_t u64;
+	uint32_t u32;
+	uint16_t u16;
+
+	switch (f->size) {
+	case 2:
+		memcpy(&u16, src, 2);
+		return u16;
+	case 4:
+		memcpy(&u32, src, 4);
+		return u32;
+	default:
+		assert(f->size == 8);
+		memcpy(&u64, src, 8);
+		return u64;
+	}
+}
+
+static void
+print_plain_limit(uint64_t limit, char *buf, size_t size)
+{
+	snprintf(buf, size, "%" PRIu64, limit);
+}
+
+static int
+out_of_range(const struct conf_field *f, const char *shown, struct err *err)
+{
+	char low[32];
+	char high[32];
+
+	f->kind->print_limit(f->min, low, sizeof(low));
+	f->kind->print_limit(f->max, high, sizeof(high));
+	return err_set(err, TG_ERANGE, "%s is out of range; allowed: %s to %s", shown, low, high);
+}
+
+/*** text ***/
+
+static int
+store_text(struct arena *arena, const char *text, void *dest, struct err *err)
+{
+	char *copy = arena_copy(arena, text, strlen(text));
+
+	if (!copy)
+		return err_set(err, TG_ENOMEM, "no memory");
+	memcpy(dest, &copy, sizeof(copy));
+	return 0;
+}
+
+static const char *
+load_text(const void *src)
+{
+	const char *text;
+
+	memcpy(&text, src, sizeof(text));
+	return text;
+}
+
+static int
+text_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	  struct err *err)
+{
+	size_t n = strlen(v->text);
+	uint64_t max = f->max ? f->max : TEXT_MAX;
+	int r;
+
+	if (n < f->min)
+		return err_set(err, TG_ERANGE, "must not be empty");
+	if (n > max)
+		return err_set(err, TG_ERANGE, "longer than %" PRIu64 " bytes", max);
+	r = f->valid ? f->valid(v->text, err) : 0;
+	return r < 0 ? r : store_text(arena, v->text, dest, err);
+}
+
+static void
+text_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	(void)f;
+	conf_print_text(load_text(src), out);
+}
+
+static bool
+pointer_is_set(const struct conf_field *f, const void *src)
+{
+	const void *p;
+
+	(void)f;
+	memcpy(&p, src, sizeof(p));
+	return p != NULL;
+}
+
+const struct conf_kind conf_kind_text = {
+	.name = "string",
+	.wanted = "a string",
+	.accepts = ACCEPT_TEXT,
+	.take = text_take,
+	.print = text_print,
+	.is_set = pointer_is_set,
+};
+
+/*** boolean ***/
+
+static int
+boolean_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
+	     void *dest, struct err *err)
+{
+	bool value = v->integer != 0;
+
+	(void)arena;
+	(void)f;
+	(void)err;
+	memcpy(dest, &value, sizeof(value));
+	return 0;
+}
+
+static void
+boolean_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	bool value;
+
+	(void)f;
+	memcpy(&value, src, sizeof(value));
+	fputs(value ? "true" : "false", out);
+}
+
+const struct conf_kind conf_kind_boolean = {
+	.name = "boolean",
+	.wanted = "true or false",
+	.accepts = ACCEPT_BOOLEAN,
+	.take = boolean_take,
+	.print = boolean_print,
+};
+
+/*** integer ***/
+
+static int
+integer_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
+	     void *dest, struct err *err)
+{
+	char shown[32];
+
+	(void)arena;
+	if (v->integer < 0 || (uint64_t)v->integer < f->min || (uint64_t)v->integer > f->max) {
+		snprintf(shown, sizeof(shown), "%lld", v->integer);
+		return out_of_range(f, shown, err);
+	}
+	store_integer(f, (uint64_t)v->integer, dest);
+	return 0;
+}
+
+static void
+integer_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	uint64_t value = load_integer(f, src);
+
+	fprintf(out, "%" PRIu64 "%s", value, value > INT32_MAX ? "L" : "");
+}
+
+const struct conf_kind conf_kind_integer = {
+	.name = "integer",
+	.wanted = "an integer",
+	.accepts = ACCEPT_INTEGER,
+	.take = integer_take,
+	.print = integer_print,
+	.print_limit = print_plain_limit,
+};
+
+/*** duration and size ***/
+
+static int
+duration_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
+	      void *dest, struct err *err)
+{
+	uint64_t ms;
+	int r = conf_duration_parse(v->text, &ms, err);
+
+	(void)arena;
+	if (r == 0 && (ms < f->min || ms > f->max))
+		r = out_of_range(f, v->text, err);
+	if (r == 0)
+		store_integer(f, ms, dest);
+	return r;
+}
+
+static void
+duration_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	char buf[32];
+
+	conf_duration_format(load_integer(f, src), buf, sizeof(buf));
+	fprintf(out, "\"%s\"", buf);
+}
+
+const struct conf_kind conf_kind_duration = {
+	.name = "duration",
+	.wanted = "a duration",
+	.allowed = "\"500ms\", \"1s\", \"2m\", \"1h\", \"1d\"",
+	.accepts = ACCEPT_TEXT,
+	.take = duration_take,
+	.print = duration_print,
+	.print_limit = conf_duration_format,
+};
+
+static int
+size_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	  struct err *err)
+{
+	char shown[32];
+	uint64_t bytes = 0;
+	bool negative = false;
+	int r = 0;
+
+	(void)arena;
+	if (v->type == TG_VALUE_TEXT) {
+		r = conf_size_parse(v->text, &bytes, err);
+		snprintf(shown, sizeof(shown), "%.31s", v->text);
+	} else {
+		negative = v->integer < 0;
+		bytes = (uint64_t)v->integer;
+		snprintf(shown, sizeof(shown), "%lld", v->integer);
+	}
+	if (r == 0 && (negative || bytes < f->min || bytes > f->max))
+		r = out_of_range(f, shown, err);
+	if (r == 0)
+		store_integer(f, bytes, dest);
+	return r;
+}
+
+static void
+size_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	char buf[32];
+
+	conf_size_format(load_integer(f, src), buf, sizeof(buf));
+	fprintf(out, "\"%s\"", buf);
+}
+
+const struct conf_kind conf_kind_size = {
+	.name = "size",
+	.wanted = "a size",
+	.allowed = "\"64K\", \"1M\", \"1G\", or bytes as an integer",
+	.accepts = ACCEPT_TEXT | ACCEPT_INTEGER,
+	.take = size_take,
+	.print = size_print,
+	.print_limit = conf_size_format,
+};
+
+/*** word ***/
+
+static void
+words_join(const char *const *words, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (; *words && n < size; words++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "", *words);
+}
+
+static bool
+words_have(const char *const *words, const char *word)
+{
+	for (; words && *words; words++) {
+		if (strcmp(*words, word) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+word_unknown(const struct conf_field *f, const char *word, struct err *err)
+{
+	struct conf_suggest near;
+	char all[256];
+
+	words_join(f->words, all, sizeof(all));
+	if (words_have(f->later_words, word))
+		return err_set(err, TG_ENOTSUP,
+			       "\"%s\" is not available in this version; allowed: %s", word, all);
+	conf_suggest_start(&near, word);
+	for (const char *const *w = f->words; *w; w++)
+		conf_suggest_offer(&near, *w);
+	if (near.best)
+		return err_set(err, TG_EINVAL,
+			       "unknown value \"%.64s\"; allowed: %s (did you mean \"%s\"?)", word,
+			       all, near.best);
+	return err_set(err, TG_EINVAL, "unknown value \"%.64s\"; allowed: %s", word, all);
+}
+
+static int
+word_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	  struct err *err)
+{
+	(void)arena;
+	for (unsigned i = 0; f->words[i]; i++) {
+		if (strcmp(f->words[i], v->text) == 0) {
+			store_integer(f, i, dest);
+			return 0;
+		}
+	}
+	return word_unknown(f, v->text, err);
+}
+
+static void
+word_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	fprintf(out, "\"%s\"", f->words[load_integer(f, src)]);
+}
+
+const struct conf_kind conf_kind_word = {
+	.name = "string",
+	.wanted = "a string",
+	.accepts = ACCEPT_TEXT,
+	.take = word_take,
+	.print = word_print,
+};
+
+/*** prefix ***/
+
+static int
+prefix_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
+	    void *dest, struct err *err)
+{
+	(void)arena;
+	(void)f;
+	return prefix_parse(v->text, dest, err);
+}
+
+static void
+prefix_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	const struct prefix *p = src;
+	bool v4 = ip_is_v4(&p->ip) && p->bits >= 96;
+	char buf[64];
+
+	(void)f;
+	/* ::ffff:0:0/96 and wider hold more than IPv4; only the long form says so. */
+	if (ip_is_v4(&p->ip) && !v4)
+		snprintf(buf, sizeof(buf), "::ffff:0:0");
+	else
+		ip_format(&p->ip, buf, sizeof(buf));
+	fprintf(out, "\"%s/%u\"", buf, v4 ? p->bits - 96u : p->bits);
+}
+
+const struct conf_kind conf_kind_prefix = {
+	.name = "prefix",
+	.wanted = "an address or prefix as a string",
+	.accepts = ACCEPT_TEXT,
+	.take = prefix_take,
+	.print = prefix_print,
+};
+
+/*** service: a name here, a pointer once all services are known ***/
+
+static void
+service_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	const struct conf_service *service;
+
+	(void)f;
+	memcpy(&service, src, sizeof(service));
+	conf_print_text(service->name, out);
+}
+
+const struct conf_kind conf_kind_service = {
+	.name = "name of a service",
+	.wanted = "the name of a service as a string",
+	.accepts = ACCEPT_TEXT,
+	.print = service_print,
+	.is_set = pointer_is_set,
+};
+
+/*** base64: bytes between our own processes; the length goes to count_offset ***/
+
+static const char base64_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* The length member beside the pointer at `at`. */
+static size_t
+length_offset(const struct conf_field *f)
+{
+	return f->count_offset - f->offset;
+}
+
+static int
+base64_decode(const char *text, size_t n, unsigned char *out, size_t *ret_n)
+{
+	uint32_t bits = 0;
+	size_t used = 0;
+	const char *digit;
+	size_t pad = 0;
+
+	if (n % 4 != 0)
+		return -TG_EINVAL;
+	while (pad < 2 && n > pad && text[n - 1 - pad] == '=')
+		pad++;
+	for (size_t i = 0; i < n; i++) {
+		digit = i < n - pad ? strchr(base64_digits, text[i]) : base64_digits;
+		if (!digit)
+			return -TG_EINVAL;
+		bits = bits << 6 | (uint32_t)(digit - base64_digits);
+		if (i % 4 != 3)
+			continue;
+		out[used++] = (unsigned char)(bits >> 16);
+		out[used++] = (unsigned char)(bits >> 8);
+		out[used++] = (unsigned char)bits;
+	}
+	*ret_n = used - pad;
+	return 0;
+}
+
+static int
+base64_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
+	    void *dest, struct err *err)
+{
+	size_t n = strlen(v->text);
+	unsigned char *bytes = arena_alloc(arena, n + 1, 1);
+	size_t decoded;
+
+	if (!bytes)
+		return err_set(err, TG_ENOMEM, "no memory");
+	if (base64_decode(v->text, n, bytes, &decoded) < 0)
+		return err_set(err, TG_EINVAL, "is not base64");
+	bytes[decoded] = '\0';
+	memcpy(dest, &bytes, sizeof(bytes));
+	memcpy((char *)dest + length_offset(f), &decoded, sizeof(decoded));
+	return 0;
+}
+
+static void
+base64_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	const unsigned char *p = (const unsigned char *)load_text(src);
+	size_t n;
+	uint32_t bits;
+	char four[4];
+
+	memcpy(&n, (const char *)src + length_offset(f), sizeof(n));
+	fputc('"', out);
+	for (size_t i = 0; i < n; i += 3) {
+		bits = (uint32_t)p[i] << 16;
+		bits |= i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0;
+		bits |= i + 2 < n ? p[i + 2] : 0;
+		for (unsigned k = 0; k < 4; k++)
+			four[k] = base64_digits[bits >> (18 - 6 * k) & 63];
+		if (i + 2 >= n)
+			four[3] = '=';
+		if (i + 1 >= n)
+			four[2] = '=';
+		fwrite(four, 1, 4, out);
+	}
+	fputc('"', out);
+}
+
+const struct conf_kind conf_kind_base64 = {
+	.name = "base64",
+	.wanted = "a string",
+	.accepts = ACCEPT_TEXT,
+	.take = base64_take,
+	.print = base64_print,
+	.is_set = pointer_is_set,
+};
+
+/*** kinds without a value of their own ***/
+
+const struct conf_kind conf_kind_group = {.name = "group", .wanted = "a group { }"};
+const struct conf_kind conf_kind_list = {.name = "list", .wanted = "a list ( )"};
+const struct conf_kind conf_kind_later = {.name = "later"};

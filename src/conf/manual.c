@@ -1,0 +1,267 @@
+/*
+ * conf/manual.c: tidegate.conf(5) from the tables.
+ */
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "conf/schema_priv.h"
+
+/* The day the words below were last gone over. */
+#define MANUAL_DATE "November 23, 2026"
+
+static const char head[] =
+	".Dd " MANUAL_DATE "\n"
+	".Dt TIDEGATE.CONF 5\n"
+	".Os\n"
+	".Sh NAME\n"
+	".Nm tidegate.conf\n"
+	".Nd configuration of tidegate\n"
+	".Sh DESCRIPTION\n"
+	".Xr tidegate 8\n"
+	"reads one configuration file, whole or not at all:\n"
+	"every error is reported with its file and line, and nothing half-read is ever used.\n"
+	".Ql tidegate -t -c FILE\n"
+	"checks a file;\n"
+	".Ql tidegate -t -v -c FILE\n"
+	"also shows what is in effect, defaults included and routes in the order they match.\n"
+	".Pp\n"
+	"A setting is\n"
+	".Ql key = value;\n"
+	"a group is\n"
+	".Ql { key = value; ... } ,\n"
+	"a list is\n"
+	".Ql \\&( value, value \\&) .\n"
+	"Comments begin with\n"
+	".Ql #\n"
+	"or\n"
+	".Ql //\n"
+	"or stand between\n"
+	".Ql /*\n"
+	"and\n"
+	".Ql */ .\n"
+	"Values are of these kinds:\n"
+	".Bl -tag -width duration\n"
+	".It string\n"
+	"in double quotes, with \\e\\(dq, \\e\\e, \\en and \\exNN for what cannot be written plainly;\n"
+	"strings that follow each other are joined.\n"
+	".It integer\n"
+	"a plain number.\n"
+	".It boolean\n"
+	".Ql true\n"
+	"or\n"
+	".Ql false .\n"
+	".It duration\n"
+	"a string with a unit: \\(dq500ms\\(dq, \\(dq1s\\(dq, \\(dq2m\\(dq, \\(dq1h\\(dq, "
+	"\\(dq1d\\(dq; \\(dq0\\(dq needs none.\n"
+	".It size\n"
+	"a string with a unit of 1024, \\(dq64K\\(dq, \\(dq1M\\(dq, \\(dq1G\\(dq, or bytes as an "
+	"integer.\n"
+	".It prefix\n"
+	"an address or network as a string: \\(dq10.0.0.0/8\\(dq, \\(dq::1\\(dq.\n"
+	".El\n"
+	".Pp\n"
+	"In every string,\n"
+	".Ql ${NAME}\n"
+	"is the value of an environment variable, which must be set;\n"
+	".Ql ${NAME:-text}\n"
+	"is\n"
+	".Ql text\n"
+	"when the variable is unset or empty, and\n"
+	".Ql $${\n"
+	"is a plain\n"
+	".Ql ${ .\n"
+	".Pp\n"
+	"A line that begins with\n"
+	".Ql @include \\(dqfile\\(dq\n"
+	"is replaced by the text of that file.\n"
+	"Its name is relative to the folder of the main configuration file.\n"
+	".Pp\n"
+	"Unknown keys are errors.\n";
+
+static const char example[] =
+	".Sh EXAMPLES\n"
+	"Two web servers behind one address, checked by a request every second:\n"
+	".Bd -literal -offset indent\n"
+	"listeners = (\n"
+	"\t{ name = \"web\"; bind = \"*:80\"; service = \"site\"; }\n"
+	");\n"
+	"services = (\n"
+	"\t{ name = \"site\";\n"
+	"\t  health = { type = \"http\"; path = \"/healthz\"; interval = \"1s\"; };\n"
+	"\t  backends = ( \"192.0.2.11:8080\", \"192.0.2.12:8080\" ); }\n"
+	");\n"
+	".Ed\n"
+	".Sh SEE ALSO\n"
+	".Xr tidectl 1 ,\n"
+	".Xr tidegate 8\n";
+
+/*** Text ***/
+
+/* One sentence per line, as mdoc wants it. */
+static void
+print_sentences(const char *text, FILE *out)
+{
+	for (const char *p = text; *p; p++) {
+		if (p[0] == ' ' && p > text && p[-1] == '.' && isupper((unsigned char)p[1]))
+			fputc('\n', out);
+		else
+			fputc(*p, out);
+	}
+	fputc('\n', out);
+}
+
+static void
+print_escaped(const char *text, FILE *out)
+{
+	for (const char *p = text; *p; p++) {
+		if (*p == '"')
+			fputs("\\(dq", out);
+		else if (*p == '\\')
+			fputs("\\e", out);
+		else
+			fputc(*p, out);
+	}
+}
+
+static void
+print_upper(const char *text, FILE *out)
+{
+	for (; *text; text++)
+		fputc(toupper((unsigned char)*text), out);
+}
+
+/*** Rows ***/
+
+static const char *
+kind_name(const struct conf_field *f)
+{
+	if (f->kind != &conf_kind_list)
+		return f->kind->name;
+	if (f->element_kind == &conf_kind_prefix)
+		return "list of prefixes";
+	return f->schema->shorthand ? "list of groups or strings" : "list of groups";
+}
+
+static void
+print_default(const struct conf_field *f, FILE *out)
+{
+	bool quoted = f->kind->accepts & 1u << TG_VALUE_TEXT;
+
+	if (f->flags & TG_CONF_REQUIRED) {
+		fputs("Required.\n", out);
+	} else if (f->preset) {
+		fputs("Default:\n.Ql ", out);
+		if (quoted)
+			fprintf(out, "\\(dq%s\\(dq", f->preset);
+		else
+			fputs(f->preset, out);
+		fputs(" .\n", out);
+	} else if (f->preset_note) {
+		fputs("Default: ", out);
+		print_escaped(f->preset_note, out);
+		fputs(".\n", out);
+	}
+}
+
+static void
+print_range(const struct conf_field *f, FILE *out)
+{
+	char low[32];
+	char high[32];
+
+	if (f->kind == &conf_kind_list) {
+		fprintf(out, "At most %" PRIu64 ".\n", f->max);
+		return;
+	}
+	if (!f->kind->print_limit)
+		return;
+	f->kind->print_limit(f->min, low, sizeof(low));
+	f->kind->print_limit(f->max, high, sizeof(high));
+	fprintf(out, "From %s to %s.\n", low, high);
+}
+
+static void
+print_words(const struct conf_field *f, FILE *out)
+{
+	fputs("One of\n", out);
+	for (unsigned i = 0; f->words[i]; i++)
+		fprintf(out, ".Ql \\(dq%s\\(dq%s\n", f->words[i], f->words[i + 1] ? " ," : " .");
+}
+
+static void
+print_row(const struct conf_field *f, FILE *out)
+{
+	fprintf(out, ".It Ic %s No = Ar %s\n", f->key, kind_name(f));
+	print_sentences(f->help, out);
+	if (f->words)
+		print_words(f, out);
+	print_range(f, out);
+	print_default(f, out);
+	if (f->when_text) {
+		fputs("Only allowed ", out);
+		print_escaped(f->when_text, out);
+		fputs(".\n", out);
+	}
+}
+
+/*** Sections ***/
+
+/* `path` is where the group stands: "listeners[].timeouts"; "" is the top. */
+static void
+print_section(const struct conf_schema *schema, const char *path, FILE *out)
+{
+	char below[256];
+
+	fputs(".Sh ", out);
+	print_upper(schema->title, out);
+	fputc('\n', out);
+	if (path[0])
+		fprintf(out, "Keys of\n.Ic %s .\n", path);
+	if (schema->help)
+		print_sentences(schema->help, out);
+	fputs(".Bl -tag -width Ds\n", out);
+	for (const struct conf_field *f = schema->fields; f->key; f++) {
+		if (f->kind != &conf_kind_later && !(f->flags & TG_CONF_INTERNAL))
+			print_row(f, out);
+	}
+	fputs(".El\n", out);
+	for (const struct conf_field *f = schema->fields; f->key; f++) {
+		if (!f->schema)
+			continue;
+		snprintf(below, sizeof(below), "%s%s%s%s", path, path[0] ? "." : "", f->key,
+			 f->kind == &conf_kind_list ? "[]" : "");
+		print_section(f->schema, below, out);
+	}
+}
+
+static void
+print_later(const struct conf_schema *schema, const char *path, FILE *out)
+{
+	char below[256];
+
+	for (const struct conf_field *f = schema->fields; f->key; f++) {
+		snprintf(below, sizeof(below), "%s%s%s%s", path, path[0] ? "." : "", f->key,
+			 f->kind == &conf_kind_list ? "[]" : "");
+		if (f->kind == &conf_kind_later)
+			fprintf(out, ".It\n.Ic %s\n", below);
+		else if (f->schema)
+			print_later(f->schema, below, out);
+	}
+}
+
+void
+conf_print_manual(FILE *out)
+{
+	fputs(head, out);
+	print_section(&conf_schema_top, "", out);
+	fputs(".Sh KEYS OF LATER VERSIONS\n"
+	      "These names are taken.\n"
+	      "This version refuses them, so that nothing is silently left undone.\n"
+	      ".Pp\n"
+	      ".Bl -item -compact\n",
+	      out);
+	print_later(&conf_schema_top, "", out);
+	fputs(".El\n", out);
+	fputs(example, out);
+}

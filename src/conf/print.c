@@ -1,0 +1,112 @@
+/*
+ * conf/print.c: a configuration as text that reads back as the same.
+ */
+#include "conf/print_priv.h"
+
+#include <string.h>
+
+#include "conf/schema_priv.h"
+
+struct printer {
+	FILE *out;
+	unsigned depth;
+	bool internal;
+};
+
+static void print_group(struct printer *p, const struct conf_schema *schema, const char *object);
+
+static void
+indent(const struct printer *p)
+{
+	for (unsigned i = 0; i < p->depth; i++)
+		fputc('\t', p->out);
+}
+
+static void
+print_groups(struct printer *p, const struct conf_field *f, const char *elements, size_t n)
+{
+	p->depth++;
+	for (size_t i = 0; i < n; i++) {
+		indent(p);
+		fputs("{\n", p->out);
+		p->depth++;
+		print_group(p, f->schema, elements + i * f->size);
+		p->depth--;
+		indent(p);
+		fputs(i + 1 < n ? "},\n" : "}\n", p->out);
+	}
+	p->depth--;
+}
+
+static void
+print_list(struct printer *p, const struct conf_field *f, const char *object)
+{
+	const char *elements;
+	size_t n;
+
+	memcpy(&elements, object + f->offset, sizeof(elements));
+	memcpy(&n, object + f->count_offset, sizeof(n));
+	indent(p);
+	fprintf(p->out, "%s = (", f->key);
+	if (f->schema && n > 0) {
+		fputc('\n', p->out);
+		print_groups(p, f, elements, n);
+		indent(p);
+	} else {
+		for (size_t i = 0; i < n; i++) {
+			fputs(i > 0 ? ", " : " ", p->out);
+			f->element_kind->print(f, elements + i * f->size, p->out);
+		}
+		fputc(' ', p->out);
+	}
+	fputs(");\n", p->out);
+}
+
+static void
+print_field(struct printer *p, const struct conf_field *f, const char *object)
+{
+	if (f->kind == &conf_kind_list) {
+		print_list(p, f, object);
+	} else if (f->kind == &conf_kind_group) {
+		indent(p);
+		fprintf(p->out, "%s = {\n", f->key);
+		p->depth++;
+		print_group(p, f->schema, object + f->offset);
+		p->depth--;
+		indent(p);
+		fputs("};\n", p->out);
+	} else if (!f->kind->is_set || f->kind->is_set(f, object + f->offset)) {
+		indent(p);
+		fprintf(p->out, "%s = ", f->key);
+		f->kind->print(f, object + f->offset, p->out);
+		fputs(";\n", p->out);
+	}
+}
+
+static void
+print_group(struct printer *p, const struct conf_schema *schema, const char *object)
+{
+	for (const struct conf_field *f = schema->fields; f->key; f++) {
+		if (f->kind == &conf_kind_later)
+			continue;
+		if ((f->flags & TG_CONF_INTERNAL) && !p->internal)
+			continue;
+		if (f->when && !f->when(object))
+			continue;
+		print_field(p, f, object);
+	}
+}
+
+void
+conf_print_all(const struct conf *conf, bool internal, FILE *out)
+{
+	struct printer p = {.out = out, .internal = internal};
+
+	print_group(&p, &conf_schema_top, (const char *)conf);
+}
+
+void
+conf_print(const struct conf *conf, FILE *out)
+{
+	conf_print_all(conf, false, out);
+}

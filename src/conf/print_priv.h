@@ -1,0 +1,15 @@
+/*
+ * conf/print_priv.h: a configuration as text.
+ */
+#ifndef TG_CONF_PRINT_PRIV_H
+#define TG_CONF_PRINT_PRIV_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "conf/conf.h"
+
+/* `internal`: with the keys that only our own processes use. */
+void conf_print_all(const struct conf *conf, bool internal, FILE *out);
+
+#endif

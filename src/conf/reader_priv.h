@@ -1,0 +1,23 @@
+/*
+ * conf/reader_priv.h: from text to a struct, by its schema.
+ */
+#ifndef TG_CONF_READER_PRIV_H
+#define TG_CONF_READER_PRIV_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "conf/conf.h"
+#include "conf/report_priv.h"
+#include "conf/source_priv.h"
+
+/*
+ * Parses the source and fills `conf` by conf_schema_top, with memory of
+ * `arena`. Everything wrong goes to `report`; `conf` is of use only when the
+ * report is clean after. `internal`: keys between our own processes are
+ * allowed.
+ */
+void conf_read(const struct conf_source *source, bool internal, struct arena *arena,
+	       struct conf_report *report, struct conf *conf);
+
+#endif

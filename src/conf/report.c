@@ -1,0 +1,140 @@
+/*
+ * conf/report.c: errors gathered in any order, told in file order.
+ */
+#include "conf/report_priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conf/source_priv.h"
+
+void
+conf_report_fini(struct conf_report *report)
+{
+	for (size_t i = 0; i < report->n; i++)
+		free(report->list[i].text);
+	free(report->list);
+	*report = (struct conf_report){.n = 0};
+}
+
+void
+conf_report_no_memory(struct conf_report *report)
+{
+	report->no_memory = true;
+}
+
+size_t
+conf_report_count(const struct conf_report *report)
+{
+	return report->n + report->dropped;
+}
+
+bool
+conf_report_is_clean(const struct conf_report *report)
+{
+	return report->n == 0 && report->dropped == 0 && !report->no_memory;
+}
+
+static bool
+grow(struct conf_report *report)
+{
+	size_t size = report->size ? report->size * 2 : 16;
+	struct conf_report_entry *list;
+
+	if (report->n < report->size)
+		return true;
+	list = realloc(report->list, size * sizeof(*list));
+	if (!list)
+		return false;
+	report->list = list;
+	report->size = size;
+	return true;
+}
+
+void
+conf_report_add(struct conf_report *report, unsigned line, const char *fmt, ...)
+{
+	struct conf_report_entry *entry;
+	va_list ap;
+	char *text;
+	int n;
+
+	if (report->n >= TG_CONF_REPORT_MAX) {
+		report->dropped++;
+		return;
+	}
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		report->no_memory = true;
+		return;
+	}
+	if (!grow(report)) {
+		free(text);
+		report->no_memory = true;
+		return;
+	}
+	entry = &report->list[report->n];
+	entry->line = line;
+	entry->order = (unsigned)report->n++;
+	entry->text = text;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct conf_report_entry *x = a;
+	const struct conf_report_entry *y = b;
+
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+void
+conf_errors_add(struct conf_errors *errors, const char *fmt, ...)
+{
+	struct conf_error *list = realloc(errors->list, (errors->n + 1) * sizeof(*list));
+	va_list ap;
+	int n;
+
+	if (!list)
+		return;
+	errors->list = list;
+	va_start(ap, fmt);
+	n = vasprintf(&list[errors->n].text, fmt, ap);
+	va_end(ap);
+	if (n >= 0)
+		errors->n++;
+}
+
+void
+conf_report_finish(struct conf_report *report, const struct conf_source *source,
+		   struct conf_errors *ret)
+{
+	struct conf_place place;
+
+	if (report->n > 1)
+		qsort(report->list, report->n, sizeof(report->list[0]), compare);
+	for (size_t i = 0; i < report->n; i++) {
+		place = conf_source_place(source, report->list[i].line);
+		conf_errors_add(ret, "%s:%u: %s", place.file, place.line, report->list[i].text);
+	}
+	if (report->dropped > 0)
+		conf_errors_add(ret, "%s: %zu more errors", conf_source_place(source, 1).file,
+				report->dropped);
+	if (report->no_memory)
+		conf_errors_add(ret, "%s: no memory", conf_source_place(source, 1).file);
+	conf_report_fini(report);
+}
+
+void
+conf_errors_fini(struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++)
+		free(errors->list[i].text);
+	free(errors->list);
+	*errors = (struct conf_errors){.n = 0};
+}

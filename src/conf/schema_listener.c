@@ -1,0 +1,374 @@
+/*
+ * conf/schema_listener.c: the rows of listeners and their routes.
+ */
+#include <string.h>
+
+#include "conf/schema_priv.h"
+#include "conf/valid_priv.h"
+
+#define SECOND UINT64_C(1000)
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+
+static const char *const mode_words[] = {"http", "tcp", NULL};
+static const char *const mode_later[] = {"udp", NULL};
+static const char *const forwarded_words[] = {"append", "replace", "off", NULL};
+
+static bool
+is_http(const void *object)
+{
+	return ((const struct conf_listener *)object)->mode == TG_MODE_HTTP;
+}
+
+#define ONLY_HTTP .when = is_http, .when_text = "with mode = \"http\""
+
+/*** routes ***/
+
+static const struct conf_field route_fields[] = {
+	{
+		.key = "host",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_route, host),
+		.min = 1,
+		.max = 255,
+		.valid = conf_valid_route_host,
+		.preset_note = "any host",
+		.help = "Host the request is for, without its port, in any case. "
+			"\\(dq*.example.org\\(dq takes every host below example.org.",
+	},
+	{
+		.key = "path",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_route, path),
+		.min = 1,
+		.max = 1024,
+		.valid = conf_valid_route_path,
+		.preset_note = "any path",
+		.help = "Beginning of the path, in whole segments: \\(dq/v1\\(dq takes /v1 and /v1/x, "
+			"not /v10.",
+	},
+	{
+		.key = "service",
+		.kind = &conf_kind_service,
+		TG_MEMBER(conf_route, service),
+		.flags = TG_CONF_REQUIRED,
+		.help = "Service that answers.",
+	},
+	TG_LATER("method"),
+	TG_LATER("header"),
+	{.key = NULL},
+};
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Requests are looked up in lower case and without the final dot. */
+static void
+route_check(struct conf_check *check, void *object)
+{
+	struct conf_route *route = object;
+	size_t n = route->host ? strlen(route->host) : 0;
+
+	(void)check;
+	for (size_t i = 0; i < n; i++)
+		route->host[i] = lower(route->host[i]);
+	if (n > 1 && route->host[n - 1] == '.')
+		route->host[n - 1] = '\0';
+}
+
+static const char *
+route_text(const void *element, char *buf, size_t size)
+{
+	const struct conf_route *route = element;
+
+	snprintf(buf, size, "%s %s", route->host ? route->host : "", route->path ? route->path : "/");
+	return buf;
+}
+
+static const struct conf_unique route_unique[] = {
+	{.what = "host and path", .text = route_text},
+	{.text = NULL},
+};
+
+static const struct conf_schema schema_route = {
+	.title = "Routes",
+	.help = "The most exact host wins: the host itself, then the longest wildcard, then routes "
+		"without a host. Under one host the longest path wins.",
+	.fields = route_fields,
+	.size = sizeof(struct conf_route),
+	.unique = route_unique,
+	.check = route_check,
+};
+
+/*** timeouts and limits ***/
+
+static const struct conf_field timeout_fields[] = {
+	{
+		.key = "request_head",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_listener, timeouts.request_head_ms),
+		.preset = "10s",
+		.min = 1,
+		.max = DAY,
+		ONLY_HTTP,
+		.help = "From accept, or from the first byte of a further request, to the end of the "
+			"request head.",
+	},
+	{
+		.key = "request_body",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_listener, timeouts.request_body_ms),
+		.preset = "60s",
+		.min = 1,
+		.max = DAY,
+		ONLY_HTTP,
+		.help = "For the request body; a body that trickles is closed as one that stands "
+			"still.",
+	},
+	{
+		.key = "keep_alive",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_listener, timeouts.keep_alive_ms),
+		.preset = "75s",
+		.min = 1,
+		.max = DAY,
+		ONLY_HTTP,
+		.help = "Idle between two requests.",
+	},
+	{
+		.key = "idle",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_listener, timeouts.idle_ms),
+		.preset_note = "60s; 1h with mode = \"tcp\"",
+		.min = 1,
+		.max = 30 * DAY,
+		.help = "No byte taken or given by the client while it is being answered.",
+	},
+	{.key = NULL},
+};
+
+static void
+timeouts_check(struct conf_check *check, void *object)
+{
+	struct conf_listener *listener = object;
+
+	(void)check;
+	if (listener->timeouts.idle_ms == 0)
+		listener->timeouts.idle_ms = is_http(listener) ? 60 * SECOND : HOUR;
+}
+
+static const struct conf_schema schema_timeouts = {
+	.title = "Timeouts of a listener",
+	.fields = timeout_fields,
+	.check = timeouts_check,
+};
+
+static const struct conf_field limit_fields[] = {
+	{
+		.key = "head",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_limits, head_bytes),
+		.preset = "32K",
+		.min = 1024,
+		.max = 65536,
+		.help = "Request line and header fields; beyond: 431.",
+	},
+	{
+		.key = "headers",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_limits, headers),
+		.preset = "100",
+		.min = 1,
+		.max = 1000,
+		.help = "Number of header lines; beyond: 431.",
+	},
+	{
+		.key = "uri",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_limits, uri_bytes),
+		.preset = "8K",
+		.min = 64,
+		.max = 65536,
+		.help = "Request target; beyond: 414.",
+	},
+	{
+		.key = "body",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_limits, body_bytes),
+		.preset = "1M",
+		.min = 0,
+		.max = UINT64_C(1) << 50,
+		.help = "Request body; beyond: 413. 0: no limit.",
+	},
+	{
+		.key = "chunk_extensions",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_limits, chunk_extension_bytes),
+		.preset = "256",
+		.min = 0,
+		.max = 16384,
+		.help = "Extensions of one chunk; beyond: 400.",
+	},
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_limits = {
+	.title = "Limits of a listener",
+	.fields = limit_fields,
+};
+
+/*** the listener ***/
+
+static const struct conf_field listener_fields[] = {
+	{
+		.key = "name",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_listener, name),
+		.min = 1,
+		.max = TG_CONF_NAME_MAX,
+		.valid = conf_valid_name,
+		.flags = TG_CONF_REQUIRED,
+		.help = "Name in logs and statistics.",
+	},
+	{
+		.key = "bind",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_listener, bind_text),
+		.min = 1,
+		.valid = conf_valid_bind,
+		.flags = TG_CONF_REQUIRED,
+		.help = "Address to accept on: \\(dq192.0.2.1:80\\(dq, \\(dq[::1]:80\\(dq, "
+			"\\(dq*:80\\(dq for all addresses, \\(dqunix:/path\\(dq.",
+	},
+	{
+		.key = "mode",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_listener, mode),
+		.words = mode_words,
+		.later_words = mode_later,
+		.preset = "http",
+		.help = "What is spoken: HTTP, or plain bytes to one service.",
+	},
+	{
+		.key = "max_connections",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_listener, max_connections),
+		.preset = "0",
+		.max = 10000000,
+		.help = "Connections at a time; beyond, new ones are closed. 0: only the global limit.",
+	},
+	{
+		.key = "backlog",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_listener, backlog),
+		.preset = "4096",
+		.min = 1,
+		.max = 65535,
+		.help = "Connections the kernel holds until they are accepted.",
+	},
+	{
+		.key = "forwarded",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_listener, forwarded),
+		.words = forwarded_words,
+		.preset = "append",
+		ONLY_HTTP,
+		.help = "Forwarded and X-Forwarded fields: append the client to the list of a trusted "
+			"peer, replace every list, or set none. The fields of other peers are always "
+			"removed.",
+	},
+	{
+		.key = "trusted_proxies",
+		TG_LIST(conf_listener, trusted_proxies, n_trusted_proxies),
+		.element_kind = &conf_kind_prefix,
+		.max = 1024,
+		.preset_note = "none",
+		ONLY_HTTP,
+		.help = "Peers whose Forwarded and X-Forwarded fields and X-Request-Id are believed: "
+			"\\(dq10.0.0.0/8\\(dq, \\(dq::1\\(dq.",
+	},
+	{
+		/* offset 0: the rows look at the mode beside them */
+		.key = "timeouts",
+		.kind = &conf_kind_group,
+		.schema = &schema_timeouts,
+		.help = "How long clients may take.",
+	},
+	{
+		.key = "limits",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_listener, limits),
+		.schema = &schema_limits,
+		ONLY_HTTP,
+		.help = "How large requests may be.",
+	},
+	{
+		.key = "routes",
+		TG_LIST(conf_listener, routes, n_routes),
+		.schema = &schema_route,
+		.max = 4096,
+		.preset_note = "none",
+		ONLY_HTTP,
+		.help = "Which service answers which host and path.",
+	},
+	{
+		.key = "service",
+		.kind = &conf_kind_service,
+		TG_MEMBER(conf_listener, service),
+		.preset_note = "none: 404",
+		.help = "Service that answers when no route matches. Required with mode = "
+			"\\(dqtcp\\(dq.",
+	},
+	TG_LATER("accept_proxy"),
+	TG_LATER("h2c"),
+	TG_LATER("tls"),
+	{.key = NULL},
+};
+
+static void
+listener_check(struct conf_check *check, void *object)
+{
+	struct conf_listener *listener = object;
+	struct err err;
+
+	/* What is not valid is an error already. */
+	if (listener->bind_text &&
+	    endpoint_parse(listener->bind_text, TG_ENDPOINT_WILDCARD, &listener->bind, &err) < 0)
+		conf_check_error(check, "bind", "%s", err.text);
+	if (listener->mode == TG_MODE_TCP && !conf_check_given(check, "service"))
+		conf_check_error(check, "service", "missing; required with mode = \"tcp\"");
+}
+
+static const char *
+listener_name(const void *element, char *buf, size_t size)
+{
+	(void)buf;
+	(void)size;
+	return ((const struct conf_listener *)element)->name;
+}
+
+static const char *
+listener_bind(const void *element, char *buf, size_t size)
+{
+	const struct conf_listener *listener = element;
+
+	return listener->bind_text ? addr_format(&listener->bind.addr, buf, size) : NULL;
+}
+
+static const struct conf_unique listener_unique[] = {
+	{.key = "name", .what = "name", .text = listener_name},
+	{.key = "bind", .what = "address", .text = listener_bind},
+	{.text = NULL},
+};
+
+const struct conf_schema conf_schema_listener = {
+	.title = "Listeners",
+	.help = "A listener is an address that clients connect to.",
+	.fields = listener_fields,
+	.size = sizeof(struct conf_listener),
+	.unique = listener_unique,
+	.check = listener_check,
+};

@@ -1,0 +1,154 @@
+/*
+ * conf/schema_priv.h: one table per struct, which everything is made from.
+ *
+ * A row (struct conf_field) names a key, where its value goes, what is allowed
+ * and what it means. Reader, defaults, checks, conf_print() and the manual
+ * page all walk these rows; none of them knows a key by name.
+ */
+#ifndef TG_CONF_SCHEMA_PRIV_H
+#define TG_CONF_SCHEMA_PRIV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "conf/conf.h"
+
+struct conf_check;
+struct conf_schema;
+
+/* What stands behind '=', when it is no group and no list. */
+enum conf_value_type {
+	TG_VALUE_TEXT = 0,
+	TG_VALUE_INTEGER = 1,
+	TG_VALUE_BOOLEAN = 2,
+	TG_VALUE_TYPE_COUNT
+};
+
+struct conf_value {
+	enum conf_value_type type;
+	const char *text;
+	long long integer; /* and boolean: 0 or 1 */
+};
+
+#define TG_CONF_REQUIRED (1u << 0) /* no default */
+#define TG_CONF_INTERNAL (1u << 1) /* only between our own processes */
+
+struct conf_field {
+	const char *key; /* NULL ends the table */
+	const struct conf_kind *kind;
+	size_t offset;	     /* in the struct that is read */
+	size_t size;	     /* of the member; of an element for lists */
+	size_t count_offset; /* lists: the member that takes the length */
+	const char *preset;  /* default, as it would be written; NULL: unset (0, NULL, false) */
+	const char *preset_note; /* the manual's words for a default that is worked out */
+	uint64_t min;		 /* number, milliseconds, bytes, length of a list or text */
+	uint64_t max;
+	const char *const *words;	/* by value of the enum, NULL at the end */
+	const char *const *later_words; /* known, not available yet */
+	const struct conf_schema *schema;      /* group, or elements of a list */
+	const struct conf_kind *element_kind; /* list of plain values */
+	int (*valid)(const char *text, struct err *err); /* beyond the kind's own checks */
+	bool (*when)(const void *object);		 /* NULL: always allowed */
+	const char *when_text;				 /* "with mode = \"http\"" */
+	unsigned flags;
+	const char *help; /* mdoc text, one or more sentences */
+};
+
+/* How one sort of value is read, shown and described. */
+struct conf_kind {
+	const char *name;    /* manual: "duration" */
+	const char *wanted;  /* errors: "a duration" */
+	const char *allowed; /* errors, behind "allowed: "; NULL: the range says it */
+	unsigned accepts;    /* 1u << enum conf_value_type */
+	/* Checks `v` and stores it at `dest`, with memory of `arena`. NULL: group, list, later. */
+	int (*take)(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
+		    void *dest, struct err *err);
+	/* As it would be written. */
+	void (*print)(const struct conf_field *f, const void *src, FILE *out);
+	bool (*is_set)(const struct conf_field *f, const void *src); /* NULL: always */
+	/* A limit in words, for range errors and the manual. NULL: plain number. */
+	void (*print_limit)(uint64_t limit, char *buf, size_t size);
+};
+
+/* What may be there only once in a list; the text of one element, NULL: does not count. */
+struct conf_unique {
+	const char *key;  /* where the error is shown; NULL: at the element */
+	const char *what; /* "name": "already the name of services[0]" */
+	const char *(*text)(const void *element, char *buf, size_t size);
+};
+
+struct conf_schema {
+	const char *title; /* manual section */
+	const char *help;
+	const struct conf_field *fields;
+	size_t size;		/* of an element when it stands in a list */
+	const char *shorthand;	/* a plain string instead of { } is this key */
+	const struct conf_unique *unique; /* among the elements of a list; text NULL at the end */
+	void (*check)(struct conf_check *check, void *object); /* after all rows are read */
+};
+
+extern const struct conf_kind conf_kind_text;	  /* char * */
+extern const struct conf_kind conf_kind_boolean;  /* bool */
+extern const struct conf_kind conf_kind_integer;  /* uint16_t, uint32_t, uint64_t, unsigned */
+extern const struct conf_kind conf_kind_duration; /* uint64_t milliseconds */
+extern const struct conf_kind conf_kind_size;	  /* uint32_t or uint64_t bytes */
+extern const struct conf_kind conf_kind_word;	  /* an enum */
+extern const struct conf_kind conf_kind_prefix;	  /* struct prefix */
+extern const struct conf_kind conf_kind_base64;	  /* struct conf_bytes */
+extern const struct conf_kind conf_kind_service;  /* const struct conf_service *; linked by the reader */
+extern const struct conf_kind conf_kind_group;
+extern const struct conf_kind conf_kind_list;
+extern const struct conf_kind conf_kind_later; /* known, refused */
+
+extern const struct conf_schema conf_schema_top;
+extern const struct conf_schema conf_schema_listener;
+extern const struct conf_schema conf_schema_service;
+
+/* Rows. `m` is the member of struct `s`. */
+#define TG_MEMBER(s, m) .offset = offsetof(struct s, m), .size = sizeof(((struct s *)0)->m)
+#define TG_LIST(s, m, n) \
+	.kind = &conf_kind_list, .offset = offsetof(struct s, m), \
+	.size = sizeof(*((struct s *)0)->m), .count_offset = offsetof(struct s, n)
+#define TG_LATER(name) {.key = name, .kind = &conf_kind_later}
+
+/*** For check functions ***/
+
+/* Whether the key was written in this group. */
+bool conf_check_given(const struct conf_check *check, const char *key);
+/* An error at `key`, or at the group when it was not written. */
+void conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
+	TG_PRINTF(3, 4);
+struct arena *conf_check_arena(struct conf_check *check);
+void conf_check_no_memory(struct conf_check *check);
+/* The file that `key` was written in; NULL: memory, where relative names mean nothing. */
+const char *conf_check_file(const struct conf_check *check, const char *key);
+
+/*** Text of values ***/
+
+/* "500ms", "1s", "2m", "1h", "1d", "0". */
+TG_MUST_CHECK int conf_duration_parse(const char *text, uint64_t *ret_ms, struct err *err);
+/* "64K", "1M", "1G", "4096". */
+TG_MUST_CHECK int conf_size_parse(const char *text, uint64_t *ret_bytes, struct err *err);
+void conf_duration_format(uint64_t ms, char *buf, size_t size);
+void conf_size_format(uint64_t bytes, char *buf, size_t size);
+/* Escaped so that reading it gives the same bytes, `${` included. */
+void conf_print_text(const char *text, FILE *out);
+
+/* "${NAME}", "${NAME:-default}"; "$${" is a plain "${". Takes memory of `arena`. */
+TG_MUST_CHECK int conf_expand(struct arena *arena, const char *text, const char **ret,
+			      struct err *err);
+
+/* The word nearest to `word`, NULL when none is near; `next` gives word after word. */
+struct conf_suggest {
+	const char *word;
+	const char *best;
+	unsigned distance;
+};
+void conf_suggest_start(struct conf_suggest *s, const char *word);
+void conf_suggest_offer(struct conf_suggest *s, const char *known);
+
+#endif

@@ -1,0 +1,563 @@
+/*
+ * conf/schema_service.c: the rows of services, their backends, checks and pages.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/schema_priv.h"
+#include "conf/source_priv.h"
+#include "conf/valid_priv.h"
+
+#define SECOND UINT64_C(1000)
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+
+#define ERROR_PAGE_MAX 65536u
+
+static const char *const balance_words[] = {"round-robin", "least-conn", NULL};
+static const char *const balance_later[] = {"p2c", "hash", "ewma", "first", "random", NULL};
+static const char *const health_words[] = {"none", "tcp", "http", NULL};
+static const char *const health_later[] = {"grpc", "exec", NULL};
+
+/*** health ***/
+
+static bool
+is_http_check(const void *object)
+{
+	return ((const struct conf_health_check *)object)->type == TG_HEALTH_HTTP;
+}
+
+#define ONLY_HTTP .when = is_http_check, .when_text = "with type = \"http\""
+
+static const struct conf_field health_fields[] = {
+	{
+		.key = "type",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_health_check, type),
+		.words = health_words,
+		.later_words = health_later,
+		.preset = "tcp",
+		.help = "How a backend is checked: by connecting, by a request, or not at all. A "
+			"backend that is not checked counts as up.",
+	},
+	{
+		.key = "interval",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_health_check, interval_ms),
+		.preset = "2s",
+		.min = 10,
+		.max = DAY,
+		.help = "From one check to the next.",
+	},
+	{
+		.key = "timeout",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_health_check, timeout_ms),
+		.preset = "1s",
+		.min = 1,
+		.max = HOUR,
+		.help = "How long a whole check may take.",
+	},
+	{
+		.key = "rise",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, rise),
+		.preset = "2",
+		.min = 1,
+		.max = 1000,
+		.help = "Checks that must pass in a row before a backend that was down is up. A new "
+			"backend needs one.",
+	},
+	{
+		.key = "fall",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, fall),
+		.preset = "3",
+		.min = 1,
+		.max = 1000,
+		.help = "Checks that must fail in a row before a backend is down.",
+	},
+	{
+		.key = "jitter",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, jitter_percent),
+		.preset = "10",
+		.max = 100,
+		.help = "Percent by which an interval may be shorter or longer, so that checks spread.",
+	},
+	{
+		.key = "method",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, method),
+		.preset = "GET",
+		.min = 1,
+		.max = 32,
+		.valid = conf_valid_method,
+		ONLY_HTTP,
+		.help = "Method of the request.",
+	},
+	{
+		.key = "path",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, path),
+		.preset = "/",
+		.min = 1,
+		.max = 1024,
+		.valid = conf_valid_request_path,
+		ONLY_HTTP,
+		.help = "Target of the request; a query is allowed.",
+	},
+	{
+		.key = "host",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, host),
+		.preset_note = "the address of the backend",
+		.min = 1,
+		.max = 255,
+		.valid = conf_valid_request_host,
+		ONLY_HTTP,
+		.help = "Host field of the request.",
+	},
+	{
+		.key = "expect",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, expect),
+		.preset = "200-399",
+		.min = 1,
+		.max = 255,
+		.valid = conf_valid_expect,
+		ONLY_HTTP,
+		.help = "Statuses that pass: \\(dq200\\(dq, \\(dq200,204\\(dq, \\(dq200-399\\(dq.",
+	},
+	{
+		.key = "body",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, body),
+		.preset_note = "not looked at",
+		.min = 1,
+		.max = 1024,
+		ONLY_HTTP,
+		.help = "Text that must be in the first 64K of the answer's body.",
+	},
+	{
+		.key = "port",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, port),
+		.preset = "0",
+		.max = 65535,
+		.help = "Port to check. 0: that of the backend.",
+	},
+	{.key = NULL},
+};
+
+static void
+health_check(struct conf_check *check, void *object)
+{
+	struct conf_health_check *health = object;
+	uint16_t ranges[TG_CONF_EXPECT_MAX][2];
+	int n;
+
+	if (!health->expect)
+		return; /* an error already */
+	n = conf_expect_parse(health->expect, ranges, NULL);
+	if (n < 0)
+		return;
+	health->expect_ranges = arena_alloc(conf_check_arena(check), (size_t)n, sizeof(ranges[0]));
+	if (!health->expect_ranges) {
+		conf_check_no_memory(check);
+		return;
+	}
+	memcpy(health->expect_ranges, ranges, (size_t)n * sizeof(ranges[0]));
+	health->n_expect_ranges = (size_t)n;
+}
+
+static const struct conf_schema schema_health = {
+	.title = "Health of backends",
+	.help = "A backend gets no traffic before its first pass.",
+	.fields = health_fields,
+	.check = health_check,
+};
+
+/*** timeouts ***/
+
+static const struct conf_field timeout_fields[] = {
+	{
+		.key = "connect",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, timeouts.connect_ms),
+		.preset = "1s",
+		.min = 1,
+		.max = HOUR,
+		.help = "One attempt to connect to a backend.",
+	},
+	{
+		.key = "response",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, timeouts.response_ms),
+		.preset = "60s",
+		.min = 1,
+		.max = DAY,
+		.help = "From the end of the request to the end of the response head.",
+	},
+	{
+		.key = "idle",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, timeouts.idle_ms),
+		.preset = "60s",
+		.min = 1,
+		.max = 30 * DAY,
+		.help = "No byte from the backend inside an answer.",
+	},
+	{
+		.key = "tunnel",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, timeouts.tunnel_ms),
+		.preset = "1h",
+		.min = 1,
+		.max = 30 * DAY,
+		.help = "No byte either way after a 101 answer, or with mode = \\(dqtcp\\(dq.",
+	},
+	{
+		.key = "total",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, timeouts.total_ms),
+		.preset = "0",
+		.max = 30 * DAY,
+		.help = "The whole request or connection. \\(dq0\\(dq: no limit.",
+	},
+	{
+		.key = "keep_alive",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, idle_lifetime_ms),
+		.preset = "30s",
+		.min = 1,
+		.max = DAY,
+		.help = "How long an idle connection to a backend may be used again.",
+	},
+	TG_LATER("queue"),
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_timeouts = {
+	.title = "Timeouts of a service",
+	.fields = timeout_fields,
+};
+
+/*** error pages ***/
+
+static const struct conf_field page_fields[] = {
+	{
+		.key = "status",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_error_page, status),
+		.min = 400,
+		.max = 599,
+		.flags = TG_CONF_REQUIRED,
+		.help = "One of 400 403 404 408 413 414 417 429 431 500 501 502 503 504 505.",
+	},
+	{
+		.key = "file",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_error_page, path),
+		.min = 1,
+		.valid = conf_valid_file,
+		.flags = TG_CONF_REQUIRED,
+		.help = "File with the body of the answer, at most 64K, read when the configuration "
+			"is; relative to the configuration file that names it.",
+	},
+	{
+		.key = "body_base64",
+		.kind = &conf_kind_base64,
+		TG_MEMBER(conf_error_page, body),
+		.count_offset = offsetof(struct conf_error_page, body_len),
+		.flags = TG_CONF_INTERNAL,
+		.help = "The body itself.",
+	},
+	{.key = NULL},
+};
+
+static bool
+is_page_status(unsigned status)
+{
+	static const unsigned allowed[] = {400, 403, 404, 408, 413, 414, 417, 429,
+					   431, 500, 501, 502, 503, 504, 505};
+
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		if (allowed[i] == status)
+			return true;
+	}
+	return false;
+}
+
+/* `name` beside `beside`, in `buf`. False: too long. */
+static bool
+page_path(const char *beside, const char *name, char *buf, size_t size)
+{
+	const char *slash = strrchr(beside, '/');
+	int folder = slash && name[0] != '/' ? (int)(slash - beside) + 1 : 0;
+
+	return (size_t)snprintf(buf, size, "%.*s%s", folder, beside, name) < size;
+}
+
+static void
+page_read(struct conf_check *check, struct conf_error_page *page)
+{
+	const char *beside = conf_check_file(check, "file");
+	char path[4096];
+	char *text;
+	struct err err;
+
+	if (!beside && page->path[0] != '/') {
+		conf_check_error(check, "file", "a relative name is not allowed here");
+		return;
+	}
+	if (!page_path(beside ? beside : "", page->path, path, sizeof(path))) {
+		conf_check_error(check, "file", "the name is too long");
+		return;
+	}
+	if (conf_read_file(path, ERROR_PAGE_MAX, &text, &page->body_len, &err) < 0) {
+		conf_check_error(check, "file", "%.256s: %.200s", path, err.text);
+		return;
+	}
+	page->body = arena_copy(conf_check_arena(check), text, page->body_len);
+	if (!page->body)
+		conf_check_no_memory(check);
+	free(text);
+}
+
+static void
+page_check(struct conf_check *check, void *object)
+{
+	struct conf_error_page *page = object;
+
+	if (page->status != 0 && !is_page_status(page->status))
+		conf_check_error(check, "status",
+				 "no page for %u; allowed: 400 403 404 408 413 414 417 429 431 500 501 "
+				 "502 503 504 505",
+				 page->status);
+	if (page->path && !page->body)
+		page_read(check, page);
+}
+
+static const char *
+page_status(const void *element, char *buf, size_t size)
+{
+	snprintf(buf, size, "%u", ((const struct conf_error_page *)element)->status);
+	return buf;
+}
+
+static const struct conf_unique page_unique[] = {
+	{.key = "status", .what = "status", .text = page_status},
+	{.text = NULL},
+};
+
+static const struct conf_schema schema_page = {
+	.title = "Error pages",
+	.help = "The body of answers that tidegate itself gives in place of the service.",
+	.fields = page_fields,
+	.size = sizeof(struct conf_error_page),
+	.unique = page_unique,
+	.check = page_check,
+};
+
+/*** backends ***/
+
+static const struct conf_field backend_fields[] = {
+	{
+		.key = "name",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_backend, name),
+		.preset_note = "the address",
+		.min = 1,
+		.max = TG_CONF_BACKEND_NAME_MAX,
+		.valid = conf_valid_backend_name,
+		.help = "Name in logs, statistics and commands.",
+	},
+	{
+		.key = "address",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_backend, address_text),
+		.min = 1,
+		.valid = conf_valid_address,
+		.flags = TG_CONF_REQUIRED,
+		.help = "Where the backend listens: \\(dq192.0.2.1:80\\(dq, \\(dq[::1]:80\\(dq, "
+			"\\(dqname.example.org:80\\(dq, \\(dqunix:/path\\(dq. A name is looked up again when "
+			"its time to live is over; while it cannot be found the backend is down.",
+	},
+	{
+		.key = "weight",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_backend, weight),
+		.preset = "1",
+		.max = 256,
+		.help = "Share of the traffic, relative to the other backends. 0: no new work.",
+	},
+	{
+		.key = "backup",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_backend, backup),
+		.preset = "false",
+		.help = "Only used while no other backend is up.",
+	},
+	TG_LATER("max_connections"),
+	{.key = NULL},
+};
+
+static void
+backend_check(struct conf_check *check, void *object)
+{
+	struct conf_backend *backend = object;
+	size_t n;
+
+	if (!backend->address_text)
+		return; /* an error already */
+	if (endpoint_parse(backend->address_text, TG_ENDPOINT_NAMES, &backend->endpoint, NULL) < 0)
+		return;
+	if (backend->name)
+		return;
+	n = strlen(backend->address_text);
+	if (n > TG_CONF_BACKEND_NAME_MAX || conf_valid_backend_name(backend->address_text, NULL) < 0) {
+		conf_check_error(check, "name", "missing; required as the address cannot be a name");
+		return;
+	}
+	backend->name = arena_copy(conf_check_arena(check), backend->address_text, n);
+	if (!backend->name)
+		conf_check_no_memory(check);
+}
+
+static const char *
+backend_name(const void *element, char *buf, size_t size)
+{
+	(void)buf;
+	(void)size;
+	return ((const struct conf_backend *)element)->name;
+}
+
+static const struct conf_unique backend_unique[] = {
+	{.key = "name", .what = "name", .text = backend_name},
+	{.text = NULL},
+};
+
+static const struct conf_schema schema_backend = {
+	.title = "Backends",
+	.help = "A plain string in the list is a backend with this address.",
+	.fields = backend_fields,
+	.size = sizeof(struct conf_backend),
+	.shorthand = "address",
+	.unique = backend_unique,
+	.check = backend_check,
+};
+
+/*** the service ***/
+
+static const struct conf_field service_fields[] = {
+	{
+		.key = "name",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_service, name),
+		.min = 1,
+		.max = TG_CONF_NAME_MAX,
+		.valid = conf_valid_name,
+		.flags = TG_CONF_REQUIRED,
+		.help = "Name in routes, logs, statistics and commands.",
+	},
+	{
+		.key = "balance",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_service, balance),
+		.words = balance_words,
+		.later_words = balance_later,
+		.preset = "round-robin",
+		.help = "Which backend is next: each in turn, or the one with the fewest requests "
+			"in flight; both by weight.",
+	},
+	{
+		.key = "health",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, health),
+		.schema = &schema_health,
+		.help = "How backends are checked.",
+	},
+	{
+		/* offset 0: one of the rows is beside the struct of timeouts */
+		.key = "timeouts",
+		.kind = &conf_kind_group,
+		.schema = &schema_timeouts,
+		.help = "How long backends may take.",
+	},
+	{
+		.key = "idle_connections",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_service, idle_connections),
+		.preset = "64",
+		.max = 10000,
+		.help = "Idle connections kept per backend and worker. 0: none.",
+	},
+	{
+		.key = "error_pages",
+		TG_LIST(conf_service, error_pages, n_error_pages),
+		.schema = &schema_page,
+		.max = 15,
+		.preset_note = "a short text of our own",
+		.help = "Bodies of error answers.",
+	},
+	{
+		.key = "backends",
+		TG_LIST(conf_service, backends, n_backends),
+		.schema = &schema_backend,
+		.max = 10000,
+		.preset_note = "none: 503",
+		.help = "The backends.",
+	},
+	TG_LATER("hash_on"),
+	TG_LATER("retry"),
+	TG_LATER("queue"),
+	TG_LATER("max_connections_per_backend"),
+	TG_LATER("send_proxy"),
+	TG_LATER("tls"),
+	TG_LATER("sticky"),
+	TG_LATER("slow_start"),
+	TG_LATER("protocol"),
+	TG_LATER("outlier"),
+	TG_LATER("autoscale"),
+	TG_LATER("provider"),
+	TG_LATER("scheduler"),
+	{.key = NULL},
+};
+
+static void
+service_check(struct conf_check *check, void *object)
+{
+	const struct conf_service *service = object;
+
+	if (service->health.port == 0)
+		return;
+	for (size_t i = 0; i < service->n_backends; i++) {
+		if (service->backends[i].endpoint.addr.u.sa.sa_family != AF_UNIX)
+			continue;
+		conf_check_error(check, "health", "a port to check, but backends[%zu] has none", i);
+		return;
+	}
+}
+
+static const char *
+service_name(const void *element, char *buf, size_t size)
+{
+	(void)buf;
+	(void)size;
+	return ((const struct conf_service *)element)->name;
+}
+
+static const struct conf_unique service_unique[] = {
+	{.key = "name", .what = "name", .text = service_name},
+	{.text = NULL},
+};
+
+const struct conf_schema conf_schema_service = {
+	.title = "Services",
+	.help = "A service is a group of backends that can stand in for each other.",
+	.fields = service_fields,
+	.size = sizeof(struct conf_service),
+	.unique = service_unique,
+	.check = service_check,
+};

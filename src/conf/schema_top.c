@@ -1,0 +1,197 @@
+/*
+ * conf/schema_top.c: the rows of the top level.
+ */
+#include <sched.h>
+
+#include "conf/schema_priv.h"
+#include "conf/valid_priv.h"
+
+#define DAY UINT64_C(86400000)
+#define WORKERS_MAX 256u
+
+static const char *const format_words[] = {"text", "json", NULL};
+static const char *const level_words[] = {"error", "warn", "info", "debug", NULL};
+static const char *const access_words[] = {"off", "text", "json", NULL};
+
+static const struct conf_field log_fields[] = {
+	{
+		.key = "format",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf, log.format),
+		.words = format_words,
+		.preset = "text",
+		.help = "Form of the log on standard error.",
+	},
+	{
+		.key = "level",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf, log.level),
+		.words = level_words,
+		.preset = "info",
+		.help = "How much is logged; each word includes those before it.",
+	},
+	{
+		.key = "access",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf, log.access),
+		.words = access_words,
+		.preset = "text",
+		.help = "Form of the access log: one line per request or connection.",
+	},
+	{
+		.key = "file",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf, log.file),
+		.preset_note = "standard output",
+		.min = 1,
+		.valid = conf_valid_file,
+		.help = "File the access log is appended to.",
+	},
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_log = {
+	.title = "Logs",
+	.fields = log_fields,
+};
+
+static const struct conf_field admin_fields[] = {
+	{
+		.key = "socket",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf, admin.socket),
+		.preset_note = "none",
+		.min = 1,
+		.max = 107,
+		.valid = conf_valid_file,
+		.help = "Path of the unix socket that tidectl speaks to.",
+	},
+	TG_LATER("http"),
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_admin = {
+	.title = "Administration",
+	.fields = admin_fields,
+};
+
+/* Groups and lists of offset 0 have rows that count from struct conf. */
+static const struct conf_field top_fields[] = {
+	{
+		.key = "workers",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf, workers),
+		.preset = "0",
+		.max = WORKERS_MAX,
+		.help = "Worker threads. 0: one for each processor this process may run on.",
+	},
+	{
+		.key = "user",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf, user),
+		.preset_note = "the one tidegate is started as",
+		.min = 1,
+		.max = 64,
+		.valid = conf_valid_account,
+		.help = "User the processes that serve run as, when started as root.",
+	},
+	{
+		.key = "group",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf, group),
+		.preset_note = "that of the user",
+		.min = 1,
+		.max = 64,
+		.valid = conf_valid_account,
+		.help = "Group the processes that serve run as, when started as root.",
+	},
+	{
+		.key = "log",
+		.kind = &conf_kind_group,
+		.schema = &schema_log,
+		.help = "What is written where.",
+	},
+	{
+		.key = "admin",
+		.kind = &conf_kind_group,
+		.schema = &schema_admin,
+		.help = "Access for tidectl.",
+	},
+	{
+		.key = "max_connections",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf, max_connections),
+		.preset = "0",
+		.max = 10000000,
+		.help = "Client connections at a time, over all listeners. 0: what the limit of open "
+			"files leaves.",
+	},
+	{
+		.key = "shutdown_grace",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf, shutdown_grace_ms),
+		.preset = "30s",
+		.max = DAY,
+		.help = "How long running requests may go on after tidegate is told to stop.",
+	},
+	{
+		.key = "listeners",
+		TG_LIST(conf, listeners, n_listeners),
+		.schema = &conf_schema_listener,
+		.min = 1,
+		.max = 256,
+		.flags = TG_CONF_REQUIRED,
+		.help = "What is accepted where.",
+	},
+	{
+		.key = "services",
+		TG_LIST(conf, services, n_services),
+		.schema = &conf_schema_service,
+		.max = 4096,
+		.preset_note = "none",
+		.help = "Who answers.",
+	},
+	TG_LATER("store"),
+	TG_LATER("nodes"),
+	TG_LATER("modules"),
+	TG_LATER("state_file"),
+	{.key = NULL},
+};
+
+static unsigned
+usable_processors(void)
+{
+	cpu_set_t set;
+	int n;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	n = CPU_COUNT(&set);
+	if (n < 1)
+		return 1;
+	return n > (int)WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+static void
+top_check(struct conf_check *check, void *object)
+{
+	struct conf *conf = object;
+
+	(void)check;
+	if (conf->workers == 0)
+		conf->workers = usable_processors();
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		conf->listeners[i].index = (unsigned)i;
+	for (size_t i = 0; i < conf->n_services; i++) {
+		conf->services[i].index = (unsigned)i;
+		for (size_t k = 0; k < conf->services[i].n_backends; k++)
+			conf->services[i].backends[k].index = (unsigned)k;
+	}
+}
+
+const struct conf_schema conf_schema_top = {
+	.title = "Top level",
+	.fields = top_fields,
+	.size = sizeof(struct conf),
+	.check = top_check,
+};

@@ -1,0 +1,273 @@
+/*
+ * conf/valid.c: what the text of a key must look like.
+ */
+#include "conf/valid_priv.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/addr.h"
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool
+is_upper_hex(char c)
+{
+	return is_digit(c) || (c >= 'A' && c <= 'F');
+}
+
+/* Letters, digits and those of `more`. */
+static bool
+is_made_of(const char *text, const char *more)
+{
+	for (; *text; text++) {
+		if (!is_letter(*text) && !is_digit(*text) && !strchr(more, *text))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_visible(const char *text)
+{
+	for (; *text; text++) {
+		if (*text <= ' ' || *text > '~')
+			return false;
+	}
+	return true;
+}
+
+int
+conf_valid_name(const char *text, struct err *err)
+{
+	if (is_made_of(text, "_.:-"))
+		return 0;
+	return err_set(err, TG_EINVAL, "bad name \"%.64s\"; allowed: letters, digits and _ . : -",
+		       text);
+}
+
+int
+conf_valid_backend_name(const char *text, struct err *err)
+{
+	if (is_made_of(text, "_.:-/[]"))
+		return 0;
+	return err_set(err, TG_EINVAL,
+		       "bad name \"%.64s\"; allowed: letters, digits and _ . : - / [ ]", text);
+}
+
+int
+conf_valid_account(const char *text, struct err *err)
+{
+	if (text[0] != '-' && is_made_of(text, "_.-"))
+		return 0;
+	return err_set(err, TG_EINVAL, "\"%.64s\" cannot be a user or group", text);
+}
+
+int
+conf_valid_file(const char *text, struct err *err)
+{
+	for (const char *p = text; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return err_set(err, TG_EINVAL, "control characters in the name of a file");
+	}
+	return 0;
+}
+
+int
+conf_valid_bind(const char *text, struct err *err)
+{
+	struct endpoint endpoint;
+
+	return endpoint_parse(text, TG_ENDPOINT_WILDCARD, &endpoint, err);
+}
+
+int
+conf_valid_address(const char *text, struct err *err)
+{
+	struct endpoint endpoint;
+
+	return endpoint_parse(text, TG_ENDPOINT_NAMES, &endpoint, err);
+}
+
+/* "name.", "1.2.3.4": labels of a host, without port. */
+static bool
+is_host(const char *text)
+{
+	size_t n = strlen(text);
+	size_t label = 0;
+
+	if (n == 0 || n > 253)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+			continue;
+		}
+		if (!is_letter(text[i]) && !is_digit(text[i]) && text[i] != '-' && text[i] != '_')
+			return false;
+		if (++label > 63)
+			return false;
+	}
+	return true;
+}
+
+/* "[::1]" */
+static bool
+is_bracketed_ip(const char *text)
+{
+	size_t n = strlen(text);
+	struct ip ip;
+
+	return n > 2 && text[0] == '[' && text[n - 1] == ']' && memchr(text, ':', n) &&
+	       ip_parse(text + 1, n - 2, &ip) == 0;
+}
+
+int
+conf_valid_route_host(const char *text, struct err *err)
+{
+	const char *name = strncmp(text, "*.", 2) == 0 ? text + 2 : text;
+
+	if (is_host(name) || is_bracketed_ip(text))
+		return 0;
+	if (strcmp(text, "*") == 0)
+		return err_set(err, TG_EINVAL, "\"*\" is no host; leave the key out for any host");
+	return err_set(err, TG_EINVAL,
+		       "bad host \"%.64s\"; allowed: \"www.example.org\", \"*.example.org\", "
+		       "\"192.0.2.1\", \"[::1]\", all without a port",
+		       text);
+}
+
+/* RFC 3986 6.2.2: what a normalised path never holds can never match. */
+static const char *
+not_normal(const char *path)
+{
+	for (const char *p = path; *p; p++) {
+		if (*p == '?' || *p == '#')
+			return "a query or fragment is no part of the path";
+		if (*p == '/' && p[1] == '.' &&
+		    (p[2] == '/' || p[2] == '\0' ||
+		     (p[2] == '.' && (p[3] == '/' || p[3] == '\0'))))
+			return "segments . and .. are resolved before routes are looked up";
+		if (*p == '%' && (!is_upper_hex(p[1]) || !is_upper_hex(p[2])))
+			return "% is followed by two digits of 0-9 and A-F";
+	}
+	return NULL;
+}
+
+int
+conf_valid_route_path(const char *text, struct err *err)
+{
+	const char *why = not_normal(text);
+
+	if (text[0] != '/')
+		return err_set(err, TG_EINVAL, "\"%.64s\" does not begin with \"/\"", text);
+	if (!is_visible(text))
+		return err_set(err, TG_EINVAL,
+			       "a path is made of visible ASCII; others are written %%XX");
+	if (why)
+		return err_set(err, TG_EINVAL, "\"%.64s\" can never match: %s", text, why);
+	return 0;
+}
+
+int
+conf_valid_request_path(const char *text, struct err *err)
+{
+	if (text[0] == '/' && is_visible(text) && !strchr(text, '#'))
+		return 0;
+	return err_set(err, TG_EINVAL,
+		       "bad path \"%.64s\"; allowed: \"/\" followed by visible ASCII without \"#\"",
+		       text);
+}
+
+int
+conf_valid_request_host(const char *text, struct err *err)
+{
+	if (is_made_of(text, "_.:-[]"))
+		return 0;
+	return err_set(err, TG_EINVAL, "bad host \"%.64s\"; allowed: \"name\" or \"name:port\"",
+		       text);
+}
+
+int
+conf_valid_method(const char *text, struct err *err)
+{
+	if (is_made_of(text, "!#$%&'*+-.^_`|~") && strcmp(text, "CONNECT") != 0)
+		return 0;
+	return err_set(err, TG_EINVAL, "bad method \"%.32s\"; allowed: a token as \"GET\" or \"HEAD\"",
+		       text);
+}
+
+/* Three digits from 100 to 599; -1: something else. */
+static int
+status_parse(const char *p)
+{
+	if (p[0] < '1' || p[0] > '5' || !is_digit(p[1]) || !is_digit(p[2]))
+		return -1;
+	return (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
+}
+
+/* One "200" or "200-399"; returns what follows, NULL: something else. */
+static const char *
+range_parse(const char *p, uint16_t ret[2])
+{
+	int low = status_parse(p);
+	int high = low;
+
+	if (low < 0)
+		return NULL;
+	p += 3;
+	if (*p == '-') {
+		high = status_parse(p + 1);
+		if (high < low)
+			return NULL;
+		p += 4;
+	}
+	ret[0] = (uint16_t)low;
+	ret[1] = (uint16_t)high;
+	return p;
+}
+
+int
+conf_expect_parse(const char *text, uint16_t (*ret)[2], struct err *err)
+{
+	const char *p = text;
+	unsigned n = 0;
+
+	for (;;) {
+		if (n == TG_CONF_EXPECT_MAX)
+			return err_set(err, TG_EINVAL, "more than %u ranges", TG_CONF_EXPECT_MAX);
+		p = range_parse(p, ret[n]);
+		if (!p || (*p != '\0' && *p != ','))
+			return err_set(err, TG_EINVAL,
+				       "bad statuses \"%.64s\"; allowed: numbers from 100 to 599 as "
+				       "\"200\", \"200,204\", \"200-399\"",
+				       text);
+		n++;
+		if (*p == '\0')
+			return (int)n;
+		p++;
+		while (*p == ' ')
+			p++;
+	}
+}
+
+int
+conf_valid_expect(const char *text, struct err *err)
+{
+	uint16_t ranges[TG_CONF_EXPECT_MAX][2];
+	int n = conf_expect_parse(text, ranges, err);
+
+	return n < 0 ? n : 0;
+}

@@ -1,0 +1,33 @@
+/*
+ * conf/valid_priv.h: what the text of a key must look like.
+ *
+ * Each returns 0, or -TG_EINVAL with what is wrong and what is allowed.
+ */
+#ifndef TG_CONF_VALID_PRIV_H
+#define TG_CONF_VALID_PRIV_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define TG_CONF_NAME_MAX 64u
+#define TG_CONF_BACKEND_NAME_MAX 127u
+#define TG_CONF_EXPECT_MAX 32u /* ranges */
+
+int conf_valid_name(const char *text, struct err *err);
+int conf_valid_backend_name(const char *text, struct err *err);
+int conf_valid_account(const char *text, struct err *err);
+int conf_valid_file(const char *text, struct err *err);
+int conf_valid_bind(const char *text, struct err *err);
+int conf_valid_address(const char *text, struct err *err);
+int conf_valid_route_host(const char *text, struct err *err);
+int conf_valid_route_path(const char *text, struct err *err);
+int conf_valid_request_path(const char *text, struct err *err);
+int conf_valid_request_host(const char *text, struct err *err);
+int conf_valid_method(const char *text, struct err *err);
+int conf_valid_expect(const char *text, struct err *err);
+
+/* "200,204,300-399" to inclusive pairs, at most TG_CONF_EXPECT_MAX; how many, or -TG_EINVAL. */
+int conf_expect_parse(const char *text, uint16_t (*ret)[2], struct err *err);
+
+#endif
