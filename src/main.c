@@ -1,0 +1,213 @@
+/*
+ * tidegate: the command line, and which of the three processes this one is.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "proc/proc.h"
+
+#define DEFAULT_CONF SYSCONFDIR "/tidegate/tidegate.conf"
+#define EXIT_USAGE   2
+
+enum long_only { OPTION_ROLE = 256 };
+
+struct options {
+	const char *conf_path;
+	const char *role; /* NULL: the parent */
+	bool check;
+	unsigned verbose;
+	unsigned version;
+	bool help;
+};
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"test", no_argument, NULL, 't'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{"role", required_argument, NULL, OPTION_ROLE}, /* between our own processes */
+	{NULL, 0, NULL, 0},
+};
+
+static void
+print_usage(FILE *out)
+{
+	fputs("usage: tidegate [-c FILE]\n"
+	      "       tidegate -t [-v] [-c FILE]\n"
+	      "       tidegate -V | -VV | -h\n"
+	      "\n"
+	      "  -c, --config FILE  the configuration; default " DEFAULT_CONF "\n"
+	      "  -t, --test         check the configuration and exit: 0 valid, 1 not\n"
+	      "  -v, --verbose      with -t: print the configuration in effect\n"
+	      "  -V, --version      print the version; twice: and how it was built\n"
+	      "  -h, --help         print this\n",
+	      out);
+}
+
+static bool
+parse_options(int argc, char **argv, struct options *ret)
+{
+	int c;
+
+	*ret = (struct options){.conf_path = DEFAULT_CONF};
+	while ((c = getopt_long(argc, argv, "c:tvVh", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			ret->conf_path = optarg;
+			break;
+		case 't':
+			ret->check = true;
+			break;
+		case 'v':
+			ret->verbose++;
+			break;
+		case 'V':
+			ret->version++;
+			break;
+		case 'h':
+			ret->help = true;
+			break;
+		case OPTION_ROLE:
+			ret->role = optarg;
+			break;
+		default:
+			return false; /* getopt said why */
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "tidegate: unexpected argument '%s'\n", argv[optind]);
+		return false;
+	}
+	if (ret->verbose > 0 && !ret->check) {
+		fputs("tidegate: -v goes with -t\n", stderr);
+		return false;
+	}
+	return true;
+}
+
+static void
+print_version(bool with_build)
+{
+	puts(PACKAGE_NAME " " PACKAGE_VERSION);
+	if (with_build)
+		fputs(TG_BUILD_SUMMARY, stdout);
+}
+
+/* NULL after telling every error. */
+static struct conf *
+load_conf(const char *path)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = NULL;
+	size_t i;
+	int rc = conf_load_file(path, &conf, &errors);
+
+	for (i = 0; i < errors.n; i++)
+		fprintf(stderr, "%s\n", errors.list[i].text);
+	conf_errors_fini(&errors);
+	return rc == 0 ? conf : NULL;
+}
+
+static int
+run_check(const struct options *options)
+{
+	struct conf *conf = load_conf(options->conf_path);
+
+	if (conf == NULL)
+		return EXIT_FAILURE;
+	if (options->verbose > 0)
+		conf_print(conf, stdout);
+	printf("%s: configuration is valid\n", options->conf_path);
+	conf_unref(conf);
+	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Whether the parent started us: then descriptor 3 is our channel to it. */
+static bool
+has_channel(void)
+{
+	int domain = 0;
+	int type = 0;
+	socklen_t n = sizeof(int);
+
+	return getsockopt(TG_CHANNEL_FD, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
+	       getsockopt(TG_CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &n) == 0 &&
+	       domain == AF_UNIX && type == SOCK_SEQPACKET;
+}
+
+static int
+run_role(const char *role)
+{
+	static const struct {
+		const char *role;
+		const char *process_name;
+		int (*run)(int channel_fd);
+	} roles[] = {
+		{"proxy", "tidegate-proxy", proxy_main},
+		{"keeper", "tidegate-keeper", keeper_main},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(roles) / sizeof(roles[0]) && has_channel(); i++) {
+		if (strcmp(role, roles[i].role) != 0)
+			continue;
+		prctl(PR_SET_NAME, roles[i].process_name, 0, 0, 0);
+		fcntl(TG_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
+		log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, roles[i].role);
+		return roles[i].run(TG_CHANNEL_FD);
+	}
+	fputs("tidegate: --role is between our own processes\n", stderr);
+	return EXIT_USAGE;
+}
+
+/* Descriptors 0 to 2 must be taken, or a socket would become our standard error. */
+static bool
+fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && close(fd) == 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options;
+	struct conf *conf;
+
+	if (!fill_standard_descriptors())
+		return EXIT_FAILURE;
+	if (!parse_options(argc, argv, &options)) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (options.help) {
+		print_usage(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (options.version > 0) {
+		print_version(options.version > 1);
+		return EXIT_SUCCESS;
+	}
+	if (options.role != NULL)
+		return run_role(options.role);
+	if (options.check)
+		return run_check(&options);
+	conf = load_conf(options.conf_path);
+	if (conf == NULL)
+		return EXIT_FAILURE;
+	return parent_main(conf, options.conf_path);
+}

@@ -1,0 +1,49 @@
+/*
+ * proc/child.h: start one child process and tell it what it needs.
+ */
+#ifndef TG_PROC_CHILD_H
+#define TG_PROC_CHILD_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "ipc/segment.h"
+#include "proc/privileges.h"
+#include "proc/sockets.h"
+
+enum child_role {
+	CHILD_PROXY = 0,
+	CHILD_KEEPER = 1,
+	CHILD_ROLE_COUNT
+};
+
+/* "proxy", "keeper": the word in logs and after TG_ROLE_ARG. */
+const char *child_role_str(enum child_role role);
+
+/* The program every child executes: this one, even if its file is replaced meanwhile. A descriptor
+ * well above those of a child; the caller closes it. */
+TG_MUST_CHECK int child_open_program(int *ret_fd, struct err *err);
+
+/*
+ * Starts the program in `role`, with the rights of `p`. The child has the null
+ * device as standard input (the proxy as standard output too), standard error,
+ * and the other end of *ret_channel as TG_CHANNEL_FD; nothing else. It ignores
+ * SIGPIPE, and SIGINT, SIGTERM and SIGHUP, which a terminal or service manager
+ * sends to all of us; it is killed when this process ends. Returns once the
+ * program runs; the error says which step failed.
+ */
+TG_MUST_CHECK int child_spawn(enum child_role role, int program_fd, const struct privileges *p,
+			      pid_t *ret_pid, int *ret_channel, struct err *err);
+
+/* All a child needs to know; nothing here passes to child_equip(). */
+struct child_equipment {
+	int conf_fd;
+	const struct segment *segment;
+	const struct sockets *sockets;
+	int peer_fd; /* its end of the channel between proxy and keeper */
+};
+
+/* Sends the start-up messages of ipc/msg.h up to MSG_START. -TG_EIO when it does not take them. */
+TG_MUST_CHECK int child_equip(enum child_role role, int channel, const struct child_equipment *e);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * proc/privileges.h: whom the children run as.
+ */
+#ifndef TG_PROC_PRIVILEGES_H
+#define TG_PROC_PRIVILEGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* A resolved user and its groups. */
+struct privileges {
+	bool drop; /* false: the children stay who we are */
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups; /* supplementary groups; owned, privileges_fini() */
+	size_t n_groups;
+};
+
+/*
+ * What `user` and `group` of the configuration (NULL: not given) mean for this
+ * process. An unknown name, a `group` without a `user`, or somebody we cannot
+ * become because we are not root is an error.
+ */
+TG_MUST_CHECK int privileges_resolve(const char *user, const char *group, struct privileges *ret,
+				     struct err *err);
+void privileges_fini(struct privileges *p); /* zeroed allowed */
+
+/* True when the children would be root for want of a `user`. */
+bool privileges_are_root(const struct privileges *p);
+
+/* In a child between fork and exec: becomes that user for good and gives up gaining privileges
+ * by exec. 0, or -TG_EIO with errno. */
+TG_MUST_CHECK int privileges_drop(const struct privileges *p);
+
+#endif

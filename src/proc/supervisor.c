@@ -1,0 +1,371 @@
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "proc/supervisor.h"
+
+static void child_start_again(struct child *c);
+
+static struct child *
+other_child(struct child *c)
+{
+	return &c->supervisor->children[c->role == CHILD_PROXY ? CHILD_KEEPER : CHILD_PROXY];
+}
+
+static bool
+may_follow(enum child_state from, enum child_state to)
+{
+	switch (from) {
+	case CHILD_DOWN:
+		return to == CHILD_STARTING;
+	case CHILD_STARTING:
+		return to == CHILD_UP || to == CHILD_STOPPING || to == CHILD_DOWN;
+	case CHILD_UP:
+		return to == CHILD_STOPPING || to == CHILD_DOWN;
+	case CHILD_STOPPING:
+		return to == CHILD_DOWN;
+	case CHILD_STATE_COUNT:
+		break;
+	}
+	return false;
+}
+
+/* The deadline of the new state; what runs out is in on_timer(). */
+static void
+child_set_state(struct child *c, enum child_state state, uint64_t deadline_ms)
+{
+	assert(may_follow(c->state, state));
+	c->state = state;
+	timer_clear(&c->timer);
+	if (deadline_ms > 0)
+		timer_set(c->supervisor->loop, &c->timer,
+			  mono_add_ms(loop_now_update(c->supervisor->loop), deadline_ms));
+}
+
+static void
+child_kill(struct child *c)
+{
+	if (c->pid > 0)
+		kill(c->pid, SIGKILL);
+}
+
+static void
+child_close_channel(struct child *c)
+{
+	watch_stop(c->supervisor->loop, &c->watch);
+	if (c->channel >= 0)
+		close(c->channel);
+	c->channel = -1;
+}
+
+/* It broke the rules of the channel: its death comes back by SIGCHLD. */
+static void
+child_condemn(struct child *c, const char *why)
+{
+	log_write(TG_LOG_ERROR, "killing child", "child=%s pid=%d reason=%s",
+		  child_role_str(c->role), (int)c->pid, why);
+	c->supervisor->has_failed = true;
+	child_close_channel(c);
+	child_kill(c);
+}
+
+static void
+child_on_ready(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+
+	child_set_state(c, CHILD_UP, 0);
+	log_write(TG_LOG_INFO, "child ready", "child=%s pid=%d", child_role_str(c->role),
+		  (int)c->pid);
+	if (other_child(c)->state != CHILD_UP)
+		return;
+	if (s->was_ready) {
+		s->on_change(s);
+	} else {
+		s->was_ready = true;
+		s->on_ready(s);
+	}
+}
+
+static void
+child_on_message(struct child *c, const struct message *m)
+{
+	if (m->type == MSG_READY && c->state == CHILD_STARTING)
+		child_on_ready(c);
+	else if (m->type == MSG_READY && c->state == CHILD_STOPPING)
+		return; /* crossed our MSG_STOP */
+	else
+		child_condemn(c, "a message that is not its to send");
+}
+
+static void
+on_channel(struct watch *w, unsigned what)
+{
+	struct child *c = (struct child *)(void *)((char *)w - offsetof(struct child, watch));
+	struct message m;
+	int rc = channel_receive(c->channel, &m);
+
+	(void)what;
+	if (rc == 1) {
+		if (m.fd >= 0)
+			close(m.fd);
+		child_on_message(c, &m);
+	} else if (rc == 0 && c->state == CHILD_STOPPING) {
+		child_close_channel(c); /* about to end; the timer sees that it does */
+	} else if (rc == 0) {
+		child_close_channel(c); /* usually its death; else it is no use any more */
+		child_kill(c);
+	} else if (rc != -TG_EAGAIN) {
+		child_condemn(c, "a message that is not valid");
+	}
+}
+
+/* Runs the program and hands over everything; `peer_fd` stays the caller's. */
+static int
+child_start(struct child *c, int peer_fd, struct err *err)
+{
+	struct supervisor *s = c->supervisor;
+	struct child_equipment equipment = s->equipment;
+	int rc = child_spawn(c->role, s->program_fd, s->privileges, &c->pid, &c->channel, err);
+
+	if (rc < 0)
+		return rc;
+	equipment.peer_fd = peer_fd;
+	c->started = mono_read();
+	child_set_state(c, CHILD_STARTING, TG_READY_TIMEOUT_MS);
+	rc = watch_start_level(s->loop, &c->watch, c->channel, on_channel);
+	if (rc < 0)
+		child_condemn(c, "its channel cannot be watched");
+	else if (child_equip(c->role, c->channel, &equipment) < 0)
+		child_kill(c); /* died already, or does not read: SIGCHLD tells */
+	return 0;
+}
+
+/* The survivor hears of the new one; when it cannot, it is on its own way out. */
+static void
+introduce(struct child *survivor, int peer_fd)
+{
+	if (survivor->channel < 0 || survivor->state == CHILD_STOPPING)
+		return;
+	if (channel_send(survivor->channel, MSG_PEER, NULL, 0, peer_fd) < 0)
+		child_condemn(survivor, "it does not take messages");
+}
+
+/* A death that is to be answered by a new start after a while. */
+static void
+child_schedule(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+	uint64_t life_us = mono_diff_us(mono_read(), c->started);
+	uint64_t wait_ms = backoff_step(&c->backoff, life_us);
+
+	s->on_change(s);
+	if (wait_ms == 0)
+		child_start_again(c);
+	else
+		timer_set(s->loop, &c->timer, mono_add_ms(loop_now_update(s->loop), wait_ms));
+}
+
+static void
+child_start_again(struct child *c)
+{
+	int peer[2];
+	struct err err;
+	int rc = channel_pair(peer, &err);
+
+	log_write(TG_LOG_INFO, "starting child again", "child=%s", child_role_str(c->role));
+	if (rc == 0) {
+		rc = child_start(c, peer[0], &err);
+		if (rc == 0)
+			introduce(other_child(c), peer[1]);
+		close(peer[0]);
+		close(peer[1]);
+	}
+	if (rc < 0) {
+		log_write(TG_LOG_ERROR, "cannot start child", "child=%s error=%s",
+			  child_role_str(c->role), err.text);
+		c->started = mono_read();
+		child_schedule(c);
+	}
+}
+
+static void
+on_timer(struct timer *t)
+{
+	struct child *c = (struct child *)(void *)((char *)t - offsetof(struct child, timer));
+
+	switch (c->state) {
+	case CHILD_DOWN:
+		child_start_again(c);
+		break;
+	case CHILD_STARTING:
+		child_condemn(c, "not ready in time");
+		break;
+	case CHILD_STOPPING:
+		child_condemn(c, "did not stop in time");
+		break;
+	case CHILD_UP:
+	case CHILD_STATE_COUNT:
+		break;
+	}
+}
+
+void
+supervisor_init(struct supervisor *s)
+{
+	int i;
+
+	for (i = 0; i < CHILD_ROLE_COUNT; i++) {
+		struct child *c = &s->children[i];
+
+		*c = (struct child){.supervisor = s, .role = (enum child_role)i, .channel = -1};
+		timer_init(&c->timer, on_timer);
+	}
+}
+
+void
+supervisor_fini(struct supervisor *s)
+{
+	int i;
+
+	for (i = 0; i < CHILD_ROLE_COUNT; i++) {
+		assert(s->children[i].pid == 0);
+		child_close_channel(&s->children[i]);
+		timer_fini(&s->children[i].timer);
+	}
+}
+
+int
+supervisor_start(struct supervisor *s, struct err *err)
+{
+	struct child *proxy = &s->children[CHILD_PROXY];
+	struct child *keeper = &s->children[CHILD_KEEPER];
+	int peer[2];
+	int rc = channel_pair(peer, err);
+
+	if (rc < 0)
+		return rc;
+	rc = child_start(keeper, peer[0], err);
+	if (rc == 0)
+		rc = child_start(proxy, peer[1], err);
+	close(peer[0]);
+	close(peer[1]);
+	if (rc < 0 && keeper->pid > 0) {
+		child_kill(keeper);
+		waitpid(keeper->pid, NULL, 0);
+		keeper->pid = 0;
+		child_set_state(keeper, CHILD_DOWN, 0);
+	}
+	return rc;
+}
+
+static void
+log_death(const struct child *c, int status)
+{
+	const char *role = child_role_str(c->role);
+	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+	enum log_level level = TG_LOG_ERROR;
+
+	if (c->supervisor->is_stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		level = TG_LOG_INFO;
+	if (WIFSIGNALED(status))
+		log_write(level, "child died", "child=%s pid=%d signal=%s core=%d", role,
+			  (int)c->pid, name != NULL ? name : "?", WCOREDUMP(status) ? 1 : 0);
+	else
+		log_write(level, level == TG_LOG_INFO ? "child stopped" : "child died",
+			  "child=%s pid=%d status=%d", role, (int)c->pid, WEXITSTATUS(status));
+}
+
+/* The next step on the way down: the first child that still runs is told, or killed. */
+static void
+stop_next(struct supervisor *s)
+{
+	struct child *c = &s->children[CHILD_PROXY];
+	struct msg_stop stop = {.grace_ms = s->grace_ms};
+
+	if (c->pid == 0) {
+		c = &s->children[CHILD_KEEPER];
+		stop.grace_ms = 0;
+	}
+	if (c->pid == 0) {
+		loop_stop(s->loop);
+		return;
+	}
+	if (c->state == CHILD_STOPPING)
+		return;
+	child_set_state(c, CHILD_STOPPING, stop.grace_ms + TG_STOP_MARGIN_MS);
+	if (c->channel < 0 || channel_send(c->channel, MSG_STOP, &stop, sizeof(stop), -1) < 0)
+		child_kill(c); /* dying already */
+}
+
+static void
+child_on_death(struct child *c, int status)
+{
+	struct supervisor *s = c->supervisor;
+	bool is_clean = c->state == CHILD_STOPPING && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	log_death(c, status);
+	child_close_channel(c);
+	c->pid = 0;
+	child_set_state(c, CHILD_DOWN, 0);
+	if (s->is_stopping) {
+		s->has_failed = s->has_failed || !is_clean;
+		stop_next(s);
+	} else if (!s->was_ready) {
+		log_write(TG_LOG_ERROR, "child could not start", "child=%s",
+			  child_role_str(c->role));
+		supervisor_kill(s);
+	} else {
+		child_schedule(c);
+	}
+}
+
+void
+supervisor_reap(struct supervisor *s)
+{
+	int i;
+
+	for (i = 0; i < CHILD_ROLE_COUNT; i++) {
+		struct child *c = &s->children[i];
+		int status;
+
+		if (c->pid > 0 && waitpid(c->pid, &status, WNOHANG) == c->pid)
+			child_on_death(c, status);
+	}
+}
+
+void
+supervisor_stop(struct supervisor *s, uint64_t grace_ms)
+{
+	int i;
+
+	if (s->is_stopping)
+		return;
+	s->is_stopping = true;
+	s->has_failed = false; /* restarts up to now were mended */
+	s->grace_ms = grace_ms;
+	for (i = 0; i < CHILD_ROLE_COUNT; i++)
+		if (s->children[i].state == CHILD_DOWN)
+			timer_clear(&s->children[i].timer);
+	stop_next(s);
+}
+
+void
+supervisor_kill(struct supervisor *s)
+{
+	int i;
+
+	s->is_stopping = true;
+	s->has_failed = true;
+	for (i = 0; i < CHILD_ROLE_COUNT; i++) {
+		timer_clear(&s->children[i].timer);
+		child_kill(&s->children[i]);
+	}
+	if (s->children[CHILD_PROXY].pid == 0 && s->children[CHILD_KEEPER].pid == 0)
+		loop_stop(s->loop);
+}

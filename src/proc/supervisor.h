@@ -1,0 +1,88 @@
+/*
+ * proc/supervisor.h: the two children from their first start to the end.
+ *
+ * Per child:
+ *
+ *	            start                ready
+ *	  DOWN ------------> STARTING ------------> UP
+ *	   ^ ^                  |  death             |  death
+ *	   | +---- back-off ----+--------------------+
+ *	   |                    |  stop              |  stop
+ *	   +------------- STOPPING <-----------------+
+ *
+ * A child that dies before it was ever ready ends the daemon: nothing proves
+ * that starting it again would help. Later deaths are answered by a new start,
+ * the first at once, then more and more slowly, while the sockets stay open and
+ * the other child goes on. Stopping takes the proxy first, so that the keeper
+ * still writes its last access records.
+ */
+#ifndef TG_PROC_SUPERVISOR_H
+#define TG_PROC_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "loop/loop.h"
+#include "proc/backoff.h"
+#include "proc/child.h"
+
+/* A child that is not ready after this long is taken for dead. */
+#define TG_READY_TIMEOUT_MS 10000u
+/* What the proxy may take beyond the grace it was given, and the keeper in all. */
+#define TG_STOP_MARGIN_MS 3000u
+
+enum child_state {
+	CHILD_DOWN = 0,	    /* no process; the timer may wait for the next start */
+	CHILD_STARTING = 1, /* runs; the timer waits for its READY */
+	CHILD_UP = 2,
+	CHILD_STOPPING = 3, /* was told to stop; the timer waits for its end */
+	CHILD_STATE_COUNT
+};
+
+struct supervisor;
+
+struct child {
+	struct supervisor *supervisor;
+	enum child_role role;
+	enum child_state state;
+	pid_t pid;   /* 0: none */
+	int channel; /* -1: none */
+	struct watch watch;
+	struct timer timer;
+	struct mono started;
+	struct backoff backoff;
+};
+
+/* Storage is the caller's; supervisor_init() to supervisor_fini(). */
+struct supervisor {
+	struct loop *loop;
+	const struct privileges *privileges;
+	int program_fd;
+	struct child_equipment equipment; /* but for the peer */
+	/* Both children were ready for the first time. Once. */
+	void (*on_ready)(struct supervisor *s);
+	/* A child was started again and is ready, or died: for the status line. */
+	void (*on_change)(struct supervisor *s);
+	struct child children[CHILD_ROLE_COUNT];
+	bool was_ready;
+	bool is_stopping;
+	bool has_failed; /* a child ended other than by our order, or had to be killed */
+	uint64_t grace_ms;
+};
+
+/* The caller sets loop, privileges, program_fd, equipment and the callbacks before. */
+void supervisor_init(struct supervisor *s);
+/* No child may be left. */
+void supervisor_fini(struct supervisor *s);
+
+/* Starts both. On failure (reason in `err`) none is left. */
+TG_MUST_CHECK int supervisor_start(struct supervisor *s, struct err *err);
+/* SIGCHLD came. */
+void supervisor_reap(struct supervisor *s);
+/* Ends both gracefully, then stops the loop. Again: does nothing. */
+void supervisor_stop(struct supervisor *s, uint64_t grace_ms);
+/* Ends both at once, then stops the loop. Counts as failure. */
+void supervisor_kill(struct supervisor *s);
+
+#endif
