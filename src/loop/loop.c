@@ -27,6 +27,7 @@ struct loop {
 	struct timer_list wheel[WHEEL_SLOTS];
 	struct deferred_list deferred;
 	struct watch_list again;
+	unsigned n_again;
 	int wake_fd;
 	struct watch wake;
 	struct {
@@ -253,16 +254,21 @@ int watch_start_level_write(struct loop *loop, struct watch *w, int fd, watch_cb
 	return watch_add(loop, w, fd, cb, EV_WRITE | EV_PERSIST);
 }
 
+static void again_remove(struct loop *loop, struct watch *w)
+{
+	w->is_again = false;
+	loop->n_again--;
+	TAILQ_REMOVE(&loop->again, w, again);
+}
+
 void watch_stop(struct loop *loop, struct watch *w)
 {
 	if (w->cb == NULL)
 		return;
 	w->cb = NULL;
 	event_del(&w->ev);
-	if (w->is_again) {
-		w->is_again = false;
-		TAILQ_REMOVE(&loop->again, w, again);
-	}
+	if (w->is_again)
+		again_remove(loop, w);
 }
 
 void watch_again(struct loop *loop, struct watch *w)
@@ -270,23 +276,20 @@ void watch_again(struct loop *loop, struct watch *w)
 	if (w->is_again || w->cb == NULL)
 		return;
 	w->is_again = true;
+	loop->n_again++;
 	TAILQ_INSERT_TAIL(&loop->again, w, again);
 }
 
-/* Those who asked before this turn; who asks again waits for the next. */
+/* As many as asked before this turn; who asks again waits for the next. */
 static void serve_again(struct loop *loop)
 {
-	struct watch *last = TAILQ_LAST(&loop->again, watch_list);
+	unsigned n = loop->n_again;
 	struct watch *w;
 
-	if (last == NULL)
-		return;
-	do {
-		w = TAILQ_FIRST(&loop->again);
-		w->is_again = false;
-		TAILQ_REMOVE(&loop->again, w, again);
+	while (n-- > 0 && (w = TAILQ_FIRST(&loop->again)) != NULL) {
+		again_remove(loop, w);
 		w->cb(w, 0);
-	} while (w != last && !TAILQ_EMPTY(&loop->again));
+	}
 }
 
 /* signals */

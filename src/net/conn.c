@@ -102,7 +102,7 @@ static ssize_t sent(struct conn *c, ssize_t took, size_t n)
 	c->flags &= ~CONN_WRITABLE;
 	if (errno == EAGAIN)
 		return -TG_EAGAIN;
-	c->flags |= CONN_FAILED;
+	c->flags |= CONN_BROKEN | CONN_READABLE;
 	return -TG_EIO;
 }
 

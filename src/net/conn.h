@@ -23,9 +23,10 @@
 #define CONN_WRITABLE (1u << 1) /* writing may take bytes */
 #define CONN_HANGUP (1u << 2)	/* the end is in the receive queue: read until 0 */
 #define CONN_ENDED (1u << 3)	/* 0 was read */
-#define CONN_FAILED (1u << 4)	/* an error was read or written: nothing more to expect */
+#define CONN_FAILED (1u << 4)	/* an error was read: nothing more to expect */
 #define CONN_SHUT (1u << 5)	/* we sent our end */
 #define CONN_CONNECTING (1u << 6)
+#define CONN_BROKEN (1u << 7)	/* writing failed; what the other side said before may still be read */
 
 /* Storage is the owner's. `fd` -1: closed. */
 struct conn {

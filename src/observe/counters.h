@@ -12,7 +12,7 @@
 
 #define TG_LISTENER_COUNTERS(X)                                             \
 	X(CONNECTIONS, "connections", "connections accepted")               \
-	X(REFUSED, "refused", "connections closed at accept: a limit was reached") \
+	X(REFUSED, "refused", "times accepting paused because a limit was reached") \
 	X(ACCEPT_ERRORS, "accept_errors", "accept() failures: descriptors, memory") \
 	X(STREAMS, "streams", "requests or TCP connections begun")          \
 	X(BYTES_IN, "bytes_in", "bytes from clients")                       \

@@ -1,0 +1,139 @@
+#include "backend/back.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+static struct worker *worker_of(const struct back *b)
+{
+	return b->home->service->worker;
+}
+
+static void back_free(struct deferred *d)
+{
+	free((char *)d - offsetof(struct back, deferred));
+}
+
+static void leave_idle(struct back *b)
+{
+	TAILQ_REMOVE(&b->home->idle, b, link);
+	b->home->n_idle--;
+	b->is_idle = false;
+	timer_clear(&b->timer);
+}
+
+static void back_dispose(struct back **back, bool reset)
+{
+	struct back *b = *back;
+
+	*back = NULL;
+	if (b == NULL)
+		return;
+	if (b->is_idle)
+		leave_idle(b);
+	timer_fini(&b->timer);
+	if (reset)
+		conn_abort(&b->conn);
+	else
+		conn_close(&b->conn);
+	loop_defer(worker_of(b)->loop, &b->deferred, back_free);
+}
+
+void back_close(struct back **b)
+{
+	back_dispose(b, false);
+}
+
+void back_abort(struct back **b)
+{
+	back_dispose(b, true);
+}
+
+/* Whatever an idle connection says, it is the end of it: nobody asked. */
+static void on_watch(struct watch *w, unsigned what)
+{
+	struct back *b = (struct back *)((char *)w - offsetof(struct back, conn.watch));
+	char byte;
+
+	conn_note(&b->conn, what);
+	if (!b->is_idle) {
+		b->on_ready(b);
+		return;
+	}
+	if ((b->conn.flags & CONN_READABLE) != 0 && conn_recv(&b->conn, &byte, 1) != -TG_EAGAIN)
+		back_close(&b);
+}
+
+static void on_idle_end(struct timer *t)
+{
+	struct back *b = (struct back *)((char *)t - offsetof(struct back, timer));
+
+	back_close(&b);
+}
+
+void back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream)
+{
+	b->on_ready = on_ready;
+	b->stream = stream;
+}
+
+struct back *back_take_idle(struct worker_backend *home)
+{
+	struct back *b = TAILQ_FIRST(&home->idle);
+
+	if (b == NULL)
+		return NULL;
+	leave_idle(b);
+	b->is_reused = true;
+	counter_add(home->counters, TG_B_REUSES, 1);
+	return b;
+}
+
+struct back *back_connect(struct worker_backend *home, const struct addr *to,
+			  void (*on_ready)(struct back *b), void *stream)
+{
+	struct back *b = calloc(1, sizeof(*b));
+	int saved;
+
+	if (b == NULL)
+		return NULL;
+	b->home = home;
+	b->generation = home->generation;
+	timer_init(&b->timer, on_idle_end);
+	back_attach(b, on_ready, stream);
+	counter_add(home->counters, TG_B_CONNECTS, 1);
+	if (conn_connect(&b->conn, home->service->worker->loop, to, on_watch) == 0)
+		return b;
+	saved = errno;
+	free(b);
+	errno = saved;
+	return NULL;
+}
+
+void back_give(struct back **back)
+{
+	struct back *b = *back;
+	struct worker *w = worker_of(b);
+	const struct conf_service *conf = b->home->service->conf;
+
+	if (b->home->n_idle >= conf->idle_connections || b->home->addr.len == 0 ||
+	    b->generation != b->home->generation || w->draining ||
+	    (b->conn.flags & (CONN_HANGUP | CONN_ENDED | CONN_FAILED | CONN_BROKEN | CONN_SHUT)) != 0) {
+		back_close(back);
+		return;
+	}
+	*back = NULL;
+	back_attach(b, NULL, NULL);
+	b->is_idle = true;
+	TAILQ_INSERT_HEAD(&b->home->idle, b, link);
+	b->home->n_idle++;
+	timer_set(w->loop, &b->timer, mono_add_ms(loop_now(w->loop), conf->idle_lifetime_ms));
+}
+
+void back_close_idle(struct worker_backend *home)
+{
+	struct back *b;
+
+	while ((b = TAILQ_FIRST(&home->idle)) != NULL)
+		back_close(&b);
+}

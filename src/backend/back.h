@@ -1,0 +1,42 @@
+/*
+ * backend/back.h: connections to backends, and the idle ones kept for reuse.
+ *
+ * A back belongs to the stream that uses it, or to the idle list of its
+ * backend; never to both. Idle ones watch for the other side's end and leave
+ * at once when it comes, or when their lifetime is over.
+ */
+#ifndef TG_BACKEND_BACK_H
+#define TG_BACKEND_BACK_H
+
+#include "backend/worker.h"
+#include "net/conn.h"
+
+struct back {
+	struct conn conn;	      /* first */
+	struct worker_backend *home;
+	TAILQ_ENTRY(back) link;	      /* in home->idle when idle */
+	struct timer timer;	      /* idle lifetime */
+	unsigned generation;	      /* home->generation when it connected */
+	bool is_idle;
+	bool is_reused;		      /* carried an exchange before this one */
+	uint64_t sent_bytes;	      /* by us, over its life */
+	void (*on_ready)(struct back *b); /* flags of `conn` are up to date */
+	void *stream;		      /* what on_ready works for */
+	struct deferred deferred;
+};
+
+/* An idle connection to this backend, attached to nobody, or NULL. */
+struct back *back_take_idle(struct worker_backend *home);
+/* A new connection under way; see conn_connect(). NULL: failed, errno says why. */
+struct back *back_connect(struct worker_backend *home, const struct addr *to,
+			  void (*on_ready)(struct back *b), void *stream);
+void back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream);
+/* The exchange ended cleanly: keep it for the next, within limits, or close. Clears the pointer. */
+void back_give(struct back **b);
+/* Closes; freed at the end of the turn. Clears the pointer; NULL inside allowed. */
+void back_close(struct back **b);
+void back_abort(struct back **b);
+/* All idle connections of one backend. */
+void back_close_idle(struct worker_backend *home);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * backend/registry.h: what the proxy knows of every backend, and the views made
+ * of it. Owned by the control thread of the proxy; workers see views only.
+ *
+ * Three columns are kept apart: configured (conf), administrative (a later
+ * order), observed (told by the keeper).
+ */
+#ifndef TG_BACKEND_REGISTRY_H
+#define TG_BACKEND_REGISTRY_H
+
+#include "backend/view.h"
+#include "balance/balance.h"
+#include "ipc/msg.h"
+
+struct registry;
+
+/* Everything is "checking": views are empty. Borrows both. NULL: no memory. */
+struct registry *registry_new(const struct conf *conf, struct segment *segment);
+void registry_free(struct registry *registry); /* NULL allowed */
+
+/* What the keeper observed. -TG_EPROTO: names something that does not exist. */
+TG_MUST_CHECK int registry_observe(struct registry *registry, const struct msg_backend *msg);
+
+/* Every backend has a verdict: it is known who may serve. */
+bool registry_is_settled(const struct registry *registry);
+
+/*
+ * Makes new views of the services that changed since the last call. `publish`
+ * gets one reference of each. -TG_ENOMEM: some services keep their old view and stay marked.
+ */
+TG_MUST_CHECK int registry_publish(struct registry *registry,
+				   void (*publish)(void *arg, uint32_t service, struct view *view),
+				   void *arg);
+
+/* [conf->n_services]: the shared part of each balancer. */
+struct balance_shared *const *registry_balance(const struct registry *registry);
+
+#endif

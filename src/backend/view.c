@@ -1,0 +1,37 @@
+#include "backend/view.h"
+
+#include <stdlib.h>
+
+struct view *view_new(const struct conf_service *conf, uint32_t n)
+{
+	struct view *view = calloc(1, sizeof(*view) + n * sizeof(view->entries[0]));
+	size_t i;
+
+	if (view == NULL)
+		return NULL;
+	atomic_init(&view->refs, 1);
+	view->conf = conf;
+	view->entry_of = calloc(conf->n_backends + 1, sizeof(view->entry_of[0]));
+	if (view->entry_of == NULL) {
+		free(view);
+		return NULL;
+	}
+	for (i = 0; i < conf->n_backends; i++)
+		view->entry_of[i] = TG_VIEW_NONE;
+	return view;
+}
+
+struct view *view_ref(struct view *view)
+{
+	atomic_fetch_add_explicit(&view->refs, 1, memory_order_relaxed);
+	return view;
+}
+
+void view_unref(struct view *view)
+{
+	if (view == NULL ||
+	    atomic_fetch_sub_explicit(&view->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	free(view->entry_of);
+	free(view);
+}

@@ -1,0 +1,41 @@
+/*
+ * backend/view.h: the backends of one service that may be picked, as they are now.
+ *
+ * Immutable once published. Made by the registry (control thread of the
+ * proxy), shared by all workers, freed when the last of them has moved on.
+ */
+#ifndef TG_BACKEND_VIEW_H
+#define TG_BACKEND_VIEW_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "conf/conf.h"
+#include "ipc/segment.h"
+
+#define TG_VIEW_NONE UINT32_MAX
+
+struct view_entry {
+	uint32_t backend; /* index in conf->backends */
+	uint32_t weight;  /* 1..256 */
+	struct addr addr;
+	struct segment_shared *load; /* exact streams in flight, all workers */
+};
+
+struct view {
+	_Atomic unsigned refs;
+	const struct conf_service *conf; /* outlives the view */
+	uint32_t n;		/* entries */
+	bool is_backup;		/* the entries are the backups: no other is up */
+	uint32_t *entry_of;	/* [conf->n_backends]: index in entries, or TG_VIEW_NONE */
+	struct view_entry entries[];
+};
+
+/* Room for `n` entries and an empty entry_of; NULL: no memory. One reference. */
+struct view *view_new(const struct conf_service *conf, uint32_t n);
+struct view *view_ref(struct view *view);
+void view_unref(struct view *view); /* NULL allowed */
+
+#endif

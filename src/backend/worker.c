@@ -1,0 +1,160 @@
+#include "backend/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "backend/back.h"
+
+static int init_service(struct worker *w, struct worker_service *s, const struct conf_service *conf,
+			struct balance_shared *shared, uint32_t slot, uint32_t *backend_slot)
+{
+	size_t i;
+
+	s->worker = w;
+	s->conf = conf;
+	s->ops = balance_find(conf->balance);
+	s->counters = segment_counters(w->segment, w->id, slot);
+	s->balance = s->ops->new(shared, w->id, w->n_workers);
+	s->view = view_new(conf, 0);
+	s->backends = calloc(conf->n_backends + 1, sizeof(s->backends[0]));
+	if (s->balance == NULL || s->view == NULL || s->backends == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < conf->n_backends; i++) {
+		struct worker_backend *b = &s->backends[i];
+
+		b->service = s;
+		b->index = (uint32_t)i;
+		TAILQ_INIT(&b->idle);
+		b->counters = segment_counters(w->segment, w->id, (*backend_slot)++);
+	}
+	return 0;
+}
+
+static void init_listener(struct worker *w, struct worker_listener *l,
+			  const struct conf_listener *conf, uint32_t slot)
+{
+	l->worker = w;
+	l->conf = conf;
+	l->fd = -1;
+	l->counters = segment_counters(w->segment, w->id, slot);
+	l->shared = segment_shared(w->segment, slot);
+	LIST_INIT(&l->fronts);
+}
+
+/* Slots stand in the order the parent made them: global, listeners, services, backends service by
+ * service. */
+int worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segment *segment,
+		struct balance_shared *const *shared)
+{
+	uint32_t slot = 1;
+	uint32_t backend_slot = 1 + (uint32_t)(conf->n_listeners + conf->n_services);
+	size_t i;
+	int rc = 0;
+
+	*w = (struct worker){.id = id, .n_workers = conf->workers, .conf = conf, .segment = segment};
+	w->ring = segment_ring(segment, id);
+	w->total = segment_shared(segment, 0);
+	buf_pool_init(&w->bufs);
+	pipe_pool_init(&w->pipes);
+	w->loop = loop_new();
+	w->listeners = calloc(conf->n_listeners + 1, sizeof(w->listeners[0]));
+	w->services = calloc(conf->n_services + 1, sizeof(w->services[0]));
+	if (w->loop == NULL || w->listeners == NULL || w->services == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < conf->n_listeners; i++)
+		init_listener(w, &w->listeners[i], &conf->listeners[i], slot++);
+	for (i = 0; i < conf->n_services && rc == 0; i++)
+		rc = init_service(w, &w->services[i], &conf->services[i], shared[i], slot++,
+				  &backend_slot);
+	if (getrandom(w->random, sizeof(w->random), 0) != (ssize_t)sizeof(w->random))
+		w->random[0] = mono_read().us | 1;
+	return rc;
+}
+
+static void fini_service(struct worker_service *s)
+{
+	size_t i;
+
+	for (i = 0; s->backends != NULL && i < s->conf->n_backends; i++)
+		back_close_idle(&s->backends[i]);
+	free(s->backends);
+	if (s->ops != NULL)
+		s->ops->free(s->balance);
+	view_unref(s->view);
+}
+
+void worker_fini(struct worker *w)
+{
+	size_t i;
+
+	for (i = 0; w->services != NULL && i < w->conf->n_services; i++)
+		fini_service(&w->services[i]);
+	loop_free(w->loop);
+	free(w->services);
+	free(w->listeners);
+	pipe_pool_fini(&w->pipes);
+	buf_pool_fini(&w->bufs);
+}
+
+void worker_set_view(struct worker *w, uint32_t service, struct view *view)
+{
+	struct worker_service *s = &w->services[service];
+	size_t i;
+
+	view_unref(s->view);
+	s->view = view;
+	/* Without memory the new view is served in plain turns until the next change. */
+	if (s->ops->update(s->balance, view) != 0)
+		log_write(TG_LOG_WARN, "no memory for weights, serving in turns", "svc=%s",
+			  s->conf->name);
+	for (i = 0; i < s->conf->n_backends; i++) {
+		struct worker_backend *b = &s->backends[i];
+		uint32_t entry = view->entry_of[i];
+		struct addr none = {.len = 0};
+		const struct addr *addr = entry != TG_VIEW_NONE ? &view->entries[entry].addr
+								: &none;
+
+		if (!addr_equal(addr, &b->addr)) {
+			back_close_idle(b);
+			b->addr = *addr;
+			b->generation++;
+		}
+	}
+}
+
+uint64_t worker_random(struct worker *w)
+{
+	uint64_t a = w->random[0];
+	uint64_t b = w->random[1];
+
+	w->random[0] = b;
+	a ^= a << 23;
+	w->random[1] = a ^ b ^ (a >> 18) ^ (b >> 5);
+	return w->random[1] + b;
+}
+
+int lease_begin(struct lease *lease, struct worker_service *service,
+		const struct balance_query *query)
+{
+	uint32_t entry = service->ops->pick(service->balance, service->view, query);
+	struct segment_counters *counters;
+
+	if (entry == TG_VIEW_NONE)
+		return -TG_ENOENT;
+	lease->backend = &service->backends[service->view->entries[entry].backend];
+	lease->addr = service->view->entries[entry].addr;
+	counters = lease->backend->counters;
+	counter_add(counters, TG_B_STREAMS, 1);
+	return 0;
+}
+
+void lease_end(struct lease *lease)
+{
+	struct worker_backend *b = lease->backend;
+
+	if (b == NULL)
+		return;
+	lease->backend = NULL;
+	b->service->ops->release(b->service->balance, b->index);
+}

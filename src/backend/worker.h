@@ -1,0 +1,124 @@
+/*
+ * backend/worker.h: what one worker thread owns: its loop, its pools, its side
+ * of every listener, service and backend. Nothing here is touched by another
+ * thread but through loop_post() and the atomics of the segment.
+ */
+#ifndef TG_BACKEND_WORKER_H
+#define TG_BACKEND_WORKER_H
+
+#include <sys/queue.h>
+
+#include "backend/view.h"
+#include "balance/balance.h"
+#include "base/buf.h"
+#include "conf/conf.h"
+#include "ipc/segment.h"
+#include "loop/loop.h"
+#include "net/relay.h"
+#include "observe/access.h"
+#include "observe/counters.h"
+
+struct worker;
+struct worker_listener;
+struct back;
+TAILQ_HEAD(back_list, back);
+
+/* A client connection as its listener knows it: first member of what L4 and L7 make of it. */
+struct front_link {
+	LIST_ENTRY(front_link) link;
+};
+LIST_HEAD(front_list, front_link);
+
+/* What a listener's mode does; one const each in l4/ and l7/. */
+struct front_ops {
+	/* Takes over an accepted descriptor, also when it fails (closed, counted). */
+	void (*open)(struct worker *w, struct worker_listener *l, int fd, const struct addr *from);
+	/* The listener drains: finish what runs, then close. */
+	void (*drain)(struct front_link *front);
+	/* Time is up: close now. */
+	void (*close)(struct front_link *front);
+};
+
+struct worker_listener {
+	struct worker *worker;
+	const struct conf_listener *conf;
+	const struct front_ops *ops;
+	const void *routes;	     /* struct http_routes of mode http */
+	struct segment_counters *counters;
+	struct segment_shared *shared; /* connections of all workers */
+	struct front_list fronts;
+	int fd;
+	struct watch watch;
+	struct timer resume;	     /* accept again after a pause */
+	bool paused;
+};
+
+/* This worker's side of one backend. */
+struct worker_backend {
+	struct worker_service *service;
+	uint32_t index;		   /* in its service */
+	struct segment_counters *counters;
+	struct back_list idle;	   /* most recently used first */
+	unsigned n_idle;
+	struct addr addr;	   /* of the view; len 0: not in the view */
+	unsigned generation;	   /* counts changes of addr: older connections are not kept */
+};
+
+/* This worker's side of one service. */
+struct worker_service {
+	struct worker *worker;
+	const struct conf_service *conf;
+	const struct balance_ops *ops;
+	struct balance *balance;
+	struct view *view;	   /* one reference */
+	struct segment_counters *counters;
+	struct worker_backend *backends; /* [conf->n_backends] */
+};
+
+struct worker {
+	unsigned id;
+	unsigned n_workers;
+	const struct conf *conf;
+	struct segment *segment;
+	struct ring *ring;
+	struct segment_shared *total; /* connections of all listeners and workers: slot 0 */
+	struct loop *loop;
+	struct buf_pool bufs;
+	struct pipe_pool pipes;
+	struct worker_listener *listeners; /* [conf->n_listeners] */
+	struct worker_service *services;   /* [conf->n_services] */
+	uint64_t random[2];		   /* xorshift128+ state */
+	bool draining;
+	void *l7;			   /* struct l7_worker, see l7/l7.h */
+};
+
+/* `shared` [conf->n_services] is the registry's. -TG_ENOMEM. */
+TG_MUST_CHECK int worker_init(struct worker *w, unsigned id, const struct conf *conf,
+			      struct segment *segment, struct balance_shared *const *shared);
+void worker_fini(struct worker *w);
+
+/* Takes the reference; idle connections to what is gone are closed. */
+void worker_set_view(struct worker *w, uint32_t service, struct view *view);
+
+/* Not for secrets: request ids and spreading. */
+uint64_t worker_random(struct worker *w);
+
+/* A front of this listener is closed: its place is free, accepting may go on. */
+void listener_released(struct worker_listener *l);
+/* Accepts on the listener's descriptor from now on. -TG_EIO. */
+TG_MUST_CHECK int listener_start(struct worker_listener *l);
+void listener_stop(struct worker_listener *l);
+
+/* A backend picked for a stream: held until lease_end(). */
+struct lease {
+	struct worker_backend *backend; /* NULL: none held */
+	struct addr addr;		/* where to connect */
+};
+
+/* 0, or -TG_ENOENT: none may serve (or all were tried). Needs an empty lease. */
+TG_MUST_CHECK int lease_begin(struct lease *lease, struct worker_service *service,
+			      const struct balance_query *query);
+/* No effect on an empty lease. */
+void lease_end(struct lease *lease);
+
+#endif

@@ -1,0 +1,140 @@
+#include "http/message.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "http/token.h"
+
+bool slice_equal(struct slice a, struct slice b)
+{
+	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+}
+
+bool slice_equal_fold(struct slice a, struct slice lower)
+{
+	return a.n == lower.n && strncasecmp(a.p, lower.p, a.n) == 0;
+}
+
+unsigned http_fault_status(enum http_fault fault)
+{
+	switch (fault) {
+	case HTTP_FAULT_NONE:
+		return 200;
+	case HTTP_FAULT_SYNTAX:
+		return 400;
+	case HTTP_FAULT_URI_LENGTH:
+		return 414;
+	case HTTP_FAULT_HEAD_LENGTH:
+		return 431;
+	case HTTP_FAULT_METHOD:
+	case HTTP_FAULT_CODING:
+		return 501;
+	case HTTP_FAULT_VERSION:
+		return 505;
+	case HTTP_FAULT_EXPECTATION:
+		return 417;
+	case HTTP_FAULT_BODY_LENGTH:
+		return 413;
+	}
+	return 500;
+}
+
+bool http_is_token(struct slice s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++) {
+		if (!http_is_tchar((unsigned char)s.p[i]))
+			return false;
+	}
+	return s.n > 0;
+}
+
+struct known_field {
+	struct slice name;
+	enum http_field_id id;
+};
+
+/* By length, so that most names are told apart without a comparison. */
+static const struct known_field known_fields[] = {
+	{{"te", 2}, HTTP_FIELD_TE},
+	{{"host", 4}, HTTP_FIELD_HOST},
+	{{"expect", 6}, HTTP_FIELD_EXPECT},
+	{{"trailer", 7}, HTTP_FIELD_TRAILER},
+	{{"upgrade", 7}, HTTP_FIELD_UPGRADE},
+	{{"forwarded", 9}, HTTP_FIELD_FORWARDED},
+	{{"connection", 10}, HTTP_FIELD_CONNECTION},
+	{{"keep-alive", 10}, HTTP_FIELD_KEEP_ALIVE},
+	{{"x-request-id", 12}, HTTP_FIELD_X_REQUEST_ID},
+	{{"content-length", 14}, HTTP_FIELD_CONTENT_LENGTH},
+	{{"http2-settings", 14}, HTTP_FIELD_HTTP2_SETTINGS},
+	{{"x-forwarded-for", 15}, HTTP_FIELD_X_FORWARDED_FOR},
+	{{"x-forwarded-host", 16}, HTTP_FIELD_X_FORWARDED_HOST},
+	{{"x-forwarded-port", 16}, HTTP_FIELD_X_FORWARDED_PORT},
+	{{"proxy-connection", 16}, HTTP_FIELD_PROXY_CONNECTION},
+	{{"transfer-encoding", 17}, HTTP_FIELD_TRANSFER_ENCODING},
+	{{"x-forwarded-proto", 17}, HTTP_FIELD_X_FORWARDED_PROTO},
+};
+
+#define KNOWN_FIELDS (sizeof(known_fields) / sizeof(known_fields[0]))
+
+enum http_field_id http_field_id(struct slice name)
+{
+	static const struct slice forwarded_prefix = {"x-forwarded-", 12};
+	size_t i;
+
+	for (i = 0; i < KNOWN_FIELDS && known_fields[i].name.n <= name.n; i++) {
+		if (slice_equal_fold(name, known_fields[i].name))
+			return known_fields[i].id;
+	}
+	if (name.n > forwarded_prefix.n &&
+	    strncasecmp(name.p, forwarded_prefix.p, forwarded_prefix.n) == 0)
+		return HTTP_FIELD_X_FORWARDED_OTHER;
+	return HTTP_FIELD_OTHER;
+}
+
+bool http_method_is_idempotent(struct slice method)
+{
+	static const struct slice idempotent[] = {
+		{"GET", 3}, {"HEAD", 4}, {"PUT", 3}, {"DELETE", 6}, {"OPTIONS", 7}, {"TRACE", 5},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(idempotent) / sizeof(idempotent[0]); i++) {
+		if (slice_equal(method, idempotent[i]))
+			return true;
+	}
+	return false;
+}
+
+static const struct {
+	unsigned status;
+	const char *phrase;
+} phrases[] = {
+	{400, "Bad Request"},
+	{403, "Forbidden"},
+	{404, "Not Found"},
+	{408, "Request Timeout"},
+	{413, "Content Too Large"},
+	{414, "URI Too Long"},
+	{417, "Expectation Failed"},
+	{429, "Too Many Requests"},
+	{431, "Request Header Fields Too Large"},
+	{500, "Internal Server Error"},
+	{501, "Not Implemented"},
+	{502, "Bad Gateway"},
+	{503, "Service Unavailable"},
+	{504, "Gateway Timeout"},
+	{505, "HTTP Version Not Supported"},
+};
+
+const char *http_status_phrase(unsigned status)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	}
+	return "";
+}

@@ -1,0 +1,23 @@
+/*
+ * http/route.h: which service a host and path belong to.
+ *
+ * Exact host before wildcard before any host; among wildcards the longest; under
+ * one host the longest path prefix, which ends at a segment: "/v1" takes "/v1"
+ * and "/v1/x", not "/v10". Host hashing: O(labels), then paths longest first.
+ */
+#ifndef TG_HTTP_ROUTE_H
+#define TG_HTTP_ROUTE_H
+
+#include "conf/conf.h"
+#include "http/message.h"
+
+struct http_routes;
+
+/* Of one listener; refers to its configuration. NULL: no memory. */
+struct http_routes *http_routes_new(const struct conf_listener *listener);
+void http_routes_free(struct http_routes *routes); /* NULL allowed */
+/* `host` as http_host_name() wrote it, `path` in normal form without query. NULL: none and no default. */
+const struct conf_service *http_routes_find(const struct http_routes *routes, struct slice host,
+					    struct slice path);
+
+#endif

@@ -1,0 +1,335 @@
+#include "http1/parser.h"
+
+#include <llhttp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/token.h"
+
+struct http1_parser {
+	llhttp_t llhttp;
+	struct http_head *head;
+	size_t max_fields;
+	bool in_name;  /* the last piece given was a name */
+	bool overflow; /* more fields than `max_fields` or the limit */
+	size_t limit;
+	struct http_field fields[];
+};
+
+/* llhttp callbacks: pieces of one thing come back to back in the same bytes. */
+
+static int on_field(llhttp_t *llhttp, const char *at, size_t n)
+{
+	struct http1_parser *p = llhttp->data;
+	struct http_head *head = p->head;
+
+	if (p->in_name && head->n_fields > 0) {
+		head->fields[head->n_fields - 1].name.n += n;
+		return 0;
+	}
+	if (head->n_fields == p->limit) {
+		p->overflow = true;
+		return HPE_USER;
+	}
+	p->in_name = true;
+	head->fields[head->n_fields++] = (struct http_field){.name = {at, n}, .value = {at + n, 0}};
+	return 0;
+}
+
+static int on_value(llhttp_t *llhttp, const char *at, size_t n)
+{
+	struct http1_parser *p = llhttp->data;
+	struct http_field *f = &p->head->fields[p->head->n_fields - 1];
+
+	if (p->in_name)
+		f->value = (struct slice){at, n};
+	else
+		f->value.n += n;
+	p->in_name = false;
+	return 0;
+}
+
+static int on_headers_complete(llhttp_t *llhttp)
+{
+	(void)llhttp;
+	return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+	.on_header_field = on_field,
+	.on_header_value = on_value,
+	.on_headers_complete = on_headers_complete,
+};
+
+struct http1_parser *http1_parser_new(unsigned max_headers)
+{
+	struct http1_parser *p = calloc(1, sizeof(*p) + max_headers * sizeof(p->fields[0]));
+
+	if (p != NULL)
+		p->max_fields = max_headers;
+	return p;
+}
+
+void http1_parser_free(struct http1_parser *parser)
+{
+	free(parser);
+}
+
+enum scan_result {
+	SCAN_END = 0,
+	SCAN_MORE = 1,
+	SCAN_BAD = 2
+};
+
+/*
+ * Goes on line by line from scan->line until the empty line. Bad: LF without
+ * CR, CR without LF, a line that starts with white space.
+ */
+static enum scan_result scan_lines(struct http1_scan *scan, const char *data, size_t n,
+				   size_t *ret_end)
+{
+	while (scan->line < n) {
+		const char *line = data + scan->line;
+		const char *from = data + (scan->seen > scan->line ? scan->seen : scan->line);
+		const char *lf = memchr(from, '\n', n - (size_t)(from - data));
+		const char *end = lf != NULL ? lf : data + n;
+		const char *cr;
+
+		if (*line == ' ' || *line == '\t')
+			return SCAN_BAD;
+		/* A CR may be the last byte seen so far: look at it again. */
+		if (from > line)
+			from--;
+		cr = memchr(from, '\r', (size_t)(end - from));
+		if (cr != NULL && cr + 1 != end)
+			return SCAN_BAD;
+		if (lf == NULL) {
+			scan->seen = (uint32_t)n;
+			return SCAN_MORE;
+		}
+		if (cr == NULL)
+			return SCAN_BAD;
+		scan->line = (uint32_t)(lf + 1 - data);
+		scan->seen = scan->line;
+		if (cr == line) {
+			*ret_end = scan->line;
+			return SCAN_END;
+		}
+	}
+	return SCAN_MORE;
+}
+
+/* HTTP/d.d at the end of a first line: 1.0 and 1.1 are spoken. */
+static enum http_fault read_version(struct slice s, uint8_t *ret_minor)
+{
+	if (s.n != 8 || memcmp(s.p, "HTTP/", 5) != 0 || s.p[6] != '.' || s.p[5] < '0' ||
+	    s.p[5] > '9' || s.p[7] < '0' || s.p[7] > '9')
+		return HTTP_FAULT_SYNTAX;
+	if (s.p[5] != '1' || s.p[7] > '1')
+		return HTTP_FAULT_VERSION;
+	*ret_minor = (uint8_t)(s.p[7] - '0');
+	return HTTP_FAULT_NONE;
+}
+
+/* method SP request-target SP HTTP-version (RFC 9112 3), single spaces. */
+static enum http_fault read_request_line(struct slice line, const struct http1_limits *limits,
+					 struct http_head *head)
+{
+	const char *first = memchr(line.p, ' ', line.n);
+	const char *last;
+	size_t rest;
+
+	if (first == NULL)
+		return HTTP_FAULT_SYNTAX;
+	head->method = (struct slice){line.p, (size_t)(first - line.p)};
+	if (!http_is_token(head->method))
+		return HTTP_FAULT_SYNTAX;
+	rest = line.n - head->method.n - 1;
+	last = memchr(first + 1, ' ', rest);
+	if (last == NULL)
+		return rest > limits->uri_bytes + sizeof(" HTTP/1.1") ? HTTP_FAULT_URI_LENGTH
+								      : HTTP_FAULT_SYNTAX;
+	head->target = (struct slice){first + 1, (size_t)(last - first) - 1};
+	if (head->target.n > limits->uri_bytes)
+		return HTTP_FAULT_URI_LENGTH;
+	return read_version((struct slice){last + 1, rest - head->target.n - 1}, &head->minor);
+}
+
+/* HTTP-version SP status-code SP [reason-phrase] (RFC 9112 4); the second space may be missing. */
+static enum http_fault read_status_line(struct slice line, struct http_head *head)
+{
+	const char *code = line.p + 9;
+	enum http_fault fault;
+	size_t i;
+
+	if (line.n < 12 || line.p[8] != ' ')
+		return HTTP_FAULT_SYNTAX;
+	fault = read_version((struct slice){line.p, 8}, &head->minor);
+	if (fault != HTTP_FAULT_NONE)
+		return fault;
+	for (i = 0; i < 3; i++) {
+		if (code[i] < '0' || code[i] > '9')
+			return HTTP_FAULT_SYNTAX;
+	}
+	head->status = (uint16_t)((code[0] - '0') * 100 + (code[1] - '0') * 10 + code[2] - '0');
+	if (head->status < 100 || head->status > 599 || (line.n > 12 && line.p[12] != ' '))
+		return HTTP_FAULT_SYNTAX;
+	head->reason = line.n > 13 ? (struct slice){line.p + 13, line.n - 13} : (struct slice){"", 0};
+	for (i = 0; i < head->reason.n; i++) {
+		if (!http_is((unsigned char)head->reason.p[i], HTTP_CHAR_VALUE))
+			return HTTP_FAULT_SYNTAX;
+	}
+	return HTTP_FAULT_NONE;
+}
+
+static void trim(struct slice *s)
+{
+	while (s->n > 0 && (s->p[0] == ' ' || s->p[0] == '\t')) {
+		s->p++;
+		s->n--;
+	}
+	while (s->n > 0 && (s->p[s->n - 1] == ' ' || s->p[s->n - 1] == '\t'))
+		s->n--;
+}
+
+/* After llhttp: names are tokens, values hold what field-value allows, lines are where they must be. */
+static enum http_fault check_fields(struct http_head *head, const char *end)
+{
+	size_t i;
+	size_t j;
+
+	for (i = 0; i < head->n_fields; i++) {
+		struct http_field *f = &head->fields[i];
+		const char *next = i + 1 < head->n_fields ? head->fields[i + 1].name.p : end - 2;
+
+		if (!http_is_token(f->name) || f->name.p[f->name.n] != ':')
+			return HTTP_FAULT_SYNTAX;
+		f->line = (struct slice){f->name.p, (size_t)(next - f->name.p)};
+		trim(&f->value);
+		for (j = 0; j < f->value.n; j++) {
+			if (!http_is((unsigned char)f->value.p[j], HTTP_CHAR_VALUE))
+				return HTTP_FAULT_SYNTAX;
+		}
+		f->id = http_field_id(f->name);
+	}
+	return HTTP_FAULT_NONE;
+}
+
+static enum http_fault llhttp_fault(enum llhttp_errno error, bool overflow)
+{
+	if (overflow)
+		return HTTP_FAULT_HEAD_LENGTH;
+	switch ((int)error) {
+	case HPE_PAUSED:
+		return HTTP_FAULT_NONE;
+	case HPE_INVALID_METHOD:
+	case HPE_INVALID_CONSTANT:
+		/* The line is well-formed: a method llhttp does not know. */
+		return HTTP_FAULT_METHOD;
+	default:
+		return HTTP_FAULT_SYNTAX;
+	}
+}
+
+static enum http_fault parse_fields(struct http1_parser *p, llhttp_type_t type, const char *data,
+				    size_t n, const struct http1_limits *limits,
+				    struct http_head *head)
+{
+	enum llhttp_errno error;
+	enum http_fault fault;
+
+	p->head = head;
+	p->in_name = false;
+	p->overflow = false;
+	p->limit = limits->headers < p->max_fields ? limits->headers : p->max_fields;
+	head->fields = p->fields;
+	llhttp_init(&p->llhttp, type, &settings);
+	p->llhttp.data = p;
+	error = llhttp_execute(&p->llhttp, data, n);
+	fault = llhttp_fault(error, p->overflow);
+	return fault != HTTP_FAULT_NONE ? fault : check_fields(head, data + n);
+}
+
+/* The first line without its CRLF. */
+static struct slice first_line(const char *data, size_t n)
+{
+	const char *cr = memchr(data, '\r', n);
+
+	return (struct slice){data, (size_t)(cr - data)};
+}
+
+/* A head that is too long: its line when that alone is, else the block. */
+static enum http_fault length_fault(const char *data, size_t n, const struct http1_limits *limits)
+{
+	if (memchr(data, '\n', n < limits->uri_bytes ? n : limits->uri_bytes) == NULL)
+		return HTTP_FAULT_URI_LENGTH;
+	return HTTP_FAULT_HEAD_LENGTH;
+}
+
+static enum http1_result fault_of(enum http_fault fault, enum http_fault *ret_fault)
+{
+	*ret_fault = fault;
+	return HTTP1_FAULT;
+}
+
+enum http1_result http1_parse_request(struct http1_parser *parser, struct http1_scan *scan,
+				      const char *data, size_t n,
+				      const struct http1_limits *limits,
+				      struct http_head *ret_head, size_t *ret_n,
+				      enum http_fault *ret_fault)
+{
+	size_t skip = n >= 2 && data[0] == '\r' && data[1] == '\n' ? 2 : 0;
+	enum scan_result result;
+	enum http_fault fault;
+	size_t end = 0;
+
+	if (skip > scan->line)
+		scan->line = (uint32_t)skip;
+	if (n == 1 && data[0] == '\r')
+		return HTTP1_INCOMPLETE;
+	result = scan_lines(scan, data, n < limits->head_bytes ? n : limits->head_bytes, &end);
+	if (result == SCAN_BAD)
+		return fault_of(HTTP_FAULT_SYNTAX, ret_fault);
+	if (result == SCAN_MORE)
+		return n < limits->head_bytes ? HTTP1_INCOMPLETE
+					      : fault_of(length_fault(data, n, limits), ret_fault);
+	*ret_head = (struct http_head){.is_answer = false};
+	data += skip;
+	fault = read_request_line(first_line(data, end - skip), limits, ret_head);
+	if (fault == HTTP_FAULT_NONE)
+		fault = parse_fields(parser, HTTP_REQUEST, data, end - skip, limits, ret_head);
+	if (fault == HTTP_FAULT_NONE)
+		fault = http_head_interpret(ret_head, false);
+	if (fault != HTTP_FAULT_NONE)
+		return fault_of(fault, ret_fault);
+	*ret_n = end;
+	return HTTP1_HEAD;
+}
+
+enum http1_result http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan,
+				     const char *data, size_t n,
+				     const struct http1_limits *limits, bool to_head,
+				     struct http_head *ret_head, size_t *ret_n,
+				     enum http_fault *ret_fault)
+{
+	enum scan_result result;
+	enum http_fault fault;
+	size_t end = 0;
+
+	result = scan_lines(scan, data, n < limits->head_bytes ? n : limits->head_bytes, &end);
+	if (result == SCAN_BAD)
+		return fault_of(HTTP_FAULT_SYNTAX, ret_fault);
+	if (result == SCAN_MORE)
+		return n < limits->head_bytes ? HTTP1_INCOMPLETE
+					      : fault_of(HTTP_FAULT_HEAD_LENGTH, ret_fault);
+	*ret_head = (struct http_head){.is_answer = true};
+	fault = read_status_line(first_line(data, end), ret_head);
+	if (fault == HTTP_FAULT_NONE)
+		fault = parse_fields(parser, HTTP_RESPONSE, data, end, limits, ret_head);
+	if (fault == HTTP_FAULT_NONE)
+		fault = http_head_interpret(ret_head, to_head);
+	if (fault != HTTP_FAULT_NONE)
+		return fault_of(fault, ret_fault);
+	*ret_n = end;
+	return HTTP1_HEAD;
+}

@@ -1,0 +1,344 @@
+/*
+ * l4/tcp.c: a client connection of mode tcp and its backend connection.
+ *
+ *	CONNECT --> RELAY --> gone
+ *
+ * Connects at once, so that servers that speak first can; a connect that fails
+ * is tried on another backend, a reset is passed on as a reset.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backend/back.h"
+#include "backend/worker.h"
+#include "base/log.h"
+#include "l4/l4.h"
+#include "net/tunnel.h"
+#include "observe/counters.h"
+
+/* Connects to different backends for one client. */
+#define CONNECT_TRIES 3
+
+struct tcp_stream {
+	struct front_link link; /* first */
+	struct conn front;
+	struct worker_listener *listener;
+	struct worker_service *service;
+	struct lease lease;
+	struct back *back;
+	struct balance_query query;
+	struct tunnel tunnel;
+	struct timer timer;
+	struct mono begin;
+	struct mono phase;	/* of the connect under way */
+	struct mono connected;	/* unset: connecting */
+	struct ip ip;
+	uint16_t port;
+	uint16_t last_backend;
+	uint8_t tries;		/* after the first */
+	struct deferred deferred;
+};
+
+static void stream_run(struct tcp_stream *s);
+
+static struct worker *worker_of(const struct tcp_stream *s)
+{
+	return s->listener->worker;
+}
+
+static struct mono now_of(const struct tcp_stream *s)
+{
+	return loop_now(worker_of(s)->loop);
+}
+
+/* end */
+
+static uint32_t record_us(struct mono to, struct mono from)
+{
+	uint64_t us = mono_diff_us(to, from);
+
+	if (!mono_is_set(to) || !mono_is_set(from))
+		return TG_ACCESS_UNSET;
+	return us < TG_ACCESS_UNSET ? (uint32_t)us : TG_ACCESS_UNSET - 1;
+}
+
+static void log_access(const struct tcp_stream *s, enum end_reason reason)
+{
+	struct worker *w = worker_of(s);
+	struct access_record *r;
+
+	if (w->conf->log.access == TG_ACCESS_OFF)
+		return;
+	r = ring_reserve(w->ring, sizeof(*r));
+	if (r == NULL) {
+		counter_add(s->listener->counters, TG_L_LOG_DROPPED, 1);
+		return;
+	}
+	*r = (struct access_record){
+		.end = wall_read(),
+		.bytes_in = s->tunnel.up.bytes,
+		.bytes_out = s->tunnel.down.bytes,
+		.queue_us = mono_is_set(s->phase) ? 0 : TG_ACCESS_UNSET,
+		.connect_us = record_us(s->connected, s->phase),
+		.response_us = TG_ACCESS_UNSET,
+		.total_us = record_us(now_of(s), s->begin),
+		.client_ip = s->ip,
+		.client_port = s->port,
+		.listener = (uint16_t)s->listener->conf->index,
+		.service = (uint16_t)s->service->conf->index,
+		.backend = s->last_backend,
+		.tries = s->tries,
+		.reason = (uint8_t)reason,
+		.mode = TG_MODE_TCP,
+	};
+	ring_commit(w->ring, sizeof(*r));
+}
+
+static void count(const struct tcp_stream *s, enum end_reason reason)
+{
+	struct segment_counters *l = s->listener->counters;
+	struct segment_counters *c = s->service->counters;
+	uint64_t total_us = mono_diff_us(now_of(s), s->begin);
+	uint64_t connect_us = mono_diff_us(s->connected, s->phase);
+
+	counter_add(l, TG_L_BYTES_IN, s->tunnel.up.bytes);
+	counter_add(l, TG_L_BYTES_OUT, s->tunnel.down.bytes);
+	counter_add(c, TG_S_BYTES_IN, s->tunnel.up.bytes);
+	counter_add(c, TG_S_BYTES_OUT, s->tunnel.down.bytes);
+	counter_add(c, TG_S_TIME_CONNECT_US, connect_us);
+	counter_add(c, TG_S_TIME_TOTAL_US, total_us);
+	counter_add(c, TG_SERVICE_END(reason), 1);
+	if (s->lease.backend == NULL)
+		return;
+	c = s->lease.backend->counters;
+	counter_add(c, TG_B_BYTES_IN, s->tunnel.up.bytes);
+	counter_add(c, TG_B_BYTES_OUT, s->tunnel.down.bytes);
+	counter_add(c, TG_B_TIME_CONNECT_US, connect_us);
+	counter_add(c, TG_B_TIME_TOTAL_US, total_us);
+	counter_add(c, TG_SERVICE_END(reason), 1);
+}
+
+static void stream_free(struct deferred *d)
+{
+	free((char *)d - offsetof(struct tcp_stream, deferred));
+}
+
+/* The one end. What did not end on both sides by itself is reset on both. */
+static void stream_end(struct tcp_stream *s, enum end_reason reason)
+{
+	struct worker *w = worker_of(s);
+	struct worker_listener *l = s->listener;
+
+	count(s, reason);
+	log_access(s, reason);
+	tunnel_fini(&s->tunnel, &w->bufs, &w->pipes);
+	if (reason == TG_END_DONE) {
+		back_close(&s->back);
+		conn_close(&s->front);
+	} else {
+		back_abort(&s->back);
+		conn_abort(&s->front);
+	}
+	lease_end(&s->lease);
+	timer_fini(&s->timer);
+	LIST_REMOVE(&s->link, link);
+	listener_released(l);
+	loop_defer(w->loop, &s->deferred, stream_free);
+}
+
+/* connecting */
+
+static void on_back(struct back *b)
+{
+	stream_run(b->stream);
+}
+
+/* False: the stream has ended. */
+static bool attempt(struct tcp_stream *s)
+{
+	enum end_reason reason = TG_END_NO_BACKEND;
+
+	while (s->query.n_tried < CONNECT_TRIES) {
+		if (lease_begin(&s->lease, s->service, &s->query) != 0)
+			break;
+		s->last_backend = (uint16_t)s->lease.backend->index;
+		s->phase = now_of(s);
+		s->back = back_connect(s->lease.backend, &s->lease.addr, on_back, s);
+		if (s->back != NULL)
+			return true;
+		reason = TG_END_CONNECT_FAILED;
+		counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
+		s->query.tried[s->query.n_tried++] = s->lease.backend->index;
+		lease_end(&s->lease);
+	}
+	if (s->query.n_tried > 0)
+		reason = TG_END_CONNECT_FAILED;
+	else
+		counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
+	stream_end(s, reason);
+	return false;
+}
+
+/* The connect under way failed or takes too long. */
+static void try_elsewhere(struct tcp_stream *s)
+{
+	counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
+	counter_add(s->lease.backend->counters, TG_B_RETRIES, 1);
+	counter_add(s->service->counters, TG_S_RETRIES, 1);
+	s->query.tried[s->query.n_tried++] = s->lease.backend->index;
+	s->tries++;
+	back_close(&s->back);
+	lease_end(&s->lease);
+	if (attempt(s))
+		stream_run(s);
+}
+
+static void on_connected(struct tcp_stream *s)
+{
+	s->connected = now_of(s);
+	tunnel_init(&s->tunnel, &s->front, &s->back->conn, NULL, NULL, s->connected);
+}
+
+/* relaying */
+
+static uint64_t idle_ms(const struct tcp_stream *s)
+{
+	const struct conf_back_timeouts *back = &s->service->conf->timeouts;
+	uint64_t front = s->listener->conf->timeouts.idle_ms;
+	uint64_t ms = front < back->tunnel_ms ? front : back->tunnel_ms;
+
+	return tunnel_is_half_closed(&s->tunnel) && back->idle_ms < ms ? back->idle_ms : ms;
+}
+
+static struct mono next_due(const struct tcp_stream *s)
+{
+	uint64_t total_ms = s->service->conf->timeouts.total_ms;
+	struct mono due = mono_is_set(s->connected)
+				  ? tunnel_due(&s->tunnel, idle_ms(s))
+				  : mono_add_ms(s->phase, s->service->conf->timeouts.connect_ms);
+	struct mono total = mono_add_ms(s->begin, total_ms);
+
+	return total_ms != 0 && total.us < due.us ? total : due;
+}
+
+static void relay(struct tcp_stream *s)
+{
+	struct worker *w = worker_of(s);
+
+	switch (tunnel_step(&s->tunnel, now_of(s), &w->bufs, &w->pipes)) {
+	case TUNNEL_AGAIN:
+		watch_again(w->loop, &s->front.watch);
+		break;
+	case TUNNEL_PARKED:
+		break;
+	case TUNNEL_ENDED:
+		stream_end(s, TG_END_DONE);
+		return;
+	case TUNNEL_FRONT_FAILED:
+		stream_end(s, TG_END_CLIENT_ABORT);
+		return;
+	case TUNNEL_BACK_FAILED:
+		stream_end(s, TG_END_BACK_ABORT);
+		return;
+	case TUNNEL_NO_RESOURCE:
+		stream_end(s, TG_END_NO_RESOURCE);
+		return;
+	}
+	timer_set(w->loop, &s->timer, next_due(s));
+}
+
+static void stream_run(struct tcp_stream *s)
+{
+	int rc = 0;
+
+	if (!mono_is_set(s->connected)) {
+		rc = conn_connected(&s->back->conn);
+		if (rc == 0)
+			on_connected(s);
+	}
+	if (rc == 0)
+		relay(s);
+	else if (rc == -TG_EAGAIN)
+		timer_set(worker_of(s)->loop, &s->timer, next_due(s));
+	else
+		try_elsewhere(s);
+}
+
+static void on_front(struct watch *watch, unsigned what)
+{
+	struct tcp_stream *s =
+		(struct tcp_stream *)((char *)watch - offsetof(struct tcp_stream, front.watch));
+
+	conn_note(&s->front, what);
+	/* While connecting the client waits: what it sends stays in the kernel. */
+	if (mono_is_set(s->connected))
+		relay(s);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct tcp_stream *s =
+		(struct tcp_stream *)((char *)t - offsetof(struct tcp_stream, timer));
+	uint64_t total_ms = s->service->conf->timeouts.total_ms;
+	struct mono now = now_of(s);
+
+	if (total_ms != 0 && now.us >= mono_add_ms(s->begin, total_ms).us)
+		stream_end(s, TG_END_TOTAL_TIMEOUT);
+	else if (!mono_is_set(s->connected) && now.us >= next_due(s).us)
+		try_elsewhere(s);
+	else if (!mono_is_set(s->connected))
+		timer_set(worker_of(s)->loop, t, next_due(s));
+	else if (tunnel_on_time(&s->tunnel, now, idle_ms(s)))
+		stream_end(s, TG_END_TUNNEL_TIMEOUT);
+	else
+		relay(s);
+}
+
+/* listener */
+
+static void tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr *from)
+{
+	struct tcp_stream *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		close(fd);
+		listener_released(l);
+		return;
+	}
+	s->listener = l;
+	s->service = &w->services[l->conf->service->index];
+	s->begin = loop_now(w->loop);
+	s->last_backend = TG_ACCESS_NONE;
+	(void)addr_ip(from, &s->ip);
+	s->port = addr_port(from);
+	timer_init(&s->timer, on_timer);
+	if (conn_open(&s->front, w->loop, fd, on_front) != 0) {
+		free(s);
+		listener_released(l);
+		return;
+	}
+	LIST_INSERT_HEAD(&l->fronts, &s->link, link);
+	counter_add(l->counters, TG_L_STREAMS, 1);
+	counter_add(s->service->counters, TG_S_STREAMS, 1);
+	if (attempt(s))
+		stream_run(s);
+}
+
+/* A connection is let run: only its own end ends it. */
+static void tcp_drain(struct front_link *link)
+{
+	(void)link;
+}
+
+static void tcp_cut(struct front_link *link)
+{
+	stream_end((struct tcp_stream *)link, TG_END_SHUTDOWN);
+}
+
+const struct front_ops l4_front_ops = {
+	.open = tcp_open,
+	.drain = tcp_drain,
+	.close = tcp_cut,
+};

@@ -1,0 +1,376 @@
+/* Backend to client: heads written anew, bodies passed on as they come. */
+#include <stdio.h>
+#include <string.h>
+
+#include "l7/stream_priv.h"
+
+static const struct http1_limits answer_limits = {
+	.head_bytes = TG_ANSWER_HEAD_BYTES,
+	.headers = TG_ANSWER_HEADERS,
+};
+
+/* sending */
+
+static void sent_to_client(struct stream *s, size_t took)
+{
+	struct stream_answer *ans = &s->ans;
+	size_t head = ans->head != NULL ? buf_len(ans->head) : 0;
+
+	s->bytes_out += took;
+	s->down_progress = stream_now(s);
+	if (head > 0) {
+		if (took < head)
+			head = took;
+		ans->head->r += (uint32_t)head;
+		took -= head;
+		if (ans->head->r > ans->final_at && (ans->has_head || s->state == STREAM_REPLY))
+			ans->is_started = true;
+	}
+	if (took > 0) {
+		ans->ready -= (uint32_t)took;
+		ans->in->r += (uint32_t)took;
+	}
+}
+
+enum step answer_flush(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+	struct iovec iov[2];
+	ssize_t took;
+	int n;
+
+	for (;;) {
+		n = 0;
+		if (ans->head != NULL && buf_len(ans->head) > 0)
+			iov[n++] = (struct iovec){buf_data(ans->head), buf_len(ans->head)};
+		if (ans->ready > 0)
+			iov[n++] = (struct iovec){buf_data(ans->in), ans->ready};
+		if (n == 0)
+			return STEP_MORE;
+		took = conn_sendv(&s->front->conn, iov, n);
+		if (took == -TG_EAGAIN)
+			return STEP_PARKED;
+		if (took < 0)
+			return stream_end(s, TG_END_CLIENT_ABORT, false);
+		sent_to_client(s, (size_t)took);
+	}
+}
+
+/* faults of the backend */
+
+static enum step answer_bad(struct stream *s, enum end_reason reason)
+{
+	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
+	return stream_reply(s, 502, reason);
+}
+
+/* It ended or failed inside an answer that has begun: the client must see the cut. */
+static enum step answer_cut(struct stream *s)
+{
+	if (!s->ans.is_started)
+		return answer_bad(s, TG_END_ANSWER_CUT);
+	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
+	s->ans.reset_front = s->ans.body.kind == HTTP_BODY_UNTIL_CLOSE &&
+			     s->ans.coding == CODING_PASS;
+	return stream_end(s, TG_END_ANSWER_CUT, false);
+}
+
+/* heads */
+
+/* RFC 9110 7.8: only what was asked for. */
+static bool upgrade_matches(const struct stream *s, const struct http_head *head)
+{
+	struct slice offered = {(const char *)s->req.head->bytes + s->req.upgrade_at,
+				s->req.upgrade_n};
+
+	if (!s->req.wants_upgrade || !head->wants_upgrade || head->upgrade.n == 0)
+		return false;
+	while (offered.n >= head->upgrade.n) {
+		const char *comma = memchr(offered.p, ',', offered.n);
+		size_t n = comma != NULL ? (size_t)(comma - offered.p) : offered.n;
+		struct slice one = {offered.p, n};
+		size_t i;
+
+		while (one.n > 0 && (one.p[0] == ' ' || one.p[0] == '\t')) {
+			one.p++;
+			one.n--;
+		}
+		while (one.n > 0 && (one.p[one.n - 1] == ' ' || one.p[one.n - 1] == '\t'))
+			one.n--;
+		if (one.n == head->upgrade.n) {
+			for (i = 0; i < one.n && (one.p[i] | 0x20) == (head->upgrade.p[i] | 0x20); i++)
+				;
+			if (i == one.n)
+				return true;
+		}
+		if (comma == NULL)
+			return false;
+		offered.p += n + 1;
+		offered.n -= n + 1;
+	}
+	return false;
+}
+
+static enum step on_interim(struct stream *s, struct http_head *head)
+{
+	if (++s->ans.n_interim > L7_INTERIM_MAX)
+		return answer_bad(s, TG_END_BAD_ANSWER);
+	counter_add(s->lease.backend->counters, TG_B_STATUS_1XX, 1);
+	/* RFC 9110 15.2: an HTTP/1.0 client must not see one. */
+	if (s->req.minor == 0)
+		return STEP_MORE;
+	if (!forward_answer(s, head))
+		return answer_bad(s, TG_END_NO_RESOURCE);
+	return STEP_MORE;
+}
+
+static enum step on_switch(struct stream *s, struct http_head *head)
+{
+	if (!upgrade_matches(s, head))
+		return answer_bad(s, TG_END_BAD_ANSWER);
+	s->ans.final_at = s->ans.head != NULL ? s->ans.head->w : 0;
+	s->ans.status = head->status;
+	if (!forward_answer(s, head))
+		return answer_bad(s, TG_END_NO_RESOURCE);
+	s->ans.has_head = true;
+	stream_tunnel_begin(s);
+	return STEP_MORE;
+}
+
+static void decide_coding(struct stream *s, const struct http_head *head)
+{
+	struct stream_answer *ans = &s->ans;
+
+	ans->coding = CODING_PASS;
+	if (head->body == HTTP_BODY_CHUNKED && s->req.minor == 0)
+		ans->coding = CODING_UNCHUNK;
+	else if (head->body == HTTP_BODY_UNTIL_CLOSE && s->req.minor >= 1)
+		ans->coding = CODING_CHUNK;
+	ans->close_front = !s->req.keep_alive || s->front->draining || !s->req.body.done ||
+			   ans->coding == CODING_UNCHUNK ||
+			   (head->body == HTTP_BODY_UNTIL_CLOSE && ans->coding == CODING_PASS);
+}
+
+static enum step on_final(struct stream *s, struct http_head *head)
+{
+	struct stream_answer *ans = &s->ans;
+
+	s->answered = stream_now(s);
+	ans->status = head->status;
+	ans->back_keep_alive = head->keep_alive;
+	ans->final_at = ans->head != NULL ? ans->head->w : 0;
+	http1_body_init(&ans->body, head, 0, TG_ANSWER_HEAD_BYTES, TG_ANSWER_HEAD_BYTES);
+	decide_coding(s, head);
+	if (!forward_answer(s, head))
+		return answer_bad(s, TG_END_NO_RESOURCE);
+	ans->has_head = true;
+	return STEP_MORE;
+}
+
+/* STEP_PARKED: more bytes are needed for a head. */
+static enum step parse_head(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+	enum http_fault fault = HTTP_FAULT_NONE;
+	enum step step = STEP_MORE;
+	struct http_head head;
+	size_t n = 0;
+
+	switch (http1_parse_answer(l7_of(s->worker)->answer_parser, &ans->scan,
+				   (const char *)buf_data(ans->in), buf_len(ans->in),
+				   &answer_limits, s->req.is_head_method, &head, &n, &fault)) {
+	case HTTP1_INCOMPLETE:
+		return STEP_PARKED;
+	case HTTP1_FAULT:
+		return answer_bad(s, TG_END_BAD_ANSWER);
+	case HTTP1_HEAD:
+		break;
+	}
+	ans->scan = (struct http1_scan){0};
+	/* Reading on keeps these bytes in place: the head points into them. */
+	ans->in->r += (uint32_t)n;
+	if (head.status == 101)
+		step = on_switch(s, &head);
+	else if (head.status < 200)
+		step = on_interim(s, &head);
+	else
+		step = on_final(s, &head);
+	return step;
+}
+
+/* bodies */
+
+/* Puts chunk framing around in[r, w). */
+static void put_chunk(struct stream_answer *ans)
+{
+	struct buf *in = ans->in;
+	char head[L7_CHUNK_HEAD + 1];
+
+	snprintf(head, sizeof(head), "%08x\r\n", buf_len(in));
+	in->r -= L7_CHUNK_HEAD;
+	memcpy(buf_data(in), head, L7_CHUNK_HEAD);
+	memcpy(in->bytes + in->w, "\r\n", L7_CHUNK_TAIL);
+	in->w += L7_CHUNK_TAIL;
+}
+
+static enum step scan_body(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+	struct buf *in = ans->in;
+	enum http_fault fault;
+	size_t n = 0;
+	size_t packed = 0;
+
+	if (buf_len(in) == 0)
+		return STEP_MORE;
+	if (ans->coding == CODING_UNCHUNK) {
+		fault = http1_body_unchunk(&ans->body, (char *)buf_data(in), buf_len(in), &n,
+					   &packed);
+	} else {
+		fault = http1_body_scan(&ans->body, (const char *)buf_data(in), buf_len(in), &n);
+		packed = n;
+	}
+	if (fault != HTTP_FAULT_NONE)
+		return answer_cut(s);
+	/* Bytes after the end: nobody asked for them, and nobody gets them. */
+	if (n < buf_len(in))
+		ans->back_keep_alive = false;
+	in->w = in->r + (uint32_t)packed;
+	if (ans->coding == CODING_CHUNK && packed > 0)
+		put_chunk(ans);
+	ans->ready = buf_len(in);
+	return STEP_MORE;
+}
+
+/* Bytes have come. STEP_PARKED: a head is not yet whole. */
+static enum step process(struct stream *s)
+{
+	enum step step;
+
+	while (!s->ans.has_head) {
+		step = parse_head(s);
+		if (step != STEP_MORE || s->state != STREAM_RELAY)
+			return step;
+	}
+	return scan_body(s);
+}
+
+/* The backend sends no more. */
+static enum step on_end(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+
+	if (!ans->any_byte)
+		return attempt_failed(s, TG_END_EMPTY_ANSWER);
+	if (!ans->has_head)
+		return answer_bad(s, TG_END_BAD_ANSWER);
+	if (ans->body.kind != HTTP_BODY_UNTIL_CLOSE)
+		return answer_cut(s);
+	ans->body.done = true;
+	if (ans->coding == CODING_CHUNK) {
+		memcpy(ans->in->bytes, "0\r\n\r\n", 5);
+		ans->in->r = 0;
+		ans->in->w = 5;
+		ans->ready = 5;
+	}
+	return STEP_MORE;
+}
+
+/* It reset the connection. */
+static enum step on_failure(struct stream *s)
+{
+	if (!s->ans.any_byte)
+		return attempt_failed(s, TG_END_EMPTY_ANSWER);
+	if (!s->ans.has_head)
+		return answer_bad(s, TG_END_ANSWER_CUT);
+	return answer_cut(s);
+}
+
+/* False: no memory. */
+static bool make_room(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+	struct buf_pool *bufs = &s->worker->bufs;
+	bool large = ans->was_full || (ans->has_head && ans->body.left > TG_BUF_SMALL);
+
+	if (ans->has_head && ans->in != NULL && large && !buf_is_large(ans->in))
+		buf_put(bufs, &ans->in);
+	if (ans->in == NULL)
+		ans->in = buf_get(bufs, large);
+	if (ans->in == NULL)
+		return false;
+	if (ans->has_head) {
+		ans->in->r = ans->in->w = ans->coding == CODING_CHUNK ? L7_CHUNK_HEAD : 0;
+		return true;
+	}
+	if (buf_room(ans->in) > L7_CHUNK_TAIL)
+		return true;
+	buf_compact(ans->in);
+	if (buf_room(ans->in) > L7_CHUNK_TAIL)
+		return true;
+	return buf_grow(bufs, &ans->in) == 0 && buf_room(ans->in) > L7_CHUNK_TAIL;
+}
+
+static enum step read_answer(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+	struct conn *c = &s->back->conn;
+	enum step step;
+	uint32_t room;
+	ssize_t n;
+
+	if ((c->flags & (CONN_READABLE | CONN_ENDED)) == 0)
+		return STEP_PARKED;
+	if (!make_room(s))
+		return answer_bad(s, TG_END_NO_RESOURCE);
+	room = buf_room(ans->in) - L7_CHUNK_TAIL;
+	n = conn_recv(c, ans->in->bytes + ans->in->w, room);
+	if (n == -TG_EAGAIN)
+		return STEP_PARKED;
+	if (n <= 0)
+		return n == 0 ? on_end(s) : on_failure(s);
+	if (!ans->any_byte) {
+		ans->any_byte = true;
+		request_settle(s);
+	}
+	ans->in->w += (uint32_t)n;
+	ans->was_full = (uint32_t)n == room;
+	s->back_bytes_in += (uint64_t)n;
+	s->down_progress = stream_now(s);
+	step = process(s);
+	if (step == STEP_GONE || s->state != STREAM_RELAY)
+		return step;
+	if (!ans->has_head || !ans->body.done)
+		conn_recheck(c);
+	return STEP_MORE;
+}
+
+static void release_room(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+
+	if (ans->in != NULL && ans->ready == 0 && (ans->has_head || buf_len(ans->in) == 0))
+		buf_put(&s->worker->bufs, &ans->in);
+	if (ans->head != NULL && buf_len(ans->head) == 0) {
+		buf_put(&s->worker->bufs, &ans->head);
+		ans->final_at = 0;
+	}
+}
+
+enum step answer_step(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+	enum step step = STEP_MORE;
+
+	while (step == STEP_MORE && s->state == STREAM_RELAY) {
+		step = answer_flush(s);
+		if (step != STEP_MORE)
+			return step;
+		if (ans->has_head && ans->body.done)
+			return stream_end(s, TG_END_DONE, true);
+		step = read_answer(s);
+	}
+	if (step == STEP_PARKED)
+		release_room(s);
+	return step;
+}

@@ -1,0 +1,222 @@
+/* The one place where a stream ends: log line, counters, everything given back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "l7/stream_priv.h"
+#include "observe/counters.h"
+
+#define KEEP_STREAMS 1024u
+
+struct stream *stream_get(struct front *f)
+{
+	struct worker *w = f->listener->worker;
+	struct l7_worker *l7 = l7_of(w);
+	struct stream *s = SLIST_FIRST(&l7->free);
+
+	if (s != NULL) {
+		SLIST_REMOVE_HEAD(&l7->free, link);
+		l7->n_free--;
+	} else {
+		s = malloc(sizeof(*s));
+	}
+	if (s == NULL)
+		return NULL;
+	memset(s, 0, sizeof(*s));
+	s->front = f;
+	s->worker = w;
+	s->begin = loop_now(w->loop);
+	s->up_progress = s->begin;
+	s->down_progress = s->begin;
+	s->last_backend = TG_ACCESS_NONE;
+	f->stream = s;
+	f->state = FRONT_STREAM;
+	counter_add(f->listener->counters, TG_L_STREAMS, 1);
+	return s;
+}
+
+static void stream_put(struct stream *s)
+{
+	struct l7_worker *l7 = l7_of(s->worker);
+
+	if (l7->n_free >= KEEP_STREAMS) {
+		free(s);
+		return;
+	}
+	SLIST_INSERT_HEAD(&l7->free, s, link);
+	l7->n_free++;
+}
+
+/* Counters of one family share the order of their five status classes. */
+static void count_status(struct segment_counters *c, unsigned first, unsigned status)
+{
+	if (status >= 100 && status < 600)
+		counter_add(c, first + status / 100 - 1, 1);
+}
+
+static uint64_t span_us(struct mono to, struct mono from)
+{
+	return mono_is_set(to) && mono_is_set(from) ? mono_diff_us(to, from) : 0;
+}
+
+static void count_backend(const struct stream *s, enum end_reason reason)
+{
+	struct segment_counters *c = s->lease.backend->counters;
+
+	count_status(c, TG_B_STATUS_1XX, s->ans.status);
+	counter_add(c, TG_B_BYTES_IN, s->back != NULL ? s->back->sent_bytes - s->back_sent_before : 0);
+	counter_add(c, TG_B_BYTES_OUT, s->back_bytes_in);
+	counter_add(c, TG_B_TIME_CONNECT_US, span_us(s->connected, s->phase));
+	counter_add(c, TG_B_TIME_RESPONSE_US, span_us(s->answered, s->sent));
+	counter_add(c, TG_B_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
+	counter_add(c, TG_SERVICE_END(reason), 1);
+}
+
+static void count(const struct stream *s, enum end_reason reason)
+{
+	struct segment_counters *l = s->front->listener->counters;
+	struct segment_counters *c;
+
+	counter_add(l, TG_L_BYTES_IN, s->bytes_in);
+	counter_add(l, TG_L_BYTES_OUT, s->bytes_out);
+	count_status(l, TG_L_STATUS_1XX, s->ans.status);
+	if (reason == TG_END_BAD_REQUEST)
+		counter_add(l, TG_L_BAD_REQUESTS, 1);
+	if (s->service == NULL)
+		return;
+	c = s->service->counters;
+	counter_add(c, TG_S_BYTES_IN, s->bytes_in);
+	counter_add(c, TG_S_BYTES_OUT, s->bytes_out);
+	count_status(c, TG_S_STATUS_1XX, s->ans.status);
+	counter_add(c, TG_S_TIME_CONNECT_US, span_us(s->connected, s->phase));
+	counter_add(c, TG_S_TIME_RESPONSE_US, span_us(s->answered, s->sent));
+	counter_add(c, TG_S_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
+	counter_add(c, TG_SERVICE_END(reason), 1);
+	if (s->lease.backend != NULL)
+		count_backend(s, reason);
+}
+
+static uint32_t record_us(struct mono to, struct mono from)
+{
+	uint64_t us = span_us(to, from);
+
+	if (!mono_is_set(to) || !mono_is_set(from))
+		return TG_ACCESS_UNSET;
+	return us < TG_ACCESS_UNSET ? (uint32_t)us : TG_ACCESS_UNSET - 1;
+}
+
+static void record_fixed(const struct stream *s, enum end_reason reason, struct access_record *r)
+{
+	r->end = wall_read();
+	r->bytes_in = s->bytes_in;
+	r->bytes_out = s->bytes_out;
+	r->queue_us = mono_is_set(s->phase) ? 0 : TG_ACCESS_UNSET;
+	r->connect_us = record_us(s->connected, s->phase);
+	r->response_us = record_us(s->answered, s->sent);
+	r->total_us = record_us(stream_now(s), s->begin);
+	r->client_ip = s->front->ip;
+	r->client_port = s->front->port;
+	r->status = s->ans.status;
+	r->listener = (uint16_t)s->front->listener->conf->index;
+	r->service = s->service != NULL ? (uint16_t)s->service->conf->index : TG_ACCESS_NONE;
+	r->backend = s->last_backend;
+	r->tries = s->tries;
+	r->reason = (uint8_t)reason;
+	r->mode = TG_MODE_HTTP;
+	r->http_minor = s->req.minor;
+}
+
+static void log_access(const struct stream *s, enum end_reason reason)
+{
+	const struct stream_request *req = &s->req;
+	const unsigned char *text = req->head != NULL ? req->head->bytes : NULL;
+	uint32_t path_n = req->target_n < TG_ACCESS_PATH_MAX ? req->target_n : TG_ACCESS_PATH_MAX;
+	struct access_record *r;
+	uint32_t n;
+	char *p;
+
+	if (s->worker->conf->log.access == TG_ACCESS_OFF)
+		return;
+	if (text == NULL)
+		path_n = 0;
+	n = (uint32_t)(sizeof(*r) + req->method_n + req->id_n + req->host_n + path_n);
+	r = ring_reserve(s->worker->ring, n);
+	if (r == NULL) {
+		counter_add(s->front->listener->counters, TG_L_LOG_DROPPED, 1);
+		return;
+	}
+	record_fixed(s, reason, r);
+	r->method_len = (uint8_t)req->method_n;
+	r->request_id_len = req->id_n;
+	r->host_len = req->host_n;
+	r->path_len = (uint16_t)path_n;
+	p = r->strings;
+	if (text != NULL) {
+		memcpy(p, text, req->method_n);
+		p += req->method_n;
+		memcpy(p, text + req->id_at, req->id_n);
+		p += req->id_n;
+		memcpy(p, text + req->host_at, req->host_n);
+		p += req->host_n;
+		memcpy(p, text + req->target_at, path_n);
+	}
+	ring_commit(s->worker->ring, n);
+}
+
+/* Whether the back can carry another exchange. */
+static bool back_is_clean(const struct stream *s)
+{
+	return s->state == STREAM_RELAY && s->ans.has_head && s->ans.body.done &&
+	       s->ans.back_keep_alive && s->req.is_done;
+}
+
+static void give_back(struct stream *s, bool clean)
+{
+	struct worker *w = s->worker;
+
+	if (s->back != NULL && clean && back_is_clean(s))
+		back_give(&s->back);
+	else if (clean)
+		back_close(&s->back);
+	else
+		back_abort(&s->back);
+	lease_end(&s->lease);
+	tunnel_fini(&s->tunnel, &w->bufs, &w->pipes);
+	buf_put(&w->bufs, &s->req.head);
+	buf_put(&w->bufs, &s->ans.in);
+	buf_put(&w->bufs, &s->ans.head);
+}
+
+/* What the request held of the front's buffer is over. */
+static void drop_request_bytes(struct stream *s)
+{
+	struct front *f = s->front;
+
+	if (f->in == NULL || s->req.ready == 0)
+		return;
+	buf_consume(f->in, s->req.ready);
+	if (buf_len(f->in) == 0)
+		buf_put(&s->worker->bufs, &f->in);
+}
+
+enum step stream_end(struct stream *s, enum end_reason reason, bool clean)
+{
+	struct front *f = s->front;
+	bool keep = clean && s->req.keep_alive && s->req.body.done && !s->ans.close_front;
+	bool is_whole = s->req.body.done && reason != TG_END_BAD_REQUEST;
+	bool reset = s->ans.reset_front || reason == TG_END_BACK_ABORT ||
+		     reason == TG_END_CLIENT_TIMEOUT || reason == TG_END_SHUTDOWN;
+
+	s->bytes_in += s->tunnel.up.bytes;
+	s->bytes_out += s->tunnel.down.bytes;
+	count(s, reason);
+	log_access(s, reason);
+	give_back(s, clean);
+	drop_request_bytes(s);
+	f->stream = NULL;
+	stream_put(s);
+	if (clean)
+		front_stream_ended(f, keep, is_whole);
+	else
+		front_close(f, reset);
+	return STEP_GONE;
+}

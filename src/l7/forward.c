@@ -1,0 +1,378 @@
+/*
+ * Heads written anew: what was kept is copied in runs, what changed is written.
+ *
+ * Hop-by-hop fields are gone by http_head_interpret(); here come the request
+ * line, Host, the forwarded fields, X-Request-Id and our own Connection.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "l7/stream_priv.h"
+
+/* Room beyond the received head: forwarded fields, request id, framing. */
+#define HEAD_EXTRA 2048u
+#define REQUEST_ID_MAX 128u
+
+struct writer {
+	struct buf *buf;
+	bool overflow;
+};
+
+static void put(struct writer *w, const void *p, size_t n)
+{
+	if (!buf_append(w->buf, p, n))
+		w->overflow = true;
+}
+
+static void put_slice(struct writer *w, struct slice s)
+{
+	put(w, s.p, s.n);
+}
+
+#define PUT_LITERAL(w, literal) put(w, literal, sizeof(literal) - 1)
+
+static void put_field(struct writer *w, struct slice name, struct slice value)
+{
+	put_slice(w, name);
+	PUT_LITERAL(w, ": ");
+	put_slice(w, value);
+	PUT_LITERAL(w, "\r\n");
+}
+
+/* Lines that stand next to each other go out in one piece. */
+static void put_kept(struct writer *w, const struct http_head *head)
+{
+	struct slice run = {NULL, 0};
+	size_t i;
+
+	for (i = 0; i < head->n_fields; i++) {
+		const struct http_field *f = &head->fields[i];
+
+		if (f->dropped)
+			continue;
+		if (run.p != NULL && run.p + run.n == f->line.p) {
+			run.n += f->line.n;
+			continue;
+		}
+		put(w, run.p != NULL ? run.p : "", run.n);
+		run = f->line;
+	}
+	put(w, run.p != NULL ? run.p : "", run.n);
+}
+
+static void drop_field(struct http_head *head, enum http_field_id id)
+{
+	size_t i;
+
+	for (i = 0; i < head->n_fields; i++) {
+		if (head->fields[i].id == id)
+			head->fields[i].dropped = true;
+	}
+}
+
+/* forwarded fields */
+
+struct forwarded {
+	bool keep;	/* a trusted proxy's values stay */
+	bool write;	/* ours are written */
+	bool has_proto; /* of those kept */
+	bool has_host;
+	bool has_port;
+};
+
+static bool is_trusted(const struct front *f)
+{
+	const struct conf_listener *conf = f->listener->conf;
+	size_t i;
+
+	for (i = 0; i < conf->n_trusted_proxies; i++) {
+		if (prefix_has(&conf->trusted_proxies[i], &f->ip))
+			return true;
+	}
+	return false;
+}
+
+/* Drops what strangers say of themselves; marks what of a trusted proxy is kept as it is. */
+static struct forwarded plan_forwarded(const struct front *f, struct http_head *head)
+{
+	enum conf_forwarded mode = f->listener->conf->forwarded;
+	struct forwarded plan = {.write = mode != TG_FORWARDED_OFF};
+	size_t i;
+
+	plan.keep = mode != TG_FORWARDED_REPLACE && is_trusted(f);
+	for (i = 0; i < head->n_fields; i++) {
+		struct http_field *field = &head->fields[i];
+
+		if (field->id < HTTP_FIELD_FORWARDED || field->id > HTTP_FIELD_X_FORWARDED_OTHER)
+			continue;
+		if (!plan.keep) {
+			field->dropped = true;
+			continue;
+		}
+		plan.has_proto |= field->id == HTTP_FIELD_X_FORWARDED_PROTO;
+		plan.has_host |= field->id == HTTP_FIELD_X_FORWARDED_HOST;
+		plan.has_port |= field->id == HTTP_FIELD_X_FORWARDED_PORT;
+		/* Lists are written anew, with the peer at the end. */
+		if (plan.write && (field->id == HTTP_FIELD_FORWARDED ||
+				   field->id == HTTP_FIELD_X_FORWARDED_FOR))
+			field->dropped = true;
+	}
+	return plan;
+}
+
+/* Earlier values of a list field, each with ", " after it. */
+static void put_earlier(struct writer *w, const struct http_head *head, enum http_field_id id)
+{
+	size_t i;
+
+	for (i = 0; i < head->n_fields; i++) {
+		if (head->fields[i].id != id || head->fields[i].value.n == 0)
+			continue;
+		put_slice(w, head->fields[i].value);
+		PUT_LITERAL(w, ", ");
+	}
+}
+
+static void put_forwarded_for(struct writer *w, const struct forwarded *plan,
+			      const struct http_head *head, struct slice ip)
+{
+	PUT_LITERAL(w, "X-Forwarded-For: ");
+	if (plan->keep)
+		put_earlier(w, head, HTTP_FIELD_X_FORWARDED_FOR);
+	put_slice(w, ip);
+	PUT_LITERAL(w, "\r\n");
+}
+
+/* RFC 7239 4, 6: an IPv6 address is quoted, in brackets; so is a host with a port. */
+static void put_forwarded_element(struct writer *w, const struct forwarded *plan,
+				  const struct http_head *head, const struct front *f,
+				  struct slice ip, struct slice host)
+{
+	PUT_LITERAL(w, "Forwarded: ");
+	if (plan->keep)
+		put_earlier(w, head, HTTP_FIELD_FORWARDED);
+	if (ip_is_v4(&f->ip)) {
+		PUT_LITERAL(w, "for=");
+		put_slice(w, ip);
+	} else {
+		PUT_LITERAL(w, "for=\"[");
+		put_slice(w, ip);
+		PUT_LITERAL(w, "]\"");
+	}
+	if (host.n > 0) {
+		PUT_LITERAL(w, ";host=\"");
+		put_slice(w, host);
+		PUT_LITERAL(w, "\"");
+	}
+	PUT_LITERAL(w, ";proto=http\r\n");
+}
+
+static void put_forwarded(struct writer *w, const struct forwarded *plan,
+			  const struct http_head *head, const struct front *f, struct slice host)
+{
+	char text[TG_ADDR_STRLEN];
+	char port[8];
+	struct slice ip = {text, 0};
+	int n;
+
+	if (!plan->write)
+		return;
+	/* A client on a unix socket has no address (RFC 7239 6.2). */
+	if (f->listener->conf->bind.addr.u.sa.sa_family == AF_UNIX)
+		ip = SLICE("unknown");
+	else
+		ip.n = ip_format(&f->ip, text, sizeof(text));
+	put_forwarded_for(w, plan, head, ip);
+	put_forwarded_element(w, plan, head, f, ip, host);
+	if (!plan->has_proto)
+		PUT_LITERAL(w, "X-Forwarded-Proto: http\r\n");
+	if (!plan->has_host && host.n > 0)
+		put_field(w, SLICE("X-Forwarded-Host"), host);
+	if (!plan->has_port && f->listener->conf->bind.addr.u.sa.sa_family != AF_UNIX) {
+		n = snprintf(port, sizeof(port), "%u", addr_port(&f->listener->conf->bind.addr));
+		put_field(w, SLICE("X-Forwarded-Port"), (struct slice){port, (size_t)n});
+	}
+}
+
+/* request id */
+
+static bool id_is_usable(struct slice id)
+{
+	return id.n > 0 && id.n <= REQUEST_ID_MAX && http_is_token(id);
+}
+
+static void put_request_id(struct writer *w, struct stream *s, const struct http_head *head)
+{
+	static const char hex[] = "0123456789abcdef";
+	char made[32];
+	struct slice id = head->request_id;
+	size_t i;
+
+	if (!id_is_usable(id)) {
+		uint64_t bits[2] = {worker_random(s->worker), worker_random(s->worker)};
+
+		for (i = 0; i < sizeof(made); i++)
+			made[i] = hex[bits[i / 16] >> (i % 16 * 4) & 15];
+		id = (struct slice){made, sizeof(made)};
+	}
+	PUT_LITERAL(w, "X-Request-Id: ");
+	s->req.id_at = w->buf->w;
+	s->req.id_n = (uint8_t)id.n;
+	put_slice(w, id);
+	PUT_LITERAL(w, "\r\n");
+}
+
+/* request */
+
+static bool put_request_line(struct writer *w, struct stream *s, const struct http_head *head,
+			     const struct http_target *target)
+{
+	size_t path_n = 0;
+	size_t n;
+
+	put_slice(w, head->method);
+	PUT_LITERAL(w, " ");
+	s->req.method_n = (uint16_t)head->method.n;
+	if (w->overflow || head->target.n + 1 > buf_room(w->buf))
+		return false;
+	n = http_target_write(target, (char *)w->buf->bytes + w->buf->w, &path_n);
+	if (n == 0)
+		return false;
+	s->req.target_at = (uint16_t)w->buf->w;
+	s->req.target_n = (uint32_t)n;
+	w->buf->w += (uint32_t)n;
+	PUT_LITERAL(w, " HTTP/1.1\r\n");
+	return true;
+}
+
+/* Host stands first (RFC 9110 7.2); absolute form overrules it; HTTP/1.0 may have none. */
+static void put_host(struct writer *w, struct stream *s, struct http_head *head,
+		     const struct http_target *target)
+{
+	struct slice host = target->form == HTTP_TARGET_ABSOLUTE ? target->authority : head->host;
+
+	drop_field(head, HTTP_FIELD_HOST);
+	PUT_LITERAL(w, "Host: ");
+	s->req.host_at = w->buf->w;
+	s->req.host_n = (uint16_t)host.n;
+	put_slice(w, host);
+	PUT_LITERAL(w, "\r\n");
+}
+
+static void put_upgrade(struct writer *w, struct stream *s, const struct http_head *head)
+{
+	PUT_LITERAL(w, "Connection: upgrade\r\nUpgrade: ");
+	s->req.upgrade_at = w->buf->w;
+	s->req.upgrade_n = (uint16_t)head->upgrade.n;
+	put_slice(w, head->upgrade);
+	PUT_LITERAL(w, "\r\n");
+}
+
+static size_t head_size(const struct http_head *head, const struct front *f)
+{
+	return buf_len(f->in) + head->target.n + HEAD_EXTRA;
+}
+
+static enum http_fault check_host(const struct http_head *head)
+{
+	/* RFC 9112 3.2: no host is right only in HTTP/1.0. */
+	if (head->host.n == 0)
+		return head->minor == 0 ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
+	return http_host_is_valid(head->host) ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
+}
+
+enum http_fault forward_request(struct stream *s, struct http_head *head,
+				const struct http_target *target)
+{
+	struct front *f = s->front;
+	struct forwarded plan = plan_forwarded(f, head);
+	struct writer w = {.buf = NULL};
+	enum http_fault fault = check_host(head);
+	struct slice host;
+
+	if (fault != HTTP_FAULT_NONE)
+		return fault;
+	s->req.head = buf_get(&s->worker->bufs, head_size(head, f) > TG_BUF_SMALL);
+	if (s->req.head == NULL)
+		return HTTP_FAULT_HEAD_LENGTH;
+	w.buf = s->req.head;
+	if (!put_request_line(&w, s, head, target))
+		return w.overflow ? HTTP_FAULT_HEAD_LENGTH : HTTP_FAULT_SYNTAX;
+	put_host(&w, s, head, target);
+	if (!head->expects_continue)
+		drop_field(head, HTTP_FIELD_EXPECT);
+	put_kept(&w, head);
+	host = (struct slice){(const char *)w.buf->bytes + s->req.host_at, s->req.host_n};
+	put_forwarded(&w, &plan, head, f, host);
+	put_request_id(&w, s, head);
+	if (head->body == HTTP_BODY_CHUNKED)
+		PUT_LITERAL(&w, "Transfer-Encoding: chunked\r\n");
+	if (head->wants_upgrade)
+		put_upgrade(&w, s, head);
+	PUT_LITERAL(&w, "\r\n");
+	return w.overflow ? HTTP_FAULT_HEAD_LENGTH : HTTP_FAULT_NONE;
+}
+
+/* answer */
+
+static void put_status_line(struct writer *w, const struct http_head *head)
+{
+	char line[16];
+	int n = snprintf(line, sizeof(line), "HTTP/1.1 %u ", head->status);
+
+	put(w, line, (size_t)n);
+	put_slice(w, head->reason);
+	PUT_LITERAL(w, "\r\n");
+}
+
+static void put_answer_connection(struct writer *w, const struct stream *s,
+				  const struct http_head *head)
+{
+	if (head->status == 101 || (head->status == 426 && head->upgrade.n > 0)) {
+		PUT_LITERAL(w, "Connection: upgrade\r\n");
+		put_field(w, SLICE("Upgrade"), head->upgrade);
+	} else if (head->status >= 200 && s->ans.close_front) {
+		PUT_LITERAL(w, "Connection: close\r\n");
+	} else if (head->status >= 200 && s->req.minor == 0) {
+		PUT_LITERAL(w, "Connection: keep-alive\r\n");
+	}
+}
+
+static bool answer_room(struct stream *s, size_t need)
+{
+	struct stream_answer *ans = &s->ans;
+	struct buf_pool *bufs = &s->worker->bufs;
+
+	if (ans->head == NULL)
+		ans->head = buf_get(bufs, need > TG_BUF_SMALL);
+	if (ans->head == NULL)
+		return false;
+	if (need <= buf_room(ans->head))
+		return true;
+	return buf_grow(bufs, &ans->head) == 0 && need <= buf_room(ans->head);
+}
+
+bool forward_answer(struct stream *s, struct http_head *head)
+{
+	size_t need = HEAD_EXTRA + head->reason.n;
+	struct writer w = {.buf = NULL};
+	size_t i;
+
+	for (i = 0; i < head->n_fields; i++)
+		need += head->fields[i].line.n;
+	if (!answer_room(s, need))
+		return false;
+	w.buf = s->ans.head;
+	/* RFC 9110 8.6: these have none. */
+	if (head->status < 200 || head->status == 204)
+		drop_field(head, HTTP_FIELD_CONTENT_LENGTH);
+	put_status_line(&w, head);
+	put_kept(&w, head);
+	if (head->status >= 200 && head->body != HTTP_BODY_NONE &&
+	    ((head->body == HTTP_BODY_CHUNKED && s->ans.coding == CODING_PASS) ||
+	     s->ans.coding == CODING_CHUNK))
+		PUT_LITERAL(&w, "Transfer-Encoding: chunked\r\n");
+	put_answer_connection(&w, s, head);
+	PUT_LITERAL(&w, "\r\n");
+	return !w.overflow;
+}

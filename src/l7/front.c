@@ -1,0 +1,314 @@
+/* Client connections of mode http: from accept to the head of a request, and closing. */
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "l7/l7.h"
+#include "l7/stream_priv.h"
+
+/* After our end is sent: how long and how much is still taken and dropped, so
+ * that the client can read its answer before a reset (RFC 9112 9.6). */
+#define LINGER_MS 2000u
+#define LINGER_BYTES (1024u * 1024u)
+
+static void front_read(struct front *f);
+
+static struct worker *worker_of(const struct front *f)
+{
+	return f->listener->worker;
+}
+
+static struct mono front_now(const struct front *f)
+{
+	return loop_now(worker_of(f)->loop);
+}
+
+static void front_arm(struct front *f, uint64_t ms)
+{
+	timer_set(worker_of(f)->loop, &f->timer, mono_add_ms(front_now(f), ms));
+}
+
+static void front_free(struct deferred *d)
+{
+	free((char *)d - offsetof(struct front, deferred));
+}
+
+void front_close(struct front *f, bool reset)
+{
+	struct worker *w = worker_of(f);
+	struct worker_listener *l = f->listener;
+
+	if (!conn_is_open(&f->conn))
+		return;
+	buf_put(&w->bufs, &f->in);
+	timer_fini(&f->timer);
+	LIST_REMOVE(&f->link, link);
+	if (reset)
+		conn_abort(&f->conn);
+	else
+		conn_close(&f->conn);
+	listener_released(l);
+	loop_defer(w->loop, &f->deferred, front_free);
+}
+
+/* lingering */
+
+static void linger_read(struct front *f)
+{
+	struct worker *w = worker_of(f);
+	ssize_t n = -TG_EAGAIN;
+
+	if (f->in == NULL)
+		f->in = buf_get(&w->bufs, false);
+	while (f->in != NULL && f->lingered < LINGER_BYTES) {
+		n = conn_recv(&f->conn, f->in->bytes, f->in->cap);
+		if (n <= 0)
+			break;
+		f->lingered += (uint32_t)n;
+		conn_recheck(&f->conn);
+	}
+	buf_put(&w->bufs, &f->in);
+	if (n != -TG_EAGAIN)
+		front_close(f, false);
+}
+
+/* Sends our end and waits for the client's, for a while. */
+static void front_linger(struct front *f)
+{
+	f->state = FRONT_LINGER;
+	buf_put(&worker_of(f)->bufs, &f->in);
+	conn_shutdown(&f->conn);
+	conn_recheck(&f->conn);
+	f->lingered = 0;
+	front_arm(f, LINGER_MS);
+	linger_read(f);
+}
+
+/* heads */
+
+static void front_refuse(struct front *f, enum http_fault fault)
+{
+	enum end_reason reason = TG_END_BAD_REQUEST;
+
+	if (fault == HTTP_FAULT_URI_LENGTH || fault == HTTP_FAULT_HEAD_LENGTH)
+		reason = TG_END_REQUEST_LIMIT;
+	stream_refuse(f, http_fault_status(fault), reason);
+}
+
+/* True: a whole head was there, or a wrong one; the front has a stream, or is closed. */
+static bool front_parse(struct front *f)
+{
+	const struct conf_limits *conf = &f->listener->conf->limits;
+	struct http1_limits limits = {
+		.head_bytes = conf->head_bytes,
+		.uri_bytes = conf->uri_bytes,
+		.headers = conf->headers,
+	};
+	struct l7_worker *l7 = l7_of(worker_of(f));
+	enum http_fault fault = HTTP_FAULT_NONE;
+	struct http_head head;
+	size_t n = 0;
+
+	switch (http1_parse_request(l7->request_parser, &f->scan, (const char *)buf_data(f->in),
+				    buf_len(f->in), &limits, &head, &n, &fault)) {
+	case HTTP1_HEAD:
+		f->scan = (struct http1_scan){0};
+		stream_start(f, &head, n);
+		return true;
+	case HTTP1_FAULT:
+		front_refuse(f, fault);
+		return true;
+	case HTTP1_INCOMPLETE:
+		break;
+	}
+	if (f->state == FRONT_IDLE) {
+		f->state = FRONT_HEAD;
+		front_arm(f, f->listener->conf->timeouts.request_head_ms);
+	}
+	return false;
+}
+
+/* Room for more of a head. False: no memory. */
+static bool front_make_room(struct front *f)
+{
+	struct worker *w = worker_of(f);
+
+	if (f->in == NULL)
+		f->in = buf_get(&w->bufs, false);
+	if (f->in == NULL)
+		return false;
+	if (buf_room(f->in) > 0)
+		return true;
+	if (f->in->r > 0) {
+		buf_compact(f->in);
+		return true;
+	}
+	return buf_grow(&w->bufs, &f->in) == 0 && buf_room(f->in) > 0;
+}
+
+static void front_read(struct front *f)
+{
+	ssize_t n;
+
+	for (;;) {
+		if (!front_make_room(f)) {
+			front_close(f, true);
+			return;
+		}
+		n = conn_recv(&f->conn, f->in->bytes + f->in->w, buf_room(f->in));
+		if (n <= 0)
+			break;
+		f->in->w += (uint32_t)n;
+		if (front_parse(f))
+			return;
+		conn_recheck(&f->conn);
+	}
+	if (n == -TG_EAGAIN) {
+		if (buf_len(f->in) == 0)
+			buf_put(&worker_of(f)->bufs, &f->in);
+		return;
+	}
+	front_close(f, false);
+}
+
+/* A pipelined request may be there already. */
+static void front_resume(struct front *f)
+{
+	if (f->in != NULL && front_parse(f))
+		return;
+	front_read(f);
+}
+
+static void on_watch(struct watch *watch, unsigned what)
+{
+	struct front *f = (struct front *)((char *)watch - offsetof(struct front, conn.watch));
+
+	conn_note(&f->conn, what);
+	if (f->state == FRONT_STREAM)
+		stream_on_front(f->stream);
+	else if (f->state == FRONT_LINGER)
+		linger_read(f);
+	else if (what == 0)
+		front_resume(f);
+	else if ((f->conn.flags & CONN_READABLE) != 0)
+		front_read(f);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct front *f = (struct front *)((char *)t - offsetof(struct front, timer));
+
+	if (f->state == FRONT_STREAM)
+		stream_on_timer(f->stream);
+	else if (f->state == FRONT_HEAD && f->in != NULL && buf_len(f->in) > 0)
+		stream_refuse(f, 408, TG_END_REQUEST_HEAD_TIMEOUT);
+	else
+		front_close(f, false);
+}
+
+void front_stream_ended(struct front *f, bool keep, bool clean)
+{
+	struct worker *w = worker_of(f);
+
+	f->stream = NULL;
+	if (!keep || f->draining || (f->conn.flags & (CONN_ENDED | CONN_BROKEN)) != 0) {
+		bool unread = !clean || f->in != NULL || (f->conn.flags & CONN_READABLE) != 0;
+
+		if (unread && (f->conn.flags & (CONN_ENDED | CONN_BROKEN | CONN_FAILED)) == 0)
+			front_linger(f);
+		else
+			front_close(f, false);
+		return;
+	}
+	f->state = FRONT_IDLE;
+	if (f->in != NULL && buf_len(f->in) == 0)
+		buf_put(&w->bufs, &f->in);
+	front_arm(f, f->listener->conf->timeouts.keep_alive_ms);
+	if (f->in != NULL || (f->conn.flags & CONN_READABLE) != 0)
+		watch_again(w->loop, &f->conn.watch);
+}
+
+static void front_open(struct worker *w, struct worker_listener *l, int fd,
+		       const struct addr *from)
+{
+	struct front *f = calloc(1, sizeof(*f));
+
+	if (f == NULL) {
+		close(fd);
+		listener_released(l);
+		return;
+	}
+	f->listener = l;
+	f->state = FRONT_IDLE;
+	(void)addr_ip(from, &f->ip);
+	f->port = addr_port(from);
+	timer_init(&f->timer, on_timer);
+	if (conn_open(&f->conn, w->loop, fd, on_watch) != 0) {
+		free(f);
+		listener_released(l);
+		return;
+	}
+	LIST_INSERT_HEAD(&l->fronts, &f->link, link);
+	front_arm(f, l->conf->timeouts.request_head_ms);
+	front_read(f);
+}
+
+static void front_drain(struct front_link *link)
+{
+	struct front *f = (struct front *)link;
+
+	f->draining = true;
+	if (f->state == FRONT_IDLE)
+		front_close(f, false);
+}
+
+static void front_cut(struct front_link *link)
+{
+	struct front *f = (struct front *)link;
+
+	if (f->state == FRONT_STREAM)
+		(void)stream_end(f->stream, TG_END_SHUTDOWN, false);
+	else
+		front_close(f, false);
+}
+
+const struct front_ops l7_front_ops = {
+	.open = front_open,
+	.drain = front_drain,
+	.close = front_cut,
+};
+
+int l7_worker_init(struct worker *w)
+{
+	unsigned max_headers = 1;
+	struct l7_worker *l7 = calloc(1, sizeof(*l7));
+	size_t i;
+
+	if (l7 == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < w->conf->n_listeners; i++) {
+		if (w->conf->listeners[i].limits.headers > max_headers)
+			max_headers = w->conf->listeners[i].limits.headers;
+	}
+	w->l7 = l7;
+	l7->request_parser = http1_parser_new(max_headers);
+	l7->answer_parser = http1_parser_new(TG_ANSWER_HEADERS);
+	return l7->request_parser != NULL && l7->answer_parser != NULL ? 0 : -TG_ENOMEM;
+}
+
+void l7_worker_fini(struct worker *w)
+{
+	struct l7_worker *l7 = w->l7;
+	struct stream *s;
+
+	if (l7 == NULL)
+		return;
+	while ((s = SLIST_FIRST(&l7->free)) != NULL) {
+		SLIST_REMOVE_HEAD(&l7->free, link);
+		free(s);
+	}
+	http1_parser_free(l7->request_parser);
+	http1_parser_free(l7->answer_parser);
+	free(l7);
+	w->l7 = NULL;
+}

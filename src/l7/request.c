@@ -1,0 +1,147 @@
+/* Client to backend: the head written anew, then the body as it comes. */
+#include "l7/stream_priv.h"
+
+bool request_scan(struct stream *s)
+{
+	struct stream_request *req = &s->req;
+	struct buf *in = s->front->in;
+	enum http_fault fault;
+	size_t n = 0;
+
+	if (in == NULL || req->body.done)
+		return true;
+	fault = http1_body_scan(&req->body, (const char *)buf_data(in) + req->ready,
+				buf_len(in) - req->ready, &n);
+	req->ready += (uint32_t)n;
+	s->bytes_in += n;
+	if (fault == HTTP_FAULT_NONE)
+		return true;
+	req->keep_alive = false;
+	/* Part of it may be with the backend: its connection is of no more use either. */
+	(void)stream_reply(s, http_fault_status(fault),
+			   fault == HTTP_FAULT_BODY_LENGTH ? TG_END_REQUEST_LIMIT
+							   : TG_END_BAD_REQUEST);
+	return false;
+}
+
+/* STEP_MORE: all that is there went out. */
+static enum step request_flush(struct stream *s)
+{
+	struct stream_request *req = &s->req;
+	struct back *b = s->back;
+	struct iovec iov[2];
+	ssize_t took;
+	int n = 0;
+
+	while (req->head_sent < req->head->w || req->sent < req->ready) {
+		n = 0;
+		if (req->head_sent < req->head->w)
+			iov[n++] = (struct iovec){req->head->bytes + req->head_sent,
+						  req->head->w - req->head_sent};
+		if (req->sent < req->ready)
+			iov[n++] = (struct iovec){buf_data(s->front->in) + req->sent,
+						  req->ready - req->sent};
+		took = conn_sendv(&b->conn, iov, n);
+		if (took == -TG_EAGAIN)
+			return STEP_PARKED;
+		if (took < 0) {
+			/* It may have answered before it stopped listening. */
+			req->is_abandoned = true;
+			if (!mono_is_set(s->sent))
+				s->sent = stream_now(s);
+			return STEP_PARKED;
+		}
+		b->sent_bytes += (uint64_t)took;
+		s->up_progress = stream_now(s);
+		if (req->head_sent < req->head->w) {
+			uint32_t head = req->head->w - req->head_sent;
+
+			if ((uint64_t)took < head)
+				head = (uint32_t)took;
+			req->head_sent += head;
+			took -= head;
+		}
+		req->sent += (uint32_t)took;
+	}
+	return STEP_MORE;
+}
+
+static void let_go(struct stream *s)
+{
+	struct stream_request *req = &s->req;
+	struct front *f = s->front;
+
+	if (req->ready == 0)
+		return;
+	req->can_replay = false;
+	buf_consume(f->in, req->ready);
+	req->ready = 0;
+	req->sent = 0;
+}
+
+/* STEP_MORE: more of the body is there. */
+static enum step request_fill(struct stream *s)
+{
+	struct stream_request *req = &s->req;
+	struct front *f = s->front;
+	bool large = req->body.kind != HTTP_BODY_LENGTH || req->body.left > TG_BUF_SMALL;
+	ssize_t n;
+
+	if ((f->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0)
+		return STEP_PARKED;
+	let_go(s);
+	if (f->in != NULL && large && !buf_is_large(f->in) && buf_len(f->in) == 0)
+		buf_put(&s->worker->bufs, &f->in);
+	if (f->in == NULL)
+		f->in = buf_get(&s->worker->bufs, large);
+	if (f->in == NULL)
+		return stream_end(s, TG_END_NO_RESOURCE, false);
+	n = conn_recv(&f->conn, f->in->bytes + f->in->w, buf_room(f->in));
+	if (n <= 0) {
+		if (buf_len(f->in) == 0)
+			buf_put(&s->worker->bufs, &f->in);
+		return n == -TG_EAGAIN ? STEP_PARKED : stream_end(s, TG_END_CLIENT_ABORT, false);
+	}
+	f->in->w += (uint32_t)n;
+	s->up_progress = stream_now(s);
+	if (request_scan(s) && !req->body.done)
+		conn_recheck(&f->conn);
+	return STEP_MORE;
+}
+
+enum step request_step(struct stream *s)
+{
+	struct stream_request *req = &s->req;
+	enum step step = STEP_MORE;
+
+	while (step == STEP_MORE && s->state == STREAM_RELAY) {
+		if (req->is_done || req->is_abandoned)
+			return STEP_PARKED;
+		step = request_flush(s);
+		if (step != STEP_MORE)
+			break;
+		if (req->body.done) {
+			req->is_done = true;
+			s->sent = stream_now(s);
+			return STEP_PARKED;
+		}
+		step = request_fill(s);
+	}
+	return step;
+}
+
+void request_rewind(struct stream *s)
+{
+	s->req.head_sent = 0;
+	s->req.sent = 0;
+	s->req.is_done = false;
+	s->req.is_abandoned = false;
+	s->sent = (struct mono){0};
+}
+
+void request_settle(struct stream *s)
+{
+	if (s->req.is_done)
+		let_go(s);
+	s->req.can_replay = false;
+}

@@ -1,0 +1,327 @@
+/* One exchange: started, driven, timed. */
+#include <string.h>
+
+#include "l7/stream_priv.h"
+
+/* start */
+
+static enum http_fault check_limits(const struct stream *s, const struct http_head *head)
+{
+	uint64_t max = s->front->listener->conf->limits.body_bytes;
+
+	if (max != 0 && head->body == HTTP_BODY_LENGTH && head->content_length > max)
+		return HTTP_FAULT_BODY_LENGTH;
+	return HTTP_FAULT_NONE;
+}
+
+static const struct conf_service *find_service(const struct stream *s)
+{
+	const struct stream_request *req = &s->req;
+	const char *bytes = (const char *)req->head->bytes;
+	struct slice host = {bytes + req->host_at, req->host_n};
+	struct slice target = {bytes + req->target_at, req->target_n};
+	const char *question = memchr(target.p, '?', target.n);
+	char name[256];
+
+	if (question != NULL)
+		target.n = (size_t)(question - target.p);
+	return http_routes_find(s->front->listener->routes,
+				(struct slice){name, http_host_name(host, name, sizeof(name))},
+				target);
+}
+
+static void read_request(struct stream *s, const struct http_head *head)
+{
+	const struct conf_limits *limits = &s->front->listener->conf->limits;
+	struct stream_request *req = &s->req;
+
+	req->is_head_method = slice_equal(head->method, SLICE("HEAD"));
+	req->is_idempotent = http_method_is_idempotent(head->method);
+	req->wants_upgrade = head->wants_upgrade;
+	req->keep_alive = head->keep_alive;
+	req->minor = head->minor;
+	req->can_replay = true;
+	http1_body_init(&req->body, head, limits->body_bytes, limits->chunk_extension_bytes,
+			limits->head_bytes);
+}
+
+/* The request is good: find who serves it. */
+static enum step route(struct stream *s)
+{
+	const struct conf_service *conf = find_service(s);
+
+	if (conf == NULL)
+		return stream_reply(s, 404, TG_END_NO_ROUTE);
+	s->service = &s->worker->services[conf->index];
+	counter_add(s->service->counters, TG_S_STREAMS, 1);
+	return attempt_begin(s);
+}
+
+static enum step refuse(struct stream *s, enum http_fault fault)
+{
+	enum end_reason reason = TG_END_BAD_REQUEST;
+
+	if (fault == HTTP_FAULT_BODY_LENGTH || fault == HTTP_FAULT_URI_LENGTH ||
+	    fault == HTTP_FAULT_HEAD_LENGTH)
+		reason = TG_END_REQUEST_LIMIT;
+	s->req.keep_alive = false;
+	return stream_reply(s, http_fault_status(fault), reason);
+}
+
+static enum step begin(struct stream *s, struct http_head *head, size_t n)
+{
+	struct front *f = s->front;
+	struct http_target target;
+	enum http_fault fault;
+
+	read_request(s, head);
+	fault = check_limits(s, head);
+	if (fault == HTTP_FAULT_NONE)
+		fault = http_target_read(head->target, head->method, &target);
+	if (fault == HTTP_FAULT_NONE)
+		fault = forward_request(s, head, &target);
+	/* The head points into these bytes: from here on only the copy counts. */
+	s->bytes_in = n;
+	buf_consume(f->in, (uint32_t)n);
+	if (buf_len(f->in) == 0)
+		buf_put(&s->worker->bufs, &f->in);
+	if (fault != HTTP_FAULT_NONE)
+		return refuse(s, fault);
+	if (!request_scan(s))
+		return STEP_MORE;
+	return route(s);
+}
+
+void stream_start(struct front *f, struct http_head *head, size_t n)
+{
+	struct stream *s = stream_get(f);
+
+	if (s == NULL) {
+		front_close(f, true);
+		return;
+	}
+	if (begin(s, head, n) != STEP_GONE)
+		stream_run(s);
+}
+
+void stream_refuse(struct front *f, unsigned status, enum end_reason reason)
+{
+	struct stream *s = stream_get(f);
+
+	if (s == NULL) {
+		front_close(f, true);
+		return;
+	}
+	s->bytes_in = f->in != NULL ? buf_len(f->in) : 0;
+	if (stream_reply(s, status, reason) != STEP_GONE)
+		stream_run(s);
+}
+
+/* time */
+
+static uint64_t bounded_add(struct mono since, uint64_t ms)
+{
+	return since.us + ms * 1000u;
+}
+
+struct due {
+	uint64_t us;
+	enum end_reason reason;
+};
+
+static void due_at(struct due *due, uint64_t us, enum end_reason reason)
+{
+	if (us < due->us)
+		*due = (struct due){us, reason};
+}
+
+static void due_request(const struct stream *s, struct due *due)
+{
+	const struct conf_front_timeouts *front = &s->front->listener->conf->timeouts;
+	const struct stream_request *req = &s->req;
+
+	if (req->is_done || req->is_abandoned)
+		return;
+	if (req->head_sent < buf_len(req->head) || req->sent < req->ready) {
+		due_at(due, bounded_add(s->up_progress, s->service->conf->timeouts.idle_ms),
+		       TG_END_BACK_IDLE_TIMEOUT);
+		return;
+	}
+	due_at(due, bounded_add(s->up_progress, front->idle_ms), TG_END_REQUEST_BODY_TIMEOUT);
+	due_at(due, bounded_add(s->begin, front->request_body_ms +
+						  req->body.total * L7_BODY_MS_PER_BYTE),
+	       TG_END_REQUEST_BODY_TIMEOUT);
+}
+
+static void due_answer(const struct stream *s, struct due *due)
+{
+	const struct conf_back_timeouts *back = &s->service->conf->timeouts;
+	const struct stream_answer *ans = &s->ans;
+
+	if ((ans->head != NULL && buf_len(ans->head) > 0) || ans->ready > 0)
+		due_at(due, bounded_add(s->down_progress,
+					s->front->listener->conf->timeouts.idle_ms),
+		       TG_END_CLIENT_TIMEOUT);
+	else if (ans->has_head)
+		due_at(due, bounded_add(s->down_progress, back->idle_ms), TG_END_BACK_IDLE_TIMEOUT);
+	else if (s->req.is_done || s->req.is_abandoned)
+		due_at(due, bounded_add(s->sent, back->response_ms), TG_END_RESPONSE_TIMEOUT);
+}
+
+static struct due next_due(const struct stream *s)
+{
+	struct due due = {UINT64_MAX, TG_END_TOTAL_TIMEOUT};
+
+	if (s->service != NULL && s->service->conf->timeouts.total_ms != 0)
+		due_at(&due, bounded_add(s->begin, s->service->conf->timeouts.total_ms),
+		       TG_END_TOTAL_TIMEOUT);
+	switch (s->state) {
+	case STREAM_CONNECT:
+		due_at(&due, bounded_add(s->phase, s->service->conf->timeouts.connect_ms),
+		       TG_END_CONNECT_TIMEOUT);
+		break;
+	case STREAM_RELAY:
+		due_request(s, &due);
+		due_answer(s, &due);
+		break;
+	case STREAM_TUNNEL:
+		due_at(&due, tunnel_due(&s->tunnel, stream_tunnel_idle_ms(s)).us,
+		       TG_END_TUNNEL_TIMEOUT);
+		break;
+	case STREAM_REPLY:
+		due_at(&due, bounded_add(s->down_progress,
+					 s->front->listener->conf->timeouts.idle_ms),
+		       TG_END_CLIENT_TIMEOUT);
+		break;
+	case STREAM_STATE_COUNT:
+		break;
+	}
+	return due;
+}
+
+static void arm(struct stream *s)
+{
+	struct due due = next_due(s);
+
+	timer_set(s->worker->loop, &s->front->timer, (struct mono){due.us});
+}
+
+/* Time is up: an answer of our own where none has begun. */
+static enum step time_out(struct stream *s, enum end_reason reason)
+{
+	bool can_reply = !s->ans.is_started && s->state != STREAM_TUNNEL && s->state != STREAM_REPLY;
+
+	switch (reason) {
+	case TG_END_TUNNEL_TIMEOUT:
+		if (tunnel_on_time(&s->tunnel, stream_now(s), stream_tunnel_idle_ms(s)))
+			return stream_end(s, reason, false);
+		return STEP_MORE;
+	case TG_END_CONNECT_TIMEOUT:
+		return attempt_failed(s, reason);
+	case TG_END_REQUEST_BODY_TIMEOUT:
+		s->req.keep_alive = false;
+		return can_reply ? stream_reply(s, 408, reason) : stream_end(s, reason, false);
+	case TG_END_RESPONSE_TIMEOUT:
+	case TG_END_BACK_IDLE_TIMEOUT:
+	case TG_END_TOTAL_TIMEOUT:
+		if (s->back != NULL)
+			counter_add(s->back->home->counters, TG_B_ANSWER_ERRORS, 1);
+		return can_reply ? stream_reply(s, 504, reason) : stream_end(s, reason, false);
+	default:
+		return stream_end(s, reason, false);
+	}
+}
+
+void stream_on_timer(struct stream *s)
+{
+	struct due due = next_due(s);
+
+	if (due.us > stream_now(s).us) {
+		arm(s);
+		return;
+	}
+	if (time_out(s, due.reason) != STEP_GONE)
+		stream_run(s);
+}
+
+/* the machine */
+
+static enum step relay_exchange(struct stream *s)
+{
+	enum step step = request_step(s);
+
+	if (step == STEP_PARKED && s->state == STREAM_RELAY)
+		step = answer_step(s);
+	return step;
+}
+
+static enum step reply_step(struct stream *s)
+{
+	enum step step = answer_flush(s);
+
+	if (step != STEP_MORE)
+		return step;
+	return stream_end(s, s->reply_reason, true);
+}
+
+void stream_run(struct stream *s)
+{
+	enum step step = STEP_MORE;
+
+	while (step == STEP_MORE) {
+		switch (s->state) {
+		case STREAM_CONNECT:
+			step = attempt_connect_step(s);
+			break;
+		case STREAM_RELAY:
+			step = relay_exchange(s);
+			break;
+		case STREAM_TUNNEL:
+			step = stream_tunnel_step(s);
+			break;
+		case STREAM_REPLY:
+			step = reply_step(s);
+			break;
+		case STREAM_STATE_COUNT:
+			return;
+		}
+	}
+	if (step == STEP_PARKED)
+		arm(s);
+}
+
+/*
+ * Between the end of a request and the end of its answer the client has nothing
+ * to say but the next request, its end, or that it is gone. One buffer of it is
+ * read ahead, so that the last is noticed.
+ */
+static enum step watch_client(struct stream *s)
+{
+	struct front *f = s->front;
+	ssize_t n;
+
+	if (!s->req.body.done || (f->conn.flags & CONN_READABLE) == 0)
+		return STEP_PARKED;
+	if (f->in == NULL)
+		f->in = buf_get(&s->worker->bufs, false);
+	if (f->in == NULL || buf_room(f->in) == 0)
+		return STEP_PARKED;
+	n = conn_recv(&f->conn, f->in->bytes + f->in->w, buf_room(f->in));
+	if (n > 0)
+		f->in->w += (uint32_t)n;
+	else if (buf_len(f->in) == 0)
+		buf_put(&s->worker->bufs, &f->in);
+	return n == -TG_EIO ? stream_end(s, TG_END_CLIENT_ABORT, false) : STEP_PARKED;
+}
+
+void stream_on_front(struct stream *s)
+{
+	if (s->state != STREAM_TUNNEL && watch_client(s) == STEP_GONE)
+		return;
+	stream_run(s);
+}
+
+void stream_on_back(struct back *b)
+{
+	stream_run(b->stream);
+}

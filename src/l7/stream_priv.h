@@ -1,0 +1,249 @@
+/*
+ * l7/stream_priv.h: client connections and the exchanges on them.
+ *
+ *	front   a client connection; reads heads; has at most one stream, so
+ *		pipelined requests are answered in order
+ *	stream  one request and its answer; has at most one back
+ *
+ * A stream is a machine of four states, driven by stream_run() on any report
+ * about its two connections and by its one timer:
+ *
+ *	CONNECT --> RELAY --> TUNNEL (after a matching 101)
+ *	   |          |
+ *	   +----------+--> REPLY (an answer of our own)
+ *
+ * It ends in stream_end() and nowhere else.
+ */
+#ifndef TG_L7_STREAM_PRIV_H
+#define TG_L7_STREAM_PRIV_H
+
+#include "backend/back.h"
+#include "backend/worker.h"
+#include "http/message.h"
+#include "http/route.h"
+#include "http/target.h"
+#include "http1/body.h"
+#include "http1/parser.h"
+#include "net/conn.h"
+#include "net/tunnel.h"
+#include "observe/reason.h"
+
+/* A body slower than this for longer than request_body is closed: 500 bytes a second. */
+#define L7_BODY_MS_PER_BYTE 2u
+/* Tries on other backends after the first, where the request provably reached none. */
+#define L7_CONNECT_TRIES 3
+/* Chunk framing written around bytes of an answer that came without: 8 hex digits, CRLF; CRLF. */
+#define L7_CHUNK_HEAD 10u
+#define L7_CHUNK_TAIL 2u
+/* Interim answers to one request; more is a fault of the backend. */
+#define L7_INTERIM_MAX 32u
+/* What a backend may say: generous, and bounded. */
+#define TG_ANSWER_HEADERS 512u
+#define TG_ANSWER_HEAD_BYTES (64u * 1024u)
+
+enum front_state {
+	FRONT_IDLE = 0,	   /* between requests: holds no buffer */
+	FRONT_HEAD = 1,	   /* part of a head is there */
+	FRONT_STREAM = 2,  /* a stream runs */
+	FRONT_LINGER = 3   /* our end is sent; takes and drops what still comes */
+};
+
+struct stream;
+
+struct front {
+	struct front_link link; /* first */
+	struct conn conn;
+	struct worker_listener *listener;
+	struct stream *stream;
+	struct buf *in;		/* bytes read, not yet consumed */
+	struct timer timer;	/* phase of the front, or of its stream */
+	struct http1_scan scan;
+	struct ip ip;
+	uint16_t port;
+	uint8_t state;		/* enum front_state */
+	bool draining;		/* no request after this one */
+	uint32_t lingered;	/* bytes dropped while lingering */
+	struct deferred deferred;
+};
+
+enum stream_state {
+	STREAM_CONNECT = 0,
+	STREAM_RELAY = 1,
+	STREAM_TUNNEL = 2,
+	STREAM_REPLY = 3,
+	STREAM_STATE_COUNT
+};
+
+/* How an answer's body goes on to the client. */
+enum stream_coding {
+	CODING_PASS = 0,    /* as it came */
+	CODING_UNCHUNK = 1, /* chunked to an HTTP/1.0 client: framing taken off */
+	CODING_CHUNK = 2    /* until close, to an HTTP/1.1 client: framing put on */
+};
+
+struct stream_request {
+	struct buf *head;	/* rewritten head; kept to the end, for a second try and the log */
+	uint32_t head_sent;
+	struct http1_body body;
+	uint32_t ready;		/* checked body bytes at the start of front->in */
+	uint32_t sent;		/* of those, given to the back */
+	bool can_replay;	/* no byte of the body has been let go */
+	bool is_done;		/* all given to the back */
+	bool is_abandoned;	/* the back takes no more; its answer may still come */
+	bool is_head_method;
+	bool is_idempotent;
+	bool wants_upgrade;
+	bool keep_alive;	/* the client wants to go on */
+	uint8_t minor;
+	/* In `head`. */
+	uint16_t method_n;
+	uint16_t target_at;
+	uint32_t target_n;
+	uint32_t host_at;
+	uint16_t host_n;
+	uint32_t id_at;
+	uint8_t id_n;
+	uint32_t upgrade_at;
+	uint16_t upgrade_n;
+};
+
+struct stream_answer {
+	struct buf *in;		/* bytes from the back */
+	struct buf *head;	/* rewritten heads, or our own answer, on their way out */
+	struct http1_scan scan;
+	struct http1_body body;
+	uint32_t ready;		/* bytes at the start of `in` that may go out */
+	uint32_t final_at;	/* where the final head starts in `head` */
+	uint32_t n_interim;	/* 1xx answers so far */
+	enum stream_coding coding;
+	bool has_head;		/* the final head was read */
+	bool is_started;	/* a byte of the final answer went out */
+	bool any_byte;		/* the back said anything on this try */
+	bool back_keep_alive;
+	bool close_front;	/* the client was told, or must see, that we close */
+	bool reset_front;	/* only a reset shows the client that its answer is cut */
+	bool was_full;		/* the last read filled its buffer */
+	uint16_t status;
+};
+
+struct stream {
+	struct front *front;
+	struct worker *worker;
+	struct worker_service *service; /* NULL: refused before routing */
+	struct lease lease;
+	struct back *back;
+	struct balance_query query;
+	enum stream_state state;
+	uint16_t last_backend;	/* index of the last one tried, or TG_ACCESS_NONE */
+	uint8_t tries;		/* after the first */
+	bool replayed;		/* sent once more on a fresh connection already */
+	enum end_reason reply_reason; /* in STREAM_REPLY */
+	struct stream_request req;
+	struct stream_answer ans;
+	struct tunnel tunnel;	/* in STREAM_TUNNEL */
+	/* Times; unset when not reached. */
+	struct mono begin;
+	struct mono phase;	/* of connect, or the request was sent */
+	struct mono connected;
+	struct mono sent;
+	struct mono answered;
+	struct mono up_progress;
+	struct mono down_progress;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t back_bytes_in;
+	uint64_t back_sent_before; /* back->sent_bytes when this exchange began */
+	SLIST_ENTRY(stream) link;  /* in the worker's free list */
+};
+
+SLIST_HEAD(stream_list, stream);
+
+struct l7_worker {
+	struct http1_parser *request_parser;
+	struct http1_parser *answer_parser;
+	struct stream_list free;
+	unsigned n_free;
+};
+
+/* front.c */
+
+/* The stream is over (and freed): read on, or close. `clean`: nothing of the request is unread. */
+void front_stream_ended(struct front *f, bool keep, bool clean);
+/* Closes; `reset` lets the client see an abort. */
+void front_close(struct front *f, bool reset);
+
+/* stream.c */
+
+/* The head of a request was read, `n` bytes of front->in. */
+void stream_start(struct front *f, struct http_head *head, size_t n);
+/* A request that cannot be read: answered, logged, closed. */
+void stream_refuse(struct front *f, unsigned status, enum end_reason reason);
+/* A report about the front, or its turn to go on. */
+void stream_on_front(struct stream *s);
+void stream_on_back(struct back *b);
+void stream_on_timer(struct stream *s);
+/* Drives the machine until it waits. The stream may be gone afterwards. */
+void stream_run(struct stream *s);
+
+enum step {
+	STEP_PARKED = 0, /* waits for a report or for time */
+	STEP_MORE = 1,	 /* the state changed: go on */
+	STEP_GONE = 2	 /* the stream is freed */
+};
+
+/* request.c: client to backend. */
+enum step request_step(struct stream *s);
+/* Checks the bytes in front->in that are not yet counted in req.ready. False: the stream is in STREAM_REPLY. */
+bool request_scan(struct stream *s);
+/* Everything sent is to be sent again. */
+void request_rewind(struct stream *s);
+/* The first byte of an answer came: no second try, held bytes may go. */
+void request_settle(struct stream *s);
+
+/* answer.c: backend to client. */
+enum step answer_step(struct stream *s);
+/* Sends what is ready. STEP_MORE: all gone. */
+enum step answer_flush(struct stream *s);
+
+/* attempt.c: finding a backend for a stream, again if it must be. */
+enum step attempt_begin(struct stream *s);
+enum step attempt_connect_step(struct stream *s);
+/* The connection failed or closed before a byte of an answer: once more, or 502. */
+enum step attempt_failed(struct stream *s, enum end_reason reason);
+
+/* tunnel.c: after a 101. */
+void stream_tunnel_begin(struct stream *s);
+enum step stream_tunnel_step(struct stream *s);
+uint64_t stream_tunnel_idle_ms(const struct stream *s);
+
+/* forward.c: heads written anew. */
+
+/* Into s->req.head. NONE, or what is wrong. `target` as http_target_read() gave it. */
+enum http_fault forward_request(struct stream *s, struct http_head *head,
+				const struct http_target *target);
+/* Appends to s->ans.head. False: no room. */
+bool forward_answer(struct stream *s, struct http_head *head);
+
+/* reply.c: answers of our own. */
+
+/* Gives the back up and answers with `status`. Where an answer has begun, or there is no memory for
+ * one, the client sees the connection close instead. Always STEP_MORE. */
+enum step stream_reply(struct stream *s, unsigned status, enum end_reason reason);
+
+/* end.c */
+
+/* Logs, counts, gives everything back, tells the front. `s` is gone. `clean`: the back may be reused and the front go on. */
+enum step stream_end(struct stream *s, enum end_reason reason, bool clean);
+struct stream *stream_get(struct front *f); /* NULL: no memory */
+
+static inline struct l7_worker *l7_of(const struct worker *w)
+{
+	return w->l7;
+}
+
+static inline struct mono stream_now(const struct stream *s)
+{
+	return loop_now(s->worker->loop);
+}
+
+#endif

@@ -1,0 +1,361 @@
+/*
+ * proc/proxy.c: the process that reads strangers' bytes.
+ *
+ * Its first thread is the control thread: it hears the parent and the keeper,
+ * keeps the registry and hands views to the workers. It never touches a client.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backend/registry.h"
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "proc/proc.h"
+#include "proc/worker.h"
+
+/* Accepting starts when each backend has its first verdict, or after this. */
+#define SETTLE_MS 3000u
+#define START_MS  10000
+
+struct proxy {
+	int channel;
+	int peer; /* keeper; -1: none now */
+	struct conf *conf;
+	struct segment *segment;
+	struct registry *registry;
+	int *listen_fds; /* [workers][n_listeners] */
+	struct worker_thread *threads;
+	unsigned n_threads; /* initialised */
+	struct loop *loop;
+	struct watch channel_watch;
+	struct watch peer_watch;
+	struct timer settle;
+	bool is_accepting;
+	bool is_stopping;
+};
+
+/* start */
+
+static int
+on_conf(struct proxy *p, int fd)
+{
+	struct err err;
+	size_t n;
+	size_t i;
+
+	if (p->conf != NULL)
+		return -TG_EPROTO;
+	if (conf_load_fd(fd, &p->conf, &err) != 0) {
+		log_write(TG_LOG_ERROR, "cannot read the configuration handed over", "reason=%s",
+			  err.text);
+		return -TG_EINVAL;
+	}
+	n = (size_t)p->conf->workers * p->conf->n_listeners;
+	p->listen_fds = malloc((n + 1) * sizeof(p->listen_fds[0]));
+	if (p->listen_fds == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < n; i++)
+		p->listen_fds[i] = -1;
+	log_init(STDERR_FILENO, p->conf->log.format, p->conf->log.level, "proxy");
+	return 0;
+}
+
+static int
+on_segment(struct proxy *p, int fd)
+{
+	struct err err;
+
+	if (p->segment != NULL)
+		return -TG_EPROTO;
+	if (segment_attach(fd, &p->segment, &err) == 0)
+		return 0;
+	log_write(TG_LOG_ERROR, "cannot map the statistics segment", "reason=%s", err.text);
+	return -TG_EIO;
+}
+
+/* Keeps the descriptor. */
+static int
+on_listen(struct proxy *p, struct message *m)
+{
+	size_t at;
+
+	if (p->conf == NULL || m->u.listen.worker >= p->conf->workers ||
+	    m->u.listen.listener >= p->conf->n_listeners)
+		return -TG_EPROTO;
+	at = (size_t)m->u.listen.worker * p->conf->n_listeners + m->u.listen.listener;
+	if (p->listen_fds[at] >= 0)
+		return -TG_EPROTO;
+	p->listen_fds[at] = m->fd;
+	m->fd = -1;
+	return 0;
+}
+
+static void
+set_peer(struct proxy *p, int fd)
+{
+	if (p->peer >= 0) {
+		watch_stop(p->loop, &p->peer_watch);
+		close(p->peer);
+	}
+	p->peer = fd;
+}
+
+static int
+on_start_message(struct proxy *p, struct message *m)
+{
+	switch (m->type) {
+	case MSG_CONF:
+		return on_conf(p, m->fd);
+	case MSG_SEGMENT:
+		return on_segment(p, m->fd);
+	case MSG_LISTEN:
+		return on_listen(p, m);
+	case MSG_PEER:
+		set_peer(p, m->fd);
+		m->fd = -1;
+		return 0;
+	default:
+		return -TG_EPROTO;
+	}
+}
+
+static bool
+has_all_listeners(const struct proxy *p)
+{
+	size_t n = (size_t)p->conf->workers * p->conf->n_listeners;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (p->listen_fds[i] < 0)
+			return false;
+	}
+	return true;
+}
+
+/* Everything up to MSG_START. */
+static int
+receive_start(struct proxy *p)
+{
+	struct message m;
+	int rc;
+
+	for (;;) {
+		rc = channel_wait(p->channel, START_MS, &m);
+		if (rc != 1)
+			return -TG_EPROTO;
+		if (m.type == MSG_START)
+			break;
+		rc = on_start_message(p, &m);
+		if (m.fd >= 0)
+			close(m.fd);
+		if (rc != 0)
+			return rc;
+	}
+	return p->conf != NULL && p->segment != NULL && has_all_listeners(p) ? 0 : -TG_EPROTO;
+}
+
+static int
+start_threads(struct proxy *p)
+{
+	unsigned i;
+	int rc = 0;
+
+	p->threads = calloc(p->conf->workers, sizeof(p->threads[0]));
+	if (p->threads == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < p->conf->workers && rc == 0; i++) {
+		rc = worker_thread_init(&p->threads[i], i, p->conf, p->segment, p->registry,
+					p->listen_fds + (size_t)i * p->conf->n_listeners);
+		p->n_threads++;
+	}
+	for (i = 0; i < p->conf->workers && rc == 0; i++)
+		rc = worker_thread_start(&p->threads[i]);
+	return rc;
+}
+
+/* views and accepting */
+
+static void
+publish_view(void *arg, uint32_t service, struct view *view)
+{
+	struct proxy *p = arg;
+	unsigned i;
+
+	for (i = 0; i < p->n_threads; i++) {
+		if (worker_thread_set_view(&p->threads[i], service, view_ref(view)) != 0)
+			log_write(TG_LOG_ERROR, "no memory to tell a worker of its backends",
+				  "svc=%s worker=%u", p->conf->services[service].name, i);
+	}
+	view_unref(view);
+}
+
+static void
+start_accepting(struct proxy *p)
+{
+	unsigned i;
+
+	if (p->is_accepting || p->is_stopping)
+		return;
+	p->is_accepting = true;
+	timer_clear(&p->settle);
+	for (i = 0; i < p->n_threads; i++)
+		worker_thread_accept(&p->threads[i]);
+}
+
+static void
+on_settle(struct timer *t)
+{
+	struct proxy *p = (struct proxy *)((char *)t - offsetof(struct proxy, settle));
+
+	log_write(TG_LOG_INFO, "accepting before every backend has its first verdict", NULL);
+	start_accepting(p);
+}
+
+static void
+publish(struct proxy *p)
+{
+	if (registry_publish(p->registry, publish_view, p) != 0)
+		log_write(TG_LOG_ERROR, "no memory for a new set of backends", NULL);
+	if (registry_is_settled(p->registry))
+		start_accepting(p);
+}
+
+/* messages */
+
+static void
+stop(struct proxy *p, uint64_t grace_ms)
+{
+	unsigned i;
+
+	if (p->is_stopping)
+		return;
+	p->is_stopping = true;
+	for (i = 0; i < p->n_threads; i++)
+		worker_thread_drain(&p->threads[i], grace_ms);
+	loop_stop(p->loop);
+}
+
+static void
+on_peer(struct watch *w, unsigned what)
+{
+	struct proxy *p = (struct proxy *)((char *)w - offsetof(struct proxy, peer_watch));
+	struct message m;
+	int rc;
+
+	(void)what;
+	while ((rc = channel_receive(p->peer, &m)) == 1) {
+		if (m.fd >= 0)
+			close(m.fd);
+		if (m.type != MSG_BACKEND || registry_observe(p->registry, &m.u.backend) != 0) {
+			rc = -TG_EPROTO;
+			break;
+		}
+	}
+	publish(p);
+	if (rc == -TG_EAGAIN)
+		return;
+	if (rc != 0)
+		log_write(TG_LOG_ERROR, "the keeper breaks the protocol, not listening to it",
+			  "rc=%d", rc);
+	set_peer(p, -1);
+}
+
+static int
+watch_peer(struct proxy *p)
+{
+	return watch_start_level(p->loop, &p->peer_watch, p->peer, on_peer);
+}
+
+static void
+on_channel(struct watch *w, unsigned what)
+{
+	struct proxy *p = (struct proxy *)((char *)w - offsetof(struct proxy, channel_watch));
+	struct message m;
+	int rc;
+
+	(void)what;
+	while ((rc = channel_receive(p->channel, &m)) == 1) {
+		if (m.type == MSG_STOP) {
+			stop(p, m.u.stop.grace_ms);
+		} else if (m.type == MSG_PEER) {
+			set_peer(p, m.fd);
+			m.fd = -1;
+			if (watch_peer(p) != 0)
+				log_write(TG_LOG_ERROR, "cannot watch the keeper", NULL);
+		}
+		if (m.fd >= 0)
+			close(m.fd);
+	}
+	/* Without a parent nobody watches over us: end, whatever runs. */
+	if (rc != -TG_EAGAIN)
+		_exit(EXIT_FAILURE);
+}
+
+static int
+proxy_serve(struct proxy *p)
+{
+	int rc = receive_start(p);
+
+	if (rc != 0)
+		return rc;
+	segment_reset_gauges(p->segment);
+	p->registry = registry_new(p->conf, p->segment);
+	if (p->registry == NULL)
+		return -TG_ENOMEM;
+	rc = start_threads(p);
+	if (rc == 0)
+		rc = watch_start_level(p->loop, &p->channel_watch, p->channel, on_channel);
+	if (rc == 0 && p->peer >= 0)
+		rc = watch_peer(p);
+	if (rc == 0)
+		rc = channel_send(p->channel, MSG_READY, NULL, 0, -1);
+	if (rc != 0)
+		return rc;
+	timer_init(&p->settle, on_settle);
+	timer_set(p->loop, &p->settle, mono_add_ms(loop_now(p->loop), SETTLE_MS));
+	publish(p);
+	loop_run(p->loop);
+	return 0;
+}
+
+static void
+proxy_fini(struct proxy *p)
+{
+	unsigned i;
+
+	for (i = 0; i < p->n_threads; i++) {
+		/* A start that failed half-way: the threads know of no end yet. */
+		if (p->threads[i].is_running && !p->is_stopping)
+			worker_thread_drain(&p->threads[i], 0);
+		worker_thread_join(&p->threads[i]);
+	}
+	free(p->threads);
+	free(p->listen_fds);
+	registry_free(p->registry);
+	timer_fini(&p->settle);
+	watch_stop(p->loop, &p->channel_watch);
+	set_peer(p, -1);
+	loop_free(p->loop);
+	segment_close(p->segment);
+	conf_unref(p->conf);
+}
+
+int
+proxy_main(int channel_fd)
+{
+	struct proxy p = {.channel = channel_fd, .peer = -1};
+	int rc;
+
+	log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, "proxy");
+	p.loop = loop_new();
+	if (p.loop == NULL) {
+		log_write(TG_LOG_ERROR, "no memory or descriptors for the event loop", NULL);
+		return EXIT_FAILURE;
+	}
+	rc = proxy_serve(&p);
+	if (rc != 0)
+		log_write(TG_LOG_ERROR, "the proxy cannot serve", "rc=%d", rc);
+	proxy_fini(&p);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

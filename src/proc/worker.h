@@ -1,0 +1,39 @@
+/*
+ * proc/worker.h: the threads of the proxy.
+ */
+#ifndef TG_PROC_WORKER_H
+#define TG_PROC_WORKER_H
+
+#include <pthread.h>
+
+#include "backend/registry.h"
+#include "backend/worker.h"
+
+struct worker_thread {
+	struct worker worker;
+	pthread_t thread;
+	bool is_running;
+	struct http_routes **routes; /* [conf->n_listeners], of mode http */
+	struct loop_call accept;
+	struct loop_call drain;
+	struct timer check;	     /* while draining: is all done, is time up */
+	struct mono deadline;	     /* of draining */
+	uint64_t grace_ms;
+};
+
+/* `listen_fds` [conf->n_listeners]: taken over, whatever the result. -TG_ENOMEM. */
+TG_MUST_CHECK int worker_thread_init(struct worker_thread *t, unsigned id, const struct conf *conf,
+				     struct segment *segment, const struct registry *registry,
+				     const int *listen_fds);
+TG_MUST_CHECK int worker_thread_start(struct worker_thread *t);
+/* From the control thread: accept from now on. */
+void worker_thread_accept(struct worker_thread *t);
+/* From the control thread: takes the reference of `view`. -TG_ENOMEM: not delivered, released. */
+TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, uint32_t service,
+					 struct view *view);
+/* From the control thread: stop accepting, finish within `grace_ms`, end. Once. */
+void worker_thread_drain(struct worker_thread *t, uint64_t grace_ms);
+/* Waits for the end of the thread and frees what it had. */
+void worker_thread_join(struct worker_thread *t);
+
+#endif
