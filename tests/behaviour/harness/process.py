@@ -41,7 +41,7 @@ class Program:
     def running(self):
         return self.process.poll() is None
 
-    def signal(self, number):
+    def send_signal(self, number):
         self.process.send_signal(number)
 
     def wait(self, seconds=None):
@@ -54,7 +54,7 @@ class Program:
     def stop(self, number=signal.SIGTERM, status=0):
         """Stops it by pid; another exit status than `status` is a failure (None: any)."""
         if self.running():
-            self.signal(number)
+            self.send_signal(number)
         try:
             ended = self.wait()
         except settings.NotInTime:
