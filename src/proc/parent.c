@@ -14,6 +14,9 @@
 #include "proc/sockets.h"
 #include "proc/supervisor.h"
 
+#define READY_TIMEOUT_MS 10000u
+#define STOP_MARGIN_MS   3000u
+
 enum handled_signal {
 	HANDLED_CHLD = 0,
 	HANDLED_TERM = 1,
@@ -235,6 +238,8 @@ parent_run(struct parent *p, struct err *err)
 			      .segment = p->segment,
 			      .sockets = &p->sockets,
 			      .peer_fd = -1},
+		.ready_timeout_ms = READY_TIMEOUT_MS,
+		.stop_margin_ms = STOP_MARGIN_MS,
 		.on_ready = on_ready,
 		.on_change = on_change,
 	};

@@ -137,7 +137,7 @@ child_start(struct child *c, int peer_fd, struct err *err)
 		return rc;
 	equipment.peer_fd = peer_fd;
 	c->started = mono_read();
-	child_set_state(c, CHILD_STARTING, TG_READY_TIMEOUT_MS);
+	child_set_state(c, CHILD_STARTING, s->ready_timeout_ms);
 	rc = watch_start_level(s->loop, &c->watch, c->channel, on_channel);
 	if (rc < 0)
 		child_condemn(c, "its channel cannot be watched");
@@ -164,11 +164,11 @@ child_schedule(struct child *c)
 	uint64_t life_us = mono_diff_us(mono_read(), c->started);
 	uint64_t wait_ms = backoff_step(&c->backoff, life_us);
 
-	s->on_change(s);
 	if (wait_ms == 0)
 		child_start_again(c);
 	else
 		timer_set(s->loop, &c->timer, mono_add_ms(loop_now_update(s->loop), wait_ms));
+	s->on_change(s);
 }
 
 static void
@@ -298,7 +298,7 @@ stop_next(struct supervisor *s)
 	}
 	if (c->state == CHILD_STOPPING)
 		return;
-	child_set_state(c, CHILD_STOPPING, stop.grace_ms + TG_STOP_MARGIN_MS);
+	child_set_state(c, CHILD_STOPPING, stop.grace_ms + s->stop_margin_ms);
 	if (c->channel < 0 || channel_send(c->channel, MSG_STOP, &stop, sizeof(stop), -1) < 0)
 		child_kill(c); /* dying already */
 }

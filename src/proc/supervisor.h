@@ -27,11 +27,6 @@
 #include "proc/backoff.h"
 #include "proc/child.h"
 
-/* A child that is not ready after this long is taken for dead. */
-#define TG_READY_TIMEOUT_MS 10000u
-/* What the proxy may take beyond the grace it was given, and the keeper in all. */
-#define TG_STOP_MARGIN_MS 3000u
-
 enum child_state {
 	CHILD_DOWN = 0,	    /* no process; the timer may wait for the next start */
 	CHILD_STARTING = 1, /* runs; the timer waits for its READY */
@@ -60,6 +55,8 @@ struct supervisor {
 	const struct privileges *privileges;
 	int program_fd;
 	struct child_equipment equipment; /* but for the peer */
+	uint64_t ready_timeout_ms; /* a child that is not ready after this is taken for dead */
+	uint64_t stop_margin_ms; /* the proxy may take this beyond its grace, the keeper in all */
 	/* Both children were ready for the first time. Once. */
 	void (*on_ready)(struct supervisor *s);
 	/* A child was started again and is ready, or died: for the status line. */
@@ -71,7 +68,7 @@ struct supervisor {
 	uint64_t grace_ms;
 };
 
-/* The caller sets loop, privileges, program_fd, equipment and the callbacks before. */
+/* The caller sets everything up to the callbacks before. */
 void supervisor_init(struct supervisor *s);
 /* No child may be left. */
 void supervisor_fini(struct supervisor *s);

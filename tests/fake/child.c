@@ -1,0 +1,135 @@
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fake/child.h"
+#include "ipc/channel.h"
+#include "proc/proc.h"
+
+#define WAIT_MS 20000
+
+/* Exit statuses tell the test what went wrong. */
+enum fake_status {
+	FAKE_STOPPED = 0,
+	FAKE_DIED = 7,
+	FAKE_WRONG_MESSAGE = 8,
+	FAKE_CHANNEL_CLOSED = 9
+};
+
+static const char *
+variable(enum child_role role)
+{
+	return role == CHILD_PROXY ? "TG_FAKE_PROXY" : "TG_FAKE_KEEPER";
+}
+
+void
+fake_child_set(enum child_role role, const char *behaviour)
+{
+	setenv(variable(role), behaviour, 1);
+}
+
+static enum msg_type
+take(void)
+{
+	struct message m;
+
+	if (channel_wait(TG_CHANNEL_FD, WAIT_MS, &m) != 1)
+		_exit(FAKE_CHANNEL_CLOSED);
+	if (m.fd >= 0)
+		close(m.fd);
+	return m.type;
+}
+
+static void
+want(bool is_right)
+{
+	if (!is_right)
+		_exit(FAKE_WRONG_MESSAGE);
+}
+
+/* CONF, SEGMENT, what the role gets, PEER, START. */
+static void
+take_equipment(enum child_role role)
+{
+	enum msg_type type;
+
+	want(take() == MSG_CONF);
+	want(take() == MSG_SEGMENT);
+	type = take();
+	while (role == CHILD_PROXY ? type == MSG_LISTEN : type == MSG_ADMIN || type == MSG_LOG_FILE)
+		type = take();
+	want(type == MSG_PEER);
+	want(take() == MSG_START);
+}
+
+static void
+say(enum msg_type type, const void *payload, size_t n)
+{
+	if (channel_send(TG_CHANNEL_FD, type, payload, n, -1) < 0)
+		_exit(FAKE_CHANNEL_CLOSED);
+}
+
+static void
+block_go(sigset_t *go)
+{
+	sigemptyset(go);
+	sigaddset(go, SIGUSR1);
+	sigprocmask(SIG_BLOCK, go, NULL);
+}
+
+static void
+misbehave(const char *behaviour, const sigset_t *go)
+{
+	struct msg_stop stop = {0};
+	int signo;
+
+	if (strcmp(behaviour, "obey") == 0)
+		return;
+	sigwait(go, &signo);
+	if (strcmp(behaviour, "chatty") == 0)
+		say(MSG_STOP, &stop, sizeof(stop));
+	if (strcmp(behaviour, "garbled") == 0 && send(TG_CHANNEL_FD, "?", 1, 0) != 1)
+		_exit(FAKE_CHANNEL_CLOSED);
+	if (strcmp(behaviour, "hang-up") == 0)
+		close(TG_CHANNEL_FD);
+	for (;;)
+		pause();
+}
+
+static void __attribute__((noreturn)) play(enum child_role role)
+{
+	const char *behaviour = getenv(variable(role));
+	sigset_t go;
+
+	if (behaviour == NULL)
+		behaviour = "obey";
+	block_go(&go);
+	take_equipment(role);
+	if (strcmp(behaviour, "die") == 0)
+		_exit(FAKE_DIED);
+	if (strcmp(behaviour, "silent") != 0)
+		say(MSG_READY, NULL, 0);
+	misbehave(behaviour, &go);
+	for (;;) {
+		enum msg_type type = take();
+
+		if (type == MSG_STOP)
+			_exit(FAKE_STOPPED);
+		want(type == MSG_PEER);
+	}
+}
+
+void
+fake_child_run(int argc, char **argv)
+{
+	if (argc != 2)
+		return;
+	if (strcmp(argv[1], TG_ROLE_ARG "proxy") == 0)
+		play(CHILD_PROXY);
+	if (strcmp(argv[1], TG_ROLE_ARG "keeper") == 0)
+		play(CHILD_KEEPER);
+}

@@ -1,0 +1,26 @@
+/*
+ * fake/child.h: the test program plays proxy and keeper.
+ *
+ * child_spawn() executes the running program again, so a test whose main()
+ * calls fake_child_run() first gets children that do as the environment says:
+ * TG_FAKE_PROXY and TG_FAKE_KEEPER, one of
+ *
+ *	obey	 takes the start-up messages in order, is ready, stops when told
+ *	die	 ends with status 7 instead of being ready
+ *	silent	 is never ready
+ *	deaf	 is ready, does not stop
+ *	chatty	 is ready; at SIGUSR1 says what a child has no right to say
+ *	garbled	 is ready; at SIGUSR1 sends bytes that are no message
+ *	hang-up	 is ready; at SIGUSR1 closes its channel and lives on
+ */
+#ifndef TG_TESTS_FAKE_CHILD_H
+#define TG_TESTS_FAKE_CHILD_H
+
+#include "proc/child.h"
+
+/* Does not return when this process is a child. */
+void fake_child_run(int argc, char **argv);
+/* Chooses what the next children of this role do. */
+void fake_child_set(enum child_role role, const char *behaviour);
+
+#endif

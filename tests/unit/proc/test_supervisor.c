@@ -1,0 +1,318 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "fake/child.h"
+#include "proc/supervisor.h"
+
+#define TEST_TIMEOUT_MS 20000
+
+/* One run of a supervisor with fake children. */
+struct run {
+	struct supervisor supervisor;
+	struct loop_signal child_signal;
+	struct segment *segment;
+	struct sockets sockets;
+	struct privileges privileges;
+	struct timer give_up;
+	unsigned ready;              /* calls of on_ready */
+	void (*step)(struct run *r); /* what the test does each time both children are up */
+	unsigned restarts;
+	bool stops_in_back_off;
+	pid_t first_pid[CHILD_ROLE_COUNT];
+	bool is_late;
+};
+
+static struct run run;
+
+static void
+on_child_signal(struct loop_signal *s, int signo)
+{
+	(void)s;
+	(void)signo;
+	supervisor_reap(&run.supervisor);
+}
+
+static void
+on_ready(struct supervisor *s)
+{
+	run.ready++;
+	for (int i = 0; i < CHILD_ROLE_COUNT; i++)
+		run.first_pid[i] = s->children[i].pid;
+	run.step(&run);
+}
+
+static void
+on_change(struct supervisor *s)
+{
+	if (run.stops_in_back_off && s->children[CHILD_PROXY].backoff.next_ms > TG_BACKOFF_FIRST_MS)
+		supervisor_stop(s, 1000);
+	if (s->children[CHILD_PROXY].state != CHILD_UP ||
+	    s->children[CHILD_KEEPER].state != CHILD_UP)
+		return;
+	run.restarts++;
+	run.step(&run);
+}
+
+static void
+on_give_up(struct timer *t)
+{
+	(void)t;
+	run.is_late = true;
+	supervisor_kill(&run.supervisor);
+}
+
+static int
+setup(void **state)
+{
+	struct supervisor *s = &run.supervisor;
+
+	*state = &run;
+	memset(&run, 0, sizeof(run));
+	fake_child_set(CHILD_PROXY, "obey");
+	fake_child_set(CHILD_KEEPER, "obey");
+	run.sockets = (struct sockets){.admin_fd = -1, .log_fd = -1};
+	s->loop = loop_new();
+	s->privileges = &run.privileges;
+	s->ready_timeout_ms = TEST_TIMEOUT_MS;
+	s->stop_margin_ms = TEST_TIMEOUT_MS;
+	s->on_ready = on_ready;
+	s->on_change = on_change;
+	if (s->loop == NULL || segment_create(1, 1, TG_RING_SIZE_MIN, &run.segment, NULL) != 0 ||
+	    child_open_program(&s->program_fd, NULL) != 0)
+		return -1;
+	s->equipment = (struct child_equipment){
+		.conf_fd = 0, .segment = run.segment, .sockets = &run.sockets, .peer_fd = -1};
+	return loop_signal_start(s->loop, &run.child_signal, SIGCHLD, on_child_signal);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	loop_signal_stop(&run.child_signal);
+	loop_free(run.supervisor.loop);
+	segment_close(run.segment);
+	close(run.supervisor.program_fd);
+	return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD ? 0 : -1;
+}
+
+/* From the start to the end of both children, `step` at each time both are up. */
+static void
+run_all(void (*step)(struct run *r))
+{
+	struct supervisor *s = &run.supervisor;
+	struct err err = {""};
+
+	run.step = step;
+	supervisor_init(s);
+	timer_init(&run.give_up, on_give_up);
+	timer_set(s->loop, &run.give_up, mono_add_ms(loop_now_update(s->loop), TEST_TIMEOUT_MS));
+	if (supervisor_start(s, &err) != 0)
+		fail_msg("%s", err.text);
+	loop_run(s->loop);
+	timer_fini(&run.give_up);
+	supervisor_fini(s);
+	assert_false(run.is_late);
+}
+
+static void
+stop(struct run *r)
+{
+	supervisor_stop(&r->supervisor, 1000);
+	supervisor_stop(&r->supervisor, 1000); /* a second order changes nothing */
+}
+
+static void
+starts_and_stops(void **state)
+{
+	(void)state;
+	run_all(stop);
+	assert_int_equal(run.ready, 1);
+	assert_false(run.supervisor.has_failed);
+}
+
+static void
+death_before_ready_ends_it(void **state)
+{
+	for (int role = 0; role < CHILD_ROLE_COUNT; role++) {
+		if (role > 0)
+			assert_int_equal(teardown(state) | setup(state), 0);
+		fake_child_set((enum child_role)role, "die");
+		run_all(stop);
+		assert_int_equal(run.ready, 0);
+		assert_true(run.supervisor.has_failed);
+	}
+}
+
+static void
+silence_before_ready_ends_it(void **state)
+{
+	(void)state;
+	fake_child_set(CHILD_PROXY, "silent");
+	run.supervisor.ready_timeout_ms = 100;
+	run_all(stop);
+	assert_int_equal(run.ready, 0);
+	assert_true(run.supervisor.has_failed);
+}
+
+static void
+kill_each_then_stop(struct run *r)
+{
+	if (r->restarts < CHILD_ROLE_COUNT)
+		kill(r->supervisor.children[r->restarts].pid, SIGKILL);
+	else
+		stop(r);
+}
+
+static void
+killed_child_is_started_again(void **state)
+{
+	(void)state;
+	run_all(kill_each_then_stop);
+	assert_int_equal(run.ready, 1);
+	assert_int_equal(run.restarts, 2);
+	assert_false(run.supervisor.has_failed);
+}
+
+static void
+kill_both_then_stop(struct run *r)
+{
+	if (r->restarts == 0) {
+		kill(r->supervisor.children[CHILD_PROXY].pid, SIGKILL);
+		kill(r->supervisor.children[CHILD_KEEPER].pid, SIGKILL);
+	} else {
+		stop(r);
+	}
+}
+
+static void
+both_killed_are_started_again(void **state)
+{
+	(void)state;
+	run_all(kill_both_then_stop);
+	assert_false(run.supervisor.has_failed);
+	for (int i = 0; i < CHILD_ROLE_COUNT; i++)
+		assert_int_equal(run.supervisor.children[i].backoff.next_ms, TG_BACKOFF_FIRST_MS);
+}
+
+static void
+kill_proxy_thrice_then_stop(struct run *r)
+{
+	if (r->restarts < 3)
+		kill(r->supervisor.children[CHILD_PROXY].pid, SIGKILL);
+	else
+		stop(r);
+}
+
+static void
+repeated_deaths_slow_down(void **state)
+{
+	struct mono before = mono_read();
+
+	(void)state;
+	run_all(kill_proxy_thrice_then_stop);
+	assert_true(mono_diff_us(mono_read(), before) >= 300000); /* 0 + 100 + 200 ms */
+	assert_int_equal(run.supervisor.children[CHILD_PROXY].backoff.next_ms, 400);
+	assert_int_equal(run.supervisor.children[CHILD_KEEPER].backoff.next_ms, 0);
+}
+
+static void
+misbehave_then_stop(struct run *r)
+{
+	fake_child_set(CHILD_KEEPER, "obey"); /* the next one */
+	if (r->restarts == 0)
+		kill(r->supervisor.children[CHILD_KEEPER].pid, SIGUSR1);
+	else
+		stop(r);
+}
+
+static void
+child_that_breaks_the_channel_is_replaced(void **state)
+{
+	static const char *const behaviours[] = {"chatty", "garbled", "hang-up"};
+
+	for (size_t i = 0; i < sizeof(behaviours) / sizeof(behaviours[0]); i++) {
+		if (i > 0)
+			assert_int_equal(teardown(state) | setup(state), 0);
+		fake_child_set(CHILD_KEEPER, behaviours[i]);
+		run_all(misbehave_then_stop);
+		assert_int_equal(run.restarts, 1);
+	}
+}
+
+static void
+deaf_child_is_killed_in_the_end(void **state)
+{
+	(void)state;
+	fake_child_set(CHILD_KEEPER, "deaf");
+	run.supervisor.stop_margin_ms = 100;
+	run_all(stop);
+	assert_true(run.supervisor.has_failed);
+}
+
+static void
+kill_at_once(struct run *r)
+{
+	supervisor_stop(&r->supervisor, 1000000);
+	supervisor_kill(&r->supervisor);
+}
+
+static void
+kill_ends_a_stop_that_hangs(void **state)
+{
+	(void)state;
+	fake_child_set(CHILD_PROXY, "deaf");
+	run_all(kill_at_once);
+	assert_true(run.supervisor.has_failed);
+}
+
+static void
+kill_proxy_and_stop_in_its_back_off(struct run *r)
+{
+	r->stops_in_back_off = true;
+	kill(r->supervisor.children[CHILD_PROXY].pid, SIGKILL);
+}
+
+static void
+stop_while_a_child_waits_for_its_restart(void **state)
+{
+	(void)state;
+	run_all(kill_proxy_and_stop_in_its_back_off);
+	assert_int_equal(run.restarts, 1);
+	assert_int_equal(run.supervisor.children[CHILD_PROXY].state, CHILD_DOWN);
+	assert_false(run.supervisor.has_failed);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(starts_and_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(death_before_ready_ends_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(silence_before_ready_ends_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(killed_child_is_started_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(both_killed_are_started_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(repeated_deaths_slow_down, setup, teardown),
+		cmocka_unit_test_setup_teardown(child_that_breaks_the_channel_is_replaced, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(deaf_child_is_killed_in_the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(kill_ends_a_stop_that_hangs, setup, teardown),
+		cmocka_unit_test_setup_teardown(stop_while_a_child_waits_for_its_restart, setup,
+						teardown),
+	};
+
+	fake_child_run(argc, argv);
+	log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_ERROR, "test");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
