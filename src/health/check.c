@@ -1,0 +1,105 @@
+#include "health/check.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *
+check_result_str(unsigned result)
+{
+	static const char *const words[TG_CHECK_COUNT] = {
+#define CHECK_WORD(id, word, help) [TG_CHECK_##id] = word,
+		TG_CHECK_RESULTS(CHECK_WORD)
+#undef CHECK_WORD
+	};
+
+	return result < TG_CHECK_COUNT ? words[result] : "?";
+}
+
+bool
+check_result_is_pass(enum check_result result)
+{
+	return result == TG_CHECK_L4_OK || result == TG_CHECK_L7_OK;
+}
+
+void
+check_outcome_set(struct check_outcome *o, enum check_result result, const char *fmt, ...)
+{
+	va_list ap;
+
+	o->result = result;
+	o->status = 0;
+	va_start(ap, fmt);
+	vsnprintf(o->text, sizeof(o->text), fmt, ap);
+	va_end(ap);
+}
+
+void
+check_outcome_set_errno(struct check_outcome *o, enum check_result result, int error)
+{
+	check_outcome_set(o, result, "%s", strerror(error));
+	o->text[0] = (char)tolower((unsigned char)o->text[0]);
+}
+
+const struct check_ops *
+check_ops_find(enum conf_health type)
+{
+	switch (type) {
+	case TG_HEALTH_TCP:
+		return &check_tcp;
+	case TG_HEALTH_HTTP:
+		return &check_http;
+	case TG_HEALTH_NONE:
+	case TG_HEALTH_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+int
+check_start(struct check *c, struct loop *loop, const struct check_ops *ops,
+	    const struct check_target *target, check_done_cb *done, struct check_outcome *ret)
+{
+	int rc;
+
+	*c = (struct check){.ops = ops, .target = target, .done = done, .loop = loop};
+	c->conn.fd = -1;
+	c->is_running = true;
+	rc = ops->start(c, ret);
+	if (rc < 0)
+		check_stop(c);
+	return rc;
+}
+
+void
+check_stop(struct check *c)
+{
+	if (!c->is_running)
+		return;
+	c->is_running = false;
+	c->ops->stop(c);
+}
+
+void
+check_outcome_timeout(const struct check *c, struct check_outcome *ret)
+{
+	if ((c->conn.flags & CONN_CONNECTING) != 0)
+		check_outcome_set(ret, TG_CHECK_L4_TIMEOUT, "connect timeout");
+	else
+		check_outcome_set(ret, TG_CHECK_L7_TIMEOUT, "answer timeout");
+}
+
+void
+check_finish(struct check *c, const struct check_outcome *outcome)
+{
+	check_stop(c);
+	c->done(c, outcome);
+}
+
+struct check *
+check_of_watch(struct watch *w)
+{
+	return (struct check *)(void *)((char *)w - offsetof(struct check, conn.watch));
+}

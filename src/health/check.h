@@ -1,0 +1,106 @@
+/*
+ * health/check.h: one check under way, and the kinds of checks.
+ *
+ * A kind is one file with one const table. A check ends by check_finish(),
+ * once, or by check_stop() from above (its deadline, a new address, shutdown).
+ */
+#ifndef TG_HEALTH_CHECK_H
+#define TG_HEALTH_CHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "conf/conf.h"
+#include "loop/loop.h"
+#include "net/conn.h"
+
+/* What came out; the words are those of HAProxy's check_status column. */
+#define TG_CHECK_RESULTS(X)                                                \
+	X(NONE, "INI", "no check has ended yet")                           \
+	X(UNCHECKED, "UNK", "this backend is not checked")                 \
+	X(RESOLVE, "RSLV", "the name has no address")                      \
+	X(SOCKET, "SOCKERR", "the system refused a socket or memory")      \
+	X(L4_OK, "L4OK", "the connection was made")                        \
+	X(L4_TIMEOUT, "L4TOUT", "the connection was not made in time")     \
+	X(L4_REFUSED, "L4CON", "the connection failed")                    \
+	X(L7_OK, "L7OK", "the answer is as expected")                      \
+	X(L7_TIMEOUT, "L7TOUT", "the answer did not end in time")          \
+	X(L7_INVALID, "L7RSP", "the answer is cut, not valid or has another body") \
+	X(L7_STATUS, "L7STS", "the status is not an expected one")
+
+enum check_result {
+#define TG_CHECK_ENUM(id, word, help) TG_CHECK_##id,
+	TG_CHECK_RESULTS(TG_CHECK_ENUM)
+#undef TG_CHECK_ENUM
+	TG_CHECK_COUNT
+};
+
+/* The word; "?" outside the enum. */
+const char *check_result_str(unsigned result);
+bool check_result_is_pass(enum check_result result);
+
+/* A value. */
+struct check_outcome {
+	enum check_result result;
+	uint16_t status; /* HTTP status; 0: none */
+	char text[96];	 /* the reason in words, for logs and statistics; own words only */
+};
+
+/* Fills an outcome. */
+void check_outcome_set(struct check_outcome *o, enum check_result result, const char *fmt, ...)
+	TG_PRINTF(3, 4);
+/* The same for a failed call on the connection: text from `error`, an errno value. */
+void check_outcome_set_errno(struct check_outcome *o, enum check_result result, int error);
+
+/* Who is asked. Owned by the probe; unchanged while a check is under way. */
+struct check_target {
+	const struct conf_health_check *conf;
+	const struct conf_backend *backend;
+	struct addr addr; /* with the check's port */
+};
+
+struct check_ops;
+struct check;
+/* Told once, from the loop, never from inside check_start(). The check is stopped already. */
+typedef void check_done_cb(struct check *c, const struct check_outcome *outcome);
+
+/* Storage is the probe's, zeroed first. */
+struct check {
+	const struct check_ops *ops;
+	const struct check_target *target;
+	check_done_cb *done;
+	struct loop *loop;
+	struct conn conn;
+	bool is_running;
+	void *state; /* the kind's own, from start to stop */
+};
+
+struct check_ops {
+	const char *name; /* the word in the configuration */
+	/* Begins; 0, or negative with the outcome filled. Never calls check_finish() itself. */
+	int (*start)(struct check *c, struct check_outcome *ret);
+	/* Releases what start and later events took; after any end, and after a failed start. */
+	void (*stop)(struct check *c);
+};
+
+/* One file each; NULL for TG_HEALTH_NONE. */
+extern const struct check_ops check_tcp;
+extern const struct check_ops check_http;
+const struct check_ops *check_ops_find(enum conf_health type);
+
+/* Begins one check. 0, or negative with the outcome filled and `done` never called. */
+TG_MUST_CHECK int check_start(struct check *c, struct loop *loop, const struct check_ops *ops,
+			      const struct check_target *target, check_done_cb *done,
+			      struct check_outcome *ret);
+/* Ends it without a word. Idempotent. */
+void check_stop(struct check *c);
+/* What a deadline means for it at this moment. Before check_stop(). */
+void check_outcome_timeout(const struct check *c, struct check_outcome *ret);
+
+/* For kinds: the check is decided. `c` may be started again inside. */
+void check_finish(struct check *c, const struct check_outcome *outcome);
+/* For kinds: the check a connection's watch belongs to. */
+struct check *check_of_watch(struct watch *w);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * health/health.h: the probes of all backends and what they found.
+ *
+ * One probe per backend of the configuration. It sleeps until the backend has
+ * an address, checks it at once, then every interval (give or take the
+ * jitter), and tells each change of state or address. At most
+ * TG_HEALTH_RUNNING_MAX checks are under way; the others wait their turn in
+ * order. A backend whose service has no check is up as soon as it has an
+ * address.
+ */
+#ifndef TG_HEALTH_HEALTH_H
+#define TG_HEALTH_HEALTH_H
+
+#include <stdbool.h>
+
+#include "conf/conf.h"
+#include "health/check.h"
+#include "health/verdict.h"
+#include "loop/loop.h"
+
+#define TG_HEALTH_RUNNING_MAX 512u
+
+/* What is known of one backend. Read-only outside health/. */
+struct health_status {
+	struct verdict verdict;
+	bool has_addr;
+	struct addr addr;	   /* where traffic goes */
+	struct check_outcome last; /* of the last check that ended */
+	uint64_t last_us;	   /* how long that took */
+	struct mono last_end;	   /* when; unset: never */
+	uint64_t passes;
+	uint64_t failures;
+};
+
+struct health;
+
+/* State or address of a backend is another one. From the loop, or inside health_set_addr() and
+ * health_set_no_addr(). */
+typedef void health_change_cb(void *user, unsigned service, unsigned backend);
+
+/* Owned by the caller; keeps `conf` and `loop`, which must outlive it. NULL: no memory. */
+struct health *health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
+			  void *user);
+void health_free(struct health *health); /* NULL allowed */
+
+/* The backend is at `addr` now. A new address starts all over: checking, one check at once. */
+void health_set_addr(struct health *health, unsigned service, unsigned backend,
+		     const struct addr *addr);
+/* Its name has no address yet; `why` in words for log and statistics. Down, until it has one. */
+void health_set_no_addr(struct health *health, unsigned service, unsigned backend,
+			const char *why);
+
+/* Indexes as in the configuration. Valid until health_free(). */
+const struct health_status *health_status(const struct health *health, unsigned service,
+					  unsigned backend);
+
+#endif

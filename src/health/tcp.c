@@ -1,0 +1,44 @@
+/* health/tcp.c: a backend passes when a connection to it can be made. */
+#include <errno.h>
+
+#include "health/check.h"
+
+static void
+on_event(struct watch *w, unsigned what)
+{
+	struct check *c = check_of_watch(w);
+	struct check_outcome outcome;
+	int rc;
+
+	conn_note(&c->conn, what);
+	rc = conn_connected(&c->conn);
+	if (rc == -TG_EAGAIN)
+		return;
+	if (rc == 0)
+		check_outcome_set(&outcome, TG_CHECK_L4_OK, "connected");
+	else
+		check_outcome_set_errno(&outcome, TG_CHECK_L4_REFUSED, errno);
+	check_finish(c, &outcome);
+}
+
+static int
+tcp_start(struct check *c, struct check_outcome *ret)
+{
+	int rc = conn_connect(&c->conn, c->loop, &c->target->addr, on_event);
+
+	if (rc < 0)
+		check_outcome_set_errno(ret, TG_CHECK_L4_REFUSED, errno);
+	return rc;
+}
+
+static void
+tcp_stop(struct check *c)
+{
+	conn_close(&c->conn);
+}
+
+const struct check_ops check_tcp = {
+	.name = "tcp",
+	.start = tcp_start,
+	.stop = tcp_stop,
+};

@@ -1,0 +1,490 @@
+/* The probes against real sockets on loopback, all in one loop. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "health/health.h"
+
+#define DEADLINE_MS 10000u
+
+/* A backend that answers each connection with `answer`; NULL: never. */
+struct server {
+	struct watch watch;
+	struct addr addr;
+	int fd;
+	const char *answer;
+	char request[1024];
+	unsigned n_connections;
+	struct watch client; /* the newest connection */
+	int client_fd;
+};
+
+struct fixture {
+	struct loop *loop;
+	struct timer deadline;
+	struct server server;
+	uint16_t expect[2][2];
+	struct conf_backend backends[2];
+	struct conf_service service;
+	struct conf conf;
+	struct health *health;
+	enum backend_health wanted; /* the loop stops when the first backend is there */
+	unsigned changes;
+	bool too_late;
+};
+
+static char name_site[] = "site";
+static char name_b1[] = "b1";
+static char name_b2[] = "b2";
+static char text_get[] = "GET";
+static char text_path[] = "/healthz";
+static char text_needle[] = "all well";
+
+static void
+on_deadline(struct timer *t)
+{
+	struct fixture *f =
+		(struct fixture *)(void *)((char *)t - offsetof(struct fixture, deadline));
+
+	f->too_late = true;
+	loop_stop(f->loop);
+}
+
+static void
+on_change(void *user, unsigned service, unsigned backend)
+{
+	struct fixture *f = user;
+
+	assert_int_equal(service, 0);
+	f->changes++;
+	if (backend == 0 && health_status(f->health, 0, 0)->verdict.state == f->wanted)
+		loop_stop(f->loop);
+}
+
+static void
+server_drop_client(struct fixture *f)
+{
+	if (f->server.client_fd < 0)
+		return;
+	watch_stop(f->loop, &f->server.client);
+	close(f->server.client_fd);
+	f->server.client_fd = -1;
+}
+
+static void
+on_client(struct watch *w, unsigned what)
+{
+	struct fixture *f =
+		(struct fixture *)(void *)((char *)w - offsetof(struct fixture, server.client));
+	struct server *s = &f->server;
+	ssize_t n = recv(s->client_fd, s->request, sizeof(s->request) - 1, 0);
+
+	(void)what;
+	if (n > 0 && s->answer == NULL)
+		return;
+	s->request[n > 0 ? n : 0] = '\0';
+	if (n > 0)
+		assert_int_equal(send(s->client_fd, s->answer, strlen(s->answer), MSG_NOSIGNAL),
+				 strlen(s->answer));
+	server_drop_client(f);
+}
+
+static void
+on_connection(struct watch *w, unsigned what)
+{
+	struct fixture *f =
+		(struct fixture *)(void *)((char *)w - offsetof(struct fixture, server.watch));
+	struct server *s = &f->server;
+
+	(void)what;
+	server_drop_client(f);
+	s->client_fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(s->client_fd >= 0);
+	s->n_connections++;
+	assert_int_equal(watch_start_level(f->loop, &s->client, s->client_fd, on_client), 0);
+}
+
+static void
+server_listen(struct fixture *f, const char *address)
+{
+	struct server *s = &f->server;
+	struct endpoint e;
+
+	/* Port 9 stands for "any": the kernel chooses. */
+	assert_int_equal(endpoint_parse(address, 0, &e, NULL), 0);
+	if (e.addr.u.sa.sa_family == AF_INET)
+		e.addr.u.in.sin_port = 0;
+	s->addr = e.addr;
+	s->fd = socket(e.addr.u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_true(s->fd >= 0);
+	assert_int_equal(bind(s->fd, &s->addr.u.sa, s->addr.len), 0);
+	assert_int_equal(listen(s->fd, 16), 0);
+	if (e.addr.u.sa.sa_family == AF_INET)
+		assert_int_equal(getsockname(s->fd, &s->addr.u.sa, &s->addr.len), 0);
+	assert_int_equal(watch_start_level(f->loop, &s->watch, s->fd, on_connection), 0);
+}
+
+static void
+server_close(struct fixture *f)
+{
+	if (f->server.fd < 0)
+		return;
+	watch_stop(f->loop, &f->server.watch);
+	close(f->server.fd);
+	f->server.fd = -1;
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return -1;
+	f->loop = loop_new();
+	timer_init(&f->deadline, on_deadline);
+	f->server.fd = -1;
+	f->server.client_fd = -1;
+	f->wanted = TG_BACKEND_HEALTH_COUNT;
+	f->expect[0][0] = 200;
+	f->expect[0][1] = 399;
+	f->backends[0] = (struct conf_backend){.name = name_b1, .index = 0};
+	f->backends[1] = (struct conf_backend){.name = name_b2, .index = 1};
+	f->service = (struct conf_service){
+		.name = name_site,
+		.backends = f->backends,
+		.n_backends = 1,
+		.health = {.type = TG_HEALTH_HTTP,
+			   .interval_ms = 40,
+			   .timeout_ms = 2000,
+			   .rise = 2,
+			   .fall = 2,
+			   .jitter_percent = 10,
+			   .method = text_get,
+			   .path = text_path,
+			   .expect_ranges = f->expect,
+			   .n_expect_ranges = 1},
+	};
+	f->conf.services = &f->service;
+	f->conf.n_services = 1;
+	*state = f;
+	return f->loop != NULL ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	health_free(f->health);
+	server_close(f);
+	server_drop_client(f);
+	timer_fini(&f->deadline);
+	loop_free(f->loop);
+	free(f);
+	return 0;
+}
+
+static void
+start(struct fixture *f)
+{
+	f->health = health_new(f->loop, &f->conf, on_change, f);
+	assert_non_null(f->health);
+}
+
+/* Turns until the first backend is `wanted`. */
+static const struct health_status *
+run_until(struct fixture *f, enum backend_health wanted)
+{
+	f->wanted = wanted;
+	timer_set(f->loop, &f->deadline, mono_add_ms(loop_now_update(f->loop), DEADLINE_MS));
+	if (health_status(f->health, 0, 0)->verdict.state != wanted)
+		loop_run(f->loop);
+	assert_false(f->too_late);
+	f->wanted = TG_BACKEND_HEALTH_COUNT;
+	timer_clear(&f->deadline);
+	return health_status(f->health, 0, 0);
+}
+
+static void
+http_goes_up_with_the_first_pass(void **state)
+{
+	struct fixture *f = *state;
+	const struct health_status *s;
+	char host[TG_ADDR_STRLEN + 16];
+	char addr[TG_ADDR_STRLEN];
+
+	f->server.answer = "HTTP/1.1 204 No Content\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	s = health_status(f->health, 0, 0);
+	assert_int_equal(s->verdict.state, TG_HEALTH_CHECKING);
+	assert_int_equal(s->last.result, TG_CHECK_NONE);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	s = run_until(f, TG_HEALTH_UP);
+	assert_int_equal(s->last.result, TG_CHECK_L7_OK);
+	assert_int_equal(s->last.status, 204);
+	assert_int_equal(s->passes, 1);
+	assert_true(addr_equal(&s->addr, &f->server.addr));
+	assert_memory_equal(f->server.request, "GET /healthz HTTP/1.1\r\n", 23);
+	snprintf(host, sizeof(host), "\r\nHost: %s\r\n",
+		 addr_format(&f->server.addr, addr, sizeof(addr)));
+	assert_non_null(strstr(f->server.request, host));
+	assert_non_null(strstr(f->server.request, "\r\nConnection: close\r\n"));
+	assert_non_null(strstr(f->server.request, "\r\nUser-Agent: tidegate/"));
+}
+
+static void
+status_out_of_range_is_down(void **state)
+{
+	struct fixture *f = *state;
+	const struct health_status *s;
+
+	f->server.answer = "HTTP/1.1 503 Busy\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	s = run_until(f, TG_HEALTH_DOWN);
+	assert_int_equal(s->last.result, TG_CHECK_L7_STATUS);
+	assert_string_equal(s->last.text, "status 503");
+	assert_int_equal(s->verdict.downs, 0);
+}
+
+static void
+falls_and_rises_again(void **state)
+{
+	struct fixture *f = *state;
+	const struct health_status *s;
+
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	run_until(f, TG_HEALTH_UP);
+	f->server.answer = "HTTP/1.1 500 Oops\r\n\r\n";
+	s = run_until(f, TG_HEALTH_DOWN);
+	assert_int_equal(s->failures, 2);
+	assert_int_equal(s->verdict.downs, 1);
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	s = run_until(f, TG_HEALTH_UP);
+	assert_int_equal(s->passes, f->server.n_connections - 2);
+	assert_true(s->verdict.down_us > 0);
+}
+
+static void
+body_must_hold_the_substring(void **state)
+{
+	struct fixture *f = *state;
+
+	f->service.health.body = text_needle;
+	f->server.answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+			   "4\r\nall \r\n4\r\nwell\r\n0\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	run_until(f, TG_HEALTH_UP);
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\nall ill";
+	assert_string_equal(run_until(f, TG_HEALTH_DOWN)->last.text, "body does not match");
+}
+
+static void
+what_is_not_http_is_down(void **state)
+{
+	struct fixture *f = *state;
+
+	f->server.answer = "SSH-2.0-OpenSSH\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	assert_string_equal(run_until(f, TG_HEALTH_DOWN)->last.text, "answer is not valid");
+}
+
+static void
+refused_connection_is_down(void **state)
+{
+	struct fixture *f = *state;
+	const struct health_status *s;
+
+	f->service.health.type = TG_HEALTH_TCP;
+	server_listen(f, "127.0.0.1:9");
+	server_close(f);
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	s = run_until(f, TG_HEALTH_DOWN);
+	assert_int_equal(s->last.result, TG_CHECK_L4_REFUSED);
+	assert_string_equal(s->last.text, "connection refused");
+}
+
+static void
+silent_backend_times_out(void **state)
+{
+	struct fixture *f = *state;
+	const struct health_status *s;
+
+	f->service.health.timeout_ms = 100;
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	s = run_until(f, TG_HEALTH_DOWN);
+	assert_int_equal(s->last.result, TG_CHECK_L7_TIMEOUT);
+	assert_string_equal(s->last.text, "answer timeout");
+	assert_true(s->last_us >= 100000);
+}
+
+static void
+tcp_passes_when_the_connection_stands(void **state)
+{
+	struct fixture *f = *state;
+
+	f->service.health.type = TG_HEALTH_TCP;
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	assert_int_equal(run_until(f, TG_HEALTH_UP)->last.result, TG_CHECK_L4_OK);
+}
+
+static void
+unix_sockets_are_checked(void **state)
+{
+	struct fixture *f = *state;
+	char folder[] = "/tmp/tg-health-XXXXXX";
+	char address[64];
+	struct endpoint e;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(address, sizeof(address), "unix:%s/s", folder);
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, address);
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	run_until(f, TG_HEALTH_UP);
+	assert_non_null(strstr(f->server.request, "\r\nHost: localhost\r\n"));
+	server_close(f);
+	assert_int_equal(unlink(address + 5), 0);
+	assert_int_equal(rmdir(folder), 0);
+	/* A path that is gone fails inside connect(). */
+	assert_int_equal(endpoint_parse(address, 0, &e, NULL), 0);
+	assert_string_equal(run_until(f, TG_HEALTH_DOWN)->last.text, "no such file or directory");
+}
+
+static void
+check_port_is_another_one(void **state)
+{
+	struct fixture *f = *state;
+	struct endpoint e;
+
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	f->service.health.port = addr_port(&f->server.addr);
+	start(f);
+	assert_int_equal(endpoint_parse("127.0.0.1:1", 0, &e, NULL), 0);
+	health_set_addr(f->health, 0, 0, &e.addr);
+	assert_int_equal(addr_port(&run_until(f, TG_HEALTH_UP)->addr), 1);
+}
+
+static void
+without_check_up_with_the_address(void **state)
+{
+	struct fixture *f = *state;
+	struct endpoint e;
+
+	f->service.health.type = TG_HEALTH_NONE;
+	start(f);
+	assert_int_equal(endpoint_parse("127.0.0.1:1", 0, &e, NULL), 0);
+	health_set_addr(f->health, 0, 0, &e.addr);
+	assert_int_equal(health_status(f->health, 0, 0)->verdict.state, TG_HEALTH_UP);
+	assert_int_equal(f->changes, 1);
+	health_set_addr(f->health, 0, 0, &e.addr);
+	assert_int_equal(f->changes, 1);
+}
+
+static void
+new_address_is_checked_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct addr old;
+
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	old = f->server.addr;
+	start(f);
+	health_set_addr(f->health, 0, 0, &old);
+	run_until(f, TG_HEALTH_UP);
+	server_close(f);
+	server_listen(f, "127.0.0.2:9");
+	f->changes = 0;
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	assert_int_equal(f->changes, 1);
+	assert_int_equal(health_status(f->health, 0, 0)->verdict.state, TG_HEALTH_CHECKING);
+	assert_true(addr_equal(&run_until(f, TG_HEALTH_UP)->addr, &f->server.addr));
+}
+
+static void
+no_address_is_down_until_there_is_one(void **state)
+{
+	struct fixture *f = *state;
+	const struct health_status *s;
+
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_no_addr(f->health, 0, 0, "name not found");
+	s = health_status(f->health, 0, 0);
+	assert_int_equal(s->verdict.state, TG_HEALTH_DOWN);
+	assert_false(s->has_addr);
+	assert_int_equal(s->last.result, TG_CHECK_RESOLVE);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	assert_int_equal(run_until(f, TG_HEALTH_UP)->passes, 1);
+}
+
+/* Nothing may stop the others: a check that hangs, one that fails inside its start. */
+static void
+probes_do_not_wait_for_each_other(void **state)
+{
+	struct fixture *f = *state;
+	struct endpoint e;
+
+	f->service.n_backends = 2;
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	assert_int_equal(endpoint_parse("unix:/nowhere/at/all", 0, &e, NULL), 0);
+	health_set_addr(f->health, 0, 1, &e.addr);
+	assert_int_equal(health_status(f->health, 0, 1)->verdict.state, TG_HEALTH_DOWN);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	run_until(f, TG_HEALTH_UP);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(http_goes_up_with_the_first_pass),
+		CASE(status_out_of_range_is_down),
+		CASE(falls_and_rises_again),
+		CASE(body_must_hold_the_substring),
+		CASE(what_is_not_http_is_down),
+		CASE(refused_connection_is_down),
+		CASE(silent_backend_times_out),
+		CASE(tcp_passes_when_the_connection_stands),
+		CASE(unix_sockets_are_checked),
+		CASE(check_port_is_another_one),
+		CASE(without_check_up_with_the_address),
+		CASE(new_address_is_checked_anew),
+		CASE(no_address_is_down_until_there_is_one),
+		CASE(probes_do_not_wait_for_each_other),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
