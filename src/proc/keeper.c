@@ -1,0 +1,285 @@
+/*
+ * proc/keeper.c: the control plane: health, names, admin socket, access log.
+ *
+ * One loop that nothing may block, and one thread that writes the access log.
+ * It never sees a client's socket; what the proxy must know of a backend goes
+ * there as an order.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "health/health.h"
+#include "ipc/channel.h"
+#include "proc/access_log.h"
+#include "proc/orders.h"
+#include "proc/proc.h"
+
+#define START_MS      10000 /* between two start-up messages */
+#define TICK_MS	      1000u
+#define LAST_WRITE_MS 2000u /* the access log's last lines may take this */
+
+struct keeper {
+	int channel;
+	int peer_fd; /* -1: none, or handed on to orders */
+	int admin_fd; /* -1: no admin socket */
+	int log_fd; /* -1: standard output */
+	struct conf *conf;
+	struct segment *segment;
+	struct loop *loop;
+	struct watch channel_watch;
+	struct timer tick;
+	struct health *health;
+	struct orders *orders;
+	struct access_log *access_log;
+};
+
+/* start */
+
+static int
+on_conf(struct keeper *k, int fd)
+{
+	struct err err;
+
+	if (k->conf != NULL)
+		return -TG_EPROTO;
+	if (conf_load_fd(fd, &k->conf, &err) != 0) {
+		log_write(TG_LOG_ERROR, "cannot read the configuration handed over", "reason=%s",
+			  err.text);
+		return -TG_EINVAL;
+	}
+	log_init(STDERR_FILENO, k->conf->log.format, k->conf->log.level, "keeper");
+	return 0;
+}
+
+static int
+on_segment(struct keeper *k, int fd)
+{
+	struct err err;
+
+	if (k->segment != NULL)
+		return -TG_EPROTO;
+	if (segment_attach(fd, &k->segment, &err) == 0)
+		return 0;
+	log_write(TG_LOG_ERROR, "cannot map the statistics segment", "reason=%s", err.text);
+	return -TG_EIO;
+}
+
+/* Takes the message's descriptor over. */
+static int
+keep_fd(struct message *m, int *slot)
+{
+	if (*slot >= 0)
+		return -TG_EPROTO;
+	*slot = m->fd;
+	m->fd = -1;
+	return 0;
+}
+
+static int
+on_start_message(struct keeper *k, struct message *m)
+{
+	switch (m->type) {
+	case MSG_CONF:
+		return on_conf(k, m->fd);
+	case MSG_SEGMENT:
+		return on_segment(k, m->fd);
+	case MSG_PEER:
+		return keep_fd(m, &k->peer_fd);
+	case MSG_ADMIN:
+		return keep_fd(m, &k->admin_fd);
+	case MSG_LOG_FILE:
+		return keep_fd(m, &k->log_fd);
+	case MSG_LISTEN:
+	case MSG_START:
+	case MSG_READY:
+	case MSG_STOP:
+	case MSG_BACKEND:
+	case MSG_TYPE_COUNT:
+		break;
+	}
+	return -TG_EPROTO;
+}
+
+/* Everything up to MSG_START. */
+static int
+receive_start(struct keeper *k)
+{
+	struct message m;
+	int rc;
+
+	for (;;) {
+		rc = channel_wait(k->channel, START_MS, &m);
+		if (rc != 1)
+			return -TG_EPROTO;
+		if (m.type == MSG_START)
+			break;
+		rc = on_start_message(k, &m);
+		if (m.fd >= 0)
+			close(m.fd);
+		if (rc != 0)
+			return rc;
+	}
+	return k->conf != NULL && k->segment != NULL ? 0 : -TG_EPROTO;
+}
+
+/* health to orders */
+
+static void
+on_health_change(void *user, unsigned service, unsigned backend)
+{
+	struct keeper *k = user;
+
+	orders_mark(k->orders, service, backend);
+}
+
+static void
+fill_order(void *user, unsigned service, unsigned backend, struct msg_backend *ret)
+{
+	struct keeper *k = user;
+	const struct health_status *s = health_status(k->health, service, backend);
+
+	ret->health = s->verdict.state;
+	ret->has_addr = s->has_addr;
+	ret->addr = s->addr;
+}
+
+static void
+begin_backend(struct keeper *k, const struct conf_service *service,
+	      const struct conf_backend *backend)
+{
+	const struct endpoint *e = &backend->endpoint;
+
+	if (e->kind == TG_ENDPOINT_ADDR)
+		health_set_addr(k->health, service->index, backend->index, &e->addr);
+}
+
+static void
+begin_backends(struct keeper *k)
+{
+	for (size_t i = 0; i < k->conf->n_services; i++) {
+		const struct conf_service *service = &k->conf->services[i];
+
+		for (size_t j = 0; j < service->n_backends; j++)
+			begin_backend(k, service, &service->backends[j]);
+	}
+}
+
+/* life */
+
+static void
+on_channel(struct watch *w, unsigned what)
+{
+	struct keeper *k = (struct keeper *)(void *)((char *)w - offsetof(struct keeper, channel_watch));
+	struct message m;
+	int rc;
+
+	(void)what;
+	while ((rc = channel_receive(k->channel, &m)) == 1) {
+		if (m.type == MSG_STOP) {
+			loop_stop(k->loop);
+		} else if (m.type == MSG_PEER) {
+			orders_set_peer(k->orders, m.fd);
+			m.fd = -1;
+		}
+		if (m.fd >= 0)
+			close(m.fd);
+	}
+	if (rc == -TG_EAGAIN)
+		return;
+	log_write(TG_LOG_WARN, "the parent is gone, ending", NULL);
+	loop_stop(k->loop);
+}
+
+static void
+on_tick(struct timer *t)
+{
+	struct keeper *k = (struct keeper *)(void *)((char *)t - offsetof(struct keeper, tick));
+
+	access_log_watch(k->access_log);
+	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
+}
+
+static int
+start_parts(struct keeper *k)
+{
+	int fd = k->log_fd >= 0 ? k->log_fd : STDOUT_FILENO;
+	int rc = 0;
+
+	k->orders = orders_new(k->loop, k->conf, fill_order, k);
+	k->health = health_new(k->loop, k->conf, on_health_change, k);
+	if (k->orders == NULL || k->health == NULL)
+		return -TG_ENOMEM;
+	if (k->conf->log.access != TG_ACCESS_OFF)
+		rc = access_log_start(k->conf, k->segment, fd, &k->access_log);
+	if (rc == 0)
+		rc = watch_start_level(k->loop, &k->channel_watch, k->channel, on_channel);
+	return rc;
+}
+
+static int
+keeper_serve(struct keeper *k)
+{
+	int rc = receive_start(k);
+
+	if (rc == 0)
+		rc = start_parts(k);
+	if (rc == 0)
+		rc = channel_send(k->channel, MSG_READY, NULL, 0, -1);
+	if (rc != 0)
+		return rc;
+	begin_backends(k);
+	if (k->peer_fd >= 0)
+		orders_set_peer(k->orders, k->peer_fd);
+	k->peer_fd = -1;
+	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
+	loop_run(k->loop);
+	return 0;
+}
+
+static void
+close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+keeper_fini(struct keeper *k)
+{
+	if (!access_log_stop(k->access_log, LAST_WRITE_MS)) {
+		log_write(TG_LOG_WARN, "access log does not take its last lines, leaving them",
+			  NULL);
+		_exit(EXIT_SUCCESS);
+	}
+	health_free(k->health);
+	orders_free(k->orders);
+	timer_fini(&k->tick);
+	watch_stop(k->loop, &k->channel_watch);
+	close_fd(k->peer_fd);
+	close_fd(k->admin_fd);
+	close_fd(k->log_fd);
+	loop_free(k->loop);
+	segment_close(k->segment);
+	conf_unref(k->conf);
+}
+
+int
+keeper_main(int channel_fd)
+{
+	struct keeper k = {.channel = channel_fd, .peer_fd = -1, .admin_fd = -1, .log_fd = -1};
+	int rc;
+
+	log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, "keeper");
+	timer_init(&k.tick, on_tick);
+	k.loop = loop_new();
+	if (k.loop == NULL) {
+		log_write(TG_LOG_ERROR, "no memory or descriptors for the event loop", NULL);
+		return EXIT_FAILURE;
+	}
+	rc = keeper_serve(&k);
+	if (rc != 0)
+		log_write(TG_LOG_ERROR, "the keeper cannot serve", "rc=%d", rc);
+	keeper_fini(&k);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,214 @@
+#include "proc/orders.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ipc/channel.h"
+
+/* One backend; in the queue when `is_marked`. */
+struct order {
+	TAILQ_ENTRY(order) link;
+	unsigned service;
+	unsigned backend;
+	bool is_marked;
+};
+
+struct orders {
+	struct loop *loop;
+	const struct conf *conf;
+	orders_fill_cb *fill;
+	void *user;
+	struct order *list;
+	size_t *first; /* by service: index of its first backend in list */
+	size_t n;
+	TAILQ_HEAD(, order) queue;
+	int peer; /* -1: none */
+	struct watch read_watch;
+	struct watch write_watch;
+	bool is_waiting; /* write_watch runs */
+};
+
+static void
+close_peer(struct orders *o)
+{
+	if (o->peer < 0)
+		return;
+	watch_stop(o->loop, &o->read_watch);
+	watch_stop(o->loop, &o->write_watch);
+	o->is_waiting = false;
+	close(o->peer);
+	o->peer = -1;
+}
+
+/* There is room for one more message: channel_send() will not wait. */
+static bool
+has_room(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
+static int
+send_order(struct orders *o, const struct order *order)
+{
+	struct msg_backend m = {.service = order->service, .backend = order->backend};
+
+	o->fill(o->user, order->service, order->backend, &m);
+	return channel_send(o->peer, MSG_BACKEND, &m, sizeof(m), -1);
+}
+
+static void on_writable(struct watch *w, unsigned what);
+
+/* Writing is watched exactly while there is something to say and no room for it. */
+static void
+set_waiting(struct orders *o, bool wanted)
+{
+	if (o->is_waiting == wanted)
+		return;
+	o->is_waiting = wanted;
+	if (!wanted)
+		watch_stop(o->loop, &o->write_watch);
+	else if (watch_start_level_write(o->loop, &o->write_watch, o->peer, on_writable) != 0)
+		close_peer(o);
+}
+
+static void
+flush(struct orders *o)
+{
+	struct order *order;
+
+	while ((order = TAILQ_FIRST(&o->queue)) != NULL && o->peer >= 0) {
+		if (!has_room(o->peer)) {
+			set_waiting(o, true);
+			return;
+		}
+		if (send_order(o, order) != 0) {
+			log_write(TG_LOG_WARN, "the proxy is gone, waiting for a new one", NULL);
+			close_peer(o);
+			return;
+		}
+		TAILQ_REMOVE(&o->queue, order, link);
+		order->is_marked = false;
+	}
+	set_waiting(o, false);
+}
+
+static void
+on_writable(struct watch *w, unsigned what)
+{
+	(void)what;
+	flush((struct orders *)(void *)((char *)w - offsetof(struct orders, write_watch)));
+}
+
+/* The proxy has nothing to say: only its end, or a breach of the protocol, comes here. */
+static void
+on_readable(struct watch *w, unsigned what)
+{
+	struct orders *o = (struct orders *)(void *)((char *)w - offsetof(struct orders, read_watch));
+	struct message m;
+	int rc = channel_receive(o->peer, &m);
+
+	(void)what;
+	if (rc == -TG_EAGAIN)
+		return;
+	if (rc == 1 && m.fd >= 0)
+		close(m.fd);
+	if (rc != 0)
+		log_write(TG_LOG_ERROR, "the proxy breaks the protocol, not talking to it",
+			  "rc=%d", rc);
+	close_peer(o);
+}
+
+static void
+mark(struct orders *o, struct order *order)
+{
+	if (order->is_marked)
+		return;
+	order->is_marked = true;
+	TAILQ_INSERT_TAIL(&o->queue, order, link);
+}
+
+void
+orders_set_peer(struct orders *o, int fd)
+{
+	close_peer(o);
+	o->peer = fd;
+	if (watch_start_level(o->loop, &o->read_watch, fd, on_readable) != 0) {
+		log_write(TG_LOG_ERROR, "cannot watch the proxy", NULL);
+		close_peer(o);
+		return;
+	}
+	for (size_t i = 0; i < o->n; i++)
+		mark(o, &o->list[i]);
+	flush(o);
+}
+
+bool
+orders_has_peer(const struct orders *o)
+{
+	return o->peer >= 0;
+}
+
+void
+orders_mark(struct orders *o, unsigned service, unsigned backend)
+{
+	assert(service < o->conf->n_services);
+	assert(backend < o->conf->services[service].n_backends);
+	mark(o, &o->list[o->first[service] + backend]);
+	if (!o->is_waiting)
+		flush(o);
+}
+
+static void
+fill_list(struct orders *o)
+{
+	for (size_t i = 0; i < o->conf->n_services; i++) {
+		o->first[i] = o->n;
+		for (size_t j = 0; j < o->conf->services[i].n_backends; j++) {
+			o->list[o->n].service = (unsigned)i;
+			o->list[o->n++].backend = (unsigned)j;
+		}
+	}
+}
+
+struct orders *
+orders_new(struct loop *loop, const struct conf *conf, orders_fill_cb *fill, void *user)
+{
+	struct orders *o = calloc(1, sizeof(*o));
+	size_t n = 0;
+
+	if (o == NULL)
+		return NULL;
+	for (size_t i = 0; i < conf->n_services; i++)
+		n += conf->services[i].n_backends;
+	o->loop = loop;
+	o->conf = conf;
+	o->fill = fill;
+	o->user = user;
+	o->peer = -1;
+	TAILQ_INIT(&o->queue);
+	o->list = calloc(n + 1, sizeof(*o->list));
+	o->first = calloc(conf->n_services + 1, sizeof(*o->first));
+	if (o->list == NULL || o->first == NULL) {
+		orders_free(o);
+		return NULL;
+	}
+	fill_list(o);
+	return o;
+}
+
+void
+orders_free(struct orders *o)
+{
+	if (o == NULL)
+		return;
+	close_peer(o);
+	free(o->list);
+	free(o->first);
+	free(o);
+}

@@ -1,0 +1,33 @@
+/*
+ * proc/orders.h: what the keeper still has to tell the proxy.
+ *
+ * One mark per backend, not a queue of messages: what is sent is its state at
+ * the moment of sending, so a slow proxy costs no memory and hears the latest.
+ * Nothing here waits.
+ */
+#ifndef TG_PROC_ORDERS_H
+#define TG_PROC_ORDERS_H
+
+#include "conf/conf.h"
+#include "ipc/msg.h"
+#include "loop/loop.h"
+
+struct orders;
+
+/* Fills in everything but the indexes: the state of that backend now. */
+typedef void orders_fill_cb(void *user, unsigned service, unsigned backend,
+			    struct msg_backend *ret);
+
+/* Owned by the caller; `loop` and `conf` must outlive it. No proxy yet. NULL: no memory. */
+struct orders *orders_new(struct loop *loop, const struct conf *conf, orders_fill_cb *fill,
+			  void *user);
+void orders_free(struct orders *orders); /* NULL allowed */
+
+/* A new proxy: takes `fd` over and tells it about every backend. */
+void orders_set_peer(struct orders *orders, int fd);
+bool orders_has_peer(const struct orders *orders);
+
+/* This backend changed: tells the proxy now, or when it can take it. */
+void orders_mark(struct orders *orders, unsigned service, unsigned backend);
+
+#endif
