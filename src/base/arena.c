@@ -40,7 +40,7 @@ arena_alloc(struct arena *a, size_t count, size_t size)
 	size_t bytes;
 	void *p;
 
-	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - align)
+	if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX - align)
 		return NULL;
 	bytes = bytes == 0 ? align : (bytes + align - 1) / align * align;
 	if (a->size - a->used < bytes && add_block(a, bytes) < 0)

@@ -369,16 +369,11 @@ static void
 prefix_print(const struct conf_field *f, const void *src, FILE *out)
 {
 	const struct prefix *p = src;
-	bool v4 = ip_is_v4(&p->ip) && p->bits >= 96;
 	char buf[64];
 
 	(void)f;
-	/* ::ffff:0:0/96 and wider hold more than IPv4; only the long form says so. */
-	if (ip_is_v4(&p->ip) && !v4)
-		snprintf(buf, sizeof(buf), "::ffff:0:0");
-	else
-		ip_format(&p->ip, buf, sizeof(buf));
-	fprintf(out, "\"%s/%u\"", buf, v4 ? p->bits - 96u : p->bits);
+	ip_format(&p->ip, buf, sizeof(buf));
+	fprintf(out, "\"%s/%u\"", buf, ip_is_v4(&p->ip) ? p->bits - 96u : p->bits);
 }
 
 const struct conf_kind conf_kind_prefix = {

@@ -51,6 +51,7 @@ struct scan {
 	struct conf_report *report;
 	enum scan_mode mode;
 	bool at_line_start; /* nothing but blanks so far on this line */
+	bool in_word;	    /* inside a name or a decimal fraction */
 	bool stop;	    /* a bound is passed or memory is out */
 	unsigned depth;	    /* of includes */
 	unsigned nesting;
@@ -318,9 +319,76 @@ count_key(struct scan *s)
 	s->stop = true;
 }
 
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Digits from `i` on; returns the index behind them. */
+static size_t
+skip_digits(const struct input *in, size_t i, bool hex)
+{
+	while (i < in->n && (is_digit(in->p[i]) || (hex && is_letter(in->p[i]) &&
+						    (in->p[i] | 0x20) <= 'f')))
+		i++;
+	return i;
+}
+
+/* What follows the digits at `i` makes them a decimal fraction. */
+static bool
+is_fraction(const struct input *in, size_t i)
+{
+	if (i < in->n && in->p[i] == '.')
+		return true;
+	if (i >= in->n || (in->p[i] | 0x20) != 'e')
+		return false;
+	i++;
+	if (i < in->n && (in->p[i] == '+' || in->p[i] == '-'))
+		i++;
+	return i < in->n && is_digit(in->p[i]);
+}
+
+/* An integer at `i`, copied, with the mark for long ones. Returns the index behind it. */
+static size_t
+scan_integer(struct scan *s, const struct input *in, size_t i)
+{
+	bool hex = in->n - i > 2 && in->p[i] == '0' && (in->p[i + 1] | 0x20) == 'x' &&
+		   skip_digits(in, i + 2, true) > i + 2;
+	size_t end = skip_digits(in, hex ? i + 2 : i, hex);
+	char digits[32];
+	uint64_t value = 0;
+
+	if (!hex && is_fraction(in, end)) {
+		s->in_word = true;
+	} else {
+		snprintf(digits, sizeof(digits), "%.*s", end - i < 30 ? (int)(end - i) : 30,
+			 in->p + i);
+		errno = 0;
+		value = strtoull(digits, NULL, hex ? 16 : 10);
+		if (errno != 0 || value > INT64_MAX || end - i >= 30)
+			conf_report_add(s->report, s->source->lines, "the number %s%s is too large",
+					digits, end - i > 30 ? "..." : "");
+	}
+	for (; i < end && !s->stop; i++)
+		emit(s, in->p[i]);
+	if (!s->in_word && value > INT32_MAX && (end == in->n || in->p[end] != 'L'))
+		emit(s, 'L');
+	s->at_line_start = false;
+	return end;
+}
+
 static void
 scan_code(struct scan *s, char c, char next)
 {
+	s->in_word = is_letter(c) || c == '*' || c == '.' ||
+		     (s->in_word && (is_digit(c) || c == '-' || c == '_'));
 	switch (c) {
 	case '"':
 		s->mode = SCAN_STRING;
@@ -406,6 +474,10 @@ scan_input(struct scan *s, struct input *in)
 				i = after;
 				continue;
 			}
+		}
+		if (s->mode == SCAN_CODE && !s->in_word && is_digit(in->p[i])) {
+			i = scan_integer(s, in, i);
+			continue;
 		}
 		taken = scan_one(s, in, i);
 		for (; taken > 0 && !s->stop; taken--, i++) {

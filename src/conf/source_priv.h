@@ -4,7 +4,8 @@
  * @include is done here and not by libconfig, for three reasons: libconfig's
  * scanner ends the process when it is made to read a folder, it counts
  * neither bytes nor nesting, and versions differ in how they look a file up.
- * What libconfig gets has no @include left in it.
+ * What libconfig gets has no @include left in it, and integers that do not fit
+ * 32 bits are marked as long ones: libconfig 1.5 cuts them off silently.
  */
 #ifndef TG_CONF_SOURCE_PRIV_H
 #define TG_CONF_SOURCE_PRIV_H

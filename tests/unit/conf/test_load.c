@@ -1,0 +1,417 @@
+/* conf/load.c and conf/source.c: files, includes, error pages, the way through a descriptor. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "unit/conf/texts.h"
+
+static char folder[] = "/tmp/tidegate-test-XXXXXX";
+
+static const char *
+path_of(const char *name)
+{
+	static char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+static void
+write_bytes(const char *name, const char *bytes, size_t n)
+{
+	FILE *out = fopen(path_of(name), "w");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(bytes, 1, n, out), n);
+	assert_int_equal(fclose(out), 0);
+}
+
+static void
+write_text(const char *name, const char *text)
+{
+	write_bytes(name, text, strlen(text));
+}
+
+/* The errors of the file, without the folder before each; the caller frees. */
+static char *
+errors_of(const char *name)
+{
+	struct conf_errors errors;
+	struct conf *conf;
+	char *all;
+	char *text;
+	char *at;
+	size_t n = strlen(folder) + 1;
+
+	assert_int_equal(conf_load_file(path_of(name), &conf, &errors), -TG_EINVAL);
+	all = errors_text(&errors);
+	conf_errors_fini(&errors);
+	text = strdup(all);
+	free(all);
+	assert_non_null(text);
+	while ((at = strstr(text, folder)) != NULL)
+		memmove(at, at + n, strlen(at + n) + 1);
+	return text;
+}
+
+static void
+assert_errors(const char *name, const char *want)
+{
+	char *got = errors_of(name);
+
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static struct conf *
+load(const char *name)
+{
+	struct conf_errors errors;
+	struct conf *conf = NULL;
+
+	if (conf_load_file(path_of(name), &conf, &errors) < 0)
+		fail_msg("%s", errors_text(&errors));
+	return conf;
+}
+
+static void
+files_that_cannot_be_read(void **state)
+{
+	(void)state;
+	assert_errors("none.conf", "none.conf:1: cannot read: No such file or directory");
+	assert_int_equal(mkdir(path_of("dir.conf"), 0700), 0);
+	assert_errors("dir.conf", "dir.conf:1: cannot read: not a regular file");
+	assert_int_equal(mkfifo(path_of("fifo.conf"), 0600), 0);
+	assert_errors("fifo.conf", "fifo.conf:1: cannot read: not a regular file");
+	write_bytes("zero.conf", "a = 1;\nb\0c", 10);
+	assert_errors("zero.conf", "zero.conf:2: a zero byte is not text");
+}
+
+static void
+includes_are_relative_to_the_main_file(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	assert_int_equal(mkdir(path_of("sub"), 0700), 0);
+	write_text("main.conf", "workers = 1;\n"
+				"@include \"sub/services.conf\"\n"
+				"  @include\t\"sub/listeners.conf\" user = \"u\";\n");
+	write_text("sub/services.conf", "services = (\n@include \"sub/one.conf\"\n);");
+	write_text("sub/one.conf", "{ name = \"s\"; } # no newline at the end");
+	write_text("sub/listeners.conf", "listeners = ( { name = \"l\"; bind = \"*:1\"; } );\n");
+	conf = load("main.conf");
+	assert_string_equal(conf->user, "u");
+	assert_string_equal(conf->services[0].name, "s");
+	conf_unref(conf);
+}
+
+static void
+errors_name_the_included_file(void **state)
+{
+	(void)state;
+	write_text("main.conf", "workers = -1;\n"
+				"@include \"a.conf\"\n"
+				"user = 1;\n"
+				"@include \"a.conf.missing\"\n"
+				"group = 1;\n");
+	write_text("a.conf", "# one\nmax_connections = \"x\";\n\n");
+	/* what cannot be read is told alone: the rest would follow from it */
+	assert_errors("main.conf", "main.conf:4: @include \"a.conf.missing\": a.conf.missing: "
+				   "No such file or directory");
+	write_text("a.conf.missing", "\n\n\nshutdown_grace = 3;");
+	write_text("b.conf", "");
+	assert_errors("main.conf",
+		      "main.conf:1: workers: -1 is out of range; allowed: 0 to 256\n"
+		      "main.conf:1: listeners: missing\n"
+		      "a.conf:2: max_connections: a string where an integer is wanted\n"
+		      "main.conf:3: user: an integer where a string is wanted\n"
+		      "a.conf.missing:4: shutdown_grace: an integer where a duration is wanted; "
+		      "allowed: \"500ms\", \"1s\", \"2m\", \"1h\", \"1d\"\n"
+		      "main.conf:5: group: an integer where a string is wanted");
+}
+
+static void
+syntax_errors_name_the_included_file(void **state)
+{
+	(void)state;
+	write_text("main.conf", "workers = 1;\n@include \"a.conf\"\n");
+	write_text("a.conf", "\nuser = ;\n");
+	assert_errors("main.conf", "a.conf:2: syntax error; look for a missing quote, comma or bracket "
+				   "here or just before");
+	write_text("a.conf", "\nworkers = 2;\n");
+	assert_errors("main.conf", "a.conf:2: a key is given twice in one group");
+	write_text("a.conf", "\n\nuser = \"");
+	assert_errors("main.conf", "a.conf:3: the file ends inside a string");
+	write_text("a.conf", "/*");
+	assert_errors("main.conf", "a.conf:1: the file ends inside a comment");
+}
+
+static void
+includes_in_strings_and_comments_are_text(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	write_text("main.conf", "/*\n@include \"nothing\"\n*/\n"
+				"# @include \"nothing\"\n"
+				"log = { file = \"a\n@include b\"; };\n"
+				"listeners = ( { name = \"l\"; bind = \"*:1\"; } );\n");
+	assert_errors("main.conf", "main.conf:5: log.file: control characters in the name of a file");
+	write_text("main.conf", "/*\n@include \"nothing\"\n*/\n"
+				"# @include \"nothing\"\n"
+				"log = { file = \"@include\" };\n"
+				"listeners = ( { name = \"l\"; bind = \"*:1\"; } );\n");
+	conf = load("main.conf");
+	assert_string_equal(conf->log.file, "@include");
+	conf_unref(conf);
+}
+
+static void
+circles_of_includes_end(void **state)
+{
+	(void)state;
+	write_text("main.conf", "@include \"a.conf\"\n");
+	write_text("a.conf", "\n@include \"a.conf\"\n");
+	assert_errors("main.conf",
+		      "a.conf:2: @include \"a.conf\": too many levels of includes; allowed: 10");
+}
+
+static void
+routes_are_sorted_into_match_order(void **state)
+{
+	static const char *const want[][2] = {
+		{"a.org", "/x/y"},     {"a.org", "/x"},	     {"a.org", "/y"}, {"a.org", NULL},
+		{"b.org", NULL},       {"*.b.a.org", "/x"}, {"*.a.org", "/long"}, {"*.a.org", NULL},
+		{"*.x.org", "/longer"}, {NULL, "/z"},	     {NULL, NULL},
+	};
+	const struct conf_listener *l;
+	struct conf *conf;
+
+	(void)state;
+	write_text("main.conf",
+		   "services = ( { name = \"s\"; } );\n"
+		   "listeners = ( { name = \"l\"; bind = \"*:1\"; routes = (\n"
+		   "{ service = \"s\"; }, { path = \"/z\"; service = \"s\"; },\n"
+		   "{ host = \"*.a.org\"; service = \"s\"; },\n"
+		   "{ host = \"*.x.org\"; path = \"/longer\"; service = \"s\"; },\n"
+		   "{ host = \"*.a.org\"; path = \"/long\"; service = \"s\"; },\n"
+		   "{ host = \"*.b.a.org\"; path = \"/x\"; service = \"s\"; },\n"
+		   "{ host = \"b.org\"; service = \"s\"; },\n"
+		   "{ host = \"a.org\"; service = \"s\"; },\n"
+		   "{ host = \"a.org\"; path = \"/y\"; service = \"s\"; },\n"
+		   "{ host = \"a.org\"; path = \"/x\"; service = \"s\"; },\n"
+		   "{ host = \"A.ORG\"; path = \"/x/y\"; service = \"s\"; } ); } );\n");
+	conf = load("main.conf");
+	l = &conf->listeners[0];
+	assert_int_equal(l->n_routes, 11);
+	for (size_t i = 0; i < l->n_routes; i++) {
+		assert_string_equal(l->routes[i].host ? l->routes[i].host : "any",
+				    want[i][0] ? want[i][0] : "any");
+		assert_string_equal(l->routes[i].path ? l->routes[i].path : "any",
+				    want[i][1] ? want[i][1] : "any");
+		assert_ptr_equal(l->routes[i].service, &conf->services[0]);
+	}
+	conf_unref(conf);
+}
+
+#define PAGES(x) \
+	"listeners = ( { name = \"l\"; bind = \"*:1\"; service = \"s\"; } );\n" \
+	"services = ( { name = \"s\"; error_pages = (\n" x "\n); } );\n"
+
+static void
+error_pages_are_read_beside_the_file_that_names_them(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	write_text("main.conf", "@include \"sub/pages.conf\"\n");
+	write_text("sub/pages.conf", PAGES("{ status = 503; file = \"503.html\"; },\n"
+					   "{ status = 404; file = \"empty.html\"; }"));
+	write_bytes("sub/503.html", "sorry\0\xff\n", 8);
+	write_text("sub/empty.html", "");
+	conf = load("main.conf");
+	assert_int_equal(conf->services[0].error_pages[0].status, 503);
+	assert_int_equal(conf->services[0].error_pages[0].body_len, 8);
+	assert_memory_equal(conf->services[0].error_pages[0].body, "sorry\0\xff\n", 8);
+	assert_string_equal(conf->services[0].error_pages[0].path, "503.html");
+	assert_int_equal(conf->services[0].error_pages[1].body_len, 0);
+	assert_non_null(conf->services[0].error_pages[1].body);
+	conf_unref(conf);
+}
+
+static void
+error_pages_have_a_bound(void **state)
+{
+	char *large = calloc(1, 65537);
+	struct conf *conf;
+
+	(void)state;
+	assert_non_null(large);
+	memset(large, 'x', 65537);
+	write_text("main.conf", PAGES("{ status = 503; file = \"large.html\"; }"));
+	write_bytes("large.html", large, 65536);
+	conf = load("main.conf");
+	assert_int_equal(conf->services[0].error_pages[0].body_len, 65536);
+	conf_unref(conf);
+	write_bytes("large.html", large, 65537);
+	free(large);
+	assert_errors("main.conf",
+		      "main.conf:3: services[0].error_pages[0].file: large.html: larger than 65536 "
+		      "bytes");
+	write_text("main.conf", PAGES("{ status = 503; file = \"a\"; },\n{ status = 503; file = "
+				      "\"b\"; }"));
+	write_text("a", "a");
+	write_text("b", "b");
+	assert_errors("main.conf",
+		      "main.conf:4: services[0].error_pages[1].status: already the status of "
+		      "services[0].error_pages[0]");
+}
+
+static void
+a_descriptor_gives_the_same_again(void **state)
+{
+	static const char *const lengths[] = {"", "1", "12", "123", "1234", "12345"};
+	struct conf *conf;
+	struct conf *again;
+	struct err err;
+	char *first;
+	char *second;
+	int fd;
+
+	(void)state;
+	write_text("main.conf", "log = { file = \"/x/$${HOME} \\\"\\\\\"; };\n"
+		   PAGES("{ status = 503; file = \"body\"; }"));
+	for (size_t i = 0; i < 6; i++) {
+		write_text("body", lengths[i]);
+		conf = load("main.conf");
+		assert_int_equal(conf_save_fd(conf, &fd, &err), 0);
+		assert_int_equal(conf_load_fd(fd, &again, &err), 0);
+		first = conf_text(conf);
+		second = conf_text(again);
+		assert_string_equal(first, second);
+		free(first);
+		free(second);
+		assert_string_equal(again->log.file, "/x/${HOME} \"\\");
+		assert_int_equal(again->services[0].error_pages[0].body_len, i);
+		assert_string_equal(again->services[0].error_pages[0].body, lengths[i]);
+		conf_unref(again);
+		/* the second reader begins at the beginning, too */
+		assert_int_equal(conf_load_fd(fd, &again, &err), 0);
+		conf_unref(again);
+		conf_unref(conf);
+		close(fd);
+	}
+}
+
+static void
+the_descriptor_is_sealed(void **state)
+{
+	struct conf *conf;
+	struct err err;
+	int fd;
+
+	(void)state;
+	write_text("main.conf", "listeners = ( { name = \"l\"; bind = \"*:1\"; } );\n");
+	conf = load("main.conf");
+	assert_int_equal(conf_save_fd(conf, &fd, &err), 0);
+	assert_int_equal(pwrite(fd, "x", 1, 0), -1);
+	assert_int_equal(ftruncate(fd, 0), -1);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	conf_unref(conf);
+}
+
+static void
+descriptors_that_are_no_configuration(void **state)
+{
+	struct conf *conf;
+	struct err err;
+	int fd;
+
+	(void)state;
+	assert_true(conf_load_fd(-1, &conf, &err) < 0);
+	write_text("bad", "workers = -1;\n");
+	fd = open(path_of("bad"), O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(conf_load_fd(fd, &conf, &err), -TG_EINVAL);
+	assert_string_equal(err.text, "tidegate-conf:1: workers: -1 is out of range; allowed: 0 to 256");
+	close(fd);
+	write_text("bad", "services = ( { name = \"s\"; error_pages = ( { status = 503; file = "
+			  "\"f\"; body_base64 = \"QUJ\"; } ); } );\n");
+	fd = open(path_of("bad"), O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(conf_load_fd(fd, &conf, &err), -TG_EINVAL);
+	close(fd);
+}
+
+static void
+references_are_counted(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	write_text("main.conf", "listeners = ( { name = \"l\"; bind = \"*:1\"; } );\n");
+	conf = load("main.conf");
+	assert_ptr_equal(conf_ref(conf), conf);
+	conf_unref(conf);
+	assert_string_equal(conf->listeners[0].name, "l");
+	conf_unref(conf);
+	conf_unref(NULL);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	static const char *const names[] = {
+		"main.conf", "a.conf", "a.conf.missing", "b.conf", "fifo.conf", "zero.conf",
+		"sub/services.conf", "sub/one.conf", "sub/listeners.conf", "sub/pages.conf",
+		"sub/503.html", "sub/empty.html", "large.html", "a", "b", "body", "bad",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(path_of(names[i]));
+	rmdir(path_of("dir.conf"));
+	rmdir(path_of("sub"));
+	return rmdir(folder);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_that_cannot_be_read),
+		cmocka_unit_test(includes_are_relative_to_the_main_file),
+		cmocka_unit_test(errors_name_the_included_file),
+		cmocka_unit_test(syntax_errors_name_the_included_file),
+		cmocka_unit_test(includes_in_strings_and_comments_are_text),
+		cmocka_unit_test(circles_of_includes_end),
+		cmocka_unit_test(routes_are_sorted_into_match_order),
+		cmocka_unit_test(error_pages_are_read_beside_the_file_that_names_them),
+		cmocka_unit_test(error_pages_have_a_bound),
+		cmocka_unit_test(a_descriptor_gives_the_same_again),
+		cmocka_unit_test(the_descriptor_is_sealed),
+		cmocka_unit_test(descriptors_that_are_no_configuration),
+		cmocka_unit_test(references_are_counted),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
