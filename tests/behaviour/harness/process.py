@@ -26,7 +26,7 @@ def reports_in(text):
 class Program:
     """A program in a folder of its own, standard output and error in files."""
 
-    def __init__(self, argv, folder, env=None, name=None):
+    def __init__(self, argv, folder, env=None, name=None, pass_fds=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.name = name or os.path.basename(argv[0])
@@ -35,7 +35,8 @@ class Program:
         environment = {**SANITIZER_OPTIONS, **os.environ, **(env or {})}
         with open(self.stdout.path, "ab") as out, open(self.stderr.path, "ab") as err:
             self.process = subprocess.Popen(argv, cwd=self.folder, env=environment, stdout=out,
-                                            stderr=err, stdin=subprocess.DEVNULL)
+                                            stderr=err, stdin=subprocess.DEVNULL,
+                                            pass_fds=pass_fds)
         self.pid = self.process.pid
 
     def running(self):
@@ -74,7 +75,7 @@ class Program:
 class Tidegate(Program):
     """A running tidegate. Its log is `log`, its access records `access`."""
 
-    def __init__(self, conf, folder, env=None, arguments=(), wait=True):
+    def __init__(self, conf, folder, env=None, arguments=(), wait=True, pass_fds=()):
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.conf_path = folder / "tidegate.conf"
@@ -83,7 +84,7 @@ class Tidegate(Program):
         self.clients = []
         self.expect_status = 0
         super().__init__([settings.program("tidegate"), "-c", str(self.conf_path), *arguments],
-                         folder, env, "tidegate")
+                         folder, env, "tidegate", pass_fds)
         self.log = self.stderr
         self.access = self.stdout
         if wait:

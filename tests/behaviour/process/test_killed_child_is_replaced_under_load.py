@@ -1,0 +1,117 @@
+"""kill -9 of either child: another serves within a second, and nobody is refused meanwhile."""
+
+import signal
+import threading
+import time
+
+import os
+
+import pytest
+
+from harness import client, conf, process, settings, wire
+
+CLIENTS = 4
+
+
+class Load:
+    """Clients that ask again and again, each time on a connection of its own."""
+
+    def __init__(self, address):
+        self.address = address
+        self.results = []  # (when it began, None or what went wrong)
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.ask) for _ in range(CLIENTS)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def ask(self):
+        while not self.over.is_set():
+            began = time.monotonic()
+            try:
+                with client.RawClient(self.address) as peer:
+                    wrong = None if peer.exchange(client.get()).status == 200 else "status"
+            except (OSError, wire.Closed, wire.WireError) as failed:
+                wrong = failed
+            self.results.append((began, wrong))
+
+    def served_since(self, moment):
+        return sum(began >= moment and wrong is None for began, wrong in self.results)
+
+    def failures(self, since=0.0):
+        return [wrong for began, wrong in self.results if began >= since and wrong is not None]
+
+
+def kill_and_time(tg, role):
+    """SIGKILLs a child; the moment another is ready, and how long that took."""
+    victim = tg.role_pid(role)
+    ready = len(tg.log.records(msg="child ready", child=role))
+    began = time.monotonic()
+    os.kill(victim, signal.SIGKILL)
+    tg.log.wait(count=ready + 1, msg="child ready", child=role)
+    ended = time.monotonic()
+    died = tg.log.wait(msg="child died", child=role, pid=victim)
+    assert died["signal"] == "KILL"
+    assert tg.role_pid(role) not in (None, victim)
+    return ended, ended - began
+
+
+def assert_serves_on(load):
+    moment = time.monotonic()
+    settings.wait_until(lambda: load.served_since(moment) >= 20 * CLIENTS,
+                        "answers after the restart")
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_killed_proxy(tidegate, demo_backend, mode):
+    tg = tidegate(getattr(conf, mode)(demo_backend()))
+    with Load(tg.address) as load:
+        settings.wait_until(lambda: load.served_since(0) >= 20, "answers before")
+        restarted, took = kill_and_time(tg, "proxy")
+        assert_serves_on(load)
+    if not settings.sanitizers():
+        assert took < 1.0
+    assert not any(isinstance(wrong, ConnectionRefusedError) for wrong in load.failures())
+    assert load.failures(since=restarted) == []
+    assert len(load.failures()) <= CLIENTS  # only what the dead one held
+
+
+def test_killed_keeper_costs_nobody_anything(tidegate, demo_backend, tmp_path, run_tidectl):
+    socket = tmp_path / "admin.sock"
+    tg = tidegate(conf.http(demo_backend(), top=f'admin = {{ socket = "{socket}"; }};',
+                            service='health = { type = "tcp"; interval = "100ms"; };'))
+    with Load(tg.address) as load:
+        settings.wait_until(lambda: load.served_since(0) >= 20, "answers before")
+        _, took = kill_and_time(tg, "keeper")
+        assert_serves_on(load)
+    if not settings.sanitizers():
+        assert took < 1.0
+    assert load.failures() == []
+    assert run_tidectl("-s", str(socket), "show", "stat").returncode == 0
+    tg.exchange(client.get("/after-the-keeper"))
+    assert tg.access.wait(path="/after-the-keeper")["end"] == "done"
+
+
+def test_repeated_deaths_slow_down_but_end(tidegate, demo_backend):
+    tg = tidegate(conf.http(demo_backend()))
+    waits = [kill_and_time(tg, "proxy")[1] for _ in range(4)]
+    assert waits[3] >= 0.4  # 0, 100, 200, 400 ms
+    assert tg.exchange(client.get()).status == 200
+
+
+def test_both_children_killed_at_once(tidegate, demo_backend):
+    tg = tidegate(conf.http(demo_backend()))
+    before = process.children(tg.pid)
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    tg.log.wait(count=2, msg="child ready", child="proxy")
+    tg.log.wait(count=2, msg="child ready", child="keeper")
+    assert not set(before) & set(process.children(tg.pid))
+    assert tg.exchange(client.get()).status == 200

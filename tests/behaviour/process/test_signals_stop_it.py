@@ -1,0 +1,149 @@
+"""SIGTERM and SIGINT end it gracefully, a second one at once; SIGHUP does not end it."""
+
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from harness import client, conf, net, process, procfs, settings
+
+
+def children_of(tg):
+    return {role: tg.role_pid(role) for role in ("proxy", "keeper")}
+
+
+def assert_all_gone(pids):
+    settings.wait_until(lambda: not any(procfs.alive(pid) for pid in pids), "the children to end")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_idle(tidegate, demo_backend, number):
+    tg = tidegate(conf.http(demo_backend()))
+    assert tg.exchange(client.get("/last-words")).status == 200
+    children = children_of(tg)
+    tg.stop(number)
+    assert_all_gone(children.values())
+    assert tg.log.wait(msg="stopping")["signal"] == number.name[3:]
+    assert tg.log.wait(msg="stopped")["clean"] == "yes"
+    assert tg.access.records(path="/last-words"), "the keeper writes what the proxy left"
+
+
+def test_signal_to_the_whole_group(tidegate, demo_backend):
+    """As a terminal's Ctrl-C and some service managers send it."""
+    tg = tidegate(conf.http(demo_backend()))
+    for pid in children_of(tg).values():
+        os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGHUP)
+    assert tg.exchange(client.get()).status == 200
+    tg.stop(signal.SIGINT)
+    assert tg.log.wait(msg="stopped")["clean"] == "yes"
+
+
+def slow_request(tg, backend_answers_after):
+    """A request whose answer waits for the event."""
+    peer = tg.client().send(client.get("/slow"))
+    backend_answers_after["begun"].wait(settings.TIMEOUT)
+    return peer
+
+
+@pytest.fixture
+def waiting_backend(recording_backend):
+    """A backend that answers when told; begun: the request came; go: answer."""
+    events = {"begun": threading.Event(), "go": threading.Event()}
+
+    def script(connection):
+        connection.read_head()
+        events["begun"].set()
+        events["go"].wait(settings.TIMEOUT)
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow")
+    events["backend"] = recording_backend(script)
+    yield events
+    events["go"].set()
+
+
+def test_running_request_is_finished(tidegate, waiting_backend):
+    tg = tidegate(conf.http(waiting_backend["backend"], top='shutdown_grace = "15s";'))
+    peer = slow_request(tg, waiting_backend)
+    tg.send_signal(signal.SIGTERM)
+    tg.log.wait(msg="stopping")
+
+    def refused():
+        try:
+            client.RawClient(tg.address).close()
+            return False
+        except ConnectionRefusedError:
+            return True
+    settings.wait_until(refused, "new connections to be refused")
+    assert tg.running()
+    waiting_backend["go"].set()
+    assert peer.read_answer().body == b"slow"
+    assert tg.wait() == 0
+
+
+def test_grace_has_an_end(tidegate, waiting_backend):
+    tg = tidegate(conf.http(waiting_backend["backend"], top='shutdown_grace = "200ms";'))
+    peer = slow_request(tg, waiting_backend)
+    tg.stop(signal.SIGTERM)
+    assert peer.read_to_end() == b"" or peer.ended in ("eof", "reset")
+    assert tg.log.wait(msg="stopped")["clean"] == "yes"
+
+
+def test_second_signal_ends_at_once(tidegate, waiting_backend):
+    tg = tidegate(conf.http(waiting_backend["backend"], top='shutdown_grace = "1h";'))
+    slow_request(tg, waiting_backend)
+    children = children_of(tg)
+    tg.send_signal(signal.SIGTERM)
+    tg.log.wait(msg="stopping")
+    assert tg.running()
+    tg.send_signal(signal.SIGTERM)
+    tg.expect_status = 1
+    assert tg.wait() == 1
+    assert_all_gone(children.values())
+    tg.log.wait(level="warn", msg="stopping at once")
+
+
+def test_hangup_is_told_and_ignored(tidegate, demo_backend):
+    tg = tidegate(conf.http(demo_backend()))
+    tg.send_signal(signal.SIGHUP)
+    tg.log.wait(level="warn", msg="reload is not available in this version, ignoring")
+    assert tg.exchange(client.get()).status == 200
+
+
+def test_killed_parent_leaves_no_child(tidegate, demo_backend):
+    text = conf.http(demo_backend())
+    tg = tidegate(text)
+    children = children_of(tg)
+    assert all(children.values())
+    tg.kill()
+    tg.expect_status = -signal.SIGKILL
+    assert_all_gone(children.values())
+    with socket.create_server(net.split(text.address)):
+        pass  # the sockets went with them
+
+
+def test_stop_right_after_the_start(tidegate, demo_backend):
+    """Before anybody is ready: no child is left, no crash."""
+    tg = tidegate(conf.http(demo_backend()), wait=False)
+    settings.wait_until(lambda: len(process.children(tg.pid)) == 2 or not tg.running(),
+                        "both children")
+    children = process.children(tg.pid)
+    tg.stop(signal.SIGTERM)
+    assert_all_gone(children)
+
+
+def test_killed_child_in_the_middle_of_the_end(tidegate, waiting_backend):
+    """The proxy dies while draining: the keeper is stopped, the status tells."""
+    tg = tidegate(conf.http(waiting_backend["backend"], top='shutdown_grace = "1h";'))
+    slow_request(tg, waiting_backend)
+    tg.send_signal(signal.SIGTERM)
+    tg.log.wait(msg="stopping")
+    began = time.monotonic()
+    os.kill(tg.role_pid("proxy"), signal.SIGKILL)
+    tg.expect_status = 1
+    assert tg.wait() == 1
+    assert time.monotonic() - began < settings.TIMEOUT / 2
+    assert tg.log.wait(msg="child stopped", child="keeper")["status"] == "0"
