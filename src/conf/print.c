@@ -22,18 +22,58 @@ indent(const struct printer *p)
 		fputc('\t', p->out);
 }
 
+static bool
+is_shown(const struct printer *p, const struct conf_field *f, const char *object)
+{
+	if (f->kind == &conf_kind_later || (f->when && !f->when(object)))
+		return false;
+	return p->internal || !(f->flags & TG_CONF_INTERNAL);
+}
+
+/* Only plain values: one line is enough. */
+static bool
+is_flat(const struct conf_schema *schema)
+{
+	for (const struct conf_field *f = schema->fields; f->key; f++) {
+		if (f->kind == &conf_kind_group || f->kind == &conf_kind_list)
+			return false;
+	}
+	return true;
+}
+
+static void
+print_group_in_line(struct printer *p, const struct conf_schema *schema, const char *object)
+{
+	indent(p);
+	fputs("{", p->out);
+	for (const struct conf_field *f = schema->fields; f->key; f++) {
+		if (!is_shown(p, f, object) ||
+		    (f->kind->is_set && !f->kind->is_set(f, object + f->offset)))
+			continue;
+		fprintf(p->out, " %s = ", f->key);
+		f->kind->print(f, object + f->offset, p->out);
+		fputc(';', p->out);
+	}
+	fputs(" }", p->out);
+}
+
 static void
 print_groups(struct printer *p, const struct conf_field *f, const char *elements, size_t n)
 {
 	p->depth++;
 	for (size_t i = 0; i < n; i++) {
-		indent(p);
-		fputs("{\n", p->out);
-		p->depth++;
-		print_group(p, f->schema, elements + i * f->size);
-		p->depth--;
-		indent(p);
-		fputs(i + 1 < n ? "},\n" : "}\n", p->out);
+		if (is_flat(f->schema)) {
+			print_group_in_line(p, f->schema, elements + i * f->size);
+		} else {
+			indent(p);
+			fputs("{\n", p->out);
+			p->depth++;
+			print_group(p, f->schema, elements + i * f->size);
+			p->depth--;
+			indent(p);
+			fputs("}", p->out);
+		}
+		fputs(i + 1 < n ? ",\n" : "\n", p->out);
 	}
 	p->depth--;
 }
@@ -87,13 +127,8 @@ static void
 print_group(struct printer *p, const struct conf_schema *schema, const char *object)
 {
 	for (const struct conf_field *f = schema->fields; f->key; f++) {
-		if (f->kind == &conf_kind_later)
-			continue;
-		if ((f->flags & TG_CONF_INTERNAL) && !p->internal)
-			continue;
-		if (f->when && !f->when(object))
-			continue;
-		print_field(p, f, object);
+		if (is_shown(p, f, object))
+			print_field(p, f, object);
 	}
 }
 

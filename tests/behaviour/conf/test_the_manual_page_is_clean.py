@@ -1,0 +1,30 @@
+"""tidegate.conf(5), as the build wrote it: no warning from mandoc, and every key is there."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from harness import settings
+
+
+@pytest.fixture
+def page():
+    return settings.build_folder() / "doc" / "tidegate.conf.5"
+
+
+def test_mandoc_has_nothing_to_say(page):
+    if not shutil.which("mandoc"):
+        pytest.skip("mandoc is missing (Debian: mandoc)")
+    linted = subprocess.run(["mandoc", "-Tlint", "-W", "warning", str(page)], text=True,
+                            capture_output=True, timeout=settings.TIMEOUT, check=False)
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+
+
+def test_every_key_of_the_shown_configuration_is_described(run_tidegate, page):
+    text = page.read_text()
+    shown = run_tidegate("-t", "-v", "-c", str(settings.TOP / "conf" / "tidegate.conf"))
+    keys = {part.split(" = ")[0].strip(" {\t,")
+            for line in shown.stdout.splitlines() for part in line.split(";") if " = " in part}
+    assert {"workers", "trusted_proxies", "expect", "backup", "path"} <= keys
+    assert [key for key in sorted(keys) if f".It Ic {key} No =" not in text] == []
