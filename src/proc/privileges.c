@@ -119,7 +119,8 @@ privileges_drop(const struct privileges *p)
 	    (setgroups(p->n_groups, p->groups) < 0 || setresgid(p->gid, p->gid, p->gid) < 0 ||
 	     setresuid(p->uid, p->uid, p->uid) < 0))
 		return -TG_EIO;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -TG_EIO;
 	return 0;
 }

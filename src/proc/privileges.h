@@ -31,8 +31,9 @@ void privileges_fini(struct privileges *p); /* zeroed allowed */
 /* True when the children would be root for want of a `user`. */
 bool privileges_are_root(const struct privileges *p);
 
-/* In a child between fork and exec: becomes that user for good and gives up gaining privileges
- * by exec. 0, or -TG_EIO with errno. */
+/* In a child between fork and exec: becomes that user for good, leaves ambient capabilities (a
+ * service manager's, for binding low ports) behind, and gives up gaining privileges by exec.
+ * 0, or -TG_EIO with errno. */
 TG_MUST_CHECK int privileges_drop(const struct privileges *p);
 
 #endif

@@ -5,10 +5,12 @@
 #include <cmocka.h>
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,6 +119,44 @@ drop_to_another_group(void)
 	return 0;
 }
 
+/* As a service manager does for a service that binds low ports without being root. */
+static int
+raise_ambient(int capability)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[2];
+
+	if (syscall(SYS_capget, &header, sets) != 0)
+		return -1;
+	sets[0].inheritable |= 1u << capability;
+	if (syscall(SYS_capset, &header, sets) != 0)
+		return -1;
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+}
+
+static int
+drop_ambient(void)
+{
+	const struct privileges stay = {.drop = false};
+
+	if (raise_ambient(CAP_NET_BIND_SERVICE) != 0 ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_BIND_SERVICE, 0, 0) != 1)
+		return 1;
+	if (privileges_drop(&stay) != 0)
+		return 2;
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_BIND_SERVICE, 0, 0) == 0 ? 0
+											     : 3;
+}
+
+static void
+ambient_capabilities_stay_with_the_parent(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* needs root to have a capability */
+	assert_int_equal(in_child(drop_ambient), 0);
+}
+
 static void
 others_cannot_become_somebody_else(void **state)
 {
@@ -157,6 +197,7 @@ main(void)
 		cmocka_unit_test(nothing_given_changes_nothing),
 		cmocka_unit_test(others_cannot_become_somebody_else),
 		cmocka_unit_test(root_becomes_the_user_for_good),
+		cmocka_unit_test(ambient_capabilities_stay_with_the_parent),
 		cmocka_unit_test(root_needs_a_user_with_the_group),
 	};
 
