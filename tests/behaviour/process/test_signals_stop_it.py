@@ -121,8 +121,14 @@ def test_killed_parent_leaves_no_child(tidegate, demo_backend):
     tg.kill()
     tg.expect_status = -signal.SIGKILL
     assert_all_gone(children.values())
-    with socket.create_server(net.split(text.address)):
-        pass  # the sockets went with them
+
+    def is_free():
+        try:
+            socket.create_server(net.split(text.address)).close()
+            return True
+        except OSError:
+            return False
+    settings.wait_until(is_free, "the sockets to go with them")
 
 
 def test_stop_right_after_the_start(tidegate, demo_backend):
