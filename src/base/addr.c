@@ -123,8 +123,8 @@ prefix_parse(const char *text, struct prefix *ret, struct err *err)
 	most = memchr(text, ':', n) ? 128 : 32;
 	bits = most;
 	if (slash && number_parse(slash + 1, strlen(slash + 1), most, &bits) < 0)
-		return err_set(err, TG_EINVAL, "\"%.64s\" has a bad prefix length; allowed: 0 to %u",
-			       text, most);
+		return err_set(err, TG_EINVAL,
+			       "\"%.64s\" has a bad prefix length; allowed: 0 to %u", text, most);
 	p.bits = (uint8_t)(bits + (128 - most));
 	if (has_host_bits(&p.ip, p.bits))
 		return err_set(err, TG_EINVAL, "\"%.64s\" has bits set behind the prefix", text);
@@ -241,7 +241,8 @@ unix_parse(const char *path, struct endpoint *ret, struct err *err)
 
 	if (path[0] != '/')
 		return err_set(err, TG_EINVAL,
-			       "\"unix:%.64s\" is not an absolute path; allowed: \"unix:/path\"", path);
+			       "\"unix:%.64s\" is not an absolute path; allowed: \"unix:/path\"",
+			       path);
 	if (n >= sizeof(ret->addr.u.un.sun_path))
 		return err_set(err, TG_EINVAL, "\"unix:%.64s...\" is too long; allowed: %zu bytes",
 			       path, sizeof(ret->addr.u.un.sun_path) - 1);
@@ -376,17 +377,18 @@ endpoint_parse(const char *text, unsigned flags, struct endpoint *ret, struct er
 		return r;
 	}
 	if (text[0] == '\0')
-		return err_set(err, TG_EINVAL, "empty address; allowed: \"host:port\", \"unix:/path\"");
+		return err_set(err, TG_EINVAL,
+			       "empty address; allowed: \"host:port\", \"unix:/path\"");
 	if (text[0] == '[' && !close)
-		return err_set(err, TG_EINVAL, "\"%.64s\" has no \"]\"; allowed: \"[::1]:port\"", text);
+		return err_set(err, TG_EINVAL, "\"%.64s\" has no \"]\"; allowed: \"[::1]:port\"",
+			       text);
 	if (!colon || (text[0] == '[' && colon != close + 1))
 		return err_set(err, TG_EINVAL, "\"%.64s\" has no port; allowed: \"%s:port\"", text,
 			       text[0] == '[' ? "[::1]" : "host");
 	r = port_parse(colon + 1, &e.port, err);
 	if (r == 0)
-		r = text[0] == '['
-			    ? v6_parse(text, close, &e, err)
-			    : host_parse(text, (size_t)(colon - text), flags, &e, err);
+		r = text[0] == '[' ? v6_parse(text, close, &e, err)
+				   : host_parse(text, (size_t)(colon - text), flags, &e, err);
 	if (r == 0)
 		*ret = e;
 	return r;

@@ -6,7 +6,7 @@
 
 #include "conf/schema_priv.h"
 
-#define EXPANDED_MAX 65536u
+#define EXPANDED_MAX   65536u
 #define NAME_MAX_BYTES 255u
 
 struct expansion {
@@ -60,10 +60,11 @@ add_variable(struct expansion *e, const char *p, const char **ret_end, struct er
 	if (close && strncmp(p + n, ":-", 2) == 0 && p + n < close)
 		preset = p + n + 2;
 	if (!close || n == 0 || n > NAME_MAX_BYTES || (!preset && p + n != close))
-		return err_set(err, TG_EINVAL,
-			       "bad variable \"${%.32s\"; allowed: ${NAME}, ${NAME:-default}, and $${ "
-			       "for a plain ${",
-			       p);
+		return err_set(
+			err, TG_EINVAL,
+			"bad variable \"${%.32s\"; allowed: ${NAME}, ${NAME:-default}, and $${ "
+			"for a plain ${",
+			p);
 	memcpy(name, p, n);
 	name[n] = '\0';
 	value = getenv(name);

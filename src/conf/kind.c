@@ -10,7 +10,7 @@
 
 #define TEXT_MAX 1024u
 
-#define ACCEPT_TEXT (1u << TG_VALUE_TEXT)
+#define ACCEPT_TEXT    (1u << TG_VALUE_TEXT)
 #define ACCEPT_INTEGER (1u << TG_VALUE_INTEGER)
 #define ACCEPT_BOOLEAN (1u << TG_VALUE_BOOLEAN)
 
@@ -357,8 +357,8 @@ const struct conf_kind conf_kind_word = {
 /*** prefix ***/
 
 static int
-prefix_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
-	    void *dest, struct err *err)
+prefix_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	    struct err *err)
 {
 	(void)arena;
 	(void)f;
@@ -444,8 +444,8 @@ base64_decode(const char *text, size_t n, unsigned char *out, size_t *ret_n)
 }
 
 static int
-base64_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
-	    void *dest, struct err *err)
+base64_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	    struct err *err)
 {
 	size_t n = strlen(v->text);
 	unsigned char *bytes = arena_alloc(arena, n + 1, 1);

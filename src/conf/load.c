@@ -179,8 +179,10 @@ write_text(const struct conf *conf, int fd, struct err *err)
 	if (fstat(fd, &st) < 0)
 		return err_set_errno(err, "writing the configuration");
 	if (st.st_size > (off_t)TG_CONF_INTERNAL_TEXT_MAX)
-		return err_set(err, TG_ELIMIT, "the configuration with its error pages is larger "
-					       "than %u bytes", TG_CONF_INTERNAL_TEXT_MAX);
+		return err_set(err, TG_ELIMIT,
+			       "the configuration with its error pages is larger "
+			       "than %u bytes",
+			       TG_CONF_INTERNAL_TEXT_MAX);
 	return 0;
 }
 
@@ -257,7 +259,8 @@ conf_load_fd(int fd, struct conf **ret, struct err *err)
 	else
 		r = load(source, true, &report, ret, &errors);
 	if (r < 0)
-		err_set(err, (enum tg_errno)-r, "%s", errors.n > 0 ? errors.list[0].text : "no memory");
+		err_set(err, (enum tg_errno) - r, "%s",
+			errors.n > 0 ? errors.list[0].text : "no memory");
 	conf_errors_fini(&errors);
 	return r;
 }
@@ -274,6 +277,7 @@ conf_ref(struct conf *conf)
 void
 conf_unref(struct conf *conf)
 {
-	if (conf && atomic_fetch_sub_explicit(&box_of(conf)->conf.refs, 1, memory_order_acq_rel) == 1)
+	if (conf &&
+	    atomic_fetch_sub_explicit(&box_of(conf)->conf.refs, 1, memory_order_acq_rel) == 1)
 		box_free(box_of(conf));
 }

@@ -349,8 +349,7 @@ check_unique(struct reader *r, const struct where *where, const struct conf_fiel
 	qsort(texts, used, sizeof(*texts), compare_unique);
 	for (unsigned i = 1, first = 0; i < used; i++) {
 		if (strcmp(texts[i].text, texts[first].text) == 0)
-			report_double(r, where, list, unique, texts[first].index,
-				      texts[i].index);
+			report_double(r, where, list, unique, texts[first].index, texts[i].index);
 		else
 			first = i;
 	}
@@ -709,9 +708,10 @@ syntax_error(struct reader *r, const config_t *tree)
 	if (text && strcmp(text, "duplicate setting name") == 0)
 		conf_report_add(r->report, line, "a key is given twice in one group");
 	else
-		conf_report_add(r->report, line,
-				"%s; look for a missing quote, comma or bracket here or just before",
-				text ? text : "syntax error");
+		conf_report_add(
+			r->report, line,
+			"%s; look for a missing quote, comma or bracket here or just before",
+			text ? text : "syntax error");
 }
 
 void

@@ -7,8 +7,8 @@
 #include "conf/valid_priv.h"
 
 #define SECOND UINT64_C(1000)
-#define HOUR (3600 * SECOND)
-#define DAY (24 * HOUR)
+#define HOUR   (3600 * SECOND)
+#define DAY    (24 * HOUR)
 
 static const char *const mode_words[] = {"http", "tcp", NULL};
 static const char *const mode_later[] = {"udp", NULL};
@@ -44,7 +44,8 @@ static const struct conf_field route_fields[] = {
 		.max = 1024,
 		.valid = conf_valid_route_path,
 		.preset_note = "any path",
-		.help = "Beginning of the path, in whole segments: \\(dq/v1\\(dq takes /v1 and /v1/x, "
+		.help = "Beginning of the path, in whole segments: \\(dq/v1\\(dq takes /v1 and "
+			"/v1/x, "
 			"not /v10.",
 	},
 	{
@@ -84,7 +85,8 @@ route_text(const void *element, char *buf, size_t size)
 {
 	const struct conf_route *route = element;
 
-	snprintf(buf, size, "%s %s", route->host ? route->host : "", route->path ? route->path : "/");
+	snprintf(buf, size, "%s %s", route->host ? route->host : "",
+		 route->path ? route->path : "/");
 	return buf;
 }
 
@@ -114,7 +116,8 @@ static const struct conf_field timeout_fields[] = {
 		.min = 1,
 		.max = DAY,
 		ONLY_HTTP,
-		.help = "From accept, or from the first byte of a further request, to the end of the "
+		.help = "From accept, or from the first byte of a further request, to the end of "
+			"the "
 			"request head.",
 	},
 	{
@@ -258,7 +261,8 @@ static const struct conf_field listener_fields[] = {
 		TG_MEMBER(conf_listener, max_connections),
 		.preset = "0",
 		.max = 10000000,
-		.help = "Connections at a time; beyond, new ones are closed. 0: only the global limit.",
+		.help = "Connections at a time; beyond, new ones are closed. 0: only the global "
+			"limit.",
 	},
 	{
 		.key = "backlog",
@@ -276,8 +280,10 @@ static const struct conf_field listener_fields[] = {
 		.words = forwarded_words,
 		.preset = "append",
 		ONLY_HTTP,
-		.help = "Forwarded and X-Forwarded fields: append the client to the list of a trusted "
-			"peer, replace every list, or set none. The fields of other peers are always "
+		.help = "Forwarded and X-Forwarded fields: append the client to the list of a "
+			"trusted "
+			"peer, replace every list, or set none. The fields of other peers are "
+			"always "
 			"removed.",
 	},
 	{
@@ -287,7 +293,8 @@ static const struct conf_field listener_fields[] = {
 		.max = 1024,
 		.preset_note = "none",
 		ONLY_HTTP,
-		.help = "Peers whose Forwarded and X-Forwarded fields and X-Request-Id are believed: "
+		.help = "Peers whose Forwarded and X-Forwarded fields and X-Request-Id are "
+			"believed: "
 			"\\(dq10.0.0.0/8\\(dq, \\(dq::1\\(dq.",
 	},
 	{

@@ -9,8 +9,8 @@
 #include "conf/valid_priv.h"
 
 #define SECOND UINT64_C(1000)
-#define HOUR (3600 * SECOND)
-#define DAY (24 * HOUR)
+#define HOUR   (3600 * SECOND)
+#define DAY    (24 * HOUR)
 
 #define ERROR_PAGE_MAX 65536u
 
@@ -65,7 +65,8 @@ static const struct conf_field health_fields[] = {
 		.preset = "2",
 		.min = 1,
 		.max = 1000,
-		.help = "Checks that must pass in a row before a backend that was down is up. A new "
+		.help = "Checks that must pass in a row before a backend that was down is up. A "
+			"new "
 			"backend needs one.",
 	},
 	{
@@ -83,7 +84,8 @@ static const struct conf_field health_fields[] = {
 		TG_MEMBER(conf_health_check, jitter_percent),
 		.preset = "10",
 		.max = 100,
-		.help = "Percent by which an interval may be shorter or longer, so that checks spread.",
+		.help = "Percent by which an interval may be shorter or longer, so that checks "
+			"spread.",
 	},
 	{
 		.key = "method",
@@ -262,7 +264,8 @@ static const struct conf_field page_fields[] = {
 		.min = 1,
 		.valid = conf_valid_file,
 		.flags = TG_CONF_REQUIRED,
-		.help = "File with the body of the answer, at most 64K, read when the configuration "
+		.help = "File with the body of the answer, at most 64K, read when the "
+			"configuration "
 			"is; relative to the configuration file that names it.",
 	},
 	{
@@ -331,10 +334,11 @@ page_check(struct conf_check *check, void *object)
 	struct conf_error_page *page = object;
 
 	if (page->status != 0 && !is_page_status(page->status))
-		conf_check_error(check, "status",
-				 "no page for %u; allowed: 400 403 404 408 413 414 417 429 431 500 501 "
-				 "502 503 504 505",
-				 page->status);
+		conf_check_error(
+			check, "status",
+			"no page for %u; allowed: 400 403 404 408 413 414 417 429 431 500 501 "
+			"502 503 504 505",
+			page->status);
 	if (page->path && !page->body)
 		page_read(check, page);
 }
@@ -381,7 +385,8 @@ static const struct conf_field backend_fields[] = {
 		.valid = conf_valid_address,
 		.flags = TG_CONF_REQUIRED,
 		.help = "Where the backend listens: \\(dq192.0.2.1:80\\(dq, \\(dq[::1]:80\\(dq, "
-			"\\(dqname.example.org:80\\(dq, \\(dqunix:/path\\(dq. A name is looked up again when "
+			"\\(dqname.example.org:80\\(dq, \\(dqunix:/path\\(dq. A name is looked up "
+			"again when "
 			"its time to live is over; while it cannot be found the backend is down.",
 	},
 	{
@@ -416,8 +421,10 @@ backend_check(struct conf_check *check, void *object)
 	if (backend->name)
 		return;
 	n = strlen(backend->address_text);
-	if (n > TG_CONF_BACKEND_NAME_MAX || conf_valid_backend_name(backend->address_text, NULL) < 0) {
-		conf_check_error(check, "name", "missing; required as the address cannot be a name");
+	if (n > TG_CONF_BACKEND_NAME_MAX ||
+	    conf_valid_backend_name(backend->address_text, NULL) < 0) {
+		conf_check_error(check, "name",
+				 "missing; required as the address cannot be a name");
 		return;
 	}
 	backend->name = arena_copy(conf_check_arena(check), backend->address_text, n);

@@ -6,7 +6,7 @@
 #include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
 
-#define DAY UINT64_C(86400000)
+#define DAY         UINT64_C(86400000)
 #define WORKERS_MAX 256u
 
 static const char *const format_words[] = {"text", "json", NULL};
@@ -123,7 +123,8 @@ static const struct conf_field top_fields[] = {
 		TG_MEMBER(conf, max_connections),
 		.preset = "0",
 		.max = 10000000,
-		.help = "Client connections at a time, over all listeners. 0: what the limit of open "
+		.help = "Client connections at a time, over all listeners. 0: what the limit of "
+			"open "
 			"files leaves.",
 	},
 	{

@@ -22,7 +22,7 @@ enum scan_mode {
 	SCAN_CODE = 0,
 	SCAN_STRING = 1,
 	SCAN_LINE_COMMENT = 2,
-	SCAN_BLOCK_COMMENT = 3
+	SCAN_BLOCK_COMMENT = 3,
 };
 
 /* From expanded line `first` on, lines are those of `file` from `line` on. */
@@ -51,9 +51,9 @@ struct scan {
 	struct conf_report *report;
 	enum scan_mode mode;
 	bool at_line_start; /* nothing but blanks so far on this line */
-	bool in_word;	    /* inside a name or a decimal fraction */
-	bool stop;	    /* a bound is passed or memory is out */
-	unsigned depth;	    /* of includes */
+	bool in_word;       /* inside a name or a decimal fraction */
+	bool stop;          /* a bound is passed or memory is out */
+	unsigned depth;     /* of includes */
 	unsigned nesting;
 	unsigned keys[TG_CONF_NESTING_MAX + 1];
 };
@@ -240,7 +240,8 @@ include_name(const struct input *in, size_t i, char *buf, size_t size)
 			buf[n] = '\0';
 			return i + 1;
 		}
-		if (in->p[i] == '\\' && i + 1 < in->n && (in->p[i + 1] == '\\' || in->p[i + 1] == '"'))
+		if (in->p[i] == '\\' && i + 1 < in->n &&
+		    (in->p[i + 1] == '\\' || in->p[i + 1] == '"'))
 			i++;
 		if (n + 1 >= size)
 			return 0;
@@ -266,7 +267,8 @@ include(struct scan *s, const char *name)
 	if (name[0] != '/')
 		folder = source->folder;
 	if ((size_t)snprintf(path, sizeof(path), "%s%s", folder, name) >= sizeof(path)) {
-		conf_report_add(s->report, line, "@include \"%.64s...\": the name is too long", name);
+		conf_report_add(s->report, line, "@include \"%.64s...\": the name is too long",
+				name);
 		return;
 	}
 	if (s->depth >= TG_CONF_INCLUDE_DEPTH || source->n_files >= TG_CONF_FILES_MAX) {
@@ -335,8 +337,8 @@ is_letter(char c)
 static size_t
 skip_digits(const struct input *in, size_t i, bool hex)
 {
-	while (i < in->n && (is_digit(in->p[i]) || (hex && is_letter(in->p[i]) &&
-						    (in->p[i] | 0x20) <= 'f')))
+	while (i < in->n &&
+	       (is_digit(in->p[i]) || (hex && is_letter(in->p[i]) && (in->p[i] | 0x20) <= 'f')))
 		i++;
 	return i;
 }
@@ -411,7 +413,8 @@ scan_code(struct scan *s, char c, char next)
 	case '[':
 		if (s->nesting == TG_CONF_NESTING_MAX) {
 			conf_report_add(s->report, s->source->lines,
-					"nested too deeply; allowed: %u levels", TG_CONF_NESTING_MAX);
+					"nested too deeply; allowed: %u levels",
+					TG_CONF_NESTING_MAX);
 			s->stop = true;
 			break;
 		}
@@ -484,8 +487,8 @@ scan_input(struct scan *s, struct input *in)
 			emit(s, in->p[i]);
 			if (in->p[i] == '\n')
 				in->line++;
-			s->at_line_start = in->p[i] == '\n' ||
-					   (s->at_line_start && is_blank(in->p[i]));
+			s->at_line_start =
+				in->p[i] == '\n' || (s->at_line_start && is_blank(in->p[i]));
 		}
 	}
 	if (s->mode == SCAN_LINE_COMMENT)

@@ -157,8 +157,7 @@ not_normal(const char *path)
 		if (*p == '?' || *p == '#')
 			return "a query or fragment is no part of the path";
 		if (*p == '/' && p[1] == '.' &&
-		    (p[2] == '/' || p[2] == '\0' ||
-		     (p[2] == '.' && (p[3] == '/' || p[3] == '\0'))))
+		    (p[2] == '/' || p[2] == '\0' || (p[2] == '.' && (p[3] == '/' || p[3] == '\0'))))
 			return "segments . and .. are resolved before routes are looked up";
 		if (*p == '%' && (!is_upper_hex(p[1]) || !is_upper_hex(p[2])))
 			return "% is followed by two digits of 0-9 and A-F";
@@ -205,8 +204,8 @@ conf_valid_method(const char *text, struct err *err)
 {
 	if (is_made_of(text, "!#$%&'*+-.^_`|~") && strcmp(text, "CONNECT") != 0)
 		return 0;
-	return err_set(err, TG_EINVAL, "bad method \"%.32s\"; allowed: a token as \"GET\" or \"HEAD\"",
-		       text);
+	return err_set(err, TG_EINVAL,
+		       "bad method \"%.32s\"; allowed: a token as \"GET\" or \"HEAD\"", text);
 }
 
 /* Three digits from 100 to 599; -1: something else. */
@@ -250,10 +249,11 @@ conf_expect_parse(const char *text, uint16_t (*ret)[2], struct err *err)
 			return err_set(err, TG_EINVAL, "more than %u ranges", TG_CONF_EXPECT_MAX);
 		p = range_parse(p, ret[n]);
 		if (!p || (*p != '\0' && *p != ','))
-			return err_set(err, TG_EINVAL,
-				       "bad statuses \"%.64s\"; allowed: numbers from 100 to 599 as "
-				       "\"200\", \"200,204\", \"200-399\"",
-				       text);
+			return err_set(
+				err, TG_EINVAL,
+				"bad statuses \"%.64s\"; allowed: numbers from 100 to 599 as "
+				"\"200\", \"200,204\", \"200-399\"",
+				text);
 		n++;
 		if (*p == '\0')
 			return (int)n;

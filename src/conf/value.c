@@ -21,7 +21,7 @@ static const struct unit size_units[] = {
 };
 
 #define DURATION_ALLOWED "\"500ms\", \"1s\", \"2m\", \"1h\", \"1d\""
-#define SIZE_ALLOWED "\"64K\", \"1M\", \"1G\", or bytes as an integer"
+#define SIZE_ALLOWED     "\"64K\", \"1M\", \"1G\", or bytes as an integer"
 
 static int
 unit_parse(const char *text, const struct unit *units, const char *allowed, uint64_t *ret,
@@ -36,8 +36,9 @@ unit_parse(const char *text, const struct unit *units, const char *allowed, uint
 		overflow |= __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value);
 	}
 	if (p == text)
-		return err_set(err, TG_EINVAL, "\"%.40s\" does not begin with a number; allowed: %s",
-			       text, allowed);
+		return err_set(err, TG_EINVAL,
+			       "\"%.40s\" does not begin with a number; allowed: %s", text,
+			       allowed);
 	for (; units->name; units++) {
 		if (strcmp(units->name, p) != 0)
 			continue;
