@@ -92,10 +92,10 @@ int registry_observe(struct registry *r, const struct msg_backend *msg)
 		return -TG_EPROTO;
 	s = &r->services[msg->service];
 	b = &s->backends[msg->backend];
+	if (msg->health == TG_HEALTH_CHECKING && b->health != TG_HEALTH_CHECKING)
+		return 0; /* a new keeper, or a new address: the last verdict holds until the next */
 	if (b->health == TG_HEALTH_CHECKING && msg->health != TG_HEALTH_CHECKING)
 		r->n_checking--;
-	else if (b->health != TG_HEALTH_CHECKING && msg->health == TG_HEALTH_CHECKING)
-		r->n_checking++;
 	b->health = (enum backend_health)msg->health;
 	b->has_addr = msg->has_addr != 0;
 	b->addr = msg->addr;

@@ -40,7 +40,7 @@ enum msg_type {
 };
 
 enum backend_health {
-	TG_HEALTH_CHECKING = 0, /* no verdict yet: no traffic */
+	TG_HEALTH_CHECKING = 0, /* no verdict yet: no traffic, unless there was one before */
 	TG_HEALTH_UP = 1,
 	TG_HEALTH_DOWN = 2,
 	TG_BACKEND_HEALTH_COUNT

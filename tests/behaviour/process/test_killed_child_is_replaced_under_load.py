@@ -1,14 +1,13 @@
 """kill -9 of either child: another serves within a second, and nobody is refused meanwhile."""
 
+import os
 import signal
 import threading
 import time
 
-import os
-
 import pytest
 
-from harness import client, conf, process, settings, wire
+from harness import backends, client, conf, process, settings, wire
 
 CLIENTS = 4
 
@@ -97,6 +96,27 @@ def test_killed_keeper_costs_nobody_anything(tidegate, demo_backend, tmp_path, r
     assert run_tidectl("-s", str(socket), "show", "stat").returncode == 0
     tg.exchange(client.get("/after-the-keeper"))
     assert tg.access.wait(path="/after-the-keeper")["end"] == "done"
+
+
+def test_new_keeper_without_a_verdict_stops_no_traffic(tidegate, recording_backend):
+    """Its first checks hang: until they end, what the old one said holds."""
+    may_answer = threading.Event()
+    may_answer.set()
+
+    def script(connection):
+        while (request := connection.read_head()) is not None:
+            if request.target == "/health":
+                may_answer.wait(settings.TIMEOUT)
+            connection.send(backends.OK)
+    health = 'health = { type = "http"; path = "/health"; interval = "20s"; timeout = "20s"; };'
+    tg = tidegate(conf.http(recording_backend(script), service=health))
+    settings.wait_until(lambda: tg.exchange(client.get()).status == 200, "the first verdict")
+    try:
+        may_answer.clear()
+        kill_and_time(tg, "keeper")
+        assert [tg.exchange(client.get()).status for _ in range(20)] == [200] * 20
+    finally:
+        may_answer.set()
 
 
 def test_repeated_deaths_slow_down_but_end(tidegate, demo_backend):
