@@ -215,6 +215,8 @@ on_settle(struct timer *t)
 static void
 publish(struct proxy *p)
 {
+	if (p->is_stopping)
+		return; /* workers may have ended: nobody would take the views */
 	if (registry_publish(p->registry, publish_view, p) != 0)
 		log_write(TG_LOG_ERROR, "no memory for a new set of backends", NULL);
 	if (registry_is_settled(p->registry))
