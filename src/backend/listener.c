@@ -30,10 +30,9 @@ static void pause_accepting(struct worker_listener *l)
 static bool take_place(struct worker_listener *l)
 {
 	int64_t max = (int64_t)l->conf->max_connections;
-	int64_t total_max = (int64_t)l->worker->conf->max_connections;
 
 	if (atomic_fetch_add_explicit(&l->worker->total->in_flight, 1, memory_order_relaxed) >=
-	    total_max)
+	    l->worker->max_connections)
 		goto no_total;
 	if (atomic_fetch_add_explicit(&l->shared->in_flight, 1, memory_order_relaxed) >= max &&
 	    max != 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "backend/back.h"
 
@@ -42,6 +43,21 @@ static void init_listener(struct worker *w, struct worker_listener *l,
 	LIST_INIT(&l->fronts);
 }
 
+/* Without a limit of its own: what the descriptors allow, two for each connection. */
+static int64_t max_connections(const struct conf *conf)
+{
+	struct rlimit limit;
+	int64_t others = 64 + (int64_t)conf->workers * (int64_t)(conf->n_listeners + 8);
+	int64_t room;
+
+	if (conf->max_connections != 0)
+		return conf->max_connections;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return INT64_MAX;
+	room = ((int64_t)limit.rlim_cur - others) / 2;
+	return room > 1 ? room : 1;
+}
+
 /* Slots stand in the order the parent made them: global, listeners, services, backends service by
  * service. */
 int worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segment *segment,
@@ -55,6 +71,7 @@ int worker_init(struct worker *w, unsigned id, const struct conf *conf, struct s
 	*w = (struct worker){.id = id, .n_workers = conf->workers, .conf = conf, .segment = segment};
 	w->ring = segment_ring(segment, id);
 	w->total = segment_shared(segment, 0);
+	w->max_connections = max_connections(conf);
 	buf_pool_init(&w->bufs);
 	pipe_pool_init(&w->pipes);
 	w->loop = loop_new();

@@ -82,6 +82,7 @@ struct worker {
 	struct segment *segment;
 	struct ring *ring;
 	struct segment_shared *total; /* connections of all listeners and workers: slot 0 */
+	int64_t max_connections;      /* of all listeners and workers */
 	struct loop *loop;
 	struct buf_pool bufs;
 	struct pipe_pool pipes;

@@ -4,56 +4,52 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Free buffers kept beyond these go back to the allocator. */
-#define KEEP_SMALL 1024u
-#define KEEP_LARGE 64u
+static const struct {
+	uint32_t bytes;
+	unsigned keep; /* free ones beyond this go back to the allocator */
+} sizes[TG_BUF_SIZE_COUNT] = {
+	[TG_BUF_HEAD] = {TG_BUF_HEAD_BYTES, 16384},
+	[TG_BUF_SMALL] = {TG_BUF_SMALL_BYTES, 2048},
+	[TG_BUF_LARGE] = {TG_BUF_LARGE_BYTES, 128},
+};
 
 void buf_pool_init(struct buf_pool *pool)
 {
-	*pool = (struct buf_pool){.n_free_small = 0};
-	SLIST_INIT(&pool->free_small);
-	SLIST_INIT(&pool->free_large);
-}
+	int i;
 
-static void list_free(struct buf_list *list)
-{
-	struct buf *b;
-
-	while ((b = SLIST_FIRST(list)) != NULL) {
-		SLIST_REMOVE_HEAD(list, link);
-		free(b);
-	}
+	*pool = (struct buf_pool){.in_use = 0};
+	for (i = 0; i < TG_BUF_SIZE_COUNT; i++)
+		SLIST_INIT(&pool->free[i]);
 }
 
 void buf_pool_fini(struct buf_pool *pool)
 {
+	struct buf *b;
+	int i;
+
 	assert(pool->in_use == 0);
-	list_free(&pool->free_small);
-	list_free(&pool->free_large);
+	for (i = 0; i < TG_BUF_SIZE_COUNT; i++) {
+		while ((b = SLIST_FIRST(&pool->free[i])) != NULL) {
+			SLIST_REMOVE_HEAD(&pool->free[i], link);
+			free(b);
+		}
+	}
 }
 
-static struct buf *list_take(struct buf_list *list, unsigned *n)
+struct buf *buf_get(struct buf_pool *pool, enum buf_size size)
 {
-	struct buf *b = SLIST_FIRST(list);
+	struct buf *b = SLIST_FIRST(&pool->free[size]);
 
 	if (b != NULL) {
-		SLIST_REMOVE_HEAD(list, link);
-		(*n)--;
+		SLIST_REMOVE_HEAD(&pool->free[size], link);
+		pool->n_free[size]--;
+	} else {
+		b = malloc(sizeof(*b) + sizes[size].bytes);
+		if (b == NULL)
+			return NULL;
+		b->cap = sizes[size].bytes;
+		b->size = size;
 	}
-	return b;
-}
-
-struct buf *buf_get(struct buf_pool *pool, bool large)
-{
-	uint32_t cap = large ? TG_BUF_LARGE : TG_BUF_SMALL;
-	struct buf *b = large ? list_take(&pool->free_large, &pool->n_free_large)
-			      : list_take(&pool->free_small, &pool->n_free_small);
-
-	if (b == NULL)
-		b = malloc(sizeof(*b) + cap);
-	if (b == NULL)
-		return NULL;
-	b->cap = cap;
 	b->r = b->w = 0;
 	pool->in_use++;
 	return b;
@@ -67,15 +63,19 @@ void buf_put(struct buf_pool *pool, struct buf **buf)
 		return;
 	*buf = NULL;
 	pool->in_use--;
-	if (buf_is_large(b) && pool->n_free_large < KEEP_LARGE) {
-		SLIST_INSERT_HEAD(&pool->free_large, b, link);
-		pool->n_free_large++;
-	} else if (!buf_is_large(b) && pool->n_free_small < KEEP_SMALL) {
-		SLIST_INSERT_HEAD(&pool->free_small, b, link);
-		pool->n_free_small++;
-	} else {
+	if (pool->n_free[b->size] >= sizes[b->size].keep) {
 		free(b);
+		return;
 	}
+	SLIST_INSERT_HEAD(&pool->free[b->size], b, link);
+	pool->n_free[b->size]++;
+}
+
+enum buf_size buf_size_for(size_t n)
+{
+	if (n <= TG_BUF_HEAD_BYTES)
+		return TG_BUF_HEAD;
+	return n <= TG_BUF_SMALL_BYTES ? TG_BUF_SMALL : TG_BUF_LARGE;
 }
 
 void buf_compact(struct buf *b)
@@ -94,7 +94,7 @@ int buf_grow(struct buf_pool *pool, struct buf **buf)
 
 	if (buf_is_large(old))
 		return 0;
-	b = buf_get(pool, true);
+	b = buf_get(pool, TG_BUF_LARGE);
 	if (b == NULL)
 		return -TG_ENOMEM;
 	memcpy(b->bytes, buf_data(old), buf_len(old));

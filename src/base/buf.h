@@ -1,8 +1,9 @@
 /*
  * base/buf.h: byte buffers from a per-worker pool.
  *
- * Two sizes, kept on free lists: an idle connection holds none, a busy one
- * takes the hottest. Not thread-safe: one pool per worker, a buffer goes back
+ * Three sizes, kept on free lists: an idle connection holds none, a busy one
+ * takes the hottest. Heads that wait for their answer fit the least: a thousand
+ * of them stay in cache. Not thread-safe: one pool per worker, a buffer goes back
  * to the pool it came from.
  */
 #ifndef TG_BASE_BUF_H
@@ -15,9 +16,17 @@
 
 #include "base/err.h"
 
-/* Usable bytes. Large holds the largest configurable head and what is added to it. */
-#define TG_BUF_SMALL (16u * 1024u - 64u)
-#define TG_BUF_LARGE (80u * 1024u - 64u)
+enum buf_size {
+	TG_BUF_HEAD = 0,  /* a usual head, rewritten */
+	TG_BUF_SMALL = 1, /* a read */
+	TG_BUF_LARGE = 2, /* a bulk read; the largest configurable head and what is added to it */
+	TG_BUF_SIZE_COUNT
+};
+
+/* Usable bytes. */
+#define TG_BUF_HEAD_BYTES (2u * 1024u - 64u)
+#define TG_BUF_SMALL_BYTES (16u * 1024u - 64u)
+#define TG_BUF_LARGE_BYTES (80u * 1024u - 64u)
 
 /* Bytes [r, w) are held; [w, cap) is room. */
 struct buf {
@@ -25,16 +34,15 @@ struct buf {
 	uint32_t cap;
 	uint32_t r;
 	uint32_t w;
+	enum buf_size size;
 	unsigned char bytes[];
 };
 
 SLIST_HEAD(buf_list, buf);
 
 struct buf_pool {
-	struct buf_list free_small;
-	struct buf_list free_large;
-	unsigned n_free_small;
-	unsigned n_free_large;
+	struct buf_list free[TG_BUF_SIZE_COUNT];
+	unsigned n_free[TG_BUF_SIZE_COUNT];
 	unsigned in_use;
 };
 
@@ -43,7 +51,9 @@ void buf_pool_init(struct buf_pool *pool);
 void buf_pool_fini(struct buf_pool *pool);
 
 /* NULL: no memory. Empty. Owned by the caller until buf_put(). */
-struct buf *buf_get(struct buf_pool *pool, bool large);
+struct buf *buf_get(struct buf_pool *pool, enum buf_size size);
+/* The least size that holds `n` bytes; LARGE when none does. */
+enum buf_size buf_size_for(size_t n);
 /* Clears the caller's pointer; NULL inside allowed. */
 void buf_put(struct buf_pool *pool, struct buf **buf);
 
@@ -64,7 +74,7 @@ static inline uint32_t buf_room(const struct buf *b)
 
 static inline bool buf_is_large(const struct buf *b)
 {
-	return b->cap == TG_BUF_LARGE;
+	return b->size == TG_BUF_LARGE;
 }
 
 /* Takes `n` held bytes from the front; an emptied buffer starts over. */
@@ -77,7 +87,7 @@ static inline void buf_consume(struct buf *b, uint32_t n)
 
 /* Moves the held bytes to the start, so all room is at the end. */
 void buf_compact(struct buf *b);
-/* Swaps a small buffer for a large one with the same content. -TG_ENOMEM leaves it as it is. */
+/* Swaps a buffer for a large one with the same content. -TG_ENOMEM leaves it as it is. */
 TG_MUST_CHECK int buf_grow(struct buf_pool *pool, struct buf **buf);
 /* Appends; false (and nothing written) when the room is too small. */
 TG_MUST_CHECK bool buf_append(struct buf *b, const void *p, size_t n);

@@ -142,7 +142,7 @@ struct conf_service {
 	enum conf_balance balance;
 	struct conf_health_check health;
 	struct conf_back_timeouts timeouts;
-	unsigned idle_connections; /* idle back connections kept per backend and worker; 64; 0: none */
+	unsigned idle_connections; /* idle back connections kept per backend and worker; 1024; 0: none */
 	uint64_t idle_lifetime_ms; /* an idle back connection is not reused after; 30s (key timeouts.keep_alive) */
 	struct conf_error_page *error_pages;
 	size_t n_error_pages;

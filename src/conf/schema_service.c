@@ -496,7 +496,7 @@ static const struct conf_field service_fields[] = {
 		.key = "idle_connections",
 		.kind = &conf_kind_integer,
 		TG_MEMBER(conf_service, idle_connections),
-		.preset = "64",
+		.preset = "1024",
 		.max = 10000,
 		.help = "Idle connections kept per backend and worker. 0: none.",
 	},

@@ -10,7 +10,7 @@
 #include "l7/stream_priv.h"
 
 /* Room beyond the received head: forwarded fields, request id, framing. */
-#define HEAD_EXTRA 2048u
+#define HEAD_EXTRA 640u
 #define REQUEST_ID_MAX 128u
 
 struct writer {
@@ -268,9 +268,17 @@ static void put_upgrade(struct writer *w, struct stream *s, const struct http_he
 	PUT_LITERAL(w, "\r\n");
 }
 
-static size_t head_size(const struct http_head *head, const struct front *f)
+/* No more than this is written: what is kept, and what is added. Earlier forwarded values stand in
+ * the lines counted; the host is written three times. */
+static size_t head_size(const struct http_head *head, const struct http_target *target)
 {
-	return buf_len(f->in) + head->target.n + HEAD_EXTRA;
+	size_t n = HEAD_EXTRA + head->method.n + head->target.n +
+		   3 * (target->authority.n + head->host.n);
+	size_t i;
+
+	for (i = 0; i < head->n_fields; i++)
+		n += head->fields[i].line.n;
+	return n;
 }
 
 static enum http_fault check_host(const struct http_head *head)
@@ -292,7 +300,7 @@ enum http_fault forward_request(struct stream *s, struct http_head *head,
 
 	if (fault != HTTP_FAULT_NONE)
 		return fault;
-	s->req.head = buf_get(&s->worker->bufs, head_size(head, f) > TG_BUF_SMALL);
+	s->req.head = buf_get(&s->worker->bufs, buf_size_for(head_size(head, target)));
 	if (s->req.head == NULL)
 		return HTTP_FAULT_HEAD_LENGTH;
 	w.buf = s->req.head;
@@ -344,7 +352,7 @@ static bool answer_room(struct stream *s, size_t need)
 	struct buf_pool *bufs = &s->worker->bufs;
 
 	if (ans->head == NULL)
-		ans->head = buf_get(bufs, need > TG_BUF_SMALL);
+		ans->head = buf_get(bufs, buf_size_for(need));
 	if (ans->head == NULL)
 		return false;
 	if (need <= buf_room(ans->head))

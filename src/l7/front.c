@@ -59,7 +59,7 @@ static void linger_read(struct front *f)
 	ssize_t n = -TG_EAGAIN;
 
 	if (f->in == NULL)
-		f->in = buf_get(&w->bufs, false);
+		f->in = buf_get(&w->bufs, TG_BUF_SMALL);
 	while (f->in != NULL && f->lingered < LINGER_BYTES) {
 		n = conn_recv(&f->conn, f->in->bytes, f->in->cap);
 		if (n <= 0)
@@ -134,7 +134,7 @@ static bool front_make_room(struct front *f)
 	struct worker *w = worker_of(f);
 
 	if (f->in == NULL)
-		f->in = buf_get(&w->bufs, false);
+		f->in = buf_get(&w->bufs, TG_BUF_SMALL);
 	if (f->in == NULL)
 		return false;
 	if (buf_room(f->in) > 0)

@@ -55,7 +55,7 @@ static bool write_reply(struct stream *s, unsigned status)
 		      : s->req.minor == 0 ? "Connection: keep-alive\r\n"
 					  : "");
 	if (ans->head == NULL)
-		ans->head = buf_get(&s->worker->bufs, body_n > TG_BUF_SMALL - sizeof(head));
+		ans->head = buf_get(&s->worker->bufs, buf_size_for(body_n + sizeof(head)));
 	if (ans->head == NULL || !buf_append(ans->head, head, (size_t)n))
 		return false;
 	if (s->req.is_head_method)

@@ -84,7 +84,7 @@ static enum step request_fill(struct stream *s)
 {
 	struct stream_request *req = &s->req;
 	struct front *f = s->front;
-	bool large = req->body.kind != HTTP_BODY_LENGTH || req->body.left > TG_BUF_SMALL;
+	bool large = req->body.kind != HTTP_BODY_LENGTH || req->body.left > TG_BUF_SMALL_BYTES;
 	ssize_t n;
 
 	if ((f->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0)
@@ -93,7 +93,7 @@ static enum step request_fill(struct stream *s)
 	if (f->in != NULL && large && !buf_is_large(f->in) && buf_len(f->in) == 0)
 		buf_put(&s->worker->bufs, &f->in);
 	if (f->in == NULL)
-		f->in = buf_get(&s->worker->bufs, large);
+		f->in = buf_get(&s->worker->bufs, large ? TG_BUF_LARGE : TG_BUF_SMALL);
 	if (f->in == NULL)
 		return stream_end(s, TG_END_NO_RESOURCE, false);
 	n = conn_recv(&f->conn, f->in->bytes + f->in->w, buf_room(f->in));

@@ -303,7 +303,7 @@ static enum step watch_client(struct stream *s)
 	if (!s->req.body.done || (f->conn.flags & CONN_READABLE) == 0)
 		return STEP_PARKED;
 	if (f->in == NULL)
-		f->in = buf_get(&s->worker->bufs, false);
+		f->in = buf_get(&s->worker->bufs, TG_BUF_SMALL);
 	if (f->in == NULL || buf_room(f->in) == 0)
 		return STEP_PARKED;
 	n = conn_recv(&f->conn, f->in->bytes + f->in->w, buf_room(f->in));

@@ -154,7 +154,7 @@ static enum relay_result fill_buf(struct relay *r, struct buf_pool *bufs, struct
 
 	if ((r->src->flags & (CONN_READABLE | CONN_ENDED)) == 0)
 		return RELAY_PARKED;
-	r->buf = buf_get(bufs, r->n_full > 0);
+	r->buf = buf_get(bufs, r->n_full > 0 ? TG_BUF_LARGE : TG_BUF_SMALL);
 	if (r->buf == NULL)
 		return RELAY_NO_RESOURCE;
 	n = conn_recv(r->src, r->buf->bytes, r->buf->cap);

@@ -1,0 +1,62 @@
+/*
+ * net/resolver.h: host names to addresses, again and again; the door to c-ares.
+ *
+ * A watched name is asked for at once and then whenever its answer's time to
+ * live has passed (1 s to 300 s). Sources are those of the system: /etc/hosts,
+ * then the name servers of /etc/resolv.conf or those given. One address is
+ * chosen: the present one while it is among the answers, else the lowest, IPv4
+ * before IPv6. A failure keeps what is known and is tried again after 1 s,
+ * doubling to 30 s. Watches of one name share its queries.
+ */
+#ifndef TG_NET_RESOLVER_H
+#define TG_NET_RESOLVER_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "loop/loop.h"
+
+#define TG_RESOLVER_TTL_MIN_S	1u
+#define TG_RESOLVER_TTL_MAX_S	300u
+#define TG_RESOLVER_RETRY_MIN_S 1u
+#define TG_RESOLVER_RETRY_MAX_S 30u
+#define TG_RESOLVER_RUNNING_MAX 64u /* queries under way; others wait their turn */
+
+struct resolver;
+struct resolver_watch;
+
+enum resolver_event {
+	RESOLVER_FOUND = 0,	/* the address is new or another one: `ip` */
+	RESOLVER_FAILED = 1,	/* first failure in a row: `why`; `ip` when one is known still */
+	RESOLVER_RECOVERED = 2, /* answers again, with the address known before */
+	RESOLVER_EVENT_COUNT
+};
+
+struct resolver_news {
+	enum resolver_event event;
+	const struct ip *ip; /* NULL: none is known */
+	const char *why;     /* in words; NULL unless failed */
+};
+
+/* From the loop, or inside resolver_watch_start(). Must not stop watches. */
+typedef void resolver_cb(struct resolver_watch *w, const struct resolver_news *news);
+
+/* Storage is the caller's, zeroed first. */
+struct resolver_watch {
+	LIST_ENTRY(resolver_watch) link;
+	resolver_cb *cb; /* NULL: stopped */
+};
+
+/* `servers`: "127.0.0.1:5353,[::1]:53", or NULL for the system's. -TG_ENOMEM, -TG_EINVAL. */
+TG_MUST_CHECK int resolver_new(struct loop *loop, const char *servers, struct resolver **ret,
+			       struct err *err);
+/* Ends all queries without a word. Watches are forgotten. NULL allowed. */
+void resolver_free(struct resolver *r);
+
+/* `host` is copied. A second watch of a name hears at once what is known. -TG_ENOMEM. */
+TG_MUST_CHECK int resolver_watch_start(struct resolver *r, struct resolver_watch *w,
+				       const char *host, resolver_cb *cb);
+
+#endif
