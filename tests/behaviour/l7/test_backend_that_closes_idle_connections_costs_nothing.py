@@ -1,0 +1,98 @@
+"""Backends close idle connections when they like; no request is lost to it."""
+
+import random
+import select
+import threading
+
+import pytest
+
+from harness import backends, client, conf, settings
+
+REQUESTS = 400
+
+
+def closes_when_idle(most, close):
+    """Answers, and closes after a random idle time up to `most` seconds."""
+    def script(conn):
+        dice = random.Random(conn.number)
+        while conn.read_request() is not None:
+            conn.send(backends.OK)
+            if not select.select([conn.sock], [], [], dice.random() * most)[0]:
+                if close == "reset":
+                    conn.reset()
+                return
+    return script
+
+
+def send_many(tg, request, failed, count, pause, seed):
+    dice = random.Random(seed)
+    try:
+        with client.RawClient(tg.address) as peer:
+            for _ in range(count):
+                answer = peer.exchange(request)
+                if answer.status != 200:
+                    failed.append(answer.status)
+                select.select([], [], [], dice.random() * pause)
+    except (OSError, EOFError, AssertionError) as error:
+        failed.append(repr(error))
+
+
+@pytest.mark.parametrize("close", ["fin", "reset"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_at_random_moments(tidegate, recording_backend, method, close):
+    """Clients pause as long as the backend waits, so that reuse and close meet."""
+    backend = recording_backend(closes_when_idle(0.004, close))
+    tg = tidegate(conf.http(backend))
+    request = client.get() if method == "GET" else client.post(b"hello")
+    failed = []
+    threads = [threading.Thread(target=send_many,
+                                args=(tg, request, failed, REQUESTS // 4, 0.006, seed))
+               for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(settings.TIMEOUT * 3)
+    assert failed == []
+    assert 1 < len(backend.connections) < REQUESTS + 50, "nothing was reused, or nothing closed"
+
+
+def test_closed_before_reuse_is_noticed(tidegate, recording_backend):
+    """A FIN that came while the connection was idle: the request goes to a fresh one."""
+    backend = recording_backend(backends.answers(backends.OK, then=None))
+    tg = tidegate(conf.http(backend, workers=1))
+    for number in range(20):
+        assert tg.exchange(client.post(b"hello")).status == 200
+        settings.wait_until(lambda: backend.connections[number].closed.is_set(), "the close")
+    assert len(backend.connections) == 20
+    assert all(len(conn.requests) == 1 for conn in backend.connections)
+
+
+def test_a_request_that_may_have_been_processed_is_not_sent_twice(tidegate, recording_backend):
+    """The backend reads a POST on a reused connection and dies: 502, never a second POST."""
+    def script(conn):
+        conn.read_request()
+        conn.send(backends.OK)
+        conn.read_request()
+    backend = recording_backend(script)
+    tg = tidegate(conf.http(backend, workers=1))
+    assert tg.exchange(client.post(b"first")).status == 200
+    assert tg.exchange(client.post(b"second")).status == 502
+    bodies = [request.body for request in backend.requests]
+    assert bodies.count(b"second") == 1
+
+
+def test_reuse_happens(tidegate, recording_backend):
+    backend = recording_backend()
+    tg = tidegate(conf.http(backend, workers=1))
+    for _ in range(10):
+        assert tg.exchange(client.get()).status == 200
+    assert len(backend.connections) == 1
+
+
+def test_connections_older_than_their_lifetime_are_not_reused(tidegate, recording_backend):
+    backend = recording_backend()
+    tg = tidegate(conf.http(backend, workers=1, service='timeouts = { keep_alive = "200ms"; };'))
+    assert tg.exchange(client.get()).status == 200
+    backend.wait_closed()
+    assert tg.exchange(client.get()).status == 200
+    assert len(backend.connections) == 2

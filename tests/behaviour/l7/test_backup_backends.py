@@ -1,0 +1,55 @@
+"""Backup backends serve when no other may, and stop when one may again."""
+
+from harness import backends, client, conf, net, settings
+
+HEALTH = 'health = { type = "tcp"; interval = "30ms"; rise = 1; fall = 1; };'
+
+
+def entry(address, **keys):
+    extra = " ".join(f"{key} = {value};" for key, value in keys.items())
+    return f'{{ address = "{address}"; {extra} }}'
+
+
+def test_backup_gets_nothing_while_another_serves(tidegate, recording_backend):
+    main, backup = recording_backend(), recording_backend()
+    tg = tidegate(conf.http(entry(main.address), entry(backup.address, backup="true")))
+    for _ in range(20):
+        assert tg.exchange(client.get()).status == 200
+    assert len(main.requests) == 20 and backup.requests == []
+
+
+def test_backup_takes_over_and_gives_back(tidegate, recording_backend):
+    port = net.free_port()
+    main = recording_backend(name="main", port=port)
+    backup = recording_backend()
+    tg = tidegate(conf.http(entry(main.address), entry(backup.address, backup="true"),
+                            service=HEALTH))
+    settings.wait_until(lambda: tg.exchange(client.get("/a")).status == 200
+                        and main.requests, "main to serve")
+    main.stop()
+    settings.wait_until(lambda: tg.exchange(client.get("/b")).status == 200, "backup to serve")
+    assert backup.requests
+    again = recording_backend(name="main again", port=port)
+    settings.wait_until(lambda: tg.exchange(client.get("/c")).status == 200 and again.requests,
+                        "main to serve again")
+    backup.forget()
+    for _ in range(10):
+        assert tg.exchange(client.get("/d")).status == 200
+    assert backup.requests == []
+
+
+def test_backups_share_by_weight(tidegate, recording_backend):
+    one, two = recording_backend(), recording_backend()
+    tg = tidegate(conf.http(entry(f"{net.ADDRESS}:1", weight=0),
+                            entry(one.address, backup="true", weight=3),
+                            entry(two.address, backup="true", weight=1), workers=1))
+    for _ in range(40):
+        assert tg.exchange(client.get()).status == 200
+    assert [len(one.requests), len(two.requests)] == [30, 10]
+
+
+def test_tcp_uses_backups_too(tidegate, recording_backend):
+    backup = recording_backend(backends.echo)
+    tg = tidegate(conf.tcp(entry(f"{net.ADDRESS}:1", weight=0),
+                           entry(backup.address, backup="true")))
+    assert tg.client().send(b"hello").read(5) == b"hello"

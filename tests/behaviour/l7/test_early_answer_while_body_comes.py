@@ -1,0 +1,71 @@
+"""A backend may answer before the request body is complete; the client gets it at once."""
+
+import pytest
+
+from harness import backends, client, conf, settings, wire
+
+
+def early(status):
+    """Answers after the head, and does not look at the body."""
+    def script(conn):
+        conn.read_head()
+        conn.send(backends.answer(status, b"early"))
+        conn.read_to_end()
+    return script
+
+
+@pytest.mark.parametrize("status", ["200 OK", "413 Content Too Large", "401 Unauthorized"])
+def test_answer_comes_before_the_body_is_sent(tidegate, recording_backend, status):
+    tg = tidegate(conf.http(recording_backend(early(status))))
+    peer = tg.client().send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nsome")
+    answer = peer.read_answer()
+    assert answer.status == int(status[:3]) and answer.body == b"early"
+
+
+def test_answer_comes_while_a_chunked_body_is_sent(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(early("403 Forbidden"))))
+    peer = tg.client().send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            b"4\r\nsome\r\n")
+    assert peer.read_answer().status == 403
+
+
+def test_the_rest_of_the_body_does_not_become_a_request(tidegate, recording_backend):
+    backend = recording_backend(early("200 OK"))
+    tg = tidegate(conf.http(backend))
+    smuggled = client.get("/smuggled")
+    peer = tg.client().send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+                            % len(smuggled))
+    assert peer.read_answer().status == 200
+    peer.try_send(smuggled)
+    with pytest.raises(wire.Closed):
+        peer.read_answer()
+    assert [request.target for request in backend.requests] == ["/"]
+
+
+def test_connection_is_not_used_for_the_next_request_while_a_body_is_owed(tidegate,
+                                                                         recording_backend):
+    """The backend's side of a cut body must not meet another client's request."""
+    backend = recording_backend(early("200 OK"), backends.serve)
+    tg = tidegate(conf.http(backend, workers=1))
+    peer = tg.client().send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nsome")
+    assert peer.read_answer().status == 200
+    peer.close()
+    assert tg.exchange(client.get("/next")).body == b"ok"
+    assert backend.connections[1].requests[0].target == "/next"
+
+
+def test_large_body_to_a_backend_that_answers_and_closes(tidegate, recording_backend):
+    """The client still sends when the backend has closed: the answer must survive."""
+    def script(conn):
+        conn.read_head()
+        conn.send(backends.answer("413 Content Too Large", b"early",
+                                  fields=[("Connection", "close")]))
+    tg = tidegate(conf.http(recording_backend(script), listener='limits = { body = "100M"; };'))
+    for _ in range(20):
+        peer = tg.client()
+        peer.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n")
+        peer.sock.settimeout(settings.TIMEOUT)
+        peer.try_send(*[b"x" * 65536] * 100)
+        answer = peer.read_answer()
+        assert answer.status == 413 and answer.body == b"early" and answer.complete
+        peer.close()

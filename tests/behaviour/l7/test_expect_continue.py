@@ -1,0 +1,81 @@
+"""Expect: 100-continue: the body waits for the backend's word (RFC 9110 10.1.1)."""
+
+import pytest
+
+from harness import backends, client, conf, settings
+
+HEAD = (b"POST /upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+        b"Content-Length: 5\r\n\r\n")
+
+
+def test_body_is_sent_after_100(tidegate, recording_backend):
+    def script(conn):
+        head = conn.read_head()
+        assert head.get("expect") == "100-continue"
+        conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = conn.read(5)
+        conn.send(backends.answer(body=b"got " + body))
+        backends.serve(conn)
+    backend = recording_backend(script)
+    tg = tidegate(conf.http(backend))
+    peer = tg.client().send(HEAD)
+    assert peer.read_head().startswith(b"HTTP/1.1 100 ")
+    peer.send(b"hello")
+    assert peer.read_answer().body == b"got hello"
+    assert backend.connections[0].failed is None
+    assert peer.exchange(client.get()).body == b"ok"
+
+
+@pytest.mark.parametrize("status", ["413 Content Too Large", "401 Unauthorized",
+                                    "417 Expectation Failed", "200 OK"])
+def test_final_answer_instead_of_100(tidegate, recording_backend, status):
+    def script(conn):
+        conn.read_head()
+        conn.send(backends.answer(status, b"no"))
+        conn.read_to_end()
+    tg = tidegate(conf.http(recording_backend(script)))
+    answer = tg.client().send(HEAD).read_answer()
+    assert answer.status == int(status[:3]) and answer.body == b"no"
+    assert not answer.interim
+
+
+def test_client_that_does_not_wait(tidegate, recording_backend):
+    backend = recording_backend()
+    tg = tidegate(conf.http(backend))
+    answer = tg.client().send(HEAD + b"hello").read_answer()
+    assert answer.status == 200
+    assert backend.requests[0].body == b"hello"
+
+
+def test_backend_that_never_says_100(tidegate, recording_backend):
+    """The client sends its body after a while, as it may, and gets its answer."""
+    backend = recording_backend()
+    tg = tidegate(conf.http(backend))
+    peer = tg.client().send(HEAD)
+    backend.wait_requests(1)
+    peer.send(b"hello")
+    assert peer.read_answer().status == 200
+    assert backend.requests[0].body == b"hello"
+
+
+def test_chunked_body_after_100(tidegate, recording_backend):
+    def script(conn):
+        request = conn.read_head()
+        conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        conn.take_body(request, request.framing(), settings.deadline())
+        conn.send(backends.answer(body=request.body))
+    tg = tidegate(conf.http(recording_backend(script)))
+    peer = tg.client().send(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n"
+                            b"Transfer-Encoding: chunked\r\n\r\n")
+    assert peer.read_head().startswith(b"HTTP/1.1 100 ")
+    peer.send(client.chunked(b"hel", b"lo"))
+    assert peer.read_answer().body == b"hello"
+
+
+def test_body_past_the_limit_is_refused_before_it_is_sent(tidegate, recording_backend):
+    backend = recording_backend()
+    tg = tidegate(conf.http(backend, listener='limits = { body = "4"; };'))
+    peer = tg.client().send(HEAD)
+    assert peer.read_answer().status == 413
+    assert peer.read_to_end() == b""
+    assert backend.received == b""

@@ -1,0 +1,196 @@
+"""Each phase of a client has its time; after it the connection is closed, with 408 where
+the protocol allows one (RFC 9110 15.5.9)."""
+
+import contextlib
+import select
+import socket
+import time
+
+import pytest
+
+from harness import client, conf, net, settings
+
+SHORT = 0.4
+
+
+def front(tidegate, backend, **timeouts):
+    given = " ".join(f'{key} = "{int(value * 1000)}ms";' for key, value in timeouts.items())
+    return tidegate(conf.http(backend, listener=f"timeouts = {{ {given} }};"))
+
+
+@contextlib.contextmanager
+def taking(at_least):
+    """What happens inside takes this long, and is over within the time of a test."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began >= at_least * 0.9
+
+
+def trickle(peer, piece, every=0.03):
+    """Sends the piece again and again until something comes back."""
+    until = settings.deadline()
+    while not select.select([peer.sock], [], [], every)[0]:
+        assert time.monotonic() < until, "tidegate took all of it"
+        if not peer.try_send(piece):
+            return
+
+
+def test_silent_from_accept(tidegate, recording_backend):
+    tg = front(tidegate, recording_backend(), request_head=SHORT)
+    with taking(SHORT):
+        peer = tg.client()
+        assert peer.read_to_end() == b""
+    assert peer.ended == "eof"
+
+
+@pytest.mark.parametrize("part", [b"G", b"GET / HTTP/1.1\r\n", client.get()[:-2], b"\r\n"])
+def test_head_that_stands_still(tidegate, recording_backend, part):
+    backend = recording_backend()
+    tg = front(tidegate, backend, request_head=SHORT)
+    with taking(SHORT):
+        peer = tg.client().send(part)
+        answer = peer.read_answer()
+    assert answer.status == 408 and answer.get("connection") == "close"
+    assert peer.read_to_end() == b""
+    assert tg.access.wait(status=408)["end"] == "request-head-timeout"
+    assert backend.received == b""
+
+
+def test_head_that_trickles(tidegate, recording_backend):
+    backend = recording_backend()
+    tg = front(tidegate, backend, request_head=SHORT)
+    with taking(SHORT):
+        peer = tg.client().send(b"GET / HTTP/1.1\r\nHost: a\r\nA: ")
+        trickle(peer, b"b")
+        answer = peer.read_answer()
+    assert answer.status == 408
+    assert peer.read_to_end() == b""
+    assert backend.received == b""
+
+
+def test_second_head_that_stands_still(tidegate, recording_backend):
+    tg = front(tidegate, recording_backend(), request_head=SHORT, keep_alive=60)
+    peer = tg.client()
+    assert peer.exchange(client.get()).status == 200
+    with taking(SHORT):
+        peer.send(b"GET /second")
+        assert peer.read_answer().status == 408
+    assert peer.read_to_end() == b""
+
+
+def test_idle_between_requests(tidegate, recording_backend):
+    """Nothing was asked: nothing is answered."""
+    tg = front(tidegate, recording_backend(), keep_alive=SHORT)
+    peer = tg.client()
+    assert peer.exchange(client.get()).status == 200
+    with taking(SHORT):
+        assert peer.read_to_end() == b""
+    assert peer.ended == "eof"
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
+def test_body_that_stands_still(tidegate, recording_backend, head):
+    tg = front(tidegate, recording_backend(), request_body=SHORT)
+    with taking(SHORT):
+        peer = tg.client().send(b"POST /still HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n\r\n")
+        answer = peer.read_answer()
+    assert answer.status == 408 and answer.get("connection") == "close"
+    assert peer.read_to_end() == b""
+    assert tg.access.wait(path="/still")["end"] == "request-body-timeout"
+
+
+@pytest.mark.parametrize("head, piece", [(b"Content-Length: 100000", b"x"),
+                                         (b"Transfer-Encoding: chunked", b"1\r\nx\r\n")])
+def test_body_that_trickles(tidegate, recording_backend, head, piece):
+    backend = recording_backend()
+    tg = front(tidegate, backend, request_body=SHORT)
+    with taking(SHORT):
+        peer = tg.client().send(b"POST /drip HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n\r\n")
+        trickle(peer, piece)
+        answer = peer.read_answer()
+    assert answer.status == 408
+    assert tg.access.wait(path="/drip")["end"] == "request-body-timeout"
+    backend.wait_closed()
+    assert not any(request.complete for request in backend.requests)
+
+
+def test_body_that_keeps_its_pace_is_taken(tidegate, recording_backend):
+    """A large body may take longer than request_body: the time grows with what has come."""
+    backend = recording_backend()
+    tg = tidegate(conf.http(backend, listener='timeouts = { request_body = "400ms"; }; '
+                                              'limits = { body = "100M"; };'))
+    size, step = 8_000_000, 40_000
+    peer = tg.client().send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+    began = time.monotonic()
+    for sent in range(0, size, step):
+        peer.send(b"x" * step)
+        select.select([peer.sock], [], [], max(0, began + 1.0 * sent / size - time.monotonic()))
+    assert peer.read_answer().status == 200
+    assert time.monotonic() - began > 0.8
+
+
+def test_client_that_does_not_read_its_answer(tidegate, recording_backend):
+    backend = recording_backend(lambda conn: (conn.read_request(), conn.send(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n"), send_much(conn)))
+    tg = front(tidegate, backend, idle=SHORT)
+    tg.client(receive_buffer=4096).send(client.get("/unread"))
+    assert tg.access.wait(path="/unread")["end"] == "client-timeout"
+    backend.wait_closed()
+
+
+def send_much(conn):
+    with contextlib.suppress(OSError):
+        for _ in range(2000):
+            conn.send(b"x" * 65536)
+
+
+def test_a_backend_that_does_not_answer_gives_504(tidegate, recording_backend):
+    backend = recording_backend(lambda conn: (conn.read_request(), conn.read_to_end()))
+    tg = tidegate(conf.http(backend, service='timeouts = { response = "400ms"; };'))
+    with taking(SHORT):
+        assert tg.exchange(client.get("/mute")).status == 504
+    assert tg.access.wait(path="/mute")["end"] == "response-timeout"
+
+
+def test_a_backend_that_stops_in_its_answer_is_cut(tidegate, recording_backend):
+    backend = recording_backend(lambda conn: (conn.read_request(), conn.send(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"), conn.read_to_end()))
+    tg = tidegate(conf.http(backend, service='timeouts = { idle = "400ms"; };'))
+    with taking(SHORT):
+        answer = tg.exchange(client.get("/stops"))
+    assert answer.body == b"hello" and not answer.complete
+    assert tg.access.wait(path="/stops")["end"] == "back-idle-timeout"
+
+
+def test_total_timeout_ends_an_answer_that_never_does(tidegate, recording_backend):
+    def script(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not select.select([conn.sock], [], [], 0.02)[0]:
+            conn.send(b"1\r\nx\r\n")
+    tg = tidegate(conf.http(recording_backend(script),
+                            service='timeouts = { total = "600ms"; };'))
+    with taking(0.6):
+        answer = tg.exchange(client.get("/forever"))
+    assert answer.status == 200 and not answer.complete
+    assert tg.access.wait(path="/forever")["end"] == "total-timeout"
+
+
+def test_connect_timeout_gives_504_or_502(tidegate):
+    """An address that swallows connection requests: a listener whose queue is full."""
+    with socket.socket() as full:
+        full.bind((net.ADDRESS, 0))
+        full.listen(0)
+        fillers = []
+        for _ in range(3):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+            fillers.append(filler)
+        tg = tidegate(conf.http(f"{net.ADDRESS}:{full.getsockname()[1]}",
+                                service='timeouts = { connect = "400ms"; };'))
+        with taking(SHORT):
+            assert tg.exchange(client.get("/full")).status in (502, 503, 504)
+        assert tg.access.wait(path="/full")["end"] == "connect-timeout"
+        for filler in fillers:
+            filler.close()

@@ -1,0 +1,150 @@
+"""Upgrade: after a matching 101 bytes go both ways untouched."""
+
+import asyncio
+import contextlib
+import threading
+
+import pytest
+import websockets
+
+from harness import backends, client, conf, net, settings
+
+ASK = (b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %s\r\n"
+       b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n"
+          b"Sec-WebSocket-Accept: x\r\n\r\n")
+
+
+@contextlib.contextmanager
+def websocket_echo():
+    """A websockets server in a thread; the address it listens on."""
+    started = threading.Event()
+    port = net.free_port()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def handler(socket):
+        async for message in socket:
+            await socket.send(message)
+
+    async def serve():
+        async with websockets.serve(handler, net.ADDRESS, port, max_size=None):
+            started.set()
+            await stop.wait()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    assert started.wait(settings.TIMEOUT)
+    try:
+        yield f"{net.ADDRESS}:{port}"
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(settings.TIMEOUT)
+        loop.close()
+
+
+def test_websocket_client_and_server(tidegate):
+    async def talk(url):
+        async with websockets.connect(url, max_size=None, open_timeout=settings.TIMEOUT) as socket:
+            for message in ["hello", b"\x00\xff", "x" * 100, b"y" * 5_000_000]:
+                await socket.send(message)
+                assert await asyncio.wait_for(socket.recv(), settings.TIMEOUT) == message
+            for number in range(500):
+                await socket.send(str(number))
+            for number in range(500):
+                assert await asyncio.wait_for(socket.recv(), settings.TIMEOUT) == str(number)
+            pong = await socket.ping()
+            await asyncio.wait_for(pong, settings.TIMEOUT)
+    with websocket_echo() as address:
+        tg = tidegate(conf.http(address))
+        asyncio.run(talk(f"ws://{tg.address}/chat"))
+        assert tg.access.wait(path="/chat", status="101")["end"] == "done"
+
+
+def tunnel(conn):
+    request = conn.read_request()
+    conn.send(SWITCH % request.get("upgrade").encode())
+    backends.echo(conn)
+
+
+def test_request_carries_upgrade_and_bytes_pass(tidegate, recording_backend):
+    backend = recording_backend(tunnel)
+    tg = tidegate(conf.http(backend))
+    peer = tg.client().send(ASK % b"websocket")
+    answer = peer.read_answer()
+    assert answer.status == 101
+    assert answer.get("upgrade") == "websocket"
+    assert answer.get("connection").lower() == "upgrade"
+    got = backend.requests[0]
+    assert got.get("upgrade") == "websocket"
+    assert got.get("connection").lower() == "upgrade"
+    assert got.get("sec-websocket-key") == "AAAAAAAAAAAAAAAAAAAAAA=="
+    raw = bytes(range(256)) + b"GET / HTTP/1.1\n\r\r\n"
+    assert peer.send(raw).read(len(raw)) == raw
+
+
+def test_bytes_right_behind_the_heads_pass(tidegate, recording_backend):
+    """The backend may speak first, in the same segment as its 101."""
+    def script(conn):
+        request = conn.read_request()
+        conn.send(SWITCH % request.get("upgrade").encode() + b"first")
+        backends.echo(conn)
+    tg = tidegate(conf.http(recording_backend(script)))
+    peer = tg.client().send(ASK % b"websocket")
+    assert peer.read_answer().status == 101
+    assert peer.read(5) == b"first"
+    assert peer.send(b"second").read(6) == b"second"
+
+
+def test_half_close_passes_through_the_tunnel(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(tunnel)))
+    peer = tg.client().send(ASK % b"websocket")
+    assert peer.read_answer().status == 101
+    peer.send(b"last words")
+    peer.finish_sending()
+    assert peer.read_to_end() == b"last words" and peer.ended == "eof"
+
+
+def test_any_protocol_may_be_asked_for(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(tunnel)))
+    peer = tg.client().send(ASK % b"own-protocol/2")
+    assert peer.read_answer().get("upgrade") == "own-protocol/2"
+    assert peer.send(b"x").read(1) == b"x"
+
+
+@pytest.mark.parametrize("answer", [backends.OK, backends.answer("403 Forbidden", b"no"),
+                                    backends.answer("426 Upgrade Required", b"")])
+def test_backend_may_decline(tidegate, recording_backend, answer):
+    tg = tidegate(conf.http(recording_backend(backends.answers(answer))))
+    peer = tg.client()
+    assert peer.exchange(ASK % b"websocket").status == int(answer.split()[1])
+    assert peer.exchange(client.get()).body == b"ok"
+
+
+@pytest.mark.parametrize("switch", [
+    SWITCH % b"other",
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+], ids=["another protocol", "no Upgrade", "no Connection"])
+def test_101_that_does_not_match_gives_502(tidegate, recording_backend, switch):
+    tg = tidegate(conf.http(recording_backend(backends.answers(switch, then=backends.echo))))
+    peer = tg.client().send(ASK % b"websocket")
+    assert peer.read_answer().status == 502
+
+
+def test_idle_tunnel_is_closed_by_its_timeout(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(tunnel),
+                            service='timeouts = { tunnel = "300ms"; idle = "60s"; };'))
+    peer = tg.client().send(ASK % b"websocket")
+    assert peer.read_answer().status == 101
+    assert peer.read_to_end() == b""
+    assert tg.access.wait(path="/chat")["end"] == "tunnel-timeout"
+
+
+def test_a_tunnel_in_use_outlives_its_timeout(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(tunnel),
+                            service='timeouts = { tunnel = "1s"; };'))
+    peer = tg.client().send(ASK % b"websocket")
+    assert peer.read_answer().status == 101
+    until = settings.deadline(2.5)
+    while settings.time.monotonic() < until:
+        assert peer.send(b"x").read(1) == b"x"
