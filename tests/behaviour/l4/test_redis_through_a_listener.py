@@ -1,0 +1,54 @@
+"""Redis, real server and benchmark, through a tcp listener."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from harness import conf, net, process, settings
+
+
+@pytest.fixture
+def redis(tmp_path):
+    if not shutil.which("redis-server"):
+        pytest.skip("Redis is not there (Debian: redis-server redis-tools)")
+    port = net.free_port()
+    server = process.Program(["redis-server", "--port", str(port), "--bind", net.ADDRESS,
+                              "--protected-mode", "no", "--save", "", "--dir", str(tmp_path)],
+                             tmp_path, name="redis")
+    settings.wait_until(lambda: "Ready to accept" in server.stdout.text(), "Redis to accept")
+    yield f"{net.ADDRESS}:{port}"
+    server.stop()
+
+
+def run(program, tg, *argv):
+    host, port = net.split(tg.address)
+    done = subprocess.run([program, "-h", host, "-p", str(port), *argv], capture_output=True,
+                          text=True, check=False, timeout=settings.TIMEOUT * 6)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_cli_and_benchmark(tidegate, redis):
+    tg = tidegate(conf.tcp(redis))
+    assert run("redis-cli", tg, "set", "key", "value").strip() == "OK"
+    assert run("redis-cli", tg, "get", "key").strip() == "value"
+    said = run("redis-benchmark", tg, "-c", "50", "-n", "20000", "-t", "set,get,lrange_100",
+               "--csv")
+    assert said.count('"') >= 6 and "rror" not in said, said
+    said = run("redis-benchmark", tg, "-c", "50", "-n", "50000", "-P", "16", "-t", "ping", "--csv")
+    assert "PING" in said and "rror" not in said, said
+
+
+def test_large_values(tidegate, redis, tmp_path):
+    tg = tidegate(conf.tcp(redis))
+    value = tmp_path / "value"
+    value.write_bytes(b"v" * 30_000_000)
+    host, port = net.split(tg.address)
+    with open(value, "rb") as stdin:
+        done = subprocess.run(["redis-cli", "-h", host, "-p", str(port), "-x", "set", "big"],
+                              stdin=stdin, capture_output=True, text=True, check=False,
+                              timeout=settings.TIMEOUT * 3)
+    assert done.stdout.strip() == "OK"
+    assert run("redis-cli", tg, "strlen", "big").strip() == "30000000"
+    assert len(run("redis-cli", tg, "get", "big").strip()) == 30_000_000
