@@ -1,8 +1,10 @@
 """Old senders on both sides: HTTP/1.0, and bodies that end with the connection."""
 
+import threading
+
 import pytest
 
-from harness import backends, client, conf
+from harness import backends, client, conf, settings
 
 BODY = bytes(range(256)) * 1000
 
@@ -37,13 +39,13 @@ def test_close_delimited_that_is_reset_is_cut_for_a_1_1_client(tidegate, recordi
     def script(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1000)
-        conn.read(1)
+        assert arrived.wait(settings.TIMEOUT)
         conn.reset()
-    backend = recording_backend(script)
-    tg = tidegate(conf.http(backend))
+    arrived = threading.Event()
+    tg = tidegate(conf.http(recording_backend(script)))
     peer = tg.client().send(client.get())
     assert b" 200 " in peer.read_head()
-    backend.connections[0].reset()
+    arrived.set()
     raw = peer.read_to_end()
     assert not raw.endswith(b"0\r\n\r\n")
 

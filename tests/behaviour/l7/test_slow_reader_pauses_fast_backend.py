@@ -73,11 +73,14 @@ def test_http_answer(tidegate, recording_backend):
         conn.read_request()
         writers.append(Writer(conn.sock, GIB,
                               b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % GIB))
+        ready.set()
         writers[0].thread.join()
         conn.read_to_end()
+    ready = threading.Event()
     tg = tidegate(conf.http(recording_backend(script)))
     peer = tg.client(keep=False).send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     peer.read_head()
+    assert ready.wait(settings.TIMEOUT)
     read_slowly_then_all(peer, GIB, writers[0], tg)
 
 
