@@ -108,7 +108,8 @@ bool buf_append(struct buf *b, const void *p, size_t n)
 {
 	if (n > buf_room(b))
 		return false;
-	memcpy(b->bytes + b->w, p, n);
+	if (n > 0)
+		memcpy(b->bytes + b->w, p, n);
 	b->w += (uint32_t)n;
 	return true;
 }

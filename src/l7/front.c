@@ -211,7 +211,9 @@ void front_stream_ended(struct front *f, bool keep, bool clean)
 	struct worker *w = worker_of(f);
 
 	f->stream = NULL;
-	if (!keep || f->draining || (f->conn.flags & (CONN_ENDED | CONN_BROKEN)) != 0) {
+	/* A client that has sent its end may have sent more requests before it. */
+	if (!keep || f->draining || (f->conn.flags & CONN_BROKEN) != 0 ||
+	    ((f->conn.flags & CONN_ENDED) != 0 && f->in == NULL)) {
 		bool unread = !clean || f->in != NULL || (f->conn.flags & CONN_READABLE) != 0;
 
 		if (unread && (f->conn.flags & (CONN_ENDED | CONN_BROKEN | CONN_FAILED)) == 0)

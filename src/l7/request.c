@@ -141,7 +141,12 @@ void request_rewind(struct stream *s)
 
 void request_settle(struct stream *s)
 {
-	if (s->req.is_done)
-		let_go(s);
+	struct front *f = s->front;
+
 	s->req.can_replay = false;
+	if (!s->req.is_done)
+		return;
+	let_go(s);
+	if (f->in != NULL && buf_len(f->in) == 0)
+		buf_put(&s->worker->bufs, &f->in);
 }

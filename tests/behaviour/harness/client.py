@@ -1,5 +1,6 @@
 """A client that sends exact bytes and reads what comes."""
 
+import select
 import socket
 
 from harness import net, settings, wire
@@ -53,6 +54,10 @@ class RawClient(wire.Wire):
 
     def close(self):
         self.sock.close()
+
+    def is_readable(self):
+        """Whether bytes, or an end, wait to be read right now."""
+        return bool(self.buffer) or bool(select.select([self.sock], [], [], 0)[0])
 
     def read(self, n, seconds=None):
         """Exactly n bytes; fewer only when the connection ended."""
