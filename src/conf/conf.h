@@ -166,6 +166,10 @@ struct conf {
 	struct {
 		char *socket; /* NULL: none */
 	} admin;
+	struct {
+		struct addr *servers; /* name servers; none: the system's */
+		size_t n_servers;
+	} resolver;
 	struct conf_listener *listeners;
 	size_t n_listeners;
 	struct conf_service *services;

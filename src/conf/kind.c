@@ -384,6 +384,51 @@ const struct conf_kind conf_kind_prefix = {
 	.print = prefix_print,
 };
 
+/*** server: where a name server listens ***/
+
+#define DNS_PORT 53u
+
+static int
+server_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	    struct err *err)
+{
+	char with_port[TG_ADDR_STRLEN];
+	struct endpoint e;
+	struct ip ip;
+	int r;
+
+	(void)arena;
+	(void)f;
+	snprintf(with_port, sizeof(with_port), strchr(v->text, ':') ? "[%s]:%u" : "%s:%u", v->text,
+		 DNS_PORT);
+	r = endpoint_parse(ip_parse(v->text, strlen(v->text), &ip) == 0 ? with_port : v->text, 0,
+			   &e, err);
+	if (r < 0)
+		return r;
+	if (e.addr.u.sa.sa_family == AF_UNIX)
+		return err_set(err, TG_EINVAL,
+			       "\"%s\" is a file; allowed: address, or address:port", v->text);
+	memcpy(dest, &e.addr, sizeof(e.addr));
+	return 0;
+}
+
+static void
+server_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	char buf[TG_ADDR_STRLEN];
+
+	(void)f;
+	fprintf(out, "\"%s\"", addr_format(src, buf, sizeof(buf)));
+}
+
+const struct conf_kind conf_kind_server = {
+	.name = "address",
+	.wanted = "an address as a string",
+	.accepts = ACCEPT_TEXT,
+	.take = server_take,
+	.print = server_print,
+};
+
 /*** service: a name here, a pointer once all services are known ***/
 
 static void

@@ -141,6 +141,8 @@ kind_name(const struct conf_field *f)
 		return f->kind->name;
 	if (f->element_kind == &conf_kind_prefix)
 		return "list of prefixes";
+	if (f->element_kind == &conf_kind_server)
+		return "list of addresses";
 	return f->schema->shorthand ? "list of groups or strings" : "list of groups";
 }
 

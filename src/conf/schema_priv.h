@@ -98,6 +98,7 @@ extern const struct conf_kind conf_kind_duration; /* uint64_t milliseconds */
 extern const struct conf_kind conf_kind_size;	  /* uint32_t or uint64_t bytes */
 extern const struct conf_kind conf_kind_word;	  /* an enum */
 extern const struct conf_kind conf_kind_prefix;	  /* struct prefix */
+extern const struct conf_kind conf_kind_server;	  /* struct addr of a name server */
 extern const struct conf_kind conf_kind_base64;	  /* struct conf_bytes */
 extern const struct conf_kind conf_kind_service;  /* const struct conf_service *; linked by the reader */
 extern const struct conf_kind conf_kind_group;

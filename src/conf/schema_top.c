@@ -75,6 +75,24 @@ static const struct conf_schema schema_admin = {
 	.fields = admin_fields,
 };
 
+static const struct conf_field resolver_fields[] = {
+	{
+		.key = "servers",
+		TG_LIST(conf, resolver.servers, resolver.n_servers),
+		.element_kind = &conf_kind_server,
+		.max = 8,
+		.preset_note = "those of /etc/resolv.conf",
+		.help = "Name servers, with port 53 or the port given. /etc/hosts is asked first.",
+	},
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_resolver = {
+	.title = "Host names",
+	.help = "How the host names in the addresses of backends are looked up.",
+	.fields = resolver_fields,
+};
+
 /* Groups and lists of offset 0 have rows that count from struct conf. */
 static const struct conf_field top_fields[] = {
 	{
@@ -116,6 +134,12 @@ static const struct conf_field top_fields[] = {
 		.kind = &conf_kind_group,
 		.schema = &schema_admin,
 		.help = "Access for tidectl.",
+	},
+	{
+		.key = "resolver",
+		.kind = &conf_kind_group,
+		.schema = &schema_resolver,
+		.help = "How host names become addresses.",
 	},
 	{
 		.key = "max_connections",

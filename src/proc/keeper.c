@@ -12,6 +12,7 @@
 #include "health/health.h"
 #include "ipc/channel.h"
 #include "proc/access_log.h"
+#include "proc/names.h"
 #include "proc/orders.h"
 #include "proc/proc.h"
 
@@ -30,6 +31,7 @@ struct keeper {
 	struct watch channel_watch;
 	struct timer tick;
 	struct health *health;
+	struct names *names; /* NULL: no backend has one */
 	struct orders *orders;
 	struct access_log *access_log;
 };
@@ -144,25 +146,27 @@ fill_order(void *user, unsigned service, unsigned backend, struct msg_backend *r
 	ret->addr = s->addr;
 }
 
-static void
-begin_backend(struct keeper *k, const struct conf_service *service,
-	      const struct conf_backend *backend)
-{
-	const struct endpoint *e = &backend->endpoint;
-
-	if (e->kind == TG_ENDPOINT_ADDR)
-		health_set_addr(k->health, service->index, backend->index, &e->addr);
-}
-
-static void
+/* Backends with an address begin at once; the others when their name has one. */
+static int
 begin_backends(struct keeper *k)
 {
+	struct err err;
+	int rc;
+
 	for (size_t i = 0; i < k->conf->n_services; i++) {
 		const struct conf_service *service = &k->conf->services[i];
 
-		for (size_t j = 0; j < service->n_backends; j++)
-			begin_backend(k, service, &service->backends[j]);
+		for (size_t j = 0; j < service->n_backends; j++) {
+			const struct endpoint *e = &service->backends[j].endpoint;
+
+			if (e->kind == TG_ENDPOINT_ADDR)
+				health_set_addr(k->health, (unsigned)i, (unsigned)j, &e->addr);
+		}
 	}
+	rc = names_start(k->loop, k->conf, k->health, &k->names, &err);
+	if (rc < 0)
+		log_write(TG_LOG_ERROR, "cannot look up names", "reason=%s", err.text);
+	return rc;
 }
 
 /* life */
@@ -225,10 +229,11 @@ keeper_serve(struct keeper *k)
 	if (rc == 0)
 		rc = start_parts(k);
 	if (rc == 0)
+		rc = begin_backends(k);
+	if (rc == 0)
 		rc = channel_send(k->channel, MSG_READY, NULL, 0, -1);
 	if (rc != 0)
 		return rc;
-	begin_backends(k);
 	if (k->peer_fd >= 0)
 		orders_set_peer(k->orders, k->peer_fd);
 	k->peer_fd = -1;
@@ -252,6 +257,7 @@ keeper_fini(struct keeper *k)
 			  NULL);
 		_exit(EXIT_SUCCESS);
 	}
+	names_free(k->names);
 	health_free(k->health);
 	orders_free(k->orders);
 	timer_fini(&k->tick);

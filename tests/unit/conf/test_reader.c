@@ -351,6 +351,10 @@ static const struct refused addresses[] = {
 	{LISTENER("trusted_proxies = [ \"10.0.0.0/33\" ];"),
 	 "2: listeners[0].trusted_proxies[0]: \"10.0.0.0/33\" has a bad prefix length; allowed: 0 to "
 	 "32"},
+	{TOP("resolver = { servers = ( \"ns.example.org\" ); };"),
+	 "1: resolver.servers[0]: \"ns.example.org\" has no port; allowed: \"host:port\""},
+	{TOP("resolver = { servers = ( \"127.0.0.1\", \"unix:/x\" ); };"),
+	 "1: resolver.servers[1]: \"unix:/x\" is a file; allowed: address, or address:port"},
 	{LISTENER("trusted_proxies = [ \"proxy\" ];"),
 	 "2: listeners[0].trusted_proxies[0]: \"proxy\" is not an address or prefix; allowed: "
 	 "\"10.0.0.0/8\", \"192.0.2.1\", \"fd00::/8\""},
@@ -524,6 +528,9 @@ static const struct accepted accepted[] = {
 	{TOP("log = { format = \"json\"; level = \"debug\"; access = \"off\"; file = \"/x\"; };"),
 	 "log = {\nformat = \"json\";\nlevel = \"debug\";\naccess = \"off\";\nfile = \"/x\";\n};"},
 	{TOP("admin = { socket = \"/run/x\"; };"), "admin = {\nsocket = \"/run/x\";\n};"},
+	{TOP("resolver = { servers = ( ); };"), "resolver = {\nservers = ( );\n};"},
+	{TOP("resolver = { servers = ( \"127.0.0.1:5353\", \"192.0.2.1\", \"::1\", \"[::1]:54\" ); };"),
+	 "servers = ( \"127.0.0.1:5353\", \"192.0.2.1:53\", \"[::1]:53\", \"[::1]:54\" );"},
 	{TOP("max_connections = 9000;"), "max_connections = 9000;"},
 	{TOP("shutdown_grace = \"0\";"), "shutdown_grace = \"0\";"},
 	{TOP("shutdown_grace = \"90000ms\";"), "shutdown_grace = \"90s\";"},

@@ -1,0 +1,414 @@
+/* The resolver against a small name server in the same loop. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/resolver.h"
+
+#define DEADLINE_MS 10000u
+#define TYPE_A	    1
+#define TYPE_AAAA   28
+#define NXDOMAIN    3
+
+/* What the name server says: to every name, the same. */
+struct zone {
+	uint8_t rcode;
+	bool is_silent;
+	uint32_t ttl;
+	const char *a[4]; /* up to the first NULL */
+	const char *aaaa[4];
+};
+
+struct fixture {
+	struct loop *loop;
+	struct timer deadline;
+	struct watch watch;
+	int fd;
+	char servers[32];
+	struct zone zone;
+	unsigned queries;
+	struct resolver *resolver;
+	struct resolver_watch name;
+	/* what came last */
+	unsigned news;
+	enum resolver_event event;
+	bool has_ip;
+	char ip[64];
+	char why[128];
+	bool too_late;
+};
+
+/* the name server */
+
+static size_t
+put_record(uint8_t *at, uint16_t type, uint32_t ttl, const char *text)
+{
+	static const uint8_t head[] = {0xc0, 12};
+	uint16_t n = type == TYPE_A ? 4 : 16;
+	const uint8_t fixed[] = {0, (uint8_t)type, 0, 1, (uint8_t)(ttl >> 24), (uint8_t)(ttl >> 16),
+				 (uint8_t)(ttl >> 8), (uint8_t)ttl, 0, (uint8_t)n};
+	struct ip ip;
+
+	assert_int_equal(ip_parse(text, strlen(text), &ip), 0);
+	memcpy(at, head, sizeof(head));
+	memcpy(at + 2, fixed, sizeof(fixed));
+	memcpy(at + 12, type == TYPE_A ? ip.b + 12 : ip.b, n);
+	return 12u + n;
+}
+
+/* The question at `m` becomes the answer; returns its length. */
+static size_t
+answer(const struct zone *zone, uint8_t *m, size_t n)
+{
+	size_t end = 12;
+	uint16_t type;
+	const char *const *list;
+	uint8_t count = 0;
+
+	while (end < n && m[end] != 0)
+		end += m[end] + 1u;
+	assert_true(end + 5 <= n);
+	type = m[end + 2];
+	end += 5;
+	list = type == TYPE_A ? zone->a : zone->aaaa;
+	for (; zone->rcode == 0 && count < 4 && list[count] != NULL; count++)
+		end += put_record(m + end, type, zone->ttl, list[count]);
+	m[2] = 0x81;
+	m[3] = 0x80 | zone->rcode;
+	m[7] = count;
+	m[9] = 0;
+	m[11] = 0;
+	return end;
+}
+
+static void
+on_query(struct watch *w, unsigned what)
+{
+	struct fixture *f = (struct fixture *)(void *)((char *)w - offsetof(struct fixture, watch));
+	struct addr from = {.len = sizeof(from.u)};
+	uint8_t m[1024];
+	ssize_t n = recvfrom(f->fd, m, 512, 0, &from.u.sa, &from.len);
+
+	(void)what;
+	if (n < 0)
+		return;
+	f->queries++;
+	if (f->zone.is_silent)
+		return;
+	n = (ssize_t)answer(&f->zone, m, (size_t)n);
+	assert_int_equal(sendto(f->fd, m, (size_t)n, 0, &from.u.sa, from.len), n);
+}
+
+/* the fixture */
+
+static void
+on_deadline(struct timer *t)
+{
+	struct fixture *f =
+		(struct fixture *)(void *)((char *)t - offsetof(struct fixture, deadline));
+
+	f->too_late = true;
+	loop_stop(f->loop);
+}
+
+static void
+on_news(struct resolver_watch *w, const struct resolver_news *news)
+{
+	struct fixture *f = (struct fixture *)(void *)((char *)w - offsetof(struct fixture, name));
+
+	f->news++;
+	f->event = news->event;
+	f->has_ip = news->ip != NULL;
+	f->ip[0] = '\0';
+	if (news->ip != NULL)
+		ip_format(news->ip, f->ip, sizeof(f->ip));
+	snprintf(f->why, sizeof(f->why), "%s", news->why != NULL ? news->why : "");
+	loop_stop(f->loop);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	socklen_t n = sizeof(at);
+
+	if (f == NULL)
+		return -1;
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	f->loop = loop_new();
+	timer_init(&f->deadline, on_deadline);
+	f->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (f->loop == NULL || f->fd < 0 || bind(f->fd, (struct sockaddr *)&at, n) != 0 ||
+	    getsockname(f->fd, (struct sockaddr *)&at, &n) != 0 ||
+	    watch_start_level(f->loop, &f->watch, f->fd, on_query) != 0)
+		return -1;
+	snprintf(f->servers, sizeof(f->servers), "127.0.0.1:%u", ntohs(at.sin_port));
+	f->zone.ttl = 1;
+	*state = f;
+	return resolver_new(f->loop, f->servers, &f->resolver, NULL);
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	resolver_free(f->resolver);
+	watch_stop(f->loop, &f->watch);
+	close(f->fd);
+	timer_fini(&f->deadline);
+	loop_free(f->loop);
+	free(f);
+	return 0;
+}
+
+/* Turns until news come, or for `ms`; true when news came. */
+static bool
+turn(struct fixture *f, unsigned ms)
+{
+	unsigned before = f->news;
+
+	f->too_late = false;
+	timer_set(f->loop, &f->deadline, mono_add_ms(loop_now_update(f->loop), ms));
+	loop_run(f->loop);
+	timer_clear(&f->deadline);
+	return f->news > before;
+}
+
+static void
+start(struct fixture *f, const char *host)
+{
+	assert_int_equal(resolver_watch_start(f->resolver, &f->name, host, on_news), 0);
+	assert_true(turn(f, DEADLINE_MS));
+}
+
+/* tests */
+
+static void
+finds_an_address(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.a[0] = "192.0.2.7";
+	start(f, "backend.test.");
+	assert_int_equal(f->event, RESOLVER_FOUND);
+	assert_string_equal(f->ip, "192.0.2.7");
+}
+
+static void
+ipv6_alone_is_enough(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.aaaa[0] = "2001:db8::7";
+	start(f, "backend.test.");
+	assert_int_equal(f->event, RESOLVER_FOUND);
+	assert_string_equal(f->ip, "2001:db8::7");
+}
+
+static void
+ipv4_goes_before_ipv6_and_low_before_high(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.a[0] = "192.0.2.9";
+	f->zone.a[1] = "192.0.2.3";
+	f->zone.aaaa[0] = "::1";
+	start(f, "backend.test.");
+	assert_string_equal(f->ip, "192.0.2.3");
+}
+
+static void
+asks_again_when_the_answer_has_aged(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.a[0] = "192.0.2.7";
+	start(f, "backend.test.");
+	f->zone.a[0] = "192.0.2.8";
+	assert_true(turn(f, DEADLINE_MS));
+	assert_int_equal(f->event, RESOLVER_FOUND);
+	assert_string_equal(f->ip, "192.0.2.8");
+}
+
+static void
+long_ttl_is_not_asked_again_soon(void **state)
+{
+	struct fixture *f = *state;
+	unsigned queries;
+
+	f->zone.a[0] = "192.0.2.7";
+	f->zone.ttl = 3600;
+	start(f, "backend.test.");
+	queries = f->queries;
+	f->zone.a[0] = "192.0.2.8";
+	assert_false(turn(f, 2500));
+	assert_int_equal(f->queries, queries);
+}
+
+static void
+present_address_stays_while_it_is_among_the_answers(void **state)
+{
+	struct fixture *f = *state;
+	unsigned queries;
+
+	f->zone.a[0] = "192.0.2.7";
+	start(f, "backend.test.");
+	queries = f->queries;
+	f->zone.a[0] = "192.0.2.1";
+	f->zone.a[1] = "192.0.2.7";
+	assert_false(turn(f, 2500));
+	assert_true(f->queries > queries);
+	f->zone.a[1] = NULL;
+	assert_true(turn(f, DEADLINE_MS));
+	assert_string_equal(f->ip, "192.0.2.1");
+}
+
+static void
+unknown_name_fails_and_is_tried_again(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.rcode = NXDOMAIN;
+	start(f, "backend.test.");
+	assert_int_equal(f->event, RESOLVER_FAILED);
+	assert_false(f->has_ip);
+	assert_true(strlen(f->why) > 0);
+	f->zone.rcode = 0;
+	f->zone.a[0] = "192.0.2.7";
+	assert_true(turn(f, DEADLINE_MS));
+	assert_int_equal(f->event, RESOLVER_FOUND);
+	assert_string_equal(f->ip, "192.0.2.7");
+}
+
+static void
+failure_keeps_the_last_address(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.a[0] = "192.0.2.7";
+	start(f, "backend.test.");
+	f->zone.rcode = NXDOMAIN;
+	assert_true(turn(f, DEADLINE_MS));
+	assert_int_equal(f->event, RESOLVER_FAILED);
+	assert_string_equal(f->ip, "192.0.2.7");
+	f->zone.rcode = 0;
+	assert_true(turn(f, DEADLINE_MS));
+	assert_int_equal(f->event, RESOLVER_RECOVERED);
+	assert_string_equal(f->ip, "192.0.2.7");
+}
+
+static void
+only_the_first_failure_in_a_row_is_news(void **state)
+{
+	struct fixture *f = *state;
+	unsigned queries;
+
+	f->zone.rcode = NXDOMAIN;
+	start(f, "backend.test.");
+	queries = f->queries;
+	assert_false(turn(f, 3500));
+	assert_true(f->queries > queries);
+}
+
+static void
+hosts_file_knows_localhost(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.rcode = NXDOMAIN;
+	assert_int_equal(resolver_watch_start(f->resolver, &f->name, "localhost", on_news), 0);
+	assert_true(f->news > 0 || turn(f, DEADLINE_MS));
+	assert_int_equal(f->event, RESOLVER_FOUND);
+	assert_string_equal(f->ip, "127.0.0.1");
+}
+
+static unsigned other_news;
+
+static void
+on_other_news(struct resolver_watch *w, const struct resolver_news *news)
+{
+	(void)w;
+	assert_non_null(news->ip);
+	other_news++;
+}
+
+static void
+watches_of_one_name_share_its_queries(void **state)
+{
+	struct fixture *f = *state;
+	struct resolver_watch other = {.cb = NULL};
+	unsigned queries;
+
+	f->zone.a[0] = "192.0.2.7";
+	f->zone.ttl = 60;
+	start(f, "backend.test.");
+	queries = f->queries;
+	other_news = 0;
+	assert_int_equal(
+		resolver_watch_start(f->resolver, &other, "backend.test.", on_other_news), 0);
+	assert_int_equal(other_news, 1);
+	assert_int_equal(f->queries, queries);
+	resolver_free(f->resolver);
+	f->resolver = NULL;
+}
+
+static void
+silent_server_can_be_left_at_any_time(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.is_silent = true;
+	assert_int_equal(resolver_watch_start(f->resolver, &f->name, "backend.test.", on_news), 0);
+	assert_false(turn(f, 200));
+	assert_true(f->queries > 0);
+	resolver_free(f->resolver);
+	f->resolver = NULL;
+	assert_int_equal(f->news, 0);
+}
+
+static void
+bad_servers_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct resolver *r = NULL;
+	struct err err;
+
+	assert_int_equal(resolver_new(f->loop, "not an address", &r, &err), -TG_EINVAL);
+	assert_null(r);
+	assert_non_null(strstr(err.text, "not an address"));
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(finds_an_address),
+		CASE(ipv6_alone_is_enough),
+		CASE(ipv4_goes_before_ipv6_and_low_before_high),
+		CASE(asks_again_when_the_answer_has_aged),
+		CASE(long_ttl_is_not_asked_again_soon),
+		CASE(present_address_stays_while_it_is_among_the_answers),
+		CASE(unknown_name_fails_and_is_tried_again),
+		CASE(failure_keeps_the_last_address),
+		CASE(only_the_first_failure_in_a_row_is_news),
+		CASE(hosts_file_knows_localhost),
+		CASE(watches_of_one_name_share_its_queries),
+		CASE(silent_server_can_be_left_at_any_time),
+		CASE(bad_servers_are_refused),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
