@@ -79,8 +79,12 @@ void back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream)
 
 struct back *back_take_idle(struct worker_backend *home)
 {
-	struct back *b = TAILQ_FIRST(&home->idle);
+	struct back *b;
 
+	/* What has said something unasked is not to be taken for an answer. */
+	while ((b = TAILQ_FIRST(&home->idle)) != NULL &&
+	       (b->conn.flags & (CONN_READABLE | CONN_HANGUP)) != 0)
+		back_close(&b);
 	if (b == NULL)
 		return NULL;
 	leave_idle(b);

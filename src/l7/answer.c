@@ -333,7 +333,7 @@ static enum step read_answer(struct stream *s)
 	uint32_t room;
 	ssize_t n;
 
-	if ((c->flags & (CONN_READABLE | CONN_ENDED)) == 0)
+	if ((c->flags & (CONN_READABLE | CONN_ENDED)) == 0 || !stream_may_read(s))
 		return STEP_PARKED;
 	if (!make_room(s))
 		return answer_bad(s, TG_END_NO_RESOURCE);

@@ -11,8 +11,6 @@
 #define LINGER_MS 2000u
 #define LINGER_BYTES (1024u * 1024u)
 
-static void front_read(struct front *f);
-
 static struct worker *worker_of(const struct front *f)
 {
 	return f->listener->worker;
@@ -250,9 +248,10 @@ static void front_open(struct worker *w, struct worker_listener *l, int fd,
 		listener_released(l);
 		return;
 	}
+	/* Registering reports what is there already: asking now would often be in vain. */
+	f->conn.flags &= ~CONN_READABLE;
 	LIST_INSERT_HEAD(&l->fronts, &f->link, link);
 	front_arm(f, l->conf->timeouts.request_head_ms);
-	front_read(f);
 }
 
 static void front_drain(struct front_link *link)

@@ -87,7 +87,8 @@ static enum step request_fill(struct stream *s)
 	bool large = req->body.kind != HTTP_BODY_LENGTH || req->body.left > TG_BUF_SMALL_BYTES;
 	ssize_t n;
 
-	if ((f->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0)
+	if ((f->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0 ||
+	    !stream_may_read(s))
 		return STEP_PARKED;
 	let_go(s);
 	if (f->in != NULL && large && !buf_is_large(f->in) && buf_len(f->in) == 0)

@@ -268,6 +268,7 @@ void stream_run(struct stream *s)
 {
 	enum step step = STEP_MORE;
 
+	s->rounds = L7_ROUNDS;
 	while (step == STEP_MORE) {
 		switch (s->state) {
 		case STREAM_CONNECT:

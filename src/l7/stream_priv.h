@@ -35,6 +35,8 @@
 /* Chunk framing written around bytes of an answer that came without: 8 hex digits, CRLF; CRLF. */
 #define L7_CHUNK_HEAD 10u
 #define L7_CHUNK_TAIL 2u
+/* Reads of one stream in one turn, both ways together; then others have theirs. */
+#define L7_ROUNDS 32u
 /* Interim answers to one request; more is a fault of the backend. */
 #define L7_INTERIM_MAX 32u
 /* What a backend may say: generous, and bounded. */
@@ -138,6 +140,7 @@ struct stream {
 	uint8_t tries;		/* after the first */
 	bool replayed;		/* sent once more on a fresh connection already */
 	enum end_reason reply_reason; /* in STREAM_REPLY */
+	unsigned rounds;	/* reads left in this turn */
 	struct stream_request req;
 	struct stream_answer ans;
 	struct tunnel tunnel;	/* in STREAM_TUNNEL */
@@ -239,6 +242,17 @@ struct stream *stream_get(struct front *f); /* NULL: no memory */
 static inline struct l7_worker *l7_of(const struct worker *w)
 {
 	return w->l7;
+}
+
+/* Counts a read; false when the share of this turn is used up: the stream goes on in the next. */
+static inline bool stream_may_read(struct stream *s)
+{
+	if (s->rounds > 0) {
+		s->rounds--;
+		return true;
+	}
+	watch_again(s->worker->loop, &s->front->conn.watch);
+	return false;
 }
 
 static inline struct mono stream_now(const struct stream *s)
