@@ -4,17 +4,20 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-static struct worker *worker_of(const struct back *b)
+static struct worker *
+worker_of(const struct back *b)
 {
 	return b->home->service->worker;
 }
 
-static void back_free(struct deferred *d)
+static void
+back_free(struct deferred *d)
 {
 	free((char *)d - offsetof(struct back, deferred));
 }
 
-static void leave_idle(struct back *b)
+static void
+leave_idle(struct back *b)
 {
 	TAILQ_REMOVE(&b->home->idle, b, link);
 	b->home->n_idle--;
@@ -22,7 +25,8 @@ static void leave_idle(struct back *b)
 	timer_clear(&b->timer);
 }
 
-static void back_dispose(struct back **back, bool reset)
+static void
+back_dispose(struct back **back, bool reset)
 {
 	struct back *b = *back;
 
@@ -39,18 +43,21 @@ static void back_dispose(struct back **back, bool reset)
 	loop_defer(worker_of(b)->loop, &b->deferred, back_free);
 }
 
-void back_close(struct back **b)
+void
+back_close(struct back **b)
 {
 	back_dispose(b, false);
 }
 
-void back_abort(struct back **b)
+void
+back_abort(struct back **b)
 {
 	back_dispose(b, true);
 }
 
 /* Whatever an idle connection says, it is the end of it: nobody asked. */
-static void on_watch(struct watch *w, unsigned what)
+static void
+on_watch(struct watch *w, unsigned what)
 {
 	struct back *b = (struct back *)((char *)w - offsetof(struct back, conn.watch));
 	char byte;
@@ -64,20 +71,23 @@ static void on_watch(struct watch *w, unsigned what)
 		back_close(&b);
 }
 
-static void on_idle_end(struct timer *t)
+static void
+on_idle_end(struct timer *t)
 {
 	struct back *b = (struct back *)((char *)t - offsetof(struct back, timer));
 
 	back_close(&b);
 }
 
-void back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream)
+void
+back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream)
 {
 	b->on_ready = on_ready;
 	b->stream = stream;
 }
 
-struct back *back_take_idle(struct worker_backend *home)
+struct back *
+back_take_idle(struct worker_backend *home)
 {
 	struct back *b;
 
@@ -93,8 +103,9 @@ struct back *back_take_idle(struct worker_backend *home)
 	return b;
 }
 
-struct back *back_connect(struct worker_backend *home, const struct addr *to,
-			  void (*on_ready)(struct back *b), void *stream)
+struct back *
+back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready)(struct back *b),
+	     void *stream)
 {
 	struct back *b = calloc(1, sizeof(*b));
 	int saved;
@@ -114,7 +125,8 @@ struct back *back_connect(struct worker_backend *home, const struct addr *to,
 	return NULL;
 }
 
-void back_give(struct back **back)
+void
+back_give(struct back **back)
 {
 	struct back *b = *back;
 	struct worker *w = worker_of(b);
@@ -122,7 +134,8 @@ void back_give(struct back **back)
 
 	if (b->home->n_idle >= conf->idle_connections || b->home->addr.len == 0 ||
 	    b->generation != b->home->generation || w->draining ||
-	    (b->conn.flags & (CONN_HANGUP | CONN_ENDED | CONN_FAILED | CONN_BROKEN | CONN_SHUT)) != 0) {
+	    (b->conn.flags & (CONN_HANGUP | CONN_ENDED | CONN_FAILED | CONN_BROKEN | CONN_SHUT)) !=
+		    0) {
 		back_close(back);
 		return;
 	}
@@ -134,7 +147,8 @@ void back_give(struct back **back)
 	timer_set(w->loop, &b->timer, mono_add_ms(loop_now(w->loop), conf->idle_lifetime_ms));
 }
 
-void back_close_idle(struct worker_backend *home)
+void
+back_close_idle(struct worker_backend *home)
 {
 	struct back *b;
 

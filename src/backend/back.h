@@ -12,16 +12,16 @@
 #include "net/conn.h"
 
 struct back {
-	struct conn conn;	      /* first */
+	struct conn conn; /* first */
 	struct worker_backend *home;
-	TAILQ_ENTRY(back) link;	      /* in home->idle when idle */
-	struct timer timer;	      /* idle lifetime */
-	unsigned generation;	      /* home->generation when it connected */
+	TAILQ_ENTRY(back) link; /* in home->idle when idle */
+	struct timer timer;     /* idle lifetime */
+	unsigned generation;    /* home->generation when it connected */
 	bool is_idle;
-	bool is_reused;		      /* carried an exchange before this one */
-	uint64_t sent_bytes;	      /* by us, over its life */
+	bool is_reused;                   /* carried an exchange before this one */
+	uint64_t sent_bytes;              /* by us, over its life */
 	void (*on_ready)(struct back *b); /* flags of `conn` are up to date */
-	void *stream;		      /* what on_ready works for */
+	void *stream;                     /* what on_ready works for */
 	struct deferred deferred;
 };
 

@@ -15,7 +15,8 @@
 
 static struct log_limit accept_errors;
 
-static void pause_accepting(struct worker_listener *l)
+static void
+pause_accepting(struct worker_listener *l)
 {
 	struct loop *loop = l->worker->loop;
 
@@ -27,7 +28,8 @@ static void pause_accepting(struct worker_listener *l)
 }
 
 /* Takes a place in both limits. */
-static bool take_place(struct worker_listener *l)
+static bool
+take_place(struct worker_listener *l)
 {
 	int64_t max = (int64_t)l->conf->max_connections;
 
@@ -45,13 +47,15 @@ no_total:
 	return false;
 }
 
-static void give_place(struct worker_listener *l)
+static void
+give_place(struct worker_listener *l)
 {
 	atomic_fetch_sub_explicit(&l->shared->in_flight, 1, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&l->worker->total->in_flight, 1, memory_order_relaxed);
 }
 
-static void resume_accepting(struct worker_listener *l)
+static void
+resume_accepting(struct worker_listener *l)
 {
 	if (!l->paused || l->fd < 0)
 		return;
@@ -61,19 +65,22 @@ static void resume_accepting(struct worker_listener *l)
 		pause_accepting(l);
 }
 
-static void on_resume(struct timer *t)
+static void
+on_resume(struct timer *t)
 {
-	resume_accepting((struct worker_listener *)((char *)t -
-						    offsetof(struct worker_listener, resume)));
+	resume_accepting(
+		(struct worker_listener *)((char *)t - offsetof(struct worker_listener, resume)));
 }
 
-void listener_released(struct worker_listener *l)
+void
+listener_released(struct worker_listener *l)
 {
 	give_place(l);
 	resume_accepting(l);
 }
 
-static void on_accept_error(struct worker_listener *l, int error)
+static void
+on_accept_error(struct worker_listener *l, int error)
 {
 	struct mono now = loop_now(l->worker->loop);
 	unsigned suppressed = 0;
@@ -89,7 +96,8 @@ static void on_accept_error(struct worker_listener *l, int error)
 	pause_accepting(l);
 }
 
-static void on_acceptable(struct watch *w, unsigned what)
+static void
+on_acceptable(struct watch *w, unsigned what)
 {
 	struct worker_listener *l =
 		(struct worker_listener *)((char *)w - offsetof(struct worker_listener, watch));
@@ -117,14 +125,16 @@ static void on_acceptable(struct watch *w, unsigned what)
 	}
 }
 
-int listener_start(struct worker_listener *l)
+int
+listener_start(struct worker_listener *l)
 {
 	if (l->resume.cb == NULL)
 		timer_init(&l->resume, on_resume);
 	return watch_start_level(l->worker->loop, &l->watch, l->fd, on_acceptable);
 }
 
-void listener_stop(struct worker_listener *l)
+void
+listener_stop(struct worker_listener *l)
 {
 	if (l->fd < 0)
 		return;

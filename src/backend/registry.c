@@ -23,7 +23,8 @@ struct registry {
 	size_t n_checking;
 };
 
-static int init_service(struct registry *r, size_t i, struct segment *segment, uint32_t *slot)
+static int
+init_service(struct registry *r, size_t i, struct segment *segment, uint32_t *slot)
 {
 	struct service_state *s = &r->services[i];
 	size_t b;
@@ -41,7 +42,8 @@ static int init_service(struct registry *r, size_t i, struct segment *segment, u
 	return r->balance[i] != NULL ? 0 : -TG_ENOMEM;
 }
 
-struct registry *registry_new(const struct conf *conf, struct segment *segment)
+struct registry *
+registry_new(const struct conf *conf, struct segment *segment)
 {
 	/* After the global slot, the listeners' and the services'. */
 	uint32_t slot = 1 + (uint32_t)(conf->n_listeners + conf->n_services);
@@ -65,7 +67,8 @@ fail:
 	return NULL;
 }
 
-void registry_free(struct registry *r)
+void
+registry_free(struct registry *r)
 {
 	size_t i;
 
@@ -82,7 +85,8 @@ void registry_free(struct registry *r)
 	free(r);
 }
 
-int registry_observe(struct registry *r, const struct msg_backend *msg)
+int
+registry_observe(struct registry *r, const struct msg_backend *msg)
 {
 	struct service_state *s;
 	struct backend_state *b;
@@ -103,12 +107,14 @@ int registry_observe(struct registry *r, const struct msg_backend *msg)
 	return 0;
 }
 
-bool registry_is_settled(const struct registry *r)
+bool
+registry_is_settled(const struct registry *r)
 {
 	return r->n_checking == 0;
 }
 
-static bool may_serve(const struct service_state *s, size_t i, bool backup)
+static bool
+may_serve(const struct service_state *s, size_t i, bool backup)
 {
 	const struct backend_state *b = &s->backends[i];
 
@@ -116,7 +122,8 @@ static bool may_serve(const struct service_state *s, size_t i, bool backup)
 	       s->conf->backends[i].backup == backup;
 }
 
-static uint32_t count_serving(const struct service_state *s, bool backup)
+static uint32_t
+count_serving(const struct service_state *s, bool backup)
 {
 	uint32_t n = 0;
 	size_t i;
@@ -127,7 +134,8 @@ static uint32_t count_serving(const struct service_state *s, bool backup)
 }
 
 /* Backups serve when nobody else can, and then all of them. */
-static struct view *make_view(const struct service_state *s)
+static struct view *
+make_view(const struct service_state *s)
 {
 	uint32_t n = count_serving(s, false);
 	bool backup = n == 0;
@@ -151,8 +159,9 @@ static struct view *make_view(const struct service_state *s)
 	return view;
 }
 
-int registry_publish(struct registry *r,
-		     void (*publish)(void *arg, uint32_t service, struct view *view), void *arg)
+int
+registry_publish(struct registry *r,
+		 void (*publish)(void *arg, uint32_t service, struct view *view), void *arg)
 {
 	int rc = 0;
 	size_t i;
@@ -174,7 +183,8 @@ int registry_publish(struct registry *r,
 	return rc;
 }
 
-struct balance_shared *const *registry_balance(const struct registry *r)
+struct balance_shared *const *
+registry_balance(const struct registry *r)
 {
 	return r->balance;
 }

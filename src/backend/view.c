@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-struct view *view_new(const struct conf_service *conf, uint32_t n)
+struct view *
+view_new(const struct conf_service *conf, uint32_t n)
 {
 	struct view *view = calloc(1, sizeof(*view) + n * sizeof(view->entries[0]));
 	size_t i;
@@ -21,16 +22,17 @@ struct view *view_new(const struct conf_service *conf, uint32_t n)
 	return view;
 }
 
-struct view *view_ref(struct view *view)
+struct view *
+view_ref(struct view *view)
 {
 	atomic_fetch_add_explicit(&view->refs, 1, memory_order_relaxed);
 	return view;
 }
 
-void view_unref(struct view *view)
+void
+view_unref(struct view *view)
 {
-	if (view == NULL ||
-	    atomic_fetch_sub_explicit(&view->refs, 1, memory_order_acq_rel) != 1)
+	if (view == NULL || atomic_fetch_sub_explicit(&view->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	free(view->entry_of);
 	free(view);

@@ -27,9 +27,9 @@ struct view_entry {
 struct view {
 	_Atomic unsigned refs;
 	const struct conf_service *conf; /* outlives the view */
-	uint32_t n;		/* entries */
-	bool is_backup;		/* the entries are the backups: no other is up */
-	uint32_t *entry_of;	/* [conf->n_backends]: index in entries, or TG_VIEW_NONE */
+	uint32_t n;                      /* entries */
+	bool is_backup;                  /* the entries are the backups: no other is up */
+	uint32_t *entry_of;              /* [conf->n_backends]: index in entries, or TG_VIEW_NONE */
 	struct view_entry entries[];
 };
 

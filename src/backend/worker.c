@@ -7,8 +7,9 @@
 
 #include "backend/back.h"
 
-static int init_service(struct worker *w, struct worker_service *s, const struct conf_service *conf,
-			struct balance_shared *shared, uint32_t slot, uint32_t *backend_slot)
+static int
+init_service(struct worker *w, struct worker_service *s, const struct conf_service *conf,
+	     struct balance_shared *shared, uint32_t slot, uint32_t *backend_slot)
 {
 	size_t i;
 
@@ -16,7 +17,7 @@ static int init_service(struct worker *w, struct worker_service *s, const struct
 	s->conf = conf;
 	s->ops = balance_find(conf->balance);
 	s->counters = segment_counters(w->segment, w->id, slot);
-	s->balance = s->ops->new(shared, w->id, w->n_workers);
+	s->balance = s->ops->new (shared, w->id, w->n_workers);
 	s->view = view_new(conf, 0);
 	s->backends = calloc(conf->n_backends + 1, sizeof(s->backends[0]));
 	if (s->balance == NULL || s->view == NULL || s->backends == NULL)
@@ -32,8 +33,9 @@ static int init_service(struct worker *w, struct worker_service *s, const struct
 	return 0;
 }
 
-static void init_listener(struct worker *w, struct worker_listener *l,
-			  const struct conf_listener *conf, uint32_t slot)
+static void
+init_listener(struct worker *w, struct worker_listener *l, const struct conf_listener *conf,
+	      uint32_t slot)
 {
 	l->worker = w;
 	l->conf = conf;
@@ -44,7 +46,8 @@ static void init_listener(struct worker *w, struct worker_listener *l,
 }
 
 /* Without a limit of its own: what the descriptors allow, two for each connection. */
-static int64_t max_connections(const struct conf *conf)
+static int64_t
+max_connections(const struct conf *conf)
 {
 	struct rlimit limit;
 	int64_t others = 64 + (int64_t)conf->workers * (int64_t)(conf->n_listeners + 8);
@@ -60,15 +63,17 @@ static int64_t max_connections(const struct conf *conf)
 
 /* Slots stand in the order the parent made them: global, listeners, services, backends service by
  * service. */
-int worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segment *segment,
-		struct balance_shared *const *shared)
+int
+worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segment *segment,
+	    struct balance_shared *const *shared)
 {
 	uint32_t slot = 1;
 	uint32_t backend_slot = 1 + (uint32_t)(conf->n_listeners + conf->n_services);
 	size_t i;
 	int rc = 0;
 
-	*w = (struct worker){.id = id, .n_workers = conf->workers, .conf = conf, .segment = segment};
+	*w = (struct worker){
+		.id = id, .n_workers = conf->workers, .conf = conf, .segment = segment};
 	w->ring = segment_ring(segment, id);
 	w->total = segment_shared(segment, 0);
 	w->max_connections = max_connections(conf);
@@ -89,7 +94,8 @@ int worker_init(struct worker *w, unsigned id, const struct conf *conf, struct s
 	return rc;
 }
 
-static void fini_service(struct worker_service *s)
+static void
+fini_service(struct worker_service *s)
 {
 	size_t i;
 
@@ -101,7 +107,8 @@ static void fini_service(struct worker_service *s)
 	view_unref(s->view);
 }
 
-void worker_fini(struct worker *w)
+void
+worker_fini(struct worker *w)
 {
 	size_t i;
 
@@ -114,7 +121,8 @@ void worker_fini(struct worker *w)
 	buf_pool_fini(&w->bufs);
 }
 
-void worker_set_view(struct worker *w, uint32_t service, struct view *view)
+void
+worker_set_view(struct worker *w, uint32_t service, struct view *view)
 {
 	struct worker_service *s = &w->services[service];
 	size_t i;
@@ -129,8 +137,8 @@ void worker_set_view(struct worker *w, uint32_t service, struct view *view)
 		struct worker_backend *b = &s->backends[i];
 		uint32_t entry = view->entry_of[i];
 		struct addr none = {.len = 0};
-		const struct addr *addr = entry != TG_VIEW_NONE ? &view->entries[entry].addr
-								: &none;
+		const struct addr *addr =
+			entry != TG_VIEW_NONE ? &view->entries[entry].addr : &none;
 
 		if (!addr_equal(addr, &b->addr)) {
 			back_close_idle(b);
@@ -140,7 +148,8 @@ void worker_set_view(struct worker *w, uint32_t service, struct view *view)
 	}
 }
 
-uint64_t worker_random(struct worker *w)
+uint64_t
+worker_random(struct worker *w)
 {
 	uint64_t a = w->random[0];
 	uint64_t b = w->random[1];
@@ -151,8 +160,8 @@ uint64_t worker_random(struct worker *w)
 	return w->random[1] + b;
 }
 
-int lease_begin(struct lease *lease, struct worker_service *service,
-		const struct balance_query *query)
+int
+lease_begin(struct lease *lease, struct worker_service *service, const struct balance_query *query)
 {
 	uint32_t entry = service->ops->pick(service->balance, service->view, query);
 	struct segment_counters *counters;
@@ -166,7 +175,8 @@ int lease_begin(struct lease *lease, struct worker_service *service,
 	return 0;
 }
 
-void lease_end(struct lease *lease)
+void
+lease_end(struct lease *lease)
 {
 	struct worker_backend *b = lease->backend;
 

@@ -43,25 +43,25 @@ struct worker_listener {
 	struct worker *worker;
 	const struct conf_listener *conf;
 	const struct front_ops *ops;
-	const void *routes;	     /* struct http_routes of mode http */
+	const void *routes; /* struct http_routes of mode http */
 	struct segment_counters *counters;
 	struct segment_shared *shared; /* connections of all workers */
 	struct front_list fronts;
 	int fd;
 	struct watch watch;
-	struct timer resume;	     /* accept again after a pause */
+	struct timer resume; /* accept again after a pause */
 	bool paused;
 };
 
 /* This worker's side of one backend. */
 struct worker_backend {
 	struct worker_service *service;
-	uint32_t index;		   /* in its service */
+	uint32_t index; /* in its service */
 	struct segment_counters *counters;
-	struct back_list idle;	   /* most recently used first */
+	struct back_list idle; /* most recently used first */
 	unsigned n_idle;
-	struct addr addr;	   /* of the view; len 0: not in the view */
-	unsigned generation;	   /* counts changes of addr: older connections are not kept */
+	struct addr addr;    /* of the view; len 0: not in the view */
+	unsigned generation; /* counts changes of addr: older connections are not kept */
 };
 
 /* This worker's side of one service. */
@@ -70,7 +70,7 @@ struct worker_service {
 	const struct conf_service *conf;
 	const struct balance_ops *ops;
 	struct balance *balance;
-	struct view *view;	   /* one reference */
+	struct view *view; /* one reference */
 	struct segment_counters *counters;
 	struct worker_backend *backends; /* [conf->n_backends] */
 };
@@ -88,9 +88,9 @@ struct worker {
 	struct pipe_pool pipes;
 	struct worker_listener *listeners; /* [conf->n_listeners] */
 	struct worker_service *services;   /* [conf->n_services] */
-	uint64_t random[2];		   /* xorshift128+ state */
+	uint64_t random[2];                /* xorshift128+ state */
 	bool draining;
-	void *l7;			   /* struct l7_worker, see l7/l7.h */
+	void *l7; /* struct l7_worker, see l7/l7.h */
 };
 
 /* `shared` [conf->n_services] is the registry's. -TG_ENOMEM. */
@@ -113,7 +113,7 @@ void listener_stop(struct worker_listener *l);
 /* A backend picked for a stream: held until lease_end(). */
 struct lease {
 	struct worker_backend *backend; /* NULL: none held */
-	struct addr addr;		/* where to connect */
+	struct addr addr;               /* where to connect */
 };
 
 /* 0, or -TG_ENOENT: none may serve (or all were tried). Needs an empty lease. */

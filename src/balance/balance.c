@@ -7,7 +7,8 @@ static const struct balance_ops *const algorithms[] = {
 	&balance_least_conn,
 };
 
-const struct balance_ops *balance_find(enum conf_balance id)
+const struct balance_ops *
+balance_find(enum conf_balance id)
 {
 	size_t i;
 

@@ -33,8 +33,7 @@ struct balance_ops {
 	void (*shared_update)(struct balance_shared *shared, const struct view *view);
 	void (*shared_free)(struct balance_shared *shared); /* takes NULL */
 	/* Once per service and worker. NULL: no memory. */
-	struct balance *(*new)(struct balance_shared *shared, unsigned worker,
-			       unsigned n_workers);
+	struct balance *(*new)(struct balance_shared *shared, unsigned worker, unsigned n_workers);
 	/* The worker's view changed. -TG_ENOMEM keeps the old order for the new view. */
 	int (*update)(struct balance *b, const struct view *view);
 	/* Per stream; no allocation, no clock, no I/O. Index in view->entries with its load
@@ -52,7 +51,8 @@ extern const struct balance_ops balance_least_conn;
 /* Never NULL for a checked configuration. */
 const struct balance_ops *balance_find(enum conf_balance id);
 
-static inline bool balance_is_tried(const struct balance_query *query, uint32_t backend)
+static inline bool
+balance_is_tried(const struct balance_query *query, uint32_t backend)
 {
 	unsigned i;
 
@@ -63,12 +63,14 @@ static inline bool balance_is_tried(const struct balance_query *query, uint32_t 
 	return false;
 }
 
-static inline void balance_load_take(struct segment_shared *load)
+static inline void
+balance_load_take(struct segment_shared *load)
 {
 	atomic_fetch_add_explicit(&load->in_flight, 1, memory_order_relaxed);
 }
 
-static inline void balance_load_release(struct segment_shared *load)
+static inline void
+balance_load_release(struct segment_shared *load)
 {
 	atomic_fetch_sub_explicit(&load->in_flight, 1, memory_order_relaxed);
 }

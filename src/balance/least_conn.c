@@ -14,9 +14,9 @@
 
 struct slot {
 	uint64_t in_flight;
-	uint64_t picked;   /* number of the last pick: older first among equals */
+	uint64_t picked; /* number of the last pick: older first among equals */
 	uint32_t weight;
-	uint32_t place;	   /* in the heap; TG_VIEW_NONE: may not be picked */
+	uint32_t place; /* in the heap; TG_VIEW_NONE: may not be picked */
 };
 
 struct balance_shared {
@@ -26,8 +26,8 @@ struct balance_shared {
 		pthread_mutex_t lock;
 		/* Under lock. */
 		uint64_t picks;
-		uint32_t n;	/* in the heap */
-		uint32_t *heap; /* backend indexes */
+		uint32_t n;         /* in the heap */
+		uint32_t *heap;     /* backend indexes */
 		struct slot *slots; /* [n_backends] */
 	} shared;
 };
@@ -36,7 +36,8 @@ struct balance {
 	struct balance_shared *shared;
 };
 
-static bool is_before(const struct balance_shared *s, uint32_t a, uint32_t b)
+static bool
+is_before(const struct balance_shared *s, uint32_t a, uint32_t b)
 {
 	const struct slot *x = &s->shared.slots[a];
 	const struct slot *y = &s->shared.slots[b];
@@ -46,13 +47,15 @@ static bool is_before(const struct balance_shared *s, uint32_t a, uint32_t b)
 	return left != right ? left < right : x->picked < y->picked;
 }
 
-static void put(struct balance_shared *s, uint32_t place, uint32_t backend)
+static void
+put(struct balance_shared *s, uint32_t place, uint32_t backend)
 {
 	s->shared.heap[place] = backend;
 	s->shared.slots[backend].place = place;
 }
 
-static void sift_down(struct balance_shared *s, uint32_t place)
+static void
+sift_down(struct balance_shared *s, uint32_t place)
 {
 	uint32_t moved = s->shared.heap[place];
 
@@ -72,7 +75,8 @@ static void sift_down(struct balance_shared *s, uint32_t place)
 	put(s, place, moved);
 }
 
-static void sift_up(struct balance_shared *s, uint32_t place)
+static void
+sift_up(struct balance_shared *s, uint32_t place)
 {
 	uint32_t moved = s->shared.heap[place];
 
@@ -87,7 +91,8 @@ static void sift_up(struct balance_shared *s, uint32_t place)
 	put(s, place, moved);
 }
 
-static void least_conn_shared_free(struct balance_shared *s)
+static void
+least_conn_shared_free(struct balance_shared *s)
 {
 	if (s == NULL)
 		return;
@@ -97,8 +102,8 @@ static void least_conn_shared_free(struct balance_shared *s)
 	free(s);
 }
 
-static struct balance_shared *least_conn_shared_new(const struct conf_service *conf,
-						    struct segment_shared *const *loads)
+static struct balance_shared *
+least_conn_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
 {
 	struct balance_shared *s = calloc(1, sizeof(*s));
 	uint32_t i;
@@ -119,7 +124,8 @@ static struct balance_shared *least_conn_shared_new(const struct conf_service *c
 	return s;
 }
 
-static void least_conn_shared_update(struct balance_shared *s, const struct view *view)
+static void
+least_conn_shared_update(struct balance_shared *s, const struct view *view)
 {
 	uint32_t i;
 
@@ -136,8 +142,8 @@ static void least_conn_shared_update(struct balance_shared *s, const struct view
 	pthread_mutex_unlock(&s->shared.lock);
 }
 
-static struct balance *least_conn_new(struct balance_shared *shared, unsigned worker,
-				      unsigned n_workers)
+static struct balance *
+least_conn_new(struct balance_shared *shared, unsigned worker, unsigned n_workers)
 {
 	struct balance *b = calloc(1, sizeof(*b));
 
@@ -148,7 +154,8 @@ static struct balance *least_conn_new(struct balance_shared *shared, unsigned wo
 	return b;
 }
 
-static int least_conn_update(struct balance *b, const struct view *view)
+static int
+least_conn_update(struct balance *b, const struct view *view)
 {
 	(void)b;
 	(void)view;
@@ -156,8 +163,9 @@ static int least_conn_update(struct balance *b, const struct view *view)
 }
 
 /* Best of the heap that this worker knows and the stream has not tried. The root nearly always. */
-static uint32_t find_best(const struct balance_shared *s, const struct view *view,
-			  const struct balance_query *query)
+static uint32_t
+find_best(const struct balance_shared *s, const struct view *view,
+	  const struct balance_query *query)
 {
 	uint32_t best = TG_VIEW_NONE;
 	uint32_t i;
@@ -175,8 +183,8 @@ static uint32_t find_best(const struct balance_shared *s, const struct view *vie
 	return best;
 }
 
-static uint32_t least_conn_pick(struct balance *b, const struct view *view,
-				const struct balance_query *query)
+static uint32_t
+least_conn_pick(struct balance *b, const struct view *view, const struct balance_query *query)
 {
 	struct balance_shared *s = b->shared;
 	uint32_t backend;
@@ -195,7 +203,8 @@ static uint32_t least_conn_pick(struct balance *b, const struct view *view,
 	return backend != TG_VIEW_NONE ? view->entry_of[backend] : TG_VIEW_NONE;
 }
 
-static void least_conn_release(struct balance *b, uint32_t backend)
+static void
+least_conn_release(struct balance *b, uint32_t backend)
 {
 	struct balance_shared *s = b->shared;
 	struct slot *slot = &s->shared.slots[backend];
@@ -208,7 +217,8 @@ static void least_conn_release(struct balance *b, uint32_t backend)
 	pthread_mutex_unlock(&s->shared.lock);
 }
 
-static void least_conn_free(struct balance *b)
+static void
+least_conn_free(struct balance *b)
 {
 	free(b);
 }

@@ -27,14 +27,14 @@ struct balance {
 	struct balance_shared *shared;
 	unsigned worker;
 	unsigned n_workers;
-	bool is_equal;	    /* all weights are the same: `next` turns, the heap rests */
+	bool is_equal; /* all weights are the same: `next` turns, the heap rests */
 	uint32_t next;
 	uint32_t n;
-	struct turn *heap;  /* [n], smallest position first */
+	struct turn *heap; /* [n], smallest position first */
 };
 
-static struct balance_shared *round_robin_shared_new(const struct conf_service *conf,
-						     struct segment_shared *const *loads)
+static struct balance_shared *
+round_robin_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
 {
 	struct balance_shared *shared = calloc(1, sizeof(*shared));
 
@@ -44,19 +44,21 @@ static struct balance_shared *round_robin_shared_new(const struct conf_service *
 	return shared;
 }
 
-static void round_robin_shared_update(struct balance_shared *shared, const struct view *view)
+static void
+round_robin_shared_update(struct balance_shared *shared, const struct view *view)
 {
 	(void)shared;
 	(void)view;
 }
 
-static void round_robin_shared_free(struct balance_shared *shared)
+static void
+round_robin_shared_free(struct balance_shared *shared)
 {
 	free(shared);
 }
 
-static struct balance *round_robin_new(struct balance_shared *shared, unsigned worker,
-				       unsigned n_workers)
+static struct balance *
+round_robin_new(struct balance_shared *shared, unsigned worker, unsigned n_workers)
 {
 	struct balance *b = calloc(1, sizeof(*b));
 
@@ -69,12 +71,14 @@ static struct balance *round_robin_new(struct balance_shared *shared, unsigned w
 	return b;
 }
 
-static bool turn_is_before(const struct turn *a, const struct turn *b)
+static bool
+turn_is_before(const struct turn *a, const struct turn *b)
 {
 	return a->position != b->position ? a->position < b->position : a->entry < b->entry;
 }
 
-static void sift_down(struct balance *b, uint32_t i)
+static void
+sift_down(struct balance *b, uint32_t i)
 {
 	struct turn moved = b->heap[i];
 
@@ -94,7 +98,8 @@ static void sift_down(struct balance *b, uint32_t i)
 }
 
 /* The first position is half a stride on, and a worker's share further: heavy ones spread around light ones. */
-static void heap_build(struct balance *b, const struct view *view)
+static void
+heap_build(struct balance *b, const struct view *view)
 {
 	uint32_t i;
 
@@ -102,14 +107,14 @@ static void heap_build(struct balance *b, const struct view *view)
 		uint64_t stride = STRIDE / view->entries[i].weight;
 
 		b->heap[i].entry = i;
-		b->heap[i].position = stride / 2 +
-				      stride / 2 * ((i + b->worker) % b->n) / b->n;
+		b->heap[i].position = stride / 2 + stride / 2 * ((i + b->worker) % b->n) / b->n;
 	}
 	for (i = b->n / 2; i-- > 0;)
 		sift_down(b, i);
 }
 
-static int round_robin_update(struct balance *b, const struct view *view)
+static int
+round_robin_update(struct balance *b, const struct view *view)
 {
 	struct turn *heap;
 	bool equal = true;
@@ -136,8 +141,8 @@ static int round_robin_update(struct balance *b, const struct view *view)
 	return 0;
 }
 
-static uint32_t pick_ring(struct balance *b, const struct view *view,
-			  const struct balance_query *query)
+static uint32_t
+pick_ring(struct balance *b, const struct view *view, const struct balance_query *query)
 {
 	uint32_t i;
 
@@ -152,8 +157,8 @@ static uint32_t pick_ring(struct balance *b, const struct view *view,
 }
 
 /* A backend left out keeps its turn: positions move for the picked one alone. */
-static uint32_t pick_heap(struct balance *b, const struct view *view,
-			  const struct balance_query *query)
+static uint32_t
+pick_heap(struct balance *b, const struct view *view, const struct balance_query *query)
 {
 	uint32_t best = TG_VIEW_NONE;
 	uint32_t i;
@@ -174,8 +179,8 @@ static uint32_t pick_heap(struct balance *b, const struct view *view,
 	return i;
 }
 
-static uint32_t round_robin_pick(struct balance *b, const struct view *view,
-				 const struct balance_query *query)
+static uint32_t
+round_robin_pick(struct balance *b, const struct view *view, const struct balance_query *query)
 {
 	uint32_t entry;
 
@@ -187,12 +192,14 @@ static uint32_t round_robin_pick(struct balance *b, const struct view *view,
 	return entry;
 }
 
-static void round_robin_release(struct balance *b, uint32_t backend)
+static void
+round_robin_release(struct balance *b, uint32_t backend)
 {
 	balance_load_release(b->shared->loads[backend]);
 }
 
-static void round_robin_free(struct balance *b)
+static void
+round_robin_free(struct balance *b)
 {
 	if (b == NULL)
 		return;

@@ -76,6 +76,24 @@ ip_is_v4(const struct ip *ip)
 	return memcmp(ip->b, v4_mapped, sizeof(v4_mapped)) == 0;
 }
 
+static size_t
+format_v4(const uint8_t *b, char *buf)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 4; i++) {
+		if (i > 0)
+			buf[n++] = '.';
+		if (b[i] >= 100)
+			buf[n++] = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			buf[n++] = (char)('0' + b[i] / 10 % 10);
+		buf[n++] = (char)('0' + b[i] % 10);
+	}
+	buf[n] = '\0';
+	return n;
+}
+
 size_t
 ip_format(const struct ip *ip, char *buf, size_t size)
 {
@@ -83,6 +101,9 @@ ip_format(const struct ip *ip, char *buf, size_t size)
 
 	if (size == 0)
 		return 0;
+	/* By hand: once for each request. */
+	if (ip_is_v4(ip) && size >= INET_ADDRSTRLEN)
+		return format_v4(ip->b + sizeof(v4_mapped), buf);
 	if (ip_is_v4(ip))
 		done = inet_ntop(AF_INET, ip->b + sizeof(v4_mapped), buf, (socklen_t)size);
 	else

@@ -53,7 +53,7 @@ struct endpoint {
 
 /* Flags for endpoint_parse(). */
 #define TG_ENDPOINT_WILDCARD (1u << 0) /* "*:port" is allowed (listeners) */
-#define TG_ENDPOINT_NAMES (1u << 1)    /* host names are allowed (backends) */
+#define TG_ENDPOINT_NAMES    (1u << 1) /* host names are allowed (backends) */
 
 /*
  * "1.2.3.4:80", "[::1]:80", "*:80", "name.example:80", "unix:/path".

@@ -13,7 +13,8 @@ static const struct {
 	[TG_BUF_LARGE] = {TG_BUF_LARGE_BYTES, 128},
 };
 
-void buf_pool_init(struct buf_pool *pool)
+void
+buf_pool_init(struct buf_pool *pool)
 {
 	int i;
 
@@ -22,7 +23,8 @@ void buf_pool_init(struct buf_pool *pool)
 		SLIST_INIT(&pool->free[i]);
 }
 
-void buf_pool_fini(struct buf_pool *pool)
+void
+buf_pool_fini(struct buf_pool *pool)
 {
 	struct buf *b;
 	int i;
@@ -36,7 +38,8 @@ void buf_pool_fini(struct buf_pool *pool)
 	}
 }
 
-struct buf *buf_get(struct buf_pool *pool, enum buf_size size)
+struct buf *
+buf_get(struct buf_pool *pool, enum buf_size size)
 {
 	struct buf *b = SLIST_FIRST(&pool->free[size]);
 
@@ -55,7 +58,8 @@ struct buf *buf_get(struct buf_pool *pool, enum buf_size size)
 	return b;
 }
 
-void buf_put(struct buf_pool *pool, struct buf **buf)
+void
+buf_put(struct buf_pool *pool, struct buf **buf)
 {
 	struct buf *b = *buf;
 
@@ -71,14 +75,16 @@ void buf_put(struct buf_pool *pool, struct buf **buf)
 	pool->n_free[b->size]++;
 }
 
-enum buf_size buf_size_for(size_t n)
+enum buf_size
+buf_size_for(size_t n)
 {
 	if (n <= TG_BUF_HEAD_BYTES)
 		return TG_BUF_HEAD;
 	return n <= TG_BUF_SMALL_BYTES ? TG_BUF_SMALL : TG_BUF_LARGE;
 }
 
-void buf_compact(struct buf *b)
+void
+buf_compact(struct buf *b)
 {
 	if (b->r == 0)
 		return;
@@ -87,7 +93,8 @@ void buf_compact(struct buf *b)
 	b->r = 0;
 }
 
-int buf_grow(struct buf_pool *pool, struct buf **buf)
+int
+buf_grow(struct buf_pool *pool, struct buf **buf)
 {
 	struct buf *old = *buf;
 	struct buf *b;
@@ -104,7 +111,8 @@ int buf_grow(struct buf_pool *pool, struct buf **buf)
 	return 0;
 }
 
-bool buf_append(struct buf *b, const void *p, size_t n)
+bool
+buf_append(struct buf *b, const void *p, size_t n)
 {
 	if (n > buf_room(b))
 		return false;

@@ -24,7 +24,7 @@ enum buf_size {
 };
 
 /* Usable bytes. */
-#define TG_BUF_HEAD_BYTES (2u * 1024u - 64u)
+#define TG_BUF_HEAD_BYTES  (2u * 1024u - 64u)
 #define TG_BUF_SMALL_BYTES (16u * 1024u - 64u)
 #define TG_BUF_LARGE_BYTES (80u * 1024u - 64u)
 
@@ -57,28 +57,33 @@ enum buf_size buf_size_for(size_t n);
 /* Clears the caller's pointer; NULL inside allowed. */
 void buf_put(struct buf_pool *pool, struct buf **buf);
 
-static inline unsigned char *buf_data(struct buf *b)
+static inline unsigned char *
+buf_data(struct buf *b)
 {
 	return b->bytes + b->r;
 }
 
-static inline uint32_t buf_len(const struct buf *b)
+static inline uint32_t
+buf_len(const struct buf *b)
 {
 	return b->w - b->r;
 }
 
-static inline uint32_t buf_room(const struct buf *b)
+static inline uint32_t
+buf_room(const struct buf *b)
 {
 	return b->cap - b->w;
 }
 
-static inline bool buf_is_large(const struct buf *b)
+static inline bool
+buf_is_large(const struct buf *b)
 {
 	return b->size == TG_BUF_LARGE;
 }
 
 /* Takes `n` held bytes from the front; an emptied buffer starts over. */
-static inline void buf_consume(struct buf *b, uint32_t n)
+static inline void
+buf_consume(struct buf *b, uint32_t n)
 {
 	b->r += n;
 	if (b->r == b->w)

@@ -20,7 +20,8 @@ struct wall {
 	uint64_t us;
 };
 
-static inline struct mono mono_read(void)
+static inline struct mono
+mono_read(void)
 {
 	struct timespec ts;
 
@@ -28,7 +29,8 @@ static inline struct mono mono_read(void)
 	return (struct mono){.us = (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u};
 }
 
-static inline struct wall wall_read(void)
+static inline struct wall
+wall_read(void)
 {
 	struct timespec ts;
 
@@ -36,18 +38,21 @@ static inline struct wall wall_read(void)
 	return (struct wall){.us = (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u};
 }
 
-static inline struct mono mono_add_ms(struct mono t, uint64_t ms)
+static inline struct mono
+mono_add_ms(struct mono t, uint64_t ms)
 {
 	return (struct mono){.us = t.us + ms * 1000u};
 }
 
 /* Microseconds from `from` to `to`; 0 when `to` is earlier. */
-static inline uint64_t mono_diff_us(struct mono to, struct mono from)
+static inline uint64_t
+mono_diff_us(struct mono to, struct mono from)
 {
 	return to.us > from.us ? to.us - from.us : 0;
 }
 
-static inline bool mono_is_set(struct mono t)
+static inline bool
+mono_is_set(struct mono t)
 {
 	return t.us != 0;
 }

@@ -8,21 +8,21 @@
 #ifndef TG_BASE_ERR_H
 #define TG_BASE_ERR_H
 
-#define TG_MUST_CHECK __attribute__((warn_unused_result))
+#define TG_MUST_CHECK        __attribute__((warn_unused_result))
 #define TG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum tg_errno {
 	TG_OK = 0,
-	TG_EAGAIN = 1,	  /* not now; try after the next readiness event */
-	TG_ENOMEM = 2,	  /* no memory */
-	TG_EINVAL = 3,	  /* input is not valid */
-	TG_ERANGE = 4,	  /* input is out of its range */
-	TG_ENOENT = 5,	  /* named thing does not exist */
-	TG_EEXIST = 6,	  /* named thing exists already */
-	TG_ELIMIT = 7,	  /* a bound is reached */
-	TG_EIO = 8,	  /* the system refused; errno says more */
-	TG_EPROTO = 9,	  /* the other side broke the protocol */
-	TG_ENOTSUP = 10,  /* known, but not available in this version */
+	TG_EAGAIN = 1,   /* not now; try after the next readiness event */
+	TG_ENOMEM = 2,   /* no memory */
+	TG_EINVAL = 3,   /* input is not valid */
+	TG_ERANGE = 4,   /* input is out of its range */
+	TG_ENOENT = 5,   /* named thing does not exist */
+	TG_EEXIST = 6,   /* named thing exists already */
+	TG_ELIMIT = 7,   /* a bound is reached */
+	TG_EIO = 8,      /* the system refused; errno says more */
+	TG_EPROTO = 9,   /* the other side broke the protocol */
+	TG_ENOTSUP = 10, /* known, but not available in this version */
 	TG_ERRNO_COUNT
 };
 

@@ -30,11 +30,7 @@ enum log_level {
 	TG_LOG_LEVEL_COUNT
 };
 
-enum log_format {
-	TG_LOG_TEXT = 0,
-	TG_LOG_JSON = 1,
-	TG_LOG_FORMAT_COUNT
-};
+enum log_format { TG_LOG_TEXT = 0, TG_LOG_JSON = 1, TG_LOG_FORMAT_COUNT };
 
 /* Before threads start; `role` must outlive the log (a string literal). Descriptor stays the caller's. */
 void log_init(int fd, enum log_format format, enum log_level level, const char *role);
@@ -46,7 +42,7 @@ void log_write(enum log_level level, const char *msg, const char *pairs, ...) TG
  * written; *ret_suppressed tells how many were not since the last. */
 struct log_limit {
 	_Atomic unsigned long window_s; /* second the budget belongs to */
-	_Atomic unsigned used;		/* lines in that second */
+	_Atomic unsigned used;          /* lines in that second */
 	_Atomic unsigned suppressed;
 };
 bool log_limit_pass(struct log_limit *limit, unsigned per_second, struct mono now,

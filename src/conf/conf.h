@@ -18,16 +18,12 @@
 #include "base/err.h"
 #include "base/log.h"
 
-enum conf_mode {
-	TG_MODE_HTTP = 0,
-	TG_MODE_TCP = 1,
-	TG_MODE_COUNT
-};
+enum conf_mode { TG_MODE_HTTP = 0, TG_MODE_TCP = 1, TG_MODE_COUNT };
 
 enum conf_forwarded {
 	TG_FORWARDED_APPEND = 0,  /* keep a trusted peer's list, add the peer (default) */
 	TG_FORWARDED_REPLACE = 1, /* always start a new list */
-	TG_FORWARDED_OFF = 2,	  /* set none; strangers' values are still removed */
+	TG_FORWARDED_OFF = 2,     /* set none; strangers' values are still removed */
 	TG_FORWARDED_COUNT
 };
 
@@ -55,19 +51,19 @@ struct conf_service;
 
 /* limits = { head; headers; uri; body; chunk_extensions; } of a listener. */
 struct conf_limits {
-	uint32_t head_bytes;		 /* request line and header block; default 32K, 1K..64K */
-	uint32_t headers;		 /* header lines; default 100, 1..1000 */
-	uint32_t uri_bytes;		 /* request target; default 8K */
-	uint64_t body_bytes;		 /* request body; default 1M as nginx; 0: no limit */
-	uint32_t chunk_extension_bytes;	 /* per chunk line; default 256 */
+	uint32_t head_bytes;            /* request line and header block; default 32K, 1K..64K */
+	uint32_t headers;               /* header lines; default 100, 1..1000 */
+	uint32_t uri_bytes;             /* request target; default 8K */
+	uint64_t body_bytes;            /* request body; default 1M as nginx; 0: no limit */
+	uint32_t chunk_extension_bytes; /* per chunk line; default 256 */
 };
 
 /* timeouts = { request_head; request_body; keep_alive; idle; } of a listener. */
 struct conf_front_timeouts {
 	uint64_t request_head_ms; /* from accept, or first byte, to the end of the head; 10s */
 	uint64_t request_body_ms; /* to the end of the body per rate below; see doc; 60s */
-	uint64_t keep_alive_ms;	  /* idle between requests; 75s */
-	uint64_t idle_ms;	  /* no byte taken or given by the client while answering; 60s; tcp: 1h */
+	uint64_t keep_alive_ms;   /* idle between requests; 75s */
+	uint64_t idle_ms; /* no byte taken or given by the client while answering; 60s; tcp: 1h */
 };
 
 /* timeouts = { connect; response; idle; queue; tunnel; total; } of a service. */
@@ -80,19 +76,19 @@ struct conf_back_timeouts {
 };
 
 struct conf_route {
-	char *host;		/* lower case; "*.example.org" is a wildcard; NULL: any */
-	char *path;		/* prefix, starts with '/'; NULL: any */
+	char *host; /* lower case; "*.example.org" is a wildcard; NULL: any */
+	char *path; /* prefix, starts with '/'; NULL: any */
 	const struct conf_service *service;
 };
 
 struct conf_listener {
 	char *name;
-	unsigned index; /* in conf->listeners */
+	unsigned index;       /* in conf->listeners */
 	struct endpoint bind; /* always TG_ENDPOINT_ADDR */
 	char *bind_text;
 	enum conf_mode mode;
 	unsigned max_connections; /* 0: only the global one */
-	unsigned backlog;	  /* default 4096 */
+	unsigned backlog;         /* default 4096 */
 	enum conf_forwarded forwarded;
 	struct prefix *trusted_proxies;
 	size_t n_trusted_proxies;
@@ -105,34 +101,34 @@ struct conf_listener {
 
 struct conf_health_check {
 	enum conf_health type;
-	uint64_t interval_ms; /* 2s */
-	uint64_t timeout_ms;  /* 1s */
-	unsigned rise;	      /* passes in a row to go up; 2 (the first verdict needs one) */
-	unsigned fall;	      /* failures in a row to go down; 3 */
+	uint64_t interval_ms;    /* 2s */
+	uint64_t timeout_ms;     /* 1s */
+	unsigned rise;           /* passes in a row to go up; 2 (the first verdict needs one) */
+	unsigned fall;           /* failures in a row to go down; 3 */
 	unsigned jitter_percent; /* of the interval, both ways; 10 */
-	char *method;	      /* http: GET */
-	char *path;	      /* http: / */
-	char *host;	      /* http: Host field; default the backend's address */
-	char *expect;	      /* http: "200-399" (default), "200,204", ... */
+	char *method;            /* http: GET */
+	char *path;              /* http: / */
+	char *host;              /* http: Host field; default the backend's address */
+	char *expect;            /* http: "200-399" (default), "200,204", ... */
 	uint16_t (*expect_ranges)[2]; /* parsed: inclusive pairs */
 	size_t n_expect_ranges;
-	char *body;	      /* http: substring that must be in the first 64K; NULL: none */
-	uint16_t port;	      /* 0: the backend's */
+	char *body;    /* http: substring that must be in the first 64K; NULL: none */
+	uint16_t port; /* 0: the backend's */
 };
 
 struct conf_backend {
-	char *name;	       /* default: the address text */
-	unsigned index;	       /* in its service */
+	char *name;     /* default: the address text */
+	unsigned index; /* in its service */
 	struct endpoint endpoint;
 	char *address_text;
-	unsigned weight;       /* 0..256; 1 */
+	unsigned weight; /* 0..256; 1 */
 	bool backup;
 };
 
 struct conf_error_page {
 	unsigned status;
-	char *path;  /* as configured */
-	char *body;  /* read by conf_load_file(); at most 64K */
+	char *path; /* as configured */
+	char *body; /* read by conf_load_file(); at most 64K */
 	size_t body_len;
 };
 
@@ -142,8 +138,10 @@ struct conf_service {
 	enum conf_balance balance;
 	struct conf_health_check health;
 	struct conf_back_timeouts timeouts;
-	unsigned idle_connections; /* idle back connections kept per backend and worker; 1024; 0: none */
-	uint64_t idle_lifetime_ms; /* an idle back connection is not reused after; 30s (key timeouts.keep_alive) */
+	unsigned
+		idle_connections; /* idle back connections kept per backend and worker; 1024; 0: none */
+	uint64_t
+		idle_lifetime_ms; /* an idle back connection is not reused after; 30s (key timeouts.keep_alive) */
 	struct conf_error_page *error_pages;
 	size_t n_error_pages;
 	struct conf_backend *backends;
@@ -153,15 +151,15 @@ struct conf_service {
 struct conf {
 	_Atomic unsigned refs;
 	unsigned workers; /* resolved: never 0 */
-	char *user;	  /* NULL: stay */
+	char *user;       /* NULL: stay */
 	char *group;
-	unsigned max_connections;  /* 0: from the descriptor limit */
+	unsigned max_connections;   /* 0: from the descriptor limit */
 	uint64_t shutdown_grace_ms; /* 30s */
 	struct {
 		enum log_format format;
-		enum log_level level;	 /* default info */
+		enum log_level level; /* default info */
 		enum conf_access access;
-		char *file;		 /* access log; NULL: standard output */
+		char *file; /* access log; NULL: standard output */
 	} log;
 	struct {
 		char *socket; /* NULL: none */
@@ -180,7 +178,7 @@ struct conf {
 struct conf_errors {
 	struct conf_error {
 		char *text; /* "file:line: services[2].balance: unknown value ..." */
-	} *list;
+	} * list;
 	size_t n;
 };
 void conf_errors_fini(struct conf_errors *errors);

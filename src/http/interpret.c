@@ -8,13 +8,15 @@
 /* Each option costs a walk over all fields; nobody honest names more. */
 #define MAX_CONNECTION_OPTIONS 64
 
-static bool is_ows(char c)
+static bool
+is_ows(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
 /* Next element of a comma-separated list (RFC 9110 5.6.1), trimmed; false at the end. Empty elements are passed over. */
-static bool list_next(struct slice *rest, struct slice *ret)
+static bool
+list_next(struct slice *rest, struct slice *ret)
 {
 	while (rest->n > 0) {
 		const char *comma = memchr(rest->p, ',', rest->n);
@@ -38,7 +40,8 @@ static bool list_next(struct slice *rest, struct slice *ret)
 }
 
 /* 1*DIGIT that fits; RFC 9110 8.6. A list of equal numbers is refused too. */
-static bool parse_length(struct slice s, uint64_t *ret)
+static bool
+parse_length(struct slice s, uint64_t *ret)
 {
 	uint64_t v = 0;
 	size_t i;
@@ -67,13 +70,15 @@ struct seen {
 };
 
 /* What a Connection field may not take away: the message would mean something else without it. */
-static bool is_protected(enum http_field_id id)
+static bool
+is_protected(enum http_field_id id)
 {
 	return id == HTTP_FIELD_HOST || id == HTTP_FIELD_CONTENT_LENGTH ||
 	       id == HTTP_FIELD_TRANSFER_ENCODING;
 }
 
-static void drop_named(struct http_head *head, struct slice name)
+static void
+drop_named(struct http_head *head, struct slice name)
 {
 	size_t i;
 
@@ -85,8 +90,8 @@ static void drop_named(struct http_head *head, struct slice name)
 	}
 }
 
-static enum http_fault read_connection(struct http_head *head, struct seen *seen,
-				       struct slice value)
+static enum http_fault
+read_connection(struct http_head *head, struct seen *seen, struct slice value)
 {
 	struct slice option;
 	unsigned n = 0;
@@ -109,7 +114,8 @@ static enum http_fault read_connection(struct http_head *head, struct seen *seen
 }
 
 /* Only "chunked", once, alone: no other coding is spoken here. */
-static enum http_fault read_transfer_encoding(struct seen *seen, struct slice value)
+static enum http_fault
+read_transfer_encoding(struct seen *seen, struct slice value)
 {
 	struct slice coding;
 	unsigned n = 0;
@@ -117,7 +123,7 @@ static enum http_fault read_transfer_encoding(struct seen *seen, struct slice va
 	while (list_next(&value, &coding)) {
 		if (!slice_equal_fold(coding, SLICE("chunked")))
 			return http_is_tchar((unsigned char)coding.p[0]) ? HTTP_FAULT_CODING
-									  : HTTP_FAULT_SYNTAX;
+									 : HTTP_FAULT_SYNTAX;
 		n++;
 	}
 	if (n != 1)
@@ -126,8 +132,8 @@ static enum http_fault read_transfer_encoding(struct seen *seen, struct slice va
 	return HTTP_FAULT_NONE;
 }
 
-static enum http_fault read_request_field(struct http_head *head, struct seen *seen,
-					  struct http_field *f)
+static enum http_fault
+read_request_field(struct http_head *head, struct seen *seen, struct http_field *f)
 {
 	if (memchr(f->name.p, '_', f->name.n) != NULL)
 		f->dropped = true;
@@ -147,13 +153,14 @@ static enum http_fault read_request_field(struct http_head *head, struct seen *s
 	return HTTP_FAULT_NONE;
 }
 
-static enum http_fault read_field(struct http_head *head, struct seen *seen, struct http_field *f)
+static enum http_fault
+read_field(struct http_head *head, struct seen *seen, struct http_field *f)
 {
 	switch (f->id) {
 	case HTTP_FIELD_CONTENT_LENGTH:
 		seen->content_length++;
 		return parse_length(f->value, &head->content_length) ? HTTP_FAULT_NONE
-								      : HTTP_FAULT_SYNTAX;
+								     : HTTP_FAULT_SYNTAX;
 	case HTTP_FIELD_TRANSFER_ENCODING:
 		seen->transfer_encoding++;
 		f->dropped = true;
@@ -190,7 +197,8 @@ static enum http_fault read_field(struct http_head *head, struct seen *seen, str
 }
 
 /* RFC 9112 6.1, 6.3: one length, or one coding, never both; no coding in 1.0. */
-static enum http_fault check_framing(const struct http_head *head, const struct seen *seen)
+static enum http_fault
+check_framing(const struct http_head *head, const struct seen *seen)
 {
 	if (seen->content_length > 1 || seen->transfer_encoding > 1)
 		return HTTP_FAULT_SYNTAX;
@@ -199,7 +207,8 @@ static enum http_fault check_framing(const struct http_head *head, const struct 
 	return HTTP_FAULT_NONE;
 }
 
-static enum http_fault check_request(struct http_head *head, const struct seen *seen)
+static enum http_fault
+check_request(struct http_head *head, const struct seen *seen)
 {
 	/* RFC 9112 3.2 */
 	if (seen->host > 1 || (seen->host == 0 && head->minor >= 1))
@@ -211,11 +220,12 @@ static enum http_fault check_request(struct http_head *head, const struct seen *
 }
 
 /* RFC 9112 6.3 */
-static void decide_body(struct http_head *head, const struct seen *seen, bool to_head)
+static void
+decide_body(struct http_head *head, const struct seen *seen, bool to_head)
 {
 	head->has_content_length = seen->content_length != 0;
-	if (head->is_answer && (to_head || head->status < 200 || head->status == 204 ||
-				head->status == 304))
+	if (head->is_answer &&
+	    (to_head || head->status < 200 || head->status == 204 || head->status == 304))
 		head->body = HTTP_BODY_NONE;
 	else if (seen->chunked)
 		head->body = HTTP_BODY_CHUNKED;
@@ -226,7 +236,8 @@ static void decide_body(struct http_head *head, const struct seen *seen, bool to
 }
 
 /* RFC 9112 9.3 */
-static bool decide_keep_alive(const struct http_head *head, const struct seen *seen)
+static bool
+decide_keep_alive(const struct http_head *head, const struct seen *seen)
 {
 	if (seen->close || head->body == HTTP_BODY_UNTIL_CLOSE)
 		return false;
@@ -234,7 +245,8 @@ static bool decide_keep_alive(const struct http_head *head, const struct seen *s
 }
 
 /* RFC 9110 7.8: a request may ask; "h2c" would hide requests from us. */
-static bool decide_upgrade(const struct http_head *head, const struct seen *seen)
+static bool
+decide_upgrade(const struct http_head *head, const struct seen *seen)
 {
 	struct slice rest = head->upgrade;
 	struct slice protocol;
@@ -248,7 +260,8 @@ static bool decide_upgrade(const struct http_head *head, const struct seen *seen
 	return head->is_answer || head->body == HTTP_BODY_NONE;
 }
 
-enum http_fault http_head_interpret(struct http_head *head, bool to_head)
+enum http_fault
+http_head_interpret(struct http_head *head, bool to_head)
 {
 	struct seen seen = {0};
 	enum http_fault fault = HTTP_FAULT_NONE;

@@ -5,17 +5,20 @@
 
 #include "http/token.h"
 
-bool slice_equal(struct slice a, struct slice b)
+bool
+slice_equal(struct slice a, struct slice b)
 {
 	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
 }
 
-bool slice_equal_fold(struct slice a, struct slice lower)
+bool
+slice_equal_fold(struct slice a, struct slice lower)
 {
 	return a.n == lower.n && strncasecmp(a.p, lower.p, a.n) == 0;
 }
 
-unsigned http_fault_status(enum http_fault fault)
+unsigned
+http_fault_status(enum http_fault fault)
 {
 	switch (fault) {
 	case HTTP_FAULT_NONE:
@@ -39,7 +42,8 @@ unsigned http_fault_status(enum http_fault fault)
 	return 500;
 }
 
-bool http_is_token(struct slice s)
+bool
+http_is_token(struct slice s)
 {
 	size_t i;
 
@@ -78,7 +82,8 @@ static const struct known_field known_fields[] = {
 
 #define KNOWN_FIELDS (sizeof(known_fields) / sizeof(known_fields[0]))
 
-enum http_field_id http_field_id(struct slice name)
+enum http_field_id
+http_field_id(struct slice name)
 {
 	static const struct slice forwarded_prefix = {"x-forwarded-", 12};
 	size_t i;
@@ -93,7 +98,8 @@ enum http_field_id http_field_id(struct slice name)
 	return HTTP_FIELD_OTHER;
 }
 
-bool http_method_is_idempotent(struct slice method)
+bool
+http_method_is_idempotent(struct slice method)
 {
 	static const struct slice idempotent[] = {
 		{"GET", 3}, {"HEAD", 4}, {"PUT", 3}, {"DELETE", 6}, {"OPTIONS", 7}, {"TRACE", 5},
@@ -128,7 +134,8 @@ static const struct {
 	{505, "HTTP Version Not Supported"},
 };
 
-const char *http_status_phrase(unsigned status)
+const char *
+http_status_phrase(unsigned status)
 {
 	size_t i;
 

@@ -48,11 +48,11 @@ enum http_field_id {
 };
 
 struct http_field {
-	struct slice line;  /* name to CRLF inclusive, as received */
+	struct slice line; /* name to CRLF inclusive, as received */
 	struct slice name;
 	struct slice value; /* without surrounding white space */
 	enum http_field_id id;
-	bool dropped;	    /* not forwarded */
+	bool dropped; /* not forwarded */
 };
 
 enum http_body_kind {
@@ -64,36 +64,36 @@ enum http_body_kind {
 
 struct http_head {
 	bool is_answer;
-	uint8_t minor;		/* HTTP/1.minor */
-	uint16_t status;	/* answers */
-	struct slice method;	/* requests */
-	struct slice target;	/* requests: as received */
-	struct slice reason;	/* answers */
+	uint8_t minor;       /* HTTP/1.minor */
+	uint16_t status;     /* answers */
+	struct slice method; /* requests */
+	struct slice target; /* requests: as received */
+	struct slice reason; /* answers */
 	struct http_field *fields;
 	size_t n_fields;
 	/* Read from the fields by http_head_interpret(). */
 	enum http_body_kind body;
 	uint64_t content_length;
 	bool has_content_length;
-	bool keep_alive;	/* the sender lets the connection live */
-	bool wants_upgrade;	/* Connection names "upgrade" and an Upgrade field is there */
+	bool keep_alive;    /* the sender lets the connection live */
+	bool wants_upgrade; /* Connection names "upgrade" and an Upgrade field is there */
 	bool expects_continue;
-	struct slice host;	/* requests: the Host value; n 0: none */
-	struct slice upgrade;	/* value of Upgrade */
+	struct slice host;    /* requests: the Host value; n 0: none */
+	struct slice upgrade; /* value of Upgrade */
 	struct slice request_id;
 };
 
 /* What is wrong with a message: which answer it earns. */
 enum http_fault {
 	HTTP_FAULT_NONE = 0,
-	HTTP_FAULT_SYNTAX = 1,	     /* 400 */
-	HTTP_FAULT_URI_LENGTH = 2,   /* 414 */
-	HTTP_FAULT_HEAD_LENGTH = 3,  /* 431 */
-	HTTP_FAULT_METHOD = 4,	     /* 501 */
-	HTTP_FAULT_CODING = 5,	     /* 501 */
-	HTTP_FAULT_VERSION = 6,	     /* 505 */
-	HTTP_FAULT_EXPECTATION = 7,  /* 417 */
-	HTTP_FAULT_BODY_LENGTH = 8   /* 413 */
+	HTTP_FAULT_SYNTAX = 1,      /* 400 */
+	HTTP_FAULT_URI_LENGTH = 2,  /* 414 */
+	HTTP_FAULT_HEAD_LENGTH = 3, /* 431 */
+	HTTP_FAULT_METHOD = 4,      /* 501 */
+	HTTP_FAULT_CODING = 5,      /* 501 */
+	HTTP_FAULT_VERSION = 6,     /* 505 */
+	HTTP_FAULT_EXPECTATION = 7, /* 417 */
+	HTTP_FAULT_BODY_LENGTH = 8  /* 413 */
 };
 unsigned http_fault_status(enum http_fault fault);
 

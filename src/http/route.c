@@ -10,7 +10,8 @@ struct http_routes {
 	const struct conf_route *sorted[];
 };
 
-static int compare_hosts(struct slice a, struct slice b)
+static int
+compare_hosts(struct slice a, struct slice b)
 {
 	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
 
@@ -19,12 +20,14 @@ static int compare_hosts(struct slice a, struct slice b)
 	return a.n < b.n ? -1 : a.n > b.n;
 }
 
-static struct slice text(const char *s)
+static struct slice
+text(const char *s)
 {
 	return s != NULL ? (struct slice){s, strlen(s)} : (struct slice){"", 0};
 }
 
-static int compare_routes(const void *a, const void *b)
+static int
+compare_routes(const void *a, const void *b)
 {
 	const struct conf_route *x = *(const struct conf_route *const *)a;
 	const struct conf_route *y = *(const struct conf_route *const *)b;
@@ -37,7 +40,8 @@ static int compare_routes(const void *a, const void *b)
 	return xn > yn ? -1 : xn < yn;
 }
 
-struct http_routes *http_routes_new(const struct conf_listener *listener)
+struct http_routes *
+http_routes_new(const struct conf_listener *listener)
 {
 	struct http_routes *routes =
 		calloc(1, sizeof(*routes) + listener->n_routes * sizeof(routes->sorted[0]));
@@ -53,13 +57,15 @@ struct http_routes *http_routes_new(const struct conf_listener *listener)
 	return routes;
 }
 
-void http_routes_free(struct http_routes *routes)
+void
+http_routes_free(struct http_routes *routes)
 {
 	free(routes);
 }
 
 /* First route of exactly this host; routes->n when there is none. */
-static size_t find_host(const struct http_routes *routes, struct slice host)
+static size_t
+find_host(const struct http_routes *routes, struct slice host)
 {
 	size_t low = 0;
 	size_t high = routes->n;
@@ -77,7 +83,8 @@ static size_t find_host(const struct http_routes *routes, struct slice host)
 		       : routes->n;
 }
 
-static bool path_matches(struct slice prefix, struct slice path)
+static bool
+path_matches(struct slice prefix, struct slice path)
 {
 	if (prefix.n == 0 || (prefix.n == 1 && prefix.p[0] == '/'))
 		return true;
@@ -86,8 +93,8 @@ static bool path_matches(struct slice prefix, struct slice path)
 	return path.n == prefix.n || prefix.p[prefix.n - 1] == '/' || path.p[prefix.n] == '/';
 }
 
-static const struct conf_service *find_path(const struct http_routes *routes, struct slice host,
-					    struct slice path)
+static const struct conf_service *
+find_path(const struct http_routes *routes, struct slice host, struct slice path)
 {
 	size_t i = find_host(routes, host);
 
@@ -99,8 +106,8 @@ static const struct conf_service *find_path(const struct http_routes *routes, st
 }
 
 /* "a.b.c": "*.b.c", then "*.c". */
-static const struct conf_service *find_wildcard(const struct http_routes *routes,
-						struct slice host, struct slice path)
+static const struct conf_service *
+find_wildcard(const struct http_routes *routes, struct slice host, struct slice path)
 {
 	const struct conf_service *found = NULL;
 	char pattern[258] = "*";
@@ -118,8 +125,8 @@ static const struct conf_service *find_wildcard(const struct http_routes *routes
 	return found;
 }
 
-const struct conf_service *http_routes_find(const struct http_routes *routes, struct slice host,
-					    struct slice path)
+const struct conf_service *
+http_routes_find(const struct http_routes *routes, struct slice host, struct slice path)
 {
 	const struct conf_service *found = NULL;
 

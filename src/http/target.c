@@ -6,7 +6,8 @@
 #include "base/addr.h"
 #include "http/token.h"
 
-static bool read_path(struct http_target *t, struct slice s)
+static bool
+read_path(struct http_target *t, struct slice s)
 {
 	const char *question = memchr(s.p, '?', s.n);
 	size_t n = question != NULL ? (size_t)(question - s.p) : s.n;
@@ -30,7 +31,8 @@ static bool read_path(struct http_target *t, struct slice s)
 }
 
 /* RFC 9112 3.2.2; http and https alone: other schemes are not ours to serve. */
-static enum http_fault read_absolute(struct http_target *t, struct slice s, struct slice method)
+static enum http_fault
+read_absolute(struct http_target *t, struct slice s, struct slice method)
 {
 	size_t skip = 0;
 	size_t i;
@@ -55,7 +57,8 @@ static enum http_fault read_absolute(struct http_target *t, struct slice s, stru
 	return HTTP_FAULT_NONE;
 }
 
-enum http_fault http_target_read(struct slice target, struct slice method, struct http_target *ret)
+enum http_fault
+http_target_read(struct slice target, struct slice method, struct http_target *ret)
 {
 	*ret = (struct http_target){.form = HTTP_TARGET_ORIGIN};
 	if (slice_equal(method, SLICE("CONNECT")))
@@ -74,7 +77,8 @@ enum http_fault http_target_read(struct slice target, struct slice method, struc
 }
 
 /* Unescapes what needs no escape. Returns the length, 0 for a broken escape or NUL. */
-static size_t unescape(struct slice in, char *out)
+static size_t
+unescape(struct slice in, char *out)
 {
 	static const char upper_hex[] = "0123456789ABCDEF";
 	size_t n = 0;
@@ -109,7 +113,8 @@ static size_t unescape(struct slice in, char *out)
 }
 
 /* RFC 3986 5.2.4 in place; a path that climbs above its root gives 0. */
-static size_t remove_dot_segments(char *path, size_t n)
+static size_t
+remove_dot_segments(char *path, size_t n)
 {
 	size_t r = 0;
 	size_t w = 0;
@@ -145,7 +150,8 @@ static size_t remove_dot_segments(char *path, size_t n)
 	return w;
 }
 
-size_t http_target_write(const struct http_target *target, char *out, size_t *ret_path_n)
+size_t
+http_target_write(const struct http_target *target, char *out, size_t *ret_path_n)
 {
 	size_t n = 0;
 
@@ -167,7 +173,8 @@ size_t http_target_write(const struct http_target *target, char *out, size_t *re
 	return n + target->query.n;
 }
 
-static bool port_is_valid(struct slice port)
+static bool
+port_is_valid(struct slice port)
 {
 	unsigned long v = 0;
 	size_t i;
@@ -183,7 +190,8 @@ static bool port_is_valid(struct slice port)
 }
 
 /* Length of the host part; 0 when it is not one. */
-static size_t host_part(struct slice host)
+static size_t
+host_part(struct slice host)
 {
 	struct ip ip;
 	size_t i;
@@ -201,7 +209,8 @@ static size_t host_part(struct slice host)
 	return i;
 }
 
-bool http_host_is_valid(struct slice host)
+bool
+http_host_is_valid(struct slice host)
 {
 	size_t n = host_part(host);
 
@@ -212,7 +221,8 @@ bool http_host_is_valid(struct slice host)
 	return host.p[n] == ':' && port_is_valid((struct slice){host.p + n + 1, host.n - n - 1});
 }
 
-size_t http_host_name(struct slice host, char *buf, size_t size)
+size_t
+http_host_name(struct slice host, char *buf, size_t size)
 {
 	size_t n = host_part(host);
 	size_t i;

@@ -18,14 +18,13 @@ enum http_target_form {
 struct http_target {
 	enum http_target_form form;
 	struct slice authority; /* absolute form: host and port; replaces Host */
-	struct slice path;	/* "*" in asterisk form; n 0: write "/" */
-	struct slice query;	/* with its '?'; n 0: none */
-	bool is_plain;		/* the path is normal already: no escape, no dot segment */
+	struct slice path;      /* "*" in asterisk form; n 0: write "/" */
+	struct slice query;     /* with its '?'; n 0: none */
+	bool is_plain;          /* the path is normal already: no escape, no dot segment */
 };
 
 /* Checks characters and form. SYNTAX, or METHOD for CONNECT's authority form. */
-enum http_fault http_target_read(struct slice target, struct slice method,
-				 struct http_target *ret);
+enum http_fault http_target_read(struct slice target, struct slice method, struct http_target *ret);
 
 /*
  * Writes path and query in normal form (RFC 3986 6.2.2: unreserved characters

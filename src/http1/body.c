@@ -7,8 +7,9 @@
 /* 15 hex digits: no sum of sizes can wrap. */
 #define MAX_CHUNK (UINT64_MAX >> 4)
 
-void http1_body_init(struct http1_body *body, const struct http_head *head, uint64_t max_total,
-		     uint32_t max_extension, uint32_t max_trailer)
+void
+http1_body_init(struct http1_body *body, const struct http_head *head, uint64_t max_total,
+		uint32_t max_extension, uint32_t max_trailer)
 {
 	body->kind = head->body;
 	body->done = head->body == HTTP_BODY_NONE;
@@ -24,20 +25,23 @@ void http1_body_init(struct http1_body *body, const struct http_head *head, uint
 }
 
 /* Fields that would change framing or routing may not come late (RFC 9110 6.5.1). */
-static bool trailer_is_allowed(const struct http1_body *body)
+static bool
+trailer_is_allowed(const struct http1_body *body)
 {
 	struct slice name = {body->name, body->name_n};
 
 	return body->name_n == HTTP1_TRAILER_NAME || http_field_id(name) == HTTP_FIELD_OTHER;
 }
 
-static bool is_value_char(unsigned char c)
+static bool
+is_value_char(unsigned char c)
 {
 	return http_is(c, HTTP_CHAR_VALUE);
 }
 
 /* One byte of chunk framing; false when it may not stand there. */
-static bool step_size(struct http1_body *b, unsigned char c)
+static bool
+step_size(struct http1_body *b, unsigned char c)
 {
 	int digit = http_hex_value(c);
 
@@ -60,7 +64,8 @@ static bool step_size(struct http1_body *b, unsigned char c)
 	return true;
 }
 
-static bool step_extension(struct http1_body *b, unsigned char c)
+static bool
+step_extension(struct http1_body *b, unsigned char c)
 {
 	if (c == '\r') {
 		b->state = HTTP1_CHUNK_SIZE_LF;
@@ -69,7 +74,8 @@ static bool step_extension(struct http1_body *b, unsigned char c)
 	return is_value_char(c) && ++b->extension_bytes <= b->max_extension;
 }
 
-static bool step_size_lf(struct http1_body *b, unsigned char c)
+static bool
+step_size_lf(struct http1_body *b, unsigned char c)
 {
 	if (c != '\n')
 		return false;
@@ -78,7 +84,8 @@ static bool step_size_lf(struct http1_body *b, unsigned char c)
 	return true;
 }
 
-static bool step_trailer_name(struct http1_body *b, unsigned char c)
+static bool
+step_trailer_name(struct http1_body *b, unsigned char c)
 {
 	if (c == ':') {
 		if (b->name_n == 0 || !trailer_is_allowed(b))
@@ -93,7 +100,8 @@ static bool step_trailer_name(struct http1_body *b, unsigned char c)
 	return true;
 }
 
-static bool step_trailer_start(struct http1_body *b, unsigned char c)
+static bool
+step_trailer_start(struct http1_body *b, unsigned char c)
 {
 	if (c == '\r') {
 		b->state = HTTP1_CHUNK_END_LF;
@@ -104,21 +112,23 @@ static bool step_trailer_start(struct http1_body *b, unsigned char c)
 	return step_trailer_name(b, c);
 }
 
-static bool step_trailer_value(struct http1_body *b, unsigned char c)
+static bool
+step_trailer_value(struct http1_body *b, unsigned char c)
 {
 	if (c == '\r')
 		b->state = HTTP1_CHUNK_TRAILER_LF;
 	return c == '\r' || is_value_char(c);
 }
 
-static bool step_expect(struct http1_body *b, unsigned char c, char expected,
-			enum http1_chunk_state next)
+static bool
+step_expect(struct http1_body *b, unsigned char c, char expected, enum http1_chunk_state next)
 {
 	b->state = next;
 	return c == (unsigned char)expected;
 }
 
-static bool step_byte(struct http1_body *b, unsigned char c)
+static bool
+step_byte(struct http1_body *b, unsigned char c)
 {
 	if (b->state >= HTTP1_CHUNK_TRAILER_START && ++b->trailer_bytes > b->max_trailer)
 		return false;
@@ -152,7 +162,8 @@ static bool step_byte(struct http1_body *b, unsigned char c)
 }
 
 /* Chunk data from data[i]; `packed` NULL: left where it is. Returns the run's length. */
-static size_t take_data(struct http1_body *b, char *data, size_t i, size_t n, size_t *packed)
+static size_t
+take_data(struct http1_body *b, char *data, size_t i, size_t n, size_t *packed)
 {
 	size_t run = n - i < b->left ? n - i : (size_t)b->left;
 
@@ -166,8 +177,8 @@ static size_t take_data(struct http1_body *b, char *data, size_t i, size_t n, si
 	return run;
 }
 
-static enum http_fault scan_chunked(struct http1_body *b, char *data, size_t n, size_t *ret_n,
-				    size_t *packed)
+static enum http_fault
+scan_chunked(struct http1_body *b, char *data, size_t n, size_t *ret_n, size_t *packed)
 {
 	size_t i = 0;
 
@@ -190,7 +201,8 @@ static enum http_fault scan_chunked(struct http1_body *b, char *data, size_t n, 
 	return HTTP_FAULT_NONE;
 }
 
-static enum http_fault scan_plain(struct http1_body *b, size_t n, size_t *ret_n)
+static enum http_fault
+scan_plain(struct http1_body *b, size_t n, size_t *ret_n)
 {
 	if (b->kind == HTTP_BODY_LENGTH) {
 		if (n > b->left)
@@ -203,7 +215,8 @@ static enum http_fault scan_plain(struct http1_body *b, size_t n, size_t *ret_n)
 	return HTTP_FAULT_NONE;
 }
 
-enum http_fault http1_body_scan(struct http1_body *body, const char *data, size_t n, size_t *ret_n)
+enum http_fault
+http1_body_scan(struct http1_body *body, const char *data, size_t n, size_t *ret_n)
 {
 	*ret_n = 0;
 	if (body->done)
@@ -213,8 +226,8 @@ enum http_fault http1_body_scan(struct http1_body *body, const char *data, size_
 	return scan_plain(body, n, ret_n);
 }
 
-enum http_fault http1_body_unchunk(struct http1_body *body, char *data, size_t n, size_t *ret_n,
-				   size_t *ret_packed)
+enum http_fault
+http1_body_unchunk(struct http1_body *body, char *data, size_t n, size_t *ret_n, size_t *ret_packed)
 {
 	*ret_n = 0;
 	*ret_packed = 0;

@@ -36,14 +36,14 @@ struct http1_body {
 	enum http_body_kind kind;
 	bool done;
 	enum http1_chunk_state state;
-	uint64_t left;		   /* of the length or of the chunk */
-	uint64_t total;		   /* body bytes so far, framing not counted */
-	uint64_t max_total;	   /* 0: no limit */
-	uint32_t extension_bytes;  /* of this chunk line */
+	uint64_t left;            /* of the length or of the chunk */
+	uint64_t total;           /* body bytes so far, framing not counted */
+	uint64_t max_total;       /* 0: no limit */
+	uint32_t extension_bytes; /* of this chunk line */
 	uint32_t max_extension;
 	uint32_t trailer_bytes;
 	uint32_t max_trailer;
-	uint8_t name_n;		   /* of the trailer name being read */
+	uint8_t name_n; /* of the trailer name being read */
 	char name[HTTP1_TRAILER_NAME];
 };
 
@@ -55,8 +55,7 @@ void http1_body_init(struct http1_body *body, const struct http_head *head, uint
  * Stops at the end: what follows belongs to the next message. A fault is
  * SYNTAX or BODY_LENGTH; *ret_n then counts the good bytes before it.
  */
-enum http_fault http1_body_scan(struct http1_body *body, const char *data, size_t n,
-				size_t *ret_n);
+enum http_fault http1_body_scan(struct http1_body *body, const char *data, size_t n, size_t *ret_n);
 
 /*
  * The same, and packs the body's own bytes, without chunk framing and

@@ -18,7 +18,8 @@ struct http1_parser {
 
 /* llhttp callbacks: pieces of one thing come back to back in the same bytes. */
 
-static int on_field(llhttp_t *llhttp, const char *at, size_t n)
+static int
+on_field(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct http1_parser *p = llhttp->data;
 	struct http_head *head = p->head;
@@ -36,7 +37,8 @@ static int on_field(llhttp_t *llhttp, const char *at, size_t n)
 	return 0;
 }
 
-static int on_value(llhttp_t *llhttp, const char *at, size_t n)
+static int
+on_value(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct http1_parser *p = llhttp->data;
 	struct http_field *f = &p->head->fields[p->head->n_fields - 1];
@@ -49,7 +51,8 @@ static int on_value(llhttp_t *llhttp, const char *at, size_t n)
 	return 0;
 }
 
-static int on_headers_complete(llhttp_t *llhttp)
+static int
+on_headers_complete(llhttp_t *llhttp)
 {
 	(void)llhttp;
 	return HPE_PAUSED;
@@ -61,7 +64,8 @@ static const llhttp_settings_t settings = {
 	.on_headers_complete = on_headers_complete,
 };
 
-struct http1_parser *http1_parser_new(unsigned max_headers)
+struct http1_parser *
+http1_parser_new(unsigned max_headers)
 {
 	struct http1_parser *p = calloc(1, sizeof(*p) + max_headers * sizeof(p->fields[0]));
 
@@ -70,23 +74,20 @@ struct http1_parser *http1_parser_new(unsigned max_headers)
 	return p;
 }
 
-void http1_parser_free(struct http1_parser *parser)
+void
+http1_parser_free(struct http1_parser *parser)
 {
 	free(parser);
 }
 
-enum scan_result {
-	SCAN_END = 0,
-	SCAN_MORE = 1,
-	SCAN_BAD = 2
-};
+enum scan_result { SCAN_END = 0, SCAN_MORE = 1, SCAN_BAD = 2 };
 
 /*
  * Goes on line by line from scan->line until the empty line. Bad: LF without
  * CR, CR without LF, a line that starts with white space.
  */
-static enum scan_result scan_lines(struct http1_scan *scan, const char *data, size_t n,
-				   size_t *ret_end)
+static enum scan_result
+scan_lines(struct http1_scan *scan, const char *data, size_t n, size_t *ret_end)
 {
 	while (scan->line < n) {
 		const char *line = data + scan->line;
@@ -120,7 +121,8 @@ static enum scan_result scan_lines(struct http1_scan *scan, const char *data, si
 }
 
 /* HTTP/d.d at the end of a first line: 1.0 and 1.1 are spoken. */
-static enum http_fault read_version(struct slice s, uint8_t *ret_minor)
+static enum http_fault
+read_version(struct slice s, uint8_t *ret_minor)
 {
 	if (s.n != 8 || memcmp(s.p, "HTTP/", 5) != 0 || s.p[6] != '.' || s.p[5] < '0' ||
 	    s.p[5] > '9' || s.p[7] < '0' || s.p[7] > '9')
@@ -132,8 +134,8 @@ static enum http_fault read_version(struct slice s, uint8_t *ret_minor)
 }
 
 /* method SP request-target SP HTTP-version (RFC 9112 3), single spaces. */
-static enum http_fault read_request_line(struct slice line, const struct http1_limits *limits,
-					 struct http_head *head)
+static enum http_fault
+read_request_line(struct slice line, const struct http1_limits *limits, struct http_head *head)
 {
 	const char *first = memchr(line.p, ' ', line.n);
 	const char *last;
@@ -156,7 +158,8 @@ static enum http_fault read_request_line(struct slice line, const struct http1_l
 }
 
 /* HTTP-version SP status-code SP [reason-phrase] (RFC 9112 4); the second space may be missing. */
-static enum http_fault read_status_line(struct slice line, struct http_head *head)
+static enum http_fault
+read_status_line(struct slice line, struct http_head *head)
 {
 	const char *code = line.p + 9;
 	enum http_fault fault;
@@ -174,7 +177,8 @@ static enum http_fault read_status_line(struct slice line, struct http_head *hea
 	head->status = (uint16_t)((code[0] - '0') * 100 + (code[1] - '0') * 10 + code[2] - '0');
 	if (head->status < 100 || head->status > 599 || (line.n > 12 && line.p[12] != ' '))
 		return HTTP_FAULT_SYNTAX;
-	head->reason = line.n > 13 ? (struct slice){line.p + 13, line.n - 13} : (struct slice){"", 0};
+	head->reason =
+		line.n > 13 ? (struct slice){line.p + 13, line.n - 13} : (struct slice){"", 0};
 	for (i = 0; i < head->reason.n; i++) {
 		if (!http_is((unsigned char)head->reason.p[i], HTTP_CHAR_VALUE))
 			return HTTP_FAULT_SYNTAX;
@@ -182,7 +186,8 @@ static enum http_fault read_status_line(struct slice line, struct http_head *hea
 	return HTTP_FAULT_NONE;
 }
 
-static void trim(struct slice *s)
+static void
+trim(struct slice *s)
 {
 	while (s->n > 0 && (s->p[0] == ' ' || s->p[0] == '\t')) {
 		s->p++;
@@ -193,7 +198,8 @@ static void trim(struct slice *s)
 }
 
 /* After llhttp: names are tokens, values hold what field-value allows, lines are where they must be. */
-static enum http_fault check_fields(struct http_head *head, const char *end)
+static enum http_fault
+check_fields(struct http_head *head, const char *end)
 {
 	size_t i;
 	size_t j;
@@ -215,7 +221,8 @@ static enum http_fault check_fields(struct http_head *head, const char *end)
 	return HTTP_FAULT_NONE;
 }
 
-static enum http_fault llhttp_fault(enum llhttp_errno error, bool overflow)
+static enum http_fault
+llhttp_fault(enum llhttp_errno error, bool overflow)
 {
 	if (overflow)
 		return HTTP_FAULT_HEAD_LENGTH;
@@ -231,9 +238,9 @@ static enum http_fault llhttp_fault(enum llhttp_errno error, bool overflow)
 	}
 }
 
-static enum http_fault parse_fields(struct http1_parser *p, llhttp_type_t type, const char *data,
-				    size_t n, const struct http1_limits *limits,
-				    struct http_head *head)
+static enum http_fault
+parse_fields(struct http1_parser *p, llhttp_type_t type, const char *data, size_t n,
+	     const struct http1_limits *limits, struct http_head *head)
 {
 	enum llhttp_errno error;
 	enum http_fault fault;
@@ -251,7 +258,8 @@ static enum http_fault parse_fields(struct http1_parser *p, llhttp_type_t type, 
 }
 
 /* The first line without its CRLF. */
-static struct slice first_line(const char *data, size_t n)
+static struct slice
+first_line(const char *data, size_t n)
 {
 	const char *cr = memchr(data, '\r', n);
 
@@ -259,24 +267,25 @@ static struct slice first_line(const char *data, size_t n)
 }
 
 /* A head that is too long: its line when that alone is, else the block. */
-static enum http_fault length_fault(const char *data, size_t n, const struct http1_limits *limits)
+static enum http_fault
+length_fault(const char *data, size_t n, const struct http1_limits *limits)
 {
 	if (memchr(data, '\n', n < limits->uri_bytes ? n : limits->uri_bytes) == NULL)
 		return HTTP_FAULT_URI_LENGTH;
 	return HTTP_FAULT_HEAD_LENGTH;
 }
 
-static enum http1_result fault_of(enum http_fault fault, enum http_fault *ret_fault)
+static enum http1_result
+fault_of(enum http_fault fault, enum http_fault *ret_fault)
 {
 	*ret_fault = fault;
 	return HTTP1_FAULT;
 }
 
-enum http1_result http1_parse_request(struct http1_parser *parser, struct http1_scan *scan,
-				      const char *data, size_t n,
-				      const struct http1_limits *limits,
-				      struct http_head *ret_head, size_t *ret_n,
-				      enum http_fault *ret_fault)
+enum http1_result
+http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const char *data,
+		    size_t n, const struct http1_limits *limits, struct http_head *ret_head,
+		    size_t *ret_n, enum http_fault *ret_fault)
 {
 	size_t skip = n >= 2 && data[0] == '\r' && data[1] == '\n' ? 2 : 0;
 	enum scan_result result;
@@ -306,11 +315,10 @@ enum http1_result http1_parse_request(struct http1_parser *parser, struct http1_
 	return HTTP1_HEAD;
 }
 
-enum http1_result http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan,
-				     const char *data, size_t n,
-				     const struct http1_limits *limits, bool to_head,
-				     struct http_head *ret_head, size_t *ret_n,
-				     enum http_fault *ret_fault)
+enum http1_result
+http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan, const char *data, size_t n,
+		   const struct http1_limits *limits, bool to_head, struct http_head *ret_head,
+		   size_t *ret_n, enum http_fault *ret_fault)
 {
 	enum scan_result result;
 	enum http_fault fault;

@@ -30,9 +30,9 @@ struct http1_scan {
 };
 
 enum http1_result {
-	HTTP1_HEAD = 0,	      /* *ret_head is filled, *ret_n bytes belong to it */
+	HTTP1_HEAD = 0,       /* *ret_head is filled, *ret_n bytes belong to it */
 	HTTP1_INCOMPLETE = 1, /* more bytes are needed */
-	HTTP1_FAULT = 2	      /* *ret_fault says what */
+	HTTP1_FAULT = 2       /* *ret_fault says what */
 };
 
 /*
@@ -41,16 +41,14 @@ enum http1_result {
  * before the request line (one is let pass, RFC 9112 2.2).
  */
 enum http1_result http1_parse_request(struct http1_parser *parser, struct http1_scan *scan,
-				      const char *data, size_t n,
-				      const struct http1_limits *limits,
+				      const char *data, size_t n, const struct http1_limits *limits,
 				      struct http_head *ret_head, size_t *ret_n,
 				      enum http_fault *ret_fault);
 
 /* The same for an answer; `to_head`: it answers a HEAD request. */
 enum http1_result http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan,
-				     const char *data, size_t n,
-				     const struct http1_limits *limits, bool to_head,
-				     struct http_head *ret_head, size_t *ret_n,
+				     const char *data, size_t n, const struct http1_limits *limits,
+				     bool to_head, struct http_head *ret_head, size_t *ret_n,
 				     enum http_fault *ret_fault);
 
 #endif

@@ -33,8 +33,8 @@ enum msg_type {
 	MSG_START = 5,
 	MSG_READY = 6,
 	MSG_STOP = 7,
-	MSG_BACKEND = 8, /* keeper to proxy: observed state and address of one backend */
-	MSG_ADMIN = 9,	 /* parent to keeper, before MSG_START */
+	MSG_BACKEND = 8,   /* keeper to proxy: observed state and address of one backend */
+	MSG_ADMIN = 9,     /* parent to keeper, before MSG_START */
 	MSG_LOG_FILE = 10, /* parent to keeper, before MSG_START */
 	MSG_TYPE_COUNT
 };
@@ -56,9 +56,9 @@ struct msg_stop {
 };
 
 struct msg_backend {
-	uint32_t service; /* index in conf->services */
-	uint32_t backend; /* index in its backends */
-	uint32_t health;  /* enum backend_health */
+	uint32_t service;  /* index in conf->services */
+	uint32_t backend;  /* index in its backends */
+	uint32_t health;   /* enum backend_health */
 	uint32_t has_addr; /* 0: a name that never resolved: no traffic */
 	struct addr addr;  /* where to connect now */
 };

@@ -21,12 +21,12 @@
 #include "base/err.h"
 
 #define TG_RING_RECORD_MAX 16384u
-#define TG_RING_SIZE_MIN 65536u
+#define TG_RING_SIZE_MIN   65536u
 
 /* The part in shared memory. */
 struct ring_shared {
 	_Alignas(64) _Atomic uint64_t head; /* bytes ever written; writer */
-	_Atomic uint64_t dropped;	    /* records that found no room; writer */
+	_Atomic uint64_t dropped;           /* records that found no room; writer */
 	_Alignas(64) _Atomic uint64_t tail; /* bytes ever read; reader */
 	_Alignas(64) unsigned char bytes[];
 };
@@ -34,12 +34,12 @@ struct ring_shared {
 /* One side's handle. Storage is the caller's; ring_attach() to ring_detach(). */
 struct ring {
 	struct ring_shared *shared;
-	uint64_t size;	     /* of bytes[]; a power of two */
-	uint64_t head;	     /* writer: own position */
-	uint64_t tail;	     /* reader: own position; writer: the last one seen */
+	uint64_t size;       /* of bytes[]; a power of two */
+	uint64_t head;       /* writer: own position */
+	uint64_t tail;       /* reader: own position; writer: the last one seen */
 	uint64_t reserved;   /* writer: bytes skipped at the end for the open reservation */
 	unsigned char *copy; /* reader: the record shown by ring_peek() */
-	uint64_t step;	     /* reader: bytes ring_next() moves on */
+	uint64_t step;       /* reader: bytes ring_next() moves on */
 };
 
 /* Shared memory an empty ring of `size` bytes takes. */

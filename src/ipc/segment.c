@@ -10,7 +10,7 @@
 #include "ipc/segment.h"
 
 #define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
-#define VERSION        1u
+#define VERSION        2u
 #define WORKERS_MAX    4096u
 #define SLOTS_MAX      (1u << 24)
 #define RING_BYTES_MAX ((size_t)1 << 30)
@@ -25,6 +25,7 @@ struct segment_header {
 	uint32_t unused;
 	uint64_t ring_bytes;
 	uint64_t total_bytes;
+	uint64_t started_us; /* monotonic */
 };
 
 /* Where the parts are; a function of workers, slots and ring_bytes alone. */
@@ -45,6 +46,7 @@ struct segment {
 	unsigned slots;
 	unsigned used; /* creator: slots named so far */
 	size_t ring_bytes;
+	struct mono started;
 	struct layout layout;
 	struct ring rings[];
 };
@@ -137,6 +139,7 @@ segment_create(unsigned workers, unsigned slots, size_t ring_bytes, struct segme
 		.workers = workers,
 		.slots = slots,
 		.ring_bytes = ring_bytes,
+		.started_us = mono_read().us,
 	};
 	struct segment *seg;
 	int fd;
@@ -156,6 +159,7 @@ segment_create(unsigned workers, unsigned slots, size_t ring_bytes, struct segme
 		return rc;
 	}
 	seg->fd = fd;
+	seg->started.us = header.started_us;
 	memcpy(seg->base, &header, sizeof(header));
 	*ret = seg;
 	return 0;
@@ -190,7 +194,10 @@ segment_attach(int fd, struct segment **ret, struct err *err)
 	rc = check_header(&header, (uint64_t)st.st_size, err);
 	if (rc < 0)
 		return rc;
-	return segment_map(fd, header.workers, header.slots, (size_t)header.ring_bytes, ret, err);
+	rc = segment_map(fd, header.workers, header.slots, (size_t)header.ring_bytes, ret, err);
+	if (rc == 0)
+		(*ret)->started.us = header.started_us;
+	return rc;
 }
 
 void
@@ -218,6 +225,12 @@ unsigned
 segment_workers(const struct segment *seg)
 {
 	return seg->workers;
+}
+
+struct mono
+segment_started(const struct segment *seg)
+{
+	return seg->started;
 }
 
 unsigned

@@ -25,14 +25,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "ipc/ring.h"
 
 #define TG_CACHELINE 64
 /* Counters per slot and worker; families in observe/counters.h must fit. */
 #define TG_SEGMENT_COUNTERS 64
-#define TG_SEGMENT_NAME 128
-#define TG_SEGMENT_NONE UINT32_MAX
+#define TG_SEGMENT_NAME     128
+#define TG_SEGMENT_NONE     UINT32_MAX
 
 enum segment_kind {
 	TG_SLOT_FREE = 0,
@@ -67,11 +68,13 @@ TG_MUST_CHECK int segment_create(unsigned workers, unsigned slots, size_t ring_b
 /* Maps what a descriptor from segment_fd() of another process refers to; checks magic,
  * version and size. The descriptor stays the caller's. */
 TG_MUST_CHECK int segment_attach(int fd, struct segment **ret, struct err *err);
-void segment_close(struct segment *seg); /* NULL allowed */
+void segment_close(struct segment *seg);   /* NULL allowed */
 int segment_fd(const struct segment *seg); /* of the creator; -1 after segment_attach() */
 
 unsigned segment_workers(const struct segment *seg);
 unsigned segment_slots(const struct segment *seg); /* capacity */
+/* When it was created: the start of this run of the daemon. */
+struct mono segment_started(const struct segment *seg);
 
 /* The creator only: name the next free slot. Returns its index or -TG_ELIMIT. */
 int segment_add(struct segment *seg, enum segment_kind kind, uint32_t parent, const char *name);
@@ -94,7 +97,8 @@ uint64_t segment_sum(struct segment *seg, uint32_t slot, unsigned counter);
 void segment_reset_gauges(struct segment *seg);
 
 /* One writer per counter: no locked instruction. */
-static inline void counter_add(struct segment_counters *c, unsigned id, uint64_t n)
+static inline void
+counter_add(struct segment_counters *c, unsigned id, uint64_t n)
 {
 	atomic_store_explicit(&c->n[id], atomic_load_explicit(&c->n[id], memory_order_relaxed) + n,
 			      memory_order_relaxed);

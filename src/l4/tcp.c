@@ -32,30 +32,33 @@ struct tcp_stream {
 	struct tunnel tunnel;
 	struct timer timer;
 	struct mono begin;
-	struct mono phase;	/* of the connect under way */
-	struct mono connected;	/* unset: connecting */
+	struct mono phase;     /* of the connect under way */
+	struct mono connected; /* unset: connecting */
 	struct ip ip;
 	uint16_t port;
 	uint16_t last_backend;
-	uint8_t tries;		/* after the first */
+	uint8_t tries; /* after the first */
 	struct deferred deferred;
 };
 
 static void stream_run(struct tcp_stream *s);
 
-static struct worker *worker_of(const struct tcp_stream *s)
+static struct worker *
+worker_of(const struct tcp_stream *s)
 {
 	return s->listener->worker;
 }
 
-static struct mono now_of(const struct tcp_stream *s)
+static struct mono
+now_of(const struct tcp_stream *s)
 {
 	return loop_now(worker_of(s)->loop);
 }
 
 /* end */
 
-static uint32_t record_us(struct mono to, struct mono from)
+static uint32_t
+record_us(struct mono to, struct mono from)
 {
 	uint64_t us = mono_diff_us(to, from);
 
@@ -64,7 +67,8 @@ static uint32_t record_us(struct mono to, struct mono from)
 	return us < TG_ACCESS_UNSET ? (uint32_t)us : TG_ACCESS_UNSET - 1;
 }
 
-static void log_access(const struct tcp_stream *s, enum end_reason reason)
+static void
+log_access(const struct tcp_stream *s, enum end_reason reason)
 {
 	struct worker *w = worker_of(s);
 	struct access_record *r;
@@ -96,7 +100,8 @@ static void log_access(const struct tcp_stream *s, enum end_reason reason)
 	ring_commit(w->ring, sizeof(*r));
 }
 
-static void count(const struct tcp_stream *s, enum end_reason reason)
+static void
+count(const struct tcp_stream *s, enum end_reason reason)
 {
 	struct segment_counters *l = s->listener->counters;
 	struct segment_counters *c = s->service->counters;
@@ -120,13 +125,15 @@ static void count(const struct tcp_stream *s, enum end_reason reason)
 	counter_add(c, TG_SERVICE_END(reason), 1);
 }
 
-static void stream_free(struct deferred *d)
+static void
+stream_free(struct deferred *d)
 {
 	free((char *)d - offsetof(struct tcp_stream, deferred));
 }
 
 /* The one end. What did not end on both sides by itself is reset on both. */
-static void stream_end(struct tcp_stream *s, enum end_reason reason)
+static void
+stream_end(struct tcp_stream *s, enum end_reason reason)
 {
 	struct worker *w = worker_of(s);
 	struct worker_listener *l = s->listener;
@@ -150,13 +157,15 @@ static void stream_end(struct tcp_stream *s, enum end_reason reason)
 
 /* connecting */
 
-static void on_back(struct back *b)
+static void
+on_back(struct back *b)
 {
 	stream_run(b->stream);
 }
 
 /* False: the stream has ended. */
-static bool attempt(struct tcp_stream *s)
+static bool
+attempt(struct tcp_stream *s)
 {
 	enum end_reason reason = TG_END_NO_BACKEND;
 
@@ -182,7 +191,8 @@ static bool attempt(struct tcp_stream *s)
 }
 
 /* The connect under way failed or takes too long. */
-static void try_elsewhere(struct tcp_stream *s)
+static void
+try_elsewhere(struct tcp_stream *s)
 {
 	counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
 	counter_add(s->lease.backend->counters, TG_B_RETRIES, 1);
@@ -195,7 +205,8 @@ static void try_elsewhere(struct tcp_stream *s)
 		stream_run(s);
 }
 
-static void on_connected(struct tcp_stream *s)
+static void
+on_connected(struct tcp_stream *s)
 {
 	s->connected = now_of(s);
 	tunnel_init(&s->tunnel, &s->front, &s->back->conn, NULL, NULL, s->connected);
@@ -203,7 +214,8 @@ static void on_connected(struct tcp_stream *s)
 
 /* relaying */
 
-static uint64_t idle_ms(const struct tcp_stream *s)
+static uint64_t
+idle_ms(const struct tcp_stream *s)
 {
 	const struct conf_back_timeouts *back = &s->service->conf->timeouts;
 	uint64_t front = s->listener->conf->timeouts.idle_ms;
@@ -212,7 +224,8 @@ static uint64_t idle_ms(const struct tcp_stream *s)
 	return tunnel_is_half_closed(&s->tunnel) && back->idle_ms < ms ? back->idle_ms : ms;
 }
 
-static struct mono next_due(const struct tcp_stream *s)
+static struct mono
+next_due(const struct tcp_stream *s)
 {
 	uint64_t total_ms = s->service->conf->timeouts.total_ms;
 	struct mono due = mono_is_set(s->connected)
@@ -223,7 +236,8 @@ static struct mono next_due(const struct tcp_stream *s)
 	return total_ms != 0 && total.us < due.us ? total : due;
 }
 
-static void relay(struct tcp_stream *s)
+static void
+relay(struct tcp_stream *s)
 {
 	struct worker *w = worker_of(s);
 
@@ -249,7 +263,8 @@ static void relay(struct tcp_stream *s)
 	timer_set(w->loop, &s->timer, next_due(s));
 }
 
-static void stream_run(struct tcp_stream *s)
+static void
+stream_run(struct tcp_stream *s)
 {
 	int rc = 0;
 
@@ -266,7 +281,8 @@ static void stream_run(struct tcp_stream *s)
 		try_elsewhere(s);
 }
 
-static void on_front(struct watch *watch, unsigned what)
+static void
+on_front(struct watch *watch, unsigned what)
 {
 	struct tcp_stream *s =
 		(struct tcp_stream *)((char *)watch - offsetof(struct tcp_stream, front.watch));
@@ -277,7 +293,8 @@ static void on_front(struct watch *watch, unsigned what)
 		relay(s);
 }
 
-static void on_timer(struct timer *t)
+static void
+on_timer(struct timer *t)
 {
 	struct tcp_stream *s =
 		(struct tcp_stream *)((char *)t - offsetof(struct tcp_stream, timer));
@@ -298,7 +315,8 @@ static void on_timer(struct timer *t)
 
 /* listener */
 
-static void tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr *from)
+static void
+tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr *from)
 {
 	struct tcp_stream *s = calloc(1, sizeof(*s));
 
@@ -327,12 +345,14 @@ static void tcp_open(struct worker *w, struct worker_listener *l, int fd, const 
 }
 
 /* A connection is let run: only its own end ends it. */
-static void tcp_drain(struct front_link *link)
+static void
+tcp_drain(struct front_link *link)
 {
 	(void)link;
 }
 
-static void tcp_cut(struct front_link *link)
+static void
+tcp_cut(struct front_link *link)
 {
 	stream_end((struct tcp_stream *)link, TG_END_SHUTDOWN);
 }

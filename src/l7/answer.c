@@ -14,7 +14,8 @@ static const struct http1_limits answer_limits = {
 
 /* sending */
 
-static void sent_to_client(struct stream *s, size_t took)
+static void
+sent_to_client(struct stream *s, size_t took)
 {
 	struct stream_answer *ans = &s->ans;
 	size_t head = ans->head != NULL ? buf_len(ans->head) : 0;
@@ -36,7 +37,8 @@ static void sent_to_client(struct stream *s, size_t took)
 }
 
 /* A small body joins its head: one plain send is cheaper than a gathered one. */
-static void join_small_body(struct stream_answer *ans)
+static void
+join_small_body(struct stream_answer *ans)
 {
 	if (ans->ready == 0 || ans->ready > JOIN_BYTES || ans->head == NULL ||
 	    buf_len(ans->head) == 0 || !buf_append(ans->head, buf_data(ans->in), ans->ready))
@@ -45,7 +47,8 @@ static void join_small_body(struct stream_answer *ans)
 	ans->ready = 0;
 }
 
-enum step answer_flush(struct stream *s)
+enum step
+answer_flush(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 	struct iovec iov[2];
@@ -72,27 +75,30 @@ enum step answer_flush(struct stream *s)
 
 /* faults of the backend */
 
-static enum step answer_bad(struct stream *s, enum end_reason reason)
+static enum step
+answer_bad(struct stream *s, enum end_reason reason)
 {
 	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
 	return stream_reply(s, 502, reason);
 }
 
 /* It ended or failed inside an answer that has begun: the client must see the cut. */
-static enum step answer_cut(struct stream *s)
+static enum step
+answer_cut(struct stream *s)
 {
 	if (!s->ans.is_started)
 		return answer_bad(s, TG_END_ANSWER_CUT);
 	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
-	s->ans.reset_front = s->ans.body.kind == HTTP_BODY_UNTIL_CLOSE &&
-			     s->ans.coding == CODING_PASS;
+	s->ans.reset_front =
+		s->ans.body.kind == HTTP_BODY_UNTIL_CLOSE && s->ans.coding == CODING_PASS;
 	return stream_end(s, TG_END_ANSWER_CUT, false);
 }
 
 /* heads */
 
 /* RFC 9110 7.8: only what was asked for. */
-static bool upgrade_matches(const struct stream *s, const struct http_head *head)
+static bool
+upgrade_matches(const struct stream *s, const struct http_head *head)
 {
 	struct slice offered = {(const char *)s->req.head->bytes + s->req.upgrade_at,
 				s->req.upgrade_n};
@@ -112,7 +118,8 @@ static bool upgrade_matches(const struct stream *s, const struct http_head *head
 		while (one.n > 0 && (one.p[one.n - 1] == ' ' || one.p[one.n - 1] == '\t'))
 			one.n--;
 		if (one.n == head->upgrade.n) {
-			for (i = 0; i < one.n && (one.p[i] | 0x20) == (head->upgrade.p[i] | 0x20); i++)
+			for (i = 0; i < one.n && (one.p[i] | 0x20) == (head->upgrade.p[i] | 0x20);
+			     i++)
 				;
 			if (i == one.n)
 				return true;
@@ -125,7 +132,8 @@ static bool upgrade_matches(const struct stream *s, const struct http_head *head
 	return false;
 }
 
-static enum step on_interim(struct stream *s, struct http_head *head)
+static enum step
+on_interim(struct stream *s, struct http_head *head)
 {
 	if (++s->ans.n_interim > L7_INTERIM_MAX)
 		return answer_bad(s, TG_END_BAD_ANSWER);
@@ -138,7 +146,8 @@ static enum step on_interim(struct stream *s, struct http_head *head)
 	return STEP_MORE;
 }
 
-static enum step on_switch(struct stream *s, struct http_head *head)
+static enum step
+on_switch(struct stream *s, struct http_head *head)
 {
 	if (!upgrade_matches(s, head))
 		return answer_bad(s, TG_END_BAD_ANSWER);
@@ -151,7 +160,8 @@ static enum step on_switch(struct stream *s, struct http_head *head)
 	return STEP_MORE;
 }
 
-static void decide_coding(struct stream *s, const struct http_head *head)
+static void
+decide_coding(struct stream *s, const struct http_head *head)
 {
 	struct stream_answer *ans = &s->ans;
 
@@ -165,7 +175,8 @@ static void decide_coding(struct stream *s, const struct http_head *head)
 			   (head->body == HTTP_BODY_UNTIL_CLOSE && ans->coding == CODING_PASS);
 }
 
-static enum step on_final(struct stream *s, struct http_head *head)
+static enum step
+on_final(struct stream *s, struct http_head *head)
 {
 	struct stream_answer *ans = &s->ans;
 
@@ -182,7 +193,8 @@ static enum step on_final(struct stream *s, struct http_head *head)
 }
 
 /* STEP_PARKED: more bytes are needed for a head. */
-static enum step parse_head(struct stream *s)
+static enum step
+parse_head(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 	enum http_fault fault = HTTP_FAULT_NONE;
@@ -215,7 +227,8 @@ static enum step parse_head(struct stream *s)
 /* bodies */
 
 /* Puts chunk framing around in[r, w). */
-static void put_chunk(struct stream_answer *ans)
+static void
+put_chunk(struct stream_answer *ans)
 {
 	struct buf *in = ans->in;
 	char head[L7_CHUNK_HEAD + 1];
@@ -227,7 +240,8 @@ static void put_chunk(struct stream_answer *ans)
 	in->w += L7_CHUNK_TAIL;
 }
 
-static enum step scan_body(struct stream *s)
+static enum step
+scan_body(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 	struct buf *in = ans->in;
@@ -257,7 +271,8 @@ static enum step scan_body(struct stream *s)
 }
 
 /* Bytes have come. STEP_PARKED: a head is not yet whole. */
-static enum step process(struct stream *s)
+static enum step
+process(struct stream *s)
 {
 	enum step step;
 
@@ -270,7 +285,8 @@ static enum step process(struct stream *s)
 }
 
 /* The backend sends no more. */
-static enum step on_end(struct stream *s)
+static enum step
+on_end(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 
@@ -291,7 +307,8 @@ static enum step on_end(struct stream *s)
 }
 
 /* It reset the connection. */
-static enum step on_failure(struct stream *s)
+static enum step
+on_failure(struct stream *s)
 {
 	if (!s->ans.any_byte)
 		return attempt_failed(s, TG_END_EMPTY_ANSWER);
@@ -301,7 +318,8 @@ static enum step on_failure(struct stream *s)
 }
 
 /* False: no memory. */
-static bool make_room(struct stream *s)
+static bool
+make_room(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 	struct buf_pool *bufs = &s->worker->bufs;
@@ -325,7 +343,8 @@ static bool make_room(struct stream *s)
 	return buf_grow(bufs, &ans->in) == 0 && buf_room(ans->in) > L7_CHUNK_TAIL;
 }
 
-static enum step read_answer(struct stream *s)
+static enum step
+read_answer(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 	struct conn *c = &s->back->conn;
@@ -359,7 +378,8 @@ static enum step read_answer(struct stream *s)
 	return STEP_MORE;
 }
 
-static void release_room(struct stream *s)
+static void
+release_room(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 
@@ -371,7 +391,8 @@ static void release_room(struct stream *s)
 	}
 }
 
-enum step answer_step(struct stream *s)
+enum step
+answer_step(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 	enum step step = STEP_MORE;

@@ -3,13 +3,15 @@
 
 #include "l7/stream_priv.h"
 
-static void attempt_drop(struct stream *s)
+static void
+attempt_drop(struct stream *s)
 {
 	back_close(&s->back);
 	lease_end(&s->lease);
 }
 
-static enum step use_back(struct stream *s, struct back *b)
+static enum step
+use_back(struct stream *s, struct back *b)
 {
 	s->back = b;
 	s->back_sent_before = b->sent_bytes;
@@ -24,7 +26,8 @@ static enum step use_back(struct stream *s, struct back *b)
 	return STEP_MORE;
 }
 
-static int take_lease(struct stream *s)
+static int
+take_lease(struct stream *s)
 {
 	int rc = lease_begin(&s->lease, s->service, &s->query);
 
@@ -33,20 +36,23 @@ static int take_lease(struct stream *s)
 	return rc;
 }
 
-static void count_connect_error(struct stream *s)
+static void
+count_connect_error(struct stream *s)
 {
 	counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
 }
 
 /* Nobody is left to try. */
-static enum step give_up(struct stream *s, enum end_reason reason)
+static enum step
+give_up(struct stream *s, enum end_reason reason)
 {
 	attempt_drop(s);
 	return stream_reply(s, reason == TG_END_CONNECT_TIMEOUT ? 504 : 503, reason);
 }
 
 /* Connects where the lease says; what fails at once is tried elsewhere. */
-static enum step attempt_connect(struct stream *s)
+static enum step
+attempt_connect(struct stream *s)
 {
 	struct back *b = back_connect(s->lease.backend, &s->lease.addr, stream_on_back, s);
 
@@ -55,7 +61,8 @@ static enum step attempt_connect(struct stream *s)
 	return attempt_failed(s, TG_END_CONNECT_FAILED);
 }
 
-enum step attempt_begin(struct stream *s)
+enum step
+attempt_begin(struct stream *s)
 {
 	struct back *b;
 
@@ -70,7 +77,8 @@ enum step attempt_begin(struct stream *s)
 	return use_back(s, b);
 }
 
-enum step attempt_connect_step(struct stream *s)
+enum step
+attempt_connect_step(struct stream *s)
 {
 	int rc = conn_connected(&s->back->conn);
 
@@ -85,7 +93,8 @@ enum step attempt_connect_step(struct stream *s)
 	return STEP_MORE;
 }
 
-static void count_retry(struct stream *s)
+static void
+count_retry(struct stream *s)
 {
 	s->tries++;
 	counter_add(s->service->counters, TG_S_RETRIES, 1);
@@ -93,7 +102,8 @@ static void count_retry(struct stream *s)
 }
 
 /* On another backend where there is one: the request reached none. */
-static enum step try_elsewhere(struct stream *s, enum end_reason reason)
+static enum step
+try_elsewhere(struct stream *s, enum end_reason reason)
 {
 	count_connect_error(s);
 	if (s->query.n_tried + 1 >= L7_CONNECT_TRIES)
@@ -113,7 +123,8 @@ static enum step try_elsewhere(struct stream *s, enum end_reason reason)
  * 9.2.2), or when the backend's kernel acknowledged no byte of it: then no
  * process there can have seen one. A SYN counts as one acknowledged byte.
  */
-static bool may_replay(const struct stream *s)
+static bool
+may_replay(const struct stream *s)
 {
 	int64_t acked;
 
@@ -125,7 +136,8 @@ static bool may_replay(const struct stream *s)
 	return acked >= 0 && (uint64_t)acked <= s->back_sent_before + 1;
 }
 
-static enum step replay(struct stream *s)
+static enum step
+replay(struct stream *s)
 {
 	s->replayed = true;
 	count_retry(s);
@@ -135,7 +147,8 @@ static enum step replay(struct stream *s)
 	return attempt_connect(s);
 }
 
-enum step attempt_failed(struct stream *s, enum end_reason reason)
+enum step
+attempt_failed(struct stream *s, enum end_reason reason)
 {
 	if (s->back == NULL || s->state == STREAM_CONNECT)
 		return try_elsewhere(s, reason);

@@ -7,7 +7,8 @@
 
 #define KEEP_STREAMS 1024u
 
-struct stream *stream_get(struct front *f)
+struct stream *
+stream_get(struct front *f)
 {
 	struct worker *w = f->listener->worker;
 	struct l7_worker *l7 = l7_of(w);
@@ -34,7 +35,8 @@ struct stream *stream_get(struct front *f)
 	return s;
 }
 
-static void stream_put(struct stream *s)
+static void
+stream_put(struct stream *s)
 {
 	struct l7_worker *l7 = l7_of(s->worker);
 
@@ -47,23 +49,27 @@ static void stream_put(struct stream *s)
 }
 
 /* Counters of one family share the order of their five status classes. */
-static void count_status(struct segment_counters *c, unsigned first, unsigned status)
+static void
+count_status(struct segment_counters *c, unsigned first, unsigned status)
 {
 	if (status >= 100 && status < 600)
 		counter_add(c, first + status / 100 - 1, 1);
 }
 
-static uint64_t span_us(struct mono to, struct mono from)
+static uint64_t
+span_us(struct mono to, struct mono from)
 {
 	return mono_is_set(to) && mono_is_set(from) ? mono_diff_us(to, from) : 0;
 }
 
-static void count_backend(const struct stream *s, enum end_reason reason)
+static void
+count_backend(const struct stream *s, enum end_reason reason)
 {
 	struct segment_counters *c = s->lease.backend->counters;
 
 	count_status(c, TG_B_STATUS_1XX, s->ans.status);
-	counter_add(c, TG_B_BYTES_IN, s->back != NULL ? s->back->sent_bytes - s->back_sent_before : 0);
+	counter_add(c, TG_B_BYTES_IN,
+		    s->back != NULL ? s->back->sent_bytes - s->back_sent_before : 0);
 	counter_add(c, TG_B_BYTES_OUT, s->back_bytes_in);
 	counter_add(c, TG_B_TIME_CONNECT_US, span_us(s->connected, s->phase));
 	counter_add(c, TG_B_TIME_RESPONSE_US, span_us(s->answered, s->sent));
@@ -71,7 +77,8 @@ static void count_backend(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_SERVICE_END(reason), 1);
 }
 
-static void count(const struct stream *s, enum end_reason reason)
+static void
+count(const struct stream *s, enum end_reason reason)
 {
 	struct segment_counters *l = s->front->listener->counters;
 	struct segment_counters *c;
@@ -95,7 +102,8 @@ static void count(const struct stream *s, enum end_reason reason)
 		count_backend(s, reason);
 }
 
-static uint32_t record_us(struct mono to, struct mono from)
+static uint32_t
+record_us(struct mono to, struct mono from)
 {
 	uint64_t us = span_us(to, from);
 
@@ -104,7 +112,8 @@ static uint32_t record_us(struct mono to, struct mono from)
 	return us < TG_ACCESS_UNSET ? (uint32_t)us : TG_ACCESS_UNSET - 1;
 }
 
-static void record_fixed(const struct stream *s, enum end_reason reason, struct access_record *r)
+static void
+record_fixed(const struct stream *s, enum end_reason reason, struct access_record *r)
 {
 	r->end = wall_read();
 	r->bytes_in = s->bytes_in;
@@ -125,7 +134,8 @@ static void record_fixed(const struct stream *s, enum end_reason reason, struct 
 	r->http_minor = s->req.minor;
 }
 
-static void log_access(const struct stream *s, enum end_reason reason)
+static void
+log_access(const struct stream *s, enum end_reason reason)
 {
 	const struct stream_request *req = &s->req;
 	const unsigned char *text = req->head != NULL ? req->head->bytes : NULL;
@@ -163,13 +173,15 @@ static void log_access(const struct stream *s, enum end_reason reason)
 }
 
 /* Whether the back can carry another exchange. */
-static bool back_is_clean(const struct stream *s)
+static bool
+back_is_clean(const struct stream *s)
 {
 	return s->state == STREAM_RELAY && s->ans.has_head && s->ans.body.done &&
 	       s->ans.back_keep_alive && s->req.is_done;
 }
 
-static void give_back(struct stream *s, bool clean)
+static void
+give_back(struct stream *s, bool clean)
 {
 	struct worker *w = s->worker;
 
@@ -187,7 +199,8 @@ static void give_back(struct stream *s, bool clean)
 }
 
 /* What the request held of the front's buffer is over. */
-static void drop_request_bytes(struct stream *s)
+static void
+drop_request_bytes(struct stream *s)
 {
 	struct front *f = s->front;
 
@@ -198,7 +211,8 @@ static void drop_request_bytes(struct stream *s)
 		buf_put(&s->worker->bufs, &f->in);
 }
 
-enum step stream_end(struct stream *s, enum end_reason reason, bool clean)
+enum step
+stream_end(struct stream *s, enum end_reason reason, bool clean)
 {
 	struct front *f = s->front;
 	bool keep = clean && s->req.keep_alive && s->req.body.done && !s->ans.close_front;

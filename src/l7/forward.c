@@ -4,13 +4,12 @@
  * Hop-by-hop fields are gone by http_head_interpret(); here come the request
  * line, Host, the forwarded fields, X-Request-Id and our own Connection.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "l7/stream_priv.h"
 
 /* Room beyond the received head: forwarded fields, request id, framing. */
-#define HEAD_EXTRA 640u
+#define HEAD_EXTRA     640u
 #define REQUEST_ID_MAX 128u
 
 struct writer {
@@ -18,20 +17,36 @@ struct writer {
 	bool overflow;
 };
 
-static void put(struct writer *w, const void *p, size_t n)
+static void
+put(struct writer *w, const void *p, size_t n)
 {
 	if (!buf_append(w->buf, p, n))
 		w->overflow = true;
 }
 
-static void put_slice(struct writer *w, struct slice s)
+static void
+put_slice(struct writer *w, struct slice s)
 {
 	put(w, s.p, s.n);
 }
 
 #define PUT_LITERAL(w, literal) put(w, literal, sizeof(literal) - 1)
 
-static void put_field(struct writer *w, struct slice name, struct slice value)
+static void
+put_number(struct writer *w, unsigned v)
+{
+	char digits[10];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	put(w, digits + n, sizeof(digits) - n);
+}
+
+static void
+put_field(struct writer *w, struct slice name, struct slice value)
 {
 	put_slice(w, name);
 	PUT_LITERAL(w, ": ");
@@ -40,7 +55,8 @@ static void put_field(struct writer *w, struct slice name, struct slice value)
 }
 
 /* Lines that stand next to each other go out in one piece. */
-static void put_kept(struct writer *w, const struct http_head *head)
+static void
+put_kept(struct writer *w, const struct http_head *head)
 {
 	struct slice run = {NULL, 0};
 	size_t i;
@@ -60,7 +76,8 @@ static void put_kept(struct writer *w, const struct http_head *head)
 	put(w, run.p != NULL ? run.p : "", run.n);
 }
 
-static void drop_field(struct http_head *head, enum http_field_id id)
+static void
+drop_field(struct http_head *head, enum http_field_id id)
 {
 	size_t i;
 
@@ -73,14 +90,15 @@ static void drop_field(struct http_head *head, enum http_field_id id)
 /* forwarded fields */
 
 struct forwarded {
-	bool keep;	/* a trusted proxy's values stay */
-	bool write;	/* ours are written */
+	bool keep;      /* a trusted proxy's values stay */
+	bool write;     /* ours are written */
 	bool has_proto; /* of those kept */
 	bool has_host;
 	bool has_port;
 };
 
-static bool is_trusted(const struct front *f)
+static bool
+is_trusted(const struct front *f)
 {
 	const struct conf_listener *conf = f->listener->conf;
 	size_t i;
@@ -93,7 +111,8 @@ static bool is_trusted(const struct front *f)
 }
 
 /* Drops what strangers say of themselves; marks what of a trusted proxy is kept as it is. */
-static struct forwarded plan_forwarded(const struct front *f, struct http_head *head)
+static struct forwarded
+plan_forwarded(const struct front *f, struct http_head *head)
 {
 	enum conf_forwarded mode = f->listener->conf->forwarded;
 	struct forwarded plan = {.write = mode != TG_FORWARDED_OFF};
@@ -113,15 +132,16 @@ static struct forwarded plan_forwarded(const struct front *f, struct http_head *
 		plan.has_host |= field->id == HTTP_FIELD_X_FORWARDED_HOST;
 		plan.has_port |= field->id == HTTP_FIELD_X_FORWARDED_PORT;
 		/* Lists are written anew, with the peer at the end. */
-		if (plan.write && (field->id == HTTP_FIELD_FORWARDED ||
-				   field->id == HTTP_FIELD_X_FORWARDED_FOR))
+		if (plan.write &&
+		    (field->id == HTTP_FIELD_FORWARDED || field->id == HTTP_FIELD_X_FORWARDED_FOR))
 			field->dropped = true;
 	}
 	return plan;
 }
 
 /* Earlier values of a list field, each with ", " after it. */
-static void put_earlier(struct writer *w, const struct http_head *head, enum http_field_id id)
+static void
+put_earlier(struct writer *w, const struct http_head *head, enum http_field_id id)
 {
 	size_t i;
 
@@ -133,8 +153,9 @@ static void put_earlier(struct writer *w, const struct http_head *head, enum htt
 	}
 }
 
-static void put_forwarded_for(struct writer *w, const struct forwarded *plan,
-			      const struct http_head *head, struct slice ip)
+static void
+put_forwarded_for(struct writer *w, const struct forwarded *plan, const struct http_head *head,
+		  struct slice ip)
 {
 	PUT_LITERAL(w, "X-Forwarded-For: ");
 	if (plan->keep)
@@ -144,9 +165,9 @@ static void put_forwarded_for(struct writer *w, const struct forwarded *plan,
 }
 
 /* RFC 7239 4, 6: an IPv6 address is quoted, in brackets; so is a host with a port. */
-static void put_forwarded_element(struct writer *w, const struct forwarded *plan,
-				  const struct http_head *head, const struct front *f,
-				  struct slice ip, struct slice host)
+static void
+put_forwarded_element(struct writer *w, const struct forwarded *plan, const struct http_head *head,
+		      const struct front *f, struct slice ip, struct slice host)
 {
 	PUT_LITERAL(w, "Forwarded: ");
 	if (plan->keep)
@@ -167,13 +188,12 @@ static void put_forwarded_element(struct writer *w, const struct forwarded *plan
 	PUT_LITERAL(w, ";proto=http\r\n");
 }
 
-static void put_forwarded(struct writer *w, const struct forwarded *plan,
-			  const struct http_head *head, const struct front *f, struct slice host)
+static void
+put_forwarded(struct writer *w, const struct forwarded *plan, const struct http_head *head,
+	      const struct front *f, struct slice host)
 {
 	char text[TG_ADDR_STRLEN];
-	char port[8];
 	struct slice ip = {text, 0};
-	int n;
 
 	if (!plan->write)
 		return;
@@ -189,19 +209,22 @@ static void put_forwarded(struct writer *w, const struct forwarded *plan,
 	if (!plan->has_host && host.n > 0)
 		put_field(w, SLICE("X-Forwarded-Host"), host);
 	if (!plan->has_port && f->listener->conf->bind.addr.u.sa.sa_family != AF_UNIX) {
-		n = snprintf(port, sizeof(port), "%u", addr_port(&f->listener->conf->bind.addr));
-		put_field(w, SLICE("X-Forwarded-Port"), (struct slice){port, (size_t)n});
+		PUT_LITERAL(w, "X-Forwarded-Port: ");
+		put_number(w, addr_port(&f->listener->conf->bind.addr));
+		PUT_LITERAL(w, "\r\n");
 	}
 }
 
 /* request id */
 
-static bool id_is_usable(struct slice id)
+static bool
+id_is_usable(struct slice id)
 {
 	return id.n > 0 && id.n <= REQUEST_ID_MAX && http_is_token(id);
 }
 
-static void put_request_id(struct writer *w, struct stream *s, const struct http_head *head)
+static void
+put_request_id(struct writer *w, struct stream *s, const struct http_head *head)
 {
 	static const char hex[] = "0123456789abcdef";
 	char made[32];
@@ -224,8 +247,9 @@ static void put_request_id(struct writer *w, struct stream *s, const struct http
 
 /* request */
 
-static bool put_request_line(struct writer *w, struct stream *s, const struct http_head *head,
-			     const struct http_target *target)
+static bool
+put_request_line(struct writer *w, struct stream *s, const struct http_head *head,
+		 const struct http_target *target)
 {
 	size_t path_n = 0;
 	size_t n;
@@ -246,8 +270,9 @@ static bool put_request_line(struct writer *w, struct stream *s, const struct ht
 }
 
 /* Host stands first (RFC 9110 7.2); absolute form overrules it; HTTP/1.0 may have none. */
-static void put_host(struct writer *w, struct stream *s, struct http_head *head,
-		     const struct http_target *target)
+static void
+put_host(struct writer *w, struct stream *s, struct http_head *head,
+	 const struct http_target *target)
 {
 	struct slice host = target->form == HTTP_TARGET_ABSOLUTE ? target->authority : head->host;
 
@@ -259,7 +284,8 @@ static void put_host(struct writer *w, struct stream *s, struct http_head *head,
 	PUT_LITERAL(w, "\r\n");
 }
 
-static void put_upgrade(struct writer *w, struct stream *s, const struct http_head *head)
+static void
+put_upgrade(struct writer *w, struct stream *s, const struct http_head *head)
 {
 	PUT_LITERAL(w, "Connection: upgrade\r\nUpgrade: ");
 	s->req.upgrade_at = w->buf->w;
@@ -270,7 +296,8 @@ static void put_upgrade(struct writer *w, struct stream *s, const struct http_he
 
 /* No more than this is written: what is kept, and what is added. Earlier forwarded values stand in
  * the lines counted; the host is written three times. */
-static size_t head_size(const struct http_head *head, const struct http_target *target)
+static size_t
+head_size(const struct http_head *head, const struct http_target *target)
 {
 	size_t n = HEAD_EXTRA + head->method.n + head->target.n +
 		   3 * (target->authority.n + head->host.n);
@@ -281,7 +308,8 @@ static size_t head_size(const struct http_head *head, const struct http_target *
 	return n;
 }
 
-static enum http_fault check_host(const struct http_head *head)
+static enum http_fault
+check_host(const struct http_head *head)
 {
 	/* RFC 9112 3.2: no host is right only in HTTP/1.0. */
 	if (head->host.n == 0)
@@ -289,8 +317,8 @@ static enum http_fault check_host(const struct http_head *head)
 	return http_host_is_valid(head->host) ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
 }
 
-enum http_fault forward_request(struct stream *s, struct http_head *head,
-				const struct http_target *target)
+enum http_fault
+forward_request(struct stream *s, struct http_head *head, const struct http_target *target)
 {
 	struct front *f = s->front;
 	struct forwarded plan = plan_forwarded(f, head);
@@ -323,18 +351,18 @@ enum http_fault forward_request(struct stream *s, struct http_head *head,
 
 /* answer */
 
-static void put_status_line(struct writer *w, const struct http_head *head)
+static void
+put_status_line(struct writer *w, const struct http_head *head)
 {
-	char line[16];
-	int n = snprintf(line, sizeof(line), "HTTP/1.1 %u ", head->status);
-
-	put(w, line, (size_t)n);
+	PUT_LITERAL(w, "HTTP/1.1 ");
+	put_number(w, head->status);
+	PUT_LITERAL(w, " ");
 	put_slice(w, head->reason);
 	PUT_LITERAL(w, "\r\n");
 }
 
-static void put_answer_connection(struct writer *w, const struct stream *s,
-				  const struct http_head *head)
+static void
+put_answer_connection(struct writer *w, const struct stream *s, const struct http_head *head)
 {
 	if (head->status == 101 || (head->status == 426 && head->upgrade.n > 0)) {
 		PUT_LITERAL(w, "Connection: upgrade\r\n");
@@ -346,7 +374,8 @@ static void put_answer_connection(struct writer *w, const struct stream *s,
 	}
 }
 
-static bool answer_room(struct stream *s, size_t need)
+static bool
+answer_room(struct stream *s, size_t need)
 {
 	struct stream_answer *ans = &s->ans;
 	struct buf_pool *bufs = &s->worker->bufs;
@@ -360,7 +389,8 @@ static bool answer_room(struct stream *s, size_t need)
 	return buf_grow(bufs, &ans->head) == 0 && need <= buf_room(ans->head);
 }
 
-bool forward_answer(struct stream *s, struct http_head *head)
+bool
+forward_answer(struct stream *s, struct http_head *head)
 {
 	size_t need = HEAD_EXTRA + head->reason.n;
 	struct writer w = {.buf = NULL};

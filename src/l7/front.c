@@ -8,30 +8,35 @@
 
 /* After our end is sent: how long and how much is still taken and dropped, so
  * that the client can read its answer before a reset (RFC 9112 9.6). */
-#define LINGER_MS 2000u
+#define LINGER_MS    2000u
 #define LINGER_BYTES (1024u * 1024u)
 
-static struct worker *worker_of(const struct front *f)
+static struct worker *
+worker_of(const struct front *f)
 {
 	return f->listener->worker;
 }
 
-static struct mono front_now(const struct front *f)
+static struct mono
+front_now(const struct front *f)
 {
 	return loop_now(worker_of(f)->loop);
 }
 
-static void front_arm(struct front *f, uint64_t ms)
+static void
+front_arm(struct front *f, uint64_t ms)
 {
 	timer_set(worker_of(f)->loop, &f->timer, mono_add_ms(front_now(f), ms));
 }
 
-static void front_free(struct deferred *d)
+static void
+front_free(struct deferred *d)
 {
 	free((char *)d - offsetof(struct front, deferred));
 }
 
-void front_close(struct front *f, bool reset)
+void
+front_close(struct front *f, bool reset)
 {
 	struct worker *w = worker_of(f);
 	struct worker_listener *l = f->listener;
@@ -51,7 +56,8 @@ void front_close(struct front *f, bool reset)
 
 /* lingering */
 
-static void linger_read(struct front *f)
+static void
+linger_read(struct front *f)
 {
 	struct worker *w = worker_of(f);
 	ssize_t n = -TG_EAGAIN;
@@ -71,7 +77,8 @@ static void linger_read(struct front *f)
 }
 
 /* Sends our end and waits for the client's, for a while. */
-static void front_linger(struct front *f)
+static void
+front_linger(struct front *f)
 {
 	f->state = FRONT_LINGER;
 	buf_put(&worker_of(f)->bufs, &f->in);
@@ -84,7 +91,8 @@ static void front_linger(struct front *f)
 
 /* heads */
 
-static void front_refuse(struct front *f, enum http_fault fault)
+static void
+front_refuse(struct front *f, enum http_fault fault)
 {
 	enum end_reason reason = TG_END_BAD_REQUEST;
 
@@ -94,7 +102,8 @@ static void front_refuse(struct front *f, enum http_fault fault)
 }
 
 /* True: a whole head was there, or a wrong one; the front has a stream, or is closed. */
-static bool front_parse(struct front *f)
+static bool
+front_parse(struct front *f)
 {
 	const struct conf_limits *conf = &f->listener->conf->limits;
 	struct http1_limits limits = {
@@ -127,7 +136,8 @@ static bool front_parse(struct front *f)
 }
 
 /* Room for more of a head. False: no memory. */
-static bool front_make_room(struct front *f)
+static bool
+front_make_room(struct front *f)
 {
 	struct worker *w = worker_of(f);
 
@@ -144,7 +154,8 @@ static bool front_make_room(struct front *f)
 	return buf_grow(&w->bufs, &f->in) == 0 && buf_room(f->in) > 0;
 }
 
-static void front_read(struct front *f)
+static void
+front_read(struct front *f)
 {
 	ssize_t n;
 
@@ -170,14 +181,16 @@ static void front_read(struct front *f)
 }
 
 /* A pipelined request may be there already. */
-static void front_resume(struct front *f)
+static void
+front_resume(struct front *f)
 {
 	if (f->in != NULL && front_parse(f))
 		return;
 	front_read(f);
 }
 
-static void on_watch(struct watch *watch, unsigned what)
+static void
+on_watch(struct watch *watch, unsigned what)
 {
 	struct front *f = (struct front *)((char *)watch - offsetof(struct front, conn.watch));
 
@@ -192,7 +205,8 @@ static void on_watch(struct watch *watch, unsigned what)
 		front_read(f);
 }
 
-static void on_timer(struct timer *t)
+static void
+on_timer(struct timer *t)
 {
 	struct front *f = (struct front *)((char *)t - offsetof(struct front, timer));
 
@@ -204,7 +218,8 @@ static void on_timer(struct timer *t)
 		front_close(f, false);
 }
 
-void front_stream_ended(struct front *f, bool keep, bool clean)
+void
+front_stream_ended(struct front *f, bool keep, bool clean)
 {
 	struct worker *w = worker_of(f);
 
@@ -228,8 +243,8 @@ void front_stream_ended(struct front *f, bool keep, bool clean)
 		watch_again(w->loop, &f->conn.watch);
 }
 
-static void front_open(struct worker *w, struct worker_listener *l, int fd,
-		       const struct addr *from)
+static void
+front_open(struct worker *w, struct worker_listener *l, int fd, const struct addr *from)
 {
 	struct front *f = calloc(1, sizeof(*f));
 
@@ -254,7 +269,8 @@ static void front_open(struct worker *w, struct worker_listener *l, int fd,
 	front_arm(f, l->conf->timeouts.request_head_ms);
 }
 
-static void front_drain(struct front_link *link)
+static void
+front_drain(struct front_link *link)
 {
 	struct front *f = (struct front *)link;
 
@@ -263,7 +279,8 @@ static void front_drain(struct front_link *link)
 		front_close(f, false);
 }
 
-static void front_cut(struct front_link *link)
+static void
+front_cut(struct front_link *link)
 {
 	struct front *f = (struct front *)link;
 
@@ -279,7 +296,8 @@ const struct front_ops l7_front_ops = {
 	.close = front_cut,
 };
 
-int l7_worker_init(struct worker *w)
+int
+l7_worker_init(struct worker *w)
 {
 	unsigned max_headers = 1;
 	struct l7_worker *l7 = calloc(1, sizeof(*l7));
@@ -297,7 +315,8 @@ int l7_worker_init(struct worker *w)
 	return l7->request_parser != NULL && l7->answer_parser != NULL ? 0 : -TG_ENOMEM;
 }
 
-void l7_worker_fini(struct worker *w)
+void
+l7_worker_fini(struct worker *w)
 {
 	struct l7_worker *l7 = w->l7;
 	struct stream *s;

@@ -6,7 +6,8 @@
 
 #define RETRY_AFTER_SECONDS 1
 
-static const struct conf_error_page *find_page(const struct stream *s, unsigned status)
+static const struct conf_error_page *
+find_page(const struct stream *s, unsigned status)
 {
 	size_t i;
 
@@ -18,7 +19,8 @@ static const struct conf_error_page *find_page(const struct stream *s, unsigned 
 }
 
 /* Takes back what was not yet sent of an answer from the backend. Interim answers stay. */
-static void unsend(struct stream *s)
+static void
+unsend(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 
@@ -29,7 +31,8 @@ static void unsend(struct stream *s)
 	ans->has_head = false;
 }
 
-static bool write_reply(struct stream *s, unsigned status)
+static bool
+write_reply(struct stream *s, unsigned status)
 {
 	static const char page_format[] = "<html><head><title>%u %s</title></head>"
 					  "<body><h1>%u %s</h1></body></html>\n";
@@ -51,7 +54,7 @@ static bool write_reply(struct stream *s, unsigned status)
 		n += snprintf(head + n, sizeof(head) - (size_t)n, "Retry-After: %d\r\n",
 			      RETRY_AFTER_SECONDS);
 	n += snprintf(head + n, sizeof(head) - (size_t)n, "%s\r\n",
-		      ans->close_front	  ? "Connection: close\r\n"
+		      ans->close_front    ? "Connection: close\r\n"
 		      : s->req.minor == 0 ? "Connection: keep-alive\r\n"
 					  : "");
 	if (ans->head == NULL)
@@ -63,7 +66,8 @@ static bool write_reply(struct stream *s, unsigned status)
 	return buf_append(ans->head, page != NULL ? page->body : body, body_n);
 }
 
-enum step stream_reply(struct stream *s, unsigned status, enum end_reason reason)
+enum step
+stream_reply(struct stream *s, unsigned status, enum end_reason reason)
 {
 	struct stream_answer *ans = &s->ans;
 

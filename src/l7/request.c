@@ -1,7 +1,8 @@
 /* Client to backend: the head written anew, then the body as it comes. */
 #include "l7/stream_priv.h"
 
-bool request_scan(struct stream *s)
+bool
+request_scan(struct stream *s)
 {
 	struct stream_request *req = &s->req;
 	struct buf *in = s->front->in;
@@ -25,7 +26,8 @@ bool request_scan(struct stream *s)
 }
 
 /* STEP_MORE: all that is there went out. */
-static enum step request_flush(struct stream *s)
+static enum step
+request_flush(struct stream *s)
 {
 	struct stream_request *req = &s->req;
 	struct back *b = s->back;
@@ -66,7 +68,8 @@ static enum step request_flush(struct stream *s)
 	return STEP_MORE;
 }
 
-static void let_go(struct stream *s)
+static void
+let_go(struct stream *s)
 {
 	struct stream_request *req = &s->req;
 	struct front *f = s->front;
@@ -80,7 +83,8 @@ static void let_go(struct stream *s)
 }
 
 /* STEP_MORE: more of the body is there. */
-static enum step request_fill(struct stream *s)
+static enum step
+request_fill(struct stream *s)
 {
 	struct stream_request *req = &s->req;
 	struct front *f = s->front;
@@ -110,7 +114,8 @@ static enum step request_fill(struct stream *s)
 	return STEP_MORE;
 }
 
-enum step request_step(struct stream *s)
+enum step
+request_step(struct stream *s)
 {
 	struct stream_request *req = &s->req;
 	enum step step = STEP_MORE;
@@ -131,7 +136,8 @@ enum step request_step(struct stream *s)
 	return step;
 }
 
-void request_rewind(struct stream *s)
+void
+request_rewind(struct stream *s)
 {
 	s->req.head_sent = 0;
 	s->req.sent = 0;
@@ -140,7 +146,8 @@ void request_rewind(struct stream *s)
 	s->sent = (struct mono){0};
 }
 
-void request_settle(struct stream *s)
+void
+request_settle(struct stream *s)
 {
 	struct front *f = s->front;
 

@@ -5,7 +5,8 @@
 
 /* start */
 
-static enum http_fault check_limits(const struct stream *s, const struct http_head *head)
+static enum http_fault
+check_limits(const struct stream *s, const struct http_head *head)
 {
 	uint64_t max = s->front->listener->conf->limits.body_bytes;
 
@@ -14,7 +15,8 @@ static enum http_fault check_limits(const struct stream *s, const struct http_he
 	return HTTP_FAULT_NONE;
 }
 
-static const struct conf_service *find_service(const struct stream *s)
+static const struct conf_service *
+find_service(const struct stream *s)
 {
 	const struct stream_request *req = &s->req;
 	const char *bytes = (const char *)req->head->bytes;
@@ -30,7 +32,8 @@ static const struct conf_service *find_service(const struct stream *s)
 				target);
 }
 
-static void read_request(struct stream *s, const struct http_head *head)
+static void
+read_request(struct stream *s, const struct http_head *head)
 {
 	const struct conf_limits *limits = &s->front->listener->conf->limits;
 	struct stream_request *req = &s->req;
@@ -46,7 +49,8 @@ static void read_request(struct stream *s, const struct http_head *head)
 }
 
 /* The request is good: find who serves it. */
-static enum step route(struct stream *s)
+static enum step
+route(struct stream *s)
 {
 	const struct conf_service *conf = find_service(s);
 
@@ -57,7 +61,8 @@ static enum step route(struct stream *s)
 	return attempt_begin(s);
 }
 
-static enum step refuse(struct stream *s, enum http_fault fault)
+static enum step
+refuse(struct stream *s, enum http_fault fault)
 {
 	enum end_reason reason = TG_END_BAD_REQUEST;
 
@@ -68,7 +73,8 @@ static enum step refuse(struct stream *s, enum http_fault fault)
 	return stream_reply(s, http_fault_status(fault), reason);
 }
 
-static enum step begin(struct stream *s, struct http_head *head, size_t n)
+static enum step
+begin(struct stream *s, struct http_head *head, size_t n)
 {
 	struct front *f = s->front;
 	struct http_target target;
@@ -92,7 +98,8 @@ static enum step begin(struct stream *s, struct http_head *head, size_t n)
 	return route(s);
 }
 
-void stream_start(struct front *f, struct http_head *head, size_t n)
+void
+stream_start(struct front *f, struct http_head *head, size_t n)
 {
 	struct stream *s = stream_get(f);
 
@@ -104,7 +111,8 @@ void stream_start(struct front *f, struct http_head *head, size_t n)
 		stream_run(s);
 }
 
-void stream_refuse(struct front *f, unsigned status, enum end_reason reason)
+void
+stream_refuse(struct front *f, unsigned status, enum end_reason reason)
 {
 	struct stream *s = stream_get(f);
 
@@ -119,7 +127,8 @@ void stream_refuse(struct front *f, unsigned status, enum end_reason reason)
 
 /* time */
 
-static uint64_t bounded_add(struct mono since, uint64_t ms)
+static uint64_t
+bounded_add(struct mono since, uint64_t ms)
 {
 	return since.us + ms * 1000u;
 }
@@ -129,13 +138,15 @@ struct due {
 	enum end_reason reason;
 };
 
-static void due_at(struct due *due, uint64_t us, enum end_reason reason)
+static void
+due_at(struct due *due, uint64_t us, enum end_reason reason)
 {
 	if (us < due->us)
 		*due = (struct due){us, reason};
 }
 
-static void due_request(const struct stream *s, struct due *due)
+static void
+due_request(const struct stream *s, struct due *due)
 {
 	const struct conf_front_timeouts *front = &s->front->listener->conf->timeouts;
 	const struct stream_request *req = &s->req;
@@ -148,19 +159,21 @@ static void due_request(const struct stream *s, struct due *due)
 		return;
 	}
 	due_at(due, bounded_add(s->up_progress, front->idle_ms), TG_END_REQUEST_BODY_TIMEOUT);
-	due_at(due, bounded_add(s->begin, front->request_body_ms +
-						  req->body.total * L7_BODY_MS_PER_BYTE),
+	due_at(due,
+	       bounded_add(s->begin,
+			   front->request_body_ms + req->body.total * L7_BODY_MS_PER_BYTE),
 	       TG_END_REQUEST_BODY_TIMEOUT);
 }
 
-static void due_answer(const struct stream *s, struct due *due)
+static void
+due_answer(const struct stream *s, struct due *due)
 {
 	const struct conf_back_timeouts *back = &s->service->conf->timeouts;
 	const struct stream_answer *ans = &s->ans;
 
 	if ((ans->head != NULL && buf_len(ans->head) > 0) || ans->ready > 0)
-		due_at(due, bounded_add(s->down_progress,
-					s->front->listener->conf->timeouts.idle_ms),
+		due_at(due,
+		       bounded_add(s->down_progress, s->front->listener->conf->timeouts.idle_ms),
 		       TG_END_CLIENT_TIMEOUT);
 	else if (ans->has_head)
 		due_at(due, bounded_add(s->down_progress, back->idle_ms), TG_END_BACK_IDLE_TIMEOUT);
@@ -168,7 +181,8 @@ static void due_answer(const struct stream *s, struct due *due)
 		due_at(due, bounded_add(s->sent, back->response_ms), TG_END_RESPONSE_TIMEOUT);
 }
 
-static struct due next_due(const struct stream *s)
+static struct due
+next_due(const struct stream *s)
 {
 	struct due due = {UINT64_MAX, TG_END_TOTAL_TIMEOUT};
 
@@ -189,8 +203,8 @@ static struct due next_due(const struct stream *s)
 		       TG_END_TUNNEL_TIMEOUT);
 		break;
 	case STREAM_REPLY:
-		due_at(&due, bounded_add(s->down_progress,
-					 s->front->listener->conf->timeouts.idle_ms),
+		due_at(&due,
+		       bounded_add(s->down_progress, s->front->listener->conf->timeouts.idle_ms),
 		       TG_END_CLIENT_TIMEOUT);
 		break;
 	case STREAM_STATE_COUNT:
@@ -199,7 +213,8 @@ static struct due next_due(const struct stream *s)
 	return due;
 }
 
-static void arm(struct stream *s)
+static void
+arm(struct stream *s)
 {
 	struct due due = next_due(s);
 
@@ -207,9 +222,11 @@ static void arm(struct stream *s)
 }
 
 /* Time is up: an answer of our own where none has begun. */
-static enum step time_out(struct stream *s, enum end_reason reason)
+static enum step
+time_out(struct stream *s, enum end_reason reason)
 {
-	bool can_reply = !s->ans.is_started && s->state != STREAM_TUNNEL && s->state != STREAM_REPLY;
+	bool can_reply =
+		!s->ans.is_started && s->state != STREAM_TUNNEL && s->state != STREAM_REPLY;
 
 	switch (reason) {
 	case TG_END_TUNNEL_TIMEOUT:
@@ -232,7 +249,8 @@ static enum step time_out(struct stream *s, enum end_reason reason)
 	}
 }
 
-void stream_on_timer(struct stream *s)
+void
+stream_on_timer(struct stream *s)
 {
 	struct due due = next_due(s);
 
@@ -246,7 +264,8 @@ void stream_on_timer(struct stream *s)
 
 /* the machine */
 
-static enum step relay_exchange(struct stream *s)
+static enum step
+relay_exchange(struct stream *s)
 {
 	enum step step = request_step(s);
 
@@ -255,7 +274,8 @@ static enum step relay_exchange(struct stream *s)
 	return step;
 }
 
-static enum step reply_step(struct stream *s)
+static enum step
+reply_step(struct stream *s)
 {
 	enum step step = answer_flush(s);
 
@@ -264,7 +284,8 @@ static enum step reply_step(struct stream *s)
 	return stream_end(s, s->reply_reason, true);
 }
 
-void stream_run(struct stream *s)
+void
+stream_run(struct stream *s)
 {
 	enum step step = STEP_MORE;
 
@@ -296,7 +317,8 @@ void stream_run(struct stream *s)
  * to say but the next request, its end, or that it is gone. One buffer of it is
  * read ahead, so that the last is noticed.
  */
-static enum step watch_client(struct stream *s)
+static enum step
+watch_client(struct stream *s)
 {
 	struct front *f = s->front;
 	ssize_t n;
@@ -315,14 +337,16 @@ static enum step watch_client(struct stream *s)
 	return n == -TG_EIO ? stream_end(s, TG_END_CLIENT_ABORT, false) : STEP_PARKED;
 }
 
-void stream_on_front(struct stream *s)
+void
+stream_on_front(struct stream *s)
 {
 	if (s->state != STREAM_TUNNEL && watch_client(s) == STEP_GONE)
 		return;
 	stream_run(s);
 }
 
-void stream_on_back(struct back *b)
+void
+stream_on_back(struct back *b)
 {
 	stream_run(b->stream);
 }

@@ -40,14 +40,14 @@
 /* Interim answers to one request; more is a fault of the backend. */
 #define L7_INTERIM_MAX 32u
 /* What a backend may say: generous, and bounded. */
-#define TG_ANSWER_HEADERS 512u
+#define TG_ANSWER_HEADERS    512u
 #define TG_ANSWER_HEAD_BYTES (64u * 1024u)
 
 enum front_state {
-	FRONT_IDLE = 0,	   /* between requests: holds no buffer */
-	FRONT_HEAD = 1,	   /* part of a head is there */
-	FRONT_STREAM = 2,  /* a stream runs */
-	FRONT_LINGER = 3   /* our end is sent; takes and drops what still comes */
+	FRONT_IDLE = 0,   /* between requests: holds no buffer */
+	FRONT_HEAD = 1,   /* part of a head is there */
+	FRONT_STREAM = 2, /* a stream runs */
+	FRONT_LINGER = 3  /* our end is sent; takes and drops what still comes */
 };
 
 struct stream;
@@ -57,14 +57,14 @@ struct front {
 	struct conn conn;
 	struct worker_listener *listener;
 	struct stream *stream;
-	struct buf *in;		/* bytes read, not yet consumed */
-	struct timer timer;	/* phase of the front, or of its stream */
+	struct buf *in;     /* bytes read, not yet consumed */
+	struct timer timer; /* phase of the front, or of its stream */
 	struct http1_scan scan;
 	struct ip ip;
 	uint16_t port;
-	uint8_t state;		/* enum front_state */
-	bool draining;		/* no request after this one */
-	uint32_t lingered;	/* bytes dropped while lingering */
+	uint8_t state;     /* enum front_state */
+	bool draining;     /* no request after this one */
+	uint32_t lingered; /* bytes dropped while lingering */
 	struct deferred deferred;
 };
 
@@ -84,18 +84,18 @@ enum stream_coding {
 };
 
 struct stream_request {
-	struct buf *head;	/* rewritten head; kept to the end, for a second try and the log */
+	struct buf *head; /* rewritten head; kept to the end, for a second try and the log */
 	uint32_t head_sent;
 	struct http1_body body;
-	uint32_t ready;		/* checked body bytes at the start of front->in */
-	uint32_t sent;		/* of those, given to the back */
-	bool can_replay;	/* no byte of the body has been let go */
-	bool is_done;		/* all given to the back */
-	bool is_abandoned;	/* the back takes no more; its answer may still come */
+	uint32_t ready;    /* checked body bytes at the start of front->in */
+	uint32_t sent;     /* of those, given to the back */
+	bool can_replay;   /* no byte of the body has been let go */
+	bool is_done;      /* all given to the back */
+	bool is_abandoned; /* the back takes no more; its answer may still come */
 	bool is_head_method;
 	bool is_idempotent;
 	bool wants_upgrade;
-	bool keep_alive;	/* the client wants to go on */
+	bool keep_alive; /* the client wants to go on */
 	uint8_t minor;
 	/* In `head`. */
 	uint16_t method_n;
@@ -110,21 +110,21 @@ struct stream_request {
 };
 
 struct stream_answer {
-	struct buf *in;		/* bytes from the back */
-	struct buf *head;	/* rewritten heads, or our own answer, on their way out */
+	struct buf *in;   /* bytes from the back */
+	struct buf *head; /* rewritten heads, or our own answer, on their way out */
 	struct http1_scan scan;
 	struct http1_body body;
-	uint32_t ready;		/* bytes at the start of `in` that may go out */
-	uint32_t final_at;	/* where the final head starts in `head` */
-	uint32_t n_interim;	/* 1xx answers so far */
+	uint32_t ready;     /* bytes at the start of `in` that may go out */
+	uint32_t final_at;  /* where the final head starts in `head` */
+	uint32_t n_interim; /* 1xx answers so far */
 	enum stream_coding coding;
-	bool has_head;		/* the final head was read */
-	bool is_started;	/* a byte of the final answer went out */
-	bool any_byte;		/* the back said anything on this try */
+	bool has_head;   /* the final head was read */
+	bool is_started; /* a byte of the final answer went out */
+	bool any_byte;   /* the back said anything on this try */
 	bool back_keep_alive;
-	bool close_front;	/* the client was told, or must see, that we close */
-	bool reset_front;	/* only a reset shows the client that its answer is cut */
-	bool was_full;		/* the last read filled its buffer */
+	bool close_front; /* the client was told, or must see, that we close */
+	bool reset_front; /* only a reset shows the client that its answer is cut */
+	bool was_full;    /* the last read filled its buffer */
 	uint16_t status;
 };
 
@@ -136,17 +136,17 @@ struct stream {
 	struct back *back;
 	struct balance_query query;
 	enum stream_state state;
-	uint16_t last_backend;	/* index of the last one tried, or TG_ACCESS_NONE */
-	uint8_t tries;		/* after the first */
-	bool replayed;		/* sent once more on a fresh connection already */
+	uint16_t last_backend;        /* index of the last one tried, or TG_ACCESS_NONE */
+	uint8_t tries;                /* after the first */
+	bool replayed;                /* sent once more on a fresh connection already */
 	enum end_reason reply_reason; /* in STREAM_REPLY */
-	unsigned rounds;	/* reads left in this turn */
+	unsigned rounds;              /* reads left in this turn */
 	struct stream_request req;
 	struct stream_answer ans;
-	struct tunnel tunnel;	/* in STREAM_TUNNEL */
+	struct tunnel tunnel; /* in STREAM_TUNNEL */
 	/* Times; unset when not reached. */
 	struct mono begin;
-	struct mono phase;	/* of connect, or the request was sent */
+	struct mono phase; /* of connect, or the request was sent */
 	struct mono connected;
 	struct mono sent;
 	struct mono answered;
@@ -190,8 +190,8 @@ void stream_run(struct stream *s);
 
 enum step {
 	STEP_PARKED = 0, /* waits for a report or for time */
-	STEP_MORE = 1,	 /* the state changed: go on */
-	STEP_GONE = 2	 /* the stream is freed */
+	STEP_MORE = 1,   /* the state changed: go on */
+	STEP_GONE = 2    /* the stream is freed */
 };
 
 /* request.c: client to backend. */
@@ -239,13 +239,15 @@ enum step stream_reply(struct stream *s, unsigned status, enum end_reason reason
 enum step stream_end(struct stream *s, enum end_reason reason, bool clean);
 struct stream *stream_get(struct front *f); /* NULL: no memory */
 
-static inline struct l7_worker *l7_of(const struct worker *w)
+static inline struct l7_worker *
+l7_of(const struct worker *w)
 {
 	return w->l7;
 }
 
 /* Counts a read; false when the share of this turn is used up: the stream goes on in the next. */
-static inline bool stream_may_read(struct stream *s)
+static inline bool
+stream_may_read(struct stream *s)
 {
 	if (s->rounds > 0) {
 		s->rounds--;
@@ -255,7 +257,8 @@ static inline bool stream_may_read(struct stream *s)
 	return false;
 }
 
-static inline struct mono stream_now(const struct stream *s)
+static inline struct mono
+stream_now(const struct stream *s)
 {
 	return loop_now(s->worker->loop);
 }

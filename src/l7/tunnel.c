@@ -1,7 +1,8 @@
 /* After a matching 101: bytes both ways until both ends have ended. */
 #include "l7/stream_priv.h"
 
-void stream_tunnel_begin(struct stream *s)
+void
+stream_tunnel_begin(struct stream *s)
 {
 	struct front *f = s->front;
 
@@ -13,7 +14,8 @@ void stream_tunnel_begin(struct stream *s)
 	tunnel_init(&s->tunnel, &f->conn, &s->back->conn, &f->in, &s->ans.in, s->answered);
 }
 
-uint64_t stream_tunnel_idle_ms(const struct stream *s)
+uint64_t
+stream_tunnel_idle_ms(const struct stream *s)
 {
 	const struct conf_back_timeouts *timeouts = &s->service->conf->timeouts;
 
@@ -22,7 +24,8 @@ uint64_t stream_tunnel_idle_ms(const struct stream *s)
 		       : timeouts->tunnel_ms;
 }
 
-enum step stream_tunnel_step(struct stream *s)
+enum step
+stream_tunnel_step(struct stream *s)
 {
 	struct worker *w = s->worker;
 	enum step step = answer_flush(s); /* the 101 itself */

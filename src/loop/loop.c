@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* Wheel: one slot per tick; a timer further away hangs in the last slot and is moved on from there. */
-#define TICK_US 32000u
+#define TICK_US     32000u
 #define WHEEL_SLOTS 2048u /* 65 s */
 
 LIST_HEAD(timer_list, timer);
@@ -21,7 +21,7 @@ struct loop {
 	bool now_is_fresh;
 	bool stopping;
 	bool ticking;
-	uint64_t tick;	      /* last tick that was served */
+	uint64_t tick;        /* last tick that was served */
 	uint64_t last_placed; /* highest tick any timer hangs in */
 	struct event tick_event;
 	struct timer_list wheel[WHEEL_SLOTS];
@@ -36,26 +36,30 @@ struct loop {
 	} shared;
 };
 
-static uint64_t tick_of(struct mono t)
+static uint64_t
+tick_of(struct mono t)
 {
 	return t.us / TICK_US;
 }
 
-struct mono loop_now_update(struct loop *loop)
+struct mono
+loop_now_update(struct loop *loop)
 {
 	loop->now = mono_read();
 	loop->now_is_fresh = true;
 	return loop->now;
 }
 
-struct mono loop_now(struct loop *loop)
+struct mono
+loop_now(struct loop *loop)
 {
 	return loop->now_is_fresh ? loop->now : loop_now_update(loop);
 }
 
 /* timers */
 
-static void tick_start(struct loop *loop)
+static void
+tick_start(struct loop *loop)
 {
 	static const struct timeval interval = {.tv_usec = TICK_US};
 
@@ -66,13 +70,15 @@ static void tick_start(struct loop *loop)
 	event_add(&loop->tick_event, &interval);
 }
 
-static void tick_stop(struct loop *loop)
+static void
+tick_stop(struct loop *loop)
 {
 	loop->ticking = false;
 	event_del(&loop->tick_event);
 }
 
-static void timer_place(struct loop *loop, struct timer *t)
+static void
+timer_place(struct loop *loop, struct timer *t)
 {
 	uint64_t tick = tick_of(t->deadline) + 1;
 
@@ -87,18 +93,21 @@ static void timer_place(struct loop *loop, struct timer *t)
 	LIST_INSERT_HEAD(&loop->wheel[tick % WHEEL_SLOTS], t, link);
 }
 
-static void timer_unplace(struct timer *t)
+static void
+timer_unplace(struct timer *t)
 {
 	LIST_REMOVE(t, link);
 	t->slot_tick = 0;
 }
 
-void timer_init(struct timer *t, timer_cb *cb)
+void
+timer_init(struct timer *t, timer_cb *cb)
 {
 	*t = (struct timer){.cb = cb};
 }
 
-void timer_set(struct loop *loop, struct timer *t, struct mono deadline)
+void
+timer_set(struct loop *loop, struct timer *t, struct mono deadline)
 {
 	t->deadline = deadline;
 	if (t->slot_tick != 0) {
@@ -109,19 +118,22 @@ void timer_set(struct loop *loop, struct timer *t, struct mono deadline)
 	timer_place(loop, t);
 }
 
-void timer_clear(struct timer *t)
+void
+timer_clear(struct timer *t)
 {
 	t->deadline = (struct mono){0};
 }
 
-void timer_fini(struct timer *t)
+void
+timer_fini(struct timer *t)
 {
 	timer_clear(t);
 	if (t->slot_tick != 0)
 		timer_unplace(t);
 }
 
-static void serve_slot(struct loop *loop, struct timer_list *slot)
+static void
+serve_slot(struct loop *loop, struct timer_list *slot)
 {
 	struct timer *t;
 
@@ -138,7 +150,8 @@ static void serve_slot(struct loop *loop, struct timer_list *slot)
 	}
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
 	uint64_t now = tick_of(loop_now_update(loop));
@@ -158,7 +171,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* calls from other threads */
 
-static void on_wake(struct watch *w, unsigned what)
+static void
+on_wake(struct watch *w, unsigned what)
 {
 	struct loop *loop = (struct loop *)((char *)w - offsetof(struct loop, wake));
 	struct call_list calls = STAILQ_HEAD_INITIALIZER(calls);
@@ -177,7 +191,8 @@ static void on_wake(struct watch *w, unsigned what)
 	}
 }
 
-void loop_post(struct loop *loop, struct loop_call *c, void (*cb)(struct loop_call *c))
+void
+loop_post(struct loop *loop, struct loop_call *c, void (*cb)(struct loop_call *c))
 {
 	static const uint64_t one = 1;
 	bool was_empty;
@@ -194,13 +209,15 @@ void loop_post(struct loop *loop, struct loop_call *c, void (*cb)(struct loop_ca
 
 /* deferred release */
 
-void loop_defer(struct loop *loop, struct deferred *d, void (*free_fn)(struct deferred *d))
+void
+loop_defer(struct loop *loop, struct deferred *d, void (*free_fn)(struct deferred *d))
 {
 	d->free = free_fn;
 	SLIST_INSERT_HEAD(&loop->deferred, d, link);
 }
 
-static void release_deferred(struct loop *loop)
+static void
+release_deferred(struct loop *loop)
 {
 	struct deferred *d;
 
@@ -212,7 +229,8 @@ static void release_deferred(struct loop *loop)
 
 /* descriptors */
 
-static void on_event(evutil_socket_t fd, short events, void *arg)
+static void
+on_event(evutil_socket_t fd, short events, void *arg)
 {
 	struct watch *w = arg;
 	unsigned what = 0;
@@ -227,7 +245,8 @@ static void on_event(evutil_socket_t fd, short events, void *arg)
 	w->cb(w, what);
 }
 
-static int watch_add(struct loop *loop, struct watch *w, int fd, watch_cb *cb, short events)
+static int
+watch_add(struct loop *loop, struct watch *w, int fd, watch_cb *cb, short events)
 {
 	w->cb = cb;
 	w->is_again = false;
@@ -239,29 +258,34 @@ static int watch_add(struct loop *loop, struct watch *w, int fd, watch_cb *cb, s
 	return 0;
 }
 
-int watch_start(struct loop *loop, struct watch *w, int fd, watch_cb *cb)
+int
+watch_start(struct loop *loop, struct watch *w, int fd, watch_cb *cb)
 {
 	return watch_add(loop, w, fd, cb, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST);
 }
 
-int watch_start_level(struct loop *loop, struct watch *w, int fd, watch_cb *cb)
+int
+watch_start_level(struct loop *loop, struct watch *w, int fd, watch_cb *cb)
 {
 	return watch_add(loop, w, fd, cb, EV_READ | EV_PERSIST);
 }
 
-int watch_start_level_write(struct loop *loop, struct watch *w, int fd, watch_cb *cb)
+int
+watch_start_level_write(struct loop *loop, struct watch *w, int fd, watch_cb *cb)
 {
 	return watch_add(loop, w, fd, cb, EV_WRITE | EV_PERSIST);
 }
 
-static void again_remove(struct loop *loop, struct watch *w)
+static void
+again_remove(struct loop *loop, struct watch *w)
 {
 	w->is_again = false;
 	loop->n_again--;
 	TAILQ_REMOVE(&loop->again, w, again);
 }
 
-void watch_stop(struct loop *loop, struct watch *w)
+void
+watch_stop(struct loop *loop, struct watch *w)
 {
 	if (w->cb == NULL)
 		return;
@@ -271,7 +295,8 @@ void watch_stop(struct loop *loop, struct watch *w)
 		again_remove(loop, w);
 }
 
-void watch_again(struct loop *loop, struct watch *w)
+void
+watch_again(struct loop *loop, struct watch *w)
 {
 	if (w->is_again || w->cb == NULL)
 		return;
@@ -281,7 +306,8 @@ void watch_again(struct loop *loop, struct watch *w)
 }
 
 /* As many as asked before this turn; who asks again waits for the next. */
-static void serve_again(struct loop *loop)
+static void
+serve_again(struct loop *loop)
 {
 	unsigned n = loop->n_again;
 	struct watch *w;
@@ -294,7 +320,8 @@ static void serve_again(struct loop *loop)
 
 /* signals */
 
-static void on_signal(evutil_socket_t signo, short events, void *arg)
+static void
+on_signal(evutil_socket_t signo, short events, void *arg)
 {
 	struct loop_signal *s = arg;
 
@@ -302,8 +329,9 @@ static void on_signal(evutil_socket_t signo, short events, void *arg)
 	s->cb(s, (int)signo);
 }
 
-int loop_signal_start(struct loop *loop, struct loop_signal *s, int signo,
-		      void (*cb)(struct loop_signal *s, int signo))
+int
+loop_signal_start(struct loop *loop, struct loop_signal *s, int signo,
+		  void (*cb)(struct loop_signal *s, int signo))
 {
 	s->cb = cb;
 	if (event_assign(&s->ev, loop->base, signo, EV_SIGNAL | EV_PERSIST, on_signal, s) != 0 ||
@@ -314,7 +342,8 @@ int loop_signal_start(struct loop *loop, struct loop_signal *s, int signo,
 	return 0;
 }
 
-void loop_signal_stop(struct loop_signal *s)
+void
+loop_signal_stop(struct loop_signal *s)
 {
 	if (s->cb == NULL)
 		return;
@@ -324,7 +353,8 @@ void loop_signal_stop(struct loop_signal *s)
 
 /* the loop */
 
-static struct event_base *base_new(void)
+static struct event_base *
+base_new(void)
 {
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
@@ -339,7 +369,8 @@ static struct event_base *base_new(void)
 	return base;
 }
 
-struct loop *loop_new(void)
+struct loop *
+loop_new(void)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
 
@@ -361,7 +392,8 @@ fail:
 	return NULL;
 }
 
-void loop_free(struct loop *loop)
+void
+loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
@@ -377,13 +409,13 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
-void loop_run(struct loop *loop)
+void
+loop_run(struct loop *loop)
 {
 	while (!loop->stopping) {
 		loop->now_is_fresh = false;
-		if (event_base_loop(loop->base, TAILQ_EMPTY(&loop->again)
-							? EVLOOP_ONCE
-							: EVLOOP_NONBLOCK) < 0)
+		if (event_base_loop(loop->base,
+				    TAILQ_EMPTY(&loop->again) ? EVLOOP_ONCE : EVLOOP_NONBLOCK) < 0)
 			break;
 		serve_again(loop);
 		release_deferred(loop);
@@ -391,7 +423,8 @@ void loop_run(struct loop *loop)
 	loop->stopping = false;
 }
 
-void loop_stop(struct loop *loop)
+void
+loop_stop(struct loop *loop)
 {
 	loop->stopping = true;
 }

@@ -34,8 +34,8 @@ struct mono loop_now(struct loop *loop);
 struct mono loop_now_update(struct loop *loop);
 
 /* What a descriptor reports. */
-#define LOOP_READ (1u << 0)
-#define LOOP_WRITE (1u << 1)
+#define LOOP_READ   (1u << 0)
+#define LOOP_WRITE  (1u << 1)
 #define LOOP_HANGUP (1u << 2) /* the other side will send no more: read until 0 */
 
 struct watch;
@@ -44,7 +44,7 @@ typedef void watch_cb(struct watch *w, unsigned what);
 /* One registered descriptor. Storage is the caller's, usually inside its own struct; zero it first. */
 struct watch {
 	struct event ev;
-	watch_cb *cb;		  /* NULL: stopped */
+	watch_cb *cb;             /* NULL: stopped */
 	TAILQ_ENTRY(watch) again; /* in the loop's list when `is_again` */
 	bool is_again;
 };
@@ -65,8 +65,8 @@ typedef void timer_cb(struct timer *t);
 
 struct timer {
 	LIST_ENTRY(timer) link;
-	struct mono deadline;	/* when it is due; unset: not running */
-	uint64_t slot_tick;	/* tick of the slot it hangs in; 0: in none */
+	struct mono deadline; /* when it is due; unset: not running */
+	uint64_t slot_tick;   /* tick of the slot it hangs in; 0: in none */
 	timer_cb *cb;
 };
 

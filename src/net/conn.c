@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int conn_open(struct conn *c, struct loop *loop, int fd, watch_cb *cb)
+int
+conn_open(struct conn *c, struct loop *loop, int fd, watch_cb *cb)
 {
 	int rc;
 
@@ -23,7 +24,8 @@ int conn_open(struct conn *c, struct loop *loop, int fd, watch_cb *cb)
 	return rc;
 }
 
-int conn_connect(struct conn *c, struct loop *loop, const struct addr *to, watch_cb *cb)
+int
+conn_connect(struct conn *c, struct loop *loop, const struct addr *to, watch_cb *cb)
 {
 	static const int one = 1;
 	int fd = socket(to->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -46,7 +48,8 @@ int conn_connect(struct conn *c, struct loop *loop, const struct addr *to, watch
 	return rc;
 }
 
-int conn_connected(struct conn *c)
+int
+conn_connected(struct conn *c)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
@@ -67,7 +70,8 @@ int conn_connected(struct conn *c)
 	return 0;
 }
 
-ssize_t conn_recv(struct conn *c, void *p, size_t n)
+ssize_t
+conn_recv(struct conn *c, void *p, size_t n)
 {
 	ssize_t got;
 
@@ -92,7 +96,8 @@ ssize_t conn_recv(struct conn *c, void *p, size_t n)
 	return -TG_EIO;
 }
 
-static ssize_t sent(struct conn *c, ssize_t took, size_t n)
+static ssize_t
+sent(struct conn *c, ssize_t took, size_t n)
 {
 	if (took >= 0) {
 		if ((size_t)took < n)
@@ -106,7 +111,8 @@ static ssize_t sent(struct conn *c, ssize_t took, size_t n)
 	return -TG_EIO;
 }
 
-ssize_t conn_send(struct conn *c, const void *p, size_t n)
+ssize_t
+conn_send(struct conn *c, const void *p, size_t n)
 {
 	ssize_t took;
 
@@ -118,7 +124,8 @@ ssize_t conn_send(struct conn *c, const void *p, size_t n)
 	return sent(c, took, n);
 }
 
-ssize_t conn_sendv(struct conn *c, const struct iovec *iov, int n)
+ssize_t
+conn_sendv(struct conn *c, const struct iovec *iov, int n)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n};
 	size_t total = 0;
@@ -137,7 +144,8 @@ ssize_t conn_sendv(struct conn *c, const struct iovec *iov, int n)
 	return sent(c, took, total);
 }
 
-void conn_shutdown(struct conn *c)
+void
+conn_shutdown(struct conn *c)
 {
 	if ((c->flags & CONN_SHUT) != 0 || c->fd < 0)
 		return;
@@ -145,7 +153,8 @@ void conn_shutdown(struct conn *c)
 	shutdown(c->fd, SHUT_WR);
 }
 
-void conn_close(struct conn *c)
+void
+conn_close(struct conn *c)
 {
 	if (c->fd < 0)
 		return;
@@ -155,7 +164,8 @@ void conn_close(struct conn *c)
 	c->flags = 0;
 }
 
-void conn_abort(struct conn *c)
+void
+conn_abort(struct conn *c)
 {
 	static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
@@ -165,7 +175,8 @@ void conn_abort(struct conn *c)
 	conn_close(c);
 }
 
-int64_t conn_acked_bytes(const struct conn *c)
+int64_t
+conn_acked_bytes(const struct conn *c)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);

@@ -19,14 +19,15 @@
 #include "base/err.h"
 #include "loop/loop.h"
 
-#define CONN_READABLE (1u << 0) /* reading may give bytes, an end or an error */
-#define CONN_WRITABLE (1u << 1) /* writing may take bytes */
-#define CONN_HANGUP (1u << 2)	/* the end is in the receive queue: read until 0 */
-#define CONN_ENDED (1u << 3)	/* 0 was read */
-#define CONN_FAILED (1u << 4)	/* an error was read: nothing more to expect */
-#define CONN_SHUT (1u << 5)	/* we sent our end */
+#define CONN_READABLE   (1u << 0) /* reading may give bytes, an end or an error */
+#define CONN_WRITABLE   (1u << 1) /* writing may take bytes */
+#define CONN_HANGUP     (1u << 2) /* the end is in the receive queue: read until 0 */
+#define CONN_ENDED      (1u << 3) /* 0 was read */
+#define CONN_FAILED     (1u << 4) /* an error was read: nothing more to expect */
+#define CONN_SHUT       (1u << 5) /* we sent our end */
 #define CONN_CONNECTING (1u << 6)
-#define CONN_BROKEN (1u << 7)	/* writing failed; what the other side said before may still be read */
+#define CONN_BROKEN                                                                                \
+	(1u << 7) /* writing failed; what the other side said before may still be read */
 
 /* Storage is the owner's. `fd` -1: closed. */
 struct conn {
@@ -44,7 +45,8 @@ TG_MUST_CHECK int conn_connect(struct conn *c, struct loop *loop, const struct a
 /* 0: connected; -TG_EAGAIN: still under way; -TG_EIO: failed, errno says why. */
 TG_MUST_CHECK int conn_connected(struct conn *c);
 /* Merges what a watch reported into the flags. */
-static inline void conn_note(struct conn *c, unsigned what)
+static inline void
+conn_note(struct conn *c, unsigned what)
 {
 	if ((what & LOOP_READ) != 0)
 		c->flags |= CONN_READABLE;
@@ -57,7 +59,8 @@ static inline void conn_note(struct conn *c, unsigned what)
 /* >0 bytes; 0 the other side's end; -TG_EAGAIN; -TG_EIO (errno). Needs CONN_READABLE, else -TG_EAGAIN. */
 ssize_t conn_recv(struct conn *c, void *p, size_t n);
 /* A short read may have hidden an error: let the next conn_recv() ask the kernel. */
-static inline void conn_recheck(struct conn *c)
+static inline void
+conn_recheck(struct conn *c)
 {
 	c->flags |= CONN_READABLE;
 }
@@ -71,7 +74,8 @@ void conn_close(struct conn *c);
 /* The same, with RST where the kernel allows. */
 void conn_abort(struct conn *c);
 
-static inline bool conn_is_open(const struct conn *c)
+static inline bool
+conn_is_open(const struct conn *c)
 {
 	return c->fd >= 0;
 }

@@ -12,12 +12,14 @@
 /* A spliced piece this small is no bulk any more: copying is cheaper. */
 #define SMALL_PIECE 4096
 
-void pipe_pool_init(struct pipe_pool *pool)
+void
+pipe_pool_init(struct pipe_pool *pool)
 {
 	pool->n = 0;
 }
 
-void pipe_pool_fini(struct pipe_pool *pool)
+void
+pipe_pool_fini(struct pipe_pool *pool)
 {
 	while (pool->n > 0) {
 		pool->n--;
@@ -26,7 +28,8 @@ void pipe_pool_fini(struct pipe_pool *pool)
 	}
 }
 
-static bool pipe_take(struct pipe_pool *pool, int ret[2])
+static bool
+pipe_take(struct pipe_pool *pool, int ret[2])
 {
 	if (pool->n > 0) {
 		pool->n--;
@@ -42,7 +45,8 @@ static bool pipe_take(struct pipe_pool *pool, int ret[2])
 }
 
 /* A pipe that still holds bytes of a dead stream is closed, not kept. */
-static void pipe_give(struct pipe_pool *pool, int pipe[2], bool empty)
+static void
+pipe_give(struct pipe_pool *pool, int pipe[2], bool empty)
 {
 	if (empty && pool->n < TG_PIPES_KEPT) {
 		pool->fds[pool->n][0] = pipe[0];
@@ -55,7 +59,8 @@ static void pipe_give(struct pipe_pool *pool, int pipe[2], bool empty)
 	pipe[0] = pipe[1] = -1;
 }
 
-void relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf **first)
+void
+relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf **first)
 {
 	*r = (struct relay){.src = src, .dst = dst, .pipe = {-1, -1}};
 	if (first != NULL) {
@@ -64,7 +69,8 @@ void relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf 
 	}
 }
 
-void relay_fini(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
+void
+relay_fini(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 {
 	buf_put(bufs, &r->buf);
 	if (r->pipe[0] >= 0)
@@ -72,7 +78,8 @@ void relay_fini(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 }
 
 /* Sends what is held. RELAY_AGAIN: all of it is gone. */
-static enum relay_result flush_buf(struct relay *r, struct buf_pool *bufs)
+static enum relay_result
+flush_buf(struct relay *r, struct buf_pool *bufs)
 {
 	ssize_t n;
 
@@ -89,7 +96,8 @@ static enum relay_result flush_buf(struct relay *r, struct buf_pool *bufs)
 	return RELAY_AGAIN;
 }
 
-static enum relay_result flush_pipe(struct relay *r)
+static enum relay_result
+flush_pipe(struct relay *r)
 {
 	ssize_t n;
 
@@ -115,7 +123,8 @@ static enum relay_result flush_pipe(struct relay *r)
 }
 
 /* RELAY_AGAIN: something was read, or the way of reading changed. */
-static enum relay_result fill_pipe(struct relay *r, struct pipe_pool *pipes)
+static enum relay_result
+fill_pipe(struct relay *r, struct pipe_pool *pipes)
 {
 	ssize_t n;
 
@@ -141,14 +150,16 @@ static enum relay_result fill_pipe(struct relay *r, struct pipe_pool *pipes)
 	return RELAY_AGAIN;
 }
 
-static void consider_splice(struct relay *r, struct pipe_pool *pipes, bool was_full)
+static void
+consider_splice(struct relay *r, struct pipe_pool *pipes, bool was_full)
 {
 	r->n_full = was_full ? r->n_full + 1 : 0;
 	if (r->n_full >= BULK_READS && !r->no_splice && !pipe_take(pipes, r->pipe))
 		r->no_splice = true;
 }
 
-static enum relay_result fill_buf(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
+static enum relay_result
+fill_buf(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 {
 	ssize_t n;
 
@@ -173,8 +184,8 @@ static enum relay_result fill_buf(struct relay *r, struct buf_pool *bufs, struct
 	return RELAY_ENDED;
 }
 
-static enum relay_result relay_round(struct relay *r, struct buf_pool *bufs,
-				     struct pipe_pool *pipes)
+static enum relay_result
+relay_round(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 {
 	enum relay_result result = flush_buf(r, bufs);
 
@@ -187,7 +198,8 @@ static enum relay_result relay_round(struct relay *r, struct buf_pool *bufs,
 	return r->pipe[0] >= 0 ? fill_pipe(r, pipes) : fill_buf(r, bufs, pipes);
 }
 
-enum relay_result relay_step(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
+enum relay_result
+relay_step(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 {
 	enum relay_result result = RELAY_ENDED;
 	int i;

@@ -33,13 +33,13 @@ enum relay_result {
 struct relay {
 	struct conn *src;
 	struct conn *dst;
-	struct buf *buf;  /* bytes read, not yet sent; NULL: none */
-	int pipe[2];	  /* -1: not splicing */
-	uint32_t piped;	  /* bytes in the pipe */
-	uint8_t n_full;	  /* reads in a row that filled the buffer */
-	bool no_splice;	  /* the kernel refused it for these descriptors */
+	struct buf *buf; /* bytes read, not yet sent; NULL: none */
+	int pipe[2];     /* -1: not splicing */
+	uint32_t piped;  /* bytes in the pipe */
+	uint8_t n_full;  /* reads in a row that filled the buffer */
+	bool no_splice;  /* the kernel refused it for these descriptors */
 	bool ended;
-	uint64_t bytes;	  /* taken by dst */
+	uint64_t bytes; /* taken by dst */
 };
 
 /* `first` (may be NULL) holds bytes already read from src; the relay takes it. */

@@ -1,7 +1,8 @@
 #include "net/tunnel.h"
 
-void tunnel_init(struct tunnel *t, struct conn *front, struct conn *back, struct buf **from_front,
-		 struct buf **from_back, struct mono now)
+void
+tunnel_init(struct tunnel *t, struct conn *front, struct conn *back, struct buf **from_front,
+	    struct buf **from_back, struct mono now)
 {
 	relay_init(&t->up, front, back, from_front);
 	relay_init(&t->down, back, front, from_back);
@@ -11,7 +12,8 @@ void tunnel_init(struct tunnel *t, struct conn *front, struct conn *back, struct
 	conn_recheck(back);
 }
 
-void tunnel_fini(struct tunnel *t, struct buf_pool *bufs, struct pipe_pool *pipes)
+void
+tunnel_fini(struct tunnel *t, struct buf_pool *bufs, struct pipe_pool *pipes)
 {
 	if (t->up.src == NULL)
 		return;
@@ -23,8 +25,8 @@ void tunnel_fini(struct tunnel *t, struct buf_pool *bufs, struct pipe_pool *pipe
  * A side that takes no more bytes is dead, but what it said before may wait in
  * our receive queue: that way goes on until it meets the error itself.
  */
-static enum tunnel_result on_relay(struct relay *r, enum relay_result result,
-				   enum tunnel_result src_failed)
+static enum tunnel_result
+on_relay(struct relay *r, enum relay_result result, enum tunnel_result src_failed)
 {
 	switch (result) {
 	case RELAY_PARKED:
@@ -44,8 +46,8 @@ static enum tunnel_result on_relay(struct relay *r, enum relay_result result,
 	return TUNNEL_NO_RESOURCE;
 }
 
-enum tunnel_result tunnel_step(struct tunnel *t, struct mono now, struct buf_pool *bufs,
-			       struct pipe_pool *pipes)
+enum tunnel_result
+tunnel_step(struct tunnel *t, struct mono now, struct buf_pool *bufs, struct pipe_pool *pipes)
 {
 	uint64_t before = t->up.bytes + t->down.bytes;
 	enum tunnel_result up;
@@ -66,14 +68,16 @@ enum tunnel_result tunnel_step(struct tunnel *t, struct mono now, struct buf_poo
 	return up == TUNNEL_ENDED && down == TUNNEL_ENDED ? TUNNEL_ENDED : TUNNEL_PARKED;
 }
 
-struct mono tunnel_due(const struct tunnel *t, uint64_t idle_ms)
+struct mono
+tunnel_due(const struct tunnel *t, uint64_t idle_ms)
 {
 	uint64_t ms = t->is_checked || idle_ms < TG_TUNNEL_QUIET_MS ? idle_ms : TG_TUNNEL_QUIET_MS;
 
 	return mono_add_ms(t->progress, ms);
 }
 
-bool tunnel_on_time(struct tunnel *t, struct mono now, uint64_t idle_ms)
+bool
+tunnel_on_time(struct tunnel *t, struct mono now, uint64_t idle_ms)
 {
 	if (now.us >= mono_add_ms(t->progress, idle_ms).us)
 		return true;

@@ -15,19 +15,19 @@
 
 enum tunnel_result {
 	TUNNEL_PARKED = 0,
-	TUNNEL_AGAIN = 1,	 /* step again next turn */
-	TUNNEL_ENDED = 2,	 /* both ways ended */
+	TUNNEL_AGAIN = 1,        /* step again next turn */
+	TUNNEL_ENDED = 2,        /* both ways ended */
 	TUNNEL_FRONT_FAILED = 3, /* the client reset: reset the back */
-	TUNNEL_BACK_FAILED = 4,	 /* the backend reset: reset the front */
+	TUNNEL_BACK_FAILED = 4,  /* the backend reset: reset the front */
 	TUNNEL_NO_RESOURCE = 5
 };
 
 /* Storage is the owner's; the connections outlive it. */
 struct tunnel {
-	struct relay up;   /* front to back */
-	struct relay down; /* back to front */
+	struct relay up;      /* front to back */
+	struct relay down;    /* back to front */
 	struct mono progress; /* last time a byte moved */
-	bool is_checked;   /* the quiet check of this burst is done */
+	bool is_checked;      /* the quiet check of this burst is done */
 };
 
 /* Takes what was read already; see relay_init(). */
@@ -44,7 +44,8 @@ struct mono tunnel_due(const struct tunnel *t, uint64_t idle_ms);
 bool tunnel_on_time(struct tunnel *t, struct mono now, uint64_t idle_ms);
 
 /* One way has ended, the other has not. */
-static inline bool tunnel_is_half_closed(const struct tunnel *t)
+static inline bool
+tunnel_is_half_closed(const struct tunnel *t)
 {
 	return t->up.ended != t->down.ended;
 }

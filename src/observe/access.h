@@ -17,32 +17,32 @@
 #include "conf/conf.h"
 
 struct access_record {
-	struct wall end;	/* when the stream ended */
-	uint64_t bytes_in;	/* from the client */
-	uint64_t bytes_out;	/* to the client */
-	uint32_t queue_us;	/* waiting for a backend; TG_ACCESS_UNSET when not reached */
-	uint32_t connect_us;	/* connect of the last try; 0 on a reused connection */
-	uint32_t response_us;	/* request sent to response head */
-	uint32_t total_us;	/* first byte of the request (tcp: accept) to the end */
+	struct wall end;      /* when the stream ended */
+	uint64_t bytes_in;    /* from the client */
+	uint64_t bytes_out;   /* to the client */
+	uint32_t queue_us;    /* waiting for a backend; TG_ACCESS_UNSET when not reached */
+	uint32_t connect_us;  /* connect of the last try; 0 on a reused connection */
+	uint32_t response_us; /* request sent to response head */
+	uint32_t total_us;    /* first byte of the request (tcp: accept) to the end */
 	struct ip client_ip;
 	uint16_t client_port;
-	uint16_t status;	/* 0: none sent, and mode tcp */
-	uint16_t listener;	/* index in conf */
-	uint16_t service;	/* TG_ACCESS_NONE: no route */
-	uint16_t backend;	/* TG_ACCESS_NONE: none chosen */
-	uint8_t tries;		/* tries after the first */
-	uint8_t reason;		/* enum end_reason */
-	uint8_t mode;		/* enum conf_mode */
-	uint8_t http_minor;	/* 0 or 1 */
+	uint16_t status;    /* 0: none sent, and mode tcp */
+	uint16_t listener;  /* index in conf */
+	uint16_t service;   /* TG_ACCESS_NONE: no route */
+	uint16_t backend;   /* TG_ACCESS_NONE: none chosen */
+	uint8_t tries;      /* tries after the first */
+	uint8_t reason;     /* enum end_reason */
+	uint8_t mode;       /* enum conf_mode */
+	uint8_t http_minor; /* 0 or 1 */
 	uint8_t method_len;
 	uint8_t request_id_len;
 	uint16_t host_len;
-	uint16_t path_len;	/* target as forwarded, cut at TG_ACCESS_PATH_MAX */
-	char strings[];		/* method, request_id, host, path */
+	uint16_t path_len; /* target as forwarded, cut at TG_ACCESS_PATH_MAX */
+	char strings[];    /* method, request_id, host, path */
 };
 
-#define TG_ACCESS_NONE UINT16_MAX
-#define TG_ACCESS_UNSET UINT32_MAX
+#define TG_ACCESS_NONE     UINT16_MAX
+#define TG_ACCESS_UNSET    UINT32_MAX
 #define TG_ACCESS_PATH_MAX 4096u
 #define TG_ACCESS_HOST_MAX 255u /* bytes of the host that are shown */
 

@@ -10,6 +10,7 @@
 #include "ipc/segment.h"
 #include "observe/reason.h"
 
+/* clang-format off */
 #define TG_LISTENER_COUNTERS(X)                                             \
 	X(CONNECTIONS, "connections", "connections accepted")               \
 	X(REFUSED, "refused", "times accepting paused because a limit was reached") \
@@ -58,8 +59,10 @@
 	X(TIME_RESPONSE_US, "time_response_us", "sum over streams, microseconds") \
 	X(TIME_TOTAL_US, "time_total_us", "sum over streams, microseconds")
 
+/* clang-format on */
+
 /* Service and backend slots count end reasons too, from this index on. */
-#define TG_COUNTER_END 32
+#define TG_COUNTER_END         32
 #define TG_SERVICE_END(reason) (TG_COUNTER_END + (unsigned)(reason))
 
 #define TG_COUNTER_ENUM_L(id, name, help) TG_L_##id,
@@ -81,7 +84,8 @@ extern const struct counter_info service_counters[TG_S_COUNT];
 extern const struct counter_info backend_counters[TG_B_COUNT];
 
 _Static_assert(TG_L_COUNT <= TG_COUNTER_END && TG_S_COUNT <= TG_COUNTER_END &&
-	       TG_B_COUNT <= TG_COUNTER_END, "counters run into end reasons");
+		       TG_B_COUNT <= TG_COUNTER_END,
+	       "counters run into end reasons");
 _Static_assert(TG_COUNTER_END + TG_END_COUNT <= TG_SEGMENT_COUNTERS, "slot too small");
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef TG_OBSERVE_REASON_H
 #define TG_OBSERVE_REASON_H
 
+/* clang-format off */
 #define TG_END_REASONS(X)                                                                      \
 	X(DONE, "done", "answered in full")                                                    \
 	X(CLIENT_ABORT, "client-abort", "the client closed or reset before its answer ended")  \
@@ -29,11 +30,13 @@
 	X(NO_RESOURCE, "no-resource", "memory, buffers or descriptors ran out")                \
 	X(SHUTDOWN, "shutdown", "tidegate stopped before the stream ended")
 
+/* clang-format on */
+
 enum end_reason {
 #define TG_END_ENUM(id, word, help) TG_END_##id,
 	TG_END_REASONS(TG_END_ENUM)
 #undef TG_END_ENUM
-	TG_END_COUNT
+		TG_END_COUNT
 };
 
 /* The word; "?" outside the enum. */

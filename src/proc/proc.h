@@ -14,7 +14,7 @@
 
 #include "conf/conf.h"
 
-#define TG_ROLE_ARG "--role="
+#define TG_ROLE_ARG   "--role="
 #define TG_CHANNEL_FD 3
 
 /* Runs until stopped; returns the exit status. Takes the caller's reference of `conf`. */

@@ -16,8 +16,8 @@ struct worker_thread {
 	struct http_routes **routes; /* [conf->n_listeners], of mode http */
 	struct loop_call accept;
 	struct loop_call drain;
-	struct timer check;	     /* while draining: is all done, is time up */
-	struct mono deadline;	     /* of draining */
+	struct timer check;   /* while draining: is all done, is time up */
+	struct mono deadline; /* of draining */
 	uint64_t grace_ms;
 };
 
