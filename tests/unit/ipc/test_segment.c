@@ -42,6 +42,8 @@ other_process_sees_the_same(void **state)
 	assert_int_equal(segment_fd(other), -1);
 	assert_int_equal(segment_workers(other), 3);
 	assert_int_equal(segment_slots(other), 40);
+	assert_true(mono_is_set(segment_started(seg)));
+	assert_int_equal(segment_started(other).us, segment_started(seg).us);
 	counter_add(segment_counters(other, 0, 39), TG_SEGMENT_COUNTERS - 1, 5);
 	counter_add(segment_counters(other, 2, 39), TG_SEGMENT_COUNTERS - 1, 6);
 	assert_int_equal(segment_sum(seg, 39, TG_SEGMENT_COUNTERS - 1), 11);
