@@ -89,6 +89,7 @@ struct conf_listener {
 	enum conf_mode mode;
 	unsigned max_connections; /* 0: only the global one */
 	unsigned backlog;         /* default 4096 */
+	uint32_t buffer_bytes;	  /* held of one stream in each direction; 512K, 16K..1M */
 	enum conf_forwarded forwarded;
 	struct prefix *trusted_proxies;
 	size_t n_trusted_proxies;

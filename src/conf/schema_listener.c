@@ -45,8 +45,7 @@ static const struct conf_field route_fields[] = {
 		.valid = conf_valid_route_path,
 		.preset_note = "any path",
 		.help = "Beginning of the path, in whole segments: \\(dq/v1\\(dq takes /v1 and "
-			"/v1/x, "
-			"not /v10.",
+			"/v1/x, not /v10.",
 	},
 	{
 		.key = "service",
@@ -97,8 +96,8 @@ static const struct conf_unique route_unique[] = {
 
 static const struct conf_schema schema_route = {
 	.title = "Routes",
-	.help = "The most exact host wins: the host itself, then the longest wildcard, then routes "
-		"without a host. Under one host the longest path wins.",
+	.help = "The most exact host wins: the host itself, then the longest wildcard, "
+		"then routes without a host. Under one host the longest path wins.",
 	.fields = route_fields,
 	.size = sizeof(struct conf_route),
 	.unique = route_unique,
@@ -117,8 +116,7 @@ static const struct conf_field timeout_fields[] = {
 		.max = DAY,
 		ONLY_HTTP,
 		.help = "From accept, or from the first byte of a further request, to the end of "
-			"the "
-			"request head.",
+			"the request head.",
 	},
 	{
 		.key = "request_body",
@@ -261,8 +259,8 @@ static const struct conf_field listener_fields[] = {
 		TG_MEMBER(conf_listener, max_connections),
 		.preset = "0",
 		.max = 10000000,
-		.help = "Connections at a time; beyond, new ones are closed. 0: only the global "
-			"limit.",
+		.help = "Connections at a time; beyond, new ones wait in the backlog. 0: only "
+			"the global limit.",
 	},
 	{
 		.key = "backlog",
@@ -274,6 +272,16 @@ static const struct conf_field listener_fields[] = {
 		.help = "Connections the kernel holds until they are accepted.",
 	},
 	{
+		.key = "buffer",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_listener, buffer_bytes),
+		.preset = "512K",
+		.min = 16384,
+		.max = 1048576,
+		.help = "Bytes held of one stream in each direction while the other side takes "
+			"none.",
+	},
+	{
 		.key = "forwarded",
 		.kind = &conf_kind_word,
 		TG_MEMBER(conf_listener, forwarded),
@@ -281,10 +289,8 @@ static const struct conf_field listener_fields[] = {
 		.preset = "append",
 		ONLY_HTTP,
 		.help = "Forwarded and X-Forwarded fields: append the client to the list of a "
-			"trusted "
-			"peer, replace every list, or set none. The fields of other peers are "
-			"always "
-			"removed.",
+			"trusted peer, replace every list, or set none. The fields of other "
+			"peers are always removed.",
 	},
 	{
 		.key = "trusted_proxies",
@@ -294,8 +300,7 @@ static const struct conf_field listener_fields[] = {
 		.preset_note = "none",
 		ONLY_HTTP,
 		.help = "Peers whose Forwarded and X-Forwarded fields and X-Request-Id are "
-			"believed: "
-			"\\(dq10.0.0.0/8\\(dq, \\(dq::1\\(dq.",
+			"believed: \\(dq10.0.0.0/8\\(dq, \\(dq::1\\(dq.",
 	},
 	{
 		/* offset 0: the rows look at the mode beside them */

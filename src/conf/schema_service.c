@@ -66,8 +66,7 @@ static const struct conf_field health_fields[] = {
 		.min = 1,
 		.max = 1000,
 		.help = "Checks that must pass in a row before a backend that was down is up. A "
-			"new "
-			"backend needs one.",
+			"new backend needs one.",
 	},
 	{
 		.key = "fall",
@@ -265,8 +264,7 @@ static const struct conf_field page_fields[] = {
 		.valid = conf_valid_file,
 		.flags = TG_CONF_REQUIRED,
 		.help = "File with the body of the answer, at most 64K, read when the "
-			"configuration "
-			"is; relative to the configuration file that names it.",
+			"configuration is; relative to the configuration file that names it.",
 	},
 	{
 		.key = "body_base64",
@@ -385,9 +383,9 @@ static const struct conf_field backend_fields[] = {
 		.valid = conf_valid_address,
 		.flags = TG_CONF_REQUIRED,
 		.help = "Where the backend listens: \\(dq192.0.2.1:80\\(dq, \\(dq[::1]:80\\(dq, "
-			"\\(dqname.example.org:80\\(dq, \\(dqunix:/path\\(dq. A name is looked up "
-			"again when "
-			"its time to live is over; while it cannot be found the backend is down.",
+			"\\(dqname.example.org:80\\(dq, \\(dqunix:/path\\(dq. A name is looked "
+			"up again when its time to live is over; while it cannot be found the "
+			"backend is down.",
 	},
 	{
 		.key = "weight",
@@ -475,8 +473,8 @@ static const struct conf_field service_fields[] = {
 		.words = balance_words,
 		.later_words = balance_later,
 		.preset = "round-robin",
-		.help = "Which backend is next: each in turn, or the one with the fewest requests "
-			"in flight; both by weight.",
+		.help = "Which backend is next: each in turn, or the one with the fewest "
+			"requests in flight; both by weight.",
 	},
 	{
 		.key = "health",

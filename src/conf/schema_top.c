@@ -148,8 +148,7 @@ static const struct conf_field top_fields[] = {
 		.preset = "0",
 		.max = 10000000,
 		.help = "Client connections at a time, over all listeners. 0: what the limit of "
-			"open "
-			"files leaves.",
+			"open files leaves.",
 	},
 	{
 		.key = "shutdown_grace",

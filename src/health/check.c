@@ -18,6 +18,18 @@ check_result_str(unsigned result)
 	return result < TG_CHECK_COUNT ? words[result] : "?";
 }
 
+const char *
+check_result_help(unsigned result)
+{
+	static const char *const helps[TG_CHECK_COUNT] = {
+#define CHECK_HELP(id, word, help) [TG_CHECK_##id] = help,
+		TG_CHECK_RESULTS(CHECK_HELP)
+#undef CHECK_HELP
+	};
+
+	return result < TG_CHECK_COUNT ? helps[result] : "?";
+}
+
 bool
 check_result_is_pass(enum check_result result)
 {

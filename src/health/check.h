@@ -38,6 +38,7 @@ enum check_result {
 
 /* The word; "?" outside the enum. */
 const char *check_result_str(unsigned result);
+const char *check_result_help(unsigned result);
 bool check_result_is_pass(enum check_result result);
 
 /* A value. */

@@ -209,7 +209,8 @@ static void
 on_connected(struct tcp_stream *s)
 {
 	s->connected = now_of(s);
-	tunnel_init(&s->tunnel, &s->front, &s->back->conn, NULL, NULL, s->connected);
+	tunnel_init(&s->tunnel, &s->front, &s->back->conn, NULL, NULL,
+		    s->listener->conf->buffer_bytes, s->connected);
 }
 
 /* relaying */

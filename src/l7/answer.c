@@ -323,7 +323,8 @@ make_room(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 	struct buf_pool *bufs = &s->worker->bufs;
-	bool large = ans->was_full || (ans->has_head && ans->body.left > TG_BUF_SMALL_BYTES);
+	bool large = stream_may_hold_large(s) &&
+		     (ans->was_full || (ans->has_head && ans->body.left > TG_BUF_SMALL_BYTES));
 
 	if (ans->has_head && ans->in != NULL && large && !buf_is_large(ans->in))
 		buf_put(bufs, &ans->in);

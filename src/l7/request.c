@@ -88,7 +88,8 @@ request_fill(struct stream *s)
 {
 	struct stream_request *req = &s->req;
 	struct front *f = s->front;
-	bool large = req->body.kind != HTTP_BODY_LENGTH || req->body.left > TG_BUF_SMALL_BYTES;
+	bool large = stream_may_hold_large(s) &&
+		     (req->body.kind != HTTP_BODY_LENGTH || req->body.left > TG_BUF_SMALL_BYTES);
 	ssize_t n;
 
 	if ((f->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0 ||

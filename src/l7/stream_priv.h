@@ -245,6 +245,13 @@ l7_of(const struct worker *w)
 	return w->l7;
 }
 
+/* Whether the configured ceiling allows large reads; small ones always fit. */
+static inline bool
+stream_may_hold_large(const struct stream *s)
+{
+	return s->front->listener->conf->buffer_bytes >= TG_BUF_LARGE_BYTES;
+}
+
 /* Counts a read; false when the share of this turn is used up: the stream goes on in the next. */
 static inline bool
 stream_may_read(struct stream *s)

@@ -11,7 +11,8 @@ stream_tunnel_begin(struct stream *s)
 	s->ans.close_front = true;
 	if (s->ans.in != NULL && buf_len(s->ans.in) == 0)
 		buf_put(&s->worker->bufs, &s->ans.in);
-	tunnel_init(&s->tunnel, &f->conn, &s->back->conn, &f->in, &s->ans.in, s->answered);
+	tunnel_init(&s->tunnel, &f->conn, &s->back->conn, &f->in, &s->ans.in,
+		    f->listener->conf->buffer_bytes, s->answered);
 }
 
 uint64_t

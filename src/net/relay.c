@@ -60,9 +60,10 @@ pipe_give(struct pipe_pool *pool, int pipe[2], bool empty)
 }
 
 void
-relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf **first)
+relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf **first,
+	   uint32_t max_bytes)
 {
-	*r = (struct relay){.src = src, .dst = dst, .pipe = {-1, -1}};
+	*r = (struct relay){.src = src, .dst = dst, .pipe = {-1, -1}, .max_bytes = max_bytes};
 	if (first != NULL) {
 		r->buf = *first;
 		*first = NULL;
@@ -131,7 +132,8 @@ fill_pipe(struct relay *r, struct pipe_pool *pipes)
 	if ((r->src->flags & CONN_READABLE) == 0)
 		return RELAY_PARKED;
 	do {
-		n = splice(r->src->fd, NULL, r->pipe[1], NULL, PIPE_BYTES,
+		n = splice(r->src->fd, NULL, r->pipe[1], NULL,
+			   r->max_bytes < PIPE_BYTES ? r->max_bytes : PIPE_BYTES,
 			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {
@@ -158,6 +160,13 @@ consider_splice(struct relay *r, struct pipe_pool *pipes, bool was_full)
 		r->no_splice = true;
 }
 
+/* After a read that filled its buffer, if the ceiling allows. */
+static bool
+may_read_large(const struct relay *r)
+{
+	return r->n_full > 0 && r->max_bytes >= TG_BUF_LARGE_BYTES;
+}
+
 static enum relay_result
 fill_buf(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 {
@@ -165,7 +174,7 @@ fill_buf(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 
 	if ((r->src->flags & (CONN_READABLE | CONN_ENDED)) == 0)
 		return RELAY_PARKED;
-	r->buf = buf_get(bufs, r->n_full > 0 ? TG_BUF_LARGE : TG_BUF_SMALL);
+	r->buf = buf_get(bufs, may_read_large(r) ? TG_BUF_LARGE : TG_BUF_SMALL);
 	if (r->buf == NULL)
 		return RELAY_NO_RESOURCE;
 	n = conn_recv(r->src, r->buf->bytes, r->buf->cap);

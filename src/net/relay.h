@@ -33,17 +33,19 @@ enum relay_result {
 struct relay {
 	struct conn *src;
 	struct conn *dst;
-	struct buf *buf; /* bytes read, not yet sent; NULL: none */
-	int pipe[2];     /* -1: not splicing */
-	uint32_t piped;  /* bytes in the pipe */
-	uint8_t n_full;  /* reads in a row that filled the buffer */
-	bool no_splice;  /* the kernel refused it for these descriptors */
+	struct buf *buf;    /* bytes read, not yet sent; NULL: none */
+	int pipe[2];        /* -1: not splicing */
+	uint32_t piped;     /* bytes in the pipe */
+	uint32_t max_bytes; /* under way at most; at least TG_BUF_SMALL_BYTES */
+	uint8_t n_full;     /* reads in a row that filled the buffer */
+	bool no_splice;     /* the kernel refused it for these descriptors */
 	bool ended;
 	uint64_t bytes; /* taken by dst */
 };
 
 /* `first` (may be NULL) holds bytes already read from src; the relay takes it. */
-void relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf **first);
+void relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf **first,
+		uint32_t max_bytes);
 /* Moves what can be moved now. */
 enum relay_result relay_step(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes);
 /* Gives buffer and pipe back. */

@@ -2,10 +2,10 @@
 
 void
 tunnel_init(struct tunnel *t, struct conn *front, struct conn *back, struct buf **from_front,
-	    struct buf **from_back, struct mono now)
+	    struct buf **from_back, uint32_t max_bytes, struct mono now)
 {
-	relay_init(&t->up, front, back, from_front);
-	relay_init(&t->down, back, front, from_back);
+	relay_init(&t->up, front, back, from_front, max_bytes);
+	relay_init(&t->down, back, front, from_back, max_bytes);
 	t->progress = now;
 	t->is_checked = false;
 	conn_recheck(front);

@@ -32,7 +32,7 @@ struct tunnel {
 
 /* Takes what was read already; see relay_init(). */
 void tunnel_init(struct tunnel *t, struct conn *front, struct conn *back, struct buf **from_front,
-		 struct buf **from_back, struct mono now);
+		 struct buf **from_back, uint32_t max_bytes, struct mono now);
 enum tunnel_result tunnel_step(struct tunnel *t, struct mono now, struct buf_pool *bufs,
 			       struct pipe_pool *pipes);
 /* Takes NULL connections and a zeroed tunnel. */
