@@ -1,5 +1,6 @@
 """A client that sends exact bytes and reads what comes."""
 
+import contextlib
 import select
 import socket
 
@@ -20,7 +21,9 @@ class RawClient(wire.Wire):
         except OSError:
             sock.close()
             raise
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A peer that has reset the connection by now is for the reads to tell.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().__init__(sock, keep)
 
     def __enter__(self):

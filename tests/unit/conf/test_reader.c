@@ -541,7 +541,7 @@ static const struct accepted accepted[] = {
 	{TOP("log = { file = \"a\\\"b\\\\c\" \"d\"; };"), "file = \"a\\\"b\\\\cd\";"},
 	{TOP("log = { file = \"\xc3\xa4\"; };"), "file = \"\xc3\xa4\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\";"),
-	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\ntimeouts = {\nidle = \"1h\";\n};\n"
+	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\ntimeouts = {\nidle = \"1h\";\n};\n"
 	 "service = \"s\";"},
 	{LISTENER("service = \"s\";"), "idle = \"1m\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\"; timeouts = { idle = \"5s\"; };"),
@@ -577,7 +577,7 @@ static const struct accepted accepted[] = {
 	 "path = \"/x?y=z\";\nexpect = \"200, 204,300-399\";"},
 	{SERVICE("timeouts = { total = \"1m\"; keep_alive = \"5s\"; };"),
 	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\n"
-	 "total = \"1m\";\nkeep_alive = \"5s\";\n};\nidle_connections = 64;"},
+	 "total = \"1m\";\nkeep_alive = \"5s\";\n};\nidle_connections = 1024;"},
 	{TOP("// c\n/* { ( \" */ # \"\n"), "workers = "},
 	/* a service nobody uses, a listener without anybody */
 	{"listeners = ( { name = \"l\"; bind = \"*:1\"; } );\nservices = ( { name = \"s\"; } );\n",
@@ -648,6 +648,7 @@ defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(conf->log.access, TG_ACCESS_TEXT);
 	assert_int_equal(conf->shutdown_grace_ms, 30000);
 	assert_int_equal(l->backlog, 4096);
+	assert_int_equal(l->buffer_bytes, 524288);
 	assert_int_equal(l->mode, TG_MODE_HTTP);
 	assert_int_equal(l->forwarded, TG_FORWARDED_APPEND);
 	assert_int_equal(l->bind.kind, TG_ENDPOINT_ADDR);
@@ -663,7 +664,7 @@ defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(l->timeouts.idle_ms, 60000);
 	assert_ptr_equal(l->service, s);
 	assert_int_equal(s->balance, TG_BALANCE_ROUND_ROBIN);
-	assert_int_equal(s->idle_connections, 64);
+	assert_int_equal(s->idle_connections, 1024);
 	assert_int_equal(s->idle_lifetime_ms, 30000);
 	assert_int_equal(s->timeouts.connect_ms, 1000);
 	assert_int_equal(s->timeouts.response_ms, 60000);
