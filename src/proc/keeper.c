@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "admin/server.h"
 #include "base/log.h"
 #include "health/health.h"
 #include "ipc/channel.h"
@@ -23,7 +24,7 @@
 struct keeper {
 	int channel;
 	int peer_fd; /* -1: none, or handed on to orders */
-	int admin_fd; /* -1: no admin socket */
+	int admin_fd; /* -1: none, or handed on to admin */
 	int log_fd; /* -1: standard output */
 	struct conf *conf;
 	struct segment *segment;
@@ -33,7 +34,9 @@ struct keeper {
 	struct health *health;
 	struct names *names; /* NULL: no backend has one */
 	struct orders *orders;
-	struct access_log *access_log;
+	struct access_log *access_log;	 /* NULL: off */
+	struct admin_source source;
+	struct admin_server *admin; /* NULL: no socket */
 };
 
 /* start */
@@ -201,7 +204,24 @@ on_tick(struct timer *t)
 	struct keeper *k = (struct keeper *)(void *)((char *)t - offsetof(struct keeper, tick));
 
 	access_log_watch(k->access_log);
+	source_sample(&k->source, loop_now(k->loop));
 	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
+}
+
+static int
+start_admin(struct keeper *k)
+{
+	int rc = source_init(&k->source, k->conf, k->segment, k->health,
+			     loop_now_update(k->loop));
+	int fd = k->admin_fd;
+
+	if (rc < 0)
+		log_write(TG_LOG_ERROR, "the statistics segment does not fit the configuration",
+			  NULL);
+	if (rc < 0 || fd < 0)
+		return rc;
+	k->admin_fd = -1;
+	return admin_server_start(k->loop, fd, &k->source, &k->admin);
 }
 
 static int
@@ -216,6 +236,8 @@ start_parts(struct keeper *k)
 		return -TG_ENOMEM;
 	if (k->conf->log.access != TG_ACCESS_OFF)
 		rc = access_log_start(k->conf, k->segment, fd, &k->access_log);
+	if (rc == 0)
+		rc = start_admin(k);
 	if (rc == 0)
 		rc = watch_start_level(k->loop, &k->channel_watch, k->channel, on_channel);
 	return rc;
@@ -257,6 +279,8 @@ keeper_fini(struct keeper *k)
 			  NULL);
 		_exit(EXIT_SUCCESS);
 	}
+	admin_server_stop(k->admin);
+	source_fini(&k->source);
 	names_free(k->names);
 	health_free(k->health);
 	orders_free(k->orders);

@@ -1,0 +1,129 @@
+#include "admin/output.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define FIRST_BYTES 4096u
+
+void
+output_init(struct output *o, size_t max)
+{
+	*o = (struct output){.max = max};
+}
+
+void
+output_fini(struct output *o)
+{
+	free(o->bytes);
+	o->bytes = NULL;
+	o->n = 0;
+	o->cap = 0;
+}
+
+/* Room for `n` more bytes. */
+static bool
+make_room(struct output *o, size_t n)
+{
+	size_t cap = o->cap > 0 ? o->cap : FIRST_BYTES;
+	char *bytes;
+
+	if (o->is_full || n > o->max - o->n) {
+		o->is_full = true;
+		return false;
+	}
+	if (n <= o->cap - o->n)
+		return true;
+	while (cap < o->n + n)
+		cap *= 2;
+	bytes = realloc(o->bytes, cap);
+	if (bytes == NULL) {
+		o->is_full = true;
+		return false;
+	}
+	o->bytes = bytes;
+	o->cap = cap;
+	return true;
+}
+
+void
+output_add(struct output *o, const char *s, size_t n)
+{
+	if (n == 0 || !make_room(o, n))
+		return;
+	memcpy(o->bytes + o->n, s, n);
+	o->n += n;
+}
+
+void
+output_text(struct output *o, const char *s)
+{
+	output_add(o, s, strlen(s));
+}
+
+void
+output_number(struct output *o, uint64_t value)
+{
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	output_add(o, digits + i, sizeof(digits) - i);
+}
+
+void
+output_format(struct output *o, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(line))
+		o->is_full = true;
+	else
+		output_add(o, line, (size_t)n);
+}
+
+void
+output_json(struct output *o, const char *s)
+{
+	size_t n = strlen(s);
+
+	output_text(o, "\"");
+	if (make_room(o, 6 * n))
+		o->n += log_json_escape(o->bytes + o->n, 6 * n, s, n);
+	output_text(o, "\"");
+}
+
+void
+output_csv(struct output *o, const char *s)
+{
+	if (strpbrk(s, ",\"\r\n") == NULL) {
+		output_text(o, s);
+		return;
+	}
+	output_text(o, "\"");
+	for (; *s != '\0'; s++) {
+		if (*s == '"')
+			output_text(o, "\"");
+		output_add(o, *s == '\n' || *s == '\r' ? " " : s, 1);
+	}
+	output_text(o, "\"");
+}
+
+void
+output_cut(struct output *o, size_t n)
+{
+	if (n < o->n)
+		o->n = n;
+	o->is_full = false;
+}

@@ -1,0 +1,38 @@
+/*
+ * admin/output.h: the answer to a command, being written. Bounded: what does
+ * not fit voids the whole answer, never a part of it.
+ */
+#ifndef TG_ADMIN_OUTPUT_H
+#define TG_ADMIN_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Storage is the caller's; output_init() to output_fini(). */
+struct output {
+	char *bytes; /* not terminated */
+	size_t n;
+	size_t cap;
+	size_t max;
+	bool is_full; /* something did not fit or there was no memory */
+};
+
+void output_init(struct output *o, size_t max);
+void output_fini(struct output *o);
+
+void output_add(struct output *o, const char *s, size_t n);
+void output_text(struct output *o, const char *s);
+void output_number(struct output *o, uint64_t value);
+/* Lines of bounded length: 1024 bytes. */
+void output_format(struct output *o, const char *fmt, ...) TG_PRINTF(2, 3);
+/* With quotes and escapes. */
+void output_json(struct output *o, const char *s);
+/* One field of a CSV line: in quotes when it must be. */
+void output_csv(struct output *o, const char *s);
+/* Takes back everything from `n` on, and that it did not fit. */
+void output_cut(struct output *o, size_t n);
+
+#endif

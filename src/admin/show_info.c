@@ -1,0 +1,158 @@
+/* admin/show_info.c: the process as a whole, by the names HAProxy uses. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "admin/command.h"
+#include "observe/counters.h"
+
+struct info {
+	struct output *out;
+	bool json;
+	bool has_some;
+};
+
+static void
+key(struct info *i, const char *name)
+{
+	if (i->json) {
+		output_text(i->out, i->has_some ? "," : "{");
+		output_json(i->out, name);
+		output_text(i->out, ":");
+	} else {
+		output_text(i->out, name);
+		output_text(i->out, ": ");
+	}
+	i->has_some = true;
+}
+
+static void
+text(struct info *i, const char *name, const char *value)
+{
+	key(i, name);
+	if (i->json) {
+		output_json(i->out, value);
+		return;
+	}
+	output_text(i->out, value);
+	output_text(i->out, "\n");
+}
+
+static void
+number(struct info *i, const char *name, uint64_t value)
+{
+	key(i, name);
+	output_number(i->out, value);
+	if (!i->json)
+		output_text(i->out, "\n");
+}
+
+static void
+show_process(struct info *i, const struct admin_source *s)
+{
+	uint64_t up_s = mono_diff_us(s->now, segment_started(s->segment)) / 1000000;
+	struct rlimit limit = {.rlim_cur = 0};
+	char uptime[64];
+	char host[256];
+
+	snprintf(uptime, sizeof(uptime), "%" PRIu64 "d %" PRIu64 "h%02" PRIu64 "m%02" PRIu64 "s",
+		 up_s / 86400, up_s / 3600 % 24, up_s / 60 % 60, up_s % 60);
+	if (gethostname(host, sizeof(host)) != 0)
+		snprintf(host, sizeof(host), "?");
+	host[sizeof(host) - 1] = '\0';
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		limit.rlim_cur = 0;
+	text(i, "Name", PACKAGE_NAME);
+	text(i, "Version", PACKAGE_VERSION);
+	number(i, "Nbthread", s->conf->workers);
+	number(i, "Nbproc", 1);
+	number(i, "Process_num", 1);
+	number(i, "Pid", (uint64_t)getppid());
+	text(i, "Uptime", uptime);
+	number(i, "Uptime_sec", up_s);
+	number(i, "Start_time_sec", wall_read().us / 1000000 - up_s);
+	number(i, "Ulimit-n", limit.rlim_cur);
+	number(i, "Maxconn", s->conf->max_connections);
+	text(i, "node", host);
+}
+
+static uint64_t
+sum_listeners(const struct admin_source *s, unsigned counter)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->conf->n_listeners; i++)
+		sum += segment_sum(s->segment, source_listener_slot(s, i), counter);
+	return sum;
+}
+
+static uint64_t
+sum_rates(const struct admin_source *s, enum slot_rate_kind kind)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->conf->n_listeners; i++)
+		sum += s->rates[source_listener_slot(s, i)].per_s[kind];
+	return sum;
+}
+
+static void
+show_traffic(struct info *i, const struct admin_source *s)
+{
+	uint64_t dropped = 0;
+
+	for (unsigned w = 0; w < segment_workers(s->segment); w++)
+		dropped += ring_dropped(segment_ring(s->segment, w));
+	number(i, "CurrConns", source_in_flight(s, 0));
+	number(i, "CumConns", sum_listeners(s, TG_L_CONNECTIONS));
+	number(i, "CumReq", sum_listeners(s, TG_L_STREAMS));
+	number(i, "ConnRate", sum_rates(s, TG_RATE_CONNECTIONS));
+	number(i, "ReqRate", sum_rates(s, TG_RATE_STREAMS));
+	number(i, "TotalBytesOut", sum_listeners(s, TG_L_BYTES_OUT));
+	number(i, "DroppedLogs", dropped);
+}
+
+static void
+show_objects(struct info *i, const struct admin_source *s)
+{
+	uint64_t backends = 0;
+	uint64_t up = 0;
+
+	for (size_t k = 0; k < s->conf->n_services; k++) {
+		for (size_t j = 0; j < s->conf->services[k].n_backends; j++) {
+			const struct health_status *h =
+				health_status(s->health, (unsigned)k, (unsigned)j);
+
+			backends++;
+			up += h->verdict.state == TG_HEALTH_UP;
+		}
+	}
+	number(i, "Listeners", s->conf->n_listeners);
+	number(i, "Services", s->conf->n_services);
+	number(i, "Backends", backends);
+	number(i, "Backends_up", up);
+}
+
+static void
+run(const struct command *c, const struct admin_source *s, struct output *out, size_t n,
+    const char *const *arguments)
+{
+	struct info i = {.out = out};
+
+	if (!command_wants_json(c, out, n, arguments, &i.json))
+		return;
+	show_process(&i, s);
+	show_traffic(&i, s);
+	show_objects(&i, s);
+	if (i.json)
+		output_text(out, "}\n");
+}
+
+const struct command command_show_info = {
+	.name = "show info",
+	.usage = "[json]",
+	.help = "the process as a whole",
+	.run = run,
+};

@@ -1,0 +1,61 @@
+/*
+ * admin/source.h: what the commands look at. Nothing here touches a worker.
+ */
+#ifndef TG_ADMIN_SOURCE_H
+#define TG_ADMIN_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "health/health.h"
+#include "ipc/segment.h"
+
+/* How fast one slot's counter grows, and its gauge's highest value seen. */
+struct slot_rate {
+	uint64_t before[2]; /* the counters at the last sample */
+	uint64_t per_s[2];  /* over the last interval */
+	uint64_t max_per_s[2];
+	uint64_t gauge_max;
+};
+
+/* Which of the two counters of a slot: listeners have connections and requests, others streams. */
+enum slot_rate_kind {
+	TG_RATE_STREAMS = 0,
+	TG_RATE_CONNECTIONS = 1,
+};
+
+/* Storage is the caller's; source_init() to source_fini(). */
+struct admin_source {
+	const struct conf *conf;
+	struct segment *segment;
+	const struct health *health;
+	uint32_t *backend_slots; /* by service: slot of its first backend */
+	struct slot_rate *rates; /* by slot */
+	uint32_t n_slots;	 /* in use */
+	struct mono sampled;
+	struct mono now; /* set before each command runs */
+};
+
+/* What is passed must outlive it. -TG_ENOMEM, or -TG_EPROTO when the segment is not one of `conf`. */
+TG_MUST_CHECK int source_init(struct admin_source *s, const struct conf *conf,
+			      struct segment *segment, const struct health *health,
+			      struct mono now);
+void source_fini(struct admin_source *s);
+/* About once a second. */
+void source_sample(struct admin_source *s, struct mono now);
+
+/* Slots, in the order of proc/slots.h. */
+uint32_t source_listener_slot(const struct admin_source *s, size_t listener);
+uint32_t source_service_slot(const struct admin_source *s, size_t service);
+uint32_t source_backend_slot(const struct admin_source *s, size_t service, size_t backend);
+
+/* Streams of a backend, connections of a listener or (slot 0) of all: under way now. */
+uint64_t source_in_flight(const struct admin_source *s, uint32_t slot);
+/* Streams on all backends of a service. */
+uint64_t source_service_in_flight(const struct admin_source *s, size_t service);
+/* The most a sample has seen at once. */
+uint64_t source_in_flight_max(const struct admin_source *s, uint32_t slot);
+
+#endif

@@ -1,0 +1,339 @@
+#include "admin/stat.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "balance/balance.h"
+#include "observe/counters.h"
+
+/* Values of the column `type`. */
+enum row_type {
+	ROW_FRONTEND = 0,
+	ROW_BACKEND = 1,
+	ROW_SERVER = 2,
+};
+
+#define FIRST_IID 2u /* HAProxy keeps 1 for itself */
+
+const char *
+stat_column_str(enum stat_column column)
+{
+	static const char *const names[TG_STAT_COUNT] = {
+#define COLUMN_NAME(id, name) [TG_STAT_##id] = name,
+		TG_STAT_COLUMNS(COLUMN_NAME)
+#undef COLUMN_NAME
+	};
+
+	return names[column];
+}
+
+static void
+set_number(struct stat_row *r, enum stat_column column, uint64_t value)
+{
+	r->cells[column] = (struct stat_cell){.kind = TG_CELL_NUMBER, .number = value};
+}
+
+static void
+set_text(struct stat_row *r, enum stat_column column, const char *text)
+{
+	r->cells[column] = (struct stat_cell){.kind = TG_CELL_TEXT, .text = text};
+}
+
+/* Which counter of a slot goes where. */
+struct counted {
+	enum stat_column column;
+	unsigned counter;
+};
+
+static void
+set_counted(struct stat_row *r, const struct admin_source *s, uint32_t slot,
+	    const struct counted *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		set_number(r, list[i].column, segment_sum(s->segment, slot, list[i].counter));
+}
+
+#define SET_COUNTED(r, s, slot, list) \
+	set_counted(r, s, slot, list, sizeof(list) / sizeof((list)[0]))
+
+static void
+begin_row(struct stat_row *r, const char *proxy, const char *server, enum row_type type, size_t iid,
+	  size_t sid)
+{
+	memset(r, 0, sizeof(*r));
+	set_text(r, TG_STAT_PXNAME, proxy);
+	set_text(r, TG_STAT_SVNAME, server);
+	set_number(r, TG_STAT_PID, 1);
+	set_number(r, TG_STAT_IID, iid);
+	set_number(r, TG_STAT_SID, sid);
+	set_number(r, TG_STAT_TYPE, type);
+	set_text(r, TG_STAT_SEPARATOR, "-");
+}
+
+static void
+set_rate(struct stat_row *r, const struct slot_rate *rate, enum slot_rate_kind kind,
+	 enum stat_column now, enum stat_column max)
+{
+	set_number(r, now, rate->per_s[kind]);
+	set_number(r, max, rate->max_per_s[kind]);
+}
+
+static const char *
+mode_word(const struct admin_source *s, size_t service)
+{
+	const struct conf_service *wanted = &s->conf->services[service];
+
+	for (size_t i = 0; i < s->conf->n_listeners; i++) {
+		const struct conf_listener *l = &s->conf->listeners[i];
+
+		if (l->mode == TG_MODE_TCP && l->service == wanted)
+			return "tcp";
+	}
+	return "http";
+}
+
+void
+stat_listener(const struct admin_source *s, size_t listener, struct stat_row *ret)
+{
+	static const struct counted counted[] = {
+		{TG_STAT_STOT, TG_L_CONNECTIONS},    {TG_STAT_CONN_TOT, TG_L_CONNECTIONS},
+		{TG_STAT_BIN, TG_L_BYTES_IN},	     {TG_STAT_BOUT, TG_L_BYTES_OUT},
+		{TG_STAT_EREQ, TG_L_BAD_REQUESTS},   {TG_STAT_REQ_TOT, TG_L_STREAMS},
+		{TG_STAT_HRSP_1XX, TG_L_STATUS_1XX}, {TG_STAT_HRSP_2XX, TG_L_STATUS_2XX},
+		{TG_STAT_HRSP_3XX, TG_L_STATUS_3XX}, {TG_STAT_HRSP_4XX, TG_L_STATUS_4XX},
+		{TG_STAT_HRSP_5XX, TG_L_STATUS_5XX}, {TG_STAT_DCON, TG_L_REFUSED},
+	};
+	const struct conf_listener *conf = &s->conf->listeners[listener];
+	uint32_t slot = source_listener_slot(s, listener);
+	const struct slot_rate *rate = &s->rates[slot];
+	unsigned limit = conf->max_connections;
+
+	if (limit == 0)
+		limit = s->conf->max_connections;
+	begin_row(ret, conf->name, "FRONTEND", ROW_FRONTEND, FIRST_IID + listener, 0);
+	SET_COUNTED(ret, s, slot, counted);
+	set_number(ret, TG_STAT_SCUR, source_in_flight(s, slot));
+	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
+	if (limit != 0)
+		set_number(ret, TG_STAT_SLIM, limit);
+	set_number(ret, TG_STAT_DREQ, 0);
+	set_number(ret, TG_STAT_DRESP, 0);
+	set_number(ret, TG_STAT_HRSP_OTHER, 0);
+	set_number(ret, TG_STAT_RATE_LIM, 0);
+	set_rate(ret, rate, TG_RATE_CONNECTIONS, TG_STAT_RATE, TG_STAT_RATE_MAX);
+	set_rate(ret, rate, TG_RATE_CONNECTIONS, TG_STAT_CONN_RATE, TG_STAT_CONN_RATE_MAX);
+	set_rate(ret, rate, TG_RATE_STREAMS, TG_STAT_REQ_RATE, TG_STAT_REQ_RATE_MAX);
+	set_text(ret, TG_STAT_STATUS, "OPEN");
+	set_text(ret, TG_STAT_MODE, conf->mode == TG_MODE_TCP ? "tcp" : "http");
+	set_text(ret, TG_STAT_ADDR, conf->bind_text);
+}
+
+/* "UP", "UP 2/3" after one failure of three, "DOWN", "DOWN 1/2" after one pass of two. */
+static void
+format_status(const struct conf_health_check *conf, const struct verdict *v, char *buf, size_t size)
+{
+	switch (v->state) {
+	case TG_HEALTH_UP:
+		if (conf->type == TG_HEALTH_NONE)
+			snprintf(buf, size, "no check");
+		else if (v->run > 0)
+			snprintf(buf, size, "UP %u/%u", conf->fall - v->run, conf->fall);
+		else
+			snprintf(buf, size, "UP");
+		break;
+	case TG_HEALTH_DOWN:
+		if (v->run > 0)
+			snprintf(buf, size, "DOWN %u/%u", v->run, conf->rise);
+		else
+			snprintf(buf, size, "DOWN");
+		break;
+	case TG_HEALTH_CHECKING:
+	case TG_BACKEND_HEALTH_COUNT:
+		snprintf(buf, size, "DOWN");
+		break;
+	}
+}
+
+static void
+set_health(struct stat_row *r, const struct admin_source *s, const struct conf_health_check *conf,
+	   const struct health_status *h)
+{
+	format_status(conf, &h->verdict, r->status, sizeof(r->status));
+	set_text(r, TG_STAT_STATUS, r->status);
+	set_number(r, TG_STAT_LASTCHG, mono_diff_us(s->now, h->verdict.since) / 1000000);
+	set_text(r, TG_STAT_LAST_CHK, h->last.text);
+	set_text(r, TG_STAT_CHECK_STATUS, check_result_str(h->last.result));
+	set_text(r, TG_STAT_CHECK_DESC, check_result_help(h->last.result));
+	if (h->has_addr)
+		set_text(r, TG_STAT_ADDR, addr_format(&h->addr, r->addr, sizeof(r->addr)));
+	if (conf->type == TG_HEALTH_NONE)
+		return;
+	set_number(r, TG_STAT_CHKFAIL, h->failures);
+	set_number(r, TG_STAT_CHKDOWN, h->verdict.downs);
+	set_number(r, TG_STAT_DOWNTIME, verdict_down_us(&h->verdict, s->now) / 1000000);
+	set_number(r, TG_STAT_CHECK_RISE, conf->rise);
+	set_number(r, TG_STAT_CHECK_FALL, conf->fall);
+	set_number(r, TG_STAT_CHECK_HEALTH,
+		   h->verdict.state == TG_HEALTH_UP ? conf->rise + conf->fall - 1 - h->verdict.run
+						    : h->verdict.run);
+	if (mono_is_set(h->last_end))
+		set_number(r, TG_STAT_CHECK_DURATION, h->last_us / 1000);
+	if (h->last.status != 0)
+		set_number(r, TG_STAT_CHECK_CODE, h->last.status);
+}
+
+/* Mean milliseconds of a sum in microseconds. */
+static void
+set_mean(struct stat_row *r, const struct admin_source *s, uint32_t slot, enum stat_column column,
+	 unsigned sum_counter, unsigned streams_counter)
+{
+	uint64_t streams = segment_sum(s->segment, slot, streams_counter);
+	uint64_t sum_us = segment_sum(s->segment, slot, sum_counter);
+
+	set_number(r, column, streams > 0 ? sum_us / streams / 1000 : 0);
+}
+
+void
+stat_backend(const struct admin_source *s, size_t service, size_t backend, struct stat_row *ret)
+{
+	static const struct counted counted[] = {
+		{TG_STAT_STOT, TG_B_STREAMS},	     {TG_STAT_LBTOT, TG_B_STREAMS},
+		{TG_STAT_BIN, TG_B_BYTES_IN},	     {TG_STAT_BOUT, TG_B_BYTES_OUT},
+		{TG_STAT_ECON, TG_B_CONNECT_ERRORS}, {TG_STAT_ERESP, TG_B_ANSWER_ERRORS},
+		{TG_STAT_WRETR, TG_B_RETRIES},	     {TG_STAT_CONNECT, TG_B_CONNECTS},
+		{TG_STAT_HRSP_1XX, TG_B_STATUS_1XX}, {TG_STAT_HRSP_2XX, TG_B_STATUS_2XX},
+		{TG_STAT_HRSP_3XX, TG_B_STATUS_3XX}, {TG_STAT_HRSP_4XX, TG_B_STATUS_4XX},
+		{TG_STAT_HRSP_5XX, TG_B_STATUS_5XX}, {TG_STAT_REUSE, TG_B_REUSES},
+	};
+	const struct conf_service *group = &s->conf->services[service];
+	const struct conf_backend *conf = &group->backends[backend];
+	uint32_t slot = source_backend_slot(s, service, backend);
+
+	begin_row(ret, group->name, conf->name, ROW_SERVER,
+		  FIRST_IID + s->conf->n_listeners + service, backend + 1);
+	SET_COUNTED(ret, s, slot, counted);
+	set_health(ret, s, &group->health,
+		   health_status(s->health, (unsigned)service, (unsigned)backend));
+	set_number(ret, TG_STAT_QCUR, 0);
+	set_number(ret, TG_STAT_QMAX, 0);
+	set_number(ret, TG_STAT_SCUR, source_in_flight(s, slot));
+	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
+	set_number(ret, TG_STAT_DRESP, 0);
+	set_number(ret, TG_STAT_WREDIS, 0);
+	set_number(ret, TG_STAT_HRSP_OTHER, 0);
+	set_number(ret, TG_STAT_WEIGHT, conf->weight);
+	set_number(ret, TG_STAT_UWEIGHT, conf->weight);
+	set_number(ret, TG_STAT_ACT, conf->backup ? 0 : 1);
+	set_number(ret, TG_STAT_BCK, conf->backup ? 1 : 0);
+	set_number(ret, TG_STAT_USED_CONN_CUR, source_in_flight(s, slot));
+	set_rate(ret, &s->rates[slot], TG_RATE_STREAMS, TG_STAT_RATE, TG_STAT_RATE_MAX);
+	set_mean(ret, s, slot, TG_STAT_CTIME, TG_B_TIME_CONNECT_US, TG_B_CONNECTS);
+	set_mean(ret, s, slot, TG_STAT_RTIME, TG_B_TIME_RESPONSE_US, TG_B_STREAMS);
+	set_mean(ret, s, slot, TG_STAT_TTIME, TG_B_TIME_TOTAL_US, TG_B_STREAMS);
+	set_text(ret, TG_STAT_MODE, mode_word(s, service));
+}
+
+/* What a service is made of, by the health of its backends. */
+struct members {
+	unsigned active; /* up, no backup */
+	unsigned backup; /* up */
+	uint64_t weight; /* of those that are up */
+	uint64_t connect_errors;
+	uint64_t answer_errors;
+	uint64_t check_failures;
+	uint64_t connects;
+	uint64_t reuses;
+};
+
+static void
+count_member(const struct admin_source *s, size_t service, size_t backend, struct members *m)
+{
+	const struct conf_backend *conf = &s->conf->services[service].backends[backend];
+	const struct health_status *h =
+		health_status(s->health, (unsigned)service, (unsigned)backend);
+	uint32_t slot = source_backend_slot(s, service, backend);
+
+	m->connect_errors += segment_sum(s->segment, slot, TG_B_CONNECT_ERRORS);
+	m->answer_errors += segment_sum(s->segment, slot, TG_B_ANSWER_ERRORS);
+	m->connects += segment_sum(s->segment, slot, TG_B_CONNECTS);
+	m->reuses += segment_sum(s->segment, slot, TG_B_REUSES);
+	m->check_failures += h->failures;
+	if (h->verdict.state != TG_HEALTH_UP)
+		return;
+	if (conf->backup)
+		m->backup++;
+	else
+		m->active++;
+	m->weight += conf->weight;
+}
+
+static void
+set_members(struct stat_row *r, const struct admin_source *s, size_t service)
+{
+	struct members m = {.active = 0};
+
+	for (size_t i = 0; i < s->conf->services[service].n_backends; i++)
+		count_member(s, service, i, &m);
+	set_number(r, TG_STAT_ACT, m.active);
+	set_number(r, TG_STAT_BCK, m.backup);
+	set_number(r, TG_STAT_WEIGHT, m.weight);
+	set_number(r, TG_STAT_UWEIGHT, m.weight);
+	set_number(r, TG_STAT_ECON, m.connect_errors);
+	set_number(r, TG_STAT_ERESP, m.answer_errors);
+	set_number(r, TG_STAT_CHKFAIL, m.check_failures);
+	set_number(r, TG_STAT_CONNECT, m.connects);
+	set_number(r, TG_STAT_REUSE, m.reuses);
+	set_text(r, TG_STAT_STATUS, m.active + m.backup > 0 ? "UP" : "DOWN");
+}
+
+/* End reasons the client or the backend is to blame for. */
+static void
+set_aborts(struct stat_row *r, const struct admin_source *s, uint32_t slot)
+{
+	static const enum end_reason client[] = {TG_END_CLIENT_ABORT, TG_END_CLIENT_TIMEOUT};
+	static const enum end_reason backend[] = {TG_END_BACK_ABORT, TG_END_ANSWER_CUT};
+	uint64_t n_client = 0;
+	uint64_t n_backend = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		n_client += segment_sum(s->segment, slot, TG_SERVICE_END(client[i]));
+		n_backend += segment_sum(s->segment, slot, TG_SERVICE_END(backend[i]));
+	}
+	set_number(r, TG_STAT_CLI_ABRT, n_client);
+	set_number(r, TG_STAT_SRV_ABRT, n_backend);
+}
+
+void
+stat_service(const struct admin_source *s, size_t service, struct stat_row *ret)
+{
+	static const struct counted counted[] = {
+		{TG_STAT_STOT, TG_S_STREAMS},	     {TG_STAT_LBTOT, TG_S_STREAMS},
+		{TG_STAT_REQ_TOT, TG_S_STREAMS},     {TG_STAT_BIN, TG_S_BYTES_IN},
+		{TG_STAT_BOUT, TG_S_BYTES_OUT},	     {TG_STAT_WRETR, TG_S_RETRIES},
+		{TG_STAT_HRSP_1XX, TG_S_STATUS_1XX}, {TG_STAT_HRSP_2XX, TG_S_STATUS_2XX},
+		{TG_STAT_HRSP_3XX, TG_S_STATUS_3XX}, {TG_STAT_HRSP_4XX, TG_S_STATUS_4XX},
+		{TG_STAT_HRSP_5XX, TG_S_STATUS_5XX},
+	};
+	const struct conf_service *conf = &s->conf->services[service];
+	uint32_t slot = source_service_slot(s, service);
+
+	begin_row(ret, conf->name, "BACKEND", ROW_BACKEND,
+		  FIRST_IID + s->conf->n_listeners + service, 0);
+	SET_COUNTED(ret, s, slot, counted);
+	set_members(ret, s, service);
+	set_aborts(ret, s, slot);
+	set_number(ret, TG_STAT_QCUR, 0);
+	set_number(ret, TG_STAT_QMAX, 0);
+	set_number(ret, TG_STAT_SCUR, source_service_in_flight(s, service));
+	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
+	set_number(ret, TG_STAT_DREQ, 0);
+	set_number(ret, TG_STAT_DRESP, 0);
+	set_number(ret, TG_STAT_WREDIS, 0);
+	set_number(ret, TG_STAT_HRSP_OTHER, 0);
+	set_rate(ret, &s->rates[slot], TG_RATE_STREAMS, TG_STAT_RATE, TG_STAT_RATE_MAX);
+	set_mean(ret, s, slot, TG_STAT_CTIME, TG_S_TIME_CONNECT_US, TG_S_STREAMS);
+	set_mean(ret, s, slot, TG_STAT_RTIME, TG_S_TIME_RESPONSE_US, TG_S_STREAMS);
+	set_mean(ret, s, slot, TG_STAT_TTIME, TG_S_TIME_TOTAL_US, TG_S_STREAMS);
+	set_text(ret, TG_STAT_MODE, mode_word(s, service));
+	set_text(ret, TG_STAT_ALGO, balance_find(conf->balance)->name);
+}
