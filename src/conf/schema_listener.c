@@ -126,8 +126,8 @@ static const struct conf_field timeout_fields[] = {
 		.min = 1,
 		.max = DAY,
 		ONLY_HTTP,
-		.help = "For the request body; a body that trickles is closed as one that stands "
-			"still.",
+		.help = "For the request body, and 2 ms more for each of its bytes: one that trickles "
+			"at less than 500 bytes a second is closed; one that stands still, after idle.",
 	},
 	{
 		.key = "keep_alive",
@@ -299,8 +299,8 @@ static const struct conf_field listener_fields[] = {
 		.max = 1024,
 		.preset_note = "none",
 		ONLY_HTTP,
-		.help = "Peers whose Forwarded and X-Forwarded fields and X-Request-Id are "
-			"believed: \\(dq10.0.0.0/8\\(dq, \\(dq::1\\(dq.",
+		.help = "Peers whose Forwarded and X-Forwarded fields are believed: "
+			"\\(dq10.0.0.0/8\\(dq, \\(dq::1\\(dq.",
 	},
 	{
 		/* offset 0: the rows look at the mode beside them */
