@@ -1,0 +1,50 @@
+"""tests/bench/run: every scenario works, and the calls a request costs are as designed.
+
+Nothing here is timed: figures of a machine that runs tests mean nothing.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from harness import settings
+
+RUN = settings.TOP / "tests" / "bench" / "run"
+
+
+def bench(tmp_path, *arguments):
+    found = tmp_path / "bench.json"
+    command = ["/usr/bin/python3", str(RUN), "--binary", settings.program("tidegate"),
+               "--json", str(found), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False,
+                           timeout=15 * settings.TIMEOUT)
+    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+    return json.loads(found.read_text())
+
+
+def installed(name):
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def test_every_scenario_completes_without_errors(tmp_path):
+    found = bench(tmp_path, "--smoke")
+    expected = {"tidegate", "floor"} | {name for name in ("haproxy", "nginx") if installed(name)}
+    assert len(found["runs"]) == 8
+    for scenario, proxies in found["runs"].items():
+        # Debian's nginx relays TCP only with a module of its own.
+        without = {"nginx"} if scenario.startswith("tcp-") else set()
+        assert set(proxies) >= expected - without, scenario
+        for runs in proxies.values():
+            assert all(run["errors"] == 0 for run in runs), (scenario, proxies)
+
+
+@pytest.mark.skipif(not installed("strace"), reason="strace is not installed")
+@pytest.mark.parametrize("scenario", ["http-64", "tcp-rr"])
+def test_request_costs_four_io_calls(tmp_path, scenario):
+    found = bench(tmp_path, "--only", scenario, "--proxies", "tidegate", "--rounds", "0")
+    calls = found["calls"][scenario]["tidegate"]
+    assert 3.9 <= calls["io"] <= 4.1, calls
+    assert calls["calls"].keys() == {"recvfrom", "sendto"}, calls
