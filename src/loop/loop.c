@@ -27,7 +27,7 @@ struct loop {
 	struct timer_list wheel[WHEEL_SLOTS];
 	struct deferred_list deferred;
 	struct watch_list again;
-	unsigned n_again;
+	struct watch again_end; /* who asks behind it waits for the next turn */
 	int wake_fd;
 	struct watch wake;
 	struct {
@@ -280,7 +280,6 @@ static void
 again_remove(struct loop *loop, struct watch *w)
 {
 	w->is_again = false;
-	loop->n_again--;
 	TAILQ_REMOVE(&loop->again, w, again);
 }
 
@@ -301,21 +300,20 @@ watch_again(struct loop *loop, struct watch *w)
 	if (w->is_again || w->cb == NULL)
 		return;
 	w->is_again = true;
-	loop->n_again++;
 	TAILQ_INSERT_TAIL(&loop->again, w, again);
 }
 
-/* As many as asked before this turn; who asks again waits for the next. */
-static void
-serve_again(struct loop *loop)
+/* All who asked before this turn. */
+static void serve_again(struct loop *loop)
 {
-	unsigned n = loop->n_again;
 	struct watch *w;
 
-	while (n-- > 0 && (w = TAILQ_FIRST(&loop->again)) != NULL) {
+	TAILQ_INSERT_TAIL(&loop->again, &loop->again_end, again);
+	while ((w = TAILQ_FIRST(&loop->again)) != &loop->again_end) {
 		again_remove(loop, w);
 		w->cb(w, 0);
 	}
+	TAILQ_REMOVE(&loop->again, &loop->again_end, again);
 }
 
 /* signals */
