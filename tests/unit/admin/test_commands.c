@@ -1,0 +1,272 @@
+/* Lines and their answers, framing and failures. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "admin/command.h"
+#include "fake/control.h"
+#include "observe/counters.h"
+
+struct fixture {
+	struct control control;
+	struct admin_source source;
+	char *answer;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return -1;
+	*state = f;
+	control_init(&f->control, "");
+	return source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
+			   mono_read());
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	free(f->answer);
+	source_fini(&f->source);
+	control_fini(&f->control);
+	free(f);
+	return 0;
+}
+
+static const char *
+ask_bounded(struct fixture *f, const char *line, size_t max)
+{
+	struct output out;
+	char *copy = strdup(line);
+
+	assert_non_null(copy);
+	output_init(&out, max);
+	command_run_line(&f->source, copy, &out);
+	free(copy);
+	free(f->answer);
+	f->answer = strndup(out.bytes != NULL ? out.bytes : "", out.n);
+	assert_non_null(f->answer);
+	output_fini(&out);
+	return f->answer;
+}
+
+static const char *
+ask(struct fixture *f, const char *line)
+{
+	return ask_bounded(f, line, (size_t)1 << 20);
+}
+
+/* Ends with one empty line and has none inside. */
+static void
+assert_one_answer(const char *answer)
+{
+	const char *end = strstr(answer, "\n\n");
+
+	assert_non_null(end);
+	assert_string_equal(end, "\n\n");
+}
+
+static void
+help_lists_every_command(void **state)
+{
+	struct fixture *f = *state;
+	const char *answer = ask(f, "help");
+
+	assert_one_answer(answer);
+	for (size_t i = 0; commands[i] != NULL; i++) {
+		assert_non_null(strstr(answer, commands[i]->name));
+		assert_non_null(strstr(answer, commands[i]->help));
+	}
+}
+
+static void
+table_is_sorted_and_complete(void **state)
+{
+	(void)state;
+	for (size_t i = 0; commands[i] != NULL; i++) {
+		assert_non_null(commands[i]->usage);
+		assert_non_null(commands[i]->help);
+		assert_non_null(commands[i]->run);
+		if (i > 0)
+			assert_true(strcmp(commands[i - 1]->name, commands[i]->name) < 0);
+	}
+}
+
+static void
+unknown_commands_point_to_help(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const lines[] = {"bogus",	 "show",      "show bogus", "sho stat",
+					    "showstat", "show stats", "HELP"};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_string_equal(ask(f, lines[i]), "error unknown-command: no such command; "
+						      "\"help\" lists them\n\n");
+}
+
+static void
+wrong_arguments_tell_the_usage(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(ask(f, "show stat xml"), "error usage: show stat [json]\n\n");
+	assert_string_equal(ask(f, "show info json x"), "error usage: show info [json]\n\n");
+	assert_string_equal(ask(f, "help me"), "error usage: help\n\n");
+}
+
+static void
+white_space_does_not_matter(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_non_null(strstr(ask(f, "  show \t info  json \r"), "{\"Name\":\"tidegate\""));
+	assert_string_equal(ask(f, ""), "");
+	assert_string_equal(ask(f, " ; ;\r"), "");
+}
+
+static void
+every_command_of_a_line_is_answered(void **state)
+{
+	struct fixture *f = *state;
+	const char *answer = ask(f, "bogus;show info;bogus");
+	const char *failure = "error unknown-command: no such command; \"help\" lists them\n\n";
+	size_t n = strlen(failure);
+
+	assert_memory_equal(answer, failure, n);
+	assert_memory_equal(answer + n, "Name: tidegate\n", 15);
+	assert_string_equal(answer + strlen(answer) - n, failure);
+}
+
+static void
+too_many_words_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_non_null(strstr(ask(f, "a a a a a a a a a a a a a a a a a"), "error limit: "));
+	assert_one_answer(f->answer);
+}
+
+static void
+too_long_an_answer_is_a_failure_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(ask_bounded(f, "show stat", 300),
+			    "error limit: the answer is too long\n\n");
+	ask_bounded(f, "bogus;show stat", 400);
+	assert_non_null(strstr(f->answer, "error unknown-command: "));
+	assert_non_null(strstr(f->answer, "\n\nerror limit: the answer is too long\n\n"));
+	ask_bounded(f, "bogus;bogus;bogus;bogus;bogus", 200);
+	assert_non_null(strstr(f->answer, "error limit: the answers to one line are too long\n\n"));
+}
+
+/* The number behind "Name: ". */
+static unsigned long
+info(struct fixture *f, const char *name)
+{
+	char wanted[64];
+	const char *at;
+
+	snprintf(wanted, sizeof(wanted), "\n%s: ", name);
+	at = strstr(f->answer, wanted);
+	if (at == NULL)
+		fail_msg("no %s in %s", name, f->answer);
+	return strtoul(at + strlen(wanted), NULL, 10);
+}
+
+static void
+info_counts_what_there_is(void **state)
+{
+	struct fixture *f = *state;
+	struct segment_counters *c0 = segment_counters(f->control.segment, 0, 1);
+	struct segment_counters *c1 = segment_counters(f->control.segment, 1, 2);
+
+	counter_add(c0, TG_L_CONNECTIONS, 3);
+	counter_add(c1, TG_L_CONNECTIONS, 4);
+	counter_add(c0, TG_L_STREAMS, 50);
+	atomic_store(&segment_shared(f->control.segment, 0)->in_flight, 2);
+	f->source.now.us = segment_started(f->control.segment).us + 93784000000u;
+	ask(f, "show info");
+	assert_one_answer(f->answer);
+	assert_int_equal(info(f, "CumConns"), 7);
+	assert_int_equal(info(f, "CumReq"), 50);
+	assert_int_equal(info(f, "CurrConns"), 2);
+	assert_int_equal(info(f, "Nbthread"), CONTROL_WORKERS);
+	assert_int_equal(info(f, "Listeners"), 2);
+	assert_int_equal(info(f, "Services"), 2);
+	assert_int_equal(info(f, "Backends"), 3);
+	assert_int_equal(info(f, "Backends_up"), 0);
+	assert_int_equal(info(f, "Uptime_sec"), 93784);
+	assert_non_null(strstr(f->answer, "\nUptime: 1d 2h03m04s\n"));
+}
+
+static void
+rates_are_per_second_and_keep_their_maximum(void **state)
+{
+	struct fixture *f = *state;
+	struct segment_counters *c = segment_counters(f->control.segment, 0, 1);
+	struct mono now = f->source.sampled;
+
+	counter_add(c, TG_L_STREAMS, 1000);
+	now = mono_add_ms(now, 2000);
+	source_sample(&f->source, now);
+	ask(f, "show info");
+	assert_int_equal(info(f, "ReqRate"), 500);
+	now = mono_add_ms(now, 1000);
+	source_sample(&f->source, now);
+	ask(f, "show info");
+	assert_int_equal(info(f, "ReqRate"), 0);
+	assert_int_equal(f->source.rates[1].max_per_s[TG_RATE_STREAMS], 500);
+}
+
+static void
+a_segment_of_another_configuration_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct admin_source other;
+	struct segment *seg;
+
+	assert_int_equal(segment_create(1, 100, 65536, &seg, NULL), 0);
+	assert_int_equal(source_init(&other, f->control.conf, seg, f->control.health, mono_read()),
+			 -TG_EPROTO);
+	segment_close(seg);
+	assert_int_equal(segment_create(1, 2, 65536, &seg, NULL), 0);
+	assert_int_equal(source_init(&other, f->control.conf, seg, f->control.health, mono_read()),
+			 -TG_EPROTO);
+	segment_close(seg);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(help_lists_every_command),
+		cmocka_unit_test(table_is_sorted_and_complete),
+		CASE(unknown_commands_point_to_help),
+		CASE(wrong_arguments_tell_the_usage),
+		CASE(white_space_does_not_matter),
+		CASE(every_command_of_a_line_is_answered),
+		CASE(too_many_words_are_refused),
+		CASE(too_long_an_answer_is_a_failure_alone),
+		CASE(info_counts_what_there_is),
+		CASE(rates_are_per_second_and_keep_their_maximum),
+		CASE(a_segment_of_another_configuration_is_refused),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

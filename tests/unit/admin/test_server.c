@@ -1,0 +1,321 @@
+/* Clients of the control socket, good and bad. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "admin/server.h"
+#include "fake/control.h"
+
+struct fixture {
+	struct control control;
+	struct admin_source source;
+	struct admin_server *server;
+	struct sockaddr_un at;
+	char folder[32];
+	int client;
+	char answer[4 << 20];
+	size_t n;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	int fd;
+
+	if (f == NULL)
+		return -1;
+	*state = f;
+	f->client = -1;
+	control_init(&f->control, "");
+	if (source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
+			mono_read()) != 0)
+		return -1;
+	memcpy(f->folder, "/tmp/tg-admin-XXXXXX", 21);
+	if (mkdtemp(f->folder) == NULL)
+		return -1;
+	f->at.sun_family = AF_UNIX;
+	snprintf(f->at.sun_path, sizeof(f->at.sun_path), "%s/s", f->folder);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(fd, (struct sockaddr *)&f->at, sizeof(f->at)) != 0 || listen(fd, 128) != 0)
+		return -1;
+	return admin_server_start(f->control.loop, fd, &f->source, &f->server);
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	if (f->client >= 0)
+		close(f->client);
+	admin_server_stop(f->server);
+	source_fini(&f->source);
+	control_fini(&f->control);
+	unlink(f->at.sun_path);
+	rmdir(f->folder);
+	free(f);
+	return 0;
+}
+
+static int
+connect_one(const struct fixture *f)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&f->at, sizeof(f->at)), 0);
+	return fd;
+}
+
+static void
+say(struct fixture *f, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (f->client < 0)
+		f->client = connect_one(f);
+	assert_int_equal(send(f->client, text, n, MSG_NOSIGNAL), n);
+}
+
+/* Everything the server sent; true when it closed. */
+static bool
+is_closed(void *arg)
+{
+	struct fixture *f = arg;
+	ssize_t n;
+
+	do {
+		assert_true(f->n < sizeof(f->answer) - 1);
+		n = recv(f->client, f->answer + f->n, sizeof(f->answer) - 1 - f->n, 0);
+		if (n > 0)
+			f->n += (size_t)n;
+	} while (n > 0);
+	f->answer[f->n] = '\0';
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	assert_int_equal(n, 0);
+	return true;
+}
+
+static void
+run_to_close(struct fixture *f)
+{
+	assert_true(control_run(&f->control, is_closed, f));
+}
+
+static bool
+is_over(void *arg)
+{
+	unsigned *turns = arg;
+
+	return (*turns)-- == 0;
+}
+
+/* Some turns of the loop, in which something should not happen. */
+static void
+run_a_while(struct fixture *f)
+{
+	unsigned turns = 3;
+
+	assert_true(control_run(&f->control, is_over, &turns));
+}
+
+static void
+answers_one_line_and_closes(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "show info;show stat\n");
+	run_to_close(f);
+	assert_memory_equal(f->answer, "Name: tidegate\n", 15);
+	assert_non_null(strstr(f->answer, "\n\n# pxname,svname,"));
+	assert_string_equal(f->answer + f->n - 2, "\n\n");
+}
+
+static void
+a_line_may_come_in_pieces(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "he");
+	run_a_while(f);
+	assert_int_equal(f->n, 0);
+	say(f, "lp");
+	run_a_while(f);
+	say(f, "\n");
+	run_to_close(f);
+	assert_non_null(strstr(f->answer, "show stat"));
+}
+
+static void
+an_end_is_as_good_as_a_newline(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "help");
+	assert_int_equal(shutdown(f->client, SHUT_WR), 0);
+	run_to_close(f);
+	assert_non_null(strstr(f->answer, "show stat"));
+}
+
+static void
+half_closed_clients_get_their_answer(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "help\n");
+	assert_int_equal(shutdown(f->client, SHUT_WR), 0);
+	run_to_close(f);
+	assert_non_null(strstr(f->answer, "show stat"));
+}
+
+/* Closing with unread input would tell the client of an error instead of the end. */
+static void
+further_lines_are_read_and_ignored(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "help\nshow info\nshow stat\n");
+	run_to_close(f);
+	assert_non_null(strstr(f->answer, "show stat"));
+	assert_null(strstr(f->answer, "Name: "));
+}
+
+static void
+nothing_said_nothing_answered(void **state)
+{
+	struct fixture *f = *state;
+
+	f->client = connect_one(f);
+	assert_int_equal(shutdown(f->client, SHUT_WR), 0);
+	run_to_close(f);
+	assert_int_equal(f->n, 0);
+}
+
+static void
+too_long_a_line_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char text[TG_ADMIN_LINE_MAX + 1];
+
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	say(f, text);
+	run_to_close(f);
+	assert_string_equal(f->answer, "error limit: the line is longer than 16384 bytes\n\n");
+}
+
+static void
+the_longest_line_is_taken(void **state)
+{
+	struct fixture *f = *state;
+	char text[TG_ADMIN_LINE_MAX + 1];
+
+	memset(text, ' ', sizeof(text) - 1);
+	memcpy(text, "help", 4);
+	text[sizeof(text) - 2] = '\n';
+	text[sizeof(text) - 1] = '\0';
+	say(f, text);
+	run_to_close(f);
+	assert_non_null(strstr(f->answer, "show stat"));
+}
+
+static void
+clients_that_go_away_are_forgotten(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "show st");
+	run_a_while(f);
+	close(f->client);
+	f->client = -1;
+	run_a_while(f);
+	say(f, "help\n");
+	run_to_close(f);
+	assert_non_null(strstr(f->answer, "show stat"));
+}
+
+static void
+too_many_clients_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	int fds[TG_ADMIN_CLIENTS_MAX];
+
+	for (size_t i = 0; i < TG_ADMIN_CLIENTS_MAX; i++) {
+		fds[i] = connect_one(f);
+		run_a_while(f);
+	}
+	f->client = connect_one(f);
+	run_to_close(f);
+	assert_int_equal(f->n, 0);
+	close(f->client);
+	close(fds[0]);
+	run_a_while(f);
+	f->client = -1;
+	say(f, "help\n");
+	run_to_close(f);
+	assert_non_null(strstr(f->answer, "show stat"));
+	for (size_t i = 1; i < TG_ADMIN_CLIENTS_MAX; i++)
+		close(fds[i]);
+}
+
+/* A client that takes nothing must not keep another one waiting. */
+static void
+slow_clients_hold_nobody_up(void **state)
+{
+	struct fixture *f = *state;
+	char text[4096];
+	size_t n = 0;
+	int slow;
+
+	while (n + 10 < sizeof(text))
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "show stat;");
+	text[n - 1] = '\n';
+	slow = connect_one(f);
+	assert_int_equal(send(slow, text, n, MSG_NOSIGNAL), n);
+	run_a_while(f);
+	say(f, "help\n");
+	run_to_close(f);
+	assert_non_null(strstr(f->answer, "show stat"));
+	close(f->client);
+	f->client = slow;
+	f->n = 0;
+	run_to_close(f);
+	assert_true(f->n > 400000);
+	assert_string_equal(f->answer + f->n - 2, "\n\n");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(answers_one_line_and_closes),
+		CASE(a_line_may_come_in_pieces),
+		CASE(an_end_is_as_good_as_a_newline),
+		CASE(half_closed_clients_get_their_answer),
+		CASE(further_lines_are_read_and_ignored),
+		CASE(nothing_said_nothing_answered),
+		CASE(too_long_a_line_is_refused),
+		CASE(the_longest_line_is_taken),
+		CASE(clients_that_go_away_are_forgotten),
+		CASE(too_many_clients_are_refused),
+		CASE(slow_clients_hold_nobody_up),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

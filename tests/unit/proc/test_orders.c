@@ -1,0 +1,217 @@
+/* What the keeper tells the proxy, whatever the proxy does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake/control.h"
+#include "ipc/channel.h"
+#include "proc/orders.h"
+
+#define MANY 3000u
+
+struct fixture {
+	struct control control;
+	struct orders *orders;
+	int peer; /* the proxy's end */
+	enum backend_health state; /* what every backend is said to be */
+	unsigned received;
+	unsigned wanted;
+	struct msg_backend last;
+	bool is_closed;
+};
+
+static void
+fill(void *user, unsigned service, unsigned backend, struct msg_backend *ret)
+{
+	struct fixture *f = user;
+	const struct conf_service *s = &f->control.conf->services[service];
+
+	ret->health = f->state;
+	ret->has_addr = 1;
+	ret->addr = s->backends[backend].endpoint.addr;
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return -1;
+	*state = f;
+	f->peer = -1;
+	control_init(&f->control, "");
+	f->orders = orders_new(f->control.loop, f->control.conf, fill, f);
+	return f->orders != NULL ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	orders_free(f->orders);
+	if (f->peer >= 0)
+		close(f->peer);
+	control_fini(&f->control);
+	free(f);
+	return 0;
+}
+
+static void
+connect_peer(struct fixture *f)
+{
+	int fd[2];
+
+	assert_int_equal(channel_pair(fd, NULL), 0);
+	f->peer = fd[1];
+	orders_set_peer(f->orders, fd[0]);
+}
+
+/* Takes what came; done when it is as much as wanted. */
+static bool
+receive(void *arg)
+{
+	struct fixture *f = arg;
+	struct message m;
+	int rc;
+
+	while ((rc = channel_receive(f->peer, &m)) == 1) {
+		assert_int_equal(m.type, MSG_BACKEND);
+		f->last = m.u.backend;
+		f->received++;
+	}
+	f->is_closed = rc == 0;
+	return f->received >= f->wanted || f->is_closed;
+}
+
+static void
+receive_until(struct fixture *f, unsigned wanted)
+{
+	f->wanted = wanted;
+	assert_true(control_run(&f->control, receive, f));
+	assert_int_equal(f->received, wanted);
+	f->received = 0;
+}
+
+static void
+new_proxy_hears_about_every_backend(void **state)
+{
+	struct fixture *f = *state;
+	char text[TG_ADDR_STRLEN];
+
+	f->state = TG_HEALTH_DOWN;
+	connect_peer(f);
+	receive_until(f, 3);
+	assert_int_equal(f->last.service, 1);
+	assert_int_equal(f->last.backend, 0);
+	assert_int_equal(f->last.health, TG_HEALTH_DOWN);
+	assert_string_equal(addr_format(&f->last.addr, text, sizeof(text)), "unix:/run/d1");
+	close(f->peer);
+	f->state = TG_HEALTH_UP;
+	connect_peer(f);
+	receive_until(f, 3);
+	assert_int_equal(f->last.health, TG_HEALTH_UP);
+}
+
+static void
+change_is_told_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_peer(f);
+	receive_until(f, 3);
+	f->state = TG_HEALTH_UP;
+	orders_mark(f->orders, 0, 1);
+	assert_true(receive(f) || f->received == 1);
+	assert_int_equal(f->received, 1);
+	assert_int_equal(f->last.service, 0);
+	assert_int_equal(f->last.backend, 1);
+	assert_int_equal(f->last.health, TG_HEALTH_UP);
+}
+
+/* A proxy that does not read: nothing waits, nothing piles up, and it hears the latest state. */
+static void
+slow_proxy_hears_only_the_latest(void **state)
+{
+	struct fixture *f = *state;
+	struct mono before;
+
+	connect_peer(f);
+	before = mono_read();
+	for (unsigned i = 0; i < MANY; i++) {
+		f->state = i % 2 == 0 ? TG_HEALTH_UP : TG_HEALTH_DOWN;
+		orders_mark(f->orders, 0, 0);
+	}
+	f->state = TG_HEALTH_CHECKING;
+	assert_true(mono_diff_us(mono_read(), before) < 4000000);
+	assert_true(orders_has_peer(f->orders));
+	f->wanted = UINT32_MAX;
+	assert_false(receive(f));
+	assert_true(f->received < MANY);
+	f->wanted = f->received + 1;
+	assert_true(control_run(&f->control, receive, f));
+	assert_int_equal(f->last.service, 0);
+	assert_int_equal(f->last.backend, 0);
+	assert_int_equal(f->last.health, TG_HEALTH_CHECKING);
+	orders_mark(f->orders, 0, 1);
+	f->wanted = f->received + 1;
+	assert_true(control_run(&f->control, receive, f));
+	assert_int_equal(f->last.backend, 1);
+}
+
+static bool
+has_no_peer(void *arg)
+{
+	return !orders_has_peer(((struct fixture *)arg)->orders);
+}
+
+static void
+lost_proxy_is_noticed_and_replaced(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_peer(f);
+	close(f->peer);
+	assert_true(control_run(&f->control, has_no_peer, f));
+	orders_mark(f->orders, 0, 0);
+	connect_peer(f);
+	receive_until(f, 3);
+}
+
+static void
+proxy_that_speaks_is_left(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_peer(f);
+	assert_int_equal(channel_send(f->peer, MSG_READY, NULL, 0, -1), 0);
+	assert_true(control_run(&f->control, has_no_peer, f));
+	f->wanted = UINT32_MAX;
+	assert_true(control_run(&f->control, receive, f));
+	assert_true(f->is_closed);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(new_proxy_hears_about_every_backend),
+		CASE(change_is_told_at_once),
+		CASE(slow_proxy_hears_only_the_latest),
+		CASE(lost_proxy_is_noticed_and_replaced),
+		CASE(proxy_that_speaks_is_left),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
