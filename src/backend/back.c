@@ -21,6 +21,7 @@ leave_idle(struct back *b)
 {
 	TAILQ_REMOVE(&b->home->idle, b, link);
 	b->home->n_idle--;
+	worker_of(b)->n_idle--;
 	b->is_idle = false;
 	timer_clear(&b->timer);
 }
@@ -132,8 +133,8 @@ back_give(struct back **back)
 	struct worker *w = worker_of(b);
 	const struct conf_service *conf = b->home->service->conf;
 
-	if (b->home->n_idle >= conf->idle_connections || b->home->addr.len == 0 ||
-	    b->generation != b->home->generation || w->draining ||
+	if (b->home->n_idle >= conf->idle_connections || w->n_idle >= w->max_idle ||
+	    b->home->addr.len == 0 || b->generation != b->home->generation || w->draining ||
 	    (b->conn.flags & (CONN_HANGUP | CONN_ENDED | CONN_FAILED | CONN_BROKEN | CONN_SHUT)) !=
 		    0) {
 		back_close(back);
@@ -144,6 +145,7 @@ back_give(struct back **back)
 	b->is_idle = true;
 	TAILQ_INSERT_HEAD(&b->home->idle, b, link);
 	b->home->n_idle++;
+	w->n_idle++;
 	timer_set(w->loop, &b->timer, mono_add_ms(loop_now(w->loop), conf->idle_lifetime_ms));
 }
 

@@ -45,20 +45,30 @@ init_listener(struct worker *w, struct worker_listener *l, const struct conf_lis
 	LIST_INIT(&l->fronts);
 }
 
-/* Without a limit of its own: what the descriptors allow, two for each connection. */
-static int64_t
-max_connections(const struct conf *conf)
-{
-	struct rlimit limit;
-	int64_t others = 64 + (int64_t)conf->workers * (int64_t)(conf->n_listeners + 8);
-	int64_t room;
+/*
+ * What the descriptors of the process allow: two for each connection, after
+ * those of the process itself and a share for idle connections to backends, so
+ * that these never leave a client without one.
+ */
+#define IDLE_SHARE 16
 
+static void
+divide_descriptors(struct worker *w)
+{
+	const struct conf *conf = w->conf;
+	struct rlimit limit;
+	int64_t own = 64 + (int64_t)conf->workers * (int64_t)(conf->n_listeners + 8);
+	int64_t all;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX)
+		limit.rlim_cur = INT32_MAX;
+	all = (int64_t)limit.rlim_cur;
+	w->max_idle = (unsigned)(all / IDLE_SHARE / conf->workers);
+	w->max_connections = (all - own - all / IDLE_SHARE) / 2;
 	if (conf->max_connections != 0)
-		return conf->max_connections;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-		return INT64_MAX;
-	room = ((int64_t)limit.rlim_cur - others) / 2;
-	return room > 1 ? room : 1;
+		w->max_connections = conf->max_connections;
+	if (w->max_connections < 1)
+		w->max_connections = 1;
 }
 
 /* Slots stand in the order the parent made them: global, listeners, services, backends service by
@@ -76,7 +86,7 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 		.id = id, .n_workers = conf->workers, .conf = conf, .segment = segment};
 	w->ring = segment_ring(segment, id);
 	w->total = segment_shared(segment, 0);
-	w->max_connections = max_connections(conf);
+	divide_descriptors(w);
 	buf_pool_init(&w->bufs);
 	pipe_pool_init(&w->pipes);
 	w->loop = loop_new();

@@ -83,6 +83,8 @@ struct worker {
 	struct ring *ring;
 	struct segment_shared *total; /* connections of all listeners and workers: slot 0 */
 	int64_t max_connections;      /* of all listeners and workers */
+	unsigned max_idle;            /* idle connections to backends, this worker */
+	unsigned n_idle;
 	struct loop *loop;
 	struct buf_pool bufs;
 	struct pipe_pool pipes;
