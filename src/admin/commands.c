@@ -22,13 +22,10 @@ static const char *const error_words[TG_COMMAND_ERROR_COUNT] = {
 static size_t
 answer_start(const struct output *out)
 {
-	const char *at = out->bytes + out->n;
 	size_t n = out->n;
 
-	while (n > 0 && !(n >= 2 && at[-1] == '\n' && at[-2] == '\n')) {
-		at--;
+	while (n > 0 && !(n >= 2 && out->bytes[n - 1] == '\n' && out->bytes[n - 2] == '\n'))
 		n--;
-	}
 	return n;
 }
 
