@@ -1,0 +1,57 @@
+"""The tcp check: a backend is up when a connection to it can be made."""
+
+from harness import backends, client, conf, net
+
+TCP = 'health = { type = "tcp"; interval = "50ms"; rise = 2; fall = 2; };'
+
+
+def test_refused_connections_take_it_down_and_it_comes_back(tidegate, recording_backend):
+    port = net.free_port()
+    first = recording_backend(name="b1", port=port)
+    tg = tidegate(conf.http(first, service=TCP))
+    tg.log.wait(msg="backend up", srv="b1", reason="connected")
+    assert tg.exchange(client.get("/")).status == 200
+    first.stop()
+    assert tg.log.wait(msg="backend down", srv="b1")["reason"] == "connection refused"
+    assert tg.exchange(client.get("/")).status == 503
+    recording_backend(name="b1", port=port)
+    tg.log.wait(count=2, msg="backend up", srv="b1")
+    assert tg.exchange(client.get("/")).status == 200
+
+
+def test_tcp_is_the_default(tidegate, recording_backend):
+    backend = recording_backend()
+    tg = tidegate(conf.http(backend, service="health = { };"))
+    tg.log.wait(msg="backend up", reason="connected")
+    backend.wait_connections(1)
+    assert not backend.received
+
+
+def test_one_down_leaves_the_traffic_to_the_others(tidegate, recording_backend):
+    up = recording_backend(name="up")
+    down = f"{net.ADDRESS}:{net.free_port()}"
+    tg = tidegate(conf.http(up, down, service=TCP))
+    tg.log.wait(msg="backend down", srv=down, reason="connection refused")
+    tg.log.wait(msg="backend up", srv="up")
+    for number in range(10):
+        assert tg.exchange(client.get(f"/{number}")).status == 200
+    assert len(up.requests) == 10
+
+
+def test_it_serves_mode_tcp_too(tidegate, recording_backend):
+    up = recording_backend(backends.echo, name="up")
+    down = f"{net.ADDRESS}:{net.free_port()}"
+    tg = tidegate(conf.tcp(down, up, service=TCP))
+    tg.log.wait(msg="backend up", srv="up")
+    tg.log.wait(msg="backend down", srv=down)
+    peer = tg.client().send(b"hello")
+    peer.finish_sending()
+    assert peer.read_to_end() == b"hello"
+
+
+def test_without_check_it_is_up_at_once(tidegate, recording_backend):
+    backend = recording_backend()
+    tg = tidegate(conf.http(backend, service='health = { type = "none"; };'))
+    tg.log.wait(msg="backend up", reason="not checked")
+    assert tg.exchange(client.get("/")).status == 200
+    assert len(backend.connections) == 1
