@@ -10,6 +10,19 @@ worker_of(const struct back *b)
 	return b->home->service->worker;
 }
 
+/* No common server closes sooner; what is learned holds for a minute. */
+#define SAFE_IDLE_US 1000000u
+#define LEARNED_MS   60000u
+
+static uint64_t
+safe_idle_us(const struct worker_backend *home, struct mono now)
+{
+	bool is_learned =
+		mono_is_set(home->learned) && now.us < mono_add_ms(home->learned, LEARNED_MS).us;
+
+	return is_learned ? home->safe_idle_us : SAFE_IDLE_US;
+}
+
 static void
 back_free(struct deferred *d)
 {
@@ -68,8 +81,10 @@ on_watch(struct watch *w, unsigned what)
 		b->on_ready(b);
 		return;
 	}
-	if ((b->conn.flags & CONN_READABLE) != 0 && conn_recv(&b->conn, &byte, 1) != -TG_EAGAIN)
+	if ((b->conn.flags & CONN_READABLE) != 0 && conn_recv(&b->conn, &byte, 1) != -TG_EAGAIN) {
+		back_learn_close(b);
 		back_close(&b);
+	}
 }
 
 static void
@@ -87,8 +102,31 @@ back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream)
 	b->stream = stream;
 }
 
+void
+back_learn_close(struct back *b)
+{
+	struct worker_backend *home = b->home;
+	struct mono now = loop_now(worker_of(b)->loop);
+	uint64_t half_us = mono_diff_us(now, b->idle_since) / 2;
+
+	if (mono_is_set(b->idle_since) && half_us < safe_idle_us(home, now)) {
+		home->safe_idle_us = half_us;
+		home->learned = now;
+	}
+}
+
+/* Fit to carry a request that cannot be repeated. */
+static bool
+is_safe(const struct back *b)
+{
+	struct mono now = loop_now(worker_of(b)->loop);
+
+	return mono_diff_us(now, b->idle_since) <= safe_idle_us(b->home, now) &&
+	       conn_is_quiet(&b->conn);
+}
+
 struct back *
-back_take_idle(struct worker_backend *home)
+back_take_idle(struct worker_backend *home, bool careful)
 {
 	struct back *b;
 
@@ -96,7 +134,8 @@ back_take_idle(struct worker_backend *home)
 	while ((b = TAILQ_FIRST(&home->idle)) != NULL &&
 	       (b->conn.flags & (CONN_READABLE | CONN_HANGUP)) != 0)
 		back_close(&b);
-	if (b == NULL)
+	/* The first is the youngest: the others are no safer. */
+	if (b == NULL || (careful && !is_safe(b)))
 		return NULL;
 	leave_idle(b);
 	b->is_reused = true;
@@ -143,6 +182,7 @@ back_give(struct back **back)
 	*back = NULL;
 	back_attach(b, NULL, NULL);
 	b->is_idle = true;
+	b->idle_since = loop_now(w->loop);
 	TAILQ_INSERT_HEAD(&b->home->idle, b, link);
 	b->home->n_idle++;
 	w->n_idle++;

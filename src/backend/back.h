@@ -16,6 +16,7 @@ struct back {
 	struct worker_backend *home;
 	TAILQ_ENTRY(back) link; /* in home->idle when idle */
 	struct timer timer;     /* idle lifetime */
+	struct mono idle_since; /* the last time it became idle; unset: never */
 	unsigned generation;    /* home->generation when it connected */
 	bool is_idle;
 	bool is_reused;                   /* carried an exchange before this one */
@@ -25,8 +26,15 @@ struct back {
 	struct deferred deferred;
 };
 
-/* An idle connection to this backend, attached to nobody, or NULL. */
-struct back *back_take_idle(struct worker_backend *home);
+/*
+ * An idle connection to this backend, attached to nobody, or NULL. `careful`:
+ * for requests that cannot be repeated. It takes none that has been idle for
+ * longer than this backend has been seen to allow (it may be closing it just
+ * now), and asks the kernel whether it still lives.
+ */
+struct back *back_take_idle(struct worker_backend *home, bool careful);
+/* The backend closed this connection while it was idle, or as a request reached it: learn from it. */
+void back_learn_close(struct back *b);
 /* A new connection under way; see conn_connect(). NULL: failed, errno says why. */
 struct back *back_connect(struct worker_backend *home, const struct addr *to,
 			  void (*on_ready)(struct back *b), void *stream);

@@ -92,10 +92,10 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	w->loop = loop_new();
 	w->listeners = calloc(conf->n_listeners + 1, sizeof(w->listeners[0]));
 	w->services = calloc(conf->n_services + 1, sizeof(w->services[0]));
+	for (i = 0; w->listeners != NULL && i < conf->n_listeners; i++)
+		init_listener(w, &w->listeners[i], &conf->listeners[i], slot++);
 	if (w->loop == NULL || w->listeners == NULL || w->services == NULL)
 		return -TG_ENOMEM;
-	for (i = 0; i < conf->n_listeners; i++)
-		init_listener(w, &w->listeners[i], &conf->listeners[i], slot++);
 	for (i = 0; i < conf->n_services && rc == 0; i++)
 		rc = init_service(w, &w->services[i], &conf->services[i], shared[i], slot++,
 				  &backend_slot);

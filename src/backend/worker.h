@@ -62,6 +62,9 @@ struct worker_backend {
 	unsigned n_idle;
 	struct addr addr;    /* of the view; len 0: not in the view */
 	unsigned generation; /* counts changes of addr: older connections are not kept */
+	uint64_t
+		safe_idle_us; /* idle for less: the backend will not have closed it; 0: not learned */
+	struct mono learned; /* when */
 };
 
 /* This worker's side of one service. */

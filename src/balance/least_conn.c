@@ -183,6 +183,24 @@ find_best(const struct balance_shared *s, const struct view *view,
 	return best;
 }
 
+/* The worker's view is older than the heap and they share no backend: the best of the view. */
+static uint32_t
+find_in_view(const struct balance_shared *s, const struct view *view,
+	     const struct balance_query *query)
+{
+	uint32_t best = TG_VIEW_NONE;
+	uint32_t i;
+
+	for (i = 0; i < view->n; i++) {
+		uint32_t backend = view->entries[i].backend;
+
+		if (!balance_is_tried(query, backend) &&
+		    (best == TG_VIEW_NONE || is_before(s, backend, best)))
+			best = backend;
+	}
+	return best;
+}
+
 static uint32_t
 least_conn_pick(struct balance *b, const struct view *view, const struct balance_query *query)
 {
@@ -191,13 +209,16 @@ least_conn_pick(struct balance *b, const struct view *view, const struct balance
 
 	pthread_mutex_lock(&s->shared.lock);
 	backend = find_best(s, view, query);
+	if (backend == TG_VIEW_NONE)
+		backend = find_in_view(s, view, query);
 	if (backend != TG_VIEW_NONE) {
 		struct slot *slot = &s->shared.slots[backend];
 
 		slot->in_flight++;
 		slot->picked = ++s->shared.picks;
 		balance_load_take(s->loads[backend]);
-		sift_down(s, slot->place);
+		if (slot->place != TG_VIEW_NONE)
+			sift_down(s, slot->place);
 	}
 	pthread_mutex_unlock(&s->shared.lock);
 	return backend != TG_VIEW_NONE ? view->entry_of[backend] : TG_VIEW_NONE;

@@ -63,6 +63,7 @@ struct seen {
 	unsigned host;
 	unsigned expect;
 	unsigned upgrade;
+	unsigned options; /* of all Connection fields */
 	bool close;
 	bool keep_alive;
 	bool connection_upgrade;
@@ -94,10 +95,9 @@ static enum http_fault
 read_connection(struct http_head *head, struct seen *seen, struct slice value)
 {
 	struct slice option;
-	unsigned n = 0;
 
 	while (list_next(&value, &option)) {
-		if (++n > MAX_CONNECTION_OPTIONS)
+		if (++seen->options > MAX_CONNECTION_OPTIONS)
 			return HTTP_FAULT_SYNTAX;
 		if (slice_equal_fold(option, SLICE("close")))
 			seen->close = true;
@@ -203,6 +203,10 @@ check_framing(const struct http_head *head, const struct seen *seen)
 	if (seen->content_length > 1 || seen->transfer_encoding > 1)
 		return HTTP_FAULT_SYNTAX;
 	if (seen->transfer_encoding != 0 && (seen->content_length != 0 || head->minor == 0))
+		return HTTP_FAULT_SYNTAX;
+	/* RFC 9112 6.1: these have no body to code. */
+	if (seen->transfer_encoding != 0 && head->is_answer &&
+	    (head->status < 200 || head->status == 204))
 		return HTTP_FAULT_SYNTAX;
 	return HTTP_FAULT_NONE;
 }

@@ -6,6 +6,8 @@
 
 /* 15 hex digits: no sum of sizes can wrap. */
 #define MAX_CHUNK (UINT64_MAX >> 4)
+/* Leading zeros are legal (RFC 9112 7.1) and no use: an endless size is none. */
+#define MAX_SIZE_DIGITS 16
 
 void
 http1_body_init(struct http1_body *body, const struct http_head *head, uint64_t max_total,
@@ -18,19 +20,27 @@ http1_body_init(struct http1_body *body, const struct http_head *head, uint64_t 
 	body->total = 0;
 	body->max_total = max_total;
 	body->extension_bytes = 0;
+	body->size_digits = 0;
+	body->is_request = !head->is_answer;
 	body->max_extension = max_extension;
 	body->trailer_bytes = 0;
 	body->max_trailer = max_trailer;
 	body->name_n = 0;
 }
 
-/* Fields that would change framing or routing may not come late (RFC 9110 6.5.1). */
+/*
+ * Fields that would change framing or routing may not come late (RFC 9110
+ * 6.5.1). Requests lose names with an underscore in their head; here nothing can
+ * be taken out, so such a request is refused.
+ */
 static bool
 trailer_is_allowed(const struct http1_body *body)
 {
 	struct slice name = {body->name, body->name_n};
 
-	return body->name_n == HTTP1_TRAILER_NAME || http_field_id(name) == HTTP_FIELD_OTHER;
+	if (body->is_request && body->has_underscore)
+		return false;
+	return http_field_id(name) == HTTP_FIELD_OTHER;
 }
 
 static bool
@@ -46,7 +56,7 @@ step_size(struct http1_body *b, unsigned char c)
 	int digit = http_hex_value(c);
 
 	if (digit >= 0) {
-		if (b->left > (MAX_CHUNK >> 4))
+		if (b->left > (MAX_CHUNK >> 4) || ++b->size_digits > MAX_SIZE_DIGITS)
 			return false;
 		b->left = b->left << 4 | (unsigned)digit;
 		b->state = HTTP1_CHUNK_SIZE;
@@ -55,6 +65,7 @@ step_size(struct http1_body *b, unsigned char c)
 	if (b->state == HTTP1_CHUNK_SIZE_FIRST)
 		return false;
 	b->extension_bytes = 0;
+	b->size_digits = 0;
 	if (c == '\r')
 		b->state = HTTP1_CHUNK_SIZE_LF;
 	else if (c == ';')
@@ -95,6 +106,7 @@ step_trailer_name(struct http1_body *b, unsigned char c)
 	}
 	if (!http_is_tchar(c))
 		return false;
+	b->has_underscore |= c == '_';
 	if (b->name_n < HTTP1_TRAILER_NAME)
 		b->name[b->name_n++] = (char)c;
 	return true;
@@ -108,6 +120,7 @@ step_trailer_start(struct http1_body *b, unsigned char c)
 		return true;
 	}
 	b->name_n = 0;
+	b->has_underscore = false;
 	b->state = HTTP1_CHUNK_TRAILER_NAME;
 	return step_trailer_name(b, c);
 }

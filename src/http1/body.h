@@ -41,6 +41,9 @@ struct http1_body {
 	uint64_t max_total;       /* 0: no limit */
 	uint32_t extension_bytes; /* of this chunk line */
 	uint32_t max_extension;
+	uint8_t size_digits; /* of this chunk size */
+	bool is_request;
+	bool has_underscore; /* the trailer name being read */
 	uint32_t trailer_bytes;
 	uint32_t max_trailer;
 	uint8_t name_n; /* of the trailer name being read */
@@ -63,5 +66,12 @@ enum http_fault http1_body_scan(struct http1_body *body, const char *data, size_
  */
 enum http_fault http1_body_unchunk(struct http1_body *body, char *data, size_t n, size_t *ret_n,
 				   size_t *ret_packed);
+
+/* Body bytes that have come, without those of a chunk that are only announced. */
+static inline uint64_t
+http1_body_received(const struct http1_body *body)
+{
+	return body->state == HTTP1_CHUNK_DATA ? body->total - body->left : body->total;
+}
 
 #endif

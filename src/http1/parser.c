@@ -266,13 +266,13 @@ first_line(const char *data, size_t n)
 	return (struct slice){data, (size_t)(cr - data)};
 }
 
-/* A head that is too long: its line when that alone is, else the block. */
+/* The n bytes a head may have are no head: its line is too long when that alone is, else the block. */
 static enum http_fault
 length_fault(const char *data, size_t n, const struct http1_limits *limits)
 {
-	if (memchr(data, '\n', n < limits->uri_bytes ? n : limits->uri_bytes) == NULL)
-		return HTTP_FAULT_URI_LENGTH;
-	return HTTP_FAULT_HEAD_LENGTH;
+	if (n > limits->uri_bytes)
+		n = limits->uri_bytes;
+	return memchr(data, '\n', n) == NULL ? HTTP_FAULT_URI_LENGTH : HTTP_FAULT_HEAD_LENGTH;
 }
 
 static enum http1_result
@@ -300,8 +300,11 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 	if (result == SCAN_BAD)
 		return fault_of(HTTP_FAULT_SYNTAX, ret_fault);
 	if (result == SCAN_MORE)
-		return n < limits->head_bytes ? HTTP1_INCOMPLETE
-					      : fault_of(length_fault(data, n, limits), ret_fault);
+		return n < limits->head_bytes
+			       ? HTTP1_INCOMPLETE
+			       : fault_of(length_fault(data + skip, limits->head_bytes - skip,
+						       limits),
+					  ret_fault);
 	*ret_head = (struct http_head){.is_answer = false};
 	data += skip;
 	fault = read_request_line(first_line(data, end - skip), limits, ret_head);

@@ -89,8 +89,6 @@ answer_cut(struct stream *s)
 	if (!s->ans.is_started)
 		return answer_bad(s, TG_END_ANSWER_CUT);
 	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
-	s->ans.reset_front =
-		s->ans.body.kind == HTTP_BODY_UNTIL_CLOSE && s->ans.coding == CODING_PASS;
 	return stream_end(s, TG_END_ANSWER_CUT, false);
 }
 
@@ -151,7 +149,6 @@ on_switch(struct stream *s, struct http_head *head)
 {
 	if (!upgrade_matches(s, head))
 		return answer_bad(s, TG_END_BAD_ANSWER);
-	s->ans.final_at = s->ans.head != NULL ? s->ans.head->w : 0;
 	s->ans.status = head->status;
 	if (!forward_answer(s, head))
 		return answer_bad(s, TG_END_NO_RESOURCE);
@@ -183,7 +180,6 @@ on_final(struct stream *s, struct http_head *head)
 	s->answered = stream_now(s);
 	ans->status = head->status;
 	ans->back_keep_alive = head->keep_alive;
-	ans->final_at = ans->head != NULL ? ans->head->w : 0;
 	http1_body_init(&ans->body, head, 0, TG_ANSWER_HEAD_BYTES, TG_ANSWER_HEAD_BYTES);
 	decide_coding(s, head);
 	if (!forward_answer(s, head))

@@ -70,7 +70,7 @@ attempt_begin(struct stream *s)
 		counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
 		return stream_reply(s, 503, TG_END_NO_BACKEND);
 	}
-	b = back_take_idle(s->lease.backend);
+	b = back_take_idle(s->lease.backend, !s->req.is_idempotent);
 	if (b == NULL)
 		return attempt_connect(s);
 	back_attach(b, stream_on_back, s);
@@ -84,7 +84,8 @@ attempt_connect_step(struct stream *s)
 
 	if (rc == -TG_EAGAIN)
 		return STEP_PARKED;
-	if (rc != 0)
+	/* It ended, or speaks before it was asked: that is no answer. */
+	if (rc != 0 || (s->back->conn.flags & CONN_READABLE) != 0)
 		return attempt_failed(s, TG_END_CONNECT_FAILED);
 	s->connected = stream_now(s);
 	s->up_progress = s->connected;
@@ -120,8 +121,10 @@ try_elsewhere(struct stream *s, enum end_reason reason)
 /*
  * A kept connection may have been closed by the backend while the request was
  * on its way. It may be sent once more when repeating does no harm (RFC 9110
- * 9.2.2), or when the backend's kernel acknowledged no byte of it: then no
- * process there can have seen one. A SYN counts as one acknowledged byte.
+ * 9.2.2), or when the backend provably received no byte of it: it sent its end
+ * (FIN), and nothing of the request was acknowledged by then. A reset proves
+ * nothing: what it acknowledges is not counted by the kernel. A SYN counts as
+ * one acknowledged byte.
  */
 static bool
 may_replay(const struct stream *s)
@@ -132,6 +135,10 @@ may_replay(const struct stream *s)
 		return false;
 	if (s->req.is_idempotent)
 		return true;
+	if (s->back->sent_bytes == s->back_sent_before)
+		return true;
+	if ((s->back->conn.flags & CONN_ENDED) == 0)
+		return false;
 	acked = conn_acked_bytes(&s->back->conn);
 	return acked >= 0 && (uint64_t)acked <= s->back_sent_before + 1;
 }
@@ -152,6 +159,8 @@ attempt_failed(struct stream *s, enum end_reason reason)
 {
 	if (s->back == NULL || s->state == STREAM_CONNECT)
 		return try_elsewhere(s, reason);
+	if (s->back->is_reused && !s->ans.any_byte)
+		back_learn_close(s->back);
 	if (may_replay(s))
 		return replay(s);
 	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);

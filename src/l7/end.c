@@ -211,14 +211,27 @@ drop_request_bytes(struct stream *s)
 		buf_put(&s->worker->bufs, &f->in);
 }
 
+/* An answer has begun whose end the client takes from the end of its connection: a cut must not look
+ * like that. */
+static bool
+ends_with_connection(const struct stream *s)
+{
+	const struct stream_answer *ans = &s->ans;
+
+	return ans->is_started && ans->has_head && !ans->body.done &&
+	       (ans->coding == CODING_UNCHUNK ||
+		(ans->body.kind == HTTP_BODY_UNTIL_CLOSE && ans->coding == CODING_PASS));
+}
+
 enum step
 stream_end(struct stream *s, enum end_reason reason, bool clean)
 {
 	struct front *f = s->front;
 	bool keep = clean && s->req.keep_alive && s->req.body.done && !s->ans.close_front;
 	bool is_whole = s->req.body.done && reason != TG_END_BAD_REQUEST;
-	bool reset = s->ans.reset_front || reason == TG_END_BACK_ABORT ||
-		     reason == TG_END_CLIENT_TIMEOUT || reason == TG_END_SHUTDOWN;
+	bool is_cut = !clean && ends_with_connection(s);
+	bool reset = is_cut || reason == TG_END_BACK_ABORT || reason == TG_END_CLIENT_TIMEOUT ||
+		     reason == TG_END_SHUTDOWN;
 
 	s->bytes_in += s->tunnel.up.bytes;
 	s->bytes_out += s->tunnel.down.bytes;

@@ -128,6 +128,8 @@ plan_forwarded(const struct front *f, struct http_head *head)
 			field->dropped = true;
 			continue;
 		}
+		if (field->dropped)
+			continue;
 		plan.has_proto |= field->id == HTTP_FIELD_X_FORWARDED_PROTO;
 		plan.has_host |= field->id == HTTP_FIELD_X_FORWARDED_HOST;
 		plan.has_port |= field->id == HTTP_FIELD_X_FORWARDED_PORT;
@@ -401,6 +403,8 @@ forward_answer(struct stream *s, struct http_head *head)
 	if (!answer_room(s, need))
 		return false;
 	w.buf = s->ans.head;
+	if (head->status >= 200 || head->status == 101)
+		s->ans.final_at = w.buf->w;
 	/* RFC 9110 8.6: these have none. */
 	if (head->status < 200 || head->status == 204)
 		drop_field(head, HTTP_FIELD_CONTENT_LENGTH);

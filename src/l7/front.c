@@ -130,7 +130,9 @@ front_parse(struct front *f)
 	}
 	if (f->state == FRONT_IDLE) {
 		f->state = FRONT_HEAD;
-		front_arm(f, f->listener->conf->timeouts.request_head_ms);
+		/* The first one's time began with accept. */
+		if (f->is_further)
+			front_arm(f, f->listener->conf->timeouts.request_head_ms);
 	}
 	return false;
 }
@@ -199,7 +201,7 @@ on_watch(struct watch *watch, unsigned what)
 		stream_on_front(f->stream);
 	else if (f->state == FRONT_LINGER)
 		linger_read(f);
-	else if (what == 0)
+	else if (what == 0 || (f->state == FRONT_IDLE && f->in != NULL))
 		front_resume(f);
 	else if ((f->conn.flags & CONN_READABLE) != 0)
 		front_read(f);
@@ -236,6 +238,7 @@ front_stream_ended(struct front *f, bool keep, bool clean)
 		return;
 	}
 	f->state = FRONT_IDLE;
+	f->is_further = true;
 	if (f->in != NULL && buf_len(f->in) == 0)
 		buf_put(&w->bufs, &f->in);
 	front_arm(f, f->listener->conf->timeouts.keep_alive_ms);
@@ -275,7 +278,12 @@ front_drain(struct front_link *link)
 	struct front *f = (struct front *)link;
 
 	f->draining = true;
-	if (f->state == FRONT_IDLE)
+	if (f->state != FRONT_IDLE)
+		return;
+	/* A request that has come already is answered. */
+	conn_recheck(&f->conn);
+	front_resume(f);
+	if (conn_is_open(&f->conn) && f->state == FRONT_IDLE)
 		front_close(f, false);
 }
 

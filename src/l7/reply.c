@@ -26,9 +26,25 @@ unsend(struct stream *s)
 
 	if (ans->has_head && ans->head != NULL)
 		ans->head->w = ans->final_at;
+	if (ans->head != NULL && buf_len(ans->head) == 0)
+		buf_put(&s->worker->bufs, &ans->head);
 	buf_put(&s->worker->bufs, &ans->in);
 	ans->ready = 0;
 	ans->has_head = false;
+}
+
+/* Behind interim answers that are not yet sent. False: no memory. */
+static bool
+make_room(struct stream *s, size_t n)
+{
+	struct stream_answer *ans = &s->ans;
+	struct buf_pool *bufs = &s->worker->bufs;
+
+	if (ans->head == NULL)
+		ans->head = buf_get(bufs, buf_size_for(n));
+	if (ans->head == NULL)
+		return false;
+	return n <= buf_room(ans->head) || buf_grow(bufs, &ans->head) == 0;
 }
 
 static bool
@@ -57,9 +73,10 @@ write_reply(struct stream *s, unsigned status)
 		      ans->close_front    ? "Connection: close\r\n"
 		      : s->req.minor == 0 ? "Connection: keep-alive\r\n"
 					  : "");
-	if (ans->head == NULL)
-		ans->head = buf_get(&s->worker->bufs, buf_size_for(body_n + sizeof(head)));
-	if (ans->head == NULL || !buf_append(ans->head, head, (size_t)n))
+	if (!make_room(s, (size_t)n + body_n))
+		return false;
+	ans->final_at = ans->head->w;
+	if (!buf_append(ans->head, head, (size_t)n))
 		return false;
 	if (s->req.is_head_method)
 		return true;
@@ -86,7 +103,6 @@ stream_reply(struct stream *s, unsigned status, enum end_reason reason)
 	unsend(s);
 	ans->status = (uint16_t)status;
 	ans->close_front = !s->req.keep_alive || !s->req.body.done || s->front->draining;
-	ans->final_at = ans->head != NULL ? ans->head->w : 0;
 	if (!write_reply(s, status)) {
 		ans->close_front = true;
 		buf_put(&s->worker->bufs, &ans->head);

@@ -95,6 +95,9 @@ begin(struct stream *s, struct http_head *head, size_t n)
 		return refuse(s, fault);
 	if (!request_scan(s))
 		return STEP_MORE;
+	/* A reset may hide behind the bytes just read. */
+	if (!s->req.body.done)
+		conn_recheck(&f->conn);
 	return route(s);
 }
 
@@ -160,8 +163,8 @@ due_request(const struct stream *s, struct due *due)
 	}
 	due_at(due, bounded_add(s->up_progress, front->idle_ms), TG_END_REQUEST_BODY_TIMEOUT);
 	due_at(due,
-	       bounded_add(s->begin,
-			   front->request_body_ms + req->body.total * L7_BODY_MS_PER_BYTE),
+	       bounded_add(s->begin, front->request_body_ms +
+					     http1_body_received(&req->body) * L7_BODY_MS_PER_BYTE),
 	       TG_END_REQUEST_BODY_TIMEOUT);
 }
 
@@ -213,11 +216,21 @@ next_due(const struct stream *s)
 	return due;
 }
 
+static uint64_t
+quiet_check_at(const struct stream *s)
+{
+	bool waits = s->state == STREAM_CONNECT || s->state == STREAM_RELAY;
+
+	return waits && s->req.body.done && !s->is_checked ? bounded_add(s->begin, L7_QUIET_MS)
+							   : UINT64_MAX;
+}
+
 static void
 arm(struct stream *s)
 {
 	struct due due = next_due(s);
 
+	due_at(&due, quiet_check_at(s), TG_END_CLIENT_ABORT);
 	timer_set(s->worker->loop, &s->front->timer, (struct mono){due.us});
 }
 
@@ -249,19 +262,6 @@ time_out(struct stream *s, enum end_reason reason)
 	}
 }
 
-void
-stream_on_timer(struct stream *s)
-{
-	struct due due = next_due(s);
-
-	if (due.us > stream_now(s).us) {
-		arm(s);
-		return;
-	}
-	if (time_out(s, due.reason) != STEP_GONE)
-		stream_run(s);
-}
-
 /* the machine */
 
 static enum step
@@ -281,7 +281,8 @@ reply_step(struct stream *s)
 
 	if (step != STEP_MORE)
 		return step;
-	return stream_end(s, s->reply_reason, true);
+	/* In an answer that has begun there was nothing to reply: it is cut. */
+	return stream_end(s, s->reply_reason, !s->ans.has_head);
 }
 
 void
@@ -335,6 +336,30 @@ watch_client(struct stream *s)
 	else if (buf_len(f->in) == 0)
 		buf_put(&s->worker->bufs, &f->in);
 	return n == -TG_EIO ? stream_end(s, TG_END_CLIENT_ABORT, false) : STEP_PARKED;
+}
+
+/* A reset may hide behind the request: ask, once. */
+static enum step
+check_client(struct stream *s)
+{
+	s->is_checked = true;
+	conn_recheck(&s->front->conn);
+	return watch_client(s);
+}
+
+void
+stream_on_timer(struct stream *s)
+{
+	struct mono now = stream_now(s);
+	struct due due;
+
+	if (now.us >= quiet_check_at(s) && check_client(s) == STEP_GONE)
+		return;
+	due = next_due(s);
+	if (due.us > now.us)
+		arm(s);
+	else if (time_out(s, due.reason) != STEP_GONE)
+		stream_run(s);
 }
 
 void

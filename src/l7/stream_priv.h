@@ -37,6 +37,8 @@
 #define L7_CHUNK_TAIL 2u
 /* Reads of one stream in one turn, both ways together; then others have theirs. */
 #define L7_ROUNDS 32u
+/* A request that waits this long: ask once whether its client is still there (net/conn.h). */
+#define L7_QUIET_MS 250u
 /* Interim answers to one request; more is a fault of the backend. */
 #define L7_INTERIM_MAX 32u
 /* What a backend may say: generous, and bounded. */
@@ -64,6 +66,7 @@ struct front {
 	uint16_t port;
 	uint8_t state;     /* enum front_state */
 	bool draining;     /* no request after this one */
+	bool is_further;   /* a request was answered on it */
 	uint32_t lingered; /* bytes dropped while lingering */
 	struct deferred deferred;
 };
@@ -123,7 +126,6 @@ struct stream_answer {
 	bool any_byte;   /* the back said anything on this try */
 	bool back_keep_alive;
 	bool close_front; /* the client was told, or must see, that we close */
-	bool reset_front; /* only a reset shows the client that its answer is cut */
 	bool was_full;    /* the last read filled its buffer */
 	uint16_t status;
 };
@@ -139,6 +141,7 @@ struct stream {
 	uint16_t last_backend;        /* index of the last one tried, or TG_ACCESS_NONE */
 	uint8_t tries;                /* after the first */
 	bool replayed;                /* sent once more on a fresh connection already */
+	bool is_checked;              /* the quiet check is done */
 	enum end_reason reply_reason; /* in STREAM_REPLY */
 	unsigned rounds;              /* reads left in this turn */
 	struct stream_request req;

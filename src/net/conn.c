@@ -86,6 +86,11 @@ conn_recv(struct conn *c, void *p, size_t n)
 		return got;
 	}
 	c->flags &= ~CONN_READABLE;
+	if (got == 0 && (c->flags & CONN_RESET) != 0) {
+		c->flags |= CONN_FAILED;
+		errno = ECONNRESET;
+		return -TG_EIO;
+	}
 	if (got == 0) {
 		c->flags |= CONN_ENDED;
 		return 0;
@@ -94,6 +99,14 @@ conn_recv(struct conn *c, void *p, size_t n)
 		return -TG_EAGAIN;
 	c->flags |= CONN_FAILED;
 	return -TG_EIO;
+}
+
+/* EPIPE: an end came before the reset, and reading sees it. Anything else was taken from the socket. */
+void
+conn_write_failed(struct conn *c, int error)
+{
+	c->flags &= ~CONN_WRITABLE;
+	c->flags |= CONN_BROKEN | CONN_READABLE | (error != EPIPE ? CONN_RESET : 0);
 }
 
 static ssize_t
@@ -107,7 +120,7 @@ sent(struct conn *c, ssize_t took, size_t n)
 	c->flags &= ~CONN_WRITABLE;
 	if (errno == EAGAIN)
 		return -TG_EAGAIN;
-	c->flags |= CONN_BROKEN | CONN_READABLE;
+	conn_write_failed(c, errno);
 	return -TG_EIO;
 }
 
@@ -173,6 +186,14 @@ conn_abort(struct conn *c)
 		return;
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	conn_close(c);
+}
+
+bool
+conn_is_quiet(const struct conn *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
 int64_t

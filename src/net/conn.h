@@ -29,6 +29,9 @@
 #define CONN_BROKEN                                                                                \
 	(1u << 7) /* writing failed; what the other side said before may still be read */
 
+#define CONN_RESET                                                                                 \
+	(1u << 8) /* writing met a reset; the kernel says so once: a 0 read now is no end */
+
 /* Storage is the owner's. `fd` -1: closed. */
 struct conn {
 	struct watch watch;
@@ -64,6 +67,10 @@ conn_recheck(struct conn *c)
 {
 	c->flags |= CONN_READABLE;
 }
+/* Whether nothing, no end and no error waits to be read. */
+bool conn_is_quiet(const struct conn *c);
+/* A write failed with this errno: reading will tell the rest. */
+void conn_write_failed(struct conn *c, int error);
 /* >=0 bytes taken, fewer than given when full; -TG_EAGAIN; -TG_EIO (errno). */
 ssize_t conn_send(struct conn *c, const void *p, size_t n);
 ssize_t conn_sendv(struct conn *c, const struct iovec *iov, int n);

@@ -114,7 +114,7 @@ flush_pipe(struct relay *r)
 			return RELAY_PARKED;
 		}
 		if (n <= 0) {
-			r->dst->flags |= CONN_BROKEN;
+			conn_write_failed(r->dst, errno);
 			return RELAY_DST_FAILED;
 		}
 		r->piped -= (uint32_t)n;
@@ -140,13 +140,19 @@ fill_pipe(struct relay *r, struct pipe_pool *pipes)
 		r->src->flags &= ~CONN_READABLE;
 		return RELAY_PARKED;
 	}
+	/* The error of a socket is told once: a read after this would see an end. */
+	if (n < 0 && errno != EINVAL) {
+		r->src->flags &= ~CONN_READABLE;
+		r->src->flags |= CONN_FAILED;
+		return RELAY_SRC_FAILED;
+	}
 	if (n > 0)
 		r->piped = (uint32_t)n;
 	if (n < SMALL_PIECE)
 		r->n_full = 0;
 	if (n < 0)
 		r->no_splice = true;
-	/* At the end or on an error the plain read tells which. */
+	/* At the end, and where splice is refused, the plain read goes on. */
 	if (n <= 0)
 		pipe_give(pipes, r->pipe, true);
 	return RELAY_AGAIN;

@@ -26,7 +26,8 @@ tunnel_fini(struct tunnel *t, struct buf_pool *bufs, struct pipe_pool *pipes)
  * our receive queue: that way goes on until it meets the error itself.
  */
 static enum tunnel_result
-on_relay(struct relay *r, enum relay_result result, enum tunnel_result src_failed)
+on_relay(struct relay *r, const struct relay *other, enum relay_result result,
+	 enum tunnel_result src_failed, enum tunnel_result dst_failed)
 {
 	switch (result) {
 	case RELAY_PARKED:
@@ -39,7 +40,7 @@ on_relay(struct relay *r, enum relay_result result, enum tunnel_result src_faile
 		return src_failed;
 	case RELAY_DST_FAILED:
 		r->ended = true;
-		return TUNNEL_AGAIN;
+		return other->ended ? dst_failed : TUNNEL_AGAIN;
 	case RELAY_NO_RESOURCE:
 		break;
 	}
@@ -53,8 +54,10 @@ tunnel_step(struct tunnel *t, struct mono now, struct buf_pool *bufs, struct pip
 	enum tunnel_result up;
 	enum tunnel_result down;
 
-	up = on_relay(&t->up, relay_step(&t->up, bufs, pipes), TUNNEL_FRONT_FAILED);
-	down = on_relay(&t->down, relay_step(&t->down, bufs, pipes), TUNNEL_BACK_FAILED);
+	up = on_relay(&t->up, &t->down, relay_step(&t->up, bufs, pipes), TUNNEL_FRONT_FAILED,
+		      TUNNEL_BACK_FAILED);
+	down = on_relay(&t->down, &t->up, relay_step(&t->down, bufs, pipes), TUNNEL_BACK_FAILED,
+			TUNNEL_FRONT_FAILED);
 	if (t->up.bytes + t->down.bytes != before) {
 		t->progress = now;
 		t->is_checked = false;

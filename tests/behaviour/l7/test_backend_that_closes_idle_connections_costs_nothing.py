@@ -52,7 +52,9 @@ def test_at_random_moments(tidegate, recording_backend, method, close):
         thread.start()
     for thread in threads:
         thread.join(settings.TIMEOUT * 3)
-    assert failed == []
+    # A POST that has reached the backend's kernel when the backend closes may have been read: it is
+    # not sent again. Such meetings teach how long connections to this backend may rest.
+    assert len(failed) <= (0 if method == "GET" else 1), failed
     assert 1 < len(backend.connections) < REQUESTS + 50, "nothing was reused, or nothing closed"
 
 
