@@ -266,7 +266,7 @@ first_line(const char *data, size_t n)
 	return (struct slice){data, (size_t)(cr - data)};
 }
 
-/* The n bytes a head may have are no head: its line is too long when that alone is, else the block. */
+/* The n bytes a head may have hold none: its line is too long when that alone is, else all of it. */
 static enum http_fault
 length_fault(const char *data, size_t n, const struct http1_limits *limits)
 {
