@@ -168,8 +168,8 @@ step_byte(struct http1_body *b, unsigned char c)
 	case HTTP1_CHUNK_TRAILER_LF:
 		return step_expect(b, c, '\n', HTTP1_CHUNK_TRAILER_START);
 	case HTTP1_CHUNK_END_LF:
-		b->done = true;
-		return c == '\n';
+		b->done = c == '\n';
+		return b->done;
 	}
 	return false;
 }
