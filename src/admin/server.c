@@ -7,12 +7,13 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "net/conn.h"
 
 #define ACCEPT_PER_TURN 16u
 #define ACCEPT_PAUSE_MS 200u
-#define LEAST_ANSWER	4096u
+#define LEAST_ANSWER    4096u
 
 enum client_state {
 	CLIENT_READING = 0, /* its line */
@@ -49,7 +50,7 @@ struct admin_server {
 static void
 client_free(struct deferred *d)
 {
-	free((char *)d - offsetof(struct client, deferred));
+	free(TG_CONTAINER(d, struct client, deferred));
 }
 
 /* What the client sent beyond its line must be read, or closing would tell it of an error. */
@@ -91,7 +92,7 @@ arm(struct client *c)
 static void
 on_timeout(struct timer *t)
 {
-	client_close((struct client *)(void *)((char *)t - offsetof(struct client, timer)));
+	client_close(TG_CONTAINER(t, struct client, timer));
 }
 
 /* Sends what the kernel takes; closes after the last byte. */
@@ -175,7 +176,7 @@ client_read(struct client *c)
 static void
 on_event(struct watch *w, unsigned what)
 {
-	struct client *c = (struct client *)(void *)((char *)w - offsetof(struct client, conn.watch));
+	struct client *c = TG_CONTAINER(w, struct client, conn.watch);
 
 	conn_note(&c->conn, what);
 	switch (c->state) {
@@ -222,8 +223,7 @@ static void on_connection(struct watch *w, unsigned what);
 static void
 on_pause_end(struct timer *t)
 {
-	struct admin_server *s =
-		(struct admin_server *)(void *)((char *)t - offsetof(struct admin_server, pause));
+	struct admin_server *s = TG_CONTAINER(t, struct admin_server, pause);
 
 	if (watch_start_level(s->loop, &s->watch, s->fd, on_connection) != 0)
 		timer_set(s->loop, &s->pause, mono_add_ms(loop_now(s->loop), ACCEPT_PAUSE_MS));
@@ -232,8 +232,7 @@ on_pause_end(struct timer *t)
 static void
 on_connection(struct watch *w, unsigned what)
 {
-	struct admin_server *s =
-		(struct admin_server *)(void *)((char *)w - offsetof(struct admin_server, watch));
+	struct admin_server *s = TG_CONTAINER(w, struct admin_server, watch);
 
 	(void)what;
 	for (unsigned i = 0; i < ACCEPT_PER_TURN; i++) {
@@ -253,7 +252,8 @@ on_connection(struct watch *w, unsigned what)
 }
 
 int
-admin_server_start(struct loop *loop, int fd, struct admin_source *source, struct admin_server **ret)
+admin_server_start(struct loop *loop, int fd, struct admin_source *source,
+		   struct admin_server **ret)
 {
 	struct admin_server *s = calloc(1, sizeof(*s));
 	int flags = fcntl(fd, F_GETFL);

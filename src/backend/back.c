@@ -1,8 +1,9 @@
 #include "backend/back.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
+
+#include "base/container.h"
 
 static struct worker *
 worker_of(const struct back *b)
@@ -26,7 +27,7 @@ safe_idle_us(const struct worker_backend *home, struct mono now)
 static void
 back_free(struct deferred *d)
 {
-	free((char *)d - offsetof(struct back, deferred));
+	free(TG_CONTAINER(d, struct back, deferred));
 }
 
 static void
@@ -73,7 +74,7 @@ back_abort(struct back **b)
 static void
 on_watch(struct watch *w, unsigned what)
 {
-	struct back *b = (struct back *)((char *)w - offsetof(struct back, conn.watch));
+	struct back *b = TG_CONTAINER(w, struct back, conn.watch);
 	char byte;
 
 	conn_note(&b->conn, what);
@@ -90,7 +91,7 @@ on_watch(struct watch *w, unsigned what)
 static void
 on_idle_end(struct timer *t)
 {
-	struct back *b = (struct back *)((char *)t - offsetof(struct back, timer));
+	struct back *b = TG_CONTAINER(t, struct back, timer);
 
 	back_close(&b);
 }

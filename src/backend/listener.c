@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "backend/worker.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "observe/counters.h"
 
@@ -68,8 +69,7 @@ resume_accepting(struct worker_listener *l)
 static void
 on_resume(struct timer *t)
 {
-	resume_accepting(
-		(struct worker_listener *)((char *)t - offsetof(struct worker_listener, resume)));
+	resume_accepting(TG_CONTAINER(t, struct worker_listener, resume));
 }
 
 void
@@ -99,8 +99,7 @@ on_accept_error(struct worker_listener *l, int error)
 static void
 on_acceptable(struct watch *w, unsigned what)
 {
-	struct worker_listener *l =
-		(struct worker_listener *)((char *)w - offsetof(struct worker_listener, watch));
+	struct worker_listener *l = TG_CONTAINER(w, struct worker_listener, watch);
 	int i;
 
 	(void)what;

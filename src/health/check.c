@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/container.h"
+
 const char *
 check_result_str(unsigned result)
 {
@@ -113,5 +115,5 @@ check_finish(struct check *c, const struct check_outcome *outcome)
 struct check *
 check_of_watch(struct watch *w)
 {
-	return (struct check *)(void *)((char *)w - offsetof(struct check, conn.watch));
+	return TG_CONTAINER(w, struct check, conn.watch);
 }

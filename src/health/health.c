@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/log.h"
 
 /* Checks begun in one turn of the loop; the rest follow in the next turns. */
@@ -11,9 +12,9 @@
 
 enum probe_state {
 	PROBE_IDLE = 0, /* no address, or nothing to check */
-	PROBE_WAITING,	/* timer: the next check */
-	PROBE_QUEUED,	/* due, in health->queue */
-	PROBE_RUNNING,	/* timer: the deadline of the check */
+	PROBE_WAITING,  /* timer: the next check */
+	PROBE_QUEUED,   /* due, in health->queue */
+	PROBE_RUNNING,  /* timer: the deadline of the check */
 	PROBE_STATE_COUNT
 };
 
@@ -25,7 +26,7 @@ struct probe {
 	struct health_status status;
 	struct timer timer;
 	TAILQ_ENTRY(probe) link; /* in health->queue when queued */
-	struct mono begun;	 /* the check under way or the last one */
+	struct mono begun;       /* the check under way or the last one */
 	const struct check_ops *ops;
 	struct check_target target;
 	struct check check;
@@ -164,7 +165,7 @@ probe_judge(struct probe *p, const struct check_outcome *outcome)
 static void
 on_done(struct check *c, const struct check_outcome *outcome)
 {
-	struct probe *p = (struct probe *)(void *)((char *)c - offsetof(struct probe, check));
+	struct probe *p = TG_CONTAINER(c, struct probe, check);
 
 	probe_judge(p, outcome);
 	pump(p->health);
@@ -203,13 +204,13 @@ pump(struct health *health)
 static void
 on_pump_timer(struct timer *t)
 {
-	pump((struct health *)(void *)((char *)t - offsetof(struct health, pump_timer)));
+	pump(TG_CONTAINER(t, struct health, pump_timer));
 }
 
 static void
 on_probe_timer(struct timer *t)
 {
-	struct probe *p = (struct probe *)(void *)((char *)t - offsetof(struct probe, timer));
+	struct probe *p = TG_CONTAINER(t, struct probe, timer);
 	struct check_outcome outcome;
 
 	switch (p->state) {

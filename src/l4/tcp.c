@@ -7,12 +7,12 @@
  * is tried on another backend, a reset is passed on as a reset.
  */
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "backend/back.h"
 #include "backend/worker.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "l4/l4.h"
 #include "net/tunnel.h"
@@ -57,16 +57,6 @@ now_of(const struct tcp_stream *s)
 
 /* end */
 
-static uint32_t
-record_us(struct mono to, struct mono from)
-{
-	uint64_t us = mono_diff_us(to, from);
-
-	if (!mono_is_set(to) || !mono_is_set(from))
-		return TG_ACCESS_UNSET;
-	return us < TG_ACCESS_UNSET ? (uint32_t)us : TG_ACCESS_UNSET - 1;
-}
-
 static void
 log_access(const struct tcp_stream *s, enum end_reason reason)
 {
@@ -85,9 +75,9 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 		.bytes_in = s->tunnel.up.bytes,
 		.bytes_out = s->tunnel.down.bytes,
 		.queue_us = mono_is_set(s->phase) ? 0 : TG_ACCESS_UNSET,
-		.connect_us = record_us(s->connected, s->phase),
+		.connect_us = access_span_us(s->connected, s->phase),
 		.response_us = TG_ACCESS_UNSET,
-		.total_us = record_us(now_of(s), s->begin),
+		.total_us = access_span_us(now_of(s), s->begin),
 		.client_ip = s->ip,
 		.client_port = s->port,
 		.listener = (uint16_t)s->listener->conf->index,
@@ -128,7 +118,7 @@ count(const struct tcp_stream *s, enum end_reason reason)
 static void
 stream_free(struct deferred *d)
 {
-	free((char *)d - offsetof(struct tcp_stream, deferred));
+	free(TG_CONTAINER(d, struct tcp_stream, deferred));
 }
 
 /* The one end. What did not end on both sides by itself is reset on both. */
@@ -285,8 +275,7 @@ stream_run(struct tcp_stream *s)
 static void
 on_front(struct watch *watch, unsigned what)
 {
-	struct tcp_stream *s =
-		(struct tcp_stream *)((char *)watch - offsetof(struct tcp_stream, front.watch));
+	struct tcp_stream *s = TG_CONTAINER(watch, struct tcp_stream, front.watch);
 
 	conn_note(&s->front, what);
 	/* While connecting the client waits: what it sends stays in the kernel. */
@@ -297,8 +286,7 @@ on_front(struct watch *watch, unsigned what)
 static void
 on_timer(struct timer *t)
 {
-	struct tcp_stream *s =
-		(struct tcp_stream *)((char *)t - offsetof(struct tcp_stream, timer));
+	struct tcp_stream *s = TG_CONTAINER(t, struct tcp_stream, timer);
 	uint64_t total_ms = s->service->conf->timeouts.total_ms;
 	struct mono now = now_of(s);
 

@@ -102,16 +102,6 @@ count(const struct stream *s, enum end_reason reason)
 		count_backend(s, reason);
 }
 
-static uint32_t
-record_us(struct mono to, struct mono from)
-{
-	uint64_t us = span_us(to, from);
-
-	if (!mono_is_set(to) || !mono_is_set(from))
-		return TG_ACCESS_UNSET;
-	return us < TG_ACCESS_UNSET ? (uint32_t)us : TG_ACCESS_UNSET - 1;
-}
-
 static void
 record_fixed(const struct stream *s, enum end_reason reason, struct access_record *r)
 {
@@ -119,9 +109,9 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->bytes_in = s->bytes_in;
 	r->bytes_out = s->bytes_out;
 	r->queue_us = mono_is_set(s->phase) ? 0 : TG_ACCESS_UNSET;
-	r->connect_us = record_us(s->connected, s->phase);
-	r->response_us = record_us(s->answered, s->sent);
-	r->total_us = record_us(stream_now(s), s->begin);
+	r->connect_us = access_span_us(s->connected, s->phase);
+	r->response_us = access_span_us(s->answered, s->sent);
+	r->total_us = access_span_us(stream_now(s), s->begin);
 	r->client_ip = s->front->ip;
 	r->client_port = s->front->port;
 	r->status = s->ans.status;

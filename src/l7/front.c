@@ -1,8 +1,8 @@
 /* Client connections of mode http: from accept to the head of a request, and closing. */
-#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "l7/l7.h"
 #include "l7/stream_priv.h"
 
@@ -32,7 +32,7 @@ front_arm(struct front *f, uint64_t ms)
 static void
 front_free(struct deferred *d)
 {
-	free((char *)d - offsetof(struct front, deferred));
+	free(TG_CONTAINER(d, struct front, deferred));
 }
 
 void
@@ -194,7 +194,7 @@ front_resume(struct front *f)
 static void
 on_watch(struct watch *watch, unsigned what)
 {
-	struct front *f = (struct front *)((char *)watch - offsetof(struct front, conn.watch));
+	struct front *f = TG_CONTAINER(watch, struct front, conn.watch);
 
 	conn_note(&f->conn, what);
 	if (f->state == FRONT_STREAM)
@@ -210,7 +210,7 @@ on_watch(struct watch *watch, unsigned what)
 static void
 on_timer(struct timer *t)
 {
-	struct front *f = (struct front *)((char *)t - offsetof(struct front, timer));
+	struct front *f = TG_CONTAINER(t, struct front, timer);
 
 	if (f->state == FRONT_STREAM)
 		stream_on_timer(f->stream);

@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/container.h"
+
 /* Wheel: one slot per tick; a timer further away hangs in the last slot and is moved on from there. */
 #define TICK_US     32000u
 #define WHEEL_SLOTS 2048u /* 65 s */
@@ -174,7 +176,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 static void
 on_wake(struct watch *w, unsigned what)
 {
-	struct loop *loop = (struct loop *)((char *)w - offsetof(struct loop, wake));
+	struct loop *loop = TG_CONTAINER(w, struct loop, wake);
 	struct call_list calls = STAILQ_HEAD_INITIALIZER(calls);
 	struct loop_call *c;
 	uint64_t n;
@@ -304,7 +306,8 @@ watch_again(struct loop *loop, struct watch *w)
 }
 
 /* All who asked before this turn. */
-static void serve_again(struct loop *loop)
+static void
+serve_again(struct loop *loop)
 {
 	struct watch *w;
 

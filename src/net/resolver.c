@@ -8,19 +8,21 @@
 #define HASH_FUNCTION(s, len, hash) HASH_FNV(s, len, hash) /* the default one warns in clang */
 #include <uthash.h>
 
+#include "base/container.h"
+
 #define QUERY_TIMEOUT_MS 2000
-#define QUERY_TRIES	 2
+#define QUERY_TRIES      2
 
 struct name {
 	UT_hash_handle hh; /* in resolver->names, by host */
 	struct resolver *resolver;
 	LIST_HEAD(, resolver_watch) watches;
 	TAILQ_ENTRY(name) queue; /* while it waits for its turn */
-	struct timer timer;	 /* the next query */
+	struct timer timer;      /* the next query */
 	bool has_ip;
 	struct ip ip;
-	unsigned failures;	 /* in a row */
-	const char *why;	 /* of the last failure */
+	unsigned failures; /* in a row */
+	const char *why;   /* of the last failure */
 	char host[];
 };
 
@@ -76,7 +78,7 @@ process(struct resolver *r, int read_fd, int write_fd)
 static void
 on_timer(struct timer *t)
 {
-	struct resolver *r = (struct resolver *)(void *)((char *)t - offsetof(struct resolver, timer));
+	struct resolver *r = TG_CONTAINER(t, struct resolver, timer);
 
 	process(r, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
@@ -84,8 +86,7 @@ on_timer(struct timer *t)
 static void
 on_readable(struct watch *w, unsigned what)
 {
-	struct socket_watch *s =
-		(struct socket_watch *)(void *)((char *)w - offsetof(struct socket_watch, read));
+	struct socket_watch *s = TG_CONTAINER(w, struct socket_watch, read);
 
 	(void)what;
 	process(s->resolver, s->fd, ARES_SOCKET_BAD);
@@ -94,8 +95,7 @@ on_readable(struct watch *w, unsigned what)
 static void
 on_writable(struct watch *w, unsigned what)
 {
-	struct socket_watch *s =
-		(struct socket_watch *)(void *)((char *)w - offsetof(struct socket_watch, write));
+	struct socket_watch *s = TG_CONTAINER(w, struct socket_watch, write);
 
 	(void)what;
 	process(s->resolver, ARES_SOCKET_BAD, s->fd);
@@ -104,7 +104,7 @@ on_writable(struct watch *w, unsigned what)
 static void
 socket_watch_free(struct deferred *d)
 {
-	free((char *)d - offsetof(struct socket_watch, deferred));
+	free(TG_CONTAINER(d, struct socket_watch, deferred));
 }
 
 static void
@@ -135,7 +135,7 @@ on_socket_state(void *arg, ares_socket_t fd, int reads, int writes)
 	struct resolver *r = arg;
 	struct socket_watch *s;
 
-	LIST_FOREACH(s, &r->sockets, link) {
+	LIST_FOREACH (s, &r->sockets, link) {
 		if (s->fd == fd)
 			break;
 	}
@@ -164,7 +164,7 @@ tell(struct name *name, enum resolver_event event)
 	};
 	struct resolver_watch *w;
 
-	LIST_FOREACH(w, &name->watches, link)
+	LIST_FOREACH (w, &name->watches, link)
 		w->cb(w, &news);
 }
 
@@ -325,7 +325,7 @@ enqueue(struct name *name)
 static void
 on_name_timer(struct timer *t)
 {
-	enqueue((struct name *)(void *)((char *)t - offsetof(struct name, timer)));
+	enqueue(TG_CONTAINER(t, struct name, timer));
 }
 
 static struct name *
@@ -447,8 +447,7 @@ resolver_free(struct resolver *r)
 		ares_destroy(r->channel);
 		ares_library_cleanup();
 	}
-	HASH_ITER(hh, r->names, name, next)
-	{
+	HASH_ITER (hh, r->names, name, next) {
 		HASH_DEL(r->names, name);
 		timer_fini(&name->timer);
 		free(name);

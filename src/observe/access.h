@@ -44,6 +44,17 @@ struct access_record {
 #define TG_ACCESS_NONE     UINT16_MAX
 #define TG_ACCESS_UNSET    UINT32_MAX
 #define TG_ACCESS_PATH_MAX 4096u
+
+/* For the *_us fields: from `from` to `to`, or TG_ACCESS_UNSET when either was not reached. */
+static inline uint32_t
+access_span_us(struct mono to, struct mono from)
+{
+	uint64_t us = mono_diff_us(to, from);
+
+	if (!mono_is_set(to) || !mono_is_set(from))
+		return TG_ACCESS_UNSET;
+	return us < TG_ACCESS_UNSET ? (uint32_t)us : TG_ACCESS_UNSET - 1;
+}
 #define TG_ACCESS_HOST_MAX 255u /* bytes of the host that are shown */
 
 /*

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "admin/server.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "health/health.h"
 #include "ipc/channel.h"
@@ -18,14 +19,14 @@
 #include "proc/proc.h"
 
 #define START_MS      10000 /* between two start-up messages */
-#define TICK_MS	      1000u
+#define TICK_MS       1000u
 #define LAST_WRITE_MS 2000u /* the access log's last lines may take this */
 
 struct keeper {
 	int channel;
-	int peer_fd; /* -1: none, or handed on to orders */
+	int peer_fd;  /* -1: none, or handed on to orders */
 	int admin_fd; /* -1: none, or handed on to admin */
-	int log_fd; /* -1: standard output */
+	int log_fd;   /* -1: standard output */
 	struct conf *conf;
 	struct segment *segment;
 	struct loop *loop;
@@ -34,7 +35,7 @@ struct keeper {
 	struct health *health;
 	struct names *names; /* NULL: no backend has one */
 	struct orders *orders;
-	struct access_log *access_log;	 /* NULL: off */
+	struct access_log *access_log; /* NULL: off */
 	struct admin_source source;
 	struct admin_server *admin; /* NULL: no socket */
 };
@@ -177,7 +178,7 @@ begin_backends(struct keeper *k)
 static void
 on_channel(struct watch *w, unsigned what)
 {
-	struct keeper *k = (struct keeper *)(void *)((char *)w - offsetof(struct keeper, channel_watch));
+	struct keeper *k = TG_CONTAINER(w, struct keeper, channel_watch);
 	struct message m;
 	int rc;
 
@@ -201,7 +202,7 @@ on_channel(struct watch *w, unsigned what)
 static void
 on_tick(struct timer *t)
 {
-	struct keeper *k = (struct keeper *)(void *)((char *)t - offsetof(struct keeper, tick));
+	struct keeper *k = TG_CONTAINER(t, struct keeper, tick);
 
 	access_log_watch(k->access_log);
 	source_sample(&k->source, loop_now(k->loop));
@@ -211,8 +212,7 @@ on_tick(struct timer *t)
 static int
 start_admin(struct keeper *k)
 {
-	int rc = source_init(&k->source, k->conf, k->segment, k->health,
-			     loop_now_update(k->loop));
+	int rc = source_init(&k->source, k->conf, k->segment, k->health, loop_now_update(k->loop));
 	int fd = k->admin_fd;
 
 	if (rc < 0)

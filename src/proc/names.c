@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "net/resolver.h"
 
@@ -72,8 +73,7 @@ on_found(const struct backend_name *name, const struct resolver_news *news)
 static void
 on_news(struct resolver_watch *w, const struct resolver_news *news)
 {
-	struct backend_name *name =
-		(struct backend_name *)(void *)((char *)w - offsetof(struct backend_name, watch));
+	struct backend_name *name = TG_CONTAINER(w, struct backend_name, watch);
 
 	switch (news->event) {
 	case RESOLVER_FOUND:

@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
 
@@ -102,14 +103,14 @@ static void
 on_writable(struct watch *w, unsigned what)
 {
 	(void)what;
-	flush((struct orders *)(void *)((char *)w - offsetof(struct orders, write_watch)));
+	flush(TG_CONTAINER(w, struct orders, write_watch));
 }
 
 /* The proxy has nothing to say: only its end, or a breach of the protocol, comes here. */
 static void
 on_readable(struct watch *w, unsigned what)
 {
-	struct orders *o = (struct orders *)(void *)((char *)w - offsetof(struct orders, read_watch));
+	struct orders *o = TG_CONTAINER(w, struct orders, read_watch);
 	struct message m;
 	int rc = channel_receive(o->peer, &m);
 
@@ -119,8 +120,8 @@ on_readable(struct watch *w, unsigned what)
 	if (rc == 1 && m.fd >= 0)
 		close(m.fd);
 	if (rc != 0)
-		log_write(TG_LOG_ERROR, "the proxy breaks the protocol, not talking to it",
-			  "rc=%d", rc);
+		log_write(TG_LOG_ERROR, "the proxy breaks the protocol, not talking to it", "rc=%d",
+			  rc);
 	close_peer(o);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "loop/loop.h"
 #include "proc/limits.h"
@@ -53,7 +54,7 @@ struct parent {
 static struct parent *
 parent_of(struct supervisor *s)
 {
-	return (struct parent *)(void *)((char *)s - offsetof(struct parent, supervisor));
+	return TG_CONTAINER(s, struct parent, supervisor);
 }
 
 static void

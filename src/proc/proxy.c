@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backend/registry.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "proc/proc.h"
@@ -206,7 +207,7 @@ start_accepting(struct proxy *p)
 static void
 on_settle(struct timer *t)
 {
-	struct proxy *p = (struct proxy *)((char *)t - offsetof(struct proxy, settle));
+	struct proxy *p = TG_CONTAINER(t, struct proxy, settle);
 
 	log_write(TG_LOG_INFO, "accepting before every backend has its first verdict", NULL);
 	start_accepting(p);
@@ -241,7 +242,7 @@ stop(struct proxy *p, uint64_t grace_ms)
 static void
 on_peer(struct watch *w, unsigned what)
 {
-	struct proxy *p = (struct proxy *)((char *)w - offsetof(struct proxy, peer_watch));
+	struct proxy *p = TG_CONTAINER(w, struct proxy, peer_watch);
 	struct message m;
 	int rc;
 
@@ -272,7 +273,7 @@ watch_peer(struct proxy *p)
 static void
 on_channel(struct watch *w, unsigned what)
 {
-	struct proxy *p = (struct proxy *)((char *)w - offsetof(struct proxy, channel_watch));
+	struct proxy *p = TG_CONTAINER(w, struct proxy, channel_watch);
 	struct message m;
 	int rc;
 

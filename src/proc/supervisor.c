@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "proc/supervisor.h"
@@ -106,7 +107,7 @@ child_on_message(struct child *c, const struct message *m)
 static void
 on_channel(struct watch *w, unsigned what)
 {
-	struct child *c = (struct child *)(void *)((char *)w - offsetof(struct child, watch));
+	struct child *c = TG_CONTAINER(w, struct child, watch);
 	struct message m;
 	int rc = channel_receive(c->channel, &m);
 
@@ -197,7 +198,7 @@ child_start_again(struct child *c)
 static void
 on_timer(struct timer *t)
 {
-	struct child *c = (struct child *)(void *)((char *)t - offsetof(struct child, timer));
+	struct child *c = TG_CONTAINER(t, struct child, timer);
 
 	switch (c->state) {
 	case CHILD_DOWN:

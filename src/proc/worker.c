@@ -1,11 +1,11 @@
 #include "proc/worker.h"
 
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "http/route.h"
 #include "l4/l4.h"
@@ -120,8 +120,7 @@ worker_thread_set_view(struct worker_thread *t, uint32_t service, struct view *v
 static void
 on_accept(struct loop_call *call)
 {
-	struct worker_thread *t =
-		(struct worker_thread *)((char *)call - offsetof(struct worker_thread, accept));
+	struct worker_thread *t = TG_CONTAINER(call, struct worker_thread, accept);
 	size_t i;
 
 	for (i = 0; i < t->worker.conf->n_listeners; i++) {
@@ -177,8 +176,7 @@ close_fronts(struct worker *w)
 static void
 on_check(struct timer *timer)
 {
-	struct worker_thread *t =
-		(struct worker_thread *)((char *)timer - offsetof(struct worker_thread, check));
+	struct worker_thread *t = TG_CONTAINER(timer, struct worker_thread, check);
 	struct worker *w = &t->worker;
 	struct mono now = loop_now(w->loop);
 
@@ -196,8 +194,7 @@ on_check(struct timer *timer)
 static void
 on_drain(struct loop_call *call)
 {
-	struct worker_thread *t =
-		(struct worker_thread *)((char *)call - offsetof(struct worker_thread, drain));
+	struct worker_thread *t = TG_CONTAINER(call, struct worker_thread, drain);
 	struct worker *w = &t->worker;
 	size_t i;
 

@@ -2,13 +2,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/container.h"
 #include "proc/slots.h"
 
 #define DEADLINE_MS 10000u
@@ -77,7 +77,7 @@ struct look {
 static void
 on_look(struct timer *t)
 {
-	struct look *l = (struct look *)(void *)((char *)t - offsetof(struct look, timer));
+	struct look *l = TG_CONTAINER(t, struct look, timer);
 	struct mono now = loop_now(l->control->loop);
 
 	l->too_late = now.us >= l->deadline.us;

@@ -1,7 +1,6 @@
 /* The probes against real sockets on loopback, all in one loop. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/container.h"
 #include "health/health.h"
 
 #define DEADLINE_MS 10000u
@@ -51,7 +51,7 @@ static void
 on_deadline(struct timer *t)
 {
 	struct fixture *f =
-		(struct fixture *)(void *)((char *)t - offsetof(struct fixture, deadline));
+		TG_CONTAINER(t, struct fixture, deadline);
 
 	f->too_late = true;
 	loop_stop(f->loop);
@@ -82,7 +82,7 @@ static void
 on_client(struct watch *w, unsigned what)
 {
 	struct fixture *f =
-		(struct fixture *)(void *)((char *)w - offsetof(struct fixture, server.client));
+		TG_CONTAINER(w, struct fixture, server.client);
 	struct server *s = &f->server;
 	ssize_t n = recv(s->client_fd, s->request, sizeof(s->request) - 1, 0);
 
@@ -100,7 +100,7 @@ static void
 on_connection(struct watch *w, unsigned what)
 {
 	struct fixture *f =
-		(struct fixture *)(void *)((char *)w - offsetof(struct fixture, server.watch));
+		TG_CONTAINER(w, struct fixture, server.watch);
 	struct server *s = &f->server;
 
 	(void)what;

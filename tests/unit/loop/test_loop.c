@@ -1,6 +1,5 @@
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
@@ -14,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container.h"
 #include "fake/pair.h"
 #include "fake/turn.h"
 #include "loop/loop.h"
@@ -378,7 +378,7 @@ on_release(struct deferred *d)
 static void
 on_defer(struct loop_call *call)
 {
-	struct released *r = (struct released *)((char *)call - offsetof(struct released, call));
+	struct released *r = TG_CONTAINER(call, struct released, call);
 
 	r->in_callback = true;
 	loop_defer(r->loop, &r->deferred, on_release);

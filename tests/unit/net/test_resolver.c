@@ -1,7 +1,6 @@
 /* The resolver against a small name server in the same loop. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/container.h"
 #include "net/resolver.h"
 
 #define DEADLINE_MS 10000u
@@ -91,7 +91,7 @@ answer(const struct zone *zone, uint8_t *m, size_t n)
 static void
 on_query(struct watch *w, unsigned what)
 {
-	struct fixture *f = (struct fixture *)(void *)((char *)w - offsetof(struct fixture, watch));
+	struct fixture *f = TG_CONTAINER(w, struct fixture, watch);
 	struct addr from = {.len = sizeof(from.u)};
 	uint8_t m[1024];
 	ssize_t n = recvfrom(f->fd, m, 512, 0, &from.u.sa, &from.len);
@@ -112,7 +112,7 @@ static void
 on_deadline(struct timer *t)
 {
 	struct fixture *f =
-		(struct fixture *)(void *)((char *)t - offsetof(struct fixture, deadline));
+		TG_CONTAINER(t, struct fixture, deadline);
 
 	f->too_late = true;
 	loop_stop(f->loop);
@@ -121,7 +121,7 @@ on_deadline(struct timer *t)
 static void
 on_news(struct resolver_watch *w, const struct resolver_news *news)
 {
-	struct fixture *f = (struct fixture *)(void *)((char *)w - offsetof(struct fixture, name));
+	struct fixture *f = TG_CONTAINER(w, struct fixture, name);
 
 	f->news++;
 	f->event = news->event;
