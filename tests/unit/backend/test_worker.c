@@ -1,0 +1,438 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "backend/back.h"
+#include "backend/worker.h"
+#include "fake/pair.h"
+#include "fake/turn.h"
+#include "unit/backend/world.h"
+
+/* The linker sends this here: refused when the test says so. */
+static int refuse_at; /* 0: none; 1: the next one */
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	if (refuse_at > 0 && --refuse_at == 0)
+		return NULL;
+	return __real_calloc(count, size);
+}
+
+static const char text[] = WORLD(
+	"{ name = \"a\"; balance = \"least-conn\"; "
+	"backends = ( { name = \"x\"; address = \"127.0.0.1:1\"; }, "
+	"{ name = \"y\"; address = \"127.0.0.1:2\"; } ); }, "
+	"{ name = \"b\"; backends = ( { name = \"x\"; address = \"127.0.0.1:3\"; } ); }");
+
+static struct world world;
+static struct worker workers[2];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	fake_limit_start();
+	if (world_open(&world, text) != 0)
+		return -1;
+	for (unsigned i = 0; i < 2; i++) {
+		if (worker_init(&workers[i], i, world.conf, world.segment,
+				registry_balance(world.registry)) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	worker_fini(&workers[0]);
+	worker_fini(&workers[1]);
+	world_close(&world);
+	return 0;
+}
+
+static void
+hand_out(void *arg, uint32_t service, struct view *view)
+{
+	(void)arg;
+	worker_set_view(&workers[0], service, view_ref(view));
+	worker_set_view(&workers[1], service, view);
+}
+
+/* What the keeper saw reaches both workers. */
+static void
+set(uint32_t service, uint32_t backend, uint32_t health, uint16_t port)
+{
+	assert_int_equal(world_observe(&world, service, backend, health, port), 0);
+	assert_int_equal(registry_publish(world.registry, hand_out, NULL), 0);
+}
+
+static void
+up(uint32_t service, uint32_t backend, uint16_t port)
+{
+	set(service, backend, TG_HEALTH_UP, port);
+}
+
+static const struct balance_query nobody_tried;
+
+static struct worker_service *
+service_of(unsigned worker, unsigned service)
+{
+	return &workers[worker].services[service];
+}
+
+static uint32_t
+slot_of(enum segment_kind kind, const char *service, const char *name)
+{
+	uint32_t parent = TG_SEGMENT_NONE;
+
+	if (kind == TG_SLOT_BACKEND)
+		parent = segment_find(world.segment, TG_SLOT_SERVICE, TG_SEGMENT_NONE, service);
+	return segment_find(world.segment, kind, parent, name);
+}
+
+static void
+counters_are_those_of_the_named_slots(void **state)
+{
+	static const struct {
+		unsigned service;
+		unsigned backend;
+		const char *service_name;
+		const char *name;
+	} backends[] = {{0, 0, "a", "x"}, {0, 1, "a", "y"}, {1, 0, "b", "x"}};
+
+	(void)state;
+	for (unsigned w = 0; w < 2; w++) {
+		uint32_t slot = slot_of(TG_SLOT_LISTENER, NULL, "l");
+
+		assert_ptr_equal(workers[w].listeners[0].counters,
+				 segment_counters(world.segment, w, slot));
+		assert_ptr_equal(workers[w].listeners[0].shared,
+				 segment_shared(world.segment, slot));
+		assert_ptr_equal(workers[w].total, segment_shared(world.segment, 0));
+		for (unsigned i = 0; i < 3; i++) {
+			struct worker_service *s = service_of(w, backends[i].service);
+
+			slot = slot_of(TG_SLOT_SERVICE, NULL, backends[i].service_name);
+			assert_ptr_equal(s->counters, segment_counters(world.segment, w, slot));
+			slot = slot_of(TG_SLOT_BACKEND, backends[i].service_name, backends[i].name);
+			assert_ptr_equal(s->backends[backends[i].backend].counters,
+					 segment_counters(world.segment, w, slot));
+		}
+	}
+}
+
+static void
+at_first_nobody_may_serve(void **state)
+{
+	struct lease lease = {.backend = NULL};
+
+	(void)state;
+	for (unsigned s = 0; s < 2; s++) {
+		assert_int_equal(lease_begin(&lease, service_of(0, s), &nobody_tried), -TG_ENOENT);
+		assert_null(lease.backend);
+		lease_end(&lease);
+	}
+}
+
+static int64_t
+load_of(const char *service, const char *name)
+{
+	uint32_t slot = slot_of(TG_SLOT_BACKEND, service, name);
+
+	return atomic_load(&segment_shared(world.segment, slot)->in_flight);
+}
+
+static void
+lease_takes_load_until_its_end(void **state)
+{
+	struct addr at = world_addr(80);
+	struct lease lease = {.backend = NULL};
+
+	(void)state;
+	for (unsigned s = 0; s < 2; s++) {
+		const char *name = s == 0 ? "a" : "b";
+		uint32_t slot;
+
+		up(s, 0, 80);
+		slot = slot_of(TG_SLOT_BACKEND, name, "x");
+		assert_int_equal(lease_begin(&lease, service_of(1, s), &nobody_tried), 0);
+		assert_ptr_equal(lease.backend, &service_of(1, s)->backends[0]);
+		assert_true(addr_equal(&lease.addr, &at));
+		assert_int_equal(load_of(name, "x"), 1);
+		assert_int_equal(segment_sum(world.segment, slot, TG_B_STREAMS), 1);
+		lease_end(&lease);
+		assert_null(lease.backend);
+		assert_int_equal(load_of(name, "x"), 0);
+		lease_end(&lease);
+		assert_int_equal(load_of(name, "x"), 0);
+		assert_int_equal(segment_sum(world.segment, slot, TG_B_STREAMS), 1);
+	}
+}
+
+static void
+lease_leaves_out_what_was_tried(void **state)
+{
+	struct balance_query query = {.tried = {0}, .n_tried = 1};
+	struct lease lease = {.backend = NULL};
+
+	(void)state;
+	up(0, 0, 80);
+	up(0, 1, 81);
+	assert_int_equal(lease_begin(&lease, service_of(0, 0), &query), 0);
+	assert_int_equal(lease.backend->index, 1);
+	lease_end(&lease);
+	query.tried[query.n_tried++] = 1;
+	assert_int_equal(lease_begin(&lease, service_of(0, 0), &query), -TG_ENOENT);
+	assert_null(lease.backend);
+	assert_int_equal(load_of("a", "x") + load_of("a", "y"), 0);
+}
+
+/* least-conn counts what other workers hold. */
+static void
+load_is_seen_across_workers(void **state)
+{
+	struct lease leases[6];
+
+	(void)state;
+	memset(leases, 0, sizeof(leases));
+	up(0, 0, 80);
+	up(0, 1, 81);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(lease_begin(&leases[i], service_of(i % 2, 0), &nobody_tried), 0);
+	assert_int_equal(load_of("a", "x"), 3);
+	assert_int_equal(load_of("a", "y"), 3);
+	for (unsigned i = 0; i < 6; i++)
+		lease_end(&leases[i]);
+	assert_int_equal(load_of("a", "x") + load_of("a", "y"), 0);
+}
+
+/* A lease outlives the view it was taken from. */
+static void
+lease_may_end_after_its_backend_left(void **state)
+{
+	struct lease lease = {.backend = NULL};
+	struct lease none = {.backend = NULL};
+
+	(void)state;
+	for (unsigned s = 0; s < 2; s++) {
+		up(s, 0, 80);
+		assert_int_equal(lease_begin(&lease, service_of(0, s), &nobody_tried), 0);
+		set(s, 0, TG_HEALTH_DOWN, 80);
+		assert_int_equal(lease_begin(&none, service_of(0, s), &nobody_tried), -TG_ENOENT);
+		lease_end(&lease);
+		assert_int_equal(load_of(s == 0 ? "a" : "b", "x"), 0);
+	}
+}
+
+static void
+view_is_released_when_the_next_comes(void **state)
+{
+	struct view *old;
+
+	(void)state;
+	up(0, 0, 80);
+	old = view_ref(service_of(0, 0)->view);
+	assert_ptr_equal(service_of(1, 0)->view, old);
+	assert_int_equal(atomic_load(&old->refs), 3);
+	up(0, 1, 81);
+	assert_int_equal(atomic_load(&old->refs), 1);
+	view_unref(old);
+}
+
+static void
+generation_counts_changes_of_the_address_alone(void **state)
+{
+	struct worker_backend *b = &service_of(0, 0)->backends[0];
+	struct addr at = world_addr(90);
+	unsigned generation;
+
+	(void)state;
+	assert_int_equal(b->addr.len, 0);
+	up(0, 0, 80);
+	generation = b->generation;
+	up(0, 1, 81);
+	up(0, 0, 80);
+	assert_int_equal(b->generation, generation);
+	up(0, 0, 90);
+	assert_int_equal(b->generation, generation + 1);
+	assert_true(addr_equal(&b->addr, &at));
+	set(0, 0, TG_HEALTH_DOWN, 90);
+	assert_int_equal(b->generation, generation + 2);
+	assert_int_equal(b->addr.len, 0);
+}
+
+static void
+never_ready(struct back *b)
+{
+	(void)b;
+}
+
+/* An idle connection of worker 0 to a backend; the listener's side in *ret_far. */
+static void
+make_idle(uint32_t service, uint32_t backend, int listener, const struct addr *at, int *ret_far)
+{
+	struct worker_backend *home = &service_of(0, service)->backends[backend];
+	struct back *b = back_connect(home, at, never_ready, NULL);
+
+	assert_non_null(b);
+	*ret_far = accept(listener, NULL, NULL);
+	while (conn_connected(&b->conn) == -TG_EAGAIN)
+		fake_turn(workers[0].loop);
+	back_give(&b);
+	assert_int_equal(home->n_idle, 1);
+}
+
+static void
+idle_connections_to_what_left_or_moved_are_closed(void **state)
+{
+	struct addr at;
+	int listener = fake_listen(&at);
+	char byte;
+	int far[2];
+
+	(void)state;
+	up(0, 0, addr_port(&at));
+	up(0, 1, addr_port(&at));
+	make_idle(0, 0, listener, &at, &far[0]);
+	make_idle(0, 1, listener, &at, &far[1]);
+	/* What does not concern it leaves it alone. */
+	up(1, 0, 80);
+	up(0, 0, addr_port(&at));
+	assert_int_equal(service_of(0, 0)->backends[0].n_idle, 1);
+	up(0, 0, 1);
+	assert_int_equal(service_of(0, 0)->backends[0].n_idle, 0);
+	assert_int_equal(service_of(0, 0)->backends[1].n_idle, 1);
+	fake_wait_readable(far[0]);
+	assert_int_equal(recv(far[0], &byte, 1, 0), 0);
+	set(0, 1, TG_HEALTH_DOWN, addr_port(&at));
+	assert_int_equal(service_of(0, 0)->backends[1].n_idle, 0);
+	fake_wait_readable(far[1]);
+	assert_int_equal(recv(far[1], &byte, 1, 0), 0);
+	close(far[0]);
+	close(far[1]);
+	close(listener);
+}
+
+static void
+idle_connections_are_closed_with_the_worker(void **state)
+{
+	struct addr at;
+	int listener = fake_listen(&at);
+	unsigned fds = fake_count_fds();
+	int far;
+
+	(void)state;
+	up(0, 0, addr_port(&at));
+	make_idle(0, 0, listener, &at, &far);
+	assert_int_equal(fake_count_fds(), fds + 2);
+	worker_fini(&workers[0]);
+	workers[0] = (struct worker){.conf = NULL};
+	close(far);
+	close(listener);
+	/* Those of the loop are gone too. */
+	assert_true(fake_count_fds() < fds);
+}
+
+/* Request ids and spreading: no repeats, no stuck bits, another sequence in each worker. */
+static void
+random_numbers_differ(void **state)
+{
+	static uint64_t seen[4096];
+	unsigned set_bits[64] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < 4096; i++) {
+		seen[i] = worker_random(&workers[i % 2]);
+		for (unsigned bit = 0; bit < 64; bit++)
+			set_bits[bit] += seen[i] >> bit & 1;
+		for (size_t j = 0; j < i; j++)
+			assert_true(seen[i] != seen[j]);
+	}
+	/* 2048 expected; 8 standard deviations of 32. */
+	for (unsigned bit = 0; bit < 64; bit++)
+		assert_in_range(set_bits[bit], 2048 - 256, 2048 + 256);
+}
+
+static void
+connections_are_bounded_by_descriptors_or_configuration(void **state)
+{
+	static const char bounded[] =
+		"max_connections = 7; workers = 1; listeners = ( { name = \"l\"; "
+		"bind = \"127.0.0.1:1\"; mode = \"tcp\"; service = \"a\"; } ); "
+		"services = ( { name = \"a\"; } );";
+	struct rlimit limit;
+	struct world other;
+	struct worker w;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	/* Two descriptors for each. */
+	assert_in_range(workers[0].max_connections, 1, limit.rlim_cur / 2);
+	assert_in_range(workers[0].max_idle, 0, limit.rlim_cur / 2 / 2);
+	assert_int_equal(world_open(&other, bounded), 0);
+	assert_int_equal(worker_init(&w, 0, other.conf, other.segment,
+				     registry_balance(other.registry)), 0);
+	assert_int_equal(w.max_connections, 7);
+	worker_fini(&w);
+	world_close(&other);
+}
+
+/* Each allocation fails once; worker_fini() takes what there is. */
+static void
+half_made_worker_is_given_back(void **state)
+{
+	unsigned fds = fake_count_fds();
+	int rc = -TG_ENOMEM;
+	int at;
+
+	(void)state;
+	for (at = 1; rc == -TG_ENOMEM; at++) {
+		struct worker w;
+
+		refuse_at = at;
+		rc = worker_init(&w, 0, world.conf, world.segment,
+				 registry_balance(world.registry));
+		refuse_at = 0;
+		worker_fini(&w);
+		assert_int_equal(fake_count_fds(), fds);
+	}
+	assert_int_equal(rc, 0);
+	assert_true(at > 8);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(counters_are_those_of_the_named_slots),
+		TEST(at_first_nobody_may_serve),
+		TEST(lease_takes_load_until_its_end),
+		TEST(lease_leaves_out_what_was_tried),
+		TEST(load_is_seen_across_workers),
+		TEST(lease_may_end_after_its_backend_left),
+		TEST(view_is_released_when_the_next_comes),
+		TEST(generation_counts_changes_of_the_address_alone),
+		TEST(idle_connections_to_what_left_or_moved_are_closed),
+		TEST(idle_connections_are_closed_with_the_worker),
+		TEST(random_numbers_differ),
+		TEST(connections_are_bounded_by_descriptors_or_configuration),
+		TEST(half_made_worker_is_given_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
