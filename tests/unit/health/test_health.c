@@ -1,4 +1,5 @@
 /* The probes against real sockets on loopback, all in one loop. */
+#include <stddef.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

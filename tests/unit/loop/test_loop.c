@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

@@ -1,4 +1,5 @@
 /* The resolver against a small name server in the same loop. */
+#include <stddef.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
