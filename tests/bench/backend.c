@@ -30,16 +30,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS 256
-#define READ_BYTES 65536u
+#define EVENTS       256
+#define READ_BYTES   65536u
 #define SOURCE_BYTES (256u * 1024u)
 
-enum kind {
-	KIND_HTTP = 0,
-	KIND_ECHO = 1,
-	KIND_SOURCE = 2,
-	KIND_COUNT
-};
+enum kind { KIND_HTTP = 0, KIND_ECHO = 1, KIND_SOURCE = 2, KIND_COUNT };
 
 struct answer {
 	const char *path;
@@ -61,10 +56,10 @@ struct peer {
 	int fd;
 	enum kind kind;
 	bool listens;
-	bool is_full;	  /* waits for room instead of bytes */
-	const char *out;  /* what goes out next */
-	uint64_t left;	  /* of it; of a source: in all, from a block that repeats */
-	char *held;	  /* bytes read and not yet dealt with, or an echo not yet sent */
+	bool is_full;    /* waits for room instead of bytes */
+	const char *out; /* what goes out next */
+	uint64_t left;   /* of it; of a source: in all, from a block that repeats */
+	char *held;      /* bytes read and not yet dealt with, or an echo not yet sent */
 	size_t n_held;
 };
 
@@ -72,13 +67,15 @@ static char scratch[READ_BYTES];
 static char source_block[SOURCE_BYTES];
 static volatile sig_atomic_t stopped;
 
-static void on_stop(int signo)
+static void
+on_stop(int signo)
 {
 	(void)signo;
 	stopped = 1;
 }
 
-static void make_answer(struct answer *a)
+static void
+make_answer(struct answer *a)
 {
 	char head[512];
 	int n = snprintf(head, sizeof(head),
@@ -95,7 +92,8 @@ static void make_answer(struct answer *a)
 	memset(a->bytes + n, 'x', a->body_bytes);
 }
 
-static void peer_watch(int epoll, struct peer *p, int how, uint32_t events)
+static void
+peer_watch(int epoll, struct peer *p, int how, uint32_t events)
 {
 	struct epoll_event ev = {.events = events, .data.ptr = p};
 
@@ -103,14 +101,16 @@ static void peer_watch(int epoll, struct peer *p, int how, uint32_t events)
 		err(1, "epoll_ctl");
 }
 
-static void peer_close(struct peer *p)
+static void
+peer_close(struct peer *p)
 {
 	close(p->fd);
 	free(p->held);
 	free(p);
 }
 
-static void set_full(int epoll, struct peer *p, bool is_full)
+static void
+set_full(int epoll, struct peer *p, bool is_full)
 {
 	if (p->is_full == is_full)
 		return;
@@ -118,7 +118,8 @@ static void set_full(int epoll, struct peer *p, bool is_full)
 	peer_watch(epoll, p, EPOLL_CTL_MOD, is_full ? EPOLLOUT : EPOLLIN);
 }
 
-static bool hold(struct peer *p, const char *bytes, size_t n)
+static bool
+hold(struct peer *p, const char *bytes, size_t n)
 {
 	char *copy = n > 0 ? malloc(n) : NULL;
 
@@ -133,7 +134,8 @@ static bool hold(struct peer *p, const char *bytes, size_t n)
 }
 
 /* Sends of `out`; false: the connection is of no more use. */
-static bool peer_send(struct peer *p)
+static bool
+peer_send(struct peer *p)
 {
 	while (p->left > 0) {
 		size_t n = p->left;
@@ -152,7 +154,8 @@ static bool peer_send(struct peer *p)
 }
 
 /* Bytes of `in` that were dealt with; stops where an answer does not fit the kernel. -1: failed. */
-static ssize_t take_http(struct peer *p, const char *in, size_t n)
+static ssize_t
+take_http(struct peer *p, const char *in, size_t n)
 {
 	const char *at = in;
 	const char *end = in + n;
@@ -176,7 +179,8 @@ static ssize_t take_http(struct peer *p, const char *in, size_t n)
 	return at - in;
 }
 
-static ssize_t take_echo(struct peer *p, const char *in, size_t n)
+static ssize_t
+take_echo(struct peer *p, const char *in, size_t n)
 {
 	size_t sent;
 
@@ -189,7 +193,8 @@ static ssize_t take_echo(struct peer *p, const char *in, size_t n)
 	return (ssize_t)sent;
 }
 
-static ssize_t take_source(struct peer *p, const char *in, size_t n)
+static ssize_t
+take_source(struct peer *p, const char *in, size_t n)
 {
 	size_t used = 0;
 
@@ -207,7 +212,8 @@ static ssize_t take_source(struct peer *p, const char *in, size_t n)
 }
 
 /* Deals with `n` bytes and holds what is left over. */
-static bool peer_take(int epoll, struct peer *p, const char *in, size_t n)
+static bool
+peer_take(int epoll, struct peer *p, const char *in, size_t n)
 {
 	ssize_t used = 0;
 
@@ -232,7 +238,8 @@ static bool peer_take(int epoll, struct peer *p, const char *in, size_t n)
 	return true;
 }
 
-static bool peer_read(int epoll, struct peer *p)
+static bool
+peer_read(int epoll, struct peer *p)
 {
 	ssize_t n;
 
@@ -246,7 +253,8 @@ static bool peer_read(int epoll, struct peer *p)
 }
 
 /* Room again: what was left of an answer, then what was held. */
-static bool peer_resume(int epoll, struct peer *p)
+static bool
+peer_resume(int epoll, struct peer *p)
 {
 	size_t n = p->n_held;
 
@@ -258,7 +266,8 @@ static bool peer_resume(int epoll, struct peer *p)
 	return peer_take(epoll, p, scratch, n);
 }
 
-static void accept_all(int epoll, struct peer *listener)
+static void
+accept_all(int epoll, struct peer *listener)
 {
 	static const int one = 1;
 	int fd;
@@ -275,7 +284,8 @@ static void accept_all(int epoll, struct peer *listener)
 	}
 }
 
-static unsigned listen_on(int epoll, struct peer *p, const char *address)
+static unsigned
+listen_on(int epoll, struct peer *p, const char *address)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET};
 	socklen_t len = sizeof(at);
@@ -290,7 +300,8 @@ static unsigned listen_on(int epoll, struct peer *p, const char *address)
 	return ntohs(at.sin_port);
 }
 
-static void serve(int epoll)
+static void
+serve(int epoll)
 {
 	struct epoll_event events[EVENTS];
 	int n = epoll_wait(epoll, events, EVENTS, -1);
@@ -306,7 +317,8 @@ static void serve(int epoll)
 	}
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	struct sigaction stop = {.sa_handler = on_stop};
 	static struct peer listeners[KIND_COUNT];

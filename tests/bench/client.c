@@ -34,31 +34,27 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS 256
-#define READ_BYTES 65536u
-#define DROP_BYTES (4u * 1024u * 1024u)
-#define OPENING_MAX 64u	   /* exchanges at a time while opening for -H */
+#define EVENTS           256
+#define READ_BYTES       65536u
+#define DROP_BYTES       (4u * 1024u * 1024u)
+#define OPENING_MAX      64u /* exchanges at a time while opening for -H */
 #define STEPS_PER_DOUBLE 32u /* of the histogram: within 3 % */
-#define HISTOGRAM (40u * STEPS_PER_DOUBLE)
-#define SOURCES 16u	   /* source addresses 127.0.0.2 and on, for -x */
+#define HISTOGRAM        (40u * STEPS_PER_DOUBLE)
+#define SOURCES          16u /* source addresses 127.0.0.2 and on, for -x */
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-enum mode {
-	MODE_HTTP = 0,
-	MODE_ECHO = 1,
-	MODE_BULK = 2
-};
+enum mode { MODE_HTTP = 0, MODE_ECHO = 1, MODE_BULK = 2 };
 
 struct peer {
 	int fd;
 	bool busy;
-	bool in_body;	 /* what comes next is of the body */
-	bool at_end;	 /* -w: all is there but the end */
-	char *head;	 /* part of a head, when it came in pieces */
+	bool in_body; /* what comes next is of the body */
+	bool at_end;  /* -w: all is there but the end */
+	char *head;   /* part of a head, when it came in pieces */
 	size_t n_head;
-	uint64_t left;	 /* bytes of the answer still to come */
+	uint64_t left; /* bytes of the answer still to come */
 	uint64_t began_ns;
 };
 
@@ -98,7 +94,8 @@ static struct {
 	char scratch[READ_BYTES];
 } run;
 
-static uint64_t now_ns(void)
+static uint64_t
+now_ns(void)
 {
 	struct timespec t;
 
@@ -108,7 +105,8 @@ static uint64_t now_ns(void)
 
 /* histogram: STEPS_PER_DOUBLE even steps between each power of two and the next */
 
-static unsigned step_of(uint64_t ns)
+static unsigned
+step_of(uint64_t ns)
 {
 	unsigned shift = 0;
 
@@ -119,14 +117,16 @@ static unsigned step_of(uint64_t ns)
 	return shift * STEPS_PER_DOUBLE + (unsigned)(ns >> shift);
 }
 
-static double step_us(unsigned step)
+static double
+step_us(unsigned step)
 {
 	unsigned shift = step < 2 * STEPS_PER_DOUBLE ? 0 : step / STEPS_PER_DOUBLE - 1;
 
 	return (double)((uint64_t)(step - shift * STEPS_PER_DOUBLE) << shift) / 1000.0;
 }
 
-static double percentile_us(double share)
+static double
+percentile_us(double share)
 {
 	uint64_t below = (uint64_t)((double)run.done * share);
 	uint64_t sum = 0;
@@ -142,7 +142,8 @@ static double percentile_us(double share)
 
 /* connections */
 
-static bool peer_open(struct peer *p)
+static bool
+peer_open(struct peer *p)
 {
 	static const int one = 1;
 	struct sockaddr_in from = {.sin_family = AF_INET};
@@ -169,7 +170,8 @@ static bool peer_open(struct peer *p)
 	return true;
 }
 
-static void peer_close(struct peer *p)
+static void
+peer_close(struct peer *p)
 {
 	if (p->fd >= 0)
 		close(p->fd);
@@ -181,7 +183,8 @@ static void peer_close(struct peer *p)
 
 /* exchanges */
 
-static void exchange_failed(struct peer *p)
+static void
+exchange_failed(struct peer *p)
 {
 	run.errors++;
 	run.busy -= p->busy;
@@ -189,7 +192,8 @@ static void exchange_failed(struct peer *p)
 	peer_close(p);
 }
 
-static void exchange_begin(struct peer *p)
+static void
+exchange_begin(struct peer *p)
 {
 	p->began_ns = now_ns();
 	p->in_body = want.mode != MODE_HTTP;
@@ -206,12 +210,14 @@ static void exchange_begin(struct peer *p)
 		exchange_failed(p);
 }
 
-static bool may_begin(void)
+static bool
+may_begin(void)
 {
 	return run.begun < run.limit && (run.until_ns == 0 || now_ns() < run.until_ns);
 }
 
-static void exchange_done(struct peer *p)
+static void
+exchange_done(struct peer *p)
 {
 	run.histogram[step_of(now_ns() - p->began_ns)]++;
 	run.done++;
@@ -224,7 +230,8 @@ static void exchange_done(struct peer *p)
 }
 
 /* The whole head is at `head`: the length of its body, or -1. */
-static int64_t body_length(const char *head, size_t n)
+static int64_t
+body_length(const char *head, size_t n)
 {
 	static const char name[] = "content-length:";
 	const char *at = head;
@@ -241,7 +248,8 @@ static int64_t body_length(const char *head, size_t n)
 }
 
 /* Of `n` bytes, those after the head; -1: bad; -2: more is needed. */
-static ssize_t take_head(struct peer *p, const char *in, size_t n)
+static ssize_t
+take_head(struct peer *p, const char *in, size_t n)
 {
 	const char *end = memmem(in, n, "\r\n\r\n", 4);
 	int64_t length;
@@ -266,7 +274,8 @@ static ssize_t take_head(struct peer *p, const char *in, size_t n)
 	return in + n - (end + 4);
 }
 
-static void on_bytes(struct peer *p, size_t n)
+static void
+on_bytes(struct peer *p, size_t n)
 {
 	ssize_t body = (ssize_t)n;
 
@@ -286,7 +295,8 @@ static void on_bytes(struct peer *p, size_t n)
 		exchange_done(p);
 }
 
-static void peer_read(struct peer *p)
+static void
+peer_read(struct peer *p)
 {
 	ssize_t n;
 
@@ -307,7 +317,8 @@ static void peer_read(struct peer *p)
 		exchange_failed(p);
 }
 
-static void turn(int timeout_ms)
+static void
+turn(int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
 	int n = epoll_wait(run.epoll, events, EVENTS, timeout_ms);
@@ -318,7 +329,8 @@ static void turn(int timeout_ms)
 }
 
 /* One exchange on each connection; for -H few at a time. */
-static void open_all(void)
+static void
+open_all(void)
 {
 	unsigned most = want.holds ? OPENING_MAX : want.connections;
 
@@ -330,7 +342,8 @@ static void open_all(void)
 	}
 }
 
-static void begin_all(void)
+static void
+begin_all(void)
 {
 	unsigned i;
 
@@ -338,13 +351,15 @@ static void begin_all(void)
 		exchange_begin(&run.peers[i]);
 }
 
-static void forget_counts(void)
+static void
+forget_counts(void)
 {
 	run.begun = run.done = run.bytes = 0;
 	memset(run.histogram, 0, sizeof(run.histogram));
 }
 
-static void wait_line(const char *say)
+static void
+wait_line(const char *say)
 {
 	char line[16];
 
@@ -355,7 +370,8 @@ static void wait_line(const char *say)
 }
 
 /* What is under way at the end of time may end too, within as much again and a second. */
-static double make_exchanges(void)
+static double
+make_exchanges(void)
 {
 	uint64_t began = now_ns();
 	uint64_t span = (uint64_t)(want.seconds * 1e9);
@@ -377,7 +393,8 @@ static double make_exchanges(void)
 	return (double)(end > began ? end - began : 1) / 1e9;
 }
 
-static void report(double seconds)
+static void
+report(double seconds)
 {
 	printf("{\"exchanges\": %llu, \"seconds\": %.6f, \"bytes\": %llu, \"errors\": %llu, "
 	       "\"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f}\n",
@@ -387,7 +404,8 @@ static void report(double seconds)
 	fflush(stdout);
 }
 
-static void make_request(void)
+static void
+make_request(void)
 {
 	uint64_t count = htole64(want.bytes);
 	char text[512];
@@ -411,7 +429,8 @@ static void make_request(void)
 		memcpy(run.request, &count, sizeof(count));
 }
 
-static void set_mode(const char *name)
+static void
+set_mode(const char *name)
 {
 	static const char *const names[] = {"http", "echo", "bulk"};
 	unsigned i;
@@ -425,7 +444,8 @@ static void set_mode(const char *name)
 	errx(2, "-m: http, echo or bulk");
 }
 
-static void set_option(int option, const char *value)
+static void
+set_option(int option, const char *value)
 {
 	switch (option) {
 	case 'm':
@@ -463,7 +483,8 @@ static void set_option(int option, const char *value)
 	}
 }
 
-static void set_up(int argc, char **argv)
+static void
+set_up(int argc, char **argv)
 {
 	unsigned i;
 	int option;
@@ -485,7 +506,8 @@ static void set_up(int argc, char **argv)
 	make_request();
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	double seconds = 0;
 

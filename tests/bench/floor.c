@@ -30,7 +30,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS 256
+#define EVENTS     256
 #define READ_BYTES 65536u
 #define PIPE_BYTES (256u * 1024u)
 
@@ -75,13 +75,15 @@ static struct {
 
 static volatile sig_atomic_t stopped;
 
-static void on_stop(int signo)
+static void
+on_stop(int signo)
 {
 	(void)signo;
 	stopped = 1;
 }
 
-static struct side *side_new(int fd)
+static struct side *
+side_new(int fd)
 {
 	static const int one = 1;
 	struct side *s = calloc(1, sizeof(*s));
@@ -98,7 +100,8 @@ static struct side *side_new(int fd)
 	return s;
 }
 
-static void side_close(struct side *s)
+static void
+side_close(struct side *s)
 {
 	close(s->fd);
 	s->pair = NULL;
@@ -111,7 +114,8 @@ static void side_close(struct side *s)
 	SLIST_INSERT_HEAD(&relay.closed, s, link);
 }
 
-static void pair_end(struct pair *p, bool clean)
+static void
+pair_end(struct pair *p, bool clean)
 {
 	if (p->dead)
 		return;
@@ -127,7 +131,8 @@ static void pair_end(struct pair *p, bool clean)
 }
 
 /* What a turn ended is freed after it: later reports of the turn may name it. */
-static void release(void)
+static void
+release(void)
 {
 	struct side *s;
 	struct pair *p;
@@ -148,7 +153,8 @@ enum moved {
 	MOVED_FAILED = 2
 };
 
-static enum moved send_held(struct side *from, struct side *to)
+static enum moved
+send_held(struct side *from, struct side *to)
 {
 	ssize_t took;
 
@@ -170,7 +176,8 @@ static enum moved send_held(struct side *from, struct side *to)
 	return MOVED_ALL;
 }
 
-static enum moved on_end(struct side *from, struct side *to)
+static enum moved
+on_end(struct side *from, struct side *to)
 {
 	from->ended = true;
 	from->readable = false;
@@ -179,7 +186,8 @@ static enum moved on_end(struct side *from, struct side *to)
 	return MOVED_WAIT;
 }
 
-static enum moved copy_piece(struct side *from, struct side *to)
+static enum moved
+copy_piece(struct side *from, struct side *to)
 {
 	ssize_t n = recv(from->fd, relay.scratch, READ_BYTES, MSG_DONTWAIT);
 	ssize_t took;
@@ -207,7 +215,8 @@ static enum moved copy_piece(struct side *from, struct side *to)
 	return MOVED_WAIT;
 }
 
-static enum moved empty_pipe(struct side *from, struct side *to)
+static enum moved
+empty_pipe(struct side *from, struct side *to)
 {
 	while (from->n_piped > 0) {
 		ssize_t n = splice(from->pipe[0], NULL, to->fd, NULL, from->n_piped,
@@ -224,7 +233,8 @@ static enum moved empty_pipe(struct side *from, struct side *to)
 	return MOVED_ALL;
 }
 
-static enum moved splice_piece(struct side *from, struct side *to)
+static enum moved
+splice_piece(struct side *from, struct side *to)
 {
 	enum moved moved;
 	ssize_t n;
@@ -250,7 +260,8 @@ static enum moved splice_piece(struct side *from, struct side *to)
 }
 
 /* False: the pair is over. */
-static bool move(struct side *from, struct side *to)
+static bool
+move(struct side *from, struct side *to)
 {
 	enum moved moved = MOVED_ALL;
 
@@ -264,7 +275,8 @@ static bool move(struct side *from, struct side *to)
 	return moved != MOVED_FAILED;
 }
 
-static void pair_step(struct pair *p)
+static void
+pair_step(struct pair *p)
 {
 	bool alive = move(p->client, p->target) && move(p->target, p->client);
 
@@ -275,13 +287,15 @@ static void pair_step(struct pair *p)
 		pair_end(p, true);
 }
 
-static void target_lost(struct side *s)
+static void
+target_lost(struct side *s)
 {
 	SLIST_REMOVE(&relay.kept, s, side, link);
 	side_close(s);
 }
 
-static void on_report(struct side *s, uint32_t events)
+static void
+on_report(struct side *s, uint32_t events)
 {
 	if (s->fd < 0)
 		return;
@@ -297,7 +311,8 @@ static void on_report(struct side *s, uint32_t events)
 		target_lost(s);
 }
 
-static struct side *target_take(void)
+static struct side *
+target_take(void)
 {
 	struct side *s = SLIST_FIRST(&relay.kept);
 	int fd;
@@ -317,7 +332,8 @@ static struct side *target_take(void)
 	return side_new(fd);
 }
 
-static void accept_all(int listener)
+static void
+accept_all(int listener)
 {
 	int fd;
 
@@ -341,7 +357,8 @@ static void accept_all(int listener)
 	}
 }
 
-static int listen_on(const char *address)
+static int
+listen_on(const char *address)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
 	struct sockaddr_in at = {.sin_family = AF_INET};
@@ -358,7 +375,8 @@ static int listen_on(const char *address)
 	return fd;
 }
 
-static void serve(int listener)
+static void
+serve(int listener)
 {
 	struct epoll_event events[EVENTS];
 	int n = epoll_wait(relay.epoll, events, EVENTS, -1);
@@ -373,7 +391,8 @@ static void serve(int listener)
 	release();
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
 	struct sigaction stop = {.sa_handler = on_stop};
 	int listener;
@@ -386,8 +405,7 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	relay.target.sin_family = AF_INET;
-	if (argc - optind != 3 ||
-	    inet_pton(AF_INET, argv[optind + 1], &relay.target.sin_addr) != 1)
+	if (argc - optind != 3 || inet_pton(AF_INET, argv[optind + 1], &relay.target.sin_addr) != 1)
 		errx(2, "usage: floor [-p] [-s] ADDRESS TARGET-ADDRESS TARGET-PORT");
 	relay.target.sin_port = htons((uint16_t)strtoul(argv[optind + 2], NULL, 10));
 	sigaction(SIGTERM, &stop, NULL);

@@ -128,6 +128,16 @@ def machine_busy_us():
     return (user + nice + system + irq + softirq) * Cpu.TICK_US
 
 
+def wait_quiet(seconds):
+    """Until less than a fifth of a processor is used, or the time is over."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        before = machine_busy_us()
+        time.sleep(0.3)
+        if machine_busy_us() - before < 0.2 * 0.3e6:
+            return
+
+
 def memory_bytes(pids, field):
     """Sum of Rss or Pss over processes."""
     total = 0

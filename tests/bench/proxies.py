@@ -50,6 +50,7 @@ defaults
 listen http
   mode http
   bind {address}:{http} backlog 4096
+  option splice-response
   http-reuse always
 {headers}  server backend {address}:{to_http} pool-max-conn 1024
 listen echo
@@ -58,7 +59,7 @@ listen echo
   server backend {address}:{to_echo}
 listen source
   mode tcp
-  option splice-auto
+  option splice-response
   bind {address}:{source} backlog 4096
   server backend {address}:{to_source}
 """

@@ -84,6 +84,8 @@ def _finish(argv, seconds):
 def timed(options, scenario, proxy, backend):
     """One run: what the load saw, and what the proxy spent on it, per unit."""
     seconds = options.seconds
+    # All processes are there once one of them has answered.
+    _finish(_client(options, scenario, proxy, "-n", "1", connections=1), 1)
     pids = proxy.pids(scenario)
     children = os.times()
     busy = machine_busy_us()
@@ -139,9 +141,10 @@ def _counted(options, scenario, proxy, folder):
 
 def held(options, scenario, proxy, folder):
     """Memory with all connections idle against none, of a proxy that has served before."""
-    pids = proxy.pids(scenario)
     warm = _client(options, scenario, proxy, "-n", "2000", connections=64)
     _finish(warm, 1)
+    # Not before: a listener can be open while the processes behind it still start.
+    pids = proxy.pids(scenario)
     before = settled_pss(pids)
     client = Program(_client(options, scenario, proxy, "-H", connections=options.idle), folder,
                      "client", True)
