@@ -324,6 +324,37 @@ worker_that_lags_behind_picks_what_both_know(void **state)
 	service_close(&s);
 }
 
+/* All of its view has left already: better a backend that drains than an error of ours. */
+static void
+worker_whose_whole_view_has_left_still_picks(void **state)
+{
+	static const uint32_t before[4] = {1, 2, 0, 0};
+	static const uint32_t after[4] = {0, 0, 1, 1};
+	static const struct balance_query first_tried = {.tried = {0}, .n_tried = 1};
+	static const struct balance_query both_tried = {.tried = {0, 1}, .n_tried = 2};
+	struct service s;
+	struct view *newer;
+
+	(void)state;
+	service_open(&s, before, 4);
+	newer = backends_view(&backends, after);
+	assert_non_null(newer);
+	OPS->shared_update(s.shared, newer);
+	for (int i = 0; i < 30; i++)
+		assert_true(take(&s, &nobody_tried) < 2);
+	assert_int_equal(load_of(0), 10);
+	assert_int_equal(load_of(1), 20);
+	assert_int_equal(take(&s, &first_tried), 1);
+	assert_int_equal(take(&s, &both_tried), TG_VIEW_NONE);
+	for (uint32_t i = 0; i < 21; i++)
+		OPS->release(s.worker, 1);
+	for (uint32_t i = 0; i < 10; i++)
+		OPS->release(s.worker, 0);
+	assert_int_equal(backends_in_flight(&backends), 0);
+	view_unref(newer);
+	service_close(&s);
+}
+
 static void
 ten_thousand_backends_fill_evenly(void **state)
 {
@@ -548,6 +579,7 @@ main(void)
 		TEST(tried_ones_are_left_out),
 		TEST(load_is_kept_while_a_backend_is_away),
 		TEST(worker_that_lags_behind_picks_what_both_know),
+		TEST(worker_whose_whole_view_has_left_still_picks),
 		TEST(ten_thousand_backends_fill_evenly),
 		TEST(four_threads_count_exactly),
 		TEST(four_threads_fill_to_the_exact_share),
