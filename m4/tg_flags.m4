@@ -76,7 +76,7 @@ AC_SUBST([TG_LDFLAGS])
 AC_DEFUN([TG_ENABLE_SANITIZER], [
 AC_ARG_ENABLE([sanitizer],
 	[AS_HELP_STRING([--enable-sanitizer=LIST],
-		[build with compiler sanitizers: address,undefined or thread])],
+		[build with compiler sanitizers: a list with commas of address, undefined, thread, leak, memory @<:@address,undefined@:>@])],
 	[], [enable_sanitizer=no])
 AS_CASE([$enable_sanitizer],
 	[no], [],

@@ -64,8 +64,8 @@ def test_version(run_tidegate):
     long = run_tidegate("-VV")
     assert long.returncode == 0
     assert long.stdout.startswith(short.stdout)
-    for word in ("llhttp", "libevent", "hardening"):
-        assert word in long.stdout
+    for word in ("llhttp", "libevent", "unit tests", "hardening", "werror"):
+        assert f"\n  {word:12} " in long.stdout
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
