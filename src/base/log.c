@@ -40,6 +40,7 @@ struct value {
 	char buf[LINE_MAX_BYTES];
 	size_t n;
 	bool cut;
+	bool is_number; /* as JSON knows them */
 };
 
 /* One conversion of the format: "%08lx" and the like. */
@@ -412,24 +413,36 @@ add_conversion(struct value *v, const struct spec *s, va_list *ap)
 		value_add(v, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }
 
+/* Padding could make it 007, which is none. */
+static bool
+is_number(const struct spec *s)
+{
+	return (s->conversion == 'd' || s->conversion == 'i' || s->conversion == 'u') &&
+	       s->width == 0 && !s->zero;
+}
+
 /* Renders one value of the format; returns the ' ' or NUL after it. */
 static const char *
 value_render(struct value *v, const char *p, va_list *ap)
 {
+	const char *start = p;
 	struct spec spec;
 	int precision = -1;
 
 	v->n = 0;
 	v->cut = false;
+	v->is_number = false;
 	while (*p != '\0' && *p != ' ') {
 		if (*p != '%') {
 			value_add(v, p++, 1);
 			continue;
 		}
+		v->is_number = p == start;
 		if (has_precision_argument(p + 1))
 			precision = va_arg(*ap, int);
 		p = spec_parse(p + 1, &spec, precision);
 		add_conversion(v, &spec, ap);
+		v->is_number = v->is_number && is_number(&spec) && (*p == '\0' || *p == ' ');
 	}
 	return p;
 }
@@ -448,26 +461,43 @@ line_room(const struct line *l)
 	return sizeof(l->buf) - LINE_TAIL_BYTES - l->n;
 }
 
+/* Returns how much of the value was taken; the key fits. */
+static size_t
+line_add_json(struct line *l, const char *key, size_t key_len, const struct value *v)
+{
+	size_t taken = v->n;
+
+	if (l->n > 1)
+		line_add(l, ",", 1);
+	line_add(l, "\"", 1);
+	line_add(l, key, key_len);
+	line_add(l, "\":", 2);
+	if (v->is_number) {
+		line_add(l, v->buf, v->n);
+		return taken;
+	}
+	line_add(l, "\"", 1);
+	l->n += json_escape(l->buf + l->n, line_room(l) - 1, v->buf, v->n, &taken);
+	line_add(l, "\"", 1);
+	return taken;
+}
+
 /* One more pair, or its beginning, or nothing: then the line is cut. */
 static void
 line_add_pair(struct line *l, const char *key, size_t key_len, const struct value *v)
 {
 	bool json = sink.format == TG_LOG_JSON;
+	/* separators and quotes around the key take at most 6 bytes; leave some for the value,
+	 * and all for a number, half of which is another one */
+	size_t least = key_len + (json && v->is_number ? 6 + v->n : 16);
 	size_t taken;
 
-	/* separators and quotes around the key take at most 6 bytes; leave some for the value */
-	if (l->cut || line_room(l) < key_len + 16) {
+	if (l->cut || line_room(l) < least) {
 		l->cut = true;
 		return;
 	}
 	if (json) {
-		if (l->n > 1)
-			line_add(l, ",", 1);
-		line_add(l, "\"", 1);
-		line_add(l, key, key_len);
-		line_add(l, "\":\"", 3);
-		l->n += json_escape(l->buf + l->n, line_room(l) - 1, v->buf, v->n, &taken);
-		line_add(l, "\"", 1);
+		taken = line_add_json(l, key, key_len, v);
 	} else {
 		line_add(l, " ", l->n > 0 ? 1 : 0);
 		line_add(l, key, key_len);

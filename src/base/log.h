@@ -7,11 +7,13 @@
  *
  *	log_write(TG_LOG_INFO, "worker started", "worker=%u", id);
  * text: 2026-11-23T08:00:00.123456Z level=info role=proxy msg="worker started" worker=3
- * json: {"time":"...","level":"info","role":"proxy","msg":"worker started","worker":"3"}
+ * json: {"time":"...","level":"info","role":"proxy","msg":"worker started","worker":3}
  *
  * The format is a list of key=value pairs separated by one space; a value
  * that may hold spaces or quotes is given as key=%s and is quoted by the
  * writer when it must be (so each pair has exactly one conversion at most).
+ * In JSON a value that is one of %d %i %u, of any length and without a width,
+ * is a number; every other one is a string.
  */
 #ifndef TG_BASE_LOG_H
 #define TG_BASE_LOG_H

@@ -76,7 +76,51 @@ json_lines_are_one_object(void **state)
 	log_write(TG_LOG_INFO, "up", "service=%s n=%d", "a\"b\xc3\xa4\xff\x01", -5);
 	assert_string_equal(next_line(),
 			    "\"level\":\"info\",\"role\":\"keeper\",\"msg\":\"up\","
-			    "\"service\":\"a\\\"b\xc3\xa4\\u00ff\\u0001\",\"n\":\"-5\"}\n");
+			    "\"service\":\"a\\\"b\xc3\xa4\\u00ff\\u0001\",\"n\":-5}\n");
+}
+
+static void
+json_numbers_are_plain_integers_alone(void **state)
+{
+	(void)state;
+	log_init(pair[0], TG_LOG_JSON, TG_LOG_INFO, "r");
+	log_write(TG_LOG_INFO, "m", "a=%d b=%u c=%zu d=%ld e=%llu f=%ju", -1, 2u, (size_t)3, -4L,
+		  18446744073709551615ULL, (uintmax_t)5);
+	assert_string_equal(next_line(),
+			    "\"level\":\"info\",\"role\":\"r\",\"msg\":\"m\",\"a\":-1,\"b\":2,"
+			    "\"c\":3,\"d\":-4,\"e\":18446744073709551615,\"f\":5}\n");
+	log_write(TG_LOG_INFO, "m", "a=%s b=%u/%u c=%x d=%03d e=1%d f=%dx g=7", "8", 1u, 2u, 10u, 7, 1, 2);
+	assert_string_equal(next_line(),
+			    "\"level\":\"info\",\"role\":\"r\",\"msg\":\"m\",\"a\":\"8\","
+			    "\"b\":\"1/2\",\"c\":\"a\",\"d\":\"007\",\"e\":\"11\",\"f\":\"2x\","
+			    "\"g\":\"7\"}\n");
+}
+
+/* A number at every place around the limit is there whole or not at all. */
+static void
+json_numbers_are_never_cut(void **state)
+{
+	static const char whole[] = ",\"n\":18446744073709551615}\n";
+	static const char none[] = "xxx\",\"cut\":\"...\"}\n";
+	char filler[4096];
+	unsigned seen[2] = {0, 0};
+	const char *line;
+	size_t n;
+
+	(void)state;
+	memset(filler, 'x', sizeof(filler));
+	log_init(pair[0], TG_LOG_JSON, TG_LOG_INFO, "r");
+	for (int len = 3900; len < 4000; len++) {
+		log_write(TG_LOG_INFO, "m", "a=%.*s n=%llu", len, filler, 18446744073709551615ULL);
+		line = next_line();
+		n = strlen(line);
+		if (strstr(line, "cut"))
+			assert_string_equal(line + n - (sizeof(none) - 1), none);
+		else
+			assert_string_equal(line + n - (sizeof(whole) - 1), whole);
+		seen[strstr(line, "cut") ? 1 : 0]++;
+	}
+	assert_true(seen[0] > 0 && seen[1] > 0);
 }
 
 static void
@@ -285,6 +329,8 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(text_lines_are_key_value, setup, teardown),
 		cmocka_unit_test_setup_teardown(json_lines_are_one_object, setup, teardown),
+		cmocka_unit_test_setup_teardown(json_numbers_are_plain_integers_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(json_numbers_are_never_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_conversion_takes_its_argument, setup, teardown),
 		cmocka_unit_test_setup_teardown(levels_above_the_set_one_are_silent, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_lines_are_cut_and_stay_well_formed, setup,
