@@ -296,8 +296,8 @@ set_aborts(struct stat_row *r, const struct admin_source *s, uint32_t slot)
 	uint64_t n_backend = 0;
 
 	for (size_t i = 0; i < 2; i++) {
-		n_client += segment_sum(s->segment, slot, TG_SERVICE_END(client[i]));
-		n_backend += segment_sum(s->segment, slot, TG_SERVICE_END(backend[i]));
+		n_client += segment_sum(s->segment, slot, TG_COUNTER_OF_END(client[i]));
+		n_backend += segment_sum(s->segment, slot, TG_COUNTER_OF_END(backend[i]));
 	}
 	set_number(r, TG_STAT_CLI_ABRT, n_client);
 	set_number(r, TG_STAT_SRV_ABRT, n_backend);

@@ -91,6 +91,26 @@ drop_named(struct http_head *head, struct slice name)
 	}
 }
 
+/* Gone from the head; remembered, for trailers may carry it too (RFC 9110 7.6.1). */
+static bool
+nominate(struct http_head *head, struct slice name)
+{
+	uint32_t hash = HTTP_NAME_HASH;
+	size_t i;
+
+	drop_named(head, name);
+	for (i = 0; i < name.n; i++)
+		hash = http_name_hash(hash, (unsigned char)name.p[i]);
+	for (i = 0; i < head->n_nominated; i++) {
+		if (head->nominated[i] == hash)
+			return true;
+	}
+	if (head->n_nominated == HTTP_NOMINATED_MAX)
+		return false;
+	head->nominated[head->n_nominated++] = hash;
+	return true;
+}
+
 static enum http_fault
 read_connection(struct http_head *head, struct seen *seen, struct slice value)
 {
@@ -107,8 +127,8 @@ read_connection(struct http_head *head, struct seen *seen, struct slice value)
 			seen->connection_upgrade = true;
 		else if (!http_is_token(option) || is_protected(http_field_id(option)))
 			return HTTP_FAULT_SYNTAX;
-		else
-			drop_named(head, option);
+		else if (!nominate(head, option))
+			return HTTP_FAULT_SYNTAX;
 	}
 	return HTTP_FAULT_NONE;
 }

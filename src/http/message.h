@@ -62,9 +62,14 @@ enum http_body_kind {
 	HTTP_BODY_UNTIL_CLOSE = 3 /* answers only */
 };
 
+/* Field names that Connection may nominate in one message; more are refused. */
+#define HTTP_NOMINATED_MAX 16
+/* `minor` before a version was read. */
+#define HTTP_MINOR_UNKNOWN UINT8_MAX
+
 struct http_head {
 	bool is_answer;
-	uint8_t minor;       /* HTTP/1.minor */
+	uint8_t minor;       /* HTTP/1.minor, or HTTP_MINOR_UNKNOWN */
 	uint16_t status;     /* answers */
 	struct slice method; /* requests */
 	struct slice target; /* requests: as received */
@@ -81,6 +86,8 @@ struct http_head {
 	struct slice host;    /* requests: the Host value; n 0: none */
 	struct slice upgrade; /* value of Upgrade */
 	struct slice request_id;
+	uint32_t nominated[HTTP_NOMINATED_MAX]; /* hashes of the names Connection nominates */
+	uint8_t n_nominated;
 };
 
 /* What is wrong with a message: which answer it earns. */
@@ -96,6 +103,16 @@ enum http_fault {
 	HTTP_FAULT_BODY_LENGTH = 8  /* 413 */
 };
 unsigned http_fault_status(enum http_fault fault);
+
+/* FNV-1a over the name in lower case: start with HTTP_NAME_HASH, give each byte. */
+#define HTTP_NAME_HASH 2166136261u
+static inline uint32_t
+http_name_hash(uint32_t hash, unsigned char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		c |= 0x20;
+	return (hash ^ c) * 16777619u;
+}
 
 /* Which field this name is; the name's case does not matter. */
 enum http_field_id http_field_id(struct slice name);

@@ -22,6 +22,8 @@ http1_body_init(struct http1_body *body, const struct http_head *head, uint64_t 
 	body->extension_bytes = 0;
 	body->size_digits = 0;
 	body->is_request = !head->is_answer;
+	body->n_nominated = head->n_nominated;
+	memcpy(body->nominated, head->nominated, sizeof(body->nominated));
 	body->max_extension = max_extension;
 	body->trailer_bytes = 0;
 	body->max_trailer = max_trailer;
@@ -30,16 +32,21 @@ http1_body_init(struct http1_body *body, const struct http_head *head, uint64_t 
 
 /*
  * Fields that would change framing or routing may not come late (RFC 9110
- * 6.5.1). Requests lose names with an underscore in their head; here nothing can
+ * 6.5.1), nor those Connection nominates (7.6.1). Requests lose names with an underscore in their head; here nothing can
  * be taken out, so such a request is refused.
  */
 static bool
 trailer_is_allowed(const struct http1_body *body)
 {
 	struct slice name = {body->name, body->name_n};
+	uint8_t i;
 
 	if (body->is_request && body->has_underscore)
 		return false;
+	for (i = 0; i < body->n_nominated; i++) {
+		if (body->nominated[i] == body->name_hash)
+			return false;
+	}
 	return http_field_id(name) == HTTP_FIELD_OTHER;
 }
 
@@ -107,6 +114,7 @@ step_trailer_name(struct http1_body *b, unsigned char c)
 	if (!http_is_tchar(c))
 		return false;
 	b->has_underscore |= c == '_';
+	b->name_hash = http_name_hash(b->name_hash, c);
 	if (b->name_n < HTTP1_TRAILER_NAME)
 		b->name[b->name_n++] = (char)c;
 	return true;
@@ -121,6 +129,7 @@ step_trailer_start(struct http1_body *b, unsigned char c)
 	}
 	b->name_n = 0;
 	b->has_underscore = false;
+	b->name_hash = HTTP_NAME_HASH;
 	b->state = HTTP1_CHUNK_TRAILER_NAME;
 	return step_trailer_name(b, c);
 }

@@ -43,7 +43,10 @@ struct http1_body {
 	uint32_t max_extension;
 	uint8_t size_digits; /* of this chunk size */
 	bool is_request;
-	bool has_underscore; /* the trailer name being read */
+	uint8_t n_nominated;
+	uint32_t nominated[HTTP_NOMINATED_MAX]; /* trailers of these names may not pass */
+	uint32_t name_hash;                     /* of the trailer name being read */
+	bool has_underscore;                    /* the trailer name being read */
 	uint32_t trailer_bytes;
 	uint32_t max_trailer;
 	uint8_t name_n; /* of the trailer name being read */

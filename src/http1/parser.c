@@ -305,7 +305,7 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 			       : fault_of(length_fault(data + skip, limits->head_bytes - skip,
 						       limits),
 					  ret_fault);
-	*ret_head = (struct http_head){.is_answer = false};
+	*ret_head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
 	data += skip;
 	fault = read_request_line(first_line(data, end - skip), limits, ret_head);
 	if (fault == HTTP_FAULT_NONE)
@@ -333,7 +333,7 @@ http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan, const c
 	if (result == SCAN_MORE)
 		return n < limits->head_bytes ? HTTP1_INCOMPLETE
 					      : fault_of(HTTP_FAULT_HEAD_LENGTH, ret_fault);
-	*ret_head = (struct http_head){.is_answer = true};
+	*ret_head = (struct http_head){.is_answer = true, .minor = HTTP_MINOR_UNKNOWN};
 	fault = read_status_line(first_line(data, end), ret_head);
 	if (fault == HTTP_FAULT_NONE)
 		fault = parse_fields(parser, HTTP_RESPONSE, data, end, limits, ret_head);

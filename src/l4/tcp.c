@@ -100,11 +100,12 @@ count(const struct tcp_stream *s, enum end_reason reason)
 
 	counter_add(l, TG_L_BYTES_IN, s->tunnel.up.bytes);
 	counter_add(l, TG_L_BYTES_OUT, s->tunnel.down.bytes);
+	counter_add(l, TG_COUNTER_OF_END(reason), 1);
 	counter_add(c, TG_S_BYTES_IN, s->tunnel.up.bytes);
 	counter_add(c, TG_S_BYTES_OUT, s->tunnel.down.bytes);
 	counter_add(c, TG_S_TIME_CONNECT_US, connect_us);
 	counter_add(c, TG_S_TIME_TOTAL_US, total_us);
-	counter_add(c, TG_SERVICE_END(reason), 1);
+	counter_add(c, TG_COUNTER_OF_END(reason), 1);
 	if (s->lease.backend == NULL)
 		return;
 	c = s->lease.backend->counters;
@@ -112,7 +113,7 @@ count(const struct tcp_stream *s, enum end_reason reason)
 	counter_add(c, TG_B_BYTES_OUT, s->tunnel.down.bytes);
 	counter_add(c, TG_B_TIME_CONNECT_US, connect_us);
 	counter_add(c, TG_B_TIME_TOTAL_US, total_us);
-	counter_add(c, TG_SERVICE_END(reason), 1);
+	counter_add(c, TG_COUNTER_OF_END(reason), 1);
 }
 
 static void

@@ -74,7 +74,7 @@ count_backend(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_B_TIME_CONNECT_US, span_us(s->connected, s->phase));
 	counter_add(c, TG_B_TIME_RESPONSE_US, span_us(s->answered, s->sent));
 	counter_add(c, TG_B_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
-	counter_add(c, TG_SERVICE_END(reason), 1);
+	counter_add(c, TG_COUNTER_OF_END(reason), 1);
 }
 
 static void
@@ -86,6 +86,7 @@ count(const struct stream *s, enum end_reason reason)
 	counter_add(l, TG_L_BYTES_IN, s->bytes_in);
 	counter_add(l, TG_L_BYTES_OUT, s->bytes_out);
 	count_status(l, TG_L_STATUS_1XX, s->ans.status);
+	counter_add(l, TG_COUNTER_OF_END(reason), 1);
 	if (reason == TG_END_BAD_REQUEST)
 		counter_add(l, TG_L_BAD_REQUESTS, 1);
 	if (s->service == NULL)
@@ -97,7 +98,7 @@ count(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_S_TIME_CONNECT_US, span_us(s->connected, s->phase));
 	counter_add(c, TG_S_TIME_RESPONSE_US, span_us(s->answered, s->sent));
 	counter_add(c, TG_S_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
-	counter_add(c, TG_SERVICE_END(reason), 1);
+	counter_add(c, TG_COUNTER_OF_END(reason), 1);
 	if (s->lease.backend != NULL)
 		count_backend(s, reason);
 }

@@ -98,6 +98,12 @@ struct forwarded {
 };
 
 static bool
+is_on_unix(const struct front *f)
+{
+	return f->listener->conf->bind.addr.u.sa.sa_family == AF_UNIX;
+}
+
+static bool
 is_trusted(const struct front *f)
 {
 	const struct conf_listener *conf = f->listener->conf;
@@ -174,7 +180,7 @@ put_forwarded_element(struct writer *w, const struct forwarded *plan, const stru
 	PUT_LITERAL(w, "Forwarded: ");
 	if (plan->keep)
 		put_earlier(w, head, HTTP_FIELD_FORWARDED);
-	if (ip_is_v4(&f->ip)) {
+	if (ip_is_v4(&f->ip) || is_on_unix(f)) {
 		PUT_LITERAL(w, "for=");
 		put_slice(w, ip);
 	} else {
@@ -200,7 +206,7 @@ put_forwarded(struct writer *w, const struct forwarded *plan, const struct http_
 	if (!plan->write)
 		return;
 	/* A client on a unix socket has no address (RFC 7239 6.2). */
-	if (f->listener->conf->bind.addr.u.sa.sa_family == AF_UNIX)
+	if (is_on_unix(f))
 		ip = SLICE("unknown");
 	else
 		ip.n = ip_format(&f->ip, text, sizeof(text));
@@ -210,7 +216,7 @@ put_forwarded(struct writer *w, const struct forwarded *plan, const struct http_
 		PUT_LITERAL(w, "X-Forwarded-Proto: http\r\n");
 	if (!plan->has_host && host.n > 0)
 		put_field(w, SLICE("X-Forwarded-Host"), host);
-	if (!plan->has_port && f->listener->conf->bind.addr.u.sa.sa_family != AF_UNIX) {
+	if (!plan->has_port && !is_on_unix(f)) {
 		PUT_LITERAL(w, "X-Forwarded-Port: ");
 		put_number(w, addr_port(&f->listener->conf->bind.addr));
 		PUT_LITERAL(w, "\r\n");
@@ -349,6 +355,31 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 		put_upgrade(&w, s, head);
 	PUT_LITERAL(&w, "\r\n");
 	return w.overflow ? HTTP_FAULT_HEAD_LENGTH : HTTP_FAULT_NONE;
+}
+
+void
+forward_refused(struct stream *s, const struct http_head *head)
+{
+	struct stream_request *req = &s->req;
+	size_t n = head->method.n + head->target.n;
+	struct writer w = {.buf = NULL};
+
+	req->minor = head->minor;
+	if (n == 0 || head->method.n > UINT8_MAX)
+		return;
+	buf_put(&s->worker->bufs, &req->head);
+	req->head = buf_get(&s->worker->bufs, buf_size_for(n));
+	if (req->head == NULL)
+		return;
+	w.buf = req->head;
+	put_slice(&w, head->method);
+	put_slice(&w, head->target);
+	req->method_n = (uint16_t)head->method.n;
+	req->target_at = (uint16_t)head->method.n;
+	req->target_n = (uint32_t)head->target.n;
+	req->host_n = 0;
+	req->id_n = 0;
+	req->is_head_method = slice_equal(head->method, SLICE("HEAD"));
 }
 
 /* answer */

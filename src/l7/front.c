@@ -92,13 +92,13 @@ front_linger(struct front *f)
 /* heads */
 
 static void
-front_refuse(struct front *f, enum http_fault fault)
+front_refuse(struct front *f, const struct http_head *head, enum http_fault fault)
 {
 	enum end_reason reason = TG_END_BAD_REQUEST;
 
 	if (fault == HTTP_FAULT_URI_LENGTH || fault == HTTP_FAULT_HEAD_LENGTH)
 		reason = TG_END_REQUEST_LIMIT;
-	stream_refuse(f, http_fault_status(fault), reason);
+	stream_refuse(f, head, http_fault_status(fault), reason);
 }
 
 /* True: a whole head was there, or a wrong one; the front has a stream, or is closed. */
@@ -113,7 +113,7 @@ front_parse(struct front *f)
 	};
 	struct l7_worker *l7 = l7_of(worker_of(f));
 	enum http_fault fault = HTTP_FAULT_NONE;
-	struct http_head head;
+	struct http_head head = {.minor = HTTP_MINOR_UNKNOWN};
 	size_t n = 0;
 
 	switch (http1_parse_request(l7->request_parser, &f->scan, (const char *)buf_data(f->in),
@@ -123,7 +123,7 @@ front_parse(struct front *f)
 		stream_start(f, &head, n);
 		return true;
 	case HTTP1_FAULT:
-		front_refuse(f, fault);
+		front_refuse(f, &head, fault);
 		return true;
 	case HTTP1_INCOMPLETE:
 		break;
@@ -210,12 +210,13 @@ on_watch(struct watch *watch, unsigned what)
 static void
 on_timer(struct timer *t)
 {
+	static const struct http_head unread = {.minor = HTTP_MINOR_UNKNOWN};
 	struct front *f = TG_CONTAINER(t, struct front, timer);
 
 	if (f->state == FRONT_STREAM)
 		stream_on_timer(f->stream);
 	else if (f->state == FRONT_HEAD && f->in != NULL && buf_len(f->in) > 0)
-		stream_refuse(f, 408, TG_END_REQUEST_HEAD_TIMEOUT);
+		stream_refuse(f, &unread, 408, TG_END_REQUEST_HEAD_TIMEOUT);
 	else
 		front_close(f, false);
 }

@@ -86,6 +86,8 @@ begin(struct stream *s, struct http_head *head, size_t n)
 		fault = http_target_read(head->target, head->method, &target);
 	if (fault == HTTP_FAULT_NONE)
 		fault = forward_request(s, head, &target);
+	if (fault != HTTP_FAULT_NONE)
+		forward_refused(s, head);
 	/* The head points into these bytes: from here on only the copy counts. */
 	s->bytes_in = n;
 	buf_consume(f->in, (uint32_t)n);
@@ -115,7 +117,8 @@ stream_start(struct front *f, struct http_head *head, size_t n)
 }
 
 void
-stream_refuse(struct front *f, unsigned status, enum end_reason reason)
+stream_refuse(struct front *f, const struct http_head *head, unsigned status,
+	      enum end_reason reason)
 {
 	struct stream *s = stream_get(f);
 
@@ -124,6 +127,7 @@ stream_refuse(struct front *f, unsigned status, enum end_reason reason)
 		return;
 	}
 	s->bytes_in = f->in != NULL ? buf_len(f->in) : 0;
+	forward_refused(s, head);
 	if (stream_reply(s, status, reason) != STEP_GONE)
 		stream_run(s);
 }

@@ -182,8 +182,9 @@ void front_close(struct front *f, bool reset);
 
 /* The head of a request was read, `n` bytes of front->in. */
 void stream_start(struct front *f, struct http_head *head, size_t n);
-/* A request that cannot be read: answered, logged, closed. */
-void stream_refuse(struct front *f, unsigned status, enum end_reason reason);
+/* A request that cannot be read: answered, logged, closed. `head` as far as it was read. */
+void stream_refuse(struct front *f, const struct http_head *head, unsigned status,
+		   enum end_reason reason);
 /* A report about the front, or its turn to go on. */
 void stream_on_front(struct stream *s);
 void stream_on_back(struct back *b);
@@ -227,6 +228,8 @@ uint64_t stream_tunnel_idle_ms(const struct stream *s);
 /* Into s->req.head. NONE, or what is wrong. `target` as http_target_read() gave it. */
 enum http_fault forward_request(struct stream *s, struct http_head *head,
 				const struct http_target *target);
+/* For the log alone: what was read of a request that is refused. Without memory nothing is kept. */
+void forward_refused(struct stream *s, const struct http_head *head);
 /* Appends to s->ans.head. False: no room. */
 bool forward_answer(struct stream *s, struct http_head *head);
 

@@ -199,8 +199,7 @@ record_is_sane(const struct conf *conf, const struct access_record *r)
 		return r->backend == TG_ACCESS_NONE;
 	if (r->service >= conf->n_services)
 		return false;
-	return r->backend == TG_ACCESS_NONE ||
-	       r->backend < conf->services[r->service].n_backends;
+	return r->backend == TG_ACCESS_NONE || r->backend < conf->services[r->service].n_backends;
 }
 
 static void
@@ -219,6 +218,14 @@ fields_objects(struct line *l, const struct conf *conf, const struct access_reco
 	field_name(l, "backend", backend != NULL ? backend->name : NULL);
 }
 
+static const char *
+version_text(uint8_t minor)
+{
+	if (minor > 1)
+		return NULL;
+	return minor == 1 ? "1.1" : "1.0";
+}
+
 static void
 fields_http(struct line *l, const struct access_record *r, const struct text strings[4])
 {
@@ -229,7 +236,7 @@ fields_http(struct line *l, const struct access_record *r, const struct text str
 	field_string(l, "method", strings[0].s, strings[0].n);
 	field_string(l, "host", strings[2].s, host_n);
 	field_string(l, "path", strings[3].s, strings[3].n);
-	field_name(l, "version", r->http_minor > 0 ? "1.1" : "1.0");
+	field_name(l, "version", version_text(r->http_minor));
 	if (r->status == 0)
 		field_unset(l, "status");
 	else
@@ -263,8 +270,8 @@ access_render(const struct conf *conf, enum conf_access format, const struct acc
 	/* One reading: the ring is shared memory and could change between two. */
 	memcpy(&head, record, offsetof(struct access_record, strings));
 	if (!record_is_sane(conf, &head) ||
-	    !record_strings(&head, record->strings,
-			    n - offsetof(struct access_record, strings), strings))
+	    !record_strings(&head, record->strings, n - offsetof(struct access_record, strings),
+			    strings))
 		return 0;
 	field_time(&l, head.end);
 	fields_objects(&l, conf, &head);

@@ -33,7 +33,7 @@ struct access_record {
 	uint8_t tries;      /* tries after the first */
 	uint8_t reason;     /* enum end_reason */
 	uint8_t mode;       /* enum conf_mode */
-	uint8_t http_minor; /* 0 or 1 */
+	uint8_t http_minor; /* 0 or 1; UINT8_MAX: not known */
 	uint8_t method_len;
 	uint8_t request_id_len;
 	uint16_t host_len;

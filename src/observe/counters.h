@@ -61,9 +61,9 @@
 
 /* clang-format on */
 
-/* Service and backend slots count end reasons too, from this index on. */
+/* Slots of all three kinds count end reasons too, from this index on. */
 #define TG_COUNTER_END         32
-#define TG_SERVICE_END(reason) (TG_COUNTER_END + (unsigned)(reason))
+#define TG_COUNTER_OF_END(reason) (TG_COUNTER_END + (unsigned)(reason))
 
 #define TG_COUNTER_ENUM_L(id, name, help) TG_L_##id,
 #define TG_COUNTER_ENUM_S(id, name, help) TG_S_##id,

@@ -111,3 +111,12 @@ def test_the_last_lines_are_written_before_the_end(tidegate, recording_backend):
             assert peer.exchange(client.get(f"/{number}")).status == 200
     tg.stop()
     assert len(tg.access.records(status="200")) == 200
+
+
+def test_refused_requests_are_named_as_far_as_they_were_read(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(), top='log = { access = "json"; };'))
+    assert tg.exchange(b"GET /bad HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n").status == 400
+    record = tg.access.wait(path="/bad")
+    assert (record["method"], record["version"], record["status"]) == ("GET", "1.1", 400)
+    assert tg.exchange(b"nonsense\r\n\r\n").status == 400
+    assert tg.access.wait(method=None, bytes_in=12)["version"] is None
