@@ -214,8 +214,8 @@ service_is_a_backend_and_sums_its_servers(void **state)
 
 	add(f, source_service_slot(&f->source, 0), TG_S_STREAMS, 5);
 	add(f, source_service_slot(&f->source, 0), TG_S_RETRIES, 1);
-	add(f, source_service_slot(&f->source, 0), TG_SERVICE_END(TG_END_CLIENT_ABORT), 2);
-	add(f, source_service_slot(&f->source, 0), TG_SERVICE_END(TG_END_ANSWER_CUT), 3);
+	add(f, source_service_slot(&f->source, 0), TG_COUNTER_OF_END(TG_END_CLIENT_ABORT), 2);
+	add(f, source_service_slot(&f->source, 0), TG_COUNTER_OF_END(TG_END_ANSWER_CUT), 3);
 	add(f, first, TG_B_CONNECT_ERRORS, 6);
 	add(f, first + 1, TG_B_CONNECT_ERRORS, 7);
 	atomic_store(&segment_shared(f->control.segment, first)->in_flight, 1);

@@ -53,8 +53,8 @@ static void
 end_reasons_follow_the_counters(void **state)
 {
 	(void)state;
-	assert_int_equal(TG_SERVICE_END(TG_END_DONE), TG_COUNTER_END);
-	assert_true(TG_SERVICE_END(TG_END_COUNT - 1) < TG_SEGMENT_COUNTERS);
+	assert_int_equal(TG_COUNTER_OF_END(TG_END_DONE), TG_COUNTER_END);
+	assert_true(TG_COUNTER_OF_END(TG_END_COUNT - 1) < TG_SEGMENT_COUNTERS);
 }
 
 int
