@@ -274,14 +274,16 @@ decide_upgrade(const struct http_head *head, const struct seen *seen)
 {
 	struct slice rest = head->upgrade;
 	struct slice protocol;
+	bool is_named = false;
 
 	if (seen->upgrade == 0 || !seen->connection_upgrade || head->minor == 0)
 		return false;
 	while (list_next(&rest, &protocol)) {
 		if (slice_equal_fold(protocol, SLICE("h2c")))
 			return false;
+		is_named = true;
 	}
-	return head->is_answer || head->body == HTTP_BODY_NONE;
+	return is_named && (head->is_answer || head->body == HTTP_BODY_NONE);
 }
 
 enum http_fault

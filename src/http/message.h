@@ -81,7 +81,7 @@ struct http_head {
 	uint64_t content_length;
 	bool has_content_length;
 	bool keep_alive;    /* the sender lets the connection live */
-	bool wants_upgrade; /* Connection names "upgrade" and an Upgrade field is there */
+	bool wants_upgrade; /* Connection names "upgrade" and an Upgrade field names a protocol */
 	bool expects_continue;
 	struct slice host;    /* requests: the Host value; n 0: none */
 	struct slice upgrade; /* value of Upgrade */

@@ -119,6 +119,13 @@ static const struct {
 	 SYNTAX},
 	{"9110 7.6.1 no token", 1, H "Connection: a b\n", SYNTAX},
 	{"9110 7.6.1 no token, quoted", 1, H "Connection: \"close\"\n", SYNTAX},
+	{"9110 7.6.1 17 names", 1, H "Connection: a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q\n", SYNTAX},
+	{"9110 7.6.1 17 names in two fields", 1,
+	 H "Connection: a,b,c,d,e,f,g,h\nConnection: i,j,k,l,m,n,o,p,q\n", SYNTAX},
+	{"9110 7.6.1 65 options in two fields", 1,
+	 H "Connection: a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a\n"
+	   "Connection: a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a\n",
+	 SYNTAX},
 	{"9110 7.6.1 65 options", 1,
 	 H "Connection: a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
 	   "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a\n", SYNTAX},
@@ -186,6 +193,9 @@ static const struct {
 	{"9110 7.6.1 empty", 1, H "Connection:\n", HTTP_BODY_NONE, 0, "k", "Connection"},
 	{"9110 7.6.1 empty elements", 1, H "Connection: , ,close,\t,\n", HTTP_BODY_NONE, 0, "",
 	 "Connection"},
+	{"9110 7.6.1 16 names, some twice", 1,
+	 H "Connection: a,b,c,d,e,f,g,h,A,close,keep-alive\nConnection: i,j,k,l,m,n,o,p,P,p\n",
+	 HTTP_BODY_NONE, 0, "", "Connection,Connection"},
 	{"9110 7.6.1 64 options", 1,
 	 H "Connection: a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
 	   "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,close\n",
@@ -199,6 +209,10 @@ static const struct {
 	 "Upgrade"},
 	{"9110 7.8 nothing to upgrade to", 1, H "Connection: upgrade\n", HTTP_BODY_NONE, 0, "k",
 	 "Connection"},
+	{"9110 7.8 upgrade to nothing", 1, H "Upgrade:\nConnection: Upgrade\n", HTTP_BODY_NONE, 0,
+	 "k", "Upgrade,Connection"},
+	{"9110 7.8 upgrade to an empty list", 1, H "Upgrade: ,\nConnection: Upgrade\n",
+	 HTTP_BODY_NONE, 0, "k", "Upgrade,Connection"},
 	{"9110 7.8 not in 1.0", 0, "Upgrade: websocket\nConnection: Upgrade\n", HTTP_BODY_NONE, 0,
 	 "", "Upgrade,Connection"},
 	{"9110 7.8 not with a body", 1,
@@ -282,6 +296,8 @@ static const struct {
 	 SYNTAX},
 	{"9112 6.1 coding in 1.0", 0, 200, "Transfer-Encoding: chunked\n", SYNTAX},
 	{"9112 6.1 gzip", 1, 200, "Transfer-Encoding: gzip, chunked\n", HTTP_FAULT_CODING},
+	{"9112 6.1 coding in a 204", 1, 204, "Transfer-Encoding: chunked\n", SYNTAX},
+	{"9112 6.1 coding in a 1xx", 1, 103, "Transfer-Encoding: chunked\n", SYNTAX},
 	{"9112 6.1 chunked twice", 1, 200, "Transfer-Encoding: chunked, chunked\n", SYNTAX},
 	{"9110 8.6 bad length", 1, 200, "Content-Length: x\n", SYNTAX},
 	{"9110 8.6 bad length without a body", 1, 304, "Content-Length: x\n", SYNTAX},
@@ -388,6 +404,10 @@ switching_answer_names_its_protocol(void **state)
 	assert_int_equal(http_head_interpret(&m.head, false), HTTP_FAULT_NONE);
 	assert_true(m.head.wants_upgrade);
 	assert_true(slice_equal(m.head.upgrade, SLICE("websocket")));
+	message_init(&m, true, 1, "Upgrade:\nConnection: upgrade\n");
+	m.head.status = 101;
+	assert_int_equal(http_head_interpret(&m.head, false), HTTP_FAULT_NONE);
+	assert_false(m.head.wants_upgrade);
 	message_init(&m, true, 1, "Upgrade: websocket\n");
 	m.head.status = 101;
 	assert_int_equal(http_head_interpret(&m.head, false), HTTP_FAULT_NONE);

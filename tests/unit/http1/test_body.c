@@ -57,6 +57,8 @@ read_body(const char *text, size_t n, size_t cut, size_t step, bool unchunk, boo
 			o.fault = http1_body_scan(&b, copy, piece, &used);
 		assert_true(used <= piece && packed <= used);
 		assert_true(o.fault != HTTP_FAULT_NONE || b.done || used == piece);
+		assert_true(!unchunk || o.fault != HTTP_FAULT_NONE ||
+			    http1_body_received(&b) == o.packed_n + packed);
 		assert_true(unchunk || memcmp(copy, text + o.n, piece) == 0);
 		memcpy(o.packed + o.packed_n, copy, packed);
 		o.packed_n += packed;
@@ -263,6 +265,33 @@ trailer_names_with_underscore_are_refused_in_requests(void **state)
 	check_text("answer", text, sizeof(text) - 1, HTTP_FAULT_NONE, sizeof(text) - 1, "", true);
 }
 
+/* RFC 9110 7.6.1: what Connection nominates may not come through at the end either. */
+static void
+nominated_trailers_are_refused(void **state)
+{
+	static const char *const names[] = {"x-a", "keep-me-from-them"};
+	static const char refused[] = "0\r\nX-B: 1\r\nKeep-Me-From-THEM: 1\r\n\r\n";
+	static const char passed[] = "0\r\nX-AA: 1\r\nX-: 2\r\nKeep-Me-From: 3\r\n\r\n";
+	struct http_head head = {.body = HTTP_BODY_CHUNKED, .is_answer = true};
+	struct http1_body b;
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		uint32_t hash = HTTP_NAME_HASH;
+
+		for (const char *p = names[i]; *p != '\0'; p++)
+			hash = http_name_hash(hash, (unsigned char)*p);
+		head.nominated[head.n_nominated++] = hash;
+	}
+	http1_body_init(&b, &head, 0, 0, 100);
+	assert_int_equal(http1_body_scan(&b, refused, sizeof(refused) - 1, &n), HTTP_FAULT_SYNTAX);
+	assert_int_equal(n, strcspn(refused + 12, ":") + 12);
+	http1_body_init(&b, &head, 0, 0, 100);
+	assert_int_equal(http1_body_scan(&b, passed, sizeof(passed) - 1, &n), HTTP_FAULT_NONE);
+	assert_true(b.done);
+}
+
 /* A body that is cut is never done. */
 static void
 every_beginning_of_a_body_is_unfinished(void **state)
@@ -415,6 +444,7 @@ main(void)
 		cmocka_unit_test(good_bodies_are_the_same_cut_anywhere),
 		cmocka_unit_test(wrong_bodies_fault_at_the_same_byte_cut_anywhere),
 		cmocka_unit_test(trailer_names_with_underscore_are_refused_in_requests),
+		cmocka_unit_test(nominated_trailers_are_refused),
 		cmocka_unit_test(every_beginning_of_a_body_is_unfinished),
 		cmocka_unit_test(random_chunks_come_out_as_they_went_in),
 		cmocka_unit_test(limits_of_zero_mean_none_but_for_the_body),
