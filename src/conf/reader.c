@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "conf/schema_priv.h"
+#include "conf/twice_priv.h"
 
 /* A place in the tree, linked upwards; lives on the stack. */
 struct where {
@@ -35,6 +36,7 @@ struct reader {
 	struct conf_report *report;
 	struct arena *arena;
 	bool internal;
+	bool has_renamed; /* keys given twice have been reported and are passed over */
 	struct reference *references;
 	size_t n_references;
 	size_t references_size;
@@ -514,6 +516,14 @@ report_unknown(struct reader *r, const struct where *where, const struct conf_sc
 		add_error(r, where, "unknown key");
 }
 
+/* Behind the first of its name, and renamed for that. */
+static bool
+is_renamed(const struct reader *r, const char *key)
+{
+	return r->has_renamed &&
+	       strncmp(key, TG_CONF_TWICE_PREFIX, sizeof(TG_CONF_TWICE_PREFIX) - 1) == 0;
+}
+
 static void
 check_keys(struct reader *r, const struct where *where, const struct conf_schema *schema,
 	   const config_setting_t *group, const void *object)
@@ -527,6 +537,8 @@ check_keys(struct reader *r, const struct where *where, const struct conf_schema
 			.line = config_setting_source_line(member),
 		};
 
+		if (is_renamed(r, at.key))
+			continue;
 		if (!f)
 			report_unknown(r, &at, schema);
 		else if (f->when && !f->when(object))
@@ -699,19 +711,55 @@ __lsan_default_suppressions(void)
 }
 #endif
 
+static bool
+is_double(const config_t *tree)
+{
+	const char *text = config_error_text(tree);
+
+	return text && strcmp(text, "duplicate setting name") == 0;
+}
+
 static void
 syntax_error(struct reader *r, const config_t *tree)
 {
 	const char *text = config_error_text(tree);
 	unsigned line = config_error_line(tree) > 0 ? (unsigned)config_error_line(tree) : 1;
 
-	if (text && strcmp(text, "duplicate setting name") == 0)
+	if (is_double(tree))
 		conf_report_add(r->report, line, "a key is given twice in one group");
 	else
 		conf_report_add(
 			r->report, line,
 			"%s; look for a missing quote, comma or bracket here or just before",
 			text ? text : "syntax error");
+}
+
+static void
+tree_init(config_t *tree)
+{
+	config_init(tree);
+	/* No @include is left for libconfig; if one were, this is no folder. */
+	config_set_include_dir(tree, "/dev/null");
+}
+
+/* With a key given twice: reports it, and reads the text again without. */
+static bool
+parse(struct reader *r, config_t *tree)
+{
+	char *renamed;
+	bool parsed;
+
+	if (config_read_string(tree, conf_source_text(r->source)))
+		return true;
+	renamed = is_double(tree) ? conf_twice_rename(r->source, r->report) : NULL;
+	if (!renamed)
+		return false;
+	r->has_renamed = true;
+	config_destroy(tree);
+	tree_init(tree);
+	parsed = config_read_string(tree, renamed);
+	free(renamed);
+	return parsed;
 }
 
 void
@@ -723,10 +771,8 @@ conf_read(const struct conf_source *source, bool internal, struct arena *arena,
 	struct where top = {.line = 1};
 	config_t tree;
 
-	config_init(&tree);
-	/* No @include is left for libconfig; if one were, this is no folder. */
-	config_set_include_dir(&tree, "/dev/null");
-	if (config_read_string(&tree, conf_source_text(source))) {
+	tree_init(&tree);
+	if (parse(&r, &tree)) {
 		read_group(&r, &top, &conf_schema_top, config_root_setting(&tree), conf);
 		link_services(&r, conf);
 	} else {

@@ -30,7 +30,7 @@ CASES = {
                       'log.level: unknown value "inof"; allowed: error, warn, info, debug '
                       '(did you mean "info"?)'),
     "later version": ('store = { type = "memory"; };', "store: not available in this version"),
-    "given twice": ("workers = 1; workers = 2;", "a key is given twice in one group"),
+    "given twice": ("workers = 1; workers = 2;", "workers: given twice, first at line 2"),
     "missing include": ('@include "none.conf"',
                         '@include "none.conf": none.conf: No such file or directory'),
     "unset variable": ('user = "${TG_TEST_NOT_SET}";',
@@ -92,6 +92,29 @@ listeners = ( { name = "l"; bind = "127.0.0.1:1"; service = "t"; } );
         "more/services.conf:2: services[0].idle_connections: -1 is out of range; "
         "allowed: 0 to 10000",
         'tidegate.conf:3: listeners[0].service: unknown service "t" (did you mean "s"?)',
+    ]
+
+
+def test_keys_given_twice_hide_nothing(run_tidegate, tmp_path):
+    (tmp_path / "more.conf").write_text("# included\nworkers = 3;\n")
+    checked = check(run_tidegate, tmp_path, """workers = 1; workers = 2; user = 5;
+@include "more.conf"
+listeners = ( { name = "l"; bind = "127.0.0.1:1"; service = "s"; bind = "*:2"; } );
+/* workers = 4; */
+services = ( { name = "s"; },
+  { name = "t = {"; health = { type = "none"; type = "tcp"; }; balance = "x"; } );
+""")
+    assert checked.returncode == 1
+    assert checked.stderr.splitlines() == [
+        "tidegate.conf:1: workers: given twice, first at line 1",
+        "tidegate.conf:1: user: an integer where a string is wanted",
+        "more.conf:2: workers: given twice, first at tidegate.conf:1",
+        "tidegate.conf:3: listeners[0].bind: given twice, first at line 3",
+        "tidegate.conf:6: services[1].health.type: given twice, first at line 6",
+        'tidegate.conf:6: services[1].name: bad name "t = {"; '
+        "allowed: letters, digits and _ . : -",
+        'tidegate.conf:6: services[1].balance: unknown value "x"; '
+        "allowed: round-robin, least-conn",
     ]
 
 

@@ -147,7 +147,8 @@ syntax_errors_name_the_included_file(void **state)
 	assert_errors("main.conf", "a.conf:2: syntax error; look for a missing quote, comma or bracket "
 				   "here or just before");
 	write_text("a.conf", "\nworkers = 2;\n");
-	assert_errors("main.conf", "a.conf:2: a key is given twice in one group");
+	assert_errors("main.conf", "main.conf:1: listeners: missing\n"
+				   "a.conf:2: workers: given twice, first at main.conf:1");
 	write_text("a.conf", "\n\nuser = \"");
 	assert_errors("main.conf", "a.conf:3: the file ends inside a string");
 	write_text("a.conf", "/*");

@@ -299,8 +299,29 @@ static const struct refused doubles[] = {
 	{ROUTES("{ host = \"a.b\"; service = \"s\"; },\n{ host = \"A.B.\"; path = \"/\"; service = "
 		"\"s\"; }"),
 	 "3: listeners[0].routes[1]: already the host and path of listeners[0].routes[0]"},
-	{TOP("workers = 1; workers = 2;"), "1: a key is given twice in one group"},
-	{TOP("log = { };\nlog = { };"), "2: a key is given twice in one group"},
+	{TOP("workers = 1; workers = 2;"), "1: workers: given twice, first at line 1"},
+	{TOP("log = { };\nlog = { };"), "2: log: given twice, first at line 1"},
+	{TOP("workers = 1; workers = 2; user = 5; workers:3;"),
+	 "1: workers: given twice, first at line 1\n"
+	 "1: workers: given twice, first at line 1\n"
+	 "1: user: an integer where a string is wanted"},
+	{TOP("workers = 1;\n/* workers = 2; */ # workers = 3;\n// workers = 4;\nworkers\n=\n0x5L;"),
+	 "4: workers: given twice, first at line 1"},
+	{TOP("user = \"a = {\\\" ; workers = 1; b = 1; b = 1\"; user = \"x\"; workers = -1;"),
+	 "1: user: given twice, first at line 1\n"
+	 "1: workers: -1 is out of range; allowed: 0 to 256\n"
+	 "1: user: \"a = {\" ; workers = 1; b = 1; b = 1\" cannot be a user or group"},
+	{SERVICE("backends = ( \"a:1\", { address = \"b:1\"; weight = 1;\nweight = 2; } ); },\n"
+		 "{ name = \"t\"; health = { type = \"none\"; };\nhealth = { type = \"x\"; };"),
+	 "3: services[0].backends[1].weight: given twice, first at line 2\n"
+	 "5: services[1].health: given twice, first at line 4"},
+	{TOP("nosuch = ( ( { a = 1; }, { a = 1; a = 2; } ) );"),
+	 "1: nosuch[0][1].a: given twice, first at line 1\n1: nosuch: unknown key"},
+	{TOP("workers = 1; workers = 2; user = ;"),
+	 "1: workers: given twice, first at line 1\n"
+	 "1: syntax error; look for a missing quote, comma or bracket here or just before"},
+	/* the names they get are nobody's */
+	{TOP("*twice-1 = 1;"), "1: *twice-1: unknown key"},
 };
 
 static const struct refused missing[] = {
