@@ -93,20 +93,49 @@ compare(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* Values are shown as they are written: an error is one line. NULL: no memory. */
+static char *
+escape_controls(const char *text)
+{
+	char *escaped = NULL;
+	size_t n;
+	FILE *out = open_memstream(&escaped, &n);
+
+	if (!out)
+		return NULL;
+	for (const char *p = text; *p; p++) {
+		if (*p == '\n')
+			fputs("\\n", out);
+		else if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			fprintf(out, "\\x%02x", (unsigned)*p);
+		else
+			fputc(*p, out);
+	}
+	if (fclose(out) == 0)
+		return escaped;
+	free(escaped);
+	return NULL;
+}
+
 void
 conf_errors_add(struct conf_errors *errors, const char *fmt, ...)
 {
 	struct conf_error *list = realloc(errors->list, (errors->n + 1) * sizeof(*list));
 	va_list ap;
+	char *text;
 	int n;
 
 	if (!list)
 		return;
 	errors->list = list;
 	va_start(ap, fmt);
-	n = vasprintf(&list[errors->n].text, fmt, ap);
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	if (n >= 0)
+	if (n < 0)
+		return;
+	list[errors->n].text = escape_controls(text);
+	free(text);
+	if (list[errors->n].text)
 		errors->n++;
 }
 

@@ -41,7 +41,8 @@ bool conf_report_is_clean(const struct conf_report *report);
 void conf_report_finish(struct conf_report *report, const struct conf_source *source,
 			struct conf_errors *ret);
 
-/* One more error at the end of `errors`. No memory: nothing is added, the caller fails all the same. */
+/* One more error at the end of `errors`, control bytes in it as \n or \xNN. No memory: nothing is
+ * added, the caller fails all the same. */
 void conf_errors_add(struct conf_errors *errors, const char *fmt, ...) TG_PRINTF(2, 3);
 
 #endif

@@ -31,6 +31,9 @@ CASES = {
                       '(did you mean "info"?)'),
     "later version": ('store = { type = "memory"; };', "store: not available in this version"),
     "given twice": ("workers = 1; workers = 2;", "workers: given twice, first at line 2"),
+    "control bytes": ('log = { level = "a\\nb\\x07"; };',
+                      'log.level: unknown value "a\\nb\\x07"; '
+                      'allowed: error, warn, info, debug'),
     "missing include": ('@include "none.conf"',
                         '@include "none.conf": none.conf: No such file or directory'),
     "unset variable": ('user = "${TG_TEST_NOT_SET}";',

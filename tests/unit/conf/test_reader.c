@@ -322,6 +322,9 @@ static const struct refused doubles[] = {
 	 "1: syntax error; look for a missing quote, comma or bracket here or just before"},
 	/* the names they get are nobody's */
 	{TOP("*twice-1 = 1;"), "1: *twice-1: unknown key"},
+	/* an error is one line, whatever the value */
+	{SERVICE("}, { name = \"bad\\n\\t\\x7f\";"),
+	 "3: services[1].name: bad name \"bad\\n\\x09\\x7f\"; allowed: letters, digits and _ . : -"},
 };
 
 static const struct refused missing[] = {
@@ -426,7 +429,7 @@ static const struct refused texts[] = {
 	{HEALTH("type = \"http\"; method = \"G T\";"),
 	 "3: services[0].health.method: bad method \"G T\"; allowed: a token as \"GET\" or \"HEAD\""},
 	{HEALTH("type = \"http\"; host = \"a\\r\\nb\";"),
-	 "3: services[0].health.host: bad host \"a\r\nb\"; allowed: \"name\" or \"name:port\""},
+	 "3: services[0].health.host: bad host \"a\\x0d\\nb\"; allowed: \"name\" or \"name:port\""},
 	{HEALTH("type = \"http\"; expect = \"2xx\";"), BAD_STATUSES("2xx")},
 	{HEALTH("type = \"http\"; expect = \"399-200\";"), BAD_STATUSES("399-200")},
 	{HEALTH("type = \"http\"; expect = \"200,\";"), BAD_STATUSES("200,")},
