@@ -313,8 +313,8 @@ static const struct refused doubles[] = {
 	 "1: user: \"a = {\" ; workers = 1; b = 1; b = 1\" cannot be a user or group"},
 	{SERVICE("backends = ( \"a:1\", { address = \"b:1\"; weight = 1;\nweight = 2; } ); },\n"
 		 "{ name = \"t\"; health = { type = \"none\"; };\nhealth = { type = \"x\"; };"),
-	 "3: services[0].backends[1].weight: given twice, first at line 2\n"
-	 "5: services[1].health: given twice, first at line 4"},
+	 "4: services[0].backends[1].weight: given twice, first at line 3\n"
+	 "6: services[1].health: given twice, first at line 5"},
 	{TOP("nosuch = ( ( { a = 1; }, { a = 1; a = 2; } ) );"),
 	 "1: nosuch[0][1].a: given twice, first at line 1\n1: nosuch: unknown key"},
 	{TOP("workers = 1; workers = 2; user = ;"),
