@@ -39,6 +39,7 @@ struct command {
 
 extern const struct command command_help;
 extern const struct command command_show_info;
+extern const struct command command_show_reasons;
 extern const struct command command_show_stat;
 
 /* Sorted by name, NULL at the end. */

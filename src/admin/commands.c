@@ -8,6 +8,7 @@
 const struct command *const commands[] = {
 	&command_help,
 	&command_show_info,
+	&command_show_reasons,
 	&command_show_stat,
 	NULL,
 };

@@ -1,6 +1,7 @@
 /* admin/show_stat.c: one row per listener, backend and service, as CSV or JSON. */
 #include "admin/command.h"
 #include "admin/stat.h"
+#include "observe/counters.h"
 
 static void
 print_csv_head(struct output *out)
@@ -28,7 +29,28 @@ print_csv(struct output *out, const struct stat_row *row)
 	output_text(out, "\n");
 }
 
-/* One object, without the cells that are empty. */
+/* The end reasons that are not zero. */
+static void
+print_ends(struct output *out, const struct admin_source *s, uint32_t slot)
+{
+	const char *before = "";
+
+	output_text(out, ",\"end\":{");
+	for (unsigned i = 0; i < TG_END_COUNT; i++) {
+		uint64_t count = segment_sum(s->segment, slot, TG_COUNTER_OF_END(i));
+
+		if (count == 0)
+			continue;
+		output_text(out, before);
+		before = ",";
+		output_json(out, end_reason_str(i));
+		output_text(out, ":");
+		output_number(out, count);
+	}
+	output_text(out, "}");
+}
+
+/* One object, without the cells that are empty; its end is not written yet. */
 static void
 print_json(struct output *out, const struct stat_row *row, bool is_first)
 {
@@ -48,22 +70,25 @@ print_json(struct output *out, const struct stat_row *row, bool is_first)
 		else
 			output_json(out, cell->text);
 	}
-	output_text(out, "}");
 }
 
 struct printer {
+	const struct admin_source *s;
 	struct output *out;
 	bool json;
 	bool has_some;
 };
 
 static void
-print(struct printer *p, const struct stat_row *row)
+print(struct printer *p, const struct stat_row *row, uint32_t slot)
 {
-	if (p->json)
+	if (p->json) {
 		print_json(p->out, row, !p->has_some);
-	else
+		print_ends(p->out, p->s, slot);
+		output_text(p->out, "}");
+	} else {
 		print_csv(p->out, row);
+	}
 	p->has_some = true;
 }
 
@@ -71,7 +96,7 @@ static void
 run(const struct command *c, const struct admin_source *s, struct output *out, size_t n,
     const char *const *arguments)
 {
-	struct printer p = {.out = out};
+	struct printer p = {.s = s, .out = out};
 	struct stat_row row;
 
 	if (!command_wants_json(c, out, n, arguments, &p.json))
@@ -79,16 +104,13 @@ run(const struct command *c, const struct admin_source *s, struct output *out, s
 	if (!p.json)
 		print_csv_head(out);
 	for (size_t i = 0; i < s->conf->n_listeners; i++) {
-		stat_listener(s, i, &row);
-		print(&p, &row);
+		stat_listener(s, i, &row);		print(&p, &row, source_listener_slot(s, i));
 	}
 	for (size_t i = 0; i < s->conf->n_services; i++) {
 		for (size_t j = 0; j < s->conf->services[i].n_backends; j++) {
-			stat_backend(s, i, j, &row);
-			print(&p, &row);
+			stat_backend(s, i, j, &row);			print(&p, &row, source_backend_slot(s, i, j));
 		}
-		stat_service(s, i, &row);
-		print(&p, &row);
+		stat_service(s, i, &row);		print(&p, &row, source_service_slot(s, i));
 	}
 	if (p.json)
 		output_text(out, p.has_some ? "]\n" : "[]\n");

@@ -82,6 +82,19 @@ def test_show_stat_and_info_exist_as_json(tidegate, recording_backend, admin, ru
     assert (info["Listeners"], info["Services"], info["Backends_up"]) == (1, 1, 1)
 
 
+def test_reasons_are_counted(tidegate, recording_backend, admin, run_tidectl):
+    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(admin)))
+    tg.log.wait(msg="backend up")
+    assert tg.exchange(client.get("/")).status == 200
+    tg.access.wait(path="/", end="done")
+    assert "service/site done 1 answered in full\n" in ask(admin, "show reasons")
+    told = json.loads(run_tidectl("-s", admin, "show reasons json").stdout)
+    assert {"object": "service/site", "reason": "done", "count": 1,
+            "help": "answered in full"} in told
+    stat = json.loads(run_tidectl("-s", admin, "show stat json").stdout)
+    assert [row["end"] for row in stat if row["svname"] == "BACKEND"] == [{"done": 1}]
+
+
 def test_several_commands_on_one_line(tidegate, recording_backend, admin):
     tidegate(conf.http(recording_backend(), top=top(admin)))
     answers = ask(admin, "show info;bogus; help").split("\n\n")

@@ -171,6 +171,43 @@ too_long_an_answer_is_a_failure_alone(void **state)
 	assert_non_null(strstr(f->answer, "error limit: the answers to one line are too long\n\n"));
 }
 
+static void
+add_end(struct fixture *f, uint32_t slot, enum end_reason reason, uint64_t n)
+{
+	counter_add(segment_counters(f->control.segment, slot % CONTROL_WORKERS, slot),
+		    TG_COUNTER_OF_END(reason), n);
+}
+
+static void
+reasons_are_told_where_they_are_not_zero(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(ask(f, "show reasons"), "# object reason count help\n\n");
+	assert_string_equal(ask(f, "show reasons json"), "[]\n\n");
+	assert_non_null(strstr(ask(f, "show stat json"), ",\"end\":{}}"));
+	add_end(f, source_listener_slot(&f->source, 0), TG_END_NO_ROUTE, 2);
+	add_end(f, source_service_slot(&f->source, 0), TG_END_DONE, 5);
+	add_end(f, source_backend_slot(&f->source, 0, 1), TG_END_DONE, 4);
+	add_end(f, source_backend_slot(&f->source, 0, 1), TG_END_SHUTDOWN, 1);
+	assert_string_equal(ask(f, "show reasons"),
+			    "# object reason count help\n"
+			    "listener/web no-route 2 no route matches\n"
+			    "backend/api/b2 done 4 answered in full\n"
+			    "backend/api/b2 shutdown 1 tidegate stopped before the stream ended\n"
+			    "service/api done 5 answered in full\n\n");
+	ask(f, "show reasons json");
+	assert_one_answer(f->answer);
+	assert_memory_equal(f->answer,
+			    "[{\"object\":\"listener/web\",\"reason\":\"no-route\",\"count\":2,"
+			    "\"help\":\"no route matches\"},\n{", 84);
+	ask(f, "show stat json");
+	assert_non_null(strstr(f->answer, ",\"end\":{\"no-route\":2}}"));
+	assert_non_null(strstr(f->answer, ",\"end\":{\"done\":4,\"shutdown\":1}}"));
+	assert_non_null(strstr(f->answer, ",\"end\":{\"done\":5}}"));
+	assert_string_equal(ask(f, "show reasons x"), "error usage: show reasons [json]\n\n");
+}
+
 /* The number behind "Name: ". */
 static unsigned long
 info(struct fixture *f, const char *name)
@@ -261,6 +298,7 @@ main(int argc, char **argv)
 		CASE(every_command_of_a_line_is_answered),
 		CASE(too_many_words_are_refused),
 		CASE(too_long_an_answer_is_a_failure_alone),
+		CASE(reasons_are_told_where_they_are_not_zero),
 		CASE(info_counts_what_there_is),
 		CASE(rates_are_per_second_and_keep_their_maximum),
 		CASE(a_segment_of_another_configuration_is_refused),
