@@ -314,8 +314,16 @@ child_on_death(struct child *c, int status)
 	child_close_channel(c);
 	c->pid = 0;
 	child_set_state(c, CHILD_DOWN, 0);
-	if (s->is_stopping) {
+	if (s->is_stopping)
 		s->has_failed = s->has_failed || !is_clean;
+}
+
+static void
+child_answer_death(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+
+	if (s->is_stopping) {
 		stop_next(s);
 	} else if (!s->was_ready) {
 		log_write(TG_LOG_ERROR, "child could not start", "child=%s",
@@ -326,18 +334,24 @@ child_on_death(struct child *c, int status)
 	}
 }
 
+/* All deaths are noted before any is answered: the new child is not introduced to a dead one. */
 void
 supervisor_reap(struct supervisor *s)
 {
+	bool died[CHILD_ROLE_COUNT] = {false};
 	int i;
 
 	for (i = 0; i < CHILD_ROLE_COUNT; i++) {
 		struct child *c = &s->children[i];
 		int status;
 
-		if (c->pid > 0 && waitpid(c->pid, &status, WNOHANG) == c->pid)
+		died[i] = c->pid > 0 && waitpid(c->pid, &status, WNOHANG) == c->pid;
+		if (died[i])
 			child_on_death(c, status);
 	}
+	for (i = 0; i < CHILD_ROLE_COUNT; i++)
+		if (died[i])
+			child_answer_death(&s->children[i]);
 }
 
 void
