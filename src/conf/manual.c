@@ -80,6 +80,47 @@ static const char head[] =
 	".Pp\n"
 	"Unknown keys are errors.\n";
 
+/* Which status tidegate answers with by itself. */
+struct status_row {
+	unsigned status;
+	const char *help;
+};
+
+static const struct status_row status_rows[] = {
+	{400, "The request is not valid HTTP."},
+	{404, "No route matches."},
+	{408, "The request did not come in time."},
+	{413, "The body is larger than its limit."},
+	{414, "The request target is longer than its limit."},
+	{417, "Expect asks for something other than 100-continue."},
+	{431, "The head, or the number of its fields, is beyond its limit."},
+	{501, "The method is not known or is CONNECT, or the transfer coding is not known."},
+	{502, "The answer of the backend is missing or not valid."},
+	{503, "No backend may serve, or none accepts a connection; with Retry-After: 1."},
+	{504, "Connecting to the backend, or its answer, took too long."},
+	{505, "The version of HTTP is not one that is spoken here."},
+};
+
+static const char http_notes[] =
+	".Pp\n"
+	"A request whose\n"
+	".Ql Connection\n"
+	"names\n"
+	".Ql host ,\n"
+	".Ql content-length\n"
+	"or\n"
+	".Ql transfer-encoding\n"
+	"is refused with 400: taking these fields out would change what the request is.\n"
+	".Pp\n"
+	"A route is no access rule.\n"
+	"It compares the path with its dot segments removed and its plain characters\n"
+	"unescaped, but slashes are not merged:\n"
+	".Ql //admin\n"
+	"is not below\n"
+	".Ql /admin ,\n"
+	"though a backend may take the two for one.\n"
+	"Who may see what is for the backend to decide.\n";
+
 static const char example[] =
 	".Sh EXAMPLES\n"
 	"Two web servers behind one address, checked by a request every second:\n"
@@ -253,6 +294,19 @@ print_later(const struct conf_schema *schema, const char *path, FILE *out)
 	}
 }
 
+static void
+print_statuses(FILE *out)
+{
+	fputs(".Sh STATUS CODES\n"
+	      "Answers that come from no backend have these statuses:\n"
+	      ".Bl -tag -width 000\n",
+	      out);
+	for (size_t i = 0; i < sizeof(status_rows) / sizeof(status_rows[0]); i++)
+		fprintf(out, ".It %u\n%s\n", status_rows[i].status, status_rows[i].help);
+	fputs(".El\n", out);
+	fputs(http_notes, out);
+}
+
 void
 conf_print_manual(FILE *out)
 {
@@ -266,5 +320,6 @@ conf_print_manual(FILE *out)
 	      out);
 	print_later(&conf_schema_top, "", out);
 	fputs(".El\n", out);
+	print_statuses(out);
 	fputs(example, out);
 }

@@ -28,3 +28,10 @@ def test_every_key_of_the_shown_configuration_is_described(run_tidegate, page):
             for line in shown.stdout.splitlines() for part in line.split(";") if " = " in part}
     assert {"workers", "trusted_proxies", "expect", "backup", "path"} <= keys
     assert [key for key in sorted(keys) if f".It Ic {key} No =" not in text] == []
+
+
+def test_every_status_is_described(page):
+    text = page.read_text().split(".Sh STATUS CODES\n")[1].split(".Sh ")[0]
+    told = [line.split()[1] for line in text.splitlines() if line.startswith(".It ")]
+    assert told == ["400", "404", "408", "413", "414", "417", "431",
+                    "501", "502", "503", "504", "505"]
