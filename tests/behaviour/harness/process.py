@@ -5,7 +5,7 @@ import pathlib
 import signal
 import subprocess
 
-from harness import client, logs, net, settings
+from harness import client, logs, net, procfs, settings
 
 REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "LeakSanitizer:",
            "runtime error:", "WARNING: ThreadSanitizer", "ThreadSanitizer:",
@@ -117,6 +117,10 @@ class Tidegate(Program):
             if f"--role={role}" in command_line(child):
                 return child
         return None
+
+    def standing_still(self):
+        """A `with` block in which the proxy does not run: it meets what happens there at once."""
+        return procfs.standing_still(self.role_pid("proxy"))
 
     def rss_bytes(self, role="proxy"):
         return rss_bytes(self.role_pid(role))

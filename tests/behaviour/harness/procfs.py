@@ -1,7 +1,17 @@
 """What the kernel says of a process."""
 
+import collections
+import contextlib
 import os
 import pathlib
+import signal
+import socket
+import struct
+
+from harness import settings
+
+TcpSocket = collections.namedtuple("TcpSocket", "state unread remote")
+TCP_STATES = {1: "ESTABLISHED", 2: "SYN_SENT", 7: "CLOSE", 8: "CLOSE_WAIT", 10: "LISTEN"}
 
 
 def alive(pid):
@@ -70,3 +80,60 @@ def count_by_kind(pid):
             kind = "pipe"
         counts[kind] = counts.get(kind, 0) + 1
     return counts
+
+
+def is_stopped(pid):
+    """Whether every thread of it stands still after SIGSTOP."""
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        if (task / "stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def standing_still(pid):
+    """Inside the block it does not run: what others do there, it then meets at once."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        settings.wait_until(lambda: is_stopped(pid), f"process {pid} to stand still")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _diagnose(flags, states, ports, hosts):
+    """Asks sock_diag(7) for IPv4 TCP sockets: exact and quick, however many there are."""
+    wanted = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, states)
+    wanted += struct.pack("!HH16s16s", *ports, *hosts)
+    wanted += struct.pack("=III", 0, 0xffffffff, 0xffffffff)  # any interface, no cookie
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as kernel:
+        kernel.settimeout(settings.TIMEOUT)
+        kernel.send(struct.pack("=IHHII", 16 + len(wanted), 20, 1 | flags, 1, 0) + wanted)
+        while True:
+            answer = kernel.recv(1 << 16)
+            while answer:
+                length, kind = struct.unpack_from("=IH", answer)
+                if kind != 20:  # an error, or the end of a dump
+                    return
+                state, = struct.unpack_from("=B", answer, 17)
+                port, remote = struct.unpack_from("!2xH16x4s", answer, 20)
+                unread, = struct.unpack_from("=I", answer, 72)
+                yield TcpSocket(TCP_STATES.get(state, state), unread,
+                                (socket.inet_ntoa(remote), port))
+                answer = answer[(length + 3) & ~3:]
+            if not flags:
+                return
+
+
+def tcp_socket(local, remote):
+    """The socket with these two addresses, (host, port) each; None: there is none (any more)."""
+    hosts = socket.inet_aton(local[0]), socket.inet_aton(remote[0])
+    found = list(_diagnose(0, 0xffffffff, (local[1], remote[1]), hosts))
+    # Where the connection is gone the kernel tells of the listener.
+    return found[0] if found and found[0].state not in ("CLOSE", "LISTEN") else None
+
+
+def connecting_to(remote):
+    """How many sockets still try to connect there."""
+    return sum(found.remote == remote for found in
+               _diagnose(0x300, 1 << 2, (0, 0), (b"", b"")))

@@ -4,9 +4,10 @@ It is the judge of what tidegate sends, so it is strict: lines end in CRLF, a
 body has exactly one framing, and the raw bytes stay at hand.
 """
 
+import contextlib
 import socket
 
-from harness import settings
+from harness import procfs, settings
 
 
 class WireError(AssertionError):
@@ -112,6 +113,28 @@ class Wire:
         self.received = bytearray()
         self.buffer = bytearray()
         self.ended = None  # 'eof' or 'reset' once it is over
+        self.addresses = None
+        with contextlib.suppress(OSError):  # a reset that came already is for the reads to tell
+            self.addresses = sock.getpeername(), sock.getsockname()
+
+    def far(self):
+        """The other end's socket as the kernel sees it; None once it is reset or closed."""
+        return procfs.tcp_socket(*self.addresses)
+
+    def wait_far(self, holds, what):
+        settings.wait_until(lambda: holds(self.far()), f"{what} to be at the other end")
+
+    def wait_bytes_there(self, n=1):
+        """n bytes sent from here lie at the other end, unread."""
+        self.wait_far(lambda far: far and far.unread >= n, f"{n} bytes")
+
+    def wait_end_there(self):
+        """The half-close from here has come to the other end."""
+        self.wait_far(lambda far: far and far.state == "CLOSE_WAIT", "an end")
+
+    def wait_reset_there(self):
+        """The reset from here has come to the other end."""
+        self.wait_far(lambda far: far is None, "a reset")
 
     def _fill(self, until):
         if self.ended:
