@@ -75,6 +75,26 @@ def test_a_trusted_peer_without_a_list_gets_one(tidegate, recording_backend):
     assert got.get("x-forwarded-port") == str(port)
 
 
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_what_a_trusted_peer_takes_back_is_set_anew(tidegate, recording_backend, order):
+    """Connection names its fields: they are for one hop, and no backend is left without ours."""
+    named = b"Connection: X-Forwarded-Proto, x-forwarded-host, X-FORWARDED-PORT\r\n"
+    got, address, port = request_through(
+        tidegate, recording_backend, TRUSTED,
+        named + STRANGERS if order == "before" else STRANGERS + named)
+    assert got.get("x-forwarded-proto") == "http"
+    assert got.get("x-forwarded-host") == "a.example"
+    assert got.get("x-forwarded-port") == str(port)
+    assert got.get("x-forwarded-for").split(", ")[-1] == address
+
+
+def test_lists_that_a_trusted_peer_takes_back_still_end_with_it(tidegate, recording_backend):
+    got, address, _ = request_through(tidegate, recording_backend, TRUSTED,
+                                      b"Connection: X-Forwarded-For, Forwarded\r\n" + STRANGERS)
+    assert got.get("x-forwarded-for").split(", ")[-1] == address
+    assert elements(got.get("forwarded"))[-1]["for"] == address
+
+
 def test_replace_begins_anew_even_for_a_trusted_peer(tidegate, recording_backend):
     got, address, _ = request_through(tidegate, recording_backend,
                                       TRUSTED + 'forwarded = "replace";', STRANGERS)

@@ -127,6 +127,11 @@ FRAMING = [
     ("folded coding", "9112 5.2", coding(b"\r\n chunked"), BAD),
     ("coding in other case", "9112 7", coding(b"CHUNKED"), PASSES),
     ("length with zeros before", "9110 8.6", length(b"002"), PASSES),
+    ("underscore in a trailer name", "9112 7.1.2",
+     chunks(b"2\r\nok\r\n0\r\nA_B: c\r\n\r\n"), PASSES),
+    ("204 with a coding", "9112 6.1", ans(TE, b"", b"HTTP/1.1 204 No Content\r\n"), BAD),
+    ("100 with a coding", "9112 6.1", ans(TE, b"", b"HTTP/1.1 100 Continue\r\n") + ans(), BAD),
+    ("103 with a coding", "9112 6.1", ans(TE, b"", b"HTTP/1.1 103 Early Hints\r\n") + ans(), BAD),
     ("chunk extension", "9112 7.1.1", chunks(b"2;a=b\r\nok\r\n0\r\n\r\n"), PASSES),
     ("trailers", "9112 7.1.2", chunks(b"2\r\nok\r\n0\r\nA: b\r\n\r\n"), PASSES),
     ("interim answers first", "9110 15.2",
@@ -154,6 +159,8 @@ CHUNKS = [
     ("folded trailer", "9112 7.1.2", chunks(b"2\r\nok\r\n0\r\nA: b\r\n c\r\n\r\n"), CUT),
     ("Content-Length in the trailers", "9110 6.5.1",
      chunks(b"2\r\nok\r\n0\r\nContent-Length: 9\r\n\r\n"), CUT),
+    ("17 digits of size", "9112 7.1", chunks(b"2\r\nok\r\n" + b"0" * 17 + b"\r\n\r\n"), CUT),
+    ("zeros without an end", "9112 7.1", chunks(b"2\r\nok\r\n" + b"0" * 50000), CUT),
     ("later chunk bad", "9112 7.1", chunks(b"2\r\nok\r\n2\r\nok\r\nzz\r\n"), CUT),
 ]
 

@@ -68,6 +68,25 @@ def test_head_that_trickles(tidegate, recording_backend):
     assert backend.received == b""
 
 
+def stays_quiet(peer, seconds):
+    assert not select.select([peer.sock], [], [], seconds)[0]
+
+
+def test_the_time_for_a_head_begins_with_accept(tidegate, recording_backend):
+    """Who begins late has no more time: of two clients the one that came first ends first."""
+    tg = tidegate(conf.http(recording_backend(), workers=1,
+                            listener='timeouts = { request_head = "900ms"; };'))
+    first = tg.client()
+    stays_quiet(first, 0.3)
+    second = tg.client().send(b"G")
+    stays_quiet(second, 0.3)
+    first.send(b"G")
+    assert first.read_answer().status == 408 and second.read_answer().status == 408
+    tg.access.wait(count=2, status=408)
+    assert [record["client"] for record in tg.access.records(status=408)] == \
+        ["%s:%d" % peer.sock.getsockname() for peer in (first, second)]
+
+
 def test_second_head_that_stands_still(tidegate, recording_backend):
     tg = front(tidegate, recording_backend(), request_head=SHORT, keep_alive=60)
     peer = tg.client()
@@ -112,6 +131,18 @@ def test_body_that_trickles(tidegate, recording_backend, head, piece):
     assert tg.access.wait(path="/drip")["end"] == "request-body-timeout"
     backend.wait_closed()
     assert not any(request.complete for request in backend.requests)
+
+
+def test_chunk_that_trickles(tidegate, recording_backend):
+    """What a chunk announces earns no time: only what has come does."""
+    tg = tidegate(conf.http(recording_backend(), listener='timeouts = { request_body = "400ms"; }; '
+                                                          'limits = { body = 0; };'))
+    with taking(SHORT):
+        peer = tg.client().send(b"POST /drip HTTP/1.1\r\nHost: a\r\n"
+                                b"Transfer-Encoding: chunked\r\n\r\nfffffff\r\n")
+        trickle(peer, b"x")
+        assert peer.read_answer().status == 408
+    assert tg.access.wait(path="/drip")["end"] == "request-body-timeout"
 
 
 def test_body_that_keeps_its_pace_is_taken(tidegate, recording_backend):

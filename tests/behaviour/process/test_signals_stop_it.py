@@ -84,6 +84,24 @@ def test_running_request_is_finished(tidegate, waiting_backend):
     assert tg.wait() == 0
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["kept connection", "new connection"])
+def test_request_that_has_come_is_answered(tidegate, recording_backend, known):
+    """It lies in the socket, unread, when the order to stop comes; the worker may see either first."""
+    tg = tidegate(conf.http(recording_backend(), workers=1, top='shutdown_grace = "15s";'))
+    peer = tg.client()
+    assert peer.exchange(client.get("/before")).status == 200
+    with tg.standing_still():
+        if not known:
+            peer = tg.client()
+        peer.send(client.get("/waits"))
+        peer.wait_bytes_there()
+        tg.send_signal(signal.SIGTERM)
+        tg.log.wait(msg="stopping")
+    assert peer.read_answer().status == 200
+    assert peer.read_to_end() == b"" and peer.ended == "eof"
+    assert tg.wait() == 0
+
+
 def test_grace_has_an_end(tidegate, waiting_backend):
     tg = tidegate(conf.http(waiting_backend["backend"], top='shutdown_grace = "200ms";'))
     peer = slow_request(tg, waiting_backend)
