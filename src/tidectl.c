@@ -14,10 +14,10 @@
 
 #include "conf/conf.h"
 
-#define DEFAULT_SOCKET	   "/run/tidegate/admin.sock"
-#define SOCKET_VARIABLE	   "TIDEGATE_SOCKET"
-#define COMMAND_BYTES_MAX  16384u
-#define ANSWER_TIMEOUT_MS  30000
+#define DEFAULT_SOCKET    "/run/tidegate/admin.sock"
+#define SOCKET_VARIABLE   "TIDEGATE_SOCKET"
+#define COMMAND_BYTES_MAX 16384u
+#define ANSWER_TIMEOUT_MS 30000
 
 enum exit_status {
 	EXIT_OK = 0,
@@ -35,9 +35,9 @@ struct options {
 
 /* Answers as they come: each is some lines and an empty one. */
 struct printer {
-	bool in_answer;	 /* a line of this answer was seen */
+	bool in_answer;  /* a line of this answer was seen */
 	bool in_failure; /* that line was "error ..." */
-	bool in_line;	 /* the line under way has printed its beginning */
+	bool in_line;    /* the line under way has printed its beginning */
 	bool has_some;
 	bool has_failed;
 	size_t pending_n;

@@ -26,8 +26,8 @@
 #include <unistd.h>
 
 #define HEAD_MAX 65536u
-#define PIECE 65536u
-#define EVENTS 256
+#define PIECE    65536u
+#define EVENTS   256
 
 struct bytes {
 	char *p;
@@ -37,21 +37,16 @@ struct bytes {
 };
 
 enum state {
-	STATE_HEAD = 0,	  /* reading a request head */
-	STATE_BODY = 1,	  /* taking its body */
+	STATE_HEAD = 0,   /* reading a request head */
+	STATE_BODY = 1,   /* taking its body */
 	STATE_DELAY = 2,  /* /slow: waiting for delay_until_ms */
 	STATE_ANSWER = 3, /* the answer can be written */
-	STATE_ECHO = 4,	  /* -t: sending back what comes */
-	STATE_LAST = 5,	  /* closing once all is written */
+	STATE_ECHO = 4,   /* -t: sending back what comes */
+	STATE_LAST = 5,   /* closing once all is written */
 	STATE_COUNT
 };
 
-enum framing {
-	FRAMING_NONE = 0,
-	FRAMING_LENGTH = 1,
-	FRAMING_CHUNKED = 2,
-	FRAMING_COUNT
-};
+enum framing { FRAMING_NONE = 0, FRAMING_LENGTH = 1, FRAMING_CHUNKED = 2, FRAMING_COUNT };
 
 enum chunk {
 	CHUNK_SIZE = 0,
@@ -73,7 +68,7 @@ struct conn {
 
 	/* the request */
 	char line[2048]; /* "GET /path HTTP/1.1", cut */
-	char *head;	 /* copy for /headers; NULL otherwise */
+	char *head;      /* copy for /headers; NULL otherwise */
 	size_t head_len;
 	bool is_head;
 	bool keep_alive;
@@ -96,13 +91,15 @@ struct demo {
 
 static volatile sig_atomic_t stopping;
 
-static void on_signal(int signo)
+static void
+on_signal(int signo)
 {
 	(void)signo;
 	stopping = 1;
 }
 
-static uint64_t now_ms(void)
+static uint64_t
+now_ms(void)
 {
 	struct timespec t;
 
@@ -110,14 +107,16 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void die(const char *what)
+static void
+die(const char *what)
 {
 	fprintf(stderr, "tidegate-demo: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
 /* Room for n more bytes; running out of memory ends the program. */
-static char *bytes_room(struct bytes *b, size_t n)
+static char *
+bytes_room(struct bytes *b, size_t n)
 {
 	if (b->pos == b->len)
 		b->pos = b->len = 0;
@@ -137,18 +136,21 @@ static char *bytes_room(struct bytes *b, size_t n)
 	return b->p + b->len;
 }
 
-static size_t bytes_left(const struct bytes *b)
+static size_t
+bytes_left(const struct bytes *b)
 {
 	return b->len - b->pos;
 }
 
-static void bytes_use(struct bytes *b, size_t n)
+static void
+bytes_use(struct bytes *b, size_t n)
 {
 	b->pos += n;
 }
 
 /* An idle connection holds no buffer. */
-static void bytes_rest(struct bytes *b)
+static void
+bytes_rest(struct bytes *b)
 {
 	if (bytes_left(b) > 0)
 		return;
@@ -156,7 +158,8 @@ static void bytes_rest(struct bytes *b)
 	memset(b, 0, sizeof *b);
 }
 
-static void bytes_add(struct bytes *b, const char *p, size_t n)
+static void
+bytes_add(struct bytes *b, const char *p, size_t n)
 {
 	memcpy(bytes_room(b, n), p, n);
 	b->len += n;
@@ -165,7 +168,8 @@ static void bytes_add(struct bytes *b, const char *p, size_t n)
 static void bytes_print(struct bytes *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static void bytes_print(struct bytes *b, const char *format, ...)
+static void
+bytes_print(struct bytes *b, const char *format, ...)
 {
 	char text[4096];
 	va_list ap;
@@ -178,7 +182,8 @@ static void bytes_print(struct bytes *b, const char *format, ...)
 		bytes_add(b, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
-static void conn_close(struct demo *demo, struct conn *c)
+static void
+conn_close(struct demo *demo, struct conn *c)
 {
 	if (c->state == STATE_DELAY)
 		demo->delayed--;
@@ -191,7 +196,8 @@ static void conn_close(struct demo *demo, struct conn *c)
 }
 
 /* 1 read some, 0 nothing now (c->ended when nothing ever), -1 broken. */
-static int conn_read(struct conn *c)
+static int
+conn_read(struct conn *c)
 {
 	ssize_t n;
 
@@ -210,7 +216,8 @@ static int conn_read(struct conn *c)
 }
 
 /* 1 all written, 0 the kernel is full, -1 broken. */
-static int conn_flush(struct conn *c)
+static int
+conn_flush(struct conn *c)
 {
 	while (bytes_left(&c->out) > 0) {
 		ssize_t n = send(c->fd, c->out.p + c->out.pos, bytes_left(&c->out), MSG_NOSIGNAL);
@@ -223,7 +230,8 @@ static int conn_flush(struct conn *c)
 }
 
 /* The next piece of a generated body: byte i is 'a' + i % 26. */
-static void conn_fill(struct conn *c)
+static void
+conn_fill(struct conn *c)
 {
 	size_t n = c->fill_left < PIECE ? (size_t)c->fill_left : PIECE;
 	char *p = bytes_room(&c->out, n);
@@ -235,20 +243,29 @@ static void conn_fill(struct conn *c)
 	c->fill_left -= n;
 }
 
-static const char *status_reason(unsigned status)
+static const char *
+status_reason(unsigned status)
 {
 	switch (status) {
-	case 200: return "OK";
-	case 204: return "No Content";
-	case 304: return "Not Modified";
-	case 404: return "Not Found";
-	case 500: return "Internal Server Error";
-	case 503: return "Service Unavailable";
-	default: return "Status";
+	case 200:
+		return "OK";
+	case 204:
+		return "No Content";
+	case 304:
+		return "Not Modified";
+	case 404:
+		return "Not Found";
+	case 500:
+		return "Internal Server Error";
+	case 503:
+		return "Service Unavailable";
+	default:
+		return "Status";
 	}
 }
 
-static void answer_head(const struct demo *demo, struct conn *c, unsigned status, uint64_t length)
+static void
+answer_head(const struct demo *demo, struct conn *c, unsigned status, uint64_t length)
 {
 	bytes_print(&c->out, "HTTP/1.1 %u %s\r\nX-Backend: %s\r\n", status, status_reason(status),
 		    demo->name);
@@ -258,8 +275,8 @@ static void answer_head(const struct demo *demo, struct conn *c, unsigned status
 	bytes_print(&c->out, "%s\r\n", c->keep_alive ? "" : "Connection: close\r\n");
 }
 
-static void answer_text(const struct demo *demo, struct conn *c, unsigned status, const char *p,
-			size_t n)
+static void
+answer_text(const struct demo *demo, struct conn *c, unsigned status, const char *p, size_t n)
 {
 	answer_head(demo, c, status, n);
 	if (!c->is_head && status != 204 && status != 304)
@@ -267,7 +284,8 @@ static void answer_text(const struct demo *demo, struct conn *c, unsigned status
 }
 
 /* The path of the request line kept in c->line, after `prefix`; NULL when it is another path. */
-static const char *path_after(const struct conn *c, const char *prefix)
+static const char *
+path_after(const struct conn *c, const char *prefix)
 {
 	const char *path = strchr(c->line, ' ');
 	size_t n = strlen(prefix);
@@ -275,7 +293,8 @@ static const char *path_after(const struct conn *c, const char *prefix)
 	return path != NULL && strncmp(path + 1, prefix, n) == 0 ? path + 1 + n : NULL;
 }
 
-static void conn_answer(struct demo *demo, struct conn *c)
+static void
+conn_answer(struct demo *demo, struct conn *c)
 {
 	char text[4096];
 	const char *rest;
@@ -305,7 +324,8 @@ static void conn_answer(struct demo *demo, struct conn *c)
 }
 
 /* The request and its body are here: answer now, or after the delay it asks for. */
-static void request_is_complete(struct demo *demo, struct conn *c)
+static void
+request_is_complete(struct demo *demo, struct conn *c)
 {
 	const char *ms = path_after(c, "/slow?ms=");
 
@@ -323,17 +343,20 @@ static void request_is_complete(struct demo *demo, struct conn *c)
 }
 
 /* An answer to /echo starts before its request body is complete. */
-static void echo_start(const struct demo *demo, struct conn *c)
+static void
+echo_start(const struct demo *demo, struct conn *c)
 {
 	if (c->framing == FRAMING_CHUNKED)
-		bytes_print(&c->out, "HTTP/1.1 200 OK\r\nX-Backend: %s\r\n"
-				     "Transfer-Encoding: chunked\r\n%s\r\n",
+		bytes_print(&c->out,
+			    "HTTP/1.1 200 OK\r\nX-Backend: %s\r\n"
+			    "Transfer-Encoding: chunked\r\n%s\r\n",
 			    demo->name, c->keep_alive ? "" : "Connection: close\r\n");
 	else
 		answer_head(demo, c, 200, c->body_left);
 }
 
-static void echo_piece(struct conn *c, const char *p, size_t n)
+static void
+echo_piece(struct conn *c, const char *p, size_t n)
 {
 	if (c->framing == FRAMING_CHUNKED)
 		bytes_print(&c->out, "%zx\r\n", n);
@@ -343,7 +366,8 @@ static void echo_piece(struct conn *c, const char *p, size_t n)
 }
 
 /* Takes body bytes that are there; returns whether there were any. */
-static bool body_take(struct conn *c)
+static bool
+body_take(struct conn *c)
 {
 	size_t n = bytes_left(&c->in);
 
@@ -359,7 +383,8 @@ static bool body_take(struct conn *c)
 }
 
 /* One step in a chunked body: 1 went on, 0 more bytes needed, 2 that was the end. */
-static int chunked_step(struct conn *c)
+static int
+chunked_step(struct conn *c)
 {
 	const char *p = c->in.p + c->in.pos;
 	const char *end;
@@ -387,7 +412,8 @@ static int chunked_step(struct conn *c)
 }
 
 /* Returns whether it went on. */
-static bool body_step(struct demo *demo, struct conn *c)
+static bool
+body_step(struct demo *demo, struct conn *c)
 {
 	if (c->framing == FRAMING_CHUNKED) {
 		int step = chunked_step(c);
@@ -404,7 +430,8 @@ static bool body_step(struct demo *demo, struct conn *c)
 }
 
 /* The value when `line` is a field of this name, else NULL. */
-static const char *field_value(const char *line, const char *name)
+static const char *
+field_value(const char *line, const char *name)
 {
 	size_t n = strlen(name);
 
@@ -414,7 +441,8 @@ static const char *field_value(const char *line, const char *name)
 	return line + strspn(line, " \t");
 }
 
-static void head_field(struct conn *c, const char *line)
+static void
+head_field(struct conn *c, const char *line)
 {
 	const char *value;
 
@@ -435,7 +463,8 @@ static void head_field(struct conn *c, const char *line)
 }
 
 /* Reads a head of n bytes whose last line end is followed by an empty line. */
-static void head_parse(struct conn *c, char *head, size_t n)
+static void
+head_parse(struct conn *c, char *head, size_t n)
 {
 	char *next;
 
@@ -453,7 +482,8 @@ static void head_parse(struct conn *c, char *head, size_t n)
 }
 
 /* 1 went on, 0 more bytes needed, -1 not a request for us. */
-static int head_step(struct demo *demo, struct conn *c)
+static int
+head_step(struct demo *demo, struct conn *c)
 {
 	char *p = c->in.p + c->in.pos;
 	size_t left = bytes_left(&c->in);
@@ -483,7 +513,8 @@ static int head_step(struct demo *demo, struct conn *c)
 	return 1;
 }
 
-static void tcp_step(struct conn *c)
+static void
+tcp_step(struct conn *c)
 {
 	size_t n = bytes_left(&c->in);
 
@@ -492,7 +523,8 @@ static void tcp_step(struct conn *c)
 }
 
 /* 1 went on, 0 needs bytes or time, -1 to be closed. */
-static int conn_advance(struct demo *demo, struct conn *c)
+static int
+conn_advance(struct demo *demo, struct conn *c)
 {
 	switch (c->state) {
 	case STATE_HEAD:
@@ -521,7 +553,8 @@ static int conn_advance(struct demo *demo, struct conn *c)
 }
 
 /* Goes on until the kernel or the other side makes it wait; false: closed. */
-static bool conn_step(struct demo *demo, struct conn *c)
+static bool
+conn_step(struct demo *demo, struct conn *c)
 {
 	for (;;) {
 		int step = conn_flush(c);
@@ -550,9 +583,10 @@ static bool conn_step(struct demo *demo, struct conn *c)
 	}
 }
 
-static void conn_open(struct demo *demo, int fd)
+static void
+conn_open(struct demo *demo, int fd)
 {
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
 	struct conn *c = calloc(1, sizeof *c);
 	int one = 1;
 
@@ -573,7 +607,8 @@ static void conn_open(struct demo *demo, int fd)
 	}
 }
 
-static void accept_all(struct demo *demo)
+static void
+accept_all(struct demo *demo)
 {
 	for (;;) {
 		int fd = accept4(demo->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -584,7 +619,8 @@ static void accept_all(struct demo *demo)
 	}
 }
 
-static void wake_delayed(struct demo *demo)
+static void
+wake_delayed(struct demo *demo)
 {
 	struct conn *next;
 
@@ -595,7 +631,8 @@ static void wake_delayed(struct demo *demo)
 	}
 }
 
-static void demo_run(struct demo *demo)
+static void
+demo_run(struct demo *demo)
 {
 	struct epoll_event ev[EVENTS];
 	sigset_t none;
@@ -616,7 +653,8 @@ static void demo_run(struct demo *demo)
 }
 
 /* "127.0.0.1:9101", "[::1]:9101" or ":9101"; exits on anything else. */
-static socklen_t parse_address(const char *text, struct sockaddr_storage *ret)
+static socklen_t
+parse_address(const char *text, struct sockaddr_storage *ret)
 {
 	struct sockaddr_in *in4 = (struct sockaddr_in *)ret;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
@@ -649,9 +687,10 @@ static socklen_t parse_address(const char *text, struct sockaddr_storage *ret)
 	exit(2);
 }
 
-static void demo_listen(struct demo *demo, const char *text)
+static void
+demo_listen(struct demo *demo, const char *text)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
+	struct epoll_event ev = {.events = EPOLLIN};
 	struct sockaddr_storage addr;
 	socklen_t len = parse_address(text, &addr);
 	const struct sockaddr_in *in4 = (const struct sockaddr_in *)&addr;
@@ -674,7 +713,8 @@ static void demo_listen(struct demo *demo, const char *text)
 	fflush(stdout);
 }
 
-static void usage(FILE *out)
+static void
+usage(FILE *out)
 {
 	fputs("usage: tidegate-demo [-t] [-l ADDRESS:PORT] [-n NAME]\n"
 	      "  -l ADDRESS:PORT  listen there (127.0.0.1:0; port 0: any, it is printed)\n"
@@ -690,21 +730,32 @@ static void usage(FILE *out)
 	      out);
 }
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
-	struct demo demo = { .name = "demo", .epoll = -1, .listener = -1 };
-	struct sigaction stop = { .sa_handler = on_signal };
+	struct demo demo = {.name = "demo", .epoll = -1, .listener = -1};
+	struct sigaction stop = {.sa_handler = on_signal};
 	const char *listen_text = "127.0.0.1:0";
 	sigset_t signals;
 	int option;
 
 	while ((option = getopt(argc, argv, "l:n:th")) != -1) {
 		switch (option) {
-		case 'l': listen_text = optarg; break;
-		case 'n': demo.name = optarg; break;
-		case 't': demo.tcp = true; break;
-		case 'h': usage(stdout); return 0;
-		default: usage(stderr); return 2;
+		case 'l':
+			listen_text = optarg;
+			break;
+		case 'n':
+			demo.name = optarg;
+			break;
+		case 't':
+			demo.tcp = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
 		}
 	}
 	if (optind != argc) {

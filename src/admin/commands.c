@@ -6,11 +6,7 @@
 #include "admin/command.h"
 
 const struct command *const commands[] = {
-	&command_help,
-	&command_show_info,
-	&command_show_reasons,
-	&command_show_stat,
-	NULL,
+	&command_help, &command_show_info, &command_show_reasons, &command_show_stat, NULL,
 };
 
 static const char *const error_words[TG_COMMAND_ERROR_COUNT] = {
@@ -46,8 +42,8 @@ command_fail(struct output *out, enum command_error code, const char *fmt, ...)
 void
 command_fail_usage(struct output *out, const struct command *c)
 {
-	command_fail(out, TG_COMMAND_USAGE, "%s%s%s", c->name,
-		     c->usage[0] != '\0' ? " " : "", c->usage);
+	command_fail(out, TG_COMMAND_USAGE, "%s%s%s", c->name, c->usage[0] != '\0' ? " " : "",
+		     c->usage);
 }
 
 bool

@@ -104,13 +104,16 @@ run(const struct command *c, const struct admin_source *s, struct output *out, s
 	if (!p.json)
 		print_csv_head(out);
 	for (size_t i = 0; i < s->conf->n_listeners; i++) {
-		stat_listener(s, i, &row);		print(&p, &row, source_listener_slot(s, i));
+		stat_listener(s, i, &row);
+		print(&p, &row, source_listener_slot(s, i));
 	}
 	for (size_t i = 0; i < s->conf->n_services; i++) {
 		for (size_t j = 0; j < s->conf->services[i].n_backends; j++) {
-			stat_backend(s, i, j, &row);			print(&p, &row, source_backend_slot(s, i, j));
+			stat_backend(s, i, j, &row);
+			print(&p, &row, source_backend_slot(s, i, j));
 		}
-		stat_service(s, i, &row);		print(&p, &row, source_service_slot(s, i));
+		stat_service(s, i, &row);
+		print(&p, &row, source_service_slot(s, i));
 	}
 	if (p.json)
 		output_text(out, p.has_some ? "]\n" : "[]\n");

@@ -53,7 +53,7 @@ set_counted(struct stat_row *r, const struct admin_source *s, uint32_t slot,
 		set_number(r, list[i].column, segment_sum(s->segment, slot, list[i].counter));
 }
 
-#define SET_COUNTED(r, s, slot, list) \
+#define SET_COUNTED(r, s, slot, list)                                                              \
 	set_counted(r, s, slot, list, sizeof(list) / sizeof((list)[0]))
 
 static void
@@ -97,7 +97,7 @@ stat_listener(const struct admin_source *s, size_t listener, struct stat_row *re
 {
 	static const struct counted counted[] = {
 		{TG_STAT_STOT, TG_L_CONNECTIONS},    {TG_STAT_CONN_TOT, TG_L_CONNECTIONS},
-		{TG_STAT_BIN, TG_L_BYTES_IN},	     {TG_STAT_BOUT, TG_L_BYTES_OUT},
+		{TG_STAT_BIN, TG_L_BYTES_IN},        {TG_STAT_BOUT, TG_L_BYTES_OUT},
 		{TG_STAT_EREQ, TG_L_BAD_REQUESTS},   {TG_STAT_REQ_TOT, TG_L_STREAMS},
 		{TG_STAT_HRSP_1XX, TG_L_STATUS_1XX}, {TG_STAT_HRSP_2XX, TG_L_STATUS_2XX},
 		{TG_STAT_HRSP_3XX, TG_L_STATUS_3XX}, {TG_STAT_HRSP_4XX, TG_L_STATUS_4XX},
@@ -197,10 +197,10 @@ void
 stat_backend(const struct admin_source *s, size_t service, size_t backend, struct stat_row *ret)
 {
 	static const struct counted counted[] = {
-		{TG_STAT_STOT, TG_B_STREAMS},	     {TG_STAT_LBTOT, TG_B_STREAMS},
-		{TG_STAT_BIN, TG_B_BYTES_IN},	     {TG_STAT_BOUT, TG_B_BYTES_OUT},
+		{TG_STAT_STOT, TG_B_STREAMS},        {TG_STAT_LBTOT, TG_B_STREAMS},
+		{TG_STAT_BIN, TG_B_BYTES_IN},        {TG_STAT_BOUT, TG_B_BYTES_OUT},
 		{TG_STAT_ECON, TG_B_CONNECT_ERRORS}, {TG_STAT_ERESP, TG_B_ANSWER_ERRORS},
-		{TG_STAT_WRETR, TG_B_RETRIES},	     {TG_STAT_CONNECT, TG_B_CONNECTS},
+		{TG_STAT_WRETR, TG_B_RETRIES},       {TG_STAT_CONNECT, TG_B_CONNECTS},
 		{TG_STAT_HRSP_1XX, TG_B_STATUS_1XX}, {TG_STAT_HRSP_2XX, TG_B_STATUS_2XX},
 		{TG_STAT_HRSP_3XX, TG_B_STATUS_3XX}, {TG_STAT_HRSP_4XX, TG_B_STATUS_4XX},
 		{TG_STAT_HRSP_5XX, TG_B_STATUS_5XX}, {TG_STAT_REUSE, TG_B_REUSES},
@@ -307,9 +307,9 @@ void
 stat_service(const struct admin_source *s, size_t service, struct stat_row *ret)
 {
 	static const struct counted counted[] = {
-		{TG_STAT_STOT, TG_S_STREAMS},	     {TG_STAT_LBTOT, TG_S_STREAMS},
+		{TG_STAT_STOT, TG_S_STREAMS},        {TG_STAT_LBTOT, TG_S_STREAMS},
 		{TG_STAT_REQ_TOT, TG_S_STREAMS},     {TG_STAT_BIN, TG_S_BYTES_IN},
-		{TG_STAT_BOUT, TG_S_BYTES_OUT},	     {TG_STAT_WRETR, TG_S_RETRIES},
+		{TG_STAT_BOUT, TG_S_BYTES_OUT},      {TG_STAT_WRETR, TG_S_RETRIES},
 		{TG_STAT_HRSP_1XX, TG_S_STATUS_1XX}, {TG_STAT_HRSP_2XX, TG_S_STATUS_2XX},
 		{TG_STAT_HRSP_3XX, TG_S_STATUS_3XX}, {TG_STAT_HRSP_4XX, TG_S_STATUS_4XX},
 		{TG_STAT_HRSP_5XX, TG_S_STATUS_5XX},

@@ -24,9 +24,9 @@ struct word {
 
 /* A bracket that is open, and at [0] the whole text. */
 struct frame {
-	unsigned id;	 /* of this bracket among all */
+	unsigned id; /* of this bracket among all */
 	bool is_list;
-	unsigned index;	 /* commas so far in a list */
+	unsigned index;  /* commas so far in a list */
 	struct word key; /* the one before it; none in a list */
 };
 
@@ -126,8 +126,8 @@ take_mark(struct scan *s, struct word *key)
 		/* conf/source.c lets no text pass that is nested deeper. */
 		if (s->depth == TG_CONF_NESTING_MAX)
 			break;
-		s->frames[++s->depth] = (struct frame){
-			.id = ++s->n_frames, .is_list = *s->p != '{', .key = *key};
+		s->frames[++s->depth] =
+			(struct frame){.id = ++s->n_frames, .is_list = *s->p != '{', .key = *key};
 		*key = (struct word){.p = NULL};
 		break;
 	case '}':
@@ -213,8 +213,8 @@ gather(struct keys *keys, const char *text)
 			keys->list = bigger;
 			keys->size = size;
 		}
-		keys->list[keys->n] = (struct key){
-			.word = word, .group = s.frames[s.depth].id, .order = keys->n};
+		keys->list[keys->n] =
+			(struct key){.word = word, .group = s.frames[s.depth].id, .order = keys->n};
 		keys->n++;
 	}
 	return true;

@@ -13,9 +13,9 @@
 #include "base/log.h"
 #include "observe/access.h"
 
-#define INTERVAL_MS  50
+#define INTERVAL_MS    50
 #define LINE_MAX_BYTES 32768u /* access_render() never needs more */
-#define BATCH_BYTES  (8u * LINE_MAX_BYTES)
+#define BATCH_BYTES    (8u * LINE_MAX_BYTES)
 
 struct access_log {
 	const struct conf *conf;
@@ -25,14 +25,14 @@ struct access_log {
 	pthread_t thread;
 	char *batch; /* the thread's */
 	size_t n;
-	size_t lines; /* in the batch */
+	size_t lines;          /* in the batch */
 	uint64_t dropped_seen; /* access_log_watch()'s */
 	uint64_t unwritten_seen;
 	uint64_t invalid_seen;
 	struct {
 		_Atomic uint64_t unwritten; /* lines the output refused */
 		_Atomic uint64_t invalid;   /* records that made no sense */
-		_Atomic int error;	    /* errno of the last refusal */
+		_Atomic int error;          /* errno of the last refusal */
 	} shared;
 };
 
