@@ -64,8 +64,8 @@ void http1_body_init(struct http1_body *body, const struct http_head *head, uint
 enum http_fault http1_body_scan(struct http1_body *body, const char *data, size_t n, size_t *ret_n);
 
 /*
- * The same, and packs the body's own bytes, without chunk framing and
- * trailers, to the start of `data`; *ret_packed counts them.
+ * The same for a chunked body, and packs its own bytes, without chunk framing
+ * and trailers, to the start of `data`; *ret_packed counts them.
  */
 enum http_fault http1_body_unchunk(struct http1_body *body, char *data, size_t n, size_t *ret_n,
 				   size_t *ret_packed);

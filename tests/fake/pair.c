@@ -64,7 +64,8 @@ fake_pair_tcp(int ret[2])
 void
 fake_pair_unix(int ret[2])
 {
-	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret), "make a pair");
+	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret),
+	      "make a pair");
 }
 
 void

@@ -1,4 +1,4 @@
-/* Any bytes as the head of an answer, in one piece and in many, also to a HEAD request: all agree. */
+/* Any bytes as the head of an answer, also to a HEAD request, in any pieces: all agree. */
 #include "fuzz/fuzz.h"
 #include "fuzz/heads.h"
 

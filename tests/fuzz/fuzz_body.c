@@ -39,8 +39,8 @@ body_init(struct http1_body *b, uint8_t selector)
 		.n_nominated = 1,
 	};
 
-	head.nominated[0] = http_name_hash(
-		http_name_hash(http_name_hash(HTTP_NAME_HASH, 'x'), '-'), 'n');
+	head.nominated[0] =
+		http_name_hash(http_name_hash(http_name_hash(HTTP_NAME_HASH, 'x'), '-'), 'n');
 
 	if ((selector & 4) != 0)
 		http1_body_init(b, &head, 40, 4, 24);

@@ -17,11 +17,7 @@ struct outcome {
 	struct http_head head;
 };
 
-enum side {
-	REQUEST = 0,
-	ANSWER = 1,
-	ANSWER_TO_HEAD = 2
-};
+enum side { REQUEST = 0, ANSWER = 1, ANSWER_TO_HEAD = 2 };
 
 static inline struct outcome
 parse(struct http1_parser *p, enum side side, struct http1_scan *scan, const char *data, size_t n,
@@ -70,7 +66,8 @@ check_fields(const struct http_head *head, const char *data, size_t n)
 		must_lie_in(f->name, f->line.p, f->line.n);
 		must_lie_in(f->value, f->line.p, f->line.n);
 		must_be_one_line(f->line);
-		must(http_is_token(f->name) && f->name.p == f->line.p && f->name.p[f->name.n] == ':');
+		must(http_is_token(f->name) && f->name.p == f->line.p &&
+		     f->name.p[f->name.n] == ':');
 		must(f->id == http_field_id(f->name));
 		/* Lines stand one behind the other: runs of them are copied as they are. */
 		must(i == 0 || f[-1].line.p + f[-1].line.n == f->line.p);

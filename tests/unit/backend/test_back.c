@@ -33,12 +33,12 @@ __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 }
 
 /* At most 3 idle ones per backend, for 30 s; service c keeps none. */
-static const char text[] = WORLD(
-	"{ name = \"a\"; idle_connections = 3; timeouts = { keep_alive = \"30s\"; }; "
-	"backends = ( { name = \"x\"; address = \"127.0.0.1:1\"; }, "
-	"{ name = \"y\"; address = \"127.0.0.1:2\"; } ); }, "
-	"{ name = \"c\"; idle_connections = 0; "
-	"backends = ( { name = \"x\"; address = \"127.0.0.1:3\"; } ); }");
+static const char text[] =
+	WORLD("{ name = \"a\"; idle_connections = 3; timeouts = { keep_alive = \"30s\"; }; "
+	      "backends = ( { name = \"x\"; address = \"127.0.0.1:1\"; }, "
+	      "{ name = \"y\"; address = \"127.0.0.1:2\"; } ); }, "
+	      "{ name = \"c\"; idle_connections = 0; "
+	      "backends = ( { name = \"x\"; address = \"127.0.0.1:3\"; } ); }");
 
 static struct world world;
 static struct worker worker;
@@ -69,9 +69,8 @@ setup(void **state)
 	step_us = 0;
 	ready_calls = 0;
 	listener = fake_listen(&at);
-	if (world_open(&world, text) != 0 ||
-	    worker_init(&worker, 0, world.conf, world.segment,
-			registry_balance(world.registry)) != 0)
+	if (world_open(&world, text) != 0 || worker_init(&worker, 0, world.conf, world.segment,
+							 registry_balance(world.registry)) != 0)
 		return -1;
 	set_port(0, 0, addr_port(&at));
 	set_port(0, 1, addr_port(&at));
@@ -321,7 +320,8 @@ idle_ones_are_limited_per_worker(void **state)
 static void
 what_is_not_clean_is_closed(void **state)
 {
-	static const unsigned flags[] = {CONN_HANGUP, CONN_ENDED, CONN_FAILED, CONN_BROKEN, CONN_SHUT};
+	static const unsigned flags[] = {CONN_HANGUP, CONN_ENDED, CONN_FAILED, CONN_BROKEN,
+					 CONN_SHUT};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -394,7 +394,7 @@ backend_that_closes_an_idle_connection_is_noticed(void **state)
 	}
 }
 
-/* Bytes the last exchange did not ask for must never be the answer of the next (response splitting). */
+/* Bytes nobody asked for must never be the answer of the next request (response splitting). */
 static void
 connection_with_unread_bytes_is_not_taken(void **state)
 {

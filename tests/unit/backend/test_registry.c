@@ -25,8 +25,8 @@ __wrap_calloc(size_t count, size_t size)
 	return __real_calloc(count, size);
 }
 
-#define UP TG_HEALTH_UP
-#define DOWN TG_HEALTH_DOWN
+#define UP       TG_HEALTH_UP
+#define DOWN     TG_HEALTH_DOWN
 #define CHECKING TG_HEALTH_CHECKING
 
 /* a: two primaries, one without weight, two backups. b: one. c: none. */
@@ -134,7 +134,8 @@ entries_say_all_a_worker_needs(void **state)
 	assert_true(addr_equal(&views[0]->entries[1].addr, &at));
 	for (uint32_t i = 0; i < 2; i++) {
 		const char *name = world.conf->services[0].backends[i].name;
-		uint32_t service = segment_find(world.segment, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "a");
+		uint32_t service =
+			segment_find(world.segment, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "a");
 		uint32_t slot = segment_find(world.segment, TG_SLOT_BACKEND, service, name);
 
 		assert_int_not_equal(slot, TG_SEGMENT_NONE);
@@ -292,15 +293,21 @@ names_of_nothing_are_a_broken_protocol(void **state)
 		uint32_t backend;
 		uint32_t health;
 	} wrong[] = {
-		{3, 0, UP},	     {UINT32_MAX, 0, UP}, {0, 5, UP},
-		{0, UINT32_MAX, UP}, {1, 1, UP},	  {2, 0, UP},
-		{0, 0, TG_BACKEND_HEALTH_COUNT},	  {0, 0, UINT32_MAX},
+		{3, 0, UP},
+		{UINT32_MAX, 0, UP},
+		{0, 5, UP},
+		{0, UINT32_MAX, UP},
+		{1, 1, UP},
+		{2, 0, UP},
+		{0, 0, TG_BACKEND_HEALTH_COUNT},
+		{0, 0, UINT32_MAX},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(world_observe(&world, wrong[i].service, wrong[i].backend,
-					       wrong[i].health, 80), -TG_EPROTO);
+					       wrong[i].health, 80),
+				 -TG_EPROTO);
 	publish();
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(published[i], 0);
@@ -332,7 +339,7 @@ balancers_know_a_view_before_it_is_published(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		assert_non_null(shared[i]);
-	b = ops->new(shared[1], 0, 1);
+	b = ops->new (shared[1], 0, 1);
 	assert_non_null(b);
 	observe(1, 0, UP, 80);
 	picked_while_published = TG_VIEW_NONE;

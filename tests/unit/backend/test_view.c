@@ -140,8 +140,8 @@ threads_may_share_a_view(void **state)
 	assert_non_null(view);
 	view->entries[4].weight = 7;
 	for (int i = 0; i < THREADS; i++)
-		assert_int_equal(
-			pthread_create(&threads[i], NULL, take_and_drop, view_ref(view)), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, take_and_drop, view_ref(view)),
+				 0);
 	view_unref(view);
 	for (int i = 0; i < THREADS; i++) {
 		void *wrong = NULL;

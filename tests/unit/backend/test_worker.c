@@ -29,11 +29,11 @@ __wrap_calloc(size_t count, size_t size)
 	return __real_calloc(count, size);
 }
 
-static const char text[] = WORLD(
-	"{ name = \"a\"; balance = \"least-conn\"; "
-	"backends = ( { name = \"x\"; address = \"127.0.0.1:1\"; }, "
-	"{ name = \"y\"; address = \"127.0.0.1:2\"; } ); }, "
-	"{ name = \"b\"; backends = ( { name = \"x\"; address = \"127.0.0.1:3\"; } ); }");
+static const char text[] =
+	WORLD("{ name = \"a\"; balance = \"least-conn\"; "
+	      "backends = ( { name = \"x\"; address = \"127.0.0.1:1\"; }, "
+	      "{ name = \"y\"; address = \"127.0.0.1:2\"; } ); }, "
+	      "{ name = \"b\"; backends = ( { name = \"x\"; address = \"127.0.0.1:3\"; } ); }");
 
 static struct world world;
 static struct worker workers[2];
@@ -383,8 +383,8 @@ connections_are_bounded_by_descriptors_or_configuration(void **state)
 	assert_in_range(workers[0].max_connections, 1, limit.rlim_cur / 2);
 	assert_in_range(workers[0].max_idle, 0, limit.rlim_cur / 2 / 2);
 	assert_int_equal(world_open(&other, bounded), 0);
-	assert_int_equal(worker_init(&w, 0, other.conf, other.segment,
-				     registry_balance(other.registry)), 0);
+	assert_int_equal(
+		worker_init(&w, 0, other.conf, other.segment, registry_balance(other.registry)), 0);
 	assert_int_equal(w.max_connections, 7);
 	worker_fini(&w);
 	world_close(&other);

@@ -10,8 +10,8 @@
 #include "proc/slots.h"
 
 /* The services come from the test; one listener, as there must be one. */
-#define WORLD(services)                                                           \
-	"workers = 2; listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; mode = \"tcp\"; " \
+#define WORLD(services)                                                                            \
+	"workers = 2; listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; mode = \"tcp\"; "      \
 	"service = \"a\"; } ); services = ( " services " );"
 
 struct world {

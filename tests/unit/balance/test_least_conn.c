@@ -32,7 +32,7 @@ service_open(struct service *s, const uint32_t *weights, size_t n)
 	assert_non_null(s->shared);
 	assert_non_null(s->view);
 	OPS->shared_update(s->shared, s->view);
-	s->worker = OPS->new(s->shared, 0, 1);
+	s->worker = OPS->new (s->shared, 0, 1);
 	assert_non_null(s->worker);
 	assert_int_equal(OPS->update(s->worker, s->view), 0);
 }
@@ -304,7 +304,7 @@ load_is_kept_while_a_backend_is_away(void **state)
 	service_close(&s);
 }
 
-/* The shared part is newer than this worker's view, or the other way round: only what is in both. */
+/* The shared part is newer than this worker's view: only what is in both is picked. */
 static void
 worker_that_lags_behind_picks_what_both_know(void **state)
 {
@@ -375,10 +375,10 @@ ten_thousand_backends_fill_evenly(void **state)
 
 /* four threads, as workers are: nothing is asserted in them, only recorded */
 
-#define THREADS 4
+#define THREADS    4
 #define OF_THREADS 6
-#define STEPS 30000
-#define KEPT 350
+#define STEPS      30000
+#define KEPT       350
 
 struct worker_thread {
 	pthread_t thread;
@@ -438,10 +438,10 @@ threads_start(const struct service *s)
 {
 	for (unsigned i = 0; i < THREADS; i++) {
 		threads[i] = (struct worker_thread){.view = s->view, .seed = i + 1};
-		threads[i].balance = OPS->new(s->shared, i, THREADS);
+		threads[i].balance = OPS->new (s->shared, i, THREADS);
 		assert_non_null(threads[i].balance);
-		assert_int_equal(
-			pthread_create(&threads[i].thread, NULL, run_worker, &threads[i]), 0);
+		assert_int_equal(pthread_create(&threads[i].thread, NULL, run_worker, &threads[i]),
+				 0);
 	}
 }
 
@@ -526,7 +526,7 @@ four_threads_fill_to_the_exact_share(void **state)
 	service_open(&s, weights, OF_THREADS);
 	for (unsigned i = 0; i < THREADS; i++) {
 		fillers[i].view = s.view;
-		fillers[i].balance = OPS->new(s.shared, i, THREADS);
+		fillers[i].balance = OPS->new (s.shared, i, THREADS);
 		assert_non_null(fillers[i].balance);
 		assert_int_equal(pthread_create(&fillers[i].thread, NULL, fill, &fillers[i]), 0);
 	}
@@ -545,7 +545,10 @@ views_may_change_under_the_threads(void **state)
 {
 	static const uint32_t all[OF_THREADS] = {1, 1, 1, 1, 1, 1};
 	static const uint32_t changes[][OF_THREADS] = {
-		{1, 0, 1, 0, 1, 0}, {9, 1, 0, 0, 3, 3}, {0, 0, 0, 0, 0, 1}, {6, 5, 4, 3, 2, 1},
+		{1, 0, 1, 0, 1, 0},
+		{9, 1, 0, 0, 3, 3},
+		{0, 0, 0, 0, 0, 1},
+		{6, 5, 4, 3, 2, 1},
 	};
 	struct service s;
 

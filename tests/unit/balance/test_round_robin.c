@@ -42,7 +42,7 @@ turns_open(struct turns *t, const uint32_t *weights, size_t n, unsigned worker, 
 	assert_non_null(t->shared);
 	assert_non_null(t->view);
 	OPS->shared_update(t->shared, t->view);
-	t->worker = OPS->new(t->shared, worker, n_workers);
+	t->worker = OPS->new (t->shared, worker, n_workers);
 	assert_non_null(t->worker);
 	assert_int_equal(OPS->update(t->worker, t->view), 0);
 }
@@ -108,14 +108,10 @@ static const struct {
 	const uint32_t *weights;
 	size_t n;
 } sets[] = {
-	{"equal", weights_equal, 3},
-	{"heavy equal", weights_heavy_equal, 5},
-	{"one", weights_one, 1},
-	{"5 1 1", weights_classic, 3},
-	{"1 to 6", weights_steps, 6},
-	{"256 1", weights_extreme, 2},
-	{"256 255 1", weights_near, 3},
-	{"some without weight", weights_some_zero, 5},
+	{"equal", weights_equal, 3},       {"heavy equal", weights_heavy_equal, 5},
+	{"one", weights_one, 1},           {"5 1 1", weights_classic, 3},
+	{"1 to 6", weights_steps, 6},      {"256 1", weights_extreme, 2},
+	{"256 255 1", weights_near, 3},    {"some without weight", weights_some_zero, 5},
 	{"50 random", weights_random, 50},
 };
 
@@ -135,7 +131,8 @@ setup_weights(void **state)
 
 /* Within 1 % and one turn of what the weight says. */
 static void
-assert_share(const char *name, size_t i, uint64_t got, uint64_t picks, uint64_t weight, uint64_t all)
+assert_share(const char *name, size_t i, uint64_t got, uint64_t picks, uint64_t weight,
+	     uint64_t all)
 {
 	double expected = (double)picks * (double)weight / (double)all;
 	double off = (double)got - expected;
@@ -401,7 +398,7 @@ empty_view_picks_none(void **state)
 	turns_close(&t);
 }
 
-/* Backends come and go, weights change: from each change on the shares are those of the new view. */
+/* Backends come and go, weights change: from then on the shares are those of the new view. */
 static void
 shares_follow_each_new_view(void **state)
 {

@@ -11,7 +11,7 @@
 
 #include "http/message.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
 #define FIELDS_MAX 128
 
 /* A head of lines "Name: value\n", as a parser would hand it over. */
@@ -62,7 +62,7 @@ dropped_names(const struct message *m, char *text, size_t size)
 	}
 }
 
-#define H "Host: h\n"
+#define H      "Host: h\n"
 #define SYNTAX HTTP_FAULT_SYNTAX
 
 /* RFC section and what is wrong; HTTP/1.`minor`. */
@@ -99,13 +99,14 @@ static const struct {
 	{"9112 6.1 chunked twice", 1, H "Transfer-Encoding: chunked, chunked\n", SYNTAX},
 	{"9112 6.1 empty", 1, H "Transfer-Encoding:\n", SYNTAX},
 	{"9112 6.1 only commas", 1, H "Transfer-Encoding: ,,\n", SYNTAX},
-	{"9112 6.1 no token", 1, H "Transfer-Encoding: \x0b" "chunked\n", SYNTAX},
+	{"9112 6.1 no token", 1,
+	 H "Transfer-Encoding: \x0b"
+	   "chunked\n",
+	 SYNTAX},
 	{"9112 6.1 quoted", 1, H "Transfer-Encoding: \"chunked\"\n", SYNTAX},
 	{"9112 6.1 gzip", 1, H "Transfer-Encoding: gzip\n", HTTP_FAULT_CODING},
-	{"9112 6.1 gzip and chunked", 1, H "Transfer-Encoding: gzip, chunked\n",
-	 HTTP_FAULT_CODING},
-	{"9112 6.1 chunked not last", 1, H "Transfer-Encoding: chunked, gzip\n",
-	 HTTP_FAULT_CODING},
+	{"9112 6.1 gzip and chunked", 1, H "Transfer-Encoding: gzip, chunked\n", HTTP_FAULT_CODING},
+	{"9112 6.1 chunked not last", 1, H "Transfer-Encoding: chunked, gzip\n", HTTP_FAULT_CODING},
 	{"9112 7 identity is gone", 1, H "Transfer-Encoding: identity\n", HTTP_FAULT_CODING},
 	{"9112 7.1 no parameters", 1, H "Transfer-Encoding: chunked;a=b\n", HTTP_FAULT_CODING},
 	{"9112 6.1 nearly", 1, H "Transfer-Encoding: xchunked\n", HTTP_FAULT_CODING},
@@ -128,7 +129,8 @@ static const struct {
 	 SYNTAX},
 	{"9110 7.6.1 65 options", 1,
 	 H "Connection: a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
-	   "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a\n", SYNTAX},
+	   "a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a\n",
+	 SYNTAX},
 };
 
 static void
@@ -188,8 +190,8 @@ static const struct {
 	 "Connection,X,X"},
 	{"9110 7.6.1 named but not there", 1, H "Connection: nobody\n", HTTP_BODY_NONE, 0, "k",
 	 "Connection"},
-	{"9110 7.6.1 prefixes are not names", 1, H "Connection: x\nX-A: 1\nXA: 2\n",
-	 HTTP_BODY_NONE, 0, "k", "Connection"},
+	{"9110 7.6.1 prefixes are not names", 1, H "Connection: x\nX-A: 1\nXA: 2\n", HTTP_BODY_NONE,
+	 0, "k", "Connection"},
 	{"9110 7.6.1 empty", 1, H "Connection:\n", HTTP_BODY_NONE, 0, "k", "Connection"},
 	{"9110 7.6.1 empty elements", 1, H "Connection: , ,close,\t,\n", HTTP_BODY_NONE, 0, "",
 	 "Connection"},
@@ -216,23 +218,23 @@ static const struct {
 	{"9110 7.8 not in 1.0", 0, "Upgrade: websocket\nConnection: Upgrade\n", HTTP_BODY_NONE, 0,
 	 "", "Upgrade,Connection"},
 	{"9110 7.8 not with a body", 1,
-	 H "Upgrade: websocket\nConnection: Upgrade\nContent-Length: 1\n", HTTP_BODY_LENGTH, 1,
-	 "k", "Upgrade,Connection"},
+	 H "Upgrade: websocket\nConnection: Upgrade\nContent-Length: 1\n", HTTP_BODY_LENGTH, 1, "k",
+	 "Upgrade,Connection"},
 	{"9113 3.1 no h2c behind our back", 1,
 	 H "Upgrade: websocket, H2C\nConnection: Upgrade, HTTP2-Settings\nHTTP2-Settings: AA\n",
 	 HTTP_BODY_NONE, 0, "k", "Upgrade,Connection,HTTP2-Settings"},
 	{"9113 3.1 settings alone", 1, H "HTTP2-Settings: AA\n", HTTP_BODY_NONE, 0, "k",
 	 "HTTP2-Settings"},
-	{"9110 10.1.1 expects", 1, H "Expect: 100-Continue\nContent-Length: 1\n",
-	 HTTP_BODY_LENGTH, 1, "ke", ""},
+	{"9110 10.1.1 expects", 1, H "Expect: 100-Continue\nContent-Length: 1\n", HTTP_BODY_LENGTH,
+	 1, "ke", ""},
 	{"9110 10.1.1 ignored in 1.0", 0, "Expect: 100-continue\nContent-Length: 1\n",
 	 HTTP_BODY_LENGTH, 1, "", ""},
-	{"names with underscore", 1, H "X_Real_IP: 1\n_: 2\nX-Real-IP: 3\n", HTTP_BODY_NONE, 0,
-	 "k", "X_Real_IP,_"},
-	{"underscore for the dash of a length", 1, H "Content_Length: 5\n", HTTP_BODY_NONE, 0,
-	 "k", "Content_Length"},
-	{"request id is read and written anew", 1, H "X-Request-Id: abc\n", HTTP_BODY_NONE, 0,
-	 "k", "X-Request-Id"},
+	{"names with underscore", 1, H "X_Real_IP: 1\n_: 2\nX-Real-IP: 3\n", HTTP_BODY_NONE, 0, "k",
+	 "X_Real_IP,_"},
+	{"underscore for the dash of a length", 1, H "Content_Length: 5\n", HTTP_BODY_NONE, 0, "k",
+	 "Content_Length"},
+	{"request id is read and written anew", 1, H "X-Request-Id: abc\n", HTTP_BODY_NONE, 0, "k",
+	 "X-Request-Id"},
 };
 
 static void
@@ -334,15 +336,15 @@ static const struct {
 } good_answers[] = {
 	{"9112 6.3 length", 1, 200, false, "Content-Length: 5\n", HTTP_BODY_LENGTH, true, ""},
 	{"9112 6.3 no bytes", 1, 200, false, "Content-Length: 0\n", HTTP_BODY_NONE, true, ""},
-	{"9112 6.3 chunked", 1, 200, false, "Transfer-Encoding: chunked\n", HTTP_BODY_CHUNKED,
-	 true, "Transfer-Encoding"},
+	{"9112 6.3 chunked", 1, 200, false, "Transfer-Encoding: chunked\n", HTTP_BODY_CHUNKED, true,
+	 "Transfer-Encoding"},
 	{"9112 6.3 until close", 1, 200, false, "", HTTP_BODY_UNTIL_CLOSE, false, ""},
 	{"9112 6.3 until close whatever it says", 1, 200, false, "Connection: keep-alive\n",
 	 HTTP_BODY_UNTIL_CLOSE, false, "Connection"},
 	{"9112 6.3 until close in 1.0", 0, 200, false, "", HTTP_BODY_UNTIL_CLOSE, false, ""},
 	{"9112 6.3 to HEAD", 1, 200, true, "Content-Length: 5\n", HTTP_BODY_NONE, true, ""},
-	{"9112 6.3 to HEAD, chunked", 1, 200, true, "Transfer-Encoding: chunked\n",
-	 HTTP_BODY_NONE, true, "Transfer-Encoding"},
+	{"9112 6.3 to HEAD, chunked", 1, 200, true, "Transfer-Encoding: chunked\n", HTTP_BODY_NONE,
+	 true, "Transfer-Encoding"},
 	{"9112 6.3 to HEAD, no length", 1, 200, true, "", HTTP_BODY_NONE, true, ""},
 	{"9110 15.3.5 204", 1, 204, false, "", HTTP_BODY_NONE, true, ""},
 	{"9112 6.3 204 with a length", 1, 204, false, "Content-Length: 5\n", HTTP_BODY_NONE, true,
@@ -357,14 +359,13 @@ static const struct {
 	 HTTP_BODY_LENGTH, false, "Connection"},
 	{"9110 7.6.1 hop-by-hop", 1, 200, false,
 	 "Content-Length: 5\nKeep-Alive: a\nProxy-Connection: b\nUpgrade: c\nX-A: d\n"
-	 "Connection: x-a\n", HTTP_BODY_LENGTH, true,
-	 "Keep-Alive,Proxy-Connection,Upgrade,X-A,Connection"},
-	{"an answer's names keep their underscore", 1, 204, false, "X_A: 1\n", HTTP_BODY_NONE,
-	 true, ""},
-	{"an answer's Host is any field", 1, 204, false, "Host: a\nHost: b\n", HTTP_BODY_NONE,
-	 true, ""},
-	{"an answer's Expect is any field", 1, 204, false, "Expect: b\n", HTTP_BODY_NONE, true,
+	 "Connection: x-a\n",
+	 HTTP_BODY_LENGTH, true, "Keep-Alive,Proxy-Connection,Upgrade,X-A,Connection"},
+	{"an answer's names keep their underscore", 1, 204, false, "X_A: 1\n", HTTP_BODY_NONE, true,
 	 ""},
+	{"an answer's Host is any field", 1, 204, false, "Host: a\nHost: b\n", HTTP_BODY_NONE, true,
+	 ""},
+	{"an answer's Expect is any field", 1, 204, false, "Expect: b\n", HTTP_BODY_NONE, true, ""},
 };
 
 static void

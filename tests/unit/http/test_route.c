@@ -11,7 +11,7 @@
 
 #include "http/route.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
 #define ROUTES_MAX 64
 
 /* Routes as "host path" with "-" for none; each names the service of its own text. */
@@ -51,7 +51,7 @@ table_new(const char *const *lines, size_t n, bool has_fallback)
 			.service = &t->services[i],
 		};
 	}
-	t->fallback.name = (char *)(uintptr_t)"fallback";
+	t->fallback.name = (char *)(uintptr_t) "fallback";
 	t->listener.routes = t->routes;
 	t->listener.n_routes = n;
 	t->listener.service = has_fallback ? &t->fallback : NULL;

@@ -205,7 +205,8 @@ assert_path_is_normal(const char *path)
 
 			if (strspn(hex, "0123456789ABCDEF") != 2 || c == 0 ||
 			    (c < 0x80 && strchr("-._~abcdefghijklmnopqrstuvwxyz"
-						"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", c)))
+						"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+						c)))
 				fail_msg("escape %%%s in \"%s\"", hex, path);
 		}
 	}
@@ -216,8 +217,8 @@ static void
 normal_form_is_normal(void **state)
 {
 	static const char *const pieces[] = {
-		"/", "/", "/", ".", ".", "..", "%2e", "%2E", "%2f", "%41", "%7E", "%c3",
-		"%00", "%", "a", "b", "-", ";", "?", "%25", "%5c", "=",
+		"/",   "/",   "/", ".", ".", "..", "%2e", "%2E", "%2f", "%41", "%7E",
+		"%c3", "%00", "%", "a", "b", "-",  ";",   "?",   "%25", "%5c", "=",
 	};
 	unsigned kept = 0;
 
@@ -308,7 +309,9 @@ static const struct {
 	{"a,b", NULL},
 	{"*", NULL},
 	{"*.example.org", NULL},
-	{"b\xc3\xbc" "cher.example", NULL},
+	{"b\xc3\xbc"
+	 "cher.example",
+	 NULL},
 	{"a%2eb", NULL},
 	{"::1", NULL},
 	{"[::1", NULL},

@@ -11,10 +11,10 @@
 
 #include "http1/body.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define MAX_TOTAL 1000
+#define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
+#define MAX_TOTAL     1000
 #define MAX_EXTENSION 16
-#define MAX_TRAILER 64
+#define MAX_TRAILER   64
 
 /* What reading a body came to. */
 struct outcome {
@@ -119,8 +119,7 @@ static const struct {
 	{"7.1 no data", LAST, ""},
 	{"7.1 one chunk", "5\r\nhello\r\n" LAST, "hello"},
 	{"7.1 three chunks", "1\r\na\r\n2\r\nbc\r\n3\r\ndef\r\n" LAST, "abcdef"},
-	{"7.1 hex digits", "A\r\n0123456789\r\nb\r\n0123456789a\r\n" LAST,
-	 "01234567890123456789a"},
+	{"7.1 hex digits", "A\r\n0123456789\r\nb\r\n0123456789a\r\n" LAST, "01234567890123456789a"},
 	{"7.1 leading zeros", "0005\r\nhello\r\n000\r\n\r\n", "hello"},
 	{"7.1 data that looks like framing", "7\r\n\r\n0\r\n\r\n\r\n" LAST, "\r\n0\r\n\r\n"},
 	{"7.1.1 extension", "5;a=b\r\nhello\r\n0;c\r\n\r\n", "hello"},
@@ -254,7 +253,7 @@ wrong_bodies_fault_at_the_same_byte_cut_anywhere(void **state)
 	}
 }
 
-/* A request's names with an underscore are dropped from heads; in trailers nothing can be dropped. */
+/* Names with an underscore are dropped from a request's head; from trailers nothing can be. */
 static void
 trailer_names_with_underscore_are_refused_in_requests(void **state)
 {

@@ -11,17 +11,13 @@
 
 #include "http1/parser.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 #define HEADERS_MAX 32
 
 static const struct http1_limits usual = {
 	.head_bytes = 2048, .uri_bytes = 256, .headers = HEADERS_MAX};
 
-enum side {
-	REQUEST = 0,
-	ANSWER = 1,
-	ANSWER_TO_HEAD = 2
-};
+enum side { REQUEST = 0, ANSWER = 1, ANSWER_TO_HEAD = 2 };
 
 /* What a parse came to, in one piece or many. */
 struct outcome {
@@ -109,8 +105,8 @@ assert_same(const struct outcome *a, const struct outcome *b, const char *name, 
 			 (int)b->result, (int)b->fault, (int)a->result, (int)a->fault);
 }
 
-#define H "Host: h\r\n"
-#define END "\r\n"
+#define H      "Host: h\r\n"
+#define END    "\r\n"
 #define SYNTAX HTTP_FAULT_SYNTAX
 
 /* RFC 9112 unless another is named. */
@@ -186,10 +182,10 @@ static const struct {
 	 "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n" END, SYNTAX},
 	{"6.1 in 1.0", "POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n" END, SYNTAX},
 	{"6.1 gzip", "POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip\r\n" END, HTTP_FAULT_CODING},
-	{"6.3 chunked not last",
-	 "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, gzip\r\n" END, SYNTAX},
-	{"6.3 two lengths", "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\nContent-Length: 2\r\n" END,
+	{"6.3 chunked not last", "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, gzip\r\n" END,
 	 SYNTAX},
+	{"6.3 two lengths",
+	 "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\nContent-Length: 2\r\n" END, SYNTAX},
 	{"9110 8.6 bad length", "POST / HTTP/1.1\r\n" H "Content-Length: 1a\r\n" END, SYNTAX},
 	{"9110 7.8 upgrade", "GET / HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: x\r\n" END,
 	 HTTP_FAULT_NONE},
@@ -539,13 +535,17 @@ limit_of_a_listener_may_be_below_the_room(void **state)
 	assert_int_equal(o.fault, HTTP_FAULT_HEAD_LENGTH);
 }
 
-/* One line at a time, one byte at a time: the search goes on where it was, it does not start over. */
+/* Byte by byte: the search goes on where it was, it does not start over. */
 static void
 wrong_bytes_are_refused_before_the_head_is_whole(void **state)
 {
 	static const char *const wrong[] = {
-		"GET / HTTP/1.1\r\nHost: h\nA", "GET / HTTP/1.1\n", "\n", " ",
-		"GET / HTTP/1.1\r\nA: b\rc", "GET / HTTP/1.1\r\nA: b\r\n ",
+		"GET / HTTP/1.1\r\nHost: h\nA",
+		"GET / HTTP/1.1\n",
+		"\n",
+		" ",
+		"GET / HTTP/1.1\r\nA: b\rc",
+		"GET / HTTP/1.1\r\nA: b\r\n ",
 	};
 
 	for (size_t i = 0; i < COUNT(wrong); i++) {

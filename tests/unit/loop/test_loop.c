@@ -434,7 +434,7 @@ loop_free_releases_what_is_deferred(void **state)
 /* calls from other threads */
 
 #define POSTERS 4
-#define POSTS 5000
+#define POSTS   5000
 
 struct posted {
 	struct loop_call call; /* first */
@@ -488,7 +488,8 @@ posts_of_many_threads_run_here_in_their_order(void **state)
 		posters[i].loop = *state;
 		posters[i].posters_left = &left;
 		posters[i].loop_thread = pthread_self();
-		assert_int_equal(pthread_create(&posters[i].thread, NULL, post_all, &posters[i]), 0);
+		assert_int_equal(pthread_create(&posters[i].thread, NULL, post_all, &posters[i]),
+				 0);
 	}
 	loop_run(*state);
 	for (int i = 0; i < POSTERS; i++) {

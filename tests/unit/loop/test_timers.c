@@ -11,7 +11,7 @@
 #include "fake/turn.h"
 #include "loop/loop.h"
 
-#define MS UINT64_C(1000)
+#define MS     UINT64_C(1000)
 #define SECOND UINT64_C(1000000)
 /* The contract: up to this much after the deadline. */
 #define LATE_US (64 * MS)
@@ -66,7 +66,7 @@ struct alarm_clock {
 	unsigned fired;
 	uint64_t fired_at;
 	unsigned early;
-	uint64_t repeat_us; /* sets itself again; 0: not */
+	uint64_t repeat_us;         /* sets itself again; 0: not */
 	struct alarm_clock *victim; /* cleared when this one fires */
 };
 
@@ -106,7 +106,7 @@ alarm_at(struct alarm_clock *a, uint64_t from_now_us)
 	timer_set(a->loop, &a->timer, (struct mono){a->deadline});
 }
 
-/* Lets the loop wait as a daemon does until `us` later by its clock, which moves `step_us` a tick. */
+/* The loop waits as a daemon does until `us` later by its clock, which moves `step_us` a tick. */
 static void
 sleep_for(struct loop *loop, uint64_t us, uint64_t step_us)
 {

@@ -459,7 +459,8 @@ reset_met_by_writing_is_not_read_as_an_end(void **state)
 		far_reset();
 		errno = 0;
 		assert_int_equal(vector ? conn_sendv(&side.conn, iov, 2)
-					: conn_send(&side.conn, "x", 1), -TG_EIO);
+					: conn_send(&side.conn, "x", 1),
+				 -TG_EIO);
 		assert_int_equal(errno, ECONNRESET);
 		assert_int_not_equal(side.conn.flags & CONN_BROKEN, 0);
 		assert_int_equal(conn_recv(&side.conn, bytes, sizeof(bytes)), 11);

@@ -15,7 +15,7 @@
 #include "fake/turn.h"
 #include "net/relay.h"
 
-#define BULK (10u << 20)
+#define BULK    (10u << 20)
 #define CEILING (512u * 1024u)
 
 /* The linker sends these here: refused when the test says so. */
@@ -219,7 +219,8 @@ consume(size_t most)
 	static unsigned char piece[65536];
 
 	while (most > 0) {
-		ssize_t n = recv(path.consumer, piece, most < sizeof(piece) ? most : sizeof(piece), 0);
+		ssize_t n =
+			recv(path.consumer, piece, most < sizeof(piece) ? most : sizeof(piece), 0);
 
 		if (n == 0)
 			return true;
@@ -483,7 +484,8 @@ fast_transfer_yields(void **state)
 	setsockopt(path.dst.fd, SOL_SOCKET, SO_SNDBUF, &much, sizeof(much));
 	produce(BULK);
 	if (path.written < least) {
-		print_message("# socket buffers of %zu bytes are needed: net.core.wmem_max\n", least);
+		print_message("# socket buffers of %zu bytes are needed: net.core.wmem_max\n",
+			      least);
 		skip();
 	}
 	assert_int_equal(step(), RELAY_AGAIN);

@@ -15,7 +15,7 @@
 #include "net/tunnel.h"
 
 #define CEILING (512u * 1024u)
-#define SECOND UINT64_C(1000000)
+#define SECOND  UINT64_C(1000000)
 
 /* client -> (front tunnel back) -> server */
 static struct {
@@ -282,7 +282,7 @@ reset_of_either_side_names_it(void **state)
 	}
 }
 
-/* The reset is met by writing, which takes it from the socket: reading must not turn it into an end. */
+/* Writing meets the reset and takes it from the socket: reading must not see an end. */
 static void
 reset_met_by_writing_is_not_passed_on_as_an_end(void **state)
 {
@@ -300,7 +300,7 @@ reset_met_by_writing_is_not_passed_on_as_an_end(void **state)
 	assert_int_equal(t.back.flags & CONN_SHUT, 0);
 }
 
-/* The server says its last words and closes with our bytes unread: the words arrive, then the failure. */
+/* The server says its last words and resets: the words arrive, then the failure. */
 static void
 last_words_before_a_reset_arrive(void **state)
 {
@@ -426,7 +426,8 @@ both_ways_carry_bulk_at_once(void **state)
 	while (got[0] < total || got[1] < total) {
 		for (int i = 0; i < 2; i++) {
 			int fd = i == 0 ? t.client : t.server;
-			size_t n = total - sent[i] < sizeof(piece) ? total - sent[i] : sizeof(piece);
+			size_t n =
+				total - sent[i] < sizeof(piece) ? total - sent[i] : sizeof(piece);
 			ssize_t r;
 
 			for (size_t k = 0; k < n; k++)
