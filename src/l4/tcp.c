@@ -17,6 +17,7 @@
 #include "l4/l4.h"
 #include "net/tunnel.h"
 #include "observe/counters.h"
+#include "observe/trace.h"
 
 /* Connects to different backends for one client. */
 #define CONNECT_TRIES 3
@@ -131,6 +132,14 @@ stream_end(struct tcp_stream *s, enum end_reason reason)
 
 	count(s, reason);
 	log_access(s, reason);
+	trace_stream_end(&(struct trace_end){
+		.worker = w->id,
+		.listener = l->conf,
+		.service = s->service->conf,
+		.backend = s->last_backend,
+		.tries = s->tries,
+		.reason = reason,
+	});
 	tunnel_fini(&s->tunnel, &w->bufs, &w->pipes);
 	if (reason == TG_END_DONE) {
 		back_close(&s->back);

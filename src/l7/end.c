@@ -4,6 +4,7 @@
 
 #include "l7/stream_priv.h"
 #include "observe/counters.h"
+#include "observe/trace.h"
 
 #define KEEP_STREAMS 1024u
 
@@ -228,6 +229,15 @@ stream_end(struct stream *s, enum end_reason reason, bool clean)
 	s->bytes_out += s->tunnel.down.bytes;
 	count(s, reason);
 	log_access(s, reason);
+	trace_stream_end(&(struct trace_end){
+		.worker = s->worker->id,
+		.listener = f->listener->conf,
+		.service = s->service != NULL ? s->service->conf : NULL,
+		.backend = s->last_backend,
+		.status = s->ans.status,
+		.tries = s->tries,
+		.reason = reason,
+	});
 	give_back(s, clean);
 	drop_request_bytes(s);
 	f->stream = NULL;

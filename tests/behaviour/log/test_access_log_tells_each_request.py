@@ -120,3 +120,11 @@ def test_refused_requests_are_named_as_far_as_they_were_read(tidegate, recording
     assert (record["method"], record["version"], record["status"]) == ("GET", "1.1", 400)
     assert tg.exchange(b"nonsense\r\n\r\n").status == 400
     assert tg.access.wait(method=None, bytes_in=12)["version"] is None
+
+
+def test_the_trace_says_the_same_word(tidegate, recording_backend):
+    """At level debug the daemon's log has one line per stream, with the reason of its end."""
+    tg = tidegate(conf.http(recording_backend(name="b1"), top='log = { level = "debug"; };'))
+    assert tg.exchange(client.get("/a")).status == 200
+    line = tg.log.wait(msg="stream ended")
+    assert (line["svc"], line["srv"], line["status"], line["end"]) == ("site", "b1", "200", "done")
