@@ -11,17 +11,37 @@ worker_of(const struct back *b)
 	return b->home->service->worker;
 }
 
-/* No common server closes sooner; what is learned holds for a minute. */
-#define SAFE_IDLE_US 1000000u
+/*
+ * How long a connection may have rested for a request that cannot be repeated.
+ * Not at all, until one of this backend has been seen to rest for PROOF_US: some
+ * backends close theirs at any moment. Then half a second, or half of the
+ * shortest rest that it was seen to end. What is learned holds for a minute.
+ */
+#define PROOF_US     1000000u
+#define SAFE_IDLE_US 500000u
 #define LEARNED_MS   60000u
+
+static bool
+is_recent(struct mono then, struct mono now)
+{
+	return mono_is_set(then) && now.us < mono_add_ms(then, LEARNED_MS).us;
+}
+
+static void
+note_rest(const struct back *b, struct mono now)
+{
+	if (mono_diff_us(now, b->idle_since) >= PROOF_US)
+		b->home->proven = now;
+}
 
 static uint64_t
 safe_idle_us(const struct worker_backend *home, struct mono now)
 {
-	bool is_learned =
-		mono_is_set(home->learned) && now.us < mono_add_ms(home->learned, LEARNED_MS).us;
-
-	return is_learned ? home->safe_idle_us : SAFE_IDLE_US;
+	if (!is_recent(home->proven, now))
+		return 0;
+	if (is_recent(home->learned, now) && home->safe_idle_us < SAFE_IDLE_US)
+		return home->safe_idle_us;
+	return SAFE_IDLE_US;
 }
 
 static void
@@ -33,6 +53,7 @@ back_free(struct deferred *d)
 static void
 leave_idle(struct back *b)
 {
+	note_rest(b, loop_now(worker_of(b)->loop));
 	TAILQ_REMOVE(&b->home->idle, b, link);
 	b->home->n_idle--;
 	worker_of(b)->n_idle--;
@@ -110,7 +131,8 @@ back_learn_close(struct back *b)
 	struct mono now = loop_now(worker_of(b)->loop);
 	uint64_t half_us = mono_diff_us(now, b->idle_since) / 2;
 
-	if (mono_is_set(b->idle_since) && half_us < safe_idle_us(home, now)) {
+	if (mono_is_set(b->idle_since) &&
+	    (!is_recent(home->learned, now) || half_us < home->safe_idle_us)) {
 		home->safe_idle_us = half_us;
 		home->learned = now;
 	}
@@ -121,8 +143,12 @@ static bool
 is_safe(const struct back *b)
 {
 	struct mono now = loop_now(worker_of(b)->loop);
+	uint64_t safe_us;
 
-	return mono_diff_us(now, b->idle_since) <= safe_idle_us(b->home, now) &&
+	/* The last has rested for the longest. */
+	note_rest(TAILQ_LAST(&b->home->idle, back_list), now);
+	safe_us = safe_idle_us(b->home, now);
+	return safe_us > 0 && mono_diff_us(now, b->idle_since) <= safe_us &&
 	       conn_is_quiet(&b->conn);
 }
 

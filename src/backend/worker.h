@@ -62,9 +62,10 @@ struct worker_backend {
 	unsigned n_idle;
 	struct addr addr;    /* of the view; len 0: not in the view */
 	unsigned generation; /* counts changes of addr: older connections are not kept */
-	uint64_t
-		safe_idle_us; /* idle for less: the backend will not have closed it; 0: not learned */
-	struct mono learned; /* when */
+	/* What back.c learned of how long idle connections may rest. */
+	struct mono proven;    /* one was seen to have rested long; unset: never */
+	struct mono learned;   /* the backend was seen to close one; unset: never */
+	uint64_t safe_idle_us; /* half of its rest: those younger will not be closed just now */
 };
 
 /* This worker's side of one service. */

@@ -104,6 +104,13 @@ class RawClient(wire.Wire):
         return self.read_answer(method or request.split(b" ", 1)[0].decode("latin-1"))
 
 
+def warm(peer):
+    """Two GETs with a second between them: after that, POSTs too use the kept connection for a while."""
+    assert peer.exchange(get("/warm")).status == 200
+    settings.let_rest(1.1)
+    assert peer.exchange(get("/warm")).status == 200
+
+
 def get(target="/", host="example.org", extra=b"", version="1.1"):
     """The bytes of a plain GET."""
     return (f"GET {target} HTTP/{version}\r\nHost: {host}\r\n".encode("latin-1") + extra + b"\r\n")

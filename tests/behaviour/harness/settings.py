@@ -75,3 +75,9 @@ def wait_until(holds, what, seconds=None):
         if time.monotonic() >= until:
             raise NotInTime(f"waited for: {what}")
         time.sleep(0.005)
+
+
+def let_rest(seconds):
+    """Lets this much time pass where time itself is what the test is about: a connection rests."""
+    until = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() >= until, "time to pass", seconds + TIMEOUT)

@@ -35,15 +35,15 @@ def posts_to(backend):
     return [conn for conn in backend.connections if b"POST /pay" in bytes(conn.received)]
 
 
-@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("before", [0, 2])
 @pytest.mark.parametrize("n, resets", DEATHS.values(), ids=DEATHS.keys())
 def test_whatever_the_backend_died_of(tidegate, recording_backend, n, resets, before):
-    """On a fresh connection and on kept ones, whose end could mean that nothing was read."""
+    """On a fresh connection and on a kept one, whose end could mean that nothing was read."""
     backend = recording_backend(dies_of_the_post(before, n, resets))
     tg = tidegate(conf.http(backend, workers=1))
     peer = tg.client()
-    for _ in range(before):
-        assert peer.exchange(client.get("/warm")).status == 200
+    if before > 0:
+        client.warm(peer)
     assert peer.exchange(client.post(b"pay=100", "/pay")).status == 502
     backend.wait_closed()
     assert len(backend.connections) == 1

@@ -415,6 +415,27 @@ connection_with_unread_bytes_is_not_taken(void **state)
 	assert_int_equal(far_sees(far), -ECONNRESET);
 }
 
+static uint64_t
+idle_since(struct worker_backend *to)
+{
+	return TAILQ_FIRST(&to->idle)->idle_since.us;
+}
+
+/* A connection of this backend rests for a second, and a careful taker sees it. */
+static void
+prove(void)
+{
+	int far;
+	struct back *b = open_back(home(0, 0), &far);
+
+	back_give(&b);
+	pass_time(SECOND);
+	assert_null(back_take_idle(home(0, 0), true));
+	assert_int_equal(now_us - idle_since(home(0, 0)), SECOND);
+	back_close_idle(home(0, 0));
+	close(far);
+}
+
 /* No turn of the loop is between the end and the next request: the kernel is asked. */
 static void
 careful_taker_asks_the_kernel(void **state)
@@ -424,6 +445,7 @@ careful_taker_asks_the_kernel(void **state)
 	struct back *same = b;
 
 	(void)state;
+	prove();
 	back_give(&b);
 	b = back_take_idle(home(0, 0), true);
 	assert_ptr_equal(b, same);
@@ -437,15 +459,17 @@ static void
 careful_taker_takes_only_young_ones(void **state)
 {
 	int far;
-	struct back *b = open_back(home(0, 0), &far);
+	struct back *b;
 
 	(void)state;
+	prove();
+	b = open_back(home(0, 0), &far);
 	back_give(&b);
-	pass_time(SECOND);
+	pass_time(SECOND / 2);
 	b = back_take_idle(home(0, 0), true);
 	assert_non_null(b);
 	back_give(&b);
-	pass_time(SECOND + 1);
+	pass_time(SECOND / 2 + 1);
 	assert_null(back_take_idle(home(0, 0), true));
 	/* It stays for those whose request may be repeated. */
 	assert_int_equal(home(0, 0)->n_idle, 1);
@@ -486,11 +510,41 @@ is_taken_at_age(uint64_t idle_us)
 	return taken;
 }
 
+/* It may be one that closes at any moment: until one has rested for a second, and for a minute. */
+static void
+careful_taker_waits_for_proof(void **state)
+{
+	struct back *b;
+	int far;
+
+	(void)state;
+	assert_false(is_taken_at_age(0));
+	assert_false(is_taken_at_age(SECOND - 1));
+	prove();
+	assert_true(is_taken_at_age(0));
+	assert_true(is_taken_at_age(SECOND / 2));
+	pass_time(61 * SECOND);
+	assert_false(is_taken_at_age(0));
+	/* One that was used after its rest proves as much. */
+	b = open_back(home(0, 0), &far);
+	back_give(&b);
+	pass_time(SECOND);
+	b = back_take_idle(home(0, 0), false);
+	back_close(&b);
+	close(far);
+	assert_true(is_taken_at_age(0));
+	/* Of another backend nothing is known by that. */
+	assert_false(mono_is_set(home(0, 1)->proven));
+	pass_time(61 * SECOND);
+	assert_false(is_taken_at_age(0));
+}
+
 /* Half of the shortest time a backend was seen to allow, for a minute. */
 static void
 careful_taker_learns_when_a_backend_closes(void **state)
 {
 	(void)state;
+	prove();
 	assert_true(is_taken_at_age(400000));
 	backend_closes_after(200000);
 	assert_true(is_taken_at_age(100000));
@@ -502,8 +556,9 @@ careful_taker_learns_when_a_backend_closes(void **state)
 	assert_false(is_taken_at_age(25001));
 	assert_true(is_taken_at_age(25000));
 	pass_time(61 * SECOND);
+	prove();
 	assert_true(is_taken_at_age(400000));
-	assert_false(is_taken_at_age(SECOND + 1));
+	assert_false(is_taken_at_age(SECOND / 2 + 1));
 }
 
 static void
@@ -591,6 +646,7 @@ main(void)
 		TEST(connection_with_unread_bytes_is_not_taken),
 		TEST(careful_taker_asks_the_kernel),
 		TEST(careful_taker_takes_only_young_ones),
+		TEST(careful_taker_waits_for_proof),
 		TEST(careful_taker_learns_when_a_backend_closes),
 		TEST(idle_connection_is_closed_after_its_lifetime),
 		TEST(taken_connection_has_no_lifetime),
