@@ -1,8 +1,10 @@
 /*
  * proc/proxy.c: the process that reads strangers' bytes.
  *
- * Its first thread is the control thread: it hears the parent and the keeper,
- * keeps the registry and hands views to the workers. It never touches a client.
+ * Control: hears the parent and the keeper, keeps the registry and hands views
+ * to the workers; never touches a client. It is the work of the first thread,
+ * which also runs the worker when there is one: a process of one thread pays
+ * no reference to its file in each call.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@ struct proxy {
 	int *listen_fds; /* [workers][n_listeners] */
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
-	struct loop *loop;
+	struct loop *loop; /* control's own, or that of the one worker */
 	struct watch channel_watch;
 	struct watch peer_watch;
 	struct timer settle;
@@ -156,6 +158,12 @@ receive_start(struct proxy *p)
 	return p->conf != NULL && p->segment != NULL && has_all_listeners(p) ? 0 : -TG_EPROTO;
 }
 
+static bool
+has_one_worker(const struct proxy *p)
+{
+	return p->conf->workers == 1;
+}
+
 static int
 start_threads(struct proxy *p)
 {
@@ -170,7 +178,7 @@ start_threads(struct proxy *p)
 					p->listen_fds + (size_t)i * p->conf->n_listeners);
 		p->n_threads++;
 	}
-	for (i = 0; i < p->conf->workers && rc == 0; i++)
+	for (i = 0; i < p->conf->workers && rc == 0 && !has_one_worker(p); i++)
 		rc = worker_thread_start(&p->threads[i]);
 	return rc;
 }
@@ -236,7 +244,9 @@ stop(struct proxy *p, uint64_t grace_ms)
 	p->is_stopping = true;
 	for (i = 0; i < p->n_threads; i++)
 		worker_thread_drain(&p->threads[i], grace_ms);
-	loop_stop(p->loop);
+	/* A worker stops its loop itself, when it is done. */
+	if (!has_one_worker(p))
+		loop_stop(p->loop);
 }
 
 static void
@@ -296,6 +306,20 @@ on_channel(struct watch *w, unsigned what)
 }
 
 static int
+start_control(struct proxy *p)
+{
+	int rc;
+
+	p->loop = has_one_worker(p) ? p->threads[0].worker.loop : loop_new();
+	if (p->loop == NULL)
+		return -TG_ENOMEM;
+	rc = watch_start_level(p->loop, &p->channel_watch, p->channel, on_channel);
+	if (rc == 0 && p->peer >= 0)
+		rc = watch_peer(p);
+	return rc;
+}
+
+static int
 proxy_serve(struct proxy *p)
 {
 	int rc = receive_start(p);
@@ -308,9 +332,7 @@ proxy_serve(struct proxy *p)
 		return -TG_ENOMEM;
 	rc = start_threads(p);
 	if (rc == 0)
-		rc = watch_start_level(p->loop, &p->channel_watch, p->channel, on_channel);
-	if (rc == 0 && p->peer >= 0)
-		rc = watch_peer(p);
+		rc = start_control(p);
 	if (rc == 0)
 		rc = channel_send(p->channel, MSG_READY, NULL, 0, -1);
 	if (rc != 0)
@@ -327,19 +349,21 @@ proxy_fini(struct proxy *p)
 {
 	unsigned i;
 
+	timer_fini(&p->settle);
+	if (p->loop != NULL)
+		watch_stop(p->loop, &p->channel_watch);
+	set_peer(p, -1);
 	for (i = 0; i < p->n_threads; i++) {
 		/* A start that failed half-way: the threads know of no end yet. */
 		if (p->threads[i].is_running && !p->is_stopping)
 			worker_thread_drain(&p->threads[i], 0);
 		worker_thread_join(&p->threads[i]);
 	}
+	if (p->threads != NULL && !has_one_worker(p))
+		loop_free(p->loop);
 	free(p->threads);
 	free(p->listen_fds);
 	registry_free(p->registry);
-	timer_fini(&p->settle);
-	watch_stop(p->loop, &p->channel_watch);
-	set_peer(p, -1);
-	loop_free(p->loop);
 	segment_close(p->segment);
 	conf_unref(p->conf);
 }
@@ -351,11 +375,6 @@ proxy_main(int channel_fd)
 	int rc;
 
 	log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, "proxy");
-	p.loop = loop_new();
-	if (p.loop == NULL) {
-		log_write(TG_LOG_ERROR, "no memory or descriptors for the event loop", NULL);
-		return EXIT_FAILURE;
-	}
 	rc = proxy_serve(&p);
 	if (rc != 0)
 		log_write(TG_LOG_ERROR, "the proxy cannot serve", "rc=%d", rc);

@@ -1,5 +1,6 @@
 /*
- * proc/worker.h: the threads of the proxy.
+ * proc/worker.h: the workers of the proxy, each with a thread of its own where
+ * there are several.
  */
 #ifndef TG_PROC_WORKER_H
 #define TG_PROC_WORKER_H
@@ -33,7 +34,7 @@ TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, uint32_t servi
 					 struct view *view);
 /* From the control thread: stop accepting, finish within `grace_ms`, end. Once. */
 void worker_thread_drain(struct worker_thread *t, uint64_t grace_ms);
-/* Waits for the end of the thread and frees what it had. */
+/* Waits for the end of the thread, if it has one of its own, and frees what it had. */
 void worker_thread_join(struct worker_thread *t);
 
 #endif

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from harness import client, conf, procfs, settings
 
 WORKERS = 3
@@ -20,10 +22,10 @@ def settled(tg, role):
     return seen[-1]
 
 
-def start(tidegate, backend, tmp_path, **options):
+def start(tidegate, backend, tmp_path, workers=WORKERS, **options):
     top = f"""admin = {{ socket = "{tmp_path}/admin.sock"; }};
         log = {{ file = "{tmp_path}/access.log"; }};"""
-    return tidegate(conf.http(backend, top=top, workers=WORKERS), **options)
+    return tidegate(conf.http(backend, top=top, workers=workers), **options)
 
 
 def without(counts, *kinds):
@@ -31,11 +33,14 @@ def without(counts, *kinds):
     return {kind: n for kind, n in counts.items() if kind not in kinds}
 
 
-def test_proxy(tidegate, demo_backend, tmp_path):
-    tg = start(tidegate, demo_backend(), tmp_path)
+@pytest.mark.parametrize("workers, loops", [(1, 1), (WORKERS, WORKERS + 1)])
+def test_proxy(tidegate, demo_backend, tmp_path, workers, loops):
+    """One worker is one thread; several have a thread each beside the control thread."""
+    tg = start(tidegate, demo_backend(), tmp_path, workers=workers)
     counts = settled(tg, "proxy")
-    loops = WORKERS + 1  # and the control thread
-    assert counts.pop("tcp-listen") == WORKERS
+    if not settings.sanitizers():  # which have threads of their own
+        assert len(os.listdir(f"/proc/{tg.role_pid('proxy')}/task")) == loops
+    assert counts.pop("tcp-listen") == workers
     assert counts.pop("unix") == 2  # to the parent, to the keeper
     assert counts.pop("/dev/null") == 2  # standard input and output
     assert counts.pop(str(tg.stderr.path)) == 1
