@@ -96,12 +96,18 @@ def test_a_new_address_is_checked_and_followed(tidegate, recording_backend, name
     old = recording_backend(name="old", port=port)
     new = recording_backend(name="new", port=port, address=other_address)
     name_server.names["backend.test"] = [net.ADDRESS]
-    tg = tidegate(conf.http(named(old), top=name_server.top(),
+    tg = tidegate(conf.http(named(old), top=name_server.top(), workers=1,
                             service='health = { type = "http"; interval = "50ms"; };'))
     tg.log.wait(msg="backend up", srv="b", addr=old.address)
     name_server.names["backend.test"] = [other_address]
     tg.log.wait(msg="backend up", srv="b", addr=new.address)
-    assert tg.exchange(client.get("/after")).status == 200
+
+    def arrives():
+        assert tg.exchange(client.get("/first")).status == 200
+        return "/first" in [request.target for request in new.requests]
+    settings.wait_until(arrives, "the worker to follow")
+    for _ in range(10):
+        assert tg.exchange(client.get("/after")).status == 200
     assert "/after" in [request.target for request in new.requests]
     assert "/after" not in [request.target for request in old.requests]
 
