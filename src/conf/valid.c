@@ -149,6 +149,27 @@ conf_valid_route_host(const char *text, struct err *err)
 		       text);
 }
 
+static unsigned
+hex_value(char c)
+{
+	return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'A' + 10);
+}
+
+/* The byte behind "%41". */
+static char
+unescape(const char *p)
+{
+	return (char)(hex_value(p[1]) << 4 | hex_value(p[2]));
+}
+
+/* RFC 3986 2.3. */
+static bool
+is_unreserved(char c)
+{
+	return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c != '\0' && strchr("-._~", c));
+}
+
 /* RFC 3986 6.2.2: what a normalised path never holds can never match. */
 static const char *
 not_normal(const char *path)
@@ -161,6 +182,8 @@ not_normal(const char *path)
 			return "segments . and .. are resolved before routes are looked up";
 		if (*p == '%' && (!is_upper_hex(p[1]) || !is_upper_hex(p[2])))
 			return "% is followed by two digits of 0-9 and A-F";
+		if (*p == '%' && is_unreserved(unescape(p)))
+			return "letters, digits and -._~ are unescaped before routes are looked up";
 	}
 	return NULL;
 }
