@@ -134,12 +134,17 @@ source_sample(struct admin_source *s, struct mono now)
 }
 
 uint64_t
-source_in_flight(const struct admin_source *s, uint32_t slot)
+source_gauge(const _Atomic int64_t *gauge)
 {
-	int64_t n = atomic_load_explicit(&segment_shared(s->segment, slot)->in_flight,
-					 memory_order_relaxed);
+	int64_t n = atomic_load_explicit(gauge, memory_order_relaxed);
 
 	return n > 0 ? (uint64_t)n : 0;
+}
+
+uint64_t
+source_in_flight(const struct admin_source *s, uint32_t slot)
+{
+	return source_gauge(&segment_shared(s->segment, slot)->in_flight);
 }
 
 uint64_t
@@ -155,9 +160,7 @@ source_service_in_flight(const struct admin_source *s, size_t service)
 uint64_t
 source_in_flight_max(const struct admin_source *s, uint32_t slot)
 {
-	int64_t n = atomic_load_explicit(&segment_shared(s->segment, slot)->in_flight_max,
-					 memory_order_relaxed);
+	uint64_t n = source_gauge(&segment_shared(s->segment, slot)->in_flight_max);
 
-	return n > 0 && (uint64_t)n > s->rates[slot].gauge_max ? (uint64_t)n
-							       : s->rates[slot].gauge_max;
+	return n > s->rates[slot].gauge_max ? n : s->rates[slot].gauge_max;
 }

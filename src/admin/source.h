@@ -33,7 +33,7 @@ struct admin_source {
 	const struct health *health;
 	uint32_t *backend_slots; /* by service: slot of its first backend */
 	struct slot_rate *rates; /* by slot */
-	uint32_t n_slots;	 /* in use */
+	uint32_t n_slots;        /* in use */
 	struct mono sampled;
 	struct mono now; /* set before each command runs */
 };
@@ -51,6 +51,8 @@ uint32_t source_listener_slot(const struct admin_source *s, size_t listener);
 uint32_t source_service_slot(const struct admin_source *s, size_t service);
 uint32_t source_backend_slot(const struct admin_source *s, size_t service, size_t backend);
 
+/* A gauge as it is now; one that a dying process left below 0 counts as 0. */
+uint64_t source_gauge(const _Atomic int64_t *gauge);
 /* Streams of a backend, connections of a listener or (slot 0) of all: under way now. */
 uint64_t source_in_flight(const struct admin_source *s, uint32_t slot);
 /* Streams on all backends of a service. */

@@ -214,10 +214,13 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 	SET_COUNTED(ret, s, slot, counted);
 	set_health(ret, s, &group->health,
 		   health_status(s->health, (unsigned)service, (unsigned)backend));
+	/* Streams wait for the service, not for one of its backends. */
 	set_number(ret, TG_STAT_QCUR, 0);
 	set_number(ret, TG_STAT_QMAX, 0);
 	set_number(ret, TG_STAT_SCUR, source_in_flight(s, slot));
 	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
+	if (conf_backend_limit(group, conf) != 0)
+		set_number(ret, TG_STAT_SLIM, conf_backend_limit(group, conf));
 	set_number(ret, TG_STAT_DRESP, 0);
 	set_number(ret, TG_STAT_WREDIS, 0);
 	set_number(ret, TG_STAT_HRSP_OTHER, 0);
@@ -316,14 +319,15 @@ stat_service(const struct admin_source *s, size_t service, struct stat_row *ret)
 	};
 	const struct conf_service *conf = &s->conf->services[service];
 	uint32_t slot = source_service_slot(s, service);
+	const struct segment_shared *shared = segment_shared(s->segment, slot);
 
 	begin_row(ret, conf->name, "BACKEND", ROW_BACKEND,
 		  FIRST_IID + s->conf->n_listeners + service, 0);
 	SET_COUNTED(ret, s, slot, counted);
 	set_members(ret, s, service);
 	set_aborts(ret, s, slot);
-	set_number(ret, TG_STAT_QCUR, 0);
-	set_number(ret, TG_STAT_QMAX, 0);
+	set_number(ret, TG_STAT_QCUR, source_gauge(&shared->queued));
+	set_number(ret, TG_STAT_QMAX, source_gauge(&shared->queued_max));
 	set_number(ret, TG_STAT_SCUR, source_service_in_flight(s, service));
 	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
 	set_number(ret, TG_STAT_DREQ, 0);
@@ -331,6 +335,7 @@ stat_service(const struct admin_source *s, size_t service, struct stat_row *ret)
 	set_number(ret, TG_STAT_WREDIS, 0);
 	set_number(ret, TG_STAT_HRSP_OTHER, 0);
 	set_rate(ret, &s->rates[slot], TG_RATE_STREAMS, TG_STAT_RATE, TG_STAT_RATE_MAX);
+	set_mean(ret, s, slot, TG_STAT_QTIME, TG_S_TIME_QUEUE_US, TG_S_STREAMS);
 	set_mean(ret, s, slot, TG_STAT_CTIME, TG_S_TIME_CONNECT_US, TG_S_STREAMS);
 	set_mean(ret, s, slot, TG_STAT_RTIME, TG_S_TIME_RESPONSE_US, TG_S_STREAMS);
 	set_mean(ret, s, slot, TG_STAT_TTIME, TG_S_TIME_TOTAL_US, TG_S_STREAMS);

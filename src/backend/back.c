@@ -192,6 +192,12 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 	return NULL;
 }
 
+bool
+back_error_is_ours(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
 void
 back_give(struct back **back)
 {

@@ -39,6 +39,8 @@ void back_learn_close(struct back *b);
 /* A new connection under way; see conn_connect(). NULL: failed, errno says why. */
 struct back *back_connect(struct worker_backend *home, const struct addr *to,
 			  void (*on_ready)(struct back *b), void *stream);
+/* Whether back_connect() failed for want of descriptors or memory here: no fault of the backend. */
+bool back_error_is_ours(int error);
 void back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream);
 /* The exchange ended cleanly: keep it for the next, within limits, or close. Clears the pointer. */
 void back_give(struct back **b);

@@ -19,9 +19,36 @@ struct service_state {
 struct registry {
 	const struct conf *conf;
 	struct service_state *services;
-	struct balance_shared **balance;
+	struct service_shared *shared; /* [conf->n_services] */
 	size_t n_checking;
 };
+
+static bool
+has_limits(const struct conf_service *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_backends; i++) {
+		if (conf_backend_limit(conf, &conf->backends[i]) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Only a service with limits pays for them. */
+static int
+init_limits(struct registry *r, size_t i, struct segment *segment)
+{
+	const struct conf_service *conf = r->services[i].conf;
+	struct service_shared *shared = &r->shared[i];
+	uint32_t slot = 1 + (uint32_t)(r->conf->n_listeners + i);
+
+	if (!has_limits(conf))
+		return 0;
+	shared->room = room_new((uint32_t)conf->n_backends);
+	shared->queue = queue_new(conf->queue, segment_shared(segment, slot));
+	return shared->room != NULL && shared->queue != NULL ? 0 : -TG_ENOMEM;
+}
 
 static int
 init_service(struct registry *r, size_t i, struct segment *segment, uint32_t *slot)
@@ -38,8 +65,10 @@ init_service(struct registry *r, size_t i, struct segment *segment, uint32_t *sl
 	for (b = 0; b < s->conf->n_backends; b++)
 		s->loads[b] = segment_shared(segment, (*slot)++);
 	r->n_checking += s->conf->n_backends;
-	r->balance[i] = s->ops->shared_new(s->conf, s->loads);
-	return r->balance[i] != NULL ? 0 : -TG_ENOMEM;
+	r->shared[i].balance = s->ops->shared_new(s->conf, s->loads);
+	if (r->shared[i].balance == NULL)
+		return -TG_ENOMEM;
+	return init_limits(r, i, segment);
 }
 
 struct registry *
@@ -54,8 +83,8 @@ registry_new(const struct conf *conf, struct segment *segment)
 		return NULL;
 	r->conf = conf;
 	r->services = calloc(conf->n_services + 1, sizeof(r->services[0]));
-	r->balance = calloc(conf->n_services + 1, sizeof(struct balance_shared *));
-	if (r->services == NULL || r->balance == NULL)
+	r->shared = calloc(conf->n_services + 1, sizeof(r->shared[0]));
+	if (r->services == NULL || r->shared == NULL)
 		goto fail;
 	for (i = 0; i < conf->n_services; i++) {
 		if (init_service(r, i, segment, &slot) != 0)
@@ -75,13 +104,16 @@ registry_free(struct registry *r)
 	if (r == NULL)
 		return;
 	for (i = 0; r->services != NULL && i < r->conf->n_services; i++) {
-		if (r->services[i].ops != NULL && r->balance != NULL)
-			r->services[i].ops->shared_free(r->balance[i]);
+		if (r->services[i].ops != NULL && r->shared != NULL) {
+			r->services[i].ops->shared_free(r->shared[i].balance);
+			queue_free(r->shared[i].queue);
+			room_free(r->shared[i].room);
+		}
 		free(r->services[i].backends);
 		free(r->services[i].loads);
 	}
 	free(r->services);
-	free(r->balance);
+	free(r->shared);
 	free(r);
 }
 
@@ -135,7 +167,7 @@ count_serving(const struct service_state *s, bool backup)
 
 /* Backups serve when nobody else can, and then all of them. */
 static struct view *
-make_view(const struct service_state *s)
+make_view(const struct service_state *s, struct room *room)
 {
 	uint32_t n = count_serving(s, false);
 	bool backup = n == 0;
@@ -145,17 +177,50 @@ make_view(const struct service_state *s)
 	if (view == NULL)
 		return NULL;
 	view->is_backup = backup;
+	view->room = room;
 	for (i = 0; i < s->conf->n_backends; i++) {
 		if (!may_serve(s, i, backup))
 			continue;
 		view->entry_of[i] = view->n;
 		view->entries[view->n++] = (struct view_entry){
 			.backend = (uint32_t)i,
-			.weight = s->conf->backends[i].weight,
+			.weight = s->conf->backends[i].weight * TG_WEIGHT_SCALE,
+			.limit = conf_backend_limit(s->conf, &s->conf->backends[i]),
 			.addr = s->backends[i].addr,
 			.load = s->loads[i],
 		};
 	}
+	return view;
+}
+
+/* Who is in the view may be taken; whether it has room is found out by taking. */
+static void
+open_rooms(const struct view *view)
+{
+	size_t i;
+
+	for (i = 0; view->room != NULL && i < view->conf->n_backends; i++) {
+		if (view->entry_of[i] != TG_VIEW_NONE)
+			room_open(view->room, (uint32_t)i);
+		else
+			room_close(view->room, (uint32_t)i);
+	}
+}
+
+/* NULL: no memory. */
+static struct view *
+build_view(struct registry *r, size_t i)
+{
+	const struct service_state *s = &r->services[i];
+	struct view *view = make_view(s, r->shared[i].room);
+
+	if (view == NULL)
+		return NULL;
+	if (s->ops->prepare(r->shared[i].balance, view) != 0) {
+		view_unref(view);
+		return NULL;
+	}
+	open_rooms(view);
 	return view;
 }
 
@@ -171,20 +236,19 @@ registry_publish(struct registry *r,
 
 		if (!r->services[i].changed)
 			continue;
-		view = make_view(&r->services[i]);
+		view = build_view(r, i);
 		if (view == NULL) {
 			rc = -TG_ENOMEM;
 			continue;
 		}
 		r->services[i].changed = false;
-		r->services[i].ops->shared_update(r->balance[i], view);
 		publish(arg, (uint32_t)i, view);
 	}
 	return rc;
 }
 
-struct balance_shared *const *
-registry_balance(const struct registry *r)
+const struct service_shared *
+registry_shared(const struct registry *r)
 {
-	return r->balance;
+	return r->shared;
 }

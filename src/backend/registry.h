@@ -9,7 +9,7 @@
 #define TG_BACKEND_REGISTRY_H
 
 #include "backend/view.h"
-#include "balance/balance.h"
+#include "backend/worker.h"
 #include "ipc/msg.h"
 
 struct registry;
@@ -33,7 +33,7 @@ TG_MUST_CHECK int registry_publish(struct registry *registry,
 				   void (*publish)(void *arg, uint32_t service, struct view *view),
 				   void *arg);
 
-/* [conf->n_services]: the shared part of each balancer. */
-struct balance_shared *const *registry_balance(const struct registry *registry);
+/* [conf->n_services]: what the workers share of each service. */
+const struct service_shared *registry_shared(const struct registry *registry);
 
 #endif

@@ -34,6 +34,8 @@ view_unref(struct view *view)
 {
 	if (view == NULL || atomic_fetch_sub_explicit(&view->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	if (view->table_free != NULL)
+		view->table_free(view->table);
 	free(view->entry_of);
 	free(view);
 }

@@ -12,14 +12,19 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "backend/room.h"
 #include "conf/conf.h"
 #include "ipc/segment.h"
 
 #define TG_VIEW_NONE UINT32_MAX
+/* Weights in a view are configured weights times this: ramps need fractions. */
+#define TG_WEIGHT_SCALE 16u
+#define TG_WEIGHT_MAX   (256u * TG_WEIGHT_SCALE)
 
 struct view_entry {
 	uint32_t backend; /* index in conf->backends */
-	uint32_t weight;  /* 1..256 */
+	uint32_t weight;  /* 1..TG_WEIGHT_MAX */
+	uint32_t limit;   /* streams at a time, all workers together; 0: none */
 	struct addr addr;
 	struct segment_shared *load; /* exact streams in flight, all workers */
 };
@@ -29,6 +34,9 @@ struct view {
 	const struct conf_service *conf; /* outlives the view */
 	uint32_t n;                      /* entries */
 	bool is_backup;                  /* the entries are the backups: no other is up */
+	struct room *room;               /* who has room; NULL: the service has no limits */
+	void *table;                     /* what the balancer worked out of the entries, or NULL */
+	void (*table_free)(void *table); /* with the view */
 	uint32_t *entry_of;              /* [conf->n_backends]: index in entries, or TG_VIEW_NONE */
 	struct view_entry entries[];
 };

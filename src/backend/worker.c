@@ -6,10 +6,11 @@
 #include <sys/resource.h>
 
 #include "backend/back.h"
+#include "backend/lease.h"
 
 static int
 init_service(struct worker *w, struct worker_service *s, const struct conf_service *conf,
-	     struct balance_shared *shared, uint32_t slot, uint32_t *backend_slot)
+	     const struct service_shared *shared, uint32_t slot, uint32_t *backend_slot)
 {
 	size_t i;
 
@@ -17,7 +18,9 @@ init_service(struct worker *w, struct worker_service *s, const struct conf_servi
 	s->conf = conf;
 	s->ops = balance_find(conf->balance);
 	s->counters = segment_counters(w->segment, w->id, slot);
-	s->balance = s->ops->new (shared, w->id, w->n_workers);
+	s->queue = shared->queue;
+	budget_init(&s->budget, conf->retry.budget_permille, w->n_workers);
+	s->balance = s->ops->new (shared->balance, w->id, w->n_workers, worker_random(w));
 	s->view = view_new(conf, 0);
 	s->backends = calloc(conf->n_backends + 1, sizeof(s->backends[0]));
 	if (s->balance == NULL || s->view == NULL || s->backends == NULL)
@@ -47,12 +50,14 @@ init_listener(struct worker *w, struct worker_listener *l, const struct conf_lis
 
 /*
  * What the descriptors of the process allow: two for each connection, after
- * those of the process itself and a share for idle connections to backends, so
- * that these never leave a client without one.
+ * those of the process itself, a share for idle connections to backends and one for
+ * pipes, so that these never leave a client without one.
  */
 #define IDLE_SHARE 16
+#define PIPE_SHARE 32
 
-static void
+/* Returns the pipes this worker may have. */
+static unsigned
 divide_descriptors(struct worker *w)
 {
 	const struct conf *conf = w->conf;
@@ -64,18 +69,19 @@ divide_descriptors(struct worker *w)
 		limit.rlim_cur = INT32_MAX;
 	all = (int64_t)limit.rlim_cur;
 	w->max_idle = (unsigned)(all / IDLE_SHARE / conf->workers);
-	w->max_connections = (all - own - all / IDLE_SHARE) / 2;
+	w->max_connections = (all - own - all / IDLE_SHARE - all / PIPE_SHARE) / 2;
 	if (conf->max_connections != 0)
 		w->max_connections = conf->max_connections;
 	if (w->max_connections < 1)
 		w->max_connections = 1;
+	return (unsigned)(all / PIPE_SHARE / 2 / conf->workers);
 }
 
 /* Slots stand in the order the parent made them: global, listeners, services, backends service by
  * service. */
 int
 worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segment *segment,
-	    struct balance_shared *const *shared)
+	    const struct service_shared *shared)
 {
 	uint32_t slot = 1;
 	uint32_t backend_slot = 1 + (uint32_t)(conf->n_listeners + conf->n_services);
@@ -84,11 +90,12 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 
 	*w = (struct worker){
 		.id = id, .n_workers = conf->workers, .conf = conf, .segment = segment};
+	if (getrandom(w->random, sizeof(w->random), 0) != (ssize_t)sizeof(w->random))
+		w->random[0] = mono_read().us | 1;
 	w->ring = segment_ring(segment, id);
 	w->total = segment_shared(segment, 0);
-	divide_descriptors(w);
+	pipe_pool_init(&w->pipes, divide_descriptors(w));
 	buf_pool_init(&w->bufs);
-	pipe_pool_init(&w->pipes);
 	w->loop = loop_new();
 	w->listeners = calloc(conf->n_listeners + 1, sizeof(w->listeners[0]));
 	w->services = calloc(conf->n_services + 1, sizeof(w->services[0]));
@@ -97,10 +104,8 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	if (w->loop == NULL || w->listeners == NULL || w->services == NULL)
 		return -TG_ENOMEM;
 	for (i = 0; i < conf->n_services && rc == 0; i++)
-		rc = init_service(w, &w->services[i], &conf->services[i], shared[i], slot++,
+		rc = init_service(w, &w->services[i], &conf->services[i], &shared[i], slot++,
 				  &backend_slot);
-	if (getrandom(w->random, sizeof(w->random), 0) != (ssize_t)sizeof(w->random))
-		w->random[0] = mono_read().us | 1;
 	return rc;
 }
 
@@ -156,6 +161,7 @@ worker_set_view(struct worker *w, uint32_t service, struct view *view)
 			b->generation++;
 		}
 	}
+	lease_serve_waiters(s);
 }
 
 uint64_t
@@ -168,30 +174,4 @@ worker_random(struct worker *w)
 	a ^= a << 23;
 	w->random[1] = a ^ b ^ (a >> 18) ^ (b >> 5);
 	return w->random[1] + b;
-}
-
-int
-lease_begin(struct lease *lease, struct worker_service *service, const struct balance_query *query)
-{
-	uint32_t entry = service->ops->pick(service->balance, service->view, query);
-	struct segment_counters *counters;
-
-	if (entry == TG_VIEW_NONE)
-		return -TG_ENOENT;
-	lease->backend = &service->backends[service->view->entries[entry].backend];
-	lease->addr = service->view->entries[entry].addr;
-	counters = lease->backend->counters;
-	counter_add(counters, TG_B_STREAMS, 1);
-	return 0;
-}
-
-void
-lease_end(struct lease *lease)
-{
-	struct worker_backend *b = lease->backend;
-
-	if (b == NULL)
-		return;
-	lease->backend = NULL;
-	b->service->ops->release(b->service->balance, b->index);
 }

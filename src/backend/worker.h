@@ -8,6 +8,8 @@
 
 #include <sys/queue.h>
 
+#include "backend/budget.h"
+#include "backend/queue.h"
 #include "backend/view.h"
 #include "balance/balance.h"
 #include "base/buf.h"
@@ -74,9 +76,18 @@ struct worker_service {
 	const struct conf_service *conf;
 	const struct balance_ops *ops;
 	struct balance *balance;
-	struct view *view; /* one reference */
+	struct view *view;   /* one reference */
+	struct queue *queue; /* shared; NULL: the service has no limits */
+	struct budget budget;
 	struct segment_counters *counters;
 	struct worker_backend *backends; /* [conf->n_backends] */
+};
+
+/* What the workers share of one service. Owned by the registry. */
+struct service_shared {
+	struct balance_shared *balance;
+	struct queue *queue; /* NULL: the service has no limits */
+	struct room *room;   /* the same */
 };
 
 struct worker {
@@ -101,7 +112,7 @@ struct worker {
 
 /* `shared` [conf->n_services] is the registry's. -TG_ENOMEM. */
 TG_MUST_CHECK int worker_init(struct worker *w, unsigned id, const struct conf *conf,
-			      struct segment *segment, struct balance_shared *const *shared);
+			      struct segment *segment, const struct service_shared *shared);
 void worker_fini(struct worker *w);
 
 /* Takes the reference; idle connections to what is gone are closed. */
@@ -115,17 +126,5 @@ void listener_released(struct worker_listener *l);
 /* Accepts on the listener's descriptor from now on. -TG_EIO. */
 TG_MUST_CHECK int listener_start(struct worker_listener *l);
 void listener_stop(struct worker_listener *l);
-
-/* A backend picked for a stream: held until lease_end(). */
-struct lease {
-	struct worker_backend *backend; /* NULL: none held */
-	struct addr addr;               /* where to connect */
-};
-
-/* 0, or -TG_ENOENT: none may serve (or all were tried). Needs an empty lease. */
-TG_MUST_CHECK int lease_begin(struct lease *lease, struct worker_service *service,
-			      const struct balance_query *query);
-/* No effect on an empty lease. */
-void lease_end(struct lease *lease);
 
 #endif

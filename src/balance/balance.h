@@ -3,21 +3,36 @@
  * code for L4 and L7.
  *
  * A balancer has a part shared by all workers (`struct balance_shared`, which
- * guards itself) and a part of one worker (`struct balance`). A pick takes the
- * load: it counts the stream in the backend's exact in-flight number, and each
- * pick is followed by exactly one release.
+ * guards itself), what it worked out of a view (view->table, immutable) and a part of one
+ * worker (`struct balance`). A pick takes the load: it counts the stream in the
+ * backend's exact in-flight number, within the backend's limit, and each pick is
+ * followed by exactly one release.
+ *
+ * Picking is pure: time, key and randomness come from outside; no allocation,
+ * no clock, no I/O. It costs the same from 2 to 10,000 backends.
  */
 #ifndef TG_BALANCE_BALANCE_H
 #define TG_BALANCE_BALANCE_H
 
 #include "backend/view.h"
+#include "base/clock.h"
 
 /* Backends one stream may have tried before the current pick. */
-#define TG_BALANCE_TRIED_MAX 4
+#define TG_BALANCE_TRIED_MAX 8
 
 struct balance_query {
 	uint32_t tried[TG_BALANCE_TRIED_MAX]; /* backend indexes to leave out */
 	unsigned n_tried;
+	uint64_t key;    /* hash: of what hash_on names, well mixed */
+	struct mono now; /* ewma: how old what was learned is */
+	bool spilled;    /* set by pick: full backends stood before this one, by hash */
+};
+
+/* How a stream went, for those who learn from it. */
+struct balance_outcome {
+	uint64_t latency_us; /* request sent to head of the answer, tcp: connect; 0: not measured */
+	bool failed;         /* the backend's fault: no connection, no answer, no valid one */
+	struct mono now;
 };
 
 struct balance_shared;
@@ -29,20 +44,24 @@ struct balance_ops {
 	/* Once per service. `loads` [conf->n_backends] outlive it. NULL: no memory. */
 	struct balance_shared *(*shared_new)(const struct conf_service *conf,
 					     struct segment_shared *const *loads);
-	/* Control thread, when the set of backends changed; before workers see the view. */
-	void (*shared_update)(struct balance_shared *shared, const struct view *view);
 	void (*shared_free)(struct balance_shared *shared); /* takes NULL */
-	/* Once per service and worker. NULL: no memory. */
-	struct balance *(*new)(struct balance_shared *shared, unsigned worker, unsigned n_workers);
-	/* The worker's view changed. -TG_ENOMEM keeps the old order for the new view. */
-	int (*update)(struct balance *b, const struct view *view);
-	/* Per stream; no allocation, no clock, no I/O. Index in view->entries with its load
-	 * taken, or TG_VIEW_NONE: all tried or none there. */
-	uint32_t (*pick)(struct balance *b, const struct view *view,
-			 const struct balance_query *query);
-	/* The stream that took this backend is over. */
-	void (*release)(struct balance *b, uint32_t backend);
+	/* Control thread, for each new view before workers see it; may set view->table and
+	 * view->table_free. -TG_ENOMEM: the view is not used, the old one stays. */
+	int (*prepare)(struct balance_shared *shared, struct view *view);
+	/* Once per service and worker. `seed` for those who throw dice. NULL: no memory. */
+	struct balance *(*new)(struct balance_shared *shared, unsigned worker, unsigned n_workers,
+			       uint64_t seed);
 	void (*free)(struct balance *b); /* takes NULL */
+	/* The worker goes on with this view. -TG_ENOMEM keeps the old order for the new view. */
+	int (*update)(struct balance *b, const struct view *view);
+	/* Per stream. Index in view->entries with its load taken, or TG_VIEW_NONE: none there
+	 * that was not tried has room. */
+	uint32_t (*pick)(struct balance *b, const struct view *view, struct balance_query *query);
+	/* Takes the load of this entry, which somebody else chose. False: it is full. */
+	bool (*take)(struct balance *b, const struct view *view, uint32_t entry);
+	/* The stream that took this backend is over. `view` is the worker's present one. */
+	void (*release)(struct balance *b, const struct view *view, uint32_t backend,
+			const struct balance_outcome *outcome);
 };
 
 extern const struct balance_ops balance_round_robin;
@@ -50,6 +69,13 @@ extern const struct balance_ops balance_least_conn;
 
 /* Never NULL for a checked configuration. */
 const struct balance_ops *balance_find(enum conf_balance id);
+
+/*
+ * For picks whose own choice is full or was tried: the first entry with room, by
+ * backend index from that of entry `from` on, around. Index with its load taken, or TG_VIEW_NONE.
+ */
+uint32_t balance_take_any(const struct view *view, const struct balance_query *query,
+			  uint32_t from);
 
 static inline bool
 balance_is_tried(const struct balance_query *query, uint32_t backend)
@@ -63,16 +89,18 @@ balance_is_tried(const struct balance_query *query, uint32_t backend)
 	return false;
 }
 
-static inline void
-balance_load_take(struct segment_shared *load)
+static inline bool
+balance_load_take(const struct view *view, uint32_t entry)
 {
-	atomic_fetch_add_explicit(&load->in_flight, 1, memory_order_relaxed);
+	const struct view_entry *e = &view->entries[entry];
+
+	return room_take(view->room, e->backend, e->load, e->limit);
 }
 
 static inline void
-balance_load_release(struct segment_shared *load)
+balance_load_release(const struct view *view, uint32_t backend, struct segment_shared *load)
 {
-	atomic_fetch_sub_explicit(&load->in_flight, 1, memory_order_relaxed);
+	room_give(view->room, backend, load);
 }
 
 #endif

@@ -124,8 +124,8 @@ least_conn_shared_new(const struct conf_service *conf, struct segment_shared *co
 	return s;
 }
 
-static void
-least_conn_shared_update(struct balance_shared *s, const struct view *view)
+static int
+least_conn_prepare(struct balance_shared *s, struct view *view)
 {
 	uint32_t i;
 
@@ -140,13 +140,15 @@ least_conn_shared_update(struct balance_shared *s, const struct view *view)
 	for (i = view->n / 2; i-- > 0;)
 		sift_down(s, i);
 	pthread_mutex_unlock(&s->shared.lock);
+	return 0;
 }
 
 static struct balance *
-least_conn_new(struct balance_shared *shared, unsigned worker, unsigned n_workers)
+least_conn_new(struct balance_shared *shared, unsigned worker, unsigned n_workers, uint64_t seed)
 {
 	struct balance *b = calloc(1, sizeof(*b));
 
+	(void)seed;
 	(void)worker;
 	(void)n_workers;
 	if (b != NULL)
@@ -201,38 +203,64 @@ find_in_view(const struct balance_shared *s, const struct view *view,
 	return best;
 }
 
+/* The load of this backend was taken. */
+static void
+count_take(struct balance_shared *s, uint32_t backend)
+{
+	struct slot *slot = &s->shared.slots[backend];
+
+	slot->in_flight++;
+	slot->picked = ++s->shared.picks;
+	if (slot->place != TG_VIEW_NONE)
+		sift_down(s, slot->place);
+}
+
 static uint32_t
-least_conn_pick(struct balance *b, const struct view *view, const struct balance_query *query)
+least_conn_pick(struct balance *b, const struct view *view, struct balance_query *query)
 {
 	struct balance_shared *s = b->shared;
+	uint32_t entry = TG_VIEW_NONE;
 	uint32_t backend;
 
 	pthread_mutex_lock(&s->shared.lock);
 	backend = find_best(s, view, query);
 	if (backend == TG_VIEW_NONE)
 		backend = find_in_view(s, view, query);
-	if (backend != TG_VIEW_NONE) {
-		struct slot *slot = &s->shared.slots[backend];
-
-		slot->in_flight++;
-		slot->picked = ++s->shared.picks;
-		balance_load_take(s->loads[backend]);
-		if (slot->place != TG_VIEW_NONE)
-			sift_down(s, slot->place);
-	}
+	if (backend != TG_VIEW_NONE)
+		entry = view->entry_of[backend];
+	if (entry != TG_VIEW_NONE && !balance_load_take(view, entry))
+		entry = balance_take_any(view, query, entry);
+	if (entry != TG_VIEW_NONE)
+		count_take(s, view->entries[entry].backend);
 	pthread_mutex_unlock(&s->shared.lock);
-	return backend != TG_VIEW_NONE ? view->entry_of[backend] : TG_VIEW_NONE;
+	return entry;
+}
+
+static bool
+least_conn_take(struct balance *b, const struct view *view, uint32_t entry)
+{
+	struct balance_shared *s = b->shared;
+	bool taken;
+
+	pthread_mutex_lock(&s->shared.lock);
+	taken = balance_load_take(view, entry);
+	if (taken)
+		count_take(s, view->entries[entry].backend);
+	pthread_mutex_unlock(&s->shared.lock);
+	return taken;
 }
 
 static void
-least_conn_release(struct balance *b, uint32_t backend)
+least_conn_release(struct balance *b, const struct view *view, uint32_t backend,
+		   const struct balance_outcome *outcome)
 {
 	struct balance_shared *s = b->shared;
 	struct slot *slot = &s->shared.slots[backend];
 
+	(void)outcome;
 	pthread_mutex_lock(&s->shared.lock);
 	slot->in_flight--;
-	balance_load_release(s->loads[backend]);
+	balance_load_release(view, backend, s->loads[backend]);
 	if (slot->place != TG_VIEW_NONE)
 		sift_up(s, slot->place);
 	pthread_mutex_unlock(&s->shared.lock);
@@ -248,11 +276,12 @@ const struct balance_ops balance_least_conn = {
 	.name = "least-conn",
 	.id = TG_BALANCE_LEAST_CONN,
 	.shared_new = least_conn_shared_new,
-	.shared_update = least_conn_shared_update,
+	.prepare = least_conn_prepare,
 	.shared_free = least_conn_shared_free,
 	.new = least_conn_new,
 	.update = least_conn_update,
 	.pick = least_conn_pick,
+	.take = least_conn_take,
 	.release = least_conn_release,
 	.free = least_conn_free,
 };

@@ -44,11 +44,12 @@ round_robin_shared_new(const struct conf_service *conf, struct segment_shared *c
 	return shared;
 }
 
-static void
-round_robin_shared_update(struct balance_shared *shared, const struct view *view)
+static int
+round_robin_prepare(struct balance_shared *shared, struct view *view)
 {
 	(void)shared;
 	(void)view;
+	return 0;
 }
 
 static void
@@ -58,10 +59,11 @@ round_robin_shared_free(struct balance_shared *shared)
 }
 
 static struct balance *
-round_robin_new(struct balance_shared *shared, unsigned worker, unsigned n_workers)
+round_robin_new(struct balance_shared *shared, unsigned worker, unsigned n_workers, uint64_t seed)
 {
 	struct balance *b = calloc(1, sizeof(*b));
 
+	(void)seed;
 	if (b == NULL)
 		return NULL;
 	b->shared = shared;
@@ -180,22 +182,31 @@ pick_heap(struct balance *b, const struct view *view, const struct balance_query
 }
 
 static uint32_t
-round_robin_pick(struct balance *b, const struct view *view, const struct balance_query *query)
+round_robin_pick(struct balance *b, const struct view *view, struct balance_query *query)
 {
 	uint32_t entry;
 
 	if (view->n == 0)
 		return TG_VIEW_NONE;
 	entry = b->is_equal ? pick_ring(b, view, query) : pick_heap(b, view, query);
-	if (entry != TG_VIEW_NONE)
-		balance_load_take(view->entries[entry].load);
-	return entry;
+	if (entry == TG_VIEW_NONE || balance_load_take(view, entry))
+		return entry;
+	return balance_take_any(view, query, entry);
+}
+
+static bool
+round_robin_take(struct balance *b, const struct view *view, uint32_t entry)
+{
+	(void)b;
+	return balance_load_take(view, entry);
 }
 
 static void
-round_robin_release(struct balance *b, uint32_t backend)
+round_robin_release(struct balance *b, const struct view *view, uint32_t backend,
+		    const struct balance_outcome *outcome)
 {
-	balance_load_release(b->shared->loads[backend]);
+	(void)outcome;
+	balance_load_release(view, backend, b->shared->loads[backend]);
 }
 
 static void
@@ -211,11 +222,12 @@ const struct balance_ops balance_round_robin = {
 	.name = "round-robin",
 	.id = TG_BALANCE_ROUND_ROBIN,
 	.shared_new = round_robin_shared_new,
-	.shared_update = round_robin_shared_update,
+	.prepare = round_robin_prepare,
 	.shared_free = round_robin_shared_free,
 	.new = round_robin_new,
 	.update = round_robin_update,
 	.pick = round_robin_pick,
+	.take = round_robin_take,
 	.release = round_robin_release,
 	.free = round_robin_free,
 };

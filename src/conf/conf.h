@@ -40,6 +40,14 @@ enum conf_health {
 	TG_HEALTH_COUNT
 };
 
+/* Who goes first where streams wait for a backend. */
+enum conf_priority {
+	TG_PRIORITY_HIGH = 0,
+	TG_PRIORITY_NORMAL = 1, /* default */
+	TG_PRIORITY_LOW = 2,
+	TG_PRIORITY_COUNT
+};
+
 enum conf_access {
 	TG_ACCESS_OFF = 0,
 	TG_ACCESS_TEXT = 1, /* default */
@@ -71,6 +79,7 @@ struct conf_back_timeouts {
 	uint64_t connect_ms;  /* one connect attempt; 1s */
 	uint64_t response_ms; /* request sent to the end of the response head; 60s */
 	uint64_t idle_ms;     /* no byte from the backend inside an answer; 60s */
+	uint64_t queue_ms;    /* waiting for a place at a backend; 5s */
 	uint64_t tunnel_ms;   /* no byte either way after a 101 or in mode tcp; 1h */
 	uint64_t total_ms;    /* whole stream; 0: none (default) */
 };
@@ -78,6 +87,7 @@ struct conf_back_timeouts {
 struct conf_route {
 	char *host; /* lower case; "*.example.org" is a wildcard; NULL: any */
 	char *path; /* prefix, starts with '/'; NULL: any */
+	enum conf_priority priority;
 	const struct conf_service *service;
 };
 
@@ -98,6 +108,7 @@ struct conf_listener {
 	struct conf_route *routes; /* in match order: the first that matches wins */
 	size_t n_routes;
 	const struct conf_service *service; /* when no route matches; NULL: 404 */
+	enum conf_priority priority;        /* when no route matches */
 };
 
 struct conf_health_check {
@@ -124,6 +135,7 @@ struct conf_backend {
 	char *address_text;
 	unsigned weight; /* 0..256; 1 */
 	bool backup;
+	unsigned max_connections; /* 0: the service's */
 };
 
 struct conf_error_page {
@@ -133,12 +145,38 @@ struct conf_error_page {
 	size_t body_len;
 };
 
+/* Why a request may be tried again: one of these, or a status from the backend. */
+enum conf_cause {
+	TG_CAUSE_CONNECT = 0,          /* no connection could be made */
+	TG_CAUSE_EMPTY_RESPONSE = 1,   /* it closed without a byte of an answer */
+	TG_CAUSE_RESPONSE_TIMEOUT = 2, /* no head of an answer in time */
+	TG_CAUSE_COUNT
+};
+#define TG_CAUSE_STATUS_MIN 400u
+#define TG_CAUSE_STATUS_MAX 599u
+#define TG_RETRY_MAX        7u
+
+/* retry = { attempts; on; budget; backoff; idempotency_key; } of a service. */
+struct conf_retry {
+	unsigned attempts;      /* tries after the first; 2 */
+	uint16_t *on;           /* causes and statuses; connect, empty-response, response-timeout */
+	size_t n_on;
+	uint64_t on_statuses[4]; /* worked out of `on`: bit status - 400 */
+	unsigned on_causes;      /* worked out of `on`: bit enum conf_cause */
+	uint32_t budget_permille; /* of the requests of the last seconds; 200 */
+	uint64_t backoff_ms; /* before a backend that failed is tried again; doubles; 50ms */
+	bool idempotency_key; /* a request with this field may be repeated */
+};
+
 struct conf_service {
 	char *name;
 	unsigned index; /* in conf->services */
 	enum conf_balance balance;
 	struct conf_health_check health;
 	struct conf_back_timeouts timeouts;
+	struct conf_retry retry;
+	unsigned max_connections_per_backend; /* streams at a time; 0: no limit (default) */
+	unsigned queue;                       /* streams that may wait for a place; 1024 */
 	unsigned
 		idle_connections; /* idle back connections kept per backend and worker; 1024; 0: none */
 	uint64_t
@@ -148,6 +186,14 @@ struct conf_service {
 	struct conf_backend *backends;
 	size_t n_backends;
 };
+
+/* Streams a backend gets at a time; 0: no limit. */
+static inline unsigned
+conf_backend_limit(const struct conf_service *service, const struct conf_backend *backend)
+{
+	return backend->max_connections != 0 ? backend->max_connections
+					     : service->max_connections_per_backend;
+}
 
 struct conf {
 	_Atomic unsigned refs;

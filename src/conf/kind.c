@@ -13,6 +13,7 @@
 #define ACCEPT_TEXT    (1u << TG_VALUE_TEXT)
 #define ACCEPT_INTEGER (1u << TG_VALUE_INTEGER)
 #define ACCEPT_BOOLEAN (1u << TG_VALUE_BOOLEAN)
+#define ACCEPT_DECIMAL (1u << TG_VALUE_DECIMAL)
 
 /*** Integers of several widths ***/
 
@@ -202,6 +203,103 @@ const struct conf_kind conf_kind_integer = {
 	.take = integer_take,
 	.print = integer_print,
 	.print_limit = print_plain_limit,
+};
+
+/*** ratio: a decimal number, kept in thousandths ***/
+
+static void
+print_thousandths(uint64_t value, char *buf, size_t size)
+{
+	size_t n =
+		(size_t)snprintf(buf, size, "%" PRIu64 ".%03" PRIu64, value / 1000, value % 1000);
+
+	/* At least one digit stays behind the point. */
+	while (n > 2 && n < size && buf[n - 1] == '0' && buf[n - 2] != '.')
+		buf[--n] = '\0';
+}
+
+static int
+ratio_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	   struct err *err)
+{
+	double value = v->type == TG_VALUE_DECIMAL ? v->decimal : (double)v->integer;
+	double thousandths = value * 1000 + 0.5;
+	char shown[48];
+
+	(void)arena;
+	/* Written so that what is not a number is out of range too. */
+	if (!(value >= 0 && thousandths >= (double)f->min && value * 1000 <= (double)f->max)) {
+		snprintf(shown, sizeof(shown), "%g", value);
+		return out_of_range(f, shown, err);
+	}
+	store_integer(f, (uint64_t)thousandths, dest);
+	return 0;
+}
+
+static void
+ratio_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	char buf[32];
+
+	print_thousandths(load_integer(f, src), buf, sizeof(buf));
+	fputs(buf, out);
+}
+
+const struct conf_kind conf_kind_ratio = {
+	.name = "decimal number",
+	.wanted = "a decimal number",
+	.accepts = ACCEPT_INTEGER | ACCEPT_DECIMAL,
+	.take = ratio_take,
+	.print = ratio_print,
+	.print_limit = print_thousandths,
+};
+
+/*** cause: why a request is tried again ***/
+
+static const char *const cause_words[] = {"connect", "empty-response", "response-timeout"};
+
+static int
+cause_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	   struct err *err)
+{
+	unsigned long status;
+	char *end;
+
+	(void)arena;
+	for (size_t i = 0; i < TG_CAUSE_COUNT; i++) {
+		if (strcmp(v->text, cause_words[i]) == 0) {
+			store_integer(f, i, dest);
+			return 0;
+		}
+	}
+	status = v->text[0] >= '4' && v->text[0] <= '5' ? strtoul(v->text, &end, 10) : 0;
+	if (status < TG_CAUSE_STATUS_MIN || status > TG_CAUSE_STATUS_MAX || *end != '\0')
+		return err_set(
+			err, TG_EINVAL,
+			"unknown cause \"%.64s\"; allowed: \"connect\", "
+			"\"empty-response\", \"response-timeout\", a status \"400\" to \"599\"",
+			v->text);
+	store_integer(f, status, dest);
+	return 0;
+}
+
+static void
+cause_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	uint64_t cause = load_integer(f, src);
+
+	if (cause < TG_CAUSE_COUNT)
+		fprintf(out, "\"%s\"", cause_words[cause]);
+	else
+		fprintf(out, "\"%" PRIu64 "\"", cause);
+}
+
+const struct conf_kind conf_kind_cause = {
+	.name = "cause",
+	.wanted = "a cause as a string",
+	.accepts = ACCEPT_TEXT,
+	.take = cause_take,
+	.print = cause_print,
 };
 
 /*** duration and size ***/

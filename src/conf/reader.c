@@ -183,6 +183,10 @@ value_of(const config_setting_t *setting, struct conf_value *ret)
 		*ret = (struct conf_value){.type = TG_VALUE_BOOLEAN,
 					   .integer = config_setting_get_bool(setting)};
 		return true;
+	case CONFIG_TYPE_FLOAT:
+		*ret = (struct conf_value){.type = TG_VALUE_DECIMAL,
+					   .decimal = config_setting_get_float(setting)};
+		return true;
 	case CONFIG_TYPE_STRING:
 		*ret = (struct conf_value){.type = TG_VALUE_TEXT,
 					   .text = config_setting_get_string(setting)};
@@ -265,7 +269,10 @@ read_preset(struct reader *r, const struct conf_field *f, void *dest)
 
 	if (!f->preset)
 		return;
-	if (!(f->kind->accepts & 1u << TG_VALUE_TEXT)) {
+	if (f->kind->accepts & 1u << TG_VALUE_DECIMAL) {
+		v = (struct conf_value){.type = TG_VALUE_DECIMAL,
+					.decimal = strtod(f->preset, NULL)};
+	} else if (!(f->kind->accepts & 1u << TG_VALUE_TEXT)) {
 		v.type = f->kind->accepts & 1u << TG_VALUE_INTEGER ? TG_VALUE_INTEGER
 								   : TG_VALUE_BOOLEAN;
 		v.integer = v.type == TG_VALUE_INTEGER ? strtoll(f->preset, NULL, 10)

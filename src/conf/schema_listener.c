@@ -22,6 +22,8 @@ is_http(const void *object)
 
 #define ONLY_HTTP .when = is_http, .when_text = "with mode = \"http\""
 
+static const char *const priority_words[] = {"high", "normal", "low", NULL};
+
 /*** routes ***/
 
 static const struct conf_field route_fields[] = {
@@ -53,6 +55,14 @@ static const struct conf_field route_fields[] = {
 		TG_MEMBER(conf_route, service),
 		.flags = TG_CONF_REQUIRED,
 		.help = "Service that answers.",
+	},
+	{
+		.key = "priority",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_route, priority),
+		.words = priority_words,
+		.preset = "normal",
+		.help = "Who goes first where requests wait for a backend that is not full.",
 	},
 	TG_LATER("method"),
 	TG_LATER("header"),
@@ -332,6 +342,15 @@ static const struct conf_field listener_fields[] = {
 		TG_MEMBER(conf_listener, service),
 		.preset_note = "none: 404",
 		.help = "Service that answers when no route matches. Required with mode = "
+			"\\(dqtcp\\(dq.",
+	},
+	{
+		.key = "priority",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_listener, priority),
+		.words = priority_words,
+		.preset = "normal",
+		.help = "That of requests no route matches, and of connections with mode = "
 			"\\(dqtcp\\(dq.",
 	},
 	TG_LATER("accept_proxy"),

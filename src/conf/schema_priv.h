@@ -25,6 +25,7 @@ enum conf_value_type {
 	TG_VALUE_TEXT = 0,
 	TG_VALUE_INTEGER = 1,
 	TG_VALUE_BOOLEAN = 2,
+	TG_VALUE_DECIMAL = 3,
 	TG_VALUE_TYPE_COUNT
 };
 
@@ -32,6 +33,7 @@ struct conf_value {
 	enum conf_value_type type;
 	const char *text;
 	long long integer; /* and boolean: 0 or 1 */
+	double decimal;
 };
 
 #define TG_CONF_REQUIRED (1u << 0) /* no default */
@@ -96,6 +98,8 @@ extern const struct conf_kind conf_kind_boolean;  /* bool */
 extern const struct conf_kind conf_kind_integer;  /* uint16_t, uint32_t, uint64_t, unsigned */
 extern const struct conf_kind conf_kind_duration; /* uint64_t milliseconds */
 extern const struct conf_kind conf_kind_size;	  /* uint32_t or uint64_t bytes */
+extern const struct conf_kind conf_kind_ratio;	  /* uint32_t thousandths; range too */
+extern const struct conf_kind conf_kind_cause;	  /* uint16_t, see conf.h */
 extern const struct conf_kind conf_kind_word;	  /* an enum */
 extern const struct conf_kind conf_kind_prefix;	  /* struct prefix */
 extern const struct conf_kind conf_kind_server;	  /* struct addr of a name server */

@@ -207,7 +207,8 @@ static const struct conf_field timeout_fields[] = {
 		.preset = "60s",
 		.min = 1,
 		.max = 30 * DAY,
-		.help = "No byte from the backend inside an answer.",
+		.help = "No byte from the backend inside an answer. In a tunnel and with mode = "
+			"\\(dqtcp\\(dq: no byte after one side has sent its end.",
 	},
 	{
 		.key = "tunnel",
@@ -235,13 +236,111 @@ static const struct conf_field timeout_fields[] = {
 		.max = DAY,
 		.help = "How long an idle connection to a backend may be used again.",
 	},
-	TG_LATER("queue"),
+	{
+		.key = "queue",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, timeouts.queue_ms),
+		.preset = "5s",
+		.min = 1,
+		.max = HOUR,
+		.help = "Waiting for a backend that is not full. Then 503.",
+	},
 	{.key = NULL},
 };
 
 static const struct conf_schema schema_timeouts = {
 	.title = "Timeouts of a service",
 	.fields = timeout_fields,
+};
+
+/*** retry ***/
+
+static const struct conf_field retry_fields[] = {
+	{
+		.key = "attempts",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_retry, attempts),
+		.preset = "2",
+		.max = TG_RETRY_MAX,
+		.help = "Tries after the first, on another backend where there is one. 0: none.",
+	},
+	{
+		.key = "on",
+		TG_LIST(conf_retry, on, n_on),
+		.element_kind = &conf_kind_cause,
+		.max = 203,
+		.preset_note = "connect, empty-response and response-timeout",
+		.help = "What is tried again: \\(dqconnect\\(dq, when no connection could be made; "
+			"\\(dqempty-response\\(dq, when the backend closed without a byte of an answer; "
+			"\\(dqresponse-timeout\\(dq, when no answer began in time; and statuses from "
+			"\\(dq400\\(dq to \\(dq599\\(dq. All but the first, for idempotent requests only, "
+			"unless the backend provably got no byte of the request. TCP connections "
+			"know \\(dqconnect\\(dq alone.",
+	},
+	{
+		.key = "budget",
+		.kind = &conf_kind_ratio,
+		TG_MEMBER(conf_retry, budget_permille),
+		.preset = "0.2",
+		.max = 10000,
+		.help = "Tries after the first, as a share of the requests of the last ten seconds. "
+			"Ten a second are allowed on top.",
+	},
+	{
+		.key = "backoff",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_retry, backoff_ms),
+		.preset = "50ms",
+		.max = 60 * SECOND,
+		.help = "Pause before a backend is tried again that failed this request, when "
+			"no other is left; twice as long each time, give or take a quarter.",
+	},
+	{
+		.key = "idempotency_key",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_retry, idempotency_key),
+		.preset = "false",
+		.help = "Whether a request with an Idempotency-Key field counts as idempotent.",
+	},
+	{.key = NULL},
+};
+
+static bool
+retry_preset(struct conf_check *check, struct conf_retry *retry)
+{
+	retry->on = arena_alloc(conf_check_arena(check), TG_CAUSE_COUNT, sizeof(retry->on[0]));
+	if (!retry->on) {
+		conf_check_no_memory(check);
+		return false;
+	}
+	for (uint16_t cause = 0; cause < TG_CAUSE_COUNT; cause++)
+		retry->on[cause] = cause;
+	retry->n_on = TG_CAUSE_COUNT;
+	return true;
+}
+
+static void
+retry_check(struct conf_check *check, void *object)
+{
+	struct conf_retry *retry = object;
+
+	if (!conf_check_given(check, "on") && !retry_preset(check, retry))
+		return;
+	for (size_t i = 0; i < retry->n_on; i++) {
+		unsigned bit = retry->on[i] - TG_CAUSE_STATUS_MIN;
+
+		if (retry->on[i] < TG_CAUSE_COUNT)
+			retry->on_causes |= 1u << retry->on[i];
+		else
+			retry->on_statuses[bit / 64] |= UINT64_C(1) << bit % 64;
+	}
+}
+
+static const struct conf_schema schema_retry = {
+	.title = "Retries",
+	.help = "A request is tried again as long as no byte of an answer went to the client.",
+	.fields = retry_fields,
+	.check = retry_check,
 };
 
 /*** error pages ***/
@@ -384,8 +483,9 @@ static const struct conf_field backend_fields[] = {
 		.flags = TG_CONF_REQUIRED,
 		.help = "Where the backend listens: \\(dq192.0.2.1:80\\(dq, \\(dq[::1]:80\\(dq, "
 			"\\(dqname.example.org:80\\(dq, \\(dqunix:/path\\(dq. A name is looked "
-			"up again when its time to live is over; while it cannot be found the "
-			"backend is down.",
+			"up again when its time to live is over. Until it is found once the "
+			"backend is down; when it cannot be found later, the last address "
+			"stays.",
 	},
 	{
 		.key = "weight",
@@ -402,7 +502,15 @@ static const struct conf_field backend_fields[] = {
 		.preset = "false",
 		.help = "Only used while no other backend is up.",
 	},
-	TG_LATER("max_connections"),
+	{
+		.key = "max_connections",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_backend, max_connections),
+		.preset = "0",
+		.preset_note = "that of the service",
+		.max = 1000000,
+		.help = "Requests or TCP connections it gets at a time.",
+	},
 	{.key = NULL},
 };
 
@@ -491,6 +599,35 @@ static const struct conf_field service_fields[] = {
 		.help = "How long backends may take.",
 	},
 	{
+		.key = "retry",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, retry),
+		.schema = &schema_retry,
+		.help = "What happens when a backend fails a request.",
+	},
+	{
+		.key = "max_connections_per_backend",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_service, max_connections_per_backend),
+		.preset = "0",
+		.preset_note = "no limit",
+		.max = 1000000,
+		.help = "Requests or TCP connections each backend gets at a time, all workers "
+			"together. Beyond that they wait.",
+	},
+	{
+		.key = "queue",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_service, queue),
+		.preset = "1024",
+		.max = 1000000,
+		.help = "How many may wait while all backends are full, in the order of their "
+			"priority. The oldest is served first; when some have been waiting "
+			"without a pause for 100 milliseconds, the youngest is, and a "
+			"newcomer that finds the queue full takes the place of the oldest. "
+			"Who finds no place gets 503. 0: nobody waits.",
+	},
+	{
 		.key = "idle_connections",
 		.kind = &conf_kind_integer,
 		TG_MEMBER(conf_service, idle_connections),
@@ -515,9 +652,6 @@ static const struct conf_field service_fields[] = {
 		.help = "The backends.",
 	},
 	TG_LATER("hash_on"),
-	TG_LATER("retry"),
-	TG_LATER("queue"),
-	TG_LATER("max_connections_per_backend"),
 	TG_LATER("send_proxy"),
 	TG_LATER("tls"),
 	TG_LATER("sticky"),

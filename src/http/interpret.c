@@ -169,6 +169,8 @@ read_request_field(struct http_head *head, struct seen *seen, struct http_field 
 		f->dropped = true;
 	} else if (f->id == HTTP_FIELD_HTTP2_SETTINGS) {
 		f->dropped = true;
+	} else if (f->id == HTTP_FIELD_IDEMPOTENCY_KEY) {
+		head->has_idempotency_key = true;
 	}
 	return HTTP_FAULT_NONE;
 }
@@ -202,6 +204,7 @@ read_field(struct http_head *head, struct seen *seen, struct http_field *f)
 	case HTTP_FIELD_EXPECT:
 	case HTTP_FIELD_HTTP2_SETTINGS:
 	case HTTP_FIELD_X_REQUEST_ID:
+	case HTTP_FIELD_IDEMPOTENCY_KEY:
 	case HTTP_FIELD_FORWARDED:
 	case HTTP_FIELD_X_FORWARDED_FOR:
 	case HTTP_FIELD_X_FORWARDED_PROTO:

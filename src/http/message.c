@@ -72,6 +72,7 @@ static const struct known_field known_fields[] = {
 	{{"x-request-id", 12}, HTTP_FIELD_X_REQUEST_ID},
 	{{"content-length", 14}, HTTP_FIELD_CONTENT_LENGTH},
 	{{"http2-settings", 14}, HTTP_FIELD_HTTP2_SETTINGS},
+	{{"idempotency-key", 15}, HTTP_FIELD_IDEMPOTENCY_KEY},
 	{{"x-forwarded-for", 15}, HTTP_FIELD_X_FORWARDED_FOR},
 	{{"x-forwarded-host", 16}, HTTP_FIELD_X_FORWARDED_HOST},
 	{{"x-forwarded-port", 16}, HTTP_FIELD_X_FORWARDED_PORT},

@@ -44,6 +44,7 @@ enum http_field_id {
 	HTTP_FIELD_X_FORWARDED_PORT,
 	HTTP_FIELD_X_FORWARDED_OTHER, /* any other X-Forwarded-... */
 	HTTP_FIELD_X_REQUEST_ID,
+	HTTP_FIELD_IDEMPOTENCY_KEY,
 	HTTP_FIELD_COUNT
 };
 
@@ -83,6 +84,7 @@ struct http_head {
 	bool keep_alive;    /* the sender lets the connection live */
 	bool wants_upgrade; /* Connection names "upgrade" and an Upgrade field names a protocol */
 	bool expects_continue;
+	bool has_idempotency_key;
 	struct slice host;    /* requests: the Host value; n 0: none */
 	struct slice upgrade; /* value of Upgrade */
 	struct slice request_id;

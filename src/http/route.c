@@ -5,7 +5,7 @@
 
 /* Routes sorted by host (NULL first), then by path, longest first. */
 struct http_routes {
-	const struct conf_listener *listener;
+	struct conf_route fallback; /* service NULL: none */
 	size_t n;
 	const struct conf_route *sorted[];
 };
@@ -49,7 +49,10 @@ http_routes_new(const struct conf_listener *listener)
 
 	if (routes == NULL)
 		return NULL;
-	routes->listener = listener;
+	routes->fallback = (struct conf_route){
+		.service = listener->service,
+		.priority = listener->priority,
+	};
 	routes->n = listener->n_routes;
 	for (i = 0; i < routes->n; i++)
 		routes->sorted[i] = &listener->routes[i];
@@ -93,23 +96,23 @@ path_matches(struct slice prefix, struct slice path)
 	return path.n == prefix.n || prefix.p[prefix.n - 1] == '/' || path.p[prefix.n] == '/';
 }
 
-static const struct conf_service *
+static const struct conf_route *
 find_path(const struct http_routes *routes, struct slice host, struct slice path)
 {
 	size_t i = find_host(routes, host);
 
 	for (; i < routes->n && compare_hosts(text(routes->sorted[i]->host), host) == 0; i++) {
 		if (path_matches(text(routes->sorted[i]->path), path))
-			return routes->sorted[i]->service;
+			return routes->sorted[i];
 	}
 	return NULL;
 }
 
 /* "a.b.c": "*.b.c", then "*.c". */
-static const struct conf_service *
+static const struct conf_route *
 find_wildcard(const struct http_routes *routes, struct slice host, struct slice path)
 {
-	const struct conf_service *found = NULL;
+	const struct conf_route *found = NULL;
 	char pattern[258] = "*";
 	const char *dot;
 
@@ -125,10 +128,10 @@ find_wildcard(const struct http_routes *routes, struct slice host, struct slice 
 	return found;
 }
 
-const struct conf_service *
+const struct conf_route *
 http_routes_find(const struct http_routes *routes, struct slice host, struct slice path)
 {
-	const struct conf_service *found = NULL;
+	const struct conf_route *found = NULL;
 
 	if (routes->n > 0) {
 		if (host.n > 0)
@@ -138,5 +141,7 @@ http_routes_find(const struct http_routes *routes, struct slice host, struct sli
 		if (found == NULL)
 			found = find_path(routes, (struct slice){"", 0}, path);
 	}
-	return found != NULL ? found : routes->listener->service;
+	if (found == NULL && routes->fallback.service != NULL)
+		found = &routes->fallback;
+	return found;
 }

@@ -353,5 +353,7 @@ segment_reset_gauges(struct segment *seg)
 
 		if (atomic_load_explicit(&shared->in_flight, memory_order_relaxed) != 0)
 			atomic_store_explicit(&shared->in_flight, 0, memory_order_relaxed);
+		if (atomic_load_explicit(&shared->queued, memory_order_relaxed) != 0)
+			atomic_store_explicit(&shared->queued, 0, memory_order_relaxed);
 	}
 }

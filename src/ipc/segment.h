@@ -57,6 +57,8 @@ struct segment_counters {
 struct segment_shared {
 	_Alignas(TG_CACHELINE) _Atomic int64_t in_flight; /* streams holding this object now */
 	_Atomic int64_t in_flight_max;
+	_Atomic int64_t queued; /* services: streams waiting for a place now */
+	_Atomic int64_t queued_max;
 };
 
 struct segment;

@@ -1,26 +1,26 @@
 /*
  * l4/tcp.c: a client connection of mode tcp and its backend connection.
  *
- *	CONNECT --> RELAY --> gone
+ *	WAIT <--> CONNECT --> RELAY --> gone
  *
  * Connects at once, so that servers that speak first can; a connect that fails
- * is tried on another backend, a reset is passed on as a reset.
+ * is tried on another backend, a reset is passed on as a reset. WAIT is for a
+ * place while all backends are full, or a pause before the next try.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backend/back.h"
-#include "backend/worker.h"
+#include "backend/lease.h"
+#include "backend/tries.h"
 #include "base/container.h"
 #include "base/log.h"
 #include "l4/l4.h"
 #include "net/tunnel.h"
 #include "observe/counters.h"
 #include "observe/trace.h"
-
-/* Connects to different backends for one client. */
-#define CONNECT_TRIES 3
 
 struct tcp_stream {
 	struct front_link link; /* first */
@@ -29,16 +29,18 @@ struct tcp_stream {
 	struct worker_service *service;
 	struct lease lease;
 	struct back *back;
-	struct balance_query query;
+	struct tries tries;
 	struct tunnel tunnel;
 	struct timer timer;
 	struct mono begin;
-	struct mono phase;     /* of the connect under way */
-	struct mono connected; /* unset: connecting */
+	struct mono phase;     /* of the wait or the connect under way */
+	struct mono next_try;  /* end of the pause; unset: none */
+	struct mono connected; /* unset: waiting or connecting */
+	uint64_t queue_us;     /* waited for places and in pauses */
 	struct ip ip;
 	uint16_t port;
 	uint16_t last_backend;
-	uint8_t tries; /* after the first */
+	enum access_choice choice;
 	struct deferred deferred;
 };
 
@@ -63,10 +65,12 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 {
 	struct worker *w = worker_of(s);
 	struct access_record *r;
+	uint32_t tries_n;
 
 	if (w->conf->log.access == TG_ACCESS_OFF)
 		return;
-	r = ring_reserve(w->ring, sizeof(*r));
+	tries_n = (uint32_t)(s->tries.n_failed * sizeof(s->tries.failed[0]));
+	r = ring_reserve(w->ring, (uint32_t)sizeof(*r) + tries_n);
 	if (r == NULL) {
 		counter_add(s->listener->counters, TG_L_LOG_DROPPED, 1);
 		return;
@@ -75,7 +79,7 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 		.end = wall_read(),
 		.bytes_in = s->tunnel.up.bytes,
 		.bytes_out = s->tunnel.down.bytes,
-		.queue_us = mono_is_set(s->phase) ? 0 : TG_ACCESS_UNSET,
+		.queue_us = mono_is_set(s->phase) ? access_us(s->queue_us) : TG_ACCESS_UNSET,
 		.connect_us = access_span_us(s->connected, s->phase),
 		.response_us = TG_ACCESS_UNSET,
 		.total_us = access_span_us(now_of(s), s->begin),
@@ -84,11 +88,14 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 		.listener = (uint16_t)s->listener->conf->index,
 		.service = (uint16_t)s->service->conf->index,
 		.backend = s->last_backend,
-		.tries = s->tries,
+		.tries = (uint8_t)s->tries.n,
+		.n_failed = (uint8_t)s->tries.n_failed,
+		.choice = (uint8_t)s->choice,
 		.reason = (uint8_t)reason,
 		.mode = TG_MODE_TCP,
 	};
-	ring_commit(w->ring, sizeof(*r));
+	memcpy(r->strings, s->tries.failed, tries_n);
+	ring_commit(w->ring, (uint32_t)sizeof(*r) + tries_n);
 }
 
 static void
@@ -104,6 +111,7 @@ count(const struct tcp_stream *s, enum end_reason reason)
 	counter_add(l, TG_COUNTER_OF_END(reason), 1);
 	counter_add(c, TG_S_BYTES_IN, s->tunnel.up.bytes);
 	counter_add(c, TG_S_BYTES_OUT, s->tunnel.down.bytes);
+	counter_add(c, TG_S_TIME_QUEUE_US, s->queue_us);
 	counter_add(c, TG_S_TIME_CONNECT_US, connect_us);
 	counter_add(c, TG_S_TIME_TOTAL_US, total_us);
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
@@ -123,6 +131,18 @@ stream_free(struct deferred *d)
 	free(TG_CONTAINER(d, struct tcp_stream, deferred));
 }
 
+static void
+end_lease(struct tcp_stream *s, bool failed)
+{
+	struct balance_outcome outcome = {
+		.latency_us = mono_diff_us(s->connected, s->phase),
+		.failed = failed,
+		.now = now_of(s),
+	};
+
+	lease_end(&s->lease, &outcome);
+}
+
 /* The one end. What did not end on both sides by itself is reset on both. */
 static void
 stream_end(struct tcp_stream *s, enum end_reason reason)
@@ -137,7 +157,7 @@ stream_end(struct tcp_stream *s, enum end_reason reason)
 		.listener = l->conf,
 		.service = s->service->conf,
 		.backend = s->last_backend,
-		.tries = s->tries,
+		.tries = s->tries.n,
 		.reason = reason,
 	});
 	tunnel_fini(&s->tunnel, &w->bufs, &w->pipes);
@@ -148,72 +168,14 @@ stream_end(struct tcp_stream *s, enum end_reason reason)
 		back_abort(&s->back);
 		conn_abort(&s->front);
 	}
-	lease_end(&s->lease);
+	end_lease(s, end_reason_is_backends(reason));
 	timer_fini(&s->timer);
 	LIST_REMOVE(&s->link, link);
 	listener_released(l);
 	loop_defer(w->loop, &s->deferred, stream_free);
 }
 
-/* connecting */
-
-static void
-on_back(struct back *b)
-{
-	stream_run(b->stream);
-}
-
-/* False: the stream has ended. */
-static bool
-attempt(struct tcp_stream *s)
-{
-	enum end_reason reason = TG_END_NO_BACKEND;
-
-	while (s->query.n_tried < CONNECT_TRIES) {
-		if (lease_begin(&s->lease, s->service, &s->query) != 0)
-			break;
-		s->last_backend = (uint16_t)s->lease.backend->index;
-		s->phase = now_of(s);
-		s->back = back_connect(s->lease.backend, &s->lease.addr, on_back, s);
-		if (s->back != NULL)
-			return true;
-		reason = TG_END_CONNECT_FAILED;
-		counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
-		s->query.tried[s->query.n_tried++] = s->lease.backend->index;
-		lease_end(&s->lease);
-	}
-	if (s->query.n_tried > 0)
-		reason = TG_END_CONNECT_FAILED;
-	else
-		counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
-	stream_end(s, reason);
-	return false;
-}
-
-/* The connect under way failed or takes too long. */
-static void
-try_elsewhere(struct tcp_stream *s)
-{
-	counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
-	counter_add(s->lease.backend->counters, TG_B_RETRIES, 1);
-	counter_add(s->service->counters, TG_S_RETRIES, 1);
-	s->query.tried[s->query.n_tried++] = s->lease.backend->index;
-	s->tries++;
-	back_close(&s->back);
-	lease_end(&s->lease);
-	if (attempt(s))
-		stream_run(s);
-}
-
-static void
-on_connected(struct tcp_stream *s)
-{
-	s->connected = now_of(s);
-	tunnel_init(&s->tunnel, &s->front, &s->back->conn, NULL, NULL,
-		    s->listener->conf->buffer_bytes, s->connected);
-}
-
-/* relaying */
+/* time */
 
 static uint64_t
 idle_ms(const struct tcp_stream *s)
@@ -225,17 +187,168 @@ idle_ms(const struct tcp_stream *s)
 	return tunnel_is_half_closed(&s->tunnel) && back->idle_ms < ms ? back->idle_ms : ms;
 }
 
+static bool
+is_waiting(const struct tcp_stream *s)
+{
+	return s->lease.backend == NULL;
+}
+
+/* Of the state the stream is in. */
+static struct mono
+state_due(const struct tcp_stream *s)
+{
+	const struct conf_back_timeouts *timeouts = &s->service->conf->timeouts;
+
+	if (mono_is_set(s->connected))
+		return tunnel_due(&s->tunnel, idle_ms(s));
+	if (!is_waiting(s))
+		return mono_add_ms(s->phase, timeouts->connect_ms);
+	return mono_is_set(s->next_try) ? s->next_try : mono_add_ms(s->phase, timeouts->queue_ms);
+}
+
 static struct mono
 next_due(const struct tcp_stream *s)
 {
 	uint64_t total_ms = s->service->conf->timeouts.total_ms;
-	struct mono due = mono_is_set(s->connected)
-				  ? tunnel_due(&s->tunnel, idle_ms(s))
-				  : mono_add_ms(s->phase, s->service->conf->timeouts.connect_ms);
+	struct mono due = state_due(s);
 	struct mono total = mono_add_ms(s->begin, total_ms);
 
 	return total_ms != 0 && total.us < due.us ? total : due;
 }
+
+/* waiting */
+
+static void attempt(struct tcp_stream *s);
+static void go(struct tcp_stream *s, enum access_choice choice);
+
+static void
+wait_begin(struct tcp_stream *s, struct mono next_try)
+{
+	s->phase = now_of(s);
+	s->next_try = next_try;
+	timer_set(worker_of(s)->loop, &s->timer, next_due(s));
+}
+
+static void
+wait_end(struct tcp_stream *s)
+{
+	s->queue_us += mono_diff_us(now_of(s), s->phase);
+	s->next_try = (struct mono){0};
+}
+
+static void
+on_place(struct lease *lease, bool has_place)
+{
+	struct tcp_stream *s = TG_CONTAINER(lease, struct tcp_stream, lease);
+
+	wait_end(s);
+	if (has_place)
+		go(s, TG_CHOICE_QUEUE);
+	else
+		stream_end(s, TG_END_QUEUE_SHED);
+}
+
+static void
+wait_for_place(struct tcp_stream *s)
+{
+	int rc = lease_wait(&s->lease, s->service, &s->tries.query, s->listener->conf->priority,
+			    on_place);
+
+	if (rc != 0) {
+		stream_end(s, rc == -TG_ELIMIT ? TG_END_QUEUE_FULL : TG_END_NO_RESOURCE);
+		return;
+	}
+	counter_add(s->service->counters, TG_S_QUEUED, 1);
+	wait_begin(s, (struct mono){0});
+}
+
+static void
+on_wait_over(struct tcp_stream *s)
+{
+	bool was_pause = mono_is_set(s->next_try);
+
+	wait_end(s);
+	if (was_pause)
+		attempt(s);
+	else
+		stream_end(s, TG_END_QUEUE_TIMEOUT);
+}
+
+/* connecting */
+
+static void
+on_back(struct back *b)
+{
+	stream_run(b->stream);
+}
+
+/* The connect failed or takes too long. */
+static void
+try_elsewhere(struct tcp_stream *s, enum end_reason reason)
+{
+	struct segment_counters *c = s->lease.backend->counters;
+	bool again = tries_again(&s->tries, s->service, TG_CAUSE_CONNECT);
+	uint64_t pause_ms = 0;
+
+	counter_add(c, TG_B_CONNECT_ERRORS, 1);
+	tries_failed(&s->tries, s->lease.backend, reason);
+	if (!again) {
+		stream_end(s, reason);
+		return;
+	}
+	counter_add(c, TG_B_RETRIES, 1);
+	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	back_close(&s->back);
+	end_lease(s, true);
+	if (!lease_is_possible(s->service, &s->tries.query))
+		pause_ms = tries_start_over(&s->tries, s->service);
+	if (pause_ms > 0)
+		wait_begin(s, mono_add_ms(now_of(s), pause_ms));
+	else
+		attempt(s);
+}
+
+/* A place is held. */
+static void
+go(struct tcp_stream *s, enum access_choice choice)
+{
+	s->last_backend = (uint16_t)s->lease.backend->index;
+	s->choice = choice;
+	s->phase = now_of(s);
+	s->back = back_connect(s->lease.backend, &s->lease.addr, on_back, s);
+	if (s->back != NULL)
+		stream_run(s);
+	else if (back_error_is_ours(errno))
+		stream_end(s, TG_END_NO_RESOURCE);
+	else
+		try_elsewhere(s, TG_END_CONNECT_FAILED);
+}
+
+/* The stream may have ended afterwards. */
+static void
+attempt(struct tcp_stream *s)
+{
+	int rc = lease_begin(&s->lease, s->service, &s->tries.query);
+
+	if (rc == 0) {
+		go(s, s->tries.query.spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE);
+	} else if (rc == -TG_EAGAIN) {
+		wait_for_place(s);
+	} else {
+		counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
+		stream_end(s, TG_END_NO_BACKEND);
+	}
+}
+
+static void
+on_connected(struct tcp_stream *s)
+{
+	s->connected = now_of(s);
+	tunnel_init(&s->tunnel, &s->front, &s->back->conn, NULL, NULL,
+		    s->listener->conf->buffer_bytes, s->connected);
+}
+
+/* relaying */
 
 static void
 relay(struct tcp_stream *s)
@@ -279,7 +392,7 @@ stream_run(struct tcp_stream *s)
 	else if (rc == -TG_EAGAIN)
 		timer_set(worker_of(s)->loop, &s->timer, next_due(s));
 	else
-		try_elsewhere(s);
+		try_elsewhere(s, TG_END_CONNECT_FAILED);
 }
 
 static void
@@ -302,8 +415,10 @@ on_timer(struct timer *t)
 
 	if (total_ms != 0 && now.us >= mono_add_ms(s->begin, total_ms).us)
 		stream_end(s, TG_END_TOTAL_TIMEOUT);
+	else if (is_waiting(s) && now.us >= next_due(s).us)
+		on_wait_over(s);
 	else if (!mono_is_set(s->connected) && now.us >= next_due(s).us)
-		try_elsewhere(s);
+		try_elsewhere(s, TG_END_CONNECT_TIMEOUT);
 	else if (!mono_is_set(s->connected))
 		timer_set(worker_of(s)->loop, t, next_due(s));
 	else if (tunnel_on_time(&s->tunnel, now, idle_ms(s)))
@@ -338,9 +453,8 @@ tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr 
 	}
 	LIST_INSERT_HEAD(&l->fronts, &s->link, link);
 	counter_add(l->counters, TG_L_STREAMS, 1);
-	counter_add(s->service->counters, TG_S_STREAMS, 1);
-	if (attempt(s))
-		stream_run(s);
+	tries_begin(&s->tries, s->service);
+	attempt(s);
 }
 
 /* A connection is let run: only its own end ends it. */

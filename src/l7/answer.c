@@ -139,6 +139,8 @@ on_interim(struct stream *s, struct http_head *head)
 	/* RFC 9110 15.2: an HTTP/1.0 client must not see one. */
 	if (s->req.minor == 0)
 		return STEP_MORE;
+	/* A byte of an answer goes out: there is no second try. */
+	request_settle(s);
 	if (!forward_answer(s, head))
 		return answer_bad(s, TG_END_NO_RESOURCE);
 	return STEP_MORE;
@@ -149,6 +151,7 @@ on_switch(struct stream *s, struct http_head *head)
 {
 	if (!upgrade_matches(s, head))
 		return answer_bad(s, TG_END_BAD_ANSWER);
+	request_settle(s);
 	s->ans.status = head->status;
 	if (!forward_answer(s, head))
 		return answer_bad(s, TG_END_NO_RESOURCE);
@@ -177,6 +180,9 @@ on_final(struct stream *s, struct http_head *head)
 {
 	struct stream_answer *ans = &s->ans;
 
+	if (head->status >= TG_CAUSE_STATUS_MIN && attempt_may_repeat(s, head->status))
+		return attempt_repeat(s, TG_END_BAD_STATUS);
+	request_settle(s);
 	s->answered = stream_now(s);
 	ans->status = head->status;
 	ans->back_keep_alive = head->keep_alive;
@@ -266,15 +272,16 @@ scan_body(struct stream *s)
 	return STEP_MORE;
 }
 
-/* Bytes have come. STEP_PARKED: a head is not yet whole. */
+/* Bytes have come. STEP_PARKED: a head is not yet whole. Another back: it is tried again. */
 static enum step
 process(struct stream *s)
 {
+	const struct back *back = s->back;
 	enum step step;
 
 	while (!s->ans.has_head) {
 		step = parse_head(s);
-		if (step != STEP_MORE || s->state != STREAM_RELAY)
+		if (step != STEP_MORE || s->state != STREAM_RELAY || s->back != back)
 			return step;
 	}
 	return scan_body(s);
@@ -286,10 +293,8 @@ on_end(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 
-	if (!ans->any_byte)
-		return attempt_failed(s, TG_END_EMPTY_ANSWER);
 	if (!ans->has_head)
-		return answer_bad(s, TG_END_BAD_ANSWER);
+		return attempt_failed(s, ans->any_byte ? TG_END_BAD_ANSWER : TG_END_EMPTY_ANSWER);
 	if (ans->body.kind != HTTP_BODY_UNTIL_CLOSE)
 		return answer_cut(s);
 	ans->body.done = true;
@@ -306,10 +311,8 @@ on_end(struct stream *s)
 static enum step
 on_failure(struct stream *s)
 {
-	if (!s->ans.any_byte)
-		return attempt_failed(s, TG_END_EMPTY_ANSWER);
 	if (!s->ans.has_head)
-		return answer_bad(s, TG_END_ANSWER_CUT);
+		return attempt_failed(s, s->ans.any_byte ? TG_END_ANSWER_CUT : TG_END_EMPTY_ANSWER);
 	return answer_cut(s);
 }
 
@@ -344,6 +347,7 @@ static enum step
 read_answer(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
+	const struct back *back = s->back;
 	struct conn *c = &s->back->conn;
 	enum step step;
 	uint32_t room;
@@ -359,16 +363,13 @@ read_answer(struct stream *s)
 		return STEP_PARKED;
 	if (n <= 0)
 		return n == 0 ? on_end(s) : on_failure(s);
-	if (!ans->any_byte) {
-		ans->any_byte = true;
-		request_settle(s);
-	}
+	ans->any_byte = true;
 	ans->in->w += (uint32_t)n;
 	ans->was_full = (uint32_t)n == room;
 	s->back_bytes_in += (uint64_t)n;
 	s->down_progress = stream_now(s);
 	step = process(s);
-	if (step == STEP_GONE || s->state != STREAM_RELAY)
+	if (step == STEP_GONE || s->state != STREAM_RELAY || s->back != back)
 		return step;
 	if (!ans->has_head || !ans->body.done)
 		conn_recheck(c);
@@ -392,9 +393,11 @@ enum step
 answer_step(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
+	const struct back *back = s->back;
 	enum step step = STEP_MORE;
 
-	while (step == STEP_MORE && s->state == STREAM_RELAY) {
+	/* With another back the request goes first again. */
+	while (step == STEP_MORE && s->state == STREAM_RELAY && s->back == back) {
 		step = answer_flush(s);
 		if (step != STEP_MORE)
 			return step;

@@ -1,14 +1,8 @@
-/* A backend for a stream: an idle connection, a new one, another backend. */
+/* A backend for a stream: a place, an idle connection or a new one; and again where it may be. */
 #include <errno.h>
 
+#include "base/container.h"
 #include "l7/stream_priv.h"
-
-static void
-attempt_drop(struct stream *s)
-{
-	back_close(&s->back);
-	lease_end(&s->lease);
-}
 
 static enum step
 use_back(struct stream *s, struct back *b)
@@ -19,35 +13,12 @@ use_back(struct stream *s, struct back *b)
 	s->up_progress = s->phase;
 	s->down_progress = s->phase;
 	s->state = STREAM_RELAY;
-	if ((b->conn.flags & CONN_CONNECTING) != 0)
+	s->connected = s->phase;
+	if ((b->conn.flags & CONN_CONNECTING) != 0) {
 		s->state = STREAM_CONNECT;
-	else
-		s->connected = s->phase;
+		s->connected = (struct mono){0};
+	}
 	return STEP_MORE;
-}
-
-static int
-take_lease(struct stream *s)
-{
-	int rc = lease_begin(&s->lease, s->service, &s->query);
-
-	if (rc == 0)
-		s->last_backend = (uint16_t)s->lease.backend->index;
-	return rc;
-}
-
-static void
-count_connect_error(struct stream *s)
-{
-	counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
-}
-
-/* Nobody is left to try. */
-static enum step
-give_up(struct stream *s, enum end_reason reason)
-{
-	attempt_drop(s);
-	return stream_reply(s, reason == TG_END_CONNECT_TIMEOUT ? 504 : 503, reason);
 }
 
 /* Connects where the lease says; what fails at once is tried elsewhere. */
@@ -58,24 +29,106 @@ attempt_connect(struct stream *s)
 
 	if (b != NULL)
 		return use_back(s, b);
+	if (back_error_is_ours(errno))
+		return stream_reply(s, 503, TG_END_NO_RESOURCE);
 	return attempt_failed(s, TG_END_CONNECT_FAILED);
 }
 
-enum step
-attempt_begin(struct stream *s)
+/* A request that may not be sent twice, or could not be, as its body is not wholly here. */
+static bool
+is_delicate(const struct stream *s)
+{
+	return !s->req.is_idempotent || !s->req.body.done || !s->req.can_replay;
+}
+
+/* A place is held. */
+static enum step
+attempt_go(struct stream *s, enum access_choice choice)
 {
 	struct back *b;
 
-	if (take_lease(s) != 0) {
-		counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
-		return stream_reply(s, 503, TG_END_NO_BACKEND);
-	}
-	b = back_take_idle(s->lease.backend, !s->req.is_idempotent);
+	s->last_backend = (uint16_t)s->lease.backend->index;
+	s->choice = choice;
+	b = back_take_idle(s->lease.backend, is_delicate(s));
 	if (b == NULL)
 		return attempt_connect(s);
 	back_attach(b, stream_on_back, s);
 	return use_back(s, b);
 }
+
+/* waiting */
+
+static void
+wait_begin(struct stream *s, uint64_t pause_ms)
+{
+	s->state = STREAM_WAIT;
+	s->phase = stream_now(s);
+	s->next_try = (struct mono){0};
+	if (pause_ms > 0)
+		s->next_try = mono_add_ms(s->phase, pause_ms);
+}
+
+static void
+wait_end(struct stream *s)
+{
+	s->queue_us += mono_diff_us(stream_now(s), s->phase);
+	s->next_try = (struct mono){0};
+}
+
+static void
+on_place(struct lease *lease, bool has_place)
+{
+	struct stream *s = TG_CONTAINER(lease, struct stream, lease);
+	enum step step;
+
+	wait_end(s);
+	if (has_place)
+		step = attempt_go(s, TG_CHOICE_QUEUE);
+	else
+		step = stream_reply(s, 503, TG_END_QUEUE_SHED);
+	if (step != STEP_GONE)
+		stream_run(s);
+}
+
+static enum step
+wait_for_place(struct stream *s)
+{
+	int rc = lease_wait(&s->lease, s->service, &s->tries.query, s->priority, on_place);
+
+	if (rc != 0)
+		return stream_reply(s, 503,
+				    rc == -TG_ELIMIT ? TG_END_QUEUE_FULL : TG_END_NO_RESOURCE);
+	counter_add(s->service->counters, TG_S_QUEUED, 1);
+	wait_begin(s, 0);
+	return STEP_MORE;
+}
+
+enum step
+attempt_begin(struct stream *s)
+{
+	int rc = lease_begin(&s->lease, s->service, &s->tries.query);
+
+	if (rc == 0)
+		return attempt_go(s, s->tries.query.spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE);
+	if (rc == -TG_EAGAIN)
+		return wait_for_place(s);
+	counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
+	return stream_reply(s, 503, TG_END_NO_BACKEND);
+}
+
+/* The pause is over, or the wait for a place is. */
+enum step
+attempt_wait_over(struct stream *s)
+{
+	bool was_pause = mono_is_set(s->next_try);
+
+	wait_end(s);
+	if (was_pause)
+		return attempt_begin(s);
+	return stream_reply(s, 503, TG_END_QUEUE_TIMEOUT);
+}
+
+/* connecting */
 
 enum step
 attempt_connect_step(struct stream *s)
@@ -94,29 +147,7 @@ attempt_connect_step(struct stream *s)
 	return STEP_MORE;
 }
 
-static void
-count_retry(struct stream *s)
-{
-	s->tries++;
-	counter_add(s->service->counters, TG_S_RETRIES, 1);
-	counter_add(s->lease.backend->counters, TG_B_RETRIES, 1);
-}
-
-/* On another backend where there is one: the request reached none. */
-static enum step
-try_elsewhere(struct stream *s, enum end_reason reason)
-{
-	count_connect_error(s);
-	if (s->query.n_tried + 1 >= L7_CONNECT_TRIES)
-		return give_up(s, reason);
-	s->query.tried[s->query.n_tried++] = s->lease.backend->index;
-	count_retry(s);
-	attempt_drop(s);
-	request_rewind(s);
-	if (take_lease(s) != 0)
-		return give_up(s, reason);
-	return attempt_connect(s);
-}
+/* failing */
 
 /*
  * A kept connection may have been closed by the backend while the request was
@@ -127,14 +158,10 @@ try_elsewhere(struct stream *s, enum end_reason reason)
  * one acknowledged byte.
  */
 static bool
-may_replay(const struct stream *s)
+is_unsent(const struct stream *s)
 {
 	int64_t acked;
 
-	if (!s->back->is_reused || s->replayed || s->ans.any_byte || !s->req.can_replay)
-		return false;
-	if (s->req.is_idempotent)
-		return true;
 	if (s->back->sent_bytes == s->back_sent_before)
 		return true;
 	if ((s->back->conn.flags & CONN_ENDED) == 0)
@@ -143,26 +170,103 @@ may_replay(const struct stream *s)
 	return acked >= 0 && (uint64_t)acked <= s->back_sent_before + 1;
 }
 
+/* Nothing of the request is lost, and it does no harm to say it again. */
+static bool
+may_say_again(const struct stream *s)
+{
+	if (!s->req.can_replay)
+		return false;
+	return s->req.is_idempotent || (!s->ans.any_byte && is_unsent(s));
+}
+
+static bool
+is_stale(const struct stream *s)
+{
+	return s->back->is_reused && !s->ans.any_byte;
+}
+
+/* Back to the beginning of the request, and of its answer. */
+static void
+rewind_exchange(struct stream *s)
+{
+	request_rewind(s);
+	s->ans.scan = (struct http1_scan){0};
+	s->ans.any_byte = false;
+	s->ans.was_full = false;
+	buf_put(&s->worker->bufs, &s->ans.in);
+}
+
+/* On a fresh connection to the same backend: the kept one was stale, which is no fault of the backend. */
 static enum step
 replay(struct stream *s)
 {
 	s->replayed = true;
-	count_retry(s);
+	counter_add(s->lease.backend->counters, TG_B_REPLAYS, 1);
 	back_close(&s->back);
-	request_rewind(s);
-	s->ans.scan = (struct http1_scan){0};
+	rewind_exchange(s);
 	return attempt_connect(s);
+}
+
+static enum step
+try_again(struct stream *s, enum end_reason reason)
+{
+	struct segment_counters *failed = s->lease.backend->counters;
+	uint64_t pause_ms = 0;
+
+	counter_add(failed, TG_B_RETRIES, 1);
+	stream_leave_backend(s, reason, LEAVE_ABORT);
+	rewind_exchange(s);
+	if (!lease_is_possible(s->service, &s->tries.query))
+		pause_ms = tries_start_over(&s->tries, s->service);
+	if (pause_ms == 0)
+		return attempt_begin(s);
+	wait_begin(s, pause_ms);
+	return STEP_MORE;
+}
+
+static enum step
+fail_connect(struct stream *s, enum end_reason reason)
+{
+	counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
+	if (tries_again(&s->tries, s->service, TG_CAUSE_CONNECT))
+		return try_again(s, reason);
+	return stream_reply(s, reason == TG_END_CONNECT_TIMEOUT ? 504 : 503, reason);
 }
 
 enum step
 attempt_failed(struct stream *s, enum end_reason reason)
 {
 	if (s->back == NULL || s->state == STREAM_CONNECT)
-		return try_elsewhere(s, reason);
-	if (s->back->is_reused && !s->ans.any_byte)
+		return fail_connect(s, reason);
+	if (is_stale(s))
 		back_learn_close(s->back);
-	if (may_replay(s))
+	if (is_stale(s) && !s->replayed && may_say_again(s))
 		return replay(s);
 	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
+	if (may_say_again(s) && tries_again(&s->tries, s->service, TG_CAUSE_EMPTY_RESPONSE))
+		return try_again(s, reason);
 	return stream_reply(s, 502, reason);
+}
+
+enum step
+attempt_timed_out(struct stream *s)
+{
+	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
+	if (s->req.is_idempotent && s->req.can_replay &&
+	    tries_again(&s->tries, s->service, TG_CAUSE_RESPONSE_TIMEOUT))
+		return try_again(s, TG_END_RESPONSE_TIMEOUT);
+	return stream_reply(s, 504, TG_END_RESPONSE_TIMEOUT);
+}
+
+bool
+attempt_may_repeat(struct stream *s, unsigned status)
+{
+	return s->req.is_idempotent && s->req.can_replay && s->ans.n_interim == 0 &&
+	       tries_again(&s->tries, s->service, status);
+}
+
+enum step
+attempt_repeat(struct stream *s, enum end_reason reason)
+{
+	return try_again(s, reason);
 }

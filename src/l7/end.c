@@ -26,9 +26,9 @@ stream_get(struct front *f)
 	memset(s, 0, sizeof(*s));
 	s->front = f;
 	s->worker = w;
-	s->begin = loop_now(w->loop);
-	s->up_progress = s->begin;
-	s->down_progress = s->begin;
+	s->begin = f->began;
+	s->up_progress = loop_now(w->loop);
+	s->down_progress = s->up_progress;
 	s->last_backend = TG_ACCESS_NONE;
 	f->stream = s;
 	f->state = FRONT_STREAM;
@@ -63,12 +63,14 @@ span_us(struct mono to, struct mono from)
 	return mono_is_set(to) && mono_is_set(from) ? mono_diff_us(to, from) : 0;
 }
 
+/* What this try cost its backend. A status of our own is not the backend's. */
 static void
 count_backend(const struct stream *s, enum end_reason reason)
 {
 	struct segment_counters *c = s->lease.backend->counters;
 
-	count_status(c, TG_B_STATUS_1XX, s->ans.status);
+	if (s->state != STREAM_REPLY)
+		count_status(c, TG_B_STATUS_1XX, s->ans.status);
 	counter_add(c, TG_B_BYTES_IN,
 		    s->back != NULL ? s->back->sent_bytes - s->back_sent_before : 0);
 	counter_add(c, TG_B_BYTES_OUT, s->back_bytes_in);
@@ -76,6 +78,42 @@ count_backend(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_B_TIME_RESPONSE_US, span_us(s->answered, s->sent));
 	counter_add(c, TG_B_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+}
+
+/* Tells the balancer how it went, and gives the place back. */
+static void
+end_lease(struct stream *s, enum end_reason reason)
+{
+	struct balance_outcome outcome = {
+		.latency_us = span_us(s->answered, s->sent),
+		.failed = end_reason_is_backends(reason) || s->ans.status >= 500,
+		.now = stream_now(s),
+	};
+
+	lease_end(&s->lease, &outcome);
+}
+
+void
+stream_leave_backend(struct stream *s, enum end_reason reason, enum stream_leave how)
+{
+	if (s->lease.backend != NULL) {
+		count_backend(s, reason);
+		if (end_reason_is_backends(reason))
+			tries_failed(&s->tries, s->lease.backend, reason);
+	}
+	switch (how) {
+	case LEAVE_KEEP:
+		back_give(&s->back);
+		break;
+	case LEAVE_CLOSE:
+		back_close(&s->back);
+		break;
+	case LEAVE_ABORT:
+		back_abort(&s->back);
+		break;
+	}
+	s->back_bytes_in = 0;
+	end_lease(s, reason);
 }
 
 static void
@@ -96,12 +134,11 @@ count(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_S_BYTES_IN, s->bytes_in);
 	counter_add(c, TG_S_BYTES_OUT, s->bytes_out);
 	count_status(c, TG_S_STATUS_1XX, s->ans.status);
+	counter_add(c, TG_S_TIME_QUEUE_US, s->queue_us);
 	counter_add(c, TG_S_TIME_CONNECT_US, span_us(s->connected, s->phase));
 	counter_add(c, TG_S_TIME_RESPONSE_US, span_us(s->answered, s->sent));
 	counter_add(c, TG_S_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
-	if (s->lease.backend != NULL)
-		count_backend(s, reason);
 }
 
 static void
@@ -110,7 +147,7 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->end = wall_read();
 	r->bytes_in = s->bytes_in;
 	r->bytes_out = s->bytes_out;
-	r->queue_us = mono_is_set(s->phase) ? 0 : TG_ACCESS_UNSET;
+	r->queue_us = mono_is_set(s->phase) ? access_us(s->queue_us) : TG_ACCESS_UNSET;
 	r->connect_us = access_span_us(s->connected, s->phase);
 	r->response_us = access_span_us(s->answered, s->sent);
 	r->total_us = access_span_us(stream_now(s), s->begin);
@@ -120,7 +157,9 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->listener = (uint16_t)s->front->listener->conf->index;
 	r->service = s->service != NULL ? (uint16_t)s->service->conf->index : TG_ACCESS_NONE;
 	r->backend = s->last_backend;
-	r->tries = s->tries;
+	r->tries = (uint8_t)(s->tries.n + s->replayed);
+	r->n_failed = (uint8_t)s->tries.n_failed;
+	r->choice = (uint8_t)s->choice;
 	r->reason = (uint8_t)reason;
 	r->mode = TG_MODE_HTTP;
 	r->http_minor = s->req.minor;
@@ -140,7 +179,8 @@ log_access(const struct stream *s, enum end_reason reason)
 		return;
 	if (text == NULL)
 		path_n = 0;
-	n = (uint32_t)(sizeof(*r) + req->method_n + req->id_n + req->host_n + path_n);
+	n = (uint32_t)(sizeof(*r) + s->tries.n_failed * sizeof(s->tries.failed[0]) + req->method_n +
+		       req->id_n + req->host_n + path_n);
 	r = ring_reserve(s->worker->ring, n);
 	if (r == NULL) {
 		counter_add(s->front->listener->counters, TG_L_LOG_DROPPED, 1);
@@ -152,6 +192,8 @@ log_access(const struct stream *s, enum end_reason reason)
 	r->host_len = req->host_n;
 	r->path_len = (uint16_t)path_n;
 	p = r->strings;
+	memcpy(p, s->tries.failed, s->tries.n_failed * sizeof(s->tries.failed[0]));
+	p += s->tries.n_failed * sizeof(s->tries.failed[0]);
 	if (text != NULL) {
 		memcpy(p, text, req->method_n);
 		p += req->method_n;
@@ -173,17 +215,20 @@ back_is_clean(const struct stream *s)
 }
 
 static void
-give_back(struct stream *s, bool clean)
+leave_at_end(struct stream *s, enum end_reason reason, bool clean)
+{
+	enum stream_leave how = clean ? LEAVE_CLOSE : LEAVE_ABORT;
+
+	if (s->back != NULL && clean && back_is_clean(s))
+		how = LEAVE_KEEP;
+	stream_leave_backend(s, reason, how);
+}
+
+static void
+give_buffers_back(struct stream *s)
 {
 	struct worker *w = s->worker;
 
-	if (s->back != NULL && clean && back_is_clean(s))
-		back_give(&s->back);
-	else if (clean)
-		back_close(&s->back);
-	else
-		back_abort(&s->back);
-	lease_end(&s->lease);
 	tunnel_fini(&s->tunnel, &w->bufs, &w->pipes);
 	buf_put(&w->bufs, &s->req.head);
 	buf_put(&w->bufs, &s->ans.in);
@@ -227,6 +272,7 @@ stream_end(struct stream *s, enum end_reason reason, bool clean)
 
 	s->bytes_in += s->tunnel.up.bytes;
 	s->bytes_out += s->tunnel.down.bytes;
+	leave_at_end(s, reason, clean);
 	count(s, reason);
 	log_access(s, reason);
 	trace_stream_end(&(struct trace_end){
@@ -235,10 +281,10 @@ stream_end(struct stream *s, enum end_reason reason, bool clean)
 		.service = s->service != NULL ? s->service->conf : NULL,
 		.backend = s->last_backend,
 		.status = s->ans.status,
-		.tries = s->tries,
+		.tries = s->tries.n,
 		.reason = reason,
 	});
-	give_back(s, clean);
+	give_buffers_back(s);
 	drop_request_bytes(s);
 	f->stream = NULL;
 	stream_put(s);

@@ -398,7 +398,10 @@ static void
 put_answer_connection(struct writer *w, const struct stream *s, const struct http_head *head)
 {
 	if (head->status == 101 || (head->status == 426 && head->upgrade.n > 0)) {
-		PUT_LITERAL(w, "Connection: upgrade\r\n");
+		PUT_LITERAL(w, "Connection: upgrade");
+		if (head->status != 101 && s->ans.close_front)
+			PUT_LITERAL(w, ", close");
+		PUT_LITERAL(w, "\r\n");
 		put_field(w, SLICE("Upgrade"), head->upgrade);
 	} else if (head->status >= 200 && s->ans.close_front) {
 		PUT_LITERAL(w, "Connection: close\r\n");

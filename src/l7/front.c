@@ -169,6 +169,8 @@ front_read(struct front *f)
 		n = conn_recv(&f->conn, f->in->bytes + f->in->w, buf_room(f->in));
 		if (n <= 0)
 			break;
+		if (buf_len(f->in) == 0)
+			f->began = front_now(f);
 		f->in->w += (uint32_t)n;
 		if (front_parse(f))
 			return;
@@ -240,6 +242,7 @@ front_stream_ended(struct front *f, bool keep, bool clean)
 	}
 	f->state = FRONT_IDLE;
 	f->is_further = true;
+	f->began = front_now(f);
 	if (f->in != NULL && buf_len(f->in) == 0)
 		buf_put(&w->bufs, &f->in);
 	front_arm(f, f->listener->conf->timeouts.keep_alive_ms);

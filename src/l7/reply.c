@@ -88,8 +88,7 @@ stream_reply(struct stream *s, unsigned status, enum end_reason reason)
 {
 	struct stream_answer *ans = &s->ans;
 
-	back_close(&s->back);
-	lease_end(&s->lease);
+	stream_leave_backend(s, reason, LEAVE_CLOSE);
 	s->state = STREAM_REPLY;
 	s->reply_reason = reason;
 	s->down_progress = stream_now(s);

@@ -15,8 +15,8 @@ check_limits(const struct stream *s, const struct http_head *head)
 	return HTTP_FAULT_NONE;
 }
 
-static const struct conf_service *
-find_service(const struct stream *s)
+static const struct conf_route *
+find_route(const struct stream *s)
 {
 	const struct stream_request *req = &s->req;
 	const char *bytes = (const char *)req->head->bytes;
@@ -40,6 +40,7 @@ read_request(struct stream *s, const struct http_head *head)
 
 	req->is_head_method = slice_equal(head->method, SLICE("HEAD"));
 	req->is_idempotent = http_method_is_idempotent(head->method);
+	req->has_idempotency_key = head->has_idempotency_key;
 	req->wants_upgrade = head->wants_upgrade;
 	req->keep_alive = head->keep_alive;
 	req->minor = head->minor;
@@ -50,14 +51,17 @@ read_request(struct stream *s, const struct http_head *head)
 
 /* The request is good: find who serves it. */
 static enum step
-route(struct stream *s)
+serve(struct stream *s)
 {
-	const struct conf_service *conf = find_service(s);
+	const struct conf_route *route = find_route(s);
 
-	if (conf == NULL)
+	if (route == NULL)
 		return stream_reply(s, 404, TG_END_NO_ROUTE);
-	s->service = &s->worker->services[conf->index];
-	counter_add(s->service->counters, TG_S_STREAMS, 1);
+	s->service = &s->worker->services[route->service->index];
+	s->priority = route->priority;
+	if (s->req.has_idempotency_key && s->service->conf->retry.idempotency_key)
+		s->req.is_idempotent = true;
+	tries_begin(&s->tries, s->service);
 	return attempt_begin(s);
 }
 
@@ -100,7 +104,7 @@ begin(struct stream *s, struct http_head *head, size_t n)
 	/* A reset may hide behind the bytes just read. */
 	if (!s->req.body.done)
 		conn_recheck(&f->conn);
-	return route(s);
+	return serve(s);
 }
 
 void
@@ -197,6 +201,13 @@ next_due(const struct stream *s)
 		due_at(&due, bounded_add(s->begin, s->service->conf->timeouts.total_ms),
 		       TG_END_TOTAL_TIMEOUT);
 	switch (s->state) {
+	case STREAM_WAIT:
+		due_at(&due,
+		       mono_is_set(s->next_try)
+			       ? s->next_try.us
+			       : bounded_add(s->phase, s->service->conf->timeouts.queue_ms),
+		       TG_END_QUEUE_TIMEOUT);
+		break;
 	case STREAM_CONNECT:
 		due_at(&due, bounded_add(s->phase, s->service->conf->timeouts.connect_ms),
 		       TG_END_CONNECT_TIMEOUT);
@@ -223,7 +234,8 @@ next_due(const struct stream *s)
 static uint64_t
 quiet_check_at(const struct stream *s)
 {
-	bool waits = s->state == STREAM_CONNECT || s->state == STREAM_RELAY;
+	bool waits =
+		s->state == STREAM_CONNECT || s->state == STREAM_RELAY || s->state == STREAM_WAIT;
 
 	return waits && s->req.body.done && !s->is_checked ? bounded_add(s->begin, L7_QUIET_MS)
 							   : UINT64_MAX;
@@ -252,10 +264,13 @@ time_out(struct stream *s, enum end_reason reason)
 		return STEP_MORE;
 	case TG_END_CONNECT_TIMEOUT:
 		return attempt_failed(s, reason);
+	case TG_END_QUEUE_TIMEOUT:
+		return attempt_wait_over(s);
 	case TG_END_REQUEST_BODY_TIMEOUT:
 		s->req.keep_alive = false;
 		return can_reply ? stream_reply(s, 408, reason) : stream_end(s, reason, false);
 	case TG_END_RESPONSE_TIMEOUT:
+		return attempt_timed_out(s);
 	case TG_END_BACK_IDLE_TIMEOUT:
 	case TG_END_TOTAL_TIMEOUT:
 		if (s->back != NULL)
@@ -297,6 +312,9 @@ stream_run(struct stream *s)
 	s->rounds = L7_ROUNDS;
 	while (step == STEP_MORE) {
 		switch (s->state) {
+		case STREAM_WAIT:
+			step = STEP_PARKED;
+			break;
 		case STREAM_CONNECT:
 			step = attempt_connect_step(s);
 			break;

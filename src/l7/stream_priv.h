@@ -5,12 +5,14 @@
  *		pipelined requests are answered in order
  *	stream  one request and its answer; has at most one back
  *
- * A stream is a machine of four states, driven by stream_run() on any report
+ * A stream is a machine of five states, driven by stream_run() on any report
  * about its two connections and by its one timer:
  *
- *	CONNECT --> RELAY --> TUNNEL (after a matching 101)
- *	   |          |
- *	   +----------+--> REPLY (an answer of our own)
+ *	 +--> WAIT (all backends are full, or a pause before the next try)
+ *	 |     |
+ *	 +-- CONNECT <--> RELAY --> TUNNEL (after a matching 101)
+ *	 |     |            |
+ *	 +-----+------------+--> REPLY (an answer of our own)
  *
  * It ends in stream_end() and nowhere else.
  */
@@ -18,7 +20,8 @@
 #define TG_L7_STREAM_PRIV_H
 
 #include "backend/back.h"
-#include "backend/worker.h"
+#include "backend/lease.h"
+#include "backend/tries.h"
 #include "http/message.h"
 #include "http/route.h"
 #include "http/target.h"
@@ -30,8 +33,6 @@
 
 /* A body slower than this for longer than request_body is closed: 500 bytes a second. */
 #define L7_BODY_MS_PER_BYTE 2u
-/* Tries on other backends after the first, where the request provably reached none. */
-#define L7_CONNECT_TRIES 3
 /* Chunk framing written around bytes of an answer that came without: 8 hex digits, CRLF; CRLF. */
 #define L7_CHUNK_HEAD 10u
 #define L7_CHUNK_TAIL 2u
@@ -61,6 +62,7 @@ struct front {
 	struct stream *stream;
 	struct buf *in;     /* bytes read, not yet consumed */
 	struct timer timer; /* phase of the front, or of its stream */
+	struct mono began;  /* the first byte of the request that comes or runs */
 	struct http1_scan scan;
 	struct ip ip;
 	uint16_t port;
@@ -76,6 +78,7 @@ enum stream_state {
 	STREAM_RELAY = 1,
 	STREAM_TUNNEL = 2,
 	STREAM_REPLY = 3,
+	STREAM_WAIT = 4,
 	STREAM_STATE_COUNT
 };
 
@@ -97,6 +100,7 @@ struct stream_request {
 	bool is_abandoned; /* the back takes no more; its answer may still come */
 	bool is_head_method;
 	bool is_idempotent;
+	bool has_idempotency_key;
 	bool wants_upgrade;
 	bool keep_alive; /* the client wants to go on */
 	uint8_t minor;
@@ -134,12 +138,13 @@ struct stream {
 	struct front *front;
 	struct worker *worker;
 	struct worker_service *service; /* NULL: refused before routing */
+	enum conf_priority priority;
 	struct lease lease;
 	struct back *back;
-	struct balance_query query;
+	struct tries tries;
 	enum stream_state state;
 	uint16_t last_backend;        /* index of the last one tried, or TG_ACCESS_NONE */
-	uint8_t tries;                /* after the first */
+	enum access_choice choice;    /* who chose it */
 	bool replayed;                /* sent once more on a fresh connection already */
 	bool is_checked;              /* the quiet check is done */
 	enum end_reason reply_reason; /* in STREAM_REPLY */
@@ -149,12 +154,14 @@ struct stream {
 	struct tunnel tunnel; /* in STREAM_TUNNEL */
 	/* Times; unset when not reached. */
 	struct mono begin;
-	struct mono phase; /* of connect, or the request was sent */
+	struct mono phase;    /* of the wait, of connect, or the request was sent */
+	struct mono next_try; /* in STREAM_WAIT: end of the pause; unset: a place is awaited */
 	struct mono connected;
 	struct mono sent;
 	struct mono answered;
 	struct mono up_progress;
 	struct mono down_progress;
+	uint64_t queue_us; /* waited for places and in pauses */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t back_bytes_in;
@@ -215,8 +222,16 @@ enum step answer_flush(struct stream *s);
 /* attempt.c: finding a backend for a stream, again if it must be. */
 enum step attempt_begin(struct stream *s);
 enum step attempt_connect_step(struct stream *s);
+/* In STREAM_WAIT, when its time is over: the next try, or 503. */
+enum step attempt_wait_over(struct stream *s);
 /* The connection failed or closed before a byte of an answer: once more, or 502. */
 enum step attempt_failed(struct stream *s, enum end_reason reason);
+/* No answer in time: once more, or 504. */
+enum step attempt_timed_out(struct stream *s);
+/* An answer has this status, and nothing of it went out: whether it is tried again instead. */
+bool attempt_may_repeat(struct stream *s, unsigned status);
+/* After that. */
+enum step attempt_repeat(struct stream *s, enum end_reason reason);
 
 /* tunnel.c: after a 101. */
 void stream_tunnel_begin(struct stream *s);
@@ -244,6 +259,14 @@ enum step stream_reply(struct stream *s, unsigned status, enum end_reason reason
 /* Logs, counts, gives everything back, tells the front. `s` is gone. `clean`: the back may be reused and the front go on. */
 enum step stream_end(struct stream *s, enum end_reason reason, bool clean);
 struct stream *stream_get(struct front *f); /* NULL: no memory */
+
+enum stream_leave {
+	LEAVE_KEEP = 0,  /* the connection is fit for another exchange */
+	LEAVE_CLOSE = 1, /* it is not */
+	LEAVE_ABORT = 2  /* and the backend should see that */
+};
+/* This try is over: counted for its backend, the place given back. Nothing happens where there is none. */
+void stream_leave_backend(struct stream *s, enum end_reason reason, enum stream_leave how);
 
 static inline struct l7_worker *
 l7_of(const struct worker *w)

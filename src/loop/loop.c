@@ -173,17 +173,12 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* calls from other threads */
 
-static void
-on_wake(struct watch *w, unsigned what)
+void
+loop_serve_calls(struct loop *loop)
 {
-	struct loop *loop = TG_CONTAINER(w, struct loop, wake);
 	struct call_list calls = STAILQ_HEAD_INITIALIZER(calls);
 	struct loop_call *c;
-	uint64_t n;
 
-	(void)what;
-	if (read(loop->wake_fd, &n, sizeof(n)) < 0)
-		return;
 	pthread_mutex_lock(&loop->shared.lock);
 	STAILQ_CONCAT(&calls, &loop->shared.calls);
 	pthread_mutex_unlock(&loop->shared.lock);
@@ -191,6 +186,17 @@ on_wake(struct watch *w, unsigned what)
 		STAILQ_REMOVE_HEAD(&calls, link);
 		c->cb(c);
 	}
+}
+
+static void
+on_wake(struct watch *w, unsigned what)
+{
+	struct loop *loop = TG_CONTAINER(w, struct loop, wake);
+	uint64_t n;
+
+	(void)what;
+	if (read(loop->wake_fd, &n, sizeof(n)) >= 0)
+		loop_serve_calls(loop);
 }
 
 void

@@ -91,6 +91,8 @@ struct loop_call {
 	void (*cb)(struct loop_call *c);
 };
 void loop_post(struct loop *loop, struct loop_call *c, void (*cb)(struct loop_call *c));
+/* Runs what was posted up to now: for the end, when the loop will not turn any more. */
+void loop_serve_calls(struct loop *loop);
 
 /* POSIX signals, for the process's main loop only. */
 struct loop_signal {

@@ -13,9 +13,9 @@
 #define SMALL_PIECE 4096
 
 void
-pipe_pool_init(struct pipe_pool *pool)
+pipe_pool_init(struct pipe_pool *pool, unsigned max)
 {
-	pool->n = 0;
+	*pool = (struct pipe_pool){.max = max};
 }
 
 void
@@ -28,6 +28,7 @@ pipe_pool_fini(struct pipe_pool *pool)
 	}
 }
 
+/* False: there are as many as may be, or the system has none. */
 static bool
 pipe_take(struct pipe_pool *pool, int ret[2])
 {
@@ -37,8 +38,9 @@ pipe_take(struct pipe_pool *pool, int ret[2])
 		ret[1] = pool->fds[pool->n][1];
 		return true;
 	}
-	if (pipe2(ret, O_NONBLOCK | O_CLOEXEC) != 0)
+	if (pool->n_open >= pool->max || pipe2(ret, O_NONBLOCK | O_CLOEXEC) != 0)
 		return false;
+	pool->n_open++;
 	/* A refused size leaves the default one: smaller pieces, nothing else. */
 	(void)fcntl(ret[1], F_SETPIPE_SZ, PIPE_BYTES);
 	return true;
@@ -55,6 +57,7 @@ pipe_give(struct pipe_pool *pool, int pipe[2], bool empty)
 	} else {
 		close(pipe[0]);
 		close(pipe[1]);
+		pool->n_open--;
 	}
 	pipe[0] = pipe[1] = -1;
 }
@@ -129,8 +132,6 @@ fill_pipe(struct relay *r, struct pipe_pool *pipes)
 {
 	ssize_t n;
 
-	if ((r->src->flags & CONN_READABLE) == 0)
-		return RELAY_PARKED;
 	do {
 		n = splice(r->src->fd, NULL, r->pipe[1], NULL,
 			   r->max_bytes < PIPE_BYTES ? r->max_bytes : PIPE_BYTES,
@@ -138,6 +139,7 @@ fill_pipe(struct relay *r, struct pipe_pool *pipes)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {
 		r->src->flags &= ~CONN_READABLE;
+		pipe_give(pipes, r->pipe, true);
 		return RELAY_PARKED;
 	}
 	/* The error of a socket is told once: a read after this would see an end. */
@@ -159,11 +161,21 @@ fill_pipe(struct relay *r, struct pipe_pool *pipes)
 }
 
 static void
-consider_splice(struct relay *r, struct pipe_pool *pipes, bool was_full)
+count_full(struct relay *r, bool was_full)
 {
-	r->n_full = was_full ? r->n_full + 1 : 0;
-	if (r->n_full >= BULK_READS && !r->no_splice && !pipe_take(pipes, r->pipe))
-		r->no_splice = true;
+	if (!was_full)
+		r->n_full = 0;
+	else if (r->n_full < BULK_READS)
+		r->n_full++;
+}
+
+/* Bulk, something is there to read, and there is a pipe for it. */
+static bool
+may_splice(struct relay *r, struct pipe_pool *pipes)
+{
+	if (r->n_full < BULK_READS || r->no_splice || (r->src->flags & CONN_READABLE) == 0)
+		return false;
+	return r->pipe[0] >= 0 || pipe_take(pipes, r->pipe);
 }
 
 /* After a read that filled its buffer, if the ceiling allows. */
@@ -174,7 +186,7 @@ may_read_large(const struct relay *r)
 }
 
 static enum relay_result
-fill_buf(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
+fill_buf(struct relay *r, struct buf_pool *bufs)
 {
 	ssize_t n;
 
@@ -186,7 +198,7 @@ fill_buf(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 	n = conn_recv(r->src, r->buf->bytes, r->buf->cap);
 	if (n > 0) {
 		r->buf->w = (uint32_t)n;
-		consider_splice(r, pipes, r->buf->w == r->buf->cap);
+		count_full(r, r->buf->w == r->buf->cap);
 		return RELAY_AGAIN;
 	}
 	buf_put(bufs, &r->buf);
@@ -210,7 +222,7 @@ relay_round(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 		return result;
 	if (r->pipe[0] >= 0 && r->n_full == 0)
 		pipe_give(pipes, r->pipe, true);
-	return r->pipe[0] >= 0 ? fill_pipe(r, pipes) : fill_buf(r, bufs, pipes);
+	return may_splice(r, pipes) ? fill_pipe(r, pipes) : fill_buf(r, bufs);
 }
 
 enum relay_result

@@ -12,13 +12,18 @@
 #include "base/buf.h"
 #include "net/conn.h"
 
-/* Pipes of one worker, kept empty between uses. */
+/*
+ * Pipes of one worker, empty between uses. A direction holds one only while it
+ * has bytes in it: what rests holds none. Beyond `max` open ones bytes are copied.
+ */
 #define TG_PIPES_KEPT 32
 struct pipe_pool {
 	int fds[TG_PIPES_KEPT][2];
-	unsigned n;
+	unsigned n;      /* kept */
+	unsigned n_open; /* kept and in use */
+	unsigned max;
 };
-void pipe_pool_init(struct pipe_pool *pool);
+void pipe_pool_init(struct pipe_pool *pool, unsigned max);
 void pipe_pool_fini(struct pipe_pool *pool);
 
 enum relay_result {

@@ -170,6 +170,18 @@ field_client(struct line *l, const struct access_record *r)
 		put_literal(l, "\"");
 }
 
+const char *
+access_choice_str(unsigned choice)
+{
+	static const char *const words[TG_CHOICE_COUNT] = {
+		[TG_CHOICE_NONE] = "-",        [TG_CHOICE_BALANCE] = "balance",
+		[TG_CHOICE_SPILL] = "spill",   [TG_CHOICE_QUEUE] = "queue",
+		[TG_CHOICE_STICKY] = "sticky",
+	};
+
+	return choice < TG_CHOICE_COUNT ? words[choice] : "?";
+}
+
 /* The four strings of a record from the `n` bytes at `base`, or false when it lies about them. */
 static bool
 record_strings(const struct access_record *r, const char *base, size_t n, struct text ret[4])
@@ -193,7 +205,8 @@ static bool
 record_is_sane(const struct conf *conf, const struct access_record *r)
 {
 	if (r->listener >= conf->n_listeners || r->mode >= TG_MODE_COUNT ||
-	    r->reason >= TG_END_COUNT)
+	    r->reason >= TG_END_COUNT || r->n_failed > TG_ACCESS_TRIES_MAX ||
+	    r->choice >= TG_CHOICE_COUNT || (r->n_failed > 0 && r->service == TG_ACCESS_NONE))
 		return false;
 	if (r->service == TG_ACCESS_NONE)
 		return r->backend == TG_ACCESS_NONE;
@@ -244,11 +257,69 @@ fields_http(struct line *l, const struct access_record *r, const struct text str
 }
 
 static void
-fields_numbers(struct line *l, const struct access_record *r)
+put_try(struct line *l, const char *backend, const char *reason)
+{
+	if (l->format != TG_ACCESS_JSON) {
+		put_escaped(l, backend, strnlen(backend, NAME_MAX_BYTES));
+		put_literal(l, ":");
+		put_literal(l, reason);
+		return;
+	}
+	put_literal(l, "{\"backend\":");
+	put_escaped(l, backend, strnlen(backend, NAME_MAX_BYTES));
+	put_literal(l, ",\"reason\":\"");
+	put_literal(l, reason);
+	put_literal(l, "\"}");
+}
+
+static void
+field_failed(struct line *l, const struct conf *conf, const struct access_record *r,
+	     const struct access_try *failed)
+{
+	bool json = l->format == TG_ACCESS_JSON;
+
+	if (r->n_failed == 0 && !json) {
+		field_unset(l, "failed");
+		return;
+	}
+	key(l, "failed");
+	put_literal(l, json ? "[" : "");
+	for (unsigned i = 0; i < r->n_failed; i++) {
+		put_literal(l, i > 0 ? "," : "");
+		put_try(l, conf->services[r->service].backends[failed[i].backend].name,
+			end_reason_str(failed[i].reason));
+	}
+	put_literal(l, json ? "]" : "");
+}
+
+/* Reads them once, from the front of the `n` bytes at `strings`; false when they lie. */
+static bool
+record_tries(const struct conf *conf, const struct access_record *r, const char *strings, size_t n,
+	     struct access_try ret[TG_ACCESS_TRIES_MAX])
+{
+	if (r->n_failed * sizeof(ret[0]) > n)
+		return false;
+	memcpy(ret, strings, r->n_failed * sizeof(ret[0]));
+	for (unsigned i = 0; i < r->n_failed; i++) {
+		if (ret[i].backend >= conf->services[r->service].n_backends ||
+		    ret[i].reason >= TG_END_COUNT)
+			return false;
+	}
+	return true;
+}
+
+static void
+fields_numbers(struct line *l, const struct conf *conf, const struct access_record *r,
+	       const struct access_try *failed)
 {
 	field_number(l, "bytes_in", r->bytes_in);
 	field_number(l, "bytes_out", r->bytes_out);
 	field_number(l, "retries", r->tries);
+	field_failed(l, conf, r, failed);
+	if (r->choice == TG_CHOICE_NONE)
+		field_unset(l, "choice");
+	else
+		field_name(l, "choice", access_choice_str(r->choice));
 	field_micros(l, "queue_us", r->queue_us);
 	field_micros(l, "connect_us", r->connect_us);
 	if (r->mode == TG_MODE_HTTP)
@@ -262,22 +333,26 @@ access_render(const struct conf *conf, enum conf_access format, const struct acc
 	      size_t n, char *buf, size_t size)
 {
 	struct line l = {.at = buf, .left = size, .format = format};
+	struct access_try failed[TG_ACCESS_TRIES_MAX];
 	struct access_record head;
 	struct text strings[4];
+	size_t tries_n;
 
 	if (n < offsetof(struct access_record, strings))
 		return 0;
 	/* One reading: the ring is shared memory and could change between two. */
 	memcpy(&head, record, offsetof(struct access_record, strings));
-	if (!record_is_sane(conf, &head) ||
-	    !record_strings(&head, record->strings, n - offsetof(struct access_record, strings),
-			    strings))
+	n -= offsetof(struct access_record, strings);
+	if (!record_is_sane(conf, &head) || !record_tries(conf, &head, record->strings, n, failed))
+		return 0;
+	tries_n = head.n_failed * sizeof(failed[0]);
+	if (!record_strings(&head, record->strings + tries_n, n - tries_n, strings))
 		return 0;
 	field_time(&l, head.end);
 	fields_objects(&l, conf, &head);
 	if (head.mode == TG_MODE_HTTP)
 		fields_http(&l, &head, strings);
-	fields_numbers(&l, &head);
+	fields_numbers(&l, conf, &head, failed);
 	if (head.mode == TG_MODE_HTTP)
 		field_string(&l, "id", strings[1].s, strings[1].n);
 	put_literal(&l, format == TG_ACCESS_JSON ? "}\n" : "\n");

@@ -16,6 +16,24 @@
 #include "base/clock.h"
 #include "conf/conf.h"
 
+/* One try that failed. */
+struct access_try {
+	uint16_t backend; /* index in its service */
+	uint8_t reason;   /* enum end_reason */
+};
+
+/* Who chose the backend of the last try. */
+enum access_choice {
+	TG_CHOICE_NONE = 0,    /* nobody: there was none */
+	TG_CHOICE_BALANCE = 1, /* the balancing algorithm, freely */
+	TG_CHOICE_SPILL = 2,   /* the same, but those before it were full */
+	TG_CHOICE_QUEUE = 3,   /* the one that became free for the next in the queue */
+	TG_CHOICE_STICKY = 4,  /* the client's cookie */
+	TG_CHOICE_COUNT
+};
+/* The word in the log; "?" outside the enum. */
+const char *access_choice_str(unsigned choice);
+
 struct access_record {
 	struct wall end;      /* when the stream ended */
 	uint64_t bytes_in;    /* from the client */
@@ -31,6 +49,8 @@ struct access_record {
 	uint16_t service;   /* TG_ACCESS_NONE: no route */
 	uint16_t backend;   /* TG_ACCESS_NONE: none chosen */
 	uint8_t tries;      /* tries after the first */
+	uint8_t n_failed;   /* of struct access_try, in front of the strings */
+	uint8_t choice;     /* enum access_choice */
 	uint8_t reason;     /* enum end_reason */
 	uint8_t mode;       /* enum conf_mode */
 	uint8_t http_minor; /* 0 or 1; UINT8_MAX: not known */
@@ -38,12 +58,20 @@ struct access_record {
 	uint8_t request_id_len;
 	uint16_t host_len;
 	uint16_t path_len; /* target as forwarded, cut at TG_ACCESS_PATH_MAX */
-	char strings[];    /* method, request_id, host, path */
+	char strings[];    /* failed tries; then method, request_id, host, path */
 };
 
-#define TG_ACCESS_NONE     UINT16_MAX
-#define TG_ACCESS_UNSET    UINT32_MAX
-#define TG_ACCESS_PATH_MAX 4096u
+#define TG_ACCESS_NONE      UINT16_MAX
+#define TG_ACCESS_TRIES_MAX 8u
+#define TG_ACCESS_UNSET     UINT32_MAX
+#define TG_ACCESS_PATH_MAX  4096u
+
+/* For the *_us fields: as much of it as fits. */
+static inline uint32_t
+access_us(uint64_t us)
+{
+	return us < TG_ACCESS_UNSET ? (uint32_t)us : TG_ACCESS_UNSET - 1;
+}
 
 /* For the *_us fields: from `from` to `to`, or TG_ACCESS_UNSET when either was not reached. */
 static inline uint32_t
@@ -53,7 +81,7 @@ access_span_us(struct mono to, struct mono from)
 
 	if (!mono_is_set(to) || !mono_is_set(from))
 		return TG_ACCESS_UNSET;
-	return us < TG_ACCESS_UNSET ? (uint32_t)us : TG_ACCESS_UNSET - 1;
+	return access_us(us);
 }
 #define TG_ACCESS_HOST_MAX 255u /* bytes of the host that are shown */
 
@@ -65,9 +93,12 @@ access_span_us(struct mono to, struct mono from)
  *
  * text: 2026-11-23T08:00:00.123456Z client=10.0.0.9:51234 listener=web service=api backend=b1
  *       method=GET host=api.example.org path=/v1/x version=1.1 status=200 bytes_in=120
- *       bytes_out=1523 retries=0 queue_us=0 connect_us=0 response_us=812 total_us=903 end=done
+ *       bytes_out=1523 retries=0 failed=- choice=balance queue_us=0 connect_us=0 response_us=812 total_us=903 end=done
  *       id=...
  * json: {"time":"...","client":"10.0.0.9:51234",...,"status":200,...}
+ *
+ * Tries that failed are told as failed=b1:connect-failed,b3:empty-answer, in JSON
+ * as [{"backend":"b1","reason":"connect-failed"},...].
  *
  * A field that has no value is - in text (a value that is one dash is quoted) and null
  * in JSON. Mode tcp leaves out method, host,

@@ -36,6 +36,9 @@
 	X(STATUS_4XX, "status_4xx", "answers with status 4xx")              \
 	X(STATUS_5XX, "status_5xx", "answers with status 5xx")              \
 	X(RETRIES, "retries", "tries after the first")                      \
+	X(RETRIES_DENIED, "retries_denied", "tries the budget did not allow") \
+	X(QUEUED, "queued", "streams that waited for a place at a backend") \
+	X(TIME_QUEUE_US, "time_queue_us", "sum over streams, microseconds") \
 	X(NO_BACKEND, "no_backend", "streams refused: no backend may serve") \
 	X(TIME_CONNECT_US, "time_connect_us", "sum over streams, microseconds") \
 	X(TIME_RESPONSE_US, "time_response_us", "sum over streams, microseconds") \
@@ -55,6 +58,7 @@
 	X(CONNECT_ERRORS, "connect_errors", "connects refused or timed out") \
 	X(ANSWER_ERRORS, "answer_errors", "answers missing, cut or not valid") \
 	X(RETRIES, "retries", "tries that left this backend for another go") \
+	X(REPLAYS, "replays", "requests sent once more, as the kept connection was stale") \
 	X(TIME_CONNECT_US, "time_connect_us", "sum over streams, microseconds") \
 	X(TIME_RESPONSE_US, "time_response_us", "sum over streams, microseconds") \
 	X(TIME_TOTAL_US, "time_total_us", "sum over streams, microseconds")

@@ -23,3 +23,39 @@ end_reason_help(unsigned reason)
 {
 	return reason < TG_END_COUNT ? helps[reason] : "?";
 }
+
+bool
+end_reason_is_backends(enum end_reason reason)
+{
+	switch (reason) {
+	case TG_END_CONNECT_FAILED:
+	case TG_END_CONNECT_TIMEOUT:
+	case TG_END_EMPTY_ANSWER:
+	case TG_END_BAD_ANSWER:
+	case TG_END_ANSWER_CUT:
+	case TG_END_RESPONSE_TIMEOUT:
+	case TG_END_BACK_IDLE_TIMEOUT:
+	case TG_END_BACK_ABORT:
+	case TG_END_BAD_STATUS:
+		return true;
+	case TG_END_DONE:
+	case TG_END_CLIENT_ABORT:
+	case TG_END_CLIENT_TIMEOUT:
+	case TG_END_REQUEST_HEAD_TIMEOUT:
+	case TG_END_REQUEST_BODY_TIMEOUT:
+	case TG_END_BAD_REQUEST:
+	case TG_END_REQUEST_LIMIT:
+	case TG_END_NO_ROUTE:
+	case TG_END_NO_BACKEND:
+	case TG_END_QUEUE_FULL:
+	case TG_END_QUEUE_TIMEOUT:
+	case TG_END_QUEUE_SHED:
+	case TG_END_TUNNEL_TIMEOUT:
+	case TG_END_TOTAL_TIMEOUT:
+	case TG_END_NO_RESOURCE:
+	case TG_END_SHUTDOWN:
+	case TG_END_COUNT:
+		break;
+	}
+	return false;
+}

@@ -6,6 +6,8 @@
 #ifndef TG_OBSERVE_REASON_H
 #define TG_OBSERVE_REASON_H
 
+#include <stdbool.h>
+
 /* clang-format off */
 #define TG_END_REASONS(X)                                                                      \
 	X(DONE, "done", "answered in full")                                                    \
@@ -17,11 +19,15 @@
 	X(REQUEST_LIMIT, "request-limit", "a configured limit of the request was passed")      \
 	X(NO_ROUTE, "no-route", "no route matches")                                            \
 	X(NO_BACKEND, "no-backend", "no backend may serve")                                    \
+	X(QUEUE_FULL, "queue-full", "all backends are full, and as many wait as may")          \
+	X(QUEUE_TIMEOUT, "queue-timeout", "all backends were full for the queue timeout")      \
+	X(QUEUE_SHED, "queue-shed", "waited, and gave its place in the queue to a newer one")  \
 	X(CONNECT_FAILED, "connect-failed", "no connection to a backend could be made")        \
 	X(CONNECT_TIMEOUT, "connect-timeout", "connecting to a backend took too long")         \
 	X(EMPTY_ANSWER, "empty-answer", "the backend closed without an answer")                \
 	X(BAD_ANSWER, "bad-answer", "the backend's answer is not valid HTTP")                  \
 	X(ANSWER_CUT, "answer-cut", "the backend closed or reset inside its answer")           \
+	X(BAD_STATUS, "bad-status", "the backend answered with a status that is tried again")  \
 	X(RESPONSE_TIMEOUT, "response-timeout", "the response head did not come in time")      \
 	X(BACK_IDLE_TIMEOUT, "back-idle-timeout", "the backend stalled inside its answer")     \
 	X(TUNNEL_TIMEOUT, "tunnel-timeout", "no byte either way for the tunnel timeout")       \
@@ -39,6 +45,8 @@ enum end_reason {
 		TG_END_COUNT
 };
 
+/* Whether the reason is a fault of the backend. */
+bool end_reason_is_backends(enum end_reason reason);
 /* The word; "?" outside the enum. */
 const char *end_reason_str(unsigned reason);
 /* What the word says, as a sentence without its dot; "?" outside the enum. */

@@ -38,7 +38,7 @@ worker_thread_init(struct worker_thread *t, unsigned id, const struct conf *conf
 	size_t i;
 	int rc;
 
-	rc = worker_init(&t->worker, id, conf, segment, registry_balance(registry));
+	rc = worker_init(&t->worker, id, conf, segment, registry_shared(registry));
 	timer_init(&t->check, on_check);
 	t->routes = calloc(conf->n_listeners + 1, sizeof(struct http_routes *));
 	if (rc == 0 && t->routes == NULL)
@@ -222,6 +222,9 @@ worker_thread_join(struct worker_thread *t)
 	if (t->is_running)
 		pthread_join(t->thread, NULL);
 	t->is_running = false;
+	/* News of places for streams that are gone, and views nobody will use. */
+	if (t->worker.loop != NULL)
+		loop_serve_calls(t->worker.loop);
 	timer_fini(&t->check);
 	for (i = 0; t->worker.listeners != NULL && i < t->worker.conf->n_listeners; i++) {
 		listener_stop(&t->worker.listeners[i]);

@@ -75,7 +75,8 @@ class Program:
 class Tidegate(Program):
     """A running tidegate. Its log is `log`, its access records `access`."""
 
-    def __init__(self, conf, folder, env=None, arguments=(), wait=True, pass_fds=()):
+    def __init__(self, conf, folder, env=None, arguments=(), wait=True, pass_fds=(),
+                 files=None):
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.conf_path = folder / "tidegate.conf"
@@ -83,8 +84,9 @@ class Tidegate(Program):
         self.address = getattr(conf, "address", None)
         self.clients = []
         self.expect_status = 0
-        super().__init__([settings.program("tidegate"), "-c", str(self.conf_path), *arguments],
-                         folder, env, "tidegate", pass_fds)
+        limited = ["prlimit", f"--nofile={files}:{files}"] if files else []
+        super().__init__([*limited, settings.program("tidegate"), "-c", str(self.conf_path),
+                          *arguments], folder, env, "tidegate", pass_fds)
         self.log = self.stderr
         self.access = self.stdout
         if wait:

@@ -88,6 +88,6 @@ def test_verbose_check_shows_routes_in_match_order(run_tidegate, tmp_path):
     assert shown.returncode == 0, shown.stderr
     text = shown.stdout + shown.stderr
     order = [text.index(mark) for mark in
-             ('"exact-api-v2"; }', '"exact-api"; }', '"exact"; }', '"wild-deep"; }',
-              '"wild-path"; }', '"wild"; }', '"anywhere"; }')]
+             ('"exact-api-v2";', '"exact-api";', '"exact";', '"wild-deep";', '"wild-path";',
+              '"wild";', '"anywhere";')]
     assert order == sorted(order), text

@@ -120,6 +120,19 @@ def test_backend_may_decline(tidegate, recording_backend, answer):
     assert peer.exchange(client.get()).body == b"ok"
 
 
+def test_426_says_that_the_connection_closes(tidegate, recording_backend):
+    """RFC 9112 9.6, beside the option that the Upgrade field needs (RFC 9110 15.5.22)."""
+    answer = backends.answer("426 Upgrade Required", fields=[("Connection", "upgrade"),
+                                                             ("Upgrade", "websocket")])
+    tg = tidegate(conf.http(recording_backend(backends.answers(answer))))
+    peer = tg.client().send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    got = peer.read_answer()
+    assert (got.get("connection"), got.get("upgrade")) == ("upgrade, close", "websocket")
+    peer.read_to_end()
+    lasting = tg.client().exchange(client.get())
+    assert lasting.status == 200
+
+
 @pytest.mark.parametrize("switch", [
     SWITCH % b"other",
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n",

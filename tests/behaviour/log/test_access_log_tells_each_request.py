@@ -7,10 +7,10 @@ import re
 from harness import backends, client, conf, net, settings
 
 FIELDS = ["client", "listener", "service", "backend", "method", "host", "path", "version",
-          "status", "bytes_in", "bytes_out", "retries", "queue_us", "connect_us", "response_us",
-          "total_us", "end", "id"]
+          "status", "bytes_in", "bytes_out", "retries", "failed", "choice", "queue_us",
+          "connect_us", "response_us", "total_us", "end", "id"]
 TCP_FIELDS = ["client", "listener", "service", "backend", "bytes_in", "bytes_out", "retries",
-              "queue_us", "connect_us", "total_us", "end"]
+              "failed", "choice", "queue_us", "connect_us", "total_us", "end"]
 
 
 def keys_of(line):
@@ -44,7 +44,8 @@ def test_json_has_the_same_fields(tidegate, recording_backend):
     record = json.loads(tg.access.wait(path="/a")["line"])
     assert list(record) == ["time", *FIELDS]
     assert record["status"] == 200 and record["backend"] == "b1"
-    for key in FIELDS:
+    assert record["failed"] == []
+    for key in set(FIELDS) - {"failed"}:
         numeric = key in ("status", "retries") or key.startswith("bytes") or key.endswith("_us")
         assert isinstance(record[key], int if numeric else str), key
 

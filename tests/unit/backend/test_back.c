@@ -70,7 +70,7 @@ setup(void **state)
 	ready_calls = 0;
 	listener = fake_listen(&at);
 	if (world_open(&world, text) != 0 || worker_init(&worker, 0, world.conf, world.segment,
-							 registry_balance(world.registry)) != 0)
+							 registry_shared(world.registry)) != 0)
 		return -1;
 	set_port(0, 0, addr_port(&at));
 	set_port(0, 1, addr_port(&at));

@@ -73,7 +73,7 @@ setup(void **state)
 		return -1;
 	for (unsigned i = 0; i < 2; i++) {
 		if (worker_init(&workers[i], i, world.conf, world.segment,
-				registry_balance(world.registry)) != 0)
+				registry_shared(world.registry)) != 0)
 			return -1;
 	}
 	return 0;

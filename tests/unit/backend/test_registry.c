@@ -129,8 +129,8 @@ entries_say_all_a_worker_needs(void **state)
 	observe(0, 1, UP, 81);
 	assert_serving("01", false);
 	assert_ptr_equal(views[0]->conf, &world.conf->services[0]);
-	assert_int_equal(views[0]->entries[0].weight, 3);
-	assert_int_equal(views[0]->entries[1].weight, 5);
+	assert_int_equal(views[0]->entries[0].weight, 3 * TG_WEIGHT_SCALE);
+	assert_int_equal(views[0]->entries[1].weight, 5 * TG_WEIGHT_SCALE);
 	assert_true(addr_equal(&views[0]->entries[1].addr, &at));
 	for (uint32_t i = 0; i < 2; i++) {
 		const char *name = world.conf->services[0].backends[i].name;
@@ -153,7 +153,7 @@ load_of_a_later_service_is_its_own(void **state)
 	observe(1, 0, UP, 80);
 	publish();
 	assert_int_equal(views[1]->n, 1);
-	assert_int_equal(views[1]->entries[0].weight, 1);
+	assert_int_equal(views[1]->entries[0].weight, 1 * TG_WEIGHT_SCALE);
 	assert_ptr_equal(views[1]->entries[0].load, segment_shared(world.segment, slot));
 }
 
@@ -319,12 +319,13 @@ static uint32_t picked_while_published;
 static void
 pick_at_once(void *arg, uint32_t service, struct view *view)
 {
-	static const struct balance_query nobody_tried;
+	static const struct balance_outcome fine;
 	const struct balance_ops *ops = balance_find(world.conf->services[service].balance);
+	struct balance_query query = {.n_tried = 0};
 	struct balance *b = arg;
 
-	picked_while_published = ops->pick(b, view, &nobody_tried);
-	ops->release(b, view->entries[picked_while_published].backend);
+	picked_while_published = ops->pick(b, view, &query);
+	ops->release(b, view, view->entries[picked_while_published].backend, &fine);
 	view_unref(view);
 }
 
@@ -332,14 +333,14 @@ pick_at_once(void *arg, uint32_t service, struct view *view)
 static void
 balancers_know_a_view_before_it_is_published(void **state)
 {
-	struct balance_shared *const *shared = registry_balance(world.registry);
+	const struct service_shared *shared = registry_shared(world.registry);
 	const struct balance_ops *ops = balance_find(TG_BALANCE_LEAST_CONN);
 	struct balance *b;
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_non_null(shared[i]);
-	b = ops->new (shared[1], 0, 1);
+		assert_non_null(shared[i].balance);
+	b = ops->new (shared[1].balance, 0, 1, 0);
 	assert_non_null(b);
 	observe(1, 0, UP, 80);
 	picked_while_published = TG_VIEW_NONE;

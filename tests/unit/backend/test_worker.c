@@ -47,7 +47,7 @@ setup(void **state)
 		return -1;
 	for (unsigned i = 0; i < 2; i++) {
 		if (worker_init(&workers[i], i, world.conf, world.segment,
-				registry_balance(world.registry)) != 0)
+				registry_shared(world.registry)) != 0)
 			return -1;
 	}
 	return 0;
@@ -84,8 +84,6 @@ up(uint32_t service, uint32_t backend, uint16_t port)
 {
 	set(service, backend, TG_HEALTH_UP, port);
 }
-
-static const struct balance_query nobody_tried;
 
 static struct worker_service *
 service_of(unsigned worker, unsigned service)
@@ -131,109 +129,6 @@ counters_are_those_of_the_named_slots(void **state)
 			assert_ptr_equal(s->backends[backends[i].backend].counters,
 					 segment_counters(world.segment, w, slot));
 		}
-	}
-}
-
-static void
-at_first_nobody_may_serve(void **state)
-{
-	struct lease lease = {.backend = NULL};
-
-	(void)state;
-	for (unsigned s = 0; s < 2; s++) {
-		assert_int_equal(lease_begin(&lease, service_of(0, s), &nobody_tried), -TG_ENOENT);
-		assert_null(lease.backend);
-		lease_end(&lease);
-	}
-}
-
-static int64_t
-load_of(const char *service, const char *name)
-{
-	uint32_t slot = slot_of(TG_SLOT_BACKEND, service, name);
-
-	return atomic_load(&segment_shared(world.segment, slot)->in_flight);
-}
-
-static void
-lease_takes_load_until_its_end(void **state)
-{
-	struct addr at = world_addr(80);
-	struct lease lease = {.backend = NULL};
-
-	(void)state;
-	for (unsigned s = 0; s < 2; s++) {
-		const char *name = s == 0 ? "a" : "b";
-		uint32_t slot;
-
-		up(s, 0, 80);
-		slot = slot_of(TG_SLOT_BACKEND, name, "x");
-		assert_int_equal(lease_begin(&lease, service_of(1, s), &nobody_tried), 0);
-		assert_ptr_equal(lease.backend, &service_of(1, s)->backends[0]);
-		assert_true(addr_equal(&lease.addr, &at));
-		assert_int_equal(load_of(name, "x"), 1);
-		assert_int_equal(segment_sum(world.segment, slot, TG_B_STREAMS), 1);
-		lease_end(&lease);
-		assert_null(lease.backend);
-		assert_int_equal(load_of(name, "x"), 0);
-		lease_end(&lease);
-		assert_int_equal(load_of(name, "x"), 0);
-		assert_int_equal(segment_sum(world.segment, slot, TG_B_STREAMS), 1);
-	}
-}
-
-static void
-lease_leaves_out_what_was_tried(void **state)
-{
-	struct balance_query query = {.tried = {0}, .n_tried = 1};
-	struct lease lease = {.backend = NULL};
-
-	(void)state;
-	up(0, 0, 80);
-	up(0, 1, 81);
-	assert_int_equal(lease_begin(&lease, service_of(0, 0), &query), 0);
-	assert_int_equal(lease.backend->index, 1);
-	lease_end(&lease);
-	query.tried[query.n_tried++] = 1;
-	assert_int_equal(lease_begin(&lease, service_of(0, 0), &query), -TG_ENOENT);
-	assert_null(lease.backend);
-	assert_int_equal(load_of("a", "x") + load_of("a", "y"), 0);
-}
-
-/* least-conn counts what other workers hold. */
-static void
-load_is_seen_across_workers(void **state)
-{
-	struct lease leases[6];
-
-	(void)state;
-	memset(leases, 0, sizeof(leases));
-	up(0, 0, 80);
-	up(0, 1, 81);
-	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(lease_begin(&leases[i], service_of(i % 2, 0), &nobody_tried), 0);
-	assert_int_equal(load_of("a", "x"), 3);
-	assert_int_equal(load_of("a", "y"), 3);
-	for (unsigned i = 0; i < 6; i++)
-		lease_end(&leases[i]);
-	assert_int_equal(load_of("a", "x") + load_of("a", "y"), 0);
-}
-
-/* A lease outlives the view it was taken from. */
-static void
-lease_may_end_after_its_backend_left(void **state)
-{
-	struct lease lease = {.backend = NULL};
-	struct lease none = {.backend = NULL};
-
-	(void)state;
-	for (unsigned s = 0; s < 2; s++) {
-		up(s, 0, 80);
-		assert_int_equal(lease_begin(&lease, service_of(0, s), &nobody_tried), 0);
-		set(s, 0, TG_HEALTH_DOWN, 80);
-		assert_int_equal(lease_begin(&none, service_of(0, s), &nobody_tried), -TG_ENOENT);
-		lease_end(&lease);
-		assert_int_equal(load_of(s == 0 ? "a" : "b", "x"), 0);
 	}
 }
 
@@ -384,7 +279,7 @@ connections_are_bounded_by_descriptors_or_configuration(void **state)
 	assert_in_range(workers[0].max_idle, 0, limit.rlim_cur / 2 / 2);
 	assert_int_equal(world_open(&other, bounded), 0);
 	assert_int_equal(
-		worker_init(&w, 0, other.conf, other.segment, registry_balance(other.registry)), 0);
+		worker_init(&w, 0, other.conf, other.segment, registry_shared(other.registry)), 0);
 	assert_int_equal(w.max_connections, 7);
 	worker_fini(&w);
 	world_close(&other);
@@ -403,8 +298,7 @@ half_made_worker_is_given_back(void **state)
 		struct worker w;
 
 		refuse_at = at;
-		rc = worker_init(&w, 0, world.conf, world.segment,
-				 registry_balance(world.registry));
+		rc = worker_init(&w, 0, world.conf, world.segment, registry_shared(world.registry));
 		refuse_at = 0;
 		worker_fini(&w);
 		assert_int_equal(fake_count_fds(), fds);
@@ -420,11 +314,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(counters_are_those_of_the_named_slots),
-		TEST(at_first_nobody_may_serve),
-		TEST(lease_takes_load_until_its_end),
-		TEST(lease_leaves_out_what_was_tried),
-		TEST(load_is_seen_across_workers),
-		TEST(lease_may_end_after_its_backend_left),
 		TEST(view_is_released_when_the_next_comes),
 		TEST(generation_counts_changes_of_the_address_alone),
 		TEST(idle_connections_to_what_left_or_moved_are_closed),

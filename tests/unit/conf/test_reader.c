@@ -154,12 +154,6 @@ static const struct refused later[] = {
 	{ROUTES("{ header = \"x\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].header: not available in this version"},
 	{SERVICE("hash_on = \"source\";"), "3: services[0].hash_on: not available in this version"},
-	{SERVICE("retry = { };"), "3: services[0].retry: not available in this version"},
-	{SERVICE("queue = 1;"), "3: services[0].queue: not available in this version"},
-	{SERVICE("timeouts = { queue = \"1s\"; };"),
-	 "3: services[0].timeouts.queue: not available in this version"},
-	{SERVICE("max_connections_per_backend = 1;"),
-	 "3: services[0].max_connections_per_backend: not available in this version"},
 	{SERVICE("send_proxy = \"v2\";"), "3: services[0].send_proxy: not available in this version"},
 	{SERVICE("tls = { };"), "3: services[0].tls: not available in this version"},
 	{SERVICE("sticky = { cookie = \"tg\"; };"),
@@ -171,8 +165,6 @@ static const struct refused later[] = {
 	{SERVICE("provider = { };"), "3: services[0].provider: not available in this version"},
 	{SERVICE("scheduler = \"spread\";"),
 	 "3: services[0].scheduler: not available in this version"},
-	{BACKENDS("{ address = \"h:1\"; max_connections = 1; }"),
-	 "3: services[0].backends[0].max_connections: not available in this version"},
 	{SERVICE("balance = \"p2c\";"), "3: services[0].balance: \"p2c\" is not available in this "
 				      "version; allowed: round-robin, least-conn"},
 	{SERVICE("balance = \"hash\";"), "3: services[0].balance: \"hash\" is not available in this "
@@ -190,6 +182,28 @@ static const struct refused later[] = {
 };
 
 static const struct refused ranges[] = {
+	{SERVICE("retry = { attempts = 8; };"),
+	 "3: services[0].retry.attempts: 8 is out of range; allowed: 0 to 7"},
+	{SERVICE("retry = { budget = 10.5; };"),
+	 "3: services[0].retry.budget: 10.5 is out of range; allowed: 0.0 to 10.0"},
+	{SERVICE("retry = { budget = -0.1; };"),
+	 "3: services[0].retry.budget: -0.1 is out of range; allowed: 0.0 to 10.0"},
+	{SERVICE("retry = { budget = \"0.2\"; };"),
+	 "3: services[0].retry.budget: a string where a decimal number is wanted"},
+	{SERVICE("queue = 1.5;"), "3: services[0].queue: a decimal number where an integer is wanted"},
+	{SERVICE("retry = { on = ( \"conect\" ); };"),
+	 "3: services[0].retry.on[0]: unknown cause \"conect\"; allowed: \"connect\", "
+	 "\"empty-response\", \"response-timeout\", a status \"400\" to \"599\""},
+	{SERVICE("retry = { on = ( \"502\", \"399\" ); };"),
+	 "3: services[0].retry.on[1]: unknown cause \"399\"; allowed: \"connect\", "
+	 "\"empty-response\", \"response-timeout\", a status \"400\" to \"599\""},
+	{SERVICE("retry = { on = ( \"50x\" ); };"),
+	 "3: services[0].retry.on[0]: unknown cause \"50x\"; allowed: \"connect\", "
+	 "\"empty-response\", \"response-timeout\", a status \"400\" to \"599\""},
+	{SERVICE("timeouts = { queue = \"0\"; };"),
+	 "3: services[0].timeouts.queue: 0 is out of range; allowed: 1ms to 1h"},
+	{LISTENER("priority = \"urgent\";"),
+	 "2: listeners[0].priority: unknown value \"urgent\"; allowed: high, normal, low"},
 	{TOP("workers = -1;"), "1: workers: -1 is out of range; allowed: 0 to 256"},
 	{TOP("workers = 257;"), "1: workers: 257 is out of range; allowed: 0 to 256"},
 	{TOP("workers = 0x101;"), "1: workers: 257 is out of range; allowed: 0 to 256"},
@@ -415,6 +429,12 @@ static const struct refused texts[] = {
 	{ROUTES("{ path = \"/a?b\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].path: \"/a?b\" can never match: a query or fragment is no part of "
 	 "the path"},
+	{ROUTES("{ path = \"/%41\"; service = \"s\"; }"),
+	 "2: listeners[0].routes[0].path: \"/%41\" can never match: letters, digits and -._~ are "
+	 "unescaped before routes are looked up"},
+	{ROUTES("{ path = \"/a%7E\"; service = \"s\"; }"),
+	 "2: listeners[0].routes[0].path: \"/a%7E\" can never match: letters, digits and -._~ are "
+	 "unescaped before routes are looked up"},
 	{ROUTES("{ path = \"/a/../b\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].path: \"/a/../b\" can never match: segments . and .. are resolved "
 	 "before routes are looked up"},
@@ -566,7 +586,7 @@ static const struct accepted accepted[] = {
 	{TOP("log = { file = \"\xc3\xa4\"; };"), "file = \"\xc3\xa4\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\";"),
 	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\ntimeouts = {\nidle = \"1h\";\n};\n"
-	 "service = \"s\";"},
+	 "service = \"s\";\npriority = \"normal\";"},
 	{LISTENER("service = \"s\";"), "idle = \"1m\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\"; timeouts = { idle = \"5s\"; };"),
 	 "idle = \"5s\";"},
@@ -581,14 +601,29 @@ static const struct accepted accepted[] = {
 	{LIMITS("body = \"16G\";"), "body = \"16G\";"},
 	{LIMITS("body = 5000000000;"), "body = \"5000000000\";"},
 	{ROUTES("{ host = \"[::1]\"; path = \"/a%2F~\"; service = \"s\"; }"),
-	 "{ host = \"[::1]\"; path = \"/a%2F~\"; service = \"s\"; }\n"},
+	 "{ host = \"[::1]\"; path = \"/a%2F~\"; service = \"s\"; priority = \"normal\"; }\n"},
+	{ROUTES("{ path = \"/a\"; service = \"s\"; priority = \"high\"; }"), "priority = \"high\"; }"},
+	{LISTENER("service = \"s\"; priority = \"low\";"), "priority = \"low\";"},
+	{SERVICE("max_connections_per_backend = 64; queue = 0;"),
+	 "max_connections_per_backend = 64;\nqueue = 0;"},
+	{SERVICE(""), "retry = {\nattempts = 2;\non = ( \"connect\", \"empty-response\", "
+		      "\"response-timeout\" );\nbudget = 0.2;\nbackoff = \"50ms\";\n"
+		      "idempotency_key = false;\n};"},
+	{SERVICE("retry = { attempts = 0; on = ( ); budget = 0; backoff = \"0\"; };"),
+	 "attempts = 0;\non = ( );\nbudget = 0.0;\nbackoff = \"0\";"},
+	{SERVICE("retry = { on = [ \"503\", \"429\", \"connect\" ]; budget = 0.125; };"),
+	 "on = ( \"503\", \"429\", \"connect\" );\nbudget = 0.125;"},
+	{SERVICE("retry = { budget = 10.0; };"), "budget = 10.0;"},
+	{SERVICE("timeouts = { queue = \"250ms\"; };"), "queue = \"250ms\";"},
 	{ROUTES("{ host = \"*.EXAMPLE.org.\"; service = \"s\"; }"), "host = \"*.example.org\";"},
 	{SERVICE("balance = \"least-conn\";"), "balance = \"least-conn\";"},
 	{SERVICE("backends = ( );"), "backends = ( );"},
-	{SERVICE("backends = [ \"h:1\", \"g:2\" ];"), "{ name = \"h:1\"; address = \"h:1\"; weight = 1; backup = false; },\n{ name = \"g:2\"; address = \"g:2\";"},
+	{SERVICE("backends = [ \"h:1\", \"g:2\" ];"), "{ name = \"h:1\"; address = \"h:1\"; weight = 1; backup = false; max_connections = 0; },\n{ name = \"g:2\"; address = \"g:2\";"},
 	{BACKENDS("\"unix:/run/x.sock\""), "name = \"unix:/run/x.sock\";"},
 	{BACKENDS("{ name = \"b\"; address = \"Host.Example:1\"; weight = 0; backup = true; }"),
-	 "{ name = \"b\"; address = \"Host.Example:1\"; weight = 0; backup = true; }"},
+	 "{ name = \"b\"; address = \"Host.Example:1\"; weight = 0; backup = true; "
+	 "max_connections = 0; }"},
+	{BACKENDS("{ address = \"h:1\"; max_connections = 7; }"), "max_connections = 7; }"},
 	{BACKENDS("{ name = \"a\"; address = \"h:1\"; }, { name = \"b\"; address = \"h:1\"; }"),
 	 "name = \"b\"; address = \"h:1\";"},
 	{SERVICE(""), "health = {\ntype = \"tcp\";\ninterval = \"2s\";\ntimeout = \"1s\";\nrise = 2;\n"
@@ -601,11 +636,11 @@ static const struct accepted accepted[] = {
 	 "path = \"/x?y=z\";\nexpect = \"200, 204,300-399\";"},
 	{SERVICE("timeouts = { total = \"1m\"; keep_alive = \"5s\"; };"),
 	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\n"
-	 "total = \"1m\";\nkeep_alive = \"5s\";\n};\nidle_connections = 1024;"},
+	 "total = \"1m\";\nkeep_alive = \"5s\";\nqueue = \"5s\";\n};\nretry = {"},
 	{TOP("// c\n/* { ( \" */ # \"\n"), "workers = "},
 	/* a service nobody uses, a listener without anybody */
 	{"listeners = ( { name = \"l\"; bind = \"*:1\"; } );\nservices = ( { name = \"s\"; } );\n",
-	 "routes = ( );\n}\n);"},
+	 "routes = ( );\npriority = \"normal\";\n}\n);"},
 	{"listeners = ( { name = \"l\"; bind = \"*:1\"; } );\n", "services = ( );"},
 };
 

@@ -70,6 +70,7 @@ static const struct {
 	{"x-forwarded-by", HTTP_FIELD_X_FORWARDED_OTHER},
 	{"x-forwarded-a-rather-long-name-of-nobody", HTTP_FIELD_X_FORWARDED_OTHER},
 	{"x-request-id", HTTP_FIELD_X_REQUEST_ID},
+	{"idempotency-key", HTTP_FIELD_IDEMPOTENCY_KEY},
 	{"x-forwarded-", HTTP_FIELD_OTHER},
 	{"x-forwarded", HTTP_FIELD_OTHER},
 	{"hosts", HTTP_FIELD_OTHER},

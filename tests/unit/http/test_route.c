@@ -70,10 +70,10 @@ table_free(struct table *t)
 static const char *
 find(const struct table *t, const char *host, const char *path)
 {
-	const struct conf_service *s = http_routes_find(
+	const struct conf_route *route = http_routes_find(
 		t->found, (struct slice){host, strlen(host)}, (struct slice){path, strlen(path)});
 
-	return s != NULL ? s->name : "(none)";
+	return route != NULL ? route->service->name : "(none)";
 }
 
 static const char *const routes[] = {

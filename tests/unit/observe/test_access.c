@@ -52,6 +52,7 @@ record_set(struct fixture *f, const char *method, const char *id, const char *ho
 	r->http_minor = 1;
 	r->mode = TG_MODE_HTTP;
 	r->reason = TG_END_DONE;
+	r->choice = TG_CHOICE_BALANCE;
 	r->method_len = (uint8_t)strlen(method);
 	r->request_id_len = (uint8_t)strlen(id);
 	r->host_len = (uint16_t)strlen(host);
@@ -105,12 +106,13 @@ text_has_every_field_in_order(void **state)
 
 	record_set(f, "GET", "abc-1", "api.example.org", "/v1/x");
 	assert_true(render(f, TG_ACCESS_TEXT) > 0);
-	assert_string_equal(f->line,
-			    "2026-11-23T08:00:00.123456Z client=10.0.0.9:51234 listener=web "
-			    "service=api backend=b1 method=GET host=api.example.org path=/v1/x "
-			    "version=1.1 status=200 bytes_in=120 bytes_out=1523 retries=0 "
-			    "queue_us=0 connect_us=0 response_us=812 total_us=903 end=done "
-			    "id=abc-1\n");
+	assert_string_equal(
+		f->line,
+		"2026-11-23T08:00:00.123456Z client=10.0.0.9:51234 listener=web "
+		"service=api backend=b1 method=GET host=api.example.org path=/v1/x "
+		"version=1.1 status=200 bytes_in=120 bytes_out=1523 retries=0 "
+		"failed=- choice=balance queue_us=0 connect_us=0 response_us=812 total_us=903 end=done "
+		"id=abc-1\n");
 }
 
 static void
@@ -125,7 +127,8 @@ json_has_every_field_in_order(void **state)
 		"{\"time\":\"2026-11-23T08:00:00.123456Z\",\"client\":\"10.0.0.9:51234\","
 		"\"listener\":\"web\",\"service\":\"api\",\"backend\":\"b1\",\"method\":\"GET\","
 		"\"host\":\"api.example.org\",\"path\":\"/v1/x\",\"version\":\"1.1\","
-		"\"status\":200,\"bytes_in\":120,\"bytes_out\":1523,\"retries\":0,\"queue_us\":0,"
+		"\"status\":200,\"bytes_in\":120,\"bytes_out\":1523,\"retries\":0,"
+		"\"failed\":[],\"choice\":\"balance\",\"queue_us\":0,"
 		"\"connect_us\":0,\"response_us\":812,\"total_us\":903,\"end\":\"done\","
 		"\"id\":\"abc-1\"}\n");
 }
@@ -163,8 +166,65 @@ tcp_has_no_http_fields(void **state)
 	assert_true(render(f, TG_ACCESS_TEXT) > 0);
 	assert_string_equal(f->line, "2026-11-23T08:00:00.123456Z client=10.0.0.9:51234 "
 				     "listener=web service=api backend=b1 bytes_in=120 "
-				     "bytes_out=1523 retries=0 queue_us=0 connect_us=0 "
-				     "total_us=903 end=done\n");
+				     "bytes_out=1523 retries=0 failed=- choice=balance queue_us=0 "
+				     "connect_us=0 total_us=903 end=done\n");
+}
+
+/* Puts failed tries in front of the strings. */
+static void
+record_fail(struct fixture *f, const struct access_try *failed, unsigned n)
+{
+	struct access_record *r = f->record;
+	size_t size = n * sizeof(failed[0]);
+
+	memmove(r->strings + size, r->strings, f->n - offsetof(struct access_record, strings));
+	memcpy(r->strings, failed, size);
+	r->n_failed = (uint8_t)n;
+	f->n += size;
+}
+
+static void
+failed_tries_are_told_in_order(void **state)
+{
+	static const struct access_try failed[] = {{0, TG_END_CONNECT_FAILED},
+						   {0, TG_END_EMPTY_ANSWER}};
+	struct fixture *f = *state;
+
+	record_set(f, "GET", "abc-1", "api.example.org", "/v1/x");
+	record_fail(f, failed, 2);
+	f->record->choice = TG_CHOICE_QUEUE;
+	assert_true(render(f, TG_ACCESS_TEXT) > 0);
+	assert_non_null(strstr(f->line, " path=/v1/x "));
+	assert_non_null(strstr(f->line, " failed=b1:connect-failed,b1:empty-answer choice=queue "));
+	assert_true(render(f, TG_ACCESS_JSON) > 0);
+	assert_non_null(strstr(f->line,
+			       ",\"failed\":[{\"backend\":\"b1\",\"reason\":\"connect-failed\"},"
+			       "{\"backend\":\"b1\",\"reason\":\"empty-answer\"}],"
+			       "\"choice\":\"queue\","));
+}
+
+static void
+a_lie_about_a_try_gives_nothing(void **state)
+{
+	static const struct access_try wrong[] = {{1, TG_END_DONE}, {0, TG_END_COUNT}};
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		record_set(f, "GET", "", "", "/");
+		record_fail(f, &wrong[i], 1);
+		assert_int_equal(render(f, TG_ACCESS_TEXT), 0);
+	}
+	record_set(f, "GET", "", "", "/");
+	f->record->n_failed = 3;
+	assert_int_equal(render(f, TG_ACCESS_TEXT), 0);
+	record_set(f, "GET", "", "", "/");
+	memset(f->record->strings, 0, 256);
+	f->n = TG_RING_RECORD_MAX;
+	f->record->n_failed = TG_ACCESS_TRIES_MAX + 1;
+	assert_int_equal(render(f, TG_ACCESS_TEXT), 0);
+	record_set(f, "GET", "", "", "/");
+	f->record->choice = TG_CHOICE_COUNT;
+	assert_int_equal(render(f, TG_ACCESS_TEXT), 0);
 }
 
 static void
@@ -257,13 +317,12 @@ the_longest_record_fits(void **state)
 	struct fixture *f = *state;
 
 	record_set(f, "", "", "", "");
-	memset(f->record->strings, 1,
-	       TG_RING_RECORD_MAX - offsetof(struct access_record, strings));
+	memset(f->record->strings, 1, TG_RING_RECORD_MAX - offsetof(struct access_record, strings));
 	f->record->method_len = UINT8_MAX;
 	f->record->request_id_len = UINT8_MAX;
 	f->record->path_len = TG_ACCESS_PATH_MAX;
-	f->record->host_len = (uint16_t)(TG_RING_RECORD_MAX - TG_ACCESS_PATH_MAX -
-					 2 * UINT8_MAX - offsetof(struct access_record, strings));
+	f->record->host_len = (uint16_t)(TG_RING_RECORD_MAX - TG_ACCESS_PATH_MAX - 2 * UINT8_MAX -
+					 offsetof(struct access_record, strings));
 	f->n = TG_RING_RECORD_MAX;
 	f->record->bytes_in = UINT64_MAX;
 	f->record->bytes_out = UINT64_MAX;
@@ -294,6 +353,8 @@ main(int argc, char **argv)
 		CASE(json_has_every_field_in_order),
 		CASE(what_was_not_reached_is_unset),
 		CASE(tcp_has_no_http_fields),
+		CASE(failed_tries_are_told_in_order),
+		CASE(a_lie_about_a_try_gives_nothing),
 		CASE(clients_of_ipv6_and_unix_sockets),
 		CASE(foreign_bytes_are_escaped),
 		CASE(a_dash_sent_by_a_client_is_no_unset_field),

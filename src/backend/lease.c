@@ -1,0 +1,167 @@
+#include "backend/lease.h"
+
+/* A backend was freed, or the view is another one: who waits may have it. */
+struct search {
+	struct worker_service *service;
+	uint32_t hint; /* backend to try first, or TG_VIEW_NONE */
+};
+
+static uint32_t
+take_hint(const struct search *search, const struct balance_query *query)
+{
+	struct worker_service *s = search->service;
+	uint32_t entry;
+
+	if (search->hint == TG_VIEW_NONE || balance_is_tried(query, search->hint))
+		return TG_VIEW_NONE;
+	entry = s->view->entry_of[search->hint];
+	if (entry == TG_VIEW_NONE || !s->ops->take(s->balance, s->view, entry))
+		return TG_VIEW_NONE;
+	return entry;
+}
+
+/* A backend that was tried already is better than none. */
+static bool
+find_place(void *arg, const struct balance_query *query, struct queue_news *ret)
+{
+	const struct search *search = arg;
+	struct worker_service *s = search->service;
+	struct balance_query any = *query;
+	uint32_t entry = take_hint(search, query);
+
+	any.now = loop_now(s->worker->loop);
+	if (entry == TG_VIEW_NONE)
+		entry = s->ops->pick(s->balance, s->view, &any);
+	if (entry == TG_VIEW_NONE && any.n_tried > 0) {
+		any.n_tried = 0;
+		entry = s->ops->pick(s->balance, s->view, &any);
+	}
+	if (entry == TG_VIEW_NONE)
+		return false;
+	ret->backend = s->view->entries[entry].backend;
+	ret->addr = s->view->entries[entry].addr;
+	return true;
+}
+
+static void
+serve_waiters(struct worker_service *s, uint32_t hint)
+{
+	struct search search = {.service = s, .hint = hint};
+
+	if (s->queue != NULL && queue_has_waiters(s->queue))
+		queue_grant(s->queue, loop_now(s->worker->loop), find_place, &search);
+}
+
+void
+lease_serve_waiters(struct worker_service *s)
+{
+	serve_waiters(s, TG_VIEW_NONE);
+}
+
+/* The place is taken. */
+static void
+hold(struct lease *lease, struct worker_backend *backend, const struct addr *addr)
+{
+	lease->backend = backend;
+	lease->addr = *addr;
+	counter_add(backend->counters, TG_B_STREAMS, 1);
+}
+
+bool
+lease_is_possible(const struct worker_service *s, const struct balance_query *query)
+{
+	const struct view *view = s->view;
+	uint32_t i;
+
+	for (i = 0; i < view->n && i <= query->n_tried; i++) {
+		if (!balance_is_tried(query, view->entries[i].backend))
+			return true;
+	}
+	return false;
+}
+
+int
+lease_begin(struct lease *lease, struct worker_service *s, struct balance_query *query)
+{
+	const struct view_entry *e;
+	uint32_t entry;
+
+	if (!lease_is_possible(s, query))
+		return -TG_ENOENT;
+	if (s->queue != NULL && queue_has_waiters(s->queue))
+		return -TG_EAGAIN;
+	query->now = loop_now(s->worker->loop);
+	query->spilled = false;
+	entry = s->ops->pick(s->balance, s->view, query);
+	if (entry == TG_VIEW_NONE)
+		return -TG_EAGAIN;
+	e = &s->view->entries[entry];
+	hold(lease, &s->backends[e->backend], &e->addr);
+	return 0;
+}
+
+static void
+release(struct worker_service *s, uint32_t backend, const struct balance_outcome *outcome)
+{
+	s->ops->release(s->balance, s->view, backend, outcome);
+	serve_waiters(s, backend);
+}
+
+/* waiting */
+
+static void
+on_told(void *stream, const struct queue_news *news)
+{
+	struct lease *lease = stream;
+	struct worker_service *s = lease->waiting_for;
+
+	lease->waiter = NULL;
+	if (news->is_granted)
+		hold(lease, &s->backends[news->backend], &news->addr);
+	lease->on_place(lease, news->is_granted);
+}
+
+/* The stream left while its place was on the way. */
+static void
+on_unwanted(void *home, uint32_t backend)
+{
+	static const struct balance_outcome unused;
+
+	release(home, backend, &unused);
+}
+
+static const struct waiter_ops waiter_ops = {
+	.told = on_told,
+	.unwanted = on_unwanted,
+};
+
+int
+lease_wait(struct lease *lease, struct worker_service *s, const struct balance_query *query,
+	   enum conf_priority priority, void (*on_place)(struct lease *lease, bool has_place))
+{
+	struct worker *w = s->worker;
+	int rc = queue_add(s->queue, w->loop, &waiter_ops, lease, s, priority, query,
+			   loop_now(w->loop), &lease->waiter);
+
+	if (rc != 0)
+		return rc;
+	lease->waiting_for = s;
+	lease->on_place = on_place;
+	/* A place that was given back before we stood in line is nobody's: look once more. */
+	lease_serve_waiters(s);
+	return 0;
+}
+
+void
+lease_end(struct lease *lease, const struct balance_outcome *outcome)
+{
+	struct worker_backend *b = lease->backend;
+
+	if (lease->waiter != NULL)
+		queue_leave(lease->waiting_for->queue, &lease->waiter,
+			    loop_now(lease->waiting_for->worker->loop));
+	if (b == NULL)
+		return;
+	lease->backend = NULL;
+	release(b->service, b->index, outcome);
+}

@@ -1,0 +1,89 @@
+/*
+ * backend/queue.h: streams of one service that wait for a place at a backend.
+ *
+ * One queue per service, shared by its workers, behind one lock that only full
+ * services ever take. Who waits belongs to a worker; a place may be found for
+ * it by any worker, which then tells the owner through its loop. So no stream waits
+ * beside a free backend, whichever worker either of them is on.
+ *
+ *	          queue_add()                queue_grant()
+ *	  (none) ------------> WAITING ----------------------> GRANTED
+ *	                        |   |        queue_add() of one that is younger
+ *	         queue_leave()  |   +--------------------------> SHED
+ *	                        v
+ *	                      (none)
+ *
+ * GRANTED and SHED are told once, from the owner's loop, with `told`; the waiter
+ * is gone then. queue_leave() before that takes back nothing: what was granted
+ * is given to `unwanted` instead.
+ *
+ * Order: by class; within a class the oldest first while the queue is calm, the
+ * youngest first under overload, when it was not empty for TG_QUEUE_CALM_MS:
+ * those have the best chance that somebody still wants their answer. A full
+ * queue under overload lets in the newcomer and sheds the one whose deadline is
+ * nearest, of the lowest class. (Maurer, "Fail at Scale", ACM Queue 13-8, 2015:
+ * adaptive LIFO and controlled delay.)
+ */
+#ifndef TG_BACKEND_QUEUE_H
+#define TG_BACKEND_QUEUE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "balance/balance.h"
+#include "conf/conf.h"
+#include "ipc/segment.h"
+#include "loop/loop.h"
+
+#define TG_QUEUE_CALM_MS 100u
+
+struct waiter;
+
+/* What became of a waiter. */
+struct queue_news {
+	bool is_granted; /* else shed */
+	uint32_t backend;
+	struct addr addr;
+};
+
+struct waiter_ops {
+	/* Owner's loop. The waiter is freed after it. */
+	void (*told)(void *stream, const struct queue_news *news);
+	/* Owner's loop: a place was found for one that had left. `home` is as in queue_add(). */
+	void (*unwanted)(void *home, uint32_t backend);
+};
+
+struct queue;
+
+/* At most `max` wait. `shared` is the service's: its gauges show how many wait. NULL: no memory. */
+struct queue *queue_new(unsigned max, struct segment_shared *shared);
+void queue_free(struct queue *queue); /* NULL allowed; nobody waits */
+
+/* Cheap and exact enough for: whoever makes a place and then sees 0 here has nobody to give it to. */
+bool queue_has_waiters(const struct queue *queue);
+
+/*
+ * Waits. `query` is copied. Returns 0 with the waiter in *ret, owned by the
+ * queue until it told; -TG_ELIMIT: full; -TG_ENOMEM.
+ */
+TG_MUST_CHECK int queue_add(struct queue *queue, struct loop *loop, const struct waiter_ops *ops,
+			    void *stream, void *home, enum conf_priority priority,
+			    const struct balance_query *query, struct mono now,
+			    struct waiter **ret);
+/* The stream does not wait any more. Owner's thread. Clears the pointer; NULL inside allowed. */
+void queue_leave(struct queue *queue, struct waiter **waiter, struct mono now);
+
+/*
+ * Gives places to those who wait, in order, as long as `find` has one. `find`
+ * is called under the lock: the place it returns is taken already; false: none is left.
+ */
+void queue_grant(struct queue *queue, struct mono now,
+		 bool (*find)(void *arg, const struct balance_query *query, struct queue_news *ret),
+		 void *arg);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * backend/room.h: which backends of a limited service have room for one more
+ * stream: one bit each, so that the next one is found without asking all.
+ *
+ * The truth is a backend's in-flight number; a bit is a hint that follows it.
+ * A bit may say "room" where there is none (taking fails, look on); a backend with room
+ * has its bit set as soon as every thread has left room_took() and room_gave().
+ * Any thread may call anything here. Owned by the registry; outlives its views.
+ */
+#ifndef TG_BACKEND_ROOM_H
+#define TG_BACKEND_ROOM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/segment.h"
+
+struct room;
+
+#define TG_ROOM_NONE UINT32_MAX
+
+/* For backends 0 to n-1, no bit set. NULL: no memory. */
+struct room *room_new(uint32_t n);
+void room_free(struct room *room); /* NULL allowed */
+
+/* Control thread: the backend may be used, or not any more. */
+void room_open(struct room *room, uint32_t backend);
+void room_close(struct room *room, uint32_t backend);
+
+/* The first backend at or after `from` whose bit is set, or TG_ROOM_NONE. Costs a look at n/4096
+ * words at most. */
+uint32_t room_next(const struct room *room, uint32_t from);
+
+/*
+ * Takes one of `limit` places of the backend (0: as many as there are); false:
+ * none is free. `room` may be NULL when there is no limit.
+ */
+bool room_take(struct room *room, uint32_t backend, struct segment_shared *load, uint32_t limit);
+/* Gives one back. The next room_take() anywhere sees it. */
+void room_give(struct room *room, uint32_t backend, struct segment_shared *load);
+
+#endif

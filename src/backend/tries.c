@@ -1,0 +1,60 @@
+#include "backend/tries.h"
+
+void
+tries_begin(struct tries *t, struct worker_service *s)
+{
+	(void)t;
+	counter_add(s->counters, TG_S_STREAMS, 1);
+	budget_deposit(&s->budget, loop_now(s->worker->loop));
+}
+
+void
+tries_failed(struct tries *t, struct worker_backend *b, enum end_reason reason)
+{
+	if (t->n_failed < TG_ACCESS_TRIES_MAX)
+		t->failed[t->n_failed++] = (struct access_try){
+			.backend = (uint16_t)b->index,
+			.reason = (uint8_t)reason,
+		};
+	if (t->query.n_tried < TG_BALANCE_TRIED_MAX)
+		t->query.tried[t->query.n_tried++] = b->index;
+}
+
+static bool
+is_cause(const struct conf_retry *conf, unsigned cause)
+{
+	unsigned bit = cause - TG_CAUSE_STATUS_MIN;
+
+	if (cause < TG_CAUSE_COUNT)
+		return (conf->on_causes & 1u << cause) != 0;
+	return cause >= TG_CAUSE_STATUS_MIN && cause <= TG_CAUSE_STATUS_MAX &&
+	       (conf->on_statuses[bit / 64] & UINT64_C(1) << bit % 64) != 0;
+}
+
+bool
+tries_again(struct tries *t, struct worker_service *s, unsigned cause)
+{
+	if (t->n >= s->conf->retry.attempts || !is_cause(&s->conf->retry, cause))
+		return false;
+	if (!budget_withdraw(&s->budget, loop_now(s->worker->loop))) {
+		counter_add(s->counters, TG_S_RETRIES_DENIED, 1);
+		return false;
+	}
+	t->n++;
+	counter_add(s->counters, TG_S_RETRIES, 1);
+	return true;
+}
+
+uint64_t
+tries_start_over(struct tries *t, struct worker_service *s)
+{
+	uint64_t ms = s->conf->retry.backoff_ms;
+	uint64_t jitter;
+
+	t->query.n_tried = 0;
+	if (ms == 0)
+		return 0;
+	ms <<= t->n_failed > 0 ? t->n_failed - 1 : 0;
+	jitter = ms / 4;
+	return ms - jitter + worker_random(s->worker) % (2 * jitter + 1);
+}

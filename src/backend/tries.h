@@ -1,0 +1,35 @@
+/*
+ * backend/tries.h: one stream's tries: what failed where and why, whether another
+ * is allowed, and when. The same for L4 and L7.
+ */
+#ifndef TG_BACKEND_TRIES_H
+#define TG_BACKEND_TRIES_H
+
+#include "backend/worker.h"
+#include "observe/access.h"
+#include "observe/reason.h"
+
+/* Storage is the stream's, zeroed first. */
+struct tries {
+	struct balance_query query; /* whom the next pick leaves out */
+	unsigned n;                 /* tries after the first */
+	struct access_try failed[TG_ACCESS_TRIES_MAX];
+	unsigned n_failed;
+};
+
+_Static_assert(TG_RETRY_MAX < TG_BALANCE_TRIED_MAX && TG_RETRY_MAX < TG_ACCESS_TRIES_MAX,
+	       "no room for all tries");
+
+/* A stream of this service begins: it adds to the budget of retries. */
+void tries_begin(struct tries *t, struct worker_service *service);
+/* The try on this backend failed: noted, counted, and the next pick leaves the backend out. */
+void tries_failed(struct tries *t, struct worker_backend *backend, enum end_reason reason);
+/* Whether another try is allowed for this cause; takes it from the budget. */
+bool tries_again(struct tries *t, struct worker_service *service, unsigned cause);
+/*
+ * All backends there are were tried: they may be tried again after the
+ * milliseconds that are returned. 0: at once.
+ */
+uint64_t tries_start_over(struct tries *t, struct worker_service *service);
+
+#endif

@@ -1,0 +1,275 @@
+"""A backend gets no more at a time than its limit; what comes beyond that waits in a bounded queue."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from harness import backends, client, conf, settings
+
+LIMITED = "max_connections_per_backend = 2;"
+
+
+class Gate:
+    """A script that holds every request until it is let go, and knows how many it holds."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.places = threading.Semaphore(0)
+        self.held = 0
+        self.most = 0
+        self.order = []
+
+    def __call__(self, conn):
+        while (request := conn.read_request()) is not None:
+            with self.lock:
+                self.held += 1
+                self.most = max(self.most, self.held)
+                self.order.append(request.target)
+            assert self.places.acquire(timeout=settings.TIMEOUT)
+            with self.lock:
+                self.held -= 1
+            conn.send(backends.OK)
+
+    def let_go(self, n=1):
+        self.places.release(n)
+
+    def wait_held(self, n):
+        settings.wait_until(lambda: self.held == n, f"{n} requests at the backend")
+
+
+@pytest.fixture
+def gate():
+    gate = Gate()
+    yield gate
+    gate.let_go(1000)
+
+
+def send(tg, stack, path):
+    return stack.enter_context(tg.client()).send(client.get(path))
+
+
+def waiting(run_tidectl, tmp_path, n):
+    """Waits until so many stand in the queue."""
+    def holds():
+        stat = run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat").stdout
+        columns, *rows = [line.split(",") for line in stat.lstrip("# ").splitlines() if line]
+        row = next(dict(zip(columns, row)) for row in rows if row[:2] == ["site", "BACKEND"])
+        return int(row["qcur"]) == n
+    settings.wait_until(holds, f"{n} in the queue")
+
+
+def start(tidegate, tmp_path, backend, *more, service=LIMITED, **options):
+    top = f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'
+    return tidegate(conf.http(backend, *more, service=service, top=top, **options))
+
+
+@pytest.mark.parametrize("balance", ["round-robin", "least-conn"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_limit_is_exact(tidegate, recording_backend, gate, tmp_path, balance, workers):
+    backend = recording_backend(gate)
+    tg = start(tidegate, tmp_path, backend, workers=workers,
+               service=f'{LIMITED} balance = "{balance}";')
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, f"/{i}") for i in range(12)]
+        gate.wait_held(2)
+        for _ in range(12):
+            gate.let_go()
+        for peer in peers:
+            assert peer.read_answer().status == 200
+    assert gate.most == 2
+    assert sum(tg.access.wait(path=f"/{i}")["choice"] == "queue" for i in range(12)) == 10
+
+
+def test_a_backend_of_its_own_limit(tidegate, recording_backend, gate, tmp_path):
+    other = Gate()
+    small, large = recording_backend(gate, name="small"), recording_backend(other, name="large")
+    tg = start(tidegate, tmp_path,
+               f'{{ name = "small"; address = "{small.address}"; max_connections = 1; }}',
+               f'{{ name = "large"; address = "{large.address}"; }}', workers=1,
+               service="max_connections_per_backend = 3;")
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, f"/{i}") for i in range(6)]
+        gate.wait_held(1)
+        other.wait_held(3)
+        gate.let_go(6)
+        other.let_go(6)
+        assert [peer.read_answer().status for peer in peers] == [200] * 6
+    assert (gate.most, other.most) == (1, 3)
+
+
+def test_the_oldest_comes_first(tidegate, recording_backend, gate, tmp_path, run_tidectl):
+    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+               service="max_connections_per_backend = 1;")
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, "/first")]
+        gate.wait_held(1)
+        for i in range(3):
+            with tg.standing_still():
+                peers.append(send(tg, stack, f"/{i}"))
+                peers[-1].wait_bytes_there()
+        gate.let_go(4)
+        for peer in peers:
+            assert peer.read_answer().status == 200
+    # Served within the 100 ms in which a queue is calm, unless the machine stood still.
+    if int(tg.access.wait(path="/2")["queue_us"]) < 90_000:
+        assert gate.order == ["/first", "/0", "/1", "/2"]
+
+
+def test_under_overload_the_youngest_comes_first(tidegate, recording_backend, gate, tmp_path,
+                                                 run_tidectl):
+    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+               service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };')
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, "/first")]
+        gate.wait_held(1)
+        for i in range(3):
+            peers.append(send(tg, stack, f"/{i}"))
+            waiting(run_tidectl, tmp_path, i + 1)
+        settings.let_rest(0.25)
+        gate.let_go(1)
+        gate.wait_held(1)
+        settings.wait_until(lambda: len(gate.order) == 2, "the next request")
+        gate.let_go(3)
+        for peer in peers:
+            assert peer.read_answer().status == 200
+    assert gate.order == ["/first", "/2", "/1", "/0"]
+
+
+def test_priorities(tidegate, recording_backend, gate, tmp_path, run_tidectl):
+    routes = """routes = ( { path = "/vip"; service = "site"; priority = "high"; },
+                           { path = "/bulk"; service = "site"; priority = "low"; } );"""
+    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1, listener=routes,
+               service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };')
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, "/first")]
+        gate.wait_held(1)
+        for n, path in enumerate(["/bulk", "/plain", "/vip"]):
+            peers.append(send(tg, stack, path))
+            waiting(run_tidectl, tmp_path, n + 1)
+        gate.let_go(4)
+        for peer in peers:
+            assert peer.read_answer().status == 200
+    assert gate.order == ["/first", "/vip", "/plain", "/bulk"]
+
+
+def test_a_full_queue_refuses(tidegate, recording_backend, gate, tmp_path, run_tidectl):
+    tg = start(tidegate, tmp_path, recording_backend(gate), workers=2,
+               service="max_connections_per_backend = 1; queue = 2;"
+                       'timeouts = { queue = "1h"; };')
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, "/first")]
+        gate.wait_held(1)
+        # In one turn, while the queue is calm: those beyond its bound are refused.
+        with tg.standing_still():
+            rest = [send(tg, stack, f"/{i}") for i in range(10)]
+            for peer in rest:
+                peer.wait_bytes_there()
+        waiting(run_tidectl, tmp_path, 2)
+        settings.wait_until(lambda: len(tg.access.records(end="queue-full")) == 8, "eight refusals")
+        gate.let_go(3)
+        answers = [peer.read_answer() for peer in rest]
+    refused = [answer for answer in answers if answer.status == 503]
+    assert len(refused) == 8
+    assert all(answer.get("Retry-After") for answer in refused)
+    assert sum(answer.status == 200 for answer in answers) == 2
+
+
+def test_a_full_queue_under_overload_sheds_the_oldest(tidegate, recording_backend, gate, tmp_path,
+                                                      run_tidectl):
+    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+               service="max_connections_per_backend = 1; queue = 2;"
+                       'timeouts = { queue = "1h"; };')
+    with contextlib.ExitStack() as stack:
+        first = send(tg, stack, "/first")
+        gate.wait_held(1)
+        old = send(tg, stack, "/old")
+        waiting(run_tidectl, tmp_path, 1)
+        young = send(tg, stack, "/young")
+        waiting(run_tidectl, tmp_path, 2)
+        settings.let_rest(0.25)
+        new = send(tg, stack, "/new")
+        shed = old.read_answer()
+        assert shed.status == 503 and shed.get("Retry-After")
+        assert tg.access.wait(path="/old")["end"] == "queue-shed"
+        gate.let_go(3)
+        for peer in (first, young, new):
+            assert peer.read_answer().status == 200
+    assert gate.order == ["/first", "/new", "/young"]
+
+
+def test_the_wait_has_a_deadline(tidegate, recording_backend, gate, tmp_path):
+    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+               service='max_connections_per_backend = 1; timeouts = { queue = "300ms"; };')
+    with contextlib.ExitStack() as stack:
+        send(tg, stack, "/first")
+        gate.wait_held(1)
+        began = time.monotonic()
+        late = send(tg, stack, "/late")
+        answer = late.read_answer()
+        assert answer.status == 503 and answer.get("Retry-After")
+        assert time.monotonic() - began >= 0.29
+        # The connection lives on.
+        record = tg.access.wait(path="/late")
+        assert record["end"] == "queue-timeout"
+        assert int(record["queue_us"]) >= 300_000
+        gate.let_go(2)
+        assert late.exchange(client.get("/again")).status == 200
+
+
+def test_who_gives_up_frees_its_place(tidegate, recording_backend, gate, tmp_path, run_tidectl):
+    tg = start(tidegate, tmp_path, recording_backend(gate), workers=2,
+               service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };')
+    with contextlib.ExitStack() as stack:
+        first = send(tg, stack, "/first")
+        gate.wait_held(1)
+        gone = send(tg, stack, "/gone")
+        waiting(run_tidectl, tmp_path, 1)
+        gone.reset()
+        waiting(run_tidectl, tmp_path, 0)
+        gate.let_go(1)
+        assert first.read_answer().status == 200
+    assert tg.access.wait(path="/gone")["end"] == "client-abort"
+    assert gate.order == ["/first"]
+
+
+def test_a_body_waits_too(tidegate, recording_backend, gate, tmp_path):
+    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+               service="max_connections_per_backend = 1;")
+    with contextlib.ExitStack() as stack:
+        send(tg, stack, "/first")
+        gate.wait_held(1)
+        late = stack.enter_context(tg.client()).send(client.post(b"x" * 200_000, "/late"))
+        gate.let_go(2)
+        assert late.read_answer().status == 200
+
+
+def test_tcp_connections_wait(tidegate, recording_backend, tmp_path):
+    backend = recording_backend(backends.echo)
+    tg = tidegate(conf.tcp(backend, service="max_connections_per_backend = 1;", workers=2))
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(tg.client()).send(b"hello") for _ in range(4)]
+        for n in range(4):
+            settings.wait_until(lambda: len(backend.connections) == n + 1, "the next connection")
+            settings.wait_until(lambda: any(peer.is_readable() for peer in peers), "an answer")
+            done = next(peer for peer in peers if peer.is_readable())
+            peers.remove(done)
+            assert done.read(5) == b"hello"
+            done.finish_sending()
+            done.read_to_end()
+    tg.access.wait(count=4, end="done")
+    assert len(tg.access.records(end="done", choice="queue")) == 3
+
+
+def test_tcp_connections_that_wait_too_long_are_reset(tidegate, recording_backend):
+    backend = recording_backend(backends.echo)
+    tg = tidegate(conf.tcp(backend, service="max_connections_per_backend = 1;"
+                                            'timeouts = { queue = "200ms"; };', workers=2))
+    with tg.client().send(b"hello") as first:
+        assert first.read(5) == b"hello"
+        with tg.client().send(b"hello") as late:
+            late.read_to_end()
+            assert late.ended == "reset"
+        assert tg.access.wait(end="queue-timeout")["backend"] == "-"
+        assert first.send(b"again").read(5) == b"again"

@@ -1,0 +1,306 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/queue.h"
+#include "fake/turn.h"
+
+#define MAX 5u
+
+static struct segment_shared gauges;
+static struct queue *queue;
+static struct loop *loop;
+static uint64_t now_ms;
+
+/* What happened, in order: "+a" granted, "-b" shed, "?c" granted to one that had left. */
+static char story[256];
+
+struct stream {
+	char name;
+	struct waiter *waiter;
+};
+
+static void
+note(char what, char name)
+{
+	size_t n = strlen(story);
+
+	assert_true(n + 3 < sizeof(story));
+	story[n] = what;
+	story[n + 1] = name;
+	story[n + 2] = '\0';
+}
+
+static void
+on_told(void *arg, const struct queue_news *news)
+{
+	struct stream *s = arg;
+
+	s->waiter = NULL;
+	note(news->is_granted ? '+' : '-', s->name);
+}
+
+static void
+on_unwanted(void *home, uint32_t backend)
+{
+	assert_ptr_equal(home, &queue);
+	note('?', (char)('0' + backend));
+}
+
+static const struct waiter_ops ops = {.told = on_told, .unwanted = on_unwanted};
+
+static int
+setup(void **state)
+{
+	(void)state;
+	fake_limit_start();
+	memset(&gauges, 0, sizeof(gauges));
+	story[0] = '\0';
+	now_ms = 100000;
+	loop = loop_new();
+	queue = queue_new(MAX, &gauges);
+	return loop != NULL && queue != NULL ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	queue_free(queue);
+	queue_free(NULL);
+	loop_free(loop);
+	return 0;
+}
+
+static struct mono
+now(void)
+{
+	return (struct mono){.us = now_ms * 1000};
+}
+
+static int
+add(struct stream *s, char name, enum conf_priority priority)
+{
+	static const struct balance_query query;
+
+	*s = (struct stream){.name = name};
+	return queue_add(queue, loop, &ops, s, &queue, priority, &query, now(), &s->waiter);
+}
+
+static unsigned places;
+
+static bool
+find(void *arg, const struct balance_query *query, struct queue_news *ret)
+{
+	(void)query;
+	assert_null(arg);
+	if (places == 0)
+		return false;
+	places--;
+	ret->backend = places;
+	return true;
+}
+
+static void
+grant(unsigned n)
+{
+	places = n;
+	queue_grant(queue, now(), find, NULL);
+}
+
+static void
+assert_story(const char *want)
+{
+	fake_turn(loop);
+	assert_string_equal(story, want);
+	story[0] = '\0';
+}
+
+static void
+calm_queue_serves_the_oldest(void **state)
+{
+	struct stream s[3];
+
+	(void)state;
+	assert_false(queue_has_waiters(queue));
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
+	assert_true(queue_has_waiters(queue));
+	assert_int_equal(atomic_load(&gauges.queued), 3);
+	now_ms += TG_QUEUE_CALM_MS;
+	grant(1);
+	/* Told from the loop, not from inside the grant. */
+	assert_string_equal(story, "");
+	assert_story("+a");
+	grant(5);
+	assert_int_equal(places, 3);
+	assert_story("+b+c");
+	assert_int_equal(atomic_load(&gauges.queued), 0);
+	assert_int_equal(atomic_load(&gauges.queued_max), 3);
+	assert_false(queue_has_waiters(queue));
+}
+
+static void
+overloaded_queue_serves_the_youngest(void **state)
+{
+	struct stream s[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
+		now_ms += 40;
+	}
+	grant(1);
+	assert_story("+d");
+	now_ms += 1000;
+	grant(2);
+	assert_story("+c+b");
+	/* Empty once: calm again. */
+	grant(1);
+	assert_story("+a");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(add(&s[i], (char)('e' + i), TG_PRIORITY_NORMAL), 0);
+	grant(3);
+	assert_story("+e+f+g");
+}
+
+static void
+classes_come_before_age(void **state)
+{
+	struct stream s[5];
+
+	(void)state;
+	assert_int_equal(add(&s[0], 'l', TG_PRIORITY_LOW), 0);
+	assert_int_equal(add(&s[1], 'n', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[2], 'h', TG_PRIORITY_HIGH), 0);
+	assert_int_equal(add(&s[3], 'm', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[4], 'i', TG_PRIORITY_HIGH), 0);
+	grant(5);
+	assert_story("+h+i+n+m+l");
+}
+
+static void
+full_and_calm_refuses_the_newcomer(void **state)
+{
+	struct stream s[MAX + 1];
+
+	(void)state;
+	for (unsigned i = 0; i < MAX; i++)
+		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[MAX], 'x', TG_PRIORITY_HIGH), -TG_ELIMIT);
+	assert_null(s[MAX].waiter);
+	grant(MAX);
+	assert_story("+a+b+c+d+e");
+}
+
+/* The one that came first has the nearest deadline. */
+static void
+full_and_overloaded_sheds_the_oldest(void **state)
+{
+	struct stream s[MAX + 2];
+
+	(void)state;
+	for (unsigned i = 0; i < MAX; i++)
+		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
+	now_ms += TG_QUEUE_CALM_MS + 1;
+	assert_int_equal(add(&s[MAX], 'x', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[MAX + 1], 'y', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(atomic_load(&gauges.queued), MAX);
+	assert_story("-a-b");
+	grant(MAX);
+	assert_story("+y+x+e+d+c");
+}
+
+static void
+lowest_class_is_shed_and_never_a_higher_one(void **state)
+{
+	struct stream s[MAX + 4];
+
+	(void)state;
+	for (unsigned i = 0; i < MAX; i++)
+		assert_int_equal(add(&s[i], (char)('a' + i),
+				     i == 1 || i == 3 ? TG_PRIORITY_LOW : TG_PRIORITY_NORMAL),
+				 0);
+	now_ms += TG_QUEUE_CALM_MS + 1;
+	assert_int_equal(add(&s[5], 'h', TG_PRIORITY_HIGH), 0);
+	assert_int_equal(add(&s[6], 'x', TG_PRIORITY_LOW), 0);
+	assert_int_equal(add(&s[7], 'i', TG_PRIORITY_HIGH), 0);
+	assert_story("-b-d-x");
+	/* Nobody below is left, and nobody of its own class is there. */
+	assert_int_equal(add(&s[8], 'y', TG_PRIORITY_LOW), -TG_ELIMIT);
+	grant(MAX);
+	assert_story("+i+h+e+c+a");
+}
+
+static void
+who_left_is_not_told(void **state)
+{
+	struct stream s[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
+	queue_leave(queue, &s[0].waiter, now());
+	assert_null(s[0].waiter);
+	queue_leave(queue, &s[0].waiter, now());
+	grant(1);
+	/* Its place is on the way already: it comes back. */
+	queue_leave(queue, &s[1].waiter, now());
+	assert_story("?0");
+	grant(3);
+	assert_story("+c");
+}
+
+/* What was posted and never served is not lost with the loop. */
+static void
+news_survive_the_last_turn(void **state)
+{
+	struct stream s;
+
+	(void)state;
+	assert_int_equal(add(&s, 'a', TG_PRIORITY_NORMAL), 0);
+	grant(1);
+	queue_leave(queue, &s.waiter, now());
+	loop_serve_calls(loop);
+	assert_string_equal(story, "?0");
+}
+
+static void
+nobody_waits_where_nobody_may(void **state)
+{
+	struct queue *none = queue_new(0, &gauges);
+	static const struct balance_query query;
+	struct stream s = {.name = 'a'};
+
+	(void)state;
+	assert_int_equal(
+		queue_add(none, loop, &ops, &s, NULL, TG_PRIORITY_HIGH, &query, now(), &s.waiter),
+		-TG_ELIMIT);
+	queue_free(none);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(calm_queue_serves_the_oldest),
+		TEST(overloaded_queue_serves_the_youngest),
+		TEST(classes_come_before_age),
+		TEST(full_and_calm_refuses_the_newcomer),
+		TEST(full_and_overloaded_sheds_the_oldest),
+		TEST(lowest_class_is_shed_and_never_a_higher_one),
+		TEST(who_left_is_not_told),
+		TEST(news_survive_the_last_turn),
+		TEST(nobody_waits_where_nobody_may),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
