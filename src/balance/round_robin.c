@@ -1,36 +1,63 @@
 /*
  * balance/round_robin.c: each backend in turn, as often as its weight says.
  *
- * Stride scheduling (Waldspurger and Weihl, 1995): every backend has a next
- * position; the smallest is picked and moved on by 1/weight, so picks of one
- * backend are spread as evenly as they can be. A heap gives O(log n); equal
- * weights are a plain ring, O(1). Each worker turns on its own and starts at
- * another place, so that workers do not meet.
+ * Stride scheduling (Waldspurger and Weihl, "Stride Scheduling", MIT 1995) among
+ * tiers of equal weight, a plain ring inside a tier. A tier has weight times
+ * members tickets; each turn of it moves its position on by a round divided by
+ * its tickets, and the smallest position is next. So picks of one backend are spread
+ * as evenly as they can be, shares are exact, and a pick costs O(log of the
+ * number of distinct weights).
+ *
+ * All workers turn the same wheel, each from its own place on it.
  */
 #include <stdlib.h>
 
 #include "balance/balance.h"
 
-/* Position of weight 1; divisible enough that 256 weights stay within 0.01 %. */
-#define STRIDE (UINT64_C(1) << 24)
+/* Positions in one round. Times its parts, 64 bits hold that for 65,536 backends of any weight. */
+#define ROUND (UINT64_C(1) << 32)
+/* Of a turn: tiers begin at different ones, so that the turns of one fall between another's. */
+#define PARTS 16u
+/* Turns that full backends may lose before the bitmap is asked. */
+#define TURNS 4u
+
+struct tier {
+	uint32_t n;     /* members */
+	uint32_t first; /* in table->members */
+	uint32_t begin; /* part of a turn */
+	uint64_t parts; /* of a round: tickets times PARTS */
+	/* A turn in positions is ROUND / tickets: whole, and the rest in fractions of `parts`. */
+	uint64_t step;
+	uint64_t rest;
+};
+
+/* Of a view; tiers by falling weight. */
+struct table {
+	uint32_t n_tiers;
+	uint32_t *members; /* entries, tier by tier */
+	struct tier tiers[];
+};
 
 struct balance_shared {
 	struct segment_shared *const *loads;
 };
 
 struct turn {
-	uint64_t position;
-	uint32_t entry;
+	uint64_t position; /* wraps: compared by difference */
+	uint64_t rest;
+	uint32_t tier;
+	uint32_t cursor; /* in its ring */
 };
 
 struct balance {
 	struct balance_shared *shared;
-	unsigned worker;
-	unsigned n_workers;
-	bool is_equal; /* all weights are the same: `next` turns, the heap rests */
-	uint32_t next;
-	uint32_t n;
-	struct turn *heap; /* [n], smallest position first */
+	uint64_t time;   /* position of the last pick, less than ROUND */
+	uint32_t passed; /* tiers below had their turn at `time` */
+	bool is_plain;   /* no memory: `cursor` goes around */
+	uint32_t cursor;
+	const struct table *table; /* of the worker's view; NULL: it is empty */
+	struct turn *heap;         /* [table->n_tiers], smallest position first */
+	uint32_t *order;           /* table->members in the order they have their turns in */
 };
 
 static struct balance_shared *
@@ -44,19 +71,113 @@ round_robin_shared_new(const struct conf_service *conf, struct segment_shared *c
 	return shared;
 }
 
-static int
-round_robin_prepare(struct balance_shared *shared, struct view *view)
-{
-	(void)shared;
-	(void)view;
-	return 0;
-}
-
 static void
 round_robin_shared_free(struct balance_shared *shared)
 {
 	free(shared);
 }
+
+/* what depends on the view alone */
+
+static uint32_t
+gcd(uint32_t a, uint32_t b)
+{
+	while (b != 0) {
+		uint32_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+static void
+tier_init(struct tier *tier, uint32_t first, uint32_t n, uint32_t weight)
+{
+	uint64_t tickets = (uint64_t)weight * n;
+
+	tier->n = n;
+	tier->first = first;
+	tier->parts = PARTS * tickets;
+	tier->step = ROUND / tickets;
+	tier->rest = PARTS * (ROUND % tickets);
+}
+
+static void
+stagger(struct table *table)
+{
+	uint32_t i;
+
+	for (i = 0; i < table->n_tiers; i++)
+		table->tiers[i].begin = (2 * i + 1) * PARTS / (2 * table->n_tiers);
+}
+
+/* How many entries have each weight; returns the number of weights. */
+static uint32_t
+count_weights(const struct view *view, uint32_t *counts, uint32_t *ret_divisor)
+{
+	uint32_t n_tiers = 0;
+	uint32_t divisor = 0;
+	uint32_t i;
+
+	for (i = 0; i < view->n; i++) {
+		uint32_t weight = view->entries[i].weight;
+
+		n_tiers += counts[weight]++ == 0;
+		divisor = gcd(weight, divisor);
+	}
+	*ret_divisor = divisor;
+	return n_tiers;
+}
+
+/* `places` by weight: how many there are; afterwards where the next one stands in members. */
+static void
+fill_table(struct table *table, const struct view *view, uint32_t *places, uint32_t divisor)
+{
+	struct tier *tier = table->tiers;
+	uint32_t first = 0;
+	uint32_t i;
+
+	for (i = TG_WEIGHT_MAX; i > 0; i--) {
+		uint32_t n = places[i];
+
+		if (n == 0)
+			continue;
+		tier_init(tier++, first, n, i / divisor);
+		places[i] = first;
+		first += n;
+	}
+	stagger(table);
+	for (i = 0; i < view->n; i++)
+		table->members[places[view->entries[i].weight]++] = i;
+}
+
+static int
+round_robin_prepare(struct balance_shared *shared, struct view *view)
+{
+	uint32_t *counts = calloc(TG_WEIGHT_MAX + 1, sizeof(counts[0]));
+	struct table *table = NULL;
+	uint32_t n_tiers;
+	uint32_t divisor;
+
+	(void)shared;
+	if (counts == NULL)
+		return -TG_ENOMEM;
+	n_tiers = count_weights(view, counts, &divisor);
+	table = malloc(sizeof(*table) + n_tiers * sizeof(table->tiers[0]) +
+		       view->n * sizeof(table->members[0]));
+	if (table != NULL) {
+		table->n_tiers = n_tiers;
+		table->members = (uint32_t *)(void *)(table->tiers + n_tiers);
+		fill_table(table, view, counts, divisor);
+		view->table = table;
+		view->table_free = free;
+	}
+	free(counts);
+	return table != NULL ? 0 : -TG_ENOMEM;
+}
+
+/* one worker's turns */
 
 static struct balance *
 round_robin_new(struct balance_shared *shared, unsigned worker, unsigned n_workers, uint64_t seed)
@@ -67,16 +188,16 @@ round_robin_new(struct balance_shared *shared, unsigned worker, unsigned n_worke
 	if (b == NULL)
 		return NULL;
 	b->shared = shared;
-	b->worker = worker;
-	b->n_workers = n_workers;
-	b->is_equal = true;
+	b->time = ROUND / n_workers * worker;
 	return b;
 }
 
 static bool
 turn_is_before(const struct turn *a, const struct turn *b)
 {
-	return a->position != b->position ? a->position < b->position : a->entry < b->entry;
+	int64_t ahead = (int64_t)(a->position - b->position);
+
+	return ahead != 0 ? ahead < 0 : a->tier < b->tier;
 }
 
 static void
@@ -87,9 +208,10 @@ sift_down(struct balance *b, uint32_t i)
 	for (;;) {
 		uint32_t child = 2 * i + 1;
 
-		if (child >= b->n)
+		if (child >= b->table->n_tiers)
 			break;
-		if (child + 1 < b->n && turn_is_before(&b->heap[child + 1], &b->heap[child]))
+		if (child + 1 < b->table->n_tiers &&
+		    turn_is_before(&b->heap[child + 1], &b->heap[child]))
 			child++;
 		if (!turn_is_before(&b->heap[child], &moved))
 			break;
@@ -99,98 +221,159 @@ sift_down(struct balance *b, uint32_t i)
 	b->heap[i] = moved;
 }
 
-/* The first position is half a stride on, and a worker's share further: heavy ones spread around light ones. */
+/* The first turn of the tier that is not before `from`. */
 static void
-heap_build(struct balance *b, const struct view *view)
+turn_init(struct turn *turn, const struct table *table, uint32_t i, uint64_t from)
 {
-	uint32_t i;
+	const struct tier *tier = &table->tiers[i];
+	uint64_t part = (from * tier->parts + ROUND - 1) / ROUND;
+	uint64_t k = part > tier->begin ? (part - tier->begin + PARTS - 1) / PARTS : 0;
 
-	for (i = 0; i < b->n; i++) {
-		uint64_t stride = STRIDE / view->entries[i].weight;
-
-		b->heap[i].entry = i;
-		b->heap[i].position = stride / 2 + stride / 2 * ((i + b->worker) % b->n) / b->n;
-	}
-	for (i = b->n / 2; i-- > 0;)
-		sift_down(b, i);
+	part = k * PARTS + tier->begin;
+	turn->tier = i;
+	turn->position = part * ROUND / tier->parts;
+	turn->rest = part * ROUND % tier->parts;
+	turn->cursor = (uint32_t)(k % tier->n);
 }
 
+static bool
+reserve(struct balance *b, uint32_t n_tiers, uint32_t n)
+{
+	struct turn *heap = realloc(b->heap, (n_tiers + 1) * sizeof(heap[0]));
+	uint32_t *order;
+
+	if (heap == NULL)
+		return false;
+	b->heap = heap;
+	order = realloc(b->order, (n + 1) * sizeof(order[0]));
+	if (order == NULL)
+		return false;
+	b->order = order;
+	return true;
+}
+
+/* Goes on at the place of the wheel where the view before was. */
 static int
 round_robin_update(struct balance *b, const struct view *view)
 {
-	struct turn *heap;
-	bool equal = true;
+	const struct table *table = view->table;
 	uint32_t i;
 
-	for (i = 1; i < view->n && equal; i++)
-		equal = view->entries[i].weight == view->entries[0].weight;
-	b->is_equal = equal;
-	b->n = equal ? 0 : view->n;
-	if (equal) {
-		/* Keep turning where we were; the first time, start at this worker's share. */
-		if (b->next == 0 && view->n > 0)
-			b->next = (uint32_t)((uint64_t)view->n * b->worker / b->n_workers);
-		return 0;
-	}
-	heap = realloc(b->heap, view->n * sizeof(heap[0]));
-	if (heap == NULL) {
-		b->is_equal = true;
-		b->n = 0;
+	b->table = table;
+	b->is_plain = !reserve(b, table->n_tiers, view->n);
+	if (b->is_plain)
 		return -TG_ENOMEM;
-	}
-	b->heap = heap;
-	heap_build(b, view);
+	for (i = 0; i < view->n; i++)
+		b->order[i] = table->members[i];
+	for (i = 0; i < table->n_tiers; i++)
+		turn_init(&b->heap[i], table, i, b->time + (i < b->passed));
+	for (i = table->n_tiers / 2; i-- > 0;)
+		sift_down(b, i);
 	return 0;
 }
 
+/*
+ * Brings to the head of the ring the first that was not tried: those left out
+ * keep their turn. False: all were tried.
+ */
+static bool
+bring_untried(struct balance *b, const struct turn *turn, const struct view *view,
+	      const struct balance_query *query)
+{
+	const struct tier *tier = &b->table->tiers[turn->tier];
+	uint32_t *ring = b->order + tier->first;
+	uint32_t at = turn->cursor;
+	uint32_t i;
+
+	for (i = 0; i < tier->n && i <= query->n_tried; i++) {
+		uint32_t entry = ring[at];
+
+		if (!balance_is_tried(query, view->entries[entry].backend)) {
+			ring[at] = ring[turn->cursor];
+			ring[turn->cursor] = entry;
+			return true;
+		}
+		at = at + 1 < tier->n ? at + 1 : 0;
+	}
+	return false;
+}
+
+/* In the heap, or TG_VIEW_NONE. The root, unless a retry has tried all of its tier. */
 static uint32_t
-pick_ring(struct balance *b, const struct view *view, const struct balance_query *query)
+find_turn(struct balance *b, const struct view *view, const struct balance_query *query)
+{
+	uint32_t best = TG_VIEW_NONE;
+	uint32_t i;
+
+	if (query->n_tried == 0 || bring_untried(b, &b->heap[0], view, query))
+		return 0;
+	for (i = 1; i < b->table->n_tiers; i++) {
+		if ((best == TG_VIEW_NONE || turn_is_before(&b->heap[i], &b->heap[best])) &&
+		    bring_untried(b, &b->heap[i], view, query))
+			best = i;
+	}
+	return best;
+}
+
+static uint32_t
+take_turn(struct balance *b, uint32_t i)
+{
+	struct turn *turn = &b->heap[i];
+	const struct tier *tier = &b->table->tiers[turn->tier];
+	uint32_t entry = b->order[tier->first + turn->cursor];
+
+	b->time = turn->position & (ROUND - 1);
+	b->passed = turn->tier + 1;
+	turn->cursor = turn->cursor + 1 < tier->n ? turn->cursor + 1 : 0;
+	turn->position += tier->step;
+	turn->rest += tier->rest;
+	if (turn->rest >= tier->parts) {
+		turn->rest -= tier->parts;
+		turn->position++;
+	}
+	sift_down(b, i);
+	return entry;
+}
+
+static uint32_t
+next_plain(struct balance *b, const struct view *view, const struct balance_query *query)
 {
 	uint32_t i;
 
 	for (i = 0; i < view->n && i <= query->n_tried; i++) {
-		uint32_t entry = b->next < view->n ? b->next : 0;
+		uint32_t entry = b->cursor < view->n ? b->cursor : 0;
 
-		b->next = entry + 1;
+		b->cursor = entry + 1;
 		if (!balance_is_tried(query, view->entries[entry].backend))
 			return entry;
 	}
 	return TG_VIEW_NONE;
 }
 
-/* A backend left out keeps its turn: positions move for the picked one alone. */
 static uint32_t
-pick_heap(struct balance *b, const struct view *view, const struct balance_query *query)
+next_entry(struct balance *b, const struct view *view, const struct balance_query *query)
 {
-	uint32_t best = TG_VIEW_NONE;
 	uint32_t i;
 
-	if (query->n_tried == 0)
-		best = 0;
-	else
-		for (i = 0; i < b->n; i++) {
-			if (!balance_is_tried(query, view->entries[b->heap[i].entry].backend) &&
-			    (best == TG_VIEW_NONE || turn_is_before(&b->heap[i], &b->heap[best])))
-				best = i;
-		}
-	if (best == TG_VIEW_NONE)
-		return TG_VIEW_NONE;
-	i = b->heap[best].entry;
-	b->heap[best].position += STRIDE / view->entries[i].weight;
-	sift_down(b, best);
-	return i;
+	if (b->is_plain)
+		return next_plain(b, view, query);
+	i = find_turn(b, view, query);
+	return i != TG_VIEW_NONE ? take_turn(b, i) : TG_VIEW_NONE;
 }
 
 static uint32_t
 round_robin_pick(struct balance *b, const struct view *view, struct balance_query *query)
 {
-	uint32_t entry;
+	uint32_t entry = TG_VIEW_NONE;
+	uint32_t i;
 
 	if (view->n == 0)
 		return TG_VIEW_NONE;
-	entry = b->is_equal ? pick_ring(b, view, query) : pick_heap(b, view, query);
-	if (entry == TG_VIEW_NONE || balance_load_take(view, entry))
-		return entry;
+	for (i = 0; i < TURNS; i++) {
+		entry = next_entry(b, view, query);
+		if (entry == TG_VIEW_NONE || balance_load_take(view, entry))
+			return entry;
+	}
 	return balance_take_any(view, query, entry);
 }
 
@@ -215,6 +398,7 @@ round_robin_free(struct balance *b)
 	if (b == NULL)
 		return;
 	free(b->heap);
+	free(b->order);
 	free(b);
 }
 

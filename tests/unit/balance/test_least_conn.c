@@ -14,7 +14,8 @@
 
 #define OPS (&balance_least_conn)
 
-static const struct balance_query nobody_tried;
+static struct balance_query nobody_tried;
+static const struct balance_outcome outcome;
 static struct backends backends;
 
 struct service {
@@ -31,18 +32,10 @@ service_open(struct service *s, const uint32_t *weights, size_t n)
 	s->view = backends_view(&backends, weights);
 	assert_non_null(s->shared);
 	assert_non_null(s->view);
-	OPS->shared_update(s->shared, s->view);
-	s->worker = OPS->new (s->shared, 0, 1);
+	assert_int_equal(OPS->prepare(s->shared, s->view), 0);
+	s->worker = OPS->new (s->shared, 0, 1, 0);
 	assert_non_null(s->worker);
 	assert_int_equal(OPS->update(s->worker, s->view), 0);
-}
-
-static void
-service_close(struct service *s)
-{
-	OPS->free(s->worker);
-	OPS->shared_free(s->shared);
-	view_unref(s->view);
 }
 
 static void
@@ -51,15 +44,34 @@ service_set(struct service *s, const uint32_t *weights)
 	struct view *view = backends_view(&backends, weights);
 
 	assert_non_null(view);
-	OPS->shared_update(s->shared, view);
+	assert_int_equal(OPS->prepare(s->shared, view), 0);
 	assert_int_equal(OPS->update(s->worker, view), 0);
 	view_unref(s->view);
 	s->view = view;
 }
 
+static void
+service_open_limited(struct service *s, const uint32_t *weights, const uint32_t *limits, size_t n)
+{
+	static const uint32_t none[BACKENDS_MAX];
+
+	service_open(s, none, n);
+	assert_true(backends_limit(&backends, limits));
+	service_set(s, weights);
+}
+
+static void
+service_close(struct service *s)
+{
+	OPS->free(s->worker);
+	OPS->shared_free(s->shared);
+	view_unref(s->view);
+	backends_fini(&backends);
+}
+
 /* The backend that was picked; its load stays taken. */
 static uint32_t
-take(struct service *s, const struct balance_query *query)
+take(struct service *s, struct balance_query *query)
 {
 	uint32_t entry = OPS->pick(s->worker, s->view, query);
 
@@ -72,17 +84,53 @@ take(struct service *s, const struct balance_query *query)
 static int64_t
 load_of(uint32_t backend)
 {
-	return atomic_load(&backends.load[backend].in_flight);
+	return backends_load(&backends, backend);
 }
 
 /* What the text of the algorithm says, found by looking at every backend. */
 struct model {
 	uint32_t weights[64];
 	int64_t in_flight[64];
-	uint64_t picked[64];
-	uint64_t picks;
+	uint64_t since[64]; /* the last change */
+	uint64_t changes;
 	size_t n;
 };
+
+static void
+model_open(struct model *m, const uint32_t *weights, size_t n)
+{
+	*m = (struct model){.n = n};
+	for (size_t i = 0; i < n; i++) {
+		m->weights[i] = weights[i];
+		m->since[i] = ++m->changes;
+	}
+}
+
+static void
+model_set(struct model *m, const uint32_t *weights)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (weights[i] != m->weights[i])
+			m->since[i] = ++m->changes;
+		m->weights[i] = weights[i];
+	}
+}
+
+static void
+model_count(struct model *m, uint32_t backend, int up)
+{
+	m->in_flight[backend] += up;
+	m->since[backend] = ++m->changes;
+}
+
+static bool
+model_is_before(const struct model *m, uint32_t a, uint32_t b)
+{
+	uint64_t mine = (uint64_t)(m->in_flight[a] + 1) * m->weights[b];
+	uint64_t its = (uint64_t)(m->in_flight[b] + 1) * m->weights[a];
+
+	return mine != its ? mine < its : m->since[a] < m->since[b];
+}
 
 static uint32_t
 model_best(const struct model *m, const struct balance_query *query)
@@ -90,57 +138,30 @@ model_best(const struct model *m, const struct balance_query *query)
 	uint32_t best = TG_VIEW_NONE;
 
 	for (uint32_t i = 0; i < m->n; i++) {
-		uint64_t mine;
-		uint64_t its;
-
-		if (m->weights[i] == 0 || balance_is_tried(query, i))
-			continue;
-		if (best == TG_VIEW_NONE) {
-			best = i;
-			continue;
-		}
-		mine = (uint64_t)(m->in_flight[i] + 1) * m->weights[best];
-		its = (uint64_t)(m->in_flight[best] + 1) * m->weights[i];
-		if (mine < its || (mine == its && m->picked[i] < m->picked[best]))
+		if (m->weights[i] != 0 && !balance_is_tried(query, i) &&
+		    (best == TG_VIEW_NONE || model_is_before(m, i, best)))
 			best = i;
 	}
 	return best;
 }
 
 static void
-model_take(struct model *m, uint32_t backend)
-{
-	m->in_flight[backend]++;
-	m->picked[backend] = ++m->picks;
-}
-
-/* Among those never picked any may come first: the model takes what was taken. */
-static void
 assert_is_best(struct model *m, uint32_t got, const struct balance_query *query)
 {
-	uint32_t best = model_best(m, query);
-
-	if (best == TG_VIEW_NONE || got == TG_VIEW_NONE) {
-		assert_int_equal(got, best);
-		return;
-	}
-	if (got != best) {
-		assert_int_equal((uint64_t)(m->in_flight[got] + 1) * m->weights[best],
-				 (uint64_t)(m->in_flight[best] + 1) * m->weights[got]);
-		assert_int_equal(m->picked[got], m->picked[best]);
-	}
-	model_take(m, got);
+	assert_int_equal(got, model_best(m, query));
+	if (got != TG_VIEW_NONE)
+		model_count(m, got, 1);
 }
 
 static void
 each_pick_is_the_least_loaded_per_weight(void **state)
 {
 	static const uint32_t weights[8] = {1, 2, 3, 4, 10, 100, 256, 1};
-	struct model m = {.n = 8};
+	struct model m;
 	struct service s;
 
 	(void)state;
-	memcpy(m.weights, weights, sizeof(weights));
+	model_open(&m, weights, 8);
 	service_open(&s, weights, 8);
 	for (int i = 0; i < 3770; i++)
 		assert_is_best(&m, take(&s, &nobody_tried), &nobody_tried);
@@ -175,14 +196,16 @@ any_order_of_picks_and_releases_agrees_with_the_model(void **state)
 {
 	enum { N = 24, HELD = 4096 };
 	static uint32_t held[HELD];
-	struct model m = {.n = N};
+	uint32_t weights[N];
+	struct model m;
 	struct service s;
 	size_t n_held = 0;
 
 	(void)state;
 	srandom(3);
-	random_weights(m.weights, N);
-	service_open(&s, m.weights, N);
+	random_weights(weights, N);
+	model_open(&m, weights, N);
+	service_open(&s, weights, N);
 	for (int i = 0; i < 100000; i++) {
 		struct balance_query query = random_query(N);
 
@@ -195,19 +218,20 @@ any_order_of_picks_and_releases_agrees_with_the_model(void **state)
 		} else {
 			size_t k = (size_t)random() % n_held;
 
-			OPS->release(s.worker, held[k]);
-			m.in_flight[held[k]]--;
+			OPS->release(s.worker, s.view, held[k], &outcome);
+			model_count(&m, held[k], -1);
 			held[k] = held[--n_held];
 		}
 		if (i % 500 == 499) {
-			random_weights(m.weights, N);
-			service_set(&s, m.weights);
+			random_weights(weights, N);
+			model_set(&m, weights);
+			service_set(&s, weights);
 		}
 	}
 	for (uint32_t i = 0; i < N; i++)
 		assert_int_equal(load_of(i), m.in_flight[i]);
 	while (n_held > 0)
-		OPS->release(s.worker, held[--n_held]);
+		OPS->release(s.worker, s.view, held[--n_held], &outcome);
 	for (uint32_t i = 0; i < N; i++)
 		assert_int_equal(load_of(i), 0);
 	service_close(&s);
@@ -226,7 +250,7 @@ idle_equal_backends_take_turns(void **state)
 		uint32_t b = take(&s, &nobody_tried);
 
 		got[b]++;
-		OPS->release(s.worker, b);
+		OPS->release(s.worker, s.view, b, &outcome);
 	}
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(got[i], 200);
@@ -244,8 +268,8 @@ released_load_is_seen_by_the_next_pick(void **state)
 	for (int i = 0; i < 30; i++)
 		take(&s, &nobody_tried);
 	for (uint32_t i = 0; i < 3; i++) {
-		OPS->release(s.worker, i);
-		OPS->release(s.worker, i);
+		OPS->release(s.worker, s.view, i, &outcome);
+		OPS->release(s.worker, s.view, i, &outcome);
 		assert_int_equal(take(&s, &nobody_tried), i);
 		assert_int_equal(take(&s, &nobody_tried), i);
 	}
@@ -291,10 +315,10 @@ load_is_kept_while_a_backend_is_away(void **state)
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(take(&s, &nobody_tried), 1);
 	assert_int_equal(load_of(0), 10);
-	OPS->release(s.worker, 0);
+	OPS->release(s.worker, s.view, 0, &outcome);
 	service_set(&s, none);
 	assert_int_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
-	OPS->release(s.worker, 0);
+	OPS->release(s.worker, s.view, 0, &outcome);
 	service_set(&s, both);
 	/* 8 against 15. */
 	for (int i = 0; i < 7; i++)
@@ -317,7 +341,7 @@ worker_that_lags_behind_picks_what_both_know(void **state)
 	service_open(&s, before, 4);
 	newer = backends_view(&backends, after);
 	assert_non_null(newer);
-	OPS->shared_update(s.shared, newer);
+	assert_int_equal(OPS->prepare(s.shared, newer), 0);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(take(&s, &nobody_tried), 1);
 	view_unref(newer);
@@ -330,8 +354,8 @@ worker_whose_whole_view_has_left_still_picks(void **state)
 {
 	static const uint32_t before[4] = {1, 2, 0, 0};
 	static const uint32_t after[4] = {0, 0, 1, 1};
-	static const struct balance_query first_tried = {.tried = {0}, .n_tried = 1};
-	static const struct balance_query both_tried = {.tried = {0, 1}, .n_tried = 2};
+	struct balance_query first_tried = {.tried = {0}, .n_tried = 1};
+	struct balance_query both_tried = {.tried = {0, 1}, .n_tried = 2};
 	struct service s;
 	struct view *newer;
 
@@ -339,17 +363,17 @@ worker_whose_whole_view_has_left_still_picks(void **state)
 	service_open(&s, before, 4);
 	newer = backends_view(&backends, after);
 	assert_non_null(newer);
-	OPS->shared_update(s.shared, newer);
+	assert_int_equal(OPS->prepare(s.shared, newer), 0);
 	for (int i = 0; i < 30; i++)
 		assert_true(take(&s, &nobody_tried) < 2);
-	assert_int_equal(load_of(0), 10);
-	assert_int_equal(load_of(1), 20);
+	assert_int_equal(load_of(0), 15);
+	assert_int_equal(load_of(1), 15);
 	assert_int_equal(take(&s, &first_tried), 1);
 	assert_int_equal(take(&s, &both_tried), TG_VIEW_NONE);
-	for (uint32_t i = 0; i < 21; i++)
-		OPS->release(s.worker, 1);
-	for (uint32_t i = 0; i < 10; i++)
-		OPS->release(s.worker, 0);
+	for (uint32_t i = 0; i < 16; i++)
+		OPS->release(s.worker, s.view, 1, &outcome);
+	for (uint32_t i = 0; i < 15; i++)
+		OPS->release(s.worker, s.view, 0, &outcome);
 	assert_int_equal(backends_in_flight(&backends), 0);
 	view_unref(newer);
 	service_close(&s);
@@ -370,6 +394,90 @@ ten_thousand_backends_fill_evenly(void **state)
 		take(&s, &nobody_tried);
 	for (uint32_t i = 0; i < BACKENDS_MAX; i++)
 		assert_int_equal(load_of(i), 4 * weights[i]);
+	service_close(&s);
+}
+
+/* Each class has its own limit; who is full is passed over, and comes back with its first free place. */
+static void
+full_ones_are_passed_over_until_they_have_room(void **state)
+{
+	static const uint32_t weights[6] = {1, 1, 1, 2, 2, 5};
+	static const uint32_t limits[6] = {3, 3, 0, 1, 1, 2};
+	struct service s;
+
+	(void)state;
+	service_open_limited(&s, weights, limits, 6);
+	for (int i = 0; i < 100; i++)
+		assert_int_not_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(load_of(i), i == 2 ? 90 : limits[i]);
+	OPS->release(s.worker, s.view, 4, &outcome);
+	assert_int_equal(take(&s, &nobody_tried), 4);
+	assert_int_equal(take(&s, &nobody_tried), 2);
+	for (int i = 0; i < 2; i++)
+		OPS->release(s.worker, s.view, 0, &outcome);
+	assert_int_equal(take(&s, &nobody_tried), 0);
+	assert_int_equal(take(&s, &nobody_tried), 0);
+	assert_int_equal(take(&s, &nobody_tried), 2);
+	service_close(&s);
+}
+
+/* A limit below what is in flight already: none until it is below. */
+static void
+lowered_limit_is_waited_for(void **state)
+{
+	static const uint32_t weights[2] = {1, 1};
+	static const uint32_t high[2] = {10, 10};
+	static const uint32_t low[2] = {2, 10};
+	struct service s;
+
+	(void)state;
+	service_open_limited(&s, weights, high, 2);
+	for (int i = 0; i < 10; i++)
+		take(&s, &nobody_tried);
+	assert_true(backends_limit(&backends, low));
+	service_set(&s, weights);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(take(&s, &nobody_tried), 1);
+	assert_int_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
+	for (int i = 0; i < 3; i++) {
+		OPS->release(s.worker, s.view, 0, &outcome);
+		assert_int_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
+	}
+	OPS->release(s.worker, s.view, 0, &outcome);
+	assert_int_equal(take(&s, &nobody_tried), 0);
+	assert_int_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
+	service_close(&s);
+}
+
+/* In-flight numbers far apart: as many buckets as backends, and no more. */
+static void
+every_backend_may_have_a_number_of_its_own(void **state)
+{
+	enum { N = 300 };
+	static uint32_t weights[N];
+	struct service s;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++)
+		weights[i] = 1;
+	service_open(&s, weights, N);
+	for (uint32_t i = 0; i < N; i++) {
+		for (uint32_t k = 0; k < 7 * i; k++)
+			assert_true(OPS->take(s.worker, s.view, s.view->entry_of[i]));
+	}
+	for (uint32_t k = 0; k < 7 * N * (N - 1) / 2; k++)
+		take(&s, &nobody_tried);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(load_of(i), 7 * (N - 1));
+	for (uint32_t i = 0; i < N; i++) {
+		while (load_of(i) > (int64_t)i)
+			OPS->release(s.worker, s.view, i, &outcome);
+	}
+	for (uint32_t i = 0; i < N - 1; i++) {
+		for (uint32_t k = 0; k <= i; k++)
+			assert_true(take(&s, &nobody_tried) <= i);
+	}
 	service_close(&s);
 }
 
@@ -396,7 +504,7 @@ step_release(struct worker_thread *w)
 {
 	size_t k = (size_t)rand_r(&w->seed) % w->n_held;
 
-	OPS->release(w->balance, w->held[k]);
+	OPS->release(w->balance, w->view, w->held[k], &outcome);
 	w->held[k] = w->held[--w->n_held];
 }
 
@@ -404,6 +512,7 @@ static void *
 run_worker(void *arg)
 {
 	struct worker_thread *w = arg;
+	struct balance_query query = {.n_tried = 0};
 
 	for (int i = 0; i < STEPS; i++) {
 		uint32_t entry;
@@ -412,7 +521,7 @@ run_worker(void *arg)
 			step_release(w);
 			continue;
 		}
-		entry = OPS->pick(w->balance, w->view, &nobody_tried);
+		entry = OPS->pick(w->balance, w->view, &query);
 		if (entry == TG_VIEW_NONE) {
 			w->refused++;
 			continue;
@@ -424,7 +533,7 @@ run_worker(void *arg)
 	while (w->n_held > KEPT)
 		step_release(w);
 	while (w->n_held < KEPT) {
-		uint32_t entry = OPS->pick(w->balance, w->view, &nobody_tried);
+		uint32_t entry = OPS->pick(w->balance, w->view, &query);
 
 		w->held[w->n_held++] = w->view->entries[entry].backend;
 	}
@@ -438,7 +547,7 @@ threads_start(const struct service *s)
 {
 	for (unsigned i = 0; i < THREADS; i++) {
 		threads[i] = (struct worker_thread){.view = s->view, .seed = i + 1};
-		threads[i].balance = OPS->new (s->shared, i, THREADS);
+		threads[i].balance = OPS->new (s->shared, i, THREADS, 0);
 		assert_non_null(threads[i].balance);
 		assert_int_equal(pthread_create(&threads[i].thread, NULL, run_worker, &threads[i]),
 				 0);
@@ -474,7 +583,8 @@ threads_release_all(void)
 {
 	for (int i = 0; i < THREADS; i++) {
 		for (size_t k = 0; k < threads[i].n_held; k++)
-			OPS->release(threads[i].balance, threads[i].held[k]);
+			OPS->release(threads[i].balance, threads[i].view, threads[i].held[k],
+				     &outcome);
 		OPS->free(threads[i].balance);
 	}
 	for (uint32_t b = 0; b < OF_THREADS; b++)
@@ -508,9 +618,10 @@ static void *
 fill(void *arg)
 {
 	struct filler *f = arg;
+	struct balance_query query = {.n_tried = 0};
 
 	for (int i = 0; i < 21 * 100; i++)
-		OPS->pick(f->balance, f->view, &nobody_tried);
+		OPS->pick(f->balance, f->view, &query);
 	return NULL;
 }
 
@@ -526,7 +637,7 @@ four_threads_fill_to_the_exact_share(void **state)
 	service_open(&s, weights, OF_THREADS);
 	for (unsigned i = 0; i < THREADS; i++) {
 		fillers[i].view = s.view;
-		fillers[i].balance = OPS->new (s.shared, i, THREADS);
+		fillers[i].balance = OPS->new (s.shared, i, THREADS, 0);
 		assert_non_null(fillers[i].balance);
 		assert_int_equal(pthread_create(&fillers[i].thread, NULL, fill, &fillers[i]), 0);
 	}
@@ -559,10 +670,10 @@ views_may_change_under_the_threads(void **state)
 		struct view *view = backends_view(&backends, changes[i % 4]);
 
 		assert_non_null(view);
-		OPS->shared_update(s.shared, view);
+		assert_int_equal(OPS->prepare(s.shared, view), 0);
 		view_unref(view);
 	}
-	OPS->shared_update(s.shared, s.view);
+	assert_int_equal(OPS->prepare(s.shared, s.view), 0);
 	threads_join();
 	assert_counts_are_exact();
 	threads_release_all();
@@ -584,6 +695,9 @@ main(void)
 		TEST(worker_that_lags_behind_picks_what_both_know),
 		TEST(worker_whose_whole_view_has_left_still_picks),
 		TEST(ten_thousand_backends_fill_evenly),
+		TEST(full_ones_are_passed_over_until_they_have_room),
+		TEST(lowered_limit_is_waited_for),
+		TEST(every_backend_may_have_a_number_of_its_own),
 		TEST(four_threads_count_exactly),
 		TEST(four_threads_fill_to_the_exact_share),
 		TEST(views_may_change_under_the_threads),

@@ -24,7 +24,8 @@ __wrap_realloc(void *p, size_t n)
 	return out_of_memory ? NULL : __real_realloc(p, n);
 }
 
-static const struct balance_query nobody_tried;
+static struct balance_query nobody_tried;
+static const struct balance_outcome outcome;
 static struct backends backends;
 
 struct turns {
@@ -41,8 +42,8 @@ turns_open(struct turns *t, const uint32_t *weights, size_t n, unsigned worker, 
 	t->view = backends_view(&backends, weights);
 	assert_non_null(t->shared);
 	assert_non_null(t->view);
-	OPS->shared_update(t->shared, t->view);
-	t->worker = OPS->new (t->shared, worker, n_workers);
+	assert_int_equal(OPS->prepare(t->shared, t->view), 0);
+	t->worker = OPS->new (t->shared, worker, n_workers, 0);
 	assert_non_null(t->worker);
 	assert_int_equal(OPS->update(t->worker, t->view), 0);
 }
@@ -53,6 +54,7 @@ turns_close(struct turns *t)
 	OPS->free(t->worker);
 	OPS->shared_free(t->shared);
 	view_unref(t->view);
+	backends_fini(&backends);
 }
 
 static void
@@ -61,7 +63,7 @@ turns_set(struct turns *t, const uint32_t *weights)
 	struct view *view = backends_view(&backends, weights);
 
 	assert_non_null(view);
-	OPS->shared_update(t->shared, view);
+	assert_int_equal(OPS->prepare(t->shared, view), 0);
 	view_unref(t->view);
 	t->view = view;
 	assert_int_equal(OPS->update(t->worker, view), 0);
@@ -69,7 +71,7 @@ turns_set(struct turns *t, const uint32_t *weights)
 
 /* The backend picked, its load given back; TG_VIEW_NONE: none. */
 static uint32_t
-next(struct turns *t, const struct balance_query *query)
+next(struct turns *t, struct balance_query *query)
 {
 	uint32_t entry = OPS->pick(t->worker, t->view, query);
 	uint32_t backend;
@@ -78,7 +80,7 @@ next(struct turns *t, const struct balance_query *query)
 		return TG_VIEW_NONE;
 	backend = t->view->entries[entry].backend;
 	assert_int_equal(t->view->entry_of[backend], entry);
-	OPS->release(t->worker, backend);
+	OPS->release(t->worker, t->view, backend, &outcome);
 	return backend;
 }
 
@@ -376,7 +378,7 @@ load_is_taken_and_released(void **state)
 		assert_in_range(load, 100 * (int64_t)weights_steps[i] - 3,
 				100 * (int64_t)weights_steps[i] + 3);
 		while (load-- > 0)
-			OPS->release(t.worker, (uint32_t)i);
+			OPS->release(t.worker, t.view, (uint32_t)i, &outcome);
 		assert_int_equal(atomic_load(&backends.load[i].in_flight), 0);
 	}
 	turns_close(&t);
@@ -440,6 +442,89 @@ equal_ones_go_on_where_they_were(void **state)
 	turns_close(&t);
 }
 
+/* Who is full loses its turn: the others get what it does not, and nothing is made up for later. */
+static void
+full_ones_lose_their_turn(void **state)
+{
+	static const uint32_t weights[4] = {1, 1, 1, 3};
+	static const uint32_t limits[4] = {0, 2, 0, 0};
+	unsigned got[4] = {0};
+	struct turns t;
+
+	(void)state;
+	turns_open(&t, weights, 4, 0, 1);
+	assert_true(backends_limit(&backends, limits));
+	turns_set(&t, weights);
+	assert_true(OPS->take(t.worker, t.view, 1));
+	assert_true(OPS->take(t.worker, t.view, 1));
+	assert_false(OPS->take(t.worker, t.view, 1));
+	for (int i = 0; i < 1000; i++)
+		got[next(&t, &nobody_tried)]++;
+	assert_int_equal(got[1], 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(i == 1 || (got[i] > 150 * weights[i] && got[i] < 250 * weights[i]));
+	OPS->release(t.worker, t.view, 1, &outcome);
+	OPS->release(t.worker, t.view, 1, &outcome);
+	memset(got, 0, sizeof(got));
+	for (int i = 0; i < 600; i++)
+		got[next(&t, &nobody_tried)]++;
+	for (size_t i = 0; i < 4; i++)
+		assert_share("room again", i, got[i], 600, weights[i], 6);
+	turns_close(&t);
+}
+
+/* All but one of many are full: it is found. */
+static void
+the_last_with_room_is_found(void **state)
+{
+	static uint32_t weights[BACKENDS_MAX];
+	static uint32_t limits[BACKENDS_MAX];
+	struct turns t;
+
+	(void)state;
+	for (size_t i = 0; i < BACKENDS_MAX; i++)
+		weights[i] = limits[i] = 1;
+	turns_open(&t, weights, BACKENDS_MAX, 0, 1);
+	assert_true(backends_limit(&backends, limits));
+	turns_set(&t, weights);
+	for (size_t i = 0; i < BACKENDS_MAX; i++)
+		assert_int_not_equal(OPS->pick(t.worker, t.view, &nobody_tried), TG_VIEW_NONE);
+	assert_int_equal(OPS->pick(t.worker, t.view, &nobody_tried), TG_VIEW_NONE);
+	for (uint32_t i = 7; i < BACKENDS_MAX; i += 977) {
+		OPS->release(t.worker, t.view, i, &outcome);
+		assert_int_equal(OPS->pick(t.worker, t.view, &nobody_tried), t.view->entry_of[i]);
+	}
+	assert_int_equal(OPS->pick(t.worker, t.view, &nobody_tried), TG_VIEW_NONE);
+	turns_close(&t);
+}
+
+/* The same wheel, each from its own place: together they are as even as one. */
+static void
+workers_together_are_even(void **state)
+{
+	static const uint32_t weights[5] = {4, 1, 1, 1, 1};
+	struct balance *workers[8];
+	unsigned got[5] = {0};
+	struct turns t;
+
+	(void)state;
+	turns_open(&t, weights, 5, 0, 8);
+	for (unsigned w = 0; w < 8; w++) {
+		workers[w] = OPS->new (t.shared, w, 8, 0);
+		assert_non_null(workers[w]);
+		assert_int_equal(OPS->update(workers[w], t.view), 0);
+	}
+	for (unsigned w = 0; w < 8; w++) {
+		uint32_t entry = OPS->pick(workers[w], t.view, &nobody_tried);
+
+		got[t.view->entries[entry].backend]++;
+		OPS->free(workers[w]);
+	}
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(got[i], weights[i]);
+	turns_close(&t);
+}
+
 static void
 without_memory_the_new_view_is_served_in_turns(void **state)
 {
@@ -452,6 +537,7 @@ without_memory_the_new_view_is_served_in_turns(void **state)
 	turns_open(&t, weights_steps, 6, 0, 1);
 	view = backends_view(&backends, after);
 	assert_non_null(view);
+	assert_int_equal(OPS->prepare(t.shared, view), 0);
 	out_of_memory = true;
 	assert_int_equal(OPS->update(t.worker, view), -TG_ENOMEM);
 	out_of_memory = false;
@@ -505,6 +591,9 @@ main(void)
 		cmocka_unit_test(empty_view_picks_none),
 		cmocka_unit_test(shares_follow_each_new_view),
 		cmocka_unit_test(equal_ones_go_on_where_they_were),
+		cmocka_unit_test(full_ones_lose_their_turn),
+		cmocka_unit_test(the_last_with_room_is_found),
+		cmocka_unit_test(workers_together_are_even),
 		cmocka_unit_test(without_memory_the_new_view_is_served_in_turns),
 		cmocka_unit_test(algorithms_are_found_and_free_takes_null),
 	};
