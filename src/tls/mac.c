@@ -1,0 +1,46 @@
+#include "tls/mac.h"
+
+#include <limits.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+#define CODE_BYTES 16u
+
+static void
+encode(const unsigned char code[CODE_BYTES], char ret[TG_MAC_TEXT_LEN + 1])
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	unsigned bits = 0;
+	unsigned n_bits = 0;
+	size_t at = 0;
+	size_t i;
+
+	for (i = 0; at < TG_MAC_TEXT_LEN; i++) {
+		bits = bits << 8 | (i < CODE_BYTES ? code[i] : 0u);
+		for (n_bits += 8; n_bits >= 6 && at < TG_MAC_TEXT_LEN; n_bits -= 6)
+			ret[at++] = digits[bits >> (n_bits - 6) & 63];
+	}
+	ret[at] = '\0';
+}
+
+int
+mac_text(const void *key, size_t key_n, const void *bytes, size_t n, char ret[TG_MAC_TEXT_LEN + 1])
+{
+	unsigned char code[EVP_MAX_MD_SIZE];
+	unsigned code_n = 0;
+
+	if (key_n > INT_MAX ||
+	    HMAC(EVP_sha256(), key, (int)key_n, bytes, n, code, &code_n) == NULL ||
+	    code_n < CODE_BYTES)
+		return -TG_EIO;
+	encode(code, ret);
+	return 0;
+}
+
+int
+mac_random(void *ret, size_t n)
+{
+	return n <= INT_MAX && RAND_bytes(ret, (int)n) == 1 ? 0 : -TG_EIO;
+}

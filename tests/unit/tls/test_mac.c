@@ -1,0 +1,53 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "tls/mac.h"
+
+/* RFC 4231, test cases 1, 2 and 6: the first 16 bytes, in base64url. */
+static void
+codes_are_those_of_the_rfc(void **state)
+{
+	unsigned char key[131];
+	char text[TG_MAC_TEXT_LEN + 1];
+
+	(void)state;
+	memset(key, 0x0b, 20);
+	assert_int_equal(mac_text(key, 20, "Hi There", 8, text), 0);
+	assert_string_equal(text, "sDRMYdjbOFNcqK_OrwvxKw");
+	assert_int_equal(mac_text("Jefe", 4, "what do ya want for nothing?", 28, text), 0);
+	assert_string_equal(text, "W9zBRr9gdU5qBCQmCJV1xw");
+	memset(key, 0xaa, 131);
+	assert_int_equal(mac_text(key, 131,
+				  "Test Using Larger Than Block-Size Key - Hash Key First", 54,
+				  text),
+			 0);
+	assert_string_equal(text, "YOQxWR7gtn8Niiaqy_W3fw");
+}
+
+static void
+random_bytes_differ(void **state)
+{
+	unsigned char a[32] = {0};
+	unsigned char b[32] = {0};
+
+	(void)state;
+	assert_int_equal(mac_random(a, sizeof(a)), 0);
+	assert_int_equal(mac_random(b, sizeof(b)), 0);
+	assert_memory_not_equal(a, b, sizeof(a));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(codes_are_those_of_the_rfc),
+		cmocka_unit_test(random_bytes_differ),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
