@@ -3,18 +3,18 @@
 /* A backend was freed, or the view is another one: who waits may have it. */
 struct search {
 	struct worker_service *service;
-	uint32_t hint; /* backend to try first, or TG_VIEW_NONE */
+	uint32_t hint; /* backend to try first, or TG_LEASE_ANY */
 };
 
+/* This very backend, if it may serve, was not tried and has room: its entry, or TG_VIEW_NONE. */
 static uint32_t
-take_hint(const struct search *search, const struct balance_query *query)
+take_one(struct worker_service *s, const struct balance_query *query, uint32_t backend)
 {
-	struct worker_service *s = search->service;
 	uint32_t entry;
 
-	if (search->hint == TG_VIEW_NONE || balance_is_tried(query, search->hint))
+	if (backend == TG_LEASE_ANY || balance_is_tried(query, backend))
 		return TG_VIEW_NONE;
-	entry = s->view->entry_of[search->hint];
+	entry = s->view->entry_of[backend];
 	if (entry == TG_VIEW_NONE || !s->ops->take(s->balance, s->view, entry))
 		return TG_VIEW_NONE;
 	return entry;
@@ -27,7 +27,7 @@ find_place(void *arg, const struct balance_query *query, struct queue_news *ret)
 	const struct search *search = arg;
 	struct worker_service *s = search->service;
 	struct balance_query any = *query;
-	uint32_t entry = take_hint(search, query);
+	uint32_t entry = take_one(s, query, search->hint);
 
 	any.now = loop_now(s->worker->loop);
 	if (entry == TG_VIEW_NONE)
@@ -55,15 +55,17 @@ serve_waiters(struct worker_service *s, uint32_t hint)
 void
 lease_serve_waiters(struct worker_service *s)
 {
-	serve_waiters(s, TG_VIEW_NONE);
+	serve_waiters(s, TG_LEASE_ANY);
 }
 
 /* The place is taken. */
 static void
-hold(struct lease *lease, struct worker_backend *backend, const struct addr *addr)
+hold(struct lease *lease, struct worker_backend *backend, const struct addr *addr,
+     enum access_choice choice)
 {
 	lease->backend = backend;
 	lease->addr = *addr;
+	lease->choice = choice;
 	counter_add(backend->counters, TG_B_STREAMS, 1);
 }
 
@@ -81,8 +83,10 @@ lease_is_possible(const struct worker_service *s, const struct balance_query *qu
 }
 
 int
-lease_begin(struct lease *lease, struct worker_service *s, struct balance_query *query)
+lease_begin(struct lease *lease, struct worker_service *s, struct balance_query *query,
+	    uint32_t preferred)
 {
+	enum access_choice choice = TG_CHOICE_STICKY;
 	const struct view_entry *e;
 	uint32_t entry;
 
@@ -92,11 +96,15 @@ lease_begin(struct lease *lease, struct worker_service *s, struct balance_query 
 		return -TG_EAGAIN;
 	query->now = loop_now(s->worker->loop);
 	query->spilled = false;
-	entry = s->ops->pick(s->balance, s->view, query);
+	entry = take_one(s, query, preferred);
+	if (entry == TG_VIEW_NONE) {
+		entry = s->ops->pick(s->balance, s->view, query);
+		choice = query->spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE;
+	}
 	if (entry == TG_VIEW_NONE)
 		return -TG_EAGAIN;
 	e = &s->view->entries[entry];
-	hold(lease, &s->backends[e->backend], &e->addr);
+	hold(lease, &s->backends[e->backend], &e->addr, choice);
 	return 0;
 }
 
@@ -117,7 +125,7 @@ on_told(void *stream, const struct queue_news *news)
 
 	lease->waiter = NULL;
 	if (news->is_granted)
-		hold(lease, &s->backends[news->backend], &news->addr);
+		hold(lease, &s->backends[news->backend], &news->addr, TG_CHOICE_QUEUE);
 	lease->on_place(lease, news->is_granted);
 }
 

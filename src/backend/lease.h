@@ -11,6 +11,7 @@
 struct lease {
 	struct worker_backend *backend; /* NULL: none held */
 	struct addr addr;               /* where to connect */
+	enum access_choice choice;      /* who chose it */
 	struct waiter *waiter;          /* waits for a place */
 	struct worker_service *waiting_for;
 	/* The wait is over: a place is held now, or the stream was shed. From the loop. */
@@ -19,12 +20,16 @@ struct lease {
 
 /* Whether any backend may serve that was not tried. */
 bool lease_is_possible(const struct worker_service *service, const struct balance_query *query);
+/* No backend is preferred. */
+#define TG_LEASE_ANY UINT32_MAX
+
 /*
+ * `preferred` is taken where it may serve, was not tried and has room; TG_LEASE_ANY: none.
  * Needs an empty lease. 0: a place is held. -TG_ENOENT: none may serve, or all were
  * tried. -TG_EAGAIN: all that may are full, or others have been waiting for longer.
  */
 TG_MUST_CHECK int lease_begin(struct lease *lease, struct worker_service *service,
-			      struct balance_query *query);
+			      struct balance_query *query, uint32_t preferred);
 /*
  * After -TG_EAGAIN: waits. What was tried is left out only while others have room.
  * -TG_ELIMIT: too many wait already; -TG_ENOMEM.

@@ -145,6 +145,25 @@ struct conf_error_page {
 	size_t body_len;
 };
 
+enum conf_same_site {
+	TG_SAME_SITE_LAX = 0, /* default */
+	TG_SAME_SITE_STRICT = 1,
+	TG_SAME_SITE_NONE = 2,
+	TG_SAME_SITE_COUNT
+};
+
+/* sticky = { cookie; secret; ... } of a service. */
+struct conf_sticky {
+	char *cookie;       /* its name; NULL: clients go where the balancer says */
+	char *secret;       /* made when the configuration is read, if not given */
+	char *path;         /* attributes of the cookie (RFC 6265 5.2) */
+	char *domain;       /* NULL: none */
+	uint64_t max_age_ms; /* 0: until the client ends */
+	bool secure;
+	bool http_only;
+	enum conf_same_site same_site;
+};
+
 /* Why a request may be tried again: one of these, or a status from the backend. */
 enum conf_cause {
 	TG_CAUSE_CONNECT = 0,          /* no connection could be made */
@@ -175,6 +194,7 @@ struct conf_service {
 	struct conf_health_check health;
 	struct conf_back_timeouts timeouts;
 	struct conf_retry retry;
+	struct conf_sticky sticky;
 	unsigned max_connections_per_backend; /* streams at a time; 0: no limit (default) */
 	unsigned queue;                       /* streams that may wait for a place; 1024 */
 	unsigned

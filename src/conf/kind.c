@@ -104,6 +104,8 @@ text_take(struct arena *arena, const struct conf_field *f, const struct conf_val
 	uint64_t max = f->max ? f->max : TEXT_MAX;
 	int r;
 
+	if (n < f->min && f->min > 1)
+		return err_set(err, TG_ERANGE, "shorter than %" PRIu64 " bytes", f->min);
 	if (n < f->min)
 		return err_set(err, TG_ERANGE, "must not be empty");
 	if (n > max)

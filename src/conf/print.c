@@ -27,7 +27,7 @@ is_shown(const struct printer *p, const struct conf_field *f, const char *object
 {
 	if (f->kind == &conf_kind_later || (f->when && !f->when(object)))
 		return false;
-	return p->internal || !(f->flags & TG_CONF_INTERNAL);
+	return p->internal || !(f->flags & (TG_CONF_INTERNAL | TG_CONF_SECRET));
 }
 
 /* Only plain values: one line is enough. */

@@ -222,10 +222,35 @@ conf_valid_request_host(const char *text, struct err *err)
 		       text);
 }
 
+/* RFC 9110 5.6.2. */
+static bool
+is_token(const char *text)
+{
+	return *text && is_made_of(text, "!#$%&'*+-.^_`|~");
+}
+
+int
+conf_valid_token(const char *text, struct err *err)
+{
+	if (is_token(text))
+		return 0;
+	return err_set(err, TG_EINVAL,
+		       "bad name \"%.64s\"; allowed: letters, digits and !#$%%&'*+-.^_`|~", text);
+}
+
+int
+conf_valid_attribute(const char *text, struct err *err)
+{
+	if (is_visible(text) && !strchr(text, ';'))
+		return 0;
+	return err_set(err, TG_EINVAL, "bad value \"%.64s\"; allowed: visible ASCII without \";\"",
+		       text);
+}
+
 int
 conf_valid_method(const char *text, struct err *err)
 {
-	if (is_made_of(text, "!#$%&'*+-.^_`|~") && strcmp(text, "CONNECT") != 0)
+	if (is_token(text) && strcmp(text, "CONNECT") != 0)
 		return 0;
 	return err_set(err, TG_EINVAL,
 		       "bad method \"%.32s\"; allowed: a token as \"GET\" or \"HEAD\"", text);

@@ -25,6 +25,9 @@ int conf_valid_route_path(const char *text, struct err *err);
 int conf_valid_request_path(const char *text, struct err *err);
 int conf_valid_request_host(const char *text, struct err *err);
 int conf_valid_method(const char *text, struct err *err);
+int conf_valid_token(const char *text, struct err *err);
+/* Of a cookie's attribute: no control characters, no ";". */
+int conf_valid_attribute(const char *text, struct err *err);
 int conf_valid_expect(const char *text, struct err *err);
 
 /* "200,204,300-399" to inclusive pairs, at most TG_CONF_EXPECT_MAX; how many, or -TG_EINVAL. */

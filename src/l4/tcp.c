@@ -40,7 +40,6 @@ struct tcp_stream {
 	struct ip ip;
 	uint16_t port;
 	uint16_t last_backend;
-	enum access_choice choice;
 	struct deferred deferred;
 };
 
@@ -90,7 +89,7 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 		.backend = s->last_backend,
 		.tries = (uint8_t)s->tries.n,
 		.n_failed = (uint8_t)s->tries.n_failed,
-		.choice = (uint8_t)s->choice,
+		.choice = (uint8_t)s->lease.choice,
 		.reason = (uint8_t)reason,
 		.mode = TG_MODE_TCP,
 	};
@@ -219,7 +218,7 @@ next_due(const struct tcp_stream *s)
 /* waiting */
 
 static void attempt(struct tcp_stream *s);
-static void go(struct tcp_stream *s, enum access_choice choice);
+static void go(struct tcp_stream *s);
 
 static void
 wait_begin(struct tcp_stream *s, struct mono next_try)
@@ -243,7 +242,7 @@ on_place(struct lease *lease, bool has_place)
 
 	wait_end(s);
 	if (has_place)
-		go(s, TG_CHOICE_QUEUE);
+		go(s);
 	else
 		stream_end(s, TG_END_QUEUE_SHED);
 }
@@ -310,10 +309,9 @@ try_elsewhere(struct tcp_stream *s, enum end_reason reason)
 
 /* A place is held. */
 static void
-go(struct tcp_stream *s, enum access_choice choice)
+go(struct tcp_stream *s)
 {
 	s->last_backend = (uint16_t)s->lease.backend->index;
-	s->choice = choice;
 	s->phase = now_of(s);
 	s->back = back_connect(s->lease.backend, &s->lease.addr, on_back, s);
 	if (s->back != NULL)
@@ -328,10 +326,10 @@ go(struct tcp_stream *s, enum access_choice choice)
 static void
 attempt(struct tcp_stream *s)
 {
-	int rc = lease_begin(&s->lease, s->service, &s->tries.query);
+	int rc = lease_begin(&s->lease, s->service, &s->tries.query, TG_LEASE_ANY);
 
 	if (rc == 0) {
-		go(s, s->tries.query.spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE);
+		go(s);
 	} else if (rc == -TG_EAGAIN) {
 		wait_for_place(s);
 	} else {

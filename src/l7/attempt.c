@@ -43,12 +43,11 @@ is_delicate(const struct stream *s)
 
 /* A place is held. */
 static enum step
-attempt_go(struct stream *s, enum access_choice choice)
+attempt_go(struct stream *s)
 {
 	struct back *b;
 
 	s->last_backend = (uint16_t)s->lease.backend->index;
-	s->choice = choice;
 	b = back_take_idle(s->lease.backend, is_delicate(s));
 	if (b == NULL)
 		return attempt_connect(s);
@@ -83,7 +82,7 @@ on_place(struct lease *lease, bool has_place)
 
 	wait_end(s);
 	if (has_place)
-		step = attempt_go(s, TG_CHOICE_QUEUE);
+		step = attempt_go(s);
 	else
 		step = stream_reply(s, 503, TG_END_QUEUE_SHED);
 	if (step != STEP_GONE)
@@ -106,10 +105,10 @@ wait_for_place(struct stream *s)
 enum step
 attempt_begin(struct stream *s)
 {
-	int rc = lease_begin(&s->lease, s->service, &s->tries.query);
+	int rc = lease_begin(&s->lease, s->service, &s->tries.query, s->preferred);
 
 	if (rc == 0)
-		return attempt_go(s, s->tries.query.spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE);
+		return attempt_go(s);
 	if (rc == -TG_EAGAIN)
 		return wait_for_place(s);
 	counter_add(s->service->counters, TG_S_NO_BACKEND, 1);

@@ -30,6 +30,7 @@ stream_get(struct front *f)
 	s->up_progress = loop_now(w->loop);
 	s->down_progress = s->up_progress;
 	s->last_backend = TG_ACCESS_NONE;
+	s->preferred = TG_LEASE_ANY;
 	f->stream = s;
 	f->state = FRONT_STREAM;
 	counter_add(f->listener->counters, TG_L_STREAMS, 1);
@@ -159,7 +160,7 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->backend = s->last_backend;
 	r->tries = (uint8_t)(s->tries.n + s->replayed);
 	r->n_failed = (uint8_t)s->tries.n_failed;
-	r->choice = (uint8_t)s->choice;
+	r->choice = (uint8_t)s->lease.choice;
 	r->reason = (uint8_t)reason;
 	r->mode = TG_MODE_HTTP;
 	r->http_minor = s->req.minor;

@@ -410,6 +410,14 @@ put_answer_connection(struct writer *w, const struct stream *s, const struct htt
 	}
 }
 
+static void
+put_set_cookie(struct writer *w, const struct stream *s)
+{
+	char line[L7_SET_COOKIE_MAX];
+
+	put(w, line, affinity_write(s, line));
+}
+
 static bool
 answer_room(struct stream *s, size_t need)
 {
@@ -428,7 +436,9 @@ answer_room(struct stream *s, size_t need)
 bool
 forward_answer(struct stream *s, struct http_head *head)
 {
-	size_t need = HEAD_EXTRA + head->reason.n;
+	bool is_final = head->status >= 200 || head->status == 101;
+	bool has_cookie = is_final && affinity_needs_cookie(s);
+	size_t need = HEAD_EXTRA + head->reason.n + (has_cookie ? L7_SET_COOKIE_MAX : 0);
 	struct writer w = {.buf = NULL};
 	size_t i;
 
@@ -437,7 +447,7 @@ forward_answer(struct stream *s, struct http_head *head)
 	if (!answer_room(s, need))
 		return false;
 	w.buf = s->ans.head;
-	if (head->status >= 200 || head->status == 101)
+	if (is_final)
 		s->ans.final_at = w.buf->w;
 	/* RFC 9110 8.6: these have none. */
 	if (head->status < 200 || head->status == 204)
@@ -448,6 +458,8 @@ forward_answer(struct stream *s, struct http_head *head)
 	    ((head->body == HTTP_BODY_CHUNKED && s->ans.coding == CODING_PASS) ||
 	     s->ans.coding == CODING_CHUNK))
 		PUT_LITERAL(&w, "Transfer-Encoding: chunked\r\n");
+	if (has_cookie)
+		put_set_cookie(&w, s);
 	put_answer_connection(&w, s, head);
 	PUT_LITERAL(&w, "\r\n");
 	return !w.overflow;

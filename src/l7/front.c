@@ -324,7 +324,9 @@ l7_worker_init(struct worker *w)
 	w->l7 = l7;
 	l7->request_parser = http1_parser_new(max_headers);
 	l7->answer_parser = http1_parser_new(TG_ANSWER_HEADERS);
-	return l7->request_parser != NULL && l7->answer_parser != NULL ? 0 : -TG_ENOMEM;
+	if (l7->request_parser == NULL || l7->answer_parser == NULL)
+		return -TG_ENOMEM;
+	return affinity_init(w);
 }
 
 void
@@ -339,6 +341,7 @@ l7_worker_fini(struct worker *w)
 		SLIST_REMOVE_HEAD(&l7->free, link);
 		free(s);
 	}
+	affinity_fini(w);
 	http1_parser_free(l7->request_parser);
 	http1_parser_free(l7->answer_parser);
 	free(l7);

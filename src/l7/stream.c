@@ -49,18 +49,27 @@ read_request(struct stream *s, const struct http_head *head)
 			limits->head_bytes);
 }
 
-/* The request is good: find who serves it. */
-static enum step
-serve(struct stream *s)
+/* Who serves the request, and what of it says where the client belongs. */
+static void
+route(struct stream *s, const struct http_head *head)
 {
 	const struct conf_route *route = find_route(s);
 
 	if (route == NULL)
-		return stream_reply(s, 404, TG_END_NO_ROUTE);
+		return;
 	s->service = &s->worker->services[route->service->index];
 	s->priority = route->priority;
 	if (s->req.has_idempotency_key && s->service->conf->retry.idempotency_key)
 		s->req.is_idempotent = true;
+	affinity_read(s, head);
+}
+
+/* The request is good. */
+static enum step
+serve(struct stream *s)
+{
+	if (s->service == NULL)
+		return stream_reply(s, 404, TG_END_NO_ROUTE);
 	tries_begin(&s->tries, s->service);
 	return attempt_begin(s);
 }
@@ -92,6 +101,8 @@ begin(struct stream *s, struct http_head *head, size_t n)
 		fault = forward_request(s, head, &target);
 	if (fault != HTTP_FAULT_NONE)
 		forward_refused(s, head);
+	else
+		route(s, head);
 	/* The head points into these bytes: from here on only the copy counts. */
 	s->bytes_in = n;
 	buf_consume(f->in, (uint32_t)n);

@@ -144,7 +144,7 @@ struct stream {
 	struct tries tries;
 	enum stream_state state;
 	uint16_t last_backend;        /* index of the last one tried, or TG_ACCESS_NONE */
-	enum access_choice choice;    /* who chose it */
+	uint32_t preferred;           /* the backend of the client's cookie, or TG_LEASE_ANY */
 	bool replayed;                /* sent once more on a fresh connection already */
 	bool is_checked;              /* the quiet check is done */
 	enum end_reason reply_reason; /* in STREAM_REPLY */
@@ -176,6 +176,7 @@ struct l7_worker {
 	struct http1_parser *answer_parser;
 	struct stream_list free;
 	unsigned n_free;
+	struct affinity *affinity; /* [conf->n_services] */
 };
 
 /* front.c */
@@ -232,6 +233,20 @@ enum step attempt_timed_out(struct stream *s);
 bool attempt_may_repeat(struct stream *s, unsigned status);
 /* After that. */
 enum step attempt_repeat(struct stream *s, enum end_reason reason);
+
+/* affinity.c: where a client belongs. */
+
+/* The codes of all sticky services' cookies. -TG_ENOMEM, -TG_EIO. */
+TG_MUST_CHECK int affinity_init(struct worker *w);
+void affinity_fini(struct worker *w);
+/* Once the service is known, while the received head is still there. */
+void affinity_read(struct stream *s, const struct http_head *head);
+/* No Set-Cookie line is longer. */
+#define L7_SET_COOKIE_MAX 960u
+/* Whether the answer takes a Set-Cookie line, which leads the client here again. */
+bool affinity_needs_cookie(const struct stream *s);
+/* Writes it at `to`; its length. */
+size_t affinity_write(const struct stream *s, char to[L7_SET_COOKIE_MAX]);
 
 /* tunnel.c: after a 101. */
 void stream_tunnel_begin(struct stream *s);

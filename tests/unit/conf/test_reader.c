@@ -156,8 +156,6 @@ static const struct refused later[] = {
 	{SERVICE("hash_on = \"source\";"), "3: services[0].hash_on: not available in this version"},
 	{SERVICE("send_proxy = \"v2\";"), "3: services[0].send_proxy: not available in this version"},
 	{SERVICE("tls = { };"), "3: services[0].tls: not available in this version"},
-	{SERVICE("sticky = { cookie = \"tg\"; };"),
-	 "3: services[0].sticky: not available in this version"},
 	{SERVICE("slow_start = \"1s\";"), "3: services[0].slow_start: not available in this version"},
 	{SERVICE("protocol = \"h2\";"), "3: services[0].protocol: not available in this version"},
 	{SERVICE("outlier = { };"), "3: services[0].outlier: not available in this version"},
@@ -182,6 +180,17 @@ static const struct refused later[] = {
 };
 
 static const struct refused ranges[] = {
+	{SERVICE("sticky = { cookie = \"a b\"; };"),
+	 "3: services[0].sticky.cookie: bad name \"a b\"; allowed: letters, digits and "
+	 "!#$%&'*+-.^_`|~"},
+	{SERVICE("sticky = { cookie = \"a\"; secret = \"short\"; };"),
+	 "3: services[0].sticky.secret: shorter than 16 bytes"},
+	{SERVICE("sticky = { path = \"/\"; };"),
+	 "3: services[0].sticky.path: only allowed with cookie"},
+	{SERVICE("sticky = { cookie = \"a\"; path = \"/; x\"; };"),
+	 "3: services[0].sticky.path: bad value \"/; x\"; allowed: visible ASCII without \";\""},
+	{SERVICE("sticky = { cookie = \"a\"; same_site = \"none\"; };"),
+	 "3: services[0].sticky.same_site: clients take \"none\" only with secure = true"},
 	{SERVICE("retry = { attempts = 8; };"),
 	 "3: services[0].retry.attempts: 8 is out of range; allowed: 0 to 7"},
 	{SERVICE("retry = { budget = 10.5; };"),

@@ -1,0 +1,207 @@
+/*
+ * Where a client belongs: the backend its cookie names, and the key it is hashed by.
+ *
+ * The cookie's value is a code of the backend's name that only we can make, so
+ * it neither tells the name nor can be invented. All codes are made once, at
+ * the start: a request costs a look into a table.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "l7/stream_priv.h"
+#include "tls/mac.h"
+
+struct code {
+	char text[TG_MAC_TEXT_LEN + 1];
+	uint32_t backend;
+	UT_hash_handle hh;
+};
+
+struct affinity {
+	struct code *codes; /* by backend; NULL: not sticky */
+	struct code *table; /* the same, by text */
+	char *tail;         /* of the Set-Cookie line, behind the code */
+};
+
+/* codes */
+
+/* A service and a backend cannot be taken for another pair: names hold no NUL. */
+static int
+make_code(const struct conf_service *conf, size_t backend, char ret[TG_MAC_TEXT_LEN + 1])
+{
+	const struct conf_backend *b = &conf->backends[backend];
+	char names[512];
+	int n = snprintf(names, sizeof(names), "%s%c%s", conf->name, '\0', b->name);
+
+	if (n < 0 || (size_t)n >= sizeof(names))
+		return -TG_ELIMIT;
+	return mac_text(conf->sticky.secret, strlen(conf->sticky.secret), names, (size_t)n, ret);
+}
+
+static char *
+make_tail(const struct conf_sticky *conf)
+{
+	static const char *const same_site[TG_SAME_SITE_COUNT] = {"Lax", "Strict", "None"};
+	char age[48] = "";
+	char *tail = NULL;
+
+	if (conf->max_age_ms > 0)
+		snprintf(age, sizeof(age), "; Max-Age=%llu",
+			 (unsigned long long)(conf->max_age_ms / 1000));
+	if (asprintf(&tail, "; Path=%s%s%s%s%s%s; SameSite=%s\r\n", conf->path,
+		     conf->domain != NULL ? "; Domain=" : "",
+		     conf->domain != NULL ? conf->domain : "", age, conf->secure ? "; Secure" : "",
+		     conf->http_only ? "; HttpOnly" : "", same_site[conf->same_site]) < 0)
+		return NULL;
+	return tail;
+}
+
+static int
+init_service(struct affinity *a, const struct conf_service *conf)
+{
+	size_t i;
+	int rc;
+
+	if (conf->sticky.cookie == NULL)
+		return 0;
+	a->tail = make_tail(&conf->sticky);
+	a->codes = calloc(conf->n_backends + 1, sizeof(a->codes[0]));
+	if (a->tail == NULL || a->codes == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < conf->n_backends; i++) {
+		struct code *code = &a->codes[i];
+
+		code->backend = (uint32_t)i;
+		rc = make_code(conf, i, code->text);
+		if (rc != 0)
+			return rc;
+		HASH_ADD_KEYPTR(hh, a->table, code->text, TG_MAC_TEXT_LEN, code);
+	}
+	return 0;
+}
+
+int
+affinity_init(struct worker *w)
+{
+	struct l7_worker *l7 = l7_of(w);
+	size_t i;
+	int rc = 0;
+
+	l7->affinity = calloc(w->conf->n_services + 1, sizeof(l7->affinity[0]));
+	if (l7->affinity == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < w->conf->n_services && rc == 0; i++)
+		rc = init_service(&l7->affinity[i], &w->conf->services[i]);
+	return rc;
+}
+
+void
+affinity_fini(struct worker *w)
+{
+	struct l7_worker *l7 = l7_of(w);
+	size_t i;
+
+	for (i = 0; l7->affinity != NULL && i < w->conf->n_services; i++) {
+		HASH_CLEAR(hh, l7->affinity[i].table);
+		free(l7->affinity[i].codes);
+		free(l7->affinity[i].tail);
+	}
+	free(l7->affinity);
+	l7->affinity = NULL;
+}
+
+static struct affinity *
+affinity_of(const struct stream *s)
+{
+	return &l7_of(s->worker)->affinity[s->service->conf->index];
+}
+
+/* fields */
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* RFC 6265 5.4: "a=1; b=2". The value of the first pair of this name. */
+static bool
+find_in_cookies(struct slice cookies, struct slice name, struct slice *ret)
+{
+	const char *end = cookies.p + cookies.n;
+	const char *p = cookies.p;
+
+	while (p < end) {
+		const char *semicolon = memchr(p, ';', (size_t)(end - p));
+		const char *stop = semicolon != NULL ? semicolon : end;
+		size_t n;
+
+		while (p < stop && is_blank(*p))
+			p++;
+		n = (size_t)(stop - p);
+		if (n > name.n && p[name.n] == '=' && memcmp(p, name.p, name.n) == 0) {
+			*ret = (struct slice){p + name.n + 1, n - name.n - 1};
+			return true;
+		}
+		p = stop < end ? stop + 1 : end;
+	}
+	return false;
+}
+
+static bool
+find_cookie(const struct http_head *head, struct slice name, struct slice *ret)
+{
+	size_t i;
+
+	for (i = 0; i < head->n_fields; i++) {
+		const struct http_field *f = &head->fields[i];
+
+		if (slice_equal_fold(f->name, SLICE("cookie")) &&
+		    find_in_cookies(f->value, name, ret))
+			return true;
+	}
+	return false;
+}
+
+static uint32_t
+find_backend(const struct affinity *a, struct slice value)
+{
+	struct code *code = NULL;
+
+	if (value.n == TG_MAC_TEXT_LEN)
+		HASH_FIND(hh, a->table, value.p, TG_MAC_TEXT_LEN, code);
+	return code != NULL ? code->backend : TG_LEASE_ANY;
+}
+
+void
+affinity_read(struct stream *s, const struct http_head *head)
+{
+	const struct conf_sticky *sticky = &s->service->conf->sticky;
+	struct slice value;
+
+	if (sticky->cookie != NULL &&
+	    find_cookie(head, (struct slice){sticky->cookie, strlen(sticky->cookie)}, &value))
+		s->preferred = find_backend(affinity_of(s), value);
+}
+
+/* A client whose backend is only full for the moment keeps its cookie. */
+bool
+affinity_needs_cookie(const struct stream *s)
+{
+	if (s->service->conf->sticky.cookie == NULL || s->preferred == s->lease.backend->index)
+		return false;
+	return s->preferred == TG_LEASE_ANY ||
+	       s->service->view->entry_of[s->preferred] == TG_VIEW_NONE;
+}
+
+size_t
+affinity_write(const struct stream *s, char to[L7_SET_COOKIE_MAX])
+{
+	const struct affinity *a = affinity_of(s);
+
+	return (size_t)snprintf(to, L7_SET_COOKIE_MAX, "Set-Cookie: %s=%s%s",
+				s->service->conf->sticky.cookie,
+				a->codes[s->lease.backend->index].text, a->tail);
+}
