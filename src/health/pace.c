@@ -1,0 +1,184 @@
+#include "health/pace.h"
+
+#include "base/container.h"
+
+/* Begun in one turn of the loop; the rest follow in the next turns. */
+#define BEGIN_PER_TURN 512u
+
+/* 2^64 / golden ratio: multiples of it, modulo 1, are spread evenly however many there are. */
+#define PHASE_STEP UINT64_C(0x9e3779b97f4a7c15)
+
+/* The one place that writes p->state. The caller has armed or clears the timer. */
+static void
+pace_set_state(struct pace *p, enum pace_state state)
+{
+	struct lane *lane = p->lane;
+
+	if (p->state == TG_PACE_QUEUED)
+		TAILQ_REMOVE(&lane->queue, p, link);
+	if (p->state == TG_PACE_RUNNING) {
+		p->ops->stop(p);
+		lane->n_running--;
+	}
+	p->state = state;
+	if (state == TG_PACE_QUEUED)
+		TAILQ_INSERT_TAIL(&lane->queue, p, link);
+	if (state == TG_PACE_RUNNING)
+		lane->n_running++;
+	if (state == TG_PACE_IDLE || state == TG_PACE_QUEUED)
+		timer_clear(&p->timer);
+}
+
+static void
+pace_begin(struct pace *p)
+{
+	struct loop *loop = p->lane->loop;
+
+	p->begun = loop_now_update(loop);
+	pace_set_state(p, TG_PACE_RUNNING);
+	timer_set(loop, &p->timer, mono_add_ms(p->begun, p->conf.timeout_ms));
+	p->ops->begin(p);
+}
+
+/* Begins what is due, as far as the bounds allow. */
+static void
+lane_pump(struct lane *lane)
+{
+	unsigned begun = 0;
+	struct pace *p;
+
+	if (lane->is_pumping)
+		return;
+	lane->is_pumping = true;
+	while ((p = TAILQ_FIRST(&lane->queue)) != NULL && lane->n_running < lane->max) {
+		if (begun++ == BEGIN_PER_TURN) {
+			timer_set(lane->loop, &lane->pump_timer, loop_now(lane->loop));
+			break;
+		}
+		pace_begin(p);
+	}
+	lane->is_pumping = false;
+}
+
+static void
+on_pump_timer(struct timer *t)
+{
+	lane_pump(TG_CONTAINER(t, struct lane, pump_timer));
+}
+
+static void
+on_pace_timer(struct timer *t)
+{
+	struct pace *p = TG_CONTAINER(t, struct pace, timer);
+
+	switch (p->state) {
+	case TG_PACE_WAITING:
+		pace_set_state(p, TG_PACE_QUEUED);
+		lane_pump(p->lane);
+		break;
+	case TG_PACE_RUNNING:
+		p->ops->expire(p);
+		break;
+	case TG_PACE_IDLE:
+	case TG_PACE_QUEUED:
+	case TG_PACE_STATE_COUNT:
+		break;
+	}
+}
+
+/* A part of `us`, evenly spread over those who ask; at least one microsecond. */
+static uint64_t
+next_phase(struct lane *lane, uint64_t us)
+{
+	lane->phase += PHASE_STEP;
+	return 1 + (uint64_t)((double)(lane->phase >> 11) * 0x1p-53 * (double)us);
+}
+
+/* xorshift64*; spreads, protects nothing. */
+static uint64_t
+next_random(struct lane *lane)
+{
+	lane->random ^= lane->random >> 12;
+	lane->random ^= lane->random << 25;
+	lane->random ^= lane->random >> 27;
+	return lane->random * 0x2545f4914f6cdd1dull;
+}
+
+/* The next time of its phase that is not past. */
+static struct mono
+next_due(struct pace *p, struct mono now)
+{
+	uint64_t interval_us = p->conf.interval_ms * 1000;
+	struct mono due = p->due;
+
+	if (!mono_is_set(due))
+		due.us = p->begun.us + next_phase(p->lane, interval_us);
+	else
+		due.us += interval_us;
+	if (due.us < now.us)
+		due.us += (now.us - due.us + interval_us - 1) / interval_us * interval_us;
+	return due;
+}
+
+/* Half of it to either side: two in a row make the whole. */
+static struct mono
+add_jitter(struct pace *p, struct mono due)
+{
+	uint64_t jitter_us = p->conf.interval_ms * 10 * p->conf.jitter_percent;
+
+	if (jitter_us > 0)
+		due.us += next_random(p->lane) % (jitter_us + 1) - jitter_us / 2;
+	return due;
+}
+
+void
+pace_rest(struct pace *p)
+{
+	p->due = next_due(p, loop_now(p->lane->loop));
+	pace_set_state(p, TG_PACE_WAITING);
+	timer_set(p->lane->loop, &p->timer, add_jitter(p, p->due));
+	lane_pump(p->lane);
+}
+
+void
+pace_start(struct pace *p)
+{
+	p->due = (struct mono){0};
+	pace_set_state(p, TG_PACE_QUEUED);
+	lane_pump(p->lane);
+}
+
+void
+pace_stop(struct pace *p)
+{
+	pace_set_state(p, TG_PACE_IDLE);
+}
+
+void
+pace_init(struct pace *p, struct lane *lane, const struct pace_ops *ops,
+	  const struct pace_conf *conf)
+{
+	*p = (struct pace){.lane = lane, .ops = ops, .conf = *conf};
+	timer_init(&p->timer, on_pace_timer);
+}
+
+void
+pace_fini(struct pace *p)
+{
+	pace_stop(p);
+	timer_fini(&p->timer);
+}
+
+void
+lane_init(struct lane *lane, struct loop *loop, unsigned max, uint64_t seed)
+{
+	*lane = (struct lane){.loop = loop, .max = max, .random = seed | 1, .phase = seed};
+	TAILQ_INIT(&lane->queue);
+	timer_init(&lane->pump_timer, on_pump_timer);
+}
+
+void
+lane_fini(struct lane *lane)
+{
+	timer_fini(&lane->pump_timer);
+}

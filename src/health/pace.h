@@ -1,0 +1,88 @@
+/*
+ * health/pace.h: when something is asked again, and how many are asked at once.
+ *
+ * A pace is one thing asked at intervals, a lane the bound on those under way:
+ * who is due while the lane is full waits its turn, first come first served.
+ *
+ * The first time is at once, however many there are; the second somewhere in the
+ * interval after it, evenly spread over all that start; from then on at that
+ * phase, give or take the jitter. So a burst lasts one round, after a
+ * stall too.
+ */
+#ifndef TG_HEALTH_PACE_H
+#define TG_HEALTH_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "loop/loop.h"
+
+struct pace;
+
+struct pace_ops {
+	/* Its turn has come. Every beginning ends by pace_rest(), inside or later. */
+	void (*begin)(struct pace *p);
+	/* The timeout has passed; must call pace_rest(). */
+	void (*expire)(struct pace *p);
+	/* Not under way any more, whatever the reason: releases what began. */
+	void (*stop)(struct pace *p);
+};
+
+enum pace_state {
+	TG_PACE_IDLE = 0,
+	TG_PACE_WAITING = 1, /* timer: the next time */
+	TG_PACE_QUEUED = 2,  /* due, in the lane's queue */
+	TG_PACE_RUNNING = 3, /* timer: the timeout */
+	TG_PACE_STATE_COUNT
+};
+
+/* Storage is the caller's. */
+struct lane {
+	struct loop *loop;
+	unsigned max;
+	unsigned n_running;
+	TAILQ_HEAD(, pace) queue;
+	bool is_pumping;
+	struct timer pump_timer;
+	uint64_t random; /* never 0 */
+	uint64_t phase;  /* of the last one that was given one, in 2^-64 of its interval */
+};
+
+struct pace_conf {
+	uint64_t interval_ms;
+	uint64_t timeout_ms;
+	unsigned jitter_percent; /* of the interval; 0..100 */
+};
+
+/* Storage is the caller's. */
+struct pace {
+	struct lane *lane;
+	const struct pace_ops *ops;
+	struct pace_conf conf;
+	enum pace_state state;
+	struct timer timer;
+	TAILQ_ENTRY(pace) link; /* in lane->queue when queued */
+	struct mono begun;	/* the one under way or the last one */
+	struct mono due;	/* without jitter; unset: no phase yet */
+};
+
+/* At most `max` at a time. `seed` makes the jitter another one. `loop` outlives it. */
+void lane_init(struct lane *lane, struct loop *loop, unsigned max, uint64_t seed);
+/* All its paces are idle. */
+void lane_fini(struct lane *lane);
+
+/* Idle. `lane` outlives it. */
+void pace_init(struct pace *p, struct lane *lane, const struct pace_ops *ops,
+	       const struct pace_conf *conf);
+/* Due now, whatever its state; what is under way is stopped. May begin inside. */
+void pace_start(struct pace *p);
+/* What began is over: waits for the next time. `p` may begin again only from the loop. */
+void pace_rest(struct pace *p);
+/* Idle, from any state. */
+void pace_stop(struct pace *p);
+/* The same, before the storage goes away. */
+void pace_fini(struct pace *p);
+
+#endif

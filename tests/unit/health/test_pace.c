@@ -1,0 +1,290 @@
+/* When things are asked again; clock and timers are the test's, ticks as long as the loop's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/container.h"
+#include "health/pace.h"
+
+#define MS     UINT64_C(1000)
+#define SECOND UINT64_C(1000000)
+#define TICK   (32 * MS)
+#define MANY   1000u
+
+/* The linker sends what pace.c asks of the loop here. */
+static uint64_t clock_us;
+static struct timer *timers[MANY + 1];
+static size_t n_timers;
+void __wrap_timer_set(struct loop *loop, struct timer *t, struct mono deadline);
+void __wrap_timer_clear(struct timer *t);
+void __wrap_timer_fini(struct timer *t);
+struct mono __wrap_loop_now(struct loop *loop);
+struct mono __wrap_loop_now_update(struct loop *loop);
+
+void
+__wrap_timer_set(struct loop *loop, struct timer *t, struct mono deadline)
+{
+	(void)loop;
+	t->deadline = deadline;
+	for (size_t i = 0; i < n_timers; i++) {
+		if (timers[i] == t)
+			return;
+	}
+	assert_true(n_timers < sizeof(timers) / sizeof(timers[0]));
+	timers[n_timers++] = t;
+}
+
+void
+__wrap_timer_clear(struct timer *t)
+{
+	t->deadline = (struct mono){0};
+}
+
+void
+__wrap_timer_fini(struct timer *t)
+{
+	__wrap_timer_clear(t);
+}
+
+struct mono
+__wrap_loop_now(struct loop *loop)
+{
+	(void)loop;
+	return (struct mono){.us = clock_us};
+}
+
+struct mono
+__wrap_loop_now_update(struct loop *loop)
+{
+	return __wrap_loop_now(loop);
+}
+
+/* One thing that is asked, and when it was. */
+struct asked {
+	struct pace pace;
+	unsigned n;
+	unsigned n_expired;
+	unsigned n_stopped;
+	uint64_t at[64];
+	bool is_slow; /* ends by its timeout, or by the test */
+};
+
+static struct lane lane;
+static struct asked *asked;
+static unsigned most_running;
+
+static void
+on_begin(struct pace *p)
+{
+	struct asked *a = TG_CONTAINER(p, struct asked, pace);
+
+	if (a->n < sizeof(a->at) / sizeof(a->at[0]))
+		a->at[a->n] = clock_us;
+	a->n++;
+	if (lane.n_running > most_running)
+		most_running = lane.n_running;
+	if (!a->is_slow)
+		pace_rest(p);
+}
+
+static void
+on_expire(struct pace *p)
+{
+	TG_CONTAINER(p, struct asked, pace)->n_expired++;
+	pace_rest(p);
+}
+
+static void
+on_stop(struct pace *p)
+{
+	TG_CONTAINER(p, struct asked, pace)->n_stopped++;
+}
+
+static const struct pace_ops ops = {.begin = on_begin, .expire = on_expire, .stop = on_stop};
+
+static void
+run_for(uint64_t us)
+{
+	uint64_t end_us = clock_us + us;
+
+	for (; clock_us < end_us; clock_us += TICK) {
+		for (size_t i = 0; i < n_timers; i++) {
+			struct timer *t = timers[i];
+
+			if (!mono_is_set(t->deadline) || t->deadline.us > clock_us)
+				continue;
+			__wrap_timer_clear(t);
+			t->cb(t);
+		}
+	}
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	clock_us = 5000 * SECOND + 123;
+	most_running = 0;
+	asked = calloc(MANY, sizeof(*asked));
+	n_timers = 0;
+	lane_init(&lane, NULL, 512, 42);
+	return asked == NULL;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		if (asked[i].pace.lane != NULL)
+			pace_fini(&asked[i].pace);
+	}
+	lane_fini(&lane);
+	free(asked);
+	return 0;
+}
+
+static void
+start(unsigned n, uint64_t interval_ms, unsigned jitter_percent, bool is_slow)
+{
+	const struct pace_conf conf = {interval_ms, 100, jitter_percent};
+
+	for (unsigned i = 0; i < n; i++) {
+		pace_init(&asked[i].pace, &lane, &ops, &conf);
+		asked[i].is_slow = is_slow;
+		pace_start(&asked[i].pace);
+	}
+}
+
+/* The most that were asked for the `round`th time within any 100 ms. */
+static unsigned
+fullest_slot(unsigned round, uint64_t begin)
+{
+	unsigned slots[40] = {0};
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		uint64_t slot = (asked[i].at[round] - begin) / (100 * MS);
+
+		assert_true(asked[i].n > round);
+		assert_true(slot < sizeof(slots) / sizeof(slots[0]));
+		if (++slots[slot] > most)
+			most = slots[slot];
+	}
+	return most;
+}
+
+static void
+first_at_once_then_spread(void **state)
+{
+	uint64_t begin = clock_us;
+
+	(void)state;
+	start(MANY, 1000, 10, false);
+	run_for(4 * SECOND);
+	assert_int_equal(fullest_slot(0, begin), MANY);
+	for (unsigned round = 1; round < 4; round++)
+		assert_in_range(fullest_slot(round, begin), 100, 150);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_true(asked[i].at[1] - begin <= 1100 * MS + 64 * MS);
+}
+
+/* Late ticks do not add up, and the mean interval is the configured one. */
+static void
+the_phase_is_kept(void **state)
+{
+	uint64_t begin = clock_us;
+
+	(void)state;
+	start(1, 100, 0, false);
+	run_for(4 * SECOND);
+	assert_in_range(asked[0].n, 39, 41);
+	for (unsigned i = 2; i < 38; i++) {
+		uint64_t since = asked[0].at[i] - asked[0].at[1];
+
+		assert_in_range(since + 64 * MS, (i - 1) * 100 * MS, (i - 1) * 100 * MS + 128 * MS);
+	}
+	assert_true(asked[0].at[0] == begin);
+}
+
+static void
+a_stall_brings_one_burst(void **state)
+{
+	(void)state;
+	start(MANY, 1000, 10, false);
+	run_for(2 * SECOND);
+	clock_us += 10 * SECOND;
+	for (unsigned i = 0; i < MANY; i++)
+		asked[i].n = 0;
+	run_for(3 * SECOND);
+	assert_in_range(fullest_slot(2, asked[0].at[0]), 100, 150);
+}
+
+static void
+a_timeout_ends_it(void **state)
+{
+	(void)state;
+	start(1, 50, 0, true);
+	run_for(SECOND);
+	assert_in_range(asked[0].n, 5, 11);
+	assert_in_range(asked[0].n_expired, asked[0].n - 1, asked[0].n);
+	assert_int_equal(asked[0].n_stopped, asked[0].n_expired);
+	for (unsigned i = 1; i < asked[0].n; i++)
+		assert_true(asked[0].at[i] - asked[0].at[i - 1] >= 100 * MS);
+}
+
+static void
+the_lane_bounds_what_runs(void **state)
+{
+	unsigned begun = 0;
+
+	(void)state;
+	lane.max = 7;
+	start(MANY, 1000, 0, true);
+	assert_int_equal(lane.n_running, 7);
+	run_for(SECOND);
+	assert_int_equal(most_running, 7);
+	for (unsigned i = 0; i < MANY; i++)
+		begun += asked[i].n;
+	assert_in_range(begun, 35, 77);
+	assert_int_equal(asked[0].n, 1); /* its second turn comes behind the others' first */
+	pace_stop(&asked[begun].pace);
+	assert_int_equal(asked[begun].pace.state, TG_PACE_IDLE);
+}
+
+static void
+stop_and_start_again(void **state)
+{
+	(void)state;
+	start(2, 1000, 0, true);
+	assert_int_equal(lane.n_running, 2);
+	pace_stop(&asked[0].pace);
+	assert_int_equal(asked[0].n_stopped, 1);
+	assert_int_equal(lane.n_running, 1);
+	pace_start(&asked[1].pace);
+	assert_int_equal(asked[1].n_stopped, 1);
+	assert_int_equal(asked[1].n, 2);
+	run_for(SECOND / 2);
+	assert_int_equal(asked[0].n, 1);
+	assert_int_equal(asked[0].n_expired, 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(first_at_once_then_spread), CASE(the_phase_is_kept),
+		CASE(a_stall_brings_one_burst),	 CASE(a_timeout_ends_it),
+		CASE(the_lane_bounds_what_runs), CASE(stop_and_start_again),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
