@@ -37,6 +37,7 @@ enum conf_health {
 	TG_HEALTH_NONE = 0, /* always up */
 	TG_HEALTH_TCP = 1,
 	TG_HEALTH_HTTP = 2,
+	TG_HEALTH_EXEC = 3,
 	TG_HEALTH_COUNT
 };
 
@@ -125,6 +126,8 @@ struct conf_health_check {
 	uint16_t (*expect_ranges)[2]; /* parsed: inclusive pairs */
 	size_t n_expect_ranges;
 	char *body;    /* http: substring that must be in the first 64K; NULL: none */
+	char **command; /* exec: the program, an absolute path, and its arguments */
+	size_t n_command;
 	uint16_t port; /* 0: the backend's */
 };
 

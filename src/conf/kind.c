@@ -140,6 +140,28 @@ const struct conf_kind conf_kind_text = {
 	.is_set = pointer_is_set,
 };
 
+/*** argument: a text whose length is not that of the list it stands in ***/
+
+#define ARGUMENT_MAX 4096u
+
+static int
+argument_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
+	      void *dest, struct err *err)
+{
+	(void)f;
+	if (strlen(v->text) > ARGUMENT_MAX)
+		return err_set(err, TG_ERANGE, "longer than %u bytes", ARGUMENT_MAX);
+	return store_text(arena, v->text, dest, err);
+}
+
+const struct conf_kind conf_kind_argument = {
+	.name = "string",
+	.wanted = "a string",
+	.accepts = ACCEPT_TEXT,
+	.take = argument_take,
+	.print = text_print,
+};
+
 /*** boolean ***/
 
 static int

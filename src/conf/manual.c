@@ -184,6 +184,8 @@ kind_name(const struct conf_field *f)
 		return "list of prefixes";
 	if (f->element_kind == &conf_kind_server)
 		return "list of addresses";
+	if (f->element_kind == &conf_kind_argument)
+		return "list of strings";
 	if (f->element_kind == &conf_kind_cause)
 		return "list of strings";
 	return f->schema->shorthand ? "list of groups or strings" : "list of groups";

@@ -95,6 +95,7 @@ struct conf_schema {
 };
 
 extern const struct conf_kind conf_kind_text;	  /* char * */
+extern const struct conf_kind conf_kind_argument; /* char *, as element of a list */
 extern const struct conf_kind conf_kind_boolean;  /* bool */
 extern const struct conf_kind conf_kind_integer;  /* uint16_t, uint32_t, uint64_t, unsigned */
 extern const struct conf_kind conf_kind_duration; /* uint64_t milliseconds */

@@ -17,8 +17,8 @@
 
 static const char *const balance_words[] = {"round-robin", "least-conn", NULL};
 static const char *const balance_later[] = {"p2c", "hash", "ewma", "first", "random", NULL};
-static const char *const health_words[] = {"none", "tcp", "http", NULL};
-static const char *const health_later[] = {"grpc", "exec", NULL};
+static const char *const health_words[] = {"none", "tcp", "http", "exec", NULL};
+static const char *const health_later[] = {"grpc", NULL};
 
 /*** health ***/
 
@@ -26,6 +26,12 @@ static bool
 is_http_check(const void *object)
 {
 	return ((const struct conf_health_check *)object)->type == TG_HEALTH_HTTP;
+}
+
+static bool
+is_exec_check(const void *object)
+{
+	return ((const struct conf_health_check *)object)->type == TG_HEALTH_EXEC;
 }
 
 #define ONLY_HTTP .when = is_http_check, .when_text = "with type = \"http\""
@@ -38,8 +44,8 @@ static const struct conf_field health_fields[] = {
 		.words = health_words,
 		.later_words = health_later,
 		.preset = "tcp",
-		.help = "How a backend is checked: by connecting, by a request, or not at all. A "
-			"backend that is not checked counts as up.",
+		.help = "How a backend is checked: by connecting, by a request, by a program, or "
+			"not at all. A backend that is not checked counts as up.",
 	},
 	{
 		.key = "interval",
@@ -142,6 +148,22 @@ static const struct conf_field health_fields[] = {
 		.help = "Text that must be in the first 64K of the answer's body.",
 	},
 	{
+		.key = "command",
+		TG_LIST(conf_health_check, command, n_command),
+		.element_kind = &conf_kind_argument,
+		.min = 1,
+		.max = 64,
+		.when = is_exec_check,
+		.when_text = "with type = \"exec\"",
+		.preset_note = "none; one is required",
+		.help = "The program that checks, by its absolute path, and its arguments. No shell "
+			"is involved. Exit status 0 passes, any other fails; the first line it "
+			"writes is kept as the reason. Its environment is TIDEGATE_SERVICE, "
+			"TIDEGATE_BACKEND, TIDEGATE_ADDRESS, TIDEGATE_PORT and PATH, its user "
+			"that of tidegate. When the timeout has passed it is killed, with all "
+			"it has started. At most 16 programs run at a time, the others wait.",
+	},
+	{
 		.key = "port",
 		.kind = &conf_kind_integer,
 		TG_MEMBER(conf_health_check, port),
@@ -153,9 +175,8 @@ static const struct conf_field health_fields[] = {
 };
 
 static void
-health_check(struct conf_check *check, void *object)
+expect_check(struct conf_check *check, struct conf_health_check *health)
 {
-	struct conf_health_check *health = object;
 	uint16_t ranges[TG_CONF_EXPECT_MAX][2];
 	int n;
 
@@ -171,6 +192,31 @@ health_check(struct conf_check *check, void *object)
 	}
 	memcpy(health->expect_ranges, ranges, (size_t)n * sizeof(ranges[0]));
 	health->n_expect_ranges = (size_t)n;
+}
+
+static void
+command_check(struct conf_check *check, const struct conf_health_check *health)
+{
+	static const char allowed[] = "allowed: ( \"/path/of/program\", \"argument\", ... )";
+
+	if (health->n_command == 0 && conf_check_given(check, "command"))
+		return; /* an error already */
+	if (health->n_command == 0)
+		conf_check_error(check, "command",
+				 "missing; required with type = \"exec\"; %s", allowed);
+	else if (health->command[0] && health->command[0][0] != '/')
+		conf_check_error(check, "command", "\"%.64s\" is not an absolute path; %s",
+				 health->command[0], allowed);
+}
+
+static void
+health_check(struct conf_check *check, void *object)
+{
+	struct conf_health_check *health = object;
+
+	expect_check(check, health);
+	if (is_exec_check(health))
+		command_check(check, health);
 }
 
 static const struct conf_schema schema_health = {

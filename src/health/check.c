@@ -35,7 +35,7 @@ check_result_help(unsigned result)
 bool
 check_result_is_pass(enum check_result result)
 {
-	return result == TG_CHECK_L4_OK || result == TG_CHECK_L7_OK;
+	return result == TG_CHECK_L4_OK || result == TG_CHECK_L7_OK || result == TG_CHECK_EXEC_OK;
 }
 
 void
@@ -48,6 +48,45 @@ check_outcome_set(struct check_outcome *o, enum check_result result, const char 
 	va_start(ap, fmt);
 	vsnprintf(o->text, sizeof(o->text), fmt, ap);
 	va_end(ap);
+}
+
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The first line, without space around it. */
+static size_t
+trim(const char **said, size_t n)
+{
+	size_t end = 0;
+
+	while (n > 0 && is_space(**said)) {
+		(*said)++;
+		n--;
+	}
+	while (end < n && (*said)[end] != '\n' && (*said)[end] != '\r')
+		end++;
+	while (end > 0 && is_space((*said)[end - 1]))
+		end--;
+	return end;
+}
+
+void
+check_outcome_set_said(struct check_outcome *o, enum check_result result, const char *said,
+		       size_t n, const char *otherwise)
+{
+	size_t end = trim(&said, n);
+
+	check_outcome_set(o, result, "%s", otherwise);
+	if (end == 0)
+		return;
+	if (end >= sizeof(o->text))
+		end = sizeof(o->text) - 1;
+	for (size_t i = 0; i < end; i++)
+		o->text[i] = said[i] >= ' ' && said[i] <= '~' ? said[i] : '?';
+	o->text[end] = '\0';
 }
 
 void
@@ -65,6 +104,8 @@ check_ops_find(enum conf_health type)
 		return &check_tcp;
 	case TG_HEALTH_HTTP:
 		return &check_http;
+	case TG_HEALTH_EXEC:
+		return &check_exec;
 	case TG_HEALTH_NONE:
 	case TG_HEALTH_COUNT:
 		break;
@@ -99,7 +140,9 @@ check_stop(struct check *c)
 void
 check_outcome_timeout(const struct check *c, struct check_outcome *ret)
 {
-	if ((c->conn.flags & CONN_CONNECTING) != 0)
+	if (c->ops->timeout != NULL)
+		c->ops->timeout(c, ret);
+	else if ((c->conn.flags & CONN_CONNECTING) != 0)
 		check_outcome_set(ret, TG_CHECK_L4_TIMEOUT, "connect timeout");
 	else
 		check_outcome_set(ret, TG_CHECK_L7_TIMEOUT, "answer timeout");

@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "conf/conf.h"
 #include "loop/loop.h"
+#include "loop/process.h"
 #include "net/conn.h"
 
 /* What came out; the words are those of HAProxy's check_status column. */
@@ -27,7 +28,10 @@
 	X(L7_OK, "L7OK", "the answer is as expected")                      \
 	X(L7_TIMEOUT, "L7TOUT", "the answer did not end in time")          \
 	X(L7_INVALID, "L7RSP", "the answer is cut, not valid or has another body") \
-	X(L7_STATUS, "L7STS", "the status is not an expected one")
+	X(L7_STATUS, "L7STS", "the status is not an expected one")         \
+	X(EXEC_FAIL, "PROCERR", "the program failed or could not be run")  \
+	X(EXEC_TIMEOUT, "PROCTOUT", "the program did not end in time")     \
+	X(EXEC_OK, "PROCOK", "the program ended with status 0")
 
 enum check_result {
 #define TG_CHECK_ENUM(id, word, help) TG_CHECK_##id,
@@ -41,24 +45,32 @@ const char *check_result_str(unsigned result);
 const char *check_result_help(unsigned result);
 bool check_result_is_pass(enum check_result result);
 
+#define TG_CHECK_TEXT_SIZE 96u
+
 /* A value. */
 struct check_outcome {
 	enum check_result result;
-	uint16_t status; /* HTTP status; 0: none */
-	char text[96];	 /* the reason in words, for logs and statistics; own words only */
+	uint16_t status; /* of HTTP, or the exit status of a program; 0: none */
+	char text[TG_CHECK_TEXT_SIZE]; /* the reason in words, for logs and statistics; ASCII */
 };
 
 /* Fills an outcome. */
 void check_outcome_set(struct check_outcome *o, enum check_result result, const char *fmt, ...)
 	TG_PRINTF(3, 4);
-/* The same for a failed call on the connection: text from `error`, an errno value. */
+/* The text is the first line of what somebody else said: visible ASCII and spaces are left as
+ * they are, other bytes become '?'. Nothing said: `otherwise`. */
+void check_outcome_set_said(struct check_outcome *o, enum check_result result, const char *said,
+			    size_t n, const char *otherwise);
+/* For a failed call on the connection: text from `error`, an errno value. */
 void check_outcome_set_errno(struct check_outcome *o, enum check_result result, int error);
 
 /* Who is asked. Owned by the probe; unchanged while a check is under way. */
 struct check_target {
 	const struct conf_health_check *conf;
+	const struct conf_service *service;
 	const struct conf_backend *backend;
-	struct addr addr; /* with the check's port */
+	struct process_pool *programs; /* where they run */
+	struct addr addr;	       /* with the check's port */
 };
 
 struct check_ops;
@@ -83,11 +95,14 @@ struct check_ops {
 	int (*start)(struct check *c, struct check_outcome *ret);
 	/* Releases what start and later events took; after any end, and after a failed start. */
 	void (*stop)(struct check *c);
+	/* What the deadline means now, before stop. NULL: what it means to a connection. */
+	void (*timeout)(const struct check *c, struct check_outcome *ret);
 };
 
 /* One file each; NULL for TG_HEALTH_NONE. */
 extern const struct check_ops check_tcp;
 extern const struct check_ops check_http;
+extern const struct check_ops check_exec;
 const struct check_ops *check_ops_find(enum conf_health type);
 
 /* Begins one check. 0, or negative with the outcome filled and `done` never called. */

@@ -8,6 +8,9 @@
 #include "base/log.h"
 #include "health/pace.h"
 
+/* Programs under way, and those that were killed and are not gone. */
+#define PROGRAMS_LEFT_MAX (4 * TG_HEALTH_PROGRAMS_MAX)
+
 struct probe {
 	struct health *health;
 	const struct conf_service *service;
@@ -27,7 +30,9 @@ struct health {
 	struct probe *probes;
 	size_t *first; /* by service: index of its first backend in probes */
 	size_t n_probes;
-	struct lane lane;
+	struct lane network;
+	struct lane programs;
+	struct process_pool *program_pool;
 };
 
 static struct probe *
@@ -190,10 +195,16 @@ probe_init(struct probe *p, struct health *health, const struct conf_service *se
 	p->service = service;
 	p->backend = backend;
 	p->ops = check_ops_find(service->health.type);
-	p->target = (struct check_target){.conf = &service->health, .backend = backend};
+	p->target = (struct check_target){
+		.conf = &service->health,
+		.service = service,
+		.backend = backend,
+		.programs = health->program_pool,
+	};
 	p->status.verdict.since = loop_now(health->loop);
 	check_outcome_set(&p->status.last, TG_CHECK_NONE, "no check yet");
-	pace_init(&p->pace, &health->lane, &probe_pace, &pace);
+	pace_init(&p->pace,
+		  p->ops == &check_exec ? &health->programs : &health->network, &probe_pace, &pace);
 }
 
 static size_t
@@ -217,10 +228,12 @@ health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
 	health->conf = conf;
 	health->change = change;
 	health->user = user;
-	lane_init(&health->lane, loop, TG_HEALTH_RUNNING_MAX, mono_read().us);
+	lane_init(&health->network, loop, TG_HEALTH_RUNNING_MAX, mono_read().us);
+	lane_init(&health->programs, loop, TG_HEALTH_PROGRAMS_MAX, mono_read().us);
+	health->program_pool = process_pool_new(loop, PROGRAMS_LEFT_MAX);
 	health->probes = calloc(count_backends(conf) + 1, sizeof(*health->probes));
 	health->first = calloc(conf->n_services + 1, sizeof(*health->first));
-	if (health->probes == NULL || health->first == NULL) {
+	if (health->probes == NULL || health->first == NULL || health->program_pool == NULL) {
 		health_free(health);
 		return NULL;
 	}
@@ -242,7 +255,9 @@ health_free(struct health *health)
 		return;
 	for (size_t i = 0; i < health->n_probes; i++)
 		pace_fini(&health->probes[i].pace);
-	lane_fini(&health->lane);
+	lane_fini(&health->network);
+	lane_fini(&health->programs);
+	process_pool_free(health->program_pool);
 	free(health->probes);
 	free(health->first);
 	free(health);

@@ -4,7 +4,8 @@
  * One probe per backend of the configuration. It sleeps until the backend has
  * an address, checks it at once, then every interval (give or take the
  * jitter), and tells each change of state or address. At most
- * TG_HEALTH_RUNNING_MAX checks are under way; the others wait their turn in
+ * TG_HEALTH_RUNNING_MAX checks over the network are under way, and
+ * TG_HEALTH_PROGRAMS_MAX that are programs; the others wait their turn in
  * order. A backend whose service has no check is up as soon as it has an
  * address.
  */
@@ -18,7 +19,8 @@
 #include "health/verdict.h"
 #include "loop/loop.h"
 
-#define TG_HEALTH_RUNNING_MAX 512u
+#define TG_HEALTH_RUNNING_MAX  512u
+#define TG_HEALTH_PROGRAMS_MAX 16u
 
 /* What is known of one backend. Read-only outside health/. */
 struct health_status {

@@ -3,11 +3,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "ipc/channel.h"
+#include "loop/process.h"
 #include "proc/child.h"
 #include "proc/proc.h"
 
@@ -123,17 +123,6 @@ arrange_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* After the change of user, which would undo it. */
-static int
-die_with_parent(pid_t parent)
-{
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return -1;
-	if (getppid() != parent)
-		_exit(1); /* it went before the order was given */
-	return 0;
-}
-
 static enum step
 become_role(enum child_role role, int program_fd, const struct privileges *p, int channel,
 	    pid_t parent)
@@ -148,7 +137,7 @@ become_role(enum child_role role, int program_fd, const struct privileges *p, in
 		return STEP_DESCRIPTORS;
 	if (privileges_drop(p) < 0)
 		return STEP_PRIVILEGES;
-	if (die_with_parent(parent) < 0)
+	if (!process_die_with(parent)) /* after the change of user, which would undo it */
 		return STEP_DEATH_SIGNAL;
 	unsetenv("NOTIFY_SOCKET");
 	fexecve(program_fd, argv, environ);

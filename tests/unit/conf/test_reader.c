@@ -18,6 +18,7 @@ struct refused {
 
 #define DURATIONS "\"500ms\", \"1s\", \"2m\", \"1h\", \"1d\""
 #define SIZES "\"64K\", \"1M\", \"1G\", or bytes as an integer"
+#define COMMAND "allowed: ( \"/path/of/program\", \"argument\", ... )"
 #define STATUSES "400 403 404 408 413 414 417 429 431 500 501 502 503 504 505"
 
 static const struct refused types[] = {
@@ -119,7 +120,7 @@ static const struct refused unknown[] = {
 	 "3: services[0].balance: unknown value \"leastconn\"; allowed: round-robin, least-conn "
 	 "(did you mean \"least-conn\"?)"},
 	{HEALTH("type = \"htpt\";"), "3: services[0].health.type: unknown value \"htpt\"; allowed: "
-				   "none, tcp, http (did you mean \"http\"?)"},
+				   "none, tcp, http, exec (did you mean \"http\"?)"},
 	{TOP("log = { level = \"warning\"; };"), "1: log.level: unknown value \"warning\"; allowed: "
 						"error, warn, info, debug"},
 	{TOP("log = { access = \"on\"; };"),
@@ -174,9 +175,7 @@ static const struct refused later[] = {
 	{SERVICE("balance = \"random\";"), "3: services[0].balance: \"random\" is not available in "
 					 "this version; allowed: round-robin, least-conn"},
 	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "
-				   "version; allowed: none, tcp, http"},
-	{HEALTH("type = \"exec\";"), "3: services[0].health.type: \"exec\" is not available in this "
-				   "version; allowed: none, tcp, http"},
+				   "version; allowed: none, tcp, http, exec"},
 };
 
 static const struct refused ranges[] = {
@@ -483,6 +482,20 @@ static const struct refused mixed[] = {
 	 "2: listeners[0].forwarded: only allowed with mode = \"http\""},
 	{HEALTH("type = \"tcp\"; path = \"/\";"),
 	 "3: services[0].health.path: only allowed with type = \"http\""},
+	{HEALTH("command = ( \"/bin/true\" );"),
+	 "3: services[0].health.command: only allowed with type = \"exec\""},
+	{HEALTH("type = \"exec\"; path = \"/\"; command = ( \"/bin/true\" );"),
+	 "3: services[0].health.path: only allowed with type = \"http\""},
+	{HEALTH("type = \"exec\";"), "3: services[0].health.command: missing; required with type = "
+				   "\"exec\"; " COMMAND},
+	{HEALTH("type = \"exec\"; command = ( );"), "3: services[0].health.command: a list of 0; "
+						  "allowed: 1 to 64"},
+	{HEALTH("type = \"exec\"; command = ( \"check\" );"),
+	 "3: services[0].health.command: \"check\" is not an absolute path; " COMMAND},
+	{HEALTH("type = \"exec\"; command = ( \"/bin/check\", 5 );"),
+	 "3: services[0].health.command[1]: an integer where a string is wanted"},
+	{HEALTH("type = \"exec\"; command = \"/bin/check\";"),
+	 "3: services[0].health.command: a string where a list ( ) is wanted"},
 	{HEALTH("expect = \"200\";"),
 	 "3: services[0].health.expect: only allowed with type = \"http\""},
 	{SERVICE("health = { port = 81; }; backends = ( \"h:1\", \"unix:/x\" );"),
@@ -643,6 +656,8 @@ static const struct accepted accepted[] = {
 	 "body = \"o\\\"k\\x0a\";\nport = 81;"},
 	{HEALTH("type = \"http\"; expect = \"200, 204,300-399\"; path = \"/x?y=z\";"),
 	 "path = \"/x?y=z\";\nexpect = \"200, 204,300-399\";"},
+	{HEALTH("type = \"exec\"; command = ( \"/bin/check\", \"\", \"a b\" );"),
+	 "command = ( \"/bin/check\", \"\", \"a b\" );"},
 	{SERVICE("timeouts = { total = \"1m\"; keep_alive = \"5s\"; };"),
 	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\n"
 	 "total = \"1m\";\nkeep_alive = \"5s\";\nqueue = \"5s\";\n};\nretry = {"},

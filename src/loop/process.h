@@ -1,0 +1,61 @@
+/*
+ * loop/process.h: programs that are run, listened to and waited for, without
+ * ever blocking the loop.
+ *
+ * A program runs in a process group of its own, with default signals, the null
+ * device as standard input and no other descriptor of ours. Standard output
+ * and error are read to their end, the first bytes of them kept. When the program
+ * ends, or is killed, all of its group is. It is killed too when the thread that
+ * runs the loop ends.
+ */
+#ifndef TG_LOOP_PROCESS_H
+#define TG_LOOP_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "loop/loop.h"
+
+#define TG_PROCESS_OUTPUT_MAX 96u
+
+/* How it ended. */
+struct process_end {
+	int error;	    /* errno: it could not be executed; 0: it was */
+	int status;	    /* exit status; 0 when killed */
+	int signal;	    /* that killed it; 0: none */
+	const char *output; /* its first bytes, not terminated; valid inside the callback */
+	size_t output_n;
+};
+
+struct process;
+struct process_pool;
+
+/* From the loop, once, unless it is killed before. The process is gone with the return. */
+typedef void process_end_cb(void *user, const struct process_end *end);
+
+/* At most `max` programs, those included that were killed and are not gone yet. Owned by the
+ * caller; `loop` outlives it. Descriptors 0 to 2 of this process are open. NULL: no memory. */
+struct process_pool *process_pool_new(struct loop *loop, unsigned max);
+/* Kills what runs and waits for it, 1 s at most. NULL allowed. */
+void process_pool_free(struct process_pool *pool);
+
+/*
+ * Runs argv[0], a path; both lists end with NULL and are needed during the call
+ * only. That it cannot be executed is told by `end`. -TG_ELIMIT: the pool is
+ * full; -TG_ENOMEM; -TG_EIO: no process or descriptor, errno says why.
+ */
+TG_MUST_CHECK int process_start(struct process_pool *pool, char *const *argv, char *const *envp,
+				process_end_cb *end, void *user, struct process **ret);
+/* Kills it; `end` is not called. Clears the pointer; NULL inside allowed. */
+void process_kill(struct process **process);
+
+/* Programs running or not gone yet. */
+unsigned process_pool_count(const struct process_pool *pool);
+
+/* For a new process before it executes anything: it is killed when the thread that forked it
+ * ends. `parent`: the process of that thread. False: errno. Async-signal-safe. */
+bool process_die_with(pid_t parent);
+
+#endif
