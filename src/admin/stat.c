@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/serving.h"
+#include "backend/view.h"
 #include "balance/balance.h"
 #include "observe/counters.h"
 
@@ -128,6 +130,43 @@ stat_listener(const struct admin_source *s, size_t listener, struct stat_row *re
 	set_text(ret, TG_STAT_ADDR, conf->bind_text);
 }
 
+/* What a service without agent is ordered. */
+static const struct backend_order no_order;
+
+static const struct backend_order *
+order_of(const struct admin_source *s, size_t service, size_t backend)
+{
+	const struct agent_status *agent =
+		health_agent_status(s->health, (unsigned)service, (unsigned)backend);
+
+	return agent != NULL ? &agent->order : &no_order;
+}
+
+/* In whole units, as configured; a part counts as one. */
+static uint64_t
+shown_weight(const struct conf_backend *conf, const struct backend_order *order)
+{
+	return (serving_weight(conf, order) + TG_WEIGHT_SCALE - 1) / TG_WEIGHT_SCALE;
+}
+
+/* The word when an order decides, whatever the checks say; else NULL. */
+static const char *
+ordered_status(const struct backend_order *order, enum backend_health health)
+{
+	if ((order->told & TG_ORDER_ADMIN) != 0 && order->admin == TG_ADMIN_MAINT)
+		return "MAINT";
+	if (health != TG_HEALTH_UP)
+		return NULL;
+	if ((order->told & TG_ORDER_DOWN) != 0 && order->is_down != 0)
+		return "DOWN (agent)";
+	if ((order->told & TG_ORDER_ADMIN) != 0 && order->admin == TG_ADMIN_DRAIN)
+		return "DRAIN";
+	if ((order->told & TG_ORDER_WEIGHT) != 0 &&
+	    (order->weight == 0 || order->weight_permille == 0))
+		return "DRAIN";
+	return NULL;
+}
+
 /* "UP", "UP 2/3" after one failure of three, "DOWN", "DOWN 1/2" after one pass of two. */
 static void
 format_status(const struct conf_health_check *conf, const struct verdict *v, char *buf, size_t size)
@@ -182,6 +221,47 @@ set_health(struct stat_row *r, const struct admin_source *s, const struct conf_h
 		set_number(r, TG_STAT_CHECK_CODE, h->last.status);
 }
 
+/* Rise and fall are 1: what it says counts at once. */
+static void
+set_agent(struct stat_row *r, const struct agent_status *agent, enum backend_health health)
+{
+	const char *status = ordered_status(&agent->order, health);
+	bool is_down = agent->order.is_down != 0;
+
+	if (status != NULL)
+		set_text(r, TG_STAT_STATUS, status);
+	set_text(r, TG_STAT_AGENT_STATUS, check_result_str(agent->last.result));
+	set_text(r, TG_STAT_AGENT_DESC, check_result_help(agent->last.result));
+	set_text(r, TG_STAT_LAST_AGT, agent->last.text);
+	set_number(r, TG_STAT_AGENT_RISE, 1);
+	set_number(r, TG_STAT_AGENT_FALL, 1);
+	set_number(r, TG_STAT_AGENT_HEALTH, is_down ? 0 : 1);
+	if (mono_is_set(agent->last_end))
+		set_number(r, TG_STAT_AGENT_DURATION, agent->last_us / 1000);
+	if (agent->last.result == TG_CHECK_L7_OK || agent->last.result == TG_CHECK_L7_STATUS)
+		set_number(r, TG_STAT_AGENT_CODE, 0);
+}
+
+static void
+set_orders(struct stat_row *r, const struct admin_source *s, size_t service, size_t backend)
+{
+	const struct conf_service *group = &s->conf->services[service];
+	const struct conf_backend *conf = &group->backends[backend];
+	const struct backend_order *order = order_of(s, service, backend);
+	const struct agent_status *agent =
+		health_agent_status(s->health, (unsigned)service, (unsigned)backend);
+	uint32_t limit = serving_limit(group, conf, order);
+
+	set_number(r, TG_STAT_WEIGHT, shown_weight(conf, order));
+	set_number(r, TG_STAT_UWEIGHT, shown_weight(conf, order));
+	if (limit != 0)
+		set_number(r, TG_STAT_SLIM, limit);
+	if (agent != NULL)
+		set_agent(r, agent,
+			  health_status(s->health, (unsigned)service, (unsigned)backend)
+				  ->verdict.state);
+}
+
 /* Mean milliseconds of a sum in microseconds. */
 static void
 set_mean(struct stat_row *r, const struct admin_source *s, uint32_t slot, enum stat_column column,
@@ -224,8 +304,7 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 	set_number(ret, TG_STAT_DRESP, 0);
 	set_number(ret, TG_STAT_WREDIS, 0);
 	set_number(ret, TG_STAT_HRSP_OTHER, 0);
-	set_number(ret, TG_STAT_WEIGHT, conf->weight);
-	set_number(ret, TG_STAT_UWEIGHT, conf->weight);
+	set_orders(ret, s, service, backend);
 	set_number(ret, TG_STAT_ACT, conf->backup ? 0 : 1);
 	set_number(ret, TG_STAT_BCK, conf->backup ? 1 : 0);
 	set_number(ret, TG_STAT_USED_CONN_CUR, source_in_flight(s, slot));
@@ -238,9 +317,9 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 
 /* What a service is made of, by the health of its backends. */
 struct members {
-	unsigned active; /* up, no backup */
-	unsigned backup; /* up */
-	uint64_t weight; /* of those that are up */
+	unsigned active; /* up and wanted, no backup */
+	unsigned backup; /* up and wanted */
+	uint64_t weight; /* of these */
 	uint64_t connect_errors;
 	uint64_t answer_errors;
 	uint64_t check_failures;
@@ -254,6 +333,7 @@ count_member(const struct admin_source *s, size_t service, size_t backend, struc
 	const struct conf_backend *conf = &s->conf->services[service].backends[backend];
 	const struct health_status *h =
 		health_status(s->health, (unsigned)service, (unsigned)backend);
+	const struct backend_order *order = order_of(s, service, backend);
 	uint32_t slot = source_backend_slot(s, service, backend);
 
 	m->connect_errors += segment_sum(s->segment, slot, TG_B_CONNECT_ERRORS);
@@ -261,13 +341,13 @@ count_member(const struct admin_source *s, size_t service, size_t backend, struc
 	m->connects += segment_sum(s->segment, slot, TG_B_CONNECTS);
 	m->reuses += segment_sum(s->segment, slot, TG_B_REUSES);
 	m->check_failures += h->failures;
-	if (h->verdict.state != TG_HEALTH_UP)
+	if (h->verdict.state != TG_HEALTH_UP || !serving_is_wanted(conf, order))
 		return;
 	if (conf->backup)
 		m->backup++;
 	else
 		m->active++;
-	m->weight += conf->weight;
+	m->weight += shown_weight(conf, order);
 }
 
 static void

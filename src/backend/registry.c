@@ -2,10 +2,13 @@
 
 #include <stdlib.h>
 
+#include "backend/serving.h"
+
 struct backend_state {
 	enum backend_health health;
 	bool has_addr;
 	struct addr addr;
+	struct backend_order order;
 };
 
 struct service_state {
@@ -23,11 +26,14 @@ struct registry {
 	size_t n_checking;
 };
 
+/* Configured, or an agent may order one any time. */
 static bool
 has_limits(const struct conf_service *conf)
 {
 	size_t i;
 
+	if (conf->agent.port != 0)
+		return true;
 	for (i = 0; i < conf->n_backends; i++) {
 		if (conf_backend_limit(conf, &conf->backends[i]) != 0)
 			return true;
@@ -128,6 +134,7 @@ registry_observe(struct registry *r, const struct msg_backend *msg)
 		return -TG_EPROTO;
 	s = &r->services[msg->service];
 	b = &s->backends[msg->backend];
+	s->changed |= backend_order_merge(&b->order, &msg->order);
 	if (msg->health == TG_HEALTH_CHECKING && b->health != TG_HEALTH_CHECKING)
 		return 0; /* a new keeper, or a new address: the last verdict holds until the next */
 	if (b->health == TG_HEALTH_CHECKING && msg->health != TG_HEALTH_CHECKING)
@@ -150,8 +157,8 @@ may_serve(const struct service_state *s, size_t i, bool backup)
 {
 	const struct backend_state *b = &s->backends[i];
 
-	return b->health == TG_HEALTH_UP && b->has_addr && s->conf->backends[i].weight > 0 &&
-	       s->conf->backends[i].backup == backup;
+	return b->health == TG_HEALTH_UP && b->has_addr && s->conf->backends[i].backup == backup &&
+	       serving_is_wanted(&s->conf->backends[i], &b->order);
 }
 
 static uint32_t
@@ -163,6 +170,22 @@ count_serving(const struct service_state *s, bool backup)
 	for (i = 0; i < s->conf->n_backends; i++)
 		n += may_serve(s, i, backup);
 	return n;
+}
+
+static void
+add_entry(struct view *view, const struct service_state *s, size_t i)
+{
+	const struct conf_backend *conf = &s->conf->backends[i];
+	const struct backend_state *b = &s->backends[i];
+
+	view->entry_of[i] = view->n;
+	view->entries[view->n++] = (struct view_entry){
+		.backend = (uint32_t)i,
+		.weight = serving_weight(conf, &b->order),
+		.limit = serving_limit(s->conf, conf, &b->order),
+		.addr = b->addr,
+		.load = s->loads[i],
+	};
 }
 
 /* Backups serve when nobody else can, and then all of them. */
@@ -179,16 +202,8 @@ make_view(const struct service_state *s, struct room *room)
 	view->is_backup = backup;
 	view->room = room;
 	for (i = 0; i < s->conf->n_backends; i++) {
-		if (!may_serve(s, i, backup))
-			continue;
-		view->entry_of[i] = view->n;
-		view->entries[view->n++] = (struct view_entry){
-			.backend = (uint32_t)i,
-			.weight = s->conf->backends[i].weight * TG_WEIGHT_SCALE,
-			.limit = conf_backend_limit(s->conf, &s->conf->backends[i]),
-			.addr = s->backends[i].addr,
-			.load = s->loads[i],
-		};
+		if (may_serve(s, i, backup))
+			add_entry(view, s, i);
 	}
 	return view;
 }

@@ -18,8 +18,9 @@ struct registry;
 struct registry *registry_new(const struct conf *conf, struct segment *segment);
 void registry_free(struct registry *registry); /* NULL allowed */
 
-/* What the keeper observed. "Checking" never replaces a verdict and the address it was about: a
- * keeper that was started again stops no traffic. -TG_EPROTO: names something that does not exist. */
+/* What the keeper observed, and what was ordered. "Checking" never replaces a verdict and the
+ * address it was about, and what is not told stays ordered: a keeper that was started again stops
+ * no traffic and starts none. -TG_EPROTO: names something that does not exist. */
 TG_MUST_CHECK int registry_observe(struct registry *registry, const struct msg_backend *msg);
 
 /* Every backend has a verdict: it is known who may serve. */

@@ -200,6 +200,15 @@ addr_port(const struct addr *a)
 	}
 }
 
+void
+addr_set_port(struct addr *a, uint16_t port)
+{
+	if (a->u.sa.sa_family == AF_INET)
+		a->u.in.sin_port = htons(port);
+	else if (a->u.sa.sa_family == AF_INET6)
+		a->u.in6.sin6_port = htons(port);
+}
+
 const char *
 addr_format(const struct addr *a, char *buf, size_t size)
 {

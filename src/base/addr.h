@@ -76,6 +76,7 @@ bool ip_is_v4(const struct ip *ip);
 /* False (and all zero) for unix addresses. */
 bool addr_ip(const struct addr *a, struct ip *ret);
 uint16_t addr_port(const struct addr *a);
+void addr_set_port(struct addr *a, uint16_t port); /* one without a port stays as it is */
 /* "1.2.3.4:80", "[::1]:80", "unix:/path". Returns `buf`. */
 const char *addr_format(const struct addr *a, char *buf, size_t size);
 bool addr_equal(const struct addr *a, const struct addr *b);

@@ -131,6 +131,14 @@ struct conf_health_check {
 	uint16_t port; /* 0: the backend's */
 };
 
+/* agent = { port; interval; timeout; send; } of a service. */
+struct conf_agent {
+	uint16_t port;        /* of each backend's address; 0: none is asked (default) */
+	uint64_t interval_ms; /* 2s */
+	uint64_t timeout_ms;  /* 1s */
+	char *send;           /* what it is sent first; NULL: nothing */
+};
+
 struct conf_backend {
 	char *name;     /* default: the address text */
 	unsigned index; /* in its service */
@@ -195,6 +203,7 @@ struct conf_service {
 	unsigned index; /* in conf->services */
 	enum conf_balance balance;
 	struct conf_health_check health;
+	struct conf_agent agent;
 	struct conf_back_timeouts timeouts;
 	struct conf_retry retry;
 	struct conf_sticky sticky;

@@ -226,6 +226,63 @@ static const struct conf_schema schema_health = {
 	.check = health_check,
 };
 
+/*** agent ***/
+
+static const struct conf_field agent_fields[] = {
+	{
+		.key = "port",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_agent, port),
+		.preset = "0",
+		.max = 65535,
+		.help = "Port of the agent at the address of each backend. 0: there is none.",
+	},
+	{
+		.key = "interval",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_agent, interval_ms),
+		.preset = "2s",
+		.min = 10,
+		.max = DAY,
+		.help = "From one question to the next.",
+	},
+	{
+		.key = "timeout",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_agent, timeout_ms),
+		.preset = "1s",
+		.min = 1,
+		.max = HOUR,
+		.help = "How long connecting and the answer may take together.",
+	},
+	{
+		.key = "send",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_agent, send),
+		.preset_note = "nothing",
+		.min = 1,
+		.max = 1024,
+		.help = "What is sent to the agent when the connection is made.",
+	},
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_agent = {
+	.title = "Agent of backends",
+	.help = "An agent says how a backend wants to be used, in the words HAProxy knows. It is "
+		"connected to at intervals and answers one line of at most 255 bytes, words "
+		"separated by spaces, tabs or commas. \\(dq75%\\(dq and \\(dqweight:8\\(dq set the "
+		"weight, as a share of the configured one or itself; \\(dqmaxconn:30\\(dq sets the "
+		"limit of requests or connections at a time; \\(dqready\\(dq, \\(dqdrain\\(dq and "
+		"\\(dqmaint\\(dq set the administrative state; \\(dqup\\(dq, or \\(dqdown\\(dq, "
+		"\\(dqfail\\(dq, \\(dqfailed\\(dq or \\(dqstopped\\(dq set whether it may be used "
+		"while its checks pass. What follows a # is a reason for people. What an answer does "
+		"not mention stays as it was, also while the agent cannot be reached. A backend "
+		"gets no new work in drain, in maint, while it is down or with weight 0; what runs "
+		"goes on. Unknown words are ignored with a warning.",
+	.fields = agent_fields,
+};
+
 /*** timeouts ***/
 
 static const struct conf_field timeout_fields[] = {
@@ -776,6 +833,13 @@ static const struct conf_field service_fields[] = {
 		.help = "How backends are checked.",
 	},
 	{
+		.key = "agent",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, agent),
+		.schema = &schema_agent,
+		.help = "Who is asked how backends want to be used.",
+	},
+	{
 		/* offset 0: one of the rows is beside the struct of timeouts */
 		.key = "timeouts",
 		.kind = &conf_kind_group,
@@ -859,15 +923,17 @@ static void
 service_check(struct conf_check *check, void *object)
 {
 	const struct conf_service *service = object;
+	size_t i = 0;
 
-	if (service->health.port == 0)
+	while (i < service->n_backends &&
+	       service->backends[i].endpoint.addr.u.sa.sa_family != AF_UNIX)
+		i++;
+	if (i == service->n_backends)
 		return;
-	for (size_t i = 0; i < service->n_backends; i++) {
-		if (service->backends[i].endpoint.addr.u.sa.sa_family != AF_UNIX)
-			continue;
+	if (service->health.port != 0)
 		conf_check_error(check, "health", "a port to check, but backends[%zu] has none", i);
-		return;
-	}
+	if (service->agent.port != 0)
+		conf_check_error(check, "agent", "a port to ask, but backends[%zu] has none", i);
 }
 
 static const char *

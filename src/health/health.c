@@ -20,6 +20,7 @@ struct probe {
 	const struct check_ops *ops; /* NULL: nothing to check */
 	struct check_target target;
 	struct check check;
+	struct agent *agent; /* NULL: the service has none */
 };
 
 struct health {
@@ -134,31 +135,40 @@ static const struct pace_ops probe_pace = {
 	.stop = probe_stop,
 };
 
-void
-health_set_addr(struct health *health, unsigned service, unsigned backend, const struct addr *addr)
+/* Checked from now on, or up at once. */
+static void
+probe_start(struct probe *p, struct mono now)
 {
-	struct probe *p = probe_get(health, service, backend);
 	struct health_status *s = &p->status;
-	struct mono now = loop_now(health->loop);
 
-	if (s->has_addr && addr_equal(&s->addr, addr))
-		return;
-	s->addr = *addr;
-	s->has_addr = true;
-	p->target.addr = *addr;
 	if (p->ops == NULL) {
 		check_outcome_set(&s->last, TG_CHECK_UNCHECKED, "not checked");
 		verdict_force(&s->verdict, TG_HEALTH_UP, now);
 		probe_tell(p);
 		return;
 	}
-	if (p->service->health.port != 0 && addr->u.sa.sa_family == AF_INET)
-		p->target.addr.u.in.sin_port = htons(p->service->health.port);
-	else if (p->service->health.port != 0 && addr->u.sa.sa_family == AF_INET6)
-		p->target.addr.u.in6.sin6_port = htons(p->service->health.port);
+	if (p->service->health.port != 0)
+		addr_set_port(&p->target.addr, p->service->health.port);
 	verdict_restart(&s->verdict, now);
 	probe_tell(p);
 	pace_start(&p->pace);
+}
+
+void
+health_set_addr(struct health *health, unsigned service, unsigned backend, const struct addr *addr)
+{
+	struct probe *p = probe_get(health, service, backend);
+	struct health_status *s = &p->status;
+
+	if (s->has_addr && addr_equal(&s->addr, addr))
+		return;
+	pace_stop(&p->pace);
+	s->addr = *addr;
+	s->has_addr = true;
+	p->target.addr = *addr;
+	probe_start(p, loop_now(health->loop));
+	if (p->agent != NULL)
+		agent_set_addr(p->agent, addr);
 }
 
 void
@@ -181,7 +191,24 @@ health_status(const struct health *health, unsigned service, unsigned backend)
 	return &probe_get(health, service, backend)->status;
 }
 
+const struct agent_status *
+health_agent_status(const struct health *health, unsigned service, unsigned backend)
+{
+	const struct probe *p = probe_get(health, service, backend);
+
+	return p->agent != NULL ? agent_status(p->agent) : NULL;
+}
+
 static void
+on_agent_change(void *user)
+{
+	struct probe *p = user;
+
+	p->health->change(p->health->user, p->service->index, p->backend->index);
+}
+
+/* -TG_ENOMEM */
+static int
 probe_init(struct probe *p, struct health *health, const struct conf_service *service,
 	   const struct conf_backend *backend)
 {
@@ -205,6 +232,10 @@ probe_init(struct probe *p, struct health *health, const struct conf_service *se
 	check_outcome_set(&p->status.last, TG_CHECK_NONE, "no check yet");
 	pace_init(&p->pace,
 		  p->ops == &check_exec ? &health->programs : &health->network, &probe_pace, &pace);
+	if (service->agent.port == 0)
+		return 0;
+	p->agent = agent_new(&health->network, service, backend, on_agent_change, p);
+	return p->agent != NULL ? 0 : -TG_ENOMEM;
 }
 
 static size_t
@@ -215,6 +246,18 @@ count_backends(const struct conf *conf)
 	for (size_t i = 0; i < conf->n_services; i++)
 		n += conf->services[i].n_backends;
 	return n;
+}
+
+static int
+init_probes(struct health *health, const struct conf_service *service)
+{
+	int rc = 0;
+
+	health->first[service->index] = health->n_probes;
+	for (size_t i = 0; i < service->n_backends && rc == 0; i++)
+		rc = probe_init(&health->probes[health->n_probes++], health, service,
+				&service->backends[i]);
+	return rc;
 }
 
 struct health *
@@ -238,14 +281,19 @@ health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
 		return NULL;
 	}
 	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct conf_service *service = &conf->services[i];
-
-		health->first[i] = health->n_probes;
-		for (size_t j = 0; j < service->n_backends; j++)
-			probe_init(&health->probes[health->n_probes++], health, service,
-				   &service->backends[j]);
+		if (init_probes(health, &conf->services[i]) < 0) {
+			health_free(health);
+			return NULL;
+		}
 	}
 	return health;
+}
+
+static void
+probe_fini(struct probe *p)
+{
+	pace_fini(&p->pace);
+	agent_free(p->agent);
 }
 
 void
@@ -254,7 +302,7 @@ health_free(struct health *health)
 	if (health == NULL)
 		return;
 	for (size_t i = 0; i < health->n_probes; i++)
-		pace_fini(&health->probes[i].pace);
+		probe_fini(&health->probes[i]);
 	lane_fini(&health->network);
 	lane_fini(&health->programs);
 	process_pool_free(health->program_pool);

@@ -7,7 +7,7 @@
  * TG_HEALTH_RUNNING_MAX checks over the network are under way, and
  * TG_HEALTH_PROGRAMS_MAX that are programs; the others wait their turn in
  * order. A backend whose service has no check is up as soon as it has an
- * address.
+ * address. Where the service has an agent, it is asked beside the checks.
  */
 #ifndef TG_HEALTH_HEALTH_H
 #define TG_HEALTH_HEALTH_H
@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "conf/conf.h"
+#include "health/agent.h"
 #include "health/check.h"
 #include "health/verdict.h"
 #include "loop/loop.h"
@@ -36,7 +37,7 @@ struct health_status {
 
 struct health;
 
-/* State or address of a backend is another one. From the loop, or inside health_set_addr() and
+/* State, address or orders of a backend are other ones. From the loop, or inside health_set_addr() and
  * health_set_no_addr(). */
 typedef void health_change_cb(void *user, unsigned service, unsigned backend);
 
@@ -55,5 +56,8 @@ void health_set_no_addr(struct health *health, unsigned service, unsigned backen
 /* Indexes as in the configuration. Valid until health_free(). */
 const struct health_status *health_status(const struct health *health, unsigned service,
 					  unsigned backend);
+/* The same; NULL: the service has no agent. */
+const struct agent_status *health_agent_status(const struct health *health, unsigned service,
+					       unsigned backend);
 
 #endif

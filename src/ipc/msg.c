@@ -71,12 +71,42 @@ addr_is_sane(const struct addr *a)
 	}
 }
 
+static bool
+order_is_sane(const struct backend_order *o)
+{
+	return (o->told & ~TG_ORDER_ALL) == 0 &&
+	       (o->weight <= TG_ORDER_WEIGHT_MAX || o->weight == TG_ORDER_AS_CONF) &&
+	       o->weight_permille <= TG_ORDER_WEIGHT_PERMILLE_MAX &&
+	       (o->limit <= TG_ORDER_LIMIT_MAX || o->limit == TG_ORDER_AS_CONF) &&
+	       o->admin < TG_BACKEND_ADMIN_COUNT && o->is_down <= 1;
+}
+
+bool
+backend_order_merge(struct backend_order *order, const struct backend_order *news)
+{
+	struct backend_order before = *order;
+
+	order->told |= news->told;
+	if ((news->told & TG_ORDER_WEIGHT) != 0) {
+		order->weight = news->weight;
+		order->weight_permille = news->weight_permille;
+	}
+	if ((news->told & TG_ORDER_LIMIT) != 0)
+		order->limit = news->limit;
+	if ((news->told & TG_ORDER_ADMIN) != 0)
+		order->admin = news->admin;
+	if ((news->told & TG_ORDER_DOWN) != 0)
+		order->is_down = news->is_down;
+	return memcmp(order, &before, sizeof(before)) != 0;
+}
+
 bool
 msg_is_sane(uint32_t type, const union msg_payload *u)
 {
 	if (type != MSG_BACKEND)
 		return kind_find(type) != NULL;
-	if (u->backend.health >= TG_BACKEND_HEALTH_COUNT || u->backend.has_addr > 1)
+	if (u->backend.health >= TG_BACKEND_HEALTH_COUNT || u->backend.has_addr > 1 ||
+	    !order_is_sane(&u->backend.order))
 		return false;
 	return u->backend.has_addr == 0 || addr_is_sane(&u->backend.addr);
 }

@@ -46,6 +46,40 @@ enum backend_health {
 	TG_BACKEND_HEALTH_COUNT
 };
 
+/* Administrative state: what is ordered, whatever checks observe. */
+enum backend_admin {
+	TG_ADMIN_READY = 0,
+	TG_ADMIN_DRAIN = 1, /* no new streams */
+	TG_ADMIN_MAINT = 2, /* the same; nobody expects it to be well */
+	TG_BACKEND_ADMIN_COUNT
+};
+
+/* Which members of an order count. */
+#define TG_ORDER_WEIGHT (1u << 0) /* weight and weight_permille */
+#define TG_ORDER_LIMIT  (1u << 1)
+#define TG_ORDER_ADMIN  (1u << 2)
+#define TG_ORDER_DOWN   (1u << 3)
+#define TG_ORDER_ALL    (TG_ORDER_WEIGHT | TG_ORDER_LIMIT | TG_ORDER_ADMIN | TG_ORDER_DOWN)
+
+#define TG_ORDER_AS_CONF             UINT32_MAX
+#define TG_ORDER_WEIGHT_MAX          256u
+#define TG_ORDER_WEIGHT_PERMILLE_MAX 256000u
+#define TG_ORDER_LIMIT_MAX           1000000u
+
+/* What a backend's agent orders; kept apart from what is configured and what checks observe.
+ * Zeroed: nothing is ordered. A value. */
+struct backend_order {
+	uint32_t told;            /* TG_ORDER_x */
+	uint32_t weight;          /* in place of the configured one, or TG_ORDER_AS_CONF */
+	uint32_t weight_permille; /* of that weight */
+	uint32_t limit;           /* streams at a time, 0: none, or TG_ORDER_AS_CONF */
+	uint32_t admin;           /* enum backend_admin */
+	uint32_t is_down;         /* it says it is */
+};
+
+/* What is told anew replaces what was told before, the rest stays. True: something changed. */
+bool backend_order_merge(struct backend_order *order, const struct backend_order *news);
+
 struct msg_listen {
 	uint32_t listener; /* index in conf->listeners */
 	uint32_t worker;
@@ -61,6 +95,7 @@ struct msg_backend {
 	uint32_t health;   /* enum backend_health */
 	uint32_t has_addr; /* 0: a name that never resolved: no traffic */
 	struct addr addr;  /* where to connect now */
+	struct backend_order order;
 };
 
 union msg_payload {

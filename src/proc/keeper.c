@@ -144,10 +144,13 @@ fill_order(void *user, unsigned service, unsigned backend, struct msg_backend *r
 {
 	struct keeper *k = user;
 	const struct health_status *s = health_status(k->health, service, backend);
+	const struct agent_status *agent = health_agent_status(k->health, service, backend);
 
 	ret->health = s->verdict.state;
 	ret->has_addr = s->has_addr;
 	ret->addr = s->addr;
+	if (agent != NULL)
+		ret->order = agent->order;
 }
 
 /* Backends with an address begin at once; the others when their name has one. */

@@ -273,6 +273,8 @@ static const struct refused ranges[] = {
 	 "3: services[0].health.fall: 1001 is out of range; allowed: 1 to 1000"},
 	{HEALTH("jitter = 101;"),
 	 "3: services[0].health.jitter: 101 is out of range; allowed: 0 to 100"},
+	{SERVICE("agent = { port = 65536; };"),
+	 "3: services[0].agent.port: 65536 is out of range; allowed: 0 to 65535"},
 	{HEALTH("port = 65536;"),
 	 "3: services[0].health.port: 65536 is out of range; allowed: 0 to 65535"},
 	{"listeners = ( );\nservices = ( );\n", "1: listeners: a list of 0; allowed: 1 to 256"},
@@ -500,6 +502,8 @@ static const struct refused mixed[] = {
 	 "3: services[0].health.expect: only allowed with type = \"http\""},
 	{SERVICE("health = { port = 81; }; backends = ( \"h:1\", \"unix:/x\" );"),
 	 "3: services[0].health: a port to check, but backends[1] has none"},
+	{SERVICE("agent = { port = 81; }; backends = ( \"h:1\", \"unix:/x\" );"),
+	 "3: services[0].agent: a port to ask, but backends[1] has none"},
 };
 
 static const struct refused syntax[] = {
@@ -658,6 +662,8 @@ static const struct accepted accepted[] = {
 	 "path = \"/x?y=z\";\nexpect = \"200, 204,300-399\";"},
 	{HEALTH("type = \"exec\"; command = ( \"/bin/check\", \"\", \"a b\" );"),
 	 "command = ( \"/bin/check\", \"\", \"a b\" );"},
+	{SERVICE("agent = { port = 81; send = \"hi\\n\"; };"),
+	 "agent = {\nport = 81;\ninterval = \"2s\";\ntimeout = \"1s\";\nsend = \"hi\\x0a\";\n};"},
 	{SERVICE("timeouts = { total = \"1m\"; keep_alive = \"5s\"; };"),
 	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\n"
 	 "total = \"1m\";\nkeep_alive = \"5s\";\nqueue = \"5s\";\n};\nretry = {"},

@@ -74,6 +74,52 @@ backend_fields_are_checked(void **state)
 }
 
 static void
+orders_are_checked(void **state)
+{
+	static const struct backend_order wrong[] = {
+		{.told = TG_ORDER_ALL + 1},
+		{.told = UINT32_MAX},
+		{.weight = TG_ORDER_WEIGHT_MAX + 1},
+		{.weight_permille = TG_ORDER_WEIGHT_PERMILLE_MAX + 1},
+		{.weight_permille = TG_ORDER_AS_CONF},
+		{.limit = TG_ORDER_LIMIT_MAX + 1},
+		{.admin = TG_BACKEND_ADMIN_COUNT},
+		{.is_down = 2},
+	};
+	static const struct backend_order good[] = {
+		{.told = TG_ORDER_ALL, .weight = TG_ORDER_WEIGHT_MAX,
+		 .weight_permille = TG_ORDER_WEIGHT_PERMILLE_MAX, .limit = TG_ORDER_LIMIT_MAX,
+		 .admin = TG_ADMIN_MAINT, .is_down = 1},
+		{.weight = TG_ORDER_AS_CONF, .limit = TG_ORDER_AS_CONF},
+	};
+	union msg_payload u = good_backend();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		u.backend.order = wrong[i];
+		assert_false(msg_is_sane(MSG_BACKEND, &u));
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		u.backend.order = good[i];
+		assert_true(msg_is_sane(MSG_BACKEND, &u));
+	}
+}
+
+static void
+orders_merge_by_what_is_told(void **state)
+{
+	struct backend_order order = {.told = TG_ORDER_LIMIT, .limit = 3};
+	struct backend_order news = {.told = TG_ORDER_ADMIN, .admin = TG_ADMIN_DRAIN, .limit = 9};
+
+	(void)state;
+	assert_true(backend_order_merge(&order, &news));
+	assert_int_equal(order.told, TG_ORDER_LIMIT | TG_ORDER_ADMIN);
+	assert_int_equal(order.limit, 3);
+	assert_int_equal(order.admin, TG_ADMIN_DRAIN);
+	assert_false(backend_order_merge(&order, &news));
+}
+
+static void
 backend_addresses_are_checked(void **state)
 {
 	union msg_payload u = good_backend();
@@ -106,6 +152,8 @@ main(void)
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(types_with_descriptor),
 		cmocka_unit_test(backend_fields_are_checked),
+		cmocka_unit_test(orders_are_checked),
+		cmocka_unit_test(orders_merge_by_what_is_told),
 		cmocka_unit_test(backend_addresses_are_checked),
 	};
 

@@ -1,0 +1,300 @@
+#include "health/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "base/log.h"
+#include "health/agent_reply.h"
+
+struct agent {
+	struct pace pace;
+	struct check check;
+	struct check_target target;
+	const struct conf_agent *conf;
+	agent_change_cb *change;
+	void *user;
+	struct agent_status status;
+	bool has_addr;
+	/* The question under way. */
+	size_t sent_n;
+	size_t line_n;
+	char line[TG_AGENT_LINE_MAX];
+};
+
+static struct log_limit unknown_words;
+
+/* the kind of check: one line of an answer */
+
+static struct agent *
+agent_of_check(struct check *c)
+{
+	return TG_CONTAINER(c, struct agent, check);
+}
+
+/* What is left to send. 0 or -TG_EIO. */
+static int
+send_question(struct agent *a)
+{
+	const char *text = a->conf->send != NULL ? a->conf->send : "";
+	size_t left = strlen(text) - a->sent_n;
+	ssize_t n;
+
+	while (left > 0) {
+		n = conn_send(&a->check.conn, text + a->sent_n, left);
+		if (n == -TG_EAGAIN)
+			return 0;
+		if (n < 0)
+			return -TG_EIO;
+		a->sent_n += (size_t)n;
+		left -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Cuts the line at its end. False: that is not here yet. */
+static bool
+find_end(struct agent *a)
+{
+	for (size_t i = 0; i < a->line_n; i++) {
+		if (a->line[i] != '\r' && a->line[i] != '\n')
+			continue;
+		a->line_n = i;
+		return true;
+	}
+	return false;
+}
+
+/* 0: more is needed; 1: the line is here; negative with the outcome filled. */
+static int
+receive_line(struct agent *a, struct check_outcome *ret)
+{
+	ssize_t n;
+
+	for (;;) {
+		if (find_end(a))
+			return 1;
+		if (a->line_n == sizeof(a->line)) {
+			check_outcome_set(ret, TG_CHECK_L7_INVALID, "line longer than %u bytes",
+					  TG_AGENT_LINE_MAX - 1);
+			return -TG_EPROTO;
+		}
+		conn_recheck(&a->check.conn);
+		n = conn_recv(&a->check.conn, a->line + a->line_n, sizeof(a->line) - a->line_n);
+		if (n == -TG_EAGAIN)
+			return 0;
+		if (n == 0)
+			return 1;
+		if (n < 0) {
+			check_outcome_set_errno(ret, TG_CHECK_L7_INVALID, errno);
+			return -TG_EIO;
+		}
+		a->line_n += (size_t)n;
+	}
+}
+
+static void
+warn_unknown(const struct agent *a, const struct agent_reply *reply)
+{
+	struct check_outcome word;
+	unsigned suppressed;
+
+	if (reply->n_unknown == 0 ||
+	    !log_limit_pass(&unknown_words, 1, loop_now(a->check.loop), &suppressed))
+		return;
+	check_outcome_set_said(&word, TG_CHECK_NONE, reply->unknown, reply->unknown_n, "");
+	log_write(TG_LOG_WARN, "the agent says a word that is not known, ignoring it",
+		  "svc=%s srv=%s word=%s others=%u suppressed=%u", a->target.service->name,
+		  a->target.backend->name, word.text, reply->n_unknown - 1, suppressed);
+}
+
+/* Takes what the line orders. True: something is ordered that was not. */
+static bool
+take_line(struct agent *a, struct check_outcome *ret)
+{
+	struct agent_reply reply;
+
+	agent_reply_parse(a->line, a->line_n, &reply);
+	warn_unknown(a, &reply);
+	if (reply.n_words == 0) {
+		check_outcome_set(ret, TG_CHECK_L7_INVALID, "empty answer");
+		return false;
+	}
+	check_outcome_set_said(ret, reply.order.is_down ? TG_CHECK_L7_STATUS : TG_CHECK_L7_OK,
+			       a->line, a->line_n, "");
+	return backend_order_merge(&a->status.order, &reply.order);
+}
+
+static void
+agent_finish(struct agent *a, const struct check_outcome *outcome, bool is_changed)
+{
+	check_finish(&a->check, outcome);
+	if (!is_changed)
+		return;
+	log_write(TG_LOG_INFO, "the agent gives orders", "svc=%s srv=%s said=%s",
+		  a->target.service->name, a->target.backend->name, outcome->text);
+	a->change(a->user);
+}
+
+static void
+on_event(struct watch *w, unsigned what)
+{
+	struct agent *a = agent_of_check(check_of_watch(w));
+	struct conn *conn = &a->check.conn;
+	struct check_outcome outcome;
+	int rc;
+
+	conn_note(conn, what);
+	rc = conn_connected(conn);
+	if (rc == -TG_EAGAIN)
+		return;
+	if (rc < 0) {
+		check_outcome_set_errno(&outcome, TG_CHECK_L4_REFUSED, errno);
+		agent_finish(a, &outcome, false);
+		return;
+	}
+	/* When it does not want the question, it may have answered all the same. */
+	if (send_question(a) < 0)
+		a->sent_n = strlen(a->conf->send);
+	rc = receive_line(a, &outcome);
+	if (rc < 0)
+		agent_finish(a, &outcome, false);
+	else if (rc == 1)
+		agent_finish(a, &outcome, take_line(a, &outcome));
+}
+
+static int
+question_start(struct check *c, struct check_outcome *ret)
+{
+	struct agent *a = agent_of_check(c);
+	int rc;
+
+	a->sent_n = 0;
+	a->line_n = 0;
+	rc = conn_connect(&c->conn, c->loop, &c->target->addr, on_event);
+	if (rc < 0)
+		check_outcome_set_errno(ret, TG_CHECK_L4_REFUSED, errno);
+	return rc;
+}
+
+static void
+question_stop(struct check *c)
+{
+	conn_close(&c->conn);
+}
+
+static const struct check_ops question = {
+	.name = "agent",
+	.start = question_start,
+	.stop = question_stop,
+};
+
+/* at intervals */
+
+static void
+agent_note(struct agent *a, const struct check_outcome *outcome)
+{
+	struct mono now = loop_now(a->pace.lane->loop);
+
+	a->status.last = *outcome;
+	a->status.last_us = mono_diff_us(now, a->pace.begun);
+	a->status.last_end = now;
+	pace_rest(&a->pace);
+}
+
+static void
+on_done(struct check *c, const struct check_outcome *outcome)
+{
+	agent_note(agent_of_check(c), outcome);
+}
+
+static void
+agent_begin(struct pace *p)
+{
+	struct agent *a = TG_CONTAINER(p, struct agent, pace);
+	struct check_outcome outcome;
+
+	if (check_start(&a->check, p->lane->loop, &question, &a->target, on_done, &outcome) < 0)
+		agent_note(a, &outcome);
+}
+
+static void
+agent_expire(struct pace *p)
+{
+	struct agent *a = TG_CONTAINER(p, struct agent, pace);
+	struct check_outcome outcome;
+
+	check_outcome_timeout(&a->check, &outcome);
+	agent_note(a, &outcome);
+}
+
+static void
+agent_stop(struct pace *p)
+{
+	check_stop(&TG_CONTAINER(p, struct agent, pace)->check);
+}
+
+static const struct pace_ops agent_pace = {
+	.begin = agent_begin,
+	.expire = agent_expire,
+	.stop = agent_stop,
+};
+
+struct agent *
+agent_new(struct lane *lane, const struct conf_service *service, const struct conf_backend *backend,
+	  agent_change_cb *change, void *user)
+{
+	const struct pace_conf pace = {
+		.interval_ms = service->agent.interval_ms,
+		.timeout_ms = service->agent.timeout_ms,
+		.jitter_percent = service->health.jitter_percent,
+	};
+	struct agent *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return NULL;
+	pace_init(&a->pace, lane, &agent_pace, &pace);
+	a->target = (struct check_target){.service = service, .backend = backend};
+	a->conf = &service->agent;
+	a->change = change;
+	a->user = user;
+	check_outcome_set(&a->status.last, TG_CHECK_NONE, "not asked yet");
+	return a;
+}
+
+void
+agent_free(struct agent *a)
+{
+	if (a == NULL)
+		return;
+	pace_fini(&a->pace);
+	free(a);
+}
+
+void
+agent_set_addr(struct agent *a, const struct addr *addr)
+{
+	static const struct backend_order nothing = {
+		.told = TG_ORDER_ALL,
+		.weight = TG_ORDER_AS_CONF,
+		.weight_permille = 1000,
+		.limit = TG_ORDER_AS_CONF,
+		.admin = TG_ADMIN_READY,
+	};
+	bool moved = a->has_addr;
+
+	pace_stop(&a->pace);
+	a->has_addr = true;
+	a->target.addr = *addr;
+	addr_set_port(&a->target.addr, a->conf->port);
+	if (moved && backend_order_merge(&a->status.order, &nothing))
+		a->change(a->user);
+	pace_start(&a->pace);
+}
+
+const struct agent_status *
+agent_status(const struct agent *a)
+{
+	return &a->status;
+}

@@ -1,0 +1,43 @@
+/*
+ * health/agent.h: asks the agent of one backend at intervals and keeps what it
+ * has ordered.
+ *
+ * What an answer does not mention stays as it was; an agent that cannot be
+ * reached, or says nothing that is a line, changes nothing.
+ */
+#ifndef TG_HEALTH_AGENT_H
+#define TG_HEALTH_AGENT_H
+
+#include "conf/conf.h"
+#include "health/check.h"
+#include "health/pace.h"
+#include "ipc/msg.h"
+
+#define TG_AGENT_LINE_MAX 256u /* with its end */
+
+/* What is known of one agent. Read-only outside health/. */
+struct agent_status {
+	struct backend_order order; /* all it has told */
+	struct check_outcome last;  /* of the last answer; the text is what it said */
+	uint64_t last_us;	    /* how long that took */
+	struct mono last_end;	    /* when; unset: never */
+};
+
+struct agent;
+
+/* Its order is another one. From the loop, or inside agent_set_addr(). */
+typedef void agent_change_cb(void *user);
+
+/* Owned by the caller; what is passed outlives it. Asks nobody yet. NULL: no memory. */
+struct agent *agent_new(struct lane *lane, const struct conf_service *service,
+			const struct conf_backend *backend, agent_change_cb *change, void *user);
+void agent_free(struct agent *agent); /* NULL allowed */
+
+/* Where the backend is: asks there from now on, with the port of the agent. When it was
+ * elsewhere before, all that was ordered there is taken back. */
+void agent_set_addr(struct agent *agent, const struct addr *addr);
+
+/* Valid until agent_free(). */
+const struct agent_status *agent_status(const struct agent *agent);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * health/agent_reply.h: one line of a backend's agent, HAProxy's protocol. Pure.
+ *
+ *	75%			weight, as a share of the configured one
+ *	weight:8		weight itself
+ *	maxconn:30		streams at a time
+ *	ready drain maint	administrative state
+ *	up			may be used while its checks pass
+ *	down fail failed stopped
+ *	#...			a reason for people, to the end of the line
+ *
+ * Words are separated by spaces, tabs or commas; of two that contradict each
+ * other the later counts.
+ */
+#ifndef TG_HEALTH_AGENT_REPLY_H
+#define TG_HEALTH_AGENT_REPLY_H
+
+#include <stddef.h>
+
+#include "ipc/msg.h"
+
+struct agent_reply {
+	struct backend_order order;
+	unsigned n_words;     /* known and unknown */
+	unsigned n_unknown;
+	const char *unknown;  /* the first of them, in the line; NULL: none */
+	size_t unknown_n;
+};
+
+/* `line` without its end; any bytes. */
+void agent_reply_parse(const char *line, size_t n, struct agent_reply *ret);
+
+#endif

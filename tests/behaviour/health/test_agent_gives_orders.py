@@ -1,0 +1,156 @@
+"""The agent check: what a backend says of itself decides how it is used."""
+
+import json
+import threading
+
+import pytest
+
+from harness import backends, client, conf, net, settings
+
+
+class Agent:
+    """Answers each connection with `line`, which the test may change, and closes."""
+
+    def __init__(self, line):
+        self.line = line
+
+    def __call__(self, conn):
+        conn.send(self.line.encode())
+
+
+class World:
+    """Two backends, each at an address of its own, with an agent at the same port of both."""
+
+    def __init__(self, tidegate, recording_backend, run_tidectl, folder, lines, service, script):
+        self.run_tidectl = run_tidectl
+        self.socket = f"{folder}/admin.sock"
+        port = net.free_port()
+        self.agents = [Agent(line) for line in lines]
+        self.backends = []
+        for number, agent in enumerate(self.agents):
+            address = f"127.0.0.{number + 1}"
+            recording_backend(agent, name=f"agent{number}", address=address, port=port)
+            self.backends.append(recording_backend(script, name=f"b{number}",
+                                                   address=address))
+        self.tg = tidegate(conf.http(*self.backends, workers=1,
+                                     top=f'admin = {{ socket = "{self.socket}"; }};',
+                                     service=f'agent = {{ port = {port}; interval = "50ms"; }}; '
+                                             + service))
+
+    def row(self, name):
+        shown = self.run_tidectl("-s", self.socket, "show", "stat", "json")
+        return {row["svname"]: row for row in json.loads(shown.stdout)}[name]
+
+    def say(self, number, line):
+        """The agent says this from now on; returns when tidegate has heard it."""
+        said = len(self.tg.log.records(msg="the agent gives orders"))
+        self.agents[number].line = line
+        self.tg.log.wait(count=said + 1, msg="the agent gives orders")
+
+    def served(self, n=12):
+        """How many of n requests each backend answers; 503 counts for nobody."""
+        before = [len(backend.requests) for backend in self.backends]
+        statuses = [self.tg.exchange(client.get("/")).status for _ in range(n)]
+        return ([len(backend.requests) - b for backend, b in zip(self.backends, before)],
+                statuses.count(503))
+
+    def wait_served(self, *shares):
+        settings.wait_until(lambda: self.served()[0] == list(shares), f"shares {shares}")
+
+
+@pytest.fixture
+def world(tidegate, recording_backend, run_tidectl, tmp_path):
+    def make(*lines, service="", script=backends.serve):
+        return World(tidegate, recording_backend, run_tidectl, tmp_path, lines, service, script)
+    return make
+
+
+def test_weight_as_share_and_as_number(world):
+    w = world("up\n", "up\n", service='balance = "round-robin";')
+    w.wait_served(6, 6)
+    w.say(0, "50%\n")
+    w.wait_served(4, 8)
+    assert (w.row("b0")["weight"], w.row("b0")["status"]) == (1, "no check")
+    w.say(0, "weight:3\n")
+    w.wait_served(9, 3)
+    assert w.row("b0")["weight"] == 3
+    w.say(0, "0%\n")
+    w.wait_served(0, 12)
+    assert (w.row("b0")["weight"], w.row("b0")["status"]) == (0, "DRAIN")
+    w.say(0, "100%\n")
+    w.wait_served(6, 6)
+
+
+@pytest.mark.parametrize("line, back, status", [
+    ("drain\n", "ready\n", "DRAIN"),
+    ("maint\n", "ready\n", "MAINT"),
+    ("down#no disk\n", "up\n", "DOWN (agent)"),
+    ("stopped\n", "up\n", "DOWN (agent)"),
+])
+def test_words_take_it_out_and_back(world, line, back, status):
+    w = world("up ready\n", "up ready\n", service='health = { type = "tcp"; interval = "50ms"; };')
+    w.wait_served(6, 6)
+    w.say(0, line)
+    w.wait_served(0, 12)
+    row = w.row("b0")
+    assert (row["status"], row["check_status"], row["last_agt"]) == (status, "L4OK", line.strip())
+    assert w.row("BACKEND")["act"] == 1
+    w.say(0, back)
+    w.wait_served(6, 6)
+    assert w.row("b0")["status"] == "UP"
+
+
+def test_nobody_left_is_503(world):
+    w = world("up\n", "up\n")
+    w.say(0, "down\n")
+    w.say(1, "drain\n")
+    settings.wait_until(lambda: w.served(2) == ([0, 0], 2), "both to be out")
+
+
+def test_maxconn_is_the_limit(world):
+    """One request is held; a second finds no place until the agent allows two."""
+    held, free = threading.Event(), threading.Event()
+
+    def hold(request):
+        if request.target == "/held":
+            held.set()
+            free.wait(settings.TIMEOUT)
+        return backends.OK
+    w = world("maxconn:1\n", "drain\n", service="queue = 0;", script=backends.handles(hold))
+    w.wait_served(12, 0)
+    assert w.row("b0")["slim"] == 1
+    first = w.tg.client().send(client.get("/held"))
+    assert held.wait(settings.TIMEOUT)
+    assert w.tg.exchange(client.get("/")).status == 503
+    w.say(0, "maxconn:2\n")
+    settings.wait_until(lambda: w.tg.exchange(client.get("/")).status == 200, "a second place")
+    free.set()
+    assert first.read_answer().status == 200
+
+
+def test_an_agent_that_is_gone_changes_nothing(world):
+    w = world("drain\n", "up\n")
+    w.wait_served(0, 12)
+    w.agents[0].line = ""
+    settings.wait_until(lambda: w.row("b0")["agent_status"] == "L7RSP", "the empty answer")
+    assert w.served()[0] == [0, 12]
+    assert w.row("b0")["status"] == "DRAIN"
+
+
+def test_show_stat_has_the_columns_of_the_agent(world):
+    w = world("up 100%\n", "fail#on fire\n")
+    settings.wait_until(lambda: w.row("b1")["agent_status"] == "L7STS", "the answer")
+    up, down = w.row("b0"), w.row("b1")
+    assert (up["agent_status"], up["agent_code"], up["agent_health"]) == ("L7OK", 0, 1)
+    assert (up["agent_rise"], up["agent_fall"]) == (1, 1)
+    assert up["agent_duration"] >= 0
+    assert up["last_agt"] == "up 100%"
+    assert (down["agent_health"], down["last_agt"]) == (0, "fail#on fire")
+    assert down["agent_desc"]
+
+
+def test_an_unknown_word_is_told_and_ignored(world):
+    w = world("hello,drain\n", "up\n")
+    said = w.tg.log.wait(msg="the agent says a word that is not known, ignoring it")
+    assert (said["srv"], said["word"]) == ("b0", "hello")
+    w.wait_served(0, 12)

@@ -1,0 +1,241 @@
+/* What configuration, orders and observation make of a backend, alone and in the views. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "backend/serving.h"
+#include "unit/backend/world.h"
+
+#define CONF TG_ORDER_AS_CONF
+#define UP   TG_HEALTH_UP
+#define DOWN TG_HEALTH_DOWN
+
+static const struct backend_order nothing;
+
+static struct backend_order
+weight_order(uint32_t weight, uint32_t permille)
+{
+	return (struct backend_order){
+		.told = TG_ORDER_WEIGHT, .weight = weight, .weight_permille = permille};
+}
+
+static struct backend_order
+admin_order(enum backend_admin admin)
+{
+	return (struct backend_order){.told = TG_ORDER_ADMIN, .admin = admin};
+}
+
+static struct backend_order
+down_order(bool is_down)
+{
+	return (struct backend_order){.told = TG_ORDER_DOWN, .is_down = is_down};
+}
+
+static struct backend_order
+limit_order(uint32_t limit)
+{
+	return (struct backend_order){.told = TG_ORDER_LIMIT, .limit = limit};
+}
+
+static void
+weights_multiply(void **state)
+{
+	static const struct {
+		unsigned conf;
+		uint32_t weight;
+		uint32_t permille;
+		uint32_t want;
+	} cases[] = {
+		{1, CONF, 1000, 16},    {1, CONF, 750, 12},	{8, CONF, 500, 64},
+		{1, CONF, 10, 1},       {1, CONF, 1, 1},	{1, CONF, 0, 0},
+		{0, CONF, 1000, 0},     {0, 4, 1000, 64},	{8, 0, 1000, 0},
+		{1, 256, 1000, 4096},   {256, CONF, 256000, 4096}, {256, CONF, 1000, 4096},
+		{2, CONF, 25600, 819},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf_backend conf = {.weight = cases[i].conf};
+		struct backend_order order = weight_order(cases[i].weight, cases[i].permille);
+
+		assert_int_equal(serving_weight(&conf, &order), cases[i].want);
+		assert_int_equal(serving_weight(&conf, &nothing), cases[i].conf * TG_WEIGHT_SCALE);
+	}
+}
+
+static void
+an_ordered_limit_stands_before_the_configured_ones(void **state)
+{
+	struct conf_service service = {.max_connections_per_backend = 7};
+	struct conf_backend own = {.max_connections = 3};
+	struct conf_backend plain = {.max_connections = 0};
+	struct backend_order nine = limit_order(9);
+	struct backend_order none = limit_order(0);
+	struct backend_order conf = limit_order(CONF);
+
+	(void)state;
+	assert_int_equal(serving_limit(&service, &own, &nothing), 3);
+	assert_int_equal(serving_limit(&service, &plain, &nothing), 7);
+	assert_int_equal(serving_limit(&service, &own, &nine), 9);
+	assert_int_equal(serving_limit(&service, &own, &none), 0);
+	assert_int_equal(serving_limit(&service, &own, &conf), 3);
+}
+
+static void
+orders_speak_against_new_streams(void **state)
+{
+	struct conf_backend conf = {.weight = 1};
+	struct backend_order orders[] = {
+		admin_order(TG_ADMIN_DRAIN),
+		admin_order(TG_ADMIN_MAINT),
+		down_order(true),
+		weight_order(CONF, 0),
+		weight_order(0, 1000),
+	};
+	struct backend_order good[] = {nothing, admin_order(TG_ADMIN_READY), down_order(false),
+				       weight_order(CONF, 1)};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+		assert_false(serving_is_wanted(&conf, &orders[i]));
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(serving_is_wanted(&conf, &good[i]));
+	conf.weight = 0;
+	assert_false(serving_is_wanted(&conf, &nothing));
+}
+
+/* the same, in the views */
+
+static const char text[] = WORLD(
+	"{ name = \"a\"; agent = { port = 9; }; backends = ( "
+	"{ name = \"b0\"; address = \"127.0.0.1:1\"; weight = 4; }, "
+	"{ name = \"b1\"; address = \"127.0.0.1:2\"; }, "
+	"{ name = \"s2\"; address = \"127.0.0.1:3\"; backup = true; } ); }, "
+	"{ name = \"b\"; backends = ( \"127.0.0.1:4\" ); }");
+
+static struct world world;
+static struct view *last;
+
+static void
+on_publish(void *arg, uint32_t service, struct view *view)
+{
+	(void)arg;
+	assert_int_equal(service, 0);
+	view_unref(last);
+	last = view;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	return world_open(&world, text);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	view_unref(last);
+	last = NULL;
+	world_close(&world);
+	return 0;
+}
+
+/* The view of service a after this news. */
+static const struct view *
+hear(uint32_t backend, enum backend_health health, struct backend_order order)
+{
+	struct msg_backend msg = {
+		.backend = backend,
+		.health = health,
+		.has_addr = 1,
+		.addr = world_addr((uint16_t)(80 + backend)),
+		.order = order,
+	};
+
+	assert_int_equal(registry_observe(world.registry, &msg), 0);
+	assert_int_equal(registry_publish(world.registry, on_publish, NULL), 0);
+	return last;
+}
+
+static void
+views_follow_the_orders(void **state)
+{
+	const struct view *v;
+
+	(void)state;
+	hear(0, UP, nothing);
+	hear(1, UP, nothing);
+	v = hear(2, UP, nothing);
+	assert_int_equal(v->n, 2);
+	v = hear(0, UP, weight_order(CONF, 500));
+	assert_int_equal(v->entries[0].weight, 32);
+	assert_int_equal(v->entries[0].limit, 0);
+	v = hear(0, UP, limit_order(5));
+	assert_int_equal(v->entries[0].limit, 5);
+	assert_int_equal(v->entries[0].weight, 32); /* not told again: stays */
+	v = hear(0, UP, admin_order(TG_ADMIN_DRAIN));
+	assert_int_equal(v->n, 1);
+	assert_int_equal(v->entries[0].backend, 1);
+	v = hear(1, UP, down_order(true));
+	assert_true(v->is_backup);
+	v = hear(0, UP, admin_order(TG_ADMIN_READY));
+	assert_int_equal(v->n, 1);
+	assert_int_equal(v->entries[0].backend, 0);
+	/* Both columns count. */
+	v = hear(1, DOWN, down_order(false));
+	assert_int_equal(v->n, 1);
+	v = hear(1, UP, nothing);
+	assert_int_equal(v->n, 2);
+}
+
+static void
+a_keeper_that_knows_nothing_takes_no_order_back(void **state)
+{
+	const struct view *v;
+
+	(void)state;
+	hear(0, UP, admin_order(TG_ADMIN_DRAIN));
+	hear(1, UP, weight_order(CONF, 500));
+	hear(0, TG_HEALTH_CHECKING, nothing);
+	v = hear(1, TG_HEALTH_CHECKING, nothing);
+	assert_int_equal(v->n, 1);
+	v = hear(0, UP, nothing);
+	assert_int_equal(v->n, 1);
+	assert_int_equal(v->entries[0].weight, 8);
+	/* Its agent may answer before the first check ends. */
+	hear(1, TG_HEALTH_CHECKING, weight_order(CONF, 1000));
+	assert_int_equal(last->entries[0].weight, 16);
+}
+
+static void
+a_service_with_an_agent_counts_as_limited(void **state)
+{
+	const struct service_shared *shared = registry_shared(world.registry);
+
+	(void)state;
+	assert_non_null(shared[0].room);
+	assert_non_null(shared[0].queue);
+	assert_null(shared[1].room);
+	assert_null(shared[1].queue);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(weights_multiply),
+		cmocka_unit_test(an_ordered_limit_stands_before_the_configured_ones),
+		cmocka_unit_test(orders_speak_against_new_streams),
+		CASE(views_follow_the_orders),
+		CASE(a_keeper_that_knows_nothing_takes_no_order_back),
+		CASE(a_service_with_an_agent_counts_as_limited),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,299 @@
+/* One agent on loopback that says what the test wants. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fake/pair.h"
+#include "fake/turn.h"
+#include "health/agent.h"
+
+static char name_site[] = "site";
+static char name_b1[] = "b1";
+static char question[] = "how are you\n";
+
+static struct loop *loop;
+static struct lane lane;
+static struct conf_backend backend;
+static struct conf_service service;
+static struct agent *agent;
+static int listener;
+static struct addr addr;
+static unsigned changes;
+
+static void
+on_change(void *user)
+{
+	assert_ptr_equal(user, &service);
+	changes++;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	fake_limit_start();
+	changes = 0;
+	loop = loop_new();
+	lane_init(&lane, loop, 4, 1);
+	listener = fake_listen(&addr);
+	backend = (struct conf_backend){.name = name_b1};
+	service = (struct conf_service){
+		.name = name_site,
+		.agent = {.port = addr_port(&addr), .interval_ms = 40, .timeout_ms = 5000},
+	};
+	return loop == NULL;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	agent_free(agent);
+	agent = NULL;
+	agent_free(NULL);
+	lane_fini(&lane);
+	loop_free(loop);
+	close(listener);
+	return 0;
+}
+
+/* The backend is at another port of the same address. */
+static void
+start(void)
+{
+	struct addr at = addr;
+
+	addr_set_port(&at, 1);
+	agent = agent_new(&lane, &service, &backend, on_change, &service);
+	assert_non_null(agent);
+	agent_set_addr(agent, &at);
+}
+
+static int
+accept_one(void)
+{
+	struct pollfd asked = {.fd = listener, .events = POLLIN};
+	int fd;
+
+	while (poll(&asked, 1, 0) == 0)
+		fake_turn(loop);
+	fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* Until one more question is over. */
+static const struct agent_status *
+await_answer(void)
+{
+	struct mono before = agent_status(agent)->last_end;
+
+	while (agent_status(agent)->last_end.us == before.us)
+		fake_turn(loop);
+	return agent_status(agent);
+}
+
+/* The next question gets this answer, in two parts, and an end when `closes`. */
+static const struct agent_status *
+answer(const char *text, size_t first, bool closes)
+{
+	const struct agent_status *s;
+	int fd = accept_one();
+
+	if (first > 0)
+		fake_write(fd, text, first);
+	for (int i = 0; i < 3; i++)
+		fake_turn(loop);
+	fake_write(fd, text + first, strlen(text) - first);
+	if (closes)
+		shutdown(fd, SHUT_WR);
+	s = await_answer();
+	close(fd);
+	return s;
+}
+
+static void
+it_orders_what_it_says(void **state)
+{
+	const struct agent_status *s;
+
+	(void)state;
+	start();
+	assert_int_equal(agent_status(agent)->order.told, 0);
+	assert_int_equal(agent_status(agent)->last.result, TG_CHECK_NONE);
+	s = answer("75% ready up\n", 4, false);
+	assert_int_equal(s->last.result, TG_CHECK_L7_OK);
+	assert_string_equal(s->last.text, "75% ready up");
+	assert_int_equal(s->order.told, TG_ORDER_WEIGHT | TG_ORDER_ADMIN | TG_ORDER_DOWN);
+	assert_int_equal(s->order.weight_permille, 750);
+	assert_int_equal(changes, 1);
+	/* The same again changes nothing; what is not mentioned stays. */
+	answer("75%\r\n", 0, false);
+	assert_int_equal(changes, 1);
+	s = answer("down#no disk", 0, true);
+	assert_int_equal(s->last.result, TG_CHECK_L7_STATUS);
+	assert_string_equal(s->last.text, "down#no disk");
+	assert_int_equal(s->order.is_down, 1);
+	assert_int_equal(s->order.weight_permille, 750);
+	assert_int_equal(changes, 2);
+}
+
+static void
+only_the_first_line_counts(void **state)
+{
+	const struct agent_status *s;
+
+	(void)state;
+	start();
+	s = answer("drain\r\nready\r\n", 0, false);
+	assert_int_equal(s->order.admin, TG_ADMIN_DRAIN);
+	s = answer("\nready\n", 0, false);
+	assert_int_equal(s->last.result, TG_CHECK_L7_INVALID);
+	assert_string_equal(s->last.text, "empty answer");
+	assert_int_equal(s->order.admin, TG_ADMIN_DRAIN);
+}
+
+static void
+the_line_is_bounded(void **state)
+{
+	char text[TG_AGENT_LINE_MAX + 2];
+	const struct agent_status *s;
+
+	(void)state;
+	start();
+	memset(text, ' ', sizeof(text));
+	memcpy(text + TG_AGENT_LINE_MAX - 3, "up\n", 4);
+	s = answer(text, 100, false);
+	assert_int_equal(s->last.result, TG_CHECK_L7_OK);
+	memcpy(text, " ", 1);
+	memcpy(text + TG_AGENT_LINE_MAX - 4, "down\n", 6);
+	s = answer(text, 100, false);
+	assert_int_equal(s->last.result, TG_CHECK_L7_INVALID);
+	assert_string_equal(s->last.text, "line longer than 255 bytes");
+	assert_int_equal(s->order.is_down, 0);
+}
+
+static void
+unknown_words_are_passed_over(void **state)
+{
+	const struct agent_status *s;
+
+	(void)state;
+	start();
+	s = answer("hello up\n", 0, false);
+	assert_int_equal(s->order.told, TG_ORDER_DOWN);
+	assert_int_equal(s->last.result, TG_CHECK_L7_OK);
+}
+
+static void
+it_is_asked_with_the_text(void **state)
+{
+	char bytes[64] = "";
+	int fd;
+
+	(void)state;
+	service.agent.send = question;
+	start();
+	fd = accept_one();
+	for (int i = 0; i < 3; i++)
+		fake_turn(loop);
+	assert_int_equal(recv(fd, bytes, sizeof(bytes), MSG_WAITALL | MSG_DONTWAIT),
+			 strlen(question));
+	assert_string_equal(bytes, question);
+	fake_write(fd, "up\n", 3);
+	assert_int_equal(await_answer()->last.result, TG_CHECK_L7_OK);
+	close(fd);
+}
+
+static void
+what_cannot_be_reached_changes_nothing(void **state)
+{
+	const struct agent_status *s;
+	int fd;
+
+	(void)state;
+	service.agent.timeout_ms = 100;
+	start();
+	answer("drain\n", 0, false);
+	assert_int_equal(changes, 1);
+	fd = accept_one();
+	s = await_answer();
+	assert_int_equal(s->last.result, TG_CHECK_L7_TIMEOUT);
+	close(fd);
+	close(listener);
+	do
+		s = await_answer();
+	while (s->last.result != TG_CHECK_L4_REFUSED);
+	assert_int_equal(s->order.admin, TG_ADMIN_DRAIN);
+	assert_int_equal(changes, 1);
+	listener = fake_listen(&addr); /* the teardown's */
+}
+
+static void
+a_reset_changes_nothing(void **state)
+{
+	const struct agent_status *s;
+	int fd;
+
+	(void)state;
+	start();
+	fd = accept_one();
+	for (int i = 0; i < 3; i++)
+		fake_turn(loop);
+	fake_reset(fd);
+	s = await_answer();
+	assert_int_equal(s->last.result, TG_CHECK_L7_INVALID);
+	assert_int_equal(s->order.told, 0);
+	assert_int_equal(changes, 0);
+}
+
+/* Another machine: what the old one ordered is nothing to it. */
+static void
+a_new_address_takes_the_orders_back(void **state)
+{
+	const struct agent_status *s;
+	struct addr other = addr;
+
+	(void)state;
+	start();
+	answer("drain 50% maxconn:3 down\n", 0, false);
+	assert_int_equal(changes, 1);
+	other.u.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	agent_set_addr(agent, &other);
+	assert_int_equal(changes, 2);
+	s = agent_status(agent);
+	assert_int_equal(s->order.told, TG_ORDER_ALL);
+	assert_int_equal(s->order.weight, TG_ORDER_AS_CONF);
+	assert_int_equal(s->order.weight_permille, 1000);
+	assert_int_equal(s->order.limit, TG_ORDER_AS_CONF);
+	assert_int_equal(s->order.admin, TG_ADMIN_READY);
+	assert_int_equal(s->order.is_down, 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(it_orders_what_it_says),
+		CASE(only_the_first_line_counts),
+		CASE(the_line_is_bounded),
+		CASE(unknown_words_are_passed_over),
+		CASE(it_is_asked_with_the_text),
+		CASE(what_cannot_be_reached_changes_nothing),
+		CASE(a_reset_changes_nothing),
+		CASE(a_new_address_takes_the_orders_back),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,115 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "health/agent_reply.h"
+
+#define CONF TG_ORDER_AS_CONF
+
+/* One line, and what it orders. */
+struct reply_case {
+	const char *line;
+	struct backend_order order;
+	const char *unknown; /* first unknown word */
+	unsigned n_unknown;
+};
+
+#define WEIGHT(w, permille) \
+	.told = TG_ORDER_WEIGHT, .weight = (w), .weight_permille = (permille)
+#define NOTHING {.told = 0}
+
+static const struct reply_case cases[] = {
+	{"", NOTHING, NULL, 0},
+	{" \t,, ", NOTHING, NULL, 0},
+	{"75%", {WEIGHT(CONF, 750)}, NULL, 0},
+	{"0%", {WEIGHT(CONF, 0)}, NULL, 0},
+	{"100%", {WEIGHT(CONF, 1000)}, NULL, 0},
+	{"25600%", {WEIGHT(CONF, 256000)}, NULL, 0},
+	{"25601%", NOTHING, "25601%", 1},
+	{"%", NOTHING, "%", 1},
+	{"-1%", NOTHING, "-1%", 1},
+	{"7.5%", NOTHING, "7.5%", 1},
+	{"75", NOTHING, "75", 1},
+	{"99999999999999999999999%", NOTHING, "99999999999999999999999%", 1},
+	{"weight:8", {WEIGHT(8, 1000)}, NULL, 0},
+	{"weight:0", {WEIGHT(0, 1000)}, NULL, 0},
+	{"weight:256", {WEIGHT(256, 1000)}, NULL, 0},
+	{"weight:257", NOTHING, "weight:257", 1},
+	{"weight:", NOTHING, "weight:", 1},
+	{"weight: 8", NOTHING, "weight:", 2},
+	{"weight:8%", NOTHING, "weight:8%", 1},
+	{"weight:8,50%", {WEIGHT(CONF, 500)}, NULL, 0},
+	{"50%,weight:8", {WEIGHT(8, 1000)}, NULL, 0},
+	{"maxconn:30", {.told = TG_ORDER_LIMIT, .limit = 30}, NULL, 0},
+	{"maxconn:0", {.told = TG_ORDER_LIMIT, .limit = 0}, NULL, 0},
+	{"maxconn:1000000", {.told = TG_ORDER_LIMIT, .limit = 1000000}, NULL, 0},
+	{"maxconn:1000001", NOTHING, "maxconn:1000001", 1},
+	{"maxconn:x", NOTHING, "maxconn:x", 1},
+	{"ready", {.told = TG_ORDER_ADMIN, .admin = TG_ADMIN_READY}, NULL, 0},
+	{"drain", {.told = TG_ORDER_ADMIN, .admin = TG_ADMIN_DRAIN}, NULL, 0},
+	{"maint", {.told = TG_ORDER_ADMIN, .admin = TG_ADMIN_MAINT}, NULL, 0},
+	{"drain ready", {.told = TG_ORDER_ADMIN, .admin = TG_ADMIN_READY}, NULL, 0},
+	{"up", {.told = TG_ORDER_DOWN, .is_down = 0}, NULL, 0},
+	{"down", {.told = TG_ORDER_DOWN, .is_down = 1}, NULL, 0},
+	{"fail", {.told = TG_ORDER_DOWN, .is_down = 1}, NULL, 0},
+	{"failed", {.told = TG_ORDER_DOWN, .is_down = 1}, NULL, 0},
+	{"stopped", {.told = TG_ORDER_DOWN, .is_down = 1}, NULL, 0},
+	{"down#disk up 75%", {.told = TG_ORDER_DOWN, .is_down = 1}, NULL, 0},
+	{"#up", NOTHING, NULL, 0},
+	{"UP", NOTHING, "UP", 1},
+	{"upp", NOTHING, "upp", 1},
+	{"dow", NOTHING, "dow", 1},
+	{"up\x01", NOTHING, "up\x01", 1},
+	{"hello,up,world", {.told = TG_ORDER_DOWN, .is_down = 0}, "hello", 2},
+	{"up ready\t75%,maxconn:30",
+	 {.told = TG_ORDER_ALL, .weight = CONF, .weight_permille = 750, .limit = 30},
+	 NULL,
+	 0},
+};
+
+static void
+every_line_orders_what_it_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct reply_case *c = &cases[i];
+		struct agent_reply reply;
+		size_t n = c->unknown != NULL ? strlen(c->unknown) : 0;
+
+		agent_reply_parse(c->line, strlen(c->line), &reply);
+		if (memcmp(&reply.order, &c->order, sizeof(c->order)) != 0 ||
+		    reply.n_unknown != c->n_unknown || reply.unknown_n != n ||
+		    (n > 0 && memcmp(reply.unknown, c->unknown, n) != 0))
+			fail_msg("case %zu: \"%s\": told %u", i, c->line, reply.order.told);
+	}
+}
+
+static void
+words_are_counted(void **state)
+{
+	struct agent_reply reply;
+
+	(void)state;
+	agent_reply_parse("up what 75% #x y", 16, &reply);
+	assert_int_equal(reply.n_words, 3);
+	agent_reply_parse("up", 0, &reply);
+	assert_int_equal(reply.n_words, 0);
+	/* The length counts, not what stands behind it. */
+	agent_reply_parse("downwards", 4, &reply);
+	assert_int_equal(reply.order.is_down, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_line_orders_what_it_says),
+		cmocka_unit_test(words_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
