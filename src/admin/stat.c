@@ -299,8 +299,6 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 	set_number(ret, TG_STAT_QMAX, 0);
 	set_number(ret, TG_STAT_SCUR, source_in_flight(s, slot));
 	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
-	if (conf_backend_limit(group, conf) != 0)
-		set_number(ret, TG_STAT_SLIM, conf_backend_limit(group, conf));
 	set_number(ret, TG_STAT_DRESP, 0);
 	set_number(ret, TG_STAT_WREDIS, 0);
 	set_number(ret, TG_STAT_HRSP_OTHER, 0);

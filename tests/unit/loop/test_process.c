@@ -183,7 +183,8 @@ it_holds_nothing_of_ours(void **state)
 	assert_int_equal(sscanf(t.output + 12, "%d %d %31s %31s", &pgid, &pid, ignored, blocked),
 			 4);
 	assert_int_equal(pgid, pid);
-	assert_string_equal(ignored, "0000000000000000");
+	/* 32 and 33 are the C library's: who started us may ignore them. */
+	assert_int_equal(strtoull(ignored, NULL, 16) & ~(UINT64_C(3) << 31), 0);
 	assert_string_equal(blocked, "0000000000000000");
 }
 

@@ -515,8 +515,8 @@ reset_of_the_source_while_splicing_is_not_an_end(void **state)
 {
 	(void)state;
 	path_open(fake_pair_tcp, NULL, CEILING);
-	/* Large pieces until the relay waits for more with a pipe in its hand. */
-	while (path.relay.pipe[0] < 0 || path.read < path.written) {
+	/* Large pieces until splicing is how the relay reads. */
+	while (spliced == 0 || path.read < path.written) {
 		produce(path.written + 256u * 1024u);
 		assert_int_equal(run(), RELAY_PARKED);
 		consume(BULK);
@@ -538,7 +538,8 @@ reset_of_the_destination_is_a_failure(void **state)
 
 		path.written = path.read = 0;
 		path_open(fake_pair_tcp, NULL, CEILING);
-		while (bulk && (path.relay.pipe[0] < 0 || path.read < path.written)) {
+		spliced = 0;
+		while (bulk && (spliced == 0 || path.read < path.written)) {
 			produce(path.written + 256u * 1024u);
 			run();
 			consume(BULK);
@@ -625,6 +626,35 @@ empty_pipe_is_kept_and_used_again(void **state)
 	assert_int_equal(path.pipes.n, 0);
 }
 
+/* Its owner may rest for hours. */
+static void
+what_rests_holds_no_pipe(void **state)
+{
+	(void)state;
+	path_open(fake_pair_tcp, NULL, CEILING);
+	transfer(BULK, BULK);
+	assert_true(spliced > 0);
+	assert_int_equal(path.relay.pipe[0], -1);
+	assert_int_equal(path.pipes.n, 1);
+	assert_int_equal(path.pipes.n_open, 1);
+}
+
+static void
+beyond_the_bound_bytes_are_copied(void **state)
+{
+	(void)state;
+	path.pipes.max = 0;
+	path_open(fake_pair_tcp, NULL, CEILING);
+	transfer(BULK, BULK);
+	assert_int_equal(spliced, 0);
+	close_path();
+	path.pipes.max = 1;
+	path.written = path.read = 0;
+	path_open(fake_pair_tcp, NULL, CEILING);
+	transfer(BULK, BULK);
+	assert_true(spliced > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -650,6 +680,8 @@ main(void)
 		TEST(without_memory_nothing_is_read),
 		TEST(pipe_that_still_holds_bytes_is_not_kept),
 		TEST(empty_pipe_is_kept_and_used_again),
+		TEST(what_rests_holds_no_pipe),
+		TEST(beyond_the_bound_bytes_are_copied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
