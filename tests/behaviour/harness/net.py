@@ -10,7 +10,14 @@ import socket
 import struct
 
 _pid = os.getpid()
-ADDRESS = f"127.{64 + (_pid >> 16) % 64}.{(_pid >> 8) & 0xff}.{_pid & 0xff}"
+
+
+def own_address(number=0):
+    """One of three loopback addresses of this process: 0, 1 or 2."""
+    return f"127.{64 + 64 * number + (_pid >> 16) % 64}.{(_pid >> 8) & 0xff}.{_pid & 0xff}"
+
+
+ADDRESS = own_address()
 _ports = itertools.cycle(range(10000, 30000))
 
 

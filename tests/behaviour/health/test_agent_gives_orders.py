@@ -28,7 +28,7 @@ class World:
         self.agents = [Agent(line) for line in lines]
         self.backends = []
         for number, agent in enumerate(self.agents):
-            address = f"127.0.0.{number + 1}"
+            address = net.own_address(number)
             recording_backend(agent, name=f"agent{number}", address=address, port=port)
             self.backends.append(recording_backend(script, name=f"b{number}",
                                                    address=address))
