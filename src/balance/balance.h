@@ -66,6 +66,11 @@ struct balance_ops {
 
 extern const struct balance_ops balance_round_robin;
 extern const struct balance_ops balance_least_conn;
+extern const struct balance_ops balance_p2c;
+extern const struct balance_ops balance_hash;
+extern const struct balance_ops balance_ewma;
+extern const struct balance_ops balance_first;
+extern const struct balance_ops balance_random;
 
 /* Never NULL for a checked configuration. */
 const struct balance_ops *balance_find(enum conf_balance id);

@@ -30,6 +30,11 @@ enum conf_forwarded {
 enum conf_balance {
 	TG_BALANCE_ROUND_ROBIN = 0, /* default */
 	TG_BALANCE_LEAST_CONN = 1,
+	TG_BALANCE_P2C = 2,
+	TG_BALANCE_HASH = 3,
+	TG_BALANCE_EWMA = 4,
+	TG_BALANCE_FIRST = 5,
+	TG_BALANCE_RANDOM = 6,
 	TG_BALANCE_COUNT
 };
 
@@ -202,6 +207,8 @@ struct conf_service {
 	char *name;
 	unsigned index; /* in conf->services */
 	enum conf_balance balance;
+	uint32_t hash_bound_permille; /* hash: of a fair share of the load; 1250; 0: no bound */
+	uint64_t ewma_decay_ms;       /* ewma: what was learned so long ago counts a third; 10s */
 	struct conf_health_check health;
 	struct conf_agent agent;
 	struct conf_back_timeouts timeouts;

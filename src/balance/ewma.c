@@ -1,0 +1,222 @@
+/*
+ * balance/ewma.c: of two backends by chance, the one that will answer sooner.
+ *
+ * Peak-EWMA, as in Finagle and Linkerd: what a backend costs is its latency times
+ * what it has in flight, per weight. A latency above the average becomes
+ * the average at once, one below draws it down by how long ago the last one was:
+ * slow is noticed in one answer, fast is believed after some. Without answers the
+ * average fades, so that a backend that was slow is asked again. One never
+ * measured counts as fast as whom it is compared with.
+ *
+ * What was learned is shared by all workers, a cache line per backend, without a lock: an
+ * answer that is lost between two workers is one of many.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balance/alias_priv.h"
+#include "balance/balance.h"
+#include "balance/dice_priv.h"
+#include "balance/two_priv.h"
+
+/* A failure costs as much as an answer this late: failing fast is not fast. */
+#define FAILED_US 1e6
+
+struct latency {
+	_Alignas(TG_CACHELINE) _Atomic double us; /* as it was at `at` */
+	_Atomic uint64_t at;                      /* 0: never measured */
+};
+
+struct balance_shared {
+	struct segment_shared *const *loads;
+	double decay_us;
+	struct latency *latencies; /* [conf->n_backends] */
+};
+
+struct balance {
+	struct balance_shared *shared;
+	struct dice dice;
+};
+
+struct comparison {
+	const struct balance_shared *shared;
+	struct mono now;
+};
+
+static void
+ewma_shared_free(struct balance_shared *s)
+{
+	if (s == NULL)
+		return;
+	free(s->latencies);
+	free(s);
+}
+
+static struct balance_shared *
+ewma_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
+{
+	struct balance_shared *s = calloc(1, sizeof(*s));
+	size_t bytes = (conf->n_backends + 1) * sizeof(s->latencies[0]);
+	size_t i;
+
+	if (s == NULL)
+		return NULL;
+	s->loads = loads;
+	s->decay_us = (double)conf->ewma_decay_ms * 1000;
+	s->latencies = aligned_alloc(TG_CACHELINE, bytes);
+	if (s->latencies == NULL) {
+		ewma_shared_free(s);
+		return NULL;
+	}
+	for (i = 0; i <= conf->n_backends; i++) {
+		atomic_init(&s->latencies[i].us, 0);
+		atomic_init(&s->latencies[i].at, 0);
+	}
+	return s;
+}
+
+static int
+ewma_prepare(struct balance_shared *shared, struct view *view)
+{
+	(void)shared;
+	return alias_prepare(view);
+}
+
+static struct balance *
+ewma_new(struct balance_shared *shared, unsigned worker, unsigned n_workers, uint64_t seed)
+{
+	struct balance *b = calloc(1, sizeof(*b));
+
+	(void)worker;
+	(void)n_workers;
+	if (b == NULL)
+		return NULL;
+	b->shared = shared;
+	b->dice.state = seed;
+	return b;
+}
+
+static void
+ewma_free(struct balance *b)
+{
+	free(b);
+}
+
+static int
+ewma_update(struct balance *b, const struct view *view)
+{
+	(void)b;
+	(void)view;
+	return 0;
+}
+
+/* What is left at `now` of what was learned at `at`. */
+static double
+fade(const struct balance_shared *s, struct mono now, uint64_t at)
+{
+	return exp(-(double)mono_diff_us(now, (struct mono){.us = at}) / s->decay_us);
+}
+
+/* With one more stream. Not below a microsecond, so that what is in flight counts always. */
+static double
+cost_of(const struct comparison *c, const struct view_entry *e, uint64_t at)
+{
+	const struct latency *l = &c->shared->latencies[e->backend];
+	double us = atomic_load_explicit(&l->us, memory_order_relaxed);
+
+	return (us * fade(c->shared, c->now, at) + 1) * (double)(two_in_flight(e) + 1) /
+	       (double)e->weight;
+}
+
+static bool
+is_faster(const void *arg, const struct view *view, uint32_t a, uint32_t b)
+{
+	const struct comparison *c = arg;
+	const struct view_entry *x = &view->entries[a];
+	const struct view_entry *y = &view->entries[b];
+	uint64_t x_at =
+		atomic_load_explicit(&c->shared->latencies[x->backend].at, memory_order_relaxed);
+	uint64_t y_at =
+		atomic_load_explicit(&c->shared->latencies[y->backend].at, memory_order_relaxed);
+
+	if (x_at == 0 || y_at == 0)
+		return two_is_less_loaded(view, a, b);
+	return cost_of(c, x, x_at) <= cost_of(c, y, y_at);
+}
+
+static uint32_t
+ewma_pick(struct balance *b, const struct view *view, struct balance_query *query)
+{
+	struct comparison c = {.shared = b->shared, .now = query->now};
+
+	return two_pick(&b->dice, view, query, is_faster, &c);
+}
+
+static bool
+ewma_take(struct balance *b, const struct view *view, uint32_t entry)
+{
+	(void)b;
+	return balance_load_take(view, entry);
+}
+
+/* When the last one before was; time does not go back when workers disagree on it. */
+static uint64_t
+set_time(struct latency *l, struct mono now)
+{
+	uint64_t at = atomic_load_explicit(&l->at, memory_order_relaxed);
+
+	while (at < now.us &&
+	       !atomic_compare_exchange_weak_explicit(&l->at, &at, now.us, memory_order_relaxed,
+						      memory_order_relaxed))
+		continue;
+	return at;
+}
+
+static void
+learn(const struct balance_shared *s, struct latency *l, double us, struct mono now)
+{
+	double left = fade(s, now, set_time(l, now));
+	double before = atomic_load_explicit(&l->us, memory_order_relaxed);
+	double after;
+
+	do {
+		after = fmax(us, before * left + us * (1 - left));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&l->us, &before, after, memory_order_relaxed, memory_order_relaxed));
+}
+
+/* A failure is never better than what was known. */
+static double
+failed_us(struct latency *l, double us)
+{
+	return fmax(fmax(us, FAILED_US), atomic_load_explicit(&l->us, memory_order_relaxed));
+}
+
+static void
+ewma_release(struct balance *b, const struct view *view, uint32_t backend,
+	     const struct balance_outcome *outcome)
+{
+	struct balance_shared *s = b->shared;
+	struct latency *l = &s->latencies[backend];
+
+	balance_load_release(view, backend, s->loads[backend]);
+	if (outcome->failed)
+		learn(s, l, failed_us(l, (double)outcome->latency_us), outcome->now);
+	else if (outcome->latency_us != 0)
+		learn(s, l, (double)outcome->latency_us, outcome->now);
+}
+
+const struct balance_ops balance_ewma = {
+	.name = "ewma",
+	.id = TG_BALANCE_EWMA,
+	.shared_new = ewma_shared_new,
+	.shared_free = ewma_shared_free,
+	.prepare = ewma_prepare,
+	.new = ewma_new,
+	.free = ewma_free,
+	.update = ewma_update,
+	.pick = ewma_pick,
+	.take = ewma_take,
+	.release = ewma_release,
+};
