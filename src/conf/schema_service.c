@@ -15,8 +15,8 @@
 
 #define ERROR_PAGE_MAX 65536u
 
-static const char *const balance_words[] = {"round-robin", "least-conn", NULL};
-static const char *const balance_later[] = {"p2c", "hash", "ewma", "first", "random", NULL};
+static const char *const balance_words[] = {"round-robin", "least-conn", "p2c",    "hash",
+					    "ewma",        "first",      "random", NULL};
 static const char *const health_words[] = {"none", "tcp", "http", "exec", NULL};
 static const char *const health_later[] = {"grpc", NULL};
 
@@ -804,6 +804,18 @@ static const struct conf_schema schema_backend = {
 
 /*** the service ***/
 
+static bool
+is_by_hash(const void *object)
+{
+	return ((const struct conf_service *)object)->balance == TG_BALANCE_HASH;
+}
+
+static bool
+is_by_ewma(const void *object)
+{
+	return ((const struct conf_service *)object)->balance == TG_BALANCE_EWMA;
+}
+
 static const struct conf_field service_fields[] = {
 	{
 		.key = "name",
@@ -820,10 +832,39 @@ static const struct conf_field service_fields[] = {
 		.kind = &conf_kind_word,
 		TG_MEMBER(conf_service, balance),
 		.words = balance_words,
-		.later_words = balance_later,
 		.preset = "round-robin",
-		.help = "Which backend is next: each in turn, or the one with the fewest "
-			"requests in flight; both by weight.",
+		.help = "Which backend is next. \\(dqround-robin\\(dq: each in turn, as often as its "
+			"weight says. \\(dqleast-conn\\(dq: the one with the fewest requests in "
+			"flight per weight, exact across workers. \\(dqp2c\\(dq: of two by chance, "
+			"the one with fewer in flight. \\(dqhash\\(dq: the same key to the same "
+			"backend. \\(dqewma\\(dq: of two by chance, the one that answered sooner of "
+			"late and has fewer in flight. \\(dqfirst\\(dq: the first in this list "
+			"that is not full, so that the last ones can rest; it needs a limit, without one the "
+			"first gets all. \\(dqrandom\\(dq: any, by weight.",
+	},
+	{
+		.key = "hash_bound",
+		.kind = &conf_kind_ratio,
+		TG_MEMBER(conf_service, hash_bound_permille),
+		.preset = "1.25",
+		.max = 100000,
+		.when = is_by_hash,
+		.when_text = "with balance = \"hash\"",
+		.help = "How much of its fair share of all requests in flight a backend may have, "
+			"before more of its keys go to others: at least 1.0. The lower, the more "
+			"keys move under load. 0: any number.",
+	},
+	{
+		.key = "ewma_decay",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, ewma_decay_ms),
+		.preset = "10s",
+		.min = 1,
+		.max = HOUR,
+		.when = is_by_ewma,
+		.when_text = "with balance = \"ewma\"",
+		.help = "How soon latencies of the past are forgotten: after this time one counts a "
+			"third. A backend that was slow is asked again the sooner.",
 	},
 	{
 		.key = "health",
@@ -920,9 +961,17 @@ static const struct conf_field service_fields[] = {
 };
 
 static void
-service_check(struct conf_check *check, void *object)
+check_hash_bound(struct conf_check *check, const struct conf_service *service)
 {
-	const struct conf_service *service = object;
+	if (service->hash_bound_permille > 0 && service->hash_bound_permille < 1000)
+		conf_check_error(check, "hash_bound",
+				 "less than the fair share; allowed: 0 or 1.0 to 100.0");
+}
+
+/* A unix socket has no other port to check or ask. */
+static void
+check_ports(struct conf_check *check, const struct conf_service *service)
+{
 	size_t i = 0;
 
 	while (i < service->n_backends &&
@@ -934,6 +983,13 @@ service_check(struct conf_check *check, void *object)
 		conf_check_error(check, "health", "a port to check, but backends[%zu] has none", i);
 	if (service->agent.port != 0)
 		conf_check_error(check, "agent", "a port to ask, but backends[%zu] has none", i);
+}
+
+static void
+service_check(struct conf_check *check, void *object)
+{
+	check_hash_bound(check, object);
+	check_ports(check, object);
 }
 
 static const char *

@@ -71,7 +71,8 @@ listeners = (
         "tidegate.conf:3: services[1].send_proxy: not available in this version",
         "tidegate.conf:3: services[1].name: already the name of services[0]",
         'tidegate.conf:5: services[2].balance: unknown value "lest-conn"; '
-        'allowed: round-robin, least-conn (did you mean "least-conn"?)',
+        'allowed: round-robin, least-conn, p2c, hash, ewma, first, random '
+        '(did you mean "least-conn"?)',
         'tidegate.conf:6: services[2].backends[0]: "10.0.0.1" has no port; allowed: "host:port"',
         "tidegate.conf:6: services[2].backends[1].weight: 300 is out of range; "
         "allowed: 0 to 256",
@@ -117,7 +118,7 @@ services = ( { name = "s"; },
         'tidegate.conf:6: services[1].name: bad name "t = {"; '
         "allowed: letters, digits and _ . : -",
         'tidegate.conf:6: services[1].balance: unknown value "x"; '
-        "allowed: round-robin, least-conn",
+        "allowed: round-robin, least-conn, p2c, hash, ewma, first, random",
     ]
 
 

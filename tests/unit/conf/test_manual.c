@@ -55,7 +55,8 @@ defaults_ranges_and_conditions_are_told(void **state)
 {
 	(void)state;
 	expect(".It Ic balance No = Ar string\n");
-	expect("One of\n.Ql \\(dqround-robin\\(dq ,\n.Ql \\(dqleast-conn\\(dq .\n");
+	expect("One of\n.Ql \\(dqround-robin\\(dq ,\n.Ql \\(dqleast-conn\\(dq ,\n.Ql \\(dqp2c\\(dq ,\n");
+	expect("Only allowed with balance = \\(dqhash\\(dq.\n");
 	expect(".It Ic request_head No = Ar duration\n");
 	expect("From 1ms to 1d.\nDefault:\n.Ql \\(dq10s\\(dq .\n"
 	       "Only allowed with mode = \\(dqhttp\\(dq.\n");

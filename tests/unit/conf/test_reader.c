@@ -114,11 +114,11 @@ static const struct refused unknown[] = {
 	{LISTENER("forwarded = \"on\";"), "2: listeners[0].forwarded: unknown value \"on\"; allowed: "
 					 "append, replace, off"},
 	{SERVICE("balance = \"lest-conn\";"),
-	 "3: services[0].balance: unknown value \"lest-conn\"; allowed: round-robin, least-conn "
-	 "(did you mean \"least-conn\"?)"},
+	 "3: services[0].balance: unknown value \"lest-conn\"; allowed: round-robin, least-conn, "
+	 "p2c, hash, ewma, first, random (did you mean \"least-conn\"?)"},
 	{SERVICE("balance = \"leastconn\";"),
-	 "3: services[0].balance: unknown value \"leastconn\"; allowed: round-robin, least-conn "
-	 "(did you mean \"least-conn\"?)"},
+	 "3: services[0].balance: unknown value \"leastconn\"; allowed: round-robin, least-conn, "
+	 "p2c, hash, ewma, first, random (did you mean \"least-conn\"?)"},
 	{HEALTH("type = \"htpt\";"), "3: services[0].health.type: unknown value \"htpt\"; allowed: "
 				   "none, tcp, http, exec (did you mean \"http\"?)"},
 	{TOP("log = { level = \"warning\"; };"), "1: log.level: unknown value \"warning\"; allowed: "
@@ -174,6 +174,8 @@ static const struct refused later[] = {
 					"version; allowed: round-robin, least-conn"},
 	{SERVICE("balance = \"random\";"), "3: services[0].balance: \"random\" is not available in "
 					 "this version; allowed: round-robin, least-conn"},
+	{BACKENDS("{ address = \"h:1\"; max_connections = 1; }"),
+	 "3: services[0].backends[0].max_connections: not available in this version"},
 	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "
 				   "version; allowed: none, tcp, http, exec"},
 };
@@ -500,6 +502,18 @@ static const struct refused mixed[] = {
 	 "3: services[0].health.command: a string where a list ( ) is wanted"},
 	{HEALTH("expect = \"200\";"),
 	 "3: services[0].health.expect: only allowed with type = \"http\""},
+	{SERVICE("hash_bound = 1.5;"),
+	 "3: services[0].hash_bound: only allowed with balance = \"hash\""},
+	{SERVICE("balance = \"ewma\"; hash_bound = 1.5;"),
+	 "3: services[0].hash_bound: only allowed with balance = \"hash\""},
+	{SERVICE("balance = \"least-conn\"; ewma_decay = \"1s\";"),
+	 "3: services[0].ewma_decay: only allowed with balance = \"ewma\""},
+	{SERVICE("balance = \"hash\"; hash_bound = 0.999;"),
+	 "3: services[0].hash_bound: less than the fair share; allowed: 0 or 1.0 to 100.0"},
+	{SERVICE("balance = \"hash\"; hash_bound = 100.001;"),
+	 "3: services[0].hash_bound: 100.001 is out of range; allowed: 0.0 to 100.0"},
+	{SERVICE("balance = \"ewma\"; ewma_decay = \"0\";"),
+	 "3: services[0].ewma_decay: 0 is out of range; allowed: 1ms to 1h"},
 	{SERVICE("health = { port = 81; }; backends = ( \"h:1\", \"unix:/x\" );"),
 	 "3: services[0].health: a port to check, but backends[1] has none"},
 	{SERVICE("agent = { port = 81; }; backends = ( \"h:1\", \"unix:/x\" );"),
@@ -642,7 +656,16 @@ static const struct accepted accepted[] = {
 	{SERVICE("retry = { budget = 10.0; };"), "budget = 10.0;"},
 	{SERVICE("timeouts = { queue = \"250ms\"; };"), "queue = \"250ms\";"},
 	{ROUTES("{ host = \"*.EXAMPLE.org.\"; service = \"s\"; }"), "host = \"*.example.org\";"},
-	{SERVICE("balance = \"least-conn\";"), "balance = \"least-conn\";"},
+	{SERVICE("balance = \"least-conn\";"), "balance = \"least-conn\";\nhealth"},
+	{SERVICE("balance = \"p2c\";"), "balance = \"p2c\";\nhealth"},
+	{SERVICE("balance = \"first\";"), "balance = \"first\";\nhealth"},
+	{SERVICE("balance = \"random\";"), "balance = \"random\";\nhealth"},
+	{SERVICE("balance = \"hash\";"), "balance = \"hash\";\nhash_bound = 1.25;\nhealth"},
+	{SERVICE("balance = \"hash\"; hash_bound = 0;"), "hash_bound = 0.0;"},
+	{SERVICE("balance = \"hash\"; hash_bound = 1;"), "hash_bound = 1.0;"},
+	{SERVICE("hash_bound = 2.5; balance = \"hash\";"), "hash_bound = 2.5;"},
+	{SERVICE("balance = \"ewma\";"), "balance = \"ewma\";\newma_decay = \"10s\";\nhealth"},
+	{SERVICE("balance = \"ewma\"; ewma_decay = \"500ms\";"), "ewma_decay = \"500ms\";"},
 	{SERVICE("backends = ( );"), "backends = ( );"},
 	{SERVICE("backends = [ \"h:1\", \"g:2\" ];"), "{ name = \"h:1\"; address = \"h:1\"; weight = 1; backup = false; max_connections = 0; },\n{ name = \"g:2\"; address = \"g:2\";"},
 	{BACKENDS("\"unix:/run/x.sock\""), "name = \"unix:/run/x.sock\";"},
@@ -753,6 +776,8 @@ defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(l->timeouts.idle_ms, 60000);
 	assert_ptr_equal(l->service, s);
 	assert_int_equal(s->balance, TG_BALANCE_ROUND_ROBIN);
+	assert_int_equal(s->hash_bound_permille, 1250);
+	assert_int_equal(s->ewma_decay_ms, 10000);
 	assert_int_equal(s->idle_connections, 1024);
 	assert_int_equal(s->idle_lifetime_ms, 30000);
 	assert_int_equal(s->timeouts.connect_ms, 1000);
@@ -804,7 +829,7 @@ all_errors_come_in_file_order(void **state)
 	check_refused(
 		&(struct refused){text,
 				  "1: services[0].balance: unknown value \"x\"; allowed: round-robin, "
-				  "least-conn\n"
+				  "least-conn, p2c, hash, ewma, first, random\n"
 				  "3: listeners[0].name: missing\n"
 				  "3: listeners[0].service: unknown service \"t\" (did you mean \"s\"?)\n"
 				  "4: listeners[0].bind: \"1\" has no port; allowed: \"host:port\"\n"
