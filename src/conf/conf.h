@@ -161,6 +161,16 @@ struct conf_error_page {
 	size_t body_len;
 };
 
+/* What of a request decides with balance = "hash". Connections with mode = "tcp": the source. */
+enum conf_hash_on {
+	TG_HASH_SOURCE = 0, /* the client's address (default) */
+	TG_HASH_PATH = 1,
+	TG_HASH_HEADER = 2, /* these three with a name */
+	TG_HASH_COOKIE = 3,
+	TG_HASH_QUERY = 4,
+	TG_HASH_ON_COUNT
+};
+
 enum conf_same_site {
 	TG_SAME_SITE_LAX = 0, /* default */
 	TG_SAME_SITE_STRICT = 1,
@@ -207,6 +217,9 @@ struct conf_service {
 	char *name;
 	unsigned index; /* in conf->services */
 	enum conf_balance balance;
+	char *hash_on_text;        /* as configured; NULL: another balance */
+	enum conf_hash_on hash_on; /* worked out of it */
+	const char *hash_on_name;  /* the part behind ':' */
 	uint32_t hash_bound_permille; /* hash: of a fair share of the load; 1250; 0: no bound */
 	uint64_t ewma_decay_ms;       /* ewma: what was learned so long ago counts a third; 10s */
 	struct conf_health_check health;

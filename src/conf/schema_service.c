@@ -843,6 +843,21 @@ static const struct conf_field service_fields[] = {
 			"first gets all. \\(dqrandom\\(dq: any, by weight.",
 	},
 	{
+		.key = "hash_on",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_service, hash_on_text),
+		.preset = "source",
+		.min = 1,
+		.max = 128,
+		.valid = conf_valid_hash_on,
+		.when = is_by_hash,
+		.when_text = "with balance = \"hash\"",
+		.help = "What decides: the client's address \\(dqsource\\(dq, the \\(dqpath\\(dq, or "
+			"the value of \\(dqheader:NAME\\(dq, \\(dqcookie:NAME\\(dq or "
+			"\\(dqquery:NAME\\(dq. Requests without that value go anywhere. With mode = "
+			"\\(dqtcp\\(dq it is always the source.",
+	},
+	{
 		.key = "hash_bound",
 		.kind = &conf_kind_ratio,
 		TG_MEMBER(conf_service, hash_bound_permille),
@@ -948,7 +963,6 @@ static const struct conf_field service_fields[] = {
 		.preset_note = "none: 503",
 		.help = "The backends.",
 	},
-	TG_LATER("hash_on"),
 	TG_LATER("send_proxy"),
 	TG_LATER("tls"),
 	TG_LATER("slow_start"),
@@ -988,6 +1002,11 @@ check_ports(struct conf_check *check, const struct conf_service *service)
 static void
 service_check(struct conf_check *check, void *object)
 {
+	struct conf_service *service = object;
+
+	if (service->hash_on_text)
+		(void)conf_hash_on_parse(service->hash_on_text, &service->hash_on,
+					 &service->hash_on_name);
 	check_hash_bound(check, object);
 	check_ports(check, object);
 }

@@ -239,6 +239,40 @@ conf_valid_token(const char *text, struct err *err)
 }
 
 int
+conf_hash_on_parse(const char *text, enum conf_hash_on *ret_kind, const char **ret_name)
+{
+	static const char *const words[TG_HASH_ON_COUNT] = {"source", "path",
+							    "header:", "cookie:", "query:"};
+
+	for (unsigned kind = 0; kind < TG_HASH_ON_COUNT; kind++) {
+		size_t n = strlen(words[kind]);
+		bool is_named = words[kind][n - 1] == ':';
+
+		if (strncmp(text, words[kind], n) != 0 ||
+		    (is_named ? !is_token(text + n) : text[n] != '\0'))
+			continue;
+		*ret_kind = (enum conf_hash_on)kind;
+		*ret_name = is_named ? text + n : NULL;
+		return 0;
+	}
+	return -TG_EINVAL;
+}
+
+int
+conf_valid_hash_on(const char *text, struct err *err)
+{
+	enum conf_hash_on kind;
+	const char *name;
+
+	if (conf_hash_on_parse(text, &kind, &name) == 0)
+		return 0;
+	return err_set(err, TG_EINVAL,
+		       "bad value \"%.64s\"; allowed: \"source\", \"path\", \"header:NAME\", "
+		       "\"cookie:NAME\", \"query:NAME\"",
+		       text);
+}
+
+int
 conf_valid_attribute(const char *text, struct err *err)
 {
 	if (is_visible(text) && !strchr(text, ';'))

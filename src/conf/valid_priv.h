@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "conf/conf.h"
 
 #define TG_CONF_NAME_MAX 64u
 #define TG_CONF_BACKEND_NAME_MAX 127u
@@ -25,6 +26,9 @@ int conf_valid_route_path(const char *text, struct err *err);
 int conf_valid_request_path(const char *text, struct err *err);
 int conf_valid_request_host(const char *text, struct err *err);
 int conf_valid_method(const char *text, struct err *err);
+int conf_valid_hash_on(const char *text, struct err *err);
+/* 0, or -TG_EINVAL. *ret_name points into `text`, or is NULL where there is no name. */
+int conf_hash_on_parse(const char *text, enum conf_hash_on *ret_kind, const char **ret_name);
 int conf_valid_token(const char *text, struct err *err);
 /* Of a cookie's attribute: no control characters, no ";". */
 int conf_valid_attribute(const char *text, struct err *err);

@@ -16,6 +16,7 @@
 #include "backend/lease.h"
 #include "backend/tries.h"
 #include "base/container.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "l4/l4.h"
 #include "net/tunnel.h"
@@ -451,6 +452,7 @@ tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr 
 	}
 	LIST_INSERT_HEAD(&l->fronts, &s->link, link);
 	counter_add(l->counters, TG_L_STREAMS, 1);
+	s->tries.query.key = hash_bytes(&s->ip, sizeof(s->ip), 0);
 	tries_begin(&s->tries, s->service);
 	attempt(s);
 }

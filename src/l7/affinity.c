@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <uthash.h>
 
+#include "base/hash.h"
 #include "l7/stream_priv.h"
 #include "tls/mac.h"
 
@@ -175,12 +177,92 @@ find_backend(const struct affinity *a, struct slice value)
 	return code != NULL ? code->backend : TG_LEASE_ANY;
 }
 
+/* hash keys */
+
+static bool
+find_header(const struct http_head *head, const char *name, struct slice *ret)
+{
+	size_t n = strlen(name);
+	size_t i;
+
+	for (i = 0; i < head->n_fields; i++) {
+		const struct http_field *f = &head->fields[i];
+
+		if (f->name.n == n && strncasecmp(f->name.p, name, n) == 0) {
+			*ret = f->value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The first "name=value" between the question mark and the end, as it stands. */
+static bool
+find_in_query(struct slice target, struct slice name, struct slice *ret)
+{
+	const char *end = target.p + target.n;
+	const char *p = memchr(target.p, '?', target.n);
+
+	while (p != NULL) {
+		const char *pair = p + 1;
+		const char *next = memchr(pair, '&', (size_t)(end - pair));
+		size_t n = (size_t)((next != NULL ? next : end) - pair);
+
+		if (n > name.n && pair[name.n] == '=' && memcmp(pair, name.p, name.n) == 0) {
+			*ret = (struct slice){pair + name.n + 1, n - name.n - 1};
+			return true;
+		}
+		p = next;
+	}
+	return false;
+}
+
+/* False: the request has nothing to be hashed by. */
+static bool
+find_key(const struct stream *s, const struct http_head *head, struct slice *ret)
+{
+	const struct conf_service *conf = s->service->conf;
+	struct slice name = {conf->hash_on_name,
+			     conf->hash_on_name != NULL ? strlen(conf->hash_on_name) : 0};
+
+	switch (conf->hash_on) {
+	case TG_HASH_SOURCE:
+		*ret = (struct slice){(const char *)&s->front->ip, sizeof(s->front->ip)};
+		return true;
+	case TG_HASH_PATH:
+		*ret = stream_path(s);
+		return true;
+	case TG_HASH_HEADER:
+		return find_header(head, name.p, ret);
+	case TG_HASH_COOKIE:
+		return find_cookie(head, name, ret);
+	case TG_HASH_QUERY:
+		return find_in_query(stream_target(s), name, ret);
+	case TG_HASH_ON_COUNT:
+		break;
+	}
+	return false;
+}
+
+static void
+read_key(struct stream *s, const struct http_head *head)
+{
+	struct slice key;
+
+	if (find_key(s, head, &key))
+		s->tries.query.key = hash_bytes(key.p, key.n, 0);
+	else
+		s->tries.query.key = worker_random(s->worker);
+}
+
 void
 affinity_read(struct stream *s, const struct http_head *head)
 {
 	const struct conf_sticky *sticky = &s->service->conf->sticky;
 	struct slice value;
 
+	if (s->service->conf->balance == TG_BALANCE_HASH)
+		read_key(s, head);
 	if (sticky->cookie != NULL &&
 	    find_cookie(head, (struct slice){sticky->cookie, strlen(sticky->cookie)}, &value))
 		s->preferred = find_backend(affinity_of(s), value);

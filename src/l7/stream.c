@@ -15,21 +15,32 @@ check_limits(const struct stream *s, const struct http_head *head)
 	return HTTP_FAULT_NONE;
 }
 
+struct slice
+stream_target(const struct stream *s)
+{
+	return (struct slice){(const char *)s->req.head->bytes + s->req.target_at, s->req.target_n};
+}
+
+struct slice
+stream_path(const struct stream *s)
+{
+	struct slice path = stream_target(s);
+	const char *question = memchr(path.p, '?', path.n);
+
+	if (question != NULL)
+		path.n = (size_t)(question - path.p);
+	return path;
+}
+
 static const struct conf_route *
 find_route(const struct stream *s)
 {
-	const struct stream_request *req = &s->req;
-	const char *bytes = (const char *)req->head->bytes;
-	struct slice host = {bytes + req->host_at, req->host_n};
-	struct slice target = {bytes + req->target_at, req->target_n};
-	const char *question = memchr(target.p, '?', target.n);
+	struct slice host = {(const char *)s->req.head->bytes + s->req.host_at, s->req.host_n};
 	char name[256];
 
-	if (question != NULL)
-		target.n = (size_t)(question - target.p);
 	return http_routes_find(s->front->listener->routes,
 				(struct slice){name, http_host_name(host, name, sizeof(name))},
-				target);
+				stream_path(s));
 }
 
 static void

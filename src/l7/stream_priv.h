@@ -193,6 +193,9 @@ void stream_start(struct front *f, struct http_head *head, size_t n);
 /* A request that cannot be read: answered, logged, closed. `head` as far as it was read. */
 void stream_refuse(struct front *f, const struct http_head *head, unsigned status,
 		   enum end_reason reason);
+/* The target in normal form, as it is sent; and its path. */
+struct slice stream_target(const struct stream *s);
+struct slice stream_path(const struct stream *s);
 /* A report about the front, or its turn to go on. */
 void stream_on_front(struct stream *s);
 void stream_on_back(struct back *b);

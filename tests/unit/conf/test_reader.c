@@ -154,7 +154,6 @@ static const struct refused later[] = {
 	 "2: listeners[0].routes[0].method: not available in this version"},
 	{ROUTES("{ header = \"x\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].header: not available in this version"},
-	{SERVICE("hash_on = \"source\";"), "3: services[0].hash_on: not available in this version"},
 	{SERVICE("send_proxy = \"v2\";"), "3: services[0].send_proxy: not available in this version"},
 	{SERVICE("tls = { };"), "3: services[0].tls: not available in this version"},
 	{SERVICE("slow_start = \"1s\";"), "3: services[0].slow_start: not available in this version"},
@@ -164,23 +163,19 @@ static const struct refused later[] = {
 	{SERVICE("provider = { };"), "3: services[0].provider: not available in this version"},
 	{SERVICE("scheduler = \"spread\";"),
 	 "3: services[0].scheduler: not available in this version"},
-	{SERVICE("balance = \"p2c\";"), "3: services[0].balance: \"p2c\" is not available in this "
-				      "version; allowed: round-robin, least-conn"},
-	{SERVICE("balance = \"hash\";"), "3: services[0].balance: \"hash\" is not available in this "
-				       "version; allowed: round-robin, least-conn"},
-	{SERVICE("balance = \"ewma\";"), "3: services[0].balance: \"ewma\" is not available in this "
-				       "version; allowed: round-robin, least-conn"},
-	{SERVICE("balance = \"first\";"), "3: services[0].balance: \"first\" is not available in this "
-					"version; allowed: round-robin, least-conn"},
-	{SERVICE("balance = \"random\";"), "3: services[0].balance: \"random\" is not available in "
-					 "this version; allowed: round-robin, least-conn"},
-	{BACKENDS("{ address = \"h:1\"; max_connections = 1; }"),
-	 "3: services[0].backends[0].max_connections: not available in this version"},
 	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "
 				   "version; allowed: none, tcp, http, exec"},
 };
 
 static const struct refused ranges[] = {
+	{SERVICE("hash_on = \"path\";"),
+	 "3: services[0].hash_on: only allowed with balance = \"hash\""},
+	{SERVICE("balance = \"hash\"; hash_on = \"header\";"),
+	 "3: services[0].hash_on: bad value \"header\"; allowed: \"source\", \"path\", "
+	 "\"header:NAME\", \"cookie:NAME\", \"query:NAME\""},
+	{SERVICE("balance = \"hash\"; hash_on = \"cookie:a b\";"),
+	 "3: services[0].hash_on: bad value \"cookie:a b\"; allowed: \"source\", \"path\", "
+	 "\"header:NAME\", \"cookie:NAME\", \"query:NAME\""},
 	{SERVICE("sticky = { cookie = \"a b\"; };"),
 	 "3: services[0].sticky.cookie: bad name \"a b\"; allowed: letters, digits and "
 	 "!#$%&'*+-.^_`|~"},
@@ -644,6 +639,8 @@ static const struct accepted accepted[] = {
 	 "{ host = \"[::1]\"; path = \"/a%2F~\"; service = \"s\"; priority = \"normal\"; }\n"},
 	{ROUTES("{ path = \"/a\"; service = \"s\"; priority = \"high\"; }"), "priority = \"high\"; }"},
 	{LISTENER("service = \"s\"; priority = \"low\";"), "priority = \"low\";"},
+	{SERVICE("balance = \"hash\";"), "hash_on = \"source\";"},
+	{SERVICE("balance = \"hash\"; hash_on = \"header:X-User\";"), "hash_on = \"header:X-User\";"},
 	{SERVICE("max_connections_per_backend = 64; queue = 0;"),
 	 "max_connections_per_backend = 64;\nqueue = 0;"},
 	{SERVICE(""), "retry = {\nattempts = 2;\non = ( \"connect\", \"empty-response\", "
@@ -660,7 +657,7 @@ static const struct accepted accepted[] = {
 	{SERVICE("balance = \"p2c\";"), "balance = \"p2c\";\nhealth"},
 	{SERVICE("balance = \"first\";"), "balance = \"first\";\nhealth"},
 	{SERVICE("balance = \"random\";"), "balance = \"random\";\nhealth"},
-	{SERVICE("balance = \"hash\";"), "balance = \"hash\";\nhash_bound = 1.25;\nhealth"},
+	{SERVICE("balance = \"hash\";"), "balance = \"hash\";\nhash_on = \"source\";\nhash_bound = 1.25;\nhealth"},
 	{SERVICE("balance = \"hash\"; hash_bound = 0;"), "hash_bound = 0.0;"},
 	{SERVICE("balance = \"hash\"; hash_bound = 1;"), "hash_bound = 1.0;"},
 	{SERVICE("hash_bound = 2.5; balance = \"hash\";"), "hash_bound = 2.5;"},
@@ -731,7 +728,7 @@ good_texts_are_accepted_and_print_the_same_again(void **state)
 		assert_string_equal(text, second);
 		drop_tabs(text);
 		if (c->want && !strstr(text, c->want))
-			fail_msg("%s\n--- has no\n%s", text, c->want);
+			fail_msg("no %s\n--- in\n%s", c->want, text);
 		conf_unref(conf);
 		conf_unref(again);
 		free(text);
