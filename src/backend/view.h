@@ -25,8 +25,9 @@ struct view_entry {
 	uint32_t backend; /* index in conf->backends */
 	uint32_t weight;  /* 1..TG_WEIGHT_MAX */
 	uint32_t limit;   /* streams at a time, all workers together; 0: none */
+	/* Exact streams in flight, all workers; before addr: what picks look at is together. */
+	struct segment_shared *load;
 	struct addr addr;
-	struct segment_shared *load; /* exact streams in flight, all workers */
 };
 
 struct view {

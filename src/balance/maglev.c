@@ -1,5 +1,6 @@
 #include "balance/maglev_priv.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,12 +123,12 @@ round_up(struct share *shares, uint32_t n, uint32_t rest)
 static void
 take_next_free(struct maglev *m, struct share *share)
 {
-	while (m->slots[share->at] != TG_VIEW_NONE) {
+	while (m->slots[share->at] != TG_MAGLEV_NONE) {
 		share->at += share->skip;
 		if (share->at >= m->n_slots)
 			share->at -= m->n_slots;
 	}
-	m->slots[share->at] = share->backend;
+	m->slots[share->at] = (uint16_t)share->backend;
 	share->left--;
 }
 
@@ -187,6 +188,7 @@ maglev_plan_new(const struct conf_service *conf)
 	struct maglev_plan *plan = calloc(1, sizeof(*plan));
 	struct share *shares = calloc(conf->n_backends + 1, sizeof(shares[0]));
 
+	assert(conf->n_backends < TG_MAGLEV_NONE);
 	if (plan == NULL || shares == NULL)
 		goto fail;
 	plan->table = maglev_new(slots_for(conf->n_backends));
@@ -214,7 +216,7 @@ count_planned(const struct maglev *planned, const struct view *view, struct shar
 	for (i = 0; i < planned->n_slots; i++) {
 		uint32_t owner = planned->slots[i];
 
-		if (owner != TG_VIEW_NONE && view->entry_of[owner] != TG_VIEW_NONE)
+		if (owner != TG_MAGLEV_NONE && view->entry_of[owner] != TG_VIEW_NONE)
 			shares[view->entry_of[owner]].has++;
 	}
 }
@@ -228,11 +230,11 @@ keep_planned(struct maglev *m, const struct maglev *planned, const struct view *
 
 	for (i = 0; i < m->n_slots; i++) {
 		uint32_t owner = planned->slots[i];
-		uint32_t entry = owner != TG_VIEW_NONE ? view->entry_of[owner] : TG_VIEW_NONE;
+		uint32_t entry = owner != TG_MAGLEV_NONE ? view->entry_of[owner] : TG_VIEW_NONE;
 
 		if (entry == TG_VIEW_NONE || shares[entry].left == 0)
 			continue;
-		m->slots[i] = entry;
+		m->slots[i] = (uint16_t)entry;
 		shares[entry].left--;
 	}
 }
@@ -287,14 +289,17 @@ share_out(struct maglev *m, struct sharing *sharing)
 	uint32_t i;
 
 	for (i = 0; i < m->n_slots; i++) {
-		if (m->slots[i] != TG_VIEW_NONE)
+		uint32_t entry;
+
+		if (m->slots[i] != TG_MAGLEV_NONE)
 			continue;
-		m->slots[i] = find_claimant(sharing, i);
-		if (m->slots[i] != TG_VIEW_NONE)
-			continue;
-		while (!claim(sharing, any))
-			any++;
-		m->slots[i] = any;
+		entry = find_claimant(sharing, i);
+		if (entry == TG_VIEW_NONE) {
+			while (!claim(sharing, any))
+				any++;
+			entry = any;
+		}
+		m->slots[i] = (uint16_t)entry;
 	}
 }
 

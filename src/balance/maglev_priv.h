@@ -19,10 +19,13 @@
 #include "backend/view.h"
 #include "base/hash.h"
 
+/* Slots are looked up at random and should fit into caches: 16 bits each, for 65,535 backends. */
+#define TG_MAGLEV_NONE UINT16_MAX
+
 struct maglev {
 	uint64_t weights; /* the sum */
 	uint32_t n_slots; /* prime */
-	uint32_t slots[]; /* plan: backends or TG_VIEW_NONE; table: entries */
+	uint16_t slots[]; /* plan: backends or TG_MAGLEV_NONE; table: entries */
 };
 
 struct maglev_plan {
