@@ -344,20 +344,56 @@ all_tried_is_none_and_takes_no_load(void **state)
 static void
 retries_do_not_take_a_share_away(void **state)
 {
+	static const uint32_t *const both[] = {weights_steps, weights_heavy_equal};
 	const unsigned picks = 100000;
-	unsigned got[6] = {0};
+
+	(void)state;
+	for (int k = 0; k < 2; k++) {
+		unsigned got[6] = {0};
+		size_t n = k == 0 ? 6 : 5;
+		struct turns t;
+
+		turns_open(&t, both[k], n, 0, 1);
+		for (unsigned i = 0; i < picks; i++) {
+			/* Every seventh stream has failed on the last one already. */
+			struct balance_query query = {
+				.tried = {(uint32_t)n - 1},
+				.n_tried = i % 7 == 0,
+			};
+
+			got[next(&t, &query)]++;
+		}
+		for (size_t i = 0; i < n; i++)
+			assert_share("with retries", i, got[i], picks, both[k][i], sum(both[k], n));
+		turns_close(&t);
+	}
+}
+
+/* A ramp has weights that divide nothing: not one turn is lost in dividing by them. */
+static void
+odd_weights_are_exact_over_whole_rounds(void **state)
+{
+	enum { N = 100, ROUNDS = 10 };
+	static uint32_t weights[N];
+	static unsigned got[N];
+	struct view *view;
 	struct turns t;
 
 	(void)state;
-	turns_open(&t, weights_steps, 6, 0, 1);
-	for (unsigned i = 0; i < picks; i++) {
-		/* Every tenth stream has failed on the heaviest already. */
-		struct balance_query query = {.tried = {5}, .n_tried = i % 10 == 0};
-
-		got[next(&t, &query)]++;
-	}
-	for (size_t i = 0; i < 6; i++)
-		assert_share("with retries", i, got[i], picks, weights_steps[i], 21);
+	for (size_t i = 0; i < N; i++)
+		weights[i] = 256;
+	turns_open(&t, weights, N, 0, 1);
+	view = backends_view(&backends, weights);
+	assert_non_null(view);
+	view->entries[7].weight = TG_WEIGHT_MAX - 1;
+	assert_int_equal(OPS->prepare(t.shared, view), 0);
+	assert_int_equal(OPS->update(t.worker, view), 0);
+	view_unref(t.view);
+	t.view = view;
+	for (unsigned i = 0; i < ROUNDS * (N * TG_WEIGHT_MAX - 1); i++)
+		got[next(&t, &nobody_tried)]++;
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(got[i], ROUNDS * (TG_WEIGHT_MAX - (i == 7)));
 	turns_close(&t);
 }
 
@@ -587,6 +623,7 @@ main(void)
 		cmocka_unit_test(tried_ones_are_left_out),
 		cmocka_unit_test(all_tried_is_none_and_takes_no_load),
 		cmocka_unit_test(retries_do_not_take_a_share_away),
+		cmocka_unit_test(odd_weights_are_exact_over_whole_rounds),
 		cmocka_unit_test(load_is_taken_and_released),
 		cmocka_unit_test(empty_view_picks_none),
 		cmocka_unit_test(shares_follow_each_new_view),

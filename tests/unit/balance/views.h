@@ -27,6 +27,8 @@ backends_init(struct backends *b, size_t n)
 	b->conf = (struct conf_service){
 		.n_backends = n,
 		.backends = b->conf_backends,
+		.hash_bound_permille = 1250,
+		.ewma_decay_ms = 10000,
 	};
 	b->room = NULL;
 	for (size_t i = 0; i < n; i++) {
