@@ -1,0 +1,56 @@
+/* Any bytes as the line of a backend's agent: what they order must be fit to be told the proxy. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/serving.h"
+#include "backend/view.h"
+#include "fuzz/fuzz.h"
+#include "health/agent_reply.h"
+
+static void
+check_order(const struct backend_order *order)
+{
+	static const struct conf_backend conf = {.weight = 1};
+	union msg_payload u;
+
+	memset(&u, 0, sizeof(u));
+	u.backend.order = *order;
+	if (!msg_is_sane(MSG_BACKEND, &u))
+		abort();
+	if (serving_weight(&conf, order) > TG_WEIGHT_MAX)
+		abort();
+}
+
+/* Said again it changes nothing. */
+static void
+check_again(const char *line, size_t n, const struct agent_reply *first)
+{
+	struct backend_order order = first->order;
+	struct agent_reply again;
+
+	agent_reply_parse(line, n, &again);
+	if (backend_order_merge(&order, &again.order))
+		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
+{
+	/* A copy of its own, so that a read past its end is seen. */
+	char *line = malloc(len + (len == 0));
+	struct agent_reply reply;
+
+	if (line == NULL)
+		return 0;
+	memcpy(line, input, len);
+	agent_reply_parse(line, len, &reply);
+	check_order(&reply.order);
+	check_again(line, len, &reply);
+	if (reply.n_unknown > reply.n_words || (reply.n_unknown > 0) != (reply.unknown != NULL))
+		abort();
+	if (reply.unknown != NULL && (reply.unknown < line || reply.unknown_n == 0 ||
+				      reply.unknown + reply.unknown_n > line + len))
+		abort();
+	free(line);
+	return 0;
+}
