@@ -315,6 +315,7 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 
 /* What a service is made of, by the health of its backends. */
 struct members {
+	struct serving_count count;
 	unsigned active; /* up and wanted, no backup */
 	unsigned backup; /* up and wanted */
 	uint64_t weight; /* of these */
@@ -339,6 +340,10 @@ count_member(const struct admin_source *s, size_t service, size_t backend, struc
 	m->connects += segment_sum(s->segment, slot, TG_B_CONNECTS);
 	m->reuses += segment_sum(s->segment, slot, TG_B_REUSES);
 	m->check_failures += h->failures;
+	serving_count_add(&m->count, conf,
+			  &(struct serving_state){.health = h->verdict.state,
+						  .has_addr = h->has_addr,
+						  .order = *order});
 	if (h->verdict.state != TG_HEALTH_UP || !serving_is_wanted(conf, order))
 		return;
 	if (conf->backup)
@@ -351,9 +356,11 @@ count_member(const struct admin_source *s, size_t service, size_t backend, struc
 static void
 set_members(struct stat_row *r, const struct admin_source *s, size_t service)
 {
+	const struct conf_service *conf = &s->conf->services[service];
 	struct members m = {.active = 0};
+	struct serving serving;
 
-	for (size_t i = 0; i < s->conf->services[service].n_backends; i++)
+	for (size_t i = 0; i < conf->n_backends; i++)
 		count_member(s, service, i, &m);
 	set_number(r, TG_STAT_ACT, m.active);
 	set_number(r, TG_STAT_BCK, m.backup);
@@ -364,7 +371,10 @@ set_members(struct stat_row *r, const struct admin_source *s, size_t service)
 	set_number(r, TG_STAT_CHKFAIL, m.check_failures);
 	set_number(r, TG_STAT_CONNECT, m.connects);
 	set_number(r, TG_STAT_REUSE, m.reuses);
-	set_text(r, TG_STAT_STATUS, m.active + m.backup > 0 ? "UP" : "DOWN");
+	serving = serving_decide(&m.count, conf->health.fail_open_percent);
+	set_text(r, TG_STAT_STATUS, serving.n > 0 ? "UP" : "DOWN");
+	if (serving.is_fail_open)
+		set_text(r, TG_STAT_CHECK_DESC, "fail-open: too few backends are up, all are used");
 }
 
 /* End reasons the client or the backend is to blame for. */

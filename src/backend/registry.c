@@ -3,12 +3,11 @@
 #include <stdlib.h>
 
 #include "backend/serving.h"
+#include "base/log.h"
 
 struct backend_state {
-	enum backend_health health;
-	bool has_addr;
+	struct serving_state serving;
 	struct addr addr;
-	struct backend_order order;
 };
 
 struct service_state {
@@ -17,6 +16,7 @@ struct service_state {
 	struct backend_state *backends;
 	struct segment_shared **loads;
 	bool changed;
+	bool is_fail_open; /* as last published */
 };
 
 struct registry {
@@ -127,13 +127,13 @@ int
 registry_observe(struct registry *r, const struct msg_backend *msg)
 {
 	struct service_state *s;
-	struct backend_state *b;
+	struct serving_state *b;
 
 	if (msg->service >= r->conf->n_services || msg->health >= TG_BACKEND_HEALTH_COUNT ||
 	    msg->backend >= r->conf->services[msg->service].n_backends)
 		return -TG_EPROTO;
 	s = &r->services[msg->service];
-	b = &s->backends[msg->backend];
+	b = &s->backends[msg->backend].serving;
 	s->changed |= backend_order_merge(&b->order, &msg->order);
 	if (msg->health == TG_HEALTH_CHECKING && b->health != TG_HEALTH_CHECKING)
 		return 0; /* a new keeper, or a new address: the last verdict holds until the next */
@@ -141,7 +141,7 @@ registry_observe(struct registry *r, const struct msg_backend *msg)
 		r->n_checking--;
 	b->health = (enum backend_health)msg->health;
 	b->has_addr = msg->has_addr != 0;
-	b->addr = msg->addr;
+	s->backends[msg->backend].addr = msg->addr;
 	s->changed = true;
 	return 0;
 }
@@ -150,26 +150,6 @@ bool
 registry_is_settled(const struct registry *r)
 {
 	return r->n_checking == 0;
-}
-
-static bool
-may_serve(const struct service_state *s, size_t i, bool backup)
-{
-	const struct backend_state *b = &s->backends[i];
-
-	return b->health == TG_HEALTH_UP && b->has_addr && s->conf->backends[i].backup == backup &&
-	       serving_is_wanted(&s->conf->backends[i], &b->order);
-}
-
-static uint32_t
-count_serving(const struct service_state *s, bool backup)
-{
-	uint32_t n = 0;
-	size_t i;
-
-	for (i = 0; i < s->conf->n_backends; i++)
-		n += may_serve(s, i, backup);
-	return n;
 }
 
 static void
@@ -181,31 +161,53 @@ add_entry(struct view *view, const struct service_state *s, size_t i)
 	view->entry_of[i] = view->n;
 	view->entries[view->n++] = (struct view_entry){
 		.backend = (uint32_t)i,
-		.weight = serving_weight(conf, &b->order),
-		.limit = serving_limit(s->conf, conf, &b->order),
+		.weight = serving_weight(conf, &b->serving.order),
+		.limit = serving_limit(s->conf, conf, &b->serving.order),
 		.addr = b->addr,
 		.load = s->loads[i],
 	};
 }
 
-/* Backups serve when nobody else can, and then all of them. */
-static struct view *
-make_view(const struct service_state *s, struct room *room)
+static struct serving_count
+count_backends(const struct service_state *s)
 {
-	uint32_t n = count_serving(s, false);
-	bool backup = n == 0;
-	struct view *view = view_new(s->conf, backup ? count_serving(s, true) : n);
+	struct serving_count count = {.wanted = 0};
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++)
+		serving_count_add(&count, &s->conf->backends[i], &s->backends[i].serving);
+	return count;
+}
+
+static struct view *
+make_view(const struct service_state *s, const struct serving *serving, struct room *room)
+{
+	struct view *view = view_new(s->conf, serving->n);
 	size_t i;
 
 	if (view == NULL)
 		return NULL;
-	view->is_backup = backup;
+	view->is_backup = serving->is_backup;
 	view->room = room;
 	for (i = 0; i < s->conf->n_backends; i++) {
-		if (may_serve(s, i, backup))
+		if (serving_has(serving, &s->conf->backends[i], &s->backends[i].serving))
 			add_entry(view, s, i);
 	}
 	return view;
+}
+
+static void
+note_fail_open(struct service_state *s, const struct serving_count *count, bool is_fail_open)
+{
+	if (s->is_fail_open == is_fail_open)
+		return;
+	s->is_fail_open = is_fail_open;
+	if (is_fail_open)
+		log_write(TG_LOG_WARN, "too few backends are up, using all of them",
+			  "svc=%s up=%u of=%u", s->conf->name, count->up, count->wanted);
+	else
+		log_write(TG_LOG_INFO, "no longer using all backends", "svc=%s up=%u of=%u",
+			  s->conf->name, count->up, count->wanted);
 }
 
 /* Who is in the view may be taken; whether it has room is found out by taking. */
@@ -226,8 +228,10 @@ open_rooms(const struct view *view)
 static struct view *
 build_view(struct registry *r, size_t i)
 {
-	const struct service_state *s = &r->services[i];
-	struct view *view = make_view(s, r->shared[i].room);
+	struct service_state *s = &r->services[i];
+	struct serving_count count = count_backends(s);
+	struct serving serving = serving_decide(&count, s->conf->health.fail_open_percent);
+	struct view *view = make_view(s, &serving, r->shared[i].room);
 
 	if (view == NULL)
 		return NULL;
@@ -236,6 +240,7 @@ build_view(struct registry *r, size_t i)
 		return NULL;
 	}
 	open_rooms(view);
+	note_fail_open(s, &count, serving.is_fail_open);
 	return view;
 }
 

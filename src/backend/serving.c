@@ -40,3 +40,49 @@ serving_is_wanted(const struct conf_backend *backend, const struct backend_order
 		return false;
 	return serving_weight(backend, order) > 0;
 }
+
+void
+serving_count_add(struct serving_count *count, const struct conf_backend *backend,
+		  const struct serving_state *state)
+{
+	bool up = state->has_addr && state->health == TG_HEALTH_UP;
+
+	if (!serving_is_wanted(backend, &state->order))
+		return;
+	if (backend->backup) {
+		count->backups += up;
+		return;
+	}
+	count->wanted++;
+	count->checking += state->health == TG_HEALTH_CHECKING;
+	count->located += state->has_addr;
+	count->up += up;
+}
+
+static bool
+is_too_few(const struct serving_count *count, unsigned percent)
+{
+	return (uint64_t)count->up * 100 < (uint64_t)count->wanted * percent;
+}
+
+struct serving
+serving_decide(const struct serving_count *count, unsigned fail_open_percent)
+{
+	bool backups_stand_in = count->up == 0 && count->backups > 0;
+
+	if (is_too_few(count, fail_open_percent) && count->checking == 0 && count->located > 0 &&
+	    !backups_stand_in)
+		return (struct serving){.is_fail_open = true, .n = count->located};
+	if (count->up == 0)
+		return (struct serving){.is_backup = true, .n = count->backups};
+	return (struct serving){.n = count->up};
+}
+
+bool
+serving_has(const struct serving *serving, const struct conf_backend *backend,
+	    const struct serving_state *state)
+{
+	return state->has_addr && backend->backup == serving->is_backup &&
+	       (state->health == TG_HEALTH_UP || serving->is_fail_open) &&
+	       serving_is_wanted(backend, &state->order);
+}

@@ -21,7 +21,38 @@ uint32_t serving_weight(const struct conf_backend *backend, const struct backend
 uint32_t serving_limit(const struct conf_service *service, const struct conf_backend *backend,
 		       const struct backend_order *order);
 
+/* What is observed of one backend, and what is ordered. */
+struct serving_state {
+	enum backend_health health;
+	bool has_addr;
+	struct backend_order order;
+};
+
 /* Nothing configured or ordered speaks against new streams. */
 bool serving_is_wanted(const struct conf_backend *backend, const struct backend_order *order);
+
+/* The wanted backends of one service; zeroed first. */
+struct serving_count {
+	uint32_t wanted;   /* primaries */
+	uint32_t checking; /* of these: no verdict yet */
+	uint32_t located;  /* of these: with an address */
+	uint32_t up;	   /* of these: with an address, and up */
+	uint32_t backups;  /* backups with an address that are up */
+};
+void serving_count_add(struct serving_count *count, const struct conf_backend *backend,
+		       const struct serving_state *state);
+
+/* Who gets streams: the primaries that are up; all of them when too few are
+ * (health.fail_open) and all have their verdict; the backups when no primary is up and they are. */
+struct serving {
+	bool is_backup;
+	bool is_fail_open;
+	uint32_t n;
+};
+struct serving serving_decide(const struct serving_count *count, unsigned fail_open_percent);
+
+/* Whether this one is among the n. */
+bool serving_has(const struct serving *serving, const struct conf_backend *backend,
+		 const struct serving_state *state);
 
 #endif

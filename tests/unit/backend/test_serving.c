@@ -106,10 +106,112 @@ orders_speak_against_new_streams(void **state)
 	assert_false(serving_is_wanted(&conf, &nothing));
 }
 
+/* who gets streams */
+
+/* u: up, d: down, c: checking, n: down without an address, o: up and ordered out; U, D: backups. */
+static struct conf_backend
+conf_of(char c)
+{
+	return (struct conf_backend){.weight = 1, .backup = c == 'U' || c == 'D'};
+}
+
+static struct serving_state
+state_of(char c)
+{
+	struct serving_state s = {.health = DOWN, .has_addr = c != 'n'};
+
+	if (c == 'c')
+		s.health = TG_HEALTH_CHECKING;
+	if (c == 'u' || c == 'U' || c == 'o')
+		s.health = UP;
+	if (c == 'o')
+		s.order = admin_order(TG_ADMIN_DRAIN);
+	return s;
+}
+
+static struct serving
+decide(const char *backends, unsigned percent)
+{
+	struct serving_count count = {.wanted = 0};
+
+	for (const char *c = backends; *c != '\0'; c++) {
+		struct conf_backend conf = conf_of(*c);
+		struct serving_state state = state_of(*c);
+
+		serving_count_add(&count, &conf, &state);
+	}
+	return serving_decide(&count, percent);
+}
+
+/* Who of them is used: + or -. */
+static const char *
+used(const char *backends, const struct serving *s)
+{
+	static char who[16];
+	uint32_t n = 0;
+	size_t i;
+
+	for (i = 0; backends[i] != '\0'; i++) {
+		struct conf_backend conf = conf_of(backends[i]);
+		struct serving_state state = state_of(backends[i]);
+		bool is_used = serving_has(s, &conf, &state);
+
+		who[i] = is_used ? '+' : '-';
+		n += is_used;
+	}
+	who[i] = '\0';
+	assert_int_equal(n, s->n);
+	return who;
+}
+
+static void
+too_few_open_the_service(void **state)
+{
+	static const struct {
+		const char *backends;
+		unsigned percent;
+		const char *want;
+		bool is_fail_open;
+		bool is_backup;
+	} cases[] = {
+		{"uudd", 0, "++--", false, false},
+		{"uudd", 50, "++--", false, false},  /* not fewer than half */
+		{"uudd", 51, "++++", true, false},
+		{"uddd", 50, "++++", true, false},
+		{"uddd", 25, "+---", false, false},
+		{"uuuu", 100, "++++", false, false},
+		{"uuud", 100, "++++", true, false},
+		{"dddd", 0, "----", false, true},
+		{"dddd", 1, "++++", true, false},
+		{"dndn", 50, "+-+-", true, false},   /* nowhere to connect to */
+		{"nnnn", 50, "----", false, true},
+		{"uddo", 50, "+++-", true, false},   /* ordered out: not counted, not used */
+		{"udoo", 50, "+---", false, false},
+		{"oooo", 50, "----", false, true},
+		{"uddc", 50, "+---", false, false},  /* not all is known yet */
+		{"cccc", 100, "----", false, true},
+		{"ddDU", 50, "---+", false, true},   /* a backup that is up stands in */
+		{"ddDD", 50, "++--", true, false},
+		{"udddUU", 50, "++++--", true, false},
+		{"", 50, "", false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct serving s = decide(cases[i].backends, cases[i].percent);
+		const char *who = used(cases[i].backends, &s);
+
+		if (strcmp(who, cases[i].want) != 0 || s.is_fail_open != cases[i].is_fail_open ||
+		    s.is_backup != cases[i].is_backup)
+			fail_msg("case %zu: %s at %u: %s", i, cases[i].backends, cases[i].percent,
+				 who);
+	}
+}
+
 /* the same, in the views */
 
 static const char text[] = WORLD(
-	"{ name = \"a\"; agent = { port = 9; }; backends = ( "
+	"{ name = \"a\"; agent = { port = 9; }; health = { fail_open = 50; }; backends = ( "
 	"{ name = \"b0\"; address = \"127.0.0.1:1\"; weight = 4; }, "
 	"{ name = \"b1\"; address = \"127.0.0.1:2\"; }, "
 	"{ name = \"s2\"; address = \"127.0.0.1:3\"; backup = true; } ); }, "
@@ -212,6 +314,27 @@ a_keeper_that_knows_nothing_takes_no_order_back(void **state)
 }
 
 static void
+views_open_and_close(void **state)
+{
+	const struct view *v;
+
+	(void)state;
+	hear(2, DOWN, nothing);
+	hear(0, UP, nothing);
+	v = hear(1, DOWN, nothing);
+	assert_int_equal(v->n, 1); /* half of them is not fewer than half */
+	v = hear(0, DOWN, nothing);
+	assert_int_equal(v->n, 2);
+	assert_false(v->is_backup);
+	v = hear(2, UP, nothing);
+	assert_int_equal(v->n, 1);
+	assert_true(v->is_backup);
+	v = hear(1, UP, nothing);
+	assert_int_equal(v->n, 1);
+	assert_int_equal(v->entries[0].backend, 1);
+}
+
+static void
 a_service_with_an_agent_counts_as_limited(void **state)
 {
 	const struct service_shared *shared = registry_shared(world.registry);
@@ -232,8 +355,10 @@ main(void)
 		cmocka_unit_test(weights_multiply),
 		cmocka_unit_test(an_ordered_limit_stands_before_the_configured_ones),
 		cmocka_unit_test(orders_speak_against_new_streams),
+		cmocka_unit_test(too_few_open_the_service),
 		CASE(views_follow_the_orders),
 		CASE(a_keeper_that_knows_nothing_takes_no_order_back),
+		CASE(views_open_and_close),
 		CASE(a_service_with_an_agent_counts_as_limited),
 	};
 

@@ -272,6 +272,8 @@ static const struct refused ranges[] = {
 	 "3: services[0].health.jitter: 101 is out of range; allowed: 0 to 100"},
 	{SERVICE("agent = { port = 65536; };"),
 	 "3: services[0].agent.port: 65536 is out of range; allowed: 0 to 65535"},
+	{HEALTH("fail_open = 101;"),
+	 "3: services[0].health.fail_open: 101 is out of range; allowed: 0 to 100"},
 	{HEALTH("port = 65536;"),
 	 "3: services[0].health.port: 65536 is out of range; allowed: 0 to 65535"},
 	{"listeners = ( );\nservices = ( );\n", "1: listeners: a list of 0; allowed: 1 to 256"},
@@ -673,7 +675,7 @@ static const struct accepted accepted[] = {
 	{BACKENDS("{ name = \"a\"; address = \"h:1\"; }, { name = \"b\"; address = \"h:1\"; }"),
 	 "name = \"b\"; address = \"h:1\";"},
 	{SERVICE(""), "health = {\ntype = \"tcp\";\ninterval = \"2s\";\ntimeout = \"1s\";\nrise = 2;\n"
-		      "fall = 3;\njitter = 10;\nport = 0;\n};"},
+		      "fall = 3;\njitter = 10;\nport = 0;\nfail_open = 0;\n};"},
 	{HEALTH("type = \"none\";"), "type = \"none\";"},
 	{HEALTH("type = \"http\"; body = \"o\\\"k\\n\"; host = \"h:1\"; port = 81;"),
 	 "method = \"GET\";\npath = \"/\";\nhost = \"h:1\";\nexpect = \"200-399\";\n"
