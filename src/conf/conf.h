@@ -61,6 +61,13 @@ enum conf_access {
 	TG_ACCESS_COUNT
 };
 
+/* Who answers Expect: 100-continue. */
+enum conf_expect {
+	TG_EXPECT_FORWARD = 0, /* the backend (default) */
+	TG_EXPECT_ANSWER = 1,  /* we do, once the body is wanted */
+	TG_EXPECT_COUNT
+};
+
 struct conf_service;
 
 /* limits = { head; headers; uri; body; chunk_extensions; } of a listener. */
@@ -228,6 +235,7 @@ struct conf_service {
 	struct conf_back_timeouts timeouts;
 	struct conf_retry retry;
 	struct conf_sticky sticky;
+	enum conf_expect expect;
 	unsigned max_connections_per_backend; /* streams at a time; 0: no limit (default) */
 	unsigned queue;                       /* streams that may wait for a place; 1024 */
 	unsigned

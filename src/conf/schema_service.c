@@ -19,6 +19,7 @@ static const char *const balance_words[] = {"round-robin", "least-conn", "p2c", 
 					    "ewma",        "first",      "random", NULL};
 static const char *const health_words[] = {"none", "tcp", "http", "exec", NULL};
 static const char *const health_later[] = {"grpc", NULL};
+static const char *const expect_words[] = {"forward", "answer", NULL};
 
 /*** health ***/
 
@@ -928,6 +929,17 @@ static const struct conf_field service_fields[] = {
 		.schema = &schema_sticky,
 		.help = "Whether a cookie leads a client to its backend again. Of no effect with "
 			"mode = \\(dqtcp\\(dq.",
+	},
+	{
+		.key = "expect",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_service, expect),
+		.words = expect_words,
+		.preset = "forward",
+		.help = "Who answers \\(dqExpect: 100-continue\\(dq. \\(dqforward\\(dq: the backend; "
+			"the client sends the body when it says so. \\(dqanswer\\(dq: tidegate, "
+			"with 100 once a backend has taken the head of the request, which "
+			"goes there without the field.",
 	},
 	{
 		.key = "max_connections_per_backend",

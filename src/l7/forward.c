@@ -12,6 +12,9 @@
 #define HEAD_EXTRA     640u
 #define REQUEST_ID_MAX 128u
 
+/* Stands last, so that it can be taken back once the service is known. */
+#define EXPECT_FIELD "Expect: 100-continue\r\n"
+
 struct writer {
 	struct buf *buf;
 	bool overflow;
@@ -343,8 +346,7 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 	if (!put_request_line(&w, s, head, target))
 		return w.overflow ? HTTP_FAULT_HEAD_LENGTH : HTTP_FAULT_SYNTAX;
 	put_host(&w, s, head, target);
-	if (!head->expects_continue)
-		drop_field(head, HTTP_FIELD_EXPECT);
+	drop_field(head, HTTP_FIELD_EXPECT);
 	put_kept(&w, head);
 	host = (struct slice){(const char *)w.buf->bytes + s->req.host_at, s->req.host_n};
 	put_forwarded(&w, &plan, head, f, host);
@@ -353,8 +355,21 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 		PUT_LITERAL(&w, "Transfer-Encoding: chunked\r\n");
 	if (head->wants_upgrade)
 		put_upgrade(&w, s, head);
+	s->req.expects_continue = head->expects_continue;
+	if (head->expects_continue)
+		PUT_LITERAL(&w, EXPECT_FIELD);
 	PUT_LITERAL(&w, "\r\n");
 	return w.overflow ? HTTP_FAULT_HEAD_LENGTH : HTTP_FAULT_NONE;
+}
+
+void
+forward_drop_expect(struct stream *s)
+{
+	struct buf *head = s->req.head;
+
+	head->w -= (uint32_t)(sizeof(EXPECT_FIELD "\r\n") - 1);
+	memcpy(head->bytes + head->w, "\r\n", 2);
+	head->w += 2;
 }
 
 void
@@ -417,6 +432,7 @@ put_set_cookie(struct writer *w, const struct stream *s)
 
 	put(w, line, affinity_write(s, line));
 }
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 static bool
 answer_room(struct stream *s, size_t need)
@@ -431,6 +447,13 @@ answer_room(struct stream *s, size_t need)
 	if (need <= buf_room(ans->head))
 		return true;
 	return buf_grow(bufs, &ans->head) == 0 && need <= buf_room(ans->head);
+}
+
+bool
+forward_continue(struct stream *s)
+{
+	return answer_room(s, sizeof(CONTINUE) - 1) &&
+	       buf_append(s->ans.head, CONTINUE, sizeof(CONTINUE) - 1);
 }
 
 bool

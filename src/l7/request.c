@@ -25,6 +25,23 @@ request_scan(struct stream *s)
 	return false;
 }
 
+void
+request_take_expect(struct stream *s)
+{
+	forward_drop_expect(s);
+	/* RFC 9110 10.1.1: no 100 to a client that did not wait for it. */
+	s->req.owes_continue = !s->req.body.done && s->req.ready == 0;
+}
+
+bool
+request_continue(struct stream *s)
+{
+	if (!s->req.owes_continue)
+		return true;
+	s->req.owes_continue = false;
+	return forward_continue(s);
+}
+
 /* STEP_MORE: all that is there went out. */
 static enum step
 request_flush(struct stream *s)
@@ -92,6 +109,8 @@ request_fill(struct stream *s)
 		     (req->body.kind != HTTP_BODY_LENGTH || req->body.left > TG_BUF_SMALL_BYTES);
 	ssize_t n;
 
+	if (!request_continue(s))
+		return stream_end(s, TG_END_NO_RESOURCE, false);
 	if ((f->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0 ||
 	    !stream_may_read(s))
 		return STEP_PARKED;

@@ -81,6 +81,8 @@ serve(struct stream *s)
 {
 	if (s->service == NULL)
 		return stream_reply(s, 404, TG_END_NO_ROUTE);
+	if (s->req.expects_continue && s->service->conf->expect == TG_EXPECT_ANSWER)
+		request_take_expect(s);
 	tries_begin(&s->tries, s->service);
 	return attempt_begin(s);
 }

@@ -102,6 +102,8 @@ struct stream_request {
 	bool is_idempotent;
 	bool has_idempotency_key;
 	bool wants_upgrade;
+	bool expects_continue;
+	bool owes_continue; /* its 100 is ours to send, when the body is wanted */
 	bool keep_alive; /* the client wants to go on */
 	uint8_t minor;
 	/* In `head`. */
@@ -215,6 +217,10 @@ enum step request_step(struct stream *s);
 bool request_scan(struct stream *s);
 /* Everything sent is to be sent again. */
 void request_rewind(struct stream *s);
+/* The service answers Expect: 100-continue here: the backend does not get to see it. */
+void request_take_expect(struct stream *s);
+/* The body is wanted now: a 100 that is ours to send goes before the answer. False: no memory. */
+bool request_continue(struct stream *s);
 /* The first byte of an answer came: no second try, held bytes may go. */
 void request_settle(struct stream *s);
 
@@ -263,6 +269,10 @@ enum http_fault forward_request(struct stream *s, struct http_head *head,
 				const struct http_target *target);
 /* For the log alone: what was read of a request that is refused. Without memory nothing is kept. */
 void forward_refused(struct stream *s, const struct http_head *head);
+/* Takes the Expect field out of s->req.head, which has one. */
+void forward_drop_expect(struct stream *s);
+/* Appends a 100 of our own to s->ans.head. False: no memory. */
+bool forward_continue(struct stream *s);
 /* Appends to s->ans.head. False: no room. */
 bool forward_answer(struct stream *s, struct http_head *head);
 
