@@ -87,13 +87,14 @@ struct conf_front_timeouts {
 	uint64_t idle_ms; /* no byte taken or given by the client while answering; 60s; tcp: 1h */
 };
 
-/* timeouts = { connect; response; idle; queue; tunnel; total; } of a service. */
+/* timeouts = { connect; response; idle; queue; tunnel; tunnel_max; total; } of a service. */
 struct conf_back_timeouts {
 	uint64_t connect_ms;  /* one connect attempt; 1s */
 	uint64_t response_ms; /* request sent to the end of the response head; 60s */
 	uint64_t idle_ms;     /* no byte from the backend inside an answer; 60s */
 	uint64_t queue_ms;    /* waiting for a place at a backend; 5s */
 	uint64_t tunnel_ms;   /* no byte either way after a 101 or in mode tcp; 1h */
+	uint64_t tunnel_max_ms; /* a tunnel or TCP connection, used or not; 0: none (default) */
 	uint64_t total_ms;    /* whole stream; 0: none (default) */
 };
 

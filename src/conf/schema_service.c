@@ -337,6 +337,16 @@ static const struct conf_field timeout_fields[] = {
 		.help = "No byte either way after a 101 answer, or with mode = \\(dqtcp\\(dq.",
 	},
 	{
+		.key = "tunnel_max",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, timeouts.tunnel_max_ms),
+		.preset = "0",
+		.max = 30 * DAY,
+		.help = "How long a tunnel may last after its 101 answer, or a connection with mode = "
+			"\\(dqtcp\\(dq once it has a backend, in use or not. Then both sides are "
+			"closed. \\(dq0\\(dq: no limit.",
+	},
+	{
 		.key = "total",
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf_service, timeouts.total_ms),

@@ -206,14 +206,34 @@ state_due(const struct tcp_stream *s)
 	return mono_is_set(s->next_try) ? s->next_try : mono_add_ms(s->phase, timeouts->queue_ms);
 }
 
+/* When it must end, whatever happens until then; UINT64_MAX: never. */
+static struct mono
+last_due(const struct tcp_stream *s, enum end_reason *ret_reason)
+{
+	const struct conf_back_timeouts *timeouts = &s->service->conf->timeouts;
+	struct mono due = {UINT64_MAX};
+	struct mono end;
+
+	*ret_reason = TG_END_TOTAL_TIMEOUT;
+	if (timeouts->total_ms != 0)
+		due = mono_add_ms(s->begin, timeouts->total_ms);
+	if (timeouts->tunnel_max_ms == 0 || !mono_is_set(s->connected))
+		return due;
+	end = mono_add_ms(s->connected, timeouts->tunnel_max_ms);
+	if (end.us >= due.us)
+		return due;
+	*ret_reason = TG_END_TUNNEL_LIFETIME;
+	return end;
+}
+
 static struct mono
 next_due(const struct tcp_stream *s)
 {
-	uint64_t total_ms = s->service->conf->timeouts.total_ms;
+	enum end_reason reason;
 	struct mono due = state_due(s);
-	struct mono total = mono_add_ms(s->begin, total_ms);
+	struct mono last = last_due(s, &reason);
 
-	return total_ms != 0 && total.us < due.us ? total : due;
+	return last.us < due.us ? last : due;
 }
 
 /* waiting */
@@ -409,11 +429,11 @@ static void
 on_timer(struct timer *t)
 {
 	struct tcp_stream *s = TG_CONTAINER(t, struct tcp_stream, timer);
-	uint64_t total_ms = s->service->conf->timeouts.total_ms;
 	struct mono now = now_of(s);
+	enum end_reason reason;
 
-	if (total_ms != 0 && now.us >= mono_add_ms(s->begin, total_ms).us)
-		stream_end(s, TG_END_TOTAL_TIMEOUT);
+	if (now.us >= last_due(s, &reason).us)
+		stream_end(s, reason);
 	else if (is_waiting(s) && now.us >= next_due(s).us)
 		on_wait_over(s);
 	else if (!mono_is_set(s->connected) && now.us >= next_due(s).us)

@@ -216,6 +216,16 @@ due_answer(const struct stream *s, struct due *due)
 		due_at(due, bounded_add(s->sent, back->response_ms), TG_END_RESPONSE_TIMEOUT);
 }
 
+static void
+due_tunnel(const struct stream *s, struct due *due)
+{
+	uint64_t max_ms = s->service->conf->timeouts.tunnel_max_ms;
+
+	due_at(due, tunnel_due(&s->tunnel, stream_tunnel_idle_ms(s)).us, TG_END_TUNNEL_TIMEOUT);
+	if (max_ms != 0)
+		due_at(due, bounded_add(s->answered, max_ms), TG_END_TUNNEL_LIFETIME);
+}
+
 static struct due
 next_due(const struct stream *s)
 {
@@ -241,8 +251,7 @@ next_due(const struct stream *s)
 		due_answer(s, &due);
 		break;
 	case STREAM_TUNNEL:
-		due_at(&due, tunnel_due(&s->tunnel, stream_tunnel_idle_ms(s)).us,
-		       TG_END_TUNNEL_TIMEOUT);
+		due_tunnel(s, &due);
 		break;
 	case STREAM_REPLY:
 		due_at(&due,

@@ -51,6 +51,7 @@ end_reason_is_backends(enum end_reason reason)
 	case TG_END_QUEUE_TIMEOUT:
 	case TG_END_QUEUE_SHED:
 	case TG_END_TUNNEL_TIMEOUT:
+	case TG_END_TUNNEL_LIFETIME:
 	case TG_END_TOTAL_TIMEOUT:
 	case TG_END_NO_RESOURCE:
 	case TG_END_SHUTDOWN:

@@ -31,6 +31,7 @@
 	X(RESPONSE_TIMEOUT, "response-timeout", "the response head did not come in time")      \
 	X(BACK_IDLE_TIMEOUT, "back-idle-timeout", "the backend stalled inside its answer")     \
 	X(TUNNEL_TIMEOUT, "tunnel-timeout", "no byte either way for the tunnel timeout")       \
+	X(TUNNEL_LIFETIME, "tunnel-lifetime", "the tunnel was as old as tunnels may get")      \
 	X(TOTAL_TIMEOUT, "total-timeout", "the stream passed its total timeout")               \
 	X(BACK_ABORT, "back-abort", "the backend reset the connection")                        \
 	X(NO_RESOURCE, "no-resource", "memory, buffers or descriptors ran out")                \

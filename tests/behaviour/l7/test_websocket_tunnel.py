@@ -161,3 +161,25 @@ def test_a_tunnel_in_use_outlives_its_timeout(tidegate, recording_backend):
     until = settings.deadline(2.5)
     while settings.time.monotonic() < until:
         assert peer.send(b"x").read(1) == b"x"
+
+
+def test_a_tunnel_in_use_ends_at_its_longest_life(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(tunnel),
+                            service='timeouts = { tunnel_max = "600ms"; };'))
+    peer = tg.client().send(ASK % b"websocket")
+    assert peer.read_answer().status == 101
+    began = settings.time.monotonic()
+    until = settings.deadline()
+    while peer.try_send(b"x") and peer.read(1) == b"x":
+        assert settings.time.monotonic() < until, "it lives on"
+    assert settings.time.monotonic() - began >= 0.5
+    assert tg.access.wait(path="/chat")["end"] == "tunnel-lifetime"
+
+
+def test_a_plain_request_is_no_tunnel(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(),
+                            service='timeouts = { tunnel_max = "100ms"; };'))
+    peer = tg.client()
+    assert peer.exchange(client.get()).status == 200
+    settings.let_rest(0.3)
+    assert peer.exchange(client.get()).status == 200
