@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/container.h"
+#include "net/sockopt.h"
 
 static struct worker *
 worker_of(const struct back *b)
@@ -170,6 +171,16 @@ back_take_idle(struct worker_backend *home, bool careful)
 	return b;
 }
 
+/* After the connect, which may go on meanwhile: they matter later. Refused ones are done without. */
+static void
+set_options(const struct back *b, const struct addr *to)
+{
+	const struct conf_tcp *tcp = &b->home->service->conf->tcp;
+
+	if (sockopt_is_given(tcp) && to->u.sa.sa_family != AF_UNIX)
+		(void)!sockopt_set(b->conn.fd, tcp);
+}
+
 struct back *
 back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready)(struct back *b),
 	     void *stream)
@@ -184,8 +195,10 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 	timer_init(&b->timer, on_idle_end);
 	back_attach(b, on_ready, stream);
 	counter_add(home->counters, TG_B_CONNECTS, 1);
-	if (conn_connect(&b->conn, home->service->worker->loop, to, on_watch) == 0)
+	if (conn_connect(&b->conn, home->service->worker->loop, to, on_watch) == 0) {
+		set_options(b, to);
 		return b;
+	}
 	saved = errno;
 	free(b);
 	errno = saved;

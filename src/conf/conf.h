@@ -98,6 +98,12 @@ struct conf_back_timeouts {
 	uint64_t total_ms;    /* whole stream; 0: none (default) */
 };
 
+/* tcp_keepalive; tcp_user_timeout; of a listener and of a service; see net/sockopt.h. */
+struct conf_tcp {
+	uint64_t keepalive_ms;    /* of silence, before the other side is probed; 0: never (default) */
+	uint64_t user_timeout_ms; /* sent bytes that nobody acknowledges; 0: the kernel's (default) */
+};
+
 struct conf_route {
 	char *host; /* lower case; "*.example.org" is a wildcard; NULL: any */
 	char *path; /* prefix, starts with '/'; NULL: any */
@@ -114,6 +120,7 @@ struct conf_listener {
 	unsigned max_connections; /* 0: only the global one */
 	unsigned backlog;         /* default 4096 */
 	uint32_t buffer_bytes;	  /* held of one stream in each direction; 512K, 16K..1M */
+	struct conf_tcp tcp;
 	enum conf_forwarded forwarded;
 	struct prefix *trusted_proxies;
 	size_t n_trusted_proxies;
@@ -236,6 +243,7 @@ struct conf_service {
 	struct conf_back_timeouts timeouts;
 	struct conf_retry retry;
 	struct conf_sticky sticky;
+	struct conf_tcp tcp;
 	enum conf_expect expect;
 	unsigned max_connections_per_backend; /* streams at a time; 0: no limit (default) */
 	unsigned queue;                       /* streams that may wait for a place; 1024 */

@@ -952,6 +952,28 @@ static const struct conf_field service_fields[] = {
 			"goes there without the field.",
 	},
 	{
+		.key = "tcp_keepalive",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, tcp.keepalive_ms),
+		.preset = "0",
+		.max = 8 * HOUR,
+		.help = "After this long without a byte on one of connections to its backends the kernel asks "
+			"whether the other side is still there: three times, a sixth of this "
+			"time apart, in whole seconds. A side that is gone is "
+			"noticed after one and a half times this long. \\(dq0\\(dq: never. Not for "
+			"unix sockets.",
+	},
+	{
+		.key = "tcp_user_timeout",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, tcp.user_timeout_ms),
+		.preset = "0",
+		.max = DAY,
+		.help = "How long bytes that were sent, and the questions of tcp_keepalive, may stay "
+			"unacknowledged before the kernel gives the connection up. \\(dq0\\(dq: as "
+			"long as the kernel does, some fifteen minutes. Not for unix sockets.",
+	},
+	{
 		.key = "max_connections_per_backend",
 		.kind = &conf_kind_integer,
 		TG_MEMBER(conf_service, max_connections_per_backend),

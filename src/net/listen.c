@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "net/listen.h"
+#include "net/sockopt.h"
 
 #define SOCKET_FLAGS (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 
@@ -73,15 +74,16 @@ listen_probe(const struct addr *a, enum listen_family family, struct err *err)
 }
 
 int
-listen_open(const struct addr *a, enum listen_family family, unsigned backlog, int *ret_fd,
-	    struct err *err)
+listen_open(const struct addr *a, enum listen_family family, unsigned backlog,
+	    const struct conf_tcp *tcp, int *ret_fd, struct err *err)
 {
 	int fd = open_bound_family(a, family, true);
 	int rc;
 
 	if (fd < 0)
 		return err_set_errno(err, "cannot bind");
-	if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 || listen(fd, (int)backlog) < 0) {
+	if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 || sockopt_set(fd, tcp) < 0 ||
+	    listen(fd, (int)backlog) < 0) {
 		rc = err_set_errno(err, "cannot listen");
 		close(fd);
 		return rc;

@@ -12,6 +12,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "conf/conf.h"
 
 /* How an IPv6 socket treats IPv4. */
 enum listen_family {
@@ -27,9 +28,9 @@ enum listen_family {
  */
 TG_MUST_CHECK int listen_probe(const struct addr *a, enum listen_family family, struct err *err);
 
-/* One more socket on this address: SO_REUSEPORT, and TCP_NODELAY for those it accepts. */
+/* One more socket on this address: SO_REUSEPORT, and for those it accepts TCP_NODELAY and `tcp`. */
 TG_MUST_CHECK int listen_open(const struct addr *a, enum listen_family family, unsigned backlog,
-			      int *ret_fd, struct err *err);
+			      const struct conf_tcp *tcp, int *ret_fd, struct err *err);
 
 /*
  * A unix socket with these permissions from its first moment on. A socket file

@@ -82,7 +82,8 @@ open_tcp(struct sockets *s, const struct conf_listener *l, struct err *err)
 	int rc = 0;
 
 	for (worker = 0; rc == 0 && worker < s->workers; worker++)
-		rc = listen_open(&l->bind.addr, family_of(l), l->backlog, &fd[worker], err);
+		rc = listen_open(&l->bind.addr, family_of(l), l->backlog, &l->tcp, &fd[worker],
+				 err);
 	return rc;
 }
 

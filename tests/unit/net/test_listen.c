@@ -20,6 +20,8 @@
 
 #include "net/listen.h"
 
+static const struct conf_tcp no_tcp;
+
 /* A loopback address nobody listens on at this moment. */
 static struct addr
 free_addr(int family)
@@ -79,8 +81,8 @@ workers_share_an_address(void **state)
 
 	(void)state;
 	assert_int_equal(listen_probe(&a, TG_LISTEN_AS_GIVEN, NULL), 0);
-	assert_int_equal(listen_open(&a, TG_LISTEN_AS_GIVEN, 10, &one, NULL), 0);
-	assert_int_equal(listen_open(&a, TG_LISTEN_AS_GIVEN, 10, &two, NULL), 0);
+	assert_int_equal(listen_open(&a, TG_LISTEN_AS_GIVEN, 10, &no_tcp, &one, NULL), 0);
+	assert_int_equal(listen_open(&a, TG_LISTEN_AS_GIVEN, 10, &no_tcp, &two, NULL), 0);
 	assert_true(can_connect(&a));
 	assert_int_equal(option(one, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_int_equal(fcntl(one, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -97,7 +99,7 @@ probe_sees_a_stranger_that_shares(void **state)
 	int stranger;
 
 	(void)state;
-	assert_int_equal(listen_open(&a, TG_LISTEN_AS_GIVEN, 10, &stranger, NULL), 0);
+	assert_int_equal(listen_open(&a, TG_LISTEN_AS_GIVEN, 10, &no_tcp, &stranger, NULL), 0);
 	assert_int_equal(listen_probe(&a, TG_LISTEN_AS_GIVEN, &err), -TG_EIO);
 	assert_string_equal(err.text, "cannot bind: Address already in use");
 	close(stranger);
@@ -112,7 +114,7 @@ foreign_address_is_an_error(void **state)
 
 	(void)state;
 	a.u.in.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1, RFC 5737 */
-	assert_int_equal(listen_open(&a, TG_LISTEN_AS_GIVEN, 10, &fd, &err), -TG_EIO);
+	assert_int_equal(listen_open(&a, TG_LISTEN_AS_GIVEN, 10, &no_tcp, &fd, &err), -TG_EIO);
 	assert_int_equal(fd, -7);
 	assert_non_null(strstr(err.text, "Cannot assign requested address"));
 }
@@ -125,10 +127,10 @@ wildcard_takes_both_families(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(listen_open(&any, TG_LISTEN_BOTH, 10, &fd, NULL), 0);
+	assert_int_equal(listen_open(&any, TG_LISTEN_BOTH, 10, &no_tcp, &fd, NULL), 0);
 	assert_true(can_connect(&v4));
 	close(fd);
-	assert_int_equal(listen_open(&any, TG_LISTEN_AS_GIVEN, 10, &fd, NULL), 0);
+	assert_int_equal(listen_open(&any, TG_LISTEN_AS_GIVEN, 10, &no_tcp, &fd, NULL), 0);
 	assert_false(can_connect(&v4));
 	close(fd);
 }
@@ -160,11 +162,11 @@ serve_without_ipv6(const struct addr *v4)
 
 	if (forbid_ipv6() != 0)
 		return 1;
-	if (listen_open(&any, TG_LISTEN_AS_GIVEN, 10, &fd, NULL) != -TG_EIO)
+	if (listen_open(&any, TG_LISTEN_AS_GIVEN, 10, &no_tcp, &fd, NULL) != -TG_EIO)
 		return 2;
 	if (listen_probe(&any, TG_LISTEN_BOTH, NULL) != 0)
 		return 3;
-	if (listen_open(&any, TG_LISTEN_BOTH, 10, &fd, NULL) != 0)
+	if (listen_open(&any, TG_LISTEN_BOTH, 10, &no_tcp, &fd, NULL) != 0)
 		return 4;
 	return can_connect(v4) ? 0 : 5;
 }
