@@ -383,6 +383,16 @@ read_answer(struct stream *s)
 	return STEP_MORE;
 }
 
+/* The answer is whole here before the request is with the backend: the rest of that is of no use. */
+static bool
+answer_abandons(struct stream *s)
+{
+	if (!s->ans.has_head || !s->ans.body.done || s->req.is_done || s->req.is_abandoned)
+		return false;
+	s->req.is_abandoned = true;
+	return true;
+}
+
 static void
 release_room(struct stream *s)
 {
@@ -406,6 +416,8 @@ answer_step(struct stream *s)
 	/* With another back the request goes first again. */
 	while (step == STEP_MORE && s->state == STREAM_RELAY && s->back == back) {
 		step = answer_flush(s);
+		if (step == STEP_PARKED && answer_abandons(s))
+			return STEP_MORE;
 		if (step != STEP_MORE)
 			return step;
 		if (ans->has_head && ans->body.done)

@@ -6,10 +6,13 @@
 #include "l7/l7.h"
 #include "l7/stream_priv.h"
 
-/* After our end is sent: how long and how much is still taken and dropped, so
- * that the client can read its answer before a reset (RFC 9112 9.6). */
-#define LINGER_MS    2000u
-#define LINGER_BYTES (1024u * 1024u)
+/* After our end is sent what still comes is taken and dropped, so that the client
+ * can read its answer before a reset (RFC 9112 9.6): until it is silent for so long,
+ * and no longer than that in all. */
+#define LINGER_QUIET_MS 2000u
+#define LINGER_MS       30000u
+/* Reads in one turn; then others have theirs. */
+#define LINGER_ROUNDS 16u
 
 static struct worker *
 worker_of(const struct front *f)
@@ -57,22 +60,42 @@ front_close(struct front *f, bool reset)
 /* lingering */
 
 static void
+linger_arm(struct front *f)
+{
+	struct mono quiet = mono_add_ms(front_now(f), LINGER_QUIET_MS);
+
+	timer_set(worker_of(f)->loop, &f->timer,
+		  quiet.us < f->linger_end.us ? quiet : f->linger_end);
+}
+
+/* What conn_recv() said last; >0: there may be more. */
+static ssize_t
+linger_drop(struct front *f, struct buf *b)
+{
+	ssize_t n = 1;
+	unsigned i;
+
+	for (i = 0; i < LINGER_ROUNDS && n > 0; i++) {
+		n = conn_recv(&f->conn, b->bytes, b->cap);
+		if (n > 0)
+			conn_recheck(&f->conn);
+	}
+	if (i > 1)
+		linger_arm(f);
+	return n;
+}
+
+static void
 linger_read(struct front *f)
 {
 	struct worker *w = worker_of(f);
-	ssize_t n = -TG_EAGAIN;
+	struct buf *b = buf_get(&w->bufs, TG_BUF_SMALL);
+	ssize_t n = b != NULL ? linger_drop(f, b) : -TG_EIO;
 
-	if (f->in == NULL)
-		f->in = buf_get(&w->bufs, TG_BUF_SMALL);
-	while (f->in != NULL && f->lingered < LINGER_BYTES) {
-		n = conn_recv(&f->conn, f->in->bytes, f->in->cap);
-		if (n <= 0)
-			break;
-		f->lingered += (uint32_t)n;
-		conn_recheck(&f->conn);
-	}
-	buf_put(&w->bufs, &f->in);
-	if (n != -TG_EAGAIN)
+	buf_put(&w->bufs, &b);
+	if (n > 0)
+		watch_again(w->loop, &f->conn.watch);
+	else if (n != -TG_EAGAIN)
 		front_close(f, false);
 }
 
@@ -84,8 +107,8 @@ front_linger(struct front *f)
 	buf_put(&worker_of(f)->bufs, &f->in);
 	conn_shutdown(&f->conn);
 	conn_recheck(&f->conn);
-	f->lingered = 0;
-	front_arm(f, LINGER_MS);
+	f->linger_end = mono_add_ms(front_now(f), LINGER_MS);
+	linger_arm(f);
 	linger_read(f);
 }
 

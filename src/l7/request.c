@@ -134,6 +134,36 @@ request_fill(struct stream *s)
 	return STEP_MORE;
 }
 
+/*
+ * Nobody wants the rest of this body any more, but its client may not look at the
+ * answer before it has sent it. What comes keeps the stream alive as long as the
+ * body comes fast enough.
+ */
+enum step
+request_drop(struct stream *s)
+{
+	struct front *f = s->front;
+	ssize_t n = -TG_EAGAIN;
+
+	if (s->req.body.done || (f->conn.flags & CONN_READABLE) == 0)
+		return STEP_PARKED;
+	let_go(s);
+	if (f->in == NULL)
+		f->in = buf_get(&s->worker->bufs, TG_BUF_SMALL);
+	while (f->in != NULL && stream_may_read(s)) {
+		n = conn_recv(&f->conn, f->in->bytes, f->in->cap);
+		if (n <= 0)
+			break;
+		s->bytes_in += (uint64_t)n;
+		s->req.dropped += (uint64_t)n;
+		if (stream_now(s).us < stream_body_due_us(s))
+			s->down_progress = stream_now(s);
+		conn_recheck(&f->conn);
+	}
+	buf_put(&s->worker->bufs, &f->in);
+	return n == -TG_EIO ? stream_end(s, TG_END_CLIENT_ABORT, false) : STEP_PARKED;
+}
+
 enum step
 request_step(struct stream *s)
 {
@@ -141,6 +171,8 @@ request_step(struct stream *s)
 	enum step step = STEP_MORE;
 
 	while (step == STEP_MORE && s->state == STREAM_RELAY) {
+		if (req->is_abandoned && s->ans.has_head)
+			return request_drop(s);
 		if (req->is_done || req->is_abandoned)
 			return STEP_PARKED;
 		step = request_flush(s);

@@ -168,6 +168,15 @@ bounded_add(struct mono since, uint64_t ms)
 	return since.us + ms * 1000u;
 }
 
+uint64_t
+stream_body_due_us(const struct stream *s)
+{
+	uint64_t ms = s->front->listener->conf->timeouts.request_body_ms;
+
+	return bounded_add(s->begin, ms + (http1_body_received(&s->req.body) + s->req.dropped) *
+						     L7_BODY_MS_PER_BYTE);
+}
+
 struct due {
 	uint64_t us;
 	enum end_reason reason;
@@ -194,10 +203,7 @@ due_request(const struct stream *s, struct due *due)
 		return;
 	}
 	due_at(due, bounded_add(s->up_progress, front->idle_ms), TG_END_REQUEST_BODY_TIMEOUT);
-	due_at(due,
-	       bounded_add(s->begin, front->request_body_ms +
-					     http1_body_received(&req->body) * L7_BODY_MS_PER_BYTE),
-	       TG_END_REQUEST_BODY_TIMEOUT);
+	due_at(due, stream_body_due_us(s), TG_END_REQUEST_BODY_TIMEOUT);
 }
 
 static void
@@ -332,7 +338,7 @@ reply_step(struct stream *s)
 	enum step step = answer_flush(s);
 
 	if (step != STEP_MORE)
-		return step;
+		return step == STEP_PARKED ? request_drop(s) : step;
 	/* In an answer that has begun there was nothing to reply: it is cut. */
 	return stream_end(s, s->reply_reason, !s->ans.has_head);
 }

@@ -69,7 +69,7 @@ struct front {
 	uint8_t state;     /* enum front_state */
 	bool draining;     /* no request after this one */
 	bool is_further;   /* a request was answered on it */
-	uint32_t lingered; /* bytes dropped while lingering */
+	struct mono linger_end; /* lingering ends then at the latest */
 	struct deferred deferred;
 };
 
@@ -95,6 +95,7 @@ struct stream_request {
 	struct http1_body body;
 	uint32_t ready;    /* checked body bytes at the start of front->in */
 	uint32_t sent;     /* of those, given to the back */
+	uint64_t dropped;  /* bytes that came when nobody wanted them any more */
 	bool can_replay;   /* no byte of the body has been let go */
 	bool is_done;      /* all given to the back */
 	bool is_abandoned; /* the back takes no more; its answer may still come */
@@ -202,6 +203,8 @@ struct slice stream_path(const struct stream *s);
 void stream_on_front(struct stream *s);
 void stream_on_back(struct back *b);
 void stream_on_timer(struct stream *s);
+/* A body that trickles is given up then. */
+uint64_t stream_body_due_us(const struct stream *s);
 /* Drives the machine until it waits. The stream may be gone afterwards. */
 void stream_run(struct stream *s);
 
@@ -215,6 +218,8 @@ enum step {
 enum step request_step(struct stream *s);
 /* Checks the bytes in front->in that are not yet counted in req.ready. False: the stream is in STREAM_REPLY. */
 bool request_scan(struct stream *s);
+/* The answer is on its way, the connection closes after it: what still comes of the request goes nowhere. */
+enum step request_drop(struct stream *s);
 /* Everything sent is to be sent again. */
 void request_rewind(struct stream *s);
 /* The service answers Expect: 100-continue here: the backend does not get to see it. */
