@@ -6,9 +6,6 @@
 #include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
 
-#define SECOND UINT64_C(1000)
-#define HOUR   (3600 * SECOND)
-#define DAY    (24 * HOUR)
 
 static const char *const mode_words[] = {"http", "tcp", NULL};
 static const char *const mode_later[] = {"udp", NULL};
@@ -123,7 +120,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_listener, timeouts.request_head_ms),
 		.preset = "10s",
 		.min = 1,
-		.max = DAY,
+		.max = TG_DAY,
 		ONLY_HTTP,
 		.help = "From accept, or from the first byte of a further request, to the end of "
 			"the request head.",
@@ -134,7 +131,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_listener, timeouts.request_body_ms),
 		.preset = "60s",
 		.min = 1,
-		.max = DAY,
+		.max = TG_DAY,
 		ONLY_HTTP,
 		.help = "For the request body, and 2 ms more for each of its bytes: one that trickles "
 			"at less than 500 bytes a second is closed; one that stands still, after idle.",
@@ -145,7 +142,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_listener, timeouts.keep_alive_ms),
 		.preset = "75s",
 		.min = 1,
-		.max = DAY,
+		.max = TG_DAY,
 		ONLY_HTTP,
 		.help = "Idle between two requests.",
 	},
@@ -155,7 +152,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_listener, timeouts.idle_ms),
 		.preset_note = "60s; 1h with mode = \"tcp\"",
 		.min = 1,
-		.max = 30 * DAY,
+		.max = 30 * TG_DAY,
 		.help = "No byte taken or given by the client while it is being answered.",
 	},
 	{.key = NULL},
@@ -168,7 +165,7 @@ timeouts_check(struct conf_check *check, void *object)
 
 	(void)check;
 	if (listener->timeouts.idle_ms == 0)
-		listener->timeouts.idle_ms = is_http(listener) ? 60 * SECOND : HOUR;
+		listener->timeouts.idle_ms = is_http(listener) ? 60 * TG_SECOND : TG_HOUR;
 }
 
 static const struct conf_schema schema_timeouts = {
@@ -296,7 +293,7 @@ static const struct conf_field listener_fields[] = {
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf_listener, tcp.keepalive_ms),
 		.preset = "0",
-		.max = 8 * HOUR,
+		.max = 8 * TG_HOUR,
 		.help = "After this long without a byte on one of its connections the kernel asks "
 			"whether the other side is still there: three times, a sixth of this "
 			"time apart, in whole seconds. A side that is gone is "
@@ -308,7 +305,7 @@ static const struct conf_field listener_fields[] = {
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf_listener, tcp.user_timeout_ms),
 		.preset = "0",
-		.max = DAY,
+		.max = TG_DAY,
 		.help = "How long bytes that were sent, and the questions of tcp_keepalive, may stay "
 			"unacknowledged before the kernel gives the connection up. \\(dq0\\(dq: as "
 			"long as the kernel does, some fifteen minutes. Not for unix sockets.",

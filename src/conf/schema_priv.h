@@ -114,6 +114,16 @@ extern const struct conf_kind conf_kind_later; /* known, refused */
 extern const struct conf_schema conf_schema_top;
 extern const struct conf_schema conf_schema_listener;
 extern const struct conf_schema conf_schema_service;
+extern const struct conf_schema conf_schema_health;
+extern const struct conf_schema conf_schema_agent;
+extern const struct conf_schema conf_schema_retry;
+extern const struct conf_schema conf_schema_sticky;
+extern const struct conf_schema conf_schema_page;
+
+/* Milliseconds, for ranges. */
+#define TG_SECOND UINT64_C(1000)
+#define TG_HOUR   (3600 * TG_SECOND)
+#define TG_DAY    (24 * TG_HOUR)
 
 /* Rows. `m` is the member of struct `s`. */
 #define TG_MEMBER(s, m) .offset = offsetof(struct s, m), .size = sizeof(((struct s *)0)->m)

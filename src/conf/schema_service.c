@@ -1,300 +1,14 @@
 /*
- * conf/schema_service.c: the rows of services, their backends, checks and pages.
+ * conf/schema_service.c: the rows of services and their backends.
  */
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "conf/schema_priv.h"
-#include "conf/source_priv.h"
 #include "conf/valid_priv.h"
-
-#define SECOND UINT64_C(1000)
-#define HOUR   (3600 * SECOND)
-#define DAY    (24 * HOUR)
-
-#define ERROR_PAGE_MAX 65536u
 
 static const char *const balance_words[] = {"round-robin", "least-conn", "p2c",    "hash",
 					    "ewma",        "first",      "random", NULL};
-static const char *const health_words[] = {"none", "tcp", "http", "exec", NULL};
-static const char *const health_later[] = {"grpc", NULL};
 static const char *const expect_words[] = {"forward", "answer", NULL};
-
-/*** health ***/
-
-static bool
-is_http_check(const void *object)
-{
-	return ((const struct conf_health_check *)object)->type == TG_HEALTH_HTTP;
-}
-
-static bool
-is_exec_check(const void *object)
-{
-	return ((const struct conf_health_check *)object)->type == TG_HEALTH_EXEC;
-}
-
-#define ONLY_HTTP .when = is_http_check, .when_text = "with type = \"http\""
-
-static const struct conf_field health_fields[] = {
-	{
-		.key = "type",
-		.kind = &conf_kind_word,
-		TG_MEMBER(conf_health_check, type),
-		.words = health_words,
-		.later_words = health_later,
-		.preset = "tcp",
-		.help = "How a backend is checked: by connecting, by a request, by a program, or "
-			"not at all. A backend that is not checked counts as up.",
-	},
-	{
-		.key = "interval",
-		.kind = &conf_kind_duration,
-		TG_MEMBER(conf_health_check, interval_ms),
-		.preset = "2s",
-		.min = 10,
-		.max = DAY,
-		.help = "From one check to the next.",
-	},
-	{
-		.key = "timeout",
-		.kind = &conf_kind_duration,
-		TG_MEMBER(conf_health_check, timeout_ms),
-		.preset = "1s",
-		.min = 1,
-		.max = HOUR,
-		.help = "How long a whole check may take.",
-	},
-	{
-		.key = "rise",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_health_check, rise),
-		.preset = "2",
-		.min = 1,
-		.max = 1000,
-		.help = "Checks that must pass in a row before a backend that was down is up. A "
-			"new backend needs one.",
-	},
-	{
-		.key = "fall",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_health_check, fall),
-		.preset = "3",
-		.min = 1,
-		.max = 1000,
-		.help = "Checks that must fail in a row before a backend is down.",
-	},
-	{
-		.key = "jitter",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_health_check, jitter_percent),
-		.preset = "10",
-		.max = 100,
-		.help = "Percent by which an interval may be shorter or longer, so that checks "
-			"spread.",
-	},
-	{
-		.key = "method",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_health_check, method),
-		.preset = "GET",
-		.min = 1,
-		.max = 32,
-		.valid = conf_valid_method,
-		ONLY_HTTP,
-		.help = "Method of the request.",
-	},
-	{
-		.key = "path",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_health_check, path),
-		.preset = "/",
-		.min = 1,
-		.max = 1024,
-		.valid = conf_valid_request_path,
-		ONLY_HTTP,
-		.help = "Target of the request; a query is allowed.",
-	},
-	{
-		.key = "host",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_health_check, host),
-		.preset_note = "the address of the backend",
-		.min = 1,
-		.max = 255,
-		.valid = conf_valid_request_host,
-		ONLY_HTTP,
-		.help = "Host field of the request.",
-	},
-	{
-		.key = "expect",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_health_check, expect),
-		.preset = "200-399",
-		.min = 1,
-		.max = 255,
-		.valid = conf_valid_expect,
-		ONLY_HTTP,
-		.help = "Statuses that pass: \\(dq200\\(dq, \\(dq200,204\\(dq, \\(dq200-399\\(dq.",
-	},
-	{
-		.key = "body",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_health_check, body),
-		.preset_note = "not looked at",
-		.min = 1,
-		.max = 1024,
-		ONLY_HTTP,
-		.help = "Text that must be in the first 64K of the answer's body.",
-	},
-	{
-		.key = "command",
-		TG_LIST(conf_health_check, command, n_command),
-		.element_kind = &conf_kind_argument,
-		.min = 1,
-		.max = 64,
-		.when = is_exec_check,
-		.when_text = "with type = \"exec\"",
-		.preset_note = "none; one is required",
-		.help = "The program that checks, by its absolute path, and its arguments. No shell "
-			"is involved. Exit status 0 passes, any other fails; the first line it "
-			"writes is kept as the reason. Its environment is TIDEGATE_SERVICE, "
-			"TIDEGATE_BACKEND, TIDEGATE_ADDRESS, TIDEGATE_PORT and PATH, its user "
-			"that of tidegate. When the timeout has passed it is killed, with all "
-			"it has started. At most 16 programs run at a time, the others wait.",
-	},
-	{
-		.key = "port",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_health_check, port),
-		.preset = "0",
-		.max = 65535,
-		.help = "Port to check. 0: that of the backend.",
-	},
-	{
-		.key = "fail_open",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_health_check, fail_open_percent),
-		.preset = "0",
-		.max = 100,
-		.help = "When fewer than this percent of the backends pass their checks, all are used "
-			"as if they did: it is more likely then that the checks are wrong, or that "
-			"the few left would break down too. Backups do not count, nor do backends "
-			"that are not wanted (weight 0, or by order of their agent). When none "
-			"passes and a backup does, the backups are used. 0: never.",
-	},
-	{.key = NULL},
-};
-
-static void
-expect_check(struct conf_check *check, struct conf_health_check *health)
-{
-	uint16_t ranges[TG_CONF_EXPECT_MAX][2];
-	int n;
-
-	if (!health->expect)
-		return; /* an error already */
-	n = conf_expect_parse(health->expect, ranges, NULL);
-	if (n < 0)
-		return;
-	health->expect_ranges = arena_alloc(conf_check_arena(check), (size_t)n, sizeof(ranges[0]));
-	if (!health->expect_ranges) {
-		conf_check_no_memory(check);
-		return;
-	}
-	memcpy(health->expect_ranges, ranges, (size_t)n * sizeof(ranges[0]));
-	health->n_expect_ranges = (size_t)n;
-}
-
-static void
-command_check(struct conf_check *check, const struct conf_health_check *health)
-{
-	static const char allowed[] = "allowed: ( \"/path/of/program\", \"argument\", ... )";
-
-	if (health->n_command == 0 && conf_check_given(check, "command"))
-		return; /* an error already */
-	if (health->n_command == 0)
-		conf_check_error(check, "command",
-				 "missing; required with type = \"exec\"; %s", allowed);
-	else if (health->command[0] && health->command[0][0] != '/')
-		conf_check_error(check, "command", "\"%.64s\" is not an absolute path; %s",
-				 health->command[0], allowed);
-}
-
-static void
-health_check(struct conf_check *check, void *object)
-{
-	struct conf_health_check *health = object;
-
-	expect_check(check, health);
-	if (is_exec_check(health))
-		command_check(check, health);
-}
-
-static const struct conf_schema schema_health = {
-	.title = "Health of backends",
-	.help = "A backend gets no traffic before its first pass.",
-	.fields = health_fields,
-	.check = health_check,
-};
-
-/*** agent ***/
-
-static const struct conf_field agent_fields[] = {
-	{
-		.key = "port",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_agent, port),
-		.preset = "0",
-		.max = 65535,
-		.help = "Port of the agent at the address of each backend. 0: there is none.",
-	},
-	{
-		.key = "interval",
-		.kind = &conf_kind_duration,
-		TG_MEMBER(conf_agent, interval_ms),
-		.preset = "2s",
-		.min = 10,
-		.max = DAY,
-		.help = "From one question to the next.",
-	},
-	{
-		.key = "timeout",
-		.kind = &conf_kind_duration,
-		TG_MEMBER(conf_agent, timeout_ms),
-		.preset = "1s",
-		.min = 1,
-		.max = HOUR,
-		.help = "How long connecting and the answer may take together.",
-	},
-	{
-		.key = "send",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_agent, send),
-		.preset_note = "nothing",
-		.min = 1,
-		.max = 1024,
-		.help = "What is sent to the agent when the connection is made.",
-	},
-	{.key = NULL},
-};
-
-static const struct conf_schema schema_agent = {
-	.title = "Agent of backends",
-	.help = "An agent says how a backend wants to be used, in the words HAProxy knows. It is "
-		"connected to at intervals and answers one line of at most 255 bytes, words "
-		"separated by spaces, tabs or commas. \\(dq75%\\(dq and \\(dqweight:8\\(dq set the "
-		"weight, as a share of the configured one or itself; \\(dqmaxconn:30\\(dq sets the "
-		"limit of requests or connections at a time; \\(dqready\\(dq, \\(dqdrain\\(dq and "
-		"\\(dqmaint\\(dq set the administrative state; \\(dqup\\(dq, or \\(dqdown\\(dq, "
-		"\\(dqfail\\(dq, \\(dqfailed\\(dq or \\(dqstopped\\(dq set whether it may be used "
-		"while its checks pass. What follows a # is a reason for people. What an answer does "
-		"not mention stays as it was, also while the agent cannot be reached. A backend "
-		"gets no new work in drain, in maint, while it is down or with weight 0; what runs "
-		"goes on. Unknown words are ignored with a warning.",
-	.fields = agent_fields,
-};
 
 /*** timeouts ***/
 
@@ -305,7 +19,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_service, timeouts.connect_ms),
 		.preset = "1s",
 		.min = 1,
-		.max = HOUR,
+		.max = TG_HOUR,
 		.help = "One attempt to connect to a backend.",
 	},
 	{
@@ -314,7 +28,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_service, timeouts.response_ms),
 		.preset = "60s",
 		.min = 1,
-		.max = DAY,
+		.max = TG_DAY,
 		.help = "From the end of the request to the end of the response head.",
 	},
 	{
@@ -323,7 +37,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_service, timeouts.idle_ms),
 		.preset = "60s",
 		.min = 1,
-		.max = 30 * DAY,
+		.max = 30 * TG_DAY,
 		.help = "No byte from the backend inside an answer. In a tunnel and with mode = "
 			"\\(dqtcp\\(dq: no byte after one side has sent its end.",
 	},
@@ -333,7 +47,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_service, timeouts.tunnel_ms),
 		.preset = "1h",
 		.min = 1,
-		.max = 30 * DAY,
+		.max = 30 * TG_DAY,
 		.help = "No byte either way after a 101 answer, or with mode = \\(dqtcp\\(dq.",
 	},
 	{
@@ -341,7 +55,7 @@ static const struct conf_field timeout_fields[] = {
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf_service, timeouts.tunnel_max_ms),
 		.preset = "0",
-		.max = 30 * DAY,
+		.max = 30 * TG_DAY,
 		.help = "How long a tunnel may last after its 101 answer, or a connection with mode = "
 			"\\(dqtcp\\(dq once it has a backend, in use or not. Then both sides are "
 			"closed. \\(dq0\\(dq: no limit.",
@@ -351,7 +65,7 @@ static const struct conf_field timeout_fields[] = {
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf_service, timeouts.total_ms),
 		.preset = "0",
-		.max = 30 * DAY,
+		.max = 30 * TG_DAY,
 		.help = "The whole request or connection. \\(dq0\\(dq: no limit.",
 	},
 	{
@@ -360,7 +74,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_service, idle_lifetime_ms),
 		.preset = "30s",
 		.min = 1,
-		.max = DAY,
+		.max = TG_DAY,
 		.help = "How long an idle connection to a backend may be used again.",
 	},
 	{
@@ -369,7 +83,7 @@ static const struct conf_field timeout_fields[] = {
 		TG_MEMBER(conf_service, timeouts.queue_ms),
 		.preset = "5s",
 		.min = 1,
-		.max = HOUR,
+		.max = TG_HOUR,
 		.help = "Waiting for a backend that is not full. Then 503.",
 	},
 	{.key = NULL},
@@ -378,351 +92,6 @@ static const struct conf_field timeout_fields[] = {
 static const struct conf_schema schema_timeouts = {
 	.title = "Timeouts of a service",
 	.fields = timeout_fields,
-};
-
-/*** retry ***/
-
-static const struct conf_field retry_fields[] = {
-	{
-		.key = "attempts",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_retry, attempts),
-		.preset = "2",
-		.max = TG_RETRY_MAX,
-		.help = "Tries after the first, on another backend where there is one. 0: none.",
-	},
-	{
-		.key = "on",
-		TG_LIST(conf_retry, on, n_on),
-		.element_kind = &conf_kind_cause,
-		.max = 203,
-		.preset_note = "connect, empty-response and response-timeout",
-		.help = "What is tried again: \\(dqconnect\\(dq, when no connection could be made; "
-			"\\(dqempty-response\\(dq, when the backend closed without a byte of an answer; "
-			"\\(dqresponse-timeout\\(dq, when no answer began in time; and statuses from "
-			"\\(dq400\\(dq to \\(dq599\\(dq. All but the first, for idempotent requests only, "
-			"unless the backend provably got no byte of the request. TCP connections "
-			"know \\(dqconnect\\(dq alone.",
-	},
-	{
-		.key = "budget",
-		.kind = &conf_kind_ratio,
-		TG_MEMBER(conf_retry, budget_permille),
-		.preset = "0.2",
-		.max = 10000,
-		.help = "Tries after the first, as a share of the requests of the last ten seconds. "
-			"Ten a second are allowed on top.",
-	},
-	{
-		.key = "backoff",
-		.kind = &conf_kind_duration,
-		TG_MEMBER(conf_retry, backoff_ms),
-		.preset = "50ms",
-		.max = 60 * SECOND,
-		.help = "Pause before a backend is tried again that failed this request, when "
-			"no other is left; twice as long each time, give or take a quarter.",
-	},
-	{
-		.key = "idempotency_key",
-		.kind = &conf_kind_boolean,
-		TG_MEMBER(conf_retry, idempotency_key),
-		.preset = "false",
-		.help = "Whether a request with an Idempotency-Key field counts as idempotent.",
-	},
-	{.key = NULL},
-};
-
-static bool
-retry_preset(struct conf_check *check, struct conf_retry *retry)
-{
-	retry->on = arena_alloc(conf_check_arena(check), TG_CAUSE_COUNT, sizeof(retry->on[0]));
-	if (!retry->on) {
-		conf_check_no_memory(check);
-		return false;
-	}
-	for (uint16_t cause = 0; cause < TG_CAUSE_COUNT; cause++)
-		retry->on[cause] = cause;
-	retry->n_on = TG_CAUSE_COUNT;
-	return true;
-}
-
-static void
-retry_check(struct conf_check *check, void *object)
-{
-	struct conf_retry *retry = object;
-
-	if (!conf_check_given(check, "on") && !retry_preset(check, retry))
-		return;
-	for (size_t i = 0; i < retry->n_on; i++) {
-		unsigned bit = retry->on[i] - TG_CAUSE_STATUS_MIN;
-
-		if (retry->on[i] < TG_CAUSE_COUNT)
-			retry->on_causes |= 1u << retry->on[i];
-		else
-			retry->on_statuses[bit / 64] |= UINT64_C(1) << bit % 64;
-	}
-}
-
-static const struct conf_schema schema_retry = {
-	.title = "Retries",
-	.help = "A request is tried again as long as no byte of an answer went to the client.",
-	.fields = retry_fields,
-	.check = retry_check,
-};
-
-/*** sticky ***/
-
-static const char *const same_site_words[] = {"lax", "strict", "none", NULL};
-
-static bool
-is_sticky(const void *object)
-{
-	return ((const struct conf_sticky *)object)->cookie != NULL;
-}
-
-#define ONLY_STICKY .when = is_sticky, .when_text = "with cookie"
-
-static const struct conf_field sticky_fields[] = {
-	{
-		.key = "cookie",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_sticky, cookie),
-		.min = 1,
-		.max = 64,
-		.valid = conf_valid_token,
-		.preset_note = "none: clients go where the balancer says",
-		.help = "Name of the cookie. Its value is a code for the name of a backend that only "
-			"who knows the secret can make; it stays good when backends come, go or "
-			"change places.",
-	},
-	{
-		.key = "secret",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_sticky, secret),
-		.min = 16,
-		.max = 256,
-		.flags = TG_CONF_SECRET,
-		.preset_note = "made anew at each start",
-		ONLY_STICKY,
-		.help = "What the codes are made with. Give all instances the same, and cookies "
-			"outlive a start: \\(dq${STICKY_SECRET}\\(dq.",
-	},
-	{
-		.key = "path",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_sticky, path),
-		.preset = "/",
-		.min = 1,
-		.max = 255,
-		.valid = conf_valid_attribute,
-		ONLY_STICKY,
-		.help = "Path attribute.",
-	},
-	{
-		.key = "domain",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_sticky, domain),
-		.min = 1,
-		.max = 255,
-		.valid = conf_valid_attribute,
-		.preset_note = "none: the host that was asked",
-		ONLY_STICKY,
-		.help = "Domain attribute.",
-	},
-	{
-		.key = "max_age",
-		.kind = &conf_kind_duration,
-		TG_MEMBER(conf_sticky, max_age_ms),
-		.preset = "0",
-		.max = 400 * DAY,
-		ONLY_STICKY,
-		.help = "How long the client keeps it. 0: until it ends.",
-	},
-	{
-		.key = "secure",
-		.kind = &conf_kind_boolean,
-		TG_MEMBER(conf_sticky, secure),
-		.preset = "false",
-		ONLY_STICKY,
-		.help = "Whether the client may send it over TLS only. Set it where clients "
-			"come over TLS.",
-	},
-	{
-		.key = "http_only",
-		.kind = &conf_kind_boolean,
-		TG_MEMBER(conf_sticky, http_only),
-		.preset = "true",
-		ONLY_STICKY,
-		.help = "Whether scripts of a page cannot read it.",
-	},
-	{
-		.key = "same_site",
-		.kind = &conf_kind_word,
-		TG_MEMBER(conf_sticky, same_site),
-		.words = same_site_words,
-		.preset = "lax",
-		ONLY_STICKY,
-		.help = "Which requests from pages of other sites carry it.",
-	},
-	{.key = NULL},
-};
-
-/* A secret for those who gave none: 128 bits in hexadecimal. */
-static void
-sticky_make_secret(struct conf_check *check, struct conf_sticky *sticky)
-{
-	static const char hex[] = "0123456789abcdef";
-	unsigned char bytes[16];
-	char text[2 * sizeof(bytes)];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
-		conf_check_error(check, "secret", "missing, and this system has no randomness");
-		return;
-	}
-	for (size_t i = 0; i < sizeof(text); i++)
-		text[i] = hex[bytes[i / 2] >> (i % 2 * 4) & 15];
-	sticky->secret = arena_copy(conf_check_arena(check), text, sizeof(text));
-	if (!sticky->secret)
-		conf_check_no_memory(check);
-}
-
-static void
-sticky_check(struct conf_check *check, void *object)
-{
-	struct conf_sticky *sticky = object;
-
-	if (!sticky->cookie)
-		return;
-	if (sticky->same_site == TG_SAME_SITE_NONE && !sticky->secure)
-		conf_check_error(check, "same_site",
-				 "clients take \"none\" only with secure = true");
-	if (!sticky->secret && !conf_check_given(check, "secret"))
-		sticky_make_secret(check, sticky);
-}
-
-static const struct conf_schema schema_sticky = {
-	.title = "Sticky clients",
-	.help = "A client is served by the same backend as long as it may serve and is not full.",
-	.fields = sticky_fields,
-	.check = sticky_check,
-};
-
-/*** error pages ***/
-
-static const struct conf_field page_fields[] = {
-	{
-		.key = "status",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_error_page, status),
-		.min = 400,
-		.max = 599,
-		.flags = TG_CONF_REQUIRED,
-		.help = "One of 400 403 404 408 413 414 417 429 431 500 501 502 503 504 505.",
-	},
-	{
-		.key = "file",
-		.kind = &conf_kind_text,
-		TG_MEMBER(conf_error_page, path),
-		.min = 1,
-		.valid = conf_valid_file,
-		.flags = TG_CONF_REQUIRED,
-		.help = "File with the body of the answer, at most 64K, read when the "
-			"configuration is; relative to the configuration file that names it.",
-	},
-	{
-		.key = "body_base64",
-		.kind = &conf_kind_base64,
-		TG_MEMBER(conf_error_page, body),
-		.count_offset = offsetof(struct conf_error_page, body_len),
-		.flags = TG_CONF_INTERNAL,
-		.help = "The body itself.",
-	},
-	{.key = NULL},
-};
-
-static bool
-is_page_status(unsigned status)
-{
-	static const unsigned allowed[] = {400, 403, 404, 408, 413, 414, 417, 429,
-					   431, 500, 501, 502, 503, 504, 505};
-
-	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
-		if (allowed[i] == status)
-			return true;
-	}
-	return false;
-}
-
-/* `name` beside `beside`, in `buf`. False: too long. */
-static bool
-page_path(const char *beside, const char *name, char *buf, size_t size)
-{
-	const char *slash = strrchr(beside, '/');
-	int folder = slash && name[0] != '/' ? (int)(slash - beside) + 1 : 0;
-
-	return (size_t)snprintf(buf, size, "%.*s%s", folder, beside, name) < size;
-}
-
-static void
-page_read(struct conf_check *check, struct conf_error_page *page)
-{
-	const char *beside = conf_check_file(check, "file");
-	char path[4096];
-	char *text;
-	struct err err;
-
-	if (!beside && page->path[0] != '/') {
-		conf_check_error(check, "file", "a relative name is not allowed here");
-		return;
-	}
-	if (!page_path(beside ? beside : "", page->path, path, sizeof(path))) {
-		conf_check_error(check, "file", "the name is too long");
-		return;
-	}
-	if (conf_read_file(path, ERROR_PAGE_MAX, &text, &page->body_len, &err) < 0) {
-		conf_check_error(check, "file", "%.256s: %.200s", path, err.text);
-		return;
-	}
-	page->body = arena_copy(conf_check_arena(check), text, page->body_len);
-	if (!page->body)
-		conf_check_no_memory(check);
-	free(text);
-}
-
-static void
-page_check(struct conf_check *check, void *object)
-{
-	struct conf_error_page *page = object;
-
-	if (page->status != 0 && !is_page_status(page->status))
-		conf_check_error(
-			check, "status",
-			"no page for %u; allowed: 400 403 404 408 413 414 417 429 431 500 501 "
-			"502 503 504 505",
-			page->status);
-	if (page->path && !page->body)
-		page_read(check, page);
-}
-
-static const char *
-page_status(const void *element, char *buf, size_t size)
-{
-	snprintf(buf, size, "%u", ((const struct conf_error_page *)element)->status);
-	return buf;
-}
-
-static const struct conf_unique page_unique[] = {
-	{.key = "status", .what = "status", .text = page_status},
-	{.text = NULL},
-};
-
-static const struct conf_schema schema_page = {
-	.title = "Error pages",
-	.help = "The body of answers that tidegate itself gives in place of the service.",
-	.fields = page_fields,
-	.size = sizeof(struct conf_error_page),
-	.unique = page_unique,
-	.check = page_check,
 };
 
 /*** backends ***/
@@ -898,7 +267,7 @@ static const struct conf_field service_fields[] = {
 		TG_MEMBER(conf_service, ewma_decay_ms),
 		.preset = "10s",
 		.min = 1,
-		.max = HOUR,
+		.max = TG_HOUR,
 		.when = is_by_ewma,
 		.when_text = "with balance = \"ewma\"",
 		.help = "How soon latencies of the past are forgotten: after this time one counts a "
@@ -908,14 +277,14 @@ static const struct conf_field service_fields[] = {
 		.key = "health",
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_service, health),
-		.schema = &schema_health,
+		.schema = &conf_schema_health,
 		.help = "How backends are checked.",
 	},
 	{
 		.key = "agent",
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_service, agent),
-		.schema = &schema_agent,
+		.schema = &conf_schema_agent,
 		.help = "Who is asked how backends want to be used.",
 	},
 	{
@@ -929,14 +298,14 @@ static const struct conf_field service_fields[] = {
 		.key = "retry",
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_service, retry),
-		.schema = &schema_retry,
+		.schema = &conf_schema_retry,
 		.help = "What happens when a backend fails a request.",
 	},
 	{
 		.key = "sticky",
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_service, sticky),
-		.schema = &schema_sticky,
+		.schema = &conf_schema_sticky,
 		.help = "Whether a cookie leads a client to its backend again. Of no effect with "
 			"mode = \\(dqtcp\\(dq.",
 	},
@@ -956,7 +325,7 @@ static const struct conf_field service_fields[] = {
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf_service, tcp.keepalive_ms),
 		.preset = "0",
-		.max = 8 * HOUR,
+		.max = 8 * TG_HOUR,
 		.help = "After this long without a byte on one of connections to its backends the kernel asks "
 			"whether the other side is still there: three times, a sixth of this "
 			"time apart, in whole seconds. A side that is gone is "
@@ -968,7 +337,7 @@ static const struct conf_field service_fields[] = {
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf_service, tcp.user_timeout_ms),
 		.preset = "0",
-		.max = DAY,
+		.max = TG_DAY,
 		.help = "How long bytes that were sent, and the questions of tcp_keepalive, may stay "
 			"unacknowledged before the kernel gives the connection up. \\(dq0\\(dq: as "
 			"long as the kernel does, some fifteen minutes. Not for unix sockets.",
@@ -1006,7 +375,7 @@ static const struct conf_field service_fields[] = {
 	{
 		.key = "error_pages",
 		TG_LIST(conf_service, error_pages, n_error_pages),
-		.schema = &schema_page,
+		.schema = &conf_schema_page,
 		.max = 15,
 		.preset_note = "a short text of our own",
 		.help = "Bodies of error answers.",

@@ -6,7 +6,6 @@
 #include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
 
-#define DAY         UINT64_C(86400000)
 #define WORKERS_MAX 256u
 
 static const char *const format_words[] = {"text", "json", NULL};
@@ -155,7 +154,7 @@ static const struct conf_field top_fields[] = {
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf, shutdown_grace_ms),
 		.preset = "30s",
-		.max = DAY,
+		.max = TG_DAY,
 		.help = "How long running requests may go on after tidegate is told to stop.",
 	},
 	{

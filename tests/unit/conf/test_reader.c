@@ -622,7 +622,7 @@ static const struct accepted accepted[] = {
 	{TOP("log = { file = \"a\\\"b\\\\c\" \"d\"; };"), "file = \"a\\\"b\\\\cd\";"},
 	{TOP("log = { file = \"\xc3\xa4\"; };"), "file = \"\xc3\xa4\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\";"),
-	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\ntimeouts = {\nidle = \"1h\";\n};\n"
+	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\ntcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\ntimeouts = {\nidle = \"1h\";\n};\n"
 	 "service = \"s\";\npriority = \"normal\";"},
 	{LISTENER("service = \"s\";"), "idle = \"1m\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\"; timeouts = { idle = \"5s\"; };"),

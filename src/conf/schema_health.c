@@ -1,0 +1,285 @@
+/*
+ * conf/schema_health.c: the rows of checks and agents.
+ */
+#include <string.h>
+
+#include "conf/schema_priv.h"
+#include "conf/valid_priv.h"
+
+static const char *const health_words[] = {"none", "tcp", "http", "exec", NULL};
+static const char *const health_later[] = {"grpc", NULL};
+
+/*** health ***/
+
+static bool
+is_http_check(const void *object)
+{
+	return ((const struct conf_health_check *)object)->type == TG_HEALTH_HTTP;
+}
+
+static bool
+is_exec_check(const void *object)
+{
+	return ((const struct conf_health_check *)object)->type == TG_HEALTH_EXEC;
+}
+
+#define ONLY_HTTP .when = is_http_check, .when_text = "with type = \"http\""
+
+static const struct conf_field health_fields[] = {
+	{
+		.key = "type",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_health_check, type),
+		.words = health_words,
+		.later_words = health_later,
+		.preset = "tcp",
+		.help = "How a backend is checked: by connecting, by a request, by a program, or "
+			"not at all. A backend that is not checked counts as up.",
+	},
+	{
+		.key = "interval",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_health_check, interval_ms),
+		.preset = "2s",
+		.min = 10,
+		.max = TG_DAY,
+		.help = "From one check to the next.",
+	},
+	{
+		.key = "timeout",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_health_check, timeout_ms),
+		.preset = "1s",
+		.min = 1,
+		.max = TG_HOUR,
+		.help = "How long a whole check may take.",
+	},
+	{
+		.key = "rise",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, rise),
+		.preset = "2",
+		.min = 1,
+		.max = 1000,
+		.help = "Checks that must pass in a row before a backend that was down is up. A "
+			"new backend needs one.",
+	},
+	{
+		.key = "fall",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, fall),
+		.preset = "3",
+		.min = 1,
+		.max = 1000,
+		.help = "Checks that must fail in a row before a backend is down.",
+	},
+	{
+		.key = "jitter",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, jitter_percent),
+		.preset = "10",
+		.max = 100,
+		.help = "Percent by which an interval may be shorter or longer, so that checks "
+			"spread.",
+	},
+	{
+		.key = "method",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, method),
+		.preset = "GET",
+		.min = 1,
+		.max = 32,
+		.valid = conf_valid_method,
+		ONLY_HTTP,
+		.help = "Method of the request.",
+	},
+	{
+		.key = "path",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, path),
+		.preset = "/",
+		.min = 1,
+		.max = 1024,
+		.valid = conf_valid_request_path,
+		ONLY_HTTP,
+		.help = "Target of the request; a query is allowed.",
+	},
+	{
+		.key = "host",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, host),
+		.preset_note = "the address of the backend",
+		.min = 1,
+		.max = 255,
+		.valid = conf_valid_request_host,
+		ONLY_HTTP,
+		.help = "Host field of the request.",
+	},
+	{
+		.key = "expect",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, expect),
+		.preset = "200-399",
+		.min = 1,
+		.max = 255,
+		.valid = conf_valid_expect,
+		ONLY_HTTP,
+		.help = "Statuses that pass: \\(dq200\\(dq, \\(dq200,204\\(dq, \\(dq200-399\\(dq.",
+	},
+	{
+		.key = "body",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, body),
+		.preset_note = "not looked at",
+		.min = 1,
+		.max = 1024,
+		ONLY_HTTP,
+		.help = "Text that must be in the first 64K of the answer's body.",
+	},
+	{
+		.key = "command",
+		TG_LIST(conf_health_check, command, n_command),
+		.element_kind = &conf_kind_argument,
+		.min = 1,
+		.max = 64,
+		.when = is_exec_check,
+		.when_text = "with type = \"exec\"",
+		.preset_note = "none; one is required",
+		.help = "The program that checks, by its absolute path, and its arguments. No shell "
+			"is involved. Exit status 0 passes, any other fails; the first line it "
+			"writes is kept as the reason. Its environment is TIDEGATE_SERVICE, "
+			"TIDEGATE_BACKEND, TIDEGATE_ADDRESS, TIDEGATE_PORT and PATH, its user "
+			"that of tidegate. When the timeout has passed it is killed, with all "
+			"it has started. At most 16 programs run at a time, the others wait.",
+	},
+	{
+		.key = "port",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, port),
+		.preset = "0",
+		.max = 65535,
+		.help = "Port to check. 0: that of the backend.",
+	},
+	{
+		.key = "fail_open",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, fail_open_percent),
+		.preset = "0",
+		.max = 100,
+		.help = "When fewer than this percent of the backends pass their checks, all are used "
+			"as if they did: it is more likely then that the checks are wrong, or that "
+			"the few left would break down too. Backups do not count, nor do backends "
+			"that are not wanted (weight 0, or by order of their agent). When none "
+			"passes and a backup does, the backups are used. 0: never.",
+	},
+	{.key = NULL},
+};
+
+static void
+expect_check(struct conf_check *check, struct conf_health_check *health)
+{
+	uint16_t ranges[TG_CONF_EXPECT_MAX][2];
+	int n;
+
+	if (!health->expect)
+		return; /* an error already */
+	n = conf_expect_parse(health->expect, ranges, NULL);
+	if (n < 0)
+		return;
+	health->expect_ranges = arena_alloc(conf_check_arena(check), (size_t)n, sizeof(ranges[0]));
+	if (!health->expect_ranges) {
+		conf_check_no_memory(check);
+		return;
+	}
+	memcpy(health->expect_ranges, ranges, (size_t)n * sizeof(ranges[0]));
+	health->n_expect_ranges = (size_t)n;
+}
+
+static void
+command_check(struct conf_check *check, const struct conf_health_check *health)
+{
+	static const char allowed[] = "allowed: ( \"/path/of/program\", \"argument\", ... )";
+
+	if (health->n_command == 0 && conf_check_given(check, "command"))
+		return; /* an error already */
+	if (health->n_command == 0)
+		conf_check_error(check, "command",
+				 "missing; required with type = \"exec\"; %s", allowed);
+	else if (health->command[0] && health->command[0][0] != '/')
+		conf_check_error(check, "command", "\"%.64s\" is not an absolute path; %s",
+				 health->command[0], allowed);
+}
+
+static void
+health_check(struct conf_check *check, void *object)
+{
+	struct conf_health_check *health = object;
+
+	expect_check(check, health);
+	if (is_exec_check(health))
+		command_check(check, health);
+}
+
+const struct conf_schema conf_schema_health = {
+	.title = "Health of backends",
+	.help = "A backend gets no traffic before its first pass.",
+	.fields = health_fields,
+	.check = health_check,
+};
+
+/*** agent ***/
+
+static const struct conf_field agent_fields[] = {
+	{
+		.key = "port",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_agent, port),
+		.preset = "0",
+		.max = 65535,
+		.help = "Port of the agent at the address of each backend. 0: there is none.",
+	},
+	{
+		.key = "interval",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_agent, interval_ms),
+		.preset = "2s",
+		.min = 10,
+		.max = TG_DAY,
+		.help = "From one question to the next.",
+	},
+	{
+		.key = "timeout",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_agent, timeout_ms),
+		.preset = "1s",
+		.min = 1,
+		.max = TG_HOUR,
+		.help = "How long connecting and the answer may take together.",
+	},
+	{
+		.key = "send",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_agent, send),
+		.preset_note = "nothing",
+		.min = 1,
+		.max = 1024,
+		.help = "What is sent to the agent when the connection is made.",
+	},
+	{.key = NULL},
+};
+
+const struct conf_schema conf_schema_agent = {
+	.title = "Agent of backends",
+	.help = "An agent says how a backend wants to be used, in the words HAProxy knows. It is "
+		"connected to at intervals and answers one line of at most 255 bytes, words "
+		"separated by spaces, tabs or commas. \\(dq75%\\(dq and \\(dqweight:8\\(dq set the "
+		"weight, as a share of the configured one or itself; \\(dqmaxconn:30\\(dq sets the "
+		"limit of requests or connections at a time; \\(dqready\\(dq, \\(dqdrain\\(dq and "
+		"\\(dqmaint\\(dq set the administrative state; \\(dqup\\(dq, or \\(dqdown\\(dq, "
+		"\\(dqfail\\(dq, \\(dqfailed\\(dq or \\(dqstopped\\(dq set whether it may be used "
+		"while its checks pass. What follows a # is a reason for people. What an answer does "
+		"not mention stays as it was, also while the agent cannot be reached. A backend "
+		"gets no new work in drain, in maint, while it is down or with weight 0; what runs "
+		"goes on. Unknown words are ignored with a warning.",
+	.fields = agent_fields,
+};
