@@ -20,6 +20,8 @@
 #define PARTS 16u
 /* Turns that full backends may lose before the bitmap is asked. */
 #define TURNS 4u
+/* Turns of a tier that may be owed at a time; more are lost. */
+#define OWED_MAX 3u
 
 struct tier {
 	uint32_t n;     /* members */
@@ -47,6 +49,8 @@ struct turn {
 	uint64_t rest;
 	uint32_t tier;
 	uint32_t cursor; /* in its ring */
+	uint32_t n_owed;
+	uint32_t owed[OWED_MAX]; /* members that a retry left out: the next others are theirs */
 };
 
 struct balance {
@@ -57,7 +61,6 @@ struct balance {
 	uint32_t cursor;
 	const struct table *table; /* of the worker's view; NULL: it is empty */
 	struct turn *heap;         /* [table->n_tiers], smallest position first */
-	uint32_t *order;           /* table->members in the order they have their turns in */
 };
 
 static struct balance_shared *
@@ -234,22 +237,7 @@ turn_init(struct turn *turn, const struct table *table, uint32_t i, uint64_t fro
 	turn->position = part * ROUND / tier->parts;
 	turn->rest = part * ROUND % tier->parts;
 	turn->cursor = (uint32_t)(k % tier->n);
-}
-
-static bool
-reserve(struct balance *b, uint32_t n_tiers, uint32_t n)
-{
-	struct turn *heap = realloc(b->heap, (n_tiers + 1) * sizeof(heap[0]));
-	uint32_t *order;
-
-	if (heap == NULL)
-		return false;
-	b->heap = heap;
-	order = realloc(b->order, (n + 1) * sizeof(order[0]));
-	if (order == NULL)
-		return false;
-	b->order = order;
-	return true;
+	turn->n_owed = 0;
 }
 
 /* Goes on at the place of the wheel where the view before was. */
@@ -257,14 +245,14 @@ static int
 round_robin_update(struct balance *b, const struct view *view)
 {
 	const struct table *table = view->table;
+	struct turn *heap = realloc(b->heap, (table->n_tiers + 1) * sizeof(heap[0]));
 	uint32_t i;
 
 	b->table = table;
-	b->is_plain = !reserve(b, table->n_tiers, view->n);
-	if (b->is_plain)
+	b->is_plain = heap == NULL;
+	if (heap == NULL)
 		return -TG_ENOMEM;
-	for (i = 0; i < view->n; i++)
-		b->order[i] = table->members[i];
+	b->heap = heap;
 	for (i = 0; i < table->n_tiers; i++)
 		turn_init(&b->heap[i], table, i, b->time + (i < b->passed));
 	for (i = table->n_tiers / 2; i-- > 0;)
@@ -272,59 +260,97 @@ round_robin_update(struct balance *b, const struct view *view)
 	return 0;
 }
 
-/*
- * Brings to the head of the ring the first that was not tried: those left out
- * keep their turn. False: all were tried.
- */
-static bool
-bring_untried(struct balance *b, const struct turn *turn, const struct view *view,
-	      const struct balance_query *query)
+static uint32_t
+member(const struct balance *b, const struct turn *turn, uint32_t at)
 {
-	const struct tier *tier = &b->table->tiers[turn->tier];
-	uint32_t *ring = b->order + tier->first;
+	return b->table->members[b->table->tiers[turn->tier].first + at];
+}
+
+static uint32_t
+next_in_ring(const struct balance *b, const struct turn *turn, uint32_t at)
+{
+	return at + 1 < b->table->tiers[turn->tier].n ? at + 1 : 0;
+}
+
+/* Place in the ring of the first that was not tried, from the cursor on; TG_VIEW_NONE: all were. */
+static uint32_t
+find_untried(const struct balance *b, const struct turn *turn, const struct view *view,
+	     const struct balance_query *query)
+{
+	uint32_t n = b->table->tiers[turn->tier].n;
 	uint32_t at = turn->cursor;
 	uint32_t i;
 
-	for (i = 0; i < tier->n && i <= query->n_tried; i++) {
-		uint32_t entry = ring[at];
-
-		if (!balance_is_tried(query, view->entries[entry].backend)) {
-			ring[at] = ring[turn->cursor];
-			ring[turn->cursor] = entry;
-			return true;
-		}
-		at = at + 1 < tier->n ? at + 1 : 0;
+	for (i = 0; i < n && i <= query->n_tried; i++) {
+		if (!balance_is_tried(query, view->entries[member(b, turn, at)].backend))
+			return at;
+		at = next_in_ring(b, turn, at);
 	}
-	return false;
+	return TG_VIEW_NONE;
 }
 
 /* In the heap, or TG_VIEW_NONE. The root, unless a retry has tried all of its tier. */
 static uint32_t
-find_turn(struct balance *b, const struct view *view, const struct balance_query *query)
+find_turn(const struct balance *b, const struct view *view, const struct balance_query *query)
 {
 	uint32_t best = TG_VIEW_NONE;
 	uint32_t i;
 
-	if (query->n_tried == 0 || bring_untried(b, &b->heap[0], view, query))
+	if (query->n_tried == 0 || find_untried(b, &b->heap[0], view, query) != TG_VIEW_NONE)
 		return 0;
 	for (i = 1; i < b->table->n_tiers; i++) {
 		if ((best == TG_VIEW_NONE || turn_is_before(&b->heap[i], &b->heap[best])) &&
-		    bring_untried(b, &b->heap[i], view, query))
+		    find_untried(b, &b->heap[i], view, query) != TG_VIEW_NONE)
 			best = i;
 	}
 	return best;
 }
 
+/* Entry that is owed a turn and was not tried, or TG_VIEW_NONE. */
 static uint32_t
-take_turn(struct balance *b, uint32_t i)
+pay(struct turn *turn, const struct view *view, const struct balance_query *query)
+{
+	uint32_t i;
+
+	for (i = 0; i < turn->n_owed; i++) {
+		uint32_t entry = turn->owed[i];
+
+		if (balance_is_tried(query, view->entries[entry].backend))
+			continue;
+		turn->owed[i] = turn->owed[--turn->n_owed];
+		return entry;
+	}
+	return TG_VIEW_NONE;
+}
+
+/* Of a tier that has one which was not tried. */
+static uint32_t
+take_member(const struct balance *b, struct turn *turn, const struct view *view,
+	    const struct balance_query *query)
+{
+	uint32_t entry = pay(turn, view, query);
+	uint32_t at;
+
+	if (entry != TG_VIEW_NONE)
+		return entry;
+	at = query->n_tried == 0 ? turn->cursor : find_untried(b, turn, view, query);
+	while (turn->cursor != at) {
+		if (turn->n_owed < OWED_MAX)
+			turn->owed[turn->n_owed++] = member(b, turn, turn->cursor);
+		turn->cursor = next_in_ring(b, turn, turn->cursor);
+	}
+	turn->cursor = next_in_ring(b, turn, at);
+	return member(b, turn, at);
+}
+
+static void
+move_on(struct balance *b, uint32_t i)
 {
 	struct turn *turn = &b->heap[i];
 	const struct tier *tier = &b->table->tiers[turn->tier];
-	uint32_t entry = b->order[tier->first + turn->cursor];
 
 	b->time = turn->position & (ROUND - 1);
 	b->passed = turn->tier + 1;
-	turn->cursor = turn->cursor + 1 < tier->n ? turn->cursor + 1 : 0;
 	turn->position += tier->step;
 	turn->rest += tier->rest;
 	if (turn->rest >= tier->parts) {
@@ -332,7 +358,6 @@ take_turn(struct balance *b, uint32_t i)
 		turn->position++;
 	}
 	sift_down(b, i);
-	return entry;
 }
 
 static uint32_t
@@ -353,12 +378,17 @@ next_plain(struct balance *b, const struct view *view, const struct balance_quer
 static uint32_t
 next_entry(struct balance *b, const struct view *view, const struct balance_query *query)
 {
+	uint32_t entry;
 	uint32_t i;
 
 	if (b->is_plain)
 		return next_plain(b, view, query);
 	i = find_turn(b, view, query);
-	return i != TG_VIEW_NONE ? take_turn(b, i) : TG_VIEW_NONE;
+	if (i == TG_VIEW_NONE)
+		return TG_VIEW_NONE;
+	entry = take_member(b, &b->heap[i], view, query);
+	move_on(b, i);
+	return entry;
 }
 
 static uint32_t
@@ -398,7 +428,6 @@ round_robin_free(struct balance *b)
 	if (b == NULL)
 		return;
 	free(b->heap);
-	free(b->order);
 	free(b);
 }
 
