@@ -6,7 +6,7 @@
  *
  * Bounded load (Mirrokni, Thorup and Zadimoghaddam, "Consistent Hashing with
  * Bounded Loads", SODA 2018): a backend has no more in flight than `hash_bound` times its share
- * by weight of all that is, this stream included, rounded up. Keys of one that is there spill over to
+ * by weight of all that is, this stream included, rounded up, or FREE_STREAMS. Keys of one that is there spill over to
  * other places of the table, always the same ones for a key.
  */
 #include <stdlib.h>
@@ -15,6 +15,8 @@
 #include "balance/maglev_priv.h"
 #include "balance/take_priv.h"
 
+/* So few are no load: with the bound alone, keys of a quiet service would wander. */
+#define FREE_STREAMS 4u
 /* Places of the table that are looked at for one key, before all backends are. */
 #define PROBES 32u
 
@@ -110,7 +112,9 @@ bound_of(const struct balance_shared *s, const struct view *view, uint32_t entry
 	uint64_t whole = 1000 * table->weights;
 	uint64_t total = atomic_load(&s->total);
 
-	return (s->bound_permille * total * view->entries[entry].weight + whole - 1) / whole;
+	uint64_t bound = (s->bound_permille * total * view->entries[entry].weight + whole - 1) / whole;
+
+	return bound > FREE_STREAMS ? bound : FREE_STREAMS;
 }
 
 /* Not by room_take(): below its limit the backend is not full, whatever the bound says. */

@@ -27,14 +27,14 @@ two_in_flight(const struct view_entry *e)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-/* Whether a would have less load per weight than b with one more stream. */
+/* Whether a has at most as much load per weight as b: of two that are idle, the first choice is had. */
 static inline bool
 two_is_less_loaded(const struct view *view, uint32_t a, uint32_t b)
 {
 	const struct view_entry *x = &view->entries[a];
 	const struct view_entry *y = &view->entries[b];
 
-	return (two_in_flight(x) + 1) * y->weight <= (two_in_flight(y) + 1) * x->weight;
+	return two_in_flight(x) * y->weight <= two_in_flight(y) * x->weight;
 }
 
 #endif

@@ -13,7 +13,7 @@
 struct backends {
 	struct conf_service conf;
 	struct conf_backend conf_backends[BACKENDS_MAX];
-	char names[BACKENDS_MAX][16];
+	char names[BACKENDS_MAX][32];
 	uint32_t limits[BACKENDS_MAX];
 	struct room *room; /* NULL: nobody has a limit */
 	struct segment_shared *loads[BACKENDS_MAX];

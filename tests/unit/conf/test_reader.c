@@ -687,7 +687,7 @@ static const struct accepted accepted[] = {
 	{SERVICE("agent = { port = 81; send = \"hi\\n\"; };"),
 	 "agent = {\nport = 81;\ninterval = \"2s\";\ntimeout = \"1s\";\nsend = \"hi\\x0a\";\n};"},
 	{SERVICE("timeouts = { total = \"1m\"; keep_alive = \"5s\"; };"),
-	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\n"
+	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\ntunnel_max = \"0\";\n"
 	 "total = \"1m\";\nkeep_alive = \"5s\";\nqueue = \"5s\";\n};\nretry = {"},
 	{TOP("// c\n/* { ( \" */ # \"\n"), "workers = "},
 	/* a service nobody uses, a listener without anybody */
