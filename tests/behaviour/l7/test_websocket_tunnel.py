@@ -124,7 +124,8 @@ def test_426_says_that_the_connection_closes(tidegate, recording_backend):
     """RFC 9112 9.6, beside the option that the Upgrade field needs (RFC 9110 15.5.22)."""
     answer = backends.answer("426 Upgrade Required", fields=[("Connection", "upgrade"),
                                                              ("Upgrade", "websocket")])
-    tg = tidegate(conf.http(recording_backend(backends.answers(answer))))
+    # One worker: the second request goes on the backend connection of the first.
+    tg = tidegate(conf.http(recording_backend(backends.answers(answer)), workers=1))
     peer = tg.client().send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
     got = peer.read_answer()
     assert (got.get("connection"), got.get("upgrade")) == ("upgrade, close", "websocket")
