@@ -242,6 +242,15 @@ set_agent(struct stat_row *r, const struct agent_status *agent, enum backend_hea
 		set_number(r, TG_STAT_AGENT_CODE, 0);
 }
 
+/* HAProxy's word for a server that is well and gets nothing new. */
+static void
+set_ejection(struct stat_row *r, const struct segment_shared *shared, const struct health_status *h)
+{
+	set_number(r, TG_STAT_HANAFAIL, source_gauge(&shared->ejections));
+	if (source_gauge(&shared->ejected) != 0 && h->verdict.state == TG_HEALTH_UP)
+		set_text(r, TG_STAT_STATUS, "NOLB");
+}
+
 static void
 set_orders(struct stat_row *r, const struct admin_source *s, size_t service, size_t backend)
 {
@@ -294,6 +303,9 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 	SET_COUNTED(ret, s, slot, counted);
 	set_health(ret, s, &group->health,
 		   health_status(s->health, (unsigned)service, (unsigned)backend));
+	if (conf_has_outliers(group))
+		set_ejection(ret, segment_shared(s->segment, slot),
+			     health_status(s->health, (unsigned)service, (unsigned)backend));
 	/* Streams wait for the service, not for one of its backends. */
 	set_number(ret, TG_STAT_QCUR, 0);
 	set_number(ret, TG_STAT_QMAX, 0);

@@ -112,6 +112,8 @@ static void
 release(struct worker_service *s, uint32_t backend, const struct balance_outcome *outcome)
 {
 	s->ops->release(s->balance, s->view, backend, outcome);
+	if (s->outlier != NULL && (outcome->failed || outcome->answered))
+		outlier_note(s->outlier, backend, outcome->failed);
 	serve_waiters(s, backend);
 }
 

@@ -1,30 +1,8 @@
-#include "backend/registry.h"
-
 #include <stdlib.h>
 
-#include "backend/serving.h"
+#include "backend/ramp.h"
+#include "backend/registry_priv.h"
 #include "base/log.h"
-
-struct backend_state {
-	struct serving_state serving;
-	struct addr addr;
-};
-
-struct service_state {
-	const struct conf_service *conf;
-	const struct balance_ops *ops;
-	struct backend_state *backends;
-	struct segment_shared **loads;
-	bool changed;
-	bool is_fail_open; /* as last published */
-};
-
-struct registry {
-	const struct conf *conf;
-	struct service_state *services;
-	struct service_shared *shared; /* [conf->n_services] */
-	size_t n_checking;
-};
 
 /* Configured, or an agent may order one any time. */
 static bool
@@ -68,11 +46,14 @@ init_service(struct registry *r, size_t i, struct segment *segment, uint32_t *sl
 	s->loads = calloc(s->conf->n_backends + 1, sizeof(struct segment_shared *));
 	if (s->backends == NULL || s->loads == NULL)
 		return -TG_ENOMEM;
+	s->first_slot = *slot;
 	for (b = 0; b < s->conf->n_backends; b++)
 		s->loads[b] = segment_shared(segment, (*slot)++);
 	r->n_checking += s->conf->n_backends;
 	r->shared[i].balance = s->ops->shared_new(s->conf, s->loads);
 	if (r->shared[i].balance == NULL)
+		return -TG_ENOMEM;
+	if (eject_init(s, &r->shared[i]) != 0)
 		return -TG_ENOMEM;
 	return init_limits(r, i, segment);
 }
@@ -88,6 +69,7 @@ registry_new(const struct conf *conf, struct segment *segment)
 	if (r == NULL)
 		return NULL;
 	r->conf = conf;
+	r->segment = segment;
 	r->services = calloc(conf->n_services + 1, sizeof(r->services[0]));
 	r->shared = calloc(conf->n_services + 1, sizeof(r->shared[0]));
 	if (r->services == NULL || r->shared == NULL)
@@ -114,6 +96,7 @@ registry_free(struct registry *r)
 			r->services[i].ops->shared_free(r->shared[i].balance);
 			queue_free(r->shared[i].queue);
 			room_free(r->shared[i].room);
+			eject_fini(&r->services[i], &r->shared[i]);
 		}
 		free(r->services[i].backends);
 		free(r->services[i].loads);
@@ -153,16 +136,17 @@ registry_is_settled(const struct registry *r)
 }
 
 static void
-add_entry(struct view *view, const struct service_state *s, size_t i)
+add_entry(struct view *view, const struct service_state *s, size_t i, struct mono now)
 {
 	const struct conf_backend *conf = &s->conf->backends[i];
 	const struct backend_state *b = &s->backends[i];
+	uint32_t permille = ramp_permille(b->ramp, s->conf->slow_start_ms, now);
 
 	view->entry_of[i] = view->n;
 	view->entries[view->n++] = (struct view_entry){
 		.backend = (uint32_t)i,
-		.weight = serving_weight(conf, &b->serving.order),
-		.limit = serving_limit(s->conf, conf, &b->serving.order),
+		.weight = ramp_of(serving_weight(conf, &b->serving.order), permille),
+		.limit = ramp_of(serving_limit(s->conf, conf, &b->serving.order), permille),
 		.addr = b->addr,
 		.load = s->loads[i],
 	};
@@ -179,8 +163,30 @@ count_backends(const struct service_state *s)
 	return count;
 }
 
+/* Who was away, and came for what it is itself, begins slowly. */
+static void
+note_serving(struct registry *r, struct service_state *s, const struct serving *serving,
+	     struct mono now)
+{
+	bool is_ordinary = !serving->is_backup && !serving->is_fail_open && !serving->has_ejected;
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++) {
+		struct backend_state *b = &s->backends[i];
+		bool has = serving_has(serving, &s->conf->backends[i], &b->serving);
+
+		if (has && !b->is_serving && is_ordinary && r->has_settled &&
+		    s->conf->slow_start_ms != 0)
+			b->ramp = now;
+		if (!has)
+			b->ramp = (struct mono){0};
+		b->is_serving = has;
+	}
+}
+
 static struct view *
-make_view(const struct service_state *s, const struct serving *serving, struct room *room)
+make_view(const struct service_state *s, const struct serving *serving, struct room *room,
+	  struct mono now)
 {
 	struct view *view = view_new(s->conf, serving->n);
 	size_t i;
@@ -191,7 +197,7 @@ make_view(const struct service_state *s, const struct serving *serving, struct r
 	view->room = room;
 	for (i = 0; i < s->conf->n_backends; i++) {
 		if (serving_has(serving, &s->conf->backends[i], &s->backends[i].serving))
-			add_entry(view, s, i);
+			add_entry(view, s, i, now);
 	}
 	return view;
 }
@@ -226,13 +232,15 @@ open_rooms(const struct view *view)
 
 /* NULL: no memory. */
 static struct view *
-build_view(struct registry *r, size_t i)
+build_view(struct registry *r, size_t i, struct mono now)
 {
 	struct service_state *s = &r->services[i];
 	struct serving_count count = count_backends(s);
 	struct serving serving = serving_decide(&count, s->conf->health.fail_open_percent);
-	struct view *view = make_view(s, &serving, r->shared[i].room);
+	struct view *view;
 
+	note_serving(r, s, &serving, now);
+	view = make_view(s, &serving, r->shared[i].room, now);
 	if (view == NULL)
 		return NULL;
 	if (s->ops->prepare(r->shared[i].balance, view) != 0) {
@@ -244,27 +252,87 @@ build_view(struct registry *r, size_t i)
 	return view;
 }
 
+/* Backends on a ramp have more by now. */
+static void
+step_ramps(struct service_state *s, struct mono now)
+{
+	uint64_t whole_ms = s->conf->slow_start_ms;
+	size_t i;
+
+	if (mono_is_set(s->next_ramp) && now.us >= s->next_ramp.us)
+		s->changed = true;
+	if (!s->changed)
+		return;
+	s->next_ramp = (struct mono){0};
+	for (i = 0; whole_ms != 0 && i < s->conf->n_backends; i++) {
+		struct backend_state *b = &s->backends[i];
+
+		if (ramp_permille(b->ramp, whole_ms, now) == 1000)
+			b->ramp = (struct mono){0};
+	}
+}
+
+static void
+set_next_ramp(struct service_state *s, struct mono now)
+{
+	size_t i;
+
+	for (i = 0; s->conf->slow_start_ms != 0 && i < s->conf->n_backends; i++) {
+		if (mono_is_set(s->backends[i].ramp))
+			s->next_ramp = mono_add_ms(now, ramp_step_ms(s->conf->slow_start_ms));
+	}
+}
+
 int
-registry_publish(struct registry *r,
+registry_publish(struct registry *r, struct mono now,
 		 void (*publish)(void *arg, uint32_t service, struct view *view), void *arg)
 {
 	int rc = 0;
 	size_t i;
 
 	for (i = 0; i < r->conf->n_services; i++) {
+		struct service_state *s = &r->services[i];
 		struct view *view;
 
-		if (!r->services[i].changed)
+		eject_step(r, i, now);
+		step_ramps(s, now);
+		if (!s->changed)
 			continue;
-		view = build_view(r, i);
+		view = build_view(r, i, now);
 		if (view == NULL) {
 			rc = -TG_ENOMEM;
 			continue;
 		}
-		r->services[i].changed = false;
+		s->changed = false;
+		set_next_ramp(s, now);
 		publish(arg, (uint32_t)i, view);
 	}
+	r->has_settled |= registry_is_settled(r);
 	return rc;
+}
+
+struct mono
+registry_due(const struct registry *r)
+{
+	struct mono due = {0};
+	size_t i;
+
+	for (i = 0; i < r->conf->n_services; i++) {
+		due = registry_earlier(due, r->services[i].next_ramp);
+		due = registry_earlier(due, eject_due(&r->services[i]));
+	}
+	return due;
+}
+
+void
+registry_watch(struct registry *r, struct loop *loop, void (*alarm)(void *arg), void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < r->conf->n_services; i++) {
+		if (r->shared[i].outlier != NULL)
+			outlier_watch(r->shared[i].outlier, loop, alarm, arg);
+	}
 }
 
 const struct service_shared *

@@ -27,12 +27,19 @@ TG_MUST_CHECK int registry_observe(struct registry *registry, const struct msg_b
 bool registry_is_settled(const struct registry *registry);
 
 /*
- * Makes new views of the services that changed since the last call. `publish`
- * gets one reference of each. -TG_ENOMEM: some services keep their old view and stay marked.
+ * Looks who is ejected, who comes back and how far ramps are, and makes new views of
+ * the services that changed since the last call. `publish` gets one reference of
+ * each. -TG_ENOMEM: some services keep their old view and stay marked.
  */
-TG_MUST_CHECK int registry_publish(struct registry *registry,
+TG_MUST_CHECK int registry_publish(struct registry *registry, struct mono now,
 				   void (*publish)(void *arg, uint32_t service, struct view *view),
 				   void *arg);
+/* When registry_publish() has something to do even if nothing is observed; unset: never. */
+struct mono registry_due(const struct registry *registry);
+/* Before workers start: `alarm` is called in `loop` when a backend fails too often in a row; then
+ * registry_publish() is to be called. */
+void registry_watch(struct registry *registry, struct loop *loop, void (*alarm)(void *arg),
+		    void *arg);
 
 /* [conf->n_services]: what the workers share of each service. */
 const struct service_shared *registry_shared(const struct registry *registry);

@@ -57,6 +57,7 @@ serving_count_add(struct serving_count *count, const struct conf_backend *backen
 	count->checking += state->health == TG_HEALTH_CHECKING;
 	count->located += state->has_addr;
 	count->up += up;
+	count->ejected += up && state->is_ejected;
 }
 
 static bool
@@ -72,10 +73,14 @@ serving_decide(const struct serving_count *count, unsigned fail_open_percent)
 
 	if (is_too_few(count, fail_open_percent) && count->checking == 0 && count->located > 0 &&
 	    !backups_stand_in)
-		return (struct serving){.is_fail_open = true, .n = count->located};
+		return (struct serving){
+			.is_fail_open = true, .has_ejected = true, .n = count->located};
 	if (count->up == 0)
-		return (struct serving){.is_backup = true, .n = count->backups};
-	return (struct serving){.n = count->up};
+		return (struct serving){
+			.is_backup = true, .has_ejected = true, .n = count->backups};
+	if (count->up == count->ejected)
+		return (struct serving){.has_ejected = true, .n = count->up};
+	return (struct serving){.n = count->up - count->ejected};
 }
 
 bool
@@ -84,5 +89,6 @@ serving_has(const struct serving *serving, const struct conf_backend *backend,
 {
 	return state->has_addr && backend->backup == serving->is_backup &&
 	       (state->health == TG_HEALTH_UP || serving->is_fail_open) &&
+	       (!state->is_ejected || serving->has_ejected) &&
 	       serving_is_wanted(backend, &state->order);
 }

@@ -25,6 +25,7 @@ uint32_t serving_limit(const struct conf_service *service, const struct conf_bac
 struct serving_state {
 	enum backend_health health;
 	bool has_addr;
+	bool is_ejected; /* by what happened to its streams */
 	struct backend_order order;
 };
 
@@ -36,17 +37,20 @@ struct serving_count {
 	uint32_t wanted;   /* primaries */
 	uint32_t checking; /* of these: no verdict yet */
 	uint32_t located;  /* of these: with an address */
-	uint32_t up;	   /* of these: with an address, and up */
+	uint32_t up;       /* of these: with an address, and up */
+	uint32_t ejected;  /* of these that are up */
 	uint32_t backups;  /* backups with an address that are up */
 };
 void serving_count_add(struct serving_count *count, const struct conf_backend *backend,
 		       const struct serving_state *state);
 
-/* Who gets streams: the primaries that are up; all of them when too few are
- * (health.fail_open) and all have their verdict; the backups when no primary is up and they are. */
+/* Who gets streams: the primaries that are up and not ejected; all of them when too few are
+ * (health.fail_open) and all have their verdict; the ejected too when nobody else is left; the
+ * backups when no primary is up and they are. */
 struct serving {
 	bool is_backup;
 	bool is_fail_open;
+	bool has_ejected; /* they are used in spite of it */
 	uint32_t n;
 };
 struct serving serving_decide(const struct serving_count *count, unsigned fail_open_percent);

@@ -19,6 +19,7 @@ init_service(struct worker *w, struct worker_service *s, const struct conf_servi
 	s->ops = balance_find(conf->balance);
 	s->counters = segment_counters(w->segment, w->id, slot);
 	s->queue = shared->queue;
+	s->outlier = shared->outlier;
 	budget_init(&s->budget, conf->retry.budget_permille, w->n_workers);
 	s->balance = s->ops->new (shared->balance, w->id, w->n_workers, worker_random(w));
 	s->view = view_new(conf, 0);

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "backend/budget.h"
+#include "backend/outlier.h"
 #include "backend/queue.h"
 #include "backend/view.h"
 #include "balance/balance.h"
@@ -76,8 +77,9 @@ struct worker_service {
 	const struct conf_service *conf;
 	const struct balance_ops *ops;
 	struct balance *balance;
-	struct view *view;   /* one reference */
-	struct queue *queue; /* shared; NULL: the service has no limits */
+	struct view *view;       /* one reference */
+	struct queue *queue;     /* shared; NULL: the service has no limits */
+	struct outlier *outlier; /* shared; NULL: nobody is ejected */
 	struct budget budget;
 	struct segment_counters *counters;
 	struct worker_backend *backends; /* [conf->n_backends] */
@@ -86,8 +88,9 @@ struct worker_service {
 /* What the workers share of one service. Owned by the registry. */
 struct service_shared {
 	struct balance_shared *balance;
-	struct queue *queue; /* NULL: the service has no limits */
-	struct room *room;   /* the same */
+	struct queue *queue;     /* NULL: the service has no limits */
+	struct room *room;       /* the same */
+	struct outlier *outlier; /* NULL: nobody is ejected */
 };
 
 struct worker {

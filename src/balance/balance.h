@@ -31,7 +31,8 @@ struct balance_query {
 /* How a stream went, for those who learn from it. */
 struct balance_outcome {
 	uint64_t latency_us; /* request sent to head of the answer, tcp: connect; 0: not measured */
-	bool failed;         /* the backend's fault: no connection, no answer, no valid one */
+	bool answered;       /* an answer came, tcp: a connection */
+	bool failed;         /* the backend's fault: no connection, no answer, no good one */
 	struct mono now;
 };
 

@@ -187,6 +187,17 @@ enum conf_hash_on {
 	TG_HASH_ON_COUNT
 };
 
+/* outlier = { consecutive; success_rate; latency; ... } of a service. */
+struct conf_outlier {
+	unsigned consecutive;           /* failures in a row; 0: not looked at (default) */
+	uint32_t success_rate_permille; /* standard deviations below the mean; 0: not looked at */
+	uint32_t latency_permille;      /* times the median; 0: not looked at */
+	unsigned requests;              /* in an interval, to be compared; 100 */
+	uint64_t interval_ms;           /* of comparison; 10s */
+	uint64_t base_ejection_ms;      /* the first; each further one in a row longer by this; 30s */
+	unsigned max_ejected_percent;   /* of the backends at a time; 50 */
+};
+
 enum conf_same_site {
 	TG_SAME_SITE_LAX = 0, /* default */
 	TG_SAME_SITE_STRICT = 1,
@@ -243,6 +254,8 @@ struct conf_service {
 	struct conf_back_timeouts timeouts;
 	struct conf_retry retry;
 	struct conf_sticky sticky;
+	struct conf_outlier outlier;
+	uint64_t slow_start_ms; /* a backend that comes back gets its share step by step; 0: at once */
 	struct conf_tcp tcp;
 	enum conf_expect expect;
 	unsigned max_connections_per_backend; /* streams at a time; 0: no limit (default) */
@@ -263,6 +276,15 @@ conf_backend_limit(const struct conf_service *service, const struct conf_backend
 {
 	return backend->max_connections != 0 ? backend->max_connections
 					     : service->max_connections_per_backend;
+}
+
+/* Whether a backend of this service may be ejected. */
+static inline bool
+conf_has_outliers(const struct conf_service *service)
+{
+	const struct conf_outlier *o = &service->outlier;
+
+	return o->consecutive != 0 || o->success_rate_permille != 0 || o->latency_permille != 0;
 }
 
 struct conf {

@@ -116,6 +116,7 @@ extern const struct conf_schema conf_schema_listener;
 extern const struct conf_schema conf_schema_service;
 extern const struct conf_schema conf_schema_health;
 extern const struct conf_schema conf_schema_agent;
+extern const struct conf_schema conf_schema_outlier;
 extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;
 extern const struct conf_schema conf_schema_page;

@@ -302,6 +302,23 @@ static const struct conf_field service_fields[] = {
 		.help = "What happens when a backend fails a request.",
 	},
 	{
+		.key = "outlier",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, outlier),
+		.schema = &conf_schema_outlier,
+		.help = "Which backends get no requests for what happened to others.",
+	},
+	{
+		.key = "slow_start",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_service, slow_start_ms),
+		.preset = "0",
+		.max = TG_HOUR,
+		.help = "How long a backend that comes up, or back, takes to get its whole weight and "
+			"its whole limit: a tenth of them at first, then evenly more. Not at the "
+			"start of tidegate.",
+	},
+	{
 		.key = "sticky",
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_service, sticky),
@@ -390,9 +407,7 @@ static const struct conf_field service_fields[] = {
 	},
 	TG_LATER("send_proxy"),
 	TG_LATER("tls"),
-	TG_LATER("slow_start"),
 	TG_LATER("protocol"),
-	TG_LATER("outlier"),
 	TG_LATER("autoscale"),
 	TG_LATER("provider"),
 	TG_LATER("scheduler"),

@@ -343,6 +343,14 @@ segment_sum(struct segment *seg, uint32_t slot, unsigned counter)
 	return sum;
 }
 
+/* Untouched pages of the segment stay untouched. */
+static void
+reset_gauge(_Atomic int64_t *gauge)
+{
+	if (atomic_load_explicit(gauge, memory_order_relaxed) != 0)
+		atomic_store_explicit(gauge, 0, memory_order_relaxed);
+}
+
 void
 segment_reset_gauges(struct segment *seg)
 {
@@ -351,9 +359,8 @@ segment_reset_gauges(struct segment *seg)
 	for (i = 0; i < seg->slots; i++) {
 		struct segment_shared *shared = segment_shared(seg, i);
 
-		if (atomic_load_explicit(&shared->in_flight, memory_order_relaxed) != 0)
-			atomic_store_explicit(&shared->in_flight, 0, memory_order_relaxed);
-		if (atomic_load_explicit(&shared->queued, memory_order_relaxed) != 0)
-			atomic_store_explicit(&shared->queued, 0, memory_order_relaxed);
+		reset_gauge(&shared->in_flight);
+		reset_gauge(&shared->queued);
+		reset_gauge(&shared->ejected);
 	}
 }

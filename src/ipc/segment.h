@@ -59,6 +59,8 @@ struct segment_shared {
 	_Atomic int64_t in_flight_max;
 	_Atomic int64_t queued; /* services: streams waiting for a place now */
 	_Atomic int64_t queued_max;
+	_Atomic int64_t ejected;   /* backends: 1 while it is */
+	_Atomic int64_t ejections; /* so far */
 };
 
 struct segment;

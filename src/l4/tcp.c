@@ -136,6 +136,7 @@ end_lease(struct tcp_stream *s, bool failed)
 {
 	struct balance_outcome outcome = {
 		.latency_us = mono_diff_us(s->connected, s->phase),
+		.answered = mono_is_set(s->connected),
 		.failed = failed,
 		.now = now_of(s),
 	};

@@ -87,6 +87,7 @@ end_lease(struct stream *s, enum end_reason reason)
 {
 	struct balance_outcome outcome = {
 		.latency_us = span_us(s->answered, s->sent),
+		.answered = s->ans.has_head,
 		.failed = end_reason_is_backends(reason) || s->ans.status >= 500,
 		.now = stream_now(s),
 	};

@@ -34,6 +34,7 @@ struct proxy {
 	struct watch channel_watch;
 	struct watch peer_watch;
 	struct timer settle;
+	struct timer due; /* of the registry */
 	bool is_accepting;
 	bool is_stopping;
 };
@@ -224,12 +225,31 @@ on_settle(struct timer *t)
 static void
 publish(struct proxy *p)
 {
+	struct mono due;
+
 	if (p->is_stopping)
 		return; /* workers may have ended: nobody would take the views */
-	if (registry_publish(p->registry, publish_view, p) != 0)
+	if (registry_publish(p->registry, loop_now(p->loop), publish_view, p) != 0)
 		log_write(TG_LOG_ERROR, "no memory for a new set of backends", NULL);
 	if (registry_is_settled(p->registry))
 		start_accepting(p);
+	due = registry_due(p->registry);
+	if (mono_is_set(due))
+		timer_set(p->loop, &p->due, due);
+	else
+		timer_clear(&p->due);
+}
+
+static void
+on_due(struct timer *t)
+{
+	publish(TG_CONTAINER(t, struct proxy, due));
+}
+
+static void
+on_alarm(void *arg)
+{
+	publish(arg);
 }
 
 /* messages */
@@ -338,6 +358,8 @@ proxy_serve(struct proxy *p)
 	if (rc != 0)
 		return rc;
 	timer_init(&p->settle, on_settle);
+	timer_init(&p->due, on_due);
+	registry_watch(p->registry, p->loop, on_alarm, p);
 	timer_set(p->loop, &p->settle, mono_add_ms(loop_now(p->loop), SETTLE_MS));
 	publish(p);
 	loop_run(p->loop);
@@ -350,6 +372,7 @@ proxy_fini(struct proxy *p)
 	unsigned i;
 
 	timer_fini(&p->settle);
+	timer_fini(&p->due);
 	if (p->loop != NULL)
 		watch_stop(p->loop, &p->channel_watch);
 	set_peer(p, -1);

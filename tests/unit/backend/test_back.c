@@ -57,7 +57,7 @@ static void
 set_port(uint32_t service, uint32_t backend, uint16_t port)
 {
 	assert_int_equal(world_observe(&world, service, backend, TG_HEALTH_UP, port), 0);
-	assert_int_equal(registry_publish(world.registry, hand_out, NULL), 0);
+	assert_int_equal(registry_publish(world.registry, (struct mono){1}, hand_out, NULL), 0);
 }
 
 static int

@@ -76,7 +76,7 @@ static void
 set(uint32_t service, uint32_t backend, uint32_t health, uint16_t port)
 {
 	assert_int_equal(world_observe(&world, service, backend, health, port), 0);
-	assert_int_equal(registry_publish(world.registry, hand_out, NULL), 0);
+	assert_int_equal(registry_publish(world.registry, (struct mono){1}, hand_out, NULL), 0);
 }
 
 static void

@@ -84,7 +84,7 @@ observe(uint32_t service, uint32_t backend, uint32_t health, uint16_t port)
 static void
 publish(void)
 {
-	assert_int_equal(registry_publish(world.registry, on_publish, NULL), 0);
+	assert_int_equal(registry_publish(world.registry, (struct mono){1}, on_publish, NULL), 0);
 }
 
 /* The backends of service a that may be picked, as digits. */
@@ -344,7 +344,7 @@ balancers_know_a_view_before_it_is_published(void **state)
 	assert_non_null(b);
 	observe(1, 0, UP, 80);
 	picked_while_published = TG_VIEW_NONE;
-	assert_int_equal(registry_publish(world.registry, pick_at_once, b), 0);
+	assert_int_equal(registry_publish(world.registry, (struct mono){1}, pick_at_once, b), 0);
 	assert_int_equal(picked_while_published, 0);
 	ops->free(b);
 }
@@ -356,12 +356,12 @@ without_memory_the_change_waits(void **state)
 	observe(0, 0, UP, 80);
 	observe(1, 0, UP, 80);
 	refuse_at = 1;
-	assert_int_equal(registry_publish(world.registry, on_publish, NULL), -TG_ENOMEM);
+	assert_int_equal(registry_publish(world.registry, (struct mono){1}, on_publish, NULL), -TG_ENOMEM);
 	/* One could not be made, the other could. */
 	assert_int_equal(published[0], 0);
 	assert_int_equal(published[1], 1);
 	refuse_all = true;
-	assert_int_equal(registry_publish(world.registry, on_publish, NULL), -TG_ENOMEM);
+	assert_int_equal(registry_publish(world.registry, (struct mono){1}, on_publish, NULL), -TG_ENOMEM);
 	refuse_all = false;
 	assert_int_equal(published[0], 0);
 	publish();

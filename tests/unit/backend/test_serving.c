@@ -259,7 +259,7 @@ hear(uint32_t backend, enum backend_health health, struct backend_order order)
 	};
 
 	assert_int_equal(registry_observe(world.registry, &msg), 0);
-	assert_int_equal(registry_publish(world.registry, on_publish, NULL), 0);
+	assert_int_equal(registry_publish(world.registry, (struct mono){1}, on_publish, NULL), 0);
 	return last;
 }
 

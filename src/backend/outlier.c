@@ -1,0 +1,258 @@
+#include "backend/outlier.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/container.h"
+
+/* in a row */
+
+struct outlier {
+	const struct conf_service *conf;
+	struct loop *loop; /* NULL: nobody hears */
+	void (*alarm)(void *arg);
+	void *arg;
+	struct loop_call call;
+	atomic_bool is_called;      /* the call is on its way */
+	_Atomic unsigned *failures; /* [conf->n_backends] */
+};
+
+struct outlier *
+outlier_new(const struct conf_service *conf)
+{
+	struct outlier *o = calloc(1, sizeof(*o));
+
+	if (o == NULL)
+		return NULL;
+	o->conf = conf;
+	o->failures = calloc(conf->n_backends + 1, sizeof(o->failures[0]));
+	if (o->failures == NULL) {
+		free(o);
+		return NULL;
+	}
+	return o;
+}
+
+void
+outlier_free(struct outlier *o)
+{
+	if (o == NULL)
+		return;
+	free(o->failures);
+	free(o);
+}
+
+void
+outlier_watch(struct outlier *o, struct loop *loop, void (*alarm)(void *arg), void *arg)
+{
+	o->loop = loop;
+	o->alarm = alarm;
+	o->arg = arg;
+}
+
+static void
+on_call(struct loop_call *call)
+{
+	struct outlier *o = TG_CONTAINER(call, struct outlier, call);
+
+	atomic_store(&o->is_called, false);
+	o->alarm(o->arg);
+}
+
+/* Success writes only where a failure was: the line stays shared while all is well. */
+void
+outlier_note(struct outlier *o, uint32_t backend, bool failed)
+{
+	_Atomic unsigned *n = &o->failures[backend];
+
+	if (!failed) {
+		if (atomic_load_explicit(n, memory_order_relaxed) != 0)
+			atomic_store_explicit(n, 0, memory_order_relaxed);
+		return;
+	}
+	if (atomic_fetch_add(n, 1) + 1 < o->conf->outlier.consecutive ||
+	    o->conf->outlier.consecutive == 0 || o->loop == NULL)
+		return;
+	if (!atomic_exchange(&o->is_called, true))
+		loop_post(o->loop, &o->call, on_call);
+}
+
+unsigned
+outlier_failures(const struct outlier *o, uint32_t backend)
+{
+	return atomic_load_explicit(&o->failures[backend], memory_order_relaxed);
+}
+
+void
+outlier_forget(struct outlier *o, uint32_t backend)
+{
+	atomic_store_explicit(&o->failures[backend], 0, memory_order_relaxed);
+}
+
+/* in comparison */
+
+static bool
+is_judged(const struct conf_outlier *conf, const struct outlier_sample *s)
+{
+	return s->requests > 0 && s->requests >= conf->requests;
+}
+
+static double
+success_rate(const struct outlier_sample *s)
+{
+	return 1.0 - (double)s->failures / (double)s->requests;
+}
+
+static void
+judge_success(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
+	      enum outlier_verdict *ret)
+{
+	double factor = conf->success_rate_permille / 1000.0;
+	double sum = 0;
+	double squares = 0;
+	double mean;
+	double least;
+	size_t judged = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (!is_judged(conf, &samples[i]))
+			continue;
+		sum += success_rate(&samples[i]);
+		squares += success_rate(&samples[i]) * success_rate(&samples[i]);
+		judged++;
+	}
+	if (judged < TG_OUTLIER_COMPARE_MIN)
+		return;
+	mean = sum / (double)judged;
+	least = mean - factor * sqrt(fmax(0, squares / (double)judged - mean * mean));
+	for (i = 0; i < n; i++) {
+		if (is_judged(conf, &samples[i]) && success_rate(&samples[i]) < least - 1e-9)
+			ret[i] = TG_OUTLIER_FAILS_MORE;
+	}
+}
+
+static bool
+has_latency(const struct conf_outlier *conf, const struct outlier_sample *s)
+{
+	return is_judged(conf, s) && s->answers > 0;
+}
+
+static double
+latency_us(const struct outlier_sample *s)
+{
+	return (double)s->response_us / (double)s->answers;
+}
+
+static size_t
+count_with_latency(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n)
+{
+	size_t count = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		count += has_latency(conf, &samples[i]);
+	return count;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	double x = *(const double *)a;
+	double y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The lower median of those that are judged; 0: too few, or no memory. */
+static double
+median_us(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n)
+{
+	size_t judged = count_with_latency(conf, samples, n);
+	double *sorted;
+	double median;
+	size_t at = 0;
+	size_t i;
+
+	if (judged < TG_OUTLIER_COMPARE_MIN)
+		return 0;
+	sorted = calloc(judged, sizeof(sorted[0]));
+	if (sorted == NULL)
+		return 0;
+	for (i = 0; i < n; i++) {
+		if (has_latency(conf, &samples[i]))
+			sorted[at++] = latency_us(&samples[i]);
+	}
+	qsort(sorted, judged, sizeof(sorted[0]), compare);
+	median = sorted[(judged - 1) / 2];
+	free(sorted);
+	return median;
+}
+
+static void
+judge_latency(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
+	      enum outlier_verdict *ret)
+{
+	double most = median_us(conf, samples, n) * conf->latency_permille / 1000.0;
+	size_t i;
+
+	if (most <= 0)
+		return;
+	for (i = 0; i < n; i++) {
+		if (has_latency(conf, &samples[i]) && latency_us(&samples[i]) > most)
+			ret[i] = TG_OUTLIER_IS_SLOWER;
+	}
+}
+
+void
+outlier_judge(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
+	      enum outlier_verdict *ret)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ret[i] = TG_OUTLIER_FINE;
+	if (conf->latency_permille != 0)
+		judge_latency(conf, samples, n, ret);
+	if (conf->success_rate_permille != 0)
+		judge_success(conf, samples, n, ret);
+}
+
+/* being ejected */
+
+uint64_t
+ejection_begin(struct ejection *e, const struct conf_outlier *conf, struct mono now)
+{
+	uint64_t longest_ms = conf->base_ejection_ms * TG_OUTLIER_LONGEST;
+	uint64_t ms;
+
+	/* A backend that was well for long enough is forgiven. */
+	if (mono_is_set(e->ended) && mono_diff_us(now, e->ended) > longest_ms * 1000)
+		e->times = 0;
+	if (e->times < TG_OUTLIER_LONGEST)
+		e->times++;
+	ms = conf->base_ejection_ms * e->times;
+	e->until = mono_add_ms(now, ms);
+	return ms;
+}
+
+bool
+ejection_step(struct ejection *e, struct mono now)
+{
+	if (!ejection_is_on(e) || now.us < e->until.us)
+		return false;
+	e->until = (struct mono){0};
+	e->ended = now;
+	return true;
+}
+
+unsigned
+ejection_max(const struct conf_outlier *conf, unsigned n)
+{
+	unsigned max = n * conf->max_ejected_percent / 100;
+
+	if (n < 2 || conf->max_ejected_percent == 0)
+		return 0;
+	return max > 0 ? max : 1;
+}

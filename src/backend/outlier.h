@@ -1,0 +1,82 @@
+/*
+ * backend/outlier.h: backends that do worse than the others, found by what
+ * happens to the streams they get.
+ *
+ * Workers note each exchange; failures in a row raise an alarm at once. What
+ * needs a longer look is judged once an interval, by the difference of the
+ * counters. The judgement is pure; who is ejected for how long is the
+ * registry's to keep. (Envoy's outlier detection; for the success rate: mean less
+ * a multiple of the standard deviation.)
+ */
+#ifndef TG_BACKEND_OUTLIER_H
+#define TG_BACKEND_OUTLIER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "loop/loop.h"
+
+/* Backends with enough requests that a comparison needs. */
+#define TG_OUTLIER_COMPARE_MIN 3u
+/* A backend is ejected for longer each time, up to so many times the first. */
+#define TG_OUTLIER_LONGEST 10u
+
+/*** In a row: noted by workers ***/
+
+struct outlier;
+
+/* Owned by the registry; outlives the workers. `alarm` is called in `loop`. NULL: no memory. */
+struct outlier *outlier_new(const struct conf_service *conf);
+void outlier_free(struct outlier *outlier); /* NULL allowed */
+/* Control thread, before workers start: who hears that some backend failed too often in a row. */
+void outlier_watch(struct outlier *outlier, struct loop *loop, void (*alarm)(void *arg), void *arg);
+/* Any worker: an exchange with this backend went well, or the backend failed it. */
+void outlier_note(struct outlier *outlier, uint32_t backend, bool failed);
+/* Control thread: failures in a row; and forget them. */
+unsigned outlier_failures(const struct outlier *outlier, uint32_t backend);
+void outlier_forget(struct outlier *outlier, uint32_t backend);
+
+/*** In comparison: judged once an interval ***/
+
+/* One backend in one interval. */
+struct outlier_sample {
+	uint64_t requests;
+	uint64_t failures; /* of these */
+	uint64_t answers;
+	uint64_t response_us; /* sum over the answers */
+};
+
+enum outlier_verdict {
+	TG_OUTLIER_FINE = 0,
+	TG_OUTLIER_FAILS_MORE = 1, /* success rate below the others' */
+	TG_OUTLIER_IS_SLOWER = 2   /* mean response time above a multiple of the median */
+};
+
+/* Fills ret[n]. Backends with fewer than conf->requests are neither judged nor compared with. */
+void outlier_judge(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
+		   enum outlier_verdict *ret);
+
+/*** Being ejected: kept by the registry ***/
+
+struct ejection {
+	struct mono until; /* unset: not ejected */
+	struct mono ended; /* the last one; unset: never */
+	unsigned times;    /* in a row, each longer than the one before */
+};
+
+/* The milliseconds it lasts. */
+uint64_t ejection_begin(struct ejection *e, const struct conf_outlier *conf, struct mono now);
+/* True, once, when it is over. */
+bool ejection_step(struct ejection *e, struct mono now);
+/* How many of `n` may be ejected at a time. */
+unsigned ejection_max(const struct conf_outlier *conf, unsigned n);
+
+static inline bool
+ejection_is_on(const struct ejection *e)
+{
+	return mono_is_set(e->until);
+}
+
+#endif

@@ -1,0 +1,210 @@
+/* Passive health: who gets no streams for what happened to others. See outlier.h. */
+#include <stdlib.h>
+
+#include "backend/registry_priv.h"
+#include "base/log.h"
+#include "observe/counters.h"
+
+int
+eject_init(struct service_state *s, struct service_shared *shared)
+{
+	if (!conf_has_outliers(s->conf))
+		return 0;
+	shared->outlier = outlier_new(s->conf);
+	s->before = calloc(s->conf->n_backends + 1, sizeof(s->before[0]));
+	return shared->outlier != NULL && s->before != NULL ? 0 : -TG_ENOMEM;
+}
+
+void
+eject_fini(struct service_state *s, struct service_shared *shared)
+{
+	outlier_free(shared->outlier);
+	free(s->before);
+}
+
+/* ending and beginning */
+
+static void
+set_ejected(struct service_state *s, size_t i, bool is_ejected)
+{
+	s->backends[i].serving.is_ejected = is_ejected;
+	atomic_store_explicit(&s->loads[i]->ejected, is_ejected, memory_order_relaxed);
+	s->changed = true;
+}
+
+static unsigned
+end_ejections(struct service_state *s, struct mono now)
+{
+	unsigned left = 0;
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++) {
+		struct ejection *e = &s->backends[i].ejection;
+
+		if (ejection_step(e, now)) {
+			set_ejected(s, i, false);
+			log_write(TG_LOG_INFO, "backend is used again", "svc=%s srv=%s",
+				  s->conf->name, s->conf->backends[i].name);
+		}
+		left += ejection_is_on(e);
+	}
+	return left;
+}
+
+struct cause {
+	const char *word;
+	unsigned failures; /* in a row */
+};
+
+static void
+eject(struct service_state *s, size_t i, const struct cause *cause, struct mono now)
+{
+	uint64_t ms = ejection_begin(&s->backends[i].ejection, &s->conf->outlier, now);
+
+	set_ejected(s, i, true);
+	atomic_fetch_add_explicit(&s->loads[i]->ejections, 1, memory_order_relaxed);
+	log_write(TG_LOG_WARN, "backend ejected", "svc=%s srv=%s reason=%s failures=%u ms=%llu",
+		  s->conf->name, s->conf->backends[i].name, cause->word, cause->failures,
+		  (unsigned long long)ms);
+}
+
+/* As many as may be: `*left` are ejected already. */
+static void
+eject_within(struct service_state *s, size_t i, const struct cause *cause, unsigned *left,
+	     struct mono now)
+{
+	unsigned max = ejection_max(&s->conf->outlier, (unsigned)s->conf->n_backends);
+
+	if (ejection_is_on(&s->backends[i].ejection) || *left >= max)
+		return;
+	eject(s, i, cause, now);
+	(*left)++;
+}
+
+/* in a row */
+
+static void
+eject_failing(struct service_state *s, struct outlier *outlier, unsigned *left, struct mono now)
+{
+	size_t i;
+
+	for (i = 0; s->conf->outlier.consecutive != 0 && i < s->conf->n_backends; i++) {
+		struct cause cause = {"consecutive", outlier_failures(outlier, (uint32_t)i)};
+
+		if (cause.failures < s->conf->outlier.consecutive)
+			continue;
+		outlier_forget(outlier, (uint32_t)i);
+		eject_within(s, i, &cause, left, now);
+	}
+}
+
+/* in comparison */
+
+static void
+read_counters(struct segment *segment, uint32_t slot, struct outlier_sample *ret)
+{
+	unsigned reason;
+
+	*ret = (struct outlier_sample){
+		.failures = segment_sum(segment, slot, TG_B_STATUS_5XX),
+		.requests = segment_sum(segment, slot, TG_COUNTER_OF_END(TG_END_DONE)),
+		.response_us = segment_sum(segment, slot, TG_B_TIME_RESPONSE_US),
+	};
+	ret->answers = segment_sum(segment, slot, TG_B_STATUS_2XX) +
+		       segment_sum(segment, slot, TG_B_STATUS_3XX) +
+		       segment_sum(segment, slot, TG_B_STATUS_4XX) + ret->failures;
+	for (reason = 0; reason < TG_END_COUNT; reason++) {
+		if (!end_reason_is_backends(reason))
+			continue;
+		ret->failures += segment_sum(segment, slot, TG_COUNTER_OF_END(reason));
+		ret->requests += segment_sum(segment, slot, TG_COUNTER_OF_END(reason));
+	}
+}
+
+/* Since the last time. */
+static void
+take_sample(struct segment *segment, uint32_t slot, struct outlier_sample *before,
+	    struct outlier_sample *ret)
+{
+	struct outlier_sample now;
+
+	read_counters(segment, slot, &now);
+	*ret = (struct outlier_sample){
+		.requests = now.requests - before->requests,
+		.failures = now.failures - before->failures,
+		.answers = now.answers - before->answers,
+		.response_us = now.response_us - before->response_us,
+	};
+	*before = now;
+}
+
+static void
+eject_judged(struct service_state *s, const enum outlier_verdict *verdicts, unsigned *left,
+	     struct mono now)
+{
+	static const struct cause causes[] = {
+		[TG_OUTLIER_FAILS_MORE] = {.word = "success-rate"},
+		[TG_OUTLIER_IS_SLOWER] = {.word = "latency"},
+	};
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++) {
+		if (verdicts[i] != TG_OUTLIER_FINE)
+			eject_within(s, i, &causes[verdicts[i]], left, now);
+	}
+}
+
+static void
+compare(struct registry *r, struct service_state *s, unsigned *left, struct mono now)
+{
+	size_t n = s->conf->n_backends;
+	struct outlier_sample *samples = calloc(n + 1, sizeof(samples[0]));
+	enum outlier_verdict *verdicts = calloc(n + 1, sizeof(verdicts[0]));
+	size_t i;
+
+	if (samples != NULL && verdicts != NULL) {
+		for (i = 0; i < n; i++)
+			take_sample(r->segment, s->first_slot + (uint32_t)i, &s->before[i],
+				    &samples[i]);
+		outlier_judge(&s->conf->outlier, samples, n, verdicts);
+		/* The first look has no beginning to compare with. */
+		if (mono_is_set(s->next_compare))
+			eject_judged(s, verdicts, left, now);
+	}
+	s->next_compare = mono_add_ms(now, s->conf->outlier.interval_ms);
+	free(samples);
+	free(verdicts);
+}
+
+static bool
+is_comparing(const struct service_state *s)
+{
+	return s->conf->outlier.success_rate_permille != 0 ||
+	       s->conf->outlier.latency_permille != 0;
+}
+
+void
+eject_step(struct registry *r, size_t service, struct mono now)
+{
+	struct service_state *s = &r->services[service];
+	struct outlier *outlier = r->shared[service].outlier;
+	unsigned left;
+
+	if (outlier == NULL)
+		return;
+	left = end_ejections(s, now);
+	eject_failing(s, outlier, &left, now);
+	if (is_comparing(s) && now.us >= s->next_compare.us)
+		compare(r, s, &left, now);
+}
+
+struct mono
+eject_due(const struct service_state *s)
+{
+	struct mono due = s->next_compare;
+	size_t i;
+
+	for (i = 0; s->before != NULL && i < s->conf->n_backends; i++)
+		due = registry_earlier(due, s->backends[i].ejection.until);
+	return due;
+}

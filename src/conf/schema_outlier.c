@@ -1,0 +1,82 @@
+/*
+ * conf/schema_outlier.c: the rows of passive health: who is ejected, and for how long.
+ */
+#include "conf/schema_priv.h"
+
+static const struct conf_field outlier_fields[] = {
+	{
+		.key = "consecutive",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_outlier, consecutive),
+		.preset = "0",
+		.max = 1000000,
+		.help = "Failures in a row after which a backend is ejected: no connection, no "
+			"answer, none that is valid, or one with a status of 500 and above. 0: "
+			"they are not counted.",
+	},
+	{
+		.key = "success_rate",
+		.kind = &conf_kind_ratio,
+		TG_MEMBER(conf_outlier, success_rate_permille),
+		.preset = "0",
+		.max = 100000,
+		.help = "How many standard deviations below the mean of all backends the share of "
+			"successful requests may be; 1.9 is usual. 0: it is not looked at.",
+	},
+	{
+		.key = "latency",
+		.kind = &conf_kind_ratio,
+		TG_MEMBER(conf_outlier, latency_permille),
+		.preset = "0",
+		.max = 1000000,
+		.help = "How many times the median of all backends the mean time to an answer may "
+			"be, as 3.0. 0: it is not looked at.",
+	},
+	{
+		.key = "requests",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_outlier, requests),
+		.preset = "100",
+		.min = 1,
+		.max = 1000000,
+		.help = "Requests a backend must have had in an interval to be compared, by success "
+			"and by latency. Three such backends are needed.",
+	},
+	{
+		.key = "interval",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_outlier, interval_ms),
+		.preset = "10s",
+		.min = 100,
+		.max = TG_HOUR,
+		.help = "How often backends are compared.",
+	},
+	{
+		.key = "base_ejection",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_outlier, base_ejection_ms),
+		.preset = "30s",
+		.min = 100,
+		.max = TG_HOUR,
+		.help = "How long a backend is ejected the first time. Each time it has to go again "
+			"it is for that much longer, up to ten times. Then it comes back, through "
+			"slow_start where that is set.",
+	},
+	{
+		.key = "max_ejected",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_outlier, max_ejected_percent),
+		.preset = "50",
+		.max = 100,
+		.help = "Per cent of the backends that may be ejected at a time; one may be where "
+			"there are two. When no other is left, the ejected are used.",
+	},
+	{.key = NULL},
+};
+
+const struct conf_schema conf_schema_outlier = {
+	.title = "Ejection of backends",
+	.help = "Backends that do badly with real requests get none for a while, whatever their "
+		"checks say.",
+	.fields = outlier_fields,
+};

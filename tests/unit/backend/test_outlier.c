@@ -1,0 +1,241 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "backend/outlier.h"
+#include "backend/ramp.h"
+#include "fake/turn.h"
+
+#define N 6u
+
+static struct conf_service conf;
+static unsigned alarms;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	conf = (struct conf_service){
+		.n_backends = N,
+		.outlier = {
+			.consecutive = 3,
+			.success_rate_permille = 1900,
+			.latency_permille = 3000,
+			.requests = 100,
+			.base_ejection_ms = 30000,
+			.max_ejected_percent = 50,
+		},
+	};
+	alarms = 0;
+	return 0;
+}
+
+static void
+on_alarm(void *arg)
+{
+	assert_ptr_equal(arg, &conf);
+	alarms++;
+}
+
+static void
+failures_in_a_row_raise_an_alarm(void **state)
+{
+	struct loop *loop = loop_new();
+	struct outlier *o = outlier_new(&conf);
+
+	(void)state;
+	outlier_watch(o, loop, on_alarm, &conf);
+	for (int i = 0; i < 2; i++)
+		outlier_note(o, 4, true);
+	outlier_note(o, 4, false);
+	for (int i = 0; i < 2; i++)
+		outlier_note(o, 4, true);
+	fake_turn(loop);
+	assert_int_equal(alarms, 0);
+	outlier_note(o, 4, true);
+	/* More before anybody hears is one call. */
+	outlier_note(o, 4, true);
+	outlier_note(o, 1, true);
+	assert_int_equal(alarms, 0);
+	fake_turn(loop);
+	assert_int_equal(alarms, 1);
+	assert_int_equal(outlier_failures(o, 4), 4);
+	assert_int_equal(outlier_failures(o, 1), 1);
+	assert_int_equal(outlier_failures(o, 0), 0);
+	outlier_forget(o, 4);
+	assert_int_equal(outlier_failures(o, 4), 0);
+	outlier_free(o);
+	outlier_free(NULL);
+	loop_free(loop);
+}
+
+static void
+judge(const struct outlier_sample *samples, const char *want)
+{
+	enum outlier_verdict verdicts[N];
+	char got[N + 1] = "";
+
+	outlier_judge(&conf.outlier, samples, N, verdicts);
+	for (unsigned i = 0; i < N; i++)
+		got[i] = "-fs"[verdicts[i]];
+	assert_string_equal(got, want);
+}
+
+/* All answer in 10 ms and fail one in a hundred. */
+static void
+all_alike(struct outlier_sample *samples)
+{
+	for (unsigned i = 0; i < N; i++)
+		samples[i] = (struct outlier_sample){
+			.requests = 1000, .failures = 10, .answers = 1000, .response_us = 10000000};
+}
+
+static void
+nobody_stands_out_among_equals(void **state)
+{
+	struct outlier_sample samples[N] = {{0}};
+
+	(void)state;
+	judge(samples, "------");
+	all_alike(samples);
+	judge(samples, "------");
+	samples[2].failures = 0;
+	judge(samples, "------");
+}
+
+static void
+who_fails_more_stands_out(void **state)
+{
+	struct outlier_sample samples[N];
+
+	(void)state;
+	all_alike(samples);
+	samples[3].failures = 200;
+	judge(samples, "---f--");
+	conf.outlier.success_rate_permille = 0;
+	judge(samples, "------");
+}
+
+static void
+who_is_slower_stands_out(void **state)
+{
+	struct outlier_sample samples[N];
+
+	(void)state;
+	all_alike(samples);
+	samples[0].response_us *= 3;
+	judge(samples, "------");
+	samples[0].response_us += 1000;
+	samples[5].response_us *= 50;
+	judge(samples, "s----s");
+	conf.outlier.latency_permille = 0;
+	judge(samples, "------");
+}
+
+static void
+quiet_ones_are_not_judged(void **state)
+{
+	struct outlier_sample samples[N];
+
+	(void)state;
+	all_alike(samples);
+	samples[1] = (struct outlier_sample){
+		.requests = 99, .failures = 99, .answers = 99, .response_us = 99000000000};
+	judge(samples, "------");
+	samples[1].requests = samples[1].failures = samples[1].answers = 100;
+	judge(samples, "-f----");
+	/* Nor compared with: two are too few. */
+	for (unsigned i = 2; i < N; i++)
+		samples[i].requests = 5;
+	judge(samples, "------");
+}
+
+static struct mono
+at_s(uint64_t s)
+{
+	return (struct mono){.us = (1000 + s) * 1000000};
+}
+
+static void
+ejections_grow_and_are_forgiven(void **state)
+{
+	struct ejection e = {.times = 0};
+	uint64_t now = 0;
+
+	(void)state;
+	for (unsigned i = 1; i <= 12; i++) {
+		uint64_t want = i < TG_OUTLIER_LONGEST ? i * 30 : TG_OUTLIER_LONGEST * 30;
+
+		assert_int_equal(ejection_begin(&e, &conf.outlier, at_s(now)), want * 1000);
+		assert_true(ejection_is_on(&e));
+		assert_false(ejection_step(&e, at_s(now + want - 1)));
+		assert_true(ejection_step(&e, at_s(now + want)));
+		assert_false(ejection_step(&e, at_s(now + want)));
+		assert_false(ejection_is_on(&e));
+		now += want + 1;
+	}
+	now += 301;
+	assert_int_equal(ejection_begin(&e, &conf.outlier, at_s(now)), 30000);
+}
+
+static void
+only_so_many_may_be_ejected(void **state)
+{
+	(void)state;
+	assert_int_equal(ejection_max(&conf.outlier, 10), 5);
+	assert_int_equal(ejection_max(&conf.outlier, 3), 1);
+	assert_int_equal(ejection_max(&conf.outlier, 1), 0);
+	assert_int_equal(ejection_max(&conf.outlier, 0), 0);
+	conf.outlier.max_ejected_percent = 10;
+	assert_int_equal(ejection_max(&conf.outlier, 2), 1);
+	conf.outlier.max_ejected_percent = 0;
+	assert_int_equal(ejection_max(&conf.outlier, 100), 0);
+	conf.outlier.max_ejected_percent = 100;
+	assert_int_equal(ejection_max(&conf.outlier, 4), 4);
+}
+
+static void
+ramp_goes_from_a_tenth_to_all(void **state)
+{
+	uint32_t before = 0;
+
+	(void)state;
+	assert_int_equal(ramp_permille((struct mono){0}, 10000, at_s(5)), 1000);
+	assert_int_equal(ramp_permille(at_s(5), 10000, at_s(5)), 100);
+	assert_int_equal(ramp_permille(at_s(5), 10000, at_s(10)), 550);
+	assert_int_equal(ramp_permille(at_s(5), 10000, at_s(15)), 1000);
+	for (uint64_t s = 5; s < 20; s++) {
+		assert_true(ramp_permille(at_s(5), 10000, at_s(s)) >= before);
+		before = ramp_permille(at_s(5), 10000, at_s(s));
+	}
+	assert_int_equal(ramp_of(160, 100), 16);
+	assert_int_equal(ramp_of(1, 100), 1);
+	assert_int_equal(ramp_of(0, 100), 0);
+	assert_int_equal(ramp_of(4096, 1000), 4096);
+	assert_int_equal(ramp_step_ms(10000), 500);
+	assert_int_equal(ramp_step_ms(1000), 100);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(failures_in_a_row_raise_an_alarm),
+		TEST(nobody_stands_out_among_equals),
+		TEST(who_fails_more_stands_out),
+		TEST(who_is_slower_stands_out),
+		TEST(quiet_ones_are_not_judged),
+		TEST(ejections_grow_and_are_forgiven),
+		TEST(only_so_many_may_be_ejected),
+		TEST(ramp_goes_from_a_tenth_to_all),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,269 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/registry.h"
+#include "fake/turn.h"
+#include "observe/counters.h"
+#include "unit/backend/world.h"
+
+#define UP   TG_HEALTH_UP
+#define DOWN TG_HEALTH_DOWN
+
+/* a: ejects and starts slowly; four backends of weight 10 and limit 20. */
+static const char text[] = WORLD(
+	"{ name = \"a\"; slow_start = \"10s\"; max_connections_per_backend = 20; "
+	"outlier = { consecutive = 3; success_rate = 1.0; requests = 10; interval = \"1s\"; "
+	"base_ejection = \"5s\"; max_ejected = 50; }; "
+	"backends = ( { name = \"0\"; address = \"127.0.0.1:1\"; weight = 10; }, "
+	"{ name = \"1\"; address = \"127.0.0.1:2\"; weight = 10; }, "
+	"{ name = \"2\"; address = \"127.0.0.1:3\"; weight = 10; }, "
+	"{ name = \"3\"; address = \"127.0.0.1:4\"; weight = 10; } ); }");
+
+static struct world world;
+static struct view *view;
+static uint64_t now_ms;
+
+static void
+on_publish(void *arg, uint32_t service, struct view *published)
+{
+	(void)arg;
+	assert_int_equal(service, 0);
+	view_unref(view);
+	view = published;
+}
+
+static struct mono
+now(void)
+{
+	return (struct mono){.us = now_ms * 1000};
+}
+
+static void
+publish(void)
+{
+	assert_int_equal(registry_publish(world.registry, now(), on_publish, NULL), 0);
+}
+
+static void
+observe(uint32_t backend, uint32_t health)
+{
+	assert_int_equal(world_observe(&world, 0, backend, health, (uint16_t)(80 + backend)), 0);
+	publish();
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	fake_limit_start();
+	now_ms = 1000000;
+	view = NULL;
+	if (world_open(&world, text) != 0)
+		return -1;
+	for (uint32_t i = 0; i < 4; i++)
+		observe(i, UP);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	view_unref(view);
+	world_close(&world);
+	return 0;
+}
+
+/* Everything the registry wants to do up to then is done when it wants it. */
+static void
+pass_ms(uint64_t ms)
+{
+	uint64_t end = now_ms + ms;
+
+	for (;;) {
+		struct mono due = registry_due(world.registry);
+
+		if (!mono_is_set(due) || due.us > end * 1000)
+			break;
+		now_ms = (due.us + 999) / 1000;
+		publish();
+	}
+	now_ms = end;
+	publish();
+}
+
+static void
+assert_serving(const char *digits)
+{
+	char got[5] = "";
+
+	for (uint32_t i = 0; i < view->n; i++)
+		got[i] = (char)('0' + view->entries[i].backend);
+	assert_string_equal(got, digits);
+}
+
+static void
+fail_in_a_row(uint32_t backend, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		outlier_note(registry_shared(world.registry)[0].outlier, backend, true);
+	publish();
+}
+
+static void
+whole_share_at_the_start(void **state)
+{
+	(void)state;
+	assert_serving("0123");
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(view->entries[i].weight, 10 * TG_WEIGHT_SCALE);
+		assert_int_equal(view->entries[i].limit, 20);
+	}
+}
+
+static void
+who_comes_back_gets_its_share_step_by_step(void **state)
+{
+	uint32_t weight = 16;
+	unsigned steps = 0;
+
+	(void)state;
+	observe(2, DOWN);
+	assert_serving("013");
+	pass_ms(60000);
+	observe(2, UP);
+	assert_int_equal(view->entries[2].weight, 16);
+	assert_int_equal(view->entries[2].limit, 2);
+	assert_int_equal(view->entries[1].weight, 160);
+	for (uint64_t ms = 0; ms < 10000; ms += 250) {
+		pass_ms(250);
+		assert_true(view->entries[2].weight >= weight);
+		steps += view->entries[2].weight > weight;
+		weight = view->entries[2].weight;
+	}
+	assert_in_range(steps, 15, 20);
+	pass_ms(600);
+	assert_int_equal(view->entries[2].weight, 160);
+	assert_int_equal(view->entries[2].limit, 20);
+}
+
+static void
+failures_in_a_row_eject(void **state)
+{
+	(void)state;
+	fail_in_a_row(1, 2);
+	assert_serving("0123");
+	fail_in_a_row(1, 1);
+	assert_serving("023");
+	pass_ms(4900);
+	assert_serving("023");
+	/* It is back, slowly; the next time it is for twice as long. */
+	pass_ms(200);
+	assert_serving("0123");
+	assert_int_equal(view->entries[1].weight, 16);
+	fail_in_a_row(1, 3);
+	pass_ms(9900);
+	assert_serving("023");
+	pass_ms(200);
+	assert_serving("0123");
+}
+
+static void
+only_half_may_go(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++)
+		fail_in_a_row(i, 3);
+	assert_serving("23");
+}
+
+static void
+the_ejected_serve_when_nobody_else_is_left(void **state)
+{
+	(void)state;
+	fail_in_a_row(0, 3);
+	fail_in_a_row(1, 3);
+	assert_serving("23");
+	observe(2, DOWN);
+	observe(3, DOWN);
+	assert_serving("01");
+	/* No slow start for those who stand in. */
+	assert_int_equal(view->entries[0].weight, 160);
+	observe(2, UP);
+	assert_serving("2");
+}
+
+/* What workers count. */
+static void
+exchange(uint32_t backend, unsigned good, unsigned bad)
+{
+	uint32_t service = segment_find(world.segment, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "a");
+	const char *name = world.conf->services[0].backends[backend].name;
+	uint32_t slot = segment_find(world.segment, TG_SLOT_BACKEND, service, name);
+	struct segment_counters *c = segment_counters(world.segment, 1, slot);
+
+	counter_add(c, TG_COUNTER_OF_END(TG_END_DONE), good);
+	counter_add(c, TG_B_STATUS_2XX, good);
+	counter_add(c, TG_COUNTER_OF_END(TG_END_EMPTY_ANSWER), bad);
+}
+
+static void
+who_fails_more_than_the_others_is_ejected(void **state)
+{
+	(void)state;
+	/* What was before the first look is not judged. */
+	exchange(3, 0, 1000);
+	pass_ms(1000);
+	for (uint32_t i = 0; i < 4; i++)
+		exchange(i, i == 2 ? 50 : 100, i == 2 ? 50 : 0);
+	assert_serving("0123");
+	pass_ms(1000);
+	assert_serving("013");
+	/* Good again by the time it is back. */
+	pass_ms(6000);
+	assert_serving("0123");
+	for (uint32_t i = 0; i < 4; i++)
+		exchange(i, 100, 0);
+	pass_ms(1000);
+	assert_serving("0123");
+}
+
+static void
+gauges_tell_who_is_ejected(void **state)
+{
+	const struct segment_shared *load;
+
+	(void)state;
+	load = view->entries[1].load;
+	fail_in_a_row(1, 3);
+	assert_int_equal(atomic_load(&load->ejected), 1);
+	assert_int_equal(atomic_load(&load->ejections), 1);
+	pass_ms(5100);
+	assert_int_equal(atomic_load(&load->ejected), 0);
+	assert_int_equal(atomic_load(&load->ejections), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(whole_share_at_the_start),
+		TEST(who_comes_back_gets_its_share_step_by_step),
+		TEST(failures_in_a_row_eject),
+		TEST(only_half_may_go),
+		TEST(the_ejected_serve_when_nobody_else_is_left),
+		TEST(who_fails_more_than_the_others_is_ejected),
+		TEST(gauges_tell_who_is_ejected),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
