@@ -7,5 +7,6 @@ client     a client that sends exact bytes
 backends   servers that record exact bytes and play scripts
 process    tidegate and other programs: start, wait, stop by pid
 conf       configuration texts
+names      a name server
 logs       log lines and access records
 """

@@ -76,7 +76,7 @@ class Tidegate(Program):
     """A running tidegate. Its log is `log`, its access records `access`."""
 
     def __init__(self, conf, folder, env=None, arguments=(), wait=True, pass_fds=(),
-                 files=None):
+                 files=None, under=()):
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.conf_path = folder / "tidegate.conf"
@@ -85,7 +85,7 @@ class Tidegate(Program):
         self.clients = []
         self.expect_status = 0
         limited = ["prlimit", f"--nofile={files}:{files}"] if files else []
-        super().__init__([*limited, settings.program("tidegate"), "-c", str(self.conf_path),
+        super().__init__([*under, *limited, settings.program("tidegate"), "-c", str(self.conf_path),
                           *arguments], folder, env, "tidegate", pass_fds)
         self.log = self.stderr
         self.access = self.stdout

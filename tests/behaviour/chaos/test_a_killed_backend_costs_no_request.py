@@ -1,0 +1,11 @@
+"""kill -9 of one of four backends under load, and its return on the same port."""
+
+
+def test_only_what_was_open_on_it_fails(chaos):
+    """
+    A POST may lie unread in the socket of the killed process: to tidegate that
+    looks the same as one that was read, so it is answered 502.
+    """
+    came = chaos("kill")
+    came.keeps_the_promise()
+    came.used_again()
