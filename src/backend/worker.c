@@ -51,11 +51,25 @@ init_listener(struct worker *w, struct worker_listener *l, const struct conf_lis
 
 /*
  * What the descriptors of the process allow: two for each connection, after
- * those of the process itself, a share for idle connections to backends and one for
- * pipes, so that these never leave a client without one.
+ * those of the process itself, a share for idle connections to backends, one for
+ * pipes, and one for files of bodies where a service has them, so that these never
+ * leave a client without one.
  */
 #define IDLE_SHARE 16
 #define PIPE_SHARE 32
+#define FILE_SHARE 16
+
+static int64_t
+share_of_files(const struct conf *conf, int64_t all)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_services; i++) {
+		if (conf_service_has_files(&conf->services[i]))
+			return all / FILE_SHARE;
+	}
+	return 0;
+}
 
 /* Returns the pipes this worker may have. */
 static unsigned
@@ -65,12 +79,16 @@ divide_descriptors(struct worker *w)
 	struct rlimit limit;
 	int64_t own = 64 + (int64_t)conf->workers * (int64_t)(conf->n_listeners + 8);
 	int64_t all;
+	int64_t files;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX)
 		limit.rlim_cur = INT32_MAX;
 	all = (int64_t)limit.rlim_cur;
 	w->max_idle = (unsigned)(all / IDLE_SHARE / conf->workers);
-	w->max_connections = (all - own - all / IDLE_SHARE - all / PIPE_SHARE) / 2;
+	files = share_of_files(conf, all);
+	w->spools = (struct spool_files){.folder = conf->buffer_folder,
+					 .max = (unsigned)(files / conf->workers)};
+	w->max_connections = (all - own - all / IDLE_SHARE - all / PIPE_SHARE - files) / 2;
 	if (conf->max_connections != 0)
 		w->max_connections = conf->max_connections;
 	if (w->max_connections < 1)

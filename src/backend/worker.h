@@ -14,6 +14,7 @@
 #include "backend/view.h"
 #include "balance/balance.h"
 #include "base/buf.h"
+#include "base/spool.h"
 #include "conf/conf.h"
 #include "ipc/segment.h"
 #include "loop/loop.h"
@@ -106,6 +107,7 @@ struct worker {
 	struct loop *loop;
 	struct buf_pool bufs;
 	struct pipe_pool pipes;
+	struct spool_files spools; /* bodies that wait */
 	struct worker_listener *listeners; /* [conf->n_listeners] */
 	struct worker_service *services;   /* [conf->n_services] */
 	uint64_t random[2];                /* xorshift128+ state */

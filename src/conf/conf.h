@@ -104,6 +104,12 @@ struct conf_tcp {
 	uint64_t user_timeout_ms; /* sent bytes that nobody acknowledges; 0: the kernel's (default) */
 };
 
+/* buffer_request = { memory; file; } of a service. */
+struct conf_buffer {
+	uint64_t memory_bytes; /* per stream; 0: not buffered (default), else 16K at least */
+	uint64_t file_bytes;   /* beyond that, in a file; 0: none (default) */
+};
+
 struct conf_route {
 	char *host; /* lower case; "*.example.org" is a wildcard; NULL: any */
 	char *path; /* prefix, starts with '/'; NULL: any */
@@ -257,6 +263,7 @@ struct conf_service {
 	struct conf_outlier outlier;
 	uint64_t slow_start_ms; /* a backend that comes back gets its share step by step; 0: at once */
 	struct conf_tcp tcp;
+	struct conf_buffer buffer_request;
 	enum conf_expect expect;
 	unsigned max_connections_per_backend; /* streams at a time; 0: no limit (default) */
 	unsigned queue;                       /* streams that may wait for a place; 1024 */
@@ -287,9 +294,17 @@ conf_has_outliers(const struct conf_service *service)
 	return o->consecutive != 0 || o->success_rate_permille != 0 || o->latency_permille != 0;
 }
 
+/* Whether bodies of this service may go to a file. */
+static inline bool
+conf_service_has_files(const struct conf_service *service)
+{
+	return service->buffer_request.file_bytes != 0;
+}
+
 struct conf {
 	_Atomic unsigned refs;
 	unsigned workers; /* resolved: never 0 */
+	char *buffer_folder; /* of files for bodies; TMPDIR, or /var/tmp */
 	char *user;       /* NULL: stay */
 	char *group;
 	unsigned max_connections;   /* 0: from the descriptor limit */

@@ -327,6 +327,13 @@ static const struct conf_field service_fields[] = {
 			"mode = \\(dqtcp\\(dq.",
 	},
 	{
+		.key = "buffer_request",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, buffer_request),
+		.schema = &conf_schema_buffer_request,
+		.help = "Whether bodies are taken whole before a backend is picked.",
+	},
+	{
 		.key = "expect",
 		.kind = &conf_kind_word,
 		TG_MEMBER(conf_service, expect),

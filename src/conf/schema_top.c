@@ -1,7 +1,11 @@
 /*
  * conf/schema_top.c: the rows of the top level.
  */
+#include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
@@ -150,6 +154,16 @@ static const struct conf_field top_fields[] = {
 			"open files leaves.",
 	},
 	{
+		.key = "buffer_folder",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf, buffer_folder),
+		.preset_note = "that of TMPDIR, or /var/tmp",
+		.min = 1,
+		.valid = conf_valid_file,
+		.help = "Folder of the files that services buffer in. One in memory (tmpfs) never "
+			"makes a worker wait.",
+	},
+	{
 		.key = "shutdown_grace",
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf, shutdown_grace_ms),
@@ -196,11 +210,40 @@ usable_processors(void)
 }
 
 static void
+find_buffer_folder(struct conf_check *check, struct conf *conf)
+{
+	const char *folder = getenv("TMPDIR");
+
+	if (conf->buffer_folder)
+		return;
+	if (!folder || folder[0] != '/')
+		folder = "/var/tmp";
+	conf->buffer_folder = arena_copy(conf_check_arena(check), folder, strlen(folder));
+	if (!conf->buffer_folder)
+		conf_check_no_memory(check);
+}
+
+static void
+check_buffer_folder(struct conf_check *check, const struct conf *conf)
+{
+	bool is_used = false;
+
+	for (size_t i = 0; i < conf->n_services; i++)
+		is_used = is_used || conf_service_has_files(&conf->services[i]);
+	/* Between our own processes it is no error any more: streams go on without. */
+	if (is_used && conf->buffer_folder && conf_check_file(check, "services") &&
+	    access(conf->buffer_folder, W_OK | X_OK) < 0)
+		conf_check_error(check, "buffer_folder", "%.256s: %s", conf->buffer_folder,
+				 strerror(errno));
+}
+
+static void
 top_check(struct conf_check *check, void *object)
 {
 	struct conf *conf = object;
 
-	(void)check;
+	find_buffer_folder(check, conf);
+	check_buffer_folder(check, conf);
 	if (conf->workers == 0)
 		conf->workers = usable_processors();
 	for (size_t i = 0; i < conf->n_listeners; i++)

@@ -130,13 +130,6 @@ upgrade_matches(const struct stream *s, const struct http_head *head)
 	return false;
 }
 
-/* The client has our word that its body is wanted. */
-static bool
-gives_continue(const struct stream *s)
-{
-	return s->req.expects_continue && s->service->conf->expect == TG_EXPECT_ANSWER;
-}
-
 static enum step
 on_interim(struct stream *s, struct http_head *head)
 {
@@ -144,7 +137,7 @@ on_interim(struct stream *s, struct http_head *head)
 		return answer_bad(s, TG_END_BAD_ANSWER);
 	counter_add(s->lease.backend->counters, TG_B_STATUS_1XX, 1);
 	/* RFC 9110 15.2: an HTTP/1.0 client must not see one; nor anybody a 100 that we gave. */
-	if (s->req.minor == 0 || (head->status == 100 && gives_continue(s)))
+	if (s->req.minor == 0 || (head->status == 100 && s->req.gives_continue))
 		return STEP_MORE;
 	/* A byte of an answer goes out: there is no second try. */
 	request_settle(s);

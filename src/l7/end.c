@@ -232,6 +232,7 @@ give_buffers_back(struct stream *s)
 	struct worker *w = s->worker;
 
 	tunnel_fini(&s->tunnel, &w->bufs, &w->pipes);
+	store_free_request(s);
 	buf_put(&w->bufs, &s->req.head);
 	buf_put(&w->bufs, &s->ans.in);
 	buf_put(&w->bufs, &s->ans.head);

@@ -29,6 +29,7 @@ void
 request_take_expect(struct stream *s)
 {
 	forward_drop_expect(s);
+	s->req.gives_continue = true;
 	/* RFC 9110 10.1.1: no 100 to a client that did not wait for it. */
 	s->req.owes_continue = !s->req.body.done && s->req.ready == 0;
 }
@@ -42,27 +43,63 @@ request_continue(struct stream *s)
 	return forward_continue(s);
 }
 
+static bool
+has_stored(const struct stream_request *req)
+{
+	return req->spool != NULL && spool_has_unread(req->spool);
+}
+
+/* Head, what is stored, what is in the front's buffer: in this order, of the last two one. */
+static ssize_t
+send_some(struct stream *s)
+{
+	struct stream_request *req = &s->req;
+	struct iovec iov[2];
+	int n = 0;
+
+	if (req->head_sent < req->head->w)
+		iov[n++] = (struct iovec){req->head->bytes + req->head_sent,
+					  req->head->w - req->head_sent};
+	if (has_stored(req)) {
+		if (n == 0)
+			return store_send(s, req->spool, &s->back->conn);
+	} else if (req->sent < req->ready) {
+		iov[n++] =
+			(struct iovec){buf_data(s->front->in) + req->sent, req->ready - req->sent};
+	}
+	return conn_sendv(&s->back->conn, iov, n);
+}
+
+static void
+was_sent(struct stream *s, size_t took, bool was_stored)
+{
+	struct stream_request *req = &s->req;
+	uint32_t head = req->head->w - req->head_sent;
+
+	s->back->sent_bytes += took;
+	s->up_progress = stream_now(s);
+	if (head > took)
+		head = (uint32_t)took;
+	req->head_sent += head;
+	if (!was_stored)
+		req->sent += (uint32_t)took - head;
+}
+
 /* STEP_MORE: all that is there went out. */
 static enum step
 request_flush(struct stream *s)
 {
 	struct stream_request *req = &s->req;
-	struct back *b = s->back;
-	struct iovec iov[2];
+	bool is_stored;
 	ssize_t took;
-	int n = 0;
 
-	while (req->head_sent < req->head->w || req->sent < req->ready) {
-		n = 0;
-		if (req->head_sent < req->head->w)
-			iov[n++] = (struct iovec){req->head->bytes + req->head_sent,
-						  req->head->w - req->head_sent};
-		if (req->sent < req->ready)
-			iov[n++] = (struct iovec){buf_data(s->front->in) + req->sent,
-						  req->ready - req->sent};
-		took = conn_sendv(&b->conn, iov, n);
+	while ((is_stored = has_stored(req)) || req->head_sent < req->head->w ||
+	       req->sent < req->ready) {
+		took = send_some(s);
 		if (took == -TG_EAGAIN)
 			return STEP_PARKED;
+		if (took == -TG_ENOENT)
+			return stream_reply(s, 503, TG_END_NO_RESOURCE);
 		if (took < 0) {
 			/* It may have answered before it stopped listening. */
 			req->is_abandoned = true;
@@ -70,17 +107,7 @@ request_flush(struct stream *s)
 				s->sent = stream_now(s);
 			return STEP_PARKED;
 		}
-		b->sent_bytes += (uint64_t)took;
-		s->up_progress = stream_now(s);
-		if (req->head_sent < req->head->w) {
-			uint32_t head = req->head->w - req->head_sent;
-
-			if ((uint64_t)took < head)
-				head = (uint32_t)took;
-			req->head_sent += head;
-			took -= head;
-		}
-		req->sent += (uint32_t)took;
+		was_sent(s, (size_t)took, is_stored);
 	}
 	return STEP_MORE;
 }
@@ -89,19 +116,19 @@ static void
 let_go(struct stream *s)
 {
 	struct stream_request *req = &s->req;
-	struct front *f = s->front;
 
-	if (req->ready == 0)
+	if (req->ready == 0 && req->spool == NULL)
 		return;
 	req->can_replay = false;
-	buf_consume(f->in, req->ready);
+	store_free_request(s);
+	if (req->ready > 0)
+		buf_consume(s->front->in, req->ready);
 	req->ready = 0;
 	req->sent = 0;
 }
 
-/* STEP_MORE: more of the body is there. */
-static enum step
-request_fill(struct stream *s)
+enum step
+request_read(struct stream *s)
 {
 	struct stream_request *req = &s->req;
 	struct front *f = s->front;
@@ -109,12 +136,9 @@ request_fill(struct stream *s)
 		     (req->body.kind != HTTP_BODY_LENGTH || req->body.left > TG_BUF_SMALL_BYTES);
 	ssize_t n;
 
-	if (!request_continue(s))
-		return stream_end(s, TG_END_NO_RESOURCE, false);
 	if ((f->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0 ||
 	    !stream_may_read(s))
 		return STEP_PARKED;
-	let_go(s);
 	if (f->in != NULL && large && !buf_is_large(f->in) && buf_len(f->in) == 0)
 		buf_put(&s->worker->bufs, &f->in);
 	if (f->in == NULL)
@@ -132,6 +156,19 @@ request_fill(struct stream *s)
 	if (request_scan(s) && !req->body.done)
 		conn_recheck(&f->conn);
 	return STEP_MORE;
+}
+
+/* All that was there is sent. STEP_MORE: more of the body is there. */
+static enum step
+request_fill(struct stream *s)
+{
+	if (!request_continue(s))
+		return stream_end(s, TG_END_NO_RESOURCE, false);
+	/* What was sent is kept for another try as long as nothing more comes. */
+	if ((s->front->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0)
+		return STEP_PARKED;
+	let_go(s);
+	return request_read(s);
 }
 
 /*
@@ -181,6 +218,8 @@ request_step(struct stream *s)
 		if (req->body.done) {
 			req->is_done = true;
 			s->sent = stream_now(s);
+			if (!req->can_replay)
+				store_free_request(s);
 			return STEP_PARKED;
 		}
 		step = request_fill(s);
@@ -193,6 +232,8 @@ request_rewind(struct stream *s)
 {
 	s->req.head_sent = 0;
 	s->req.sent = 0;
+	if (s->req.spool != NULL)
+		spool_rewind(s->req.spool);
 	s->req.is_done = false;
 	s->req.is_abandoned = false;
 	s->sent = (struct mono){0};

@@ -60,6 +60,13 @@ read_request(struct stream *s, const struct http_head *head)
 			limits->head_bytes);
 }
 
+/* Before a backend is asked for, none can say that the body is wanted. */
+static bool
+is_expect_ours(const struct conf_service *conf)
+{
+	return conf->expect == TG_EXPECT_ANSWER || conf->buffer_request.memory_bytes != 0;
+}
+
 /* Who serves the request, and what of it says where the client belongs. */
 static void
 route(struct stream *s, const struct http_head *head)
@@ -81,9 +88,11 @@ serve(struct stream *s)
 {
 	if (s->service == NULL)
 		return stream_reply(s, 404, TG_END_NO_ROUTE);
-	if (s->req.expects_continue && s->service->conf->expect == TG_EXPECT_ANSWER)
+	if (s->req.expects_continue && is_expect_ours(s->service->conf))
 		request_take_expect(s);
 	tries_begin(&s->tries, s->service);
+	if (s->service->conf->buffer_request.memory_bytes != 0)
+		return store_request_begin(s);
 	return attempt_begin(s);
 }
 
@@ -189,21 +198,29 @@ due_at(struct due *due, uint64_t us, enum end_reason reason)
 		*due = (struct due){us, reason};
 }
 
+/* The client's part of it. */
+static void
+due_body(const struct stream *s, struct due *due)
+{
+	due_at(due, bounded_add(s->up_progress, s->front->listener->conf->timeouts.idle_ms),
+	       TG_END_REQUEST_BODY_TIMEOUT);
+	due_at(due, stream_body_due_us(s), TG_END_REQUEST_BODY_TIMEOUT);
+}
+
 static void
 due_request(const struct stream *s, struct due *due)
 {
-	const struct conf_front_timeouts *front = &s->front->listener->conf->timeouts;
 	const struct stream_request *req = &s->req;
 
 	if (req->is_done || req->is_abandoned)
 		return;
-	if (req->head_sent < buf_len(req->head) || req->sent < req->ready) {
+	if (req->head_sent < buf_len(req->head) || req->sent < req->ready ||
+	    (req->spool != NULL && spool_has_unread(req->spool))) {
 		due_at(due, bounded_add(s->up_progress, s->service->conf->timeouts.idle_ms),
 		       TG_END_BACK_IDLE_TIMEOUT);
 		return;
 	}
-	due_at(due, bounded_add(s->up_progress, front->idle_ms), TG_END_REQUEST_BODY_TIMEOUT);
-	due_at(due, stream_body_due_us(s), TG_END_REQUEST_BODY_TIMEOUT);
+	due_body(s, due);
 }
 
 static void
@@ -247,6 +264,9 @@ next_due(const struct stream *s)
 			       ? s->next_try.us
 			       : bounded_add(s->phase, s->service->conf->timeouts.queue_ms),
 		       TG_END_QUEUE_TIMEOUT);
+		break;
+	case STREAM_STORE:
+		due_body(s, &due);
 		break;
 	case STREAM_CONNECT:
 		due_at(&due, bounded_add(s->phase, s->service->conf->timeouts.connect_ms),
@@ -349,10 +369,14 @@ stream_run(struct stream *s)
 	enum step step = STEP_MORE;
 
 	s->rounds = L7_ROUNDS;
+	s->disk_steps = L7_DISK_STEPS;
 	while (step == STEP_MORE) {
 		switch (s->state) {
 		case STREAM_WAIT:
 			step = STEP_PARKED;
+			break;
+		case STREAM_STORE:
+			step = store_request_step(s);
 			break;
 		case STREAM_CONNECT:
 			step = attempt_connect_step(s);

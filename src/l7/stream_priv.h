@@ -5,9 +5,11 @@
  *		pipelined requests are answered in order
  *	stream  one request and its answer; has at most one back
  *
- * A stream is a machine of five states, driven by stream_run() on any report
+ * A stream is a machine of six states, driven by stream_run() on any report
  * about its two connections and by its one timer:
  *
+ *	STORE (the body is taken before a backend is picked)
+ *	 |
  *	 +--> WAIT (all backends are full, or a pause before the next try)
  *	 |     |
  *	 +-- CONNECT <--> RELAY --> TUNNEL (after a matching 101)
@@ -38,6 +40,8 @@
 #define L7_CHUNK_TAIL 2u
 /* Reads of one stream in one turn, both ways together; then others have theirs. */
 #define L7_ROUNDS 32u
+/* Steps of one stream to or from files in one turn, each of TG_SPOOL_STEP_BYTES at most. */
+#define L7_DISK_STEPS 4u
 /* A request that waits this long: ask once whether its client is still there (net/conn.h). */
 #define L7_QUIET_MS 250u
 /* Interim answers to one request; more is a fault of the backend. */
@@ -79,6 +83,7 @@ enum stream_state {
 	STREAM_TUNNEL = 2,
 	STREAM_REPLY = 3,
 	STREAM_WAIT = 4,
+	STREAM_STORE = 5,
 	STREAM_STATE_COUNT
 };
 
@@ -93,8 +98,9 @@ struct stream_request {
 	struct buf *head; /* rewritten head; kept to the end, for a second try and the log */
 	uint32_t head_sent;
 	struct http1_body body;
-	uint32_t ready;    /* checked body bytes at the start of front->in */
-	uint32_t sent;     /* of those, given to the back */
+	struct spool *spool; /* what of the body came before the bytes in front->in; NULL: nothing */
+	uint32_t ready;      /* checked body bytes at the start of front->in */
+	uint32_t sent;       /* of those, given to the back */
 	uint64_t dropped;  /* bytes that came when nobody wanted them any more */
 	bool can_replay;   /* no byte of the body has been let go */
 	bool is_done;      /* all given to the back */
@@ -104,7 +110,8 @@ struct stream_request {
 	bool has_idempotency_key;
 	bool wants_upgrade;
 	bool expects_continue;
-	bool owes_continue; /* its 100 is ours to send, when the body is wanted */
+	bool gives_continue; /* its 100 is ours to send */
+	bool owes_continue;  /* when the body is wanted */
 	bool keep_alive; /* the client wants to go on */
 	uint8_t minor;
 	/* In `head`. */
@@ -152,6 +159,7 @@ struct stream {
 	bool is_checked;              /* the quiet check is done */
 	enum end_reason reply_reason; /* in STREAM_REPLY */
 	unsigned rounds;              /* reads left in this turn */
+	unsigned disk_steps;          /* the same, of files */
 	struct stream_request req;
 	struct stream_answer ans;
 	struct tunnel tunnel; /* in STREAM_TUNNEL */
@@ -222,12 +230,28 @@ bool request_scan(struct stream *s);
 enum step request_drop(struct stream *s);
 /* Everything sent is to be sent again. */
 void request_rewind(struct stream *s);
+/* Reads once into front->in, which gets a buffer if it has none. STEP_MORE: more is there, or the state changed. */
+enum step request_read(struct stream *s);
 /* The service answers Expect: 100-continue here: the backend does not get to see it. */
 void request_take_expect(struct stream *s);
 /* The body is wanted now: a 100 that is ours to send goes before the answer. False: no memory. */
 bool request_continue(struct stream *s);
 /* The first byte of an answer came: no second try, held bytes may go. */
 void request_settle(struct stream *s);
+
+/* store.c: bodies that wait. */
+
+/* The service buffers requests: takes the body before a backend is looked for. */
+enum step store_request_begin(struct stream *s);
+/* In STREAM_STORE. */
+enum step store_request_step(struct stream *s);
+/* What of the request is stored goes. */
+void store_free_request(struct stream *s);
+/*
+ * Sends the next piece. >0 bytes; 0: nothing is left; -TG_EAGAIN: the socket is full, or the turn is
+ * over; -TG_EIO: it failed; -TG_ENOENT: the file cannot be read.
+ */
+ssize_t store_send(struct stream *s, struct spool *spool, struct conn *to);
 
 /* answer.c: backend to client. */
 enum step answer_step(struct stream *s);
@@ -320,6 +344,18 @@ stream_may_read(struct stream *s)
 {
 	if (s->rounds > 0) {
 		s->rounds--;
+		return true;
+	}
+	watch_again(s->worker->loop, &s->front->conn.watch);
+	return false;
+}
+
+/* The same for a step to or from a file. */
+static inline bool
+stream_may_use_disk(struct stream *s)
+{
+	if (s->disk_steps > 0) {
+		s->disk_steps--;
 		return true;
 	}
 	watch_again(s->worker->loop, &s->front->conn.watch);

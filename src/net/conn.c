@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -155,6 +156,26 @@ conn_sendv(struct conn *c, const struct iovec *iov, int n)
 		took = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 	} while (took < 0 && errno == EINTR);
 	return sent(c, took, total);
+}
+
+ssize_t
+conn_sendfile(struct conn *c, int fd, uint64_t at, size_t n)
+{
+	off_t from = (off_t)at;
+	ssize_t took;
+
+	if ((c->flags & CONN_WRITABLE) == 0)
+		return -TG_EAGAIN;
+	do {
+		took = sendfile(c->fd, fd, &from, n);
+	} while (took < 0 && errno == EINTR);
+	/* A socket has no such error: it is the file's, or that is shorter than it was. */
+	if (took == 0 || (took < 0 && errno == EIO)) {
+		errno = EIO;
+		return -TG_ENOENT;
+	}
+	/* Less than all says nothing of the socket here. */
+	return sent(c, took, took > 0 ? (size_t)took : n);
 }
 
 void

@@ -74,6 +74,11 @@ void conn_write_failed(struct conn *c, int error);
 /* >=0 bytes taken, fewer than given when full; -TG_EAGAIN; -TG_EIO (errno). */
 ssize_t conn_send(struct conn *c, const void *p, size_t n);
 ssize_t conn_sendv(struct conn *c, const struct iovec *iov, int n);
+/*
+ * `n` bytes of a file from `at` on. >0 bytes taken, fewer than given also when there is room
+ * for more; -TG_EAGAIN; -TG_EIO (errno); -TG_ENOENT: the file cannot be read (errno).
+ */
+ssize_t conn_sendfile(struct conn *c, int fd, uint64_t at, size_t n);
 /* Sends our end (FIN). Once. */
 void conn_shutdown(struct conn *c);
 /* Leaves the loop and closes. Idempotent. */

@@ -112,7 +112,7 @@ arrange_descriptors(enum child_role role, int channel)
 static void
 arrange_signals(void)
 {
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
 	sigset_t none;
 	size_t i;
 

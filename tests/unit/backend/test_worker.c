@@ -262,6 +262,29 @@ random_numbers_differ(void **state)
 }
 
 static void
+files_of_bodies_have_their_share_where_a_service_has_them(void **state)
+{
+	static const char with_files[] =
+		WORLD("{ name = \"a\"; }, { name = \"b\"; "
+		      "buffer_request = { memory = \"16K\"; file = \"1M\"; }; }");
+	struct rlimit limit;
+	struct world other;
+	struct worker w;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(workers[0].spools.max, 0);
+	assert_int_equal(world_open(&other, with_files), 0);
+	assert_int_equal(
+		worker_init(&w, 0, other.conf, other.segment, registry_shared(other.registry)), 0);
+	assert_in_range(w.spools.max, 1, limit.rlim_cur / 16 / 2);
+	assert_true(w.max_connections < workers[0].max_connections);
+	assert_string_equal(w.spools.folder, other.conf->buffer_folder);
+	worker_fini(&w);
+	world_close(&other);
+}
+
+static void
 connections_are_bounded_by_descriptors_or_configuration(void **state)
 {
 	static const char bounded[] =
@@ -319,6 +342,7 @@ main(void)
 		TEST(idle_connections_to_what_left_or_moved_are_closed),
 		TEST(idle_connections_are_closed_with_the_worker),
 		TEST(random_numbers_differ),
+		TEST(files_of_bodies_have_their_share_where_a_service_has_them),
 		TEST(connections_are_bounded_by_descriptors_or_configuration),
 		TEST(half_made_worker_is_given_back),
 	};

@@ -185,6 +185,10 @@ static const struct refused ranges[] = {
 	 "3: services[0].sticky.path: bad value \"/; x\"; allowed: visible ASCII without \";\""},
 	{SERVICE("sticky = { cookie = \"a\"; same_site = \"none\"; };"),
 	 "3: services[0].sticky.same_site: clients take \"none\" only with secure = true"},
+	{SERVICE("buffer_request = { memory = \"1K\"; };"),
+	 "3: services[0].buffer_request.memory: is out of range; allowed: 0, or 16K to 64M"},
+	{SERVICE("buffer_request = { file = \"1M\"; };"),
+	 "3: services[0].buffer_request.file: nothing is buffered without memory"},
 	{SERVICE("retry = { attempts = 8; };"),
 	 "3: services[0].retry.attempts: 8 is out of range; allowed: 0 to 7"},
 	{SERVICE("retry = { budget = 10.5; };"),
@@ -621,6 +625,8 @@ static const struct accepted accepted[] = {
 	{TOP("log = { file = \"\xc3\xa4\"; };"), "file = \"\xc3\xa4\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\";"),
 	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\ntcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\ntimeouts = {\nidle = \"1h\";\n};\n"
+	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\n"
+	 "tcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\ntimeouts = {\nidle = \"1h\";\n};\n"
 	 "service = \"s\";\npriority = \"normal\";"},
 	{LISTENER("service = \"s\";"), "idle = \"1m\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\"; timeouts = { idle = \"5s\"; };"),
@@ -656,6 +662,14 @@ static const struct accepted accepted[] = {
 	 "on = ( \"503\", \"429\", \"connect\" );\nbudget = 0.125;"},
 	{SERVICE("retry = { budget = 10.0; };"), "budget = 10.0;"},
 	{SERVICE("timeouts = { queue = \"250ms\"; };"), "queue = \"250ms\";"},
+	{SERVICE("timeouts = { tunnel_max = \"8h\"; };"), "tunnel_max = \"8h\";"},
+	{SERVICE("expect = \"answer\"; tcp_keepalive = \"60s\";"),
+	 "expect = \"answer\";\ntcp_keepalive = \"1m\";\ntcp_user_timeout = \"0\";"},
+	{LISTENER("service = \"s\"; tcp_user_timeout = \"1500ms\";"),
+	 "tcp_keepalive = \"0\";\ntcp_user_timeout = \"1500ms\";"},
+	{SERVICE("buffer_request = { memory = \"64K\"; file = \"1G\"; };"),
+	 "buffer_request = {\nmemory = \"64K\";\nfile = \"1G\";\n};"},
+	{TOP("buffer_folder = \"/x\";"), "buffer_folder = \"/x\";"},
 	{ROUTES("{ host = \"*.EXAMPLE.org.\"; service = \"s\"; }"), "host = \"*.example.org\";"},
 	{SERVICE("balance = \"least-conn\";"), "balance = \"least-conn\";\nhealth"},
 	{SERVICE("balance = \"p2c\";"), "balance = \"p2c\";\nhealth"},
@@ -691,6 +705,8 @@ static const struct accepted accepted[] = {
 	{SERVICE("timeouts = { total = \"1m\"; keep_alive = \"5s\"; };"),
 	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\ntunnel_max = \"0\";\n"
 	 "total = \"1m\";\nkeep_alive = \"5s\";\nqueue = \"5s\";\n};\nretry = {"},
+	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\n"
+	 "tunnel_max = \"0\";\ntotal = \"1m\";\nkeep_alive = \"5s\";\nqueue = \"5s\";\n};\nretry = {"},
 	{TOP("// c\n/* { ( \" */ # \"\n"), "workers = "},
 	/* a service nobody uses, a listener without anybody */
 	{"listeners = ( { name = \"l\"; bind = \"*:1\"; } );\nservices = ( { name = \"s\"; } );\n",
@@ -786,6 +802,12 @@ defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(s->timeouts.idle_ms, 60000);
 	assert_int_equal(s->timeouts.tunnel_ms, 3600000);
 	assert_int_equal(s->timeouts.total_ms, 0);
+	assert_int_equal(s->timeouts.tunnel_max_ms, 0);
+	assert_int_equal(s->expect, TG_EXPECT_FORWARD);
+	assert_int_equal(s->tcp.keepalive_ms | s->tcp.user_timeout_ms, 0);
+	assert_int_equal(l->tcp.keepalive_ms | l->tcp.user_timeout_ms, 0);
+	assert_int_equal(s->buffer_request.memory_bytes | s->buffer_request.file_bytes, 0);
+	assert_int_equal(conf->buffer_folder[0], '/');
 	assert_int_equal(s->health.type, TG_HEALTH_TCP);
 	assert_int_equal(s->health.n_expect_ranges, 1);
 	assert_int_equal(s->health.expect_ranges[0][0], 200);

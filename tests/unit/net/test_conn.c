@@ -473,6 +473,93 @@ reset_met_by_writing_is_not_read_as_an_end(void **state)
 	}
 }
 
+/* files */
+
+/* A file without a name, of bytes that are told apart by their place. */
+static int
+file_of(size_t n)
+{
+	FILE *f = tmpfile();
+	int fd;
+
+	assert_non_null(f);
+	for (size_t i = 0; i < n; i++)
+		assert_int_not_equal(fputc((int)(i * 31 + i / 251) & 255, f), EOF);
+	assert_int_equal(fflush(f), 0);
+	fd = dup(fileno(f));
+	fclose(f);
+	return fd;
+}
+
+static void
+expect_bytes(size_t *at)
+{
+	static unsigned char got[65536];
+	ssize_t n;
+
+	while ((n = recv(side.far, got, sizeof(got), MSG_DONTWAIT)) > 0) {
+		for (ssize_t i = 0; i < n; i++, ++*at)
+			assert_int_equal(got[i], (*at * 31 + *at / 251) & 255);
+	}
+}
+
+/* Whatever it took in one call: the flag falls only with EAGAIN. */
+static void
+a_file_is_sent_from_any_place_until_the_socket_is_full(void **state)
+{
+	const size_t size = 9000000;
+	int fd = file_of(size);
+	uint64_t sent = 0;
+	size_t got = 0;
+	ssize_t n;
+
+	(void)state;
+	side_open(fake_pair_tcp);
+	while (got < size) {
+		n = sent < size ? conn_sendfile(&side.conn, fd, sent,
+						size - sent < 65536 ? size - sent : 65536)
+				: -TG_EAGAIN;
+		assert_true(n > 0 || n == -TG_EAGAIN);
+		if (n > 0) {
+			assert_int_not_equal(side.conn.flags & CONN_WRITABLE, 0);
+			sent += (uint64_t)n;
+			continue;
+		}
+		expect_bytes(&got);
+		fake_turn(side.loop);
+	}
+	close(fd);
+}
+
+static void
+a_file_that_is_shorter_is_no_fault_of_the_connection(void **state)
+{
+	int fd = file_of(10);
+
+	(void)state;
+	side_open(fake_pair_tcp);
+	assert_int_equal(conn_sendfile(&side.conn, fd, 10, 5), -TG_ENOENT);
+	assert_int_equal(side.conn.flags & CONN_BROKEN, 0);
+	assert_int_equal(conn_sendfile(&side.conn, fd, 5, 5), 5);
+	close(fd);
+}
+
+static void
+a_file_meets_a_reset(void **state)
+{
+	int fd = file_of(10);
+
+	(void)state;
+	side_open(fake_pair_tcp);
+	fake_reset(side.far);
+	side.far = -1;
+	fake_wait_readable(side.conn.fd);
+	assert_int_equal(conn_sendfile(&side.conn, fd, 0, 10), -TG_EIO);
+	assert_int_not_equal(side.conn.flags & CONN_BROKEN, 0);
+	assert_int_equal(conn_sendfile(&side.conn, fd, 0, 10), -TG_EAGAIN);
+	close(fd);
+}
+
 /* ending */
 
 static void
@@ -599,6 +686,9 @@ main(void)
 		TEST(writing_behind_their_end_breaks_but_does_not_hide_the_end),
 		TEST(reset_met_by_writing_is_not_read_as_an_end),
 		TEST(shutdown_sends_our_end_once_and_reading_goes_on),
+		TEST(a_file_is_sent_from_any_place_until_the_socket_is_full),
+		TEST(a_file_that_is_shorter_is_no_fault_of_the_connection),
+		TEST(a_file_meets_a_reset),
 		TEST(close_is_an_end_and_may_be_repeated),
 		TEST(abort_is_a_reset),
 		TEST(acknowledged_bytes_are_counted_with_the_syn),

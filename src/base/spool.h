@@ -1,0 +1,83 @@
+/*
+ * base/spool.h: bytes that wait for somebody slow: in pooled buffers, then in a
+ * file without a name.
+ *
+ * A queue. Bytes are added at its end and read at a cursor; what was read can be
+ * read again from the start until spool_drop() lets it go. Memory holds what came
+ * first: while the file holds anything, all that comes goes there.
+ *
+ * The disk may make the caller wait: nothing here touches more than
+ * TG_SPOOL_STEP_BYTES of it in one call, and the caller counts its calls.
+ */
+#ifndef TG_BASE_SPOOL_H
+#define TG_BASE_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define TG_SPOOL_STEP_BYTES (64u * 1024u)
+
+/* The files of one worker. */
+struct spool_files {
+	const char *folder;
+	unsigned n_open;
+	unsigned max; /* descriptors it may have */
+};
+
+/* Owned by whoever made it; freed by spool_free(). */
+struct spool {
+	struct buf_list chain; /* oldest first */
+	struct buf *last;      /* of the chain: takes what is added */
+	struct buf *at;        /* of the chain: read next; NULL: memory is read through */
+	uint32_t at_read;      /* of its bytes */
+	uint64_t memory_bytes; /* capacity of the chain */
+	uint64_t memory_max;
+	uint64_t file_max;
+	int fd;          /* -1: no file */
+	uint64_t file_r; /* read next */
+	uint64_t file_w; /* end */
+};
+
+/* What is read next: in memory, or of the file. */
+struct spool_piece {
+	const unsigned char *p; /* NULL: of the file */
+	int fd;
+	uint64_t at; /* in the file */
+	size_t n;    /* of the file: TG_SPOOL_STEP_BYTES at most */
+};
+
+/* Nothing is taken yet. `memory_max` counts the capacity of buffers; `file_max` 0: no file. NULL: no memory. */
+struct spool *spool_new(uint64_t memory_max, uint64_t file_max);
+/* Clears the caller's pointer; NULL inside allowed. */
+void spool_free(struct spool **spool, struct buf_pool *bufs, struct spool_files *files);
+
+/* Copies as much as memory may hold. 0: none, or the file has begun. */
+size_t spool_put(struct spool *s, struct buf_pool *bufs, const void *p, size_t n);
+/*
+ * Writes to the file. >0: bytes taken, one step at most. 0: no more may go there, or
+ * no file is to be had (errno, or 0 where a bound says so). -TG_EIO: the disk
+ * refused (errno); what was added before is safe.
+ */
+ssize_t spool_spill(struct spool *s, struct spool_files *files, const void *p, size_t n);
+
+static inline bool
+spool_has_unread(const struct spool *s)
+{
+	return s->at != NULL || s->file_r < s->file_w;
+}
+
+/* False: nothing is left to read. The piece is valid until the next call but this and spool_advance(). */
+bool spool_next(const struct spool *s, struct spool_piece *ret);
+/* `n` bytes of the piece were taken. */
+void spool_advance(struct spool *s, size_t n);
+/* From the start again; nothing was dropped. */
+void spool_rewind(struct spool *s);
+/* Lets go of what was read; a file that was read through starts over, empty. */
+void spool_drop(struct spool *s, struct buf_pool *bufs);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * conf/schema_buffer.c: the rows of bodies that are taken whole.
+ */
+#include "conf/schema_priv.h"
+
+#define BUFFER_MIN UINT64_C(16384)
+#define BUFFER_MAX (UINT64_C(64) << 20)
+
+static const struct conf_field buffer_request_fields[] = {
+	{
+		.key = "memory",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_buffer, memory_bytes),
+		.preset = "0",
+		.max = BUFFER_MAX,
+		.help = "Of each body, in memory; at least 16K. 0: requests are not buffered.",
+	},
+	{
+		.key = "file",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_buffer, file_bytes),
+		.preset = "0",
+		.max = UINT64_C(1) << 50,
+		.help = "Of each body, beyond that, in a file without a name in buffer_folder. 0: "
+			"no file.",
+	},
+	{.key = NULL},
+};
+
+static void
+buffer_check(struct conf_check *check, void *object)
+{
+	const struct conf_buffer *buffer = object;
+
+	if (buffer->memory_bytes != 0 && buffer->memory_bytes < BUFFER_MIN)
+		conf_check_error(check, "memory", "is out of range; allowed: 0, or 16K to 64M");
+	if (buffer->file_bytes != 0 && buffer->memory_bytes == 0)
+		conf_check_error(check, "file", "nothing is buffered without memory");
+}
+
+const struct conf_schema conf_schema_buffer_request = {
+	.title = "Buffered requests",
+	.help = "A body is taken whole before a backend is picked: a slow upload holds no "
+		"backend, no backend sees a body that is too long, and a request that may be "
+		"repeated can be, whatever its size. What is longer than memory and file together "
+		"goes to the backend as it comes, as does everything beyond memory while as many files are open "
+		"as descriptors allow. A file that cannot be written gives 503. Expect: "
+		"100-continue is answered here. Reading and writing files may make a worker "
+		"wait for the disk, 64K at a time.",
+	.fields = buffer_request_fields,
+	.check = buffer_check,
+};
