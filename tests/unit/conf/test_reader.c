@@ -624,7 +624,6 @@ static const struct accepted accepted[] = {
 	{TOP("log = { file = \"a\\\"b\\\\c\" \"d\"; };"), "file = \"a\\\"b\\\\cd\";"},
 	{TOP("log = { file = \"\xc3\xa4\"; };"), "file = \"\xc3\xa4\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\";"),
-	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\ntcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\ntimeouts = {\nidle = \"1h\";\n};\n"
 	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\n"
 	 "tcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\ntimeouts = {\nidle = \"1h\";\n};\n"
 	 "service = \"s\";\npriority = \"normal\";"},
@@ -705,8 +704,6 @@ static const struct accepted accepted[] = {
 	{SERVICE("timeouts = { total = \"1m\"; keep_alive = \"5s\"; };"),
 	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\ntunnel_max = \"0\";\n"
 	 "total = \"1m\";\nkeep_alive = \"5s\";\nqueue = \"5s\";\n};\nretry = {"},
-	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\n"
-	 "tunnel_max = \"0\";\ntotal = \"1m\";\nkeep_alive = \"5s\";\nqueue = \"5s\";\n};\nretry = {"},
 	{TOP("// c\n/* { ( \" */ # \"\n"), "workers = "},
 	/* a service nobody uses, a listener without anybody */
 	{"listeners = ( { name = \"l\"; bind = \"*:1\"; } );\nservices = ( { name = \"s\"; } );\n",
