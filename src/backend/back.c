@@ -13,36 +13,32 @@ worker_of(const struct back *b)
 }
 
 /*
- * How long a connection may have rested for a request that cannot be repeated.
- * Not at all, until one of this backend has been seen to rest for PROOF_US: some
- * backends close theirs at any moment. Then half a second, or half of the
- * shortest rest that it was seen to end. What is learned holds for a minute.
+ * When a request that cannot be repeated may use a kept connection: not before one
+ * of this backend was seen to rest for REST_US, for some backends close theirs at any
+ * moment; not while it was seen to close one sooner than that; and then
+ * only one that has rested for half of it at most. What is seen holds for a minute.
  */
-#define PROOF_US     1000000u
-#define SAFE_IDLE_US 500000u
-#define LEARNED_MS   60000u
+#define REST_US      1000000u
+#define SAFE_REST_US (REST_US / 2)
+#define SEEN_MS      60000u
 
 static bool
 is_recent(struct mono then, struct mono now)
 {
-	return mono_is_set(then) && now.us < mono_add_ms(then, LEARNED_MS).us;
+	return mono_is_set(then) && now.us < mono_add_ms(then, SEEN_MS).us;
 }
 
 static void
 note_rest(const struct back *b, struct mono now)
 {
-	if (mono_diff_us(now, b->idle_since) >= PROOF_US)
-		b->home->proven = now;
+	if (mono_diff_us(now, b->idle_since) >= REST_US)
+		b->home->rested = now;
 }
 
-static uint64_t
-safe_idle_us(const struct worker_backend *home, struct mono now)
+static bool
+lets_rest(const struct worker_backend *home, struct mono now)
 {
-	if (!is_recent(home->proven, now))
-		return 0;
-	if (is_recent(home->learned, now) && home->safe_idle_us < SAFE_IDLE_US)
-		return home->safe_idle_us;
-	return SAFE_IDLE_US;
+	return is_recent(home->rested, now) && !is_recent(home->hasty, now);
 }
 
 static void
@@ -128,15 +124,10 @@ back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream)
 void
 back_learn_close(struct back *b)
 {
-	struct worker_backend *home = b->home;
 	struct mono now = loop_now(worker_of(b)->loop);
-	uint64_t half_us = mono_diff_us(now, b->idle_since) / 2;
 
-	if (mono_is_set(b->idle_since) &&
-	    (!is_recent(home->learned, now) || half_us < home->safe_idle_us)) {
-		home->safe_idle_us = half_us;
-		home->learned = now;
-	}
+	if (mono_is_set(b->idle_since) && mono_diff_us(now, b->idle_since) < REST_US)
+		b->home->hasty = now;
 }
 
 /* Fit to carry a request that cannot be repeated. */
@@ -144,12 +135,10 @@ static bool
 is_safe(const struct back *b)
 {
 	struct mono now = loop_now(worker_of(b)->loop);
-	uint64_t safe_us;
 
 	/* The last has rested for the longest. */
 	note_rest(TAILQ_LAST(&b->home->idle, back_list), now);
-	safe_us = safe_idle_us(b->home, now);
-	return safe_us > 0 && mono_diff_us(now, b->idle_since) <= safe_us &&
+	return lets_rest(b->home, now) && mono_diff_us(now, b->idle_since) <= SAFE_REST_US &&
 	       conn_is_quiet(&b->conn);
 }
 

@@ -29,9 +29,9 @@ struct back {
 /*
  * An idle connection to this backend, attached to nobody, or NULL. `careful`:
  * for requests that cannot be repeated. It takes none that this backend may be
- * closing just now: none until one of its connections was seen to rest long, then
- * none that has rested for longer than the backend was seen to allow; and it asks the
- * kernel whether it still lives.
+ * closing just now: none until one of its connections was seen to rest long, none
+ * while it was seen to close one sooner, and none that has rested for long itself; and it
+ * asks the kernel whether it still lives.
  */
 struct back *back_take_idle(struct worker_backend *home, bool careful);
 /* The backend closed this connection while it was idle, or as a request reached it: learn from it. */

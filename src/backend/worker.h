@@ -66,10 +66,9 @@ struct worker_backend {
 	unsigned n_idle;
 	struct addr addr;    /* of the view; len 0: not in the view */
 	unsigned generation; /* counts changes of addr: older connections are not kept */
-	/* What back.c learned of how long idle connections may rest. */
-	struct mono proven;    /* one was seen to have rested long; unset: never */
-	struct mono learned;   /* the backend was seen to close one; unset: never */
-	uint64_t safe_idle_us; /* half of its rest: those younger will not be closed just now */
+	/* What back.c saw of how long idle connections may rest; unset: never. */
+	struct mono rested; /* the last time one had rested long */
+	struct mono hasty;  /* the last time the backend closed one that had not */
 };
 
 /* This worker's side of one service. */
