@@ -34,7 +34,9 @@ static const struct conf_field health_fields[] = {
 		.later_words = health_later,
 		.preset = "tcp",
 		.help = "How a backend is checked: by connecting, by a request, by a program, or "
-			"not at all. A backend that is not checked counts as up.",
+			"not at all. A backend that is not checked counts as up. Connecting ends with a "
+			"reset as soon as the backend's system has answered, so its program "
+			"does not hear of it.",
 	},
 	{
 		.key = "interval",

@@ -215,7 +215,7 @@ agent_begin(struct pace *p)
 	struct agent *a = TG_CONTAINER(p, struct agent, pace);
 	struct check_outcome outcome;
 
-	if (check_start(&a->check, p->lane->loop, &question, &a->target, on_done, &outcome) < 0)
+	if (check_start(&a->check, p->lane->loop, &question, &a->target, on_done, &outcome) != 0)
 		agent_note(a, &outcome);
 }
 

@@ -123,7 +123,7 @@ check_start(struct check *c, struct loop *loop, const struct check_ops *ops,
 	c->conn.fd = -1;
 	c->is_running = true;
 	rc = ops->start(c, ret);
-	if (rc < 0)
+	if (rc != 0)
 		check_stop(c);
 	return rc;
 }

@@ -15,6 +15,7 @@
 #include "loop/loop.h"
 #include "loop/process.h"
 #include "net/conn.h"
+#include "net/knock.h"
 
 /* What came out; the words are those of HAProxy's check_status column. */
 #define TG_CHECK_RESULTS(X)                                                \
@@ -70,6 +71,7 @@ struct check_target {
 	const struct conf_service *service;
 	const struct conf_backend *backend;
 	struct process_pool *programs; /* where they run */
+	struct knocker *knocker;       /* what tcp checks share */
 	struct addr addr;	       /* with the check's port */
 };
 
@@ -91,9 +93,10 @@ struct check {
 
 struct check_ops {
 	const char *name; /* the word in the configuration */
-	/* Begins; 0, or negative with the outcome filled. Never calls check_finish() itself. */
+	/* Begins; 0: under way; 1, or negative: over, with the outcome filled. Never calls
+	 * check_finish() itself. */
 	int (*start)(struct check *c, struct check_outcome *ret);
-	/* Releases what start and later events took; after any end, and after a failed start. */
+	/* Releases what start and later events took; after any end, that in start included. */
 	void (*stop)(struct check *c);
 	/* What the deadline means now, before stop. NULL: what it means to a connection. */
 	void (*timeout)(const struct check *c, struct check_outcome *ret);
@@ -105,7 +108,8 @@ extern const struct check_ops check_http;
 extern const struct check_ops check_exec;
 const struct check_ops *check_ops_find(enum conf_health type);
 
-/* Begins one check. 0, or negative with the outcome filled and `done` never called. */
+/* Begins one check. 0: under way; 1, or negative: over, with the outcome filled, and `done` never
+ * called. */
 TG_MUST_CHECK int check_start(struct check *c, struct loop *loop, const struct check_ops *ops,
 			      const struct check_target *target, check_done_cb *done,
 			      struct check_outcome *ret);

@@ -34,6 +34,7 @@ struct health {
 	struct lane network;
 	struct lane programs;
 	struct process_pool *program_pool;
+	struct knocker knocker;
 };
 
 static struct probe *
@@ -67,11 +68,12 @@ log_change(const struct probe *p)
 	}
 }
 
+/* The proxy hears of it before people do. */
 static void
 probe_tell(struct probe *p)
 {
-	log_change(p);
 	p->health->change(p->health->user, p->service->index, p->backend->index);
+	log_change(p);
 }
 
 /* A check ended, or was ended by its deadline. */
@@ -109,7 +111,7 @@ probe_begin(struct pace *pace)
 	struct probe *p = TG_CONTAINER(pace, struct probe, pace);
 	struct check_outcome outcome;
 
-	if (check_start(&p->check, p->health->loop, p->ops, &p->target, on_done, &outcome) < 0)
+	if (check_start(&p->check, p->health->loop, p->ops, &p->target, on_done, &outcome) != 0)
 		probe_judge(p, &outcome);
 }
 
@@ -227,6 +229,7 @@ probe_init(struct probe *p, struct health *health, const struct conf_service *se
 		.service = service,
 		.backend = backend,
 		.programs = health->program_pool,
+		.knocker = &health->knocker,
 	};
 	p->status.verdict.since = loop_now(health->loop);
 	check_outcome_set(&p->status.last, TG_CHECK_NONE, "no check yet");
@@ -306,6 +309,7 @@ health_free(struct health *health)
 	lane_fini(&health->network);
 	lane_fini(&health->programs);
 	process_pool_free(health->program_pool);
+	knocker_fini(&health->knocker);
 	free(health->probes);
 	free(health->first);
 	free(health);

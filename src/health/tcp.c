@@ -4,6 +4,13 @@
 #include "health/check.h"
 
 static void
+leave(struct check *c, struct check_outcome *ret)
+{
+	knock_leave(c->target->knocker, &c->conn, &c->target->addr);
+	check_outcome_set(ret, TG_CHECK_L4_OK, "connected");
+}
+
+static void
 on_event(struct watch *w, unsigned what)
 {
 	struct check *c = check_of_watch(w);
@@ -15,7 +22,7 @@ on_event(struct watch *w, unsigned what)
 	if (rc == -TG_EAGAIN)
 		return;
 	if (rc == 0)
-		check_outcome_set(&outcome, TG_CHECK_L4_OK, "connected");
+		leave(c, &outcome);
 	else
 		check_outcome_set_errno(&outcome, TG_CHECK_L4_REFUSED, errno);
 	check_finish(c, &outcome);
@@ -24,9 +31,11 @@ on_event(struct watch *w, unsigned what)
 static int
 tcp_start(struct check *c, struct check_outcome *ret)
 {
-	int rc = conn_connect(&c->conn, c->loop, &c->target->addr, on_event);
+	int rc = knock(c->target->knocker, &c->conn, c->loop, &c->target->addr, on_event);
 
-	if (rc < 0)
+	if (rc == 1)
+		leave(c, ret);
+	else if (rc < 0)
 		check_outcome_set_errno(ret, TG_CHECK_L4_REFUSED, errno);
 	return rc;
 }

@@ -1,10 +1,11 @@
-"""tests/bench/run: every scenario works, and the calls a request costs are as designed.
+"""tests/bench: every scenario works, and the calls a request or a check costs are as designed.
 
 Nothing here is timed: figures of a machine that runs tests mean nothing.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -13,6 +14,7 @@ import pytest
 from harness import settings
 
 RUN = settings.TOP / "tests" / "bench" / "run"
+CHECKS = settings.TOP / "tests" / "bench" / "checks"
 
 
 def bench(tmp_path, *arguments):
@@ -48,3 +50,16 @@ def test_request_costs_four_io_calls(tmp_path, scenario):
     calls = found["calls"][scenario]["tidegate"]
     assert 3.9 <= calls["io"] <= 4.1, calls
     assert calls["calls"].keys() == {"recvfrom", "sendto"}, calls
+
+
+@pytest.mark.skipif(not installed("strace"), reason="strace is not installed")
+def test_a_tcp_check_of_a_near_backend_costs_four_calls():
+    command = ["/usr/bin/python3", str(CHECKS), "--backends", "50", "--interval", "100",
+               "--rounds", "1", "--seconds", "0.1", "--wait", "0",
+               "--build", str(settings.build_folder())]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False,
+                           timeout=5 * settings.TIMEOUT)
+    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+    calls = dict(re.findall(r"(\w+) ([\d.]+)(?:,|$)", ended.stdout.splitlines()[-1]))
+    assert (calls["setsockopt"], calls["connect"]) == ("1", "3"), calls
+    assert not calls.keys() & {"socket", "close", "epoll_ctl", "getsockopt"}, calls

@@ -23,8 +23,15 @@ def test_tcp_is_the_default(tidegate, recording_backend):
     backend = recording_backend()
     tg = tidegate(conf.http(backend, service="health = { };"))
     tg.log.wait(msg="backend up", reason="connected")
-    backend.wait_connections(1)
-    assert not backend.received
+
+
+def test_the_backend_never_hears_of_it(tidegate, recording_backend):
+    """The kernel answers and is reset: the program accepts what comes from clients, no more."""
+    backend = recording_backend()
+    tg = tidegate(conf.http(backend, service=TCP))
+    tg.log.wait(msg="backend up", reason="connected")
+    assert tg.exchange(client.get("/")).status == 200
+    assert [bytes(conn.received)[:3] for conn in backend.connections] == [b"GET"]
 
 
 def test_one_down_leaves_the_traffic_to_the_others(tidegate, recording_backend):
