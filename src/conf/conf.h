@@ -104,10 +104,11 @@ struct conf_tcp {
 	uint64_t user_timeout_ms; /* sent bytes that nobody acknowledges; 0: the kernel's (default) */
 };
 
-/* buffer_request = { memory; file; } of a service. */
+/* buffer_request = { memory; file; } and buffer_response = { memory; file; hold; } of a service. */
 struct conf_buffer {
 	uint64_t memory_bytes; /* per stream; 0: not buffered (default), else 16K at least */
 	uint64_t file_bytes;   /* beyond that, in a file; 0: none (default) */
+	uint64_t hold_ms;      /* answers: until the first byte goes out at the latest; 1s */
 };
 
 struct conf_route {
@@ -264,6 +265,7 @@ struct conf_service {
 	uint64_t slow_start_ms; /* a backend that comes back gets its share step by step; 0: at once */
 	struct conf_tcp tcp;
 	struct conf_buffer buffer_request;
+	struct conf_buffer buffer_response;
 	enum conf_expect expect;
 	unsigned max_connections_per_backend; /* streams at a time; 0: no limit (default) */
 	unsigned queue;                       /* streams that may wait for a place; 1024 */
@@ -298,7 +300,7 @@ conf_has_outliers(const struct conf_service *service)
 static inline bool
 conf_service_has_files(const struct conf_service *service)
 {
-	return service->buffer_request.file_bytes != 0;
+	return (service->buffer_request.file_bytes | service->buffer_response.file_bytes) != 0;
 }
 
 struct conf {

@@ -27,6 +27,36 @@ static const struct conf_field buffer_request_fields[] = {
 	{.key = NULL},
 };
 
+static const struct conf_field buffer_response_fields[] = {
+	{
+		.key = "memory",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_buffer, memory_bytes),
+		.preset = "0",
+		.max = BUFFER_MAX,
+		.help = "Of each answer, in memory; at least 16K. 0: answers are not buffered.",
+	},
+	{
+		.key = "file",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_buffer, file_bytes),
+		.preset = "0",
+		.max = UINT64_C(1) << 50,
+		.help = "Of each answer, beyond that, in a file without a name in buffer_folder. 0: "
+			"no file.",
+	},
+	{
+		.key = "hold",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_buffer, hold_ms),
+		.preset = "1s",
+		.max = TG_HOUR,
+		.help = "How long an answer is held back for its end to come, from its head on. It goes "
+			"out sooner when it is whole or memory is full. \\(dq0\\(dq: at once.",
+	},
+	{.key = NULL},
+};
+
 static void
 buffer_check(struct conf_check *check, void *object)
 {
@@ -48,5 +78,17 @@ const struct conf_schema conf_schema_buffer_request = {
 		"100-continue is answered here. Reading and writing files may make a worker "
 		"wait for the disk, 64K at a time.",
 	.fields = buffer_request_fields,
+	.check = buffer_check,
+};
+
+const struct conf_schema conf_schema_buffer_response = {
+	.title = "Buffered answers",
+	.help = "An answer is taken from the backend as fast as it comes: a backend is free as soon as "
+		"its answer is here, while a slow client still reads. While an answer is held back, one that "
+		"is cut counts as none: the request is tried again where it may be, else the client "
+		"gets 502. Never held back are answers that say to be longer than memory, those of type "
+		"text/event-stream, and those with X-Accel-Buffering: no. When memory and file are full, "
+		"or no file can be had, the backend waits for the client.",
+	.fields = buffer_response_fields,
 	.check = buffer_check,
 };

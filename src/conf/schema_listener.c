@@ -286,7 +286,8 @@ static const struct conf_field listener_fields[] = {
 		.min = 16384,
 		.max = 1048576,
 		.help = "Bytes held of one stream in each direction while the other side takes "
-			"none. It bounds bodies of HTTP requests and answers, and tunnels.",
+			"none. It bounds bodies of HTTP requests and answers, and tunnels; what a "
+			"service buffers comes on top.",
 	},
 	{
 		.key = "tcp_keepalive",

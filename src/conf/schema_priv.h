@@ -115,6 +115,7 @@ extern const struct conf_schema conf_schema_top;
 extern const struct conf_schema conf_schema_listener;
 extern const struct conf_schema conf_schema_service;
 extern const struct conf_schema conf_schema_buffer_request;
+extern const struct conf_schema conf_schema_buffer_response;
 extern const struct conf_schema conf_schema_health;
 extern const struct conf_schema conf_schema_agent;
 extern const struct conf_schema conf_schema_outlier;

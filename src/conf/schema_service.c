@@ -334,6 +334,13 @@ static const struct conf_field service_fields[] = {
 		.help = "Whether bodies are taken whole before a backend is picked.",
 	},
 	{
+		.key = "buffer_response",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, buffer_response),
+		.schema = &conf_schema_buffer_response,
+		.help = "Whether answers are taken faster than the client does.",
+	},
+	{
 		.key = "expect",
 		.kind = &conf_kind_word,
 		TG_MEMBER(conf_service, expect),

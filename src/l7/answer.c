@@ -47,21 +47,47 @@ join_small_body(struct stream_answer *ans)
 	ans->ready = 0;
 }
 
+/* Of the heads what may go out. */
+static uint32_t
+head_unsent(const struct stream_answer *ans)
+{
+	if (ans->head == NULL)
+		return 0;
+	return ans->is_held ? ans->final_at - ans->head->r : buf_len(ans->head);
+}
+
+bool
+answer_is_unsent(const struct stream_answer *ans)
+{
+	return (ans->head != NULL && buf_len(ans->head) > 0) || ans->ready > 0 ||
+	       ans->spool != NULL;
+}
+
 enum step
 answer_flush(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 	struct iovec iov[2];
+	enum step step;
 	ssize_t took;
 	int n;
 
-	join_small_body(ans);
+	if (ans->spool == NULL && !ans->is_held)
+		join_small_body(ans);
 	for (;;) {
 		n = 0;
-		if (ans->head != NULL && buf_len(ans->head) > 0)
-			iov[n++] = (struct iovec){buf_data(ans->head), buf_len(ans->head)};
-		if (ans->ready > 0)
+		if (head_unsent(ans) > 0)
+			iov[n++] = (struct iovec){buf_data(ans->head), head_unsent(ans)};
+		if (ans->ready > 0 && ans->spool == NULL && !ans->is_held)
 			iov[n++] = (struct iovec){buf_data(ans->in), ans->ready};
+		if (n == 0 && ans->is_held)
+			return STEP_PARKED;
+		if (n == 0 && ans->spool != NULL) {
+			step = store_flush_answer(s);
+			if (step != STEP_MORE)
+				return step;
+			continue;
+		}
 		if (n == 0)
 			return STEP_MORE;
 		took = conn_sendv(&s->front->conn, iov, n);
@@ -82,10 +108,17 @@ answer_bad(struct stream *s, enum end_reason reason)
 	return stream_reply(s, 502, reason);
 }
 
-/* It ended or failed inside an answer that has begun: the client must see the cut. */
+/*
+ * It ended or failed inside an answer. The client must see the cut; where it has seen nothing of
+ * the answer yet, there was none.
+ */
 static enum step
 answer_cut(struct stream *s)
 {
+	if (s->ans.is_held) {
+		answer_unsend(s);
+		return attempt_failed(s, TG_END_ANSWER_CUT);
+	}
 	if (!s->ans.is_started)
 		return answer_bad(s, TG_END_ANSWER_CUT);
 	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
@@ -182,7 +215,8 @@ on_final(struct stream *s, struct http_head *head)
 
 	if (head->status >= TG_CAUSE_STATUS_MIN && attempt_may_repeat(s, head->status))
 		return attempt_repeat(s, TG_END_BAD_STATUS);
-	request_settle(s);
+	if (!store_hold(s, head))
+		request_settle(s);
 	s->answered = stream_now(s);
 	ans->status = head->status;
 	ans->back_keep_alive = head->keep_alive;
@@ -408,7 +442,15 @@ answer_step(struct stream *s)
 
 	/* With another back the request goes first again. */
 	while (step == STEP_MORE && s->state == STREAM_RELAY && s->back == back) {
+		if (ans->is_held && ans->body.done)
+			store_release(s);
 		step = answer_flush(s);
+		if (step == STEP_PARKED && ans->is_buffered) {
+			step = store_answer(s);
+			/* Delivered from here on, or held no longer. */
+			if (step == STEP_MORE && (s->state != STREAM_RELAY || ans->ready > 0))
+				continue;
+		}
 		if (step == STEP_PARKED && answer_abandons(s))
 			return STEP_MORE;
 		if (step != STEP_MORE)

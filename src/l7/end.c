@@ -226,6 +226,12 @@ leave_at_end(struct stream *s, enum end_reason reason, bool clean)
 	stream_leave_backend(s, reason, how);
 }
 
+void
+stream_leave_whole(struct stream *s)
+{
+	leave_at_end(s, TG_END_DONE, true);
+}
+
 static void
 give_buffers_back(struct stream *s)
 {
@@ -233,6 +239,7 @@ give_buffers_back(struct stream *s)
 
 	tunnel_fini(&s->tunnel, &w->bufs, &w->pipes);
 	store_free_request(s);
+	store_free_answer(s);
 	buf_put(&w->bufs, &s->req.head);
 	buf_put(&w->bufs, &s->ans.in);
 	buf_put(&w->bufs, &s->ans.head);
@@ -258,7 +265,7 @@ ends_with_connection(const struct stream *s)
 {
 	const struct stream_answer *ans = &s->ans;
 
-	return ans->is_started && ans->has_head && !ans->body.done &&
+	return ans->is_started && ans->has_head && (!ans->body.done || answer_is_unsent(ans)) &&
 	       (ans->coding == CODING_UNCHUNK ||
 		(ans->body.kind == HTTP_BODY_UNTIL_CLOSE && ans->coding == CODING_PASS));
 }

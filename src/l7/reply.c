@@ -18,9 +18,8 @@ find_page(const struct stream *s, unsigned status)
 	return NULL;
 }
 
-/* Takes back what was not yet sent of an answer from the backend. Interim answers stay. */
-static void
-unsend(struct stream *s)
+void
+answer_unsend(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 
@@ -29,8 +28,11 @@ unsend(struct stream *s)
 	if (ans->head != NULL && buf_len(ans->head) == 0)
 		buf_put(&s->worker->bufs, &ans->head);
 	buf_put(&s->worker->bufs, &ans->in);
+	store_free_answer(s);
 	ans->ready = 0;
 	ans->has_head = false;
+	ans->is_buffered = false;
+	ans->is_held = false;
 }
 
 /* Behind interim answers that are not yet sent. False: no memory. */
@@ -96,10 +98,11 @@ stream_reply(struct stream *s, unsigned status, enum end_reason reason)
 		ans->close_front = true;
 		buf_put(&s->worker->bufs, &ans->head);
 		buf_put(&s->worker->bufs, &ans->in);
+		store_free_answer(s);
 		ans->ready = 0;
 		return STEP_MORE;
 	}
-	unsend(s);
+	answer_unsend(s);
 	ans->status = (uint16_t)status;
 	ans->close_front = !s->req.keep_alive || !s->req.body.done || s->front->draining;
 	if (!write_reply(s, status)) {

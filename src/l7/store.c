@@ -131,3 +131,141 @@ store_send(struct stream *s, struct spool *spool, struct conn *to)
 		spool_advance(spool, (size_t)took);
 	return took;
 }
+
+/*** answers ***/
+
+void
+store_free_answer(struct stream *s)
+{
+	close_spool(s, &s->ans.spool);
+}
+
+/* Its sender wants every piece to go on at once. */
+static bool
+is_live(const struct http_head *head)
+{
+	static const struct slice event_stream = {"text/event-stream", 17};
+	size_t i;
+
+	for (i = 0; i < head->n_fields; i++) {
+		struct slice value = head->fields[i].value;
+
+		if (slice_equal_fold(head->fields[i].name, SLICE("x-accel-buffering")) &&
+		    slice_equal_fold(value, SLICE("no")))
+			return true;
+		if (value.n > event_stream.n)
+			value.n = event_stream.n;
+		if (slice_equal_fold(head->fields[i].name, SLICE("content-type")) &&
+		    slice_equal_fold(value, event_stream))
+			return true;
+	}
+	return false;
+}
+
+bool
+store_hold(struct stream *s, const struct http_head *head)
+{
+	const struct conf_buffer *conf = &s->service->conf->buffer_response;
+	struct stream_answer *ans = &s->ans;
+
+	ans->is_buffered = conf->memory_bytes != 0;
+	if (!ans->is_buffered || conf->hold_ms == 0 || ans->n_interim > 0 ||
+	    head->body == HTTP_BODY_NONE || is_live(head) ||
+	    (head->body == HTTP_BODY_LENGTH && head->content_length > conf->memory_bytes))
+		return false;
+	ans->is_held = true;
+	ans->held_until = mono_add_ms(stream_now(s), conf->hold_ms);
+	return true;
+}
+
+void
+store_release(struct stream *s)
+{
+	s->ans.is_held = false;
+	s->down_progress = stream_now(s);
+	request_settle(s);
+}
+
+static void
+took_answer(struct stream *s, size_t n)
+{
+	s->ans.ready -= (uint32_t)n;
+	s->ans.in->r += (uint32_t)n;
+}
+
+/* Memory is full. What the disk refuses stays here: nothing is lost. */
+static enum step
+spill_answer(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+	ssize_t n;
+
+	while (ans->ready > 0) {
+		if (!stream_may_use_disk(s))
+			return STEP_PARKED;
+		n = spill(s, ans->spool, buf_data(ans->in), ans->ready);
+		if (n <= 0)
+			return STEP_PARKED;
+		took_answer(s, (size_t)n);
+	}
+	return STEP_MORE;
+}
+
+enum step
+store_answer(struct stream *s)
+{
+	const struct conf_buffer *conf = &s->service->conf->buffer_response;
+	struct stream_answer *ans = &s->ans;
+
+	if (ans->body.done) {
+		stream_leave_whole(s);
+		s->state = STREAM_DELIVER;
+		return STEP_MORE;
+	}
+	if (ans->ready == 0)
+		return STEP_MORE;
+	if (ans->spool == NULL)
+		ans->spool = spool_new(conf->memory_bytes, conf->file_bytes);
+	if (ans->spool != NULL)
+		took_answer(s,
+			    spool_put(ans->spool, &s->worker->bufs, buf_data(ans->in), ans->ready));
+	if (ans->ready == 0)
+		return STEP_MORE;
+	if (ans->is_held) {
+		store_release(s);
+		return STEP_MORE;
+	}
+	return ans->spool != NULL ? spill_answer(s) : STEP_PARKED;
+}
+
+enum step
+store_flush_answer(struct stream *s)
+{
+	struct spool *spool = s->ans.spool;
+	ssize_t took;
+
+	while (spool_has_unread(spool)) {
+		took = store_send(s, spool, &s->front->conn);
+		if (took == -TG_EAGAIN)
+			return STEP_PARKED;
+		if (took < 0)
+			return stream_end(
+				s, took == -TG_ENOENT ? TG_END_NO_RESOURCE : TG_END_CLIENT_ABORT,
+				false);
+		s->bytes_out += (uint64_t)took;
+		s->down_progress = stream_now(s);
+		spool_drop(spool, &s->worker->bufs);
+	}
+	store_free_answer(s);
+	return STEP_MORE;
+}
+
+enum step
+store_deliver_step(struct stream *s)
+{
+	enum step step = answer_flush(s);
+
+	if (step == STEP_PARKED)
+		return request_drop(s);
+	return step == STEP_MORE ? stream_end(s, TG_END_DONE, true) : step;
+}

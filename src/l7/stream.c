@@ -229,7 +229,7 @@ due_answer(const struct stream *s, struct due *due)
 	const struct conf_back_timeouts *back = &s->service->conf->timeouts;
 	const struct stream_answer *ans = &s->ans;
 
-	if ((ans->head != NULL && buf_len(ans->head) > 0) || ans->ready > 0)
+	if (answer_is_unsent(ans) && !ans->is_held)
 		due_at(due,
 		       bounded_add(s->down_progress, s->front->listener->conf->timeouts.idle_ms),
 		       TG_END_CLIENT_TIMEOUT);
@@ -280,6 +280,7 @@ next_due(const struct stream *s)
 		due_tunnel(s, &due);
 		break;
 	case STREAM_REPLY:
+	case STREAM_DELIVER:
 		due_at(&due,
 		       bounded_add(s->down_progress, s->front->listener->conf->timeouts.idle_ms),
 		       TG_END_CLIENT_TIMEOUT);
@@ -306,6 +307,8 @@ arm(struct stream *s)
 	struct due due = next_due(s);
 
 	due_at(&due, quiet_check_at(s), TG_END_CLIENT_ABORT);
+	if (s->ans.is_held)
+		due_at(&due, s->ans.held_until.us, TG_END_DONE);
 	timer_set(s->worker->loop, &s->front->timer, (struct mono){due.us});
 }
 
@@ -387,6 +390,9 @@ stream_run(struct stream *s)
 		case STREAM_TUNNEL:
 			step = stream_tunnel_step(s);
 			break;
+		case STREAM_DELIVER:
+			step = store_deliver_step(s);
+			break;
 		case STREAM_REPLY:
 			step = reply_step(s);
 			break;
@@ -441,10 +447,14 @@ stream_on_timer(struct stream *s)
 	if (now.us >= quiet_check_at(s) && check_client(s) == STEP_GONE)
 		return;
 	due = next_due(s);
-	if (due.us > now.us)
-		arm(s);
-	else if (time_out(s, due.reason) != STEP_GONE)
+	if (s->ans.is_held && now.us >= s->ans.held_until.us) {
+		store_release(s);
 		stream_run(s);
+	} else if (due.us > now.us) {
+		arm(s);
+	} else if (time_out(s, due.reason) != STEP_GONE) {
+		stream_run(s);
+	}
 }
 
 void

@@ -5,13 +5,15 @@
  *		pipelined requests are answered in order
  *	stream  one request and its answer; has at most one back
  *
- * A stream is a machine of six states, driven by stream_run() on any report
+ * A stream is a machine of seven states, driven by stream_run() on any report
  * about its two connections and by its one timer:
  *
  *	STORE (the body is taken before a backend is picked)
  *	 |
  *	 +--> WAIT (all backends are full, or a pause before the next try)
  *	 |     |
+ *	 |     |            +--> DELIVER (the answer is whole here, the back is given back)
+ *	 |     |            |
  *	 +-- CONNECT <--> RELAY --> TUNNEL (after a matching 101)
  *	 |     |            |
  *	 +-----+------------+--> REPLY (an answer of our own)
@@ -84,6 +86,7 @@ enum stream_state {
 	STREAM_REPLY = 3,
 	STREAM_WAIT = 4,
 	STREAM_STORE = 5,
+	STREAM_DELIVER = 6,
 	STREAM_STATE_COUNT
 };
 
@@ -127,15 +130,19 @@ struct stream_request {
 };
 
 struct stream_answer {
-	struct buf *in;   /* bytes from the back */
-	struct buf *head; /* rewritten heads, or our own answer, on their way out */
+	struct buf *in;      /* bytes from the back */
+	struct buf *head;    /* rewritten heads, or our own answer, on their way out */
+	struct spool *spool; /* what of the body came before `ready`; NULL: nothing */
 	struct http1_scan scan;
 	struct http1_body body;
 	uint32_t ready;     /* bytes at the start of `in` that may go out */
 	uint32_t final_at;  /* where the final head starts in `head` */
 	uint32_t n_interim; /* 1xx answers so far */
 	enum stream_coding coding;
-	bool has_head;   /* the final head was read */
+	struct mono held_until;
+	bool is_buffered; /* read faster than the client takes it */
+	bool is_held;     /* nothing of the final answer goes out yet */
+	bool has_head;    /* the final head was read */
 	bool is_started; /* a byte of the final answer went out */
 	bool any_byte;   /* the back said anything on this try */
 	bool back_keep_alive;
@@ -245,8 +252,22 @@ void request_settle(struct stream *s);
 enum step store_request_begin(struct stream *s);
 /* In STREAM_STORE. */
 enum step store_request_step(struct stream *s);
-/* What of the request is stored goes. */
+/* What of the request, or of the answer, is stored goes. */
 void store_free_request(struct stream *s);
+void store_free_answer(struct stream *s);
+/* The final head of an answer is read. True: it is held back, nothing is settled. */
+bool store_hold(struct stream *s, const struct http_head *head);
+/* It is held no longer. */
+void store_release(struct stream *s);
+/*
+ * The client takes no more for now, or gets nothing yet: makes room in ans.in. STEP_MORE: there
+ * is, or the state changed; STEP_PARKED: all is full.
+ */
+enum step store_answer(struct stream *s);
+/* Sends what is stored. STEP_MORE: all of it went out. */
+enum step store_flush_answer(struct stream *s);
+/* In STREAM_DELIVER. */
+enum step store_deliver_step(struct stream *s);
 /*
  * Sends the next piece. >0 bytes; 0: nothing is left; -TG_EAGAIN: the socket is full, or the turn is
  * over; -TG_EIO: it failed; -TG_ENOENT: the file cannot be read.
@@ -255,8 +276,12 @@ ssize_t store_send(struct stream *s, struct spool *spool, struct conn *to);
 
 /* answer.c: backend to client. */
 enum step answer_step(struct stream *s);
-/* Sends what is ready. STEP_MORE: all gone. */
+/* Sends what is ready. STEP_MORE: all gone. STEP_PARKED also while the answer is held back. */
 enum step answer_flush(struct stream *s);
+/* Whether anything of an answer waits for the client. */
+bool answer_is_unsent(const struct stream_answer *ans);
+/* Takes back what was not yet sent of an answer from the backend. Interim answers stay. */
+void answer_unsend(struct stream *s);
 
 /* attempt.c: finding a backend for a stream, again if it must be. */
 enum step attempt_begin(struct stream *s);
@@ -322,6 +347,8 @@ enum stream_leave {
 	LEAVE_CLOSE = 1, /* it is not */
 	LEAVE_ABORT = 2  /* and the backend should see that */
 };
+/* The whole answer is here: this try is over as at the end of the stream, and the back may be reused. */
+void stream_leave_whole(struct stream *s);
 /* This try is over: counted for its backend, the place given back. Nothing happens where there is none. */
 void stream_leave_backend(struct stream *s, enum end_reason reason, enum stream_leave how);
 

@@ -187,6 +187,8 @@ static const struct refused ranges[] = {
 	 "3: services[0].sticky.same_site: clients take \"none\" only with secure = true"},
 	{SERVICE("buffer_request = { memory = \"1K\"; };"),
 	 "3: services[0].buffer_request.memory: is out of range; allowed: 0, or 16K to 64M"},
+	{SERVICE("buffer_response = { memory = \"65M\"; };"),
+	 "3: services[0].buffer_response.memory: 65M is out of range; allowed: 0 to 64M"},
 	{SERVICE("buffer_request = { file = \"1M\"; };"),
 	 "3: services[0].buffer_request.file: nothing is buffered without memory"},
 	{SERVICE("retry = { attempts = 8; };"),
@@ -668,6 +670,8 @@ static const struct accepted accepted[] = {
 	 "tcp_keepalive = \"0\";\ntcp_user_timeout = \"1500ms\";"},
 	{SERVICE("buffer_request = { memory = \"64K\"; file = \"1G\"; };"),
 	 "buffer_request = {\nmemory = \"64K\";\nfile = \"1G\";\n};"},
+	{SERVICE("buffer_response = { memory = \"64K\"; hold = \"0\"; };"),
+	 "buffer_response = {\nmemory = \"64K\";\nfile = \"0\";\nhold = \"0\";\n};"},
 	{TOP("buffer_folder = \"/x\";"), "buffer_folder = \"/x\";"},
 	{ROUTES("{ host = \"*.EXAMPLE.org.\"; service = \"s\"; }"), "host = \"*.example.org\";"},
 	{SERVICE("balance = \"least-conn\";"), "balance = \"least-conn\";\nhealth"},
@@ -804,6 +808,8 @@ defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(s->tcp.keepalive_ms | s->tcp.user_timeout_ms, 0);
 	assert_int_equal(l->tcp.keepalive_ms | l->tcp.user_timeout_ms, 0);
 	assert_int_equal(s->buffer_request.memory_bytes | s->buffer_request.file_bytes, 0);
+	assert_int_equal(s->buffer_response.memory_bytes | s->buffer_response.file_bytes, 0);
+	assert_int_equal(s->buffer_response.hold_ms, 1000);
 	assert_int_equal(conf->buffer_folder[0], '/');
 	assert_int_equal(s->health.type, TG_HEALTH_TCP);
 	assert_int_equal(s->health.n_expect_ranges, 1);

@@ -1,0 +1,374 @@
+"""buffer_response: a backend is free as soon as its answer is here; an answer cut before it began costs nothing."""
+
+import contextlib
+import resource
+import time
+
+import pytest
+
+from harness import backends, client, conf, net, procfs, settings
+
+MEMORY = 'buffer_response = { memory = "32M"; };'
+SMALL = 'buffer_response = { memory = "16K"; };'
+FILE = 'buffer_response = { memory = "16K"; file = "100M"; };'
+KINDS = {"memory": MEMORY, "file": FILE}
+LONG = bytes(range(256)) * 65536  # 16 MB: more than all socket buffers on the way hold
+
+
+def answer_chunked(body, n=100_000, extra=b""):
+    return (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + extra + b"\r\n"
+            + client.chunked(*[body[i:i + n] for i in range(0, len(body), n)]))
+
+
+def answer_until_close(body):
+    return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body
+
+
+FORMS = {"length": lambda body: backends.answer(body=body), "chunked": answer_chunked,
+         "until close": answer_until_close}
+
+
+def spool_files(tg):
+    return [name for name in procfs.descriptors(tg.role_pid("proxy")).values()
+            if "(deleted)" in name and "memfd" not in name]
+
+
+def in_flight(run_tidectl, tmp_path, name="b1"):
+    stat = run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat").stdout
+    columns, *rows = [line.split(",") for line in stat.lstrip("# ").splitlines() if line]
+    return int(next(dict(zip(columns, row)) for row in rows if row[:2] == ["site", name])["scur"])
+
+
+def once(raw):
+    """A script: one answer, then the connection ends."""
+    def script(conn):
+        conn.read_request()
+        conn.send(raw)
+    return script
+
+
+@pytest.mark.parametrize("service", KINDS.values(), ids=KINDS.keys())
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_a_slow_reader_holds_no_backend(tidegate, recording_backend, run_tidectl, tmp_path, service,
+                                        form):
+    script = once(form(LONG)) if form is answer_until_close else backends.answers(form(LONG))
+    backend = recording_backend(script, backends.serve, name="b1")
+    tg = tidegate(conf.http(backend, workers=1,
+                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
+                            service=service + "max_connections_per_backend = 1;"))
+    slow = tg.client(receive_buffer=4096).send(client.get("/long"))
+    backend.wait_requests(1)
+    settings.wait_until(lambda: in_flight(run_tidectl, tmp_path) == 0, "the backend to be free")
+    # Its only place, and its connection, serve others meanwhile.
+    assert tg.exchange(client.get("/other")).status == 200
+    assert len(backend.connections) == (2 if form is answer_until_close else 1)
+    assert not tg.access.records(path="/long")
+    answer = slow.read_answer()
+    assert answer.complete and answer.body == LONG
+    record = tg.access.wait(path="/long")
+    assert (record["end"], record["backend"], record["status"]) == ("done", "b1", "200")
+    assert int(record["bytes_out"]) > len(LONG)
+    assert slow.exchange(client.get("/again")).status == 200
+    assert spool_files(tg) == []
+
+
+def test_without_it_a_slow_reader_holds_one(tidegate, recording_backend, run_tidectl, tmp_path):
+    backend = recording_backend(backends.answers(backends.answer(body=LONG)), name="b1")
+    tg = tidegate(conf.http(backend, workers=1,
+                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
+    slow = tg.client(receive_buffer=4096).send(client.get("/long"))
+    backend.wait_requests(1)
+    settings.let_rest(0.5)
+    assert in_flight(run_tidectl, tmp_path) == 1
+    assert slow.read_answer().body == LONG
+
+
+@pytest.mark.parametrize("service", [SMALL, 'buffer_response = { memory = "16K"; file = "1M"; };'])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_beyond_the_bounds_the_backend_waits(tidegate, recording_backend, service, form):
+    backend = recording_backend(once(form(LONG)))
+    tg = tidegate(conf.http(backend, workers=1, service=service))
+    tg.exchange(client.get("/x"))
+    before = tg.rss_bytes("proxy")
+    slow = tg.client(receive_buffer=4096).send(client.get("/long"))
+    backend.wait_requests(2)
+    settings.let_rest(0.5)
+    assert not backend.connections[1].closed.is_set()
+    if not settings.sanitizers():
+        assert tg.rss_bytes("proxy") - before < 1_000_000
+    answer = slow.read_answer()
+    assert answer.complete and answer.body == LONG
+
+
+def test_a_http10_client_gets_it_unchunked(tidegate, recording_backend):
+    backend = recording_backend(once(answer_chunked(LONG)))
+    tg = tidegate(conf.http(backend, service=FILE))
+    peer = tg.client(receive_buffer=4096).send(client.get(version="1.0"))
+    conn = backend.wait_connections(1)
+    settings.wait_until(conn.closed.is_set, "the end of the answer")
+    answer = peer.read_answer()
+    assert answer.body == LONG and peer.ended == "eof"
+
+
+def test_small_reads_and_sizes(tidegate, recording_backend):
+    sizes = [0, 1, 1000, 16_000, 16_320, 16_321, 32_640, 32_641, 65_536, 100_000, 300_000]
+
+    def serve_sizes(conn):
+        while (request := conn.read_request()) is not None:
+            body = LONG[:int(request.target[1:])]
+            raw = answer_chunked(body, 997) if len(body) % 2 else backends.answer(body=body)
+            for i in range(0, len(raw), 7001):
+                conn.send(raw[i:i + 7001])
+    tg = tidegate(conf.http(recording_backend(serve_sizes), workers=1, service=FILE))
+    peer = tg.client()
+    for size in sizes:
+        assert peer.exchange(client.get(f"/{size}")).body == LONG[:size]
+
+
+CUTS = {
+    "after the head": b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n",
+    "in the body": b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nhello",
+    "in a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+    "bad chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "before the last chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+}
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("raw", CUTS.values(), ids=CUTS.keys())
+def test_an_answer_cut_before_it_began_is_tried_again(tidegate, recording_backend, raw, reset):
+    def cuts(conn):
+        conn.read_request()
+        conn.send(raw)
+        if reset:
+            conn.reset()
+    bad, good = recording_backend(cuts), recording_backend()
+    tg = tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
+                            workers=1, service=MEMORY))
+    peer = tg.client()
+    answer = peer.exchange(client.get("/x"))
+    assert (answer.status, answer.body, answer.complete) == (200, b"ok", True)
+    record = tg.access.wait(path="/x")
+    assert (record["retries"], record["end"], record["status"]) == ("1", "done", "200")
+    assert record["failed"].startswith("bad:")
+    assert peer.exchange(client.get("/y")).status == 200
+
+
+@pytest.mark.parametrize("raw", CUTS.values(), ids=CUTS.keys())
+def test_what_cannot_be_repeated_gets_502_whole(tidegate, recording_backend, raw):
+    bad, good = recording_backend(once(raw)), recording_backend()
+    tg = tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
+                            workers=1, service=MEMORY))
+    peer = tg.client()
+    answer = peer.exchange(client.post(b"hello", "/x"))
+    assert answer.status == 502 and answer.complete
+    assert tg.access.wait(path="/x")["end"] == "answer-cut"
+    assert good.requests == []
+    assert peer.exchange(client.get("/y")).status in (200, 502)
+
+
+def test_when_all_are_cut_the_client_gets_502(tidegate, recording_backend):
+    bad = recording_backend(once(CUTS["in the body"]))
+    tg = tidegate(conf.http(bad, workers=1, service=MEMORY + 'retry = { backoff = "1ms"; };'))
+    answer = tg.exchange(client.get("/x"))
+    assert answer.status == 502 and answer.complete
+    record = tg.access.wait(path="/x")
+    assert (record["retries"], record["end"]) == ("2", "answer-cut")
+
+
+@pytest.mark.parametrize("service", [MEMORY, FILE])
+def test_a_cut_after_it_began_is_seen(tidegate, recording_backend, service):
+    """Longer than memory, or than it says to be: it has begun."""
+    size = 64 << 20
+    bad = recording_backend(once(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + LONG))
+    tg = tidegate(conf.http(bad, workers=1, service=service))
+    answer = tg.client().send(client.get("/x")).read_answer()
+    assert answer.status == 200 and not answer.complete
+    assert tg.access.wait(path="/x")["end"] == "answer-cut"
+
+
+def slowly(*pieces, every=0.3, live=b""):
+    def script(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + live + b"\r\n")
+        for piece in pieces:
+            conn.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+            settings.let_rest(every)
+        conn.send(b"0\r\n\r\n")
+    return script
+
+
+def first_byte_after(tg, target="/x"):
+    began = time.monotonic()
+    peer = tg.client().send(client.get(target))
+    head = peer.read_head()
+    assert head.startswith(b"HTTP/1.1 200")
+    return peer, time.monotonic() - began
+
+
+def test_hold_bounds_how_long_an_answer_waits_for_its_end(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(slowly(b"a", b"b", b"c", b"d", b"e")), workers=1,
+                            service='buffer_response = { memory = "1M"; hold = "500ms"; };'))
+    peer, seconds = first_byte_after(tg)
+    assert 0.45 <= seconds < 1.4
+    assert peer.read_line() == b"1\r\n" and peer.read_line() == b"a\r\n"
+    assert peer.read_line() == b"1\r\n"
+
+
+@pytest.mark.parametrize("service, live", [
+    ('buffer_response = { memory = "1M"; hold = "0"; };', b""),
+    (MEMORY, b"Content-Type: text/event-stream; charset=utf-8\r\n"),
+    (MEMORY, b"X-Accel-Buffering: no\r\n"),
+    (SMALL, b""),
+], ids=["hold 0", "events", "says so", "memory is full"])
+def test_what_is_not_held(tidegate, recording_backend, service, live):
+    first = b"x" * 200_000 if service == SMALL else b"a"
+    tg = tidegate(conf.http(recording_backend(slowly(first, b"b", b"c", b"d", b"e", live=live)),
+                            workers=1, service=service))
+    _, seconds = first_byte_after(tg)
+    assert seconds < 0.9
+
+
+def test_a_held_answer_whose_backend_stalls(tidegate, recording_backend):
+    def stalls(conn):
+        conn.read_request()
+        conn.send(CUTS["in the body"])
+        conn.read_to_end()
+    tg = tidegate(conf.http(recording_backend(stalls), workers=1,
+                            service='buffer_response = { memory = "1M"; hold = "1h"; };'
+                                    'timeouts = { idle = "300ms"; };'))
+    answer = tg.exchange(client.get("/x"))
+    assert answer.status == 504 and answer.complete
+    assert tg.access.wait(path="/x")["end"] == "back-idle-timeout"
+
+
+def test_interim_answers_go_on_at_once(tidegate, recording_backend):
+    def script(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        settings.let_rest(0.2)
+        conn.send(backends.OK)
+    tg = tidegate(conf.http(recording_backend(script), workers=1, service=MEMORY))
+    answer = tg.exchange(client.get())
+    assert answer.body == b"ok" and len(answer.interim) == 1
+
+
+def test_our_own_100_goes_before_an_answer_that_is_held(tidegate, recording_backend):
+    def script(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe")
+        settings.let_rest(0.2)
+        conn.send(b"llo")
+    tg = tidegate(conf.http(recording_backend(script), workers=1,
+                            service=MEMORY + 'expect = "answer";'))
+    peer = tg.client().send(client.post(b"hello", extra=b"Expect: 100-continue\r\n")[:-5])
+    assert peer.read_head().startswith(b"HTTP/1.1 100")
+    assert peer.send(b"hello").read_answer().body == b"hello"
+
+
+def test_a_client_that_goes_while_it_is_held_frees_the_backend(tidegate, recording_backend):
+    def stalls(conn):
+        conn.read_request()
+        conn.send(CUTS["in the body"])
+        conn.read_to_end()
+    backend = recording_backend(stalls)
+    tg = tidegate(conf.http(backend, workers=1,
+                            service='buffer_response = { memory = "1M"; hold = "1h"; };'))
+    peer = tg.client().send(client.get("/x"))
+    backend.wait_requests(1)
+    peer.reset()
+    assert tg.access.wait(path="/x")["end"] == "client-abort"
+    backend.wait_closed()
+
+
+def test_a_client_that_never_reads_is_closed(tidegate, recording_backend):
+    backend = recording_backend(backends.answers(backends.answer(body=LONG)))
+    tg = tidegate(conf.http(backend, workers=1, service=FILE,
+                            listener='timeouts = { idle = "500ms"; };'))
+    tg.client(receive_buffer=4096).send(client.get("/x"))
+    record = tg.access.wait(path="/x")
+    assert (record["end"], record["status"]) == ("client-timeout", "200")
+    settings.wait_until(lambda: spool_files(tg) == [], "the file to go")
+
+
+def test_a_cut_by_us_does_not_look_like_the_end(tidegate, recording_backend):
+    """To a HTTP/1.0 client the end of the connection is the end of the answer."""
+    backend = recording_backend(once(answer_until_close(LONG)))
+    tg = tidegate(conf.http(backend, workers=1,
+                            service=FILE + 'timeouts = { total = "700ms"; };'))
+    peer = tg.client(receive_buffer=4096).send(client.get("/x", version="1.0"))
+    assert tg.access.wait(path="/x")["end"] == "total-timeout"
+    peer.read_to_end()
+    assert peer.ended == "reset"
+
+
+@pytest.mark.parametrize("limit", ["disk", "folder", "descriptors"])
+def test_without_a_file_the_backend_waits_and_nothing_is_lost(tidegate, recording_backend, tmp_path,
+                                                              limit):
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    body = LONG[:6_000_000]
+    backend = recording_backend(backends.answers(backends.answer(body=body)))
+    # Of 256 descriptors 16 may be files.
+    tg = tidegate(conf.http(backend, workers=1, service=FILE,
+                            top=f'buffer_folder = "{folder}";'), files=256)
+    if limit == "disk":
+        resource.prlimit(tg.role_pid("proxy"), resource.RLIMIT_FSIZE, (100_000, 100_000))
+    elif limit == "folder":
+        folder.rmdir()
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(tg.client(receive_buffer=4096)).send(client.get("/x"))
+                 for _ in range(18 if limit == "descriptors" else 1)]
+        if limit == "descriptors":
+            settings.wait_until(lambda: len(spool_files(tg)) == 16, "the files")
+        for peer in peers:
+            answer = peer.read_answer()
+            assert answer.complete and answer.body == body
+
+
+def test_a_client_that_sends_all_before_it_reads(tidegate, recording_backend):
+    """The backend answers early and at length: it is free, and neither waits for the other."""
+    def early(conn):
+        conn.read_head()
+        conn.send(backends.answer("403 Forbidden", LONG))
+        conn.closed.wait(settings.TIMEOUT)
+    backend = recording_backend(early)
+    tg = tidegate(conf.http(backend, workers=1, listener='limits = { body = "0"; };', service=FILE))
+    with tg.client() as peer:
+        peer.send(client.post(LONG * 2))
+        answer = peer.read_answer()
+        assert answer.status == 403 and answer.body == LONG
+        assert peer.read_to_end() == b"" and peer.ended == "eof"
+    backend.connections[0].closed.set()
+
+
+def test_both_ways_buffered(tidegate, recording_backend):
+    def echoes(conn):
+        while (request := conn.read_request()) is not None:
+            conn.send(backends.answer(body=request.body))
+    tg = tidegate(conf.http(recording_backend(echoes), workers=2,
+                            listener='limits = { body = "0"; };',
+                            service=FILE + 'buffer_request = { memory = "16K"; file = "1G"; };'))
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(tg.client()) for _ in range(4)]
+        for n in (100_000, 3_000_000, 10):
+            for peer in peers:
+                peer.send(client.post(LONG[:n]))
+            for peer in peers:
+                assert peer.read_answer().body == LONG[:n]
+    assert spool_files(tg) == []
+
+
+def test_memory_is_given_back(tidegate, recording_backend):
+    backend = recording_backend(backends.answers(backends.answer(body=LONG)))
+    tg = tidegate(conf.http(backend, workers=1, service=FILE))
+    for _ in range(3):
+        peer = tg.client(receive_buffer=4096).send(client.get("/x"))
+        settings.wait_until(lambda: spool_files(tg), "the file")
+        peer.reset()
+        settings.wait_until(lambda: spool_files(tg) == [], "the file to go")
+
+
+def test_a_dead_address_is_no_trouble(tidegate):
+    tg = tidegate(conf.http(f"{net.ADDRESS}:{net.free_port()}", service=MEMORY))
+    assert tg.exchange(client.get()).status == 503
