@@ -92,6 +92,7 @@ def test_it_ends_with_the_keeper(tidegate, recording_backend, tmp_path):
     assert procfs.alive(pid)
     os.kill(tg.role_pid("keeper"), signal.SIGKILL)
     settings.wait_until(lambda: not procfs.alive(pid), "the program to be gone")
+    tg.log.wait(count=2, msg="child ready", child="keeper")
 
 
 def test_at_most_sixteen_run_at_a_time(tidegate, recording_backend, tmp_path):
