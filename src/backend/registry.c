@@ -168,7 +168,7 @@ static void
 note_serving(struct registry *r, struct service_state *s, const struct serving *serving,
 	     struct mono now)
 {
-	bool is_ordinary = !serving->is_backup && !serving->is_fail_open && !serving->has_ejected;
+	bool is_ordinary = serving->tier == 0 && !serving->is_fail_open && !serving->has_ejected;
 	size_t i;
 
 	for (i = 0; i < s->conf->n_backends; i++) {
@@ -193,7 +193,7 @@ make_view(const struct service_state *s, const struct serving *serving, struct r
 
 	if (view == NULL)
 		return NULL;
-	view->is_backup = serving->is_backup;
+	view->is_backup = serving->tier > 0;
 	view->room = room;
 	for (i = 0; i < s->conf->n_backends; i++) {
 		if (serving_has(serving, &s->conf->backends[i], &s->backends[i].serving))

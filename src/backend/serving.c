@@ -50,7 +50,7 @@ serving_count_add(struct serving_count *count, const struct conf_backend *backen
 	if (!serving_is_wanted(backend, &state->order))
 		return;
 	if (backend->backup) {
-		count->backups += up;
+		count->backups[backend->tier] += up;
 		return;
 	}
 	count->wanted++;
@@ -66,18 +66,29 @@ is_too_few(const struct serving_count *count, unsigned percent)
 	return (uint64_t)count->up * 100 < (uint64_t)count->wanted * percent;
 }
 
+/* The lowest with a backup that is up; 0: none. */
+static unsigned
+find_tier(const struct serving_count *count)
+{
+	unsigned tier = 1;
+
+	while (tier <= TG_TIER_MAX && count->backups[tier] == 0)
+		tier++;
+	return tier <= TG_TIER_MAX ? tier : 0;
+}
+
 struct serving
 serving_decide(const struct serving_count *count, unsigned fail_open_percent)
 {
-	bool backups_stand_in = count->up == 0 && count->backups > 0;
+	unsigned tier = count->up == 0 ? find_tier(count) : 0;
 
 	if (is_too_few(count, fail_open_percent) && count->checking == 0 && count->located > 0 &&
-	    !backups_stand_in)
+	    tier == 0)
 		return (struct serving){
 			.is_fail_open = true, .has_ejected = true, .n = count->located};
-	if (count->up == 0)
+	if (tier != 0)
 		return (struct serving){
-			.is_backup = true, .has_ejected = true, .n = count->backups};
+			.tier = tier, .has_ejected = true, .n = count->backups[tier]};
 	if (count->up == count->ejected)
 		return (struct serving){.has_ejected = true, .n = count->up};
 	return (struct serving){.n = count->up - count->ejected};
@@ -87,7 +98,7 @@ bool
 serving_has(const struct serving *serving, const struct conf_backend *backend,
 	    const struct serving_state *state)
 {
-	return state->has_addr && backend->backup == serving->is_backup &&
+	return state->has_addr && backend->tier == serving->tier &&
 	       (state->health == TG_HEALTH_UP || serving->is_fail_open) &&
 	       (!state->is_ejected || serving->has_ejected) &&
 	       serving_is_wanted(backend, &state->order);

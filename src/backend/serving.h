@@ -39,16 +39,16 @@ struct serving_count {
 	uint32_t located;  /* of these: with an address */
 	uint32_t up;       /* of these: with an address, and up */
 	uint32_t ejected;  /* of these that are up */
-	uint32_t backups;  /* backups with an address that are up */
+	uint32_t backups[TG_TIER_MAX + 1]; /* by tier: with an address, and up */
 };
 void serving_count_add(struct serving_count *count, const struct conf_backend *backend,
 		       const struct serving_state *state);
 
 /* Who gets streams: the primaries that are up and not ejected; all of them when too few are
  * (health.fail_open) and all have their verdict; the ejected too when nobody else is left; the
- * backups when no primary is up and they are. */
+ * lowest tier of backups that has some up when no primary is. */
 struct serving {
-	bool is_backup;
+	unsigned tier; /* 0: primaries */
 	bool is_fail_open;
 	bool has_ejected; /* they are used in spite of it */
 	uint32_t n;

@@ -167,13 +167,16 @@ struct conf_agent {
 	char *send;           /* what it is sent first; NULL: nothing */
 };
 
+#define TG_TIER_MAX 9u
+
 struct conf_backend {
 	char *name;     /* default: the address text */
 	unsigned index; /* in its service */
 	struct endpoint endpoint;
 	char *address_text;
 	unsigned weight; /* 0..256; 1 */
-	bool backup;
+	bool backup;   /* tier > 0 */
+	unsigned tier; /* used while no backend of a lower tier is up; 0..TG_TIER_MAX; 0, a backup: 1 */
 	unsigned max_connections; /* 0: the service's */
 };
 

@@ -133,7 +133,15 @@ static const struct conf_field backend_fields[] = {
 		.kind = &conf_kind_boolean,
 		TG_MEMBER(conf_backend, backup),
 		.preset = "false",
-		.help = "Only used while no other backend is up.",
+		.help = "Only used while no other backend is up: the same as tier = 1.",
+	},
+	{
+		.key = "tier",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_backend, tier),
+		.preset = "0",
+		.max = TG_TIER_MAX,
+		.help = "Only used while no backend of a lower tier is up.",
 	},
 	{
 		.key = "max_connections",
@@ -153,6 +161,9 @@ backend_check(struct conf_check *check, void *object)
 	struct conf_backend *backend = object;
 	size_t n;
 
+	if (backend->backup && backend->tier == 0)
+		backend->tier = 1;
+	backend->backup = backend->tier > 0;
 	if (!backend->address_text)
 		return; /* an error already */
 	if (endpoint_parse(backend->address_text, TG_ENDPOINT_NAMES, &backend->endpoint, NULL) < 0)

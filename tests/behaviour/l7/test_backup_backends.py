@@ -53,3 +53,17 @@ def test_tcp_uses_backups_too(tidegate, recording_backend):
     tg = tidegate(conf.tcp(entry(f"{net.ADDRESS}:1", weight=0),
                            entry(backup.address, backup="true")))
     assert tg.client().send(b"hello").read(5) == b"hello"
+
+
+def test_tiers_take_over_one_after_the_other(tidegate, recording_backend):
+    first, second, third = (recording_backend(name=name) for name in ("first", "second", "third"))
+    tg = tidegate(conf.http(entry(third.address, tier=2), entry(second.address, backup="true"),
+                            entry(first.address), workers=1, service=HEALTH))
+    for backend in (first, second, third):
+        settings.wait_until(lambda: tg.exchange(client.get("/a")).status == 200
+                            and backend.requests, f"{backend.name} to serve")
+        before = len(backend.requests)
+        for _ in range(6):
+            assert tg.exchange(client.get("/b")).status == 200
+        assert len(backend.requests) == before + 6
+        backend.stop()

@@ -108,11 +108,14 @@ orders_speak_against_new_streams(void **state)
 
 /* who gets streams */
 
-/* u: up, d: down, c: checking, n: down without an address, o: up and ordered out; U, D: backups. */
+/* u: up, d: down, c: checking, n: down without an address, o: up and ordered out, e: up and ejected;
+ * U, D: backups; V: a backup of the second tier that is up. */
 static struct conf_backend
 conf_of(char c)
 {
-	return (struct conf_backend){.weight = 1, .backup = c == 'U' || c == 'D'};
+	unsigned tier = c == 'V' ? 2 : c == 'U' || c == 'D';
+
+	return (struct conf_backend){.weight = 1, .backup = tier > 0, .tier = tier};
 }
 
 static struct serving_state
@@ -122,8 +125,9 @@ state_of(char c)
 
 	if (c == 'c')
 		s.health = TG_HEALTH_CHECKING;
-	if (c == 'u' || c == 'U' || c == 'o')
+	if (strchr("uUoeV", c) != NULL)
 		s.health = UP;
+	s.is_ejected = c == 'e';
 	if (c == 'o')
 		s.order = admin_order(TG_ADMIN_DRAIN);
 	return s;
@@ -172,28 +176,36 @@ too_few_open_the_service(void **state)
 		unsigned percent;
 		const char *want;
 		bool is_fail_open;
-		bool is_backup;
+		unsigned tier;
 	} cases[] = {
-		{"uudd", 0, "++--", false, false},
-		{"uudd", 50, "++--", false, false},  /* not fewer than half */
-		{"uudd", 51, "++++", true, false},
-		{"uddd", 50, "++++", true, false},
-		{"uddd", 25, "+---", false, false},
-		{"uuuu", 100, "++++", false, false},
-		{"uuud", 100, "++++", true, false},
-		{"dddd", 0, "----", false, true},
-		{"dddd", 1, "++++", true, false},
-		{"dndn", 50, "+-+-", true, false},   /* nowhere to connect to */
-		{"nnnn", 50, "----", false, true},
-		{"uddo", 50, "+++-", true, false},   /* ordered out: not counted, not used */
-		{"udoo", 50, "+---", false, false},
-		{"oooo", 50, "----", false, true},
-		{"uddc", 50, "+---", false, false},  /* not all is known yet */
-		{"cccc", 100, "----", false, true},
-		{"ddDU", 50, "---+", false, true},   /* a backup that is up stands in */
-		{"ddDD", 50, "++--", true, false},
-		{"udddUU", 50, "++++--", true, false},
-		{"", 50, "", false, true},
+		{"uudd", 0, "++--", false, 0},
+		{"uudd", 50, "++--", false, 0},  /* not fewer than half */
+		{"uudd", 51, "++++", true, 0},
+		{"uddd", 50, "++++", true, 0},
+		{"uddd", 25, "+---", false, 0},
+		{"uuuu", 100, "++++", false, 0},
+		{"uuud", 100, "++++", true, 0},
+		{"dddd", 0, "----", false, 0},
+		{"dddd", 1, "++++", true, 0},
+		{"dndn", 50, "+-+-", true, 0},   /* nowhere to connect to */
+		{"nnnn", 50, "----", false, 0},
+		{"uddo", 50, "+++-", true, 0},   /* ordered out: not counted, not used */
+		{"udoo", 50, "+---", false, 0},
+		{"oooo", 50, "----", false, 0},
+		{"uddc", 50, "+---", false, 0},  /* not all is known yet */
+		{"cccc", 100, "----", false, 0},
+		{"ddDU", 50, "---+", false, 1},   /* a backup that is up stands in */
+		{"ddDD", 50, "++--", true, 0},
+		{"udddUU", 50, "++++--", true, 0},
+		{"", 50, "", false, 0},
+		{"ddVU", 0, "---+", false, 1}, /* the lower tier first */
+		{"ddVD", 0, "--+-", false, 2},
+		{"udVU", 0, "+---", false, 0},
+		{"uued", 0, "++--", false, 0},
+		{"eedd", 0, "++--", false, 0}, /* nobody else is left */
+		{"eeUd", 0, "++--", false, 0},
+		{"eddd", 50, "++++", true, 0},
+		{"euud", 75, "-++-", false, 0}, /* ejected, but up */
 	};
 
 	(void)state;
@@ -202,7 +214,7 @@ too_few_open_the_service(void **state)
 		const char *who = used(cases[i].backends, &s);
 
 		if (strcmp(who, cases[i].want) != 0 || s.is_fail_open != cases[i].is_fail_open ||
-		    s.is_backup != cases[i].is_backup)
+		    s.tier != cases[i].tier)
 			fail_msg("case %zu: %s at %u: %s", i, cases[i].backends, cases[i].percent,
 				 who);
 	}
