@@ -13,8 +13,7 @@
 #include "backend/back.h"
 #include "backend/worker.h"
 #include "fake/pair.h"
-#include "fake/turn.h"
-#include "unit/backend/world.h"
+#include "unit/backend/two_workers.h"
 
 /* The linker sends this here: refused when the test says so. */
 static int refuse_at; /* 0: none; 1: the next one */
@@ -35,70 +34,18 @@ static const char text[] =
 	      "{ name = \"y\"; address = \"127.0.0.1:2\"; } ); }, "
 	      "{ name = \"b\"; backends = ( { name = \"x\"; address = \"127.0.0.1:3\"; } ); }");
 
-static struct world world;
-static struct worker workers[2];
-
 static int
 setup(void **state)
 {
 	(void)state;
-	fake_limit_start();
-	if (world_open(&world, text) != 0)
-		return -1;
-	for (unsigned i = 0; i < 2; i++) {
-		if (worker_init(&workers[i], i, world.conf, world.segment,
-				registry_shared(world.registry)) != 0)
-			return -1;
-	}
-	return 0;
+	return open_two_workers(text);
 }
 
 static int
 teardown(void **state)
 {
 	(void)state;
-	worker_fini(&workers[0]);
-	worker_fini(&workers[1]);
-	world_close(&world);
-	return 0;
-}
-
-static void
-hand_out(void *arg, uint32_t service, struct view *view)
-{
-	(void)arg;
-	worker_set_view(&workers[0], service, view_ref(view));
-	worker_set_view(&workers[1], service, view);
-}
-
-/* What the keeper saw reaches both workers. */
-static void
-set(uint32_t service, uint32_t backend, uint32_t health, uint16_t port)
-{
-	assert_int_equal(world_observe(&world, service, backend, health, port), 0);
-	assert_int_equal(registry_publish(world.registry, (struct mono){1}, hand_out, NULL), 0);
-}
-
-static void
-up(uint32_t service, uint32_t backend, uint16_t port)
-{
-	set(service, backend, TG_HEALTH_UP, port);
-}
-
-static struct worker_service *
-service_of(unsigned worker, unsigned service)
-{
-	return &workers[worker].services[service];
-}
-
-static uint32_t
-slot_of(enum segment_kind kind, const char *service, const char *name)
-{
-	uint32_t parent = TG_SEGMENT_NONE;
-
-	if (kind == TG_SLOT_BACKEND)
-		parent = segment_find(world.segment, TG_SLOT_SERVICE, TG_SEGMENT_NONE, service);
-	return segment_find(world.segment, kind, parent, name);
+	return close_two_workers();
 }
 
 static void
