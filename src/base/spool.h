@@ -51,7 +51,7 @@ struct spool_piece {
 	size_t n;    /* of the file: TG_SPOOL_STEP_BYTES at most */
 };
 
-/* Nothing is taken yet. `memory_max` counts the capacity of buffers; `file_max` 0: no file. NULL: no memory. */
+/* Empty. `memory_max` counts the capacity of buffers; `file_max` 0: no file. NULL: no memory. */
 struct spool *spool_new(uint64_t memory_max, uint64_t file_max);
 /* Clears the caller's pointer; NULL inside allowed. */
 void spool_free(struct spool **spool, struct buf_pool *bufs, struct spool_files *files);
@@ -71,7 +71,7 @@ spool_has_unread(const struct spool *s)
 	return s->at != NULL || s->file_r < s->file_w;
 }
 
-/* False: nothing is left to read. The piece is valid until the next call but this and spool_advance(). */
+/* False: nothing is left to read. The piece is valid until bytes are added or dropped. */
 bool spool_next(const struct spool *s, struct spool_piece *ret);
 /* `n` bytes of the piece were taken. */
 void spool_advance(struct spool *s, size_t n);

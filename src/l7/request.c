@@ -185,6 +185,7 @@ request_drop(struct stream *s)
 	if (s->req.body.done || (f->conn.flags & CONN_READABLE) == 0)
 		return STEP_PARKED;
 	let_go(s);
+	s->req.can_replay = false;
 	if (f->in == NULL)
 		f->in = buf_get(&s->worker->bufs, TG_BUF_SMALL);
 	while (f->in != NULL && stream_may_read(s)) {
@@ -208,7 +209,7 @@ request_step(struct stream *s)
 	enum step step = STEP_MORE;
 
 	while (step == STEP_MORE && s->state == STREAM_RELAY) {
-		if (req->is_abandoned && s->ans.has_head)
+		if (req->is_abandoned && s->ans.has_head && !s->ans.is_held)
 			return request_drop(s);
 		if (req->is_done || req->is_abandoned)
 			return STEP_PARKED;

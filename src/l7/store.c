@@ -220,6 +220,8 @@ store_answer(struct stream *s)
 	if (ans->body.done) {
 		stream_leave_whole(s);
 		s->state = STREAM_DELIVER;
+		if (ans->ready == 0)
+			buf_put(&s->worker->bufs, &ans->in);
 		return STEP_MORE;
 	}
 	if (ans->ready == 0)

@@ -233,11 +233,13 @@ enum step {
 enum step request_step(struct stream *s);
 /* Checks the bytes in front->in that are not yet counted in req.ready. False: the stream is in STREAM_REPLY. */
 bool request_scan(struct stream *s);
-/* The answer is on its way, the connection closes after it: what still comes of the request goes nowhere. */
+/* The answer is on its way, the connection closes after it: what still comes of the request goes
+ * nowhere. */
 enum step request_drop(struct stream *s);
 /* Everything sent is to be sent again. */
 void request_rewind(struct stream *s);
-/* Reads once into front->in, which gets a buffer if it has none. STEP_MORE: more is there, or the state changed. */
+/* Reads once into front->in, which gets a buffer if it has none. STEP_MORE: more is there, or the
+ * state changed. */
 enum step request_read(struct stream *s);
 /* The service answers Expect: 100-continue here: the backend does not get to see it. */
 void request_take_expect(struct stream *s);
@@ -269,8 +271,8 @@ enum step store_flush_answer(struct stream *s);
 /* In STREAM_DELIVER. */
 enum step store_deliver_step(struct stream *s);
 /*
- * Sends the next piece. >0 bytes; 0: nothing is left; -TG_EAGAIN: the socket is full, or the turn is
- * over; -TG_EIO: it failed; -TG_ENOENT: the file cannot be read.
+ * Sends the next piece. >0 bytes; 0: nothing is left; -TG_EAGAIN: the socket is full, or the turn
+ * is over; -TG_EIO: it failed; -TG_ENOENT: the file cannot be read.
  */
 ssize_t store_send(struct stream *s, struct spool *spool, struct conn *to);
 
@@ -347,7 +349,7 @@ enum stream_leave {
 	LEAVE_CLOSE = 1, /* it is not */
 	LEAVE_ABORT = 2  /* and the backend should see that */
 };
-/* The whole answer is here: this try is over as at the end of the stream, and the back may be reused. */
+/* The whole answer is here: this try is over as at the end of the stream; the back may be reused. */
 void stream_leave_whole(struct stream *s);
 /* This try is over: counted for its backend, the place given back. Nothing happens where there is none. */
 void stream_leave_backend(struct stream *s, enum end_reason reason, enum stream_leave how);

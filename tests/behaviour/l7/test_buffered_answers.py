@@ -167,6 +167,29 @@ def test_what_cannot_be_repeated_gets_502_whole(tidegate, recording_backend, raw
     assert peer.exchange(client.get("/y")).status in (200, 502)
 
 
+def test_a_body_that_comes_late_is_whole_at_the_next_backend(tidegate, recording_backend):
+    """The answer begins before the body, and is cut while the body comes."""
+    def cuts(conn):
+        conn.read_head()
+        conn.send(CUTS["in the body"])
+        conn.read(1)
+        conn.reset()
+    bad, good = recording_backend(cuts), recording_backend()
+    tg = tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
+                            workers=1, service='buffer_response = { memory = "1M"; hold = "1h"; };'))
+    body = LONG[:10_000]
+    request = client.post(body, "/x").replace(b"POST", b"PUT", 1)
+    peer = tg.client().send(request[:-len(body)])
+    bad.wait_requests(1)
+    for i in range(0, len(body), 100):
+        assert peer.try_send(body[i:i + 100])
+        settings.let_rest(0.002)
+    answer = peer.read_answer()
+    # What was let go before the cut cannot be said again; never is a part of it taken for the whole.
+    assert answer.complete and answer.status in (200, 502)
+    assert all(request.body == body for request in good.requests)
+
+
 def test_when_all_are_cut_the_client_gets_502(tidegate, recording_backend):
     bad = recording_backend(once(CUTS["in the body"]))
     tg = tidegate(conf.http(bad, workers=1, service=MEMORY + 'retry = { backoff = "1ms"; };'))
