@@ -20,7 +20,10 @@ take_one(struct worker_service *s, const struct balance_query *query, uint32_t b
 	return entry;
 }
 
-/* A backend that was tried already is better than none. */
+/*
+ * A backend that was tried already is better than none, but not better than one
+ * that is full: a backend that fails all it gets always has room.
+ */
 static bool
 find_place(void *arg, const struct balance_query *query, struct queue_news *ret)
 {
@@ -32,7 +35,7 @@ find_place(void *arg, const struct balance_query *query, struct queue_news *ret)
 	any.now = loop_now(s->worker->loop);
 	if (entry == TG_VIEW_NONE)
 		entry = s->ops->pick(s->balance, s->view, &any);
-	if (entry == TG_VIEW_NONE && any.n_tried > 0) {
+	if (entry == TG_VIEW_NONE && !lease_is_possible(s, query)) {
 		any.n_tried = 0;
 		entry = s->ops->pick(s->balance, s->view, &any);
 	}

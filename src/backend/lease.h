@@ -31,7 +31,7 @@ bool lease_is_possible(const struct worker_service *service, const struct balanc
 TG_MUST_CHECK int lease_begin(struct lease *lease, struct worker_service *service,
 			      struct balance_query *query, uint32_t preferred);
 /*
- * After -TG_EAGAIN: waits. What was tried is left out only while others have room.
+ * After -TG_EAGAIN: waits. What was tried is left out while any other may serve, full or not.
  * -TG_ELIMIT: too many wait already; -TG_ENOMEM.
  */
 TG_MUST_CHECK int lease_wait(struct lease *lease, struct worker_service *service,

@@ -199,13 +199,11 @@ queue_leave(struct queue *q, struct waiter **waiter, struct mono now)
 		free(w);
 }
 
-/* Under lock. */
+/* The first in order of this class and those below it. Under lock. */
 static struct waiter *
-next_waiter(struct queue *q, struct mono now)
+first_waiter(struct queue *q, unsigned priority, bool youngest)
 {
-	bool youngest = is_overloaded(q, now);
-
-	for (unsigned i = 0; i < TG_PRIORITY_COUNT; i++) {
+	for (unsigned i = priority; i < TG_PRIORITY_COUNT; i++) {
 		struct waiter_list *list = &q->shared.classes[i];
 
 		if (!TAILQ_EMPTY(list))
@@ -214,17 +212,35 @@ next_waiter(struct queue *q, struct mono now)
 	return NULL;
 }
 
+/* Under lock. */
+static struct waiter *
+next_waiter(struct queue *q, struct waiter *w, bool youngest)
+{
+	struct waiter *next =
+		youngest ? TAILQ_PREV(w, waiter_list, link) : TAILQ_NEXT(w, link);
+
+	return next != NULL ? next : first_waiter(q, w->priority + 1u, youngest);
+}
+
 void
 queue_grant(struct queue *q, struct mono now,
 	    bool (*find)(void *arg, const struct balance_query *query, struct queue_news *ret),
 	    void *arg)
 {
 	struct waiter *w;
+	struct waiter *next;
+	bool youngest;
 
 	pthread_mutex_lock(&q->shared.lock);
-	while ((w = next_waiter(q, now)) != NULL && find(arg, &w->query, &w->news)) {
-		w->news.is_granted = true;
-		tell(q, w, WAITER_GRANTED, now);
+	youngest = is_overloaded(q, now);
+	for (w = first_waiter(q, 0, youngest); w != NULL; w = next) {
+		next = next_waiter(q, w, youngest);
+		if (find(arg, &w->query, &w->news)) {
+			w->news.is_granted = true;
+			tell(q, w, WAITER_GRANTED, now);
+		} else if (w->query.n_tried == 0) {
+			break; /* there is no place for anybody */
+		}
 	}
 	pthread_mutex_unlock(&q->shared.lock);
 }

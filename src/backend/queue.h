@@ -80,7 +80,9 @@ void queue_leave(struct queue *queue, struct waiter **waiter, struct mono now);
 
 /*
  * Gives places to those who wait, in order, as long as `find` has one. `find`
- * is called under the lock: the place it returns is taken already; false: none is left.
+ * is called under the lock: the place it returns is taken already; false: none
+ * is left for this one. Who has tried something is passed over then, as another
+ * may take what it must not; who has not tried anything is the last to be asked.
  */
 void queue_grant(struct queue *queue, struct mono now,
 		 bool (*find)(void *arg, const struct balance_query *query, struct queue_news *ret),

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import backends, client, conf, settings
+from harness import backends, client, conf, net, settings
 
 LIMITED = "max_connections_per_backend = 2;"
 
@@ -232,6 +232,22 @@ def test_who_gives_up_frees_its_place(tidegate, recording_backend, gate, tmp_pat
         assert first.read_answer().status == 200
     assert tg.access.wait(path="/gone")["end"] == "client-abort"
     assert gate.order == ["/first"]
+
+
+def test_after_a_failed_try_it_waits_for_another_backend(tidegate, recording_backend, gate,
+                                                         tmp_path, run_tidectl):
+    """One that refuses all it gets is never full: it must not use up the tries of all who wait."""
+    good = recording_backend(gate, name="good")
+    bad = f'{{ name = "bad"; address = "{net.ADDRESS}:{net.free_port()}"; }}'
+    tg = start(tidegate, tmp_path, bad, good, workers=1, service=LIMITED)
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, f"/{i}") for i in range(6)]
+        gate.wait_held(2)
+        waiting(run_tidectl, tmp_path, 4)
+        gate.let_go(6)
+        assert [peer.read_answer().status for peer in peers] == [200] * 6
+    failed = [tg.access.wait(path=f"/{i}")["failed"] for i in range(6)]
+    assert set(failed) <= {"-", "bad:connect-failed"} and "bad:connect-failed" in failed
 
 
 def test_a_body_waits_too(tidegate, recording_backend, gate, tmp_path):

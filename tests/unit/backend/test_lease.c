@@ -402,23 +402,96 @@ who_leaves_waits_no_more(void **state)
 	end(&full[1]);
 }
 
-/* A backend that failed this stream is better than none. */
+/* Waits after a try at x failed. */
 static void
-what_was_tried_is_taken_when_nothing_else_has_room(void **state)
+wait_after_x(struct stream *s, unsigned worker)
 {
 	struct balance_query query = {.tried = {0}, .n_tried = 1};
+
+	*s = (struct stream){.told = 0};
+	assert_int_equal(lease_wait(&s->lease, service_of(worker, C), &query, TG_PRIORITY_NORMAL,
+				    on_place),
+			 0);
+}
+
+/* A backend that failed this stream is better than none. */
+static void
+what_was_tried_is_taken_when_nothing_else_may_serve(void **state)
+{
 	struct stream full[2];
-	struct stream s = {.told = 0};
+	struct stream s;
 
 	(void)state;
 	fill(full);
-	assert_int_equal(
-		lease_wait(&s.lease, service_of(0, C), &query, TG_PRIORITY_NORMAL, on_place), 0);
+	wait_after_x(&s, 0);
 	end(&full[0]);
 	turn_both();
 	assert_true(s.has_place);
 	end(&s);
 	end(&full[1]);
+}
+
+/* One that fails all it gets is never full: it must not use up the tries of all who wait. */
+static void
+what_was_tried_is_left_to_others_while_the_rest_is_full(void **state)
+{
+	struct stream full[2];
+	struct stream more[2];
+	struct stream tried;
+	struct stream fresh;
+
+	(void)state;
+	fill(full);
+	up(C, 1, 81);
+	for (unsigned i = 0; i < 2; i++) {
+		more[i] = (struct stream){.told = 0};
+		assert_int_equal(lease_begin(&more[i].lease, service_of(i, C), nobody_tried()), 0);
+	}
+	wait_after_x(&tried, 0);
+	assert_int_equal(wait_at(&fresh, 1, TG_PRIORITY_NORMAL), 0);
+	end(&full[0]);
+	turn_both();
+	assert_int_equal(tried.told, 0);
+	assert_true(fresh.has_place);
+	assert_int_equal(fresh.lease.backend->index, 0);
+	end(&more[1]);
+	turn_both();
+	assert_true(tried.has_place);
+	assert_int_equal(tried.lease.backend->index, 1);
+	end(&full[1]);
+	end(&more[0]);
+	end(&fresh);
+	end(&tried);
+	assert_int_equal(load_of("c", "x") + load_of("c", "y"), 0);
+}
+
+/* What it waited for is gone. */
+static void
+what_was_tried_is_taken_when_the_rest_goes_down(void **state)
+{
+	struct stream full[2];
+	struct stream more[2];
+	struct stream tried;
+
+	(void)state;
+	fill(full);
+	up(C, 1, 81);
+	for (unsigned i = 0; i < 2; i++) {
+		more[i] = (struct stream){.told = 0};
+		assert_int_equal(lease_begin(&more[i].lease, service_of(i, C), nobody_tried()), 0);
+	}
+	wait_after_x(&tried, 0);
+	end(&full[0]);
+	turn_both();
+	assert_int_equal(tried.told, 0);
+	set(C, 1, TG_HEALTH_DOWN, 81);
+	turn_both();
+	assert_true(tried.has_place);
+	assert_int_equal(tried.lease.backend->index, 0);
+	end(&tried);
+	end(&full[1]);
+	end(&more[0]);
+	end(&more[1]);
 }
 
 static void
@@ -597,7 +670,9 @@ main(void)
 		TEST(new_backend_serves_who_waits),
 		TEST(place_of_one_that_left_goes_on),
 		TEST(who_leaves_waits_no_more),
-		TEST(what_was_tried_is_taken_when_nothing_else_has_room),
+		TEST(what_was_tried_is_taken_when_nothing_else_may_serve),
+		TEST(what_was_tried_is_left_to_others_while_the_rest_is_full),
+		TEST(what_was_tried_is_taken_when_the_rest_goes_down),
 		TEST(queue_has_a_bound),
 		TEST(places_are_neither_lost_nor_doubled),
 	};
