@@ -8,7 +8,7 @@ standard input is its new mode, which it confirms on standard output with
 "mode MODE"; the first line there is "ready". The end of standard input ends it.
 
     ok             answers
-    reset          resets each connection it accepts; those it has live on
+    reset          resets each connection it accepts, and those that are idle
     no-answer      reads the head of a request and closes
     head-only      sends the head of the answer and closes
     unavailable    answers 503; /health stays well
@@ -47,6 +47,7 @@ class Connection:
         self.sock = sock
         self.loop = asyncio.get_running_loop()
         self.buffer = b""
+        self.idle = False  # waits for a request
 
     async def read(self):
         """Some bytes, or none at the end."""
@@ -59,8 +60,10 @@ class Connection:
         self.buffer += piece
 
     async def read_head(self):
+        self.idle = not self.buffer
         while b"\r\n\r\n" not in self.buffer:
             await self.fill()
+            self.idle = False
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         return head
 
@@ -74,6 +77,10 @@ class Connection:
         await self.loop.sock_sendall(self.sock, data)
 
 
+def reset_on_close(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 class Backend:
     def __init__(self, name, address, http_port, tcp_port, begun, mode):
         self.name = name
@@ -84,6 +91,7 @@ class Backend:
         self.hears = asyncio.Event()
         self.hears.set()
         self.fillers = []
+        self.open = {}  # connections and their tasks
         self.listeners = [self.listen(http_port), self.listen(tcp_port)]
 
     def listen(self, port):
@@ -105,6 +113,8 @@ class Backend:
             while self.fillers:
                 self.fillers.pop().close()
             self.hears.set()
+        elif mode == "reset":
+            self.reset_idle()
         self.mode = mode
 
     def fill(self, listener):
@@ -118,24 +128,29 @@ class Backend:
 
     async def accept(self, listener, serve):
         loop = asyncio.get_running_loop()
-        tasks = set()
         while True:
             await self.hears.wait()
             with contextlib.suppress(ConnectionError):
                 sock, _ = await loop.sock_accept(listener)
                 if self.mode == "reset":
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    reset_on_close(sock)
                     sock.close()
                     continue
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                task = asyncio.create_task(self.run(serve, sock))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
+                sock.setblocking(False)
+                conn = Connection(sock)
+                task = self.open[conn] = asyncio.create_task(self.run(serve, conn))
+                task.add_done_callback(lambda _, conn=conn: self.open.pop(conn))
 
-    async def run(self, serve, sock):
-        sock.setblocking(False)
-        with sock, contextlib.suppress(ConnectionError):
-            await serve(Connection(sock))
+    async def run(self, serve, conn):
+        with conn.sock, contextlib.suppress(ConnectionError):
+            await serve(conn)
+
+    def reset_idle(self):
+        for conn, task in self.open.items():
+            if conn.idle:
+                reset_on_close(conn.sock)
+                task.cancel()
 
     async def begin(self):
         """What an answer waits for: the end of deafness, and of the slow start."""

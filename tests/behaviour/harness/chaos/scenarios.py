@@ -133,7 +133,7 @@ ALL = (
              in_namespace=True),
     Scenario("full-queue", "for 3 s nothing accepted, queue of connections full, no answer",
              _in_mode("deaf", 3.0)),
-    Scenario("reset", "accepts and resets at once, for 2 s", _in_mode("reset", 2.0)),
+    Scenario("reset", "resets what it accepts, and what is idle, for 2 s", _in_mode("reset", 2.0)),
     Scenario("no-answer", "reads the head of a request and closes, for 2 s",
              _in_mode("no-answer", 2.0)),
     Scenario("head-only", "sends the head of an answer and closes, for 2 s",
