@@ -1,4 +1,7 @@
-"""chaos(name): plays a scenario of harness/chaos/scenarios.py in front of a tidegate."""
+"""chaos(name, **options): plays a scenario of harness/chaos/scenarios.py behind a tidegate.
+
+The options are those of harness/chaos/proxies.py, tidegate_conf().
+"""
 
 import pytest
 
@@ -7,7 +10,7 @@ from harness.chaos import judge, proxies, scenarios, site
 
 @pytest.fixture
 def chaos(tmp_path, tidegate):
-    def play(name):
+    def play(name, **options):
         scenario = scenarios.BY_NAME[name]
         why = site.Namespace.missing() if scenario.in_namespace else None
         if why:
@@ -15,6 +18,6 @@ def chaos(tmp_path, tidegate):
         started = []
 
         def start(place):
-            started.append(tidegate(proxies.tidegate_conf(place), under=place.under))
+            started.append(tidegate(proxies.tidegate_conf(place, **options), under=place.under))
         return judge.Judge(site.run(scenario, start, tmp_path / "site"), started[0])
     return play

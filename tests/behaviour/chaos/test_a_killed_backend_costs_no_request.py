@@ -9,3 +9,10 @@ def test_only_what_was_open_on_it_fails(chaos):
     came = chaos("kill")
     came.keeps_the_promise()
     came.used_again()
+
+
+def test_full_backends_do_not_send_those_who_wait_to_the_dead_one(chaos):
+    """Each backend gets one at a time: the dead one alone always has room."""
+    came = chaos("kill", limit=1)
+    came.keeps_the_promise()
+    came.used_again()

@@ -24,7 +24,7 @@ listeners = (
   {{ name = "echo"; bind = "{tcp}"; mode = "tcp"; service = "echo"; }}
 );
 services = (
-  {{ name = "web";
+  {{ name = "web"; max_connections_per_backend = {limit};
     health = {{ type = "http"; path = "/health"; interval = "100ms"; timeout = "{check}ms"; }};
     retry = {{ attempts = 3;
       on = ( "connect", "empty-response", "response-timeout", "502", "503" ); }};
@@ -124,12 +124,13 @@ def _servers(site, which, text, between="\n"):
                         for backend in site.backends)
 
 
-def tidegate_conf(site):
+def tidegate_conf(site, limit=0):
+    """`limit`: requests a backend of "web" gets at a time, 0: as many as there are."""
     def entry(backend, address):
         return f'{{ name = "{backend.name}"; address = "{address}"; }}'
     return conf.Conf(TIDEGATE.format(
         names=site.names.top() if site.names else "", http=site.http, tcp=site.tcp,
-        check=300 * SLOWNESS, response=1000 * SLOWNESS, idle=2000 * SLOWNESS,
+        limit=limit, check=300 * SLOWNESS, response=1000 * SLOWNESS, idle=2000 * SLOWNESS,
         http_backends=_servers(site, "http", entry, ", "),
         tcp_backends=_servers(site, "tcp", entry, ", ")), site.http)
 
