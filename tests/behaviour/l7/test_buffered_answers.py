@@ -395,3 +395,19 @@ def test_memory_is_given_back(tidegate, recording_backend):
 def test_a_dead_address_is_no_trouble(tidegate):
     tg = tidegate(conf.http(f"{net.ADDRESS}:{net.free_port()}", service=MEMORY))
     assert tg.exchange(client.get()).status == 503
+
+
+def test_stopping_while_bodies_wait(tidegate, recording_backend):
+    """Both ways, at the end of its grace: it exits clean."""
+    backend = recording_backend(backends.answers(backends.answer(body=LONG)))
+    tg = tidegate(conf.http(backend, workers=1, top='shutdown_grace = "300ms";',
+                            service=FILE + 'buffer_request = { memory = "16K"; file = "1M"; };'))
+    slow = tg.client(receive_buffer=4096).send(client.get("/down"))
+    settings.wait_until(lambda: len(spool_files(tg)) == 1, "a file of an answer")
+    late = tg.client().send(client.post(LONG[:200_000], "/up")[:-1])
+    settings.wait_until(lambda: len(spool_files(tg)) == 2, "a file of a request")
+    held = tg.client().send(client.post(b"hello", "/held")[:-1])
+    tg.stop()
+    assert {record["end"] for record in tg.access.records(listener="front")} == {"shutdown"}
+    for peer in (slow, late, held):
+        peer.close()
