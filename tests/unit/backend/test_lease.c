@@ -72,7 +72,9 @@ at_first_nobody_may_serve(void **state)
 
 	(void)state;
 	for (unsigned s = 0; s < 2; s++) {
-		assert_int_equal(lease_begin(&lease, service_of(0, s), nobody_tried(), TG_LEASE_ANY), -TG_ENOENT);
+		assert_int_equal(
+			lease_begin(&lease, service_of(0, s), nobody_tried(), TG_LEASE_ANY),
+			-TG_ENOENT);
 		assert_null(lease.backend);
 		lease_end(&lease, &fine);
 	}
@@ -91,7 +93,8 @@ lease_takes_load_until_its_end(void **state)
 
 		up(s, 0, 80);
 		slot = slot_of(TG_SLOT_BACKEND, name, "x");
-		assert_int_equal(lease_begin(&lease, service_of(1, s), nobody_tried(), TG_LEASE_ANY), 0);
+		assert_int_equal(
+			lease_begin(&lease, service_of(1, s), nobody_tried(), TG_LEASE_ANY), 0);
 		assert_ptr_equal(lease.backend, &service_of(1, s)->backends[0]);
 		assert_true(addr_equal(&lease.addr, &at));
 		assert_int_equal(load_of(name, "x"), 1);
@@ -134,7 +137,9 @@ load_is_seen_across_workers(void **state)
 	up(0, 0, 80);
 	up(0, 1, 81);
 	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(lease_begin(&leases[i], service_of(i % 2, 0), nobody_tried(), TG_LEASE_ANY), 0);
+		assert_int_equal(
+			lease_begin(&leases[i], service_of(i % 2, 0), nobody_tried(), TG_LEASE_ANY),
+			0);
 	assert_int_equal(load_of("a", "x"), 3);
 	assert_int_equal(load_of("a", "y"), 3);
 	for (unsigned i = 0; i < 6; i++)
@@ -152,9 +157,11 @@ lease_may_end_after_its_backend_left(void **state)
 	(void)state;
 	for (unsigned s = 0; s < 2; s++) {
 		up(s, 0, 80);
-		assert_int_equal(lease_begin(&lease, service_of(0, s), nobody_tried(), TG_LEASE_ANY), 0);
+		assert_int_equal(
+			lease_begin(&lease, service_of(0, s), nobody_tried(), TG_LEASE_ANY), 0);
 		set(s, 0, TG_HEALTH_DOWN, 80);
-		assert_int_equal(lease_begin(&none, service_of(0, s), nobody_tried(), TG_LEASE_ANY), -TG_ENOENT);
+		assert_int_equal(lease_begin(&none, service_of(0, s), nobody_tried(), TG_LEASE_ANY),
+				 -TG_ENOENT);
 		lease_end(&lease, &fine);
 		assert_int_equal(load_of(s == 0 ? "a" : "b", "x"), 0);
 	}
@@ -187,11 +194,14 @@ limits_are_exact_across_workers(void **state)
 	up(C, 0, 80);
 	up(C, 1, 81);
 	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(lease_begin(&leases[i], service_of(i % 2, C), nobody_tried(), TG_LEASE_ANY), 0);
+		assert_int_equal(
+			lease_begin(&leases[i], service_of(i % 2, C), nobody_tried(), TG_LEASE_ANY),
+			0);
 	assert_int_equal(load_of("c", "x"), 2);
 	assert_int_equal(load_of("c", "y"), 2);
 	for (unsigned w = 0; w < 2; w++) {
-		assert_int_equal(lease_begin(&more, service_of(w, C), nobody_tried(), TG_LEASE_ANY), -TG_EAGAIN);
+		assert_int_equal(lease_begin(&more, service_of(w, C), nobody_tried(), TG_LEASE_ANY),
+				 -TG_EAGAIN);
 		assert_null(more.backend);
 	}
 	lease_end(&leases[2], &fine);
@@ -214,7 +224,8 @@ full_backend_is_passed_over(void **state)
 	up(D, 0, 80);
 	up(D, 1, 81);
 	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(lease_begin(&leases[i], service_of(0, D), nobody_tried(), TG_LEASE_ANY), 0);
+		assert_int_equal(
+			lease_begin(&leases[i], service_of(0, D), nobody_tried(), TG_LEASE_ANY), 0);
 	assert_int_equal(load_of("d", "x"), 1);
 	assert_int_equal(load_of("d", "y"), 5);
 	for (unsigned i = 0; i < 6; i++)
@@ -255,7 +266,9 @@ fill(struct stream *s)
 	up(C, 0, 80);
 	for (unsigned i = 0; i < 2; i++) {
 		s[i] = (struct stream){.told = 0};
-		assert_int_equal(lease_begin(&s[i].lease, service_of(i, C), nobody_tried(), TG_LEASE_ANY), 0);
+		assert_int_equal(
+			lease_begin(&s[i].lease, service_of(i, C), nobody_tried(), TG_LEASE_ANY),
+			0);
 	}
 }
 
@@ -308,7 +321,8 @@ newcomers_stand_in_line(void **state)
 	fill(full);
 	assert_int_equal(wait_at(&first, 0, TG_PRIORITY_NORMAL), 0);
 	/* Room there is, the moment before it is given on. */
-	assert_int_equal(lease_begin(&newcomer, service_of(1, C), nobody_tried(), TG_LEASE_ANY), -TG_EAGAIN);
+	assert_int_equal(lease_begin(&newcomer, service_of(1, C), nobody_tried(), TG_LEASE_ANY),
+			 -TG_EAGAIN);
 	end(&full[0]);
 	turn_both();
 	assert_true(first.has_place);
@@ -409,9 +423,9 @@ wait_after_x(struct stream *s, unsigned worker)
 	struct balance_query query = {.tried = {0}, .n_tried = 1};
 
 	*s = (struct stream){.told = 0};
-	assert_int_equal(lease_wait(&s->lease, service_of(worker, C), &query, TG_PRIORITY_NORMAL,
-				    on_place),
-			 0);
+	assert_int_equal(
+		lease_wait(&s->lease, service_of(worker, C), &query, TG_PRIORITY_NORMAL, on_place),
+		0);
 }
 
 /* A backend that failed this stream is better than none. */
@@ -445,7 +459,9 @@ what_was_tried_is_left_to_others_while_the_rest_is_full(void **state)
 	up(C, 1, 81);
 	for (unsigned i = 0; i < 2; i++) {
 		more[i] = (struct stream){.told = 0};
-		assert_int_equal(lease_begin(&more[i].lease, service_of(i, C), nobody_tried()), 0);
+		assert_int_equal(
+			lease_begin(&more[i].lease, service_of(i, C), nobody_tried(), TG_LEASE_ANY),
+			0);
 	}
 	wait_after_x(&tried, 0);
 	assert_int_equal(wait_at(&fresh, 1, TG_PRIORITY_NORMAL), 0);
@@ -478,7 +494,9 @@ what_was_tried_is_taken_when_the_rest_goes_down(void **state)
 	up(C, 1, 81);
 	for (unsigned i = 0; i < 2; i++) {
 		more[i] = (struct stream){.told = 0};
-		assert_int_equal(lease_begin(&more[i].lease, service_of(i, C), nobody_tried()), 0);
+		assert_int_equal(
+			lease_begin(&more[i].lease, service_of(i, C), nobody_tried(), TG_LEASE_ANY),
+			0);
 	}
 	wait_after_x(&tried, 0);
 	end(&full[0]);
@@ -558,7 +576,8 @@ stress_begin(struct stress_stream *s)
 {
 	struct stress *t = s->stress;
 	struct worker_service *service = &t->worker->services[E];
-	int rc = lease_begin(&s->lease, service, &(struct balance_query){.n_tried = 0}, TG_LEASE_ANY);
+	int rc = lease_begin(&s->lease, service, &(struct balance_query){.n_tried = 0},
+			     TG_LEASE_ANY);
 
 	if (rc == 0) {
 		check_limit(&s->lease);
