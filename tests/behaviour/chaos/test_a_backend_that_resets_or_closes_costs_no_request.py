@@ -1,5 +1,7 @@
 """One of four backends accepts connections and ends them, with a part of an answer or without."""
 
+from harness.chaos import proxies
+
 
 def test_it_resets_what_it_accepts(chaos):
     """
@@ -34,3 +36,21 @@ def test_it_sends_the_head_of_an_answer_and_closes(chaos):
     came.none_corrupt()
     came.posts_failed_were_begun()
     came.only_open_ones_failed("tcp")
+
+
+def test_a_head_alone_costs_nothing_where_answers_are_held(chaos):
+    """buffer_response: nothing of an answer has gone out before its end is here."""
+    came = chaos("head-only", service=proxies.DEPTH)
+    came.none_failed("get")
+    came.posts_failed_were_begun()
+    came.none_corrupt()
+    came.only_open_ones_failed("stream")
+    came.only_open_ones_failed("tcp")
+
+
+def test_a_bad_backend_is_soon_left_alone(chaos):
+    """outlier: it goes on to answer its health check; real requests go elsewhere all the same."""
+    came = chaos("bursts", service=proxies.DEPTH)
+    came.keeps_the_promise()
+    assert came.tg.log.records(msg="backend ejected")
+    assert len(came.outcome.failed("post")) < len(came.outcome.of("post")) / 20

@@ -29,6 +29,7 @@ services = (
     retry = {{ attempts = 3;
       on = ( "connect", "empty-response", "response-timeout", "502", "503" ); }};
     timeouts = {{ connect = "300ms"; response = "{response}ms"; idle = "{idle}ms"; }};
+    {service}
     backends = ( {http_backends} ); }},
   {{ name = "echo";
     health = {{ type = "tcp"; interval = "100ms"; timeout = "{check}ms"; }};
@@ -124,13 +125,19 @@ def _servers(site, which, text, between="\n"):
                         for backend in site.backends)
 
 
-def tidegate_conf(site, limit=0):
-    """`limit`: requests a backend of "web" gets at a time, 0: as many as there are."""
+# What an operator adds who wants what haproxy and nginx have no like of, or have switched on.
+DEPTH = """outlier = { consecutive = 5; base_ejection = "1s"; };
+    buffer_response = { memory = "64K"; };"""
+
+
+def tidegate_conf(site, limit=0, service=""):
+    """`limit`: requests a backend of "web" gets at a time, 0: as many as there are;
+    `service`: more keys of it."""
     def entry(backend, address):
         return f'{{ name = "{backend.name}"; address = "{address}"; }}'
     return conf.Conf(TIDEGATE.format(
         names=site.names.top() if site.names else "", http=site.http, tcp=site.tcp,
-        limit=limit, check=300 * SLOWNESS, response=1000 * SLOWNESS, idle=2000 * SLOWNESS,
+        limit=limit, service=service, check=300 * SLOWNESS, response=1000 * SLOWNESS, idle=2000 * SLOWNESS,
         http_backends=_servers(site, "http", entry, ", "),
         tcp_backends=_servers(site, "tcp", entry, ", ")), site.http)
 
@@ -158,6 +165,15 @@ class Tidegate:
     @staticmethod
     def start(site, folder):
         return process.Tidegate(tidegate_conf(site), folder, under=site.under)
+
+
+class TidegateInDepth(Tidegate):
+    """The same, with answers held until they are whole and bad backends ejected."""
+    name = "tidegate+"
+
+    @staticmethod
+    def start(site, folder):
+        return process.Tidegate(tidegate_conf(site, service=DEPTH), folder, under=site.under)
 
 
 class _Other:
@@ -230,4 +246,4 @@ class Nginx(_Other):
         return [_program("nginx"), "-p", str(path.parent), "-e", "stderr", "-c", str(path)]
 
 
-ALL = {made.name: made for made in (Tidegate, Haproxy, Nginx)}
+ALL = {made.name: made for made in (Tidegate, TidegateInDepth, Haproxy, Nginx)}
