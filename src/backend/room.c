@@ -50,12 +50,20 @@ bit_of(uint32_t i)
 	return UINT64_C(1) << i % BITS;
 }
 
+static bool
+is_open(const struct room *room, uint32_t backend)
+{
+	return (atomic_load(&room->words[backend / BITS]) & bit_of(backend)) != 0;
+}
+
 /* The word first: whoever clears the summary's bit looks at the word again. */
 void
 room_open(struct room *room, uint32_t backend)
 {
 	uint32_t word = backend / BITS;
 
+	if (is_open(room, backend))
+		return;
 	atomic_fetch_or(&room->words[word], bit_of(backend));
 	if ((atomic_load(&room->summary[word / BITS]) & bit_of(word)) == 0)
 		atomic_fetch_or(&room->summary[word / BITS], bit_of(word));
@@ -119,12 +127,6 @@ room_next(const struct room *room, uint32_t from)
 	}
 }
 
-static bool
-is_open(const struct room *room, uint32_t backend)
-{
-	return (atomic_load(&room->words[backend / BITS]) & bit_of(backend)) != 0;
-}
-
 /* It is full. A place given back before its bit was cleared sets it again. */
 static void
 note_full(struct room *room, uint32_t backend, struct segment_shared *load, uint32_t limit)
@@ -160,6 +162,6 @@ void
 room_give(struct room *room, uint32_t backend, struct segment_shared *load)
 {
 	atomic_fetch_sub(&load->in_flight, 1);
-	if (room != NULL && !is_open(room, backend))
+	if (room != NULL)
 		room_open(room, backend);
 }

@@ -23,7 +23,8 @@ struct room;
 struct room *room_new(uint32_t n);
 void room_free(struct room *room); /* NULL allowed */
 
-/* Control thread: the backend may be used, or not any more. */
+/* The backend may be used, with room as far as is known; or not any more. Control thread, and
+ * each worker that takes over a view: its bits may still follow the limits of the view before. */
 void room_open(struct room *room, uint32_t backend);
 void room_close(struct room *room, uint32_t backend);
 

@@ -174,6 +174,9 @@ worker_set_view(struct worker *w, uint32_t service, struct view *view)
 		const struct addr *addr =
 			entry != TG_VIEW_NONE ? &view->entries[entry].addr : &none;
 
+		/* By the view before, it may have been full here. */
+		if (entry != TG_VIEW_NONE && view->room != NULL)
+			room_open(view->room, b->index);
 		if (!addr_equal(addr, &b->addr)) {
 			back_close_idle(b);
 			b->addr = *addr;

@@ -13,7 +13,8 @@
 #include "base/container.h"
 #include "unit/backend/two_workers.h"
 
-/* Service c gives each backend two at a time and lets three wait; x of d takes one, y any number. */
+/* Service c gives each backend two at a time and lets three wait; x of d takes one, y any number; x
+ * of f takes one and is found by its bit alone. */
 static const char text[] =
 	WORLD("{ name = \"a\"; balance = \"least-conn\"; "
 	      "backends = ( { name = \"x\"; address = \"127.0.0.1:1\"; }, "
@@ -27,11 +28,14 @@ static const char text[] =
 	      "{ name = \"y\"; address = \"127.0.0.1:7\"; } ); }, "
 	      "{ name = \"e\"; max_connections_per_backend = 2; queue = 100; "
 	      "backends = ( { name = \"x\"; address = \"127.0.0.1:8\"; }, "
-	      "{ name = \"y\"; address = \"127.0.0.1:9\"; } ); }");
+	      "{ name = \"y\"; address = \"127.0.0.1:9\"; } ); }, "
+	      "{ name = \"f\"; balance = \"first\"; max_connections_per_backend = 1; "
+	      "backends = ( { name = \"x\"; address = \"127.0.0.1:10\"; } ); }");
 
 #define C 2u
 #define D 3u
 #define E 4u
+#define F 5u
 
 static const struct balance_outcome fine;
 static int
@@ -229,6 +233,51 @@ full_backend_is_passed_over(void **state)
 	assert_int_equal(load_of("d", "x"), 1);
 	assert_int_equal(load_of("d", "y"), 5);
 	for (unsigned i = 0; i < 6; i++)
+		lease_end(&leases[i], &fine);
+}
+
+static void
+keep(void *arg, uint32_t service, struct view *view)
+{
+	assert_int_equal(service, F);
+	*(struct view **)arg = view;
+}
+
+/* Of x of f, by order; no worker knows of it yet. */
+static struct view *
+limit_by_order(uint32_t limit)
+{
+	struct msg_backend msg = {
+		.service = F,
+		.health = TG_HEALTH_UP,
+		.has_addr = 1,
+		.addr = world_addr(80),
+		.order = {.told = TG_ORDER_LIMIT, .limit = limit},
+	};
+	struct view *view = NULL;
+
+	assert_int_equal(registry_observe(world.registry, &msg), 0);
+	assert_int_equal(registry_publish(world.registry, (struct mono){2}, keep, &view), 0);
+	assert_non_null(view);
+	return view;
+}
+
+/* A worker that had not heard of it yet finds the backend full by the old limit. */
+static void
+raised_limit_is_there_once_all_workers_heard_of_it(void **state)
+{
+	struct lease leases[2];
+	struct view *view;
+
+	(void)state;
+	memset(leases, 0, sizeof(leases));
+	up(F, 0, 80);
+	view = limit_by_order(2);
+	worker_set_view(&workers[0], F, view_ref(view));
+	assert_int_equal(lease_begin(&leases[0], service_of(1, F), nobody_tried(), TG_LEASE_ANY), 0);
+	worker_set_view(&workers[1], F, view);
+	assert_int_equal(lease_begin(&leases[1], service_of(0, F), nobody_tried(), TG_LEASE_ANY), 0);
+	for (unsigned i = 0; i < 2; i++)
 		lease_end(&leases[i], &fine);
 }
 
@@ -683,6 +732,7 @@ main(void)
 		TEST(lease_may_end_after_its_backend_left),
 		TEST(limits_are_exact_across_workers),
 		TEST(full_backend_is_passed_over),
+		TEST(raised_limit_is_there_once_all_workers_heard_of_it),
 		TEST(place_goes_to_who_waits_on_another_worker),
 		TEST(newcomers_stand_in_line),
 		TEST(place_that_is_free_already_is_found),
