@@ -282,6 +282,48 @@ fault_of(enum http_fault fault, enum http_fault *ret_fault)
 	return HTTP1_FAULT;
 }
 
+/* A method begins with a character of a token; TLS, for one, does not. */
+static bool
+may_begin_request(const char *data, size_t n)
+{
+	return n == 0 || (n == 1 && data[0] == '\r') ||
+	       (http_char_class[(unsigned char)data[0]] & HTTP_CHAR_TCHAR) != 0;
+}
+
+/* The head is not whole yet; its first line may be. */
+static enum http_fault
+check_first_request(struct http1_scan *scan, const char *data, size_t n, size_t skip,
+		    const struct http1_limits *limits, struct http_head *head)
+{
+	enum http_fault fault;
+
+	if (!may_begin_request(data + skip, n - skip))
+		return HTTP_FAULT_SYNTAX;
+	if (scan->has_first || scan->line <= skip)
+		return HTTP_FAULT_NONE;
+	*head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
+	fault = read_request_line(first_line(data + skip, n - skip), limits, head);
+	scan->has_first = fault == HTTP_FAULT_NONE;
+	return fault;
+}
+
+static enum http_fault
+check_first_answer(struct http1_scan *scan, const char *data, size_t n)
+{
+	static const char begin[] = "HTTP/";
+	size_t known = n < sizeof(begin) - 1 ? n : sizeof(begin) - 1;
+	struct http_head head;
+	enum http_fault fault;
+
+	if (memcmp(data, begin, known) != 0)
+		return HTTP_FAULT_SYNTAX;
+	if (scan->has_first || scan->line == 0)
+		return HTTP_FAULT_NONE;
+	fault = read_status_line(first_line(data, n), &head);
+	scan->has_first = fault == HTTP_FAULT_NONE;
+	return fault;
+}
+
 enum http1_result
 http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const char *data,
 		    size_t n, const struct http1_limits *limits, struct http_head *ret_head,
@@ -297,14 +339,14 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 	if (n == 1 && data[0] == '\r')
 		return HTTP1_INCOMPLETE;
 	result = scan_lines(scan, data, n < limits->head_bytes ? n : limits->head_bytes, &end);
-	if (result == SCAN_BAD)
-		return fault_of(HTTP_FAULT_SYNTAX, ret_fault);
-	if (result == SCAN_MORE)
-		return n < limits->head_bytes
-			       ? HTTP1_INCOMPLETE
-			       : fault_of(length_fault(data + skip, limits->head_bytes - skip,
-						       limits),
-					  ret_fault);
+	if (result != SCAN_END) {
+		fault = check_first_request(scan, data, n, skip, limits, ret_head);
+		if (fault == HTTP_FAULT_NONE && result == SCAN_BAD)
+			fault = HTTP_FAULT_SYNTAX;
+		if (fault == HTTP_FAULT_NONE && n >= limits->head_bytes)
+			fault = length_fault(data + skip, limits->head_bytes - skip, limits);
+		return fault == HTTP_FAULT_NONE ? HTTP1_INCOMPLETE : fault_of(fault, ret_fault);
+	}
 	*ret_head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
 	data += skip;
 	fault = read_request_line(first_line(data, end - skip), limits, ret_head);
@@ -328,11 +370,14 @@ http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan, const c
 	size_t end = 0;
 
 	result = scan_lines(scan, data, n < limits->head_bytes ? n : limits->head_bytes, &end);
-	if (result == SCAN_BAD)
-		return fault_of(HTTP_FAULT_SYNTAX, ret_fault);
-	if (result == SCAN_MORE)
-		return n < limits->head_bytes ? HTTP1_INCOMPLETE
-					      : fault_of(HTTP_FAULT_HEAD_LENGTH, ret_fault);
+	if (result != SCAN_END) {
+		fault = check_first_answer(scan, data, n);
+		if (fault == HTTP_FAULT_NONE && result == SCAN_BAD)
+			fault = HTTP_FAULT_SYNTAX;
+		if (fault == HTTP_FAULT_NONE && n >= limits->head_bytes)
+			fault = HTTP_FAULT_HEAD_LENGTH;
+		return fault == HTTP_FAULT_NONE ? HTTP1_INCOMPLETE : fault_of(fault, ret_fault);
+	}
 	*ret_head = (struct http_head){.is_answer = true, .minor = HTTP_MINOR_UNKNOWN};
 	fault = read_status_line(first_line(data, end), ret_head);
 	if (fault == HTTP_FAULT_NONE)

@@ -25,8 +25,9 @@ void http1_parser_free(struct http1_parser *parser);
 
 /* How far the search for the end of a head has come; zero at its start. */
 struct http1_scan {
-	uint32_t line; /* where the current line starts */
-	uint32_t seen; /* bytes looked at */
+	uint32_t line;  /* where the current line starts */
+	uint32_t seen;  /* bytes looked at */
+	bool has_first; /* the first line is whole and good */
 };
 
 enum http1_result {
@@ -37,7 +38,7 @@ enum http1_result {
 
 /*
  * Looks for a whole request head at the start of data[n]. Bytes of a head that
- * is already wrong are refused before it is complete. *ret_n includes a CRLF
+ * is already wrong are refused before it is complete, its first line as soon as that is whole. *ret_n includes a CRLF
  * before the request line (one is let pass, RFC 9112 2.2).
  */
 enum http1_result http1_parse_request(struct http1_parser *parser, struct http1_scan *scan,

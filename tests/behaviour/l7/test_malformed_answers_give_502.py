@@ -323,3 +323,13 @@ def test_reasons_are_counted_and_logged(tidegate, recording_backend):
     assert tg.exchange(client.get("/empty")).status == 502
     assert tg.access.wait(path="/malformed")["end"] == "bad-answer"
     assert tg.access.wait(path="/empty")["end"] == "empty-answer"
+
+
+@pytest.mark.parametrize("raw", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 ready", b"HTTP/1.1 2\r\n"],
+                         ids=["SSH", "SMTP", "status"])
+def test_what_cannot_become_an_answer_is_refused_at_once(front, backend, script, raw):
+    """The backend says no more, and does not close."""
+    script.pieces = [raw]
+    script.closes = False
+    with client.RawClient(front.address) as peer:
+        assert peer.exchange(client.get("/case")).status == 502

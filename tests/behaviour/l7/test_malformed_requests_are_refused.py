@@ -625,3 +625,20 @@ def test_a_body_cut_off_by_the_client_is_no_whole_request(front, backend):
     peer.read_to_end()
     peer.close()
     assert_only_sentinel(front, backend, lambda before: not before.endswith(b"hello"))
+
+
+@pytest.mark.parametrize("raw, status", [
+    (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", 400),
+    (b"GET / HTTP/3.0\r\n", 505),
+    (b"GET / HTTP/1.1 \r\nHost:", 400),
+    (b"\r\n\r\n", 400),
+], ids=["TLS", "SSH", "version", "space", "two empty lines"])
+def test_what_cannot_become_a_request_is_refused_at_once(front, backend, raw, status):
+    """Nobody waits for an end of a head that does not come."""
+    backend.forget()
+    peer = client.RawClient(front.address).send(raw)
+    answer = peer.read_answer()
+    assert answer.status == status
+    assert_closed(peer, answer)
+    assert_only_sentinel(front, backend)
