@@ -75,7 +75,7 @@ static bool
 is_protected(enum http_field_id id)
 {
 	return id == HTTP_FIELD_HOST || id == HTTP_FIELD_CONTENT_LENGTH ||
-	       id == HTTP_FIELD_TRANSFER_ENCODING;
+	       id == HTTP_FIELD_TRANSFER_ENCODING || id == HTTP_FIELD_EXPECT;
 }
 
 static void
@@ -86,8 +86,14 @@ drop_named(struct http_head *head, struct slice name)
 	for (i = 0; i < head->n_fields; i++) {
 		struct http_field *f = &head->fields[i];
 
-		if (f->name.n == name.n && strncasecmp(f->name.p, name.p, name.n) == 0)
-			f->dropped = true;
+		if (f->name.n != name.n || strncasecmp(f->name.p, name.p, name.n) != 0)
+			continue;
+		f->dropped = true;
+		f->nominated = true;
+		if (f->id == HTTP_FIELD_X_REQUEST_ID)
+			head->request_id = (struct slice){NULL, 0};
+		if (f->id == HTTP_FIELD_IDEMPOTENCY_KEY)
+			head->has_idempotency_key = false;
 	}
 }
 
@@ -165,12 +171,13 @@ read_request_field(struct http_head *head, struct seen *seen, struct http_field 
 		if (!slice_equal_fold(f->value, SLICE("100-continue")))
 			return HTTP_FAULT_EXPECTATION;
 	} else if (f->id == HTTP_FIELD_X_REQUEST_ID) {
-		head->request_id = f->value;
+		if (!f->nominated)
+			head->request_id = f->value;
 		f->dropped = true;
 	} else if (f->id == HTTP_FIELD_HTTP2_SETTINGS) {
 		f->dropped = true;
 	} else if (f->id == HTTP_FIELD_IDEMPOTENCY_KEY) {
-		head->has_idempotency_key = true;
+		head->has_idempotency_key |= !f->nominated;
 	}
 	return HTTP_FAULT_NONE;
 }

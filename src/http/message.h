@@ -53,7 +53,8 @@ struct http_field {
 	struct slice name;
 	struct slice value; /* without surrounding white space */
 	enum http_field_id id;
-	bool dropped; /* not forwarded */
+	bool dropped;   /* not forwarded */
+	bool nominated; /* by Connection: it says nothing to anybody beyond us */
 };
 
 enum http_body_kind {

@@ -157,7 +157,8 @@ put_earlier(struct writer *w, const struct http_head *head, enum http_field_id i
 	size_t i;
 
 	for (i = 0; i < head->n_fields; i++) {
-		if (head->fields[i].id != id || head->fields[i].value.n == 0)
+		if (head->fields[i].id != id || head->fields[i].value.n == 0 ||
+		    head->fields[i].nominated)
 			continue;
 		put_slice(w, head->fields[i].value);
 		PUT_LITERAL(w, ", ");

@@ -133,3 +133,21 @@ def test_nominated_trailer_of_an_answer_is_refused(tidegate, recording_backend):
                   b"3\r\nabc\r\n0\r\nX-T: leak\r\n\r\n")
     tg = tidegate(conf.http(recording_backend(script)))
     assert tg.exchange(client.get()).status == 502
+
+
+def test_a_nominated_field_says_nothing(front, backend):
+    """What Connection names is for this hop: it is not carried on under another name either."""
+    backend.forget()
+    assert front.exchange(client.get(extra=b"Connection: x-request-id, x-forwarded-for\r\n"
+                                           b"X-Request-Id: theirs\r\n"
+                                           b"X-Forwarded-For: 192.0.2.1\r\n")).status == 200
+    got = front_request(backend)
+    assert got.get("x-request-id") not in (None, "theirs")
+    assert "192.0.2.1" not in "".join(got.all("x-forwarded-for"))
+
+
+def test_the_expectation_cannot_be_nominated(front, backend):
+    backend.forget()
+    assert front.exchange(client.get(extra=b"Connection: expect\r\n"
+                                           b"Expect: 100-continue\r\n")).status == 400
+    assert backend.requests == []
