@@ -281,7 +281,26 @@ put_request_line(struct writer *w, struct stream *s, const struct http_head *hea
 	return true;
 }
 
-/* Host stands first (RFC 9110 7.2); absolute form overrules it; HTTP/1.0 may have none. */
+/* Where the client connected to: it named nothing else. */
+static void
+put_local_host(struct writer *w, const struct front *f)
+{
+	char text[TG_ADDR_STRLEN];
+	struct addr addr = {.len = sizeof(addr.u)};
+	struct ip ip;
+
+	if (getsockname(f->conn.fd, &addr.u.sa, &addr.len) != 0 || !addr_ip(&addr, &ip)) {
+		PUT_LITERAL(w, "localhost");
+		return;
+	}
+	addr_format(&addr, text, sizeof(text));
+	put_slice(w, (struct slice){text, strlen(text)});
+}
+
+/*
+ * Host stands first (RFC 9110 7.2); absolute form overrules it; HTTP/1.0 may have none, where many
+ * servers refuse an HTTP/1.1 request whose Host is empty.
+ */
 static void
 put_host(struct writer *w, struct stream *s, struct http_head *head,
 	 const struct http_target *target)
@@ -293,6 +312,8 @@ put_host(struct writer *w, struct stream *s, struct http_head *head,
 	s->req.host_at = w->buf->w;
 	s->req.host_n = (uint16_t)host.n;
 	put_slice(w, host);
+	if (host.n == 0)
+		put_local_host(w, s->front);
 	PUT_LITERAL(w, "\r\n");
 }
 
@@ -311,7 +332,7 @@ put_upgrade(struct writer *w, struct stream *s, const struct http_head *head)
 static size_t
 head_size(const struct http_head *head, const struct http_target *target)
 {
-	size_t n = HEAD_EXTRA + head->method.n + head->target.n +
+	size_t n = HEAD_EXTRA + TG_ADDR_STRLEN + head->method.n + head->target.n +
 		   3 * (target->authority.n + head->host.n);
 	size_t i;
 
