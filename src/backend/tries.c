@@ -36,7 +36,8 @@ tries_again(struct tries *t, struct worker_service *s, unsigned cause)
 {
 	if (t->n >= s->conf->retry.attempts || !is_cause(&s->conf->retry, cause))
 		return false;
-	if (!budget_withdraw(&s->budget, loop_now(s->worker->loop))) {
+	/* A connect that failed was no load: its backend has done nothing for it. */
+	if (cause != TG_CAUSE_CONNECT && !budget_withdraw(&s->budget, loop_now(s->worker->loop))) {
 		counter_add(s->counters, TG_S_RETRIES_DENIED, 1);
 		return false;
 	}

@@ -24,7 +24,8 @@ _Static_assert(TG_RETRY_MAX < TG_BALANCE_TRIED_MAX && TG_RETRY_MAX < TG_ACCESS_T
 void tries_begin(struct tries *t, struct worker_service *service);
 /* The try on this backend failed: noted, counted, and the next pick leaves the backend out. */
 void tries_failed(struct tries *t, struct worker_backend *backend, enum end_reason reason);
-/* Whether another try is allowed for this cause; takes it from the budget. */
+/* Whether another try is allowed for this cause; takes it from the budget, unless all that failed
+ * was a connect. */
 bool tries_again(struct tries *t, struct worker_service *service, unsigned cause);
 /*
  * All backends there are were tried: they may be tried again after the

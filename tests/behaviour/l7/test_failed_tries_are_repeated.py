@@ -216,8 +216,8 @@ def test_tcp_connects_are_tried_again_after_a_pause(tidegate, recording_backend)
 
 def test_the_budget_bounds_retries(tidegate, recording_backend):
     """All fail: ten a second on top of a tenth of the requests, whatever the clients ask for."""
-    bad = recording_backend(dies)
-    tg = tidegate(conf.http(bad, dead(), dead(), workers=1,
+    tg = tidegate(conf.http(recording_backend(dies), recording_backend(resets),
+                            recording_backend(half_a_head), workers=1,
                             service=retry('attempts = 7; budget = 0.1; backoff = "0";')))
     statuses = []
 
@@ -235,3 +235,21 @@ def test_the_budget_bounds_retries(tidegate, recording_backend):
     tried = sum(int(record["retries"]) for record in tg.access.records(method="GET"))
     # The floor counts for ten seconds; the run is shorter than that, or gets it once more.
     assert 100 <= tried <= 2 * 100 + 600 * 0.1 + 1
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_failed_connects_are_not_in_the_budget(tidegate, recording_backend, run_tidectl, tmp_path,
+                                               mode):
+    """Two of three machines are gone: far more tries than the budget has, and every request is served."""
+    good = recording_backend(name="good")
+    text = conf.http if mode == "http" else conf.tcp
+    tg = tidegate(text(f'{{ name = "d1"; address = "{dead()}"; }}',
+                       f'{{ name = "d2"; address = "{dead()}"; }}', good, workers=1,
+                       top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
+                       service=retry('attempts = 7; budget = 0; backoff = "0";')))
+    for _ in range(120):
+        assert tg.exchange(client.get()).status == 200
+    stat = run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat").stdout
+    columns, *rows = [line.split(",") for line in stat.lstrip("# ").splitlines() if line]
+    dead_rows = [dict(zip(columns, row)) for row in rows if row[1] in ("d1", "d2")]
+    assert sum(int(row["wretr"]) for row in dead_rows) > 100
