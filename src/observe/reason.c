@@ -35,10 +35,10 @@ end_reason_is_backends(enum end_reason reason)
 	case TG_END_ANSWER_CUT:
 	case TG_END_RESPONSE_TIMEOUT:
 	case TG_END_BACK_IDLE_TIMEOUT:
-	case TG_END_BACK_ABORT:
 	case TG_END_BAD_STATUS:
 		return true;
 	case TG_END_DONE:
+	case TG_END_BACK_ABORT: /* of a connection that was good: many protocols end so */
 	case TG_END_CLIENT_ABORT:
 	case TG_END_CLIENT_TIMEOUT:
 	case TG_END_REQUEST_HEAD_TIMEOUT:

@@ -127,3 +127,19 @@ def test_slow_start_lets_it_have_little_at_first(tidegate, recording_backend, tm
         assert tg.exchange(client.get("/x")).status == 200
     got = [len(backend.requests) - b for backend, b in zip(made, before)]
     assert 10 <= got[0] <= 32  # a tenth of the other's 200
+
+
+def test_a_reset_in_a_good_tcp_connection_is_no_failure(tidegate, recording_backend):
+    """Many protocols end so: only connects say something about a backend of tcp."""
+    def resets(conn):
+        conn.read(1)
+        conn.reset()
+    made = [recording_backend(resets, name=f"b{i}") for i in range(2)]
+    tg = tidegate(conf.tcp(*made, workers=1, service=OUTLIER.format(base="60s", more="")))
+    for _ in range(20):
+        with tg.client() as peer:
+            peer.send(b"x")
+            peer.read_to_end()
+    tg.access.wait(count=20, end="back-abort")
+    assert tg.log.records(msg="backend ejected") == []
+    assert all(len(backend.connections) == 10 for backend in made)
