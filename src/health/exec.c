@@ -14,14 +14,14 @@ enum variable {
 	VARIABLE_BACKEND,
 	VARIABLE_ADDRESS,
 	VARIABLE_PORT,
-	VARIABLE_PATH,
 	VARIABLE_COUNT
 };
 
-/* What a program is given. */
+/* What a program is given: these, and the PATH of the server, which may be long. */
 struct environment {
 	char text[VARIABLE_COUNT][VARIABLE_MAX];
-	char *list[VARIABLE_COUNT + 1];
+	char *path; /* owned */
+	char *list[VARIABLE_COUNT + 2];
 };
 
 /* The address without its port; the path of a unix socket. */
@@ -36,7 +36,8 @@ format_address(const struct addr *addr, char *buf, size_t size)
 		snprintf(buf, size, "%s", addr->u.un.sun_path);
 }
 
-static void
+/* False: no memory. */
+static bool
 fill_environment(const struct check_target *target, struct environment *ret)
 {
 	const char *path = getenv("PATH");
@@ -50,11 +51,16 @@ fill_environment(const struct check_target *target, struct environment *ret)
 	snprintf(ret->text[VARIABLE_ADDRESS], VARIABLE_MAX, "TIDEGATE_ADDRESS=%s", address);
 	snprintf(ret->text[VARIABLE_PORT], VARIABLE_MAX, "TIDEGATE_PORT=%u",
 		 (unsigned)addr_port(&target->addr));
-	snprintf(ret->text[VARIABLE_PATH], VARIABLE_MAX, "PATH=%s",
-		 path != NULL ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	if (asprintf(&ret->path, "PATH=%s",
+		     path != NULL
+			     ? path
+			     : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") < 0)
+		return false;
 	for (size_t i = 0; i < VARIABLE_COUNT; i++)
 		ret->list[i] = ret->text[i];
-	ret->list[VARIABLE_COUNT] = NULL;
+	ret->list[VARIABLE_COUNT] = ret->path;
+	ret->list[VARIABLE_COUNT + 1] = NULL;
+	return true;
 }
 
 static void
@@ -108,11 +114,11 @@ exec_start(struct check *c, struct check_outcome *ret)
 	struct process *process;
 	int rc = -TG_ENOMEM;
 
-	if (argv != NULL) {
+	if (argv != NULL && fill_environment(c->target, &environment)) {
 		memcpy(argv, conf->command, conf->n_command * sizeof(argv[0]));
-		fill_environment(c->target, &environment);
 		rc = process_start(c->target->programs, argv, environment.list, on_end, c,
 				   &process);
+		free(environment.path);
 	}
 	if (rc < 0)
 		explain_start(rc, ret);

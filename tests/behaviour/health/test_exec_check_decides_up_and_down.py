@@ -116,3 +116,10 @@ def test_show_stat_tells_the_result(tidegate, recording_backend, run_tidectl, tm
     row = {row["svname"]: row for row in json.loads(shown.stdout)}["b1"]
     assert (row["status"], row["check_status"], row["check_code"]) == ("DOWN", "PROCERR", 5)
     assert row["last_chk"] == "no disk"
+
+
+def test_a_long_path_is_passed_on_whole(tidegate, recording_backend):
+    path = os.environ["PATH"] + ":" + ":".join(f"/opt/nothing/{i:060}" for i in range(20))
+    tg = tidegate(conf.http(recording_backend(), service=shell("echo $PATH | wc -c")),
+                  env={"PATH": path})
+    assert tg.log.wait(msg="backend up")["reason"] == str(len(path) + 1)
