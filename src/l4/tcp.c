@@ -421,9 +421,11 @@ on_front(struct watch *watch, unsigned what)
 	struct tcp_stream *s = TG_CONTAINER(watch, struct tcp_stream, front.watch);
 
 	conn_note(&s->front, what);
-	/* While connecting the client waits: what it sends stays in the kernel. */
+	/* Until then the client waits: what it sends stays in the kernel. */
 	if (mono_is_set(s->connected))
 		relay(s);
+	else if (conn_is_reset(&s->front))
+		stream_end(s, TG_END_CLIENT_ABORT);
 }
 
 static void

@@ -113,16 +113,16 @@ answer_bad(struct stream *s, enum end_reason reason)
  * the answer yet, there was none.
  */
 static enum step
-answer_cut(struct stream *s)
+answer_broken(struct stream *s, enum end_reason reason)
 {
 	if (s->ans.is_held) {
 		answer_unsend(s);
-		return attempt_failed(s, TG_END_ANSWER_CUT);
+		return attempt_failed(s, reason);
 	}
 	if (!s->ans.is_started)
-		return answer_bad(s, TG_END_ANSWER_CUT);
+		return answer_bad(s, reason);
 	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
-	return stream_end(s, TG_END_ANSWER_CUT, false);
+	return stream_end(s, reason, false);
 }
 
 /* heads */
@@ -295,7 +295,7 @@ scan_body(struct stream *s)
 		packed = n;
 	}
 	if (fault != HTTP_FAULT_NONE)
-		return answer_cut(s);
+		return answer_broken(s, TG_END_BAD_ANSWER);
 	/* Bytes after the end: nobody asked for them, and nobody gets them. */
 	if (n < buf_len(in))
 		ans->back_keep_alive = false;
@@ -330,7 +330,7 @@ on_end(struct stream *s)
 	if (!ans->has_head)
 		return attempt_failed(s, ans->any_byte ? TG_END_BAD_ANSWER : TG_END_EMPTY_ANSWER);
 	if (ans->body.kind != HTTP_BODY_UNTIL_CLOSE)
-		return answer_cut(s);
+		return answer_broken(s, TG_END_ANSWER_CUT);
 	ans->body.done = true;
 	if (ans->coding == CODING_CHUNK) {
 		memcpy(ans->in->bytes, "0\r\n\r\n", 5);
@@ -347,7 +347,7 @@ on_failure(struct stream *s)
 {
 	if (!s->ans.has_head)
 		return attempt_failed(s, s->ans.any_byte ? TG_END_ANSWER_CUT : TG_END_EMPTY_ANSWER);
-	return answer_cut(s);
+	return answer_broken(s, TG_END_ANSWER_CUT);
 }
 
 /* False: no memory. */
@@ -401,7 +401,9 @@ read_answer(struct stream *s)
 	ans->in->w += (uint32_t)n;
 	ans->was_full = (uint32_t)n == room;
 	s->back_bytes_in += (uint64_t)n;
-	s->down_progress = stream_now(s);
+	/* What waits for the client waits for it however much comes behind. */
+	if (!answer_is_unsent(ans) || ans->is_held)
+		s->down_progress = stream_now(s);
 	step = process(s);
 	if (step == STEP_GONE || s->state != STREAM_RELAY || s->back != back)
 		return step;

@@ -37,7 +37,8 @@ request_take_expect(struct stream *s)
 bool
 request_continue(struct stream *s)
 {
-	if (!s->req.owes_continue)
+	/* Inside an answer there is no place for it. */
+	if (!s->req.owes_continue || s->ans.has_head)
 		return true;
 	s->req.owes_continue = false;
 	return forward_continue(s);
@@ -173,8 +174,7 @@ request_fill(struct stream *s)
 
 /*
  * Nobody wants the rest of this body any more, but its client may not look at the
- * answer before it has sent it. What comes keeps the stream alive as long as the
- * body comes fast enough.
+ * answer before it has sent it. It has the time that a client has to take an answer.
  */
 enum step
 request_drop(struct stream *s)
@@ -193,9 +193,6 @@ request_drop(struct stream *s)
 		if (n <= 0)
 			break;
 		s->bytes_in += (uint64_t)n;
-		s->req.dropped += (uint64_t)n;
-		if (stream_now(s).us < stream_body_due_us(s))
-			s->down_progress = stream_now(s);
 		conn_recheck(&f->conn);
 	}
 	buf_put(&s->worker->bufs, &f->in);

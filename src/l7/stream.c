@@ -116,15 +116,15 @@ begin(struct stream *s, struct http_head *head, size_t n)
 	enum http_fault fault;
 
 	read_request(s, head);
-	fault = check_limits(s, head);
-	if (fault == HTTP_FAULT_NONE)
-		fault = http_target_read(head->target, head->method, &target);
+	fault = http_target_read(head->target, head->method, &target);
 	if (fault == HTTP_FAULT_NONE)
 		fault = forward_request(s, head, &target);
-	if (fault != HTTP_FAULT_NONE)
+	if (fault != HTTP_FAULT_NONE) {
 		forward_refused(s, head);
-	else
+	} else {
 		route(s, head);
+		fault = check_limits(s, head);
+	}
 	/* The head points into these bytes: from here on only the copy counts. */
 	s->bytes_in = n;
 	buf_consume(f->in, (uint32_t)n);
@@ -177,13 +177,13 @@ bounded_add(struct mono since, uint64_t ms)
 	return since.us + ms * 1000u;
 }
 
-uint64_t
-stream_body_due_us(const struct stream *s)
+/* A body that trickles is given up then. */
+static uint64_t
+body_due_us(const struct stream *s)
 {
 	uint64_t ms = s->front->listener->conf->timeouts.request_body_ms;
 
-	return bounded_add(s->begin, ms + (http1_body_received(&s->req.body) + s->req.dropped) *
-						     L7_BODY_MS_PER_BYTE);
+	return bounded_add(s->begin, ms + http1_body_received(&s->req.body) * L7_BODY_MS_PER_BYTE);
 }
 
 struct due {
@@ -204,7 +204,7 @@ due_body(const struct stream *s, struct due *due)
 {
 	due_at(due, bounded_add(s->up_progress, s->front->listener->conf->timeouts.idle_ms),
 	       TG_END_REQUEST_BODY_TIMEOUT);
-	due_at(due, stream_body_due_us(s), TG_END_REQUEST_BODY_TIMEOUT);
+	due_at(due, body_due_us(s), TG_END_REQUEST_BODY_TIMEOUT);
 }
 
 static void
@@ -223,6 +223,16 @@ due_request(const struct stream *s, struct due *due)
 	due_body(s, due);
 }
 
+/* A backend that still gets the request may wait for more of it inside its answer. */
+static struct mono
+last_progress(const struct stream *s)
+{
+	bool is_sending = !s->req.is_done && !s->req.is_abandoned;
+
+	return is_sending && s->up_progress.us > s->down_progress.us ? s->up_progress
+								     : s->down_progress;
+}
+
 static void
 due_answer(const struct stream *s, struct due *due)
 {
@@ -234,7 +244,7 @@ due_answer(const struct stream *s, struct due *due)
 		       bounded_add(s->down_progress, s->front->listener->conf->timeouts.idle_ms),
 		       TG_END_CLIENT_TIMEOUT);
 	else if (ans->has_head)
-		due_at(due, bounded_add(s->down_progress, back->idle_ms), TG_END_BACK_IDLE_TIMEOUT);
+		due_at(due, bounded_add(last_progress(s), back->idle_ms), TG_END_BACK_IDLE_TIMEOUT);
 	else if (s->req.is_done || s->req.is_abandoned)
 		due_at(due, bounded_add(s->sent, back->response_ms), TG_END_RESPONSE_TIMEOUT);
 }
@@ -415,6 +425,9 @@ watch_client(struct stream *s)
 	struct front *f = s->front;
 	ssize_t n;
 
+	/* The rest of the body waits in the kernel, but after a reset nobody waits for an answer. */
+	if (s->state == STREAM_WAIT && conn_is_reset(&f->conn))
+		return stream_end(s, TG_END_CLIENT_ABORT, false);
 	if (!s->req.body.done || (f->conn.flags & CONN_READABLE) == 0)
 		return STEP_PARKED;
 	if (f->in == NULL)

@@ -104,7 +104,6 @@ struct stream_request {
 	struct spool *spool; /* what of the body came before the bytes in front->in; NULL: nothing */
 	uint32_t ready;      /* checked body bytes at the start of front->in */
 	uint32_t sent;       /* of those, given to the back */
-	uint64_t dropped;  /* bytes that came when nobody wanted them any more */
 	bool can_replay;   /* no byte of the body has been let go */
 	bool is_done;      /* all given to the back */
 	bool is_abandoned; /* the back takes no more; its answer may still come */
@@ -218,8 +217,6 @@ struct slice stream_path(const struct stream *s);
 void stream_on_front(struct stream *s);
 void stream_on_back(struct back *b);
 void stream_on_timer(struct stream *s);
-/* A body that trickles is given up then. */
-uint64_t stream_body_due_us(const struct stream *s);
 /* Drives the machine until it waits. The stream may be gone afterwards. */
 void stream_run(struct stream *s);
 

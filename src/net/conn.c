@@ -71,6 +71,18 @@ conn_connected(struct conn *c)
 	return 0;
 }
 
+bool
+conn_is_reset(struct conn *c)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if ((c->flags & CONN_FAILED) == 0 &&
+	    (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0))
+		c->flags |= CONN_FAILED;
+	return (c->flags & CONN_FAILED) != 0;
+}
+
 ssize_t
 conn_recv(struct conn *c, void *p, size_t n)
 {

@@ -59,6 +59,8 @@ conn_note(struct conn *c, unsigned what)
 		c->flags |= CONN_HANGUP;
 }
 
+/* Whether the other side has reset it, as far as can be seen without reading. */
+bool conn_is_reset(struct conn *c);
 /* >0 bytes; 0 the other side's end; -TG_EAGAIN; -TG_EIO (errno). Needs CONN_READABLE, else -TG_EAGAIN. */
 ssize_t conn_recv(struct conn *c, void *p, size_t n);
 /* A short read may have hidden an error: let the next conn_recv() ask the kernel. */

@@ -162,7 +162,8 @@ def test_what_cannot_be_repeated_gets_502_whole(tidegate, recording_backend, raw
     peer = tg.client()
     answer = peer.exchange(client.post(b"hello", "/x"))
     assert answer.status == 502 and answer.complete
-    assert tg.access.wait(path="/x")["end"] == "answer-cut"
+    end = "bad-answer" if raw == CUTS["bad chunk"] else "answer-cut"
+    assert tg.access.wait(path="/x")["end"] == end
     assert good.requests == []
     assert peer.exchange(client.get("/y")).status in (200, 502)
 
@@ -407,3 +408,31 @@ def test_stopping_while_bodies_wait(tidegate, recording_backend):
     assert {record["end"] for record in tg.access.records(listener="front")} == {"shutdown"}
     for peer in (slow, late, held):
         peer.close()
+
+
+def test_a_try_starts_with_no_answer(tidegate, recording_backend, run_tidectl, tmp_path):
+    """The status of an answer that was held and cut is not counted for the next backend."""
+    first = recording_backend(once(CUTS["in the body"]), name="first")
+    second = recording_backend(once(b""), name="second")
+    tg = tidegate(conf.http(f'{{ name = "first"; address = "{first.address}"; weight = 100; }}',
+                            second, workers=1, service=MEMORY + "retry = { attempts = 1; };",
+                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
+    assert tg.exchange(client.get("/x")).status == 502
+    assert tg.access.wait(path="/x")["failed"] == "first:answer-cut,second:empty-answer"
+    stat = run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat").stdout
+    columns, *rows = [line.split(",") for line in stat.lstrip("# ").splitlines() if line]
+    found = {row[1]: dict(zip(columns, row)) for row in rows}
+    assert found["second"]["hrsp_2xx"] == "0"
+
+
+def test_a_trickling_backend_keeps_no_client_that_never_reads(tidegate, recording_backend):
+    def trickles(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" + LONG)
+        while True:
+            conn.send(b"x")
+            time.sleep(0.05)  # the pace itself, not a wait for anything
+    tg = tidegate(conf.http(recording_backend(trickles), workers=1, service=FILE,
+                            listener='timeouts = { idle = "500ms"; };'))
+    tg.client(receive_buffer=4096).send(client.get("/x"))
+    assert tg.access.wait(path="/x")["end"] == "client-timeout"

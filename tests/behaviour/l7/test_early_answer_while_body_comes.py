@@ -1,5 +1,8 @@
 """A backend may answer before the request body is complete; the client gets it at once."""
 
+import threading
+import time
+
 import pytest
 
 from harness import backends, client, conf, settings, wire
@@ -69,3 +72,41 @@ def test_large_body_to_a_backend_that_answers_and_closes(tidegate, recording_bac
         answer = peer.read_answer()
         assert answer.status == 413 and answer.body == b"early" and answer.complete
         peer.close()
+
+
+def test_a_client_that_sends_on_but_never_reads_is_closed(tidegate, recording_backend):
+    """What it sends is no sign that it takes its answer."""
+    def script(conn):
+        conn.read_head()
+        conn.send(backends.answer("403 Forbidden", b"x" * 16_000_000))
+        conn.read_to_end()
+    tg = tidegate(conf.http(recording_backend(script), workers=1,
+                            listener='limits = { body = "0"; }; timeouts = { idle = "500ms"; };'))
+    peer = tg.client(receive_buffer=4096)
+    peer.send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n")
+
+    def is_over():
+        peer.try_send(b"x" * 100)
+        return tg.access.records(path="/x")
+    record = settings.wait_until(is_over, "the end of the request")[0]
+    assert (record["end"], record["status"]) == ("client-timeout", "403")
+
+
+def test_a_backend_that_waits_for_a_slow_body_is_not_idle(tidegate, recording_backend):
+    """It has begun its answer, and writes the rest when it has all of the request."""
+    def script(conn):
+        conn.read_head()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbe")
+        begun.set()
+        conn.read(10)
+        conn.send(b"at")
+    begun = threading.Event()
+    tg = tidegate(conf.http(recording_backend(script),
+                            service='timeouts = { idle = "600ms"; };'))
+    peer = tg.client().send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
+    assert begun.wait(settings.TIMEOUT)
+    for _ in range(10):
+        time.sleep(0.1)  # the pace itself, not a wait for anything
+        peer.send(b"x")
+    answer = peer.read_answer()
+    assert (answer.status, answer.body, answer.complete) == (200, b"beat", True)

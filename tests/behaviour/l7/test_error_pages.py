@@ -100,3 +100,14 @@ def test_1_0_client_gets_a_page_and_the_end(tidegate):
     tg = tidegate(conf.http(refused_backend()))
     raw = tg.client().send(client.get(version="1.0")).read_to_end()
     assert raw.split(b" ")[1] in (b"502", b"503")
+
+
+def test_own_page_for_a_body_that_is_too_long(tidegate, tmp_path, recording_backend):
+    (tmp_path / "page").write_text("too long for us")
+    tg = tidegate(conf.http(recording_backend(), listener='limits = { body = "1K"; };',
+                            service=f'''error_pages = (
+        {{ status = 413; file = "{tmp_path}/page"; }} );'''))
+    answer = tg.exchange(client.post(b"x" * 2000, "/long"))
+    assert answer.status == 413 and answer.body == b"too long for us"
+    record = tg.access.wait(path="/long")
+    assert (record["service"], record["method"], record["host"]) == ("site", "POST", "example.org")

@@ -289,3 +289,24 @@ def test_tcp_connections_that_wait_too_long_are_reset(tidegate, recording_backen
             assert late.ended == "reset"
         assert tg.access.wait(end="queue-timeout")["backend"] == "-"
         assert first.send(b"again").read(5) == b"again"
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_a_reset_leaves_the_queue_though_the_request_is_not_whole(tidegate, recording_backend, gate,
+                                                                  run_tidectl, tmp_path, mode):
+    backend = recording_backend(gate)
+    tg = tidegate(getattr(conf, mode)(
+        backend, workers=1, service="max_connections_per_backend = 1;",
+        top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
+    with contextlib.ExitStack() as stack:
+        first = send(tg, stack, "/first")
+        gate.wait_held(1)
+        gone = stack.enter_context(tg.client())
+        gone.send(b"POST /gone HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nsome")
+        waiting(run_tidectl, tmp_path, 1)
+        gone.reset()
+        waiting(run_tidectl, tmp_path, 0)
+        gate.let_go()
+        assert first.read_answer().status == 200
+    tg.access.wait(end="client-abort")
+    assert gate.order == ["/first"]
