@@ -86,8 +86,10 @@ divide_descriptors(struct worker *w)
 	all = (int64_t)limit.rlim_cur;
 	w->max_idle = (unsigned)(all / IDLE_SHARE / conf->workers);
 	files = share_of_files(conf, all);
-	w->spools = (struct spool_files){.folder = conf->buffer_folder,
-					 .max = (unsigned)(files / conf->workers)};
+	w->spools = (struct spools){.bufs = &w->bufs,
+				    .memory_max = conf->buffer_memory / conf->workers,
+				    .folder = conf->buffer_folder,
+				    .files_max = (unsigned)(files / conf->workers)};
 	w->max_connections = (all - own - all / IDLE_SHARE - all / PIPE_SHARE - files) / 2;
 	if (conf->max_connections != 0)
 		w->max_connections = conf->max_connections;

@@ -106,7 +106,7 @@ struct worker {
 	struct loop *loop;
 	struct buf_pool bufs;
 	struct pipe_pool pipes;
-	struct spool_files spools; /* bodies that wait */
+	struct spools spools; /* bodies that wait */
 	struct worker_listener *listeners; /* [conf->n_listeners] */
 	struct worker_service *services;   /* [conf->n_services] */
 	uint64_t random[2];                /* xorshift128+ state */

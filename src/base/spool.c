@@ -11,12 +11,13 @@
 #define FILE_MODE 0600
 
 struct spool *
-spool_new(uint64_t memory_max, uint64_t file_max)
+spool_new(struct spools *all, uint64_t memory_max, uint64_t file_max)
 {
 	struct spool *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return NULL;
+	s->all = all;
 	SLIST_INIT(&s->chain);
 	s->memory_max = memory_max;
 	s->file_max = file_max;
@@ -25,19 +26,20 @@ spool_new(uint64_t memory_max, uint64_t file_max)
 }
 
 static void
-put_first(struct spool *s, struct buf_pool *bufs)
+put_first(struct spool *s)
 {
 	struct buf *b = SLIST_FIRST(&s->chain);
 
 	SLIST_REMOVE_HEAD(&s->chain, link);
 	s->memory_bytes -= b->cap;
+	s->all->memory_bytes -= b->cap;
 	if (s->last == b)
 		s->last = NULL;
-	buf_put(bufs, &b);
+	buf_put(s->all->bufs, &b);
 }
 
 void
-spool_free(struct spool **spool, struct buf_pool *bufs, struct spool_files *files)
+spool_free(struct spool **spool)
 {
 	struct spool *s = *spool;
 
@@ -45,31 +47,35 @@ spool_free(struct spool **spool, struct buf_pool *bufs, struct spool_files *file
 		return;
 	*spool = NULL;
 	while (!SLIST_EMPTY(&s->chain))
-		put_first(s, bufs);
+		put_first(s);
 	if (s->fd >= 0) {
 		close(s->fd);
-		files->n_open--;
+		s->all->n_files--;
 	}
 	free(s);
 }
 
 /*** memory ***/
 
-/* A buffer that the ceiling allows, large ones only behind others. NULL: none, or no memory. */
+/* A buffer that the ceilings allow, large ones only behind others. NULL: none, or no memory. */
 static struct buf *
-take_buf(const struct spool *s, struct buf_pool *bufs)
+take_buf(const struct spool *s)
 {
+	struct buf_pool *bufs = s->all->bufs;
 	uint64_t left = s->memory_max - s->memory_bytes;
+	uint64_t all_left = s->all->memory_max - s->all->memory_bytes;
 
+	if (left > all_left)
+		left = all_left;
 	if (s->last != NULL && left >= TG_BUF_LARGE_BYTES)
 		return buf_get(bufs, TG_BUF_LARGE);
 	return left >= TG_BUF_SMALL_BYTES ? buf_get(bufs, TG_BUF_SMALL) : NULL;
 }
 
 static bool
-add_buf(struct spool *s, struct buf_pool *bufs)
+add_buf(struct spool *s)
 {
-	struct buf *b = take_buf(s, bufs);
+	struct buf *b = take_buf(s);
 
 	if (b == NULL)
 		return false;
@@ -79,11 +85,12 @@ add_buf(struct spool *s, struct buf_pool *bufs)
 		SLIST_INSERT_HEAD(&s->chain, b, link);
 	s->last = b;
 	s->memory_bytes += b->cap;
+	s->all->memory_bytes += b->cap;
 	return true;
 }
 
 size_t
-spool_put(struct spool *s, struct buf_pool *bufs, const void *p, size_t n)
+spool_put(struct spool *s, const void *p, size_t n)
 {
 	const unsigned char *from = p;
 	size_t took = 0;
@@ -92,7 +99,7 @@ spool_put(struct spool *s, struct buf_pool *bufs, const void *p, size_t n)
 	if (s->file_w > 0)
 		return 0;
 	while (took < n) {
-		if ((s->last == NULL || buf_room(s->last) == 0) && !add_buf(s, bufs))
+		if ((s->last == NULL || buf_room(s->last) == 0) && !add_buf(s))
 			break;
 		part = n - took < buf_room(s->last) ? n - took : buf_room(s->last);
 		if (!buf_append(s->last, from + took, part))
@@ -126,22 +133,24 @@ open_and_unlink(const char *folder)
 }
 
 static bool
-open_file(struct spool *s, struct spool_files *files)
+open_file(struct spool *s)
 {
+	struct spools *all = s->all;
+
 	errno = 0;
-	if (files->n_open >= files->max)
+	if (all->n_files >= all->files_max)
 		return false;
-	s->fd = open(files->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
+	s->fd = open(all->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
 	if (s->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
-		s->fd = open_and_unlink(files->folder);
+		s->fd = open_and_unlink(all->folder);
 	if (s->fd < 0)
 		return false;
-	files->n_open++;
+	all->n_files++;
 	return true;
 }
 
 ssize_t
-spool_spill(struct spool *s, struct spool_files *files, const void *p, size_t n)
+spool_spill(struct spool *s, const void *p, size_t n)
 {
 	uint64_t left = s->file_max - s->file_w;
 	ssize_t took;
@@ -151,7 +160,7 @@ spool_spill(struct spool *s, struct spool_files *files, const void *p, size_t n)
 		n = TG_SPOOL_STEP_BYTES;
 	if (n > left)
 		n = (size_t)left;
-	if (n == 0 || (s->fd < 0 && !open_file(s, files)))
+	if (n == 0 || (s->fd < 0 && !open_file(s)))
 		return 0;
 	do {
 		took = pwrite(s->fd, p, n, (off_t)s->file_w);
@@ -210,10 +219,10 @@ spool_rewind(struct spool *s)
 }
 
 void
-spool_drop(struct spool *s, struct buf_pool *bufs)
+spool_drop(struct spool *s)
 {
 	while (!SLIST_EMPTY(&s->chain) && SLIST_FIRST(&s->chain) != s->at)
-		put_first(s, bufs);
+		put_first(s);
 	if (s->file_w == 0 || s->file_r < s->file_w)
 		return;
 	s->file_r = s->file_w = 0;

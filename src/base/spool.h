@@ -22,15 +22,19 @@
 
 #define TG_SPOOL_STEP_BYTES (64u * 1024u)
 
-/* The files of one worker. */
-struct spool_files {
-	const char *folder;
-	unsigned n_open;
-	unsigned max; /* descriptors it may have */
+/* What the spools of one worker share. Outlives them. */
+struct spools {
+	struct buf_pool *bufs;
+	uint64_t memory_bytes; /* capacity of the buffers they hold */
+	uint64_t memory_max;
+	const char *folder; /* of the files */
+	unsigned n_files;
+	unsigned files_max; /* descriptors they may have */
 };
 
 /* Owned by whoever made it; freed by spool_free(). */
 struct spool {
+	struct spools *all;
 	struct buf_list chain; /* oldest first */
 	struct buf *last;      /* of the chain: takes what is added */
 	struct buf *at;        /* of the chain: read next; NULL: memory is read through */
@@ -52,18 +56,18 @@ struct spool_piece {
 };
 
 /* Empty. `memory_max` counts the capacity of buffers; `file_max` 0: no file. NULL: no memory. */
-struct spool *spool_new(uint64_t memory_max, uint64_t file_max);
+struct spool *spool_new(struct spools *all, uint64_t memory_max, uint64_t file_max);
 /* Clears the caller's pointer; NULL inside allowed. */
-void spool_free(struct spool **spool, struct buf_pool *bufs, struct spool_files *files);
+void spool_free(struct spool **spool);
 
-/* Copies as much as memory may hold. 0: none, or the file has begun. */
-size_t spool_put(struct spool *s, struct buf_pool *bufs, const void *p, size_t n);
+/* Copies as much as memory may hold, of this spool and of all. 0: none, or the file has begun. */
+size_t spool_put(struct spool *s, const void *p, size_t n);
 /*
  * Writes to the file. >0: bytes taken, one step at most. 0: no more may go there, or
  * no file is to be had (errno, or 0 where a bound says so). -TG_EIO: the disk
  * refused (errno); what was added before is safe.
  */
-ssize_t spool_spill(struct spool *s, struct spool_files *files, const void *p, size_t n);
+ssize_t spool_spill(struct spool *s, const void *p, size_t n);
 
 static inline bool
 spool_has_unread(const struct spool *s)
@@ -78,6 +82,6 @@ void spool_advance(struct spool *s, size_t n);
 /* From the start again; nothing was dropped. */
 void spool_rewind(struct spool *s);
 /* Lets go of what was read; a file that was read through starts over, empty. */
-void spool_drop(struct spool *s, struct buf_pool *bufs);
+void spool_drop(struct spool *s);
 
 #endif

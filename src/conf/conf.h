@@ -309,6 +309,7 @@ conf_service_has_files(const struct conf_service *service)
 struct conf {
 	_Atomic unsigned refs;
 	unsigned workers; /* resolved: never 0 */
+	uint64_t buffer_memory; /* of all workers */
 	char *buffer_folder; /* of files for bodies; TMPDIR, or /var/tmp */
 	char *user;       /* NULL: stay */
 	char *group;

@@ -154,6 +154,16 @@ static const struct conf_field top_fields[] = {
 			"open files leaves.",
 	},
 	{
+		.key = "buffer_memory",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf, buffer_memory),
+		.preset = "256M",
+		.min = 1 << 20,
+		.max = UINT64_C(1) << 50,
+		.help = "Memory of all bodies that services buffer, shared evenly by the workers. What "
+			"comes beyond goes to the file, where a service has one, or is not buffered.",
+	},
+	{
 		.key = "buffer_folder",
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf, buffer_folder),

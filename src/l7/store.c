@@ -17,17 +17,11 @@ warn_file(const struct stream *s, const char *what, int error)
 			  s->service->conf->name, s->worker->spools.folder, error, suppressed);
 }
 
-static void
-close_spool(struct stream *s, struct spool **spool)
-{
-	spool_free(spool, &s->worker->bufs, &s->worker->spools);
-}
-
 /* One step to the file; see spool_spill(). */
 static ssize_t
 spill(struct stream *s, struct spool *spool, const void *p, size_t n)
 {
-	ssize_t took = spool_spill(spool, &s->worker->spools, p, n);
+	ssize_t took = spool_spill(spool, p, n);
 
 	if (took < 0)
 		warn_file(s, "cannot write to the file of a body", errno);
@@ -41,7 +35,7 @@ spill(struct stream *s, struct spool *spool, const void *p, size_t n)
 void
 store_free_request(struct stream *s)
 {
-	close_spool(s, &s->req.spool);
+	spool_free(&s->req.spool);
 }
 
 enum step
@@ -73,10 +67,10 @@ store_request(struct stream *s)
 	ssize_t n;
 
 	if (s->req.spool == NULL)
-		s->req.spool = spool_new(conf->memory_bytes, conf->file_bytes);
+		s->req.spool = spool_new(&s->worker->spools, conf->memory_bytes, conf->file_bytes);
 	if (s->req.spool == NULL)
 		return stream_reply(s, 503, TG_END_NO_RESOURCE);
-	took_request(s, spool_put(s->req.spool, &s->worker->bufs, buf_data(in), s->req.ready));
+	took_request(s, spool_put(s->req.spool, buf_data(in), s->req.ready));
 	if (s->req.ready > 0) {
 		if (!stream_may_use_disk(s))
 			return STEP_PARKED;
@@ -137,7 +131,7 @@ store_send(struct stream *s, struct spool *spool, struct conn *to)
 void
 store_free_answer(struct stream *s)
 {
-	close_spool(s, &s->ans.spool);
+	spool_free(&s->ans.spool);
 }
 
 /* Its sender wants every piece to go on at once. */
@@ -227,10 +221,9 @@ store_answer(struct stream *s)
 	if (ans->ready == 0)
 		return STEP_MORE;
 	if (ans->spool == NULL)
-		ans->spool = spool_new(conf->memory_bytes, conf->file_bytes);
+		ans->spool = spool_new(&s->worker->spools, conf->memory_bytes, conf->file_bytes);
 	if (ans->spool != NULL)
-		took_answer(s,
-			    spool_put(ans->spool, &s->worker->bufs, buf_data(ans->in), ans->ready));
+		took_answer(s, spool_put(ans->spool, buf_data(ans->in), ans->ready));
 	if (ans->ready == 0)
 		return STEP_MORE;
 	if (ans->is_held) {
@@ -256,7 +249,7 @@ store_flush_answer(struct stream *s)
 				false);
 		s->bytes_out += (uint64_t)took;
 		s->down_progress = stream_now(s);
-		spool_drop(spool, &s->worker->bufs);
+		spool_drop(spool);
 	}
 	store_free_answer(s);
 	return STEP_MORE;

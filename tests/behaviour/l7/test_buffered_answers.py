@@ -410,6 +410,23 @@ def test_stopping_while_bodies_wait(tidegate, recording_backend):
         peer.close()
 
 
+def test_memory_is_bounded_for_all(tidegate, recording_backend):
+    """What does not fit waits at its backend; nothing is lost."""
+    backend = recording_backend(backends.answers(answer_chunked(LONG)))
+    tg = tidegate(conf.http(backend, workers=1, service=MEMORY, top='buffer_memory = "4M";'))
+    rss = tg.rss_bytes()
+    most = (300 if settings.sanitizers() else 16) * 1_000_000
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(tg.client(receive_buffer=4096)).send(client.get("/x"))
+                for _ in range(6)]
+        backend.wait_requests(6)
+        assert tg.exchange(client.get("/y")).complete
+        assert tg.rss_bytes() - rss < most
+        for peer in slow:
+            assert peer.read_answer().body == LONG
+        assert tg.rss_bytes() - rss < most
+
+
 def test_a_try_starts_with_no_answer(tidegate, recording_backend, run_tidectl, tmp_path):
     """The status of an answer that was held and cut is not counted for the next backend."""
     first = recording_backend(once(CUTS["in the body"]), name="first")

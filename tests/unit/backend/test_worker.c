@@ -220,13 +220,14 @@ files_of_bodies_have_their_share_where_a_service_has_them(void **state)
 
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	assert_int_equal(workers[0].spools.max, 0);
+	assert_int_equal(workers[0].spools.files_max, 0);
 	assert_int_equal(world_open(&other, with_files), 0);
 	assert_int_equal(
 		worker_init(&w, 0, other.conf, other.segment, registry_shared(other.registry)), 0);
-	assert_in_range(w.spools.max, 1, limit.rlim_cur / 16 / 2);
+	assert_in_range(w.spools.files_max, 1, limit.rlim_cur / 16 / 2);
 	assert_true(w.max_connections < workers[0].max_connections);
 	assert_string_equal(w.spools.folder, other.conf->buffer_folder);
+	assert_int_equal(w.spools.memory_max, other.conf->buffer_memory / other.conf->workers);
 	worker_fini(&w);
 	world_close(&other);
 }

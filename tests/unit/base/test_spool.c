@@ -47,7 +47,7 @@ __wrap_open(const char *path, int flags, ...)
 }
 
 static struct buf_pool bufs;
-static struct spool_files files;
+static struct spools all;
 static struct spool *s;
 static unsigned char bytes[1024 * 1024]; /* told apart by their place */
 
@@ -60,7 +60,8 @@ setup(void **state)
 	write_error = tmpfile_error = 0;
 	write_max = 0;
 	buf_pool_init(&bufs);
-	files = (struct spool_files){.folder = "/tmp", .max = 2};
+	all = (struct spools){
+		.bufs = &bufs, .memory_max = UINT64_MAX, .folder = "/tmp", .files_max = 2};
 	s = NULL;
 	return 0;
 }
@@ -69,8 +70,9 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	spool_free(&s, &bufs, &files);
-	assert_int_equal(files.n_open, 0);
+	spool_free(&s);
+	assert_int_equal(all.n_files, 0);
+	assert_int_equal(all.memory_bytes, 0);
 	buf_pool_fini(&bufs);
 	return 0;
 }
@@ -79,10 +81,10 @@ teardown(void **state)
 static size_t
 add(size_t from, size_t n)
 {
-	size_t took = spool_put(s, &bufs, bytes + from, n);
+	size_t took = spool_put(s, bytes + from, n);
 	ssize_t more;
 
-	while (took < n && (more = spool_spill(s, &files, bytes + from + took, n - took)) > 0)
+	while (took < n && (more = spool_spill(s, bytes + from + took, n - took)) > 0)
 		took += (size_t)more;
 	return took;
 }
@@ -123,7 +125,7 @@ static void
 memory_comes_first_and_is_bounded(void **state)
 {
 	(void)state;
-	s = spool_new(64 * 1024, 0);
+	s = spool_new(&all, 64 * 1024, 0);
 	assert_int_equal(add(0, 200000), 4 * SMALL);
 	assert_int_equal(s->memory_bytes, 4 * SMALL);
 	assert_int_equal(bufs.in_use, 4);
@@ -135,7 +137,7 @@ static void
 large_memory_takes_large_buffers(void **state)
 {
 	(void)state;
-	s = spool_new(512 * 1024, 0);
+	s = spool_new(&all, 512 * 1024, 0);
 	assert_int_equal(add(0, 300000), 300000);
 	assert_true(bufs.in_use <= 5);
 	assert_true(s->memory_bytes <= 512 * 1024);
@@ -146,9 +148,9 @@ static void
 the_file_comes_after_and_is_bounded(void **state)
 {
 	(void)state;
-	s = spool_new(SMALL, 100000);
+	s = spool_new(&all, SMALL, 100000);
 	assert_int_equal(add(0, 300000), SMALL + 100000);
-	assert_int_equal(files.n_open, 1);
+	assert_int_equal(all.n_files, 1);
 	assert_int_equal(bufs.in_use, 1);
 	assert_int_equal(take(0, sizeof(bytes), 7777), SMALL + 100000);
 	/* Still kept: it can be said again. */
@@ -160,7 +162,7 @@ static void
 it_is_said_again_from_the_start(void **state)
 {
 	(void)state;
-	s = spool_new(64 * 1024, 100000);
+	s = spool_new(&all, 64 * 1024, 100000);
 	assert_int_equal(add(0, 120000), 120000);
 	for (size_t n = 0; n < 120000; n += 9999) {
 		assert_int_equal(take(0, n, 5000), n);
@@ -173,17 +175,17 @@ static void
 what_is_read_and_dropped_makes_room(void **state)
 {
 	(void)state;
-	s = spool_new(2 * SMALL, 0);
+	s = spool_new(&all, 2 * SMALL, 0);
 	assert_int_equal(add(0, sizeof(bytes)), 2 * SMALL);
 	assert_int_equal(take(0, SMALL - 1, SIZE_MAX), SMALL - 1);
-	spool_drop(s, &bufs);
+	spool_drop(s);
 	assert_int_equal(add(2 * SMALL, 10), 0);
 	assert_int_equal(take(SMALL - 1, 1, SIZE_MAX), 1);
-	spool_drop(s, &bufs);
+	spool_drop(s);
 	assert_int_equal(bufs.in_use, 1);
 	assert_int_equal(add(2 * SMALL, SMALL + 1), SMALL);
 	assert_int_equal(take(SMALL, sizeof(bytes), SIZE_MAX), 2 * SMALL);
-	spool_drop(s, &bufs);
+	spool_drop(s);
 	assert_int_equal(bufs.in_use, 0);
 }
 
@@ -191,16 +193,16 @@ static void
 order_holds_between_memory_and_file(void **state)
 {
 	(void)state;
-	s = spool_new(SMALL, 50000);
+	s = spool_new(&all, SMALL, 50000);
 	assert_int_equal(add(0, SMALL + 1000), SMALL + 1000);
 	assert_int_equal(take(0, SMALL, SIZE_MAX), SMALL);
-	spool_drop(s, &bufs);
+	spool_drop(s);
 	/* Memory is free again, but older bytes are in the file. */
-	assert_int_equal(spool_put(s, &bufs, bytes + SMALL + 1000, 500), 0);
+	assert_int_equal(spool_put(s, bytes + SMALL + 1000, 500), 0);
 	assert_int_equal(add(SMALL + 1000, 500), 500);
 	assert_int_equal(take(SMALL, sizeof(bytes), 333), 1500);
-	spool_drop(s, &bufs);
-	assert_int_equal(spool_put(s, &bufs, bytes + SMALL + 1500, 500), 500);
+	spool_drop(s);
+	assert_int_equal(spool_put(s, bytes + SMALL + 1500, 500), 500);
 	assert_int_equal(lseek(s->fd, 0, SEEK_END), 0);
 	assert_int_equal(take(SMALL + 1500, sizeof(bytes), SIZE_MAX), 500);
 }
@@ -214,7 +216,7 @@ any_order_of_calls_keeps_the_bytes(void **state)
 
 	(void)state;
 	srand(7);
-	s = spool_new(2 * SMALL, 60000);
+	s = spool_new(&all, 2 * SMALL, 60000);
 	write_max = 3000;
 	while (out < 900000) {
 		if (rand() % 2 == 0 && in < 900000)
@@ -222,10 +224,10 @@ any_order_of_calls_keeps_the_bytes(void **state)
 		else
 			out += take(out, (size_t)rand() % 20000, 1 + (size_t)rand() % 9000);
 		if (rand() % 4 == 0)
-			spool_drop(s, &bufs);
+			spool_drop(s);
 		assert_true(s->memory_bytes <= 2 * SMALL && s->file_w <= 60000);
 		if (in < 900000 && in - out == 0)
-			spool_drop(s, &bufs);
+			spool_drop(s);
 		if (in >= 900000)
 			out += take(out, sizeof(bytes), SIZE_MAX);
 	}
@@ -238,11 +240,11 @@ a_disk_that_refuses_loses_nothing(void **state)
 	static const int errors[] = {ENOSPC, EFBIG, EDQUOT, EIO};
 
 	(void)state;
-	s = spool_new(SMALL, 1000000);
+	s = spool_new(&all, SMALL, 1000000);
 	assert_int_equal(add(0, SMALL + 5000), SMALL + 5000);
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		write_error = errors[i];
-		assert_int_equal(spool_spill(s, &files, bytes + SMALL + 5000, 10), -TG_EIO);
+		assert_int_equal(spool_spill(s, bytes + SMALL + 5000, 10), -TG_EIO);
 		assert_int_equal(errno, errors[i]);
 	}
 	assert_int_equal(take(0, sizeof(bytes), SIZE_MAX), SMALL + 5000);
@@ -255,26 +257,48 @@ files_are_bounded_for_the_worker(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		others[i] = spool_new(0, 1000);
-		assert_int_equal(spool_spill(others[i], &files, bytes, 10), 10);
+		others[i] = spool_new(&all, 0, 1000);
+		assert_int_equal(spool_spill(others[i], bytes, 10), 10);
 	}
-	s = spool_new(0, 1000);
-	assert_int_equal(spool_spill(s, &files, bytes, 10), 0);
+	s = spool_new(&all, 0, 1000);
+	assert_int_equal(spool_spill(s, bytes, 10), 0);
 	assert_int_equal(errno, 0);
-	spool_free(&others[0], &bufs, &files);
-	assert_int_equal(spool_spill(s, &files, bytes, 10), 10);
-	spool_free(&others[1], &bufs, &files);
+	spool_free(&others[0]);
+	assert_int_equal(spool_spill(s, bytes, 10), 10);
+	spool_free(&others[1]);
+}
+
+static void
+memory_is_bounded_for_the_worker(void **state)
+{
+	struct spool *other;
+
+	(void)state;
+	all.memory_max = 2 * SMALL;
+	other = spool_new(&all, 100 * SMALL, 0);
+	assert_int_equal(spool_put(other, bytes, SMALL), SMALL);
+	s = spool_new(&all, 100 * SMALL, 1000);
+	assert_int_equal(spool_put(s, bytes, 2 * SMALL), SMALL);
+	assert_int_equal(spool_put(other, bytes, 1), 0);
+	assert_int_equal(spool_spill(s, bytes + SMALL, 10), 10);
+	spool_free(&other);
+	/* Its file has begun: order comes first. */
+	assert_int_equal(spool_put(s, bytes, 1), 0);
+	assert_int_equal(take(0, sizeof(bytes), SIZE_MAX), SMALL + 10);
+	spool_drop(s);
+	assert_int_equal(spool_put(s, bytes, 3 * SMALL), 2 * SMALL);
 }
 
 static void
 no_folder_is_no_file(void **state)
 {
 	(void)state;
-	files.folder = "/nowhere/at/all";
-	s = spool_new(0, 1000);
-	assert_int_equal(spool_spill(s, &files, bytes, 10), 0);
+	all.folder = "/nowhere/at/all";
+	s = spool_new(&all, 0, 1000);
+	assert_int_equal(spool_spill(s, bytes, 10), 0);
 	assert_int_equal(errno, ENOENT);
-	assert_int_equal(files.n_open, 0);
+	assert_int_equal(all.n_files, 0);
+	assert_int_equal(all.memory_bytes, 0);
 }
 
 static void
@@ -286,7 +310,7 @@ file_systems_without_o_tmpfile_do_too(void **state)
 
 	(void)state;
 	tmpfile_error = EOPNOTSUPP;
-	s = spool_new(0, 1000);
+	s = spool_new(&all, 0, 1000);
 	assert_int_equal(add(0, 1000), 1000);
 	assert_int_equal(take(0, sizeof(bytes), SIZE_MAX), 1000);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", s->fd);
@@ -310,6 +334,7 @@ main(int argc, char **argv)
 		TEST(any_order_of_calls_keeps_the_bytes),
 		TEST(a_disk_that_refuses_loses_nothing),
 		TEST(files_are_bounded_for_the_worker),
+		TEST(memory_is_bounded_for_the_worker),
 		TEST(no_folder_is_no_file),
 		TEST(file_systems_without_o_tmpfile_do_too),
 	};

@@ -673,6 +673,7 @@ static const struct accepted accepted[] = {
 	{SERVICE("buffer_response = { memory = \"64K\"; hold = \"0\"; };"),
 	 "buffer_response = {\nmemory = \"64K\";\nfile = \"0\";\nhold = \"0\";\n};"},
 	{TOP("buffer_folder = \"/x\";"), "buffer_folder = \"/x\";"},
+	{TOP("buffer_memory = \"64M\";"), "buffer_memory = \"64M\";"},
 	{ROUTES("{ host = \"*.EXAMPLE.org.\"; service = \"s\"; }"), "host = \"*.example.org\";"},
 	{SERVICE("balance = \"least-conn\";"), "balance = \"least-conn\";\nhealth"},
 	{SERVICE("balance = \"p2c\";"), "balance = \"p2c\";\nhealth"},
@@ -812,6 +813,7 @@ defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(s->buffer_response.memory_bytes | s->buffer_response.file_bytes, 0);
 	assert_int_equal(s->buffer_response.hold_ms, 1000);
 	assert_int_equal(conf->buffer_folder[0], '/');
+	assert_int_equal(conf->buffer_memory, 256 << 20);
 	assert_int_equal(s->health.type, TG_HEALTH_TCP);
 	assert_int_equal(s->health.n_expect_ranges, 1);
 	assert_int_equal(s->health.expect_ranges[0][0], 200);
