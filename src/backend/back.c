@@ -181,6 +181,9 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 		return NULL;
 	b->home = home;
 	b->generation = home->generation;
+	/* A lease of a view before this one: its connection is not kept. */
+	if (!addr_equal(to, &home->addr))
+		b->generation--;
 	timer_init(&b->timer, on_idle_end);
 	back_attach(b, on_ready, stream);
 	counter_add(home->counters, TG_B_CONNECTS, 1);

@@ -56,7 +56,8 @@ on_call(struct loop_call *call)
 {
 	struct outlier *o = TG_CONTAINER(call, struct outlier, call);
 
-	atomic_store(&o->is_called, false);
+	/* Failures noted before this are seen now, later ones call again. */
+	atomic_exchange(&o->is_called, false);
 	o->alarm(o->arg);
 }
 

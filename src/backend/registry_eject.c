@@ -136,6 +136,9 @@ take_sample(struct segment *segment, uint32_t slot, struct outlier_sample *befor
 		.response_us = now.response_us - before->response_us,
 	};
 	*before = now;
+	/* A bad status that is then cut, or that its client leaves, is counted twice, or without a request. */
+	if (ret->failures > ret->requests)
+		ret->failures = ret->requests;
 }
 
 static void

@@ -203,7 +203,7 @@ replay(struct stream *s)
 {
 	s->replayed = true;
 	counter_add(s->lease.backend->counters, TG_B_REPLAYS, 1);
-	back_close(&s->back);
+	back_abort(&s->back);
 	rewind_exchange(s);
 	return attempt_connect(s);
 }

@@ -368,6 +368,22 @@ connection_to_an_earlier_address_is_not_kept(void **state)
 	}
 }
 
+/* The place was given by a view before this one: a queue's, or that of a replay. */
+static void
+connection_of_a_lease_to_an_earlier_address_is_not_kept(void **state)
+{
+	struct back *b;
+	int far;
+
+	(void)state;
+	set_port(0, 0, 1);
+	b = open_back(home(0, 0), &far);
+	back_give(&b);
+	assert_int_equal(home(0, 0)->n_idle, 0);
+	assert_int_equal(far_sees(far), 0);
+	set_port(0, 0, addr_port(&at));
+}
+
 static void
 backend_that_closes_an_idle_connection_is_noticed(void **state)
 {
@@ -640,6 +656,7 @@ main(void)
 		TEST(what_is_not_clean_is_closed),
 		TEST(draining_worker_keeps_none),
 		TEST(connection_to_an_earlier_address_is_not_kept),
+		TEST(connection_of_a_lease_to_an_earlier_address_is_not_kept),
 		TEST(backend_that_closes_an_idle_connection_is_noticed),
 		TEST(connection_with_unread_bytes_is_not_taken),
 		TEST(careful_taker_asks_the_kernel),

@@ -48,10 +48,10 @@ weights_multiply(void **state)
 		uint32_t permille;
 		uint32_t want;
 	} cases[] = {
-		{1, CONF, 1000, 16},    {1, CONF, 750, 12},	{8, CONF, 500, 64},
-		{1, CONF, 10, 1},       {1, CONF, 1, 1},	{1, CONF, 0, 0},
-		{0, CONF, 1000, 0},     {0, 4, 1000, 64},	{8, 0, 1000, 0},
-		{1, 256, 1000, 4096},   {256, CONF, 256000, 4096}, {256, CONF, 1000, 4096},
+		{1, CONF, 1000, 16},   {1, CONF, 750, 12},        {8, CONF, 500, 64},
+		{1, CONF, 10, 1},      {1, CONF, 1, 1},           {1, CONF, 0, 0},
+		{0, CONF, 1000, 0},    {0, 4, 1000, 64},          {8, 0, 1000, 0},
+		{1, 256, 1000, 4096},  {256, CONF, 256000, 4096}, {256, CONF, 1000, 4096},
 		{2, CONF, 25600, 819},
 	};
 
@@ -88,11 +88,8 @@ orders_speak_against_new_streams(void **state)
 {
 	struct conf_backend conf = {.weight = 1};
 	struct backend_order orders[] = {
-		admin_order(TG_ADMIN_DRAIN),
-		admin_order(TG_ADMIN_MAINT),
-		down_order(true),
-		weight_order(CONF, 0),
-		weight_order(0, 1000),
+		admin_order(TG_ADMIN_DRAIN), admin_order(TG_ADMIN_MAINT), down_order(true),
+		weight_order(CONF, 0),       weight_order(0, 1000),
 	};
 	struct backend_order good[] = {nothing, admin_order(TG_ADMIN_READY), down_order(false),
 				       weight_order(CONF, 1)};
@@ -179,7 +176,7 @@ too_few_open_the_service(void **state)
 		unsigned tier;
 	} cases[] = {
 		{"uudd", 0, "++--", false, 0},
-		{"uudd", 50, "++--", false, 0},  /* not fewer than half */
+		{"uudd", 50, "++--", false, 0}, /* not fewer than half */
 		{"uudd", 51, "++++", true, 0},
 		{"uddd", 50, "++++", true, 0},
 		{"uddd", 25, "+---", false, 0},
@@ -187,14 +184,14 @@ too_few_open_the_service(void **state)
 		{"uuud", 100, "++++", true, 0},
 		{"dddd", 0, "----", false, 0},
 		{"dddd", 1, "++++", true, 0},
-		{"dndn", 50, "+-+-", true, 0},   /* nowhere to connect to */
+		{"dndn", 50, "+-+-", true, 0}, /* nowhere to connect to */
 		{"nnnn", 50, "----", false, 0},
-		{"uddo", 50, "+++-", true, 0},   /* ordered out: not counted, not used */
+		{"uddo", 50, "+++-", true, 0}, /* ordered out: not counted, not used */
 		{"udoo", 50, "+---", false, 0},
 		{"oooo", 50, "----", false, 0},
-		{"uddc", 50, "+---", false, 0},  /* not all is known yet */
+		{"uddc", 50, "+---", false, 0}, /* not all is known yet */
 		{"cccc", 100, "----", false, 0},
-		{"ddDU", 50, "---+", false, 1},   /* a backup that is up stands in */
+		{"ddDU", 50, "---+", false, 1}, /* a backup that is up stands in */
 		{"ddDD", 50, "++--", true, 0},
 		{"udddUU", 50, "++++--", true, 0},
 		{"", 50, "", false, 0},
@@ -222,12 +219,12 @@ too_few_open_the_service(void **state)
 
 /* the same, in the views */
 
-static const char text[] = WORLD(
-	"{ name = \"a\"; agent = { port = 9; }; health = { fail_open = 50; }; backends = ( "
-	"{ name = \"b0\"; address = \"127.0.0.1:1\"; weight = 4; }, "
-	"{ name = \"b1\"; address = \"127.0.0.1:2\"; }, "
-	"{ name = \"s2\"; address = \"127.0.0.1:3\"; backup = true; } ); }, "
-	"{ name = \"b\"; backends = ( \"127.0.0.1:4\" ); }");
+static const char text[] =
+	WORLD("{ name = \"a\"; agent = { port = 9; }; health = { fail_open = 50; }; backends = ( "
+	      "{ name = \"b0\"; address = \"127.0.0.1:1\"; weight = 4; }, "
+	      "{ name = \"b1\"; address = \"127.0.0.1:2\"; }, "
+	      "{ name = \"s2\"; address = \"127.0.0.1:3\"; backup = true; } ); }, "
+	      "{ name = \"b\"; backends = ( \"127.0.0.1:4\" ); }");
 
 static struct world world;
 static struct view *last;
@@ -273,6 +270,19 @@ hear(uint32_t backend, enum backend_health health, struct backend_order order)
 	assert_int_equal(registry_observe(world.registry, &msg), 0);
 	assert_int_equal(registry_publish(world.registry, (struct mono){1}, on_publish, NULL), 0);
 	return last;
+}
+
+/* Without an agent nobody may limit it: there are no places to count. */
+static void
+limits_for_a_service_without_are_refused(void **state)
+{
+	struct msg_backend msg = {.service = 1, .health = UP, .order = limit_order(5)};
+
+	(void)state;
+	assert_int_equal(registry_observe(world.registry, &msg), -TG_EPROTO);
+	msg.order = limit_order(0);
+	msg.order.told = 0;
+	assert_int_equal(registry_observe(world.registry, &msg), 0);
 }
 
 static void
@@ -369,6 +379,7 @@ main(void)
 		cmocka_unit_test(orders_speak_against_new_streams),
 		cmocka_unit_test(too_few_open_the_service),
 		CASE(views_follow_the_orders),
+		CASE(limits_for_a_service_without_are_refused),
 		CASE(a_keeper_that_knows_nothing_takes_no_order_back),
 		CASE(views_open_and_close),
 		CASE(a_service_with_an_agent_counts_as_limited),
