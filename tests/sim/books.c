@@ -1,0 +1,574 @@
+/* What streams hold, who waits and what retries are left; compared with what is really there. */
+#include <string.h>
+
+#include "base/container.h"
+#include "fake/turn.h"
+#include "sim/sim.h"
+
+static struct sim *watched;
+
+bool
+sim_is_even(const struct sim *sim)
+{
+	unsigned i;
+
+	for (i = 0; i < sim->n_workers; i++) {
+		if (sim->workers[i].worker.services[0].view != sim->newest)
+			return false;
+	}
+	return true;
+}
+
+bool
+sim_is_tried(const struct sim_stream *s, uint32_t backend)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n_tried; i++) {
+		if (s->tried[i] == backend)
+			return true;
+	}
+	return false;
+}
+
+static struct sim_worker *
+worker_of(const struct sim_stream *s)
+{
+	return &s->sim->workers[s->worker];
+}
+
+static bool
+has_untried(const struct sim_stream *s, const struct view *view)
+{
+	uint32_t i;
+
+	for (i = 0; i < view->n; i++) {
+		if (!sim_is_tried(s, view->entries[i].backend))
+			return true;
+	}
+	return false;
+}
+
+/* By the view of each worker. Where one sees less room than another, it may hide it from all. */
+static bool
+is_free(const struct sim *sim, uint32_t backend)
+{
+	unsigned i;
+
+	for (i = 0; i < sim->n_workers; i++) {
+		const struct view *view = sim->workers[i].worker.services[0].view;
+		uint32_t entry = view->entry_of[backend];
+
+		if (entry == TG_VIEW_NONE || !sim_has_room(&view->entries[entry]))
+			return false;
+	}
+	return true;
+}
+
+/* A backend that this stream, or NULL: any, must find with the newest view; SIM_NONE: there is none. */
+static uint32_t
+find_free(const struct sim *sim, const struct sim_stream *s, const struct view *view)
+{
+	uint32_t i;
+
+	for (i = 0; view == sim->newest && i < view->n; i++) {
+		uint32_t backend = view->entries[i].backend;
+
+		if ((s == NULL || !sim_is_tried(s, backend)) && is_free(sim, backend))
+			return backend;
+	}
+	return SIM_NONE;
+}
+
+/* The stream has this place now, by the view of this worker. */
+static void
+check_place(const struct sim_stream *s, struct sim_worker *w, uint32_t backend,
+	    const struct addr *addr)
+{
+	const struct view *view = sim_service(w)->view;
+	const struct view_entry *e;
+	int64_t n;
+
+	if (backend >= s->sim->n_backends || view->entry_of[backend] == TG_VIEW_NONE) {
+		sim_break(s->sim, s->id, backend, "not in the view it was taken from");
+		return;
+	}
+	e = &view->entries[view->entry_of[backend]];
+	n = atomic_load(&e->load->in_flight);
+	if (n < 1 || (e->limit != 0 && n > (int64_t)e->limit))
+		sim_break(s->sim, s->id, backend, "%lld in flight of %u", (long long)n, e->limit);
+	if (!addr_equal(&e->addr, addr))
+		sim_break(s->sim, s->id, backend, "not the address of the view");
+}
+
+/* the queue, as queue.h says it is */
+
+static bool
+is_overloaded(const struct sim_queue *q, struct mono now)
+{
+	return q->n > 0 && now.us > q->calm.us + TG_QUEUE_CALM_MS * 1000;
+}
+
+static struct sim_stream *
+next_in_line(struct sim_queue *q, struct mono now)
+{
+	unsigned i;
+
+	for (i = 0; i < TG_PRIORITY_COUNT; i++) {
+		if (TAILQ_EMPTY(&q->classes[i]))
+			continue;
+		return is_overloaded(q, now) ? TAILQ_LAST(&q->classes[i], sim_line)
+					     : TAILQ_FIRST(&q->classes[i]);
+	}
+	return NULL;
+}
+
+static struct sim_stream *
+find_victim(struct sim_queue *q, enum conf_priority priority)
+{
+	unsigned i;
+
+	for (i = TG_PRIORITY_COUNT; i > (unsigned)priority; i--) {
+		if (!TAILQ_EMPTY(&q->classes[i - 1]))
+			return TAILQ_FIRST(&q->classes[i - 1]);
+	}
+	return NULL;
+}
+
+static void
+leave_line(struct sim_stream *s, struct mono now)
+{
+	struct sim_queue *q = &s->sim->queue;
+
+	TAILQ_REMOVE(&q->classes[s->priority], s, link);
+	s->is_in_line = false;
+	q->n--;
+	if (q->n == 0)
+		q->calm = now;
+}
+
+static void
+send_news(struct sim_stream *s, bool is_granted, uint32_t backend, struct mono now)
+{
+	leave_line(s, now);
+	s->news.is_on_way = true;
+	s->news.is_granted = is_granted;
+	s->news.backend = backend;
+	s->news.turn = worker_of(s)->turns;
+	sim_note(s->sim, is_granted ? "is granted" : "is shed", s->id, backend, 0);
+}
+
+/* What lease_wait() must say. */
+static int
+stand_in_line(struct sim_stream *s, struct mono now)
+{
+	struct sim_queue *q = &s->sim->queue;
+
+	if (q->n >= s->sim->service->queue) {
+		struct sim_stream *victim =
+			is_overloaded(q, now) ? find_victim(q, s->priority) : NULL;
+
+		if (victim == NULL)
+			return -TG_ELIMIT;
+		send_news(victim, false, SIM_NONE, now);
+		s->sim->n_shed++;
+	}
+	if (q->n == 0)
+		q->calm = now;
+	TAILQ_INSERT_TAIL(&q->classes[s->priority], s, link);
+	s->is_in_line = true;
+	q->n++;
+	return 0;
+}
+
+/* Places that are offered to those who wait */
+
+struct offer {
+	bool (*find)(void *arg, const struct balance_query *query, struct queue_news *ret);
+	void *arg;
+	struct mono now;
+};
+
+static void
+granted(struct sim *sim, struct sim_stream *s, const struct queue_news *news, struct mono now)
+{
+	const struct view *view = sim_service(sim->acting)->view;
+
+	check_place(s, sim->acting, news->backend, &news->addr);
+	if (sim->is_broken)
+		return;
+	sim->backends[news->backend].in_flight++;
+	if (sim_is_tried(s, news->backend) && find_free(sim, s, view) != SIM_NONE)
+		sim_break(sim, s->id, news->backend, "tried again beside one that was not");
+	s->news.addr = news->addr;
+	send_news(s, true, news->backend, now);
+}
+
+static void
+refused(struct sim *sim, const struct sim_stream *s)
+{
+	uint32_t backend = find_free(sim, NULL, sim_service(sim->acting)->view);
+
+	if (backend != SIM_NONE)
+		sim_break(sim, s->id, backend, "room that was not found");
+}
+
+static bool
+watch_find(void *arg, const struct balance_query *query, struct queue_news *ret)
+{
+	const struct offer *offer = arg;
+	struct sim *sim = watched;
+	struct sim_stream *s = &sim->streams[query->key % SIM_STREAMS];
+	bool found = offer->find(offer->arg, query, ret);
+
+	if (sim->is_broken)
+		return found;
+	if (s != next_in_line(&sim->queue, offer->now))
+		sim_break(sim, s->id, SIM_NONE, "offered a place out of its turn");
+	else if (found)
+		granted(sim, s, ret, offer->now);
+	else
+		refused(sim, s);
+	return found;
+}
+
+void __real_queue_grant(struct queue *queue, struct mono now,
+			bool (*find)(void *arg, const struct balance_query *query,
+				     struct queue_news *ret),
+			void *arg);
+void __wrap_queue_grant(struct queue *queue, struct mono now,
+			bool (*find)(void *arg, const struct balance_query *query,
+				     struct queue_news *ret),
+			void *arg);
+
+/* The linker sends calls of lease.c here. */
+void
+__wrap_queue_grant(struct queue *queue, struct mono now,
+		   bool (*find)(void *arg, const struct balance_query *query,
+				struct queue_news *ret),
+		   void *arg)
+{
+	struct offer offer = {.find = find, .arg = arg, .now = now};
+
+	if (watched != NULL)
+		__real_queue_grant(queue, now, watch_find, &offer);
+	else
+		__real_queue_grant(queue, now, find, arg);
+}
+
+void
+sim_news_came(struct sim_stream *s, bool has_place)
+{
+	if (!s->news.is_on_way || s->news.is_granted != has_place)
+		sim_break(s->sim, s->id, SIM_NONE, "told what is not so");
+	else if (has_place &&
+		 (s->lease.backend != &sim_service(worker_of(s))->backends[s->news.backend] ||
+		  !addr_equal(&s->lease.addr, &s->news.addr)))
+		sim_break(s->sim, s->id, s->news.backend, "told of another place");
+	s->news.is_on_way = false;
+}
+
+static void
+check_heard(struct sim *sim, const struct sim_worker *w)
+{
+	uint32_t i;
+
+	for (i = 0; i < SIM_STREAMS; i++) {
+		const struct sim_stream *s = &sim->streams[i];
+
+		if (s->worker == w->worker.id && s->news.is_on_way && s->news.turn < w->turns)
+			sim_break(sim, s->id, SIM_NONE, "news was lost");
+	}
+}
+
+void
+sim_turn(struct sim *sim, struct sim_worker *w)
+{
+	uint32_t i;
+
+	for (i = 0; i < sim->n_backends; i++)
+		sim->backends[i].in_flight -= w->ghosts[i];
+	memset(w->ghosts, 0, sizeof(w->ghosts));
+	w->turns++;
+	sim->acting = w;
+	fake_turn(w->worker.loop);
+	check_heard(sim, w);
+}
+
+/* leases */
+
+/* What lease_begin() must say, whatever the algorithm; 1: that is for the algorithm. */
+static int
+expect_begin(const struct sim_stream *s, const struct view *view)
+{
+	if (!has_untried(s, view))
+		return -TG_ENOENT;
+	return s->sim->queue.n > 0 ? -TG_EAGAIN : 1;
+}
+
+static bool
+may_have_preferred(const struct sim_stream *s, const struct view *view)
+{
+	uint32_t entry = TG_VIEW_NONE;
+
+	if (s->preferred != TG_LEASE_ANY && !sim_is_tried(s, s->preferred))
+		entry = view->entry_of[s->preferred];
+	return entry != TG_VIEW_NONE && sim_has_room(&view->entries[entry]);
+}
+
+static void
+check_choice(struct sim_stream *s, struct sim_worker *w, bool may_have_preferred)
+{
+	const struct view *view = sim_service(w)->view;
+	uint32_t backend = s->lease.backend->index;
+	bool is_sticky = s->lease.choice == TG_CHOICE_STICKY;
+
+	check_place(s, w, backend, &s->lease.addr);
+	if (s->sim->is_broken)
+		return;
+	if (sim_is_tried(s, backend))
+		sim_break(s->sim, s->id, backend, "tried twice");
+	if (may_have_preferred != is_sticky || (is_sticky && backend != s->preferred))
+		sim_break(s->sim, s->id, backend, "preferred is %u, choice %u", s->preferred,
+			  (unsigned)s->lease.choice);
+	s->sim->n_sticky += is_sticky;
+	if (!is_sticky)
+		sim_pick_check(s->sim, s, view, view->entry_of[backend]);
+}
+
+static void
+check_begin(struct sim_stream *s, struct sim_worker *w, int rc, int expected, bool has_preferred)
+{
+	struct sim *sim = s->sim;
+
+	if ((expected < 1 && rc != expected) || (rc == 0) != (s->lease.backend != NULL)) {
+		sim_break(sim, s->id, SIM_NONE, "begins with %d instead of %d", rc, expected);
+	} else if (rc == 0) {
+		sim->backends[s->lease.backend->index].in_flight++;
+		check_choice(s, w, has_preferred);
+	} else if (expected == 1) {
+		uint32_t backend = find_free(sim, s, sim_service(w)->view);
+
+		if (rc != -TG_EAGAIN || has_preferred || backend != SIM_NONE)
+			sim_break(sim, s->id, backend, "%d, but there is room", rc);
+	}
+}
+
+int
+sim_lease_begin(struct sim_stream *s)
+{
+	struct sim_worker *w = worker_of(s);
+	const struct view *view = sim_service(w)->view;
+	int expected = expect_begin(s, view);
+	bool has_preferred = expected == 1 && may_have_preferred(s, view);
+	int rc = lease_begin(&s->lease, sim_service(w), &s->tries.query, s->preferred);
+
+	check_begin(s, w, rc, expected, has_preferred);
+	return rc;
+}
+
+int
+sim_lease_wait(struct sim_stream *s, void (*on_place)(struct lease *lease, bool has_place))
+{
+	struct worker_service *service = sim_service(worker_of(s));
+	int expected = stand_in_line(s, sim_now(worker_of(s)));
+	int rc;
+
+	sim_note(s->sim, "waits", s->id, SIM_NONE, expected);
+	rc = lease_wait(&s->lease, service, &s->tries.query, s->priority, on_place);
+	if (rc != expected)
+		sim_break(s->sim, s->id, SIM_NONE, "waits with %d instead of %d", rc, expected);
+	s->sim->n_refused += rc != 0;
+	return rc;
+}
+
+static void
+give_back(struct sim_stream *s, const struct balance_outcome *outcome)
+{
+	struct sim_backend *b = &s->sim->backends[s->lease.backend->index];
+
+	b->in_flight--;
+	sim_pick_learn(s->sim, s->lease.backend->index, outcome);
+	if (outcome->failed)
+		b->failures++;
+	else if (outcome->answered)
+		b->failures = 0;
+}
+
+void
+sim_lease_end(struct sim_stream *s, const struct balance_outcome *outcome)
+{
+	struct sim_worker *w = worker_of(s);
+
+	if (s->is_in_line)
+		leave_line(s, sim_now(w));
+	if (s->news.is_on_way && s->news.is_granted)
+		w->ghosts[s->news.backend]++;
+	s->news.is_on_way = false;
+	if (s->lease.backend != NULL)
+		give_back(s, outcome);
+	lease_end(&s->lease, outcome);
+}
+
+/* the budget of retries */
+
+static uint64_t
+second_of(struct sim_worker *w)
+{
+	return sim_now(w).us / 1000000;
+}
+
+static unsigned
+slot_of(struct sim_budget *b, uint64_t second)
+{
+	unsigned i = second % SIM_SECONDS;
+
+	if (b->second[i] != second) {
+		b->second[i] = second;
+		b->requests[i] = 0;
+		b->retries[i] = 0;
+	}
+	return i;
+}
+
+void
+sim_deposit(struct sim_worker *w)
+{
+	w->budget.requests[slot_of(&w->budget, second_of(w))]++;
+}
+
+/* A share of the requests of ten seconds, and this worker's part of ten a second. */
+static bool
+may_retry(const struct sim *sim, const struct sim_budget *b, uint64_t second)
+{
+	uint64_t floor = (10 * 10 + sim->n_workers - 1) / sim->n_workers;
+	uint64_t requests = 0;
+	uint64_t retries = 0;
+	unsigned i;
+
+	for (i = 0; i < SIM_SECONDS; i++) {
+		if (b->second[i] + 10 <= second)
+			continue;
+		requests += b->requests[i];
+		retries += b->retries[i];
+	}
+	return retries * 1000 < floor * 1000 + requests * sim->service->retry.budget_permille;
+}
+
+static bool
+is_cause(const struct conf_retry *conf, unsigned cause)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_on; i++) {
+		if (conf->on[i] == cause)
+			return true;
+	}
+	return false;
+}
+
+bool
+sim_tries_again(struct sim_stream *s, unsigned cause)
+{
+	struct sim_worker *w = worker_of(s);
+	const struct conf_retry *conf = &s->sim->service->retry;
+	uint64_t second = second_of(w);
+	bool is_wanted = s->attempts <= conf->attempts && is_cause(conf, cause);
+	bool expected = is_wanted && may_retry(s->sim, &w->budget, second);
+	bool is_allowed = tries_again(&s->tries, sim_service(w), cause);
+
+	if (is_allowed != expected)
+		sim_break(s->sim, s->id, s->lease.backend->index, "try %u is %s", s->attempts,
+			  is_allowed ? "allowed" : "not allowed");
+	if (is_allowed)
+		w->budget.retries[slot_of(&w->budget, second)]++;
+	s->sim->n_retries += is_allowed;
+	s->sim->n_denied += is_wanted && !is_allowed;
+	return is_allowed;
+}
+
+/* after each step */
+
+static void
+count_places(const struct sim *sim, int64_t places[SIM_BACKENDS])
+{
+	uint32_t i;
+	uint32_t b;
+
+	for (i = 0; i < SIM_STREAMS; i++) {
+		const struct sim_stream *s = &sim->streams[i];
+
+		if (s->lease.backend != NULL)
+			places[s->lease.backend->index]++;
+		else if (s->news.is_on_way && s->news.is_granted)
+			places[s->news.backend]++;
+	}
+	for (i = 0; i < sim->n_workers; i++) {
+		for (b = 0; b < sim->n_backends; b++)
+			places[b] += sim->workers[i].ghosts[b];
+	}
+}
+
+static void
+check_places(struct sim *sim)
+{
+	int64_t places[SIM_BACKENDS] = {0};
+	uint32_t i;
+
+	count_places(sim, places);
+	for (i = 0; i < sim->n_backends; i++) {
+		const struct sim_backend *b = &sim->backends[i];
+		int64_t n = atomic_load(&b->load->in_flight);
+
+		if (n != b->in_flight || n != places[i])
+			sim_break(sim, SIM_NONE, i, "%lld in flight, %lld by the books, %lld held",
+				  (long long)n, (long long)b->in_flight, (long long)places[i]);
+	}
+}
+
+/* Who took the newest view over has served those who wait; before that, nobody need have. */
+static bool
+is_newest_known(const struct sim *sim)
+{
+	unsigned i;
+
+	for (i = 0; i < sim->n_workers; i++) {
+		if (sim->workers[i].worker.services[0].view == sim->newest)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_queue(struct sim *sim)
+{
+	int64_t n = atomic_load(&sim->gauges->queued);
+
+	if (n != (int64_t)sim->queue.n || n > (int64_t)sim->service->queue)
+		sim_break(sim, SIM_NONE, SIM_NONE, "%lld wait, %u by the books, %u may",
+			  (long long)n, sim->queue.n, sim->service->queue);
+	if (n > 0 && is_newest_known(sim)) {
+		uint32_t backend = find_free(sim, NULL, sim->newest);
+
+		if (backend != SIM_NONE)
+			sim_break(sim, SIM_NONE, backend, "%u wait beside a free backend",
+				  sim->queue.n);
+	}
+}
+
+void
+sim_books_check(struct sim *sim)
+{
+	check_places(sim);
+	check_queue(sim);
+}
+
+void
+sim_books_open(struct sim *sim)
+{
+	unsigned i;
+
+	watched = sim;
+	for (i = 0; sim != NULL && i < TG_PRIORITY_COUNT; i++)
+		TAILQ_INIT(&sim->queue.classes[i]);
+}

@@ -1,0 +1,259 @@
+/* What the algorithms promise, pick by pick. */
+#include <math.h>
+
+#include "sim/sim.h"
+
+/* By chance this long a pause comes once in 10^17. */
+#define STARVED 40.0
+/* Picks of a worker that may be missing, or too many, at both ends of any time. */
+#define TURNS_OFF 3.0
+
+/* What it has in flight but for the stream that was placed just now. */
+static uint64_t
+before(const struct view *view, uint32_t entry, uint32_t taken)
+{
+	return (uint64_t)atomic_load(&view->entries[entry].load->in_flight) - (entry == taken);
+}
+
+static bool
+is_candidate(const struct sim_stream *s, const struct view *view, uint32_t entry)
+{
+	const struct view_entry *e = &view->entries[entry];
+
+	return !sim_is_tried(s, e->backend) && sim_has_room(e);
+}
+
+/* (in flight + more) / weight is the least there is. */
+static void
+check_least(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken,
+	    uint64_t more)
+{
+	const struct view_entry *t = &view->entries[taken];
+	uint32_t i;
+
+	for (i = 0; i < view->n; i++) {
+		const struct view_entry *e = &view->entries[i];
+
+		if (i == taken || !is_candidate(s, view, i))
+			continue;
+		if ((before(view, i, taken) + more) * t->weight <
+		    (before(view, taken, taken) + more) * e->weight)
+			sim_break(sim, s->id, t->backend, "backend %u is less loaded", e->backend);
+	}
+}
+
+static void
+check_first(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken)
+{
+	uint32_t i;
+
+	for (i = 0; i < taken; i++) {
+		if (is_candidate(s, view, i))
+			sim_break(sim, s->id, view->entries[taken].backend, "backend %u is before",
+				  view->entries[i].backend);
+	}
+}
+
+static uint64_t
+weights_of(const struct view *view)
+{
+	uint64_t weights = 0;
+	uint32_t i;
+
+	for (i = 0; i < view->n; i++)
+		weights += view->entries[i].weight;
+	return weights;
+}
+
+/* hash: what it may have in flight, this stream included. */
+static uint64_t
+bound_of(const struct sim *sim, const struct view *view, uint32_t entry)
+{
+	uint64_t weights = weights_of(view);
+	uint64_t total = 0;
+	uint64_t part;
+	uint32_t i;
+
+	for (i = 0; i < sim->n_backends; i++)
+		total += (uint64_t)atomic_load(&sim->backends[i].load->in_flight);
+	part = sim->service->hash_bound_permille * total * view->entries[entry].weight;
+	part = (part + 1000 * weights - 1) / (1000 * weights);
+	return part < 4 ? 4 : part;
+}
+
+static void
+check_bound(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken)
+{
+	uint32_t i;
+
+	if (before(view, taken, taken) < bound_of(sim, view, taken))
+		return;
+	for (i = 0; i < view->n; i++) {
+		if (i != taken && is_candidate(s, view, i) &&
+		    before(view, i, taken) < bound_of(sim, view, i))
+			sim_break(sim, s->id, view->entries[taken].backend,
+				  "above its bound, and backend %u is not",
+				  view->entries[i].backend);
+	}
+}
+
+/* ewma */
+
+static double
+faded_us(const struct sim *sim, const struct sim_backend *b, struct mono now)
+{
+	double gone_us = (double)mono_diff_us(now, b->ewma_at);
+
+	return b->ewma_us * exp(-gone_us / ((double)sim->service->ewma_decay_ms * 1000));
+}
+
+void
+sim_pick_learn(struct sim *sim, uint32_t backend, const struct balance_outcome *outcome)
+{
+	struct sim_backend *b = &sim->backends[backend];
+	double us = (double)outcome->latency_us;
+	double left;
+
+	if (outcome->failed)
+		us = fmax(fmax(us, 1e6), b->ewma_us);
+	if (us <= 0)
+		return;
+	left = exp(-(double)mono_diff_us(outcome->now, b->ewma_at) /
+		   ((double)sim->service->ewma_decay_ms * 1000));
+	b->ewma_us = fmax(us, b->ewma_us * left + us * (1 - left));
+	if (outcome->now.us > b->ewma_at.us)
+		b->ewma_at = outcome->now;
+}
+
+static double
+cost_of(const struct sim *sim, const struct view *view, uint32_t entry, uint32_t taken,
+	struct mono now)
+{
+	const struct view_entry *e = &view->entries[entry];
+
+	return (faded_us(sim, &sim->backends[e->backend], now) + 1) *
+	       (double)(before(view, entry, taken) + 1) / e->weight;
+}
+
+/* Of two, both with room. */
+static void
+check_cost(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken)
+{
+	struct mono now = s->tries.query.now;
+	uint32_t other = 1 - taken;
+	const struct view_entry *t = &view->entries[taken];
+	const struct view_entry *o = &view->entries[other];
+
+	if (!mono_is_set(sim->backends[t->backend].ewma_at) ||
+	    !mono_is_set(sim->backends[o->backend].ewma_at))
+		check_least(sim, s, view, taken, 0);
+	else if (is_candidate(s, view, other) &&
+		 cost_of(sim, view, other, taken, now) <
+			 cost_of(sim, view, taken, taken, now) * 0.999)
+		sim_break(sim, s->id, t->backend, "backend %u is faster", o->backend);
+}
+
+/* round-robin, random: all that could have been picked have their share in the end. */
+static void
+check_share(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken)
+{
+	uint32_t i;
+
+	for (i = 0; i < view->n; i++) {
+		const struct view_entry *e = &view->entries[i];
+		struct sim_backend *b = &sim->backends[e->backend];
+
+		if (i == taken)
+			b->passed = 0;
+		else if (is_candidate(s, view, i))
+			b->passed += (double)e->weight / (double)weights_of(view);
+		if (b->passed > STARVED)
+			sim_break(sim, s->id, e->backend, "is never picked");
+	}
+}
+
+static bool
+are_all_candidates(const struct sim_stream *s, const struct view *view, uint32_t taken)
+{
+	uint32_t i;
+
+	for (i = 0; i < view->n; i++) {
+		if (i != taken && !is_candidate(s, view, i))
+			return false;
+	}
+	return true;
+}
+
+/* From now on, or not until the next pick. */
+static void
+forget_lags(struct sim *sim, const struct view *view)
+{
+	uint32_t i;
+
+	sim->undisturbed = view;
+	for (i = 0; i < sim->n_backends; i++)
+		sim->backends[i].lag = 0;
+}
+
+/* round-robin: while all may be had, shares are exact but for the turn each worker is in. */
+static void
+check_turns(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken)
+{
+	uint32_t i;
+
+	if (!sim_is_even(sim) || !are_all_candidates(s, view, taken)) {
+		forget_lags(sim, NULL);
+		return;
+	}
+	if (sim->undisturbed != view)
+		forget_lags(sim, view);
+	for (i = 0; i < view->n; i++) {
+		const struct view_entry *e = &view->entries[i];
+		struct sim_backend *b = &sim->backends[e->backend];
+
+		b->lag += (double)e->weight / (double)weights_of(view) - (i == taken);
+		if (fabs(b->lag) > TURNS_OFF * sim->n_workers)
+			sim_break(sim, s->id, e->backend, "%.1f picks off its share", b->lag);
+	}
+}
+
+/* Least-conn's numbers and the bits of who has room follow the newest view. */
+static void
+check_even(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t entry)
+{
+	switch (sim->service->balance) {
+	case TG_BALANCE_LEAST_CONN:
+		check_least(sim, s, view, entry, 1);
+		break;
+	case TG_BALANCE_P2C:
+		if (view->n == 2)
+			check_least(sim, s, view, entry, 0);
+		break;
+	case TG_BALANCE_FIRST:
+		check_first(sim, s, view, entry);
+		break;
+	case TG_BALANCE_HASH:
+		check_bound(sim, s, view, entry);
+		break;
+	case TG_BALANCE_EWMA:
+		if (view->n == 2)
+			check_cost(sim, s, view, entry);
+		break;
+	case TG_BALANCE_ROUND_ROBIN:
+	case TG_BALANCE_RANDOM:
+	case TG_BALANCE_COUNT:
+		break;
+	}
+}
+
+void
+sim_pick_check(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t entry)
+{
+	if (sim_is_even(sim))
+		check_even(sim, s, view, entry);
+	if (sim->service->balance == TG_BALANCE_ROUND_ROBIN ||
+	    sim->service->balance == TG_BALANCE_RANDOM)
+		check_share(sim, s, view, entry);
+	if (sim->service->balance == TG_BALANCE_ROUND_ROBIN)
+		check_turns(sim, s, view, entry);
+}
