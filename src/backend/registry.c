@@ -115,7 +115,8 @@ registry_observe(struct registry *r, const struct msg_backend *msg)
 	if (msg->service >= r->conf->n_services || msg->health >= TG_BACKEND_HEALTH_COUNT ||
 	    msg->backend >= r->conf->services[msg->service].n_backends)
 		return -TG_EPROTO;
-	if ((msg->order.told & TG_ORDER_LIMIT) != 0 && r->shared[msg->service].room == NULL)
+	if ((msg->order.told & TG_ORDER_LIMIT) != 0 && msg->order.limit != TG_ORDER_AS_CONF &&
+	    r->shared[msg->service].room == NULL)
 		return -TG_EPROTO;
 	s = &r->services[msg->service];
 	b = &s->backends[msg->backend].serving;

@@ -109,18 +109,23 @@ is_overloaded(const struct sim_queue *q, struct mono now)
 	return q->n > 0 && now.us > q->calm.us + TG_QUEUE_CALM_MS * 1000;
 }
 
+/* Of those that this offer has not passed over. */
 static struct sim_stream *
-next_in_line(struct sim_queue *q, struct mono now)
+next_in_line(const struct sim_queue *q)
 {
+	struct sim_stream *found = NULL;
+	struct sim_stream *s;
 	unsigned i;
 
-	for (i = 0; i < TG_PRIORITY_COUNT; i++) {
-		if (TAILQ_EMPTY(&q->classes[i]))
-			continue;
-		return is_overloaded(q, now) ? TAILQ_LAST(&q->classes[i], sim_line)
-					     : TAILQ_FIRST(&q->classes[i]);
+	for (i = 0; i < TG_PRIORITY_COUNT && found == NULL; i++) {
+		TAILQ_FOREACH (s, &q->classes[i], link) {
+			if (s->passed_over == q->offers)
+				continue;
+			if (found == NULL || q->is_overloaded)
+				found = s;
+		}
 	}
-	return NULL;
+	return found;
 }
 
 static struct sim_stream *
@@ -198,17 +203,25 @@ granted(struct sim *sim, struct sim_stream *s, const struct queue_news *news, st
 	if (sim->is_broken)
 		return;
 	sim->backends[news->backend].in_flight++;
-	if (sim_is_tried(s, news->backend) && find_free(sim, s, view) != SIM_NONE)
+	if (sim_is_tried(s, news->backend) && has_untried(s, view))
 		sim_break(sim, s->id, news->backend, "tried again beside one that was not");
 	s->news.addr = news->addr;
 	send_news(s, true, news->backend, now);
 }
 
-static void
-refused(struct sim *sim, const struct sim_stream *s)
+/* A backend that this stream must find: one it has tried only where there is no other, full or not. */
+static uint32_t
+find_place_for(const struct sim *sim, const struct sim_stream *s, const struct view *view)
 {
-	uint32_t backend = find_free(sim, NULL, sim_service(sim->acting)->view);
+	return find_free(sim, has_untried(s, view) ? s : NULL, view);
+}
 
+static void
+refused(struct sim *sim, struct sim_stream *s)
+{
+	uint32_t backend = find_place_for(sim, s, sim_service(sim->acting)->view);
+
+	s->passed_over = sim->queue.offers;
 	if (backend != SIM_NONE)
 		sim_break(sim, s->id, backend, "room that was not found");
 }
@@ -223,7 +236,7 @@ watch_find(void *arg, const struct balance_query *query, struct queue_news *ret)
 
 	if (sim->is_broken)
 		return found;
-	if (s != next_in_line(&sim->queue, offer->now))
+	if (s != next_in_line(&sim->queue))
 		sim_break(sim, s->id, SIM_NONE, "offered a place out of its turn");
 	else if (found)
 		granted(sim, s, ret, offer->now);
@@ -250,10 +263,13 @@ __wrap_queue_grant(struct queue *queue, struct mono now,
 {
 	struct offer offer = {.find = find, .arg = arg, .now = now};
 
-	if (watched != NULL)
-		__real_queue_grant(queue, now, watch_find, &offer);
-	else
+	if (watched == NULL) {
 		__real_queue_grant(queue, now, find, arg);
+		return;
+	}
+	watched->queue.offers++;
+	watched->queue.is_overloaded = is_overloaded(&watched->queue, now);
+	__real_queue_grant(queue, now, watch_find, &offer);
 }
 
 void
@@ -474,13 +490,14 @@ sim_tries_again(struct sim_stream *s, unsigned cause)
 	const struct conf_retry *conf = &s->sim->service->retry;
 	uint64_t second = second_of(w);
 	bool is_wanted = s->attempts <= conf->attempts && is_cause(conf, cause);
-	bool expected = is_wanted && may_retry(s->sim, &w->budget, second);
+	bool is_free = cause == TG_CAUSE_CONNECT;
+	bool expected = is_wanted && (is_free || may_retry(s->sim, &w->budget, second));
 	bool is_allowed = tries_again(&s->tries, sim_service(w), cause);
 
 	if (is_allowed != expected)
 		sim_break(s->sim, s->id, s->lease.backend->index, "try %u is %s", s->attempts,
 			  is_allowed ? "allowed" : "not allowed");
-	if (is_allowed)
+	if (is_allowed && !is_free)
 		w->budget.retries[slot_of(&w->budget, second)]++;
 	s->sim->n_retries += is_allowed;
 	s->sim->n_denied += is_wanted && !is_allowed;
@@ -542,17 +559,22 @@ is_newest_known(const struct sim *sim)
 static void
 check_queue(struct sim *sim)
 {
+	const struct sim_stream *s;
+	unsigned i;
 	int64_t n = atomic_load(&sim->gauges->queued);
 
 	if (n != (int64_t)sim->queue.n || n > (int64_t)sim->service->queue)
 		sim_break(sim, SIM_NONE, SIM_NONE, "%lld wait, %u by the books, %u may",
 			  (long long)n, sim->queue.n, sim->service->queue);
-	if (n > 0 && is_newest_known(sim)) {
-		uint32_t backend = find_free(sim, NULL, sim->newest);
+	if (n == 0 || !is_newest_known(sim))
+		return;
+	for (i = 0; i < TG_PRIORITY_COUNT; i++) {
+		TAILQ_FOREACH (s, &sim->queue.classes[i], link) {
+			uint32_t backend = find_place_for(sim, s, sim->newest);
 
-		if (backend != SIM_NONE)
-			sim_break(sim, SIM_NONE, backend, "%u wait beside a free backend",
-				  sim->queue.n);
+			if (backend != SIM_NONE)
+				sim_break(sim, s->id, backend, "waits beside a free backend");
+		}
 	}
 }
 

@@ -84,6 +84,7 @@ struct sim_stream {
 	uint32_t tried[TG_BALANCE_TRIED_MAX];
 	unsigned n_tried;
 	bool is_in_line;
+	uint64_t passed_over; /* in this offer: no place was for this one */
 	struct {
 		bool is_on_way; /* the worker's loop has it */
 		bool is_granted;
@@ -100,6 +101,8 @@ struct sim_queue {
 	struct sim_line classes[TG_PRIORITY_COUNT]; /* oldest first */
 	unsigned n;
 	struct mono calm; /* the last time it was empty */
+	uint64_t offers;
+	bool is_overloaded; /* as the offer began */
 };
 
 /* By second, each with the second it is about. */
