@@ -361,6 +361,30 @@ host_parse(const char *host, size_t n, unsigned flags, struct endpoint *ret, str
 	return 0;
 }
 
+static bool
+is_srv(const char *text, unsigned flags)
+{
+	return (flags & TG_ENDPOINT_NAMES) && strncmp(text, "srv:", 4) == 0 &&
+	       text[4 + strspn(text + 4, "0123456789")] != '\0';
+}
+
+/* "_http._tcp.example" */
+static int
+srv_parse(const char *name, struct endpoint *ret, struct err *err)
+{
+	size_t n = strlen(name);
+
+	if (n >= sizeof(ret->host) || !is_host_name(name, n))
+		return err_set(err, TG_EINVAL,
+			       "\"srv:%.64s\" is not a service name; allowed: "
+			       "\"srv:_service._tcp.domain\" without a port",
+			       name);
+	ret->kind = TG_ENDPOINT_SRV;
+	for (size_t i = 0; i <= n; i++)
+		ret->host[i] = to_lower(name[i]);
+	return 0;
+}
+
 /* "[::1]:80"; `text` is at '['. */
 static int
 v6_parse(const char *text, const char *close, struct endpoint *ret, struct err *err)
@@ -402,6 +426,12 @@ endpoint_parse(const char *text, unsigned flags, struct endpoint *ret, struct er
 
 	if (strncmp(text, "unix:", 5) == 0) {
 		r = unix_parse(text + 5, &e, err);
+		if (r == 0)
+			*ret = e;
+		return r;
+	}
+	if (is_srv(text, flags)) {
+		r = srv_parse(text + 4, &e, err);
 		if (r == 0)
 			*ret = e;
 		return r;

@@ -41,6 +41,7 @@ struct prefix {
 enum endpoint_kind {
 	TG_ENDPOINT_ADDR = 0, /* numeric address or unix path: `addr` is set */
 	TG_ENDPOINT_NAME = 1, /* host name: resolve `host`, use `port` */
+	TG_ENDPOINT_SRV = 2,  /* service name: SRV records of `host` say where and which port */
 	TG_ENDPOINT_KIND_COUNT
 };
 
@@ -53,10 +54,11 @@ struct endpoint {
 
 /* Flags for endpoint_parse(). */
 #define TG_ENDPOINT_WILDCARD (1u << 0) /* "*:port" is allowed (listeners) */
-#define TG_ENDPOINT_NAMES    (1u << 1) /* host names are allowed (backends) */
+#define TG_ENDPOINT_NAMES    (1u << 1) /* host and service names are allowed (backends) */
 
 /*
- * "1.2.3.4:80", "[::1]:80", "*:80", "name.example:80", "unix:/path".
+ * "1.2.3.4:80", "[::1]:80", "*:80", "name.example:80", "unix:/path",
+ * "srv:_http._tcp.example"; "srv:80" is a host named srv.
  * "*" becomes the unspecified IPv6 address (bound dual-stack).
  * Ports are 1..65535; 0 is refused. Returns 0, or -TG_EINVAL with the reason
  * (what is wrong with the text and what is allowed) in `err`.

@@ -168,12 +168,16 @@ struct conf_agent {
 };
 
 #define TG_TIER_MAX 9u
+#define TG_CONF_SLOTS_MAX 1000u
 
 struct conf_backend {
-	char *name;     /* default: the address text */
-	unsigned index; /* in its service */
+	char *name;       /* "pool", or "pool-3" of several slots */
+	unsigned index;   /* in its service */
+	char *entry_name; /* as configured; default: the address text */
 	struct endpoint endpoint;
 	char *address_text;
+	unsigned slots; /* backends made of this entry, one after the other; 1: it alone */
+	unsigned slot;  /* which of these, from 0 */
 	unsigned weight; /* 0..256; 1 */
 	bool backup;   /* tier > 0 */
 	unsigned tier; /* used while no backend of a lower tier is up; 0..TG_TIER_MAX; 0, a backup: 1 */
@@ -281,6 +285,13 @@ struct conf_service {
 	struct conf_backend *backends;
 	size_t n_backends;
 };
+
+/* Whether names say where it is. */
+static inline bool
+conf_backend_has_name(const struct conf_backend *backend)
+{
+	return backend->endpoint.kind != TG_ENDPOINT_ADDR;
+}
 
 /* Streams a backend gets at a time; 0: no limit. */
 static inline unsigned

@@ -58,23 +58,34 @@ print_group_in_line(struct printer *p, const struct conf_schema *schema, const c
 }
 
 static void
+print_element(struct printer *p, const struct conf_schema *schema, const char *element)
+{
+	if (is_flat(schema)) {
+		print_group_in_line(p, schema, element);
+		return;
+	}
+	indent(p);
+	fputs("{\n", p->out);
+	p->depth++;
+	print_group(p, schema, element);
+	p->depth--;
+	indent(p);
+	fputs("}", p->out);
+}
+
+static void
 print_groups(struct printer *p, const struct conf_field *f, const char *elements, size_t n)
 {
 	p->depth++;
 	for (size_t i = 0; i < n; i++) {
-		if (is_flat(f->schema)) {
-			print_group_in_line(p, f->schema, elements + i * f->size);
-		} else {
-			indent(p);
-			fputs("{\n", p->out);
-			p->depth++;
-			print_group(p, f->schema, elements + i * f->size);
-			p->depth--;
-			indent(p);
-			fputs("}", p->out);
-		}
-		fputs(i + 1 < n ? ",\n" : "\n", p->out);
+		const char *element = elements + i * f->size;
+
+		if (f->schema->is_copy && f->schema->is_copy(element))
+			continue;
+		fputs(i > 0 ? ",\n" : "", p->out);
+		print_element(p, f->schema, element);
 	}
+	fputs("\n", p->out);
 	p->depth--;
 }
 

@@ -615,6 +615,27 @@ conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...
 	add_error(check->reader, member && member == check->setting ? check->where : &at, err.text);
 }
 
+void
+conf_check_element_error(struct conf_check *check, const char *list, unsigned i, const char *key,
+			 const char *fmt, ...)
+{
+	const config_setting_t *element = config_setting_get_elem(check_member(check, list), i);
+	struct where at_list = {.up = check->where, .key = list};
+	struct where at_element = {.up = &at_list, .index = i};
+	struct where at = {
+		.up = &at_element,
+		.key = key,
+		.line = element ? line_of(element, key) : check->where->line,
+	};
+	struct err err;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	add_error(check->reader, &at, err.text);
+}
+
 struct arena *
 conf_check_arena(struct conf_check *check)
 {

@@ -91,6 +91,7 @@ struct conf_schema {
 	size_t size;		/* of an element when it stands in a list */
 	const char *shorthand;	/* a plain string instead of { } is this key */
 	const struct conf_unique *unique; /* among the elements of a list; text NULL at the end */
+	bool (*is_copy)(const void *element); /* made of the one before: not shown; NULL: none */
 	void (*check)(struct conf_check *check, void *object); /* after all rows are read */
 };
 
@@ -142,10 +143,18 @@ bool conf_check_given(const struct conf_check *check, const char *key);
 /* An error at `key`, or at the group when it was not written. */
 void conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
 	TG_PRINTF(3, 4);
+/* An error at `key` of element `i` of the list at `list`. */
+void conf_check_element_error(struct conf_check *check, const char *list, unsigned i,
+			      const char *key, const char *fmt, ...) TG_PRINTF(5, 6);
 struct arena *conf_check_arena(struct conf_check *check);
 void conf_check_no_memory(struct conf_check *check);
 /* The file that `key` was written in; NULL: memory, where relative names mean nothing. */
 const char *conf_check_file(const struct conf_check *check, const char *key);
+
+#define TG_CONF_BACKENDS_MAX 10000u /* of a service */
+
+/* Makes as many backends of each entry as it has slots. */
+void conf_expand_slots(struct conf_check *check, struct conf_service *service);
 
 /*** Text of values ***/
 

@@ -96,16 +96,29 @@ static const struct conf_schema schema_timeouts = {
 
 /*** backends ***/
 
+/* What is wrong as an address is not wrong once more for this. */
+static bool
+is_by_name(const void *object)
+{
+	const struct conf_backend *backend = object;
+	struct endpoint endpoint;
+
+	return !backend->address_text ||
+	       endpoint_parse(backend->address_text, TG_ENDPOINT_NAMES, &endpoint, NULL) < 0 ||
+	       endpoint.kind != TG_ENDPOINT_ADDR;
+}
+
 static const struct conf_field backend_fields[] = {
 	{
 		.key = "name",
 		.kind = &conf_kind_text,
-		TG_MEMBER(conf_backend, name),
+		TG_MEMBER(conf_backend, entry_name),
 		.preset_note = "the address",
 		.min = 1,
 		.max = TG_CONF_BACKEND_NAME_MAX,
 		.valid = conf_valid_backend_name,
-		.help = "Name in logs, statistics and commands.",
+		.help = "Name in logs, statistics and commands. With several slots each has its number "
+			"behind it: \\(dqpool-1\\(dq, \\(dqpool-2\\(dq.",
 	},
 	{
 		.key = "address",
@@ -116,9 +129,25 @@ static const struct conf_field backend_fields[] = {
 		.flags = TG_CONF_REQUIRED,
 		.help = "Where the backend listens: \\(dq192.0.2.1:80\\(dq, \\(dq[::1]:80\\(dq, "
 			"\\(dqname.example.org:80\\(dq, \\(dqunix:/path\\(dq. A name is looked "
-			"up again when its time to live is over. Until it is found once the "
-			"backend is down; when it cannot be found later, the last address "
-			"stays.",
+			"up again when its time to live is over, 1 second to 5 minutes. Until it is "
+			"found once the backend is down; when it cannot be found later, or means "
+			"nothing a connection can be made to, the last addresses stay.",
+	},
+	{
+		.key = "slots",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_backend, slots),
+		.preset_note = "1",
+		.min = 1,
+		.max = TG_CONF_SLOTS_MAX,
+		.when = is_by_name,
+		.when_text = "with a host name",
+		.help = "How many of the addresses of a name are used: each is a backend of its own, "
+			"with its own checks, statistics and limits. An address stays in its slot "
+			"while the name has it, a new one takes a free slot. One that the name no "
+			"longer has gets nothing new, what is under way ends in peace, and then the "
+			"slot is free. A slot without an address is down. With 1 it is the lowest "
+			"address, IPv4 first.",
 	},
 	{
 		.key = "weight",
@@ -164,11 +193,13 @@ backend_check(struct conf_check *check, void *object)
 	if (backend->backup && backend->tier == 0)
 		backend->tier = 1;
 	backend->backup = backend->tier > 0;
+	if (backend->slots == 0)
+		backend->slots = 1;
 	if (!backend->address_text)
 		return; /* an error already */
 	if (endpoint_parse(backend->address_text, TG_ENDPOINT_NAMES, &backend->endpoint, NULL) < 0)
 		return;
-	if (backend->name)
+	if (backend->entry_name)
 		return;
 	n = strlen(backend->address_text);
 	if (n > TG_CONF_BACKEND_NAME_MAX ||
@@ -177,8 +208,8 @@ backend_check(struct conf_check *check, void *object)
 				 "missing; required as the address cannot be a name");
 		return;
 	}
-	backend->name = arena_copy(conf_check_arena(check), backend->address_text, n);
-	if (!backend->name)
+	backend->entry_name = arena_copy(conf_check_arena(check), backend->address_text, n);
+	if (!backend->entry_name)
 		conf_check_no_memory(check);
 }
 
@@ -187,7 +218,13 @@ backend_name(const void *element, char *buf, size_t size)
 {
 	(void)buf;
 	(void)size;
-	return ((const struct conf_backend *)element)->name;
+	return ((const struct conf_backend *)element)->entry_name;
+}
+
+static bool
+backend_is_copy(const void *element)
+{
+	return ((const struct conf_backend *)element)->slot > 0;
 }
 
 static const struct conf_unique backend_unique[] = {
@@ -202,6 +239,7 @@ static const struct conf_schema schema_backend = {
 	.size = sizeof(struct conf_backend),
 	.shorthand = "address",
 	.unique = backend_unique,
+	.is_copy = backend_is_copy,
 	.check = backend_check,
 };
 
@@ -426,7 +464,7 @@ static const struct conf_field service_fields[] = {
 		.key = "backends",
 		TG_LIST(conf_service, backends, n_backends),
 		.schema = &schema_backend,
-		.max = 10000,
+		.max = TG_CONF_BACKENDS_MAX,
 		.preset_note = "none: 503",
 		.help = "The backends.",
 	},
@@ -474,6 +512,7 @@ service_check(struct conf_check *check, void *object)
 					 &service->hash_on_name);
 	check_hash_bound(check, object);
 	check_ports(check, object);
+	conf_expand_slots(check, object);
 }
 
 static const char *

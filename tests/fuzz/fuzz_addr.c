@@ -21,6 +21,11 @@ check_endpoint(const char *text, unsigned flags)
 			abort();
 		return;
 	}
+	if (e.kind == TG_ENDPOINT_SRV) {
+		if (!(flags & TG_ENDPOINT_NAMES) || e.host[0] == '\0' || e.port != 0)
+			abort();
+		return;
+	}
 	if (e.kind == TG_ENDPOINT_NAME) {
 		if (!(flags & TG_ENDPOINT_NAMES) || e.host[0] == '\0' || e.port == 0)
 			abort();

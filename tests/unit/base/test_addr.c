@@ -35,6 +35,9 @@ static const struct accepted accepted[] = {
 	{"a-b_c.example.:1", TG_ENDPOINT_NAMES, "name=a-b_c.example. 1"},
 	{"1password.example:1", BOTH, "name=1password.example 1"},
 	{"unix.example:80", TG_ENDPOINT_NAMES, "name=unix.example 80"},
+	{"srv:_http._tcp.Example.org", BOTH, "srv=_http._tcp.example.org"},
+	{"srv:_http._tcp", TG_ENDPOINT_NAMES, "srv=_http._tcp"},
+	{"srv:80", BOTH, "name=srv 80"},
 };
 
 struct refused {
@@ -81,6 +84,10 @@ static const struct refused refused[] = {
 	{"n\xc3\xa4me:80", BOTH, "not an IPv4"},
 	{"name:80", TG_ENDPOINT_WILDCARD, "host name"},
 	{"*:80", TG_ENDPOINT_NAMES, "not an IPv4"},
+	{"srv:", BOTH, "1 to 65535"},
+	{"srv:_http._tcp.a:80", BOTH, "without a port"},
+	{"srv:_http..a", BOTH, "not a service name"},
+	{"srv:_http._tcp", TG_ENDPOINT_WILDCARD, "1 to 65535"},
 	{"unix:", BOTH, "absolute"},
 	{"unix:relative", BOTH, "absolute"},
 	{"unix:@abstract", BOTH, "absolute"},
@@ -102,6 +109,8 @@ endpoints_that_are_accepted(void **state)
 			fail_msg("%s: %s", c->text, err.text);
 		if (e.kind == TG_ENDPOINT_NAME)
 			snprintf(got, sizeof(got), "name=%s %u", e.host, e.port);
+		else if (e.kind == TG_ENDPOINT_SRV)
+			snprintf(got, sizeof(got), "srv=%s", e.host);
 		else
 			snprintf(got, sizeof(got), "%s", addr_format(&e.addr, text, sizeof(text)));
 		assert_string_equal(got, c->want);
