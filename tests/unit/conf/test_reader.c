@@ -166,16 +166,6 @@ static const struct refused later[] = {
 };
 
 static const struct refused ranges[] = {
-	{BACKENDS("{ address = \"h:1\"; slots = 0; }"),
-	 "3: services[0].backends[0].slots: 0 is out of range; allowed: 1 to 1000"},
-	{BACKENDS("{ address = \"h:1\"; slots = 1001; }"),
-	 "3: services[0].backends[0].slots: 1001 is out of range; allowed: 1 to 1000"},
-	{BACKENDS("{ address = \"10.0.0.1:1\"; slots = 2; }"),
-	 "3: services[0].backends[0].slots: only allowed with a host name"},
-	{BACKENDS("{ name = \"u\"; address = \"unix:/x\"; slots = 1; }"),
-	 "3: services[0].backends[0].slots: only allowed with a host name"},
-	{BACKENDS("{ address = \"h\"; slots = 2; }"),
-	 "3: services[0].backends[0].address: \"h\" has no port; allowed: \"host:port\""},
 	{SERVICE("hash_on = \"path\";"),
 	 "3: services[0].hash_on: only allowed with balance = \"hash\""},
 	{SERVICE("balance = \"hash\"; hash_on = \"header\";"),
@@ -333,15 +323,6 @@ static const struct refused doubles[] = {
 	 "4: services[0].backends[2].name: already the name of services[0].backends[0]"},
 	{BACKENDS("{ name = \"x\"; address = \"h:1\"; },\n{ name = \"x\"; address = \"h:2\"; }"),
 	 "4: services[0].backends[1].name: already the name of services[0].backends[0]"},
-	{BACKENDS("{ name = \"x\"; address = \"h:1\"; slots = 3; },\n\"h:2\",\n"
-		  "{ name = \"x-3\"; address = \"h:2\"; }"),
-	 "5: services[0].backends[2].name: already the name of slot 3 of backends[0]"},
-	{BACKENDS("{ name = \"x-1\"; address = \"h:1\"; },\n"
-		  "{ name = \"x\"; address = \"h:2\"; slots = 2; }"),
-	 "3: services[0].backends[0].name: already the name of slot 1 of backends[1]"},
-	{BACKENDS("{ name = \"x\"; address = \"h:1\"; slots = 2; },\n\n"
-		  "{ name = \"x\"; address = \"h:2\"; slots = 3; }"),
-	 "5: services[0].backends[1].name: already the name of services[0].backends[0]"},
 	{ROUTES("{ host = \"a.b\"; service = \"s\"; },\n{ host = \"A.B.\"; path = \"/\"; service = "
 		"\"s\"; }"),
 	 "3: listeners[0].routes[1]: already the host and path of listeners[0].routes[0]"},
@@ -716,9 +697,6 @@ static const struct accepted accepted[] = {
 	{BACKENDS("{ name = \"b\"; address = \"Host.Example:1\"; weight = 0; backup = true; }"),
 	 "{ name = \"b\"; address = \"Host.Example:1\"; slots = 1; weight = 0; backup = true; "
 	 "max_connections = 0; }"},
-	{BACKENDS("{ name = \"p\"; address = \"h:1\"; slots = 3; }, \"10.0.0.1:1\""),
-	 "backends = (\n{ name = \"p\"; address = \"h:1\"; slots = 3; weight = 1; backup = false; "
-	 "max_connections = 0; },\n{ name = \"10.0.0.1:1\"; address = \"10.0.0.1:1\"; weight = 1;"},
 	{BACKENDS("{ address = \"h:1\"; max_connections = 7; }"), "max_connections = 7; }"},
 	{BACKENDS("{ name = \"a\"; address = \"h:1\"; }, { name = \"b\"; address = \"h:1\"; }"),
 	 "name = \"b\"; address = \"h:1\";"},
@@ -849,67 +827,6 @@ defaults_are_those_of_the_contract(void **state)
 	assert_false(s->backends[0].backup);
 	assert_string_equal(s->backends[0].name, "10.0.0.1:80");
 	conf_unref(conf);
-}
-
-static void
-slots_are_backends(void **state)
-{
-	const char *text = BACKENDS("\"10.0.0.1:1\", { name = \"p\"; address = \"h:7\"; slots = 3; "
-				    "weight = 5; }, { name = \"q\"; address = \"g:1\"; slots = 1; }");
-	static const char *const names[] = {"10.0.0.1:1", "p-1", "p-2", "p-3", "q"};
-	const struct conf_service *s;
-	struct conf_errors errors;
-	struct conf *conf;
-
-	(void)state;
-	assert_int_equal(conf_load_text(text, strlen(text), "t", &conf, &errors), 0);
-	s = &conf->services[0];
-	assert_int_equal(s->n_backends, 5);
-	for (unsigned i = 0; i < 5; i++) {
-		assert_string_equal(s->backends[i].name, names[i]);
-		assert_int_equal(s->backends[i].index, i);
-	}
-	assert_int_equal(s->backends[0].slots, 1);
-	assert_int_equal(s->backends[3].slots, 3);
-	assert_int_equal(s->backends[3].slot, 2);
-	assert_int_equal(s->backends[3].weight, 5);
-	assert_int_equal(s->backends[3].endpoint.port, 7);
-	assert_string_equal(s->backends[3].entry_name, "p");
-	conf_unref(conf);
-}
-
-/* The names of slots have room in all tables, and a service has room for its slots. */
-static void
-slots_have_bounds(void **state)
-{
-	char text[4096];
-	char name[256];
-	struct conf_errors errors;
-	struct conf *conf;
-	int n;
-
-	(void)state;
-	memset(name, 'n', sizeof(name));
-	name[123] = '\0'; /* 123 and "-1000" are 128 */
-	snprintf(text, sizeof(text),
-		 BACKENDS("{ name = \"%s\"; address = \"h:1\"; slots = 1000; }"), name);
-	assert_int_equal(conf_load_text(text, strlen(text), "t", &conf, &errors), -TG_EINVAL);
-	assert_non_null(strstr(errors.list[0].text, "numbers of its slots longer than 127 bytes"));
-	conf_errors_fini(&errors);
-	name[122] = '\0';
-	snprintf(text, sizeof(text),
-		 BACKENDS("{ name = \"%s\"; address = \"h:1\"; slots = 1000; }"), name);
-	assert_int_equal(conf_load_text(text, strlen(text), "t", &conf, &errors), 0);
-	conf_unref(conf);
-	n = snprintf(text, sizeof(text), "listeners = ( { name = \"l\"; bind = \"*:1\"; } ); "
-					   "services = ( { name = \"s\"; backends = ( \"h:1\"");
-	for (int i = 0; i < 10; i++)
-		n += snprintf(text + n, sizeof(text) - (size_t)n,
-			      ", { name = \"%d\"; address = \"h:1\"; slots = 1000; }", i);
-	snprintf(text + n, sizeof(text) - (size_t)n, " ); } );");
-	assert_int_equal(conf_load_text(text, strlen(text), "t", &conf, &errors), -TG_EINVAL);
-	assert_non_null(strstr(errors.list[0].text, "backends: 10001 backends with all slots"));
-	conf_errors_fini(&errors);
 }
 
 static void
@@ -1075,8 +992,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(variables_are_refused),
 		cmocka_unit_test(good_texts_are_accepted_and_print_the_same_again),
 		cmocka_unit_test(defaults_are_those_of_the_contract),
-		cmocka_unit_test(slots_are_backends),
-		cmocka_unit_test(slots_have_bounds),
 		cmocka_unit_test(things_know_their_index),
 		cmocka_unit_test(all_errors_come_in_file_order),
 		cmocka_unit_test(bounds_are_held),
