@@ -21,19 +21,23 @@ ADDRESS = own_address()
 _ports = itertools.cycle(range(10000, 30000))
 
 
-def free_port(address=ADDRESS):
-    """A port of `address` that can be bound now; the next call gives another."""
-    for port in itertools.islice(_ports, 20000):
-        probe = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+def is_free(address, port):
+    """Whether it can be bound now."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
-            return port
         except OSError:
-            continue
-        finally:
-            probe.close()
-    raise OSError(f"no free port on {address}")
+            return False
+    return True
+
+
+def free_port(*addresses):
+    """A port of all these (none: of ADDRESS) that can be bound now; the next call gives another."""
+    for port in itertools.islice(_ports, 20000):
+        if all(is_free(address, port) for address in addresses or (ADDRESS,)):
+            return port
+    raise OSError(f"no free port on {addresses}")
 
 
 def split(address):
