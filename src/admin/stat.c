@@ -202,7 +202,8 @@ set_health(struct stat_row *r, const struct admin_source *s, const struct conf_h
 	set_number(r, TG_STAT_LASTCHG, mono_diff_us(s->now, h->verdict.since) / 1000000);
 	set_text(r, TG_STAT_LAST_CHK, h->last.text);
 	set_text(r, TG_STAT_CHECK_STATUS, check_result_str(h->last.result));
-	set_text(r, TG_STAT_CHECK_DESC, check_result_help(h->last.result));
+	set_text(r, TG_STAT_CHECK_DESC,
+		 h->note[0] != '\0' ? h->note : check_result_help(h->last.result));
 	if (h->has_addr)
 		set_text(r, TG_STAT_ADDR, addr_format(&h->addr, r->addr, sizeof(r->addr)));
 	if (conf->type == TG_HEALTH_NONE)

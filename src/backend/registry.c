@@ -127,7 +127,10 @@ registry_observe(struct registry *r, const struct msg_backend *msg)
 		r->n_checking--;
 	b->health = (enum backend_health)msg->health;
 	b->has_addr = msg->has_addr != 0;
-	s->backends[msg->backend].addr = msg->addr;
+	if (b->has_addr && !addr_equal(&s->backends[msg->backend].addr, &msg->addr)) {
+		eject_forget(r, msg->service, msg->backend);
+		s->backends[msg->backend].addr = msg->addr;
+	}
 	s->changed = true;
 	return 0;
 }

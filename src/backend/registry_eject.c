@@ -51,6 +51,18 @@ end_ejections(struct service_state *s, struct mono now)
 	return left;
 }
 
+void
+eject_forget(struct registry *r, size_t service, size_t backend)
+{
+	struct service_state *s = &r->services[service];
+
+	if (r->shared[service].outlier == NULL)
+		return;
+	outlier_forget(r->shared[service].outlier, (uint32_t)backend);
+	s->backends[backend].ejection = (struct ejection){.times = 0};
+	set_ejected(s, backend, false);
+}
+
 struct cause {
 	const char *word;
 	unsigned failures; /* in a row */
@@ -68,14 +80,25 @@ eject(struct service_state *s, size_t i, const struct cause *cause, struct mono 
 		  (unsigned long long)ms);
 }
 
+/* Those that have an address, of a name's slots. */
+static unsigned
+count_present(const struct service_state *s)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++)
+		n += !serving_is_vacant(&s->conf->backends[i], &s->backends[i].serving);
+	return n;
+}
+
 /* As many as may be: `*left` are ejected already. */
 static void
 eject_within(struct service_state *s, size_t i, const struct cause *cause, unsigned *left,
 	     struct mono now)
 {
-	unsigned max = ejection_max(&s->conf->outlier, (unsigned)s->conf->n_backends);
-
-	if (ejection_is_on(&s->backends[i].ejection) || *left >= max)
+	if (ejection_is_on(&s->backends[i].ejection) ||
+	    *left >= ejection_max(&s->conf->outlier, count_present(s)))
 		return;
 	eject(s, i, cause, now);
 	(*left)++;

@@ -45,6 +45,8 @@ TG_MUST_CHECK int eject_init(struct service_state *s, struct service_shared *sha
 void eject_fini(struct service_state *s, struct service_shared *shared);
 /* Ends ejections and begins them; marks the service as changed. */
 void eject_step(struct registry *r, size_t service, struct mono now);
+/* Another machine has its place: it is not to blame for what was. */
+void eject_forget(struct registry *r, size_t service, size_t backend);
 /* When to look next; unset: when somebody raises an alarm. */
 struct mono eject_due(const struct service_state *s);
 

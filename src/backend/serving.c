@@ -41,13 +41,19 @@ serving_is_wanted(const struct conf_backend *backend, const struct backend_order
 	return serving_weight(backend, order) > 0;
 }
 
+bool
+serving_is_vacant(const struct conf_backend *backend, const struct serving_state *state)
+{
+	return backend->slots > 1 && !state->has_addr && state->health == TG_HEALTH_DOWN;
+}
+
 void
 serving_count_add(struct serving_count *count, const struct conf_backend *backend,
 		  const struct serving_state *state)
 {
 	bool up = state->has_addr && state->health == TG_HEALTH_UP;
 
-	if (!serving_is_wanted(backend, &state->order))
+	if (!serving_is_wanted(backend, &state->order) || serving_is_vacant(backend, state))
 		return;
 	if (backend->backup) {
 		count->backups[backend->tier] += up;

@@ -29,6 +29,9 @@ struct serving_state {
 	struct backend_order order;
 };
 
+/* A slot of a name that no address has now: it is nobody, neither wanted nor missed. */
+bool serving_is_vacant(const struct conf_backend *backend, const struct serving_state *state);
+
 /* Nothing configured or ordered speaks against new streams. */
 bool serving_is_wanted(const struct conf_backend *backend, const struct backend_order *order);
 

@@ -76,6 +76,18 @@ ip_is_v4(const struct ip *ip)
 	return memcmp(ip->b, v4_mapped, sizeof(v4_mapped)) == 0;
 }
 
+/* RFC 6890: 0.0.0.0/8, 224.0.0.0/4, 240.0.0.0/4; ::, ff00::/8. */
+bool
+ip_is_unicast(const struct ip *ip)
+{
+	static const struct ip unspecified;
+	const uint8_t *v4 = ip->b + sizeof(v4_mapped);
+
+	if (ip_is_v4(ip))
+		return v4[0] != 0 && v4[0] < 224;
+	return ip->b[0] != 0xff && memcmp(ip, &unspecified, sizeof(*ip)) != 0;
+}
+
 static size_t
 format_v4(const uint8_t *b, char *buf)
 {

@@ -293,6 +293,12 @@ agent_set_addr(struct agent *a, const struct addr *addr)
 	pace_start(&a->pace);
 }
 
+void
+agent_set_no_addr(struct agent *a)
+{
+	pace_stop(&a->pace);
+}
+
 const struct agent_status *
 agent_status(const struct agent *a)
 {

@@ -37,6 +37,9 @@ void agent_free(struct agent *agent); /* NULL allowed */
  * elsewhere before, all that was ordered there is taken back. */
 void agent_set_addr(struct agent *agent, const struct addr *addr);
 
+/* It is nowhere: nobody is asked. What was ordered stays, until it is elsewhere. */
+void agent_set_no_addr(struct agent *agent);
+
 /* Valid until agent_free(). */
 const struct agent_status *agent_status(const struct agent *agent);
 

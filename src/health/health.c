@@ -1,6 +1,7 @@
 #include "health/health.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,12 +46,15 @@ probe_get(const struct health *health, unsigned service, unsigned backend)
 	return &health->probes[health->first[service] + backend];
 }
 
+/* That a slot of a name has no address is nothing to warn of. */
 static void
 log_change(const struct probe *p)
 {
 	const struct health_status *s = &p->status;
 	char where[TG_ADDR_STRLEN] = "-";
 
+	if (p->backend->slots > 1 && !s->has_addr)
+		return;
 	if (s->has_addr)
 		addr_format(&s->addr, where, sizeof(where));
 	switch (s->verdict.state) {
@@ -179,12 +183,23 @@ health_set_no_addr(struct health *health, unsigned service, unsigned backend, co
 	struct probe *p = probe_get(health, service, backend);
 	struct health_status *s = &p->status;
 
-	assert(!s->has_addr);
+	pace_stop(&p->pace);
+	if (p->agent != NULL)
+		agent_set_no_addr(p->agent);
 	check_outcome_set(&s->last, TG_CHECK_RESOLVE, "%s", why);
-	if (s->verdict.state == TG_HEALTH_DOWN)
+	if (!s->has_addr && s->verdict.state == TG_HEALTH_DOWN)
 		return;
+	s->has_addr = false;
 	verdict_force(&s->verdict, TG_HEALTH_DOWN, loop_now(health->loop));
 	probe_tell(p);
+}
+
+void
+health_set_note(struct health *health, unsigned service, unsigned backend, const char *note)
+{
+	struct health_status *s = &probe_get(health, service, backend)->status;
+
+	snprintf(s->note, sizeof(s->note), "%s", note);
 }
 
 const struct health_status *

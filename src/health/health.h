@@ -28,6 +28,7 @@ struct health_status {
 	struct verdict verdict;
 	bool has_addr;
 	struct addr addr;	   /* where traffic goes */
+	char note[TG_CHECK_TEXT_SIZE]; /* what is wrong with its name all the same; "": nothing */
 	struct check_outcome last; /* of the last check that ended */
 	uint64_t last_us;	   /* how long that took */
 	struct mono last_end;	   /* when; unset: never */
@@ -49,9 +50,13 @@ void health_free(struct health *health); /* NULL allowed */
 /* The backend is at `addr` now. A new address starts all over: checking, one check at once. */
 void health_set_addr(struct health *health, unsigned service, unsigned backend,
 		     const struct addr *addr);
-/* Its name has no address yet; `why` in words for log and statistics. Down, until it has one. */
+/* It has none, or none any more; `why` in words for log and statistics. Down and not checked, until
+ * it has one. */
 void health_set_no_addr(struct health *health, unsigned service, unsigned backend,
 			const char *why);
+
+/* What statistics say of its name beside its health; "": nothing. */
+void health_set_note(struct health *health, unsigned service, unsigned backend, const char *note);
 
 /* Indexes as in the configuration. Valid until health_free(). */
 const struct health_status *health_status(const struct health *health, unsigned service,

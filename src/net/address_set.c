@@ -41,6 +41,12 @@ address_compare(const struct address *a, const struct address *b)
 	return c != 0 ? c : (int)a->port - (int)b->port;
 }
 
+bool
+address_equal(const struct address *a, const struct address *b)
+{
+	return address_compare(a, b) == 0 && a->priority == b->priority && a->weight == b->weight;
+}
+
 /*** Which addresses are wanted ***/
 
 static int
@@ -117,8 +123,7 @@ slot_hold(struct address_set *set, struct address_wanted *w, uint32_t i)
 	bool is_backup = w->address.priority > set->wanted[0].address.priority;
 
 	if (slot->state != TG_ADDRESS_HELD || slot->is_backup != is_backup ||
-	    slot->address.weight != w->address.weight ||
-	    address_compare(&slot->address, &w->address) != 0)
+	    !address_equal(&slot->address, &w->address))
 		slot->changed = true;
 	slot->state = TG_ADDRESS_HELD;
 	slot->address = w->address;

@@ -79,6 +79,8 @@ TG_MUST_CHECK int address_set_update(struct address_set *set, const struct addre
 /* Time has passed: slots become free, who waits gets them. Of use while n_leaving is not 0. */
 void address_set_step(struct address_set *set, const struct address_fact *facts, struct mono now);
 
+/* In all they say. */
+bool address_equal(const struct address *a, const struct address *b);
 /* By address, IPv4 first, then by port: as qsort() wants it. */
 int address_compare(const struct address *a, const struct address *b);
 

@@ -1,7 +1,5 @@
 #include "net/resolver.h"
 
-#include <ares.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +7,7 @@
 #include <uthash.h>
 
 #include "base/container.h"
+#include "net/lookup_priv.h"
 
 #define QUERY_TIMEOUT_MS 2000
 #define QUERY_TRIES      2
@@ -17,10 +16,12 @@ struct name {
 	UT_hash_handle hh; /* in resolver->names, by host */
 	struct resolver *resolver;
 	LIST_HEAD(, resolver_watch) watches;
-	TAILQ_ENTRY(name) queue; /* while it waits for its turn */
-	struct timer timer;      /* the next query */
-	bool has_ip;
-	struct ip ip;
+	TAILQ_ENTRY(name) link; /* in the queue, or among those asked for */
+	struct timer timer;     /* the next query */
+	struct lookup *now;     /* NULL: not asked for */
+	struct lookup *last;    /* that found something; NULL: none did */
+	struct address *list;   /* what it found */
+	size_t n;
 	unsigned failures; /* in a row */
 	const char *why;   /* of the last failure */
 	char host[];
@@ -42,15 +43,15 @@ struct resolver {
 	struct loop *loop;
 	ares_channel channel;
 	bool has_channel;
-	bool is_ending;
 	struct name *names;
-	TAILQ_HEAD(, name) queue;
+	TAILQ_HEAD(, name) queue;   /* their turn will come */
+	TAILQ_HEAD(, name) running; /* with a `now` */
 	unsigned n_running;
 	struct timer timer; /* c-ares' own timeouts */
 	LIST_HEAD(, socket_watch) sockets;
 };
 
-static void serve_queue(struct resolver *r);
+static void serve(struct resolver *r);
 
 /* sockets and timeouts of c-ares */
 
@@ -72,7 +73,7 @@ static void
 process(struct resolver *r, int read_fd, int write_fd)
 {
 	ares_process_fd(r->channel, read_fd, write_fd);
-	serve_queue(r);
+	serve(r);
 }
 
 static void
@@ -154,76 +155,26 @@ on_socket_state(void *arg, ares_socket_t fd, int reads, int writes)
 
 /* answers */
 
+static struct resolver_news
+news_of(const struct name *name, enum resolver_event event)
+{
+	return (struct resolver_news){
+		.event = event,
+		.list = name->list,
+		.n = name->n,
+		.n_refused = name->last != NULL ? name->last->n_refused : 0,
+		.why = event == RESOLVER_FAILED ? name->why : NULL,
+	};
+}
+
 static void
 tell(struct name *name, enum resolver_event event)
 {
-	struct resolver_news news = {
-		.event = event,
-		.ip = name->has_ip ? &name->ip : NULL,
-		.why = event == RESOLVER_FAILED ? name->why : NULL,
-	};
+	struct resolver_news news = news_of(name, event);
 	struct resolver_watch *w;
 
 	LIST_FOREACH (w, &name->watches, link)
 		w->cb(w, &news);
-}
-
-static bool
-node_ip(const struct ares_addrinfo_node *node, struct ip *ret)
-{
-	struct addr a = {.len = node->ai_addrlen};
-
-	if ((node->ai_family != AF_INET && node->ai_family != AF_INET6) ||
-	    (size_t)node->ai_addrlen > sizeof(a.u))
-		return false;
-	memcpy(&a.u, node->ai_addr, node->ai_addrlen);
-	return addr_ip(&a, ret);
-}
-
-static bool
-ip_is_lower(const struct ip *a, const struct ip *b)
-{
-	if (ip_is_v4(a) != ip_is_v4(b))
-		return ip_is_v4(a);
-	return memcmp(a, b, sizeof(*a)) < 0;
-}
-
-/* The address to use from an answer, by the rule of the header; false when there is none. */
-static bool
-choose(const struct name *name, const struct ares_addrinfo *answer, struct ip *ret)
-{
-	bool found = false;
-	struct ip ip;
-
-	for (const struct ares_addrinfo_node *n = answer->nodes; n != NULL; n = n->ai_next) {
-		if (!node_ip(n, &ip))
-			continue;
-		if (name->has_ip && memcmp(&ip, &name->ip, sizeof(ip)) == 0) {
-			*ret = ip;
-			return true;
-		}
-		if (!found || ip_is_lower(&ip, ret))
-			*ret = ip;
-		found = true;
-	}
-	return found;
-}
-
-/* Seconds the whole answer holds. */
-static unsigned
-answer_ttl_s(const struct ares_addrinfo *answer)
-{
-	unsigned ttl = TG_RESOLVER_TTL_MAX_S;
-
-	for (const struct ares_addrinfo_node *n = answer->nodes; n != NULL; n = n->ai_next) {
-		if (n->ai_ttl < (int)ttl)
-			ttl = n->ai_ttl > 0 ? (unsigned)n->ai_ttl : 0;
-	}
-	for (const struct ares_addrinfo_cname *c = answer->cnames; c != NULL; c = c->next) {
-		if (c->ttl < (int)ttl)
-			ttl = c->ttl > 0 ? (unsigned)c->ttl : 0;
-	}
-	return ttl < TG_RESOLVER_TTL_MIN_S ? TG_RESOLVER_TTL_MIN_S : ttl;
 }
 
 static void
@@ -249,77 +200,117 @@ name_failed(struct name *name, const char *why)
 }
 
 static void
-name_found(struct name *name, const struct ip *ip, unsigned ttl_s)
+name_recovered(struct name *name)
 {
-	bool is_new = !name->has_ip || memcmp(ip, &name->ip, sizeof(*ip)) != 0;
-	bool was_failing = name->failures > 0;
-
-	name->has_ip = true;
-	name->ip = *ip;
 	name->failures = 0;
-	ask_again_in(name, ttl_s);
-	if (is_new)
-		tell(name, RESOLVER_FOUND);
-	else if (was_failing)
-		tell(name, RESOLVER_RECOVERED);
+	tell(name, RESOLVER_RECOVERED);
 }
 
-static void
-on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *answer)
+static unsigned
+bounded_ttl_s(unsigned ttl_s)
 {
-	struct name *name = arg;
-	struct resolver *r = name->resolver;
-	struct ip ip;
+	if (ttl_s > TG_RESOLVER_TTL_MAX_S)
+		return TG_RESOLVER_TTL_MAX_S;
+	return ttl_s < TG_RESOLVER_TTL_MIN_S ? TG_RESOLVER_TTL_MIN_S : ttl_s;
+}
 
-	(void)timeouts;
-	r->n_running--;
-	if (!r->is_ending) {
-		if (status != ARES_SUCCESS)
-			name_failed(name, ares_strerror(status));
-		else if (!choose(name, answer, &ip))
-			name_failed(name, "no address in the answer");
-		else
-			name_found(name, &ip, answer_ttl_s(answer));
+static bool
+is_same_answer(const struct name *name, const struct lookup *l, const struct address *list,
+	       size_t n)
+{
+	if (name->last == NULL || name->last->n_refused != l->n_refused || name->n != n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!address_equal(&name->list[i], &list[i]))
+			return false;
 	}
-	if (answer != NULL)
-		ares_freeaddrinfo(answer);
+	return true;
+}
+
+/* Takes both. */
+static void
+name_found(struct name *name, struct lookup *l, struct address *list, size_t n)
+{
+	bool is_new = !is_same_answer(name, l, list, n);
+
+	l->last = NULL;
+	lookup_free(name->last);
+	free(name->list);
+	name->last = l;
+	name->list = list;
+	name->n = n;
+	if (l->why == NULL) {
+		ask_again_in(name, bounded_ttl_s(l->ttl_s));
+		if (name->failures > 0)
+			name_recovered(name);
+	}
+	if (is_new)
+		tell(name, RESOLVER_FOUND);
+	if (l->why != NULL)
+		name_failed(name, l->why);
 }
 
 /* queries */
 
-/* May call on_answer() before it returns. */
 static void
-ask(struct name *name)
+finish(struct name *name)
 {
-	static const struct ares_addrinfo_hints hints = {
-		.ai_flags = ARES_AI_NOSORT,
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
-	};
 	struct resolver *r = name->resolver;
+	struct lookup *l = name->now;
+	struct address *list = NULL;
+	size_t n = 0;
 
-	r->n_running++;
-	ares_getaddrinfo(r->channel, name->host, NULL, &hints, on_answer, name);
+	TAILQ_REMOVE(&r->running, name, link);
+	r->n_running--;
+	name->now = NULL;
+	if (l->has_found && lookup_take(l, &list, &n) == 0) {
+		name_found(name, l, list, n);
+	} else {
+		name_failed(name, l->has_found ? "no memory" : l->why);
+		lookup_free(l);
+	}
 }
 
-/* Asks as far as the bound allows. Never from inside on_answer(). */
 static void
-serve_queue(struct resolver *r)
+begin(struct name *name)
+{
+	struct resolver *r = name->resolver;
+
+	TAILQ_REMOVE(&r->queue, name, link);
+	name->now = lookup_new(r->channel, name->host, name->last);
+	if (name->now == NULL) {
+		name_failed(name, "no memory");
+		return;
+	}
+	TAILQ_INSERT_TAIL(&r->running, name, link);
+	r->n_running++;
+	if (lookup_step(name->now))
+		finish(name);
+}
+
+/* Goes on with all that is under way, and begins more as far as the bound allows. Never from
+ * inside c-ares. */
+static void
+serve(struct resolver *r)
 {
 	struct name *name;
+	struct name *next;
 
-	while (r->n_running < TG_RESOLVER_RUNNING_MAX && (name = TAILQ_FIRST(&r->queue)) != NULL) {
-		TAILQ_REMOVE(&r->queue, name, queue);
-		ask(name);
+	for (name = TAILQ_FIRST(&r->running); name != NULL; name = next) {
+		next = TAILQ_NEXT(name, link);
+		if (lookup_step(name->now))
+			finish(name);
 	}
+	while (r->n_running < TG_RESOLVER_RUNNING_MAX && (name = TAILQ_FIRST(&r->queue)) != NULL)
+		begin(name);
 	arm_timer(r);
 }
 
 static void
 enqueue(struct name *name)
 {
-	TAILQ_INSERT_TAIL(&name->resolver->queue, name, queue);
-	serve_queue(name->resolver);
+	TAILQ_INSERT_TAIL(&name->resolver->queue, name, link);
+	serve(name->resolver);
 }
 
 static void
@@ -344,21 +335,27 @@ name_new(struct resolver *r, const char *host)
 	return name;
 }
 
+static void
+name_free(struct name *name)
+{
+	timer_fini(&name->timer);
+	lookup_free(name->now);
+	lookup_free(name->last);
+	free(name->list);
+	free(name);
+}
+
 /* A name known already says what it knows, as news to this watch alone. */
 static void
-tell_known(struct name *name, struct resolver_watch *w)
+tell_known(const struct name *name, struct resolver_watch *w)
 {
-	struct resolver_news news = {.ip = name->has_ip ? &name->ip : NULL};
+	struct resolver_news found = news_of(name, RESOLVER_FOUND);
+	struct resolver_news failed = news_of(name, RESOLVER_FAILED);
 
-	if (name->has_ip) {
-		news.event = RESOLVER_FOUND;
-		w->cb(w, &news);
-	}
-	if (name->failures > 0) {
-		news.event = RESOLVER_FAILED;
-		news.why = name->why;
-		w->cb(w, &news);
-	}
+	if (name->n > 0)
+		w->cb(w, &found);
+	if (name->failures > 0)
+		w->cb(w, &failed);
 }
 
 int
@@ -423,6 +420,7 @@ resolver_new(struct loop *loop, const char *servers, struct resolver **ret, stru
 		return err_set(err, TG_ENOMEM, "resolver: no memory");
 	r->loop = loop;
 	TAILQ_INIT(&r->queue);
+	TAILQ_INIT(&r->running);
 	LIST_INIT(&r->sockets);
 	timer_init(&r->timer, on_timer);
 	rc = init_channel(r, servers, err);
@@ -442,15 +440,13 @@ resolver_free(struct resolver *r)
 
 	if (r == NULL)
 		return;
-	r->is_ending = true;
 	if (r->has_channel) {
 		ares_destroy(r->channel);
 		ares_library_cleanup();
 	}
 	HASH_ITER (hh, r->names, name, next) {
 		HASH_DEL(r->names, name);
-		timer_fini(&name->timer);
-		free(name);
+		name_free(name);
 	}
 	timer_fini(&r->timer);
 	free(r);

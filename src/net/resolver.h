@@ -3,10 +3,11 @@
  *
  * A watched name is asked for at once and then whenever its answer's time to
  * live has passed (1 s to 300 s). Sources are those of the system: /etc/hosts,
- * then the name servers of /etc/resolv.conf or those given. One address is
- * chosen: the present one while it is among the answers, else the lowest, IPv4
- * before IPv6. A failure keeps what is known and is tried again after 1 s,
- * doubling to 30 s. Watches of one name share its queries.
+ * then the name servers of /etc/resolv.conf or those given. All its addresses
+ * are told, but those nothing connects to (0.0.0.0, multicast), which are
+ * counted. A failure, an answer without an address of use among them, keeps what is
+ * known and is tried again after 1 s, doubling to 30 s. Watches of one name share its
+ * queries.
  */
 #ifndef TG_NET_RESOLVER_H
 #define TG_NET_RESOLVER_H
@@ -17,27 +18,30 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "loop/loop.h"
+#include "net/address_set.h"
 
 #define TG_RESOLVER_TTL_MIN_S	1u
 #define TG_RESOLVER_TTL_MAX_S	300u
 #define TG_RESOLVER_RETRY_MIN_S 1u
 #define TG_RESOLVER_RETRY_MAX_S 30u
-#define TG_RESOLVER_RUNNING_MAX 64u /* queries under way; others wait their turn */
+#define TG_RESOLVER_RUNNING_MAX 64u /* names asked for; others wait their turn */
 
 struct resolver;
 struct resolver_watch;
 
 enum resolver_event {
-	RESOLVER_FOUND = 0,	/* the address is new or another one: `ip` */
-	RESOLVER_FAILED = 1,	/* first failure in a row: `why`; `ip` when one is known still */
-	RESOLVER_RECOVERED = 2, /* answers again, with the address known before */
+	RESOLVER_FOUND = 0,	/* addresses are others than before, or others are refused */
+	RESOLVER_FAILED = 1,	/* first failure in a row, of a part at least: `why` */
+	RESOLVER_RECOVERED = 2, /* no failure any more; found may follow */
 	RESOLVER_EVENT_COUNT
 };
 
 struct resolver_news {
 	enum resolver_event event;
-	const struct ip *ip; /* NULL: none is known */
-	const char *why;     /* in words; NULL unless failed */
+	const struct address *list; /* known now, sorted, none twice, in the last good answer */
+	size_t n;		    /* 0: none is known */
+	unsigned n_refused;	    /* addresses in that answer nothing connects to */
+	const char *why;	    /* in words; NULL unless failed */
 };
 
 /* From the loop, or inside resolver_watch_start(). Must not stop watches. */

@@ -170,7 +170,7 @@ begin_backends(struct keeper *k)
 				health_set_addr(k->health, (unsigned)i, (unsigned)j, &e->addr);
 		}
 	}
-	rc = names_start(k->loop, k->conf, k->health, &k->names, &err);
+	rc = names_start(k->loop, k->conf, k->health, &k->source, &k->names, &err);
 	if (rc < 0)
 		log_write(TG_LOG_ERROR, "cannot look up names", "reason=%s", err.text);
 	return rc;
@@ -283,8 +283,8 @@ keeper_fini(struct keeper *k)
 		_exit(EXIT_SUCCESS);
 	}
 	admin_server_stop(k->admin);
-	source_fini(&k->source);
 	names_free(k->names);
+	source_fini(&k->source);
 	health_free(k->health);
 	orders_free(k->orders);
 	timer_fini(&k->tick);

@@ -1,13 +1,15 @@
 /*
- * proc/names.h: backends that are given by host name get their address.
+ * proc/names.h: backends that are given by name get their addresses.
  *
- * Watches the names with net/resolver.h and tells health/ each address. A name
- * that does not resolve leaves its backend down and is tried again; one that
- * stops resolving keeps the address it had.
+ * Watches the names with net/resolver.h, gives each address its slot with
+ * net/address_set.h, and tells health/ which slot is where. A name that does not
+ * resolve leaves its slots down and is tried again; one that stops resolving
+ * keeps the addresses it had.
  */
 #ifndef TG_PROC_NAMES_H
 #define TG_PROC_NAMES_H
 
+#include "admin/source.h"
 #include "conf/conf.h"
 #include "health/health.h"
 #include "loop/loop.h"
@@ -15,9 +17,10 @@
 struct names;
 
 /* The backends of `conf` that have a name; *ret is NULL when there is none. `health` may hear of
- * some before this returns. What is passed must outlive it. */
+ * some before this returns; `source` says what is in flight. What is passed must outlive it. */
 TG_MUST_CHECK int names_start(struct loop *loop, const struct conf *conf, struct health *health,
-			      struct names **ret, struct err *err);
+			      const struct admin_source *source, struct names **ret,
+			      struct err *err);
 void names_free(struct names *names); /* NULL allowed */
 
 #endif

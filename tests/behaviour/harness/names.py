@@ -4,17 +4,31 @@ import socket
 import struct
 import threading
 
-from harness import net
+from harness import net, settings
 
-NXDOMAIN = 3
+SERVFAIL, NXDOMAIN = 2, 3
+A, AAAA, SRV = 1, 28, 33
+GARBAGE, SILENCE = "garbage", "silence"
+
+
+def encode(name):
+    """A name on the wire, without compression."""
+    return b"".join(bytes([len(label)]) + label.encode()
+                    for label in name.split(".") if label) + b"\0"
 
 
 class NameServer:
-    """Answers A questions from `names` (name to addresses); others: no such name."""
+    """
+    Answers A and AAAA from `names` (name to addresses of both kinds) and SRV from `services`
+    (name to tuples priority, weight, port, target); others: no such name. `trouble` (name to
+    SERVFAIL, NXDOMAIN, GARBAGE, SILENCE) comes first.
+    """
 
     def __init__(self, ttl=1):
         self.ttl = ttl
         self.names = {}
+        self.services = {}
+        self.trouble = {}
         self.questions = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((net.ADDRESS, net.free_port()))
@@ -27,7 +41,18 @@ class NameServer:
             question, peer = self.socket.recvfrom(4096)
             if not question:
                 return
-            self.socket.sendto(self._answer(question), peer)
+            answer = self._answer(question)
+            if answer:
+                self.socket.sendto(answer, peer)
+
+    def _records(self, name, kind):
+        """The data of each record of the answer."""
+        if kind == SRV:
+            return [struct.pack(">HHH", *record[:3]) + encode(record[3])
+                    for record in self.services.get(name, [])]
+        family = socket.AF_INET6 if kind == AAAA else socket.AF_INET
+        return [socket.inet_pton(family, address) for address in self.names.get(name, [])
+                if kind in (A, AAAA) and (":" in address) == (kind == AAAA)]
 
     def _answer(self, question):
         labels, at = [], 12
@@ -37,13 +62,24 @@ class NameServer:
         name = ".".join(labels)
         kind = struct.unpack_from(">H", question, at + 1)[0]
         self.questions.append(name)
-        known = self.names.get(name)
-        addresses = known if known and kind == 1 else []
-        head = question[:2] + struct.pack(">HHHHH", 0x8180 | (0 if known else NXDOMAIN), 1,
-                                          len(addresses), 0, 0)
-        records = b"".join(b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, self.ttl, 4)
-                           + socket.inet_aton(address) for address in addresses)
-        return head + question[12:at + 5] + records
+        known = name in self.names or name in self.services
+        trouble = self.trouble.get(name, 0 if known else NXDOMAIN)
+        if trouble == SILENCE:
+            return None
+        records = self._records(name, kind)
+        count = 77 if trouble == GARBAGE else len(records)
+        code = trouble if trouble in (SERVFAIL, NXDOMAIN) else 0
+        if code:
+            records, count = [], 0
+        return (question[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, count, 0, 0)
+                + question[12:at + 5]
+                + b"".join(b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, self.ttl, len(data)) + data
+                           for data in records))
+
+    def wait_asked(self, more=2):
+        """Returns when as many further questions have come."""
+        asked = len(self.questions)
+        settings.wait_until(lambda: len(self.questions) >= asked + more, "more questions")
 
     def top(self):
         return f'resolver = {{ servers = ( "{self.address}" ); }};'

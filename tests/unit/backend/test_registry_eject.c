@@ -175,6 +175,20 @@ failures_in_a_row_eject(void **state)
 	assert_serving("0123");
 }
 
+/* What failed was at the address before. */
+static void
+another_address_is_not_to_blame(void **state)
+{
+	(void)state;
+	fail_in_a_row(1, 3);
+	assert_serving("023");
+	observe(1, UP);
+	assert_serving("023");
+	assert_int_equal(world_observe(&world, 0, 1, UP, 90), 0);
+	publish();
+	assert_serving("0123");
+}
+
 static void
 only_half_may_go(void **state)
 {
@@ -259,6 +273,7 @@ main(void)
 		TEST(whole_share_at_the_start),
 		TEST(who_comes_back_gets_its_share_step_by_step),
 		TEST(failures_in_a_row_eject),
+		TEST(another_address_is_not_to_blame),
 		TEST(only_half_may_go),
 		TEST(the_ejected_serve_when_nobody_else_is_left),
 		TEST(who_fails_more_than_the_others_is_ejected),

@@ -105,20 +105,21 @@ orders_speak_against_new_streams(void **state)
 
 /* who gets streams */
 
-/* u: up, d: down, c: checking, n: down without an address, o: up and ordered out, e: up and ejected;
- * U, D: backups; V: a backup of the second tier that is up. */
+/* u: up, d: down, c: checking, n: down without an address, v: the same, a slot; o: up and ordered out,
+ * e: up and ejected; U, D: backups; V: a backup of the second tier that is up. */
 static struct conf_backend
 conf_of(char c)
 {
 	unsigned tier = c == 'V' ? 2 : c == 'U' || c == 'D';
 
-	return (struct conf_backend){.weight = 1, .backup = tier > 0, .tier = tier};
+	return (struct conf_backend){
+		.weight = 1, .backup = tier > 0, .tier = tier, .slots = c == 'v' ? 4 : 1};
 }
 
 static struct serving_state
 state_of(char c)
 {
-	struct serving_state s = {.health = DOWN, .has_addr = c != 'n'};
+	struct serving_state s = {.health = DOWN, .has_addr = c != 'n' && c != 'v'};
 
 	if (c == 'c')
 		s.health = TG_HEALTH_CHECKING;
@@ -191,6 +192,9 @@ too_few_open_the_service(void **state)
 		{"oooo", 50, "----", false, 0},
 		{"uddc", 50, "+---", false, 0}, /* not all is known yet */
 		{"cccc", 100, "----", false, 0},
+		{"uuvvvv", 60, "++----", false, 0}, /* slots nobody has are not missed */
+		{"udvvvv", 60, "++----", true, 0},
+		{"vvvv", 60, "----", false, 0},
 		{"ddDU", 50, "---+", false, 1}, /* a backup that is up stands in */
 		{"ddDD", 50, "++--", true, 0},
 		{"udddUU", 50, "++++--", true, 0},

@@ -167,6 +167,29 @@ names_and_paths_have_their_longest(void **state)
 	assert_int_equal(endpoint_parse(text, BOTH, &e, &err), -TG_EINVAL);
 }
 
+static void
+not_all_addresses_are_somebody(void **state)
+{
+	static const char *const good[] = {"1.0.0.0", "127.0.0.1", "10.0.0.1", "223.255.255.255",
+					   "::1", "fe80::1", "fd00::1", "2001:db8::1"};
+	static const char *const bad[] = {"0.0.0.0", "0.1.2.3", "224.0.0.1", "239.255.255.255",
+					  "240.0.0.1", "255.255.255.255", "::", "ff02::1",
+					  "::ffff:0.0.0.0", "::ffff:224.0.0.1"};
+	struct ip ip;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(ip_parse(good[i], strlen(good[i]), &ip), 0);
+		if (!ip_is_unicast(&ip))
+			fail_msg("%s is refused", good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(ip_parse(bad[i], strlen(bad[i]), &ip), 0);
+		if (ip_is_unicast(&ip))
+			fail_msg("%s is accepted", bad[i]);
+	}
+}
+
 struct prefix_case {
 	const char *text;
 	int bits; /* -1: refused */
@@ -313,6 +336,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(endpoints_that_are_accepted),
 		cmocka_unit_test(endpoints_that_are_refused),
+		cmocka_unit_test(not_all_addresses_are_somebody),
 		cmocka_unit_test(names_and_paths_have_their_longest),
 		cmocka_unit_test(prefixes_hold_what_they_should),
 		cmocka_unit_test(ip_text_goes_there_and_back),

@@ -445,6 +445,35 @@ no_address_is_down_until_there_is_one(void **state)
 	assert_int_equal(run_until(f, TG_HEALTH_UP)->passes, 1);
 }
 
+/* An address that is taken away: down at once, not checked, and checked first when it is back. */
+static void
+without_its_address_it_is_down_and_not_checked(void **state)
+{
+	struct fixture *f = *state;
+	const struct health_status *s;
+	unsigned checks;
+
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	s = run_until(f, TG_HEALTH_UP);
+	health_set_no_addr(f->health, 0, 0, "it left");
+	assert_int_equal(s->verdict.state, TG_HEALTH_DOWN);
+	assert_false(s->has_addr);
+	assert_string_equal(s->last.text, "it left");
+	checks = f->server.n_connections;
+	f->wanted = TG_HEALTH_UP;
+	timer_set(f->loop, &f->deadline, mono_add_ms(loop_now_update(f->loop), 300));
+	loop_run(f->loop);
+	assert_int_equal(f->server.n_connections, checks);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	assert_int_equal(s->verdict.state, TG_HEALTH_CHECKING);
+	f->too_late = false;
+	run_until(f, TG_HEALTH_UP);
+	assert_true(f->server.n_connections > checks);
+}
+
 /* Nothing may stop the others: a check that hangs, one that fails inside its start. */
 static void
 probes_do_not_wait_for_each_other(void **state)
@@ -482,6 +511,7 @@ main(int argc, char **argv)
 		CASE(without_check_up_with_the_address),
 		CASE(new_address_is_checked_anew),
 		CASE(no_address_is_down_until_there_is_one),
+		CASE(without_its_address_it_is_down_and_not_checked),
 		CASE(probes_do_not_wait_for_each_other),
 	};
 

@@ -16,12 +16,15 @@
 #define DEADLINE_MS 10000u
 #define TYPE_A	    1
 #define TYPE_AAAA   28
+#define SERVFAIL    2
 #define NXDOMAIN    3
 
 /* What the name server says: to every name, the same. */
 struct zone {
 	uint8_t rcode;
+	uint8_t rcode_aaaa; /* to AAAA questions alone */
 	bool is_silent;
+	bool is_garbage;
 	uint32_t ttl;
 	const char *a[4]; /* up to the first NULL */
 	const char *aaaa[4];
@@ -40,8 +43,9 @@ struct fixture {
 	/* what came last */
 	unsigned news;
 	enum resolver_event event;
-	bool has_ip;
-	char ip[64];
+	unsigned recoveries;
+	char list[256]; /* all addresses, with a blank between */
+	unsigned n_refused;
 	char why[128];
 	bool too_late;
 };
@@ -72,6 +76,7 @@ answer(const struct zone *zone, uint8_t *m, size_t n)
 	uint16_t type;
 	const char *const *list;
 	uint8_t count = 0;
+	uint8_t rcode;
 
 	while (end < n && m[end] != 0)
 		end += m[end] + 1u;
@@ -79,11 +84,12 @@ answer(const struct zone *zone, uint8_t *m, size_t n)
 	type = m[end + 2];
 	end += 5;
 	list = type == TYPE_A ? zone->a : zone->aaaa;
-	for (; zone->rcode == 0 && count < 4 && list[count] != NULL; count++)
+	rcode = type == TYPE_AAAA && zone->rcode_aaaa != 0 ? zone->rcode_aaaa : zone->rcode;
+	for (; rcode == 0 && count < 4 && list[count] != NULL; count++)
 		end += put_record(m + end, type, zone->ttl, list[count]);
 	m[2] = 0x81;
-	m[3] = 0x80 | zone->rcode;
-	m[7] = count;
+	m[3] = 0x80 | rcode;
+	m[7] = zone->is_garbage ? 200 : count;
 	m[9] = 0;
 	m[11] = 0;
 	return end;
@@ -120,16 +126,28 @@ on_deadline(struct timer *t)
 }
 
 static void
+add_ip(struct fixture *f, const struct ip *ip)
+{
+	size_t n = strlen(f->list);
+
+	assert_true(n + 64 < sizeof(f->list));
+	if (n > 0)
+		f->list[n++] = ' ';
+	ip_format(ip, f->list + n, sizeof(f->list) - n);
+}
+
+static void
 on_news(struct resolver_watch *w, const struct resolver_news *news)
 {
 	struct fixture *f = TG_CONTAINER(w, struct fixture, name);
 
 	f->news++;
 	f->event = news->event;
-	f->has_ip = news->ip != NULL;
-	f->ip[0] = '\0';
-	if (news->ip != NULL)
-		ip_format(news->ip, f->ip, sizeof(f->ip));
+	f->recoveries += news->event == RESOLVER_RECOVERED;
+	f->list[0] = '\0';
+	for (size_t i = 0; i < news->n; i++)
+		add_ip(f, &news->list[i].ip);
+	f->n_refused = news->n_refused;
 	snprintf(f->why, sizeof(f->why), "%s", news->why != NULL ? news->why : "");
 	loop_stop(f->loop);
 }
@@ -201,7 +219,7 @@ finds_an_address(void **state)
 	f->zone.a[0] = "192.0.2.7";
 	start(f, "backend.test.");
 	assert_int_equal(f->event, RESOLVER_FOUND);
-	assert_string_equal(f->ip, "192.0.2.7");
+	assert_string_equal(f->list, "192.0.2.7");
 }
 
 static void
@@ -212,19 +230,122 @@ ipv6_alone_is_enough(void **state)
 	f->zone.aaaa[0] = "2001:db8::7";
 	start(f, "backend.test.");
 	assert_int_equal(f->event, RESOLVER_FOUND);
-	assert_string_equal(f->ip, "2001:db8::7");
+	assert_string_equal(f->list, "2001:db8::7");
 }
 
 static void
-ipv4_goes_before_ipv6_and_low_before_high(void **state)
+all_addresses_are_told_in_order(void **state)
 {
 	struct fixture *f = *state;
 
 	f->zone.a[0] = "192.0.2.9";
 	f->zone.a[1] = "192.0.2.3";
+	f->zone.a[2] = "192.0.2.9";
 	f->zone.aaaa[0] = "::1";
 	start(f, "backend.test.");
-	assert_string_equal(f->ip, "192.0.2.3");
+	assert_string_equal(f->list, "192.0.2.3 192.0.2.9 ::1");
+	assert_int_equal(f->n_refused, 0);
+}
+
+static void
+another_order_is_no_news(void **state)
+{
+	struct fixture *f = *state;
+	unsigned queries;
+
+	f->zone.a[0] = "192.0.2.7";
+	f->zone.a[1] = "192.0.2.1";
+	start(f, "backend.test.");
+	queries = f->queries;
+	f->zone.a[0] = "192.0.2.1";
+	f->zone.a[1] = "192.0.2.7";
+	assert_false(turn(f, 2500));
+	assert_true(f->queries > queries);
+	f->zone.a[1] = NULL;
+	assert_true(turn(f, DEADLINE_MS));
+	assert_string_equal(f->list, "192.0.2.1");
+}
+
+static void
+addresses_nothing_connects_to_are_refused_and_told(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.a[0] = "0.0.0.0";
+	f->zone.a[1] = "192.0.2.7";
+	f->zone.a[2] = "224.0.0.5";
+	f->zone.aaaa[0] = "ff02::1";
+	start(f, "backend.test.");
+	assert_string_equal(f->list, "192.0.2.7");
+	assert_int_equal(f->n_refused, 3);
+	f->zone.a[2] = NULL;
+	assert_true(turn(f, DEADLINE_MS));
+	assert_int_equal(f->n_refused, 2);
+}
+
+/* Each of these would leave nobody. */
+static void
+lies_keep_what_is_known(void **state)
+{
+	static const struct zone lies[] = {
+		{.ttl = 1},
+		{.ttl = 1, .a = {"255.255.255.255", "0.0.0.0"}},
+		{.ttl = 1, .rcode = SERVFAIL},
+		{.ttl = 1, .a = {"192.0.2.8"}, .is_garbage = true},
+	};
+	struct fixture *f = *state;
+	const struct zone good = {.ttl = 1, .a = {"192.0.2.7"}};
+
+	f->zone = good;
+	start(f, "backend.test.");
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		f->zone = lies[i];
+		assert_true(turn(f, DEADLINE_MS));
+		assert_int_equal(f->event, RESOLVER_FAILED);
+		assert_string_equal(f->list, "192.0.2.7");
+		assert_true(strlen(f->why) > 0);
+		f->zone = good;
+		assert_true(turn(f, DEADLINE_MS));
+		assert_int_equal(f->event, RESOLVER_RECOVERED);
+		assert_string_equal(f->list, "192.0.2.7");
+	}
+}
+
+static void
+half_an_answer_keeps_the_other_half(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.a[0] = "192.0.2.7";
+	f->zone.aaaa[0] = "2001:db8::7";
+	start(f, "backend.test.");
+	assert_string_equal(f->list, "192.0.2.7 2001:db8::7");
+	f->zone.rcode_aaaa = SERVFAIL;
+	f->zone.a[0] = "192.0.2.8";
+	assert_true(turn(f, DEADLINE_MS));
+	assert_int_equal(f->event, RESOLVER_FAILED);
+	assert_int_equal(f->news, 3);
+	assert_string_equal(f->list, "192.0.2.8 2001:db8::7");
+	/* Gone is another thing than unknown. */
+	f->zone.rcode_aaaa = 0;
+	f->zone.aaaa[0] = NULL;
+	assert_true(turn(f, DEADLINE_MS));
+	assert_int_equal(f->recoveries, 1);
+	assert_int_equal(f->event, RESOLVER_FOUND);
+	assert_string_equal(f->list, "192.0.2.8");
+}
+
+/* Who never had any does not fail for a server that cannot say so. */
+static void
+a_family_never_seen_is_not_missed(void **state)
+{
+	struct fixture *f = *state;
+
+	f->zone.a[0] = "192.0.2.7";
+	f->zone.rcode_aaaa = SERVFAIL;
+	start(f, "backend.test.");
+	assert_int_equal(f->event, RESOLVER_FOUND);
+	assert_false(turn(f, 2500));
 }
 
 static void
@@ -237,7 +358,7 @@ asks_again_when_the_answer_has_aged(void **state)
 	f->zone.a[0] = "192.0.2.8";
 	assert_true(turn(f, DEADLINE_MS));
 	assert_int_equal(f->event, RESOLVER_FOUND);
-	assert_string_equal(f->ip, "192.0.2.8");
+	assert_string_equal(f->list, "192.0.2.8");
 }
 
 static void
@@ -256,24 +377,6 @@ long_ttl_is_not_asked_again_soon(void **state)
 }
 
 static void
-present_address_stays_while_it_is_among_the_answers(void **state)
-{
-	struct fixture *f = *state;
-	unsigned queries;
-
-	f->zone.a[0] = "192.0.2.7";
-	start(f, "backend.test.");
-	queries = f->queries;
-	f->zone.a[0] = "192.0.2.1";
-	f->zone.a[1] = "192.0.2.7";
-	assert_false(turn(f, 2500));
-	assert_true(f->queries > queries);
-	f->zone.a[1] = NULL;
-	assert_true(turn(f, DEADLINE_MS));
-	assert_string_equal(f->ip, "192.0.2.1");
-}
-
-static void
 unknown_name_fails_and_is_tried_again(void **state)
 {
 	struct fixture *f = *state;
@@ -281,13 +384,13 @@ unknown_name_fails_and_is_tried_again(void **state)
 	f->zone.rcode = NXDOMAIN;
 	start(f, "backend.test.");
 	assert_int_equal(f->event, RESOLVER_FAILED);
-	assert_false(f->has_ip);
+	assert_string_equal(f->list, "");
 	assert_true(strlen(f->why) > 0);
 	f->zone.rcode = 0;
 	f->zone.a[0] = "192.0.2.7";
 	assert_true(turn(f, DEADLINE_MS));
 	assert_int_equal(f->event, RESOLVER_FOUND);
-	assert_string_equal(f->ip, "192.0.2.7");
+	assert_string_equal(f->list, "192.0.2.7");
 }
 
 static void
@@ -300,11 +403,11 @@ failure_keeps_the_last_address(void **state)
 	f->zone.rcode = NXDOMAIN;
 	assert_true(turn(f, DEADLINE_MS));
 	assert_int_equal(f->event, RESOLVER_FAILED);
-	assert_string_equal(f->ip, "192.0.2.7");
+	assert_string_equal(f->list, "192.0.2.7");
 	f->zone.rcode = 0;
 	assert_true(turn(f, DEADLINE_MS));
 	assert_int_equal(f->event, RESOLVER_RECOVERED);
-	assert_string_equal(f->ip, "192.0.2.7");
+	assert_string_equal(f->list, "192.0.2.7");
 }
 
 static void
@@ -329,7 +432,7 @@ hosts_file_knows_localhost(void **state)
 	assert_int_equal(resolver_watch_start(f->resolver, &f->name, "localhost", on_news), 0);
 	assert_true(f->news > 0 || turn(f, DEADLINE_MS));
 	assert_int_equal(f->event, RESOLVER_FOUND);
-	assert_string_equal(f->ip, "127.0.0.1");
+	assert_memory_equal(f->list, "127.0.0.1", 9);
 }
 
 static unsigned other_news;
@@ -338,7 +441,7 @@ static void
 on_other_news(struct resolver_watch *w, const struct resolver_news *news)
 {
 	(void)w;
-	assert_non_null(news->ip);
+	assert_int_equal(news->n, 1);
 	other_news++;
 }
 
@@ -396,10 +499,14 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(finds_an_address),
 		CASE(ipv6_alone_is_enough),
-		CASE(ipv4_goes_before_ipv6_and_low_before_high),
+		CASE(all_addresses_are_told_in_order),
+		CASE(another_order_is_no_news),
+		CASE(addresses_nothing_connects_to_are_refused_and_told),
+		CASE(lies_keep_what_is_known),
+		CASE(half_an_answer_keeps_the_other_half),
+		CASE(a_family_never_seen_is_not_missed),
 		CASE(asks_again_when_the_answer_has_aged),
 		CASE(long_ttl_is_not_asked_again_soon),
-		CASE(present_address_stays_while_it_is_among_the_answers),
 		CASE(unknown_name_fails_and_is_tried_again),
 		CASE(failure_keeps_the_last_address),
 		CASE(only_the_first_failure_in_a_row_is_news),

@@ -1,0 +1,306 @@
+#include "net/lookup_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum target_state {
+	TARGET_WAITS = 0,
+	TARGET_ASKED = 1,
+	TARGET_DONE = 2,
+};
+
+struct lookup_target {
+	struct lookup *lookup;
+	const char *host;
+	enum target_state state;
+	int family; /* asked, or to be asked: AF_UNSPEC first */
+	struct ip *ips;
+	size_t n_ips;
+};
+
+/*** Addresses of one target ***/
+
+static bool
+node_ip(const struct ares_addrinfo_node *node, struct ip *ret)
+{
+	struct addr a = {.len = node->ai_addrlen};
+
+	if ((node->ai_family != AF_INET && node->ai_family != AF_INET6) ||
+	    (size_t)node->ai_addrlen > sizeof(a.u))
+		return false;
+	memcpy(&a.u, node->ai_addr, node->ai_addrlen);
+	return addr_ip(&a, ret);
+}
+
+/* False: no memory, which counts as a failure of the target. */
+static bool
+make_room(struct lookup_target *t, size_t n)
+{
+	struct ip *more = realloc(t->ips, (t->n_ips + n + 1) * sizeof(*more));
+
+	if (more == NULL)
+		return false;
+	t->ips = more;
+	return true;
+}
+
+static bool
+take_nodes(struct lookup_target *t, const struct ares_addrinfo *answer)
+{
+	size_t n = 0;
+
+	for (const struct ares_addrinfo_node *a = answer->nodes; a != NULL; a = a->ai_next)
+		n += n < TG_LOOKUP_IPS_MAX;
+	if (!make_room(t, n))
+		return false;
+	for (const struct ares_addrinfo_node *a = answer->nodes; a != NULL && n > 0;
+	     a = a->ai_next, n--) {
+		struct ip *ip = &t->ips[t->n_ips];
+
+		if (!node_ip(a, ip))
+			continue;
+		if (ip_is_unicast(ip))
+			t->n_ips++;
+		else
+			t->lookup->n_refused++;
+	}
+	return true;
+}
+
+static void
+note_ttl(struct lookup *l, int ttl)
+{
+	unsigned ttl_s = ttl > 0 ? (unsigned)ttl : 0;
+
+	if (ttl_s < l->ttl_s)
+		l->ttl_s = ttl_s;
+}
+
+static void
+note_ttls(struct lookup *l, const struct ares_addrinfo *answer)
+{
+	for (const struct ares_addrinfo_node *a = answer->nodes; a != NULL; a = a->ai_next)
+		note_ttl(l, a->ai_ttl);
+	for (const struct ares_addrinfo_cname *c = answer->cnames; c != NULL; c = c->next)
+		note_ttl(l, c->ttl);
+}
+
+/*** What was known ***/
+
+static int
+compare_hosts(const void *a, const void *b)
+{
+	const struct lookup_target *x = a;
+	const struct lookup_target *y = b;
+
+	return strcmp(x->host, y->host);
+}
+
+/* This target in the round before; NULL: it was not there. */
+static const struct lookup_target *
+find_last(const struct lookup_target *t)
+{
+	const struct lookup *last = t->lookup->last;
+
+	if (last == NULL)
+		return NULL;
+	return bsearch(t, last->targets, last->n_targets, sizeof(*t), compare_hosts);
+}
+
+static bool
+is_of(const struct ip *ip, int family)
+{
+	return family == AF_UNSPEC || ip_is_v4(ip) == (family == AF_INET);
+}
+
+static bool
+has_family(const struct lookup_target *t, int family)
+{
+	for (size_t i = 0; t != NULL && i < t->n_ips; i++) {
+		if (is_of(&t->ips[i], family))
+			return true;
+	}
+	return false;
+}
+
+static void
+keep(struct lookup_target *t, int family, const char *why)
+{
+	const struct lookup_target *last = find_last(t);
+
+	t->lookup->why = why;
+	if (!has_family(last, family) || !make_room(t, last->n_ips))
+		return;
+	for (size_t i = 0; i < last->n_ips; i++) {
+		if (is_of(&last->ips[i], family))
+			t->ips[t->n_ips++] = last->ips[i];
+	}
+}
+
+/* A family that was known and is not in the answer, or AF_UNSPEC. */
+static int
+lost_family(const struct lookup_target *t)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	const struct lookup_target *last = find_last(t);
+
+	for (size_t i = 0; i < 2; i++) {
+		if (has_family(last, families[i]) && !has_family(t, families[i]))
+			return families[i];
+	}
+	return AF_UNSPEC;
+}
+
+/*** Questions ***/
+
+/* To the question for both families. */
+static void
+take_answer(struct lookup_target *t, int status, const struct ares_addrinfo *answer)
+{
+	if (status == ARES_SUCCESS && !take_nodes(t, answer))
+		status = ARES_ENOMEM;
+	if (status != ARES_SUCCESS) {
+		keep(t, AF_UNSPEC, ares_strerror(status));
+		return;
+	}
+	if (t->n_ips == 0) {
+		keep(t, AF_UNSPEC, "no address of use in the answer");
+		return;
+	}
+	t->lookup->has_found = true;
+	note_ttls(t->lookup, answer);
+	t->family = lost_family(t);
+	if (t->family != AF_UNSPEC)
+		t->state = TARGET_WAITS;
+}
+
+/* To the question for one family: that there is none is an answer too. */
+static void
+take_half(struct lookup_target *t, int status, const struct ares_addrinfo *answer)
+{
+	if (status == ARES_SUCCESS && !take_nodes(t, answer))
+		status = ARES_ENOMEM;
+	if (status != ARES_SUCCESS && status != ARES_ENODATA && status != ARES_ENOTFOUND)
+		keep(t, t->family, ares_strerror(status));
+}
+
+static void
+on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *answer)
+{
+	struct lookup_target *t = arg;
+
+	(void)timeouts;
+	t->lookup->n_open--;
+	t->state = TARGET_DONE;
+	if (t->family == AF_UNSPEC)
+		take_answer(t, status, answer);
+	else
+		take_half(t, status, answer);
+	if (answer != NULL)
+		ares_freeaddrinfo(answer);
+}
+
+/* May call on_answer() before it returns. */
+static void
+ask(struct lookup_target *t)
+{
+	const struct ares_addrinfo_hints hints = {
+		.ai_flags = ARES_AI_NOSORT,
+		.ai_family = t->family,
+		.ai_socktype = SOCK_STREAM,
+	};
+
+	t->state = TARGET_ASKED;
+	t->lookup->n_open++;
+	ares_getaddrinfo(t->lookup->channel, t->host, NULL, &hints, on_answer, t);
+}
+
+/*** The round ***/
+
+struct lookup *
+lookup_new(ares_channel channel, const char *host, const struct lookup *last)
+{
+	struct lookup *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	*l = (struct lookup){.channel = channel, .last = last, .ttl_s = UINT32_MAX};
+	l->targets = calloc(1, sizeof(*l->targets));
+	if (l->targets == NULL) {
+		free(l);
+		return NULL;
+	}
+	l->targets[0] = (struct lookup_target){.lookup = l, .host = host, .family = AF_UNSPEC};
+	l->n_targets = 1;
+	return l;
+}
+
+void
+lookup_free(struct lookup *l)
+{
+	if (l == NULL)
+		return;
+	for (size_t i = 0; i < l->n_targets; i++)
+		free(l->targets[i].ips);
+	free(l->targets);
+	free(l);
+}
+
+/* What is answered at once may have one more question. */
+bool
+lookup_step(struct lookup *l)
+{
+	for (size_t i = 0; i < l->n_targets && l->n_open < TG_LOOKUP_AT_ONCE; i++) {
+		while (l->targets[i].state == TARGET_WAITS)
+			ask(&l->targets[i]);
+	}
+	return l->n_open == 0;
+}
+
+static int
+compare_addresses(const void *a, const void *b)
+{
+	return address_compare(a, b);
+}
+
+static size_t
+drop_doubles(struct address *list, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (kept == 0 || address_compare(&list[kept - 1], &list[i]) != 0)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
+static size_t
+count_ips(const struct lookup *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n_targets; i++)
+		n += l->targets[i].n_ips;
+	return n;
+}
+
+int
+lookup_take(const struct lookup *l, struct address **ret, size_t *ret_n)
+{
+	size_t n = count_ips(l);
+	struct address *list = calloc(n + 1, sizeof(*list));
+	size_t at = 0;
+
+	if (list == NULL)
+		return -TG_ENOMEM;
+	for (size_t i = 0; i < l->n_targets; i++) {
+		for (size_t k = 0; k < l->targets[i].n_ips; k++)
+			list[at++] = (struct address){.ip = l->targets[i].ips[k]};
+	}
+	qsort(list, n, sizeof(*list), compare_addresses);
+	n = drop_doubles(list, n);
+	*ret = list;
+	*ret_n = n < TG_LOOKUP_IPS_MAX ? n : TG_LOOKUP_IPS_MAX;
+	return 0;
+}

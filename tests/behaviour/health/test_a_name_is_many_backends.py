@@ -1,0 +1,267 @@
+"""One entry with slots: each address of its name is a backend, as long as the name has it."""
+
+import csv
+import io
+import os
+import signal
+import threading
+
+import pytest
+
+from harness import backends, client, conf, names, net, settings
+from harness.load import Load
+
+HEALTH = 'health = { type = "http"; interval = "50ms"; rise = 1; fall = 2; };'
+ADDRESSES = [net.own_address(0), net.own_address(1), net.own_address(2)]
+
+
+@pytest.fixture
+def name_server():
+    server = names.NameServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def site(recording_backend):
+    """Three backends on three addresses and one port."""
+    port = net.free_port(*ADDRESSES, "::1")
+    return [recording_backend(name=f"n{i}", address=address, port=port)
+            for i, address in enumerate(ADDRESSES)]
+
+
+def pool(backend, slots=4, name="app.test"):
+    return f'{{ name = "pool"; address = "{name}:{backend.port}"; slots = {slots}; }}'
+
+
+def start(tidegate, name_server, site, tmp_path, slots=4, service=HEALTH, **options):
+    top = f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top()
+    return tidegate(conf.http(pool(site[0], slots), top=top, service=service, **options))
+
+
+def rows(run_tidectl, tmp_path):
+    text = run_tidectl("-s", f"{tmp_path}/admin", "show stat").stdout
+    return {row["svname"]: row for row in csv.DictReader(io.StringIO(text[2:]))}
+
+
+def targets(backend):
+    return [request.target for request in backend.requests]
+
+
+def arrives(tg, backend, path):
+    """Asks until a request has come to this backend."""
+    def came():
+        assert tg.exchange(client.get(path)).status == 200
+        return path in targets(backend)
+    settings.wait_until(came, f"a request at {backend.name}")
+
+
+def never_arrives(tg, backend, path):
+    for _ in range(12):
+        assert tg.exchange(client.get(path)).status == 200
+    assert path not in targets(backend)
+
+
+def test_every_address_is_a_backend_of_its_own(tidegate, name_server, site, tmp_path, run_tidectl):
+    name_server.names["app.test"] = list(reversed(ADDRESSES))
+    tg = start(tidegate, name_server, site, tmp_path)
+    for slot, address in enumerate(ADDRESSES, 1):
+        tg.log.wait(msg="backend up", srv=f"pool-{slot}", addr=f"{address}:{site[0].port}")
+    for backend in site:
+        arrives(tg, backend, f"/{backend.name}")
+    shown = rows(run_tidectl, tmp_path)
+    assert [shown[f"pool-{i}"]["status"] for i in range(1, 5)] == ["UP", "UP", "UP", "DOWN"]
+    assert (shown["pool-4"]["check_status"], shown["pool-4"]["addr"]) == ("RSLV", "")
+    assert shown["pool-4"]["last_chk"] == "no address: the name has no more"
+    assert all(int(shown[f"pool-{i}"]["stot"]) > 0 for i in range(1, 4))
+    assert not tg.log.records(msg="backend down")
+
+
+def test_addresses_of_both_families(tidegate, name_server, site, recording_backend, tmp_path):
+    six = recording_backend(name="six", address="::1", port=site[0].port)
+    name_server.names["app.test"] = ["::1", ADDRESSES[0]]
+    tg = start(tidegate, name_server, site, tmp_path)
+    tg.log.wait(msg="backend up", srv="pool-1", addr=site[0].address)
+    tg.log.wait(msg="backend up", srv="pool-2", addr=six.address)
+    arrives(tg, six, "/six")
+
+
+@pytest.mark.parametrize("ttl", [0, 1])
+def test_addresses_come_and_go_and_no_request_fails(tidegate, name_server, site, tmp_path, ttl):
+    a, b, c = ADDRESSES
+    name_server.ttl = ttl
+    name_server.names["app.test"] = [a]
+    tg = start(tidegate, name_server, site, tmp_path)
+    tg.log.wait(msg="backend up", srv="pool-1")
+    with Load(tg.address) as load:
+        for step, present in enumerate([[a, b], [c, b], [b], [c, a], [a, b, c], [c]]):
+            name_server.names["app.test"] = present
+            for i, backend in enumerate(site):
+                if ADDRESSES[i] in present:
+                    arrives(tg, backend, f"/{step}")
+            settings.wait_until(lambda: is_gone(tg, site, present), "the others to be left")
+            for i, backend in enumerate(site):
+                if ADDRESSES[i] not in present:
+                    never_arrives(tg, backend, f"/after-{step}")
+    assert load.served_since(0) > 100
+    assert load.failures() == []
+
+
+def is_gone(tg, site, present):
+    """By the log: the last that was said of each absent address is that it left or was replaced."""
+    last = {}
+    for record in tg.log.records():
+        if record.get("msg") in ("name resolved", "address left its name"):
+            if record["msg"] == "name resolved":
+                last = {srv: addr for srv, addr in last.items() if srv != record["srv"]}
+                last[record["srv"]] = record["addr"]
+            else:
+                last.pop(record["srv"], None)
+    wanted = {b.address for i, b in enumerate(site) if ADDRESSES[i] in present}
+    return set(last.values()) == wanted
+
+
+def test_all_at_once_are_replaced_and_no_request_fails(tidegate, name_server, site, tmp_path):
+    name_server.names["app.test"] = ADDRESSES[:1]
+    tg = start(tidegate, name_server, site, tmp_path, slots=2)
+    tg.log.wait(msg="backend up", srv="pool-1")
+    with Load(tg.address) as load:
+        arrives(tg, site[0], "/old")
+        name_server.names["app.test"] = ADDRESSES[1:]
+        arrives(tg, site[1], "/new")
+        arrives(tg, site[2], "/new")
+        never_arrives(tg, site[0], "/after")
+    assert load.failures() == []
+
+
+def test_streams_of_an_address_that_left_go_to_their_end(tidegate, name_server, site,
+                                                         recording_backend, tmp_path):
+    may_end = threading.Event()
+
+    def script(conn):
+        while (request := conn.read_request()) is not None:
+            if request.target != "/long":
+                conn.send(backends.OK)
+                continue
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nfir")
+            may_end.wait(settings.TIMEOUT)
+            conn.send(b"st!")
+    site[0].scripts = (script,)
+    name_server.names["app.test"] = ADDRESSES[:1]
+    tg = start(tidegate, name_server, site, tmp_path, slots=2)
+    tg.log.wait(msg="backend up", srv="pool-1")
+    with tg.client() as peer:
+        peer.send(client.get("/long"))
+        peer.read_head()
+        name_server.names["app.test"] = ADDRESSES[:2]
+        tg.log.wait(msg="backend up", srv="pool-2")
+        name_server.names["app.test"] = ADDRESSES[1:]
+        left = tg.log.wait(msg="address left its name", addr=site[0].address)
+        assert (left["srv"], left["in_flight"]) == ("pool-1", "1")
+        never_arrives(tg, site[0], "/new")
+        # Its slot is nobody's until that stream has ended: the third address waits.
+        name_server.wait_asked()
+        assert not tg.log.records(msg="name resolved", addr=site[2].address)
+        may_end.set()
+        assert peer.read(6) == b"first!"
+    tg.log.wait(msg="backend up", srv="pool-1", addr=site[2].address)
+    arrives(tg, site[2], "/third")
+
+
+TROUBLES = {
+    "servfail": lambda server: server.trouble.update({"app.test": names.SERVFAIL}),
+    "nxdomain": lambda server: server.trouble.update({"app.test": names.NXDOMAIN}),
+    "garbage": lambda server: server.trouble.update({"app.test": names.GARBAGE}),
+    "silence": lambda server: server.trouble.update({"app.test": names.SILENCE}),
+    "empty": lambda server: server.names.update({"app.test": []}),
+    "nobody": lambda server: server.names.update({"app.test": ["0.0.0.0", "255.255.255.255"]}),
+    "multicast": lambda server: server.names.update({"app.test": ["224.0.0.1", "ff02::1"]}),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_failing_or_lying_name_server_keeps_the_last_good_set(tidegate, name_server, site,
+                                                                tmp_path, run_tidectl, trouble):
+    name_server.names["app.test"] = ADDRESSES
+    tg = start(tidegate, name_server, site, tmp_path)
+    tg.log.wait(count=3, msg="backend up")
+    TROUBLES[trouble](name_server)
+    said = tg.log.wait(msg="name does not resolve, trying again")
+    assert (said["srv"], said["keeps"]) == ("pool", "3")
+    if trouble != "silence":
+        name_server.wait_asked(3)
+    assert len(tg.log.records(msg="name does not resolve, trying again")) == 1
+    shown = rows(run_tidectl, tmp_path)
+    assert shown["pool-1"]["status"] == "UP"
+    assert shown["pool-1"]["check_desc"].startswith("name fails, addresses stay: ")
+    for backend in site:
+        arrives(tg, backend, "/kept")
+    name_server.trouble.clear()
+    name_server.names["app.test"] = ADDRESSES[1:]
+    tg.log.wait(msg="name resolves again", srv="pool")
+    tg.log.wait(msg="address left its name", addr=site[0].address)
+    shown = rows(run_tidectl, tmp_path)
+    assert not shown["pool-2"]["check_desc"].startswith("name fails")
+    assert not tg.log.records(msg="backend down", addr=site[1].address)
+
+
+def test_what_is_of_no_use_in_an_answer_is_left_out(tidegate, name_server, site, tmp_path,
+                                                   run_tidectl):
+    name_server.names["app.test"] = ["0.0.0.0", ADDRESSES[0], "239.1.1.1"]
+    tg = start(tidegate, name_server, site, tmp_path)
+    said = tg.log.wait(msg="name has addresses of no use, ignoring them")
+    assert (said["srv"], said["refused"]) == ("pool", "2")
+    tg.log.wait(msg="backend up", srv="pool-1", addr=site[0].address)
+    assert rows(run_tidectl, tmp_path)["pool-1"]["check_desc"] == "name has 2 addresses of no use"
+
+
+def test_more_addresses_than_slots_are_said_once(tidegate, name_server, site, tmp_path,
+                                                 run_tidectl):
+    name_server.names["app.test"] = ADDRESSES
+    tg = start(tidegate, name_server, site, tmp_path, slots=2)
+    said = tg.log.wait(msg="name has more addresses than slots, leaving some out")
+    assert (said["slots"], said["left_out"]) == ("2", "1")
+    tg.log.wait(count=2, msg="backend up")
+    name_server.wait_asked(4)
+    assert len(tg.log.records(msg="name has more addresses than slots, leaving some out")) == 1
+    desc = rows(run_tidectl, tmp_path)["pool-1"]["check_desc"]
+    assert desc == "name has 1 addresses more than slots"
+
+
+def test_an_address_that_fails_its_checks_gets_nothing(tidegate, name_server, site, tmp_path):
+    name_server.names["app.test"] = ADDRESSES[:1]
+    tg = start(tidegate, name_server, site, tmp_path)
+    tg.log.wait(msg="backend up", srv="pool-1")
+    site[1].stop()
+    name_server.names["app.test"] = ADDRESSES[:2]
+    tg.log.wait(msg="backend down", srv="pool-2")
+    for _ in range(8):
+        assert tg.exchange(client.get()).status == 200
+
+
+def test_a_new_keeper_finds_the_addresses_and_no_request_fails(tidegate, name_server, site,
+                                                              tmp_path):
+    """The slots may be dealt otherwise: nobody notices."""
+    name_server.names["app.test"] = ADDRESSES[2:]
+    tg = start(tidegate, name_server, site, tmp_path)
+    tg.log.wait(msg="backend up", srv="pool-1")
+    name_server.names["app.test"] = ADDRESSES
+    tg.log.wait(count=3, msg="backend up")
+    name_server.names["app.test"] = ADDRESSES[:2]
+    tg.log.wait(msg="address left its name")
+    with Load(tg.address) as load:
+        arrives(tg, site[0], "/before")
+        os.kill(tg.role_pid("keeper"), signal.SIGKILL)
+        tg.log.wait(count=5, msg="backend up")
+        arrives(tg, site[0], "/behind")
+        arrives(tg, site[1], "/behind")
+    assert load.failures() == []
+
+
+def test_vacant_slots_open_no_service_that_is_well(tidegate, name_server, site, tmp_path):
+    name_server.names["app.test"] = ADDRESSES[:2]
+    tg = start(tidegate, name_server, site, tmp_path, slots=16,
+               service=HEALTH.replace("type", "fail_open = 60; type"))
+    tg.log.wait(count=2, msg="backend up")
+    name_server.wait_asked(2)
+    assert not tg.log.records(msg="too few backends are up, using all of them")
