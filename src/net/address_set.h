@@ -25,7 +25,7 @@
 /* What an answer says of one address. A value. */
 struct address {
 	struct ip ip;
-	uint16_t port;	   /* 0: not told */
+	uint16_t port;     /* 0: not told */
 	uint16_t priority; /* the lowest goes first */
 	uint16_t weight;   /* 1..256; 0: not told */
 };
@@ -40,10 +40,10 @@ enum address_slot_state {
 struct address_slot {
 	enum address_slot_state state;
 	struct address address; /* unless free */
-	bool is_wanted;		/* by the last answer */
-	bool is_backup;		/* held: others have a lower priority */
-	bool changed;		/* there is something to tell; the reader clears it */
-	struct mono left;	/* leaving: since when */
+	bool is_wanted;         /* by the last answer */
+	bool is_backup;         /* held: others have a lower priority */
+	bool changed;           /* there is something to tell; the reader clears it */
+	struct mono left;       /* leaving: since when */
 };
 
 /* What is observed of a slot. */

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLASS_IN 1
+#define TYPE_SRV 33
+
 enum target_state {
 	TARGET_WAITS = 0,
 	TARGET_ASKED = 1,
@@ -67,13 +70,17 @@ take_nodes(struct lookup_target *t, const struct ares_addrinfo *answer)
 	return true;
 }
 
+void
+lookup_note_ttl(struct lookup *l, unsigned ttl_s)
+{
+	if (ttl_s < l->ttl_s)
+		l->ttl_s = ttl_s;
+}
+
 static void
 note_ttl(struct lookup *l, int ttl)
 {
-	unsigned ttl_s = ttl > 0 ? (unsigned)ttl : 0;
-
-	if (ttl_s < l->ttl_s)
-		l->ttl_s = ttl_s;
+	lookup_note_ttl(l, ttl > 0 ? (unsigned)ttl : 0);
 }
 
 static void
@@ -215,23 +222,80 @@ ask(struct lookup_target *t)
 	ares_getaddrinfo(t->lookup->channel, t->host, NULL, &hints, on_answer, t);
 }
 
+static void
+on_srv(void *arg, int status, int timeouts, unsigned char *m, int n)
+{
+	struct lookup *l = arg;
+
+	(void)timeouts;
+	l->n_open--;
+	if (status != ARES_SUCCESS)
+		l->why = ares_strerror(status);
+	else
+		l->why = lookup_take_srv(l, m, n);
+	if (l->why != NULL)
+		l->n_targets = 0;
+}
+
+/* May call on_srv() before it returns. */
+static void
+ask_srv(struct lookup *l)
+{
+	const char *name = l->srv;
+
+	l->srv = NULL;
+	l->n_open++;
+	ares_search(l->channel, name, CLASS_IN, TYPE_SRV, on_srv, l);
+}
+
 /*** The round ***/
 
+bool
+lookup_aim(struct lookup *l)
+{
+	l->targets = calloc(l->n_records, sizeof(*l->targets));
+	if (l->targets == NULL)
+		return false;
+	for (size_t i = 0; i < l->n_records; i++) {
+		struct lookup_record *r = &l->records[i];
+
+		if (i == 0 || strcmp(r->host, r[-1].host) != 0)
+			l->targets[l->n_targets++] = (struct lookup_target){
+				.lookup = l, .host = r->host, .family = AF_UNSPEC};
+		r->target = l->n_targets - 1;
+	}
+	return true;
+}
+
+/* The one target of a host name is used as it is. */
+static bool
+aim_at(struct lookup *l, const char *host)
+{
+	l->records = calloc(1, sizeof(*l->records));
+	l->targets = calloc(1, sizeof(*l->targets));
+	if (l->records == NULL || l->targets == NULL)
+		return false;
+	l->targets[0] = (struct lookup_target){.lookup = l, .host = host, .family = AF_UNSPEC};
+	l->n_records = 1;
+	l->n_targets = 1;
+	return true;
+}
+
 struct lookup *
-lookup_new(ares_channel channel, const char *host, const struct lookup *last)
+lookup_new(ares_channel channel, const char *host, unsigned records_max, const struct lookup *last)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
 	*l = (struct lookup){.channel = channel, .last = last, .ttl_s = UINT32_MAX};
-	l->targets = calloc(1, sizeof(*l->targets));
-	if (l->targets == NULL) {
-		free(l);
+	l->records_max = records_max;
+	if (records_max > 0) {
+		l->srv = host;
+	} else if (!aim_at(l, host)) {
+		lookup_free(l);
 		return NULL;
 	}
-	l->targets[0] = (struct lookup_target){.lookup = l, .host = host, .family = AF_UNSPEC};
-	l->n_targets = 1;
 	return l;
 }
 
@@ -242,6 +306,9 @@ lookup_free(struct lookup *l)
 		return;
 	for (size_t i = 0; i < l->n_targets; i++)
 		free(l->targets[i].ips);
+	for (size_t i = 0; i < l->n_records; i++)
+		free(l->records[i].host);
+	free(l->records);
 	free(l->targets);
 	free(l);
 }
@@ -250,6 +317,8 @@ lookup_free(struct lookup *l)
 bool
 lookup_step(struct lookup *l)
 {
+	if (l->srv != NULL)
+		ask_srv(l);
 	for (size_t i = 0; i < l->n_targets && l->n_open < TG_LOOKUP_AT_ONCE; i++) {
 		while (l->targets[i].state == TARGET_WAITS)
 			ask(&l->targets[i]);
@@ -257,10 +326,18 @@ lookup_step(struct lookup *l)
 	return l->n_open == 0;
 }
 
+/* Of two that are the same place the one that goes first is kept. */
 static int
 compare_addresses(const void *a, const void *b)
 {
-	return address_compare(a, b);
+	const struct address *x = a;
+	const struct address *y = b;
+	int c = address_compare(x, y);
+
+	if (c != 0)
+		return c;
+	c = (int)x->priority - (int)y->priority;
+	return c != 0 ? c : (int)y->weight - (int)x->weight;
 }
 
 static size_t
@@ -276,28 +353,40 @@ drop_doubles(struct address *list, size_t n)
 }
 
 static size_t
-count_ips(const struct lookup *l)
+count_addresses(const struct lookup *l)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < l->n_targets; i++)
-		n += l->targets[i].n_ips;
+	for (size_t i = 0; i < l->n_records; i++)
+		n += l->targets[l->records[i].target].n_ips;
 	return n;
+}
+
+/* All that one record stands for; returns how many. */
+static size_t
+put_addresses(const struct lookup_record *r, const struct lookup_target *t, struct address *ret)
+{
+	for (size_t i = 0; i < t->n_ips; i++)
+		ret[i] = (struct address){
+			.ip = t->ips[i],
+			.port = r->port,
+			.priority = r->priority,
+			.weight = r->weight,
+		};
+	return t->n_ips;
 }
 
 int
 lookup_take(const struct lookup *l, struct address **ret, size_t *ret_n)
 {
-	size_t n = count_ips(l);
+	size_t n = count_addresses(l);
 	struct address *list = calloc(n + 1, sizeof(*list));
 	size_t at = 0;
 
 	if (list == NULL)
 		return -TG_ENOMEM;
-	for (size_t i = 0; i < l->n_targets; i++) {
-		for (size_t k = 0; k < l->targets[i].n_ips; k++)
-			list[at++] = (struct address){.ip = l->targets[i].ips[k]};
-	}
+	for (size_t i = 0; i < l->n_records; i++)
+		at += put_addresses(&l->records[i], &l->targets[l->records[i].target], &list[at]);
 	qsort(list, n, sizeof(*list), compare_addresses);
 	n = drop_doubles(list, n);
 	*ret = list;

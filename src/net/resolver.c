@@ -1,5 +1,6 @@
 #include "net/resolver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +12,10 @@
 
 #define QUERY_TIMEOUT_MS 2000
 #define QUERY_TRIES      2
+#define SRV_PREFIX       "srv:"
 
 struct name {
-	UT_hash_handle hh; /* in resolver->names, by host */
+	UT_hash_handle hh; /* in resolver->names, by key */
 	struct resolver *resolver;
 	LIST_HEAD(, resolver_watch) watches;
 	TAILQ_ENTRY(name) link; /* in the queue, or among those asked for */
@@ -24,7 +26,9 @@ struct name {
 	size_t n;
 	unsigned failures; /* in a row */
 	const char *why;   /* of the last failure */
-	char host[];
+	unsigned srv_max;  /* records used; 0: a host name */
+	const char *host;  /* in key */
+	char key[];        /* "srv:" before a service */
 };
 
 /* A socket of c-ares, as long as c-ares wants it watched. */
@@ -163,6 +167,7 @@ news_of(const struct name *name, enum resolver_event event)
 		.list = name->list,
 		.n = name->n,
 		.n_refused = name->last != NULL ? name->last->n_refused : 0,
+		.n_left_out = name->last != NULL ? name->last->n_left_out : 0,
 		.why = event == RESOLVER_FAILED ? name->why : NULL,
 	};
 }
@@ -218,7 +223,8 @@ static bool
 is_same_answer(const struct name *name, const struct lookup *l, const struct address *list,
 	       size_t n)
 {
-	if (name->last == NULL || name->last->n_refused != l->n_refused || name->n != n)
+	if (name->last == NULL || name->last->n_refused != l->n_refused ||
+	    name->last->n_left_out != l->n_left_out || name->n != n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (!address_equal(&name->list[i], &list[i]))
@@ -277,7 +283,7 @@ begin(struct name *name)
 	struct resolver *r = name->resolver;
 
 	TAILQ_REMOVE(&r->queue, name, link);
-	name->now = lookup_new(r->channel, name->host, name->last);
+	name->now = lookup_new(r->channel, name->host, name->srv_max, name->last);
 	if (name->now == NULL) {
 		name_failed(name, "no memory");
 		return;
@@ -320,18 +326,19 @@ on_name_timer(struct timer *t)
 }
 
 static struct name *
-name_new(struct resolver *r, const char *host)
+name_new(struct resolver *r, const char *key, bool is_srv)
 {
-	size_t n = strlen(host);
+	size_t n = strlen(key);
 	struct name *name = calloc(1, sizeof(*name) + n + 1);
 
 	if (name == NULL)
 		return NULL;
 	name->resolver = r;
-	memcpy(name->host, host, n + 1);
+	memcpy(name->key, key, n + 1);
+	name->host = is_srv ? name->key + sizeof(SRV_PREFIX) - 1 : name->key;
 	LIST_INIT(&name->watches);
 	timer_init(&name->timer, on_name_timer);
-	HASH_ADD_STR(r->names, host, name);
+	HASH_ADD_STR(r->names, key, name);
 	return name;
 }
 
@@ -358,25 +365,52 @@ tell_known(const struct name *name, struct resolver_watch *w)
 		w->cb(w, &failed);
 }
 
-int
-resolver_watch_start(struct resolver *r, struct resolver_watch *w, const char *host,
-		     resolver_cb *cb)
+static int
+watch_name(struct resolver *r, struct resolver_watch *w, const char *key, unsigned srv_max,
+	   resolver_cb *cb)
 {
 	struct name *name;
 
 	w->cb = cb;
-	HASH_FIND_STR(r->names, host, name);
+	HASH_FIND_STR(r->names, key, name);
 	if (name != NULL) {
+		if (srv_max > name->srv_max)
+			name->srv_max = srv_max;
 		LIST_INSERT_HEAD(&name->watches, w, link);
 		tell_known(name, w);
 		return 0;
 	}
-	name = name_new(r, host);
+	name = name_new(r, key, srv_max > 0);
 	if (name == NULL)
 		return -TG_ENOMEM;
+	name->srv_max = srv_max;
 	LIST_INSERT_HEAD(&name->watches, w, link);
 	enqueue(name);
 	return 0;
+}
+
+int
+resolver_watch_start(struct resolver *r, struct resolver_watch *w, const char *host,
+		     resolver_cb *cb)
+{
+	return watch_name(r, w, host, 0, cb);
+}
+
+/* No host name has a colon. */
+int
+resolver_watch_start_srv(struct resolver *r, struct resolver_watch *w, const char *host,
+			 unsigned max, resolver_cb *cb)
+{
+	size_t size = sizeof(SRV_PREFIX) + strlen(host);
+	char *key = malloc(size);
+	int rc;
+
+	if (key == NULL)
+		return -TG_ENOMEM;
+	snprintf(key, size, SRV_PREFIX "%s", host);
+	rc = watch_name(r, w, key, max, cb);
+	free(key);
+	return rc;
 }
 
 /* life */

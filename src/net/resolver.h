@@ -3,7 +3,8 @@
  *
  * A watched name is asked for at once and then whenever its answer's time to
  * live has passed (1 s to 300 s). Sources are those of the system: /etc/hosts,
- * then the name servers of /etc/resolv.conf or those given. All its addresses
+ * then the name servers of /etc/resolv.conf or those given. Of a service its SRV
+ * records are asked for, and then the hosts they name. All its addresses
  * are told, but those nothing connects to (0.0.0.0, multicast), which are
  * counted. A failure, an answer without an address of use among them, keeps what is
  * known and is tried again after 1 s, doubling to 30 s. Watches of one name share its
@@ -30,8 +31,8 @@ struct resolver;
 struct resolver_watch;
 
 enum resolver_event {
-	RESOLVER_FOUND = 0,	/* addresses are others than before, or others are refused */
-	RESOLVER_FAILED = 1,	/* first failure in a row, of a part at least: `why` */
+	RESOLVER_FOUND = 0,     /* addresses are others than before, or others are refused */
+	RESOLVER_FAILED = 1,    /* first failure in a row, of a part at least: `why` */
 	RESOLVER_RECOVERED = 2, /* no failure any more; found may follow */
 	RESOLVER_EVENT_COUNT
 };
@@ -39,9 +40,10 @@ enum resolver_event {
 struct resolver_news {
 	enum resolver_event event;
 	const struct address *list; /* known now, sorted, none twice, in the last good answer */
-	size_t n;		    /* 0: none is known */
-	unsigned n_refused;	    /* addresses in that answer nothing connects to */
-	const char *why;	    /* in words; NULL unless failed */
+	size_t n;                   /* 0: none is known */
+	unsigned n_refused;         /* addresses in that answer nothing connects to */
+	unsigned n_left_out;        /* SRV records beyond the bound */
+	const char *why;            /* in words; NULL unless failed */
 };
 
 /* From the loop, or inside resolver_watch_start(). Must not stop watches. */
@@ -62,5 +64,10 @@ void resolver_free(struct resolver *r);
 /* `host` is copied. A second watch of a name hears at once what is known. -TG_ENOMEM. */
 TG_MUST_CHECK int resolver_watch_start(struct resolver *r, struct resolver_watch *w,
 				       const char *host, resolver_cb *cb);
+/* The same for the SRV records of `host`; at most `max` of them are used, those of the lowest
+ * priority first. All watches of one name have the largest bound. Addresses have their port, priority
+ * and weight. */
+TG_MUST_CHECK int resolver_watch_start_srv(struct resolver *r, struct resolver_watch *w,
+					   const char *host, unsigned max, resolver_cb *cb);
 
 #endif
