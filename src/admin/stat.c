@@ -130,23 +130,30 @@ stat_listener(const struct admin_source *s, size_t listener, struct stat_row *re
 	set_text(ret, TG_STAT_ADDR, conf->bind_text);
 }
 
-/* What a service without agent is ordered. */
-static const struct backend_order no_order;
-
-static const struct backend_order *
-order_of(const struct admin_source *s, size_t service, size_t backend)
+/* All that is known of one in the keeper; ejections are the proxy's. */
+static struct serving_state
+state_of(const struct admin_source *s, size_t service, size_t backend)
 {
+	const struct health_status *h =
+		health_status(s->health, (unsigned)service, (unsigned)backend);
 	const struct agent_status *agent =
 		health_agent_status(s->health, (unsigned)service, (unsigned)backend);
+	struct serving_state state = {
+		.health = h->verdict.state,
+		.has_addr = h->has_addr,
+		.record = h->record,
+	};
 
-	return agent != NULL ? &agent->order : &no_order;
+	if (agent != NULL)
+		state.order = agent->order;
+	return state;
 }
 
 /* In whole units, as configured; a part counts as one. */
 static uint64_t
-shown_weight(const struct conf_backend *conf, const struct backend_order *order)
+shown_weight(const struct conf_backend *conf, const struct serving_state *state)
 {
-	return (serving_weight(conf, order) + TG_WEIGHT_SCALE - 1) / TG_WEIGHT_SCALE;
+	return (serving_weight(conf, state) + TG_WEIGHT_SCALE - 1) / TG_WEIGHT_SCALE;
 }
 
 /* The word when an order decides, whatever the checks say; else NULL. */
@@ -257,19 +264,20 @@ set_orders(struct stat_row *r, const struct admin_source *s, size_t service, siz
 {
 	const struct conf_service *group = &s->conf->services[service];
 	const struct conf_backend *conf = &group->backends[backend];
-	const struct backend_order *order = order_of(s, service, backend);
+	struct serving_state state = state_of(s, service, backend);
 	const struct agent_status *agent =
 		health_agent_status(s->health, (unsigned)service, (unsigned)backend);
-	uint32_t limit = serving_limit(group, conf, order);
+	uint32_t limit = serving_limit(group, conf, &state.order);
+	bool is_backup = serving_tier(conf, &state) > 0;
 
-	set_number(r, TG_STAT_WEIGHT, shown_weight(conf, order));
-	set_number(r, TG_STAT_UWEIGHT, shown_weight(conf, order));
+	set_number(r, TG_STAT_WEIGHT, shown_weight(conf, &state));
+	set_number(r, TG_STAT_UWEIGHT, shown_weight(conf, &state));
+	set_number(r, TG_STAT_ACT, is_backup ? 0 : 1);
+	set_number(r, TG_STAT_BCK, is_backup ? 1 : 0);
 	if (limit != 0)
 		set_number(r, TG_STAT_SLIM, limit);
 	if (agent != NULL)
-		set_agent(r, agent,
-			  health_status(s->health, (unsigned)service, (unsigned)backend)
-				  ->verdict.state);
+		set_agent(r, agent, state.health);
 }
 
 /* Mean milliseconds of a sum in microseconds. */
@@ -316,8 +324,6 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 	set_number(ret, TG_STAT_WREDIS, 0);
 	set_number(ret, TG_STAT_HRSP_OTHER, 0);
 	set_orders(ret, s, service, backend);
-	set_number(ret, TG_STAT_ACT, conf->backup ? 0 : 1);
-	set_number(ret, TG_STAT_BCK, conf->backup ? 1 : 0);
 	set_number(ret, TG_STAT_USED_CONN_CUR, source_in_flight(s, slot));
 	set_rate(ret, &s->rates[slot], TG_RATE_STREAMS, TG_STAT_RATE, TG_STAT_RATE_MAX);
 	set_mean(ret, s, slot, TG_STAT_CTIME, TG_B_TIME_CONNECT_US, TG_B_CONNECTS);
@@ -345,7 +351,7 @@ count_member(const struct admin_source *s, size_t service, size_t backend, struc
 	const struct conf_backend *conf = &s->conf->services[service].backends[backend];
 	const struct health_status *h =
 		health_status(s->health, (unsigned)service, (unsigned)backend);
-	const struct backend_order *order = order_of(s, service, backend);
+	struct serving_state state = state_of(s, service, backend);
 	uint32_t slot = source_backend_slot(s, service, backend);
 
 	m->connect_errors += segment_sum(s->segment, slot, TG_B_CONNECT_ERRORS);
@@ -353,17 +359,14 @@ count_member(const struct admin_source *s, size_t service, size_t backend, struc
 	m->connects += segment_sum(s->segment, slot, TG_B_CONNECTS);
 	m->reuses += segment_sum(s->segment, slot, TG_B_REUSES);
 	m->check_failures += h->failures;
-	serving_count_add(&m->count, conf,
-			  &(struct serving_state){.health = h->verdict.state,
-						  .has_addr = h->has_addr,
-						  .order = *order});
-	if (h->verdict.state != TG_HEALTH_UP || !serving_is_wanted(conf, order))
+	serving_count_add(&m->count, conf, &state);
+	if (state.health != TG_HEALTH_UP || !serving_is_wanted(conf, &state))
 		return;
-	if (conf->backup)
+	if (serving_tier(conf, &state) > 0)
 		m->backup++;
 	else
 		m->active++;
-	m->weight += shown_weight(conf, order);
+	m->weight += shown_weight(conf, &state);
 }
 
 static void

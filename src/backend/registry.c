@@ -127,6 +127,7 @@ registry_observe(struct registry *r, const struct msg_backend *msg)
 		r->n_checking--;
 	b->health = (enum backend_health)msg->health;
 	b->has_addr = msg->has_addr != 0;
+	b->record = msg->record;
 	if (b->has_addr && !addr_equal(&s->backends[msg->backend].addr, &msg->addr)) {
 		eject_forget(r, msg->service, msg->backend);
 		s->backends[msg->backend].addr = msg->addr;
@@ -151,7 +152,7 @@ add_entry(struct view *view, const struct service_state *s, size_t i, struct mon
 	view->entry_of[i] = view->n;
 	view->entries[view->n++] = (struct view_entry){
 		.backend = (uint32_t)i,
-		.weight = ramp_of(serving_weight(conf, &b->serving.order), permille),
+		.weight = ramp_of(serving_weight(conf, &b->serving), permille),
 		.limit = ramp_of(serving_limit(s->conf, conf, &b->serving.order), permille),
 		.addr = b->addr,
 		.load = s->loads[i],

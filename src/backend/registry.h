@@ -2,7 +2,7 @@
  * backend/registry.h: what the proxy knows of every backend, and the views made
  * of it. Owned by the control thread of the proxy; workers see views only.
  *
- * Three columns are kept apart: configured (conf), administrative (a later
+ * Columns are kept apart: configured (conf), recorded (SRV), administrative (a later
  * order), observed (told by the keeper).
  */
 #ifndef TG_BACKEND_REGISTRY_H

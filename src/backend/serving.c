@@ -3,9 +3,10 @@
 #include "backend/view.h"
 
 uint32_t
-serving_weight(const struct conf_backend *backend, const struct backend_order *order)
+serving_weight(const struct conf_backend *backend, const struct serving_state *state)
 {
-	uint64_t weight = backend->weight;
+	const struct backend_order *order = &state->order;
+	uint64_t weight = state->record.weight != 0 ? state->record.weight : backend->weight;
 	uint64_t permille = 1000;
 	uint64_t scaled;
 
@@ -31,14 +32,22 @@ serving_limit(const struct conf_service *service, const struct conf_backend *bac
 	return conf_backend_limit(service, backend);
 }
 
-bool
-serving_is_wanted(const struct conf_backend *backend, const struct backend_order *order)
+unsigned
+serving_tier(const struct conf_backend *backend, const struct serving_state *state)
 {
+	return backend->tier > 0 ? backend->tier : state->record.is_backup;
+}
+
+bool
+serving_is_wanted(const struct conf_backend *backend, const struct serving_state *state)
+{
+	const struct backend_order *order = &state->order;
+
 	if ((order->told & TG_ORDER_ADMIN) != 0 && order->admin != TG_ADMIN_READY)
 		return false;
 	if ((order->told & TG_ORDER_DOWN) != 0 && order->is_down != 0)
 		return false;
-	return serving_weight(backend, order) > 0;
+	return serving_weight(backend, state) > 0;
 }
 
 bool
@@ -52,11 +61,12 @@ serving_count_add(struct serving_count *count, const struct conf_backend *backen
 		  const struct serving_state *state)
 {
 	bool up = state->has_addr && state->health == TG_HEALTH_UP;
+	unsigned tier = serving_tier(backend, state);
 
-	if (!serving_is_wanted(backend, &state->order) || serving_is_vacant(backend, state))
+	if (!serving_is_wanted(backend, state) || serving_is_vacant(backend, state))
 		return;
-	if (backend->backup) {
-		count->backups[backend->tier] += up;
+	if (tier > 0) {
+		count->backups[tier] += up;
 		return;
 	}
 	count->wanted++;
@@ -104,8 +114,7 @@ bool
 serving_has(const struct serving *serving, const struct conf_backend *backend,
 	    const struct serving_state *state)
 {
-	return state->has_addr && backend->tier == serving->tier &&
+	return state->has_addr && serving_tier(backend, state) == serving->tier &&
 	       (state->health == TG_HEALTH_UP || serving->is_fail_open) &&
-	       (!state->is_ejected || serving->has_ejected) &&
-	       serving_is_wanted(backend, &state->order);
+	       (!state->is_ejected || serving->has_ejected) && serving_is_wanted(backend, state);
 }

@@ -1,8 +1,8 @@
 /*
  * backend/serving.h: which backends of a service get streams, and how many. Pure.
  *
- * Three columns make the answer: what is configured, what is ordered, what is
- * observed. None of them is ever written into another.
+ * Columns make the answer: what is configured, what is ordered, what is observed, and
+ * what the name's SRV record says of the address. None is ever written into another.
  */
 #ifndef TG_BACKEND_SERVING_H
 #define TG_BACKEND_SERVING_H
@@ -13,27 +13,32 @@
 #include "conf/conf.h"
 #include "ipc/msg.h"
 
-/* Configured and ordered weight, in units of which a configured weight of 1 has TG_WEIGHT_SCALE;
- * at least 1 unless one of them is 0, at most TG_WEIGHT_MAX. */
-uint32_t serving_weight(const struct conf_backend *backend, const struct backend_order *order);
-
 /* Streams at a time; 0: no limit. */
 uint32_t serving_limit(const struct conf_service *service, const struct conf_backend *backend,
 		       const struct backend_order *order);
 
-/* What is observed of one backend, and what is ordered. */
+/* What is observed of one backend, what is ordered, and what its name says of it. */
 struct serving_state {
 	enum backend_health health;
 	bool has_addr;
 	bool is_ejected; /* by what happened to its streams */
 	struct backend_order order;
+	struct backend_record record;
 };
+
+/* The weight of the record, else the configured one, unless an order names another, times the
+ * permille of an order; in units of which a weight of 1 has TG_WEIGHT_SCALE. At least 1 unless one of
+ * them is 0, at most TG_WEIGHT_MAX. */
+uint32_t serving_weight(const struct conf_backend *backend, const struct serving_state *state);
+
+/* Of backups, as configured; a primary whose record has not the lowest priority is of the first. 0: none. */
+unsigned serving_tier(const struct conf_backend *backend, const struct serving_state *state);
 
 /* A slot of a name that no address has now: it is nobody, neither wanted nor missed. */
 bool serving_is_vacant(const struct conf_backend *backend, const struct serving_state *state);
 
 /* Nothing configured or ordered speaks against new streams. */
-bool serving_is_wanted(const struct conf_backend *backend, const struct backend_order *order);
+bool serving_is_wanted(const struct conf_backend *backend, const struct serving_state *state);
 
 /* The wanted backends of one service; zeroed first. */
 struct serving_count {

@@ -160,21 +160,44 @@ probe_start(struct probe *p, struct mono now)
 	pace_start(&p->pace);
 }
 
+static bool
+record_equal(const struct backend_record *a, const struct backend_record *b)
+{
+	return a->weight == b->weight && a->is_backup == b->is_backup;
+}
+
+static void
+probe_move(struct probe *p, const struct addr *addr)
+{
+	pace_stop(&p->pace);
+	p->status.addr = *addr;
+	p->status.has_addr = true;
+	p->target.addr = *addr;
+	probe_start(p, loop_now(p->health->loop));
+	if (p->agent != NULL)
+		agent_set_addr(p->agent, addr);
+}
+
+void
+health_set_place(struct health *health, unsigned service, unsigned backend, const struct addr *addr,
+		 const struct backend_record *record)
+{
+	struct probe *p = probe_get(health, service, backend);
+	bool is_same = record_equal(&p->status.record, record);
+
+	p->status.record = *record;
+	if (!p->status.has_addr || !addr_equal(&p->status.addr, addr))
+		probe_move(p, addr);
+	else if (!is_same)
+		health->change(health->user, service, backend);
+}
+
 void
 health_set_addr(struct health *health, unsigned service, unsigned backend, const struct addr *addr)
 {
-	struct probe *p = probe_get(health, service, backend);
-	struct health_status *s = &p->status;
+	static const struct backend_record nothing;
 
-	if (s->has_addr && addr_equal(&s->addr, addr))
-		return;
-	pace_stop(&p->pace);
-	s->addr = *addr;
-	s->has_addr = true;
-	p->target.addr = *addr;
-	probe_start(p, loop_now(health->loop));
-	if (p->agent != NULL)
-		agent_set_addr(p->agent, addr);
+	health_set_place(health, service, backend, addr, &nothing);
 }
 
 void

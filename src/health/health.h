@@ -28,6 +28,7 @@ struct health_status {
 	struct verdict verdict;
 	bool has_addr;
 	struct addr addr;	   /* where traffic goes */
+	struct backend_record record;  /* what its name says of that address */
 	char note[TG_CHECK_TEXT_SIZE]; /* what is wrong with its name all the same; "": nothing */
 	struct check_outcome last; /* of the last check that ended */
 	uint64_t last_us;	   /* how long that took */
@@ -50,6 +51,9 @@ void health_free(struct health *health); /* NULL allowed */
 /* The backend is at `addr` now. A new address starts all over: checking, one check at once. */
 void health_set_addr(struct health *health, unsigned service, unsigned backend,
 		     const struct addr *addr);
+/* The same for an address its name says more of. Another record alone is no new address. */
+void health_set_place(struct health *health, unsigned service, unsigned backend,
+		      const struct addr *addr, const struct backend_record *record);
 /* It has none, or none any more; `why` in words for log and statistics. Down and not checked, until
  * it has one. */
 void health_set_no_addr(struct health *health, unsigned service, unsigned backend,

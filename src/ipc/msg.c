@@ -106,7 +106,8 @@ msg_is_sane(uint32_t type, const union msg_payload *u)
 	if (type != MSG_BACKEND)
 		return kind_find(type) != NULL;
 	if (u->backend.health >= TG_BACKEND_HEALTH_COUNT || u->backend.has_addr > 1 ||
-	    !order_is_sane(&u->backend.order))
+	    !order_is_sane(&u->backend.order) || u->backend.record.weight > TG_RECORD_WEIGHT_MAX ||
+	    u->backend.record.is_backup > 1)
 		return false;
 	return u->backend.has_addr == 0 || addr_is_sane(&u->backend.addr);
 }

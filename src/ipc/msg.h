@@ -80,6 +80,15 @@ struct backend_order {
 /* What is told anew replaces what was told before, the rest stays. True: something changed. */
 bool backend_order_merge(struct backend_order *order, const struct backend_order *news);
 
+/* What the SRV record of its address says of a backend, beside what is configured and ordered.
+ * Zeroed: nothing. A value. */
+struct backend_record {
+	uint32_t weight; /* 1..TG_RECORD_WEIGHT_MAX, in place of the configured one; 0: not said */
+	uint32_t is_backup; /* others have a lower priority */
+};
+
+#define TG_RECORD_WEIGHT_MAX 256u
+
 struct msg_listen {
 	uint32_t listener; /* index in conf->listeners */
 	uint32_t worker;
@@ -95,6 +104,7 @@ struct msg_backend {
 	uint32_t health;   /* enum backend_health */
 	uint32_t has_addr; /* 0: a name that never resolved: no traffic */
 	struct addr addr;  /* where to connect now */
+	struct backend_record record; /* of that address */
 	struct backend_order order;
 };
 

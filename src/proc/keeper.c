@@ -149,6 +149,7 @@ fill_order(void *user, unsigned service, unsigned backend, struct msg_backend *r
 	ret->health = s->verdict.state;
 	ret->has_addr = s->has_addr;
 	ret->addr = s->addr;
+	ret->record = s->record;
 	if (agent != NULL)
 		ret->order = agent->order;
 }

@@ -76,8 +76,8 @@ slot_in_flight(const struct name_set *s, unsigned slot)
 {
 	const struct admin_source *source = s->names->source;
 
-	return source_in_flight(source, source_backend_slot(source, s->service->index,
-							    s->first->index + slot));
+	return source_in_flight(
+		source, source_backend_slot(source, s->service->index, s->first->index + slot));
 }
 
 static const struct address_fact *
@@ -96,16 +96,25 @@ read_facts(const struct name_set *s)
 
 /* Telling health */
 
+/* It comes, or its record is another one. */
 static void
 slot_come(const struct name_set *s, unsigned slot)
 {
+	const struct address_slot *held = &s->set.slots[slot];
+	const struct backend_record record = {
+		.weight = held->address.weight,
+		.is_backup = held->is_backup,
+	};
 	struct addr addr = slot_addr(s, slot);
 	char text[TG_ADDR_STRLEN];
 
-	log_write(TG_LOG_INFO, "name resolved", "svc=%s srv=%s name=%s addr=%s", s->service->name,
-		  s->first[slot].name, s->first->endpoint.host,
-		  addr_format(&addr, text, sizeof(text)));
-	health_set_addr(s->names->health, s->service->index, s->first->index + slot, &addr);
+	log_write(TG_LOG_INFO, "name resolved", "svc=%s srv=%s name=%s addr=%s weight=%u backup=%d",
+		  s->service->name, s->first[slot].name, s->first->endpoint.host,
+		  addr_format(&addr, text, sizeof(text)),
+		  record.weight != 0 ? record.weight : s->first->weight,
+		  held->is_backup || s->first->backup);
+	health_set_place(s->names->health, s->service->index, s->first->index + slot, &addr,
+			 &record);
 }
 
 static void
@@ -206,9 +215,9 @@ on_timer(struct timer *t)
 
 /* Each once, when it begins, and in statistics as long as it lasts. */
 static void
-note_left_out(struct name_set *s, unsigned n_refused)
+note_left_out(struct name_set *s, unsigned n_left_out, unsigned n_refused)
 {
-	unsigned n_beyond = s->set.n_slots > 1 ? s->set.n_beyond : 0;
+	unsigned n_beyond = s->set.n_slots > 1 ? s->set.n_beyond + n_left_out : 0;
 
 	if (n_beyond > 0 && s->n_beyond == 0)
 		log_write(TG_LOG_WARN, "name has more addresses than slots, leaving some out",
@@ -231,7 +240,7 @@ on_found(struct name_set *s, const struct resolver_news *news)
 			  s->service->name, s->first->entry_name);
 		return;
 	}
-	note_left_out(s, news->n_refused);
+	note_left_out(s, news->n_left_out, news->n_refused);
 	tell_note(s);
 	go_on(s);
 }
@@ -346,6 +355,9 @@ watch_set(struct names *names, const struct conf_service *service, const struct 
 	timer_init(&s->timer, on_timer);
 	if (address_set_init(&s->set, first->slots) < 0)
 		return -TG_ENOMEM;
+	if (first->endpoint.kind == TG_ENDPOINT_SRV)
+		return resolver_watch_start_srv(names->resolver, &s->watch, first->endpoint.host,
+						first->slots, on_news);
 	return resolver_watch_start(names->resolver, &s->watch, first->endpoint.host, on_news);
 }
 

@@ -177,6 +177,39 @@ only_what_changed_is_published(void **state)
 }
 
 static void
+observe_record(uint32_t backend, uint32_t health, uint32_t weight, uint32_t is_backup)
+{
+	struct msg_backend msg = {
+		.backend = backend,
+		.health = health,
+		.has_addr = 1,
+		.addr = world_addr((uint16_t)(80 + backend)),
+		.record = {.weight = weight, .is_backup = is_backup},
+	};
+
+	assert_int_equal(registry_observe(world.registry, &msg), 0);
+}
+
+/* What a name's records say reaches the view at run time, and never before the address's verdict. */
+static void
+records_change_weight_and_tier(void **state)
+{
+	(void)state;
+	observe_record(0, UP, 200, 0);
+	observe_record(1, UP, 100, 1);
+	assert_serving("0", false);
+	assert_int_equal(views[0]->entries[0].weight, 200 * TG_WEIGHT_SCALE);
+	observe_record(1, UP, 100, 0);
+	assert_serving("01", false);
+	observe_record(0, UP, 7, 0);
+	publish();
+	assert_int_equal(views[0]->entries[0].weight, 7 * TG_WEIGHT_SCALE);
+	observe_record(0, CHECKING, 9, 1);
+	publish();
+	assert_int_equal(views[0]->entries[0].weight, 7 * TG_WEIGHT_SCALE);
+}
+
+static void
 backups_serve_only_when_no_primary_is_up(void **state)
 {
 	(void)state;
@@ -401,6 +434,7 @@ main(void)
 		TEST(entries_say_all_a_worker_needs),
 		TEST(load_of_a_later_service_is_its_own),
 		TEST(only_what_changed_is_published),
+		TEST(records_change_weight_and_tier),
 		TEST(backups_serve_only_when_no_primary_is_up),
 		TEST(what_has_no_weight_is_never_picked),
 		TEST(what_has_no_address_is_not_picked),

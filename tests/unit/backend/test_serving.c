@@ -58,10 +58,12 @@ weights_multiply(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct conf_backend conf = {.weight = cases[i].conf};
-		struct backend_order order = weight_order(cases[i].weight, cases[i].permille);
+		struct serving_state ordered = {
+			.order = weight_order(cases[i].weight, cases[i].permille)};
+		struct serving_state plain = {.has_addr = true};
 
-		assert_int_equal(serving_weight(&conf, &order), cases[i].want);
-		assert_int_equal(serving_weight(&conf, &nothing), cases[i].conf * TG_WEIGHT_SCALE);
+		assert_int_equal(serving_weight(&conf, &ordered), cases[i].want);
+		assert_int_equal(serving_weight(&conf, &plain), cases[i].conf * TG_WEIGHT_SCALE);
 	}
 }
 
@@ -83,6 +85,35 @@ an_ordered_limit_stands_before_the_configured_ones(void **state)
 	assert_int_equal(serving_limit(&service, &own, &conf), 3);
 }
 
+/* What the name says stands in place of what is configured; orders go on top of it. */
+static void
+a_record_has_its_own_column(void **state)
+{
+	struct conf_backend conf = {.weight = 1, .slots = 4};
+	struct serving_state s = {.record = {.weight = 200}};
+
+	(void)state;
+	assert_int_equal(serving_weight(&conf, &s), 200 * TG_WEIGHT_SCALE);
+	s.order = weight_order(CONF, 500);
+	assert_int_equal(serving_weight(&conf, &s), 100 * TG_WEIGHT_SCALE);
+	s.order = weight_order(8, 1000);
+	assert_int_equal(serving_weight(&conf, &s), 8 * TG_WEIGHT_SCALE);
+	s.order = nothing;
+	s.record.weight = 0;
+	assert_int_equal(serving_weight(&conf, &s), TG_WEIGHT_SCALE);
+	assert_int_equal(serving_tier(&conf, &s), 0);
+	s.record.is_backup = 1;
+	assert_int_equal(serving_tier(&conf, &s), 1);
+}
+
+static bool
+is_wanted(const struct conf_backend *conf, const struct backend_order *order)
+{
+	const struct serving_state s = {.order = *order};
+
+	return serving_is_wanted(conf, &s);
+}
+
 static void
 orders_speak_against_new_streams(void **state)
 {
@@ -96,11 +127,11 @@ orders_speak_against_new_streams(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
-		assert_false(serving_is_wanted(&conf, &orders[i]));
+		assert_false(is_wanted(&conf, &orders[i]));
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_true(serving_is_wanted(&conf, &good[i]));
+		assert_true(is_wanted(&conf, &good[i]));
 	conf.weight = 0;
-	assert_false(serving_is_wanted(&conf, &nothing));
+	assert_false(is_wanted(&conf, &nothing));
 }
 
 /* who gets streams */
@@ -380,6 +411,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(weights_multiply),
 		cmocka_unit_test(an_ordered_limit_stands_before_the_configured_ones),
+		cmocka_unit_test(a_record_has_its_own_column),
 		cmocka_unit_test(orders_speak_against_new_streams),
 		cmocka_unit_test(too_few_open_the_service),
 		CASE(views_follow_the_orders),

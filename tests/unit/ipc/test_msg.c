@@ -74,6 +74,20 @@ backend_fields_are_checked(void **state)
 }
 
 static void
+records_are_checked(void **state)
+{
+	union msg_payload u = good_backend();
+
+	(void)state;
+	u.backend.record = (struct backend_record){.weight = TG_RECORD_WEIGHT_MAX, .is_backup = 1};
+	assert_true(msg_is_sane(MSG_BACKEND, &u));
+	u.backend.record.weight++;
+	assert_false(msg_is_sane(MSG_BACKEND, &u));
+	u.backend.record = (struct backend_record){.is_backup = 2};
+	assert_false(msg_is_sane(MSG_BACKEND, &u));
+}
+
+static void
 orders_are_checked(void **state)
 {
 	static const struct backend_order wrong[] = {
@@ -152,6 +166,7 @@ main(void)
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(types_with_descriptor),
 		cmocka_unit_test(backend_fields_are_checked),
+		cmocka_unit_test(records_are_checked),
 		cmocka_unit_test(orders_are_checked),
 		cmocka_unit_test(orders_merge_by_what_is_told),
 		cmocka_unit_test(backend_addresses_are_checked),
