@@ -169,6 +169,7 @@ struct conf_agent {
 
 #define TG_TIER_MAX 9u
 #define TG_CONF_SLOTS_MAX 1000u
+#define TG_CONF_SLOTS_SRV 16u /* by default */
 
 struct conf_backend {
 	char *name;       /* "pool", or "pool-3" of several slots */
@@ -176,11 +177,11 @@ struct conf_backend {
 	char *entry_name; /* as configured; default: the address text */
 	struct endpoint endpoint;
 	char *address_text;
-	unsigned slots; /* backends made of this entry, one after the other; 1: it alone */
-	unsigned slot;  /* which of these, from 0 */
-	unsigned weight; /* 0..256; 1 */
-	bool backup;   /* tier > 0 */
-	unsigned tier; /* used while no backend of a lower tier is up; 0..TG_TIER_MAX; 0, a backup: 1 */
+	unsigned slots;  /* backends made of this entry, one after the other; 1: it alone */
+	unsigned slot;   /* which of these, from 0 */
+	unsigned weight; /* 0..256; 1; of a service name: its records say */
+	bool backup;     /* tier > 0 */
+	unsigned tier;   /* used while no backend of a lower tier is up; 0..TG_TIER_MAX; 0, a backup: 1 */
 	unsigned max_connections; /* 0: the service's */
 };
 

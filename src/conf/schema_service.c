@@ -96,16 +96,28 @@ static const struct conf_schema schema_timeouts = {
 
 /*** backends ***/
 
-/* What is wrong as an address is not wrong once more for this. */
+/* What is wrong as an address is not wrong once more: it counts as a host name. */
+static enum endpoint_kind
+kind_of(const struct conf_backend *backend)
+{
+	struct endpoint endpoint;
+
+	if (!backend->address_text ||
+	    endpoint_parse(backend->address_text, TG_ENDPOINT_NAMES, &endpoint, NULL) < 0)
+		return TG_ENDPOINT_NAME;
+	return endpoint.kind;
+}
+
 static bool
 is_by_name(const void *object)
 {
-	const struct conf_backend *backend = object;
-	struct endpoint endpoint;
+	return kind_of(object) != TG_ENDPOINT_ADDR;
+}
 
-	return !backend->address_text ||
-	       endpoint_parse(backend->address_text, TG_ENDPOINT_NAMES, &endpoint, NULL) < 0 ||
-	       endpoint.kind != TG_ENDPOINT_ADDR;
+static bool
+is_no_service(const void *object)
+{
+	return kind_of(object) != TG_ENDPOINT_SRV;
 }
 
 static const struct conf_field backend_fields[] = {
@@ -131,23 +143,28 @@ static const struct conf_field backend_fields[] = {
 			"\\(dqname.example.org:80\\(dq, \\(dqunix:/path\\(dq. A name is looked "
 			"up again when its time to live is over, 1 second to 5 minutes. Until it is "
 			"found once the backend is down; when it cannot be found later, or means "
-			"nothing a connection can be made to, the last addresses stay.",
+			"nothing a connection can be made to, the last addresses stay. "
+			"\\(dqsrv:_http._tcp.example.org\\(dq: its SRV records name hosts with "
+			"their ports and weights. Those of the lowest priority are used, the others "
+			"are backups. The heaviest of a priority has weight 256 here, the others "
+			"their share of that, 0 becomes 1.",
 	},
 	{
 		.key = "slots",
 		.kind = &conf_kind_integer,
 		TG_MEMBER(conf_backend, slots),
-		.preset_note = "1",
+		.preset_note = "1, of \"srv:\" 16",
 		.min = 1,
 		.max = TG_CONF_SLOTS_MAX,
 		.when = is_by_name,
-		.when_text = "with a host name",
+		.when_text = "with a host name or \"srv:\"",
 		.help = "How many of the addresses of a name are used: each is a backend of its own, "
 			"with its own checks, statistics and limits. An address stays in its slot "
 			"while the name has it, a new one takes a free slot. One that the name no "
 			"longer has gets nothing new, what is under way ends in peace, and then the "
 			"slot is free. A slot without an address is down. With 1 it is the lowest "
-			"address, IPv4 first.",
+			"address, IPv4 first. Of SRV records so many are used, those of the lowest "
+			"priority first.",
 	},
 	{
 		.key = "weight",
@@ -155,6 +172,8 @@ static const struct conf_field backend_fields[] = {
 		TG_MEMBER(conf_backend, weight),
 		.preset = "1",
 		.max = 256,
+		.when = is_no_service,
+		.when_text = "without \"srv:\", where the records say it",
 		.help = "Share of the traffic, relative to the other backends. 0: no new work.",
 	},
 	{
@@ -194,7 +213,7 @@ backend_check(struct conf_check *check, void *object)
 		backend->tier = 1;
 	backend->backup = backend->tier > 0;
 	if (backend->slots == 0)
-		backend->slots = 1;
+		backend->slots = is_no_service(backend) ? 1 : TG_CONF_SLOTS_SRV;
 	if (!backend->address_text)
 		return; /* an error already */
 	if (endpoint_parse(backend->address_text, TG_ENDPOINT_NAMES, &backend->endpoint, NULL) < 0)

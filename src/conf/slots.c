@@ -110,9 +110,10 @@ check_entries(struct conf_check *check, const struct conf_service *service)
 			good = false; /* an error already */
 		} else if (entry->slots > 1 &&
 			   strlen(entry->entry_name) + (size_t)digits > TG_CONF_BACKEND_NAME_MAX) {
-			conf_check_element_error(check, "backends", i, "name",
-						 "with the numbers of its slots longer than %u bytes",
-						 TG_CONF_BACKEND_NAME_MAX);
+			conf_check_element_error(
+				check, "backends", i, "name",
+				"with the numbers of its slots longer than %u bytes",
+				TG_CONF_BACKEND_NAME_MAX);
 			good = false;
 		}
 	}

@@ -95,11 +95,8 @@ int
 conf_valid_address(const char *text, struct err *err)
 {
 	struct endpoint endpoint;
-	int rc = endpoint_parse(text, TG_ENDPOINT_NAMES, &endpoint, err);
 
-	if (rc == 0 && endpoint.kind == TG_ENDPOINT_SRV)
-		return err_set(err, TG_EINVAL, "\"srv:\" is not available in this version");
-	return rc;
+	return endpoint_parse(text, TG_ENDPOINT_NAMES, &endpoint, err);
 }
 
 /* "name.", "1.2.3.4": labels of a host, without port. */

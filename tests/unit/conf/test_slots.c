@@ -18,9 +18,16 @@ static const struct {
 	{BACKENDS("{ address = \"h:1\"; slots = 1001; }"),
 	 "3: services[0].backends[0].slots: 1001 is out of range; allowed: 1 to 1000"},
 	{BACKENDS("{ address = \"10.0.0.1:1\"; slots = 2; }"),
-	 "3: services[0].backends[0].slots: only allowed with a host name"},
+	 "3: services[0].backends[0].slots: only allowed with a host name or \"srv:\""},
 	{BACKENDS("{ name = \"u\"; address = \"unix:/x\"; slots = 1; }"),
-	 "3: services[0].backends[0].slots: only allowed with a host name"},
+	 "3: services[0].backends[0].slots: only allowed with a host name or \"srv:\""},
+	{BACKENDS("{ address = \"srv:_http._tcp.a:80\"; }"),
+	 "3: services[0].backends[0].address: \"srv:_http._tcp.a:80\" is not a service name; allowed: "
+	 "\"srv:_service._tcp.domain\" without a port"},
+	{BACKENDS("{ address = \"srv:_http._tcp.a\"; weight = 2; }"),
+	 "3: services[0].backends[0].weight: only allowed without \"srv:\", where the records say it"},
+	{BACKENDS("\"srv:_http._tcp.a\",\n{ name = \"srv:_http._tcp.a-16\"; address = \"h:2\"; }"),
+	 "4: services[0].backends[1].name: already the name of slot 16 of backends[0]"},
 	{BACKENDS("{ address = \"h\"; slots = 2; }"),
 	 "3: services[0].backends[0].address: \"h\" has no port; allowed: \"host:port\""},
 	{BACKENDS("{ name = \"x\"; address = \"h:1\"; slots = 3; },\n\"h:2\",\n"
@@ -123,9 +130,12 @@ entries_are_shown_as_written(void **state)
 		"max_connections = 0; },\n",
 		"{ name = \"10.0.0.1:1\"; address = \"10.0.0.1:1\"; weight = 1;",
 		"{ name = \"q\"; address = \"h:2\"; slots = 2; weight = 7;",
+		"{ name = \"s\"; address = \"srv:_http._tcp.Example.org\"; slots = 16; backup = false; "
+		"max_connections = 0; }\n",
 	};
 	const char *text = BACKENDS("{ name = \"p\"; address = \"h:1\"; slots = 3; }, \"10.0.0.1:1\", "
-				    "{ name = \"q\"; address = \"h:2\"; slots = 2; weight = 7; }");
+				    "{ name = \"q\"; address = \"h:2\"; slots = 2; weight = 7; }, "
+				    "{ name = \"s\"; address = \"srv:_http._tcp.Example.org\"; }");
 	struct conf_errors errors;
 	struct conf *conf;
 	struct conf *again;
@@ -147,7 +157,10 @@ entries_are_shown_as_written(void **state)
 			fail_msg("no %s in\n%s", lines[i], first);
 	}
 	assert_null(strstr(first, "p-1"));
-	assert_int_equal(again->services[0].n_backends, 6);
+	assert_int_equal(again->services[0].n_backends, 22);
+	assert_string_equal(again->services[0].backends[21].name, "s-16");
+	assert_int_equal(again->services[0].backends[21].endpoint.kind, TG_ENDPOINT_SRV);
+	assert_string_equal(again->services[0].backends[21].endpoint.host, "_http._tcp.example.org");
 	assert_string_equal(again->services[0].backends[5].name, "q-2");
 	free(first);
 	free(second);
