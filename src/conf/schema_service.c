@@ -144,8 +144,8 @@ static const struct conf_field backend_fields[] = {
 			"up again when its time to live is over, 1 second to 5 minutes. Until it is "
 			"found once the backend is down; when it cannot be found later, or means "
 			"nothing a connection can be made to, the last addresses stay. "
-			"\\(dqsrv:_http._tcp.example.org\\(dq: its SRV records name hosts with "
-			"their ports and weights. Those of the lowest priority are used, the others "
+			"With \\(dqsrv:_http._tcp.example.org\\(dq the SRV records of that name say "
+			"hosts, ports and weights. Those of the lowest priority are used, the others "
 			"are backups. The heaviest of a priority has weight 256 here, the others "
 			"their share of that, 0 becomes 1.",
 	},

@@ -271,6 +271,7 @@ on_failed(struct name_set *s, const struct resolver_news *news)
 	if (news->n == 0) {
 		snprintf(why, sizeof(why), "name does not resolve: %s", news->why);
 		tell_vacant(s, why);
+		s->has_told_vacant = false; /* for that reason */
 		return;
 	}
 	s->is_failing = true;

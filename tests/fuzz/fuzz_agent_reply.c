@@ -17,7 +17,7 @@ check_order(const struct backend_order *order)
 	u.backend.order = *order;
 	if (!msg_is_sane(MSG_BACKEND, &u))
 		abort();
-	if (serving_weight(&conf, order) > TG_WEIGHT_MAX)
+	if (serving_weight(&conf, &(struct serving_state){.order = *order}) > TG_WEIGHT_MAX)
 		abort();
 }
 

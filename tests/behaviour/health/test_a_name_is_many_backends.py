@@ -258,6 +258,18 @@ def test_a_new_keeper_finds_the_addresses_and_no_request_fails(tidegate, name_se
     assert load.failures() == []
 
 
+def test_a_name_that_begins_to_resolve_says_so_at_each_slot(tidegate, name_server, site, tmp_path,
+                                                            run_tidectl):
+    tg = start(tidegate, name_server, site, tmp_path)
+    tg.log.wait(msg="name does not resolve, trying again", keeps="-")
+    shown = rows(run_tidectl, tmp_path)
+    assert shown["pool-4"]["last_chk"].startswith("name does not resolve: ")
+    name_server.names["app.test"] = ADDRESSES[:2]
+    tg.log.wait(count=2, msg="backend up")
+    settings.wait_until(lambda: rows(run_tidectl, tmp_path)["pool-4"]["last_chk"] ==
+                        "no address: the name has no more", "the other reason")
+
+
 def test_vacant_slots_open_no_service_that_is_well(tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES[:2]
     tg = start(tidegate, name_server, site, tmp_path, slots=16,
