@@ -74,7 +74,14 @@ note_told(struct sim_backend *b, const struct msg_backend *msg)
 		return;
 	b->health = (enum backend_health)msg->health;
 	b->has_addr = msg->has_addr != 0;
+	if (!b->has_addr || addr_equal(&b->addr, &msg->addr))
+		return;
+	/* Another machine: nothing is known of it. */
 	b->addr = msg->addr;
+	b->is_ejected = false;
+	b->times = 0;
+	b->until = b->ended = (struct mono){0};
+	b->failures = 0;
 }
 
 static struct addr

@@ -686,17 +686,14 @@ static const struct accepted accepted[] = {
 	{SERVICE("balance = \"ewma\";"), "balance = \"ewma\";\newma_decay = \"10s\";\nhealth"},
 	{SERVICE("balance = \"ewma\"; ewma_decay = \"500ms\";"), "ewma_decay = \"500ms\";"},
 	{SERVICE("backends = ( );"), "backends = ( );"},
-	{SERVICE("backends = [ \"h:1\", \"g:2\" ];"), "{ name = \"h:1\"; address = \"h:1\"; weight = 1; backup = false; tier = 0; max_connections = 0; },\n{ name = \"g:2\"; address = \"g:2\";"},
-	{BACKENDS("\"unix:/run/x.sock\""), "name = \"unix:/run/x.sock\";"},
-	{BACKENDS("{ name = \"b\"; address = \"Host.Example:1\"; weight = 0; backup = true; }"),
-	 "{ name = \"b\"; address = \"Host.Example:1\"; weight = 0; backup = true; "
-	 "tier = 1; max_connections = 0; }"},
-	{BACKENDS("{ address = \"h:1\"; tier = 3; }"), "backup = true; tier = 3;"},
-	{SERVICE("backends = [ \"h:1\", \"g:2\" ];"), "{ name = \"h:1\"; address = \"h:1\"; slots = 1; weight = 1; backup = false; max_connections = 0; },\n{ name = \"g:2\"; address = \"g:2\";"},
+	{SERVICE("backends = [ \"h:1\", \"g:2\" ];"),
+	 "{ name = \"h:1\"; address = \"h:1\"; slots = 1; weight = 1; backup = false; tier = 0; "
+	 "max_connections = 0; },\n{ name = \"g:2\"; address = \"g:2\";"},
 	{BACKENDS("\"unix:/run/x.sock\""), "name = \"unix:/run/x.sock\";"},
 	{BACKENDS("{ name = \"b\"; address = \"Host.Example:1\"; weight = 0; backup = true; }"),
 	 "{ name = \"b\"; address = \"Host.Example:1\"; slots = 1; weight = 0; backup = true; "
-	 "max_connections = 0; }"},
+	 "tier = 1; max_connections = 0; }"},
+	{BACKENDS("{ address = \"h:1\"; tier = 3; }"), "backup = true; tier = 3;"},
 	{BACKENDS("{ address = \"h:1\"; max_connections = 7; }"), "max_connections = 7; }"},
 	{BACKENDS("{ name = \"a\"; address = \"h:1\"; }, { name = \"b\"; address = \"h:1\"; }"),
 	 "name = \"b\"; address = \"h:1\";"},
@@ -941,31 +938,6 @@ a_flood_of_errors_is_counted(void **state)
 	free(text);
 }
 
-static void
-ten_thousand_backends_load(void **state)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-	struct conf_errors errors;
-	struct conf *conf;
-
-	(void)state;
-	assert_non_null(out);
-	fputs("listeners = ( { name = \"l\"; bind = \"*:1\"; } );\n"
-	      "services = ( { name = \"s\"; backends = (",
-	      out);
-	for (unsigned i = 0; i < 10000; i++)
-		fprintf(out, "%s\"10.%u.%u.%u:80\"", i ? "," : "", i >> 16, i >> 8 & 255, i & 255);
-	fputs("); } );\n", out);
-	fclose(out);
-	assert_int_equal(conf_load_text(text, size, "t", &conf, &errors), 0);
-	assert_int_equal(conf->services[0].n_backends, 10000);
-	assert_string_equal(conf->services[0].backends[9999].name, "10.0.39.15:80");
-	conf_unref(conf);
-	free(text);
-}
-
 static int
 set_environment(void **state)
 {
@@ -996,7 +968,6 @@ main(int argc, char **argv)
 		cmocka_unit_test(all_errors_come_in_file_order),
 		cmocka_unit_test(bounds_are_held),
 		cmocka_unit_test(a_flood_of_errors_is_counted),
-		cmocka_unit_test(ten_thousand_backends_load),
 	};
 
 	if (argc > 1)

@@ -127,11 +127,11 @@ entries_are_shown_as_written(void **state)
 {
 	static const char *const lines[] = {
 		"{ name = \"p\"; address = \"h:1\"; slots = 3; weight = 1; backup = false; "
-		"max_connections = 0; },\n",
+		"tier = 0; max_connections = 0; },\n",
 		"{ name = \"10.0.0.1:1\"; address = \"10.0.0.1:1\"; weight = 1;",
 		"{ name = \"q\"; address = \"h:2\"; slots = 2; weight = 7;",
 		"{ name = \"s\"; address = \"srv:_http._tcp.Example.org\"; slots = 16; backup = false; "
-		"max_connections = 0; }\n",
+		"tier = 0; max_connections = 0; }\n",
 	};
 	const char *text = BACKENDS("{ name = \"p\"; address = \"h:1\"; slots = 3; }, \"10.0.0.1:1\", "
 				    "{ name = \"q\"; address = \"h:2\"; slots = 2; weight = 7; }, "
@@ -168,6 +168,31 @@ entries_are_shown_as_written(void **state)
 	conf_unref(again);
 }
 
+static void
+ten_thousand_backends_load(void **state)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	struct conf_errors errors;
+	struct conf *conf;
+
+	(void)state;
+	assert_non_null(out);
+	fputs("listeners = ( { name = \"l\"; bind = \"*:1\"; } );\n"
+	      "services = ( { name = \"s\"; backends = (",
+	      out);
+	for (unsigned i = 0; i < 10000; i++)
+		fprintf(out, "%s\"10.%u.%u.%u:80\"", i ? "," : "", i >> 16, i >> 8 & 255, i & 255);
+	fputs("); } );\n", out);
+	fclose(out);
+	assert_int_equal(conf_load_text(text, size, "t", &conf, &errors), 0);
+	assert_int_equal(conf->services[0].n_backends, 10000);
+	assert_string_equal(conf->services[0].backends[9999].name, "10.0.39.15:80");
+	conf_unref(conf);
+	free(text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -176,6 +201,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(slots_are_backends),
 		cmocka_unit_test(slots_have_bounds),
 		cmocka_unit_test(entries_are_shown_as_written),
+		cmocka_unit_test(ten_thousand_backends_load),
 	};
 
 	if (argc > 1)
