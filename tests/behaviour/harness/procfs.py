@@ -137,3 +137,9 @@ def connecting_to(remote):
     """How many sockets still try to connect there."""
     return sum(found.remote == remote for found in
                _diagnose(0x300, 1 << 2, (0, 0), (b"", b"")))
+
+
+def unnamed_files(pid):
+    """Regular files without a name that the process has open."""
+    return [name for name in descriptors(pid).values()
+            if "(deleted)" in name and "memfd" not in name]

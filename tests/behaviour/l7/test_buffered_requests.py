@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from harness import backends, client, conf, net, procfs, settings
+from harness import backends, client, conf, net, procfs, settings, stat
 
 MEMORY = 'buffer_request = { memory = "1M"; };'
 SMALL = 'buffer_request = { memory = "16K"; };'
@@ -28,16 +28,8 @@ def pieces(body, n=1024):
     return [body[i:i + n] for i in range(0, len(body), n)]
 
 
-def spool_files(tg):
-    """Files without a name that the proxy has open."""
-    return [name for name in procfs.descriptors(tg.role_pid("proxy")).values()
-            if "(deleted)" in name and "memfd" not in name]
-
-
-def in_flight(run_tidectl, tmp_path, name="b1"):
-    stat = run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat").stdout
-    columns, *rows = [line.split(",") for line in stat.lstrip("# ").splitlines() if line]
-    return int(next(dict(zip(columns, row)) for row in rows if row[:2] == ["site", name])["scur"])
+def in_flight(tmp_path, name="b1"):
+    return stat.number(tmp_path / "admin.sock", name, "scur")
 
 
 def admin(tmp_path):
@@ -45,7 +37,7 @@ def admin(tmp_path):
 
 
 @pytest.mark.parametrize("service", KINDS.values(), ids=KINDS.keys())
-def test_a_slow_upload_holds_no_backend(tidegate, recording_backend, run_tidectl, tmp_path, service):
+def test_a_slow_upload_holds_no_backend(tidegate, recording_backend, tmp_path, service):
     backend = recording_backend(name="b1")
     tg = tidegate(conf.http(backend, workers=1, top=admin(tmp_path),
                             service=service + "max_connections_per_backend = 1;"))
@@ -54,14 +46,14 @@ def test_a_slow_upload_holds_no_backend(tidegate, recording_backend, run_tidectl
     for i, piece in enumerate(parts[:-1]):
         slow.send(piece)
         if i % 50 == 49:
-            assert in_flight(run_tidectl, tmp_path) == 0
+            assert in_flight(tmp_path) == 0
             assert tg.exchange(client.get()).status == 200  # the only place is free
     assert not any(request.target == "/x" for request in backend.requests)
     slow.send(parts[-1])
     assert slow.read_answer().status == 200
     assert backend.requests[-1].target == "/x" and backend.requests[-1].body == BODY
     assert slow.exchange(client.get("/next")).status == 200
-    assert spool_files(tg) == []
+    assert procfs.unnamed_files(tg.role_pid("proxy")) == []
 
 
 @pytest.mark.parametrize("service", KINDS.values(), ids=KINDS.keys())
@@ -160,12 +152,12 @@ def test_memory_is_bounded(tidegate, recording_backend):
         for _ in range(100):
             peer = stack.enter_context(tg.client())
             peer.send(head(BODY * 20), BODY * 10)
-        settings.wait_until(lambda: len(spool_files(tg)) == 100, "the files")
+        settings.wait_until(lambda: len(procfs.unnamed_files(tg.role_pid("proxy"))) == 100, "the files")
         settings.wait_until(lambda: bytes_stored(tg) > 100 * 1_800_000, "the bytes in them")
         if not settings.sanitizers():
             assert tg.rss_bytes("proxy") - before < 100 * 160_000
         assert len(backend.requests) == 1
-    settings.wait_until(lambda: spool_files(tg) == [], "the files to go")
+    settings.wait_until(lambda: procfs.unnamed_files(tg.role_pid("proxy")) == [], "the files to go")
 
 
 def bytes_stored(tg):
@@ -185,13 +177,13 @@ def test_without_descriptors_streaming_begins(tidegate, recording_backend):
     with contextlib.ExitStack() as stack:
         for _ in range(16):
             stack.enter_context(tg.client()).send(head(BODY), BODY[:-1])
-        settings.wait_until(lambda: len(spool_files(tg)) == 16, "the files")
+        settings.wait_until(lambda: len(procfs.unnamed_files(tg.role_pid("proxy"))) == 16, "the files")
         assert backend.connections == []
         peer = stack.enter_context(tg.client()).send(head(BODY), BODY[:-1])
         backend.wait_connections(1)
         assert peer.send(BODY[-1:]).read_answer().status == 200
-        assert len(spool_files(tg)) == 16
-    settings.wait_until(lambda: spool_files(tg) == [], "the files to go")
+        assert len(procfs.unnamed_files(tg.role_pid("proxy"))) == 16
+    settings.wait_until(lambda: procfs.unnamed_files(tg.role_pid("proxy")) == [], "the files to go")
     assert tg.exchange(client.post(BODY)).status == 200
 
 
@@ -225,10 +217,10 @@ def test_files_have_no_name(tidegate, recording_backend, tmp_path):
     folder.mkdir()
     tg = tidegate(conf.http(recording_backend(), top=f'buffer_folder = "{folder}";', service=FILE))
     peer = tg.client().send(head(BODY), BODY[:-1])
-    settings.wait_until(lambda: spool_files(tg), "the file")
-    assert spool_files(tg)[0].startswith(str(folder)) and list(folder.iterdir()) == []
+    settings.wait_until(lambda: procfs.unnamed_files(tg.role_pid("proxy")), "the file")
+    assert procfs.unnamed_files(tg.role_pid("proxy"))[0].startswith(str(folder)) and list(folder.iterdir()) == []
     peer.reset()
-    settings.wait_until(lambda: spool_files(tg) == [], "the file to go")
+    settings.wait_until(lambda: procfs.unnamed_files(tg.role_pid("proxy")) == [], "the file to go")
     assert tg.access.wait(path="/x")["end"] == "client-abort"
 
 
@@ -314,7 +306,7 @@ def test_an_early_answer_ends_the_upload_to_the_backend(tidegate, recording_back
     # All of it was taken: the client's connection lives on.
     backend.connections[0].closed.set()
     assert peer.exchange(client.get()).status == 403
-    settings.wait_until(lambda: spool_files(tg) == [], "the file to go")
+    settings.wait_until(lambda: procfs.unnamed_files(tg.role_pid("proxy")) == [], "the file to go")
     for conn in backend.connections:
         conn.closed.set()
 

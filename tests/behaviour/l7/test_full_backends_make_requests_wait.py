@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import backends, client, conf, net, settings
+from harness import backends, client, conf, net, settings, stat
 
 LIMITED = "max_connections_per_backend = 2;"
 
@@ -50,14 +50,10 @@ def send(tg, stack, path):
     return stack.enter_context(tg.client()).send(client.get(path))
 
 
-def waiting(run_tidectl, tmp_path, n):
+def waiting(tmp_path, n):
     """Waits until so many stand in the queue."""
-    def holds():
-        stat = run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat").stdout
-        columns, *rows = [line.split(",") for line in stat.lstrip("# ").splitlines() if line]
-        row = next(dict(zip(columns, row)) for row in rows if row[:2] == ["site", "BACKEND"])
-        return int(row["qcur"]) == n
-    settings.wait_until(holds, f"{n} in the queue")
+    settings.wait_until(lambda: stat.number(tmp_path / "admin.sock", "BACKEND", "qcur") == n,
+                        f"{n} in the queue")
 
 
 def start(tidegate, tmp_path, backend, *more, service=LIMITED, **options):
@@ -99,7 +95,7 @@ def test_a_backend_of_its_own_limit(tidegate, recording_backend, gate, tmp_path)
     assert (gate.most, other.most) == (1, 3)
 
 
-def test_the_oldest_comes_first(tidegate, recording_backend, gate, tmp_path, run_tidectl):
+def test_the_oldest_comes_first(tidegate, recording_backend, gate, tmp_path):
     tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
                service="max_connections_per_backend = 1;")
     with contextlib.ExitStack() as stack:
@@ -117,8 +113,7 @@ def test_the_oldest_comes_first(tidegate, recording_backend, gate, tmp_path, run
         assert gate.order == ["/first", "/0", "/1", "/2"]
 
 
-def test_under_overload_the_youngest_comes_first(tidegate, recording_backend, gate, tmp_path,
-                                                 run_tidectl):
+def test_under_overload_the_youngest_comes_first(tidegate, recording_backend, gate, tmp_path):
     tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
                service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };')
     with contextlib.ExitStack() as stack:
@@ -126,7 +121,7 @@ def test_under_overload_the_youngest_comes_first(tidegate, recording_backend, ga
         gate.wait_held(1)
         for i in range(3):
             peers.append(send(tg, stack, f"/{i}"))
-            waiting(run_tidectl, tmp_path, i + 1)
+            waiting(tmp_path, i + 1)
         settings.let_rest(0.25)
         gate.let_go(1)
         gate.wait_held(1)
@@ -137,7 +132,7 @@ def test_under_overload_the_youngest_comes_first(tidegate, recording_backend, ga
     assert gate.order == ["/first", "/2", "/1", "/0"]
 
 
-def test_priorities(tidegate, recording_backend, gate, tmp_path, run_tidectl):
+def test_priorities(tidegate, recording_backend, gate, tmp_path):
     routes = """routes = ( { path = "/vip"; service = "site"; priority = "high"; },
                            { path = "/bulk"; service = "site"; priority = "low"; } );"""
     tg = start(tidegate, tmp_path, recording_backend(gate), workers=1, listener=routes,
@@ -147,14 +142,14 @@ def test_priorities(tidegate, recording_backend, gate, tmp_path, run_tidectl):
         gate.wait_held(1)
         for n, path in enumerate(["/bulk", "/plain", "/vip"]):
             peers.append(send(tg, stack, path))
-            waiting(run_tidectl, tmp_path, n + 1)
+            waiting(tmp_path, n + 1)
         gate.let_go(4)
         for peer in peers:
             assert peer.read_answer().status == 200
     assert gate.order == ["/first", "/vip", "/plain", "/bulk"]
 
 
-def test_a_full_queue_refuses(tidegate, recording_backend, gate, tmp_path, run_tidectl):
+def test_a_full_queue_refuses(tidegate, recording_backend, gate, tmp_path):
     tg = start(tidegate, tmp_path, recording_backend(gate), workers=2,
                service="max_connections_per_backend = 1; queue = 2;"
                        'timeouts = { queue = "1h"; };')
@@ -166,7 +161,7 @@ def test_a_full_queue_refuses(tidegate, recording_backend, gate, tmp_path, run_t
             rest = [send(tg, stack, f"/{i}") for i in range(10)]
             for peer in rest:
                 peer.wait_bytes_there()
-        waiting(run_tidectl, tmp_path, 2)
+        waiting(tmp_path, 2)
         settings.wait_until(lambda: len(tg.access.records(end="queue-full")) == 8, "eight refusals")
         gate.let_go(3)
         answers = [peer.read_answer() for peer in rest]
@@ -176,8 +171,7 @@ def test_a_full_queue_refuses(tidegate, recording_backend, gate, tmp_path, run_t
     assert sum(answer.status == 200 for answer in answers) == 2
 
 
-def test_a_full_queue_under_overload_sheds_the_oldest(tidegate, recording_backend, gate, tmp_path,
-                                                      run_tidectl):
+def test_a_full_queue_under_overload_sheds_the_oldest(tidegate, recording_backend, gate, tmp_path):
     tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
                service="max_connections_per_backend = 1; queue = 2;"
                        'timeouts = { queue = "1h"; };')
@@ -185,9 +179,9 @@ def test_a_full_queue_under_overload_sheds_the_oldest(tidegate, recording_backen
         first = send(tg, stack, "/first")
         gate.wait_held(1)
         old = send(tg, stack, "/old")
-        waiting(run_tidectl, tmp_path, 1)
+        waiting(tmp_path, 1)
         young = send(tg, stack, "/young")
-        waiting(run_tidectl, tmp_path, 2)
+        waiting(tmp_path, 2)
         settings.let_rest(0.25)
         new = send(tg, stack, "/new")
         shed = old.read_answer()
@@ -218,16 +212,16 @@ def test_the_wait_has_a_deadline(tidegate, recording_backend, gate, tmp_path):
         assert late.exchange(client.get("/again")).status == 200
 
 
-def test_who_gives_up_frees_its_place(tidegate, recording_backend, gate, tmp_path, run_tidectl):
+def test_who_gives_up_frees_its_place(tidegate, recording_backend, gate, tmp_path):
     tg = start(tidegate, tmp_path, recording_backend(gate), workers=2,
                service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };')
     with contextlib.ExitStack() as stack:
         first = send(tg, stack, "/first")
         gate.wait_held(1)
         gone = send(tg, stack, "/gone")
-        waiting(run_tidectl, tmp_path, 1)
+        waiting(tmp_path, 1)
         gone.reset()
-        waiting(run_tidectl, tmp_path, 0)
+        waiting(tmp_path, 0)
         gate.let_go(1)
         assert first.read_answer().status == 200
     assert tg.access.wait(path="/gone")["end"] == "client-abort"
@@ -235,7 +229,7 @@ def test_who_gives_up_frees_its_place(tidegate, recording_backend, gate, tmp_pat
 
 
 def test_after_a_failed_try_it_waits_for_another_backend(tidegate, recording_backend, gate,
-                                                         tmp_path, run_tidectl):
+                                                         tmp_path):
     """One that refuses all it gets is never full: it must not use up the tries of all who wait."""
     good = recording_backend(gate, name="good")
     bad = f'{{ name = "bad"; address = "{net.ADDRESS}:{net.free_port()}"; }}'
@@ -243,7 +237,7 @@ def test_after_a_failed_try_it_waits_for_another_backend(tidegate, recording_bac
     with contextlib.ExitStack() as stack:
         peers = [send(tg, stack, f"/{i}") for i in range(6)]
         gate.wait_held(2)
-        waiting(run_tidectl, tmp_path, 4)
+        waiting(tmp_path, 4)
         gate.let_go(6)
         assert [peer.read_answer().status for peer in peers] == [200] * 6
     failed = [tg.access.wait(path=f"/{i}")["failed"] for i in range(6)]
@@ -292,8 +286,7 @@ def test_tcp_connections_that_wait_too_long_are_reset(tidegate, recording_backen
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_a_reset_leaves_the_queue_though_the_request_is_not_whole(tidegate, recording_backend, gate,
-                                                                  run_tidectl, tmp_path, mode):
+def test_a_reset_leaves_the_queue_though_the_request_is_not_whole(tidegate, recording_backend, gate, tmp_path, mode):
     backend = recording_backend(gate)
     tg = tidegate(getattr(conf, mode)(
         backend, workers=1, service="max_connections_per_backend = 1;",
@@ -303,9 +296,9 @@ def test_a_reset_leaves_the_queue_though_the_request_is_not_whole(tidegate, reco
         gate.wait_held(1)
         gone = stack.enter_context(tg.client())
         gone.send(b"POST /gone HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nsome")
-        waiting(run_tidectl, tmp_path, 1)
+        waiting(tmp_path, 1)
         gone.reset()
-        waiting(run_tidectl, tmp_path, 0)
+        waiting(tmp_path, 0)
         gate.let_go()
         assert first.read_answer().status == 200
     tg.access.wait(end="client-abort")
