@@ -65,17 +65,22 @@ is_free(const struct sim *sim, uint32_t backend)
 	return true;
 }
 
-/* A backend that this stream, or NULL: any, must find with the newest view; SIM_NONE: there is none. */
+/* A backend that this stream, or NULL: any, must find with the newest view, or one that is taken over
+ * just now; SIM_NONE: there is none. */
 static uint32_t
 find_free(const struct sim *sim, const struct sim_stream *s, const struct view *view)
 {
 	uint32_t i;
 
-	for (i = 0; view == sim->newest && i < view->n; i++) {
-		uint32_t backend = view->entries[i].backend;
+	if (view != sim->newest && !sim->is_fresh)
+		return SIM_NONE;
+	for (i = 0; i < view->n; i++) {
+		const struct view_entry *e = &view->entries[i];
 
-		if ((s == NULL || !sim_is_tried(s, backend)) && is_free(sim, backend))
-			return backend;
+		if (s != NULL && sim_is_tried(s, e->backend))
+			continue;
+		if (sim->is_fresh ? sim_has_room(e) : is_free(sim, e->backend))
+			return e->backend;
 	}
 	return SIM_NONE;
 }
@@ -234,6 +239,7 @@ watch_find(void *arg, const struct balance_query *query, struct queue_news *ret)
 	struct sim_stream *s = &sim->streams[query->key % SIM_STREAMS];
 	bool found = offer->find(offer->arg, query, ret);
 
+	sim_pick_other(sim, s, sim_service(sim->acting)->view);
 	if (sim->is_broken)
 		return found;
 	if (s != next_in_line(&sim->queue))
@@ -379,6 +385,8 @@ sim_lease_begin(struct sim_stream *s)
 	bool has_preferred = expected == 1 && may_have_preferred(s, view);
 	int rc = lease_begin(&s->lease, sim_service(w), &s->tries.query, s->preferred);
 
+	if (rc != 0)
+		sim_pick_other(s->sim, s, view);
 	check_begin(s, w, rc, expected, has_preferred);
 	return rc;
 }

@@ -42,13 +42,13 @@ write_retry(struct sim *sim, FILE *out)
 static void
 write_outlier(struct sim *sim, FILE *out)
 {
-	static const char *const compared[] = {"", "success_rate = 1.0; ", "latency = 2.0; "};
+	static const char *const compared[] = {"", "success_rate = 1.0; ", "latency = 1.5; "};
 	static const unsigned ejected[] = {0, 1, 30, 50, 70, 100};
 
 	if (sim_one_in(sim, 4))
 		return;
 	fprintf(out,
-		"outlier = { consecutive = %u; %srequests = 10; interval = \"%ums\"; "
+		"outlier = { consecutive = %u; %srequests = 4; interval = \"%ums\"; "
 		"base_ejection = \"%ums\"; max_ejected = %u; }; ",
 		between(sim, 0, 6), compared[sim_below(sim, 3)], between(sim, 200, 2000),
 		between(sim, 100, 2000), ejected[sim_below(sim, 6)]);

@@ -10,6 +10,7 @@
 
 struct view_call {
 	struct loop_call call;
+	struct sim *sim;
 	struct worker *worker;
 	struct view *view;
 };
@@ -19,17 +20,20 @@ on_view(struct loop_call *call)
 {
 	struct view_call *v = (struct view_call *)call;
 
+	v->sim->is_fresh = true;
 	worker_set_view(v->worker, 0, v->view);
+	v->sim->is_fresh = false;
 	free(v);
 }
 
 static void
-post_view(struct sim_worker *w, struct view *view)
+post_view(struct sim *sim, struct sim_worker *w, struct view *view)
 {
 	struct view_call *v = malloc(sizeof(*v));
 
 	if (v == NULL)
 		abort();
+	v->sim = sim;
 	v->worker = &w->worker;
 	v->view = view_ref(view);
 	loop_post(w->worker.loop, &v->call, on_view);
@@ -43,10 +47,11 @@ on_publish(void *arg, uint32_t service, struct view *view)
 
 	(void)service;
 	for (i = 0; i < sim->n_workers; i++)
-		post_view(&sim->workers[i], view);
+		post_view(sim, &sim->workers[i], view);
 	view_unref(sim->newest);
 	sim->newest = view;
 	sim->undisturbed = NULL;
+	sim->is_owing = false;
 	sim->newest_at = loop_now(sim->control);
 	sim->n_views++;
 	sim_note(sim, "view", SIM_NONE, SIM_NONE, view->n);
@@ -162,11 +167,15 @@ give_order(struct sim *sim, uint32_t backend)
 	tell(sim, &msg);
 }
 
+/* Slow ones are noticed by comparison alone, which takes a while. */
 static void
 change_mode(struct sim *sim, uint32_t backend)
 {
-	sim->backends[backend].mode =
-		sim_one_in(sim, 2) ? SIM_WELL : (enum sim_mode)sim_below(sim, SIM_MODE_COUNT);
+	static const enum sim_mode modes[] = {SIM_WELL, SIM_WELL,     SIM_WELL,   SIM_WELL,
+					      SIM_SLOW, SIM_SLOW,     SIM_DIES,   SIM_HANGS,
+					      SIM_SICK, SIM_SWALLOWS, SIM_REFUSES};
+
+	sim->backends[backend].mode = modes[sim_below(sim, sizeof(modes) / sizeof(modes[0]))];
 	sim_note(sim, "behaves", SIM_NONE, backend, sim->backends[backend].mode);
 }
 

@@ -3,8 +3,8 @@
 
 #include "sim/sim.h"
 
-/* By chance this long a pause comes once in 10^17. */
-#define STARVED 40.0
+/* By chance this long a pause comes once in 10^11. */
+#define STARVED 25.0
 /* Picks of a worker that may be missing, or too many, at both ends of any time. */
 #define TURNS_OFF 3.0
 
@@ -184,7 +184,6 @@ are_all_candidates(const struct sim_stream *s, const struct view *view, uint32_t
 	return true;
 }
 
-/* From now on, or not until the next pick. */
 static void
 forget_lags(struct sim *sim, const struct view *view)
 {
@@ -195,14 +194,23 @@ forget_lags(struct sim *sim, const struct view *view)
 		sim->backends[i].lag = 0;
 }
 
+/* A turn of who was tried is owed until there is another view. */
+void
+sim_pick_other(struct sim *sim, const struct sim_stream *s, const struct view *view)
+{
+	sim->undisturbed = NULL;
+	if (s->n_tried > 0 && view == sim->newest)
+		sim->is_owing = true;
+}
+
 /* round-robin: while all may be had, shares are exact but for the turn each worker is in. */
 static void
 check_turns(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken)
 {
 	uint32_t i;
 
-	if (!sim_is_even(sim) || !are_all_candidates(s, view, taken)) {
-		forget_lags(sim, NULL);
+	if (sim->is_owing || !sim_is_even(sim) || !are_all_candidates(s, view, taken)) {
+		sim_pick_other(sim, s, view);
 		return;
 	}
 	if (sim->undisturbed != view)

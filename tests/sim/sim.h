@@ -177,15 +177,18 @@ struct sim {
 	struct mono next_compare;
 	unsigned n_workers;
 	unsigned n_backends;
-	bool is_wide;                   /* most backends have no weight */
-	bool is_quiet;                  /* little changes */
-	const struct view *undisturbed; /* round-robin: in use since lags began at 0 */
+	bool is_wide;  /* most backends have no weight */
+	bool is_quiet; /* little changes */
+	/* round-robin: the newest view, since lags began at 0; and when some turns are owed in it */
+	const struct view *undisturbed;
+	bool is_owing;
 	struct sim_worker workers[SIM_WORKERS];
 	struct sim_backend backends[SIM_BACKENDS];
 	struct sim_stream streams[SIM_STREAMS];
 	struct segment_shared *gauges; /* of the service */
 	struct sim_queue queue;
 	struct sim_worker *acting; /* whose code runs; NULL: the control thread's */
+	bool is_fresh;             /* it takes over a view: all bits of it are set */
 	/* counts, to see that all of it happens */
 	uint64_t n_streams;
 	uint64_t n_queued;
@@ -304,6 +307,8 @@ sim_has_room(const struct view_entry *e)
 /* The balancer chose this entry of the view just now; its load is taken. */
 void sim_pick_check(struct sim *sim, const struct sim_stream *s, const struct view *view,
 		    uint32_t entry);
+/* A pick for this stream by this view that is none of the above: the queue's, or one without success. */
+void sim_pick_other(struct sim *sim, const struct sim_stream *s, const struct view *view);
 /* A stream of this backend is over: what "ewma" must have learned. */
 void sim_pick_learn(struct sim *sim, uint32_t backend, const struct balance_outcome *outcome);
 

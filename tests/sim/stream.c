@@ -186,7 +186,7 @@ connected(struct sim_stream *s)
 	uint64_t us = 1000 + sim_below(s->sim, 40000);
 
 	if (s->sim->backends[s->lease.backend->index].mode == SIM_SLOW)
-		us *= 8;
+		us *= 4;
 	if (s->fate == SIM_HUNG || us > timeouts_of(s)->response_ms * 1000) {
 		s->fate = SIM_HUNG;
 		us = timeouts_of(s)->response_ms * 1000;
