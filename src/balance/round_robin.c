@@ -360,6 +360,24 @@ move_on(struct balance *b, uint32_t i)
 	sift_down(b, i);
 }
 
+/* Tiers that retries left out have their turns later, but not all at once: they left them out for failures. */
+static void
+lose_turns(struct balance *b, uint64_t now)
+{
+	uint32_t i;
+
+	for (i = b->table->n_tiers; i-- > 0;) {
+		struct turn *turn = &b->heap[i];
+		uint64_t step = b->table->tiers[turn->tier].step;
+		uint64_t behind = now - turn->position;
+
+		if ((int64_t)behind <= (int64_t)(OWED_MAX * step))
+			continue;
+		turn->position += (behind / step - OWED_MAX) * step;
+		sift_down(b, i);
+	}
+}
+
 static uint32_t
 next_plain(struct balance *b, const struct view *view, const struct balance_query *query)
 {
@@ -378,6 +396,7 @@ next_plain(struct balance *b, const struct view *view, const struct balance_quer
 static uint32_t
 next_entry(struct balance *b, const struct view *view, const struct balance_query *query)
 {
+	uint64_t now;
 	uint32_t entry;
 	uint32_t i;
 
@@ -387,7 +406,10 @@ next_entry(struct balance *b, const struct view *view, const struct balance_quer
 	if (i == TG_VIEW_NONE)
 		return TG_VIEW_NONE;
 	entry = take_member(b, &b->heap[i], view, query);
+	now = b->heap[i].position;
 	move_on(b, i);
+	if (i != 0)
+		lose_turns(b, now);
 	return entry;
 }
 

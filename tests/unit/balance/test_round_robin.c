@@ -369,6 +369,28 @@ retries_do_not_take_a_share_away(void **state)
 	}
 }
 
+/* What was left out by many retries has failed them: it must not get a burst for it. */
+static void
+turns_that_retries_leave_out_are_owed_in_part(void **state)
+{
+	static const uint32_t weights[] = {13, 22};
+	struct balance_query failed = {.tried = {0}, .n_tried = 1};
+	unsigned run = 0;
+	unsigned longest = 0;
+	struct turns t;
+
+	(void)state;
+	turns_open(&t, weights, 2, 0, 1);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(next(&t, &failed), 1);
+	for (int i = 0; i < 100; i++) {
+		run = next(&t, &nobody_tried) == 0 ? run + 1 : 0;
+		longest = run > longest ? run : longest;
+	}
+	assert_in_range(longest, 1, 5);
+	turns_close(&t);
+}
+
 /* A ramp has weights that divide nothing: not one turn is lost in dividing by them. */
 static void
 odd_weights_are_exact_over_whole_rounds(void **state)
@@ -623,6 +645,7 @@ main(void)
 		cmocka_unit_test(tried_ones_are_left_out),
 		cmocka_unit_test(all_tried_is_none_and_takes_no_load),
 		cmocka_unit_test(retries_do_not_take_a_share_away),
+		cmocka_unit_test(turns_that_retries_leave_out_are_owed_in_part),
 		cmocka_unit_test(odd_weights_are_exact_over_whole_rounds),
 		cmocka_unit_test(load_is_taken_and_released),
 		cmocka_unit_test(empty_view_picks_none),
