@@ -10,6 +10,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import backends, process, settings  # noqa: E402  (the path comes first)
 
+BLOCKS = 72
+
 _running = []  # every Tidegate of the test under way, for the report of a failure
 
 
@@ -111,6 +113,20 @@ def run_tidegate():
 def run_tidectl():
     """run_tidectl(*arguments): tidectl to its end."""
     return process.run_tidectl
+
+
+def pytest_collection_modifyitems(config, items):
+    """xdist gives each worker runs of neighbours, and tests that wait long are neighbours: they are
+    spread over blocks, so that no worker is left with all of them. What shares a tidegate stays together."""
+    if not hasattr(config, "workerinput"):
+        return
+    shared = [item for item in items if "module_tidegate" in item.fixturenames]
+    own = [item for item in items if "module_tidegate" not in item.fixturenames]
+    blocks = min(BLOCKS, len(own)) or 1
+    items.clear()
+    for i in range(blocks):
+        items += shared[len(shared) * i // blocks:len(shared) * (i + 1) // blocks]
+        items += own[i::blocks]
 
 
 @pytest.hookimpl(hookwrapper=True)
