@@ -13,6 +13,9 @@ import pytest
 
 from harness import settings
 
+# Of a binary with sanitizers the calls are not its own, and the loads only take long.
+pytestmark = pytest.mark.skipif(bool(settings.sanitizers()), reason="figures of a build as released")
+
 RUN = settings.TOP / "tests" / "bench" / "run"
 CHECKS = settings.TOP / "tests" / "bench" / "checks"
 
