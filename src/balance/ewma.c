@@ -15,9 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "balance/alias_priv.h"
-#include "balance/balance.h"
-#include "balance/dice_priv.h"
+#include "balance/plain_priv.h"
 #include "balance/two_priv.h"
 
 /* A failure costs as much as an answer this late: failing fast is not fast. */
@@ -32,11 +30,6 @@ struct balance_shared {
 	struct segment_shared *const *loads;
 	double decay_us;
 	struct latency *latencies; /* [conf->n_backends] */
-};
-
-struct balance {
-	struct balance_shared *shared;
-	struct dice dice;
 };
 
 struct comparison {
@@ -74,41 +67,6 @@ ewma_shared_new(const struct conf_service *conf, struct segment_shared *const *l
 		atomic_init(&s->latencies[i].at, 0);
 	}
 	return s;
-}
-
-static int
-ewma_prepare(struct balance_shared *shared, struct view *view)
-{
-	(void)shared;
-	return alias_prepare(view);
-}
-
-static struct balance *
-ewma_new(struct balance_shared *shared, unsigned worker, unsigned n_workers, uint64_t seed)
-{
-	struct balance *b = calloc(1, sizeof(*b));
-
-	(void)worker;
-	(void)n_workers;
-	if (b == NULL)
-		return NULL;
-	b->shared = shared;
-	b->dice.state = seed;
-	return b;
-}
-
-static void
-ewma_free(struct balance *b)
-{
-	free(b);
-}
-
-static int
-ewma_update(struct balance *b, const struct view *view)
-{
-	(void)b;
-	(void)view;
-	return 0;
 }
 
 /* What is left at `now` of what was learned at `at`. */
@@ -151,13 +109,6 @@ ewma_pick(struct balance *b, const struct view *view, struct balance_query *quer
 	struct comparison c = {.shared = b->shared, .now = query->now};
 
 	return two_pick(&b->dice, view, query, is_faster, &c);
-}
-
-static bool
-ewma_take(struct balance *b, const struct view *view, uint32_t entry)
-{
-	(void)b;
-	return balance_load_take(view, entry);
 }
 
 /* When the last one before was; time does not go back when workers disagree on it. */
@@ -212,11 +163,11 @@ const struct balance_ops balance_ewma = {
 	.id = TG_BALANCE_EWMA,
 	.shared_new = ewma_shared_new,
 	.shared_free = ewma_shared_free,
-	.prepare = ewma_prepare,
-	.new = ewma_new,
-	.free = ewma_free,
-	.update = ewma_update,
+	.prepare = plain_prepare_alias,
+	.new = plain_new,
+	.free = plain_free,
+	.update = plain_update,
 	.pick = ewma_pick,
-	.take = ewma_take,
+	.take = plain_take,
 	.release = ewma_release,
 };

@@ -4,6 +4,10 @@
 
 #include "balance/alias_priv.h"
 
+struct balance_shared {
+	struct segment_shared *const *loads;
+};
+
 struct balance_shared *
 plain_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
 {

@@ -1,16 +1,13 @@
 /*
- * balance/plain_priv.h: the operations of an algorithm that keeps nothing but
- * its dice: all but `pick`.
+ * balance/plain_priv.h: the operations of an algorithm whose workers keep nothing
+ * but their dice: all but `pick`. One that shares something between workers has a
+ * balance_shared of its own, and what touches that.
  */
 #ifndef TG_BALANCE_PLAIN_PRIV_H
 #define TG_BALANCE_PLAIN_PRIV_H
 
 #include "balance/balance.h"
 #include "balance/dice_priv.h"
-
-struct balance_shared {
-	struct segment_shared *const *loads;
-};
 
 struct balance {
 	struct balance_shared *shared;
