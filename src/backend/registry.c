@@ -223,16 +223,14 @@ note_fail_open(struct service_state *s, const struct serving_count *count, bool 
 			  s->conf->name, count->up, count->wanted);
 }
 
-/* Who is in the view may be taken; whether it has room is found out by taking. */
+/* Nobody need look at who is not in the view. Workers open those that are, when they take it over. */
 static void
-open_rooms(const struct view *view)
+close_rooms(const struct view *view)
 {
 	size_t i;
 
 	for (i = 0; view->room != NULL && i < view->conf->n_backends; i++) {
-		if (view->entry_of[i] != TG_VIEW_NONE)
-			room_open(view->room, (uint32_t)i);
-		else
+		if (view->entry_of[i] == TG_VIEW_NONE)
 			room_close(view->room, (uint32_t)i);
 	}
 }
@@ -254,7 +252,7 @@ build_view(struct registry *r, size_t i, struct mono now)
 		view_unref(view);
 		return NULL;
 	}
-	open_rooms(view);
+	close_rooms(view);
 	note_fail_open(s, &count, serving.is_fail_open);
 	return view;
 }

@@ -4,7 +4,7 @@
  *
  * The truth is a backend's in-flight number; a bit is a hint that follows it.
  * A bit may say "room" where there is none (taking fails, look on); a backend with room
- * has its bit set as soon as every thread has left room_took() and room_gave().
+ * has its bit set as soon as every thread has left room_take() and room_give().
  * Any thread may call anything here. Owned by the registry; outlives its views.
  */
 #ifndef TG_BACKEND_ROOM_H
@@ -23,9 +23,10 @@ struct room;
 struct room *room_new(uint32_t n);
 void room_free(struct room *room); /* NULL allowed */
 
-/* The backend may be used, with room as far as is known; or not any more. Control thread, and
- * each worker that takes over a view: its bits may still follow the limits of the view before. */
+/* The backend may be used, with room as far as is known. Each worker that takes over a view: the bit may
+ * still follow the limit of the view before. */
 void room_open(struct room *room, uint32_t backend);
+/* It is in no view any more. Control thread. */
 void room_close(struct room *room, uint32_t backend);
 
 /* The first backend at or after `from` whose bit is set, or TG_ROOM_NONE. Costs a look at n/4096
