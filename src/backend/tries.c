@@ -1,9 +1,8 @@
 #include "backend/tries.h"
 
 void
-tries_begin(struct tries *t, struct worker_service *s)
+tries_begin(struct worker_service *s)
 {
-	(void)t;
 	counter_add(s->counters, TG_S_STREAMS, 1);
 	budget_deposit(&s->budget, loop_now(s->worker->loop));
 }

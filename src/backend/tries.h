@@ -21,7 +21,7 @@ _Static_assert(TG_RETRY_MAX < TG_BALANCE_TRIED_MAX && TG_RETRY_MAX < TG_ACCESS_T
 	       "no room for all tries");
 
 /* A stream of this service begins: it adds to the budget of retries. */
-void tries_begin(struct tries *t, struct worker_service *service);
+void tries_begin(struct worker_service *service);
 /* The try on this backend failed: noted, counted, and the next pick leaves the backend out. */
 void tries_failed(struct tries *t, struct worker_backend *backend, enum end_reason reason);
 /* Whether another try is allowed for this cause; takes it from the budget, unless all that failed

@@ -476,7 +476,7 @@ tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr 
 	LIST_INSERT_HEAD(&l->fronts, &s->link, link);
 	counter_add(l->counters, TG_L_STREAMS, 1);
 	s->tries.query.key = hash_bytes(&s->ip, sizeof(s->ip), 0);
-	tries_begin(&s->tries, s->service);
+	tries_begin(s->service);
 	attempt(s);
 }
 

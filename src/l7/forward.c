@@ -454,6 +454,7 @@ put_set_cookie(struct writer *w, const struct stream *s)
 
 	put(w, line, affinity_write(s, line));
 }
+
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 static bool

@@ -90,7 +90,7 @@ serve(struct stream *s)
 		return stream_reply(s, 404, TG_END_NO_ROUTE);
 	if (s->req.expects_continue && is_expect_ours(s->service->conf))
 		request_take_expect(s);
-	tries_begin(&s->tries, s->service);
+	tries_begin(s->service);
 	if (s->service->conf->buffer_request.memory_bytes != 0)
 		return store_request_begin(s);
 	return attempt_begin(s);

@@ -313,7 +313,7 @@ sim_stream_begin(struct sim *sim, struct sim_worker *w)
 		.begin = sim_now(w),
 	};
 	s->tries.query.key = throw_key(sim) << 32 | s->id;
-	tries_begin(&s->tries, sim_service(w));
+	tries_begin(sim_service(w));
 	sim_deposit(w);
 	sim_note(sim, "begins", s->id, SIM_NONE, (int64_t)s->priority);
 	attempt(s);
