@@ -1,7 +1,5 @@
 """One entry with slots: each address of its name is a backend, as long as the name has it."""
 
-import csv
-import io
 import itertools
 import os
 import signal
@@ -9,18 +7,11 @@ import threading
 
 import pytest
 
-from harness import backends, client, conf, names, net, settings
+from harness import backends, client, conf, names, net, settings, stat
 from harness.load import Load
 
 HEALTH = 'health = { type = "http"; interval = "50ms"; rise = 1; fall = 2; };'
 ADDRESSES = [net.own_address(0), net.own_address(1), net.own_address(2)]
-
-
-@pytest.fixture
-def name_server():
-    server = names.NameServer()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -40,9 +31,8 @@ def start(tidegate, name_server, site, tmp_path, slots=4, service=HEALTH, **opti
     return tidegate(conf.http(pool(site[0], slots), top=top, service=service, **options))
 
 
-def rows(run_tidectl, tmp_path):
-    text = run_tidectl("-s", f"{tmp_path}/admin", "show stat").stdout
-    return {row["svname"]: row for row in csv.DictReader(io.StringIO(text[2:]))}
+def rows(tmp_path):
+    return stat.servers(tmp_path / "admin")
 
 
 def targets(backend):
@@ -70,14 +60,14 @@ def never_arrives(tg, backend, path):
     assert passes_by()
 
 
-def test_every_address_is_a_backend_of_its_own(tidegate, name_server, site, tmp_path, run_tidectl):
+def test_every_address_is_a_backend_of_its_own(tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = list(reversed(ADDRESSES))
     tg = start(tidegate, name_server, site, tmp_path)
     for slot, address in enumerate(ADDRESSES, 1):
         tg.log.wait(msg="backend up", srv=f"pool-{slot}", addr=f"{address}:{site[0].port}")
     for backend in site:
         arrives(tg, backend, f"/{backend.name}")
-    shown = rows(run_tidectl, tmp_path)
+    shown = rows(tmp_path)
     assert [shown[f"pool-{i}"]["status"] for i in range(1, 5)] == ["UP", "UP", "UP", "DOWN"]
     assert (shown["pool-4"]["check_status"], shown["pool-4"]["addr"]) == ("RSLV", "")
     assert shown["pool-4"]["last_chk"] == "no address: the name has no more"
@@ -189,7 +179,7 @@ TROUBLES = {
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_failing_or_lying_name_server_keeps_the_last_good_set(tidegate, name_server, site,
-                                                                tmp_path, run_tidectl, trouble):
+                                                                tmp_path, trouble):
     name_server.names["app.test"] = ADDRESSES
     tg = start(tidegate, name_server, site, tmp_path)
     tg.log.wait(count=3, msg="backend up")
@@ -199,7 +189,7 @@ def test_a_failing_or_lying_name_server_keeps_the_last_good_set(tidegate, name_s
     if trouble != "silence":
         name_server.wait_asked(3)
     assert len(tg.log.records(msg="name does not resolve, trying again")) == 1
-    shown = rows(run_tidectl, tmp_path)
+    shown = rows(tmp_path)
     assert shown["pool-1"]["status"] == "UP"
     assert shown["pool-1"]["check_desc"].startswith("name fails, addresses stay: ")
     for backend in site:
@@ -208,23 +198,21 @@ def test_a_failing_or_lying_name_server_keeps_the_last_good_set(tidegate, name_s
     name_server.names["app.test"] = ADDRESSES[1:]
     tg.log.wait(msg="name resolves again", srv="pool")
     tg.log.wait(msg="address left its name", addr=site[0].address)
-    shown = rows(run_tidectl, tmp_path)
+    shown = rows(tmp_path)
     assert not shown["pool-2"]["check_desc"].startswith("name fails")
     assert not tg.log.records(msg="backend down", addr=site[1].address)
 
 
-def test_what_is_of_no_use_in_an_answer_is_left_out(tidegate, name_server, site, tmp_path,
-                                                   run_tidectl):
+def test_what_is_of_no_use_in_an_answer_is_left_out(tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = ["0.0.0.0", ADDRESSES[0], "239.1.1.1"]
     tg = start(tidegate, name_server, site, tmp_path)
     said = tg.log.wait(msg="name has addresses of no use, ignoring them")
     assert (said["srv"], said["refused"]) == ("pool", "2")
     tg.log.wait(msg="backend up", srv="pool-1", addr=site[0].address)
-    assert rows(run_tidectl, tmp_path)["pool-1"]["check_desc"] == "name has 2 addresses of no use"
+    assert rows(tmp_path)["pool-1"]["check_desc"] == "name has 2 addresses of no use"
 
 
-def test_more_addresses_than_slots_are_said_once(tidegate, name_server, site, tmp_path,
-                                                 run_tidectl):
+def test_more_addresses_than_slots_are_said_once(tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES
     tg = start(tidegate, name_server, site, tmp_path, slots=2)
     said = tg.log.wait(msg="name has more addresses than slots, leaving some out")
@@ -232,7 +220,7 @@ def test_more_addresses_than_slots_are_said_once(tidegate, name_server, site, tm
     tg.log.wait(count=2, msg="backend up")
     name_server.wait_asked(4)
     assert len(tg.log.records(msg="name has more addresses than slots, leaving some out")) == 1
-    desc = rows(run_tidectl, tmp_path)["pool-1"]["check_desc"]
+    desc = rows(tmp_path)["pool-1"]["check_desc"]
     assert desc == "name has 1 addresses more than slots"
 
 
@@ -266,15 +254,14 @@ def test_a_new_keeper_finds_the_addresses_and_no_request_fails(tidegate, name_se
     assert load.failures() == []
 
 
-def test_a_name_that_begins_to_resolve_says_so_at_each_slot(tidegate, name_server, site, tmp_path,
-                                                            run_tidectl):
+def test_a_name_that_begins_to_resolve_says_so_at_each_slot(tidegate, name_server, site, tmp_path):
     tg = start(tidegate, name_server, site, tmp_path)
     tg.log.wait(msg="name does not resolve, trying again", keeps="-")
-    shown = rows(run_tidectl, tmp_path)
+    shown = rows(tmp_path)
     assert shown["pool-4"]["last_chk"].startswith("name does not resolve: ")
     name_server.names["app.test"] = ADDRESSES[:2]
     tg.log.wait(count=2, msg="backend up")
-    settings.wait_until(lambda: rows(run_tidectl, tmp_path)["pool-4"]["last_chk"] ==
+    settings.wait_until(lambda: rows(tmp_path)["pool-4"]["last_chk"] ==
                         "no address: the name has no more", "the other reason")
 
 

@@ -1,23 +1,14 @@
 """address = "srv:...": hosts, ports, weights and priorities are what the SRV records say."""
 
-import csv
-import io
 import itertools
 
 import pytest
 
-from harness import client, conf, names, net, settings
+from harness import client, conf, names, net, settings, stat
 from harness.load import Load
 
 HEALTH = 'health = { type = "http"; interval = "50ms"; rise = 1; fall = 2; };'
 NAME = "_http._tcp.app.test"
-
-
-@pytest.fixture
-def name_server():
-    server = names.NameServer()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -40,9 +31,8 @@ def start(tidegate, name_server, tmp_path, slots="", service=HEALTH, **options):
     return tidegate(conf.http(entry, top=top, service=service, **options))
 
 
-def rows(run_tidectl, tmp_path):
-    text = run_tidectl("-s", f"{tmp_path}/admin", "show stat").stdout
-    return {row["svname"]: row for row in csv.DictReader(io.StringIO(text[2:]))}
+def rows(tmp_path):
+    return stat.servers(tmp_path / "admin")
 
 
 _numbers = itertools.count()
@@ -69,15 +59,14 @@ def wait_shares(tg, site, wanted, n=40):
     settings.wait_until(as_wanted, f"shares of {wanted}")
 
 
-def test_ports_and_weights_are_those_of_the_records(tidegate, name_server, site, tmp_path,
-                                                    run_tidectl):
+def test_ports_and_weights_are_those_of_the_records(tidegate, name_server, site, tmp_path):
     name_server.services[NAME] = [record(site[0], 30), record(site[1], 10), record(site[3], 0)]
     tg = start(tidegate, name_server, tmp_path)
     for backend, weight in ((site[0], "256"), (site[1], "85"), (site[3], "1")):
         tg.log.wait(msg="name resolved", addr=backend.address, weight=weight, backup="0")
         tg.log.wait(msg="backend up", addr=backend.address)
     wait_shares(tg, site[:2], [30, 10])
-    shown = rows(run_tidectl, tmp_path)
+    shown = rows(tmp_path)
     assert sorted(int(shown[f"pool-{i}"]["weight"]) for i in range(1, 4)) == [1, 85, 256]
     assert (shown["pool-16"]["status"], shown["pool-16"]["addr"]) == ("DOWN", "")
     assert "pool-17" not in shown
@@ -96,13 +85,13 @@ def test_weights_change_at_run_time(tidegate, name_server, site, tmp_path):
     assert not tg.log.records(msg="backend down")
 
 
-def test_higher_priorities_are_backups(tidegate, name_server, site, tmp_path, run_tidectl):
+def test_higher_priorities_are_backups(tidegate, name_server, site, tmp_path):
     name_server.services[NAME] = [record(site[0], priority=1), record(site[1], priority=5),
                                   record(site[2], priority=9)]
     tg = start(tidegate, name_server, tmp_path)
     tg.log.wait(count=3, msg="backend up")
     wait_shares(tg, site[:3], [40, 0, 0])
-    shown = rows(run_tidectl, tmp_path)
+    shown = rows(tmp_path)
     assert [shown[f"pool-{i}"]["bck"] for i in range(1, 4)].count("1") == 2
     site[0].stop()
     tg.log.wait(msg="backend down", addr=site[0].address)
@@ -142,8 +131,7 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_failing_and_lying_records_keep_the_last_good_set(tidegate, name_server, site, tmp_path,
-                                                          run_tidectl, trouble):
+def test_failing_and_lying_records_keep_the_last_good_set(tidegate, name_server, site, tmp_path, trouble):
     good = [record(site[0]), record(site[1])]
     name_server.services[NAME] = good
     tg = start(tidegate, name_server, tmp_path)
@@ -154,7 +142,7 @@ def test_failing_and_lying_records_keep_the_last_good_set(tidegate, name_server,
     assert (said["srv"], said["name"], said["keeps"]) == ("pool", NAME, "2")
     name_server.wait_asked(2)
     assert len(tg.log.records(msg="name does not resolve, trying again")) == 1
-    assert rows(run_tidectl, tmp_path)["pool-1"]["check_desc"].startswith("name fails")
+    assert rows(tmp_path)["pool-1"]["check_desc"].startswith("name fails")
     wait_shares(tg, site[:2], [20, 20])
     name_server.trouble.clear()
     name_server.names.update(addresses)
@@ -165,11 +153,11 @@ def test_failing_and_lying_records_keep_the_last_good_set(tidegate, name_server,
 
 
 def test_the_percent_of_an_agent_multiplies_the_weight_of_the_record(
-        tidegate, name_server, site, recording_backend, tmp_path, run_tidectl):
+        tidegate, name_server, site, recording_backend, tmp_path):
     agent = recording_backend(lambda conn: conn.send(b"50%\n"), address=net.own_address(1))
     name_server.services[NAME] = [record(site[3], 10)]
     service = HEALTH + f' agent = {{ port = {agent.port}; interval = "100ms"; }};'
     tg = start(tidegate, name_server, tmp_path, service=service)
     tg.log.wait(msg="backend up", addr=site[3].address)
-    settings.wait_until(lambda: rows(run_tidectl, tmp_path)["pool-1"]["weight"] == "128",
+    settings.wait_until(lambda: rows(tmp_path)["pool-1"]["weight"] == "128",
                         "half of 256")

@@ -1,14 +1,6 @@
 """Backends given by name: a name server on loopback says what the names mean."""
 
-import pytest
-
-from harness import client, conf, names, net, settings
-
-@pytest.fixture
-def name_server():
-    server = names.NameServer()
-    yield server
-    server.stop()
+from harness import client, conf, net, settings
 
 
 def named(backend, name="backend.test"):
