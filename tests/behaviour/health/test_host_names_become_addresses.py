@@ -30,8 +30,8 @@ def test_an_unknown_name_never_stops_the_start(tidegate, recording_backend, name
 
 
 def test_a_new_address_is_checked_and_followed(tidegate, recording_backend, name_server):
-    port = net.free_port()
-    other_address = "127.0.0.1" if net.ADDRESS != "127.0.0.1" else "127.0.0.2"
+    other_address = net.own_address(1)
+    port = net.free_port(net.ADDRESS, other_address)
     old = recording_backend(name="old", port=port)
     new = recording_backend(name="new", port=port, address=other_address)
     name_server.names["backend.test"] = [net.ADDRESS]
