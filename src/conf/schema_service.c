@@ -425,8 +425,8 @@ static const struct conf_field service_fields[] = {
 		TG_MEMBER(conf_service, tcp.keepalive_ms),
 		.preset = "0",
 		.max = 8 * TG_HOUR,
-		.help = "After this long without a byte on one of connections to its backends the kernel asks "
-			"whether the other side is still there: three times, a sixth of this "
+		.help = "After this long without a byte on one of the connections to its "
+			"backends the kernel asks whether the other side is still there: three times, a sixth of this "
 			"time apart, in whole seconds. A side that is gone is "
 			"noticed after one and a half times this long. \\(dq0\\(dq: never. Not for "
 			"unix sockets.",
