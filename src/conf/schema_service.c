@@ -29,7 +29,8 @@ static const struct conf_field timeout_fields[] = {
 		.preset = "60s",
 		.min = 1,
 		.max = TG_DAY,
-		.help = "From the end of the request to the end of the response head.",
+		.help = "From the end of the request to the end of the response head. Of a request with "
+			"Expect: 100-continue, from its head to the backend's first word.",
 	},
 	{
 		.key = "idle",

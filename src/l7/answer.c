@@ -172,6 +172,8 @@ on_interim(struct stream *s, struct http_head *head)
 	/* RFC 9110 15.2: an HTTP/1.0 client must not see one; nor anybody a 100 that we gave. */
 	if (s->req.minor == 0 || (head->status == 100 && s->req.gives_continue))
 		return STEP_MORE;
+	if (head->status == 100)
+		request_is_let_in(s);
 	/* A byte of an answer goes out: there is no second try. */
 	request_settle(s);
 	if (!forward_answer(s, head))

@@ -27,6 +27,7 @@ stream_get(struct front *f)
 	s->front = f;
 	s->worker = w;
 	s->begin = f->began;
+	s->body_begin = f->began;
 	s->up_progress = loop_now(w->loop);
 	s->down_progress = s->up_progress;
 	s->last_backend = TG_ACCESS_NONE;

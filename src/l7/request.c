@@ -44,6 +44,15 @@ request_continue(struct stream *s)
 	return forward_continue(s);
 }
 
+void
+request_is_let_in(struct stream *s)
+{
+	if (!s->req.expects_continue || s->req.ready > 0 || http1_body_received(&s->req.body) > 0)
+		return;
+	s->body_begin = stream_now(s);
+	s->up_progress = s->body_begin;
+}
+
 static bool
 has_stored(const struct stream_request *req)
 {

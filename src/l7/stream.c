@@ -183,7 +183,8 @@ body_due_us(const struct stream *s)
 {
 	uint64_t ms = s->front->listener->conf->timeouts.request_body_ms;
 
-	return bounded_add(s->begin, ms + http1_body_received(&s->req.body) * L7_BODY_MS_PER_BYTE);
+	return bounded_add(s->body_begin,
+			   ms + http1_body_received(&s->req.body) * L7_BODY_MS_PER_BYTE);
 }
 
 struct due {
@@ -196,6 +197,16 @@ due_at(struct due *due, uint64_t us, enum end_reason reason)
 {
 	if (us < due->us)
 		*due = (struct due){us, reason};
+}
+
+/* Both sides may rest: the client until it hears a 100, and that is the backend's to say. */
+static bool
+is_backends_word_due(const struct stream *s)
+{
+	const struct stream_request *req = &s->req;
+
+	return req->expects_continue && !req->gives_continue && s->ans.n_interim == 0 &&
+	       req->ready == 0 && http1_body_received(&req->body) == 0;
 }
 
 /* The client's part of it. */
@@ -220,7 +231,11 @@ due_request(const struct stream *s, struct due *due)
 		       TG_END_BACK_IDLE_TIMEOUT);
 		return;
 	}
-	due_body(s, due);
+	if (is_backends_word_due(s))
+		due_at(due, bounded_add(s->up_progress, s->service->conf->timeouts.response_ms),
+		       TG_END_RESPONSE_TIMEOUT);
+	else
+		due_body(s, due);
 }
 
 /* A backend that still gets the request may wait for more of it inside its answer. */

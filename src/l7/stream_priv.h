@@ -171,6 +171,7 @@ struct stream {
 	struct tunnel tunnel; /* in STREAM_TUNNEL */
 	/* Times; unset when not reached. */
 	struct mono begin;
+	struct mono body_begin; /* since when the client may send it */
 	struct mono phase;    /* of the wait, of connect, or the request was sent */
 	struct mono next_try; /* in STREAM_WAIT: end of the pause; unset: a place is awaited */
 	struct mono connected;
@@ -242,6 +243,8 @@ enum step request_read(struct stream *s);
 void request_take_expect(struct stream *s);
 /* The body is wanted now: a 100 that is ours to send goes before the answer. False: no memory. */
 bool request_continue(struct stream *s);
+/* The backend said 100 to what it was to say: from now on the body is the client's to send. */
+void request_is_let_in(struct stream *s);
 /* The first byte of an answer came: no second try, held bytes may go. */
 void request_settle(struct stream *s);
 

@@ -1,5 +1,7 @@
 """Expect: 100-continue: the body waits for the backend's word (RFC 9110 10.1.1)."""
 
+import time
+
 import pytest
 
 from harness import backends, client, conf, settings
@@ -79,3 +81,43 @@ def test_body_past_the_limit_is_refused_before_it_is_sent(tidegate, recording_ba
     assert peer.read_answer().status == 413
     assert peer.read_to_end() == b""
     assert backend.received == b""
+
+
+def hangs(conn):
+    conn.read_head()
+    conn.read_to_end()
+
+
+def test_neither_word_nor_answer_is_the_backends_fault(tidegate, recording_backend):
+    """The client waits as it may: 504 after the time for an answer, not 408."""
+    tg = tidegate(conf.http(recording_backend(hangs),
+                            service='timeouts = { response = "300ms"; };'))
+    assert tg.client().send(HEAD).read_answer().status == 504
+    assert tg.access.wait(path="/upload")["end"] == "response-timeout"
+
+
+def test_another_backend_may_have_the_word(tidegate, recording_backend):
+    """Nothing of the body was asked for: PUT goes to the next."""
+    backend = recording_backend(hangs, backends.serve)
+    tg = tidegate(conf.http(backend, service='timeouts = { response = "300ms"; };'))
+    peer = tg.client().send(HEAD.replace(b"POST", b"PUT"))
+    settings.wait_until(lambda: len(backend.requests) == 2, "the second try")
+    peer.send(b"hello")
+    assert peer.read_answer().body == b"ok"
+    assert backend.requests[1].body == b"hello"
+
+
+def test_the_time_for_the_body_begins_with_100(tidegate, recording_backend):
+    """A client that is let in late has as long as any other."""
+    def script(conn):
+        conn.read_head()
+        time.sleep(2.5)  # the pace itself, not a wait for anything
+        conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        conn.read(5)
+        conn.send(backends.answer())
+    tg = tidegate(conf.http(recording_backend(script), workers=1,
+                            listener='timeouts = { request_body = "2s"; idle = "2s"; };'))
+    peer = tg.client().send(HEAD)
+    assert peer.read_head().startswith(b"HTTP/1.1 100 ")
+    peer.send(b"hello")
+    assert peer.read_answer().status == 200
