@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
-#include "proc/privileges.h"
 #include "proc/proc.h"
 
 #define DEFAULT_CONF SYSCONFDIR "/tidegate/tidegate.conf"
@@ -119,22 +118,6 @@ load_conf(const char *path)
 	return rc == 0 ? conf : NULL;
 }
 
-/* As root, a start would need them; for others this machine need not be the one it is for. */
-static bool
-check_account(const struct options *options, const struct conf *conf)
-{
-	struct privileges privileges = {.drop = false};
-	struct err err;
-	int rc = 0;
-
-	if (geteuid() == 0)
-		rc = privileges_resolve(conf->user, conf->group, &privileges, &err);
-	privileges_fini(&privileges);
-	if (rc != 0)
-		fprintf(stderr, "%s: %s\n", options->conf_path, err.text);
-	return rc == 0;
-}
-
 static int
 run_check(const struct options *options)
 {
@@ -142,10 +125,6 @@ run_check(const struct options *options)
 
 	if (conf == NULL)
 		return EXIT_FAILURE;
-	if (!check_account(options, conf)) {
-		conf_unref(conf);
-		return EXIT_FAILURE;
-	}
 	if (options->verbose > 0)
 		conf_print(conf, stdout);
 	printf("%s: configuration is valid\n", options->conf_path);

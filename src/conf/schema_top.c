@@ -2,6 +2,8 @@
  * conf/schema_top.c: the rows of the top level.
  */
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,11 +249,29 @@ check_buffer_folder(struct conf_check *check, const struct conf *conf)
 				 strerror(errno));
 }
 
+/* Root becomes them at a start; for others this machine need not be the one the file is for. */
+static void
+check_account(struct conf_check *check, const struct conf *conf)
+{
+	if (geteuid() != 0)
+		return;
+	if (conf->user && conf_check_file(check, "user") && !getpwnam(conf->user))
+		conf_check_error(check, "user", "no such user \"%s\" on this machine", conf->user);
+	if (!conf->group || !conf_check_file(check, "group"))
+		return;
+	if (!getgrnam(conf->group))
+		conf_check_error(check, "group", "no such group \"%s\" on this machine",
+				 conf->group);
+	if (!conf->user)
+		conf_check_error(check, "group", "\"%s\" needs a user too", conf->group);
+}
+
 static void
 top_check(struct conf_check *check, void *object)
 {
 	struct conf *conf = object;
 
+	check_account(check, conf);
 	find_buffer_folder(check, conf);
 	check_buffer_folder(check, conf);
 	if (conf->workers == 0)

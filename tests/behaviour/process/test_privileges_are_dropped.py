@@ -68,15 +68,18 @@ def test_no_user_is_a_warning(tidegate, demo_backend):
 
 
 @pytest.mark.parametrize("top, said", [
-    ('user = "no-such-user";', 'user = "no-such-user": no such user'),
-    ('user = "nobody"; group = "no-such-group";', 'group = "no-such-group": no such group'),
-    ('group = "daemon";', 'group = "daemon": needs a user too'),
+    ('user = "no-such-user";', '1: user: no such user "no-such-user" on this machine'),
+    ('user = "nobody";\ngroup = "no-such-group";',
+     '2: group: no such group "no-such-group" on this machine'),
+    ('group = "daemon";', '1: group: "daemon" needs a user too'),
 ])
-def test_what_cannot_be_honoured_stops_the_start(tidegate, demo_backend, top, said):
-    tg = tidegate(conf.http(demo_backend(), top=top), wait=False)
-    tg.expect_status = 1
-    assert tg.wait() == 1
-    assert tg.log.wait(level="error", msg="cannot start")["error"] == said
+@pytest.mark.parametrize("arguments", [[], ["-t"]])
+def test_what_cannot_be_honoured_is_an_error_of_its_line(tmp_path, run_tidegate, top, said,
+                                                         arguments):
+    path = tmp_path / "tidegate.conf"
+    path.write_text(top + '\n' + str(conf.http("127.0.0.1:9")))
+    ended = run_tidegate("-c", path, *arguments)
+    assert (ended.returncode, ended.stderr) == (1, f"{path}:{said}\n")
 
 
 def test_others_cannot_become_somebody_else(demo_backend):
