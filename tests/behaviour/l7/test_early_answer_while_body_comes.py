@@ -102,11 +102,11 @@ def test_a_backend_that_waits_for_a_slow_body_is_not_idle(tidegate, recording_ba
         conn.send(b"at")
     begun = threading.Event()
     tg = tidegate(conf.http(recording_backend(script),
-                            service='timeouts = { idle = "600ms"; };'))
+                            service='timeouts = { idle = "2s"; };'))
     peer = tg.client().send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n")
     assert begun.wait(settings.TIMEOUT)
     for _ in range(10):
-        time.sleep(0.1)  # the pace itself, not a wait for anything
+        time.sleep(0.3)  # the pace itself, not a wait for anything
         peer.send(b"x")
     answer = peer.read_answer()
     assert (answer.status, answer.body, answer.complete) == (200, b"beat", True)
