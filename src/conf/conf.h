@@ -156,6 +156,7 @@ struct conf_health_check {
 	char **command; /* exec: the program, an absolute path, and its arguments */
 	size_t n_command;
 	uint16_t port; /* 0: the backend's */
+	bool keep;     /* tcp: the connection stays open between checks; false */
 	unsigned fail_open_percent; /* fewer up than this share: all are used; 0: never (default) */
 };
 

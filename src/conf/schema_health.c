@@ -12,6 +12,12 @@ static const char *const health_later[] = {"grpc", NULL};
 /*** health ***/
 
 static bool
+is_tcp_check(const void *object)
+{
+	return ((const struct conf_health_check *)object)->type == TG_HEALTH_TCP;
+}
+
+static bool
 is_http_check(const void *object)
 {
 	return ((const struct conf_health_check *)object)->type == TG_HEALTH_HTTP;
@@ -161,6 +167,19 @@ static const struct conf_field health_fields[] = {
 		.preset = "0",
 		.max = 65535,
 		.help = "Port to check. 0: that of the backend.",
+	},
+	{
+		.key = "keep",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_health_check, keep),
+		.preset = "false",
+		.when = is_tcp_check,
+		.when_text = "with type = \"tcp\"",
+		.help = "Whether the connection of a check stays open for the next ones, which then cost "
+			"next to nothing: the system asks the other side by TCP keepalive, each "
+			"interval but not more often than once a second, and connects anew where the "
+			"connection ended or was not answered. For thousands of backends. The backend's "
+			"program sees one connection on which nothing comes; it may close it.",
 	},
 	{
 		.key = "fail_open",

@@ -12,6 +12,7 @@
 
 #include "base/addr.h"
 #include "conf/conf.h"
+#include "health/kept.h"
 #include "loop/loop.h"
 #include "loop/process.h"
 #include "net/conn.h"
@@ -72,6 +73,7 @@ struct check_target {
 	const struct conf_backend *backend;
 	struct process_pool *programs; /* where they run */
 	struct knocker *knocker;       /* what tcp checks share */
+	struct kept *kept;	       /* where they leave their connection; NULL: nowhere */
 	struct addr addr;	       /* with the check's port */
 };
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/container.h"
 #include "base/log.h"
@@ -11,6 +12,7 @@
 
 /* Programs under way, and those that were killed and are not gone. */
 #define PROGRAMS_LEFT_MAX (4 * TG_HEALTH_PROGRAMS_MAX)
+#define DESCRIPTORS_LEFT  1024u /* to the keeper's other work */
 
 struct probe {
 	struct health *health;
@@ -21,6 +23,7 @@ struct probe {
 	const struct check_ops *ops; /* NULL: nothing to check */
 	struct check_target target;
 	struct check check;
+	struct kept kept;
 	struct agent *agent; /* NULL: the service has none */
 };
 
@@ -32,6 +35,7 @@ struct health {
 	struct probe *probes;
 	size_t *first; /* by service: index of its first backend in probes */
 	size_t n_probes;
+	size_t may_keep; /* connections of further probes */
 	struct lane network;
 	struct lane programs;
 	struct process_pool *program_pool;
@@ -170,6 +174,7 @@ static void
 probe_move(struct probe *p, const struct addr *addr)
 {
 	pace_stop(&p->pace);
+	kept_drop(&p->kept);
 	p->status.addr = *addr;
 	p->status.has_addr = true;
 	p->target.addr = *addr;
@@ -207,6 +212,7 @@ health_set_no_addr(struct health *health, unsigned service, unsigned backend, co
 	struct health_status *s = &p->status;
 
 	pace_stop(&p->pace);
+	kept_drop(&p->kept);
 	if (p->agent != NULL)
 		agent_set_no_addr(p->agent);
 	check_outcome_set(&s->last, TG_CHECK_RESOLVE, "%s", why);
@@ -247,6 +253,39 @@ on_agent_change(void *user)
 	p->health->change(p->health->user, p->service->index, p->backend->index);
 }
 
+/* A kept connection takes a descriptor from checks, names and clients of the admin socket. */
+static size_t
+may_keep(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= DESCRIPTORS_LEFT)
+		return 0;
+	return limit.rlim_cur - DESCRIPTORS_LEFT;
+}
+
+static bool
+is_unix(const struct endpoint *endpoint)
+{
+	return endpoint->kind == TG_ENDPOINT_ADDR && endpoint->addr.u.sa.sa_family == AF_UNIX;
+}
+
+static void
+keep_connection(struct probe *p)
+{
+	kept_init(&p->kept);
+	if (!p->service->health.keep || is_unix(&p->backend->endpoint))
+		return;
+	if (p->health->may_keep == 0) {
+		log_write(TG_LOG_WARN, "check connects anew each time",
+			  "svc=%s srv=%s reason=%s", p->service->name, p->backend->name,
+			  "too few open files are allowed");
+		return;
+	}
+	p->health->may_keep--;
+	p->target.kept = &p->kept;
+}
+
 /* -TG_ENOMEM */
 static int
 probe_init(struct probe *p, struct health *health, const struct conf_service *service,
@@ -269,6 +308,7 @@ probe_init(struct probe *p, struct health *health, const struct conf_service *se
 		.programs = health->program_pool,
 		.knocker = &health->knocker,
 	};
+	keep_connection(p);
 	p->status.verdict.since = loop_now(health->loop);
 	check_outcome_set(&p->status.last, TG_CHECK_NONE, "no check yet");
 	pace_init(&p->pace,
@@ -312,6 +352,7 @@ health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
 	health->conf = conf;
 	health->change = change;
 	health->user = user;
+	health->may_keep = may_keep();
 	lane_init(&health->network, loop, TG_HEALTH_RUNNING_MAX, mono_read().us);
 	lane_init(&health->programs, loop, TG_HEALTH_PROGRAMS_MAX, mono_read().us);
 	health->program_pool = process_pool_new(loop, PROGRAMS_LEFT_MAX);
@@ -334,6 +375,7 @@ static void
 probe_fini(struct probe *p)
 {
 	pace_fini(&p->pace);
+	kept_drop(&p->kept);
 	agent_free(p->agent);
 }
 

@@ -1,4 +1,4 @@
-/* health/tcp.c: a backend passes when a connection to it can be made. */
+/* health/tcp.c: a backend passes when a connection to it can be made, or the last one stands. */
 #include <errno.h>
 
 #include "health/check.h"
@@ -6,8 +6,13 @@
 static void
 leave(struct check *c, struct check_outcome *ret)
 {
-	knock_leave(c->target->knocker, &c->conn, &c->target->addr);
+	const struct check_target *target = c->target;
+
 	check_outcome_set(ret, TG_CHECK_L4_OK, "connected");
+	/* One that cannot be kept was made all the same. */
+	if (target->kept == NULL ||
+	    kept_take(target->kept, conn_give(&c->conn), target->conf) < 0)
+		knock_leave(target->knocker, &c->conn, &target->addr);
 }
 
 static void
@@ -31,8 +36,16 @@ on_event(struct watch *w, unsigned what)
 static int
 tcp_start(struct check *c, struct check_outcome *ret)
 {
-	int rc = knock(c->target->knocker, &c->conn, c->loop, &c->target->addr, on_event);
+	const struct check_target *target = c->target;
+	int rc;
 
+	if (target->kept != NULL && kept_is_alive(target->kept, target->conf)) {
+		check_outcome_set(ret, TG_CHECK_L4_OK, "connected");
+		return 1;
+	}
+	if (target->kept != NULL)
+		kept_drop(target->kept);
+	rc = knock(target->knocker, &c->conn, c->loop, &target->addr, on_event);
 	if (rc == 1)
 		leave(c, ret);
 	else if (rc < 0)

@@ -210,6 +210,18 @@ conn_close(struct conn *c)
 	c->flags = 0;
 }
 
+int
+conn_give(struct conn *c)
+{
+	int fd = c->fd;
+
+	if (fd >= 0)
+		watch_stop(c->loop, &c->watch);
+	c->fd = -1;
+	c->flags = 0;
+	return fd;
+}
+
 void
 conn_abort(struct conn *c)
 {

@@ -59,6 +59,8 @@ conn_note(struct conn *c, unsigned what)
 		c->flags |= CONN_HANGUP;
 }
 
+/* The descriptor, open and not watched any more, is the caller's; `c` is closed. -1: it was. */
+int conn_give(struct conn *c);
 /* Whether the other side has reset it, as far as can be seen without reading. */
 bool conn_is_reset(struct conn *c);
 /* >0 bytes; 0 the other side's end; -TG_EAGAIN; -TG_EIO (errno). Needs CONN_READABLE, else -TG_EAGAIN. */

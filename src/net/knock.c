@@ -87,10 +87,7 @@ knock_leave(struct knocker *k, struct conn *c, const struct addr *to)
 		conn_abort(c);
 		return;
 	}
-	watch_stop(c->loop, &c->watch);
-	idle->fds[idle->n++] = c->fd;
-	c->fd = -1;
-	c->flags = 0;
+	idle->fds[idle->n++] = conn_give(c);
 }
 
 void

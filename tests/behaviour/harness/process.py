@@ -144,12 +144,14 @@ class Tidegate(Program):
 class Demo(Program):
     """A tidegate-demo server from the build under test."""
 
-    def __init__(self, folder, name="demo", tcp=False, port=0, arguments=()):
-        port = port or net.free_port()
-        self.address = f"{net.ADDRESS}:{port}"
+    def __init__(self, folder, name="demo", tcp=False, port=0, arguments=(), under=()):
+        """In a network of its own (`under`) it is not waited for."""
+        self.port = port or net.free_port()
+        self.address = f"{net.ADDRESS}:{self.port}"
         argv = [settings.program("tidegate-demo"), "-l", self.address, "-n", name]
-        super().__init__([*argv, *(["-t"] if tcp else []), *arguments], folder, None, name)
-        settings.wait_until(self.answers, f"tidegate-demo at {self.address}")
+        super().__init__([*under, *argv, *(["-t"] if tcp else []), *arguments], folder, None, name)
+        if not under:
+            settings.wait_until(self.answers, f"tidegate-demo at {self.address}")
 
     def answers(self):
         assert self.running(), self.output()
