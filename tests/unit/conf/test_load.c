@@ -103,12 +103,12 @@ includes_are_relative_to_the_main_file(void **state)
 	assert_int_equal(mkdir(path_of("sub"), 0700), 0);
 	write_text("main.conf", "workers = 1;\n"
 				"@include \"sub/services.conf\"\n"
-				"  @include\t\"sub/listeners.conf\" user = \"u\";\n");
+				"  @include\t\"sub/listeners.conf\" user = \"root\";\n");
 	write_text("sub/services.conf", "services = (\n@include \"sub/one.conf\"\n);");
 	write_text("sub/one.conf", "{ name = \"s\"; } # no newline at the end");
 	write_text("sub/listeners.conf", "listeners = ( { name = \"l\"; bind = \"*:1\"; } );\n");
 	conf = load("main.conf");
-	assert_string_equal(conf->user, "u");
+	assert_string_equal(conf->user, "root");
 	assert_string_equal(conf->services[0].name, "s");
 	conf_unref(conf);
 }

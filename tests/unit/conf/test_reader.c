@@ -612,7 +612,7 @@ static const struct accepted accepted[] = {
 	{TOP("user = \"nobody\"; group = \"nogroup\";"), "user = \"nobody\";\ngroup = \"nogroup\";"},
 	{TOP("log = { format = \"json\"; level = \"debug\"; access = \"off\"; file = \"/x\"; };"),
 	 "log = {\nformat = \"json\";\nlevel = \"debug\";\naccess = \"off\";\nfile = \"/x\";\n};"},
-	{TOP("admin = { socket = \"/run/x\"; };"), "admin = {\nsocket = \"/run/x\";\n};"},
+	{TOP("admin = { socket = \"/run/x\"; };"), "admin = {\nsocket = \"/run/x\";\nsockets = ( );\n};"},
 	{TOP("resolver = { servers = ( ); };"), "resolver = {\nservers = ( );\n};"},
 	{TOP("resolver = { servers = ( \"127.0.0.1:5353\", \"192.0.2.1\", \"::1\", \"[::1]:54\" ); };"),
 	 "servers = ( \"127.0.0.1:5353\", \"192.0.2.1:53\", \"[::1]:53\", \"[::1]:54\" );"},
@@ -698,7 +698,7 @@ static const struct accepted accepted[] = {
 	{BACKENDS("{ name = \"a\"; address = \"h:1\"; }, { name = \"b\"; address = \"h:1\"; }"),
 	 "name = \"b\"; address = \"h:1\";"},
 	{SERVICE(""), "health = {\ntype = \"tcp\";\ninterval = \"2s\";\ntimeout = \"1s\";\nrise = 2;\n"
-		      "fall = 3;\njitter = 10;\nport = 0;\nfail_open = 0;\n};"},
+		      "fall = 3;\njitter = 10;\nport = 0;\nkeep = false;\nfail_open = 0;\n};"},
 	{HEALTH("type = \"none\";"), "type = \"none\";"},
 	{HEALTH("type = \"http\"; body = \"o\\\"k\\n\"; host = \"h:1\"; port = 81;"),
 	 "method = \"GET\";\npath = \"/\";\nhost = \"h:1\";\nexpect = \"200-399\";\n"
