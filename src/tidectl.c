@@ -14,10 +14,11 @@
 
 #include "conf/conf.h"
 
-#define DEFAULT_SOCKET    "/run/tidegate/admin.sock"
-#define SOCKET_VARIABLE   "TIDEGATE_SOCKET"
-#define COMMAND_BYTES_MAX 16384u
-#define ANSWER_TIMEOUT_MS 30000
+#define DEFAULT_SOCKET     "/run/tidegate/admin.sock"
+#define SOCKET_VARIABLE    "TIDEGATE_SOCKET"
+#define COMMAND_BYTES_MAX  16384u
+#define ANSWER_TIMEOUT_MS  30000
+#define FAILURE_PREFIX_MAX 9u /* {"error": */
 
 enum exit_status {
 	EXIT_OK = 0,
@@ -39,9 +40,10 @@ struct printer {
 	bool in_failure; /* that line was "error ..." */
 	bool in_line;    /* the line under way has printed its beginning */
 	bool has_some;
+	bool has_answer; /* one is whole; it may be empty */
 	bool has_failed;
 	size_t pending_n;
-	char pending[8]; /* beginning of a line, until it is clear what it is */
+	char pending[FAILURE_PREFIX_MAX]; /* beginning of a line, until it is clear what it is */
 };
 
 static void
@@ -158,12 +160,20 @@ send_all(int fd, const char *bytes, size_t n)
 	return true;
 }
 
+static bool
+begins_with(const struct printer *p, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return p->pending_n >= n && memcmp(p->pending, prefix, n) == 0;
+}
+
 /* The first bytes of a line tell whether it begins a failure. */
 static void
 begin_line(struct printer *p)
 {
 	if (!p->in_answer)
-		p->in_failure = p->pending_n == 6 && memcmp(p->pending, "error ", 6) == 0;
+		p->in_failure = begins_with(p, "error ") || begins_with(p, "{\"error\":");
 	if (!p->in_answer && p->has_some && !p->in_failure)
 		putchar('\n');
 	p->in_answer = true;
@@ -181,9 +191,10 @@ print_byte(struct printer *p, char c)
 {
 	if (!p->in_line && c == '\n' && p->pending_n == 0) {
 		p->in_answer = false;
+		p->has_answer = true;
 		return;
 	}
-	if (!p->in_line && c != '\n' && p->pending_n < 6) {
+	if (!p->in_line && c != '\n' && p->pending_n < FAILURE_PREFIX_MAX) {
 		p->pending[p->pending_n++] = c;
 		return;
 	}
@@ -238,7 +249,7 @@ talk(const char *path, const char *line)
 		fprintf(stderr, "tidectl: cannot send: %s\n", strerror(errno));
 	is_whole = print_answers(fd, &p);
 	close(fd);
-	if (!p.has_some && !p.has_failed && is_whole) {
+	if (!p.has_answer && is_whole) {
 		fputs("tidectl: closed without an answer\n", stderr);
 		is_whole = false;
 	}

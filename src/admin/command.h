@@ -1,9 +1,13 @@
 /*
- * admin/command.h: the commands of the control socket.
+ * admin/command.h: the commands of the control sockets.
  *
- * One command is one file with one const struct command, listed in commands.c.
- * A line holds commands separated by ';'. Each answer ends with an empty line.
- * An answer that failed is one line: "error <code>: <text>".
+ * A command is one const struct command, listed in commands.c. A line holds
+ * commands separated by ';'. Each answer ends with an empty line. A last word "json"
+ * asks for the answer as JSON, of any command. An answer that failed is one line:
+ * "error <code>: <text>", as JSON {"error":"<code>","text":"<text>"}.
+ *
+ * Behind the arguments of a command that orders something, "why" and the words after
+ * it are kept with the order.
  */
 #ifndef TG_ADMIN_COMMAND_H
 #define TG_ADMIN_COMMAND_H
@@ -13,11 +17,15 @@
 #include "admin/output.h"
 #include "admin/source.h"
 
-#define TG_ADMIN_ARGUMENTS_MAX 16u
+#define TG_ADMIN_ARGUMENTS_MAX 32u
 
-#define TG_COMMAND_ERRORS(X)                                            \
-	X(UNKNOWN, "unknown-command", "no such command")                \
-	X(USAGE, "usage", "the command is used wrongly")                \
+#define TG_COMMAND_ERRORS(X)                                                   \
+	X(UNKNOWN, "unknown-command", "no such command")                       \
+	X(USAGE, "usage", "the command is used wrongly")                       \
+	X(DENIED, "denied", "the rights of the socket do not allow it")        \
+	X(NOT_FOUND, "not-found", "what is named does not exist")              \
+	X(VALUE, "bad-value", "a value is not one that is allowed")            \
+	X(CONFLICT, "conflict", "it is configured in a way that excludes this") \
 	X(LIMIT, "limit", "a limit of the control socket is reached")
 
 enum command_error {
@@ -27,35 +35,78 @@ enum command_error {
 	TG_COMMAND_ERROR_COUNT
 };
 
-struct command {
-	const char *name;  /* its words: "show stat" */
-	const char *usage; /* its arguments: "[json]"; "" when it has none */
-	const char *help;
-	/* Writes the answer, or calls command_fail(). Must not wait. `arguments` are the words after
-	 * the name, valid during the call. */
-	void (*run)(const struct command *c, const struct admin_source *s, struct output *out,
-		    size_t n, const char *const *arguments);
+/* Who speaks: one client of a control socket. */
+struct command_session {
+	enum conf_rights rights;
+	char who[TG_STEER_WHO_SIZE];
+	bool is_interactive; /* "prompt": stays for more lines */
+	bool is_over;	     /* "quit" */
 };
 
+/* One command of a line. Valid during the call. */
+struct command_call {
+	struct admin_source *source;
+	struct command_session *session;
+	struct output *out;
+	bool json;
+	struct steer_note note; /* who, when, why */
+	size_t n;
+	const char *const *arguments; /* the words after the name */
+};
+
+struct command {
+	const char *name;  /* its words: "show stat" */
+	const char *usage; /* its arguments: "[up]"; "" when it has none */
+	const char *help;
+	enum conf_rights rights; /* that it needs */
+	/* Writes the answer, or calls command_fail(). Nothing written is a success: an empty answer, as
+	 * JSON {"ok":true}. Must not wait. */
+	void (*run)(const struct command *c, struct command_call *call);
+};
+
+extern const struct command command_disable_health;
+extern const struct command command_disable_server;
+extern const struct command command_drain;
+extern const struct command command_enable_health;
+extern const struct command command_enable_server;
+extern const struct command command_get_weight;
 extern const struct command command_help;
+extern const struct command command_prompt;
+extern const struct command command_quit;
+extern const struct command command_set_server;
+extern const struct command command_set_weight;
+extern const struct command command_show_backend;
 extern const struct command command_show_info;
 extern const struct command command_show_reasons;
+extern const struct command command_show_servers_state;
 extern const struct command command_show_stat;
+extern const struct command command_show_version;
+extern const struct command command_undrain;
 
 /* Sorted by name, NULL at the end. */
 extern const struct command *const commands[];
 
 /* The answer becomes this failure, whatever was written to it. */
-void command_fail(struct output *out, enum command_error code, const char *fmt, ...)
+void command_fail(struct command_call *call, enum command_error code, const char *fmt, ...)
 	TG_PRINTF(3, 4);
 /* The same, saying how `c` is used. */
-void command_fail_usage(struct output *out, const struct command *c);
-/* Whether the arguments are none (*ret_json false) or "json"; else fails. */
-bool command_wants_json(const struct command *c, struct output *out, size_t n,
-			const char *const *arguments, bool *ret_json);
+void command_fail_usage(const struct command *c, struct command_call *call);
+/* Whether there are no arguments; else fails. */
+bool command_has_none(const struct command *c, struct command_call *call);
+/* "service/backend"; else fails. */
+bool command_find_backend(struct command_call *call, const char *text,
+			  struct steer_target *ret);
+/* The service of this name; else fails. */
+bool command_find_service(struct command_call *call, const char *name, size_t *ret);
+/* A decimal number up to `max`; else fails, naming `what`. */
+bool command_number(struct command_call *call, const char *text, uint64_t max, const char *what,
+		    uint64_t *ret);
 
 /* Runs every command of a line, which is taken apart in place; answers and their empty lines go to
  * `out`. */
-void command_run_line(const struct admin_source *s, char *line, struct output *out);
+void command_run_line(struct admin_source *s, struct command_session *session, char *line,
+		      struct output *out);
+/* One failure that no command led to, with its empty line. */
+void command_refuse(struct output *out, enum command_error code, const char *text);
 
 #endif

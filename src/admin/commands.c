@@ -1,12 +1,31 @@
 /* admin/commands.c: the list of commands, and from a line to their answers. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/command.h"
 
 const struct command *const commands[] = {
-	&command_help, &command_show_info, &command_show_reasons, &command_show_stat, NULL,
+	&command_disable_health,
+	&command_disable_server,
+	&command_drain,
+	&command_enable_health,
+	&command_enable_server,
+	&command_get_weight,
+	&command_help,
+	&command_prompt,
+	&command_quit,
+	&command_set_server,
+	&command_set_weight,
+	&command_show_backend,
+	&command_show_info,
+	&command_show_reasons,
+	&command_show_servers_state,
+	&command_show_stat,
+	&command_show_version,
+	&command_undrain,
+	NULL,
 };
 
 static const char *const error_words[TG_COMMAND_ERROR_COUNT] = {
@@ -26,8 +45,21 @@ answer_start(const struct output *out)
 	return n;
 }
 
+static void
+write_failure(struct output *out, bool json, enum command_error code, const char *text)
+{
+	output_cut(out, answer_start(out));
+	if (!json) {
+		output_format(out, "error %s: %s\n", error_words[code], text);
+		return;
+	}
+	output_format(out, "{\"error\":\"%s\",\"text\":", error_words[code]);
+	output_json(out, text);
+	output_text(out, "}\n");
+}
+
 void
-command_fail(struct output *out, enum command_error code, const char *fmt, ...)
+command_fail(struct command_call *call, enum command_error code, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -35,25 +67,103 @@ command_fail(struct output *out, enum command_error code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	output_cut(out, answer_start(out));
-	output_format(out, "error %s: %s\n", error_words[code], text);
+	write_failure(call->out, call->json, code, text);
 }
 
 void
-command_fail_usage(struct output *out, const struct command *c)
+command_refuse(struct output *out, enum command_error code, const char *text)
 {
-	command_fail(out, TG_COMMAND_USAGE, "%s%s%s", c->name, c->usage[0] != '\0' ? " " : "",
+	write_failure(out, false, code, text);
+	output_text(out, "\n");
+}
+
+void
+command_fail_usage(const struct command *c, struct command_call *call)
+{
+	command_fail(call, TG_COMMAND_USAGE, "%s%s%s", c->name, c->usage[0] != '\0' ? " " : "",
 		     c->usage);
 }
 
 bool
-command_wants_json(const struct command *c, struct output *out, size_t n,
-		   const char *const *arguments, bool *ret_json)
+command_has_none(const struct command *c, struct command_call *call)
 {
-	*ret_json = n == 1 && strcmp(arguments[0], "json") == 0;
-	if (n == 0 || *ret_json)
+	if (call->n == 0)
 		return true;
-	command_fail_usage(out, c);
+	command_fail_usage(c, call);
+	return false;
+}
+
+/* `n` bytes of `name`. */
+static bool
+find_service(const struct conf *conf, const char *name, size_t n, size_t *ret)
+{
+	for (size_t i = 0; i < conf->n_services; i++) {
+		if (strlen(conf->services[i].name) == n &&
+		    memcmp(conf->services[i].name, name, n) == 0) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+command_find_service(struct command_call *call, const char *name, size_t *ret)
+{
+	if (find_service(call->source->conf, name, strlen(name), ret))
+		return true;
+	command_fail(call, TG_COMMAND_NOT_FOUND,
+		     "no service \"%.128s\"; \"show backend\" lists them", name);
+	return false;
+}
+
+bool
+command_find_backend(struct command_call *call, const char *text, struct steer_target *ret)
+{
+	const struct conf *conf = call->source->conf;
+	const char *slash = strchr(text, '/');
+	size_t service;
+
+	if (slash == NULL) {
+		command_fail(call, TG_COMMAND_VALUE,
+			     "\"%.128s\" is not of the form SERVICE/BACKEND", text);
+		return false;
+	}
+	if (!find_service(conf, text, (size_t)(slash - text), &service)) {
+		command_fail(call, TG_COMMAND_NOT_FOUND,
+			     "no service \"%.*s\"; \"show backend\" lists them",
+			     (int)(slash - text > 128 ? 128 : slash - text), text);
+		return false;
+	}
+	for (size_t i = 0; i < conf->services[service].n_backends; i++) {
+		if (strcmp(conf->services[service].backends[i].name, slash + 1) != 0)
+			continue;
+		*ret = (struct steer_target){.steer = call->source->steer,
+					     .service = (unsigned)service,
+					     .backend = (unsigned)i,
+					     .note = &call->note};
+		return true;
+	}
+	command_fail(call, TG_COMMAND_NOT_FOUND,
+		     "no backend \"%.128s\" in service \"%.128s\"; \"show servers state %.128s\" "
+		     "lists them",
+		     slash + 1, conf->services[service].name, conf->services[service].name);
+	return false;
+}
+
+bool
+command_number(struct command_call *call, const char *text, uint64_t max, const char *what,
+	       uint64_t *ret)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned long long n = strtoull(text, NULL, 10);
+
+	if (digits > 0 && digits <= 18 && text[digits] == '\0' && n <= max) {
+		*ret = n;
+		return true;
+	}
+	command_fail(call, TG_COMMAND_VALUE, "%s \"%.64s\" is not a number from 0 to %llu", what,
+		     text, (unsigned long long)max);
 	return false;
 }
 
@@ -75,25 +185,81 @@ match(const struct command *c, size_t n, const char *const *words)
 	return i;
 }
 
+/* Takes "why" and what stands behind it off the words. */
 static void
-run_words(const struct admin_source *s, struct output *out, size_t n, const char *const *words)
+take_reason(struct command_call *call)
 {
+	char *why = call->note.why;
+	size_t size = sizeof(call->note.why);
+	size_t at = 0;
+
+	for (size_t i = 0; i < call->n; i++) {
+		if (strcmp(call->arguments[i], "why") != 0)
+			continue;
+		for (size_t k = i + 1; k < call->n && at < size; k++)
+			at += (size_t)snprintf(why + at, size - at, "%s%s", at > 0 ? " " : "",
+					       call->arguments[k]);
+		call->n = i;
+		return;
+	}
+}
+
+static void
+run_command(const struct command *c, struct command_call *call)
+{
+	size_t before = call->out->n;
+
+	if (call->session->rights < c->rights) {
+		command_fail(call, TG_COMMAND_DENIED,
+			     "\"%s\" needs the rights of %s; this socket has %s", c->name,
+			     conf_rights_str(c->rights), conf_rights_str(call->session->rights));
+		return;
+	}
+	if (c->rights > TG_RIGHTS_VIEWER)
+		take_reason(call);
+	c->run(c, call);
+	if (call->out->is_full)
+		command_fail(call, TG_COMMAND_LIMIT, "the answer is too long");
+	if (call->json && call->out->n == before)
+		output_text(call->out, "{\"ok\":true}\n");
+}
+
+static void
+run_words(struct command_call *call, size_t n, const char *const *words)
+{
+	if (n > 1 && strcmp(words[n - 1], "json") == 0) {
+		call->json = true;
+		n--;
+	}
 	for (size_t i = 0; commands[i] != NULL; i++) {
 		size_t taken = match(commands[i], n, words);
 
 		if (taken == 0)
 			continue;
-		commands[i]->run(commands[i], s, out, n - taken, words + taken);
+		call->n = n - taken;
+		call->arguments = words + taken;
+		run_command(commands[i], call);
 		return;
 	}
-	command_fail(out, TG_COMMAND_UNKNOWN, "no such command; \"help\" lists them");
+	command_fail(call, TG_COMMAND_UNKNOWN, "no such command; \"help\" lists them");
+}
+
+static struct command_call
+begin_call(struct admin_source *s, struct command_session *session, struct output *out)
+{
+	struct command_call call = {.source = s, .session = session, .out = out};
+
+	call.note.when = s->wall;
+	snprintf(call.note.who, sizeof(call.note.who), "%s", session->who);
+	return call;
 }
 
 /* One command, in place. An empty one has no answer. */
 static void
-run_one(const struct admin_source *s, char *text, struct output *out)
+run_one(struct admin_source *s, struct command_session *session, char *text, struct output *out)
 {
 	const char *words[TG_ADMIN_ARGUMENTS_MAX];
+	struct command_call call = begin_call(s, session, out);
 	char *rest = text;
 	char *word;
 	size_t n = 0;
@@ -102,7 +268,7 @@ run_one(const struct admin_source *s, char *text, struct output *out)
 		if (*word == '\0')
 			continue;
 		if (n == TG_ADMIN_ARGUMENTS_MAX) {
-			command_fail(out, TG_COMMAND_LIMIT, "more than %u words",
+			command_fail(&call, TG_COMMAND_LIMIT, "more than %u words",
 				     TG_ADMIN_ARGUMENTS_MAX);
 			output_text(out, "\n");
 			return;
@@ -111,14 +277,13 @@ run_one(const struct admin_source *s, char *text, struct output *out)
 	}
 	if (n == 0)
 		return;
-	run_words(s, out, n, words);
-	if (out->is_full)
-		command_fail(out, TG_COMMAND_LIMIT, "the answer is too long");
+	run_words(&call, n, words);
 	output_text(out, "\n");
 }
 
 void
-command_run_line(const struct admin_source *s, char *line, struct output *out)
+command_run_line(struct admin_source *s, struct command_session *session, char *line,
+		 struct output *out)
 {
 	char *rest = line;
 	char *one;
@@ -126,10 +291,10 @@ command_run_line(const struct admin_source *s, char *line, struct output *out)
 	while ((one = strsep(&rest, ";")) != NULL) {
 		/* What one answer leaves is enough for its failure, and for this. */
 		if (out->n > out->max / 2) {
-			command_fail(out, TG_COMMAND_LIMIT, "the answers to one line are too long");
-			output_text(out, "\n");
+			command_refuse(out, TG_COMMAND_LIMIT,
+				       "the answers to one line are too long");
 			return;
 		}
-		run_one(s, one, out);
+		run_one(s, session, one, out);
 	}
 }

@@ -136,12 +136,13 @@ show_objects(struct info *i, const struct admin_source *s)
 }
 
 static void
-run(const struct command *c, const struct admin_source *s, struct output *out, size_t n,
-    const char *const *arguments)
+run(const struct command *c, struct command_call *call)
 {
-	struct info i = {.out = out};
+	const struct admin_source *s = call->source;
+	struct output *out = call->out;
+	struct info i = {.out = out, .json = call->json};
 
-	if (!command_wants_json(c, out, n, arguments, &i.json))
+	if (!command_has_none(c, call))
 		return;
 	show_process(&i, s);
 	show_traffic(&i, s);
@@ -152,7 +153,7 @@ run(const struct command *c, const struct admin_source *s, struct output *out, s
 
 const struct command command_show_info = {
 	.name = "show info",
-	.usage = "[json]",
+	.usage = "",
 	.help = "the process as a whole",
 	.run = run,
 };

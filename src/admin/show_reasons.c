@@ -72,12 +72,13 @@ print_service(struct printer *p, size_t service)
 }
 
 static void
-run(const struct command *c, const struct admin_source *s, struct output *out, size_t n,
-    const char *const *arguments)
+run(const struct command *c, struct command_call *call)
 {
-	struct printer p = {.s = s, .out = out};
+	const struct admin_source *s = call->source;
+	struct output *out = call->out;
+	struct printer p = {.s = s, .out = out, .json = call->json};
 
-	if (!command_wants_json(c, out, n, arguments, &p.json))
+	if (!command_has_none(c, call))
 		return;
 	if (!p.json)
 		output_text(out, "# object reason count help\n");
@@ -92,7 +93,7 @@ run(const struct command *c, const struct admin_source *s, struct output *out, s
 
 const struct command command_show_reasons = {
 	.name = "show reasons",
-	.usage = "[json]",
+	.usage = "",
 	.help = "why streams ended, for each listener, backend and service",
 	.run = run,
 };

@@ -72,11 +72,19 @@ print_json(struct output *out, const struct stat_row *row, bool is_first)
 	}
 }
 
+/* Which backends are shown. */
+enum filter {
+	FILTER_NONE,
+	FILTER_UP,
+	FILTER_NO_MAINT,
+};
+
 struct printer {
 	const struct admin_source *s;
 	struct output *out;
 	bool json;
 	bool has_some;
+	enum filter filter;
 };
 
 static void
@@ -92,36 +100,85 @@ print(struct printer *p, const struct stat_row *row, uint32_t slot)
 	p->has_some = true;
 }
 
-static void
-run(const struct command *c, const struct admin_source *s, struct output *out, size_t n,
-    const char *const *arguments)
+static bool
+begins_with(const char *text, const char *prefix)
 {
-	struct printer p = {.s = s, .out = out};
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* By its status, as HAProxy's filters do. */
+static bool
+is_shown(const struct printer *p, const struct stat_row *row)
+{
+	const char *status = row->cells[TG_STAT_STATUS].text;
+
+	switch (p->filter) {
+	case FILTER_UP:
+		return begins_with(status, "UP") || strcmp(status, "no check") == 0;
+	case FILTER_NO_MAINT:
+		return !begins_with(status, "MAINT");
+	case FILTER_NONE:
+		break;
+	}
+	return true;
+}
+
+static void
+print_service(struct printer *p, size_t service)
+{
 	struct stat_row row;
 
-	if (!command_wants_json(c, out, n, arguments, &p.json))
+	for (size_t j = 0; j < p->s->conf->services[service].n_backends; j++) {
+		stat_backend(p->s, service, j, &row);
+		if (is_shown(p, &row))
+			print(p, &row, source_backend_slot(p->s, service, j));
+	}
+	stat_service(p->s, service, &row);
+	print(p, &row, source_service_slot(p->s, service));
+}
+
+static bool
+read_filter(const struct command *c, struct command_call *call, enum filter *ret)
+{
+	*ret = FILTER_NONE;
+	if (call->n == 0)
+		return true;
+	if (call->n == 1 && strcmp(call->arguments[0], "up") == 0) {
+		*ret = FILTER_UP;
+		return true;
+	}
+	if (call->n == 1 && strcmp(call->arguments[0], "no-maint") == 0) {
+		*ret = FILTER_NO_MAINT;
+		return true;
+	}
+	command_fail_usage(c, call);
+	return false;
+}
+
+static void
+run(const struct command *c, struct command_call *call)
+{
+	const struct admin_source *s = call->source;
+	struct printer p = {.s = s, .out = call->out, .json = call->json};
+	struct stat_row row;
+
+	if (!read_filter(c, call, &p.filter))
 		return;
 	if (!p.json)
-		print_csv_head(out);
+		print_csv_head(p.out);
 	for (size_t i = 0; i < s->conf->n_listeners; i++) {
 		stat_listener(s, i, &row);
 		print(&p, &row, source_listener_slot(s, i));
 	}
-	for (size_t i = 0; i < s->conf->n_services; i++) {
-		for (size_t j = 0; j < s->conf->services[i].n_backends; j++) {
-			stat_backend(s, i, j, &row);
-			print(&p, &row, source_backend_slot(s, i, j));
-		}
-		stat_service(s, i, &row);
-		print(&p, &row, source_service_slot(s, i));
-	}
+	for (size_t i = 0; i < s->conf->n_services; i++)
+		print_service(&p, i);
 	if (p.json)
-		output_text(out, p.has_some ? "]\n" : "[]\n");
+		output_text(p.out, p.has_some ? "]\n" : "[]\n");
 }
 
 const struct command command_show_stat = {
 	.name = "show stat",
-	.usage = "[json]",
+	.usage = "[up|no-maint]",
 	.help = "a row per listener, backend and service, in HAProxy's columns",
 	.run = run,
 };

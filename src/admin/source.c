@@ -24,6 +24,29 @@ source_backend_slot(const struct admin_source *s, size_t service, size_t backend
 	return s->backend_slots[service] + (uint32_t)backend;
 }
 
+uint32_t
+source_service_id(const struct admin_source *s, size_t service)
+{
+	return (uint32_t)(TG_SOURCE_FIRST_ID + s->conf->n_listeners + service);
+}
+
+struct serving_state
+source_serving_state(const struct admin_source *s, size_t service, size_t backend)
+{
+	unsigned i = (unsigned)service;
+	unsigned j = (unsigned)backend;
+	const struct health_status *h = health_status(s->health, i, j);
+	const struct agent_status *agent = health_agent_status(s->health, i, j);
+
+	return (struct serving_state){
+		.health = h->verdict.state,
+		.has_addr = h->has_addr,
+		.record = h->record,
+		.order = steer_effective(steer_get(s->steer, i, j),
+					 agent != NULL ? &agent->order : NULL),
+	};
+}
+
 static bool
 is_kind(const struct admin_source *s, uint32_t slot, enum segment_kind kind)
 {
@@ -49,9 +72,10 @@ is_of_conf(const struct admin_source *s)
 
 int
 source_init(struct admin_source *s, const struct conf *conf, struct segment *segment,
-	    const struct health *health, struct mono now)
+	    const struct health *health, struct steer *steer, struct mono now)
 {
-	*s = (struct admin_source){.conf = conf, .segment = segment, .health = health};
+	*s = (struct admin_source){
+		.conf = conf, .segment = segment, .health = health, .steer = steer};
 	s->sampled = now;
 	s->now = now;
 	s->n_slots = source_service_slot(s, conf->n_services);

@@ -1,5 +1,6 @@
 /*
- * admin/source.h: what the commands look at. Nothing here touches a worker.
+ * admin/source.h: what the commands look at, and the column they may write. Nothing
+ * here touches a worker.
  */
 #ifndef TG_ADMIN_SOURCE_H
 #define TG_ADMIN_SOURCE_H
@@ -8,9 +9,13 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "backend/serving.h"
 #include "conf/conf.h"
 #include "health/health.h"
 #include "ipc/segment.h"
+#include "steer/steer.h"
+
+#define TG_SOURCE_FIRST_ID 2u /* of the first listener: HAProxy keeps 1 for itself */
 
 /* How fast one slot's counter grows, and its gauge's highest value seen. */
 struct slot_rate {
@@ -31,17 +36,19 @@ struct admin_source {
 	const struct conf *conf;
 	struct segment *segment;
 	const struct health *health;
+	struct steer *steer;
 	uint32_t *backend_slots; /* by service: slot of its first backend */
 	struct slot_rate *rates; /* by slot */
 	uint32_t n_slots;        /* in use */
 	struct mono sampled;
-	struct mono now; /* set before each command runs */
+	struct mono now; /* set before each command runs, and so is: */
+	struct wall wall;
 };
 
 /* What is passed must outlive it. -TG_ENOMEM, or -TG_EPROTO when the segment is not one of `conf`. */
 TG_MUST_CHECK int source_init(struct admin_source *s, const struct conf *conf,
 			      struct segment *segment, const struct health *health,
-			      struct mono now);
+			      struct steer *steer, struct mono now);
 void source_fini(struct admin_source *s);
 /* About once a second. */
 void source_sample(struct admin_source *s, struct mono now);
@@ -50,6 +57,12 @@ void source_sample(struct admin_source *s, struct mono now);
 uint32_t source_listener_slot(const struct admin_source *s, size_t listener);
 uint32_t source_service_slot(const struct admin_source *s, size_t service);
 uint32_t source_backend_slot(const struct admin_source *s, size_t service, size_t backend);
+
+/* HAProxy's number of a proxy. */
+uint32_t source_service_id(const struct admin_source *s, size_t service);
+/* All columns of a backend as the keeper knows them; ejections are the proxy's. */
+struct serving_state source_serving_state(const struct admin_source *s, size_t service,
+					  size_t backend);
 
 /* A gauge as it is now; one that a dying process left below 0 counts as 0. */
 uint64_t source_gauge(const _Atomic int64_t *gauge);

@@ -15,8 +15,6 @@ enum row_type {
 	ROW_SERVER = 2,
 };
 
-#define FIRST_IID 2u /* HAProxy keeps 1 for itself */
-
 const char *
 stat_column_str(enum stat_column column)
 {
@@ -112,7 +110,7 @@ stat_listener(const struct admin_source *s, size_t listener, struct stat_row *re
 
 	if (limit == 0)
 		limit = s->conf->max_connections;
-	begin_row(ret, conf->name, "FRONTEND", ROW_FRONTEND, FIRST_IID + listener, 0);
+	begin_row(ret, conf->name, "FRONTEND", ROW_FRONTEND, TG_SOURCE_FIRST_ID + listener, 0);
 	SET_COUNTED(ret, s, slot, counted);
 	set_number(ret, TG_STAT_SCUR, source_in_flight(s, slot));
 	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
@@ -130,30 +128,19 @@ stat_listener(const struct admin_source *s, size_t listener, struct stat_row *re
 	set_text(ret, TG_STAT_ADDR, conf->bind_text);
 }
 
-/* All that is known of one in the keeper; ejections are the proxy's. */
-static struct serving_state
-state_of(const struct admin_source *s, size_t service, size_t backend)
-{
-	const struct health_status *h =
-		health_status(s->health, (unsigned)service, (unsigned)backend);
-	const struct agent_status *agent =
-		health_agent_status(s->health, (unsigned)service, (unsigned)backend);
-	struct serving_state state = {
-		.health = h->verdict.state,
-		.has_addr = h->has_addr,
-		.record = h->record,
-	};
-
-	if (agent != NULL)
-		state.order = agent->order;
-	return state;
-}
-
 /* In whole units, as configured; a part counts as one. */
 static uint64_t
 shown_weight(const struct conf_backend *conf, const struct serving_state *state)
 {
 	return (serving_weight(conf, state) + TG_WEIGHT_SCALE - 1) / TG_WEIGHT_SCALE;
+}
+
+uint64_t
+stat_backend_weight(const struct admin_source *s, size_t service, size_t backend)
+{
+	struct serving_state state = source_serving_state(s, service, backend);
+
+	return shown_weight(&s->conf->services[service].backends[backend], &state);
 }
 
 /* The word when an order decides, whatever the checks say; else NULL. */
@@ -231,13 +218,10 @@ set_health(struct stat_row *r, const struct admin_source *s, const struct conf_h
 
 /* Rise and fall are 1: what it says counts at once. */
 static void
-set_agent(struct stat_row *r, const struct agent_status *agent, enum backend_health health)
+set_agent(struct stat_row *r, const struct agent_status *agent)
 {
-	const char *status = ordered_status(&agent->order, health);
 	bool is_down = agent->order.is_down != 0;
 
-	if (status != NULL)
-		set_text(r, TG_STAT_STATUS, status);
 	set_text(r, TG_STAT_AGENT_STATUS, check_result_str(agent->last.result));
 	set_text(r, TG_STAT_AGENT_DESC, check_result_help(agent->last.result));
 	set_text(r, TG_STAT_LAST_AGT, agent->last.text);
@@ -264,11 +248,12 @@ set_orders(struct stat_row *r, const struct admin_source *s, size_t service, siz
 {
 	const struct conf_service *group = &s->conf->services[service];
 	const struct conf_backend *conf = &group->backends[backend];
-	struct serving_state state = state_of(s, service, backend);
+	struct serving_state state = source_serving_state(s, service, backend);
 	const struct agent_status *agent =
 		health_agent_status(s->health, (unsigned)service, (unsigned)backend);
 	uint32_t limit = serving_limit(group, conf, &state.order);
 	bool is_backup = serving_tier(conf, &state) > 0;
+	const char *status = ordered_status(&state.order, state.health);
 
 	set_number(r, TG_STAT_WEIGHT, shown_weight(conf, &state));
 	set_number(r, TG_STAT_UWEIGHT, shown_weight(conf, &state));
@@ -277,7 +262,9 @@ set_orders(struct stat_row *r, const struct admin_source *s, size_t service, siz
 	if (limit != 0)
 		set_number(r, TG_STAT_SLIM, limit);
 	if (agent != NULL)
-		set_agent(r, agent, state.health);
+		set_agent(r, agent);
+	if (status != NULL)
+		set_text(r, TG_STAT_STATUS, status);
 }
 
 /* Mean milliseconds of a sum in microseconds. */
@@ -307,8 +294,8 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 	const struct conf_backend *conf = &group->backends[backend];
 	uint32_t slot = source_backend_slot(s, service, backend);
 
-	begin_row(ret, group->name, conf->name, ROW_SERVER,
-		  FIRST_IID + s->conf->n_listeners + service, backend + 1);
+	begin_row(ret, group->name, conf->name, ROW_SERVER, source_service_id(s, service),
+		  backend + 1);
 	SET_COUNTED(ret, s, slot, counted);
 	set_health(ret, s, &group->health,
 		   health_status(s->health, (unsigned)service, (unsigned)backend));
@@ -351,7 +338,7 @@ count_member(const struct admin_source *s, size_t service, size_t backend, struc
 	const struct conf_backend *conf = &s->conf->services[service].backends[backend];
 	const struct health_status *h =
 		health_status(s->health, (unsigned)service, (unsigned)backend);
-	struct serving_state state = state_of(s, service, backend);
+	struct serving_state state = source_serving_state(s, service, backend);
 	uint32_t slot = source_backend_slot(s, service, backend);
 
 	m->connect_errors += segment_sum(s->segment, slot, TG_B_CONNECT_ERRORS);
@@ -425,8 +412,7 @@ stat_service(const struct admin_source *s, size_t service, struct stat_row *ret)
 	uint32_t slot = source_service_slot(s, service);
 	const struct segment_shared *shared = segment_shared(s->segment, slot);
 
-	begin_row(ret, conf->name, "BACKEND", ROW_BACKEND,
-		  FIRST_IID + s->conf->n_listeners + service, 0);
+	begin_row(ret, conf->name, "BACKEND", ROW_BACKEND, source_service_id(s, service), 0);
 	SET_COUNTED(ret, s, slot, counted);
 	set_members(ret, s, service);
 	set_aborts(ret, s, slot);

@@ -28,6 +28,9 @@ struct stat_row {
 
 const char *stat_column_str(enum stat_column column);
 
+/* Its weight in effect, in configured units; a part counts as one. */
+uint64_t stat_backend_weight(const struct admin_source *s, size_t service, size_t backend);
+
 /* Each fills the whole row. */
 void stat_listener(const struct admin_source *s, size_t listener, struct stat_row *ret);
 void stat_backend(const struct admin_source *s, size_t service, size_t backend,

@@ -276,22 +276,43 @@ addr_equal(const struct addr *a, const struct addr *b)
 	}
 }
 
-static int
-unix_parse(const char *path, struct endpoint *ret, struct err *err)
+int
+addr_set_path(struct addr *ret, const char *path)
 {
 	size_t n = strlen(path);
 
+	if (n >= sizeof(ret->u.un.sun_path))
+		return -TG_ERANGE;
+	*ret = (struct addr){.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1)};
+	ret->u.un.sun_family = AF_UNIX;
+	memcpy(ret->u.un.sun_path, path, n + 1);
+	return 0;
+}
+
+bool
+addr_is_local(const struct addr *a)
+{
+	static const uint8_t v6[16] = {[15] = 1};
+	struct ip ip;
+
+	if (a->len != 0 && a->u.sa.sa_family == AF_UNIX)
+		return true;
+	if (!addr_ip(a, &ip))
+		return false;
+	return ip_is_v4(&ip) ? ip.b[12] == 127 : memcmp(ip.b, v6, sizeof(v6)) == 0;
+}
+
+static int
+unix_parse(const char *path, struct endpoint *ret, struct err *err)
+{
 	if (path[0] != '/')
 		return err_set(err, TG_EINVAL,
 			       "\"unix:%.64s\" is not an absolute path; allowed: \"unix:/path\"",
 			       path);
-	if (n >= sizeof(ret->addr.u.un.sun_path))
+	if (addr_set_path(&ret->addr, path) < 0)
 		return err_set(err, TG_EINVAL, "\"unix:%.64s...\" is too long; allowed: %zu bytes",
 			       path, sizeof(ret->addr.u.un.sun_path) - 1);
 	ret->kind = TG_ENDPOINT_ADDR;
-	ret->addr.u.un.sun_family = AF_UNIX;
-	memcpy(ret->addr.u.un.sun_path, path, n + 1);
-	ret->addr.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
 	return 0;
 }
 

@@ -83,6 +83,10 @@ uint16_t addr_port(const struct addr *a);
 void addr_set_port(struct addr *a, uint16_t port); /* one without a port stays as it is */
 /* "1.2.3.4:80", "[::1]:80", "unix:/path". Returns `buf`. */
 const char *addr_format(const struct addr *a, char *buf, size_t size);
+/* A unix path of any kind, relative ones too. -TG_ERANGE: too long. */
+TG_MUST_CHECK int addr_set_path(struct addr *ret, const char *path);
+/* Only this machine can reach it: a unix socket, or a loopback address. */
+bool addr_is_local(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);
 
 #endif

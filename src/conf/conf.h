@@ -319,6 +319,30 @@ conf_service_has_files(const struct conf_service *service)
 	return (service->buffer_request.file_bytes | service->buffer_response.file_bytes) != 0;
 }
 
+/* What who comes over a control socket may do; each includes those before it. */
+enum conf_rights {
+	TG_RIGHTS_VIEWER = 0,   /* look */
+	TG_RIGHTS_OPERATOR = 1, /* order what backends get */
+	TG_RIGHTS_ADMIN = 2,    /* and all the rest */
+	TG_RIGHTS_COUNT
+};
+/* "viewer", "operator", "admin". */
+const char *conf_rights_str(enum conf_rights rights);
+
+/* An element of admin.sockets. */
+struct conf_admin_socket {
+	char *bind_text;
+	enum conf_rights rights;
+};
+
+/* A socket that the keeper is controlled by. */
+struct conf_control {
+	const char *key;  /* in the configuration, for messages */
+	const char *text; /* its address as written */
+	struct addr addr;
+	enum conf_rights rights;
+};
+
 struct conf {
 	_Atomic unsigned refs;
 	unsigned workers; /* resolved: never 0 */
@@ -336,6 +360,10 @@ struct conf {
 	} log;
 	struct {
 		char *socket; /* NULL: none */
+		struct conf_admin_socket *sockets;
+		size_t n_sockets;
+		struct conf_control *controls; /* both of these, in this order */
+		size_t n_controls;
 	} admin;
 	struct {
 		struct addr *servers; /* name servers; none: the system's */

@@ -60,6 +60,42 @@ static const struct conf_schema schema_log = {
 	.fields = log_fields,
 };
 
+static const char *const rights_words[] = {
+	[TG_RIGHTS_VIEWER] = "viewer",
+	[TG_RIGHTS_OPERATOR] = "operator",
+	[TG_RIGHTS_ADMIN] = "admin",
+	NULL,
+};
+
+static const struct conf_field admin_socket_fields[] = {
+	{
+		.key = "bind",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_admin_socket, bind_text),
+		.min = 1,
+		.valid = conf_valid_control,
+		.flags = TG_CONF_REQUIRED,
+		.help = "Address to accept commands on: \\(dqunix:/path\\(dq, or a loopback address and a "
+			"port, as \\(dq127.0.0.1:9999\\(dq. Whoever can connect has the rights.",
+	},
+	{
+		.key = "rights",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_admin_socket, rights),
+		.words = rights_words,
+		.preset = "viewer",
+		.help = "What may be done over it: viewer looks, operator orders what backends get "
+			"(weight, drain, limits), admin does everything.",
+	},
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_admin_socket = {
+	.title = "Control sockets",
+	.fields = admin_socket_fields,
+	.size = sizeof(struct conf_admin_socket),
+};
+
 static const struct conf_field admin_fields[] = {
 	{
 		.key = "socket",
@@ -69,7 +105,16 @@ static const struct conf_field admin_fields[] = {
 		.min = 1,
 		.max = 107,
 		.valid = conf_valid_file,
-		.help = "Path of the unix socket that tidectl speaks to.",
+		.help = "Path of the unix socket that tidectl speaks to, with all rights; user and group of "
+			"tidegate may connect.",
+	},
+	{
+		.key = "sockets",
+		TG_LIST(conf, admin.sockets, admin.n_sockets),
+		.schema = &schema_admin_socket,
+		.max = 8,
+		.preset_note = "none",
+		.help = "Further sockets for commands, with less rights or over TCP.",
 	},
 	TG_LATER("http"),
 	{.key = NULL},
@@ -207,6 +252,12 @@ static const struct conf_field top_fields[] = {
 	{.key = NULL},
 };
 
+const char *
+conf_rights_str(enum conf_rights rights)
+{
+	return rights < TG_RIGHTS_COUNT ? rights_words[rights] : "?";
+}
+
 static unsigned
 usable_processors(void)
 {
@@ -266,12 +317,51 @@ check_account(struct conf_check *check, const struct conf *conf)
 		conf_check_error(check, "group", "\"%s\" needs a user too", conf->group);
 }
 
+static struct conf_control *
+add_control(struct conf *conf, const char *key, const char *text, enum conf_rights rights)
+{
+	struct conf_control *control = &conf->admin.controls[conf->admin.n_controls++];
+
+	*control = (struct conf_control){.key = key, .text = text, .rights = rights};
+	return control;
+}
+
+/* What is not valid is an error already. */
+static void
+list_controls(struct conf_check *check, struct conf *conf)
+{
+	struct conf_control *control;
+	struct endpoint endpoint;
+	struct err err;
+
+	conf->admin.controls = arena_alloc(conf_check_arena(check), conf->admin.n_sockets + 1,
+					   sizeof(conf->admin.controls[0]));
+	if (!conf->admin.controls) {
+		conf_check_no_memory(check);
+		return;
+	}
+	if (conf->admin.socket) {
+		control = add_control(conf, "admin.socket", conf->admin.socket, TG_RIGHTS_ADMIN);
+		if (addr_set_path(&control->addr, conf->admin.socket) < 0)
+			return;
+	}
+	for (size_t i = 0; i < conf->admin.n_sockets; i++) {
+		const struct conf_admin_socket *s = &conf->admin.sockets[i];
+
+		if (!s->bind_text || endpoint_parse(s->bind_text, 0, &endpoint, &err) < 0)
+			continue;
+		control = add_control(conf, "admin.sockets", s->bind_text, s->rights);
+		control->addr = endpoint.addr;
+	}
+}
+
 static void
 top_check(struct conf_check *check, void *object)
 {
 	struct conf *conf = object;
 
 	check_account(check, conf);
+	list_controls(check, conf);
 	find_buffer_folder(check, conf);
 	check_buffer_folder(check, conf);
 	if (conf->workers == 0)

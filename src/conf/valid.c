@@ -92,6 +92,21 @@ conf_valid_bind(const char *text, struct err *err)
 }
 
 int
+conf_valid_control(const char *text, struct err *err)
+{
+	struct endpoint endpoint;
+	int rc = endpoint_parse(text, 0, &endpoint, err);
+
+	if (rc < 0 || addr_is_local(&endpoint.addr))
+		return rc;
+	return err_set(
+		err, TG_EINVAL,
+		"\"%.64s\" is not of this machine alone; allowed: unix:/path, 127.x.x.x:port, "
+		"[::1]:port",
+		text);
+}
+
+int
 conf_valid_address(const char *text, struct err *err)
 {
 	struct endpoint endpoint;

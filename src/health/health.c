@@ -21,6 +21,8 @@ struct probe {
 	struct health_status status;
 	struct pace pace;	     /* idle: no address, or nothing to check */
 	const struct check_ops *ops; /* NULL: nothing to check */
+	bool is_resting;	     /* by order */
+	uint16_t port;		     /* to check, by order; 0: as configured */
 	struct check_target target;
 	struct check check;
 	struct kept kept;
@@ -145,20 +147,29 @@ static const struct pace_ops probe_pace = {
 	.stop = probe_stop,
 };
 
+static void
+aim(struct probe *p)
+{
+	uint16_t port = p->port != 0 ? p->port : p->service->health.port;
+
+	p->target.addr = p->status.addr;
+	if (port != 0)
+		addr_set_port(&p->target.addr, port);
+}
+
 /* Checked from now on, or up at once. */
 static void
 probe_start(struct probe *p, struct mono now)
 {
 	struct health_status *s = &p->status;
 
-	if (p->ops == NULL) {
+	if (p->ops == NULL || p->is_resting) {
 		check_outcome_set(&s->last, TG_CHECK_UNCHECKED, "not checked");
 		verdict_force(&s->verdict, TG_HEALTH_UP, now);
 		probe_tell(p);
 		return;
 	}
-	if (p->service->health.port != 0)
-		addr_set_port(&p->target.addr, p->service->health.port);
+	aim(p);
 	verdict_restart(&s->verdict, now);
 	probe_tell(p);
 	pace_start(&p->pace);
@@ -177,7 +188,6 @@ probe_move(struct probe *p, const struct addr *addr)
 	kept_drop(&p->kept);
 	p->status.addr = *addr;
 	p->status.has_addr = true;
-	p->target.addr = *addr;
 	probe_start(p, loop_now(p->health->loop));
 	if (p->agent != NULL)
 		agent_set_addr(p->agent, addr);
@@ -221,6 +231,42 @@ health_set_no_addr(struct health *health, unsigned service, unsigned backend, co
 	s->has_addr = false;
 	verdict_force(&s->verdict, TG_HEALTH_DOWN, loop_now(health->loop));
 	probe_tell(p);
+}
+
+/* Without a new verdict. */
+static void
+probe_resume(struct probe *p)
+{
+	if (p->ops == NULL || p->is_resting || !p->status.has_addr)
+		return;
+	pace_stop(&p->pace);
+	kept_drop(&p->kept);
+	aim(p);
+	pace_start(&p->pace);
+}
+
+void
+health_set_checked(struct health *health, unsigned service, unsigned backend, bool is_checked)
+{
+	struct probe *p = probe_get(health, service, backend);
+
+	if (p->is_resting == !is_checked)
+		return;
+	p->is_resting = !is_checked;
+	pace_stop(&p->pace);
+	kept_drop(&p->kept);
+	probe_resume(p);
+}
+
+void
+health_set_check_port(struct health *health, unsigned service, unsigned backend, uint16_t port)
+{
+	struct probe *p = probe_get(health, service, backend);
+
+	if (p->port == port)
+		return;
+	p->port = port;
+	probe_resume(p);
 }
 
 void

@@ -59,6 +59,14 @@ void health_set_place(struct health *health, unsigned service, unsigned backend,
 void health_set_no_addr(struct health *health, unsigned service, unsigned backend,
 			const char *why);
 
+/* Checks rest, or go on, one at once. What they found last stays; a backend that moves while they
+ * rest is up. */
+void health_set_checked(struct health *health, unsigned service, unsigned backend,
+			bool is_checked);
+/* Where it is checked from now on; 0: as configured. */
+void health_set_check_port(struct health *health, unsigned service, unsigned backend,
+			   uint16_t port);
+
 /* What statistics say of its name beside its health; "": nothing. */
 void health_set_note(struct health *health, unsigned service, unsigned backend, const char *note);
 

@@ -17,7 +17,7 @@ static const struct msg_kind {
 	[MSG_READY] = {"ready", 0, false},
 	[MSG_STOP] = {"stop", sizeof(struct msg_stop), false},
 	[MSG_BACKEND] = {"backend", sizeof(struct msg_backend), false},
-	[MSG_ADMIN] = {"admin", 0, true},
+	[MSG_ADMIN] = {"admin", sizeof(struct msg_admin), true},
 	[MSG_LOG_FILE] = {"log-file", 0, true},
 };
 

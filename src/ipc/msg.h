@@ -6,7 +6,7 @@
  *	MSG_CONF    fd: sealed memory file, see conf_load_fd()
  *	MSG_SEGMENT fd: the statistics segment
  *	MSG_LISTEN  fd: bound, listening socket; proxy only; one per listener and worker
- *	MSG_ADMIN   fd: bound, listening unix socket for admin; keeper only, when configured
+ *	MSG_ADMIN   fd: bound, listening socket for control; keeper only; one each that is configured
  *	MSG_LOG_FILE fd: the access log, opened for appending; keeper only, when log.file is set
  *	MSG_PEER    fd: one end of a channel between keeper and proxy
  *	MSG_START   go; the child answers MSG_READY when it serves
@@ -94,6 +94,10 @@ struct msg_listen {
 	uint32_t worker;
 };
 
+struct msg_admin {
+	uint32_t control; /* index in conf->admin.controls */
+};
+
 struct msg_stop {
 	uint64_t grace_ms;
 };
@@ -110,6 +114,7 @@ struct msg_backend {
 
 union msg_payload {
 	struct msg_listen listen;
+	struct msg_admin admin;
 	struct msg_stop stop;
 	struct msg_backend backend;
 };

@@ -244,10 +244,11 @@ send_listeners(int channel, const struct sockets *s)
 static int
 send_keeper_files(int channel, const struct sockets *s)
 {
+	struct msg_admin m;
 	int rc = 0;
 
-	if (s->admin_fd >= 0)
-		rc = channel_send(channel, MSG_ADMIN, NULL, 0, s->admin_fd);
+	for (m.control = 0; rc == 0 && m.control < s->n_controls; m.control++)
+		rc = channel_send(channel, MSG_ADMIN, &m, sizeof(m), s->controls[m.control].fd);
 	if (rc == 0 && s->log_fd >= 0)
 		rc = channel_send(channel, MSG_LOG_FILE, NULL, 0, s->log_fd);
 	return rc;

@@ -17,6 +17,7 @@
 #include "proc/names.h"
 #include "proc/orders.h"
 #include "proc/proc.h"
+#include "steer/steer.h"
 
 #define START_MS      10000 /* between two start-up messages */
 #define TICK_MS       1000u
@@ -24,9 +25,9 @@
 
 struct keeper {
 	int channel;
-	int peer_fd;  /* -1: none, or handed on to orders */
-	int admin_fd; /* -1: none, or handed on to admin */
-	int log_fd;   /* -1: standard output */
+	int peer_fd;      /* -1: none, or handed on to orders */
+	int *control_fds; /* by conf->admin.controls; -1: none yet, or handed on to admin */
+	int log_fd;       /* -1: standard output */
 	struct conf *conf;
 	struct segment *segment;
 	struct loop *loop;
@@ -34,10 +35,11 @@ struct keeper {
 	struct timer tick;
 	struct health *health;
 	struct names *names; /* NULL: no backend has one */
+	struct steer *steer;
 	struct orders *orders;
 	struct access_log *access_log; /* NULL: off */
 	struct admin_source source;
-	struct admin_server *admin; /* NULL: no socket */
+	struct admin_server *admin;
 };
 
 /* start */
@@ -55,6 +57,11 @@ on_conf(struct keeper *k, int fd)
 		return -TG_EINVAL;
 	}
 	log_init(STDERR_FILENO, k->conf->log.format, k->conf->log.level, "keeper");
+	k->control_fds = malloc((k->conf->admin.n_controls + 1) * sizeof(k->control_fds[0]));
+	if (k->control_fds == NULL)
+		return -TG_ENOMEM;
+	for (size_t i = 0; i < k->conf->admin.n_controls; i++)
+		k->control_fds[i] = -1;
 	return 0;
 }
 
@@ -83,6 +90,14 @@ keep_fd(struct message *m, int *slot)
 }
 
 static int
+on_control(struct keeper *k, struct message *m)
+{
+	if (k->conf == NULL || m->u.admin.control >= k->conf->admin.n_controls)
+		return -TG_EPROTO;
+	return keep_fd(m, &k->control_fds[m->u.admin.control]);
+}
+
+static int
 on_start_message(struct keeper *k, struct message *m)
 {
 	switch (m->type) {
@@ -93,7 +108,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_PEER:
 		return keep_fd(m, &k->peer_fd);
 	case MSG_ADMIN:
-		return keep_fd(m, &k->admin_fd);
+		return on_control(k, m);
 	case MSG_LOG_FILE:
 		return keep_fd(m, &k->log_fd);
 	case MSG_LISTEN:
@@ -150,8 +165,37 @@ fill_order(void *user, unsigned service, unsigned backend, struct msg_backend *r
 	ret->has_addr = s->has_addr;
 	ret->addr = s->addr;
 	ret->record = s->record;
-	if (agent != NULL)
-		ret->order = agent->order;
+	ret->order = steer_effective(steer_get(k->steer, service, backend),
+				     agent != NULL ? &agent->order : NULL);
+}
+
+static void
+place(struct keeper *k, unsigned service, unsigned backend)
+{
+	const struct endpoint *e = &k->conf->services[service].backends[backend].endpoint;
+	const struct steer_entry *entry = steer_get(k->steer, service, backend);
+
+	if (e->kind == TG_ENDPOINT_ADDR)
+		health_set_addr(k->health, service, backend,
+				entry->addr.len != 0 ? &entry->addr : &e->addr);
+}
+
+/* An operator's order goes to the checks and to the proxy. */
+static void
+on_steer_change(void *user, unsigned service, unsigned backend)
+{
+	struct keeper *k = user;
+	const struct steer_entry *entry = steer_get(k->steer, service, backend);
+
+	log_write(TG_LOG_INFO, "ordered", "svc=%s srv=%s state=%s who=%s why=%s",
+		  k->conf->services[service].name,
+		  k->conf->services[service].backends[backend].name,
+		  steer_admin_str((enum backend_admin)entry->order.admin), entry->last.who,
+		  entry->last.why);
+	health_set_check_port(k->health, service, backend, entry->check_port);
+	health_set_checked(k->health, service, backend, !entry->is_unchecked);
+	place(k, service, backend);
+	orders_mark(k->orders, service, backend);
 }
 
 /* Backends with an address begin at once; the others when their name has one. */
@@ -164,12 +208,8 @@ begin_backends(struct keeper *k)
 	for (size_t i = 0; i < k->conf->n_services; i++) {
 		const struct conf_service *service = &k->conf->services[i];
 
-		for (size_t j = 0; j < service->n_backends; j++) {
-			const struct endpoint *e = &service->backends[j].endpoint;
-
-			if (e->kind == TG_ENDPOINT_ADDR)
-				health_set_addr(k->health, (unsigned)i, (unsigned)j, &e->addr);
-		}
+		for (size_t j = 0; j < service->n_backends; j++)
+			place(k, (unsigned)i, (unsigned)j);
 	}
 	rc = names_start(k->loop, k->conf, k->health, &k->source, &k->names, &err);
 	if (rc < 0)
@@ -216,16 +256,25 @@ on_tick(struct timer *t)
 static int
 start_admin(struct keeper *k)
 {
-	int rc = source_init(&k->source, k->conf, k->segment, k->health, loop_now_update(k->loop));
-	int fd = k->admin_fd;
+	int rc = source_init(&k->source, k->conf, k->segment, k->health, k->steer,
+			     loop_now_update(k->loop));
 
-	if (rc < 0)
+	if (rc < 0) {
 		log_write(TG_LOG_ERROR, "the statistics segment does not fit the configuration",
 			  NULL);
-	if (rc < 0 || fd < 0)
 		return rc;
-	k->admin_fd = -1;
-	return admin_server_start(k->loop, fd, &k->source, &k->admin);
+	}
+	k->admin = admin_server_new(k->loop, &k->source);
+	if (k->admin == NULL)
+		return -TG_ENOMEM;
+	for (size_t i = 0; i < k->conf->admin.n_controls && rc == 0; i++) {
+		int fd = k->control_fds[i];
+
+		k->control_fds[i] = -1;
+		if (fd >= 0)
+			rc = admin_server_listen(k->admin, fd, k->conf->admin.controls[i].rights);
+	}
+	return rc;
 }
 
 static int
@@ -236,7 +285,8 @@ start_parts(struct keeper *k)
 
 	k->orders = orders_new(k->loop, k->conf, fill_order, k);
 	k->health = health_new(k->loop, k->conf, on_health_change, k);
-	if (k->orders == NULL || k->health == NULL)
+	k->steer = steer_new(k->conf, on_steer_change, k);
+	if (k->orders == NULL || k->health == NULL || k->steer == NULL)
 		return -TG_ENOMEM;
 	if (k->conf->log.access != TG_ACCESS_OFF)
 		rc = access_log_start(k->conf, k->segment, fd, &k->access_log);
@@ -283,15 +333,18 @@ keeper_fini(struct keeper *k)
 			  NULL);
 		_exit(EXIT_SUCCESS);
 	}
-	admin_server_stop(k->admin);
+	admin_server_free(k->admin);
 	names_free(k->names);
 	source_fini(&k->source);
 	health_free(k->health);
 	orders_free(k->orders);
+	steer_free(k->steer);
 	timer_fini(&k->tick);
 	watch_stop(k->loop, &k->channel_watch);
 	close_fd(k->peer_fd);
-	close_fd(k->admin_fd);
+	for (size_t i = 0; k->control_fds != NULL && i < k->conf->admin.n_controls; i++)
+		close_fd(k->control_fds[i]);
+	free(k->control_fds);
 	close_fd(k->log_fd);
 	loop_free(k->loop);
 	segment_close(k->segment);
@@ -301,7 +354,7 @@ keeper_fini(struct keeper *k)
 int
 keeper_main(int channel_fd)
 {
-	struct keeper k = {.channel = channel_fd, .peer_fd = -1, .admin_fd = -1, .log_fd = -1};
+	struct keeper k = {.channel = channel_fd, .peer_fd = -1, .log_fd = -1};
 	int rc;
 
 	log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, "keeper");

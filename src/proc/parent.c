@@ -259,7 +259,7 @@ parent_main(struct conf *conf, const char *conf_path)
 		.conf = conf,
 		.conf_fd = -1,
 		.program_fd = -1,
-		.sockets = {.admin_fd = -1, .log_fd = -1},
+		.sockets = {.log_fd = -1},
 	};
 	struct err err;
 	int rc;

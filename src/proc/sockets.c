@@ -8,8 +8,8 @@
 
 /* Anybody may connect, as to a port; the folder can say otherwise. */
 #define LISTENER_SOCKET_MODE 0666
-#define ADMIN_SOCKET_MODE    0660
-#define ADMIN_BACKLOG        64
+#define CONTROL_SOCKET_MODE  0660
+#define CONTROL_BACKLOG      64
 #define LOG_FILE_MODE        0640
 
 static bool
@@ -104,37 +104,47 @@ open_listeners(struct sockets *s, const struct conf *conf, struct err *err)
 }
 
 static int
-admin_addr(const char *path, struct addr *ret, struct err *err)
+open_control_file(struct control_socket *socket, const struct addr *a, const struct privileges *p,
+		  struct err *err)
 {
-	size_t n = strlen(path);
+	int rc = listen_open_unix(a, CONTROL_BACKLOG, CONTROL_SOCKET_MODE, &socket->fd, err);
 
-	*ret = (struct addr){.len = sizeof(ret->u.un)};
-	if (n >= sizeof(ret->u.un.sun_path))
-		return err_set(err, TG_ERANGE, "admin.socket: %s: path is too long, at most %zu",
-			       path, sizeof(ret->u.un.sun_path) - 1);
-	ret->u.un.sun_family = AF_UNIX;
-	memcpy(ret->u.un.sun_path, path, n + 1);
+	if (rc < 0)
+		return rc;
+	socket->file = listen_file_of(a);
+	if (p->drop && lchown(a->u.un.sun_path, p->uid, p->gid) < 0)
+		return err_set_errno(err, "cannot give it to the user");
 	return 0;
 }
 
 static int
-open_admin(struct sockets *s, const char *path, const struct privileges *p, struct err *err)
+open_control_port(struct control_socket *socket, const struct addr *a, struct err *err)
 {
-	struct err why;
-	struct addr a;
-	int rc;
+	static const struct conf_tcp as_is;
+	int rc = listen_probe(a, TG_LISTEN_AS_GIVEN, err);
 
-	if (path == NULL)
-		return 0;
-	rc = admin_addr(path, &a, err);
 	if (rc < 0)
 		return rc;
-	rc = listen_open_unix(&a, ADMIN_BACKLOG, ADMIN_SOCKET_MODE, &s->admin_fd, &why);
-	if (rc < 0)
-		return err_set(err, (enum tg_errno) - rc, "admin.socket: %s: %s", path, why.text);
-	s->admin_file = listen_file_of(&a);
-	if (p->drop && lchown(path, p->uid, p->gid) < 0)
-		return err_set_errno(err, "admin.socket: %s: cannot give it to the user", path);
+	return listen_open(a, TG_LISTEN_AS_GIVEN, CONTROL_BACKLOG, &as_is, &socket->fd, err);
+}
+
+static int
+open_controls(struct sockets *s, const struct conf *conf, const struct privileges *p,
+	      struct err *err)
+{
+	struct err why;
+	size_t i;
+
+	for (i = 0; i < conf->admin.n_controls; i++) {
+		const struct conf_control *control = &conf->admin.controls[i];
+		int rc = control->addr.u.sa.sa_family == AF_UNIX
+				 ? open_control_file(&s->controls[i], &control->addr, p, &why)
+				 : open_control_port(&s->controls[i], &control->addr, &why);
+
+		if (rc < 0)
+			return err_set(err, (enum tg_errno) - rc, "%s: %s: %s", control->key,
+				       control->text, why.text);
+	}
 	return 0;
 }
 
@@ -157,11 +167,15 @@ allocate(struct sockets *s, const struct conf *conf, struct err *err)
 	size_t n = conf->n_listeners * conf->workers;
 	size_t i;
 
-	*s = (struct sockets){.admin_fd = -1, .log_fd = -1};
+	*s = (struct sockets){.log_fd = -1};
 	s->fd = calloc(n + 1, sizeof(s->fd[0]));
 	s->files = calloc(conf->n_listeners + 1, sizeof(s->files[0]));
-	if (s->fd == NULL || s->files == NULL)
+	s->controls = calloc(conf->admin.n_controls + 1, sizeof(s->controls[0]));
+	if (s->fd == NULL || s->files == NULL || s->controls == NULL)
 		return err_set(err, TG_ENOMEM, "no memory for the listening sockets");
+	s->n_controls = conf->admin.n_controls;
+	for (i = 0; i < s->n_controls; i++)
+		s->controls[i].fd = -1;
 	s->n_listeners = conf->n_listeners;
 	s->workers = conf->workers;
 	for (i = 0; i < n; i++)
@@ -181,7 +195,7 @@ sockets_open(const struct conf *conf, const struct privileges *p, struct sockets
 	if (rc == 0)
 		rc = open_listeners(&s, conf, err);
 	if (rc == 0)
-		rc = open_admin(&s, conf->admin.socket, p, err);
+		rc = open_controls(&s, conf, p, err);
 	if (rc == 0)
 		rc = open_log(&s, conf, err);
 	if (rc == 0)
@@ -221,8 +235,8 @@ sockets_stop_listening(struct sockets *s)
 		}
 		close_fd(&fd[0]);
 	}
-	if (s->fd != NULL)
-		close_fd(&s->admin_fd);
+	for (i = 0; i < s->n_controls; i++)
+		close_fd(&s->controls[i].fd);
 }
 
 void
@@ -235,8 +249,10 @@ sockets_close(struct sockets *s)
 		close_fd(&s->log_fd);
 	for (i = 0; i < s->n_listeners; i++)
 		listen_file_remove(&s->files[i]);
-	listen_file_remove(&s->admin_file);
+	for (i = 0; i < s->n_controls; i++)
+		listen_file_remove(&s->controls[i].file);
 	free(s->fd);
 	free(s->files);
-	*s = (struct sockets){.admin_fd = -1, .log_fd = -1};
+	free(s->controls);
+	*s = (struct sockets){.log_fd = -1};
 }

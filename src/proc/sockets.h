@@ -20,8 +20,11 @@ struct sockets {
 	size_t n_listeners;
 	unsigned workers;
 	struct listen_file *files; /* one per listener; unset for TCP */
-	int admin_fd;		   /* -1: none */
-	struct listen_file admin_file;
+	struct control_socket {
+		int fd;
+		struct listen_file file; /* unset for TCP */
+	} * controls; /* by conf->admin.controls */
+	size_t n_controls;
 	int log_fd; /* access log; -1: standard output, or none */
 };
 

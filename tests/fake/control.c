@@ -53,13 +53,16 @@ control_init(struct control *c, const char *top)
 	if (slots_create(c->conf, &c->segment, &err) < 0)
 		fail_msg("%s", err.text);
 	c->health = health_new(c->loop, c->conf, on_change, c);
+	c->steer = steer_new(c->conf, on_change, c);
 	assert_non_null(c->health);
+	assert_non_null(c->steer);
 }
 
 void
 control_fini(struct control *c)
 {
 	health_free(c->health);
+	steer_free(c->steer);
 	segment_close(c->segment);
 	conf_unref(c->conf);
 	loop_free(c->loop);

@@ -14,6 +14,7 @@
 #include "health/health.h"
 #include "ipc/segment.h"
 #include "loop/loop.h"
+#include "steer/steer.h"
 
 #define CONTROL_WORKERS 2u
 
@@ -22,7 +23,8 @@ struct control {
 	struct conf *conf;
 	struct segment *segment;
 	struct health *health;
-	unsigned changes; /* health_change_cb was called */
+	struct steer *steer;
+	unsigned changes; /* health_change_cb or steer_change_cb was called */
 };
 
 /* Fails the test when something cannot be made. `top` is put in front of the text; may be "". */

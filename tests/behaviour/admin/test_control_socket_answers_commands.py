@@ -11,6 +11,7 @@ import socket
 import pytest
 
 from harness import client, conf, settings
+from harness.control import ask
 
 
 @pytest.fixture
@@ -20,18 +21,6 @@ def admin(tmp_path):
 
 def top(admin):
     return f'admin = {{ socket = "{admin}"; }};'
-
-
-def ask(admin, line):
-    """What socat would show: the whole answer to one line."""
-    with socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(settings.TIMEOUT)
-        peer.connect(admin)
-        peer.sendall(line.encode() + b"\n")
-        pieces = []
-        while piece := peer.recv(65536):
-            pieces.append(piece)
-    return b"".join(pieces).decode()
 
 
 def rows(text):
@@ -113,7 +102,7 @@ def test_tidectl_tells_success_from_failure(tidegate, recording_backend, admin, 
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert unknown.stderr.startswith("tidectl: error unknown-command: ")
     usage = run_tidectl("-s", admin, "show stat xml")
-    assert (usage.returncode, usage.stderr) == (1, "tidectl: error usage: show stat [json]\n")
+    assert (usage.returncode, usage.stderr) == (1, "tidectl: error usage: show stat [up|no-maint]\n")
     mixed = run_tidectl("-s", admin, "bogus; show info")
     assert mixed.returncode == 1 and mixed.stdout.startswith("Name: ")
     by_variable = run_tidectl("show info", env={"TIDEGATE_SOCKET": admin})

@@ -16,6 +16,7 @@
 struct fixture {
 	struct control control;
 	struct admin_source source;
+	struct command_session session;
 	char *answer;
 };
 
@@ -28,8 +29,9 @@ setup(void **state)
 		return -1;
 	*state = f;
 	control_init(&f->control, "");
+	f->session = (struct command_session){.rights = TG_RIGHTS_ADMIN, .who = "uid 7 pid 8"};
 	return source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
-			   mono_read());
+			   f->control.steer, mono_read());
 }
 
 static int
@@ -52,7 +54,7 @@ ask_bounded(struct fixture *f, const char *line, size_t max)
 
 	assert_non_null(copy);
 	output_init(&out, max);
-	command_run_line(&f->source, copy, &out);
+	command_run_line(&f->source, &f->session, copy, &out);
 	free(copy);
 	free(f->answer);
 	f->answer = strndup(out.bytes != NULL ? out.bytes : "", out.n);
@@ -120,9 +122,11 @@ wrong_arguments_tell_the_usage(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_string_equal(ask(f, "show stat xml"), "error usage: show stat [json]\n\n");
-	assert_string_equal(ask(f, "show info json x"), "error usage: show info [json]\n\n");
+	assert_string_equal(ask(f, "show stat xml"), "error usage: show stat [up|no-maint]\n\n");
+	assert_string_equal(ask(f, "show info json x"), "error usage: show info\n\n");
 	assert_string_equal(ask(f, "help me"), "error usage: help\n\n");
+	assert_string_equal(ask(f, "help me json"),
+			    "{\"error\":\"usage\",\"text\":\"help\"}\n\n");
 }
 
 static void
@@ -149,11 +153,119 @@ every_command_of_a_line_is_answered(void **state)
 }
 
 static void
+rights_are_asked_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->session.rights = TG_RIGHTS_VIEWER;
+	assert_string_equal(ask(f, "drain api/b1"),
+			    "error denied: \"drain\" needs the rights of operator; this socket has "
+			    "viewer\n\n");
+	assert_int_equal(steer_get(f->control.steer, 0, 0)->order.told, 0);
+	assert_non_null(strstr(ask(f, "show version"), PACKAGE_VERSION));
+	f->session.rights = TG_RIGHTS_OPERATOR;
+	assert_string_equal(ask(f, "drain api/b1"), "\n");
+	assert_int_equal(steer_get(f->control.steer, 0, 0)->order.told, TG_ORDER_ADMIN);
+}
+
+static void
+orders_are_written_with_their_author(void **state)
+{
+	static const struct {
+		const char *line;
+		uint32_t told, weight, permille, limit, admin;
+	} cases[] = {
+		{"set server api/b1 state maint", TG_ORDER_ADMIN, 0, 0, 0, TG_ADMIN_MAINT},
+		{"enable server api/b1", TG_ORDER_ADMIN, 0, 0, 0, TG_ADMIN_READY},
+		{"set weight api/b1 256", TG_ORDER_ADMIN | TG_ORDER_WEIGHT, 256, 1000, 0, 0},
+		{"set server api/b1 weight 50%", TG_ORDER_ADMIN | TG_ORDER_WEIGHT,
+		 TG_ORDER_AS_CONF, 500, 0, 0},
+		{"set server api/b1 maxconn 9", TG_ORDER_ALL & ~TG_ORDER_DOWN, TG_ORDER_AS_CONF, 500,
+		 9, 0},
+	};
+	struct fixture *f = *state;
+	const struct steer_entry *e = steer_get(f->control.steer, 0, 0);
+
+	f->source.wall.us = 123;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned changes = f->control.changes;
+
+		assert_string_equal(ask(f, cases[i].line), "\n");
+		assert_int_equal(f->control.changes, changes + 1);
+		assert_int_equal(e->order.told, cases[i].told);
+		assert_int_equal(e->order.weight, cases[i].weight);
+		assert_int_equal(e->order.weight_permille, cases[i].permille);
+		assert_int_equal(e->order.limit, cases[i].limit);
+		assert_int_equal(e->order.admin, cases[i].admin);
+	}
+	assert_string_equal(e->last.why, "");
+	assert_string_equal(ask(f, "drain api/b1 why new disks json"), "{\"ok\":true}\n\n");
+	assert_string_equal(e->last.who, "uid 7 pid 8");
+	assert_string_equal(e->last.why, "new disks");
+	assert_int_equal(e->last.when.us, 123);
+	assert_string_equal(ask(f, "get weight api/b1"), "2 (initial 3)\n\n");
+}
+
+static void
+wrong_orders_change_nothing(void **state)
+{
+	static const struct {
+		const char *line;
+		const char *failure;
+	} cases[] = {
+		{"drain", "usage: drain SERVICE/BACKEND [why WORDS]"},
+		{"drain api", "bad-value: \"api\" is not of the form SERVICE/BACKEND"},
+		{"drain no/b1", "not-found: no service \"no\"; \"show backend\" lists them"},
+		{"drain api/b9", "not-found: no backend \"b9\" in service \"api\"; \"show servers "
+				 "state api\" lists them"},
+		{"set weight api/b1 257", "bad-value: the weight \"257\" is not a number from 0 to "
+					  "256"},
+		{"set weight api/b1 -1", "bad-value: the weight \"-1\" is not a number from 0 to 256"},
+		{"set weight api/b1 25601%", "bad-value: the percentage \"25601\" is not a number from "
+					     "0 to 25600"},
+		{"set weight api/b1 %", "bad-value: the weight \"%\" is not a number from 0 to 256"},
+		{"set server api/b1 state up", "bad-value: state \"up\" is not one of ready, drain, "
+					       "maint"},
+		{"set server api/b1 maxconn 99999999", "bad-value: maxconn \"99999999\" is not a "
+						       "number from 0 to 1000000"},
+		{"set server api/b1 check-port 65536", "bad-value: the port \"65536\" is not a number "
+						       "from 0 to 65535"},
+		{"set server db/d1 addr 10.0.0.1", "bad-value: \"10.0.0.1\" needs a port behind it"},
+	};
+	struct fixture *f = *state;
+	char wanted[256];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(wanted, sizeof(wanted), "error %s\n\n", cases[i].failure);
+		assert_string_equal(ask(f, cases[i].line), wanted);
+	}
+	assert_non_null(strstr(ask(f, "set server api/b1 addr bogus"), "error bad-value: "));
+	assert_non_null(strstr(ask(f, "set server api/b1 colour red"), "error usage: set server "));
+	assert_int_equal(f->control.changes, 0);
+}
+
+static void
+servers_are_shown_in_haproxys_format(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_non_null(strstr(ask(f, "show servers state"),
+			       "\n4 api 2 b2 - 0 0 1 1 0 1 0 0 6 0 0 0 - 0 - 0 0 - - 0\n"));
+	assert_memory_equal(f->answer, "1\n# be_id be_name srv_id srv_name srv_addr ", 42);
+	ask(f, "disable server db/d1 ; show servers state db");
+	assert_non_null(strstr(f->answer, "\n5 db 1 d1 - 0 1 1 1 "));
+	assert_null(strstr(f->answer, " api "));
+	assert_non_null(strstr(ask(f, "show servers state db json"),
+			       "\"administrative\":{\"state\":\"maint\",\"checks\":true,\"when\":"));
+}
+
+static void
 too_many_words_are_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_non_null(strstr(ask(f, "a a a a a a a a a a a a a a a a a"), "error limit: "));
+	assert_non_null(strstr(ask(f, "a a a a a a a a a a a a a a a a a "
+					"a a a a a a a a a a a a a a a a a"), "error limit: "));
 	assert_one_answer(f->answer);
 }
 
@@ -205,7 +317,7 @@ reasons_are_told_where_they_are_not_zero(void **state)
 	assert_non_null(strstr(f->answer, ",\"end\":{\"no-route\":2}}"));
 	assert_non_null(strstr(f->answer, ",\"end\":{\"done\":4,\"shutdown\":1}}"));
 	assert_non_null(strstr(f->answer, ",\"end\":{\"done\":5}}"));
-	assert_string_equal(ask(f, "show reasons x"), "error usage: show reasons [json]\n\n");
+	assert_string_equal(ask(f, "show reasons x"), "error usage: show reasons\n\n");
 }
 
 /* The number behind "Name: ". */
@@ -275,11 +387,13 @@ a_segment_of_another_configuration_is_refused(void **state)
 	struct segment *seg;
 
 	assert_int_equal(segment_create(1, 100, 65536, &seg, NULL), 0);
-	assert_int_equal(source_init(&other, f->control.conf, seg, f->control.health, mono_read()),
+	assert_int_equal(source_init(&other, f->control.conf, seg, f->control.health,
+			   f->control.steer, mono_read()),
 			 -TG_EPROTO);
 	segment_close(seg);
 	assert_int_equal(segment_create(1, 2, 65536, &seg, NULL), 0);
-	assert_int_equal(source_init(&other, f->control.conf, seg, f->control.health, mono_read()),
+	assert_int_equal(source_init(&other, f->control.conf, seg, f->control.health,
+			   f->control.steer, mono_read()),
 			 -TG_EPROTO);
 	segment_close(seg);
 }
@@ -296,6 +410,10 @@ main(int argc, char **argv)
 		CASE(wrong_arguments_tell_the_usage),
 		CASE(white_space_does_not_matter),
 		CASE(every_command_of_a_line_is_answered),
+		CASE(rights_are_asked_for),
+		CASE(orders_are_written_with_their_author),
+		CASE(wrong_orders_change_nothing),
+		CASE(servers_are_shown_in_haproxys_format),
 		CASE(too_many_words_are_refused),
 		CASE(too_long_an_answer_is_a_failure_alone),
 		CASE(reasons_are_told_where_they_are_not_zero),

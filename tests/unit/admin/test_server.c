@@ -39,7 +39,7 @@ setup(void **state)
 	f->client = -1;
 	control_init(&f->control, "");
 	if (source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
-			mono_read()) != 0)
+			f->control.steer, mono_read()) != 0)
 		return -1;
 	memcpy(f->folder, "/tmp/tg-admin-XXXXXX", 21);
 	if (mkdtemp(f->folder) == NULL)
@@ -49,7 +49,8 @@ setup(void **state)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(fd, (struct sockaddr *)&f->at, sizeof(f->at)) != 0 || listen(fd, 128) != 0)
 		return -1;
-	return admin_server_start(f->control.loop, fd, &f->source, &f->server);
+	f->server = admin_server_new(f->control.loop, &f->source);
+	return f->server != NULL ? admin_server_listen(f->server, fd, TG_RIGHTS_ADMIN) : -1;
 }
 
 static int
@@ -59,7 +60,7 @@ teardown(void **state)
 
 	if (f->client >= 0)
 		close(f->client);
-	admin_server_stop(f->server);
+	admin_server_free(f->server);
 	source_fini(&f->source);
 	control_fini(&f->control);
 	unlink(f->at.sun_path);

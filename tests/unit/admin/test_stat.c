@@ -28,7 +28,7 @@ setup(void **state)
 	*state = f;
 	control_init(&f->control, "");
 	return source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
-			   mono_read());
+			   f->control.steer, mono_read());
 }
 
 static int

@@ -179,23 +179,25 @@ static void
 equipment_arrives_in_order(void **state)
 {
 	struct segment *seg;
-	struct sockets sockets = {.admin_fd = -1, .log_fd = -1};
+	struct control_socket controls[2] = {{.fd = 0}, {.fd = 0}};
+	struct sockets sockets = {.controls = controls, .n_controls = 2, .log_fd = -1};
 	struct child_equipment e = {.conf_fd = 0, .sockets = &sockets, .peer_fd = 1};
 	int end[2];
 	struct message m;
-	static const enum msg_type want[] = {MSG_CONF,     MSG_SEGMENT, MSG_ADMIN,
+	static const enum msg_type want[] = {MSG_CONF,     MSG_SEGMENT, MSG_ADMIN, MSG_ADMIN,
 					     MSG_LOG_FILE, MSG_PEER,    MSG_START};
 
 	(void)state;
 	assert_int_equal(segment_create(1, 1, TG_RING_SIZE_MIN, &seg, NULL), 0);
 	assert_int_equal(channel_pair(end, NULL), 0);
 	e.segment = seg;
-	sockets.admin_fd = 0;
 	sockets.log_fd = 0;
 	assert_int_equal(child_equip(CHILD_KEEPER, end[0], &e), 0);
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		assert_int_equal(channel_receive(end[1], &m), 1);
 		assert_int_equal(m.type, want[i]);
+		if (m.type == MSG_ADMIN)
+			assert_int_equal(m.u.admin.control, i - 2);
 		if (m.fd >= 0)
 			close(m.fd);
 	}
@@ -211,7 +213,7 @@ proxy_gets_every_listener_of_every_worker(void **state)
 {
 	int fds[6] = {0, 0, 0, 0, 0, 0};
 	struct sockets sockets = {
-		.fd = fds, .n_listeners = 2, .workers = 3, .admin_fd = 0, .log_fd = 0};
+		.fd = fds, .n_listeners = 2, .workers = 3, .log_fd = 0};
 	struct child_equipment e = {.conf_fd = 0, .sockets = &sockets, .peer_fd = 1};
 	struct segment *seg;
 	struct message m;

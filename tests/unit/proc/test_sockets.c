@@ -101,7 +101,7 @@ workers_get_sockets_of_their_own(void **state)
 				     sockets_listener_fd(&s, 0, 0));
 		assert_int_equal(sockets_listener_fd(&s, 1, worker), sockets_listener_fd(&s, 1, 0));
 	}
-	assert_int_equal(s.admin_fd, -1);
+	assert_int_equal(s.n_controls, 0);
 	assert_int_equal(s.log_fd, -1);
 	assert_int_equal(mode_of(place, "front"), 0666);
 	sockets_stop_listening(&s);
@@ -148,7 +148,7 @@ admin_socket_and_log_are_opened(void **state)
 		 "admin = { socket = \"%s/admin\"; }; log = { file = \"%s/log\"; };", place->folder,
 		 place->folder);
 	assert_int_equal(sockets_open(load(place, more), &stay, &s, &err), 0);
-	assert_true(s.admin_fd >= 0 && s.log_fd >= 0);
+	assert_true(s.controls[0].fd >= 0 && s.log_fd >= 0);
 	assert_int_equal(mode_of(place, "admin"), 0660);
 	assert_int_equal(write(s.log_fd, "one\n", 4), 4);
 	sockets_close(&s);
@@ -194,7 +194,7 @@ admin_socket_is_given_to_the_user(void **state)
 		skip(); /* needs root */
 	snprintf(more, sizeof(more), "admin = { socket = \"%s/admin\"; };", place->folder);
 	assert_int_equal(sockets_open(load(place, more), &other, &s, &err), 0);
-	assert_int_equal(stat(s.admin_file.addr.u.un.sun_path, &st), 0);
+	assert_int_equal(stat(s.controls[0].file.addr.u.un.sun_path, &st), 0);
 	assert_int_equal(st.st_uid, 12345);
 	assert_int_equal(st.st_gid, 23456);
 	sockets_close(&s);

@@ -81,7 +81,7 @@ setup(void **state)
 	memset(&run, 0, sizeof(run));
 	fake_child_set(CHILD_PROXY, "obey");
 	fake_child_set(CHILD_KEEPER, "obey");
-	run.sockets = (struct sockets){.admin_fd = -1, .log_fd = -1};
+	run.sockets = (struct sockets){.log_fd = -1};
 	s->loop = loop_new();
 	s->privileges = &run.privileges;
 	s->ready_timeout_ms = TEST_TIMEOUT_MS;

@@ -1,0 +1,109 @@
+/* admin/orders.c: whether a backend gets new streams, and whether it is checked. */
+#include "admin/command.h"
+
+static bool
+find_only(const struct command *c, struct command_call *call, struct steer_target *ret)
+{
+	if (call->n == 1)
+		return command_find_backend(call, call->arguments[0], ret);
+	command_fail_usage(c, call);
+	return false;
+}
+
+static void
+order_admin(const struct command *c, struct command_call *call, enum backend_admin admin)
+{
+	struct steer_target target;
+
+	if (find_only(c, call, &target))
+		steer_set_admin(&target, admin);
+}
+
+static void
+run_ready(const struct command *c, struct command_call *call)
+{
+	order_admin(c, call, TG_ADMIN_READY);
+}
+
+static void
+run_drain(const struct command *c, struct command_call *call)
+{
+	order_admin(c, call, TG_ADMIN_DRAIN);
+}
+
+static void
+run_maint(const struct command *c, struct command_call *call)
+{
+	order_admin(c, call, TG_ADMIN_MAINT);
+}
+
+static void
+order_checked(const struct command *c, struct command_call *call, bool is_checked)
+{
+	struct steer_target target;
+
+	if (find_only(c, call, &target))
+		steer_set_checked(&target, is_checked);
+}
+
+static void
+run_check(const struct command *c, struct command_call *call)
+{
+	order_checked(c, call, true);
+}
+
+static void
+run_uncheck(const struct command *c, struct command_call *call)
+{
+	order_checked(c, call, false);
+}
+
+#define ONE_BACKEND "SERVICE/BACKEND [why WORDS]"
+
+const struct command command_drain = {
+	.name = "drain",
+	.usage = ONE_BACKEND,
+	.help = "no new streams; what runs is finished",
+	.rights = TG_RIGHTS_OPERATOR,
+	.run = run_drain,
+};
+
+const struct command command_undrain = {
+	.name = "undrain",
+	.usage = ONE_BACKEND,
+	.help = "new streams again, when its checks pass",
+	.rights = TG_RIGHTS_OPERATOR,
+	.run = run_ready,
+};
+
+const struct command command_disable_server = {
+	.name = "disable server",
+	.usage = ONE_BACKEND,
+	.help = "maintenance: no new streams, and nobody expects it to be well",
+	.rights = TG_RIGHTS_OPERATOR,
+	.run = run_maint,
+};
+
+const struct command command_enable_server = {
+	.name = "enable server",
+	.usage = ONE_BACKEND,
+	.help = "the end of maintenance and of a drain",
+	.rights = TG_RIGHTS_OPERATOR,
+	.run = run_ready,
+};
+
+const struct command command_disable_health = {
+	.name = "disable health",
+	.usage = ONE_BACKEND,
+	.help = "no checks; it stays as they left it",
+	.rights = TG_RIGHTS_OPERATOR,
+	.run = run_uncheck,
+};
+
+const struct command command_enable_health = {
+	.name = "enable health",
+	.usage = ONE_BACKEND,
+	.help = "checks again, one at once",
+	.rights = TG_RIGHTS_OPERATOR,
+	.run = run_check,
+};
