@@ -102,6 +102,10 @@ bool command_find_service(struct command_call *call, const char *name, size_t *r
 bool command_number(struct command_call *call, const char *text, uint64_t max, const char *what,
 		    uint64_t *ret);
 
+/* Orders it in the name of who speaks; else fails. */
+void command_order(struct command_call *call, const struct steer_target *target,
+		   enum steer_property property, const char *value);
+
 /* Runs every command of a line, which is taken apart in place; answers and their empty lines go to
  * `out`. */
 void command_run_line(struct admin_source *s, struct command_session *session, char *line,

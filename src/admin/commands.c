@@ -93,25 +93,17 @@ command_has_none(const struct command *c, struct command_call *call)
 	return false;
 }
 
-/* `n` bytes of `name`. */
-static bool
-find_service(const struct conf *conf, const char *name, size_t n, size_t *ret)
+bool
+command_find_service(struct command_call *call, const char *name, size_t *ret)
 {
+	const struct conf *conf = call->source->conf;
+
 	for (size_t i = 0; i < conf->n_services; i++) {
-		if (strlen(conf->services[i].name) == n &&
-		    memcmp(conf->services[i].name, name, n) == 0) {
+		if (strcmp(conf->services[i].name, name) == 0) {
 			*ret = i;
 			return true;
 		}
 	}
-	return false;
-}
-
-bool
-command_find_service(struct command_call *call, const char *name, size_t *ret)
-{
-	if (find_service(call->source->conf, name, strlen(name), ret))
-		return true;
 	command_fail(call, TG_COMMAND_NOT_FOUND,
 		     "no service \"%.128s\"; \"show backend\" lists them", name);
 	return false;
@@ -120,35 +112,38 @@ command_find_service(struct command_call *call, const char *name, size_t *ret)
 bool
 command_find_backend(struct command_call *call, const char *text, struct steer_target *ret)
 {
-	const struct conf *conf = call->source->conf;
 	const char *slash = strchr(text, '/');
-	size_t service;
+	char service[256];
+	size_t i;
 
-	if (slash == NULL) {
+	if (slash == NULL || (size_t)(slash - text) >= sizeof(service)) {
 		command_fail(call, TG_COMMAND_VALUE,
 			     "\"%.128s\" is not of the form SERVICE/BACKEND", text);
 		return false;
 	}
-	if (!find_service(conf, text, (size_t)(slash - text), &service)) {
-		command_fail(call, TG_COMMAND_NOT_FOUND,
-			     "no service \"%.*s\"; \"show backend\" lists them",
-			     (int)(slash - text > 128 ? 128 : slash - text), text);
+	memcpy(service, text, (size_t)(slash - text));
+	service[slash - text] = '\0';
+	if (!command_find_service(call, service, &i))
 		return false;
-	}
-	for (size_t i = 0; i < conf->services[service].n_backends; i++) {
-		if (strcmp(conf->services[service].backends[i].name, slash + 1) != 0)
-			continue;
-		*ret = (struct steer_target){.steer = call->source->steer,
-					     .service = (unsigned)service,
-					     .backend = (unsigned)i,
-					     .note = &call->note};
+	if (steer_find(call->source->steer, service, slash + 1, ret))
 		return true;
-	}
 	command_fail(call, TG_COMMAND_NOT_FOUND,
-		     "no backend \"%.128s\" in service \"%.128s\"; \"show servers state %.128s\" "
+		     "no backend \"%.128s\" in service \"%.64s\"; \"show servers state %.64s\" "
 		     "lists them",
-		     slash + 1, conf->services[service].name, conf->services[service].name);
+		     slash + 1, service, service);
 	return false;
+}
+
+void
+command_order(struct command_call *call, const struct steer_target *target,
+	      enum steer_property property, const char *value)
+{
+	struct err err;
+	int rc = steer_set(target, property, value, &call->note, &err);
+
+	if (rc < 0)
+		command_fail(call, rc == -TG_EEXIST ? TG_COMMAND_CONFLICT : TG_COMMAND_VALUE, "%s",
+			     err.text);
 }
 
 bool

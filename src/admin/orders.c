@@ -1,61 +1,46 @@
 /* admin/orders.c: whether a backend gets new streams, and whether it is checked. */
 #include "admin/command.h"
 
-static bool
-find_only(const struct command *c, struct command_call *call, struct steer_target *ret)
-{
-	if (call->n == 1)
-		return command_find_backend(call, call->arguments[0], ret);
-	command_fail_usage(c, call);
-	return false;
-}
-
 static void
-order_admin(const struct command *c, struct command_call *call, enum backend_admin admin)
+order(const struct command *c, struct command_call *call, enum steer_property property,
+      const char *value)
 {
 	struct steer_target target;
 
-	if (find_only(c, call, &target))
-		steer_set_admin(&target, admin);
+	if (call->n != 1)
+		command_fail_usage(c, call);
+	else if (command_find_backend(call, call->arguments[0], &target))
+		command_order(call, &target, property, value);
 }
 
 static void
 run_ready(const struct command *c, struct command_call *call)
 {
-	order_admin(c, call, TG_ADMIN_READY);
+	order(c, call, TG_STEER_STATE, "ready");
 }
 
 static void
 run_drain(const struct command *c, struct command_call *call)
 {
-	order_admin(c, call, TG_ADMIN_DRAIN);
+	order(c, call, TG_STEER_STATE, "drain");
 }
 
 static void
 run_maint(const struct command *c, struct command_call *call)
 {
-	order_admin(c, call, TG_ADMIN_MAINT);
-}
-
-static void
-order_checked(const struct command *c, struct command_call *call, bool is_checked)
-{
-	struct steer_target target;
-
-	if (find_only(c, call, &target))
-		steer_set_checked(&target, is_checked);
+	order(c, call, TG_STEER_STATE, "maint");
 }
 
 static void
 run_check(const struct command *c, struct command_call *call)
 {
-	order_checked(c, call, true);
+	order(c, call, TG_STEER_CHECKS, "on");
 }
 
 static void
 run_uncheck(const struct command *c, struct command_call *call)
 {
-	order_checked(c, call, false);
+	order(c, call, TG_STEER_CHECKS, "off");
 }
 
 #define ONE_BACKEND "SERVICE/BACKEND [why WORDS]"

@@ -145,11 +145,18 @@ print_text(struct output *out, const struct server *v)
 /* as JSON */
 
 static void
-print_orders(struct output *out, const struct backend_order *order)
+print_text_member(struct output *out, const char *key, const char *value)
+{
+	output_format(out, ",\"%s\":", key);
+	output_json(out, value);
+}
+
+static void
+print_agent(struct output *out, const struct backend_order *order)
 {
 	const char *comma = "";
 
-	output_text(out, "{");
+	output_text(out, ",\"agent\":{");
 	if ((order->told & TG_ORDER_ADMIN) != 0) {
 		output_text(out, "\"state\":");
 		output_json(out, steer_admin_str((enum backend_admin)order->admin));
@@ -169,13 +176,7 @@ print_orders(struct output *out, const struct backend_order *order)
 	}
 	if ((order->told & TG_ORDER_DOWN) != 0)
 		output_format(out, "%s\"down\":%s", comma, order->is_down != 0 ? "true" : "false");
-}
-
-static void
-print_text_member(struct output *out, const char *key, const char *value)
-{
-	output_format(out, ",\"%s\":", key);
-	output_json(out, value);
+	output_text(out, "}");
 }
 
 static void
@@ -189,31 +190,35 @@ print_configured(struct output *out, const struct server *v)
 }
 
 static void
+print_order(struct output *out, enum steer_property property, const struct steer_order *order)
+{
+	char text[32];
+
+	output_format(out, "\"%s\":{\"value\":", steer_property_str(property));
+	output_json(out, order->value);
+	log_time(text, sizeof(text), order->note.when);
+	print_text_member(out, "when", text);
+	print_text_member(out, "who", order->note.who);
+	print_text_member(out, "why", order->note.why);
+	output_text(out, "}");
+}
+
+static void
 print_administrative(struct output *out, const struct server *v)
 {
-	const struct steer_entry *e = v->steer;
-	char text[TG_ADDR_STRLEN];
+	const char *comma = "";
 
-	output_text(out, ",\"administrative\":");
-	print_orders(out, &e->order);
-	output_format(out, "%s\"checks\":%s", e->order.told != 0 ? "," : "",
-		      e->is_unchecked ? "false" : "true");
-	if (e->addr.len != 0)
-		print_text_member(out, "address", addr_format(&e->addr, text, sizeof(text)));
-	if (e->check_port != 0)
-		output_format(out, ",\"check_port\":%u", e->check_port);
-	if (e->last.who[0] != '\0') {
-		log_time(text, sizeof(text), e->last.when);
-		print_text_member(out, "when", text);
-		print_text_member(out, "who", e->last.who);
-		print_text_member(out, "why", e->last.why);
+	output_text(out, ",\"administrative\":{");
+	for (unsigned i = 0; i < TG_STEER_PROPERTY_COUNT; i++) {
+		if (v->steer->orders[i].value[0] == '\0')
+			continue;
+		output_text(out, comma);
+		print_order(out, (enum steer_property)i, &v->steer->orders[i]);
+		comma = ",";
 	}
 	output_text(out, "}");
-	if (v->agent == NULL)
-		return;
-	output_text(out, ",\"agent\":");
-	print_orders(out, &v->agent->order);
-	output_text(out, "}");
+	if (v->agent != NULL)
+		print_agent(out, &v->agent->order);
 }
 
 static void

@@ -1,39 +1,6 @@
 /* admin/weight.c: weights of backends, by HAProxy's commands. */
-#include "admin/weight.h"
-
-#include <stdio.h>
-#include <string.h>
-
+#include "admin/command.h"
 #include "admin/stat.h"
-
-#define PERCENT_MAX (TG_ORDER_WEIGHT_PERMILLE_MAX / 10)
-
-static bool
-take_percent(const char *text, char *buf, size_t size)
-{
-	size_t n = strlen(text);
-
-	if (n < 2 || n > size || text[n - 1] != '%')
-		return false;
-	memcpy(buf, text, n - 1);
-	buf[n - 1] = '\0';
-	return true;
-}
-
-void
-weight_order(struct command_call *call, const struct steer_target *target, const char *text)
-{
-	char number[16];
-	uint64_t value;
-
-	if (take_percent(text, number, sizeof(number))) {
-		if (command_number(call, number, PERCENT_MAX, "the percentage", &value))
-			steer_set_weight_permille(target, (uint32_t)value * 10);
-		return;
-	}
-	if (command_number(call, text, TG_ORDER_WEIGHT_MAX, "the weight", &value))
-		steer_set_weight(target, (uint32_t)value);
-}
 
 static void
 run_set(const struct command *c, struct command_call *call)
@@ -43,7 +10,7 @@ run_set(const struct command *c, struct command_call *call)
 	if (call->n != 2)
 		command_fail_usage(c, call);
 	else if (command_find_backend(call, call->arguments[0], &target))
-		weight_order(call, &target, call->arguments[1]);
+		command_order(call, &target, TG_STEER_WEIGHT, call->arguments[1]);
 }
 
 const struct command command_set_weight = {

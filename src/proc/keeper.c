@@ -182,16 +182,16 @@ place(struct keeper *k, unsigned service, unsigned backend)
 
 /* An operator's order goes to the checks and to the proxy. */
 static void
-on_steer_change(void *user, unsigned service, unsigned backend)
+on_steer_change(void *user, unsigned service, unsigned backend, enum steer_property property)
 {
 	struct keeper *k = user;
 	const struct steer_entry *entry = steer_get(k->steer, service, backend);
+	const struct steer_order *order = &entry->orders[property];
 
-	log_write(TG_LOG_INFO, "ordered", "svc=%s srv=%s state=%s who=%s why=%s",
+	log_write(TG_LOG_INFO, "ordered", "svc=%s srv=%s set=%s value=%s who=%s why=%s",
 		  k->conf->services[service].name,
-		  k->conf->services[service].backends[backend].name,
-		  steer_admin_str((enum backend_admin)entry->order.admin), entry->last.who,
-		  entry->last.why);
+		  k->conf->services[service].backends[backend].name, steer_property_str(property),
+		  order->value, order->note.who, order->note.why);
 	health_set_check_port(k->health, service, backend, entry->check_port);
 	health_set_checked(k->health, service, backend, !entry->is_unchecked);
 	place(k, service, backend);

@@ -1,7 +1,9 @@
 #include "steer/steer.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct steer {
 	const struct conf *conf;
@@ -59,88 +61,237 @@ steer_get(const struct steer *s, unsigned service, unsigned backend)
 	return find(s, service, backend);
 }
 
-static struct steer_entry *
-begin(const struct steer_target *t)
+bool
+steer_find(struct steer *s, const char *service, const char *backend, struct steer_target *ret)
 {
-	return find(t->steer, t->service, t->backend);
+	for (size_t i = 0; i < s->conf->n_services; i++) {
+		const struct conf_service *group = &s->conf->services[i];
+
+		if (strcmp(group->name, service) != 0)
+			continue;
+		for (size_t j = 0; j < group->n_backends; j++) {
+			if (strcmp(group->backends[j].name, backend) != 0)
+				continue;
+			*ret = (struct steer_target){
+				.steer = s, .service = (unsigned)i, .backend = (unsigned)j};
+			return true;
+		}
+	}
+	return false;
 }
 
-static void
-end(const struct steer_target *t, struct steer_entry *entry)
+/* properties */
+
+static const struct word {
+	const char *word;
+	const char *allowed;
+} words[TG_STEER_PROPERTY_COUNT] = {
+#define STEER_WORD(id, word, allowed) [TG_STEER_##id] = {word, allowed},
+	TG_STEER_PROPERTIES(STEER_WORD)
+#undef STEER_WORD
+};
+
+const char *
+steer_property_str(enum steer_property property)
 {
-	entry->last = *t->note;
-	t->steer->change(t->steer->user, t->service, t->backend);
+	return property < TG_STEER_PROPERTY_COUNT ? words[property].word : "?";
+}
+
+bool
+steer_property_find(const char *word, enum steer_property *ret)
+{
+	for (unsigned i = 0; i < TG_STEER_PROPERTY_COUNT; i++) {
+		if (strcmp(words[i].word, word) == 0) {
+			*ret = (enum steer_property)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Decimal, up to `max`, and then `end`. */
+static bool
+parse_number(const char *text, uint32_t max, const char *end, uint32_t *ret)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned long n = strtoul(text, NULL, 10);
+
+	if (digits == 0 || digits > 9 || n > max || strcmp(text + digits, end) != 0)
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+static bool
+take_state(struct steer_entry *e, const char *value)
+{
+	for (unsigned i = 0; i < TG_BACKEND_ADMIN_COUNT; i++) {
+		if (strcmp(value, steer_admin_str((enum backend_admin)i)) == 0) {
+			e->order.told |= TG_ORDER_ADMIN;
+			e->order.admin = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+take_weight(struct steer_entry *e, const char *value)
+{
+	uint32_t weight = TG_ORDER_AS_CONF;
+	uint32_t percent = 100;
+
+	if (!parse_number(value, TG_ORDER_WEIGHT_PERMILLE_MAX / 10, "%", &percent) &&
+	    !parse_number(value, TG_ORDER_WEIGHT_MAX, "", &weight))
+		return false;
+	e->order.told |= TG_ORDER_WEIGHT;
+	e->order.weight = weight;
+	e->order.weight_permille = percent * 10;
+	return true;
+}
+
+static bool
+take_limit(struct steer_entry *e, const char *value)
+{
+	if (!parse_number(value, TG_ORDER_LIMIT_MAX, "", &e->order.limit))
+		return false;
+	e->order.told |= TG_ORDER_LIMIT;
+	return true;
+}
+
+static bool
+take_addr(struct steer_entry *e, const char *value)
+{
+	struct endpoint endpoint = {.kind = TG_ENDPOINT_ADDR};
+
+	if (strcmp(value, "configured") != 0 && endpoint_parse(value, 0, &endpoint, NULL) < 0)
+		return false;
+	e->addr = endpoint.addr;
+	return true;
+}
+
+static bool
+take_check_port(struct steer_entry *e, const char *value)
+{
+	uint32_t port;
+
+	if (!parse_number(value, UINT16_MAX, "", &port))
+		return false;
+	e->check_port = (uint16_t)port;
+	return true;
+}
+
+static bool
+take_checks(struct steer_entry *e, const char *value)
+{
+	e->is_unchecked = strcmp(value, "off") == 0;
+	return e->is_unchecked || strcmp(value, "on") == 0;
+}
+
+static bool (*const takers[TG_STEER_PROPERTY_COUNT])(struct steer_entry *e, const char *value) = {
+	[TG_STEER_STATE] = take_state,		 [TG_STEER_WEIGHT] = take_weight,
+	[TG_STEER_LIMIT] = take_limit,		 [TG_STEER_ADDR] = take_addr,
+	[TG_STEER_CHECK_PORT] = take_check_port, [TG_STEER_CHECKS] = take_checks,
+};
+
+static int
+check(const struct steer_target *t, enum steer_property property, struct err *err)
+{
+	const struct conf_service *service = &t->steer->conf->services[t->service];
+	const struct conf_backend *backend = &service->backends[t->backend];
+
+	if (property == TG_STEER_ADDR && conf_backend_has_name(backend))
+		return err_set(err, TG_EEXIST, "where \"%.128s\" is, its name says", backend->name);
+	return 0;
+}
+
+int
+steer_set(const struct steer_target *t, enum steer_property property, const char *value,
+	  const struct steer_note *note, struct err *err)
+{
+	struct steer_entry *entry = find(t->steer, t->service, t->backend);
+	struct steer_entry before = *entry;
+	struct steer_order *order = &entry->orders[property];
+	int rc = check(t, property, err);
+
+	if (rc < 0)
+		return rc;
+	if (strlen(value) >= sizeof(order->value) || !takers[property](entry, value)) {
+		*entry = before;
+		return err_set(err, TG_EINVAL, "%s \"%.64s\" is not allowed; allowed: %s",
+			       words[property].word, value, words[property].allowed);
+	}
+	order->note = *note;
+	snprintf(order->value, sizeof(order->value), "%s", value);
+	steer_configured(t->steer->conf, t->service, t->backend, property, order->was,
+			 sizeof(order->was));
+	t->steer->change(t->steer->user, t->service, t->backend, property);
+	return 0;
 }
 
 void
-steer_set_admin(const struct steer_target *t, enum backend_admin admin)
+steer_configured(const struct conf *conf, unsigned service, unsigned backend,
+		 enum steer_property property, char *buf, size_t size)
 {
-	struct steer_entry *entry = begin(t);
+	const struct conf_service *group = &conf->services[service];
+	const struct conf_backend *b = &group->backends[backend];
 
-	entry->order.told |= TG_ORDER_ADMIN;
-	entry->order.admin = admin;
-	end(t, entry);
+	buf[0] = '\0';
+	switch (property) {
+	case TG_STEER_STATE:
+		snprintf(buf, size, "ready");
+		break;
+	case TG_STEER_WEIGHT:
+		snprintf(buf, size, "%u", b->weight);
+		break;
+	case TG_STEER_LIMIT:
+		snprintf(buf, size, "%u", conf_backend_limit(group, b));
+		break;
+	case TG_STEER_ADDR:
+		if (b->endpoint.kind == TG_ENDPOINT_ADDR)
+			addr_format(&b->endpoint.addr, buf, size);
+		break;
+	case TG_STEER_CHECK_PORT:
+		snprintf(buf, size, "%u", group->health.port);
+		break;
+	case TG_STEER_CHECKS:
+		snprintf(buf, size, "on");
+		break;
+	case TG_STEER_PROPERTY_COUNT:
+		break;
+	}
 }
 
-static void
-set_weight(const struct steer_target *t, uint32_t weight, uint32_t permille)
+/* Other words for what is configured. */
+static bool
+is_as_configured(enum steer_property property, const char *value)
 {
-	struct steer_entry *entry = begin(t);
-
-	entry->order.told |= TG_ORDER_WEIGHT;
-	entry->order.weight = weight;
-	entry->order.weight_permille = permille;
-	end(t, entry);
+	switch (property) {
+	case TG_STEER_WEIGHT:
+		return strcmp(value, "100%") == 0;
+	case TG_STEER_ADDR:
+		return strcmp(value, "configured") == 0;
+	case TG_STEER_CHECK_PORT:
+		return strcmp(value, "0") == 0;
+	default:
+		return false;
+	}
 }
 
-void
-steer_set_weight(const struct steer_target *t, uint32_t weight)
+bool
+steer_differs(const struct steer *s, unsigned service, unsigned backend,
+	      enum steer_property property)
 {
-	set_weight(t, weight, 1000);
+	const struct steer_order *order = &find(s, service, backend)->orders[property];
+	char configured[TG_STEER_VALUE_SIZE];
+
+	if (order->value[0] == '\0' || is_as_configured(property, order->value))
+		return false;
+	steer_configured(s->conf, service, backend, property, configured, sizeof(configured));
+	return strcmp(configured, order->value) != 0;
 }
 
-void
-steer_set_weight_permille(const struct steer_target *t, uint32_t permille)
-{
-	set_weight(t, TG_ORDER_AS_CONF, permille);
-}
-
-void
-steer_set_limit(const struct steer_target *t, uint32_t limit)
-{
-	struct steer_entry *entry = begin(t);
-
-	entry->order.told |= TG_ORDER_LIMIT;
-	entry->order.limit = limit;
-	end(t, entry);
-}
-
-void
-steer_set_addr(const struct steer_target *t, const struct addr *addr)
-{
-	struct steer_entry *entry = begin(t);
-
-	entry->addr = *addr;
-	end(t, entry);
-}
-
-void
-steer_set_check_port(const struct steer_target *t, uint16_t port)
-{
-	struct steer_entry *entry = begin(t);
-
-	entry->check_port = port;
-	end(t, entry);
-}
-
-void
-steer_set_checked(const struct steer_target *t, bool is_checked)
-{
-	struct steer_entry *entry = begin(t);
-
-	entry->is_unchecked = !is_checked;
-	end(t, entry);
-}
+/* what comes of it */
 
 static uint32_t
 multiply_permille(uint32_t a, uint32_t b)
@@ -180,11 +331,11 @@ steer_effective(const struct steer_entry *entry, const struct backend_order *age
 const char *
 steer_admin_str(enum backend_admin admin)
 {
-	static const char *const words[TG_BACKEND_ADMIN_COUNT] = {
+	static const char *const admin_words[TG_BACKEND_ADMIN_COUNT] = {
 		[TG_ADMIN_READY] = "ready",
 		[TG_ADMIN_DRAIN] = "drain",
 		[TG_ADMIN_MAINT] = "maint",
 	};
 
-	return admin < TG_BACKEND_ADMIN_COUNT ? words[admin] : "?";
+	return admin < TG_BACKEND_ADMIN_COUNT ? admin_words[admin] : "?";
 }

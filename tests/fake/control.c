@@ -37,6 +37,13 @@ on_change(void *user, unsigned service, unsigned backend)
 	c->changes++;
 }
 
+static void
+on_order(void *user, unsigned service, unsigned backend, enum steer_property property)
+{
+	(void)property;
+	on_change(user, service, backend);
+}
+
 void
 control_init(struct control *c, const char *top)
 {
@@ -53,7 +60,7 @@ control_init(struct control *c, const char *top)
 	if (slots_create(c->conf, &c->segment, &err) < 0)
 		fail_msg("%s", err.text);
 	c->health = health_new(c->loop, c->conf, on_change, c);
-	c->steer = steer_new(c->conf, on_change, c);
+	c->steer = steer_new(c->conf, on_order, c);
 	assert_non_null(c->health);
 	assert_non_null(c->steer);
 }

@@ -198,11 +198,11 @@ orders_are_written_with_their_author(void **state)
 		assert_int_equal(e->order.limit, cases[i].limit);
 		assert_int_equal(e->order.admin, cases[i].admin);
 	}
-	assert_string_equal(e->last.why, "");
+	assert_string_equal(e->orders[TG_STEER_LIMIT].note.why, "");
 	assert_string_equal(ask(f, "drain api/b1 why new disks json"), "{\"ok\":true}\n\n");
-	assert_string_equal(e->last.who, "uid 7 pid 8");
-	assert_string_equal(e->last.why, "new disks");
-	assert_int_equal(e->last.when.us, 123);
+	assert_string_equal(e->orders[TG_STEER_STATE].note.who, "uid 7 pid 8");
+	assert_string_equal(e->orders[TG_STEER_STATE].note.why, "new disks");
+	assert_int_equal(e->orders[TG_STEER_STATE].note.when.us, 123);
 	assert_string_equal(ask(f, "get weight api/b1"), "2 (initial 3)\n\n");
 }
 
@@ -218,18 +218,20 @@ wrong_orders_change_nothing(void **state)
 		{"drain no/b1", "not-found: no service \"no\"; \"show backend\" lists them"},
 		{"drain api/b9", "not-found: no backend \"b9\" in service \"api\"; \"show servers "
 				 "state api\" lists them"},
-		{"set weight api/b1 257", "bad-value: the weight \"257\" is not a number from 0 to "
-					  "256"},
-		{"set weight api/b1 -1", "bad-value: the weight \"-1\" is not a number from 0 to 256"},
-		{"set weight api/b1 25601%", "bad-value: the percentage \"25601\" is not a number from "
-					     "0 to 25600"},
-		{"set weight api/b1 %", "bad-value: the weight \"%\" is not a number from 0 to 256"},
-		{"set server api/b1 state up", "bad-value: state \"up\" is not one of ready, drain, "
-					       "maint"},
-		{"set server api/b1 maxconn 99999999", "bad-value: maxconn \"99999999\" is not a "
-						       "number from 0 to 1000000"},
-		{"set server api/b1 check-port 65536", "bad-value: the port \"65536\" is not a number "
-						       "from 0 to 65535"},
+		{"set weight api/b1 257", "bad-value: weight \"257\" is not allowed; allowed: 0 to 256, "
+					  "or 0% to 25600% of the configured one"},
+		{"set weight api/b1 -1", "bad-value: weight \"-1\" is not allowed; allowed: 0 to 256, or "
+					 "0% to 25600% of the configured one"},
+		{"set weight api/b1 25601%", "bad-value: weight \"25601%\" is not allowed; allowed: 0 to "
+					     "256, or 0% to 25600% of the configured one"},
+		{"set weight api/b1 %", "bad-value: weight \"%\" is not allowed; allowed: 0 to 256, or 0% "
+					"to 25600% of the configured one"},
+		{"set server api/b1 state up", "bad-value: state \"up\" is not allowed; allowed: ready, "
+					       "drain or maint"},
+		{"set server api/b1 maxconn 99999999", "bad-value: maxconn \"99999999\" is not "
+						       "allowed; allowed: 0 to 1000000; 0: no limit"},
+		{"set server api/b1 check-port 65536", "bad-value: check-port \"65536\" is not "
+						       "allowed; allowed: 0 to 65535; 0: as configured"},
 		{"set server db/d1 addr 10.0.0.1", "bad-value: \"10.0.0.1\" needs a port behind it"},
 	};
 	struct fixture *f = *state;
@@ -256,7 +258,7 @@ servers_are_shown_in_haproxys_format(void **state)
 	assert_non_null(strstr(f->answer, "\n5 db 1 d1 - 0 1 1 1 "));
 	assert_null(strstr(f->answer, " api "));
 	assert_non_null(strstr(ask(f, "show servers state db json"),
-			       "\"administrative\":{\"state\":\"maint\",\"checks\":true,\"when\":"));
+			       "\"administrative\":{\"state\":{\"value\":\"maint\",\"when\":"));
 }
 
 static void
