@@ -9,6 +9,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "health/pace.h"
+#include "health/trial.h"
 
 /* Programs under way, and those that were killed and are not gone. */
 #define PROGRAMS_LEFT_MAX (4 * TG_HEALTH_PROGRAMS_MAX)
@@ -26,6 +27,8 @@ struct probe {
 	struct check_target target;
 	struct check check;
 	struct kept kept;
+	struct trial *trial;		   /* of status.next; NULL: it moves nowhere */
+	struct backend_record next_record; /* of that address */
 	struct agent *agent; /* NULL: the service has none */
 };
 
@@ -37,6 +40,7 @@ struct health {
 	struct probe *probes;
 	size_t *first; /* by service: index of its first backend in probes */
 	size_t n_probes;
+	size_t n_trials;
 	size_t may_keep; /* connections of further probes */
 	struct lane network;
 	struct lane programs;
@@ -86,6 +90,8 @@ probe_tell(struct probe *p)
 	log_change(p);
 }
 
+static void probe_adopt(struct probe *p);
+
 /* A check ended, or was ended by its deadline. */
 static void
 probe_judge(struct probe *p, const struct check_outcome *outcome)
@@ -107,6 +113,8 @@ probe_judge(struct probe *p, const struct check_outcome *outcome)
 	pace_rest(&p->pace);
 	if (verdict_step(&s->verdict, conf->rise, conf->fall, passed, now))
 		probe_tell(p);
+	if (p->trial != NULL && s->verdict.state != TG_HEALTH_UP)
+		probe_adopt(p);
 }
 
 static void
@@ -147,14 +155,21 @@ static const struct pace_ops probe_pace = {
 	.stop = probe_stop,
 };
 
+static struct addr
+check_addr(const struct probe *p, const struct addr *addr)
+{
+	uint16_t port = p->port != 0 ? p->port : p->service->health.port;
+	struct addr a = *addr;
+
+	if (port != 0)
+		addr_set_port(&a, port);
+	return a;
+}
+
 static void
 aim(struct probe *p)
 {
-	uint16_t port = p->port != 0 ? p->port : p->service->health.port;
-
-	p->target.addr = p->status.addr;
-	if (port != 0)
-		addr_set_port(&p->target.addr, port);
+	p->target.addr = check_addr(p, &p->status.addr);
 }
 
 /* Checked from now on, or up at once. */
@@ -182,15 +197,82 @@ record_equal(const struct backend_record *a, const struct backend_record *b)
 }
 
 static void
-probe_move(struct probe *p, const struct addr *addr)
+drop_trial(struct probe *p)
+{
+	if (p->trial == NULL)
+		return;
+	trial_free(p->trial);
+	p->trial = NULL;
+	p->health->n_trials--;
+	p->status.next = (struct addr){.len = 0};
+}
+
+static void
+probe_move(struct probe *p, const struct addr *addr, const struct backend_record *record)
 {
 	pace_stop(&p->pace);
 	kept_drop(&p->kept);
+	drop_trial(p);
 	p->status.addr = *addr;
 	p->status.has_addr = true;
+	p->status.record = *record;
 	probe_start(p, loop_now(p->health->loop));
 	if (p->agent != NULL)
 		agent_set_addr(p->agent, addr);
+}
+
+static void
+probe_adopt(struct probe *p)
+{
+	struct addr next = p->status.next;
+	struct backend_record record = p->next_record;
+
+	probe_move(p, &next, &record);
+}
+
+/* A check at the new address passed, which is a verdict, or the first one there failed. */
+static void
+on_trial(void *user, const char *reason)
+{
+	struct probe *p = user;
+	struct health_status *s = &p->status;
+	char at[TG_ADDR_STRLEN];
+	char next[TG_ADDR_STRLEN];
+
+	if (reason != NULL) {
+		log_write(TG_LOG_WARN, "backend stays, its new address fails its checks",
+			  "svc=%s srv=%s addr=%s new=%s reason=%s", p->service->name,
+			  p->backend->name, addr_format(&s->addr, at, sizeof(at)),
+			  addr_format(&s->next, next, sizeof(next)), reason);
+		return;
+	}
+	probe_adopt(p);
+}
+
+/* False: it cannot stay where it is. */
+static bool
+probe_try(struct probe *p, const struct addr *addr, const struct backend_record *record)
+{
+	struct check_target target = p->target;
+
+	if (p->ops == NULL || p->is_resting || !p->status.has_addr ||
+	    p->status.verdict.state != TG_HEALTH_UP)
+		return false;
+	drop_trial(p);
+	target.addr = check_addr(p, addr);
+	p->trial = trial_start(p->pace.lane, &p->pace.conf, p->ops, &target, on_trial, p);
+	if (p->trial == NULL)
+		return false;
+	p->health->n_trials++;
+	p->status.next = *addr;
+	p->next_record = *record;
+	return true;
+}
+
+static bool
+is_next(const struct probe *p, const struct addr *addr)
+{
+	return p->trial != NULL && addr_equal(&p->status.next, addr);
 }
 
 void
@@ -198,13 +280,36 @@ health_set_place(struct health *health, unsigned service, unsigned backend, cons
 		 const struct backend_record *record)
 {
 	struct probe *p = probe_get(health, service, backend);
-	bool is_same = record_equal(&p->status.record, record);
 
+	if (is_next(p, addr)) {
+		p->next_record = *record;
+		return;
+	}
+	if (!p->status.has_addr || !addr_equal(&p->status.addr, addr)) {
+		if (!probe_try(p, addr, record))
+			probe_move(p, addr, record);
+		return;
+	}
+	drop_trial(p);
+	if (record_equal(&p->status.record, record))
+		return;
 	p->status.record = *record;
-	if (!p->status.has_addr || !addr_equal(&p->status.addr, addr))
-		probe_move(p, addr);
-	else if (!is_same)
-		health->change(health->user, service, backend);
+	health->change(health->user, service, backend);
+}
+
+bool
+health_is_moving(const struct health *health)
+{
+	return health->n_trials > 0;
+}
+
+void
+health_move(struct health *health, unsigned service, unsigned backend)
+{
+	struct probe *p = probe_get(health, service, backend);
+
+	if (p->trial != NULL)
+		probe_adopt(p);
 }
 
 void
@@ -223,6 +328,7 @@ health_set_no_addr(struct health *health, unsigned service, unsigned backend, co
 
 	pace_stop(&p->pace);
 	kept_drop(&p->kept);
+	drop_trial(p);
 	if (p->agent != NULL)
 		agent_set_no_addr(p->agent);
 	check_outcome_set(&s->last, TG_CHECK_RESOLVE, "%s", why);
@@ -255,6 +361,8 @@ health_set_checked(struct health *health, unsigned service, unsigned backend, bo
 	p->is_resting = !is_checked;
 	pace_stop(&p->pace);
 	kept_drop(&p->kept);
+	if (p->is_resting && p->trial != NULL)
+		probe_adopt(p);
 	probe_resume(p);
 }
 
@@ -422,6 +530,7 @@ probe_fini(struct probe *p)
 {
 	pace_fini(&p->pace);
 	kept_drop(&p->kept);
+	drop_trial(p);
 	agent_free(p->agent);
 }
 

@@ -28,6 +28,7 @@ struct health_status {
 	struct verdict verdict;
 	bool has_addr;
 	struct addr addr;	   /* where traffic goes */
+	struct addr next;	   /* where it moves to when a check there passes; len 0: nowhere */
 	struct backend_record record;  /* what its name says of that address */
 	char note[TG_CHECK_TEXT_SIZE]; /* what is wrong with its name all the same; "": nothing */
 	struct check_outcome last; /* of the last check that ended */
@@ -48,12 +49,20 @@ struct health *health_new(struct loop *loop, const struct conf *conf, health_cha
 			  void *user);
 void health_free(struct health *health); /* NULL allowed */
 
-/* The backend is at `addr` now. A new address starts all over: checking, one check at once. */
+/*
+ * The backend is to be at `addr`. Where it is up it stays until a check at the new
+ * address has passed, or until it is down; it moves at once where nothing is checked. Then
+ * it starts all over: checking, one check at once.
+ */
 void health_set_addr(struct health *health, unsigned service, unsigned backend,
 		     const struct addr *addr);
 /* The same for an address its name says more of. Another record alone is no new address. */
 void health_set_place(struct health *health, unsigned service, unsigned backend,
 		      const struct addr *addr, const struct backend_record *record);
+/* Whether any backend is to move. */
+bool health_is_moving(const struct health *health);
+/* A backend that is to move does so now, whatever the checks say. */
+void health_move(struct health *health, unsigned service, unsigned backend);
 /* It has none, or none any more; `why` in words for log and statistics. Down and not checked, until
  * it has one. */
 void health_set_no_addr(struct health *health, unsigned service, unsigned backend,

@@ -152,6 +152,7 @@ on_health_change(void *user, unsigned service, unsigned backend)
 	struct keeper *k = user;
 
 	orders_mark(k->orders, service, backend);
+	names_notice(k->names, service, backend);
 }
 
 static void

@@ -89,7 +89,8 @@ read_facts(const struct name_set *s)
 		const struct health_status *h = slot_health(s, i);
 
 		facts[i].in_flight = slot_in_flight(s, i);
-		facts[i].is_up = h->has_addr && h->verdict.state == TG_HEALTH_UP;
+		facts[i].is_up = h->has_addr && h->next.len == 0 &&
+				 h->verdict.state == TG_HEALTH_UP;
 	}
 	return facts;
 }
@@ -423,6 +424,31 @@ names_start(struct loop *loop, const struct conf *conf, struct health *health,
 	}
 	*ret = names;
 	return 0;
+}
+
+static bool
+has_slot(const struct name_set *s, unsigned service, unsigned backend)
+{
+	return s->service->index == service && backend >= s->first->index &&
+	       backend - s->first->index < s->set.n_slots;
+}
+
+void
+names_notice(struct names *names, unsigned service, unsigned backend)
+{
+	const struct health_status *h;
+
+	if (names == NULL || !health_is_moving(names->health))
+		return;
+	h = health_status(names->health, service, backend);
+	if (!h->has_addr || h->next.len != 0 || h->verdict.state != TG_HEALTH_UP)
+		return;
+	for (size_t i = 0; i < names->n; i++) {
+		const struct name_set *s = &names->list[i];
+
+		for (unsigned k = 0; has_slot(s, service, backend) && k < s->set.n_slots; k++)
+			health_move(names->health, service, s->first->index + k);
+	}
 }
 
 void

@@ -21,6 +21,9 @@ struct names;
 TG_MUST_CHECK int names_start(struct loop *loop, const struct conf *conf, struct health *health,
 			      const struct admin_source *source, struct names **ret,
 			      struct err *err);
+/* The health of a backend changed. Where one of a name is up at an address it has now, those of the
+ * name that stay at addresses it had before do so no longer. NULL allowed. */
+void names_notice(struct names *names, unsigned service, unsigned backend);
 void names_free(struct names *names); /* NULL allowed */
 
 #endif

@@ -132,6 +132,37 @@ def test_all_at_once_are_replaced_and_no_request_fails(tidegate, name_server, si
     assert load.failures() == []
 
 
+@pytest.mark.parametrize("slots", [1, 4])
+def test_an_address_where_nobody_listens_yet_takes_nobodys_place(tidegate, name_server, site,
+                                                                 tmp_path, recording_backend, slots):
+    """The old ones serve on until something of the new is well, or they are not."""
+    new = ADDRESSES[2]
+    name_server.names["app.test"] = ADDRESSES[:2] if slots > 1 else ADDRESSES[:1]
+    tg = start(tidegate, name_server, site, tmp_path, slots, workers=1)
+    tg.log.wait(count=min(slots, 2), msg="backend up")
+    site[2].stop()
+    name_server.names["app.test"] = [new]
+    said = tg.log.wait(msg="backend stays, its new address fails its checks")
+    assert said["reason"] == "connection refused"
+    for number in range(20):
+        assert tg.exchange(client.get(f"/{number}")).status == 200
+    late = recording_backend(name="late", address=new, port=site[0].port)
+    arrives(tg, late, "/late")
+    never_arrives(tg, site[0], "/after")
+
+
+def test_an_old_address_stays_only_as_long_as_no_new_one_is_well(tidegate, name_server, site,
+                                                                 tmp_path):
+    """Two go, one that is dead and one that is well come."""
+    name_server.names["app.test"] = ADDRESSES[:2]
+    tg = start(tidegate, name_server, site, tmp_path, 4, workers=1)
+    tg.log.wait(count=2, msg="backend up")
+    name_server.names["app.test"] = ["127.255.255.254", ADDRESSES[2]]
+    arrives(tg, site[2], "/new")
+    never_arrives(tg, site[0], "/old")
+    never_arrives(tg, site[1], "/old")
+
+
 def test_streams_of_an_address_that_left_go_to_their_end(tidegate, name_server, site,
                                                          recording_backend, tmp_path):
     may_end = threading.Event()

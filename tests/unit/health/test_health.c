@@ -214,6 +214,40 @@ run_until(struct fixture *f, enum backend_health wanted)
 	return health_status(f->health, 0, 0);
 }
 
+struct look {
+	struct timer timer;
+	struct fixture *f;
+	uint64_t wanted; /* checks in all */
+};
+
+static void
+on_look(struct timer *t)
+{
+	struct look *l = TG_CONTAINER(t, struct look, timer);
+	const struct health_status *s = health_status(l->f->health, 0, 0);
+
+	if (s->passes + s->failures >= l->wanted)
+		loop_stop(l->f->loop);
+	else
+		timer_set(l->f->loop, t, mono_add_ms(loop_now(l->f->loop), 5));
+}
+
+/* Until the first backend was checked `n` times more. */
+static void
+run_checks(struct fixture *f, uint64_t n)
+{
+	const struct health_status *s = health_status(f->health, 0, 0);
+	struct look l = {.f = f, .wanted = s->passes + s->failures + n};
+
+	timer_init(&l.timer, on_look);
+	timer_set(f->loop, &l.timer, loop_now_update(f->loop));
+	timer_set(f->loop, &f->deadline, mono_add_ms(loop_now(f->loop), DEADLINE_MS));
+	loop_run(f->loop);
+	assert_false(f->too_late);
+	timer_fini(&l.timer);
+	timer_clear(&f->deadline);
+}
+
 static void
 http_goes_up_with_the_first_pass(void **state)
 {
@@ -422,9 +456,74 @@ new_address_is_checked_anew(void **state)
 	server_listen(f, "127.0.0.2:9");
 	f->changes = 0;
 	health_set_addr(f->health, 0, 0, &f->server.addr);
-	assert_int_equal(f->changes, 1);
-	assert_int_equal(health_status(f->health, 0, 0)->verdict.state, TG_HEALTH_CHECKING);
+	/* It stays until the new one has passed. */
+	assert_int_equal(f->changes, 0);
+	assert_true(health_is_moving(f->health));
+	assert_true(addr_equal(&health_status(f->health, 0, 0)->next, &f->server.addr));
+	assert_true(addr_equal(&health_status(f->health, 0, 0)->addr, &old));
+	assert_true(addr_equal(&run_until(f, TG_HEALTH_CHECKING)->addr, &f->server.addr));
+	assert_false(health_is_moving(f->health));
 	assert_true(addr_equal(&run_until(f, TG_HEALTH_UP)->addr, &f->server.addr));
+}
+
+static struct addr
+nowhere(void)
+{
+	struct endpoint e;
+
+	assert_int_equal(endpoint_parse("127.0.0.3:9", 0, &e, NULL), 0);
+	return e.addr;
+}
+
+static void
+new_address_that_fails_leaves_it_where_it_is(void **state)
+{
+	struct fixture *f = *state;
+	struct addr old;
+	struct addr other = nowhere();
+
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	old = f->server.addr;
+	start(f);
+	health_set_addr(f->health, 0, 0, &old);
+	run_until(f, TG_HEALTH_UP);
+	health_set_addr(f->health, 0, 0, &other);
+	health_set_addr(f->health, 0, 0, &other); /* said again is nothing new */
+	run_checks(f, 5);
+	assert_true(addr_equal(&health_status(f->health, 0, 0)->addr, &old));
+	assert_int_equal(health_status(f->health, 0, 0)->verdict.state, TG_HEALTH_UP);
+	/* Taken back. */
+	health_set_addr(f->health, 0, 0, &old);
+	assert_false(health_is_moving(f->health));
+	/* Where it was is down too: it goes. */
+	health_set_addr(f->health, 0, 0, &other);
+	server_close(f);
+	assert_true(addr_equal(&run_until(f, TG_HEALTH_CHECKING)->addr, &other));
+	run_until(f, TG_HEALTH_DOWN);
+}
+
+static void
+move_without_a_check_is_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct addr other = nowhere();
+
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	run_until(f, TG_HEALTH_UP);
+	health_set_addr(f->health, 0, 0, &other);
+	health_move(f->health, 0, 0);
+	assert_true(addr_equal(&health_status(f->health, 0, 0)->addr, &other));
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	run_until(f, TG_HEALTH_UP);
+	/* With checks at rest there is nothing to wait for. */
+	health_set_checked(f->health, 0, 0, false);
+	health_set_addr(f->health, 0, 0, &other);
+	assert_true(addr_equal(&health_status(f->health, 0, 0)->addr, &other));
+	assert_int_equal(health_status(f->health, 0, 0)->verdict.state, TG_HEALTH_UP);
 }
 
 static void
@@ -510,6 +609,8 @@ main(int argc, char **argv)
 		CASE(check_port_is_another_one),
 		CASE(without_check_up_with_the_address),
 		CASE(new_address_is_checked_anew),
+		CASE(new_address_that_fails_leaves_it_where_it_is),
+		CASE(move_without_a_check_is_at_once),
 		CASE(no_address_is_down_until_there_is_one),
 		CASE(without_its_address_it_is_down_and_not_checked),
 		CASE(probes_do_not_wait_for_each_other),
