@@ -73,6 +73,7 @@ extern const struct command command_get_weight;
 extern const struct command command_help;
 extern const struct command command_prompt;
 extern const struct command command_quit;
+extern const struct command command_save_config;
 extern const struct command command_set_server;
 extern const struct command command_set_weight;
 extern const struct command command_show_backend;
@@ -80,6 +81,7 @@ extern const struct command command_show_info;
 extern const struct command command_show_reasons;
 extern const struct command command_show_servers_state;
 extern const struct command command_show_stat;
+extern const struct command command_show_state;
 extern const struct command command_show_version;
 extern const struct command command_undrain;
 

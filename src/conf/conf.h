@@ -350,6 +350,7 @@ struct conf {
 	char *buffer_folder; /* of files for bodies; TMPDIR, or /var/tmp */
 	char *user;       /* NULL: stay */
 	char *group;
+	char *state_file;           /* an absolute path; NULL: none */
 	unsigned max_connections;   /* 0: from the descriptor limit */
 	uint64_t shutdown_grace_ms; /* 30s */
 	struct {

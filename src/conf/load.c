@@ -17,6 +17,7 @@
 #include "conf/print_priv.h"
 #include "conf/reader_priv.h"
 #include "conf/report_priv.h"
+#include "conf/schema_priv.h"
 #include "conf/source_priv.h"
 
 #define CONF_MEMORY_NAME "tidegate-conf"
@@ -108,7 +109,8 @@ load(struct conf_source *source, bool internal, struct conf_report *report, stru
 		box->magic = BOX_MAGIC;
 		atomic_init(&box->conf.refs, 1);
 		if (conf_report_is_clean(report))
-			conf_read(source, internal, &box->arena, report, &box->conf);
+			conf_read(source, internal, &box->arena, report, &conf_schema_top,
+				  &box->conf, &box->conf);
 	}
 	if (conf_report_is_clean(report)) {
 		sort_routes(&box->conf);

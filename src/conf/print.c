@@ -144,6 +144,14 @@ print_group(struct printer *p, const struct conf_schema *schema, const char *obj
 }
 
 void
+conf_print_object(const struct conf_schema *schema, const void *object, FILE *out)
+{
+	struct printer p = {.out = out, .internal = true};
+
+	print_group(&p, schema, object);
+}
+
+void
 conf_print_all(const struct conf *conf, bool internal, FILE *out)
 {
 	struct printer p = {.out = out, .internal = internal};

@@ -12,4 +12,8 @@
 /* `internal`: with the keys that only our own processes use. */
 void conf_print_all(const struct conf *conf, bool internal, FILE *out);
 
+struct conf_schema;
+/* The rows of any schema, internal ones too, so that they read back. */
+void conf_print_object(const struct conf_schema *schema, const void *object, FILE *out);
+
 #endif

@@ -792,7 +792,8 @@ parse(struct reader *r, config_t *tree)
 
 void
 conf_read(const struct conf_source *source, bool internal, struct arena *arena,
-	  struct conf_report *report, struct conf *conf)
+	  struct conf_report *report, const struct conf_schema *schema, void *object,
+	  struct conf *conf)
 {
 	struct reader r = {
 		.source = source, .report = report, .arena = arena, .internal = internal};
@@ -801,8 +802,9 @@ conf_read(const struct conf_source *source, bool internal, struct arena *arena,
 
 	tree_init(&tree);
 	if (parse(&r, &tree)) {
-		read_group(&r, &top, &conf_schema_top, config_root_setting(&tree), conf);
-		link_services(&r, conf);
+		read_group(&r, &top, schema, config_root_setting(&tree), object);
+		if (conf)
+			link_services(&r, conf);
 	} else {
 		syntax_error(&r, &tree);
 	}

@@ -11,13 +11,16 @@
 #include "conf/report_priv.h"
 #include "conf/source_priv.h"
 
+struct conf_schema;
+
 /*
- * Parses the source and fills `conf` by conf_schema_top, with memory of
- * `arena`. Everything wrong goes to `report`; `conf` is of use only when the
- * report is clean after. `internal`: keys between our own processes are
- * allowed.
+ * Parses the source and fills `object` by `schema`, with memory of `arena`.
+ * Everything wrong goes to `report`; `object` is of use only when the report is
+ * clean after. `internal`: keys between our own processes are allowed. `conf`: where the
+ * services are that rows name; NULL: none does.
  */
 void conf_read(const struct conf_source *source, bool internal, struct arena *arena,
-	       struct conf_report *report, struct conf *conf);
+	       struct conf_report *report, const struct conf_schema *schema, void *object,
+	       struct conf *conf);
 
 #endif

@@ -248,7 +248,17 @@ static const struct conf_field top_fields[] = {
 	TG_LATER("store"),
 	TG_LATER("nodes"),
 	TG_LATER("modules"),
-	TG_LATER("state_file"),
+	{
+		.key = "state_file",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf, state_file),
+		.preset_note = "none: orders end with the process that knows them",
+		.min = 1,
+		.max = 1024,
+		.valid = conf_valid_state_file,
+		.help = "File that keeps the orders of operators over a restart. The user of "
+			"tidegate must be able to write to its folder: it is replaced as a whole.",
+	},
 	{.key = NULL},
 };
 

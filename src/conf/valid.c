@@ -84,6 +84,16 @@ conf_valid_file(const char *text, struct err *err)
 }
 
 int
+conf_valid_state_file(const char *text, struct err *err)
+{
+	size_t n = strlen(text);
+
+	if (text[0] == '/' && text[n - 1] != '/')
+		return conf_valid_file(text, err);
+	return err_set(err, TG_EINVAL, "\"%.64s\" is not the absolute path of a file", text);
+}
+
+int
 conf_valid_bind(const char *text, struct err *err)
 {
 	struct endpoint endpoint;

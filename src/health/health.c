@@ -20,16 +20,16 @@ struct probe {
 	const struct conf_service *service;
 	const struct conf_backend *backend;
 	struct health_status status;
-	struct pace pace;	     /* idle: no address, or nothing to check */
+	struct pace pace;            /* idle: no address, or nothing to check */
 	const struct check_ops *ops; /* NULL: nothing to check */
-	bool is_resting;	     /* by order */
-	uint16_t port;		     /* to check, by order; 0: as configured */
+	bool is_resting;             /* by order */
+	uint16_t port;               /* to check, by order; 0: as configured */
 	struct check_target target;
 	struct check check;
 	struct kept kept;
-	struct trial *trial;		   /* of status.next; NULL: it moves nowhere */
+	struct trial *trial;               /* of status.next; NULL: it moves nowhere */
 	struct backend_record next_record; /* of that address */
-	struct agent *agent; /* NULL: the service has none */
+	struct agent *agent;               /* NULL: the service has none */
 };
 
 struct health {
@@ -431,9 +431,8 @@ keep_connection(struct probe *p)
 	if (!p->service->health.keep || is_unix(&p->backend->endpoint))
 		return;
 	if (p->health->may_keep == 0) {
-		log_write(TG_LOG_WARN, "check connects anew each time",
-			  "svc=%s srv=%s reason=%s", p->service->name, p->backend->name,
-			  "too few open files are allowed");
+		log_write(TG_LOG_WARN, "check connects anew each time", "svc=%s srv=%s reason=%s",
+			  p->service->name, p->backend->name, "too few open files are allowed");
 		return;
 	}
 	p->health->may_keep--;
@@ -465,8 +464,8 @@ probe_init(struct probe *p, struct health *health, const struct conf_service *se
 	keep_connection(p);
 	p->status.verdict.since = loop_now(health->loop);
 	check_outcome_set(&p->status.last, TG_CHECK_NONE, "no check yet");
-	pace_init(&p->pace,
-		  p->ops == &check_exec ? &health->programs : &health->network, &probe_pace, &pace);
+	pace_init(&p->pace, p->ops == &check_exec ? &health->programs : &health->network,
+		  &probe_pace, &pace);
 	if (service->agent.port == 0)
 		return 0;
 	p->agent = agent_new(&health->network, service, backend, on_agent_change, p);

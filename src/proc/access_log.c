@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "observe/access.h"
+#include "proc/thread.h"
 
 #define INTERVAL_MS    50
 #define LINE_MAX_BYTES 32768u /* access_render() never needs more */
@@ -181,20 +182,12 @@ access_log_watch(struct access_log *log)
 bool
 access_log_stop(struct access_log *log, unsigned timeout_ms)
 {
-	struct timespec deadline;
 	uint64_t one = 1;
 
 	if (log == NULL)
 		return true;
-	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += timeout_ms / 1000;
-	deadline.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (deadline.tv_nsec >= 1000000000) {
-		deadline.tv_sec++;
-		deadline.tv_nsec -= 1000000000;
-	}
 	if (write(log->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one) ||
-	    pthread_timedjoin_np(log->thread, NULL, &deadline) != 0)
+	    !thread_join(log->thread, timeout_ms))
 		return false;
 	access_log_watch(log);
 	access_log_free(log);

@@ -17,7 +17,8 @@
 #include "proc/names.h"
 #include "proc/orders.h"
 #include "proc/proc.h"
-#include "steer/steer.h"
+#include "proc/state_file.h"
+#include "steer/kept.h"
 
 #define START_MS      10000 /* between two start-up messages */
 #define TICK_MS       1000u
@@ -36,6 +37,10 @@ struct keeper {
 	struct health *health;
 	struct names *names; /* NULL: no backend has one */
 	struct steer *steer;
+	struct state_file *state_file; /* NULL: none */
+	struct timer save;             /* runs while: */
+	bool has_unsaved;              /* orders */
+	bool is_restoring;
 	struct orders *orders;
 	struct access_log *access_log; /* NULL: off */
 	struct admin_source source;
@@ -189,14 +194,60 @@ on_steer_change(void *user, unsigned service, unsigned backend, enum steer_prope
 	const struct steer_entry *entry = steer_get(k->steer, service, backend);
 	const struct steer_order *order = &entry->orders[property];
 
-	log_write(TG_LOG_INFO, "ordered", "svc=%s srv=%s set=%s value=%s who=%s why=%s",
-		  k->conf->services[service].name,
+	if (k->state_file != NULL) {
+		k->has_unsaved = true;
+		timer_set(k->loop, &k->save, loop_now(k->loop));
+	}
+	log_write(TG_LOG_INFO, k->is_restoring ? "order restored" : "ordered",
+		  "svc=%s srv=%s set=%s value=%s who=%s why=%s", k->conf->services[service].name,
 		  k->conf->services[service].backends[backend].name, steer_property_str(property),
 		  order->value, order->note.who, order->note.why);
 	health_set_check_port(k->health, service, backend, entry->check_port);
 	health_set_checked(k->health, service, backend, !entry->is_unchecked);
 	place(k, service, backend);
 	orders_mark(k->orders, service, backend);
+}
+
+static void
+save_state(struct keeper *k)
+{
+	char *text;
+	size_t n;
+
+	k->has_unsaved = false;
+	if (steer_save(k->steer, &text, &n) == 0)
+		state_file_write(k->state_file, text, n);
+	else
+		log_write(TG_LOG_ERROR, "no memory to save the state", NULL);
+}
+
+static void
+on_save(struct timer *t)
+{
+	save_state(TG_CONTAINER(t, struct keeper, save));
+}
+
+/* What is no good in the file never stops a start. */
+static int
+restore_state(struct keeper *k)
+{
+	struct conf_state *state;
+	struct err err;
+	int rc;
+
+	if (k->conf->state_file == NULL)
+		return 0;
+	rc = state_file_read(k->conf->state_file, &state, &err);
+	if (rc < 0)
+		log_write(TG_LOG_ERROR, "state is not restored", "reason=%s", err.text);
+	rc = state_file_start(k->conf->state_file, &k->state_file);
+	if (rc == 0 && state != NULL) {
+		k->is_restoring = true;
+		steer_restore(k->steer, state);
+		k->is_restoring = false;
+	}
+	conf_state_free(state);
+	return rc;
 }
 
 /* Backends with an address begin at once; the others when their name has one. */
@@ -250,6 +301,7 @@ on_tick(struct timer *t)
 	struct keeper *k = TG_CONTAINER(t, struct keeper, tick);
 
 	access_log_watch(k->access_log);
+	state_file_watch(k->state_file);
 	source_sample(&k->source, loop_now(k->loop));
 	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
 }
@@ -306,6 +358,8 @@ keeper_serve(struct keeper *k)
 	if (rc == 0)
 		rc = start_parts(k);
 	if (rc == 0)
+		rc = restore_state(k);
+	if (rc == 0)
 		rc = begin_backends(k);
 	if (rc == 0)
 		rc = channel_send(k->channel, MSG_READY, NULL, 0, -1);
@@ -329,6 +383,13 @@ close_fd(int fd)
 static void
 keeper_fini(struct keeper *k)
 {
+	if (k->has_unsaved)
+		save_state(k);
+	if (!state_file_stop(k->state_file, LAST_WRITE_MS)) {
+		log_write(TG_LOG_WARN, "state file does not take the last orders, leaving it",
+			  NULL);
+		_exit(EXIT_SUCCESS);
+	}
 	if (!access_log_stop(k->access_log, LAST_WRITE_MS)) {
 		log_write(TG_LOG_WARN, "access log does not take its last lines, leaving them",
 			  NULL);
@@ -341,6 +402,7 @@ keeper_fini(struct keeper *k)
 	orders_free(k->orders);
 	steer_free(k->steer);
 	timer_fini(&k->tick);
+	timer_fini(&k->save);
 	watch_stop(k->loop, &k->channel_watch);
 	close_fd(k->peer_fd);
 	for (size_t i = 0; k->control_fds != NULL && i < k->conf->admin.n_controls; i++)
@@ -360,6 +422,7 @@ keeper_main(int channel_fd)
 
 	log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, "keeper");
 	timer_init(&k.tick, on_tick);
+	timer_init(&k.save, on_save);
 	k.loop = loop_new();
 	if (k.loop == NULL) {
 		log_write(TG_LOG_ERROR, "no memory or descriptors for the event loop", NULL);

@@ -55,6 +55,12 @@ steer_free(struct steer *s)
 	free(s);
 }
 
+const struct conf *
+steer_conf(const struct steer *s)
+{
+	return s->conf;
+}
+
 const struct steer_entry *
 steer_get(const struct steer *s, unsigned service, unsigned backend)
 {
@@ -189,8 +195,8 @@ take_checks(struct steer_entry *e, const char *value)
 }
 
 static bool (*const takers[TG_STEER_PROPERTY_COUNT])(struct steer_entry *e, const char *value) = {
-	[TG_STEER_STATE] = take_state,		 [TG_STEER_WEIGHT] = take_weight,
-	[TG_STEER_LIMIT] = take_limit,		 [TG_STEER_ADDR] = take_addr,
+	[TG_STEER_STATE] = take_state,           [TG_STEER_WEIGHT] = take_weight,
+	[TG_STEER_LIMIT] = take_limit,           [TG_STEER_ADDR] = take_addr,
 	[TG_STEER_CHECK_PORT] = take_check_port, [TG_STEER_CHECKS] = take_checks,
 };
 

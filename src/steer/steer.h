@@ -78,6 +78,8 @@ typedef void steer_change_cb(void *user, unsigned service, unsigned backend,
 struct steer *steer_new(const struct conf *conf, steer_change_cb *change, void *user);
 void steer_free(struct steer *steer); /* NULL allowed */
 
+/* As given to steer_new(). */
+const struct conf *steer_conf(const struct steer *steer);
 /* Indexes as in the configuration. Valid until steer_free(). */
 const struct steer_entry *steer_get(const struct steer *steer, unsigned service, unsigned backend);
 

@@ -1,0 +1,138 @@
+/*
+ * admin/save_config.c: the configuration as it would have to be for orders to last.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin/command.h"
+
+/* A copy that may be written to. NULL: no memory or descriptors. */
+static struct conf *
+copy_of(const struct conf *conf)
+{
+	struct conf *copy = NULL;
+	struct err err;
+	int fd;
+
+	if (conf_save_fd(conf, &fd, &err) < 0)
+		return NULL;
+	if (conf_load_fd(fd, &copy, &err) < 0)
+		copy = NULL;
+	close(fd);
+	return copy;
+}
+
+/* What no key says goes before the text, as remarks. */
+static void
+remark(struct output *out, const struct conf_service *service, const struct conf_backend *backend,
+       enum steer_property property, const char *value)
+{
+	output_format(out, "# ordered, and not to be configured: %.128s/%.128s %s %s\n",
+		      service->name, backend->name, steer_property_str(property), value);
+}
+
+static unsigned
+ordered_weight(const struct backend_order *order, unsigned configured)
+{
+	uint64_t weight = order->weight != TG_ORDER_AS_CONF ? order->weight : configured;
+
+	weight = (weight * order->weight_permille + 999) / 1000;
+	return weight < TG_ORDER_WEIGHT_MAX ? (unsigned)weight : TG_ORDER_WEIGHT_MAX;
+}
+
+static void
+apply(struct output *out, const struct conf_service *service, struct conf_backend *backend,
+      const struct steer_entry *entry, enum steer_property property)
+{
+	switch (property) {
+	case TG_STEER_WEIGHT:
+		backend->weight = ordered_weight(&entry->order, backend->weight);
+		break;
+	case TG_STEER_LIMIT:
+		if (entry->order.limit == 0 && service->max_connections_per_backend != 0)
+			remark(out, service, backend, property, "0");
+		backend->max_connections = entry->order.limit;
+		break;
+	case TG_STEER_ADDR:
+		backend->address_text = (char *)(uintptr_t)entry->orders[property].value;
+		break;
+	case TG_STEER_STATE:
+	case TG_STEER_CHECK_PORT:
+	case TG_STEER_CHECKS:
+	case TG_STEER_PROPERTY_COUNT:
+		remark(out, service, backend, property, entry->orders[property].value);
+		break;
+	}
+}
+
+static void
+apply_all(struct command_call *call, struct conf *conf)
+{
+	const struct steer *steer = call->source->steer;
+
+	for (size_t i = 0; i < conf->n_services; i++) {
+		struct conf_service *service = &conf->services[i];
+
+		for (size_t j = 0; j < service->n_backends; j++) {
+			for (unsigned k = 0; k < TG_STEER_PROPERTY_COUNT; k++) {
+				enum steer_property property = (enum steer_property)k;
+
+				if (steer_differs(steer, (unsigned)i, (unsigned)j, property))
+					apply(call->out, service, &service->backends[j],
+					      steer_get(steer, (unsigned)i, (unsigned)j), property);
+			}
+		}
+	}
+}
+
+/* False: no memory. */
+static bool
+print(const struct conf *conf, struct command_call *call)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *file = open_memstream(&text, &n);
+
+	if (file == NULL)
+		return false;
+	conf_print(conf, file);
+	if (fclose(file) != 0) {
+		free(text);
+		return false;
+	}
+	if (call->json) {
+		output_text(call->out, "{\"config\":");
+		output_json(call->out, text);
+		output_text(call->out, "}\n");
+	} else {
+		output_add(call->out, text, n);
+	}
+	free(text);
+	return true;
+}
+
+static void
+run(const struct command *c, struct command_call *call)
+{
+	struct conf *conf;
+
+	if (!command_has_none(c, call))
+		return;
+	conf = copy_of(call->source->conf);
+	if (conf == NULL) {
+		command_fail(call, TG_COMMAND_LIMIT, "no memory for a copy of the configuration");
+		return;
+	}
+	apply_all(call, conf);
+	if (!print(conf, call))
+		command_fail(call, TG_COMMAND_LIMIT, "no memory for the text");
+	conf_unref(conf);
+}
+
+const struct command command_save_config = {
+	.name = "save config",
+	.usage = "",
+	.help = "print the configuration with what is ordered in it; no file is written",
+	.run = run,
+};

@@ -1,0 +1,283 @@
+#include "proc/state_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "proc/thread.h"
+
+#define FILE_MODE 0640
+
+struct text {
+	char *bytes; /* NULL: none */
+	size_t n;
+};
+
+struct state_file {
+	const char *path;
+	char *beside; /* where it is written before it is renamed */
+	char *folder;
+	pthread_t thread;
+	bool was_failing; /* as logged */
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t news;
+		struct text next;
+		bool is_over;
+		int error; /* errno of the last try; 0: it worked */
+	} shared;
+};
+
+/* reading */
+
+static int
+read_all(int fd, size_t n, char **ret)
+{
+	char *bytes = malloc(n + 1);
+	size_t at = 0;
+
+	if (bytes == NULL)
+		return -TG_ENOMEM;
+	while (at < n) {
+		ssize_t got = read(fd, bytes + at, n - at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		at += (size_t)got;
+	}
+	if (at < n) {
+		free(bytes);
+		return -TG_EIO;
+	}
+	*ret = bytes;
+	return 0;
+}
+
+/* The rename keeps it for people to look at, and out of our way. */
+static int
+set_aside(const char *path, int rc, const struct err *why, struct err *err)
+{
+	char *aside = NULL;
+
+	if (asprintf(&aside, "%s.bad", path) < 0)
+		return err_set(err, (enum tg_errno) - rc, "%s: %s", path, why->text);
+	if (rename(path, aside) == 0)
+		err_set(err, (enum tg_errno) - rc, "%s: %s; it is now %s", path, why->text, aside);
+	else
+		err_set(err, (enum tg_errno) - rc, "%s: %s; it cannot be renamed: %s", path,
+			why->text, strerror(errno));
+	free(aside);
+	return rc;
+}
+
+static int
+read_open(const char *path, int fd, struct conf_state **ret, struct err *err)
+{
+	struct stat st;
+	struct err why;
+	char *text;
+	int rc;
+
+	if (fstat(fd, &st) < 0)
+		return err_set_errno(err, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, TG_EPROTO, "%s: not a regular file", path);
+	if (st.st_size > (off_t)TG_CONF_STATE_MAX) {
+		err_set(&why, TG_ELIMIT, "it is larger than %u bytes", TG_CONF_STATE_MAX);
+		return set_aside(path, -TG_ELIMIT, &why, err);
+	}
+	rc = read_all(fd, (size_t)st.st_size, &text);
+	if (rc < 0)
+		return err_set(err, (enum tg_errno) - rc, "%s: cannot be read", path);
+	rc = conf_state_load(text, (size_t)st.st_size, ret, &why);
+	free(text);
+	return rc < 0 ? set_aside(path, rc, &why, err) : 0;
+}
+
+int
+state_file_read(const char *path, struct conf_state **ret, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int rc;
+
+	*ret = NULL;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_set_errno(err, "%s: cannot open", path);
+	rc = read_open(path, fd, ret, err);
+	close(fd);
+	return rc;
+}
+
+/* writing */
+
+static int
+write_all(int fd, const struct text *text)
+{
+	size_t at = 0;
+
+	while (at < text->n) {
+		ssize_t n = write(fd, text->bytes + at, text->n - at);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0)
+			at += (size_t)n;
+	}
+	return fsync(fd);
+}
+
+/* The rename is on the disk as well. */
+static void
+sync_folder(const struct state_file *f)
+{
+	int fd = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	fsync(fd);
+	close(fd);
+}
+
+/* 0 or an errno. */
+static int
+replace(const struct state_file *f, const struct text *text)
+{
+	int fd = open(f->beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	int error = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write_all(fd, text) < 0)
+		error = errno;
+	if (close(fd) < 0 && error == 0)
+		error = errno;
+	if (error == 0 && rename(f->beside, f->path) < 0)
+		error = errno;
+	if (error != 0)
+		unlink(f->beside);
+	else
+		sync_folder(f);
+	return error;
+}
+
+/* The next text, or none: it is over. */
+static struct text
+take(struct state_file *f)
+{
+	struct text text;
+
+	pthread_mutex_lock(&f->shared.lock);
+	while (f->shared.next.bytes == NULL && !f->shared.is_over)
+		pthread_cond_wait(&f->shared.news, &f->shared.lock);
+	text = f->shared.next;
+	f->shared.next.bytes = NULL;
+	pthread_mutex_unlock(&f->shared.lock);
+	return text;
+}
+
+static void *
+run(void *arg)
+{
+	struct state_file *f = arg;
+	struct text text;
+
+	while ((text = take(f)).bytes != NULL) {
+		int error = replace(f, &text);
+
+		free(text.bytes);
+		pthread_mutex_lock(&f->shared.lock);
+		f->shared.error = error;
+		pthread_mutex_unlock(&f->shared.lock);
+	}
+	return NULL;
+}
+
+static void
+state_file_free(struct state_file *f)
+{
+	pthread_cond_destroy(&f->shared.news);
+	pthread_mutex_destroy(&f->shared.lock);
+	free(f->shared.next.bytes);
+	free(f->beside);
+	free(f->folder);
+	free(f);
+}
+
+int
+state_file_start(const char *path, struct state_file **ret)
+{
+	struct state_file *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return -TG_ENOMEM;
+	f->path = path;
+	pthread_mutex_init(&f->shared.lock, NULL);
+	pthread_cond_init(&f->shared.news, NULL);
+	f->folder = strdup(path);
+	if (f->folder == NULL || asprintf(&f->beside, "%s.new", path) < 0) {
+		f->beside = NULL;
+		state_file_free(f);
+		return -TG_ENOMEM;
+	}
+	*(strrchr(f->folder + 1, '/') != NULL ? strrchr(f->folder, '/') : f->folder + 1) = '\0';
+	if (pthread_create(&f->thread, NULL, run, f) != 0) {
+		state_file_free(f);
+		return -TG_ENOMEM;
+	}
+	*ret = f;
+	return 0;
+}
+
+void
+state_file_write(struct state_file *f, char *text, size_t n)
+{
+	pthread_mutex_lock(&f->shared.lock);
+	free(f->shared.next.bytes);
+	f->shared.next = (struct text){.bytes = text, .n = n};
+	pthread_cond_signal(&f->shared.news);
+	pthread_mutex_unlock(&f->shared.lock);
+}
+
+void
+state_file_watch(struct state_file *f)
+{
+	int error;
+
+	if (f == NULL)
+		return;
+	pthread_mutex_lock(&f->shared.lock);
+	error = f->shared.error;
+	pthread_mutex_unlock(&f->shared.lock);
+	if (error != 0 && !f->was_failing)
+		log_write(TG_LOG_ERROR, "state cannot be saved, orders end with this process",
+			  "file=%s reason=%s", f->path, strerror(error));
+	if (error == 0 && f->was_failing)
+		log_write(TG_LOG_INFO, "state is saved again", "file=%s", f->path);
+	f->was_failing = error != 0;
+}
+
+bool
+state_file_stop(struct state_file *f, unsigned timeout_ms)
+{
+	if (f == NULL)
+		return true;
+	pthread_mutex_lock(&f->shared.lock);
+	f->shared.is_over = true;
+	pthread_cond_signal(&f->shared.news);
+	pthread_mutex_unlock(&f->shared.lock);
+	if (!thread_join(f->thread, timeout_ms))
+		return false;
+	state_file_watch(f);
+	state_file_free(f);
+	return true;
+}

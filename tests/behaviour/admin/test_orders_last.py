@@ -1,0 +1,138 @@
+"""Orders are kept in the state file: over a restart, a death, and beside an edited configuration."""
+
+import json
+import os
+import pathlib
+
+import pytest
+
+from harness import conf, settings
+from harness.control import ask
+
+
+@pytest.fixture
+def admin(tmp_path):
+    return f"{tmp_path}/admin.sock"
+
+
+@pytest.fixture
+def state(tmp_path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    return folder / "tidegate.state"
+
+
+def site(admin, state, *backends):
+    top = f'admin = {{ socket = "{admin}"; }}; state_file = "{state}";'
+    return conf.http(*backends, top=top)
+
+
+def diff(admin):
+    """{"site/b1": {"weight": ("5", "1")}}: what is ordered, what is configured."""
+    found = {}
+    for row in json.loads(ask(admin, "show state diff json")):
+        found.setdefault(f"{row['service']}/{row['backend']}", {})[row["property"]] = \
+            (row["value"], row["configured"])
+    return found
+
+
+def saved(state, text):
+    settings.wait_until(lambda: state.exists() and text in state.read_text(), f"{text} in the file")
+
+
+def b(name, port, more=""):
+    return f'{{ name = "{name}"; address = "127.0.0.1:{port}"; {more} }}'
+
+
+def test_orders_are_given_again_after_a_restart(tidegate, admin, state):
+    tg = tidegate(site(admin, state, b("b1", 1), b("b2", 2)))
+    ask(admin, 'drain site/b1 why "quotes" and ${HOME} stay')
+    ask(admin, "set server site/b2 weight 50%; set server site/b2 maxconn 7;"
+               "set server site/b2 addr 127.0.0.1 port 9; set server site/b2 check-port 5;"
+               "disable health site/b2")
+    wanted = {"site/b1": {"state": ("drain", "ready")},
+              "site/b2": {"weight": ("50%", "1"), "maxconn": ("7", "0"),
+                          "addr": ("127.0.0.1:9", "127.0.0.1:2"), "check-port": ("5", "0"),
+                          "checks": ("off", "on")}}
+    assert diff(admin) == wanted
+    before = ask(admin, "show state diff")
+    assert 'state drain (configured ready) 20' in before
+    assert ': "quotes" and ${HOME} stay\n' in before
+    tg.stop()
+    tg = tidegate(site(admin, state, b("b1", 1), b("b2", 2)))
+    assert diff(admin) == wanted
+    assert ask(admin, "show state diff") == before
+    assert len(tg.log.records(msg="order restored")) == 6
+
+
+def test_orders_are_given_again_to_a_new_keeper(tidegate, admin, state):
+    tg = tidegate(site(admin, state, b("b1", 1)))
+    ask(admin, "disable server site/b1")
+    saved(state, '"maint"')
+    os.kill(tg.role_pid("keeper"), 9)
+    tg.log.wait(count=2, msg="child ready", child="keeper")
+    assert diff(admin) == {"site/b1": {"state": ("maint", "ready")}}
+
+
+def test_what_is_as_configured_is_not_kept(tidegate, admin, state):
+    tidegate(site(admin, state, b("b1", 1, "weight = 4;")))
+    ask(admin, "set weight site/b1 9")
+    saved(state, '"9"')
+    ask(admin, "set weight site/b1 4")
+    settings.wait_until(lambda: '"9"' not in state.read_text(), "the order to leave the file")
+    assert diff(admin) == {}
+
+
+def test_an_edited_configuration_has_the_last_word(tidegate, admin, state):
+    tg = tidegate(site(admin, state, b("b1", 1), b("b2", 2), b("b3", 3)))
+    ask(admin, "set weight site/b1 9; drain site/b1; drain site/b3")
+    saved(state, '"b3"')
+    tg.stop()
+    tg = tidegate(site(admin, state, b("b1", 1, "weight = 2;"), b("b2", 2)))
+    assert diff(admin) == {"site/b1": {"state": ("drain", "ready")}}
+    said = {record["srv"]: record["reason"] for record in tg.log.records(msg="order is not restored")}
+    assert said == {"b1": "the configuration was edited since, and counts",
+                    "b3": "there is no such backend any more"}
+
+
+@pytest.mark.parametrize("damage", [
+    lambda text: text[:-20], lambda text: text.replace('"drain"', '"ready"'), lambda text: "",
+    lambda text: "something else\n", lambda text: text.replace("state 1", "state 2"),
+], ids=["cut", "edited", "empty", "foreign", "other version"])
+def test_a_file_that_is_no_good_is_set_aside_and_stops_no_start(tidegate, admin, state, damage):
+    tg = tidegate(site(admin, state, b("b1", 1)))
+    ask(admin, "drain site/b1")
+    saved(state, '"drain"')
+    tg.stop()
+    bad = damage(state.read_text())
+    state.write_text(bad)
+    tg = tidegate(site(admin, state, b("b1", 1)))
+    assert diff(admin) == {}
+    aside = pathlib.Path(f"{state}.bad")
+    assert aside.read_text() == bad
+    assert f"it is now {aside}" in tg.log.wait(msg="state is not restored")["reason"]
+    ask(admin, "drain site/b1")
+    saved(state, '"drain"')
+
+
+def test_a_folder_that_is_not_there_is_said(tidegate, admin, tmp_path):
+    tg = tidegate(site(admin, tmp_path / "none" / "state", b("b1", 1)))
+    ask(admin, "drain site/b1")
+    said = tg.log.wait(msg="state cannot be saved, orders end with this process")
+    assert said["reason"] == "No such file or directory"
+
+
+def test_the_configuration_that_would_make_them_last(tidegate, admin, state, run_tidegate, tmp_path):
+    tg = tidegate(site(admin, state, b("b1", 1, "weight = 4;"), b("b2", 2)))
+    ask(admin, "set weight site/b1 50%; set server site/b2 addr 127.0.0.1 port 9; drain site/b2")
+    text = ask(admin, "save config")
+    assert "# ordered, and not to be configured: site/b2 state drain\n" in text
+    edited = tmp_path / "edited.conf"
+    edited.write_text(text)
+    assert run_tidegate("-t", "-c", edited).returncode == 0
+    tg.stop()
+    tidegate(conf.Conf(text, None), wait=True)
+    rows = {row["backend"]: row["configured"]
+            for row in json.loads(ask(admin, "show servers state json"))}
+    assert (rows["b1"]["weight"], rows["b2"]["address"]) == (2, "127.0.0.1:9")
+    assert diff(admin) == {"site/b2": {"state": ("drain", "ready")}}
