@@ -83,6 +83,7 @@ extern const struct command command_show_servers_state;
 extern const struct command command_show_stat;
 extern const struct command command_show_state;
 extern const struct command command_show_version;
+extern const struct command command_shutdown_sessions;
 extern const struct command command_undrain;
 
 /* Sorted by name, NULL at the end. */

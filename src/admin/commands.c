@@ -26,6 +26,7 @@ const struct command *const commands[] = {
 	&command_show_stat,
 	&command_show_state,
 	&command_show_version,
+	&command_shutdown_sessions,
 	&command_undrain,
 	NULL,
 };

@@ -31,12 +31,20 @@ enum slot_rate_kind {
 	TG_RATE_CONNECTIONS = 1,
 };
 
+/* What commands have done beyond a column. */
+struct admin_actions {
+	void *user;
+	/* What runs on this backend ends, after this time. -TG_ENOMEM. */
+	int (*cut)(void *user, unsigned service, unsigned backend, uint64_t after_ms);
+};
+
 /* Storage is the caller's; source_init() to source_fini(). */
 struct admin_source {
 	const struct conf *conf;
 	struct segment *segment;
 	const struct health *health;
 	struct steer *steer;
+	struct admin_actions actions;
 	uint32_t *backend_slots; /* by service: slot of its first backend */
 	struct slot_rate *rates; /* by slot */
 	uint32_t n_slots;        /* in use */

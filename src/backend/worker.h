@@ -24,6 +24,7 @@
 
 struct worker;
 struct worker_listener;
+struct worker_backend;
 struct back;
 TAILQ_HEAD(back_list, back);
 
@@ -41,6 +42,8 @@ struct front_ops {
 	void (*drain)(struct front_link *front);
 	/* Time is up: close now. */
 	void (*close)(struct front_link *front);
+	/* What it has on this backend is to end. */
+	void (*cut)(struct front_link *front, const struct worker_backend *backend);
 };
 
 struct worker_listener {

@@ -376,6 +376,9 @@ struct conf {
 	size_t n_services;
 };
 
+/* "500ms", "1s", "2m", "1h", "1d", "0". */
+TG_MUST_CHECK int conf_duration_parse(const char *text, uint64_t *ret_ms, struct err *err);
+
 /* Every error found, in file order. */
 struct conf_errors {
 	struct conf_error {

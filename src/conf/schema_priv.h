@@ -158,8 +158,6 @@ void conf_expand_slots(struct conf_check *check, struct conf_service *service);
 
 /*** Text of values ***/
 
-/* "500ms", "1s", "2m", "1h", "1d", "0". */
-TG_MUST_CHECK int conf_duration_parse(const char *text, uint64_t *ret_ms, struct err *err);
 /* "64K", "1M", "1G", "4096". */
 TG_MUST_CHECK int conf_size_parse(const char *text, uint64_t *ret_bytes, struct err *err);
 void conf_duration_format(uint64_t ms, char *buf, size_t size);

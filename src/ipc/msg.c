@@ -18,6 +18,7 @@ static const struct msg_kind {
 	[MSG_STOP] = {"stop", sizeof(struct msg_stop), false},
 	[MSG_BACKEND] = {"backend", sizeof(struct msg_backend), false},
 	[MSG_ADMIN] = {"admin", sizeof(struct msg_admin), true},
+	[MSG_CUT] = {"cut", sizeof(struct msg_cut), false},
 	[MSG_LOG_FILE] = {"log-file", 0, true},
 };
 

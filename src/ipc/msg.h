@@ -36,6 +36,7 @@ enum msg_type {
 	MSG_BACKEND = 8,   /* keeper to proxy: observed state and address of one backend */
 	MSG_ADMIN = 9,     /* parent to keeper, before MSG_START */
 	MSG_LOG_FILE = 10, /* parent to keeper, before MSG_START */
+	MSG_CUT = 11,      /* keeper to proxy: end what runs on one backend */
 	MSG_TYPE_COUNT
 };
 
@@ -102,6 +103,11 @@ struct msg_stop {
 	uint64_t grace_ms;
 };
 
+struct msg_cut {
+	uint32_t service; /* indexes as in msg_backend */
+	uint32_t backend;
+};
+
 struct msg_backend {
 	uint32_t service;  /* index in conf->services */
 	uint32_t backend;  /* index in its backends */
@@ -117,6 +123,7 @@ union msg_payload {
 	struct msg_admin admin;
 	struct msg_stop stop;
 	struct msg_backend backend;
+	struct msg_cut cut;
 };
 
 /* The exact payload size of a type; 0 for those without one; -1 for an unknown type. */

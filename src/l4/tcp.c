@@ -493,8 +493,18 @@ tcp_cut(struct front_link *link)
 	stream_end((struct tcp_stream *)link, TG_END_SHUTDOWN);
 }
 
+static void
+tcp_cut_backend(struct front_link *link, const struct worker_backend *backend)
+{
+	struct tcp_stream *s = (struct tcp_stream *)link;
+
+	if (s->lease.backend == backend)
+		stream_end(s, TG_END_ORDERED);
+}
+
 const struct front_ops l4_front_ops = {
 	.open = tcp_open,
 	.drain = tcp_drain,
 	.close = tcp_cut,
+	.cut = tcp_cut_backend,
 };

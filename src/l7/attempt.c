@@ -259,6 +259,22 @@ attempt_timed_out(struct stream *s)
 	return stream_reply(s, 504, TG_END_RESPONSE_TIMEOUT);
 }
 
+enum step
+attempt_cut(struct stream *s)
+{
+	bool is_unseen = !s->ans.is_started && s->ans.n_interim == 0;
+	bool may_go = s->state == STREAM_CONNECT || (s->state == STREAM_RELAY && is_unseen &&
+						     !s->ans.has_head && may_say_again(s));
+
+	if (may_go && tries_again(&s->tries, s->service, TG_CAUSE_CONNECT)) {
+		tries_failed(&s->tries, s->lease.backend, TG_END_ORDERED);
+		return try_again(s, TG_END_ORDERED);
+	}
+	if (is_unseen && s->state != STREAM_TUNNEL)
+		return stream_reply(s, 503, TG_END_ORDERED);
+	return stream_end(s, TG_END_ORDERED, false);
+}
+
 bool
 attempt_may_repeat(struct stream *s, unsigned status)
 {

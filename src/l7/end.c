@@ -279,7 +279,7 @@ stream_end(struct stream *s, enum end_reason reason, bool clean)
 	bool is_whole = s->req.body.done && reason != TG_END_BAD_REQUEST;
 	bool is_cut = !clean && ends_with_connection(s);
 	bool reset = is_cut || reason == TG_END_BACK_ABORT || reason == TG_END_CLIENT_TIMEOUT ||
-		     reason == TG_END_SHUTDOWN;
+		     reason == TG_END_SHUTDOWN || reason == TG_END_ORDERED;
 
 	s->bytes_in += s->tunnel.up.bytes;
 	s->bytes_out += s->tunnel.down.bytes;

@@ -325,10 +325,20 @@ front_cut(struct front_link *link)
 		front_close(f, false);
 }
 
+static void
+front_cut_backend(struct front_link *link, const struct worker_backend *backend)
+{
+	struct front *f = (struct front *)link;
+
+	if (f->state == FRONT_STREAM && f->stream->lease.backend == backend)
+		stream_cut(f->stream);
+}
+
 const struct front_ops l7_front_ops = {
 	.open = front_open,
 	.drain = front_drain,
 	.close = front_cut,
+	.cut = front_cut_backend,
 };
 
 int

@@ -467,6 +467,13 @@ check_client(struct stream *s)
 }
 
 void
+stream_cut(struct stream *s)
+{
+	if (attempt_cut(s) != STEP_GONE)
+		stream_run(s);
+}
+
+void
 stream_on_timer(struct stream *s)
 {
 	struct mono now = stream_now(s);

@@ -218,6 +218,8 @@ struct slice stream_path(const struct stream *s);
 void stream_on_front(struct stream *s);
 void stream_on_back(struct back *b);
 void stream_on_timer(struct stream *s);
+/* An operator ends what it has with its backend: it goes to another one, or ends. */
+void stream_cut(struct stream *s);
 /* Drives the machine until it waits. The stream may be gone afterwards. */
 void stream_run(struct stream *s);
 
@@ -294,6 +296,8 @@ enum step attempt_wait_over(struct stream *s);
 enum step attempt_failed(struct stream *s, enum end_reason reason);
 /* No answer in time: once more, or 504. */
 enum step attempt_timed_out(struct stream *s);
+/* The backend is to have no more of it, whatever it did: another one gets it, or nobody. */
+enum step attempt_cut(struct stream *s);
 /* An answer has this status, and nothing of it went out: whether it is tried again instead. */
 bool attempt_may_repeat(struct stream *s, unsigned status);
 /* After that. */

@@ -55,6 +55,7 @@ end_reason_is_backends(enum end_reason reason)
 	case TG_END_TOTAL_TIMEOUT:
 	case TG_END_NO_RESOURCE:
 	case TG_END_SHUTDOWN:
+	case TG_END_ORDERED:
 	case TG_END_COUNT:
 		break;
 	}

@@ -35,7 +35,8 @@
 	X(TOTAL_TIMEOUT, "total-timeout", "the stream passed its total timeout")               \
 	X(BACK_ABORT, "back-abort", "the backend reset the connection")                        \
 	X(NO_RESOURCE, "no-resource", "memory, buffers or descriptors ran out")                \
-	X(SHUTDOWN, "shutdown", "tidegate stopped before the stream ended")
+	X(SHUTDOWN, "shutdown", "tidegate stopped before the stream ended")                    \
+	X(ORDERED, "ordered", "an operator ordered the end of what its backend had")
 
 /* clang-format on */
 

@@ -14,6 +14,7 @@
 #include "health/health.h"
 #include "ipc/channel.h"
 #include "proc/access_log.h"
+#include "proc/cuts.h"
 #include "proc/names.h"
 #include "proc/orders.h"
 #include "proc/proc.h"
@@ -42,6 +43,7 @@ struct keeper {
 	bool has_unsaved;              /* orders */
 	bool is_restoring;
 	struct orders *orders;
+	struct cuts *cuts;
 	struct access_log *access_log; /* NULL: off */
 	struct admin_source source;
 	struct admin_server *admin;
@@ -121,6 +123,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_READY:
 	case MSG_STOP:
 	case MSG_BACKEND:
+	case MSG_CUT:
 	case MSG_TYPE_COUNT:
 		break;
 	}
@@ -202,10 +205,33 @@ on_steer_change(void *user, unsigned service, unsigned backend, enum steer_prope
 		  "svc=%s srv=%s set=%s value=%s who=%s why=%s", k->conf->services[service].name,
 		  k->conf->services[service].backends[backend].name, steer_property_str(property),
 		  order->value, order->note.who, order->note.why);
+	if (property == TG_STEER_STATE)
+		cuts_clear(k->cuts, service, backend); /* that of a drain before */
 	health_set_check_port(k->health, service, backend, entry->check_port);
 	health_set_checked(k->health, service, backend, !entry->is_unchecked);
 	place(k, service, backend);
 	orders_mark(k->orders, service, backend);
+}
+
+static void
+on_cut_due(void *user, unsigned service, unsigned backend)
+{
+	struct keeper *k = user;
+
+	log_write(TG_LOG_INFO, "ending what runs on a backend", "svc=%s srv=%s in_flight=%llu",
+		  k->conf->services[service].name,
+		  k->conf->services[service].backends[backend].name,
+		  (unsigned long long)source_in_flight(
+			  &k->source, source_backend_slot(&k->source, service, backend)));
+	orders_cut(k->orders, service, backend);
+}
+
+static int
+cut(void *user, unsigned service, unsigned backend, uint64_t after_ms)
+{
+	struct keeper *k = user;
+
+	return cuts_set(k->cuts, service, backend, after_ms);
 }
 
 static void
@@ -317,6 +343,7 @@ start_admin(struct keeper *k)
 			  NULL);
 		return rc;
 	}
+	k->source.actions = (struct admin_actions){.user = k, .cut = cut};
 	k->admin = admin_server_new(k->loop, &k->source);
 	if (k->admin == NULL)
 		return -TG_ENOMEM;
@@ -339,7 +366,8 @@ start_parts(struct keeper *k)
 	k->orders = orders_new(k->loop, k->conf, fill_order, k);
 	k->health = health_new(k->loop, k->conf, on_health_change, k);
 	k->steer = steer_new(k->conf, on_steer_change, k);
-	if (k->orders == NULL || k->health == NULL || k->steer == NULL)
+	k->cuts = cuts_new(k->loop, on_cut_due, k);
+	if (k->orders == NULL || k->health == NULL || k->steer == NULL || k->cuts == NULL)
 		return -TG_ENOMEM;
 	if (k->conf->log.access != TG_ACCESS_OFF)
 		rc = access_log_start(k->conf, k->segment, fd, &k->access_log);
@@ -401,6 +429,7 @@ keeper_fini(struct keeper *k)
 	health_free(k->health);
 	orders_free(k->orders);
 	steer_free(k->steer);
+	cuts_free(k->cuts);
 	timer_fini(&k->tick);
 	timer_fini(&k->save);
 	watch_stop(k->loop, &k->channel_watch);

@@ -16,6 +16,7 @@ struct order {
 	unsigned service;
 	unsigned backend;
 	bool is_marked;
+	bool is_cut; /* to be said behind it */
 };
 
 struct orders {
@@ -54,13 +55,22 @@ has_room(int fd)
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
 }
 
+/* What it is and then, when there is room for that too, that it is cut. 0: all is said. */
 static int
-send_order(struct orders *o, const struct order *order)
+send_order(struct orders *o, struct order *order)
 {
 	struct msg_backend m = {.service = order->service, .backend = order->backend};
+	struct msg_cut cut = {.service = order->service, .backend = order->backend};
+	int rc;
 
 	o->fill(o->user, order->service, order->backend, &m);
-	return channel_send(o->peer, MSG_BACKEND, &m, sizeof(m), -1);
+	rc = channel_send(o->peer, MSG_BACKEND, &m, sizeof(m), -1);
+	if (rc != 0 || !order->is_cut)
+		return rc;
+	if (!has_room(o->peer))
+		return -TG_EAGAIN;
+	order->is_cut = false;
+	return channel_send(o->peer, MSG_CUT, &cut, sizeof(cut), -1);
 }
 
 static void on_writable(struct watch *w, unsigned what);
@@ -84,11 +94,13 @@ flush(struct orders *o)
 	struct order *order;
 
 	while ((order = TAILQ_FIRST(&o->queue)) != NULL && o->peer >= 0) {
-		if (!has_room(o->peer)) {
+		int rc = has_room(o->peer) ? send_order(o, order) : -TG_EAGAIN;
+
+		if (rc == -TG_EAGAIN) {
 			set_waiting(o, true);
 			return;
 		}
-		if (send_order(o, order) != 0) {
+		if (rc != 0) {
 			log_write(TG_LOG_WARN, "the proxy is gone, waiting for a new one", NULL);
 			close_peer(o);
 			return;
@@ -144,8 +156,10 @@ orders_set_peer(struct orders *o, int fd)
 		close_peer(o);
 		return;
 	}
-	for (size_t i = 0; i < o->n; i++)
+	for (size_t i = 0; i < o->n; i++) {
+		o->list[i].is_cut = false;
 		mark(o, &o->list[i]);
+	}
 	flush(o);
 }
 
@@ -155,14 +169,36 @@ orders_has_peer(const struct orders *o)
 	return o->peer >= 0;
 }
 
-void
-orders_mark(struct orders *o, unsigned service, unsigned backend)
+static struct order *
+find(struct orders *o, unsigned service, unsigned backend)
 {
 	assert(service < o->conf->n_services);
 	assert(backend < o->conf->services[service].n_backends);
-	mark(o, &o->list[o->first[service] + backend]);
+	return &o->list[o->first[service] + backend];
+}
+
+static void
+mark_and_flush(struct orders *o, struct order *order)
+{
+	mark(o, order);
 	if (!o->is_waiting)
 		flush(o);
+}
+
+void
+orders_mark(struct orders *o, unsigned service, unsigned backend)
+{
+	mark_and_flush(o, find(o, service, backend));
+}
+
+void
+orders_cut(struct orders *o, unsigned service, unsigned backend)
+{
+	struct order *order = find(o, service, backend);
+
+	/* A proxy that is not there has nothing to cut. */
+	order->is_cut = o->peer >= 0;
+	mark_and_flush(o, order);
 }
 
 static void

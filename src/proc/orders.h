@@ -27,6 +27,9 @@ void orders_free(struct orders *orders); /* NULL allowed */
 void orders_set_peer(struct orders *orders, int fd);
 bool orders_has_peer(const struct orders *orders);
 
+/* What runs on this backend is to end: said behind what it is told of the backend. */
+void orders_cut(struct orders *orders, unsigned service, unsigned backend);
+
 /* This backend changed: tells the proxy now, or when it can take it. */
 void orders_mark(struct orders *orders, unsigned service, unsigned backend);
 

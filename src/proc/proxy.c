@@ -30,7 +30,7 @@ struct proxy {
 	int *listen_fds; /* [workers][n_listeners] */
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
-	struct loop *loop; /* control's own, or that of the one worker */
+	struct loop *loop;  /* control's own, or that of the one worker */
 	struct watch channel_watch;
 	struct watch peer_watch;
 	struct timer settle;
@@ -269,6 +269,34 @@ stop(struct proxy *p, uint64_t grace_ms)
 		loop_stop(p->loop);
 }
 
+/* Behind the view it follows. */
+static int
+cut(struct proxy *p, const struct msg_cut *m)
+{
+	unsigned i;
+
+	if (m->service >= p->conf->n_services ||
+	    m->backend >= p->conf->services[m->service].n_backends)
+		return -TG_EPROTO;
+	publish(p);
+	for (i = 0; i < p->n_threads && !p->is_stopping; i++) {
+		if (worker_thread_cut(&p->threads[i], m->service, m->backend) != 0)
+			log_write(TG_LOG_ERROR, "no memory to end what a backend has",
+				  "svc=%s worker=%u", p->conf->services[m->service].name, i);
+	}
+	return 0;
+}
+
+static int
+on_peer_message(struct proxy *p, const struct message *m)
+{
+	if (m->type == MSG_BACKEND)
+		return registry_observe(p->registry, &m->u.backend);
+	if (m->type == MSG_CUT)
+		return cut(p, &m->u.cut);
+	return -TG_EPROTO;
+}
+
 static void
 on_peer(struct watch *w, unsigned what)
 {
@@ -280,7 +308,7 @@ on_peer(struct watch *w, unsigned what)
 	while ((rc = channel_receive(p->peer, &m)) == 1) {
 		if (m.fd >= 0)
 			close(m.fd);
-		if (m.type != MSG_BACKEND || registry_observe(p->registry, &m.u.backend) != 0) {
+		if (on_peer_message(p, &m) != 0) {
 			rc = -TG_EPROTO;
 			break;
 		}

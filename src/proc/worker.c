@@ -138,6 +138,53 @@ worker_thread_accept(struct worker_thread *t)
 	loop_post(t->worker.loop, &t->accept, on_accept);
 }
 
+/* cutting a backend off */
+
+struct cut_call {
+	struct loop_call call;
+	struct worker *worker;
+	uint32_t service;
+	uint32_t backend;
+};
+
+static void
+cut_fronts(struct worker_listener *l, const struct worker_backend *backend)
+{
+	struct front_link *front;
+	struct front_link *next;
+
+	for (front = LIST_FIRST(&l->fronts); front != NULL; front = next) {
+		next = LIST_NEXT(front, link);
+		l->ops->cut(front, backend);
+	}
+}
+
+static void
+on_cut(struct loop_call *call)
+{
+	struct cut_call *c = (struct cut_call *)call;
+	struct worker *w = c->worker;
+	size_t i;
+
+	for (i = 0; i < w->conf->n_listeners; i++)
+		cut_fronts(&w->listeners[i], &w->services[c->service].backends[c->backend]);
+	free(c);
+}
+
+int
+worker_thread_cut(struct worker_thread *t, uint32_t service, uint32_t backend)
+{
+	struct cut_call *c = malloc(sizeof(*c));
+
+	if (c == NULL)
+		return -TG_ENOMEM;
+	c->worker = &t->worker;
+	c->service = service;
+	c->backend = backend;
+	loop_post(t->worker.loop, &c->call, on_cut);
+	return 0;
+}
+
 /* the end */
 
 static bool

@@ -32,6 +32,8 @@ void worker_thread_accept(struct worker_thread *t);
 /* From the control thread: takes the reference of `view`. -TG_ENOMEM: not delivered, released. */
 TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, uint32_t service,
 					 struct view *view);
+/* From the control thread: end what runs on this backend. -TG_ENOMEM. */
+TG_MUST_CHECK int worker_thread_cut(struct worker_thread *t, uint32_t service, uint32_t backend);
 /* From the control thread: stop accepting, finish within `grace_ms`, end. Once. */
 void worker_thread_drain(struct worker_thread *t, uint64_t grace_ms);
 /* Waits for the end of the thread, if it has one of its own, and frees what it had. */

@@ -213,7 +213,7 @@ wrong_orders_change_nothing(void **state)
 		const char *line;
 		const char *failure;
 	} cases[] = {
-		{"drain", "usage: drain SERVICE/BACKEND [why WORDS]"},
+		{"drain", "usage: drain SERVICE/BACKEND [deadline TIME] [why WORDS]"},
 		{"drain api", "bad-value: \"api\" is not of the form SERVICE/BACKEND"},
 		{"drain no/b1", "not-found: no service \"no\"; \"show backend\" lists them"},
 		{"drain api/b9", "not-found: no backend \"b9\" in service \"api\"; \"show servers "
