@@ -18,6 +18,7 @@
 #include "admin/source.h"
 
 #define TG_ADMIN_ARGUMENTS_MAX 32u
+#define TG_ADMIN_TIMEOUT_MAX_S 86400u
 
 #define TG_COMMAND_ERRORS(X)                                                   \
 	X(UNKNOWN, "unknown-command", "no such command")                       \
@@ -41,6 +42,7 @@ struct command_session {
 	char who[TG_STEER_WHO_SIZE];
 	bool is_interactive; /* "prompt": stays for more lines */
 	bool is_over;	     /* "quit" */
+	unsigned timeout_s;  /* behind a prompt; 0: TG_ADMIN_PROMPT_MS */
 };
 
 /* One command of a line. Valid during the call. */
@@ -75,8 +77,10 @@ extern const struct command command_prompt;
 extern const struct command command_quit;
 extern const struct command command_save_config;
 extern const struct command command_set_server;
+extern const struct command command_set_timeout;
 extern const struct command command_set_weight;
 extern const struct command command_show_backend;
+extern const struct command command_show_config;
 extern const struct command command_show_info;
 extern const struct command command_show_reasons;
 extern const struct command command_show_servers_state;
@@ -108,6 +112,10 @@ bool command_number(struct command_call *call, const char *text, uint64_t max, c
 /* Orders it in the name of who speaks; else fails. */
 void command_order(struct command_call *call, const struct steer_target *target,
 		   enum steer_property property, const char *value);
+
+/* The answer is this configuration, or that service of it, as text that reads back. */
+void command_print_conf(struct command_call *call, const struct conf *conf,
+			const struct conf_service *service);
 
 /* Runs every command of a line, which is taken apart in place; answers and their empty lines go to
  * `out`. */

@@ -7,28 +7,18 @@
 #include "admin/command.h"
 
 const struct command *const commands[] = {
-	&command_disable_health,
-	&command_disable_server,
-	&command_drain,
-	&command_enable_health,
-	&command_enable_server,
-	&command_get_weight,
-	&command_help,
-	&command_prompt,
-	&command_quit,
-	&command_save_config,
-	&command_set_server,
-	&command_set_weight,
-	&command_show_backend,
-	&command_show_info,
-	&command_show_reasons,
-	&command_show_servers_state,
-	&command_show_stat,
-	&command_show_state,
-	&command_show_version,
-	&command_shutdown_sessions,
-	&command_undrain,
-	NULL,
+	&command_disable_health, &command_disable_server,
+	&command_drain,          &command_enable_health,
+	&command_enable_server,  &command_get_weight,
+	&command_help,           &command_prompt,
+	&command_quit,           &command_save_config,
+	&command_set_server,     &command_set_timeout,
+	&command_set_weight,     &command_show_backend,
+	&command_show_config,    &command_show_info,
+	&command_show_reasons,   &command_show_servers_state,
+	&command_show_stat,      &command_show_state,
+	&command_show_version,   &command_shutdown_sessions,
+	&command_undrain,        NULL,
 };
 
 static const char *const error_words[TG_COMMAND_ERROR_COUNT] = {
@@ -163,6 +153,33 @@ command_number(struct command_call *call, const char *text, uint64_t max, const 
 	command_fail(call, TG_COMMAND_VALUE, "%s \"%.64s\" is not a number from 0 to %llu", what,
 		     text, (unsigned long long)max);
 	return false;
+}
+
+void
+command_print_conf(struct command_call *call, const struct conf *conf,
+		   const struct conf_service *service)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *file = open_memstream(&text, &n);
+
+	if (file != NULL && service != NULL)
+		conf_print_service(service, file);
+	else if (file != NULL)
+		conf_print(conf, file);
+	if (file == NULL || fclose(file) != 0) {
+		free(text);
+		command_fail(call, TG_COMMAND_LIMIT, "no memory for the text");
+		return;
+	}
+	if (call->json) {
+		output_text(call->out, "{\"config\":");
+		output_json(call->out, text);
+		output_text(call->out, "}\n");
+	} else {
+		output_add(call->out, text, n);
+	}
+	free(text);
 }
 
 /* How many of the words are the command's name; 0: it is another one. */

@@ -1,8 +1,6 @@
 /*
  * admin/save_config.c: the configuration as it would have to be for orders to last.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "admin/command.h"
@@ -86,32 +84,6 @@ apply_all(struct command_call *call, struct conf *conf)
 	}
 }
 
-/* False: no memory. */
-static bool
-print(const struct conf *conf, struct command_call *call)
-{
-	char *text = NULL;
-	size_t n = 0;
-	FILE *file = open_memstream(&text, &n);
-
-	if (file == NULL)
-		return false;
-	conf_print(conf, file);
-	if (fclose(file) != 0) {
-		free(text);
-		return false;
-	}
-	if (call->json) {
-		output_text(call->out, "{\"config\":");
-		output_json(call->out, text);
-		output_text(call->out, "}\n");
-	} else {
-		output_add(call->out, text, n);
-	}
-	free(text);
-	return true;
-}
-
 static void
 run(const struct command *c, struct command_call *call)
 {
@@ -125,8 +97,7 @@ run(const struct command *c, struct command_call *call)
 		return;
 	}
 	apply_all(call, conf);
-	if (!print(conf, call))
-		command_fail(call, TG_COMMAND_LIMIT, "no memory for the text");
+	command_print_conf(call, conf, NULL);
 	conf_unref(conf);
 }
 

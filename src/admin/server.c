@@ -101,10 +101,12 @@ static void
 arm(struct client *c)
 {
 	struct loop *loop = c->door->server->loop;
-	bool is_waiting = c->state == CLIENT_READING && c->session.is_interactive;
+	uint64_t ms = TG_ADMIN_IDLE_MS;
 
-	timer_set(loop, &c->timer,
-		  mono_add_ms(loop_now(loop), is_waiting ? TG_ADMIN_PROMPT_MS : TG_ADMIN_IDLE_MS));
+	if (c->state == CLIENT_READING && c->session.is_interactive)
+		ms = c->session.timeout_s != 0 ? c->session.timeout_s * UINT64_C(1000)
+					       : TG_ADMIN_PROMPT_MS;
+	timer_set(loop, &c->timer, mono_add_ms(loop_now(loop), ms));
 }
 
 static void

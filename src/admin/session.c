@@ -28,3 +28,22 @@ const struct command command_quit = {
 	.help = "close the connection",
 	.run = run_quit,
 };
+
+static void
+run_timeout(const struct command *c, struct command_call *call)
+{
+	uint64_t seconds;
+
+	if (call->n != 1)
+		command_fail_usage(c, call);
+	else if (command_number(call, call->arguments[0], TG_ADMIN_TIMEOUT_MAX_S, "the timeout",
+				&seconds))
+		call->session->timeout_s = (unsigned)seconds;
+}
+
+const struct command command_set_timeout = {
+	.name = "set timeout cli",
+	.usage = "SECONDS",
+	.help = "how long this connection may rest behind its prompt",
+	.run = run_timeout,
+};

@@ -1,4 +1,7 @@
 /* admin/show_stat.c: one row per listener, backend and service, as CSV or JSON. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "admin/command.h"
 #include "admin/stat.h"
 #include "observe/counters.h"
@@ -72,11 +75,23 @@ print_json(struct output *out, const struct stat_row *row, bool is_first)
 	}
 }
 
-/* Which backends are shown. */
-enum filter {
+/* Which rows are shown. */
+enum filter_status {
 	FILTER_NONE,
 	FILTER_UP,
 	FILTER_NO_MAINT,
+};
+
+/* HAProxy's numbers: types are bits, -1 is all. */
+#define SHOW_FRONTENDS 1
+#define SHOW_BACKENDS  2
+#define SHOW_SERVERS   4
+
+struct filter {
+	enum filter_status status; /* of servers */
+	long id;
+	long types;
+	long server;
 };
 
 struct printer {
@@ -84,7 +99,7 @@ struct printer {
 	struct output *out;
 	bool json;
 	bool has_some;
-	enum filter filter;
+	struct filter filter;
 };
 
 static void
@@ -108,11 +123,11 @@ begins_with(const char *text, const char *prefix)
 
 /* By its status, as HAProxy's filters do. */
 static bool
-is_shown(const struct printer *p, const struct stat_row *row)
+is_of_status(const struct filter *f, const struct stat_row *row)
 {
 	const char *status = row->cells[TG_STAT_STATUS].text;
 
-	switch (p->filter) {
+	switch (f->status) {
 	case FILTER_UP:
 		return begins_with(status, "UP") || strcmp(status, "no check") == 0;
 	case FILTER_NO_MAINT:
@@ -123,34 +138,72 @@ is_shown(const struct printer *p, const struct stat_row *row)
 	return true;
 }
 
+static bool
+is_shown(const struct filter *f, long type, uint64_t id, uint64_t server)
+{
+	return (f->types == -1 || (f->types & type) != 0) &&
+	       (f->id == -1 || (uint64_t)f->id == id) &&
+	       (f->server == -1 || type != SHOW_SERVERS || (uint64_t)f->server == server);
+}
+
 static void
-print_service(struct printer *p, size_t service)
+print_listener(struct printer *p, size_t listener)
 {
 	struct stat_row row;
 
+	if (!is_shown(&p->filter, SHOW_FRONTENDS, TG_SOURCE_FIRST_ID + listener, 0))
+		return;
+	stat_listener(p->s, listener, &row);
+	print(p, &row, source_listener_slot(p->s, listener));
+}
+
+static void
+print_service(struct printer *p, size_t service)
+{
+	uint64_t id = source_service_id(p->s, service);
+	struct stat_row row;
+
 	for (size_t j = 0; j < p->s->conf->services[service].n_backends; j++) {
+		if (!is_shown(&p->filter, SHOW_SERVERS, id, j + 1))
+			continue;
 		stat_backend(p->s, service, j, &row);
-		if (is_shown(p, &row))
+		if (is_of_status(&p->filter, &row))
 			print(p, &row, source_backend_slot(p->s, service, j));
 	}
+	if (!is_shown(&p->filter, SHOW_BACKENDS, id, 0))
+		return;
 	stat_service(p->s, service, &row);
 	print(p, &row, source_service_slot(p->s, service));
 }
 
 static bool
-read_filter(const struct command *c, struct command_call *call, enum filter *ret)
+read_number(const char *text, long *ret)
 {
-	*ret = FILTER_NONE;
+	char *end;
+
+	*ret = strtol(text, &end, 10);
+	return end != text && *end == '\0' && *ret >= -1;
+}
+
+static bool
+read_filter(const struct command *c, struct command_call *call, struct filter *ret)
+{
+	const char *const *words = call->arguments;
+
+	*ret = (struct filter){.id = -1, .types = -1, .server = -1};
 	if (call->n == 0)
 		return true;
-	if (call->n == 1 && strcmp(call->arguments[0], "up") == 0) {
-		*ret = FILTER_UP;
+	if (call->n == 1 && strcmp(words[0], "up") == 0) {
+		ret->status = FILTER_UP;
 		return true;
 	}
-	if (call->n == 1 && strcmp(call->arguments[0], "no-maint") == 0) {
-		*ret = FILTER_NO_MAINT;
+	if (call->n == 1 && strcmp(words[0], "no-maint") == 0) {
+		ret->status = FILTER_NO_MAINT;
 		return true;
 	}
+	if (call->n == 3 && read_number(words[0], &ret->id) && read_number(words[1], &ret->types) &&
+	    read_number(words[2], &ret->server))
+		return true;
 	command_fail_usage(c, call);
 	return false;
 }
@@ -160,16 +213,13 @@ run(const struct command *c, struct command_call *call)
 {
 	const struct admin_source *s = call->source;
 	struct printer p = {.s = s, .out = call->out, .json = call->json};
-	struct stat_row row;
 
 	if (!read_filter(c, call, &p.filter))
 		return;
 	if (!p.json)
 		print_csv_head(p.out);
-	for (size_t i = 0; i < s->conf->n_listeners; i++) {
-		stat_listener(s, i, &row);
-		print(&p, &row, source_listener_slot(s, i));
-	}
+	for (size_t i = 0; i < s->conf->n_listeners; i++)
+		print_listener(&p, i);
 	for (size_t i = 0; i < s->conf->n_services; i++)
 		print_service(&p, i);
 	if (p.json)
@@ -178,7 +228,7 @@ run(const struct command *c, struct command_call *call)
 
 const struct command command_show_stat = {
 	.name = "show stat",
-	.usage = "[up|no-maint]",
+	.usage = "[up|no-maint|ID TYPES SERVER]",
 	.help = "a row per listener, backend and service, in HAProxy's columns",
 	.run = run,
 };

@@ -413,6 +413,9 @@ void conf_unref(struct conf *conf); /* NULL allowed */
 /* `-t -v`: the configuration in effect, defaults included, routes in match order. */
 void conf_print(const struct conf *conf, FILE *out);
 
+/* One service of it. */
+void conf_print_service(const struct conf_service *service, FILE *out);
+
 /* Writes the mdoc manual page tidegate.conf(5) from the same tables. */
 void conf_print_manual(FILE *out);
 

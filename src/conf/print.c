@@ -164,3 +164,11 @@ conf_print(const struct conf *conf, FILE *out)
 {
 	conf_print_all(conf, false, out);
 }
+
+void
+conf_print_service(const struct conf_service *service, FILE *out)
+{
+	struct printer p = {.out = out};
+
+	print_group(&p, &conf_schema_service, (const char *)service);
+}

@@ -102,7 +102,7 @@ def test_tidectl_tells_success_from_failure(tidegate, recording_backend, admin, 
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert unknown.stderr.startswith("tidectl: error unknown-command: ")
     usage = run_tidectl("-s", admin, "show stat xml")
-    assert (usage.returncode, usage.stderr) == (1, "tidectl: error usage: show stat [up|no-maint]\n")
+    assert (usage.returncode, usage.stderr) == (1, "tidectl: error usage: show stat [up|no-maint|ID TYPES SERVER]\n")
     mixed = run_tidectl("-s", admin, "bogus; show info")
     assert mixed.returncode == 1 and mixed.stdout.startswith("Name: ")
     by_variable = run_tidectl("show info", env={"TIDEGATE_SOCKET": admin})

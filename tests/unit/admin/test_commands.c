@@ -122,7 +122,7 @@ wrong_arguments_tell_the_usage(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_string_equal(ask(f, "show stat xml"), "error usage: show stat [up|no-maint]\n\n");
+	assert_string_equal(ask(f, "show stat xml"), "error usage: show stat [up|no-maint|ID TYPES SERVER]\n\n");
 	assert_string_equal(ask(f, "show info json x"), "error usage: show info\n\n");
 	assert_string_equal(ask(f, "help me"), "error usage: help\n\n");
 	assert_string_equal(ask(f, "help me json"),
