@@ -18,6 +18,7 @@ init_service(struct worker *w, struct worker_service *s, const struct conf_servi
 	s->conf = conf;
 	s->ops = balance_find(conf->balance);
 	s->counters = segment_counters(w->segment, w->id, slot);
+	s->histograms = segment_histograms(w->segment, w->id, slot)->h;
 	s->queue = shared->queue;
 	s->outlier = shared->outlier;
 	budget_init(&s->budget, conf->retry.budget_permille, w->n_workers);
@@ -98,6 +99,20 @@ divide_descriptors(struct worker *w)
 	return (unsigned)(all / PIPE_SHARE / 2 / conf->workers);
 }
 
+void
+worker_set_accepting(struct worker *w, bool accepting)
+{
+	atomic_store_explicit(&w->counters->n[TG_W_ACCEPTING], accepting, memory_order_relaxed);
+}
+
+static void
+on_lag(void *user, uint64_t lag_us)
+{
+	const struct worker *w = user;
+
+	histogram_add(&w->histograms[TG_HISTOGRAM_LAG], lag_us);
+}
+
 /* Slots stand in the order the parent made them: global, listeners, services, backends service by
  * service. */
 int
@@ -114,6 +129,9 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	if (getrandom(w->random, sizeof(w->random), 0) != (ssize_t)sizeof(w->random))
 		w->random[0] = mono_read().us | 1;
 	w->ring = segment_ring(segment, id);
+	w->counters = segment_counters(segment, id, 0);
+	w->histograms = segment_histograms(segment, id, 0)->h;
+	worker_set_accepting(w, false);
 	w->total = segment_shared(segment, 0);
 	pipe_pool_init(&w->pipes, divide_descriptors(w));
 	buf_pool_init(&w->bufs);
@@ -124,6 +142,7 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 		init_listener(w, &w->listeners[i], &conf->listeners[i], slot++);
 	if (w->loop == NULL || w->listeners == NULL || w->services == NULL)
 		return -TG_ENOMEM;
+	loop_watch_lag(w->loop, on_lag, w);
 	for (i = 0; i < conf->n_services && rc == 0; i++)
 		rc = init_service(w, &w->services[i], &conf->services[i], &shared[i], slot++,
 				  &backend_slot);

@@ -21,6 +21,7 @@
 #include "net/relay.h"
 #include "observe/access.h"
 #include "observe/counters.h"
+#include "observe/histogram.h"
 
 struct worker;
 struct worker_listener;
@@ -85,6 +86,7 @@ struct worker_service {
 	struct outlier *outlier; /* shared; NULL: nobody is ejected */
 	struct budget budget;
 	struct segment_counters *counters;
+	struct segment_histogram *histograms; /* by enum service_histogram */
 	struct worker_backend *backends; /* [conf->n_backends] */
 };
 
@@ -102,6 +104,8 @@ struct worker {
 	const struct conf *conf;
 	struct segment *segment;
 	struct ring *ring;
+	struct segment_counters *counters;    /* by enum worker_counter */
+	struct segment_histogram *histograms; /* by enum worker_histogram */
 	struct segment_shared *total; /* connections of all listeners and workers: slot 0 */
 	int64_t max_connections;      /* of all listeners and workers */
 	unsigned max_idle;            /* idle connections to backends, this worker */
@@ -121,6 +125,9 @@ struct worker {
 TG_MUST_CHECK int worker_init(struct worker *w, unsigned id, const struct conf *conf,
 			      struct segment *segment, const struct service_shared *shared);
 void worker_fini(struct worker *w);
+
+/* For readiness: whether its listeners are watched. */
+void worker_set_accepting(struct worker *w, bool accepting);
 
 /* Takes the reference; idle connections to what is gone are closed. */
 void worker_set_view(struct worker *w, uint32_t service, struct view *view);

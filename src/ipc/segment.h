@@ -5,12 +5,14 @@
  * the proxy (written) and by the keeper (read, but for the tails of the rings).
  * It survives a crash of either. Layout, all offsets fixed at creation:
  *
- *	header | entries[slots] | shared[slots] | counters[workers][slots] | rings[workers]
+ *	header | entries[slots] | shared[slots] | counters[workers][slots] |
+ *	histograms[workers][slots] | rings[workers]
  *
  * A slot belongs to one object (listener, service or backend); the parent
- * names it before the children start. Counters are written by exactly one
- * worker each with plain relaxed stores and summed by readers. What must be
- * exact across workers is in `shared`, one cache line per slot.
+ * names it before the children start. Counters and histograms are written by
+ * exactly one worker each with plain relaxed stores and summed by readers. What
+ * must be exact across workers is in `shared`, one cache line per slot. Pages
+ * nobody writes or reads take no memory: most slots have no histograms.
  *
  * The proxy can write all of it at any time, so a reader trusts nothing in it:
  * sizes are kept privately after segment_attach(), a name in an entry may have
@@ -32,6 +34,9 @@
 #define TG_CACHELINE 64
 /* Counters per slot and worker; families in observe/counters.h must fit. */
 #define TG_SEGMENT_COUNTERS 64
+/* Histograms per slot and worker, and buckets of each; observe/histogram.h says which. */
+#define TG_SEGMENT_HISTOGRAMS 4
+#define TG_SEGMENT_BUCKETS    19
 #define TG_SEGMENT_NAME     128
 #define TG_SEGMENT_NONE     UINT32_MAX
 
@@ -52,6 +57,15 @@ struct segment_entry {
 
 struct segment_counters {
 	_Alignas(TG_CACHELINE) _Atomic uint64_t n[TG_SEGMENT_COUNTERS];
+};
+
+struct segment_histogram {
+	_Atomic uint64_t buckets[TG_SEGMENT_BUCKETS]; /* each without those before it */
+	_Atomic uint64_t sum;
+};
+
+struct segment_histograms {
+	_Alignas(TG_CACHELINE) struct segment_histogram h[TG_SEGMENT_HISTOGRAMS];
 };
 
 struct segment_shared {
@@ -91,6 +105,7 @@ uint32_t segment_find(const struct segment *seg, enum segment_kind kind, uint32_
 struct segment_entry *segment_entry(struct segment *seg, uint32_t slot);
 struct segment_shared *segment_shared(struct segment *seg, uint32_t slot);
 struct segment_counters *segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
+struct segment_histograms *segment_histograms(struct segment *seg, unsigned worker, uint32_t slot);
 /* This process's handle of a worker's ring; one writer and one reader process at a time. */
 struct ring *segment_ring(struct segment *seg, unsigned worker);
 

@@ -103,6 +103,7 @@ count(const struct tcp_stream *s, enum end_reason reason)
 {
 	struct segment_counters *l = s->listener->counters;
 	struct segment_counters *c = s->service->counters;
+	struct segment_histogram *h = s->service->histograms;
 	uint64_t total_us = mono_diff_us(now_of(s), s->begin);
 	uint64_t connect_us = mono_diff_us(s->connected, s->phase);
 
@@ -115,6 +116,9 @@ count(const struct tcp_stream *s, enum end_reason reason)
 	counter_add(c, TG_S_TIME_CONNECT_US, connect_us);
 	counter_add(c, TG_S_TIME_TOTAL_US, total_us);
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	if (s->queue_us > 0)
+		histogram_add(&h[TG_HISTOGRAM_QUEUE], s->queue_us);
+	histogram_add(&h[TG_HISTOGRAM_TOTAL], total_us);
 	if (s->lease.backend == NULL)
 		return;
 	c = s->lease.backend->counters;
@@ -364,6 +368,8 @@ static void
 on_connected(struct tcp_stream *s)
 {
 	s->connected = now_of(s);
+	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT],
+		      mono_diff_us(s->connected, s->phase));
 	tunnel_init(&s->tunnel, &s->front, &s->back->conn, NULL, NULL,
 		    s->listener->conf->buffer_bytes, s->connected);
 }

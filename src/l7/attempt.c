@@ -4,6 +4,14 @@
 #include "base/container.h"
 #include "l7/stream_priv.h"
 
+/* A connection was made for it, whatever becomes of the stream. */
+static void
+count_connect(const struct stream *s)
+{
+	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT],
+		      mono_diff_us(s->connected, s->phase));
+}
+
 static enum step
 use_back(struct stream *s, struct back *b)
 {
@@ -27,8 +35,13 @@ attempt_connect(struct stream *s)
 {
 	struct back *b = back_connect(s->lease.backend, &s->lease.addr, stream_on_back, s);
 
-	if (b != NULL)
-		return use_back(s, b);
+	if (b != NULL) {
+		(void)use_back(s, b);
+		/* To a unix socket at once; others are under way. */
+		if (s->state == STREAM_RELAY)
+			count_connect(s);
+		return STEP_MORE;
+	}
 	if (back_error_is_ours(errno))
 		return stream_reply(s, 503, TG_END_NO_RESOURCE);
 	return attempt_failed(s, TG_END_CONNECT_FAILED);
@@ -140,6 +153,7 @@ attempt_connect_step(struct stream *s)
 	if (rc != 0 || (s->back->conn.flags & CONN_READABLE) != 0)
 		return attempt_failed(s, TG_END_CONNECT_FAILED);
 	s->connected = stream_now(s);
+	count_connect(s);
 	s->up_progress = s->connected;
 	s->down_progress = s->connected;
 	s->state = STREAM_RELAY;

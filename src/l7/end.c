@@ -119,6 +119,26 @@ stream_leave_backend(struct stream *s, enum end_reason reason, enum stream_leave
 	end_lease(s, reason);
 }
 
+/* Connects are in their histogram when they are made, see attempt.c. */
+static void
+count_times(const struct stream *s)
+{
+	struct segment_counters *c = s->service->counters;
+	struct segment_histogram *h = s->service->histograms;
+	uint64_t response_us = span_us(s->answered, s->sent);
+	uint64_t total_us = span_us(stream_now(s), s->begin);
+
+	counter_add(c, TG_S_TIME_QUEUE_US, s->queue_us);
+	counter_add(c, TG_S_TIME_CONNECT_US, span_us(s->connected, s->phase));
+	counter_add(c, TG_S_TIME_RESPONSE_US, response_us);
+	counter_add(c, TG_S_TIME_TOTAL_US, total_us);
+	if (s->queue_us > 0)
+		histogram_add(&h[TG_HISTOGRAM_QUEUE], s->queue_us);
+	if (mono_is_set(s->answered))
+		histogram_add(&h[TG_HISTOGRAM_RESPONSE], response_us);
+	histogram_add(&h[TG_HISTOGRAM_TOTAL], total_us);
+}
+
 static void
 count(const struct stream *s, enum end_reason reason)
 {
@@ -137,11 +157,8 @@ count(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_S_BYTES_IN, s->bytes_in);
 	counter_add(c, TG_S_BYTES_OUT, s->bytes_out);
 	count_status(c, TG_S_STATUS_1XX, s->ans.status);
-	counter_add(c, TG_S_TIME_QUEUE_US, s->queue_us);
-	counter_add(c, TG_S_TIME_CONNECT_US, span_us(s->connected, s->phase));
-	counter_add(c, TG_S_TIME_RESPONSE_US, span_us(s->answered, s->sent));
-	counter_add(c, TG_S_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	count_times(s);
 }
 
 static void

@@ -25,6 +25,9 @@ struct loop {
 	bool ticking;
 	uint64_t tick;        /* last tick that was served */
 	uint64_t last_placed; /* highest tick any timer hangs in */
+	struct mono tick_due; /* while ticking: when the next is to come */
+	loop_lag_cb *on_lag;  /* NULL: nobody asks */
+	void *lag_user;
 	struct event tick_event;
 	struct timer_list wheel[WHEEL_SLOTS];
 	struct deferred_list deferred;
@@ -69,6 +72,7 @@ tick_start(struct loop *loop)
 		return;
 	loop->ticking = true;
 	loop->tick = tick_of(loop_now(loop));
+	loop->tick_due = (struct mono){loop->now.us + TICK_US};
 	event_add(&loop->tick_event, &interval);
 }
 
@@ -152,6 +156,24 @@ serve_slot(struct loop *loop, struct timer_list *slot)
 	}
 }
 
+void
+loop_watch_lag(struct loop *loop, loop_lag_cb *cb, void *user)
+{
+	loop->on_lag = cb;
+	loop->lag_user = user;
+}
+
+/* As libevent does it: from the time it was to come, or from now when that is over too. */
+static void
+note_lag(struct loop *loop)
+{
+	if (loop->on_lag != NULL)
+		loop->on_lag(loop->lag_user, mono_diff_us(loop->now, loop->tick_due));
+	loop->tick_due.us += TICK_US;
+	if (loop->tick_due.us < loop->now.us)
+		loop->tick_due.us = loop->now.us + TICK_US;
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -160,6 +182,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	note_lag(loop);
 	/* After a long pause one round serves every slot there is. */
 	if (now > loop->tick + WHEEL_SLOTS)
 		loop->tick = now - WHEEL_SLOTS;

@@ -33,6 +33,12 @@ struct mono loop_now(struct loop *loop);
 /* Reads the clock again and returns it (start-up, tests). */
 struct mono loop_now_update(struct loop *loop);
 
+/* Called each time the wheel of timers turns, with how late it does, in microseconds: what the
+ * callbacks before it took. Up to some 5 ms are the coarse clock of the wait. Once, before
+ * loop_run(). */
+typedef void loop_lag_cb(void *user, uint64_t lag_us);
+void loop_watch_lag(struct loop *loop, loop_lag_cb *cb, void *user);
+
 /* What a descriptor reports. */
 #define LOOP_READ   (1u << 0)
 #define LOOP_WRITE  (1u << 1)

@@ -1,8 +1,9 @@
 /*
  * observe/counters.h: every counter once: name, unit, help.
  *
- * Indexes into struct segment_counters of a slot of that kind. Counters only
- * grow; what is "now" is in struct segment_shared.
+ * Indexes into struct segment_counters of a slot of that kind; those of a
+ * worker itself are in slot 0. Counters only grow; what is "now" is in struct
+ * segment_shared, but for what a worker is.
  */
 #ifndef TG_OBSERVE_COUNTERS_H
 #define TG_OBSERVE_COUNTERS_H
@@ -63,6 +64,8 @@
 	X(TIME_RESPONSE_US, "time_response_us", "sum over streams, microseconds") \
 	X(TIME_TOTAL_US, "time_total_us", "sum over streams, microseconds")
 
+#define TG_WORKER_COUNTERS(X) X(ACCEPTING, "accepting", "1 while it accepts clients")
+
 /* clang-format on */
 
 /* Slots of all three kinds count end reasons too, from this index on. */
@@ -75,6 +78,8 @@
 enum listener_counter { TG_LISTENER_COUNTERS(TG_COUNTER_ENUM_L) TG_L_COUNT };
 enum service_counter { TG_SERVICE_COUNTERS(TG_COUNTER_ENUM_S) TG_S_COUNT };
 enum backend_counter { TG_BACKEND_COUNTERS(TG_COUNTER_ENUM_B) TG_B_COUNT };
+#define TG_COUNTER_ENUM_W(id, name, help) TG_W_##id,
+enum worker_counter { TG_WORKER_COUNTERS(TG_COUNTER_ENUM_W) TG_W_COUNT };
 
 /* What a counter is called and what it counts; static, never NULL. */
 struct counter_info {
@@ -82,10 +87,11 @@ struct counter_info {
 	const char *help;
 };
 
-/* By enum listener_counter, enum service_counter, enum backend_counter. */
+/* By enum listener_counter and so on. */
 extern const struct counter_info listener_counters[TG_L_COUNT];
 extern const struct counter_info service_counters[TG_S_COUNT];
 extern const struct counter_info backend_counters[TG_B_COUNT];
+extern const struct counter_info worker_counters[TG_W_COUNT];
 
 _Static_assert(TG_L_COUNT <= TG_COUNTER_END && TG_S_COUNT <= TG_COUNTER_END &&
 		       TG_B_COUNT <= TG_COUNTER_END,

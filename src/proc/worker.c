@@ -130,6 +130,7 @@ on_accept(struct loop_call *call)
 			log_write(TG_LOG_ERROR, "cannot watch listener", "listener=%s worker=%u",
 				  l->conf->name, t->worker.id);
 	}
+	worker_set_accepting(&t->worker, true);
 }
 
 void
@@ -246,6 +247,7 @@ on_drain(struct loop_call *call)
 	size_t i;
 
 	w->draining = true;
+	worker_set_accepting(w, false);
 	for (i = 0; i < w->conf->n_listeners; i++) {
 		listener_stop(&w->listeners[i]);
 		each_front(&w->listeners[i], w->listeners[i].ops->drain);

@@ -278,6 +278,44 @@ half_made_worker_is_given_back(void **state)
 	assert_true(at > 8);
 }
 
+static void
+on_stop(struct timer *t)
+{
+	(void)t;
+	loop_stop(workers[1].loop);
+}
+
+static void
+lag_of_its_loop_is_in_its_histogram(void **state)
+{
+	struct timer t;
+
+	(void)state;
+	timer_init(&t, on_stop);
+	timer_set(workers[1].loop, &t, mono_add_ms(loop_now_update(workers[1].loop), 1));
+	loop_run(workers[1].loop);
+	timer_fini(&t);
+	assert_true(histogram_read(world.segment, 1, 0, TG_HISTOGRAM_LAG)
+			    .buckets[TG_SEGMENT_BUCKETS - 1] >= 1);
+	assert_int_equal(histogram_read(world.segment, 0, 0, TG_HISTOGRAM_LAG)
+				 .buckets[TG_SEGMENT_BUCKETS - 1], 0);
+}
+
+/* A worker after one that died does not accept because that one did. */
+static void
+accepting_is_told_from_the_start(void **state)
+{
+	struct worker w;
+
+	(void)state;
+	worker_set_accepting(&workers[0], true);
+	assert_int_equal(segment_sum(world.segment, 0, TG_W_ACCEPTING), 1);
+	assert_int_equal(worker_init(&w, 0, world.conf, world.segment,
+				     registry_shared(world.registry)), 0);
+	assert_int_equal(segment_sum(world.segment, 0, TG_W_ACCEPTING), 0);
+	worker_fini(&w);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -293,6 +331,8 @@ main(void)
 		TEST(files_of_bodies_have_their_share_where_a_service_has_them),
 		TEST(connections_are_bounded_by_descriptors_or_configuration),
 		TEST(half_made_worker_is_given_back),
+		TEST(lag_of_its_loop_is_in_its_histogram),
+		TEST(accepting_is_told_from_the_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -409,6 +409,61 @@ time_stands_still_within_a_turn(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+struct lag {
+	unsigned n;
+	uint64_t sum_us;
+	uint64_t max_us;
+};
+
+static void
+on_lag(void *user, uint64_t lag_us)
+{
+	struct lag *lag = user;
+
+	lag->n++;
+	lag->sum_us += lag_us;
+	if (lag_us > lag->max_us)
+		lag->max_us = lag_us;
+}
+
+/* The clock moves by 10 ms more than a tick each time: so late is the first, and the next again as
+ * much more, as it counts from when the first was to come. */
+static void
+lateness_of_ticks_is_told(void **state)
+{
+	struct lag lag = {.n = 0};
+
+	loop_watch_lag(*state, on_lag, &lag);
+	sleep_for(*state, 80 * MS, 42 * MS);
+	assert_int_equal(lag.n, 2);
+	assert_int_equal(lag.max_us, 20 * MS);
+	assert_int_equal(lag.sum_us, 30 * MS);
+}
+
+/* What comes after the one that was missed counts from now. */
+static void
+missed_ticks_are_not_told_twice(void **state)
+{
+	struct lag lag = {.n = 0};
+
+	loop_watch_lag(*state, on_lag, &lag);
+	sleep_for(*state, 800 * MS, 300 * MS);
+	assert_int_equal(lag.n, 2);
+	assert_int_equal(lag.max_us, 268 * MS);
+	assert_int_equal(lag.sum_us, 2 * 268 * MS);
+}
+
+static void
+ticks_in_time_have_no_lag(void **state)
+{
+	struct lag lag = {.n = 0};
+
+	loop_watch_lag(*state, on_lag, &lag);
+	sleep_for(*state, 100 * MS, 32 * MS);
+	assert_true(lag.n >= 3);
+	assert_int_equal(lag.max_us, 0);
+}
+
 int
 main(void)
 {
@@ -425,6 +480,9 @@ main(void)
 		TEST(after_a_long_pause_what_is_due_fires_once),
 		TEST(timers_work_after_an_idle_time),
 		TEST(time_stands_still_within_a_turn),
+		TEST(lateness_of_ticks_is_told),
+		TEST(missed_ticks_are_not_told_twice),
+		TEST(ticks_in_time_have_no_lag),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,14 @@ backend_counters_are_complete(void **state)
 }
 
 static void
+worker_counters_are_complete(void **state)
+{
+	(void)state;
+	check_table(worker_counters, TG_W_COUNT);
+	assert_string_equal(worker_counters[TG_W_ACCEPTING].name, "accepting");
+}
+
+static void
 end_reasons_follow_the_counters(void **state)
 {
 	(void)state;
@@ -64,6 +72,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(listener_counters_are_complete),
 		cmocka_unit_test(service_counters_are_complete),
 		cmocka_unit_test(backend_counters_are_complete),
+		cmocka_unit_test(worker_counters_are_complete),
 		cmocka_unit_test(end_reasons_follow_the_counters),
 	};
 
