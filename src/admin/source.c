@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/processes.h"
 #include "observe/counters.h"
 
 uint32_t
@@ -30,6 +31,14 @@ source_service_id(const struct admin_source *s, size_t service)
 	return (uint32_t)(TG_SOURCE_FIRST_ID + s->conf->n_listeners + service);
 }
 
+static bool
+source_is_ejected(const struct admin_source *s, size_t service, size_t backend)
+{
+	uint32_t slot = source_backend_slot(s, service, backend);
+
+	return source_gauge(&segment_shared(s->segment, slot)->ejected) != 0;
+}
+
 struct serving_state
 source_serving_state(const struct admin_source *s, size_t service, size_t backend)
 {
@@ -41,6 +50,7 @@ source_serving_state(const struct admin_source *s, size_t service, size_t backen
 	return (struct serving_state){
 		.health = h->verdict.state,
 		.has_addr = h->has_addr,
+		.is_ejected = source_is_ejected(s, service, backend),
 		.record = h->record,
 		.order = steer_effective(steer_get(s->steer, i, j),
 					 agent != NULL ? &agent->order : NULL),
@@ -78,6 +88,8 @@ source_init(struct admin_source *s, const struct conf *conf, struct segment *seg
 		.conf = conf, .segment = segment, .health = health, .steer = steer};
 	s->sampled = now;
 	s->now = now;
+	s->started.us = wall_read().us - mono_diff_us(mono_read(), segment_started(segment));
+	s->booted = processes_boot();
 	s->n_slots = source_service_slot(s, conf->n_services);
 	s->backend_slots = calloc(conf->n_services + 1, sizeof(*s->backend_slots));
 	if (s->backend_slots == NULL)
@@ -155,6 +167,18 @@ source_sample(struct admin_source *s, struct mono now)
 	}
 	for (size_t i = 0; i < s->conf->n_services; i++)
 		sample_gauge(s, source_service_slot(s, i), source_service_in_flight(s, i));
+}
+
+size_t
+source_n_backends(const struct admin_source *s)
+{
+	return s->n_slots - source_service_slot(s, s->conf->n_services);
+}
+
+bool
+source_has_proxy(const struct admin_source *s)
+{
+	return s->has_proxy != NULL && s->has_proxy(s->proxy_user);
 }
 
 uint64_t

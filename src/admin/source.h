@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "backend/serving.h"
+#include "base/clock.h"
 #include "conf/conf.h"
 #include "health/health.h"
 #include "ipc/segment.h"
@@ -51,6 +51,10 @@ struct admin_source {
 	struct mono sampled;
 	struct mono now; /* set before each command runs, and so is: */
 	struct wall wall;
+	struct wall started; /* this run of the daemon, by the wall clock of source_init() */
+	struct wall booted;  /* the machine */
+	bool (*has_proxy)(const void *user); /* NULL: not known */
+	const void *proxy_user;
 };
 
 /* What is passed must outlive it. -TG_ENOMEM, or -TG_EPROTO when the segment is not one of `conf`. */
@@ -68,9 +72,13 @@ uint32_t source_backend_slot(const struct admin_source *s, size_t service, size_
 
 /* HAProxy's number of a proxy. */
 uint32_t source_service_id(const struct admin_source *s, size_t service);
-/* All columns of a backend as the keeper knows them; ejections are the proxy's. */
+/* Backends of all services. */
+size_t source_n_backends(const struct admin_source *s);
+/* All columns of a backend as the keeper knows them; whether it is ejected is told by the proxy. */
 struct serving_state source_serving_state(const struct admin_source *s, size_t service,
 					  size_t backend);
+/* Whether the keeper has a connection to the proxy. */
+bool source_has_proxy(const struct admin_source *s);
 
 /* A gauge as it is now; one that a dying process left below 0 counts as 0. */
 uint64_t source_gauge(const _Atomic int64_t *gauge);

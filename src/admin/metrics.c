@@ -1,0 +1,477 @@
+#include "admin/metrics.h"
+
+#include <stdio.h>
+
+#include "admin/processes.h"
+#include "admin/tally.h"
+#include "backend/view.h"
+#include "observe/counters.h"
+
+/* One object, and what its samples are called. */
+struct metric_site {
+	const struct admin_source *s;
+	size_t i; /* process, worker, listener or service */
+	size_t j; /* backend */
+	uint32_t slot;
+	struct series series;
+	char number[16]; /* the value of the label worker */
+};
+
+static struct segment_shared *
+shared_of(const struct metric_site *site)
+{
+	return segment_shared(site->s->segment, site->slot);
+}
+
+/* of any slot */
+
+static void
+write_counter(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	exposition_number(out, &site->series, segment_sum(site->s->segment, site->slot, m->id));
+}
+
+static void
+write_counted_seconds(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	exposition_seconds(out, &site->series, segment_sum(site->s->segment, site->slot, m->id));
+}
+
+/* Counters of one family share the order of their five status classes. */
+static void
+write_classes(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+	for (unsigned i = 0; i < 5; i++)
+		exposition_labelled(out, &site->series, "code", classes[i],
+				    segment_sum(site->s->segment, site->slot, m->id + i));
+}
+
+static void
+write_reason(const struct metric_site *site, unsigned reason, bool even_none, struct output *out)
+{
+	uint64_t n = segment_sum(site->s->segment, site->slot, TG_COUNTER_OF_END(reason));
+
+	if (n > 0 || even_none)
+		exposition_labelled(out, &site->series, "reason", end_reason_str(reason), n);
+}
+
+static void
+write_reasons(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	for (unsigned i = 0; i < TG_END_COUNT; i++)
+		write_reason(site, i, true, out);
+}
+
+/* Of a backend few ever happen. */
+static void
+write_reasons_seen(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	for (unsigned i = 0; i < TG_END_COUNT; i++)
+		write_reason(site, i, i == TG_END_DONE, out);
+}
+
+static void
+write_in_flight(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_gauge(&shared_of(site)->in_flight));
+}
+
+/* all */
+
+static void
+write_build(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_labelled(out, &site->series, "version", PACKAGE_VERSION, 1);
+}
+
+static void
+write_start(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_seconds(out, &site->series, site->s->started.us);
+}
+
+static void
+write_n_workers(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, segment_workers(site->s->segment));
+}
+
+static void
+write_n_backends(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_n_backends(site->s));
+}
+
+static void
+write_proxy_up(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_has_proxy(site->s));
+}
+
+static void
+write_log_dropped(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	uint64_t n = 0;
+
+	(void)m;
+	for (unsigned i = 0; i < segment_workers(site->s->segment); i++)
+		n += ring_dropped(segment_ring(site->s->segment, i));
+	exposition_number(out, &site->series, n);
+}
+
+/* processes */
+
+static bool
+usage_of(const struct metric_site *site, struct process_usage *ret)
+{
+	return process_usage_read((enum process_role)site->i, site->s->booted, ret);
+}
+
+static void
+write_cpu(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	struct process_usage usage;
+
+	(void)m;
+	if (usage_of(site, &usage))
+		exposition_seconds(out, &site->series, usage.cpu_us);
+}
+
+static void
+write_resident(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	struct process_usage usage;
+
+	(void)m;
+	if (usage_of(site, &usage))
+		exposition_number(out, &site->series, usage.resident_bytes);
+}
+
+static void
+write_process_start(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	struct process_usage usage;
+
+	(void)m;
+	if (usage_of(site, &usage))
+		exposition_seconds(out, &site->series, usage.started.us);
+}
+
+/* workers */
+
+static void
+write_worker_counter(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	const struct segment_counters *c = segment_counters(site->s->segment, (unsigned)site->i, 0);
+
+	exposition_number(out, &site->series,
+			  atomic_load_explicit(&c->n[m->id], memory_order_relaxed));
+}
+
+static void
+write_worker_histogram(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	struct histogram h = histogram_read(site->s->segment, (unsigned)site->i, 0, m->id);
+
+	exposition_histogram(out, &site->series, &h);
+}
+
+/* services */
+
+static void
+write_histogram(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	struct histogram h = histogram_sum(site->s->segment, site->slot, m->id);
+
+	exposition_histogram(out, &site->series, &h);
+}
+
+static void
+write_queue(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_gauge(&shared_of(site)->queued));
+}
+
+static void
+write_conditions(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	struct tally tally = tally_service(site->s, site->i);
+
+	(void)m;
+	for (unsigned i = 0; i < TG_CONDITION_COUNT; i++)
+		exposition_labelled(out, &site->series, "state", backend_condition_str(i),
+				    tally.conditions[i]);
+}
+
+static void
+write_usable(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, tally_service(site->s, site->i).usable);
+}
+
+static void
+write_fail_open(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, tally_service(site->s, site->i).is_fail_open);
+}
+
+static void
+write_service_in_flight(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_service_in_flight(site->s, site->i));
+}
+
+static void
+write_service_ejections(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, tally_service(site->s, site->i).ejections);
+}
+
+/* backends */
+
+static void
+write_up(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series,
+			  backend_condition(site->s, site->i, site->j) == TG_CONDITION_UP);
+}
+
+static void
+write_ejected(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_gauge(&shared_of(site)->ejected) != 0);
+}
+
+static void
+write_ejections(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_gauge(&shared_of(site)->ejections));
+}
+
+static void
+write_weight(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	const struct conf_service *service = &site->s->conf->services[site->i];
+	struct serving_state state = source_serving_state(site->s, site->i, site->j);
+	uint32_t weight = serving_weight(&service->backends[site->j], &state);
+
+	(void)m;
+	/* A decimal with up to six places, as seconds are. */
+	exposition_seconds(out, &site->series, (uint64_t)weight * 1000000 / TG_WEIGHT_SCALE);
+}
+
+static void
+write_check_failures(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(
+		out, &site->series,
+		health_status(site->s->health, (unsigned)site->i, (unsigned)site->j)->failures);
+}
+
+/* The table: what is there. */
+
+#define ROW(scope_, type_, name_, write_, id_, help_)                                              \
+	{                                                                                          \
+		.name = "tidegate_" name_, .type = TG_METRIC_##type_,                              \
+		.scope = TG_METRIC_OF_##scope_, .help = help_, .write = write_, .id = id_,         \
+	}
+
+/* clang-format off */
+const struct metric metrics[] = {
+	ROW(ALL, GAUGE, "build_info", write_build, 0, "The version that runs, as a label; always 1."),
+	ROW(ALL, GAUGE, "start_time_seconds", write_start, 0, "When tidegate was started, in seconds since 1970."),
+	ROW(ALL, GAUGE, "workers", write_n_workers, 0, "Worker threads."),
+	ROW(ALL, GAUGE, "backends", write_n_backends, 0, "Backends of all services, slots without an address included."),
+	ROW(ALL, GAUGE, "proxy_up", write_proxy_up, 0, "1 while the keeper is connected to the proxy, else 0."),
+	ROW(ALL, GAUGE, "open_connections", write_in_flight, 0, "Client connections over all listeners."),
+	ROW(ALL, COUNTER, "access_log_dropped_total", write_log_dropped, 0, "Access log records that found no room."),
+
+	ROW(PROCESS, COUNTER, "process_cpu_seconds_total", write_cpu, 0, "Processor time, user and system."),
+	ROW(PROCESS, GAUGE, "process_resident_memory_bytes", write_resident, 0, "Memory that is resident, the shared statistics included."),
+	ROW(PROCESS, GAUGE, "process_start_time_seconds", write_process_start, 0, "When the process was started, in seconds since 1970: it moves when the process is replaced."),
+
+	ROW(WORKER, GAUGE, "worker_accepting", write_worker_counter, TG_W_ACCEPTING, "1 while the worker accepts clients, else 0."),
+	ROW(WORKER, HISTOGRAM, "worker_loop_lag_seconds", write_worker_histogram, TG_HISTOGRAM_LAG, "How late the timers of the worker's loop were served; up to 5 ms are the clock's."),
+
+	ROW(LISTENER, GAUGE, "listener_open_connections", write_in_flight, 0, "Client connections."),
+	ROW(LISTENER, COUNTER, "listener_connections_total", write_counter, TG_L_CONNECTIONS, "Connections accepted."),
+	ROW(LISTENER, COUNTER, "listener_accept_pauses_total", write_counter, TG_L_REFUSED, "Times accepting paused because a limit was reached."),
+	ROW(LISTENER, COUNTER, "listener_accept_errors_total", write_counter, TG_L_ACCEPT_ERRORS, "Failures of accept(): descriptors or memory."),
+	ROW(LISTENER, COUNTER, "listener_streams_total", write_counter, TG_L_STREAMS, "Requests, or in mode tcp connections, begun."),
+	ROW(LISTENER, COUNTER, "listener_responses_total", write_classes, TG_L_STATUS_1XX, "Answers by class of their status."),
+	ROW(LISTENER, COUNTER, "listener_ends_total", write_reasons, 0, "Streams ended, by reason."),
+	ROW(LISTENER, COUNTER, "listener_received_bytes_total", write_counter, TG_L_BYTES_IN, "Bytes from clients."),
+	ROW(LISTENER, COUNTER, "listener_sent_bytes_total", write_counter, TG_L_BYTES_OUT, "Bytes to clients."),
+
+	ROW(SERVICE, GAUGE, "service_in_flight", write_service_in_flight, 0, "Streams on the backends of the service."),
+	ROW(SERVICE, GAUGE, "service_queue_length", write_queue, 0, "Streams that wait for a place at a backend."),
+	ROW(SERVICE, GAUGE, "service_backends", write_conditions, 0, "Backends by state; each is in exactly one."),
+	ROW(SERVICE, GAUGE, "service_usable_backends", write_usable, 0, "Backends that get streams now: also backups, and all of them when the service fails open."),
+	ROW(SERVICE, GAUGE, "service_fail_open", write_fail_open, 0, "1 while too few backends are up and all are used, else 0."),
+	ROW(SERVICE, COUNTER, "service_streams_total", write_counter, TG_S_STREAMS, "Streams routed to the service."),
+	ROW(SERVICE, COUNTER, "service_responses_total", write_classes, TG_S_STATUS_1XX, "Answers by class of their status."),
+	ROW(SERVICE, COUNTER, "service_ends_total", write_reasons, 0, "Streams ended, by reason."),
+	ROW(SERVICE, COUNTER, "service_received_bytes_total", write_counter, TG_S_BYTES_IN, "Bytes from clients."),
+	ROW(SERVICE, COUNTER, "service_sent_bytes_total", write_counter, TG_S_BYTES_OUT, "Bytes to clients."),
+	ROW(SERVICE, COUNTER, "service_queued_total", write_counter, TG_S_QUEUED, "Streams that waited for a place at a backend."),
+	ROW(SERVICE, COUNTER, "service_retries_total", write_counter, TG_S_RETRIES, "Tries after the first."),
+	ROW(SERVICE, COUNTER, "service_retries_denied_total", write_counter, TG_S_RETRIES_DENIED, "Tries the budget did not allow."),
+	ROW(SERVICE, COUNTER, "service_ejections_total", write_service_ejections, 0, "Times a backend was ejected."),
+	ROW(SERVICE, HISTOGRAM, "service_queue_seconds", write_histogram, TG_HISTOGRAM_QUEUE, "Waiting for places and in pauses between tries; only streams that waited."),
+	ROW(SERVICE, HISTOGRAM, "service_connect_seconds", write_histogram, TG_HISTOGRAM_CONNECT, "Connecting to a backend; only connections that were made."),
+	ROW(SERVICE, HISTOGRAM, "service_response_head_seconds", write_histogram, TG_HISTOGRAM_RESPONSE, "From the request sent to the head of the backend's answer."),
+	ROW(SERVICE, HISTOGRAM, "service_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From the first byte of a request, or in mode tcp from accepting, to the end of the stream."),
+
+	ROW(BACKEND, GAUGE, "backend_up", write_up, 0, "1 while the backend is in state up, else 0."),
+	ROW(BACKEND, GAUGE, "backend_ejected", write_ejected, 0, "1 while the backend is ejected, else 0."),
+	ROW(BACKEND, GAUGE, "backend_weight", write_weight, 0, "Weight in effect."),
+	ROW(BACKEND, GAUGE, "backend_in_flight", write_in_flight, 0, "Streams on the backend."),
+	ROW(BACKEND, COUNTER, "backend_streams_total", write_counter, TG_B_STREAMS, "Streams given to the backend."),
+	ROW(BACKEND, COUNTER, "backend_responses_total", write_classes, TG_B_STATUS_1XX, "Answers by class of their status."),
+	ROW(BACKEND, COUNTER, "backend_ends_total", write_reasons_seen, 0, "Tries ended, by reason; reasons that never occurred are left out, but for done."),
+	ROW(BACKEND, COUNTER, "backend_sent_bytes_total", write_counter, TG_B_BYTES_IN, "Bytes to the backend."),
+	ROW(BACKEND, COUNTER, "backend_received_bytes_total", write_counter, TG_B_BYTES_OUT, "Bytes from the backend."),
+	ROW(BACKEND, COUNTER, "backend_connects_total", write_counter, TG_B_CONNECTS, "Connections made."),
+	ROW(BACKEND, COUNTER, "backend_connect_errors_total", write_counter, TG_B_CONNECT_ERRORS, "Connects refused or timed out."),
+	ROW(BACKEND, COUNTER, "backend_answer_errors_total", write_counter, TG_B_ANSWER_ERRORS, "Answers missing, cut or not valid."),
+	ROW(BACKEND, COUNTER, "backend_retries_total", write_counter, TG_B_RETRIES, "Tries that left the backend for another go."),
+	ROW(BACKEND, COUNTER, "backend_ejections_total", write_ejections, 0, "Times the backend was ejected."),
+	ROW(BACKEND, COUNTER, "backend_check_failures_total", write_check_failures, 0, "Health checks that failed."),
+	ROW(BACKEND, COUNTER, "backend_response_head_seconds_total", write_counted_seconds, TG_B_TIME_RESPONSE_US, "Time to the heads of answers, summed up."),
+	{.name = NULL},
+};
+/* clang-format on */
+
+/* places */
+
+static void
+add_label(struct metric_site *site, const char *name, const char *value)
+{
+	site->series.labels[site->series.n_labels++] = (struct label){name, value};
+}
+
+/* The object at this place of a metric; false: there is none. */
+static bool
+find_site(const struct metric *m, const struct page_place *p, struct metric_site *site)
+{
+	const struct conf *conf = site->s->conf;
+
+	switch (m->scope) {
+	case TG_METRIC_OF_ALL:
+		return p->i == 0;
+	case TG_METRIC_OF_PROCESS:
+		if (p->i == TG_PROCESS_ROLE_COUNT)
+			return false;
+		add_label(site, "process", process_role_str((enum process_role)p->i));
+		return true;
+	case TG_METRIC_OF_WORKER:
+		if (p->i == segment_workers(site->s->segment))
+			return false;
+		snprintf(site->number, sizeof(site->number), "%zu", p->i);
+		add_label(site, "worker", site->number);
+		return true;
+	case TG_METRIC_OF_LISTENER:
+		if (p->i == conf->n_listeners)
+			return false;
+		site->slot = source_listener_slot(site->s, p->i);
+		add_label(site, "listener", conf->listeners[p->i].name);
+		return true;
+	case TG_METRIC_OF_SERVICE:
+		if (p->i == conf->n_services)
+			return false;
+		site->slot = source_service_slot(site->s, p->i);
+		add_label(site, "service", conf->services[p->i].name);
+		return true;
+	case TG_METRIC_OF_BACKEND:
+		if (p->i == conf->n_services)
+			return false;
+		site->slot = source_backend_slot(site->s, p->i, p->j);
+		add_label(site, "service", conf->services[p->i].name);
+		add_label(site, "backend", conf->services[p->i].backends[p->j].name);
+		return true;
+	case TG_METRIC_SCOPE_COUNT:
+		break;
+	}
+	return false;
+}
+
+/* To the next object; services without backends have none. */
+static void
+skip_empty(const struct metric *m, const struct conf *conf, struct page_place *p)
+{
+	while (m->scope == TG_METRIC_OF_BACKEND && p->i < conf->n_services &&
+	       p->j == conf->services[p->i].n_backends) {
+		p->i++;
+		p->j = 0;
+	}
+}
+
+static void
+advance(const struct metric *m, struct page_place *p)
+{
+	if (m->scope == TG_METRIC_OF_BACKEND)
+		p->j++;
+	else
+		p->i++;
+}
+
+static void
+next_part(struct page_place *p)
+{
+	p->part++;
+	p->i = 0;
+	p->j = 0;
+	p->is_begun = false;
+}
+
+bool
+metrics_have_backends(const struct admin_source *s)
+{
+	return source_n_backends(s) <= TG_METRICS_BACKENDS_MAX;
+}
+
+bool
+metrics_step(struct page_place *p, const struct admin_source *s, struct output *out)
+{
+	const struct metric *m = &metrics[p->part];
+	struct metric_site site = {.s = s, .i = p->i, .series = {.name = m->name}};
+
+	if (m->name == NULL)
+		return false;
+	if (m->scope == TG_METRIC_OF_BACKEND && !p->with_backends) {
+		next_part(p);
+		return true;
+	}
+	if (!p->is_begun)
+		exposition_family(out, m->name, m->type, m->help);
+	p->is_begun = true;
+	skip_empty(m, s->conf, p);
+	site.i = p->i;
+	site.j = p->j;
+	if (!find_site(m, p, &site)) {
+		next_part(p);
+		return true;
+	}
+	m->write(m, &site, out);
+	advance(m, p);
+	return true;
+}

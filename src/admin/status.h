@@ -1,0 +1,18 @@
+/*
+ * admin/status.h: what runs, as one JSON object: the page /status.
+ *
+ *	{"version", "started", "uptime_seconds", "ready", "workers", "open_connections",
+ *	 "processes": [{"role", "pid", "cpu_seconds", "memory_bytes"}],
+ *	 "listeners": [{"name", "address", "mode", "open_connections",
+ *	   "connections_per_second", "streams_per_second", "streams"}],
+ *	 "services": [{"name", "usable", "backends": {"total", "usable", and each state}, "in_flight",
+ *	   "queued", "streams_per_second", "streams"}]}
+ */
+#ifndef TG_ADMIN_STATUS_H
+#define TG_ADMIN_STATUS_H
+
+#include "admin/page.h"
+
+page_step status_step;
+
+#endif
