@@ -118,9 +118,11 @@ static const struct {
 	unsigned status;
 	const char *phrase;
 } phrases[] = {
+	{200, "OK"},
 	{400, "Bad Request"},
 	{403, "Forbidden"},
 	{404, "Not Found"},
+	{405, "Method Not Allowed"},
 	{408, "Request Timeout"},
 	{413, "Content Too Large"},
 	{414, "URI Too Long"},
