@@ -335,12 +335,20 @@ struct conf_admin_socket {
 	enum conf_rights rights;
 };
 
-/* A socket that the keeper is controlled by. */
+/* What is spoken over a control socket. */
+enum conf_control_kind {
+	TG_CONTROL_COMMANDS = 0, /* lines of tidectl */
+	TG_CONTROL_HTTP = 1,     /* metrics, status, health */
+	TG_CONTROL_KIND_COUNT
+};
+
+/* A socket of the keeper. */
 struct conf_control {
+	enum conf_control_kind kind;
 	const char *key;  /* in the configuration, for messages */
 	const char *text; /* its address as written */
 	struct addr addr;
-	enum conf_rights rights;
+	enum conf_rights rights; /* of commands */
 };
 
 struct conf {
@@ -363,7 +371,8 @@ struct conf {
 		char *socket; /* NULL: none */
 		struct conf_admin_socket *sockets;
 		size_t n_sockets;
-		struct conf_control *controls; /* both of these, in this order */
+		char *http;                    /* NULL: none */
+		struct conf_control *controls; /* all of these, in this order */
 		size_t n_controls;
 	} admin;
 	struct {

@@ -116,7 +116,17 @@ static const struct conf_field admin_fields[] = {
 		.preset_note = "none",
 		.help = "Further sockets for commands, with less rights or over TCP.",
 	},
-	TG_LATER("http"),
+	{
+		.key = "http",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf, admin.http),
+		.preset_note = "none",
+		.min = 1,
+		.valid = conf_valid_http,
+		.help = "Where metrics for Prometheus, status and health are served over HTTP: an address "
+			"with port, \\(dq*:9100\\(dq for all addresses, or a port alone for 127.0.0.1. "
+			"Everybody who can connect may read; nothing can be changed.",
+	},
 	{.key = NULL},
 };
 
@@ -183,7 +193,7 @@ static const struct conf_field top_fields[] = {
 		.key = "admin",
 		.kind = &conf_kind_group,
 		.schema = &schema_admin,
-		.help = "Access for tidectl.",
+		.help = "Access for tidectl and for Prometheus.",
 	},
 	{
 		.key = "resolver",
@@ -344,7 +354,7 @@ list_controls(struct conf_check *check, struct conf *conf)
 	struct endpoint endpoint;
 	struct err err;
 
-	conf->admin.controls = arena_alloc(conf_check_arena(check), conf->admin.n_sockets + 1,
+	conf->admin.controls = arena_alloc(conf_check_arena(check), conf->admin.n_sockets + 2,
 					   sizeof(conf->admin.controls[0]));
 	if (!conf->admin.controls) {
 		conf_check_no_memory(check);
@@ -362,6 +372,11 @@ list_controls(struct conf_check *check, struct conf *conf)
 			continue;
 		control = add_control(conf, "admin.sockets", s->bind_text, s->rights);
 		control->addr = endpoint.addr;
+	}
+	if (conf->admin.http) {
+		control = add_control(conf, "admin.http", conf->admin.http, TG_RIGHTS_VIEWER);
+		control->kind = TG_CONTROL_HTTP;
+		(void)conf_read_http(conf->admin.http, &control->addr, NULL);
 	}
 }
 

@@ -4,6 +4,7 @@
 #include "conf/valid_priv.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/addr.h"
@@ -114,6 +115,33 @@ conf_valid_control(const char *text, struct err *err)
 		"\"%.64s\" is not of this machine alone; allowed: unix:/path, 127.x.x.x:port, "
 		"[::1]:port",
 		text);
+}
+
+/* A port alone is one of 127.0.0.1. */
+int
+conf_read_http(const char *text, struct addr *ret, struct err *err)
+{
+	static const char local[] = "127.0.0.1:";
+	char full[sizeof(local) + 5];
+	struct endpoint endpoint;
+	int rc;
+
+	if (strlen(text) <= 5 && is_digit(text[0]) && is_made_of(text, "")) {
+		snprintf(full, sizeof(full), "%s%s", local, text);
+		text = full;
+	}
+	rc = endpoint_parse(text, TG_ENDPOINT_WILDCARD, &endpoint, err);
+	if (rc == 0)
+		*ret = endpoint.addr;
+	return rc;
+}
+
+int
+conf_valid_http(const char *text, struct err *err)
+{
+	struct addr addr;
+
+	return conf_read_http(text, &addr, err);
 }
 
 int

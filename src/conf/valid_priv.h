@@ -24,6 +24,9 @@ int conf_valid_state_file(const char *text, struct err *err);
 /* A unix socket, or a port of a loopback address. */
 int conf_valid_control(const char *text, struct err *err);
 int conf_valid_bind(const char *text, struct err *err);
+int conf_valid_http(const char *text, struct err *err);
+/* "127.0.0.1:9100", "*:9100", "unix:/path"; "9100" is on 127.0.0.1. */
+int conf_read_http(const char *text, struct addr *ret, struct err *err);
 int conf_valid_address(const char *text, struct err *err);
 int conf_valid_route_host(const char *text, struct err *err);
 int conf_valid_route_path(const char *text, struct err *err);

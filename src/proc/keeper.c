@@ -1,5 +1,5 @@
 /*
- * proc/keeper.c: the control plane: health, names, admin socket, access log.
+ * proc/keeper.c: the control plane: health, names, admin socket, metrics, access log.
  *
  * One loop that nothing may block, and one thread that writes the access log.
  * It never sees a client's socket; what the proxy must know of a backend goes
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "admin/http_server.h"
 #include "admin/server.h"
 #include "base/container.h"
 #include "base/log.h"
@@ -47,6 +48,7 @@ struct keeper {
 	struct access_log *access_log; /* NULL: off */
 	struct admin_source source;
 	struct admin_server *admin;
+	struct http_server *http; /* NULL: none */
 };
 
 /* start */
@@ -332,6 +334,27 @@ on_tick(struct timer *t)
 	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
 }
 
+static bool
+has_proxy(const void *user)
+{
+	const struct keeper *k = user;
+
+	return orders_has_peer(k->orders);
+}
+
+static int
+start_control(struct keeper *k, const struct conf_control *conf, int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	if (taken < 0)
+		return 0;
+	if (conf->kind == TG_CONTROL_HTTP)
+		return http_server_start(k->loop, taken, &k->source, &k->http);
+	return admin_server_listen(k->admin, taken, conf->rights);
+}
+
 static int
 start_admin(struct keeper *k)
 {
@@ -344,16 +367,13 @@ start_admin(struct keeper *k)
 		return rc;
 	}
 	k->source.actions = (struct admin_actions){.user = k, .cut = cut};
+	k->source.has_proxy = has_proxy;
+	k->source.proxy_user = k;
 	k->admin = admin_server_new(k->loop, &k->source);
 	if (k->admin == NULL)
 		return -TG_ENOMEM;
-	for (size_t i = 0; i < k->conf->admin.n_controls && rc == 0; i++) {
-		int fd = k->control_fds[i];
-
-		k->control_fds[i] = -1;
-		if (fd >= 0)
-			rc = admin_server_listen(k->admin, fd, k->conf->admin.controls[i].rights);
-	}
+	for (size_t i = 0; i < k->conf->admin.n_controls && rc == 0; i++)
+		rc = start_control(k, &k->conf->admin.controls[i], &k->control_fds[i]);
 	return rc;
 }
 
@@ -424,6 +444,7 @@ keeper_fini(struct keeper *k)
 		_exit(EXIT_SUCCESS);
 	}
 	admin_server_free(k->admin);
+	http_server_stop(k->http);
 	names_free(k->names);
 	source_fini(&k->source);
 	health_free(k->health);

@@ -65,6 +65,8 @@ log_listeners(const struct conf *conf)
 	for (i = 0; i < conf->n_listeners; i++)
 		log_write(TG_LOG_INFO, "listening", "listener=%s address=%s",
 			  conf->listeners[i].name, conf->listeners[i].bind_text);
+	if (conf->admin.http != NULL)
+		log_write(TG_LOG_INFO, "serving metrics", "address=%s", conf->admin.http);
 }
 
 static void

@@ -117,15 +117,18 @@ open_control_file(struct control_socket *socket, const struct addr *a, const str
 	return 0;
 }
 
+/* The probe finds our own listeners too: one at the same address would get half of the clients. */
 static int
-open_control_port(struct control_socket *socket, const struct addr *a, struct err *err)
+open_control_port(struct control_socket *socket, const struct conf_control *control,
+		  struct err *err)
 {
 	static const struct conf_tcp as_is;
-	int rc = listen_probe(a, TG_LISTEN_AS_GIVEN, err);
+	enum listen_family family = control->text[0] == '*' ? TG_LISTEN_BOTH : TG_LISTEN_AS_GIVEN;
+	int rc = listen_probe(&control->addr, family, err);
 
 	if (rc < 0)
 		return rc;
-	return listen_open(a, TG_LISTEN_AS_GIVEN, CONTROL_BACKLOG, &as_is, &socket->fd, err);
+	return listen_open(&control->addr, family, CONTROL_BACKLOG, &as_is, &socket->fd, err);
 }
 
 static int
@@ -139,7 +142,7 @@ open_controls(struct sockets *s, const struct conf *conf, const struct privilege
 		const struct conf_control *control = &conf->admin.controls[i];
 		int rc = control->addr.u.sa.sa_family == AF_UNIX
 				 ? open_control_file(&s->controls[i], &control->addr, p, &why)
-				 : open_control_port(&s->controls[i], &control->addr, &why);
+				 : open_control_port(&s->controls[i], control, &why);
 
 		if (rc < 0)
 			return err_set(err, (enum tg_errno) - rc, "%s: %s: %s", control->key,

@@ -144,7 +144,6 @@ static const struct refused later[] = {
 	{TOP("store = { type = \"memory\"; };"), "1: store: not available in this version"},
 	{TOP("nodes = ( );"), "1: nodes: not available in this version"},
 	{TOP("modules = ( \"x.so\" );"), "1: modules: not available in this version"},
-	{TOP("admin = { http = \"*:1\"; };"), "1: admin.http: not available in this version"},
 	{LISTENER("accept_proxy = true;"),
 	 "2: listeners[0].accept_proxy: not available in this version"},
 	{LISTENER("h2c = true;"), "2: listeners[0].h2c: not available in this version"},
@@ -431,6 +430,10 @@ static const struct refused texts[] = {
 	{TOP("group = \"a:b\";"), "1: group: \"a:b\" cannot be a user or group"},
 	{TOP("admin = { socket = \"a\\nb\"; };"),
 	 "1: admin.socket: control characters in the name of a file"},
+	{TOP("admin = { http = \"70000\"; };"),
+	 "1: admin.http: bad port \"70000\"; allowed: 1 to 65535"},
+	{TOP("admin = { http = \"localhost:9100\"; };"),
+	 "1: admin.http: \"localhost\" is a host name; allowed here: a numeric address"},
 	{ROUTES("{ host = \"*\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].host: \"*\" is no host; leave the key out for any host"},
 	{ROUTES("{ host = \"a:80\"; service = \"s\"; }"), BAD_HOST("a:80")},
@@ -614,6 +617,7 @@ static const struct accepted accepted[] = {
 	{TOP("log = { format = \"json\"; level = \"debug\"; access = \"off\"; file = \"/x\"; };"),
 	 "log = {\nformat = \"json\";\nlevel = \"debug\";\naccess = \"off\";\nfile = \"/x\";\n};"},
 	{TOP("admin = { socket = \"/run/x\"; };"), "admin = {\nsocket = \"/run/x\";\nsockets = ( );\n};"},
+	{TOP("admin = { http = \"9100\"; };"), "admin = {\nsockets = ( );\nhttp = \"9100\";\n};"},
 	{TOP("resolver = { servers = ( ); };"), "resolver = {\nservers = ( );\n};"},
 	{TOP("resolver = { servers = ( \"127.0.0.1:5353\", \"192.0.2.1\", \"::1\", \"[::1]:54\" ); };"),
 	 "servers = ( \"127.0.0.1:5353\", \"192.0.2.1:53\", \"[::1]:53\", \"[::1]:54\" );"},
@@ -779,6 +783,8 @@ defaults_are_those_of_the_contract(void **state)
 	assert_null(conf->user);
 	assert_null(conf->log.file);
 	assert_null(conf->admin.socket);
+	assert_null(conf->admin.http);
+	assert_int_equal(conf->admin.n_controls, 0);
 	assert_int_equal(conf->log.level, TG_LOG_INFO);
 	assert_int_equal(conf->log.access, TG_ACCESS_TEXT);
 	assert_int_equal(conf->shutdown_grace_ms, 30000);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fake/pair.h"
 #include "proc/sockets.h"
 
 struct place {
@@ -135,6 +136,51 @@ address_in_use_is_named(void **state)
 }
 
 static void
+http_port_is_shared_with_nobody(void **state)
+{
+	const struct privileges stay = {0};
+	struct place *place = *state;
+	struct addr at = {.len = sizeof(at.u.in)};
+	int taken = fake_listen(&at);
+	struct sockets s;
+	struct err err = {""};
+	char more[128];
+	char want[128];
+
+	snprintf(more, sizeof(more), "admin = { http = \"%u\"; };", addr_port(&at));
+	assert_int_equal(sockets_open(load(place, more), &stay, &s, &err), -TG_EIO);
+	snprintf(want, sizeof(want), "admin.http: %u: cannot bind: Address already in use",
+		 addr_port(&at));
+	assert_string_equal(err.text, want);
+	close(taken);
+	assert_int_equal(sockets_open(place->conf, &stay, &s, &err), 0);
+	assert_int_equal(s.n_controls, 1);
+	at.len = sizeof(at.u);
+	assert_int_equal(getsockname(s.controls[0].fd, &at.u.sa, &at.len), 0);
+	assert_int_equal(at.u.in.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+	sockets_close(&s);
+	/* One of our own listeners is as strange. */
+	snprintf(more, sizeof(more), "admin = { http = \"127.0.0.1:%u\"; };", place->port);
+	assert_int_equal(sockets_open(load(place, more), &stay, &s, &err), -TG_EIO);
+}
+
+static void
+http_may_be_on_all_addresses(void **state)
+{
+	const struct privileges stay = {0};
+	struct place *place = *state;
+	struct addr at = {.len = sizeof(at.u)};
+	struct sockets s;
+	char more[64];
+
+	snprintf(more, sizeof(more), "admin = { http = \"*:%u\"; };", free_port());
+	assert_int_equal(sockets_open(load(place, more), &stay, &s, NULL), 0);
+	assert_int_equal(getsockname(s.controls[0].fd, &at.u.sa, &at.len), 0);
+	assert_true(at.u.sa.sa_family == AF_INET6 || at.u.in.sin_addr.s_addr == htonl(INADDR_ANY));
+	sockets_close(&s);
+}
+
+static void
 admin_socket_and_log_are_opened(void **state)
 {
 	const struct privileges stay = {0};
@@ -206,6 +252,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(workers_get_sockets_of_their_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(address_in_use_is_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(http_port_is_shared_with_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(http_may_be_on_all_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(admin_socket_and_log_are_opened, setup, teardown),
 		cmocka_unit_test_setup_teardown(failure_leaves_nothing_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(admin_socket_is_given_to_the_user, setup, teardown),

@@ -1,0 +1,39 @@
+"""doc/metrics.md has every metric, with the type, the labels and the words it has."""
+
+import re
+
+from harness import conf, metrics, net, settings
+
+_ROW = re.compile(r"\| `(tidegate_[a-z_]+)` \| ([a-z]+) \| ([^|]*) \| (.*) \|")
+
+
+def documented():
+    text = (settings.TOP / "doc" / "metrics.md").read_text()
+    return {name: (kind, frozenset(re.findall("`([a-z]+)`", labels)), said)
+            for name, kind, labels, said in _ROW.findall(text)}
+
+
+def test_names_types_labels_and_help_agree(tidegate, recording_backend):
+    port = f"{net.ADDRESS}:{net.free_port()}"
+    tidegate(conf.http(recording_backend(), top=f'admin = {{ http = "{port}"; }};'))
+    page = metrics.page(port)
+    wanted = documented()
+    assert page.types.keys() == wanted.keys()
+    labels = {}
+    for name, pairs in page.samples:
+        family = name if name in page.types else name.rsplit("_", 1)[0]
+        labels.setdefault(family, set()).update(key for key, _ in pairs if key != "le")
+    for name, (kind, known, said) in wanted.items():
+        assert (page.types[name], labels[name], page.helps[name]) == (kind, known, said)
+
+
+def test_numbers_of_lines_agree(tidegate, recording_backend):
+    """What one listener, one service and one backend add to the page, beside its end reasons."""
+    port = f"{net.ADDRESS}:{net.free_port()}"
+    tidegate(conf.http(recording_backend(), top=f'admin = {{ http = "{port}"; }};'))
+    page = metrics.page(port)
+    text = (settings.TOP / "doc" / "metrics.md").read_text()
+    for what in ("listener", "service", "backend"):
+        lines = sum(name.startswith(f"tidegate_{what}_") and "reason" not in dict(labels)
+                    for name, labels in page.samples)
+        assert f"\t{what:9} {lines:4} lines each" in text
