@@ -1,7 +1,5 @@
 #include "admin/server.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,14 +7,13 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "admin/door.h"
 #include "base/container.h"
 #include "base/log.h"
 #include "net/conn.h"
 
-#define ACCEPT_PER_TURN 16u
-#define ACCEPT_PAUSE_MS 200u
-#define LEAST_ANSWER    4096u
-#define LINES_PER_TURN  16u
+#define LEAST_ANSWER   4096u
+#define LINES_PER_TURN 16u
 
 enum client_state {
 	CLIENT_READING = 0, /* its line */
@@ -26,13 +23,11 @@ enum client_state {
 };
 
 /* One socket that is listened on, and its clients. */
-struct door {
+struct control {
 	struct admin_server *server;
-	LIST_ENTRY(door) link;
+	LIST_ENTRY(control) link;
 	enum conf_rights rights;
-	int fd;
-	struct watch watch;
-	struct timer pause; /* runs while accepting is stopped for want of descriptors */
+	struct door door;
 	LIST_HEAD(, client) clients;
 	unsigned n_clients;
 	size_t queued; /* bytes of all answers not yet taken */
@@ -40,7 +35,7 @@ struct door {
 };
 
 struct client {
-	struct door *door;
+	struct control *control;
 	LIST_ENTRY(client) link;
 	enum client_state state;
 	struct conn conn;
@@ -58,7 +53,7 @@ struct client {
 struct admin_server {
 	struct loop *loop;
 	struct admin_source *source;
-	LIST_HEAD(, door) doors;
+	LIST_HEAD(, control) controls;
 };
 
 static void
@@ -83,24 +78,24 @@ discard_input(struct client *c)
 static void
 client_close(struct client *c)
 {
-	struct door *d = c->door;
+	struct control *control = c->control;
 
 	c->state = CLIENT_CLOSED;
 	discard_input(c);
 	conn_close(&c->conn);
 	timer_fini(&c->timer);
 	timer_fini(&c->again);
-	d->queued -= c->out.n;
+	control->queued -= c->out.n;
 	output_fini(&c->out);
 	LIST_REMOVE(c, link);
-	d->n_clients--;
-	loop_defer(d->server->loop, &c->deferred, client_free);
+	control->n_clients--;
+	loop_defer(control->server->loop, &c->deferred, client_free);
 }
 
 static void
 arm(struct client *c)
 {
-	struct loop *loop = c->door->server->loop;
+	struct loop *loop = c->control->server->loop;
 	uint64_t ms = TG_ADMIN_IDLE_MS;
 
 	if (c->state == CLIENT_READING && c->session.is_interactive)
@@ -121,7 +116,7 @@ client_stays(struct client *c)
 {
 	if (!c->session.is_interactive || c->session.is_over || c->has_ended)
 		return false;
-	c->door->queued -= c->out.n;
+	c->control->queued -= c->out.n;
 	output_fini(&c->out);
 	output_init(&c->out, TG_ADMIN_ANSWER_MAX);
 	c->sent = 0;
@@ -156,8 +151,9 @@ client_write(struct client *c)
 static void
 client_answer(struct client *c, size_t n)
 {
-	struct door *d = c->door;
-	size_t left = d->queued < TG_ADMIN_ANSWERS_MAX ? TG_ADMIN_ANSWERS_MAX - d->queued : 0;
+	struct control *control = c->control;
+	size_t left =
+		control->queued < TG_ADMIN_ANSWERS_MAX ? TG_ADMIN_ANSWERS_MAX - control->queued : 0;
 
 	/* Enough to say why there is no more. */
 	if (left < LEAST_ANSWER)
@@ -166,12 +162,12 @@ client_answer(struct client *c, size_t n)
 	c->line[n] = '\0';
 	output_fini(&c->out);
 	output_init(&c->out, left < TG_ADMIN_ANSWER_MAX ? left : TG_ADMIN_ANSWER_MAX);
-	d->server->source->now = loop_now(d->server->loop);
-	d->server->source->wall = wall_read();
-	command_run_line(d->server->source, &c->session, c->line, &c->out);
+	control->server->source->now = loop_now(control->server->loop);
+	control->server->source->wall = wall_read();
+	command_run_line(control->server->source, &c->session, c->line, &c->out);
 	if (c->session.is_interactive && !c->session.is_over)
 		output_text(&c->out, "> ");
-	d->queued += c->out.n;
+	control->queued += c->out.n;
 	arm(c);
 }
 
@@ -185,7 +181,7 @@ client_refuse_line(struct client *c)
 	c->state = CLIENT_WRITING;
 	c->session.is_over = true;
 	command_refuse(&c->out, TG_COMMAND_LIMIT, text);
-	c->door->queued += c->out.n;
+	c->control->queued += c->out.n;
 	client_write(c);
 }
 
@@ -216,8 +212,8 @@ client_read(struct client *c)
 		ssize_t n;
 
 		if (lines == LINES_PER_TURN) {
-			timer_set(c->door->server->loop, &c->again,
-				  loop_now(c->door->server->loop));
+			timer_set(c->control->server->loop, &c->again,
+				  loop_now(c->control->server->loop));
 			return;
 		}
 		if (take_line(c)) {
@@ -294,22 +290,23 @@ name_client(struct command_session *session, int fd)
 }
 
 static void
-client_new(struct door *d, int fd)
+on_client(struct door *door, int fd)
 {
-	struct loop *loop = d->server->loop;
-	struct client *c = d->n_clients < TG_ADMIN_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+	struct control *control = TG_CONTAINER(door, struct control, door);
+	struct loop *loop = control->server->loop;
+	struct client *c = control->n_clients < TG_ADMIN_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
 	if (c == NULL) {
 		unsigned suppressed;
 
-		if (log_limit_pass(&d->refused, 1, loop_now(loop), &suppressed))
+		if (log_limit_pass(&control->refused, 1, loop_now(loop), &suppressed))
 			log_write(TG_LOG_WARN, "too many clients of the admin socket, refusing",
 				  "max=%u more=%u", TG_ADMIN_CLIENTS_MAX, suppressed);
 		close(fd);
 		return;
 	}
-	c->door = d;
-	c->session.rights = d->rights;
+	c->control = control;
+	c->session.rights = control->rights;
 	name_client(&c->session, fd);
 	timer_init(&c->timer, on_timeout);
 	timer_init(&c->again, on_again);
@@ -318,50 +315,9 @@ client_new(struct door *d, int fd)
 		free(c);
 		return;
 	}
-	LIST_INSERT_HEAD(&d->clients, c, link);
-	d->n_clients++;
+	LIST_INSERT_HEAD(&control->clients, c, link);
+	control->n_clients++;
 	arm(c);
-}
-
-static void on_connection(struct watch *w, unsigned what);
-
-static void
-pause_accepting(struct door *d)
-{
-	struct loop *loop = d->server->loop;
-
-	timer_set(loop, &d->pause, mono_add_ms(loop_now(loop), ACCEPT_PAUSE_MS));
-}
-
-static void
-on_pause_end(struct timer *t)
-{
-	struct door *d = TG_CONTAINER(t, struct door, pause);
-
-	if (watch_start_level(d->server->loop, &d->watch, d->fd, on_connection) != 0)
-		pause_accepting(d);
-}
-
-static void
-on_connection(struct watch *w, unsigned what)
-{
-	struct door *d = TG_CONTAINER(w, struct door, watch);
-
-	(void)what;
-	for (unsigned i = 0; i < ACCEPT_PER_TURN; i++) {
-		int fd = accept4(d->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			client_new(d, fd);
-			continue;
-		}
-		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
-			return;
-		/* No descriptors or memory: trying at once would only spin. */
-		watch_stop(d->server->loop, &d->watch);
-		pause_accepting(d);
-		return;
-	}
 }
 
 struct admin_server *
@@ -373,57 +329,52 @@ admin_server_new(struct loop *loop, struct admin_source *source)
 		return NULL;
 	s->loop = loop;
 	s->source = source;
-	LIST_INIT(&s->doors);
+	LIST_INIT(&s->controls);
 	return s;
 }
 
 int
 admin_server_listen(struct admin_server *s, int fd, enum conf_rights rights)
 {
-	struct door *d = calloc(1, sizeof(*d));
-	int flags = fcntl(fd, F_GETFL);
+	struct control *control = calloc(1, sizeof(*control));
+	int rc;
 
-	if (d == NULL) {
+	if (control == NULL) {
 		close(fd);
 		return -TG_ENOMEM;
 	}
-	d->server = s;
-	d->rights = rights;
-	d->fd = fd;
-	LIST_INIT(&d->clients);
-	timer_init(&d->pause, on_pause_end);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    watch_start_level(s->loop, &d->watch, fd, on_connection) != 0) {
-		close(fd);
-		free(d);
-		return -TG_EIO;
+	control->server = s;
+	control->rights = rights;
+	LIST_INIT(&control->clients);
+	rc = door_open(&control->door, s->loop, fd, on_client);
+	if (rc != 0) {
+		free(control);
+		return rc;
 	}
-	LIST_INSERT_HEAD(&s->doors, d, link);
+	LIST_INSERT_HEAD(&s->controls, control, link);
 	return 0;
 }
 
 static void
-door_free(struct door *d)
+control_free(struct control *control)
 {
 	struct client *c;
 
-	while ((c = LIST_FIRST(&d->clients)) != NULL)
+	while ((c = LIST_FIRST(&control->clients)) != NULL)
 		client_close(c);
-	watch_stop(d->server->loop, &d->watch);
-	timer_fini(&d->pause);
-	close(d->fd);
-	LIST_REMOVE(d, link);
-	free(d);
+	door_close(&control->door);
+	LIST_REMOVE(control, link);
+	free(control);
 }
 
 void
 admin_server_free(struct admin_server *s)
 {
-	struct door *d;
+	struct control *control;
 
 	if (s == NULL)
 		return;
-	while ((d = LIST_FIRST(&s->doors)) != NULL)
-		door_free(d);
+	while ((control = LIST_FIRST(&s->controls)) != NULL)
+		control_free(control);
 	free(s);
 }
