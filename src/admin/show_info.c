@@ -66,6 +66,7 @@ show_process(struct info *i, const struct admin_source *s)
 		limit.rlim_cur = 0;
 	text(i, "Name", PACKAGE_NAME);
 	text(i, "Version", PACKAGE_VERSION);
+	text(i, "Release_date", TG_RELEASE_DATE);
 	number(i, "Nbthread", s->conf->workers);
 	number(i, "Nbproc", 1);
 	number(i, "Process_num", 1);
@@ -98,6 +99,16 @@ sum_rates(const struct admin_source *s, enum slot_rate_kind kind)
 	return sum;
 }
 
+static uint64_t
+sum_waiting(const struct admin_source *s)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->conf->n_services; i++)
+		sum += source_gauge(&segment_shared(s->segment, source_service_slot(s, i))->queued);
+	return sum;
+}
+
 static void
 show_traffic(struct info *i, const struct admin_source *s)
 {
@@ -111,6 +122,10 @@ show_traffic(struct info *i, const struct admin_source *s)
 	number(i, "ConnRate", sum_rates(s, TG_RATE_CONNECTIONS));
 	number(i, "ReqRate", sum_rates(s, TG_RATE_STREAMS));
 	number(i, "TotalBytesOut", sum_listeners(s, TG_L_BYTES_OUT));
+	number(i, "Maxpipes", source_gauge(&segment_shared(s->segment, 0)->pipes_max));
+	number(i, "PipesUsed", source_gauge(&segment_shared(s->segment, 0)->pipes));
+	number(i, "Tasks", source_in_flight(s, 0));
+	number(i, "Run_queue", sum_waiting(s));
 	number(i, "DroppedLogs", dropped);
 }
 

@@ -133,7 +133,8 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	w->histograms = segment_histograms(segment, id, 0)->h;
 	worker_set_accepting(w, false);
 	w->total = segment_shared(segment, 0);
-	pipe_pool_init(&w->pipes, divide_descriptors(w));
+	pipe_pool_init(&w->pipes, divide_descriptors(w), &w->total->pipes);
+	atomic_fetch_add(&w->total->pipes_max, w->pipes.max);
 	buf_pool_init(&w->bufs);
 	w->loop = loop_new();
 	w->listeners = calloc(conf->n_listeners + 1, sizeof(w->listeners[0]));

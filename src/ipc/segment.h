@@ -75,6 +75,9 @@ struct segment_shared {
 	_Atomic int64_t queued_max;
 	_Atomic int64_t ejected;   /* backends: 1 while it is */
 	_Atomic int64_t ejections; /* so far */
+	/* Slot 0: pipes for bulk of all workers, in use and at most. */
+	_Atomic int64_t pipes;
+	_Atomic int64_t pipes_max;
 };
 
 struct segment;

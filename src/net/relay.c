@@ -13,9 +13,9 @@
 #define SMALL_PIECE 4096
 
 void
-pipe_pool_init(struct pipe_pool *pool, unsigned max)
+pipe_pool_init(struct pipe_pool *pool, unsigned max, _Atomic int64_t *in_use)
 {
-	*pool = (struct pipe_pool){.max = max};
+	*pool = (struct pipe_pool){.max = max, .in_use = in_use};
 }
 
 void
@@ -28,6 +28,13 @@ pipe_pool_fini(struct pipe_pool *pool)
 	}
 }
 
+static void
+count_in_use(struct pipe_pool *pool, int64_t change)
+{
+	if (pool->in_use != NULL)
+		atomic_fetch_add_explicit(pool->in_use, change, memory_order_relaxed);
+}
+
 /* False: there are as many as may be, or the system has none. */
 static bool
 pipe_take(struct pipe_pool *pool, int ret[2])
@@ -36,11 +43,13 @@ pipe_take(struct pipe_pool *pool, int ret[2])
 		pool->n--;
 		ret[0] = pool->fds[pool->n][0];
 		ret[1] = pool->fds[pool->n][1];
+		count_in_use(pool, 1);
 		return true;
 	}
 	if (pool->n_open >= pool->max || pipe2(ret, O_NONBLOCK | O_CLOEXEC) != 0)
 		return false;
 	pool->n_open++;
+	count_in_use(pool, 1);
 	/* A refused size leaves the default one: smaller pieces, nothing else. */
 	(void)fcntl(ret[1], F_SETPIPE_SZ, PIPE_BYTES);
 	return true;
@@ -50,6 +59,7 @@ pipe_take(struct pipe_pool *pool, int ret[2])
 static void
 pipe_give(struct pipe_pool *pool, int pipe[2], bool empty)
 {
+	count_in_use(pool, -1);
 	if (empty && pool->n < TG_PIPES_KEPT) {
 		pool->fds[pool->n][0] = pipe[0];
 		pool->fds[pool->n][1] = pipe[1];

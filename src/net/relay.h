@@ -9,6 +9,9 @@
 #ifndef TG_NET_RELAY_H
 #define TG_NET_RELAY_H
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "net/conn.h"
 
@@ -22,8 +25,9 @@ struct pipe_pool {
 	unsigned n;      /* kept */
 	unsigned n_open; /* kept and in use */
 	unsigned max;
+	_Atomic int64_t *in_use; /* of all pools; NULL: not counted */
 };
-void pipe_pool_init(struct pipe_pool *pool, unsigned max);
+void pipe_pool_init(struct pipe_pool *pool, unsigned max, _Atomic int64_t *in_use);
 void pipe_pool_fini(struct pipe_pool *pool);
 
 enum relay_result {

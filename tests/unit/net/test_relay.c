@@ -97,7 +97,7 @@ setup(void **state)
 	path.fds = fake_count_fds();
 	path.producer = path.consumer = path.src.fd = path.dst.fd = -1;
 	buf_pool_init(&path.bufs);
-	pipe_pool_init(&path.pipes, 8);
+	pipe_pool_init(&path.pipes, 8, NULL);
 	path.loop = loop_new();
 	path.loop_fds = fake_count_fds() - path.fds;
 	return path.loop == NULL;

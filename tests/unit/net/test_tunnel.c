@@ -47,7 +47,7 @@ setup(void **state)
 	t.client = t.server = t.front.fd = t.back.fd = -1;
 	t.now.us = 1000 * SECOND;
 	buf_pool_init(&t.bufs);
-	pipe_pool_init(&t.pipes, 8);
+	pipe_pool_init(&t.pipes, 8, NULL);
 	t.loop = loop_new();
 	return t.loop == NULL;
 }
