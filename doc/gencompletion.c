@@ -1,0 +1,94 @@
+/* Writes the bash completion of tidectl to the file named, or to standard output. */
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/command.h"
+
+static const char *
+argument_of(const struct command *c)
+{
+	if (strncmp(c->usage, "SERVICE/BACKEND", 15) == 0)
+		return "backend";
+	if (strcmp(c->usage, "[SERVICE]") == 0)
+		return "service";
+	return "none";
+}
+
+static void
+print_table(FILE *out)
+{
+	fputs("_tidectl_commands='", out);
+	for (size_t i = 0; commands[i] != NULL; i++)
+		fprintf(out, "%s%s|%s", i > 0 ? "\n" : "", commands[i]->name,
+			argument_of(commands[i]));
+	fputs("'\n\n", out);
+}
+
+static const char head[] =
+	"# bash completion of tidectl(1); made of its table of commands, do not edit\n\n";
+
+static const char script[] =
+	"# What is typed, as words: COMP_WORDS takes names with colons apart.\n"
+	"_tidectl()\n"
+	"{\n"
+	"\tlocal line=${COMP_LINE:0:COMP_POINT} cur='' typed='' name kind rest found=''\n"
+	"\tlocal -a words options=()\n"
+	"\tread -ra words <<<\"$line\"\n"
+	"\t[[ $line == *[[:space:]] ]] || { cur=${words[-1]}; unset 'words[-1]'; }\n"
+	"\twords=(\"${words[@]:1}\")\n"
+	"\twhile [[ ${words[0]-} == -* ]]; do\n"
+	"\t\tcase ${words[0]} in\n"
+	"\t\t-s | -c | --socket | --config)\n"
+	"\t\t\tif [ ${#words[@]} -lt 2 ]; then\n"
+	"\t\t\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+	"\t\t\t\treturn\n"
+	"\t\t\tfi\n"
+	"\t\t\toptions+=(\"${words[0]}\" \"${words[1]}\")\n"
+	"\t\t\twords=(\"${words[@]:2}\") ;;\n"
+	"\t\t*) words=(\"${words[@]:1}\") ;;\n"
+	"\t\tesac\n"
+	"\tdone\n"
+	"\tif [[ ${#words[@]} -eq 0 && $cur == -* ]]; then\n"
+	"\t\tmapfile -t COMPREPLY < <(compgen -W '-s -c -V -h --socket --config --version --help' -- "
+	"\"$cur\")\n"
+	"\t\treturn\n"
+	"\tfi\n"
+	"\ttyped=\"${words[*]}\"\n"
+	"\twhile IFS='|' read -r name kind; do\n"
+	"\t\tif [[ -z $typed || $name == \"$typed \"* ]]; then\n"
+	"\t\t\trest=${name:${#typed}}\n"
+	"\t\t\trest=${rest# }\n"
+	"\t\t\tfound+=\"${rest%% *} \"\n"
+	"\t\telif [[ $name == \"$typed\" && $kind == backend ]]; then\n"
+	"\t\t\tfound+=$(tidectl \"${options[@]}\" show servers state 2>/dev/null |\n"
+	"\t\t\t\tawk 'NF > 20 && !/^#/ { print $2 \"/\" $4 }')\n"
+	"\t\telif [[ $name == \"$typed\" && $kind == service ]]; then\n"
+	"\t\t\tfound+=$(tidectl \"${options[@]}\" show backend 2>/dev/null | sed '/^#/d')\n"
+	"\t\tfi\n"
+	"\tdone <<<\"$_tidectl_commands\"\n"
+	"\tmapfile -t COMPREPLY < <(compgen -W \"$found\" -- \"$cur\" | sort -u)\n"
+	"\t# Readline replaces what stands behind the last colon only.\n"
+	"\tif [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then\n"
+	"\t\tCOMPREPLY=(\"${COMPREPLY[@]#\"${cur%:*}:\"}\")\n"
+	"\tfi\n"
+	"}\n"
+	"complete -F _tidectl tidectl\n";
+
+int
+main(int argc, char **argv)
+{
+	FILE *out = argc > 1 ? fopen(argv[1], "w") : stdout;
+
+	if (out == NULL) {
+		perror(argv[1]);
+		return 1;
+	}
+	fputs(head, out);
+	print_table(out);
+	fputs(script, out);
+	if (fclose(out) != 0) {
+		perror(argc > 1 ? argv[1] : "standard output");
+		return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,53 @@
+"""The bash completion that is made of the table of commands."""
+
+import os
+import subprocess
+
+import pytest
+
+from harness import conf, settings
+
+
+def complete(line, path=""):
+    """What bash offers at the end of the line."""
+    script = f"""
+source {settings.build_folder()}/doc/tidectl
+COMP_LINE={line!r} COMP_POINT={len(line)}
+_tidectl
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    found = subprocess.run(["bash", "-c", script], text=True, capture_output=True, check=True,
+                           env={"PATH": f"{settings.build_folder()}:{os.environ['PATH']}"})
+    assert found.stderr == ""
+    return found.stdout.split()
+
+
+@pytest.mark.parametrize("line, offered", [
+    ("tidectl dr", ["drain"]),
+    ("tidectl show s", ["servers", "stat", "state"]),
+    ("tidectl show servers ", ["state"]),
+    ("tidectl -s /x show ver", ["version"]),
+    ("tidectl --so", ["--socket"]),
+    ("tidectl nothing ", []),
+    ("tidectl help ", []),
+])
+def test_words_of_commands(line, offered):
+    assert complete(line) == offered
+
+
+def test_every_command_begins_somewhere(run_tidectl, tidegate, tmp_path):
+    admin = f"{tmp_path}/a"
+    tidegate(conf.http("127.0.0.1:9", top=f'admin = {{ socket = "{admin}"; }};'))
+    text = run_tidectl("-s", admin, "help").stdout
+    names = {line.split()[0] for line in text.splitlines() if line.startswith("  ")}
+    assert set(complete("tidectl ")) == names
+
+
+def test_backends_and_services_are_asked_for(tidegate, tmp_path):
+    admin = f"{tmp_path}/a"
+    tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', "127.0.0.1:10",
+                       top=f'admin = {{ socket = "{admin}"; }};'))
+    assert complete(f"tidectl -s {admin} drain ") == ["site/127.0.0.1:10", "site/b1"]
+    assert complete(f"tidectl -s {admin} drain site/b") == ["site/b1"]
+    assert complete(f"tidectl -s {admin} drain site/127.0.0.1:1") == ["10"]
+    assert complete(f"tidectl -s {admin} show servers state ") == ["site"]
