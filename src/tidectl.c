@@ -205,9 +205,10 @@ print_byte(struct printer *p, char c)
 		p->in_line = false;
 }
 
-/* Until the other side closes. False: it did so inside an answer, or stopped answering. */
+/* Until the other side closes. False: it did so inside an answer, or stopped answering for
+ * `timeout_ms` (-1: it may). */
 static bool
-print_answers(int fd, struct printer *p)
+print_answers(int fd, int timeout_ms, struct printer *p)
 {
 	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	char bytes[65536];
@@ -215,7 +216,7 @@ print_answers(int fd, struct printer *p)
 	for (;;) {
 		ssize_t n;
 
-		if (poll(&wait, 1, ANSWER_TIMEOUT_MS) == 0) {
+		if (poll(&wait, 1, timeout_ms) == 0) {
 			fputs("tidectl: no answer\n", stderr);
 			return false;
 		}
@@ -233,6 +234,13 @@ print_answers(int fd, struct printer *p)
 	return false;
 }
 
+/* Its answer comes bit by bit, and has no end. */
+static bool
+is_stream(const char *line)
+{
+	return strcmp(line, "events\n") == 0;
+}
+
 static int
 talk(const char *path, const char *line)
 {
@@ -240,6 +248,8 @@ talk(const char *path, const char *line)
 	int fd = connect_to(path);
 	bool is_whole;
 
+	if (is_stream(line))
+		setvbuf(stdout, NULL, _IOLBF, 0);
 	if (fd < 0) {
 		fprintf(stderr, "tidectl: cannot connect to %s: %s\n", path, strerror(errno));
 		return EXIT_NO_CONNECTION;
@@ -247,7 +257,7 @@ talk(const char *path, const char *line)
 	/* One that refuses us may have answered all the same. */
 	if (!send_all(fd, line, strlen(line)))
 		fprintf(stderr, "tidectl: cannot send: %s\n", strerror(errno));
-	is_whole = print_answers(fd, &p);
+	is_whole = print_answers(fd, is_stream(line) ? -1 : ANSWER_TIMEOUT_MS, &p);
 	close(fd);
 	if (!p.has_answer && is_whole) {
 		fputs("tidectl: closed without an answer\n", stderr);

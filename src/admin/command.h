@@ -42,6 +42,7 @@ struct command_session {
 	char who[TG_STEER_WHO_SIZE];
 	bool is_interactive; /* "prompt": stays for more lines */
 	bool is_over;	     /* "quit" */
+	uint64_t events_from; /* "events": the number of the next to send; 0: none are sent */
 	unsigned timeout_s;  /* behind a prompt; 0: TG_ADMIN_PROMPT_MS */
 };
 
@@ -71,6 +72,7 @@ extern const struct command command_disable_server;
 extern const struct command command_drain;
 extern const struct command command_enable_health;
 extern const struct command command_enable_server;
+extern const struct command command_events;
 extern const struct command command_get_weight;
 extern const struct command command_help;
 extern const struct command command_prompt;
@@ -81,6 +83,7 @@ extern const struct command command_set_timeout;
 extern const struct command command_set_weight;
 extern const struct command command_show_backend;
 extern const struct command command_show_config;
+extern const struct command command_show_events;
 extern const struct command command_show_info;
 extern const struct command command_show_reasons;
 extern const struct command command_show_servers_state;

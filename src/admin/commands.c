@@ -6,20 +6,36 @@
 
 #include "admin/command.h"
 
+/* clang-format off: one a line */
 const struct command *const commands[] = {
-	&command_disable_health, &command_disable_server,
-	&command_drain,          &command_enable_health,
-	&command_enable_server,  &command_get_weight,
-	&command_help,           &command_prompt,
-	&command_quit,           &command_save_config,
-	&command_set_server,     &command_set_timeout,
-	&command_set_weight,     &command_show_backend,
-	&command_show_config,    &command_show_info,
-	&command_show_reasons,   &command_show_servers_state,
-	&command_show_stat,      &command_show_state,
-	&command_show_version,   &command_shutdown_sessions,
-	&command_undrain,        NULL,
+	&command_disable_health,
+	&command_disable_server,
+	&command_drain,
+	&command_enable_health,
+	&command_enable_server,
+	&command_events,
+	&command_get_weight,
+	&command_help,
+	&command_prompt,
+	&command_quit,
+	&command_save_config,
+	&command_set_server,
+	&command_set_timeout,
+	&command_set_weight,
+	&command_show_backend,
+	&command_show_config,
+	&command_show_events,
+	&command_show_info,
+	&command_show_reasons,
+	&command_show_servers_state,
+	&command_show_stat,
+	&command_show_state,
+	&command_show_version,
+	&command_shutdown_sessions,
+	&command_undrain,
+	NULL,
 };
+/* clang-format on */
 
 static const char *const error_words[TG_COMMAND_ERROR_COUNT] = {
 #define ERROR_WORD(id, word, help) [TG_COMMAND_##id] = word,

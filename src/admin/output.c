@@ -96,8 +96,12 @@ output_format(struct output *o, const char *fmt, ...)
 void
 output_json(struct output *o, const char *s)
 {
-	size_t n = strlen(s);
+	output_json_bytes(o, s, strlen(s));
+}
 
+void
+output_json_bytes(struct output *o, const char *s, size_t n)
+{
 	output_text(o, "\"");
 	if (make_room(o, 6 * n))
 		o->n += log_json_escape(o->bytes + o->n, 6 * n, s, n);

@@ -30,6 +30,8 @@ void output_number(struct output *o, uint64_t value);
 void output_format(struct output *o, const char *fmt, ...) TG_PRINTF(2, 3);
 /* With quotes and escapes. */
 void output_json(struct output *o, const char *s);
+/* The same of bytes that need not end. */
+void output_json_bytes(struct output *o, const char *s, size_t n);
 /* One field of a CSV line: in quotes when it must be. */
 void output_csv(struct output *o, const char *s);
 /* Takes back everything from `n` on, and that it did not fit. */

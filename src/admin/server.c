@@ -14,6 +14,7 @@
 
 #define LEAST_ANSWER   4096u
 #define LINES_PER_TURN 16u
+#define STREAM_MAX     ((size_t)1 << 20) /* events that a client has not taken */
 
 enum client_state {
 	CLIENT_READING = 0, /* its line */
@@ -54,6 +55,8 @@ struct admin_server {
 	struct loop *loop;
 	struct admin_source *source;
 	LIST_HEAD(, control) controls;
+	unsigned n_streams; /* clients that listen to events */
+	struct timer news;  /* events came, for the next turn */
 };
 
 static void
@@ -81,6 +84,7 @@ client_close(struct client *c)
 	struct control *control = c->control;
 
 	c->state = CLIENT_CLOSED;
+	control->server->n_streams -= c->session.events_from != 0;
 	discard_input(c);
 	conn_close(&c->conn);
 	timer_fini(&c->timer);
@@ -98,6 +102,11 @@ arm(struct client *c)
 	struct loop *loop = c->control->server->loop;
 	uint64_t ms = TG_ADMIN_IDLE_MS;
 
+	/* Who listens may be quiet for as long as we are. */
+	if (c->session.events_from != 0 && c->sent == c->out.n) {
+		timer_clear(&c->timer);
+		return;
+	}
 	if (c->state == CLIENT_READING && c->session.is_interactive)
 		ms = c->session.timeout_s != 0 ? c->session.timeout_s * UINT64_C(1000)
 					       : TG_ADMIN_PROMPT_MS;
@@ -110,16 +119,22 @@ on_timeout(struct timer *t)
 	client_close(TG_CONTAINER(t, struct client, timer));
 }
 
+static void
+forget_sent(struct client *c)
+{
+	c->control->queued -= c->out.n;
+	output_fini(&c->out);
+	output_init(&c->out, TG_ADMIN_ANSWER_MAX);
+	c->sent = 0;
+}
+
 /* All is sent. True: another line may come. */
 static bool
 client_stays(struct client *c)
 {
 	if (!c->session.is_interactive || c->session.is_over || c->has_ended)
 		return false;
-	c->control->queued -= c->out.n;
-	output_fini(&c->out);
-	output_init(&c->out, TG_ADMIN_ANSWER_MAX);
-	c->sent = 0;
+	forget_sent(c);
 	c->state = CLIENT_READING;
 	arm(c);
 	return true;
@@ -140,6 +155,11 @@ client_write(struct client *c)
 		}
 		c->sent += (size_t)n;
 		arm(c);
+	}
+	if (c->session.events_from != 0 && !c->has_ended) {
+		forget_sent(c);
+		arm(c);
+		return false;
 	}
 	if (client_stays(c))
 		return true;
@@ -165,6 +185,10 @@ client_answer(struct client *c, size_t n)
 	control->server->source->now = loop_now(control->server->loop);
 	control->server->source->wall = wall_read();
 	command_run_line(control->server->source, &c->session, c->line, &c->out);
+	if (c->session.events_from != 0) {
+		control->server->n_streams++;
+		c->session.is_interactive = false;
+	}
 	if (c->session.is_interactive && !c->session.is_over)
 		output_text(&c->out, "> ");
 	control->queued += c->out.n;
@@ -248,6 +272,73 @@ on_again(struct timer *t)
 		client_read(c);
 }
 
+/* What came since. */
+static void
+client_hear(struct client *c)
+{
+	const struct events *events = c->control->server->source->events;
+	uint64_t number = c->session.events_from;
+	size_t before = c->out.n;
+
+	for (; number < events_next(events); number++) {
+		size_t n;
+		const char *line = events_line(events, number, &n);
+
+		if (line != NULL)
+			output_add(&c->out, line, n);
+	}
+	c->session.events_from = number;
+	c->control->queued += c->out.n - before;
+	if (c->out.n - c->sent > STREAM_MAX) {
+		client_close(c);
+		return;
+	}
+	if (before == 0)
+		arm(c);
+	(void)client_write(c);
+}
+
+static void
+on_news(struct timer *t)
+{
+	struct admin_server *s = TG_CONTAINER(t, struct admin_server, news);
+	struct control *control;
+	struct client *c;
+	struct client *next;
+
+	LIST_FOREACH (control, &s->controls, link) {
+		for (c = LIST_FIRST(&control->clients); c != NULL; c = next) {
+			next = LIST_NEXT(c, link);
+			if (c->session.events_from != 0)
+				client_hear(c);
+		}
+	}
+}
+
+static void
+on_event_added(void *user)
+{
+	struct admin_server *s = user;
+
+	if (s->n_streams > 0)
+		timer_set(s->loop, &s->news, loop_now(s->loop));
+}
+
+/* It says nothing any more: only its end is of interest. */
+static void
+client_watch_end(struct client *c)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	do {
+		conn_recheck(&c->conn);
+		n = conn_recv(&c->conn, bytes, sizeof(bytes));
+	} while (n > 0);
+	if (n != -TG_EAGAIN)
+		client_close(c);
+}
+
 static void
 on_event(struct watch *w, unsigned what)
 {
@@ -258,6 +349,8 @@ on_event(struct watch *w, unsigned what)
 	case CLIENT_WRITING:
 		if (client_write(c))
 			client_read(c);
+		else if (c->state != CLIENT_CLOSED && c->session.events_from != 0)
+			client_watch_end(c);
 		break;
 	case CLIENT_READING:
 		client_read(c);
@@ -330,6 +423,8 @@ admin_server_new(struct loop *loop, struct admin_source *source)
 	s->loop = loop;
 	s->source = source;
 	LIST_INIT(&s->controls);
+	timer_init(&s->news, on_news);
+	events_tell(source->events, on_event_added, s);
 	return s;
 }
 
@@ -376,5 +471,7 @@ admin_server_free(struct admin_server *s)
 		return;
 	while ((control = LIST_FIRST(&s->controls)) != NULL)
 		control_free(control);
+	events_tell(s->source->events, NULL, NULL);
+	timer_fini(&s->news);
 	free(s);
 }

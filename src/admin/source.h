@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin/events.h"
 #include "backend/serving.h"
 #include "base/clock.h"
 #include "conf/conf.h"
@@ -45,6 +46,7 @@ struct admin_source {
 	const struct health *health;
 	struct steer *steer;
 	struct admin_actions actions;
+	struct events *events;
 	uint32_t *backend_slots; /* by service: slot of its first backend */
 	struct slot_rate *rates; /* by slot */
 	uint32_t n_slots;        /* in use */

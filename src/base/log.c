@@ -27,6 +27,12 @@ static struct {
 	const char *role;
 } sink = {.fd = STDERR_FILENO, .format = TG_LOG_TEXT, .level = TG_LOG_INFO, .role = "tidegate"};
 
+/* Written and called by one thread. */
+static struct {
+	log_heard_cb *heard; /* NULL: nobody listens */
+	void *user;
+} listener;
+
 static const char *const level_words[TG_LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
 
 struct line {
@@ -59,6 +65,19 @@ log_init(int fd, enum log_format format, enum log_level level, const char *role)
 	sink.format = format;
 	sink.level = level;
 	sink.role = role;
+}
+
+void
+log_listen(log_heard_cb *heard, void *user)
+{
+	listener.heard = heard;
+	listener.user = user;
+}
+
+static bool
+is_heard(enum log_level level)
+{
+	return listener.heard && level <= TG_LOG_INFO;
 }
 
 bool
@@ -571,7 +590,7 @@ log_write(enum log_level level, const char *msg, const char *pairs, ...)
 	size_t key_len;
 	va_list ap;
 
-	if (!log_is_on(level))
+	if (!log_is_on(level) && !is_heard(level))
 		return;
 	line_start(&line, level, msg);
 	va_start(ap, pairs);
@@ -589,7 +608,10 @@ log_write(enum log_level level, const char *msg, const char *pairs, ...)
 	}
 	va_end(ap);
 	line_end(&line);
-	line_write(&line);
+	if (log_is_on(level))
+		line_write(&line);
+	if (is_heard(level))
+		listener.heard(listener.user, line.buf, line.n);
 	errno = saved;
 }
 

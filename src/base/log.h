@@ -40,6 +40,13 @@ bool log_is_on(enum log_level level);
 /* `pairs` may be NULL. Thread-safe. Longer than 4096 bytes is cut with "..." */
 void log_write(enum log_level level, const char *msg, const char *pairs, ...) TG_PRINTF(3, 4);
 
+/*
+ * Who else hears every line up to TG_LOG_INFO, whatever level is written, with its newline:
+ * in the thread that logs, which must be one only. NULL: nobody.
+ */
+typedef void log_heard_cb(void *user, const char *line, size_t n);
+void log_listen(log_heard_cb *heard, void *user);
+
 /* Repeats of one site, limited and counted: true when this one is to be
  * written; *ret_suppressed tells how many were not since the last. */
 struct log_limit {

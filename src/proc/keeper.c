@@ -46,6 +46,7 @@ struct keeper {
 	struct orders *orders;
 	struct cuts *cuts;
 	struct access_log *access_log; /* NULL: off */
+	struct events *events;
 	struct admin_source source;
 	struct admin_server *admin;
 	struct http_server *http; /* NULL: none */
@@ -366,6 +367,7 @@ start_admin(struct keeper *k)
 			  NULL);
 		return rc;
 	}
+	k->source.events = k->events;
 	k->source.actions = (struct admin_actions){.user = k, .cut = cut};
 	k->source.has_proxy = has_proxy;
 	k->source.proxy_user = k;
@@ -377,12 +379,23 @@ start_admin(struct keeper *k)
 	return rc;
 }
 
+/* The loop's thread alone logs in this process. */
+static void
+on_log_line(void *user, const char *line, size_t n)
+{
+	events_add(user, line, n);
+}
+
 static int
 start_parts(struct keeper *k)
 {
 	int fd = k->log_fd >= 0 ? k->log_fd : STDOUT_FILENO;
 	int rc = 0;
 
+	k->events = events_new();
+	if (k->events == NULL)
+		return -TG_ENOMEM;
+	log_listen(on_log_line, k->events);
 	k->orders = orders_new(k->loop, k->conf, fill_order, k);
 	k->health = health_new(k->loop, k->conf, on_health_change, k);
 	k->steer = steer_new(k->conf, on_steer_change, k);
@@ -445,6 +458,8 @@ keeper_fini(struct keeper *k)
 	}
 	admin_server_free(k->admin);
 	http_server_stop(k->http);
+	log_listen(NULL, NULL);
+	events_free(k->events);
 	names_free(k->names);
 	source_fini(&k->source);
 	health_free(k->health);

@@ -30,8 +30,11 @@ setup(void **state)
 	*state = f;
 	control_init(&f->control, "");
 	f->session = (struct command_session){.rights = TG_RIGHTS_ADMIN, .who = "uid 7 pid 8"};
-	return source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
-			   f->control.steer, mono_read());
+	if (source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
+			   f->control.steer, mono_read()) != 0)
+		return -1;
+	f->source.events = events_new();
+	return f->source.events != NULL ? 0 : -1;
 }
 
 static int
@@ -40,6 +43,7 @@ teardown(void **state)
 	struct fixture *f = *state;
 
 	free(f->answer);
+	events_free(f->source.events);
 	source_fini(&f->source);
 	control_fini(&f->control);
 	free(f);
@@ -262,6 +266,27 @@ servers_are_shown_in_haproxys_format(void **state)
 }
 
 static void
+events_are_numbered_and_the_last_are_kept(void **state)
+{
+	struct fixture *f = *state;
+	char line[32];
+
+	assert_string_equal(ask(f, "show events"), "\n");
+	assert_string_equal(ask(f, "show events json"), "[]\n\n");
+	for (unsigned i = 1; i <= TG_EVENTS_KEPT + 5; i++) {
+		int n = snprintf(line, sizeof(line), "event \"%u\"\n", i);
+
+		events_add(f->source.events, line, (size_t)n);
+	}
+	assert_string_equal(ask(f, "show events 2"), "event \"1004\"\nevent \"1005\"\n\n");
+	assert_string_equal(ask(f, "show events 1 json"),
+			    "[{\"number\":1005,\"line\":\"event \\\"1005\\\"\"}]\n\n");
+	assert_memory_equal(ask(f, "show events"), "event \"6\"\n", 10);
+	assert_string_equal(ask(f, "show events 1001"),
+			    "error bad-value: the number \"1001\" is not a number from 0 to 1000\n\n");
+}
+
+static void
 too_many_words_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -416,6 +441,7 @@ main(int argc, char **argv)
 		CASE(orders_are_written_with_their_author),
 		CASE(wrong_orders_change_nothing),
 		CASE(servers_are_shown_in_haproxys_format),
+		CASE(events_are_numbered_and_the_last_are_kept),
 		CASE(too_many_words_are_refused),
 		CASE(too_long_an_answer_is_a_failure_alone),
 		CASE(reasons_are_told_where_they_are_not_zero),

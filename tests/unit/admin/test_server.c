@@ -49,6 +49,7 @@ setup(void **state)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(fd, (struct sockaddr *)&f->at, sizeof(f->at)) != 0 || listen(fd, 128) != 0)
 		return -1;
+	f->source.events = events_new();
 	f->server = admin_server_new(f->control.loop, &f->source);
 	return f->server != NULL ? admin_server_listen(f->server, fd, TG_RIGHTS_ADMIN) : -1;
 }
@@ -61,6 +62,7 @@ teardown(void **state)
 	if (f->client >= 0)
 		close(f->client);
 	admin_server_free(f->server);
+	events_free(f->source.events);
 	source_fini(&f->source);
 	control_fini(&f->control);
 	unlink(f->at.sun_path);
