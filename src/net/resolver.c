@@ -415,6 +415,20 @@ resolver_watch_start_srv(struct resolver *r, struct resolver_watch *w, const cha
 
 /* life */
 
+/* A name is asked for when its answers have aged. The cache of c-ares 1.31 and later would answer from
+ * memory then, for an hour where an answer was empty. */
+static int
+leave_out_cache(struct ares_options *options)
+{
+#ifdef ARES_OPT_QUERY_CACHE
+	options->qcache_max_ttl = 0;
+	return ARES_OPT_QUERY_CACHE;
+#else
+	(void)options;
+	return 0;
+#endif
+}
+
 static int
 init_channel(struct resolver *r, const char *servers, struct err *err)
 {
@@ -424,12 +438,13 @@ init_channel(struct resolver *r, const char *servers, struct err *err)
 		.sock_state_cb = on_socket_state,
 		.sock_state_cb_data = r,
 	};
+	int optmask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB |
+		      leave_out_cache(&options);
 	int rc = ares_library_init(ARES_LIB_INIT_ALL);
 
 	if (rc != ARES_SUCCESS)
 		return err_set(err, TG_ENOMEM, "resolver: %s", ares_strerror(rc));
-	rc = ares_init_options(&r->channel, &options,
-			       ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+	rc = ares_init_options(&r->channel, &options, optmask);
 	if (rc != ARES_SUCCESS) {
 		ares_library_cleanup();
 		return err_set(err, TG_ENOMEM, "resolver: %s", ares_strerror(rc));
