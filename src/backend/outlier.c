@@ -105,31 +105,85 @@ success_rate(const struct outlier_sample *s)
 	return 1.0 - (double)s->failures / (double)s->requests;
 }
 
+/* Requests, failures and success rates of those that are judged. */
+struct sums {
+	size_t n;
+	double rates;
+	double squares;
+	uint64_t requests;
+	uint64_t failures;
+};
+
+static struct sums
+sum_up(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n)
+{
+	struct sums all = {.n = 0};
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct outlier_sample *s = &samples[i];
+
+		if (!is_judged(conf, s))
+			continue;
+		all.n++;
+		all.rates += success_rate(s);
+		all.squares += success_rate(s) * success_rate(s);
+		all.requests += s->requests;
+		all.failures += s->failures;
+	}
+	return all;
+}
+
+static struct sums
+without(const struct sums *all, const struct outlier_sample *s)
+{
+	return (struct sums){
+		.n = all->n - 1,
+		.rates = all->rates - success_rate(s),
+		.squares = all->squares - success_rate(s) * success_rate(s),
+		.requests = all->requests - s->requests,
+		.failures = all->failures - s->failures,
+	};
+}
+
+/* By how much the success rate of so many requests is from that of the others by chance alone, if it
+ * fails as they do; a failure more is assumed, as none of few is not none of many. */
+static double
+chance(const struct sums *others, uint64_t requests)
+{
+	double fails = ((double)others->failures + 1) / ((double)others->requests + 2);
+
+	return sqrt(fails * (1 - fails) * (1 / (double)requests + 1 / (double)others->requests));
+}
+
+static bool
+fails_more(const struct sums *others, const struct outlier_sample *s, double factor)
+{
+	double mean = others->rates / (double)others->n;
+	double variance = others->squares / (double)others->n - mean * mean;
+	double deviation = fmax(sqrt(fmax(0, variance)), TG_OUTLIER_DEVIATION_MIN);
+
+	deviation = fmax(deviation, TG_OUTLIER_CHANCES * chance(others, s->requests));
+	return success_rate(s) < mean - factor * deviation - 1e-9;
+}
+
 static void
 judge_success(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
 	      enum outlier_verdict *ret)
 {
 	double factor = conf->success_rate_permille / 1000.0;
-	double sum = 0;
-	double squares = 0;
-	double mean;
-	double least;
-	size_t judged = 0;
+	struct sums all = sum_up(conf, samples, n);
 	size_t i;
 
+	if (all.n < TG_OUTLIER_COMPARE_MIN)
+		return;
 	for (i = 0; i < n; i++) {
+		struct sums others;
+
 		if (!is_judged(conf, &samples[i]))
 			continue;
-		sum += success_rate(&samples[i]);
-		squares += success_rate(&samples[i]) * success_rate(&samples[i]);
-		judged++;
-	}
-	if (judged < TG_OUTLIER_COMPARE_MIN)
-		return;
-	mean = sum / (double)judged;
-	least = mean - factor * sqrt(fmax(0, squares / (double)judged - mean * mean));
-	for (i = 0; i < n; i++) {
-		if (is_judged(conf, &samples[i]) && success_rate(&samples[i]) < least - 1e-9)
+		others = without(&all, &samples[i]);
+		if (fails_more(&others, &samples[i], factor))
 			ret[i] = TG_OUTLIER_FAILS_MORE;
 	}
 }

@@ -20,8 +20,12 @@ static const struct conf_field outlier_fields[] = {
 		TG_MEMBER(conf_outlier, success_rate_permille),
 		.preset = "0",
 		.max = 100000,
-		.help = "How many standard deviations below the mean of all backends the share of "
-			"successful requests may be; 1.9 is usual. 0: it is not looked at.",
+		.help = "How many standard deviations below their mean the share of successful "
+			"requests may be; 1.9 is usual. Mean and deviation are those of the other "
+			"backends, so one of three can be found. The deviation counts as 3 "
+			"percentage points at least, and as three times what chance makes of the "
+			"numbers of requests. With 1.9, a backend may thus always fail 5.7 points "
+			"more often than the others. 0: it is not looked at.",
 	},
 	{
 		.key = "latency",

@@ -284,6 +284,17 @@ is_compared(const struct sim *sim, const struct sim_backend *b)
 	return b->requests > 0 && b->requests >= sim->service->outlier.requests;
 }
 
+/* How far success may deviate among others that fail so often: 3 points, or three times what
+ * chance does. */
+static double
+least_deviation(double failed, double requests, const struct sim_backend *candidate)
+{
+	double fails = (failed + 1) / (requests + 2);
+	double each = 1 / (double)candidate->requests + 1 / requests;
+
+	return fmax(0.03, 3 * sqrt(fails * (1 - fails) * each));
+}
+
 /* Whether it has fewer successes than the others, so far as that is clear. */
 static bool
 is_worse(const struct sim *sim, const struct sim_backend *candidate)
@@ -292,24 +303,29 @@ is_worse(const struct sim *sim, const struct sim_backend *candidate)
 	double rates[SIM_BACKENDS];
 	double mean = 0;
 	double variance = 0;
+	double failed = 0;
+	double requests = 0;
 	unsigned n = 0;
 	unsigned i;
 
 	for (i = 0; i < sim->n_backends; i++) {
 		const struct sim_backend *b = &sim->backends[i];
 
-		if (!is_compared(sim, b))
+		if (!is_compared(sim, b) || b == candidate)
 			continue;
 		rates[n] = 1 - (double)b->failed / (double)b->requests;
 		mean += rates[n++];
+		failed += (double)b->failed;
+		requests += (double)b->requests;
 	}
-	if (n < 3 || factor <= 0 || !is_compared(sim, candidate))
+	if (n < 2 || factor <= 0 || !is_compared(sim, candidate))
 		return false;
 	mean /= n;
 	for (i = 0; i < n; i++)
 		variance += (rates[i] - mean) * (rates[i] - mean) / n;
 	return 1 - (double)candidate->failed / (double)candidate->requests <
-	       mean - factor * sqrt(variance) - 1e-6;
+	       mean - 1e-6 -
+		       factor * fmax(sqrt(variance), least_deviation(failed, requests, candidate));
 }
 
 static double

@@ -121,6 +121,108 @@ who_fails_more_stands_out(void **state)
 	judge(samples, "------");
 }
 
+/* As few as may be compared; the one that fails is in the mean of all, and not in that of the others. */
+static void
+one_of_few_stands_out(void **state)
+{
+	struct outlier_sample samples[N];
+
+	(void)state;
+	for (unsigned n = 3; n < N; n++) {
+		all_alike(samples);
+		for (unsigned i = n; i < N; i++)
+			samples[i] = (struct outlier_sample){0};
+		samples[1].failures = 1000;
+		samples[2].response_us *= 4;
+		judge(samples, "-fs---");
+		samples[1].failures = 120;
+		judge(samples, "-fs---");
+	}
+	samples[3] = samples[4] = samples[5] = (struct outlier_sample){0};
+	samples[2].requests = 0;
+	judge(samples, "------");
+}
+
+/* Less than a factor of points; and what chance does to few requests. */
+static void
+trifles_are_no_outliers(void **state)
+{
+	struct outlier_sample samples[N];
+
+	(void)state;
+	all_alike(samples);
+	samples[4].failures = 60;
+	judge(samples, "------");
+	samples[4].failures = 70;
+	judge(samples, "----f-");
+	conf.outlier.requests = 10;
+	for (unsigned i = 0; i < N; i++)
+		samples[i] = (struct outlier_sample){.requests = 10};
+	samples[4].failures = 2;
+	judge(samples, "------");
+	samples[4].failures = 6;
+	judge(samples, "----f-");
+}
+
+/* xorshift: the same numbers each time. */
+static uint64_t
+throw_dice(void)
+{
+	static uint64_t dice = 88172645463325252u;
+
+	dice ^= dice << 13;
+	dice ^= dice >> 7;
+	dice ^= dice << 17;
+	return dice;
+}
+
+static uint64_t
+failures_by_chance(uint64_t requests, uint64_t permille)
+{
+	uint64_t failures = 0;
+
+	for (uint64_t i = 0; i < requests; i++)
+		failures += throw_dice() % 1000 < permille;
+	return failures;
+}
+
+/* All fail alike, more or less often, as chance has it: verdicts of 1000 intervals. */
+static unsigned
+ejected_by_chance(unsigned n, uint64_t requests, uint64_t permille)
+{
+	struct outlier_sample samples[N];
+	enum outlier_verdict verdicts[N];
+	unsigned ejected = 0;
+
+	for (unsigned round = 0; round < 1000; round++) {
+		for (unsigned i = 0; i < n; i++)
+			samples[i] = (struct outlier_sample){
+				.requests = requests,
+				.failures = failures_by_chance(requests, permille)};
+		outlier_judge(&conf.outlier, samples, n, verdicts);
+		for (unsigned i = 0; i < n; i++)
+			ejected += verdicts[i] != TG_OUTLIER_FINE;
+	}
+	return ejected;
+}
+
+static void
+ordinary_noise_ejects_nobody(void **state)
+{
+	static const uint64_t permilles[] = {0, 1, 10, 50, 200, 500};
+	unsigned ejected = 0;
+
+	(void)state;
+	for (unsigned n = 3; n <= N; n++) {
+		for (unsigned i = 0; i < sizeof(permilles) / sizeof(permilles[0]); i++) {
+			ejected += ejected_by_chance(n, 100, permilles[i]);
+			ejected += ejected_by_chance(n, 400, permilles[i]);
+		}
+	}
+	/* Of 216,000 verdicts. */
+	assert_in_range(ejected, 0, 2);
+}
+
 static void
 who_is_slower_stands_out(void **state)
 {
@@ -230,6 +332,9 @@ main(void)
 		TEST(failures_in_a_row_raise_an_alarm),
 		TEST(nobody_stands_out_among_equals),
 		TEST(who_fails_more_stands_out),
+		TEST(one_of_few_stands_out),
+		TEST(trifles_are_no_outliers),
+		TEST(ordinary_noise_ejects_nobody),
 		TEST(who_is_slower_stands_out),
 		TEST(quiet_ones_are_not_judged),
 		TEST(ejections_grow_and_are_forgiven),

@@ -1,0 +1,25 @@
+"""Of three backends already, the one that fails more often than the others is ejected."""
+
+import pytest
+
+from harness import backends, client, conf, settings
+
+OUTLIER = ('outlier = { success_rate = 1.9; requests = 10; interval = "200ms"; '
+           'base_ejection = "60s"; };')
+
+
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_success_rate(tidegate, recording_backend, n):
+    bad = backends.handles(lambda request: backends.answer("500 Bad", b"no"))
+    made = [recording_backend(bad, name="bad")]
+    made += [recording_backend(name=f"good{i}") for i in range(n - 1)]
+    tg = tidegate(conf.http(*made, workers=1, service=OUTLIER))
+    with tg.client() as peer:
+        def ejected():
+            for _ in range(20):
+                peer.exchange(client.get("/"))
+            return tg.log.records(msg="backend ejected")
+        said = settings.wait_until(ejected, "the bad one to be ejected")
+        assert [(record["srv"], record["reason"]) for record in said] == [("bad", "success-rate")]
+        assert {peer.exchange(client.get("/")).status for _ in range(20)} == {200}
+    assert len(tg.log.records(msg="backend ejected")) == 1
