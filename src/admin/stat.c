@@ -378,6 +378,9 @@ set_members(struct stat_row *r, const struct admin_source *s, size_t service)
 	set_text(r, TG_STAT_STATUS, serving.n > 0 ? "UP" : "DOWN");
 	if (serving.is_fail_open)
 		set_text(r, TG_STAT_CHECK_DESC, "fail-open: too few backends are up, all are used");
+	else if (serving.is_short)
+		set_text(r, TG_STAT_CHECK_DESC,
+			 "fail-open: too few backends are well, those ejected are used too");
 }
 
 /* End reasons the client or the backend is to blame for. */

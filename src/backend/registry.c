@@ -210,17 +210,31 @@ make_view(const struct service_state *s, const struct serving *serving, struct r
 }
 
 static void
-note_fail_open(struct service_state *s, const struct serving_count *count, bool is_fail_open)
+log_threshold(const struct service_state *s, const struct serving_count *count,
+	      enum log_level level, const char *what)
 {
-	if (s->is_fail_open == is_fail_open)
-		return;
-	s->is_fail_open = is_fail_open;
-	if (is_fail_open)
-		log_write(TG_LOG_WARN, "too few backends are up, using all of them",
-			  "svc=%s up=%u of=%u", s->conf->name, count->up, count->wanted);
-	else
-		log_write(TG_LOG_INFO, "no longer using all backends", "svc=%s up=%u of=%u",
-			  s->conf->name, count->up, count->wanted);
+	log_write(level, what, "svc=%s up=%u ejected=%u of=%u", s->conf->name, count->up,
+		  count->ejected, count->wanted);
+}
+
+/* A change is said once: what is used that was not, or else what is used no more. */
+static void
+note_threshold(struct service_state *s, const struct serving_count *count,
+	       const struct serving *serving)
+{
+	bool was_open = s->served.is_fail_open;
+	bool was_short = s->served.is_short;
+
+	s->served = *serving;
+	if (serving->is_fail_open && !was_open)
+		log_threshold(s, count, TG_LOG_WARN, "too few backends are up, using all of them");
+	else if (serving->is_short && !was_short)
+		log_threshold(s, count, TG_LOG_WARN,
+			      "too few backends are well, using those ejected too");
+	else if (was_open && !serving->is_fail_open)
+		log_threshold(s, count, TG_LOG_INFO, "no longer using all backends");
+	else if (was_short && !serving->is_short && !serving->is_fail_open)
+		log_threshold(s, count, TG_LOG_INFO, "no longer using ejected backends");
 }
 
 /* Nobody need look at who is not in the view. Workers open those that are, when they take it over. */
@@ -253,7 +267,7 @@ build_view(struct registry *r, size_t i, struct mono now)
 		return NULL;
 	}
 	close_rooms(view);
-	note_fail_open(s, &count, serving.is_fail_open);
+	note_threshold(s, &count, &serving);
 	return view;
 }
 

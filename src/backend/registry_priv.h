@@ -23,7 +23,7 @@ struct service_state {
 	struct segment_shared **loads;
 	uint32_t first_slot; /* of its backends, in the segment */
 	bool changed;
-	bool is_fail_open;             /* as last published */
+	struct serving served;         /* as last published */
 	struct mono next_ramp;         /* step of some backend; unset: none is on its way */
 	struct mono next_compare;      /* of backends; unset: they are not */
 	struct outlier_sample *before; /* [conf->n_backends]: the counters at the last comparison */

@@ -76,10 +76,11 @@ serving_count_add(struct serving_count *count, const struct conf_backend *backen
 	count->ejected += up && state->is_ejected;
 }
 
+/* Fewer than the threshold, and no verdict is missing that may change that. */
 static bool
-is_too_few(const struct serving_count *count, unsigned percent)
+is_too_few(const struct serving_count *count, uint32_t n, unsigned percent)
 {
-	return (uint64_t)count->up * 100 < (uint64_t)count->wanted * percent;
+	return (uint64_t)n * 100 < (uint64_t)count->wanted * percent && count->checking == 0;
 }
 
 /* The lowest with a backup that is up; 0: none. */
@@ -97,17 +98,18 @@ struct serving
 serving_decide(const struct serving_count *count, unsigned fail_open_percent)
 {
 	unsigned tier = count->up == 0 ? find_tier(count) : 0;
+	uint32_t usable = count->up - count->ejected;
 
-	if (is_too_few(count, fail_open_percent) && count->checking == 0 && count->located > 0 &&
-	    tier == 0)
-		return (struct serving){
-			.is_fail_open = true, .has_ejected = true, .n = count->located};
 	if (tier != 0)
 		return (struct serving){
 			.tier = tier, .has_ejected = true, .n = count->backups[tier]};
-	if (count->up == count->ejected)
-		return (struct serving){.has_ejected = true, .n = count->up};
-	return (struct serving){.n = count->up - count->ejected};
+	if (is_too_few(count, count->up, fail_open_percent) && count->located > 0)
+		return (struct serving){
+			.is_fail_open = true, .has_ejected = true, .n = count->located};
+	if (usable == 0 || is_too_few(count, usable, fail_open_percent))
+		return (struct serving){
+			.has_ejected = true, .is_short = count->ejected > 0, .n = count->up};
+	return (struct serving){.n = usable};
 }
 
 bool

@@ -52,13 +52,17 @@ struct serving_count {
 void serving_count_add(struct serving_count *count, const struct conf_backend *backend,
 		       const struct serving_state *state);
 
-/* Who gets streams: the primaries that are up and not ejected; all of them when too few are
- * (health.fail_open) and all have their verdict; the ejected too when nobody else is left; the
- * lowest tier of backups that has some up when no primary is. */
+/*
+ * Who gets streams: the primaries that are up and not ejected. When these are none, or fewer than
+ * health.fail_open wants and all have their verdict, the ejected too, which pass their checks after
+ * all; when all that are up are still too few, those that are down too. When no primary is up, the
+ * lowest tier of backups that has some up.
+ */
 struct serving {
 	unsigned tier; /* 0: primaries */
 	bool is_fail_open;
 	bool has_ejected; /* they are used in spite of it */
+	bool is_short;    /* there are some, and that is why */
 	uint32_t n;
 };
 struct serving serving_decide(const struct serving_count *count, unsigned fail_open_percent);

@@ -187,11 +187,13 @@ static const struct conf_field health_fields[] = {
 		TG_MEMBER(conf_health_check, fail_open_percent),
 		.preset = "0",
 		.max = 100,
-		.help = "When fewer than this percent of the backends pass their checks, all are used "
-			"as if they did: it is more likely then that the checks are wrong, or that "
-			"the few left would break down too. Backups do not count, nor do backends "
-			"that are not wanted (weight 0, or by order of their agent). When none "
-			"passes and a backup does, the backups are used. 0: never.",
+		.help = "When fewer than this percent of the backends pass their checks and are "
+			"not ejected, the ejected are used again; when all that pass are still "
+			"fewer, all are used as if they did: it is more likely then that the checks "
+			"are wrong, or that the few left would break down too. Backups do not "
+			"count, nor do backends that are not wanted (weight 0, or by order of "
+			"their agent). When none passes and a backup does, the backups are used. "
+			"0: never.",
 	},
 	{.key = NULL},
 };

@@ -73,7 +73,8 @@ static const struct conf_field outlier_fields[] = {
 		.preset = "50",
 		.max = 100,
 		.help = "Per cent of the backends that may be ejected at a time; one may be where "
-			"there are two. When no other is left, the ejected are used.",
+			"there are two. When no other is left, or fewer than health.fail_open "
+			"wants, the ejected are used.",
 	},
 	{.key = NULL},
 };

@@ -53,6 +53,12 @@ tally_one(const struct sim *sim, uint32_t i, struct tally *t)
 	t->fit += is_up(b) && !b->is_ejected;
 }
 
+static bool
+is_below(const struct sim *sim, const struct tally *t, unsigned n)
+{
+	return n * 100 < t->wanted * sim->service->health.fail_open_percent && t->checking == 0;
+}
+
 enum rule { RULE_FIT, RULE_UP, RULE_OPEN, RULE_BACKUP };
 
 static enum rule
@@ -63,12 +69,11 @@ find_rule(const struct sim *sim)
 
 	for (i = 0; i < sim->n_backends; i++)
 		tally_one(sim, i, &t);
-	if (t.up * 100 < t.wanted * sim->service->health.fail_open_percent && t.checking == 0 &&
-	    t.located > 0 && (t.up > 0 || t.backups == 0))
+	if (is_below(sim, &t, t.up) && t.located > 0 && (t.up > 0 || t.backups == 0))
 		return RULE_OPEN;
 	if (t.up == 0)
 		return RULE_BACKUP;
-	return t.fit > 0 ? RULE_FIT : RULE_UP;
+	return t.fit > 0 && !is_below(sim, &t, t.fit) ? RULE_FIT : RULE_UP;
 }
 
 static bool

@@ -1,4 +1,4 @@
-"""health.fail_open: when too few backends pass their checks, all are used."""
+"""health.fail_open: when too few backends pass their checks, all are used; before that, those ejected."""
 
 import json
 
@@ -13,10 +13,11 @@ class Switch:
 
     def __init__(self, passes=True):
         self.passes = passes
+        self.is_bad = False
 
     def __call__(self, conn):
         while (request := conn.read_request()) is not None:
-            fails = request.target == "/check" and not self.passes
+            fails = not self.passes if request.target == "/check" else self.is_bad
             conn.send(backends.answer("503 No") if fails else backends.OK)
 
 
@@ -55,6 +56,42 @@ def test_all_are_used_while_too_few_are_up(tidegate, recording_backend, run_tide
     tg.log.wait(msg="no longer using all backends")
     settings.wait_until(lambda: served(tg, made) == {"b0", "b3"}, "the two that are up")
     assert len(tg.log.records(msg="too few backends are up, using all of them")) == 1
+
+
+def test_the_ejected_are_used_before_those_that_are_down(tidegate, recording_backend, run_tidectl,
+                                                         tmp_path):
+    """The threshold counts those that are up and not ejected: one backend is not left with all."""
+    outlier = 'outlier = { consecutive = 2; base_ejection = "60s"; max_ejected = 50; };'
+    switches = [Switch() for _ in range(4)]
+    made = [recording_backend(switch, name=f"b{i}") for i, switch in enumerate(switches)]
+    tg = tidegate(conf.http(*made, workers=1, service=SERVICE.format(percent=50) + outlier,
+                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
+    tg.log.wait(count=4, msg="backend up")
+
+    def desc():
+        rows = {row["svname"]: row for row in json.loads(
+            run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat", "json").stdout)}
+        return rows["BACKEND"]["check_desc"]
+
+    def ejected():
+        served(tg, made)
+        return len(tg.log.records(msg="backend ejected")) == 2
+    switches[1].is_bad = switches[2].is_bad = True
+    settings.wait_until(ejected, "two to be ejected")
+    settings.wait_until(lambda: served(tg, made) == {"b0", "b3"}, "the two that are well")
+    switches[1].is_bad = switches[2].is_bad = False
+    switches[3].passes = False
+    said = tg.log.wait(msg="too few backends are well, using those ejected too")
+    assert (said["up"], said["ejected"], said["of"]) == ("3", "2", "4")
+    settings.wait_until(lambda: served(tg, made) == {"b0", "b1", "b2"}, "those that are up")
+    assert "ejected" in desc()
+    for number in (1, 2):
+        switches[number].passes = False
+    tg.log.wait(msg="too few backends are up, using all of them")
+    settings.wait_until(lambda: served(tg, made) == {"b0", "b1", "b2", "b3"}, "all four")
+    for number in (1, 2, 3):
+        switches[number].passes = True
+    settings.wait_until(lambda: served(tg, made) == {"b0", "b3"}, "the two that are well")
 
 
 def test_by_default_none_up_is_503(tidegate, recording_backend):

@@ -237,7 +237,18 @@ too_few_open_the_service(void **state)
 		{"eedd", 0, "++--", false, 0}, /* nobody else is left */
 		{"eeUd", 0, "++--", false, 0},
 		{"eddd", 50, "++++", true, 0},
-		{"euud", 75, "-++-", false, 0}, /* ejected, but up */
+		/* Ejected, but up: used again before those that are down. */
+		{"euud", 50, "-++-", false, 0},
+		{"euud", 75, "+++-", false, 0},
+		{"euud", 76, "++++", true, 0},
+		{"ddddeeeeeu", 50, "----++++++", false, 0},
+		{"ddddeeeeeu", 10, "---------+", false, 0},
+		{"dddddeeeeu", 60, "++++++++++", true, 0},
+		{"eeuuU", 60, "++++-", false, 0},
+		{"eeuo", 60, "+++-", false, 0},
+		{"euuv", 67, "+++-", false, 0},
+		{"eeuc", 75, "--+-", false, 0}, /* not all is known yet */
+		{"eeec", 75, "+++-", false, 0},
 	};
 
 	(void)state;
