@@ -2,7 +2,9 @@
  * balance/ewma.c: of two backends by chance, the one that will answer sooner.
  *
  * Peak-EWMA, as in Finagle and Linkerd: what a backend costs is its latency times
- * what it has in flight, per weight. A latency above the average becomes
+ * what it has in flight, per weight, and one more. The choices are by weight already, so
+ * what is idle costs its latency alone, and of two that cost about the same the first
+ * choice is had: chance keeps the shares of equals, however light. A latency above the average becomes
  * the average at once, one below draws it down by how long ago the last one was:
  * slow is noticed in one answer, fast is believed after some. Without answers the
  * average fades, so that a backend that was slow is asked again. One never
@@ -20,6 +22,8 @@
 
 /* A failure costs as much as an answer this late: failing fast is not fast. */
 #define FAILED_US 1e6
+/* Costs that differ by less are the same: latencies are never equal. */
+#define SAME 1.25
 
 struct latency {
 	_Alignas(TG_CACHELINE) _Atomic double us; /* as it was at `at` */
@@ -76,15 +80,16 @@ fade(const struct balance_shared *s, struct mono now, uint64_t at)
 	return exp(-(double)mono_diff_us(now, (struct mono){.us = at}) / s->decay_us);
 }
 
-/* With one more stream. Not below a microsecond, so that what is in flight counts always. */
+/* What is in flight counts by the weight in parts of `mean`, that of the two. Not below a
+ * microsecond, so that it counts always. */
 static double
-cost_of(const struct comparison *c, const struct view_entry *e, uint64_t at)
+cost_of(const struct comparison *c, const struct view_entry *e, double mean, uint64_t at)
 {
 	const struct latency *l = &c->shared->latencies[e->backend];
 	double us = atomic_load_explicit(&l->us, memory_order_relaxed);
 
-	return (us * fade(c->shared, c->now, at) + 1) * (double)(two_in_flight(e) + 1) /
-	       (double)e->weight;
+	return (us * fade(c->shared, c->now, at) + 1) *
+	       ((double)two_in_flight(e) * mean / (double)e->weight + 1);
 }
 
 static bool
@@ -97,10 +102,11 @@ is_faster(const void *arg, const struct view *view, uint32_t a, uint32_t b)
 		atomic_load_explicit(&c->shared->latencies[x->backend].at, memory_order_relaxed);
 	uint64_t y_at =
 		atomic_load_explicit(&c->shared->latencies[y->backend].at, memory_order_relaxed);
+	double mean = ((double)x->weight + (double)y->weight) / 2;
 
 	if (x_at == 0 || y_at == 0)
 		return two_is_less_loaded(view, a, b);
-	return cost_of(c, x, x_at) <= cost_of(c, y, y_at);
+	return cost_of(c, x, mean, x_at) <= SAME * cost_of(c, y, mean, y_at);
 }
 
 static uint32_t

@@ -8,10 +8,13 @@
  * releasing move a backend to the neighbour. As each bucket has a backend, there are
  * never more of them than backends, however large the numbers grow.
  *
- * A tier is a weight and a limit. A heap of the few tiers is ordered by (in
- * flight + 1) / weight of their first backend, the load it would have with
- * the stream that is being placed; those that are full come last. Ties go to the one
- * whose number is unchanged for longest.
+ * A tier is a weight and a limit. A heap of the few tiers is ordered by in flight / weight of
+ * their first backend; those that are full come last. Ties go by weighted turns: with nothing in
+ * flight anywhere, shares are those of round-robin. Each stream puts the backend's next
+ * turn off by 1 / weight, counted from when the turn was that it took; who was too
+ * busy for its turns has no claim to them later. (Goyal et al., Start-time Fair
+ * Queuing, 1996.) In one tier all turns are as long, and the one whose number is unchanged for
+ * longest is first.
  *
  * One per service under one lock, which is held for one move. The structure follows the
  * newest view; a worker whose view is another one leaves out what it does not know.
@@ -24,9 +27,12 @@
 #define NONE UINT32_MAX
 /* Backends of a tier that may be passed over before the tier is. */
 #define LOOKS (2u * TG_BALANCE_TRIED_MAX)
+/* Of turns; divided by a weight it is as good as exact. */
+#define STRIDE (UINT64_C(1) << 28)
 
 struct slot {
 	uint64_t in_flight;
+	uint64_t turn;   /* when it has its next one; wraps around */
 	uint64_t since;  /* number of the last change: older first among equals */
 	uint32_t weight; /* 0: not in the view, in no bucket. Written by the control thread only */
 	uint32_t limit;
@@ -58,6 +64,7 @@ struct balance_shared {
 		pthread_mutex_t lock;
 		/* Under lock; all arrays [n_backends]. */
 		uint64_t changes;
+		uint64_t turn; /* the one that was taken last */
 		struct slot *slots;
 		struct bucket *buckets;
 		uint32_t free; /* bucket */
@@ -74,12 +81,20 @@ struct balance {
 /* the heap of tiers */
 
 static bool
+turn_is_before(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) < 0;
+}
+
+static bool
 slot_is_before(const struct slot *x, const struct slot *y)
 {
-	uint64_t left = (x->in_flight + 1) * y->weight;
-	uint64_t right = (y->in_flight + 1) * x->weight;
+	uint64_t left = x->in_flight * y->weight;
+	uint64_t right = y->in_flight * x->weight;
 
-	return left != right ? left < right : x->since < y->since;
+	if (left != right)
+		return left < right;
+	return x->turn != y->turn ? turn_is_before(x->turn, y->turn) : x->since < y->since;
 }
 
 static bool
@@ -150,6 +165,14 @@ sift_up(struct balance_shared *s, uint32_t place)
 		place = parent;
 	}
 	put(s, place, moved);
+}
+
+/* Its first backend is another one, or has another number. */
+static void
+sift(struct balance_shared *s, const struct tier *tier)
+{
+	sift_up(s, tier->place);
+	sift_down(s, tier->place);
 }
 
 /* buckets */
@@ -257,6 +280,16 @@ move(struct balance_shared *s, uint32_t backend, bool up)
 	attach(s, to, backend);
 }
 
+/* A stream more: the turn is had, now or earlier. */
+static void
+pass_turn(struct balance_shared *s, struct slot *slot)
+{
+	if (turn_is_before(slot->turn, s->shared.turn))
+		slot->turn = s->shared.turn;
+	s->shared.turn = slot->turn;
+	slot->turn += STRIDE / slot->weight;
+}
+
 /* backends that come, change and leave */
 
 static uint32_t
@@ -291,8 +324,7 @@ tier_remove(struct balance_shared *s, uint32_t tier)
 	if (moved == tier)
 		return;
 	put(s, place, moved);
-	sift_up(s, place);
-	sift_down(s, s->shared.tiers[moved].place);
+	sift(s, &s->shared.tiers[moved]);
 }
 
 static uint32_t
@@ -337,7 +369,7 @@ slot_unlink(struct balance_shared *s, uint32_t backend)
 	if (tier->first == NONE)
 		tier_remove(s, slot->tier);
 	else
-		sift_down(s, tier->place);
+		sift(s, tier);
 	slot->weight = 0;
 }
 
@@ -533,9 +565,11 @@ count(struct balance_shared *s, uint32_t backend, bool up)
 	slot->since = ++s->shared.changes;
 	if (slot->weight == 0)
 		return;
+	if (up)
+		pass_turn(s, slot);
 	move(s, backend, up);
 	if (up)
-		sift_down(s, s->shared.tiers[slot->tier].place);
+		sift(s, &s->shared.tiers[slot->tier]);
 	else
 		sift_up(s, s->shared.tiers[slot->tier].place);
 }

@@ -296,10 +296,11 @@ static const struct conf_field service_fields[] = {
 		.preset = "round-robin",
 		.help = "Which backend is next. \\(dqround-robin\\(dq: each in turn, as often as its "
 			"weight says. \\(dqleast-conn\\(dq: the one with the fewest requests in "
-			"flight per weight, exact across workers. \\(dqp2c\\(dq: of two by chance, "
+			"flight per weight, exact across workers; among equals in turn, as often "
+			"as their weights say. \\(dqp2c\\(dq: of two by chance, "
 			"the one with fewer in flight. \\(dqhash\\(dq: the same key to the same "
-			"backend. \\(dqewma\\(dq: of two by chance, the one that answered sooner of "
-			"late and has fewer in flight. \\(dqfirst\\(dq: the first in this list "
+			"backend. \\(dqewma\\(dq: of two by chance, the one that answered clearly sooner "
+			"of late or has fewer in flight. \\(dqfirst\\(dq: the first in this list "
 			"that is not full, so that the last ones can rest; it needs a limit, without one the "
 			"first gets all. \\(dqrandom\\(dq: any, by weight.",
 	},

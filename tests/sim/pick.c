@@ -23,10 +23,9 @@ is_candidate(const struct sim_stream *s, const struct view *view, uint32_t entry
 	return !sim_is_tried(s, e->backend) && sim_has_room(e);
 }
 
-/* (in flight + more) / weight is the least there is. */
+/* in flight / weight is the least there is. */
 static void
-check_least(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken,
-	    uint64_t more)
+check_least(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken)
 {
 	const struct view_entry *t = &view->entries[taken];
 	uint32_t i;
@@ -36,8 +35,7 @@ check_least(struct sim *sim, const struct sim_stream *s, const struct view *view
 
 		if (i == taken || !is_candidate(s, view, i))
 			continue;
-		if ((before(view, i, taken) + more) * t->weight <
-		    (before(view, taken, taken) + more) * e->weight)
+		if (before(view, i, taken) * t->weight < before(view, taken, taken) * e->weight)
 			sim_break(sim, s->id, t->backend, "backend %u is less loaded", e->backend);
 	}
 }
@@ -130,9 +128,10 @@ cost_of(const struct sim *sim, const struct view *view, uint32_t entry, uint32_t
 	struct mono now)
 {
 	const struct view_entry *e = &view->entries[entry];
+	double mean = (double)weights_of(view) / view->n;
 
 	return (faded_us(sim, &sim->backends[e->backend], now) + 1) *
-	       (double)(before(view, entry, taken) + 1) / e->weight;
+	       ((double)before(view, entry, taken) * mean / e->weight + 1);
 }
 
 /* Of two, both with room. */
@@ -146,9 +145,9 @@ check_cost(struct sim *sim, const struct sim_stream *s, const struct view *view,
 
 	if (!mono_is_set(sim->backends[t->backend].ewma_at) ||
 	    !mono_is_set(sim->backends[o->backend].ewma_at))
-		check_least(sim, s, view, taken, 0);
+		check_least(sim, s, view, taken);
 	else if (is_candidate(s, view, other) &&
-		 cost_of(sim, view, other, taken, now) <
+		 cost_of(sim, view, other, taken, now) * 1.25 <
 			 cost_of(sim, view, taken, taken, now) * 0.999)
 		sim_break(sim, s->id, t->backend, "backend %u is faster", o->backend);
 }
@@ -231,11 +230,11 @@ check_even(struct sim *sim, const struct sim_stream *s, const struct view *view,
 {
 	switch (sim->service->balance) {
 	case TG_BALANCE_LEAST_CONN:
-		check_least(sim, s, view, entry, 1);
+		check_least(sim, s, view, entry);
 		break;
 	case TG_BALANCE_P2C:
 		if (view->n == 2)
-			check_least(sim, s, view, entry, 0);
+			check_least(sim, s, view, entry);
 		break;
 	case TG_BALANCE_FIRST:
 		check_first(sim, s, view, entry);

@@ -37,6 +37,30 @@ def test_round_robin_is_smooth(tidegate, recording_backend):
     assert got.count("a") == 50
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_least_conn_shares_by_weight_while_idle(tidegate, recording_backend, workers):
+    """One request at a time, from any worker: the light ones have their turns."""
+    made = [recording_backend(named(name), name=name) for name in "abc"]
+    tg = tidegate(conf.http(*map(weighted, made, (5, 2, 1)), workers=workers,
+                            service='balance = "least-conn";'))
+    peers = [tg.client() for _ in range(4)]
+    got = collections.Counter()
+    for number in range(40):
+        got[peers[number % 4].exchange(client.get()).body] += 1
+        if workers > 1:  # it is over for all of them, not only here
+            tg.access.wait(count=number + 1)
+    assert [got[name] for name in (b"a", b"b", b"c")] == [25, 10, 5]
+
+
+def test_ewma_starves_nobody_while_idle(tidegate, recording_backend):
+    made = [recording_backend(named(name), name=name) for name in "abc"]
+    tg = tidegate(conf.http(*map(weighted, made, (5, 2, 1)), workers=1,
+                            service='balance = "ewma"; ewma_decay = "100ms";'))
+    peer = tg.client()
+    got = collections.Counter(peer.exchange(client.get()).body for _ in range(3000))
+    assert got[b"b"] >= 3000 * 2 / 8 / 2 and got[b"c"] >= 3000 * 1 / 8 / 2
+
+
 def test_least_conn_avoids_the_busy_one(tidegate, recording_backend):
     go = threading.Event()
 

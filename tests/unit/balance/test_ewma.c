@@ -126,6 +126,28 @@ equal_latencies_share_evenly(void **state)
 	world_close();
 }
 
+/* One stream at a time: what the weights say, not only the heaviest. */
+static void
+idle_ones_share_by_weight(void **state)
+{
+	static const uint32_t weights[3] = {5, 2, 1};
+
+	(void)state;
+	world_open(weights, 3, 100);
+	world_run(60 * SECOND);
+	assert_in_range(share(0), 500, 700);
+	assert_in_range(share(1), 200, 300);
+	assert_in_range(share(2), 100, 150);
+	/* Some eight at a time. */
+	for (uint32_t i = 0; i < 3; i++)
+		world.latency_us[i] = 4000;
+	world_run(20 * SECOND);
+	world_run(60 * SECOND);
+	assert_in_range(share(1), 200, 300);
+	assert_in_range(share(2), 80, 160);
+	world_close();
+}
+
 static void
 fast_ones_are_preferred(void **state)
 {
@@ -305,6 +327,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_latencies_share_evenly),
+		cmocka_unit_test(idle_ones_share_by_weight),
 		cmocka_unit_test(fast_ones_are_preferred),
 		cmocka_unit_test(a_peak_is_noticed_at_once),
 		cmocka_unit_test(slow_ones_are_not_starved_and_recover),

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -92,6 +93,8 @@ struct model {
 	uint32_t weights[64];
 	int64_t in_flight[64];
 	uint64_t since[64]; /* the last change */
+	double turns[64];   /* the next one */
+	double turn;        /* that was taken last */
 	uint64_t changes;
 	size_t n;
 };
@@ -121,36 +124,69 @@ model_count(struct model *m, uint32_t backend, int up)
 {
 	m->in_flight[backend] += up;
 	m->since[backend] = ++m->changes;
+	if (up < 0 || m->weights[backend] == 0)
+		return;
+	m->turn = fmax(m->turn, m->turns[backend]);
+	m->turns[backend] = m->turn + 1.0 / m->weights[backend];
+}
+
+static int
+model_compare(const struct model *m, uint32_t a, uint32_t b)
+{
+	int64_t mine = m->in_flight[a] * m->weights[b];
+	int64_t its = m->in_flight[b] * m->weights[a];
+
+	return mine < its ? -1 : mine > its;
+}
+
+/* Of its weight and number it is unchanged for longest. */
+static bool
+model_is_first(const struct model *m, uint32_t a, const struct balance_query *query)
+{
+	for (uint32_t i = 0; i < m->n; i++) {
+		if (m->weights[i] == m->weights[a] && m->in_flight[i] == m->in_flight[a] &&
+		    m->since[i] < m->since[a] && !balance_is_tried(query, i))
+			return false;
+	}
+	return true;
+}
+
+/* No other is less loaded, and none that is loaded as much has its turn earlier. */
+static bool
+model_is_best(const struct model *m, uint32_t a, const struct balance_query *query)
+{
+	for (uint32_t i = 0; i < m->n; i++) {
+		int rc = model_compare(m, i, a);
+
+		if (m->weights[i] == 0 || balance_is_tried(query, i))
+			continue;
+		if (rc < 0 ||
+		    (rc == 0 && m->turns[i] < m->turns[a] - 1e-4 && model_is_first(m, i, query)))
+			return false;
+	}
+	return model_is_first(m, a, query);
 }
 
 static bool
-model_is_before(const struct model *m, uint32_t a, uint32_t b)
+model_has_any(const struct model *m, const struct balance_query *query)
 {
-	uint64_t mine = (uint64_t)(m->in_flight[a] + 1) * m->weights[b];
-	uint64_t its = (uint64_t)(m->in_flight[b] + 1) * m->weights[a];
-
-	return mine != its ? mine < its : m->since[a] < m->since[b];
-}
-
-static uint32_t
-model_best(const struct model *m, const struct balance_query *query)
-{
-	uint32_t best = TG_VIEW_NONE;
-
 	for (uint32_t i = 0; i < m->n; i++) {
-		if (m->weights[i] != 0 && !balance_is_tried(query, i) &&
-		    (best == TG_VIEW_NONE || model_is_before(m, i, best)))
-			best = i;
+		if (m->weights[i] != 0 && !balance_is_tried(query, i))
+			return true;
 	}
-	return best;
+	return false;
 }
 
 static void
 assert_is_best(struct model *m, uint32_t got, const struct balance_query *query)
 {
-	assert_int_equal(got, model_best(m, query));
-	if (got != TG_VIEW_NONE)
-		model_count(m, got, 1);
+	if (got == TG_VIEW_NONE) {
+		assert_false(model_has_any(m, query));
+		return;
+	}
+	assert_true(m->weights[got] != 0 && !balance_is_tried(query, got));
+	assert_true(model_is_best(m, got, query));
+	model_count(m, got, 1);
 }
 
 static void
@@ -254,6 +290,87 @@ idle_equal_backends_take_turns(void **state)
 	}
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(got[i], 200);
+	service_close(&s);
+}
+
+/* One stream at a time: what is idle everywhere is dealt out by weight, exactly. */
+static void
+idle_backends_take_turns_by_weight(void **state)
+{
+	static const uint32_t weights[4] = {5, 2, 1, 5};
+	unsigned got[4] = {0};
+	struct service s;
+
+	(void)state;
+	service_open(&s, weights, 4);
+	for (int i = 0; i < 13; i++) {
+		for (int k = 0; k < 13; k++) {
+			uint32_t b = take(&s, &nobody_tried);
+
+			got[b]++;
+			OPS->release(s.worker, s.view, b, &outcome);
+		}
+		for (int b = 0; b < 4; b++)
+			assert_int_equal(got[b], weights[b] * (unsigned)(i + 1));
+	}
+	service_close(&s);
+}
+
+/* Always so many in flight, the oldest ends: the light one starves at no number of them. */
+static unsigned
+share_of_the_light(unsigned n_flying)
+{
+	static const uint32_t weights[3] = {5, 2, 1};
+	uint32_t flying[64];
+	unsigned got[3] = {0};
+	struct service s;
+
+	service_open(&s, weights, 3);
+	for (unsigned i = 0; i < n_flying; i++)
+		flying[i] = take(&s, &nobody_tried);
+	for (unsigned i = 0; i < 8000; i++) {
+		uint32_t *oldest = &flying[i % n_flying];
+
+		OPS->release(s.worker, s.view, *oldest, &outcome);
+		*oldest = take(&s, &nobody_tried);
+		got[*oldest]++;
+	}
+	service_close(&s);
+	return got[2];
+}
+
+static void
+the_light_starve_never(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n < 64; n++)
+		assert_in_range(share_of_the_light(n), 500, 2700);
+	assert_int_equal(share_of_the_light(1), 1000);
+	assert_int_equal(share_of_the_light(8), 1000);
+}
+
+/* Turns that were missed for being busy are not made up for. */
+static void
+who_was_busy_has_no_claim(void **state)
+{
+	static const uint32_t weights[2] = {1, 1};
+	struct service s;
+	uint32_t busy;
+
+	(void)state;
+	service_open(&s, weights, 2);
+	busy = take(&s, &nobody_tried);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(take(&s, &nobody_tried), 1 - busy);
+		OPS->release(s.worker, s.view, 1 - busy, &outcome);
+	}
+	OPS->release(s.worker, s.view, busy, &outcome);
+	for (uint32_t i = 0; i < 100; i++) {
+		uint32_t b = take(&s, &nobody_tried);
+
+		assert_int_equal(b, i % 2 == 0 ? 1 - busy : busy);
+		OPS->release(s.worker, s.view, b, &outcome);
+	}
 	service_close(&s);
 }
 
@@ -689,6 +806,9 @@ main(void)
 		TEST(each_pick_is_the_least_loaded_per_weight),
 		TEST(any_order_of_picks_and_releases_agrees_with_the_model),
 		TEST(idle_equal_backends_take_turns),
+		TEST(idle_backends_take_turns_by_weight),
+		TEST(the_light_starve_never),
+		TEST(who_was_busy_has_no_claim),
 		TEST(released_load_is_seen_by_the_next_pick),
 		TEST(tried_ones_are_left_out),
 		TEST(load_is_kept_while_a_backend_is_away),
