@@ -41,6 +41,7 @@ struct tcp_stream {
 	struct ip ip;
 	uint16_t port;
 	uint16_t last_backend;
+	bool is_waiting;
 	struct deferred deferred;
 };
 
@@ -148,6 +149,17 @@ end_lease(struct tcp_stream *s, bool failed)
 	lease_end(&s->lease, &outcome);
 }
 
+/* Whatever ends the wait: its time counts. */
+static void
+wait_end(struct tcp_stream *s)
+{
+	if (!s->is_waiting)
+		return;
+	s->queue_us += mono_diff_us(now_of(s), s->phase);
+	s->next_try = (struct mono){0};
+	s->is_waiting = false;
+}
+
 /* The one end. What did not end on both sides by itself is reset on both. */
 static void
 stream_end(struct tcp_stream *s, enum end_reason reason)
@@ -155,6 +167,7 @@ stream_end(struct tcp_stream *s, enum end_reason reason)
 	struct worker *w = worker_of(s);
 	struct worker_listener *l = s->listener;
 
+	wait_end(s);
 	count(s, reason);
 	log_access(s, reason);
 	trace_stream_end(&(struct trace_end){
@@ -192,12 +205,6 @@ idle_ms(const struct tcp_stream *s)
 	return tunnel_is_half_closed(&s->tunnel) && back->idle_ms < ms ? back->idle_ms : ms;
 }
 
-static bool
-is_waiting(const struct tcp_stream *s)
-{
-	return s->lease.backend == NULL;
-}
-
 /* Of the state the stream is in. */
 static struct mono
 state_due(const struct tcp_stream *s)
@@ -206,7 +213,7 @@ state_due(const struct tcp_stream *s)
 
 	if (mono_is_set(s->connected))
 		return tunnel_due(&s->tunnel, idle_ms(s));
-	if (!is_waiting(s))
+	if (!s->is_waiting)
 		return mono_add_ms(s->phase, timeouts->connect_ms);
 	return mono_is_set(s->next_try) ? s->next_try : mono_add_ms(s->phase, timeouts->queue_ms);
 }
@@ -251,14 +258,8 @@ wait_begin(struct tcp_stream *s, struct mono next_try)
 {
 	s->phase = now_of(s);
 	s->next_try = next_try;
+	s->is_waiting = true;
 	timer_set(worker_of(s)->loop, &s->timer, next_due(s));
-}
-
-static void
-wait_end(struct tcp_stream *s)
-{
-	s->queue_us += mono_diff_us(now_of(s), s->phase);
-	s->next_try = (struct mono){0};
 }
 
 static void
@@ -443,7 +444,7 @@ on_timer(struct timer *t)
 
 	if (now.us >= last_due(s, &reason).us)
 		stream_end(s, reason);
-	else if (is_waiting(s) && now.us >= next_due(s).us)
+	else if (s->is_waiting && now.us >= next_due(s).us)
 		on_wait_over(s);
 	else if (!mono_is_set(s->connected) && now.us >= next_due(s).us)
 		try_elsewhere(s, TG_END_CONNECT_TIMEOUT);

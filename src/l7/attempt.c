@@ -80,10 +80,13 @@ wait_begin(struct stream *s, uint64_t pause_ms)
 		s->next_try = mono_add_ms(s->phase, pause_ms);
 }
 
-static void
-wait_end(struct stream *s)
+void
+attempt_wait_end(struct stream *s)
 {
+	if (s->state != STREAM_WAIT)
+		return;
 	s->queue_us += mono_diff_us(stream_now(s), s->phase);
+	s->phase = stream_now(s);
 	s->next_try = (struct mono){0};
 }
 
@@ -93,7 +96,7 @@ on_place(struct lease *lease, bool has_place)
 	struct stream *s = TG_CONTAINER(lease, struct stream, lease);
 	enum step step;
 
-	wait_end(s);
+	attempt_wait_end(s);
 	if (has_place)
 		step = attempt_go(s);
 	else
@@ -134,7 +137,7 @@ attempt_wait_over(struct stream *s)
 {
 	bool was_pause = mono_is_set(s->next_try);
 
-	wait_end(s);
+	attempt_wait_end(s);
 	if (was_pause)
 		return attempt_begin(s);
 	return stream_reply(s, 503, TG_END_QUEUE_TIMEOUT);

@@ -298,6 +298,7 @@ stream_end(struct stream *s, enum end_reason reason, bool clean)
 	bool reset = is_cut || reason == TG_END_BACK_ABORT || reason == TG_END_CLIENT_TIMEOUT ||
 		     reason == TG_END_SHUTDOWN || reason == TG_END_ORDERED;
 
+	attempt_wait_end(s);
 	s->bytes_in += s->tunnel.up.bytes;
 	s->bytes_out += s->tunnel.down.bytes;
 	leave_at_end(s, reason, clean);

@@ -90,6 +90,7 @@ stream_reply(struct stream *s, unsigned status, enum end_reason reason)
 {
 	struct stream_answer *ans = &s->ans;
 
+	attempt_wait_end(s);
 	stream_leave_backend(s, reason, LEAVE_CLOSE);
 	s->state = STREAM_REPLY;
 	s->reply_reason = reason;

@@ -292,6 +292,8 @@ enum step attempt_begin(struct stream *s);
 enum step attempt_connect_step(struct stream *s);
 /* In STREAM_WAIT, when its time is over: the next try, or 503. */
 enum step attempt_wait_over(struct stream *s);
+/* Whatever ends a wait: its time counts. No effect in other states. */
+void attempt_wait_end(struct stream *s);
 /* The connection failed or closed before a byte of an answer: once more, or 502. */
 enum step attempt_failed(struct stream *s, enum end_reason reason);
 /* No answer in time: once more, or 504. */

@@ -228,6 +228,43 @@ def test_who_gives_up_frees_its_place(tidegate, recording_backend, gate, tmp_pat
     assert gate.order == ["/first"]
 
 
+def queued_ms(tmp_path):
+    """The mean of all requests, and how many they are."""
+    row = stat.servers(tmp_path / "admin.sock")["BACKEND"]
+    return int(row["qtime"]), int(row["stot"])
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_the_wait_of_who_gives_up_counts(tidegate, recording_backend, gate, tmp_path, mode):
+    tg = tidegate(getattr(conf, mode)(
+        recording_backend(gate), workers=1, top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
+        service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };'))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(tg.client()).send(client.get("/first"))
+        gate.wait_held(1)
+        gone = stack.enter_context(tg.client()).send(client.get("/gone"))
+        waiting(tmp_path, 1)
+        settings.let_rest(0.3)
+        gone.reset()
+        record = tg.access.wait(end="client-abort")
+        assert int(record["queue_us"]) >= 290_000
+        assert int(record["queue_us"]) <= int(record["total_us"])
+        mean, n = queued_ms(tmp_path)
+        assert mean * n >= 290 - n
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_the_wait_that_the_total_time_ends_counts(tidegate, mode):
+    """Here for the next try."""
+    tg = tidegate(getattr(conf, mode)(
+        f"{net.ADDRESS}:{net.free_port()}", workers=1, service='timeouts = { total = "400ms"; }; '
+        'health = { type = "none"; }; retry = { attempts = 3; backoff = "1s"; };'))
+    with tg.client() as peer:
+        peer.send(client.get("/"))
+        record = tg.access.wait(end="total-timeout")
+    assert 350_000 <= int(record["queue_us"]) <= int(record["total_us"])
+
+
 def test_after_a_failed_try_it_waits_for_another_backend(tidegate, recording_backend, gate,
                                                          tmp_path):
     """One that refuses all it gets is never full: it must not use up the tries of all who wait."""
