@@ -295,7 +295,8 @@ const struct conf_schema conf_schema_agent = {
 	.title = "Agent of backends",
 	.help = "An agent says how a backend wants to be used, in the words HAProxy knows. It is "
 		"connected to at intervals and answers one line of at most 255 bytes, words "
-		"separated by spaces, tabs or commas. \\(dq75%\\(dq and \\(dqweight:8\\(dq set the "
+		"separated by spaces, tabs or commas, in letters of any case. "
+		"\\(dq75%\\(dq and \\(dqweight:8\\(dq set the "
 		"weight, as a share of the configured or recorded one or itself; \\(dqmaxconn:30\\(dq sets the "
 		"limit of requests or connections at a time; \\(dqready\\(dq, \\(dqdrain\\(dq and "
 		"\\(dqmaint\\(dq set the administrative state; \\(dqup\\(dq, or \\(dqdown\\(dq, "

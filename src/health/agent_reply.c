@@ -1,6 +1,7 @@
 #include "health/agent_reply.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct word {
 	const char *p;
@@ -27,7 +28,7 @@ take_plain(const struct word *w, struct backend_order *order)
 {
 	for (size_t i = 0; i < sizeof(plain_words) / sizeof(plain_words[0]); i++) {
 		if (strlen(plain_words[i].text) != w->n ||
-		    memcmp(plain_words[i].text, w->p, w->n) != 0)
+		    strncasecmp(plain_words[i].text, w->p, w->n) != 0)
 			continue;
 		backend_order_merge(order, &plain_words[i].order);
 		return true;
@@ -59,7 +60,7 @@ take_named(const struct word *w, const char *name, uint32_t max, uint32_t *ret)
 {
 	size_t n = strlen(name);
 
-	return w->n > n && memcmp(w->p, name, n) == 0 &&
+	return w->n > n && strncasecmp(w->p, name, n) == 0 &&
 	       take_number(w->p + n, w->n - n, max, ret);
 }
 

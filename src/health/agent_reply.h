@@ -9,8 +9,8 @@
  *	down fail failed stopped
  *	#...			a reason for people, to the end of the line
  *
- * Words are separated by spaces, tabs or commas; of two that contradict each
- * other the later counts.
+ * Words are separated by spaces, tabs or commas, in letters of any case; of two that
+ * contradict each other the later counts.
  */
 #ifndef TG_HEALTH_AGENT_REPLY_H
 #define TG_HEALTH_AGENT_REPLY_H
