@@ -54,7 +54,7 @@ tries_start_over(struct tries *t, struct worker_service *s)
 	t->query.n_tried = 0;
 	if (ms == 0)
 		return 0;
-	ms <<= t->n_failed > 0 ? t->n_failed - 1 : 0;
+	ms <<= t->rounds++;
 	jitter = ms / 4;
 	return ms - jitter + worker_random(s->worker) % (2 * jitter + 1);
 }

@@ -13,6 +13,7 @@
 struct tries {
 	struct balance_query query; /* whom the next pick leaves out */
 	unsigned n;                 /* tries after the first */
+	unsigned rounds;            /* how often all backends there are had failed */
 	struct access_try failed[TG_ACCESS_TRIES_MAX];
 	unsigned n_failed;
 };
@@ -29,7 +30,8 @@ void tries_failed(struct tries *t, struct worker_backend *backend, enum end_reas
 bool tries_again(struct tries *t, struct worker_service *service, unsigned cause);
 /*
  * All backends there are were tried: they may be tried again after the
- * milliseconds that are returned. 0: at once.
+ * milliseconds that are returned: retry.backoff the first time, twice as long each further one,
+ * give or take a quarter. 0: at once.
  */
 uint64_t tries_start_over(struct tries *t, struct worker_service *service);
 

@@ -42,7 +42,8 @@ static const struct conf_field retry_fields[] = {
 		.preset = "50ms",
 		.max = 60 * TG_SECOND,
 		.help = "Pause before a backend is tried again that failed this request, when "
-			"no other is left; twice as long each time, give or take a quarter.",
+			"no other is left; twice as long each time that happens to it, give or take "
+			"a quarter.",
 	},
 	{
 		.key = "idempotency_key",
