@@ -50,7 +50,8 @@ static const struct conf_field retry_fields[] = {
 		.kind = &conf_kind_boolean,
 		TG_MEMBER(conf_retry, idempotency_key),
 		.preset = "false",
-		.help = "Whether a request with an Idempotency-Key field counts as idempotent.",
+		.help = "Whether a request with an Idempotency-Key field that is not empty counts as "
+			"idempotent.",
 	},
 	{.key = NULL},
 };

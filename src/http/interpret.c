@@ -177,7 +177,7 @@ read_request_field(struct http_head *head, struct seen *seen, struct http_field 
 	} else if (f->id == HTTP_FIELD_HTTP2_SETTINGS) {
 		f->dropped = true;
 	} else if (f->id == HTTP_FIELD_IDEMPOTENCY_KEY) {
-		head->has_idempotency_key |= !f->nominated;
+		head->has_idempotency_key |= !f->nominated && f->value.n > 0;
 	}
 	return HTTP_FAULT_NONE;
 }

@@ -85,7 +85,7 @@ struct http_head {
 	bool keep_alive;    /* the sender lets the connection live */
 	bool wants_upgrade; /* Connection names "upgrade" and an Upgrade field names a protocol */
 	bool expects_continue;
-	bool has_idempotency_key;
+	bool has_idempotency_key; /* that is not empty */
 	struct slice host;    /* requests: the Host value; n 0: none */
 	struct slice upgrade; /* value of Upgrade */
 	struct slice request_id;

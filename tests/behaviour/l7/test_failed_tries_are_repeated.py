@@ -96,6 +96,14 @@ def test_an_idempotency_key_may_make_a_post_repeatable(tidegate, recording_backe
     assert [request.body for request in good.requests] == ([b"hello"] if allowed else [])
 
 
+@pytest.mark.parametrize("field", [b"Idempotency-Key:\r\n", b"Idempotency-Key:  \t\r\n"])
+def test_an_empty_idempotency_key_is_none(tidegate, recording_backend, field):
+    bad, good = recording_backend(dies), recording_backend()
+    tg = tidegate(conf.http(*pair(bad, good), workers=1, service=retry("idempotency_key = true;")))
+    assert tg.exchange(client.post(b"hello", "/x", extra=field)).status == 502
+    assert good.requests == []
+
+
 @pytest.mark.parametrize("status", ["503 Busy", "429 Slow", "404 No"])
 def test_configured_statuses(tidegate, recording_backend, status):
     bad, good = recording_backend(says(status)), recording_backend()
