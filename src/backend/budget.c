@@ -1,12 +1,15 @@
 #include "backend/budget.h"
 
+#include <stdatomic.h>
+
+#define COUNT_BITS 16u
+#define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
+#define FLOOR      (TG_BUDGET_FLOOR * TG_BUDGET_SECONDS)
+
 void
-budget_init(struct budget *b, uint32_t share_permille, unsigned n_workers)
+budget_init(struct budget *b, uint32_t share_permille, struct budget_floor *floor)
 {
-	*b = (struct budget){
-		.share_permille = share_permille,
-		.floor = (TG_BUDGET_FLOOR * TG_BUDGET_SECONDS + n_workers - 1) / n_workers,
-	};
+	*b = (struct budget){.share_permille = share_permille, .floor = floor};
 }
 
 static void
@@ -43,13 +46,46 @@ budget_deposit(struct budget *b, struct mono now)
 	b->n_requests++;
 }
 
+/* the floor */
+
+static uint64_t
+floor_spent(const struct budget_floor *floor, uint64_t second)
+{
+	uint64_t spent = 0;
+	unsigned i;
+
+	for (i = 0; i < TG_BUDGET_SECONDS; i++) {
+		uint64_t slot = atomic_load_explicit(&floor->seconds[i], memory_order_relaxed);
+
+		if ((slot >> COUNT_BITS) + TG_BUDGET_SECONDS > second)
+			spent += slot & COUNT_MASK;
+	}
+	return spent;
+}
+
+static bool
+floor_take(struct budget_floor *floor, uint64_t second)
+{
+	_Atomic uint64_t *slot = &floor->seconds[second % TG_BUDGET_SECONDS];
+	uint64_t before = atomic_load_explicit(slot, memory_order_relaxed);
+	uint64_t after;
+
+	if (floor_spent(floor, second) >= FLOOR)
+		return false;
+	do {
+		after = before >> COUNT_BITS < second ? (second << COUNT_BITS) + 1 : before + 1;
+	} while (!atomic_compare_exchange_weak_explicit(slot, &before, after, memory_order_relaxed,
+							memory_order_relaxed));
+	return true;
+}
+
 bool
 budget_withdraw(struct budget *b, struct mono now)
 {
 	unsigned i = present(b, now);
 
-	if (b->n_retries * 1000 >= (uint64_t)b->floor * 1000 + b->n_requests * b->share_permille)
-		return false;
+	if ((b->n_retries + 1) * 1000 > b->n_requests * b->share_permille)
+		return floor_take(b->floor, b->second);
 	b->retries[i]++;
 	b->n_retries++;
 	return true;

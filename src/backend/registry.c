@@ -51,7 +51,8 @@ init_service(struct registry *r, size_t i, struct segment *segment, uint32_t *sl
 		s->loads[b] = segment_shared(segment, (*slot)++);
 	r->n_checking += s->conf->n_backends;
 	r->shared[i].balance = s->ops->shared_new(s->conf, s->loads);
-	if (r->shared[i].balance == NULL)
+	r->shared[i].floor = calloc(1, sizeof(*r->shared[i].floor));
+	if (r->shared[i].balance == NULL || r->shared[i].floor == NULL)
 		return -TG_ENOMEM;
 	if (eject_init(s, &r->shared[i]) != 0)
 		return -TG_ENOMEM;
@@ -97,6 +98,7 @@ registry_free(struct registry *r)
 			queue_free(r->shared[i].queue);
 			room_free(r->shared[i].room);
 			eject_fini(&r->services[i], &r->shared[i]);
+			free(r->shared[i].floor);
 		}
 		free(r->services[i].backends);
 		free(r->services[i].loads);

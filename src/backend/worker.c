@@ -21,7 +21,7 @@ init_service(struct worker *w, struct worker_service *s, const struct conf_servi
 	s->histograms = segment_histograms(w->segment, w->id, slot)->h;
 	s->queue = shared->queue;
 	s->outlier = shared->outlier;
-	budget_init(&s->budget, conf->retry.budget_permille, w->n_workers);
+	budget_init(&s->budget, conf->retry.budget_permille, shared->floor);
 	s->balance = s->ops->new (shared->balance, w->id, w->n_workers, worker_random(w));
 	s->view = view_new(conf, 0);
 	s->backends = calloc(conf->n_backends + 1, sizeof(s->backends[0]));

@@ -96,6 +96,7 @@ struct service_shared {
 	struct queue *queue;     /* NULL: the service has no limits */
 	struct room *room;       /* the same */
 	struct outlier *outlier; /* NULL: nobody is ejected */
+	struct budget_floor *floor;
 };
 
 struct worker {

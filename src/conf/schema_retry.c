@@ -32,7 +32,7 @@ static const struct conf_field retry_fields[] = {
 		.preset = "0.2",
 		.max = 10000,
 		.help = "Tries after the first, as a share of the requests of the last ten seconds. "
-			"Ten a second are allowed on top. Failed connects are not counted: nothing "
+			"Ten a second are allowed on top, by all workers together. Failed connects are not counted: nothing "
 			"was asked of a backend by them.",
 	},
 	{

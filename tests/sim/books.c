@@ -461,22 +461,28 @@ sim_deposit(struct sim_worker *w)
 	w->budget.requests[slot_of(&w->budget, second_of(w))]++;
 }
 
-/* A share of the requests of ten seconds, and this worker's part of ten a second. */
-static bool
-may_retry(const struct sim *sim, const struct sim_budget *b, uint64_t second)
+static uint64_t
+sum(const struct sim_budget *b, const uint64_t numbers[SIM_SECONDS], uint64_t second)
 {
-	uint64_t floor = (10 * 10 + sim->n_workers - 1) / sim->n_workers;
-	uint64_t requests = 0;
-	uint64_t retries = 0;
+	uint64_t all = 0;
 	unsigned i;
 
-	for (i = 0; i < SIM_SECONDS; i++) {
-		if (b->second[i] + 10 <= second)
-			continue;
-		requests += b->requests[i];
-		retries += b->retries[i];
-	}
-	return retries * 1000 < floor * 1000 + requests * sim->service->retry.budget_permille;
+	for (i = 0; i < SIM_SECONDS; i++)
+		all += b->second[i] + 10 > second ? numbers[i] : 0;
+	return all;
+}
+
+/* Whose it is: a share of the worker's requests of ten seconds; beyond that, ten a second of all
+ * workers. NULL: nobody's. */
+static struct sim_budget *
+find_budget(struct sim *sim, struct sim_budget *own, uint64_t second)
+{
+	uint64_t permille = sim->service->retry.budget_permille;
+
+	if ((sum(own, own->retries, second) + 1) * 1000 <=
+	    sum(own, own->requests, second) * permille)
+		return own;
+	return sum(&sim->floor, sim->floor.retries, second) < 100 ? &sim->floor : NULL;
 }
 
 static bool
@@ -499,14 +505,15 @@ sim_tries_again(struct sim_stream *s, unsigned cause)
 	uint64_t second = second_of(w);
 	bool is_wanted = s->attempts <= conf->attempts && is_cause(conf, cause);
 	bool is_free = cause == TG_CAUSE_CONNECT;
-	bool expected = is_wanted && (is_free || may_retry(s->sim, &w->budget, second));
+	struct sim_budget *budget = find_budget(s->sim, &w->budget, second);
+	bool expected = is_wanted && (is_free || budget != NULL);
 	bool is_allowed = tries_again(&s->tries, sim_service(w), cause);
 
 	if (is_allowed != expected)
 		sim_break(s->sim, s->id, s->lease.backend->index, "try %u is %s", s->attempts,
 			  is_allowed ? "allowed" : "not allowed");
-	if (is_allowed && !is_free)
-		w->budget.retries[slot_of(&w->budget, second)]++;
+	if (is_allowed && !is_free && budget != NULL)
+		budget->retries[slot_of(budget, second)]++;
 	s->sim->n_retries += is_allowed;
 	s->sim->n_denied += is_wanted && !is_allowed;
 	return is_allowed;

@@ -109,7 +109,7 @@ struct sim_queue {
 struct sim_budget {
 	uint64_t second[SIM_SECONDS];
 	uint64_t requests[SIM_SECONDS];
-	uint64_t retries[SIM_SECONDS];
+	uint64_t retries[SIM_SECONDS]; /* within the share; or all, of the floor */
 };
 
 struct sim_worker {
@@ -196,6 +196,7 @@ struct sim {
 	uint64_t n_refused;
 	uint64_t n_retries;
 	uint64_t n_denied;
+	struct sim_budget floor; /* of all workers */
 	uint64_t n_ejected;
 	uint64_t n_views;
 	uint64_t n_sticky;

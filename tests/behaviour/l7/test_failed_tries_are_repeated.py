@@ -245,6 +245,17 @@ def test_the_budget_bounds_retries(tidegate, recording_backend):
     assert 100 <= tried <= 2 * 100 + 600 * 0.1 + 1
 
 
+def test_one_worker_may_have_all_of_the_floor(tidegate, recording_backend):
+    """Ten a second of the last ten seconds, though the client never meets the other workers."""
+    bad = recording_backend(backends.handles(lambda _: backends.answer("503 Busy")))
+    good = recording_backend()
+    tg = tidegate(conf.http(bad, good, workers=8, service='balance = "first"; retry = { '
+                            'on = ( "503" ); budget = 0; };'))
+    with tg.client() as peer:
+        statuses = [peer.exchange(client.get()).status for _ in range(100)]
+    assert statuses == [200] * 100
+
+
 @pytest.mark.parametrize("mode", ["http", "tcp"])
 def test_failed_connects_are_not_in_the_budget(tidegate, recording_backend, tmp_path, mode):
     """Two of three machines are gone: far more tries than the budget has, and every request is served."""

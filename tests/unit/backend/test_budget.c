@@ -4,7 +4,19 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "backend/budget.h"
+
+static struct budget_floor floors;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	floors = (struct budget_floor){0};
+	return 0;
+}
 
 static struct mono
 at_ms(uint64_t ms)
@@ -28,7 +40,7 @@ quiet_service_has_the_floor(void **state)
 	struct budget b;
 
 	(void)state;
-	budget_init(&b, 200, 1);
+	budget_init(&b, 200, &floors);
 	assert_int_equal(withdraw_all(&b, 0), TG_BUDGET_FLOOR * TG_BUDGET_SECONDS);
 	assert_int_equal(withdraw_all(&b, 9999), 0);
 	/* Ten seconds later all of it is there again, and no more. */
@@ -36,19 +48,70 @@ quiet_service_has_the_floor(void **state)
 	assert_int_equal(withdraw_all(&b, 1000000), TG_BUDGET_FLOOR * TG_BUDGET_SECONDS);
 }
 
+/* One worker may have it all, and what one had no other has. */
 static void
-workers_divide_the_floor(void **state)
+workers_share_the_floor(void **state)
 {
-	struct budget b;
-	unsigned n = 0;
+	struct budget b[8];
 
 	(void)state;
-	for (unsigned i = 0; i < 8; i++) {
-		budget_init(&b, 0, 8);
-		n += withdraw_all(&b, 0);
+	for (unsigned i = 0; i < 8; i++)
+		budget_init(&b[i], 0, &floors);
+	for (unsigned i = 0; i < 60; i++)
+		assert_true(budget_withdraw(&b[5], at_ms(i)));
+	for (unsigned i = 0; i < 40; i++)
+		assert_true(budget_withdraw(&b[i % 8], at_ms(5000)));
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(withdraw_all(&b[i], 9000), 0);
+	/* The sixty are forgotten first. */
+	assert_int_equal(withdraw_all(&b[0], 10000), 60);
+	assert_int_equal(withdraw_all(&b[1], 15000), 40);
+}
+
+/* A share of one's own requests is nobody else's. */
+static void
+workers_have_shares_of_their_own(void **state)
+{
+	struct budget b[2];
+
+	(void)state;
+	budget_init(&b[0], 500, &floors);
+	budget_init(&b[1], 500, &floors);
+	for (unsigned i = 0; i < 100; i++)
+		budget_deposit(&b[0], at_ms(0));
+	assert_int_equal(withdraw_all(&b[1], 0), 100);
+	assert_int_equal(withdraw_all(&b[0], 0), 50);
+}
+
+#define THREADS 4
+
+static void *
+withdraw_for_a_while(void *arg)
+{
+	unsigned *n = arg;
+	struct budget b;
+
+	budget_init(&b, 0, &floors);
+	for (unsigned i = 0; i < 20000; i++)
+		*n += budget_withdraw(&b, at_ms(i / 3));
+	return NULL;
+}
+
+static void
+threads_share_the_floor(void **state)
+{
+	pthread_t threads[THREADS];
+	unsigned n[THREADS] = {0};
+	unsigned all = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, withdraw_for_a_while, &n[i]), 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		all += n[i];
 	}
-	assert_in_range(n, TG_BUDGET_FLOOR * TG_BUDGET_SECONDS,
-			TG_BUDGET_FLOOR * TG_BUDGET_SECONDS + 8);
+	assert_in_range(all, 100, 100 + THREADS - 1);
 }
 
 static void
@@ -57,7 +120,7 @@ requests_add_their_share(void **state)
 	struct budget b;
 
 	(void)state;
-	budget_init(&b, 200, 1);
+	budget_init(&b, 200, &floors);
 	for (unsigned i = 0; i < 5000; i++)
 		budget_deposit(&b, at_ms(i));
 	assert_int_equal(withdraw_all(&b, 5000), 1000 + TG_BUDGET_FLOOR * TG_BUDGET_SECONDS);
@@ -80,7 +143,7 @@ budget_is_kept_at_any_time(void **state)
 	uint64_t dice = 3;
 
 	(void)state;
-	budget_init(&b, 200, 1);
+	budget_init(&b, 200, &floors);
 	for (unsigned second = 0; second < SECONDS; second++) {
 		unsigned rate;
 
@@ -100,20 +163,20 @@ budget_is_kept_at_any_time(void **state)
 				n_retries += retries[s];
 			}
 			assert_true(n_retries * 1000 <=
-				    n_requests * 200 + TG_BUDGET_FLOOR * TG_BUDGET_SECONDS * 1000 +
-					    1000);
+				    n_requests * 200 + TG_BUDGET_FLOOR * TG_BUDGET_SECONDS * 1000);
 		}
 	}
 }
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(quiet_service_has_the_floor),
-		cmocka_unit_test(workers_divide_the_floor),
-		cmocka_unit_test(requests_add_their_share),
-		cmocka_unit_test(budget_is_kept_at_any_time),
+		TEST(quiet_service_has_the_floor),      TEST(workers_share_the_floor),
+		TEST(workers_have_shares_of_their_own), TEST(threads_share_the_floor),
+		TEST(requests_add_their_share),         TEST(budget_is_kept_at_any_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
