@@ -597,6 +597,12 @@ conf_check_given(const struct conf_check *check, const char *key)
 	return check_member(check, key) != NULL;
 }
 
+bool
+conf_check_group_given(const struct conf_check *check)
+{
+	return check->setting != NULL;
+}
+
 void
 conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
 {

@@ -291,6 +291,14 @@ static const struct conf_field agent_fields[] = {
 	{.key = NULL},
 };
 
+static void
+agent_check(struct conf_check *check, void *object)
+{
+	(void)object;
+	if (conf_check_group_given(check) && !conf_check_given(check, "port"))
+		conf_check_error(check, "port", "missing; an agent is asked at a port of its own");
+}
+
 const struct conf_schema conf_schema_agent = {
 	.title = "Agent of backends",
 	.help = "An agent says how a backend wants to be used, in the words HAProxy knows. It is "
@@ -306,4 +314,5 @@ const struct conf_schema conf_schema_agent = {
 		"gets no new work in drain, in maint, while it is down or with weight 0; what runs "
 		"goes on. Unknown words are ignored with a warning.",
 	.fields = agent_fields,
+	.check = agent_check,
 };

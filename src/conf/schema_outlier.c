@@ -34,7 +34,7 @@ static const struct conf_field outlier_fields[] = {
 		.preset = "0",
 		.max = 1000000,
 		.help = "How many times the median of all backends the mean time to an answer may "
-			"be, as 3.0. 0: it is not looked at.",
+			"be, as 3.0; more than 1.0. 0: it is not looked at.",
 	},
 	{
 		.key = "requests",
@@ -79,9 +79,22 @@ static const struct conf_field outlier_fields[] = {
 	{.key = NULL},
 };
 
+static void
+outlier_check(struct conf_check *check, void *object)
+{
+	const struct conf_outlier *outlier = object;
+
+	if (outlier->latency_permille > 0 && outlier->latency_permille <= 1000)
+		conf_check_error(
+			check, "latency",
+			"half of all backends are above the median; allowed: 0, or more than "
+			"1.0 up to 1000.0");
+}
+
 const struct conf_schema conf_schema_outlier = {
 	.title = "Ejection of backends",
 	.help = "Backends that do badly with real requests get none for a while, whatever their "
 		"checks say.",
 	.fields = outlier_fields,
+	.check = outlier_check,
 };

@@ -140,6 +140,8 @@ extern const struct conf_schema conf_schema_page;
 
 /* Whether the key was written in this group. */
 bool conf_check_given(const struct conf_check *check, const char *key);
+/* Whether the group was written at all: presets are checked too. */
+bool conf_check_group_given(const struct conf_check *check);
 /* An error at `key`, or at the group when it was not written. */
 void conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
 	TG_PRINTF(3, 4);

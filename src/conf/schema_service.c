@@ -210,6 +210,10 @@ backend_check(struct conf_check *check, void *object)
 	struct conf_backend *backend = object;
 	size_t n;
 
+	if (conf_check_given(check, "backup") && conf_check_given(check, "tier") &&
+	    backend->backup != (backend->tier > 0))
+		conf_check_error(check, "tier", "%u contradicts backup = %s", backend->tier,
+				 backend->backup ? "true" : "false");
 	if (backend->backup && backend->tier == 0)
 		backend->tier = 1;
 	backend->backup = backend->tier > 0;
@@ -523,6 +527,17 @@ check_ports(struct conf_check *check, const struct conf_service *service)
 		conf_check_error(check, "agent", "a port to ask, but backends[%zu] has none", i);
 }
 
+/* All are up, unless they are ejected. */
+static void
+check_fail_open(struct conf_check *check, const struct conf_service *service)
+{
+	if (service->health.type == TG_HEALTH_NONE && service->health.fail_open_percent > 0 &&
+	    !conf_has_outliers(service))
+		conf_check_error(
+			check, "health",
+			"fail_open has no effect with type = \"none\" and without outlier");
+}
+
 static void
 service_check(struct conf_check *check, void *object)
 {
@@ -532,6 +547,7 @@ service_check(struct conf_check *check, void *object)
 		(void)conf_hash_on_parse(service->hash_on_text, &service->hash_on,
 					 &service->hash_on_name);
 	check_hash_bound(check, object);
+	check_fail_open(check, object);
 	check_ports(check, object);
 	conf_expand_slots(check, object);
 }

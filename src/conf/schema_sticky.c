@@ -1,6 +1,8 @@
 /*
  * conf/schema_sticky.c: the rows of sticky clients.
  */
+#include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 #include "conf/schema_priv.h"
@@ -25,7 +27,9 @@ static const struct conf_field sticky_fields[] = {
 		.max = 64,
 		.valid = conf_valid_token,
 		.preset_note = "none: clients go where the balancer says",
-		.help = "Name of the cookie. Its value is a code for the name of a backend that only "
+		.help = "Name of the cookie. With the prefix __Secure- it needs secure = true; with "
+			"__Host- also path = \\(dq/\\(dq and no domain, or clients "
+			"drop it. Its value is a code for the name of a backend that only "
 			"who knows the secret can make; it stays good when backends come, go or "
 			"change places.",
 	},
@@ -50,7 +54,7 @@ static const struct conf_field sticky_fields[] = {
 		.max = 255,
 		.valid = conf_valid_attribute,
 		ONLY_STICKY,
-		.help = "Path attribute.",
+		.help = "Path attribute; begins with a slash.",
 	},
 	{
 		.key = "domain",
@@ -70,7 +74,7 @@ static const struct conf_field sticky_fields[] = {
 		.preset = "0",
 		.max = 400 * TG_DAY,
 		ONLY_STICKY,
-		.help = "How long the client keeps it. 0: until it ends.",
+		.help = "How long the client keeps it: a second at least. 0: until it ends.",
 	},
 	{
 		.key = "secure",
@@ -120,6 +124,28 @@ sticky_make_secret(struct conf_check *check, struct conf_sticky *sticky)
 		conf_check_no_memory(check);
 }
 
+static bool
+has_prefix(const char *name, const char *prefix)
+{
+	return strncasecmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* What clients demand of such names, dropping the cookie without a word. */
+static void
+check_prefix(struct conf_check *check, const struct conf_sticky *sticky)
+{
+	bool is_host = has_prefix(sticky->cookie, "__Host-");
+
+	if ((is_host || has_prefix(sticky->cookie, "__Secure-")) && !sticky->secure)
+		conf_check_error(check, "cookie",
+				 "clients take names with \"__Host-\" and \"__Secure-\" only "
+				 "with secure = true");
+	if (is_host && ((sticky->path && strcmp(sticky->path, "/") != 0) || sticky->domain))
+		conf_check_error(check, "cookie",
+				 "clients take names with \"__Host-\" only with path = \"/\" and "
+				 "without domain");
+}
+
 static void
 sticky_check(struct conf_check *check, void *object)
 {
@@ -127,6 +153,16 @@ sticky_check(struct conf_check *check, void *object)
 
 	if (!sticky->cookie)
 		return;
+	check_prefix(check, sticky);
+	if (sticky->path && sticky->path[0] != '/')
+		conf_check_error(check, "path",
+				 "bad value \"%.64s\"; clients ignore a path that does not begin "
+				 "with /",
+				 sticky->path);
+	if (sticky->max_age_ms > 0 && sticky->max_age_ms < TG_SECOND)
+		conf_check_error(check, "max_age",
+				 "less than a second, and it is told in seconds; allowed: 0, or 1s "
+				 "to 400d");
 	if (sticky->same_site == TG_SAME_SITE_NONE && !sticky->secure)
 		conf_check_error(check, "same_site",
 				 "clients take \"none\" only with secure = true");

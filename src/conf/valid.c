@@ -317,8 +317,12 @@ conf_valid_hash_on(const char *text, struct err *err)
 	enum conf_hash_on kind;
 	const char *name;
 
-	if (conf_hash_on_parse(text, &kind, &name) == 0)
-		return 0;
+	if (conf_hash_on_parse(text, &kind, &name) == 0) {
+		if (kind != TG_HASH_QUERY || !strpbrk(name, "&#"))
+			return 0;
+		return err_set(err, TG_EINVAL,
+			       "no argument has the name \"%.64s\": & and # end one", name);
+	}
 	return err_set(err, TG_EINVAL,
 		       "bad value \"%.64s\"; allowed: \"source\", \"path\", \"header:NAME\", "
 		       "\"cookie:NAME\", \"query:NAME\"",

@@ -93,7 +93,7 @@ write_text(struct sim *sim, const char *balance, FILE *out)
 	fprintf(out,
 		"workers = %u; listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; mode = "
 		"\"tcp\"; service = \"a\"; } ); services = ( { name = \"a\"; balance = \"%s\"; "
-		"health = { type = \"none\"; fail_open = %u; }; ",
+		"health = { type = \"tcp\"; fail_open = %u; }; ",
 		sim->n_workers, balance, sim_one_in(sim, 2) ? 0 : between(sim, 10, 70));
 	write_limits(sim, out);
 	write_retry(sim, out);
