@@ -195,6 +195,15 @@ source_in_flight(const struct admin_source *s, uint32_t slot)
 	return source_gauge(&segment_shared(s->segment, slot)->in_flight);
 }
 
+uint32_t
+source_ramp_permille(const struct admin_source *s, size_t service, size_t backend)
+{
+	uint32_t slot = source_backend_slot(s, service, backend);
+	uint64_t permille = source_gauge(&segment_shared(s->segment, slot)->ramp_permille);
+
+	return permille > 0 && permille < 1000 ? (uint32_t)permille : 1000;
+}
+
 uint64_t
 source_service_in_flight(const struct admin_source *s, size_t service)
 {
@@ -211,4 +220,18 @@ source_in_flight_max(const struct admin_source *s, uint32_t slot)
 	uint64_t n = source_gauge(&segment_shared(s->segment, slot)->in_flight_max);
 
 	return n > s->rates[slot].gauge_max ? n : s->rates[slot].gauge_max;
+}
+
+uint64_t
+source_service_in_flight_max(const struct admin_source *s, size_t service)
+{
+	uint64_t most = source_in_flight_max(s, source_service_slot(s, service));
+
+	for (size_t i = 0; i < s->conf->services[service].n_backends; i++) {
+		uint64_t n = source_in_flight_max(s, source_backend_slot(s, service, i));
+
+		if (n > most)
+			most = n;
+	}
+	return most;
 }

@@ -86,9 +86,13 @@ bool source_has_proxy(const struct admin_source *s);
 uint64_t source_gauge(const _Atomic int64_t *gauge);
 /* Streams of a backend, connections of a listener or (slot 0) of all: under way now. */
 uint64_t source_in_flight(const struct admin_source *s, uint32_t slot);
+/* How much of its weight and limit a backend has by now (slow_start); 1000: all. */
+uint32_t source_ramp_permille(const struct admin_source *s, size_t service, size_t backend);
 /* Streams on all backends of a service. */
 uint64_t source_service_in_flight(const struct admin_source *s, size_t service);
-/* The most a sample has seen at once. */
+/* The most there was at once. */
 uint64_t source_in_flight_max(const struct admin_source *s, uint32_t slot);
+/* The most a sample has seen at once, and what any one backend had: nobody counts their sum. */
+uint64_t source_service_in_flight_max(const struct admin_source *s, size_t service);
 
 #endif

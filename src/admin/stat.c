@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/ramp.h"
 #include "backend/serving.h"
 #include "backend/view.h"
 #include "balance/balance.h"
@@ -128,11 +129,17 @@ stat_listener(const struct admin_source *s, size_t listener, struct stat_row *re
 	set_text(ret, TG_STAT_ADDR, conf->bind_text);
 }
 
-/* In whole units, as configured; a part counts as one. */
+/* As configured; a part counts as one. */
+static uint64_t
+whole_units(uint32_t weight)
+{
+	return (weight + TG_WEIGHT_SCALE - 1) / TG_WEIGHT_SCALE;
+}
+
 static uint64_t
 shown_weight(const struct conf_backend *conf, const struct serving_state *state)
 {
-	return (serving_weight(conf, state) + TG_WEIGHT_SCALE - 1) / TG_WEIGHT_SCALE;
+	return whole_units(serving_weight(conf, state));
 }
 
 uint64_t
@@ -251,11 +258,12 @@ set_orders(struct stat_row *r, const struct admin_source *s, size_t service, siz
 	struct serving_state state = source_serving_state(s, service, backend);
 	const struct agent_status *agent =
 		health_agent_status(s->health, (unsigned)service, (unsigned)backend);
-	uint32_t limit = serving_limit(group, conf, &state.order);
+	uint32_t permille = source_ramp_permille(s, service, backend);
+	uint32_t limit = ramp_of(serving_limit(group, conf, &state.order), permille);
 	bool is_backup = serving_tier(conf, &state) > 0;
 	const char *status = ordered_status(&state.order, state.health);
 
-	set_number(r, TG_STAT_WEIGHT, shown_weight(conf, &state));
+	set_number(r, TG_STAT_WEIGHT, whole_units(ramp_of(serving_weight(conf, &state), permille)));
 	set_number(r, TG_STAT_UWEIGHT, shown_weight(conf, &state));
 	set_number(r, TG_STAT_ACT, is_backup ? 0 : 1);
 	set_number(r, TG_STAT_BCK, is_backup ? 1 : 0);
@@ -286,9 +294,10 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 		{TG_STAT_BIN, TG_B_BYTES_IN},        {TG_STAT_BOUT, TG_B_BYTES_OUT},
 		{TG_STAT_ECON, TG_B_CONNECT_ERRORS}, {TG_STAT_ERESP, TG_B_ANSWER_ERRORS},
 		{TG_STAT_WRETR, TG_B_RETRIES},       {TG_STAT_CONNECT, TG_B_CONNECTS},
-		{TG_STAT_HRSP_1XX, TG_B_STATUS_1XX}, {TG_STAT_HRSP_2XX, TG_B_STATUS_2XX},
-		{TG_STAT_HRSP_3XX, TG_B_STATUS_3XX}, {TG_STAT_HRSP_4XX, TG_B_STATUS_4XX},
-		{TG_STAT_HRSP_5XX, TG_B_STATUS_5XX}, {TG_STAT_REUSE, TG_B_REUSES},
+		{TG_STAT_WREDIS, TG_B_REDISPATCHES}, {TG_STAT_HRSP_1XX, TG_B_STATUS_1XX},
+		{TG_STAT_HRSP_2XX, TG_B_STATUS_2XX}, {TG_STAT_HRSP_3XX, TG_B_STATUS_3XX},
+		{TG_STAT_HRSP_4XX, TG_B_STATUS_4XX}, {TG_STAT_HRSP_5XX, TG_B_STATUS_5XX},
+		{TG_STAT_REUSE, TG_B_REUSES},
 	};
 	const struct conf_service *group = &s->conf->services[service];
 	const struct conf_backend *conf = &group->backends[backend];
@@ -308,7 +317,6 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 	set_number(ret, TG_STAT_SCUR, source_in_flight(s, slot));
 	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
 	set_number(ret, TG_STAT_DRESP, 0);
-	set_number(ret, TG_STAT_WREDIS, 0);
 	set_number(ret, TG_STAT_HRSP_OTHER, 0);
 	set_orders(ret, s, service, backend);
 	set_number(ret, TG_STAT_USED_CONN_CUR, source_in_flight(s, slot));
@@ -407,9 +415,9 @@ stat_service(const struct admin_source *s, size_t service, struct stat_row *ret)
 		{TG_STAT_STOT, TG_S_STREAMS},        {TG_STAT_LBTOT, TG_S_STREAMS},
 		{TG_STAT_REQ_TOT, TG_S_STREAMS},     {TG_STAT_BIN, TG_S_BYTES_IN},
 		{TG_STAT_BOUT, TG_S_BYTES_OUT},      {TG_STAT_WRETR, TG_S_RETRIES},
-		{TG_STAT_HRSP_1XX, TG_S_STATUS_1XX}, {TG_STAT_HRSP_2XX, TG_S_STATUS_2XX},
-		{TG_STAT_HRSP_3XX, TG_S_STATUS_3XX}, {TG_STAT_HRSP_4XX, TG_S_STATUS_4XX},
-		{TG_STAT_HRSP_5XX, TG_S_STATUS_5XX},
+		{TG_STAT_WREDIS, TG_S_REDISPATCHES}, {TG_STAT_HRSP_1XX, TG_S_STATUS_1XX},
+		{TG_STAT_HRSP_2XX, TG_S_STATUS_2XX}, {TG_STAT_HRSP_3XX, TG_S_STATUS_3XX},
+		{TG_STAT_HRSP_4XX, TG_S_STATUS_4XX}, {TG_STAT_HRSP_5XX, TG_S_STATUS_5XX},
 	};
 	const struct conf_service *conf = &s->conf->services[service];
 	uint32_t slot = source_service_slot(s, service);
@@ -422,10 +430,9 @@ stat_service(const struct admin_source *s, size_t service, struct stat_row *ret)
 	set_number(ret, TG_STAT_QCUR, source_gauge(&shared->queued));
 	set_number(ret, TG_STAT_QMAX, source_gauge(&shared->queued_max));
 	set_number(ret, TG_STAT_SCUR, source_service_in_flight(s, service));
-	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
+	set_number(ret, TG_STAT_SMAX, source_service_in_flight_max(s, service));
 	set_number(ret, TG_STAT_DREQ, 0);
 	set_number(ret, TG_STAT_DRESP, 0);
-	set_number(ret, TG_STAT_WREDIS, 0);
 	set_number(ret, TG_STAT_HRSP_OTHER, 0);
 	set_rate(ret, &s->rates[slot], TG_RATE_STREAMS, TG_STAT_RATE, TG_STAT_RATE_MAX);
 	set_mean(ret, s, slot, TG_STAT_QTIME, TG_S_TIME_QUEUE_US, TG_S_STREAMS);

@@ -33,13 +33,17 @@ static bool
 take_place(struct worker_listener *l)
 {
 	int64_t max = (int64_t)l->conf->max_connections;
+	int64_t total;
+	int64_t own;
 
-	if (atomic_fetch_add_explicit(&l->worker->total->in_flight, 1, memory_order_relaxed) >=
-	    l->worker->max_connections)
+	total = atomic_fetch_add_explicit(&l->worker->total->in_flight, 1, memory_order_relaxed);
+	if (total >= l->worker->max_connections)
 		goto no_total;
-	if (atomic_fetch_add_explicit(&l->shared->in_flight, 1, memory_order_relaxed) >= max &&
-	    max != 0)
+	own = atomic_fetch_add_explicit(&l->shared->in_flight, 1, memory_order_relaxed);
+	if (own >= max && max != 0)
 		goto no_listener;
+	segment_note_in_flight(l->worker->total, total + 1);
+	segment_note_in_flight(l->shared, own + 1);
 	return true;
 no_listener:
 	atomic_fetch_sub_explicit(&l->shared->in_flight, 1, memory_order_relaxed);

@@ -251,6 +251,21 @@ close_rooms(const struct view *view)
 	}
 }
 
+/* For those who show it. */
+static void
+tell_ramps(const struct service_state *s, struct mono now)
+{
+	uint64_t whole_ms = s->conf->slow_start_ms;
+	size_t i;
+
+	for (i = 0; whole_ms != 0 && i < s->conf->n_backends; i++) {
+		uint32_t permille = ramp_permille(s->backends[i].ramp, whole_ms, now);
+
+		atomic_store_explicit(&s->loads[i]->ramp_permille, permille < 1000 ? permille : 0,
+				      memory_order_relaxed);
+	}
+}
+
 /* NULL: no memory. */
 static struct view *
 build_view(struct registry *r, size_t i, struct mono now)
@@ -269,6 +284,7 @@ build_view(struct registry *r, size_t i, struct mono now)
 		return NULL;
 	}
 	close_rooms(view);
+	tell_ramps(s, now);
 	note_threshold(s, &count, &serving);
 	return view;
 }

@@ -142,7 +142,7 @@ room_take(struct room *room, uint32_t backend, struct segment_shared *load, uint
 	int64_t n;
 
 	if (limit == 0) {
-		atomic_fetch_add(&load->in_flight, 1);
+		segment_note_in_flight(load, atomic_fetch_add(&load->in_flight, 1) + 1);
 		return true;
 	}
 	n = atomic_load(&load->in_flight);
@@ -153,6 +153,7 @@ room_take(struct room *room, uint32_t backend, struct segment_shared *load, uint
 			return false;
 		}
 	} while (!atomic_compare_exchange_weak(&load->in_flight, &n, n + 1));
+	segment_note_in_flight(load, n + 1);
 	if (n + 1 >= (int64_t)limit)
 		note_full(room, backend, load, limit);
 	return true;

@@ -19,6 +19,21 @@ tries_failed(struct tries *t, struct worker_backend *b, enum end_reason reason)
 		t->query.tried[t->query.n_tried++] = b->index;
 }
 
+void
+tries_next(const struct tries *t, struct worker_backend *b)
+{
+	struct worker_service *s = b->service;
+	uint16_t failed;
+
+	if (t->n_failed == 0)
+		return;
+	failed = t->failed[t->n_failed - 1].backend;
+	if (failed == b->index)
+		return;
+	counter_add(s->backends[failed].counters, TG_B_REDISPATCHES, 1);
+	counter_add(s->counters, TG_S_REDISPATCHES, 1);
+}
+
 static bool
 is_cause(const struct conf_retry *conf, unsigned cause)
 {

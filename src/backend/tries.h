@@ -25,6 +25,8 @@ _Static_assert(TG_RETRY_MAX < TG_BALANCE_TRIED_MAX && TG_RETRY_MAX < TG_ACCESS_T
 void tries_begin(struct worker_service *service);
 /* The try on this backend failed: noted, counted, and the next pick leaves the backend out. */
 void tries_failed(struct tries *t, struct worker_backend *backend, enum end_reason reason);
+/* A place at this backend is held for the next try. */
+void tries_next(const struct tries *t, struct worker_backend *backend);
 /* Whether another try is allowed for this cause; takes it from the budget, unless all that failed
  * was a connect. */
 bool tries_again(struct tries *t, struct worker_service *service, unsigned cause);

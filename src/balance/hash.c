@@ -127,6 +127,7 @@ take_below(struct segment_shared *load, uint64_t bound)
 		if (n >= (int64_t)bound)
 			return false;
 	} while (!atomic_compare_exchange_weak(&load->in_flight, &n, n + 1));
+	segment_note_in_flight(load, n + 1);
 	return true;
 }
 

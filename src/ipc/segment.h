@@ -75,10 +75,24 @@ struct segment_shared {
 	_Atomic int64_t queued_max;
 	_Atomic int64_t ejected;   /* backends: 1 while it is */
 	_Atomic int64_t ejections; /* so far */
+	/* Backends: of weight and limit, while it starts slowly; else 0. */
+	_Atomic int64_t ramp_permille;
 	/* Slot 0: pipes for bulk of all workers, in use and at most. */
 	_Atomic int64_t pipes;
 	_Atomic int64_t pipes_max;
 };
+
+/* After in_flight became `n`: the line is this processor's already, and rarely written once more. */
+static inline void
+segment_note_in_flight(struct segment_shared *shared, int64_t n)
+{
+	int64_t max = atomic_load_explicit(&shared->in_flight_max, memory_order_relaxed);
+
+	while (n > max &&
+	       !atomic_compare_exchange_weak_explicit(&shared->in_flight_max, &max, n,
+						      memory_order_relaxed, memory_order_relaxed))
+		continue;
+}
 
 struct segment;
 

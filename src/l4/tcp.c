@@ -339,6 +339,7 @@ static void
 go(struct tcp_stream *s)
 {
 	s->last_backend = (uint16_t)s->lease.backend->index;
+	tries_next(&s->tries, s->lease.backend);
 	s->phase = now_of(s);
 	s->back = back_connect(s->lease.backend, &s->lease.addr, on_back, s);
 	if (s->back != NULL)

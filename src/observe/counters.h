@@ -37,6 +37,7 @@
 	X(STATUS_4XX, "status_4xx", "answers with status 4xx")              \
 	X(STATUS_5XX, "status_5xx", "answers with status 5xx")              \
 	X(RETRIES, "retries", "tries after the first")                      \
+	X(REDISPATCHES, "redispatches", "tries that went to another backend than failed before") \
 	X(RETRIES_DENIED, "retries_denied", "tries the budget did not allow") \
 	X(QUEUED, "queued", "streams that waited for a place at a backend") \
 	X(TIME_QUEUE_US, "time_queue_us", "sum over streams, microseconds") \
@@ -59,6 +60,7 @@
 	X(CONNECT_ERRORS, "connect_errors", "connects refused or timed out") \
 	X(ANSWER_ERRORS, "answer_errors", "answers missing, cut or not valid") \
 	X(RETRIES, "retries", "tries that left this backend for another go") \
+	X(REDISPATCHES, "redispatches", "of these, those that went to another backend") \
 	X(REPLAYS, "replays", "requests sent once more, as the kept connection was stale") \
 	X(TIME_CONNECT_US, "time_connect_us", "sum over streams, microseconds") \
 	X(TIME_RESPONSE_US, "time_response_us", "sum over streams, microseconds") \

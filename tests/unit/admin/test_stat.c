@@ -142,6 +142,7 @@ backend_is_a_server(void **state)
 	add(f, slot, TG_B_CONNECT_ERRORS, 6);
 	add(f, slot, TG_B_ANSWER_ERRORS, 7);
 	add(f, slot, TG_B_RETRIES, 8);
+	add(f, slot, TG_B_REDISPATCHES, 5);
 	add(f, slot, TG_B_TIME_CONNECT_US, 6000);
 	add(f, slot, TG_B_TIME_RESPONSE_US, 40000);
 	add(f, slot, TG_B_TIME_TOTAL_US, 80000);
@@ -161,6 +162,7 @@ backend_is_a_server(void **state)
 	assert_number(f, TG_STAT_ECON, 6);
 	assert_number(f, TG_STAT_ERESP, 7);
 	assert_number(f, TG_STAT_WRETR, 8);
+	assert_number(f, TG_STAT_WREDIS, 5);
 	assert_number(f, TG_STAT_CTIME, 3);
 	assert_number(f, TG_STAT_RTIME, 10);
 	assert_number(f, TG_STAT_TTIME, 20);
@@ -171,6 +173,37 @@ backend_is_a_server(void **state)
 	stat_backend(&f->source, 0, 1, &f->row);
 	assert_number(f, TG_STAT_ACT, 0);
 	assert_number(f, TG_STAT_BCK, 1);
+}
+
+/* On its way up it has a part of its weight; what is configured stands beside it. */
+static void
+slow_start_shows_the_weight_in_effect(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t slot = source_backend_slot(&f->source, 0, 0);
+
+	atomic_store(&segment_shared(f->control.segment, slot)->ramp_permille, 100);
+	stat_backend(&f->source, 0, 0, &f->row);
+	assert_number(f, TG_STAT_WEIGHT, 1);
+	assert_number(f, TG_STAT_UWEIGHT, 3);
+	atomic_store(&segment_shared(f->control.segment, slot)->ramp_permille, 700);
+	stat_backend(&f->source, 0, 0, &f->row);
+	assert_number(f, TG_STAT_WEIGHT, 3); /* 2.1 */
+	atomic_store(&segment_shared(f->control.segment, slot)->ramp_permille, 600);
+	stat_backend(&f->source, 0, 0, &f->row);
+	assert_number(f, TG_STAT_WEIGHT, 2);
+}
+
+/* Between two samples. */
+static void
+the_most_of_a_service_is_that_of_a_backend_at_least(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t slot = source_backend_slot(&f->source, 0, 1);
+
+	atomic_store(&segment_shared(f->control.segment, slot)->in_flight_max, 7);
+	stat_service(&f->source, 0, &f->row);
+	assert_number(f, TG_STAT_SMAX, 7);
 }
 
 static void
@@ -213,7 +246,8 @@ service_is_a_backend_and_sums_its_servers(void **state)
 	uint32_t first = source_backend_slot(&f->source, 0, 0);
 
 	add(f, source_service_slot(&f->source, 0), TG_S_STREAMS, 5);
-	add(f, source_service_slot(&f->source, 0), TG_S_RETRIES, 1);
+	add(f, source_service_slot(&f->source, 0), TG_S_RETRIES, 2);
+	add(f, source_service_slot(&f->source, 0), TG_S_REDISPATCHES, 1);
 	add(f, source_service_slot(&f->source, 0), TG_COUNTER_OF_END(TG_END_CLIENT_ABORT), 2);
 	add(f, source_service_slot(&f->source, 0), TG_COUNTER_OF_END(TG_END_ANSWER_CUT), 3);
 	add(f, first, TG_B_CONNECT_ERRORS, 6);
@@ -229,7 +263,8 @@ service_is_a_backend_and_sums_its_servers(void **state)
 	assert_text(f, TG_STAT_ALGO, "least-conn");
 	assert_number(f, TG_STAT_TYPE, 1);
 	assert_number(f, TG_STAT_STOT, 5);
-	assert_number(f, TG_STAT_WRETR, 1);
+	assert_number(f, TG_STAT_WRETR, 2);
+	assert_number(f, TG_STAT_WREDIS, 1);
 	assert_number(f, TG_STAT_CLI_ABRT, 2);
 	assert_number(f, TG_STAT_SRV_ABRT, 3);
 	assert_number(f, TG_STAT_ECON, 13);
@@ -267,6 +302,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(columns_have_their_numbers),
 		CASE(listener_is_a_frontend),
 		CASE(backend_is_a_server),
+		CASE(slow_start_shows_the_weight_in_effect),
+		CASE(the_most_of_a_service_is_that_of_a_backend_at_least),
 		CASE(unchecked_backend_says_so),
 		CASE(name_without_address_says_so),
 		CASE(service_is_a_backend_and_sums_its_servers),

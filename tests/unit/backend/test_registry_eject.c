@@ -142,6 +142,8 @@ who_comes_back_gets_its_share_step_by_step(void **state)
 	assert_int_equal(view->entries[2].weight, 16);
 	assert_int_equal(view->entries[2].limit, 2);
 	assert_int_equal(view->entries[1].weight, 160);
+	assert_int_equal(atomic_load(&view->entries[2].load->ramp_permille), 100);
+	assert_int_equal(atomic_load(&view->entries[1].load->ramp_permille), 0);
 	for (uint64_t ms = 0; ms < 10000; ms += 250) {
 		pass_ms(250);
 		assert_true(view->entries[2].weight >= weight);
@@ -152,6 +154,7 @@ who_comes_back_gets_its_share_step_by_step(void **state)
 	pass_ms(600);
 	assert_int_equal(view->entries[2].weight, 160);
 	assert_int_equal(view->entries[2].limit, 20);
+	assert_int_equal(atomic_load(&view->entries[2].load->ramp_permille), 0);
 }
 
 static void

@@ -160,6 +160,28 @@ bits_follow_the_counts(void **state)
 	room_free(shared_room);
 }
 
+/* However short it was. */
+static void
+the_most_is_remembered(void **state)
+{
+	struct segment_shared load = {.in_flight = 0};
+	struct room *room = room_new(1);
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(room_take(room, 0, &load, 0));
+	for (unsigned i = 0; i < 5; i++)
+		room_give(room, 0, &load);
+	assert_int_equal(atomic_load(&load.in_flight_max), 5);
+	while (room_take(room, 0, &load, 7))
+		continue;
+	assert_int_equal(atomic_load(&load.in_flight_max), 7);
+	room_give(room, 0, &load);
+	assert_true(room_take(room, 0, &load, 7));
+	assert_int_equal(atomic_load(&load.in_flight_max), 7);
+	room_free(room);
+}
+
 int
 main(void)
 {
@@ -169,6 +191,7 @@ main(void)
 		cmocka_unit_test(limit_is_kept_and_told),
 		cmocka_unit_test(without_a_limit_there_is_always_room),
 		cmocka_unit_test(bits_follow_the_counts),
+		cmocka_unit_test(the_most_is_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,37 @@ pauses_double_by_rounds(void **state)
 	assert_false(tries_again(&t, service_of(0, 0), TG_CAUSE_CONNECT));
 }
 
+static uint64_t
+redispatches(const char *name)
+{
+	return segment_sum(world.segment, slot_of(TG_SLOT_BACKEND, "a", name), TG_B_REDISPATCHES);
+}
+
+/* Counted where it failed; the same backend once more is none. */
+static void
+tries_elsewhere_are_counted(void **state)
+{
+	struct worker_service *s = service_of(0, 0);
+	struct tries t = {.n = 0};
+
+	(void)state;
+	tries_next(&t, &s->backends[0]);
+	fail_at(&t, 0);
+	tries_next(&t, &s->backends[1]);
+	fail_at(&t, 1);
+	tries_next(&t, &s->backends[1]);
+	fail_at(&t, 1);
+	tries_next(&t, &s->backends[0]);
+	assert_int_equal(redispatches("x"), 1);
+	assert_int_equal(redispatches("y"), 1);
+	assert_int_equal(redispatches("z"), 0);
+	assert_int_equal(
+		segment_sum(world.segment,
+			    segment_find(world.segment, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "a"),
+			    TG_S_REDISPATCHES),
+		2);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -66,6 +97,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(pauses_double_by_rounds),
+		CASE(tries_elsewhere_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
