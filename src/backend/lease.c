@@ -108,7 +108,8 @@ lease_begin(struct lease *lease, struct worker_service *s, struct balance_query 
 		return -TG_EAGAIN;
 	e = &s->view->entries[entry];
 	hold(lease, &s->backends[e->backend], &e->addr, choice);
-	/* Whoever came while the last place was taken and one was given back saw none, and waits. */
+	/* Taking the last place hides one that is given back meanwhile, for a moment (room.c): whoever came
+	 * then saw none, and waits. */
 	serve_waiters(s, e->backend);
 	return 0;
 }
