@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "proc/predecessor.h"
 #include "proc/proc.h"
 
 #define DEFAULT_CONF SYSCONFDIR "/tidegate/tidegate.conf"
@@ -103,9 +104,9 @@ print_version(bool with_build)
 		fputs(TG_BUILD_SUMMARY, stdout);
 }
 
-/* NULL after telling every error. */
+/* NULL after telling every error; `first` may be NULL. */
 static struct conf *
-load_conf(const char *path)
+load_conf(const char *path, struct err *first)
 {
 	struct conf_errors errors = {0};
 	struct conf *conf = NULL;
@@ -114,6 +115,8 @@ load_conf(const char *path)
 
 	for (i = 0; i < errors.n; i++)
 		fprintf(stderr, "%s\n", errors.list[i].text);
+	if (rc < 0)
+		err_set(first, TG_EINVAL, "%s", errors.n > 0 ? errors.list[0].text : "no memory");
 	conf_errors_fini(&errors);
 	return rc == 0 ? conf : NULL;
 }
@@ -121,7 +124,7 @@ load_conf(const char *path)
 static int
 run_check(const struct options *options)
 {
-	struct conf *conf = load_conf(options->conf_path);
+	struct conf *conf = load_conf(options->conf_path, NULL);
 
 	if (conf == NULL)
 		return EXIT_FAILURE;
@@ -146,6 +149,13 @@ has_channel(void)
 }
 
 static int
+refuse_role(void)
+{
+	fputs("tidegate: --role is between our own processes\n", stderr);
+	return EXIT_USAGE;
+}
+
+static int
 run_role(const char *role)
 {
 	static const struct {
@@ -166,8 +176,37 @@ run_role(const char *role)
 		log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, roles[i].role);
 		return roles[i].run(TG_CHANNEL_FD);
 	}
-	fputs("tidegate: --role is between our own processes\n", stderr);
-	return EXIT_USAGE;
+	return refuse_role();
+}
+
+static int
+run_parent(const struct options *options, const char *argv0, int predecessor)
+{
+	struct parent_start start = {
+		.conf_path = options->conf_path,
+		.argv0 = argv0,
+		.predecessor = predecessor,
+	};
+	struct err err;
+
+	start.conf = load_conf(options->conf_path, &err);
+	if (start.conf == NULL) {
+		predecessor_refuse(predecessor, err.text);
+		return EXIT_FAILURE;
+	}
+	return parent_main(&start);
+}
+
+/* Whoever else says so has a channel with nobody whose place could be taken. */
+static int
+run_successor(const struct options *options, const char *argv0)
+{
+	struct err err;
+
+	if (!has_channel() || predecessor_check(TG_CHANNEL_FD, &err) < 0)
+		return refuse_role();
+	fcntl(TG_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
+	return run_parent(options, argv0, TG_CHANNEL_FD);
 }
 
 /* Descriptors 0 to 2 must be taken, or a socket would become our standard error. */
@@ -186,7 +225,6 @@ int
 main(int argc, char **argv)
 {
 	struct options options;
-	struct conf *conf;
 
 	if (!fill_standard_descriptors())
 		return EXIT_FAILURE;
@@ -202,12 +240,11 @@ main(int argc, char **argv)
 		print_version(options.version > 1);
 		return EXIT_SUCCESS;
 	}
+	if (options.role != NULL && strcmp(options.role, TG_ROLE_SUCCESSOR) == 0)
+		return run_successor(&options, argv[0]);
 	if (options.role != NULL)
 		return run_role(options.role);
 	if (options.check)
 		return run_check(&options);
-	conf = load_conf(options.conf_path);
-	if (conf == NULL)
-		return EXIT_FAILURE;
-	return parent_main(conf, options.conf_path);
+	return run_parent(&options, argv[0], -1);
 }

@@ -27,7 +27,8 @@
 	X(NOT_FOUND, "not-found", "what is named does not exist")              \
 	X(VALUE, "bad-value", "a value is not one that is allowed")            \
 	X(CONFLICT, "conflict", "it is configured in a way that excludes this") \
-	X(LIMIT, "limit", "a limit of the control socket is reached")
+	X(LIMIT, "limit", "a limit of the control socket is reached")          \
+	X(UPGRADE, "upgrade", "a new tidegate is taking over: connect again")
 
 enum command_error {
 #define TG_COMMAND_ERROR_ENUM(id, word, help) TG_COMMAND_##id,

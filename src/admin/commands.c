@@ -246,6 +246,11 @@ run_command(const struct command *c, struct command_call *call)
 			     conf_rights_str(c->rights), conf_rights_str(call->session->rights));
 		return;
 	}
+	if (c->rights > TG_RIGHTS_VIEWER && call->source->is_holding) {
+		command_fail(call, TG_COMMAND_UPGRADE,
+			     "a new tidegate is taking over: connect again");
+		return;
+	}
 	if (c->rights > TG_RIGHTS_VIEWER)
 		take_reason(call);
 	c->run(c, call);

@@ -64,3 +64,16 @@ door_close(struct door *d)
 	timer_fini(&d->pause);
 	close(d->fd);
 }
+
+void
+door_hold(struct door *d)
+{
+	watch_stop(d->loop, &d->watch);
+	timer_clear(&d->pause);
+}
+
+void
+door_resume(struct door *d)
+{
+	on_pause_end(&d->pause);
+}

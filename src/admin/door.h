@@ -26,5 +26,8 @@ struct door {
 /* Takes over `fd`, listening, on failure too (closed). -TG_EIO. */
 TG_MUST_CHECK int door_open(struct door *door, struct loop *loop, int fd, door_client_cb *client);
 void door_close(struct door *door);
+/* Leaves new clients waiting until door_resume(). */
+void door_hold(struct door *door);
+void door_resume(struct door *door);
 
 #endif

@@ -484,3 +484,17 @@ http_server_stop(struct http_server *s)
 	http1_parser_free(s->parser);
 	free(s);
 }
+
+void
+http_server_hold(struct http_server *s)
+{
+	if (s != NULL)
+		door_hold(&s->door);
+}
+
+void
+http_server_resume(struct http_server *s)
+{
+	if (s != NULL)
+		door_resume(&s->door);
+}

@@ -475,3 +475,21 @@ admin_server_free(struct admin_server *s)
 	timer_fini(&s->news);
 	free(s);
 }
+
+void
+admin_server_hold(struct admin_server *s)
+{
+	struct control *control;
+
+	LIST_FOREACH(control, &s->controls, link)
+	door_hold(&control->door);
+}
+
+void
+admin_server_resume(struct admin_server *s)
+{
+	struct control *control;
+
+	LIST_FOREACH(control, &s->controls, link)
+	door_resume(&control->door);
+}

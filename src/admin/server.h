@@ -32,4 +32,8 @@ void admin_server_free(struct admin_server *server); /* NULL allowed */
 TG_MUST_CHECK int admin_server_listen(struct admin_server *server, int fd,
 				      enum conf_rights rights);
 
+/* Leaves new clients waiting; those that are there go on. */
+void admin_server_hold(struct admin_server *server);
+void admin_server_resume(struct admin_server *server);
+
 #endif

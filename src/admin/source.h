@@ -50,6 +50,7 @@ struct admin_source {
 	uint32_t *backend_slots; /* by service: slot of its first backend */
 	struct slot_rate *rates; /* by slot */
 	uint32_t n_slots;        /* in use */
+	bool is_holding;         /* orders are for a new keeper that is about to take over */
 	struct mono sampled;
 	struct mono now; /* set before each command runs, and so is: */
 	struct wall wall;

@@ -1,12 +1,14 @@
 /* Accepting: as many as limits allow, paused when they do not. */
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "backend/worker.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "net/listen.h"
 #include "observe/counters.h"
 
 /* Accepts in one turn; others wait. */
@@ -17,6 +19,15 @@
 static struct log_limit accept_errors;
 
 static void
+unwatch_sockets(struct worker_listener *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_sockets; i++)
+		watch_stop(l->worker->loop, &l->sockets[i].watch);
+}
+
+static void
 pause_accepting(struct worker_listener *l)
 {
 	struct loop *loop = l->worker->loop;
@@ -24,7 +35,7 @@ pause_accepting(struct worker_listener *l)
 	if (l->paused)
 		return;
 	l->paused = true;
-	watch_stop(loop, &l->watch);
+	unwatch_sockets(l);
 	timer_set(loop, &l->resume, mono_add_ms(loop_now(loop), PAUSE_MS));
 }
 
@@ -59,14 +70,30 @@ give_place(struct worker_listener *l)
 	atomic_fetch_sub_explicit(&l->worker->total->in_flight, 1, memory_order_relaxed);
 }
 
+static void on_acceptable(struct watch *w, unsigned what);
+
+static int
+watch_sockets(struct worker_listener *l)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < l->n_sockets; i++)
+		rc = watch_start_level(l->worker->loop, &l->sockets[i].watch, l->sockets[i].fd,
+				       on_acceptable);
+	if (rc != 0)
+		unwatch_sockets(l);
+	return rc;
+}
+
 static void
 resume_accepting(struct worker_listener *l)
 {
-	if (!l->paused || l->fd < 0)
+	if (!l->paused || l->n_sockets == 0)
 		return;
 	l->paused = false;
 	timer_clear(&l->resume);
-	if (listener_start(l) != 0)
+	if (watch_sockets(l) != 0)
 		pause_accepting(l);
 }
 
@@ -100,13 +127,13 @@ on_accept_error(struct worker_listener *l, int error)
 	pause_accepting(l);
 }
 
-static void
-on_acceptable(struct watch *w, unsigned what)
+/* True: there may be more. */
+static bool
+accept_some(struct accept_socket *s)
 {
-	struct worker_listener *l = TG_CONTAINER(w, struct worker_listener, watch);
+	struct worker_listener *l = s->listener;
 	int i;
 
-	(void)what;
 	for (i = 0; i < ACCEPT_BATCH && !l->paused; i++) {
 		struct addr from = {.len = sizeof(from.u)};
 		int fd;
@@ -114,37 +141,84 @@ on_acceptable(struct watch *w, unsigned what)
 		if (!take_place(l)) {
 			counter_add(l->counters, TG_L_REFUSED, 1);
 			pause_accepting(l);
-			return;
+			return false;
 		}
-		fd = accept4(l->fd, &from.u.sa, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(s->fd, &from.u.sa, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
+			int error = errno;
+
 			give_place(l);
-			if (errno != EAGAIN)
-				on_accept_error(l, errno);
-			return;
+			if (error != EAGAIN)
+				on_accept_error(l, error);
+			return error != EAGAIN && !l->paused;
 		}
 		counter_add(l->counters, TG_L_CONNECTIONS, 1);
 		l->ops->open(l->worker, l, fd, &from);
 	}
+	return !l->paused;
+}
+
+static void
+on_acceptable(struct watch *w, unsigned what)
+{
+	(void)what;
+	accept_some(TG_CONTAINER(w, struct accept_socket, watch));
+}
+
+int
+listener_add_socket(struct worker_listener *l, int fd)
+{
+	struct accept_socket *sockets =
+		realloc(l->sockets, (l->n_sockets + 1) * sizeof(l->sockets[0]));
+
+	if (sockets == NULL) {
+		close(fd);
+		return -TG_ENOMEM;
+	}
+	l->sockets = sockets;
+	l->sockets[l->n_sockets++] = (struct accept_socket){.listener = l, .fd = fd};
+	return 0;
 }
 
 int
 listener_start(struct worker_listener *l)
 {
+	bool is_unix = l->conf->bind.addr.u.sa.sa_family == AF_UNIX;
+	const struct conf_tcp *tcp = is_unix ? NULL : &l->conf->tcp;
+	size_t i;
+
 	if (l->resume.cb == NULL)
 		timer_init(&l->resume, on_resume);
-	return watch_start_level(l->worker->loop, &l->watch, l->fd, on_acceptable);
+	for (i = 0; i < l->n_sockets; i++)
+		if (listen_begin(l->sockets[i].fd, l->conf->backlog, tcp) < 0)
+			return -TG_EIO;
+	return watch_sockets(l);
+}
+
+void
+listener_take_waiting(struct worker_listener *l)
+{
+	size_t i;
+	unsigned round;
+
+	for (i = 0; i < l->n_sockets; i++)
+		for (round = 0; round <= l->conf->backlog / ACCEPT_BATCH; round++)
+			if (!accept_some(&l->sockets[i]))
+				break;
 }
 
 void
 listener_stop(struct worker_listener *l)
 {
-	if (l->fd < 0)
-		return;
-	watch_stop(l->worker->loop, &l->watch);
+	size_t i;
+
+	unwatch_sockets(l);
 	if (l->resume.cb != NULL)
 		timer_fini(&l->resume);
-	close(l->fd);
-	l->fd = -1;
+	for (i = 0; i < l->n_sockets; i++)
+		close(l->sockets[i].fd);
+	free(l->sockets);
+	l->sockets = NULL;
+	l->n_sockets = 0;
 	l->paused = false;
 }

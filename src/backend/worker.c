@@ -44,7 +44,6 @@ init_listener(struct worker *w, struct worker_listener *l, const struct conf_lis
 {
 	l->worker = w;
 	l->conf = conf;
-	l->fd = -1;
 	l->counters = segment_counters(w->segment, w->id, slot);
 	l->shared = segment_shared(w->segment, slot);
 	LIST_INIT(&l->fronts);

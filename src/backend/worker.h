@@ -47,6 +47,13 @@ struct front_ops {
 	void (*cut)(struct front_link *front, const struct worker_backend *backend);
 };
 
+/* One of the sockets a listener accepts on; mostly there is one per worker. */
+struct accept_socket {
+	struct worker_listener *listener;
+	int fd;
+	struct watch watch;
+};
+
 struct worker_listener {
 	struct worker *worker;
 	const struct conf_listener *conf;
@@ -55,8 +62,8 @@ struct worker_listener {
 	struct segment_counters *counters;
 	struct segment_shared *shared; /* connections of all workers */
 	struct front_list fronts;
-	int fd;
-	struct watch watch;
+	struct accept_socket *sockets;
+	size_t n_sockets;
 	struct timer resume; /* accept again after a pause */
 	bool paused;
 };
@@ -138,8 +145,14 @@ uint64_t worker_random(struct worker *w);
 
 /* A front of this listener is closed: its place is free, accepting may go on. */
 void listener_released(struct worker_listener *l);
-/* Accepts on the listener's descriptor from now on. -TG_EIO. */
+/* One more socket, before listener_start(); `fd` is taken over, on failure too. -TG_ENOMEM. */
+TG_MUST_CHECK int listener_add_socket(struct worker_listener *l, int fd);
+/* Accepts on its sockets from now on, and makes those listen that do not yet. -TG_EIO. */
 TG_MUST_CHECK int listener_start(struct worker_listener *l);
+/* Takes who waits on its sockets as far as limits allow: before listener_stop(), where the
+ * sockets are nobody else's and closing them would reset those clients. */
+void listener_take_waiting(struct worker_listener *l);
+/* Closes its sockets. Idempotent. */
 void listener_stop(struct worker_listener *l);
 
 #endif

@@ -20,6 +20,16 @@ static const struct msg_kind {
 	[MSG_ADMIN] = {"admin", sizeof(struct msg_admin), true},
 	[MSG_CUT] = {"cut", sizeof(struct msg_cut), false},
 	[MSG_LOG_FILE] = {"log-file", 0, true},
+	[MSG_ACCEPTING] = {"accepting", 0, false},
+	[MSG_HOLD] = {"hold", 0, false},
+	[MSG_HELD] = {"held", 0, false},
+	[MSG_RESUME] = {"resume", 0, false},
+	[MSG_ASK] = {"ask", 0, false},
+	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},
+	[MSG_GIVEN] = {"given", 0, false},
+	[MSG_SERVING] = {"serving", 0, false},
+	[MSG_YOURS] = {"yours", 0, false},
+	[MSG_REFUSED] = {"refused", sizeof(struct msg_refused), false},
 };
 
 static const struct msg_kind *
@@ -101,14 +111,27 @@ backend_order_merge(struct backend_order *order, const struct backend_order *new
 	return memcmp(order, &before, sizeof(before)) != 0;
 }
 
-bool
-msg_is_sane(uint32_t type, const union msg_payload *u)
+static bool
+backend_is_sane(const union msg_payload *u)
 {
-	if (type != MSG_BACKEND)
-		return kind_find(type) != NULL;
 	if (u->backend.health >= TG_BACKEND_HEALTH_COUNT || u->backend.has_addr > 1 ||
 	    !order_is_sane(&u->backend.order) || u->backend.record.weight > TG_RECORD_WEIGHT_MAX ||
 	    u->backend.record.is_backup > 1)
 		return false;
 	return u->backend.has_addr == 0 || addr_is_sane(&u->backend.addr);
+}
+
+bool
+msg_is_sane(uint32_t type, const union msg_payload *u)
+{
+	switch (type) {
+	case MSG_BACKEND:
+		return backend_is_sane(u);
+	case MSG_GIVE:
+		return u->give.use < TG_GIVE_USE_COUNT && u->give.reserved == 0;
+	case MSG_REFUSED:
+		return memchr(u->refused.reason, '\0', sizeof(u->refused.reason)) != NULL;
+	default:
+		return kind_find(type) != NULL;
+	}
 }

@@ -11,9 +11,25 @@
  *	MSG_PEER    fd: one end of a channel between keeper and proxy
  *	MSG_START   go; the child answers MSG_READY when it serves
  *
+ * Then the proxy says MSG_ACCEPTING once it takes clients.
+ *
  * Later: MSG_PEER again to the survivor when the other child was restarted
  * (the keeper then tells the whole truth again: one MSG_BACKEND per backend),
  * MSG_STOP for a graceful end. A child whose parent channel closes exits.
+ *
+ * Upgrade, old parent and its keeper: MSG_HOLD, answered by MSG_HELD when no order
+ * is taken any more and those given are on the disk; MSG_RESUME when it failed.
+ *
+ * Upgrade, old parent and new one, over descriptor 3 of the new (proc/upgrade.h):
+ *
+ *	MSG_ASK      new to old: the configuration is good, what do you have?
+ *	MSG_GIVE     old to new, fd: a listening socket; one each
+ *	MSG_GIVEN    old to new: that was all
+ *	MSG_SERVING  new to old: my children accept clients
+ *	MSG_YOURS    old to new: I do not any more; socket files are yours
+ *	MSG_REFUSED  new to old, instead of any of its words: why it ends
+ *
+ * These are spoken between two versions: their numbers and payloads never change.
  *
  * A type carries a descriptor always or never (msg_has_fd()).
  */
@@ -37,6 +53,17 @@ enum msg_type {
 	MSG_ADMIN = 9,     /* parent to keeper, before MSG_START */
 	MSG_LOG_FILE = 10, /* parent to keeper, before MSG_START */
 	MSG_CUT = 11,      /* keeper to proxy: end what runs on one backend */
+	MSG_ACCEPTING = 12, /* proxy to parent */
+	MSG_HOLD = 13,
+	MSG_HELD = 14,
+	MSG_RESUME = 15,
+	/* between two versions */
+	MSG_ASK = 64,
+	MSG_GIVE = 65,
+	MSG_GIVEN = 66,
+	MSG_SERVING = 67,
+	MSG_YOURS = 68,
+	MSG_REFUSED = 69,
 	MSG_TYPE_COUNT
 };
 
@@ -118,12 +145,32 @@ struct msg_backend {
 	struct backend_order order;
 };
 
+/* What a given socket is for: another use would have other rights on its file. */
+enum give_use {
+	TG_GIVE_LISTENER = 0,
+	TG_GIVE_CONTROL = 1,
+	TG_GIVE_USE_COUNT
+};
+
+struct msg_give {
+	uint32_t use; /* enum give_use */
+	uint32_t reserved;
+	uint64_t device; /* of the socket file; both 0: none */
+	uint64_t inode;
+};
+
+struct msg_refused {
+	char reason[512]; /* ends with a NUL */
+};
+
 union msg_payload {
 	struct msg_listen listen;
 	struct msg_admin admin;
 	struct msg_stop stop;
 	struct msg_backend backend;
 	struct msg_cut cut;
+	struct msg_give give;
+	struct msg_refused refused;
 };
 
 /* The exact payload size of a type; 0 for those without one; -1 for an unknown type. */

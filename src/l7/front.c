@@ -11,6 +11,9 @@
  * and no longer than that in all. */
 #define LINGER_QUIET_MS 2000u
 #define LINGER_MS       30000u
+/* While the listener drains, a client that asks steadily is told with its next answer; one that
+ * has rested for so long is not about to ask. */
+#define DRAIN_REST_MS 1000u
 /* Reads in one turn; then others have theirs. */
 #define LINGER_ROUNDS 16u
 
@@ -154,7 +157,7 @@ front_parse(struct front *f)
 	if (f->state == FRONT_IDLE) {
 		f->state = FRONT_HEAD;
 		/* The first one's time began with accept. */
-		if (f->is_further)
+		if (f->is_further || f->draining)
 			front_arm(f, f->listener->conf->timeouts.request_head_ms);
 	}
 	return false;
@@ -246,6 +249,15 @@ on_timer(struct timer *t)
 		front_close(f, false);
 }
 
+/* Until the next request, or the end of its patience. */
+static void
+front_rest(struct front *f, uint64_t ms)
+{
+	if (f->draining && ms > DRAIN_REST_MS)
+		ms = DRAIN_REST_MS;
+	timer_set(worker_of(f)->loop, &f->timer, mono_add_ms(f->began, ms));
+}
+
 void
 front_stream_ended(struct front *f, bool keep, bool clean)
 {
@@ -253,7 +265,7 @@ front_stream_ended(struct front *f, bool keep, bool clean)
 
 	f->stream = NULL;
 	/* A client that has sent its end may have sent more requests before it. */
-	if (!keep || f->draining || (f->conn.flags & CONN_BROKEN) != 0 ||
+	if (!keep || (f->conn.flags & CONN_BROKEN) != 0 ||
 	    ((f->conn.flags & CONN_ENDED) != 0 && f->in == NULL)) {
 		bool unread = !clean || f->in != NULL || (f->conn.flags & CONN_READABLE) != 0;
 
@@ -268,7 +280,7 @@ front_stream_ended(struct front *f, bool keep, bool clean)
 	f->began = front_now(f);
 	if (f->in != NULL && buf_len(f->in) == 0)
 		buf_put(&w->bufs, &f->in);
-	front_arm(f, f->listener->conf->timeouts.keep_alive_ms);
+	front_rest(f, f->listener->conf->timeouts.keep_alive_ms);
 	if (f->in != NULL || (f->conn.flags & CONN_READABLE) != 0)
 		watch_again(w->loop, &f->conn.watch);
 }
@@ -296,6 +308,7 @@ front_open(struct worker *w, struct worker_listener *l, int fd, const struct add
 	/* Registering reports what is there already: asking now would often be in vain. */
 	f->conn.flags &= ~CONN_READABLE;
 	LIST_INSERT_HEAD(&l->fronts, &f->link, link);
+	f->began = front_now(f);
 	front_arm(f, l->conf->timeouts.request_head_ms);
 }
 
@@ -311,7 +324,7 @@ front_drain(struct front_link *link)
 	conn_recheck(&f->conn);
 	front_resume(f);
 	if (conn_is_open(&f->conn) && f->state == FRONT_IDLE)
-		front_close(f, false);
+		front_rest(f, DRAIN_REST_MS);
 }
 
 static void

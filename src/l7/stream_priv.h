@@ -68,12 +68,12 @@ struct front {
 	struct stream *stream;
 	struct buf *in;     /* bytes read, not yet consumed */
 	struct timer timer; /* phase of the front, or of its stream */
-	struct mono began;  /* the first byte of the request that comes or runs */
+	struct mono began;  /* the first byte of the request that comes or runs; idle since */
 	struct http1_scan scan;
 	struct ip ip;
 	uint16_t port;
 	uint8_t state;     /* enum front_state */
-	bool draining;     /* no request after this one */
+	bool draining;     /* the next answer is the last one */
 	bool is_further;   /* a request was answered on it */
 	struct mono linger_end; /* lingering ends then at the latest */
 	struct deferred deferred;

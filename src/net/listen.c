@@ -74,22 +74,65 @@ listen_probe(const struct addr *a, enum listen_family family, struct err *err)
 }
 
 int
-listen_open(const struct addr *a, enum listen_family family, unsigned backlog,
-	    const struct conf_tcp *tcp, int *ret_fd, struct err *err)
+listen_bind(const struct addr *a, enum listen_family family, int *ret_fd, struct err *err)
 {
 	int fd = open_bound_family(a, family, true);
-	int rc;
 
 	if (fd < 0)
 		return err_set_errno(err, "cannot bind");
-	if (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 || sockopt_set(fd, tcp) < 0 ||
-	    listen(fd, (int)backlog) < 0) {
+	*ret_fd = fd;
+	return 0;
+}
+
+int
+listen_begin(int fd, unsigned backlog, const struct conf_tcp *tcp)
+{
+	if (tcp != NULL && (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 ||
+			    sockopt_set_anew(fd, tcp) < 0))
+		return -TG_EIO;
+	return listen(fd, (int)backlog) < 0 ? -TG_EIO : 0;
+}
+
+int
+listen_open(const struct addr *a, enum listen_family family, unsigned backlog,
+	    const struct conf_tcp *tcp, int *ret_fd, struct err *err)
+{
+	int fd = -1;
+	int rc = listen_bind(a, family, &fd, err);
+
+	if (rc < 0)
+		return rc;
+	if (listen_begin(fd, backlog, tcp) < 0) {
 		rc = err_set_errno(err, "cannot listen");
 		close(fd);
 		return rc;
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+bool
+listen_is_at(int fd, const struct addr *a, enum listen_family family)
+{
+	struct addr have = {.len = sizeof(have.u)};
+	int v6_only = 0;
+	socklen_t n = sizeof(v6_only);
+
+	if (getsockname(fd, &have.u.sa, &have.len) < 0)
+		return false;
+	if (have.u.sa.sa_family == AF_UNIX)
+		return a->u.sa.sa_family == AF_UNIX && have.len > sizeof(sa_family_t) &&
+		       strcmp(have.u.un.sun_path, a->u.un.sun_path) == 0;
+	if (have.u.sa.sa_family == AF_INET6 &&
+	    (getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &n) < 0 ||
+	     (v6_only != 0) != (family == TG_LISTEN_AS_GIVEN)))
+		return false;
+	if (have.u.sa.sa_family == AF_INET && family == TG_LISTEN_BOTH) {
+		struct addr v4 = any_v4(addr_port(a));
+
+		return addr_equal(&have, &v4);
+	}
+	return addr_equal(&have, a);
 }
 
 /* True when somebody accepts connections at `a`. */

@@ -32,6 +32,14 @@ TG_MUST_CHECK int listen_probe(const struct addr *a, enum listen_family family, 
 TG_MUST_CHECK int listen_open(const struct addr *a, enum listen_family family, unsigned backlog,
 			      const struct conf_tcp *tcp, int *ret_fd, struct err *err);
 
+/* The two steps of it. Bound, not listening: no client gets there yet. */
+TG_MUST_CHECK int listen_bind(const struct addr *a, enum listen_family family, int *ret_fd,
+			      struct err *err);
+/* Also for one that listens, to change how it does. `tcp` NULL: a unix socket. -TG_EIO, errno. */
+TG_MUST_CHECK int listen_begin(int fd, unsigned backlog, const struct conf_tcp *tcp);
+/* Whether this socket is bound as listen_open() or listen_open_unix() would do it. */
+bool listen_is_at(int fd, const struct addr *a, enum listen_family family);
+
 /*
  * A unix socket with these permissions from its first moment on. A socket file
  * nobody listens on is replaced; one that answers, and any other file, is an

@@ -37,6 +37,16 @@ set_keepalive(int fd, uint64_t ms)
 }
 
 int
+sockopt_set_anew(int fd, const struct conf_tcp *conf)
+{
+	int rc = set(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+
+	if (rc == 0)
+		rc = set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
+	return rc == 0 ? sockopt_set(fd, conf) : rc;
+}
+
+int
 sockopt_set(int fd, const struct conf_tcp *conf)
 {
 	int rc = 0;

@@ -24,5 +24,7 @@ sockopt_is_given(const struct conf_tcp *conf)
 
 /* Of a TCP socket: listening, connecting or connected. What is 0 stays as it is. -TG_EIO (errno). */
 TG_MUST_CHECK int sockopt_set(int fd, const struct conf_tcp *conf);
+/* The same where another configuration may have set them: what is 0 becomes the system's. */
+TG_MUST_CHECK int sockopt_set_anew(int fd, const struct conf_tcp *conf);
 
 #endif

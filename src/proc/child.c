@@ -3,39 +3,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ipc/channel.h"
 #include "loop/process.h"
 #include "proc/child.h"
 #include "proc/proc.h"
-
-/* The parent's own descriptors that a child uses before exec lie above those it is given. */
-#define HIGH_FD 16
-
-enum step {
-	STEP_NONE = 0,
-	STEP_DESCRIPTORS = 1,
-	STEP_PRIVILEGES = 2,
-	STEP_DEATH_SIGNAL = 3,
-	STEP_EXEC = 4,
-	STEP_COUNT
-};
-
-/* What a child that cannot become the program tells its parent. */
-struct failure {
-	int step;
-	int error; /* errno */
-};
-
-static const char *const step_names[STEP_COUNT] = {
-	[STEP_NONE] = "",
-	[STEP_DESCRIPTORS] = "cannot arrange its descriptors",
-	[STEP_PRIVILEGES] = "cannot take on user and group",
-	[STEP_DEATH_SIGNAL] = "cannot bind its life to its parent's",
-	[STEP_EXEC] = "cannot execute the program",
-};
+#include "proc/spawn.h"
 
 static const char *const role_names[CHILD_ROLE_COUNT] = {
 	[CHILD_PROXY] = "proxy",
@@ -61,7 +35,7 @@ child_open_program(int *ret_fd, struct err *err)
 
 	if (low < 0)
 		return err_set_errno(err, "cannot open our own program");
-	fd = fcntl(low, F_DUPFD_CLOEXEC, HIGH_FD);
+	fd = fcntl(low, F_DUPFD_CLOEXEC, TG_SPAWN_HIGH_FD);
 	if (fd < 0)
 		err_set_errno(err, "cannot open our own program");
 	close(low);
@@ -71,48 +45,31 @@ child_open_program(int *ret_fd, struct err *err)
 	return 0;
 }
 
-/* Both ends close-on-exec, the writing one out of the way of a child's descriptors. */
-static int
-open_report_pipe(int ret_fd[2], struct err *err)
-{
-	int fd[2];
-	int high;
-
-	if (pipe2(fd, O_CLOEXEC) < 0)
-		return err_set_errno(err, "pipe");
-	high = fcntl(fd[1], F_DUPFD_CLOEXEC, HIGH_FD);
-	if (high < 0) {
-		err_set_errno(err, "pipe");
-		close(fd[0]);
-		close(fd[1]);
-		return -TG_EIO;
-	}
-	close(fd[1]);
-	ret_fd[0] = fd[0];
-	ret_fd[1] = high;
-	return 0;
-}
+struct role_spawn {
+	struct spawn spawn; /* first */
+	enum child_role role;
+	int program_fd;
+	const struct privileges *privileges;
+};
 
 /* In the child: 0 null, 1 null or as it was, 2 as it was, 3 the channel, all else closed by exec. */
 static int
-arrange_descriptors(enum child_role role, int channel)
+arrange_descriptors(const struct role_spawn *r)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
 		return -1;
-	if (role == CHILD_PROXY && dup2(null_fd, STDOUT_FILENO) < 0)
+	if (r->role == CHILD_PROXY && dup2(null_fd, STDOUT_FILENO) < 0)
 		return -1;
-	if (channel == TG_CHANNEL_FD ? fcntl(channel, F_SETFD, 0) < 0
-				     : dup2(channel, TG_CHANNEL_FD) < 0)
-		return -1;
-	return close_range(TG_CHANNEL_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+	return spawn_arrange_channel(&r->spawn);
 }
 
 static void
 arrange_signals(void)
 {
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
+	static const int ignored[] = {SIGINT,  SIGTERM, SIGHUP, SIGUSR1,
+				      SIGUSR2, SIGPIPE, SIGXFSZ};
 	sigset_t none;
 	size_t i;
 
@@ -123,134 +80,49 @@ arrange_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static enum step
-become_role(enum child_role role, int program_fd, const struct privileges *p, int channel,
-	    pid_t parent)
+static enum spawn_step
+become_role(const struct spawn *s, pid_t parent)
 {
+	const struct role_spawn *r = (const struct role_spawn *)(const void *)s;
 	char name[] = "tidegate";
 	char argument[32];
 	char *argv[] = {name, argument, NULL};
 
-	memcpy(argument, role_arguments[role], strlen(role_arguments[role]) + 1);
+	memcpy(argument, role_arguments[r->role], strlen(role_arguments[r->role]) + 1);
 	arrange_signals();
-	if (arrange_descriptors(role, channel) < 0)
-		return STEP_DESCRIPTORS;
-	if (privileges_drop(p) < 0)
-		return STEP_PRIVILEGES;
+	if (arrange_descriptors(r) < 0)
+		return SPAWN_DESCRIPTORS;
+	if (privileges_drop(r->privileges) < 0)
+		return SPAWN_PRIVILEGES;
 	if (!process_die_with(parent)) /* after the change of user, which would undo it */
-		return STEP_DEATH_SIGNAL;
+		return SPAWN_DEATH_SIGNAL;
 	unsetenv("NOTIFY_SOCKET");
-	fexecve(program_fd, argv, environ);
-	return STEP_EXEC;
-}
-
-static void __attribute__((noreturn))
-run_child(enum child_role role, int program_fd, const struct privileges *p, int channel,
-	  pid_t parent, int report_fd)
-{
-	struct failure failure = {
-		.step = (int)become_role(role, program_fd, p, channel, parent),
-		.error = errno,
-	};
-
-	if (write(report_fd, &failure, sizeof(failure)) != (ssize_t)sizeof(failure))
-		_exit(2);
-	_exit(1);
-}
-
-/* Waits until the child is the program (0) or failed to become it. */
-static int
-await_exec(enum child_role role, pid_t pid, int report_fd, struct err *err)
-{
-	struct failure failure = {0};
-	ssize_t n;
-
-	do
-		n = read(report_fd, &failure, sizeof(failure));
-	while (n < 0 && errno == EINTR);
-	if (n == 0)
-		return 0;
-	waitpid(pid, NULL, 0);
-	if (n != (ssize_t)sizeof(failure) || failure.step <= STEP_NONE ||
-	    failure.step >= STEP_COUNT)
-		return err_set(err, TG_EIO, "%s: did not start", role_names[role]);
-	errno = failure.error;
-	return err_set_errno(err, "%s: %s", role_names[role], step_names[failure.step]);
-}
-
-/* The pid, or negative. */
-static pid_t
-spawn_on(enum child_role role, int program_fd, const struct privileges *p, int channel,
-	 struct err *err)
-{
-	pid_t parent = getpid();
-	int report[2] = {-1, -1};
-	sigset_t all;
-	sigset_t before;
-	pid_t pid;
-	int rc = open_report_pipe(report, err);
-
-	if (rc < 0)
-		return rc;
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before); /* our handlers must not run in the child */
-	pid = fork();
-	if (pid == 0)
-		run_child(role, program_fd, p, channel, parent, report[1]);
-	if (pid < 0)
-		rc = err_set_errno(err, "%s: fork", role_names[role]);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	close(report[1]);
-	if (pid > 0)
-		rc = await_exec(role, pid, report[0], err);
-	close(report[0]);
-	return rc < 0 ? rc : pid;
+	fexecve(r->program_fd, argv, environ);
+	return SPAWN_EXEC;
 }
 
 int
 child_spawn(enum child_role role, int program_fd, const struct privileges *p, pid_t *ret_pid,
 	    int *ret_channel, struct err *err)
 {
+	struct role_spawn r = {
+		.spawn = {.name = role_names[role], .become = become_role},
+		.role = role,
+		.program_fd = program_fd,
+		.privileges = p,
+	};
 	int channel[2];
-	pid_t pid;
 	int rc = channel_pair(channel, err);
 
 	if (rc < 0)
 		return rc;
-	pid = spawn_on(role, program_fd, p, channel[1], err);
+	r.spawn.channel = channel[1];
+	rc = spawn(&r.spawn, ret_pid, err);
 	close(channel[1]);
-	if (pid < 0) {
+	if (rc == 0)
+		*ret_channel = channel[0];
+	else
 		close(channel[0]);
-		return (int)pid;
-	}
-	*ret_pid = pid;
-	*ret_channel = channel[0];
-	return 0;
-}
-
-static int
-send_listeners(int channel, const struct sockets *s)
-{
-	struct msg_listen m;
-	int rc = 0;
-
-	for (m.listener = 0; m.listener < s->n_listeners; m.listener++)
-		for (m.worker = 0; rc == 0 && m.worker < s->workers; m.worker++)
-			rc = channel_send(channel, MSG_LISTEN, &m, sizeof(m),
-					  sockets_listener_fd(s, m.listener, m.worker));
-	return rc;
-}
-
-static int
-send_keeper_files(int channel, const struct sockets *s)
-{
-	struct msg_admin m;
-	int rc = 0;
-
-	for (m.control = 0; rc == 0 && m.control < s->n_controls; m.control++)
-		rc = channel_send(channel, MSG_ADMIN, &m, sizeof(m), s->controls[m.control].fd);
-	if (rc == 0 && s->log_fd >= 0)
-		rc = channel_send(channel, MSG_LOG_FILE, NULL, 0, s->log_fd);
 	return rc;
 }
 
@@ -262,9 +134,9 @@ child_equip(enum child_role role, int channel, const struct child_equipment *e)
 	if (rc == 0)
 		rc = channel_send(channel, MSG_SEGMENT, NULL, 0, segment_fd(e->segment));
 	if (rc == 0 && role == CHILD_PROXY)
-		rc = send_listeners(channel, e->sockets);
+		rc = sockets_equip_proxy(e->sockets, channel);
 	if (rc == 0 && role == CHILD_KEEPER)
-		rc = send_keeper_files(channel, e->sockets);
+		rc = sockets_equip_keeper(e->sockets, channel);
 	if (rc == 0)
 		rc = channel_send(channel, MSG_PEER, NULL, 0, e->peer_fd);
 	if (rc == 0)

@@ -28,8 +28,8 @@ TG_MUST_CHECK int child_open_program(int *ret_fd, struct err *err);
  * Starts the program in `role`, with the rights of `p`. The child has the null
  * device as standard input (the proxy as standard output too), standard error,
  * and the other end of *ret_channel as TG_CHANNEL_FD; nothing else. It ignores
- * SIGPIPE and SIGXFSZ, and SIGINT, SIGTERM and SIGHUP, which a terminal or service manager
- * sends to all of us; it is killed when this process ends. Returns once the
+ * SIGPIPE and SIGXFSZ, and SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, which a terminal or
+ * service manager sends to all of us; it is killed when this process ends. Returns once the
  * program runs; the error says which step failed.
  */
 TG_MUST_CHECK int child_spawn(enum child_role role, int program_fd, const struct privileges *p,

@@ -43,6 +43,7 @@ struct keeper {
 	struct timer save;             /* runs while: */
 	bool has_unsaved;              /* orders */
 	bool is_restoring;
+	bool is_holding; /* a new keeper is about to take over */
 	struct orders *orders;
 	struct cuts *cuts;
 	struct access_log *access_log; /* NULL: off */
@@ -127,6 +128,16 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_STOP:
 	case MSG_BACKEND:
 	case MSG_CUT:
+	case MSG_ACCEPTING:
+	case MSG_HOLD:
+	case MSG_HELD:
+	case MSG_RESUME:
+	case MSG_ASK:
+	case MSG_GIVE:
+	case MSG_GIVEN:
+	case MSG_SERVING:
+	case MSG_YOURS:
+	case MSG_REFUSED:
 	case MSG_TYPE_COUNT:
 		break;
 	}
@@ -298,6 +309,41 @@ begin_backends(struct keeper *k)
 	return rc;
 }
 
+/* upgrade */
+
+/* From here on orders are for the new keeper: it reads from the disk those that were given. */
+static void
+hold(struct keeper *k)
+{
+	if (k->is_holding)
+		return;
+	if (k->has_unsaved)
+		save_state(k);
+	timer_clear(&k->save);
+	if (!state_file_sync(k->state_file, LAST_WRITE_MS)) {
+		log_write(TG_LOG_ERROR, "state file does not take the last orders, not handing over",
+			  NULL);
+		return;
+	}
+	k->is_holding = true;
+	k->source.is_holding = true;
+	admin_server_hold(k->admin);
+	http_server_hold(k->http);
+	if (channel_send(k->channel, MSG_HELD, NULL, 0, -1) < 0)
+		loop_stop(k->loop);
+}
+
+static void
+resume(struct keeper *k)
+{
+	if (!k->is_holding)
+		return;
+	k->is_holding = false;
+	k->source.is_holding = false;
+	admin_server_resume(k->admin);
+	http_server_resume(k->http);
+}
+
 /* life */
 
 static void
@@ -311,6 +357,10 @@ on_channel(struct watch *w, unsigned what)
 	while ((rc = channel_receive(k->channel, &m)) == 1) {
 		if (m.type == MSG_STOP) {
 			loop_stop(k->loop);
+		} else if (m.type == MSG_HOLD) {
+			hold(k);
+		} else if (m.type == MSG_RESUME) {
+			resume(k);
 		} else if (m.type == MSG_PEER) {
 			orders_set_peer(k->orders, m.fd);
 			m.fd = -1;

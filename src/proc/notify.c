@@ -1,5 +1,7 @@
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "proc/notify.h"
 
@@ -24,13 +26,47 @@ say(const char *state)
 
 #endif
 
-void
-notify_ready(const char *status)
+/* `head` and a line of status. */
+static void TG_PRINTF(2, 0) say_status(const char *head, const char *fmt, va_list ap)
 {
-	char state[256];
+	char state[512];
+	size_t n = (size_t)snprintf(state, sizeof(state), "%sSTATUS=", head);
 
-	snprintf(state, sizeof(state), "READY=1\nSTATUS=%s", status);
+	vsnprintf(state + n, sizeof(state) - n, fmt, ap);
 	say(state);
+}
+
+void
+notify_ready(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say_status("READY=1\n", fmt, ap);
+	va_end(ap);
+}
+
+void
+notify_reloading(void)
+{
+	struct timespec now;
+	char state[128];
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=upgrading",
+		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+	say(state);
+}
+
+/* The manager takes the word of the main process alone for this. */
+void
+notify_replaced(pid_t successor)
+{
+	char state[64];
+
+	snprintf(state, sizeof(state), "READY=1\nMAINPID=%d", (int)successor);
+	say(state);
+	unsetenv("NOTIFY_SOCKET");
 }
 
 void
@@ -42,12 +78,9 @@ notify_stopping(void)
 void
 notify_status(const char *fmt, ...)
 {
-	char state[256] = "STATUS=";
-	size_t n = sizeof("STATUS=") - 1;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(state + n, sizeof(state) - n, fmt, ap);
+	say_status("", fmt, ap);
 	va_end(ap);
-	say(state);
 }

@@ -6,10 +6,16 @@
 #ifndef TG_PROC_NOTIFY_H
 #define TG_PROC_NOTIFY_H
 
+#include <sys/types.h>
+
 #include "base/err.h"
 
-/* Serving. `status` is one line for people. */
-void notify_ready(const char *status);
+/* Serving. The text is one line for people. */
+void notify_ready(const char *fmt, ...) TG_PRINTF(1, 2);
+/* A new configuration or program is being started; notify_ready() or notify_replaced() follows. */
+void notify_reloading(void);
+/* That process is the service from now on, and ready; nothing is said by us after this. */
+void notify_replaced(pid_t successor);
 void notify_stopping(void);
 void notify_status(const char *fmt, ...) TG_PRINTF(1, 2);
 

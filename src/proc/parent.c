@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,20 +10,27 @@
 #include "loop/loop.h"
 #include "proc/limits.h"
 #include "proc/notify.h"
+#include "proc/parent.h"
+#include "proc/predecessor.h"
 #include "proc/privileges.h"
 #include "proc/proc.h"
+#include "proc/program.h"
 #include "proc/slots.h"
 #include "proc/sockets.h"
 #include "proc/supervisor.h"
+#include "proc/upgrade.h"
 
 #define READY_TIMEOUT_MS 10000u
 #define STOP_MARGIN_MS   3000u
+/* A new parent has its children, and backends their first verdicts, well before. */
+#define UPGRADE_TIMEOUT_MS 30000u
 
 enum handled_signal {
 	HANDLED_CHLD = 0,
 	HANDLED_TERM = 1,
 	HANDLED_INT = 2,
 	HANDLED_HUP = 3,
+	HANDLED_USR2 = 4,
 	HANDLED_COUNT
 };
 
@@ -31,6 +39,7 @@ static const int handled_signals[HANDLED_COUNT] = {
 	[HANDLED_TERM] = SIGTERM,
 	[HANDLED_INT] = SIGINT,
 	[HANDLED_HUP] = SIGHUP,
+	[HANDLED_USR2] = SIGUSR2,
 };
 
 /* A signal and whose it is: the loop gives back only the first. */
@@ -41,14 +50,19 @@ struct parent_signal {
 
 struct parent {
 	struct conf *conf;
+	const char *conf_path;
+	char *program; /* path of what an upgrade starts */
 	struct privileges privileges;
 	struct sockets sockets;
+	struct predecessor predecessor;
+	struct inherited inherited; /* from it */
 	struct segment *segment;
 	int conf_fd;
 	int program_fd;
 	struct loop *loop;
 	struct parent_signal signals[HANDLED_COUNT];
 	struct supervisor supervisor;
+	struct upgrade upgrade;
 };
 
 static struct parent *
@@ -70,33 +84,178 @@ log_listeners(const struct conf *conf)
 }
 
 static void
-on_ready(struct supervisor *s)
+announce(const struct parent *p)
 {
-	const struct conf *conf = parent_of(s)->conf;
-	char status[128];
+	const struct conf *conf = p->conf;
 
 	log_listeners(conf);
-	log_write(TG_LOG_INFO, "ready", "workers=%u listeners=%zu services=%zu", conf->workers,
-		  conf->n_listeners, conf->n_services);
-	snprintf(status, sizeof(status), "serving %zu listeners with %u workers", conf->n_listeners,
-		 conf->workers);
-	notify_ready(status);
+	log_write(TG_LOG_INFO, "ready", "pid=%d workers=%u listeners=%zu services=%zu",
+		  (int)getpid(), conf->workers, conf->n_listeners, conf->n_services);
+}
+
+static void
+notify_serving(const struct parent *p)
+{
+	notify_status("serving %zu listeners with %u workers", p->conf->n_listeners,
+		      p->conf->workers);
+}
+
+/* The place of a predecessor is to be taken yet. */
+static bool
+is_waiting(const struct parent *p)
+{
+	return p->predecessor.channel >= 0;
+}
+
+static void
+on_ready(struct supervisor *s)
+{
+	struct parent *p = parent_of(s);
+
+	if (is_waiting(p))
+		return; /* until the proxy accepts */
+	announce(p);
+	notify_ready("serving %zu listeners with %u workers", p->conf->n_listeners,
+		     p->conf->workers);
+}
+
+static void
+on_serving(struct supervisor *s)
+{
+	struct parent *p = parent_of(s);
+
+	if (is_waiting(p) && predecessor_tell_serving(&p->predecessor, p->loop) < 0)
+		p->predecessor.on_gone(&p->predecessor);
+}
+
+static void
+on_yours(struct predecessor *predecessor)
+{
+	struct parent *p = TG_CONTAINER(predecessor, struct parent, predecessor);
+
+	sockets_own(&p->sockets);
+	inherited_remove_files(&p->inherited);
+	inherited_fini(&p->inherited);
+	announce(p);
+	notify_serving(p);
+}
+
+static void
+on_gone(struct predecessor *predecessor)
+{
+	struct parent *p = TG_CONTAINER(predecessor, struct parent, predecessor);
+
+	log_write(TG_LOG_ERROR, "the old tidegate has ended without handing over, ending", NULL);
+	supervisor_kill(&p->supervisor);
+}
+
+/* A child of ours that dies now proves the opposite of health; one of the old parent's keeper would
+ * not hold any more. */
+static void
+on_death_in_upgrade(struct parent *p)
+{
+	if (is_waiting(p))
+		supervisor_kill(&p->supervisor);
+	if (p->supervisor.children[CHILD_KEEPER].state != CHILD_UP)
+		upgrade_abort(&p->upgrade, "the keeper has died meanwhile");
 }
 
 static void
 on_change(struct supervisor *s)
 {
+	struct parent *p = parent_of(s);
 	int i;
 
 	for (i = 0; i < CHILD_ROLE_COUNT; i++) {
 		if (s->children[i].state == CHILD_UP)
 			continue;
-		notify_status("starting the %s again", child_role_str((enum child_role)i));
+		if (!is_waiting(p))
+			notify_status("starting the %s again", child_role_str((enum child_role)i));
+		on_death_in_upgrade(p);
 		return;
 	}
-	notify_status("serving %zu listeners with %u workers", parent_of(s)->conf->n_listeners,
-		      parent_of(s)->conf->workers);
+	notify_serving(p);
 }
+
+/* upgrade */
+
+static struct parent *
+parent_of_upgrade(struct upgrade *u)
+{
+	return TG_CONTAINER(u, struct parent, upgrade);
+}
+
+static void
+on_asked(struct upgrade *u)
+{
+	if (!supervisor_hold(&parent_of_upgrade(u)->supervisor))
+		upgrade_abort(u, "there is no keeper that could hand over");
+}
+
+static void
+on_held(struct supervisor *s)
+{
+	upgrade_give(&parent_of(s)->upgrade);
+}
+
+/* From here on all that is shared is the new one's; ours is only to finish. */
+static void
+on_replaced(struct upgrade *u)
+{
+	struct parent *p = parent_of_upgrade(u);
+
+	log_write(TG_LOG_INFO, "stopping", "reason=upgrade successor=%d grace_ms=%llu", (int)u->pid,
+		  (unsigned long long)p->conf->shutdown_grace_ms);
+	notify_replaced(u->pid);
+	sockets_disown(&p->sockets);
+	sockets_stop_listening(&p->sockets);
+	supervisor_stop(&p->supervisor, p->conf->shutdown_grace_ms);
+}
+
+static void
+on_upgrade_failed(struct upgrade *u, const char *why)
+{
+	struct parent *p = parent_of_upgrade(u);
+
+	log_write(TG_LOG_ERROR, "the upgrade has failed, going on", "reason=%s", why);
+	if (p->supervisor.is_stopping)
+		return;
+	supervisor_resume(&p->supervisor);
+	notify_ready("serving %zu listeners with %u workers; the last upgrade failed",
+		     p->conf->n_listeners, p->conf->workers);
+}
+
+static int
+check_upgrade(const struct parent *p, struct err *err)
+{
+	if (p->supervisor.is_stopping)
+		return err_set(err, TG_EINVAL, "it is stopping");
+	if (is_waiting(p) || !p->supervisor.was_ready)
+		return err_set(err, TG_EAGAIN, "it is starting");
+	if (getpid() == 1)
+		return err_set(err, TG_ENOTSUP,
+			       "it is process 1, whose end would end its container");
+	return 0;
+}
+
+int
+parent_upgrade(struct parent *p, struct err *err)
+{
+	int rc = check_upgrade(p, err);
+
+	if (rc == 0)
+		rc = upgrade_start(&p->upgrade, err);
+	if (rc < 0) {
+		log_write(TG_LOG_ERROR, "not upgrading", "reason=%s", err->text);
+		return rc;
+	}
+	log_write(TG_LOG_INFO, "upgrading", "program=%s successor=%d", p->program,
+		  (int)p->upgrade.pid);
+	notify_reloading();
+	return 0;
+}
+
+/* signals */
 
 static void
 parent_stop(struct parent *p, int signo)
@@ -110,7 +269,9 @@ parent_stop(struct parent *p, int signo)
 	}
 	log_write(TG_LOG_INFO, "stopping", "signal=%s grace_ms=%llu", name,
 		  (unsigned long long)p->conf->shutdown_grace_ms);
-	notify_stopping();
+	if (!is_waiting(p))
+		notify_stopping();
+	upgrade_abort(&p->upgrade, "a signal to stop came meanwhile");
 	sockets_stop_listening(&p->sockets);
 	supervisor_stop(&p->supervisor, p->conf->shutdown_grace_ms);
 }
@@ -119,10 +280,15 @@ static void
 on_signal(struct loop_signal *s, int signo)
 {
 	struct parent *p = ((struct parent_signal *)(void *)s)->parent;
+	struct err err;
 
 	switch (signo) {
 	case SIGCHLD:
+		upgrade_reap(&p->upgrade);
 		supervisor_reap(&p->supervisor);
+		break;
+	case SIGUSR2:
+		(void)!parent_upgrade(p, &err); /* the log says why not */
 		break;
 	case SIGHUP:
 		log_write(TG_LOG_WARN, "reload is not available in this version, ignoring", NULL);
@@ -186,18 +352,34 @@ resolve_privileges(struct parent *p, struct err *err)
 	return rc;
 }
 
+/* What the predecessor has and we do not want stays open for it alone. */
+static int
+open_sockets(struct parent *p, struct err *err)
+{
+	int rc = 0;
+
+	if (is_waiting(p))
+		rc = predecessor_ask(&p->predecessor, &p->inherited, err);
+	if (rc == 0)
+		rc = sockets_open(p->conf, &p->privileges, &p->inherited, &p->sockets, err);
+	inherited_close(&p->inherited);
+	return rc;
+}
+
 /* Everything the children get, and the loop. On failure parent_close() cleans up. */
 static int
-parent_open(struct parent *p, struct err *err)
+parent_open(struct parent *p, const char *argv0, struct err *err)
 {
 	int rc = check_descriptors(p->conf, err);
 
+	if (rc == 0)
+		rc = program_find(argv0, &p->program, err);
 	if (rc == 0)
 		rc = child_open_program(&p->program_fd, err);
 	if (rc == 0)
 		rc = resolve_privileges(p, err);
 	if (rc == 0)
-		rc = sockets_open(p->conf, &p->privileges, &p->sockets, err);
+		rc = open_sockets(p, err);
 	if (rc == 0)
 		rc = slots_create(p->conf, &p->segment, err);
 	if (rc == 0)
@@ -214,6 +396,8 @@ static void
 parent_close(struct parent *p)
 {
 	stop_signals(p);
+	predecessor_fini(&p->predecessor);
+	inherited_fini(&p->inherited);
 	if (p->loop != NULL)
 		loop_free(p->loop);
 	segment_close(p->segment);
@@ -223,6 +407,7 @@ parent_close(struct parent *p)
 		close(p->conf_fd);
 	if (p->program_fd >= 0)
 		close(p->program_fd);
+	free(p->program);
 	conf_unref(p->conf);
 }
 
@@ -245,20 +430,48 @@ parent_run(struct parent *p, struct err *err)
 		.stop_margin_ms = STOP_MARGIN_MS,
 		.on_ready = on_ready,
 		.on_change = on_change,
+		.on_serving = on_serving,
+		.on_held = on_held,
 	};
+	p->upgrade = (struct upgrade){
+		.loop = p->loop,
+		.program = p->program,
+		.conf_path = p->conf_path,
+		.sockets = &p->sockets,
+		.timeout_ms = UPGRADE_TIMEOUT_MS,
+		.on_asked = on_asked,
+		.on_serving = on_replaced,
+		.on_failed = on_upgrade_failed,
+	};
+	upgrade_init(&p->upgrade);
 	supervisor_init(s);
 	rc = supervisor_start(s, err);
 	if (rc == 0)
 		loop_run(p->loop);
 	supervisor_fini(s);
+	upgrade_fini(&p->upgrade);
 	return rc;
 }
 
-int
-parent_main(struct conf *conf, const char *conf_path)
+/* Why an upgrade ends here, for the log of whom we do not replace. */
+static void
+refuse(struct parent *p, int rc, const struct err *err)
 {
+	if (is_waiting(p))
+		predecessor_refuse(p->predecessor.channel,
+				   rc < 0 ? err->text : "its children could not serve");
+}
+
+int
+parent_main(const struct parent_start *start)
+{
+	const struct conf *conf = start->conf;
 	struct parent p = {
-		.conf = conf,
+		.conf = start->conf,
+		.conf_path = start->conf_path,
+		.predecessor = {.channel = start->predecessor,
+				.on_yours = on_yours,
+				.on_gone = on_gone},
 		.conf_fd = -1,
 		.program_fd = -1,
 		.sockets = {.log_fd = -1},
@@ -268,8 +481,8 @@ parent_main(struct conf *conf, const char *conf_path)
 
 	log_init(STDERR_FILENO, conf->log.format, conf->log.level, "parent");
 	log_write(TG_LOG_INFO, "starting", "version=%s pid=%d conf=%s", PACKAGE_VERSION,
-		  (int)getpid(), conf_path);
-	rc = parent_open(&p, &err);
+		  (int)getpid(), start->conf_path);
+	rc = parent_open(&p, start->argv0, &err);
 	if (rc == 0)
 		rc = parent_run(&p, &err);
 	if (rc < 0)
@@ -277,6 +490,7 @@ parent_main(struct conf *conf, const char *conf_path)
 	else
 		log_write(TG_LOG_INFO, "stopped", "clean=%s",
 			  p.supervisor.has_failed ? "no" : "yes");
+	refuse(&p, rc, &err);
 	parent_close(&p);
 	return rc < 0 || p.supervisor.has_failed ? 1 : 0;
 }

@@ -8,17 +8,27 @@
  *
  * Children are the same binary executed again with TG_ROLE_ARG and their
  * channel to the parent on descriptor TG_CHANNEL_FD; they see nothing else.
+ * The parent of an upgrade is started by the old one in the same way.
  */
 #ifndef TG_PROC_PROC_H
 #define TG_PROC_PROC_H
 
 #include "conf/conf.h"
 
-#define TG_ROLE_ARG   "--role="
-#define TG_CHANNEL_FD 3
+#define TG_ROLE_ARG       "--role="
+#define TG_ROLE_SUCCESSOR "successor"
+#define TG_CHANNEL_FD     3
 
-/* Runs until stopped; returns the exit status. Takes the caller's reference of `conf`. */
-int parent_main(struct conf *conf, const char *conf_path);
+/* How the parent was started. */
+struct parent_start {
+	struct conf *conf; /* one reference, taken over */
+	const char *conf_path;
+	const char *argv0;
+	int predecessor; /* channel to the parent whose place it takes, taken over; -1: none */
+};
+
+/* Runs until stopped; returns the exit status. */
+int parent_main(const struct parent_start *start);
 /* The proxy process: start-up messages, then workers. Returns the exit status. */
 int proxy_main(int channel_fd);
 /* The keeper process. Returns the exit status. */

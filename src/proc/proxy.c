@@ -27,7 +27,11 @@ struct proxy {
 	struct conf *conf;
 	struct segment *segment;
 	struct registry *registry;
-	int *listen_fds; /* [workers][n_listeners] */
+	struct listen_socket {
+		struct msg_listen of;
+		int fd; /* -1: a worker has it */
+	} * sockets;
+	size_t n_sockets;
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
 	struct loop *loop;  /* control's own, or that of the one worker */
@@ -45,8 +49,6 @@ static int
 on_conf(struct proxy *p, int fd)
 {
 	struct err err;
-	size_t n;
-	size_t i;
 
 	if (p->conf != NULL)
 		return -TG_EPROTO;
@@ -55,12 +57,6 @@ on_conf(struct proxy *p, int fd)
 			  err.text);
 		return -TG_EINVAL;
 	}
-	n = (size_t)p->conf->workers * p->conf->n_listeners;
-	p->listen_fds = malloc((n + 1) * sizeof(p->listen_fds[0]));
-	if (p->listen_fds == NULL)
-		return -TG_ENOMEM;
-	for (i = 0; i < n; i++)
-		p->listen_fds[i] = -1;
 	log_init(STDERR_FILENO, p->conf->log.format, p->conf->log.level, "proxy");
 	return 0;
 }
@@ -82,15 +78,16 @@ on_segment(struct proxy *p, int fd)
 static int
 on_listen(struct proxy *p, struct message *m)
 {
-	size_t at;
+	struct listen_socket *sockets;
 
 	if (p->conf == NULL || m->u.listen.worker >= p->conf->workers ||
 	    m->u.listen.listener >= p->conf->n_listeners)
 		return -TG_EPROTO;
-	at = (size_t)m->u.listen.worker * p->conf->n_listeners + m->u.listen.listener;
-	if (p->listen_fds[at] >= 0)
-		return -TG_EPROTO;
-	p->listen_fds[at] = m->fd;
+	sockets = realloc(p->sockets, (p->n_sockets + 1) * sizeof(p->sockets[0]));
+	if (sockets == NULL)
+		return -TG_ENOMEM;
+	p->sockets = sockets;
+	p->sockets[p->n_sockets++] = (struct listen_socket){.of = m->u.listen, .fd = m->fd};
 	m->fd = -1;
 	return 0;
 }
@@ -124,19 +121,6 @@ on_start_message(struct proxy *p, struct message *m)
 	}
 }
 
-static bool
-has_all_listeners(const struct proxy *p)
-{
-	size_t n = (size_t)p->conf->workers * p->conf->n_listeners;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (p->listen_fds[i] < 0)
-			return false;
-	}
-	return true;
-}
-
 /* Everything up to MSG_START. */
 static int
 receive_start(struct proxy *p)
@@ -156,13 +140,35 @@ receive_start(struct proxy *p)
 		if (rc != 0)
 			return rc;
 	}
-	return p->conf != NULL && p->segment != NULL && has_all_listeners(p) ? 0 : -TG_EPROTO;
+	return p->conf != NULL && p->segment != NULL ? 0 : -TG_EPROTO;
 }
 
 static bool
 has_one_worker(const struct proxy *p)
 {
 	return p->conf->workers == 1;
+}
+
+/* Each worker its sockets, and at least one for each listener. */
+static int
+hand_out_sockets(struct proxy *p)
+{
+	size_t i;
+	unsigned w;
+
+	for (i = 0; i < p->n_sockets; i++) {
+		struct listen_socket *s = &p->sockets[i];
+		int fd = s->fd;
+
+		s->fd = -1;
+		if (worker_thread_add_socket(&p->threads[s->of.worker], s->of.listener, fd) != 0)
+			return -TG_ENOMEM;
+	}
+	for (w = 0; w < p->n_threads; w++)
+		for (i = 0; i < p->conf->n_listeners; i++)
+			if (p->threads[w].worker.listeners[i].n_sockets == 0)
+				return -TG_EPROTO;
+	return 0;
 }
 
 static int
@@ -175,10 +181,11 @@ start_threads(struct proxy *p)
 	if (p->threads == NULL)
 		return -TG_ENOMEM;
 	for (i = 0; i < p->conf->workers && rc == 0; i++) {
-		rc = worker_thread_init(&p->threads[i], i, p->conf, p->segment, p->registry,
-					p->listen_fds + (size_t)i * p->conf->n_listeners);
+		rc = worker_thread_init(&p->threads[i], i, p->conf, p->segment, p->registry);
 		p->n_threads++;
 	}
+	if (rc == 0)
+		rc = hand_out_sockets(p);
 	for (i = 0; i < p->conf->workers && rc == 0 && !has_one_worker(p); i++)
 		rc = worker_thread_start(&p->threads[i]);
 	return rc;
@@ -211,6 +218,8 @@ start_accepting(struct proxy *p)
 	timer_clear(&p->settle);
 	for (i = 0; i < p->n_threads; i++)
 		worker_thread_accept(&p->threads[i]);
+	if (channel_send(p->channel, MSG_ACCEPTING, NULL, 0, -1) != 0)
+		log_write(TG_LOG_ERROR, "the parent does not hear that clients are accepted", NULL);
 }
 
 static void
@@ -413,7 +422,10 @@ proxy_fini(struct proxy *p)
 	if (p->threads != NULL && !has_one_worker(p))
 		loop_free(p->loop);
 	free(p->threads);
-	free(p->listen_fds);
+	for (i = 0; i < p->n_sockets; i++)
+		if (p->sockets[i].fd >= 0)
+			close(p->sockets[i].fd);
+	free(p->sockets);
 	registry_free(p->registry);
 	segment_close(p->segment);
 	conf_unref(p->conf);

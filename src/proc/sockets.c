@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "ipc/channel.h"
 #include "proc/sockets.h"
 
 /* Anybody may connect, as to a port; the folder can say otherwise. */
@@ -31,26 +33,39 @@ fail_listener(const struct conf_listener *l, const struct err *why, int rc, stru
 		       why->text);
 }
 
-/* Every TCP address is free, and no two listeners have the same: SO_REUSEPORT would hide both. */
 static int
-probe_listeners(const struct conf *conf, struct err *err)
+check_unlike(const struct conf *conf, size_t i, struct err *err)
+{
+	const struct conf_listener *l = &conf->listeners[i];
+	size_t j;
+
+	for (j = 0; j < i; j++) {
+		if (!addr_equal(&l->bind.addr, &conf->listeners[j].bind.addr))
+			continue;
+		return err_set(err, TG_EEXIST,
+			       "listener \"%s\": %s: listener \"%s\" has this address", l->name,
+			       l->bind_text, conf->listeners[j].name);
+	}
+	return 0;
+}
+
+/* Every TCP address is free or was ours before, and no two listeners have the same: SO_REUSEPORT
+ * would hide both. */
+static int
+probe_listeners(const struct conf *conf, const struct inherited *in, struct err *err)
 {
 	struct err why;
 	size_t i;
-	size_t j;
 	int rc;
 
 	for (i = 0; i < conf->n_listeners; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
 
-		for (j = 0; j < i; j++) {
-			if (!addr_equal(&l->bind.addr, &conf->listeners[j].bind.addr))
-				continue;
-			return err_set(err, TG_EEXIST,
-				       "listener \"%s\": %s: listener \"%s\" has this address",
-				       l->name, l->bind_text, conf->listeners[j].name);
-		}
-		if (is_unix(l))
+		rc = check_unlike(conf, i, err);
+		if (rc < 0)
+			return rc;
+		if (is_unix(l) ||
+		    inherited_count(in, &l->bind.addr, family_of(l), TG_GIVE_LISTENER) > 0)
 			continue;
 		rc = listen_probe(&l->bind.addr, family_of(l), &why);
 		if (rc < 0)
@@ -59,43 +74,95 @@ probe_listeners(const struct conf *conf, struct err *err)
 	return 0;
 }
 
+/* Room for `n` sockets. */
 static int
-open_unix(struct sockets *s, const struct conf_listener *l, struct err *err)
+listening_init(struct listening *at, size_t n, struct err *err)
 {
-	int *fd = &s->fd[l->index * s->workers];
-	unsigned worker;
-	int rc = listen_open_unix(&l->bind.addr, l->backlog, LISTENER_SOCKET_MODE, &fd[0], err);
+	at->fds = calloc(n + 1, sizeof(at->fds[0]));
+	return at->fds != NULL ? 0 : err_set(err, TG_ENOMEM, "no memory for sockets");
+}
 
-	if (rc < 0)
-		return rc;
-	s->files[l->index] = listen_file_of(&l->bind.addr);
-	for (worker = 1; worker < s->workers; worker++)
-		fd[worker] = fd[0];
-	return 0;
+/* The inherited sockets of this address, if any. */
+static void
+take_inherited(struct listening *at, struct inherited *in, const struct addr *a,
+	       enum listen_family family, enum give_use use)
+{
+	struct inherited_socket s;
+
+	while (inherited_take(in, a, family, use, &s)) {
+		at->fds[at->n++] = s.fd;
+		at->file = s.file;
+		at->is_lent = true;
+	}
 }
 
 static int
-open_tcp(struct sockets *s, const struct conf_listener *l, struct err *err)
+open_file(struct listening *at, const struct addr *a, unsigned backlog, mode_t mode,
+	  struct err *err)
 {
-	int *fd = &s->fd[l->index * s->workers];
-	unsigned worker;
+	int rc = listen_open_unix(a, backlog, mode, &at->fds[0], err);
+
+	if (rc < 0)
+		return rc;
+	at->n = 1;
+	at->file = listen_file_of(a);
+	return 0;
+}
+
+/* A socket more for each worker that has none. The inherited ones go on alone where that cannot be:
+ * one that a service manager opened, a port that is privileged now. */
+static void
+bind_beside(struct listening *at, const struct conf_listener *l, unsigned workers)
+{
+	struct err why;
+
+	while (at->n < workers &&
+	       listen_bind(&l->bind.addr, family_of(l), &at->fds[at->n], &why) == 0)
+		at->n++;
+	if (at->n < workers)
+		log_write(TG_LOG_INFO, "workers share sockets",
+			  "listener=%s sockets=%zu workers=%u reason=%s", l->name, at->n, workers,
+			  why.text);
+}
+
+static int
+open_tcp(struct listening *at, const struct conf_listener *l, unsigned workers, struct err *err)
+{
 	int rc = 0;
 
-	for (worker = 0; rc == 0 && worker < s->workers; worker++)
-		rc = listen_open(&l->bind.addr, family_of(l), l->backlog, &l->tcp, &fd[worker],
+	if (at->n > 0)
+		bind_beside(at, l, workers);
+	for (; rc == 0 && at->n < workers && !at->is_lent; at->n += rc == 0)
+		rc = listen_open(&l->bind.addr, family_of(l), l->backlog, &l->tcp, &at->fds[at->n],
 				 err);
 	return rc;
 }
 
 static int
-open_listeners(struct sockets *s, const struct conf *conf, struct err *err)
+open_listener(struct listening *at, const struct conf_listener *l, unsigned workers,
+	      struct inherited *in, struct err *err)
+{
+	const struct addr *a = &l->bind.addr;
+	int rc = listening_init(
+		at, workers + inherited_count(in, a, family_of(l), TG_GIVE_LISTENER), err);
+
+	if (rc < 0)
+		return rc;
+	take_inherited(at, in, a, family_of(l), TG_GIVE_LISTENER);
+	if (!is_unix(l))
+		return open_tcp(at, l, workers, err);
+	return at->n > 0 ? 0 : open_file(at, a, l->backlog, LISTENER_SOCKET_MODE, err);
+}
+
+static int
+open_listeners(struct sockets *s, const struct conf *conf, struct inherited *in, struct err *err)
 {
 	struct err why;
 	size_t i;
 
 	for (i = 0; i < conf->n_listeners; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
-		int rc = is_unix(l) ? open_unix(s, l, &why) : open_tcp(s, l, &why);
+		int rc = open_listener(&s->listeners[i], l, conf->workers, in, &why);
 
 		if (rc < 0)
 			return fail_listener(l, &why, rc, err);
@@ -104,45 +171,59 @@ open_listeners(struct sockets *s, const struct conf *conf, struct err *err)
 }
 
 static int
-open_control_file(struct control_socket *socket, const struct addr *a, const struct privileges *p,
+open_control_file(struct listening *at, const struct addr *a, const struct privileges *p,
 		  struct err *err)
 {
-	int rc = listen_open_unix(a, CONTROL_BACKLOG, CONTROL_SOCKET_MODE, &socket->fd, err);
+	int rc = at->n > 0 ? 0 : open_file(at, a, CONTROL_BACKLOG, CONTROL_SOCKET_MODE, err);
 
-	if (rc < 0)
-		return rc;
-	socket->file = listen_file_of(a);
-	if (p->drop && lchown(a->u.un.sun_path, p->uid, p->gid) < 0)
-		return err_set_errno(err, "cannot give it to the user");
-	return 0;
+	if (rc == 0 && p->drop && lchown(a->u.un.sun_path, p->uid, p->gid) < 0)
+		rc = err_set_errno(err, "cannot give it to the user");
+	return rc;
 }
 
 /* The probe finds our own listeners too: one at the same address would get half of the clients. */
 static int
-open_control_port(struct control_socket *socket, const struct conf_control *control,
+open_control_port(struct listening *at, const struct addr *a, enum listen_family family,
 		  struct err *err)
 {
 	static const struct conf_tcp as_is;
+	int rc;
+
+	if (at->n > 0)
+		return 0;
+	rc = listen_probe(a, family, err);
+	if (rc == 0)
+		rc = listen_open(a, family, CONTROL_BACKLOG, &as_is, &at->fds[0], err);
+	at->n = rc == 0;
+	return rc;
+}
+
+static int
+open_control(struct listening *at, const struct conf_control *control, const struct privileges *p,
+	     struct inherited *in, struct err *err)
+{
 	enum listen_family family = control->text[0] == '*' ? TG_LISTEN_BOTH : TG_LISTEN_AS_GIVEN;
-	int rc = listen_probe(&control->addr, family, err);
+	const struct addr *a = &control->addr;
+	int rc = listening_init(at, 1 + inherited_count(in, a, family, TG_GIVE_CONTROL), err);
 
 	if (rc < 0)
 		return rc;
-	return listen_open(&control->addr, family, CONTROL_BACKLOG, &as_is, &socket->fd, err);
+	take_inherited(at, in, a, family, TG_GIVE_CONTROL);
+	if (a->u.sa.sa_family == AF_UNIX)
+		return open_control_file(at, a, p, err);
+	return open_control_port(at, a, family, err);
 }
 
 static int
 open_controls(struct sockets *s, const struct conf *conf, const struct privileges *p,
-	      struct err *err)
+	      struct inherited *in, struct err *err)
 {
 	struct err why;
 	size_t i;
 
 	for (i = 0; i < conf->admin.n_controls; i++) {
 		const struct conf_control *control = &conf->admin.controls[i];
-		int rc = control->addr.u.sa.sa_family == AF_UNIX
-				 ? open_control_file(&s->controls[i], &control->addr, p, &why)
-				 : open_control_port(&s->controls[i], control, &why);
+		int rc = open_control(&s->controls[i], control, p, in, &why);
 
 		if (rc < 0)
 			return err_set(err, (enum tg_errno) - rc, "%s: %s: %s", control->key,
@@ -167,38 +248,30 @@ open_log(struct sockets *s, const struct conf *conf, struct err *err)
 static int
 allocate(struct sockets *s, const struct conf *conf, struct err *err)
 {
-	size_t n = conf->n_listeners * conf->workers;
-	size_t i;
-
 	*s = (struct sockets){.log_fd = -1};
-	s->fd = calloc(n + 1, sizeof(s->fd[0]));
-	s->files = calloc(conf->n_listeners + 1, sizeof(s->files[0]));
+	s->listeners = calloc(conf->n_listeners + 1, sizeof(s->listeners[0]));
 	s->controls = calloc(conf->admin.n_controls + 1, sizeof(s->controls[0]));
-	if (s->fd == NULL || s->files == NULL || s->controls == NULL)
+	if (s->listeners == NULL || s->controls == NULL)
 		return err_set(err, TG_ENOMEM, "no memory for the listening sockets");
-	s->n_controls = conf->admin.n_controls;
-	for (i = 0; i < s->n_controls; i++)
-		s->controls[i].fd = -1;
 	s->n_listeners = conf->n_listeners;
+	s->n_controls = conf->admin.n_controls;
 	s->workers = conf->workers;
-	for (i = 0; i < n; i++)
-		s->fd[i] = -1;
 	return 0;
 }
 
 int
-sockets_open(const struct conf *conf, const struct privileges *p, struct sockets *ret,
-	     struct err *err)
+sockets_open(const struct conf *conf, const struct privileges *p, struct inherited *in,
+	     struct sockets *ret, struct err *err)
 {
 	struct sockets s;
 	int rc = allocate(&s, conf, err);
 
 	if (rc == 0)
-		rc = probe_listeners(conf, err);
+		rc = probe_listeners(conf, in, err);
 	if (rc == 0)
-		rc = open_listeners(&s, conf, err);
+		rc = open_listeners(&s, conf, in, err);
 	if (rc == 0)
-		rc = open_controls(&s, conf, p, err);
+		rc = open_controls(&s, conf, p, in, err);
 	if (rc == 0)
 		rc = open_log(&s, conf, err);
 	if (rc == 0)
@@ -208,54 +281,158 @@ sockets_open(const struct conf *conf, const struct privileges *p, struct sockets
 	return rc;
 }
 
-int
-sockets_listener_fd(const struct sockets *s, size_t listener, unsigned worker)
+/* handing on */
+
+/* Each socket to one worker, and each worker at least one socket. */
+static int
+send_listener(int channel, const struct sockets *s, size_t listener)
 {
-	return s->fd[listener * s->workers + worker];
+	const struct listening *at = &s->listeners[listener];
+	size_t n = at->n > s->workers ? at->n : s->workers;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < n; i++) {
+		struct msg_listen m = {.listener = (uint32_t)listener,
+				       .worker = (uint32_t)(i % s->workers)};
+
+		rc = channel_send(channel, MSG_LISTEN, &m, sizeof(m), at->fds[i % at->n]);
+	}
+	return rc;
+}
+
+int
+sockets_equip_proxy(const struct sockets *s, int channel)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < s->n_listeners; i++)
+		rc = send_listener(channel, s, i);
+	return rc;
+}
+
+int
+sockets_equip_keeper(const struct sockets *s, int channel)
+{
+	struct msg_admin m;
+	int rc = 0;
+
+	for (m.control = 0; rc == 0 && m.control < s->n_controls; m.control++)
+		rc = channel_send(channel, MSG_ADMIN, &m, sizeof(m), s->controls[m.control].fds[0]);
+	if (rc == 0 && s->log_fd >= 0)
+		rc = channel_send(channel, MSG_LOG_FILE, NULL, 0, s->log_fd);
+	return rc;
+}
+
+/* Bound ones that do not listen yet have nobody waiting: those stay here. */
+static bool
+listens(int fd)
+{
+	int value = 0;
+	socklen_t n = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &n) == 0 && value != 0;
+}
+
+static int
+give(int channel, const struct listening *list, size_t n, enum give_use use)
+{
+	size_t i;
+	size_t j;
+	int rc = 0;
+
+	for (i = 0; i < n; i++) {
+		struct msg_give m = {.use = (uint32_t)use,
+				     .device = (uint64_t)list[i].file.device,
+				     .inode = (uint64_t)list[i].file.inode};
+
+		for (j = 0; rc == 0 && j < list[i].n; j++)
+			if (listens(list[i].fds[j]))
+				rc = channel_send(channel, MSG_GIVE, &m, sizeof(m), list[i].fds[j]);
+	}
+	return rc;
+}
+
+int
+sockets_give(const struct sockets *s, int channel)
+{
+	int rc = give(channel, s->listeners, s->n_listeners, TG_GIVE_LISTENER);
+
+	if (rc == 0)
+		rc = give(channel, s->controls, s->n_controls, TG_GIVE_CONTROL);
+	return rc == 0 ? channel_send(channel, MSG_GIVEN, NULL, 0, -1) : rc;
 }
 
 static void
-close_fd(int *fd)
+each(struct sockets *s, void (*fn)(struct listening *at))
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	size_t i;
+
+	for (i = 0; i < s->n_listeners; i++)
+		fn(&s->listeners[i]);
+	for (i = 0; i < s->n_controls; i++)
+		fn(&s->controls[i]);
+}
+
+static void
+own(struct listening *at)
+{
+	at->is_lent = false;
+}
+
+void
+sockets_own(struct sockets *s)
+{
+	each(s, own);
+}
+
+static void
+disown(struct listening *at)
+{
+	at->is_lent = true;
+}
+
+void
+sockets_disown(struct sockets *s)
+{
+	each(s, disown);
+}
+
+/* the end */
+
+static void
+stop_listening(struct listening *at)
+{
+	size_t i;
+
+	for (i = 0; i < at->n; i++)
+		close(at->fds[i]);
+	at->n = 0;
 }
 
 void
 sockets_stop_listening(struct sockets *s)
 {
-	size_t i;
-	unsigned worker;
+	each(s, stop_listening);
+}
 
-	for (i = 0; i < s->n_listeners; i++) {
-		int *fd = &s->fd[i * s->workers];
-
-		for (worker = 1; worker < s->workers; worker++) {
-			if (fd[worker] == fd[0])
-				fd[worker] = -1; /* a shared unix socket: one number */
-			close_fd(&fd[worker]);
-		}
-		close_fd(&fd[0]);
-	}
-	for (i = 0; i < s->n_controls; i++)
-		close_fd(&s->controls[i].fd);
+static void
+listening_close(struct listening *at)
+{
+	stop_listening(at);
+	if (!at->is_lent)
+		listen_file_remove(&at->file);
+	free(at->fds);
 }
 
 void
 sockets_close(struct sockets *s)
 {
-	size_t i;
-
-	sockets_stop_listening(s);
-	if (s->fd != NULL)
-		close_fd(&s->log_fd);
-	for (i = 0; i < s->n_listeners; i++)
-		listen_file_remove(&s->files[i]);
-	for (i = 0; i < s->n_controls; i++)
-		listen_file_remove(&s->controls[i].file);
-	free(s->fd);
-	free(s->files);
+	each(s, listening_close);
+	if (s->listeners != NULL && s->log_fd >= 0)
+		close(s->log_fd);
+	free(s->listeners);
 	free(s->controls);
 	*s = (struct sockets){.log_fd = -1};
 }

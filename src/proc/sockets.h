@@ -1,37 +1,62 @@
 /*
  * proc/sockets.h: what the parent opens with its privileges for its children.
  *
- * The listening sockets stay open here over the death of a child, so nobody
- * who connects meanwhile is refused.
+ * The listening sockets stay open here over the death of a child, and are
+ * handed to the parent of an upgrade, so nobody who connects meanwhile is
+ * refused.
+ *
+ * A TCP listener has one socket per worker. Inherited ones are all kept, since
+ * clients wait in each: when there are more than workers, some workers have
+ * several; when there are fewer, more are bound beside them, which begin to
+ * listen when the proxy accepts, or, where that cannot be, workers share one.
+ * A unix listener has one socket for all workers.
  */
 #ifndef TG_PROC_SOCKETS_H
 #define TG_PROC_SOCKETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
 #include "conf/conf.h"
 #include "net/listen.h"
+#include "proc/inherited.h"
 #include "proc/privileges.h"
+
+/* The sockets at one address. */
+struct listening {
+	int *fds;
+	size_t n;
+	struct listen_file file; /* that we made; unset for TCP */
+	bool is_lent; /* of a parent that may still need the file: see sockets_own() */
+};
 
 /* Storage is the caller's; sockets_open() to sockets_close(). */
 struct sockets {
-	int *fd; /* [listener * workers + worker]; unix listeners share one number */
+	struct listening *listeners; /* by conf->listeners */
 	size_t n_listeners;
-	unsigned workers;
-	struct listen_file *files; /* one per listener; unset for TCP */
-	struct control_socket {
-		int fd;
-		struct listen_file file; /* unset for TCP */
-	} * controls; /* by conf->admin.controls */
+	struct listening *controls; /* by conf->admin.controls; one socket each */
 	size_t n_controls;
+	unsigned workers;
 	int log_fd; /* access log; -1: standard output, or none */
 };
 
-/* All of them or none. The error names listener and address. */
+/* All of them or none, from `in` as far as it has them. The error names listener and address. */
 TG_MUST_CHECK int sockets_open(const struct conf *conf, const struct privileges *p,
-			       struct sockets *ret, struct err *err);
-int sockets_listener_fd(const struct sockets *s, size_t listener, unsigned worker);
+			       struct inherited *in, struct sockets *ret, struct err *err);
+
+/* Tells the proxy of each socket, and which worker is to accept on it (MSG_LISTEN). -TG_EIO. */
+TG_MUST_CHECK int sockets_equip_proxy(const struct sockets *s, int channel);
+/* Tells the keeper of what it needs (MSG_ADMIN, MSG_LOG_FILE). -TG_EIO. */
+TG_MUST_CHECK int sockets_equip_keeper(const struct sockets *s, int channel);
+/* Gives all that listen to a new parent (MSG_GIVE, MSG_GIVEN); they stay ours too. -TG_EIO. */
+TG_MUST_CHECK int sockets_give(const struct sockets *s, int channel);
+
+/* The inherited ones are ours alone now: their files are removed at the end. */
+void sockets_own(struct sockets *s);
+/* A new parent has them: no file is removed any more. */
+void sockets_disown(struct sockets *s);
+
 /* Closes what listens, so that new clients are refused; keeps the files. Idempotent. */
 void sockets_stop_listening(struct sockets *s);
 /* Closes all and removes the socket files that are ours. Zeroed is allowed. */

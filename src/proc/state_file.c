@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -28,8 +29,10 @@ struct state_file {
 	struct {
 		pthread_mutex_t lock;
 		pthread_cond_t news;
+		pthread_cond_t written;
 		struct text next;
 		bool is_over;
+		bool is_writing;
 		int error; /* errno of the last try; 0: it worked */
 	} shared;
 };
@@ -181,6 +184,7 @@ take(struct state_file *f)
 		pthread_cond_wait(&f->shared.news, &f->shared.lock);
 	text = f->shared.next;
 	f->shared.next.bytes = NULL;
+	f->shared.is_writing = text.bytes != NULL;
 	pthread_mutex_unlock(&f->shared.lock);
 	return text;
 }
@@ -197,6 +201,8 @@ run(void *arg)
 		free(text.bytes);
 		pthread_mutex_lock(&f->shared.lock);
 		f->shared.error = error;
+		f->shared.is_writing = false;
+		pthread_cond_broadcast(&f->shared.written);
 		pthread_mutex_unlock(&f->shared.lock);
 	}
 	return NULL;
@@ -206,6 +212,7 @@ static void
 state_file_free(struct state_file *f)
 {
 	pthread_cond_destroy(&f->shared.news);
+	pthread_cond_destroy(&f->shared.written);
 	pthread_mutex_destroy(&f->shared.lock);
 	free(f->shared.next.bytes);
 	free(f->beside);
@@ -223,6 +230,7 @@ state_file_start(const char *path, struct state_file **ret)
 	f->path = path;
 	pthread_mutex_init(&f->shared.lock, NULL);
 	pthread_cond_init(&f->shared.news, NULL);
+	pthread_cond_init(&f->shared.written, NULL);
 	f->folder = strdup(path);
 	if (f->folder == NULL || asprintf(&f->beside, "%s.new", path) < 0) {
 		f->beside = NULL;
@@ -246,6 +254,26 @@ state_file_write(struct state_file *f, char *text, size_t n)
 	f->shared.next = (struct text){.bytes = text, .n = n};
 	pthread_cond_signal(&f->shared.news);
 	pthread_mutex_unlock(&f->shared.lock);
+}
+
+bool
+state_file_sync(struct state_file *f, unsigned timeout_ms)
+{
+	struct timespec until;
+	bool is_done;
+
+	if (f == NULL)
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	pthread_mutex_lock(&f->shared.lock);
+	while (f->shared.next.bytes != NULL || f->shared.is_writing)
+		if (pthread_cond_clockwait(&f->shared.written, &f->shared.lock, CLOCK_MONOTONIC,
+					   &until) != 0)
+			break;
+	is_done = f->shared.next.bytes == NULL && !f->shared.is_writing;
+	pthread_mutex_unlock(&f->shared.lock);
+	return is_done;
 }
 
 void

@@ -27,6 +27,8 @@ TG_MUST_CHECK int state_file_read(const char *path, struct conf_state **ret, str
 TG_MUST_CHECK int state_file_start(const char *path, struct state_file **ret);
 /* Takes over `text`, from malloc(), and writes it soon. */
 void state_file_write(struct state_file *f, char *text, size_t n);
+/* Waits until all that was given is written, or could not be; false: not within that time. NULL: true. */
+bool state_file_sync(struct state_file *f, unsigned timeout_ms);
 /* Logs when writing began to fail, and when it works again. Now and then. NULL allowed. */
 void state_file_watch(struct state_file *f);
 /* Writes what waits and ends. False: it did not get through in time; the thread is left. NULL: true. */

@@ -76,6 +76,21 @@ child_condemn(struct child *c, const char *why)
 }
 
 static void
+note_serving(struct supervisor *s)
+{
+	if (s->was_serving || !s->was_ready || !s->is_accepting)
+		return;
+	s->was_serving = true;
+	s->on_serving(s);
+}
+
+static bool
+msg_is_news(enum msg_type type)
+{
+	return type == MSG_READY || type == MSG_ACCEPTING || type == MSG_HELD;
+}
+
+static void
 child_on_ready(struct child *c)
 {
 	struct supervisor *s = c->supervisor;
@@ -90,16 +105,28 @@ child_on_ready(struct child *c)
 	} else {
 		s->was_ready = true;
 		s->on_ready(s);
+		note_serving(s);
 	}
+}
+
+static void
+child_on_accepting(struct child *c)
+{
+	c->supervisor->is_accepting = true;
+	note_serving(c->supervisor);
 }
 
 static void
 child_on_message(struct child *c, const struct message *m)
 {
+	if (c->state == CHILD_STOPPING && msg_is_news(m->type))
+		return; /* crossed our MSG_STOP */
 	if (m->type == MSG_READY && c->state == CHILD_STARTING)
 		child_on_ready(c);
-	else if (m->type == MSG_READY && c->state == CHILD_STOPPING)
-		return; /* crossed our MSG_STOP */
+	else if (m->type == MSG_ACCEPTING && c->role == CHILD_PROXY && c->state == CHILD_UP)
+		child_on_accepting(c);
+	else if (m->type == MSG_HELD && c->role == CHILD_KEEPER && c->state == CHILD_UP)
+		c->supervisor->on_held(c->supervisor);
 	else
 		child_condemn(c, "a message that is not its to send");
 }
@@ -332,6 +359,28 @@ child_answer_death(struct child *c)
 	} else {
 		child_schedule(c);
 	}
+}
+
+static bool
+tell_keeper(struct supervisor *s, enum msg_type type)
+{
+	struct child *keeper = &s->children[CHILD_KEEPER];
+
+	if (keeper->state != CHILD_UP || keeper->channel < 0)
+		return false;
+	return channel_send(keeper->channel, type, NULL, 0, -1) == 0;
+}
+
+bool
+supervisor_hold(struct supervisor *s)
+{
+	return tell_keeper(s, MSG_HOLD);
+}
+
+void
+supervisor_resume(struct supervisor *s)
+{
+	(void)tell_keeper(s, MSG_RESUME); /* a new one begins unheld */
 }
 
 /* All deaths are noted before any is answered: the new child is not introduced to a dead one. */

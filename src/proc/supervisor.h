@@ -61,8 +61,14 @@ struct supervisor {
 	void (*on_ready)(struct supervisor *s);
 	/* A child was started again and is ready, or died: for the status line. */
 	void (*on_change)(struct supervisor *s);
+	/* Both children were ready, and the proxy accepts clients. Once. */
+	void (*on_serving)(struct supervisor *s);
+	/* The keeper takes no orders any more: the answer to supervisor_hold(). */
+	void (*on_held)(struct supervisor *s);
 	struct child children[CHILD_ROLE_COUNT];
 	bool was_ready;
+	bool is_accepting; /* the proxy said so */
+	bool was_serving;
 	bool is_stopping;
 	bool has_failed; /* a child ended other than by our order, or had to be killed */
 	uint64_t grace_ms;
@@ -75,6 +81,10 @@ void supervisor_fini(struct supervisor *s);
 
 /* Starts both. On failure (reason in `err`) none is left. */
 TG_MUST_CHECK int supervisor_start(struct supervisor *s, struct err *err);
+/* Has the keeper keep still for a new parent's: it answers no control socket, takes no order and
+ * writes no state until supervisor_resume(). False: there is no keeper that could hear it. */
+bool supervisor_hold(struct supervisor *s);
+void supervisor_resume(struct supervisor *s);
 /* SIGCHLD came. */
 void supervisor_reap(struct supervisor *s);
 /* Ends both gracefully, then stops the loop. Again: does nothing. */

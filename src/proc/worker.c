@@ -33,7 +33,7 @@ static void on_check(struct timer *timer);
 
 int
 worker_thread_init(struct worker_thread *t, unsigned id, const struct conf *conf,
-		   struct segment *segment, const struct registry *registry, const int *listen_fds)
+		   struct segment *segment, const struct registry *registry)
 {
 	size_t i;
 	int rc;
@@ -46,14 +46,16 @@ worker_thread_init(struct worker_thread *t, unsigned id, const struct conf *conf
 	if (rc == 0)
 		rc = l7_worker_init(&t->worker);
 	for (i = 0; i < conf->n_listeners; i++) {
-		if (t->worker.listeners != NULL)
-			t->worker.listeners[i].fd = listen_fds[i];
-		else
-			close(listen_fds[i]);
 		if (rc == 0)
 			rc = init_listener(t, i);
 	}
 	return rc;
+}
+
+int
+worker_thread_add_socket(struct worker_thread *t, size_t listener, int fd)
+{
+	return listener_add_socket(&t->worker.listeners[listener], fd);
 }
 
 static void *
@@ -123,6 +125,7 @@ on_accept(struct loop_call *call)
 	struct worker_thread *t = TG_CONTAINER(call, struct worker_thread, accept);
 	size_t i;
 
+	t->is_accepting = true;
 	for (i = 0; i < t->worker.conf->n_listeners; i++) {
 		struct worker_listener *l = &t->worker.listeners[i];
 
@@ -249,6 +252,8 @@ on_drain(struct loop_call *call)
 	w->draining = true;
 	worker_set_accepting(w, false);
 	for (i = 0; i < w->conf->n_listeners; i++) {
+		if (t->is_accepting)
+			listener_take_waiting(&w->listeners[i]);
 		listener_stop(&w->listeners[i]);
 		each_front(&w->listeners[i], w->listeners[i].ops->drain);
 	}

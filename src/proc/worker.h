@@ -14,6 +14,7 @@ struct worker_thread {
 	struct worker worker;
 	pthread_t thread;
 	bool is_running;
+	bool is_accepting; /* was told to; the worker's own */
 	struct http_routes **routes; /* [conf->n_listeners], of mode http */
 	struct loop_call accept;
 	struct loop_call drain;
@@ -22,10 +23,11 @@ struct worker_thread {
 	uint64_t grace_ms;
 };
 
-/* `listen_fds` [conf->n_listeners]: taken over, whatever the result. -TG_ENOMEM. */
+/* -TG_ENOMEM. */
 TG_MUST_CHECK int worker_thread_init(struct worker_thread *t, unsigned id, const struct conf *conf,
-				     struct segment *segment, const struct registry *registry,
-				     const int *listen_fds);
+				     struct segment *segment, const struct registry *registry);
+/* One more socket for a listener, before worker_thread_start(). Takes `fd` over. -TG_ENOMEM. */
+TG_MUST_CHECK int worker_thread_add_socket(struct worker_thread *t, size_t listener, int fd);
 TG_MUST_CHECK int worker_thread_start(struct worker_thread *t);
 /* From the control thread: accept from now on. */
 void worker_thread_accept(struct worker_thread *t);

@@ -27,12 +27,16 @@ class Load:
         for thread in self.threads:
             thread.join()
 
+    def exchange(self):
+        """Once; what is wrong, or None."""
+        with client.RawClient(self.address) as peer:
+            return None if peer.exchange(client.get()).status == 200 else "status"
+
     def ask(self):
         while not self.over.is_set():
             began = time.monotonic()
             try:
-                with client.RawClient(self.address) as peer:
-                    wrong = None if peer.exchange(client.get()).status == 200 else "status"
+                wrong = self.exchange()
             except (OSError, wire.Closed, wire.WireError) as failed:
                 wrong = failed
             self.results.append((began, wrong))
@@ -42,3 +46,45 @@ class Load:
 
     def failures(self, since=0.0):
         return [wrong for began, wrong in self.results if began >= since and wrong is not None]
+
+
+class KeptLoad(Load):
+    """Clients that keep their connection until they are told that it closes. One that they were not
+    told of is a failure: nothing is asked again."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.mine = threading.local()
+        self.connections = 0
+
+    def exchange(self):
+        peer = getattr(self.mine, "peer", None)
+        self.mine.peer = None
+        if peer is None:
+            peer = client.RawClient(self.address)
+            self.connections += 1
+        try:
+            answer = peer.exchange(client.get())
+        except BaseException:
+            peer.close()
+            raise
+        if answer.get("Connection", "").lower() == "close":
+            peer.close()
+        else:
+            self.mine.peer = peer
+        return None if answer.status == 200 else "status"
+
+    def ask(self):
+        super().ask()
+        if getattr(self.mine, "peer", None):
+            self.mine.peer.close()
+
+
+class TcpLoad(Load):
+    """Clients of a TCP echo that says a line first, each time on a connection of its own."""
+
+    def exchange(self):
+        with client.RawClient(self.address) as peer:
+            peer.read_line()
+            peer.send(b"echo this\n")
+            return None if peer.read_line() == b"echo this\n" else "echo"

@@ -1,5 +1,6 @@
 """Programs under test: started, waited for, stopped by pid, judged at their end."""
 
+import ctypes
 import os
 import pathlib
 import signal
@@ -21,6 +22,47 @@ SANITIZER_OPTIONS = {
 def reports_in(text):
     """The lines of a sanitizer report, or nothing."""
     return [line for line in text.splitlines() if any(mark in line for mark in REPORTS)]
+
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans():
+    """Processes below us whose parent ends become our children, so that they can be waited for."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+class Successor:
+    """A process that was not started here, in the words of subprocess.Popen. It becomes our child when
+    its parent has ended."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.returncode = None
+
+    def poll(self):
+        if self.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    self.returncode = os.waitstatus_to_exitcode(status)
+            except ChildProcessError:
+                assert procfs.alive(self.pid), "it ended before its parent did"
+        return self.returncode
+
+    def wait(self, timeout=None):
+        try:
+            settings.wait_until(lambda: self.poll() is not None, "the successor to end", timeout)
+        except settings.NotInTime:
+            raise subprocess.TimeoutExpired("successor", timeout) from None
+        return self.returncode
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
 
 class Program:
@@ -76,16 +118,17 @@ class Tidegate(Program):
     """A running tidegate. Its log is `log`, its access records `access`."""
 
     def __init__(self, conf, folder, env=None, arguments=(), wait=True, pass_fds=(),
-                 files=None, under=()):
+                 files=None, under=(), program=None):
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.conf_path = folder / "tidegate.conf"
         self.conf_path.write_text(str(conf))
         self.address = getattr(conf, "address", None)
         self.clients = []
+        self.former = []  # parents that an upgrade has replaced
         self.expect_status = 0
         limited = ["prlimit", f"--nofile={files}:{files}"] if files else []
-        super().__init__([*under, *limited, settings.program("tidegate"), "-c", str(self.conf_path),
+        super().__init__([*under, *limited, program or settings.program("tidegate"), "-c", str(self.conf_path),
                           *arguments], folder, env, "tidegate", pass_fds)
         self.log = self.stderr
         self.access = self.stdout
@@ -101,6 +144,30 @@ class Tidegate(Program):
         except AssertionError as failed:
             self.kill()
             raise AssertionError(f"{failed}\n{self.output()[-4000:]}") from None
+
+    def upgrade(self, conf=None):
+        """SIGUSR2, and follows the parent that takes over; the one that drains is returned."""
+        if conf is not None:
+            self.conf_path.write_text(str(conf))
+        self.send_signal(signal.SIGUSR2)
+        return self.follow()
+
+    def follow(self):
+        """Waits for the parent that takes over after a signal."""
+        adopt_orphans()
+        old = self.process
+        self.pid = int(self.log.wait(count=len(self.former) + 2, msg="ready")["pid"])
+        self.process = Successor(self.pid)
+        self.former.append(old)
+        return old
+
+    def fail_to_upgrade(self, conf=None):
+        """SIGUSR2 that changes nothing; the reason, as the old parent logs it."""
+        if conf is not None:
+            self.conf_path.write_text(str(conf))
+        times = len(self.log.records(msg="the upgrade has failed, going on"))
+        self.send_signal(signal.SIGUSR2)
+        return self.log.wait(count=times + 1, msg="the upgrade has failed, going on")["reason"]
 
     def client(self, address=None, **options):
         """A raw client of the first listener; closed before tidegate is stopped."""
@@ -132,6 +199,8 @@ class Tidegate(Program):
         for made in self.clients:
             made.close()
         try:
+            for old in self.former:
+                assert old.wait(settings.TIMEOUT) == 0, f"the former parent ended with {old.returncode}"
             self.stop(status=None)
             ended = self.process.returncode
             assert self.expect_status is None or ended == self.expect_status, \

@@ -115,6 +115,22 @@ want_of_descriptors_pauses(void **state)
 }
 
 static void
+held_door_lets_clients_wait(void **state)
+{
+	int fd;
+
+	(void)state;
+	door_hold(&the.door);
+	fd = connect_one();
+	for (unsigned i = 0; i < 50; i++)
+		fake_turn(the.loop);
+	assert_int_equal(the.n_clients, 0);
+	door_resume(&the.door);
+	fake_turn_until(the.loop, &the.has_client);
+	close(fd);
+}
+
+static void
 what_is_no_socket_is_refused(void **state)
 {
 	struct door other;
@@ -129,6 +145,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(clients_are_handed_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(want_of_descriptors_pauses, setup, teardown),
+		cmocka_unit_test_setup_teardown(held_door_lets_clients_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_socket_is_refused, setup, teardown),
 	};
 

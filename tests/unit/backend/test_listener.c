@@ -96,14 +96,20 @@ teardown(void **state)
 	return 0;
 }
 
+static void
+add_socket(struct worker_listener *l, int fd)
+{
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(listener_add_socket(l, fd), 0);
+}
+
 /* The listener of this worker, on a socket that does not block, started. */
 static struct worker_listener *
 start(unsigned worker, unsigned index)
 {
 	struct worker_listener *l = &workers[worker].listeners[index];
 
-	l->fd = fake_listen(&at[index]);
-	assert_int_equal(fcntl(l->fd, F_SETFL, O_NONBLOCK), 0);
+	add_socket(l, fake_listen(&at[index]));
 	l->ops = &ops;
 	assert_int_equal(listener_start(l), 0);
 	return l;
@@ -262,7 +268,7 @@ stopped_listener_refuses_and_stops_twice(void **state)
 	turns_until_accepted(0, 1);
 	listener_stop(l);
 	listener_stop(l);
-	assert_int_equal(l->fd, -1);
+	assert_int_equal(l->n_sockets, 0);
 	assert_int_equal(connect(fd, &at[0].u.sa, at[0].len), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 	/* A front that ends later frees its place and starts nothing. */
@@ -286,6 +292,53 @@ paused_listener_may_be_stopped(void **state)
 	assert_false(l->paused);
 }
 
+/* An upgrade to fewer workers leaves some with several sockets. */
+static void
+all_sockets_of_a_listener_are_accepted_on(void **state)
+{
+	struct worker_listener *l = &workers[0].listeners[0];
+
+	(void)state;
+	add_socket(l, fake_listen(&at[1]));
+	start(0, 0);
+	connect_client(0);
+	connect_client(1);
+	turns_until_accepted(0, 2);
+	assert_int_equal(atomic_load(&l->shared->in_flight), 2);
+}
+
+static void
+who_waits_is_taken_before_the_end(void **state)
+{
+	struct worker_listener *l = start(0, 0);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		connect_client(0);
+	listener_take_waiting(l);
+	assert_int_equal(n_accepted, 3);
+}
+
+/* Bound by the parent of an upgrade, for a worker more. */
+static void
+socket_that_does_not_listen_begins_to(void **state)
+{
+	struct worker_listener *l = &workers[0].listeners[0];
+	struct addr a = {.len = sizeof(a.u.in)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	a.u.in.sin_family = AF_INET;
+	a.u.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, &a.u.sa, a.len), 0);
+	assert_int_equal(getsockname(fd, &at[0].u.sa, &at[0].len), 0);
+	add_socket(l, fd);
+	l->ops = &ops;
+	assert_int_equal(listener_start(l), 0);
+	connect_client(0);
+	turns_until_accepted(0, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -300,6 +353,9 @@ main(void)
 		TEST(client_that_gave_up_is_passed_over),
 		TEST(stopped_listener_refuses_and_stops_twice),
 		TEST(paused_listener_may_be_stopped),
+		TEST(all_sockets_of_a_listener_are_accepted_on),
+		TEST(who_waits_is_taken_before_the_end),
+		TEST(socket_that_does_not_listen_begins_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,8 @@ every_type_is_described(void **state)
 {
 	(void)state;
 	for (uint32_t type = MSG_CONF; type < MSG_TYPE_COUNT; type++) {
+		if (type > MSG_RESUME && type < MSG_ASK)
+			continue; /* kept for our own processes */
 		assert_true(msg_payload_size(type) >= 0);
 		assert_true((size_t)msg_payload_size(type) <= sizeof(union msg_payload));
 		assert_string_not_equal(msg_type_str(type), "?");
@@ -21,7 +23,7 @@ every_type_is_described(void **state)
 static void
 unknown_types_are_refused(void **state)
 {
-	static const uint32_t unknown[] = {0, MSG_TYPE_COUNT, UINT32_MAX};
+	static const uint32_t unknown[] = {0, MSG_ASK - 1, MSG_TYPE_COUNT, UINT32_MAX};
 	union msg_payload u;
 
 	(void)state;

@@ -179,7 +179,8 @@ static void
 equipment_arrives_in_order(void **state)
 {
 	struct segment *seg;
-	struct control_socket controls[2] = {{.fd = 0}, {.fd = 0}};
+	int fd = 0;
+	struct listening controls[2] = {{.fds = &fd, .n = 1}, {.fds = &fd, .n = 1}};
 	struct sockets sockets = {.controls = controls, .n_controls = 2, .log_fd = -1};
 	struct child_equipment e = {.conf_fd = 0, .sockets = &sockets, .peer_fd = 1};
 	int end[2];
@@ -211,9 +212,10 @@ equipment_arrives_in_order(void **state)
 static void
 proxy_gets_every_listener_of_every_worker(void **state)
 {
-	int fds[6] = {0, 0, 0, 0, 0, 0};
+	int fds[3] = {0, 0, 0};
+	struct listening listeners[2] = {{.fds = fds, .n = 3}, {.fds = fds, .n = 1}};
 	struct sockets sockets = {
-		.fd = fds, .n_listeners = 2, .workers = 3, .log_fd = 0};
+		.listeners = listeners, .n_listeners = 2, .workers = 3, .log_fd = 0};
 	struct child_equipment e = {.conf_fd = 0, .sockets = &sockets, .peer_fd = 1};
 	struct segment *seg;
 	struct message m;
