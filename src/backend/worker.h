@@ -35,14 +35,23 @@ struct front_link {
 };
 LIST_HEAD(front_list, front_link);
 
+/* What is cut when time is up. */
+enum front_kind {
+	FRONT_RESTING = 0, /* no request, or only the rest of one that was refused */
+	FRONT_REQUEST = 1,
+	FRONT_TUNNEL = 2,
+	FRONT_TCP = 3,
+	FRONT_KIND_COUNT
+};
+
 /* What a listener's mode does; one const each in l4/ and l7/. */
 struct front_ops {
 	/* Takes over an accepted descriptor, also when it fails (closed, counted). */
 	void (*open)(struct worker *w, struct worker_listener *l, int fd, const struct addr *from);
 	/* The listener drains: finish what runs, then close. */
 	void (*drain)(struct front_link *front);
-	/* Time is up: close now. */
-	void (*close)(struct front_link *front);
+	/* Time is up: close now. Says what that was. */
+	enum front_kind (*close)(struct front_link *front);
 	/* What it has on this backend is to end. */
 	void (*cut)(struct front_link *front, const struct worker_backend *backend);
 };

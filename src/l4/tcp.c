@@ -495,10 +495,11 @@ tcp_drain(struct front_link *link)
 	(void)link;
 }
 
-static void
+static enum front_kind
 tcp_cut(struct front_link *link)
 {
 	stream_end((struct tcp_stream *)link, TG_END_SHUTDOWN);
+	return FRONT_TCP;
 }
 
 static void

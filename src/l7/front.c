@@ -327,15 +327,19 @@ front_drain(struct front_link *link)
 		front_rest(f, DRAIN_REST_MS);
 }
 
-static void
+static enum front_kind
 front_cut(struct front_link *link)
 {
 	struct front *f = (struct front *)link;
+	enum front_kind kind = FRONT_RESTING;
 
-	if (f->state == FRONT_STREAM)
+	if (f->state == FRONT_STREAM) {
+		kind = f->stream->state == STREAM_TUNNEL ? FRONT_TUNNEL : FRONT_REQUEST;
 		(void)stream_end(f->stream, TG_END_SHUTDOWN, false);
-	else
+	} else {
 		front_close(f, false);
+	}
+	return kind;
 }
 
 static void

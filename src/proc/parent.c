@@ -257,23 +257,21 @@ parent_upgrade(struct parent *p, struct err *err)
 
 /* signals */
 
-static void
-parent_stop(struct parent *p, int signo)
+void
+parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 {
-	const char *name = sigabbrev_np(signo);
-
 	if (p->supervisor.is_stopping) {
-		log_write(TG_LOG_WARN, "stopping at once", "signal=%s", name);
+		log_write(TG_LOG_WARN, "stopping at once", "reason=%s", why);
 		supervisor_kill(&p->supervisor);
 		return;
 	}
-	log_write(TG_LOG_INFO, "stopping", "signal=%s grace_ms=%llu", name,
-		  (unsigned long long)p->conf->shutdown_grace_ms);
+	log_write(TG_LOG_INFO, "stopping", "reason=%s grace_ms=%llu", why,
+		  (unsigned long long)grace_ms);
 	if (!is_waiting(p))
 		notify_stopping();
-	upgrade_abort(&p->upgrade, "a signal to stop came meanwhile");
+	upgrade_abort(&p->upgrade, "it is stopping");
 	sockets_stop_listening(&p->sockets);
-	supervisor_stop(&p->supervisor, p->conf->shutdown_grace_ms);
+	supervisor_stop(&p->supervisor, grace_ms);
 }
 
 static void
@@ -293,8 +291,11 @@ on_signal(struct loop_signal *s, int signo)
 	case SIGHUP:
 		log_write(TG_LOG_WARN, "reload is not available in this version, ignoring", NULL);
 		break;
+	case SIGINT:
+		parent_stop(p, "SIGINT", 0);
+		break;
 	default:
-		parent_stop(p, signo);
+		parent_stop(p, "SIGTERM", p->conf->shutdown_grace_ms);
 		break;
 	}
 }

@@ -403,6 +403,24 @@ proxy_serve(struct proxy *p)
 	return 0;
 }
 
+/* What the end of the grace has cut, of all workers. */
+static void
+report_cut(const struct proxy *p)
+{
+	unsigned cut[FRONT_KIND_COUNT] = {0};
+	unsigned i;
+	int kind;
+
+	for (i = 0; i < p->n_threads; i++)
+		for (kind = 0; kind < FRONT_KIND_COUNT; kind++)
+			cut[kind] += p->threads[i].cut[kind];
+	if (cut[FRONT_REQUEST] + cut[FRONT_TUNNEL] + cut[FRONT_TCP] + cut[FRONT_RESTING] == 0)
+		return;
+	log_write(TG_LOG_WARN, "grace is over, what still ran is cut",
+		  "requests=%u tunnels=%u tcp=%u idle=%u", cut[FRONT_REQUEST], cut[FRONT_TUNNEL],
+		  cut[FRONT_TCP], cut[FRONT_RESTING]);
+}
+
 static void
 proxy_fini(struct proxy *p)
 {
@@ -419,6 +437,7 @@ proxy_fini(struct proxy *p)
 			worker_thread_drain(&p->threads[i], 0);
 		worker_thread_join(&p->threads[i]);
 	}
+	report_cut(p);
 	if (p->threads != NULL && !has_one_worker(p))
 		loop_free(p->loop);
 	free(p->threads);

@@ -216,12 +216,21 @@ each_front(struct worker_listener *l, void (*fn)(struct front_link *front))
 }
 
 static void
-close_fronts(struct worker *w)
+close_fronts(struct worker_thread *t)
 {
+	struct worker *w = &t->worker;
+	struct front_link *front;
+	struct front_link *next;
 	size_t i;
 
-	for (i = 0; i < w->conf->n_listeners; i++)
-		each_front(&w->listeners[i], w->listeners[i].ops->close);
+	for (i = 0; i < w->conf->n_listeners; i++) {
+		struct worker_listener *l = &w->listeners[i];
+
+		for (front = LIST_FIRST(&l->fronts); front != NULL; front = next) {
+			next = LIST_NEXT(front, link);
+			t->cut[l->ops->close(front)]++;
+		}
+	}
 }
 
 static void
@@ -235,10 +244,7 @@ on_check(struct timer *timer)
 		timer_set(w->loop, &t->check, mono_add_ms(now, DRAIN_CHECK_MS));
 		return;
 	}
-	if (has_fronts(w))
-		log_write(TG_LOG_WARN, "grace is over, closing what still runs", "worker=%u",
-			  w->id);
-	close_fronts(w);
+	close_fronts(t);
 	loop_stop(w->loop);
 }
 

@@ -21,6 +21,7 @@ struct worker_thread {
 	struct timer check;   /* while draining: is all done, is time up */
 	struct mono deadline; /* of draining */
 	uint64_t grace_ms;
+	unsigned cut[FRONT_KIND_COUNT]; /* when it ended; after worker_thread_join() anybody's */
 };
 
 /* -TG_ENOMEM. */

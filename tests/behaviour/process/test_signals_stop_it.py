@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT end it gracefully, a second one at once; SIGHUP does not end it."""
+"""SIGTERM ends it gracefully, SIGINT without grace, a second one at once; SIGHUP does not end it."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import client, conf, net, process, procfs, settings
+from harness import backends, client, conf, net, process, procfs, settings
 
 
 def children_of(tg):
@@ -26,7 +26,7 @@ def test_idle(tidegate, demo_backend, number):
     children = children_of(tg)
     tg.stop(number)
     assert_all_gone(children.values())
-    assert tg.log.wait(msg="stopping")["signal"] == number.name[3:]
+    assert tg.log.wait(msg="stopping")["reason"] == number.name
     assert tg.log.wait(msg="stopped")["clean"] == "yes"
     assert tg.access.records(path="/last-words"), "the keeper writes what the proxy left"
 
@@ -61,6 +61,7 @@ def waiting_backend(recording_backend):
         events["go"].wait(settings.TIMEOUT)
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow")
     events["backend"] = recording_backend(script)
+    events["new"] = recording_backend
     yield events
     events["go"].set()
 
@@ -102,6 +103,99 @@ def test_request_that_has_come_is_answered(tidegate, recording_backend, known):
     assert peer.read_answer().status == 200
     assert peer.read_to_end() == b"" and peer.ended == "eof"
     assert tg.wait() == 0
+
+
+def test_client_that_asks_on_is_told_with_its_next_answer(tidegate, recording_backend):
+    """Its connection rests for a moment only; one that has not asked yet is served as well."""
+    tg = tidegate(conf.http(recording_backend(), top='shutdown_grace = "15s";'))
+    steady, fresh = tg.client(), tg.client()
+    first = steady.exchange(client.get("/before"))
+    assert first.status == 200 and not first.has("Connection")
+    settings.wait_until(lambda: tg.access.records(path="/before"), "the first answer")
+    tg.send_signal(signal.SIGTERM)
+    tg.log.wait(msg="stopping")
+    for peer in (steady, fresh):
+        answer = peer.exchange(client.get("/after"))
+        assert answer.status == 200 and answer.get("Connection") == "close"
+        assert peer.read_to_end() == b"" and peer.ended == "eof"
+    assert tg.wait() == 0
+
+
+def test_connection_that_rests_is_closed_in_order(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(), top='shutdown_grace = "1h";'))
+    peer = tg.client()
+    assert peer.exchange(client.get()).status == 200
+    settings.let_rest(1.1)
+    began = time.monotonic()
+    tg.send_signal(signal.SIGTERM)
+    assert peer.read_to_end() == b"" and peer.ended == "eof"
+    assert tg.wait() == 0
+    assert time.monotonic() - began < settings.TIMEOUT / 2
+    assert not tg.log.records(level="warn", msg="grace is over, what still ran is cut")
+
+
+def test_answer_under_way_goes_on_and_another_is_served(tidegate, waiting_backend, recording_backend):
+    """Its head was sent before the stop, without a word of closing: the client may ask once more."""
+    begun, go = threading.Event(), threading.Event()
+
+    def script(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhal")
+        begun.set()
+        go.wait(settings.TIMEOUT)
+        connection.send(b"ves")
+    tg = tidegate(conf.http(recording_backend(script, backends.serve),
+                            top='shutdown_grace = "15s";'))
+    peer = tg.client().send(client.get("/long"))
+    assert b"Connection" not in peer.read_head()
+    assert begun.wait(settings.TIMEOUT)
+    tg.send_signal(signal.SIGTERM)
+    tg.log.wait(msg="stopping")
+    go.set()
+    assert peer.read(6) == b"halves"
+    answer = peer.exchange(client.get("/next"))
+    assert answer.status == 200 and answer.get("Connection") == "close"
+    assert tg.wait() == 0
+
+
+def everything_running(tidegate, waiting_backend, demo_backend, grace):
+    """A tidegate with a request, a tunnel, two TCP connections and an idle one."""
+    def switch(connection):
+        connection.read_head()
+        connection.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+                        b"Upgrade: test\r\n\r\n")
+        connection.read(1)
+    tunnel, web, echo = waiting_backend["new"](switch), waiting_backend["backend"], demo_backend(tcp=True)
+    ports = [f"{net.ADDRESS}:{net.free_port()}" for _ in range(3)]
+    services = ", ".join(conf.service_entry(name, [backend]) for name, backend in
+                         (("web", web), ("tunnel", tunnel), ("echo", echo)))
+    listeners = ", ".join(f'''{{ name = "{name}"; bind = "{bind}"; service = "{name}";
+        mode = "{"tcp" if name == "echo" else "http"}"; }}'''
+                          for name, bind in zip(("web", "tunnel", "echo"), ports))
+    tg = tidegate(f'''workers = 2; shutdown_grace = "{grace}";
+        listeners = ( {listeners} ); services = ( {services} );''')
+    running = tg.client(ports[0]).send(client.get("/slow"))
+    assert waiting_backend["begun"].wait(settings.TIMEOUT)
+    switched = tg.client(ports[1]).send(client.get(
+        "/", extra=b"Connection: upgrade\r\nUpgrade: test\r\n"))
+    assert switched.read_answer().status == 101
+    for _ in range(2):
+        assert tg.client(ports[2]).read_line() != b""
+    return tg, running
+
+
+CUT = {"requests": "1", "tunnels": "1", "tcp": "2", "idle": "0"}
+
+
+@pytest.mark.parametrize("number, grace", [(signal.SIGTERM, "100ms"), (signal.SIGINT, "1h")])
+def test_what_is_cut_is_counted_by_kind(tidegate, waiting_backend, demo_backend, number, grace):
+    tg, running = everything_running(tidegate, waiting_backend, demo_backend, grace)
+    tg.stop(number)
+    said = tg.log.wait(level="warn", msg="grace is over, what still ran is cut")
+    assert {kind: said[kind] for kind in CUT} == CUT
+    assert running.read_to_end() == b"" or running.ended in ("eof", "reset")
+    assert tg.access.wait(path="/slow")["end"] == "shutdown"
+    assert tg.log.wait(msg="stopped")["clean"] == "yes"
 
 
 def test_grace_has_an_end(tidegate, waiting_backend):
