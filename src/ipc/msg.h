@@ -51,7 +51,7 @@ enum msg_type {
 	MSG_STOP = 7,
 	MSG_BACKEND = 8,   /* keeper to proxy: observed state and address of one backend */
 	MSG_ADMIN = 9,     /* parent to keeper, before MSG_START */
-	MSG_LOG_FILE = 10, /* parent to keeper, before MSG_START */
+	MSG_LOG_FILE = 10, /* parent to keeper, before MSG_START, and when it was opened anew */
 	MSG_CUT = 11,      /* keeper to proxy: end what runs on one backend */
 	MSG_ACCEPTING = 12, /* proxy to parent */
 	MSG_HOLD = 13,

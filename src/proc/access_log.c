@@ -1,6 +1,7 @@
 #include "proc/access_log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -21,7 +22,7 @@
 struct access_log {
 	const struct conf *conf;
 	struct segment *seg;
-	int fd;
+	int fd;      /* the thread's */
 	int stop_fd; /* eventfd: readable when the thread is to end */
 	pthread_t thread;
 	char *batch; /* the thread's */
@@ -34,6 +35,7 @@ struct access_log {
 		_Atomic uint64_t unwritten; /* lines the output refused */
 		_Atomic uint64_t invalid;   /* records that made no sense */
 		_Atomic int error;          /* errno of the last refusal */
+		_Atomic int next_fd;        /* to go on with; -1: none */
 	} shared;
 };
 
@@ -49,12 +51,24 @@ wait_for(const struct access_log *log, bool output, int timeout_ms)
 	return poll(p, 2, timeout_ms) > 0 && (p[0].revents & POLLIN) != 0;
 }
 
+static void
+take_next_fd(struct access_log *log)
+{
+	int fd = atomic_exchange(&log->shared.next_fd, -1);
+
+	if (fd < 0)
+		return;
+	close(log->fd);
+	log->fd = fd;
+}
+
 /* The whole batch, however long it takes. Refused: counted and forgotten. */
 static void
 write_batch(struct access_log *log)
 {
 	size_t at = 0;
 
+	take_next_fd(log);
 	while (at < log->n) {
 		ssize_t n = write(log->fd, log->batch + at, log->n - at);
 
@@ -124,6 +138,12 @@ run(void *arg)
 static void
 access_log_free(struct access_log *log)
 {
+	int next = atomic_load(&log->shared.next_fd);
+
+	if (log->fd >= 0)
+		close(log->fd);
+	if (next >= 0)
+		close(next);
 	if (log->stop_fd >= 0)
 		close(log->stop_fd);
 	free(log->batch);
@@ -139,16 +159,26 @@ access_log_start(const struct conf *conf, struct segment *seg, int fd, struct ac
 		return -TG_ENOMEM;
 	log->conf = conf;
 	log->seg = seg;
-	log->fd = fd;
+	log->fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	atomic_store(&log->shared.next_fd, -1);
 	log->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	log->batch = malloc(BATCH_BYTES);
-	if (log->stop_fd < 0 || log->batch == NULL ||
+	if (log->fd < 0 || log->stop_fd < 0 || log->batch == NULL ||
 	    pthread_create(&log->thread, NULL, run, log) != 0) {
 		access_log_free(log);
 		return -TG_ENOMEM;
 	}
 	*ret = log;
 	return 0;
+}
+
+void
+access_log_reopen(struct access_log *log, int fd)
+{
+	if (log != NULL)
+		fd = atomic_exchange(&log->shared.next_fd, fd);
+	if (fd >= 0)
+		close(fd);
 }
 
 void

@@ -15,10 +15,12 @@
 
 struct access_log;
 
-/* Starts the thread. `fd` stays the caller's; it, `conf` and `seg` must outlive the log.
+/* Starts the thread, with a duplicate of `fd`. `conf` and `seg` must outlive the log.
  * -TG_ENOMEM. */
 TG_MUST_CHECK int access_log_start(const struct conf *conf, struct segment *seg, int fd,
 				   struct access_log **ret);
+/* Goes on with `fd`, which is taken over; each line is in one of the two. NULL log: closes it. */
+void access_log_reopen(struct access_log *log, int fd);
 /* About once a second, from any one thread: tells of what was lost since. NULL allowed. */
 void access_log_watch(struct access_log *log);
 /*

@@ -30,7 +30,7 @@ struct keeper {
 	int channel;
 	int peer_fd;      /* -1: none, or handed on to orders */
 	int *control_fds; /* by conf->admin.controls; -1: none yet, or handed on to admin */
-	int log_fd;       /* -1: standard output */
+	int log_fd;       /* -1: standard output, or the log has it */
 	struct conf *conf;
 	struct segment *segment;
 	struct loop *loop;
@@ -52,6 +52,13 @@ struct keeper {
 	struct admin_server *admin;
 	struct http_server *http; /* NULL: none */
 };
+
+static void
+close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
 
 /* start */
 
@@ -357,6 +364,9 @@ on_channel(struct watch *w, unsigned what)
 	while ((rc = channel_receive(k->channel, &m)) == 1) {
 		if (m.type == MSG_STOP) {
 			loop_stop(k->loop);
+		} else if (m.type == MSG_LOG_FILE) {
+			access_log_reopen(k->access_log, m.fd);
+			m.fd = -1;
 		} else if (m.type == MSG_HOLD) {
 			hold(k);
 		} else if (m.type == MSG_RESUME) {
@@ -454,6 +464,8 @@ start_parts(struct keeper *k)
 		return -TG_ENOMEM;
 	if (k->conf->log.access != TG_ACCESS_OFF)
 		rc = access_log_start(k->conf, k->segment, fd, &k->access_log);
+	close_fd(k->log_fd);
+	k->log_fd = -1;
 	if (rc == 0)
 		rc = start_admin(k);
 	if (rc == 0)
@@ -482,13 +494,6 @@ keeper_serve(struct keeper *k)
 	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
 	loop_run(k->loop);
 	return 0;
-}
-
-static void
-close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
 }
 
 static void

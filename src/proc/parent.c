@@ -30,7 +30,8 @@ enum handled_signal {
 	HANDLED_TERM = 1,
 	HANDLED_INT = 2,
 	HANDLED_HUP = 3,
-	HANDLED_USR2 = 4,
+	HANDLED_USR1 = 4,
+	HANDLED_USR2 = 5,
 	HANDLED_COUNT
 };
 
@@ -39,6 +40,7 @@ static const int handled_signals[HANDLED_COUNT] = {
 	[HANDLED_TERM] = SIGTERM,
 	[HANDLED_INT] = SIGINT,
 	[HANDLED_HUP] = SIGHUP,
+	[HANDLED_USR1] = SIGUSR1,
 	[HANDLED_USR2] = SIGUSR2,
 };
 
@@ -257,6 +259,25 @@ parent_upgrade(struct parent *p, struct err *err)
 
 /* signals */
 
+/* Who moved the file away has its place taken by a new one. */
+static void
+reopen_log(struct parent *p)
+{
+	struct err err;
+
+	if (p->sockets.log_fd < 0) {
+		log_write(TG_LOG_INFO, "no access log file to open anew", NULL);
+		return;
+	}
+	if (sockets_reopen_log(&p->sockets, p->conf, &err) < 0) {
+		log_write(TG_LOG_ERROR, "going on with the access log as it is", "reason=%s",
+			  err.text);
+		return;
+	}
+	supervisor_renew_log(&p->supervisor);
+	log_write(TG_LOG_INFO, "access log opened anew", "file=%s", p->conf->log.file);
+}
+
 void
 parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 {
@@ -284,6 +305,9 @@ on_signal(struct loop_signal *s, int signo)
 	case SIGCHLD:
 		upgrade_reap(&p->upgrade);
 		supervisor_reap(&p->supervisor);
+		break;
+	case SIGUSR1:
+		reopen_log(p);
 		break;
 	case SIGUSR2:
 		(void)!parent_upgrade(p, &err); /* the log says why not */

@@ -281,6 +281,19 @@ sockets_open(const struct conf *conf, const struct privileges *p, struct inherit
 	return rc;
 }
 
+int
+sockets_reopen_log(struct sockets *s, const struct conf *conf, struct err *err)
+{
+	int before = s->log_fd;
+	int rc = open_log(s, conf, err);
+
+	if (rc < 0)
+		s->log_fd = before;
+	else if (before >= 0)
+		close(before);
+	return rc;
+}
+
 /* handing on */
 
 /* Each socket to one worker, and each worker at least one socket. */

@@ -49,6 +49,8 @@ TG_MUST_CHECK int sockets_open(const struct conf *conf, const struct privileges 
 TG_MUST_CHECK int sockets_equip_proxy(const struct sockets *s, int channel);
 /* Tells the keeper of what it needs (MSG_ADMIN, MSG_LOG_FILE). -TG_EIO. */
 TG_MUST_CHECK int sockets_equip_keeper(const struct sockets *s, int channel);
+/* Opens the access log file anew, by its name; when that fails the one before goes on. */
+TG_MUST_CHECK int sockets_reopen_log(struct sockets *s, const struct conf *conf, struct err *err);
 /* Gives all that listen to a new parent (MSG_GIVE, MSG_GIVEN); they stay ours too. -TG_EIO. */
 TG_MUST_CHECK int sockets_give(const struct sockets *s, int channel);
 

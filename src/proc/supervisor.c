@@ -361,6 +361,17 @@ child_answer_death(struct child *c)
 	}
 }
 
+/* One that starts has the file of before among its messages, and this one behind it. */
+void
+supervisor_renew_log(struct supervisor *s)
+{
+	struct child *keeper = &s->children[CHILD_KEEPER];
+
+	if (keeper->channel >= 0 && channel_send(keeper->channel, MSG_LOG_FILE, NULL, 0,
+						 s->equipment.sockets->log_fd) < 0)
+		child_condemn(keeper, "it does not take messages");
+}
+
 static bool
 tell_keeper(struct supervisor *s, enum msg_type type)
 {

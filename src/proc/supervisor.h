@@ -81,6 +81,8 @@ void supervisor_fini(struct supervisor *s);
 
 /* Starts both. On failure (reason in `err`) none is left. */
 TG_MUST_CHECK int supervisor_start(struct supervisor *s, struct err *err);
+/* Hands the access log file of `equipment.sockets`, opened anew, to the keeper. */
+void supervisor_renew_log(struct supervisor *s);
 /* Has the keeper keep still for a new parent's: it answers no control socket, takes no order and
  * writes no state until supervisor_resume(). False: there is no keeper that could hear it. */
 bool supervisor_hold(struct supervisor *s);
