@@ -481,8 +481,8 @@ admin_server_hold(struct admin_server *s)
 {
 	struct control *control;
 
-	LIST_FOREACH(control, &s->controls, link)
-	door_hold(&control->door);
+	LIST_FOREACH (control, &s->controls, link)
+		door_hold(&control->door);
 }
 
 void
@@ -490,6 +490,6 @@ admin_server_resume(struct admin_server *s)
 {
 	struct control *control;
 
-	LIST_FOREACH(control, &s->controls, link)
-	door_resume(&control->door);
+	LIST_FOREACH (control, &s->controls, link)
+		door_resume(&control->door);
 }

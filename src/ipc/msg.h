@@ -17,6 +17,8 @@
  * (the keeper then tells the whole truth again: one MSG_BACKEND per backend),
  * MSG_STOP for a graceful end. A child whose parent channel closes exits.
  *
+ * MSG_PING and MSG_PONG, for a service manager's watchdog.
+ *
  * Upgrade, old parent and its keeper: MSG_HOLD, answered by MSG_HELD when no order
  * is taken any more and those given are on the disk; MSG_RESUME when it failed.
  *
@@ -57,6 +59,8 @@ enum msg_type {
 	MSG_HOLD = 13,
 	MSG_HELD = 14,
 	MSG_RESUME = 15,
+	MSG_PING = 16, /* parent to child, when the last one is answered */
+	MSG_PONG = 17, /* every loop of the child has turned since */
 	/* between two versions */
 	MSG_ASK = 64,
 	MSG_GIVE = 65,
@@ -149,6 +153,7 @@ struct msg_backend {
 enum give_use {
 	TG_GIVE_LISTENER = 0,
 	TG_GIVE_CONTROL = 1,
+	TG_GIVE_ANY = 2, /* a service manager does not say */
 	TG_GIVE_USE_COUNT
 };
 

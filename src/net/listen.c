@@ -87,8 +87,8 @@ listen_bind(const struct addr *a, enum listen_family family, int *ret_fd, struct
 int
 listen_begin(int fd, unsigned backlog, const struct conf_tcp *tcp)
 {
-	if (tcp != NULL && (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 ||
-			    sockopt_set_anew(fd, tcp) < 0))
+	if (tcp != NULL &&
+	    (set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0 || sockopt_set_anew(fd, tcp) < 0))
 		return -TG_EIO;
 	return listen(fd, (int)backlog) < 0 ? -TG_EIO : 0;
 }

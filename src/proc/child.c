@@ -68,8 +68,7 @@ arrange_descriptors(const struct role_spawn *r)
 static void
 arrange_signals(void)
 {
-	static const int ignored[] = {SIGINT,  SIGTERM, SIGHUP, SIGUSR1,
-				      SIGUSR2, SIGPIPE, SIGXFSZ};
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ};
 	sigset_t none;
 	size_t i;
 
@@ -97,6 +96,8 @@ become_role(const struct spawn *s, pid_t parent)
 	if (!process_die_with(parent)) /* after the change of user, which would undo it */
 		return SPAWN_DEATH_SIGNAL;
 	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
 	fexecve(r->program_fd, argv, environ);
 	return SPAWN_EXEC;
 }

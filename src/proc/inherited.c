@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 static bool
 has_option(int fd, int option, int wanted)
 {
@@ -86,7 +88,8 @@ static bool
 is_wanted(const struct inherited_socket *s, const struct addr *a, enum listen_family family,
 	  enum give_use use)
 {
-	return s->fd >= 0 && s->use == use && listen_is_at(s->fd, a, family);
+	return s->fd >= 0 && (s->use == use || s->use == TG_GIVE_ANY) &&
+	       listen_is_at(s->fd, a, family);
 }
 
 size_t
@@ -118,6 +121,22 @@ inherited_take(struct inherited *in, const struct addr *a, enum listen_family fa
 		return true;
 	}
 	return false;
+}
+
+void
+inherited_warn_unused(const struct inherited *in)
+{
+	size_t i;
+
+	for (i = 0; i < in->n; i++) {
+		struct addr a = {.len = sizeof(a.u)};
+		char text[TG_ADDR_STRLEN];
+
+		if (in->list[i].fd < 0 || getsockname(in->list[i].fd, &a.u.sa, &a.len) < 0)
+			continue;
+		log_write(TG_LOG_WARN, "nothing in the configuration is at a socket we were given",
+			  "address=%s", addr_format(&a, text, sizeof(text)));
+	}
 }
 
 void

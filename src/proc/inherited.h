@@ -1,7 +1,8 @@
 /*
  * proc/inherited.h: listening sockets that were open before us.
  *
- * An older parent gives its own (proc/upgrade.h). Each is used by what the
+ * An older parent gives its own (proc/upgrade.h), or a service manager those it
+ * opened for us (proc/activation.h). Each is used by what the
  * configuration has at the same address and for the same use; who waits on it
  * is served as if nothing had happened. Nothing is believed of a descriptor
  * that the kernel does not confirm.
@@ -40,6 +41,8 @@ size_t inherited_count(const struct inherited *in, const struct addr *a, enum li
 bool inherited_take(struct inherited *in, const struct addr *a, enum listen_family family,
 		    enum give_use use, struct inherited_socket *ret);
 
+/* Names what nobody took, in the log. */
+void inherited_warn_unused(const struct inherited *in);
 /* Closes what nobody took. */
 void inherited_close(struct inherited *in);
 /* Removes the socket files of what nobody took: whose they were serves no more. */

@@ -139,6 +139,8 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_HOLD:
 	case MSG_HELD:
 	case MSG_RESUME:
+	case MSG_PING:
+	case MSG_PONG:
 	case MSG_ASK:
 	case MSG_GIVE:
 	case MSG_GIVEN:
@@ -328,8 +330,8 @@ hold(struct keeper *k)
 		save_state(k);
 	timer_clear(&k->save);
 	if (!state_file_sync(k->state_file, LAST_WRITE_MS)) {
-		log_write(TG_LOG_ERROR, "state file does not take the last orders, not handing over",
-			  NULL);
+		log_write(TG_LOG_ERROR,
+			  "state file does not take the last orders, not handing over", NULL);
 		return;
 	}
 	k->is_holding = true;
@@ -364,6 +366,9 @@ on_channel(struct watch *w, unsigned what)
 	while ((rc = channel_receive(k->channel, &m)) == 1) {
 		if (m.type == MSG_STOP) {
 			loop_stop(k->loop);
+		} else if (m.type == MSG_PING) {
+			if (channel_send(k->channel, MSG_PONG, NULL, 0, -1) < 0)
+				loop_stop(k->loop);
 		} else if (m.type == MSG_LOG_FILE) {
 			access_log_reopen(k->access_log, m.fd);
 			m.fd = -1;

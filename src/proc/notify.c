@@ -16,7 +16,21 @@ say(const char *state)
 	(void)sd_notify(0, state);
 }
 
+uint64_t
+notify_watchdog_ms(void)
+{
+	uint64_t us = 0;
+
+	return sd_watchdog_enabled(0, &us) > 0 ? us / 1000 : 0;
+}
+
 #else
+
+uint64_t
+notify_watchdog_ms(void)
+{
+	return 0;
+}
 
 static void
 say(const char *state)
@@ -67,6 +81,12 @@ notify_replaced(pid_t successor)
 	snprintf(state, sizeof(state), "READY=1\nMAINPID=%d", (int)successor);
 	say(state);
 	unsetenv("NOTIFY_SOCKET");
+}
+
+void
+notify_watchdog(void)
+{
+	say("WATCHDOG=1");
 }
 
 void

@@ -6,6 +6,7 @@
 #ifndef TG_PROC_NOTIFY_H
 #define TG_PROC_NOTIFY_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -17,6 +18,10 @@ void notify_reloading(void);
 /* That process is the service from now on, and ready; nothing is said by us after this. */
 void notify_replaced(pid_t successor);
 void notify_stopping(void);
+/* We are well. Said within every notify_watchdog_ms(), or the manager starts us anew. */
+void notify_watchdog(void);
+/* 0: it does not ask. */
+uint64_t notify_watchdog_ms(void);
 void notify_status(const char *fmt, ...) TG_PRINTF(1, 2);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "loop/loop.h"
+#include "proc/activation.h"
 #include "proc/limits.h"
 #include "proc/notify.h"
 #include "proc/parent.h"
@@ -36,12 +37,8 @@ enum handled_signal {
 };
 
 static const int handled_signals[HANDLED_COUNT] = {
-	[HANDLED_CHLD] = SIGCHLD,
-	[HANDLED_TERM] = SIGTERM,
-	[HANDLED_INT] = SIGINT,
-	[HANDLED_HUP] = SIGHUP,
-	[HANDLED_USR1] = SIGUSR1,
-	[HANDLED_USR2] = SIGUSR2,
+	[HANDLED_CHLD] = SIGCHLD, [HANDLED_TERM] = SIGTERM, [HANDLED_INT] = SIGINT,
+	[HANDLED_HUP] = SIGHUP,   [HANDLED_USR1] = SIGUSR1, [HANDLED_USR2] = SIGUSR2,
 };
 
 /* A signal and whose it is: the loop gives back only the first. */
@@ -65,6 +62,8 @@ struct parent {
 	struct parent_signal signals[HANDLED_COUNT];
 	struct supervisor supervisor;
 	struct upgrade upgrade;
+	struct timer watchdog;
+	uint64_t watchdog_ms; /* of the service manager; 0: it has none */
 };
 
 static struct parent *
@@ -109,6 +108,25 @@ is_waiting(const struct parent *p)
 	return p->predecessor.channel >= 0;
 }
 
+/* Twice in its time; not when a child is away or a loop of it stands still. */
+static void
+on_watchdog(struct timer *t)
+{
+	struct parent *p = TG_CONTAINER(t, struct parent, watchdog);
+
+	if (p->supervisor.is_stopping || supervisor_is_well(&p->supervisor))
+		notify_watchdog();
+	timer_set(p->loop, t, mono_add_ms(loop_now(p->loop), p->watchdog_ms / 2));
+}
+
+static void
+start_watchdog(struct parent *p)
+{
+	p->watchdog_ms = notify_watchdog_ms();
+	if (p->watchdog_ms > 0)
+		on_watchdog(&p->watchdog);
+}
+
 static void
 on_ready(struct supervisor *s)
 {
@@ -119,6 +137,7 @@ on_ready(struct supervisor *s)
 	announce(p);
 	notify_ready("serving %zu listeners with %u workers", p->conf->n_listeners,
 		     p->conf->workers);
+	start_watchdog(p);
 }
 
 static void
@@ -140,6 +159,7 @@ on_yours(struct predecessor *predecessor)
 	inherited_fini(&p->inherited);
 	announce(p);
 	notify_serving(p);
+	start_watchdog(p);
 }
 
 static void
@@ -385,8 +405,12 @@ open_sockets(struct parent *p, struct err *err)
 
 	if (is_waiting(p))
 		rc = predecessor_ask(&p->predecessor, &p->inherited, err);
+	else
+		activation_take(&p->inherited);
 	if (rc == 0)
 		rc = sockets_open(p->conf, &p->privileges, &p->inherited, &p->sockets, err);
+	if (rc == 0 && !is_waiting(p))
+		inherited_warn_unused(&p->inherited);
 	inherited_close(&p->inherited);
 	return rc;
 }
@@ -469,10 +493,12 @@ parent_run(struct parent *p, struct err *err)
 		.on_failed = on_upgrade_failed,
 	};
 	upgrade_init(&p->upgrade);
+	timer_init(&p->watchdog, on_watchdog);
 	supervisor_init(s);
 	rc = supervisor_start(s, err);
 	if (rc == 0)
 		loop_run(p->loop);
+	timer_fini(&p->watchdog);
 	supervisor_fini(s);
 	upgrade_fini(&p->upgrade);
 	return rc;

@@ -34,6 +34,7 @@ struct proxy {
 	size_t n_sockets;
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
+	unsigned n_asked;   /* workers that owe an answer to the parent's question */
 	struct loop *loop;  /* control's own, or that of the one worker */
 	struct watch channel_watch;
 	struct watch peer_watch;
@@ -338,6 +339,30 @@ watch_peer(struct proxy *p)
 }
 
 static void
+on_answer(struct loop_call *answer)
+{
+	struct worker_thread *t = TG_CONTAINER(answer, struct worker_thread, answer);
+	struct proxy *p = t->user;
+
+	/* What cannot be sent now has a parent that is gone: the channel tells. */
+	if (--p->n_asked == 0)
+		(void)!channel_send(p->channel, MSG_PONG, NULL, 0, -1);
+}
+
+/* We are well when every worker's loop turns. */
+static void
+ask_workers(struct proxy *p)
+{
+	if (p->n_asked > 0 || p->is_stopping)
+		return;
+	p->n_asked = p->n_threads;
+	for (unsigned i = 0; i < p->n_threads; i++) {
+		p->threads[i].user = p;
+		worker_thread_ask(&p->threads[i], p->loop, on_answer);
+	}
+}
+
+static void
 on_channel(struct watch *w, unsigned what)
 {
 	struct proxy *p = TG_CONTAINER(w, struct proxy, channel_watch);
@@ -348,6 +373,8 @@ on_channel(struct watch *w, unsigned what)
 	while ((rc = channel_receive(p->channel, &m)) == 1) {
 		if (m.type == MSG_STOP) {
 			stop(p, m.u.stop.grace_ms);
+		} else if (m.type == MSG_PING) {
+			ask_workers(p);
 		} else if (m.type == MSG_PEER) {
 			set_peer(p, m.fd);
 			m.fd = -1;

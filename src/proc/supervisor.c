@@ -87,7 +87,7 @@ note_serving(struct supervisor *s)
 static bool
 msg_is_news(enum msg_type type)
 {
-	return type == MSG_READY || type == MSG_ACCEPTING || type == MSG_HELD;
+	return type == MSG_READY || type == MSG_ACCEPTING || type == MSG_HELD || type == MSG_PONG;
 }
 
 static void
@@ -125,6 +125,8 @@ child_on_message(struct child *c, const struct message *m)
 		child_on_ready(c);
 	else if (m->type == MSG_ACCEPTING && c->role == CHILD_PROXY && c->state == CHILD_UP)
 		child_on_accepting(c);
+	else if (m->type == MSG_PONG && c->is_asked)
+		c->is_asked = false;
 	else if (m->type == MSG_HELD && c->role == CHILD_KEEPER && c->state == CHILD_UP)
 		c->supervisor->on_held(c->supervisor);
 	else
@@ -165,6 +167,7 @@ child_start(struct child *c, int peer_fd, struct err *err)
 		return rc;
 	equipment.peer_fd = peer_fd;
 	c->started = mono_read();
+	c->is_asked = false;
 	child_set_state(c, CHILD_STARTING, s->ready_timeout_ms);
 	rc = watch_start_level(s->loop, &c->watch, c->channel, on_channel);
 	if (rc < 0)
@@ -361,14 +364,37 @@ child_answer_death(struct child *c)
 	}
 }
 
+static bool
+child_is_well(struct child *c)
+{
+	bool has_answered = !c->is_asked;
+
+	if (c->state != CHILD_UP || c->channel < 0)
+		return false;
+	if (has_answered)
+		c->is_asked = channel_send(c->channel, MSG_PING, NULL, 0, -1) == 0;
+	return has_answered && c->is_asked;
+}
+
+bool
+supervisor_is_well(struct supervisor *s)
+{
+	bool is_well = true;
+	int i;
+
+	for (i = 0; i < CHILD_ROLE_COUNT; i++)
+		is_well = child_is_well(&s->children[i]) && is_well;
+	return is_well;
+}
+
 /* One that starts has the file of before among its messages, and this one behind it. */
 void
 supervisor_renew_log(struct supervisor *s)
 {
 	struct child *keeper = &s->children[CHILD_KEEPER];
 
-	if (keeper->channel >= 0 && channel_send(keeper->channel, MSG_LOG_FILE, NULL, 0,
-						 s->equipment.sockets->log_fd) < 0)
+	if (keeper->channel >= 0 &&
+	    channel_send(keeper->channel, MSG_LOG_FILE, NULL, 0, s->equipment.sockets->log_fd) < 0)
 		child_condemn(keeper, "it does not take messages");
 }
 

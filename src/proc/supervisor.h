@@ -47,6 +47,7 @@ struct child {
 	struct timer timer;
 	struct mono started;
 	struct backoff backoff;
+	bool is_asked; /* MSG_PING waits for its answer */
 };
 
 /* Storage is the caller's; supervisor_init() to supervisor_fini(). */
@@ -81,6 +82,9 @@ void supervisor_fini(struct supervisor *s);
 
 /* Starts both. On failure (reason in `err`) none is left. */
 TG_MUST_CHECK int supervisor_start(struct supervisor *s, struct err *err);
+/* Whether both are up and have answered the last question; asks again. False also when a loop of one
+ * does not turn, whatever it does. */
+bool supervisor_is_well(struct supervisor *s);
 /* Hands the access log file of `equipment.sockets`, opened anew, to the keeper. */
 void supervisor_renew_log(struct supervisor *s);
 /* Has the keeper keep still for a new parent's: it answers no control socket, takes no order and

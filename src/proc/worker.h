@@ -14,10 +14,15 @@ struct worker_thread {
 	struct worker worker;
 	pthread_t thread;
 	bool is_running;
-	bool is_accepting; /* was told to; the worker's own */
+	bool is_accepting;           /* was told to; the worker's own */
 	struct http_routes **routes; /* [conf->n_listeners], of mode http */
 	struct loop_call accept;
 	struct loop_call drain;
+	struct loop_call question; /* of the control thread: does the loop turn? */
+	struct loop_call answer;
+	struct loop *asker;
+	void *user; /* the asker's */
+	void (*on_answer)(struct loop_call *answer);
 	struct timer check;   /* while draining: is all done, is time up */
 	struct mono deadline; /* of draining */
 	uint64_t grace_ms;
@@ -32,6 +37,10 @@ TG_MUST_CHECK int worker_thread_add_socket(struct worker_thread *t, size_t liste
 TG_MUST_CHECK int worker_thread_start(struct worker_thread *t);
 /* From the control thread: accept from now on. */
 void worker_thread_accept(struct worker_thread *t);
+/* From the control thread, one question at a time: `on_answer` is called in `asker`, its loop, with
+ * the answer of `t`, when the worker's loop has turned. */
+void worker_thread_ask(struct worker_thread *t, struct loop *asker,
+		       void (*on_answer)(struct loop_call *answer));
 /* From the control thread: takes the reference of `view`. -TG_ENOMEM: not delivered, released. */
 TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, uint32_t service,
 					 struct view *view);

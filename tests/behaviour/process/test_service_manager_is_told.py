@@ -1,12 +1,16 @@
-"""READY=1 only when serving, STOPPING=1 at the end: what systemd hears, played by a socket."""
+"""READY=1 only when serving, STOPPING=1 at the end, WATCHDOG=1 while well, MAINPID at an upgrade: what
+systemd hears, played by a socket."""
 
 import os
 import signal
+import select
 import socket
 
 import pytest
 
-from harness import client, conf, settings
+from harness import client, conf, procfs, settings
+
+WATCHDOG_MS = 400
 
 
 @pytest.fixture
@@ -49,3 +53,68 @@ def test_failed_start_is_never_ready(tidegate, demo_backend, manager):
     manager.setblocking(False)
     with pytest.raises(BlockingIOError):
         manager.recv(4096)
+
+
+def watched(manager):
+    return {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": str(WATCHDOG_MS * 1000)}
+
+
+def is_silent(manager, seconds):
+    return not select.select([manager], [], [], seconds)[0]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("role", ["proxy", "keeper"])
+def test_watchdog_hears_it_only_while_every_child_is_well(tidegate, demo_backend, manager, role,
+                                                          workers):
+    tg = tidegate(conf.http(demo_backend(), workers=workers), env=watched(manager))
+    for _ in range(5):
+        heard_until(manager, "WATCHDOG=1")
+    with procfs.standing_still(tg.role_pid(role)):
+        settings.wait_until(lambda: is_silent(manager, WATCHDOG_MS / 1000) or not manager.recv(4096),
+                            "the watchdog to hear nothing")
+    for _ in range(3):
+        heard_until(manager, "WATCHDOG=1")
+
+
+def test_without_a_watchdog_nothing_is_said(tidegate, demo_backend, manager):
+    tidegate(conf.http(demo_backend()), env={"NOTIFY_SOCKET": manager.getsockname()})
+    heard_until(manager, "READY=1")
+    assert is_silent(manager, WATCHDOG_MS / 1000)
+
+
+def test_upgrade_moves_the_main_process(tidegate, demo_backend, manager):
+    tg = tidegate(conf.http(demo_backend()), env=watched(manager))
+    heard_until(manager, "READY=1")
+    tg.upgrade()
+    lines = heard_until(manager, "RELOADING=1")
+    assert any(line.startswith("MONOTONIC_USEC=") for line in lines + heard_until(manager, "READY=1"))
+    old = tg.former[-1]
+    assert old.wait(settings.TIMEOUT) == 0
+    # The new one says that it is well, though WATCHDOG_PID was never its own.
+    lines = heard_until(manager, "WATCHDOG=1")
+    assert "STOPPING=1" not in lines
+    tg.send_signal(signal.SIGTERM)
+    heard_until(manager, "STOPPING=1")
+    assert tg.process.wait(settings.TIMEOUT) == 0
+
+
+def test_main_process_is_named_with_ready(tidegate, demo_backend, manager):
+    tg = tidegate(conf.http(demo_backend()), env={"NOTIFY_SOCKET": manager.getsockname()})
+    heard_until(manager, "READY=1")
+    tg.upgrade()
+    heard_until(manager, "RELOADING=1")
+    while True:
+        message = manager.recv(4096).decode().split("\n")
+        if "READY=1" in message:
+            break
+    assert f"MAINPID={tg.pid}" in message
+
+
+def test_failed_upgrade_is_ready_as_before(tidegate, demo_backend, manager):
+    tg = tidegate(conf.http(demo_backend()), env={"NOTIFY_SOCKET": manager.getsockname()})
+    heard_until(manager, "READY=1")
+    tg.fail_to_upgrade("nonsense")
+    heard_until(manager, "RELOADING=1")
+    lines = heard_until(manager, "READY=1")
+    assert not any(line.startswith("MAINPID=") for line in lines)

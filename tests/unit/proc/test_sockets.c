@@ -225,7 +225,8 @@ failure_leaves_nothing_behind(void **state)
 	load(place, "admin = { socket = \"/nonexistent/admin\"; };");
 	assert_int_equal(sockets_open(place->conf, &stay, &nothing, &s, &err), -TG_EIO);
 	assert_non_null(strstr(err.text, "admin.socket: /nonexistent/admin: cannot bind"));
-	assert_int_equal(sockets_open(load(place, ""), &stay, &nothing, &s, &err), 0); /* port is free */
+	assert_int_equal(sockets_open(load(place, ""), &stay, &nothing, &s, &err),
+			 0); /* port is free */
 	sockets_close(&s);
 }
 
@@ -309,8 +310,8 @@ heir_has_the_same_sockets(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(heir.listeners[i].n, old.listeners[i].n);
 		for (size_t j = 0; j < old.listeners[i].n; j++)
-			assert_true(is_same_socket(heir.listeners[i].fds[j],
-						   old.listeners[i].fds[j]));
+			assert_true(
+				is_same_socket(heir.listeners[i].fds[j], old.listeners[i].fds[j]));
 	}
 	sockets_close(&heir); /* it failed: the file is the old one's */
 	assert_int_equal(mode_of(place, "front"), 0666);
