@@ -54,6 +54,7 @@ struct command_call {
 	struct output *out;
 	bool json;
 	struct steer_note note; /* who, when, why */
+	size_t n_name; /* words of the name */
 	size_t n;
 	const char *const *arguments; /* the words after the name */
 };
@@ -91,8 +92,10 @@ extern const struct command command_show_servers_state;
 extern const struct command command_show_stat;
 extern const struct command command_show_state;
 extern const struct command command_show_version;
+extern const struct command command_shutdown;
 extern const struct command command_shutdown_sessions;
 extern const struct command command_undrain;
+extern const struct command command_upgrade;
 
 /* Sorted by name, NULL at the end. */
 extern const struct command *const commands[];

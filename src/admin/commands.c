@@ -31,8 +31,10 @@ const struct command *const commands[] = {
 	&command_show_stat,
 	&command_show_state,
 	&command_show_version,
+	&command_shutdown,
 	&command_shutdown_sessions,
 	&command_undrain,
+	&command_upgrade,
 	NULL,
 };
 /* clang-format on */
@@ -263,6 +265,8 @@ run_command(const struct command *c, struct command_call *call)
 static void
 run_words(struct command_call *call, size_t n, const char *const *words)
 {
+	const struct command *command = NULL;
+
 	if (n > 1 && strcmp(words[n - 1], "json") == 0) {
 		call->json = true;
 		n--;
@@ -270,11 +274,16 @@ run_words(struct command_call *call, size_t n, const char *const *words)
 	for (size_t i = 0; commands[i] != NULL; i++) {
 		size_t taken = match(commands[i], n, words);
 
-		if (taken == 0)
-			continue;
-		call->n = n - taken;
-		call->arguments = words + taken;
-		run_command(commands[i], call);
+		/* "shutdown" begins "shutdown sessions server", too. */
+		if (taken > call->n_name) {
+			command = commands[i];
+			call->n_name = taken;
+		}
+	}
+	if (command != NULL) {
+		call->n = n - call->n_name;
+		call->arguments = words + call->n_name;
+		run_command(command, call);
 		return;
 	}
 	command_fail(call, TG_COMMAND_UNKNOWN, "no such command; \"help\" lists them");

@@ -37,6 +37,10 @@ struct admin_actions {
 	void *user;
 	/* What runs on this backend ends, after this time. -TG_ENOMEM. */
 	int (*cut)(void *user, unsigned service, unsigned backend, uint64_t after_ms);
+	/* Of all of tidegate: that it ends, at once or by the grace that is configured; that the
+	 * program takes its own place. -TG_EIO: the parent is gone. */
+	int (*stop)(void *user, bool at_once);
+	int (*upgrade)(void *user);
 };
 
 /* Storage is the caller's; source_init() to source_fini(). */

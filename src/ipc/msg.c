@@ -26,6 +26,7 @@ static const struct msg_kind {
 	[MSG_RESUME] = {"resume", 0, false},
 	[MSG_PING] = {"ping", 0, false},
 	[MSG_PONG] = {"pong", 0, false},
+	[MSG_UPGRADE] = {"upgrade", 0, false},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},
 	[MSG_GIVEN] = {"given", 0, false},

@@ -61,6 +61,7 @@ enum msg_type {
 	MSG_RESUME = 15,
 	MSG_PING = 16, /* parent to child, when the last one is answered */
 	MSG_PONG = 17, /* every loop of the child has turned since */
+	MSG_UPGRADE = 18, /* keeper to parent: an operator orders it; so does MSG_STOP that way */
 	/* between two versions */
 	MSG_ASK = 64,
 	MSG_GIVE = 65,

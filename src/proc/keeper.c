@@ -141,6 +141,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_RESUME:
 	case MSG_PING:
 	case MSG_PONG:
+	case MSG_UPGRADE:
 	case MSG_ASK:
 	case MSG_GIVE:
 	case MSG_GIVEN:
@@ -247,6 +248,23 @@ on_cut_due(void *user, unsigned service, unsigned backend)
 		  (unsigned long long)source_in_flight(
 			  &k->source, source_backend_slot(&k->source, service, backend)));
 	orders_cut(k->orders, service, backend);
+}
+
+static int
+stop(void *user, bool at_once)
+{
+	const struct keeper *k = user;
+	struct msg_stop m = {.grace_ms = at_once ? 0 : k->conf->shutdown_grace_ms};
+
+	return channel_send(k->channel, MSG_STOP, &m, sizeof(m), -1);
+}
+
+static int
+upgrade(void *user)
+{
+	const struct keeper *k = user;
+
+	return channel_send(k->channel, MSG_UPGRADE, NULL, 0, -1);
 }
 
 static int
@@ -433,7 +451,8 @@ start_admin(struct keeper *k)
 		return rc;
 	}
 	k->source.events = k->events;
-	k->source.actions = (struct admin_actions){.user = k, .cut = cut};
+	k->source.actions = (struct admin_actions){
+		.user = k, .cut = cut, .stop = stop, .upgrade = upgrade};
 	k->source.has_proxy = has_proxy;
 	k->source.proxy_user = k;
 	k->admin = admin_server_new(k->loop, &k->source);

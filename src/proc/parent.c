@@ -316,6 +316,20 @@ parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 }
 
 static void
+on_stop_ordered(struct supervisor *s, uint64_t grace_ms)
+{
+	parent_stop(parent_of(s), "control socket", grace_ms);
+}
+
+static void
+on_upgrade_ordered(struct supervisor *s)
+{
+	struct err err;
+
+	(void)!parent_upgrade(parent_of(s), &err); /* the log says why not */
+}
+
+static void
 on_signal(struct loop_signal *s, int signo)
 {
 	struct parent *p = ((struct parent_signal *)(void *)s)->parent;
@@ -481,6 +495,8 @@ parent_run(struct parent *p, struct err *err)
 		.on_change = on_change,
 		.on_serving = on_serving,
 		.on_held = on_held,
+		.on_stop_ordered = on_stop_ordered,
+		.on_upgrade_ordered = on_upgrade_ordered,
 	};
 	p->upgrade = (struct upgrade){
 		.loop = p->loop,

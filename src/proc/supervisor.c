@@ -129,6 +129,10 @@ child_on_message(struct child *c, const struct message *m)
 		c->is_asked = false;
 	else if (m->type == MSG_HELD && c->role == CHILD_KEEPER && c->state == CHILD_UP)
 		c->supervisor->on_held(c->supervisor);
+	else if (m->type == MSG_STOP && c->role == CHILD_KEEPER)
+		c->supervisor->on_stop_ordered(c->supervisor, m->u.stop.grace_ms);
+	else if (m->type == MSG_UPGRADE && c->role == CHILD_KEEPER)
+		c->supervisor->on_upgrade_ordered(c->supervisor);
 	else
 		child_condemn(c, "a message that is not its to send");
 }

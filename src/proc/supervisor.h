@@ -66,6 +66,9 @@ struct supervisor {
 	void (*on_serving)(struct supervisor *s);
 	/* The keeper takes no orders any more: the answer to supervisor_hold(). */
 	void (*on_held)(struct supervisor *s);
+	/* An operator orders the end, or an upgrade, over a control socket. */
+	void (*on_stop_ordered)(struct supervisor *s, uint64_t grace_ms);
+	void (*on_upgrade_ordered)(struct supervisor *s);
 	struct child children[CHILD_ROLE_COUNT];
 	bool was_ready;
 	bool is_accepting; /* the proxy said so */

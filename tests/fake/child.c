@@ -84,14 +84,13 @@ block_go(sigset_t *go)
 static void
 misbehave(const char *behaviour, const sigset_t *go)
 {
-	struct msg_stop stop = {0};
 	int signo;
 
 	if (strcmp(behaviour, "obey") == 0)
 		return;
 	sigwait(go, &signo);
 	if (strcmp(behaviour, "chatty") == 0)
-		say(MSG_STOP, &stop, sizeof(stop));
+		say(MSG_RESUME, NULL, 0);
 	if (strcmp(behaviour, "garbled") == 0 && send(TG_CHANNEL_FD, "?", 1, 0) != 1)
 		_exit(FAKE_CHANNEL_CLOSED);
 	if (strcmp(behaviour, "hang-up") == 0)
