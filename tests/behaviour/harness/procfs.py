@@ -10,7 +10,7 @@ import struct
 
 from harness import settings
 
-TcpSocket = collections.namedtuple("TcpSocket", "state unread remote")
+TcpSocket = collections.namedtuple("TcpSocket", "state unread unacked remote")
 TCP_STATES = {1: "ESTABLISHED", 2: "SYN_SENT", 7: "CLOSE", 8: "CLOSE_WAIT", 10: "LISTEN"}
 
 
@@ -117,8 +117,8 @@ def _diagnose(flags, states, ports, hosts):
                     return
                 state, = struct.unpack_from("=B", answer, 17)
                 port, remote = struct.unpack_from("!2xH16x4s", answer, 20)
-                unread, = struct.unpack_from("=I", answer, 72)
-                yield TcpSocket(TCP_STATES.get(state, state), unread,
+                unread, unacked = struct.unpack_from("=II", answer, 72)
+                yield TcpSocket(TCP_STATES.get(state, state), unread, unacked,
                                 (socket.inet_ntoa(remote), port))
                 answer = answer[(length + 3) & ~3:]
             if not flags:

@@ -128,6 +128,14 @@ class Wire:
         """n bytes sent from here lie at the other end, unread."""
         self.wait_far(lambda far: far and far.unread >= n, f"{n} bytes")
 
+    def wait_all_taken(self):
+        """What was sent from here has been read at the other end."""
+        self.wait_far(lambda far: far and far.unread == 0, "an empty queue")
+
+    def wait_bytes_held_back(self, n=1):
+        """The other end has n bytes for us that were not acknowledged: our window is shut."""
+        self.wait_far(lambda far: far and far.unacked >= n, f"{n} bytes on their way")
+
     def wait_end_there(self):
         """The half-close from here has come to the other end."""
         self.wait_far(lambda far: far and far.state == "CLOSE_WAIT", "an end")
