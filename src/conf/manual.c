@@ -89,6 +89,8 @@ struct status_row {
 static const struct status_row status_rows[] = {
 	{400, "The request is not valid HTTP."},
 	{404, "No route matches."},
+	{405,
+	 "A TRACE whose Max-Forwards is 0: it would have to be sent back, with all it carries."},
 	{408, "The request did not come in time."},
 	{413, "The body is larger than its limit."},
 	{414, "The request target is longer than its limit."},
@@ -111,6 +113,11 @@ static const char http_notes[] =
 	"or\n"
 	".Ql transfer-encoding\n"
 	"is refused with 400: taking these fields out would change what the request is.\n"
+	".Pp\n"
+	".Ql Max-Forwards\n"
+	"of a TRACE or OPTIONS request is counted down by one.\n"
+	"Where it is 0 the request goes no further:\n"
+	"OPTIONS is answered with 200 and no body, TRACE with 405.\n"
 	".Pp\n"
 	"A route is no access rule.\n"
 	"It compares the path with its dot segments removed and its plain characters\n"

@@ -18,7 +18,7 @@ static const struct conf_field page_fields[] = {
 		.min = 400,
 		.max = 599,
 		.flags = TG_CONF_REQUIRED,
-		.help = "One of 400 403 404 408 413 414 417 429 431 500 501 502 503 504 505.",
+		.help = "One of 400 403 404 405 408 413 414 417 429 431 500 501 502 503 504 505.",
 	},
 	{
 		.key = "file",
@@ -44,8 +44,8 @@ static const struct conf_field page_fields[] = {
 static bool
 is_page_status(unsigned status)
 {
-	static const unsigned allowed[] = {400, 403, 404, 408, 413, 414, 417, 429,
-					   431, 500, 501, 502, 503, 504, 505};
+	static const unsigned allowed[] = {400, 403, 404, 405, 408, 413, 414, 417,
+					   429, 431, 500, 501, 502, 503, 504, 505};
 
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
 		if (allowed[i] == status)
@@ -98,7 +98,7 @@ page_check(struct conf_check *check, void *object)
 	if (page->status != 0 && !is_page_status(page->status))
 		conf_check_error(
 			check, "status",
-			"no page for %u; allowed: 400 403 404 408 413 414 417 429 431 500 501 "
+			"no page for %u; allowed: 400 403 404 405 408 413 414 417 429 431 500 501 "
 			"502 503 504 505",
 			page->status);
 	if (page->path && !page->body)

@@ -63,6 +63,7 @@ struct seen {
 	unsigned host;
 	unsigned expect;
 	unsigned upgrade;
+	unsigned max_forwards;
 	unsigned options; /* of all Connection fields */
 	bool close;
 	bool keep_alive;
@@ -158,6 +159,32 @@ read_transfer_encoding(struct seen *seen, struct slice value)
 	return HTTP_FAULT_NONE;
 }
 
+/* RFC 9110 7.6.2: the methods that count how far they go. */
+static bool
+counts_hops(struct slice method)
+{
+	return slice_equal(method, SLICE("OPTIONS")) || slice_equal(method, SLICE("TRACE"));
+}
+
+/* 1*DIGIT, however many. */
+static enum http_fault
+read_max_forwards(struct http_head *head, struct slice s)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return HTTP_FAULT_SYNTAX;
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+		if (v > TG_MAX_FORWARDS)
+			v = TG_MAX_FORWARDS;
+	}
+	head->has_max_forwards = true;
+	head->max_forwards = (uint32_t)v;
+	return s.n > 0 ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
+}
+
 static enum http_fault
 read_request_field(struct http_head *head, struct seen *seen, struct http_field *f)
 {
@@ -178,6 +205,10 @@ read_request_field(struct http_head *head, struct seen *seen, struct http_field 
 		f->dropped = true;
 	} else if (f->id == HTTP_FIELD_IDEMPOTENCY_KEY) {
 		head->has_idempotency_key |= !f->nominated && f->value.n > 0;
+	} else if (f->id == HTTP_FIELD_MAX_FORWARDS && counts_hops(head->method)) {
+		seen->max_forwards++;
+		f->dropped = true;
+		return read_max_forwards(head, f->value);
 	}
 	return HTTP_FAULT_NONE;
 }
@@ -212,6 +243,7 @@ read_field(struct http_head *head, struct seen *seen, struct http_field *f)
 	case HTTP_FIELD_HTTP2_SETTINGS:
 	case HTTP_FIELD_X_REQUEST_ID:
 	case HTTP_FIELD_IDEMPOTENCY_KEY:
+	case HTTP_FIELD_MAX_FORWARDS:
 	case HTTP_FIELD_FORWARDED:
 	case HTTP_FIELD_X_FORWARDED_FOR:
 	case HTTP_FIELD_X_FORWARDED_PROTO:
@@ -247,7 +279,7 @@ check_request(struct http_head *head, const struct seen *seen)
 	/* RFC 9112 3.2 */
 	if (seen->host > 1 || (seen->host == 0 && head->minor >= 1))
 		return HTTP_FAULT_SYNTAX;
-	if (seen->expect > 1 || seen->upgrade > 1)
+	if (seen->expect > 1 || seen->upgrade > 1 || seen->max_forwards > 1)
 		return HTTP_FAULT_SYNTAX;
 	head->expects_continue = seen->expect != 0 && head->minor >= 1;
 	return HTTP_FAULT_NONE;

@@ -69,6 +69,7 @@ static const struct known_field known_fields[] = {
 	{{"forwarded", 9}, HTTP_FIELD_FORWARDED},
 	{{"connection", 10}, HTTP_FIELD_CONNECTION},
 	{{"keep-alive", 10}, HTTP_FIELD_KEEP_ALIVE},
+	{{"max-forwards", 12}, HTTP_FIELD_MAX_FORWARDS},
 	{{"x-request-id", 12}, HTTP_FIELD_X_REQUEST_ID},
 	{{"content-length", 14}, HTTP_FIELD_CONTENT_LENGTH},
 	{{"http2-settings", 14}, HTTP_FIELD_HTTP2_SETTINGS},

@@ -45,6 +45,7 @@ enum http_field_id {
 	HTTP_FIELD_X_FORWARDED_OTHER, /* any other X-Forwarded-... */
 	HTTP_FIELD_X_REQUEST_ID,
 	HTTP_FIELD_IDEMPOTENCY_KEY,
+	HTTP_FIELD_MAX_FORWARDS,
 	HTTP_FIELD_COUNT
 };
 
@@ -68,6 +69,8 @@ enum http_body_kind {
 #define HTTP_NOMINATED_MAX 16
 /* `minor` before a version was read. */
 #define HTTP_MINOR_UNKNOWN UINT8_MAX
+/* Nobody counts further (RFC 9110 7.6.2): 9 digits. */
+#define TG_MAX_FORWARDS 999999999u
 
 struct http_head {
 	bool is_answer;
@@ -86,6 +89,8 @@ struct http_head {
 	bool wants_upgrade; /* Connection names "upgrade" and an Upgrade field names a protocol */
 	bool expects_continue;
 	bool has_idempotency_key; /* that is not empty */
+	bool has_max_forwards; /* TRACE and OPTIONS; of others it says nothing */
+	uint32_t max_forwards; /* as received; at most TG_MAX_FORWARDS */
 	struct slice host;    /* requests: the Host value; n 0: none */
 	struct slice upgrade; /* value of Upgrade */
 	struct slice request_id;

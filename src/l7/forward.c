@@ -327,6 +327,21 @@ put_upgrade(struct writer *w, struct stream *s, const struct http_head *head)
 	PUT_LITERAL(w, "\r\n");
 }
 
+/* RFC 9110 7.6.2. At 0 nothing of this is sent. */
+static void
+put_max_forwards(struct writer *w, const struct http_head *head)
+{
+	size_t i;
+
+	for (i = 0; i < head->n_fields; i++) {
+		if (head->fields[i].id == HTTP_FIELD_MAX_FORWARDS && head->fields[i].nominated)
+			return;
+	}
+	PUT_LITERAL(w, "Max-Forwards: ");
+	put_number(w, head->max_forwards > 0 ? head->max_forwards - 1 : 0);
+	PUT_LITERAL(w, "\r\n");
+}
+
 /* No more than this is written: what is kept, and what is added. Earlier forwarded values stand in
  * the lines counted; the host is written three times. */
 static size_t
@@ -375,6 +390,8 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 	put_request_id(&w, s, head);
 	if (head->body == HTTP_BODY_CHUNKED)
 		PUT_LITERAL(&w, "Transfer-Encoding: chunked\r\n");
+	if (head->has_max_forwards)
+		put_max_forwards(&w, head);
 	if (head->wants_upgrade)
 		put_upgrade(&w, s, head);
 	s->req.expects_continue = head->expects_continue;

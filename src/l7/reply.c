@@ -1,10 +1,10 @@
-/* Answers of our own: errors, in a few words or as the service's page. */
+/* Answers of our own: errors, in a few words or as the service's page; and OPTIONS that go no further. */
 #include <stdio.h>
 #include <string.h>
 
 #include "l7/stream_priv.h"
 
-#define RETRY_AFTER_SECONDS 1
+#define ALLOWED_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
 
 static const struct conf_error_page *
 find_page(const struct stream *s, unsigned status)
@@ -49,40 +49,67 @@ make_room(struct stream *s, size_t n)
 	return n <= buf_room(ans->head) || buf_grow(bufs, &ans->head) == 0;
 }
 
+struct body {
+	const void *bytes;
+	size_t n;
+};
+
+/* The page of the service, or a few words in `text`; for what is no error nothing. */
+static struct body
+make_body(const struct stream *s, unsigned status, char *text, size_t size)
+{
+	static const char format[] = "<html><head><title>%u %s</title></head>"
+				     "<body><h1>%u %s</h1></body></html>\n";
+	const struct conf_error_page *page = find_page(s, status);
+	const char *phrase = http_status_phrase(status);
+	int n;
+
+	if (page != NULL)
+		return (struct body){page->body, page->body_len};
+	if (status < 400)
+		return (struct body){"", 0};
+	n = snprintf(text, size, format, status, phrase, status, phrase);
+	return (struct body){text, (size_t)n};
+}
+
+static const char *
+connection_line(const struct stream *s)
+{
+	if (s->ans.close_front)
+		return "Connection: close\r\n";
+	return s->req.minor == 0 ? "Connection: keep-alive\r\n" : "";
+}
+
+/* RFC 9110 9.3.7, 15.5.6: what may be done instead. */
+static const char *
+advice(unsigned status)
+{
+	if (status == 503)
+		return "Retry-After: 1\r\n";
+	return status == 200 || status == 405 ? "Allow: " ALLOWED_METHODS "\r\n" : "";
+}
+
 static bool
 write_reply(struct stream *s, unsigned status)
 {
-	static const char page_format[] = "<html><head><title>%u %s</title></head>"
-					  "<body><h1>%u %s</h1></body></html>\n";
-	const struct conf_error_page *page = find_page(s, status);
-	const char *phrase = http_status_phrase(status);
 	struct stream_answer *ans = &s->ans;
-	char body[256];
+	char text[256];
+	struct body body = make_body(s, status, text, sizeof(text));
 	char head[512];
-	size_t body_n;
 	int n;
 
-	n = snprintf(body, sizeof(body), page_format, status, phrase, status, phrase);
-	body_n = page != NULL ? page->body_len : (size_t)n;
 	n = snprintf(head, sizeof(head),
-		     "HTTP/1.1 %u %s\r\nContent-Type: text/html\r\nContent-Length: %zu\r\n"
-		     "Cache-Control: no-store\r\n",
-		     status, phrase, body_n);
-	if (status == 503)
-		n += snprintf(head + n, sizeof(head) - (size_t)n, "Retry-After: %d\r\n",
-			      RETRY_AFTER_SECONDS);
-	n += snprintf(head + n, sizeof(head) - (size_t)n, "%s\r\n",
-		      ans->close_front    ? "Connection: close\r\n"
-		      : s->req.minor == 0 ? "Connection: keep-alive\r\n"
-					  : "");
-	if (!make_room(s, (size_t)n + body_n))
+		     "HTTP/1.1 %u %s\r\n%sContent-Length: %zu\r\nCache-Control: no-store\r\n"
+		     "%s%s\r\n",
+		     status, http_status_phrase(status),
+		     body.n > 0 ? "Content-Type: text/html\r\n" : "", body.n, advice(status),
+		     connection_line(s));
+	if (!make_room(s, (size_t)n + body.n))
 		return false;
 	ans->final_at = ans->head->w;
 	if (!buf_append(ans->head, head, (size_t)n))
 		return false;
-	if (s->req.is_head_method)
-		return true;
-	return buf_append(ans->head, page != NULL ? page->body : body, body_n);
+	return s->req.is_head_method || buf_append(ans->head, body.bytes, body.n);
 }
 
 enum step

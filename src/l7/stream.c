@@ -54,6 +54,7 @@ read_request(struct stream *s, const struct http_head *head)
 	req->has_idempotency_key = head->has_idempotency_key;
 	req->wants_upgrade = head->wants_upgrade;
 	req->keep_alive = head->keep_alive;
+	req->ends_here = head->has_max_forwards && head->max_forwards == 0;
 	req->minor = head->minor;
 	req->can_replay = true;
 	http1_body_init(&req->body, head, limits->body_bytes, limits->chunk_extension_bytes,
@@ -82,12 +83,26 @@ route(struct stream *s, const struct http_head *head)
 	affinity_read(s, head);
 }
 
+/*
+ * OPTIONS or TRACE that may go no further (RFC 9110 7.6.2). A TRACE would show all of its
+ * request to whoever can make somebody else send one (RFC 9110 9.3.8): it is not reflected.
+ */
+static enum step
+answer_here(struct stream *s)
+{
+	struct slice method = {(const char *)s->req.head->bytes, s->req.method_n};
+
+	return stream_reply(s, slice_equal(method, SLICE("OPTIONS")) ? 200 : 405, TG_END_DONE);
+}
+
 /* The request is good. */
 static enum step
 serve(struct stream *s)
 {
 	if (s->service == NULL)
 		return stream_reply(s, 404, TG_END_NO_ROUTE);
+	if (s->req.ends_here)
+		return answer_here(s);
 	if (s->req.expects_continue && is_expect_ours(s->service->conf))
 		request_take_expect(s);
 	tries_begin(s->service);

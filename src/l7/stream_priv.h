@@ -115,6 +115,7 @@ struct stream_request {
 	bool gives_continue; /* its 100 is ours to send */
 	bool owes_continue;  /* when the body is wanted */
 	bool keep_alive; /* the client wants to go on */
+	bool ends_here;  /* Max-Forwards lets it go no further */
 	uint8_t minor;
 	/* In `head`. */
 	uint16_t method_n;

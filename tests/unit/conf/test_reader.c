@@ -19,7 +19,7 @@ struct refused {
 #define DURATIONS "\"500ms\", \"1s\", \"2m\", \"1h\", \"1d\""
 #define SIZES "\"64K\", \"1M\", \"1G\", or bytes as an integer"
 #define COMMAND "allowed: ( \"/path/of/program\", \"argument\", ... )"
-#define STATUSES "400 403 404 408 413 414 417 429 431 500 501 502 503 504 505"
+#define STATUSES "400 403 404 405 408 413 414 417 429 431 500 501 502 503 504 505"
 
 static const struct refused types[] = {
 	{TOP("workers = \"2\";"), "1: workers: a string where an integer is wanted"},

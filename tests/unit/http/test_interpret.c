@@ -150,6 +150,63 @@ wrong_requests_are_refused(void **state)
 	}
 }
 
+#define TRACE   SLICE("TRACE")
+#define OPTIONS SLICE("OPTIONS")
+
+/* RFC 9110 7.6.2; -1: the field says nothing to us. */
+static const struct {
+	const char *name;
+	struct slice method;
+	const char *lines;
+	enum http_fault fault;
+	int64_t left;
+} hops[] = {
+	{"none", OPTIONS, H, HTTP_FAULT_NONE, -1},
+	{"the last", TRACE, H "Max-Forwards: 0\n", HTTP_FAULT_NONE, 0},
+	{"one more", OPTIONS, H "max-forwards: 1\n", HTTP_FAULT_NONE, 1},
+	{"leading zeros", OPTIONS, H "Max-Forwards: 000012\n", HTTP_FAULT_NONE, 12},
+	{"more than anybody counts", TRACE, H "Max-Forwards: 99999999999999999999999\n",
+	 HTTP_FAULT_NONE, TG_MAX_FORWARDS},
+	{"of another method", SLICE("GET"), H "Max-Forwards: 0\n", HTTP_FAULT_NONE, -1},
+	{"nonsense of another method", SLICE("GET"), H "Max-Forwards: x\n", HTTP_FAULT_NONE, -1},
+	{"empty", TRACE, H "Max-Forwards:\n", SYNTAX, 0},
+	{"a word", OPTIONS, H "Max-Forwards: one\n", SYNTAX, 0},
+	{"a sign", OPTIONS, H "Max-Forwards: +1\n", SYNTAX, 0},
+	{"below zero", OPTIONS, H "Max-Forwards: -1\n", SYNTAX, 0},
+	{"a list", OPTIONS, H "Max-Forwards: 1, 1\n", SYNTAX, 0},
+	{"twice", OPTIONS, H "Max-Forwards: 1\nMax-Forwards: 1\n", SYNTAX, 0},
+};
+
+static void
+hops_are_counted_where_they_are_limited(void **state)
+{
+	struct message m;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(hops); i++) {
+		const char *name = hops[i].name;
+		enum http_fault fault;
+
+		message_init(&m, false, 1, hops[i].lines);
+		m.head.method = hops[i].method;
+		fault = http_head_interpret(&m.head, false);
+		if (fault != hops[i].fault)
+			fail_msg("%s: fault %d", name, (int)fault);
+		if (fault != HTTP_FAULT_NONE)
+			continue;
+		if (m.head.has_max_forwards != (hops[i].left >= 0) ||
+		    (hops[i].left >= 0 && m.head.max_forwards != (uint64_t)hops[i].left))
+			fail_msg("%s: %u", name, (unsigned)m.head.max_forwards);
+		/* It is written anew where it counts. */
+		for (size_t k = 0; k < m.head.n_fields; k++) {
+			bool is_it = m.fields[k].id == HTTP_FIELD_MAX_FORWARDS;
+
+			if (m.fields[k].dropped != (is_it && hops[i].left >= 0))
+				fail_msg("%s: field %zu", name, k);
+		}
+	}
+}
+
 /* What a good request says, in letters: k keep-alive, u upgrade, e expects 100. */
 static const struct {
 	const char *name;
@@ -420,6 +477,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_requests_are_refused),
+		cmocka_unit_test(hops_are_counted_where_they_are_limited),
 		cmocka_unit_test(good_requests_are_read),
 		cmocka_unit_test(values_the_proxy_needs_are_handed_out),
 		cmocka_unit_test(wrong_answers_are_refused),

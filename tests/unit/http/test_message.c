@@ -71,6 +71,7 @@ static const struct {
 	{"x-forwarded-a-rather-long-name-of-nobody", HTTP_FIELD_X_FORWARDED_OTHER},
 	{"x-request-id", HTTP_FIELD_X_REQUEST_ID},
 	{"idempotency-key", HTTP_FIELD_IDEMPOTENCY_KEY},
+	{"max-forwards", HTTP_FIELD_MAX_FORWARDS},
 	{"x-forwarded-", HTTP_FIELD_OTHER},
 	{"x-forwarded", HTTP_FIELD_OTHER},
 	{"hosts", HTTP_FIELD_OTHER},
