@@ -244,6 +244,7 @@ read_field(struct http_head *head, struct seen *seen, struct http_field *f)
 	case HTTP_FIELD_X_REQUEST_ID:
 	case HTTP_FIELD_IDEMPOTENCY_KEY:
 	case HTTP_FIELD_MAX_FORWARDS:
+	case HTTP_FIELD_DATE:
 	case HTTP_FIELD_FORWARDED:
 	case HTTP_FIELD_X_FORWARDED_FOR:
 	case HTTP_FIELD_X_FORWARDED_PROTO:

@@ -62,6 +62,7 @@ struct known_field {
 /* By length, so that most names are told apart without a comparison. */
 static const struct known_field known_fields[] = {
 	{{"te", 2}, HTTP_FIELD_TE},
+	{{"date", 4}, HTTP_FIELD_DATE},
 	{{"host", 4}, HTTP_FIELD_HOST},
 	{{"expect", 6}, HTTP_FIELD_EXPECT},
 	{{"trailer", 7}, HTTP_FIELD_TRAILER},
@@ -84,13 +85,21 @@ static const struct known_field known_fields[] = {
 
 #define KNOWN_FIELDS (sizeof(known_fields) / sizeof(known_fields[0]))
 
+/* In known_fields; 0, which is of another length, where there is none. */
+static const uint8_t first_of_length[] = {
+	[4] = 1,  [6] = 3,   [7] = 4,   [9] = 6,   [10] = 7,
+	[12] = 9, [14] = 11, [15] = 13, [16] = 15, [17] = 18,
+};
+
+#define LENGTHS (sizeof(first_of_length) / sizeof(first_of_length[0]))
+
 enum http_field_id
 http_field_id(struct slice name)
 {
 	static const struct slice forwarded_prefix = {"x-forwarded-", 12};
-	size_t i;
+	size_t i = name.n < LENGTHS ? first_of_length[name.n] : KNOWN_FIELDS;
 
-	for (i = 0; i < KNOWN_FIELDS && known_fields[i].name.n <= name.n; i++) {
+	for (; i < KNOWN_FIELDS && known_fields[i].name.n == name.n; i++) {
 		if (slice_equal_fold(name, known_fields[i].name))
 			return known_fields[i].id;
 	}

@@ -503,10 +503,13 @@ forward_answer(struct stream *s, struct http_head *head)
 	bool has_cookie = is_final && affinity_needs_cookie(s);
 	size_t need = HEAD_EXTRA + head->reason.n + (has_cookie ? L7_SET_COOKIE_MAX : 0);
 	struct writer w = {.buf = NULL};
+	bool has_date = false;
 	size_t i;
 
-	for (i = 0; i < head->n_fields; i++)
+	for (i = 0; i < head->n_fields; i++) {
 		need += head->fields[i].line.n;
+		has_date |= head->fields[i].id == HTTP_FIELD_DATE && !head->fields[i].dropped;
+	}
 	if (!answer_room(s, need))
 		return false;
 	w.buf = s->ans.head;
@@ -517,6 +520,8 @@ forward_answer(struct stream *s, struct http_head *head)
 		drop_field(head, HTTP_FIELD_CONTENT_LENGTH);
 	put_status_line(&w, head);
 	put_kept(&w, head);
+	if (!has_date && head->status >= 200)
+		put_field(&w, SLICE("Date"), stream_date(s));
 	if (head->status >= 200 && head->body != HTTP_BODY_NONE &&
 	    ((head->body == HTTP_BODY_CHUNKED && s->ans.coding == CODING_PASS) ||
 	     s->ans.coding == CODING_CHUNK))

@@ -95,13 +95,14 @@ write_reply(struct stream *s, unsigned status)
 	struct stream_answer *ans = &s->ans;
 	char text[256];
 	struct body body = make_body(s, status, text, sizeof(text));
+	struct slice date = stream_date(s);
 	char head[512];
 	int n;
 
 	n = snprintf(head, sizeof(head),
-		     "HTTP/1.1 %u %s\r\n%sContent-Length: %zu\r\nCache-Control: no-store\r\n"
-		     "%s%s\r\n",
-		     status, http_status_phrase(status),
+		     "HTTP/1.1 %u %s\r\nDate: %.*s\r\n%sContent-Length: %zu\r\n"
+		     "Cache-Control: no-store\r\n%s%s\r\n",
+		     status, http_status_phrase(status), (int)date.n, date.p,
 		     body.n > 0 ? "Content-Type: text/html\r\n" : "", body.n, advice(status),
 		     connection_line(s));
 	if (!make_room(s, (size_t)n + body.n))

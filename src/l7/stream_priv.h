@@ -26,6 +26,7 @@
 #include "backend/back.h"
 #include "backend/lease.h"
 #include "backend/tries.h"
+#include "http/date.h"
 #include "http/message.h"
 #include "http/route.h"
 #include "http/target.h"
@@ -190,11 +191,17 @@ struct stream {
 
 SLIST_HEAD(stream_list, stream);
 
+struct l7_date {
+	struct mono until; /* `text` holds before that */
+	char text[HTTP_DATE_LEN];
+};
+
 struct l7_worker {
 	struct http1_parser *request_parser;
 	struct http1_parser *answer_parser;
 	struct stream_list free;
 	unsigned n_free;
+	struct l7_date date;
 	struct affinity *affinity; /* [conf->n_services] */
 };
 
@@ -338,6 +345,9 @@ void forward_drop_expect(struct stream *s);
 bool forward_continue(struct stream *s);
 /* Appends to s->ans.head. False: no room. */
 bool forward_answer(struct stream *s, struct http_head *head);
+
+/* date.c: the value of Date now (RFC 9110 6.6.1). Valid until the next turn. */
+struct slice stream_date(const struct stream *s);
 
 /* reply.c: answers of our own. */
 

@@ -72,6 +72,7 @@ static const struct {
 	{"x-request-id", HTTP_FIELD_X_REQUEST_ID},
 	{"idempotency-key", HTTP_FIELD_IDEMPOTENCY_KEY},
 	{"max-forwards", HTTP_FIELD_MAX_FORWARDS},
+	{"date", HTTP_FIELD_DATE},
 	{"x-forwarded-", HTTP_FIELD_OTHER},
 	{"x-forwarded", HTTP_FIELD_OTHER},
 	{"hosts", HTTP_FIELD_OTHER},
