@@ -6,7 +6,6 @@
 #include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
 
-
 static const char *const mode_words[] = {"http", "tcp", NULL};
 static const char *const mode_later[] = {"udp", NULL};
 static const char *const forwarded_words[] = {"append", "replace", "off", NULL};
@@ -320,7 +319,8 @@ static const struct conf_field listener_fields[] = {
 		ONLY_HTTP,
 		.help = "Forwarded and X-Forwarded fields: append the client to the list of a "
 			"trusted peer, replace every list, or set none. The fields of other "
-			"peers are always removed.",
+			"peers are always removed, and a Forwarded list that is not one of "
+			"RFC 7239 is replaced.",
 	},
 	{
 		.key = "trusted_proxies",

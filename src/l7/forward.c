@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "http/forwarded.h"
 #include "l7/stream_priv.h"
 
 /* Room beyond the received head: forwarded fields, request id, framing. */
@@ -94,6 +95,7 @@ drop_field(struct http_head *head, enum http_field_id id)
 
 struct forwarded {
 	bool keep;      /* a trusted proxy's values stay */
+	bool keep_list; /* of Forwarded too: it can be appended to */
 	bool write;     /* ours are written */
 	bool has_proto; /* of those kept */
 	bool has_host;
@@ -128,6 +130,7 @@ plan_forwarded(const struct front *f, struct http_head *head)
 	size_t i;
 
 	plan.keep = mode != TG_FORWARDED_REPLACE && is_trusted(f);
+	plan.keep_list = plan.keep;
 	for (i = 0; i < head->n_fields; i++) {
 		struct http_field *field = &head->fields[i];
 
@@ -142,6 +145,9 @@ plan_forwarded(const struct front *f, struct http_head *head)
 		plan.has_proto |= field->id == HTTP_FIELD_X_FORWARDED_PROTO;
 		plan.has_host |= field->id == HTTP_FIELD_X_FORWARDED_HOST;
 		plan.has_port |= field->id == HTTP_FIELD_X_FORWARDED_PORT;
+		/* An open quote would swallow what is appended. */
+		if (field->id == HTTP_FIELD_FORWARDED)
+			plan.keep_list &= http_forwarded_is_list(field->value);
 		/* Lists are written anew, with the peer at the end. */
 		if (plan.write &&
 		    (field->id == HTTP_FIELD_FORWARDED || field->id == HTTP_FIELD_X_FORWARDED_FOR))
@@ -182,7 +188,7 @@ put_forwarded_element(struct writer *w, const struct forwarded *plan, const stru
 		      const struct front *f, struct slice ip, struct slice host)
 {
 	PUT_LITERAL(w, "Forwarded: ");
-	if (plan->keep)
+	if (plan->keep_list)
 		put_earlier(w, head, HTTP_FIELD_FORWARDED);
 	if (ip_is_v4(&f->ip) || is_on_unix(f)) {
 		PUT_LITERAL(w, "for=");

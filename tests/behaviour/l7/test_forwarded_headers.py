@@ -95,6 +95,29 @@ def test_lists_that_a_trusted_peer_takes_back_still_end_with_it(tidegate, record
     assert elements(got.get("forwarded"))[-1]["for"] == address
 
 
+BROKEN = [b'for="', b'for="192.0.2.66', b'for=192.0.2.66, for="\\"', b"192.0.2.66", b"for=[::1]"]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("beside", [b"", b"Forwarded: for=192.0.2.1\r\n"], ids=["alone", "beside"])
+def test_a_trusted_peers_list_that_is_none_is_replaced(tidegate, recording_backend, broken, beside):
+    """What is appended to an open quote would be part of it. No part of such a list is believed."""
+    got, address, _ = request_through(tidegate, recording_backend, TRUSTED,
+                                      b"Forwarded: " + broken + b"\r\n" + beside +
+                                      b"X-Forwarded-For: 192.0.2.1\r\n")
+    (element,) = elements(got.get("forwarded"))
+    assert element == {"for": address, "host": "a.example", "proto": "http"}
+    assert got.get("x-forwarded-for") == f"192.0.2.1, {address}"
+
+
+@pytest.mark.parametrize("given", [b"X-Forwarded-For: \"\r\n", b"X-Forwarded-For: ,\r\n"])
+def test_the_last_of_x_forwarded_for_is_the_peer_whatever_came_before(
+        tidegate, recording_backend, given):
+    """It knows no quotes: a comma parts what is appended from anything."""
+    got, address, _ = request_through(tidegate, recording_backend, TRUSTED, given)
+    assert got.get("x-forwarded-for").split(",")[-1].strip() == address
+
+
 def test_replace_begins_anew_even_for_a_trusted_peer(tidegate, recording_backend):
     got, address, _ = request_through(tidegate, recording_backend,
                                       TRUSTED + 'forwarded = "replace";', STRANGERS)
