@@ -8,7 +8,9 @@
  * as evenly as they can be, shares are exact, and a pick costs O(log of the
  * number of distinct weights).
  *
- * All workers turn the same wheel, each from its own place on it.
+ * All workers turn the same wheel, each from its own place on it. Retries turn a
+ * wheel of their own: on that of the first tries they would take the turns between two of
+ * the backend that failed, and with two backends every request would begin with it.
  */
 #include <stdlib.h>
 
@@ -20,8 +22,6 @@
 #define PARTS 16u
 /* Turns that full backends may lose before the bitmap is asked. */
 #define TURNS 4u
-/* Turns of a tier that may be owed at a time; more are lost. */
-#define OWED_MAX 3u
 
 struct tier {
 	uint32_t n;     /* members */
@@ -49,18 +49,22 @@ struct turn {
 	uint64_t rest;
 	uint32_t tier;
 	uint32_t cursor; /* in its ring */
-	uint32_t n_owed;
-	uint32_t owed[OWED_MAX]; /* members that a retry left out: the next others are theirs */
 };
+
+struct wheel {
+	uint64_t time;             /* position of the last pick, less than ROUND */
+	uint32_t passed;           /* tiers below had their turn at `time` */
+	uint32_t cursor;           /* goes around where there is no heap */
+	const struct table *table; /* of the worker's view; NULL: it is empty */
+	struct turn *heap;         /* [table->n_tiers], smallest position first; NULL: no memory */
+};
+
+enum { WHEEL_FIRST, WHEEL_RETRIES, WHEELS };
 
 struct balance {
 	struct balance_shared *shared;
-	uint64_t time;   /* position of the last pick, less than ROUND */
-	uint32_t passed; /* tiers below had their turn at `time` */
-	bool is_plain;   /* no memory: `cursor` goes around */
-	uint32_t cursor;
-	const struct table *table; /* of the worker's view; NULL: it is empty */
-	struct turn *heap;         /* [table->n_tiers], smallest position first */
+	struct wheel wheels[WHEELS];
+	struct turn *turns; /* of both heaps */
 };
 
 static struct balance_shared *
@@ -186,12 +190,14 @@ static struct balance *
 round_robin_new(struct balance_shared *shared, unsigned worker, unsigned n_workers, uint64_t seed)
 {
 	struct balance *b = calloc(1, sizeof(*b));
+	unsigned i;
 
 	(void)seed;
 	if (b == NULL)
 		return NULL;
 	b->shared = shared;
-	b->time = ROUND / n_workers * worker;
+	for (i = 0; i < WHEELS; i++)
+		b->wheels[i].time = ROUND / n_workers * worker;
 	return b;
 }
 
@@ -204,24 +210,24 @@ turn_is_before(const struct turn *a, const struct turn *b)
 }
 
 static void
-sift_down(struct balance *b, uint32_t i)
+sift_down(struct wheel *w, uint32_t i)
 {
-	struct turn moved = b->heap[i];
+	struct turn moved = w->heap[i];
 
 	for (;;) {
 		uint32_t child = 2 * i + 1;
 
-		if (child >= b->table->n_tiers)
+		if (child >= w->table->n_tiers)
 			break;
-		if (child + 1 < b->table->n_tiers &&
-		    turn_is_before(&b->heap[child + 1], &b->heap[child]))
+		if (child + 1 < w->table->n_tiers &&
+		    turn_is_before(&w->heap[child + 1], &w->heap[child]))
 			child++;
-		if (!turn_is_before(&b->heap[child], &moved))
+		if (!turn_is_before(&w->heap[child], &moved))
 			break;
-		b->heap[i] = b->heap[child];
+		w->heap[i] = w->heap[child];
 		i = child;
 	}
-	b->heap[i] = moved;
+	w->heap[i] = moved;
 }
 
 /* The first turn of the tier that is not before `from`. */
@@ -237,156 +243,140 @@ turn_init(struct turn *turn, const struct table *table, uint32_t i, uint64_t fro
 	turn->position = part * ROUND / tier->parts;
 	turn->rest = part * ROUND % tier->parts;
 	turn->cursor = (uint32_t)(k % tier->n);
-	turn->n_owed = 0;
 }
 
-/* Goes on at the place of the wheel where the view before was. */
+/* Goes on at the place where it was with the view before. `heap` may be NULL. */
+static void
+wheel_update(struct wheel *w, const struct table *table, struct turn *heap)
+{
+	uint32_t i;
+
+	w->table = table;
+	w->heap = heap;
+	if (heap == NULL)
+		return;
+	for (i = 0; i < table->n_tiers; i++)
+		turn_init(&heap[i], table, i, w->time + (i < w->passed));
+	for (i = table->n_tiers / 2; i-- > 0;)
+		sift_down(w, i);
+}
+
 static int
 round_robin_update(struct balance *b, const struct view *view)
 {
 	const struct table *table = view->table;
-	struct turn *heap = realloc(b->heap, (table->n_tiers + 1) * sizeof(heap[0]));
+	struct turn *turns = realloc(b->turns, (WHEELS * table->n_tiers + 1) * sizeof(turns[0]));
 	uint32_t i;
 
-	b->table = table;
-	b->is_plain = heap == NULL;
-	if (heap == NULL)
-		return -TG_ENOMEM;
-	b->heap = heap;
-	for (i = 0; i < table->n_tiers; i++)
-		turn_init(&b->heap[i], table, i, b->time + (i < b->passed));
-	for (i = table->n_tiers / 2; i-- > 0;)
-		sift_down(b, i);
-	return 0;
+	if (turns != NULL)
+		b->turns = turns;
+	for (i = 0; i < WHEELS; i++)
+		wheel_update(&b->wheels[i], table,
+			     turns != NULL ? turns + i * table->n_tiers : NULL);
+	return turns != NULL ? 0 : -TG_ENOMEM;
 }
 
 static uint32_t
-member(const struct balance *b, const struct turn *turn, uint32_t at)
+member(const struct wheel *w, const struct turn *turn, uint32_t at)
 {
-	return b->table->members[b->table->tiers[turn->tier].first + at];
+	return w->table->members[w->table->tiers[turn->tier].first + at];
 }
 
 static uint32_t
-next_in_ring(const struct balance *b, const struct turn *turn, uint32_t at)
+next_in_ring(const struct wheel *w, const struct turn *turn, uint32_t at)
 {
-	return at + 1 < b->table->tiers[turn->tier].n ? at + 1 : 0;
+	return at + 1 < w->table->tiers[turn->tier].n ? at + 1 : 0;
 }
 
 /* Place in the ring of the first that was not tried, from the cursor on; TG_VIEW_NONE: all were. */
 static uint32_t
-find_untried(const struct balance *b, const struct turn *turn, const struct view *view,
+find_untried(const struct wheel *w, const struct turn *turn, const struct view *view,
 	     const struct balance_query *query)
 {
-	uint32_t n = b->table->tiers[turn->tier].n;
+	uint32_t n = w->table->tiers[turn->tier].n;
 	uint32_t at = turn->cursor;
 	uint32_t i;
 
 	for (i = 0; i < n && i <= query->n_tried; i++) {
-		if (!balance_is_tried(query, view->entries[member(b, turn, at)].backend))
+		if (!balance_is_tried(query, view->entries[member(w, turn, at)].backend))
 			return at;
-		at = next_in_ring(b, turn, at);
+		at = next_in_ring(w, turn, at);
 	}
 	return TG_VIEW_NONE;
 }
 
 /* In the heap, or TG_VIEW_NONE. The root, unless a retry has tried all of its tier. */
 static uint32_t
-find_turn(const struct balance *b, const struct view *view, const struct balance_query *query)
+find_turn(const struct wheel *w, const struct view *view, const struct balance_query *query)
 {
 	uint32_t best = TG_VIEW_NONE;
 	uint32_t i;
 
-	if (query->n_tried == 0 || find_untried(b, &b->heap[0], view, query) != TG_VIEW_NONE)
+	if (query->n_tried == 0 || find_untried(w, &w->heap[0], view, query) != TG_VIEW_NONE)
 		return 0;
-	for (i = 1; i < b->table->n_tiers; i++) {
-		if ((best == TG_VIEW_NONE || turn_is_before(&b->heap[i], &b->heap[best])) &&
-		    find_untried(b, &b->heap[i], view, query) != TG_VIEW_NONE)
+	for (i = 1; i < w->table->n_tiers; i++) {
+		if ((best == TG_VIEW_NONE || turn_is_before(&w->heap[i], &w->heap[best])) &&
+		    find_untried(w, &w->heap[i], view, query) != TG_VIEW_NONE)
 			best = i;
 	}
 	return best;
 }
 
-/* Entry that is owed a turn and was not tried, or TG_VIEW_NONE. */
+/* Of a tier that has one which was not tried. Who was lost its turn. */
 static uint32_t
-pay(struct turn *turn, const struct view *view, const struct balance_query *query)
-{
-	uint32_t i;
-
-	for (i = 0; i < turn->n_owed; i++) {
-		uint32_t entry = turn->owed[i];
-
-		if (balance_is_tried(query, view->entries[entry].backend))
-			continue;
-		turn->owed[i] = turn->owed[--turn->n_owed];
-		return entry;
-	}
-	return TG_VIEW_NONE;
-}
-
-/* Of a tier that has one which was not tried. */
-static uint32_t
-take_member(const struct balance *b, struct turn *turn, const struct view *view,
+take_member(const struct wheel *w, struct turn *turn, const struct view *view,
 	    const struct balance_query *query)
 {
-	uint32_t entry = pay(turn, view, query);
-	uint32_t at;
+	uint32_t at = query->n_tried == 0 ? turn->cursor : find_untried(w, turn, view, query);
 
-	if (entry != TG_VIEW_NONE)
-		return entry;
-	at = query->n_tried == 0 ? turn->cursor : find_untried(b, turn, view, query);
-	while (turn->cursor != at) {
-		if (turn->n_owed < OWED_MAX)
-			turn->owed[turn->n_owed++] = member(b, turn, turn->cursor);
-		turn->cursor = next_in_ring(b, turn, turn->cursor);
-	}
-	turn->cursor = next_in_ring(b, turn, at);
-	return member(b, turn, at);
+	turn->cursor = next_in_ring(w, turn, at);
+	return member(w, turn, at);
 }
 
 static void
-move_on(struct balance *b, uint32_t i)
+move_on(struct wheel *w, uint32_t i)
 {
-	struct turn *turn = &b->heap[i];
-	const struct tier *tier = &b->table->tiers[turn->tier];
+	struct turn *turn = &w->heap[i];
+	const struct tier *tier = &w->table->tiers[turn->tier];
 
-	b->time = turn->position & (ROUND - 1);
-	b->passed = turn->tier + 1;
+	w->time = turn->position & (ROUND - 1);
+	w->passed = turn->tier + 1;
 	turn->position += tier->step;
 	turn->rest += tier->rest;
 	if (turn->rest >= tier->parts) {
 		turn->rest -= tier->parts;
 		turn->position++;
 	}
-	sift_down(b, i);
+	sift_down(w, i);
 }
 
-/* Tiers that retries left out have their turns later, but not all at once: they left them out for failures. */
+/* Tiers that a retry left out lost the turns they had by now: they failed it. */
 static void
-lose_turns(struct balance *b, uint64_t now)
+lose_turns(struct wheel *w, uint64_t now)
 {
 	uint32_t i;
 
-	for (i = b->table->n_tiers; i-- > 0;) {
-		struct turn *turn = &b->heap[i];
-		uint64_t step = b->table->tiers[turn->tier].step;
+	for (i = w->table->n_tiers; i-- > 0;) {
+		struct turn *turn = &w->heap[i];
+		uint64_t step = w->table->tiers[turn->tier].step;
 		uint64_t behind = now - turn->position;
 
-		if ((int64_t)behind <= (int64_t)(OWED_MAX * step))
+		if ((int64_t)behind <= 0)
 			continue;
-		turn->position += (behind / step - OWED_MAX) * step;
-		sift_down(b, i);
+		turn->position += (behind + step - 1) / step * step;
+		sift_down(w, i);
 	}
 }
 
 static uint32_t
-next_plain(struct balance *b, const struct view *view, const struct balance_query *query)
+next_plain(struct wheel *w, const struct view *view, const struct balance_query *query)
 {
 	uint32_t i;
 
 	for (i = 0; i < view->n && i <= query->n_tried; i++) {
-		uint32_t entry = b->cursor < view->n ? b->cursor : 0;
+		uint32_t entry = w->cursor < view->n ? w->cursor : 0;
 
-		b->cursor = entry + 1;
+		w->cursor = entry + 1;
 		if (!balance_is_tried(query, view->entries[entry].backend))
 			return entry;
 	}
@@ -394,35 +384,36 @@ next_plain(struct balance *b, const struct view *view, const struct balance_quer
 }
 
 static uint32_t
-next_entry(struct balance *b, const struct view *view, const struct balance_query *query)
+next_entry(struct wheel *w, const struct view *view, const struct balance_query *query)
 {
 	uint64_t now;
 	uint32_t entry;
 	uint32_t i;
 
-	if (b->is_plain)
-		return next_plain(b, view, query);
-	i = find_turn(b, view, query);
+	if (w->heap == NULL)
+		return next_plain(w, view, query);
+	i = find_turn(w, view, query);
 	if (i == TG_VIEW_NONE)
 		return TG_VIEW_NONE;
-	entry = take_member(b, &b->heap[i], view, query);
-	now = b->heap[i].position;
-	move_on(b, i);
+	entry = take_member(w, &w->heap[i], view, query);
+	now = w->heap[i].position;
+	move_on(w, i);
 	if (i != 0)
-		lose_turns(b, now);
+		lose_turns(w, now);
 	return entry;
 }
 
 static uint32_t
 round_robin_pick(struct balance *b, const struct view *view, struct balance_query *query)
 {
+	struct wheel *w = &b->wheels[query->n_tried == 0 ? WHEEL_FIRST : WHEEL_RETRIES];
 	uint32_t entry = TG_VIEW_NONE;
 	uint32_t i;
 
 	if (view->n == 0)
 		return TG_VIEW_NONE;
 	for (i = 0; i < TURNS; i++) {
-		entry = next_entry(b, view, query);
+		entry = next_entry(w, view, query);
 		if (entry == TG_VIEW_NONE || balance_load_take(view, entry))
 			return entry;
 	}
@@ -449,7 +440,7 @@ round_robin_free(struct balance *b)
 {
 	if (b == NULL)
 		return;
-	free(b->heap);
+	free(b->turns);
 	free(b);
 }
 

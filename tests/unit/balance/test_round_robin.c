@@ -340,7 +340,69 @@ all_tried_is_none_and_takes_no_load(void **state)
 	}
 }
 
-/* A backend that is left out by some keeps its turn for the others. */
+/* A turn that is left out goes to the others of its weight: they get twice their share at most. */
+static void
+assert_rough_share(size_t i, uint64_t got, uint64_t picks, uint64_t weight, uint64_t all)
+{
+	double expected = (double)picks * (double)weight / (double)all;
+
+	if ((double)got < expected / 2 || (double)got > 2 * expected)
+		fail_msg("retries: backend %zu got %llu, expected %.1f", i, (unsigned long long)got,
+			 expected);
+}
+
+/* What becomes of streams whose first try fails on backend 0: how many began and ended where. */
+static void
+serve_with_one_dead(const uint32_t *weights, size_t n, unsigned streams, unsigned *first,
+		    unsigned *retries)
+{
+	struct balance_query failed = {.tried = {0}, .n_tried = 1};
+	struct turns t;
+
+	turns_open(&t, weights, n, 0, 1);
+	for (unsigned i = 0; i < streams; i++) {
+		uint32_t b = next(&t, &nobody_tried);
+
+		first[b]++;
+		if (b == 0)
+			retries[next(&t, &failed)]++;
+	}
+	turns_close(&t);
+}
+
+/* A retry must not take the turn between two of the one that failed. */
+static void
+requests_and_retries_do_not_run_in_lockstep(void **state)
+{
+	static const struct {
+		uint32_t weights[6];
+		size_t n;
+	} services[] = {
+		{{1, 1}, 2},    {{2, 1}, 2},          {{1, 3}, 2},
+		{{1, 1, 1}, 3}, {{1, 1, 1, 1, 1}, 5}, {{2, 1, 2, 1}, 4},
+		{{1, 5, 1}, 3}, {{1, 2, 3, 4, 5}, 5}, {{256, 255, 1}, 3},
+	};
+	const unsigned streams = 30720;
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(services) / sizeof(services[0]); k++) {
+		const uint32_t *weights = services[k].weights;
+		uint64_t all = sum(weights, services[k].n);
+		unsigned first[6] = {0};
+		unsigned retries[6] = {0};
+
+		serve_with_one_dead(weights, services[k].n, streams, first, retries);
+		for (size_t i = 0; i < services[k].n; i++) {
+			assert_share("first tries", i, first[i], streams, weights[i], all);
+			if (i > 0)
+				assert_rough_share(i, retries[i], first[0], weights[i],
+						   all - weights[0]);
+		}
+		assert_int_equal(retries[0], 0);
+	}
+}
+
+/* Whatever others retry, the first tries have their exact shares. */
 static void
 retries_do_not_take_a_share_away(void **state)
 {
@@ -355,13 +417,14 @@ retries_do_not_take_a_share_away(void **state)
 
 		turns_open(&t, both[k], n, 0, 1);
 		for (unsigned i = 0; i < picks; i++) {
-			/* Every seventh stream has failed on the last one already. */
 			struct balance_query query = {
-				.tried = {(uint32_t)n - 1},
-				.n_tried = i % 7 == 0,
+				.tried = {(uint32_t)(i / 7 % n)},
+				.n_tried = 1,
 			};
 
-			got[next(&t, &query)]++;
+			if (i % 7 == 0)
+				assert_int_not_equal(next(&t, &query), TG_VIEW_NONE);
+			got[next(&t, &nobody_tried)]++;
 		}
 		for (size_t i = 0; i < n; i++)
 			assert_share("with retries", i, got[i], picks, both[k][i], sum(both[k], n));
@@ -371,23 +434,24 @@ retries_do_not_take_a_share_away(void **state)
 
 /* What was left out by many retries has failed them: it must not get a burst for it. */
 static void
-turns_that_retries_leave_out_are_owed_in_part(void **state)
+turns_that_retries_leave_out_are_lost(void **state)
 {
-	static const uint32_t weights[] = {13, 22};
+	static const uint32_t weights[] = {13, 22, 7};
 	struct balance_query failed = {.tried = {0}, .n_tried = 1};
+	struct balance_query other = {.tried = {2}, .n_tried = 1};
 	unsigned run = 0;
 	unsigned longest = 0;
 	struct turns t;
 
 	(void)state;
-	turns_open(&t, weights, 2, 0, 1);
+	turns_open(&t, weights, 3, 0, 1);
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(next(&t, &failed), 1);
+		assert_int_not_equal(next(&t, &failed), 0);
 	for (int i = 0; i < 100; i++) {
-		run = next(&t, &nobody_tried) == 0 ? run + 1 : 0;
+		run = next(&t, &other) == 0 ? run + 1 : 0;
 		longest = run > longest ? run : longest;
 	}
-	assert_in_range(longest, 1, 5);
+	assert_in_range(longest, 1, 2);
 	turns_close(&t);
 }
 
@@ -644,8 +708,9 @@ main(void)
 		cmocka_unit_test(first_picks_of_many_workers_are_spread),
 		cmocka_unit_test(tried_ones_are_left_out),
 		cmocka_unit_test(all_tried_is_none_and_takes_no_load),
+		cmocka_unit_test(requests_and_retries_do_not_run_in_lockstep),
 		cmocka_unit_test(retries_do_not_take_a_share_away),
-		cmocka_unit_test(turns_that_retries_leave_out_are_owed_in_part),
+		cmocka_unit_test(turns_that_retries_leave_out_are_lost),
 		cmocka_unit_test(odd_weights_are_exact_over_whole_rounds),
 		cmocka_unit_test(load_is_taken_and_released),
 		cmocka_unit_test(empty_view_picks_none),
