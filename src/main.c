@@ -121,6 +121,7 @@ load_conf(const char *path, struct err *first)
 	return rc == 0 ? conf : NULL;
 }
 
+/* Behind what is shown on standard output, which is a configuration again, it is said beside it. */
 static int
 run_check(const struct options *options)
 {
@@ -130,7 +131,8 @@ run_check(const struct options *options)
 		return EXIT_FAILURE;
 	if (options->verbose > 0)
 		conf_print(conf, stdout);
-	printf("%s: configuration is valid\n", options->conf_path);
+	fprintf(options->verbose > 0 ? stderr : stdout, "%s: configuration is valid\n",
+		options->conf_path);
 	conf_unref(conf);
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

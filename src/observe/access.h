@@ -97,7 +97,8 @@ access_span_us(struct mono to, struct mono from)
  *       id=...
  * json: {"time":"...","client":"10.0.0.9:51234",...,"status":200,...}
  *
- * Tries that failed are told as failed=b1:connect-failed,b3:empty-answer, in JSON
+ * retries: how often it was sent again, on another backend or, a replay, on a fresh connection
+ * where a kept one was stale. Tries that failed are told as failed=b1:connect-failed,b3:empty-answer, in JSON
  * as [{"backend":"b1","reason":"connect-failed"},...].
  *
  * A field that has no value is - in text (a value that is one dash is quoted) and null

@@ -27,7 +27,7 @@ def test_valid_configuration_in_effect(run_tidegate, tmp_path):
     path = write(tmp_path, GOOD)
     ended = run_tidegate("-t", "-v", "-c", path)
     assert ended.returncode == 0
-    assert ended.stdout.endswith(f"{path}: configuration is valid\n")
+    assert ended.stderr == f"{path}: configuration is valid\n"
     assert '"round-robin"' in ended.stdout  # a default that the file does not say
 
 
