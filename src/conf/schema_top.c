@@ -208,7 +208,11 @@ static const struct conf_field top_fields[] = {
 		.preset = "0",
 		.max = 10000000,
 		.help = "Client connections at a time, over all listeners. 0: what the limit of "
-			"open files leaves.",
+			"open files leaves, two for each connection. Before them go 64 for the "
+			"process, 8 and one per listener for each worker, a sixteenth for idle "
+			"connections to backends, half as much for pipes, and another sixteenth "
+			"where a service buffers bodies in files. Less than 256 connections are "
+			"warned of at start; at least 1 is let in.",
 	},
 	{
 		.key = "buffer_memory",

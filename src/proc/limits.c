@@ -28,6 +28,14 @@ limits_raise_descriptors(unsigned long *ret_limit, struct err *err)
 }
 
 unsigned long
+limits_descriptors(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (unsigned long)limit.rlim_cur : 0;
+}
+
+unsigned long
 limits_descriptors_for(unsigned connections)
 {
 	return 2ul * connections + HEADROOM;

@@ -14,12 +14,15 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
+#include "proc/limits.h"
 #include "proc/proc.h"
 #include "proc/worker.h"
 
 /* Accepting starts when each backend has its first verdict, or after this. */
 #define SETTLE_MS 3000u
 #define START_MS  10000
+/* Client connections that a limit of open files should leave. */
+#define CONNECTIONS_WANTED 256
 
 struct proxy {
 	int channel;
@@ -172,6 +175,20 @@ hand_out_sockets(struct proxy *p)
 	return 0;
 }
 
+/* Nothing else tells why clients wait: they are in the kernel's queue then. */
+static void
+warn_of_few_connections(const struct proxy *p)
+{
+	int64_t connections = p->threads[0].worker.max_connections;
+
+	if (p->conf->max_connections == 0 && connections < CONNECTIONS_WANTED)
+		log_write(TG_LOG_WARN,
+			  "the limit of open files leaves few connections: raise it (ulimit -n, "
+			  "LimitNOFILE)",
+			  "limit=%lu connections=%lld", limits_descriptors(),
+			  (long long)connections);
+}
+
 static int
 start_threads(struct proxy *p)
 {
@@ -187,6 +204,8 @@ start_threads(struct proxy *p)
 	}
 	if (rc == 0)
 		rc = hand_out_sockets(p);
+	if (rc == 0)
+		warn_of_few_connections(p);
 	for (i = 0; i < p->conf->workers && rc == 0 && !has_one_worker(p); i++)
 		rc = worker_thread_start(&p->threads[i]);
 	return rc;

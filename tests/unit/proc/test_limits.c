@@ -20,8 +20,10 @@ soft_limit_becomes_the_hard_one(void **state)
 	hard = limit.rlim_max;
 	limit.rlim_cur = 64;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(limits_descriptors(), 64);
 	assert_int_equal(limits_raise_descriptors(&in_effect, NULL), 0);
 	assert_int_equal(in_effect, hard);
+	assert_int_equal(limits_descriptors(), hard);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(limit.rlim_cur, hard);
 	assert_int_equal(limits_raise_descriptors(&in_effect, NULL), 0);
