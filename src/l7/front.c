@@ -1,5 +1,6 @@
 /* Client connections of mode http: from accept to the head of a request, and closing. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/container.h"
@@ -127,6 +128,25 @@ front_refuse(struct front *f, const struct http_head *head, enum http_fault faul
 	stream_refuse(f, head, http_fault_status(fault), reason);
 }
 
+/*
+ * An empty line before a request is let pass (RFC 9112 2.2) and begins none, be
+ * it all that ever comes. One that is whole is dropped: the next is an error.
+ */
+static bool
+is_only_empty_line(struct front *f)
+{
+	uint32_t n = buf_len(f->in);
+
+	if (n > 2 || memcmp(buf_data(f->in), "\r\n", n) != 0)
+		return false;
+	if (n == 2) {
+		buf_put(&worker_of(f)->bufs, &f->in);
+		f->scan = (struct http1_scan){0};
+		f->passed_line = true;
+	}
+	return true;
+}
+
 /* True: a whole head was there, or a wrong one; the front has a stream, or is closed. */
 static bool
 front_parse(struct front *f)
@@ -142,10 +162,15 @@ front_parse(struct front *f)
 	struct http_head head = {.minor = HTTP_MINOR_UNKNOWN};
 	size_t n = 0;
 
+	if (f->passed_line && buf_len(f->in) > 0 && buf_data(f->in)[0] == '\r') {
+		front_refuse(f, &head, HTTP_FAULT_SYNTAX);
+		return true;
+	}
 	switch (http1_parse_request(l7->request_parser, &f->scan, (const char *)buf_data(f->in),
 				    buf_len(f->in), &limits, &head, &n, &fault)) {
 	case HTTP1_HEAD:
 		f->scan = (struct http1_scan){0};
+		f->passed_line = false;
 		stream_start(f, &head, n);
 		return true;
 	case HTTP1_FAULT:
@@ -154,7 +179,7 @@ front_parse(struct front *f)
 	case HTTP1_INCOMPLETE:
 		break;
 	}
-	if (f->state == FRONT_IDLE) {
+	if (f->state == FRONT_IDLE && !is_only_empty_line(f)) {
 		f->state = FRONT_HEAD;
 		/* The first one's time began with accept. */
 		if (f->is_further || f->draining)

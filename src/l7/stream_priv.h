@@ -76,6 +76,7 @@ struct front {
 	uint8_t state;     /* enum front_state */
 	bool draining;     /* the next answer is the last one */
 	bool is_further;   /* a request was answered on it */
+	bool passed_line;  /* an empty line came before the next request */
 	struct mono linger_end; /* lingering ends then at the latest */
 	struct deferred deferred;
 };

@@ -43,7 +43,7 @@ def test_silent_from_accept(tidegate, recording_backend):
     assert peer.ended == "eof"
 
 
-@pytest.mark.parametrize("part", [b"G", b"GET / HTTP/1.1\r\n", client.get()[:-2], b"\r\n"])
+@pytest.mark.parametrize("part", [b"G", b"GET / HTTP/1.1\r\n", client.get()[:-2], b"\r\nG"])
 def test_head_that_stands_still(tidegate, recording_backend, part):
     backend = recording_backend()
     tg = front(tidegate, backend, request_head=SHORT)
@@ -54,6 +54,56 @@ def test_head_that_stands_still(tidegate, recording_backend, part):
     assert peer.read_to_end() == b""
     assert tg.access.wait(status=408)["end"] == "request-head-timeout"
     assert backend.received == b""
+
+
+@pytest.mark.parametrize("stray", [b"\r\n", b"\r"])
+def test_an_empty_line_begins_no_request(tidegate, recording_backend, stray):
+    """RFC 9112 2.2 lets one pass: who sends nothing else is silent, and hears nothing."""
+    tg = front(tidegate, recording_backend(), request_head=SHORT)
+    with taking(SHORT):
+        peer = tg.client().send(stray)
+        assert peer.read_to_end() == b""
+    assert peer.ended == "eof" and tg.access.records() == []
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "in one piece"])
+def test_an_empty_line_behind_a_request_is_idle_time(tidegate, recording_backend, apart):
+    """Old clients send one behind the body of a POST."""
+    tg = front(tidegate, recording_backend(), request_head=0.1, keep_alive=3 * SHORT)
+    peer = tg.client()
+    with taking(3 * SHORT):
+        if apart:
+            assert peer.exchange(client.post(b"hello")).status == 200
+            peer.send(b"\r\n")
+        else:
+            assert peer.exchange(client.post(b"hello") + b"\r\n").status == 200
+        assert peer.read_to_end() == b""
+    assert peer.ended == "eof" and len(tg.access.records()) == 1
+
+
+@pytest.mark.parametrize("pieces", [(b"\r\n",), (b"\r", b"\n"), (b"\r\nG", b"ET"), (b"\r",)])
+def test_a_request_behind_an_empty_line_is_served(tidegate, recording_backend, pieces):
+    tg = front(tidegate, recording_backend(), keep_alive=60)
+    peer = tg.client()
+    sent = b"".join(pieces)
+    whole = b"\r\n" + client.get("/next")
+    for _ in range(2):
+        for piece in pieces:
+            peer.send(piece)
+            peer.wait_all_taken()
+        assert peer.exchange(whole[len(sent):], "GET").status == 200
+
+
+@pytest.mark.parametrize("pieces", [(b"\r\n", b"\r\n"), (b"\r\n\r\n",), (b"\r\n", b"\r"),
+                                    (b"\r", b"\n\r\n")])
+def test_of_two_empty_lines_the_second_is_an_error(tidegate, recording_backend, pieces):
+    tg = front(tidegate, recording_backend())
+    peer = tg.client()
+    assert peer.exchange(client.get()).status == 200
+    for piece in pieces[:-1]:
+        peer.send(piece)
+        peer.wait_all_taken()
+    assert peer.send(pieces[-1]).read_answer().status == 400
 
 
 def test_head_that_trickles(tidegate, recording_backend):
