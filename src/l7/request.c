@@ -34,6 +34,14 @@ request_take_expect(struct stream *s)
 	s->req.owes_continue = !s->req.body.done && s->req.ready == 0;
 }
 
+/* The client's time for its body begins. */
+static void
+begin_body(struct stream *s)
+{
+	s->body_begin = stream_now(s);
+	s->up_progress = s->body_begin;
+}
+
 bool
 request_continue(struct stream *s)
 {
@@ -41,16 +49,25 @@ request_continue(struct stream *s)
 	if (!s->req.owes_continue || s->ans.has_head)
 		return true;
 	s->req.owes_continue = false;
+	begin_body(s);
 	return forward_continue(s);
+}
+
+bool
+request_awaits_word(const struct stream *s)
+{
+	const struct stream_request *req = &s->req;
+
+	return req->expects_continue && !req->gives_continue && !req->is_let_in &&
+	       req->ready == 0 && http1_body_received(&req->body) == 0;
 }
 
 void
 request_is_let_in(struct stream *s)
 {
-	if (!s->req.expects_continue || s->req.ready > 0 || http1_body_received(&s->req.body) > 0)
-		return;
-	s->body_begin = stream_now(s);
-	s->up_progress = s->body_begin;
+	if (request_awaits_word(s))
+		begin_body(s);
+	s->req.is_let_in = true;
 }
 
 static bool
@@ -163,6 +180,9 @@ request_read(struct stream *s)
 	}
 	f->in->w += (uint32_t)n;
 	s->up_progress = stream_now(s);
+	/* It waits no longer, as it may (RFC 9110 10.1.1). */
+	if (request_awaits_word(s))
+		begin_body(s);
 	if (request_scan(s) && !req->body.done)
 		conn_recheck(&f->conn);
 	return STEP_MORE;

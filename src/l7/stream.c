@@ -214,16 +214,6 @@ due_at(struct due *due, uint64_t us, enum end_reason reason)
 		*due = (struct due){us, reason};
 }
 
-/* Both sides may rest: the client until it hears a 100, and that is the backend's to say. */
-static bool
-is_backends_word_due(const struct stream *s)
-{
-	const struct stream_request *req = &s->req;
-
-	return req->expects_continue && !req->gives_continue && s->ans.n_interim == 0 &&
-	       req->ready == 0 && http1_body_received(&req->body) == 0;
-}
-
 /* The client's part of it. */
 static void
 due_body(const struct stream *s, struct due *due)
@@ -246,7 +236,7 @@ due_request(const struct stream *s, struct due *due)
 		       TG_END_BACK_IDLE_TIMEOUT);
 		return;
 	}
-	if (is_backends_word_due(s))
+	if (request_awaits_word(s))
 		due_at(due, bounded_add(s->up_progress, s->service->conf->timeouts.response_ms),
 		       TG_END_RESPONSE_TIMEOUT);
 	else

@@ -116,6 +116,7 @@ struct stream_request {
 	bool expects_continue;
 	bool gives_continue; /* its 100 is ours to send */
 	bool owes_continue;  /* when the body is wanted */
+	bool is_let_in;      /* the backend said 100 */
 	bool keep_alive; /* the client wants to go on */
 	bool ends_here;  /* Max-Forwards lets it go no further */
 	uint8_t minor;
@@ -254,7 +255,9 @@ enum step request_read(struct stream *s);
 void request_take_expect(struct stream *s);
 /* The body is wanted now: a 100 that is ours to send goes before the answer. False: no memory. */
 bool request_continue(struct stream *s);
-/* The backend said 100 to what it was to say: from now on the body is the client's to send. */
+/* Both sides may rest: the client until it hears a 100, and that is the backend's to say. */
+bool request_awaits_word(const struct stream *s);
+/* The backend said 100: from now on the body is the client's to send. */
 void request_is_let_in(struct stream *s);
 /* The first byte of an answer came: no second try, held bytes may go. */
 void request_settle(struct stream *s);

@@ -1,10 +1,11 @@
 """expect = "answer": tidegate sends the 100 itself when it wants the body, and never when it refuses."""
 
 import contextlib
+import threading
 
 import pytest
 
-from harness import backends, client, conf, net
+from harness import backends, client, conf, net, settings
 
 HEAD = (b"PUT /upload HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nExpect: 100-continue\r\nX-B: 2\r\n"
         b"Content-Length: 5\r\n\r\n")
@@ -44,6 +45,31 @@ def test_a_client_that_does_not_wait_gets_none(tidegate, recording_backend):
     answer = tg.client().send(HEAD + b"hello").read_answer()
     assert answer.status == 200 and not answer.interim
     assert backend.requests[0].get("expect") is None
+
+
+def test_the_time_for_the_body_begins_with_our_100(tidegate, recording_backend):
+    """Who waited for a place was not asked for its body meanwhile."""
+    go = threading.Event()
+
+    def script(conn):
+        conn.read_request()
+        go.wait(settings.TIMEOUT)
+        conn.send(backends.OK)
+        backends.serve(conn)
+    backend = recording_backend(script, backends.serve)
+    tg = tidegate(conf.http(backend, workers=1,
+                            service=ANSWER + "max_connections_per_backend = 1;",
+                            listener='timeouts = { request_body = "300ms"; };'))
+    busy = tg.client().send(client.get("/busy"))
+    backend.wait_requests(1)
+    peer = tg.client().send(HEAD)
+    settings.let_rest(0.8)
+    go.set()
+    assert busy.read_answer().status == 200
+    assert peer.read_head() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    peer.send(b"he")
+    settings.let_rest(0.15)
+    assert peer.send(b"llo").read_answer().status == 200
 
 
 @pytest.mark.parametrize("service, listener, raw, status", [

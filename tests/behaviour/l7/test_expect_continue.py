@@ -121,3 +121,67 @@ def test_the_time_for_the_body_begins_with_100(tidegate, recording_backend):
     assert peer.read_head().startswith(b"HTTP/1.1 100 ")
     peer.send(b"hello")
     assert peer.read_answer().status == 200
+
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+PATIENCE = 'timeouts = { request_body = "300ms"; idle = "300ms"; };'
+
+
+def test_another_interim_answer_is_not_the_word(tidegate, recording_backend):
+    """After a 103 the client still waits for the 100: 504 once the backend's time is up, not 408."""
+    def script(conn):
+        conn.read_head()
+        conn.send(HINTS)
+        conn.read_to_end()
+    tg = tidegate(conf.http(recording_backend(script), listener=PATIENCE,
+                            service='timeouts = { response = "900ms"; };'))
+    answer = tg.client().send(HEAD).read_answer()
+    assert [interim.status for interim in answer.interim] == [103]
+    assert answer.status == 504
+    assert tg.access.wait(path="/upload")["end"] == "response-timeout"
+
+
+def test_the_word_may_come_after_another_interim_answer(tidegate, recording_backend):
+    """The client's time begins with the 100, however late."""
+    def script(conn):
+        conn.read_head()
+        conn.send(HINTS)
+        settings.let_rest(0.8)
+        conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        conn.send(backends.answer(body=conn.read(5)))
+    tg = tidegate(conf.http(recording_backend(script), listener=PATIENCE))
+    peer = tg.client().send(HEAD)
+    assert peer.read_head().startswith(b"HTTP/1.1 103 ")
+    assert peer.read_head().startswith(b"HTTP/1.1 100 ")
+    send_in_two(peer)
+    assert peer.read_answer().body == b"hello"
+
+
+def send_in_two(peer):
+    """With a pause that a client may make."""
+    peer.send(b"he")
+    settings.let_rest(0.15)
+    peer.send(b"llo")
+
+
+@pytest.mark.parametrize("says", [b"", HINTS], ids=["nothing", "103"])
+def test_a_client_that_waits_no_longer_has_its_time(tidegate, recording_backend, says):
+    """RFC 9110 10.1.1: it need not wait for ever. Its body is late by nobody's clock."""
+    def script(conn):
+        request = conn.read_head()
+        conn.send(says)
+        conn.take_body(request, request.framing(), settings.deadline())
+        conn.send(backends.answer(body=request.body))
+    tg = tidegate(conf.http(recording_backend(script), listener=PATIENCE))
+    peer = tg.client().send(HEAD)
+    settings.let_rest(0.8)
+    send_in_two(peer)
+    assert peer.read_answer().body == b"hello"
+
+
+def test_one_that_stops_in_its_body_is_the_clients_fault(tidegate, recording_backend):
+    tg = tidegate(conf.http(recording_backend(), listener=PATIENCE))
+    peer = tg.client().send(HEAD)
+    settings.let_rest(0.8)
+    assert peer.send(b"he").read_answer().status == 408
+    assert tg.access.wait(path="/upload")["end"] == "request-body-timeout"
