@@ -84,9 +84,13 @@ wait_begin(struct stream *s, uint64_t pause_ms)
 void
 attempt_wait_end(struct stream *s)
 {
+	uint64_t waited = mono_diff_us(stream_now(s), s->phase);
+
 	if (s->state != STREAM_WAIT)
 		return;
-	s->queue_us += mono_diff_us(stream_now(s), s->phase);
+	s->queue_us += waited;
+	/* Nothing of the body was read meanwhile: that is not the client's time. */
+	s->body_begin.us += waited;
 	s->phase = stream_now(s);
 	s->next_try = (struct mono){0};
 }

@@ -4,11 +4,12 @@ the protocol allows one (RFC 9110 15.5.9)."""
 import contextlib
 import select
 import socket
+import threading
 import time
 
 import pytest
 
-from harness import client, conf, net, settings
+from harness import backends, client, conf, net, settings
 
 SHORT = 0.4
 
@@ -208,6 +209,29 @@ def test_body_that_keeps_its_pace_is_taken(tidegate, recording_backend):
         select.select([peer.sock], [], [], max(0, began + 1.0 * sent / size - time.monotonic()))
     assert peer.read_answer().status == 200
     assert time.monotonic() - began > 0.8
+
+
+def test_waiting_for_a_place_is_not_the_clients_time(tidegate, recording_backend):
+    """Nothing of the body is read meanwhile: what is asked for late is not late."""
+    go = threading.Event()
+
+    def script(conn):
+        conn.read_request()
+        go.wait(settings.TIMEOUT)
+        conn.send(backends.OK)
+        backends.serve(conn)
+    backend = recording_backend(script, backends.serve)
+    tg = tidegate(conf.http(backend, workers=1, service="max_connections_per_backend = 1;",
+                            listener='timeouts = { request_body = "300ms"; };'))
+    busy = tg.client().send(client.get("/busy"))
+    backend.wait_requests(1)
+    body = b"x" * 1000
+    peer = tg.client().send(client.post(body)[:-900])
+    settings.let_rest(0.8)
+    go.set()
+    assert busy.read_answer().status == 200
+    settings.let_rest(0.15)
+    assert peer.send(body[:900]).read_answer().status == 200
 
 
 def test_client_that_does_not_read_its_answer(tidegate, recording_backend):
