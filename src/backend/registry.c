@@ -4,14 +4,11 @@
 #include "backend/registry_priv.h"
 #include "base/log.h"
 
-/* Configured, or an agent may order one any time. */
 static bool
 has_limits(const struct conf_service *conf)
 {
 	size_t i;
 
-	if (conf->agent.port != 0)
-		return true;
 	for (i = 0; i < conf->n_backends; i++) {
 		if (conf_backend_limit(conf, &conf->backends[i]) != 0)
 			return true;
@@ -19,18 +16,18 @@ has_limits(const struct conf_service *conf)
 	return false;
 }
 
-/* Only a service with limits pays for them. */
+/* Only a service with limits pays for them, from when it has some. They stay: workers may look. */
 static int
-init_limits(struct registry *r, size_t i, struct segment *segment)
+make_limits(struct registry *r, size_t i)
 {
-	const struct conf_service *conf = r->services[i].conf;
+	const struct conf_service *conf = r->conf->services + i;
 	struct service_shared *shared = &r->shared[i];
 	uint32_t slot = 1 + (uint32_t)(r->conf->n_listeners + i);
 
-	if (!has_limits(conf))
-		return 0;
-	shared->room = room_new((uint32_t)conf->n_backends);
-	shared->queue = queue_new(conf->queue, segment_shared(segment, slot));
+	if (shared->room == NULL)
+		shared->room = room_new((uint32_t)conf->n_backends);
+	if (shared->queue == NULL)
+		shared->queue = queue_new(conf->queue, segment_shared(r->segment, slot));
 	return shared->room != NULL && shared->queue != NULL ? 0 : -TG_ENOMEM;
 }
 
@@ -56,7 +53,7 @@ init_service(struct registry *r, size_t i, struct segment *segment, uint32_t *sl
 		return -TG_ENOMEM;
 	if (eject_init(s, &r->shared[i]) != 0)
 		return -TG_ENOMEM;
-	return init_limits(r, i, segment);
+	return has_limits(s->conf) ? make_limits(r, i) : 0;
 }
 
 struct registry *
@@ -108,21 +105,35 @@ registry_free(struct registry *r)
 	free(r);
 }
 
+/* A limit may be ordered where none is configured. Without memory for it it is left out. */
+static const struct backend_order *
+take_limit(struct registry *r, const struct msg_backend *msg, struct backend_order *ret)
+{
+	bool is_new = (msg->order.told & TG_ORDER_LIMIT) != 0 && msg->order.limit != 0 &&
+		      msg->order.limit != TG_ORDER_AS_CONF;
+
+	*ret = msg->order;
+	if (is_new && make_limits(r, msg->service) != 0) {
+		log_write(TG_LOG_ERROR, "no memory for a limit that is ordered", "svc=%s",
+			  r->conf->services[msg->service].name);
+		ret->told &= ~TG_ORDER_LIMIT;
+	}
+	return ret;
+}
+
 int
 registry_observe(struct registry *r, const struct msg_backend *msg)
 {
+	struct backend_order order;
 	struct service_state *s;
 	struct serving_state *b;
 
 	if (msg->service >= r->conf->n_services || msg->health >= TG_BACKEND_HEALTH_COUNT ||
 	    msg->backend >= r->conf->services[msg->service].n_backends)
 		return -TG_EPROTO;
-	if ((msg->order.told & TG_ORDER_LIMIT) != 0 && msg->order.limit != TG_ORDER_AS_CONF &&
-	    r->shared[msg->service].room == NULL)
-		return -TG_EPROTO;
 	s = &r->services[msg->service];
 	b = &s->backends[msg->backend].serving;
-	s->changed |= backend_order_merge(&b->order, &msg->order);
+	s->changed |= backend_order_merge(&b->order, take_limit(r, msg, &order));
 	if (msg->health == TG_HEALTH_CHECKING && b->health != TG_HEALTH_CHECKING)
 		return 0; /* a new keeper, or a new address: the last verdict holds until the next */
 	if (b->health == TG_HEALTH_CHECKING && msg->health != TG_HEALTH_CHECKING)
@@ -194,8 +205,8 @@ note_serving(struct registry *r, struct service_state *s, const struct serving *
 }
 
 static struct view *
-make_view(const struct service_state *s, const struct serving *serving, struct room *room,
-	  struct mono now)
+make_view(const struct service_state *s, const struct serving *serving,
+	  const struct service_shared *shared, struct mono now)
 {
 	struct view *view = view_new(s->conf, serving->n);
 	size_t i;
@@ -203,7 +214,11 @@ make_view(const struct service_state *s, const struct serving *serving, struct r
 	if (view == NULL)
 		return NULL;
 	view->is_backup = serving->tier > 0;
-	view->room = room;
+	/* One without the other has no use. */
+	if (shared->queue != NULL) {
+		view->room = shared->room;
+		view->queue = shared->queue;
+	}
 	for (i = 0; i < s->conf->n_backends; i++) {
 		if (serving_has(serving, &s->conf->backends[i], &s->backends[i].serving))
 			add_entry(view, s, i, now);
@@ -276,7 +291,7 @@ build_view(struct registry *r, size_t i, struct mono now)
 	struct view *view;
 
 	note_serving(r, s, &serving, now);
-	view = make_view(s, &serving, r->shared[i].room, now);
+	view = make_view(s, &serving, &r->shared[i], now);
 	if (view == NULL)
 		return NULL;
 	if (s->ops->prepare(r->shared[i].balance, view) != 0) {

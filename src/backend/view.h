@@ -16,6 +16,8 @@
 #include "conf/conf.h"
 #include "ipc/segment.h"
 
+struct queue;
+
 #define TG_VIEW_NONE UINT32_MAX
 /* Weights in a view are configured weights times this: ramps need fractions. */
 #define TG_WEIGHT_SCALE 16u
@@ -36,6 +38,7 @@ struct view {
 	uint32_t n;                      /* entries */
 	bool is_backup;                  /* the entries are the backups: no other is up */
 	struct room *room;               /* who has room; NULL: the service has no limits */
+	struct queue *queue;             /* who waits for it; NULL: the same */
 	void *table;                     /* what the balancer worked out of the entries, or NULL */
 	void (*table_free)(void *table); /* with the view */
 	uint32_t *entry_of;              /* [conf->n_backends]: index in entries, or TG_VIEW_NONE */

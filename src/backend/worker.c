@@ -184,6 +184,9 @@ worker_set_view(struct worker *w, uint32_t service, struct view *view)
 
 	view_unref(s->view);
 	s->view = view;
+	/* A limit may be ordered where there was none. */
+	if (view->queue != NULL)
+		s->queue = view->queue;
 	/* Without memory the new view is served in plain turns until the next change. */
 	if (s->ops->update(s->balance, view) != 0)
 		log_write(TG_LOG_WARN, "no memory for weights, serving in turns", "svc=%s",

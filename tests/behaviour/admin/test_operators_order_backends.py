@@ -99,13 +99,14 @@ def test_weights_follow_the_order(tidegate, recording_backend, admin):
     settled(tg, {"b2"})
 
 
-def test_a_limit_makes_streams_wait(tidegate, recording_backend, admin):
+@pytest.mark.parametrize("configured", ["max_connections_per_backend = 10;", ""])
+def test_a_limit_makes_streams_wait(tidegate, recording_backend, admin, configured):
     def holds(conn):
         conn.read_request()
         conn.read_to_end()
     backend = recording_backend(holds, names("b1"), name="b1")
     tg = tidegate(conf.http(backend, top=top(admin),
-                            service='queue = 0; max_connections_per_backend = 10;'))
+                            service=f"queue = 0; {configured}"))
     first = tg.client().send(client.get("/held"))
     backend.wait_requests(1)
     assert tg.exchange(client.get("/")).status == 200
@@ -113,6 +114,35 @@ def test_a_limit_makes_streams_wait(tidegate, recording_backend, admin):
     settings.wait_until(lambda: tg.exchange(client.get("/")).status == 503, "the limit")
     first.reset()
     settings.wait_until(lambda: tg.exchange(client.get("/")).status == 200, "a place")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_waits_for_an_ordered_limit_is_served_in_the_end(tidegate, recording_backend, admin,
+                                                             workers):
+    """Where no limit is configured there was no queue."""
+    def holds(conn):
+        conn.read_request()
+        conn.read_to_end()
+    backend = recording_backend(holds, names("b1"), name="b1")
+    tg = tidegate(conf.http(backend, top=top(admin), workers=workers))
+    first = tg.client().send(client.get("/held"))
+    backend.wait_requests(1)
+    assert ask(admin, "set server site/b1 maxconn 1") == "\n"
+    waiting = []
+
+    def waits():
+        waiting.append(tg.client().send(client.get("/waits")))
+        return ",b1," in ask(admin, "show stat") and queued(admin) > 0
+    settings.wait_until(waits, "a stream that waits")
+    first.reset()
+    assert {peer.read_answer().body for peer in waiting} == {b"b1"}
+    assert ask(admin, "set server site/b1 maxconn 0") == "\n"
+    assert not tg.log.records(level="error")
+
+
+def queued(admin):
+    return next(int(line.split(",")[2]) for line in ask(admin, "show stat").splitlines()
+                if line.startswith("site,BACKEND,"))
 
 
 def test_a_backend_moves_when_its_new_address_is_well(tidegate, recording_backend, admin):
