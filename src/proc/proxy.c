@@ -37,6 +37,7 @@ struct proxy {
 	size_t n_sockets;
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
+	unsigned n_ended;   /* while stopping */
 	unsigned n_asked;   /* workers that owe an answer to the parent's question */
 	struct loop *loop;  /* control's own, or that of the one worker */
 	struct watch channel_watch;
@@ -256,8 +257,6 @@ publish(struct proxy *p)
 {
 	struct mono due;
 
-	if (p->is_stopping)
-		return; /* workers may have ended: nobody would take the views */
 	if (registry_publish(p->registry, loop_now(p->loop), publish_view, p) != 0)
 		log_write(TG_LOG_ERROR, "no memory for a new set of backends", NULL);
 	if (registry_is_settled(p->registry))
@@ -284,6 +283,16 @@ on_alarm(void *arg)
 /* messages */
 
 static void
+on_ended(struct loop_call *call)
+{
+	struct proxy *p = TG_CONTAINER(call, struct worker_thread, ended)->user;
+
+	if (++p->n_ended == p->n_threads)
+		loop_stop(p->loop);
+}
+
+/* What the keeper says counts to the end. A worker stops its loop itself, when it is done. */
+static void
 stop(struct proxy *p, uint64_t grace_ms)
 {
 	unsigned i;
@@ -291,11 +300,16 @@ stop(struct proxy *p, uint64_t grace_ms)
 	if (p->is_stopping)
 		return;
 	p->is_stopping = true;
-	for (i = 0; i < p->n_threads; i++)
-		worker_thread_drain(&p->threads[i], grace_ms);
-	/* A worker stops its loop itself, when it is done. */
-	if (!has_one_worker(p))
-		loop_stop(p->loop);
+	for (i = 0; i < p->n_threads; i++) {
+		struct worker_thread *t = &p->threads[i];
+
+		if (!has_one_worker(p)) {
+			t->user = p;
+			t->on_ended = on_ended;
+			t->control = p->loop;
+		}
+		worker_thread_drain(t, grace_ms);
+	}
 }
 
 /* Behind the view it follows. */
@@ -308,7 +322,7 @@ cut(struct proxy *p, const struct msg_cut *m)
 	    m->backend >= p->conf->services[m->service].n_backends)
 		return -TG_EPROTO;
 	publish(p);
-	for (i = 0; i < p->n_threads && !p->is_stopping; i++) {
+	for (i = 0; i < p->n_threads; i++) {
 		if (worker_thread_cut(&p->threads[i], m->service, m->backend) != 0)
 			log_write(TG_LOG_ERROR, "no memory to end what a backend has",
 				  "svc=%s worker=%u", p->conf->services[m->service].name, i);

@@ -65,6 +65,8 @@ thread_main(void *arg)
 
 	log_write(TG_LOG_DEBUG, "worker started", "worker=%u", t->worker.id);
 	loop_run(t->worker.loop);
+	if (t->control != NULL)
+		loop_post(t->control, &t->ended, t->on_ended);
 	return NULL;
 }
 

@@ -23,6 +23,9 @@ struct worker_thread {
 	struct loop *asker;
 	void *user; /* the asker's */
 	void (*on_answer)(struct loop_call *answer);
+	struct loop *control; /* told of the end; NULL: nobody is. Before worker_thread_drain() */
+	struct loop_call ended;
+	void (*on_ended)(struct loop_call *ended);
 	struct timer check;   /* while draining: is all done, is time up */
 	struct mono deadline; /* of draining */
 	uint64_t grace_ms;

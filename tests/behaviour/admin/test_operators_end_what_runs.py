@@ -1,5 +1,7 @@
 """shutdown sessions server, and a drain with a deadline: what a backend still has is ended."""
 
+import signal
+
 import pytest
 
 from harness import backends, client, conf, settings
@@ -31,10 +33,10 @@ def half(conn):
 @pytest.fixture
 def site(tidegate, recording_backend, admin):
     """site(script): tidegate before a backend that plays it and one that answers."""
-    def start(script, make=conf.http, last=backends.serve, **options):
+    def start(script, make=conf.http, last=backends.serve, more="", **options):
         bad = recording_backend(script, name="b1")
         good = recording_backend(last, name="b2")
-        tg = tidegate(make(bad, good, top=top(admin), workers=2,
+        tg = tidegate(make(bad, good, top=top(admin) + more, workers=2,
                            service='balance = "first";', **options))
         return tg, bad, good
     return start
@@ -109,3 +111,15 @@ def test_a_drain_that_is_taken_back_has_none(site, admin):
     assert not tg.access.records(path="/x")
     assert failure(ask(admin, "drain site/b1 deadline soon")) == "bad-value"
     peer.reset()
+
+
+def test_a_deadline_counts_while_tidegate_stops(site, admin):
+    """The keeper is heard to the end, with several workers too."""
+    tg, bad, good = site(half, more='shutdown_grace = "20s";')
+    peer = tg.client().send(client.get("/x"))
+    bad.wait_requests(1)
+    ask(admin, "drain site/b1 deadline 500ms")
+    tg.send_signal(signal.SIGTERM)
+    assert not peer.read_answer().complete
+    assert tg.access.wait(path="/x")["end"] == "ordered"
+    assert tg.wait() == 0
