@@ -202,12 +202,15 @@ fill_order(void *user, unsigned service, unsigned backend, struct msg_backend *r
 				     agent != NULL ? &agent->order : NULL);
 }
 
+/* What is ordered of its checks, then where it is. */
 static void
 place(struct keeper *k, unsigned service, unsigned backend)
 {
 	const struct endpoint *e = &k->conf->services[service].backends[backend].endpoint;
 	const struct steer_entry *entry = steer_get(k->steer, service, backend);
 
+	health_set_check_port(k->health, service, backend, entry->check_port);
+	health_set_checked(k->health, service, backend, !entry->is_unchecked);
 	if (e->kind == TG_ENDPOINT_ADDR)
 		health_set_addr(k->health, service, backend,
 				entry->addr.len != 0 ? &entry->addr : &e->addr);
@@ -231,8 +234,9 @@ on_steer_change(void *user, unsigned service, unsigned backend, enum steer_prope
 		  order->value, order->note.who, order->note.why);
 	if (property == TG_STEER_STATE)
 		cuts_clear(k->cuts, service, backend); /* that of a drain before */
-	health_set_check_port(k->health, service, backend, entry->check_port);
-	health_set_checked(k->health, service, backend, !entry->is_unchecked);
+	/* With all that is restored, not one after the other: see begin_backends(). */
+	if (k->is_restoring)
+		return;
 	place(k, service, backend);
 	orders_mark(k->orders, service, backend);
 }
@@ -451,8 +455,8 @@ start_admin(struct keeper *k)
 		return rc;
 	}
 	k->source.events = k->events;
-	k->source.actions = (struct admin_actions){
-		.user = k, .cut = cut, .stop = stop, .upgrade = upgrade};
+	k->source.actions =
+		(struct admin_actions){.user = k, .cut = cut, .stop = stop, .upgrade = upgrade};
 	k->source.has_proxy = has_proxy;
 	k->source.proxy_user = k;
 	k->admin = admin_server_new(k->loop, &k->source);

@@ -271,7 +271,7 @@ state_file_sync(struct state_file *f, unsigned timeout_ms)
 		if (pthread_cond_clockwait(&f->shared.written, &f->shared.lock, CLOCK_MONOTONIC,
 					   &until) != 0)
 			break;
-	is_done = f->shared.next.bytes == NULL && !f->shared.is_writing;
+	is_done = f->shared.next.bytes == NULL && !f->shared.is_writing && f->shared.error == 0;
 	pthread_mutex_unlock(&f->shared.lock);
 	return is_done;
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 
 import pytest
 
@@ -136,3 +137,29 @@ def test_the_configuration_that_would_make_them_last(tidegate, admin, state, run
             for row in json.loads(ask(admin, "show servers state json"))}
     assert (rows["b1"]["weight"], rows["b2"]["address"]) == (2, "127.0.0.1:9")
     assert diff(admin) == {"site/b2": {"state": ("drain", "ready")}}
+
+
+def test_all_orders_of_a_backend_are_restored_at_once(tidegate, recording_backend, admin, state):
+    """It is never at its configured address first, whatever else is ordered."""
+    old, new = (recording_backend(name=name) for name in ("old", "new"))
+    top = f'admin = {{ socket = "{admin}"; }}; state_file = "{state}";'
+    text = conf.http(old, top=top, service='health = { type = "tcp"; interval = "100ms"; };')
+    tg = tidegate(text)
+    tg.log.wait(msg="backend up")
+    host, port = new.address.rsplit(":", 1)
+    ask(admin, f"set weight site/old 50%; set server site/old addr {host} port {port};"
+               "set server site/old maxconn 5")
+    tg.log.wait(count=2, msg="backend up")
+    tg.stop()
+    tg = tidegate(text)
+    assert tg.log.wait(msg="backend up")["addr"] == new.address
+    assert len(tg.log.records(msg="backend up")) == 1
+
+
+def test_a_state_that_cannot_be_saved_is_not_handed_over(tidegate, admin, tmp_path):
+    tg = tidegate(site(admin, tmp_path / "none" / "state", b("b1", 1)))
+    ask(admin, "drain site/b1")
+    tg.log.wait(msg="state cannot be saved, orders end with this process")
+    tg.send_signal(signal.SIGUSR2)
+    tg.log.wait(msg="state file does not take the last orders, not handing over")
+    assert diff(admin) == {"site/b1": {"state": ("drain", "ready")}}
