@@ -375,6 +375,13 @@ health_set_check_port(struct health *health, unsigned service, unsigned backend,
 		return;
 	p->port = port;
 	probe_resume(p);
+	if (p->trial != NULL) {
+		struct addr next = p->status.next;
+		struct backend_record record = p->next_record;
+
+		if (!probe_try(p, &next, &record))
+			probe_move(p, &next, &record);
+	}
 }
 
 void
