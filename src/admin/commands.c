@@ -233,7 +233,12 @@ take_reason(struct command_call *call)
 			at += (size_t)snprintf(why + at, size - at, "%s%s", at > 0 ? " " : "",
 					       call->arguments[k]);
 		call->n = i;
-		return;
+		break;
+	}
+	/* It is shown on terminals. */
+	for (; *why != '\0'; why++) {
+		if (*why < ' ' || *why > '~')
+			*why = '?';
 	}
 }
 

@@ -39,12 +39,23 @@ ordered_weight(const struct backend_order *order, unsigned configured)
 	return weight < TG_ORDER_WEIGHT_MAX ? (unsigned)weight : TG_ORDER_WEIGHT_MAX;
 }
 
+/* Weights that are configured are whole. */
+static bool
+is_fraction(const struct backend_order *order, unsigned configured)
+{
+	uint64_t weight = order->weight != TG_ORDER_AS_CONF ? order->weight : configured;
+
+	return weight * order->weight_permille % 1000 != 0;
+}
+
 static void
 apply(struct output *out, const struct conf_service *service, struct conf_backend *backend,
       const struct steer_entry *entry, enum steer_property property)
 {
 	switch (property) {
 	case TG_STEER_WEIGHT:
+		if (is_fraction(&entry->order, backend->weight))
+			remark(out, service, backend, property, entry->orders[property].value);
 		backend->weight = ordered_weight(&entry->order, backend->weight);
 		break;
 	case TG_STEER_LIMIT:
@@ -105,5 +116,6 @@ const struct command command_save_config = {
 	.name = "save config",
 	.usage = "",
 	.help = "print the configuration with what is ordered in it; no file is written",
+	.rights = TG_RIGHTS_OPERATOR,
 	.run = run,
 };

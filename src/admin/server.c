@@ -219,6 +219,8 @@ take_line(struct client *c)
 
 	if (lf == NULL && !c->has_ended)
 		return false;
+	for (char *nul = c->line; (nul = memchr(nul, '\0', n - (size_t)(nul - c->line))) != NULL;)
+		*nul = '?'; /* no command has one: it is not to end the line */
 	client_answer(c, n);
 	c->line_n -= taken;
 	memmove(c->line, c->line + taken, c->line_n);

@@ -1,6 +1,6 @@
 /* admin/weight.c: weights of backends, by HAProxy's commands. */
 #include "admin/command.h"
-#include "admin/stat.h"
+#include "backend/view.h"
 
 static void
 run_set(const struct command *c, struct command_call *call)
@@ -24,9 +24,10 @@ const struct command command_set_weight = {
 static void
 run_get(const struct command *c, struct command_call *call)
 {
+	const struct conf_backend *conf;
+	struct serving_state state;
 	struct steer_target target;
-	uint64_t now;
-	unsigned initial;
+	double now;
 
 	if (call->n != 1) {
 		command_fail_usage(c, call);
@@ -34,11 +35,12 @@ run_get(const struct command *c, struct command_call *call)
 	}
 	if (!command_find_backend(call, call->arguments[0], &target))
 		return;
-	now = stat_backend_weight(call->source, target.service, target.backend);
-	initial = call->source->conf->services[target.service].backends[target.backend].weight;
+	conf = &call->source->conf->services[target.service].backends[target.backend];
+	state = source_serving_state(call->source, target.service, target.backend);
+	now = (double)serving_weight(conf, &state) / TG_WEIGHT_SCALE;
 	output_format(call->out,
-		      call->json ? "{\"weight\":%llu,\"initial\":%u}\n" : "%llu (initial %u)\n",
-		      (unsigned long long)now, initial);
+		      call->json ? "{\"weight\":%.4g,\"initial\":%u}\n" : "%.4g (initial %u)\n",
+		      now, conf->weight);
 }
 
 const struct command command_get_weight = {

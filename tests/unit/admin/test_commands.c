@@ -207,7 +207,7 @@ orders_are_written_with_their_author(void **state)
 	assert_string_equal(e->orders[TG_STEER_STATE].note.who, "uid 7 pid 8");
 	assert_string_equal(e->orders[TG_STEER_STATE].note.why, "new disks");
 	assert_int_equal(e->orders[TG_STEER_STATE].note.when.us, 123);
-	assert_string_equal(ask(f, "get weight api/b1"), "2 (initial 3)\n\n");
+	assert_string_equal(ask(f, "get weight api/b1"), "1.5 (initial 3)\n\n");
 }
 
 static void
