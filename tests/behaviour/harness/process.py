@@ -126,6 +126,7 @@ class Tidegate(Program):
         self.address = getattr(conf, "address", None)
         self.clients = []
         self.former = []  # parents that an upgrade has replaced
+        adopt_orphans()  # before the first of them can end
         self.expect_status = 0
         limited = ["prlimit", f"--nofile={files}:{files}"] if files else []
         super().__init__([*under, *limited, program or settings.program("tidegate"), "-c", str(self.conf_path),
@@ -154,7 +155,6 @@ class Tidegate(Program):
 
     def follow(self):
         """Waits for the parent that takes over after a signal."""
-        adopt_orphans()
         old = self.process
         self.pid = int(self.log.wait(count=len(self.former) + 2, msg="ready")["pid"])
         self.process = Successor(self.pid)

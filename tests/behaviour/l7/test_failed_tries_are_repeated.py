@@ -226,7 +226,7 @@ def test_the_budget_bounds_retries(tidegate, recording_backend):
     """All fail: ten a second on top of a tenth of the requests, whatever the clients ask for."""
     tg = tidegate(conf.http(recording_backend(dies), recording_backend(resets),
                             recording_backend(half_a_head), workers=1,
-                            service=retry('attempts = 7; budget = 0.1; backoff = "0";')))
+                            service='retry = { attempts = 7; budget = 0.1; backoff = "0"; };'))
     statuses = []
 
     def ask():
