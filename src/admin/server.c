@@ -47,6 +47,7 @@ struct client {
 	size_t sent;
 	size_t line_n;
 	bool has_ended; /* nothing more comes */
+	bool is_late;	/* its time is up, unless a line is there already */
 	struct deferred deferred;
 	char line[TG_ADMIN_LINE_MAX + 1];
 };
@@ -113,10 +114,19 @@ arm(struct client *c)
 	timer_set(loop, &c->timer, mono_add_ms(loop_now(loop), ms));
 }
 
+static void client_read(struct client *c);
+
+/* What it sent in time may lie there unread, when others kept us busy. */
 static void
 on_timeout(struct timer *t)
 {
-	client_close(TG_CONTAINER(t, struct client, timer));
+	struct client *c = TG_CONTAINER(t, struct client, timer);
+
+	c->is_late = true;
+	if (c->state == CLIENT_READING)
+		client_read(c);
+	else
+		client_close(c);
 }
 
 static void
@@ -221,6 +231,7 @@ take_line(struct client *c)
 		return false;
 	for (char *nul = c->line; (nul = memchr(nul, '\0', n - (size_t)(nul - c->line))) != NULL;)
 		*nul = '?'; /* no command has one: it is not to end the line */
+	c->is_late = false;
 	client_answer(c, n);
 	c->line_n -= taken;
 	memmove(c->line, c->line + taken, c->line_n);
@@ -254,7 +265,7 @@ client_read(struct client *c)
 		}
 		conn_recheck(&c->conn);
 		n = conn_recv(&c->conn, c->line + c->line_n, room);
-		if (n == -TG_EAGAIN)
+		if (n == -TG_EAGAIN && !c->is_late)
 			return;
 		if (n < 0 || (n == 0 && c->line_n == 0)) {
 			client_close(c);
