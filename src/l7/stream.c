@@ -243,14 +243,12 @@ due_request(const struct stream *s, struct due *due)
 		due_body(s, due);
 }
 
-/* A backend that still gets the request may wait for more of it inside its answer. */
+/* A backend may wait inside its answer for more of the request, and has its time from the last of it. */
 static struct mono
 last_progress(const struct stream *s)
 {
-	bool is_sending = !s->req.is_done && !s->req.is_abandoned;
-
-	return is_sending && s->up_progress.us > s->down_progress.us ? s->up_progress
-								     : s->down_progress;
+	return !s->req.is_abandoned && s->up_progress.us > s->down_progress.us ? s->up_progress
+									       : s->down_progress;
 }
 
 static void

@@ -110,3 +110,23 @@ def test_a_backend_that_waits_for_a_slow_body_is_not_idle(tidegate, recording_ba
         peer.send(b"x")
     answer = peer.read_answer()
     assert (answer.status, answer.body, answer.complete) == (200, b"beat", True)
+
+
+def test_its_time_begins_with_the_end_of_a_slow_body(tidegate, recording_backend):
+    """All of the request is there now: the rest of the answer has as long as any other."""
+    def script(conn):
+        conn.read_head()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbe")
+        begun.set()
+        conn.read(4)
+        time.sleep(1)  # the pace itself, not a wait for anything
+        conn.send(b"at")
+    begun = threading.Event()
+    tg = tidegate(conf.http(recording_backend(script), service='timeouts = { idle = "2s"; };'))
+    peer = tg.client().send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
+    assert begun.wait(settings.TIMEOUT)
+    for _ in range(4):
+        time.sleep(0.7)
+        peer.send(b"x")
+    answer = peer.read_answer()
+    assert (answer.status, answer.body, answer.complete) == (200, b"beat", True)
