@@ -46,7 +46,7 @@ def test_upgrade_puts_a_new_one_in_its_place(tidegate, recording_backend, admin)
     tg = tidegate(conf.http(recording_backend(), top=top(admin)))
     assert ask(admin, "upgrade") == "\n"
     assert tg.log.wait(msg="stopping")["reason"] == "upgrade"
-    tg.follow()
+    assert tg.follow().wait(settings.TIMEOUT) == 0
     assert tg.exchange(client.get("/after")).status == 200
     assert ask(admin, "shutdown") == "\n"
     assert tg.wait() == 0

@@ -319,16 +319,23 @@ hear(uint32_t backend, enum backend_health health, struct backend_order order)
 }
 
 /* Without an agent nobody may limit it: there are no places to count. */
+/* From then on it has a queue, and keeps it. */
 static void
-limits_for_a_service_without_are_refused(void **state)
+a_limit_may_be_ordered_where_there_was_none(void **state)
 {
-	struct msg_backend msg = {.service = 1, .health = UP, .order = limit_order(5)};
+	const struct service_shared *shared = registry_shared(world.registry);
+	struct msg_backend msg = {.service = 1, .health = UP, .order = limit_order(0)};
 
 	(void)state;
-	assert_int_equal(registry_observe(world.registry, &msg), -TG_EPROTO);
-	msg.order = limit_order(0);
-	msg.order.told = 0;
 	assert_int_equal(registry_observe(world.registry, &msg), 0);
+	assert_null(shared[1].room);
+	msg.order = limit_order(5);
+	assert_int_equal(registry_observe(world.registry, &msg), 0);
+	assert_non_null(shared[1].room);
+	assert_non_null(shared[1].queue);
+	msg.order = limit_order(0);
+	assert_int_equal(registry_observe(world.registry, &msg), 0);
+	assert_non_null(shared[1].queue);
 }
 
 static void
@@ -402,18 +409,6 @@ views_open_and_close(void **state)
 	assert_int_equal(v->entries[0].backend, 1);
 }
 
-static void
-a_service_with_an_agent_counts_as_limited(void **state)
-{
-	const struct service_shared *shared = registry_shared(world.registry);
-
-	(void)state;
-	assert_non_null(shared[0].room);
-	assert_non_null(shared[0].queue);
-	assert_null(shared[1].room);
-	assert_null(shared[1].queue);
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -426,10 +421,9 @@ main(void)
 		cmocka_unit_test(orders_speak_against_new_streams),
 		cmocka_unit_test(too_few_open_the_service),
 		CASE(views_follow_the_orders),
-		CASE(limits_for_a_service_without_are_refused),
+		CASE(a_limit_may_be_ordered_where_there_was_none),
 		CASE(a_keeper_that_knows_nothing_takes_no_order_back),
 		CASE(views_open_and_close),
-		CASE(a_service_with_an_agent_counts_as_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
