@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from harness import client, conf, settings
+from harness import client, conf, process, settings
 
 
 
@@ -16,7 +16,8 @@ def test_requests_go_on_and_the_loss_is_told(recording_backend, tmp_path):
     log = pathlib.Path(tmp_path, "log")
     with open(log, "wb") as err:
         tg = subprocess.Popen([settings.program("tidegate"), "-c", str(path)], stdout=writing,
-                              stderr=err, stdin=subprocess.DEVNULL)
+                              stderr=err, stdin=subprocess.DEVNULL,
+                              env={**process.SANITIZER_OPTIONS, **os.environ})
     os.close(writing)
     try:
         settings.wait_until(lambda: "msg=ready" in log.read_text(), "msg=ready")
