@@ -385,6 +385,14 @@ struct conf {
 	size_t n_services;
 };
 
+/*
+ * A regular file of at most `max` bytes, whole, NUL-terminated behind its end.
+ * *ret is the caller's to free(). Fails with the reason, without the path; -TG_ENOENT: there is none; -TG_ELIMIT: it
+ * is larger.
+ */
+TG_MUST_CHECK int conf_read_file(const char *path, size_t max, char **ret, size_t *ret_n,
+				 struct err *err);
+
 /* "500ms", "1s", "2m", "1h", "1d", "0". */
 TG_MUST_CHECK int conf_duration_parse(const char *text, uint64_t *ret_ms, struct err *err);
 

@@ -48,11 +48,4 @@ bool conf_source_is_file(const struct conf_source *source);
 /* Where a line of the expanded text came from; line 0 counts as 1. */
 struct conf_place conf_source_place(const struct conf_source *source, unsigned line);
 
-/*
- * A regular file of at most `max` bytes, whole, NUL-terminated behind its end.
- * *ret is the caller's to free(). Fails with the reason, without the path.
- */
-TG_MUST_CHECK int conf_read_file(const char *path, size_t max, char **ret, size_t *ret_n,
-				 struct err *err);
-
 #endif

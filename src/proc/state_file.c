@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,31 +38,6 @@ struct state_file {
 
 /* reading */
 
-static int
-read_all(int fd, size_t n, char **ret)
-{
-	char *bytes = malloc(n + 1);
-	size_t at = 0;
-
-	if (bytes == NULL)
-		return -TG_ENOMEM;
-	while (at < n) {
-		ssize_t got = read(fd, bytes + at, n - at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		at += (size_t)got;
-	}
-	if (at < n) {
-		free(bytes);
-		return -TG_EIO;
-	}
-	*ret = bytes;
-	return 0;
-}
-
 /* The rename keeps it for people to look at, and out of our way. */
 static int
 set_aside(const char *path, int rc, const struct err *why, struct err *err)
@@ -81,44 +55,24 @@ set_aside(const char *path, int rc, const struct err *why, struct err *err)
 	return rc;
 }
 
-static int
-read_open(const char *path, int fd, struct conf_state **ret, struct err *err)
-{
-	struct stat st;
-	struct err why;
-	char *text;
-	int rc;
-
-	if (fstat(fd, &st) < 0)
-		return err_set_errno(err, "%s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, TG_EPROTO, "%s: not a regular file", path);
-	if (st.st_size > (off_t)TG_CONF_STATE_MAX) {
-		err_set(&why, TG_ELIMIT, "it is larger than %u bytes", TG_CONF_STATE_MAX);
-		return set_aside(path, -TG_ELIMIT, &why, err);
-	}
-	rc = read_all(fd, (size_t)st.st_size, &text);
-	if (rc < 0)
-		return err_set(err, (enum tg_errno) - rc, "%s: cannot be read", path);
-	rc = conf_state_load(text, (size_t)st.st_size, ret, &why);
-	free(text);
-	return rc < 0 ? set_aside(path, rc, &why, err) : 0;
-}
-
 int
 state_file_read(const char *path, struct conf_state **ret, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	int rc;
+	struct err why;
+	char *text;
+	size_t n;
+	int rc = conf_read_file(path, TG_CONF_STATE_MAX, &text, &n, &why);
 
 	*ret = NULL;
-	if (fd < 0 && errno == ENOENT)
+	if (rc == -TG_ENOENT)
 		return 0;
-	if (fd < 0)
-		return err_set_errno(err, "%s: cannot open", path);
-	rc = read_open(path, fd, ret, err);
-	close(fd);
-	return rc;
+	if (rc == -TG_ELIMIT)
+		return set_aside(path, rc, &why, err);
+	if (rc < 0)
+		return err_set(err, (enum tg_errno) - rc, "%s: %s", path, why.text);
+	rc = conf_state_load(text, n, ret, &why);
+	free(text);
+	return rc < 0 ? set_aside(path, rc, &why, err) : 0;
 }
 
 /* writing */
