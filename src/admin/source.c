@@ -9,20 +9,19 @@
 uint32_t
 source_listener_slot(const struct admin_source *s, size_t listener)
 {
-	(void)s;
-	return (uint32_t)(1 + listener);
+	return s->conf->listeners[listener].segment_slot;
 }
 
 uint32_t
 source_service_slot(const struct admin_source *s, size_t service)
 {
-	return (uint32_t)(1 + s->conf->n_listeners + service);
+	return s->conf->services[service].segment_slot;
 }
 
 uint32_t
 source_backend_slot(const struct admin_source *s, size_t service, size_t backend)
 {
-	return s->backend_slots[service] + (uint32_t)backend;
+	return s->conf->services[service].backends[backend].segment_slot;
 }
 
 uint32_t
@@ -60,24 +59,27 @@ source_serving_state(const struct admin_source *s, size_t service, size_t backen
 static bool
 is_kind(const struct admin_source *s, uint32_t slot, enum segment_kind kind)
 {
-	return atomic_load(&segment_entry(s->segment, slot)->kind) == (uint32_t)kind;
+	return slot < segment_slots(s->segment) &&
+	       atomic_load(&segment_entry(s->segment, slot)->kind) == (uint32_t)kind;
 }
 
-/* The first and the last slot of each kind are what the configuration says. */
+/* Every slot is what the configuration says. */
 static bool
 is_of_conf(const struct admin_source *s)
 {
-	size_t listeners = s->conf->n_listeners;
-	size_t services = s->conf->n_services;
-
-	if (s->n_slots > segment_slots(s->segment) || !is_kind(s, 0, TG_SLOT_GLOBAL))
+	if (!is_kind(s, 0, TG_SLOT_GLOBAL))
 		return false;
-	if (listeners > 0 && !is_kind(s, source_listener_slot(s, listeners - 1), TG_SLOT_LISTENER))
-		return false;
-	if (services > 0 && !is_kind(s, source_service_slot(s, services - 1), TG_SLOT_SERVICE))
-		return false;
-	return s->n_slots == source_service_slot(s, services) ||
-	       is_kind(s, s->n_slots - 1, TG_SLOT_BACKEND);
+	for (size_t i = 0; i < s->conf->n_listeners; i++)
+		if (!is_kind(s, source_listener_slot(s, i), TG_SLOT_LISTENER))
+			return false;
+	for (size_t i = 0; i < s->conf->n_services; i++) {
+		if (!is_kind(s, source_service_slot(s, i), TG_SLOT_SERVICE))
+			return false;
+		for (size_t j = 0; j < s->conf->services[i].n_backends; j++)
+			if (!is_kind(s, source_backend_slot(s, i, j), TG_SLOT_BACKEND))
+				return false;
+	}
+	return true;
 }
 
 int
@@ -90,21 +92,12 @@ source_init(struct admin_source *s, const struct conf *conf, struct segment *seg
 	s->now = now;
 	s->started.us = wall_read().us - mono_diff_us(mono_read(), segment_started(segment));
 	s->booted = processes_boot();
-	s->n_slots = source_service_slot(s, conf->n_services);
-	s->backend_slots = calloc(conf->n_services + 1, sizeof(*s->backend_slots));
-	if (s->backend_slots == NULL)
-		return -TG_ENOMEM;
-	for (size_t i = 0; i < conf->n_services; i++) {
-		s->backend_slots[i] = s->n_slots;
-		s->n_slots += (uint32_t)conf->services[i].n_backends;
-	}
+	if (!is_of_conf(s))
+		return -TG_EPROTO;
+	s->n_slots = segment_slots(segment);
 	s->rates = calloc(s->n_slots, sizeof(*s->rates));
-	if (s->rates == NULL || !is_of_conf(s)) {
-		int rc = s->rates == NULL ? -TG_ENOMEM : -TG_EPROTO;
-
-		source_fini(s);
-		return rc;
-	}
+	if (s->rates == NULL)
+		return -TG_ENOMEM;
 	/* The numbers of a keeper before this one are no rate. */
 	source_sample(s, now);
 	for (uint32_t i = 0; i < s->n_slots; i++) {
@@ -117,9 +110,7 @@ source_init(struct admin_source *s, const struct conf *conf, struct segment *seg
 void
 source_fini(struct admin_source *s)
 {
-	free(s->backend_slots);
 	free(s->rates);
-	s->backend_slots = NULL;
 	s->rates = NULL;
 }
 
@@ -141,38 +132,51 @@ sample_gauge(struct admin_source *s, uint32_t slot, uint64_t now)
 		s->rates[slot].gauge_max = now;
 }
 
+static void
+sample_slot(struct admin_source *s, uint32_t slot, unsigned streams, uint64_t interval_us)
+{
+	sample_gauge(s, slot, source_in_flight(s, slot));
+	sample_counter(&s->rates[slot], TG_RATE_STREAMS, segment_sum(s->segment, slot, streams),
+		       interval_us);
+}
+
+static void
+sample_service(struct admin_source *s, size_t service, uint64_t interval_us)
+{
+	sample_slot(s, source_service_slot(s, service), TG_S_STREAMS, interval_us);
+	for (size_t i = 0; i < s->conf->services[service].n_backends; i++)
+		sample_slot(s, source_backend_slot(s, service, i), TG_B_STREAMS, interval_us);
+	sample_gauge(s, source_service_slot(s, service), source_service_in_flight(s, service));
+}
+
 void
 source_sample(struct admin_source *s, struct mono now)
 {
 	uint64_t interval_us = mono_diff_us(now, s->sampled);
-	uint32_t first_service = source_service_slot(s, 0);
-	uint32_t first_backend = source_service_slot(s, s->conf->n_services);
 
 	if (interval_us == 0)
 		interval_us = 1;
 	s->sampled = now;
-	for (uint32_t slot = 0; slot < s->n_slots; slot++) {
-		struct slot_rate *r = &s->rates[slot];
-		unsigned streams = slot >= first_backend   ? (unsigned)TG_B_STREAMS
-				   : slot >= first_service ? (unsigned)TG_S_STREAMS
-							   : (unsigned)TG_L_STREAMS;
+	sample_slot(s, 0, TG_L_STREAMS, interval_us);
+	for (size_t i = 0; i < s->conf->n_listeners; i++) {
+		uint32_t slot = source_listener_slot(s, i);
 
-		sample_gauge(s, slot, source_in_flight(s, slot));
-		sample_counter(r, TG_RATE_STREAMS, segment_sum(s->segment, slot, streams),
-			       interval_us);
-		if (slot > 0 && slot < first_service)
-			sample_counter(r, TG_RATE_CONNECTIONS,
-				       segment_sum(s->segment, slot, TG_L_CONNECTIONS),
-				       interval_us);
+		sample_slot(s, slot, TG_L_STREAMS, interval_us);
+		sample_counter(&s->rates[slot], TG_RATE_CONNECTIONS,
+			       segment_sum(s->segment, slot, TG_L_CONNECTIONS), interval_us);
 	}
 	for (size_t i = 0; i < s->conf->n_services; i++)
-		sample_gauge(s, source_service_slot(s, i), source_service_in_flight(s, i));
+		sample_service(s, i, interval_us);
 }
 
 size_t
 source_n_backends(const struct admin_source *s)
 {
-	return s->n_slots - source_service_slot(s, s->conf->n_services);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->conf->n_services; i++)
+		n += s->conf->services[i].n_backends;
+	return n;
 }
 
 bool

@@ -51,9 +51,8 @@ struct admin_source {
 	struct steer *steer;
 	struct admin_actions actions;
 	struct events *events;
-	uint32_t *backend_slots; /* by service: slot of its first backend */
 	struct slot_rate *rates; /* by slot */
-	uint32_t n_slots;        /* in use */
+	uint32_t n_slots;        /* of the segment */
 	bool is_holding;         /* orders are for a new keeper that is about to take over */
 	struct mono sampled;
 	struct mono now; /* set before each command runs, and so is: */
@@ -72,7 +71,7 @@ void source_fini(struct admin_source *s);
 /* About once a second. */
 void source_sample(struct admin_source *s, struct mono now);
 
-/* Slots, in the order of proc/slots.h. */
+/* Slots of the segment. */
 uint32_t source_listener_slot(const struct admin_source *s, size_t listener);
 uint32_t source_service_slot(const struct admin_source *s, size_t service);
 uint32_t source_backend_slot(const struct admin_source *s, size_t service, size_t backend);

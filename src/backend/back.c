@@ -74,6 +74,7 @@ back_dispose(struct back **back, bool reset)
 	else
 		conn_close(&b->conn);
 	loop_defer(worker_of(b)->loop, &b->deferred, back_free);
+	worker_backend_leave(b->home);
 }
 
 void
@@ -189,6 +190,7 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 	counter_add(home->counters, TG_B_CONNECTS, 1);
 	if (conn_connect(&b->conn, home->service->worker->loop, to, on_watch) == 0) {
 		set_options(b, to);
+		worker_backend_use(home);
 		return b;
 	}
 	saved = errno;

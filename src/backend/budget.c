@@ -12,6 +12,13 @@ budget_init(struct budget *b, uint32_t share_permille, struct budget_floor *floo
 	*b = (struct budget){.share_permille = share_permille, .floor = floor};
 }
 
+void
+budget_configure(struct budget *b, uint32_t share_permille, struct budget_floor *floor)
+{
+	b->share_permille = share_permille;
+	b->floor = floor;
+}
+
 static void
 forget(struct budget *b, uint64_t second)
 {

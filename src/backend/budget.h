@@ -37,6 +37,8 @@ struct budget {
 
 /* Storage is the caller's; the floor outlives it. */
 void budget_init(struct budget *b, uint32_t share_permille, struct budget_floor *floor);
+/* Another share and floor from now on; what was counted stays. */
+void budget_configure(struct budget *b, uint32_t share_permille, struct budget_floor *floor);
 /* A request came. */
 void budget_deposit(struct budget *b, struct mono now);
 /* Takes one retry; false: the budget is used up. Of workers that take the floor's last at the same

@@ -3,18 +3,19 @@
 /* A backend was freed, or the view is another one: who waits may have it. */
 struct search {
 	struct worker_service *service;
-	uint32_t hint; /* backend to try first, or TG_LEASE_ANY */
+	uint32_t hint; /* slot of the backend to try first, or TG_LEASE_ANY */
 };
 
 /* This very backend, if it may serve, was not tried and has room: its entry, or TG_VIEW_NONE. */
 static uint32_t
-take_one(struct worker_service *s, const struct balance_query *query, uint32_t backend)
+take_one(struct worker_service *s, const struct balance_query *query, uint32_t slot)
 {
+	const struct worker_backend *b = slot != TG_LEASE_ANY ? s->worker->backends[slot] : NULL;
 	uint32_t entry;
 
-	if (backend == TG_LEASE_ANY || balance_is_tried(query, backend))
+	if (b == NULL || b->service != s || balance_is_tried(query, b->index))
 		return TG_VIEW_NONE;
-	entry = s->view->entry_of[backend];
+	entry = s->view->entry_of[b->index];
 	if (entry == TG_VIEW_NONE || !s->ops->take(s->balance, s->view, entry))
 		return TG_VIEW_NONE;
 	return entry;
@@ -41,7 +42,7 @@ find_place(void *arg, const struct balance_query *query, struct queue_news *ret)
 	}
 	if (entry == TG_VIEW_NONE)
 		return false;
-	ret->backend = s->view->entries[entry].backend;
+	ret->backend = s->backends[s->view->entries[entry].backend]->slot;
 	ret->addr = s->view->entries[entry].addr;
 	return true;
 }
@@ -66,6 +67,7 @@ static void
 hold(struct lease *lease, struct worker_backend *backend, const struct addr *addr,
      enum access_choice choice)
 {
+	worker_backend_use(backend);
 	lease->backend = backend;
 	lease->addr = *addr;
 	lease->choice = choice;
@@ -78,6 +80,8 @@ lease_is_possible(const struct worker_service *s, const struct balance_query *qu
 	const struct view *view = s->view;
 	uint32_t i;
 
+	if (s->is_gone)
+		return false;
 	for (i = 0; i < view->n && i <= query->n_tried; i++) {
 		if (!balance_is_tried(query, view->entries[i].backend))
 			return true;
@@ -107,20 +111,27 @@ lease_begin(struct lease *lease, struct worker_service *s, struct balance_query 
 	if (entry == TG_VIEW_NONE)
 		return -TG_EAGAIN;
 	e = &s->view->entries[entry];
-	hold(lease, &s->backends[e->backend], &e->addr, choice);
+	hold(lease, s->backends[e->backend], &e->addr, choice);
 	/* Taking the last place hides one that is given back meanwhile, for a moment (room.c): whoever came
 	 * then saw none, and waits. */
-	serve_waiters(s, e->backend);
+	serve_waiters(s, lease->backend->slot);
 	return 0;
 }
 
+/* A backend that is gone has no place in the order of those that are left. */
 static void
-release(struct worker_service *s, uint32_t backend, const struct balance_outcome *outcome)
+release(struct worker_backend *b, const struct balance_outcome *outcome)
 {
-	s->ops->release(s->balance, s->view, backend, outcome);
+	struct worker_service *s = b->service;
+
+	if (b->index == TG_VIEW_NONE) {
+		room_give(NULL, 0, b->load);
+		return;
+	}
+	s->ops->release(s->balance, s->view, b->index, outcome);
 	if (s->outlier != NULL && (outcome->failed || outcome->answered))
-		outlier_note(s->outlier, backend, outcome->failed);
-	serve_waiters(s, backend);
+		outlier_note(s->outlier, b->index, outcome->failed);
+	serve_waiters(s, b->slot);
 }
 
 /* waiting */
@@ -129,12 +140,15 @@ static void
 on_told(void *stream, const struct queue_news *news)
 {
 	struct lease *lease = stream;
-	struct worker_service *s = lease->waiting_for;
+	struct worker *w = lease->waiting_for->worker;
+	struct worker_backend *b = news->is_granted ? w->backends[news->backend] : NULL;
 
 	lease->waiter = NULL;
-	if (news->is_granted)
-		hold(lease, &s->backends[news->backend], &news->addr, TG_CHOICE_QUEUE);
-	lease->on_place(lease, news->is_granted);
+	if (b != NULL)
+		hold(lease, b, &news->addr, TG_CHOICE_QUEUE);
+	else if (news->is_granted)
+		room_give(NULL, 0, segment_shared(w->segment, news->backend)); /* it is gone */
+	lease->on_place(lease, b != NULL);
 }
 
 /* The stream left while its place was on the way. */
@@ -142,13 +156,34 @@ static void
 on_unwanted(void *home, uint32_t backend)
 {
 	static const struct balance_outcome unused;
+	struct worker *w = home;
 
-	release(home, backend, &unused);
+	if (w->backends[backend] != NULL)
+		release(w->backends[backend], &unused);
+	else
+		room_give(NULL, 0, segment_shared(w->segment, backend));
+}
+
+/* Its service is configured otherwise: in another line, if it must wait at all. */
+static void
+on_moved(void *stream, const struct balance_query *query, enum conf_priority priority)
+{
+	struct lease *lease = stream;
+	struct balance_query again = *query;
+	int rc;
+
+	lease->waiter = NULL;
+	rc = lease_begin(lease, lease->waiting_for, &again, TG_LEASE_ANY);
+	if (rc == -TG_EAGAIN &&
+	    lease_wait(lease, lease->waiting_for, query, priority, lease->on_place) == 0)
+		return;
+	lease->on_place(lease, rc == 0);
 }
 
 static const struct waiter_ops waiter_ops = {
 	.told = on_told,
 	.unwanted = on_unwanted,
+	.moved = on_moved,
 };
 
 int
@@ -156,7 +191,7 @@ lease_wait(struct lease *lease, struct worker_service *s, const struct balance_q
 	   enum conf_priority priority, void (*on_place)(struct lease *lease, bool has_place))
 {
 	struct worker *w = s->worker;
-	int rc = queue_add(s->queue, w->loop, &waiter_ops, lease, s, priority, query,
+	int rc = queue_add(s->queue, w->loop, &waiter_ops, lease, w, priority, query,
 			   loop_now(w->loop), &lease->waiter);
 
 	if (rc != 0)
@@ -179,5 +214,6 @@ lease_end(struct lease *lease, const struct balance_outcome *outcome)
 	if (b == NULL)
 		return;
 	lease->backend = NULL;
-	release(b->service, b->index, outcome);
+	release(b, outcome);
+	worker_backend_leave(b);
 }

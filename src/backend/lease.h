@@ -24,7 +24,7 @@ bool lease_is_possible(const struct worker_service *service, const struct balanc
 #define TG_LEASE_ANY UINT32_MAX
 
 /*
- * `preferred` is taken where it may serve, was not tried and has room; TG_LEASE_ANY: none.
+ * `preferred`, a slot, is taken where it may serve, was not tried and has room; TG_LEASE_ANY: none.
  * Needs an empty lease. 0: a place is held. -TG_ENOENT: none may serve, or all were
  * tried. -TG_EAGAIN: all that may are full, or others have been waiting for longer.
  */

@@ -108,6 +108,16 @@ listener_released(struct worker_listener *l)
 {
 	give_place(l);
 	resume_accepting(l);
+	listener_left(l);
+}
+
+void
+listener_left(struct worker_listener *l)
+{
+	if (!l->is_leaving || !LIST_EMPTY(&l->fronts))
+		return;
+	TAILQ_REMOVE(&l->worker->leaving, l, link);
+	worker_listener_free(l);
 }
 
 static void

@@ -5,7 +5,7 @@
 
 #include "base/container.h"
 
-enum waiter_state { WAITER_WAITING = 0, WAITER_GRANTED = 1, WAITER_SHED = 2 };
+enum waiter_state { WAITER_WAITING = 0, WAITER_GRANTED = 1, WAITER_SHED = 2, WAITER_MOVED = 3 };
 
 TAILQ_HEAD(waiter_list, waiter);
 
@@ -91,7 +91,9 @@ on_told(struct loop_call *call)
 {
 	struct waiter *w = TG_CONTAINER(call, struct waiter, call);
 
-	if (w->stream != NULL)
+	if (w->stream != NULL && w->state == WAITER_MOVED)
+		w->ops->moved(w->stream, &w->query, w->priority);
+	else if (w->stream != NULL)
 		w->ops->told(w->stream, &w->news);
 	else if (w->news.is_granted)
 		w->ops->unwanted(w->home, w->news.backend);
@@ -188,6 +190,10 @@ queue_leave(struct queue *q, struct waiter **waiter, struct mono now)
 	*waiter = NULL;
 	if (w == NULL)
 		return;
+	if (q == NULL) {
+		w->stream = NULL;
+		return;
+	}
 	pthread_mutex_lock(&q->shared.lock);
 	is_told = w->state != WAITER_WAITING;
 	if (!is_told)
@@ -197,6 +203,23 @@ queue_leave(struct queue *q, struct waiter **waiter, struct mono now)
 	w->stream = NULL;
 	if (!is_told)
 		free(w);
+}
+
+void
+queue_evict(struct queue *q, struct loop *loop, struct mono now)
+{
+	struct waiter *w;
+	struct waiter *next;
+
+	pthread_mutex_lock(&q->shared.lock);
+	for (unsigned i = 0; i < TG_PRIORITY_COUNT; i++) {
+		for (w = TAILQ_FIRST(&q->shared.classes[i]); w != NULL; w = next) {
+			next = TAILQ_NEXT(w, link);
+			if (w->loop == loop)
+				tell(q, w, WAITER_MOVED, now);
+		}
+	}
+	pthread_mutex_unlock(&q->shared.lock);
 }
 
 /* The first in order of this class and those below it. Under lock. */

@@ -15,7 +15,8 @@
  *
  * GRANTED and SHED are told once, from the owner's loop, with `told`; the waiter
  * is gone then. queue_leave() before that takes back nothing: what was granted
- * is given to `unwanted` instead.
+ * is given to `unwanted` instead. A worker that goes over to another queue has queue_evict()
+ * take out those of its own, which are told `moved`.
  *
  * Order: by class; within a class the oldest first while the queue is calm, the
  * youngest first under overload, when it was not empty for TG_QUEUE_CALM_MS:
@@ -47,7 +48,7 @@ struct waiter;
 /* What became of a waiter. */
 struct queue_news {
 	bool is_granted; /* else shed */
-	uint32_t backend;
+	uint32_t backend; /* its slot */
 	struct addr addr;
 };
 
@@ -56,6 +57,8 @@ struct waiter_ops {
 	void (*told)(void *stream, const struct queue_news *news);
 	/* Owner's loop: a place was found for one that had left. `home` is as in queue_add(). */
 	void (*unwanted)(void *home, uint32_t backend);
+	/* Owner's loop: it was evicted. As told. */
+	void (*moved)(void *stream, const struct balance_query *query, enum conf_priority priority);
 };
 
 struct queue;
@@ -75,8 +78,12 @@ TG_MUST_CHECK int queue_add(struct queue *queue, struct loop *loop, const struct
 			    void *stream, void *home, enum conf_priority priority,
 			    const struct balance_query *query, struct mono now,
 			    struct waiter **ret);
-/* The stream does not wait any more. Owner's thread. Clears the pointer; NULL inside allowed. */
+/* The stream does not wait any more. Owner's thread. Clears the pointer; NULL inside allowed. Of one that
+ * was evicted the queue may be another, or NULL. */
 void queue_leave(struct queue *queue, struct waiter **waiter, struct mono now);
+
+/* Those who wait in `loop`, its thread's, wait here no more: they are told, in order. */
+void queue_evict(struct queue *queue, struct loop *loop, struct mono now);
 
 /*
  * Gives places to those who wait, in order, as long as `find` has one. `find`

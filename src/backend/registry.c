@@ -1,80 +1,75 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/ramp.h"
 #include "backend/registry_priv.h"
 #include "base/log.h"
 
-static bool
-has_limits(const struct conf_service *conf)
+/* making and freeing */
+
+static void
+state_free(struct service_state *s)
+{
+	if (s == NULL)
+		return;
+	eject_fini(s);
+	service_shared_unref(s->shared);
+	free(s->backends);
+	free(s);
+}
+
+/* `service` is one of `conf`, which gets a reference. NULL: no memory. */
+static struct service_state *
+state_new(const struct registry *r, struct conf *conf, const struct conf_service *service)
+{
+	struct service_state *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->conf = service;
+	s->shared = service_shared_new(conf, service, r->segment);
+	s->backends = calloc(service->n_backends + 1, sizeof(s->backends[0]));
+	if (s->shared == NULL || s->backends == NULL || eject_init(s) != 0) {
+		state_free(s);
+		return NULL;
+	}
+	if (s->shared->outlier != NULL && r->loop != NULL)
+		outlier_watch(s->shared->outlier, r->loop, r->alarm, r->arg);
+	return s;
+}
+
+/* All of its slots are where it is. */
+static void
+settle_in(struct registry *r, struct service_state *s)
 {
 	size_t i;
 
-	for (i = 0; i < conf->n_backends; i++) {
-		if (conf_backend_limit(conf, &conf->backends[i]) != 0)
-			return true;
+	for (i = 0; i < s->conf->n_backends; i++) {
+		r->places[s->conf->backends[i].segment_slot] =
+			(struct place){.service = s, .backend = (uint32_t)i};
+		r->n_checking += s->backends[i].serving.health == TG_HEALTH_CHECKING;
 	}
-	return false;
-}
-
-/* Only a service with limits pays for them, from when it has some. They stay: workers may look. */
-static int
-make_limits(struct registry *r, size_t i)
-{
-	const struct conf_service *conf = r->conf->services + i;
-	struct service_shared *shared = &r->shared[i];
-	uint32_t slot = 1 + (uint32_t)(r->conf->n_listeners + i);
-
-	if (shared->room == NULL)
-		shared->room = room_new((uint32_t)conf->n_backends);
-	if (shared->queue == NULL)
-		shared->queue = queue_new(conf->queue, segment_shared(r->segment, slot));
-	return shared->room != NULL && shared->queue != NULL ? 0 : -TG_ENOMEM;
-}
-
-static int
-init_service(struct registry *r, size_t i, struct segment *segment, uint32_t *slot)
-{
-	struct service_state *s = &r->services[i];
-	size_t b;
-
-	s->conf = &r->conf->services[i];
-	s->ops = balance_find(s->conf->balance);
-	s->backends = calloc(s->conf->n_backends + 1, sizeof(s->backends[0]));
-	s->loads = calloc(s->conf->n_backends + 1, sizeof(struct segment_shared *));
-	if (s->backends == NULL || s->loads == NULL)
-		return -TG_ENOMEM;
-	s->first_slot = *slot;
-	for (b = 0; b < s->conf->n_backends; b++)
-		s->loads[b] = segment_shared(segment, (*slot)++);
-	r->n_checking += s->conf->n_backends;
-	r->shared[i].balance = s->ops->shared_new(s->conf, s->loads);
-	r->shared[i].floor = calloc(1, sizeof(*r->shared[i].floor));
-	if (r->shared[i].balance == NULL || r->shared[i].floor == NULL)
-		return -TG_ENOMEM;
-	if (eject_init(s, &r->shared[i]) != 0)
-		return -TG_ENOMEM;
-	return has_limits(s->conf) ? make_limits(r, i) : 0;
 }
 
 struct registry *
-registry_new(const struct conf *conf, struct segment *segment)
+registry_new(struct conf *conf, struct segment *segment)
 {
-	/* After the global slot, the listeners' and the services'. */
-	uint32_t slot = 1 + (uint32_t)(conf->n_listeners + conf->n_services);
 	struct registry *r = calloc(1, sizeof(*r));
 	size_t i;
 
 	if (r == NULL)
 		return NULL;
-	r->conf = conf;
 	r->segment = segment;
-	r->services = calloc(conf->n_services + 1, sizeof(r->services[0]));
-	r->shared = calloc(conf->n_services + 1, sizeof(r->shared[0]));
-	if (r->services == NULL || r->shared == NULL)
+	r->services = calloc(conf->n_services + 1, sizeof(struct service_state *));
+	r->places = calloc(segment_slots(segment), sizeof(r->places[0]));
+	if (r->services == NULL || r->places == NULL)
 		goto fail;
 	for (i = 0; i < conf->n_services; i++) {
-		if (init_service(r, i, segment, &slot) != 0)
+		r->services[i] = state_new(r, conf, &conf->services[i]);
+		if (r->services[i] == NULL)
 			goto fail;
+		r->n_services++;
+		settle_in(r, r->services[i]);
 	}
 	return r;
 fail:
@@ -89,36 +84,26 @@ registry_free(struct registry *r)
 
 	if (r == NULL)
 		return;
-	for (i = 0; r->services != NULL && i < r->conf->n_services; i++) {
-		if (r->services[i].ops != NULL && r->shared != NULL) {
-			r->services[i].ops->shared_free(r->shared[i].balance);
-			queue_free(r->shared[i].queue);
-			room_free(r->shared[i].room);
-			eject_fini(&r->services[i], &r->shared[i]);
-			free(r->shared[i].floor);
-		}
-		free(r->services[i].backends);
-		free(r->services[i].loads);
-	}
+	for (i = 0; i < r->n_services; i++)
+		state_free(r->services[i]);
 	free(r->services);
-	free(r->shared);
+	free(r->places);
 	free(r);
 }
 
 /* A limit may be ordered where none is configured. Without memory for it it is left out. */
-static const struct backend_order *
-take_limit(struct registry *r, const struct msg_backend *msg, struct backend_order *ret)
+static void
+take_limit(struct service_state *s, const struct msg_backend *msg, struct backend_order *ret)
 {
 	bool is_new = (msg->order.told & TG_ORDER_LIMIT) != 0 && msg->order.limit != 0 &&
 		      msg->order.limit != TG_ORDER_AS_CONF;
 
 	*ret = msg->order;
-	if (is_new && make_limits(r, msg->service) != 0) {
+	if (is_new && service_shared_add_limits(s->shared) != 0) {
 		log_write(TG_LOG_ERROR, "no memory for a limit that is ordered", "svc=%s",
-			  r->conf->services[msg->service].name);
+			  s->conf->name);
 		ret->told &= ~TG_ORDER_LIMIT;
 	}
-	return ret;
 }
 
 int
@@ -126,24 +111,26 @@ registry_observe(struct registry *r, const struct msg_backend *msg)
 {
 	struct backend_order order;
 	struct service_state *s;
-	struct serving_state *b;
+	struct backend_state *b;
 
-	if (msg->service >= r->conf->n_services || msg->health >= TG_BACKEND_HEALTH_COUNT ||
-	    msg->backend >= r->conf->services[msg->service].n_backends)
+	if (msg->backend >= segment_slots(r->segment) || msg->health >= TG_BACKEND_HEALTH_COUNT)
 		return -TG_EPROTO;
-	s = &r->services[msg->service];
-	b = &s->backends[msg->backend].serving;
-	s->changed |= backend_order_merge(&b->order, take_limit(r, msg, &order));
-	if (msg->health == TG_HEALTH_CHECKING && b->health != TG_HEALTH_CHECKING)
+	s = r->places[msg->backend].service;
+	if (s == NULL)
+		return 0; /* it is gone, and the keeper does not know yet */
+	b = &s->backends[r->places[msg->backend].backend];
+	take_limit(s, msg, &order);
+	s->changed |= backend_order_merge(&b->serving.order, &order);
+	if (msg->health == TG_HEALTH_CHECKING && b->serving.health != TG_HEALTH_CHECKING)
 		return 0; /* a new keeper, or a new address: the last verdict holds until the next */
-	if (b->health == TG_HEALTH_CHECKING && msg->health != TG_HEALTH_CHECKING)
+	if (b->serving.health == TG_HEALTH_CHECKING && msg->health != TG_HEALTH_CHECKING)
 		r->n_checking--;
-	b->health = (enum backend_health)msg->health;
-	b->has_addr = msg->has_addr != 0;
-	b->record = msg->record;
-	if (b->has_addr && !addr_equal(&s->backends[msg->backend].addr, &msg->addr)) {
-		eject_forget(r, msg->service, msg->backend);
-		s->backends[msg->backend].addr = msg->addr;
+	b->serving.health = (enum backend_health)msg->health;
+	b->serving.has_addr = msg->has_addr != 0;
+	b->serving.record = msg->record;
+	if (b->serving.has_addr && !addr_equal(&b->addr, &msg->addr)) {
+		eject_forget(s, r->places[msg->backend].backend);
+		b->addr = msg->addr;
 	}
 	s->changed = true;
 	return 0;
@@ -168,7 +155,7 @@ add_entry(struct view *view, const struct service_state *s, size_t i, struct mon
 		.weight = ramp_of(serving_weight(conf, &b->serving), permille),
 		.limit = ramp_of(serving_limit(s->conf, conf, &b->serving.order), permille),
 		.addr = b->addr,
-		.load = s->loads[i],
+		.load = s->shared->loads[i],
 	};
 }
 
@@ -205,9 +192,9 @@ note_serving(struct registry *r, struct service_state *s, const struct serving *
 }
 
 static struct view *
-make_view(const struct service_state *s, const struct serving *serving,
-	  const struct service_shared *shared, struct mono now)
+make_view(const struct service_state *s, const struct serving *serving, struct mono now)
 {
+	const struct service_shared *shared = s->shared;
 	struct view *view = view_new(s->conf, serving->n);
 	size_t i;
 
@@ -276,25 +263,24 @@ tell_ramps(const struct service_state *s, struct mono now)
 	for (i = 0; whole_ms != 0 && i < s->conf->n_backends; i++) {
 		uint32_t permille = ramp_permille(s->backends[i].ramp, whole_ms, now);
 
-		atomic_store_explicit(&s->loads[i]->ramp_permille, permille < 1000 ? permille : 0,
+		atomic_store_explicit(&s->shared->loads[i]->ramp_permille, permille < 1000 ? permille : 0,
 				      memory_order_relaxed);
 	}
 }
 
 /* NULL: no memory. */
 static struct view *
-build_view(struct registry *r, size_t i, struct mono now)
+build_view(struct registry *r, struct service_state *s, struct mono now)
 {
-	struct service_state *s = &r->services[i];
 	struct serving_count count = count_backends(s);
 	struct serving serving = serving_decide(&count, s->conf->health.fail_open_percent);
 	struct view *view;
 
 	note_serving(r, s, &serving, now);
-	view = make_view(s, &serving, &r->shared[i], now);
+	view = make_view(s, &serving, now);
 	if (view == NULL)
 		return NULL;
-	if (s->ops->prepare(r->shared[i].balance, view) != 0) {
+	if (s->shared->ops->prepare(s->shared->balance, view) != 0) {
 		view_unref(view);
 		return NULL;
 	}
@@ -335,29 +321,37 @@ set_next_ramp(struct service_state *s, struct mono now)
 	}
 }
 
+/* The view of a service that has changed; NULL: it has not, or there is no memory, which fails. */
+static int
+renew_view(struct registry *r, struct service_state *s, struct mono now, struct view **ret)
+{
+	*ret = NULL;
+	eject_step(r, s, now);
+	step_ramps(s, now);
+	if (!s->changed)
+		return 0;
+	*ret = build_view(r, s, now);
+	if (*ret == NULL)
+		return -TG_ENOMEM;
+	s->changed = false;
+	set_next_ramp(s, now);
+	return 0;
+}
+
 int
-registry_publish(struct registry *r, struct mono now,
-		 void (*publish)(void *arg, uint32_t service, struct view *view), void *arg)
+registry_publish(struct registry *r, struct mono now, void (*publish)(void *arg, struct view *view),
+		 void *arg)
 {
 	int rc = 0;
 	size_t i;
 
-	for (i = 0; i < r->conf->n_services; i++) {
-		struct service_state *s = &r->services[i];
+	for (i = 0; i < r->n_services; i++) {
 		struct view *view;
 
-		eject_step(r, i, now);
-		step_ramps(s, now);
-		if (!s->changed)
-			continue;
-		view = build_view(r, i, now);
-		if (view == NULL) {
+		if (renew_view(r, r->services[i], now, &view) != 0)
 			rc = -TG_ENOMEM;
-			continue;
-		}
-		s->changed = false;
-		set_next_ramp(s, now);
-		publish(arg, (uint32_t)i, view);
+		if (view != NULL)
+			publish(arg, view);
 	}
 	r->has_settled |= registry_is_settled(r);
 	return rc;
@@ -369,9 +363,9 @@ registry_due(const struct registry *r)
 	struct mono due = {0};
 	size_t i;
 
-	for (i = 0; i < r->conf->n_services; i++) {
-		due = registry_earlier(due, r->services[i].next_ramp);
-		due = registry_earlier(due, eject_due(&r->services[i]));
+	for (i = 0; i < r->n_services; i++) {
+		due = registry_earlier(due, r->services[i]->next_ramp);
+		due = registry_earlier(due, eject_due(r->services[i]));
 	}
 	return due;
 }
@@ -381,14 +375,173 @@ registry_watch(struct registry *r, struct loop *loop, void (*alarm)(void *arg), 
 {
 	size_t i;
 
-	for (i = 0; i < r->conf->n_services; i++) {
-		if (r->shared[i].outlier != NULL)
-			outlier_watch(r->shared[i].outlier, loop, alarm, arg);
+	r->loop = loop;
+	r->alarm = alarm;
+	r->arg = arg;
+	for (i = 0; i < r->n_services; i++) {
+		struct outlier *outlier = r->services[i]->shared->outlier;
+
+		if (outlier != NULL)
+			outlier_watch(outlier, loop, alarm, arg);
 	}
 }
 
-const struct service_shared *
-registry_shared(const struct registry *r)
+size_t
+registry_n_services(const struct registry *r)
 {
-	return r->shared;
+	return r->n_services;
+}
+
+struct service_shared *
+registry_shared(const struct registry *r, size_t service)
+{
+	return r->services[service]->shared;
+}
+
+/* reload */
+
+struct registry_next {
+	struct service_state **services;
+	size_t n_services;
+	bool *owned; /* by service: nobody else has it */
+};
+
+static struct service_state *
+find_service(const struct registry *r, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_services; i++) {
+		if (strcmp(r->services[i]->conf->name, name) == 0)
+			return r->services[i];
+	}
+	return NULL;
+}
+
+/* A service that stays as it is is the same one. */
+static int
+take_service(const struct registry *r, struct registry_next *next,
+	     const struct conf_service *service)
+{
+	struct service_state *known = find_service(r, service->name);
+	struct conf *alone;
+	struct err err;
+	int rc;
+
+	if (known != NULL && conf_service_equal(known->conf, service)) {
+		next->services[next->n_services++] = known;
+		return 0;
+	}
+	rc = conf_service_alone(service, &alone, &err);
+	if (rc != 0)
+		return rc;
+	next->services[next->n_services] = state_new(r, alone, &alone->services[0]);
+	conf_unref(alone);
+	if (next->services[next->n_services] == NULL)
+		return -TG_ENOMEM;
+	next->owned[next->n_services++] = true;
+	return 0;
+}
+
+int
+registry_prepare(const struct registry *r, const struct conf *conf, struct registry_next **ret)
+{
+	struct registry_next *next = calloc(1, sizeof(*next));
+	size_t n = r->n_services > conf->n_services ? r->n_services : conf->n_services;
+	int rc = 0;
+	size_t i;
+
+	if (next == NULL)
+		return -TG_ENOMEM;
+	next->services = calloc(n + 1, sizeof(struct service_state *));
+	next->owned = calloc(n + 1, sizeof(next->owned[0]));
+	if (next->services == NULL || next->owned == NULL)
+		rc = -TG_ENOMEM;
+	for (i = 0; rc == 0 && i < conf->n_services; i++)
+		rc = take_service(r, next, &conf->services[i]);
+	if (rc == 0)
+		*ret = next;
+	else
+		registry_drop(next);
+	return rc;
+}
+
+void
+registry_drop(struct registry_next *next)
+{
+	size_t i;
+
+	if (next == NULL)
+		return;
+	for (i = 0; i < next->n_services; i++) {
+		if (next->owned[i])
+			state_free(next->services[i]);
+	}
+	free(next->services);
+	free(next->owned);
+	free(next);
+}
+
+struct service_shared *
+registry_next_shared(const struct registry_next *next, size_t service)
+{
+	return next->owned[service] ? next->services[service]->shared : NULL;
+}
+
+/* What is known of a backend is true of it whatever else of its service has changed. */
+static void
+inherit(const struct registry *r, struct service_state *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++) {
+		const struct place *was = &r->places[s->conf->backends[i].segment_slot];
+
+		if (was->service == NULL)
+			continue;
+		s->backends[i] = was->service->backends[was->backend];
+		eject_inherit(s, i, was->service, was->backend);
+		if (s->shared->ops->inherit != NULL && was->service->shared->ops == s->shared->ops)
+			s->shared->ops->inherit(s->shared->balance, (uint32_t)i,
+						was->service->shared->balance, was->backend);
+	}
+	s->changed = true;
+}
+
+/* Swaps the two: those that are no more are left to `next`. */
+static void
+swap_services(struct registry *r, struct registry_next *next)
+{
+	struct service_state **before = r->services;
+	size_t n_before = r->n_services;
+	size_t i;
+	size_t j;
+
+	r->services = next->services;
+	r->n_services = next->n_services;
+	next->services = before;
+	next->n_services = n_before;
+	for (i = 0; i < n_before; i++) {
+		for (j = 0; j < r->n_services && r->services[j] != before[i]; j++)
+			continue;
+		next->owned[i] = j == r->n_services;
+	}
+}
+
+int
+registry_commit(struct registry *r, struct registry_next *next, struct mono now,
+		void (*publish)(void *arg, struct view *view), void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < next->n_services; i++) {
+		if (next->owned[i])
+			inherit(r, next->services[i]);
+	}
+	swap_services(r, next);
+	memset(r->places, 0, segment_slots(r->segment) * sizeof(r->places[0]));
+	r->n_checking = 0;
+	for (i = 0; i < r->n_services; i++)
+		settle_in(r, r->services[i]);
+	return registry_publish(r, now, publish, arg);
 }

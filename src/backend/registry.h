@@ -14,13 +14,14 @@
 
 struct registry;
 
-/* Everything is "checking": views are empty. Borrows both. NULL: no memory. */
-struct registry *registry_new(const struct conf *conf, struct segment *segment);
+/* Everything is "checking": views are empty. Services refer to `conf`, counted; borrows the segment.
+ * NULL: no memory. */
+struct registry *registry_new(struct conf *conf, struct segment *segment);
 void registry_free(struct registry *registry); /* NULL allowed */
 
 /* What the keeper observed, and what was ordered. "Checking" never replaces a verdict and the
  * address it was about, and what is not told stays ordered: a keeper that was started again stops
- * no traffic and starts none. -TG_EPROTO: names something that does not exist. */
+ * no traffic and starts none. A backend that is not known is none any more. -TG_EPROTO: no sense. */
 TG_MUST_CHECK int registry_observe(struct registry *registry, const struct msg_backend *msg);
 
 /* Every backend has a verdict: it is known who may serve. */
@@ -32,8 +33,7 @@ bool registry_is_settled(const struct registry *registry);
  * each. -TG_ENOMEM: some services keep their old view and stay marked.
  */
 TG_MUST_CHECK int registry_publish(struct registry *registry, struct mono now,
-				   void (*publish)(void *arg, uint32_t service, struct view *view),
-				   void *arg);
+				   void (*publish)(void *arg, struct view *view), void *arg);
 /* When registry_publish() has something to do even if nothing is observed; unset: never. */
 struct mono registry_due(const struct registry *registry);
 /* Before workers start: `alarm` is called in `loop` when a backend fails too often in a row; then
@@ -41,7 +41,27 @@ struct mono registry_due(const struct registry *registry);
 void registry_watch(struct registry *registry, struct loop *loop, void (*alarm)(void *arg),
 		    void *arg);
 
-/* [conf->n_services]: what the workers share of each service. */
-const struct service_shared *registry_shared(const struct registry *registry);
+size_t registry_n_services(const struct registry *registry);
+/* What the workers share of a service, by its place in the configuration. */
+struct service_shared *registry_shared(const struct registry *registry, size_t service);
+/*** Reload ***/
+
+/* Another configuration, made beside the present one. */
+struct registry_next;
+
+/* -TG_ENOMEM, -TG_EINVAL. Services that are as they were are the same ones in both. */
+TG_MUST_CHECK int registry_prepare(const struct registry *registry, const struct conf *conf,
+				   struct registry_next **ret);
+/* Of a service that is new, or not as it was; NULL: one that is as it was. */
+struct service_shared *registry_next_shared(const struct registry_next *next, size_t service);
+/*
+ * Goes over to it; what is known of a backend, by its slot, it keeps. `publish` as in
+ * registry_publish(), at least for all that are new. What is left in `next` is what no service needs
+ * any more, for registry_drop() when no worker uses it.
+ */
+TG_MUST_CHECK int registry_commit(struct registry *registry, struct registry_next *next,
+				  struct mono now, void (*publish)(void *arg, struct view *view),
+				  void *arg);
+void registry_drop(struct registry_next *next); /* NULL allowed */
 
 #endif

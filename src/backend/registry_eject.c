@@ -6,19 +6,17 @@
 #include "observe/counters.h"
 
 int
-eject_init(struct service_state *s, struct service_shared *shared)
+eject_init(struct service_state *s)
 {
-	if (!conf_has_outliers(s->conf))
+	if (s->shared->outlier == NULL)
 		return 0;
-	shared->outlier = outlier_new(s->conf);
 	s->before = calloc(s->conf->n_backends + 1, sizeof(s->before[0]));
-	return shared->outlier != NULL && s->before != NULL ? 0 : -TG_ENOMEM;
+	return s->before != NULL ? 0 : -TG_ENOMEM;
 }
 
 void
-eject_fini(struct service_state *s, struct service_shared *shared)
+eject_fini(struct service_state *s)
 {
-	outlier_free(shared->outlier);
 	free(s->before);
 }
 
@@ -28,7 +26,7 @@ static void
 set_ejected(struct service_state *s, size_t i, bool is_ejected)
 {
 	s->backends[i].serving.is_ejected = is_ejected;
-	atomic_store_explicit(&s->loads[i]->ejected, is_ejected, memory_order_relaxed);
+	atomic_store_explicit(&s->shared->loads[i]->ejected, is_ejected, memory_order_relaxed);
 	s->changed = true;
 }
 
@@ -52,13 +50,11 @@ end_ejections(struct service_state *s, struct mono now)
 }
 
 void
-eject_forget(struct registry *r, size_t service, size_t backend)
+eject_forget(struct service_state *s, size_t backend)
 {
-	struct service_state *s = &r->services[service];
-
-	if (r->shared[service].outlier == NULL)
+	if (s->shared->outlier == NULL)
 		return;
-	outlier_forget(r->shared[service].outlier, (uint32_t)backend);
+	outlier_forget(s->shared->outlier, (uint32_t)backend);
 	s->backends[backend].ejection = (struct ejection){.times = 0};
 	set_ejected(s, backend, false);
 }
@@ -74,7 +70,7 @@ eject(struct service_state *s, size_t i, const struct cause *cause, struct mono 
 	uint64_t ms = ejection_begin(&s->backends[i].ejection, &s->conf->outlier, now);
 
 	set_ejected(s, i, true);
-	atomic_fetch_add_explicit(&s->loads[i]->ejections, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->shared->loads[i]->ejections, 1, memory_order_relaxed);
 	log_write(TG_LOG_WARN, "backend ejected", "svc=%s srv=%s reason=%s failures=%u ms=%llu",
 		  s->conf->name, s->conf->backends[i].name, cause->word, cause->failures,
 		  (unsigned long long)ms);
@@ -190,7 +186,7 @@ compare(struct registry *r, struct service_state *s, unsigned *left, struct mono
 
 	if (samples != NULL && verdicts != NULL) {
 		for (i = 0; i < n; i++)
-			take_sample(r->segment, s->first_slot + (uint32_t)i, &s->before[i],
+			take_sample(r->segment, s->conf->backends[i].segment_slot, &s->before[i],
 				    &samples[i]);
 		outlier_judge(&s->conf->outlier, samples, n, verdicts);
 		/* The first look has no beginning to compare with. */
@@ -210,10 +206,9 @@ is_comparing(const struct service_state *s)
 }
 
 void
-eject_step(struct registry *r, size_t service, struct mono now)
+eject_step(struct registry *r, struct service_state *s, struct mono now)
 {
-	struct service_state *s = &r->services[service];
-	struct outlier *outlier = r->shared[service].outlier;
+	struct outlier *outlier = s->shared->outlier;
 	unsigned left;
 
 	if (outlier == NULL)
@@ -233,4 +228,21 @@ eject_due(const struct service_state *s)
 	for (i = 0; s->before != NULL && i < s->conf->n_backends; i++)
 		due = registry_earlier(due, s->backends[i].ejection.until);
 	return due;
+}
+
+void
+eject_inherit(struct service_state *s, size_t backend, const struct service_state *before,
+	      size_t backend_before)
+{
+	bool has = s->shared->outlier != NULL;
+
+	s->backends[backend].ejection = (struct ejection){.times = 0};
+	if (has && before->shared->outlier != NULL) {
+		s->backends[backend].ejection = before->backends[backend_before].ejection;
+		s->before[backend] = before->before[backend_before];
+		s->next_compare = before->next_compare;
+	}
+	s->backends[backend].serving.is_ejected = ejection_is_on(&s->backends[backend].ejection);
+	atomic_store_explicit(&s->shared->loads[backend]->ejected,
+			      s->backends[backend].serving.is_ejected, memory_order_relaxed);
 }

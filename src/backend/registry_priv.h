@@ -17,11 +17,9 @@ struct backend_state {
 };
 
 struct service_state {
-	const struct conf_service *conf;
-	const struct balance_ops *ops;
-	struct backend_state *backends;
-	struct segment_shared **loads;
-	uint32_t first_slot; /* of its backends, in the segment */
+	const struct conf_service *conf; /* that of shared */
+	struct service_shared *shared;
+	struct backend_state *backends; /* [conf->n_backends] */
 	bool changed;
 	struct serving served;         /* as last published */
 	struct mono next_ramp;         /* step of some backend; unset: none is on its way */
@@ -29,11 +27,20 @@ struct service_state {
 	struct outlier_sample *before; /* [conf->n_backends]: the counters at the last comparison */
 };
 
+/* Which backend a slot is. */
+struct place {
+	struct service_state *service; /* NULL: none */
+	uint32_t backend;
+};
+
 struct registry {
-	const struct conf *conf;
 	struct segment *segment;
-	struct service_state *services;
-	struct service_shared *shared; /* [conf->n_services] */
+	struct service_state **services; /* in the order of the configuration */
+	size_t n_services;
+	struct place *places; /* by slot */
+	struct loop *loop;    /* who hears alarms; NULL: nobody */
+	void (*alarm)(void *arg);
+	void *arg;
 	size_t n_checking;
 	bool has_settled; /* from then on, who comes comes back */
 };
@@ -41,14 +48,17 @@ struct registry {
 /*** registry_eject.c: passive health ***/
 
 /* Nothing where the service ejects nobody. -TG_ENOMEM. */
-TG_MUST_CHECK int eject_init(struct service_state *s, struct service_shared *shared);
-void eject_fini(struct service_state *s, struct service_shared *shared);
+TG_MUST_CHECK int eject_init(struct service_state *s);
+void eject_fini(struct service_state *s);
 /* Ends ejections and begins them; marks the service as changed. */
-void eject_step(struct registry *r, size_t service, struct mono now);
+void eject_step(struct registry *r, struct service_state *s, struct mono now);
 /* Another machine has its place: it is not to blame for what was. */
-void eject_forget(struct registry *r, size_t service, size_t backend);
+void eject_forget(struct service_state *s, size_t backend);
 /* When to look next; unset: when somebody raises an alarm. */
 struct mono eject_due(const struct service_state *s);
+/* What was seen of a backend goes on to the next state of its service. */
+void eject_inherit(struct service_state *s, size_t backend, const struct service_state *before,
+		   size_t backend_before);
 
 /* The earlier of the two; unset ones do not count. */
 static inline struct mono

@@ -12,8 +12,8 @@ tries_failed(struct tries *t, struct worker_backend *b, enum end_reason reason)
 {
 	if (t->n_failed < TG_ACCESS_TRIES_MAX)
 		t->failed[t->n_failed++] = (struct access_try){
-			.backend = (uint16_t)b->index,
-			.reason = (uint8_t)reason,
+			.backend = b->slot,
+			.reason = reason,
 		};
 	if (t->query.n_tried < TG_BALANCE_TRIED_MAX)
 		t->query.tried[t->query.n_tried++] = b->index;
@@ -23,14 +23,15 @@ void
 tries_next(const struct tries *t, struct worker_backend *b)
 {
 	struct worker_service *s = b->service;
-	uint16_t failed;
+	struct worker_backend *failed;
 
 	if (t->n_failed == 0)
 		return;
-	failed = t->failed[t->n_failed - 1].backend;
-	if (failed == b->index)
+	failed = s->worker->backends[t->failed[t->n_failed - 1].backend];
+	if (failed == b)
 		return;
-	counter_add(s->backends[failed].counters, TG_B_REDISPATCHES, 1);
+	if (failed != NULL)
+		counter_add(failed->counters, TG_B_REDISPATCHES, 1);
 	counter_add(s->counters, TG_S_REDISPATCHES, 1);
 }
 

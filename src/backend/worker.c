@@ -8,47 +8,6 @@
 #include "backend/back.h"
 #include "backend/lease.h"
 
-static int
-init_service(struct worker *w, struct worker_service *s, const struct conf_service *conf,
-	     const struct service_shared *shared, uint32_t slot, uint32_t *backend_slot)
-{
-	size_t i;
-
-	s->worker = w;
-	s->conf = conf;
-	s->ops = balance_find(conf->balance);
-	s->counters = segment_counters(w->segment, w->id, slot);
-	s->histograms = segment_histograms(w->segment, w->id, slot)->h;
-	s->queue = shared->queue;
-	s->outlier = shared->outlier;
-	budget_init(&s->budget, conf->retry.budget_permille, shared->floor);
-	s->balance = s->ops->new (shared->balance, w->id, w->n_workers, worker_random(w));
-	s->view = view_new(conf, 0);
-	s->backends = calloc(conf->n_backends + 1, sizeof(s->backends[0]));
-	if (s->balance == NULL || s->view == NULL || s->backends == NULL)
-		return -TG_ENOMEM;
-	for (i = 0; i < conf->n_backends; i++) {
-		struct worker_backend *b = &s->backends[i];
-
-		b->service = s;
-		b->index = (uint32_t)i;
-		TAILQ_INIT(&b->idle);
-		b->counters = segment_counters(w->segment, w->id, (*backend_slot)++);
-	}
-	return 0;
-}
-
-static void
-init_listener(struct worker *w, struct worker_listener *l, const struct conf_listener *conf,
-	      uint32_t slot)
-{
-	l->worker = w;
-	l->conf = conf;
-	l->counters = segment_counters(w->segment, w->id, slot);
-	l->shared = segment_shared(w->segment, slot);
-	LIST_INIT(&l->fronts);
-}
-
 /*
  * What the descriptors of the process allow: two for each connection, after
  * those of the process itself, a share for idle connections to backends, one for
@@ -112,19 +71,15 @@ on_lag(void *user, uint64_t lag_us)
 	histogram_add(&w->histograms[TG_HISTOGRAM_LAG], lag_us);
 }
 
-/* Slots stand in the order the parent made them: global, listeners, services, backends service by
- * service. */
 int
-worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segment *segment,
-	    const struct service_shared *shared)
+worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segment *segment)
 {
-	uint32_t slot = 1;
-	uint32_t backend_slot = 1 + (uint32_t)(conf->n_listeners + conf->n_services);
-	size_t i;
-	int rc = 0;
+	size_t slots = segment_slots(segment);
 
 	*w = (struct worker){
 		.id = id, .n_workers = conf->workers, .conf = conf, .segment = segment};
+	TAILQ_INIT(&w->listeners);
+	TAILQ_INIT(&w->leaving);
 	if (getrandom(w->random, sizeof(w->random), 0) != (ssize_t)sizeof(w->random))
 		w->random[0] = mono_read().us | 1;
 	w->ring = segment_ring(segment, id);
@@ -136,50 +91,299 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	atomic_fetch_add(&w->total->pipes_max, w->pipes.max);
 	buf_pool_init(&w->bufs);
 	w->loop = loop_new();
-	w->listeners = calloc(conf->n_listeners + 1, sizeof(w->listeners[0]));
-	w->services = calloc(conf->n_services + 1, sizeof(w->services[0]));
-	for (i = 0; w->listeners != NULL && i < conf->n_listeners; i++)
-		init_listener(w, &w->listeners[i], &conf->listeners[i], slot++);
-	if (w->loop == NULL || w->listeners == NULL || w->services == NULL)
+	w->services = calloc(slots, sizeof(struct worker_service *));
+	w->backends = calloc(slots, sizeof(struct worker_backend *));
+	if (w->loop == NULL || w->services == NULL || w->backends == NULL)
 		return -TG_ENOMEM;
 	loop_watch_lag(w->loop, on_lag, w);
-	for (i = 0; i < conf->n_services && rc == 0; i++)
-		rc = init_service(w, &w->services[i], &conf->services[i], &shared[i], slot++,
-				  &backend_slot);
-	return rc;
-}
-
-static void
-fini_service(struct worker_service *s)
-{
-	size_t i;
-
-	for (i = 0; s->backends != NULL && i < s->conf->n_backends; i++)
-		back_close_idle(&s->backends[i]);
-	free(s->backends);
-	if (s->ops != NULL)
-		s->ops->free(s->balance);
-	view_unref(s->view);
+	return 0;
 }
 
 void
 worker_fini(struct worker *w)
 {
-	size_t i;
+	struct worker_listener *l;
+	uint32_t slot;
 
-	for (i = 0; w->services != NULL && i < w->conf->n_services; i++)
-		fini_service(&w->services[i]);
+	for (slot = 0; w->services != NULL && slot < segment_slots(w->segment); slot++) {
+		if (w->services[slot] != NULL)
+			worker_service_remove(w, slot);
+	}
+	while ((l = TAILQ_FIRST(&w->listeners)) != NULL) {
+		TAILQ_REMOVE(&w->listeners, l, link);
+		worker_listener_free(l);
+	}
 	loop_free(w->loop);
 	free(w->services);
-	free(w->listeners);
+	free(w->backends);
 	pipe_pool_fini(&w->pipes);
 	buf_pool_fini(&w->bufs);
 }
 
-void
-worker_set_view(struct worker *w, uint32_t service, struct view *view)
+/* backends */
+
+static struct worker_backend *
+backend_new(struct worker_service *s, uint32_t index)
 {
-	struct worker_service *s = &w->services[service];
+	struct worker *w = s->worker;
+	struct worker_backend *b = calloc(1, sizeof(*b));
+
+	if (b == NULL)
+		return NULL;
+	b->service = s;
+	b->index = index;
+	b->slot = s->conf->backends[index].segment_slot;
+	b->counters = segment_counters(w->segment, w->id, b->slot);
+	b->load = segment_shared(w->segment, b->slot);
+	TAILQ_INIT(&b->idle);
+	return b;
+}
+
+void
+worker_backend_leave(struct worker_backend *b)
+{
+	if (--b->n_users == 0 && b->index == TG_VIEW_NONE)
+		free(b);
+}
+
+static void
+set_addr(struct worker_backend *b, const struct addr *addr)
+{
+	if (addr_equal(addr, &b->addr))
+		return;
+	back_close_idle(b);
+	b->addr = *addr;
+	b->generation++;
+}
+
+/* Takes it out of the worker. */
+static void
+backend_remove(struct worker *w, struct worker_backend *b)
+{
+	static const struct addr none;
+
+	if (w->backends[b->slot] == b)
+		w->backends[b->slot] = NULL;
+	worker_backend_use(b);
+	b->index = TG_VIEW_NONE;
+	set_addr(b, &none);
+	worker_backend_leave(b);
+}
+
+const char *
+worker_backend_name(const struct worker *w, uint32_t slot)
+{
+	const struct worker_backend *b =
+		slot < segment_slots(w->segment) ? w->backends[slot] : NULL;
+
+	return b != NULL ? b->service->conf->backends[b->index].name : NULL;
+}
+
+/* services */
+
+static int
+make_backends(struct worker_service *s)
+{
+	size_t i;
+
+	s->backends = calloc(s->conf->n_backends + 1, sizeof(struct worker_backend *));
+	if (s->backends == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < s->conf->n_backends; i++) {
+		s->backends[i] = backend_new(s, (uint32_t)i);
+		if (s->backends[i] == NULL)
+			return -TG_ENOMEM;
+	}
+	return 0;
+}
+
+/* What follows from `shared`, but for the backends. */
+static int
+service_init(struct worker_service *s, struct service_shared *shared)
+{
+	struct worker *w = s->worker;
+
+	s->shared = service_shared_ref(shared);
+	s->conf = shared->conf;
+	s->ops = shared->ops;
+	s->queue = shared->queue;
+	s->outlier = shared->outlier;
+	s->balance = s->ops->new (shared->balance, w->id, w->n_workers, worker_random(w));
+	s->view = view_new(s->conf, 0);
+	if (s->balance == NULL || s->view == NULL)
+		return -TG_ENOMEM;
+	return w->service_ops != NULL ? w->service_ops->init(s) : 0;
+}
+
+struct worker_service *
+worker_service_new(struct worker *w, struct service_shared *shared)
+{
+	struct worker_service *s = calloc(1, sizeof(*s));
+	uint32_t slot = shared->conf->segment_slot;
+
+	if (s == NULL)
+		return NULL;
+	s->worker = w;
+	s->counters = segment_counters(w->segment, w->id, slot);
+	s->histograms = segment_histograms(w->segment, w->id, slot)->h;
+	budget_init(&s->budget, shared->conf->retry.budget_permille, &shared->floor);
+	if (service_init(s, shared) != 0 || make_backends(s) != 0) {
+		worker_service_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* But for the backends. */
+static void
+service_fini(struct worker_service *s)
+{
+	if (s->worker->service_ops != NULL)
+		s->worker->service_ops->fini(s);
+	s->ops->free(s->balance);
+	view_unref(s->view);
+	free(s->backends);
+	service_shared_unref(s->shared);
+}
+
+void
+worker_service_free(struct worker_service *s)
+{
+	size_t i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; s->backends != NULL && i < s->conf->n_backends; i++) {
+		if (s->backends[i] != NULL)
+			backend_remove(s->worker, s->backends[i]);
+	}
+	service_fini(s);
+	free(s);
+}
+
+/* Of the backends that `next` names too, the ones that are there stay; the others change hands. */
+static void
+keep_backends(struct worker *w, struct worker_service *s, struct worker_service *next)
+{
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++)
+		s->backends[i]->index = TG_VIEW_NONE;
+	for (i = 0; i < next->conf->n_backends; i++) {
+		struct worker_backend *fresh = next->backends[i];
+		struct worker_backend *known = w->backends[fresh->slot];
+
+		if (known != NULL && known->service == s) {
+			known->index = (uint32_t)i;
+			next->backends[i] = known;
+			free(fresh);
+		} else {
+			fresh->service = s;
+			w->backends[fresh->slot] = fresh;
+		}
+	}
+}
+
+/* Those that are gone end up in `left`, in order and without gaps. */
+static void
+drop_backends(struct worker *w, struct worker_service *left)
+{
+	size_t i;
+
+	for (i = 0; i < left->conf->n_backends; i++) {
+		if (left->backends[i]->index == TG_VIEW_NONE)
+			backend_remove(w, left->backends[i]);
+		left->backends[i] = NULL;
+	}
+}
+
+/* All but counters, budget and users, which are the service's whatever its configuration. */
+static void
+swap_configured(struct worker_service *a, struct worker_service *b)
+{
+	struct worker_service t = *a;
+
+	a->conf = b->conf;
+	a->shared = b->shared;
+	a->ops = b->ops;
+	a->queue = b->queue;
+	a->outlier = b->outlier;
+	a->balance = b->balance;
+	a->view = b->view;
+	a->backends = b->backends;
+	a->l7 = b->l7;
+	b->conf = t.conf;
+	b->shared = t.shared;
+	b->ops = t.ops;
+	b->queue = t.queue;
+	b->outlier = t.outlier;
+	b->balance = t.balance;
+	b->view = t.view;
+	b->backends = t.backends;
+	b->l7 = t.l7;
+}
+
+static struct worker_service *
+service_replace(struct worker *w, struct worker_service *s, struct worker_service *next)
+{
+	keep_backends(w, s, next);
+	swap_configured(s, next);
+	drop_backends(w, next);
+	budget_configure(&s->budget, s->conf->retry.budget_permille, &s->shared->floor);
+	if (next->queue != NULL)
+		queue_evict(next->queue, w->loop, loop_now(w->loop));
+	return next;
+}
+
+struct worker_service *
+worker_service_set(struct worker *w, struct worker_service *s)
+{
+	uint32_t slot = s->conf->segment_slot;
+	size_t i;
+
+	if (w->services[slot] != NULL)
+		return service_replace(w, w->services[slot], s);
+	w->services[slot] = s;
+	for (i = 0; i < s->conf->n_backends; i++)
+		w->backends[s->backends[i]->slot] = s->backends[i];
+	return NULL;
+}
+
+void
+worker_service_leave(struct worker_service *s)
+{
+	if (--s->n_users > 0 || !s->is_gone)
+		return;
+	service_fini(s);
+	free(s);
+}
+
+void
+worker_service_remove(struct worker *w, uint32_t slot)
+{
+	struct worker_service *s = w->services[slot];
+	struct queue *queue = s->queue;
+	size_t i;
+
+	w->services[slot] = NULL;
+	s->is_gone = true;
+	s->queue = NULL;
+	s->outlier = NULL;
+	for (i = 0; i < s->conf->n_backends; i++) {
+		backend_remove(w, s->backends[i]);
+		s->backends[i] = NULL;
+	}
+	if (queue != NULL)
+		queue_evict(queue, w->loop, loop_now(w->loop));
+	worker_service_use(s);
+	worker_service_leave(s);
+}
+
+void
+worker_set_view(struct worker *w, struct view *view)
+{
+	static const struct addr none;
+	struct worker_service *s = w->services[view->conf->segment_slot];
 	size_t i;
 
 	view_unref(s->view);
@@ -192,22 +396,88 @@ worker_set_view(struct worker *w, uint32_t service, struct view *view)
 		log_write(TG_LOG_WARN, "no memory for weights, serving in turns", "svc=%s",
 			  s->conf->name);
 	for (i = 0; i < s->conf->n_backends; i++) {
-		struct worker_backend *b = &s->backends[i];
+		struct worker_backend *b = s->backends[i];
 		uint32_t entry = view->entry_of[i];
-		struct addr none = {.len = 0};
-		const struct addr *addr =
-			entry != TG_VIEW_NONE ? &view->entries[entry].addr : &none;
 
 		/* By the view before, it may have been full here. */
 		if (entry != TG_VIEW_NONE && view->room != NULL)
 			room_open(view->room, b->index);
-		if (!addr_equal(addr, &b->addr)) {
-			back_close_idle(b);
-			b->addr = *addr;
-			b->generation++;
-		}
+		set_addr(b, entry != TG_VIEW_NONE ? &view->entries[entry].addr : &none);
 	}
 	lease_serve_waiters(s);
+}
+
+/* listeners */
+
+struct worker_listener *
+worker_listener_new(struct worker *w, const struct conf_listener *conf, const struct front_ops *ops)
+{
+	struct worker_listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->worker = w;
+	l->conf = conf;
+	l->ops = ops;
+	l->counters = segment_counters(w->segment, w->id, conf->segment_slot);
+	l->shared = segment_shared(w->segment, conf->segment_slot);
+	LIST_INIT(&l->fronts);
+	if (ops->init != NULL && ops->init(l) != 0) {
+		worker_listener_free(l);
+		return NULL;
+	}
+	return l;
+}
+
+void
+worker_listener_free(struct worker_listener *l)
+{
+	if (l == NULL)
+		return;
+	listener_stop(l);
+	if (l->ops->fini != NULL)
+		l->ops->fini(l);
+	conf_unref(l->owner);
+	free(l);
+}
+
+struct worker_listener *
+worker_listener_find(const struct worker *w, uint32_t slot)
+{
+	struct worker_listener *l;
+
+	TAILQ_FOREACH(l, &w->listeners, link) {
+		if (l->conf->segment_slot == slot)
+			return l;
+	}
+	return NULL;
+}
+
+void
+worker_listener_drain(struct worker_listener *l)
+{
+	struct front_link *front;
+	struct front_link *next;
+
+	for (front = LIST_FIRST(&l->fronts); front != NULL; front = next) {
+		next = LIST_NEXT(front, link);
+		l->ops->drain(front);
+	}
+}
+
+void
+worker_listener_remove(struct worker_listener *l, struct conf *conf)
+{
+	struct worker *w = l->worker;
+
+	TAILQ_REMOVE(&w->listeners, l, link);
+	l->owner = conf_ref(conf);
+	listener_stop(l);
+	/* Not freed under our hands by the last one that ends. */
+	worker_listener_drain(l);
+	TAILQ_INSERT_TAIL(&w->leaving, l, link);
+	l->is_leaving = true;
+	listener_left(l);
 }
 
 uint64_t

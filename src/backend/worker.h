@@ -9,10 +9,8 @@
 #include <sys/queue.h>
 
 #include "backend/budget.h"
-#include "backend/outlier.h"
-#include "backend/queue.h"
+#include "backend/service.h"
 #include "backend/view.h"
-#include "balance/balance.h"
 #include "base/buf.h"
 #include "base/spool.h"
 #include "conf/conf.h"
@@ -25,6 +23,7 @@
 
 struct worker;
 struct worker_listener;
+struct worker_service;
 struct worker_backend;
 struct back;
 TAILQ_HEAD(back_list, back);
@@ -46,6 +45,9 @@ enum front_kind {
 
 /* What a listener's mode does; one const each in l4/ and l7/. */
 struct front_ops {
+	/* What the mode makes of the listener's configuration: `routes`. -TG_ENOMEM. NULL: nothing. */
+	int (*init)(struct worker_listener *l);
+	void (*fini)(struct worker_listener *l); /* NULL: nothing */
 	/* Takes over an accepted descriptor, also when it fails (closed, counted). */
 	void (*open)(struct worker *w, struct worker_listener *l, int fd, const struct addr *from);
 	/* The listener drains: finish what runs, then close. */
@@ -63,11 +65,17 @@ struct accept_socket {
 	struct watch watch;
 };
 
+/*
+ * A listener stays the same object while its name and mode stay, whatever else of it a reload
+ * changes. One that is gone is closed, drains, and is freed with its last front.
+ */
 struct worker_listener {
+	TAILQ_ENTRY(worker_listener) link; /* in the worker's listeners, or in its leaving ones */
 	struct worker *worker;
 	const struct conf_listener *conf;
+	struct conf *owner; /* of conf, where that is not the worker's; counted */
 	const struct front_ops *ops;
-	const void *routes; /* struct http_routes of mode http */
+	void *routes; /* struct http_routes of mode http */
 	struct segment_counters *counters;
 	struct segment_shared *shared; /* connections of all workers */
 	struct front_list fronts;
@@ -75,13 +83,27 @@ struct worker_listener {
 	size_t n_sockets;
 	struct timer resume; /* accept again after a pause */
 	bool paused;
+	bool is_leaving;
+};
+TAILQ_HEAD(worker_listeners, worker_listener);
+
+/* What mode http adds to a service: worker->service_ops. */
+struct service_ops {
+	int (*init)(struct worker_service *s); /* -TG_ENOMEM */
+	void (*fini)(struct worker_service *s);
 };
 
-/* This worker's side of one backend. */
+/*
+ * This worker's side of one backend; the same object while its service and its name stay. One that
+ * is gone lives on as long as streams or connections use it.
+ */
 struct worker_backend {
 	struct worker_service *service;
-	uint32_t index; /* in its service */
+	uint32_t index; /* in its service; TG_VIEW_NONE: it is gone */
+	uint32_t slot;
+	unsigned n_users; /* leases and connections */
 	struct segment_counters *counters;
+	struct segment_shared *load;
 	struct back_list idle; /* most recently used first */
 	unsigned n_idle;
 	struct addr addr;    /* of the view; len 0: not in the view */
@@ -91,28 +113,23 @@ struct worker_backend {
 	struct mono hasty;  /* the last time the backend closed one that had not */
 };
 
-/* This worker's side of one service. */
+/* This worker's side of one service; as above. */
 struct worker_service {
 	struct worker *worker;
-	const struct conf_service *conf;
+	const struct conf_service *conf; /* that of shared, as are the next three: */
+	struct service_shared *shared;
 	const struct balance_ops *ops;
+	struct queue *queue;     /* NULL: the service has no limits */
+	struct outlier *outlier; /* NULL: nobody is ejected */
 	struct balance *balance;
-	struct view *view;       /* one reference */
-	struct queue *queue;     /* shared; NULL: the service has no limits */
-	struct outlier *outlier; /* shared; NULL: nobody is ejected */
+	struct view *view; /* one reference */
 	struct budget budget;
 	struct segment_counters *counters;
 	struct segment_histogram *histograms; /* by enum service_histogram */
-	struct worker_backend *backends; /* [conf->n_backends] */
-};
-
-/* What the workers share of one service. Owned by the registry. */
-struct service_shared {
-	struct balance_shared *balance;
-	struct queue *queue;     /* NULL: the service has no limits */
-	struct room *room;       /* the same */
-	struct outlier *outlier; /* NULL: nobody is ejected */
-	struct budget_floor *floor;
+	struct worker_backend **backends;     /* [conf->n_backends] */
+	void *l7;         /* struct affinity of mode http, or NULL */
+	unsigned n_users; /* streams */
+	bool is_gone;
 };
 
 struct worker {
@@ -131,29 +148,81 @@ struct worker {
 	struct buf_pool bufs;
 	struct pipe_pool pipes;
 	struct spools spools; /* bodies that wait */
-	struct worker_listener *listeners; /* [conf->n_listeners] */
-	struct worker_service *services;   /* [conf->n_services] */
+	struct worker_listeners listeners;
+	struct worker_listeners leaving; /* those that drain */
+	/* By slot, NULL where there is none. */
+	struct worker_service **services;
+	struct worker_backend **backends;
 	uint64_t random[2];                /* xorshift128+ state */
 	bool draining;
 	void *l7; /* struct l7_worker, see l7/l7.h */
+	const struct service_ops *service_ops; /* of l7; NULL: none */
 };
 
-/* `shared` [conf->n_services] is the registry's. -TG_ENOMEM. */
+/* Listeners without sockets, and no services yet. `conf` outlives it. -TG_ENOMEM. */
 TG_MUST_CHECK int worker_init(struct worker *w, unsigned id, const struct conf *conf,
-			      struct segment *segment, const struct service_shared *shared);
+			      struct segment *segment);
 void worker_fini(struct worker *w);
 
 /* For readiness: whether its listeners are watched. */
 void worker_set_accepting(struct worker *w, bool accepting);
 
+/*** Services ***/
+
+/* With backends of its own and an empty view; not in the worker yet, so the control thread may make it.
+ * NULL: no memory. */
+struct worker_service *worker_service_new(struct worker *w, struct service_shared *shared);
+void worker_service_free(struct worker_service *service); /* of no worker; NULL allowed */
+/*
+ * The worker's from now on. Where it has that service already, this is the same one, configured
+ * otherwise: backends that stay keep their connections, streams go on, those that wait stand in line
+ * anew. Returns what is left over, for worker_service_free().
+ */
+struct worker_service *worker_service_set(struct worker *w, struct worker_service *service);
+/* The service is gone: no new streams; freed with the last one. */
+void worker_service_remove(struct worker *w, uint32_t slot);
+
+/* A stream holds on to it. */
+static inline void
+worker_service_use(struct worker_service *s)
+{
+	s->n_users++;
+}
+void worker_service_leave(struct worker_service *s);
+/* The same for leases and connections of a backend. */
+static inline void
+worker_backend_use(struct worker_backend *b)
+{
+	b->n_users++;
+}
+void worker_backend_leave(struct worker_backend *b);
+
 /* Takes the reference; idle connections to what is gone are closed. */
-void worker_set_view(struct worker *w, uint32_t service, struct view *view);
+void worker_set_view(struct worker *w, struct view *view);
+/* Name of the backend in this slot; NULL: it is gone. */
+const char *worker_backend_name(const struct worker *w, uint32_t slot);
+
+/*** Listeners ***/
+
+/* Not in the worker yet, as above. NULL: no memory. */
+struct worker_listener *worker_listener_new(struct worker *w, const struct conf_listener *conf,
+					    const struct front_ops *ops);
+/* Without sockets and fronts. NULL allowed. */
+void worker_listener_free(struct worker_listener *l);
+/* The listener in this slot, or NULL. */
+struct worker_listener *worker_listener_find(const struct worker *w, uint32_t slot);
+/* Its sockets are closed, its fronts drain. `conf` is its configuration's, which gets a reference. */
+void worker_listener_remove(struct worker_listener *l, struct conf *conf);
+/* Its fronts finish what runs. */
+void worker_listener_drain(struct worker_listener *l);
 
 /* Not for secrets: request ids and spreading. */
 uint64_t worker_random(struct worker *w);
 
 /* A front of this listener is closed: its place is free, accepting may go on. */
 void listener_released(struct worker_listener *l);
+/* Frees a listener that is leaving, when its last front has. */
+void listener_left(struct worker_listener *l);
 /* One more socket, before listener_start(); `fd` is taken over, on failure too. -TG_ENOMEM. */
 TG_MUST_CHECK int listener_add_socket(struct worker_listener *l, int fd);
 /* Accepts on its sockets from now on, and makes those listen that do not yet. -TG_EIO. */

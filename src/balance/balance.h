@@ -6,7 +6,8 @@
  * guards itself), what it worked out of a view (view->table, immutable) and a part of one
  * worker (`struct balance`). A pick takes the load: it counts the stream in the
  * backend's exact in-flight number, within the backend's limit, and each pick is
- * followed by exactly one release.
+ * followed by exactly one release, which after a reload may be of a newer balance_shared: loads
+ * that are there when that begins to be used count in it as its own.
  *
  * Picking is pure: time, key and randomness come from outside; no allocation,
  * no clock, no I/O. It costs the same from 2 to 10,000 backends.
@@ -63,6 +64,9 @@ struct balance_ops {
 	/* The stream that took this backend is over. `view` is the worker's present one. */
 	void (*release)(struct balance *b, const struct view *view, uint32_t backend,
 			const struct balance_outcome *outcome);
+	/* Control thread, before `to` is used: what was learned of a backend stays. NULL: nothing is. */
+	void (*inherit)(struct balance_shared *to, uint32_t to_backend,
+			const struct balance_shared *from, uint32_t from_backend);
 };
 
 extern const struct balance_ops balance_round_robin;

@@ -164,6 +164,20 @@ ewma_release(struct balance *b, const struct view *view, uint32_t backend,
 		learn(s, l, (double)outcome->latency_us, outcome->now);
 }
 
+static void
+ewma_inherit(struct balance_shared *to, uint32_t to_backend, const struct balance_shared *from,
+	     uint32_t from_backend)
+{
+	const struct latency *l = &from->latencies[from_backend];
+
+	atomic_store_explicit(&to->latencies[to_backend].us,
+			      atomic_load_explicit(&l->us, memory_order_relaxed),
+			      memory_order_relaxed);
+	atomic_store_explicit(&to->latencies[to_backend].at,
+			      atomic_load_explicit(&l->at, memory_order_relaxed),
+			      memory_order_relaxed);
+}
+
 const struct balance_ops balance_ewma = {
 	.name = "ewma",
 	.id = TG_BALANCE_EWMA,
@@ -176,4 +190,5 @@ const struct balance_ops balance_ewma = {
 	.pick = ewma_pick,
 	.take = plain_take,
 	.release = ewma_release,
+	.inherit = ewma_inherit,
 };

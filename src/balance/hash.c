@@ -24,8 +24,11 @@ struct balance_shared {
 	struct segment_shared *const *loads;
 	struct maglev_plan *plan;
 	uint32_t bound_permille; /* 0: none, and nothing is counted */
-	/* Streams in flight, those that look for a backend included. */
-	_Alignas(TG_CACHELINE) _Atomic uint64_t total;
+	/*
+	 * Streams in flight, those that look for a backend included. After a reload a few that began
+	 * before the last worker went over are missing, until the next one.
+	 */
+	_Alignas(TG_CACHELINE) _Atomic int64_t total;
 };
 
 struct balance {
@@ -41,6 +44,17 @@ hash_shared_free(struct balance_shared *s)
 	free(s);
 }
 
+static int64_t
+sum_of(const struct conf_service *conf, struct segment_shared *const *loads)
+{
+	int64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < conf->n_backends; i++)
+		sum += atomic_load_explicit(&loads[i]->in_flight, memory_order_relaxed);
+	return sum;
+}
+
 static struct balance_shared *
 hash_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
 {
@@ -50,7 +64,7 @@ hash_shared_new(const struct conf_service *conf, struct segment_shared *const *l
 		return NULL;
 	s->loads = loads;
 	s->bound_permille = conf->hash_bound_permille;
-	atomic_init(&s->total, 0);
+	atomic_init(&s->total, sum_of(conf, loads));
 	s->plan = maglev_plan_new(conf);
 	if (s->plan == NULL) {
 		hash_shared_free(s);
@@ -110,9 +124,9 @@ bound_of(const struct balance_shared *s, const struct view *view, uint32_t entry
 {
 	const struct maglev *table = view->table;
 	uint64_t whole = 1000 * table->weights;
-	uint64_t total = atomic_load(&s->total);
-
-	uint64_t bound = (s->bound_permille * total * view->entries[entry].weight + whole - 1) / whole;
+	int64_t total = atomic_load(&s->total);
+	uint64_t n = total > 0 ? (uint64_t)total : 0;
+	uint64_t bound = (s->bound_permille * n * view->entries[entry].weight + whole - 1) / whole;
 
 	return bound > FREE_STREAMS ? bound : FREE_STREAMS;
 }

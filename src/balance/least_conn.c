@@ -373,12 +373,22 @@ slot_unlink(struct balance_shared *s, uint32_t backend)
 	slot->weight = 0;
 }
 
+static uint64_t
+load_of(const struct balance_shared *s, uint32_t backend)
+{
+	int64_t n = atomic_load_explicit(&s->loads[backend]->in_flight, memory_order_relaxed);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 static void
 slot_change(struct balance_shared *s, uint32_t backend, uint32_t weight, uint32_t limit)
 {
 	pthread_mutex_lock(&s->shared.lock);
 	if (s->shared.slots[backend].weight != 0)
 		slot_unlink(s, backend);
+	else
+		s->shared.slots[backend].in_flight = load_of(s, backend);
 	if (weight != 0)
 		slot_link(s, backend, weight, limit);
 	pthread_mutex_unlock(&s->shared.lock);
@@ -552,21 +562,34 @@ take_best(struct balance_shared *s, const struct view *view, const struct balanc
 	return balance_load_take(view, entry) ? entry : balance_take_any(view, query, entry);
 }
 
+/* A worker that knows this structure only since a reload has taken and given back before. */
+static void
+jump(struct balance_shared *s, uint32_t backend)
+{
+	struct slot *slot = &s->shared.slots[backend];
+	uint32_t weight = slot->weight;
+
+	slot_unlink(s, backend);
+	slot_link(s, backend, weight, slot->limit);
+}
+
 /* A stream more or less, with its load counted already. */
 static void
 count(struct balance_shared *s, uint32_t backend, bool up)
 {
 	struct slot *slot = &s->shared.slots[backend];
+	uint64_t before = slot->in_flight;
 
-	if (up)
-		slot->in_flight++;
-	else
-		slot->in_flight--;
+	slot->in_flight = load_of(s, backend);
 	slot->since = ++s->shared.changes;
 	if (slot->weight == 0)
 		return;
 	if (up)
 		pass_turn(s, slot);
+	if (slot->in_flight != (up ? before + 1 : before - 1)) {
+		jump(s, backend);
+		return;
+	}
 	move(s, backend, up);
 	if (up)
 		sift(s, &s->shared.tiers[slot->tier]);

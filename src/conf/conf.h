@@ -70,10 +70,11 @@ enum conf_expect {
 
 struct conf_service;
 
+#define TG_CONF_HEADERS_MAX 1000u
 /* limits = { head; headers; uri; body; chunk_extensions; } of a listener. */
 struct conf_limits {
 	uint32_t head_bytes;            /* request line and header block; default 32K, 1K..64K */
-	uint32_t headers;               /* header lines; default 100, 1..1000 */
+	uint32_t headers;               /* header lines; default 100, 1..TG_CONF_HEADERS_MAX */
 	uint32_t uri_bytes;             /* request target; default 8K */
 	uint64_t body_bytes;            /* request body; default 1M as nginx; 0: no limit */
 	uint32_t chunk_extension_bytes; /* per chunk line; default 256 */
@@ -121,6 +122,7 @@ struct conf_route {
 struct conf_listener {
 	char *name;
 	unsigned index;       /* in conf->listeners */
+	uint32_t segment_slot; /* of the statistics segment; the same as long as the name is there */
 	struct endpoint bind; /* always TG_ENDPOINT_ADDR */
 	char *bind_text;
 	enum conf_mode mode;
@@ -175,6 +177,7 @@ struct conf_agent {
 struct conf_backend {
 	char *name;       /* "pool", or "pool-3" of several slots */
 	unsigned index;   /* in its service */
+	uint32_t segment_slot; /* as that of a listener */
 	char *entry_name; /* as configured; default: the address text */
 	struct endpoint endpoint;
 	char *address_text;
@@ -259,6 +262,7 @@ struct conf_retry {
 struct conf_service {
 	char *name;
 	unsigned index; /* in conf->services */
+	uint32_t segment_slot; /* as that of a listener */
 	enum conf_balance balance;
 	char *hash_on_text;        /* as configured; NULL: another balance */
 	enum conf_hash_on hash_on; /* worked out of it */
@@ -432,6 +436,12 @@ void conf_print(const struct conf *conf, FILE *out);
 
 /* One service of it. */
 void conf_print_service(const struct conf_service *service, FILE *out);
+
+/* Whether nothing distinguishes the two, their slots included. False also without memory. */
+bool conf_service_equal(const struct conf_service *a, const struct conf_service *b);
+/* A configuration with this service and nothing else, equal to it but for its index. One reference in *ret. */
+TG_MUST_CHECK int conf_service_alone(const struct conf_service *service, struct conf **ret,
+				     struct err *err);
 
 /* Writes the mdoc manual page tidegate.conf(5) from the same tables. */
 void conf_print_manual(FILE *out);

@@ -242,20 +242,14 @@ read_fd(int fd, char **ret, size_t *ret_n, struct err *err)
 }
 
 int
-conf_load_fd(int fd, struct conf **ret, struct err *err)
+conf_load_internal(const char *text, size_t n, struct conf **ret, struct err *err)
 {
 	struct conf_report report = {.n = 0};
 	struct conf_errors errors = {.n = 0};
 	struct conf_source *source;
-	char *text = NULL;
-	size_t n = 0;
-	int r = read_fd(fd, &text, &n, err);
+	int r = conf_source_memory(text, n, TG_CONF_INTERNAL_TEXT_MAX, CONF_MEMORY_NAME, &report,
+				   &source);
 
-	if (r < 0)
-		return r;
-	r = conf_source_memory(text, n, TG_CONF_INTERNAL_TEXT_MAX, CONF_MEMORY_NAME, &report,
-			       &source);
-	free(text);
 	if (r < 0)
 		r = load_nothing(CONF_MEMORY_NAME, &report, &errors);
 	else
@@ -264,6 +258,20 @@ conf_load_fd(int fd, struct conf **ret, struct err *err)
 		err_set(err, (enum tg_errno) - r, "%s",
 			errors.n > 0 ? errors.list[0].text : "no memory");
 	conf_errors_fini(&errors);
+	return r;
+}
+
+int
+conf_load_fd(int fd, struct conf **ret, struct err *err)
+{
+	char *text = NULL;
+	size_t n = 0;
+	int r = read_fd(fd, &text, &n, err);
+
+	if (r < 0)
+		return r;
+	r = conf_load_internal(text, n, ret, err);
+	free(text);
 	return r;
 }
 

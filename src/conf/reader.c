@@ -483,7 +483,8 @@ read_present(struct reader *r, const struct where *where, const struct conf_fiel
 static void
 read_absent(struct reader *r, const struct where *where, const struct conf_field *f, char *object)
 {
-	if (f->flags & TG_CONF_REQUIRED)
+	/* Our own processes may have a part alone. */
+	if ((f->flags & TG_CONF_REQUIRED) && !(r->internal && f->kind == &conf_kind_list))
 		add_error(r, where, "missing");
 	else if (f->kind == &conf_kind_group)
 		read_group(r, where, f->schema, NULL, object + f->offset);

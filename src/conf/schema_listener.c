@@ -189,7 +189,7 @@ static const struct conf_field limit_fields[] = {
 		TG_MEMBER(conf_limits, headers),
 		.preset = "100",
 		.min = 1,
-		.max = 1000,
+		.max = TG_CONF_HEADERS_MAX,
 		.help = "Number of header lines; beyond: 431.",
 	},
 	{
@@ -239,6 +239,14 @@ static const struct conf_field listener_fields[] = {
 		.valid = conf_valid_name,
 		.flags = TG_CONF_REQUIRED,
 		.help = "Name in logs and statistics.",
+	},
+	{
+		.key = "segment_slot",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_listener, segment_slot),
+		.max = UINT32_MAX,
+		.flags = TG_CONF_INTERNAL,
+		.help = "Of the statistics segment; of several slots the first one's.",
 	},
 	{
 		.key = "bind",

@@ -134,6 +134,14 @@ static const struct conf_field backend_fields[] = {
 			"behind it: \\(dqpool-1\\(dq, \\(dqpool-2\\(dq.",
 	},
 	{
+		.key = "segment_slot",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_backend, segment_slot),
+		.max = UINT32_MAX,
+		.flags = TG_CONF_INTERNAL,
+		.help = "Of the statistics segment; of several slots the first one's.",
+	},
+	{
 		.key = "address",
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf_backend, address_text),
@@ -291,6 +299,14 @@ static const struct conf_field service_fields[] = {
 		.valid = conf_valid_name,
 		.flags = TG_CONF_REQUIRED,
 		.help = "Name in routes, logs, statistics and commands.",
+	},
+	{
+		.key = "segment_slot",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_service, segment_slot),
+		.max = UINT32_MAX,
+		.flags = TG_CONF_INTERNAL,
+		.help = "Of the statistics segment; of several slots the first one's.",
 	},
 	{
 		.key = "balance",

@@ -385,6 +385,38 @@ list_controls(struct conf_check *check, struct conf *conf)
 }
 
 static void
+set_slot(uint32_t *slot, uint32_t preset)
+{
+	if (*slot == 0)
+		*slot = preset;
+}
+
+/* Slots that are not given follow each other: listeners, services, backends service by service. */
+static void
+number_objects(struct conf *conf)
+{
+	uint32_t slot = 1;
+	uint32_t backend_slot = 1 + (uint32_t)(conf->n_listeners + conf->n_services);
+
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		struct conf_listener *listener = &conf->listeners[i];
+
+		listener->index = (unsigned)i;
+		set_slot(&listener->segment_slot, slot++);
+	}
+	for (size_t i = 0; i < conf->n_services; i++) {
+		struct conf_service *service = &conf->services[i];
+
+		service->index = (unsigned)i;
+		set_slot(&service->segment_slot, slot++);
+		for (size_t k = 0; k < service->n_backends; k++) {
+			service->backends[k].index = (unsigned)k;
+			set_slot(&service->backends[k].segment_slot, backend_slot++);
+		}
+	}
+}
+
+static void
 top_check(struct conf_check *check, void *object)
 {
 	struct conf *conf = object;
@@ -395,13 +427,7 @@ top_check(struct conf_check *check, void *object)
 	check_buffer_folder(check, conf);
 	if (conf->workers == 0)
 		conf->workers = usable_processors();
-	for (size_t i = 0; i < conf->n_listeners; i++)
-		conf->listeners[i].index = (unsigned)i;
-	for (size_t i = 0; i < conf->n_services; i++) {
-		conf->services[i].index = (unsigned)i;
-		for (size_t k = 0; k < conf->services[i].n_backends; k++)
-			conf->services[i].backends[k].index = (unsigned)k;
-	}
+	number_objects(conf);
 }
 
 const struct conf_schema conf_schema_top = {

@@ -42,6 +42,8 @@ make_slots(struct arena *arena, const struct conf_backend *entry, struct conf_ba
 	for (unsigned i = 0; i < entry->slots; i++) {
 		ret[i] = *entry;
 		ret[i].slot = i;
+		if (entry->segment_slot != 0)
+			ret[i].segment_slot = entry->segment_slot + i;
 		ret[i].name = slot_name(arena, entry, i);
 		if (!ret[i].name)
 			return false;

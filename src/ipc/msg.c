@@ -27,6 +27,13 @@ static const struct msg_kind {
 	[MSG_PING] = {"ping", 0, false},
 	[MSG_PONG] = {"pong", 0, false},
 	[MSG_UPGRADE] = {"upgrade", 0, false},
+	[MSG_PREPARE] = {"prepare", 0, false},
+	[MSG_PREPARED] = {"prepared", sizeof(struct msg_prepared), false},
+	[MSG_COMMIT] = {"commit", 0, false},
+	[MSG_COMMITTED] = {"committed", 0, false},
+	[MSG_ABORT] = {"abort", 0, false},
+	[MSG_RELOAD] = {"reload", sizeof(struct msg_reload), true},
+	[MSG_RELOADED] = {"reloaded", sizeof(struct msg_reloaded), true},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},
 	[MSG_GIVEN] = {"given", 0, false},
@@ -134,6 +141,11 @@ msg_is_sane(uint32_t type, const union msg_payload *u)
 		return u->give.use < TG_GIVE_USE_COUNT && u->give.reserved == 0;
 	case MSG_REFUSED:
 		return memchr(u->refused.reason, '\0', sizeof(u->refused.reason)) != NULL;
+	case MSG_PREPARED:
+		return u->prepared.is_ready <= 1 &&
+		       memchr(u->prepared.reason, '\0', sizeof(u->prepared.reason)) != NULL;
+	case MSG_RELOADED:
+		return u->reloaded.is_done <= 1;
 	default:
 		return kind_find(type) != NULL;
 	}

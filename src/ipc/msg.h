@@ -19,6 +19,25 @@
  *
  * MSG_PING and MSG_PONG, for a service manager's watchdog.
  *
+ * Reload, a transaction between the parent and both children (proc/reload.h). Objects keep
+ * their slot of the segment as long as their name stays:
+ *
+ *	MSG_CONF     parent to child, fd: the next configuration
+ *	MSG_LISTEN   parent to proxy, fd: a socket of a listener that is new, or has another address
+ *	MSG_ADMIN    parent to keeper, fd: a socket of a control that is new
+ *	MSG_LOG_FILE parent to keeper, fd: where the access log goes on from MSG_COMMIT
+ *	MSG_PREPARE  parent to child: that was all. Build beside what runs
+ *	MSG_PREPARED child to parent: it can be, or why not
+ *	MSG_COMMIT   parent to child, the proxy first: go over to it
+ *	MSG_COMMITTED child to parent: done; nothing of the one before is used any more
+ *	MSG_ABORT    parent to child, instead of MSG_COMMIT: drop it
+ *
+ *	MSG_RELOAD   keeper to parent, fd: an operator orders it; a memory file with the words of
+ *		     the order (proc/reload.h)
+ *	MSG_RELOADED parent to keeper, fd: what came of it, a memory file with text for that operator
+ *
+ * Keeper and proxy may tell each other of slots that the other does not know any more: ignored.
+ *
  * Upgrade, old parent and its keeper: MSG_HOLD, answered by MSG_HELD when no order
  * is taken any more and those given are on the disk; MSG_RESUME when it failed.
  *
@@ -62,6 +81,13 @@ enum msg_type {
 	MSG_PING = 16, /* parent to child, when the last one is answered */
 	MSG_PONG = 17, /* every loop of the child has turned since */
 	MSG_UPGRADE = 18, /* keeper to parent: an operator orders it; so does MSG_STOP that way */
+	MSG_PREPARE = 32,
+	MSG_PREPARED = 33,
+	MSG_COMMIT = 34,
+	MSG_COMMITTED = 35,
+	MSG_ABORT = 36,
+	MSG_RELOAD = 37,
+	MSG_RELOADED = 38,
 	/* between two versions */
 	MSG_ASK = 64,
 	MSG_GIVE = 65,
@@ -123,7 +149,7 @@ struct backend_record {
 #define TG_RECORD_WEIGHT_MAX 256u
 
 struct msg_listen {
-	uint32_t listener; /* index in conf->listeners */
+	uint32_t listener; /* its slot */
 	uint32_t worker;
 };
 
@@ -136,13 +162,11 @@ struct msg_stop {
 };
 
 struct msg_cut {
-	uint32_t service; /* indexes as in msg_backend */
-	uint32_t backend;
+	uint32_t backend; /* its slot */
 };
 
 struct msg_backend {
-	uint32_t service;  /* index in conf->services */
-	uint32_t backend;  /* index in its backends */
+	uint32_t backend;  /* its slot */
 	uint32_t health;   /* enum backend_health */
 	uint32_t has_addr; /* 0: a name that never resolved: no traffic */
 	struct addr addr;  /* where to connect now */
@@ -169,6 +193,20 @@ struct msg_refused {
 	char reason[512]; /* ends with a NUL */
 };
 
+struct msg_prepared {
+	uint32_t is_ready;
+	char reason[508]; /* ends with a NUL; empty when ready */
+};
+
+struct msg_reload {
+	uint32_t order; /* of the keeper's, given back with the answer */
+};
+
+struct msg_reloaded {
+	uint32_t order; /* 0: nobody waits for it, SIGHUP ordered it */
+	uint32_t is_done;
+};
+
 union msg_payload {
 	struct msg_listen listen;
 	struct msg_admin admin;
@@ -177,6 +215,9 @@ union msg_payload {
 	struct msg_cut cut;
 	struct msg_give give;
 	struct msg_refused refused;
+	struct msg_prepared prepared;
+	struct msg_reload reload;
+	struct msg_reloaded reloaded;
 };
 
 /* The exact payload size of a type; 0 for those without one; -1 for an unknown type. */

@@ -40,7 +40,7 @@ struct tcp_stream {
 	uint64_t queue_us;     /* waited for places and in pauses */
 	struct ip ip;
 	uint16_t port;
-	uint16_t last_backend;
+	uint32_t last_backend; /* slot */
 	bool is_waiting;
 	struct deferred deferred;
 };
@@ -86,8 +86,8 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 		.total_us = access_span_us(now_of(s), s->begin),
 		.client_ip = s->ip,
 		.client_port = s->port,
-		.listener = (uint16_t)s->listener->conf->index,
-		.service = (uint16_t)s->service->conf->index,
+		.listener = s->listener->conf->segment_slot,
+		.service = s->service->conf->segment_slot,
 		.backend = s->last_backend,
 		.tries = (uint8_t)s->tries.n,
 		.n_failed = (uint8_t)s->tries.n_failed,
@@ -174,7 +174,7 @@ stream_end(struct tcp_stream *s, enum end_reason reason)
 		.worker = w->id,
 		.listener = l->conf,
 		.service = s->service->conf,
-		.backend = s->last_backend,
+		.backend = worker_backend_name(w, s->last_backend),
 		.tries = s->tries.n,
 		.reason = reason,
 	});
@@ -189,6 +189,7 @@ stream_end(struct tcp_stream *s, enum end_reason reason)
 	end_lease(s, end_reason_is_backends(reason));
 	timer_fini(&s->timer);
 	LIST_REMOVE(&s->link, link);
+	worker_service_leave(s->service);
 	listener_released(l);
 	loop_defer(w->loop, &s->deferred, stream_free);
 }
@@ -338,7 +339,7 @@ try_elsewhere(struct tcp_stream *s, enum end_reason reason)
 static void
 go(struct tcp_stream *s)
 {
-	s->last_backend = (uint16_t)s->lease.backend->index;
+	s->last_backend = s->lease.backend->slot;
 	tries_next(&s->tries, s->lease.backend);
 	s->phase = now_of(s);
 	s->back = back_connect(s->lease.backend, &s->lease.addr, on_back, s);
@@ -470,7 +471,7 @@ tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr 
 		return;
 	}
 	s->listener = l;
-	s->service = &w->services[l->conf->service->index];
+	s->service = w->services[l->conf->service->segment_slot];
 	s->begin = loop_now(w->loop);
 	s->last_backend = TG_ACCESS_NONE;
 	(void)addr_ip(from, &s->ip);
@@ -482,6 +483,7 @@ tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr 
 		return;
 	}
 	LIST_INSERT_HEAD(&l->fronts, &s->link, link);
+	worker_service_use(s->service);
 	counter_add(l->counters, TG_L_STREAMS, 1);
 	s->tries.query.key = hash_bytes(&s->ip, sizeof(s->ip), 0);
 	tries_begin(s->service);

@@ -2,8 +2,8 @@
  * Where a client belongs: the backend its cookie names, and the key it is hashed by.
  *
  * The cookie's value is a code of the backend's name that only we can make, so
- * it neither tells the name nor can be invented. All codes are made once, at
- * the start: a request costs a look into a table.
+ * it neither tells the name nor can be invented. All codes are made once, with
+ * the service: a request costs a look into a table.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 
 struct code {
 	char text[TG_MAC_TEXT_LEN + 1];
-	uint32_t backend;
+	uint32_t slot;
 	UT_hash_handle hh;
 };
 
@@ -68,8 +68,6 @@ init_service(struct affinity *a, const struct conf_service *conf)
 	size_t i;
 	int rc;
 
-	if (conf->sticky.cookie == NULL)
-		return 0;
 	a->tail = make_tail(&conf->sticky);
 	a->codes = calloc(conf->n_backends + 1, sizeof(a->codes[0]));
 	if (a->tail == NULL || a->codes == NULL)
@@ -77,7 +75,7 @@ init_service(struct affinity *a, const struct conf_service *conf)
 	for (i = 0; i < conf->n_backends; i++) {
 		struct code *code = &a->codes[i];
 
-		code->backend = (uint32_t)i;
+		code->slot = conf->backends[i].segment_slot;
 		rc = make_code(conf, i, code->text);
 		if (rc != 0)
 			return rc;
@@ -86,40 +84,38 @@ init_service(struct affinity *a, const struct conf_service *conf)
 	return 0;
 }
 
-int
-affinity_init(struct worker *w)
+static void
+affinity_fini(struct worker_service *s)
 {
-	struct l7_worker *l7 = l7_of(w);
-	size_t i;
-	int rc = 0;
+	struct affinity *a = s->l7;
 
-	l7->affinity = calloc(w->conf->n_services + 1, sizeof(l7->affinity[0]));
-	if (l7->affinity == NULL)
-		return -TG_ENOMEM;
-	for (i = 0; i < w->conf->n_services && rc == 0; i++)
-		rc = init_service(&l7->affinity[i], &w->conf->services[i]);
-	return rc;
+	if (a == NULL)
+		return;
+	HASH_CLEAR(hh, a->table);
+	free(a->codes);
+	free(a->tail);
+	free(a);
+	s->l7 = NULL;
 }
 
-void
-affinity_fini(struct worker *w)
+static int
+affinity_init(struct worker_service *s)
 {
-	struct l7_worker *l7 = l7_of(w);
-	size_t i;
-
-	for (i = 0; l7->affinity != NULL && i < w->conf->n_services; i++) {
-		HASH_CLEAR(hh, l7->affinity[i].table);
-		free(l7->affinity[i].codes);
-		free(l7->affinity[i].tail);
-	}
-	free(l7->affinity);
-	l7->affinity = NULL;
+	if (s->conf->sticky.cookie == NULL)
+		return 0;
+	s->l7 = calloc(1, sizeof(struct affinity));
+	return s->l7 != NULL ? init_service(s->l7, s->conf) : -TG_ENOMEM;
 }
+
+const struct service_ops affinity_ops = {
+	.init = affinity_init,
+	.fini = affinity_fini,
+};
 
 static struct affinity *
 affinity_of(const struct stream *s)
 {
-	return &l7_of(s->worker)->affinity[s->service->conf->index];
+	return s->service->l7;
 }
 
 /* fields */
@@ -176,7 +172,7 @@ find_backend(const struct affinity *a, struct slice value)
 
 	if (value.n == TG_MAC_TEXT_LEN)
 		HASH_FIND(hh, a->table, value.p, TG_MAC_TEXT_LEN, code);
-	return code != NULL ? code->backend : TG_LEASE_ANY;
+	return code != NULL ? code->slot : TG_LEASE_ANY;
 }
 
 /* hash keys */
@@ -270,14 +266,27 @@ affinity_read(struct stream *s, const struct http_head *head)
 		s->preferred = find_backend(affinity_of(s), value);
 }
 
-/* A client whose backend is only full for the moment keeps its cookie. */
+/* Whether streams may be sent to the backend in this slot. */
+static bool
+is_served(const struct stream *s, uint32_t slot)
+{
+	const struct worker_backend *b = s->worker->backends[slot];
+
+	return b != NULL && b->service == s->service &&
+	       s->service->view->entry_of[b->index] != TG_VIEW_NONE;
+}
+
+/* A client whose backend is only full for the moment keeps its cookie. One whose answer comes from a
+ * backend that is gone by now gets another next time. */
 bool
 affinity_needs_cookie(const struct stream *s)
 {
-	if (s->service->conf->sticky.cookie == NULL || s->preferred == s->lease.backend->index)
+	const struct worker_backend *b = s->lease.backend;
+
+	if (s->service->conf->sticky.cookie == NULL || b->index == TG_VIEW_NONE ||
+	    s->preferred == b->slot)
 		return false;
-	return s->preferred == TG_LEASE_ANY ||
-	       s->service->view->entry_of[s->preferred] == TG_VIEW_NONE;
+	return s->preferred == TG_LEASE_ANY || !is_served(s, s->preferred);
 }
 
 size_t

@@ -60,7 +60,7 @@ attempt_go(struct stream *s)
 {
 	struct back *b;
 
-	s->last_backend = (uint16_t)s->lease.backend->index;
+	s->last_backend = s->lease.backend->slot;
 	tries_next(&s->tries, s->lease.backend);
 	b = back_take_idle(s->lease.backend, is_delicate(s));
 	if (b == NULL)

@@ -174,8 +174,8 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->client_ip = s->front->ip;
 	r->client_port = s->front->port;
 	r->status = s->ans.status;
-	r->listener = (uint16_t)s->front->listener->conf->index;
-	r->service = s->service != NULL ? (uint16_t)s->service->conf->index : TG_ACCESS_NONE;
+	r->listener = s->front->listener->conf->segment_slot;
+	r->service = s->service != NULL ? s->service->conf->segment_slot : TG_ACCESS_NONE;
 	r->backend = s->last_backend;
 	r->tries = (uint8_t)(s->tries.n + s->replayed);
 	r->n_failed = (uint8_t)s->tries.n_failed;
@@ -308,7 +308,7 @@ stream_end(struct stream *s, enum end_reason reason, bool clean)
 		.worker = s->worker->id,
 		.listener = f->listener->conf,
 		.service = s->service != NULL ? s->service->conf : NULL,
-		.backend = s->last_backend,
+		.backend = worker_backend_name(s->worker, s->last_backend),
 		.status = s->ans.status,
 		.tries = s->tries.n,
 		.reason = reason,
@@ -316,6 +316,8 @@ stream_end(struct stream *s, enum end_reason reason, bool clean)
 	give_buffers_back(s);
 	drop_request_bytes(s);
 	f->stream = NULL;
+	if (s->service != NULL)
+		worker_service_leave(s->service);
 	stream_put(s);
 	if (clean)
 		front_stream_ended(f, keep, is_whole);

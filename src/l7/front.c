@@ -376,7 +376,22 @@ front_cut_backend(struct front_link *link, const struct worker_backend *backend)
 		stream_cut(f->stream);
 }
 
+static int
+front_init(struct worker_listener *l)
+{
+	l->routes = http_routes_new(l->conf);
+	return l->routes != NULL ? 0 : -TG_ENOMEM;
+}
+
+static void
+front_fini(struct worker_listener *l)
+{
+	http_routes_free(l->routes);
+}
+
 const struct front_ops l7_front_ops = {
+	.init = front_init,
+	.fini = front_fini,
 	.open = front_open,
 	.drain = front_drain,
 	.close = front_cut,
@@ -386,22 +401,16 @@ const struct front_ops l7_front_ops = {
 int
 l7_worker_init(struct worker *w)
 {
-	unsigned max_headers = 1;
 	struct l7_worker *l7 = calloc(1, sizeof(*l7));
-	size_t i;
 
 	if (l7 == NULL)
 		return -TG_ENOMEM;
-	for (i = 0; i < w->conf->n_listeners; i++) {
-		if (w->conf->listeners[i].limits.headers > max_headers)
-			max_headers = w->conf->listeners[i].limits.headers;
-	}
 	w->l7 = l7;
-	l7->request_parser = http1_parser_new(max_headers);
+	w->service_ops = &affinity_ops;
+	/* Listeners have limits of their own; a reload may raise them. */
+	l7->request_parser = http1_parser_new(TG_CONF_HEADERS_MAX);
 	l7->answer_parser = http1_parser_new(TG_ANSWER_HEADERS);
-	if (l7->request_parser == NULL || l7->answer_parser == NULL)
-		return -TG_ENOMEM;
-	return affinity_init(w);
+	return l7->request_parser != NULL && l7->answer_parser != NULL ? 0 : -TG_ENOMEM;
 }
 
 void
@@ -416,7 +425,6 @@ l7_worker_fini(struct worker *w)
 		SLIST_REMOVE_HEAD(&l7->free, link);
 		free(s);
 	}
-	affinity_fini(w);
 	http1_parser_free(l7->request_parser);
 	http1_parser_free(l7->answer_parser);
 	free(l7);

@@ -76,7 +76,8 @@ route(struct stream *s, const struct http_head *head)
 
 	if (route == NULL)
 		return;
-	s->service = &s->worker->services[route->service->index];
+	s->service = s->worker->services[route->service->segment_slot];
+	worker_service_use(s->service);
 	s->priority = route->priority;
 	if (s->req.has_idempotency_key && s->service->conf->retry.idempotency_key)
 		s->req.is_idempotent = true;

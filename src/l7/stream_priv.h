@@ -163,8 +163,8 @@ struct stream {
 	struct back *back;
 	struct tries tries;
 	enum stream_state state;
-	uint16_t last_backend;        /* index of the last one tried, or TG_ACCESS_NONE */
-	uint32_t preferred;           /* the backend of the client's cookie, or TG_LEASE_ANY */
+	uint32_t last_backend;        /* slot of the last one tried, or TG_ACCESS_NONE */
+	uint32_t preferred;           /* slot of that of the client's cookie, or TG_LEASE_ANY */
 	bool replayed;                /* sent once more on a fresh connection already */
 	bool is_checked;              /* the quiet check is done */
 	enum end_reason reply_reason; /* in STREAM_REPLY */
@@ -204,7 +204,6 @@ struct l7_worker {
 	struct stream_list free;
 	unsigned n_free;
 	struct l7_date date;
-	struct affinity *affinity; /* [conf->n_services] */
 };
 
 /* front.c */
@@ -320,8 +319,7 @@ enum step attempt_repeat(struct stream *s, enum end_reason reason);
 /* affinity.c: where a client belongs. */
 
 /* The codes of all sticky services' cookies. -TG_ENOMEM, -TG_EIO. */
-TG_MUST_CHECK int affinity_init(struct worker *w);
-void affinity_fini(struct worker *w);
+extern const struct service_ops affinity_ops;
 /* Once the service is known, while the received head is still there. */
 void affinity_read(struct stream *s, const struct http_head *head);
 /* No Set-Cookie line is longer. */

@@ -200,35 +200,35 @@ record_strings(const struct access_record *r, const char *base, size_t n, struct
 	return true;
 }
 
-/* True when every index of the record names something. */
 static bool
-record_is_sane(const struct conf *conf, const struct access_record *r)
+is_backend_of(const struct slot_names *names, uint32_t backend, uint32_t service)
 {
-	if (r->listener >= conf->n_listeners || r->mode >= TG_MODE_COUNT ||
-	    r->reason >= TG_END_COUNT || r->n_failed > TG_ACCESS_TRIES_MAX ||
-	    r->choice >= TG_CHOICE_COUNT || (r->n_failed > 0 && r->service == TG_ACCESS_NONE))
+	return slot_names_service(names, backend) == service;
+}
+
+/* True when every slot of the record names what it should. */
+static bool
+record_is_sane(const struct slot_names *names, const struct access_record *r)
+{
+	if (slot_names_get(names, r->listener, TG_SLOT_LISTENER) == NULL ||
+	    r->mode >= TG_MODE_COUNT || r->reason >= TG_END_COUNT ||
+	    r->n_failed > TG_ACCESS_TRIES_MAX || r->choice >= TG_CHOICE_COUNT ||
+	    (r->n_failed > 0 && r->service == TG_ACCESS_NONE))
 		return false;
 	if (r->service == TG_ACCESS_NONE)
 		return r->backend == TG_ACCESS_NONE;
-	if (r->service >= conf->n_services)
+	if (slot_names_get(names, r->service, TG_SLOT_SERVICE) == NULL)
 		return false;
-	return r->backend == TG_ACCESS_NONE || r->backend < conf->services[r->service].n_backends;
+	return r->backend == TG_ACCESS_NONE || is_backend_of(names, r->backend, r->service);
 }
 
 static void
-fields_objects(struct line *l, const struct conf *conf, const struct access_record *r)
+fields_objects(struct line *l, const struct slot_names *names, const struct access_record *r)
 {
-	const struct conf_service *service = NULL;
-	const struct conf_backend *backend = NULL;
-
-	if (r->service != TG_ACCESS_NONE)
-		service = &conf->services[r->service];
-	if (r->backend != TG_ACCESS_NONE)
-		backend = &service->backends[r->backend];
 	field_client(l, r);
-	field_name(l, "listener", conf->listeners[r->listener].name);
-	field_name(l, "service", service != NULL ? service->name : NULL);
-	field_name(l, "backend", backend != NULL ? backend->name : NULL);
+	field_name(l, "listener", slot_names_get(names, r->listener, TG_SLOT_LISTENER));
+	field_name(l, "service", slot_names_get(names, r->service, TG_SLOT_SERVICE));
+	field_name(l, "backend", slot_names_get(names, r->backend, TG_SLOT_BACKEND));
 }
 
 static const char *
@@ -273,7 +273,7 @@ put_try(struct line *l, const char *backend, const char *reason)
 }
 
 static void
-field_failed(struct line *l, const struct conf *conf, const struct access_record *r,
+field_failed(struct line *l, const struct slot_names *names, const struct access_record *r,
 	     const struct access_try *failed)
 {
 	bool json = l->format == TG_ACCESS_JSON;
@@ -286,7 +286,7 @@ field_failed(struct line *l, const struct conf *conf, const struct access_record
 	put_literal(l, json ? "[" : "");
 	for (unsigned i = 0; i < r->n_failed; i++) {
 		put_literal(l, i > 0 ? "," : "");
-		put_try(l, conf->services[r->service].backends[failed[i].backend].name,
+		put_try(l, slot_names_get(names, failed[i].backend, TG_SLOT_BACKEND),
 			end_reason_str(failed[i].reason));
 	}
 	put_literal(l, json ? "]" : "");
@@ -294,14 +294,14 @@ field_failed(struct line *l, const struct conf *conf, const struct access_record
 
 /* Reads them once, from the front of the `n` bytes at `strings`; false when they lie. */
 static bool
-record_tries(const struct conf *conf, const struct access_record *r, const char *strings, size_t n,
-	     struct access_try ret[TG_ACCESS_TRIES_MAX])
+record_tries(const struct slot_names *names, const struct access_record *r, const char *strings,
+	     size_t n, struct access_try ret[TG_ACCESS_TRIES_MAX])
 {
 	if (r->n_failed * sizeof(ret[0]) > n)
 		return false;
 	memcpy(ret, strings, r->n_failed * sizeof(ret[0]));
 	for (unsigned i = 0; i < r->n_failed; i++) {
-		if (ret[i].backend >= conf->services[r->service].n_backends ||
+		if (!is_backend_of(names, ret[i].backend, r->service) ||
 		    ret[i].reason >= TG_END_COUNT)
 			return false;
 	}
@@ -309,13 +309,13 @@ record_tries(const struct conf *conf, const struct access_record *r, const char 
 }
 
 static void
-fields_numbers(struct line *l, const struct conf *conf, const struct access_record *r,
+fields_numbers(struct line *l, const struct slot_names *names, const struct access_record *r,
 	       const struct access_try *failed)
 {
 	field_number(l, "bytes_in", r->bytes_in);
 	field_number(l, "bytes_out", r->bytes_out);
 	field_number(l, "retries", r->tries);
-	field_failed(l, conf, r, failed);
+	field_failed(l, names, r, failed);
 	if (r->choice == TG_CHOICE_NONE)
 		field_unset(l, "choice");
 	else
@@ -329,8 +329,8 @@ fields_numbers(struct line *l, const struct conf *conf, const struct access_reco
 }
 
 size_t
-access_render(const struct conf *conf, enum conf_access format, const struct access_record *record,
-	      size_t n, char *buf, size_t size)
+access_render(const struct slot_names *names, enum conf_access format,
+	      const struct access_record *record, size_t n, char *buf, size_t size)
 {
 	struct line l = {.at = buf, .left = size, .format = format};
 	struct access_try failed[TG_ACCESS_TRIES_MAX];
@@ -343,16 +343,16 @@ access_render(const struct conf *conf, enum conf_access format, const struct acc
 	/* One reading: the ring is shared memory and could change between two. */
 	memcpy(&head, record, offsetof(struct access_record, strings));
 	n -= offsetof(struct access_record, strings);
-	if (!record_is_sane(conf, &head) || !record_tries(conf, &head, record->strings, n, failed))
+	if (!record_is_sane(names, &head) || !record_tries(names, &head, record->strings, n, failed))
 		return 0;
 	tries_n = head.n_failed * sizeof(failed[0]);
 	if (!record_strings(&head, record->strings + tries_n, n - tries_n, strings))
 		return 0;
 	field_time(&l, head.end);
-	fields_objects(&l, conf, &head);
+	fields_objects(&l, names, &head);
 	if (head.mode == TG_MODE_HTTP)
 		fields_http(&l, &head, strings);
-	fields_numbers(&l, conf, &head, failed);
+	fields_numbers(&l, names, &head, failed);
 	if (head.mode == TG_MODE_HTTP)
 		field_string(&l, "id", strings[1].s, strings[1].n);
 	put_literal(&l, format == TG_ACCESS_JSON ? "}\n" : "\n");

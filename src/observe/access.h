@@ -15,11 +15,12 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "conf/conf.h"
+#include "observe/names.h"
 
 /* One try that failed. */
 struct access_try {
-	uint16_t backend; /* index in its service */
-	uint8_t reason;   /* enum end_reason */
+	uint32_t backend; /* its slot */
+	uint32_t reason;  /* enum end_reason */
 };
 
 /* Who chose the backend of the last try. */
@@ -45,9 +46,9 @@ struct access_record {
 	struct ip client_ip;
 	uint16_t client_port;
 	uint16_t status;    /* 0: none sent, and mode tcp */
-	uint16_t listener;  /* index in conf */
-	uint16_t service;   /* TG_ACCESS_NONE: no route */
-	uint16_t backend;   /* TG_ACCESS_NONE: none chosen */
+	uint32_t listener;  /* slots of the segment */
+	uint32_t service;   /* TG_ACCESS_NONE: no route */
+	uint32_t backend;   /* TG_ACCESS_NONE: none chosen */
 	uint8_t tries;      /* tries after the first */
 	uint8_t n_failed;   /* of struct access_try, in front of the strings */
 	uint8_t choice;     /* enum access_choice */
@@ -61,7 +62,7 @@ struct access_record {
 	char strings[];    /* failed tries; then method, request_id, host, path */
 };
 
-#define TG_ACCESS_NONE      UINT16_MAX
+#define TG_ACCESS_NONE      UINT32_MAX
 #define TG_ACCESS_TRIES_MAX 8u
 #define TG_ACCESS_UNSET     UINT32_MAX
 #define TG_ACCESS_PATH_MAX  4096u
@@ -87,7 +88,7 @@ access_span_us(struct mono to, struct mono from)
 
 /*
  * Renders one record as one line with '\n'. `n` is the record's length as the
- * ring gave it; a record that lies about its lengths or indexes gives 0. The
+ * ring gave it; a record that lies about its lengths or slots gives 0. The
  * record may be in shared memory: its numbers are read once.
  * Returns the length written; `size` of 32768 is always enough; 0 when not.
  *
@@ -105,7 +106,7 @@ access_span_us(struct mono to, struct mono from)
  * in JSON. Mode tcp leaves out method, host,
  * path, version, status, response_us and id. A client of a unix socket is "unix".
  */
-size_t access_render(const struct conf *conf, enum conf_access format,
+size_t access_render(const struct slot_names *names, enum conf_access format,
 		     const struct access_record *record, size_t n, char *buf, size_t size);
 
 #endif

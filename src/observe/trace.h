@@ -16,7 +16,7 @@ struct trace_end {
 	unsigned worker;
 	const struct conf_listener *listener;
 	const struct conf_service *service; /* NULL: refused before routing */
-	uint16_t backend;                   /* index in its service, or TG_ACCESS_NONE */
+	const char *backend;                /* NULL: none chosen */
 	unsigned status;                    /* 0: none */
 	unsigned tries;                     /* after the first */
 	enum end_reason reason;

@@ -20,7 +20,6 @@
 #define BATCH_BYTES    (8u * LINE_MAX_BYTES)
 
 struct access_log {
-	const struct conf *conf;
 	struct segment *seg;
 	int fd;      /* the thread's */
 	int stop_fd; /* eventfd: readable when the thread is to end */
@@ -32,6 +31,9 @@ struct access_log {
 	uint64_t unwritten_seen;
 	uint64_t invalid_seen;
 	struct {
+		pthread_mutex_t lock;
+		struct slot_names *names; /* under it, as is: */
+		enum conf_access format;
 		_Atomic uint64_t unwritten; /* lines the output refused */
 		_Atomic uint64_t invalid;   /* records that made no sense */
 		_Atomic int error;          /* errno of the last refusal */
@@ -93,8 +95,10 @@ add_record(struct access_log *log, const void *record, uint32_t record_n)
 
 	if (BATCH_BYTES - log->n < LINE_MAX_BYTES)
 		write_batch(log);
-	n = access_render(log->conf, log->conf->log.access, record, record_n, log->batch + log->n,
-			  LINE_MAX_BYTES);
+	pthread_mutex_lock(&log->shared.lock);
+	n = access_render(log->shared.names, log->shared.format, record, record_n,
+			  log->batch + log->n, LINE_MAX_BYTES);
+	pthread_mutex_unlock(&log->shared.lock);
 	if (n == 0)
 		atomic_fetch_add(&log->shared.invalid, 1);
 	else
@@ -146,6 +150,8 @@ access_log_free(struct access_log *log)
 		close(next);
 	if (log->stop_fd >= 0)
 		close(log->stop_fd);
+	pthread_mutex_destroy(&log->shared.lock);
+	slot_names_free(log->shared.names);
 	free(log->batch);
 	free(log);
 }
@@ -157,19 +163,35 @@ access_log_start(const struct conf *conf, struct segment *seg, int fd, struct ac
 
 	if (log == NULL)
 		return -TG_ENOMEM;
-	log->conf = conf;
+	pthread_mutex_init(&log->shared.lock, NULL);
+	log->shared.format = conf->log.access;
+	log->shared.names = slot_names_new(segment_slots(seg));
 	log->seg = seg;
 	log->fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	atomic_store(&log->shared.next_fd, -1);
 	log->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	log->batch = malloc(BATCH_BYTES);
 	if (log->fd < 0 || log->stop_fd < 0 || log->batch == NULL ||
+	    log->shared.names == NULL || slot_names_set(log->shared.names, conf) != 0 ||
 	    pthread_create(&log->thread, NULL, run, log) != 0) {
 		access_log_free(log);
 		return -TG_ENOMEM;
 	}
 	*ret = log;
 	return 0;
+}
+
+int
+access_log_reload(struct access_log *log, const struct conf *conf)
+{
+	int rc;
+
+	pthread_mutex_lock(&log->shared.lock);
+	rc = slot_names_set(log->shared.names, conf);
+	if (rc == 0)
+		log->shared.format = conf->log.access;
+	pthread_mutex_unlock(&log->shared.lock);
+	return rc;
 }
 
 void

@@ -15,10 +15,11 @@
 
 struct access_log;
 
-/* Starts the thread, with a duplicate of `fd`. `conf` and `seg` must outlive the log.
- * -TG_ENOMEM. */
+/* Starts the thread, with a duplicate of `fd`. `seg` must outlive the log. -TG_ENOMEM. */
 TG_MUST_CHECK int access_log_start(const struct conf *conf, struct segment *seg, int fd,
 				   struct access_log **ret);
+/* Other names and another format from now on. -TG_ENOMEM: the format stays. */
+TG_MUST_CHECK int access_log_reload(struct access_log *log, const struct conf *conf);
 /* Goes on with `fd`, which is taken over; each line is in one of the two. NULL log: closes it. */
 void access_log_reopen(struct access_log *log, int fd);
 /* About once a second, from any one thread: tells of what was lost since. NULL allowed. */

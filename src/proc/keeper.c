@@ -142,6 +142,13 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_PING:
 	case MSG_PONG:
 	case MSG_UPGRADE:
+	case MSG_PREPARE:
+	case MSG_PREPARED:
+	case MSG_COMMIT:
+	case MSG_COMMITTED:
+	case MSG_ABORT:
+	case MSG_RELOAD:
+	case MSG_RELOADED:
 	case MSG_ASK:
 	case MSG_GIVE:
 	case MSG_GIVEN:

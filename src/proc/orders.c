@@ -59,8 +59,10 @@ has_room(int fd)
 static int
 send_order(struct orders *o, struct order *order)
 {
-	struct msg_backend m = {.service = order->service, .backend = order->backend};
-	struct msg_cut cut = {.service = order->service, .backend = order->backend};
+	const struct conf_service *service = &o->conf->services[order->service];
+	uint32_t slot = service->backends[order->backend].segment_slot;
+	struct msg_backend m = {.backend = slot};
+	struct msg_cut cut = {.backend = slot};
 	int rc;
 
 	o->fill(o->user, order->service, order->backend, &m);

@@ -14,7 +14,7 @@
 
 struct orders;
 
-/* Fills in everything but the indexes: the state of that backend now. */
+/* Fills in everything but the slot: the state of that backend now. */
 typedef void orders_fill_cb(void *user, unsigned service, unsigned backend,
 			    struct msg_backend *ret);
 

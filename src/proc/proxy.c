@@ -85,8 +85,7 @@ on_listen(struct proxy *p, struct message *m)
 {
 	struct listen_socket *sockets;
 
-	if (p->conf == NULL || m->u.listen.worker >= p->conf->workers ||
-	    m->u.listen.listener >= p->conf->n_listeners)
+	if (p->conf == NULL || m->u.listen.worker >= p->conf->workers)
 		return -TG_EPROTO;
 	sockets = realloc(p->sockets, (p->n_sockets + 1) * sizeof(p->sockets[0]));
 	if (sockets == NULL)
@@ -158,20 +157,23 @@ has_one_worker(const struct proxy *p)
 static int
 hand_out_sockets(struct proxy *p)
 {
+	const struct worker_listener *l;
 	size_t i;
 	unsigned w;
+	int rc;
 
 	for (i = 0; i < p->n_sockets; i++) {
 		struct listen_socket *s = &p->sockets[i];
 		int fd = s->fd;
 
 		s->fd = -1;
-		if (worker_thread_add_socket(&p->threads[s->of.worker], s->of.listener, fd) != 0)
-			return -TG_ENOMEM;
+		rc = worker_thread_add_socket(&p->threads[s->of.worker], s->of.listener, fd);
+		if (rc != 0)
+			return rc;
 	}
 	for (w = 0; w < p->n_threads; w++)
-		for (i = 0; i < p->conf->n_listeners; i++)
-			if (p->threads[w].worker.listeners[i].n_sockets == 0)
+		TAILQ_FOREACH(l, &p->threads[w].worker.listeners, link)
+			if (l->n_sockets == 0)
 				return -TG_EPROTO;
 	return 0;
 }
@@ -215,15 +217,15 @@ start_threads(struct proxy *p)
 /* views and accepting */
 
 static void
-publish_view(void *arg, uint32_t service, struct view *view)
+publish_view(void *arg, struct view *view)
 {
 	struct proxy *p = arg;
 	unsigned i;
 
 	for (i = 0; i < p->n_threads; i++) {
-		if (worker_thread_set_view(&p->threads[i], service, view_ref(view)) != 0)
+		if (worker_thread_set_view(&p->threads[i], view_ref(view)) != 0)
 			log_write(TG_LOG_ERROR, "no memory to tell a worker of its backends",
-				  "svc=%s worker=%u", p->conf->services[service].name, i);
+				  "svc=%s worker=%u", view->conf->name, i);
 	}
 	view_unref(view);
 }
@@ -318,14 +320,13 @@ cut(struct proxy *p, const struct msg_cut *m)
 {
 	unsigned i;
 
-	if (m->service >= p->conf->n_services ||
-	    m->backend >= p->conf->services[m->service].n_backends)
+	if (m->backend >= segment_slots(p->segment))
 		return -TG_EPROTO;
 	publish(p);
 	for (i = 0; i < p->n_threads; i++) {
-		if (worker_thread_cut(&p->threads[i], m->service, m->backend) != 0)
-			log_write(TG_LOG_ERROR, "no memory to end what a backend has",
-				  "svc=%s worker=%u", p->conf->services[m->service].name, i);
+		if (worker_thread_cut(&p->threads[i], m->backend) != 0)
+			log_write(TG_LOG_ERROR, "no memory to end what a backend has", "worker=%u",
+				  i);
 	}
 	return 0;
 }

@@ -164,6 +164,7 @@ open_listeners(struct sockets *s, const struct conf *conf, struct inherited *in,
 		const struct conf_listener *l = &conf->listeners[i];
 		int rc = open_listener(&s->listeners[i], l, conf->workers, in, &why);
 
+		s->listeners[i].segment_slot = l->segment_slot;
 		if (rc < 0)
 			return fail_listener(l, &why, rc, err);
 	}
@@ -306,7 +307,7 @@ send_listener(int channel, const struct sockets *s, size_t listener)
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < n; i++) {
-		struct msg_listen m = {.listener = (uint32_t)listener,
+		struct msg_listen m = {.listener = at->segment_slot,
 				       .worker = (uint32_t)(i % s->workers)};
 
 		rc = channel_send(channel, MSG_LISTEN, &m, sizeof(m), at->fds[i % at->n]);

@@ -25,6 +25,7 @@
 
 /* The sockets at one address. */
 struct listening {
+	uint32_t segment_slot; /* of its listener */
 	int *fds;
 	size_t n;
 	struct listen_file file; /* that we made; unset for TCP */

@@ -14,48 +14,72 @@
 /* While draining: how often to look whether all is done. */
 #define DRAIN_CHECK_MS 50u
 
-static int
-init_listener(struct worker_thread *t, size_t i)
-{
-	struct worker_listener *l = &t->worker.listeners[i];
-
-	if (l->conf->mode == TG_MODE_TCP) {
-		l->ops = &l4_front_ops;
-		return 0;
-	}
-	l->ops = &l7_front_ops;
-	t->routes[i] = http_routes_new(l->conf);
-	l->routes = t->routes[i];
-	return t->routes[i] != NULL ? 0 : -TG_ENOMEM;
-}
-
 static void on_check(struct timer *timer);
 
-int
-worker_thread_init(struct worker_thread *t, unsigned id, const struct conf *conf,
-		   struct segment *segment, const struct registry *registry)
+const struct front_ops *
+worker_front_ops(enum conf_mode mode)
+{
+	return mode == TG_MODE_TCP ? &l4_front_ops : &l7_front_ops;
+}
+
+static int
+add_listeners(struct worker *w, const struct conf *conf)
 {
 	size_t i;
-	int rc;
 
-	rc = worker_init(&t->worker, id, conf, segment, registry_shared(registry));
+	for (i = 0; i < conf->n_listeners; i++) {
+		const struct conf_listener *listener = &conf->listeners[i];
+		struct worker_listener *l =
+			worker_listener_new(w, listener, worker_front_ops(listener->mode));
+
+		if (l == NULL)
+			return -TG_ENOMEM;
+		TAILQ_INSERT_TAIL(&w->listeners, l, link);
+	}
+	return 0;
+}
+
+static int
+add_services(struct worker *w, const struct registry *registry)
+{
+	size_t i;
+
+	for (i = 0; i < registry_n_services(registry); i++) {
+		struct worker_service *s = worker_service_new(w, registry_shared(registry, i));
+
+		if (s == NULL)
+			return -TG_ENOMEM;
+		worker_service_free(worker_service_set(w, s));
+	}
+	return 0;
+}
+
+int
+worker_thread_init(struct worker_thread *t, unsigned id, struct conf *conf, struct segment *segment,
+		   const struct registry *registry)
+{
+	int rc = worker_init(&t->worker, id, conf, segment);
+
+	t->conf = conf_ref(conf);
 	timer_init(&t->check, on_check);
-	t->routes = calloc(conf->n_listeners + 1, sizeof(struct http_routes *));
-	if (rc == 0 && t->routes == NULL)
-		rc = -TG_ENOMEM;
 	if (rc == 0)
 		rc = l7_worker_init(&t->worker);
-	for (i = 0; i < conf->n_listeners; i++) {
-		if (rc == 0)
-			rc = init_listener(t, i);
-	}
+	if (rc == 0)
+		rc = add_listeners(&t->worker, conf);
+	if (rc == 0)
+		rc = add_services(&t->worker, registry);
 	return rc;
 }
 
 int
-worker_thread_add_socket(struct worker_thread *t, size_t listener, int fd)
+worker_thread_add_socket(struct worker_thread *t, uint32_t slot, int fd)
 {
-	return listener_add_socket(&t->worker.listeners[listener], fd);
+	struct worker_listener *l = worker_listener_find(&t->worker, slot);
+
+	if (l != NULL)
+		return listener_add_socket(l, fd);
+	close(fd);
+	return -TG_EPROTO;
 }
 
 static void *
@@ -90,7 +114,6 @@ worker_thread_start(struct worker_thread *t)
 struct view_call {
 	struct loop_call call;
 	struct worker *worker;
-	uint32_t service;
 	struct view *view;
 };
 
@@ -99,12 +122,12 @@ on_view(struct loop_call *call)
 {
 	struct view_call *v = (struct view_call *)call;
 
-	worker_set_view(v->worker, v->service, v->view);
+	worker_set_view(v->worker, v->view);
 	free(v);
 }
 
 int
-worker_thread_set_view(struct worker_thread *t, uint32_t service, struct view *view)
+worker_thread_set_view(struct worker_thread *t, struct view *view)
 {
 	struct view_call *v = malloc(sizeof(*v));
 
@@ -113,7 +136,6 @@ worker_thread_set_view(struct worker_thread *t, uint32_t service, struct view *v
 		return -TG_ENOMEM;
 	}
 	v->worker = &t->worker;
-	v->service = service;
 	v->view = view;
 	loop_post(t->worker.loop, &v->call, on_view);
 	return 0;
@@ -122,19 +144,22 @@ worker_thread_set_view(struct worker_thread *t, uint32_t service, struct view *v
 /* accepting */
 
 static void
+start_listener(struct worker_listener *l)
+{
+	if (listener_start(l) != 0)
+		log_write(TG_LOG_ERROR, "cannot watch listener", "listener=%s worker=%u",
+			  l->conf->name, l->worker->id);
+}
+
+static void
 on_accept(struct loop_call *call)
 {
 	struct worker_thread *t = TG_CONTAINER(call, struct worker_thread, accept);
-	size_t i;
+	struct worker_listener *l;
 
 	t->is_accepting = true;
-	for (i = 0; i < t->worker.conf->n_listeners; i++) {
-		struct worker_listener *l = &t->worker.listeners[i];
-
-		if (listener_start(l) != 0)
-			log_write(TG_LOG_ERROR, "cannot watch listener", "listener=%s worker=%u",
-				  l->conf->name, t->worker.id);
-	}
+	TAILQ_FOREACH(l, &t->worker.listeners, link)
+		start_listener(l);
 	worker_set_accepting(&t->worker, true);
 }
 
@@ -144,49 +169,65 @@ worker_thread_accept(struct worker_thread *t)
 	loop_post(t->worker.loop, &t->accept, on_accept);
 }
 
+/* Every front there is, of listeners that are leaving too. */
+static void
+each_front(struct worker *w, void (*fn)(void *arg, struct worker_listener *l, struct front_link *f),
+	   void *arg)
+{
+	struct worker_listeners *lists[] = {&w->listeners, &w->leaving};
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct worker_listener *l;
+		struct worker_listener *next_l;
+
+		for (l = TAILQ_FIRST(lists[i]); l != NULL; l = next_l) {
+			struct front_link *front;
+			struct front_link *next;
+
+			next_l = TAILQ_NEXT(l, link);
+			for (front = LIST_FIRST(&l->fronts); front != NULL; front = next) {
+				next = LIST_NEXT(front, link);
+				fn(arg, l, front);
+			}
+		}
+	}
+}
+
 /* cutting a backend off */
 
 struct cut_call {
 	struct loop_call call;
 	struct worker *worker;
-	uint32_t service;
-	uint32_t backend;
+	uint32_t slot;
 };
 
 static void
-cut_fronts(struct worker_listener *l, const struct worker_backend *backend)
+cut_front(void *arg, struct worker_listener *l, struct front_link *front)
 {
-	struct front_link *front;
-	struct front_link *next;
-
-	for (front = LIST_FIRST(&l->fronts); front != NULL; front = next) {
-		next = LIST_NEXT(front, link);
-		l->ops->cut(front, backend);
-	}
+	l->ops->cut(front, arg);
 }
 
 static void
 on_cut(struct loop_call *call)
 {
 	struct cut_call *c = (struct cut_call *)call;
-	struct worker *w = c->worker;
-	size_t i;
+	struct worker_backend *backend = c->worker->backends[c->slot];
 
-	for (i = 0; i < w->conf->n_listeners; i++)
-		cut_fronts(&w->listeners[i], &w->services[c->service].backends[c->backend]);
+	if (backend != NULL)
+		each_front(c->worker, cut_front, backend);
 	free(c);
 }
 
 int
-worker_thread_cut(struct worker_thread *t, uint32_t service, uint32_t backend)
+worker_thread_cut(struct worker_thread *t, uint32_t slot)
 {
 	struct cut_call *c = malloc(sizeof(*c));
 
 	if (c == NULL)
 		return -TG_ENOMEM;
 	c->worker = &t->worker;
-	c->service = service;
-	c->backend = backend;
+	c->slot = slot;
 	loop_post(t->worker.loop, &c->call, on_cut);
 	return 0;
 }
@@ -210,46 +251,29 @@ worker_thread_ask(struct worker_thread *t, struct loop *asker,
 
 /* the end */
 
+static void
+count_front(void *arg, struct worker_listener *l, struct front_link *front)
+{
+	(void)l;
+	(void)front;
+	++*(unsigned *)arg;
+}
+
 static bool
-has_fronts(const struct worker *w)
+has_fronts(struct worker *w)
 {
-	size_t i;
+	unsigned n = 0;
 
-	for (i = 0; i < w->conf->n_listeners; i++) {
-		if (!LIST_EMPTY(&w->listeners[i].fronts))
-			return true;
-	}
-	return false;
+	each_front(w, count_front, &n);
+	return n > 0;
 }
 
 static void
-each_front(struct worker_listener *l, void (*fn)(struct front_link *front))
+close_front(void *arg, struct worker_listener *l, struct front_link *front)
 {
-	struct front_link *front;
-	struct front_link *next;
+	struct worker_thread *t = arg;
 
-	for (front = LIST_FIRST(&l->fronts); front != NULL; front = next) {
-		next = LIST_NEXT(front, link);
-		fn(front);
-	}
-}
-
-static void
-close_fronts(struct worker_thread *t)
-{
-	struct worker *w = &t->worker;
-	struct front_link *front;
-	struct front_link *next;
-	size_t i;
-
-	for (i = 0; i < w->conf->n_listeners; i++) {
-		struct worker_listener *l = &w->listeners[i];
-
-		for (front = LIST_FIRST(&l->fronts); front != NULL; front = next) {
-			next = LIST_NEXT(front, link);
-			t->cut[l->ops->close(front)]++;
-		}
-	}
+	t->cut[l->ops->close(front)]++;
 }
 
 static void
@@ -263,7 +287,7 @@ on_check(struct timer *timer)
 		timer_set(w->loop, &t->check, mono_add_ms(now, DRAIN_CHECK_MS));
 		return;
 	}
-	close_fronts(t);
+	each_front(w, close_front, t);
 	loop_stop(w->loop);
 }
 
@@ -272,15 +296,15 @@ on_drain(struct loop_call *call)
 {
 	struct worker_thread *t = TG_CONTAINER(call, struct worker_thread, drain);
 	struct worker *w = &t->worker;
-	size_t i;
+	struct worker_listener *l;
 
 	w->draining = true;
 	worker_set_accepting(w, false);
-	for (i = 0; i < w->conf->n_listeners; i++) {
+	TAILQ_FOREACH(l, &w->listeners, link) {
 		if (t->is_accepting)
-			listener_take_waiting(&w->listeners[i]);
-		listener_stop(&w->listeners[i]);
-		each_front(&w->listeners[i], w->listeners[i].ops->drain);
+			listener_take_waiting(l);
+		listener_stop(l);
+		worker_listener_drain(l);
 	}
 	t->deadline = mono_add_ms(loop_now(w->loop), t->grace_ms);
 	on_check(&t->check);
@@ -296,8 +320,6 @@ worker_thread_drain(struct worker_thread *t, uint64_t grace_ms)
 void
 worker_thread_join(struct worker_thread *t)
 {
-	size_t i;
-
 	if (t->is_running)
 		pthread_join(t->thread, NULL);
 	t->is_running = false;
@@ -305,12 +327,6 @@ worker_thread_join(struct worker_thread *t)
 	if (t->worker.loop != NULL)
 		loop_serve_calls(t->worker.loop);
 	timer_fini(&t->check);
-	for (i = 0; t->worker.listeners != NULL && i < t->worker.conf->n_listeners; i++) {
-		listener_stop(&t->worker.listeners[i]);
-		if (t->routes != NULL)
-			http_routes_free(t->routes[i]);
-	}
-	free(t->routes);
-	l7_worker_fini(&t->worker);
 	worker_fini(&t->worker);
+	conf_unref(t->conf);
 }

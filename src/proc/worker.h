@@ -12,10 +12,10 @@
 
 struct worker_thread {
 	struct worker worker;
+	struct conf *conf; /* the worker's, counted; its own thread's */
 	pthread_t thread;
 	bool is_running;
 	bool is_accepting;           /* was told to; the worker's own */
-	struct http_routes **routes; /* [conf->n_listeners], of mode http */
 	struct loop_call accept;
 	struct loop_call drain;
 	struct loop_call question; /* of the control thread: does the loop turn? */
@@ -33,10 +33,13 @@ struct worker_thread {
 };
 
 /* -TG_ENOMEM. */
-TG_MUST_CHECK int worker_thread_init(struct worker_thread *t, unsigned id, const struct conf *conf,
+TG_MUST_CHECK int worker_thread_init(struct worker_thread *t, unsigned id, struct conf *conf,
 				     struct segment *segment, const struct registry *registry);
-/* One more socket for a listener, before worker_thread_start(). Takes `fd` over. -TG_ENOMEM. */
-TG_MUST_CHECK int worker_thread_add_socket(struct worker_thread *t, size_t listener, int fd);
+/* One more socket for the listener in this slot, before worker_thread_start(). Takes `fd` over. -TG_ENOMEM,
+ * -TG_EPROTO: there is none. */
+TG_MUST_CHECK int worker_thread_add_socket(struct worker_thread *t, uint32_t slot, int fd);
+/* What a listener of this mode does. */
+const struct front_ops *worker_front_ops(enum conf_mode mode);
 TG_MUST_CHECK int worker_thread_start(struct worker_thread *t);
 /* From the control thread: accept from now on. */
 void worker_thread_accept(struct worker_thread *t);
@@ -45,10 +48,9 @@ void worker_thread_accept(struct worker_thread *t);
 void worker_thread_ask(struct worker_thread *t, struct loop *asker,
 		       void (*on_answer)(struct loop_call *answer));
 /* From the control thread: takes the reference of `view`. -TG_ENOMEM: not delivered, released. */
-TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, uint32_t service,
-					 struct view *view);
-/* From the control thread: end what runs on this backend. -TG_ENOMEM. */
-TG_MUST_CHECK int worker_thread_cut(struct worker_thread *t, uint32_t service, uint32_t backend);
+TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, struct view *view);
+/* From the control thread: end what runs on the backend in this slot. -TG_ENOMEM. */
+TG_MUST_CHECK int worker_thread_cut(struct worker_thread *t, uint32_t slot);
 /* From the control thread: stop accepting, finish within `grace_ms`, end. Once. */
 void worker_thread_drain(struct worker_thread *t, uint64_t grace_ms);
 /* Waits for the end of the thread, if it has one of its own, and frees what it had. */

@@ -16,9 +16,10 @@
 static char name_web[] = "web";
 static char name_api[] = "api";
 static char name_b1[] = "b1";
-static struct conf_backend backends[] = {{.name = name_b1}};
-static struct conf_service services[] = {{.name = name_api, .backends = backends, .n_backends = 1}};
-static struct conf_listener listeners[] = {{.name = name_web}};
+static struct conf_backend backends[] = {{.name = name_b1, .segment_slot = 3}};
+static struct conf_service services[] = {
+	{.name = name_api, .segment_slot = 2, .backends = backends, .n_backends = 1}};
+static struct conf_listener listeners[] = {{.name = name_web, .segment_slot = 1}};
 static const struct conf conf = {
 	.listeners = listeners,
 	.n_listeners = 1,
@@ -28,6 +29,7 @@ static const struct conf conf = {
 
 /* A record in the largest storage a ring gives, and the line made of it. */
 struct fixture {
+	struct slot_names *names;
 	struct access_record *record;
 	size_t n;
 	char line[LINE_SIZE + 1];
@@ -47,6 +49,9 @@ record_set(struct fixture *f, const char *method, const char *id, const char *ho
 	r->response_us = 812;
 	r->total_us = 903;
 	assert_int_equal(ip_parse("10.0.0.9", 8, &r->client_ip), 0);
+	r->listener = 1;
+	r->service = 2;
+	r->backend = 3;
 	r->client_port = 51234;
 	r->status = 200;
 	r->http_minor = 1;
@@ -71,7 +76,7 @@ record_set(struct fixture *f, const char *method, const char *id, const char *ho
 static size_t
 render(struct fixture *f, enum conf_access format)
 {
-	size_t n = access_render(&conf, format, f->record, f->n, f->line, LINE_SIZE);
+	size_t n = access_render(f->names, format, f->record, f->n, f->line, LINE_SIZE);
 
 	f->line[n] = '\0';
 	return n;
@@ -85,6 +90,8 @@ setup(void **state)
 	if (f == NULL)
 		return -1;
 	f->record = calloc(1, TG_RING_RECORD_MAX);
+	f->names = slot_names_new(4);
+	assert_int_equal(slot_names_set(f->names, &conf), 0);
 	*state = f;
 	return f->record != NULL ? 0 : -1;
 }
@@ -95,6 +102,7 @@ teardown(void **state)
 	struct fixture *f = *state;
 
 	free(f->record);
+	slot_names_free(f->names);
 	free(f);
 	return 0;
 }
@@ -186,8 +194,8 @@ record_fail(struct fixture *f, const struct access_try *failed, unsigned n)
 static void
 failed_tries_are_told_in_order(void **state)
 {
-	static const struct access_try failed[] = {{0, TG_END_CONNECT_FAILED},
-						   {0, TG_END_EMPTY_ANSWER}};
+	static const struct access_try failed[] = {{3, TG_END_CONNECT_FAILED},
+						   {3, TG_END_EMPTY_ANSWER}};
 	struct fixture *f = *state;
 
 	record_set(f, "GET", "abc-1", "api.example.org", "/v1/x");
@@ -206,7 +214,7 @@ failed_tries_are_told_in_order(void **state)
 static void
 a_lie_about_a_try_gives_nothing(void **state)
 {
-	static const struct access_try wrong[] = {{1, TG_END_DONE}, {0, TG_END_COUNT}};
+	static const struct access_try wrong[] = {{2, TG_END_DONE}, {3, TG_END_COUNT}};
 	struct fixture *f = *state;
 
 	for (unsigned i = 0; i < 2; i++) {
@@ -286,18 +294,18 @@ a_lie_about_a_length_gives_nothing(void **state)
 }
 
 static void
-a_lie_about_an_index_gives_nothing(void **state)
+a_lie_about_a_slot_gives_nothing(void **state)
 {
 	struct fixture *f = *state;
 
 	record_set(f, "GET", "", "", "/");
-	f->record->listener = 1;
+	f->record->listener = 2;
 	assert_int_equal(render(f, TG_ACCESS_TEXT), 0);
 	record_set(f, "GET", "", "", "/");
-	f->record->service = 1;
+	f->record->service = 3;
 	assert_int_equal(render(f, TG_ACCESS_TEXT), 0);
 	record_set(f, "GET", "", "", "/");
-	f->record->backend = 1;
+	f->record->backend = 4;
 	assert_int_equal(render(f, TG_ACCESS_TEXT), 0);
 	record_set(f, "GET", "", "", "/");
 	f->record->service = TG_ACCESS_NONE;
@@ -340,7 +348,7 @@ too_small_a_buffer_gives_nothing(void **state)
 	whole = render(f, TG_ACCESS_TEXT);
 	for (size_t size = 0; size < whole; size++)
 		assert_int_equal(
-			access_render(&conf, TG_ACCESS_TEXT, f->record, f->n, f->line, size), 0);
+			access_render(f->names, TG_ACCESS_TEXT, f->record, f->n, f->line, size), 0);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -359,7 +367,7 @@ main(int argc, char **argv)
 		CASE(foreign_bytes_are_escaped),
 		CASE(a_dash_sent_by_a_client_is_no_unset_field),
 		CASE(a_lie_about_a_length_gives_nothing),
-		CASE(a_lie_about_an_index_gives_nothing),
+		CASE(a_lie_about_a_slot_gives_nothing),
 		CASE(the_longest_record_fits),
 		CASE(too_small_a_buffer_gives_nothing),
 	};

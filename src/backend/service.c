@@ -1,0 +1,89 @@
+#include "backend/service.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static bool
+has_limits(const struct conf_service *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->n_backends; i++) {
+		if (conf_backend_limit(conf, &conf->backends[i]) != 0)
+			return true;
+	}
+	return false;
+}
+
+int
+service_shared_add_limits(struct service_shared *s)
+{
+	if (s->room == NULL)
+		s->room = room_new((uint32_t)s->conf->n_backends);
+	if (s->queue == NULL)
+		s->queue = queue_new(s->conf->queue,
+				     segment_shared(s->segment, s->conf->segment_slot));
+	return s->room != NULL && s->queue != NULL ? 0 : -TG_ENOMEM;
+}
+
+static int
+init(struct service_shared *s)
+{
+	const struct conf_service *conf = s->conf;
+	size_t i;
+
+	s->loads = calloc(conf->n_backends + 1, sizeof(struct segment_shared *));
+	if (s->loads == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < conf->n_backends; i++)
+		s->loads[i] = segment_shared(s->segment, conf->backends[i].segment_slot);
+	s->balance = s->ops->shared_new(conf, s->loads);
+	if (s->balance == NULL)
+		return -TG_ENOMEM;
+	if (conf_has_outliers(conf)) {
+		s->outlier = outlier_new(conf);
+		if (s->outlier == NULL)
+			return -TG_ENOMEM;
+	}
+	return has_limits(conf) ? service_shared_add_limits(s) : 0;
+}
+
+struct service_shared *
+service_shared_new(struct conf *conf, const struct conf_service *service, struct segment *segment)
+{
+	struct service_shared *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	atomic_init(&s->refs, 1);
+	s->owner = conf_ref(conf);
+	s->conf = service;
+	s->segment = segment;
+	s->ops = balance_find(service->balance);
+	if (init(s) != 0) {
+		service_shared_unref(s);
+		return NULL;
+	}
+	return s;
+}
+
+struct service_shared *
+service_shared_ref(struct service_shared *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void
+service_shared_unref(struct service_shared *s)
+{
+	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	s->ops->shared_free(s->balance);
+	queue_free(s->queue);
+	room_free(s->room);
+	outlier_free(s->outlier);
+	free(s->loads);
+	conf_unref(s->owner);
+	free(s);
+}

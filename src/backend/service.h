@@ -1,0 +1,41 @@
+/*
+ * backend/service.h: what the workers share of one service, as it is configured at one time.
+ *
+ * A reload that changes the service makes another one beside it. Counted: by the registry, until
+ * every worker has said that it went over, and by each worker that has it.
+ */
+#ifndef TG_BACKEND_SERVICE_H
+#define TG_BACKEND_SERVICE_H
+
+#include "backend/budget.h"
+#include "backend/outlier.h"
+#include "backend/queue.h"
+#include "backend/room.h"
+#include "balance/balance.h"
+#include "conf/conf.h"
+#include "ipc/segment.h"
+
+struct service_shared {
+	_Atomic unsigned refs;
+	struct conf *owner; /* of conf; counted */
+	const struct conf_service *conf;
+	struct segment *segment;
+	const struct balance_ops *ops;
+	struct balance_shared *balance;
+	struct segment_shared **loads; /* [conf->n_backends] */
+	struct queue *queue;           /* NULL: the service has no limits */
+	struct room *room;             /* the same */
+	struct outlier *outlier;       /* NULL: nobody is ejected */
+	struct budget_floor floor;
+};
+
+/* `service` is one of `conf`, which gets a reference. NULL: no memory. */
+struct service_shared *service_shared_new(struct conf *conf, const struct conf_service *service,
+					  struct segment *segment);
+struct service_shared *service_shared_ref(struct service_shared *shared);
+void service_shared_unref(struct service_shared *shared); /* NULL allowed */
+
+/* Only a service with limits pays for them, from when it has some. They stay. -TG_ENOMEM. */
+TG_MUST_CHECK int service_shared_add_limits(struct service_shared *shared);
+
+#endif
