@@ -14,13 +14,30 @@ argument_of(const struct command *c)
 	return "none";
 }
 
+/* "up|down", "[graceful|now]": what may stand there, as it is typed; 0: no such choice. */
+static size_t
+words_of(const struct command *c, const char **ret)
+{
+	size_t n;
+
+	*ret = c->usage + (c->usage[0] == '[');
+	n = strspn(*ret, "abcdefghijklmnopqrstuvwxyz-|");
+	return n > 0 && strchr(" ]", (*ret)[n]) != NULL ? n : 0;
+}
+
 static void
 print_table(FILE *out)
 {
 	fputs("_tidectl_commands='", out);
-	for (size_t i = 0; commands[i] != NULL; i++)
-		fprintf(out, "%s%s|%s", i > 0 ? "\n" : "", commands[i]->name,
+	for (size_t i = 0; commands[i] != NULL; i++) {
+		const char *words;
+		size_t n = words_of(commands[i], &words);
+
+		fprintf(out, "%s%s|%s|", i > 0 ? "\n" : "", commands[i]->name,
 			argument_of(commands[i]));
+		for (size_t k = 0; k < n; k++)
+			fputc(words[k] == '|' ? ' ' : words[k], out);
+	}
 	fputs("'\n\n", out);
 }
 
@@ -54,11 +71,13 @@ static const char script[] =
 	"\t\treturn\n"
 	"\tfi\n"
 	"\ttyped=\"${words[*]}\"\n"
-	"\twhile IFS='|' read -r name kind; do\n"
+	"\twhile IFS='|' read -r name kind choice; do\n"
 	"\t\tif [[ -z $typed || $name == \"$typed \"* ]]; then\n"
 	"\t\t\trest=${name:${#typed}}\n"
 	"\t\t\trest=${rest# }\n"
 	"\t\t\tfound+=\"${rest%% *} \"\n"
+	"\t\telif [[ $name == \"$typed\" && -n $choice ]]; then\n"
+	"\t\t\tfound+=\"$choice \"\n"
 	"\t\telif [[ $name == \"$typed\" && $kind == backend ]]; then\n"
 	"\t\t\tfound+=$(tidectl \"${options[@]}\" show servers state 2>/dev/null |\n"
 	"\t\t\t\tawk 'NF > 20 && !/^#/ { print $2 \"/\" $4 }')\n"

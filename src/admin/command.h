@@ -80,6 +80,7 @@ extern const struct command command_help;
 extern const struct command command_prompt;
 extern const struct command command_quit;
 extern const struct command command_save_config;
+extern const struct command command_set_log_level;
 extern const struct command command_set_server;
 extern const struct command command_set_timeout;
 extern const struct command command_set_weight;

@@ -19,6 +19,7 @@ const struct command *const commands[] = {
 	&command_prompt,
 	&command_quit,
 	&command_save_config,
+	&command_set_log_level,
 	&command_set_server,
 	&command_set_timeout,
 	&command_set_weight,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "base/log.h"
 #include "observe/counters.h"
 
 struct info {
@@ -77,6 +78,7 @@ show_process(struct info *i, const struct admin_source *s)
 	number(i, "Ulimit-n", limit.rlim_cur);
 	number(i, "Maxconn", s->conf->max_connections);
 	text(i, "node", host);
+	text(i, "Log_level", log_level_str(log_level()));
 }
 
 static uint64_t

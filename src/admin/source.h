@@ -11,6 +11,7 @@
 #include "admin/events.h"
 #include "backend/serving.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "conf/conf.h"
 #include "health/health.h"
 #include "ipc/segment.h"
@@ -41,6 +42,8 @@ struct admin_actions {
 	 * program takes its own place. -TG_EIO: the parent is gone. */
 	int (*stop)(void *user, bool at_once);
 	int (*upgrade)(void *user);
+	/* What all processes log, until tidegate ends. -TG_EIO, as above. */
+	int (*set_log_level)(void *user, enum log_level level);
 };
 
 /* Storage is the caller's; source_init() to source_fini(). */

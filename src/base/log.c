@@ -19,11 +19,11 @@
 /* Always left free while pairs are added: what end_cut() and end_line() write. */
 #define LINE_TAIL_BYTES 24
 
-/* Written by log_init() before threads start, only read after. */
+/* Written by log_init() before threads start, only read after, but for the level. */
 static struct {
 	int fd;
 	enum log_format format;
-	enum log_level level;
+	_Atomic int level;
 	const char *role;
 } sink = {.fd = STDERR_FILENO, .format = TG_LOG_TEXT, .level = TG_LOG_INFO, .role = "tidegate"};
 
@@ -63,8 +63,38 @@ log_init(int fd, enum log_format format, enum log_level level, const char *role)
 {
 	sink.fd = fd;
 	sink.format = format;
-	sink.level = level;
 	sink.role = role;
+	log_set_level(level);
+}
+
+void
+log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&sink.level, (int)level, memory_order_relaxed);
+}
+
+enum log_level
+log_level(void)
+{
+	return (enum log_level)atomic_load_explicit(&sink.level, memory_order_relaxed);
+}
+
+const char *
+log_level_str(enum log_level level)
+{
+	return level < TG_LOG_LEVEL_COUNT ? level_words[level] : "?";
+}
+
+bool
+log_level_find(const char *word, enum log_level *ret)
+{
+	for (unsigned i = 0; i < TG_LOG_LEVEL_COUNT; i++) {
+		if (strcmp(word, level_words[i]) == 0) {
+			*ret = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 void
@@ -83,7 +113,7 @@ is_heard(enum log_level level)
 bool
 log_is_on(enum log_level level)
 {
-	return level <= sink.level;
+	return level <= log_level();
 }
 
 size_t

@@ -36,7 +36,13 @@ enum log_format { TG_LOG_TEXT = 0, TG_LOG_JSON = 1, TG_LOG_FORMAT_COUNT };
 
 /* Before threads start; `role` must outlive the log (a string literal). Descriptor stays the caller's. */
 void log_init(int fd, enum log_format format, enum log_level level, const char *role);
+/* Later, from any thread. */
+void log_set_level(enum log_level level);
+enum log_level log_level(void);
 bool log_is_on(enum log_level level);
+/* "error", "warn", "info", "debug"; false: none of them. */
+const char *log_level_str(enum log_level level);
+bool log_level_find(const char *word, enum log_level *ret);
 /* `pairs` may be NULL. Thread-safe. Longer than 4096 bytes is cut with "..." */
 void log_write(enum log_level level, const char *msg, const char *pairs, ...) TG_PRINTF(3, 4);
 

@@ -17,6 +17,9 @@
  * (the keeper then tells the whole truth again: one MSG_BACKEND per backend),
  * MSG_STOP for a graceful end. A child whose parent channel closes exits.
  *
+ * MSG_LOG_LEVEL: from the keeper to the parent when it is ordered; from the parent to
+ * both children then, and to one that starts, before MSG_START.
+ *
  * MSG_PING and MSG_PONG, for a service manager's watchdog.
  *
  * Reload, a transaction between the parent and both children (proc/reload.h). Objects keep
@@ -70,17 +73,18 @@ enum msg_type {
 	MSG_START = 5,
 	MSG_READY = 6,
 	MSG_STOP = 7,
-	MSG_BACKEND = 8,   /* keeper to proxy: observed state and address of one backend */
-	MSG_ADMIN = 9,     /* parent to keeper, before MSG_START */
-	MSG_LOG_FILE = 10, /* parent to keeper, before MSG_START, and when it was opened anew */
-	MSG_CUT = 11,      /* keeper to proxy: end what runs on one backend */
+	MSG_BACKEND = 8,    /* keeper to proxy: observed state and address of one backend */
+	MSG_ADMIN = 9,      /* parent to keeper, before MSG_START */
+	MSG_LOG_FILE = 10,  /* parent to keeper, before MSG_START, and when it was opened anew */
+	MSG_CUT = 11,       /* keeper to proxy: end what runs on one backend */
 	MSG_ACCEPTING = 12, /* proxy to parent */
 	MSG_HOLD = 13,
 	MSG_HELD = 14,
 	MSG_RESUME = 15,
-	MSG_PING = 16, /* parent to child, when the last one is answered */
-	MSG_PONG = 17, /* every loop of the child has turned since */
-	MSG_UPGRADE = 18, /* keeper to parent: an operator orders it; so does MSG_STOP that way */
+	MSG_PING = 16,      /* parent to child, when the last one is answered */
+	MSG_PONG = 17,      /* every loop of the child has turned since */
+	MSG_UPGRADE = 18,   /* keeper to parent: an operator orders it; so does MSG_STOP that way */
+	MSG_LOG_LEVEL = 19, /* what every process logs from now on */
 	MSG_PREPARE = 32,
 	MSG_PREPARED = 33,
 	MSG_COMMIT = 34,
@@ -161,6 +165,11 @@ struct msg_stop {
 	uint64_t grace_ms;
 };
 
+struct msg_log_level {
+	uint32_t level; /* enum log_level */
+	uint32_t reserved;
+};
+
 struct msg_cut {
 	uint32_t backend; /* its slot */
 };
@@ -213,6 +222,7 @@ union msg_payload {
 	struct msg_stop stop;
 	struct msg_backend backend;
 	struct msg_cut cut;
+	struct msg_log_level log_level;
 	struct msg_give give;
 	struct msg_refused refused;
 	struct msg_prepared prepared;

@@ -128,6 +128,14 @@ child_spawn(enum child_role role, int program_fd, const struct privileges *p, pi
 }
 
 int
+child_send_log_level(int channel, enum log_level level)
+{
+	struct msg_log_level m = {.level = (uint32_t)level};
+
+	return channel_send(channel, MSG_LOG_LEVEL, &m, sizeof(m), -1);
+}
+
+int
 child_equip(enum child_role role, int channel, const struct child_equipment *e)
 {
 	int rc = channel_send(channel, MSG_CONF, NULL, 0, e->conf_fd);
@@ -140,6 +148,8 @@ child_equip(enum child_role role, int channel, const struct child_equipment *e)
 		rc = sockets_equip_keeper(e->sockets, channel);
 	if (rc == 0)
 		rc = channel_send(channel, MSG_PEER, NULL, 0, e->peer_fd);
+	if (rc == 0 && e->has_log_level)
+		rc = child_send_log_level(channel, e->log_level);
 	if (rc == 0)
 		rc = channel_send(channel, MSG_START, NULL, 0, -1);
 	return rc;

@@ -4,9 +4,11 @@
 #ifndef TG_PROC_CHILD_H
 #define TG_PROC_CHILD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "ipc/segment.h"
 #include "proc/privileges.h"
 #include "proc/sockets.h"
@@ -41,8 +43,12 @@ struct child_equipment {
 	const struct segment *segment;
 	const struct sockets *sockets;
 	int peer_fd; /* its end of the channel between proxy and keeper */
+	bool has_log_level; /* an operator ordered one: */
+	enum log_level log_level;
 };
 
+/* Tells a child what to log. -TG_EIO. */
+TG_MUST_CHECK int child_send_log_level(int channel, enum log_level level);
 /* Sends the start-up messages of ipc/msg.h up to MSG_START. -TG_EIO when it does not take them. */
 TG_MUST_CHECK int child_equip(enum child_role role, int channel, const struct child_equipment *e);
 

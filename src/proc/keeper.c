@@ -129,6 +129,9 @@ on_start_message(struct keeper *k, struct message *m)
 		return on_control(k, m);
 	case MSG_LOG_FILE:
 		return keep_fd(m, &k->log_fd);
+	case MSG_LOG_LEVEL:
+		log_set_level((enum log_level)m->u.log_level.level);
+		return 0;
 	case MSG_LISTEN:
 	case MSG_START:
 	case MSG_READY:
@@ -278,6 +281,17 @@ upgrade(void *user)
 	return channel_send(k->channel, MSG_UPGRADE, NULL, 0, -1);
 }
 
+/* The parent tells all three; who asks next is to see it already. */
+static int
+set_log_level(void *user, enum log_level level)
+{
+	const struct keeper *k = user;
+	struct msg_log_level m = {.level = (uint32_t)level};
+
+	log_set_level(level);
+	return channel_send(k->channel, MSG_LOG_LEVEL, &m, sizeof(m), -1);
+}
+
 static int
 cut(void *user, unsigned service, unsigned backend, uint64_t after_ms)
 {
@@ -398,6 +412,8 @@ on_channel(struct watch *w, unsigned what)
 		} else if (m.type == MSG_PING) {
 			if (channel_send(k->channel, MSG_PONG, NULL, 0, -1) < 0)
 				loop_stop(k->loop);
+		} else if (m.type == MSG_LOG_LEVEL) {
+			log_set_level((enum log_level)m.u.log_level.level);
 		} else if (m.type == MSG_LOG_FILE) {
 			access_log_reopen(k->access_log, m.fd);
 			m.fd = -1;
@@ -462,8 +478,11 @@ start_admin(struct keeper *k)
 		return rc;
 	}
 	k->source.events = k->events;
-	k->source.actions =
-		(struct admin_actions){.user = k, .cut = cut, .stop = stop, .upgrade = upgrade};
+	k->source.actions = (struct admin_actions){.user = k,
+						   .cut = cut,
+						   .stop = stop,
+						   .upgrade = upgrade,
+						   .set_log_level = set_log_level};
 	k->source.has_proxy = has_proxy;
 	k->source.proxy_user = k;
 	k->admin = admin_server_new(k->loop, &k->source);

@@ -120,6 +120,9 @@ on_start_message(struct proxy *p, struct message *m)
 		set_peer(p, m->fd);
 		m->fd = -1;
 		return 0;
+	case MSG_LOG_LEVEL:
+		log_set_level((enum log_level)m->u.log_level.level);
+		return 0;
 	default:
 		return -TG_EPROTO;
 	}
@@ -409,6 +412,8 @@ on_channel(struct watch *w, unsigned what)
 			stop(p, m.u.stop.grace_ms);
 		} else if (m.type == MSG_PING) {
 			ask_workers(p);
+		} else if (m.type == MSG_LOG_LEVEL) {
+			log_set_level((enum log_level)m.u.log_level.level);
 		} else if (m.type == MSG_PEER) {
 			set_peer(p, m.fd);
 			m.fd = -1;

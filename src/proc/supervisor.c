@@ -116,6 +116,21 @@ child_on_accepting(struct child *c)
 	note_serving(c->supervisor);
 }
 
+/* The keeper tells what an operator ordered: ours from now on, and that of all who start. */
+static void
+take_log_level(struct supervisor *s, enum log_level level)
+{
+	log_set_level(level);
+	s->equipment.has_log_level = true;
+	s->equipment.log_level = level;
+	for (int i = 0; i < CHILD_ROLE_COUNT; i++) {
+		struct child *c = &s->children[i];
+
+		if (c->channel >= 0 && child_send_log_level(c->channel, level) < 0)
+			child_condemn(c, "it does not take messages");
+	}
+}
+
 static void
 child_on_message(struct child *c, const struct message *m)
 {
@@ -133,6 +148,8 @@ child_on_message(struct child *c, const struct message *m)
 		c->supervisor->on_stop_ordered(c->supervisor, m->u.stop.grace_ms);
 	else if (m->type == MSG_UPGRADE && c->role == CHILD_KEEPER)
 		c->supervisor->on_upgrade_ordered(c->supervisor);
+	else if (m->type == MSG_LOG_LEVEL && c->role == CHILD_KEEPER)
+		take_log_level(c->supervisor, (enum log_level)m->u.log_level.level);
 	else
 		child_condemn(c, "a message that is not its to send");
 }

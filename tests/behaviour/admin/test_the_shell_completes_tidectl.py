@@ -28,6 +28,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     ("tidectl show servers ", ["state"]),
     ("tidectl -s /x show ver", ["version"]),
     ("tidectl --so", ["--socket"]),
+    ("tidectl set log level ", ["debug", "error", "info", "warn"]),
+    ("tidectl shutdown ", ["graceful", "now", "sessions"]),
     ("tidectl nothing ", []),
     ("tidectl help ", []),
 ])

@@ -323,16 +323,42 @@ threads_do_not_mix_their_lines(void **state)
 		assert_int_equal(next[t], 20);
 }
 
+static void
+the_level_changes_while_it_runs(void **state)
+{
+	enum log_level level = TG_LOG_WARN;
+
+	(void)state;
+	log_init(pair[0], TG_LOG_TEXT, TG_LOG_ERROR, "r");
+	log_write(TG_LOG_DEBUG, "quiet", NULL);
+	assert_string_equal(next_line(), "");
+	log_set_level(TG_LOG_DEBUG);
+	assert_int_equal(log_level(), TG_LOG_DEBUG);
+	log_write(TG_LOG_DEBUG, "loud", NULL);
+	assert_string_equal(next_line(), "level=debug role=r msg=loud\n");
+	for (unsigned i = 0; i < TG_LOG_LEVEL_COUNT; i++) {
+		assert_true(log_level_find(log_level_str((enum log_level)i), &level));
+		assert_int_equal(level, i);
+	}
+	assert_false(log_level_find("Debug", &level));
+	assert_false(log_level_find("", &level));
+	assert_string_equal(log_level_str(TG_LOG_LEVEL_COUNT), "?");
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(text_lines_are_key_value, setup, teardown),
 		cmocka_unit_test_setup_teardown(json_lines_are_one_object, setup, teardown),
-		cmocka_unit_test_setup_teardown(json_numbers_are_plain_integers_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(json_numbers_are_plain_integers_alone, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(json_numbers_are_never_cut, setup, teardown),
-		cmocka_unit_test_setup_teardown(every_conversion_takes_its_argument, setup, teardown),
-		cmocka_unit_test_setup_teardown(levels_above_the_set_one_are_silent, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_conversion_takes_its_argument, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(levels_above_the_set_one_are_silent, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_level_changes_while_it_runs, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_lines_are_cut_and_stay_well_formed, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(lines_around_the_limit_are_whole, setup, teardown),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "ipc/msg.h"
 
 static void
@@ -160,6 +161,19 @@ backend_addresses_are_checked(void **state)
 	assert_true(msg_is_sane(MSG_BACKEND, &u));
 }
 
+static void
+log_levels_are_checked(void **state)
+{
+	union msg_payload u = {.log_level = {.level = TG_LOG_DEBUG}};
+
+	(void)state;
+	assert_true(msg_is_sane(MSG_LOG_LEVEL, &u));
+	u.log_level.level = TG_LOG_LEVEL_COUNT;
+	assert_false(msg_is_sane(MSG_LOG_LEVEL, &u));
+	u.log_level = (struct msg_log_level){.reserved = 1};
+	assert_false(msg_is_sane(MSG_LOG_LEVEL, &u));
+}
+
 int
 main(void)
 {
@@ -172,6 +186,7 @@ main(void)
 		cmocka_unit_test(orders_are_checked),
 		cmocka_unit_test(orders_merge_by_what_is_told),
 		cmocka_unit_test(backend_addresses_are_checked),
+		cmocka_unit_test(log_levels_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
