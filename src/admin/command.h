@@ -69,6 +69,8 @@ struct command {
 	void (*run)(const struct command *c, struct command_call *call);
 };
 
+extern const struct command command_clear_counters;
+extern const struct command command_clear_counters_all;
 extern const struct command command_disable_health;
 extern const struct command command_disable_server;
 extern const struct command command_drain;

@@ -8,6 +8,8 @@
 
 /* clang-format off: one a line */
 const struct command *const commands[] = {
+	&command_clear_counters,
+	&command_clear_counters_all,
 	&command_disable_health,
 	&command_disable_server,
 	&command_drain,

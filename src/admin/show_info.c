@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "admin/cleared.h"
 #include "admin/command.h"
 #include "base/log.h"
 #include "observe/counters.h"
@@ -87,7 +88,7 @@ sum_listeners(const struct admin_source *s, unsigned counter)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < s->conf->n_listeners; i++)
-		sum += segment_sum(s->segment, source_listener_slot(s, i), counter);
+		sum += cleared_sum(s, source_listener_slot(s, i), counter);
 	return sum;
 }
 

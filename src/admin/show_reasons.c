@@ -1,6 +1,7 @@
 /* admin/show_reasons.c: why streams ended, for each listener, service and backend. */
 #include <stdio.h>
 
+#include "admin/cleared.h"
 #include "admin/command.h"
 #include "observe/counters.h"
 
@@ -48,7 +49,7 @@ print_slot(struct printer *p, const char *kind, const char *name, const char *ba
 	snprintf(object, sizeof(object), "%s/%s%s%s", kind, name, backend ? "/" : "",
 		 backend ? backend : "");
 	for (unsigned i = 0; i < TG_END_COUNT; i++) {
-		uint64_t count = segment_sum(p->s->segment, slot, TG_COUNTER_OF_END(i));
+		uint64_t count = cleared_sum(p->s, slot, TG_COUNTER_OF_END(i));
 
 		if (count == 0)
 			continue;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/cleared.h"
 #include "admin/command.h"
 #include "admin/stat.h"
 #include "observe/counters.h"
@@ -40,7 +41,7 @@ print_ends(struct output *out, const struct admin_source *s, uint32_t slot)
 
 	output_text(out, ",\"end\":{");
 	for (unsigned i = 0; i < TG_END_COUNT; i++) {
-		uint64_t count = segment_sum(s->segment, slot, TG_COUNTER_OF_END(i));
+		uint64_t count = cleared_sum(s, slot, TG_COUNTER_OF_END(i));
 
 		if (count == 0)
 			continue;

@@ -96,8 +96,11 @@ source_init(struct admin_source *s, const struct conf *conf, struct segment *seg
 		return -TG_EPROTO;
 	s->n_slots = segment_slots(segment);
 	s->rates = calloc(s->n_slots, sizeof(*s->rates));
-	if (s->rates == NULL)
+	s->health_cleared = calloc(s->n_slots, sizeof(*s->health_cleared));
+	if (s->rates == NULL || s->health_cleared == NULL) {
+		source_fini(s);
 		return -TG_ENOMEM;
+	}
 	/* The numbers of a keeper before this one are no rate. */
 	source_sample(s, now);
 	for (uint32_t i = 0; i < s->n_slots; i++) {
@@ -111,6 +114,8 @@ void
 source_fini(struct admin_source *s)
 {
 	free(s->rates);
+	free(s->health_cleared);
+	s->health_cleared = NULL;
 	s->rates = NULL;
 }
 

@@ -33,6 +33,12 @@ enum slot_rate_kind {
 	TG_RATE_CONNECTIONS = 1,
 };
 
+/* What the keeper itself counts of one backend, when it was cleared. */
+struct health_cleared {
+	uint64_t failures;
+	unsigned downs;
+};
+
 /* What commands have done beyond a column. */
 struct admin_actions {
 	void *user;
@@ -56,6 +62,7 @@ struct admin_source {
 	struct events *events;
 	struct slot_rate *rates; /* by slot */
 	uint32_t n_slots;        /* of the segment */
+	struct health_cleared *health_cleared; /* by slot */
 	bool is_holding;         /* orders are for a new keeper that is about to take over */
 	struct mono sampled;
 	struct mono now; /* set before each command runs, and so is: */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin/cleared.h"
 #include "backend/ramp.h"
 #include "backend/serving.h"
 #include "backend/view.h"
@@ -51,7 +52,7 @@ set_counted(struct stat_row *r, const struct admin_source *s, uint32_t slot,
 	    const struct counted *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		set_number(r, list[i].column, segment_sum(s->segment, slot, list[i].counter));
+		set_number(r, list[i].column, cleared_sum(s, slot, list[i].counter));
 }
 
 #define SET_COUNTED(r, s, slot, list)                                                              \
@@ -209,8 +210,6 @@ set_health(struct stat_row *r, const struct admin_source *s, const struct conf_h
 		set_text(r, TG_STAT_ADDR, addr_format(&h->addr, r->addr, sizeof(r->addr)));
 	if (conf->type == TG_HEALTH_NONE)
 		return;
-	set_number(r, TG_STAT_CHKFAIL, h->failures);
-	set_number(r, TG_STAT_CHKDOWN, h->verdict.downs);
 	set_number(r, TG_STAT_DOWNTIME, verdict_down_us(&h->verdict, s->now) / 1000000);
 	set_number(r, TG_STAT_CHECK_RISE, conf->rise);
 	set_number(r, TG_STAT_CHECK_FALL, conf->fall);
@@ -243,9 +242,12 @@ set_agent(struct stat_row *r, const struct agent_status *agent)
 
 /* HAProxy's word for a server that is well and gets nothing new. */
 static void
-set_ejection(struct stat_row *r, const struct segment_shared *shared, const struct health_status *h)
+set_ejection(struct stat_row *r, const struct admin_source *s, uint32_t slot,
+	     const struct health_status *h)
 {
-	set_number(r, TG_STAT_HANAFAIL, source_gauge(&shared->ejections));
+	const struct segment_shared *shared = segment_shared(s->segment, slot);
+
+	set_number(r, TG_STAT_HANAFAIL, cleared_ejections(s, slot));
 	if (source_gauge(&shared->ejected) != 0 && h->verdict.state == TG_HEALTH_UP)
 		set_text(r, TG_STAT_STATUS, "NOLB");
 }
@@ -280,8 +282,8 @@ static void
 set_mean(struct stat_row *r, const struct admin_source *s, uint32_t slot, enum stat_column column,
 	 unsigned sum_counter, unsigned streams_counter)
 {
-	uint64_t streams = segment_sum(s->segment, slot, streams_counter);
-	uint64_t sum_us = segment_sum(s->segment, slot, sum_counter);
+	uint64_t streams = cleared_sum(s, slot, streams_counter);
+	uint64_t sum_us = cleared_sum(s, slot, sum_counter);
 
 	set_number(r, column, streams > 0 ? sum_us / streams / 1000 : 0);
 }
@@ -308,8 +310,12 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 	SET_COUNTED(ret, s, slot, counted);
 	set_health(ret, s, &group->health,
 		   health_status(s->health, (unsigned)service, (unsigned)backend));
+	if (group->health.type != TG_HEALTH_NONE) {
+		set_number(ret, TG_STAT_CHKFAIL, cleared_failures(s, service, backend));
+		set_number(ret, TG_STAT_CHKDOWN, cleared_downs(s, service, backend));
+	}
 	if (conf_has_outliers(group))
-		set_ejection(ret, segment_shared(s->segment, slot),
+		set_ejection(ret, s, slot,
 			     health_status(s->health, (unsigned)service, (unsigned)backend));
 	/* Streams wait for the service, not for one of its backends. */
 	set_number(ret, TG_STAT_QCUR, 0);
@@ -344,16 +350,14 @@ static void
 count_member(const struct admin_source *s, size_t service, size_t backend, struct members *m)
 {
 	const struct conf_backend *conf = &s->conf->services[service].backends[backend];
-	const struct health_status *h =
-		health_status(s->health, (unsigned)service, (unsigned)backend);
 	struct serving_state state = source_serving_state(s, service, backend);
 	uint32_t slot = source_backend_slot(s, service, backend);
 
-	m->connect_errors += segment_sum(s->segment, slot, TG_B_CONNECT_ERRORS);
-	m->answer_errors += segment_sum(s->segment, slot, TG_B_ANSWER_ERRORS);
-	m->connects += segment_sum(s->segment, slot, TG_B_CONNECTS);
-	m->reuses += segment_sum(s->segment, slot, TG_B_REUSES);
-	m->check_failures += h->failures;
+	m->connect_errors += cleared_sum(s, slot, TG_B_CONNECT_ERRORS);
+	m->answer_errors += cleared_sum(s, slot, TG_B_ANSWER_ERRORS);
+	m->connects += cleared_sum(s, slot, TG_B_CONNECTS);
+	m->reuses += cleared_sum(s, slot, TG_B_REUSES);
+	m->check_failures += cleared_failures(s, service, backend);
 	serving_count_add(&m->count, conf, &state);
 	if (state.health != TG_HEALTH_UP || !serving_is_wanted(conf, &state))
 		return;
@@ -401,8 +405,8 @@ set_aborts(struct stat_row *r, const struct admin_source *s, uint32_t slot)
 	uint64_t n_backend = 0;
 
 	for (size_t i = 0; i < 2; i++) {
-		n_client += segment_sum(s->segment, slot, TG_COUNTER_OF_END(client[i]));
-		n_backend += segment_sum(s->segment, slot, TG_COUNTER_OF_END(backend[i]));
+		n_client += cleared_sum(s, slot, TG_COUNTER_OF_END(client[i]));
+		n_backend += cleared_sum(s, slot, TG_COUNTER_OF_END(backend[i]));
 	}
 	set_number(r, TG_STAT_CLI_ABRT, n_client);
 	set_number(r, TG_STAT_SRV_ABRT, n_backend);

@@ -10,7 +10,7 @@
 #include "ipc/segment.h"
 
 #define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
-#define VERSION        2u
+#define VERSION        3u
 #define WORKERS_MAX    4096u
 #define SLOTS_MAX      (1u << 24)
 #define RING_BYTES_MAX ((size_t)1 << 30)
@@ -33,6 +33,7 @@ struct layout {
 	size_t entries;
 	size_t shared;
 	size_t counters;
+	size_t cleared;
 	size_t histograms;
 	size_t rings;
 	size_t ring_stride;
@@ -75,7 +76,8 @@ layout_of(unsigned workers, unsigned slots, size_t ring_bytes)
 	l.entries = align_to(sizeof(struct segment_header), TG_CACHELINE);
 	l.shared = align_to(l.entries + slots * sizeof(struct segment_entry), TG_CACHELINE);
 	l.counters = l.shared + slots * sizeof(struct segment_shared);
-	l.histograms = l.counters + (size_t)workers * slots * sizeof(struct segment_counters);
+	l.cleared = l.counters + (size_t)workers * slots * sizeof(struct segment_counters);
+	l.histograms = l.cleared + slots * sizeof(struct segment_counters);
 	l.rings = l.histograms + (size_t)workers * slots * sizeof(struct segment_histograms);
 	l.ring_stride = align_to(ring_shared_bytes(ring_bytes), TG_CACHELINE);
 	l.total = l.rings + workers * l.ring_stride;
@@ -323,6 +325,15 @@ segment_counters(struct segment *seg, unsigned worker, uint32_t slot)
 
 	assert(worker < seg->workers && slot < seg->slots);
 	return &counters[(size_t)worker * seg->slots + slot];
+}
+
+struct segment_counters *
+segment_cleared(struct segment *seg, uint32_t slot)
+{
+	struct segment_counters *cleared = (void *)(seg->base + seg->layout.cleared);
+
+	assert(slot < seg->slots);
+	return &cleared[slot];
 }
 
 struct segment_histograms *

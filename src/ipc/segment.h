@@ -6,12 +6,14 @@
  * It survives a crash of either. Layout, all offsets fixed at creation:
  *
  *	header | entries[slots] | shared[slots] | counters[workers][slots] |
- *	histograms[workers][slots] | rings[workers]
+ *	cleared[slots] | histograms[workers][slots] | rings[workers]
  *
  * A slot belongs to one object (listener, service or backend); the parent
  * names it before the children start. Counters and histograms are written by
  * exactly one worker each with plain relaxed stores and summed by readers. What
- * must be exact across workers is in `shared`, one cache line per slot. Pages
+ * must be exact across workers is in `shared`, one cache line per slot. `cleared` is
+ * the keeper's alone: what the sums were when an operator cleared them. The
+ * highest values in `shared` are written by many, and the keeper may set them back. Pages
  * nobody writes or reads take no memory: most slots have no histograms.
  *
  * The proxy can write all of it at any time, so a reader trusts nothing in it:
@@ -123,6 +125,8 @@ struct segment_entry *segment_entry(struct segment *seg, uint32_t slot);
 struct segment_shared *segment_shared(struct segment *seg, uint32_t slot);
 struct segment_counters *segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_histograms *segment_histograms(struct segment *seg, unsigned worker, uint32_t slot);
+/* What is to be taken off the sums where people read them; 0: never cleared. */
+struct segment_counters *segment_cleared(struct segment *seg, uint32_t slot);
 /* This process's handle of a worker's ring; one writer and one reader process at a time. */
 struct ring *segment_ring(struct segment *seg, unsigned worker);
 

@@ -1,0 +1,133 @@
+#include "admin/cleared.h"
+
+#include <string.h>
+
+#include "observe/counters.h"
+
+/* Of the counters of a slot, none has this one. */
+#define CLEARED_EJECTIONS (TG_SEGMENT_COUNTERS - 1)
+
+_Static_assert(TG_COUNTER_OF_END(TG_END_COUNT) <= CLEARED_EJECTIONS, "it is an end reason's");
+
+/* Both sides of the segment are written by others: never below 0. */
+static uint64_t
+since(const struct admin_source *s, uint32_t slot, unsigned counter, uint64_t now)
+{
+	const struct segment_counters *cleared = segment_cleared(s->segment, slot);
+	uint64_t then = atomic_load_explicit(&cleared->n[counter], memory_order_relaxed);
+
+	return now > then ? now - then : 0;
+}
+
+static void
+note(struct admin_source *s, uint32_t slot, unsigned counter, uint64_t now)
+{
+	struct segment_counters *cleared = segment_cleared(s->segment, slot);
+
+	/* Untouched pages stay untouched. */
+	if (now != 0)
+		atomic_store_explicit(&cleared->n[counter], now, memory_order_relaxed);
+}
+
+static uint64_t
+ejections(const struct admin_source *s, uint32_t slot)
+{
+	return source_gauge(&segment_shared(s->segment, slot)->ejections);
+}
+
+/* What nobody uses has no memory yet. */
+static bool
+is_used(const struct admin_source *s, uint32_t slot)
+{
+	return atomic_load(&segment_entry(s->segment, slot)->kind) != TG_SLOT_FREE;
+}
+
+static struct health_cleared *
+health_of(const struct admin_source *s, size_t service, size_t backend)
+{
+	return &s->health_cleared[source_backend_slot(s, service, backend)];
+}
+
+uint64_t
+cleared_sum(const struct admin_source *s, uint32_t slot, unsigned counter)
+{
+	return since(s, slot, counter, segment_sum(s->segment, slot, counter));
+}
+
+uint64_t
+cleared_ejections(const struct admin_source *s, uint32_t slot)
+{
+	return since(s, slot, CLEARED_EJECTIONS, ejections(s, slot));
+}
+
+uint64_t
+cleared_failures(const struct admin_source *s, size_t service, size_t backend)
+{
+	return health_status(s->health, (unsigned)service, (unsigned)backend)->failures -
+	       health_of(s, service, backend)->failures;
+}
+
+uint64_t
+cleared_downs(const struct admin_source *s, size_t service, size_t backend)
+{
+	return health_status(s->health, (unsigned)service, (unsigned)backend)->verdict.downs -
+	       health_of(s, service, backend)->downs;
+}
+
+/* Workers only ever raise it: one that does so meanwhile is not undone. */
+static void
+restart_maximum(_Atomic int64_t *max, const _Atomic int64_t *gauge)
+{
+	int64_t seen = 0;
+	int64_t now;
+
+	if (atomic_exchange(max, 0) == 0)
+		return;
+	now = atomic_load(gauge);
+	while (now > seen && !atomic_compare_exchange_weak(max, &seen, now))
+		continue;
+}
+
+void
+cleared_set_maxima(struct admin_source *s)
+{
+	for (uint32_t slot = 0; slot < s->n_slots; slot++) {
+		struct segment_shared *shared = segment_shared(s->segment, slot);
+		struct slot_rate *rate = &s->rates[slot];
+
+		if (!is_used(s, slot))
+			continue;
+		restart_maximum(&shared->in_flight_max, &shared->in_flight);
+		restart_maximum(&shared->queued_max, &shared->queued);
+		memset(rate->max_per_s, 0, sizeof(rate->max_per_s));
+		rate->gauge_max = 0;
+	}
+}
+
+static void
+clear_health(struct admin_source *s)
+{
+	for (size_t i = 0; i < s->conf->n_services; i++) {
+		for (size_t j = 0; j < s->conf->services[i].n_backends; j++) {
+			const struct health_status *h =
+				health_status(s->health, (unsigned)i, (unsigned)j);
+
+			*health_of(s, i, j) = (struct health_cleared){.failures = h->failures,
+								      .downs = h->verdict.downs};
+		}
+	}
+}
+
+/* Slot 0 has what workers are, not what they did. */
+void
+cleared_set_sums(struct admin_source *s)
+{
+	for (uint32_t slot = 1; slot < s->n_slots; slot++) {
+		if (!is_used(s, slot))
+			continue;
+		for (unsigned i = 0; i < CLEARED_EJECTIONS; i++)
+			note(s, slot, i, segment_sum(s->segment, slot, i));
+		note(s, slot, CLEARED_EJECTIONS, ejections(s, slot));
+	}
+	clear_health(s);
+}
