@@ -11,6 +11,8 @@ argument_of(const struct command *c)
 		return "backend";
 	if (strcmp(c->usage, "[SERVICE]") == 0)
 		return "service";
+	if (strncmp(c->usage, "LISTENER", 8) == 0)
+		return "listener";
 	return "none";
 }
 
@@ -81,6 +83,9 @@ static const char script[] =
 	"\t\telif [[ $name == \"$typed\" && $kind == backend ]]; then\n"
 	"\t\t\tfound+=$(tidectl \"${options[@]}\" show servers state 2>/dev/null |\n"
 	"\t\t\t\tawk 'NF > 20 && !/^#/ { print $2 \"/\" $4 }')\n"
+	"\t\telif [[ $name == \"$typed\" && $kind == listener ]]; then\n"
+	"\t\t\tfound+=$(tidectl \"${options[@]}\" show stat -1 1 -1 2>/dev/null |\n"
+	"\t\t\t\tawk -F, '!/^#/ { print $1 }')\n"
 	"\t\telif [[ $name == \"$typed\" && $kind == service ]]; then\n"
 	"\t\t\tfound+=$(tidectl \"${options[@]}\" show backend 2>/dev/null | sed '/^#/d')\n"
 	"\t\tfi\n"

@@ -83,6 +83,10 @@ extern const struct command command_prompt;
 extern const struct command command_quit;
 extern const struct command command_save_config;
 extern const struct command command_set_log_level;
+extern const struct command command_set_maxconn_frontend;
+extern const struct command command_set_maxconn_global;
+extern const struct command command_set_maxconn_listener;
+extern const struct command command_set_maxconn_server;
 extern const struct command command_set_server;
 extern const struct command command_set_timeout;
 extern const struct command command_set_weight;
@@ -115,6 +119,8 @@ bool command_find_backend(struct command_call *call, const char *text,
 			  struct steer_target *ret);
 /* The service of this name; else fails. */
 bool command_find_service(struct command_call *call, const char *name, size_t *ret);
+/* The listener of this name; else fails. */
+bool command_find_listener(struct command_call *call, const char *name, uint32_t *ret);
 /* A decimal number up to `max`; else fails, naming `what`. */
 bool command_number(struct command_call *call, const char *text, uint64_t max, const char *what,
 		    uint64_t *ret);

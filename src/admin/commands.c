@@ -22,6 +22,10 @@ const struct command *const commands[] = {
 	&command_quit,
 	&command_save_config,
 	&command_set_log_level,
+	&command_set_maxconn_frontend,
+	&command_set_maxconn_global,
+	&command_set_maxconn_listener,
+	&command_set_maxconn_server,
 	&command_set_server,
 	&command_set_timeout,
 	&command_set_weight,
@@ -120,6 +124,22 @@ command_find_service(struct command_call *call, const char *name, size_t *ret)
 	}
 	command_fail(call, TG_COMMAND_NOT_FOUND,
 		     "no service \"%.128s\"; \"show backend\" lists them", name);
+	return false;
+}
+
+bool
+command_find_listener(struct command_call *call, const char *name, uint32_t *ret)
+{
+	const struct conf *conf = call->source->conf;
+
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		if (strcmp(conf->listeners[i].name, name) == 0) {
+			*ret = (uint32_t)i;
+			return true;
+		}
+	}
+	command_fail(call, TG_COMMAND_NOT_FOUND,
+		     "no listener \"%.128s\"; \"show stat -1 1 -1\" lists them", name);
 	return false;
 }
 

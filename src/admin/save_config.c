@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "steer/limits.h"
 
 /* A copy that may be written to. NULL: no memory or descriptors. */
 static struct conf *
@@ -76,10 +77,20 @@ apply(struct output *out, const struct conf_service *service, struct conf_backen
 }
 
 static void
+apply_limits(const struct steer_limits *limits, struct conf *conf)
+{
+	if (steer_limits_differs(limits, TG_LIMIT_OF_ALL))
+		(void)steer_limits_number(limits, TG_LIMIT_OF_ALL, &conf->max_connections);
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		(void)steer_limits_number(limits, (uint32_t)i, &conf->listeners[i].max_connections);
+}
+
+static void
 apply_all(struct command_call *call, struct conf *conf)
 {
 	const struct steer *steer = call->source->steer;
 
+	apply_limits(steer_limits(steer), conf);
 	for (size_t i = 0; i < conf->n_services; i++) {
 		struct conf_service *service = &conf->services[i];
 

@@ -77,7 +77,7 @@ show_process(struct info *i, const struct admin_source *s)
 	number(i, "Uptime_sec", up_s);
 	number(i, "Start_time_sec", wall_read().us / 1000000 - up_s);
 	number(i, "Ulimit-n", limit.rlim_cur);
-	number(i, "Maxconn", s->conf->max_connections);
+	number(i, "Maxconn", source_limit(s, 0));
 	text(i, "node", host);
 	text(i, "Log_level", log_level_str(log_level()));
 }

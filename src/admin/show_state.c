@@ -1,22 +1,23 @@
 /* admin/show_state.c: what operators ordered that the configuration does not say. */
 #include "admin/command.h"
 #include "base/log.h"
+#include "steer/limits.h"
 
 struct printer {
 	struct command_call *call;
 	const char *comma;
 };
 
+/* Behind what it is of. */
 static void
-print_text(struct output *out, const char *service, const char *backend, const char *property,
-	   const struct steer_order *order)
+print_text(struct output *out, const char *property, const struct steer_order *order)
 {
 	char when[32];
 
 	log_time(when, sizeof(when), order->note.when);
-	output_format(out, "%.128s/%.128s %s %s (configured %s) %s by %s%s%s\n", service, backend,
-		      property, order->value, order->was[0] != '\0' ? order->was : "-", when,
-		      order->note.who, order->note.why[0] != '\0' ? ": " : "", order->note.why);
+	output_format(out, " %s %s (configured %s) %s by %s%s%s\n", property, order->value,
+		      order->was[0] != '\0' ? order->was : "-", when, order->note.who,
+		      order->note.why[0] != '\0' ? ": " : "", order->note.why);
 }
 
 static void
@@ -27,15 +28,12 @@ print_member(struct output *out, const char *before, const char *key, const char
 }
 
 static void
-print_json(struct output *out, const char *service, const char *backend, const char *property,
-	   const struct steer_order *order)
+print_json(struct output *out, const char *property, const struct steer_order *order)
 {
 	char when[32];
 
 	log_time(when, sizeof(when), order->note.when);
-	print_member(out, "{", "service", service);
-	print_member(out, ",", "backend", backend);
-	print_member(out, ",", "property", property);
+	print_member(out, "", "property", property);
 	print_member(out, ",", "value", order->value);
 	print_member(out, ",", "configured", order->was);
 	print_member(out, ",", "when", when);
@@ -58,15 +56,43 @@ print_backend(struct printer *p, size_t i, size_t j)
 		if (!steer_differs(s->steer, (unsigned)i, (unsigned)j, property))
 			continue;
 		if (!p->call->json) {
-			print_text(p->call->out, service->name, backend,
-				   steer_property_str(property), &e->orders[k]);
+			output_format(p->call->out, "%.128s/%.128s", service->name, backend);
+			print_text(p->call->out, steer_property_str(property), &e->orders[k]);
 			continue;
 		}
 		output_text(p->call->out, p->comma);
-		print_json(p->call->out, service->name, backend, steer_property_str(property),
-			   &e->orders[k]);
+		print_member(p->call->out, "{", "service", service->name);
+		print_member(p->call->out, ",", "backend", backend);
+		output_text(p->call->out, ",");
+		print_json(p->call->out, steer_property_str(property), &e->orders[k]);
 		p->comma = ",\n";
 	}
+}
+
+static void
+print_limit(struct printer *p, uint32_t listener)
+{
+	const struct admin_source *s = p->call->source;
+	const struct steer_limits *limits = steer_limits(s->steer);
+	const char *name = listener == TG_LIMIT_OF_ALL ? NULL : s->conf->listeners[listener].name;
+	const char *property = steer_property_str(TG_STEER_LIMIT);
+
+	if (!steer_limits_differs(limits, listener))
+		return;
+	if (!p->call->json) {
+		output_text(p->call->out, name != NULL ? "listener " : "global");
+		output_text(p->call->out, name != NULL ? name : "");
+		print_text(p->call->out, property, steer_limits_get(limits, listener));
+		return;
+	}
+	output_text(p->call->out, p->comma);
+	output_text(p->call->out, "{");
+	if (name != NULL) {
+		print_member(p->call->out, "", "listener", name);
+		output_text(p->call->out, ",");
+	}
+	print_json(p->call->out, property, steer_limits_get(limits, listener));
+	p->comma = ",\n";
 }
 
 static void
@@ -79,6 +105,9 @@ run(const struct command *c, struct command_call *call)
 		return;
 	if (call->json)
 		output_text(call->out, "[");
+	print_limit(&p, TG_LIMIT_OF_ALL);
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		print_limit(&p, (uint32_t)i);
 	for (size_t i = 0; i < conf->n_services; i++) {
 		for (size_t j = 0; j < conf->services[i].n_backends; j++)
 			print_backend(&p, i, j);

@@ -204,6 +204,14 @@ source_in_flight(const struct admin_source *s, uint32_t slot)
 	return source_gauge(&segment_shared(s->segment, slot)->in_flight);
 }
 
+uint64_t
+source_limit(const struct admin_source *s, uint32_t slot)
+{
+	uint64_t own = source_gauge(&segment_shared(s->segment, slot)->limit);
+
+	return own != 0 ? own : source_gauge(&segment_shared(s->segment, 0)->limit);
+}
+
 uint32_t
 source_ramp_permille(const struct admin_source *s, size_t service, size_t backend)
 {

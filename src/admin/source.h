@@ -100,6 +100,8 @@ bool source_has_proxy(const struct admin_source *s);
 uint64_t source_gauge(const _Atomic int64_t *gauge);
 /* Streams of a backend, connections of a listener or (slot 0) of all: under way now. */
 uint64_t source_in_flight(const struct admin_source *s, uint32_t slot);
+/* The limit of connections of a listener, or (slot 0) of all, in effect; 0: no proxy has begun. */
+uint64_t source_limit(const struct admin_source *s, uint32_t slot);
 /* How much of its weight and limit a backend has by now (slow_start); 1000: all. */
 uint32_t source_ramp_permille(const struct admin_source *s, size_t service, size_t backend);
 /* Streams on all backends of a service. */

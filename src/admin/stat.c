@@ -108,10 +108,7 @@ stat_listener(const struct admin_source *s, size_t listener, struct stat_row *re
 	const struct conf_listener *conf = &s->conf->listeners[listener];
 	uint32_t slot = source_listener_slot(s, listener);
 	const struct slot_rate *rate = &s->rates[slot];
-	unsigned limit = conf->max_connections;
-
-	if (limit == 0)
-		limit = s->conf->max_connections;
+	uint64_t limit = source_limit(s, slot);
 	begin_row(ret, conf->name, "FRONTEND", ROW_FRONTEND, TG_SOURCE_FIRST_ID + listener, 0);
 	SET_COUNTED(ret, s, slot, counted);
 	set_number(ret, TG_STAT_SCUR, source_in_flight(s, slot));

@@ -39,16 +39,22 @@ pause_accepting(struct worker_listener *l)
 	timer_set(loop, &l->resume, mono_add_ms(loop_now(loop), PAUSE_MS));
 }
 
+static int64_t
+limit_of(const struct segment_shared *shared)
+{
+	return atomic_load_explicit(&shared->limit, memory_order_relaxed);
+}
+
 /* Takes a place in both limits. */
 static bool
 take_place(struct worker_listener *l)
 {
-	int64_t max = (int64_t)l->conf->max_connections;
+	int64_t max = limit_of(l->shared);
 	int64_t total;
 	int64_t own;
 
 	total = atomic_fetch_add_explicit(&l->worker->total->in_flight, 1, memory_order_relaxed);
-	if (total >= l->worker->max_connections)
+	if (total >= limit_of(l->worker->total))
 		goto no_total;
 	own = atomic_fetch_add_explicit(&l->shared->in_flight, 1, memory_order_relaxed);
 	if (own >= max && max != 0)
@@ -101,6 +107,25 @@ static void
 on_resume(struct timer *t)
 {
 	resume_accepting(TG_CONTAINER(t, struct worker_listener, resume));
+}
+
+void
+worker_set_limit(const struct worker *w, const struct msg_limit *limit)
+{
+	struct segment_shared *shared = segment_shared(w->segment, limit->slot);
+	int64_t n = limit->n;
+
+	if (limit->slot == 0 && n == 0)
+		n = w->max_connections;
+	else if (limit->slot == 0 && n > w->most_connections)
+		n = w->most_connections;
+	atomic_store_explicit(&shared->limit, n, memory_order_relaxed);
+}
+
+void
+listener_retry(struct worker_listener *l)
+{
+	resume_accepting(l);
 }
 
 void

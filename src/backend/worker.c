@@ -50,10 +50,13 @@ divide_descriptors(struct worker *w)
 				    .folder = conf->buffer_folder,
 				    .files_max = (unsigned)(files / conf->workers)};
 	w->max_connections = (all - own - all / IDLE_SHARE - all / PIPE_SHARE - files) / 2;
-	if (conf->max_connections != 0)
-		w->max_connections = conf->max_connections;
 	if (w->max_connections < 1)
 		w->max_connections = 1;
+	w->most_connections = w->max_connections;
+	if (conf->max_connections != 0)
+		w->max_connections = conf->max_connections;
+	if (w->most_connections < w->max_connections)
+		w->most_connections = w->max_connections;
 	return (unsigned)(all / PIPE_SHARE / 2 / conf->workers);
 }
 
@@ -89,6 +92,8 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	w->total = segment_shared(segment, 0);
 	pipe_pool_init(&w->pipes, divide_descriptors(w), &w->total->pipes);
 	atomic_fetch_add(&w->total->pipes_max, w->pipes.max);
+	atomic_store(&w->total->limit, w->max_connections);
+	atomic_store(&w->total->limit_max, w->most_connections);
 	buf_pool_init(&w->bufs);
 	w->loop = loop_new();
 	w->services = calloc(slots, sizeof(struct worker_service *));

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/spool.h"
 #include "conf/conf.h"
+#include "ipc/msg.h"
 #include "ipc/segment.h"
 #include "loop/loop.h"
 #include "net/relay.h"
@@ -141,7 +142,8 @@ struct worker {
 	struct segment_counters *counters;    /* by enum worker_counter */
 	struct segment_histogram *histograms; /* by enum worker_histogram */
 	struct segment_shared *total; /* connections of all listeners and workers: slot 0 */
-	int64_t max_connections;      /* of all listeners and workers */
+	int64_t max_connections;      /* of all listeners and workers, as configured */
+	int64_t most_connections;     /* that may be ordered */
 	unsigned max_idle;            /* idle connections to backends, this worker */
 	unsigned n_idle;
 	struct loop *loop;
@@ -219,6 +221,11 @@ void worker_listener_drain(struct worker_listener *l);
 /* Not for secrets: request ids and spreading. */
 uint64_t worker_random(struct worker *w);
 
+/* From any thread, for all workers: so many connections at a time, as msg_limit has it. What is there
+ * stays; listener_retry() lets in who waits. `limit` names a listener there is. */
+void worker_set_limit(const struct worker *w, const struct msg_limit *limit);
+/* A limit may be higher than when accepting paused. */
+void listener_retry(struct worker_listener *l);
 /* A front of this listener is closed: its place is free, accepting may go on. */
 void listener_released(struct worker_listener *l);
 /* Frees a listener that is leaving, when its last front has. */

@@ -32,9 +32,16 @@ struct state_box {
 		.min = (n_min), .max = TEXT_MAX, .flags = TG_CONF_REQUIRED, .help = (what)         \
 	}
 
+#define OPTIONAL_ROW(name, what)                                                                   \
+	{                                                                                          \
+		.key = #name, .kind = &conf_kind_text, TG_MEMBER(conf_state_order, name),          \
+		.min = 1, .max = TEXT_MAX, .help = (what)                                          \
+	}
+
 static const struct conf_field order_fields[] = {
-	TEXT_ROW(service, "Service.", 1),
-	TEXT_ROW(backend, "Backend in it.", 1),
+	OPTIONAL_ROW(service, "Service."),
+	OPTIONAL_ROW(backend, "Backend in it."),
+	OPTIONAL_ROW(listener, "Listener, of its own limit."),
 	TEXT_ROW(property, "What was ordered.", 1),
 	TEXT_ROW(value, "In the words of the command.", 1),
 	TEXT_ROW(was, "What was configured then.", 0),

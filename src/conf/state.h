@@ -20,8 +20,9 @@
 
 /* One order, in the words of steer/. */
 struct conf_state_order {
-	char *service;
+	char *service; /* NULL: it is of no backend: */
 	char *backend;
+	char *listener; /* NULL, the others too: it is of all listeners */
 	char *property;
 	char *value;
 	char *was; /* what was configured */

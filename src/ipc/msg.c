@@ -36,6 +36,7 @@ static const struct msg_kind {
 	[MSG_RELOAD] = {"reload", sizeof(struct msg_reload), true},
 	[MSG_RELOADED] = {"reloaded", sizeof(struct msg_reloaded), true},
 	[MSG_LOG_LEVEL] = {"log-level", sizeof(struct msg_log_level), false},
+	[MSG_LIMIT] = {"limit", sizeof(struct msg_limit), false},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},
 	[MSG_GIVEN] = {"given", 0, false},
@@ -141,6 +142,8 @@ msg_is_sane(uint32_t type, const union msg_payload *u)
 		return backend_is_sane(u);
 	case MSG_GIVE:
 		return u->give.use < TG_GIVE_USE_COUNT && u->give.reserved == 0;
+	case MSG_LIMIT:
+		return u->limit.n <= TG_LIMIT_MAX;
 	case MSG_LOG_LEVEL:
 		return u->log_level.level < TG_LOG_LEVEL_COUNT && u->log_level.reserved == 0;
 	case MSG_REFUSED:

@@ -85,6 +85,7 @@ enum msg_type {
 	MSG_PONG = 17,      /* every loop of the child has turned since */
 	MSG_UPGRADE = 18,   /* keeper to parent: an operator orders it; so does MSG_STOP that way */
 	MSG_LOG_LEVEL = 19, /* what every process logs from now on */
+	MSG_LIMIT = 20,     /* keeper to proxy: connections that a listener, or all, may have */
 	MSG_PREPARE = 32,
 	MSG_PREPARED = 33,
 	MSG_COMMIT = 34,
@@ -174,6 +175,15 @@ struct msg_cut {
 	uint32_t backend; /* its slot */
 };
 
+/* In place of an index: all listeners together. */
+#define TG_LIMIT_OF_ALL UINT32_MAX
+#define TG_LIMIT_MAX    10000000u
+
+struct msg_limit {
+	uint32_t slot; /* of the listener; 0: of all */
+	uint32_t n;    /* of a listener 0: only that of all; of all 0: as configured */
+};
+
 struct msg_backend {
 	uint32_t backend;  /* its slot */
 	uint32_t health;   /* enum backend_health */
@@ -223,6 +233,7 @@ union msg_payload {
 	struct msg_backend backend;
 	struct msg_cut cut;
 	struct msg_log_level log_level;
+	struct msg_limit limit;
 	struct msg_give give;
 	struct msg_refused refused;
 	struct msg_prepared prepared;

@@ -79,6 +79,9 @@ struct segment_shared {
 	_Atomic int64_t ejections; /* so far */
 	/* Backends: of weight and limit, while it starts slowly; else 0. */
 	_Atomic int64_t ramp_permille;
+	/* Listeners, and slot 0 for all: connections at a time; 0: no limit of its own. */
+	_Atomic int64_t limit;
+	_Atomic int64_t limit_max; /* slot 0: the most that files allow */
 	/* Slot 0: pipes for bulk of all workers, in use and at most. */
 	_Atomic int64_t pipes;
 	_Atomic int64_t pipes_max;

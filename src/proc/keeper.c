@@ -21,6 +21,7 @@
 #include "proc/proc.h"
 #include "proc/state_file.h"
 #include "steer/kept.h"
+#include "steer/limits.h"
 
 #define START_MS      10000 /* between two start-up messages */
 #define TICK_MS       1000u
@@ -138,6 +139,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_STOP:
 	case MSG_BACKEND:
 	case MSG_CUT:
+	case MSG_LIMIT:
 	case MSG_ACCEPTING:
 	case MSG_HOLD:
 	case MSG_HELD:
@@ -249,6 +251,31 @@ on_steer_change(void *user, unsigned service, unsigned backend, enum steer_prope
 		return;
 	place(k, service, backend);
 	orders_mark(k->orders, service, backend);
+}
+
+static bool
+fill_limit(void *user, uint32_t listener, uint32_t *ret)
+{
+	const struct keeper *k = user;
+
+	return steer_limits_number(steer_limits(k->steer), listener, ret);
+}
+
+static void
+on_limit_change(void *user, uint32_t listener)
+{
+	struct keeper *k = user;
+	const struct steer_order *order = steer_limits_get(steer_limits(k->steer), listener);
+
+	if (k->state_file != NULL) {
+		k->has_unsaved = true;
+		timer_set(k->loop, &k->save, loop_now(k->loop));
+	}
+	log_write(TG_LOG_INFO, k->is_restoring ? "order restored" : "ordered",
+		  "listener=%s set=maxconn value=%s who=%s why=%s",
+		  listener == TG_LIMIT_OF_ALL ? "-" : k->conf->listeners[listener].name,
+		  order->value, order->note.who, order->note.why);
+	orders_mark_limit(k->orders, listener);
 }
 
 static void
@@ -516,6 +543,8 @@ start_parts(struct keeper *k)
 	k->cuts = cuts_new(k->loop, on_cut_due, k);
 	if (k->orders == NULL || k->health == NULL || k->steer == NULL || k->cuts == NULL)
 		return -TG_ENOMEM;
+	orders_tell_limits(k->orders, fill_limit);
+	steer_limits_watch(steer_limits(k->steer), on_limit_change, k);
 	if (k->conf->log.access != TG_ACCESS_OFF)
 		rc = access_log_start(k->conf, k->segment, fd, &k->access_log);
 	close_fd(k->log_fd);

@@ -28,6 +28,9 @@ struct orders {
 	size_t *first; /* by service: index of its first backend in list */
 	size_t n;
 	TAILQ_HEAD(, order) queue;
+	orders_limit_cb *limit; /* NULL: nothing is said of them */
+	bool *limits;           /* marked: of all, then by listener */
+	size_t n_limits;        /* marked */
 	int peer; /* -1: none */
 	struct watch read_watch;
 	struct watch write_watch;
@@ -75,6 +78,30 @@ send_order(struct orders *o, struct order *order)
 	return channel_send(o->peer, MSG_CUT, &cut, sizeof(cut), -1);
 }
 
+/* 0: all are said. */
+static int
+send_limits(struct orders *o)
+{
+	for (size_t i = 0; i <= o->conf->n_listeners && o->n_limits > 0; i++) {
+		uint32_t listener = i > 0 ? (uint32_t)i - 1 : TG_LIMIT_OF_ALL;
+		struct msg_limit m = {
+			.slot = i > 0 ? o->conf->listeners[listener].segment_slot : 0};
+		int rc = 0;
+
+		if (!o->limits[i])
+			continue;
+		if (!has_room(o->peer))
+			return -TG_EAGAIN;
+		if (o->limit(o->user, listener, &m.n))
+			rc = channel_send(o->peer, MSG_LIMIT, &m, sizeof(m), -1);
+		if (rc != 0)
+			return rc;
+		o->limits[i] = false;
+		o->n_limits--;
+	}
+	return 0;
+}
+
 static void on_writable(struct watch *w, unsigned what);
 
 /* Writing is watched exactly while there is something to say and no room for it. */
@@ -90,27 +117,34 @@ set_waiting(struct orders *o, bool wanted)
 		close_peer(o);
 }
 
-static void
-flush(struct orders *o)
+/* Limits, then backends: it may let clients in when it knows of these. 0: all is said. */
+static int
+send_all(struct orders *o)
 {
 	struct order *order;
+	int rc = send_limits(o);
 
-	while ((order = TAILQ_FIRST(&o->queue)) != NULL && o->peer >= 0) {
-		int rc = has_room(o->peer) ? send_order(o, order) : -TG_EAGAIN;
-
-		if (rc == -TG_EAGAIN) {
-			set_waiting(o, true);
-			return;
-		}
-		if (rc != 0) {
-			log_write(TG_LOG_WARN, "the proxy is gone, waiting for a new one", NULL);
-			close_peer(o);
-			return;
-		}
+	while (rc == 0 && (order = TAILQ_FIRST(&o->queue)) != NULL) {
+		rc = has_room(o->peer) ? send_order(o, order) : -TG_EAGAIN;
+		if (rc != 0)
+			break;
 		TAILQ_REMOVE(&o->queue, order, link);
 		order->is_marked = false;
 	}
-	set_waiting(o, false);
+	return rc;
+}
+
+static void
+flush(struct orders *o)
+{
+	int rc = o->peer >= 0 ? send_all(o) : 0;
+
+	if (rc != 0 && rc != -TG_EAGAIN) {
+		log_write(TG_LOG_WARN, "the proxy is gone, waiting for a new one", NULL);
+		close_peer(o);
+		return;
+	}
+	set_waiting(o, rc == -TG_EAGAIN);
 }
 
 static void
@@ -148,6 +182,30 @@ mark(struct orders *o, struct order *order)
 	TAILQ_INSERT_TAIL(&o->queue, order, link);
 }
 
+static void
+mark_limit(struct orders *o, size_t i)
+{
+	if (o->limit == NULL || o->limits[i])
+		return;
+	o->limits[i] = true;
+	o->n_limits++;
+}
+
+void
+orders_tell_limits(struct orders *o, orders_limit_cb *limit)
+{
+	o->limit = limit;
+}
+
+void
+orders_mark_limit(struct orders *o, uint32_t listener)
+{
+	assert(listener == TG_LIMIT_OF_ALL || listener < o->conf->n_listeners);
+	mark_limit(o, listener == TG_LIMIT_OF_ALL ? 0 : (size_t)listener + 1);
+	if (!o->is_waiting)
+		flush(o);
+}
+
 void
 orders_set_peer(struct orders *o, int fd)
 {
@@ -158,6 +216,8 @@ orders_set_peer(struct orders *o, int fd)
 		close_peer(o);
 		return;
 	}
+	for (size_t i = 0; i <= o->conf->n_listeners; i++)
+		mark_limit(o, i);
 	for (size_t i = 0; i < o->n; i++) {
 		o->list[i].is_cut = false;
 		mark(o, &o->list[i]);
@@ -233,7 +293,8 @@ orders_new(struct loop *loop, const struct conf *conf, orders_fill_cb *fill, voi
 	TAILQ_INIT(&o->queue);
 	o->list = calloc(n + 1, sizeof(*o->list));
 	o->first = calloc(conf->n_services + 1, sizeof(*o->first));
-	if (o->list == NULL || o->first == NULL) {
+	o->limits = calloc(conf->n_listeners + 1, sizeof(o->limits[0]));
+	if (o->list == NULL || o->first == NULL || o->limits == NULL) {
 		orders_free(o);
 		return NULL;
 	}
@@ -249,5 +310,6 @@ orders_free(struct orders *o)
 	close_peer(o);
 	free(o->list);
 	free(o->first);
+	free(o->limits);
 	free(o);
 }

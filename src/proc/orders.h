@@ -18,18 +18,26 @@ struct orders;
 typedef void orders_fill_cb(void *user, unsigned service, unsigned backend,
 			    struct msg_backend *ret);
 
+/* How many connections this listener, or TG_LIMIT_OF_ALL, may have by order; false: nothing is ordered. */
+typedef bool orders_limit_cb(void *user, uint32_t listener, uint32_t *ret);
+
 /* Owned by the caller; `loop` and `conf` must outlive it. No proxy yet. NULL: no memory. */
 struct orders *orders_new(struct loop *loop, const struct conf *conf, orders_fill_cb *fill,
 			  void *user);
 void orders_free(struct orders *orders); /* NULL allowed */
 
-/* A new proxy: takes `fd` over and tells it about every backend. */
+/* What to say of limits, by the same user. Before the first proxy. */
+void orders_tell_limits(struct orders *orders, orders_limit_cb *limit);
+
+/* A new proxy: takes `fd` over and tells it about every limit, then about every backend. */
 void orders_set_peer(struct orders *orders, int fd);
 bool orders_has_peer(const struct orders *orders);
 
 /* What runs on this backend is to end: said behind what it is told of the backend. */
 void orders_cut(struct orders *orders, unsigned service, unsigned backend);
 
+/* The limit of this listener, or of all, changed: the same. */
+void orders_mark_limit(struct orders *orders, uint32_t listener);
 /* This backend changed: tells the proxy now, or when it can take it. */
 void orders_mark(struct orders *orders, unsigned service, unsigned backend);
 

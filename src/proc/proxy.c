@@ -334,6 +334,20 @@ cut(struct proxy *p, const struct msg_cut *m)
 	return 0;
 }
 
+/* Exact from here on. Without memory those that paused look again by themselves, a little later. */
+static int
+set_limit(struct proxy *p, const struct msg_limit *m)
+{
+	unsigned i;
+
+	if (m->slot >= segment_slots(p->segment))
+		return -TG_EPROTO;
+	worker_set_limit(&p->threads[0].worker, m);
+	for (i = 0; i < p->n_threads; i++)
+		(void)!worker_thread_retry(&p->threads[i]);
+	return 0;
+}
+
 static int
 on_peer_message(struct proxy *p, const struct message *m)
 {
@@ -341,6 +355,8 @@ on_peer_message(struct proxy *p, const struct message *m)
 		return registry_observe(p->registry, &m->u.backend);
 	if (m->type == MSG_CUT)
 		return cut(p, &m->u.cut);
+	if (m->type == MSG_LIMIT)
+		return set_limit(p, &m->u.limit);
 	return -TG_EPROTO;
 }
 

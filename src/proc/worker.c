@@ -194,6 +194,36 @@ each_front(struct worker *w, void (*fn)(void *arg, struct worker_listener *l, st
 	}
 }
 
+/* limits */
+
+struct retry_call {
+	struct loop_call call;
+	struct worker *worker;
+};
+
+static void
+on_retry(struct loop_call *call)
+{
+	struct retry_call *r = (struct retry_call *)call;
+	struct worker_listener *l;
+
+	TAILQ_FOREACH(l, &r->worker->listeners, link)
+		listener_retry(l);
+	free(r);
+}
+
+int
+worker_thread_retry(struct worker_thread *t)
+{
+	struct retry_call *r = malloc(sizeof(*r));
+
+	if (r == NULL)
+		return -TG_ENOMEM;
+	r->worker = &t->worker;
+	loop_post(t->worker.loop, &r->call, on_retry);
+	return 0;
+}
+
 /* cutting a backend off */
 
 struct cut_call {

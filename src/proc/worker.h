@@ -51,6 +51,8 @@ void worker_thread_ask(struct worker_thread *t, struct loop *asker,
 TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, struct view *view);
 /* From the control thread: end what runs on the backend in this slot. -TG_ENOMEM. */
 TG_MUST_CHECK int worker_thread_cut(struct worker_thread *t, uint32_t slot);
+/* From the control thread: a limit of connections is another one. -TG_ENOMEM: it is seen later. */
+TG_MUST_CHECK int worker_thread_retry(struct worker_thread *t);
 /* From the control thread: stop accepting, finish within `grace_ms`, end. Once. */
 void worker_thread_drain(struct worker_thread *t, uint64_t grace_ms);
 /* Waits for the end of the thread, if it has one of its own, and frees what it had. */

@@ -5,25 +5,23 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "steer/limits.h"
 
 static size_t
 count(const struct conf *conf)
 {
-	size_t n = 0;
+	size_t n = 1 + conf->n_listeners;
 
 	for (size_t i = 0; i < conf->n_services; i++)
 		n += conf->services[i].n_backends * TG_STEER_PROPERTY_COUNT;
 	return n;
 }
 
-/* The texts stay those of the order. */
+/* The texts stay those of the order. What it is of is the caller's to say. */
 static struct conf_state_order
-as_kept(const struct conf *conf, unsigned service, unsigned backend, enum steer_property property,
-	const struct steer_order *order)
+as_kept(enum steer_property property, const struct steer_order *order)
 {
 	return (struct conf_state_order){
-		.service = conf->services[service].name,
-		.backend = conf->services[service].backends[backend].name,
 		.property = (char *)(uintptr_t)steer_property_str(property),
 		.value = (char *)(uintptr_t)order->value,
 		.was = (char *)(uintptr_t)order->was,
@@ -41,11 +39,29 @@ collect(const struct steer *steer, const struct conf *conf, unsigned service, un
 
 	for (unsigned k = 0; k < TG_STEER_PROPERTY_COUNT; k++) {
 		enum steer_property property = (enum steer_property)k;
+		struct conf_state_order *o = &state->orders[state->n_orders];
 
-		if (steer_differs(steer, service, backend, property))
-			state->orders[state->n_orders++] =
-				as_kept(conf, service, backend, property, &entry->orders[k]);
+		if (!steer_differs(steer, service, backend, property))
+			continue;
+		*o = as_kept(property, &entry->orders[k]);
+		o->service = conf->services[service].name;
+		o->backend = conf->services[service].backends[backend].name;
+		state->n_orders++;
 	}
+}
+
+static void
+collect_limit(const struct steer *steer, uint32_t listener, struct conf_state *state)
+{
+	const struct steer_limits *limits = steer_limits(steer);
+	struct conf_state_order *o = &state->orders[state->n_orders];
+
+	if (!steer_limits_differs(limits, listener))
+		return;
+	*o = as_kept(TG_STEER_LIMIT, steer_limits_get(limits, listener));
+	if (listener != TG_LIMIT_OF_ALL)
+		o->listener = steer_conf(steer)->listeners[listener].name;
+	state->n_orders++;
 }
 
 int
@@ -58,6 +74,9 @@ steer_save(const struct steer *steer, char **ret, size_t *ret_n)
 	state.orders = calloc(count(conf) + 1, sizeof(state.orders[0]));
 	if (state.orders == NULL)
 		return -TG_ENOMEM;
+	collect_limit(steer, TG_LIMIT_OF_ALL, &state);
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		collect_limit(steer, (uint32_t)i, &state);
 	for (size_t i = 0; i < conf->n_services; i++) {
 		for (size_t j = 0; j < conf->services[i].n_backends; j++)
 			collect(steer, conf, (unsigned)i, (unsigned)j, &state);
@@ -70,9 +89,15 @@ steer_save(const struct steer *steer, char **ret, size_t *ret_n)
 static void
 leave_out(const struct conf_state_order *o, const char *reason)
 {
-	log_write(TG_LOG_WARN, "order is not restored",
-		  "svc=%s srv=%s set=%s value=%s who=%s reason=%s", o->service, o->backend,
-		  o->property, o->value, o->who, reason);
+	if (o->service != NULL)
+		log_write(TG_LOG_WARN, "order is not restored",
+			  "svc=%s srv=%s set=%s value=%s who=%s reason=%s", o->service, o->backend,
+			  o->property, o->value, o->who, reason);
+	else
+		log_write(TG_LOG_WARN, "order is not restored",
+			  "listener=%s set=%s value=%s who=%s reason=%s",
+			  o->listener != NULL ? o->listener : "-", o->property, o->value, o->who,
+			  reason);
 }
 
 static struct steer_note
@@ -83,6 +108,42 @@ note_of(const struct conf_state_order *o)
 	snprintf(note.who, sizeof(note.who), "%s", o->who);
 	snprintf(note.why, sizeof(note.why), "%s", o->why);
 	return note;
+}
+
+static const char *const edited = "the configuration was edited since, and counts";
+
+static bool
+find_listener(const struct conf *conf, const char *name, uint32_t *ret)
+{
+	*ret = TG_LIMIT_OF_ALL;
+	for (size_t i = 0; name != NULL && i < conf->n_listeners; i++) {
+		if (strcmp(conf->listeners[i].name, name) == 0)
+			*ret = (uint32_t)i;
+	}
+	return name == NULL || *ret != TG_LIMIT_OF_ALL;
+}
+
+static void
+restore_limit(struct steer *steer, const struct conf_state_order *o)
+{
+	struct steer_note note = note_of(o);
+	char configured[TG_STEER_VALUE_SIZE];
+	struct err err;
+	uint32_t listener;
+
+	if (!find_listener(steer_conf(steer), o->listener, &listener)) {
+		leave_out(o, "there is no such listener any more");
+		return;
+	}
+	if (strcmp(o->property, steer_property_str(TG_STEER_LIMIT)) != 0) {
+		leave_out(o, "there is no such property");
+		return;
+	}
+	steer_limits_configured(steer_conf(steer), listener, configured, sizeof(configured));
+	if (strcmp(configured, o->was) != 0)
+		leave_out(o, edited);
+	else if (steer_limits_set(steer_limits(steer), listener, o->value, &note, &err) < 0)
+		leave_out(o, err.text);
 }
 
 static void
@@ -105,7 +166,7 @@ restore(struct steer *steer, const struct conf_state_order *o)
 	steer_configured(steer_conf(steer), target.service, target.backend, property, configured,
 			 sizeof(configured));
 	if (strcmp(configured, o->was) != 0) {
-		leave_out(o, "the configuration was edited since, and counts");
+		leave_out(o, edited);
 		return;
 	}
 	if (steer_set(&target, property, o->value, &note, &err) < 0)
@@ -115,6 +176,12 @@ restore(struct steer *steer, const struct conf_state_order *o)
 void
 steer_restore(struct steer *steer, const struct conf_state *state)
 {
-	for (size_t i = 0; i < state->n_orders; i++)
-		restore(steer, &state->orders[i]);
+	for (size_t i = 0; i < state->n_orders; i++) {
+		const struct conf_state_order *o = &state->orders[i];
+
+		if (o->service != NULL && o->backend != NULL)
+			restore(steer, o);
+		else
+			restore_limit(steer, o);
+	}
 }

@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "steer/limits.h"
+
 struct steer {
 	const struct conf *conf;
 	steer_change_cb *change;
 	void *user;
 	struct steer_entry *entries;
 	size_t *first; /* by service: index of its first backend in entries */
+	struct steer_limits *limits;
 };
 
 static struct steer_entry *
@@ -38,7 +41,8 @@ steer_new(const struct conf *conf, steer_change_cb *change, void *user)
 		n += conf->services[i].n_backends;
 	}
 	s->entries = calloc(n + 1, sizeof(s->entries[0]));
-	if (s->first == NULL || s->entries == NULL) {
+	s->limits = steer_limits_new(conf);
+	if (s->first == NULL || s->entries == NULL || s->limits == NULL) {
 		steer_free(s);
 		return NULL;
 	}
@@ -52,7 +56,14 @@ steer_free(struct steer *s)
 		return;
 	free(s->entries);
 	free(s->first);
+	steer_limits_free(s->limits);
 	free(s);
+}
+
+struct steer_limits *
+steer_limits(const struct steer *s)
+{
+	return s->limits;
 }
 
 const struct conf *

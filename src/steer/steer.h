@@ -69,6 +69,7 @@ struct steer_entry {
 };
 
 struct steer;
+struct steer_limits;
 
 /* The order of a backend is another one. Inside the call that changed it. */
 typedef void steer_change_cb(void *user, unsigned service, unsigned backend,
@@ -82,6 +83,9 @@ void steer_free(struct steer *steer); /* NULL allowed */
 const struct conf *steer_conf(const struct steer *steer);
 /* Indexes as in the configuration. Valid until steer_free(). */
 const struct steer_entry *steer_get(const struct steer *steer, unsigned service, unsigned backend);
+
+/* Those of client connections: steer/limits.h. */
+struct steer_limits *steer_limits(const struct steer *steer);
 
 /* One backend. A value. */
 struct steer_target {

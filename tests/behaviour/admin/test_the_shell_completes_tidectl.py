@@ -53,3 +53,4 @@ def test_backends_and_services_are_asked_for(tidegate, tmp_path):
     assert complete(f"tidectl -s {admin} drain site/b") == ["site/b1"]
     assert complete(f"tidectl -s {admin} drain site/127.0.0.1:1") == ["10"]
     assert complete(f"tidectl -s {admin} show servers state ") == ["site"]
+    assert complete(f"tidectl -s {admin} set maxconn listener ") == ["front"]

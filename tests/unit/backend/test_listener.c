@@ -219,6 +219,53 @@ limit_of_all_listeners_counts_them_together(void **state)
 	assert_int_equal(atomic_load(&workers[0].total->in_flight), 5);
 }
 
+/* By order, for both workers at once; what is there stays. */
+static void
+limits_change_while_it_accepts(void **state)
+{
+	struct worker_listener *l = start(0, 0);
+	struct msg_limit limit = {.listener = 0, .n = 1};
+
+	(void)state;
+	worker_set_limit(&workers[1], &limit);
+	for (int i = 0; i < 6; i++)
+		connect_client(0);
+	while (!l->paused)
+		fake_turn(workers[0].loop);
+	assert_int_equal(n_accepted, 1);
+	limit.n = 0; /* only that of all: 5 */
+	worker_set_limit(&workers[1], &limit);
+	listener_retry(l);
+	assert_false(l->paused);
+	while (!l->paused)
+		fake_turn(workers[0].loop);
+	assert_int_equal(n_accepted, 5);
+	limit = (struct msg_limit){.listener = TG_LIMIT_OF_ALL, .n = 2};
+	worker_set_limit(&workers[1], &limit);
+	listener_released(l);
+	listener_released(l);
+	listener_released(l);
+	while (!l->paused)
+		fake_turn(workers[0].loop);
+	assert_int_equal(n_accepted, 5);
+	assert_int_equal(atomic_load(&l->shared->in_flight), 2);
+	limit.n = 0; /* as configured */
+	worker_set_limit(&workers[0], &limit);
+	listener_retry(l);
+	turns_until_accepted(0, 6);
+}
+
+static void
+no_more_may_be_ordered_than_files_allow(void **state)
+{
+	struct msg_limit limit = {.listener = TG_LIMIT_OF_ALL, .n = TG_LIMIT_MAX};
+
+	(void)state;
+	workers[0].most_connections = 40;
+	worker_set_limit(&workers[0], &limit);
+	assert_int_equal(atomic_load(&workers[0].total->limit), 40);
+}
+
 static void
 without_descriptors_it_pauses_and_comes_back(void **state)
 {
@@ -349,6 +396,8 @@ main(void)
 		TEST(limit_of_a_listener_makes_the_next_wait),
 		TEST(limits_are_exact_across_workers),
 		TEST(limit_of_all_listeners_counts_them_together),
+		TEST(limits_change_while_it_accepts),
+		TEST(no_more_may_be_ordered_than_files_allow),
 		TEST(without_descriptors_it_pauses_and_comes_back),
 		TEST(client_that_gave_up_is_passed_over),
 		TEST(stopped_listener_refuses_and_stops_twice),
