@@ -97,20 +97,6 @@ check_flags(const struct server *v)
 	return CHECK_CONFIGURED | (v->steer->is_unchecked ? CHECK_PAUSED : CHECK_ENABLED);
 }
 
-static const char *
-host_of(const struct server *v, char *buf, size_t size)
-{
-	struct ip ip;
-
-	if (!v->health->has_addr)
-		return "-";
-	if (addr_ip(&v->health->addr, &ip))
-		ip_format(&ip, buf, size);
-	else
-		addr_format(&v->health->addr, buf, size);
-	return buf;
-}
-
 static const char head[] =
 	"# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight "
 	"srv_iweight srv_time_since_last_change srv_check_status srv_check_result srv_check_health "
@@ -128,7 +114,8 @@ print_text(struct output *out, const struct server *v)
 
 	output_format(out, "%" PRIu32 " %s %zu %s %s %u %u ", source_service_id(v->s, v->i_service),
 		      v->service->name, v->i_backend + 1, v->conf->name,
-		      host_of(v, host, sizeof(host)), (unsigned)op_state(v), admin_flags(v));
+		      source_host(v->health, host, sizeof(host)), (unsigned)op_state(v),
+		      admin_flags(v));
 	output_format(out, "%" PRIu64 " %u %" PRIu64 " %u %u %u %u %u ",
 		      stat_backend_weight(v->s, v->i_service, v->i_backend), v->conf->weight,
 		      mono_diff_us(v->s->now, v->health->verdict.since) / 1000000,

@@ -184,6 +184,20 @@ source_n_backends(const struct admin_source *s)
 	return n;
 }
 
+const char *
+source_host(const struct health_status *h, char *buf, size_t size)
+{
+	struct ip ip;
+
+	if (!h->has_addr)
+		return "-";
+	if (addr_ip(&h->addr, &ip))
+		ip_format(&ip, buf, size);
+	else
+		addr_format(&h->addr, buf, size);
+	return buf;
+}
+
 bool
 source_has_proxy(const struct admin_source *s)
 {
@@ -207,9 +221,14 @@ source_in_flight(const struct admin_source *s, uint32_t slot)
 uint64_t
 source_limit(const struct admin_source *s, uint32_t slot)
 {
+	uint64_t all = source_gauge(&segment_shared(s->segment, 0)->limit);
 	uint64_t own = source_gauge(&segment_shared(s->segment, slot)->limit);
 
-	return own != 0 ? own : source_gauge(&segment_shared(s->segment, 0)->limit);
+	if (all == 0) {
+		all = s->conf->max_connections;
+		own = slot > 0 ? s->conf->listeners[slot - 1].max_connections : 0;
+	}
+	return own != 0 ? own : all;
 }
 
 uint32_t

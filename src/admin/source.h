@@ -93,6 +93,8 @@ size_t source_n_backends(const struct admin_source *s);
 /* All columns of a backend as the keeper knows them; whether it is ejected is told by the proxy. */
 struct serving_state source_serving_state(const struct admin_source *s, size_t service,
 					  size_t backend);
+/* Where a backend is, without its port; "-": nowhere yet. */
+const char *source_host(const struct health_status *h, char *buf, size_t size);
 /* Whether the keeper has a connection to the proxy. */
 bool source_has_proxy(const struct admin_source *s);
 
@@ -100,7 +102,8 @@ bool source_has_proxy(const struct admin_source *s);
 uint64_t source_gauge(const _Atomic int64_t *gauge);
 /* Streams of a backend, connections of a listener or (slot 0) of all: under way now. */
 uint64_t source_in_flight(const struct admin_source *s, uint32_t slot);
-/* The limit of connections of a listener, or (slot 0) of all, in effect; 0: no proxy has begun. */
+/* The limit of connections of a listener, or (slot 0) of all, in effect; before a proxy has begun,
+ * as configured, where 0 is what files allow. */
 uint64_t source_limit(const struct admin_source *s, uint32_t slot);
 /* How much of its weight and limit a backend has by now (slow_start); 1000: all. */
 uint32_t source_ramp_permille(const struct admin_source *s, size_t service, size_t backend);

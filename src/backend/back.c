@@ -47,13 +47,25 @@ back_free(struct deferred *d)
 	free(TG_CONTAINER(d, struct back, deferred));
 }
 
+/* One more, or less. */
+static void
+count_idle(const struct back *b, int change)
+{
+	struct worker_backend *home = b->home;
+	struct worker *w = worker_of(b);
+
+	home->n_idle += (unsigned)change;
+	w->n_idle += (unsigned)change;
+	gauge_set(&home->counters->n[TG_B_IDLE], home->n_idle);
+	gauge_set(&w->counters->n[TG_W_IDLE], w->n_idle);
+}
+
 static void
 leave_idle(struct back *b)
 {
 	note_rest(b, loop_now(worker_of(b)->loop));
 	TAILQ_REMOVE(&b->home->idle, b, link);
-	b->home->n_idle--;
-	worker_of(b)->n_idle--;
+	count_idle(b, -1);
 	b->is_idle = false;
 	timer_clear(&b->timer);
 }
@@ -224,8 +236,7 @@ back_give(struct back **back)
 	b->is_idle = true;
 	b->idle_since = loop_now(w->loop);
 	TAILQ_INSERT_HEAD(&b->home->idle, b, link);
-	b->home->n_idle++;
-	w->n_idle++;
+	count_idle(b, 1);
 	timer_set(w->loop, &b->timer, mono_add_ms(loop_now(w->loop), conf->idle_lifetime_ms));
 }
 

@@ -78,6 +78,7 @@ int
 worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segment *segment)
 {
 	size_t slots = segment_slots(segment);
+	unsigned i;
 
 	*w = (struct worker){
 		.id = id, .n_workers = conf->workers, .conf = conf, .segment = segment};
@@ -90,17 +91,24 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	w->histograms = segment_histograms(segment, id, 0)->h;
 	worker_set_accepting(w, false);
 	w->total = segment_shared(segment, 0);
-	pipe_pool_init(&w->pipes, divide_descriptors(w), &w->total->pipes);
+	for (i = 0; i < TG_W_FIRST_COUNTED; i++)
+		gauge_set(&w->counters->n[i], 0);
+	pipe_pool_init(&w->pipes, divide_descriptors(w), &w->total->pipes,
+		       &w->counters->n[TG_W_PIPES]);
+	w->spools.gauges = &w->counters->n[TG_W_SPOOLS];
 	atomic_fetch_add(&w->total->pipes_max, w->pipes.max);
 	atomic_store(&w->total->limit, w->max_connections);
 	atomic_store(&w->total->limit_max, w->most_connections);
-	buf_pool_init(&w->bufs);
+	buf_pool_init(&w->bufs, &w->counters->n[TG_W_BUFS]);
 	w->loop = loop_new();
 	w->services = calloc(slots, sizeof(struct worker_service *));
 	w->backends = calloc(slots, sizeof(struct worker_backend *));
 	if (w->loop == NULL || w->services == NULL || w->backends == NULL)
 		return -TG_ENOMEM;
 	loop_watch_lag(w->loop, on_lag, w);
+	loop_count(w->loop, &(struct loop_counts){.turns = &w->counters->n[TG_W_TURNS],
+						  .calls = &w->counters->n[TG_W_CALLS],
+						  .yields = &w->counters->n[TG_W_YIELDS]});
 	return 0;
 }
 
@@ -142,6 +150,15 @@ backend_new(struct worker_service *s, uint32_t index)
 	b->load = segment_shared(w->segment, b->slot);
 	TAILQ_INIT(&b->idle);
 	return b;
+}
+
+/* From now on streams may come. Untouched pages of the segment stay untouched. */
+static void
+backend_add(struct worker *w, struct worker_backend *b)
+{
+	w->backends[b->slot] = b;
+	if (atomic_load(&b->counters->n[TG_B_IDLE]) != 0)
+		gauge_set(&b->counters->n[TG_B_IDLE], 0);
 }
 
 void
@@ -284,7 +301,7 @@ keep_backends(struct worker *w, struct worker_service *s, struct worker_service 
 			free(fresh);
 		} else {
 			fresh->service = s;
-			w->backends[fresh->slot] = fresh;
+			backend_add(w, fresh);
 		}
 	}
 }
@@ -350,7 +367,7 @@ worker_service_set(struct worker *w, struct worker_service *s)
 		return service_replace(w, w->services[slot], s);
 	w->services[slot] = s;
 	for (i = 0; i < s->conf->n_backends; i++)
-		w->backends[s->backends[i]->slot] = s->backends[i];
+		backend_add(w, s->backends[i]);
 	return NULL;
 }
 

@@ -14,11 +14,11 @@ static const struct {
 };
 
 void
-buf_pool_init(struct buf_pool *pool)
+buf_pool_init(struct buf_pool *pool, _Atomic uint64_t *gauges)
 {
 	int i;
 
-	*pool = (struct buf_pool){.in_use = 0};
+	*pool = (struct buf_pool){.gauges = gauges};
 	for (i = 0; i < TG_BUF_SIZE_COUNT; i++)
 		SLIST_INIT(&pool->free[i]);
 }
@@ -38,6 +38,31 @@ buf_pool_fini(struct buf_pool *pool)
 	}
 }
 
+static void
+tell(const struct buf_pool *pool, enum buf_size size)
+{
+	unsigned used = pool->n_used[size];
+
+	if (pool->gauges == NULL)
+		return;
+	gauge_set(&pool->gauges[TG_BUF_GAUGE_USED + size], used);
+	gauge_set(&pool->gauges[TG_BUF_GAUGE_HELD + size], used + pool->n_free[size]);
+}
+
+static struct buf *
+buf_new(struct buf_pool *pool, enum buf_size size)
+{
+	struct buf *b = malloc(sizeof(*b) + sizes[size].bytes);
+
+	if (b != NULL) {
+		b->cap = sizes[size].bytes;
+		b->size = size;
+	} else if (pool->gauges != NULL) {
+		gauge_add(&pool->gauges[TG_BUF_GAUGE_FAILURES + size], 1);
+	}
+	return b;
+}
+
 struct buf *
 buf_get(struct buf_pool *pool, enum buf_size size)
 {
@@ -47,14 +72,14 @@ buf_get(struct buf_pool *pool, enum buf_size size)
 		SLIST_REMOVE_HEAD(&pool->free[size], link);
 		pool->n_free[size]--;
 	} else {
-		b = malloc(sizeof(*b) + sizes[size].bytes);
+		b = buf_new(pool, size);
 		if (b == NULL)
 			return NULL;
-		b->cap = sizes[size].bytes;
-		b->size = size;
 	}
 	b->r = b->w = 0;
 	pool->in_use++;
+	pool->n_used[size]++;
+	tell(pool, size);
 	return b;
 }
 
@@ -62,17 +87,21 @@ void
 buf_put(struct buf_pool *pool, struct buf **buf)
 {
 	struct buf *b = *buf;
+	enum buf_size size;
 
 	if (b == NULL)
 		return;
 	*buf = NULL;
+	size = b->size;
 	pool->in_use--;
-	if (pool->n_free[b->size] >= sizes[b->size].keep) {
+	pool->n_used[size]--;
+	if (pool->n_free[size] < sizes[size].keep) {
+		SLIST_INSERT_HEAD(&pool->free[size], b, link);
+		pool->n_free[size]++;
+	} else {
 		free(b);
-		return;
 	}
-	SLIST_INSERT_HEAD(&pool->free[b->size], b, link);
-	pool->n_free[b->size]++;
+	tell(pool, size);
 }
 
 enum buf_size

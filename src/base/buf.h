@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 
 #include "base/err.h"
+#include "base/gauge.h"
 
 enum buf_size {
 	TG_BUF_HEAD = 0,  /* a usual head, rewritten */
@@ -40,13 +41,24 @@ struct buf {
 
 SLIST_HEAD(buf_list, buf);
 
+/* What a pool tells of itself: by size, that of the least first. */
+enum buf_gauge {
+	TG_BUF_GAUGE_USED = 0,
+	TG_BUF_GAUGE_HELD = TG_BUF_SIZE_COUNT, /* used and free */
+	TG_BUF_GAUGE_FAILURES = 2 * TG_BUF_SIZE_COUNT,
+	TG_BUF_GAUGE_COUNT = 3 * TG_BUF_SIZE_COUNT
+};
+
 struct buf_pool {
 	struct buf_list free[TG_BUF_SIZE_COUNT];
 	unsigned n_free[TG_BUF_SIZE_COUNT];
+	unsigned n_used[TG_BUF_SIZE_COUNT];
 	unsigned in_use;
+	_Atomic uint64_t *gauges; /* [TG_BUF_GAUGE_COUNT]; NULL: nobody asks */
 };
 
-void buf_pool_init(struct buf_pool *pool);
+/* `gauges` is zeroed and outlives it; NULL allowed. */
+void buf_pool_init(struct buf_pool *pool, _Atomic uint64_t *gauges);
 /* Every buffer must be back. */
 void buf_pool_fini(struct buf_pool *pool);
 

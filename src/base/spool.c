@@ -26,6 +26,24 @@ spool_new(struct spools *all, uint64_t memory_max, uint64_t file_max)
 }
 
 static void
+tell(const struct spools *all)
+{
+	if (all->gauges == NULL)
+		return;
+	gauge_set(&all->gauges[TG_SPOOL_GAUGE_BYTES], all->memory_bytes);
+	gauge_set(&all->gauges[TG_SPOOL_GAUGE_FILES], all->n_files);
+}
+
+/* False, with its errno. */
+static bool
+refuse_file(const struct spools *all)
+{
+	if (all->gauges != NULL)
+		gauge_add(&all->gauges[TG_SPOOL_GAUGE_FAILURES], 1);
+	return false;
+}
+
+static void
 put_first(struct spool *s)
 {
 	struct buf *b = SLIST_FIRST(&s->chain);
@@ -33,6 +51,7 @@ put_first(struct spool *s)
 	SLIST_REMOVE_HEAD(&s->chain, link);
 	s->memory_bytes -= b->cap;
 	s->all->memory_bytes -= b->cap;
+	tell(s->all);
 	if (s->last == b)
 		s->last = NULL;
 	buf_put(s->all->bufs, &b);
@@ -51,6 +70,7 @@ spool_free(struct spool **spool)
 	if (s->fd >= 0) {
 		close(s->fd);
 		s->all->n_files--;
+		tell(s->all);
 	}
 	free(s);
 }
@@ -86,6 +106,7 @@ add_buf(struct spool *s)
 	s->last = b;
 	s->memory_bytes += b->cap;
 	s->all->memory_bytes += b->cap;
+	tell(s->all);
 	return true;
 }
 
@@ -139,13 +160,14 @@ open_file(struct spool *s)
 
 	errno = 0;
 	if (all->n_files >= all->files_max)
-		return false;
+		return refuse_file(all);
 	s->fd = open(all->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
 	if (s->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
 		s->fd = open_and_unlink(all->folder);
 	if (s->fd < 0)
-		return false;
+		return refuse_file(all);
 	all->n_files++;
+	tell(all);
 	return true;
 }
 

@@ -30,6 +30,13 @@ struct spools {
 	const char *folder; /* of the files */
 	unsigned n_files;
 	unsigned files_max; /* descriptors they may have */
+	_Atomic uint64_t *gauges; /* [TG_SPOOL_GAUGE_COUNT]; NULL: nobody asks */
+};
+enum spool_gauge {
+	TG_SPOOL_GAUGE_BYTES = 0, /* memory_bytes */
+	TG_SPOOL_GAUGE_FILES = 1,
+	TG_SPOOL_GAUGE_FAILURES = 2, /* times a file was not to be had */
+	TG_SPOOL_GAUGE_COUNT
 };
 
 /* Owned by whoever made it; freed by spool_free(). */

@@ -2,11 +2,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "l7/l7.h"
 #include "l7/stream_priv.h"
 #include "observe/counters.h"
 #include "observe/trace.h"
 
 #define KEEP_STREAMS 1024u
+
+static void
+tell_streams(const struct worker *w)
+{
+	const struct l7_worker *l7 = l7_of(w);
+
+	gauge_set(&w->counters->n[TG_W_STREAMS_USED], l7->n_used);
+	gauge_set(&w->counters->n[TG_W_STREAMS_HELD], l7->n_used + l7->n_free);
+}
 
 struct stream *
 stream_get(struct front *f)
@@ -21,8 +31,12 @@ stream_get(struct front *f)
 	} else {
 		s = malloc(sizeof(*s));
 	}
-	if (s == NULL)
+	if (s == NULL) {
+		gauge_add(&w->counters->n[TG_W_STREAM_FAILURES], 1);
 		return NULL;
+	}
+	l7->n_used++;
+	tell_streams(w);
 	memset(s, 0, sizeof(*s));
 	s->front = f;
 	s->worker = w;
@@ -38,17 +52,26 @@ stream_get(struct front *f)
 	return s;
 }
 
+size_t
+l7_stream_bytes(void)
+{
+	return sizeof(struct stream);
+}
+
 static void
 stream_put(struct stream *s)
 {
-	struct l7_worker *l7 = l7_of(s->worker);
+	struct worker *w = s->worker;
+	struct l7_worker *l7 = l7_of(w);
 
-	if (l7->n_free >= KEEP_STREAMS) {
+	l7->n_used--;
+	if (l7->n_free < KEEP_STREAMS) {
+		SLIST_INSERT_HEAD(&l7->free, s, link);
+		l7->n_free++;
+	} else {
 		free(s);
-		return;
 	}
-	SLIST_INSERT_HEAD(&l7->free, s, link);
-	l7->n_free++;
+	tell_streams(w);
 }
 
 /* Counters of one family share the order of their five status classes. */

@@ -12,4 +12,7 @@ extern const struct front_ops l7_front_ops;
 TG_MUST_CHECK int l7_worker_init(struct worker *w);
 void l7_worker_fini(struct worker *w);
 
+/* Of the record of one request, for statistics. */
+size_t l7_stream_bytes(void);
+
 #endif

@@ -203,6 +203,7 @@ struct l7_worker {
 	struct http1_parser *answer_parser;
 	struct stream_list free;
 	unsigned n_free;
+	unsigned n_used;
 	struct l7_date date;
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/container.h"
+#include "base/gauge.h"
 
 /* Wheel: one slot per tick; a timer further away hangs in the last slot and is moved on from there. */
 #define TICK_US     32000u
@@ -28,6 +29,7 @@ struct loop {
 	struct mono tick_due; /* while ticking: when the next is to come */
 	loop_lag_cb *on_lag;  /* NULL: nobody asks */
 	void *lag_user;
+	struct loop_counts counts;
 	struct event tick_event;
 	struct timer_list wheel[WHEEL_SLOTS];
 	struct deferred_list deferred;
@@ -163,6 +165,12 @@ loop_watch_lag(struct loop *loop, loop_lag_cb *cb, void *user)
 	loop->lag_user = user;
 }
 
+void
+loop_count(struct loop *loop, const struct loop_counts *counts)
+{
+	loop->counts = *counts;
+}
+
 /* As libevent does it: from the time it was to come, or from now when that is over too. */
 static void
 note_lag(struct loop *loop)
@@ -207,6 +215,7 @@ loop_serve_calls(struct loop *loop)
 	pthread_mutex_unlock(&loop->shared.lock);
 	while ((c = STAILQ_FIRST(&calls)) != NULL) {
 		STAILQ_REMOVE_HEAD(&calls, link);
+		gauge_add(loop->counts.calls, 1);
 		c->cb(c);
 	}
 }
@@ -343,6 +352,7 @@ serve_again(struct loop *loop)
 	TAILQ_INSERT_TAIL(&loop->again, &loop->again_end, again);
 	while ((w = TAILQ_FIRST(&loop->again)) != &loop->again_end) {
 		again_remove(loop, w);
+		gauge_add(loop->counts.yields, 1);
 		w->cb(w, 0);
 	}
 	TAILQ_REMOVE(&loop->again, &loop->again_end, again);
@@ -449,6 +459,7 @@ loop_run(struct loop *loop)
 			break;
 		serve_again(loop);
 		release_deferred(loop);
+		gauge_add(loop->counts.turns, 1);
 	}
 	loop->stopping = false;
 }

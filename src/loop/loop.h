@@ -39,6 +39,15 @@ struct mono loop_now_update(struct loop *loop);
 typedef void loop_lag_cb(void *user, uint64_t lag_us);
 void loop_watch_lag(struct loop *loop, loop_lag_cb *cb, void *user);
 
+/* What a loop does, counted where others may read it: each NULL, or this loop's alone. */
+struct loop_counts {
+	_Atomic uint64_t *turns;
+	_Atomic uint64_t *calls;  /* from other threads */
+	_Atomic uint64_t *yields; /* watches that asked for the next turn */
+};
+/* Before loop_run(). */
+void loop_count(struct loop *loop, const struct loop_counts *counts);
+
 /* What a descriptor reports. */
 #define LOOP_READ   (1u << 0)
 #define LOOP_WRITE  (1u << 1)

@@ -13,9 +13,10 @@
 #define SMALL_PIECE 4096
 
 void
-pipe_pool_init(struct pipe_pool *pool, unsigned max, _Atomic int64_t *in_use)
+pipe_pool_init(struct pipe_pool *pool, unsigned max, _Atomic int64_t *in_use,
+	       _Atomic uint64_t *gauges)
 {
-	*pool = (struct pipe_pool){.max = max, .in_use = in_use};
+	*pool = (struct pipe_pool){.max = max, .in_use = in_use, .gauges = gauges};
 }
 
 void
@@ -28,11 +29,16 @@ pipe_pool_fini(struct pipe_pool *pool)
 	}
 }
 
+/* Behind each change. */
 static void
 count_in_use(struct pipe_pool *pool, int64_t change)
 {
 	if (pool->in_use != NULL)
 		atomic_fetch_add_explicit(pool->in_use, change, memory_order_relaxed);
+	if (pool->gauges == NULL)
+		return;
+	gauge_set(&pool->gauges[TG_PIPE_GAUGE_USED], pool->n_open - pool->n);
+	gauge_set(&pool->gauges[TG_PIPE_GAUGE_HELD], pool->n_open);
 }
 
 /* False: there are as many as may be, or the system has none. */
@@ -46,8 +52,11 @@ pipe_take(struct pipe_pool *pool, int ret[2])
 		count_in_use(pool, 1);
 		return true;
 	}
-	if (pool->n_open >= pool->max || pipe2(ret, O_NONBLOCK | O_CLOEXEC) != 0)
+	if (pool->n_open >= pool->max || pipe2(ret, O_NONBLOCK | O_CLOEXEC) != 0) {
+		if (pool->gauges != NULL)
+			gauge_add(&pool->gauges[TG_PIPE_GAUGE_FAILURES], 1);
 		return false;
+	}
 	pool->n_open++;
 	count_in_use(pool, 1);
 	/* A refused size leaves the default one: smaller pieces, nothing else. */
@@ -59,7 +68,6 @@ pipe_take(struct pipe_pool *pool, int ret[2])
 static void
 pipe_give(struct pipe_pool *pool, int pipe[2], bool empty)
 {
-	count_in_use(pool, -1);
 	if (empty && pool->n < TG_PIPES_KEPT) {
 		pool->fds[pool->n][0] = pipe[0];
 		pool->fds[pool->n][1] = pipe[1];
@@ -69,6 +77,7 @@ pipe_give(struct pipe_pool *pool, int pipe[2], bool empty)
 		close(pipe[1]);
 		pool->n_open--;
 	}
+	count_in_use(pool, -1);
 	pipe[0] = pipe[1] = -1;
 }
 

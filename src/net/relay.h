@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/gauge.h"
 #include "net/conn.h"
 
 /*
@@ -26,8 +27,17 @@ struct pipe_pool {
 	unsigned n_open; /* kept and in use */
 	unsigned max;
 	_Atomic int64_t *in_use; /* of all pools; NULL: not counted */
+	_Atomic uint64_t *gauges; /* [TG_PIPE_GAUGE_COUNT]; NULL: nobody asks */
 };
-void pipe_pool_init(struct pipe_pool *pool, unsigned max, _Atomic int64_t *in_use);
+enum pipe_gauge {
+	TG_PIPE_GAUGE_USED = 0,
+	TG_PIPE_GAUGE_HELD = 1, /* used and kept */
+	TG_PIPE_GAUGE_FAILURES = 2,
+	TG_PIPE_GAUGE_COUNT
+};
+/* Both outlive it; NULL allowed. */
+void pipe_pool_init(struct pipe_pool *pool, unsigned max, _Atomic int64_t *in_use,
+		    _Atomic uint64_t *gauges);
 void pipe_pool_fini(struct pipe_pool *pool);
 
 enum relay_result {

@@ -3,11 +3,13 @@
  *
  * Indexes into struct segment_counters of a slot of that kind; those of a
  * worker itself are in slot 0. Counters only grow; what is "now" is in struct
- * segment_shared, but for what a worker is.
+ * segment_shared, but for what a worker is or has.
  */
 #ifndef TG_OBSERVE_COUNTERS_H
 #define TG_OBSERVE_COUNTERS_H
 
+#include "base/buf.h"
+#include "base/spool.h"
 #include "ipc/segment.h"
 #include "observe/reason.h"
 
@@ -64,9 +66,37 @@
 	X(REPLAYS, "replays", "requests sent once more, as the kept connection was stale") \
 	X(TIME_CONNECT_US, "time_connect_us", "sum over streams, microseconds") \
 	X(TIME_RESPONSE_US, "time_response_us", "sum over streams, microseconds") \
-	X(TIME_TOTAL_US, "time_total_us", "sum over streams, microseconds")
+	X(TIME_TOTAL_US, "time_total_us", "sum over streams, microseconds") \
+	X(IDLE, "idle", "connections kept for reuse now")
 
-#define TG_WORKER_COUNTERS(X) X(ACCEPTING, "accepting", "1 while it accepts clients")
+/* Up to FIRST_COUNTED what is now: a new worker begins with 0. Buffers by their three sizes, as base/buf.h
+ * has them, pipes as net/relay.h, bodies that wait as base/spool.h. */
+#define TG_WORKER_COUNTERS(X)                                               \
+	X(ACCEPTING, "accepting", "1 while it accepts clients")             \
+	X(BUFS, "head_buffers_used", "buffers for heads in use")            \
+	X(BUFS_1, "small_buffers_used", "buffers for reads in use")         \
+	X(BUFS_2, "large_buffers_used", "buffers for bulk in use")          \
+	X(BUFS_3, "head_buffers_held", "buffers for heads in use and free") \
+	X(BUFS_4, "small_buffers_held", "buffers for reads in use and free") \
+	X(BUFS_5, "large_buffers_held", "buffers for bulk in use and free") \
+	X(BUFS_6, "head_buffer_failures", "times there was no memory for one") \
+	X(BUFS_7, "small_buffer_failures", "times there was no memory for one") \
+	X(BUFS_8, "large_buffer_failures", "times there was no memory for one") \
+	X(PIPES, "pipes_used", "pipes with bytes in them")                  \
+	X(PIPES_1, "pipes_held", "pipes in use and kept")                   \
+	X(PIPE_FAILURES, "pipe_failures", "times none was to be had")       \
+	X(SPOOLS, "spool_bytes", "buffers of bodies that wait, in bytes")   \
+	X(SPOOL_FILES, "spool_files", "files of bodies that wait")          \
+	X(SPOOL_FAILURES, "spool_failures", "times a file was not to be had") \
+	X(STREAMS_USED, "streams_used", "requests under way")               \
+	X(STREAMS_HELD, "streams_held", "records of requests, in use and free") \
+	X(STREAM_FAILURES, "stream_failures", "times there was no memory for one") \
+	X(IDLE, "idle", "connections to backends kept for reuse")           \
+	X(TURNS, "turns", "turns of its loop")                              \
+	X(CALLS, "calls", "calls from other threads")                       \
+	X(YIELDS, "yields", "times long work went on in the next turn")
+
+#define TG_W_FIRST_COUNTED TG_W_TURNS
 
 /* clang-format on */
 
@@ -98,6 +128,11 @@ extern const struct counter_info worker_counters[TG_W_COUNT];
 _Static_assert(TG_L_COUNT <= TG_COUNTER_END && TG_S_COUNT <= TG_COUNTER_END &&
 		       TG_B_COUNT <= TG_COUNTER_END,
 	       "counters run into end reasons");
+_Static_assert(TG_W_BUFS_8 + 1 - TG_W_BUFS == TG_BUF_GAUGE_COUNT &&
+		       TG_W_PIPE_FAILURES + 1 - TG_W_PIPES == 3 &&
+		       TG_W_SPOOL_FAILURES + 1 - TG_W_SPOOLS == TG_SPOOL_GAUGE_COUNT &&
+		       TG_W_COUNT <= TG_SEGMENT_COUNTERS,
+	       "gauges of a pool stand together");
 _Static_assert(TG_COUNTER_END + TG_END_COUNT <= TG_SEGMENT_COUNTERS, "slot too small");
 
 #endif

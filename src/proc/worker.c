@@ -35,6 +35,7 @@ add_listeners(struct worker *w, const struct conf *conf)
 		if (l == NULL)
 			return -TG_ENOMEM;
 		TAILQ_INSERT_TAIL(&w->listeners, l, link);
+		atomic_store(&l->shared->limit, (int64_t)listener->max_connections);
 	}
 	return 0;
 }

@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
 
 import pytest
 
-from harness import conf
+from harness import conf, settings
 from harness.control import ask, failure
 
 
@@ -44,8 +45,11 @@ def test_less_is_logged_by_the_parent_too(tidegate, admin):
     os.kill(before, 9)
     tg.log.wait(msg="child died", role="parent", child="proxy")
     assert ask(admin, "set log level info") == "\n"
-    os.kill(tg.role_pid("keeper"), 9)
-    tg.log.wait(msg="starting child again", child="keeper")
+
+    def parent_speaks():
+        os.kill(tg.pid, signal.SIGUSR1)
+        return tg.log.records(msg="no access log file to open anew")
+    settings.wait_until(parent_speaks, "the parent to hear of it")
     assert not tg.log.records(msg="starting child again", child="proxy")
 
 

@@ -25,7 +25,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 @pytest.mark.parametrize("line, offered", [
     ("tidectl dr", ["drain"]),
     ("tidectl show s", ["servers", "stat", "state"]),
-    ("tidectl show servers ", ["state"]),
+    ("tidectl show servers ", ["conn", "state"]),
     ("tidectl -s /x show ver", ["version"]),
     ("tidectl --so", ["--socket"]),
     ("tidectl set log level ", ["debug", "error", "info", "warn"]),

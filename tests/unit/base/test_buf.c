@@ -32,7 +32,7 @@ setup(void **state)
 {
 	static struct buf_pool pool;
 
-	buf_pool_init(&pool);
+	buf_pool_init(&pool, NULL);
 	*state = &pool;
 	return 0;
 }
@@ -268,6 +268,33 @@ without_memory_nothing_is_lost(void **state)
 	buf_put(pool, &small);
 }
 
+static void
+a_pool_tells_what_it_holds(void **state)
+{
+	static _Atomic uint64_t gauges[TG_BUF_GAUGE_COUNT];
+	struct buf_pool pool;
+	struct buf *b;
+
+	(void)state;
+	buf_pool_init(&pool, gauges);
+	b = buf_get(&pool, TG_BUF_SMALL);
+	assert_non_null(b);
+	assert_int_equal(gauges[TG_BUF_GAUGE_USED + TG_BUF_SMALL], 1);
+	assert_int_equal(gauges[TG_BUF_GAUGE_HELD + TG_BUF_SMALL], 1);
+	assert_int_equal(buf_grow(&pool, &b), 0);
+	assert_int_equal(gauges[TG_BUF_GAUGE_USED + TG_BUF_SMALL], 0);
+	assert_int_equal(gauges[TG_BUF_GAUGE_HELD + TG_BUF_SMALL], 1);
+	assert_int_equal(gauges[TG_BUF_GAUGE_USED + TG_BUF_LARGE], 1);
+	buf_put(&pool, &b);
+	assert_int_equal(gauges[TG_BUF_GAUGE_USED + TG_BUF_LARGE], 0);
+	out_of_memory = true;
+	assert_null(buf_get(&pool, TG_BUF_HEAD));
+	out_of_memory = false;
+	assert_int_equal(gauges[TG_BUF_GAUGE_FAILURES + TG_BUF_HEAD], 1);
+	assert_int_equal(gauges[TG_BUF_GAUGE_HELD + TG_BUF_HEAD], 0);
+	buf_pool_fini(&pool);
+}
+
 int
 main(void)
 {
@@ -286,6 +313,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(append_is_all_or_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(grow_carries_what_is_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory_nothing_is_lost, setup, teardown),
+		cmocka_unit_test(a_pool_tells_what_it_holds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,7 +59,7 @@ setup(void **state)
 		bytes[i] = (unsigned char)(i * 31 + i / 251);
 	write_error = tmpfile_error = 0;
 	write_max = 0;
-	buf_pool_init(&bufs);
+	buf_pool_init(&bufs, NULL);
 	all = (struct spools){
 		.bufs = &bufs, .memory_max = UINT64_MAX, .folder = "/tmp", .files_max = 2};
 	s = NULL;

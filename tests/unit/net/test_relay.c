@@ -96,8 +96,8 @@ setup(void **state)
 	memset(&path, 0, sizeof(path));
 	path.fds = fake_count_fds();
 	path.producer = path.consumer = path.src.fd = path.dst.fd = -1;
-	buf_pool_init(&path.bufs);
-	pipe_pool_init(&path.pipes, 8, NULL);
+	buf_pool_init(&path.bufs, NULL);
+	pipe_pool_init(&path.pipes, 8, NULL, NULL);
 	path.loop = loop_new();
 	path.loop_fds = fake_count_fds() - path.fds;
 	return path.loop == NULL;

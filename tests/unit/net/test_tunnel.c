@@ -46,8 +46,8 @@ setup(void **state)
 	memset(&t, 0, sizeof(t));
 	t.client = t.server = t.front.fd = t.back.fd = -1;
 	t.now.us = 1000 * SECOND;
-	buf_pool_init(&t.bufs);
-	pipe_pool_init(&t.pipes, 8, NULL);
+	buf_pool_init(&t.bufs, NULL);
+	pipe_pool_init(&t.pipes, 8, NULL, NULL);
 	t.loop = loop_new();
 	return t.loop == NULL;
 }
