@@ -22,7 +22,7 @@
  *
  * MSG_PING and MSG_PONG, for a service manager's watchdog.
  *
- * Reload, a transaction between the parent and both children (proc/reload.h). Objects keep
+ * Reload, a transaction between the parent and both children (ipc/reload_order.h). Objects keep
  * their slot of the segment as long as their name stays:
  *
  *	MSG_CONF     parent to child, fd: the next configuration
@@ -36,7 +36,7 @@
  *	MSG_ABORT    parent to child, instead of MSG_COMMIT: drop it
  *
  *	MSG_RELOAD   keeper to parent, fd: an operator orders it; a memory file with the words of
- *		     the order (proc/reload.h)
+ *		     the order (ipc/reload_order.h)
  *	MSG_RELOADED parent to keeper, fd: what came of it, a memory file with text for that operator
  *
  * Keeper and proxy may tell each other of slots that the other does not know any more: ignored.

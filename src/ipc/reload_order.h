@@ -1,0 +1,50 @@
+/*
+ * ipc/reload_order.h: what an operator asks of the configuration, from the keeper to the parent
+ * (MSG_RELOAD), in a memory file.
+ *
+ * Five texts, each ended by a NUL: who, why, service, backend, text.
+ */
+#ifndef TG_IPC_RELOAD_ORDER_H
+#define TG_IPC_RELOAD_ORDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Bytes of the whole; a backend's text is short. */
+#define TG_RELOAD_ORDER_MAX 16384u
+
+enum reload_what {
+	RELOAD_FILE = 0,    /* the configuration file anew */
+	RELOAD_COMPARE = 1, /* the same, but only tell what would change */
+	RELOAD_ADD = 2,     /* a backend: service, and text: what stands between { and } in backends */
+	RELOAD_DELETE = 3,  /* a backend: service and backend */
+	RELOAD_WHAT_COUNT
+};
+
+/* A value; texts are whoever's made it, or of reload_order_load_fd(). */
+struct reload_order {
+	enum reload_what what;
+	uint64_t when_us; /* wall clock */
+	const char *who;  /* all "" where not said, never NULL */
+	const char *why;
+	const char *service;
+	const char *backend;
+	const char *text;
+	char *memory; /* of the texts, or NULL */
+};
+
+/* *ret_fd is the caller's. -TG_ELIMIT: too long. */
+TG_MUST_CHECK int reload_order_save_fd(const struct reload_order *order, int *ret_fd,
+				       struct err *err);
+/* -TG_EPROTO: not one. `fd` stays the caller's. */
+TG_MUST_CHECK int reload_order_load_fd(int fd, struct reload_order *ret, struct err *err);
+void reload_order_fini(struct reload_order *order); /* what was loaded; zeroed is allowed */
+
+/* The answer's text (MSG_RELOADED), a memory file of at most `max` bytes; *ret is the caller's to free(). */
+TG_MUST_CHECK int reload_text_save_fd(const char *text, size_t n, int *ret_fd, struct err *err);
+TG_MUST_CHECK int reload_text_load_fd(int fd, size_t max, char **ret, size_t *ret_n,
+				      struct err *err);
+
+#endif
