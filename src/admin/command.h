@@ -19,6 +19,10 @@
 
 #define TG_ADMIN_ARGUMENTS_MAX 32u
 #define TG_ADMIN_TIMEOUT_MAX_S 86400u
+#define TG_ADMIN_WAIT_MAX_MS   3600000u
+#define TG_ADMIN_LOOK_MS       20u
+#define TG_ADMIN_RELOAD_MS     30000u /* the parent may take to answer */
+#define TG_ADMIN_TARGET_SIZE   512u   /* "service/backend" */
 
 #define TG_COMMAND_ERRORS(X)                                                   \
 	X(UNKNOWN, "unknown-command", "no such command")                       \
@@ -28,6 +32,8 @@
 	X(VALUE, "bad-value", "a value is not one that is allowed")            \
 	X(CONFLICT, "conflict", "it is configured in a way that excludes this") \
 	X(LIMIT, "limit", "a limit of the control socket is reached")          \
+	X(REFUSED, "refused", "the configuration stays as it was; the lines say why") \
+	X(TIMEOUT, "timeout", "what was waited for did not come in time")      \
 	X(UPGRADE, "upgrade", "a new tidegate is taking over: connect again")
 
 enum command_error {
@@ -35,6 +41,31 @@ enum command_error {
 	TG_COMMAND_ERRORS(TG_COMMAND_ERROR_ENUM)
 #undef TG_COMMAND_ERROR_ENUM
 	TG_COMMAND_ERROR_COUNT
+};
+
+struct command_call;
+
+/* What a session waits for, before the rest of its line is run. A value. */
+struct command_wait {
+	/* NULL: nothing. Called now and then, when an answer came, and at last when it is late. True: it
+	 * has written the answer; false: not yet, which is not for one that is late. */
+	bool (*go_on)(struct command_call *call);
+	struct mono until;
+	bool is_looking; /* called every TG_ADMIN_LOOK_MS */
+	bool is_late;	 /* `until` has passed */
+	bool json;
+	struct steer_note note;
+	char *rest;	 /* of the line; NULL: that was all */
+	size_t before;	 /* where this answer begins */
+	/* of what the parent is asked: */
+	uint32_t reload;       /* its number; 0: nothing is asked */
+	const char *done;      /* said when it is done; NULL: what the parent says */
+	bool is_answered;      /* then the rest is set, during the call */
+	bool is_done;
+	const char *text;
+	size_t text_n;
+	/* of a backend: */
+	char target[TG_ADMIN_TARGET_SIZE];
 };
 
 /* Who speaks: one client of a control socket. */
@@ -45,6 +76,7 @@ struct command_session {
 	bool is_over;	     /* "quit" */
 	uint64_t events_from; /* "events": the number of the next to send; 0: none are sent */
 	unsigned timeout_s;  /* behind a prompt; 0: TG_ADMIN_PROMPT_MS */
+	struct command_wait wait;
 };
 
 /* One command of a line. Valid during the call. */
@@ -65,12 +97,14 @@ struct command {
 	const char *help;
 	enum conf_rights rights; /* that it needs */
 	/* Writes the answer, or calls command_fail(). Nothing written is a success: an empty answer, as
-	 * JSON {"ok":true}. Must not wait. */
+	 * JSON {"ok":true}. Must not wait; its session may, for what command_wait() says. */
 	void (*run)(const struct command *c, struct command_call *call);
 };
 
+extern const struct command command_add_server;
 extern const struct command command_clear_counters;
 extern const struct command command_clear_counters_all;
+extern const struct command command_del_server;
 extern const struct command command_disable_health;
 extern const struct command command_disable_server;
 extern const struct command command_drain;
@@ -81,6 +115,9 @@ extern const struct command command_get_weight;
 extern const struct command command_help;
 extern const struct command command_prompt;
 extern const struct command command_quit;
+extern const struct command command_reload;
+extern const struct command command_reload_dry;
+extern const struct command command_reload_dry_run;
 extern const struct command command_save_config;
 extern const struct command command_set_log_level;
 extern const struct command command_set_maxconn_frontend;
@@ -106,6 +143,7 @@ extern const struct command command_shutdown;
 extern const struct command command_shutdown_sessions;
 extern const struct command command_undrain;
 extern const struct command command_upgrade;
+extern const struct command command_wait;
 
 /* Sorted by name, NULL at the end. */
 extern const struct command *const commands[];
@@ -128,6 +166,11 @@ bool command_find_listener(struct command_call *call, const char *name, uint32_t
 bool command_number(struct command_call *call, const char *text, uint64_t max, const char *what,
 		    uint64_t *ret);
 
+/* The answer comes later: when `go_on` has written it, until then at the latest. What else is to be
+ * known then is set in what is returned. */
+struct command_wait *command_wait_for(struct command_call *call, uint64_t ms,
+				      bool (*go_on)(struct command_call *call));
+
 /* Orders it in the name of who speaks; else fails. */
 void command_order(struct command_call *call, const struct steer_target *target,
 		   enum steer_property property, const char *value);
@@ -136,10 +179,13 @@ void command_order(struct command_call *call, const struct steer_target *target,
 void command_print_conf(struct command_call *call, const struct conf *conf,
 			const struct conf_service *service);
 
-/* Runs every command of a line, which is taken apart in place; answers and their empty lines go to
- * `out`. */
+/* Runs every command of a line, up to one that waits (session->wait.go_on): the line, which is taken
+ * apart in place, must last until then. Answers and their empty lines go to `out`. */
 void command_run_line(struct admin_source *s, struct command_session *session, char *line,
 		      struct output *out);
+/* The session waits: whether that is over. Then the rest of its line is run. False: it waits, for this
+ * or the next. */
+bool command_go_on(struct admin_source *s, struct command_session *session, struct output *out);
 /* One failure that no command led to, with its empty line. */
 void command_refuse(struct output *out, enum command_error code, const char *text);
 

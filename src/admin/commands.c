@@ -8,8 +8,10 @@
 
 /* clang-format off: one a line */
 const struct command *const commands[] = {
+	&command_add_server,
 	&command_clear_counters,
 	&command_clear_counters_all,
+	&command_del_server,
 	&command_disable_health,
 	&command_disable_server,
 	&command_drain,
@@ -20,6 +22,9 @@ const struct command *const commands[] = {
 	&command_help,
 	&command_prompt,
 	&command_quit,
+	&command_reload,
+	&command_reload_dry,
+	&command_reload_dry_run,
 	&command_save_config,
 	&command_set_log_level,
 	&command_set_maxconn_frontend,
@@ -45,6 +50,7 @@ const struct command *const commands[] = {
 	&command_shutdown_sessions,
 	&command_undrain,
 	&command_upgrade,
+	&command_wait,
 	NULL,
 };
 /* clang-format on */
@@ -268,11 +274,36 @@ take_reason(struct command_call *call)
 	}
 }
 
+struct command_wait *
+command_wait_for(struct command_call *call, uint64_t ms, bool (*go_on)(struct command_call *call))
+{
+	struct command_wait *wait = &call->session->wait;
+
+	*wait = (struct command_wait){
+		.go_on = go_on,
+		.until = mono_add_ms(call->source->now, ms),
+		.json = call->json,
+		.note = call->note,
+		.rest = wait->rest,
+		.before = wait->before,
+	};
+	return wait;
+}
+
+/* All of an answer is written, but for its empty line. */
+static void
+end_answer(struct command_call *call, size_t before)
+{
+	if (call->out->is_full)
+		command_fail(call, TG_COMMAND_LIMIT, "the answer is too long");
+	if (call->json && call->out->n == before)
+		output_text(call->out, "{\"ok\":true}\n");
+	output_text(call->out, "\n");
+}
+
 static void
 run_command(const struct command *c, struct command_call *call)
 {
-	size_t before = call->out->n;
-
 	if (call->session->rights < c->rights) {
 		command_fail(call, TG_COMMAND_DENIED,
 			     "\"%s\" needs the rights of %s; this socket has %s", c->name,
@@ -287,10 +318,6 @@ run_command(const struct command *c, struct command_call *call)
 	if (c->rights > TG_RIGHTS_VIEWER)
 		take_reason(call);
 	c->run(c, call);
-	if (call->out->is_full)
-		command_fail(call, TG_COMMAND_LIMIT, "the answer is too long");
-	if (call->json && call->out->n == before)
-		output_text(call->out, "{\"ok\":true}\n");
 }
 
 static void
@@ -353,24 +380,50 @@ run_one(struct admin_source *s, struct command_session *session, char *text, str
 	}
 	if (n == 0)
 		return;
+	session->wait.before = out->n;
 	run_words(&call, n, words);
-	output_text(out, "\n");
+	if (session->wait.go_on == NULL)
+		end_answer(&call, session->wait.before);
 }
 
-void
-command_run_line(struct admin_source *s, struct command_session *session, char *line,
-		 struct output *out)
+static void
+run_rest(struct admin_source *s, struct command_session *session, char *rest, struct output *out)
 {
-	char *rest = line;
 	char *one;
 
-	while ((one = strsep(&rest, ";")) != NULL) {
+	while (session->wait.go_on == NULL && (one = strsep(&rest, ";")) != NULL) {
 		/* What one answer leaves is enough for its failure, and for this. */
 		if (out->n > out->max / 2) {
 			command_refuse(out, TG_COMMAND_LIMIT,
 				       "the answers to one line are too long");
 			return;
 		}
+		session->wait.rest = rest;
 		run_one(s, session, one, out);
 	}
+}
+
+void
+command_run_line(struct admin_source *s, struct command_session *session, char *line,
+		 struct output *out)
+{
+	session->wait = (struct command_wait){.go_on = NULL};
+	run_rest(s, session, line, out);
+}
+
+bool
+command_go_on(struct admin_source *s, struct command_session *session, struct output *out)
+{
+	struct command_call call = begin_call(s, session, out);
+	struct command_wait *wait = &session->wait;
+
+	call.json = wait->json;
+	call.note = wait->note;
+	wait->is_late = s->now.us >= wait->until.us;
+	if (!wait->go_on(&call))
+		return false;
+	wait->go_on = NULL;
+	end_answer(&call, wait->before);
+	run_rest(s, session, wait->rest, out);
+	return wait->go_on == NULL;
 }

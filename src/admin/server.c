@@ -1,5 +1,6 @@
 #include "admin/server.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ enum client_state {
 	CLIENT_READING = 0, /* its line */
 	CLIENT_WRITING = 1, /* its answers */
 	CLIENT_CLOSED = 2,  /* waits for the end of the turn */
+	CLIENT_WAITING = 3, /* for what a command of its line waits for */
 	CLIENT_STATE_COUNT
 };
 
@@ -46,7 +48,9 @@ struct client {
 	struct output out;
 	size_t sent;
 	size_t line_n;
+	size_t taken;   /* of these: the line that is being answered */
 	bool has_ended; /* nothing more comes */
+	bool is_stream; /* its events are sent */
 	bool is_late;	/* its time is up, unless a line is there already */
 	struct deferred deferred;
 	char line[TG_ADMIN_LINE_MAX + 1];
@@ -84,13 +88,14 @@ client_close(struct client *c)
 {
 	struct control *control = c->control;
 
+	if (c->state != CLIENT_WAITING)
+		control->queued -= c->out.n;
 	c->state = CLIENT_CLOSED;
-	control->server->n_streams -= c->session.events_from != 0;
+	control->server->n_streams -= c->is_stream;
 	discard_input(c);
 	conn_close(&c->conn);
 	timer_fini(&c->timer);
 	timer_fini(&c->again);
-	control->queued -= c->out.n;
 	output_fini(&c->out);
 	LIST_REMOVE(c, link);
 	control->n_clients--;
@@ -115,6 +120,7 @@ arm(struct client *c)
 }
 
 static void client_read(struct client *c);
+static void client_go_on(struct client *c);
 
 /* What it sent in time may lie there unread, when others kept us busy. */
 static void
@@ -122,6 +128,10 @@ on_timeout(struct timer *t)
 {
 	struct client *c = TG_CONTAINER(t, struct client, timer);
 
+	if (c->state == CLIENT_WAITING) {
+		client_go_on(c);
+		return;
+	}
 	c->is_late = true;
 	if (c->state == CLIENT_READING)
 		client_read(c);
@@ -177,6 +187,54 @@ client_write(struct client *c)
 	return false;
 }
 
+static void
+arm_wait(struct client *c)
+{
+	const struct command_wait *wait = &c->session.wait;
+	struct loop *loop = c->control->server->loop;
+	struct mono at = mono_add_ms(loop_now(loop), TG_ADMIN_LOOK_MS);
+
+	timer_set(loop, &c->timer, wait->is_looking && at.us < wait->until.us ? at : wait->until);
+}
+
+static void
+set_now(const struct admin_server *s)
+{
+	s->source->now = loop_now(s->loop);
+	s->source->wall = wall_read();
+}
+
+/* All of its line is run, or as much as can be before what it waits for. */
+static void
+client_answered(struct client *c)
+{
+	if (c->session.wait.go_on != NULL) {
+		c->state = CLIENT_WAITING;
+		arm_wait(c);
+		return;
+	}
+	c->state = CLIENT_WRITING;
+	if (c->session.events_from != 0) {
+		c->is_stream = true;
+		c->control->server->n_streams++;
+		c->session.is_interactive = false;
+	}
+	if (c->session.is_interactive && !c->session.is_over)
+		output_text(&c->out, "> ");
+	c->control->queued += c->out.n;
+	arm(c);
+}
+
+static void
+client_go_on(struct client *c)
+{
+	set_now(c->control->server);
+	command_go_on(c->control->server->source, &c->session, &c->out);
+	client_answered(c);
+	if (c->state == CLIENT_WRITING && client_write(c))
+		client_read(c);
+}
+
 /* The first `n` bytes are a line. */
 static void
 client_answer(struct client *c, size_t n)
@@ -188,21 +246,12 @@ client_answer(struct client *c, size_t n)
 	/* Enough to say why there is no more. */
 	if (left < LEAST_ANSWER)
 		left = LEAST_ANSWER;
-	c->state = CLIENT_WRITING;
 	c->line[n] = '\0';
 	output_fini(&c->out);
 	output_init(&c->out, left < TG_ADMIN_ANSWER_MAX ? left : TG_ADMIN_ANSWER_MAX);
-	control->server->source->now = loop_now(control->server->loop);
-	control->server->source->wall = wall_read();
+	set_now(control->server);
 	command_run_line(control->server->source, &c->session, c->line, &c->out);
-	if (c->session.events_from != 0) {
-		control->server->n_streams++;
-		c->session.is_interactive = false;
-	}
-	if (c->session.is_interactive && !c->session.is_over)
-		output_text(&c->out, "> ");
-	control->queued += c->out.n;
-	arm(c);
+	client_answered(c);
 }
 
 /* The line did not end within its room. */
@@ -219,22 +268,29 @@ client_refuse_line(struct client *c)
 	client_write(c);
 }
 
+/* The line that was answered, whose bytes had to last until then. */
+static void
+drop_line(struct client *c)
+{
+	c->line_n -= c->taken;
+	memmove(c->line, c->line + c->taken, c->line_n);
+	c->taken = 0;
+}
+
 /* A line is there, or all of what was the last one: answers it. False: more is needed. */
 static bool
 take_line(struct client *c)
 {
 	char *lf = memchr(c->line, '\n', c->line_n);
 	size_t n = lf != NULL ? (size_t)(lf - c->line) : c->line_n;
-	size_t taken = lf != NULL ? n + 1 : n;
 
 	if (lf == NULL && !c->has_ended)
 		return false;
 	for (char *nul = c->line; (nul = memchr(nul, '\0', n - (size_t)(nul - c->line))) != NULL;)
 		*nul = '?'; /* no command has one: it is not to end the line */
 	c->is_late = false;
+	c->taken = lf != NULL ? n + 1 : n;
 	client_answer(c, n);
-	c->line_n -= taken;
-	memmove(c->line, c->line + taken, c->line_n);
 	return true;
 }
 
@@ -245,9 +301,11 @@ client_read(struct client *c)
 	unsigned lines = 0;
 
 	while (c->state == CLIENT_READING) {
-		size_t room = TG_ADMIN_LINE_MAX - c->line_n;
+		size_t room;
 		ssize_t n;
 
+		drop_line(c);
+		room = TG_ADMIN_LINE_MAX - c->line_n;
 		if (lines == LINES_PER_TURN) {
 			timer_set(c->control->server->loop, &c->again,
 				  loop_now(c->control->server->loop));
@@ -255,7 +313,7 @@ client_read(struct client *c)
 		}
 		if (take_line(c)) {
 			lines++;
-			if (!client_write(c))
+			if (c->state == CLIENT_WAITING || !client_write(c))
 				return;
 			continue;
 		}
@@ -322,7 +380,7 @@ on_news(struct timer *t)
 	LIST_FOREACH (control, &s->controls, link) {
 		for (c = LIST_FIRST(&control->clients); c != NULL; c = next) {
 			next = LIST_NEXT(c, link);
-			if (c->session.events_from != 0)
+			if (c->is_stream)
 				client_hear(c);
 		}
 	}
@@ -352,6 +410,15 @@ client_watch_end(struct client *c)
 		client_close(c);
 }
 
+/* Not only has it sent all that it will. What it waits for goes on without it. */
+static bool
+is_gone(const struct client *c)
+{
+	struct pollfd p = {.fd = c->conn.fd};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 static void
 on_event(struct watch *w, unsigned what)
 {
@@ -367,6 +434,10 @@ on_event(struct watch *w, unsigned what)
 		break;
 	case CLIENT_READING:
 		client_read(c);
+		break;
+	case CLIENT_WAITING:
+		if (is_gone(c))
+			client_close(c);
 		break;
 	case CLIENT_CLOSED:
 	case CLIENT_STATE_COUNT:
@@ -487,6 +558,36 @@ admin_server_free(struct admin_server *s)
 	events_tell(s->source->events, NULL, NULL);
 	timer_fini(&s->news);
 	free(s);
+}
+
+/* NULL: it went away, or gave up. */
+static struct client *
+find_waiting(const struct admin_server *s, uint32_t id)
+{
+	struct control *control;
+	struct client *c;
+
+	LIST_FOREACH (control, &s->controls, link) {
+		LIST_FOREACH (c, &control->clients, link) {
+			if (c->state == CLIENT_WAITING && c->session.wait.reload == id)
+				return c;
+		}
+	}
+	return NULL;
+}
+
+void
+admin_server_reloaded(struct admin_server *s, uint32_t id, bool is_done, const char *text, size_t n)
+{
+	struct client *c = id != 0 ? find_waiting(s, id) : NULL;
+
+	if (c == NULL)
+		return;
+	c->session.wait.is_answered = true;
+	c->session.wait.is_done = is_done;
+	c->session.wait.text = text;
+	c->session.wait.text_n = n;
+	client_go_on(c);
 }
 
 void

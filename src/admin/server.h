@@ -7,6 +7,9 @@
  * is listened on, so that the clients of one leave the others room: 64 clients, 10 s
  * for a line (10 min behind a prompt) and 10 s without taking a byte of the answer,
  * lines of 16 KiB, 32 MiB for one line's answers, 64 MiB for those of all clients.
+ *
+ * A session may wait (struct command_wait): it runs nothing further until that is
+ * over, the others go on. One whose client goes away loses its answer and no more.
  */
 #ifndef TG_ADMIN_SERVER_H
 #define TG_ADMIN_SERVER_H
@@ -31,6 +34,11 @@ void admin_server_free(struct admin_server *server); /* NULL allowed */
  * -TG_ENOMEM, -TG_EIO. */
 TG_MUST_CHECK int admin_server_listen(struct admin_server *server, int fd,
 				      enum conf_rights rights);
+
+/* What came of the order of this number (admin_actions.reload): the session that waits for it, if it
+ * still does, goes on. `text` is read during the call. */
+void admin_server_reloaded(struct admin_server *server, uint32_t id, bool is_done, const char *text,
+			   size_t n);
 
 /* Leaves new clients waiting; those that are there go on. */
 void admin_server_hold(struct admin_server *server);

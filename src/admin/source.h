@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "health/health.h"
+#include "ipc/reload_order.h"
 #include "ipc/segment.h"
 #include "steer/steer.h"
 
@@ -50,6 +51,10 @@ struct admin_actions {
 	int (*upgrade)(void *user);
 	/* What all processes log, until tidegate ends. -TG_EIO, as above. */
 	int (*set_log_level)(void *user, enum log_level level);
+	/* That the configuration is another one. What comes of it is told by
+	 * admin_server_reloaded() with this number, never 0, in a later turn. -TG_ELIMIT: too many are
+	 * under way, or it is too long; -TG_EIO, as above. */
+	int (*reload)(void *user, const struct reload_order *order, uint32_t *ret_id);
 };
 
 /* Storage is the caller's; source_init() to source_fini(). */

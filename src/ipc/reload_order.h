@@ -7,6 +7,7 @@
 #ifndef TG_IPC_RELOAD_ORDER_H
 #define TG_IPC_RELOAD_ORDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct reload_order {
 	const char *service;
 	const char *backend;
 	const char *text;
+	bool is_enabled; /* of RELOAD_ADD, and the keeper's alone: used at once, not by a later order */
 	char *memory; /* of the texts, or NULL */
 };
 

@@ -90,6 +90,8 @@ struct segment_shared {
 	_Atomic int64_t reloads;
 	_Atomic int64_t reloads_failed;
 	_Atomic int64_t reloaded_us;
+	/* Slot 0, written by the keeper: 1 while the last one that was tried failed. */
+	_Atomic int64_t reload_is_bad;
 };
 
 /* After in_flight became `n`: the line is this processor's already, and rarely written once more. */

@@ -19,6 +19,7 @@
 #include "proc/names.h"
 #include "proc/orders.h"
 #include "proc/proc.h"
+#include "proc/reloads.h"
 #include "proc/state_file.h"
 #include "steer/kept.h"
 #include "steer/limits.h"
@@ -47,6 +48,7 @@ struct keeper {
 	bool is_holding; /* a new keeper is about to take over */
 	struct orders *orders;
 	struct cuts *cuts;
+	struct reloads *reloads;
 	struct access_log *access_log; /* NULL: off */
 	struct events *events;
 	struct admin_source source;
@@ -320,6 +322,14 @@ set_log_level(void *user, enum log_level level)
 }
 
 static int
+reload(void *user, const struct reload_order *order, uint32_t *ret_id)
+{
+	const struct keeper *k = user;
+
+	return reloads_send(k->reloads, order, ret_id);
+}
+
+static int
 cut(void *user, unsigned service, unsigned backend, uint64_t after_ms)
 {
 	struct keeper *k = user;
@@ -448,6 +458,8 @@ on_channel(struct watch *w, unsigned what)
 			hold(k);
 		} else if (m.type == MSG_RESUME) {
 			resume(k);
+		} else if (m.type == MSG_RELOADED) {
+			reloads_answered(k->reloads, &m.u.reloaded, m.fd, &k->source, k->admin);
 		} else if (m.type == MSG_PEER) {
 			orders_set_peer(k->orders, m.fd);
 			m.fd = -1;
@@ -509,7 +521,8 @@ start_admin(struct keeper *k)
 						   .cut = cut,
 						   .stop = stop,
 						   .upgrade = upgrade,
-						   .set_log_level = set_log_level};
+						   .set_log_level = set_log_level,
+						   .reload = reload};
 	k->source.has_proxy = has_proxy;
 	k->source.proxy_user = k;
 	k->admin = admin_server_new(k->loop, &k->source);
@@ -541,7 +554,9 @@ start_parts(struct keeper *k)
 	k->health = health_new(k->loop, k->conf, on_health_change, k);
 	k->steer = steer_new(k->conf, on_steer_change, k);
 	k->cuts = cuts_new(k->loop, on_cut_due, k);
-	if (k->orders == NULL || k->health == NULL || k->steer == NULL || k->cuts == NULL)
+	k->reloads = reloads_new(k->channel);
+	if (k->orders == NULL || k->health == NULL || k->steer == NULL || k->cuts == NULL ||
+	    k->reloads == NULL)
 		return -TG_ENOMEM;
 	orders_tell_limits(k->orders, fill_limit);
 	steer_limits_watch(steer_limits(k->steer), on_limit_change, k);
@@ -604,6 +619,7 @@ keeper_fini(struct keeper *k)
 	orders_free(k->orders);
 	steer_free(k->steer);
 	cuts_free(k->cuts);
+	reloads_free(k->reloads);
 	timer_fini(&k->tick);
 	timer_fini(&k->save);
 	watch_stop(k->loop, &k->channel_watch);
