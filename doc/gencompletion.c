@@ -7,6 +7,8 @@
 static const char *
 argument_of(const struct command *c)
 {
+	if (strncmp(c->usage, "SERVICE/BACKEND ADDRESS", 23) == 0)
+		return "none"; /* one that is not there yet */
 	if (strncmp(c->usage, "SERVICE/BACKEND", 15) == 0)
 		return "backend";
 	if (strcmp(c->usage, "[SERVICE]") == 0)

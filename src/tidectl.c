@@ -17,7 +17,7 @@
 #define DEFAULT_SOCKET     "/run/tidegate/admin.sock"
 #define SOCKET_VARIABLE    "TIDEGATE_SOCKET"
 #define COMMAND_BYTES_MAX  16384u
-#define ANSWER_TIMEOUT_MS  30000
+#define ANSWER_TIMEOUT_MS  40000 /* longer than tidegate waits for a reload */
 #define FAILURE_PREFIX_MAX 9u /* {"error": */
 
 enum exit_status {
@@ -241,6 +241,14 @@ is_stream(const char *line)
 	return strcmp(line, "events\n") == 0;
 }
 
+/* A command that rests as long as it is told to. */
+static bool
+is_patient(const char *line)
+{
+	return is_stream(line) || strstr(line, "wait ") != NULL ||
+	       strstr(line, "del server ") != NULL;
+}
+
 static int
 talk(const char *path, const char *line)
 {
@@ -257,7 +265,7 @@ talk(const char *path, const char *line)
 	/* One that refuses us may have answered all the same. */
 	if (!send_all(fd, line, strlen(line)))
 		fprintf(stderr, "tidectl: cannot send: %s\n", strerror(errno));
-	is_whole = print_answers(fd, is_stream(line) ? -1 : ANSWER_TIMEOUT_MS, &p);
+	is_whole = print_answers(fd, is_patient(line) ? -1 : ANSWER_TIMEOUT_MS, &p);
 	close(fd);
 	if (!p.has_answer && is_whole) {
 		fputs("tidectl: closed without an answer\n", stderr);

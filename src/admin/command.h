@@ -179,6 +179,9 @@ void command_order(struct command_call *call, const struct steer_target *target,
 void command_print_conf(struct command_call *call, const struct conf *conf,
 			const struct conf_service *service);
 
+/* {"when":..,"who":..,"why":..} */
+void command_print_note(struct output *out, const struct conf_note *note);
+
 /* Runs every command of a line, up to one that waits (session->wait.go_on): the line, which is taken
  * apart in place, must last until then. Answers and their empty lines go to `out`. */
 void command_run_line(struct admin_source *s, struct command_session *session, char *line,

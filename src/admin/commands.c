@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "admin/command.h"
+#include "base/log.h"
 
 /* clang-format off: one a line */
 const struct command *const commands[] = {
@@ -230,6 +231,21 @@ command_print_conf(struct command_call *call, const struct conf *conf,
 		output_add(call->out, text, n);
 	}
 	free(text);
+}
+
+void
+command_print_note(struct output *out, const struct conf_note *note)
+{
+	char when[32];
+
+	log_time(when, sizeof(when), (struct wall){.us = note->when_us});
+	output_text(out, "{\"when\":");
+	output_json(out, when);
+	output_text(out, ",\"who\":");
+	output_json(out, note->who);
+	output_text(out, ",\"why\":");
+	output_json(out, note->why != NULL ? note->why : "");
+	output_text(out, "}");
 }
 
 /* How many of the words are the command's name; 0: it is another one. */

@@ -129,6 +129,33 @@ write_log_dropped(const struct metric *m, const struct metric_site *site, struct
 	exposition_number(out, &site->series, n);
 }
 
+static void
+write_reloads(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	const struct segment_shared *shared = shared_of(site);
+
+	(void)m;
+	exposition_labelled(out, &site->series, "result", "done", source_gauge(&shared->reloads));
+	exposition_labelled(out, &site->series, "result", "failed",
+			    source_gauge(&shared->reloads_failed));
+}
+
+static void
+write_reload_is_good(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_gauge(&shared_of(site)->reload_is_bad) == 0);
+}
+
+static void
+write_reloaded(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	uint64_t us = source_gauge(&shared_of(site)->reloaded_us);
+
+	(void)m;
+	exposition_seconds(out, &site->series, us != 0 ? us : site->s->started.us);
+}
+
 /* processes */
 
 static bool
@@ -304,6 +331,9 @@ const struct metric metrics[] = {
 	ROW(ALL, GAUGE, "proxy_up", write_proxy_up, 0, "1 while the keeper is connected to the proxy, else 0."),
 	ROW(ALL, GAUGE, "open_connections", write_in_flight, 0, "Client connections over all listeners."),
 	ROW(ALL, COUNTER, "access_log_dropped_total", write_log_dropped, 0, "Access log records that found no room."),
+	ROW(ALL, COUNTER, "config_reloads_total", write_reloads, 0, "Changes of the configuration while tidegate runs, by what came of them."),
+	ROW(ALL, GAUGE, "config_last_reload_successful", write_reload_is_good, 0, "0 while the last reload of the file has failed, else 1."),
+	ROW(ALL, GAUGE, "config_last_reload_timestamp_seconds", write_reloaded, 0, "When the configuration was last read or changed with success, in seconds since 1970."),
 
 	ROW(PROCESS, COUNTER, "process_cpu_seconds_total", write_cpu, 0, "Processor time, user and system."),
 	ROW(PROCESS, GAUGE, "process_resident_memory_bytes", write_resident, 0, "Memory that is resident, the shared statistics included."),

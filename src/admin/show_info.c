@@ -133,6 +133,18 @@ show_traffic(struct info *i, const struct admin_source *s)
 }
 
 static void
+show_reloads(struct info *i, const struct admin_source *s)
+{
+	const struct segment_shared *shared = segment_shared(s->segment, 0);
+	uint64_t us = source_gauge(&shared->reloaded_us);
+
+	number(i, "Config_reloads", source_gauge(&shared->reloads));
+	number(i, "Config_reloads_failed", source_gauge(&shared->reloads_failed));
+	number(i, "Config_reload_ok", source_gauge(&shared->reload_is_bad) == 0);
+	number(i, "Config_time_sec", (us != 0 ? us : s->started.us) / 1000000);
+}
+
+static void
 show_objects(struct info *i, const struct admin_source *s)
 {
 	uint64_t backends = 0;
@@ -165,6 +177,7 @@ run(const struct command *c, struct command_call *call)
 	show_process(&i, s);
 	show_traffic(&i, s);
 	show_objects(&i, s);
+	show_reloads(&i, s);
 	if (i.json)
 		output_text(out, "}\n");
 }

@@ -196,6 +196,11 @@ print_administrative(struct output *out, const struct server *v)
 	const char *comma = "";
 
 	output_text(out, ",\"administrative\":{");
+	if (v->conf->added.who != NULL) {
+		output_text(out, "\"added\":");
+		command_print_note(out, &v->conf->added);
+		comma = ",";
+	}
 	for (unsigned i = 0; i < TG_STEER_PROPERTY_COUNT; i++) {
 		if (v->steer->orders[i].value[0] == '\0')
 			continue;

@@ -103,12 +103,17 @@ struct printer {
 	struct filter filter;
 };
 
+/* `added`: who added it, of a backend. */
 static void
-print(struct printer *p, const struct stat_row *row, uint32_t slot)
+print(struct printer *p, const struct stat_row *row, uint32_t slot, const struct conf_note *added)
 {
 	if (p->json) {
 		print_json(p->out, row, !p->has_some);
 		print_ends(p->out, p->s, slot);
+		if (added != NULL && added->who != NULL) {
+			output_text(p->out, ",\"added\":");
+			command_print_note(p->out, added);
+		}
 		output_text(p->out, "}");
 	} else {
 		print_csv(p->out, row);
@@ -155,7 +160,7 @@ print_listener(struct printer *p, size_t listener)
 	if (!is_shown(&p->filter, SHOW_FRONTENDS, TG_SOURCE_FIRST_ID + listener, 0))
 		return;
 	stat_listener(p->s, listener, &row);
-	print(p, &row, source_listener_slot(p->s, listener));
+	print(p, &row, source_listener_slot(p->s, listener), NULL);
 }
 
 static void
@@ -169,12 +174,13 @@ print_service(struct printer *p, size_t service)
 			continue;
 		stat_backend(p->s, service, j, &row);
 		if (is_of_status(&p->filter, &row))
-			print(p, &row, source_backend_slot(p->s, service, j));
+			print(p, &row, source_backend_slot(p->s, service, j),
+			      &p->s->conf->services[service].backends[j].added);
 	}
 	if (!is_shown(&p->filter, SHOW_BACKENDS, id, 0))
 		return;
 	stat_service(p->s, service, &row);
-	print(p, &row, source_service_slot(p->s, service));
+	print(p, &row, source_service_slot(p->s, service), NULL);
 }
 
 static bool

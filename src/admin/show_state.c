@@ -42,6 +42,51 @@ print_json(struct output *out, const char *property, const struct steer_order *o
 	output_text(out, "}");
 }
 
+/* A backend that is there by order, or is not: `address` is NULL. */
+static void
+print_place(struct printer *p, const struct conf_service *service, const char *backend,
+	    const char *address, const struct conf_note *note)
+{
+	struct output *out = p->call->out;
+	const char *why = note->why != NULL ? note->why : "";
+	const char *property = address != NULL ? "added" : "deleted";
+	char when[32];
+
+	log_time(when, sizeof(when), (struct wall){.us = note->when_us});
+	if (!p->call->json) {
+		output_format(out, "%.128s/%.128s %s%s%.256s %s by %.64s%s%.128s\n", service->name,
+			      backend, property, address != NULL ? " " : "",
+			      address != NULL ? address : "", when, note->who,
+			      why[0] != '\0' ? ": " : "", why);
+		return;
+	}
+	output_text(out, p->comma);
+	print_member(out, "{", "service", service->name);
+	print_member(out, ",", "backend", backend);
+	print_member(out, ",", "property", property);
+	print_member(out, ",", "value", address != NULL ? address : "");
+	print_member(out, ",", "configured", "");
+	print_member(out, ",", "when", when);
+	print_member(out, ",", "who", note->who);
+	print_member(out, ",", "why", why);
+	output_text(out, "}");
+	p->comma = ",\n";
+}
+
+static void
+print_places(struct printer *p, const struct conf_service *service)
+{
+	for (size_t j = 0; j < service->n_backends; j++) {
+		const struct conf_backend *backend = &service->backends[j];
+
+		if (backend->added.who != NULL && backend->slot == 0)
+			print_place(p, service, backend->entry_name, backend->address_text,
+				    &backend->added);
+	}
+	for (size_t j = 0; j < service->n_deleted; j++)
+		print_place(p, service, service->deleted[j].name, NULL, &service->deleted[j].note);
+}
+
 static void
 print_backend(struct printer *p, size_t i, size_t j)
 {
@@ -109,6 +154,7 @@ run(const struct command *c, struct command_call *call)
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		print_limit(&p, (uint32_t)i);
 	for (size_t i = 0; i < conf->n_services; i++) {
+		print_places(&p, &conf->services[i]);
 		for (size_t j = 0; j < conf->services[i].n_backends; j++)
 			print_backend(&p, i, j);
 	}

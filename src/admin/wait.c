@@ -60,9 +60,9 @@ removable_fail_busy(struct command_call *call, enum command_error code, const ch
 
 	if (command_find_backend(call, name, &t))
 		command_fail(call, code,
-			     "%" PRIu64 " streams on \"%.128s\": \"wait TIME srv-removable "
+			     "in flight on \"%.128s\": %" PRIu64 "; \"wait TIME srv-removable "
 			     "%.128s\", or \"shutdown sessions server %.128s\"",
-			     in_flight(call, &t), name, name, name);
+			     name, in_flight(call, &t), name, name);
 }
 
 static bool
