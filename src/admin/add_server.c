@@ -97,8 +97,8 @@ write_entry(struct output *out, const struct entry *entry)
 static void
 ask_new(struct command_call *call, const char *service, const struct entry *entry)
 {
-	struct reload_order order = {.what = RELOAD_ADD, .service = service,
-				     .backend = entry->name};
+	struct reload_order order = {
+		.what = RELOAD_ADD, .service = service, .backend = entry->name};
 	struct output text;
 
 	output_init(&text, ENTRY_MAX);

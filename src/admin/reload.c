@@ -114,8 +114,9 @@ reload_ask(struct command_call *call, struct reload_order *order, const char *do
 	rc = actions->reload(actions->user, order, &id);
 	if (rc < 0) {
 		command_fail(call, TG_COMMAND_LIMIT, "%s",
-			     rc == -TG_ELIMIT ? "too many changes are under way, or this is too long"
-					      : "the parent cannot be told");
+			     rc == -TG_ELIMIT
+				     ? "too many changes are under way, or this is too long"
+				     : "the parent cannot be told");
 		return;
 	}
 	wait = command_wait_for(call, TG_ADMIN_RELOAD_MS, go_on);

@@ -9,7 +9,7 @@
 
 enum removable {
 	TG_REMOVABLE_YES = 0,
-	TG_REMOVABLE_BUSY = 1, /* what runs on it may end */
+	TG_REMOVABLE_BUSY = 1,  /* what runs on it may end */
 	TG_REMOVABLE_NEVER = 2, /* not as it is; the answer is a failure now */
 };
 

@@ -1,5 +1,6 @@
 /* admin/wait.c: a session that rests, or until a backend can be deleted; HAProxy's command. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "admin/removable.h"
@@ -130,7 +131,7 @@ run(const struct command *c, struct command_call *call)
 	}
 	wait = command_wait_for(call, ms, look);
 	wait->is_looking = true;
-	strcpy(wait->target, words[2]);
+	snprintf(wait->target, sizeof(wait->target), "%s", words[2]);
 }
 
 const struct command command_wait = {

@@ -91,8 +91,7 @@ setup(void **state)
 	if (bind(fd, (struct sockaddr *)&f->at, sizeof(f->at)) != 0 || listen(fd, 128) != 0)
 		return -1;
 	f->source.events = events_new();
-	f->source.actions =
-		(struct admin_actions){.user = f, .reload = on_reload, .cut = on_cut};
+	f->source.actions = (struct admin_actions){.user = f, .reload = on_reload, .cut = on_cut};
 	f->server = admin_server_new(f->control.loop, &f->source);
 	return f->server != NULL ? admin_server_listen(f->server, fd, TG_RIGHTS_ADMIN) : -1;
 }
@@ -261,15 +260,14 @@ a_failure_has_all_its_reasons(void **state)
 	ask(f, "reload\n");
 	tell(f, f->asked, false, text);
 	run_to_close(f);
-	assert_string_equal(f->answer,
-			    "error refused: t.conf:3: no \"x\"\nt.conf:5: no y\n\n");
+	assert_string_equal(f->answer, "error refused: t.conf:3: no \"x\"\nt.conf:5: no y\n\n");
 	f->client = -1;
 	ask(f, "reload json\n");
 	tell(f, f->asked, false, text);
 	run_to_close(f);
-	assert_string_equal(f->answer,
-			    "{\"error\":\"refused\",\"text\":\"t.conf:3: no \\\"x\\\"\",\"errors\":["
-			    "\"t.conf:3: no \\\"x\\\"\",\n\"t.conf:5: no y\"]}\n\n");
+	assert_string_equal(
+		f->answer, "{\"error\":\"refused\",\"text\":\"t.conf:3: no \\\"x\\\"\",\"errors\":["
+			   "\"t.conf:3: no \\\"x\\\"\",\n\"t.conf:5: no y\"]}\n\n");
 	f->client = -1;
 	ask(f, "reload\n");
 	tell(f, f->asked, false, "\n");
@@ -301,8 +299,7 @@ what_cannot_be_asked_fails_at_once(void **state)
 	struct fixture *f = *state;
 
 	f->rc = -TG_EIO;
-	assert_string_equal(answer_of(f, "reload\n"),
-			    "error limit: the parent cannot be told\n\n");
+	assert_string_equal(answer_of(f, "reload\n"), "error limit: the parent cannot be told\n\n");
 	f->rc = -TG_ELIMIT;
 	assert_string_equal(
 		answer_of(f, "reload; show version\n"),
@@ -323,8 +320,8 @@ the_rest_of_a_line_is_run_behind_it(void **state)
 	tell(f, 1, true, "one again\n");
 	tell(f, 2, false, "two\n");
 	run_to_close(f);
-	assert_string_equal(f->answer, PACKAGE_VERSION "\n\none\n\nerror refused: two\n\n" PACKAGE_VERSION
-						       "\n\n");
+	assert_string_equal(f->answer, PACKAGE_VERSION
+			    "\n\none\n\nerror refused: two\n\n" PACKAGE_VERSION "\n\n");
 }
 
 static void
@@ -428,9 +425,10 @@ no_answer_in_time_is_a_failure(void **state)
 	f->source.now = mono_add_ms(f->source.now, 1);
 	assert_true(command_go_on(&f->source, &session, &out));
 	output_add(&out, "", 1);
-	assert_string_equal(out.bytes,
-			    "{\"error\":\"timeout\",\"text\":\"no answer within 30 s; it may still be "
-			    "done: the log tells\"}\n\n" PACKAGE_VERSION "\n\n");
+	assert_string_equal(
+		out.bytes,
+		"{\"error\":\"timeout\",\"text\":\"no answer within 30 s; it may still be "
+		"done: the log tells\"}\n\n" PACKAGE_VERSION "\n\n");
 	output_fini(&out);
 }
 
@@ -476,7 +474,8 @@ wrong_waits_are_told(void **state)
 static _Atomic int64_t *
 in_flight_of(struct fixture *f)
 {
-	return &segment_shared(f->control.segment, source_backend_slot(&f->source, 0, 0))->in_flight;
+	return &segment_shared(f->control.segment, source_backend_slot(&f->source, 0, 0))
+			->in_flight;
 }
 
 static void
@@ -510,7 +509,8 @@ a_server_is_added_by_haproxys_words(void **state)
 		const char *text;
 		bool is_enabled;
 	} cases[] = {
-		{"add server db/b3 10.0.0.1:80\n", "name = \"b3\"; address = \"10.0.0.1:80\";", false},
+		{"add server db/b3 10.0.0.1:80\n", "name = \"b3\"; address = \"10.0.0.1:80\";",
+		 false},
 		{"add server db/b3 [::1]:80 check enabled backup weight 7 maxconn 9 why it grows\n",
 		 "name = \"b3\"; address = \"[::1]:80\"; weight = 7; max_connections = 9; backup = true;",
 		 true},
@@ -647,9 +647,10 @@ slots_of_a_name_go_together(void **state)
 	struct conf_backend *b = &f->control.conf->services[0].backends[0];
 
 	b->slots = 3;
-	assert_string_equal(answer_of(f, "del server api/b1 drain\n"),
-			    "error conflict: \"api/b1\" is one of 3 slots of the name \"b1\", which "
-			    "are one entry of the configuration: edit it, and \"reload\"\n\n");
+	assert_string_equal(
+		answer_of(f, "del server api/b1 drain\n"),
+		"error conflict: \"api/b1\" is one of 3 slots of the name \"b1\", which "
+		"are one entry of the configuration: edit it, and \"reload\"\n\n");
 	assert_int_equal(f->control.changes, 0);
 	b->slots = 1;
 }
@@ -689,8 +690,7 @@ who_added_and_deleted_is_shown(void **state)
 	struct fixture *f = *state;
 	struct conf_service *service = &f->control.conf->services[0];
 
-	service->backends[1].added =
-		(struct conf_note){.who = who, .why = why, .when_us = 2000000};
+	service->backends[1].added = (struct conf_note){.who = who, .why = why, .when_us = 2000000};
 	service->deleted = &deleted;
 	service->n_deleted = 1;
 	assert_string_equal(answer_of(f, "show state diff\n"),
@@ -699,11 +699,13 @@ who_added_and_deleted_is_shown(void **state)
 	assert_non_null(strstr(answer_of(f, "show state diff json\n"),
 			       "[{\"service\":\"api\",\"backend\":\"b2\",\"property\":\"added\","
 			       "\"value\":\"[::1]:2\","));
-	assert_non_null(strstr(answer_of(f, "show servers state json\n"),
-			       "\"administrative\":{\"added\":{\"when\":\"1970-01-01T00:00:02.000000Z\","
-			       "\"who\":\"uid 7\",\"why\":\"it grows\"}}"));
+	assert_non_null(
+		strstr(answer_of(f, "show servers state json\n"),
+		       "\"administrative\":{\"added\":{\"when\":\"1970-01-01T00:00:02.000000Z\","
+		       "\"who\":\"uid 7\",\"why\":\"it grows\"}}"));
 	assert_non_null(strstr(answer_of(f, "show stat json\n"), ",\"added\":{\"when\":"));
-	assert_non_null(strstr(answer_of(f, "save config\n"), "name = \"b2\"; address = \"[::1]:2\""));
+	assert_non_null(
+		strstr(answer_of(f, "save config\n"), "name = \"b2\"; address = \"[::1]:2\""));
 	assert_null(strstr(f->answer, "uid 7"));
 	service->n_deleted = 0;
 	service->deleted = NULL;
