@@ -161,6 +161,22 @@ class Tidegate(Program):
         self.former.append(old)
         return old
 
+    def reload(self, conf=None):
+        """SIGHUP, and waits until it is done."""
+        if conf is not None:
+            self.conf_path.write_text(str(conf))
+        times = len(self.log.records(msg="reloaded"))
+        self.send_signal(signal.SIGHUP)
+        return self.log.wait(count=times + 1, msg="reloaded")
+
+    def fail_to_reload(self, conf=None):
+        """SIGHUP that changes nothing; the reason, as it is logged."""
+        if conf is not None:
+            self.conf_path.write_text(str(conf))
+        times = len(self.log.records(msg="the reload has failed, going on"))
+        self.send_signal(signal.SIGHUP)
+        return self.log.wait(count=times + 1, msg="the reload has failed, going on")["reason"]
+
     def fail_to_upgrade(self, conf=None):
         """SIGUSR2 that changes nothing; the reason, as the old parent logs it."""
         if conf is not None:
