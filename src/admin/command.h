@@ -96,6 +96,7 @@ extern const struct command command_show_config;
 extern const struct command command_show_events;
 extern const struct command command_show_info;
 extern const struct command command_show_pools;
+extern const struct command command_show_latency;
 extern const struct command command_show_reasons;
 extern const struct command command_show_servers_conn;
 extern const struct command command_show_servers_state;

@@ -35,6 +35,7 @@ const struct command *const commands[] = {
 	&command_show_events,
 	&command_show_info,
 	&command_show_pools,
+	&command_show_latency,
 	&command_show_reasons,
 	&command_show_servers_conn,
 	&command_show_servers_state,

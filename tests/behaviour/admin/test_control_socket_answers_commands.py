@@ -84,6 +84,21 @@ def test_reasons_are_counted(tidegate, recording_backend, admin, run_tidectl):
     assert [row["end"] for row in stat if row["svname"] == "BACKEND"] == [{"done": 1}]
 
 
+def test_latency_is_told(tidegate, recording_backend, admin, run_tidectl):
+    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(admin)))
+    tg.log.wait(msg="backend up")
+    assert tg.exchange(client.get("/")).status == 200
+    tg.access.wait(path="/", end="done")
+    assert "\nservice/site total 1 " in ask(admin, "show latency")
+    told = json.loads(run_tidectl("-s", admin, "show latency json").stdout)
+    of_total, = [times for times in told["times"]
+                 if times["object"] == "service" and times["what"] == "total"]
+    assert (of_total["service"], of_total["count"], of_total["buckets"][-1]) == ("site", 1, 1)
+    assert len(of_total["buckets"]) == len(told["bounds_us"]) + 1
+    of_backend, = [times for times in told["times"] if times["object"] == "backend"]
+    assert (of_backend["backend"], of_backend["count"]) == ("b1", 1)
+
+
 def test_several_commands_on_one_line(tidegate, recording_backend, admin):
     tidegate(conf.http(recording_backend(), top=top(admin)))
     answers = ask(admin, "show info;bogus; help").split("\n\n")
