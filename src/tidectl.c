@@ -46,6 +46,7 @@ print_usage(FILE *out)
 {
 	fputs("usage: tidectl [-s SOCKET | -c FILE] COMMAND...\n"
 	      "       tidectl [-s SOCKET | -c FILE] top [OPTION...]\n"
+	      "       tidectl [-s SOCKET | -c FILE] watch [-i SECONDS] COMMAND...\n"
 	      "       tidectl -V | -h\n"
 	      "\n"
 	      "  -s, --socket SOCKET  the control socket of tidegate; default $" SOCKET_VARIABLE
@@ -55,8 +56,8 @@ print_usage(FILE *out)
 	      "  -V, --version        print the version\n"
 	      "  -h, --help           print this\n"
 	      "\n"
-	      "\"tidectl help\" lists the commands; tidectl itself has one more, and \"-h\" behind\n"
-	      "it lists its options:\n",
+	      "\"tidectl help\" lists the commands; tidectl itself has two more, and \"-h\" behind\n"
+	      "them lists their options:\n",
 	      out);
 	for (size_t i = 0; ctl_commands[i] != NULL; i++)
 		fprintf(out, "  %-10s %s\n", ctl_commands[i]->name, ctl_commands[i]->help);

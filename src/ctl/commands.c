@@ -6,6 +6,7 @@
 
 const struct ctl_command *const ctl_commands[] = {
 	&ctl_top,
+	&ctl_watch,
 	NULL,
 };
 

@@ -31,6 +31,7 @@ struct ctl_command {
 };
 
 extern const struct ctl_command ctl_top;
+extern const struct ctl_command ctl_watch;
 
 /* NULL at the end. */
 extern const struct ctl_command *const ctl_commands[];

@@ -1,6 +1,6 @@
 /*
  * ctl/live.h: a line that is asked again and again, its answers shown on a screen, or
- * printed where there is none. `tidectl top` is made of it.
+ * printed where there is none. `tidectl top` and `tidectl watch` are made of it.
  *
  * On a screen, a daemon that is not there is asked again until it is: it may be
  * restarted or replaced. Without one, the first trouble is the end.
