@@ -196,6 +196,23 @@ class Tidegate(Program):
         with client.RawClient(self.address) as made:
             return made.exchange(request, method)
 
+    def exchange_until(self, status, request=None, in_a_row=4):
+        """Asks, each time on a connection of its own, until so many answers in a row have this status;
+        the last of them. What the log tells is the keeper's, or the parent's: the workers of the proxy
+        hear of it a moment later, each for itself."""
+        request = request or client.get("/until")
+        row = []
+
+        def enough():
+            answer = self.exchange(request)
+            if answer.status == status:
+                row.append(answer)
+            else:
+                row.clear()
+            return len(row) >= in_a_row
+        settings.wait_until(enough, f"{in_a_row} answers {status} in a row")
+        return row[-1]
+
     def role_pid(self, role):
         """The pid of a child: 'proxy' or 'keeper'; None while there is none."""
         for child in children(self.pid):
