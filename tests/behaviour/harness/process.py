@@ -287,16 +287,22 @@ def rss_bytes(pid):
     raise AssertionError(f"no VmRSS for {pid}")
 
 
+def _judged(ended):
+    report = reports_in(ended.stderr)
+    assert not report, "sanitizer report:\n" + ended.stderr[-20000:]
+    return ended
+
+
 def run_tidegate(*arguments, env=None, folder=None):
     """tidegate to its end, for -t, -V and wrong use: CompletedProcess with text outputs."""
-    return subprocess.run([settings.program("tidegate"), *arguments], cwd=folder, text=True,
-                          env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
-                          capture_output=True, timeout=settings.TIMEOUT, check=False,
-                          stdin=subprocess.DEVNULL)
+    return _judged(subprocess.run([settings.program("tidegate"), *arguments], cwd=folder, text=True,
+                                  env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
+                                  capture_output=True, timeout=settings.TIMEOUT, check=False,
+                                  stdin=subprocess.DEVNULL))
 
 
 def run_tidectl(*arguments, env=None):
-    return subprocess.run([settings.program("tidectl"), *arguments], text=True,
-                          env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
-                          capture_output=True, timeout=settings.TIMEOUT, check=False,
-                          stdin=subprocess.DEVNULL)
+    return _judged(subprocess.run([settings.program("tidectl"), *arguments], text=True,
+                                  env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
+                                  capture_output=True, timeout=settings.TIMEOUT, check=False,
+                                  stdin=subprocess.DEVNULL))
