@@ -183,9 +183,42 @@ is_stream(const char *line)
 	return strcmp(line, "events\n") == 0;
 }
 
+/* Standard input, and what ends it. */
+static bool
+send_payload(int fd, const char *mark)
+{
+	char bytes[65536];
+	char end[32];
+	size_t n;
+	char last = '\n';
+
+	while ((n = fread(bytes, 1, sizeof(bytes), stdin)) > 0) {
+		last = bytes[n - 1];
+		if (!client_send(fd, bytes, n))
+			return false;
+	}
+	n = (size_t)snprintf(end, sizeof(end), "%s%.8s\n", last != '\n' ? "\n" : "", mark);
+	return client_send(fd, end, n);
+}
+
+/* What ends the payload that the line is to have, without its newline; NULL: it has none. */
+static const char *
+mark_of(const char *line, char mark[9])
+{
+	const char *word = strrchr(line, ' ');
+
+	word = word != NULL ? word + 1 : line;
+	if (strncmp(word, "<<", 2) != 0)
+		return NULL;
+	snprintf(mark, 9, "%.*s", (int)strcspn(word + 2, "\n"), word + 2);
+	return mark;
+}
+
 static int
 talk(const char *path, const char *line)
 {
+	char mark_bytes[9];
+	const char *mark = mark_of(line, mark_bytes);
 	struct printer p = {.in_answer = false};
 	int fd = client_connect(path, 0);
 	bool is_whole;
@@ -197,7 +230,7 @@ talk(const char *path, const char *line)
 		return EXIT_NO_CONNECTION;
 	}
 	/* One that refuses us may have answered all the same. */
-	if (!client_send(fd, line, strlen(line)))
+	if (!client_send(fd, line, strlen(line)) || (mark != NULL && !send_payload(fd, mark)))
 		fprintf(stderr, "tidectl: cannot send: %s\n", strerror(errno));
 	is_whole = print_answers(fd, is_stream(line) ? -1 : ANSWER_TIMEOUT_MS, &p);
 	close(fd);

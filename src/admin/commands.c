@@ -285,6 +285,10 @@ run_command(const struct command *c, struct command_call *call)
 			     "a new tidegate is taking over: connect again");
 		return;
 	}
+	if (call->payload != NULL && !c->takes_payload) {
+		command_fail(call, TG_COMMAND_USAGE, "\"%s\" takes no payload", c->name);
+		return;
+	}
 	if (c->rights > TG_RIGHTS_VIEWER)
 		take_reason(call);
 	c->run(c, call);
@@ -331,9 +335,10 @@ begin_call(struct admin_source *s, struct command_session *session, struct outpu
 	return call;
 }
 
-/* One command, in place. An empty one has no answer. */
+/* One command, in place. An empty one has no answer, unless it is to have a payload. */
 static void
-run_one(struct admin_source *s, struct command_session *session, char *text, struct output *out)
+run_one(struct admin_source *s, struct command_session *session, char *text, bool is_last,
+	struct output *out)
 {
 	const char *words[TG_ADMIN_ARGUMENTS_MAX];
 	struct command_call call = begin_call(s, session, out);
@@ -352,9 +357,16 @@ run_one(struct admin_source *s, struct command_session *session, char *text, str
 		}
 		words[n++] = word;
 	}
-	if (n == 0)
+	if (is_last) {
+		call.payload = session->payload;
+		call.payload_n = session->payload_n;
+	}
+	if (n == 0 && call.payload == NULL)
 		return;
-	run_words(&call, n, words);
+	if (n == 0)
+		command_fail(&call, TG_COMMAND_USAGE, "a payload needs a command before it");
+	else
+		run_words(&call, n, words);
 	output_text(out, "\n");
 }
 
@@ -372,6 +384,6 @@ command_run_line(struct admin_source *s, struct command_session *session, char *
 				       "the answers to one line are too long");
 			return;
 		}
-		run_one(s, session, one, out);
+		run_one(s, session, one, rest == NULL, out);
 	}
 }

@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -167,3 +168,18 @@ def test_the_socket_survives_the_keeper(tidegate, recording_backend, admin):
     shown = rows(ask(admin, "show stat"))
     assert shown["front", "FRONTEND"]["req_tot"] == "1"
     assert shown["site", "b1"]["status"] == "no check"
+
+
+def test_a_payload_is_refused_and_its_lines_are_not_run(tidegate, recording_backend, admin):
+    tidegate(conf.http(recording_backend(), top=top(admin)))
+    answer = ask(admin, "show version; drain site/x <<END\n\nshutdown now\nEND")
+    assert answer.split("\n\n")[1] == 'error usage: "drain" takes no payload'
+    assert ask(admin, "show version").strip()
+
+
+def test_tidectl_sends_its_input_as_a_payload(tidegate, recording_backend, admin):
+    tidegate(conf.http(recording_backend(), top=top(admin)))
+    done = subprocess.run([settings.program("tidectl"), "-s", admin, "show", "version", "<<END"],
+                          input="a\n\nb", text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == \
+        (1, 'tidectl: error usage: "show version" takes no payload\n')
