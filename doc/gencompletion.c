@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "admin/command.h"
+#include "ctl/ctl.h"
 
 static const char *
 argument_of(const struct command *c)
@@ -45,6 +46,18 @@ print_table(FILE *out)
 	fputs("'\n\n", out);
 }
 
+/* Of tidectl itself: its options, those of them that have a value, whether a command follows. */
+static void
+print_own_table(FILE *out)
+{
+	fputs("_tidectl_own='", out);
+	for (size_t i = 0; ctl_commands[i] != NULL; i++)
+		fprintf(out, "%s%s|%s|%s|%s", i > 0 ? "\n" : "", ctl_commands[i]->name,
+			ctl_commands[i]->options, ctl_commands[i]->valued,
+			ctl_commands[i]->takes_command ? "command" : "none");
+	fputs("'\n\n", out);
+}
+
 static const char head[] =
 	"# bash completion of tidectl(1); made of its table of commands, do not edit\n\n";
 
@@ -53,6 +66,7 @@ static const char script[] =
 	"_tidectl()\n"
 	"{\n"
 	"\tlocal line=${COMP_LINE:0:COMP_POINT} cur='' typed='' name kind rest found=''\n"
+	"\tlocal plain valued own=''\n"
 	"\tlocal -a words options=()\n"
 	"\tread -ra words <<<\"$line\"\n"
 	"\t[[ $line == *[[:space:]] ]] || { cur=${words[-1]}; unset 'words[-1]'; }\n"
@@ -74,6 +88,27 @@ static const char script[] =
 	"\"$cur\")\n"
 	"\t\treturn\n"
 	"\tfi\n"
+	"\twhile IFS='|' read -r name plain valued kind; do\n"
+	"\t\t[ ${#words[@]} -gt 0 ] || found+=\"$name \"\n"
+	"\t\t[[ ${words[0]-} == \"$name\" ]] || continue\n"
+	"\t\town=$kind\n"
+	"\t\twords=(\"${words[@]:1}\")\n"
+	"\t\twhile [[ ${words[0]-} == -* ]]; do\n"
+	"\t\t\tif [[ \" $valued \" != *\" ${words[0]} \"* ]]; then\n"
+	"\t\t\t\twords=(\"${words[@]:1}\")\n"
+	"\t\t\telif [ ${#words[@]} -gt 1 ]; then\n"
+	"\t\t\t\twords=(\"${words[@]:2}\")\n"
+	"\t\t\telse\n"
+	"\t\t\t\treturn\n"
+	"\t\t\tfi\n"
+	"\t\tdone\n"
+	"\t\tif [[ ${#words[@]} -eq 0 && ($cur == -* || $kind == none) ]]; then\n"
+	"\t\t\tmapfile -t COMPREPLY < <(compgen -W \"$plain $valued\" -- \"$cur\")\n"
+	"\t\t\treturn\n"
+	"\t\tfi\n"
+	"\t\tbreak\n"
+	"\tdone <<<\"$_tidectl_own\"\n"
+	"\t[[ $own != none ]] || return\n"
 	"\ttyped=\"${words[*]}\"\n"
 	"\twhile IFS='|' read -r name kind choice; do\n"
 	"\t\tif [[ -z $typed || $name == \"$typed \"* ]]; then\n"
@@ -111,6 +146,7 @@ main(int argc, char **argv)
 	}
 	fputs(head, out);
 	print_table(out);
+	print_own_table(out);
 	fputs(script, out);
 	if (fclose(out) != 0) {
 		perror(argc > 1 ? argv[1] : "standard output");

@@ -1,31 +1,26 @@
 /*
- * tidectl: says one line of commands to a running tidegate, prints the answers.
+ * tidectl: says one line of commands to a running tidegate, prints the answers; or runs
+ * one of the commands of its own, ctl/ctl.h.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "ctl/client.h"
+#include "ctl/ctl.h"
 
 #define DEFAULT_SOCKET     "/run/tidegate/admin.sock"
 #define SOCKET_VARIABLE    "TIDEGATE_SOCKET"
-#define COMMAND_BYTES_MAX  16384u
 #define ANSWER_TIMEOUT_MS  40000 /* longer than tidegate waits for a reload */
 #define FAILURE_PREFIX_MAX 9u /* {"error": */
-
-enum exit_status {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1, /* a command failed, or its answer did not come */
-	EXIT_USAGE = 2,
-	EXIT_NO_CONNECTION = 3,
-};
 
 struct options {
 	const char *socket;    /* NULL: from elsewhere */
@@ -50,6 +45,8 @@ static void
 print_usage(FILE *out)
 {
 	fputs("usage: tidectl [-s SOCKET | -c FILE] COMMAND...\n"
+	      "       tidectl [-s SOCKET | -c FILE] top [OPTION...]\n"
+	      "       tidectl [-s SOCKET | -c FILE] watch [-i SECONDS] COMMAND...\n"
 	      "       tidectl -V | -h\n"
 	      "\n"
 	      "  -s, --socket SOCKET  the control socket of tidegate; default $" SOCKET_VARIABLE
@@ -59,8 +56,11 @@ print_usage(FILE *out)
 	      "  -V, --version        print the version\n"
 	      "  -h, --help           print this\n"
 	      "\n"
-	      "\"tidectl help\" lists the commands.\n",
+	      "\"tidectl help\" lists the commands; tidectl itself has two more, and \"-h\" behind\n"
+	      "them lists their options:\n",
 	      out);
+	for (size_t i = 0; ctl_commands[i] != NULL; i++)
+		fprintf(out, "  %-10s %s\n", ctl_commands[i]->name, ctl_commands[i]->help);
 }
 
 static bool
@@ -98,64 +98,6 @@ parse_options(int argc, char **argv, struct options *ret)
 	if (ret->socket != NULL && ret->conf_path != NULL) {
 		fputs("tidectl: -s and -c exclude each other\n", stderr);
 		return false;
-	}
-	return true;
-}
-
-/* The words as one line with its newline. False: too long, or a newline inside. */
-static bool
-join_words(int n, char **words, char *line, size_t size)
-{
-	size_t at = 0;
-
-	for (int i = 0; i < n; i++) {
-		int len = snprintf(line + at, size - at, "%s%s", i > 0 ? " " : "", words[i]);
-
-		if (len < 0 || (size_t)len >= size - at - 1 || strchr(words[i], '\n') != NULL)
-			return false;
-		at += (size_t)len;
-	}
-	line[at] = '\n';
-	line[at + 1] = '\0';
-	return true;
-}
-
-static int
-connect_to(const char *path)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int fd;
-
-	if (strlen(path) >= sizeof(at.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(at.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) != 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
-}
-
-static bool
-send_all(int fd, const char *bytes, size_t n)
-{
-	while (n > 0) {
-		ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0)
-			return false;
-		bytes += sent;
-		n -= (size_t)sent;
 	}
 	return true;
 }
@@ -249,11 +191,44 @@ is_patient(const char *line)
 	       strstr(line, "del server ") != NULL;
 }
 
+/* Standard input, and what ends it. */
+static bool
+send_payload(int fd, const char *mark)
+{
+	char bytes[65536];
+	char end[32];
+	size_t n;
+	char last = '\n';
+
+	while ((n = fread(bytes, 1, sizeof(bytes), stdin)) > 0) {
+		last = bytes[n - 1];
+		if (!client_send(fd, bytes, n))
+			return false;
+	}
+	n = (size_t)snprintf(end, sizeof(end), "%s%.8s\n", last != '\n' ? "\n" : "", mark);
+	return client_send(fd, end, n);
+}
+
+/* What ends the payload that the line is to have, without its newline; NULL: it has none. */
+static const char *
+mark_of(const char *line, char mark[9])
+{
+	const char *word = strrchr(line, ' ');
+
+	word = word != NULL ? word + 1 : line;
+	if (strncmp(word, "<<", 2) != 0)
+		return NULL;
+	snprintf(mark, 9, "%.*s", (int)strcspn(word + 2, "\n"), word + 2);
+	return mark;
+}
+
 static int
 talk(const char *path, const char *line)
 {
+	char mark_bytes[9];
+	const char *mark = mark_of(line, mark_bytes);
 	struct printer p = {.in_answer = false};
-	int fd = connect_to(path);
+	int fd = client_connect(path, 0);
 	bool is_whole;
 
 	if (is_stream(line))
@@ -263,7 +238,7 @@ talk(const char *path, const char *line)
 		return EXIT_NO_CONNECTION;
 	}
 	/* One that refuses us may have answered all the same. */
-	if (!send_all(fd, line, strlen(line)))
+	if (!client_send(fd, line, strlen(line)) || (mark != NULL && !send_payload(fd, mark)))
 		fprintf(stderr, "tidectl: cannot send: %s\n", strerror(errno));
 	is_whole = print_answers(fd, is_patient(line) ? -1 : ANSWER_TIMEOUT_MS, &p);
 	close(fd);
@@ -278,9 +253,25 @@ talk(const char *path, const char *line)
 	return is_whole && !p.has_failed ? EXIT_OK : EXIT_FAILED;
 }
 
+/* To the daemon, or by a command of our own. */
+static int
+run(const char *path, int argc, char **argv)
+{
+	static char line[TG_CTL_LINE_MAX];
+	const struct ctl_command *own = ctl_find(argv[0]);
+
+	if (own != NULL)
+		return own->run(path, argc, argv);
+	if (ctl_join(argc, argv, line) < 0) {
+		fputs("tidectl: the command is too long or not one line\n", stderr);
+		return EXIT_USAGE;
+	}
+	return talk(path, line);
+}
+
 /* With the socket of a configuration. */
 static int
-talk_by_conf(const char *conf_path, const char *line)
+run_by_conf(const char *conf_path, int argc, char **argv)
 {
 	struct conf_errors errors = {.list = NULL};
 	struct conf *conf = NULL;
@@ -292,7 +283,7 @@ talk_by_conf(const char *conf_path, const char *line)
 	} else if (conf->admin.socket == NULL) {
 		fprintf(stderr, "tidectl: %s: admin.socket is not set\n", conf_path);
 	} else {
-		status = talk(conf->admin.socket, line);
+		status = run(conf->admin.socket, argc, argv);
 	}
 	conf_errors_fini(&errors);
 	conf_unref(conf);
@@ -302,10 +293,10 @@ talk_by_conf(const char *conf_path, const char *line)
 int
 main(int argc, char **argv)
 {
-	static char line[COMMAND_BYTES_MAX];
 	struct options options;
 	const char *path;
 
+	setlocale(LC_CTYPE, "");
 	if (!parse_options(argc, argv, &options)) {
 		print_usage(stderr);
 		return EXIT_USAGE;
@@ -323,12 +314,10 @@ main(int argc, char **argv)
 		print_usage(stderr);
 		return EXIT_USAGE;
 	}
-	if (!join_words(argc - optind, argv + optind, line, sizeof(line))) {
-		fputs("tidectl: the command is too long or not one line\n", stderr);
-		return EXIT_USAGE;
-	}
+	argc -= optind;
+	argv += optind;
 	if (options.conf_path != NULL)
-		return talk_by_conf(options.conf_path, line);
+		return run_by_conf(options.conf_path, argc, argv);
 	path = options.socket != NULL ? options.socket : getenv(SOCKET_VARIABLE);
-	return talk(path != NULL && *path != '\0' ? path : DEFAULT_SOCKET, line);
+	return run(path != NULL && *path != '\0' ? path : DEFAULT_SOCKET, argc, argv);
 }

@@ -77,6 +77,9 @@ struct command_session {
 	uint64_t events_from; /* "events": the number of the next to send; 0: none are sent */
 	unsigned timeout_s;  /* behind a prompt; 0: TG_ADMIN_PROMPT_MS */
 	struct command_wait wait;
+	/* Behind the line: the last command of it has it. NULL: there is none. */
+	const char *payload;
+	size_t payload_n;
 };
 
 /* One command of a line. Valid during the call. */
@@ -89,6 +92,8 @@ struct command_call {
 	size_t n_name; /* words of the name */
 	size_t n;
 	const char *const *arguments; /* the words after the name */
+	const char *payload;          /* lines; NULL: there is none */
+	size_t payload_n;
 };
 
 struct command {
@@ -96,6 +101,7 @@ struct command {
 	const char *usage; /* its arguments: "[up]"; "" when it has none */
 	const char *help;
 	enum conf_rights rights; /* that it needs */
+	bool takes_payload;      /* "<<" may stand behind it: admin/framing.h */
 	/* Writes the answer, or calls command_fail(). Nothing written is a success: an empty answer, as
 	 * JSON {"ok":true}. Must not wait; its session may, for what command_wait() says. */
 	void (*run)(const struct command *c, struct command_call *call);
@@ -132,6 +138,7 @@ extern const struct command command_show_backend;
 extern const struct command command_show_config;
 extern const struct command command_show_events;
 extern const struct command command_show_info;
+extern const struct command command_show_latency;
 extern const struct command command_show_pools;
 extern const struct command command_show_reasons;
 extern const struct command command_show_servers_conn;

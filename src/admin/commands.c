@@ -40,6 +40,7 @@ const struct command *const commands[] = {
 	&command_show_config,
 	&command_show_events,
 	&command_show_info,
+	&command_show_latency,
 	&command_show_pools,
 	&command_show_reasons,
 	&command_show_servers_conn,
@@ -331,6 +332,10 @@ run_command(const struct command *c, struct command_call *call)
 			     "a new tidegate is taking over: connect again");
 		return;
 	}
+	if (call->payload != NULL && !c->takes_payload) {
+		command_fail(call, TG_COMMAND_USAGE, "\"%s\" takes no payload", c->name);
+		return;
+	}
 	if (c->rights > TG_RIGHTS_VIEWER)
 		take_reason(call);
 	c->run(c, call);
@@ -373,9 +378,10 @@ begin_call(struct admin_source *s, struct command_session *session, struct outpu
 	return call;
 }
 
-/* One command, in place. An empty one has no answer. */
+/* One command, in place. An empty one has no answer, unless it is to have a payload. */
 static void
-run_one(struct admin_source *s, struct command_session *session, char *text, struct output *out)
+run_one(struct admin_source *s, struct command_session *session, char *text, bool is_last,
+	struct output *out)
 {
 	const char *words[TG_ADMIN_ARGUMENTS_MAX];
 	struct command_call call = begin_call(s, session, out);
@@ -394,10 +400,17 @@ run_one(struct admin_source *s, struct command_session *session, char *text, str
 		}
 		words[n++] = word;
 	}
-	if (n == 0)
+	if (is_last) {
+		call.payload = session->payload;
+		call.payload_n = session->payload_n;
+	}
+	if (n == 0 && call.payload == NULL)
 		return;
 	session->wait.before = out->n;
-	run_words(&call, n, words);
+	if (n == 0)
+		command_fail(&call, TG_COMMAND_USAGE, "a payload needs a command before it");
+	else
+		run_words(&call, n, words);
 	if (session->wait.go_on == NULL)
 		end_answer(&call, session->wait.before);
 }
@@ -415,7 +428,7 @@ run_rest(struct admin_source *s, struct command_session *session, char *rest, st
 			return;
 		}
 		session->wait.rest = rest;
-		run_one(s, session, one, out);
+		run_one(s, session, one, rest == NULL, out);
 	}
 }
 

@@ -13,6 +13,7 @@ print_json(struct output *out)
 		output_json(out, commands[i]->usage);
 		output_text(out, ",\"rights\":");
 		output_json(out, conf_rights_str(commands[i]->rights));
+		output_text(out, commands[i]->takes_payload ? ",\"payload\":true" : "");
 		output_text(out, ",\"help\":");
 		output_json(out, commands[i]->help);
 		output_text(out, "}");

@@ -9,6 +9,7 @@
 
 #include "admin/command.h"
 #include "admin/door.h"
+#include "admin/framing.h"
 #include "base/container.h"
 #include "base/log.h"
 #include "net/conn.h"
@@ -47,13 +48,11 @@ struct client {
 	struct command_session session;
 	struct output out;
 	size_t sent;
-	size_t line_n;
-	size_t taken;   /* of these: the line that is being answered */
 	bool has_ended; /* nothing more comes */
 	bool is_stream; /* its events are sent */
 	bool is_late;	/* its time is up, unless a line is there already */
 	struct deferred deferred;
-	char line[TG_ADMIN_LINE_MAX + 1];
+	struct framing framing;
 };
 
 struct admin_server {
@@ -97,6 +96,7 @@ client_close(struct client *c)
 	timer_fini(&c->timer);
 	timer_fini(&c->again);
 	output_fini(&c->out);
+	framing_fini(&c->framing);
 	LIST_REMOVE(c, link);
 	control->n_clients--;
 	loop_defer(control->server->loop, &c->deferred, client_free);
@@ -235,9 +235,8 @@ client_go_on(struct client *c)
 		client_read(c);
 }
 
-/* The first `n` bytes are a line. */
 static void
-client_answer(struct client *c, size_t n)
+client_answer(struct client *c, const struct framing_line *line)
 {
 	struct control *control = c->control;
 	size_t left =
@@ -246,21 +245,43 @@ client_answer(struct client *c, size_t n)
 	/* Enough to say why there is no more. */
 	if (left < LEAST_ANSWER)
 		left = LEAST_ANSWER;
-	c->line[n] = '\0';
 	output_fini(&c->out);
 	output_init(&c->out, left < TG_ADMIN_ANSWER_MAX ? left : TG_ADMIN_ANSWER_MAX);
 	set_now(control->server);
-	command_run_line(control->server->source, &c->session, c->line, &c->out);
+	c->session.payload = line->payload;
+	c->session.payload_n = line->payload_n;
+	command_run_line(control->server->source, &c->session, line->text, &c->out);
 	client_answered(c);
 }
 
-/* The line did not end within its room. */
+/* What came is no line, and where the next begins cannot be known. */
 static void
-client_refuse_line(struct client *c)
+client_refuse_line(struct client *c, enum framing_result why)
 {
-	char text[64];
+	char text[80] = "";
 
-	snprintf(text, sizeof(text), "the line is longer than %u bytes", TG_ADMIN_LINE_MAX);
+	switch (why) {
+	case FRAMING_LINE_MAX:
+		snprintf(text, sizeof(text), "the line is longer than %u bytes", TG_ADMIN_LINE_MAX);
+		break;
+	case FRAMING_PAYLOAD_MAX:
+		snprintf(text, sizeof(text), "the payload is longer than %zu bytes",
+			 TG_ADMIN_PAYLOAD_MAX);
+		break;
+	case FRAMING_MARK_MAX:
+		snprintf(text, sizeof(text), "what ends a payload has %u bytes at most",
+			 TG_ADMIN_MARK_MAX);
+		break;
+	case FRAMING_CUT:
+		snprintf(text, sizeof(text), "the payload has no end");
+		break;
+	case FRAMING_NO_MEMORY:
+		snprintf(text, sizeof(text), "no memory for the line");
+		break;
+	case FRAMING_MORE:
+	case FRAMING_LINE:
+		break;
+	}
 	c->state = CLIENT_WRITING;
 	c->session.is_over = true;
 	command_refuse(&c->out, TG_COMMAND_LIMIT, text);
@@ -268,29 +289,24 @@ client_refuse_line(struct client *c)
 	client_write(c);
 }
 
-/* The line that was answered, whose bytes had to last until then. */
-static void
-drop_line(struct client *c)
-{
-	c->line_n -= c->taken;
-	memmove(c->line, c->line + c->taken, c->line_n);
-	c->taken = 0;
-}
-
-/* A line is there, or all of what was the last one: answers it. False: more is needed. */
+/* Reads once. False: nothing came, or it is closed. */
 static bool
-take_line(struct client *c)
+client_receive(struct client *c)
 {
-	char *lf = memchr(c->line, '\n', c->line_n);
-	size_t n = lf != NULL ? (size_t)(lf - c->line) : c->line_n;
+	size_t room;
+	char *to = framing_room(&c->framing, &room);
+	ssize_t n;
 
-	if (lf == NULL && !c->has_ended)
+	conn_recheck(&c->conn);
+	n = conn_recv(&c->conn, to, room);
+	if (n == -TG_EAGAIN && !c->is_late)
 		return false;
-	for (char *nul = c->line; (nul = memchr(nul, '\0', n - (size_t)(nul - c->line))) != NULL;)
-		*nul = '?'; /* no command has one: it is not to end the line */
-	c->is_late = false;
-	c->taken = lf != NULL ? n + 1 : n;
-	client_answer(c, n);
+	if (n < 0 || (n == 0 && framing_is_empty(&c->framing))) {
+		client_close(c);
+		return false;
+	}
+	framing_add(&c->framing, (size_t)n);
+	c->has_ended = n == 0;
 	return true;
 }
 
@@ -301,36 +317,27 @@ client_read(struct client *c)
 	unsigned lines = 0;
 
 	while (c->state == CLIENT_READING) {
-		size_t room;
-		ssize_t n;
+		struct framing_line line;
+		enum framing_result result;
 
-		drop_line(c);
-		room = TG_ADMIN_LINE_MAX - c->line_n;
 		if (lines == LINES_PER_TURN) {
 			timer_set(c->control->server->loop, &c->again,
 				  loop_now(c->control->server->loop));
 			return;
 		}
-		if (take_line(c)) {
+		result = framing_next(&c->framing, c->has_ended, &line);
+		if (result == FRAMING_LINE) {
 			lines++;
+			c->is_late = false;
+			client_answer(c, &line);
 			if (c->state == CLIENT_WAITING || !client_write(c))
 				return;
-			continue;
-		}
-		if (room == 0) {
-			client_refuse_line(c);
+		} else if (result != FRAMING_MORE) {
+			client_refuse_line(c, result);
+			return;
+		} else if (!client_receive(c)) {
 			return;
 		}
-		conn_recheck(&c->conn);
-		n = conn_recv(&c->conn, c->line + c->line_n, room);
-		if (n == -TG_EAGAIN && !c->is_late)
-			return;
-		if (n < 0 || (n == 0 && c->line_n == 0)) {
-			client_close(c);
-			return;
-		}
-		c->line_n += (size_t)n;
-		c->has_ended = n == 0;
 	}
 }
 
@@ -488,6 +495,7 @@ on_client(struct door *door, int fd)
 	timer_init(&c->timer, on_timeout);
 	timer_init(&c->again, on_again);
 	output_init(&c->out, TG_ADMIN_ANSWER_MAX);
+	framing_init(&c->framing);
 	if (conn_open(&c->conn, loop, fd, on_event) != 0) {
 		free(c);
 		return;

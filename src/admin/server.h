@@ -5,8 +5,8 @@
  * and gets its answers; then the connection is closed, as HAProxy's. After "prompt" it
  * stays for more lines: a prompt follows each answer. Limits, for each socket that
  * is listened on, so that the clients of one leave the others room: 64 clients, 10 s
- * for a line (10 min behind a prompt) and 10 s without taking a byte of the answer,
- * lines of 16 KiB, 32 MiB for one line's answers, 64 MiB for those of all clients.
+ * for a line with its payload (10 min behind a prompt) and 10 s without taking a byte of the
+ * answer, lines of 16 KiB, payloads of 1 MiB (admin/framing.h), 32 MiB for one line's answers, 64 MiB for those of all clients.
  *
  * A session may wait (struct command_wait): it runs nothing further until that is
  * over, the others go on. One whose client goes away loses its answer and no more.
@@ -14,11 +14,11 @@
 #ifndef TG_ADMIN_SERVER_H
 #define TG_ADMIN_SERVER_H
 
+#include "admin/framing.h"
 #include "admin/source.h"
 #include "loop/loop.h"
 
-#define TG_ADMIN_CLIENTS_MAX	  64u
-#define TG_ADMIN_LINE_MAX	  16384u
+#define TG_ADMIN_CLIENTS_MAX      64u
 #define TG_ADMIN_IDLE_MS	  10000u
 #define TG_ADMIN_PROMPT_MS	  600000u
 #define TG_ADMIN_ANSWER_MAX	  ((size_t)32 << 20)

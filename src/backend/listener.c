@@ -18,8 +18,8 @@
 
 static struct log_limit accept_errors;
 
-static void
-unwatch_sockets(struct worker_listener *l)
+void
+listener_unwatch(struct worker_listener *l)
 {
 	size_t i;
 
@@ -35,7 +35,7 @@ pause_accepting(struct worker_listener *l)
 	if (l->paused)
 		return;
 	l->paused = true;
-	unwatch_sockets(l);
+	listener_unwatch(l);
 	timer_set(loop, &l->resume, mono_add_ms(loop_now(loop), PAUSE_MS));
 }
 
@@ -88,7 +88,7 @@ watch_sockets(struct worker_listener *l)
 		rc = watch_start_level(l->worker->loop, &l->sockets[i].watch, l->sockets[i].fd,
 				       on_acceptable);
 	if (rc != 0)
-		unwatch_sockets(l);
+		listener_unwatch(l);
 	return rc;
 }
 
@@ -247,7 +247,7 @@ listener_stop(struct worker_listener *l)
 {
 	size_t i;
 
-	unwatch_sockets(l);
+	listener_unwatch(l);
 	if (l->resume.cb != NULL)
 		timer_fini(&l->resume);
 	for (i = 0; i < l->n_sockets; i++)

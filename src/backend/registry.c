@@ -15,6 +15,7 @@ state_free(struct service_state *s)
 	eject_fini(s);
 	service_shared_unref(s->shared);
 	free(s->backends);
+	free(s->known);
 	free(s);
 }
 
@@ -418,6 +419,20 @@ find_service(const struct registry *r, const char *name)
 	return NULL;
 }
 
+/* Which of its backends its service has by now. */
+static int
+note_known(const struct registry *r, struct service_state *s, const struct service_state *before)
+{
+	size_t i;
+
+	s->known = calloc(s->conf->n_backends + 1, sizeof(s->known[0]));
+	if (s->known == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; before != NULL && i < s->conf->n_backends; i++)
+		s->known[i] = r->places[s->conf->backends[i].segment_slot].service == before;
+	return 0;
+}
+
 /* A service that stays as it is is the same one. */
 static int
 take_service(const struct registry *r, struct registry_next *next,
@@ -439,8 +454,8 @@ take_service(const struct registry *r, struct registry_next *next,
 	conf_unref(alone);
 	if (next->services[next->n_services] == NULL)
 		return -TG_ENOMEM;
-	next->owned[next->n_services++] = true;
-	return 0;
+	next->owned[next->n_services] = true;
+	return note_known(r, next->services[next->n_services++], known);
 }
 
 int
@@ -480,6 +495,12 @@ registry_drop(struct registry_next *next)
 	free(next->services);
 	free(next->owned);
 	free(next);
+}
+
+const bool *
+registry_next_known(const struct registry_next *next, size_t service)
+{
+	return next->services[service]->known;
 }
 
 struct service_shared *

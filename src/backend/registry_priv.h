@@ -20,6 +20,7 @@ struct service_state {
 	const struct conf_service *conf; /* that of shared */
 	struct service_shared *shared;
 	struct backend_state *backends; /* [conf->n_backends] */
+	bool *known; /* see registry_next_known() */
 	bool changed;
 	struct serving served;         /* as last published */
 	struct mono next_ramp;         /* step of some backend; unset: none is on its way */

@@ -45,10 +45,9 @@ divide_descriptors(struct worker *w)
 	all = (int64_t)limit.rlim_cur;
 	w->max_idle = (unsigned)(all / IDLE_SHARE / conf->workers);
 	files = share_of_files(conf, all);
-	w->spools = (struct spools){.bufs = &w->bufs,
-				    .memory_max = conf->buffer_memory / conf->workers,
-				    .folder = conf->buffer_folder,
-				    .files_max = (unsigned)(files / conf->workers)};
+	w->spools.memory_max = conf->buffer_memory / conf->workers;
+	w->spools.folder = conf->buffer_folder;
+	w->spools.files_max = (unsigned)(files / conf->workers);
 	w->max_connections = (all - own - all / IDLE_SHARE - all / PIPE_SHARE - files) / 2;
 	if (w->max_connections < 1)
 		w->max_connections = 1;
@@ -58,6 +57,19 @@ divide_descriptors(struct worker *w)
 	if (w->most_connections < w->max_connections)
 		w->most_connections = w->max_connections;
 	return (unsigned)(all / PIPE_SHARE / 2 / conf->workers);
+}
+
+void
+worker_configure(struct worker *w, const struct conf *conf)
+{
+	int64_t before = w->max_connections;
+
+	w->conf = conf;
+	(void)divide_descriptors(w);
+	atomic_store(&w->total->limit_max, w->most_connections);
+	/* One that is ordered holds until what is configured is edited. */
+	if (w->max_connections != before)
+		atomic_store(&w->total->limit, w->max_connections);
 }
 
 void
@@ -95,6 +107,7 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 		gauge_set(&w->counters->n[i], 0);
 	pipe_pool_init(&w->pipes, divide_descriptors(w), &w->total->pipes,
 		       &w->counters->n[TG_W_PIPES]);
+	w->spools.bufs = &w->bufs;
 	w->spools.gauges = &w->counters->n[TG_W_SPOOLS];
 	atomic_fetch_add(&w->total->pipes_max, w->pipes.max);
 	atomic_store(&w->total->limit, w->max_connections);
@@ -204,7 +217,7 @@ worker_backend_name(const struct worker *w, uint32_t slot)
 /* services */
 
 static int
-make_backends(struct worker_service *s)
+make_backends(struct worker_service *s, const bool *known)
 {
 	size_t i;
 
@@ -212,6 +225,8 @@ make_backends(struct worker_service *s)
 	if (s->backends == NULL)
 		return -TG_ENOMEM;
 	for (i = 0; i < s->conf->n_backends; i++) {
+		if (known != NULL && known[i])
+			continue;
 		s->backends[i] = backend_new(s, (uint32_t)i);
 		if (s->backends[i] == NULL)
 			return -TG_ENOMEM;
@@ -238,7 +253,7 @@ service_init(struct worker_service *s, struct service_shared *shared)
 }
 
 struct worker_service *
-worker_service_new(struct worker *w, struct service_shared *shared)
+worker_service_new(struct worker *w, struct service_shared *shared, const bool *known)
 {
 	struct worker_service *s = calloc(1, sizeof(*s));
 	uint32_t slot = shared->conf->segment_slot;
@@ -249,7 +264,7 @@ worker_service_new(struct worker *w, struct service_shared *shared)
 	s->counters = segment_counters(w->segment, w->id, slot);
 	s->histograms = segment_histograms(w->segment, w->id, slot)->h;
 	budget_init(&s->budget, shared->conf->retry.budget_permille, &shared->floor);
-	if (service_init(s, shared) != 0 || make_backends(s) != 0) {
+	if (service_init(s, shared) != 0 || make_backends(s, known) != 0) {
 		worker_service_free(s);
 		return NULL;
 	}
@@ -283,7 +298,7 @@ worker_service_free(struct worker_service *s)
 	free(s);
 }
 
-/* Of the backends that `next` names too, the ones that are there stay; the others change hands. */
+/* The backends that are there stay, those that are new change hands. */
 static void
 keep_backends(struct worker *w, struct worker_service *s, struct worker_service *next)
 {
@@ -293,20 +308,17 @@ keep_backends(struct worker *w, struct worker_service *s, struct worker_service 
 		s->backends[i]->index = TG_VIEW_NONE;
 	for (i = 0; i < next->conf->n_backends; i++) {
 		struct worker_backend *fresh = next->backends[i];
-		struct worker_backend *known = w->backends[fresh->slot];
 
-		if (known != NULL && known->service == s) {
-			known->index = (uint32_t)i;
-			next->backends[i] = known;
-			free(fresh);
-		} else {
+		if (fresh != NULL) {
 			fresh->service = s;
 			backend_add(w, fresh);
+			continue;
 		}
+		next->backends[i] = w->backends[next->conf->backends[i].segment_slot];
+		next->backends[i]->index = (uint32_t)i;
 	}
 }
 
-/* Those that are gone end up in `left`, in order and without gaps. */
 static void
 drop_backends(struct worker *w, struct worker_service *left)
 {
@@ -475,6 +487,68 @@ worker_listener_find(const struct worker *w, uint32_t slot)
 	return NULL;
 }
 
+/* Sockets of `from`, if it has any, in place of its own. */
+static void
+take_sockets(struct worker_listener *l, struct worker_listener *from)
+{
+	size_t i;
+
+	if (from->n_sockets == 0)
+		return;
+	listener_take_waiting(l);
+	listener_stop(l);
+	l->sockets = from->sockets;
+	l->n_sockets = from->n_sockets;
+	for (i = 0; i < l->n_sockets; i++)
+		l->sockets[i].listener = l;
+	from->sockets = NULL;
+	from->n_sockets = 0;
+}
+
+static void
+set_limit(struct worker_listener *l, unsigned n)
+{
+	atomic_store_explicit(&l->shared->limit, (int64_t)n, memory_order_relaxed);
+}
+
+/* Of what is configured; a limit that is ordered holds until that is edited. */
+static void
+configure(struct worker_listener *l, struct worker_listener *next)
+{
+	void *routes = l->routes;
+
+	if (l->conf->max_connections != next->conf->max_connections)
+		set_limit(l, next->conf->max_connections);
+	l->conf = next->conf;
+	l->routes = next->routes;
+	next->routes = routes;
+}
+
+int
+worker_listener_set(struct worker *w, struct worker_listener *next, struct conf *before,
+		    bool is_accepting)
+{
+	struct worker_listener *l = worker_listener_find(w, next->conf->segment_slot);
+	bool has_news = next->n_sockets > 0;
+
+	if (l != NULL && l->ops == next->ops) {
+		configure(l, next);
+		take_sockets(l, next);
+		worker_listener_free(next);
+		return is_accepting && has_news ? listener_start(l) : 0;
+	}
+	if (l != NULL) {
+		if (!has_news) {
+			listener_unwatch(l);
+			take_sockets(next, l);
+		}
+		worker_listener_remove(l, before);
+	}
+	TAILQ_INSERT_TAIL(&w->listeners, next, link);
+	set_limit(next, next->conf->max_connections);
+	return is_accepting ? listener_start(next) : 0;
+}
+
 void
 worker_listener_drain(struct worker_listener *l)
 {
@@ -494,6 +568,7 @@ worker_listener_remove(struct worker_listener *l, struct conf *conf)
 
 	TAILQ_REMOVE(&w->listeners, l, link);
 	l->owner = conf_ref(conf);
+	listener_take_waiting(l);
 	listener_stop(l);
 	/* Not freed under our hands by the last one that ends. */
 	worker_listener_drain(l);

@@ -166,14 +166,18 @@ TG_MUST_CHECK int worker_init(struct worker *w, unsigned id, const struct conf *
 			      struct segment *segment);
 void worker_fini(struct worker *w);
 
+/* Goes on with what is configured beside listeners and services; `conf` outlives it. */
+void worker_configure(struct worker *w, const struct conf *conf);
+
 /* For readiness: whether its listeners are watched. */
 void worker_set_accepting(struct worker *w, bool accepting);
 
 /*** Services ***/
 
-/* With backends of its own and an empty view; not in the worker yet, so the control thread may make it.
- * NULL: no memory. */
-struct worker_service *worker_service_new(struct worker *w, struct service_shared *shared);
+/* With backends of its own, but for those the worker has by then (`known` [conf->n_backends], NULL: none),
+ * and an empty view; not in the worker yet, so the control thread may make it. NULL: no memory. */
+struct worker_service *worker_service_new(struct worker *w, struct service_shared *shared,
+					  const bool *known);
 void worker_service_free(struct worker_service *service); /* of no worker; NULL allowed */
 /*
  * The worker's from now on. Where it has that service already, this is the same one, configured
@@ -213,7 +217,14 @@ struct worker_listener *worker_listener_new(struct worker *w, const struct conf_
 void worker_listener_free(struct worker_listener *l);
 /* The listener in this slot, or NULL. */
 struct worker_listener *worker_listener_find(const struct worker *w, uint32_t slot);
-/* Its sockets are closed, its fronts drain. `conf` is its configuration's, which gets a reference. */
+/*
+ * The worker's from now on. Where it has that listener in the same mode, this is the same one,
+ * configured otherwise; sockets it has are kept where `listener` has none. Accepts, if the worker
+ * does. What is left over is freed. `before` is the configuration until now. -TG_EIO: it cannot accept.
+ */
+TG_MUST_CHECK int worker_listener_set(struct worker *w, struct worker_listener *listener,
+				      struct conf *before, bool is_accepting);
+/* Clients that wait are let in, its sockets are closed, its fronts drain. `conf` is its configuration's, which gets a reference. */
 void worker_listener_remove(struct worker_listener *l, struct conf *conf);
 /* Its fronts finish what runs. */
 void worker_listener_drain(struct worker_listener *l);
@@ -237,6 +248,8 @@ TG_MUST_CHECK int listener_start(struct worker_listener *l);
 /* Takes who waits on its sockets as far as limits allow: before listener_stop(), where the
  * sockets are nobody else's and closing them would reset those clients. */
 void listener_take_waiting(struct worker_listener *l);
+/* Its sockets go elsewhere. */
+void listener_unwatch(struct worker_listener *l);
 /* Closes its sockets. Idempotent. */
 void listener_stop(struct worker_listener *l);
 

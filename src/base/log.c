@@ -19,10 +19,10 @@
 /* Always left free while pairs are added: what end_cut() and end_line() write. */
 #define LINE_TAIL_BYTES 24
 
-/* Written by log_init() before threads start, only read after, but for the level. */
+/* Written by log_init() before threads start, only read after, but for format and level. */
 static struct {
 	int fd;
-	enum log_format format;
+	_Atomic int format;
 	_Atomic int level;
 	const char *role;
 } sink = {.fd = STDERR_FILENO, .format = TG_LOG_TEXT, .level = TG_LOG_INFO, .role = "tidegate"};
@@ -62,9 +62,21 @@ void
 log_init(int fd, enum log_format format, enum log_level level, const char *role)
 {
 	sink.fd = fd;
-	sink.format = format;
 	sink.role = role;
+	log_set_format(format);
 	log_set_level(level);
+}
+
+void
+log_set_format(enum log_format format)
+{
+	atomic_store_explicit(&sink.format, (int)format, memory_order_relaxed);
+}
+
+static bool
+is_json(void)
+{
+	return atomic_load_explicit(&sink.format, memory_order_relaxed) == TG_LOG_JSON;
 }
 
 void
@@ -535,7 +547,7 @@ line_add_json(struct line *l, const char *key, size_t key_len, const struct valu
 static void
 line_add_pair(struct line *l, const char *key, size_t key_len, const struct value *v)
 {
-	bool json = sink.format == TG_LOG_JSON;
+	bool json = is_json();
 	/* separators and quotes around the key take at most 6 bytes; leave some for the value,
 	 * and all for a number, half of which is another one */
 	size_t least = key_len + (json && v->is_number ? 6 + v->n : 16);
@@ -574,7 +586,7 @@ line_start(struct line *l, enum log_level level, const char *msg)
 
 	l->n = 0;
 	l->cut = false;
-	if (sink.format == TG_LOG_JSON) {
+	if (is_json()) {
 		line_add(l, "{", 1);
 		line_add_text(l, "time", when);
 	} else {
@@ -588,7 +600,7 @@ line_start(struct line *l, enum log_level level, const char *msg)
 static void
 line_end(struct line *l)
 {
-	bool json = sink.format == TG_LOG_JSON;
+	bool json = is_json();
 
 	if (l->cut && json)
 		line_add(l, ",\"cut\":\"...\"", 12);

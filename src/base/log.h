@@ -38,6 +38,8 @@ enum log_format { TG_LOG_TEXT = 0, TG_LOG_JSON = 1, TG_LOG_FORMAT_COUNT };
 void log_init(int fd, enum log_format format, enum log_level level, const char *role);
 /* Later, from any thread. */
 void log_set_level(enum log_level level);
+/* The same of the format. */
+void log_set_format(enum log_format format);
 enum log_level log_level(void);
 bool log_is_on(enum log_level level);
 /* "error", "warn", "info", "debug"; false: none of them. */

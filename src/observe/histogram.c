@@ -55,3 +55,26 @@ histogram_sum(struct segment *seg, uint32_t slot, unsigned which)
 	accumulate(&h);
 	return h;
 }
+
+uint64_t
+histogram_percentile_us(const uint64_t *bounds_us, const uint64_t *counts, unsigned n,
+			unsigned permille)
+{
+	double rank = (double)counts[n - 1] * permille / 1000;
+	uint64_t before;
+	uint64_t lower;
+	unsigned i = 0;
+
+	if (counts[n - 1] == 0)
+		return 0;
+	while (i < n - 1 && (double)counts[i] < rank)
+		i++;
+	if (i == n - 1)
+		return UINT64_MAX;
+	before = i > 0 ? counts[i - 1] : 0;
+	lower = i > 0 ? bounds_us[i - 1] : 0;
+	if (counts[i] <= before)
+		return bounds_us[i];
+	return lower + (uint64_t)((double)(bounds_us[i] - lower) * (rank - (double)before) /
+				  (double)(counts[i] - before));
+}

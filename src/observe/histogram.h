@@ -67,4 +67,10 @@ struct histogram histogram_read(struct segment *seg, unsigned worker, uint32_t s
 				unsigned which);
 struct histogram histogram_sum(struct segment *seg, uint32_t slot, unsigned which);
 
+/* How many microseconds `permille` of what was counted took at most: linear inside its bucket, as
+ * Prometheus' histogram_quantile(). `counts` are as those of struct histogram, and may stand for any
+ * `n` > 0 bounds. UINT64_MAX: longer than the last bound but one tells. 0 when nothing was counted. */
+uint64_t histogram_percentile_us(const uint64_t *bounds_us, const uint64_t *counts, unsigned n,
+				 unsigned permille);
+
 #endif

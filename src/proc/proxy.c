@@ -7,6 +7,7 @@
  * no reference to its file in each call.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "ipc/channel.h"
 #include "proc/limits.h"
 #include "proc/proc.h"
+#include "proc/proxy_reload.h"
 #include "proc/worker.h"
 
 /* Accepting starts when each backend has its first verdict, or after this. */
@@ -30,6 +32,7 @@ struct proxy {
 	struct conf *conf;
 	struct segment *segment;
 	struct registry *registry;
+	struct proxy_reload reload;
 	struct listen_socket {
 		struct msg_listen of;
 		int fd; /* -1: a worker has it */
@@ -415,6 +418,64 @@ ask_workers(struct proxy *p)
 	}
 }
 
+/* reload */
+
+static void
+prepare(struct proxy *p)
+{
+	struct msg_prepared m = {.is_ready = 0};
+	struct err err;
+
+	if (proxy_reload_prepare(&p->reload, &err) == 0)
+		m.is_ready = 1;
+	else
+		snprintf(m.reason, sizeof(m.reason), "%.500s", err.text);
+	/* What cannot be sent now has a parent that is gone: the channel tells. */
+	(void)!channel_send(p->channel, MSG_PREPARED, &m, sizeof(m), -1);
+}
+
+static void
+on_changed(struct proxy_reload *r, struct conf *conf)
+{
+	struct proxy *p = TG_CONTAINER(r, struct proxy, reload);
+
+	log_set_format(conf->log.format);
+	/* One that is ordered holds until what is configured is edited. */
+	if (conf->log.level != p->conf->log.level)
+		log_set_level(conf->log.level);
+	conf_unref(p->conf);
+	p->conf = conf;
+	publish(p);
+	(void)!channel_send(p->channel, MSG_COMMITTED, NULL, 0, -1);
+}
+
+/* False: the message is not one of a reload. */
+static bool
+on_reload_message(struct proxy *p, struct message *m)
+{
+	switch (m->type) {
+	case MSG_CONF:
+		proxy_reload_conf(&p->reload, m->fd);
+		return true;
+	case MSG_LISTEN:
+		proxy_reload_listen(&p->reload, m);
+		return true;
+	case MSG_PREPARE:
+		prepare(p);
+		return true;
+	case MSG_COMMIT:
+		/* Without it there is no way on: the parent starts another proxy, configured so. */
+		if (proxy_reload_commit(&p->reload) != 0)
+			_exit(EXIT_FAILURE);
+		return true;
+	case MSG_ABORT:
+		proxy_reload_abort(&p->reload);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void
 on_channel(struct watch *w, unsigned what)
 {
@@ -424,7 +485,9 @@ on_channel(struct watch *w, unsigned what)
 
 	(void)what;
 	while ((rc = channel_receive(p->channel, &m)) == 1) {
-		if (m.type == MSG_STOP) {
+		if (on_reload_message(p, &m)) {
+			/* done */
+		} else if (m.type == MSG_STOP) {
 			stop(p, m.u.stop.grace_ms);
 		} else if (m.type == MSG_PING) {
 			ask_workers(p);
@@ -476,6 +539,13 @@ proxy_serve(struct proxy *p)
 		rc = channel_send(p->channel, MSG_READY, NULL, 0, -1);
 	if (rc != 0)
 		return rc;
+	p->reload = (struct proxy_reload){
+		.registry = p->registry,
+		.threads = p->threads,
+		.n_threads = p->n_threads,
+		.loop = p->loop,
+		.on_changed = on_changed,
+	};
 	timer_init(&p->settle, on_settle);
 	timer_init(&p->due, on_due);
 	registry_watch(p->registry, p->loop, on_alarm, p);
@@ -527,6 +597,7 @@ proxy_fini(struct proxy *p)
 		if (p->sockets[i].fd >= 0)
 			close(p->sockets[i].fd);
 	free(p->sockets);
+	proxy_reload_fini(&p->reload);
 	registry_free(p->registry);
 	segment_close(p->segment);
 	conf_unref(p->conf);

@@ -46,7 +46,7 @@ add_services(struct worker *w, const struct registry *registry)
 	size_t i;
 
 	for (i = 0; i < registry_n_services(registry); i++) {
-		struct worker_service *s = worker_service_new(w, registry_shared(registry, i));
+		struct worker_service *s = worker_service_new(w, registry_shared(registry, i), NULL);
 
 		if (s == NULL)
 			return -TG_ENOMEM;

@@ -53,6 +53,27 @@ TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, struct view *v
 TG_MUST_CHECK int worker_thread_cut(struct worker_thread *t, uint32_t slot);
 /* From the control thread: a limit of connections is another one. -TG_ENOMEM: it is seen later. */
 TG_MUST_CHECK int worker_thread_retry(struct worker_thread *t);
+/*
+ * Everything a worker goes over to at a reload. Made by the control thread beside what runs;
+ * worker_thread_change() hands it over.
+ */
+struct worker_change;
+
+/* `conf` gets a reference; `next` is not committed yet. NULL: no memory. */
+struct worker_change *worker_change_new(struct worker_thread *t, struct conf *conf,
+					const struct registry *registry,
+					const struct registry_next *next);
+/* For the listener in this slot, instead of those it has. Takes `fd` over. -TG_ENOMEM, -TG_EPROTO. */
+TG_MUST_CHECK int worker_change_add_socket(struct worker_change *c, uint32_t slot, int fd);
+/* Whether each listener will have a socket. */
+bool worker_change_has_sockets(const struct worker_change *c);
+/* After registry_commit(): of a service that is new or not as it was. Takes the reference. */
+void worker_change_add_view(struct worker_change *c, struct view *view);
+void worker_change_free(struct worker_change *c); /* one that is not handed over; NULL allowed */
+/* Takes it over. `on_changed` is called in `control` when nothing of before is used any more. */
+void worker_thread_change(struct worker_change *c, struct loop *control,
+			  void (*on_changed)(void *arg), void *arg);
+
 /* From the control thread: stop accepting, finish within `grace_ms`, end. Once. */
 void worker_thread_drain(struct worker_thread *t, uint64_t grace_ms);
 /* Waits for the end of the thread, if it has one of its own, and frees what it had. */

@@ -1,6 +1,7 @@
 """Fixtures of the behaviour tests; tests/behaviour/README tells how to use them."""
 
 import contextlib
+import os
 import pathlib
 import sys
 
@@ -134,8 +135,33 @@ def pytest_runtest_makereport(item, call):
     """A failed test shows what its tidegate said."""
     report = (yield).get_result()
     if report.failed:
-        for program in _running:
-            report.sections.append((f"tidegate pid {program.pid}", program.output()[-6000:]))
+        said = [program.output() for program in _running]
+        found = process.reports_in("\n".join([report.longreprtext, *said]))
+        report.user_properties.append(("may_run_again", report.when == "call" and not found))
+        for program, text in zip(_running, said):
+            report.sections.append((f"tidegate pid {program.pid}", text[-6000:]))
+
+
+class FailedList:
+    """Writes TG_FAILED for contrib/check: a line "again NODEID" for each test that failed, "never NODEID"
+    where it was a fixture, a worker that crashed, or a sanitizer that reported."""
+
+    def __init__(self, path):
+        self.file = open(path, "w", buffering=1, encoding="utf-8")
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            again = dict(report.user_properties).get("may_run_again", False)
+            self.file.write(f"{'again' if again else 'never'} {report.nodeid}\n")
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.file.write(f"never {report.nodeid}\n")
+
+
+def pytest_configure(config):
+    if "TG_FAILED" in os.environ and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FailedList(os.environ["TG_FAILED"]))
 
 
 def pytest_report_header(config):

@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -84,6 +85,21 @@ def test_reasons_are_counted(tidegate, recording_backend, admin, run_tidectl):
     assert [row["end"] for row in stat if row["svname"] == "BACKEND"] == [{"done": 1}]
 
 
+def test_latency_is_told(tidegate, recording_backend, admin, run_tidectl):
+    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(admin)))
+    tg.log.wait(msg="backend up")
+    assert tg.exchange(client.get("/")).status == 200
+    tg.access.wait(path="/", end="done")
+    assert "\nservice/site total 1 " in ask(admin, "show latency")
+    told = json.loads(run_tidectl("-s", admin, "show latency json").stdout)
+    of_total, = [times for times in told["times"]
+                 if times["object"] == "service" and times["what"] == "total"]
+    assert (of_total["service"], of_total["count"], of_total["buckets"][-1]) == ("site", 1, 1)
+    assert len(of_total["buckets"]) == len(told["bounds_us"]) + 1
+    of_backend, = [times for times in told["times"] if times["object"] == "backend"]
+    assert (of_backend["backend"], of_backend["count"]) == ("b1", 1)
+
+
 def test_several_commands_on_one_line(tidegate, recording_backend, admin):
     tidegate(conf.http(recording_backend(), top=top(admin)))
     answers = ask(admin, "show info;bogus; help").split("\n\n")
@@ -152,3 +168,18 @@ def test_the_socket_survives_the_keeper(tidegate, recording_backend, admin):
     shown = rows(ask(admin, "show stat"))
     assert shown["front", "FRONTEND"]["req_tot"] == "1"
     assert shown["site", "b1"]["status"] == "no check"
+
+
+def test_a_payload_is_refused_and_its_lines_are_not_run(tidegate, recording_backend, admin):
+    tidegate(conf.http(recording_backend(), top=top(admin)))
+    answer = ask(admin, "show version; drain site/x <<END\n\nshutdown now\nEND")
+    assert answer.split("\n\n")[1] == 'error usage: "drain" takes no payload'
+    assert ask(admin, "show version").strip()
+
+
+def test_tidectl_sends_its_input_as_a_payload(tidegate, recording_backend, admin):
+    tidegate(conf.http(recording_backend(), top=top(admin)))
+    done = subprocess.run([settings.program("tidectl"), "-s", admin, "show", "version", "<<END"],
+                          input="a\n\nb", text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == \
+        (1, 'tidectl: error usage: "show version" takes no payload\n')

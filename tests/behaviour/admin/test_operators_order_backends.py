@@ -111,9 +111,9 @@ def test_a_limit_makes_streams_wait(tidegate, recording_backend, admin, configur
     backend.wait_requests(1)
     assert tg.exchange(client.get("/")).status == 200
     ask(admin, "set server site/b1 maxconn 1")
-    settings.wait_until(lambda: tg.exchange(client.get("/")).status == 503, "the limit")
+    tg.exchange_until(503)
     first.reset()
-    settings.wait_until(lambda: tg.exchange(client.get("/")).status == 200, "a place")
+    tg.exchange_until(200)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

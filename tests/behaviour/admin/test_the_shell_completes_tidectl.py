@@ -32,6 +32,14 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     ("tidectl shutdown ", ["graceful", "now", "sessions"]),
     ("tidectl nothing ", []),
     ("tidectl help ", []),
+    ("tidectl t", ["top"]),
+    ("tidectl top --s", ["--sort"]),
+    ("tidectl top -i 2 --vi", ["--view"]),
+    ("tidectl top -i ", []),
+    ("tidectl top -1 more ", []),
+    ("tidectl watch --i", ["--interval"]),
+    ("tidectl watch show s", ["servers", "stat", "state"]),
+    ("tidectl -s /x watch -i 2 show ver", ["version"]),
 ])
 def test_words_of_commands(line, offered):
     assert complete(line) == offered
@@ -42,7 +50,8 @@ def test_every_command_begins_somewhere(run_tidectl, tidegate, tmp_path):
     tidegate(conf.http("127.0.0.1:9", top=f'admin = {{ socket = "{admin}"; }};'))
     text = run_tidectl("-s", admin, "help").stdout
     names = {line.split()[0] for line in text.splitlines() if line.startswith("  ")}
-    assert set(complete("tidectl ")) == names
+    assert set(complete("tidectl ")) == names | {"top", "watch"}
+    assert set(complete("tidectl watch ")) == names
 
 
 def test_backends_and_services_are_asked_for(tidegate, tmp_path):

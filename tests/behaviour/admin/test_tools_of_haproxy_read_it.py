@@ -1,14 +1,13 @@
 """Debian's hatop and prometheus-haproxy-exporter take tidegate for a HAProxy."""
 
-import re
 import shutil
-import subprocess
 import urllib.request
 
 import pytest
 
 from harness import client, conf, net, process, settings
 from harness.control import ask
+from harness.screen import Screen
 
 
 @pytest.fixture
@@ -26,36 +25,8 @@ def site(tidegate, recording_backend, admin):
     return tg
 
 
-class Screen:
-    """A terminal of its own, by tmux."""
-
-    def __init__(self, folder, command):
-        self.tmux = ["tmux", "-f", "/dev/null", "-S", f"{folder}/tmux"]
-        subprocess.run([*self.tmux, "new-session", "-d", "-x", "160", "-y", "40", command],
-                       check=True, env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8",
-                                        "TERM": "xterm", "HOME": str(folder)})
-
-    def text(self):
-        return subprocess.run([*self.tmux, "capture-pane", "-p"], text=True, check=False,
-                              capture_output=True).stdout
-
-    def type(self, *keys):
-        subprocess.run([*self.tmux, "send-keys", *keys], check=True)
-
-    def wait(self, pattern):
-        def shown():
-            return re.search(pattern, self.text())
-        try:
-            return settings.wait_until(shown, pattern)
-        except AssertionError as failed:
-            raise AssertionError(f"{failed}\n{self.text()}") from None
-
-    def close(self):
-        subprocess.run([*self.tmux, "kill-server"], check=False, capture_output=True)
-
-
 def test_hatop_shows_backends_and_puts_one_into_maintenance(site, admin, tmp_path):
-    screen = Screen(tmp_path, f"hatop -s {admin}")
+    screen = Screen(tmp_path, ["hatop", "-s", admin])
     try:
         screen.wait(r"tidegate Version: \S+ +\(released: ")
         screen.wait(r"b1 +1 ")

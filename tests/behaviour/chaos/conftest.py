@@ -1,6 +1,7 @@
 """chaos(name, **options): plays a scenario of harness/chaos/scenarios.py behind a tidegate.
 
-The options are those of harness/chaos/proxies.py, tidegate_conf().
+The options are those of harness/chaos/proxies.py, tidegate_conf(); `hit`: kinds of
+which one must have failed before the backend is mended.
 """
 
 import pytest
@@ -10,7 +11,7 @@ from harness.chaos import judge, proxies, scenarios, site
 
 @pytest.fixture
 def chaos(tmp_path, tidegate):
-    def play(name, **options):
+    def play(name, hit=(), **options):
         scenario = scenarios.BY_NAME[name]
         why = site.Namespace.missing() if scenario.in_namespace else None
         if why:
@@ -19,5 +20,5 @@ def chaos(tmp_path, tidegate):
 
         def start(place):
             started.append(tidegate(proxies.tidegate_conf(place, **options), under=place.under))
-        return judge.Judge(site.run(scenario, start, tmp_path / "site"), started[0])
+        return judge.Judge(site.run(scenario, start, tmp_path / "site", hit=hit), started[0])
     return play

@@ -1,6 +1,7 @@
 """Log lines and access records, text or JSON, as dictionaries."""
 
 import json
+import os
 import pathlib
 import re
 
@@ -40,18 +41,36 @@ class LogFile:
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
+        self.whole = []  # the records read so far
+        self.read = 0  # bytes they take
+        self.inode = None
 
     def text(self):
         return self.path.read_text("utf-8", "replace") if self.path.exists() else ""
 
     def records(self, **wanted):
         """Records whose fields have these values (compared as text)."""
-        found = []
-        for line in self.text().splitlines(keepends=True):
-            record = parse(line) if line.endswith("\n") else None
-            if record and all(str(record.get(k)) == str(v) for k, v in wanted.items()):
-                found.append(record)
-        return found
+        self._read_on()
+        return [record for record in self.whole
+                if all(str(record.get(k)) == str(v) for k, v in wanted.items())]
+
+    def _read_on(self):
+        """Only what is new: a log of many thousand lines is looked at many times."""
+        if not self.path.exists():
+            return
+        with open(self.path, "rb") as file:
+            now = os.fstat(file.fileno())
+            if now.st_ino != self.inode or now.st_size < self.read:
+                self.inode, self.read, self.whole = now.st_ino, 0, []
+            file.seek(self.read)
+            lines, _, _ = file.read().rpartition(b"\n")
+        if not lines:
+            return
+        self.read += len(lines) + 1
+        for line in lines.decode("utf-8", "replace").split("\n"):
+            record = parse(line)
+            if record:
+                self.whole.append(record)
 
     def wait(self, count=1, **wanted):
         """Waits for `count` such records and returns the last of them."""

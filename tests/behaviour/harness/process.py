@@ -161,6 +161,22 @@ class Tidegate(Program):
         self.former.append(old)
         return old
 
+    def reload(self, conf=None):
+        """SIGHUP, and waits until it is done."""
+        if conf is not None:
+            self.conf_path.write_text(str(conf))
+        times = len(self.log.records(msg="reloaded"))
+        self.send_signal(signal.SIGHUP)
+        return self.log.wait(count=times + 1, msg="reloaded")
+
+    def fail_to_reload(self, conf=None):
+        """SIGHUP that changes nothing; the reason, as it is logged."""
+        if conf is not None:
+            self.conf_path.write_text(str(conf))
+        times = len(self.log.records(msg="the reload has failed, going on"))
+        self.send_signal(signal.SIGHUP)
+        return self.log.wait(count=times + 1, msg="the reload has failed, going on")["reason"]
+
     def fail_to_upgrade(self, conf=None):
         """SIGUSR2 that changes nothing; the reason, as the old parent logs it."""
         if conf is not None:
@@ -179,6 +195,23 @@ class Tidegate(Program):
         """One request on a connection of its own."""
         with client.RawClient(self.address) as made:
             return made.exchange(request, method)
+
+    def exchange_until(self, status, request=None, in_a_row=4):
+        """Asks, each time on a connection of its own, until so many answers in a row have this status;
+        the last of them. What the log tells is the keeper's, or the parent's: the workers of the proxy
+        hear of it a moment later, each for itself."""
+        request = request or client.get("/until")
+        row = []
+
+        def enough():
+            answer = self.exchange(request)
+            if answer.status == status:
+                row.append(answer)
+            else:
+                row.clear()
+            return len(row) >= in_a_row
+        settings.wait_until(enough, f"{in_a_row} answers {status} in a row")
+        return row[-1]
 
     def role_pid(self, role):
         """The pid of a child: 'proxy' or 'keeper'; None while there is none."""
@@ -254,16 +287,22 @@ def rss_bytes(pid):
     raise AssertionError(f"no VmRSS for {pid}")
 
 
+def _judged(ended):
+    report = reports_in(ended.stderr)
+    assert not report, "sanitizer report:\n" + ended.stderr[-20000:]
+    return ended
+
+
 def run_tidegate(*arguments, env=None, folder=None):
     """tidegate to its end, for -t, -V and wrong use: CompletedProcess with text outputs."""
-    return subprocess.run([settings.program("tidegate"), *arguments], cwd=folder, text=True,
-                          env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
-                          capture_output=True, timeout=settings.TIMEOUT, check=False,
-                          stdin=subprocess.DEVNULL)
+    return _judged(subprocess.run([settings.program("tidegate"), *arguments], cwd=folder, text=True,
+                                  env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
+                                  capture_output=True, timeout=settings.TIMEOUT, check=False,
+                                  stdin=subprocess.DEVNULL))
 
 
 def run_tidectl(*arguments, env=None):
-    return subprocess.run([settings.program("tidectl"), *arguments], text=True,
-                          env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
-                          capture_output=True, timeout=settings.TIMEOUT, check=False,
-                          stdin=subprocess.DEVNULL)
+    return _judged(subprocess.run([settings.program("tidectl"), *arguments], text=True,
+                                  env={**SANITIZER_OPTIONS, **os.environ, **(env or {})},
+                                  capture_output=True, timeout=settings.TIMEOUT, check=False,
+                                  stdin=subprocess.DEVNULL))

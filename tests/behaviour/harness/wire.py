@@ -200,28 +200,35 @@ class Wire:
         return taken
 
     def take_chunked(self, message, until):
+        raw, body = bytearray(), bytearray()  # bytes would be copied with each chunk
+        try:
+            self._take_chunks(message, raw, body, until)
+        finally:
+            message.raw_body, message.body = bytes(raw), bytes(body)
+
+    def _take_chunks(self, message, raw, body, until):
         while True:
             line = self.take_through(b"\r\n", until)
             if line is None:
                 return
-            message.raw_body += line
+            raw += line
             size = line[:-2].split(b";")[0].strip()
             if not size or size.strip(b"0123456789abcdefABCDEF"):
                 raise WireError(f"chunk size line: {line!r}")
             if int(size, 16) == 0:
                 break
             piece = self.take(int(size, 16) + 2, until)
-            message.raw_body += piece
+            raw += piece
             if len(piece) < int(size, 16) + 2:
                 return
             if piece[-2:] != b"\r\n":
                 raise WireError(f"chunk does not end in CRLF: {piece[-20:]!r}")
-            message.body += piece[:-2]
+            body += piece[:-2]
         while True:
             line = self.take_through(b"\r\n", until)
             if line is None:
                 return
-            message.raw_body += line
+            raw += line
             if line == b"\r\n":
                 message.complete = True
                 return

@@ -31,9 +31,10 @@ def test_the_exit_status_decides(tidegate, recording_backend, tmp_path):
     assert tg.exchange(client.get("/")).status == 200
     good.unlink()
     assert tg.log.wait(msg="backend down")["reason"] == "exit status 1"
-    assert tg.exchange(client.get("/")).status == 503
+    tg.exchange_until(503)
     good.touch()
     tg.log.wait(count=2, msg="backend up")
+    tg.exchange_until(200)
 
 
 def test_it_is_told_whom_to_check(tidegate, recording_backend):

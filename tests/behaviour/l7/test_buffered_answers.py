@@ -56,6 +56,7 @@ def test_a_slow_reader_holds_no_backend(tidegate, recording_backend, tmp_path, s
     assert tg.exchange(client.get("/other")).status == 200
     assert len(backend.connections) == (2 if form is answer_until_close else 1)
     assert not tg.access.records(path="/long")
+    slow.hurry()
     answer = slow.read_answer()
     assert answer.complete and answer.body == LONG
     record = tg.access.wait(path="/long")
@@ -73,6 +74,7 @@ def test_without_it_a_slow_reader_holds_one(tidegate, recording_backend, tmp_pat
     backend.wait_requests(1)
     settings.let_rest(0.5)
     assert in_flight(tmp_path) == 1
+    slow.hurry()
     assert slow.read_answer().body == LONG
 
 
@@ -89,6 +91,7 @@ def test_beyond_the_bounds_the_backend_waits(tidegate, recording_backend, servic
     assert not backend.connections[1].closed.is_set()
     if not settings.sanitizers():
         assert tg.rss_bytes("proxy") - before < 1_000_000
+    slow.hurry()
     answer = slow.read_answer()
     assert answer.complete and answer.body == LONG
 
@@ -99,6 +102,7 @@ def test_a_http10_client_gets_it_unchunked(tidegate, recording_backend):
     peer = tg.client(receive_buffer=4096).send(client.get(version="1.0"))
     conn = backend.wait_connections(1)
     settings.wait_until(conn.closed.is_set, "the end of the answer")
+    peer.hurry()
     answer = peer.read_answer()
     assert answer.body == LONG and peer.ended == "eof"
 

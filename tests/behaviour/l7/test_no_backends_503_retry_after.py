@@ -60,9 +60,9 @@ def test_no_traffic_before_the_first_pass(tidegate, recording_backend):
     assert_503(tg.exchange(client.get()))
     assert all(request.target == "/healthz" for request in backend.requests)
     healthy.set()
-    settings.wait_until(lambda: tg.exchange(client.get()).status == 200, "the backend to be up")
+    tg.exchange_until(200)
     healthy.clear()
-    settings.wait_until(lambda: tg.exchange(client.get()).status == 503, "the backend to be down")
+    tg.exchange_until(503)
 
 
 def test_name_that_does_not_resolve(tidegate):

@@ -70,7 +70,7 @@ def test_new_keeper_without_a_verdict_stops_no_traffic(tidegate, recording_backe
             connection.send(backends.OK)
     health = 'health = { type = "http"; path = "/health"; interval = "20s"; timeout = "20s"; };'
     tg = tidegate(conf.http(recording_backend(script), service=health))
-    settings.wait_until(lambda: tg.exchange(client.get()).status == 200, "the first verdict")
+    tg.exchange_until(200)
     try:
         may_answer.clear()
         kill_and_time(tg, "keeper")

@@ -66,21 +66,23 @@ def waiting_backend(recording_backend):
     events["go"].set()
 
 
+def refuses(tg):
+    """No worker accepts any more: all of them have heard that they are to end."""
+    try:
+        client.RawClient(tg.address).close()
+        return False
+    except ConnectionResetError:  # it came while the socket was being closed
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
 def test_running_request_is_finished(tidegate, waiting_backend):
     tg = tidegate(conf.http(waiting_backend["backend"], top='shutdown_grace = "15s";'))
     peer = slow_request(tg, waiting_backend)
     tg.send_signal(signal.SIGTERM)
     tg.log.wait(msg="stopping")
-
-    def refused():
-        try:
-            client.RawClient(tg.address).close()
-            return False
-        except ConnectionResetError:  # it came while the socket was being closed
-            return False
-        except ConnectionRefusedError:
-            return True
-    settings.wait_until(refused, "new connections to be refused")
+    settings.wait_until(lambda: refuses(tg), "new connections to be refused")
     assert tg.running()
     waiting_backend["go"].set()
     assert peer.read_answer().body == b"slow"
@@ -105,6 +107,19 @@ def test_request_that_has_come_is_answered(tidegate, recording_backend, known):
     assert tg.wait() == 0
 
 
+def ask_until_told(tg, peer):
+    """The order reaches each worker a moment after the log has it, and until then it answers as ever;
+    once all have closed their sockets the next answer tells."""
+    def told():
+        known = refuses(tg)
+        answer = peer.exchange(client.get("/after"))
+        assert answer.status == 200
+        is_told = answer.get("Connection") == "close"
+        assert is_told or not known
+        return is_told
+    settings.wait_until(told, "an answer that tells of the end")
+
+
 def test_client_that_asks_on_is_told_with_its_next_answer(tidegate, recording_backend):
     """Its connection rests for a moment only; one that has not asked yet is served as well."""
     tg = tidegate(conf.http(recording_backend(), top='shutdown_grace = "15s";'))
@@ -115,8 +130,7 @@ def test_client_that_asks_on_is_told_with_its_next_answer(tidegate, recording_ba
     tg.send_signal(signal.SIGTERM)
     tg.log.wait(msg="stopping")
     for peer in (steady, fresh):
-        answer = peer.exchange(client.get("/after"))
-        assert answer.status == 200 and answer.get("Connection") == "close"
+        ask_until_told(tg, peer)
         assert peer.read_to_end() == b"" and peer.ended == "eof"
     assert tg.wait() == 0
 
@@ -153,8 +167,7 @@ def test_answer_under_way_goes_on_and_another_is_served(tidegate, waiting_backen
     tg.log.wait(msg="stopping")
     go.set()
     assert peer.read(6) == b"halves"
-    answer = peer.exchange(client.get("/next"))
-    assert answer.status == 200 and answer.get("Connection") == "close"
+    ask_until_told(tg, peer)
     assert tg.wait() == 0
 
 

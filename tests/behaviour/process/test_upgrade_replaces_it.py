@@ -14,7 +14,7 @@ import pytest
 
 from harness import client, conf, control, load, metrics, net, procfs, settings
 
-UPGRADES = 20
+UPGRADES = 8 if settings.sanitizers() else 20
 WORKERS = (2, 4, 1, 3)  # in turn: sockets are inherited by more workers and by fewer
 
 
@@ -60,7 +60,7 @@ def await_more(loads, n=10):
                                     for one, so_far in zip(loads, before)), "more answers")
 
 
-def test_twenty_upgrades_under_load(tidegate, demo_backend):
+def test_many_upgrades_under_load(tidegate, demo_backend):
     """Kept connections, new ones and TCP; with each upgrade another number of workers."""
     http, tcp = address(), address()
     backends = {"site": demo_backend(), "echo": demo_backend(tcp=True)}

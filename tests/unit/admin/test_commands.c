@@ -12,6 +12,7 @@
 #include "admin/command.h"
 #include "fake/control.h"
 #include "observe/counters.h"
+#include "observe/histogram.h"
 
 struct fixture {
 	struct control control;
@@ -347,6 +348,52 @@ reasons_are_told_where_they_are_not_zero(void **state)
 	assert_string_equal(ask(f, "show reasons x"), "error usage: show reasons\n\n");
 }
 
+static void
+latency_is_told_of_services_backends_and_workers(void **state)
+{
+	struct fixture *f = *state;
+	struct segment *seg = f->control.segment;
+	uint32_t service = source_service_slot(&f->source, 0);
+	struct segment_counters *b1 =
+		segment_counters(seg, 1, source_backend_slot(&f->source, 0, 0));
+
+	histogram_add(&segment_histograms(seg, 1, 0)->h[TG_HISTOGRAM_LAG], 5000);
+	histogram_add(&segment_histograms(seg, 0, service)->h[TG_HISTOGRAM_TOTAL], 2000);
+	histogram_add(&segment_histograms(seg, 1, service)->h[TG_HISTOGRAM_TOTAL], 4000);
+	histogram_add(&segment_histograms(seg, 1, service)->h[TG_HISTOGRAM_QUEUE], 61000000);
+	counter_add(b1, TG_B_STATUS_1XX, 1);
+	counter_add(b1, TG_B_STATUS_2XX, 3);
+	counter_add(b1, TG_B_STATUS_5XX, 1);
+	counter_add(b1, TG_B_TIME_RESPONSE_US, 8000);
+	assert_string_equal(ask(f, "show latency api"),
+			    "# object what count mean_us p50_us p95_us p99_us\n"
+			    "service/api queue 1 61000000 >60000000 >60000000 >60000000\n"
+			    "service/api connect 0 - - - -\n"
+			    "service/api response 0 - - - -\n"
+			    "service/api total 2 3000 2500 4750 4950\n"
+			    "backend/api/b1 response 4 2000 - - -\n"
+			    "backend/api/b2 response 0 - - - -\n\n");
+	ask(f, "show latency");
+	assert_one_answer(f->answer);
+	assert_non_null(strstr(f->answer, "\nworker/0 lag 0 - - - -\nworker/1 lag 1 5000 "));
+	assert_non_null(strstr(f->answer, "\nservice/db total 0 - - - -\nbackend/db/d1 "));
+	ask(f, "show latency json");
+	assert_one_answer(f->answer);
+	assert_memory_equal(f->answer, "{\"bounds_us\":[100,250,", 22);
+	assert_non_null(strstr(f->answer,
+			       ",30000000,60000000],\"times\":[\n{\"object\":\"worker\",\"worker\":0,"
+			       "\"what\":\"lag\",\"count\":0,\"sum_us\":0,\"buckets\":[0,"));
+	assert_non_null(strstr(f->answer,
+			       "{\"object\":\"service\",\"service\":\"api\",\"what\":\"total\","
+			       "\"count\":2,\"sum_us\":6000,\"buckets\":"
+			       "[0,0,0,0,1,2,2,2,2,2,2,2,2,2,2,2,2,2,2]}"));
+	assert_non_null(strstr(f->answer,
+			       "{\"object\":\"backend\",\"service\":\"api\",\"backend\":\"b1\","
+			       "\"what\":\"response\",\"count\":4,\"sum_us\":8000},\n"));
+	assert_memory_equal(ask(f, "show latency x"), "error not-found: ", 17);
+	assert_string_equal(ask(f, "show latency x y"), "error usage: show latency [SERVICE]\n\n");
+}
+
 /* The number behind "Name: ". */
 static unsigned long
 info(struct fixture *f, const char *name)
@@ -445,6 +492,7 @@ main(int argc, char **argv)
 		CASE(too_many_words_are_refused),
 		CASE(too_long_an_answer_is_a_failure_alone),
 		CASE(reasons_are_told_where_they_are_not_zero),
+		CASE(latency_is_told_of_services_backends_and_workers),
 		CASE(info_counts_what_there_is),
 		CASE(rates_are_per_second_and_keep_their_maximum),
 		CASE(a_segment_of_another_configuration_is_refused),

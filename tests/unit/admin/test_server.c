@@ -297,6 +297,73 @@ slow_clients_hold_nobody_up(void **state)
 	assert_string_equal(f->answer + f->n - 2, "\n\n");
 }
 
+/* Its lines are not run: the command refuses them. */
+static void
+a_payload_is_refused_by_who_takes_none(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f,
+	    "prompt\nhelp; show version <<\nshow info\nhelp\n\nshow version <<X json\n<<\n\nquit\n");
+	run_to_close(f);
+	assert_non_null(strstr(f->answer, "error usage: \"show version\" takes no payload\n\n> "));
+	assert_null(strstr(f->answer, "Name: "));
+	assert_non_null(strstr(f->answer, "{\"error\":\"usage\",\"text\":\"show version\"}\n\n> "));
+	assert_non_null(
+		strstr(f->answer, "error usage: a payload needs a command before it\n\n> "));
+}
+
+static void
+a_payload_may_come_in_pieces(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "show version json <<EO");
+	run_a_while(f);
+	say(f, "F\n\nEO");
+	run_a_while(f);
+	assert_int_equal(f->n, 0);
+	say(f, "F\n");
+	run_to_close(f);
+	assert_string_equal(f->answer, "{\"error\":\"usage\",\"text\":\"\\\"show version\\\" takes "
+				       "no payload\"}\n\n");
+}
+
+static void
+a_payload_without_end_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "show version <<\nshow info\n");
+	assert_int_equal(shutdown(f->client, SHUT_WR), 0);
+	run_to_close(f);
+	assert_string_equal(f->answer, "error limit: the payload has no end\n\n");
+}
+
+static void
+too_long_a_payload_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	bool is_closed_already = false;
+	char text[8192];
+	size_t sent = 0;
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	text[sizeof(text) - 2] = '\n';
+	say(f, "show version <<END\n");
+	while (sent < TG_ADMIN_PAYLOAD_MAX + 64 && !is_closed_already) {
+		ssize_t n = send(f->client, text, sizeof(text) - 1, MSG_NOSIGNAL);
+
+		is_closed_already = n < 0 && errno != EAGAIN;
+		sent += n > 0 ? (size_t)n : 0;
+		if (n < 0)
+			run_a_while(f);
+	}
+	run_to_close(f);
+	assert_string_equal(f->answer, "error limit: the payload is longer than 1048576 bytes\n\n");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -314,6 +381,10 @@ main(int argc, char **argv)
 		CASE(clients_that_go_away_are_forgotten),
 		CASE(too_many_clients_are_refused),
 		CASE(slow_clients_hold_nobody_up),
+		CASE(a_payload_is_refused_by_who_takes_none),
+		CASE(a_payload_may_come_in_pieces),
+		CASE(a_payload_without_end_is_refused),
+		CASE(too_long_a_payload_is_refused),
 	};
 
 	if (argc > 1)

@@ -95,12 +95,36 @@ readers_sum_workers_and_buckets(void **state)
 	assert_int_equal(h.buckets[LAST], 0);
 }
 
+static void
+percentiles_are_linear_inside_their_bucket(void **state)
+{
+	static const uint64_t bounds[] = {10, 20, 40, UINT64_MAX};
+	static const uint64_t none[] = {0, 0, 0, 0};
+	static const uint64_t even[] = {100, 200, 200, 200};
+	static const uint64_t slow[] = {0, 0, 98, 100};
+	static const uint64_t torn[] = {5, 3, 10, 9}; /* read while they were written */
+
+	(void)state;
+	assert_int_equal(histogram_percentile_us(bounds, none, 4, 990), 0);
+	assert_int_equal(histogram_percentile_us(bounds, even, 4, 0), 0);
+	assert_int_equal(histogram_percentile_us(bounds, even, 4, 250), 5);
+	assert_int_equal(histogram_percentile_us(bounds, even, 4, 500), 10);
+	assert_int_equal(histogram_percentile_us(bounds, even, 4, 750), 15);
+	assert_int_equal(histogram_percentile_us(bounds, even, 4, 1000), 20);
+	assert_int_equal(histogram_percentile_us(bounds, slow, 4, 490), 30);
+	assert_int_equal(histogram_percentile_us(bounds, slow, 4, 980), 40);
+	assert_true(histogram_percentile_us(bounds, slow, 4, 990) == UINT64_MAX);
+	for (unsigned i = 0; i <= 1000; i++)
+		assert_true(histogram_percentile_us(bounds, torn, 4, i) <= 40);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bounds_go_from_100_us_to_60_s),
 		cmocka_unit_test(every_value_finds_its_bucket),
+		cmocka_unit_test(percentiles_are_linear_inside_their_bucket),
 		cmocka_unit_test_setup_teardown(readers_sum_workers_and_buckets, setup, teardown),
 	};
 

@@ -63,6 +63,8 @@ def _in_mode(mode, seconds):
         site.mark("broken")
         site.victim.set_mode(mode)
         site.rest(seconds)
+        for kind in site.hit:
+            site.wait_failed(kind)
         site.victim.set_mode("ok")
         _back(site)
     return inject

@@ -141,13 +141,14 @@ class Backend:
 class Site:
     """All of it. `with Site(...) as site:` ends every process by its pid."""
 
-    def __init__(self, folder, scenario, rate=None):
+    def __init__(self, folder, scenario, rate=None, hit=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.begun = self.folder / "begun"
         self.begun.touch()
         self.results = self.folder / "results"
         self.rate = rate or {kind: n / SLOWNESS for kind, n in RATE.items()}
+        self.hit = hit
         self.workers = []
         self.load = None
         self.names = None
@@ -216,14 +217,22 @@ class Site:
                 raise
             return False
 
+    def wait_failed(self, kind):
+        """Until an exchange of this kind that began after the break has failed."""
+        def one_failed():
+            return any(one["kind"] == kind and one["begin"] >= self.marks["broken"] and
+                       one["result"] != "ok" for one in self.exchanges())
+        settings.wait_until(one_failed, f"a {kind} that fails")
+
     def outcome(self):
         begun = [line.split() for line in self.begun.read_text().splitlines()]
         return outcome.Outcome(self.exchanges(), begun, self.victim.name, self.marks)
 
 
-def run(scenario, start_proxy, folder, rate=None):
-    """One scenario in front of one proxy; start_proxy(site) starts what listens there."""
-    with Site(folder, scenario, rate) as site:
+def run(scenario, start_proxy, folder, rate=None, hit=()):
+    """One scenario in front of one proxy; start_proxy(site) starts what listens there. `hit`: kinds
+    of which one must fail before the backend is mended: few begin in a slow build."""
+    with Site(folder, scenario, rate, hit) as site:
         scenario.prepare(site)
         for backend in site.backends:
             backend.start()

@@ -1,0 +1,205 @@
+#include "proc/proxy_reload.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static void
+fail(struct proxy_reload *r, const char *why)
+{
+	r->is_bad = true;
+	err_set(&r->why, TG_EPROTO, "the proxy cannot build it: %s", why);
+}
+
+static const char *
+reason(int rc)
+{
+	return rc == -TG_ENOMEM ? "no memory" : "the parent breaks the protocol";
+}
+
+void
+proxy_reload_conf(struct proxy_reload *r, int fd)
+{
+	struct err err;
+
+	if (r->conf != NULL)
+		fail(r, reason(-TG_EPROTO));
+	else if (conf_load_fd(fd, &r->conf, &err) != 0)
+		fail(r, err.text);
+}
+
+static int
+keep_socket(struct proxy_reload *r, struct message *m)
+{
+	struct reload_socket *sockets;
+
+	if (r->conf == NULL || r->changes != NULL || m->u.listen.worker >= r->n_threads)
+		return -TG_EPROTO;
+	sockets = realloc(r->sockets, (r->n_sockets + 1) * sizeof(sockets[0]));
+	if (sockets == NULL)
+		return -TG_ENOMEM;
+	r->sockets = sockets;
+	sockets[r->n_sockets++] = (struct reload_socket){.of = m->u.listen, .fd = m->fd};
+	m->fd = -1;
+	return 0;
+}
+
+void
+proxy_reload_listen(struct proxy_reload *r, struct message *m)
+{
+	int rc = r->is_bad ? 0 : keep_socket(r, m);
+
+	if (rc != 0)
+		fail(r, reason(rc));
+}
+
+static int
+make_changes(struct proxy_reload *r)
+{
+	unsigned i;
+
+	r->changes = calloc(r->n_threads, sizeof(struct worker_change *));
+	if (r->changes == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < r->n_threads; i++) {
+		r->changes[i] =
+			worker_change_new(&r->threads[i], r->conf, r->registry, r->next);
+		if (r->changes[i] == NULL)
+			return -TG_ENOMEM;
+	}
+	return 0;
+}
+
+static int
+hand_out_sockets(struct proxy_reload *r)
+{
+	unsigned w;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < r->n_sockets; i++) {
+		struct reload_socket *s = &r->sockets[i];
+		int fd = s->fd;
+
+		s->fd = -1;
+		rc = worker_change_add_socket(r->changes[s->of.worker], s->of.listener, fd);
+		if (rc != 0)
+			return rc;
+	}
+	for (w = 0; w < r->n_threads; w++) {
+		if (!worker_change_has_sockets(r->changes[w]))
+			return -TG_EPROTO;
+	}
+	return 0;
+}
+
+static int
+build(struct proxy_reload *r)
+{
+	int rc = registry_prepare(r->registry, r->conf, &r->next);
+
+	if (rc == 0)
+		rc = make_changes(r);
+	return rc == 0 ? hand_out_sockets(r) : rc;
+}
+
+int
+proxy_reload_prepare(struct proxy_reload *r, struct err *err)
+{
+	int rc = 0;
+
+	if (!r->is_bad) {
+		rc = r->conf != NULL && r->changes == NULL ? build(r) : -TG_EPROTO;
+		if (rc == 0)
+			return 0;
+		fail(r, reason(rc));
+	}
+	*err = r->why;
+	proxy_reload_abort(r);
+	return -TG_EINVAL;
+}
+
+/* going over */
+
+static void
+take_view(void *arg, struct view *view)
+{
+	struct proxy_reload *r = arg;
+	unsigned i;
+
+	for (i = 0; i < r->n_threads; i++)
+		worker_change_add_view(r->changes[i], view_ref(view));
+	view_unref(view);
+}
+
+static void
+forget(struct proxy_reload *r)
+{
+	registry_drop(r->next);
+	free(r->changes);
+	free(r->sockets);
+	r->next = NULL;
+	r->changes = NULL;
+	r->sockets = NULL;
+	r->n_sockets = 0;
+}
+
+static void
+on_worker_changed(void *arg)
+{
+	struct proxy_reload *r = arg;
+	struct conf *conf = r->conf;
+
+	if (--r->n_changing > 0)
+		return;
+	forget(r);
+	r->conf = NULL;
+	r->on_changed(r, conf);
+}
+
+int
+proxy_reload_commit(struct proxy_reload *r)
+{
+	unsigned i;
+
+	if (r->changes == NULL || r->n_changing > 0)
+		return -TG_EPROTO;
+	if (registry_commit(r->registry, r->next, loop_now(r->loop), take_view, r) != 0)
+		log_write(TG_LOG_ERROR, "no memory for a new set of backends", NULL);
+	r->n_changing = r->n_threads;
+	for (i = 0; i < r->n_threads; i++)
+		worker_thread_change(r->changes[i], r->loop, on_worker_changed, r);
+	return 0;
+}
+
+void
+proxy_reload_abort(struct proxy_reload *r)
+{
+	size_t i;
+
+	if (r->n_changing > 0)
+		return;
+	for (i = 0; r->changes != NULL && i < r->n_threads; i++)
+		worker_change_free(r->changes[i]);
+	for (i = 0; i < r->n_sockets; i++) {
+		if (r->sockets[i].fd >= 0)
+			close(r->sockets[i].fd);
+	}
+	forget(r);
+	conf_unref(r->conf);
+	r->conf = NULL;
+	r->is_bad = false;
+}
+
+void
+proxy_reload_fini(struct proxy_reload *r)
+{
+	/* What was handed over went with the workers. */
+	if (r->n_changing > 0) {
+		free(r->changes);
+		r->changes = NULL;
+	}
+	r->n_changing = 0;
+	proxy_reload_abort(r);
+}

@@ -1,0 +1,174 @@
+"""Reload: what did not change keeps its connections, streams, counters and memory."""
+
+import threading
+
+from harness import backends, client, conf, load, net, procfs, settings, stat
+
+RELOADS = 200
+OTHERS = 5
+PIPELINED = 3
+SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+          b"Sec-WebSocket-Accept: x\r\n\r\n")
+ASK = client.get("/chat", extra=b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
+
+
+def chat(conn):
+    conn.read_request()
+    conn.send(SWITCH)
+    backends.echo(conn)
+
+
+class Pipeline(load.Load):
+    """Clients that send several requests at once, on one connection for all their life."""
+
+    def __init__(self, address):
+        super().__init__(address)
+        self.mine = threading.local()
+
+    def exchange(self):
+        if not hasattr(self.mine, "peer"):
+            self.mine.peer = client.RawClient(self.address)
+        peer = self.mine.peer
+        peer.send(*[client.get(f"/{number}") for number in range(PIPELINED)])
+        answers = [peer.read_answer() for _ in range(PIPELINED)]
+        good = all(one.status == 200 and not one.has("Connection") for one in answers)
+        return None if good else "answer"
+
+    def ask(self):
+        super().ask()
+        self.mine.peer.close()
+
+
+class Stream(Pipeline):
+    """Clients with one stream of bytes to an echo, after `greeting`, for all their life."""
+
+    greeting = None
+
+    def begin(self):
+        peer = client.RawClient(self.address)
+        if self.greeting:
+            peer.send(self.greeting)
+            assert peer.read_head().startswith(b"HTTP/1.1 101")
+        return peer
+
+    def exchange(self):
+        if not hasattr(self.mine, "peer"):
+            self.mine.peer = self.begin()
+        word = b"echo this, please"
+        self.mine.peer.send(word)
+        return None if self.mine.peer.read(len(word)) == word else "echo"
+
+
+class Tunnel(Stream):
+    greeting = ASK
+
+
+class World:
+    """Three listeners with a service each, and services that nobody uses and that are changed."""
+
+    def __init__(self, recording_backend, folder):
+        self.web, self.raw, self.chat = (f"{net.ADDRESS}:{net.free_port()}" for _ in range(3))
+        self.admin = folder / "admin"
+        self.backends = {
+            "site": [recording_backend(name=name) for name in ("b1", "b2")],
+            "echo": [recording_backend(backends.echo, name="e1")],
+            "chat": [recording_backend(chat, name="c1")],
+        }
+
+    def text(self, number):
+        """Each time another of the others is another one."""
+        services = [conf.service_entry(name, some) for name, some in self.backends.items()]
+        for other in range(OTHERS):
+            changes = (number - other + OTHERS - 1) // OTHERS
+            nobody = [f'{{ name = "n{i}"; address = "{net.ADDRESS}:1"; weight = {changes % 9 + 1}; }}'
+                      for i in range(1 + changes % 3)]
+            services.append(f'{{ name = "other{other}"; balance = "{("round-robin", "hash")[changes % 2]}";'
+                            f' health = {{ type = "none"; }}; backends = ( {", ".join(nobody)} ); }}')
+        return conf.Conf(f"""workers = 2; shutdown_grace = "1s"; admin = {{ socket = "{self.admin}"; }};
+            listeners = (
+                {{ name = "web"; bind = "{self.web}"; mode = "http"; service = "site"; }},
+                {{ name = "raw"; bind = "{self.raw}"; mode = "tcp"; service = "echo"; }},
+                {{ name = "chat"; bind = "{self.chat}"; mode = "http"; service = "chat"; }}
+            );
+            services = ( {", ".join(services)} );""", self.web)
+
+
+def total(admin, service, column="stot"):
+    return int(stat.servers(admin, service)["BACKEND"][column])
+
+
+def memory(tg):
+    return {role: tg.rss_bytes(role) for role in ("proxy", "keeper")}
+
+
+def test_200_reloads_under_load(tidegate, recording_backend, tmp_path):
+    world = World(recording_backend, tmp_path)
+    tg = tidegate(world.text(0))
+    loads = [load.KeptLoad(world.web), Pipeline(world.web), Stream(world.raw), Tunnel(world.chat)]
+    early, steady = None, None
+    counted = 0
+    with loads[0], loads[1], loads[2], loads[3]:
+        for number in range(1, RELOADS + 1):
+            tg.reload(world.text(number))
+            now = total(world.admin, "site")
+            assert now >= counted, "a counter of what did not change went back"
+            counted = now
+            if number == RELOADS // 4:
+                early = memory(tg)
+                steady = {role: len(procfs.descriptors(tg.role_pid(role))) for role in early}
+        settings.wait_until(lambda: all(one.served_since(0) > 20 for one in loads), "load")
+    for one in loads:
+        assert not one.failures(), (type(one).__name__, one.failures()[:3])
+    assert loads[0].connections == load.CLIENTS, "a kept connection was closed"
+    answered = loads[0].served_since(0) + PIPELINED * loads[1].served_since(0)
+    settings.wait_until(lambda: total(world.admin, "site") == answered, "every request counted once")
+    assert total(world.admin, "echo") == load.CLIENTS
+    assert total(world.admin, "chat") == load.CLIENTS
+    late = memory(tg)
+    if not settings.sanitizers():
+        grown = {role: late[role] - early[role] for role in late}
+        assert max(grown.values()) < 512 * 1024, f"{grown} bytes in {RELOADS * 3 // 4} reloads"
+    ended = {role: len(procfs.descriptors(tg.role_pid(role))) for role in late}
+    assert all(ended[role] <= steady[role] for role in late), (steady, ended)
+
+
+def test_changed_service_keeps_connections_and_what_is_known(tidegate, recording_backend, tmp_path):
+    """A backend more: the others keep connections and counters, and those of clients stay open."""
+    world = World(recording_backend, tmp_path)
+    tg = tidegate(world.text(0))
+    with load.KeptLoad(world.web) as kept:
+        settings.wait_until(lambda: kept.served_since(0) > 20, "load")
+        before = [len(backend.connections) for backend in world.backends["site"]]
+        served = int(stat.servers(world.admin, "site")["b1"]["stot"])
+        world.backends["site"].append(recording_backend(name="b3"))
+        tg.reload(world.text(0))
+        world.backends["site"][2].wait_requests(5)
+        assert int(stat.servers(world.admin, "site")["b1"]["stot"]) >= served
+        # Two workers may have needed one more connection each, by chance.
+        after = [len(backend.connections) for backend in world.backends["site"]]
+        assert all(late - early <= load.CLIENTS for early, late in zip(before, after))
+    assert not kept.failures() and kept.connections == load.CLIENTS
+
+
+def test_backend_that_is_taken_away_finishes_its_requests(tidegate, recording_backend, tmp_path):
+    world = World(recording_backend, tmp_path)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(conn):
+        conn.read_request()
+        begun.set()
+        go.wait(settings.TIMEOUT)
+        conn.send(backends.answer(body=b"late"))
+    world.backends["site"] = [recording_backend(slow, name="slow")]
+    tg = tidegate(world.text(0))
+    peer = tg.client().send(client.get())
+    assert begun.wait(settings.TIMEOUT)
+    world.backends["site"] = [recording_backend(name="b1")]
+    tg.reload(world.text(0))
+    for _ in range(5):
+        assert tg.exchange(client.get()).status == 200
+    go.set()
+    answer = peer.read_answer()
+    assert answer.status == 200 and answer.body == b"late"
+    assert peer.exchange(client.get()).status == 200
