@@ -30,6 +30,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     ("tidectl --so", ["--socket"]),
     ("tidectl set log level ", ["debug", "error", "info", "warn"]),
     ("tidectl shutdown ", ["graceful", "now", "sessions"]),
+    ("tidectl reload ", ["--dry-run", "dry-run", "why"]),
+    ("tidectl add server ", []),
     ("tidectl nothing ", []),
     ("tidectl help ", []),
     ("tidectl t", ["top"]),

@@ -1,0 +1,133 @@
+"""`reload` over a control socket: what it answers, and what becomes of it."""
+
+import json
+import socket
+
+import pytest
+
+from harness import client, conf, metrics, net, settings
+from harness.control import ask, failure
+
+
+@pytest.fixture
+def admin(tmp_path):
+    return f"{tmp_path}/admin.sock"
+
+
+@pytest.fixture
+def http():
+    return f"{net.ADDRESS}:{net.free_port()}"
+
+
+@pytest.fixture
+def site(tidegate, recording_backend, admin, http):
+    """tidegate before one backend, and write(weight): its file with another weight of it."""
+    backend = recording_backend(name="b1")
+    bind = f"{net.ADDRESS}:{net.free_port()}"
+
+    def text(weight, more=""):
+        entry = f'{{ name = "b1"; address = "{backend.address}"; weight = {weight}; {more} }}'
+        return conf.http(entry, top=f'admin = {{ socket = "{admin}"; http = "{http}"; '
+                                    f'sockets = ( {{ bind = "{admin}.op"; rights = "operator"; }} '
+                                    '); };', bind=bind)
+    tg = tidegate(text(1))
+
+    def write(weight, more=""):
+        tg.conf_path.write_text(str(text(weight, more)))
+    tg.write = write
+    return tg
+
+
+def weight(admin):
+    return ask(admin, "get weight site/b1").split()[0]
+
+
+def number(http, name, **labels):
+    return metrics.page(http).value(name, **labels)
+
+
+def test_a_reload_is_answered_when_it_is_done(site, admin, run_tidectl):
+    site.write(7)
+    result = run_tidectl("-s", admin, "reload")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "b1" in result.stdout and "weight 1 -> 7" in result.stdout
+    assert weight(admin) == "7"
+    assert site.exchange(client.get("/")).status == 200
+
+
+def test_a_file_that_is_no_good_changes_nothing_and_all_its_errors_are_told(
+        site, admin, run_tidectl):
+    site.write(7, more='wieght = 3; max_connections = "many";')
+    result = run_tidectl("-s", admin, "reload")
+    assert (result.returncode, result.stdout) == (1, "")
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("tidectl: error refused: ") and len(lines) >= 2
+    assert all(f"{site.conf_path}:" in line for line in lines[:2])
+    assert "wieght" in result.stderr and "max_connections" in result.stderr
+    assert weight(admin) == "1"
+
+
+def test_a_dry_run_tells_and_changes_nothing(site, admin):
+    site.write(7)
+    for line in ("reload --dry-run", "reload dry-run"):
+        assert "weight 1 -> 7" in ask(admin, line)
+    assert weight(admin) == "1"
+    site.write(7, more="wieght = 3;")
+    assert failure(ask(admin, "reload --dry-run")) == "refused"
+
+
+def test_operators_may_ask_what_would_change(site, admin):
+    site.write(7)
+    assert failure(ask(f"{admin}.op", "reload")) == "denied"
+    assert "weight 1 -> 7" in ask(f"{admin}.op", "reload --dry-run")
+
+
+def test_answers_as_json(site, admin):
+    site.write(7)
+    answer = json.loads(ask(admin, "reload json"))
+    assert answer["done"] is True
+    assert any("weight 1 -> 7" in line for line in answer["changes"])
+    site.write(8, more='wieght = 3; max_connections = "many";')
+    answer = json.loads(ask(admin, "reload json"))
+    assert answer["error"] == "refused" and len(answer["errors"]) >= 2
+    assert answer["text"] == answer["errors"][0]
+
+
+def test_what_stands_behind_it_on_the_line_sees_the_new_configuration(site, admin):
+    site.write(7)
+    assert ask(admin, "get weight site/b1;reload;get weight site/b1").split("\n\n")[-2] \
+        == "7 (initial 7)"
+
+
+def test_who_goes_away_loses_the_answer_alone(site, admin):
+    site.write(7)
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(admin)
+        peer.sendall(b"reload\n")
+    settings.wait_until(lambda: weight(admin) == "7", "the new weight")
+
+
+def test_reloads_are_counted(site, admin, http):
+    name = "config_"
+    assert number(http, f"{name}last_reload_successful") == 1
+    before = number(http, f"{name}last_reload_timestamp_seconds")
+    site.write(7, more="wieght = 3;")
+    ask(admin, "reload")
+    assert number(http, f"{name}last_reload_successful") == 0
+    assert number(http, f"{name}reloads_total", result="failed") == 1
+    assert "\nConfig_reload_ok: 0\n" in ask(admin, "show info")
+    assert failure(ask(admin, "add server site/b1 192.0.2.1:80")) == "conflict"
+    site.write(7)
+    ask(admin, "reload --dry-run")
+    assert number(http, f"{name}last_reload_successful") == 0
+    ask(admin, "reload")
+    assert number(http, f"{name}last_reload_successful") == 1
+    assert number(http, f"{name}reloads_total", result="done") == 1
+    assert number(http, f"{name}last_reload_timestamp_seconds") > before
+
+
+def test_a_reload_by_signal_counts_too(site, admin, http):
+    site.write(7, more="wieght = 3;")
+    site.fail_to_reload()
+    settings.wait_until(
+        lambda: number(http, "config_last_reload_successful") == 0, "the failure")
