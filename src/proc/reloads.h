@@ -8,8 +8,7 @@
 #include "ipc/msg.h"
 #include "ipc/reload_order.h"
 
-#define TG_RELOADS_MAX	    64u
-#define TG_RELOAD_TEXT_MAX  ((size_t)1 << 20)
+#define TG_RELOADS_MAX 64u
 
 struct reloads;
 
