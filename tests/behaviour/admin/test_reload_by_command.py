@@ -28,7 +28,7 @@ def site(tidegate, recording_backend, admin, http):
     def text(weight, more=""):
         entry = f'{{ name = "b1"; address = "{backend.address}"; weight = {weight}; {more} }}'
         return conf.http(entry, top=f'admin = {{ socket = "{admin}"; http = "{http}"; '
-                                    f'sockets = ( {{ bind = "{admin}.op"; rights = "operator"; }} '
+                                    f'sockets = ( {{ bind = "unix:{admin}.op"; rights = "operator"; }} '
                                     '); };', bind=bind)
     tg = tidegate(text(1))
 
