@@ -170,7 +170,15 @@ struct conf_agent {
 	char *send;           /* what it is sent first; NULL: nothing */
 };
 
+/* Who ordered it while it runs, over a control socket. */
+struct conf_note {
+	char *who; /* NULL: nobody, it is as the configuration file has it */
+	char *why; /* "" where not said */
+	uint64_t when_us; /* wall clock */
+};
+
 #define TG_TIER_MAX 9u
+#define TG_CONF_BACKENDS_MAX 10000u /* of a service */
 #define TG_CONF_SLOTS_MAX 1000u
 #define TG_CONF_SLOTS_SRV 16u /* by default */
 
@@ -187,6 +195,13 @@ struct conf_backend {
 	bool backup;     /* tier > 0 */
 	unsigned tier;   /* used while no backend of a lower tier is up; 0..TG_TIER_MAX; 0, a backup: 1 */
 	unsigned max_connections; /* 0: the service's */
+	struct conf_note added;   /* to what the configuration file has */
+};
+
+/* What the configuration file has in `backends`, and an operator took away. */
+struct conf_deleted {
+	char *name; /* of the entry: of several slots all are gone */
+	struct conf_note note;
 };
 
 struct conf_error_page {
@@ -228,6 +243,7 @@ enum conf_same_site {
 struct conf_sticky {
 	char *cookie;       /* its name; NULL: clients go where the balancer says */
 	char *secret;       /* made when the configuration is read, if not given */
+	bool has_made_secret; /* known where it was made, not to our other processes */
 	char *path;         /* attributes of the cookie (RFC 6265 5.2) */
 	char *domain;       /* NULL: none */
 	uint64_t max_age_ms; /* 0: until the client ends */
@@ -288,8 +304,10 @@ struct conf_service {
 		idle_lifetime_ms; /* an idle back connection is not reused after; 30s (key timeouts.keep_alive) */
 	struct conf_error_page *error_pages;
 	size_t n_error_pages;
-	struct conf_backend *backends;
+	struct conf_backend *backends; /* those in effect: with what was added, without what was deleted */
 	size_t n_backends;
+	struct conf_deleted *deleted;
+	size_t n_deleted;
 };
 
 /* Whether names say where it is. */
@@ -436,6 +454,9 @@ void conf_print(const struct conf *conf, FILE *out);
 
 /* One service of it. */
 void conf_print_service(const struct conf_service *service, FILE *out);
+
+/* One entry of `backends`, on one line, as it would stand between { and }: "name = \"b3\"; address = ...;". */
+void conf_print_backend(const struct conf_backend *backend, FILE *out);
 
 /* Whether nothing distinguishes the two, their slots included. False also without memory. */
 bool conf_service_equal(const struct conf_service *a, const struct conf_service *b);

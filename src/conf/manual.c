@@ -290,7 +290,7 @@ print_section(const struct conf_schema *schema, const char *path, FILE *out)
 	}
 	fputs(".El\n", out);
 	for (const struct conf_field *f = schema->fields; f->key; f++) {
-		if (!f->schema)
+		if (!f->schema || (f->flags & TG_CONF_INTERNAL))
 			continue;
 		snprintf(below, sizeof(below), "%s%s%s%s", path, path[0] ? "." : "", f->key,
 			 f->kind == &conf_kind_list ? "[]" : "");

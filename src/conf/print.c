@@ -41,19 +41,29 @@ is_flat(const struct conf_schema *schema)
 	return true;
 }
 
+/* "a = 1; b = 2;" */
 static void
-print_group_in_line(struct printer *p, const struct conf_schema *schema, const char *object)
+print_rows_in_line(struct printer *p, const struct conf_schema *schema, const char *object)
 {
-	indent(p);
-	fputs("{", p->out);
+	const char *before = "";
+
 	for (const struct conf_field *f = schema->fields; f->key; f++) {
 		if (!is_shown(p, f, object) ||
 		    (f->kind->is_set && !f->kind->is_set(f, object + f->offset)))
 			continue;
-		fprintf(p->out, " %s = ", f->key);
+		fprintf(p->out, "%s%s = ", before, f->key);
 		f->kind->print(f, object + f->offset, p->out);
 		fputc(';', p->out);
+		before = " ";
 	}
+}
+
+static void
+print_group_in_line(struct printer *p, const struct conf_schema *schema, const char *object)
+{
+	indent(p);
+	fputs("{ ", p->out);
+	print_rows_in_line(p, schema, object);
 	fputs(" }", p->out);
 }
 
@@ -171,4 +181,12 @@ conf_print_service(const struct conf_service *service, FILE *out)
 	struct printer p = {.out = out};
 
 	print_group(&p, &conf_schema_service, (const char *)service);
+}
+
+void
+conf_print_backend(const struct conf_backend *backend, FILE *out)
+{
+	struct printer p = {.out = out};
+
+	print_rows_in_line(&p, &conf_schema_backend, (const char *)backend);
 }

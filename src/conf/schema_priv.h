@@ -123,6 +123,7 @@ extern const struct conf_schema conf_schema_outlier;
 extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;
 extern const struct conf_schema conf_schema_page;
+extern const struct conf_schema conf_schema_backend;
 
 /* Milliseconds, for ranges. */
 #define TG_SECOND UINT64_C(1000)
@@ -153,8 +154,12 @@ void conf_check_no_memory(struct conf_check *check);
 /* The file that `key` was written in; NULL: memory, where relative names mean nothing. */
 const char *conf_check_file(const struct conf_check *check, const char *key);
 
-#define TG_CONF_BACKENDS_MAX 10000u /* of a service */
+/* Longest text of who ordered something, and why. */
+#define TG_CONF_NOTE_MAX 4096u
 
+/* As many backends as an entry has slots, to `ret`, with memory of `arena`. False: no memory. */
+bool conf_make_slots(struct arena *arena, const struct conf_backend *entry,
+		     struct conf_backend *ret);
 /* Makes as many backends of each entry as it has slots. */
 void conf_expand_slots(struct conf_check *check, struct conf_service *service);
 

@@ -121,6 +121,14 @@ is_no_service(const void *object)
 	return kind_of(object) != TG_ENDPOINT_SRV;
 }
 
+static bool
+is_added(const void *object)
+{
+	return ((const struct conf_backend *)object)->added.who != NULL;
+}
+
+#define ONLY_ADDED .when = is_added, .when_text = "with added_by"
+
 static const struct conf_field backend_fields[] = {
 	{
 		.key = "name",
@@ -209,6 +217,32 @@ static const struct conf_field backend_fields[] = {
 		.max = 1000000,
 		.help = "Requests or TCP connections it gets at a time.",
 	},
+	{
+		.key = "added_by",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_backend, added.who),
+		.max = TG_CONF_NOTE_MAX,
+		.flags = TG_CONF_INTERNAL,
+		.help = "Who added it while it runs.",
+	},
+	{
+		.key = "added_why",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_backend, added.why),
+		.max = TG_CONF_NOTE_MAX,
+		.flags = TG_CONF_INTERNAL,
+		ONLY_ADDED,
+		.help = "For what reason.",
+	},
+	{
+		.key = "added_when",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_backend, added.when_us),
+		.max = INT64_MAX,
+		.flags = TG_CONF_INTERNAL,
+		ONLY_ADDED,
+		.help = "Microseconds since 1970.",
+	},
 	{.key = NULL},
 };
 
@@ -264,7 +298,7 @@ static const struct conf_unique backend_unique[] = {
 	{.text = NULL},
 };
 
-static const struct conf_schema schema_backend = {
+const struct conf_schema conf_schema_backend = {
 	.title = "Backends",
 	.help = "A plain string in the list is a backend with this address.",
 	.fields = backend_fields,
@@ -273,6 +307,51 @@ static const struct conf_schema schema_backend = {
 	.unique = backend_unique,
 	.is_copy = backend_is_copy,
 	.check = backend_check,
+};
+
+/*** what was deleted ***/
+
+static const struct conf_field deleted_fields[] = {
+	{
+		.key = "name",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_deleted, name),
+		.min = 1,
+		.max = TG_CONF_BACKEND_NAME_MAX,
+		.flags = TG_CONF_REQUIRED | TG_CONF_INTERNAL,
+		.help = "Name of the entry.",
+	},
+	{
+		.key = "by",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_deleted, note.who),
+		.max = TG_CONF_NOTE_MAX,
+		.flags = TG_CONF_REQUIRED | TG_CONF_INTERNAL,
+		.help = "Who deleted it while it runs.",
+	},
+	{
+		.key = "why",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_deleted, note.why),
+		.max = TG_CONF_NOTE_MAX,
+		.flags = TG_CONF_REQUIRED | TG_CONF_INTERNAL,
+		.help = "For what reason.",
+	},
+	{
+		.key = "when",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_deleted, note.when_us),
+		.max = INT64_MAX,
+		.flags = TG_CONF_REQUIRED | TG_CONF_INTERNAL,
+		.help = "Microseconds since 1970.",
+	},
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_deleted = {
+	.title = "Deleted backends",
+	.fields = deleted_fields,
+	.size = sizeof(struct conf_deleted),
 };
 
 /*** the service ***/
@@ -504,10 +583,18 @@ static const struct conf_field service_fields[] = {
 	{
 		.key = "backends",
 		TG_LIST(conf_service, backends, n_backends),
-		.schema = &schema_backend,
+		.schema = &conf_schema_backend,
 		.max = TG_CONF_BACKENDS_MAX,
 		.preset_note = "none: 503",
 		.help = "The backends.",
+	},
+	{
+		.key = "deleted",
+		TG_LIST(conf_service, deleted, n_deleted),
+		.schema = &schema_deleted,
+		.max = TG_CONF_BACKENDS_MAX,
+		.flags = TG_CONF_INTERNAL,
+		.help = "What the file has in backends, and an operator took away.",
 	},
 	TG_LATER("send_proxy"),
 	TG_LATER("tls"),

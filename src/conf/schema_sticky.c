@@ -120,6 +120,7 @@ sticky_make_secret(struct conf_check *check, struct conf_sticky *sticky)
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = hex[bytes[i / 2] >> (i % 2 * 4) & 15];
 	sticky->secret = arena_copy(conf_check_arena(check), text, sizeof(text));
+	sticky->has_made_secret = true;
 	if (!sticky->secret)
 		conf_check_no_memory(check);
 }

@@ -36,8 +36,8 @@ slot_name(struct arena *arena, const struct conf_backend *entry, unsigned slot)
 	return arena_copy(arena, buf, strlen(buf));
 }
 
-static bool
-make_slots(struct arena *arena, const struct conf_backend *entry, struct conf_backend *ret)
+bool
+conf_make_slots(struct arena *arena, const struct conf_backend *entry, struct conf_backend *ret)
 {
 	for (unsigned i = 0; i < entry->slots; i++) {
 		ret[i] = *entry;
@@ -139,7 +139,7 @@ conf_expand_slots(struct conf_check *check, struct conf_service *service)
 	}
 	all = arena_alloc(arena, n, sizeof(*all));
 	for (size_t i = 0; all && i < service->n_backends; i++) {
-		if (!make_slots(arena, &service->backends[i], &all[at]))
+		if (!conf_make_slots(arena, &service->backends[i], &all[at]))
 			all = NULL;
 		at += service->backends[i].slots;
 	}

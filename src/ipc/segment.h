@@ -85,6 +85,11 @@ struct segment_shared {
 	/* Slot 0: pipes for bulk of all workers, in use and at most. */
 	_Atomic int64_t pipes;
 	_Atomic int64_t pipes_max;
+	/* Slot 0, written by the parent: changes of the configuration while it runs, and when the
+	 * last one was made, wall clock; 0: none yet. */
+	_Atomic int64_t reloads;
+	_Atomic int64_t reloads_failed;
+	_Atomic int64_t reloaded_us;
 };
 
 /* After in_flight became `n`: the line is this processor's already, and rarely written once more. */
