@@ -172,8 +172,8 @@ struct conf_agent {
 
 /* Who ordered it while it runs, over a control socket. */
 struct conf_note {
-	char *who; /* NULL: nobody, it is as the configuration file has it */
-	char *why; /* "" where not said */
+	const char *who; /* NULL: nobody, it is as the configuration file has it */
+	const char *why; /* "" where not said */
 	uint64_t when_us; /* wall clock */
 };
 
