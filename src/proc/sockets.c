@@ -356,15 +356,6 @@ is_any(const struct addr *a)
 	return IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr);
 }
 
-/* 0: no port. */
-static in_port_t
-port_of(const struct addr *a)
-{
-	if (a->u.sa.sa_family == AF_INET)
-		return a->u.in.sin_port;
-	return a->u.sa.sa_family == AF_INET6 ? a->u.in6.sin6_port : 0;
-}
-
 static bool
 meets(const struct listening *list, size_t n, const struct addr *a)
 {
@@ -374,14 +365,15 @@ meets(const struct listening *list, size_t n, const struct addr *a)
 		struct addr ours = {.len = sizeof(ours.u)};
 
 		if (list[i].n > 0 && getsockname(list[i].fds[0], &ours.u.sa, &ours.len) == 0 &&
-		    port_of(&ours) == port_of(a) && (is_any(&ours) || is_any(a)))
+		    ours.u.sa.sa_family != AF_UNIX && addr_port(&ours) == addr_port(a) &&
+		    (is_any(&ours) || is_any(a) || addr_equal(&ours, a)))
 			return true;
 	}
 	return false;
 }
 
-/* Where one of ours has the port at all addresses, or is at one of those that are wanted, the
- * probe cannot tell it from a stranger. */
+/* Where one of ours has the port at all addresses, or at one of those that are wanted, the probe
+ * cannot tell it from a stranger. */
 static int
 probe_next(const struct sockets *now, const struct addr *a, enum listen_family family,
 	   struct err *err)
@@ -571,6 +563,10 @@ sockets_go_over(struct sockets *s, struct sockets *next, const struct conf *conf
 {
 	struct sockets before = *s;
 
+	if (!next->has_new_log && next->log_fd >= 0) { /* opened anew meanwhile, it may be another */
+		before.log_fd = next->log_fd;
+		next->log_fd = s->log_fd;
+	}
 	begin_all(next, conf);
 	each(next, take_file);
 	*s = *next;
