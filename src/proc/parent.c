@@ -340,7 +340,7 @@ on_reload_ended(struct reconf *r, bool is_done)
 {
 	const struct parent *p = parent_of_reconf(r);
 
-	if (p->supervisor.is_stopping)
+	if (p->supervisor.is_stopping || r->is_over)
 		return;
 	notify_ready("serving %zu listeners with %u workers%s", p->conf->n_listeners,
 		     p->conf->workers, is_done ? "" : "; the last reload failed");
@@ -504,7 +504,7 @@ on_not_kept(void *user, const char *service, const char *backend, const char *wh
 {
 	(void)user;
 	log_write(TG_LOG_WARN, "an order of before is not kept",
-		  "service=%s backend=%s reason=\"%s\"", service, backend, what);
+		  "service=%s backend=%s reason=%s", service, backend, what);
 }
 
 /* The keeper tells of a file that is no good, and sets it aside. NULL: none, or none that is good. */

@@ -77,8 +77,10 @@ answer_done(struct reconf *r, const struct reconf_order *o)
 	const char *backend = o->backend != NULL ? o->backend : o->order.backend;
 
 	log_write(TG_LOG_INFO, is_add ? "backend added" : "backend deleted",
-		  "service=%s backend=%s who=\"%s\" why=\"%s\"", o->order.service, backend,
+		  "service=%s backend=%s who=%s why=%s", o->order.service, backend,
 		  o->order.who, o->order.why);
+	if (o->caller == 0)
+		return; /* the keeper it came from is gone */
 	answer_format(r, o->caller, true, "service %s backend %s: %s\n", o->order.service, backend,
 		      is_add ? "added" : "removed");
 }
@@ -101,7 +103,8 @@ fail_batch(struct reconf *r, const char *why)
 	size_t i;
 
 	for (i = 0; i < r->n_batch; i++)
-		answer_format(r, r->batch[i].caller, false, "%s\n", why);
+		if (r->batch[i].caller != 0)
+			answer_format(r, r->batch[i].caller, false, "%s\n", why);
 	drop_batch(r);
 }
 
@@ -123,7 +126,7 @@ on_told(void *user, const char *line)
 {
 	struct reconf *r = user;
 
-	log_write(TG_LOG_WARN, "configuration", "error=\"%s\"", line);
+	log_write(TG_LOG_WARN, "configuration", "error=%s", line);
 	add_line(&r->notes, line);
 }
 
@@ -165,7 +168,7 @@ end_file(struct reconf *r, bool is_done)
 static void
 fail_file(struct reconf *r, const char *why)
 {
-	log_write(TG_LOG_ERROR, "the reload has failed, going on", "reason=\"%s\"", why);
+	log_write(TG_LOG_ERROR, "the reload has failed, going on", "reason=%s", why);
 	answer_format(r, r->caller, false, "%s%s\n", notes(r), why);
 	end_file(r, false);
 }
@@ -173,7 +176,7 @@ fail_file(struct reconf *r, const char *why)
 static void
 fail_orders(struct reconf *r, const char *why)
 {
-	log_write(TG_LOG_ERROR, "the reload has failed, going on", "reason=\"%s\" orders=%zu", why,
+	log_write(TG_LOG_ERROR, "the reload has failed, going on", "reason=%s orders=%zu", why,
 		  r->n_batch);
 	fail_batch(r, why);
 	count(r, false);
@@ -457,7 +460,7 @@ reconf_read_file(struct reconf *r)
 		log_write(TG_LOG_INFO, "a reload is under way, another follows", NULL);
 		r->is_due_again = true;
 	} else if (why != NULL) {
-		log_write(TG_LOG_ERROR, "not reloading", "reason=\"%s\"", why);
+		log_write(TG_LOG_ERROR, "not reloading", "reason=%s", why);
 	} else {
 		start_file(r, 0);
 		start_next(r);
