@@ -11,7 +11,8 @@ struct conf_box {
 	struct conf conf; /* first: a struct conf * is a struct conf_box * */
 	unsigned magic;
 	struct arena arena;
-	struct conf *file; /* what it was made from, whose texts it uses; NULL: it was read itself */
+	struct conf
+		*file; /* what it was made from, whose texts it uses; NULL: it was read itself */
 };
 
 /* With one reference and nothing in it. NULL: no memory. */

@@ -22,10 +22,10 @@ struct objects {
 struct comparison {
 	FILE *out;
 	struct conf_changes *changes;
-	const char *of; /* "service api " in front of its backends; "" */
+	const char *of;   /* "service api " in front of its backends; "" */
 	const char *what; /* NULL: values alone */
 	const char *name; /* NULL: it has none */
-	unsigned n; /* values told in this line */
+	unsigned n;       /* values told in this line */
 	bool has_failed;
 };
 
@@ -325,8 +325,7 @@ compare_objects(struct comparison *c, const struct objects *a, const struct obje
 	for (size_t i = 0; after && i < a->n; i++) {
 		const void *object = a->base + i * a->size;
 
-		if ((!a->is_copy || !a->is_copy(object)) &&
-		    !find(after, n_after, a->name(object)))
+		if ((!a->is_copy || !a->is_copy(object)) && !find(after, n_after, a->name(object)))
 			print_verdict(c, a->name(object), "removed", &c->changes->removed);
 	}
 	c->has_failed = c->has_failed || !before || !after;

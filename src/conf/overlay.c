@@ -33,7 +33,7 @@ struct conf_draft {
 	struct conf *base;
 	struct draft_service *services; /* by index */
 	struct draft_name *names;
-	size_t n_names; /* taken or gone */
+	size_t n_names;    /* taken or gone */
 	size_t names_size; /* a power of two; 0: not made yet */
 };
 
@@ -89,11 +89,18 @@ dup_added(struct arena *arena, struct conf_backend *backends, size_t n)
 	return true;
 }
 
+/* Some more come next, most likely. */
+static size_t
+room_for(size_t n)
+{
+	return n + n / 8 + 16;
+}
+
 static bool
 dup_service(struct arena *arena, struct conf_service *service)
 {
 	service->backends = dup_array(arena, service->backends, service->n_backends,
-				      service->n_backends, sizeof(service->backends[0]));
+				      room_for(service->n_backends), sizeof(service->backends[0]));
 	service->deleted = dup_array(arena, service->deleted, service->n_deleted,
 				     service->n_deleted, sizeof(service->deleted[0]));
 	if (!service->backends || !service->deleted ||
@@ -184,7 +191,7 @@ conf_draft_open(struct conf *base, struct conf_draft **ret)
 	for (size_t i = 0; i < base->n_services; i++) {
 		d->services[i] = (struct draft_service){
 			.live = base->services[i].n_backends,
-			.room = base->services[i].n_backends,
+			.room = room_for(base->services[i].n_backends),
 			.deleted_room = base->services[i].n_deleted,
 		};
 	}
@@ -277,7 +284,15 @@ put_name(struct conf_draft *d, unsigned service, const char *text)
 static bool
 need_names(struct conf_draft *d)
 {
-	return d->names_size > 0 || make_names(d, 1024);
+	size_t size = 1024;
+
+	if (d->names_size > 0)
+		return true;
+	for (size_t i = 0; i < d->box->conf.n_services; i++) {
+		while (size < 4 * d->services[i].live)
+			size *= 2;
+	}
+	return make_names(d, size);
 }
 
 static void
@@ -337,8 +352,9 @@ check_room(const struct conf_draft *d, const struct conf_service *service,
 	size_t n = d->services[service->index].live + entry->slots;
 
 	if (n > TG_CONF_BACKENDS_MAX)
-		return err_set(err, TG_ELIMIT, "service \"%s\" would have %zu backends; allowed: %u",
-			       service->name, n, TG_CONF_BACKENDS_MAX);
+		return err_set(err, TG_ELIMIT,
+			       "service \"%s\" would have %zu backends; allowed: %u", service->name,
+			       n, TG_CONF_BACKENDS_MAX);
 	return 0;
 }
 
@@ -442,7 +458,8 @@ add_entry(struct conf_draft *d, struct conf_service *service, const struct conf_
 
 	if (rc == 0)
 		rc = check_room(d, service, entry, err);
-	if (rc == 0 && (!need_names(d) || !make_room(d, service, service->n_backends + entry->slots)))
+	if (rc == 0 &&
+	    (!need_names(d) || !make_room(d, service, service->n_backends + entry->slots)))
 		rc = no_memory(err);
 	return rc == 0 ? append(d, service, entry, err) : rc;
 }
@@ -587,7 +604,8 @@ judge(int rc, const struct err *err, const struct hearer *hearer, const char *se
 	if (rc == -TG_ENOMEM)
 		return rc;
 	if (rc == -TG_EEXIST)
-		tell(hearer, service, backend, "added, and now in the configuration file, which counts");
+		tell(hearer, service, backend,
+		     "added, and now in the configuration file, which counts");
 	else if (rc < 0)
 		tell(hearer, service, backend, err->text);
 	return 0;
@@ -691,7 +709,8 @@ close_ranks(struct conf_service *service)
 	for (size_t i = 0; i < service->n_backends; i++) {
 		if (!service->backends[i].name)
 			continue;
-		service->backends[n] = service->backends[i];
+		if (n != i)
+			service->backends[n] = service->backends[i];
 		service->backends[n].index = (unsigned)n;
 		n++;
 	}

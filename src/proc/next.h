@@ -29,7 +29,7 @@ struct next {
 	struct sockets sockets;
 	bool has_sockets; /* false: those of now are the ones */
 	struct conf_changes changes;
-	char *text; /* of what differs, for people */
+	char *text;      /* of what differs, for people */
 	bool is_decided; /* conf, conf_fd and sockets are those before */
 };
 

@@ -1,6 +1,6 @@
 #include "proc/reconf.h"
 
-#include <assert.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,6 +12,15 @@
 #include "base/log.h"
 #include "conf/overlay.h"
 #include "ipc/channel.h"
+
+/* The keeper's channel is full: tried again after this. */
+#define ANSWER_AGAIN_MS 5u
+
+struct reconf_answer {
+	uint32_t order;
+	bool is_done;
+	char *text;
+};
 
 struct reconf_order {
 	uint32_t caller;
@@ -29,30 +38,93 @@ reconf_of(struct reload *reload)
 
 /* answers */
 
+static bool
+is_writable(int channel)
+{
+	struct pollfd p = {.fd = channel, .events = POLLOUT};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
+static int
+send_answer(int channel, const struct reconf_answer *a)
+{
+	struct msg_reloaded m = {.order = a->order, .is_done = a->is_done};
+	size_t n = strlen(a->text);
+	struct err err;
+	int fd;
+	int rc;
+
+	if (n > TG_RELOAD_TEXT_MAX)
+		n = TG_RELOAD_TEXT_MAX;
+	if (reload_text_save_fd(a->text, n, &fd, &err) < 0) {
+		log_write(TG_LOG_ERROR, "an answer is lost", "reason=%s", err.text);
+		return 0;
+	}
+	rc = channel_send(channel, MSG_RELOADED, &m, sizeof(m), fd);
+	close(fd);
+	return rc;
+}
+
+static void
+drop_answers(struct reconf *r, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		free(r->answers[i].text);
+	r->n_answers -= n;
+	if (n > 0)
+		memmove(r->answers, r->answers + n, r->n_answers * sizeof(r->answers[0]));
+}
+
+/* Never waits for the keeper, which may be waiting for us with orders. */
+static void
+send_answers(struct reconf *r)
+{
+	int channel = supervisor_channel(r->supervisor, CHILD_KEEPER);
+	size_t n = 0;
+	int rc = 0;
+
+	timer_clear(&r->answer_timer);
+	while (rc == 0 && n < r->n_answers && channel >= 0 && is_writable(channel))
+		rc = send_answer(channel, &r->answers[n++]);
+	drop_answers(r, channel >= 0 ? n : r->n_answers);
+	if (rc < 0)
+		supervisor_condemn(r->supervisor, CHILD_KEEPER, "it does not take messages");
+	else if (r->n_answers > 0)
+		timer_set(r->loop, &r->answer_timer,
+			  mono_add_ms(loop_now_update(r->loop), ANSWER_AGAIN_MS));
+}
+
+static void
+on_answer_timer(struct timer *t)
+{
+	send_answers(TG_CONTAINER(t, struct reconf, answer_timer));
+}
+
 /* Nobody waits for what nobody ordered, but the keeper shows it. */
 static void
 answer(struct reconf *r, uint32_t caller, bool is_done, const char *text)
 {
-	struct msg_reloaded m = {.order = caller, .is_done = is_done};
-	int channel = supervisor_channel(r->supervisor, CHILD_KEEPER);
-	size_t n = strlen(text);
-	struct err err;
-	int fd;
+	struct reconf_answer *answers =
+		realloc(r->answers, (r->n_answers + 1) * sizeof(answers[0]));
+	char *copy = strdup(text);
 
-	if (channel < 0)
-		return;
-	if (reload_text_save_fd(text, n < TG_RELOAD_TEXT_MAX ? n : TG_RELOAD_TEXT_MAX, &fd, &err) <
-	    0) {
-		log_write(TG_LOG_ERROR, "an answer is lost", "reason=%s", err.text);
+	if (answers != NULL)
+		r->answers = answers;
+	if (answers == NULL || copy == NULL) {
+		log_write(TG_LOG_ERROR, "an answer is lost", "reason=%s", "no memory");
+		free(copy);
 		return;
 	}
-	if (channel_send(channel, MSG_RELOADED, &m, sizeof(m), fd) < 0)
-		supervisor_condemn(r->supervisor, CHILD_KEEPER, "it does not take messages");
-	close(fd);
+	r->answers[r->n_answers++] =
+		(struct reconf_answer){.order = caller, .is_done = is_done, .text = copy};
+	send_answers(r);
 }
 
 static void TG_PRINTF(4, 5)
-answer_format(struct reconf *r, uint32_t caller, bool is_done, const char *fmt, ...)
+	answer_format(struct reconf *r, uint32_t caller, bool is_done, const char *fmt, ...)
 {
 	char text[1024];
 	va_list ap;
@@ -77,8 +149,8 @@ answer_done(struct reconf *r, const struct reconf_order *o)
 	const char *backend = o->backend != NULL ? o->backend : o->order.backend;
 
 	log_write(TG_LOG_INFO, is_add ? "backend added" : "backend deleted",
-		  "service=%s backend=%s who=%s why=%s", o->order.service, backend,
-		  o->order.who, o->order.why);
+		  "service=%s backend=%s who=%s why=%s", o->order.service, backend, o->order.who,
+		  o->order.why);
 	if (o->caller == 0)
 		return; /* the keeper it came from is gone */
 	answer_format(r, o->caller, true, "service %s backend %s: %s\n", o->order.service, backend,
@@ -584,6 +656,7 @@ forget_callers(struct reconf *r)
 	for (i = 0; i < r->n_batch; i++)
 		r->batch[i].caller = 0;
 	r->caller = 0;
+	drop_answers(r, r->n_answers);
 }
 
 void
@@ -623,6 +696,7 @@ reconf_init(struct reconf *r)
 		.on_stuck = on_stuck,
 	};
 	reload_init(&r->reload);
+	timer_init(&r->answer_timer, on_answer_timer);
 }
 
 void
@@ -632,6 +706,10 @@ reconf_fini(struct reconf *r)
 	next_close(&r->now, &r->next);
 	drop_batch(r);
 	forget_callers(r);
+	free(r->answers);
+	r->answers = NULL;
 	free(r->notes);
 	r->notes = NULL;
+	if (r->loop != NULL)
+		timer_fini(&r->answer_timer);
 }

@@ -21,6 +21,7 @@
 #define TG_RECONF_QUEUE 1024u
 
 struct reconf_order;
+struct reconf_answer;
 
 /* Storage is the caller's; reconf_init() to reconf_fini(). */
 struct reconf {
@@ -42,11 +43,14 @@ struct reconf {
 	bool is_of_file;   /* the transaction under way: the file read anew, not orders */
 	uint32_t caller;   /* of it; 0: SIGHUP */
 	bool is_due_again; /* SIGHUP came meanwhile */
-	char *notes;	   /* of what the file made impossible, for the answer; NULL: none */
+	char *notes;       /* of what the file made impossible, for the answer; NULL: none */
 	struct reconf_order *batch; /* in the transaction under way */
 	size_t n_batch;
 	struct reconf_order *queue;
 	size_t n_queue;
+	struct reconf_answer *answers; /* that wait for room in the keeper's channel */
+	size_t n_answers;
+	struct timer answer_timer;
 	bool is_over;
 };
 

@@ -32,8 +32,7 @@ set_state(struct reload *r, enum reload_state state)
 	r->state = state;
 	timer_clear(&r->timer);
 	if (state != RELOAD_IDLE)
-		timer_set(r->loop, &r->timer,
-			  mono_add_ms(loop_now_update(r->loop), r->timeout_ms));
+		timer_set(r->loop, &r->timer, mono_add_ms(loop_now_update(r->loop), r->timeout_ms));
 }
 
 bool
@@ -193,8 +192,7 @@ reload_on_death(struct reload *r, enum child_role role)
 static void
 on_late_answer(struct reload *r)
 {
-	enum child_role role =
-		r->children[CHILD_PROXY].owes_prepared ? CHILD_PROXY : CHILD_KEEPER;
+	enum child_role role = r->children[CHILD_PROXY].owes_prepared ? CHILD_PROXY : CHILD_KEEPER;
 	char why[64];
 
 	snprintf(why, sizeof(why), "the %s does not answer in time", child_role_str(role));

@@ -8,27 +8,21 @@
 
 #include "base/hash.h"
 
-enum slot_state {
-	SLOT_FREE = 0,
-	SLOT_NEW = 1,
-	SLOT_HELD = 2,
-	SLOT_GIVEN_UP = 3,
-	SLOT_STATE_COUNT
-};
+enum slot_state { SLOT_FREE = 0, SLOT_NEW = 1, SLOT_HELD = 2, SLOT_GIVEN_UP = 3, SLOT_STATE_COUNT };
 
 struct slot {
 	char *name; /* NEW and HELD */
 	enum slot_state state;
 	enum segment_kind kind;
 	uint32_t parent;
-	bool is_wanted;	      /* HELD: the next configuration has it too */
+	bool is_wanted;       /* HELD: the next configuration has it too */
 	struct mono given_up; /* when */
 };
 
 /* Objects that hold a slot, by what they are known by. */
 struct table {
 	uint32_t *slots; /* 0: free */
-	size_t size; /* a power of two */
+	size_t size;     /* a power of two */
 };
 
 /* An object that is to have a slot. */
@@ -226,10 +220,11 @@ fail_full(const struct slots *s, const struct wanted *w, unsigned n, struct err 
 
 	for (at = 1; at < s->used; at++)
 		resting += s->list[at].state == SLOT_GIVEN_UP;
-	return err_set(err, TG_ELIMIT,
-		       "no room for \"%s\", which needs %u of the %u slots of the statistics segment; %u "
-		       "are of what was removed and may still be in use",
-		       w->name, n, s->n, resting);
+	return err_set(
+		err, TG_ELIMIT,
+		"no room for \"%s\", which needs %u of the %u slots of the statistics segment; %u "
+		"are of what was removed and may still be in use",
+		w->name, n, s->n, resting);
 }
 
 /* The first of `n` usable ones in a row; 0: there is none. */

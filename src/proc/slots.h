@@ -47,8 +47,8 @@ struct slot;
 struct slots {
 	struct segment *segment; /* the caller's */
 	struct slot *list;
-	uint32_t n;    /* capacity */
-	uint32_t used; /* those behind never had a name */
+	uint32_t n;      /* capacity */
+	uint32_t used;   /* those behind never had a name */
 	uint32_t cursor; /* in slots_assign(): no free one is before */
 };
 

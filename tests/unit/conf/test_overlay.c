@@ -117,8 +117,8 @@ children_read_the_same(void **state)
 
 	(void)state;
 	assert_int_equal(add(d, "api", "\"b\\x41\" = 1;", &err), -TG_EINVAL);
-	assert_int_equal(add(d, "api", "name = \"b3\"; address = \"a.example:9\"; slots = 2;", &err),
-			 0);
+	assert_int_equal(
+		add(d, "api", "name = \"b3\"; address = \"a.example:9\"; slots = 2;", &err), 0);
 	assert_int_equal(conf_draft_delete(d, "api", "b1", &note, &err), 0);
 	next = conf_draft_finish(d);
 	conf_number(next);
@@ -270,8 +270,7 @@ there_is_an_end_to_it(void **state)
 	}
 	assert_int_equal(add(d, "api", "name = \"more\"; address = \"127.0.0.1:9\";", &err),
 			 -TG_ELIMIT);
-	assert_string_equal(err.text,
-			    "service \"api\" would have 10001 backends; allowed: 10000");
+	assert_string_equal(err.text, "service \"api\" would have 10001 backends; allowed: 10000");
 	next = conf_draft_finish(d);
 	assert_int_equal(next->services[0].n_backends, TG_CONF_BACKENDS_MAX);
 	conf_unref(next);
@@ -302,8 +301,8 @@ it_lies_over_the_next_file(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(add(d, "api", "name = \"b3\"; address = \"a.example:9\"; slots = 2;", &err),
-			 0);
+	assert_int_equal(
+		add(d, "api", "name = \"b3\"; address = \"a.example:9\"; slots = 2;", &err), 0);
 	assert_int_equal(add(d, "api", "name = \"b9\"; address = \"127.0.0.1:9\";", &err), 0);
 	assert_int_equal(conf_draft_delete(d, "api", "b1", &note, &err), 0);
 	assert_int_equal(conf_draft_delete(d, "api", "b2", &note, &err), 0);
@@ -327,7 +326,7 @@ it_lies_over_the_next_file(void **state)
 static void
 a_state_file_is_applied(void **state)
 {
-#define ORDER(s, b, v)                                                                            \
+#define ORDER(s, b, v)                                                                             \
 	{                                                                                          \
 		.service = (s), .backend = (b), .property = (char[]){"server"}, .value = (v),      \
 		.was = (char[]){""}, .who = (char[]){"me"}, .why = (char[]){""}, .when_us = 5,     \
@@ -341,8 +340,12 @@ a_state_file_is_applied(void **state)
 	char added[] = "added name = \"b3\"; address = \"127.0.0.1:9\";";
 	char bad[] = "added name = ";
 	struct conf_state_order orders[] = {
-		ORDER(api, b3, added), ORDER(api, b1, deleted), ORDER(api, gone, deleted),
-		ORDER(gone, b1, added), ORDER(api, b3, bad), ORDER(api, b3, odd),
+		ORDER(api, b3, added),
+		ORDER(api, b1, deleted),
+		ORDER(api, gone, deleted),
+		ORDER(gone, b1, added),
+		ORDER(api, b3, bad),
+		ORDER(api, b3, odd),
 		{.property = (char[]){"maxconn"}, .value = (char[]){"5"}},
 	};
 	struct conf_state s = {.orders = orders, .n_orders = sizeof(orders) / sizeof(orders[0])};

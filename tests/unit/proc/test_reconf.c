@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fake/turn.h"
 #include "ipc/channel.h"
 #include "proc/reconf.h"
 
@@ -111,8 +112,8 @@ listener(const char *name, unsigned port)
 	static unsigned turn;
 	char *at = text[turn++ % 4];
 
-	snprintf(at, sizeof(text[0]), "{ name = \"%s\"; bind = \"127.0.0.1:%u\"; service = \"api\"; }",
-		 name, port);
+	snprintf(at, sizeof(text[0]),
+		 "{ name = \"%s\"; bind = \"127.0.0.1:%u\"; service = \"api\"; }", name, port);
 	return at;
 }
 
@@ -231,12 +232,18 @@ answered(uint32_t order, bool is_done, const char *want)
 	struct err err;
 	char *text;
 	size_t n;
+	int rc = channel_receive(w.child[CHILD_KEEPER], &m);
 
-	assert_int_equal(channel_receive(w.child[CHILD_KEEPER], &m), 1);
+	while (rc == -TG_EAGAIN && w.reconf.n_answers > 0) {
+		fake_turn(w.supervisor.loop);
+		rc = channel_receive(w.child[CHILD_KEEPER], &m);
+	}
+	assert_int_equal(rc, 1);
 	assert_int_equal(m.type, MSG_RELOADED);
 	assert_int_equal(reload_text_load_fd(m.fd, TG_RELOAD_TEXT_MAX, &text, &n, &err), 0);
 	assert_string_equal(text, want);
-	assert_int_equal(m.u.reloaded.order, order);
+	if (m.u.reloaded.order != order || m.u.reloaded.is_done != is_done)
+		fail_msg("%u, done %u: %s", m.u.reloaded.order, m.u.reloaded.is_done, text);
 	assert_int_equal(m.u.reloaded.is_done, is_done);
 	free(text);
 	close(m.fd);
@@ -354,10 +361,12 @@ what_stays_is_not_told(void **state)
 	both_prepared();
 	assert_true(answers(w.port[0]));
 	both_committed();
-	answered(7, true, "listener new: added\nservice api backend b2: added\n"
-			  "service api backend b1: removed\n");
+	answered(7, true,
+		 "listener new: added\nservice api backend b2: added\n"
+		 "service api backend b1: removed\n");
 	/* Renamed: the same sockets, for another object. */
-	write_file("workers = 2;", two(listener("other", w.port[0]), listener("new", w.port[1])), B2);
+	write_file("workers = 2;", two(listener("other", w.port[0]), listener("new", w.port[1])),
+		   B2);
 	order(8, RELOAD_FILE, "", "");
 	got(CHILD_PROXY, "conf listen listen prepare");
 	both_prepared();
@@ -390,8 +399,9 @@ a_file_that_is_wrong_changes_nothing(void **state)
 	answered(3, false, want);
 	write_file("workers = 3;", listener("web", w.port[1]), B1);
 	order(4, RELOAD_FILE, "", "");
-	answered(4, false, "workers 2 -> 3: cannot change while tidegate runs; an upgrade (SIGUSR2) "
-			   "takes it over\nthe configuration file cannot be used\n");
+	answered(4, false,
+		 "workers 2 -> 3: cannot change while tidegate runs; an upgrade (SIGUSR2) "
+		 "takes it over\nthe configuration file cannot be used\n");
 	assert_ptr_equal(w.conf, before);
 	assert_int_equal(segment_shared(w.segment, 0)->reloads_failed, 2);
 }
@@ -440,17 +450,19 @@ a_refusal_leaves_everything_as_it_was(void **state)
 			assert_int_equal(channel_receive(w.child[CHILD_KEEPER], &m), 1);
 			assert_int_equal(m.type, MSG_ABORT);
 		}
-		answered(3, false, role == CHILD_PROXY ? "the proxy refuses: it is too late\n"
-						       : "the keeper refuses: it is too late\n");
+		answered(3, false,
+			 role == CHILD_PROXY ? "the proxy refuses: it is too late\n"
+					     : "the keeper refuses: it is too late\n");
 		assert_ptr_equal(w.conf, before);
 		assert_true(answers(w.port[0]));
-		assert_int_equal(listen_probe(&(struct addr){
-					 .len = sizeof(struct sockaddr_in),
-					 .u.in = {.sin_family = AF_INET,
-						  .sin_port = htons((uint16_t)w.port[1]),
-						  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}},
-				 TG_LISTEN_AS_GIVEN, NULL),
-			 0);
+		assert_int_equal(
+			listen_probe(
+				&(struct addr){.len = sizeof(struct sockaddr_in),
+					       .u.in = {.sin_family = AF_INET,
+							.sin_port = htons((uint16_t)w.port[1]),
+							.sin_addr.s_addr = htonl(INADDR_LOOPBACK)}},
+				TG_LISTEN_AS_GIVEN, NULL),
+			0);
 		assert_int_equal(segment_find(w.segment, TG_SLOT_BACKEND,
 					      w.conf->services[0].segment_slot, "b2"),
 				 TG_SEGMENT_NONE);
@@ -604,8 +616,8 @@ controls_and_socket_files_come_and_go(void **state)
 
 	(void)state;
 	snprintf(top, sizeof(top), "workers = 2; admin = { socket = \"%s/ctl\"; };", w.folder);
-	snprintf(front, sizeof(front), "{ name = \"unix\"; bind = \"unix:%s/front\"; service = \"api\"; }",
-		 w.folder);
+	snprintf(front, sizeof(front),
+		 "{ name = \"unix\"; bind = \"unix:%s/front\"; service = \"api\"; }", w.folder);
 	write_file(top, two(listener("web", w.port[0]), front), B1);
 	order(1, RELOAD_FILE, "", "");
 	got(CHILD_PROXY, "conf listen listen prepare"); /* one socket, both workers */

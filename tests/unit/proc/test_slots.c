@@ -290,9 +290,10 @@ there_is_an_end_to_it(void **state)
 	}
 	assert_int_equal(rc, -TG_ELIMIT);
 	assert_int_equal(rounds, 13);
-	assert_string_equal(err.text, "no room for \"y\", which needs 1000 of the 13030 slots of the "
-				      "statistics segment; 12000 are of what was removed and may "
-				      "still be in use");
+	assert_string_equal(err.text,
+			    "no room for \"y\", which needs 1000 of the 13030 slots of the "
+			    "statistics segment; 12000 are of what was removed and may "
+			    "still be in use");
 	w.now = mono_add_ms(w.now, 60000);
 	go_on(&w, S("a", POOL("y", "1000")));
 	end(&w);
