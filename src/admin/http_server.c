@@ -491,6 +491,21 @@ http_server_stop(struct http_server *s)
 }
 
 void
+http_server_forget(struct http_server *s)
+{
+	struct client *c;
+	struct client *next;
+
+	if (s == NULL)
+		return;
+	for (c = LIST_FIRST(&s->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->step != NULL)
+			client_abort(c);
+	}
+}
+
+void
 http_server_hold(struct http_server *s)
 {
 	if (s != NULL)

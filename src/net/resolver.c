@@ -395,8 +395,10 @@ watch_name(struct resolver *r, struct resolver_watch *w, const char *key, unsign
 		return 0;
 	}
 	name = name_new(r, key, srv_max > 0);
-	if (name == NULL)
+	if (name == NULL) {
+		w->cb = NULL;
 		return -TG_ENOMEM;
+	}
 	name->srv_max = srv_max;
 	w->name = name;
 	LIST_INSERT_HEAD(&name->watches, w, link);
