@@ -79,8 +79,8 @@ add_server(struct conf_state *state, const struct conf_service *service, char *b
 		.value = value,
 		.was = (char *)(uintptr_t)"",
 		.when_us = note->when_us,
-		.who = note->who,
-		.why = note->why != NULL ? note->why : (char *)(uintptr_t)"",
+		.who = (char *)(uintptr_t)note->who,
+		.why = (char *)(uintptr_t)(note->why != NULL ? note->why : ""),
 	};
 	return 0;
 }
