@@ -13,6 +13,7 @@
 #include "admin/status.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "http/date.h"
 #include "http1/parser.h"
 #include "net/conn.h"
 
@@ -145,13 +146,17 @@ client_linger(struct client *c)
 static void
 begin_head(struct client *c, unsigned status, const char *type)
 {
+	char date[HTTP_DATE_LEN];
+
+	http_date_write(wall_read(), date);
 	output_format(&c->out,
 		      "HTTP/1.1 %u %s\r\n"
+		      "Date: %.*s\r\n"
 		      "Connection: close\r\n"
 		      "Cache-Control: no-store\r\n"
 		      "X-Content-Type-Options: nosniff\r\n"
 		      "Content-Type: %s\r\n",
-		      status, http_status_phrase(status), type);
+		      status, http_status_phrase(status), (int)HTTP_DATE_LEN, date, type);
 	if (status == 405)
 		output_text(&c->out, "Allow: GET, HEAD\r\n");
 	if (status == 503)
@@ -483,6 +488,21 @@ http_server_stop(struct http_server *s)
 	door_close(&s->door);
 	http1_parser_free(s->parser);
 	free(s);
+}
+
+void
+http_server_forget(struct http_server *s)
+{
+	struct client *c;
+	struct client *next;
+
+	if (s == NULL)
+		return;
+	for (c = LIST_FIRST(&s->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->step != NULL)
+			client_abort(c);
+	}
 }
 
 void

@@ -30,6 +30,9 @@ struct http_server;
 TG_MUST_CHECK int http_server_start(struct loop *loop, int fd, struct admin_source *source,
 				    struct http_server **ret);
 void http_server_stop(struct http_server *server); /* NULL allowed */
+/* The configuration is another one: pages that are being written cannot go on, and are aborted. NULL
+ * allowed. */
+void http_server_forget(struct http_server *server);
 /* Leaves new clients waiting; those that are there go on. NULL allowed. */
 void http_server_hold(struct http_server *server);
 void http_server_resume(struct http_server *server);

@@ -32,6 +32,8 @@ struct control {
 	LIST_ENTRY(control) link;
 	enum conf_rights rights;
 	struct door door;
+	bool is_closed; /* the door, and its clients are to go */
+	struct deferred deferred;
 	LIST_HEAD(, client) clients;
 	unsigned n_clients;
 	size_t queued; /* bytes of all answers not yet taken */
@@ -69,6 +71,20 @@ client_free(struct deferred *d)
 	free(TG_CONTAINER(d, struct client, deferred));
 }
 
+static void
+control_free(struct deferred *d)
+{
+	free(TG_CONTAINER(d, struct control, deferred));
+}
+
+/* Closed, and without clients. */
+static void
+control_leave(struct control *control)
+{
+	LIST_REMOVE(control, link);
+	loop_defer(control->server->loop, &control->deferred, control_free);
+}
+
 /* What the client sent beyond its line must be read, or closing would tell it of an error. */
 static void
 discard_input(struct client *c)
@@ -100,6 +116,8 @@ client_close(struct client *c)
 	LIST_REMOVE(c, link);
 	control->n_clients--;
 	loop_defer(control->server->loop, &c->deferred, client_free);
+	if (control->is_closed && control->n_clients == 0)
+		control_leave(control);
 }
 
 static void
@@ -152,7 +170,7 @@ forget_sent(struct client *c)
 static bool
 client_stays(struct client *c)
 {
-	if (!c->session.is_interactive || c->session.is_over || c->has_ended)
+	if (!c->session.is_interactive || c->session.is_over || c->has_ended || c->control->is_closed)
 		return false;
 	forget_sent(c);
 	c->state = CLIENT_READING;
@@ -543,15 +561,30 @@ admin_server_listen(struct admin_server *s, int fd, enum conf_rights rights)
 }
 
 static void
-control_free(struct control *control)
+control_close(struct control *control)
+{
+	if (control->is_closed)
+		return;
+	control->is_closed = true;
+	door_close(&control->door);
+	if (control->n_clients == 0)
+		control_leave(control);
+}
+
+/* Its clients with it; the last takes it along. */
+static void
+control_end(struct control *control)
 {
 	struct client *c;
+	struct client *next;
 
-	while ((c = LIST_FIRST(&control->clients)) != NULL)
+	for (c = LIST_FIRST(&control->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		if (!control->is_closed && next == NULL)
+			control_close(control);
 		client_close(c);
-	door_close(&control->door);
-	LIST_REMOVE(control, link);
-	free(control);
+	}
+	control_close(control);
 }
 
 void
@@ -562,7 +595,7 @@ admin_server_free(struct admin_server *s)
 	if (s == NULL)
 		return;
 	while ((control = LIST_FIRST(&s->controls)) != NULL)
-		control_free(control);
+		control_end(control);
 	events_tell(s->source->events, NULL, NULL);
 	timer_fini(&s->news);
 	free(s);
@@ -603,8 +636,10 @@ admin_server_hold(struct admin_server *s)
 {
 	struct control *control;
 
-	LIST_FOREACH (control, &s->controls, link)
-		door_hold(&control->door);
+	LIST_FOREACH (control, &s->controls, link) {
+		if (!control->is_closed)
+			door_hold(&control->door);
+	}
 }
 
 void
@@ -612,6 +647,80 @@ admin_server_resume(struct admin_server *s)
 {
 	struct control *control;
 
-	LIST_FOREACH (control, &s->controls, link)
+	LIST_FOREACH (control, &s->controls, link) {
+		if (!control->is_closed)
+			door_resume(&control->door);
+	}
+}
+
+/* NULL: it is none, or none any more. */
+static struct control *
+find_control(const struct admin_server *s, int fd)
+{
+	struct control *control;
+
+	LIST_FOREACH (control, &s->controls, link) {
+		if (!control->is_closed && control->door.fd == fd)
+			return control;
+	}
+	return NULL;
+}
+
+void
+admin_server_hold_one(struct admin_server *s, int fd)
+{
+	struct control *control = find_control(s, fd);
+
+	if (control != NULL)
+		door_hold(&control->door);
+}
+
+void
+admin_server_resume_one(struct admin_server *s, int fd)
+{
+	struct control *control = find_control(s, fd);
+
+	if (control != NULL)
 		door_resume(&control->door);
+}
+
+void
+admin_server_set_rights(struct admin_server *s, int fd, enum conf_rights rights)
+{
+	struct control *control = find_control(s, fd);
+	struct client *c;
+
+	if (control == NULL)
+		return;
+	control->rights = rights;
+	LIST_FOREACH (c, &control->clients, link)
+		c->session.rights = rights;
+}
+
+/* Who waits behind a prompt has its answer; events have no end of their own. */
+static void
+client_retire(struct client *c)
+{
+	if (c->is_stream) {
+		c->has_ended = true;
+		(void)client_write(c);
+	} else if (c->state == CLIENT_READING && c->session.is_interactive) {
+		client_close(c);
+	}
+}
+
+void
+admin_server_close(struct admin_server *s, int fd)
+{
+	struct control *control = find_control(s, fd);
+	struct client *c;
+	struct client *next;
+
+	if (control == NULL)
+		return;
+	for (c = LIST_FIRST(&control->clients); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		client_retire(c);
+	}
+	control_close(control);
 }

@@ -40,6 +40,16 @@ TG_MUST_CHECK int admin_server_listen(struct admin_server *server, int fd,
 void admin_server_reloaded(struct admin_server *server, uint32_t id, bool is_done, const char *text,
 			   size_t n);
 
+/*
+ * Of one socket, by the descriptor that was given to admin_server_listen(): new clients are left
+ * waiting, or let in again; all its clients have other rights; it is closed, and its clients are when
+ * they have their answer.
+ */
+void admin_server_hold_one(struct admin_server *server, int fd);
+void admin_server_resume_one(struct admin_server *server, int fd);
+void admin_server_set_rights(struct admin_server *server, int fd, enum conf_rights rights);
+void admin_server_close(struct admin_server *server, int fd);
+
 /* Leaves new clients waiting; those that are there go on. */
 void admin_server_hold(struct admin_server *server);
 void admin_server_resume(struct admin_server *server);

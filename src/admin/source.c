@@ -63,20 +63,21 @@ is_kind(const struct admin_source *s, uint32_t slot, enum segment_kind kind)
 	       atomic_load(&segment_entry(s->segment, slot)->kind) == (uint32_t)kind;
 }
 
-/* Every slot is what the configuration says. */
-static bool
-is_of_conf(const struct admin_source *s)
+bool
+source_fits(const struct admin_source *s, const struct conf *conf)
 {
 	if (!is_kind(s, 0, TG_SLOT_GLOBAL))
 		return false;
-	for (size_t i = 0; i < s->conf->n_listeners; i++)
-		if (!is_kind(s, source_listener_slot(s, i), TG_SLOT_LISTENER))
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		if (!is_kind(s, conf->listeners[i].segment_slot, TG_SLOT_LISTENER))
 			return false;
-	for (size_t i = 0; i < s->conf->n_services; i++) {
-		if (!is_kind(s, source_service_slot(s, i), TG_SLOT_SERVICE))
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct conf_service *service = &conf->services[i];
+
+		if (!is_kind(s, service->segment_slot, TG_SLOT_SERVICE))
 			return false;
-		for (size_t j = 0; j < s->conf->services[i].n_backends; j++)
-			if (!is_kind(s, source_backend_slot(s, i, j), TG_SLOT_BACKEND))
+		for (size_t j = 0; j < service->n_backends; j++)
+			if (!is_kind(s, service->backends[j].segment_slot, TG_SLOT_BACKEND))
 				return false;
 	}
 	return true;
@@ -92,7 +93,7 @@ source_init(struct admin_source *s, const struct conf *conf, struct segment *seg
 	s->now = now;
 	s->started.us = wall_read().us - mono_diff_us(mono_read(), segment_started(segment));
 	s->booted = processes_boot();
-	if (!is_of_conf(s))
+	if (!source_fits(s, conf))
 		return -TG_EPROTO;
 	s->n_slots = segment_slots(segment);
 	s->rates = calloc(s->n_slots, sizeof(*s->rates));
@@ -117,6 +118,43 @@ source_fini(struct admin_source *s)
 	free(s->health_cleared);
 	s->health_cleared = NULL;
 	s->rates = NULL;
+}
+
+/* Whatever was counted for another object that had the slot. */
+static void
+begin_slot(struct admin_source *s, uint32_t slot, unsigned streams)
+{
+	s->rates[slot] = (struct slot_rate){
+		.before = {[TG_RATE_STREAMS] = segment_sum(s->segment, slot, streams),
+			   [TG_RATE_CONNECTIONS] =
+				   segment_sum(s->segment, slot, TG_L_CONNECTIONS)}};
+	s->health_cleared[slot] = (struct health_cleared){.failures = 0};
+}
+
+static void
+begin_service(struct admin_source *s, const struct conf_same *same,
+	      const struct conf_service *service)
+{
+	if (conf_same_service(same, service) == NULL)
+		begin_slot(s, service->segment_slot, TG_S_STREAMS);
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct conf_backend *backend = &service->backends[i];
+
+		if (conf_same_backend(same, service, backend).service == NULL)
+			begin_slot(s, backend->segment_slot, TG_B_STREAMS);
+	}
+}
+
+void
+source_commit(struct admin_source *s, const struct conf_same *same)
+{
+	s->conf = same->next;
+	for (size_t i = 0; i < s->conf->n_listeners; i++) {
+		if (conf_same_listener(same, &s->conf->listeners[i]) == NULL)
+			begin_slot(s, s->conf->listeners[i].segment_slot, TG_L_STREAMS);
+	}
+	for (size_t i = 0; i < s->conf->n_services; i++)
+		begin_service(s, same, &s->conf->services[i]);
 }
 
 static void
@@ -218,6 +256,17 @@ source_in_flight(const struct admin_source *s, uint32_t slot)
 	return source_gauge(&segment_shared(s->segment, slot)->in_flight);
 }
 
+/* 0: none, or it is no listener's slot. */
+static unsigned
+configured_limit(const struct conf *conf, uint32_t slot)
+{
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		if (conf->listeners[i].segment_slot == slot)
+			return conf->listeners[i].max_connections;
+	}
+	return 0;
+}
+
 uint64_t
 source_limit(const struct admin_source *s, uint32_t slot)
 {
@@ -226,7 +275,7 @@ source_limit(const struct admin_source *s, uint32_t slot)
 
 	if (all == 0) {
 		all = s->conf->max_connections;
-		own = slot > 0 ? s->conf->listeners[slot - 1].max_connections : 0;
+		own = configured_limit(s->conf, slot);
 	}
 	return own != 0 ? own : all;
 }

@@ -12,7 +12,7 @@
 #include "backend/serving.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "conf/conf.h"
+#include "conf/same.h"
 #include "health/health.h"
 #include "ipc/reload_order.h"
 #include "ipc/segment.h"
@@ -83,6 +83,11 @@ TG_MUST_CHECK int source_init(struct admin_source *s, const struct conf *conf,
 			      struct segment *segment, const struct health *health,
 			      struct steer *steer, struct mono now);
 void source_fini(struct admin_source *s);
+/* Whether every slot of `conf` is named in the segment as what it is there. */
+bool source_fits(const struct admin_source *s, const struct conf *conf);
+/* Goes over to another configuration that fits: what is counted by slot stays, objects that are new
+ * begin at zero. */
+void source_commit(struct admin_source *s, const struct conf_same *same);
 /* About once a second. */
 void source_sample(struct admin_source *s, struct mono now);
 

@@ -172,8 +172,8 @@ struct conf_agent {
 
 /* Who ordered it while it runs, over a control socket. */
 struct conf_note {
-	char *who; /* NULL: nobody, it is as the configuration file has it */
-	char *why; /* "" where not said */
+	const char *who; /* NULL: nobody, it is as the configuration file has it */
+	const char *why; /* "" where not said */
 	uint64_t when_us; /* wall clock */
 };
 
@@ -460,6 +460,9 @@ void conf_print_backend(const struct conf_backend *backend, FILE *out);
 
 /* Whether nothing distinguishes the two, their slots included. False also without memory. */
 bool conf_service_equal(const struct conf_service *a, const struct conf_service *b);
+/* The same of how their backends are checked, and of how their agents are asked. */
+bool conf_health_equal(const struct conf_service *a, const struct conf_service *b);
+bool conf_agent_equal(const struct conf_service *a, const struct conf_service *b);
 /* A configuration with this service and nothing else, equal to it but for its index. One reference in *ret. */
 TG_MUST_CHECK int conf_service_alone(const struct conf_service *service, struct conf **ret,
 				     struct err *err);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "conf/box_priv.h"
 #include "conf/conf.h"
 #include "conf/print_priv.h"
 #include "conf/reader_priv.h"
@@ -24,15 +25,8 @@
 
 #define BOX_MAGIC 0x7c0f1630u
 
-/* A configuration and the memory of everything in it. */
-struct conf_box {
-	struct conf conf; /* first: a struct conf * is a struct conf_box * */
-	unsigned magic;
-	struct arena arena;
-};
-
-static struct conf_box *
-box_of(struct conf *conf)
+struct conf_box *
+conf_box_of(struct conf *conf)
 {
 	struct conf_box *box = (struct conf_box *)conf;
 
@@ -40,12 +34,27 @@ box_of(struct conf *conf)
 	return box;
 }
 
+struct conf_box *
+conf_box_new(void)
+{
+	struct conf_box *box = calloc(1, sizeof(*box));
+
+	if (!box)
+		return NULL;
+	box->magic = BOX_MAGIC;
+	atomic_init(&box->conf.refs, 1);
+	return box;
+}
+
 static void
 box_free(struct conf_box *box)
 {
+	struct conf *file = box->file;
+
 	arena_fini(&box->arena);
 	box->magic = 0;
 	free(box);
+	conf_unref(file);
 }
 
 /*** Match order of routes ***/
@@ -101,18 +110,14 @@ static int
 load(struct conf_source *source, bool internal, struct conf_report *report, struct conf **ret,
      struct conf_errors *errors)
 {
-	struct conf_box *box = calloc(1, sizeof(*box));
+	struct conf_box *box = conf_box_new();
 
-	if (!box) {
+	if (!box)
 		conf_report_no_memory(report);
-	} else {
-		box->magic = BOX_MAGIC;
-		atomic_init(&box->conf.refs, 1);
-		if (conf_report_is_clean(report))
-			conf_read(source, internal, &box->arena, report, &conf_schema_top,
-				  &box->conf, &box->conf);
-	}
-	if (conf_report_is_clean(report)) {
+	else if (conf_report_is_clean(report))
+		conf_read(source, internal, &box->arena, report, &conf_schema_top, &box->conf,
+			  &box->conf);
+	if (box && conf_report_is_clean(report)) {
 		sort_routes(&box->conf);
 		*ret = &box->conf;
 		conf_source_close(source);
@@ -280,7 +285,7 @@ conf_load_fd(int fd, struct conf **ret, struct err *err)
 struct conf *
 conf_ref(struct conf *conf)
 {
-	atomic_fetch_add_explicit(&box_of(conf)->conf.refs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&conf_box_of(conf)->conf.refs, 1, memory_order_relaxed);
 	return conf;
 }
 
@@ -288,6 +293,6 @@ void
 conf_unref(struct conf *conf)
 {
 	if (conf &&
-	    atomic_fetch_sub_explicit(&box_of(conf)->conf.refs, 1, memory_order_acq_rel) == 1)
-		box_free(box_of(conf));
+	    atomic_fetch_sub_explicit(&conf_box_of(conf)->conf.refs, 1, memory_order_acq_rel) == 1)
+		box_free(conf_box_of(conf));
 }

@@ -14,9 +14,9 @@ struct text {
 	size_t n;
 };
 
-/* As our own processes are handed it, with `frame` around it. */
+/* As our own processes are handed it; a service with `frame` around it. */
 static int
-print(const struct conf_service *service, bool frame, struct text *ret)
+print(const struct conf_schema *schema, const void *object, bool frame, struct text *ret)
 {
 	FILE *out = open_memstream(&ret->bytes, &ret->n);
 
@@ -24,7 +24,7 @@ print(const struct conf_service *service, bool frame, struct text *ret)
 		return -TG_ENOMEM;
 	if (frame)
 		fputs("services = ( {\n", out);
-	conf_print_object(&conf_schema_service, service, out);
+	conf_print_object(schema, object, out);
 	if (frame)
 		fputs("} );\n", out);
 	if (fclose(out) != 0) {
@@ -34,16 +34,16 @@ print(const struct conf_service *service, bool frame, struct text *ret)
 	return 0;
 }
 
-bool
-conf_service_equal(const struct conf_service *a, const struct conf_service *b)
+static bool
+are_equal(const struct conf_schema *schema, const void *a, const void *b)
 {
 	struct text x;
 	struct text y;
 	bool equal;
 
-	if (print(a, false, &x) < 0)
+	if (print(schema, a, false, &x) < 0)
 		return false;
-	if (print(b, false, &y) < 0) {
+	if (print(schema, b, false, &y) < 0) {
 		free(x.bytes);
 		return false;
 	}
@@ -53,11 +53,31 @@ conf_service_equal(const struct conf_service *a, const struct conf_service *b)
 	return equal;
 }
 
+bool
+conf_service_equal(const struct conf_service *a, const struct conf_service *b)
+{
+	return are_equal(&conf_schema_service, a, b);
+}
+
+bool
+conf_health_equal(const struct conf_service *a, const struct conf_service *b)
+{
+	return are_equal(&conf_schema_health, &a->health, &b->health);
+}
+
+/* The jitter of checks is that of questions too. */
+bool
+conf_agent_equal(const struct conf_service *a, const struct conf_service *b)
+{
+	return a->health.jitter_percent == b->health.jitter_percent &&
+	       are_equal(&conf_schema_agent, &a->agent, &b->agent);
+}
+
 int
 conf_service_alone(const struct conf_service *service, struct conf **ret, struct err *err)
 {
 	struct text text;
-	int rc = print(service, true, &text);
+	int rc = print(&conf_schema_service, service, true, &text);
 
 	if (rc < 0)
 		return err_set(err, TG_ENOMEM, "no memory");

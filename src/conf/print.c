@@ -3,6 +3,8 @@
  */
 #include "conf/print_priv.h"
 
+#include <stdio_ext.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/schema_priv.h"
@@ -41,6 +43,26 @@ is_flat(const struct conf_schema *schema)
 	return true;
 }
 
+/* A plain number that would be the same if it were not there. Our own processes are spared those of each of
+ * thousands of backends. */
+static bool
+is_preset(const struct printer *p, const struct conf_field *f, const char *object)
+{
+	unsigned number;
+	bool truth;
+
+	if (!p->internal || !f->preset)
+		return false;
+	if (f->kind == &conf_kind_boolean) {
+		memcpy(&truth, object + f->offset, sizeof(truth));
+		return truth == (strcmp(f->preset, "true") == 0);
+	}
+	if (f->kind != &conf_kind_integer || f->size != sizeof(number))
+		return false;
+	memcpy(&number, object + f->offset, sizeof(number));
+	return number == strtoul(f->preset, NULL, 10);
+}
+
 /* "a = 1; b = 2;" */
 static void
 print_rows_in_line(struct printer *p, const struct conf_schema *schema, const char *object)
@@ -48,7 +70,7 @@ print_rows_in_line(struct printer *p, const struct conf_schema *schema, const ch
 	const char *before = "";
 
 	for (const struct conf_field *f = schema->fields; f->key; f++) {
-		if (!is_shown(p, f, object) ||
+		if (!is_shown(p, f, object) || is_preset(p, f, object) ||
 		    (f->kind->is_set && !f->kind->is_set(f, object + f->offset)))
 			continue;
 		fprintf(p->out, "%s%s = ", before, f->key);
@@ -166,6 +188,8 @@ conf_print_all(const struct conf *conf, bool internal, FILE *out)
 {
 	struct printer p = {.out = out, .internal = internal};
 
+	if (internal)
+		__fsetlocking(out, FSETLOCKING_BYCALLER);
 	print_group(&p, &conf_schema_top, (const char *)conf);
 }
 

@@ -273,15 +273,25 @@ agent_free(struct agent *a)
 }
 
 void
+agent_rebind(struct agent *a, const struct conf_service *service,
+	     const struct conf_backend *backend, void *user)
+{
+	a->target.service = service;
+	a->target.backend = backend;
+	a->conf = &service->agent;
+	a->user = user;
+}
+
+void
+agent_inherit(struct agent *a, const struct agent *before)
+{
+	a->status = before->status;
+}
+
+void
 agent_set_addr(struct agent *a, const struct addr *addr)
 {
-	static const struct backend_order nothing = {
-		.told = TG_ORDER_ALL,
-		.weight = TG_ORDER_AS_CONF,
-		.weight_permille = 1000,
-		.limit = TG_ORDER_AS_CONF,
-		.admin = TG_ADMIN_READY,
-	};
+	static const struct backend_order nothing = TG_ORDER_NOTHING;
 	bool moved = a->has_addr;
 
 	pace_stop(&a->pace);
@@ -297,6 +307,12 @@ void
 agent_set_no_addr(struct agent *a)
 {
 	pace_stop(&a->pace);
+}
+
+bool
+agent_has_addr(const struct agent *a)
+{
+	return a->has_addr;
 }
 
 const struct agent_status *

@@ -33,12 +33,21 @@ struct agent *agent_new(struct lane *lane, const struct conf_service *service,
 			const struct conf_backend *backend, agent_change_cb *change, void *user);
 void agent_free(struct agent *agent); /* NULL allowed */
 
+/* The same backend and the same rules in another configuration, or of another probe. */
+void agent_rebind(struct agent *agent, const struct conf_service *service,
+		  const struct conf_backend *backend, void *user);
+/* A new agent of the same backend stands for what the one before has told. */
+void agent_inherit(struct agent *agent, const struct agent *before);
+
 /* Where the backend is: asks there from now on, with the port of the agent. When it was
  * elsewhere before, all that was ordered there is taken back. */
 void agent_set_addr(struct agent *agent, const struct addr *addr);
 
 /* It is nowhere: nobody is asked. What was ordered stays, until it is elsewhere. */
 void agent_set_no_addr(struct agent *agent);
+
+/* Whether it was ever told where it is. */
+bool agent_has_addr(const struct agent *agent);
 
 /* Valid until agent_free(). */
 const struct agent_status *agent_status(const struct agent *agent);

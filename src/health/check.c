@@ -96,6 +96,15 @@ check_outcome_set_errno(struct check_outcome *o, enum check_result result, int e
 	o->text[0] = (char)tolower((unsigned char)o->text[0]);
 }
 
+void
+check_target_rebind(struct check_target *target, const struct conf_service *service,
+		    const struct conf_backend *backend)
+{
+	target->conf = &service->health;
+	target->service = service;
+	target->backend = backend;
+}
+
 const struct check_ops *
 check_ops_find(enum conf_health type)
 {

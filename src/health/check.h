@@ -66,7 +66,8 @@ void check_outcome_set_said(struct check_outcome *o, enum check_result result, c
 /* For a failed call on the connection: text from `error`, an errno value. */
 void check_outcome_set_errno(struct check_outcome *o, enum check_result result, int error);
 
-/* Who is asked. Owned by the probe; unchanged while a check is under way. */
+/* Who is asked. Owned by the probe; while a check is under way it says the same, be it in the words of
+ * another configuration. */
 struct check_target {
 	const struct conf_health_check *conf;
 	const struct conf_service *service;
@@ -76,6 +77,10 @@ struct check_target {
 	struct kept *kept;	       /* where they leave their connection; NULL: nowhere */
 	struct addr addr;	       /* with the check's port */
 };
+
+/* The same backend and the same rules in another configuration. */
+void check_target_rebind(struct check_target *target, const struct conf_service *service,
+			 const struct conf_backend *backend);
 
 struct check_ops;
 struct check;

@@ -30,6 +30,23 @@ struct probe {
 	struct trial *trial;               /* of status.next; NULL: it moves nowhere */
 	struct backend_record next_record; /* of that address */
 	struct agent *agent;               /* NULL: the service has none */
+	bool had_agent;                    /* whose orders others may know */
+	struct probe *before;              /* not yet in use: whose place it takes, or NULL */
+	bool is_taken;                     /* into the next configuration, as it is */
+	bool is_unsettled;                 /* to begin by new rules */
+	struct addr unsettled_next;        /* where the one before was to move to */
+};
+
+/* By service and backend of one configuration. */
+struct probe_table {
+	struct probe **list;
+	size_t *first; /* by service: index of its first backend in list */
+	size_t n;
+};
+
+struct health_next {
+	const struct conf_same *same;
+	struct probe_table table; /* those of `health` where they stay as they are */
 };
 
 struct health {
@@ -37,9 +54,7 @@ struct health {
 	const struct conf *conf;
 	health_change_cb *change;
 	void *user;
-	struct probe *probes;
-	size_t *first; /* by service: index of its first backend in probes */
-	size_t n_probes;
+	struct probe_table table;
 	size_t n_trials;
 	size_t may_keep; /* connections of further probes */
 	struct lane network;
@@ -53,7 +68,7 @@ probe_get(const struct health *health, unsigned service, unsigned backend)
 {
 	assert(service < health->conf->n_services);
 	assert(backend < health->conf->services[service].n_backends);
-	return &health->probes[health->first[service] + backend];
+	return health->table.list[health->table.first[service] + backend];
 }
 
 /* That a slot of a name has no address is nothing to warn of. */
@@ -406,6 +421,17 @@ health_agent_status(const struct health *health, unsigned service, unsigned back
 	return p->agent != NULL ? agent_status(p->agent) : NULL;
 }
 
+const struct backend_order *
+health_agent_order(const struct health *health, unsigned service, unsigned backend)
+{
+	static const struct backend_order nothing = TG_ORDER_NOTHING;
+	const struct probe *p = probe_get(health, service, backend);
+
+	if (p->agent != NULL)
+		return &agent_status(p->agent)->order;
+	return p->had_agent ? &nothing : NULL;
+}
+
 static void
 on_agent_change(void *user)
 {
@@ -446,17 +472,33 @@ keep_connection(struct probe *p)
 	p->target.kept = &p->kept;
 }
 
-/* -TG_ENOMEM */
-static int
-probe_init(struct probe *p, struct health *health, const struct conf_service *service,
-	   const struct conf_backend *backend)
+static void
+probe_free(struct probe *p)
+{
+	if (p == NULL)
+		return;
+	pace_fini(&p->pace);
+	kept_drop(&p->kept);
+	p->health->may_keep += p->target.kept != NULL;
+	drop_trial(p);
+	agent_free(p->agent);
+	free(p);
+}
+
+/* It has no agent yet, and keeps no connection. NULL: no memory. */
+static struct probe *
+probe_new(struct health *health, const struct conf_service *service,
+	  const struct conf_backend *backend)
 {
 	const struct pace_conf pace = {
 		.interval_ms = service->health.interval_ms,
 		.timeout_ms = service->health.timeout_ms,
 		.jitter_percent = service->health.jitter_percent,
 	};
+	struct probe *p = calloc(1, sizeof(*p));
 
+	if (p == NULL)
+		return NULL;
 	p->health = health;
 	p->service = service;
 	p->backend = backend;
@@ -468,14 +510,22 @@ probe_init(struct probe *p, struct health *health, const struct conf_service *se
 		.programs = health->program_pool,
 		.knocker = &health->knocker,
 	};
-	keep_connection(p);
+	kept_init(&p->kept);
 	p->status.verdict.since = loop_now(health->loop);
 	check_outcome_set(&p->status.last, TG_CHECK_NONE, "no check yet");
 	pace_init(&p->pace, p->ops == &check_exec ? &health->programs : &health->network,
 		  &probe_pace, &pace);
-	if (service->agent.port == 0)
+	return p;
+}
+
+/* -TG_ENOMEM */
+static int
+probe_add_agent(struct probe *p)
+{
+	if (p->service->agent.port == 0)
 		return 0;
-	p->agent = agent_new(&health->network, service, backend, on_agent_change, p);
+	p->agent = agent_new(&p->health->network, p->service, p->backend, on_agent_change, p);
+	p->had_agent = true;
 	return p->agent != NULL ? 0 : -TG_ENOMEM;
 }
 
@@ -489,16 +539,40 @@ count_backends(const struct conf *conf)
 	return n;
 }
 
+/* All empty. -TG_ENOMEM. */
 static int
-init_probes(struct health *health, const struct conf_service *service)
+table_init(struct probe_table *t, const struct conf *conf)
 {
-	int rc = 0;
+	t->list = calloc(count_backends(conf) + 1, sizeof(t->list[0]));
+	t->first = calloc(conf->n_services + 1, sizeof(t->first[0]));
+	if (t->list == NULL || t->first == NULL)
+		return -TG_ENOMEM;
+	for (size_t i = 0; i < conf->n_services; i++) {
+		t->first[i] = t->n;
+		t->n += conf->services[i].n_backends;
+	}
+	return 0;
+}
 
-	health->first[service->index] = health->n_probes;
-	for (size_t i = 0; i < service->n_backends && rc == 0; i++)
-		rc = probe_init(&health->probes[health->n_probes++], health, service,
-				&service->backends[i]);
-	return rc;
+static void
+table_fini(struct probe_table *t)
+{
+	free(t->list);
+	free(t->first);
+}
+
+static int
+make_probes(struct health *health, const struct conf_service *service)
+{
+	for (size_t i = 0; i < service->n_backends; i++) {
+		struct probe *p = probe_new(health, service, &service->backends[i]);
+
+		health->table.list[health->table.first[service->index] + i] = p;
+		if (p == NULL || probe_add_agent(p) < 0)
+			return -TG_ENOMEM;
+		keep_connection(p);
+	}
+	return 0;
 }
 
 struct health *
@@ -516,14 +590,12 @@ health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
 	lane_init(&health->network, loop, TG_HEALTH_RUNNING_MAX, mono_read().us);
 	lane_init(&health->programs, loop, TG_HEALTH_PROGRAMS_MAX, mono_read().us);
 	health->program_pool = process_pool_new(loop, PROGRAMS_LEFT_MAX);
-	health->probes = calloc(count_backends(conf) + 1, sizeof(*health->probes));
-	health->first = calloc(conf->n_services + 1, sizeof(*health->first));
-	if (health->probes == NULL || health->first == NULL || health->program_pool == NULL) {
+	if (health->program_pool == NULL || table_init(&health->table, conf) < 0) {
 		health_free(health);
 		return NULL;
 	}
 	for (size_t i = 0; i < conf->n_services; i++) {
-		if (init_probes(health, &conf->services[i]) < 0) {
+		if (make_probes(health, &conf->services[i]) < 0) {
 			health_free(health);
 			return NULL;
 		}
@@ -531,27 +603,238 @@ health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
 	return health;
 }
 
-static void
-probe_fini(struct probe *p)
-{
-	pace_fini(&p->pace);
-	kept_drop(&p->kept);
-	drop_trial(p);
-	agent_free(p->agent);
-}
-
 void
 health_free(struct health *health)
 {
 	if (health == NULL)
 		return;
-	for (size_t i = 0; i < health->n_probes; i++)
-		probe_fini(&health->probes[i]);
+	for (size_t i = 0; health->table.list != NULL && i < health->table.n; i++)
+		probe_free(health->table.list[i]);
 	lane_fini(&health->network);
 	lane_fini(&health->programs);
 	process_pool_free(health->program_pool);
 	knocker_fini(&health->knocker);
-	free(health->probes);
-	free(health->first);
+	table_fini(&health->table);
 	free(health);
+}
+
+/* reload */
+
+/* Whether all that its probe goes by says the same. */
+static bool
+is_checked_alike(const struct conf_service *a, const struct conf_service *b)
+{
+	return conf_health_equal(a, b) && conf_agent_equal(a, b);
+}
+
+/* The probe that stays, or a new one that is to take its place. NULL: no memory. */
+static struct probe *
+prepare_probe(struct health *health, const struct conf_place *before, bool is_alike,
+	      const struct conf_service *service, const struct conf_backend *backend)
+{
+	struct probe *known = NULL;
+	struct probe *p;
+
+	if (before->service != NULL)
+		known = probe_get(health, before->service->index, before->backend->index);
+	if (known != NULL && is_alike && is_unix(&known->backend->endpoint) == is_unix(&backend->endpoint))
+		return known;
+	p = probe_new(health, service, backend);
+	if (p == NULL)
+		return NULL;
+	p->before = known;
+	p->is_unsettled = true;
+	/* One that is asked as before is handed on. */
+	if (known != NULL && known->agent != NULL && conf_agent_equal(known->service, service))
+		return p;
+	if (probe_add_agent(p) < 0) {
+		probe_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+static int
+prepare_service(struct health *health, struct health_next *next, const struct conf_service *service)
+{
+	const struct conf_service *known = conf_same_service(next->same, service);
+	bool is_alike = known != NULL && is_checked_alike(known, service);
+
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct conf_backend *backend = &service->backends[i];
+		struct conf_place before = conf_same_backend(next->same, service, backend);
+		struct probe *p = prepare_probe(health, &before, is_alike, service, backend);
+
+		if (p == NULL)
+			return -TG_ENOMEM;
+		next->table.list[next->table.first[service->index] + i] = p;
+	}
+	return 0;
+}
+
+int
+health_prepare(struct health *health, const struct conf_same *same, struct health_next **ret)
+{
+	struct health_next *next = calloc(1, sizeof(*next));
+	int rc;
+
+	if (next == NULL)
+		return -TG_ENOMEM;
+	next->same = same;
+	rc = table_init(&next->table, same->next);
+	for (size_t i = 0; rc == 0 && i < same->next->n_services; i++)
+		rc = prepare_service(health, next, &same->next->services[i]);
+	if (rc < 0) {
+		health_drop(next);
+		return rc;
+	}
+	*ret = next;
+	return 0;
+}
+
+void
+health_drop(struct health_next *next)
+{
+	if (next == NULL)
+		return;
+	for (size_t i = 0; next->table.list != NULL && i < next->table.n; i++) {
+		struct probe *p = next->table.list[i];
+
+		if (p != NULL && p->is_unsettled)
+			probe_free(p);
+	}
+	table_fini(&next->table);
+	free(next);
+}
+
+static void
+probe_rebind(struct probe *p, const struct conf_service *service,
+	     const struct conf_backend *backend)
+{
+	p->service = service;
+	p->backend = backend;
+	check_target_rebind(&p->target, service, backend);
+	if (p->trial != NULL)
+		trial_rebind(p->trial, service, backend);
+	if (p->agent != NULL)
+		agent_rebind(p->agent, service, backend, p);
+	if (!conf_backend_has_name(backend))
+		p->status.note[0] = '\0';
+}
+
+static void
+inherit_agent(struct probe *p, struct probe *before)
+{
+	p->had_agent |= before->had_agent;
+	if (before->agent == NULL)
+		return;
+	if (p->agent != NULL) {
+		agent_inherit(p->agent, before->agent);
+	} else if (p->service->agent.port != 0) {
+		p->agent = before->agent;
+		before->agent = NULL;
+	}
+}
+
+/* What is known of the backend; by which rules it became known does not count. */
+static void
+probe_inherit(struct probe *p)
+{
+	struct probe *before = p->before;
+
+	p->before = NULL;
+	if (before == NULL)
+		return;
+	p->status = before->status;
+	p->next_record = before->next_record;
+	p->unsettled_next = before->status.next;
+	p->status.next = (struct addr){.len = 0};
+	p->is_resting = before->is_resting;
+	p->port = before->port;
+	aim(p);
+	inherit_agent(p, before);
+}
+
+static void
+free_untaken(struct probe_table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->list[i]->is_taken)
+			t->list[i]->is_taken = false;
+		else
+			probe_free(t->list[i]);
+	}
+	table_fini(t);
+}
+
+void
+health_commit(struct health *health, struct health_next *next)
+{
+	const struct conf *conf = next->same->next;
+	struct probe_table before = health->table;
+
+	health->table = next->table;
+	health->conf = conf;
+	free(next);
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct conf_service *service = &conf->services[i];
+
+		for (size_t j = 0; j < service->n_backends; j++) {
+			struct probe *p = probe_get(health, (unsigned)i, (unsigned)j);
+
+			p->is_taken = !p->is_unsettled;
+			if (p->is_unsettled)
+				probe_inherit(p);
+			probe_rebind(p, service, &service->backends[j]);
+		}
+	}
+	free_untaken(&before);
+}
+
+/* It was to move, and is to do so still. */
+static void
+settle_trial(struct probe *p)
+{
+	struct addr next = p->unsettled_next;
+	struct backend_record record = p->next_record;
+
+	p->unsettled_next = (struct addr){.len = 0};
+	if (next.len != 0 && !probe_try(p, &next, &record))
+		probe_move(p, &next, &record);
+}
+
+static void
+probe_settle(struct probe *p)
+{
+	struct health_status *s = &p->status;
+	bool has_new_agent = p->agent != NULL && !agent_has_addr(p->agent);
+
+	keep_connection(p);
+	if (!s->has_addr)
+		return;
+	if (has_new_agent)
+		agent_set_addr(p->agent, &s->addr);
+	settle_trial(p);
+	if (p->ops != NULL) {
+		probe_resume(p);
+		return;
+	}
+	check_outcome_set(&s->last, TG_CHECK_UNCHECKED, "not checked");
+	if (s->verdict.state == TG_HEALTH_UP)
+		return;
+	verdict_force(&s->verdict, TG_HEALTH_UP, loop_now(p->health->loop));
+	probe_tell(p);
+}
+
+void
+health_settle(struct health *health)
+{
+	for (size_t i = 0; i < health->table.n; i++) {
+		struct probe *p = health->table.list[i];
+
+		if (!p->is_unsettled)
+			continue;
+		p->is_unsettled = false;
+		probe_settle(p);
+	}
 }

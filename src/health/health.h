@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "conf/conf.h"
+#include "conf/same.h"
 #include "health/agent.h"
 #include "health/check.h"
 #include "health/verdict.h"
@@ -39,6 +40,7 @@ struct health_status {
 };
 
 struct health;
+struct health_next;
 
 /* State, address or orders of a backend are other ones. From the loop, or inside health_set_addr() and
  * health_set_no_addr(). */
@@ -79,11 +81,31 @@ void health_set_check_port(struct health *health, unsigned service, unsigned bac
 /* What statistics say of its name beside its health; "": nothing. */
 void health_set_note(struct health *health, unsigned service, unsigned backend, const char *note);
 
-/* Indexes as in the configuration. Valid until health_free(). */
+/* Indexes as in the configuration. Valid until health_free() or health_commit(). */
 const struct health_status *health_status(const struct health *health, unsigned service,
 					  unsigned backend);
 /* The same; NULL: the service has no agent. */
 const struct agent_status *health_agent_status(const struct health *health, unsigned service,
 					       unsigned backend);
+/* What the backend's agent has told, or, when there was one and is none any more, that nothing is
+ * ordered; NULL: there never was one. */
+const struct backend_order *health_agent_order(const struct health *health, unsigned service,
+					       unsigned backend);
+
+/*
+ * Another configuration, in three steps. Backends that are checked by the same rules keep everything, a
+ * check under way included; others that were there before keep what is known of them, and are
+ * checked by the new rules from then on. Where a backend is now is the caller's to say, after the last
+ * step, as after health_new().
+ */
+
+/* Beside what runs. `same` outlives *ret. -TG_ENOMEM. */
+TG_MUST_CHECK int health_prepare(struct health *health, const struct conf_same *same,
+				 struct health_next **ret);
+void health_drop(struct health_next *next); /* NULL allowed */
+/* Goes over, and tells nobody: after this the configuration before is not used any more. */
+void health_commit(struct health *health, struct health_next *next);
+/* Checks begin, and changes are told. */
+void health_settle(struct health *health);
 
 #endif

@@ -17,6 +17,7 @@ struct http_check {
 	char request[REQUEST_MAX];
 	size_t request_n;
 	size_t sent_n;
+	char *needle; /* the configuration may be another one before it ends; NULL: none */
 	struct answer answer;
 };
 
@@ -155,6 +156,15 @@ on_event(struct watch *w, unsigned what)
 }
 
 static int
+copy_needle(struct http_check *h, const char *body)
+{
+	if (body == NULL)
+		return 0;
+	h->needle = strdup(body);
+	return h->needle != NULL ? 0 : -TG_ENOMEM;
+}
+
+static int
 http_start(struct check *c, struct check_outcome *ret)
 {
 	struct http_check *h = calloc(1, sizeof(*h));
@@ -165,8 +175,12 @@ http_start(struct check *c, struct check_outcome *ret)
 		check_outcome_set(ret, TG_CHECK_SOCKET, "no memory");
 		return -TG_ENOMEM;
 	}
-	answer_init(&h->answer, strcmp(c->target->conf->method, "HEAD") == 0,
-		    c->target->conf->body);
+	rc = copy_needle(h, c->target->conf->body);
+	answer_init(&h->answer, strcmp(c->target->conf->method, "HEAD") == 0, h->needle);
+	if (rc < 0) {
+		check_outcome_set(ret, TG_CHECK_SOCKET, "no memory");
+		return rc;
+	}
 	rc = format_request(h, c->target);
 	if (rc < 0) {
 		check_outcome_set(ret, TG_CHECK_SOCKET, "path or host is too long");
@@ -184,8 +198,10 @@ http_stop(struct check *c)
 	struct http_check *h = c->state;
 
 	conn_close(&c->conn);
-	if (h != NULL)
+	if (h != NULL) {
 		answer_fini(&h->answer);
+		free(h->needle);
+	}
 	free(h);
 	c->state = NULL;
 }

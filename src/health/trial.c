@@ -108,6 +108,13 @@ trial_start(struct lane *lane, const struct pace_conf *pace, const struct check_
 	return t;
 }
 
+void
+trial_rebind(struct trial *t, const struct conf_service *service,
+	     const struct conf_backend *backend)
+{
+	check_target_rebind(&t->target, service, backend);
+}
+
 static void
 free_deferred(struct deferred *d)
 {

@@ -22,6 +22,9 @@ typedef void trial_cb(void *user, const char *reason);
 struct trial *trial_start(struct lane *lane, const struct pace_conf *pace,
 			  const struct check_ops *ops, const struct check_target *target,
 			  trial_cb *told, void *user);
+/* The same backend and the same rules in another configuration. */
+void trial_rebind(struct trial *trial, const struct conf_service *service,
+		  const struct conf_backend *backend);
 void trial_free(struct trial *trial); /* NULL allowed */
 
 #endif

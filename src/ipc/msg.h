@@ -141,6 +141,14 @@ struct backend_order {
 	uint32_t is_down;         /* it says it is */
 };
 
+/* All of it is told, and it is what is configured. */
+#define TG_ORDER_NOTHING                                                          \
+	{                                                                         \
+		.told = TG_ORDER_ALL, .weight = TG_ORDER_AS_CONF,                 \
+		.weight_permille = 1000, .limit = TG_ORDER_AS_CONF,               \
+		.admin = TG_ADMIN_READY                                           \
+	}
+
 /* What is told anew replaces what was told before, the rest stays. True: something changed. */
 bool backend_order_merge(struct backend_order *order, const struct backend_order *news);
 

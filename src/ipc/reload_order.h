@@ -16,6 +16,9 @@
 /* Bytes of the whole; a backend's text is short. */
 #define TG_RELOAD_ORDER_MAX 16384u
 
+/* Bytes of an answer. */
+#define TG_RELOAD_TEXT_MAX (1u << 20)
+
 enum reload_what {
 	RELOAD_FILE = 0,    /* the configuration file anew */
 	RELOAD_COMPARE = 1, /* the same, but only tell what would change */

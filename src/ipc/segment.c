@@ -10,7 +10,7 @@
 #include "ipc/segment.h"
 
 #define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
-#define VERSION        3u
+#define VERSION        4u
 #define WORKERS_MAX    4096u
 #define SLOTS_MAX      (1u << 24)
 #define RING_BYTES_MAX ((size_t)1 << 30)
@@ -22,7 +22,7 @@ struct segment_header {
 	uint32_t version;
 	uint32_t workers;
 	uint32_t slots;
-	uint32_t unused;
+	_Atomic uint32_t used; /* slots below this one have been named; a hint for readers */
 	uint64_t ring_bytes;
 	uint64_t total_bytes;
 	uint64_t started_us; /* monotonic */
@@ -46,7 +46,7 @@ struct segment {
 	unsigned char *base;
 	unsigned workers;
 	unsigned slots;
-	unsigned used; /* creator: slots named so far */
+	unsigned used; /* creator: slots below this one have been named */
 	size_t ring_bytes;
 	struct mono started;
 	struct layout layout;
@@ -268,18 +268,76 @@ fit_name(char stored[TG_SEGMENT_NAME], const char *name)
 			 (unsigned long long)hash_text(name));
 }
 
-int
-segment_add(struct segment *seg, enum segment_kind kind, uint32_t parent, const char *name)
+static struct segment_header *
+header_of(const struct segment *seg)
 {
-	struct segment_entry *entry;
+	return (struct segment_header *)(void *)seg->base;
+}
 
-	if (seg->used >= seg->slots)
-		return -TG_ELIMIT;
-	entry = segment_entry(seg, seg->used);
+/* How far it is worth looking: what is behind was never touched, and shall stay so. */
+static uint32_t
+slots_used(const struct segment *seg)
+{
+	uint32_t used = atomic_load_explicit(&header_of(seg)->used, memory_order_acquire);
+
+	return used < seg->slots ? used : seg->slots;
+}
+
+void
+segment_name(struct segment *seg, uint32_t slot, enum segment_kind kind, uint32_t parent,
+	     const char *name)
+{
+	struct segment_entry *entry = segment_entry(seg, slot);
+
+	atomic_store_explicit(&entry->kind, TG_SLOT_FREE, memory_order_release);
 	fit_name(entry->name, name);
 	entry->parent = parent;
 	atomic_store_explicit(&entry->kind, (uint32_t)kind, memory_order_release);
-	return (int)seg->used++;
+	if (slot >= seg->used) {
+		seg->used = slot + 1;
+		atomic_store_explicit(&header_of(seg)->used, slot + 1, memory_order_release);
+	}
+}
+
+int
+segment_add(struct segment *seg, enum segment_kind kind, uint32_t parent, const char *name)
+{
+	uint32_t slot = seg->used;
+
+	if (slot >= seg->slots)
+		return -TG_ELIMIT;
+	segment_name(seg, slot, kind, parent, name);
+	return (int)slot;
+}
+
+void
+segment_free(struct segment *seg, uint32_t slot)
+{
+	atomic_store_explicit(&segment_entry(seg, slot)->kind, TG_SLOT_FREE, memory_order_release);
+}
+
+/* Its words are atomics of 64 bits, all of them. */
+static void
+clear_words(void *part, size_t size)
+{
+	_Atomic uint64_t *words = part;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*words); i++)
+		atomic_store_explicit(&words[i], 0, memory_order_relaxed);
+}
+
+void
+segment_clear(struct segment *seg, uint32_t slot)
+{
+	unsigned i;
+
+	clear_words(segment_shared(seg, slot), sizeof(struct segment_shared));
+	clear_words(segment_cleared(seg, slot), sizeof(struct segment_counters));
+	for (i = 0; i < seg->workers; i++) {
+		clear_words(segment_counters(seg, i, slot), sizeof(struct segment_counters));
+		clear_words(segment_histograms(seg, i, slot), sizeof(struct segment_histograms));
+	}
 }
 
 uint32_t
@@ -287,10 +345,11 @@ segment_find(const struct segment *seg, enum segment_kind kind, uint32_t parent,
 {
 	const struct segment_entry *entries = (const void *)(seg->base + seg->layout.entries);
 	char stored[TG_SEGMENT_NAME];
+	uint32_t used = slots_used(seg);
 	uint32_t i;
 
 	fit_name(stored, name);
-	for (i = 0; i < seg->slots; i++) {
+	for (i = 0; i < used; i++) {
 		if (atomic_load_explicit(&entries[i].kind, memory_order_acquire) != (uint32_t)kind)
 			continue;
 		if (entries[i].parent == parent &&
@@ -376,9 +435,10 @@ reset_gauge(_Atomic int64_t *gauge)
 void
 segment_reset_gauges(struct segment *seg)
 {
+	uint32_t used = slots_used(seg);
 	uint32_t i;
 
-	for (i = 0; i < seg->slots; i++) {
+	for (i = 0; i < used; i++) {
 		struct segment_shared *shared = segment_shared(seg, i);
 
 		reset_gauge(&shared->in_flight);

@@ -9,7 +9,7 @@
  *	cleared[slots] | histograms[workers][slots] | rings[workers]
  *
  * A slot belongs to one object (listener, service or backend); the parent
- * names it before the children start. Counters and histograms are written by
+ * names it before the children hear of it (proc/slots.h). Counters and histograms are written by
  * exactly one worker each with plain relaxed stores and summed by readers. What
  * must be exact across workers is in `shared`, one cache line per slot. `cleared` is
  * the keeper's alone: what the sums were when an operator cleared them. The
@@ -123,8 +123,15 @@ unsigned segment_slots(const struct segment *seg); /* capacity */
 /* When it was created: the start of this run of the daemon. */
 struct mono segment_started(const struct segment *seg);
 
-/* The creator only: name the next free slot. Returns its index or -TG_ELIMIT. */
+/* The creator only: name the next slot that never had a name. Returns its index or -TG_ELIMIT. */
 int segment_add(struct segment *seg, enum segment_kind kind, uint32_t parent, const char *name);
+/* The creator only, of a slot that nobody uses: name it, in place of what it was named. */
+void segment_name(struct segment *seg, uint32_t slot, enum segment_kind kind, uint32_t parent,
+		  const char *name);
+/* The creator only, likewise: all its numbers become 0. */
+void segment_clear(struct segment *seg, uint32_t slot);
+/* The creator only, likewise: it has no name any more. */
+void segment_free(struct segment *seg, uint32_t slot);
 /* Slot by kind, parent and name, as long as it was given to segment_add() (a name too long for
  * an entry is stored with a hash); TG_SEGMENT_NONE when there is none. Linear. */
 uint32_t segment_find(const struct segment *seg, enum segment_kind kind, uint32_t parent,

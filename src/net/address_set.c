@@ -230,3 +230,19 @@ address_set_step(struct address_set *set, const struct address_fact *facts, stru
 	fill(set, TG_ADDRESS_FREE, NULL);
 	count(set);
 }
+
+void
+address_set_adopt(struct address_set *set, const struct address_set *before)
+{
+	unsigned n = before->n_slots < set->n_slots ? before->n_slots : set->n_slots;
+
+	memcpy(set->slots, before->slots, n * sizeof(set->slots[0]));
+	set->n_wanted = before->n_wanted < set->n_slots ? before->n_wanted : set->n_slots;
+	set->n_beyond = before->n_beyond + before->n_wanted - set->n_wanted;
+	memcpy(set->wanted, before->wanted, set->n_wanted * sizeof(set->wanted[0]));
+	for (unsigned i = 0; i < set->n_wanted; i++) {
+		if (set->wanted[i].slot >= set->n_slots)
+			set->wanted[i].slot = NO_SLOT;
+	}
+	count(set);
+}

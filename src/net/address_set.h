@@ -79,6 +79,10 @@ TG_MUST_CHECK int address_set_update(struct address_set *set, const struct addre
 /* Time has passed: slots become free, who waits gets them. Of use while n_leaving is not 0. */
 void address_set_step(struct address_set *set, const struct address_fact *facts, struct mono now);
 
+/* Goes on from another set of the same name, with more slots or with less: addresses keep their slots,
+ * as far as there are slots. All free before. */
+void address_set_adopt(struct address_set *set, const struct address_set *before);
+
 /* In all they say. */
 bool address_equal(const struct address *a, const struct address *b);
 /* By address, IPv4 first, then by port: as qsort() wants it. */

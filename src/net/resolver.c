@@ -259,6 +259,24 @@ name_found(struct name *name, struct lookup *l, struct address *list, size_t n)
 /* queries */
 
 static void
+name_free(struct name *name)
+{
+	timer_fini(&name->timer);
+	lookup_free(name->now);
+	lookup_free(name->last);
+	free(name->list);
+	free(name);
+}
+
+/* Nobody watches it any more, and it is not asked for. */
+static void
+name_forget(struct name *name)
+{
+	HASH_DEL(name->resolver->names, name);
+	name_free(name);
+}
+
+static void
 finish(struct name *name)
 {
 	struct resolver *r = name->resolver;
@@ -269,6 +287,11 @@ finish(struct name *name)
 	TAILQ_REMOVE(&r->running, name, link);
 	r->n_running--;
 	name->now = NULL;
+	if (LIST_EMPTY(&name->watches)) {
+		lookup_free(l);
+		name_forget(name);
+		return;
+	}
 	if (l->has_found && lookup_take(l, &list, &n) == 0) {
 		name_found(name, l, list, n);
 	} else {
@@ -342,16 +365,6 @@ name_new(struct resolver *r, const char *key, bool is_srv)
 	return name;
 }
 
-static void
-name_free(struct name *name)
-{
-	timer_fini(&name->timer);
-	lookup_free(name->now);
-	lookup_free(name->last);
-	free(name->list);
-	free(name);
-}
-
 /* A name known already says what it knows, as news to this watch alone. */
 static void
 tell_known(const struct name *name, struct resolver_watch *w)
@@ -376,14 +389,18 @@ watch_name(struct resolver *r, struct resolver_watch *w, const char *key, unsign
 	if (name != NULL) {
 		if (srv_max > name->srv_max)
 			name->srv_max = srv_max;
+		w->name = name;
 		LIST_INSERT_HEAD(&name->watches, w, link);
 		tell_known(name, w);
 		return 0;
 	}
 	name = name_new(r, key, srv_max > 0);
-	if (name == NULL)
+	if (name == NULL) {
+		w->cb = NULL;
 		return -TG_ENOMEM;
+	}
 	name->srv_max = srv_max;
+	w->name = name;
 	LIST_INSERT_HEAD(&name->watches, w, link);
 	enqueue(name);
 	return 0;
@@ -411,6 +428,42 @@ resolver_watch_start_srv(struct resolver *r, struct resolver_watch *w, const cha
 	rc = watch_name(r, w, key, max, cb);
 	free(key);
 	return rc;
+}
+
+void
+resolver_watch_tell(struct resolver_watch *w)
+{
+	tell_known(w->name, w);
+}
+
+/* In the queue: it waits neither for its time nor for an answer. */
+static bool
+is_queued(const struct name *name)
+{
+	const struct name *other;
+
+	TAILQ_FOREACH (other, &name->resolver->queue, link) {
+		if (other == name)
+			return true;
+	}
+	return false;
+}
+
+void
+resolver_watch_stop(struct resolver_watch *w)
+{
+	struct name *name = w->name;
+
+	if (w->cb == NULL)
+		return;
+	w->cb = NULL;
+	LIST_REMOVE(w, link);
+	/* c-ares still writes into what is asked for. */
+	if (!LIST_EMPTY(&name->watches) || name->now != NULL)
+		return;
+	if (is_queued(name))
+		TAILQ_REMOVE(&name->resolver->queue, name, link);
+	name_forget(name);
 }
 
 /* life */

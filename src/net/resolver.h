@@ -52,7 +52,8 @@ typedef void resolver_cb(struct resolver_watch *w, const struct resolver_news *n
 /* Storage is the caller's, zeroed first. */
 struct resolver_watch {
 	LIST_ENTRY(resolver_watch) link;
-	resolver_cb *cb; /* NULL: stopped */
+	resolver_cb *cb;   /* NULL: stopped */
+	struct name *name; /* watched */
 };
 
 /* `servers`: "127.0.0.1:5353,[::1]:53", or NULL for the system's. -TG_ENOMEM, -TG_EINVAL. */
@@ -69,5 +70,9 @@ TG_MUST_CHECK int resolver_watch_start(struct resolver *r, struct resolver_watch
  * and weight. */
 TG_MUST_CHECK int resolver_watch_start_srv(struct resolver *r, struct resolver_watch *w,
 					   const char *host, unsigned max, resolver_cb *cb);
+/* Tells again what is known by now, inside the call: found, failed, both or nothing. */
+void resolver_watch_tell(struct resolver_watch *w);
+/* Idempotent. A name that nobody watches any more is forgotten. Not inside its callback. */
+void resolver_watch_stop(struct resolver_watch *w);
 
 #endif

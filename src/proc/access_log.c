@@ -182,6 +182,17 @@ access_log_start(const struct conf *conf, struct segment *seg, int fd, struct ac
 }
 
 int
+access_log_learn(struct access_log *log, const struct conf *conf)
+{
+	int rc;
+
+	pthread_mutex_lock(&log->shared.lock);
+	rc = slot_names_set(log->shared.names, conf);
+	pthread_mutex_unlock(&log->shared.lock);
+	return rc;
+}
+
+int
 access_log_reload(struct access_log *log, const struct conf *conf)
 {
 	int rc;

@@ -20,6 +20,9 @@ TG_MUST_CHECK int access_log_start(const struct conf *conf, struct segment *seg,
 				   struct access_log **ret);
 /* Other names and another format from now on. -TG_ENOMEM: the format stays. */
 TG_MUST_CHECK int access_log_reload(struct access_log *log, const struct conf *conf);
+/* Learns the names of what is new in `conf`, ahead of access_log_reload(), which cannot fail then.
+ * -TG_ENOMEM. */
+TG_MUST_CHECK int access_log_learn(struct access_log *log, const struct conf *conf);
 /* Goes on with `fd`, which is taken over; each line is in one of the two. NULL log: closes it. */
 void access_log_reopen(struct access_log *log, int fd);
 /* About once a second, from any one thread: tells of what was lost since. NULL allowed. */
@@ -27,7 +30,7 @@ void access_log_watch(struct access_log *log);
 /*
  * Writes what is in the rings, ends the thread and frees; NULL allowed. When the
  * output does not take it within `timeout_ms` the thread is left behind, blocked,
- * with its memory: false, and the process is to end.
+ * with its memory: false. May be called again, to see whether it has ended by then.
  */
 bool access_log_stop(struct access_log *log, unsigned timeout_ms);
 

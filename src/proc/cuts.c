@@ -116,3 +116,24 @@ cuts_clear(struct cuts *cuts, unsigned service, unsigned backend)
 	if (c != NULL)
 		cut_free(c);
 }
+
+void
+cuts_commit(struct cuts *cuts, const struct conf_same *same)
+{
+	struct cut *c;
+	struct cut *next;
+
+	for (c = LIST_FIRST(&cuts->list); c != NULL; c = next) {
+		const struct conf_service *service = &same->before->services[c->service];
+		struct conf_place now =
+			conf_same_next(same, service, &service->backends[c->backend]);
+
+		next = LIST_NEXT(c, link);
+		if (now.service == NULL) {
+			cut_free(c);
+			continue;
+		}
+		c->service = now.service->index;
+		c->backend = now.backend->index;
+	}
+}

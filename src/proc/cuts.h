@@ -5,6 +5,7 @@
 #define TG_PROC_CUTS_H
 
 #include "base/err.h"
+#include "conf/same.h"
 #include "loop/loop.h"
 
 struct cuts;
@@ -20,5 +21,7 @@ void cuts_free(struct cuts *cuts); /* NULL allowed */
 TG_MUST_CHECK int cuts_set(struct cuts *cuts, unsigned service, unsigned backend, uint64_t after_ms);
 /* Idempotent. */
 void cuts_clear(struct cuts *cuts, unsigned service, unsigned backend);
+/* Another configuration: each follows its backend, those of backends that are gone are dropped. */
+void cuts_commit(struct cuts *cuts, const struct conf_same *same);
 
 #endif

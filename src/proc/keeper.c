@@ -5,22 +5,18 @@
  * It never sees a client's socket; what the proxy must know of a backend goes
  * there as an order.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "admin/http_server.h"
-#include "admin/server.h"
 #include "base/container.h"
 #include "base/log.h"
-#include "health/health.h"
 #include "ipc/channel.h"
-#include "proc/access_log.h"
-#include "proc/cuts.h"
-#include "proc/names.h"
-#include "proc/orders.h"
+#include "proc/keeper_priv.h"
+#include "proc/keeper_reload.h"
 #include "proc/proc.h"
-#include "proc/reloads.h"
-#include "proc/state_file.h"
 #include "steer/kept.h"
 #include "steer/limits.h"
 
@@ -28,39 +24,31 @@
 #define TICK_MS       1000u
 #define LAST_WRITE_MS 2000u /* the access log's last lines may take this */
 
-struct keeper {
-	int channel;
-	int peer_fd;      /* -1: none, or handed on to orders */
-	int *control_fds; /* by conf->admin.controls; -1: none yet, or handed on to admin */
-	int log_fd;       /* -1: standard output, or the log has it */
-	struct conf *conf;
-	struct segment *segment;
-	struct loop *loop;
-	struct watch channel_watch;
-	struct timer tick;
-	struct health *health;
-	struct names *names; /* NULL: no backend has one */
-	struct steer *steer;
-	struct state_file *state_file; /* NULL: none */
-	struct timer save;             /* runs while: */
-	bool has_unsaved;              /* orders */
-	bool is_restoring;
-	bool is_holding; /* a new keeper is about to take over */
-	struct orders *orders;
-	struct cuts *cuts;
-	struct reloads *reloads;
-	struct access_log *access_log; /* NULL: off */
-	struct events *events;
-	struct admin_source source;
-	struct admin_server *admin;
-	struct http_server *http; /* NULL: none */
-};
-
 static void
 close_fd(int fd)
 {
 	if (fd >= 0)
 		close(fd);
+}
+
+struct keeper_control *
+keeper_controls_new(size_t n)
+{
+	struct keeper_control *controls = calloc(n + 1, sizeof(controls[0]));
+
+	for (size_t i = 0; controls != NULL && i < n; i++)
+		controls[i].fd = -1;
+	return controls;
+}
+
+void
+keeper_controls_free(struct keeper_control *controls, size_t n)
+{
+	for (size_t i = 0; controls != NULL && i < n; i++) {
+		if (!controls[i].is_served)
+			close_fd(controls[i].fd);
+	}
+	free(controls);
 }
 
 /* start */
@@ -78,12 +66,8 @@ on_conf(struct keeper *k, int fd)
 		return -TG_EINVAL;
 	}
 	log_init(STDERR_FILENO, k->conf->log.format, k->conf->log.level, "keeper");
-	k->control_fds = malloc((k->conf->admin.n_controls + 1) * sizeof(k->control_fds[0]));
-	if (k->control_fds == NULL)
-		return -TG_ENOMEM;
-	for (size_t i = 0; i < k->conf->admin.n_controls; i++)
-		k->control_fds[i] = -1;
-	return 0;
+	k->controls = keeper_controls_new(k->conf->admin.n_controls);
+	return k->controls != NULL ? 0 : -TG_ENOMEM;
 }
 
 static int
@@ -115,7 +99,7 @@ on_control(struct keeper *k, struct message *m)
 {
 	if (k->conf == NULL || m->u.admin.control >= k->conf->admin.n_controls)
 		return -TG_EPROTO;
-	return keep_fd(m, &k->control_fds[m->u.admin.control]);
+	return keep_fd(m, &k->controls[m->u.admin.control].fd);
 }
 
 static int
@@ -206,14 +190,13 @@ fill_order(void *user, unsigned service, unsigned backend, struct msg_backend *r
 {
 	struct keeper *k = user;
 	const struct health_status *s = health_status(k->health, service, backend);
-	const struct agent_status *agent = health_agent_status(k->health, service, backend);
 
 	ret->health = s->verdict.state;
 	ret->has_addr = s->has_addr;
 	ret->addr = s->addr;
 	ret->record = s->record;
 	ret->order = steer_effective(steer_get(k->steer, service, backend),
-				     agent != NULL ? &agent->order : NULL);
+				     health_agent_order(k->health, service, backend));
 }
 
 /* What is ordered of its checks, then where it is. */
@@ -230,6 +213,40 @@ place(struct keeper *k, unsigned service, unsigned backend)
 				entry->addr.len != 0 ? &entry->addr : &e->addr);
 }
 
+void
+keeper_place_all(struct keeper *k)
+{
+	for (size_t i = 0; i < k->conf->n_services; i++) {
+		for (size_t j = 0; j < k->conf->services[i].n_backends; j++)
+			place(k, (unsigned)i, (unsigned)j);
+	}
+}
+
+void
+keeper_save_soon(struct keeper *k)
+{
+	if (k->state_file == NULL)
+		return;
+	k->has_unsaved = true;
+	timer_set(k->loop, &k->save, loop_now(k->loop));
+}
+
+void
+keeper_set_output(struct keeper *k, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (copy < 0) {
+		log_write(TG_LOG_ERROR, "access log stays where it is", "reason=%s",
+			  strerror(errno));
+		close(fd);
+		return;
+	}
+	access_log_reopen(k->access_log, copy);
+	close_fd(k->log_fd);
+	k->log_fd = fd;
+}
+
 /* An operator's order goes to the checks and to the proxy. */
 static void
 on_steer_change(void *user, unsigned service, unsigned backend, enum steer_property property)
@@ -238,10 +255,7 @@ on_steer_change(void *user, unsigned service, unsigned backend, enum steer_prope
 	const struct steer_entry *entry = steer_get(k->steer, service, backend);
 	const struct steer_order *order = &entry->orders[property];
 
-	if (k->state_file != NULL) {
-		k->has_unsaved = true;
-		timer_set(k->loop, &k->save, loop_now(k->loop));
-	}
+	keeper_save_soon(k);
 	log_write(TG_LOG_INFO, k->is_restoring ? "order restored" : "ordered",
 		  "svc=%s srv=%s set=%s value=%s who=%s why=%s", k->conf->services[service].name,
 		  k->conf->services[service].backends[backend].name, steer_property_str(property),
@@ -260,7 +274,7 @@ fill_limit(void *user, uint32_t listener, uint32_t *ret)
 {
 	const struct keeper *k = user;
 
-	return steer_limits_number(steer_limits(k->steer), listener, ret);
+	return steer_limits_told(steer_limits(k->steer), listener, ret);
 }
 
 static void
@@ -269,10 +283,7 @@ on_limit_change(void *user, uint32_t listener)
 	struct keeper *k = user;
 	const struct steer_order *order = steer_limits_get(steer_limits(k->steer), listener);
 
-	if (k->state_file != NULL) {
-		k->has_unsaved = true;
-		timer_set(k->loop, &k->save, loop_now(k->loop));
-	}
+	keeper_save_soon(k);
 	log_write(TG_LOG_INFO, k->is_restoring ? "order restored" : "ordered",
 		  "listener=%s set=maxconn value=%s who=%s why=%s",
 		  listener == TG_LIMIT_OF_ALL ? "-" : k->conf->listeners[listener].name,
@@ -386,12 +397,7 @@ begin_backends(struct keeper *k)
 	struct err err;
 	int rc;
 
-	for (size_t i = 0; i < k->conf->n_services; i++) {
-		const struct conf_service *service = &k->conf->services[i];
-
-		for (size_t j = 0; j < service->n_backends; j++)
-			place(k, (unsigned)i, (unsigned)j);
-	}
+	keeper_place_all(k);
 	rc = names_start(k->loop, k->conf, k->health, &k->source, &k->names, &err);
 	if (rc < 0)
 		log_write(TG_LOG_ERROR, "cannot look up names", "reason=%s", err.text);
@@ -435,6 +441,33 @@ resume(struct keeper *k)
 
 /* life */
 
+static int
+serve_message(struct keeper *k, struct message *m)
+{
+	if (keeper_reload_wants(k, m->type))
+		return keeper_reload_message(k, m);
+	if (m->type == MSG_STOP) {
+		loop_stop(k->loop);
+	} else if (m->type == MSG_PING) {
+		return channel_send(k->channel, MSG_PONG, NULL, 0, -1) < 0 ? -TG_EIO : 0;
+	} else if (m->type == MSG_LOG_LEVEL) {
+		log_set_level((enum log_level)m->u.log_level.level);
+	} else if (m->type == MSG_LOG_FILE) {
+		keeper_set_output(k, m->fd);
+		m->fd = -1;
+	} else if (m->type == MSG_HOLD) {
+		hold(k);
+	} else if (m->type == MSG_RESUME) {
+		resume(k);
+	} else if (m->type == MSG_RELOADED) {
+		reloads_answered(k->reloads, &m->u.reloaded, m->fd, &k->source, k->admin);
+	} else if (m->type == MSG_PEER) {
+		orders_set_peer(k->orders, m->fd);
+		m->fd = -1;
+	}
+	return 0;
+}
+
 static void
 on_channel(struct watch *w, unsigned what)
 {
@@ -444,33 +477,29 @@ on_channel(struct watch *w, unsigned what)
 
 	(void)what;
 	while ((rc = channel_receive(k->channel, &m)) == 1) {
-		if (m.type == MSG_STOP) {
-			loop_stop(k->loop);
-		} else if (m.type == MSG_PING) {
-			if (channel_send(k->channel, MSG_PONG, NULL, 0, -1) < 0)
-				loop_stop(k->loop);
-		} else if (m.type == MSG_LOG_LEVEL) {
-			log_set_level((enum log_level)m.u.log_level.level);
-		} else if (m.type == MSG_LOG_FILE) {
-			access_log_reopen(k->access_log, m.fd);
-			m.fd = -1;
-		} else if (m.type == MSG_HOLD) {
-			hold(k);
-		} else if (m.type == MSG_RESUME) {
-			resume(k);
-		} else if (m.type == MSG_RELOADED) {
-			reloads_answered(k->reloads, &m.u.reloaded, m.fd, &k->source, k->admin);
-		} else if (m.type == MSG_PEER) {
-			orders_set_peer(k->orders, m.fd);
-			m.fd = -1;
-		}
+		rc = serve_message(k, &m);
 		if (m.fd >= 0)
 			close(m.fd);
+		if (rc < 0)
+			break;
 	}
 	if (rc == -TG_EAGAIN)
 		return;
-	log_write(TG_LOG_WARN, "the parent is gone, ending", NULL);
+	if (rc == -TG_EPROTO || rc == -TG_ENOMEM)
+		log_write(TG_LOG_ERROR, "cannot serve what the parent says, ending", "reason=%s",
+			  rc == -TG_ENOMEM ? "no memory" : "it breaks the protocol");
+	else
+		log_write(TG_LOG_WARN, "the parent is gone, ending", NULL);
 	loop_stop(k->loop);
+}
+
+void
+keeper_end_old_files(struct keeper *k, unsigned timeout_ms)
+{
+	if (access_log_stop(k->ending_log, timeout_ms))
+		k->ending_log = NULL;
+	if (state_file_stop(k->ending_file, timeout_ms))
+		k->ending_file = NULL;
 }
 
 static void
@@ -478,6 +507,7 @@ on_tick(struct timer *t)
 {
 	struct keeper *k = TG_CONTAINER(t, struct keeper, tick);
 
+	keeper_end_old_files(k, 0);
 	access_log_watch(k->access_log);
 	state_file_watch(k->state_file);
 	source_sample(&k->source, loop_now(k->loop));
@@ -493,16 +523,21 @@ has_proxy(const void *user)
 }
 
 static int
-start_control(struct keeper *k, const struct conf_control *conf, int *fd)
+start_control(struct keeper *k, const struct conf_control *conf, struct keeper_control *control)
 {
-	int taken = *fd;
+	int fd = control->fd;
+	int rc;
 
-	*fd = -1;
-	if (taken < 0)
+	if (fd < 0)
 		return 0;
+	control->fd = -1;
 	if (conf->kind == TG_CONTROL_HTTP)
-		return http_server_start(k->loop, taken, &k->source, &k->http);
-	return admin_server_listen(k->admin, taken, conf->rights);
+		rc = http_server_start(k->loop, fd, &k->source, &k->http);
+	else
+		rc = admin_server_listen(k->admin, fd, conf->rights);
+	if (rc == 0)
+		*control = (struct keeper_control){.fd = fd, .is_served = true};
+	return rc;
 }
 
 static int
@@ -529,7 +564,7 @@ start_admin(struct keeper *k)
 	if (k->admin == NULL)
 		return -TG_ENOMEM;
 	for (size_t i = 0; i < k->conf->admin.n_controls && rc == 0; i++)
-		rc = start_control(k, &k->conf->admin.controls[i], &k->control_fds[i]);
+		rc = start_control(k, &k->conf->admin.controls[i], &k->controls[i]);
 	return rc;
 }
 
@@ -562,8 +597,6 @@ start_parts(struct keeper *k)
 	steer_limits_watch(steer_limits(k->steer), on_limit_change, k);
 	if (k->conf->log.access != TG_ACCESS_OFF)
 		rc = access_log_start(k->conf, k->segment, fd, &k->access_log);
-	close_fd(k->log_fd);
-	k->log_fd = -1;
 	if (rc == 0)
 		rc = start_admin(k);
 	if (rc == 0)
@@ -597,14 +630,16 @@ keeper_serve(struct keeper *k)
 static void
 keeper_fini(struct keeper *k)
 {
+	keeper_reload_fini(k);
 	if (k->has_unsaved)
 		save_state(k);
-	if (!state_file_stop(k->state_file, LAST_WRITE_MS)) {
+	keeper_end_old_files(k, LAST_WRITE_MS);
+	if (!state_file_stop(k->state_file, LAST_WRITE_MS) || k->ending_file != NULL) {
 		log_write(TG_LOG_WARN, "state file does not take the last orders, leaving it",
 			  NULL);
 		_exit(EXIT_SUCCESS);
 	}
-	if (!access_log_stop(k->access_log, LAST_WRITE_MS)) {
+	if (!access_log_stop(k->access_log, LAST_WRITE_MS) || k->ending_log != NULL) {
 		log_write(TG_LOG_WARN, "access log does not take its last lines, leaving them",
 			  NULL);
 		_exit(EXIT_SUCCESS);
@@ -624,9 +659,8 @@ keeper_fini(struct keeper *k)
 	timer_fini(&k->save);
 	watch_stop(k->loop, &k->channel_watch);
 	close_fd(k->peer_fd);
-	for (size_t i = 0; k->control_fds != NULL && i < k->conf->admin.n_controls; i++)
-		close_fd(k->control_fds[i]);
-	free(k->control_fds);
+	if (k->conf != NULL)
+		keeper_controls_free(k->controls, k->conf->admin.n_controls);
 	close_fd(k->log_fd);
 	loop_free(k->loop);
 	segment_close(k->segment);

@@ -24,16 +24,31 @@ struct name_set {
 	char why[TG_CHECK_TEXT_SIZE]; /* it is */
 	unsigned n_refused;           /* as logged */
 	unsigned n_beyond;
+	bool is_silent;               /* of a configuration that is not in effect yet */
+	bool is_taken;                /* into the next configuration, as it is */
+	struct name_set *before;      /* silent: whose addresses it goes on with, or NULL */
+};
+
+/* In the order of one configuration. */
+struct set_table {
+	struct name_set **list;
+	size_t n;
+};
+
+struct names_next {
+	const struct conf_same *same;
+	struct set_table table;
+	struct resolver *resolver; /* NULL: that of `names` goes on */
 };
 
 struct names {
 	struct loop *loop;
 	struct health *health;
 	const struct admin_source *source;
-	struct resolver *resolver;
+	const struct conf *conf;
+	struct resolver *resolver;                    /* NULL: no backend has a name */
 	struct address_fact facts[TG_CONF_SLOTS_MAX]; /* of one set, for one call */
-	size_t n;
-	struct name_set list[];
+	struct set_table table;
 };
 
 static struct addr
@@ -259,17 +274,39 @@ format_kept(const struct name_set *s, size_t n, char *buf, size_t size)
 	return buf;
 }
 
+static unsigned
+count_held(const struct name_set *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->set.n_slots; i++)
+		n += s->set.slots[i].state == TG_ADDRESS_HELD;
+	return n;
+}
+
+/* Of a configuration before, when its name has none yet. */
+static bool
+has_addr(const struct name_set *s)
+{
+	for (unsigned i = 0; i < s->set.n_slots; i++) {
+		if (slot_health(s, i)->has_addr)
+			return true;
+	}
+	return false;
+}
+
 static void
 on_failed(struct name_set *s, const struct resolver_news *news)
 {
+	unsigned n_held = count_held(s);
 	char kept[64];
 	char why[160];
 
 	log_write(TG_LOG_WARN, "name does not resolve, trying again",
 		  "svc=%s srv=%s name=%s keeps=%s reason=%s", s->service->name,
 		  s->first->entry_name, s->first->endpoint.host,
-		  format_kept(s, news->n, kept, sizeof(kept)), news->why);
-	if (news->n == 0) {
+		  format_kept(s, n_held, kept, sizeof(kept)), news->why);
+	if (n_held == 0 && !has_addr(s)) {
 		snprintf(why, sizeof(why), "name does not resolve: %s", news->why);
 		tell_vacant(s, why);
 		s->has_told_vacant = false; /* for that reason */
@@ -294,6 +331,8 @@ on_news(struct resolver_watch *w, const struct resolver_news *news)
 {
 	struct name_set *s = TG_CONTAINER(w, struct name_set, watch);
 
+	if (s->is_silent)
+		return;
 	switch (news->event) {
 	case RESOLVER_FOUND:
 		on_found(s, news);
@@ -334,33 +373,56 @@ format_servers(const struct conf *conf, char **ret)
 }
 
 static int
-start_resolver(struct names *names, struct loop *loop, const struct conf *conf, struct err *err)
+start_resolver(struct loop *loop, const struct conf *conf, struct resolver **ret, struct err *err)
 {
 	char *servers;
 	int rc = format_servers(conf, &servers);
 
 	if (rc < 0)
 		return err_set(err, TG_ENOMEM, "no memory");
-	rc = resolver_new(loop, servers, &names->resolver, err);
+	rc = resolver_new(loop, servers, ret, err);
 	free(servers);
 	return rc;
 }
 
 static int
-watch_set(struct names *names, const struct conf_service *service, const struct conf_backend *first)
+watch_set(struct name_set *s, struct resolver *resolver)
 {
-	struct name_set *s = &names->list[names->n++];
+	const struct endpoint *e = &s->first->endpoint;
 
+	if (e->kind == TG_ENDPOINT_SRV)
+		return resolver_watch_start_srv(resolver, &s->watch, e->host, s->first->slots,
+						on_news);
+	return resolver_watch_start(resolver, &s->watch, e->host, on_news);
+}
+
+/* NULL: no memory. */
+static struct name_set *
+set_new(struct names *names, const struct conf_service *service, const struct conf_backend *first)
+{
+	struct name_set *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
 	s->names = names;
 	s->service = service;
 	s->first = first;
 	timer_init(&s->timer, on_timer);
-	if (address_set_init(&s->set, first->slots) < 0)
-		return -TG_ENOMEM;
-	if (first->endpoint.kind == TG_ENDPOINT_SRV)
-		return resolver_watch_start_srv(names->resolver, &s->watch, first->endpoint.host,
-						first->slots, on_news);
-	return resolver_watch_start(names->resolver, &s->watch, first->endpoint.host, on_news);
+	if (address_set_init(&s->set, first->slots) == 0)
+		return s;
+	free(s);
+	return NULL;
+}
+
+/* Its watch is stopped, or its resolver gone. */
+static void
+set_free(struct name_set *s)
+{
+	if (s == NULL)
+		return;
+	timer_fini(&s->timer);
+	address_set_fini(&s->set);
+	free(s);
 }
 
 /* The first of the slots of an entry that has a name. */
@@ -368,22 +430,6 @@ static bool
 is_set(const struct conf_backend *backend)
 {
 	return conf_backend_has_name(backend) && backend->slot == 0;
-}
-
-static int
-watch_names(struct names *names, const struct conf *conf)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct conf_service *service = &conf->services[i];
-
-		for (size_t j = 0; j < service->n_backends && rc == 0; j++) {
-			if (is_set(&service->backends[j]))
-				rc = watch_set(names, service, &service->backends[j]);
-		}
-	}
-	return rc;
 }
 
 static size_t
@@ -398,32 +444,66 @@ count_sets(const struct conf *conf)
 	return n;
 }
 
+static int
+table_init(struct set_table *t, const struct conf *conf)
+{
+	t->list = calloc(count_sets(conf) + 1, sizeof(t->list[0]));
+	return t->list != NULL ? 0 : -TG_ENOMEM;
+}
+
+/* Calls `add` for each entry that has a name, in order, until it fails. */
+static int
+for_each_entry(const struct conf *conf,
+	       int (*add)(void *user, const struct conf_service *service,
+			  const struct conf_backend *first),
+	       void *user)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct conf_service *service = &conf->services[i];
+
+		for (size_t j = 0; j < service->n_backends && rc == 0; j++) {
+			if (is_set(&service->backends[j]))
+				rc = add(user, service, &service->backends[j]);
+		}
+	}
+	return rc;
+}
+
+static int
+start_set(void *user, const struct conf_service *service, const struct conf_backend *first)
+{
+	struct names *names = user;
+	struct name_set *s = set_new(names, service, first);
+
+	if (s == NULL)
+		return -TG_ENOMEM;
+	names->table.list[names->table.n++] = s;
+	return watch_set(s, names->resolver);
+}
+
 int
 names_start(struct loop *loop, const struct conf *conf, struct health *health,
 	    const struct admin_source *source, struct names **ret, struct err *err)
 {
-	size_t n = count_sets(conf);
-	struct names *names;
-	int rc;
+	struct names *names = calloc(1, sizeof(*names));
+	int rc = 0;
 
-	*ret = NULL;
-	if (n == 0)
-		return 0;
-	names = calloc(1, sizeof(*names) + n * sizeof(names->list[0]));
 	if (names == NULL)
 		return err_set(err, TG_ENOMEM, "no memory");
+	*ret = names;
 	names->loop = loop;
+	names->conf = conf;
 	names->health = health;
 	names->source = source;
-	rc = start_resolver(names, loop, conf, err);
-	if (rc == 0 && watch_names(names, conf) < 0)
+	if (table_init(&names->table, conf) < 0)
+		return err_set(err, TG_ENOMEM, "no memory");
+	if (count_sets(conf) > 0)
+		rc = start_resolver(loop, conf, &names->resolver, err);
+	if (rc == 0 && for_each_entry(conf, start_set, names) < 0)
 		rc = err_set(err, TG_ENOMEM, "no memory");
-	if (rc < 0) {
-		names_free(names);
-		return rc;
-	}
-	*ret = names;
-	return 0;
+	return rc;
 }
 
 static bool
@@ -443,8 +523,8 @@ names_notice(struct names *names, unsigned service, unsigned backend)
 	h = health_status(names->health, service, backend);
 	if (!h->has_addr || h->next.len != 0 || h->verdict.state != TG_HEALTH_UP)
 		return;
-	for (size_t i = 0; i < names->n; i++) {
-		const struct name_set *s = &names->list[i];
+	for (size_t i = 0; i < names->table.n; i++) {
+		const struct name_set *s = names->table.list[i];
 
 		for (unsigned k = 0; has_slot(s, service, backend) && k < s->set.n_slots; k++)
 			health_move(names->health, service, s->first->index + k);
@@ -457,9 +537,230 @@ names_free(struct names *names)
 	if (names == NULL)
 		return;
 	resolver_free(names->resolver);
-	for (size_t i = 0; i < names->n; i++) {
-		timer_fini(&names->list[i].timer);
-		address_set_fini(&names->list[i].set);
-	}
+	for (size_t i = 0; i < names->table.n; i++)
+		set_free(names->table.list[i]);
+	free(names->table.list);
 	free(names);
+}
+
+/* Reload */
+
+static bool
+has_same_servers(const struct conf *a, const struct conf *b)
+{
+	if (a->resolver.n_servers != b->resolver.n_servers)
+		return false;
+	for (size_t i = 0; i < a->resolver.n_servers; i++) {
+		if (!addr_equal(&a->resolver.servers[i], &b->resolver.servers[i]))
+			return false;
+	}
+	return true;
+}
+
+static int
+compare_places(const void *key, const void *element)
+{
+	const struct conf_place *place = key;
+	const struct name_set *s = *(struct name_set *const *)element;
+
+	if (place->service->index != s->service->index)
+		return place->service->index < s->service->index ? -1 : 1;
+	if (place->backend->index != s->first->index)
+		return place->backend->index < s->first->index ? -1 : 1;
+	return 0;
+}
+
+/* The set that began at this place of the configuration before; NULL: none did. */
+static struct name_set *
+find_set(const struct names *names, const struct conf_place *before)
+{
+	struct name_set **found;
+
+	if (before->service == NULL)
+		return NULL;
+	found = bsearch(before, names->table.list, names->table.n, sizeof(names->table.list[0]),
+			compare_places);
+	return found != NULL ? *found : NULL;
+}
+
+static bool
+is_same_name(const struct conf_backend *a, const struct conf_backend *b)
+{
+	return a->endpoint.kind == b->endpoint.kind &&
+	       strcmp(a->endpoint.host, b->endpoint.host) == 0;
+}
+
+/* Every backend of it is one of the set before. */
+static bool
+has_same_slots(const struct names_next *next, const struct name_set *before,
+	       const struct conf_service *service, const struct conf_backend *first)
+{
+	if (first->slots != before->first->slots)
+		return false;
+	for (unsigned i = 0; i < first->slots; i++) {
+		struct conf_place was = conf_same_backend(next->same, service, &first[i]);
+
+		if (was.backend != &before->first[i])
+			return false;
+	}
+	return true;
+}
+
+struct preparation {
+	struct names *names;
+	struct names_next *next;
+};
+
+static int
+prepare_set(void *user, const struct conf_service *service, const struct conf_backend *first)
+{
+	const struct preparation *p = user;
+	struct names_next *next = p->next;
+	struct resolver *resolver = next->resolver != NULL ? next->resolver : p->names->resolver;
+	struct conf_place was = conf_same_backend(next->same, service, first);
+	struct name_set *before = find_set(p->names, &was);
+	struct name_set *s;
+
+	if (before != NULL && !is_same_name(before->first, first))
+		before = NULL;
+	if (before != NULL && next->resolver == NULL &&
+	    before->first->endpoint.port == first->endpoint.port &&
+	    has_same_slots(next, before, service, first)) {
+		next->table.list[next->table.n++] = before;
+		return 0;
+	}
+	s = set_new(p->names, service, first);
+	if (s == NULL)
+		return -TG_ENOMEM;
+	s->is_silent = true;
+	s->before = before;
+	next->table.list[next->table.n++] = s;
+	return watch_set(s, resolver);
+}
+
+int
+names_prepare(struct names *names, const struct conf_same *same, struct names_next **ret,
+	      struct err *err)
+{
+	struct names_next *next = calloc(1, sizeof(*next));
+	struct preparation p = {.names = names, .next = next};
+	int rc = 0;
+
+	if (next == NULL)
+		return err_set(err, TG_ENOMEM, "no memory");
+	next->same = same;
+	if (table_init(&next->table, same->next) < 0)
+		rc = err_set(err, TG_ENOMEM, "no memory");
+	else if (count_sets(same->next) > 0 &&
+		 (names->resolver == NULL || !has_same_servers(names->conf, same->next)))
+		rc = start_resolver(names->loop, same->next, &next->resolver, err);
+	if (rc == 0 && for_each_entry(same->next, prepare_set, &p) < 0)
+		rc = err_set(err, TG_ENOMEM, "no memory");
+	if (rc < 0) {
+		names_drop(next);
+		return rc;
+	}
+	*ret = next;
+	return 0;
+}
+
+void
+names_drop(struct names_next *next)
+{
+	if (next == NULL)
+		return;
+	for (size_t i = 0; next->table.list != NULL && i < next->table.n; i++) {
+		struct name_set *s = next->table.list[i];
+
+		if (!s->is_silent)
+			continue;
+		resolver_watch_stop(&s->watch);
+		set_free(s);
+	}
+	resolver_free(next->resolver);
+	free(next->table.list);
+	free(next);
+}
+
+/* Addresses stay where they are until its name says something else. */
+static void
+set_adopt(struct name_set *s)
+{
+	const struct name_set *before = s->before;
+	bool has_other_port;
+
+	s->before = NULL;
+	if (before == NULL)
+		return;
+	has_other_port = before->first->endpoint.port != s->first->endpoint.port;
+	address_set_adopt(&s->set, &before->set);
+	s->has_told_vacant = before->has_told_vacant && before->set.n_slots >= s->set.n_slots;
+	for (unsigned i = 0; has_other_port && i < s->set.n_slots; i++) {
+		if (s->set.slots[i].state == TG_ADDRESS_HELD)
+			s->set.slots[i].changed = true;
+	}
+}
+
+static void
+drop_untaken(struct set_table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		struct name_set *s = t->list[i];
+
+		if (s->is_taken) {
+			s->is_taken = false;
+			continue;
+		}
+		resolver_watch_stop(&s->watch);
+		set_free(s);
+	}
+	free(t->list);
+}
+
+static int
+rebind_set(void *user, const struct conf_service *service, const struct conf_backend *first)
+{
+	struct name_set ***at = user;
+	struct name_set *s = *(*at)++;
+
+	s->is_taken = !s->is_silent;
+	if (s->is_silent)
+		set_adopt(s);
+	s->service = service;
+	s->first = first;
+	return 0;
+}
+
+void
+names_commit(struct names *names, struct names_next *next)
+{
+	const struct conf *conf = next->same->next;
+	struct set_table before = names->table;
+	struct resolver *resolver = names->resolver;
+	struct name_set **at = next->table.list;
+
+	names->table = next->table;
+	names->conf = conf;
+	(void)for_each_entry(conf, rebind_set, &at);
+	drop_untaken(&before);
+	if (next->resolver != NULL || names->table.n == 0) {
+		names->resolver = next->resolver;
+		resolver_free(resolver);
+	}
+	free(next);
+}
+
+void
+names_settle(struct names *names)
+{
+	for (size_t i = 0; i < names->table.n; i++) {
+		struct name_set *s = names->table.list[i];
+
+		if (!s->is_silent)
+			continue;
+		s->is_silent = false;
+		resolver_watch_tell(&s->watch);
+		if (count_held(s) > 0 || s->set.n_leaving > 0)
+			go_on(s);
+	}
 }

@@ -61,14 +61,15 @@ notify_ready(const char *fmt, ...)
 }
 
 void
-notify_reloading(void)
+notify_reloading(const char *status)
 {
 	struct timespec now;
 	char state[128];
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=upgrading",
-		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=%s",
+		 (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000,
+		 status);
 	say(state);
 }
 

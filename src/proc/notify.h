@@ -13,8 +13,9 @@
 
 /* Serving. The text is one line for people. */
 void notify_ready(const char *fmt, ...) TG_PRINTF(1, 2);
-/* A new configuration or program is being started; notify_ready() or notify_replaced() follows. */
-void notify_reloading(void);
+/* A new configuration or program is being started; notify_ready() or notify_replaced() follows.
+ * `status` is one word or two for people. */
+void notify_reloading(const char *status);
 /* That process is the service from now on, and ready; nothing is said by us after this. */
 void notify_replaced(pid_t successor);
 void notify_stopping(void);

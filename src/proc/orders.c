@@ -19,18 +19,29 @@ struct order {
 	bool is_cut; /* to be said behind it */
 };
 
+/* By service and backend of one configuration, and by listener. */
+struct order_table {
+	struct order *list;
+	size_t *first; /* by service: index of its first backend in list */
+	size_t n;
+	bool *limits;    /* marked: of all, then by listener */
+	size_t n_limits; /* marked */
+};
+
+struct orders_next {
+	const struct conf_same *same;
+	struct order_table table;
+	bool *is_equal; /* by service of the next one: it is as it was */
+};
+
 struct orders {
 	struct loop *loop;
 	const struct conf *conf;
 	orders_fill_cb *fill;
 	void *user;
-	struct order *list;
-	size_t *first; /* by service: index of its first backend in list */
-	size_t n;
+	struct order_table table;
 	TAILQ_HEAD(, order) queue;
 	orders_limit_cb *limit; /* NULL: nothing is said of them */
-	bool *limits;           /* marked: of all, then by listener */
-	size_t n_limits;        /* marked */
 	int peer; /* -1: none */
 	struct watch read_watch;
 	struct watch write_watch;
@@ -82,13 +93,13 @@ send_order(struct orders *o, struct order *order)
 static int
 send_limits(struct orders *o)
 {
-	for (size_t i = 0; i <= o->conf->n_listeners && o->n_limits > 0; i++) {
+	for (size_t i = 0; i <= o->conf->n_listeners && o->table.n_limits > 0; i++) {
 		uint32_t listener = i > 0 ? (uint32_t)i - 1 : TG_LIMIT_OF_ALL;
 		struct msg_limit m = {
 			.slot = i > 0 ? o->conf->listeners[listener].segment_slot : 0};
 		int rc = 0;
 
-		if (!o->limits[i])
+		if (!o->table.limits[i])
 			continue;
 		if (!has_room(o->peer))
 			return -TG_EAGAIN;
@@ -96,8 +107,8 @@ send_limits(struct orders *o)
 			rc = channel_send(o->peer, MSG_LIMIT, &m, sizeof(m), -1);
 		if (rc != 0)
 			return rc;
-		o->limits[i] = false;
-		o->n_limits--;
+		o->table.limits[i] = false;
+		o->table.n_limits--;
 	}
 	return 0;
 }
@@ -185,10 +196,10 @@ mark(struct orders *o, struct order *order)
 static void
 mark_limit(struct orders *o, size_t i)
 {
-	if (o->limit == NULL || o->limits[i])
+	if (o->limit == NULL || o->table.limits[i])
 		return;
-	o->limits[i] = true;
-	o->n_limits++;
+	o->table.limits[i] = true;
+	o->table.n_limits++;
 }
 
 void
@@ -218,9 +229,9 @@ orders_set_peer(struct orders *o, int fd)
 	}
 	for (size_t i = 0; i <= o->conf->n_listeners; i++)
 		mark_limit(o, i);
-	for (size_t i = 0; i < o->n; i++) {
-		o->list[i].is_cut = false;
-		mark(o, &o->list[i]);
+	for (size_t i = 0; i < o->table.n; i++) {
+		o->table.list[i].is_cut = false;
+		mark(o, &o->table.list[i]);
 	}
 	flush(o);
 }
@@ -236,7 +247,7 @@ find(struct orders *o, unsigned service, unsigned backend)
 {
 	assert(service < o->conf->n_services);
 	assert(backend < o->conf->services[service].n_backends);
-	return &o->list[o->first[service] + backend];
+	return &o->table.list[o->table.first[service] + backend];
 }
 
 static void
@@ -263,42 +274,54 @@ orders_cut(struct orders *o, unsigned service, unsigned backend)
 	mark_and_flush(o, order);
 }
 
-static void
-fill_list(struct orders *o)
+/* Nothing is marked. -TG_ENOMEM. */
+static int
+table_init(struct order_table *t, const struct conf *conf)
 {
-	for (size_t i = 0; i < o->conf->n_services; i++) {
-		o->first[i] = o->n;
-		for (size_t j = 0; j < o->conf->services[i].n_backends; j++) {
-			o->list[o->n].service = (unsigned)i;
-			o->list[o->n++].backend = (unsigned)j;
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->n_services; i++)
+		n += conf->services[i].n_backends;
+	t->list = calloc(n + 1, sizeof(t->list[0]));
+	t->first = calloc(conf->n_services + 1, sizeof(t->first[0]));
+	t->limits = calloc(conf->n_listeners + 1, sizeof(t->limits[0]));
+	if (t->list == NULL || t->first == NULL || t->limits == NULL)
+		return -TG_ENOMEM;
+	for (size_t i = 0; i < conf->n_services; i++) {
+		t->first[i] = t->n;
+		for (size_t j = 0; j < conf->services[i].n_backends; j++) {
+			t->list[t->n].service = (unsigned)i;
+			t->list[t->n++].backend = (unsigned)j;
 		}
 	}
+	return 0;
+}
+
+static void
+table_fini(struct order_table *t)
+{
+	free(t->list);
+	free(t->first);
+	free(t->limits);
 }
 
 struct orders *
 orders_new(struct loop *loop, const struct conf *conf, orders_fill_cb *fill, void *user)
 {
 	struct orders *o = calloc(1, sizeof(*o));
-	size_t n = 0;
 
 	if (o == NULL)
 		return NULL;
-	for (size_t i = 0; i < conf->n_services; i++)
-		n += conf->services[i].n_backends;
 	o->loop = loop;
 	o->conf = conf;
 	o->fill = fill;
 	o->user = user;
 	o->peer = -1;
 	TAILQ_INIT(&o->queue);
-	o->list = calloc(n + 1, sizeof(*o->list));
-	o->first = calloc(conf->n_services + 1, sizeof(*o->first));
-	o->limits = calloc(conf->n_listeners + 1, sizeof(o->limits[0]));
-	if (o->list == NULL || o->first == NULL || o->limits == NULL) {
+	if (table_init(&o->table, conf) < 0) {
 		orders_free(o);
 		return NULL;
 	}
-	fill_list(o);
 	return o;
 }
 
@@ -308,8 +331,85 @@ orders_free(struct orders *o)
 	if (o == NULL)
 		return;
 	close_peer(o);
-	free(o->list);
-	free(o->first);
-	free(o->limits);
+	table_fini(&o->table);
 	free(o);
+}
+
+/* reload */
+
+int
+orders_prepare(const struct orders *o, const struct conf_same *same, struct orders_next **ret)
+{
+	struct orders_next *next = calloc(1, sizeof(*next));
+
+	(void)o;
+	if (next == NULL)
+		return -TG_ENOMEM;
+	next->same = same;
+	next->is_equal = calloc(same->next->n_services + 1, sizeof(next->is_equal[0]));
+	if (table_init(&next->table, same->next) < 0 || next->is_equal == NULL) {
+		orders_drop(next);
+		return -TG_ENOMEM;
+	}
+	for (size_t i = 0; i < same->next->n_services; i++) {
+		const struct conf_service *service = &same->next->services[i];
+		const struct conf_service *before = conf_same_service(same, service);
+
+		next->is_equal[i] = before != NULL && conf_service_equal(before, service);
+	}
+	*ret = next;
+	return 0;
+}
+
+void
+orders_drop(struct orders_next *next)
+{
+	if (next == NULL)
+		return;
+	table_fini(&next->table);
+	free(next->is_equal);
+	free(next);
+}
+
+/* `before` is the table of the configuration before. */
+static void
+carry_marks(struct orders *o, struct order_table *before, const struct orders_next *next)
+{
+	for (size_t i = 0; i < o->table.n; i++) {
+		struct order *order = &o->table.list[i];
+		const struct conf_service *service = &o->conf->services[order->service];
+		struct conf_place was = conf_same_backend(next->same, service,
+							  &service->backends[order->backend]);
+		const struct order *known = NULL;
+
+		if (was.service != NULL)
+			known = &before->list[before->first[was.service->index] +
+					      was.backend->index];
+		order->is_cut = known != NULL && known->is_cut;
+		if (known == NULL || known->is_marked || !next->is_equal[order->service])
+			mark(o, order);
+	}
+}
+
+void
+orders_commit(struct orders *o, struct orders_next *next)
+{
+	struct order_table before = o->table;
+
+	o->table = next->table;
+	o->conf = next->same->next;
+	TAILQ_INIT(&o->queue);
+	carry_marks(o, &before, next);
+	for (size_t i = 0; i <= o->conf->n_listeners; i++)
+		mark_limit(o, i);
+	table_fini(&before);
+	free(next->is_equal);
+	free(next);
+}
+
+void
+orders_settle(struct orders *o)
+{
+	if (!o->is_waiting)
+		flush(o);
 }

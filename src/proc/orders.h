@@ -8,11 +8,12 @@
 #ifndef TG_PROC_ORDERS_H
 #define TG_PROC_ORDERS_H
 
-#include "conf/conf.h"
+#include "conf/same.h"
 #include "ipc/msg.h"
 #include "loop/loop.h"
 
 struct orders;
+struct orders_next;
 
 /* Fills in everything but the slot: the state of that backend now. */
 typedef void orders_fill_cb(void *user, unsigned service, unsigned backend,
@@ -40,5 +41,15 @@ void orders_cut(struct orders *orders, unsigned service, unsigned backend);
 void orders_mark_limit(struct orders *orders, uint32_t listener);
 /* This backend changed: tells the proxy now, or when it can take it. */
 void orders_mark(struct orders *orders, unsigned service, unsigned backend);
+
+/* Another configuration. Beside what runs; `same` outlives *ret. -TG_ENOMEM. */
+TG_MUST_CHECK int orders_prepare(const struct orders *orders, const struct conf_same *same,
+				 struct orders_next **ret);
+void orders_drop(struct orders_next *next); /* NULL allowed */
+/* Goes over, and says nothing yet. Marks follow their backends; those of services that are not as
+ * they were are marked, and all limits. After this the configuration before is not used any more. */
+void orders_commit(struct orders *orders, struct orders_next *next);
+/* Says what is marked. */
+void orders_settle(struct orders *orders);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/container.h"
 #include "base/log.h"
+#include "conf/overlay.h"
 #include "loop/loop.h"
 #include "proc/activation.h"
 #include "proc/limits.h"
@@ -16,6 +17,7 @@
 #include "proc/privileges.h"
 #include "proc/proc.h"
 #include "proc/program.h"
+#include "proc/reconf.h"
 #include "proc/slots.h"
 #include "proc/sockets.h"
 #include "proc/supervisor.h"
@@ -25,6 +27,8 @@
 #define STOP_MARGIN_MS   3000u
 /* A new parent has its children, and backends their first verdicts, well before. */
 #define UPGRADE_TIMEOUT_MS 30000u
+/* A child that builds what runs next beside what runs now. */
+#define RELOAD_TIMEOUT_MS 10000u
 
 enum handled_signal {
 	HANDLED_CHLD = 0,
@@ -56,12 +60,14 @@ struct parent {
 	struct predecessor predecessor;
 	struct inherited inherited; /* from it */
 	struct segment *segment;
+	struct slots slots;
 	int conf_fd;
 	int program_fd;
 	struct loop *loop;
 	struct parent_signal signals[HANDLED_COUNT];
 	struct supervisor supervisor;
 	struct upgrade upgrade;
+	struct reconf reconf;
 	struct timer watchdog;
 	uint64_t watchdog_ms; /* of the service manager; 0: it has none */
 };
@@ -257,6 +263,8 @@ check_upgrade(const struct parent *p, struct err *err)
 	if (getpid() == 1)
 		return err_set(err, TG_ENOTSUP,
 			       "it is process 1, whose end would end its container");
+	if (reconf_is_busy(&p->reconf))
+		return err_set(err, TG_EAGAIN, "a reload is under way");
 	return 0;
 }
 
@@ -273,8 +281,69 @@ parent_upgrade(struct parent *p, struct err *err)
 	}
 	log_write(TG_LOG_INFO, "upgrading", "program=%s successor=%d", p->program,
 		  (int)p->upgrade.pid);
-	notify_reloading();
+	notify_reloading("upgrading");
 	return 0;
+}
+
+/* reload */
+
+static struct parent *
+parent_of_reconf(struct reconf *r)
+{
+	return TG_CONTAINER(r, struct parent, reconf);
+}
+
+static bool
+on_reload_message(struct supervisor *s, enum child_role role, const struct message *m)
+{
+	return reconf_on_message(&parent_of(s)->reconf, role, m);
+}
+
+static void
+on_death(struct supervisor *s, enum child_role role)
+{
+	reconf_on_death(&parent_of(s)->reconf, role);
+}
+
+static const char *
+why_no_reload(struct reconf *r)
+{
+	const struct parent *p = parent_of_reconf(r);
+
+	if (p->supervisor.is_stopping)
+		return "it is stopping";
+	if (is_waiting(p) || !p->supervisor.was_ready)
+		return "it is starting";
+	return upgrade_is_running(&p->upgrade) ? "an upgrade is under way" : NULL;
+}
+
+/* What an operator ordered to be logged stands. */
+static void
+on_conf_changed(struct reconf *r)
+{
+	const struct parent *p = parent_of_reconf(r);
+	const struct conf *conf = p->conf;
+
+	log_init(STDERR_FILENO, conf->log.format,
+		 p->supervisor.equipment.has_log_level ? log_level() : conf->log.level, "parent");
+}
+
+static void
+on_reload_begun(struct reconf *r)
+{
+	(void)r;
+	notify_reloading("reloading");
+}
+
+static void
+on_reload_ended(struct reconf *r, bool is_done)
+{
+	const struct parent *p = parent_of_reconf(r);
+
+	if (p->supervisor.is_stopping || r->is_over)
+		return;
+	notify_ready("serving %zu listeners with %u workers%s", p->conf->n_listeners,
+		     p->conf->workers, is_done ? "" : "; the last reload failed");
 }
 
 /* signals */
@@ -311,6 +380,7 @@ parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 	if (!is_waiting(p))
 		notify_stopping();
 	upgrade_abort(&p->upgrade, "it is stopping");
+	reconf_stop(&p->reconf, "it is stopping");
 	sockets_stop_listening(&p->sockets);
 	supervisor_stop(&p->supervisor, grace_ms);
 }
@@ -347,7 +417,7 @@ on_signal(struct loop_signal *s, int signo)
 		(void)!parent_upgrade(p, &err); /* the log says why not */
 		break;
 	case SIGHUP:
-		log_write(TG_LOG_WARN, "reload is not available in this version, ignoring", NULL);
+		reconf_read_file(&p->reconf);
 		break;
 	case SIGINT:
 		parent_stop(p, "SIGINT", 0);
@@ -429,6 +499,66 @@ open_sockets(struct parent *p, struct err *err)
 	return rc;
 }
 
+static void
+on_not_kept(void *user, const char *service, const char *backend, const char *what)
+{
+	(void)user;
+	log_write(TG_LOG_WARN, "an order of before is not kept",
+		  "service=%s backend=%s reason=%s", service, backend, what);
+}
+
+/* The keeper tells of a file that is no good, and sets it aside. NULL: none, or none that is good. */
+static struct conf_state *
+read_state(const char *path)
+{
+	struct conf_state *state = NULL;
+	struct err err;
+	char *text;
+	size_t n;
+
+	if (path == NULL || conf_read_file(path, TG_CONF_STATE_MAX, &text, &n, &err) < 0)
+		return NULL;
+	if (conf_state_load(text, n, &state, &err) < 0)
+		state = NULL;
+	free(text);
+	return state;
+}
+
+/* Backends that operators added and deleted before this start lie over the file. What they ordered
+ * last is there only when the keeper of a predecessor holds. */
+static int
+lay_state_over(struct parent *p, struct err *err)
+{
+	struct conf_state *state = read_state(p->conf->state_file);
+	struct conf_draft *d = NULL;
+	int rc;
+
+	if (state == NULL)
+		return 0;
+	rc = conf_draft_open(p->conf, &d);
+	if (rc == 0)
+		rc = conf_draft_apply(d, state, on_not_kept, NULL);
+	conf_state_free(state);
+	if (rc < 0) {
+		conf_draft_drop(d);
+		return err_set(err, TG_ENOMEM, "no memory");
+	}
+	conf_unref(p->conf);
+	p->conf = conf_draft_finish(d);
+	conf_number(p->conf);
+	return 0;
+}
+
+static int
+open_slots(struct parent *p, struct err *err)
+{
+	int rc = slots_create(p->conf, &p->segment, err);
+
+	if (rc == 0 && slots_init(&p->slots, p->segment, p->conf) < 0)
+		rc = err_set(err, TG_ENOMEM, "no memory");
+	return rc;
+}
+
 /* Everything the children get, and the loop. On failure parent_close() cleans up. */
 static int
 parent_open(struct parent *p, const char *argv0, struct err *err)
@@ -444,7 +574,9 @@ parent_open(struct parent *p, const char *argv0, struct err *err)
 	if (rc == 0)
 		rc = open_sockets(p, err);
 	if (rc == 0)
-		rc = slots_create(p->conf, &p->segment, err);
+		rc = lay_state_over(p, err);
+	if (rc == 0)
+		rc = open_slots(p, err);
 	if (rc == 0)
 		rc = conf_save_fd(p->conf, &p->conf_fd, err);
 	if (rc < 0)
@@ -463,6 +595,7 @@ parent_close(struct parent *p)
 	inherited_fini(&p->inherited);
 	if (p->loop != NULL)
 		loop_free(p->loop);
+	slots_fini(&p->slots);
 	segment_close(p->segment);
 	sockets_close(&p->sockets);
 	privileges_fini(&p->privileges);
@@ -497,6 +630,8 @@ parent_run(struct parent *p, struct err *err)
 		.on_held = on_held,
 		.on_stop_ordered = on_stop_ordered,
 		.on_upgrade_ordered = on_upgrade_ordered,
+		.on_reload = on_reload_message,
+		.on_death = on_death,
 	};
 	p->upgrade = (struct upgrade){
 		.loop = p->loop,
@@ -509,6 +644,23 @@ parent_run(struct parent *p, struct err *err)
 		.on_failed = on_upgrade_failed,
 	};
 	upgrade_init(&p->upgrade);
+	p->reconf = (struct reconf){
+		.loop = p->loop,
+		.supervisor = s,
+		.now = {.conf = &p->conf,
+			.conf_fd = &p->conf_fd,
+			.sockets = &p->sockets,
+			.slots = &p->slots,
+			.privileges = &p->privileges},
+		.segment = p->segment,
+		.conf_path = p->conf_path,
+		.timeout_ms = RELOAD_TIMEOUT_MS,
+		.why_not = why_no_reload,
+		.on_changed = on_conf_changed,
+		.on_begun = on_reload_begun,
+		.on_ended = on_reload_ended,
+	};
+	reconf_init(&p->reconf);
 	timer_init(&p->watchdog, on_watchdog);
 	supervisor_init(s);
 	rc = supervisor_start(s, err);
@@ -516,6 +668,7 @@ parent_run(struct parent *p, struct err *err)
 		loop_run(p->loop);
 	timer_fini(&p->watchdog);
 	supervisor_fini(s);
+	reconf_fini(&p->reconf);
 	upgrade_fini(&p->upgrade);
 	return rc;
 }

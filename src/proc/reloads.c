@@ -9,8 +9,6 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 
-#define ANSWER_MAX ((size_t)1 << 20)
-
 /* One that the parent has not answered. */
 struct pending {
 	LIST_ENTRY(pending) link;
@@ -198,7 +196,7 @@ reloads_answered(struct reloads *r, const struct msg_reloaded *m, int fd,
 	if (m->is_done != 0)
 		hold(p, source->steer);
 	pending_free(r, p);
-	if (reload_text_load_fd(fd, ANSWER_MAX, &text, &n, &err) < 0)
+	if (reload_text_load_fd(fd, TG_RELOAD_TEXT_MAX, &text, &n, &err) < 0)
 		log_write(TG_LOG_ERROR, "answer of the parent cannot be read", "reason=%s",
 			  err.text);
 	admin_server_reloaded(admin, m->order, m->is_done != 0, text != NULL ? text : "", n);

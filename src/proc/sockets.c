@@ -1,4 +1,6 @@
+#include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,11 +201,17 @@ open_control_port(struct listening *at, const struct addr *a, enum listen_family
 	return rc;
 }
 
+static enum listen_family
+control_family(const struct conf_control *control)
+{
+	return control->text[0] == '*' ? TG_LISTEN_BOTH : TG_LISTEN_AS_GIVEN;
+}
+
 static int
 open_control(struct listening *at, const struct conf_control *control, const struct privileges *p,
 	     struct inherited *in, struct err *err)
 {
-	enum listen_family family = control->text[0] == '*' ? TG_LISTEN_BOTH : TG_LISTEN_AS_GIVEN;
+	enum listen_family family = control_family(control);
 	const struct addr *a = &control->addr;
 	int rc = listening_init(at, 1 + inherited_count(in, a, family, TG_GIVE_CONTROL), err);
 
@@ -243,7 +251,9 @@ open_log(struct sockets *s, const struct conf *conf, struct err *err)
 	s->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, LOG_FILE_MODE);
 	if (s->log_fd < 0)
 		return err_set_errno(err, "log.file: %s: cannot open", path);
-	return 0;
+	if (s->log_path == NULL)
+		s->log_path = strdup(path);
+	return s->log_path != NULL ? 0 : err_set(err, TG_ENOMEM, "no memory");
 }
 
 static int
@@ -295,6 +305,274 @@ sockets_reopen_log(struct sockets *s, const struct conf *conf, struct err *err)
 	return rc;
 }
 
+/* the next configuration */
+
+static void
+each(struct sockets *s, void (*fn)(struct listening *at))
+{
+	size_t i;
+
+	for (i = 0; i < s->n_listeners; i++)
+		fn(&s->listeners[i]);
+	for (i = 0; i < s->n_controls; i++)
+		fn(&s->controls[i]);
+}
+
+static struct listening *
+find_same(struct listening *list, size_t n, const struct addr *a, enum listen_family family)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (list[i].n > 0 && listen_is_at(list[i].fds[0], a, family))
+			return &list[i];
+	return NULL;
+}
+
+/* Other descriptors of the same sockets. */
+static int
+take_same(struct listening *at, struct listening *before, struct err *err)
+{
+	int rc = listening_init(at, before->n, err);
+
+	if (rc < 0)
+		return rc;
+	at->before = before;
+	at->file = before->file;
+	at->is_lent = true;
+	for (; at->n < before->n; at->n++) {
+		at->fds[at->n] = fcntl(before->fds[at->n], F_DUPFD_CLOEXEC, 0);
+		if (at->fds[at->n] < 0)
+			return err_set_errno(err, "cannot keep a socket");
+	}
+	return 0;
+}
+
+static bool
+is_any(const struct addr *a)
+{
+	if (a->u.sa.sa_family == AF_INET)
+		return a->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
+	return IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr);
+}
+
+static bool
+meets(const struct listening *list, size_t n, const struct addr *a)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		struct addr ours = {.len = sizeof(ours.u)};
+
+		if (list[i].n > 0 && getsockname(list[i].fds[0], &ours.u.sa, &ours.len) == 0 &&
+		    ours.u.sa.sa_family != AF_UNIX && addr_port(&ours) == addr_port(a) &&
+		    (is_any(&ours) || is_any(a) || addr_equal(&ours, a)))
+			return true;
+	}
+	return false;
+}
+
+/* Where one of ours has the port at all addresses, or at one of those that are wanted, the probe
+ * cannot tell it from a stranger. */
+static int
+probe_next(const struct sockets *now, const struct addr *a, enum listen_family family,
+	   struct err *err)
+{
+	int rc = listen_probe(a, family, err);
+
+	if (rc < 0 && (meets(now->listeners, now->n_listeners, a) ||
+		       meets(now->controls, now->n_controls, a)))
+		return 0;
+	return rc;
+}
+
+/* Nobody gets there before it is decided. */
+static int
+bind_ports(struct listening *at, const struct sockets *now, const struct addr *a,
+	   enum listen_family family, unsigned n, struct err *err)
+{
+	int rc = probe_next(now, a, family, err);
+
+	for (; rc == 0 && at->n < n; at->n += rc == 0)
+		rc = listen_bind(a, family, &at->fds[at->n], err);
+	return rc;
+}
+
+static int
+open_listener_next(struct listening *at, struct sockets *now, const struct conf_listener *l,
+		   struct err *err)
+{
+	const struct addr *a = &l->bind.addr;
+	struct listening *before =
+		find_same(now->listeners, now->n_listeners, a, family_of(l));
+	int rc;
+
+	if (before != NULL)
+		return take_same(at, before, err);
+	rc = listening_init(at, now->workers, err);
+	if (rc < 0)
+		return rc;
+	if (is_unix(l))
+		return open_file(at, a, l->backlog, LISTENER_SOCKET_MODE, err);
+	return bind_ports(at, now, a, family_of(l), now->workers, err);
+}
+
+static int
+open_listeners_next(struct sockets *s, struct sockets *now, const struct conf *conf,
+		    struct err *err)
+{
+	struct err why;
+	size_t i;
+
+	for (i = 0; i < conf->n_listeners; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+		int rc = check_unlike(conf, i, err);
+
+		if (rc < 0)
+			return rc;
+		rc = open_listener_next(&s->listeners[i], now, l, &why);
+		s->listeners[i].segment_slot = l->segment_slot;
+		if (rc < 0)
+			return fail_listener(l, &why, rc, err);
+	}
+	return 0;
+}
+
+static int
+open_control_next(struct listening *at, struct sockets *now, const struct sockets *next,
+		  const struct conf_control *control, const struct privileges *p, struct err *err)
+{
+	enum listen_family family = control_family(control);
+	const struct addr *a = &control->addr;
+	struct listening *before = find_same(now->controls, now->n_controls, a, family);
+	int rc;
+
+	if (before != NULL)
+		return take_same(at, before, err);
+	rc = listening_init(at, 1, err);
+	if (rc < 0)
+		return rc;
+	if (a->u.sa.sa_family == AF_UNIX)
+		return open_control_file(at, a, p, err);
+	if (find_same(next->listeners, next->n_listeners, a, family) != NULL)
+		return err_set(err, TG_EEXIST, "a listener has this address");
+	return bind_ports(at, now, a, family, 1, err);
+}
+
+static int
+open_controls_next(struct sockets *s, struct sockets *now, const struct conf *conf,
+		   const struct privileges *p, struct err *err)
+{
+	struct err why;
+	size_t i;
+
+	for (i = 0; i < conf->admin.n_controls; i++) {
+		const struct conf_control *control = &conf->admin.controls[i];
+		int rc = open_control_next(&s->controls[i], now, s, control, p, &why);
+
+		if (rc < 0)
+			return err_set(err, (enum tg_errno) - rc, "%s: %s: %s", control->key,
+				       control->text, why.text);
+	}
+	return 0;
+}
+
+/* Under the same name it goes on, even if the file was moved away. */
+static int
+open_log_next(struct sockets *s, const struct sockets *now, const struct conf *conf,
+	      struct err *err)
+{
+	const char *path = conf->log.access == TG_ACCESS_OFF ? NULL : conf->log.file;
+
+	if (path == NULL)
+		return 0;
+	s->has_new_log = now->log_path == NULL || strcmp(now->log_path, path) != 0;
+	if (s->has_new_log)
+		return open_log(s, conf, err);
+	s->log_path = strdup(path);
+	s->log_fd = fcntl(now->log_fd, F_DUPFD_CLOEXEC, 0);
+	if (s->log_path == NULL || s->log_fd < 0)
+		return err_set(err, TG_EIO, "log.file: %s: cannot be kept", path);
+	return 0;
+}
+
+int
+sockets_open_next(struct sockets *now, const struct conf *conf, const struct privileges *p,
+		  struct sockets *ret, struct err *err)
+{
+	struct sockets s;
+	int rc = allocate(&s, conf, err);
+
+	if (rc == 0)
+		rc = open_listeners_next(&s, now, conf, err);
+	if (rc == 0)
+		rc = open_controls_next(&s, now, conf, p, err);
+	if (rc == 0)
+		rc = open_log_next(&s, now, conf, err);
+	if (rc == 0)
+		*ret = s;
+	else
+		sockets_close(&s);
+	return rc;
+}
+
+static void
+begin_ports(const struct listening *at, unsigned backlog, const struct conf_tcp *tcp,
+	    const char *what)
+{
+	size_t i;
+
+	for (i = 0; i < at->n; i++)
+		if (listen_begin(at->fds[i], backlog, tcp) < 0)
+			log_write(TG_LOG_ERROR, "a socket does not listen as it should",
+				  "of=%s reason=%s", what, strerror(errno));
+}
+
+static void
+begin_all(const struct sockets *s, const struct conf *conf)
+{
+	static const struct conf_tcp as_is;
+	size_t i;
+
+	for (i = 0; i < s->n_listeners; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		begin_ports(&s->listeners[i], l->backlog, is_unix(l) ? NULL : &l->tcp, l->name);
+	}
+	for (i = 0; i < s->n_controls; i++) {
+		const struct conf_control *control = &conf->admin.controls[i];
+
+		if (s->controls[i].before == NULL && control->addr.u.sa.sa_family != AF_UNIX)
+			begin_ports(&s->controls[i], CONTROL_BACKLOG, &as_is, control->key);
+	}
+}
+
+/* The file of what stays is the next one's to remove. */
+static void
+take_file(struct listening *at)
+{
+	if (at->before == NULL)
+		return;
+	at->is_lent = at->before->is_lent;
+	at->before->is_lent = true;
+	at->before = NULL;
+}
+
+void
+sockets_go_over(struct sockets *s, struct sockets *next, const struct conf *conf)
+{
+	struct sockets before = *s;
+
+	if (!next->has_new_log && next->log_fd >= 0) { /* opened anew meanwhile, it may be another */
+		before.log_fd = next->log_fd;
+		next->log_fd = s->log_fd;
+	}
+	begin_all(next, conf);
+	each(next, take_file);
+	*s = *next;
+	*next = before;
+}
+
 /* handing on */
 
 /* Each socket to one worker, and each worker at least one socket. */
@@ -323,6 +601,36 @@ sockets_equip_proxy(const struct sockets *s, int channel)
 
 	for (i = 0; rc == 0 && i < s->n_listeners; i++)
 		rc = send_listener(channel, s, i);
+	return rc;
+}
+
+int
+sockets_tell_proxy_next(const struct sockets *next, int channel)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < next->n_listeners; i++) {
+		const struct listening *at = &next->listeners[i];
+
+		if (at->before == NULL || at->before->segment_slot != at->segment_slot)
+			rc = send_listener(channel, next, i);
+	}
+	return rc;
+}
+
+int
+sockets_tell_keeper_next(const struct sockets *next, int channel)
+{
+	struct msg_admin m;
+	int rc = 0;
+
+	for (m.control = 0; rc == 0 && m.control < next->n_controls; m.control++)
+		if (next->controls[m.control].before == NULL)
+			rc = channel_send(channel, MSG_ADMIN, &m, sizeof(m),
+					  next->controls[m.control].fds[0]);
+	if (rc == 0 && next->has_new_log)
+		rc = channel_send(channel, MSG_LOG_FILE, NULL, 0, next->log_fd);
 	return rc;
 }
 
@@ -376,17 +684,6 @@ sockets_give(const struct sockets *s, int channel)
 	if (rc == 0)
 		rc = give(channel, s->controls, s->n_controls, TG_GIVE_CONTROL);
 	return rc == 0 ? channel_send(channel, MSG_GIVEN, NULL, 0, -1) : rc;
-}
-
-static void
-each(struct sockets *s, void (*fn)(struct listening *at))
-{
-	size_t i;
-
-	for (i = 0; i < s->n_listeners; i++)
-		fn(&s->listeners[i]);
-	for (i = 0; i < s->n_controls; i++)
-		fn(&s->controls[i]);
 }
 
 static void
@@ -448,5 +745,6 @@ sockets_close(struct sockets *s)
 		close(s->log_fd);
 	free(s->listeners);
 	free(s->controls);
+	free(s->log_path);
 	*s = (struct sockets){.log_fd = -1};
 }

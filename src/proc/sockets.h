@@ -30,6 +30,7 @@ struct listening {
 	size_t n;
 	struct listen_file file; /* that we made; unset for TCP */
 	bool is_lent; /* of a parent that may still need the file: see sockets_own() */
+	struct listening *before; /* after sockets_open_next(): the same ones of now; NULL: new */
 };
 
 /* Storage is the caller's; sockets_open() to sockets_close(). */
@@ -40,6 +41,8 @@ struct sockets {
 	size_t n_controls;
 	unsigned workers;
 	int log_fd; /* access log; -1: standard output, or none */
+	char *log_path; /* of it; NULL: none */
+	bool has_new_log; /* after sockets_open_next() */
 };
 
 /* All of them or none, from `in` as far as it has them. The error names listener and address. */
@@ -54,6 +57,23 @@ TG_MUST_CHECK int sockets_equip_keeper(const struct sockets *s, int channel);
 TG_MUST_CHECK int sockets_reopen_log(struct sockets *s, const struct conf *conf, struct err *err);
 /* Gives all that listen to a new parent (MSG_GIVE, MSG_GIVEN); they stay ours too. -TG_EIO. */
 TG_MUST_CHECK int sockets_give(const struct sockets *s, int channel);
+
+/*
+ * All that the next configuration needs, beside what is open now: at an address that is served they
+ * are the same sockets, by other descriptors; others are bound, and those of ports do not listen yet.
+ * `now` stays as it is, but *ret is only good as long as it is there. Closing *ret leaves its files
+ * alone. The error names listener and address.
+ */
+TG_MUST_CHECK int sockets_open_next(struct sockets *now, const struct conf *conf,
+				    const struct privileges *p, struct sockets *ret,
+				    struct err *err);
+/* Of those, what a running child does not have yet: to the proxy listeners that are new, renamed or at
+ * another address; to the keeper new controls and another log file. -TG_EIO. */
+TG_MUST_CHECK int sockets_tell_proxy_next(const struct sockets *next, int channel);
+TG_MUST_CHECK int sockets_tell_keeper_next(const struct sockets *next, int channel);
+/* `s` becomes the next ones, which listen now and do so as `conf` wants; *next becomes those before, to be
+ * closed when nobody accepts on them any more: with that the files of those that are gone go. */
+void sockets_go_over(struct sockets *s, struct sockets *next, const struct conf *conf);
 
 /* The inherited ones are ours alone now: their files are removed at the end. */
 void sockets_own(struct sockets *s);

@@ -20,7 +20,7 @@ struct text {
 };
 
 struct state_file {
-	const char *path;
+	char *path;
 	char *beside; /* where it is written before it is renamed */
 	char *folder;
 	pthread_t thread;
@@ -169,6 +169,7 @@ state_file_free(struct state_file *f)
 	pthread_cond_destroy(&f->shared.written);
 	pthread_mutex_destroy(&f->shared.lock);
 	free(f->shared.next.bytes);
+	free(f->path);
 	free(f->beside);
 	free(f->folder);
 	free(f);
@@ -181,12 +182,12 @@ state_file_start(const char *path, struct state_file **ret)
 
 	if (f == NULL)
 		return -TG_ENOMEM;
-	f->path = path;
+	f->path = strdup(path);
 	pthread_mutex_init(&f->shared.lock, NULL);
 	pthread_cond_init(&f->shared.news, NULL);
 	pthread_cond_init(&f->shared.written, NULL);
 	f->folder = strdup(path);
-	if (f->folder == NULL || asprintf(&f->beside, "%s.new", path) < 0) {
+	if (f->path == NULL || f->folder == NULL || asprintf(&f->beside, "%s.new", path) < 0) {
 		f->beside = NULL;
 		state_file_free(f);
 		return -TG_ENOMEM;

@@ -23,7 +23,7 @@ struct state_file;
  */
 TG_MUST_CHECK int state_file_read(const char *path, struct conf_state **ret, struct err *err);
 
-/* Owned by the caller; `path` outlives it. -TG_ENOMEM. */
+/* Owned by the caller. -TG_ENOMEM. */
 TG_MUST_CHECK int state_file_start(const char *path, struct state_file **ret);
 /* Takes over `text`, from malloc(), and writes it soon. */
 void state_file_write(struct state_file *f, char *text, size_t n);
@@ -31,7 +31,8 @@ void state_file_write(struct state_file *f, char *text, size_t n);
 bool state_file_sync(struct state_file *f, unsigned timeout_ms);
 /* Logs when writing began to fail, and when it works again. Now and then. NULL allowed. */
 void state_file_watch(struct state_file *f);
-/* Writes what waits and ends. False: it did not get through in time; the thread is left. NULL: true. */
+/* Writes what waits and ends. False: it did not get through in time; the thread is left. May be called
+ * again, to see whether it has by then. NULL: true. */
 bool state_file_stop(struct state_file *f, unsigned timeout_ms);
 
 #endif

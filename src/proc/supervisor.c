@@ -87,7 +87,23 @@ note_serving(struct supervisor *s)
 static bool
 msg_is_news(enum msg_type type)
 {
-	return type == MSG_READY || type == MSG_ACCEPTING || type == MSG_HELD || type == MSG_PONG;
+	return type == MSG_READY || type == MSG_ACCEPTING || type == MSG_HELD ||
+	       type == MSG_PONG || type == MSG_PREPARED || type == MSG_COMMITTED ||
+	       type == MSG_RELOAD;
+}
+
+static bool
+msg_is_of_reload(enum msg_type type)
+{
+	return type == MSG_PREPARED || type == MSG_COMMITTED || type == MSG_RELOAD;
+}
+
+static bool
+take_reload(struct child *c, const struct message *m)
+{
+	struct supervisor *s = c->supervisor;
+
+	return c->state == CHILD_UP && s->on_reload != NULL && s->on_reload(s, c->role, m);
 }
 
 static void
@@ -150,7 +166,7 @@ child_on_message(struct child *c, const struct message *m)
 		c->supervisor->on_upgrade_ordered(c->supervisor);
 	else if (m->type == MSG_LOG_LEVEL && c->role == CHILD_KEEPER)
 		take_log_level(c->supervisor, (enum log_level)m->u.log_level.level);
-	else
+	else if (!msg_is_of_reload(m->type) || !take_reload(c, m))
 		child_condemn(c, "a message that is not its to send");
 }
 
@@ -163,9 +179,9 @@ on_channel(struct watch *w, unsigned what)
 
 	(void)what;
 	if (rc == 1) {
+		child_on_message(c, &m);
 		if (m.fd >= 0)
 			close(m.fd);
-		child_on_message(c, &m);
 	} else if (rc == 0 && c->state == CHILD_STOPPING) {
 		child_close_channel(c); /* about to end; the timer sees that it does */
 	} else if (rc == 0) {
@@ -367,6 +383,8 @@ child_on_death(struct child *c, int status)
 	child_set_state(c, CHILD_DOWN, 0);
 	if (s->is_stopping)
 		s->has_failed = s->has_failed || !is_clean;
+	if (s->on_death != NULL)
+		s->on_death(s, c->role);
 }
 
 static void
@@ -439,6 +457,19 @@ void
 supervisor_resume(struct supervisor *s)
 {
 	(void)tell_keeper(s, MSG_RESUME); /* a new one begins unheld */
+}
+
+int
+supervisor_channel(const struct supervisor *s, enum child_role role)
+{
+	return s->children[role].state == CHILD_UP ? s->children[role].channel : -1;
+}
+
+void
+supervisor_condemn(struct supervisor *s, enum child_role role, const char *why)
+{
+	if (s->children[role].channel >= 0)
+		child_condemn(&s->children[role], why);
 }
 
 /* All deaths are noted before any is answered: the new child is not introduced to a dead one. */

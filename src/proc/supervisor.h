@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "loop/loop.h"
 #include "proc/backoff.h"
+#include "ipc/channel.h"
 #include "proc/child.h"
 
 enum child_state {
@@ -69,6 +70,11 @@ struct supervisor {
 	/* An operator orders the end, or an upgrade, over a control socket. */
 	void (*on_stop_ordered)(struct supervisor *s, uint64_t grace_ms);
 	void (*on_upgrade_ordered)(struct supervisor *s);
+	/* A child that is up sends what belongs to a reload; the descriptor stays ours. False: it is not the
+	 * time for that, and the child breaks the rules. NULL: none may. */
+	bool (*on_reload)(struct supervisor *s, enum child_role role, const struct message *m);
+	/* A child has ended, and is not started again yet. NULL allowed. */
+	void (*on_death)(struct supervisor *s, enum child_role role);
 	struct child children[CHILD_ROLE_COUNT];
 	bool was_ready;
 	bool is_accepting; /* the proxy said so */
@@ -94,6 +100,10 @@ void supervisor_renew_log(struct supervisor *s);
  * writes no state until supervisor_resume(). False: there is no keeper that could hear it. */
 bool supervisor_hold(struct supervisor *s);
 void supervisor_resume(struct supervisor *s);
+/* The channel to a child that is up; -1: it is not. */
+int supervisor_channel(const struct supervisor *s, enum child_role role);
+/* Kills a child that cannot be gone on with; it is started again as after any death. */
+void supervisor_condemn(struct supervisor *s, enum child_role role, const char *why);
 /* SIGCHLD came. */
 void supervisor_reap(struct supervisor *s);
 /* Ends both gracefully, then stops the loop. Again: does nothing. */

@@ -13,7 +13,8 @@ count(const struct conf *conf)
 	size_t n = 1 + conf->n_listeners;
 
 	for (size_t i = 0; i < conf->n_services; i++)
-		n += conf->services[i].n_backends * TG_STEER_PROPERTY_COUNT;
+		n += conf->services[i].n_backends * (TG_STEER_PROPERTY_COUNT + 1) +
+		     conf->services[i].n_deleted;
 	return n;
 }
 
@@ -64,12 +65,86 @@ collect_limit(const struct steer *steer, uint32_t listener, struct conf_state *s
 	state->n_orders++;
 }
 
+/* Of the configuration: a backend that is there, or is not, by an order. `value` is taken over. */
+static int
+add_server(struct conf_state *state, const struct conf_service *service, char *backend, char *value,
+	   const struct conf_note *note)
+{
+	if (value == NULL)
+		return -TG_ENOMEM;
+	state->orders[state->n_orders++] = (struct conf_state_order){
+		.service = service->name,
+		.backend = backend,
+		.property = (char *)(uintptr_t)TG_STEER_SERVER,
+		.value = value,
+		.was = (char *)(uintptr_t)"",
+		.when_us = note->when_us,
+		.who = (char *)(uintptr_t)note->who,
+		.why = (char *)(uintptr_t)(note->why != NULL ? note->why : ""),
+	};
+	return 0;
+}
+
+/* NULL: no memory. */
+static char *
+added_text(const struct conf_backend *backend)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+
+	if (out == NULL)
+		return NULL;
+	fputs(TG_STEER_ADDED " ", out);
+	conf_print_backend(backend, out);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Those of one entry are one. */
+static int
+collect_servers(const struct conf_service *service, struct conf_state *state)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < service->n_backends && rc == 0; i++) {
+		const struct conf_backend *b = &service->backends[i];
+
+		if (b->added.who != NULL && b->slot == 0)
+			rc = add_server(state, service, b->entry_name, added_text(b), &b->added);
+	}
+	for (size_t i = 0; i < service->n_deleted && rc == 0; i++) {
+		const struct conf_deleted *d = &service->deleted[i];
+
+		rc = add_server(state, service, d->name, strdup(TG_STEER_DELETED), &d->note);
+	}
+	return rc;
+}
+
+static bool
+is_of_server(const struct conf_state_order *o)
+{
+	return o->service != NULL && strcmp(o->property, TG_STEER_SERVER) == 0;
+}
+
+static void
+state_fini(struct conf_state *state)
+{
+	for (size_t i = 0; i < state->n_orders; i++) {
+		if (is_of_server(&state->orders[i]))
+			free(state->orders[i].value);
+	}
+	free(state->orders);
+}
+
 int
 steer_save(const struct steer *steer, char **ret, size_t *ret_n)
 {
 	const struct conf *conf = steer_conf(steer);
 	struct conf_state state = {.n_orders = 0};
-	int rc;
+	int rc = 0;
 
 	state.orders = calloc(count(conf) + 1, sizeof(state.orders[0]));
 	if (state.orders == NULL)
@@ -77,12 +152,14 @@ steer_save(const struct steer *steer, char **ret, size_t *ret_n)
 	collect_limit(steer, TG_LIMIT_OF_ALL, &state);
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		collect_limit(steer, (uint32_t)i, &state);
-	for (size_t i = 0; i < conf->n_services; i++) {
+	for (size_t i = 0; i < conf->n_services && rc == 0; i++) {
+		rc = collect_servers(&conf->services[i], &state);
 		for (size_t j = 0; j < conf->services[i].n_backends; j++)
 			collect(steer, conf, (unsigned)i, (unsigned)j, &state);
 	}
-	rc = conf_state_save(&state, ret, ret_n);
-	free(state.orders);
+	if (rc == 0)
+		rc = conf_state_save(&state, ret, ret_n);
+	state_fini(&state);
 	return rc;
 }
 
@@ -179,6 +256,8 @@ steer_restore(struct steer *steer, const struct conf_state *state)
 	for (size_t i = 0; i < state->n_orders; i++) {
 		const struct conf_state_order *o = &state->orders[i];
 
+		if (is_of_server(o))
+			continue;
 		if (o->service != NULL && o->backend != NULL)
 			restore(steer, o);
 		else

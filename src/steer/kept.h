@@ -12,7 +12,13 @@
 #include "conf/state.h"
 #include "steer/steer.h"
 
-/* All orders that say something else than the configuration, as text, the caller's to free().
+/* The property of backends that exist, or do not, by an order: their values begin with these words. They
+ * are in the configuration already, so steer_restore() leaves them to who makes it. */
+#define TG_STEER_SERVER	 "server"
+#define TG_STEER_ADDED	 "added" /* and what stands in its group, in one line */
+#define TG_STEER_DELETED "deleted"
+
+/* All orders that say something else than the configuration file, as text, the caller's to free().
  * -TG_ENOMEM. */
 TG_MUST_CHECK int steer_save(const struct steer *steer, char **ret, size_t *ret_n);
 

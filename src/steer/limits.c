@@ -5,15 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct steer_limits {
-	const struct conf *conf;
-	steer_limit_cb *change;
-	void *user;
-	struct steer_order orders[]; /* of all, then by listener */
-};
+#include "steer/steer_priv.h"
 
-static size_t
-place_of(const struct steer_limits *l, uint32_t listener)
+size_t
+steer_limit_place(const struct steer_limits *l, uint32_t listener)
 {
 	assert(listener == TG_LIMIT_OF_ALL || listener < l->conf->n_listeners);
 	return listener == TG_LIMIT_OF_ALL ? 0 : (size_t)listener + 1;
@@ -23,7 +18,7 @@ struct steer_limits *
 steer_limits_new(const struct conf *conf)
 {
 	struct steer_limits *l =
-		calloc(1, sizeof(*l) + (conf->n_listeners + 1) * sizeof(l->orders[0]));
+		calloc(1, sizeof(*l) + (conf->n_listeners + 1) * sizeof(l->list[0]));
 
 	if (l != NULL)
 		l->conf = conf;
@@ -46,7 +41,7 @@ steer_limits_watch(struct steer_limits *l, steer_limit_cb *change, void *user)
 const struct steer_order *
 steer_limits_get(const struct steer_limits *l, uint32_t listener)
 {
-	return &l->orders[place_of(l, listener)];
+	return &l->list[steer_limit_place(l, listener)].order;
 }
 
 bool
@@ -58,6 +53,17 @@ steer_limits_number(const struct steer_limits *l, uint32_t listener, uint32_t *r
 		return false;
 	*ret = (uint32_t)strtoul(order->value, NULL, 10);
 	return true;
+}
+
+bool
+steer_limits_told(const struct steer_limits *l, uint32_t listener, uint32_t *ret)
+{
+	const struct steer_limit *limit = &l->list[steer_limit_place(l, listener)];
+
+	if (steer_limits_number(l, listener, ret))
+		return true;
+	*ret = listener == TG_LIMIT_OF_ALL ? 0 : l->conf->listeners[listener].max_connections;
+	return limit->is_told;
 }
 
 static bool
@@ -73,13 +79,15 @@ int
 steer_limits_set(struct steer_limits *l, uint32_t listener, const char *value,
 		 const struct steer_note *note, struct err *err)
 {
-	struct steer_order *order = &l->orders[place_of(l, listener)];
+	struct steer_limit *limit = &l->list[steer_limit_place(l, listener)];
+	struct steer_order *order = &limit->order;
 
 	if (!is_allowed(value))
 		return err_set(
 			err, TG_EINVAL, "maxconn \"%.64s\" is not allowed; allowed: 0 to %u; 0: %s",
 			value, TG_LIMIT_MAX,
 			listener == TG_LIMIT_OF_ALL ? "as configured" : "only the limit of all");
+	limit->is_told = true;
 	order->note = *note;
 	snprintf(order->value, sizeof(order->value), "%lu", strtoul(value, NULL, 10));
 	steer_limits_configured(l->conf, listener, order->was, sizeof(order->was));

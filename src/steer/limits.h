@@ -22,6 +22,9 @@ void steer_limits_watch(struct steer_limits *limits, steer_limit_cb *change, voi
 const struct steer_order *steer_limits_get(const struct steer_limits *limits, uint32_t listener);
 /* The number ordered; false: none is. */
 bool steer_limits_number(const struct steer_limits *limits, uint32_t listener, uint32_t *ret);
+/* What others are to be told: the number ordered, or what is configured where there was an order that is
+ * gone; false: nothing. */
+bool steer_limits_told(const struct steer_limits *limits, uint32_t listener, uint32_t *ret);
 /* -TG_EINVAL: not a number that is allowed. Nothing changes then. */
 TG_MUST_CHECK int steer_limits_set(struct steer_limits *limits, uint32_t listener,
 				   const char *value, const struct steer_note *note,

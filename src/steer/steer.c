@@ -5,44 +5,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "steer/limits.h"
-
-struct steer {
-	const struct conf *conf;
-	steer_change_cb *change;
-	void *user;
-	struct steer_entry *entries;
-	size_t *first; /* by service: index of its first backend in entries */
-	struct steer_limits *limits;
-};
+#include "steer/steer_priv.h"
 
 static struct steer_entry *
 find(const struct steer *s, unsigned service, unsigned backend)
 {
 	assert(service < s->conf->n_services);
 	assert(backend < s->conf->services[service].n_backends);
-	return &s->entries[s->first[service] + backend];
+	return &s->table.entries[s->table.first[service] + backend];
+}
+
+int
+steer_table_init(struct steer_table *t, const struct conf *conf)
+{
+	size_t n = 0;
+
+	t->first = calloc(conf->n_services + 1, sizeof(t->first[0]));
+	for (size_t i = 0; t->first != NULL && i < conf->n_services; i++) {
+		t->first[i] = n;
+		n += conf->services[i].n_backends;
+	}
+	t->entries = calloc(n + 1, sizeof(t->entries[0]));
+	return t->first != NULL && t->entries != NULL ? 0 : -TG_ENOMEM;
+}
+
+void
+steer_table_fini(struct steer_table *t)
+{
+	free(t->entries);
+	free(t->first);
 }
 
 struct steer *
 steer_new(const struct conf *conf, steer_change_cb *change, void *user)
 {
 	struct steer *s = calloc(1, sizeof(*s));
-	size_t n = 0;
 
 	if (s == NULL)
 		return NULL;
 	s->conf = conf;
 	s->change = change;
 	s->user = user;
-	s->first = calloc(conf->n_services + 1, sizeof(s->first[0]));
-	for (size_t i = 0; s->first != NULL && i < conf->n_services; i++) {
-		s->first[i] = n;
-		n += conf->services[i].n_backends;
-	}
-	s->entries = calloc(n + 1, sizeof(s->entries[0]));
 	s->limits = steer_limits_new(conf);
-	if (s->first == NULL || s->entries == NULL || s->limits == NULL) {
+	if (steer_table_init(&s->table, conf) < 0 || s->limits == NULL) {
 		steer_free(s);
 		return NULL;
 	}
@@ -54,8 +59,7 @@ steer_free(struct steer *s)
 {
 	if (s == NULL)
 		return;
-	free(s->entries);
-	free(s->first);
+	steer_table_fini(&s->table);
 	steer_limits_free(s->limits);
 	free(s);
 }
@@ -279,9 +283,8 @@ steer_configured(const struct conf *conf, unsigned service, unsigned backend,
 	}
 }
 
-/* Other words for what is configured. */
-static bool
-is_as_configured(enum steer_property property, const char *value)
+bool
+steer_is_as_configured(enum steer_property property, const char *value)
 {
 	switch (property) {
 	case TG_STEER_WEIGHT:
@@ -302,10 +305,39 @@ steer_differs(const struct steer *s, unsigned service, unsigned backend,
 	const struct steer_order *order = &find(s, service, backend)->orders[property];
 	char configured[TG_STEER_VALUE_SIZE];
 
-	if (order->value[0] == '\0' || is_as_configured(property, order->value))
+	if (order->value[0] == '\0' || steer_is_as_configured(property, order->value))
 		return false;
 	steer_configured(s->conf, service, backend, property, configured, sizeof(configured));
 	return strcmp(configured, order->value) != 0;
+}
+
+void
+steer_forget(struct steer_entry *e, enum steer_property property)
+{
+	e->orders[property] = (struct steer_order){.value = ""};
+	switch (property) {
+	case TG_STEER_STATE:
+		e->order.admin = TG_ADMIN_READY;
+		break;
+	case TG_STEER_WEIGHT:
+		e->order.weight = TG_ORDER_AS_CONF;
+		e->order.weight_permille = 1000;
+		break;
+	case TG_STEER_LIMIT:
+		e->order.limit = TG_ORDER_AS_CONF;
+		break;
+	case TG_STEER_ADDR:
+		e->addr = (struct addr){.len = 0};
+		break;
+	case TG_STEER_CHECK_PORT:
+		e->check_port = 0;
+		break;
+	case TG_STEER_CHECKS:
+		e->is_unchecked = false;
+		break;
+	case TG_STEER_PROPERTY_COUNT:
+		break;
+	}
 }
 
 /* what comes of it */

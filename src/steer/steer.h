@@ -79,9 +79,9 @@ typedef void steer_change_cb(void *user, unsigned service, unsigned backend,
 struct steer *steer_new(const struct conf *conf, steer_change_cb *change, void *user);
 void steer_free(struct steer *steer); /* NULL allowed */
 
-/* As given to steer_new(). */
+/* That of which it is now: given to steer_new(), or by a reload (steer/carry.h). */
 const struct conf *steer_conf(const struct steer *steer);
-/* Indexes as in the configuration. Valid until steer_free(). */
+/* Indexes as in the configuration. Valid until steer_free(), or a reload. */
 const struct steer_entry *steer_get(const struct steer *steer, unsigned service, unsigned backend);
 
 /* Those of client connections: steer/limits.h. */

@@ -13,7 +13,7 @@ sim_is_even(const struct sim *sim)
 	unsigned i;
 
 	for (i = 0; i < sim->n_workers; i++) {
-		if (sim->workers[i].worker.services[0].view != sim->newest)
+		if (sim_service(&sim->workers[i])->view != sim->newest)
 			return false;
 	}
 	return true;
@@ -56,7 +56,7 @@ is_free(const struct sim *sim, uint32_t backend)
 	unsigned i;
 
 	for (i = 0; i < sim->n_workers; i++) {
-		const struct view *view = sim->workers[i].worker.services[0].view;
+		const struct view *view = sim_service(&sim->workers[i])->view;
 		uint32_t entry = view->entry_of[backend];
 
 		if (entry == TG_VIEW_NONE || !sim_has_room(&view->entries[entry]))
@@ -203,15 +203,16 @@ static void
 granted(struct sim *sim, struct sim_stream *s, const struct queue_news *news, struct mono now)
 {
 	const struct view *view = sim_service(sim->acting)->view;
+	uint32_t backend = news->backend - SIM_BACKEND_SLOT;
 
-	check_place(s, sim->acting, news->backend, &news->addr);
+	check_place(s, sim->acting, backend, &news->addr);
 	if (sim->is_broken)
 		return;
-	sim->backends[news->backend].in_flight++;
-	if (sim_is_tried(s, news->backend) && has_untried(s, view))
-		sim_break(sim, s->id, news->backend, "tried again beside one that was not");
+	sim->backends[backend].in_flight++;
+	if (sim_is_tried(s, backend) && has_untried(s, view))
+		sim_break(sim, s->id, backend, "tried again beside one that was not");
 	s->news.addr = news->addr;
-	send_news(s, true, news->backend, now);
+	send_news(s, true, backend, now);
 }
 
 /* A backend that this stream must find: one it has tried only where there is no other, full or not. */
@@ -284,7 +285,7 @@ sim_news_came(struct sim_stream *s, bool has_place)
 	if (!s->news.is_on_way || s->news.is_granted != has_place)
 		sim_break(s->sim, s->id, SIM_NONE, "told what is not so");
 	else if (has_place &&
-		 (s->lease.backend != &sim_service(worker_of(s))->backends[s->news.backend] ||
+		 (s->lease.backend != sim_service(worker_of(s))->backends[s->news.backend] ||
 		  !addr_equal(&s->lease.addr, &s->news.addr)))
 		sim_break(s->sim, s->id, s->news.backend, "told of another place");
 	s->news.is_on_way = false;
@@ -383,7 +384,9 @@ sim_lease_begin(struct sim_stream *s)
 	const struct view *view = sim_service(w)->view;
 	int expected = expect_begin(s, view);
 	bool has_preferred = expected == 1 && may_have_preferred(s, view);
-	int rc = lease_begin(&s->lease, sim_service(w), &s->tries.query, s->preferred);
+	uint32_t preferred =
+		s->preferred != TG_LEASE_ANY ? s->preferred + SIM_BACKEND_SLOT : TG_LEASE_ANY;
+	int rc = lease_begin(&s->lease, sim_service(w), &s->tries.query, preferred);
 
 	if (rc != 0)
 		sim_pick_other(s->sim, s, view);
@@ -565,7 +568,7 @@ is_newest_known(const struct sim *sim)
 	unsigned i;
 
 	for (i = 0; i < sim->n_workers; i++) {
-		if (sim->workers[i].worker.services[0].view == sim->newest)
+		if (sim_service(&sim->workers[i])->view == sim->newest)
 			return true;
 	}
 	return false;

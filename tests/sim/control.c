@@ -21,7 +21,7 @@ on_view(struct loop_call *call)
 	struct view_call *v = (struct view_call *)call;
 
 	v->sim->is_fresh = true;
-	worker_set_view(v->worker, 0, v->view);
+	worker_set_view(v->worker, v->view);
 	v->sim->is_fresh = false;
 	free(v);
 }
@@ -40,12 +40,11 @@ post_view(struct sim *sim, struct sim_worker *w, struct view *view)
 }
 
 static void
-on_publish(void *arg, uint32_t service, struct view *view)
+on_publish(void *arg, struct view *view)
 {
 	struct sim *sim = arg;
 	unsigned i;
 
-	(void)service;
 	for (i = 0; i < sim->n_workers; i++)
 		post_view(sim, &sim->workers[i], view);
 	view_unref(sim->newest);
@@ -100,12 +99,17 @@ addr_of(unsigned port)
 	return a;
 }
 
+/* `msg` has the backend's index. */
 static void
 tell(struct sim *sim, struct msg_backend *msg)
 {
+	struct msg_backend told;
+
 	if (msg->has_addr != 0)
 		msg->addr = addr_of(100 + msg->backend + 100 * sim_below(sim, 2));
-	if (registry_observe(sim->registry, msg) != 0)
+	told = *msg;
+	told.backend += SIM_BACKEND_SLOT;
+	if (registry_observe(sim->registry, &told) != 0)
 		sim_break(sim, SIM_NONE, msg->backend, "the registry does not know it");
 	note_told(&sim->backends[msg->backend], msg);
 }

@@ -71,7 +71,6 @@ on_alarm(void *arg)
 	((struct sim *)arg)->is_alarmed = true;
 }
 
-/* Slots: 0 is the daemon's, then the listener, the service and its backends. */
 static int
 open_world(struct sim *sim)
 {
@@ -82,9 +81,9 @@ open_world(struct sim *sim)
 		fprintf(stderr, "# %s\n", err.text);
 		return -1;
 	}
-	sim->gauges = segment_shared(sim->segment, 2);
+	sim->gauges = segment_shared(sim->segment, SIM_SERVICE_SLOT);
 	for (i = 0; i < sim->n_backends; i++)
-		sim->backends[i].load = segment_shared(sim->segment, 3 + i);
+		sim->backends[i].load = segment_shared(sim->segment, SIM_BACKEND_SLOT + i);
 	sim->registry = registry_new(sim->conf, sim->segment);
 	sim->control = loop_new();
 	if (sim->registry == NULL || sim->control == NULL)
@@ -94,13 +93,26 @@ open_world(struct sim *sim)
 }
 
 static int
+open_worker(struct sim *sim, struct worker *w, unsigned id)
+{
+	struct worker_service *s;
+
+	if (worker_init(w, id, sim->conf, sim->segment) != 0)
+		return -1;
+	s = worker_service_new(w, registry_shared(sim->registry, 0), NULL);
+	if (s == NULL)
+		return -1;
+	worker_service_free(worker_service_set(w, s));
+	return 0;
+}
+
+static int
 open_workers(struct sim *sim)
 {
 	unsigned i;
 
 	for (i = 0; i < sim->n_workers; i++) {
-		if (worker_init(&sim->workers[i].worker, i, sim->conf, sim->segment,
-				registry_shared(sim->registry)) != 0)
+		if (open_worker(sim, &sim->workers[i].worker, i) != 0)
 			return -1;
 	}
 	return 0;

@@ -27,6 +27,10 @@
 #define SIM_JOURNAL  8192u
 #define SIM_NONE     UINT32_MAX
 
+/* Slot 0 is the daemon's, then the listener, the service and its backends. */
+#define SIM_SERVICE_SLOT 2u
+#define SIM_BACKEND_SLOT 3u
+
 struct sim;
 
 /*** what is noted, and shown when a rule is broken ***/
@@ -73,7 +77,7 @@ struct sim_stream {
 	enum sim_state state;
 	enum sim_fate fate;
 	enum conf_priority priority;
-	uint32_t preferred;
+	uint32_t preferred; /* index, or TG_LEASE_ANY */
 	bool is_idempotent;
 	struct mono begin;
 	struct mono phase; /* when the state began */
@@ -229,9 +233,9 @@ sim_one_in(struct sim *sim, uint32_t n)
 }
 
 static inline struct worker_service *
-sim_service(struct sim_worker *w)
+sim_service(const struct sim_worker *w)
 {
-	return &w->worker.services[0];
+	return w->worker.services[SIM_SERVICE_SLOT];
 }
 
 static inline struct mono

@@ -1,9 +1,11 @@
 """/healthz, /readyz and /status, as load balancers and operators ask for them."""
 
+import email.utils
 import json
 import os
 import signal
 import subprocess
+import time
 
 from harness import client, conf, metrics, net, settings
 
@@ -121,3 +123,11 @@ def test_an_address_in_use_stops_the_start(tidegate, recording_backend, port):
     second.expect_status = 1
     assert second.wait() == 1
     assert "admin.http" in second.log.wait(msg="cannot start")["error"]
+
+
+def test_answers_tell_the_time(tidegate, recording_backend, port):
+    tidegate(conf.http(recording_backend(), top=top(port)))
+    before = int(time.time())
+    told = metrics.get(port, "/healthz").fields["Date"]
+    moment = email.utils.parsedate_to_datetime(told).timestamp()
+    assert told.endswith(" GMT") and before <= moment <= time.time()

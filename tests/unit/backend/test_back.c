@@ -42,15 +42,16 @@ static const char text[] =
 
 static struct world world;
 static struct worker worker;
+static const struct front_ops no_fronts;
 static struct addr at;
 static int listener;
 static unsigned ready_calls;
 
 static void
-hand_out(void *arg, uint32_t service, struct view *view)
+hand_out(void *arg, struct view *view)
 {
 	(void)arg;
-	worker_set_view(&worker, service, view);
+	worker_set_view(&worker, view);
 }
 
 static void
@@ -69,8 +70,8 @@ setup(void **state)
 	step_us = 0;
 	ready_calls = 0;
 	listener = fake_listen(&at);
-	if (world_open(&world, text) != 0 || worker_init(&worker, 0, world.conf, world.segment,
-							 registry_shared(world.registry)) != 0)
+	if (world_open(&world, text) != 0 ||
+	    world_open_worker(&world, &worker, 0, &no_fronts) != 0)
 		return -1;
 	set_port(0, 0, addr_port(&at));
 	set_port(0, 1, addr_port(&at));
@@ -91,7 +92,7 @@ teardown(void **state)
 static struct worker_backend *
 home(unsigned service, unsigned backend)
 {
-	return &worker.services[service].backends[backend];
+	return world_service(&world, &worker, service)->backends[backend];
 }
 
 static void

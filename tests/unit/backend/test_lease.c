@@ -99,7 +99,7 @@ lease_takes_load_until_its_end(void **state)
 		slot = slot_of(TG_SLOT_BACKEND, name, "x");
 		assert_int_equal(
 			lease_begin(&lease, service_of(1, s), nobody_tried(), TG_LEASE_ANY), 0);
-		assert_ptr_equal(lease.backend, &service_of(1, s)->backends[0]);
+		assert_ptr_equal(lease.backend, service_of(1, s)->backends[0]);
 		assert_true(addr_equal(&lease.addr, &at));
 		assert_int_equal(load_of(name, "x"), 1);
 		assert_int_equal(segment_sum(world.segment, slot, TG_B_STREAMS), 1);
@@ -211,7 +211,7 @@ limits_are_exact_across_workers(void **state)
 	lease_end(&leases[2], &fine);
 	assert_int_equal(lease_begin(&more, service_of(1, C), nobody_tried(), TG_LEASE_ANY), 0);
 	assert_ptr_equal(more.backend->counters,
-			 service_of(1, C)->backends[more.backend->index].counters);
+			 service_of(1, C)->backends[more.backend->index]->counters);
 	lease_end(&more, &fine);
 	for (unsigned i = 0; i < 4; i++)
 		lease_end(&leases[i], &fine);
@@ -237,9 +237,9 @@ full_backend_is_passed_over(void **state)
 }
 
 static void
-keep(void *arg, uint32_t service, struct view *view)
+keep(void *arg, struct view *view)
 {
-	assert_int_equal(service, F);
+	assert_int_equal(world_service_of(&world, view), F);
 	*(struct view **)arg = view;
 }
 
@@ -248,7 +248,7 @@ static struct view *
 limit_by_order(uint32_t limit)
 {
 	struct msg_backend msg = {
-		.service = F,
+		.backend = world_slot(&world, F, 0),
 		.health = TG_HEALTH_UP,
 		.has_addr = 1,
 		.addr = world_addr(80),
@@ -273,9 +273,9 @@ raised_limit_is_there_once_all_workers_heard_of_it(void **state)
 	memset(leases, 0, sizeof(leases));
 	up(F, 0, 80);
 	view = limit_by_order(2);
-	worker_set_view(&workers[0], F, view_ref(view));
+	worker_set_view(&workers[0], view_ref(view));
 	assert_int_equal(lease_begin(&leases[0], service_of(1, F), nobody_tried(), TG_LEASE_ANY), 0);
-	worker_set_view(&workers[1], F, view);
+	worker_set_view(&workers[1], view);
 	assert_int_equal(lease_begin(&leases[1], service_of(0, F), nobody_tried(), TG_LEASE_ANY), 0);
 	for (unsigned i = 0; i < 2; i++)
 		lease_end(&leases[i], &fine);
@@ -352,7 +352,7 @@ place_goes_to_who_waits_on_another_worker(void **state)
 	turn_both();
 	assert_int_equal(s.told, 1);
 	assert_true(s.has_place);
-	assert_ptr_equal(s.lease.backend, &service_of(1, C)->backends[0]);
+	assert_ptr_equal(s.lease.backend, service_of(1, C)->backends[0]);
 	end(&s);
 	end(&full[1]);
 	assert_int_equal(load_of("c", "x"), 0);
@@ -624,7 +624,7 @@ static void
 stress_begin(struct stress_stream *s)
 {
 	struct stress *t = s->stress;
-	struct worker_service *service = &t->worker->services[E];
+	struct worker_service *service = world_service(&world, t->worker, E);
 	int rc = lease_begin(&s->lease, service, &(struct balance_query){.n_tried = 0},
 			     TG_LEASE_ANY);
 

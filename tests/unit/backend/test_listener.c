@@ -72,8 +72,7 @@ setup(void **state)
 	if (world_open(&world, text) != 0)
 		return -1;
 	for (unsigned i = 0; i < 2; i++) {
-		if (worker_init(&workers[i], i, world.conf, world.segment,
-				registry_shared(world.registry)) != 0)
+		if (world_open_worker(&world, &workers[i], i, &ops) != 0)
 			return -1;
 	}
 	return 0;
@@ -88,8 +87,6 @@ teardown(void **state)
 	for (unsigned i = 0; i < n_accepted; i++)
 		close(accepted[i]);
 	for (unsigned i = 0; i < 2; i++) {
-		listener_stop(&workers[i].listeners[0]);
-		listener_stop(&workers[i].listeners[1]);
 		worker_fini(&workers[i]);
 	}
 	world_close(&world);
@@ -107,10 +104,9 @@ add_socket(struct worker_listener *l, int fd)
 static struct worker_listener *
 start(unsigned worker, unsigned index)
 {
-	struct worker_listener *l = &workers[worker].listeners[index];
+	struct worker_listener *l = world_listener(&world, &workers[worker], index);
 
 	add_socket(l, fake_listen(&at[index]));
-	l->ops = &ops;
 	assert_int_equal(listener_start(l), 0);
 	return l;
 }
@@ -224,7 +220,7 @@ static void
 limits_change_while_it_accepts(void **state)
 {
 	struct worker_listener *l = start(0, 0);
-	struct msg_limit limit = {.listener = 0, .n = 1};
+	struct msg_limit limit = {.slot = world.conf->listeners[0].segment_slot, .n = 1};
 
 	(void)state;
 	worker_set_limit(&workers[1], &limit);
@@ -240,7 +236,7 @@ limits_change_while_it_accepts(void **state)
 	while (!l->paused)
 		fake_turn(workers[0].loop);
 	assert_int_equal(n_accepted, 5);
-	limit = (struct msg_limit){.listener = TG_LIMIT_OF_ALL, .n = 2};
+	limit = (struct msg_limit){.slot = 0, .n = 2};
 	worker_set_limit(&workers[1], &limit);
 	listener_released(l);
 	listener_released(l);
@@ -258,7 +254,7 @@ limits_change_while_it_accepts(void **state)
 static void
 no_more_may_be_ordered_than_files_allow(void **state)
 {
-	struct msg_limit limit = {.listener = TG_LIMIT_OF_ALL, .n = TG_LIMIT_MAX};
+	struct msg_limit limit = {.slot = 0, .n = TG_LIMIT_MAX};
 
 	(void)state;
 	workers[0].most_connections = 40;
@@ -343,7 +339,7 @@ paused_listener_may_be_stopped(void **state)
 static void
 all_sockets_of_a_listener_are_accepted_on(void **state)
 {
-	struct worker_listener *l = &workers[0].listeners[0];
+	struct worker_listener *l = world_listener(&world, &workers[0], 0);
 
 	(void)state;
 	add_socket(l, fake_listen(&at[1]));
@@ -370,7 +366,7 @@ who_waits_is_taken_before_the_end(void **state)
 static void
 socket_that_does_not_listen_begins_to(void **state)
 {
-	struct worker_listener *l = &workers[0].listeners[0];
+	struct worker_listener *l = world_listener(&world, &workers[0], 0);
 	struct addr a = {.len = sizeof(a.u.in)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -380,7 +376,6 @@ socket_that_does_not_listen_begins_to(void **state)
 	assert_int_equal(bind(fd, &a.u.sa, a.len), 0);
 	assert_int_equal(getsockname(fd, &at[0].u.sa, &at[0].len), 0);
 	add_socket(l, fd);
-	l->ops = &ops;
 	assert_int_equal(listener_start(l), 0);
 	connect_client(0);
 	turns_until_accepted(0, 1);

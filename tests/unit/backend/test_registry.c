@@ -47,8 +47,10 @@ static struct view *views[3];
 static unsigned published[3];
 
 static void
-on_publish(void *arg, uint32_t service, struct view *view)
+on_publish(void *arg, struct view *view)
 {
+	uint32_t service = world_service_of(&world, view);
+
 	(void)arg;
 	view_unref(views[service]);
 	views[service] = view;
@@ -180,7 +182,7 @@ static void
 observe_record(uint32_t backend, uint32_t health, uint32_t weight, uint32_t is_backup)
 {
 	struct msg_backend msg = {
-		.backend = backend,
+		.backend = world_slot(&world, 0, backend),
 		.health = health,
 		.has_addr = 1,
 		.addr = world_addr((uint16_t)(80 + backend)),
@@ -321,26 +323,37 @@ without_backends_all_is_settled(void **state)
 static void
 names_of_nothing_are_a_broken_protocol(void **state)
 {
-	static const struct {
-		uint32_t service;
-		uint32_t backend;
-		uint32_t health;
-	} wrong[] = {
-		{3, 0, UP},
-		{UINT32_MAX, 0, UP},
-		{0, 5, UP},
-		{0, UINT32_MAX, UP},
-		{1, 1, UP},
-		{2, 0, UP},
-		{0, 0, TG_BACKEND_HEALTH_COUNT},
-		{0, 0, UINT32_MAX},
+	uint32_t slots = (uint32_t)segment_slots(world.segment);
+	struct msg_backend wrong[] = {
+		{.backend = slots, .health = UP},
+		{.backend = UINT32_MAX, .health = UP},
+		{.backend = world_slot(&world, 0, 0), .health = TG_BACKEND_HEALTH_COUNT},
+		{.backend = world_slot(&world, 0, 0), .health = UINT32_MAX},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_int_equal(world_observe(&world, wrong[i].service, wrong[i].backend,
-					       wrong[i].health, 80),
-				 -TG_EPROTO);
+		assert_int_equal(registry_observe(world.registry, &wrong[i]), -TG_EPROTO);
+	publish();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(published[i], 0);
+	assert_false(registry_is_settled(world.registry));
+}
+
+/* The keeper may speak of one that is gone; those of the daemon, listeners and services are none. */
+static void
+slots_of_no_backend_are_ignored(void **state)
+{
+	uint32_t slots = (uint32_t)segment_slots(world.segment);
+
+	(void)state;
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		struct msg_backend msg = {.backend = slot, .health = UP};
+
+		/* Slots begin with those of the daemon, the listener and the services. */
+		if (slot < world_slot(&world, 0, 0) || slot > world_slot(&world, 1, 0))
+			assert_int_equal(registry_observe(world.registry, &msg), 0);
+	}
 	publish();
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(published[i], 0);
@@ -350,10 +363,10 @@ names_of_nothing_are_a_broken_protocol(void **state)
 static uint32_t picked_while_published;
 
 static void
-pick_at_once(void *arg, uint32_t service, struct view *view)
+pick_at_once(void *arg, struct view *view)
 {
 	static const struct balance_outcome fine;
-	const struct balance_ops *ops = balance_find(world.conf->services[service].balance);
+	const struct balance_ops *ops = balance_find(view->conf->balance);
 	struct balance_query query = {.n_tried = 0};
 	struct balance *b = arg;
 
@@ -366,14 +379,13 @@ pick_at_once(void *arg, uint32_t service, struct view *view)
 static void
 balancers_know_a_view_before_it_is_published(void **state)
 {
-	const struct service_shared *shared = registry_shared(world.registry);
 	const struct balance_ops *ops = balance_find(TG_BALANCE_LEAST_CONN);
 	struct balance *b;
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_non_null(shared[i].balance);
-	b = ops->new (shared[1].balance, 0, 1, 0);
+		assert_non_null(registry_shared(world.registry, (size_t)i)->balance);
+	b = ops->new (registry_shared(world.registry, 1)->balance, 0, 1, 0);
 	assert_non_null(b);
 	observe(1, 0, UP, 80);
 	picked_while_published = TG_VIEW_NONE;
@@ -443,6 +455,7 @@ main(void)
 		TEST(settled_is_when_every_backend_has_a_verdict),
 		TEST(without_backends_all_is_settled),
 		TEST(names_of_nothing_are_a_broken_protocol),
+		TEST(slots_of_no_backend_are_ignored),
 		TEST(balancers_know_a_view_before_it_is_published),
 		TEST(without_memory_the_change_waits),
 		TEST(registry_is_whole_or_not_at_all),

@@ -276,10 +276,10 @@ static struct world world;
 static struct view *last;
 
 static void
-on_publish(void *arg, uint32_t service, struct view *view)
+on_publish(void *arg, struct view *view)
 {
 	(void)arg;
-	assert_int_equal(service, 0);
+	assert_int_equal(world_service_of(&world, view), 0);
 	view_unref(last);
 	last = view;
 }
@@ -306,7 +306,7 @@ static const struct view *
 hear(uint32_t backend, enum backend_health health, struct backend_order order)
 {
 	struct msg_backend msg = {
-		.backend = backend,
+		.backend = world_slot(&world, 0, backend),
 		.health = health,
 		.has_addr = 1,
 		.addr = world_addr((uint16_t)(80 + backend)),
@@ -323,19 +323,21 @@ hear(uint32_t backend, enum backend_health health, struct backend_order order)
 static void
 a_limit_may_be_ordered_where_there_was_none(void **state)
 {
-	const struct service_shared *shared = registry_shared(world.registry);
-	struct msg_backend msg = {.service = 1, .health = UP, .order = limit_order(0)};
+	const struct service_shared *shared = registry_shared(world.registry, 1);
+	struct msg_backend msg = {.backend = world_slot(&world, 1, 0),
+				  .health = UP,
+				  .order = limit_order(0)};
 
 	(void)state;
 	assert_int_equal(registry_observe(world.registry, &msg), 0);
-	assert_null(shared[1].room);
+	assert_null(shared->room);
 	msg.order = limit_order(5);
 	assert_int_equal(registry_observe(world.registry, &msg), 0);
-	assert_non_null(shared[1].room);
-	assert_non_null(shared[1].queue);
+	assert_non_null(shared->room);
+	assert_non_null(shared->queue);
 	msg.order = limit_order(0);
 	assert_int_equal(registry_observe(world.registry, &msg), 0);
-	assert_non_null(shared[1].queue);
+	assert_non_null(shared->queue);
 }
 
 static void

@@ -34,7 +34,7 @@ fail_at(struct tries *t, unsigned backend)
 {
 	struct worker_service *s = service_of(0, 0);
 
-	tries_failed(t, &s->backends[backend], TG_END_CONNECT_FAILED);
+	tries_failed(t, s->backends[backend], TG_END_CONNECT_FAILED);
 	assert_true(tries_again(t, s, TG_CAUSE_CONNECT));
 }
 
@@ -73,13 +73,13 @@ tries_elsewhere_are_counted(void **state)
 	struct tries t = {.n = 0};
 
 	(void)state;
-	tries_next(&t, &s->backends[0]);
+	tries_next(&t, s->backends[0]);
 	fail_at(&t, 0);
-	tries_next(&t, &s->backends[1]);
+	tries_next(&t, s->backends[1]);
 	fail_at(&t, 1);
-	tries_next(&t, &s->backends[1]);
+	tries_next(&t, s->backends[1]);
 	fail_at(&t, 1);
-	tries_next(&t, &s->backends[0]);
+	tries_next(&t, s->backends[0]);
 	assert_int_equal(redispatches("x"), 1);
 	assert_int_equal(redispatches("y"), 1);
 	assert_int_equal(redispatches("z"), 0);

@@ -60,12 +60,11 @@ counters_are_those_of_the_named_slots(void **state)
 
 	(void)state;
 	for (unsigned w = 0; w < 2; w++) {
+		const struct worker_listener *l = world_listener(&world, &workers[w], 0);
 		uint32_t slot = slot_of(TG_SLOT_LISTENER, NULL, "l");
 
-		assert_ptr_equal(workers[w].listeners[0].counters,
-				 segment_counters(world.segment, w, slot));
-		assert_ptr_equal(workers[w].listeners[0].shared,
-				 segment_shared(world.segment, slot));
+		assert_ptr_equal(l->counters, segment_counters(world.segment, w, slot));
+		assert_ptr_equal(l->shared, segment_shared(world.segment, slot));
 		assert_ptr_equal(workers[w].total, segment_shared(world.segment, 0));
 		for (unsigned i = 0; i < 3; i++) {
 			struct worker_service *s = service_of(w, backends[i].service);
@@ -73,7 +72,7 @@ counters_are_those_of_the_named_slots(void **state)
 			slot = slot_of(TG_SLOT_SERVICE, NULL, backends[i].service_name);
 			assert_ptr_equal(s->counters, segment_counters(world.segment, w, slot));
 			slot = slot_of(TG_SLOT_BACKEND, backends[i].service_name, backends[i].name);
-			assert_ptr_equal(s->backends[backends[i].backend].counters,
+			assert_ptr_equal(s->backends[backends[i].backend]->counters,
 					 segment_counters(world.segment, w, slot));
 		}
 	}
@@ -97,7 +96,7 @@ view_is_released_when_the_next_comes(void **state)
 static void
 generation_counts_changes_of_the_address_alone(void **state)
 {
-	struct worker_backend *b = &service_of(0, 0)->backends[0];
+	struct worker_backend *b = service_of(0, 0)->backends[0];
 	struct addr at = world_addr(90);
 	unsigned generation;
 
@@ -126,7 +125,7 @@ never_ready(struct back *b)
 static void
 make_idle(uint32_t service, uint32_t backend, int listener, const struct addr *at, int *ret_far)
 {
-	struct worker_backend *home = &service_of(0, service)->backends[backend];
+	struct worker_backend *home = service_of(0, service)->backends[backend];
 	struct back *b = back_connect(home, at, never_ready, NULL);
 
 	assert_non_null(b);
@@ -153,14 +152,14 @@ idle_connections_to_what_left_or_moved_are_closed(void **state)
 	/* What does not concern it leaves it alone. */
 	up(1, 0, 80);
 	up(0, 0, addr_port(&at));
-	assert_int_equal(service_of(0, 0)->backends[0].n_idle, 1);
+	assert_int_equal(service_of(0, 0)->backends[0]->n_idle, 1);
 	up(0, 0, 1);
-	assert_int_equal(service_of(0, 0)->backends[0].n_idle, 0);
-	assert_int_equal(service_of(0, 0)->backends[1].n_idle, 1);
+	assert_int_equal(service_of(0, 0)->backends[0]->n_idle, 0);
+	assert_int_equal(service_of(0, 0)->backends[1]->n_idle, 1);
 	fake_wait_readable(far[0]);
 	assert_int_equal(recv(far[0], &byte, 1, 0), 0);
 	set(0, 1, TG_HEALTH_DOWN, addr_port(&at));
-	assert_int_equal(service_of(0, 0)->backends[1].n_idle, 0);
+	assert_int_equal(service_of(0, 0)->backends[1]->n_idle, 0);
 	fake_wait_readable(far[1]);
 	assert_int_equal(recv(far[1], &byte, 1, 0), 0);
 	close(far[0]);
@@ -223,7 +222,7 @@ files_of_bodies_have_their_share_where_a_service_has_them(void **state)
 	assert_int_equal(workers[0].spools.files_max, 0);
 	assert_int_equal(world_open(&other, with_files), 0);
 	assert_int_equal(
-		worker_init(&w, 0, other.conf, other.segment, registry_shared(other.registry)), 0);
+		worker_init(&w, 0, other.conf, other.segment), 0);
 	assert_in_range(w.spools.files_max, 1, limit.rlim_cur / 16 / 2);
 	assert_true(w.max_connections < workers[0].max_connections);
 	assert_string_equal(w.spools.folder, other.conf->buffer_folder);
@@ -250,7 +249,7 @@ connections_are_bounded_by_descriptors_or_configuration(void **state)
 	assert_in_range(workers[0].max_idle, 0, limit.rlim_cur / 2 / 2);
 	assert_int_equal(world_open(&other, bounded), 0);
 	assert_int_equal(
-		worker_init(&w, 0, other.conf, other.segment, registry_shared(other.registry)), 0);
+		worker_init(&w, 0, other.conf, other.segment), 0);
 	assert_int_equal(w.max_connections, 7);
 	worker_fini(&w);
 	world_close(&other);
@@ -269,7 +268,7 @@ half_made_worker_is_given_back(void **state)
 		struct worker w;
 
 		refuse_at = at;
-		rc = worker_init(&w, 0, world.conf, world.segment, registry_shared(world.registry));
+		rc = world_open_worker(&world, &w, 0, &no_fronts);
 		refuse_at = 0;
 		worker_fini(&w);
 		assert_int_equal(fake_count_fds(), fds);
@@ -310,8 +309,7 @@ accepting_is_told_from_the_start(void **state)
 	(void)state;
 	worker_set_accepting(&workers[0], true);
 	assert_int_equal(segment_sum(world.segment, 0, TG_W_ACCEPTING), 1);
-	assert_int_equal(worker_init(&w, 0, world.conf, world.segment,
-				     registry_shared(world.registry)), 0);
+	assert_int_equal(worker_init(&w, 0, world.conf, world.segment), 0);
 	assert_int_equal(segment_sum(world.segment, 0, TG_W_ACCEPTING), 0);
 	worker_fini(&w);
 }

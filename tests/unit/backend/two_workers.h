@@ -7,6 +7,7 @@
 
 static struct world world;
 static struct worker workers[2];
+static const struct front_ops no_fronts;
 
 /* For setup functions: 0, or -1. */
 static inline int
@@ -16,8 +17,7 @@ open_two_workers(const char *text)
 	if (world_open(&world, text) != 0)
 		return -1;
 	for (unsigned i = 0; i < 2; i++) {
-		if (worker_init(&workers[i], i, world.conf, world.segment,
-				registry_shared(world.registry)) != 0)
+		if (world_open_worker(&world, &workers[i], i, &no_fronts) != 0)
 			return -1;
 	}
 	return 0;
@@ -33,11 +33,11 @@ close_two_workers(void)
 }
 
 static inline void
-hand_out(void *arg, uint32_t service, struct view *view)
+hand_out(void *arg, struct view *view)
 {
 	(void)arg;
-	worker_set_view(&workers[0], service, view_ref(view));
-	worker_set_view(&workers[1], service, view);
+	worker_set_view(&workers[0], view_ref(view));
+	worker_set_view(&workers[1], view);
 }
 
 /* What the keeper saw reaches both workers. */
@@ -57,7 +57,7 @@ up(uint32_t service, uint32_t backend, uint16_t port)
 static inline struct worker_service *
 service_of(unsigned worker, unsigned service)
 {
-	return &workers[worker].services[service];
+	return world_service(&world, &workers[worker], service);
 }
 
 static inline uint32_t

@@ -62,13 +62,70 @@ world_addr(uint16_t port)
 	return a;
 }
 
+/* Of a backend, by places in the configuration. */
+static inline uint32_t
+world_slot(const struct world *w, uint32_t service, uint32_t backend)
+{
+	return w->conf->services[service].backends[backend].segment_slot;
+}
+
+/* The place of the view's service in the configuration. */
+static inline uint32_t
+world_service_of(const struct world *w, const struct view *view)
+{
+	uint32_t i = 0;
+
+	while (w->conf->services[i].segment_slot != view->conf->segment_slot)
+		i++;
+	return i;
+}
+
+/* With services and with listeners that do nothing, as proc/worker.c makes it. 0, or an error. */
+static inline int
+world_open_worker(const struct world *w, struct worker *worker, unsigned id,
+		  const struct front_ops *ops)
+{
+	int rc = worker_init(worker, id, w->conf, w->segment);
+	size_t i;
+
+	for (i = 0; rc == 0 && i < w->conf->n_listeners; i++) {
+		const struct conf_listener *conf = &w->conf->listeners[i];
+		struct worker_listener *l = worker_listener_new(worker, conf, ops);
+
+		if (l == NULL)
+			return -TG_ENOMEM;
+		TAILQ_INSERT_TAIL(&worker->listeners, l, link);
+		atomic_store(&l->shared->limit, (int64_t)conf->max_connections);
+	}
+	for (i = 0; rc == 0 && i < registry_n_services(w->registry); i++) {
+		struct worker_service *s =
+			worker_service_new(worker, registry_shared(w->registry, i), NULL);
+
+		if (s == NULL)
+			return -TG_ENOMEM;
+		worker_service_free(worker_service_set(worker, s));
+	}
+	return rc;
+}
+
+static inline struct worker_service *
+world_service(const struct world *w, const struct worker *worker, uint32_t service)
+{
+	return worker->services[w->conf->services[service].segment_slot];
+}
+
+static inline struct worker_listener *
+world_listener(const struct world *w, const struct worker *worker, uint32_t listener)
+{
+	return worker_listener_find(worker, w->conf->listeners[listener].segment_slot);
+}
+
 /* What the keeper says of one backend; it is at 127.0.0.1:port, port 0: it has no address. */
 static inline int
 world_observe(struct world *w, uint32_t service, uint32_t backend, uint32_t health, uint16_t port)
 {
 	struct msg_backend msg = {
-		.service = service,
-		.backend = backend,
+		.backend = world_slot(w, service, backend),
 		.health = health,
 		.has_addr = port != 0,
 	};

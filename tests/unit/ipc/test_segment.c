@@ -140,6 +140,7 @@ gauges_are_reset_and_counters_kept(void **state)
 {
 	struct segment *seg = *state;
 
+	segment_name(seg, 7, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "x");
 	atomic_store(&segment_shared(seg, 7)->in_flight, 12);
 	atomic_store(&segment_shared(seg, 7)->in_flight_max, 20);
 	counter_add(segment_counters(seg, 0, 7), 1, 9);

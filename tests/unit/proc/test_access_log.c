@@ -87,6 +87,9 @@ put(struct fixture *f, unsigned worker, const char *path)
 	if (r == NULL)
 		return false;
 	memset(r, 0, offsetof(struct access_record, strings));
+	r->listener = f->control.conf->listeners[0].segment_slot;
+	r->service = f->control.conf->services[0].segment_slot;
+	r->backend = f->control.conf->services[0].backends[0].segment_slot;
 	r->end = wall_read();
 	r->path_len = (uint16_t)strlen(path);
 	memcpy(r->strings, path, strlen(path));

@@ -213,7 +213,8 @@ static void
 proxy_gets_every_listener_of_every_worker(void **state)
 {
 	int fds[3] = {0, 0, 0};
-	struct listening listeners[2] = {{.fds = fds, .n = 3}, {.fds = fds, .n = 1}};
+	struct listening listeners[2] = {{.fds = fds, .n = 3, .segment_slot = 7},
+					 {.fds = fds, .n = 1, .segment_slot = 4}};
 	struct sockets sockets = {
 		.listeners = listeners, .n_listeners = 2, .workers = 3, .log_fd = 0};
 	struct child_equipment e = {.conf_fd = 0, .sockets = &sockets, .peer_fd = 1};
@@ -235,7 +236,7 @@ proxy_gets_every_listener_of_every_worker(void **state)
 			continue;
 		}
 		assert_int_equal(m.type, MSG_LISTEN);
-		assert_int_equal(m.u.listen.listener, (i - 2) / 3);
+		assert_int_equal(m.u.listen.listener, listeners[(i - 2) / 3].segment_slot);
 		assert_int_equal(m.u.listen.worker, (i - 2) % 3);
 	}
 	assert_int_equal(m.type, MSG_START);

@@ -1,0 +1,434 @@
+#include "conf/compare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/print_priv.h"
+#include "conf/schema_priv.h"
+
+/* Values of lists that are longer are not told. */
+#define VALUE_MAX 200u
+
+/* The objects of one sort, by name. */
+struct objects {
+	const char *base;
+	size_t n;
+	size_t size;
+	const char *(*name)(const void *object);
+	bool (*is_copy)(const void *object); /* NULL: none */
+};
+
+/* Where a line stands in its making; on the stack. */
+struct comparison {
+	FILE *out;
+	struct conf_changes *changes;
+	const char *of;   /* "service api " in front of its backends; "" */
+	const char *what; /* NULL: values alone */
+	const char *name; /* NULL: it has none */
+	unsigned n;       /* values told in this line */
+	bool has_failed;
+};
+
+static void compare_rows(struct comparison *c, const struct conf_schema *schema, const char *path,
+			 const char *a, const char *b);
+
+/*** One line ***/
+
+static void
+print_head(struct comparison *c, const char *verdict)
+{
+	fprintf(c->out, "%s%s%s%s: %s", c->of, c->what, c->name ? " " : "", c->name ? c->name : "",
+		verdict);
+}
+
+static void
+print_key(struct comparison *c, const char *path, const char *key)
+{
+	if (c->n > 0)
+		fputs(", ", c->out);
+	else if (c->what)
+		print_head(c, "changed: ");
+	c->n++;
+	fprintf(c->out, "%s%s%s", path, path[0] ? "." : "", key);
+}
+
+static bool
+applies(const struct conf_field *f, const char *object)
+{
+	return !f->when || f->when(object);
+}
+
+static bool
+is_set(const struct conf_field *f, const char *object)
+{
+	return applies(f, object) && (!f->kind->is_set || f->kind->is_set(f, object + f->offset));
+}
+
+static void
+print_value(const struct comparison *c, const struct conf_field *f, const char *object)
+{
+	if (is_set(f, object))
+		f->kind->print(f, object + f->offset, c->out);
+	else
+		fputs("none", c->out);
+}
+
+static const void *
+pointer_at(const struct conf_field *f, const char *object)
+{
+	const void *p;
+
+	memcpy(&p, object + f->offset, sizeof(p));
+	return p;
+}
+
+static size_t
+length_at(const struct conf_field *f, const char *object)
+{
+	size_t n;
+
+	memcpy(&n, object + f->count_offset, sizeof(n));
+	return n;
+}
+
+static bool
+is_same_value(const struct conf_field *f, const char *a, const char *b)
+{
+	if (is_set(f, a) != is_set(f, b))
+		return false;
+	if (!is_set(f, a))
+		return true;
+	if (f->kind == &conf_kind_text)
+		return strcmp(pointer_at(f, a), pointer_at(f, b)) == 0;
+	if (f->kind == &conf_kind_service)
+		return strcmp(((const struct conf_service *)pointer_at(f, a))->name,
+			      ((const struct conf_service *)pointer_at(f, b))->name) == 0;
+	return memcmp(a + f->offset, b + f->offset, f->size) == 0;
+}
+
+static void
+compare_value(struct comparison *c, const struct conf_field *f, const char *path, const char *a,
+	      const char *b)
+{
+	if (is_same_value(f, a, b))
+		return;
+	print_key(c, path, f->key);
+	if (f->flags & TG_CONF_SECRET)
+		return;
+	fputc(' ', c->out);
+	print_value(c, f, a);
+	fputs(" -> ", c->out);
+	print_value(c, f, b);
+}
+
+/*** Lists that are values ***/
+
+struct text {
+	char *bytes;
+	size_t n;
+};
+
+static int
+list_text(const struct conf_field *f, const char *object, struct text *ret)
+{
+	const char *elements = pointer_at(f, object);
+	size_t n = applies(f, object) ? length_at(f, object) : 0;
+	FILE *out = open_memstream(&ret->bytes, &ret->n);
+
+	if (!out)
+		return -TG_ENOMEM;
+	fputc('(', out);
+	for (size_t i = 0; i < n; i++) {
+		fputs(i > 0 ? ", " : " ", out);
+		if (f->schema)
+			conf_print_object(f->schema, elements + i * f->size, out);
+		else
+			f->element_kind->print(f, elements + i * f->size, out);
+	}
+	fputs(" )", out);
+	if (fclose(out) != 0) {
+		free(ret->bytes);
+		return -TG_ENOMEM;
+	}
+	return 0;
+}
+
+static void
+print_list_change(struct comparison *c, const struct conf_field *f, const char *path,
+		  const struct text *a, const struct text *b)
+{
+	print_key(c, path, f->key);
+	if (!f->schema && a->n <= VALUE_MAX && b->n <= VALUE_MAX)
+		fprintf(c->out, " %s -> %s", a->bytes, b->bytes);
+}
+
+static void
+compare_list(struct comparison *c, const struct conf_field *f, const char *path, const char *a,
+	     const char *b)
+{
+	struct text x;
+	struct text y;
+
+	if (list_text(f, a, &x) < 0) {
+		c->has_failed = true;
+		return;
+	}
+	if (list_text(f, b, &y) < 0) {
+		c->has_failed = true;
+		free(x.bytes);
+		return;
+	}
+	if (x.n != y.n || memcmp(x.bytes, y.bytes, x.n) != 0)
+		print_list_change(c, f, path, &x, &y);
+	free(x.bytes);
+	free(y.bytes);
+}
+
+/*** Rows ***/
+
+static bool
+is_objects(const struct conf_field *f)
+{
+	return f->schema == &conf_schema_listener || f->schema == &conf_schema_service ||
+	       f->schema == &conf_schema_backend;
+}
+
+static void
+compare_row(struct comparison *c, const struct conf_field *f, const char *path, const char *a,
+	    const char *b)
+{
+	char below[256];
+
+	if (f->kind == &conf_kind_later || (f->flags & TG_CONF_INTERNAL) || is_objects(f) ||
+	    (!applies(f, a) && !applies(f, b)))
+		return;
+	if (f->kind == &conf_kind_list) {
+		compare_list(c, f, path, a, b);
+	} else if (f->kind == &conf_kind_group) {
+		snprintf(below, sizeof(below), "%s%s%s", path, path[0] ? "." : "", f->key);
+		compare_rows(c, f->schema, below, a + f->offset, b + f->offset);
+	} else {
+		compare_value(c, f, path, a, b);
+	}
+}
+
+static void
+compare_rows(struct comparison *c, const struct conf_schema *schema, const char *path,
+	     const char *a, const char *b)
+{
+	for (const struct conf_field *f = schema->fields; f->key; f++)
+		compare_row(c, f, path, a, b);
+}
+
+static void
+compare_object(struct comparison *c, const struct conf_schema *schema, const void *a, const void *b)
+{
+	c->n = 0;
+	compare_rows(c, schema, "", a, b);
+	if (c->n == 0)
+		return;
+	fputc('\n', c->out);
+	c->changes->changed++;
+}
+
+/*** Objects by name ***/
+
+static const char *
+listener_name(const void *object)
+{
+	return ((const struct conf_listener *)object)->name;
+}
+
+static const char *
+service_name(const void *object)
+{
+	return ((const struct conf_service *)object)->name;
+}
+
+static const char *
+backend_name(const void *object)
+{
+	return ((const struct conf_backend *)object)->entry_name;
+}
+
+struct named {
+	const char *name;
+	const void *object;
+};
+
+static int
+compare_named(const void *a, const void *b)
+{
+	return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
+
+/* Sorted by name, without copies. NULL: no memory. */
+static struct named *
+sort(const struct objects *o, size_t *ret_n)
+{
+	struct named *sorted = calloc(o->n + 1, sizeof(*sorted));
+	size_t n = 0;
+
+	for (size_t i = 0; sorted && i < o->n; i++) {
+		const void *object = o->base + i * o->size;
+
+		if (!o->is_copy || !o->is_copy(object))
+			sorted[n++] = (struct named){.name = o->name(object), .object = object};
+	}
+	if (sorted)
+		qsort(sorted, n, sizeof(*sorted), compare_named);
+	*ret_n = n;
+	return sorted;
+}
+
+static const void *
+find(const struct named *sorted, size_t n, const char *name)
+{
+	struct named key = {.name = name};
+	const struct named *found = bsearch(&key, sorted, n, sizeof(*sorted), compare_named);
+
+	return found ? found->object : NULL;
+}
+
+typedef void pair_fn(struct comparison *c, const void *a, const void *b);
+
+static void
+print_verdict(struct comparison *c, const char *name, const char *verdict, unsigned *counter)
+{
+	c->name = name;
+	print_head(c, verdict);
+	fputc('\n', c->out);
+	(*counter)++;
+}
+
+/* `pair` is called for what is in both. */
+static void
+compare_objects(struct comparison *c, const struct objects *a, const struct objects *b,
+		pair_fn *pair)
+{
+	size_t n_before;
+	size_t n_after;
+	struct named *before = sort(a, &n_before);
+	struct named *after = sort(b, &n_after);
+
+	for (size_t i = 0; before && i < b->n; i++) {
+		const void *object = b->base + i * b->size;
+		const void *was = find(before, n_before, b->name(object));
+
+		if (b->is_copy && b->is_copy(object))
+			continue;
+		if (was)
+			pair(c, was, object);
+		else
+			print_verdict(c, b->name(object), "added", &c->changes->added);
+	}
+	for (size_t i = 0; after && i < a->n; i++) {
+		const void *object = a->base + i * a->size;
+
+		if ((!a->is_copy || !a->is_copy(object)) && !find(after, n_after, a->name(object)))
+			print_verdict(c, a->name(object), "removed", &c->changes->removed);
+	}
+	c->has_failed = c->has_failed || !before || !after;
+	free(before);
+	free(after);
+}
+
+static void
+compare_backend(struct comparison *c, const void *a, const void *b)
+{
+	c->name = backend_name(b);
+	compare_object(c, &conf_schema_backend, a, b);
+}
+
+static struct objects
+backends_of(const struct conf_service *service)
+{
+	return (struct objects){
+		.base = (const char *)service->backends,
+		.n = service->n_backends,
+		.size = sizeof(service->backends[0]),
+		.name = backend_name,
+		.is_copy = conf_schema_backend.is_copy,
+	};
+}
+
+static void
+compare_service(struct comparison *c, const void *a, const void *b)
+{
+	struct objects before = backends_of(a);
+	struct objects after = backends_of(b);
+	struct comparison below = *c;
+	char of[128];
+
+	c->name = service_name(b);
+	compare_object(c, &conf_schema_service, a, b);
+	snprintf(of, sizeof(of), "service %s ", service_name(b));
+	below.of = of;
+	below.what = "backend";
+	compare_objects(&below, &before, &after, compare_backend);
+	c->has_failed = c->has_failed || below.has_failed;
+}
+
+static void
+compare_listener(struct comparison *c, const void *a, const void *b)
+{
+	c->name = listener_name(b);
+	compare_object(c, &conf_schema_listener, a, b);
+}
+
+static void
+compare_all(struct comparison *c, const struct conf *present, const struct conf *next)
+{
+	struct objects listeners = {.base = (const char *)present->listeners,
+				    .n = present->n_listeners,
+				    .size = sizeof(present->listeners[0]),
+				    .name = listener_name};
+	struct objects services = {.base = (const char *)present->services,
+				   .n = present->n_services,
+				   .size = sizeof(present->services[0]),
+				   .name = service_name};
+	struct objects next_listeners = listeners;
+	struct objects next_services = services;
+
+	next_listeners.base = (const char *)next->listeners;
+	next_listeners.n = next->n_listeners;
+	next_services.base = (const char *)next->services;
+	next_services.n = next->n_services;
+	c->what = "global";
+	compare_object(c, &conf_schema_top, present, next);
+	c->what = "listener";
+	compare_objects(c, &listeners, &next_listeners, compare_listener);
+	c->what = "service";
+	compare_objects(c, &services, &next_services, compare_service);
+}
+
+int
+conf_compare(const struct conf *present, const struct conf *next, FILE *out,
+	     struct conf_changes *ret)
+{
+	struct comparison c = {.out = out, .changes = ret, .of = "", .what = ""};
+
+	*ret = (struct conf_changes){.added = 0};
+	compare_all(&c, present, next);
+	if (c.has_failed || ferror(out))
+		return -TG_ENOMEM;
+	if (ret->added + ret->changed + ret->removed == 0)
+		fputs("nothing differs\n", out);
+	return 0;
+}
+
+bool
+conf_compare_fixed(const struct conf *present, const struct conf *next, FILE *out)
+{
+	static const char *const keys[] = {"workers", "user", "group"};
+	struct conf_changes changes = {.added = 0};
+	struct comparison c = {.out = out, .changes = &changes, .of = ""};
+
+	for (const struct conf_field *f = conf_schema_top.fields; f->key; f++) {
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+			if (strcmp(f->key, keys[i]) == 0)
+				compare_value(&c, f, "", (const char *)present, (const char *)next);
+		}
+	}
+	return c.n > 0;
+}

@@ -1,0 +1,71 @@
+/*
+ * proc/keeper_priv.h: the parts of the keeper, for the files of which it is made.
+ */
+#ifndef TG_PROC_KEEPER_PRIV_H
+#define TG_PROC_KEEPER_PRIV_H
+
+#include "admin/http_server.h"
+#include "admin/server.h"
+#include "health/health.h"
+#include "proc/access_log.h"
+#include "proc/cuts.h"
+#include "proc/names.h"
+#include "proc/orders.h"
+#include "proc/reloads.h"
+#include "proc/state_file.h"
+#include "steer/steer.h"
+
+/* A control socket, by its place in conf->admin.controls. */
+struct keeper_control {
+	int fd;         /* -1: none */
+	bool is_served; /* and the server's who answers there */
+};
+
+struct keeper {
+	int channel;
+	int peer_fd;                     /* -1: none, or handed on to orders */
+	struct keeper_control *controls; /* by conf->admin.controls */
+	int log_fd;                      /* of the access log; -1: standard output */
+	struct conf *conf;
+	struct segment *segment;
+	struct loop *loop;
+	struct watch channel_watch;
+	struct timer tick;
+	struct health *health;
+	struct names *names;
+	struct steer *steer;
+	struct state_file *state_file;       /* NULL: none */
+	struct state_file *ending_file;      /* that of a configuration before; NULL: it has ended */
+	struct timer save;                   /* runs while: */
+	bool has_unsaved;                    /* orders */
+	bool is_restoring;
+	bool is_holding; /* a new keeper is about to take over */
+	struct orders *orders;
+	struct cuts *cuts;
+	struct reloads *reloads;
+	struct access_log *access_log; /* NULL: off */
+	struct access_log *ending_log; /* that of a configuration before; NULL: it has ended */
+	struct events *events;
+	struct admin_source source;
+	struct admin_server *admin;
+	struct http_server *http;  /* NULL: none */
+	struct keeper_next *next;  /* a reload is under way; NULL: none is */
+};
+
+/* Tells health where each backend is, as configured and ordered. Those that are there already stay as
+ * they are. */
+void keeper_place_all(struct keeper *k);
+/* Soon; nothing without a state file. */
+void keeper_save_soon(struct keeper *k);
+/* Takes `fd` over: the access log goes on there. */
+void keeper_set_output(struct keeper *k, int fd);
+
+/* What a configuration before has left to write; each waits for that time at most. */
+void keeper_end_old_files(struct keeper *k, unsigned timeout_ms);
+
+/* `n` sockets, none there yet. NULL: no memory. */
+struct keeper_control *keeper_controls_new(size_t n);
+/* Closes those that nobody serves. NULL allowed. */
+void keeper_controls_free(struct keeper_control *controls, size_t n);
+
+#endif

@@ -1,0 +1,715 @@
+#include "proc/reconf.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/container.h"
+#include "base/log.h"
+#include "conf/overlay.h"
+#include "ipc/channel.h"
+
+/* The keeper's channel is full: tried again after this. */
+#define ANSWER_AGAIN_MS 5u
+
+struct reconf_answer {
+	uint32_t order;
+	bool is_done;
+	char *text;
+};
+
+struct reconf_order {
+	uint32_t caller;
+	struct reload_order order;
+	char *backend; /* name of what is added, once it is known; the order's else */
+};
+
+static void start_next(struct reconf *r);
+
+static struct reconf *
+reconf_of(struct reload *reload)
+{
+	return TG_CONTAINER(reload, struct reconf, reload);
+}
+
+/* answers */
+
+static bool
+is_writable(int channel)
+{
+	struct pollfd p = {.fd = channel, .events = POLLOUT};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
+static int
+send_answer(int channel, const struct reconf_answer *a)
+{
+	struct msg_reloaded m = {.order = a->order, .is_done = a->is_done};
+	size_t n = strlen(a->text);
+	struct err err;
+	int fd;
+	int rc;
+
+	if (n > TG_RELOAD_TEXT_MAX)
+		n = TG_RELOAD_TEXT_MAX;
+	if (reload_text_save_fd(a->text, n, &fd, &err) < 0) {
+		log_write(TG_LOG_ERROR, "an answer is lost", "reason=%s", err.text);
+		return 0;
+	}
+	rc = channel_send(channel, MSG_RELOADED, &m, sizeof(m), fd);
+	close(fd);
+	return rc;
+}
+
+static void
+drop_answers(struct reconf *r, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		free(r->answers[i].text);
+	r->n_answers -= n;
+	if (n > 0)
+		memmove(r->answers, r->answers + n, r->n_answers * sizeof(r->answers[0]));
+}
+
+/* Never waits for the keeper, which may be waiting for us with orders. */
+static void
+send_answers(struct reconf *r)
+{
+	int channel = supervisor_channel(r->supervisor, CHILD_KEEPER);
+	size_t n = 0;
+	int rc = 0;
+
+	timer_clear(&r->answer_timer);
+	while (rc == 0 && n < r->n_answers && channel >= 0 && is_writable(channel))
+		rc = send_answer(channel, &r->answers[n++]);
+	drop_answers(r, channel >= 0 ? n : r->n_answers);
+	if (rc < 0)
+		supervisor_condemn(r->supervisor, CHILD_KEEPER, "it does not take messages");
+	else if (r->n_answers > 0)
+		timer_set(r->loop, &r->answer_timer,
+			  mono_add_ms(loop_now_update(r->loop), ANSWER_AGAIN_MS));
+}
+
+static void
+on_answer_timer(struct timer *t)
+{
+	send_answers(TG_CONTAINER(t, struct reconf, answer_timer));
+}
+
+/* Nobody waits for what nobody ordered, but the keeper shows it. */
+static void
+answer(struct reconf *r, uint32_t caller, bool is_done, const char *text)
+{
+	struct reconf_answer *answers =
+		realloc(r->answers, (r->n_answers + 1) * sizeof(answers[0]));
+	char *copy = strdup(text);
+
+	if (answers != NULL)
+		r->answers = answers;
+	if (answers == NULL || copy == NULL) {
+		log_write(TG_LOG_ERROR, "an answer is lost", "reason=%s", "no memory");
+		free(copy);
+		return;
+	}
+	r->answers[r->n_answers++] =
+		(struct reconf_answer){.order = caller, .is_done = is_done, .text = copy};
+	send_answers(r);
+}
+
+static void TG_PRINTF(4, 5)
+	answer_format(struct reconf *r, uint32_t caller, bool is_done, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	answer(r, caller, is_done, text);
+}
+
+static void
+order_end(struct reconf_order *o)
+{
+	reload_order_fini(&o->order);
+	free(o->backend);
+}
+
+static void
+answer_done(struct reconf *r, const struct reconf_order *o)
+{
+	bool is_add = o->order.what == RELOAD_ADD;
+	const char *backend = o->backend != NULL ? o->backend : o->order.backend;
+
+	log_write(TG_LOG_INFO, is_add ? "backend added" : "backend deleted",
+		  "service=%s backend=%s who=%s why=%s", o->order.service, backend, o->order.who,
+		  o->order.why);
+	if (o->caller == 0)
+		return; /* the keeper it came from is gone */
+	answer_format(r, o->caller, true, "service %s backend %s: %s\n", o->order.service, backend,
+		      is_add ? "added" : "removed");
+}
+
+static void
+drop_batch(struct reconf *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_batch; i++)
+		order_end(&r->batch[i]);
+	free(r->batch);
+	r->batch = NULL;
+	r->n_batch = 0;
+}
+
+static void
+fail_batch(struct reconf *r, const char *why)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_batch; i++)
+		if (r->batch[i].caller != 0)
+			answer_format(r, r->batch[i].caller, false, "%s\n", why);
+	drop_batch(r);
+}
+
+/* text that grows line by line */
+
+static void
+add_line(char **text, const char *line)
+{
+	char *more = NULL;
+
+	if (asprintf(&more, "%s%s\n", *text != NULL ? *text : "", line) < 0)
+		return; /* the log has it */
+	free(*text);
+	*text = more;
+}
+
+static void
+on_told(void *user, const char *line)
+{
+	struct reconf *r = user;
+
+	log_write(TG_LOG_WARN, "configuration", "error=%s", line);
+	add_line(&r->notes, line);
+}
+
+static void
+on_told_quietly(void *user, const char *line)
+{
+	add_line(user, line);
+}
+
+/* the end of a transaction */
+
+static void
+count(struct reconf *r, bool is_done)
+{
+	struct segment_shared *shared = segment_shared(r->segment, 0);
+
+	atomic_fetch_add(is_done ? &shared->reloads : &shared->reloads_failed, 1);
+	if (is_done)
+		atomic_store(&shared->reloaded_us, (int64_t)wall_read().us);
+}
+
+static const char *
+notes(const struct reconf *r)
+{
+	return r->notes != NULL ? r->notes : "";
+}
+
+static void
+end_file(struct reconf *r, bool is_done)
+{
+	free(r->notes);
+	r->notes = NULL;
+	r->is_of_file = false;
+	count(r, is_done);
+	r->on_ended(r, is_done);
+}
+
+/* Of a file: `why` in one line, with the notes before it. */
+static void
+fail_file(struct reconf *r, const char *why)
+{
+	log_write(TG_LOG_ERROR, "the reload has failed, going on", "reason=%s", why);
+	answer_format(r, r->caller, false, "%s%s\n", notes(r), why);
+	end_file(r, false);
+}
+
+static void
+fail_orders(struct reconf *r, const char *why)
+{
+	log_write(TG_LOG_ERROR, "the reload has failed, going on", "reason=%s orders=%zu", why,
+		  r->n_batch);
+	fail_batch(r, why);
+	count(r, false);
+}
+
+static void
+fail(struct reconf *r, const char *why)
+{
+	if (r->is_of_file)
+		fail_file(r, why);
+	else
+		fail_orders(r, why);
+}
+
+static void
+end_done_file(struct reconf *r)
+{
+	const struct conf_changes *c = &r->next.changes;
+	char *text = NULL;
+
+	log_write(TG_LOG_INFO, "reloaded", "added=%u changed=%u removed=%u", c->added, c->changed,
+		  c->removed);
+	if (asprintf(&text, "%s%s", notes(r), r->next.text) < 0)
+		text = NULL;
+	answer(r, r->caller, true, text != NULL ? text : "done\n");
+	free(text);
+	end_file(r, true);
+}
+
+static void
+end_done_orders(struct reconf *r)
+{
+	unsigned added = 0;
+	size_t i;
+
+	for (i = 0; i < r->n_batch; i++)
+		added += r->batch[i].order.what == RELOAD_ADD;
+	log_write(TG_LOG_INFO, "reloaded", "added=%u changed=0 removed=%zu", added,
+		  r->n_batch - added);
+	for (i = 0; i < r->n_batch; i++)
+		answer_done(r, &r->batch[i]);
+	drop_batch(r);
+	count(r, true);
+}
+
+/* what the transaction calls */
+
+static bool
+lost(struct reconf *r, enum child_role role, int rc)
+{
+	if (rc < 0)
+		supervisor_condemn(r->supervisor, role, "it does not take messages");
+	return rc < 0;
+}
+
+static bool
+prepare(struct reload *reload, enum child_role role)
+{
+	struct reconf *r = reconf_of(reload);
+	int channel = supervisor_channel(r->supervisor, role);
+	int rc;
+
+	if (channel < 0)
+		return false;
+	rc = channel_send(channel, MSG_CONF, NULL, 0, r->next.conf_fd);
+	if (rc == 0 && r->next.has_sockets)
+		rc = role == CHILD_PROXY ? sockets_tell_proxy_next(&r->next.sockets, channel)
+					 : sockets_tell_keeper_next(&r->next.sockets, channel);
+	if (rc == 0)
+		rc = channel_send(channel, MSG_PREPARE, NULL, 0, -1);
+	return !lost(r, role, rc);
+}
+
+static bool
+tell(struct reload *reload, enum child_role role, enum msg_type type)
+{
+	struct reconf *r = reconf_of(reload);
+	int channel = supervisor_channel(r->supervisor, role);
+
+	return channel >= 0 && !lost(r, role, channel_send(channel, type, NULL, 0, -1));
+}
+
+static void
+on_decided(struct reload *reload)
+{
+	struct reconf *r = reconf_of(reload);
+
+	next_go_over(&r->now, &r->next, loop_now(r->loop));
+	r->supervisor->equipment.conf_fd = *r->now.conf_fd;
+	r->on_changed(r);
+}
+
+/* Clients of what is gone are refused from here on. */
+static void
+on_proxy_over(struct reload *reload)
+{
+	struct reconf *r = reconf_of(reload);
+
+	if (r->next.has_sockets)
+		sockets_close(&r->next.sockets);
+	r->next.has_sockets = false;
+}
+
+static void
+on_done(struct reload *reload)
+{
+	struct reconf *r = reconf_of(reload);
+
+	if (r->is_of_file)
+		end_done_file(r);
+	else
+		end_done_orders(r);
+	next_close(&r->now, &r->next);
+}
+
+static void
+on_failed(struct reload *reload, const char *why)
+{
+	struct reconf *r = reconf_of(reload);
+
+	next_close(&r->now, &r->next);
+	fail(r, why);
+}
+
+static void
+on_idle(struct reload *reload)
+{
+	start_next(reconf_of(reload));
+}
+
+static void
+on_stuck(struct reload *reload, enum child_role role)
+{
+	supervisor_condemn(reconf_of(reload)->supervisor, role,
+			   "it does not go over to the new configuration");
+}
+
+/* starting */
+
+static const char *
+why_not(struct reconf *r)
+{
+	const char *why = r->is_over ? "it is stopping" : r->why_not(r);
+
+	if (why != NULL)
+		return why;
+	if (supervisor_channel(r->supervisor, CHILD_PROXY) < 0)
+		return "the proxy is being started again";
+	if (supervisor_channel(r->supervisor, CHILD_KEEPER) < 0)
+		return "the keeper is being started again";
+	return NULL;
+}
+
+static void
+start_file(struct reconf *r, uint32_t caller)
+{
+	struct conf_changes changes;
+	struct conf *conf = NULL;
+	char *text = NULL;
+	struct err err;
+
+	r->is_of_file = true;
+	r->caller = caller;
+	log_write(TG_LOG_INFO, "reloading", "conf=%s", r->conf_path);
+	r->on_begun(r);
+	if (next_read(*r->now.conf, r->conf_path, &conf, on_told, r) < 0) {
+		fail_file(r, "the configuration file cannot be used");
+		return;
+	}
+	if (next_compare(*r->now.conf, conf, &text, &changes, &err) < 0) {
+		conf_unref(conf);
+		fail_file(r, err.text);
+		return;
+	}
+	if (next_open(&r->now, conf, true, &r->next, &err) < 0) {
+		free(text);
+		fail_file(r, err.text);
+		return;
+	}
+	r->next.text = text;
+	r->next.changes = changes;
+	reload_start(&r->reload);
+}
+
+/* What the draft takes stays in the batch, the rest is answered. */
+static bool
+take_order(struct reconf *r, struct conf_draft *d, struct reconf_order *o)
+{
+	struct conf_note note = {
+		.who = o->order.who, .why = o->order.why, .when_us = o->order.when_us};
+	const char *name = NULL;
+	struct err err;
+	int rc;
+
+	if (o->order.what == RELOAD_ADD)
+		rc = conf_draft_add(d, o->order.service, o->order.text, &note, &name, &err);
+	else
+		rc = conf_draft_delete(d, o->order.service, o->order.backend, &note, &err);
+	if (rc < 0)
+		answer_format(r, o->caller, false, "%s\n", err.text);
+	else if (name != NULL)
+		o->backend = strdup(name);
+	return rc == 0;
+}
+
+static void
+take_orders(struct reconf *r, struct conf_draft *d)
+{
+	size_t n = 0;
+	size_t i;
+
+	for (i = 0; i < r->n_batch; i++) {
+		if (take_order(r, d, &r->batch[i]))
+			r->batch[n++] = r->batch[i];
+		else
+			order_end(&r->batch[i]);
+	}
+	r->n_batch = n;
+}
+
+static void
+start_orders(struct reconf *r)
+{
+	struct conf_draft *d = NULL;
+	struct err err;
+
+	r->batch = r->queue;
+	r->n_batch = r->n_queue;
+	r->queue = NULL;
+	r->n_queue = 0;
+	if (conf_draft_open(*r->now.conf, &d) < 0) {
+		fail_orders(r, "no memory");
+		return;
+	}
+	take_orders(r, d);
+	if (r->n_batch == 0) {
+		conf_draft_drop(d);
+		drop_batch(r);
+	} else if (next_open(&r->now, conf_draft_finish(d), false, &r->next, &err) < 0) {
+		fail_orders(r, err.text);
+	} else {
+		reload_start(&r->reload);
+	}
+}
+
+static void
+refuse_queue(struct reconf *r, const char *why)
+{
+	r->batch = r->queue;
+	r->n_batch = r->n_queue;
+	r->queue = NULL;
+	r->n_queue = 0;
+	fail_batch(r, why);
+}
+
+/* What came meanwhile; one transaction, or several failures one after the other. */
+static void
+start_next(struct reconf *r)
+{
+	while (!reload_is_running(&r->reload) && (r->is_due_again || r->n_queue > 0)) {
+		const char *why = why_not(r);
+
+		if (r->is_due_again && why == NULL) {
+			r->is_due_again = false;
+			start_file(r, 0);
+		} else if (r->n_queue > 0 && why == NULL) {
+			start_orders(r);
+		} else {
+			r->is_due_again = false;
+			refuse_queue(r, why);
+		}
+	}
+}
+
+void
+reconf_read_file(struct reconf *r)
+{
+	const char *why = why_not(r);
+
+	if (reload_is_running(&r->reload)) {
+		log_write(TG_LOG_INFO, "a reload is under way, another follows", NULL);
+		r->is_due_again = true;
+	} else if (why != NULL) {
+		log_write(TG_LOG_ERROR, "not reloading", "reason=%s", why);
+	} else {
+		start_file(r, 0);
+		start_next(r);
+	}
+}
+
+/* orders */
+
+static void
+order_file(struct reconf *r, uint32_t caller)
+{
+	const char *why = why_not(r);
+
+	if (reload_is_running(&r->reload))
+		why = "a reload is under way";
+	if (why != NULL) {
+		answer_format(r, caller, false, "%s\n", why);
+		return;
+	}
+	start_file(r, caller);
+	start_next(r);
+}
+
+static void
+order_compare(struct reconf *r, uint32_t caller)
+{
+	struct conf_changes changes;
+	struct conf *conf = NULL;
+	char *told = NULL;
+	char *text = NULL;
+	char *all = NULL;
+	struct err err = {.text = "the configuration file cannot be used"};
+	int rc = next_read(*r->now.conf, r->conf_path, &conf, on_told_quietly, &told);
+
+	if (rc == 0)
+		rc = next_compare(*r->now.conf, conf, &text, &changes, &err);
+	if (asprintf(&all, "%s%s%s", told != NULL ? told : "", text != NULL ? text : err.text,
+		     text != NULL ? "" : "\n") < 0)
+		all = NULL;
+	answer(r, caller, rc == 0 && all != NULL, all != NULL ? all : "no memory\n");
+	conf_unref(conf);
+	free(told);
+	free(text);
+	free(all);
+}
+
+static void
+order_wait(struct reconf *r, struct reconf_order *o)
+{
+	const char *why = why_not(r);
+	struct reconf_order *queue = NULL;
+
+	if (why == NULL && r->n_queue >= TG_RECONF_QUEUE)
+		why = "too many orders wait";
+	if (why == NULL) {
+		queue = realloc(r->queue, (r->n_queue + 1) * sizeof(queue[0]));
+		why = queue == NULL ? "no memory" : NULL;
+	}
+	if (why != NULL) {
+		answer_format(r, o->caller, false, "%s\n", why);
+		order_end(o);
+		return;
+	}
+	r->queue = queue;
+	r->queue[r->n_queue++] = *o;
+	start_next(r);
+}
+
+static bool
+on_order(struct reconf *r, const struct message *m)
+{
+	struct reconf_order o = {.caller = m->u.reload.order};
+	struct err err;
+
+	if (reload_order_load_fd(m->fd, &o.order, &err) < 0)
+		return false;
+	switch (o.order.what) {
+	case RELOAD_FILE:
+		order_file(r, o.caller);
+		break;
+	case RELOAD_COMPARE:
+		order_compare(r, o.caller);
+		break;
+	case RELOAD_ADD:
+	case RELOAD_DELETE:
+		order_wait(r, &o);
+		return true;
+	case RELOAD_WHAT_COUNT:
+		break;
+	}
+	order_end(&o);
+	return true;
+}
+
+bool
+reconf_on_message(struct reconf *r, enum child_role role, const struct message *m)
+{
+	switch (m->type) {
+	case MSG_PREPARED:
+		return reload_on_prepared(&r->reload, role, &m->u.prepared);
+	case MSG_COMMITTED:
+		return reload_on_committed(&r->reload, role);
+	case MSG_RELOAD:
+		return role == CHILD_KEEPER && on_order(r, m);
+	default:
+		return false;
+	}
+}
+
+/* Its operators are gone with it: what they ordered and was not begun is nobody's any more. */
+static void
+forget_callers(struct reconf *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_queue; i++)
+		order_end(&r->queue[i]);
+	free(r->queue);
+	r->queue = NULL;
+	r->n_queue = 0;
+	for (i = 0; i < r->n_batch; i++)
+		r->batch[i].caller = 0;
+	r->caller = 0;
+	drop_answers(r, r->n_answers);
+}
+
+void
+reconf_on_death(struct reconf *r, enum child_role role)
+{
+	if (role == CHILD_KEEPER)
+		forget_callers(r);
+	reload_on_death(&r->reload, role);
+}
+
+bool
+reconf_is_busy(const struct reconf *r)
+{
+	return reload_is_running(&r->reload);
+}
+
+void
+reconf_stop(struct reconf *r, const char *why)
+{
+	r->is_over = true;
+	reload_cut(&r->reload, why);
+}
+
+void
+reconf_init(struct reconf *r)
+{
+	r->reload = (struct reload){
+		.loop = r->loop,
+		.timeout_ms = r->timeout_ms,
+		.prepare = prepare,
+		.tell = tell,
+		.on_decided = on_decided,
+		.on_proxy_over = on_proxy_over,
+		.on_done = on_done,
+		.on_failed = on_failed,
+		.on_idle = on_idle,
+		.on_stuck = on_stuck,
+	};
+	reload_init(&r->reload);
+	timer_init(&r->answer_timer, on_answer_timer);
+}
+
+void
+reconf_fini(struct reconf *r)
+{
+	reload_fini(&r->reload);
+	next_close(&r->now, &r->next);
+	drop_batch(r);
+	forget_callers(r);
+	free(r->answers);
+	r->answers = NULL;
+	free(r->notes);
+	r->notes = NULL;
+	if (r->loop != NULL)
+		timer_fini(&r->answer_timer);
+}

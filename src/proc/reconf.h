@@ -1,0 +1,71 @@
+/*
+ * proc/reconf.h: orders to change the configuration while it is in use.
+ *
+ * One transaction (proc/reload.h) at a time. Who wants the file read anew meanwhile is told
+ * so, but for SIGHUP, which nobody waits for: it is done again after. Backends to be added
+ * or deleted wait, at most TG_RECONF_QUEUE, and go all together into the next transaction; what is
+ * wrong with one is its own affair.
+ */
+#ifndef TG_PROC_RECONF_H
+#define TG_PROC_RECONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/reload_order.h"
+#include "proc/next.h"
+#include "proc/reload.h"
+#include "proc/supervisor.h"
+
+#define TG_RECONF_QUEUE 1024u
+
+struct reconf_order;
+struct reconf_answer;
+
+/* Storage is the caller's; reconf_init() to reconf_fini(). */
+struct reconf {
+	struct loop *loop;
+	struct supervisor *supervisor; /* its equipment follows the configuration */
+	struct present now;
+	struct segment *segment; /* what is counted goes to its slot 0 */
+	const char *conf_path;
+	unsigned timeout_ms;
+	/* Why there can be no change now; NULL: there can. */
+	const char *(*why_not)(struct reconf *r);
+	/* now.conf is another one: what the parent itself does by it. */
+	void (*on_changed)(struct reconf *r);
+	/* The file is being read anew, for the service manager; and that is over. */
+	void (*on_begun)(struct reconf *r);
+	void (*on_ended)(struct reconf *r, bool is_done);
+	struct reload reload;
+	struct next next;
+	bool is_of_file;   /* the transaction under way: the file read anew, not orders */
+	uint32_t caller;   /* of it; 0: SIGHUP */
+	bool is_due_again; /* SIGHUP came meanwhile */
+	char *notes;       /* of what the file made impossible, for the answer; NULL: none */
+	struct reconf_order *batch; /* in the transaction under way */
+	size_t n_batch;
+	struct reconf_order *queue;
+	size_t n_queue;
+	struct reconf_answer *answers; /* that wait for room in the keeper's channel */
+	size_t n_answers;
+	struct timer answer_timer;
+	bool is_over;
+};
+
+/* The caller sets everything up to the callbacks before. */
+void reconf_init(struct reconf *r);
+void reconf_fini(struct reconf *r); /* zeroed is allowed */
+
+/* SIGHUP. */
+void reconf_read_file(struct reconf *r);
+/* What a child sends of it (supervisor.h), and its end. */
+bool reconf_on_message(struct reconf *r, enum child_role role, const struct message *m);
+void reconf_on_death(struct reconf *r, enum child_role role);
+/* From the first order to the end of the last transaction. */
+bool reconf_is_busy(const struct reconf *r);
+/* The daemon stops. */
+void reconf_stop(struct reconf *r, const char *why);
+
+#endif

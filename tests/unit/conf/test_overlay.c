@@ -1,0 +1,405 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/overlay.h"
+
+static const char file[] =
+	"listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; service = \"api\";\n"
+	"  routes = ( { host = \"a.example\"; service = \"other\"; } ); } );\n"
+	"services = (\n"
+	"  { name = \"api\"; backends = (\n"
+	"      { name = \"b1\"; address = \"127.0.0.1:1\"; },\n"
+	"      { name = \"b2\"; address = \"127.0.0.1:2\"; weight = 7; },\n"
+	"      { name = \"pool\"; address = \"pool.example:80\"; slots = 3; } ); },\n"
+	"  { name = \"other\"; health = { port = 81; };\n"
+	"    backends = ( { name = \"x\"; address = \"127.0.0.1:3\"; } ); } );\n";
+
+static const char file_with_b9[] =
+	"listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; service = \"api\"; } );\n"
+	"services = (\n"
+	"  { name = \"api\"; backends = (\n"
+	"      { name = \"b2\"; address = \"127.0.0.1:2\"; },\n"
+	"      { name = \"b9\"; address = \"127.0.0.1:99\"; } ); } );\n";
+
+static const struct conf_note note = {.who = "uid 7", .why = "more \"load\"\n", .when_us = 123};
+
+static struct conf *
+load(const char *text)
+{
+	struct conf_errors errors = {0};
+	struct conf *conf = NULL;
+
+	if (conf_load_text(text, strlen(text), "test", &conf, &errors) != 0)
+		fail_msg("%s", errors.n > 0 ? errors.list[0].text : "?");
+	return conf;
+}
+
+static struct conf_draft *
+draft_of(struct conf *conf)
+{
+	struct conf_draft *d = NULL;
+
+	assert_int_equal(conf_draft_open(conf, &d), 0);
+	return d;
+}
+
+/* The names of a service's backends, in a row. */
+static const char *
+names(const struct conf *conf, size_t service)
+{
+	static char text[1024];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < conf->services[service].n_backends; i++) {
+		const struct conf_backend *b = &conf->services[service].backends[i];
+
+		assert_int_equal(b->index, i);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? " " : "",
+				      b->name);
+	}
+	return text;
+}
+
+static int
+add(struct conf_draft *d, const char *service, const char *text, struct err *err)
+{
+	const char *name;
+
+	return conf_draft_add(d, service, text, &note, &name, err);
+}
+
+static void
+what_is_added_stands_behind_the_others(void **state)
+{
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	struct conf *next;
+	const char *name = NULL;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(conf_draft_add(d, "api",
+					"name = \"b3\"; address = \"127.0.0.1:9\"; weight = 3;",
+					&note, &name, &err),
+			 0);
+	next = conf_draft_finish(d);
+	assert_string_equal(name, "b3");
+	assert_string_equal(names(next, 0), "b1 b2 pool-1 pool-2 pool-3 b3");
+	assert_string_equal(names(conf, 0), "b1 b2 pool-1 pool-2 pool-3");
+	assert_int_equal(next->services[0].backends[5].weight, 3);
+	assert_string_equal(next->services[0].backends[5].added.who, "uid 7");
+	assert_null(next->services[0].backends[0].added.who);
+	assert_ptr_equal(next->listeners[0].service, &next->services[0]);
+	assert_ptr_equal(next->listeners[0].routes[0].service, &next->services[1]);
+	conf_unref(conf);
+	assert_string_equal(next->services[0].backends[1].address_text, "127.0.0.1:2");
+	conf_unref(next);
+}
+
+static void
+children_read_the_same(void **state)
+{
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	struct conf *next;
+	struct conf *read;
+	struct err err = {""};
+	int fd;
+
+	(void)state;
+	assert_int_equal(add(d, "api", "\"b\\x41\" = 1;", &err), -TG_EINVAL);
+	assert_int_equal(
+		add(d, "api", "name = \"b3\"; address = \"a.example:9\"; slots = 2;", &err), 0);
+	assert_int_equal(conf_draft_delete(d, "api", "b1", &note, &err), 0);
+	next = conf_draft_finish(d);
+	conf_number(next);
+	assert_int_equal(conf_save_fd(next, &fd, &err), 0);
+	if (conf_load_fd(fd, &read, &err) != 0)
+		fail_msg("%s", err.text);
+	close(fd);
+	assert_string_equal(names(read, 0), "b2 pool-1 pool-2 pool-3 b3-1 b3-2");
+	assert_string_equal(read->services[0].backends[5].added.why, note.why);
+	assert_int_equal(read->services[0].backends[5].added.when_us, 123);
+	assert_int_equal(read->services[0].n_deleted, 1);
+	assert_string_equal(read->services[0].deleted[0].name, "b1");
+	assert_string_equal(read->services[0].deleted[0].note.who, "uid 7");
+	for (size_t i = 0; i < 2; i++)
+		assert_true(conf_service_equal(&read->services[i], &next->services[i]));
+	conf_unref(conf);
+	conf_unref(next);
+	conf_unref(read);
+}
+
+static void
+people_are_not_shown_who(void **state)
+{
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	char *text;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+	struct conf *next;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(add(d, "api", "name = \"b3\"; address = \"127.0.0.1:9\";", &err), 0);
+	assert_int_equal(conf_draft_delete(d, "api", "b1", &note, &err), 0);
+	next = conf_draft_finish(d);
+	conf_print(next, out);
+	fclose(out);
+	assert_non_null(strstr(text, "\"b3\""));
+	assert_null(strstr(text, "\"b1\""));
+	assert_null(strstr(text, "added"));
+	assert_null(strstr(text, "deleted"));
+	assert_null(strstr(text, "uid 7"));
+	free(text);
+	out = open_memstream(&text, &n);
+	conf_print_backend(&next->services[0].backends[4], out);
+	fclose(out);
+	assert_string_equal(text, "name = \"b3\"; address = \"127.0.0.1:9\"; weight = 1; "
+				  "backup = false; tier = 0; max_connections = 0;");
+	free(text);
+	conf_unref(next);
+	conf_unref(conf);
+}
+
+static void
+what_is_wrong_is_told_and_changes_nothing(void **state)
+{
+	static const struct {
+		const char *service;
+		const char *text;
+		int rc;
+		const char *told;
+	} cases[] = {
+		{"nobody", "address = \"127.0.0.1:9\";", -TG_ENOENT, "no such service \"nobody\""},
+		{"api", "", -TG_EINVAL, "address: missing"},
+		{"api", "address = 5;", -TG_EINVAL, "address: an integer where a string is wanted"},
+		{"api", "address = \"127.0.0.1\";", -TG_EINVAL, "address: "},
+		{"api", "name = \"b1\"; address = \"127.0.0.1:9\";", -TG_EEXIST,
+		 "service \"api\" has a backend \"b1\""},
+		{"api", "name = \"pool\"; address = \"127.0.0.1:9\";", -TG_EEXIST,
+		 "service \"api\" has a backend \"pool\""},
+		{"api", "name = \"pool-2\"; address = \"127.0.0.1:9\";", -TG_EEXIST,
+		 "service \"api\" has a backend \"pool-2\""},
+		{"api", "name = \"b\"; address = \"127.0.0.1:9\"; segment_slot = 3;", -TG_EINVAL,
+		 "segment_slot: unknown key"},
+		{"api", "name = \"b\"; address = \"127.0.0.1:9\"; added_by = \"me\";", -TG_EINVAL,
+		 "added_by: unknown key"},
+		{"api", "name = \"b\"; address = \"127.0.0.1:9\"; } ); }, {", -TG_EINVAL, "syntax"},
+		{"api", "@include \"/etc/passwd\"\n", -TG_EINVAL, "@include and variables"},
+		{"api", "address = \"${HOME}\";", -TG_EINVAL, "@include and variables"},
+		{"other", "name = \"u\"; address = \"unix:/run/x\";", -TG_EINVAL,
+		 "address: service \"other\" checks or asks a port"},
+	};
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	struct conf *next;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(add(d, cases[i].service, cases[i].text, &err), cases[i].rc);
+		if (strncmp(err.text, cases[i].told, strlen(cases[i].told)) != 0)
+			fail_msg("%s: %s", cases[i].text, err.text);
+	}
+	assert_int_equal(conf_draft_delete(d, "api", "b7", &note, &err), -TG_ENOENT);
+	assert_string_equal(err.text, "service \"api\" has no backend \"b7\"");
+	assert_int_equal(conf_draft_delete(d, "api", "pool-2", &note, &err), -TG_EINVAL);
+	assert_string_equal(err.text, "\"pool-2\" is one slot of several: \"pool\" can be deleted");
+	next = conf_draft_finish(d);
+	assert_string_equal(names(next, 0), "b1 b2 pool-1 pool-2 pool-3");
+	conf_unref(next);
+	conf_unref(conf);
+}
+
+static void
+of_each_name_the_last_order_counts(void **state)
+{
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	struct conf *next;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(add(d, "api", "name = \"b3\"; address = \"127.0.0.1:9\";", &err), 0);
+	assert_int_equal(conf_draft_delete(d, "api", "b3", &note, &err), 0);
+	assert_int_equal(conf_draft_delete(d, "api", "b1", &note, &err), 0);
+	assert_int_equal(add(d, "api", "name = \"b1\"; address = \"127.0.0.1:9\";", &err), 0);
+	assert_int_equal(conf_draft_delete(d, "api", "pool", &note, &err), 0);
+	next = conf_draft_finish(d);
+	assert_string_equal(names(next, 0), "b2 b1");
+	assert_int_equal(next->services[0].n_deleted, 1);
+	assert_string_equal(next->services[0].deleted[0].name, "pool");
+	conf_unref(conf);
+
+	/* A draft over what was finished, whose own memory goes. */
+	d = draft_of(next);
+	assert_int_equal(add(d, "api", "name = \"b3\"; address = \"127.0.0.1:9\";", &err), 0);
+	conf_unref(next);
+	next = conf_draft_finish(d);
+	assert_string_equal(names(next, 0), "b2 b1 b3");
+	assert_string_equal(next->services[0].backends[1].added.who, "uid 7");
+	assert_string_equal(next->services[0].deleted[0].name, "pool");
+	conf_unref(next);
+}
+
+static void
+there_is_an_end_to_it(void **state)
+{
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	char text[128];
+	struct err err;
+	struct conf *next;
+
+	(void)state;
+	for (unsigned i = 0; i < TG_CONF_BACKENDS_MAX - 5; i++) {
+		snprintf(text, sizeof(text), "name = \"n%u\"; address = \"127.0.0.1:9\";", i);
+		if (add(d, "api", text, &err) != 0)
+			fail_msg("%u: %s", i, err.text);
+	}
+	assert_int_equal(add(d, "api", "name = \"more\"; address = \"127.0.0.1:9\";", &err),
+			 -TG_ELIMIT);
+	assert_string_equal(err.text, "service \"api\" would have 10001 backends; allowed: 10000");
+	next = conf_draft_finish(d);
+	assert_int_equal(next->services[0].n_backends, TG_CONF_BACKENDS_MAX);
+	conf_unref(next);
+	conf_unref(conf);
+}
+
+struct told {
+	char text[1024];
+};
+
+static void
+hear(void *user, const char *service, const char *backend, const char *what)
+{
+	struct told *told = user;
+	size_t n = strlen(told->text);
+
+	snprintf(told->text + n, sizeof(told->text) - n, "%s/%s: %s\n", service, backend, what);
+}
+
+static void
+it_lies_over_the_next_file(void **state)
+{
+	struct told told = {""};
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	struct conf *present;
+	struct conf *next;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+		add(d, "api", "name = \"b3\"; address = \"a.example:9\"; slots = 2;", &err), 0);
+	assert_int_equal(add(d, "api", "name = \"b9\"; address = \"127.0.0.1:9\";", &err), 0);
+	assert_int_equal(conf_draft_delete(d, "api", "b1", &note, &err), 0);
+	assert_int_equal(conf_draft_delete(d, "api", "b2", &note, &err), 0);
+	present = conf_draft_finish(d);
+	conf_unref(conf);
+	conf = load(file_with_b9);
+	d = draft_of(conf);
+	assert_int_equal(conf_draft_carry(d, present, hear, &told), 0);
+	conf_unref(present);
+	next = conf_draft_finish(d);
+	assert_string_equal(names(next, 0), "b9 b3-1 b3-2");
+	assert_null(next->services[0].backends[0].added.who);
+	assert_int_equal(next->services[0].n_deleted, 1);
+	assert_string_equal(told.text, "api/b1: service \"api\" has no backend \"b1\"\n"
+				       "api/b9: added, and now in the configuration file, which "
+				       "counts\n");
+	conf_unref(next);
+	conf_unref(conf);
+}
+
+static void
+a_state_file_is_applied(void **state)
+{
+#define ORDER(s, b, v)                                                                             \
+	{                                                                                          \
+		.service = (s), .backend = (b), .property = (char[]){"server"}, .value = (v),      \
+		.was = (char[]){""}, .who = (char[]){"me"}, .why = (char[]){""}, .when_us = 5,     \
+	}
+	char api[] = "api";
+	char b1[] = "b1";
+	char b3[] = "b3";
+	char gone[] = "gone";
+	char deleted[] = "deleted";
+	char odd[] = "odd";
+	char added[] = "added name = \"b3\"; address = \"127.0.0.1:9\";";
+	char bad[] = "added name = ";
+	struct conf_state_order orders[] = {
+		ORDER(api, b3, added),
+		ORDER(api, b1, deleted),
+		ORDER(api, gone, deleted),
+		ORDER(gone, b1, added),
+		ORDER(api, b3, bad),
+		ORDER(api, b3, odd),
+		{.property = (char[]){"maxconn"}, .value = (char[]){"5"}},
+	};
+	struct conf_state s = {.orders = orders, .n_orders = sizeof(orders) / sizeof(orders[0])};
+	struct told told = {""};
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	struct conf *next;
+
+	(void)state;
+	assert_int_equal(conf_draft_apply(d, &s, hear, &told), 0);
+	next = conf_draft_finish(d);
+	assert_string_equal(names(next, 0), "b2 pool-1 pool-2 pool-3 b3");
+	assert_string_equal(next->services[0].backends[4].added.who, "me");
+	assert_non_null(strstr(told.text, "api/gone: service \"api\" has no backend \"gone\"\n"));
+	assert_non_null(strstr(told.text, "gone/b1: no such service \"gone\"\n"));
+	assert_non_null(strstr(told.text, "api/b3: neither added nor deleted\n"));
+	conf_unref(next);
+	conf_unref(conf);
+}
+
+static void
+made_secrets_stay(void **state)
+{
+	static const char sticky[] =
+		"listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; service = \"a\"; } );\n"
+		"services = ( { name = \"a\"; sticky = { cookie = \"c\"; }; },\n"
+		"  { name = \"b\"; sticky = { cookie = \"c\"; secret = \"0123456789abcdef\"; }; } );\n";
+	struct conf *conf = load(sticky);
+	struct conf *next = load(sticky);
+
+	(void)state;
+	assert_string_not_equal(conf->services[0].sticky.secret, next->services[0].sticky.secret);
+	assert_int_equal(conf_keep_secrets(next, conf), 0);
+	assert_string_equal(conf->services[0].sticky.secret, next->services[0].sticky.secret);
+	assert_string_equal(next->services[1].sticky.secret, "0123456789abcdef");
+	conf_unref(conf);
+	assert_int_equal(strlen(next->services[0].sticky.secret), 32);
+	conf_unref(next);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_added_stands_behind_the_others),
+		cmocka_unit_test(children_read_the_same),
+		cmocka_unit_test(people_are_not_shown_who),
+		cmocka_unit_test(what_is_wrong_is_told_and_changes_nothing),
+		cmocka_unit_test(of_each_name_the_last_order_counts),
+		cmocka_unit_test(there_is_an_end_to_it),
+		cmocka_unit_test(it_lies_over_the_next_file),
+		cmocka_unit_test(a_state_file_is_applied),
+		cmocka_unit_test(made_secrets_stay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
