@@ -92,25 +92,28 @@ registry_free(struct registry *r)
 	free(r);
 }
 
+static bool
+has_limit(const struct backend_order *order)
+{
+	return (order->told & TG_ORDER_LIMIT) != 0 && order->limit != 0 &&
+	       order->limit != TG_ORDER_AS_CONF;
+}
+
 /* A limit may be ordered where none is configured. Without memory for it it is left out. */
 static void
-take_limit(struct service_state *s, const struct msg_backend *msg, struct backend_order *ret)
+take_limit(struct service_state *s, struct backend_order *order)
 {
-	bool is_new = (msg->order.told & TG_ORDER_LIMIT) != 0 && msg->order.limit != 0 &&
-		      msg->order.limit != TG_ORDER_AS_CONF;
-
-	*ret = msg->order;
-	if (is_new && service_shared_add_limits(s->shared) != 0) {
+	if (has_limit(order) && service_shared_add_limits(s->shared) != 0) {
 		log_write(TG_LOG_ERROR, "no memory for a limit that is ordered", "svc=%s",
 			  s->conf->name);
-		ret->told &= ~TG_ORDER_LIMIT;
+		order->told &= ~TG_ORDER_LIMIT;
 	}
 }
 
 int
 registry_observe(struct registry *r, const struct msg_backend *msg)
 {
-	struct backend_order order;
+	struct backend_order order = msg->order;
 	struct service_state *s;
 	struct backend_state *b;
 
@@ -120,7 +123,7 @@ registry_observe(struct registry *r, const struct msg_backend *msg)
 	if (s == NULL)
 		return 0; /* it is gone, and the keeper does not know yet */
 	b = &s->backends[r->places[msg->backend].backend];
-	take_limit(s, msg, &order);
+	take_limit(s, &order);
 	s->changed |= backend_order_merge(&b->serving.order, &order);
 	if (msg->health == TG_HEALTH_CHECKING && b->serving.health != TG_HEALTH_CHECKING)
 		return 0; /* a new keeper, or a new address: the last verdict holds until the next */
@@ -521,6 +524,7 @@ inherit(const struct registry *r, struct service_state *s)
 		if (was->service == NULL)
 			continue;
 		s->backends[i] = was->service->backends[was->backend];
+		take_limit(s, &s->backends[i].serving.order);
 		eject_inherit(s, i, was->service, was->backend);
 		if (s->shared->ops->inherit != NULL && was->service->shared->ops == s->shared->ops)
 			s->shared->ops->inherit(s->shared->balance, (uint32_t)i,
