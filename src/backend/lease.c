@@ -136,7 +136,7 @@ release(struct worker_backend *b, const struct balance_outcome *outcome)
 
 /* waiting */
 
-static void
+static bool
 on_told(void *stream, const struct queue_news *news)
 {
 	struct lease *lease = stream;
@@ -144,11 +144,14 @@ on_told(void *stream, const struct queue_news *news)
 	struct worker_backend *b = news->is_granted ? w->backends[news->backend] : NULL;
 
 	lease->waiter = NULL;
-	if (b != NULL)
+	if (b != NULL) {
 		hold(lease, b, &news->addr, TG_CHOICE_QUEUE);
-	else if (news->is_granted)
-		room_give(NULL, 0, segment_shared(w->segment, news->backend)); /* it is gone */
+	} else if (news->is_granted) {
+		room_give(NULL, 0, segment_shared(w->segment, news->backend));
+		return false;
+	}
 	lease->on_place(lease, b != NULL);
+	return true;
 }
 
 /* The stream left while its place was on the way. */
@@ -164,7 +167,8 @@ on_unwanted(void *home, uint32_t backend)
 		room_give(NULL, 0, segment_shared(w->segment, backend));
 }
 
-/* Its service is configured otherwise: in another line, if it must wait at all. */
+/* Its service is configured otherwise, or it was given what is gone: in line anew, if it must wait
+ * at all. */
 static void
 on_moved(void *stream, const struct balance_query *query, enum conf_priority priority)
 {

@@ -91,12 +91,12 @@ on_told(struct loop_call *call)
 {
 	struct waiter *w = TG_CONTAINER(call, struct waiter, call);
 
-	if (w->stream != NULL && w->state == WAITER_MOVED)
-		w->ops->moved(w->stream, &w->query, w->priority);
-	else if (w->stream != NULL)
-		w->ops->told(w->stream, &w->news);
-	else if (w->news.is_granted)
+	if (w->stream != NULL) {
+		if (w->state == WAITER_MOVED || !w->ops->told(w->stream, &w->news))
+			w->ops->moved(w->stream, &w->query, w->priority);
+	} else if (w->news.is_granted) {
 		w->ops->unwanted(w->home, w->news.backend);
+	}
 	free(w);
 }
 

@@ -53,8 +53,9 @@ struct queue_news {
 };
 
 struct waiter_ops {
-	/* Owner's loop. The waiter is freed after it. */
-	void (*told)(void *stream, const struct queue_news *news);
+	/* Owner's loop. The waiter is freed after it. False: the place is of a backend that is gone, the
+	 * stream is told `moved` too. */
+	bool (*told)(void *stream, const struct queue_news *news);
 	/* Owner's loop: a place was found for one that had left. `home` is as in queue_add(). */
 	void (*unwanted)(void *home, uint32_t backend);
 	/* Owner's loop: it was evicted. As told. */

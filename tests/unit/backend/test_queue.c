@@ -18,7 +18,8 @@ static struct queue *queue;
 static struct loop *loop;
 static uint64_t now_ms;
 
-/* What happened, in order: "+a" granted, "-b" shed, "?c" granted to one that had left. */
+/* What happened, in order: "+a" granted, "-b" shed, "?c" granted to one that had left, "1d" moved, with
+ * its class. */
 static char story[256];
 
 struct stream {
@@ -37,13 +38,26 @@ note(char what, char name)
 	story[n + 2] = '\0';
 }
 
-static void
+static bool is_gone; /* all that is granted */
+
+static bool
 on_told(void *arg, const struct queue_news *news)
 {
 	struct stream *s = arg;
 
 	s->waiter = NULL;
 	note(news->is_granted ? '+' : '-', s->name);
+	return !news->is_granted || !is_gone;
+}
+
+static void
+on_moved(void *arg, const struct balance_query *query, enum conf_priority priority)
+{
+	struct stream *s = arg;
+
+	(void)query;
+	s->waiter = NULL;
+	note((char)('0' + priority), s->name);
 }
 
 static void
@@ -53,7 +67,8 @@ on_unwanted(void *home, uint32_t backend)
 	note('?', (char)('0' + backend));
 }
 
-static const struct waiter_ops ops = {.told = on_told, .unwanted = on_unwanted};
+static const struct waiter_ops ops = {
+	.told = on_told, .unwanted = on_unwanted, .moved = on_moved};
 
 static int
 setup(void **state)
@@ -257,6 +272,82 @@ who_left_is_not_told(void **state)
 	assert_story("+c");
 }
 
+/* In another loop, of another worker. */
+static int
+add_elsewhere(struct stream *s, char name, struct loop *other)
+{
+	static const struct balance_query query;
+
+	*s = (struct stream){.name = name};
+	return queue_add(queue, other, &ops, s, &queue, TG_PRIORITY_NORMAL, &query, now(),
+			 &s->waiter);
+}
+
+/* By class, the oldest first, overload or not. */
+static void
+evicted_are_told_in_order(void **state)
+{
+	struct stream s[5];
+	struct loop *other = loop_new();
+
+	(void)state;
+	assert_int_equal(add(&s[0], 'a', TG_PRIORITY_LOW), 0);
+	assert_int_equal(add(&s[1], 'b', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add_elsewhere(&s[2], 'c', other), 0);
+	assert_int_equal(add(&s[3], 'd', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[4], 'e', TG_PRIORITY_HIGH), 0);
+	now_ms += TG_QUEUE_CALM_MS + 1;
+	queue_evict(queue, loop, now());
+	assert_int_equal(atomic_load(&gauges.queued), 1);
+	assert_string_equal(story, "");
+	assert_story("0e1b1d2a");
+	queue_evict(queue, loop, now());
+	grant(5);
+	fake_turn(other);
+	assert_story("+c");
+	assert_int_equal(atomic_load(&gauges.queued), 0);
+	loop_free(other);
+}
+
+/* The queue may be gone by then. */
+static void
+evicted_may_leave(void **state)
+{
+	struct stream s[4];
+	struct queue *next = queue_new(MAX, &gauges);
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
+	grant(1);
+	queue_evict(queue, loop, now());
+	queue_leave(next, &s[1].waiter, now());
+	queue_leave(NULL, &s[2].waiter, now());
+	assert_null(s[1].waiter);
+	assert_null(s[2].waiter);
+	/* What was granted before stays granted. */
+	assert_story("+a1d");
+	assert_int_equal(add(&s[0], 'e', TG_PRIORITY_NORMAL), 0);
+	grant(1);
+	queue_evict(queue, loop, now());
+	queue_leave(NULL, &s[0].waiter, now());
+	assert_story("?0");
+	queue_free(next);
+}
+
+static void
+place_that_is_gone_is_no_place(void **state)
+{
+	struct stream s;
+
+	(void)state;
+	is_gone = true;
+	assert_int_equal(add(&s, 'a', TG_PRIORITY_LOW), 0);
+	grant(1);
+	assert_story("+a2a");
+	is_gone = false;
+}
+
 /* What was posted and never served is not lost with the loop. */
 static void
 news_survive_the_last_turn(void **state)
@@ -298,6 +389,9 @@ main(void)
 		TEST(full_and_overloaded_sheds_the_oldest),
 		TEST(lowest_class_is_shed_and_never_a_higher_one),
 		TEST(who_left_is_not_told),
+		TEST(evicted_are_told_in_order),
+		TEST(evicted_may_leave),
+		TEST(place_that_is_gone_is_no_place),
 		TEST(news_survive_the_last_turn),
 		TEST(nobody_waits_where_nobody_may),
 	};
