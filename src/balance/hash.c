@@ -23,11 +23,9 @@
 struct balance_shared {
 	struct segment_shared *const *loads;
 	struct maglev_plan *plan;
+	size_t n_backends;
 	uint32_t bound_permille; /* 0: none, and nothing is counted */
-	/*
-	 * Streams in flight, those that look for a backend included. After a reload a few that began
-	 * before the last worker went over are missing, until the next one.
-	 */
+	/* Streams in flight, those that look for a backend included. */
 	_Alignas(TG_CACHELINE) _Atomic int64_t total;
 };
 
@@ -45,13 +43,13 @@ hash_shared_free(struct balance_shared *s)
 }
 
 static int64_t
-sum_of(const struct conf_service *conf, struct segment_shared *const *loads)
+sum_of(const struct balance_shared *s)
 {
 	int64_t sum = 0;
 	size_t i;
 
-	for (i = 0; i < conf->n_backends; i++)
-		sum += atomic_load_explicit(&loads[i]->in_flight, memory_order_relaxed);
+	for (i = 0; i < s->n_backends; i++)
+		sum += atomic_load_explicit(&s->loads[i]->in_flight, memory_order_relaxed);
 	return sum;
 }
 
@@ -63,8 +61,9 @@ hash_shared_new(const struct conf_service *conf, struct segment_shared *const *l
 	if (s == NULL)
 		return NULL;
 	s->loads = loads;
+	s->n_backends = conf->n_backends;
 	s->bound_permille = conf->hash_bound_permille;
-	atomic_init(&s->total, sum_of(conf, loads));
+	atomic_init(&s->total, sum_of(s));
 	s->plan = maglev_plan_new(conf);
 	if (s->plan == NULL) {
 		hash_shared_free(s);
@@ -98,11 +97,21 @@ hash_free(struct balance *b)
 	free(b);
 }
 
+/*
+ * Until a worker goes over to a service that was changed, its streams are counted by what was
+ * before: with each view the total is drawn to what there is.
+ */
 static int
 hash_update(struct balance *b, const struct view *view)
 {
-	(void)b;
+	struct balance_shared *s = b->shared;
+	int64_t total;
+
 	(void)view;
+	if (s->bound_permille == 0)
+		return 0;
+	total = atomic_load(&s->total);
+	atomic_fetch_add(&s->total, sum_of(s) - total);
 	return 0;
 }
 
