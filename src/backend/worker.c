@@ -234,6 +234,17 @@ make_backends(struct worker_service *s, const bool *known)
 	return 0;
 }
 
+/* Not the worker's own dice: the control thread makes services too. */
+static uint64_t
+new_seed(void)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		seed = mono_read().us;
+	return seed;
+}
+
 /* What follows from `shared`, but for the backends. */
 static int
 service_init(struct worker_service *s, struct service_shared *shared)
@@ -245,7 +256,7 @@ service_init(struct worker_service *s, struct service_shared *shared)
 	s->ops = shared->ops;
 	s->queue = shared->queue;
 	s->outlier = shared->outlier;
-	s->balance = s->ops->new (shared->balance, w->id, w->n_workers, worker_random(w));
+	s->balance = s->ops->new (shared->balance, w->id, w->n_workers, new_seed());
 	s->view = view_new(s->conf, 0);
 	if (s->balance == NULL || s->view == NULL)
 		return -TG_ENOMEM;
