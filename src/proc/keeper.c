@@ -223,7 +223,23 @@ keeper_place_all(struct keeper *k)
 }
 
 void
-keeper_save_soon(struct keeper *k)
+keeper_save(struct keeper *k)
+{
+	char *text;
+	size_t n;
+
+	k->has_unsaved = false;
+	timer_clear(&k->save);
+	if (k->state_file == NULL)
+		return;
+	if (steer_save(k->steer, &text, &n) == 0)
+		state_file_write(k->state_file, text, n);
+	else
+		log_write(TG_LOG_ERROR, "no memory to save the state", NULL);
+}
+
+static void
+save_soon(struct keeper *k)
 {
 	if (k->state_file == NULL)
 		return;
@@ -255,7 +271,7 @@ on_steer_change(void *user, unsigned service, unsigned backend, enum steer_prope
 	const struct steer_entry *entry = steer_get(k->steer, service, backend);
 	const struct steer_order *order = &entry->orders[property];
 
-	keeper_save_soon(k);
+	save_soon(k);
 	log_write(TG_LOG_INFO, k->is_restoring ? "order restored" : "ordered",
 		  "svc=%s srv=%s set=%s value=%s who=%s why=%s", k->conf->services[service].name,
 		  k->conf->services[service].backends[backend].name, steer_property_str(property),
@@ -283,7 +299,7 @@ on_limit_change(void *user, uint32_t listener)
 	struct keeper *k = user;
 	const struct steer_order *order = steer_limits_get(steer_limits(k->steer), listener);
 
-	keeper_save_soon(k);
+	save_soon(k);
 	log_write(TG_LOG_INFO, k->is_restoring ? "order restored" : "ordered",
 		  "listener=%s set=maxconn value=%s who=%s why=%s",
 		  listener == TG_LIMIT_OF_ALL ? "-" : k->conf->listeners[listener].name,
@@ -349,22 +365,9 @@ cut(void *user, unsigned service, unsigned backend, uint64_t after_ms)
 }
 
 static void
-save_state(struct keeper *k)
-{
-	char *text;
-	size_t n;
-
-	k->has_unsaved = false;
-	if (steer_save(k->steer, &text, &n) == 0)
-		state_file_write(k->state_file, text, n);
-	else
-		log_write(TG_LOG_ERROR, "no memory to save the state", NULL);
-}
-
-static void
 on_save(struct timer *t)
 {
-	save_state(TG_CONTAINER(t, struct keeper, save));
+	keeper_save(TG_CONTAINER(t, struct keeper, save));
 }
 
 /* What is no good in the file never stops a start. */
@@ -413,7 +416,7 @@ hold(struct keeper *k)
 	if (k->is_holding)
 		return;
 	if (k->has_unsaved)
-		save_state(k);
+		keeper_save(k);
 	timer_clear(&k->save);
 	if (!state_file_sync(k->state_file, LAST_WRITE_MS)) {
 		log_write(TG_LOG_ERROR,
@@ -632,7 +635,7 @@ keeper_fini(struct keeper *k)
 {
 	keeper_reload_fini(k);
 	if (k->has_unsaved)
-		save_state(k);
+		keeper_save(k);
 	keeper_end_old_files(k, LAST_WRITE_MS);
 	if (!state_file_stop(k->state_file, LAST_WRITE_MS) || k->ending_file != NULL) {
 		log_write(TG_LOG_WARN, "state file does not take the last orders, leaving it",

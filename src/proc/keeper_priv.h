@@ -55,8 +55,8 @@ struct keeper {
 /* Tells health where each backend is, as configured and ordered. Those that are there already stay as
  * they are. */
 void keeper_place_all(struct keeper *k);
-/* Soon; nothing without a state file. */
-void keeper_save_soon(struct keeper *k);
+/* Orders of operators to the state file, or nothing where there is none. */
+void keeper_save(struct keeper *k);
 /* Takes `fd` over: the access log goes on there. */
 void keeper_set_output(struct keeper *k, int fd);
 

@@ -409,12 +409,14 @@ static void
 commit_state_file(struct keeper *k, struct keeper_next *next)
 {
 	if (next->has_other_file) {
+		if (k->has_unsaved)
+			keeper_save(k);
 		if (!state_file_stop(k->state_file, 0))
 			k->ending_file = k->state_file;
 		k->state_file = next->state_file;
 		next->state_file = NULL;
 	}
-	keeper_save_soon(k);
+	keeper_save(k);
 }
 
 /* A level that was ordered stays, unless what is configured is another one. */

@@ -169,6 +169,81 @@ slow_proxy_hears_only_the_latest(void **state)
 	assert_int_equal(f->last.backend, slot_of(f, 0, 1));
 }
 
+/* The same with its services the other way round; `weight` of b1 was 3. */
+static struct conf *
+load_turned(const struct fixture *f, unsigned weight)
+{
+	struct conf_errors errors = {.list = NULL};
+	struct conf *conf;
+	char *text;
+
+	assert_true(asprintf(&text,
+			     "listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; "
+			     "service = \"api\"; } );\n"
+			     "services = ( { name = \"db\"; health = { type = \"none\"; };"
+			     "  backends = ( { name = \"d1\"; address = \"unix:/run/d1\"; } ); },"
+			     "{ name = \"api\"; balance = \"least-conn\"; health = { type = \"http\"; };"
+			     "  backends = ( { name = \"b1\"; address = \"127.0.0.1:1\"; weight = %u; },"
+			     "  { name = \"b2\"; address = \"[::1]:2\"; backup = true; } ); } );\n",
+			     weight) > 0);
+	if (conf_load_text(text, strlen(text), "next", &conf, &errors) < 0)
+		fail_msg("%s", errors.list[0].text);
+	free(text);
+	conf->listeners[0].segment_slot = f->control.conf->listeners[0].segment_slot;
+	for (unsigned i = 0; i < 2; i++) {
+		struct conf_service *service = &conf->services[i];
+		const struct conf_service *before = &f->control.conf->services[1 - i];
+
+		service->segment_slot = before->segment_slot;
+		for (size_t j = 0; j < service->n_backends; j++)
+			service->backends[j].segment_slot = before->backends[j].segment_slot;
+	}
+	return conf;
+}
+
+static void
+reload(struct fixture *f, struct conf *conf)
+{
+	struct conf_same *same = conf_same_new(f->control.conf, conf);
+	struct orders_next *next;
+
+	assert_non_null(same);
+	assert_int_equal(orders_prepare(f->orders, same, &next), 0);
+	orders_commit(f->orders, next);
+	conf_same_free(same);
+	conf_unref(f->control.conf);
+	f->control.conf = conf;
+	orders_settle(f->orders);
+}
+
+static void
+after_a_reload_the_proxy_hears_of_what_is_other_than_before(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_peer(f);
+	receive_until(f, 3);
+	reload(f, load_turned(f, 3));
+	f->wanted = 1;
+	assert_false(receive(f));
+	orders_mark(f->orders, 0, 0);
+	receive_until(f, 1);
+	assert_int_equal(f->last.backend, slot_of(f, 0, 0));
+}
+
+/* A change of the service makes it other than before: all its backends are told. */
+static void
+marks_follow_their_backends(void **state)
+{
+	struct fixture *f = *state;
+
+	orders_mark(f->orders, 0, 1);
+	orders_mark(f->orders, 1, 0);
+	reload(f, load_turned(f, 9));
+	connect_peer(f);
+	receive_until(f, 3);
+}
+
 static bool
 has_no_peer(void *arg)
 {
@@ -210,6 +285,8 @@ main(int argc, char **argv)
 		CASE(new_proxy_hears_about_every_backend),
 		CASE(change_is_told_at_once),
 		CASE(slow_proxy_hears_only_the_latest),
+		CASE(after_a_reload_the_proxy_hears_of_what_is_other_than_before),
+		CASE(marks_follow_their_backends),
 		CASE(lost_proxy_is_noticed_and_replaced),
 		CASE(proxy_that_speaks_is_left),
 	};
