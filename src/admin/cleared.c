@@ -89,6 +89,25 @@ restart_maximum(_Atomic int64_t *max, const _Atomic int64_t *gauge)
 }
 
 void
+cleared_begin(struct admin_source *s, uint32_t slot)
+{
+	struct segment_counters *cleared = segment_cleared(s->segment, slot);
+	struct segment_shared *shared = segment_shared(s->segment, slot);
+
+	for (unsigned i = 0; i < TG_SEGMENT_COUNTERS; i++) {
+		uint64_t now = i == CLEARED_EJECTIONS ? ejections(s, slot)
+						      : segment_sum(s->segment, slot, i);
+
+		/* Untouched pages stay untouched. */
+		if (atomic_load_explicit(&cleared->n[i], memory_order_relaxed) != now)
+			atomic_store_explicit(&cleared->n[i], now, memory_order_relaxed);
+	}
+	restart_maximum(&shared->in_flight_max, &shared->in_flight);
+	restart_maximum(&shared->queued_max, &shared->queued);
+	s->health_cleared[slot] = (struct health_cleared){.failures = 0};
+}
+
+void
 cleared_set_maxima(struct admin_source *s)
 {
 	for (uint32_t slot = 0; slot < s->n_slots; slot++) {

@@ -22,4 +22,7 @@ void cleared_set_maxima(struct admin_source *s);
 /* All counters show 0 from now on. */
 void cleared_set_sums(struct admin_source *s);
 
+/* Another object gets the slot: what was counted there until now is not its own. */
+void cleared_begin(struct admin_source *s, uint32_t slot);
+
 #endif

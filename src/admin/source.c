@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/cleared.h"
 #include "admin/processes.h"
 #include "observe/counters.h"
 
@@ -128,7 +129,7 @@ begin_slot(struct admin_source *s, uint32_t slot, unsigned streams)
 		.before = {[TG_RATE_STREAMS] = segment_sum(s->segment, slot, streams),
 			   [TG_RATE_CONNECTIONS] =
 				   segment_sum(s->segment, slot, TG_L_CONNECTIONS)}};
-	s->health_cleared[slot] = (struct health_cleared){.failures = 0};
+	cleared_begin(s, slot);
 }
 
 static void
@@ -146,15 +147,22 @@ begin_service(struct admin_source *s, const struct conf_same *same,
 }
 
 void
-source_commit(struct admin_source *s, const struct conf_same *same)
+source_prepare(struct admin_source *s, const struct conf_same *same)
 {
-	s->conf = same->next;
-	for (size_t i = 0; i < s->conf->n_listeners; i++) {
-		if (conf_same_listener(same, &s->conf->listeners[i]) == NULL)
-			begin_slot(s, s->conf->listeners[i].segment_slot, TG_L_STREAMS);
+	const struct conf *conf = same->next;
+
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		if (conf_same_listener(same, &conf->listeners[i]) == NULL)
+			begin_slot(s, conf->listeners[i].segment_slot, TG_L_STREAMS);
 	}
-	for (size_t i = 0; i < s->conf->n_services; i++)
-		begin_service(s, same, &s->conf->services[i]);
+	for (size_t i = 0; i < conf->n_services; i++)
+		begin_service(s, same, &conf->services[i]);
+}
+
+void
+source_commit(struct admin_source *s, const struct conf *conf)
+{
+	s->conf = conf;
 }
 
 static void

@@ -85,9 +85,11 @@ TG_MUST_CHECK int source_init(struct admin_source *s, const struct conf *conf,
 void source_fini(struct admin_source *s);
 /* Whether every slot of `conf` is named in the segment as what it is there. */
 bool source_fits(const struct admin_source *s, const struct conf *conf);
-/* Goes over to another configuration that fits: what is counted by slot stays, objects that are new
- * begin at zero. */
-void source_commit(struct admin_source *s, const struct conf_same *same);
+/* Another configuration that fits: objects that are new are to begin at zero, whoever had their slots
+ * before. Ahead of the proxy, which counts for them as soon as it goes over. */
+void source_prepare(struct admin_source *s, const struct conf_same *same);
+/* Goes over to it: what is counted by slot stays. */
+void source_commit(struct admin_source *s, const struct conf *conf);
 /* About once a second. */
 void source_sample(struct admin_source *s, struct mono now);
 

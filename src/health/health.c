@@ -746,6 +746,7 @@ probe_inherit(struct probe *p)
 	if (before == NULL)
 		return;
 	p->status = before->status;
+	verdict_rule(&p->status.verdict, p->service->health.rise, p->service->health.fall);
 	p->next_record = before->next_record;
 	p->unsettled_next = before->status.next;
 	p->status.next = (struct addr){.len = 0};

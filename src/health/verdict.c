@@ -40,6 +40,15 @@ threshold(const struct verdict *v, unsigned rise, unsigned fall)
 	return 1;
 }
 
+void
+verdict_rule(struct verdict *v, unsigned rise, unsigned fall)
+{
+	unsigned most = threshold(v, rise, fall) - 1;
+
+	if (v->run > most)
+		v->run = most;
+}
+
 bool
 verdict_step(struct verdict *v, unsigned rise, unsigned fall, bool passed, struct mono now)
 {

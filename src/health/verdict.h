@@ -28,6 +28,8 @@ struct verdict {
 void verdict_restart(struct verdict *v, struct mono now);
 /* Without checks: up. */
 void verdict_force(struct verdict *v, enum backend_health state, struct mono now);
+/* Other rules: what speaks against the state by now is not enough alone to end it. */
+void verdict_rule(struct verdict *v, unsigned rise, unsigned fall);
 /* One check came out. `rise` and `fall` are at least 1. True: the state changed. */
 bool verdict_step(struct verdict *v, unsigned rise, unsigned fall, bool passed, struct mono now);
 /* Time spent down until now. */

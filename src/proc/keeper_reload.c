@@ -297,6 +297,7 @@ prepare_parts(struct keeper *k, struct keeper_next *next, struct err *err)
 	    steer_prepare(k->steer, next->same, &next->steer) < 0 ||
 	    orders_prepare(k->orders, next->same, &next->orders) < 0)
 		return no_memory(err);
+	source_prepare(&k->source, next->same);
 	return names_prepare(k->names, next->same, &next->names, err);
 }
 
@@ -362,7 +363,7 @@ commit_parts(struct keeper *k, struct keeper_next *next)
 	orders_commit(k->orders, next->orders);
 	steer_commit(k->steer, next->steer);
 	cuts_commit(k->cuts, next->same);
-	source_commit(&k->source, next->same);
+	source_commit(&k->source, next->conf);
 	health_commit(k->health, next->health);
 	names_commit(k->names, next->names);
 	next->orders = NULL;

@@ -467,6 +467,12 @@ state_access_log_and_level_are_as_configured_anew(void **state)
 		usleep(20000);
 	assert_true(has_text(f, "other", "50%"));
 	assert_true(has_text(f, "state", "50%"));
+	conf = load(f, off, api);
+	assign_slots(f, conf);
+	tell_conf(f, conf);
+	commit(f, conf);
+	for (unsigned i = 0; i < WAIT_MS / 20 && !has_logged(f, "level=debug"); i++)
+		usleep(20000);
 	assert_true(has_logged(f, "level=debug"));
 	free(off);
 	free(api);
