@@ -34,10 +34,10 @@ struct keeper {
 	struct health *health;
 	struct names *names;
 	struct steer *steer;
-	struct state_file *state_file;       /* NULL: none */
-	struct state_file *ending_file;      /* that of a configuration before; NULL: it has ended */
-	struct timer save;                   /* runs while: */
-	bool has_unsaved;                    /* orders */
+	struct state_file *state_file;  /* NULL: none */
+	struct state_file *ending_file; /* that of a configuration before; NULL: it has ended */
+	struct timer save;              /* runs while: */
+	bool has_unsaved;               /* orders */
 	bool is_restoring;
 	bool is_holding; /* a new keeper is about to take over */
 	struct orders *orders;
@@ -48,8 +48,8 @@ struct keeper {
 	struct events *events;
 	struct admin_source source;
 	struct admin_server *admin;
-	struct http_server *http;  /* NULL: none */
-	struct keeper_next *next;  /* a reload is under way; NULL: none is */
+	struct http_server *http; /* NULL: none */
+	struct keeper_next *next; /* a reload is under way; NULL: none is */
 };
 
 /* Tells health where each backend is, as configured and ordered. Those that are there already stay as

@@ -28,10 +28,10 @@ struct keeper_next {
 	bool *are_new;                   /* the same: not served before */
 	struct http_server *http;        /* holds; NULL: the one before goes on, or there is none */
 	int log_fd;                      /* MSG_LOG_FILE; -1: none */
-	int log_copy;                    /* of the next output, for the log that goes on; -1: it stays */
-	bool has_output;                 /* log_fd is to take the place of the one before */
-	struct access_log *access_log;   /* begun; NULL: the one before, or none */
-	struct state_file *state_file;   /* the same */
+	int log_copy;    /* of the next output, for the log that goes on; -1: it stays */
+	bool has_output; /* log_fd is to take the place of the one before */
+	struct access_log *access_log; /* begun; NULL: the one before, or none */
+	struct state_file *state_file; /* the same */
 	bool has_other_file;
 	bool is_prepared;
 };

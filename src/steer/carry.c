@@ -84,8 +84,8 @@ carry_backend(const struct steer *steer, const struct steer_next *next,
 	      const struct conf_place *now)
 {
 	struct conf_place before = conf_same_backend(next->same, now->service, now->backend);
-	struct steer_entry *entry = &next->table.entries[next->table.first[now->service->index] +
-							 now->backend->index];
+	struct steer_entry *entry =
+		&next->table.entries[next->table.first[now->service->index] + now->backend->index];
 
 	if (before.service == NULL)
 		return;

@@ -95,9 +95,9 @@ load_two(const struct fixture *f, const char *health, uint16_t port1, uint16_t p
 	return load(text);
 }
 
-#define TCP                                                                                    \
+#define TCP                                                                                        \
 	"health = { type = \"tcp\"; interval = \"50ms\"; timeout = \"40ms\"; rise = 1; fall = 2; };"
-#define HTTP                                                                                   \
+#define HTTP                                                                                       \
 	"health = { type = \"http\"; interval = \"50ms\"; timeout = \"40ms\"; rise = 1; fall = 2; };"
 
 static void
@@ -228,7 +228,8 @@ an_unchanged_backend_keeps_its_probe_at_another_index(void **state)
 	snprintf(text, sizeof(text),
 		 "{ name = \"n\"; " HTTP " backends = ( { name = \"b1\"; address = "
 		 "\"127.0.0.1:%u\"; } ); },"
-		 "{ name = \"a\"; " TCP " backends = ( { name = \"b3\"; address = \"127.0.0.1:%u\"; }, "
+		 "{ name = \"a\"; " TCP
+		 " backends = ( { name = \"b3\"; address = \"127.0.0.1:%u\"; }, "
 		 "{ name = \"b2\"; address = \"127.0.0.1:%u\"; }, "
 		 "{ name = \"b1\"; address = \"127.0.0.1:%u\"; weight = 7; } ); }",
 		 f->dead_port, f->ports[0], f->ports[1], f->ports[0]);
@@ -313,9 +314,9 @@ another_address_is_moved_to_when_a_check_there_passes(void **state)
 	assert_int_equal(addr_port(&status(f, 0, 0)->addr), f->ports[0]);
 	assert_int_equal(addr_port(&status(f, 0, 0)->next), f->dead_port);
 	/* The same trial, of another probe with other rules. */
-	reload(f, load_two(f,
-			   "health = { type = \"tcp\"; interval = \"60ms\"; timeout = \"40ms\"; };",
-			   f->dead_port, f->ports[1]));
+	reload(f,
+	       load_two(f, "health = { type = \"tcp\"; interval = \"60ms\"; timeout = \"40ms\"; };",
+			f->dead_port, f->ports[1]));
 	place_all(f);
 	assert_int_equal(addr_port(&status(f, 0, 0)->addr), f->ports[0]);
 	assert_int_equal(addr_port(&status(f, 0, 0)->next), f->dead_port);
@@ -369,8 +370,9 @@ checks_that_rest_and_a_port_by_order_stay(void **state)
 
 	health_set_check_port(f->control.health, 0, 0, f->dead_port);
 	health_set_checked(f->control.health, 0, 1, false);
-	reload(f, load_two(f, "health = { type = \"tcp\"; interval = \"50ms\"; timeout = \"40ms\"; };",
-			   f->ports[0], f->dead_port));
+	reload(f,
+	       load_two(f, "health = { type = \"tcp\"; interval = \"50ms\"; timeout = \"40ms\"; };",
+			f->ports[0], f->dead_port));
 	place_all(f);
 	assert_int_equal(status(f, 0, 1)->verdict.state, TG_HEALTH_UP);
 	assert_int_equal(addr_port(&status(f, 0, 1)->addr), f->dead_port);

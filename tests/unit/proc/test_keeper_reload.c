@@ -79,11 +79,11 @@ assign_slots(const struct fixture *f, struct conf *conf)
 		for (size_t j = 0; j < s->n_backends; j++) {
 			struct conf_backend *b = &s->backends[j];
 
-			b->segment_slot = segment_find(f->segment, TG_SLOT_BACKEND,
-						       s->segment_slot, b->name);
+			b->segment_slot =
+				segment_find(f->segment, TG_SLOT_BACKEND, s->segment_slot, b->name);
 			if (b->segment_slot == TG_SEGMENT_NONE)
-				b->segment_slot = (uint32_t)segment_add(
-					f->segment, TG_SLOT_BACKEND, s->segment_slot, b->name);
+				b->segment_slot = (uint32_t)segment_add(f->segment, TG_SLOT_BACKEND,
+									s->segment_slot, b->name);
 		}
 	}
 }
@@ -203,9 +203,10 @@ top_of(const struct fixture *f)
 static char *
 api_of(const struct fixture *f, const char *more)
 {
-	return format("{ name = \"api\"; health = { type = \"tcp\"; interval = \"50ms\"; };"
-		      " backends = ( { name = \"b1\"; address = \"127.0.0.1:%u\"; weight = 3; }%s ); }",
-		      f->port, more);
+	return format(
+		"{ name = \"api\"; health = { type = \"tcp\"; interval = \"50ms\"; };"
+		" backends = ( { name = \"b1\"; address = \"127.0.0.1:%u\"; weight = 3; }%s ); }",
+		f->port, more);
 }
 
 static void
@@ -280,7 +281,9 @@ teardown(void **state)
 	struct fixture *f = *state;
 	int status;
 
-	tell(f, MSG_STOP, &(struct msg_stop){.grace_ms = 0}, sizeof(struct msg_stop), -1);
+	/* It may have ended by itself. */
+	(void)!channel_send(f->channel, MSG_STOP, &(struct msg_stop){.grace_ms = 0},
+			    sizeof(struct msg_stop), -1);
 	assert_int_equal(waitpid(f->keeper, &status, 0), f->keeper);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		static char text[65536];
@@ -402,9 +405,10 @@ control_sockets_come_stay_and_go(void **state)
 {
 	struct fixture *f = *state;
 	char *api = api_of(f, "");
-	char *both = format("admin = { socket = \"%s/b\"; sockets = ( { bind = \"unix:%s/a\"; rights = "
-			    "\"viewer\"; } ); };",
-			    f->folder, f->folder);
+	char *both =
+		format("admin = { socket = \"%s/b\"; sockets = ( { bind = \"unix:%s/a\"; rights = "
+		       "\"viewer\"; } ); };",
+		       f->folder, f->folder);
 	char *one = format("admin = { socket = \"%s/b\"; };", f->folder);
 	struct conf *conf = load(f, both, api);
 
@@ -424,6 +428,104 @@ control_sockets_come_stay_and_go(void **state)
 	assert_true(says(f, "b", "show servers state\n", "b1"));
 	free(one);
 	free(both);
+	free(api);
+}
+
+/* Whether HTTP is spoken there. */
+static bool
+is_metrics_port(uint16_t port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	static const char question[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+	char answer[1024];
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ssize_t n = 0;
+
+	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0 &&
+	    send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL) > 0)
+		n = recv(fd, answer, sizeof(answer) - 1, 0);
+	close(fd);
+	answer[n > 0 ? n : 0] = '\0';
+	return strstr(answer, "HTTP/1.1 ") != NULL;
+}
+
+static void
+tell_http(struct fixture *f, uint32_t i, int fd)
+{
+	struct msg_admin m = {.control = i};
+
+	tell(f, MSG_ADMIN, &m, sizeof(m), fd);
+}
+
+static int
+listen_on_port(uint16_t *ret)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t n = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, n), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &n), 0);
+	*ret = ntohs(in.sin_port);
+	return fd;
+}
+
+static void
+go_over_to_http(struct fixture *f, const char *api, uint16_t port, int fd)
+{
+	char *top =
+		format("admin = { socket = \"%s/a\"; http = \"127.0.0.1:%u\"; };", f->folder, port);
+	struct conf *conf = load(f, top, api);
+
+	assign_slots(f, conf);
+	tell_conf(f, conf);
+	if (fd >= 0)
+		tell_http(f, 1, fd);
+	commit(f, conf);
+	free(top);
+}
+
+static void
+the_http_port_comes_stays_moves_and_goes(void **state)
+{
+	struct fixture *f = *state;
+	char *api = api_of(f, "");
+	uint16_t first;
+	uint16_t second;
+	int fd = listen_on_port(&first);
+	struct conf *conf;
+
+	go_over_to_http(f, api, first, fd);
+	assert_true(is_metrics_port(first));
+	go_over_to_http(f, api, first, -1);
+	assert_true(is_metrics_port(first));
+	fd = listen_on_port(&second);
+	go_over_to_http(f, api, second, fd);
+	assert_true(is_metrics_port(second));
+	assert_false(is_metrics_port(first));
+	conf = offer(f, api);
+	tell(f, MSG_LOG_FILE, NULL, 0, open("/dev/null", O_WRONLY | O_CLOEXEC));
+	commit(f, conf);
+	assert_false(is_metrics_port(second));
+	free(api);
+}
+
+/* A configuration while another one is offered: the keeper ends, and the next one starts anew. */
+static void
+a_parent_that_breaks_the_protocol_is_left(void **state)
+{
+	struct fixture *f = *state;
+	char *api = api_of(f, "");
+	struct pollfd p = {.fd = f->channel, .events = POLLIN};
+
+	conf_unref(offer(f, api));
+	conf_unref(offer(f, api));
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	assert_true((p.revents & POLLHUP) != 0);
+	assert_true(has_logged(f, "it breaks the protocol"));
 	free(api);
 }
 
@@ -447,9 +549,10 @@ state_access_log_and_level_are_as_configured_anew(void **state)
 {
 	struct fixture *f = *state;
 	char *api = api_of(f, "");
-	char *off = format("state_file = \"%s/other\"; log = { access = \"off\"; level = \"debug\"; };"
-			   "admin = { socket = \"%s/a\"; };",
-			   f->folder, f->folder);
+	char *off =
+		format("state_file = \"%s/other\"; log = { access = \"off\"; level = \"debug\"; };"
+		       "admin = { socket = \"%s/a\"; };",
+		       f->folder, f->folder);
 	struct conf *conf;
 
 	free(ask(f, "a", "set server api/b1 weight 50%\n"));
@@ -487,6 +590,8 @@ main(void)
 		TEST(backends_come_and_go_and_orders_stay),
 		TEST(what_is_aborted_or_cannot_be_leaves_everything),
 		TEST(control_sockets_come_stay_and_go),
+		TEST(the_http_port_comes_stays_moves_and_goes),
+		TEST(a_parent_that_breaks_the_protocol_is_left),
 		TEST(state_access_log_and_level_are_as_configured_anew),
 	};
 

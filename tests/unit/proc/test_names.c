@@ -59,11 +59,11 @@ assign_slots(const struct fixture *f, struct conf *conf)
 	for (size_t j = 0; j < s->n_backends; j++) {
 		struct conf_backend *b = &s->backends[j];
 
-		b->segment_slot = segment_find(f->control.segment, TG_SLOT_BACKEND,
-					       s->segment_slot, b->name);
+		b->segment_slot =
+			segment_find(f->control.segment, TG_SLOT_BACKEND, s->segment_slot, b->name);
 		if (b->segment_slot == TG_SEGMENT_NONE)
-			b->segment_slot = (uint32_t)segment_add(
-				f->control.segment, TG_SLOT_BACKEND, s->segment_slot, b->name);
+			b->segment_slot = (uint32_t)segment_add(f->control.segment, TG_SLOT_BACKEND,
+								s->segment_slot, b->name);
 	}
 }
 

@@ -62,10 +62,10 @@ load(const char *listeners, const char *services)
 	return conf;
 }
 
-#define WEB  "{ name = \"w\"; bind = \"127.0.0.1:1\"; service = \"a\"; max_connections = 50; }"
-#define MAIL "{ name = \"m\"; bind = \"127.0.0.1:2\"; service = \"a\"; }"
-#define B1   "{ name = \"b1\"; address = \"127.0.0.1:11\"; weight = 3; }"
-#define B2   "{ name = \"b2\"; address = \"127.0.0.1:12\"; }"
+#define WEB         "{ name = \"w\"; bind = \"127.0.0.1:1\"; service = \"a\"; max_connections = 50; }"
+#define MAIL        "{ name = \"m\"; bind = \"127.0.0.1:2\"; service = \"a\"; }"
+#define B1          "{ name = \"b1\"; address = \"127.0.0.1:11\"; weight = 3; }"
+#define B2          "{ name = \"b2\"; address = \"127.0.0.1:12\"; }"
 #define A(backends) "{ name = \"a\"; backends = (" backends "); }"
 
 static int
@@ -154,8 +154,7 @@ orders_stay_while_nothing_they_are_about_is_edited(void **state)
 	order(f, "b1", TG_STEER_STATE, "drain");
 	order(f, "b1", TG_STEER_WEIGHT, "50%");
 	order(f, "b2", TG_STEER_ADDR, "127.0.0.1:99");
-	reload(f, load(MAIL "," WEB,
-		       "{ name = \"n\"; backends = (" B1 "); }," A(B2 "," B1)));
+	reload(f, load(MAIL "," WEB, "{ name = \"n\"; backends = (" B1 "); }," A(B2 "," B1)));
 	assert_string_equal(entry(f, "b1")->orders[TG_STEER_STATE].value, "drain");
 	assert_string_equal(entry(f, "b1")->orders[TG_STEER_STATE].note.why, "night shift");
 	assert_int_equal(entry(f, "b1")->order.admin, TG_ADMIN_DRAIN);
@@ -173,9 +172,8 @@ an_edited_configuration_has_the_last_word(void **state)
 	order(f, "b1", TG_STEER_WEIGHT, "9");
 	order(f, "b1", TG_STEER_STATE, "maint");
 	order(f, "b2", TG_STEER_ADDR, "127.0.0.1:99");
-	reload(f, load(WEB "," MAIL,
-		       A("{ name = \"b1\"; address = \"127.0.0.1:11\"; weight = 4; },"
-			 "{ name = \"b2\"; address = \"127.0.0.1:13\"; }")));
+	reload(f, load(WEB "," MAIL, A("{ name = \"b1\"; address = \"127.0.0.1:11\"; weight = 4; },"
+				       "{ name = \"b2\"; address = \"127.0.0.1:13\"; }")));
 	assert_string_equal(entry(f, "b1")->orders[TG_STEER_WEIGHT].value, "");
 	/* The proxy knows of the order: it is told that it counts no more. */
 	assert_true((entry(f, "b1")->order.told & TG_ORDER_WEIGHT) != 0);
@@ -248,7 +246,8 @@ added_and_deleted_backends_are_in_the_state(void **state)
 	char name[] = "b9";
 	char who[] = "uid 7";
 	char why[] = "";
-	struct conf_deleted deleted = {.name = name, .note = {.who = who, .why = why, .when_us = 5}};
+	struct conf_deleted deleted = {.name = name,
+				       .note = {.who = who, .why = why, .when_us = 5}};
 	struct conf_state *kept;
 	struct err err;
 	char *text;
