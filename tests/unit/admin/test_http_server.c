@@ -191,7 +191,8 @@ metrics_come_in_chunks(void **state)
 	const char *body;
 
 	ask(f, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
-	assert_begins(f, "HTTP/1.1 200 OK\r\nConnection: close\r\n");
+	assert_begins(f, "HTTP/1.1 200 OK\r\nDate: ");
+	assert_has(f, " GMT\r\nConnection: close\r\n");
 	assert_has(f, "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
 	assert_has(f, "\r\nTransfer-Encoding: chunked\r\n");
 	body = unchunk(f);
