@@ -178,6 +178,7 @@ proxy_reload_abort(struct proxy_reload *r)
 {
 	size_t i;
 
+	r->is_bad = false;
 	if (r->n_changing > 0)
 		return;
 	for (i = 0; r->changes != NULL && i < r->n_threads; i++)
@@ -189,7 +190,6 @@ proxy_reload_abort(struct proxy_reload *r)
 	forget(r);
 	conf_unref(r->conf);
 	r->conf = NULL;
-	r->is_bad = false;
 }
 
 void

@@ -359,5 +359,6 @@ worker_thread_join(struct worker_thread *t)
 		loop_serve_calls(t->worker.loop);
 	timer_fini(&t->check);
 	worker_fini(&t->worker);
+	l7_worker_fini(&t->worker);
 	conf_unref(t->conf);
 }
