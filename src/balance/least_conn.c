@@ -34,7 +34,7 @@ struct slot {
 	uint64_t in_flight;
 	uint64_t turn;   /* when it has its next one; wraps around */
 	uint64_t since;  /* number of the last change: older first among equals */
-	uint32_t weight; /* 0: not in the view, in no bucket. Written by the control thread only */
+	uint32_t weight; /* 0: not in the view, in no bucket. Written by the control thread only, as is: */
 	uint32_t limit;
 	uint32_t tier;
 	uint32_t bucket;
@@ -343,15 +343,13 @@ bucket_get(struct balance_shared *s, struct tier *tier, uint64_t in_flight)
 }
 
 static void
-slot_link(struct balance_shared *s, uint32_t backend, uint32_t weight, uint32_t limit)
+slot_link(struct balance_shared *s, uint32_t backend)
 {
 	struct slot *slot = &s->shared.slots[backend];
 	struct tier *tier;
 
-	slot->weight = weight;
-	slot->limit = limit;
 	slot->since = ++s->shared.changes;
-	slot->tier = tier_get(s, weight, limit);
+	slot->tier = tier_get(s, slot->weight, slot->limit);
 	tier = &s->shared.tiers[slot->tier];
 	attach(s, bucket_get(s, tier, slot->in_flight), backend);
 	sift_up(s, tier->place);
@@ -370,7 +368,6 @@ slot_unlink(struct balance_shared *s, uint32_t backend)
 		tier_remove(s, slot->tier);
 	else
 		sift(s, tier);
-	slot->weight = 0;
 }
 
 static uint64_t
@@ -384,13 +381,17 @@ load_of(const struct balance_shared *s, uint32_t backend)
 static void
 slot_change(struct balance_shared *s, uint32_t backend, uint32_t weight, uint32_t limit)
 {
+	struct slot *slot = &s->shared.slots[backend];
+
 	pthread_mutex_lock(&s->shared.lock);
-	if (s->shared.slots[backend].weight != 0)
+	if (slot->weight != 0)
 		slot_unlink(s, backend);
 	else
-		s->shared.slots[backend].in_flight = load_of(s, backend);
+		slot->in_flight = load_of(s, backend);
+	slot->weight = weight;
+	slot->limit = limit;
 	if (weight != 0)
-		slot_link(s, backend, weight, limit);
+		slot_link(s, backend);
 	pthread_mutex_unlock(&s->shared.lock);
 }
 
@@ -566,11 +567,8 @@ take_best(struct balance_shared *s, const struct view *view, const struct balanc
 static void
 jump(struct balance_shared *s, uint32_t backend)
 {
-	struct slot *slot = &s->shared.slots[backend];
-	uint32_t weight = slot->weight;
-
 	slot_unlink(s, backend);
-	slot_link(s, backend, weight, slot->limit);
+	slot_link(s, backend);
 }
 
 /* A stream more or less, with its load counted already. */
