@@ -39,6 +39,8 @@ divide_descriptors(struct worker *w)
 	int64_t own = 64 + (int64_t)conf->workers * (int64_t)(conf->n_listeners + 8);
 	int64_t all;
 	int64_t files;
+	int64_t most;
+	int64_t max;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX)
 		limit.rlim_cur = INT32_MAX;
@@ -48,14 +50,13 @@ divide_descriptors(struct worker *w)
 	w->spools.memory_max = conf->buffer_memory / conf->workers;
 	w->spools.folder = conf->buffer_folder;
 	w->spools.files_max = (unsigned)(files / conf->workers);
-	w->max_connections = (all - own - all / IDLE_SHARE - all / PIPE_SHARE - files) / 2;
-	if (w->max_connections < 1)
-		w->max_connections = 1;
-	w->most_connections = w->max_connections;
-	if (conf->max_connections != 0)
-		w->max_connections = conf->max_connections;
-	if (w->most_connections < w->max_connections)
-		w->most_connections = w->max_connections;
+	most = (all - own - all / IDLE_SHARE - all / PIPE_SHARE - files) / 2;
+	if (most < 1)
+		most = 1;
+	max = conf->max_connections != 0 ? conf->max_connections : most;
+	/* Whoever orders a limit may look at the same time: no more than these two are seen. */
+	w->max_connections = max;
+	w->most_connections = most > max ? most : max;
 	return (unsigned)(all / PIPE_SHARE / 2 / conf->workers);
 }
 

@@ -142,8 +142,8 @@ struct worker {
 	struct segment_counters *counters;    /* by enum worker_counter */
 	struct segment_histogram *histograms; /* by enum worker_histogram */
 	struct segment_shared *total; /* connections of all listeners and workers: slot 0 */
-	int64_t max_connections;      /* of all listeners and workers, as configured */
-	int64_t most_connections;     /* that may be ordered */
+	_Atomic int64_t max_connections; /* of all listeners and workers, as configured */
+	_Atomic int64_t most_connections; /* that may be ordered */
 	unsigned max_idle;            /* idle connections to backends, this worker */
 	unsigned n_idle;
 	struct loop *loop;
