@@ -28,15 +28,15 @@ next_conf(const struct world *w, const char *text)
 	if (conf_load_text(text, strlen(text), "next", &conf, &errors) != 0)
 		fail_msg("%s", errors.n > 0 ? errors.list[0].text : "no configuration");
 	for (i = 0; i < conf->n_listeners; i++)
-		conf->listeners[i].segment_slot = next_slot(w, TG_SLOT_LISTENER, TG_SEGMENT_NONE,
-							    conf->listeners[i].name);
+		conf->listeners[i].segment_slot =
+			next_slot(w, TG_SLOT_LISTENER, TG_SEGMENT_NONE, conf->listeners[i].name);
 	for (i = 0; i < conf->n_services; i++) {
 		struct conf_service *s = &conf->services[i];
 
 		s->segment_slot = next_slot(w, TG_SLOT_SERVICE, TG_SEGMENT_NONE, s->name);
 		for (k = 0; k < s->n_backends; k++)
-			s->backends[k].segment_slot = next_slot(
-				w, TG_SLOT_BACKEND, s->segment_slot, s->backends[k].name);
+			s->backends[k].segment_slot =
+				next_slot(w, TG_SLOT_BACKEND, s->segment_slot, s->backends[k].name);
 	}
 	return conf;
 }

@@ -19,9 +19,8 @@
 #include "unit/backend/next.h"
 
 #define LISTENERS(list) "workers = 1; listeners = ( " list " ); services = ( { name = \"a\"; } );"
-#define L(more)                                                                                    \
-	"{ name = \"l\"; bind = \"127.0.0.1:1\"; mode = \"tcp\"; service = \"a\"; " more "}"
-#define M "{ name = \"m\"; bind = \"127.0.0.1:2\"; mode = \"tcp\"; service = \"a\"; }"
+#define L(more)         "{ name = \"l\"; bind = \"127.0.0.1:1\"; mode = \"tcp\"; service = \"a\"; " more "}"
+#define M               "{ name = \"m\"; bind = \"127.0.0.1:2\"; mode = \"tcp\"; service = \"a\"; }"
 
 struct front {
 	struct front_link link;

@@ -31,12 +31,13 @@ __wrap_calloc(size_t count, size_t size)
 #define CHECKING TG_HEALTH_CHECKING
 
 #define OUTLIER "outlier = { consecutive = 3; base_ejection = \"5s\"; max_ejected = 50; }; "
-#define A(more, backends) "{ name = \"a\"; slow_start = \"10s\"; " more "backends = ( " backends " ); }"
-#define B                 "{ name = \"b\"; backends = ( { name = \"one\"; address = \"127.0.0.1:4\"; } ); }"
-#define W                 "{ name = \"w\"; address = \"127.0.0.1:9\"; }"
-#define X                 "{ name = \"x\"; address = \"127.0.0.1:1\"; }"
-#define Y                 "{ name = \"y\"; address = \"127.0.0.1:2\"; }"
-#define Z                 "{ name = \"z\"; address = \"127.0.0.1:3\"; }"
+#define A(more, backends)                                                                          \
+	"{ name = \"a\"; slow_start = \"10s\"; " more "backends = ( " backends " ); }"
+#define B "{ name = \"b\"; backends = ( { name = \"one\"; address = \"127.0.0.1:4\"; } ); }"
+#define W "{ name = \"w\"; address = \"127.0.0.1:9\"; }"
+#define X "{ name = \"x\"; address = \"127.0.0.1:1\"; }"
+#define Y "{ name = \"y\"; address = \"127.0.0.1:2\"; }"
+#define Z "{ name = \"z\"; address = \"127.0.0.1:3\"; }"
 
 static const char text[] = WORLD(A(OUTLIER, X ", " Y ", " Z) ", " B);
 /* x is gone, w is new, the others change places. */
@@ -333,8 +334,8 @@ who_is_ejected_serves_when_nobody_is_to_be(void **state)
 	assert_serving("xy");
 	reload(WORLD(A("", X ", " Y ", " Z) ", " B));
 	assert_serving("xyz");
-	assert_int_equal(
-		atomic_load(&segment_shared(world.segment, slot_of("a", "z"))->ejected), 0);
+	assert_int_equal(atomic_load(&segment_shared(world.segment, slot_of("a", "z"))->ejected),
+			 0);
 	reload(text);
 	assert_serving("xyz");
 }
@@ -428,8 +429,7 @@ answer_after(struct balance *b, const struct view *view, uint32_t entry, uint64_
 static unsigned
 count_picks(unsigned n, char letter)
 {
-	struct balance *b =
-		balance_ewma.new (registry_shared(world.registry, 0)->balance, 0, 1, 7);
+	struct balance *b = balance_ewma.new(registry_shared(world.registry, 0)->balance, 0, 1, 7);
 	static const struct balance_outcome unmeasured;
 	const struct view *view = views[0];
 	unsigned count = 0;
@@ -458,7 +458,7 @@ what_ewma_learned_stays(void **state)
 	observe("a", "x", UP, nothing);
 	observe("a", "y", UP, nothing);
 	publish();
-	b = balance_ewma.new (registry_shared(world.registry, 0)->balance, 0, 1, 7);
+	b = balance_ewma.new(registry_shared(world.registry, 0)->balance, 0, 1, 7);
 	answer_after(b, views[0], 0, 300000);
 	answer_after(b, views[0], 1, 1000);
 	balance_ewma.free(b);

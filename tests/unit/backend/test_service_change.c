@@ -178,7 +178,8 @@ on_place(struct lease *lease, bool has_place)
 static int
 begin(struct stream *s, unsigned worker, unsigned service)
 {
-	struct balance_query query = {.n_tried = 0, .key = (uint64_t)(uintptr_t)s * 0x9e3779b97f4a7c15u};
+	struct balance_query query = {.n_tried = 0,
+				      .key = (uint64_t)(uintptr_t)s * 0x9e3779b97f4a7c15u};
 
 	*s = (struct stream){.told = 0};
 	return lease_begin(&s->lease, service_of(worker, service), &query, TG_LEASE_ANY);
@@ -379,9 +380,9 @@ removed_service_ends_well(void **state)
 	assert_int_equal(atomic_load(&load->in_flight), 1);
 	end(&s);
 	assert_int_equal(atomic_load(&load->in_flight), 0);
-	assert_int_equal(lease_begin(&s.lease, b, &(struct balance_query){.n_tried = 0},
-				     TG_LEASE_ANY),
-			 -TG_ENOENT);
+	assert_int_equal(
+		lease_begin(&s.lease, b, &(struct balance_query){.n_tried = 0}, TG_LEASE_ANY),
+		-TG_ENOENT);
 	worker_service_leave(b);
 }
 

@@ -104,7 +104,8 @@ any_key_that_differs_is_seen(void **state)
 	for (size_t i = 0; i < N; i++) {
 		for (size_t k = 0; k < N; k++) {
 			/* Slots that are not given follow from the rest: keep them out of it. */
-			bool is_equal = conf_service_equal(&all[i]->services[1], &all[k]->services[1]);
+			bool is_equal =
+				conf_service_equal(&all[i]->services[1], &all[k]->services[1]);
 
 			if (is_equal != (i == k))
 				fail_msg("%s against %s", services[i], services[k]);

@@ -52,9 +52,24 @@ it_reads_as_it_was_written(void **state)
 {
 	struct reload_order orders[] = {
 		add,
-		{.what = RELOAD_FILE, .who = "", .why = "", .service = "", .backend = "", .text = ""},
-		{.what = RELOAD_COMPARE, .who = "w", .why = "", .service = "", .backend = "", .text = ""},
-		{.what = RELOAD_DELETE, .who = "", .why = "", .service = "s", .backend = "b", .text = ""},
+		{.what = RELOAD_FILE,
+		 .who = "",
+		 .why = "",
+		 .service = "",
+		 .backend = "",
+		 .text = ""},
+		{.what = RELOAD_COMPARE,
+		 .who = "w",
+		 .why = "",
+		 .service = "",
+		 .backend = "",
+		 .text = ""},
+		{.what = RELOAD_DELETE,
+		 .who = "",
+		 .why = "",
+		 .service = "s",
+		 .backend = "b",
+		 .text = ""},
 	};
 	struct reload_order got;
 	struct err err;
@@ -81,8 +96,12 @@ what_is_too_long_is_refused(void **state)
 	/* With the head and a NUL for each of the five. */
 	size_t most = TG_RELOAD_ORDER_MAX - HEAD_BYTES - 5;
 	char *text = calloc(1, most + 2);
-	struct reload_order o = {
-		.what = RELOAD_ADD, .who = "", .why = "", .service = "", .backend = "", .text = text};
+	struct reload_order o = {.what = RELOAD_ADD,
+				 .who = "",
+				 .why = "",
+				 .service = "",
+				 .backend = "",
+				 .text = text};
 	struct reload_order got;
 	unsigned fds = fake_count_fds();
 	struct err err = {""};

@@ -139,17 +139,19 @@ make_text(unsigned i, char *ret, size_t n)
 	unsigned port = addr_port(&backend);
 
 	/* y stays, x and z change places, or come and go; t is there now and then. */
-	snprintf(ret, n,
-		 "workers = 2; listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; mode = \"%s\"; "
-		 "service = \"s\"; max_connections = %u; }%s ); services = ( { name = \"s\"; "
-		 "balance = %s; %sbackends = ( %s{ name = \"y\"; address = \"127.0.0.1:%u\"; }%s ); }%s );",
-		 i / 4 % 2 == 0 ? "tcp" : "http", 100 + i % 3,
-		 i % 7 == 3 ? ", { name = \"m\"; bind = \"127.0.0.1:2\"; mode = \"tcp\"; "
-			      "service = \"t\"; }" : "",
-		 balances[i / 2 % 5], limits[i % 4],
-		 i % 3 == 0 ? "{ name = \"x\"; address = \"127.0.0.1:1\"; }, " : "", port,
-		 i % 3 == 1 ? ", { name = \"x\"; address = \"127.0.0.1:1\"; }" : "",
-		 i % 7 == 3 ? ", { name = \"t\"; backends = ( \"127.0.0.1:1\" ); }" : "");
+	snprintf(
+		ret, n,
+		"workers = 2; listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; mode = \"%s\"; "
+		"service = \"s\"; max_connections = %u; }%s ); services = ( { name = \"s\"; "
+		"balance = %s; %sbackends = ( %s{ name = \"y\"; address = \"127.0.0.1:%u\"; }%s ); }%s );",
+		i / 4 % 2 == 0 ? "tcp" : "http", 100 + i % 3,
+		i % 7 == 3 ? ", { name = \"m\"; bind = \"127.0.0.1:2\"; mode = \"tcp\"; "
+			     "service = \"t\"; }"
+			   : "",
+		balances[i / 2 % 5], limits[i % 4],
+		i % 3 == 0 ? "{ name = \"x\"; address = \"127.0.0.1:1\"; }, " : "", port,
+		i % 3 == 1 ? ", { name = \"x\"; address = \"127.0.0.1:1\"; }" : "",
+		i % 7 == 3 ? ", { name = \"t\"; backends = ( \"127.0.0.1:1\" ); }" : "");
 }
 
 /* the control thread */
@@ -320,7 +322,8 @@ change(unsigned i)
 	worker_set_limit(&threads[0].worker, &limit);
 	assert_int_equal(worker_thread_retry(&threads[0]), 0);
 	if (i % 9 == 0)
-		assert_int_equal(worker_thread_cut(&threads[1], conf->listeners[0].segment_slot), 0);
+		assert_int_equal(worker_thread_cut(&threads[1], conf->listeners[0].segment_slot),
+				 0);
 	observe_all(conf);
 	fake_turn_until(control, &is_changed);
 	publish();
@@ -343,8 +346,8 @@ clients_see_nothing_of_changes(void **state)
 	}
 	assert_int_equal(pthread_create(&server, NULL, backend_main, NULL), 0);
 	for (unsigned i = 0; i < CLIENTS; i++)
-		assert_int_equal(
-			pthread_create(&clients[i].thread, NULL, client_main, &clients[i]), 0);
+		assert_int_equal(pthread_create(&clients[i].thread, NULL, client_main, &clients[i]),
+				 0);
 	for (unsigned i = 1; i <= CHANGES; i++) {
 		change(i);
 		if (i % 8 == 0)
