@@ -1,4 +1,4 @@
-"""SIGTERM ends it gracefully, SIGINT without grace, a second one at once; SIGHUP does not end it."""
+"""SIGTERM ends it gracefully, SIGINT without grace, a second one at once."""
 
 import os
 import signal
@@ -231,13 +231,6 @@ def test_second_signal_ends_at_once(tidegate, waiting_backend):
     assert tg.wait() == 1
     assert_all_gone(children.values())
     tg.log.wait(level="warn", msg="stopping at once")
-
-
-def test_hangup_is_told_and_ignored(tidegate, demo_backend):
-    tg = tidegate(conf.http(demo_backend()))
-    tg.send_signal(signal.SIGHUP)
-    tg.log.wait(level="warn", msg="reload is not available in this version, ignoring")
-    assert tg.exchange(client.get()).status == 200
 
 
 def test_killed_parent_leaves_no_child(tidegate, demo_backend):
