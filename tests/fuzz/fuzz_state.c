@@ -1,13 +1,16 @@
 /*
  * The state file under a first line that fits: any text may be refused, in words; one
- * that is accepted must read the same after it was saved.
+ * that is accepted must read the same after it was saved, and what it says of backends must lie
+ * over a configuration so that our own processes can read that.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hash.h"
+#include "conf/overlay.h"
 #include "conf/state.h"
 #include "fuzz/fuzz.h"
 
@@ -49,6 +52,46 @@ check_same_again(const struct conf_state *state)
 	free(second);
 }
 
+static struct conf *
+some_conf(void)
+{
+	static const char text[] =
+		"workers = 1; listeners = ( { name = \"web\"; bind = \"127.0.0.1:1\"; } );\n"
+		"services = ( { name = \"a\"; backends = (\n"
+		"  { name = \"b\"; address = \"127.0.0.1:1\"; },\n"
+		"  { name = \"p\"; address = \"a.b:1\"; slots = 2; } ); } );\n";
+	struct conf_errors errors;
+	struct conf *conf;
+
+	if (conf_load_text(text, sizeof(text) - 1, "fuzz", &conf, &errors) < 0)
+		abort();
+	return conf;
+}
+
+static void
+check_laid_over(const struct conf_state *state)
+{
+	struct conf *conf = some_conf();
+	struct conf_draft *d;
+	struct conf *next;
+	struct conf *child;
+	struct err err;
+	int fd;
+
+	if (conf_draft_open(conf, &d) < 0 || conf_draft_apply(d, state, NULL, NULL) < 0)
+		abort();
+	next = conf_draft_finish(d);
+	conf_number(next);
+	if (conf_save_fd(next, &fd, &err) < 0 || conf_load_fd(fd, &child, &err) < 0)
+		abort();
+	if (!conf_service_equal(&next->services[0], &child->services[0]))
+		abort();
+	close(fd);
+	conf_unref(child);
+	conf_unref(next);
+	conf_unref(conf);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
@@ -62,6 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 			abort();
 	} else {
 		check_same_again(state);
+		check_laid_over(state);
 		conf_state_free(state);
 	}
 	free(text);
