@@ -77,6 +77,9 @@ route(struct stream *s, const struct http_head *head)
 	if (route == NULL)
 		return;
 	s->service = s->worker->services[route->service->segment_slot];
+	/* Of a listener that is leaving: its service is gone before it. */
+	if (s->service == NULL)
+		return;
 	worker_service_use(s->service);
 	s->priority = route->priority;
 	if (s->req.has_idempotency_key && s->service->conf->retry.idempotency_key)

@@ -84,7 +84,7 @@ def test_repeated_deaths_slow_down_but_end(tidegate, demo_backend):
     waits = [kill_and_time(tg, "proxy")[1] for _ in range(7)]
     assert waits[3] >= 0.4  # 0, 100, 200, 400 ms, and 500 from then on
     if not settings.sanitizers():
-        assert max(waits) < 1.0
+        assert max(waits) < 2.0  # not doubled any more: the last would be 3.2 s
     assert tg.exchange(client.get()).status == 200
 
 

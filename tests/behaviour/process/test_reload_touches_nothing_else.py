@@ -174,3 +174,31 @@ def test_backend_that_is_taken_away_finishes_its_requests(tidegate, recording_ba
     answer = peer.read_answer()
     assert answer.status == 200 and answer.body == b"late"
     assert peer.exchange(client.get()).status == 200
+
+
+def test_listener_and_service_that_go_together(tidegate, recording_backend, tmp_path):
+    """A client that asks after both are gone is told, and what still runs there ends well."""
+    world = World(recording_backend, tmp_path)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(conn):
+        conn.read_request()
+        begun.set()
+        go.wait(settings.TIMEOUT)
+        conn.send(backends.answer(body=b"late"))
+    world.backends["site"] = [recording_backend(slow, name="slow")]
+    tg = tidegate(world.text(0))
+    running = tg.client().send(client.get())
+    assert begun.wait(settings.TIMEOUT)
+    resting = tg.client().send(b"GET / HT")
+    other = f"{net.ADDRESS}:{net.free_port()}"
+    text = str(world.text(0)).replace('name = "web"', 'name = "web2"').replace(world.web, other)
+    text = text.replace('service = "site"', 'service = "chat"')
+    tg.reload(text.replace(conf.service_entry("site", world.backends["site"]) + ",", ""))
+    resting.send(b"TP/1.1\r\nHost: a\r\n\r\n")
+    answer = resting.read_answer()
+    assert answer.status == 404 and answer.get("Connection") == "close"
+    go.set()
+    answer = running.read_answer()
+    assert answer.status == 200 and answer.body == b"late" and answer.get("Connection") == "close"
+    assert running.read_to_end() == b"" and running.ended == "eof"
