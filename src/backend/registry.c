@@ -533,6 +533,43 @@ inherit(const struct registry *r, struct service_state *s)
 	s->changed = true;
 }
 
+static bool
+has_up(const struct service_state *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++) {
+		if (s->backends[i].serving.health == TG_HEALTH_UP)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A service with new backends only, none of which has a verdict: until the first one they are taken for
+ * up, as all were before somebody looked. Else a reload that exchanges them all would cost the
+ * requests of that moment. Those that an operator added wait for the order to serve.
+ */
+static void
+presume(struct service_state *s)
+{
+	size_t i;
+
+	if (has_up(s))
+		return;
+	for (i = 0; i < s->conf->n_backends; i++) {
+		const struct conf_backend *conf = &s->conf->backends[i];
+		struct backend_state *b = &s->backends[i];
+
+		if (b->serving.health != TG_HEALTH_CHECKING || conf_backend_has_name(conf) ||
+		    conf->added.who != NULL)
+			continue;
+		b->serving.health = TG_HEALTH_UP;
+		b->serving.has_addr = true;
+		b->addr = conf->endpoint.addr;
+	}
+}
+
 /* Swaps the two: those that are no more are left to `next`. */
 static void
 swap_services(struct registry *r, struct registry_next *next)
@@ -560,8 +597,10 @@ registry_commit(struct registry *r, struct registry_next *next, struct mono now,
 	size_t i;
 
 	for (i = 0; i < next->n_services; i++) {
-		if (next->owned[i])
-			inherit(r, next->services[i]);
+		if (!next->owned[i])
+			continue;
+		inherit(r, next->services[i]);
+		presume(next->services[i]);
 	}
 	swap_services(r, next);
 	memset(r->places, 0, segment_slots(r->segment) * sizeof(r->places[0]));

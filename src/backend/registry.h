@@ -58,7 +58,8 @@ struct service_shared *registry_next_shared(const struct registry_next *next, si
 const bool *registry_next_known(const struct registry_next *next, size_t service);
 /*
  * Goes over to it; what is known of a backend, by its slot, it keeps. `publish` as in
- * registry_publish(), at least for all that are new. What is left in `next` is what no service needs
+ * registry_publish(), at least for all that are new; where no backend of one is known to be up, those
+ * without a verdict are taken for it until they have one. What is left in `next` is what no service needs
  * any more, for registry_drop() when no worker uses it.
  */
 TG_MUST_CHECK int registry_commit(struct registry *registry, struct registry_next *next,

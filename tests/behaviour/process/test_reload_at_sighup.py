@@ -42,6 +42,19 @@ def test_backends_change_under_load(tidegate, demo_backend):
     assert asking.failures() == []
 
 
+def test_new_backend_beside_others_waits_for_its_first_check(tidegate, demo_backend):
+    check = 'health = { type = "tcp"; interval = "50ms"; fall = 1; };'
+    good, nobody = demo_backend(), f"{net.ADDRESS}:{net.free_port()}"
+    tg = tidegate(conf.http(good, service=check))
+    with load.Load(tg.address) as asking:
+        reload(tg, conf.http(good, nobody, service=check, bind=tg.address))
+        tg.log.wait(msg="backend down", srv=nobody)
+        seen = len(asking.results)
+        settings.wait_until(lambda: len(asking.results) > seen + 20, "more requests")
+    assert asking.failures() == []
+    assert not tg.access.records(backend=nobody)
+
+
 def test_counts_are_told(tidegate, demo_backend):
     backend = demo_backend()
     tg = tidegate(conf.http(backend))
