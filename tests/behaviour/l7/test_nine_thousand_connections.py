@@ -61,7 +61,8 @@ def test_all_are_served_at_once(tidegate, demo_backend):
     assert count >= 1000, "the descriptor limit leaves no room for a crowd"
     made = [demo_backend(f"demo{i}") for i in range(4)]
     tg = tidegate(conf.http(*made, service='timeouts = { connect = "10s"; };',
-                            listener='timeouts = { keep_alive = "10m"; idle = "10m"; };',
+                            listener='timeouts = { request_head = "10m"; '
+                                     'keep_alive = "10m"; idle = "10m"; };',
                             top='log = { access = "off"; };'))
     crowd = Crowd(tg.address, count)
     try:
