@@ -194,26 +194,32 @@ def test_the_only_backend_is_tried_again_after_a_pause(tidegate, recording_backe
     assert len(backend.requests) == 3
 
 
-def test_a_backend_that_restarts_costs_nothing(tidegate, recording_backend):
+def wait_retries(tmp_path, n):
+    settings.wait_until(lambda: stat.number(tmp_path / "admin.sock", "BACKEND", "wretr") >= n, f"{n} retries")
+
+
+def test_a_backend_that_restarts_costs_nothing(tidegate, recording_backend, tmp_path):
     """It refuses for a moment; the pause is long enough."""
     port = net.free_port()
     tg = tidegate(conf.http(f"{net.ADDRESS}:{port}", workers=1,
-                            service='retry = { attempts = 7; backoff = "20ms"; };'))
+                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
+                            service='retry = { attempts = 7; backoff = "50ms"; };'))
     with tg.client() as peer:
         peer.send(client.get("/x"))
-        settings.let_rest(0.1)
+        wait_retries(tmp_path, 1)
         recording_backend(port=port)
         assert peer.read_answer().status == 200
     assert tg.access.wait(path="/x")["failed"].startswith(f"{net.ADDRESS}:{port}:connect-failed")
 
 
-def test_tcp_connects_are_tried_again_after_a_pause(tidegate, recording_backend):
+def test_tcp_connects_are_tried_again_after_a_pause(tidegate, recording_backend, tmp_path):
     port = net.free_port()
     tg = tidegate(conf.tcp(f"{net.ADDRESS}:{port}", workers=1,
-                           service='retry = { attempts = 7; backoff = "20ms"; };'))
+                           top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
+                           service='retry = { attempts = 7; backoff = "50ms"; };'))
     with tg.client() as peer:
         peer.send(b"hello")
-        settings.let_rest(0.1)
+        wait_retries(tmp_path, 2)
         recording_backend(backends.echo, port=port)
         assert peer.read(5) == b"hello"
         peer.finish_sending()
