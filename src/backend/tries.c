@@ -15,6 +15,10 @@ tries_failed(struct tries *t, struct worker_backend *b, enum end_reason reason)
 			.backend = b->slot,
 			.reason = reason,
 		};
+	/* A reload has numbered them anew. */
+	if (t->query.of != b->service->shared)
+		t->query.n_tried = 0;
+	t->query.of = b->service->shared;
 	if (t->query.n_tried < TG_BALANCE_TRIED_MAX)
 		t->query.tried[t->query.n_tried++] = b->index;
 }

@@ -24,6 +24,7 @@
 struct balance_query {
 	uint32_t tried[TG_BALANCE_TRIED_MAX]; /* backend indexes to leave out */
 	unsigned n_tried;
+	const void *of; /* the configuration whose indexes they are; compared, never followed */
 	uint64_t key;    /* hash: of what hash_on names, well mixed */
 	struct mono now; /* ewma: how old what was learned is */
 	bool spilled;    /* set by pick: full backends stood before this one, by hash */

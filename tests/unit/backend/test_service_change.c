@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "backend/tries.h"
 #include "backend/back.h"
 #include "backend/lease.h"
 #include "base/container.h"
@@ -549,6 +550,22 @@ what_is_preferred_is_so_by_its_slot(void **state)
 	end(&s);
 }
 
+/* A number of before is that of another one now. */
+static void
+what_failed_before_the_change_is_not_left_out_after_it(void **state)
+{
+	struct tries t = {.n = 0};
+
+	(void)state;
+	change(WORLD(A("", X ", " Y) ", " B));
+	tries_failed(&t, service_of(0, 0)->backends[0], TG_END_CONNECT_FAILED);
+	change(WORLD(A("", Y ", " Z ", " X) ", " B));
+	tries_failed(&t, service_of(0, 0)->backends[2], TG_END_CONNECT_FAILED);
+	assert_int_equal(t.query.n_tried, 1);
+	assert_int_equal(t.query.tried[0], 2);
+	assert_int_equal(t.n_failed, 2);
+}
+
 /* those who wait */
 
 /* x alone is up and has this many places, all taken by streams of worker 0. */
@@ -557,6 +574,7 @@ fill(struct stream *s, unsigned n)
 {
 	change(n == 1 ? WORLD(A(LIMIT(1), X ", " Y) ", " B) : WORLD(A(LIMIT(2), X ", " Y) ", " B));
 	up(0, 0, 80);
+	set(0, 1, TG_HEALTH_DOWN, 81);
 	for (unsigned i = 0; i < n; i++)
 		assert_int_equal(begin(&s[i], 0, 0), 0);
 }
@@ -829,6 +847,7 @@ main(void)
 		TEST(streams_of_before_count_for_least_conn),
 		TEST(hash_keeps_its_bound_after_a_change),
 		TEST(what_is_preferred_is_so_by_its_slot),
+		TEST(what_failed_before_the_change_is_not_left_out_after_it),
 		TEST(those_who_wait_stand_in_line_anew),
 		TEST(without_limits_all_go_at_once),
 		TEST(whose_service_is_gone_are_shed),
