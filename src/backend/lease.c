@@ -43,7 +43,7 @@ find_place(void *arg, const struct balance_query *query, struct queue_news *ret)
 	if (entry == TG_VIEW_NONE)
 		return false;
 	ret->backend = s->backends[s->view->entries[entry].backend]->slot;
-	ret->addr = s->view->entries[entry].addr;
+	ret->addr = s->view->addrs[entry];
 	return true;
 }
 
@@ -111,7 +111,7 @@ lease_begin(struct lease *lease, struct worker_service *s, struct balance_query 
 	if (entry == TG_VIEW_NONE)
 		return -TG_EAGAIN;
 	e = &s->view->entries[entry];
-	hold(lease, s->backends[e->backend], &e->addr, choice);
+	hold(lease, s->backends[e->backend], &s->view->addrs[entry], choice);
 	/* Taking the last place hides one that is given back meanwhile, for a moment (room.c): whoever came
 	 * then saw none, and waits. */
 	serve_waiters(s, lease->backend->slot);

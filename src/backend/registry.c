@@ -154,11 +154,11 @@ add_entry(struct view *view, const struct service_state *s, size_t i, struct mon
 	uint32_t permille = ramp_permille(b->ramp, s->conf->slow_start_ms, now);
 
 	view->entry_of[i] = view->n;
+	view->addrs[view->n] = b->addr;
 	view->entries[view->n++] = (struct view_entry){
 		.backend = (uint32_t)i,
 		.weight = ramp_of(serving_weight(conf, &b->serving), permille),
 		.limit = ramp_of(serving_limit(s->conf, conf, &b->serving.order), permille),
-		.addr = b->addr,
 		.load = s->shared->loads[i],
 	};
 }

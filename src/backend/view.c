@@ -13,8 +13,9 @@ view_new(const struct conf_service *conf, uint32_t n)
 	atomic_init(&view->refs, 1);
 	view->conf = conf;
 	view->entry_of = calloc(conf->n_backends + 1, sizeof(view->entry_of[0]));
-	if (view->entry_of == NULL) {
-		free(view);
+	view->addrs = calloc(n + 1, sizeof(view->addrs[0]));
+	if (view->entry_of == NULL || view->addrs == NULL) {
+		view_unref(view);
 		return NULL;
 	}
 	for (i = 0; i < conf->n_backends; i++)
@@ -37,5 +38,6 @@ view_unref(struct view *view)
 	if (view->table_free != NULL)
 		view->table_free(view->table);
 	free(view->entry_of);
+	free(view->addrs);
 	free(view);
 }

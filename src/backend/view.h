@@ -23,13 +23,12 @@ struct queue;
 #define TG_WEIGHT_SCALE 16u
 #define TG_WEIGHT_MAX   (256u * TG_WEIGHT_SCALE)
 
+/* What picks look at, and no more: thousands of them fit into the processor's caches. */
 struct view_entry {
 	uint32_t backend; /* index in conf->backends */
 	uint32_t weight;  /* 1..TG_WEIGHT_MAX */
 	uint32_t limit;   /* streams at a time, all workers together; 0: none */
-	/* Exact streams in flight, all workers; before addr: what picks look at is together. */
-	struct segment_shared *load;
-	struct addr addr;
+	struct segment_shared *load; /* exact streams in flight, all workers */
 };
 
 struct view {
@@ -42,6 +41,7 @@ struct view {
 	void *table;                     /* what the balancer worked out of the entries, or NULL */
 	void (*table_free)(void *table); /* with the view */
 	uint32_t *entry_of;              /* [conf->n_backends]: index in entries, or TG_VIEW_NONE */
+	struct addr *addrs;              /* [n]: where each entry is */
 	struct view_entry entries[];
 };
 

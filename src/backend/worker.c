@@ -448,7 +448,7 @@ worker_set_view(struct worker *w, struct view *view)
 		/* By the view before, it may have been full here. */
 		if (entry != TG_VIEW_NONE && view->room != NULL)
 			room_open(view->room, b->index);
-		set_addr(b, entry != TG_VIEW_NONE ? &view->entries[entry].addr : &none);
+		set_addr(b, entry != TG_VIEW_NONE ? &view->addrs[entry] : &none);
 	}
 	lease_serve_waiters(s);
 }

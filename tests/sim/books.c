@@ -102,7 +102,7 @@ check_place(const struct sim_stream *s, struct sim_worker *w, uint32_t backend,
 	n = atomic_load(&e->load->in_flight);
 	if (n < 1 || (e->limit != 0 && n > (int64_t)e->limit))
 		sim_break(s->sim, s->id, backend, "%lld in flight of %u", (long long)n, e->limit);
-	if (!addr_equal(&e->addr, addr))
+	if (!addr_equal(&view->addrs[view->entry_of[backend]], addr))
 		sim_break(s->sim, s->id, backend, "not the address of the view");
 }
 

@@ -143,14 +143,16 @@ part_of(uint64_t whole, uint64_t permille)
 }
 
 static void
-check_entry(struct sim *sim, uint32_t i, const struct view_entry *e)
+check_entry(struct sim *sim, uint32_t i, const struct view *view, uint32_t entry)
 {
+	const struct view_entry *e = &view->entries[entry];
 	const struct sim_backend *b = &sim->backends[i];
 	uint64_t permille = share_of(sim, b, sim->newest_at);
 	uint64_t weight = part_of(whole_weight(sim, i), permille);
 	uint64_t limit = part_of(whole_limit(sim, i), permille);
 
-	if (e->backend != i || e->load != b->load || !addr_equal(&e->addr, &b->addr))
+	if (e->backend != i || e->load != b->load ||
+	    !addr_equal(&view->addrs[entry], &b->addr))
 		sim_break(sim, SIM_NONE, i, "is another one in the view");
 	if (e->weight != weight)
 		sim_break(sim, SIM_NONE, i, "weight %u instead of %llu", e->weight,
@@ -183,7 +185,7 @@ check_backend(struct sim *sim, uint32_t i, struct mono now)
 		sim_break(sim, SIM_NONE, i,
 			  entry != TG_VIEW_NONE ? "serves and should not" : "should serve");
 	else if (entry != TG_VIEW_NONE)
-		check_entry(sim, i, &view->entries[entry]);
+		check_entry(sim, i, view, entry);
 	check_ramp(sim, i, now);
 }
 

@@ -133,7 +133,7 @@ entries_say_all_a_worker_needs(void **state)
 	assert_ptr_equal(views[0]->conf, &world.conf->services[0]);
 	assert_int_equal(views[0]->entries[0].weight, 3 * TG_WEIGHT_SCALE);
 	assert_int_equal(views[0]->entries[1].weight, 5 * TG_WEIGHT_SCALE);
-	assert_true(addr_equal(&views[0]->entries[1].addr, &at));
+	assert_true(addr_equal(&views[0]->addrs[1], &at));
 	for (uint32_t i = 0; i < 2; i++) {
 		const char *name = world.conf->services[0].backends[i].name;
 		uint32_t service =
@@ -267,7 +267,7 @@ address_may_change(void **state)
 	observe(0, 0, UP, 90);
 	assert_serving("0", false);
 	assert_int_equal(published[0], 2);
-	assert_true(addr_equal(&views[0]->entries[0].addr, &at));
+	assert_true(addr_equal(&views[0]->addrs[0], &at));
 }
 
 /* A keeper that was started again knows nothing yet: traffic goes on. */
@@ -283,7 +283,7 @@ checking_does_not_replace_a_verdict(void **state)
 	observe(0, 0, CHECKING, 90);
 	observe(0, 1, CHECKING, 91);
 	assert_serving("0", false);
-	assert_true(addr_equal(&views[0]->entries[0].addr, &at));
+	assert_true(addr_equal(&views[0]->addrs[0], &at));
 	observe(0, 0, CHECKING, 0);
 	assert_serving("0", false);
 	observe(0, 0, DOWN, 90);
