@@ -22,6 +22,7 @@
 #define TG_ADMIN_WAIT_MAX_MS   3600000u
 #define TG_ADMIN_LOOK_MS       20u
 #define TG_ADMIN_RELOAD_MS     30000u /* the parent may take to answer */
+#define TG_ADMIN_ASK_MS        30000u /* the proxy may, other questions before this one included */
 #define TG_ADMIN_TARGET_SIZE   512u   /* "service/backend" */
 
 #define TG_COMMAND_ERRORS(X)                                                   \
@@ -34,6 +35,7 @@
 	X(LIMIT, "limit", "a limit of the control socket is reached")          \
 	X(REFUSED, "refused", "the configuration stays as it was; the lines say why") \
 	X(TIMEOUT, "timeout", "what was waited for did not come in time")      \
+	X(PROXY, "proxy", "the proxy did not answer")                          \
 	X(UPGRADE, "upgrade", "a new tidegate is taking over: connect again")
 
 enum command_error {
@@ -43,6 +45,7 @@ enum command_error {
 	TG_COMMAND_ERROR_COUNT
 };
 
+struct command;
 struct command_call;
 
 /* What a session waits for, before the rest of its line is run. A value. */
@@ -57,13 +60,18 @@ struct command_wait {
 	struct steer_note note;
 	char *rest;	 /* of the line; NULL: that was all */
 	size_t before;	 /* where this answer begins */
+	bool is_answered; /* by the parent or the proxy: then what it said is set, during the call */
 	/* of what the parent is asked: */
 	uint32_t reload;       /* its number; 0: nothing is asked */
 	const char *done;      /* said when it is done; NULL: what the parent says */
-	bool is_answered;      /* then the rest is set, during the call */
 	bool is_done;
 	const char *text;
 	size_t text_n;
+	/* of what the proxy is asked, which is session->asking: */
+	const struct command *command; /* who reads the answers */
+	uint64_t n_heard;              /* answers so far */
+	enum asking_end why;
+	uint32_t n_found; /* as the proxy says at the end */
 	/* of a backend: */
 	char target[TG_ADMIN_TARGET_SIZE];
 };
@@ -77,6 +85,7 @@ struct command_session {
 	uint64_t events_from; /* "events": the number of the next to send; 0: none are sent */
 	unsigned timeout_s;  /* behind a prompt; 0: TG_ADMIN_PROMPT_MS */
 	struct command_wait wait;
+	struct asking asking; /* its callbacks are those of the server */
 	/* Behind the line: the last command of it has it. NULL: there is none. */
 	const char *payload;
 	size_t payload_n;
@@ -105,6 +114,12 @@ struct command {
 	/* Writes the answer, or calls command_fail(). Nothing written is a success: an empty answer, as
 	 * JSON {"ok":true}. Must not wait; its session may, for what command_wait() says. */
 	void (*run)(const struct command *c, struct command_call *call);
+	/* Of one that asked (command_ask()): each answer, and the end of them when they all came. */
+	void (*on_session)(const struct command *c, struct command_call *call,
+			   const struct msg_session *m);
+	void (*on_capture)(const struct command *c, struct command_call *call,
+			   const struct msg_capture *m);
+	void (*on_end)(const struct command *c, struct command_call *call, uint32_t n);
 };
 
 extern const struct command command_add_server;
@@ -136,6 +151,7 @@ extern const struct command command_set_weight;
 extern const struct command command_show_activity;
 extern const struct command command_show_backend;
 extern const struct command command_show_config;
+extern const struct command command_show_errors;
 extern const struct command command_show_events;
 extern const struct command command_show_info;
 extern const struct command command_show_latency;
@@ -143,10 +159,12 @@ extern const struct command command_show_pools;
 extern const struct command command_show_reasons;
 extern const struct command command_show_servers_conn;
 extern const struct command command_show_servers_state;
+extern const struct command command_show_sess;
 extern const struct command command_show_stat;
 extern const struct command command_show_state;
 extern const struct command command_show_version;
 extern const struct command command_shutdown;
+extern const struct command command_shutdown_session;
 extern const struct command command_shutdown_sessions;
 extern const struct command command_undrain;
 extern const struct command command_upgrade;
@@ -189,6 +207,10 @@ void command_print_conf(struct command_call *call, const struct conf *conf,
 /* {"when":..,"who":..,"why":..} */
 void command_print_note(struct output *out, const struct conf_note *note);
 
+/* The answer comes from the proxy: to on_session() or on_capture(), then on_end(). */
+void command_ask(const struct command *c, struct command_call *call, enum question_kind kind,
+		 uint64_t id);
+
 /* Runs every command of a line, up to one that waits (session->wait.go_on): the line, which is taken
  * apart in place, must last until then. Answers and their empty lines go to `out`. */
 void command_run_line(struct admin_source *s, struct command_session *session, char *line,
@@ -196,6 +218,15 @@ void command_run_line(struct admin_source *s, struct command_session *session, c
 /* The session waits: whether that is over. Then the rest of its line is run. False: it waits, for this
  * or the next. */
 bool command_go_on(struct admin_source *s, struct command_session *session, struct output *out);
+/* What the proxy answers, one by one; and that there is no more. command_go_on() is next when the
+ * output is full, and behind the last. */
+void command_hear_session(struct admin_source *s, struct command_session *session,
+			  struct output *out, const struct msg_session *m);
+void command_hear_capture(struct admin_source *s, struct command_session *session,
+			  struct output *out, const struct msg_capture *m);
+void command_hear_end(struct command_session *session, enum asking_end why, uint32_t n);
+/* The proxy need not answer any more. Who waits and goes away calls this, too. */
+void command_stop_asking(const struct admin_source *s, struct command_session *session);
 /* One failure that no command led to, with its empty line. */
 void command_refuse(struct output *out, enum command_error code, const char *text);
 

@@ -38,6 +38,7 @@ const struct command *const commands[] = {
 	&command_show_activity,
 	&command_show_backend,
 	&command_show_config,
+	&command_show_errors,
 	&command_show_events,
 	&command_show_info,
 	&command_show_latency,
@@ -45,10 +46,12 @@ const struct command *const commands[] = {
 	&command_show_reasons,
 	&command_show_servers_conn,
 	&command_show_servers_state,
+	&command_show_sess,
 	&command_show_stat,
 	&command_show_state,
 	&command_show_version,
 	&command_shutdown,
+	&command_shutdown_session,
 	&command_shutdown_sessions,
 	&command_undrain,
 	&command_upgrade,
@@ -440,19 +443,109 @@ command_run_line(struct admin_source *s, struct command_session *session, char *
 	run_rest(s, session, line, out);
 }
 
+/* The call that waits. */
+static struct command_call
+later_call(struct admin_source *s, struct command_session *session, struct output *out)
+{
+	struct command_call call = {.source = s, .session = session, .out = out};
+
+	call.json = session->wait.json;
+	call.note = session->wait.note;
+	return call;
+}
+
 bool
 command_go_on(struct admin_source *s, struct command_session *session, struct output *out)
 {
-	struct command_call call = begin_call(s, session, out);
+	struct command_call call = later_call(s, session, out);
 	struct command_wait *wait = &session->wait;
 
-	call.json = wait->json;
-	call.note = wait->note;
 	wait->is_late = s->now.us >= wait->until.us;
 	if (!wait->go_on(&call))
 		return false;
 	wait->go_on = NULL;
+	command_stop_asking(s, session);
 	end_answer(&call, wait->before);
 	run_rest(s, session, wait->rest, out);
 	return wait->go_on == NULL;
+}
+
+/* what the proxy is asked */
+
+static void
+fail_proxy(struct command_call *call, enum asking_end why)
+{
+	static const char *const words[] = {
+		[ASKING_DONE] = "",
+		[ASKING_NO_PROXY] = "there is no proxy now: it is being started again",
+		[ASKING_LOST] = "the proxy went away before it had answered",
+		[ASKING_LATE] = "the proxy takes too long to answer",
+	};
+
+	command_fail(call, TG_COMMAND_PROXY, "%s", words[why]);
+}
+
+static bool
+has_heard_all(struct command_call *call)
+{
+	const struct command_wait *wait = &call->session->wait;
+
+	if (call->out->is_full)
+		return true; /* which is said for any command */
+	if (!wait->is_answered && !wait->is_late)
+		return false;
+	if (!wait->is_answered)
+		fail_proxy(call, ASKING_LATE);
+	else if (wait->why != ASKING_DONE)
+		fail_proxy(call, wait->why);
+	else
+		wait->command->on_end(wait->command, call, wait->n_found);
+	return true;
+}
+
+void
+command_ask(const struct command *c, struct command_call *call, enum question_kind kind,
+	    uint64_t id)
+{
+	const struct admin_actions *actions = &call->source->actions;
+	struct asking *asking = &call->session->asking;
+
+	command_wait_for(call, TG_ADMIN_ASK_MS, has_heard_all)->command = c;
+	asking->question = (struct msg_question){.id = id, .kind = (uint32_t)kind};
+	actions->ask(actions->user, asking);
+}
+
+void
+command_stop_asking(const struct admin_source *s, struct command_session *session)
+{
+	if (session->asking.is_queued)
+		s->actions.cancel(s->actions.user, &session->asking);
+}
+
+void
+command_hear_session(struct admin_source *s, struct command_session *session, struct output *out,
+		     const struct msg_session *m)
+{
+	struct command_call call = later_call(s, session, out);
+
+	session->wait.command->on_session(session->wait.command, &call, m);
+	session->wait.n_heard++;
+}
+
+void
+command_hear_capture(struct admin_source *s, struct command_session *session, struct output *out,
+		     const struct msg_capture *m)
+{
+	struct command_call call = later_call(s, session, out);
+
+	session->wait.command->on_capture(session->wait.command, &call, m);
+	session->wait.n_heard++;
+}
+
+void
+command_hear_end(struct command_session *session, enum asking_end why, uint32_t n)
+{
+	session->wait.is_answered = true;
+	session->wait.why = why;
+	session->wait.n_found = n;
 }

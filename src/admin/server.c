@@ -49,6 +49,7 @@ struct client {
 	struct timer again; /* more lines are there, for the next turn */
 	struct command_session session;
 	struct output out;
+	size_t counted; /* of it, in control->queued */
 	size_t sent;
 	bool has_ended; /* nothing more comes */
 	bool is_stream; /* its events are sent */
@@ -103,8 +104,8 @@ client_close(struct client *c)
 {
 	struct control *control = c->control;
 
-	if (c->state != CLIENT_WAITING)
-		control->queued -= c->out.n;
+	command_stop_asking(control->server->source, &c->session);
+	control->queued -= c->counted;
 	c->state = CLIENT_CLOSED;
 	control->server->n_streams -= c->is_stream;
 	discard_input(c);
@@ -157,10 +158,19 @@ on_timeout(struct timer *t)
 		client_close(c);
 }
 
+/* What was added to its answers since. */
+static void
+count_output(struct client *c)
+{
+	c->control->queued += c->out.n - c->counted;
+	c->counted = c->out.n;
+}
+
 static void
 forget_sent(struct client *c)
 {
-	c->control->queued -= c->out.n;
+	c->control->queued -= c->counted;
+	c->counted = 0;
 	output_fini(&c->out);
 	output_init(&c->out, TG_ADMIN_ANSWER_MAX);
 	c->sent = 0;
@@ -239,7 +249,7 @@ client_answered(struct client *c)
 	}
 	if (c->session.is_interactive && !c->session.is_over)
 		output_text(&c->out, "> ");
-	c->control->queued += c->out.n;
+	count_output(c);
 	arm(c);
 }
 
@@ -251,6 +261,50 @@ client_go_on(struct client *c)
 	client_answered(c);
 	if (c->state == CLIENT_WRITING && client_write(c))
 		client_read(c);
+}
+
+static struct client *
+client_of(struct asking *a)
+{
+	return TG_CONTAINER(a, struct client, session.asking);
+}
+
+/* A part of the answer came: it is held to all bounds before the next one. */
+static void
+client_heard(struct client *c)
+{
+	count_output(c);
+	if (c->control->queued > TG_ADMIN_ANSWERS_MAX)
+		c->out.is_full = true;
+	if (c->out.is_full)
+		client_go_on(c);
+}
+
+static void
+on_session(struct asking *a, const struct msg_session *m)
+{
+	struct client *c = client_of(a);
+
+	command_hear_session(c->control->server->source, &c->session, &c->out, m);
+	client_heard(c);
+}
+
+static void
+on_capture(struct asking *a, const struct msg_capture *m)
+{
+	struct client *c = client_of(a);
+
+	command_hear_capture(c->control->server->source, &c->session, &c->out, m);
+	client_heard(c);
+}
+
+static void
+on_asking_end(struct asking *a, enum asking_end why, uint32_t n)
+{
+	struct client *c = client_of(a);
+
+	command_hear_end(&c->session, why, n);
+	client_go_on(c);
 }
 
 static void
@@ -303,7 +357,7 @@ client_refuse_line(struct client *c, enum framing_result why)
 	c->state = CLIENT_WRITING;
 	c->session.is_over = true;
 	command_refuse(&c->out, TG_COMMAND_LIMIT, text);
-	c->control->queued += c->out.n;
+	count_output(c);
 	client_write(c);
 }
 
@@ -384,7 +438,7 @@ client_hear(struct client *c)
 			output_add(&c->out, line, n);
 	}
 	c->session.events_from = number;
-	c->control->queued += c->out.n - before;
+	count_output(c);
 	if (c->out.n - c->sent > STREAM_MAX) {
 		client_close(c);
 		return;
@@ -509,6 +563,8 @@ on_client(struct door *door, int fd)
 	}
 	c->control = control;
 	c->session.rights = control->rights;
+	c->session.asking = (struct asking){
+		.on_session = on_session, .on_capture = on_capture, .on_end = on_asking_end};
 	name_client(&c->session, fd);
 	timer_init(&c->timer, on_timeout);
 	timer_init(&c->again, on_again);

@@ -5,6 +5,7 @@
 
 #include "admin/cleared.h"
 #include "admin/processes.h"
+#include "ipc/msg.h"
 #include "observe/counters.h"
 
 uint32_t
@@ -23,6 +24,16 @@ uint32_t
 source_backend_slot(const struct admin_source *s, size_t service, size_t backend)
 {
 	return s->conf->services[service].backends[backend].segment_slot;
+}
+
+const char *
+source_name(const struct admin_source *s, uint32_t slot, enum segment_kind kind)
+{
+	const char *name = slot_names_get(s->names, slot, kind);
+
+	if (slot == TG_SESSION_NONE)
+		return NULL;
+	return name != NULL ? name : "<gone>";
 }
 
 uint32_t
@@ -99,7 +110,9 @@ source_init(struct admin_source *s, const struct conf *conf, struct segment *seg
 	s->n_slots = segment_slots(segment);
 	s->rates = calloc(s->n_slots, sizeof(*s->rates));
 	s->health_cleared = calloc(s->n_slots, sizeof(*s->health_cleared));
-	if (s->rates == NULL || s->health_cleared == NULL) {
+	s->names = slot_names_new(s->n_slots);
+	if (s->rates == NULL || s->health_cleared == NULL || s->names == NULL ||
+	    slot_names_set(s->names, conf) < 0) {
 		source_fini(s);
 		return -TG_ENOMEM;
 	}
@@ -117,6 +130,8 @@ source_fini(struct admin_source *s)
 {
 	free(s->rates);
 	free(s->health_cleared);
+	slot_names_free(s->names);
+	s->names = NULL;
 	s->health_cleared = NULL;
 	s->rates = NULL;
 }
@@ -146,7 +161,7 @@ begin_service(struct admin_source *s, const struct conf_same *same,
 	}
 }
 
-void
+int
 source_prepare(struct admin_source *s, const struct conf_same *same)
 {
 	const struct conf *conf = same->next;
@@ -157,6 +172,7 @@ source_prepare(struct admin_source *s, const struct conf_same *same)
 	}
 	for (size_t i = 0; i < conf->n_services; i++)
 		begin_service(s, same, &conf->services[i]);
+	return slot_names_set(s->names, conf);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin/asking.h"
 #include "admin/events.h"
 #include "backend/serving.h"
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 #include "health/health.h"
 #include "ipc/reload_order.h"
 #include "ipc/segment.h"
+#include "observe/names.h"
 #include "steer/steer.h"
 
 #define TG_SOURCE_FIRST_ID 2u /* of the first listener: HAProxy keeps 1 for itself */
@@ -55,6 +57,9 @@ struct admin_actions {
 	 * admin_server_reloaded() with this number, never 0, in a later turn. -TG_ELIMIT: too many are
 	 * under way, or it is too long; -TG_EIO, as above. */
 	int (*reload)(void *user, const struct reload_order *order, uint32_t *ret_id);
+	/* Puts a question to the proxy, whose answers come from the loop; and takes it back. */
+	void (*ask)(void *user, struct asking *asking);
+	void (*cancel)(void *user, struct asking *asking);
 };
 
 /* Storage is the caller's; source_init() to source_fini(). */
@@ -67,6 +72,7 @@ struct admin_source {
 	struct events *events;
 	struct slot_rate *rates; /* by slot */
 	uint32_t n_slots;        /* of the segment */
+	struct slot_names *names; /* of what has a slot, or had it last */
 	struct health_cleared *health_cleared; /* by slot */
 	bool is_holding;         /* orders are for a new keeper that is about to take over */
 	struct mono sampled;
@@ -86,8 +92,9 @@ void source_fini(struct admin_source *s);
 /* Whether every slot of `conf` is named in the segment as what it is there. */
 bool source_fits(const struct admin_source *s, const struct conf *conf);
 /* Another configuration that fits: objects that are new are to begin at zero, whoever had their slots
- * before. Ahead of the proxy, which counts for them as soon as it goes over. */
-void source_prepare(struct admin_source *s, const struct conf_same *same);
+ * before. Ahead of the proxy, which counts for them, and tells of them, as soon as it goes over.
+ * -TG_ENOMEM: some are named. */
+TG_MUST_CHECK int source_prepare(struct admin_source *s, const struct conf_same *same);
 /* Goes over to it: what is counted by slot stays. */
 void source_commit(struct admin_source *s, const struct conf *conf);
 /* About once a second. */
@@ -97,6 +104,10 @@ void source_sample(struct admin_source *s, struct mono now);
 uint32_t source_listener_slot(const struct admin_source *s, size_t listener);
 uint32_t source_service_slot(const struct admin_source *s, size_t service);
 uint32_t source_backend_slot(const struct admin_source *s, size_t service, size_t backend);
+
+/* What it is called, of which the proxy told by its slot. NULL: it told of none; "<gone>": there is none of this
+ * kind any more. */
+const char *source_name(const struct admin_source *s, uint32_t slot, enum segment_kind kind);
 
 /* HAProxy's number of a proxy. */
 uint32_t source_service_id(const struct admin_source *s, size_t service);

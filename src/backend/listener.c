@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "backend/walk.h"
 #include "backend/worker.h"
 #include "base/container.h"
 #include "base/log.h"
@@ -141,6 +142,7 @@ listener_left(struct worker_listener *l)
 {
 	if (!l->is_leaving || !LIST_EMPTY(&l->fronts))
 		return;
+	walk_forget(l);
 	TAILQ_REMOVE(&l->worker->leaving, l, link);
 	worker_listener_free(l);
 }

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "backend/back.h"
+#include "backend/capture.h"
 #include "backend/lease.h"
 
 /*
@@ -99,6 +100,7 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	TAILQ_INIT(&w->leaving);
 	if (getrandom(w->random, sizeof(w->random), 0) != (ssize_t)sizeof(w->random))
 		w->random[0] = mono_read().us | 1;
+	w->next_front = mono_read().us;
 	w->ring = segment_ring(segment, id);
 	w->counters = segment_counters(segment, id, 0);
 	w->histograms = segment_histograms(segment, id, 0)->h;
@@ -287,6 +289,7 @@ worker_service_new(struct worker *w, struct service_shared *shared, const bool *
 static void
 service_fini(struct worker_service *s)
 {
+	capture_free(&s->capture);
 	if (s->worker->service_ops != NULL)
 		s->worker->service_ops->fini(s);
 	s->ops->free(s->balance);
@@ -481,6 +484,7 @@ worker_listener_free(struct worker_listener *l)
 	if (l == NULL)
 		return;
 	listener_stop(l);
+	capture_free(&l->capture);
 	if (l->ops->fini != NULL)
 		l->ops->fini(l);
 	conf_unref(l->owner);

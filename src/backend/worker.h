@@ -27,11 +27,14 @@ struct worker_listener;
 struct worker_service;
 struct worker_backend;
 struct back;
+struct capture;
 TAILQ_HEAD(back_list, back);
 
 /* A client connection as its listener knows it: first member of what L4 and L7 make of it. */
 struct front_link {
 	LIST_ENTRY(front_link) link;
+	uint64_t id; /* as in struct msg_session */
+	struct mono accepted;
 };
 LIST_HEAD(front_list, front_link);
 
@@ -57,6 +60,10 @@ struct front_ops {
 	enum front_kind (*close)(struct front_link *front);
 	/* What it has on this backend is to end. */
 	void (*cut)(struct front_link *front, const struct worker_backend *backend);
+	/* An operator ends it, now. */
+	void (*end)(struct front_link *front);
+	/* Fills in what it knows of itself; all else is there. */
+	void (*describe)(const struct front_link *front, struct msg_session *ret);
 };
 
 /* One of the sockets a listener accepts on; mostly there is one per worker. */
@@ -85,6 +92,8 @@ struct worker_listener {
 	struct timer resume; /* accept again after a pause */
 	bool paused;
 	bool is_leaving;
+	uint64_t walked;	 /* the number of the last walk that came here */
+	struct capture *capture; /* the last request that could not be read; NULL: none */
 };
 TAILQ_HEAD(worker_listeners, worker_listener);
 
@@ -128,6 +137,7 @@ struct worker_service {
 	struct segment_counters *counters;
 	struct segment_histogram *histograms; /* by enum service_histogram */
 	struct worker_backend **backends;     /* [conf->n_backends] */
+	struct capture *capture; /* the last answer that could not be read; NULL: none */
 	void *l7;         /* struct affinity of mode http, or NULL */
 	unsigned n_users; /* streams */
 	bool is_gone;
@@ -156,6 +166,13 @@ struct worker {
 	struct worker_service **services;
 	struct worker_backend **backends;
 	uint64_t random[2];                /* xorshift128+ state */
+	uint64_t next_front;               /* of ids; begins above those of a worker before */
+	struct {
+		struct worker_listener *listener;
+		struct front_link *next;
+		uint64_t number;
+		uint32_t slot;
+	} walk; /* over all fronts: backend/walk.h */
 	bool draining;
 	void *l7; /* struct l7_worker, see l7/l7.h */
 	const struct service_ops *service_ops; /* of l7; NULL: none */

@@ -17,6 +17,24 @@ slice_equal_fold(struct slice a, struct slice lower)
 	return a.n == lower.n && strncasecmp(a.p, lower.p, a.n) == 0;
 }
 
+const char *
+http_fault_str(unsigned fault)
+{
+	static const char *const words[] = {
+		[HTTP_FAULT_NONE] = "none",
+		[HTTP_FAULT_SYNTAX] = "syntax",
+		[HTTP_FAULT_URI_LENGTH] = "uri-length",
+		[HTTP_FAULT_HEAD_LENGTH] = "head-length",
+		[HTTP_FAULT_METHOD] = "method",
+		[HTTP_FAULT_CODING] = "coding",
+		[HTTP_FAULT_VERSION] = "version",
+		[HTTP_FAULT_EXPECTATION] = "expectation",
+		[HTTP_FAULT_BODY_LENGTH] = "body-length",
+	};
+
+	return fault < sizeof(words) / sizeof(words[0]) ? words[fault] : "?";
+}
+
 unsigned
 http_fault_status(enum http_fault fault)
 {

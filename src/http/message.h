@@ -112,6 +112,8 @@ enum http_fault {
 	HTTP_FAULT_BODY_LENGTH = 8  /* 413 */
 };
 unsigned http_fault_status(enum http_fault fault);
+/* "syntax", "uri-length", ...; "?" outside the enum. */
+const char *http_fault_str(unsigned fault);
 
 /* FNV-1a over the name in lower case: start with HTTP_NAME_HASH, give each byte. */
 #define HTTP_NAME_HASH 2166136261u

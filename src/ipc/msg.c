@@ -37,6 +37,10 @@ static const struct msg_kind {
 	[MSG_RELOADED] = {"reloaded", sizeof(struct msg_reloaded), true},
 	[MSG_LOG_LEVEL] = {"log-level", sizeof(struct msg_log_level), false},
 	[MSG_LIMIT] = {"limit", sizeof(struct msg_limit), false},
+	[MSG_QUESTION] = {"question", sizeof(struct msg_question), false},
+	[MSG_SESSION] = {"session", sizeof(struct msg_session), false},
+	[MSG_CAPTURE] = {"capture", sizeof(struct msg_capture), false},
+	[MSG_ANSWERED] = {"answered", sizeof(struct msg_answered), false},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},
 	[MSG_GIVEN] = {"given", 0, false},
@@ -75,6 +79,18 @@ msg_type_str(uint32_t type)
 	const struct msg_kind *kind = kind_find(type);
 
 	return kind != NULL ? kind->name : "?";
+}
+
+const char *
+session_phase_str(unsigned phase)
+{
+	static const char *const words[TG_SESSION_PHASE_COUNT] = {
+#define PHASE_WORD(id, word, help) [TG_PHASE_##id] = word,
+		TG_SESSION_PHASES(PHASE_WORD)
+#undef PHASE_WORD
+	};
+
+	return phase < TG_SESSION_PHASE_COUNT ? words[phase] : "?";
 }
 
 /* An address another process wrote: its length must fit its family. */
@@ -142,6 +158,16 @@ msg_is_sane(uint32_t type, const union msg_payload *u)
 		return backend_is_sane(u);
 	case MSG_GIVE:
 		return u->give.use < TG_GIVE_USE_COUNT && u->give.reserved == 0;
+	case MSG_QUESTION:
+		return u->question.kind < TG_QUESTION_KIND_COUNT;
+	case MSG_SESSION:
+		return u->session.phase < TG_SESSION_PHASE_COUNT &&
+		       u->session.request_n <= TG_SESSION_REQUEST &&
+		       u->session.client_port <= UINT16_MAX && u->session.reserved == 0;
+	case MSG_CAPTURE:
+		return u->capture.n <= TG_CAPTURE_BYTES && u->capture.n <= u->capture.total &&
+		       u->capture.position <= u->capture.total &&
+		       u->capture.client_port <= UINT16_MAX;
 	case MSG_LIMIT:
 		return u->limit.n <= TG_LIMIT_MAX;
 	case MSG_LOG_LEVEL:

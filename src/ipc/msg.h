@@ -20,6 +20,9 @@
  * MSG_LOG_LEVEL: from the keeper to the parent when it is ordered; from the parent to
  * both children then, and to one that starts, before MSG_START.
  *
+ * MSG_QUESTION is answered by any number of MSG_SESSION or MSG_CAPTURE, then MSG_ANSWERED, each
+ * with the number of the question; one that is asked meanwhile takes the place of the one before.
+ *
  * MSG_PING and MSG_PONG, for a service manager's watchdog.
  *
  * Reload, a transaction between the parent and both children (ipc/reload_order.h). Objects keep
@@ -86,6 +89,10 @@ enum msg_type {
 	MSG_UPGRADE = 18,   /* keeper to parent: an operator orders it; so does MSG_STOP that way */
 	MSG_LOG_LEVEL = 19, /* what every process logs from now on */
 	MSG_LIMIT = 20,     /* keeper to proxy: connections that a listener, or all, may have */
+	MSG_QUESTION = 21,  /* keeper to proxy: what do the workers have? The last one counts */
+	MSG_SESSION = 22,   /* proxy to keeper: one of the answers */
+	MSG_CAPTURE = 23,   /* the same */
+	MSG_ANSWERED = 24,  /* that was all */
 	MSG_PREPARE = 32,
 	MSG_PREPARED = 33,
 	MSG_COMMIT = 34,
@@ -192,6 +199,93 @@ struct msg_limit {
 	uint32_t n;    /* of a listener 0: only that of all; of all 0: as configured */
 };
 
+enum question_kind {
+	TG_ASK_SESSIONS = 0,
+	TG_ASK_SESSION = 1,  /* that of `id` */
+	TG_ASK_END = 2,      /* the same: and end it */
+	TG_ASK_CAPTURES = 3, /* what could not be read */
+	TG_QUESTION_KIND_COUNT
+};
+
+struct msg_question {
+	uint64_t id;
+	uint32_t number;
+	uint32_t kind; /* enum question_kind */
+};
+
+struct msg_answered {
+	uint32_t number;
+	uint32_t n; /* sessions or captures that were found */
+};
+
+/* In place of a slot: none. */
+#define TG_SESSION_NONE UINT32_MAX
+#define TG_SESSION_WORKERS                                                                         \
+	4096u /* an id is a number of the worker's, times this, plus the worker */
+#define TG_SESSION_REQUEST 256u
+
+#define TG_SESSION_PHASES(X)                                                                       \
+	X(REST, "rest", "no request is under way")                                                 \
+	X(HEAD, "head", "the head of a request comes")                                             \
+	X(STORE, "store", "the body of a request is taken before a backend is picked")             \
+	X(WAIT, "wait", "for a place at a backend, or for the next try")                           \
+	X(CONNECT, "connect", "to a backend")                                                      \
+	X(REQUEST, "request", "it is sent, its answer is awaited")                                 \
+	X(ANSWER, "answer", "the answer comes")                                                    \
+	X(DELIVER, "deliver", "the answer is whole here, the client takes it")                     \
+	X(REPLY, "reply", "an answer of tidegate's own")                                           \
+	X(TUNNEL, "tunnel", "bytes, both ways")                                                    \
+	X(LINGER, "linger", "all is answered; what the client still sends is dropped")
+
+enum session_phase {
+#define TG_SESSION_PHASE_ENUM(id, word, help) TG_PHASE_##id,
+	TG_SESSION_PHASES(TG_SESSION_PHASE_ENUM)
+#undef TG_SESSION_PHASE_ENUM
+		TG_SESSION_PHASE_COUNT
+};
+/* The word; "?" outside the enum. */
+const char *session_phase_str(unsigned phase);
+
+/* One client connection. */
+struct msg_session {
+	uint64_t id;
+	uint64_t age_us;
+	uint64_t request_us; /* since the request began; 0: there is none */
+	uint64_t bytes_in;   /* of the request, or in mode tcp of the connection: from the client */
+	uint64_t bytes_out;
+	uint32_t number; /* of the question */
+	uint32_t worker;
+	uint32_t listener;
+	uint32_t service;
+	uint32_t backend;
+	uint32_t phase; /* enum session_phase */
+	uint32_t tries; /* after the first */
+	uint32_t client_port;
+	struct ip client_ip;
+	uint32_t request_n;
+	uint32_t reserved;
+	char request[TG_SESSION_REQUEST]; /* raw: method, target; not terminated */
+};
+
+#define TG_CAPTURE_BYTES 1024u
+
+/* What could not be read, the last of its kind at a listener or from a service's backends. */
+struct msg_capture {
+	uint64_t when_us; /* since the epoch */
+	uint32_t number;
+	uint32_t worker;
+	uint32_t listener; /* a request: there; an answer: to a client of it */
+	uint32_t service;  /* TG_SESSION_NONE: a request */
+	uint32_t backend;
+	uint32_t fault;    /* enum http_fault */
+	uint32_t position; /* of the byte where it was noticed at the latest */
+	uint32_t total;    /* bytes there were */
+	struct ip client_ip;
+	uint32_t client_port;
+	uint32_t n;                   /* of bytes: the first there were */
+	char bytes[TG_CAPTURE_BYTES]; /* raw, but for values that are secrets: these are '*' */
+};
+
 struct msg_backend {
 	uint32_t backend;  /* its slot */
 	uint32_t health;   /* enum backend_health */
@@ -242,6 +336,10 @@ union msg_payload {
 	struct msg_cut cut;
 	struct msg_log_level log_level;
 	struct msg_limit limit;
+	struct msg_question question;
+	struct msg_answered answered;
+	struct msg_session session;
+	struct msg_capture capture;
 	struct msg_give give;
 	struct msg_refused refused;
 	struct msg_prepared prepared;

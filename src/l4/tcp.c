@@ -15,6 +15,7 @@
 #include "backend/back.h"
 #include "backend/lease.h"
 #include "backend/tries.h"
+#include "backend/walk.h"
 #include "base/container.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -188,8 +189,8 @@ stream_end(struct tcp_stream *s, enum end_reason reason)
 	}
 	end_lease(s, end_reason_is_backends(reason));
 	timer_fini(&s->timer);
-	LIST_REMOVE(&s->link, link);
 	worker_service_leave(s->service);
+	front_leave(l, &s->link);
 	listener_released(l);
 	loop_defer(w->loop, &s->deferred, stream_free);
 }
@@ -482,7 +483,7 @@ tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr 
 		listener_released(l);
 		return;
 	}
-	LIST_INSERT_HEAD(&l->fronts, &s->link, link);
+	front_join(l, &s->link);
 	worker_service_use(s->service);
 	counter_add(l->counters, TG_L_STREAMS, 1);
 	s->tries.query.key = hash_bytes(&s->ip, sizeof(s->ip), 0);
@@ -513,9 +514,36 @@ tcp_cut_backend(struct front_link *link, const struct worker_backend *backend)
 		stream_end(s, TG_END_ORDERED);
 }
 
+static void
+tcp_end(struct front_link *link)
+{
+	stream_end((struct tcp_stream *)link, TG_END_ORDERED);
+}
+
+static void
+tcp_describe(const struct front_link *link, struct msg_session *m)
+{
+	const struct tcp_stream *s = (const struct tcp_stream *)link;
+
+	m->request_us = mono_diff_us(now_of(s), s->begin);
+	m->bytes_in = s->tunnel.up.bytes;
+	m->bytes_out = s->tunnel.down.bytes;
+	m->service = s->service->conf->segment_slot;
+	if (s->lease.backend != NULL)
+		m->backend = s->lease.backend->slot;
+	m->phase = mono_is_set(s->connected) ? TG_PHASE_TUNNEL
+		   : s->is_waiting           ? TG_PHASE_WAIT
+					     : TG_PHASE_CONNECT;
+	m->tries = (uint32_t)s->tries.n;
+	m->client_ip = s->ip;
+	m->client_port = s->port;
+}
+
 const struct front_ops l4_front_ops = {
 	.open = tcp_open,
 	.drain = tcp_drain,
 	.close = tcp_cut,
 	.cut = tcp_cut_backend,
+	.end = tcp_end,
+	.describe = tcp_describe,
 };

@@ -246,6 +246,7 @@ parse_head(struct stream *s)
 	case HTTP1_INCOMPLETE:
 		return STEP_PARKED;
 	case HTTP1_FAULT:
+		stream_capture(s, fault);
 		return answer_bad(s, TG_END_BAD_ANSWER);
 	case HTTP1_HEAD:
 		break;
@@ -296,8 +297,10 @@ scan_body(struct stream *s)
 		fault = http1_body_scan(&ans->body, (const char *)buf_data(in), buf_len(in), &n);
 		packed = n;
 	}
-	if (fault != HTTP_FAULT_NONE)
+	if (fault != HTTP_FAULT_NONE) {
+		stream_capture(s, fault);
 		return answer_broken(s, TG_END_BAD_ANSWER);
+	}
 	/* Bytes after the end: nobody asked for them, and nobody gets them. */
 	if (n < buf_len(in))
 		ans->back_keep_alive = false;

@@ -52,7 +52,7 @@ front_close(struct front *f, bool reset)
 		return;
 	buf_put(&w->bufs, &f->in);
 	timer_fini(&f->timer);
-	LIST_REMOVE(&f->link, link);
+	front_leave(f->listener, &f->link);
 	if (reset)
 		conn_abort(&f->conn);
 	else
@@ -125,6 +125,7 @@ front_refuse(struct front *f, const struct http_head *head, enum http_fault faul
 
 	if (fault == HTTP_FAULT_URI_LENGTH || fault == HTTP_FAULT_HEAD_LENGTH)
 		reason = TG_END_REQUEST_LIMIT;
+	front_capture(f, fault);
 	stream_refuse(f, head, http_fault_status(fault), reason);
 }
 
@@ -332,7 +333,7 @@ front_open(struct worker *w, struct worker_listener *l, int fd, const struct add
 	}
 	/* Registering reports what is there already: asking now would often be in vain. */
 	f->conn.flags &= ~CONN_READABLE;
-	LIST_INSERT_HEAD(&l->fronts, &f->link, link);
+	front_join(l, &f->link);
 	f->began = front_now(f);
 	front_arm(f, l->conf->timeouts.request_head_ms);
 }
@@ -389,6 +390,17 @@ front_fini(struct worker_listener *l)
 	http_routes_free(l->routes);
 }
 
+static void
+front_end(struct front_link *link)
+{
+	struct front *f = (struct front *)link;
+
+	if (f->state == FRONT_STREAM)
+		(void)stream_end(f->stream, TG_END_ORDERED, false);
+	else
+		front_close(f, false);
+}
+
 const struct front_ops l7_front_ops = {
 	.init = front_init,
 	.fini = front_fini,
@@ -396,6 +408,8 @@ const struct front_ops l7_front_ops = {
 	.drain = front_drain,
 	.close = front_cut,
 	.cut = front_cut_backend,
+	.end = front_end,
+	.describe = front_describe,
 };
 
 int

@@ -26,6 +26,7 @@
 #include "backend/back.h"
 #include "backend/lease.h"
 #include "backend/tries.h"
+#include "backend/walk.h"
 #include "http/date.h"
 #include "http/message.h"
 #include "http/route.h"
@@ -213,6 +214,14 @@ struct l7_worker {
 void front_stream_ended(struct front *f, bool keep, bool clean);
 /* Closes; `reset` lets the client see an abort. */
 void front_close(struct front *f, bool reset);
+
+/* describe.c */
+
+/* For struct front_ops. */
+void front_describe(const struct front_link *link, struct msg_session *m);
+/* What is in f->in, or in s->ans.in, cannot be read: it is kept for an operator who asks. */
+void front_capture(struct front *f, enum http_fault fault);
+void stream_capture(struct stream *s, enum http_fault fault);
 
 /* stream.c */
 

@@ -17,6 +17,7 @@
 #include "proc/keeper_priv.h"
 #include "proc/keeper_reload.h"
 #include "proc/proc.h"
+#include "proc/questions.h"
 #include "steer/kept.h"
 #include "steer/limits.h"
 
@@ -126,6 +127,10 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_BACKEND:
 	case MSG_CUT:
 	case MSG_LIMIT:
+	case MSG_QUESTION:
+	case MSG_SESSION:
+	case MSG_CAPTURE:
+	case MSG_ANSWERED:
 	case MSG_ACCEPTING:
 	case MSG_HOLD:
 	case MSG_HELD:
@@ -283,6 +288,41 @@ on_steer_change(void *user, unsigned service, unsigned backend, enum steer_prope
 		return;
 	place(k, service, backend);
 	orders_mark(k->orders, service, backend);
+}
+
+static bool
+send_question(void *user, const struct msg_question *question)
+{
+	const struct keeper *k = user;
+
+	return orders_ask(k->orders, question);
+}
+
+static int
+hear_proxy(void *user, const struct message *m)
+{
+	struct keeper *k = user;
+
+	if (m != NULL)
+		return questions_hear(k->questions, m->type, &m->u);
+	questions_lose(k->questions);
+	return 0;
+}
+
+static void
+ask(void *user, struct asking *asking)
+{
+	const struct keeper *k = user;
+
+	questions_ask(k->questions, asking);
+}
+
+static void
+cancel(void *user, struct asking *asking)
+{
+	const struct keeper *k = user;
+
+	questions_cancel(k->questions, asking);
 }
 
 static bool
@@ -560,7 +600,9 @@ start_admin(struct keeper *k)
 						   .stop = stop,
 						   .upgrade = upgrade,
 						   .set_log_level = set_log_level,
-						   .reload = reload};
+						   .reload = reload,
+						   .ask = ask,
+						   .cancel = cancel};
 	k->source.has_proxy = has_proxy;
 	k->source.proxy_user = k;
 	k->admin = admin_server_new(k->loop, &k->source);
@@ -593,9 +635,11 @@ start_parts(struct keeper *k)
 	k->steer = steer_new(k->conf, on_steer_change, k);
 	k->cuts = cuts_new(k->loop, on_cut_due, k);
 	k->reloads = reloads_new(k->channel);
+	k->questions = questions_new(k->loop, segment_slots(k->segment), send_question, k);
 	if (k->orders == NULL || k->health == NULL || k->steer == NULL || k->cuts == NULL ||
-	    k->reloads == NULL)
+	    k->reloads == NULL || k->questions == NULL)
 		return -TG_ENOMEM;
+	orders_listen(k->orders, hear_proxy);
 	orders_tell_limits(k->orders, fill_limit);
 	steer_limits_watch(steer_limits(k->steer), on_limit_change, k);
 	if (k->conf->log.access != TG_ACCESS_OFF)
@@ -655,6 +699,7 @@ keeper_fini(struct keeper *k)
 	source_fini(&k->source);
 	health_free(k->health);
 	orders_free(k->orders);
+	questions_free(k->questions);
 	steer_free(k->steer);
 	cuts_free(k->cuts);
 	reloads_free(k->reloads);

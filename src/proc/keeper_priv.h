@@ -43,6 +43,7 @@ struct keeper {
 	struct orders *orders;
 	struct cuts *cuts;
 	struct reloads *reloads;
+	struct questions *questions;
 	struct access_log *access_log; /* NULL: off */
 	struct access_log *ending_log; /* that of a configuration before; NULL: it has ended */
 	struct events *events;

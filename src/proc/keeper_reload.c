@@ -297,7 +297,8 @@ prepare_parts(struct keeper *k, struct keeper_next *next, struct err *err)
 	    steer_prepare(k->steer, next->same, &next->steer) < 0 ||
 	    orders_prepare(k->orders, next->same, &next->orders) < 0)
 		return no_memory(err);
-	source_prepare(&k->source, next->same);
+	if (source_prepare(&k->source, next->same) < 0)
+		return no_memory(err);
 	return names_prepare(k->names, next->same, &next->names, err);
 }
 

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 
+#define READS_PER_TURN 64
+
 /* One backend; in the queue when `is_marked`. */
 struct order {
 	TAILQ_ENTRY(order) link;
@@ -42,6 +44,9 @@ struct orders {
 	struct order_table table;
 	TAILQ_HEAD(, order) queue;
 	orders_limit_cb *limit; /* NULL: nothing is said of them */
+	orders_hear_cb *hear;
+	struct msg_question question;
+	bool has_question; /* it waits for room */
 	int peer; /* -1: none */
 	struct watch read_watch;
 	struct watch write_watch;
@@ -56,8 +61,11 @@ close_peer(struct orders *o)
 	watch_stop(o->loop, &o->read_watch);
 	watch_stop(o->loop, &o->write_watch);
 	o->is_waiting = false;
+	o->has_question = false;
 	close(o->peer);
 	o->peer = -1;
+	if (o->hear != NULL)
+		(void)o->hear(o->user, NULL);
 }
 
 /* There is room for one more message: channel_send() will not wait. */
@@ -87,6 +95,17 @@ send_order(struct orders *o, struct order *order)
 		return -TG_EAGAIN;
 	order->is_cut = false;
 	return channel_send(o->peer, MSG_CUT, &cut, sizeof(cut), -1);
+}
+
+static int
+send_question(struct orders *o)
+{
+	if (!o->has_question)
+		return 0;
+	if (!has_room(o->peer))
+		return -TG_EAGAIN;
+	o->has_question = false;
+	return channel_send(o->peer, MSG_QUESTION, &o->question, sizeof(o->question), -1);
 }
 
 /* 0: all are said. */
@@ -133,7 +152,10 @@ static int
 send_all(struct orders *o)
 {
 	struct order *order;
-	int rc = send_limits(o);
+	int rc = send_question(o);
+
+	if (rc == 0)
+		rc = send_limits(o);
 
 	while (rc == 0 && (order = TAILQ_FIRST(&o->queue)) != NULL) {
 		rc = has_room(o->peer) ? send_order(o, order) : -TG_EAGAIN;
@@ -165,19 +187,26 @@ on_writable(struct watch *w, unsigned what)
 	flush(TG_CONTAINER(w, struct orders, write_watch));
 }
 
-/* The proxy has nothing to say: only its end, or a breach of the protocol, comes here. */
+/* An answer to a question, its end, or a breach of the protocol. */
 static void
 on_readable(struct watch *w, unsigned what)
 {
 	struct orders *o = TG_CONTAINER(w, struct orders, read_watch);
-	struct message m;
-	int rc = channel_receive(o->peer, &m);
+	int rc = 1;
+	int i;
 
 	(void)what;
-	if (rc == -TG_EAGAIN)
+	for (i = 0; i < READS_PER_TURN && rc == 1 && o->peer >= 0; i++) {
+		struct message m;
+
+		rc = channel_receive(o->peer, &m);
+		if (rc == 1 && m.fd >= 0)
+			close(m.fd);
+		if (rc == 1 && (o->hear == NULL || o->hear(o->user, &m) < 0))
+			rc = -TG_EPROTO;
+	}
+	if (rc == 1 || rc == -TG_EAGAIN)
 		return;
-	if (rc == 1 && m.fd >= 0)
-		close(m.fd);
 	if (rc != 0)
 		log_write(TG_LOG_ERROR, "the proxy breaks the protocol, not talking to it", "rc=%d",
 			  rc);
@@ -206,6 +235,24 @@ void
 orders_tell_limits(struct orders *o, orders_limit_cb *limit)
 {
 	o->limit = limit;
+}
+
+void
+orders_listen(struct orders *o, orders_hear_cb *hear)
+{
+	o->hear = hear;
+}
+
+bool
+orders_ask(struct orders *o, const struct msg_question *question)
+{
+	if (o->peer < 0)
+		return false;
+	o->question = *question;
+	o->has_question = true;
+	if (!o->is_waiting)
+		flush(o);
+	return true;
 }
 
 void
@@ -330,6 +377,7 @@ orders_free(struct orders *o)
 {
 	if (o == NULL)
 		return;
+	o->hear = NULL;
 	close_peer(o);
 	table_fini(&o->table);
 	free(o);

@@ -9,7 +9,7 @@
 #define TG_PROC_ORDERS_H
 
 #include "conf/same.h"
-#include "ipc/msg.h"
+#include "ipc/channel.h"
 #include "loop/loop.h"
 
 struct orders;
@@ -29,6 +29,14 @@ void orders_free(struct orders *orders); /* NULL allowed */
 
 /* What to say of limits, by the same user. Before the first proxy. */
 void orders_tell_limits(struct orders *orders, orders_limit_cb *limit);
+
+/* What the proxy says; NULL: it is gone. Negative: it is not to say that, and is given up. */
+typedef int orders_hear_cb(void *user, const struct message *m);
+/* By the same user. Before the first proxy; without it the proxy has nothing to say. */
+void orders_listen(struct orders *orders, orders_hear_cb *hear);
+/* Puts a question before all else that is to be said, in place of one that still waits. False: there is no
+ * proxy. */
+bool orders_ask(struct orders *orders, const struct msg_question *question);
 
 /* A new proxy: takes `fd` over and tells it about every limit, then about every backend. */
 void orders_set_peer(struct orders *orders, int fd);

@@ -15,6 +15,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
+#include "proc/answers.h"
 #include "proc/limits.h"
 #include "proc/proc.h"
 #include "proc/proxy_reload.h"
@@ -47,6 +48,7 @@ struct proxy {
 	struct watch peer_watch;
 	struct timer settle;
 	struct timer due; /* of the registry */
+	struct answers answers;
 	bool is_accepting;
 	bool is_stopping;
 };
@@ -102,6 +104,7 @@ on_listen(struct proxy *p, struct message *m)
 static void
 set_peer(struct proxy *p, int fd)
 {
+	answers_set_peer(&p->answers, fd);
 	if (p->peer >= 0) {
 		watch_stop(p->loop, &p->peer_watch);
 		close(p->peer);
@@ -360,6 +363,10 @@ on_peer_message(struct proxy *p, const struct message *m)
 		return cut(p, &m->u.cut);
 	if (m->type == MSG_LIMIT)
 		return set_limit(p, &m->u.limit);
+	if (m->type == MSG_QUESTION) {
+		answers_begin(&p->answers, &m->u.question);
+		return 0;
+	}
 	return -TG_EPROTO;
 }
 
@@ -515,6 +522,8 @@ start_control(struct proxy *p)
 	p->loop = has_one_worker(p) ? p->threads[0].worker.loop : loop_new();
 	if (p->loop == NULL)
 		return -TG_ENOMEM;
+	answers_init(&p->answers, p->loop, p->threads, p->n_threads);
+	answers_set_peer(&p->answers, p->peer);
 	rc = watch_start_level(p->loop, &p->channel_watch, p->channel, on_channel);
 	if (rc == 0 && p->peer >= 0)
 		rc = watch_peer(p);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "backend/capture.h"
 #include "base/container.h"
 #include "base/log.h"
 #include "proc/worker.h"
@@ -231,6 +232,7 @@ on_change(struct loop_call *call)
 	struct conf *before = t->conf;
 	size_t i;
 
+	captures_settle(&t->worker);
 	set_services(c);
 	worker_configure(&t->worker, c->conf);
 	t->conf = c->conf;

@@ -24,12 +24,12 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 @pytest.mark.parametrize("line, offered", [
     ("tidectl dr", ["drain"]),
-    ("tidectl show s", ["servers", "stat", "state"]),
+    ("tidectl show s", ["servers", "sess", "stat", "state"]),
     ("tidectl show servers ", ["conn", "state"]),
     ("tidectl -s /x show ver", ["version"]),
     ("tidectl --so", ["--socket"]),
     ("tidectl set log level ", ["debug", "error", "info", "warn"]),
-    ("tidectl shutdown ", ["graceful", "now", "sessions"]),
+    ("tidectl shutdown ", ["graceful", "now", "session", "sessions"]),
     ("tidectl reload ", ["--dry-run", "dry-run", "why"]),
     ("tidectl add server ", []),
     ("tidectl nothing ", []),
@@ -40,7 +40,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     ("tidectl top -i ", []),
     ("tidectl top -1 more ", []),
     ("tidectl watch --i", ["--interval"]),
-    ("tidectl watch show s", ["servers", "stat", "state"]),
+    ("tidectl watch show s", ["servers", "sess", "stat", "state"]),
     ("tidectl -s /x watch -i 2 show ver", ["version"]),
 ])
 def test_words_of_commands(line, offered):

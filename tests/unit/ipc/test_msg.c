@@ -174,6 +174,37 @@ log_levels_are_checked(void **state)
 	assert_false(msg_is_sane(MSG_LOG_LEVEL, &u));
 }
 
+static void
+answers_are_checked(void **state)
+{
+	union msg_payload u = {
+		.session = {.phase = TG_PHASE_LINGER, .request_n = TG_SESSION_REQUEST}};
+
+	(void)state;
+	assert_true(msg_is_sane(MSG_SESSION, &u));
+	u.session.request_n++;
+	assert_false(msg_is_sane(MSG_SESSION, &u));
+	u.session = (struct msg_session){.phase = TG_SESSION_PHASE_COUNT};
+	assert_false(msg_is_sane(MSG_SESSION, &u));
+	u.session = (struct msg_session){.client_port = UINT16_MAX + 1};
+	assert_false(msg_is_sane(MSG_SESSION, &u));
+	u.capture = (struct msg_capture){.n = TG_CAPTURE_BYTES, .total = 5000, .position = 5000};
+	assert_true(msg_is_sane(MSG_CAPTURE, &u));
+	u.capture.n++;
+	assert_false(msg_is_sane(MSG_CAPTURE, &u));
+	u.capture = (struct msg_capture){.n = 2, .total = 1};
+	assert_false(msg_is_sane(MSG_CAPTURE, &u));
+	u.capture = (struct msg_capture){.total = 1, .position = 2};
+	assert_false(msg_is_sane(MSG_CAPTURE, &u));
+	u.question = (struct msg_question){.kind = TG_QUESTION_KIND_COUNT};
+	assert_false(msg_is_sane(MSG_QUESTION, &u));
+	u.limit = (struct msg_limit){.n = TG_LIMIT_MAX + 1};
+	assert_false(msg_is_sane(MSG_LIMIT, &u));
+	for (unsigned i = 0; i < TG_SESSION_PHASE_COUNT; i++)
+		assert_true(session_phase_str(i)[0] != '?');
+	assert_string_equal(session_phase_str(TG_SESSION_PHASE_COUNT), "?");
+}
+
 int
 main(void)
 {
@@ -187,6 +218,7 @@ main(void)
 		cmocka_unit_test(orders_merge_by_what_is_told),
 		cmocka_unit_test(backend_addresses_are_checked),
 		cmocka_unit_test(log_levels_are_checked),
+		cmocka_unit_test(answers_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

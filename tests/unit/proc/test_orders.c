@@ -276,6 +276,124 @@ proxy_that_speaks_is_left(void **state)
 	assert_true(f->is_closed);
 }
 
+static bool
+tell_limit(void *user, uint32_t listener, uint32_t *ret)
+{
+	(void)user;
+	*ret = 7;
+	return listener != 0;
+}
+
+static void
+assert_next(struct fixture *f, enum msg_type type, struct message *ret)
+{
+	assert_int_equal(channel_wait(f->peer, 1000, ret), 1);
+	assert_int_equal(ret->type, type);
+}
+
+/* Before any backend: it may accept when it knows of these. */
+static void
+new_proxy_hears_limits_first(void **state)
+{
+	struct fixture *f = *state;
+	struct message m;
+
+	orders_tell_limits(f->orders, tell_limit);
+	connect_peer(f);
+	assert_next(f, MSG_LIMIT, &m);
+	assert_int_equal(m.u.limit.slot, 0);
+	assert_int_equal(m.u.limit.n, 7);
+	assert_next(f, MSG_LIMIT, &m);
+	assert_int_equal(m.u.limit.slot, f->control.conf->listeners[1].segment_slot);
+	receive_until(f, 3);
+	orders_mark_limit(f->orders, 1);
+	orders_mark_limit(f->orders, 0); /* nothing is ordered */
+	assert_next(f, MSG_LIMIT, &m);
+	assert_int_equal(m.u.limit.slot, f->control.conf->listeners[1].segment_slot);
+	assert_int_equal(channel_wait(f->peer, 0, &m), -TG_EAGAIN);
+}
+
+static unsigned n_heard;
+static bool is_lost;
+
+static int
+hear(void *user, const struct message *m)
+{
+	(void)user;
+	is_lost = m == NULL;
+	n_heard += m != NULL;
+	return m == NULL || m->type == MSG_ANSWERED ? 0 : -TG_EPROTO;
+}
+
+static bool
+is_heard(void *arg)
+{
+	return n_heard >= *(unsigned *)arg;
+}
+
+static void
+questions_go_and_answers_come(void **state)
+{
+	struct fixture *f = *state;
+	struct msg_question question = {.number = 3};
+	struct msg_answered answer = {.number = 3};
+	struct message m;
+	unsigned wanted = 200;
+
+	n_heard = 0;
+	is_lost = false;
+	orders_listen(f->orders, hear);
+	assert_false(orders_ask(f->orders, &question));
+	connect_peer(f);
+	receive_until(f, 3);
+	assert_true(orders_ask(f->orders, &question));
+	assert_next(f, MSG_QUESTION, &m);
+	assert_int_equal(m.u.question.number, 3);
+	for (unsigned i = 0; i < wanted; i++)
+		assert_int_equal(channel_send(f->peer, MSG_ANSWERED, &answer, sizeof(answer), -1),
+				 0);
+	assert_true(control_run(&f->control, is_heard, &wanted));
+	assert_false(is_lost);
+	assert_int_equal(channel_send(f->peer, MSG_READY, NULL, 0, -1), 0);
+	assert_true(control_run(&f->control, has_no_peer, f));
+	assert_true(is_lost);
+}
+
+static uint32_t last;
+
+/* Takes what is there, and tells whether a question was among it. */
+static bool
+takes_question(void *arg)
+{
+	struct fixture *f = arg;
+	struct message m;
+	bool is_one = false;
+
+	while (channel_receive(f->peer, &m) == 1) {
+		is_one = is_one || m.type == MSG_QUESTION;
+		if (m.type == MSG_QUESTION)
+			last = m.u.question.number;
+	}
+	return is_one;
+}
+
+/* One that does not read hears the last question when it does. */
+static void
+a_question_waits_for_room(void **state)
+{
+	struct fixture *f = *state;
+	struct msg_question question = {.number = 0};
+
+	last = 0;
+	connect_peer(f);
+	for (unsigned i = 0; i < MANY; i++) {
+		question.number++;
+		assert_true(orders_ask(f->orders, &question));
+	}
+	while (last < MANY)
+		assert_true(control_run(&f->control, takes_question, f));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -289,6 +407,9 @@ main(int argc, char **argv)
 		CASE(marks_follow_their_backends),
 		CASE(lost_proxy_is_noticed_and_replaced),
 		CASE(proxy_that_speaks_is_left),
+		CASE(new_proxy_hears_limits_first),
+		CASE(questions_go_and_answers_come),
+		CASE(a_question_waits_for_room),
 	};
 
 	if (argc > 1)
