@@ -246,7 +246,7 @@ parse_head(struct stream *s)
 	case HTTP1_INCOMPLETE:
 		return STEP_PARKED;
 	case HTTP1_FAULT:
-		stream_capture(s, fault);
+		stream_capture(s, fault, ans->scan.seen);
 		return answer_bad(s, TG_END_BAD_ANSWER);
 	case HTTP1_HEAD:
 		break;
@@ -298,7 +298,7 @@ scan_body(struct stream *s)
 		packed = n;
 	}
 	if (fault != HTTP_FAULT_NONE) {
-		stream_capture(s, fault);
+		stream_capture(s, fault, n);
 		return answer_broken(s, TG_END_BAD_ANSWER);
 	}
 	/* Bytes after the end: nobody asked for them, and nobody gets them. */

@@ -98,14 +98,14 @@ front_describe(const struct front_link *link, struct msg_session *m)
 }
 
 void
-front_capture(struct front *f, enum http_fault fault)
+front_capture(struct front *f, enum http_fault fault, size_t position)
 {
 	struct msg_capture m = {
 		.listener = f->listener->conf->segment_slot,
 		.service = TG_SESSION_NONE,
 		.backend = TG_SESSION_NONE,
 		.fault = (uint32_t)fault,
-		.position = f->scan.seen,
+		.position = (uint32_t)position,
 		.client_ip = f->ip,
 		.client_port = f->port,
 	};
@@ -116,14 +116,14 @@ front_capture(struct front *f, enum http_fault fault)
 }
 
 void
-stream_capture(struct stream *s, enum http_fault fault)
+stream_capture(struct stream *s, enum http_fault fault, size_t position)
 {
 	struct msg_capture m = {
 		.listener = s->front->listener->conf->segment_slot,
 		.service = s->service->conf->segment_slot,
 		.backend = s->lease.backend != NULL ? s->lease.backend->slot : TG_SESSION_NONE,
 		.fault = (uint32_t)fault,
-		.position = s->ans.scan.seen,
+		.position = (uint32_t)position,
 		.client_ip = s->front->ip,
 		.client_port = s->front->port,
 	};

@@ -125,7 +125,7 @@ front_refuse(struct front *f, const struct http_head *head, enum http_fault faul
 
 	if (fault == HTTP_FAULT_URI_LENGTH || fault == HTTP_FAULT_HEAD_LENGTH)
 		reason = TG_END_REQUEST_LIMIT;
-	front_capture(f, fault);
+	front_capture(f, fault, f->scan.seen);
 	stream_refuse(f, head, http_fault_status(fault), reason);
 }
 

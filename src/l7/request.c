@@ -17,6 +17,8 @@ request_scan(struct stream *s)
 	s->bytes_in += n;
 	if (fault == HTTP_FAULT_NONE)
 		return true;
+	if (fault != HTTP_FAULT_BODY_LENGTH)
+		front_capture(s->front, fault, req->ready);
 	req->keep_alive = false;
 	/* Part of it may be with the backend: its connection is of no more use either. */
 	(void)stream_reply(s, http_fault_status(fault),

@@ -139,6 +139,7 @@ begin(struct stream *s, struct http_head *head, size_t n)
 	if (fault == HTTP_FAULT_NONE)
 		fault = forward_request(s, head, &target);
 	if (fault != HTTP_FAULT_NONE) {
+		front_capture(f, fault, n);
 		forward_refused(s, head);
 	} else {
 		route(s, head);

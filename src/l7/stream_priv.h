@@ -219,9 +219,10 @@ void front_close(struct front *f, bool reset);
 
 /* For struct front_ops. */
 void front_describe(const struct front_link *link, struct msg_session *m);
-/* What is in f->in, or in s->ans.in, cannot be read: it is kept for an operator who asks. */
-void front_capture(struct front *f, enum http_fault fault);
-void stream_capture(struct stream *s, enum http_fault fault);
+/* What is in f->in, or in s->ans.in, cannot be read: it is kept for an operator who asks. `position`: it was
+ * noticed when that many bytes of it were looked at. */
+void front_capture(struct front *f, enum http_fault fault, size_t position);
+void stream_capture(struct stream *s, enum http_fault fault, size_t position);
 
 /* stream.c */
 

@@ -46,6 +46,20 @@ def test_a_request_is_told_without_its_secrets(tidegate, recording_backend, admi
         assert "c2VjcmV0" not in said and "hidden" not in said and "*****" in said
 
 
+@pytest.mark.parametrize("bad, position", [
+    (b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 30),
+    (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 0),
+])
+def test_targets_and_bodies_are_told_too(tidegate, recording_backend, admin, bad, position):
+    tg = start(tidegate, recording_backend(name="b1"), admin)
+    with tg.client() as peer:
+        peer.send(bad)
+        assert peer.read_answer().status == 400
+    told, = errors(admin)
+    assert (told["kind"], told["reason"], told["position"]) == ("request", "syntax", position)
+    assert bad.decode().endswith(told["bytes"])
+
+
 def test_the_last_one_counts(tidegate, recording_backend, admin):
     tg = start(tidegate, recording_backend(name="b1"), admin)
     for path in (b"/one", b"/two"):
