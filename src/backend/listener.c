@@ -250,8 +250,8 @@ listener_stop(struct worker_listener *l)
 	size_t i;
 
 	listener_unwatch(l);
-	if (l->resume.cb != NULL)
-		timer_fini(&l->resume);
+	/* It may run in one that was never started: listener_take_waiting() pauses too. */
+	timer_fini(&l->resume);
 	for (i = 0; i < l->n_sockets; i++)
 		close(l->sockets[i].fd);
 	free(l->sockets);

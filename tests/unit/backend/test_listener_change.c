@@ -431,6 +431,25 @@ removed_one_without_fronts_is_gone_at_once(void **state)
 	assert_true(TAILQ_EMPTY(&worker.listeners));
 }
 
+/* Clients wait since before it was told to accept, more than may be let in. */
+static void
+removed_before_it_accepts_it_looks_no_more(void **state)
+{
+	struct addr at;
+	struct worker_listener *l = world_listener(&world, &worker, 0);
+
+	(void)state;
+	atomic_store(&l->shared->limit, 1);
+	add_socket(l, &at);
+	connect_to(&at);
+	connect_to(&at);
+	worker_listener_remove(l, world.conf);
+	assert_int_equal(n_fronts, 1);
+	assert_int_equal(l->resume.slot_tick, 0);
+	end(&fronts[0]);
+	assert_true(TAILQ_EMPTY(&worker.leaving));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -448,6 +467,7 @@ main(void)
 		TEST(removed_one_leaves_with_its_last_front),
 		TEST(removed_one_keeps_its_configuration),
 		TEST(removed_one_without_fronts_is_gone_at_once),
+		TEST(removed_before_it_accepts_it_looks_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
