@@ -398,11 +398,22 @@ worker_service_set(struct worker *w, struct worker_service *s)
 	return NULL;
 }
 
+/* Of a service that is gone: while its streams still count for it, its slot is no other's (proc/slots.h). */
+static void
+hold_slot(const struct worker_service *s, int64_t n)
+{
+	struct segment_shared *shared =
+		segment_shared(s->worker->segment, s->conf->segment_slot);
+
+	atomic_fetch_add(&shared->in_flight, n);
+}
+
 void
 worker_service_leave(struct worker_service *s)
 {
 	if (--s->n_users > 0 || !s->is_gone)
 		return;
+	hold_slot(s, -1);
 	service_fini(s);
 	free(s);
 }
@@ -416,6 +427,7 @@ worker_service_remove(struct worker *w, uint32_t slot)
 
 	w->services[slot] = NULL;
 	s->is_gone = true;
+	hold_slot(s, 1);
 	s->queue = NULL;
 	s->outlier = NULL;
 	for (i = 0; i < s->conf->n_backends; i++) {

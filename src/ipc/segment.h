@@ -71,7 +71,8 @@ struct segment_histograms {
 };
 
 struct segment_shared {
-	_Alignas(TG_CACHELINE) _Atomic int64_t in_flight; /* streams holding this object now */
+	/* Streams holding this object now; services: workers that have some of one that is gone. */
+	_Alignas(TG_CACHELINE) _Atomic int64_t in_flight;
 	_Atomic int64_t in_flight_max;
 	_Atomic int64_t queued; /* services: streams waiting for a place now */
 	_Atomic int64_t queued_max;

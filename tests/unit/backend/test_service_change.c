@@ -368,12 +368,15 @@ removed_service_ends_well(void **state)
 	struct worker_service *b = service_of(0, 1);
 	struct segment_shared *load =
 		segment_shared(world.segment, slot_of(TG_SLOT_BACKEND, "b", "x"));
+	struct segment_shared *own =
+		segment_shared(world.segment, slot_of(TG_SLOT_SERVICE, NULL, "b"));
 	struct stream s;
 
 	(void)state;
 	up(1, 0, 80);
 	assert_int_equal(begin(&s, 0, 1), 0);
 	worker_service_use(b);
+	assert_int_equal(atomic_load(&own->in_flight), 0);
 	change(WORLD(A("", X ", " Y)));
 	assert_null(workers[0].services[slot_of(TG_SLOT_SERVICE, NULL, "b")]);
 	assert_true(b->is_gone);
@@ -384,7 +387,10 @@ removed_service_ends_well(void **state)
 	assert_int_equal(
 		lease_begin(&s.lease, b, &(struct balance_query){.n_tried = 0}, TG_LEASE_ANY),
 		-TG_ENOENT);
+	/* Its last stream still counts for it: the slot is not free. */
+	assert_int_equal(atomic_load(&own->in_flight), 1);
 	worker_service_leave(b);
+	assert_int_equal(atomic_load(&own->in_flight), 0);
 }
 
 /* books */
