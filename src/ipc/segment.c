@@ -274,9 +274,8 @@ header_of(const struct segment *seg)
 	return (struct segment_header *)(void *)seg->base;
 }
 
-/* How far it is worth looking: what is behind was never touched, and shall stay so. */
-static uint32_t
-slots_used(const struct segment *seg)
+uint32_t
+segment_used(const struct segment *seg)
 {
 	uint32_t used = atomic_load_explicit(&header_of(seg)->used, memory_order_acquire);
 
@@ -345,7 +344,7 @@ segment_find(const struct segment *seg, enum segment_kind kind, uint32_t parent,
 {
 	const struct segment_entry *entries = (const void *)(seg->base + seg->layout.entries);
 	char stored[TG_SEGMENT_NAME];
-	uint32_t used = slots_used(seg);
+	uint32_t used = segment_used(seg);
 	uint32_t i;
 
 	fit_name(stored, name);
@@ -435,7 +434,7 @@ reset_gauge(_Atomic int64_t *gauge)
 void
 segment_reset_gauges(struct segment *seg)
 {
-	uint32_t used = slots_used(seg);
+	uint32_t used = segment_used(seg);
 	uint32_t i;
 
 	for (i = 0; i < used; i++) {

@@ -121,6 +121,8 @@ int segment_fd(const struct segment *seg); /* of the creator; -1 after segment_a
 
 unsigned segment_workers(const struct segment *seg);
 unsigned segment_slots(const struct segment *seg); /* capacity */
+/* Slots that ever had a name: those behind were never touched, and shall stay so. */
+uint32_t segment_used(const struct segment *seg);
 /* When it was created: the start of this run of the daemon. */
 struct mono segment_started(const struct segment *seg);
 

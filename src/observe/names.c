@@ -1,5 +1,6 @@
 #include "observe/names.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,31 @@ slot_names_set(struct slot_names *names, const struct conf *conf)
 			 conf->listeners[i].name);
 	for (i = 0; i < conf->n_services && rc == 0; i++)
 		rc = set_service(names, &conf->services[i]);
+	return rc;
+}
+
+static int
+read_entry(struct slot_names *names, uint32_t slot, const struct segment_entry *entry)
+{
+	uint32_t kind = atomic_load_explicit(&entry->kind, memory_order_acquire);
+	char text[TG_SEGMENT_NAME];
+
+	if (kind == TG_SLOT_FREE || kind >= TG_SLOT_KIND_COUNT)
+		return 0;
+	memcpy(text, entry->name, sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	return set(names, slot, (enum segment_kind)kind, entry->parent, text);
+}
+
+int
+slot_names_read(struct slot_names *names, struct segment *segment)
+{
+	uint32_t used = segment_used(segment);
+	uint32_t i;
+	int rc = 0;
+
+	for (i = 0; i < used && rc == 0; i++)
+		rc = read_entry(names, i, segment_entry(segment, i));
 	return rc;
 }
 

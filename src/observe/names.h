@@ -24,7 +24,11 @@ void slot_names_free(struct slot_names *names); /* NULL allowed */
  * by then stay set. */
 TG_MUST_CHECK int slot_names_set(struct slot_names *names, const struct conf *conf);
 
-/* Valid until the next call of slot_names_set(). NULL: the slot has no object of this kind. */
+/* The same for everything the segment names, be it of a configuration before: what a reload took away may
+ * still have streams when a reader begins. Who writes there may have written anything. */
+TG_MUST_CHECK int slot_names_read(struct slot_names *names, struct segment *segment);
+
+/* Valid until names are set again. NULL: the slot has no object of this kind. */
 const char *slot_names_get(const struct slot_names *names, uint32_t slot, enum segment_kind kind);
 /* The slot of the service a backend is in; TG_SEGMENT_NONE: it is no backend. */
 uint32_t slot_names_service(const struct slot_names *names, uint32_t slot);

@@ -171,8 +171,9 @@ access_log_start(const struct conf *conf, struct segment *seg, int fd, struct ac
 	atomic_store(&log->shared.next_fd, -1);
 	log->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	log->batch = malloc(BATCH_BYTES);
-	if (log->fd < 0 || log->stop_fd < 0 || log->batch == NULL ||
-	    log->shared.names == NULL || slot_names_set(log->shared.names, conf) != 0 ||
+	if (log->fd < 0 || log->stop_fd < 0 || log->batch == NULL || log->shared.names == NULL ||
+	    slot_names_read(log->shared.names, seg) != 0 ||
+	    slot_names_set(log->shared.names, conf) != 0 ||
 	    pthread_create(&log->thread, NULL, run, log) != 0) {
 		access_log_free(log);
 		return -TG_ENOMEM;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipc/ring.h"
 #include "observe/names.h"
 
 /* The linker sends this here: refused when the test says so. */
@@ -113,6 +114,35 @@ slot_may_become_another_kind(void **state)
 	slot_names_free(names);
 }
 
+/* The segment is written by others too. */
+static void
+segment_says_what_was_before(void **state)
+{
+	struct slot_names *names = slot_names_new(5);
+	struct segment *segment;
+	struct err err;
+	char longest[TG_SEGMENT_NAME];
+
+	(void)state;
+	assert_int_equal(segment_create(1, 5, TG_RING_SIZE_MIN, &segment, &err), 0);
+	assert_int_equal(segment_add(segment, TG_SLOT_GLOBAL, TG_SEGMENT_NONE, "tidegate"), 0);
+	assert_int_equal(segment_add(segment, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "s"), 1);
+	assert_int_equal(segment_add(segment, TG_SLOT_BACKEND, 1, "b"), 2);
+	assert_int_equal(segment_add(segment, TG_SLOT_LISTENER, TG_SEGMENT_NONE, "l"), 3);
+	memset(segment_entry(segment, 2)->name, 'x', TG_SEGMENT_NAME);
+	atomic_store(&segment_entry(segment, 3)->kind, 77);
+	assert_int_equal(slot_names_read(names, segment), 0);
+	assert_string_equal(slot_names_get(names, 1, TG_SLOT_SERVICE), "s");
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	assert_string_equal(slot_names_get(names, 2, TG_SLOT_BACKEND), longest);
+	assert_int_equal(slot_names_service(names, 2), 1);
+	assert_null(slot_names_get(names, 3, TG_SLOT_LISTENER));
+	assert_null(slot_names_get(names, 4, TG_SLOT_LISTENER));
+	segment_close(segment);
+	slot_names_free(names);
+}
+
 static void
 slots_beyond_the_last_are_refused(void **state)
 {
@@ -152,6 +182,7 @@ main(void)
 		cmocka_unit_test(each_kind_has_its_names),
 		cmocka_unit_test(what_is_gone_keeps_its_name),
 		cmocka_unit_test(slot_may_become_another_kind),
+		cmocka_unit_test(segment_says_what_was_before),
 		cmocka_unit_test(slots_beyond_the_last_are_refused),
 		cmocka_unit_test(without_memory_old_names_stay),
 	};

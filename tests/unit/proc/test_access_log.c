@@ -76,9 +76,9 @@ teardown(void **state)
 	return 0;
 }
 
-/* False: the ring is full. */
+/* Of this listener. False: the ring is full. */
 static bool
-put(struct fixture *f, unsigned worker, const char *path)
+put_of(struct fixture *f, unsigned worker, uint32_t listener, const char *path)
 {
 	size_t n = offsetof(struct access_record, strings) + strlen(path);
 	struct ring *ring = segment_ring(f->writer, worker);
@@ -87,7 +87,7 @@ put(struct fixture *f, unsigned worker, const char *path)
 	if (r == NULL)
 		return false;
 	memset(r, 0, offsetof(struct access_record, strings));
-	r->listener = f->control.conf->listeners[0].segment_slot;
+	r->listener = listener;
 	r->service = f->control.conf->services[0].segment_slot;
 	r->backend = f->control.conf->services[0].backends[0].segment_slot;
 	r->end = wall_read();
@@ -95,6 +95,12 @@ put(struct fixture *f, unsigned worker, const char *path)
 	memcpy(r->strings, path, strlen(path));
 	ring_commit(ring, (uint32_t)n);
 	return true;
+}
+
+static bool
+put(struct fixture *f, unsigned worker, const char *path)
+{
+	return put_of(f, worker, f->control.conf->listeners[0].segment_slot, path);
 }
 
 /* Reads the pipe until `text` has come. */
@@ -133,6 +139,21 @@ records_of_every_worker_become_lines(void **state)
 	expect(f, " path=/first ");
 	assert_true(put(f, 1, "/second"));
 	expect(f, " path=/second ");
+}
+
+/* A reload took the listener away before this log began, and one of its streams ends now. */
+static void
+what_was_gone_before_it_began_has_its_name(void **state)
+{
+	struct fixture *f = *state;
+	int gone = segment_add(f->control.segment, TG_SLOT_LISTENER, TG_SEGMENT_NONE, "gone");
+
+	assert_true(gone > 0);
+	assert_true(access_log_stop(f->log, STOP_MS));
+	assert_int_equal(access_log_start(f->control.conf, f->control.segment, f->out[1], &f->log),
+			 0);
+	assert_true(put_of(f, 0, (uint32_t)gone, "/late"));
+	expect(f, " listener=gone ");
 }
 
 static void
@@ -239,6 +260,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(records_of_every_worker_become_lines),
+		CASE(what_was_gone_before_it_began_has_its_name),
 		cmocka_unit_test_setup_teardown(json_is_json, setup_json, teardown),
 		CASE(last_records_are_written_at_the_end),
 		CASE(slow_output_drops_and_tells),
