@@ -33,6 +33,7 @@ struct fixture {
 	pid_t keeper;
 };
 
+TG_PRINTF(1, 2)
 static char *
 format(const char *fmt, ...)
 {
