@@ -177,6 +177,9 @@ on_moved(void *stream, const struct balance_query *query, enum conf_priority pri
 	int rc;
 
 	lease->waiter = NULL;
+	/* As in find_place(). */
+	if (!lease_is_possible(lease->waiting_for, query))
+		again.n_tried = 0;
 	rc = lease_begin(lease, lease->waiting_for, &again, TG_LEASE_ANY);
 	if (rc == -TG_EAGAIN &&
 	    lease_wait(lease, lease->waiting_for, query, priority, lease->on_place) == 0)

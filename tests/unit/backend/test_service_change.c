@@ -712,6 +712,30 @@ who_leaves_after_the_change_waits_nowhere(void **state)
 	assert_int_equal(load_of("x"), 0);
 }
 
+/* As in any line: what was tried is better than nothing. */
+static void
+who_has_tried_all_that_is_left_waits_for_it(void **state)
+{
+	struct balance_query query = {.tried = {0}, .n_tried = 1};
+	struct stream full;
+	struct stream s = {.told = 0};
+
+	(void)state;
+	fill(&full, 1);
+	assert_int_equal(lease_wait(&s.lease, service_of(0, 0), &query, TG_PRIORITY_NORMAL,
+				    on_place),
+			 0);
+	change(WORLD(A(LIMIT(1), X) ", " B));
+	turn_both();
+	assert_int_equal(s.told, 0);
+	assert_int_equal(waiting(), 1);
+	end(&full);
+	turn_both();
+	assert_true(s.has_place);
+	end(&s);
+	assert_int_equal(load_of("x"), 0);
+}
+
 /* The line is shorter by then. */
 static void
 who_finds_the_new_line_full_is_shed(void **state)
@@ -858,6 +882,7 @@ main(void)
 		TEST(without_limits_all_go_at_once),
 		TEST(whose_service_is_gone_are_shed),
 		TEST(who_leaves_after_the_change_waits_nowhere),
+		TEST(who_has_tried_all_that_is_left_waits_for_it),
 		TEST(who_finds_the_new_line_full_is_shed),
 		TEST(grants_that_cross_the_change_are_not_lost),
 		TEST(grant_of_what_is_gone_is_for_another),
