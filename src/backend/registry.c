@@ -546,9 +546,9 @@ has_up(const struct service_state *s)
 }
 
 /*
- * A service with new backends only, none of which has a verdict: until the first one they are taken for
- * up, as all were before somebody looked. Else a reload that exchanges them all would cost the
- * requests of that moment. Those that an operator added wait for the order to serve.
+ * Where nobody is up, backends that are new are taken for it until they have a verdict. Else a reload that
+ * exchanges all of a service would cost the requests of that moment. Those that an operator
+ * added wait for the order to serve.
  */
 static void
 presume(struct service_state *s)
@@ -561,8 +561,7 @@ presume(struct service_state *s)
 		const struct conf_backend *conf = &s->conf->backends[i];
 		struct backend_state *b = &s->backends[i];
 
-		if (b->serving.health != TG_HEALTH_CHECKING || conf_backend_has_name(conf) ||
-		    conf->added.who != NULL)
+		if (s->known[i] || conf_backend_has_name(conf) || conf->added.who != NULL)
 			continue;
 		b->serving.health = TG_HEALTH_UP;
 		b->serving.has_addr = true;
