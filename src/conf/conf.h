@@ -201,6 +201,7 @@ struct conf_backend {
 /* What the configuration file has in `backends`, and an operator took away. */
 struct conf_deleted {
 	char *name; /* of the entry: of several slots all are gone */
+	char *was;  /* what the file had of it then, as conf_print_backend(); NULL: not known */
 	struct conf_note note;
 };
 

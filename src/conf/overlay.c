@@ -65,6 +65,13 @@ dup_text(struct arena *arena, char **text)
 	return *text != NULL;
 }
 
+/* Of what may not be there. */
+static bool
+dup_was(struct arena *arena, char **was)
+{
+	return !*was || dup_text(arena, was);
+}
+
 static bool
 dup_note(struct arena *arena, struct conf_note *note)
 {
@@ -108,6 +115,7 @@ dup_service(struct arena *arena, struct conf_service *service)
 		return false;
 	for (size_t i = 0; i < service->n_deleted; i++) {
 		if (!dup_text(arena, &service->deleted[i].name) ||
+		    !dup_was(arena, &service->deleted[i].was) ||
 		    !dup_note(arena, &service->deleted[i].note))
 			return false;
 	}
@@ -556,28 +564,56 @@ remove_entry(struct conf_draft *d, struct conf_service *service, struct conf_bac
 	d->services[service->index].live -= slots;
 }
 
+/* As the file has it, by which an edit is known. The caller's to free(); NULL: no memory. */
+static char *
+text_of(const struct conf_backend *entry)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+
+	if (!out)
+		return NULL;
+	conf_print_backend(entry, out);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int
+remember_deleted(struct conf_draft *d, struct conf_service *service,
+		 const struct conf_backend *first, const struct conf_note *note, struct err *err)
+{
+	struct conf_deleted deleted = {.name = first->entry_name};
+	char *text = text_of(first);
+	int rc = copy_note(&d->box->arena, note, &deleted.note, err);
+
+	deleted.was = text;
+	if (rc == 0 &&
+	    (!dup_text(&d->box->arena, &deleted.name) || !dup_text(&d->box->arena, &deleted.was) ||
+	     add_deleted(d, service, &deleted) < 0))
+		rc = no_memory(err);
+	free(text);
+	return rc;
+}
+
 int
 conf_draft_delete(struct conf_draft *d, const char *service_name, const char *backend,
 		  const struct conf_note *note, struct err *err)
 {
 	struct conf_service *service = find_service(d, service_name);
 	struct conf_backend *first = service ? find_entry(service, backend) : NULL;
-	struct conf_deleted deleted;
-	int rc;
+	int rc = 0;
 
 	if (!service)
 		return no_service(service_name, err);
 	if (!first)
 		return no_backend(service, backend, err);
-	if (!first->added.who) {
-		deleted = (struct conf_deleted){.name = first->entry_name};
-		rc = copy_note(&d->box->arena, note, &deleted.note, err);
-		if (rc < 0)
-			return rc;
-		if (!dup_text(&d->box->arena, &deleted.name) ||
-		    add_deleted(d, service, &deleted) < 0)
-			return no_memory(err);
-	}
+	if (!first->added.who)
+		rc = remember_deleted(d, service, first, note, err);
+	if (rc < 0)
+		return rc;
 	remove_entry(d, service, first);
 	return 0;
 }
@@ -603,10 +639,7 @@ judge(int rc, const struct err *err, const struct hearer *hearer, const char *se
 {
 	if (rc == -TG_ENOMEM)
 		return rc;
-	if (rc == -TG_EEXIST)
-		tell(hearer, service, backend,
-		     "added, and now in the configuration file, which counts");
-	else if (rc < 0)
+	if (rc < 0)
 		tell(hearer, service, backend, err->text);
 	return 0;
 }
@@ -626,10 +659,46 @@ carry_added(struct conf_draft *d, const struct conf_service *from, struct conf_s
 		if (!dup_added(&d->box->arena, &entry, 1))
 			return -TG_ENOMEM;
 		entry.segment_slot = 0;
-		rc = judge(add_entry(d, to, &entry, &err), &err, hearer, from->name,
-			   entry.entry_name);
+		rc = add_entry(d, to, &entry, &err);
+		if (rc == -TG_EEXIST)
+			err_set(&err, TG_EEXIST,
+				"added, and now in the configuration file, which counts");
+		rc = judge(rc, &err, hearer, from->name, entry.entry_name);
 	}
 	return rc;
+}
+
+/* -TG_EEXIST: the file has another entry than it had. */
+static int
+check_unedited(const struct conf_backend *entry, const char *was, struct err *err)
+{
+	char *text = text_of(entry);
+	bool is_same = text && strcmp(text, was) == 0;
+
+	if (!text)
+		return no_memory(err);
+	free(text);
+	return is_same ? 0
+		       : err_set(err, TG_EEXIST,
+				 "edited since in the configuration file, which counts");
+}
+
+/* Once more, over what may be another file; `was` NULL: whatever it has. */
+static int
+delete_again(struct conf_draft *d, const char *service_name, const struct conf_deleted *deleted,
+	     struct err *err)
+{
+	struct conf_service *service = find_service(d, service_name);
+	struct conf_backend *first = service ? find_entry(service, deleted->name) : NULL;
+
+	if (first && !first->added.who && deleted->was) {
+		struct err why;
+		int rc = check_unedited(first, deleted->was, &why);
+
+		if (rc < 0)
+			return err_set(err, (enum tg_errno) - rc, "deleted, and %s", why.text);
+	}
+	return conf_draft_delete(d, service_name, deleted->name, &deleted->note, err);
 }
 
 static int
@@ -641,8 +710,8 @@ carry_deleted(struct conf_draft *d, const struct conf_service *from, const struc
 	for (size_t i = 0; rc == 0 && i < from->n_deleted; i++) {
 		const struct conf_deleted *deleted = &from->deleted[i];
 
-		rc = judge(conf_draft_delete(d, from->name, deleted->name, &deleted->note, &err),
-			   &err, hearer, from->name, deleted->name);
+		rc = judge(delete_again(d, from->name, deleted, &err), &err, hearer, from->name,
+			   deleted->name);
 	}
 	return rc;
 }
@@ -667,10 +736,18 @@ conf_draft_carry(struct conf_draft *d, const struct conf *present, conf_draft_to
 	return rc;
 }
 
+static bool
+is_told(const char *was)
+{
+	return was && was[0] != '\0';
+}
+
 static int
 apply_order(struct conf_draft *d, const struct conf_state_order *o, const struct hearer *hearer)
 {
 	struct conf_note note = {.who = o->who, .why = o->why, .when_us = o->when_us};
+	struct conf_deleted deleted = {
+		.name = o->backend, .was = is_told(o->was) ? o->was : NULL, .note = note};
 	size_t n = sizeof(TG_CONF_OVERLAY_ADDED) - 1;
 	struct err err;
 	const char *name;
@@ -679,7 +756,7 @@ apply_order(struct conf_draft *d, const struct conf_state_order *o, const struct
 	if (!o->service || !o->backend || strcmp(o->property, TG_CONF_OVERLAY_PROPERTY) != 0)
 		return 0;
 	if (strcmp(o->value, TG_CONF_OVERLAY_DELETED) == 0)
-		rc = conf_draft_delete(d, o->service, o->backend, &note, &err);
+		rc = delete_again(d, o->service, &deleted, &err);
 	else if (strncmp(o->value, TG_CONF_OVERLAY_ADDED, n) == 0)
 		rc = conf_draft_add(d, o->service, o->value + n, &note, &name, &err);
 	else

@@ -47,8 +47,8 @@ TG_MUST_CHECK int conf_draft_delete(struct conf_draft *d, const char *service, c
 				    const struct conf_note *note, struct err *err);
 
 /* Over a file that was read anew: all that `present` has over its own. Where the new file has
- * such a name itself, or no longer what was deleted, the file wins, and `told` hears of it. NULL allowed.
- * -TG_ENOMEM. */
+ * such a name itself, or another entry than was deleted, or none, the file wins, and `told`
+ * hears of it. NULL allowed. -TG_ENOMEM. */
 TG_MUST_CHECK int conf_draft_carry(struct conf_draft *d, const struct conf *present,
 				   conf_draft_told *told, void *user);
 /* The same with the orders of a state file. */

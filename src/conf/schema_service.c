@@ -322,6 +322,13 @@ static const struct conf_field deleted_fields[] = {
 		.help = "Name of the entry.",
 	},
 	{
+		.key = "was",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_deleted, was),
+		.flags = TG_CONF_INTERNAL,
+		.help = "What the file had of it then.",
+	},
+	{
 		.key = "by",
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf_deleted, note.who),

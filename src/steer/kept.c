@@ -65,10 +65,11 @@ collect_limit(const struct steer *steer, uint32_t listener, struct conf_state *s
 	state->n_orders++;
 }
 
-/* Of the configuration: a backend that is there, or is not, by an order. `value` is taken over. */
+/* Of the configuration: a backend that is there, or is not, by an order. `value` is taken over;
+ * `was` NULL: nothing. */
 static int
 add_server(struct conf_state *state, const struct conf_service *service, char *backend, char *value,
-	   const struct conf_note *note)
+	   const char *was, const struct conf_note *note)
 {
 	if (value == NULL)
 		return -TG_ENOMEM;
@@ -77,7 +78,7 @@ add_server(struct conf_state *state, const struct conf_service *service, char *b
 		.backend = backend,
 		.property = (char *)(uintptr_t)TG_STEER_SERVER,
 		.value = value,
-		.was = (char *)(uintptr_t)"",
+		.was = (char *)(uintptr_t)(was != NULL ? was : ""),
 		.when_us = note->when_us,
 		.who = (char *)(uintptr_t)note->who,
 		.why = (char *)(uintptr_t)(note->why != NULL ? note->why : ""),
@@ -113,12 +114,14 @@ collect_servers(const struct conf_service *service, struct conf_state *state)
 		const struct conf_backend *b = &service->backends[i];
 
 		if (b->added.who != NULL && b->slot == 0)
-			rc = add_server(state, service, b->entry_name, added_text(b), &b->added);
+			rc = add_server(state, service, b->entry_name, added_text(b), NULL,
+					&b->added);
 	}
 	for (size_t i = 0; i < service->n_deleted && rc == 0; i++) {
 		const struct conf_deleted *d = &service->deleted[i];
 
-		rc = add_server(state, service, d->name, strdup(TG_STEER_DELETED), &d->note);
+		rc = add_server(state, service, d->name, strdup(TG_STEER_DELETED), d->was,
+				&d->note);
 	}
 	return rc;
 }

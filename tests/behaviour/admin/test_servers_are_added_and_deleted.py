@@ -171,6 +171,19 @@ def test_a_reload_of_the_file_keeps_what_was_added(site, admin):
     settled(site, {"b1", "b2"})
 
 
+def test_a_deleted_server_stays_so_until_its_entry_is_edited(site, admin, run_tidectl):
+    ask(admin, f"add server site/b2 {site.b2} enabled")
+    assert ask(admin, "del server site/b1 drain") == DELETED
+    site.reload()
+    assert row(admin, "b1") is None
+    text = site.conf_path.read_text()
+    site.conf_path.write_text(text.replace('name = "b1";', 'name = "b1"; weight = 9;'))
+    told = run_tidectl("-s", admin, "reload").stdout
+    assert ("service site backend b1: not kept: deleted, and edited since in the configuration "
+            "file, which counts\n") in told and "backend b1: added" in told
+    settled(site, {"b1", "b2"})
+
+
 def test_the_saved_configuration_has_it(site, admin, tidegate, run_tidegate, tmp_path):
     ask(admin, f"add server site/b2 {site.b2} weight 9 enabled")
     text = ask(admin, "save config")

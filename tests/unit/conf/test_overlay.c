@@ -26,7 +26,7 @@ static const char file_with_b9[] =
 	"listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; service = \"api\"; } );\n"
 	"services = (\n"
 	"  { name = \"api\"; backends = (\n"
-	"      { name = \"b2\"; address = \"127.0.0.1:2\"; },\n"
+	"      { name = \"b2\"; address = \"127.0.0.1:2\"; weight = 7; },\n"
 	"      { name = \"b9\"; address = \"127.0.0.1:99\"; } ); } );\n";
 
 static const struct conf_note note = {.who = "uid 7", .why = "more \"load\"\n", .when_us = 123};
@@ -131,6 +131,7 @@ children_read_the_same(void **state)
 	assert_int_equal(read->services[0].backends[5].added.when_us, 123);
 	assert_int_equal(read->services[0].n_deleted, 1);
 	assert_string_equal(read->services[0].deleted[0].name, "b1");
+	assert_string_equal(read->services[0].deleted[0].was, next->services[0].deleted[0].was);
 	assert_string_equal(read->services[0].deleted[0].note.who, "uid 7");
 	for (size_t i = 0; i < 2; i++)
 		assert_true(conf_service_equal(&read->services[i], &next->services[i]));
@@ -323,6 +324,133 @@ it_lies_over_the_next_file(void **state)
 	conf_unref(conf);
 }
 
+/* `text` as the file that is read next, with what lies over `present`, whose reference it takes. */
+static struct conf *
+read_next(struct conf *present, const char *text, struct told *told)
+{
+	struct conf *conf = load(text);
+	struct conf_draft *d = draft_of(conf);
+	struct conf *next;
+
+	told->text[0] = '\0';
+	assert_int_equal(conf_draft_carry(d, present, hear, told), 0);
+	conf_unref(present);
+	next = conf_draft_finish(d);
+	conf_unref(conf);
+	return next;
+}
+
+static const char one_and_two[] =
+	"listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; service = \"api\"; } );\n"
+	"services = ( { name = \"api\"; backends = (\n"
+	"  { name = \"b1\"; address = \"127.0.0.1:1\"; },\n"
+	"  { name = \"b2\"; address = \"127.0.0.1:2\"; } ); } );\n";
+static const char one_elsewhere[] =
+	"listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; service = \"api\"; } );\n"
+	"services = ( { name = \"api\"; backends = (\n"
+	"  { name = \"b1\"; address = \"127.0.0.1:11\"; },\n"
+	"  { name = \"b2\"; address = \"127.0.0.1:2\"; } ); } );\n";
+static const char two_alone[] =
+	"listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; service = \"api\"; } );\n"
+	"services = ( { name = \"api\"; backends = (\n"
+	"  { name = \"b2\"; address = \"127.0.0.1:2\"; weight = 3; } ); } );\n";
+
+static struct conf *
+without_b1(void)
+{
+	struct conf *conf = load(one_and_two);
+	struct conf_draft *d = draft_of(conf);
+	struct err err;
+
+	conf_unref(conf);
+	assert_int_equal(conf_draft_delete(d, "api", "b1", &note, &err), 0);
+	return conf_draft_finish(d);
+}
+
+static void
+what_was_deleted_stays_so_until_the_file_is_edited(void **state)
+{
+	struct conf *conf = without_b1();
+	struct told told;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		conf = read_next(conf, one_and_two, &told);
+		assert_string_equal(names(conf, 0), "b2");
+		assert_string_equal(told.text, "");
+	}
+	assert_string_equal(conf->services[0].deleted[0].was,
+			    "name = \"b1\"; address = \"127.0.0.1:1\"; weight = 1; "
+			    "backup = false; tier = 0; max_connections = 0;");
+	conf = read_next(conf, one_elsewhere, &told);
+	assert_string_equal(names(conf, 0), "b1 b2");
+	assert_string_equal(conf->services[0].backends[0].address_text, "127.0.0.1:11");
+	assert_string_equal(told.text, "api/b1: deleted, and edited since in the configuration "
+				       "file, which counts\n");
+	assert_int_equal(conf->services[0].n_deleted, 0);
+	conf = read_next(conf, one_and_two, &told);
+	assert_string_equal(names(conf, 0), "b1 b2");
+	assert_string_equal(told.text, "");
+	conf_unref(conf);
+}
+
+static void
+what_was_deleted_in_the_file_too_is_forgotten(void **state)
+{
+	struct conf *conf = without_b1();
+	struct told told;
+
+	(void)state;
+	conf = read_next(conf, two_alone, &told);
+	assert_string_equal(names(conf, 0), "b2");
+	assert_int_equal(conf->services[0].n_deleted, 0);
+	conf = read_next(conf, one_and_two, &told);
+	assert_string_equal(names(conf, 0), "b1 b2");
+	conf_unref(conf);
+}
+
+/* Over the file `text`, as at a start. */
+static struct conf *
+start_with(const char *text, struct conf_state_order *order, struct told *told)
+{
+	struct conf_state s = {.orders = order, .n_orders = 1};
+	struct conf *conf = load(text);
+	struct conf_draft *d = draft_of(conf);
+
+	told->text[0] = '\0';
+	conf_unref(conf);
+	assert_int_equal(conf_draft_apply(d, &s, hear, told), 0);
+	return conf_draft_finish(d);
+}
+
+static void
+at_a_start_an_edited_file_counts_too(void **state)
+{
+	struct conf *before = without_b1();
+	struct conf_state_order order = {
+		.service = (char[]){"api"},
+		.backend = (char[]){"b1"},
+		.property = (char[]){"server"},
+		.value = (char[]){"deleted"},
+		.was = before->services[0].deleted[0].was,
+		.who = (char[]){"me"},
+		.why = (char[]){""},
+	};
+	struct told told;
+	struct conf *conf = start_with(one_and_two, &order, &told);
+
+	(void)state;
+	assert_string_equal(names(conf, 0), "b2");
+	assert_string_equal(told.text, "");
+	conf_unref(conf);
+	conf = start_with(one_elsewhere, &order, &told);
+	assert_string_equal(names(conf, 0), "b1 b2");
+	assert_string_equal(told.text, "api/b1: deleted, and edited since in the configuration "
+				       "file, which counts\n");
+	conf_unref(conf);
+	conf_unref(before);
+}
+
 static void
 a_state_file_is_applied(void **state)
 {
@@ -397,6 +525,9 @@ main(void)
 		cmocka_unit_test(of_each_name_the_last_order_counts),
 		cmocka_unit_test(there_is_an_end_to_it),
 		cmocka_unit_test(it_lies_over_the_next_file),
+		cmocka_unit_test(what_was_deleted_stays_so_until_the_file_is_edited),
+		cmocka_unit_test(what_was_deleted_in_the_file_too_is_forgotten),
+		cmocka_unit_test(at_a_start_an_edited_file_counts_too),
 		cmocka_unit_test(a_state_file_is_applied),
 		cmocka_unit_test(made_secrets_stay),
 	};

@@ -246,8 +246,9 @@ added_and_deleted_backends_are_in_the_state(void **state)
 	char name[] = "b9";
 	char who[] = "uid 7";
 	char why[] = "";
-	struct conf_deleted deleted = {.name = name,
-				       .note = {.who = who, .why = why, .when_us = 5}};
+	char was[] = "address = \"127.0.0.1:19\";";
+	struct conf_deleted deleted = {
+		.name = name, .was = was, .note = {.who = who, .why = why, .when_us = 5}};
 	struct conf_state *kept;
 	struct err err;
 	char *text;
@@ -267,6 +268,7 @@ added_and_deleted_backends_are_in_the_state(void **state)
 	assert_int_equal(kept->orders[0].when_us, 5);
 	assert_string_equal(kept->orders[1].backend, "b9");
 	assert_string_equal(kept->orders[1].value, TG_STEER_DELETED);
+	assert_string_equal(kept->orders[1].was, was);
 	/* Who makes the configuration has seen to them. */
 	f->n_changes = 0;
 	steer_restore(f->steer, kept);
