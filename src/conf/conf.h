@@ -196,6 +196,7 @@ struct conf_backend {
 	unsigned tier;   /* used while no backend of a lower tier is up; 0..TG_TIER_MAX; 0, a backup: 1 */
 	unsigned max_connections; /* 0: the service's */
 	struct conf_note added;   /* to what the configuration file has */
+	char *added_was; /* what it had of the name then, as conf_print_backend(); NULL: nothing */
 };
 
 /* What the configuration file has in `backends`, and an operator took away. */

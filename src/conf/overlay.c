@@ -90,7 +90,8 @@ dup_added(struct arena *arena, struct conf_backend *backends, size_t n)
 		if (!b->added.who)
 			continue;
 		if (!dup_text(arena, &b->name) || !dup_text(arena, &b->entry_name) ||
-		    !dup_text(arena, &b->address_text) || !dup_note(arena, &b->added))
+		    !dup_text(arena, &b->address_text) || !dup_note(arena, &b->added) ||
+		    !dup_was(arena, &b->added_was))
 			return false;
 	}
 	return true;
@@ -482,21 +483,43 @@ copy_note(struct arena *arena, const struct conf_note *from, struct conf_note *r
 	return dup_note(arena, ret) ? 0 : no_memory(err);
 }
 
+static int
+read_entry(struct conf_draft *d, const char *text, const struct conf_note *note,
+	   struct conf_backend *ret, struct err *err)
+{
+	int rc;
+
+	*ret = (struct conf_backend){.name = NULL};
+	rc = read_text(&d->box->arena, text, ret, err);
+	return rc == 0 ? copy_note(&d->box->arena, note, &ret->added, err) : rc;
+}
+
+/* What the file has of a name that is free. NULL: nothing. */
+static char *
+deleted_was(const struct conf_service *service, const char *name)
+{
+	for (size_t i = 0; i < service->n_deleted; i++) {
+		if (strcmp(service->deleted[i].name, name) == 0)
+			return service->deleted[i].was;
+	}
+	return NULL;
+}
+
 int
 conf_draft_add(struct conf_draft *d, const char *service_name, const char *text,
 	       const struct conf_note *note, const char **ret_name, struct err *err)
 {
 	struct conf_service *service = find_service(d, service_name);
-	struct conf_backend entry = {.name = NULL};
+	struct conf_backend entry;
 	int rc;
 
 	if (!service)
 		return no_service(service_name, err);
-	rc = read_text(&d->box->arena, text, &entry, err);
-	if (rc == 0)
-		rc = copy_note(&d->box->arena, note, &entry.added, err);
-	if (rc == 0)
+	rc = read_entry(d, text, note, &entry, err);
+	if (rc == 0) {
+		entry.added_was = deleted_was(service, entry.entry_name);
 		rc = add_entry(d, service, &entry, err);
+	}
 	if (rc == 0)
 		*ret_name = entry.entry_name;
 	return rc;
@@ -586,7 +609,7 @@ remember_deleted(struct conf_draft *d, struct conf_service *service,
 		 const struct conf_backend *first, const struct conf_note *note, struct err *err)
 {
 	struct conf_deleted deleted = {.name = first->entry_name};
-	char *text = text_of(first);
+	char *text = first->added.who ? strdup(first->added_was) : text_of(first);
 	int rc = copy_note(&d->box->arena, note, &deleted.note, err);
 
 	deleted.was = text;
@@ -610,7 +633,7 @@ conf_draft_delete(struct conf_draft *d, const char *service_name, const char *ba
 		return no_service(service_name, err);
 	if (!first)
 		return no_backend(service, backend, err);
-	if (!first->added.who)
+	if (!first->added.who || first->added_was)
 		rc = remember_deleted(d, service, first, note, err);
 	if (rc < 0)
 		return rc;
@@ -644,6 +667,87 @@ judge(int rc, const struct err *err, const struct hearer *hearer, const char *se
 	return 0;
 }
 
+/* -TG_EEXIST: the file has another entry than it had. */
+static int
+check_unedited(const struct conf_backend *entry, const char *was, struct err *err)
+{
+	char *text = text_of(entry);
+	bool is_same = text && strcmp(text, was) == 0;
+
+	if (!text)
+		return no_memory(err);
+	free(text);
+	return is_same ? 0
+		       : err_set(err, TG_EEXIST,
+				 "edited since in the configuration file, which counts");
+}
+
+/* The first of the entry that the file has under this name; NULL: none. */
+static int
+find_of_file(struct conf_draft *d, struct conf_service *service, const char *name,
+	     struct conf_backend **ret, struct err *err)
+{
+	if (!need_names(d))
+		return no_memory(err);
+	*ret = NULL;
+	if (find_name(d, service->index, name)->text)
+		*ret = find_entry(service, name);
+	if (*ret && (*ret)->added.who)
+		*ret = NULL;
+	return 0;
+}
+
+static int
+check_added(const struct conf_backend *of_file, const char *was, struct err *err)
+{
+	struct err why;
+	int rc;
+
+	if (!was && !of_file)
+		return 0;
+	if (!was)
+		return err_set(err, TG_EEXIST,
+			       "added, and now in the configuration file, which counts");
+	if (!of_file)
+		return err_set(
+			err, TG_EEXIST,
+			"added, and taken out of the configuration file since, which counts");
+	rc = check_unedited(of_file, was, &why);
+	return rc == 0 ? 0 : err_set(err, (enum tg_errno) - rc, "added, and %s", why.text);
+}
+
+/* In the place of the file's own, which comes back where that cannot be. */
+static int
+replace(struct conf_draft *d, struct conf_service *service, struct conf_backend *of_file,
+	const struct conf_backend *entry, struct err *err)
+{
+	struct conf_backend before = *of_file;
+	struct err why;
+	int rc;
+
+	remove_entry(d, service, of_file);
+	rc = add_entry(d, service, entry, err);
+	if (rc < 0 && add_entry(d, service, &before, &why) < 0)
+		return no_memory(err);
+	return rc;
+}
+
+/* Once more, over what may be another file. */
+static int
+add_again(struct conf_draft *d, struct conf_service *service, const struct conf_backend *entry,
+	  struct err *err)
+{
+	struct conf_backend *of_file;
+	int rc = find_of_file(d, service, entry->entry_name, &of_file, err);
+
+	if (rc == 0)
+		rc = check_added(of_file, entry->added_was, err);
+	if (rc < 0)
+		return rc;
+	return of_file ? replace(d, service, of_file, entry, err)
+		       : add_entry(d, service, entry, err);
+}
+
 static int
 carry_added(struct conf_draft *d, const struct conf_service *from, struct conf_service *to,
 	    const struct hearer *hearer)
@@ -659,28 +763,10 @@ carry_added(struct conf_draft *d, const struct conf_service *from, struct conf_s
 		if (!dup_added(&d->box->arena, &entry, 1))
 			return -TG_ENOMEM;
 		entry.segment_slot = 0;
-		rc = add_entry(d, to, &entry, &err);
-		if (rc == -TG_EEXIST)
-			err_set(&err, TG_EEXIST,
-				"added, and now in the configuration file, which counts");
-		rc = judge(rc, &err, hearer, from->name, entry.entry_name);
+		rc = judge(add_again(d, to, &entry, &err), &err, hearer, from->name,
+			   entry.entry_name);
 	}
 	return rc;
-}
-
-/* -TG_EEXIST: the file has another entry than it had. */
-static int
-check_unedited(const struct conf_backend *entry, const char *was, struct err *err)
-{
-	char *text = text_of(entry);
-	bool is_same = text && strcmp(text, was) == 0;
-
-	if (!text)
-		return no_memory(err);
-	free(text);
-	return is_same ? 0
-		       : err_set(err, TG_EEXIST,
-				 "edited since in the configuration file, which counts");
 }
 
 /* Once more, over what may be another file; `was` NULL: whatever it has. */
@@ -743,6 +829,25 @@ is_told(const char *was)
 }
 
 static int
+apply_added(struct conf_draft *d, const struct conf_state_order *o, const char *text,
+	    const struct conf_note *note, struct err *err)
+{
+	struct conf_service *service = find_service(d, o->service);
+	struct conf_backend entry;
+	int rc;
+
+	if (!service)
+		return no_service(o->service, err);
+	rc = read_entry(d, text, note, &entry, err);
+	if (rc < 0)
+		return rc;
+	entry.added_was = is_told(o->was) ? o->was : NULL;
+	if (!dup_was(&d->box->arena, &entry.added_was))
+		return no_memory(err);
+	return add_again(d, service, &entry, err);
+}
+
+static int
 apply_order(struct conf_draft *d, const struct conf_state_order *o, const struct hearer *hearer)
 {
 	struct conf_note note = {.who = o->who, .why = o->why, .when_us = o->when_us};
@@ -750,7 +855,6 @@ apply_order(struct conf_draft *d, const struct conf_state_order *o, const struct
 		.name = o->backend, .was = is_told(o->was) ? o->was : NULL, .note = note};
 	size_t n = sizeof(TG_CONF_OVERLAY_ADDED) - 1;
 	struct err err;
-	const char *name;
 	int rc;
 
 	if (!o->service || !o->backend || strcmp(o->property, TG_CONF_OVERLAY_PROPERTY) != 0)
@@ -758,7 +862,7 @@ apply_order(struct conf_draft *d, const struct conf_state_order *o, const struct
 	if (strcmp(o->value, TG_CONF_OVERLAY_DELETED) == 0)
 		rc = delete_again(d, o->service, &deleted, &err);
 	else if (strncmp(o->value, TG_CONF_OVERLAY_ADDED, n) == 0)
-		rc = conf_draft_add(d, o->service, o->value + n, &note, &name, &err);
+		rc = apply_added(d, o, o->value + n, &note, &err);
 	else
 		rc = err_set(&err, TG_EINVAL, "neither added nor deleted");
 	return judge(rc, &err, hearer, o->service, o->backend);

@@ -4,8 +4,8 @@
  * What operators add and delete while the daemon runs lies over the file: a
  * draft is opened over a configuration, changed, and finished to the next one.
  * The one it was opened over stays as it is. Of each name the last order
- * counts: who adds what was deleted, undeletes it with other values; of
- * what was added and deleted again nothing is left.
+ * counts: who adds what was deleted, has it with other values; of
+ * what was added and deleted again nothing is left but what the file has under the name, deleted.
  *
  * A draft costs copies of arrays and the text of what was added; it does not read anything
  * anew: some milliseconds with 10,000 backends.
@@ -47,8 +47,8 @@ TG_MUST_CHECK int conf_draft_delete(struct conf_draft *d, const char *service, c
 				    const struct conf_note *note, struct err *err);
 
 /* Over a file that was read anew: all that `present` has over its own. Where the new file has
- * such a name itself, or another entry than was deleted, or none, the file wins, and `told`
- * hears of it. NULL allowed. -TG_ENOMEM. */
+ * another entry under such a name than it had when that was ordered, or one where there was none, or none
+ * any more, the file wins, and `told` hears of it. NULL allowed. -TG_ENOMEM. */
 TG_MUST_CHECK int conf_draft_carry(struct conf_draft *d, const struct conf *present,
 				   conf_draft_told *told, void *user);
 /* The same with the orders of a state file. */

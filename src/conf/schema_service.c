@@ -243,6 +243,14 @@ static const struct conf_field backend_fields[] = {
 		ONLY_ADDED,
 		.help = "Microseconds since 1970.",
 	},
+	{
+		.key = "added_was",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_backend, added_was),
+		.flags = TG_CONF_INTERNAL,
+		ONLY_ADDED,
+		.help = "What the file had of its name then.",
+	},
 	{.key = NULL},
 };
 

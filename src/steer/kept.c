@@ -114,7 +114,7 @@ collect_servers(const struct conf_service *service, struct conf_state *state)
 		const struct conf_backend *b = &service->backends[i];
 
 		if (b->added.who != NULL && b->slot == 0)
-			rc = add_server(state, service, b->entry_name, added_text(b), NULL,
+			rc = add_server(state, service, b->entry_name, added_text(b), b->added_was,
 					&b->added);
 	}
 	for (size_t i = 0; i < service->n_deleted && rc == 0; i++) {

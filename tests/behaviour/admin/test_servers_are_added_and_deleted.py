@@ -184,6 +184,20 @@ def test_a_deleted_server_stays_so_until_its_entry_is_edited(site, admin, run_ti
     settled(site, {"b1", "b2"})
 
 
+def test_a_configured_server_that_was_moved_stays_so_until_its_entry_is_edited(
+        site, admin, run_tidectl):
+    assert ask(admin, "del server site/b1 drain") == DELETED
+    assert ask(admin, f"add server site/b1 {site.b2} enabled") == ADDED
+    settled(site, {"b2"})
+    assert run_tidectl("-s", admin, "reload").stdout == "nothing differs\n"
+    assert who_answers(site) == {"b2"}
+    text = site.conf_path.read_text()
+    site.conf_path.write_text(text.replace('name = "b1";', 'name = "b1"; weight = 9;'))
+    assert ("service site backend b1: not kept: added, and edited since in the configuration "
+            "file, which counts\n") in run_tidectl("-s", admin, "reload").stdout
+    settled(site, {"b1"})
+
+
 def test_the_saved_configuration_has_it(site, admin, tidegate, run_tidegate, tmp_path):
     ask(admin, f"add server site/b2 {site.b2} weight 9 enabled")
     text = ask(admin, "save config")

@@ -409,6 +409,93 @@ what_was_deleted_in_the_file_too_is_forgotten(void **state)
 	conf_unref(conf);
 }
 
+/* With b1 of the file deleted and added again with another address. */
+static struct conf *
+moved_b1(void)
+{
+	struct conf *before = without_b1();
+	struct conf_draft *d = draft_of(before);
+	struct err err;
+
+	conf_unref(before);
+	assert_int_equal(add(d, "api", "name = \"b1\"; address = \"127.0.0.1:9\";", &err), 0);
+	return conf_draft_finish(d);
+}
+
+static void
+what_was_added_over_an_entry_stays_until_that_is_edited(void **state)
+{
+	struct conf *conf = moved_b1();
+	struct told told;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		conf = read_next(conf, one_and_two, &told);
+		assert_string_equal(told.text, "");
+		assert_string_equal(names(conf, 0), "b2 b1");
+		assert_string_equal(conf->services[0].backends[1].address_text, "127.0.0.1:9");
+	}
+	conf = read_next(conf, one_elsewhere, &told);
+	assert_string_equal(names(conf, 0), "b1 b2");
+	assert_string_equal(conf->services[0].backends[0].address_text, "127.0.0.1:11");
+	assert_string_equal(told.text, "api/b1: added, and edited since in the configuration "
+				       "file, which counts\n");
+	conf_unref(conf);
+	conf = read_next(moved_b1(), two_alone, &told);
+	assert_string_equal(names(conf, 0), "b2");
+	assert_string_equal(told.text, "api/b1: added, and taken out of the configuration file "
+				       "since, which counts\n");
+	conf_unref(conf);
+}
+
+static void
+what_was_added_over_an_entry_and_deleted_leaves_it_deleted(void **state)
+{
+	struct conf *before = moved_b1();
+	struct conf_draft *d = draft_of(before);
+	struct conf *conf;
+	struct told told;
+	struct err err;
+
+	(void)state;
+	conf_unref(before);
+	assert_int_equal(conf_draft_delete(d, "api", "b1", &note, &err), 0);
+	conf = read_next(conf_draft_finish(d), one_and_two, &told);
+	assert_string_equal(names(conf, 0), "b2");
+	assert_string_equal(told.text, "");
+	conf_unref(conf);
+}
+
+/* One of its slots has a name that the file has now: the file's own pool comes back. */
+static void
+what_cannot_be_added_again_leaves_the_files_own(void **state)
+{
+	static const char pool[] =
+		"listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; service = \"api\"; } );\n"
+		"services = ( { name = \"api\"; backends = (\n"
+		"  { name = \"pool\"; address = \"127.0.0.1:1\"; }%s ); } );\n";
+	char text[512];
+	struct conf *conf;
+	struct conf_draft *d;
+	struct told told;
+	struct err err;
+
+	(void)state;
+	snprintf(text, sizeof(text), pool, "");
+	conf = load(text);
+	d = draft_of(conf);
+	conf_unref(conf);
+	assert_int_equal(conf_draft_delete(d, "api", "pool", &note, &err), 0);
+	assert_int_equal(
+		add(d, "api", "name = \"pool\"; address = \"a.example:9\"; slots = 2;", &err), 0);
+	snprintf(text, sizeof(text), pool, ", { name = \"pool-2\"; address = \"127.0.0.1:2\"; }");
+	conf = read_next(conf_draft_finish(d), text, &told);
+	assert_string_equal(names(conf, 0), "pool-2 pool");
+	assert_null(conf->services[0].backends[1].added.who);
+	assert_string_equal(told.text, "api/pool: service \"api\" has a backend \"pool-2\"\n");
+	conf_unref(conf);
+}
+
 /* Over the file `text`, as at a start. */
 static struct conf *
 start_with(const char *text, struct conf_state_order *order, struct told *told)
@@ -446,6 +533,17 @@ at_a_start_an_edited_file_counts_too(void **state)
 	conf = start_with(one_elsewhere, &order, &told);
 	assert_string_equal(names(conf, 0), "b1 b2");
 	assert_string_equal(told.text, "api/b1: deleted, and edited since in the configuration "
+				       "file, which counts\n");
+	conf_unref(conf);
+	order.value = (char[]){"added name = \"b1\"; address = \"127.0.0.1:9\";"};
+	conf = start_with(one_and_two, &order, &told);
+	assert_string_equal(names(conf, 0), "b2 b1");
+	assert_string_equal(conf->services[0].backends[1].added_was, order.was);
+	assert_string_equal(told.text, "");
+	conf_unref(conf);
+	conf = start_with(one_elsewhere, &order, &told);
+	assert_string_equal(names(conf, 0), "b1 b2");
+	assert_string_equal(told.text, "api/b1: added, and edited since in the configuration "
 				       "file, which counts\n");
 	conf_unref(conf);
 	conf_unref(before);
@@ -527,6 +625,9 @@ main(void)
 		cmocka_unit_test(it_lies_over_the_next_file),
 		cmocka_unit_test(what_was_deleted_stays_so_until_the_file_is_edited),
 		cmocka_unit_test(what_was_deleted_in_the_file_too_is_forgotten),
+		cmocka_unit_test(what_was_added_over_an_entry_stays_until_that_is_edited),
+		cmocka_unit_test(what_was_added_over_an_entry_and_deleted_leaves_it_deleted),
+		cmocka_unit_test(what_cannot_be_added_again_leaves_the_files_own),
 		cmocka_unit_test(at_a_start_an_edited_file_counts_too),
 		cmocka_unit_test(a_state_file_is_applied),
 		cmocka_unit_test(made_secrets_stay),

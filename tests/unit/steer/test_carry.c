@@ -257,6 +257,7 @@ added_and_deleted_backends_are_in_the_state(void **state)
 	f->conf->services[0].deleted = &deleted;
 	f->conf->services[0].n_deleted = 1;
 	f->conf->services[0].backends[1].added = deleted.note;
+	f->conf->services[0].backends[1].added_was = was;
 	order(f, "b1", TG_STEER_STATE, "maint");
 	assert_int_equal(steer_save(f->steer, &text, &n), 0);
 	assert_int_equal(conf_state_load(text, n, &kept, &err), 0);
@@ -266,6 +267,7 @@ added_and_deleted_backends_are_in_the_state(void **state)
 	assert_non_null(strstr(kept->orders[0].value, "added "));
 	assert_non_null(strstr(kept->orders[0].value, "address = \"127.0.0.1:12\";"));
 	assert_int_equal(kept->orders[0].when_us, 5);
+	assert_string_equal(kept->orders[0].was, was);
 	assert_string_equal(kept->orders[1].backend, "b9");
 	assert_string_equal(kept->orders[1].value, TG_STEER_DELETED);
 	assert_string_equal(kept->orders[1].was, was);
@@ -279,6 +281,7 @@ added_and_deleted_backends_are_in_the_state(void **state)
 	f->conf->services[0].n_deleted = 0;
 	f->conf->services[0].deleted = NULL;
 	f->conf->services[0].backends[1].added.who = NULL;
+	f->conf->services[0].backends[1].added_was = NULL;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
