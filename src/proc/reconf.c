@@ -556,24 +556,42 @@ order_file(struct reconf *r, uint32_t caller)
 	start_next(r);
 }
 
-static void
-order_compare(struct reconf *r, uint32_t caller)
+/* What differs, and whether it can be; *ret is NULL on failure. */
+static int
+try_file(struct reconf *r, char **told, char **ret, struct err *err)
 {
 	struct conf_changes changes;
 	struct conf *conf = NULL;
+	int rc = next_read(*r->now.conf, r->conf_path, &conf, on_told_quietly, told);
+
+	if (rc < 0)
+		return err_set(err, (enum tg_errno) - rc, "the configuration file cannot be used");
+	rc = sockets_try_next(r->now.sockets, conf, r->now.privileges, err);
+	if (rc == 0)
+		rc = next_compare(*r->now.conf, conf, ret, &changes, err);
+	conf_unref(conf);
+	return rc;
+}
+
+/* Sockets of a file that is on its way would be taken for those of strangers. */
+static void
+order_compare(struct reconf *r, uint32_t caller)
+{
 	char *told = NULL;
 	char *text = NULL;
 	char *all = NULL;
-	struct err err = {.text = "the configuration file cannot be used"};
-	int rc = next_read(*r->now.conf, r->conf_path, &conf, on_told_quietly, &told);
+	struct err err;
+	int rc;
 
-	if (rc == 0)
-		rc = next_compare(*r->now.conf, conf, &text, &changes, &err);
+	if (reload_is_running(&r->reload) && r->is_of_file) {
+		answer_format(r, caller, false, "a reload is under way\n");
+		return;
+	}
+	rc = try_file(r, &told, &text, &err);
 	if (asprintf(&all, "%s%s%s", told != NULL ? told : "", text != NULL ? text : err.text,
 		     text != NULL ? "" : "\n") < 0)
 		all = NULL;
 	answer(r, caller, rc == 0 && all != NULL, all != NULL ? all : "no memory\n");
-	conf_unref(conf);
 	free(told);
 	free(text);
 	free(all);

@@ -516,6 +516,46 @@ sockets_open_next(struct sockets *now, const struct conf *conf, const struct pri
 	return rc;
 }
 
+/* One that this makes goes again. */
+static int
+try_log(const struct sockets *now, const struct conf *conf, struct err *err)
+{
+	const char *path = conf->log.access == TG_ACCESS_OFF ? NULL : conf->log.file;
+	int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
+	bool is_made;
+	int fd;
+
+	if (path == NULL || (now->log_path != NULL && strcmp(now->log_path, path) == 0))
+		return 0;
+	fd = open(path, flags | O_CREAT | O_EXCL, LOG_FILE_MODE);
+	is_made = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, flags);
+	if (fd < 0)
+		return err_set_errno(err, "log.file: %s: cannot open", path);
+	if (is_made)
+		unlink(path);
+	close(fd);
+	return 0;
+}
+
+int
+sockets_try_next(struct sockets *now, const struct conf *conf, const struct privileges *p,
+		 struct err *err)
+{
+	struct sockets s;
+	int rc = allocate(&s, conf, err);
+
+	if (rc == 0)
+		rc = open_listeners_next(&s, now, conf, err);
+	if (rc == 0)
+		rc = open_controls_next(&s, now, conf, p, err);
+	if (rc == 0)
+		rc = try_log(now, conf, err);
+	sockets_close(&s);
+	return rc;
+}
+
 static void
 begin_ports(const struct listening *at, unsigned backlog, const struct conf_tcp *tcp,
 	    const char *what)

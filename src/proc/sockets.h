@@ -67,6 +67,9 @@ TG_MUST_CHECK int sockets_give(const struct sockets *s, int channel);
 TG_MUST_CHECK int sockets_open_next(struct sockets *now, const struct conf *conf,
 				    const struct privileges *p, struct sockets *ret,
 				    struct err *err);
+/* Whether that can be, with the same errors: all that is new is closed and removed again. */
+TG_MUST_CHECK int sockets_try_next(struct sockets *now, const struct conf *conf,
+				   const struct privileges *p, struct err *err);
 /* Of those, what a running child does not have yet: to the proxy listeners that are new, renamed or at
  * another address; to the keeper new controls and another log file. -TG_EIO. */
 TG_MUST_CHECK int sockets_tell_proxy_next(const struct sockets *next, int channel);

@@ -76,6 +76,22 @@ def test_a_dry_run_tells_and_changes_nothing(site, admin):
     assert failure(ask(admin, "reload --dry-run")) == "refused"
 
 
+@pytest.mark.parametrize("top, reason", [
+    ('log = { file = "/nonexistent/access.log"; };', "log.file: /nonexistent/access.log: "),
+    ('admin = { socket = "/nonexistent/admin.sock"; };', "/nonexistent/admin.sock: cannot bind"),
+])
+def test_a_dry_run_fails_as_the_reload_would(site, admin, run_tidectl, top, reason):
+    text = site.conf_path.read_text()
+    if top.startswith("admin"):
+        text = text.replace(f'socket = "{admin}";', 'socket = "/nonexistent/admin.sock";')
+    else:
+        text = f"{top}\n{text}"
+    site.conf_path.write_text(text)
+    dry = run_tidectl("-s", admin, "reload", "--dry-run")
+    assert dry.returncode == 1 and reason in dry.stderr
+    assert run_tidectl("-s", admin, "reload").stderr == dry.stderr
+
+
 def test_operators_may_ask_what_would_change(site, admin):
     site.write(7)
     assert failure(ask(f"{admin}.op", "reload")) == "denied"

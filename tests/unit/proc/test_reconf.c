@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fake/turn.h"
@@ -425,9 +426,50 @@ an_address_in_use_is_refused(void **state)
 		 "listener \"web\": 127.0.0.1:%u: cannot bind: Address already in use\n",
 		 w.port[1]);
 	answered(3, false, want);
+	order(4, RELOAD_COMPARE, "", "");
+	answered(4, false, want);
 	got(CHILD_PROXY, "");
 	sockets_close(&other);
 	conf_unref(conf);
+}
+
+/* The folder of the test can be removed at its end: no file of it is left. */
+static void
+a_dry_run_opens_what_a_reload_would_and_leaves_nothing(void **state)
+{
+	char top[256];
+	char bind[256];
+	char want[512];
+	struct stat st;
+
+	(void)state;
+	snprintf(bind, sizeof(bind),
+		 "{ name = \"file\"; bind = \"unix:%s/web.sock\"; service = \"api\"; }", w.folder);
+	snprintf(top, sizeof(top), "workers = 2; log = { file = \"%s/access.log\"; };", w.folder);
+	write_file(top, two(listener("web", w.port[0]), bind), B1);
+	order(1, RELOAD_COMPARE, "", "");
+	snprintf(want, sizeof(want),
+		 "global: changed: log.file none -> \"%s/access.log\"\nlistener file: added\n",
+		 w.folder);
+	answered(1, true, want);
+	snprintf(want, sizeof(want), "%s/web.sock", w.folder);
+	assert_int_equal(lstat(want, &st), -1);
+	assert_true(answers(w.port[0]));
+	snprintf(top, sizeof(top), "workers = 2; log = { file = \"%s/none/access.log\"; };",
+		 w.folder);
+	write_file(top, two(listener("web", w.port[0]), bind), B1);
+	snprintf(want, sizeof(want),
+		 "log.file: %s/none/access.log: cannot open: No such file or directory\n",
+		 w.folder);
+	for (uint32_t i = 2; i < 4; i++) {
+		order(i, i == 2 ? RELOAD_COMPARE : RELOAD_FILE, "", "");
+		answered(i, false, want);
+	}
+	write_file("workers = 2;", listener("web", w.port[1]), B1);
+	order(5, RELOAD_FILE, "", "");
+	got(CHILD_KEEPER, "conf prepare");
+	order(6, RELOAD_COMPARE, "", "");
+	answered(6, false, "a reload is under way\n");
 }
 
 static void
@@ -658,6 +700,7 @@ main(void)
 		TEST(what_stays_is_not_told),
 		TEST(a_file_that_is_wrong_changes_nothing),
 		TEST(an_address_in_use_is_refused),
+		TEST(a_dry_run_opens_what_a_reload_would_and_leaves_nothing),
 		TEST(a_refusal_leaves_everything_as_it_was),
 		TEST(deaths_before_and_after_the_decision),
 		TEST(orders_go_together),
