@@ -149,7 +149,11 @@ conf_report_finish(struct conf_report *report, const struct conf_source *source,
 		qsort(report->list, report->n, sizeof(report->list[0]), compare);
 	for (size_t i = 0; i < report->n; i++) {
 		place = conf_source_place(source, report->list[i].line);
-		conf_errors_add(ret, "%s:%u: %s", place.file, place.line, report->list[i].text);
+		if (report->list[i].line == TG_CONF_REPORT_NO_LINE)
+			conf_errors_add(ret, "%s: %s", place.file, report->list[i].text);
+		else
+			conf_errors_add(ret, "%s:%u: %s", place.file, place.line,
+					report->list[i].text);
 	}
 	if (report->dropped > 0)
 		conf_errors_add(ret, "%s: %zu more errors", conf_source_place(source, 1).file,

@@ -4,6 +4,7 @@
 #ifndef TG_CONF_REPORT_PRIV_H
 #define TG_CONF_REPORT_PRIV_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,6 +31,8 @@ struct conf_report {
 };
 
 void conf_report_fini(struct conf_report *report);
+#define TG_CONF_REPORT_NO_LINE UINT_MAX /* of the file as a whole */
+
 /* `line` counts in the expanded text. Never fails: what cannot be kept is counted. */
 void conf_report_add(struct conf_report *report, unsigned line, const char *fmt, ...) TG_PRINTF(3, 4);
 void conf_report_no_memory(struct conf_report *report);

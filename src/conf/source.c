@@ -583,7 +583,7 @@ conf_source_open(const char *path, struct conf_report *report, struct conf_sourc
 		if (add_file(source, path, &file) < 0)
 			goto no_memory;
 		add_piece(&s, file, 1);
-		conf_report_add(report, 1, "cannot read: %s", err.text);
+		conf_report_add(report, TG_CONF_REPORT_NO_LINE, "cannot read: %s", err.text);
 	}
 	if (source->n_pieces == 0)
 		goto no_memory;

@@ -125,7 +125,7 @@ services = ( { name = "s"; },
 def test_a_file_that_is_not_there(run_tidegate, tmp_path):
     checked = run_tidegate("-t", "-c", "none.conf", folder=tmp_path)
     assert checked.returncode == 1
-    assert checked.stderr == "none.conf:1: cannot read: No such file or directory\n"
+    assert checked.stderr == "none.conf: cannot read: No such file or directory\n"
 
 
 def test_nothing_starts_with_a_wrong_configuration(run_tidegate, tmp_path):
