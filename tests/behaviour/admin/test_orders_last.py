@@ -156,6 +156,30 @@ def test_all_orders_of_a_backend_are_restored_at_once(tidegate, recording_backen
     assert len(tg.log.records(msg="backend up")) == 1
 
 
+def backends_at(admin):
+    rows = json.loads(ask(admin, "show servers state json"))
+    return {row["backend"]: row["configured"]["address"] for row in rows}
+
+
+def test_servers_that_came_and_went_stay_so_over_a_restart_until_the_file_is_edited(
+        tidegate, admin, state):
+    tg = tidegate(site(admin, state, b("b1", 1), b("b2", 2), b("b3", 3)))
+    ask(admin, "del server site/b1 drain; del server site/b2 drain")
+    ask(admin, "add server site/b2 127.0.0.1:9")
+    now = {"b2": "127.0.0.1:9", "b3": "127.0.0.1:3"}
+    saved(state, "127.0.0.1:9")
+    tg.stop()
+    tg = tidegate(site(admin, state, b("b1", 1), b("b2", 2), b("b3", 3, "weight = 4;")))
+    assert backends_at(admin) == now
+    tg.reload()
+    assert backends_at(admin) == now
+    tg.stop()
+    tg = tidegate(site(admin, state, b("b1", 11), b("b2", 12), b("b3", 3)))
+    assert backends_at(admin) == {"b1": "127.0.0.1:11", "b2": "127.0.0.1:12", "b3": "127.0.0.1:3"}
+    assert len([r for r in tg.log.records()
+                if "edited since in the configuration file, which counts" in str(r)]) == 2
+
+
 def test_a_state_that_cannot_be_saved_is_not_handed_over(tidegate, admin, tmp_path):
     tg = tidegate(site(admin, tmp_path / "none" / "state", b("b1", 1)))
     ask(admin, "drain site/b1")
