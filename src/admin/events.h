@@ -1,5 +1,5 @@
 /*
- * admin/events.h: the last lines of the keeper's log, for who asks and who listens.
+ * admin/events.h: the last lines of the logs of parent and keeper, for who asks and who listens.
  *
  * Each has a number, which counts from 1 and has no gaps.
  */

@@ -59,7 +59,7 @@ run_show(const struct command *c, struct command_call *call)
 const struct command command_show_events = {
 	.name = "show events",
 	.usage = "[N]",
-	.help = "the last lines of the keeper's log: health, names, orders, state",
+	.help = "the last lines of the logs of parent and keeper: health, names, orders, state, reloads",
 	.run = run_show,
 };
 
@@ -78,6 +78,6 @@ run_events(const struct command *c, struct command_call *call)
 const struct command command_events = {
 	.name = "events",
 	.usage = "",
-	.help = "the lines of the keeper's log as they come, until the client ends",
+	.help = "the lines of the logs of parent and keeper as they come, until the client ends",
 	.run = run_events,
 };

@@ -41,6 +41,7 @@ static const struct msg_kind {
 	[MSG_SESSION] = {"session", sizeof(struct msg_session), false},
 	[MSG_CAPTURE] = {"capture", sizeof(struct msg_capture), false},
 	[MSG_ANSWERED] = {"answered", sizeof(struct msg_answered), false},
+	[MSG_NOTE] = {"note", sizeof(struct msg_note), false},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},
 	[MSG_GIVEN] = {"given", 0, false},
@@ -150,6 +151,13 @@ backend_is_sane(const union msg_payload *u)
 	return u->backend.has_addr == 0 || addr_is_sane(&u->backend.addr);
 }
 
+static bool
+note_is_sane(const struct msg_note *note)
+{
+	return note->n > 0 && note->n <= TG_NOTE_BYTES &&
+	       memchr(note->line, '\n', TG_NOTE_BYTES) == note->line + note->n - 1;
+}
+
 bool
 msg_is_sane(uint32_t type, const union msg_payload *u)
 {
@@ -177,6 +185,8 @@ msg_is_sane(uint32_t type, const union msg_payload *u)
 	case MSG_PREPARED:
 		return u->prepared.is_ready <= 1 &&
 		       memchr(u->prepared.reason, '\0', sizeof(u->prepared.reason)) != NULL;
+	case MSG_NOTE:
+		return note_is_sane(&u->note);
 	case MSG_RELOADED:
 		return u->reloaded.is_done <= 1;
 	default:

@@ -23,6 +23,8 @@
  * MSG_QUESTION is answered by any number of MSG_SESSION or MSG_CAPTURE, then MSG_ANSWERED, each
  * with the number of the question; one that is asked meanwhile takes the place of the one before.
  *
+ * MSG_NOTE, from the parent to the keeper that is up: a line of its log, for the events.
+ *
  * MSG_PING and MSG_PONG, for a service manager's watchdog.
  *
  * Reload, a transaction between the parent and both children (ipc/reload_order.h). Objects keep
@@ -93,6 +95,7 @@ enum msg_type {
 	MSG_SESSION = 22,   /* proxy to keeper: one of the answers */
 	MSG_CAPTURE = 23,   /* the same */
 	MSG_ANSWERED = 24,  /* that was all */
+	MSG_NOTE = 25,      /* parent to keeper: a line of its log */
 	MSG_PREPARE = 32,
 	MSG_PREPARED = 33,
 	MSG_COMMIT = 34,
@@ -286,6 +289,15 @@ struct msg_capture {
 	char bytes[TG_CAPTURE_BYTES]; /* raw, but for values that are secrets: these are '*' */
 };
 
+#define TG_NOTE_BYTES 1024u
+
+/* A line of the parent's log. */
+struct msg_note {
+	uint32_t n_lost; /* lines before it that the keeper does not get */
+	uint32_t n;      /* bytes of it; the last one is its newline */
+	char line[TG_NOTE_BYTES];
+};
+
 struct msg_backend {
 	uint32_t backend;  /* its slot */
 	uint32_t health;   /* enum backend_health */
@@ -345,6 +357,7 @@ union msg_payload {
 	struct msg_prepared prepared;
 	struct msg_reload reload;
 	struct msg_reloaded reloaded;
+	struct msg_note note;
 };
 
 /* The exact payload size of a type; 0 for those without one; -1 for an unknown type. */

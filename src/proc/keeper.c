@@ -145,6 +145,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_ABORT:
 	case MSG_RELOAD:
 	case MSG_RELOADED:
+	case MSG_NOTE:
 	case MSG_ASK:
 	case MSG_GIVE:
 	case MSG_GIVEN:
@@ -484,6 +485,16 @@ resume(struct keeper *k)
 
 /* life */
 
+/* What the parent logs is an event like what is logged here. */
+static void
+on_note(struct keeper *k, const struct msg_note *note)
+{
+	if (note->n_lost > 0)
+		log_write(TG_LOG_WARN, "events of the parent are lost, its log has them", "lines=%u",
+			  note->n_lost);
+	events_add(k->events, note->line, note->n);
+}
+
 static int
 serve_message(struct keeper *k, struct message *m)
 {
@@ -504,6 +515,8 @@ serve_message(struct keeper *k, struct message *m)
 		resume(k);
 	} else if (m->type == MSG_RELOADED) {
 		reloads_answered(k->reloads, &m->u.reloaded, m->fd, &k->source, k->admin);
+	} else if (m->type == MSG_NOTE) {
+		on_note(k, &m->u.note);
 	} else if (m->type == MSG_PEER) {
 		orders_set_peer(k->orders, m->fd);
 		m->fd = -1;

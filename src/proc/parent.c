@@ -11,6 +11,7 @@
 #include "loop/loop.h"
 #include "proc/activation.h"
 #include "proc/limits.h"
+#include "proc/notes.h"
 #include "proc/notify.h"
 #include "proc/parent.h"
 #include "proc/predecessor.h"
@@ -68,6 +69,7 @@ struct parent {
 	struct supervisor supervisor;
 	struct upgrade upgrade;
 	struct reconf reconf;
+	struct notes notes;
 	struct timer watchdog;
 	uint64_t watchdog_ms; /* of the service manager; 0: it has none */
 };
@@ -700,6 +702,8 @@ parent_main(const struct parent_start *start)
 	int rc;
 
 	log_init(STDERR_FILENO, conf->log.format, conf->log.level, "parent");
+	p.notes.supervisor = &p.supervisor;
+	notes_begin(&p.notes);
 	log_write(TG_LOG_INFO, "starting", "version=%s pid=%d conf=%s", PACKAGE_VERSION,
 		  (int)getpid(), start->conf_path);
 	rc = parent_open(&p, start->argv0, &err);
@@ -710,6 +714,7 @@ parent_main(const struct parent_start *start)
 	else
 		log_write(TG_LOG_INFO, "stopped", "clean=%s",
 			  p.supervisor.has_failed ? "no" : "yes");
+	notes_end();
 	refuse(&p, rc, &err);
 	parent_close(&p);
 	return rc < 0 || p.supervisor.has_failed ? 1 : 0;

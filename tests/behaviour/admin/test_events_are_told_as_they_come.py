@@ -1,4 +1,4 @@
-"""The lines of the keeper's log over a control socket: the last ones, and a stream."""
+"""The lines of the logs of parent and keeper over a control socket: the last ones, and a stream."""
 
 import json
 import select
@@ -95,3 +95,26 @@ def test_a_listener_that_takes_nothing_is_left(tidegate, admin):
 def closed(admin):
     """No client but the one that asks."""
     return len([row for row in open("/proc/net/unix") if row.rstrip().endswith(admin)]) <= 2
+
+
+def test_what_the_parent_does_is_told_too(tidegate, admin):
+    tg = tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
+
+    def told(*words):
+        def is_told():
+            return any(all(word in line for word in words)
+                       for line in ask(admin, "show events").splitlines())
+        settings.wait_until(is_told, f"an event with {words}")
+    told("role=parent", "msg=ready")
+    ask(admin, "add server site/b2 127.0.0.1:9 why more")
+    told('msg="backend added"', "backend=b2", "who=", "why=more")
+    good = tg.conf_path.read_text()
+    tg.conf_path.write_text(good.replace('"b1"', '"b2"'))
+    ask(admin, "reload")
+    told("role=parent", "site", "b2", "not kept")
+    told("msg=reloaded", "added=")
+    tg.conf_path.write_text(good + "nonsense = 1;")
+    ask(admin, "reload")
+    told('msg="the reload has failed, going on"', "reason=")
+    ask(admin, "upgrade")
+    told('msg="the upgrade has failed, going on"', "reason=")

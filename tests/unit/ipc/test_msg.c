@@ -49,6 +49,28 @@ types_with_descriptor(void **state)
 	assert_false(msg_has_fd(MSG_BACKEND));
 }
 
+static void
+a_note_is_one_line(void **state)
+{
+	union msg_payload u;
+
+	(void)state;
+	memset(&u, 0, sizeof(u));
+	assert_false(msg_is_sane(MSG_NOTE, &u));
+	memcpy(u.note.line, "a b\n", 4);
+	u.note.n = 4;
+	assert_true(msg_is_sane(MSG_NOTE, &u));
+	u.note.n = 3;
+	assert_false(msg_is_sane(MSG_NOTE, &u));
+	u.note.n = TG_NOTE_BYTES + 1;
+	assert_false(msg_is_sane(MSG_NOTE, &u));
+	memset(u.note.line, 'a', sizeof(u.note.line));
+	u.note.n = TG_NOTE_BYTES;
+	assert_false(msg_is_sane(MSG_NOTE, &u));
+	u.note.line[TG_NOTE_BYTES - 1] = '\n';
+	assert_true(msg_is_sane(MSG_NOTE, &u));
+}
+
 static union msg_payload
 good_backend(void)
 {
@@ -211,6 +233,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_type_is_described),
 		cmocka_unit_test(unknown_types_are_refused),
+		cmocka_unit_test(a_note_is_one_line),
 		cmocka_unit_test(types_with_descriptor),
 		cmocka_unit_test(backend_fields_are_checked),
 		cmocka_unit_test(records_are_checked),
