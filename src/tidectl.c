@@ -32,7 +32,7 @@ struct options {
 /* Answers as they come: each is some lines and an empty one. */
 struct printer {
 	bool in_answer;  /* a line of this answer was seen */
-	bool in_failure; /* that line was "error ..." */
+	bool in_failure; /* that line was "error ...", as text */
 	bool in_line;    /* the line under way has printed its beginning */
 	bool has_some;
 	bool has_answer; /* one is whole; it may be empty */
@@ -110,12 +110,14 @@ begins_with(const struct printer *p, const char *prefix)
 	return p->pending_n >= n && memcmp(p->pending, prefix, n) == 0;
 }
 
-/* The first bytes of a line tell whether it begins a failure. */
+/* The first bytes of a line tell whether it begins a failure. One in JSON is printed like any answer. */
 static void
 begin_line(struct printer *p)
 {
-	if (!p->in_answer)
-		p->in_failure = begins_with(p, "error ") || begins_with(p, "{\"error\":");
+	if (!p->in_answer) {
+		p->in_failure = begins_with(p, "error ");
+		p->has_failed = p->has_failed || begins_with(p, "{\"error\":");
+	}
 	if (!p->in_answer && p->has_some && !p->in_failure)
 		putchar('\n');
 	p->in_answer = true;

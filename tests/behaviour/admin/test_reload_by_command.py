@@ -67,6 +67,12 @@ def test_a_file_that_is_no_good_changes_nothing_and_all_its_errors_are_told(
     assert weight(admin) == "1"
 
 
+def test_a_failure_as_json_is_json(site, admin, run_tidectl):
+    result = run_tidectl("-s", admin, "drain site/none json")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert json.loads(result.stdout)["error"] == "not-found"
+
+
 def test_a_dry_run_tells_and_changes_nothing(site, admin):
     site.write(7)
     for line in ("reload --dry-run", "reload dry-run"):
