@@ -22,7 +22,9 @@ is_possible(struct command_call *call, const char *value)
 {
 	uint64_t most = source_gauge(&segment_shared(call->source->segment, 0)->limit_max);
 
-	if (most == 0 || strtoull(value, NULL, 10) <= most)
+	/* What is no number is told of where it is taken. */
+	if (most == 0 || value[strspn(value, "0123456789")] != '\0' ||
+	    strtoull(value, NULL, 10) <= most)
 		return true;
 	command_fail(call, TG_COMMAND_VALUE,
 		     "maxconn \"%.64s\" is more than the limit of open files leaves; allowed: 1 to "

@@ -74,6 +74,11 @@ def test_show_info_and_the_diff_tell_it(tidegate, recording_backend, admin):
     assert ask(admin, "show state diff json") == "[]\n\n"
 
 
+def test_what_is_no_number_is_told_what_is_allowed(tidegate, recording_backend, admin):
+    tidegate(site(recording_backend, admin))
+    assert 'maxconn "-1" is not allowed; allowed: 0 to ' in ask(admin, "set maxconn global -1")
+
+
 def test_it_is_kept(tidegate, recording_backend, admin, tmp_path):
     text = site(recording_backend, admin, f'state_file = "{tmp_path}/state";')
     tg = tidegate(text)
