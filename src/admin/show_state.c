@@ -10,12 +10,13 @@ struct printer {
 
 /* Behind what it is of. */
 static void
-print_text(struct output *out, const char *property, const struct steer_order *order)
+print_text(struct output *out, const char *property, const struct steer_order *order, bool is_added)
 {
 	char when[32];
 
 	log_time(when, sizeof(when), order->note.when);
-	output_format(out, " %s %s (configured %s) %s by %s%s%s\n", property, order->value,
+	output_format(out, " %s %s (%s %s) %s by %s%s%s\n", property, order->value,
+		      is_added ? "added with" : "configured",
 		      order->was[0] != '\0' ? order->was : "-", when, order->note.who,
 		      order->note.why[0] != '\0' ? ": " : "", order->note.why);
 }
@@ -102,7 +103,8 @@ print_backend(struct printer *p, size_t i, size_t j)
 			continue;
 		if (!p->call->json) {
 			output_format(p->call->out, "%.128s/%.128s", service->name, backend);
-			print_text(p->call->out, steer_property_str(property), &e->orders[k]);
+			print_text(p->call->out, steer_property_str(property), &e->orders[k],
+				   service->backends[j].added.who != NULL);
 			continue;
 		}
 		output_text(p->call->out, p->comma);
@@ -127,7 +129,7 @@ print_limit(struct printer *p, uint32_t listener)
 	if (!p->call->json) {
 		output_text(p->call->out, name != NULL ? "listener " : "global");
 		output_text(p->call->out, name != NULL ? name : "");
-		print_text(p->call->out, property, steer_limits_get(limits, listener));
+		print_text(p->call->out, property, steer_limits_get(limits, listener), false);
 		return;
 	}
 	output_text(p->call->out, p->comma);

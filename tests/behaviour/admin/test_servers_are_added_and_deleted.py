@@ -57,6 +57,7 @@ def test_a_new_server_is_in_maintenance_until_it_is_enabled(site, admin):
     assert found["administrative"]["added"]["who"].startswith("uid ")
     assert found["administrative"]["state"]["value"] == "maint"
     assert f"site/b2 added {site.b2} " in ask(admin, "show state diff")
+    assert "site/b2 state maint (added with ready) " in ask(admin, "show state diff")
     assert ask(admin, "enable server site/b2") == "\n"
     settled(site, {"b1", "b2"})
 
