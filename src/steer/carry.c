@@ -94,13 +94,35 @@ carry_backend(const struct steer *steer, const struct steer_next *next,
 		carry_order(steer, &before, next->same->next, now, (enum steer_property)k, entry);
 }
 
+/* By an operator, not by the file. */
+static bool
+is_deleted(const struct conf *next, const struct conf_place *before)
+{
+	const struct conf_backend *backend = before->backend;
+
+	for (size_t i = 0; i < next->n_services; i++) {
+		const struct conf_service *s = &next->services[i];
+
+		if (strcmp(s->name, before->service->name) != 0)
+			continue;
+		for (size_t j = 0; j < s->n_deleted; j++) {
+			if (strcmp(s->deleted[j].name, backend->entry_name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Of a backend that is not there any more. */
 static void
-end_orders(const struct steer *steer, const struct conf_place *before)
+end_orders(const struct steer *steer, const struct conf *next, const struct conf_place *before)
 {
 	unsigned i = before->service->index;
 	unsigned j = before->backend->index;
 
+	/* On purpose, or the parent has told that it is not kept. */
+	if (before->backend->added.who != NULL || is_deleted(next, before))
+		return;
 	for (unsigned k = 0; k < TG_STEER_PROPERTY_COUNT; k++) {
 		enum steer_property property = (enum steer_property)k;
 
@@ -130,7 +152,7 @@ carry_backends(const struct steer *steer, const struct steer_next *next)
 			before.backend = &before.service->backends[j];
 			if (conf_same_next(next->same, before.service, before.backend).service ==
 			    NULL)
-				end_orders(steer, &before);
+				end_orders(steer, conf, &before);
 		}
 	}
 }

@@ -92,6 +92,7 @@ def test_a_configured_server_may_go_and_come_back(site, admin):
     assert ask(admin, "del server site/b1 why old disks") == DELETED
     settled(site, {"b2"})
     diff = json.loads(ask(admin, "show state diff json"))
+    assert not site.log.records(msg="order ends with the reload")
     gone = next(line for line in diff if line["property"] == "deleted")
     assert (gone["service"], gone["backend"], gone["why"]) == ("site", "b1", "old disks")
     assert failure(ask(admin, "add server site/b2 192.0.2.1:80")) == "conflict"
