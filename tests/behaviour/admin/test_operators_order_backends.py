@@ -236,5 +236,5 @@ def test_socat_and_tidectl_speak_it(tidegate, recording_backend, admin, run_tide
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     ended = run_tidectl("-s", admin, "drain", "site/b9", "json")
     assert ended.returncode == 1
-    assert json.loads(ended.stderr.removeprefix("tidectl: "))["error"] == "not-found"
+    assert json.loads(ended.stdout)["error"] == "not-found" and ended.stderr == ""
     assert column(admin, "b1")["state"]["why"] == "a test"
