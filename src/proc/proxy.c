@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "proc/answers.h"
+#include "proc/handed.h"
 #include "proc/limits.h"
 #include "proc/proc.h"
 #include "proc/proxy_reload.h"
@@ -34,11 +35,7 @@ struct proxy {
 	struct segment *segment;
 	struct registry *registry;
 	struct proxy_reload reload;
-	struct listen_socket {
-		struct msg_listen of;
-		int fd; /* -1: a worker has it */
-	} * sockets;
-	size_t n_sockets;
+	struct handed sockets;
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
 	unsigned n_ended;   /* while stopping */
@@ -88,17 +85,7 @@ on_segment(struct proxy *p, int fd)
 static int
 on_listen(struct proxy *p, struct message *m)
 {
-	struct listen_socket *sockets;
-
-	if (p->conf == NULL || m->u.listen.worker >= p->conf->workers)
-		return -TG_EPROTO;
-	sockets = realloc(p->sockets, (p->n_sockets + 1) * sizeof(p->sockets[0]));
-	if (sockets == NULL)
-		return -TG_ENOMEM;
-	p->sockets = sockets;
-	p->sockets[p->n_sockets++] = (struct listen_socket){.of = m->u.listen, .fd = m->fd};
-	m->fd = -1;
-	return 0;
+	return p->conf != NULL ? handed_add(&p->sockets, p->conf->workers, m) : -TG_EPROTO;
 }
 
 static void
@@ -162,24 +149,24 @@ has_one_worker(const struct proxy *p)
 	return p->conf->workers == 1;
 }
 
+static int
+give_socket(void *arg, const struct msg_listen *of, int fd)
+{
+	const struct proxy *p = arg;
+
+	return worker_thread_add_socket(&p->threads[of->worker], of->listener, fd);
+}
+
 /* Each worker its sockets, and at least one for each listener. */
 static int
 hand_out_sockets(struct proxy *p)
 {
 	const struct worker_listener *l;
-	size_t i;
 	unsigned w;
-	int rc;
+	int rc = handed_give(&p->sockets, give_socket, p);
 
-	for (i = 0; i < p->n_sockets; i++) {
-		struct listen_socket *s = &p->sockets[i];
-		int fd = s->fd;
-
-		s->fd = -1;
-		rc = worker_thread_add_socket(&p->threads[s->of.worker], s->of.listener, fd);
-		if (rc != 0)
-			return rc;
-	}
+	if (rc != 0)
+		return rc;
 	for (w = 0; w < p->n_threads; w++)
 		TAILQ_FOREACH(l, &p->threads[w].worker.listeners, link)
 			if (l->n_sockets == 0)
@@ -602,10 +589,7 @@ proxy_fini(struct proxy *p)
 	if (p->threads != NULL && !has_one_worker(p))
 		loop_free(p->loop);
 	free(p->threads);
-	for (i = 0; i < p->n_sockets; i++)
-		if (p->sockets[i].fd >= 0)
-			close(p->sockets[i].fd);
-	free(p->sockets);
+	handed_fini(&p->sockets);
 	proxy_reload_fini(&p->reload);
 	registry_free(p->registry);
 	segment_close(p->segment);

@@ -32,17 +32,9 @@ proxy_reload_conf(struct proxy_reload *r, int fd)
 static int
 keep_socket(struct proxy_reload *r, struct message *m)
 {
-	struct reload_socket *sockets;
-
-	if (r->conf == NULL || r->changes != NULL || m->u.listen.worker >= r->n_threads)
+	if (r->conf == NULL || r->changes != NULL)
 		return -TG_EPROTO;
-	sockets = realloc(r->sockets, (r->n_sockets + 1) * sizeof(sockets[0]));
-	if (sockets == NULL)
-		return -TG_ENOMEM;
-	r->sockets = sockets;
-	sockets[r->n_sockets++] = (struct reload_socket){.of = m->u.listen, .fd = m->fd};
-	m->fd = -1;
-	return 0;
+	return handed_add(&r->sockets, r->n_threads, m);
 }
 
 void
@@ -72,21 +64,21 @@ make_changes(struct proxy_reload *r)
 }
 
 static int
+give_socket(void *arg, const struct msg_listen *of, int fd)
+{
+	const struct proxy_reload *r = arg;
+
+	return worker_change_add_socket(r->changes[of->worker], of->listener, fd);
+}
+
+static int
 hand_out_sockets(struct proxy_reload *r)
 {
 	unsigned w;
-	size_t i;
-	int rc;
+	int rc = handed_give(&r->sockets, give_socket, r);
 
-	for (i = 0; i < r->n_sockets; i++) {
-		struct reload_socket *s = &r->sockets[i];
-		int fd = s->fd;
-
-		s->fd = -1;
-		rc = worker_change_add_socket(r->changes[s->of.worker], s->of.listener, fd);
-		if (rc != 0)
-			return rc;
-	}
+	if (rc != 0)
+		return rc;
 	for (w = 0; w < r->n_threads; w++) {
 		if (!worker_change_has_sockets(r->changes[w]))
 			return -TG_EPROTO;
@@ -138,11 +130,9 @@ forget(struct proxy_reload *r)
 {
 	registry_drop(r->next);
 	free(r->changes);
-	free(r->sockets);
+	handed_fini(&r->sockets);
 	r->next = NULL;
 	r->changes = NULL;
-	r->sockets = NULL;
-	r->n_sockets = 0;
 }
 
 static void
@@ -183,10 +173,6 @@ proxy_reload_abort(struct proxy_reload *r)
 		return;
 	for (i = 0; r->changes != NULL && i < r->n_threads; i++)
 		worker_change_free(r->changes[i]);
-	for (i = 0; i < r->n_sockets; i++) {
-		if (r->sockets[i].fd >= 0)
-			close(r->sockets[i].fd);
-	}
 	forget(r);
 	conf_unref(r->conf);
 	r->conf = NULL;

@@ -12,7 +12,7 @@
 #ifndef TG_PROC_PROXY_RELOAD_H
 #define TG_PROC_PROXY_RELOAD_H
 
-#include "ipc/channel.h"
+#include "proc/handed.h"
 #include "proc/worker.h"
 
 /* Storage is the caller's, who sets what is borrowed. */
@@ -28,11 +28,7 @@ struct proxy_reload {
 	struct conf *conf; /* NULL: idle */
 	struct registry_next *next;
 	struct worker_change **changes; /* [n_threads]; NULL: not ready */
-	struct reload_socket {
-		struct msg_listen of;
-		int fd;
-	} * sockets;
-	size_t n_sockets;
+	struct handed sockets;
 	unsigned n_changing; /* workers that have not gone over yet */
 	bool is_bad; /* what was told so far cannot be built: */
 	struct err why;
