@@ -35,13 +35,6 @@ ejections(const struct admin_source *s, uint32_t slot)
 	return source_gauge(&segment_shared(s->segment, slot)->ejections);
 }
 
-/* What nobody uses has no memory yet. */
-static bool
-is_used(const struct admin_source *s, uint32_t slot)
-{
-	return atomic_load(&segment_entry(s->segment, slot)->kind) != TG_SLOT_FREE;
-}
-
 static struct health_cleared *
 health_of(const struct admin_source *s, size_t service, size_t backend)
 {
@@ -110,12 +103,10 @@ cleared_begin(struct admin_source *s, uint32_t slot)
 void
 cleared_set_maxima(struct admin_source *s)
 {
-	for (uint32_t slot = 0; slot < s->n_slots; slot++) {
+	for (uint32_t slot = 0; slot < segment_used(s->segment); slot++) {
 		struct segment_shared *shared = segment_shared(s->segment, slot);
 		struct slot_rate *rate = &s->rates[slot];
 
-		if (!is_used(s, slot))
-			continue;
 		restart_maximum(&shared->in_flight_max, &shared->in_flight);
 		restart_maximum(&shared->queued_max, &shared->queued);
 		memset(rate->max_per_s, 0, sizeof(rate->max_per_s));
@@ -141,9 +132,7 @@ clear_health(struct admin_source *s)
 void
 cleared_set_sums(struct admin_source *s)
 {
-	for (uint32_t slot = 1; slot < s->n_slots; slot++) {
-		if (!is_used(s, slot))
-			continue;
+	for (uint32_t slot = 1; slot < segment_used(s->segment); slot++) {
 		for (unsigned i = 0; i < CLEARED_EJECTIONS; i++)
 			note(s, slot, i, segment_sum(s->segment, slot, i));
 		note(s, slot, CLEARED_EJECTIONS, ejections(s, slot));

@@ -278,19 +278,16 @@ client_fill(struct client *c)
 static bool
 client_flush(struct client *c)
 {
-	while (c->sent < c->out.n) {
-		ssize_t n = conn_send(&c->conn, c->out.bytes + c->sent, c->out.n - c->sent);
+	size_t before = c->sent;
+	int rc = output_send(&c->out, &c->conn, &c->sent);
 
-		if (n == -TG_EAGAIN)
-			return false;
-		if (n < 0) {
-			client_close(c);
-			return false;
-		}
-		c->sent += (size_t)n;
-		arm(c, TG_HTTP_IDLE_MS);
+	if (rc == -TG_EIO) {
+		client_close(c);
+		return false;
 	}
-	return true;
+	if (c->sent > before)
+		arm(c, TG_HTTP_IDLE_MS);
+	return rc == 0;
 }
 
 static void

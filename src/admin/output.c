@@ -131,3 +131,16 @@ output_cut(struct output *o, size_t n)
 		o->n = n;
 	o->is_full = false;
 }
+
+int
+output_send(const struct output *o, struct conn *conn, size_t *sent)
+{
+	while (*sent < o->n) {
+		ssize_t n = conn_send(conn, o->bytes + *sent, o->n - *sent);
+
+		if (n < 0)
+			return n == -TG_EAGAIN ? -TG_EAGAIN : -TG_EIO;
+		*sent += (size_t)n;
+	}
+	return 0;
+}

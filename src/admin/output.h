@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "net/conn.h"
 
 /* Storage is the caller's; output_init() to output_fini(). */
 struct output {
@@ -34,6 +35,8 @@ void output_json(struct output *o, const char *s);
 void output_json_bytes(struct output *o, const char *s, size_t n);
 /* One field of a CSV line: in quotes when it must be. */
 void output_csv(struct output *o, const char *s);
+/* Sends what is behind *sent, as far as the kernel takes it. 0: that was all; -TG_EAGAIN; -TG_EIO. */
+TG_MUST_CHECK int output_send(const struct output *o, struct conn *conn, size_t *sent);
 /* Takes back everything from `n` on, and that it did not fit. */
 void output_cut(struct output *o, size_t n);
 

@@ -192,18 +192,17 @@ client_stays(struct client *c)
 static bool
 client_write(struct client *c)
 {
-	while (c->sent < c->out.n) {
-		ssize_t n = conn_send(&c->conn, c->out.bytes + c->sent, c->out.n - c->sent);
+	size_t before = c->sent;
+	int rc = output_send(&c->out, &c->conn, &c->sent);
 
-		if (n == -TG_EAGAIN)
-			return false;
-		if (n < 0) {
-			client_close(c);
-			return false;
-		}
-		c->sent += (size_t)n;
-		arm(c);
+	if (rc == -TG_EIO) {
+		client_close(c);
+		return false;
 	}
+	if (c->sent > before)
+		arm(c);
+	if (rc == -TG_EAGAIN)
+		return false;
 	if (c->session.events_from != 0 && !c->has_ended) {
 		forget_sent(c);
 		arm(c);

@@ -118,7 +118,7 @@ source_init(struct admin_source *s, const struct conf *conf, struct segment *seg
 	}
 	/* The numbers of a keeper before this one are no rate. */
 	source_sample(s, now);
-	for (uint32_t i = 0; i < s->n_slots; i++) {
+	for (uint32_t i = 0; i < segment_used(segment); i++) {
 		memset(s->rates[i].per_s, 0, sizeof(s->rates[i].per_s));
 		memset(s->rates[i].max_per_s, 0, sizeof(s->rates[i].max_per_s));
 	}
