@@ -25,13 +25,6 @@
 #define TICK_MS       1000u
 #define LAST_WRITE_MS 2000u /* the access log's last lines may take this */
 
-static void
-close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 struct keeper_control *
 keeper_controls_new(size_t n)
 {

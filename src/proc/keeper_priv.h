@@ -4,6 +4,8 @@
 #ifndef TG_PROC_KEEPER_PRIV_H
 #define TG_PROC_KEEPER_PRIV_H
 
+#include <unistd.h>
+
 #include "admin/http_server.h"
 #include "admin/server.h"
 #include "health/health.h"
@@ -52,6 +54,13 @@ struct keeper {
 	struct http_server *http; /* NULL: none */
 	struct keeper_next *next; /* a reload is under way; NULL: none is */
 };
+
+static inline void
+close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
 
 /* Tells health where each backend is, as configured and ordered. Those that are there already stay as
  * they are. */

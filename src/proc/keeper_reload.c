@@ -64,13 +64,6 @@ close_new_controls(struct keeper *k, struct keeper_next *next)
 	http_server_stop(next->http);
 }
 
-static void
-close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 /* What has been gone over to is out of it by then. */
 static void
 next_free(struct keeper *k, struct keeper_next *next)
