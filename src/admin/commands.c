@@ -128,13 +128,11 @@ command_has_none(const struct command *c, struct command_call *call)
 bool
 command_find_service(struct command_call *call, const char *name, size_t *ret)
 {
-	const struct conf *conf = call->source->conf;
+	const struct conf_service *service = conf_find_service(call->source->conf, name);
 
-	for (size_t i = 0; i < conf->n_services; i++) {
-		if (strcmp(conf->services[i].name, name) == 0) {
-			*ret = i;
-			return true;
-		}
+	if (service != NULL) {
+		*ret = service->index;
+		return true;
 	}
 	command_fail(call, TG_COMMAND_NOT_FOUND,
 		     "no service \"%.128s\"; \"show backend\" lists them", name);

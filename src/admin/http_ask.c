@@ -56,18 +56,6 @@ decode(struct slice value, char buf[VALUE_MAX + 1])
 }
 
 static bool
-find_service(const struct conf *conf, const char *name, size_t *ret)
-{
-	for (size_t i = 0; i < conf->n_services; i++) {
-		if (strcmp(conf->services[i].name, name) == 0) {
-			*ret = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool
 take_backends(const char *value, struct http_ask *ask)
 {
 	if (strcmp(value, "0") == 0)
@@ -96,6 +84,7 @@ take_argument(const struct conf *conf, struct slice name, struct slice value, st
 	      const char **ret_why)
 {
 	char text[VALUE_MAX + 1];
+	const struct conf_service *service;
 	bool is_known = false;
 
 	if (!decode(value, text)) {
@@ -113,8 +102,10 @@ take_argument(const struct conf *conf, struct slice name, struct slice value, st
 	if (ask->page != TG_PAGE_READY || !is_word(name, "service"))
 		return 400;
 	*ret_why = "there is no such service";
-	if (!find_service(conf, text, &ask->service))
+	service = conf_find_service(conf, text);
+	if (service == NULL)
 		return 404;
+	ask->service = service->index;
 	ask->ready = TG_READY_ONE;
 	return 200;
 }

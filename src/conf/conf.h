@@ -196,13 +196,13 @@ struct conf_backend {
 	unsigned tier;   /* used while no backend of a lower tier is up; 0..TG_TIER_MAX; 0, a backup: 1 */
 	unsigned max_connections; /* 0: the service's */
 	struct conf_note added;   /* to what the configuration file has */
-	char *added_was; /* what it had of the name then, as conf_print_backend(); NULL: nothing */
+	char *added_was; /* what it had of the name then, as conf_backend_text(); NULL: nothing */
 };
 
 /* What the configuration file has in `backends`, and an operator took away. */
 struct conf_deleted {
 	char *name; /* of the entry: of several slots all are gone */
-	char *was;  /* what the file had of it then, as conf_print_backend(); NULL: not known */
+	char *was;  /* what the file had of it then, as conf_backend_text(); NULL: not known */
 	struct conf_note note;
 };
 
@@ -457,8 +457,16 @@ void conf_print(const struct conf *conf, FILE *out);
 /* One service of it. */
 void conf_print_service(const struct conf_service *service, FILE *out);
 
-/* One entry of `backends`, on one line, as it would stand between { and }: "name = \"b3\"; address = ...;". */
-void conf_print_backend(const struct conf_backend *backend, FILE *out);
+/* One entry of `backends`, on one line, as it would stand between { and }: "name = \"b3\"; address = ...;".
+ * The caller's to free(); NULL: no memory. */
+char *conf_backend_text(const struct conf_backend *backend);
+
+/* Slots one after the other, from 1: listeners, services, backends service by service. As where a
+ * configuration is read that gives none; before anybody else sees it. */
+void conf_number(struct conf *conf);
+
+/* By its name; NULL: there is none. */
+const struct conf_service *conf_find_service(const struct conf *conf, const char *name);
 
 /* Whether nothing distinguishes the two, their slots included. False also without memory. */
 bool conf_service_equal(const struct conf_service *a, const struct conf_service *b);

@@ -4,8 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
-#include "conf/box_priv.h"
+/* Memory that is out is no end of the program. */
+#define HASH_NONFATAL_OOM              1
+#define uthash_nonfatal_oom(name)      ((name)->text = NULL)
+#define HASH_FUNCTION(s, len, hash)    HASH_FNV(s, len, hash) /* the default one warns in clang */
+#include <uthash.h>
+
+#include "conf/overlay_priv.h"
 #include "conf/reader_priv.h"
 #include "conf/report_priv.h"
 #include "conf/schema_priv.h"
@@ -15,32 +20,23 @@
 #define TEXT_MAX    16384u
 #define TEXT_SOURCE "backend"
 
+/* Of a backend or an entry. */
+struct draft_name {
+	const char *text;
+	UT_hash_handle hh;
+};
+
 /* A service under change: backends that are gone have no name until the draft is finished. */
 struct draft_service {
 	size_t live; /* backends that are not gone */
 	size_t room;
 	size_t deleted_room;
+	struct draft_name *names; /* by text, of those that are not gone */
+	bool has_names;
 };
 
-/* Names of backends and entries, by hash; `text` NULL: free; GONE: was taken. */
-struct draft_name {
-	const char *text;
-	unsigned service;
-};
-
-struct conf_draft {
-	struct conf_box *box;
-	struct conf *base;
-	struct draft_service *services; /* by index */
-	struct draft_name *names;
-	size_t n_names;    /* taken or gone */
-	size_t names_size; /* a power of two; 0: not made yet */
-};
-
-static const char gone[] = "";
-
-static int
-no_memory(struct err *err)
+int
+draft_no_memory(struct err *err)
 {
 	return err_set(err, TG_ENOMEM, "no memory");
 }
@@ -57,8 +53,8 @@ dup_array(struct arena *arena, const void *from, size_t n, size_t room, size_t s
 	return to;
 }
 
-static bool
-dup_text(struct arena *arena, char **text)
+bool
+draft_dup_text(struct arena *arena, char **text)
 {
 	if (*text)
 		*text = arena_copy(arena, *text, strlen(*text));
@@ -69,7 +65,7 @@ dup_text(struct arena *arena, char **text)
 static bool
 dup_was(struct arena *arena, char **was)
 {
-	return !*was || dup_text(arena, was);
+	return !*was || draft_dup_text(arena, was);
 }
 
 static bool
@@ -81,16 +77,16 @@ dup_note(struct arena *arena, struct conf_note *note)
 }
 
 /* What was added has no text in the file's memory. */
-static bool
-dup_added(struct arena *arena, struct conf_backend *backends, size_t n)
+bool
+draft_dup_added(struct arena *arena, struct conf_backend *backends, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct conf_backend *b = &backends[i];
 
 		if (!b->added.who)
 			continue;
-		if (!dup_text(arena, &b->name) || !dup_text(arena, &b->entry_name) ||
-		    !dup_text(arena, &b->address_text) || !dup_note(arena, &b->added) ||
+		if (!draft_dup_text(arena, &b->name) || !draft_dup_text(arena, &b->entry_name) ||
+		    !draft_dup_text(arena, &b->address_text) || !dup_note(arena, &b->added) ||
 		    !dup_was(arena, &b->added_was))
 			return false;
 	}
@@ -112,10 +108,10 @@ dup_service(struct arena *arena, struct conf_service *service)
 	service->deleted = dup_array(arena, service->deleted, service->n_deleted,
 				     service->n_deleted, sizeof(service->deleted[0]));
 	if (!service->backends || !service->deleted ||
-	    !dup_added(arena, service->backends, service->n_backends))
+	    !draft_dup_added(arena, service->backends, service->n_backends))
 		return false;
 	for (size_t i = 0; i < service->n_deleted; i++) {
-		if (!dup_text(arena, &service->deleted[i].name) ||
+		if (!draft_dup_text(arena, &service->deleted[i].name) ||
 		    !dup_was(arena, &service->deleted[i].was) ||
 		    !dup_note(arena, &service->deleted[i].note))
 			return false;
@@ -173,11 +169,12 @@ conf_draft_drop(struct conf_draft *d)
 {
 	if (!d)
 		return;
+	for (size_t i = 0; d->services && i < d->base->n_services; i++)
+		HASH_CLEAR(hh, d->services[i].names);
 	if (d->box)
 		conf_unref(&d->box->conf);
 	conf_unref(d->base);
 	free(d->services);
-	free(d->names);
 	free(d);
 }
 
@@ -208,20 +205,16 @@ conf_draft_open(struct conf *base, struct conf_draft **ret)
 	return 0;
 }
 
-static struct conf_service *
-find_service(struct conf_draft *d, const char *name)
+struct conf_service *
+draft_find_service(struct conf_draft *d, const char *name)
 {
-	struct conf *conf = &d->box->conf;
+	const struct conf_service *service = conf_find_service(&d->box->conf, name);
 
-	for (size_t i = 0; i < conf->n_services; i++) {
-		if (strcmp(conf->services[i].name, name) == 0)
-			return &conf->services[i];
-	}
-	return NULL;
+	return service ? &d->box->conf.services[service->index] : NULL;
 }
 
-static int
-no_service(const char *name, struct err *err)
+int
+draft_no_service(const char *name, struct err *err)
 {
 	return err_set(err, TG_ENOENT, "no such service \"%.128s\"", name);
 }
@@ -231,15 +224,26 @@ no_service(const char *name, struct err *err)
 static struct draft_name *
 find_name(const struct conf_draft *d, unsigned service, const char *text)
 {
-	size_t at = hash_bytes(text, strlen(text), service) & (d->names_size - 1);
+	struct draft_name *name = NULL;
 
-	while (d->names[at].text && (d->names[at].service != service || d->names[at].text == gone ||
-				     strcmp(d->names[at].text, text) != 0))
-		at = (at + 1) & (d->names_size - 1);
-	return &d->names[at];
+	HASH_FIND(hh, d->services[service].names, text, strlen(text), name);
+	return name;
 }
 
-static bool put_name(struct conf_draft *d, unsigned service, const char *text);
+static bool
+put_name(struct conf_draft *d, unsigned service, const char *text)
+{
+	struct draft_name *name;
+
+	if (find_name(d, service, text))
+		return true;
+	name = arena_alloc(&d->box->arena, 1, sizeof(*name));
+	if (!name)
+		return false;
+	name->text = text;
+	HASH_ADD_KEYPTR(hh, d->services[service].names, name->text, strlen(name->text), name);
+	return name->text != NULL;
+}
 
 static bool
 put_names(struct conf_draft *d, unsigned service, const struct conf_backend *b)
@@ -248,69 +252,33 @@ put_names(struct conf_draft *d, unsigned service, const struct conf_backend *b)
 	       put_name(d, service, b->name);
 }
 
-/* All names there are, into a table of this size. */
-static bool
-make_names(struct conf_draft *d, size_t size)
+bool
+draft_need_names(struct conf_draft *d, const struct conf_service *service)
 {
-	struct conf *conf = &d->box->conf;
-
-	free(d->names);
-	d->n_names = 0;
-	d->names_size = size;
-	d->names = calloc(size, sizeof(d->names[0]));
-	if (!d->names) {
-		d->names_size = 0;
-		return false;
-	}
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct conf_service *service = &conf->services[i];
-
-		for (size_t k = 0; k < service->n_backends; k++) {
-			if (service->backends[k].name &&
-			    !put_names(d, (unsigned)i, &service->backends[k]))
-				return false;
-		}
-	}
-	return true;
-}
-
-/* At most half full. */
-static bool
-put_name(struct conf_draft *d, unsigned service, const char *text)
-{
-	struct draft_name *name;
-
-	if (d->n_names * 2 >= d->names_size)
-		return make_names(d, d->names_size * 2) && put_name(d, service, text);
-	name = find_name(d, service, text);
-	if (!name->text) {
-		*name = (struct draft_name){.text = text, .service = service};
-		d->n_names++;
-	}
-	return true;
-}
-
-static bool
-need_names(struct conf_draft *d)
-{
-	size_t size = 1024;
-
-	if (d->names_size > 0)
+	if (d->services[service->index].has_names)
 		return true;
-	for (size_t i = 0; i < d->box->conf.n_services; i++) {
-		while (size < 4 * d->services[i].live)
-			size *= 2;
+	for (size_t i = 0; i < service->n_backends; i++) {
+		if (service->backends[i].name &&
+		    !put_names(d, service->index, &service->backends[i]))
+			return false;
 	}
-	return make_names(d, size);
+	d->services[service->index].has_names = true;
+	return true;
+}
+
+bool
+draft_has_name(const struct conf_draft *d, const struct conf_service *service, const char *name)
+{
+	return find_name(d, service->index, name) != NULL;
 }
 
 static void
 forget_name(struct conf_draft *d, unsigned service, const char *text)
 {
-	struct draft_name *name = d->names_size > 0 ? find_name(d, service, text) : NULL;
+	struct draft_name *name = find_name(d, service, text);
 
-	if (name && name->text)
-		name->text = gone;
+	if (name)
+		HASH_DEL(d->services[service].names, name);
 }
 
 /*** Adding ***/
@@ -344,7 +312,7 @@ read_text(struct arena *arena, const char *text, struct conf_backend *ret, struc
 		return err_set(err, TG_EINVAL, "@include and variables are not allowed here");
 	if (conf_source_memory(text, strlen(text), TEXT_MAX, TEXT_SOURCE, &report, &source) < 0) {
 		conf_report_fini(&report);
-		return no_memory(err);
+		return draft_no_memory(err);
 	}
 	if (conf_report_is_clean(&report))
 		conf_read(source, false, arena, &report, &conf_schema_backend, ret, NULL);
@@ -383,7 +351,7 @@ static int
 check_name(const struct conf_draft *d, const struct conf_service *service, const char *name,
 	   struct err *err)
 {
-	if (!find_name(d, service->index, name)->text)
+	if (!draft_has_name(d, service, name))
 		return 0;
 	return err_set(err, TG_EEXIST, "service \"%s\" has a backend \"%s\"", service->name, name);
 }
@@ -442,7 +410,7 @@ append(struct conf_draft *d, struct conf_service *service, const struct conf_bac
 	int rc = 0;
 
 	if (!conf_make_slots(&d->box->arena, entry, made))
-		return no_memory(err);
+		return draft_no_memory(err);
 	if (entry->slots > 1)
 		rc = check_name(d, service, entry->entry_name, err);
 	for (unsigned i = 0; rc == 0 && i < entry->slots; i++)
@@ -453,14 +421,14 @@ append(struct conf_draft *d, struct conf_service *service, const struct conf_bac
 	d->services[service->index].live += entry->slots;
 	for (unsigned i = 0; i < entry->slots; i++) {
 		if (!put_names(d, service->index, &made[i]))
-			return no_memory(err);
+			return draft_no_memory(err);
 	}
 	undelete(service, entry->entry_name);
 	return 0;
 }
 
-static int
-add_entry(struct conf_draft *d, struct conf_service *service, const struct conf_backend *entry,
+int
+draft_add_entry(struct conf_draft *d, struct conf_service *service, const struct conf_backend *entry,
 	  struct err *err)
 {
 	int rc = check_entry(service, entry, err);
@@ -468,8 +436,8 @@ add_entry(struct conf_draft *d, struct conf_service *service, const struct conf_
 	if (rc == 0)
 		rc = check_room(d, service, entry, err);
 	if (rc == 0 &&
-	    (!need_names(d) || !make_room(d, service, service->n_backends + entry->slots)))
-		rc = no_memory(err);
+	    (!draft_need_names(d, service) || !make_room(d, service, service->n_backends + entry->slots)))
+		rc = draft_no_memory(err);
 	return rc == 0 ? append(d, service, entry, err) : rc;
 }
 
@@ -480,11 +448,11 @@ copy_note(struct arena *arena, const struct conf_note *from, struct conf_note *r
 	if (strlen(from->who) > TG_CONF_NOTE_MAX || strlen(from->why) > TG_CONF_NOTE_MAX)
 		return err_set(err, TG_ELIMIT, "who and why have more than %u bytes",
 			       TG_CONF_NOTE_MAX);
-	return dup_note(arena, ret) ? 0 : no_memory(err);
+	return dup_note(arena, ret) ? 0 : draft_no_memory(err);
 }
 
-static int
-read_entry(struct conf_draft *d, const char *text, const struct conf_note *note,
+int
+draft_read_entry(struct conf_draft *d, const char *text, const struct conf_note *note,
 	   struct conf_backend *ret, struct err *err)
 {
 	int rc;
@@ -509,16 +477,16 @@ int
 conf_draft_add(struct conf_draft *d, const char *service_name, const char *text,
 	       const struct conf_note *note, const char **ret_name, struct err *err)
 {
-	struct conf_service *service = find_service(d, service_name);
+	struct conf_service *service = draft_find_service(d, service_name);
 	struct conf_backend entry;
 	int rc;
 
 	if (!service)
-		return no_service(service_name, err);
-	rc = read_entry(d, text, note, &entry, err);
+		return draft_no_service(service_name, err);
+	rc = draft_read_entry(d, text, note, &entry, err);
 	if (rc == 0) {
 		entry.added_was = deleted_was(service, entry.entry_name);
-		rc = add_entry(d, service, &entry, err);
+		rc = draft_add_entry(d, service, &entry, err);
 	}
 	if (rc == 0)
 		*ret_name = entry.entry_name;
@@ -561,8 +529,8 @@ no_backend(const struct conf_service *service, const char *name, struct err *err
 }
 
 /* Returns the first of the entry; NULL: there is none. */
-static struct conf_backend *
-find_entry(struct conf_service *service, const char *name)
+struct conf_backend *
+draft_find_entry(struct conf_service *service, const char *name)
 {
 	for (size_t i = 0; i < service->n_backends; i++) {
 		struct conf_backend *b = &service->backends[i];
@@ -574,8 +542,8 @@ find_entry(struct conf_service *service, const char *name)
 }
 
 /* The slots of an entry stand one behind the other. */
-static void
-remove_entry(struct conf_draft *d, struct conf_service *service, struct conf_backend *first)
+void
+draft_remove_entry(struct conf_draft *d, struct conf_service *service, struct conf_backend *first)
 {
 	unsigned slots = first->slots;
 
@@ -587,36 +555,19 @@ remove_entry(struct conf_draft *d, struct conf_service *service, struct conf_bac
 	d->services[service->index].live -= slots;
 }
 
-/* As the file has it, by which an edit is known. The caller's to free(); NULL: no memory. */
-static char *
-text_of(const struct conf_backend *entry)
-{
-	char *text = NULL;
-	size_t n;
-	FILE *out = open_memstream(&text, &n);
-
-	if (!out)
-		return NULL;
-	conf_print_backend(entry, out);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
 static int
 remember_deleted(struct conf_draft *d, struct conf_service *service,
 		 const struct conf_backend *first, const struct conf_note *note, struct err *err)
 {
 	struct conf_deleted deleted = {.name = first->entry_name};
-	char *text = first->added.who ? strdup(first->added_was) : text_of(first);
+	char *text = first->added.who ? strdup(first->added_was) : conf_backend_text(first);
 	int rc = copy_note(&d->box->arena, note, &deleted.note, err);
 
 	deleted.was = text;
 	if (rc == 0 &&
-	    (!dup_text(&d->box->arena, &deleted.name) || !dup_text(&d->box->arena, &deleted.was) ||
+	    (!draft_dup_text(&d->box->arena, &deleted.name) || !draft_dup_text(&d->box->arena, &deleted.was) ||
 	     add_deleted(d, service, &deleted) < 0))
-		rc = no_memory(err);
+		rc = draft_no_memory(err);
 	free(text);
 	return rc;
 }
@@ -625,259 +576,20 @@ int
 conf_draft_delete(struct conf_draft *d, const char *service_name, const char *backend,
 		  const struct conf_note *note, struct err *err)
 {
-	struct conf_service *service = find_service(d, service_name);
-	struct conf_backend *first = service ? find_entry(service, backend) : NULL;
+	struct conf_service *service = draft_find_service(d, service_name);
+	struct conf_backend *first = service ? draft_find_entry(service, backend) : NULL;
 	int rc = 0;
 
 	if (!service)
-		return no_service(service_name, err);
+		return draft_no_service(service_name, err);
 	if (!first)
 		return no_backend(service, backend, err);
 	if (!first->added.who || first->added_was)
 		rc = remember_deleted(d, service, first, note, err);
 	if (rc < 0)
 		return rc;
-	remove_entry(d, service, first);
+	draft_remove_entry(d, service, first);
 	return 0;
-}
-
-/*** Over a file that was read anew ***/
-
-struct hearer {
-	conf_draft_told *told;
-	void *user;
-};
-
-static void
-tell(const struct hearer *hearer, const char *service, const char *backend, const char *what)
-{
-	if (hearer->told)
-		hearer->told(hearer->user, service, backend, what);
-}
-
-/* -TG_ENOMEM, else 0: it was kept, or told. */
-static int
-judge(int rc, const struct err *err, const struct hearer *hearer, const char *service,
-      const char *backend)
-{
-	if (rc == -TG_ENOMEM)
-		return rc;
-	if (rc < 0)
-		tell(hearer, service, backend, err->text);
-	return 0;
-}
-
-/* -TG_EEXIST: the file has another entry than it had. */
-static int
-check_unedited(const struct conf_backend *entry, const char *was, struct err *err)
-{
-	char *text = text_of(entry);
-	bool is_same = text && strcmp(text, was) == 0;
-
-	if (!text)
-		return no_memory(err);
-	free(text);
-	return is_same ? 0
-		       : err_set(err, TG_EEXIST,
-				 "edited since in the configuration file, which counts");
-}
-
-/* The first of the entry that the file has under this name; NULL: none. */
-static int
-find_of_file(struct conf_draft *d, struct conf_service *service, const char *name,
-	     struct conf_backend **ret, struct err *err)
-{
-	if (!need_names(d))
-		return no_memory(err);
-	*ret = NULL;
-	if (find_name(d, service->index, name)->text)
-		*ret = find_entry(service, name);
-	if (*ret && (*ret)->added.who)
-		*ret = NULL;
-	return 0;
-}
-
-static int
-check_added(const struct conf_backend *of_file, const char *was, struct err *err)
-{
-	struct err why;
-	int rc;
-
-	if (!was && !of_file)
-		return 0;
-	if (!was)
-		return err_set(err, TG_EEXIST,
-			       "added, and now in the configuration file, which counts");
-	if (!of_file)
-		return err_set(
-			err, TG_EEXIST,
-			"added, and taken out of the configuration file since, which counts");
-	rc = check_unedited(of_file, was, &why);
-	return rc == 0 ? 0 : err_set(err, (enum tg_errno) - rc, "added, and %s", why.text);
-}
-
-/* In the place of the file's own, which comes back where that cannot be. */
-static int
-replace(struct conf_draft *d, struct conf_service *service, struct conf_backend *of_file,
-	const struct conf_backend *entry, struct err *err)
-{
-	struct conf_backend before = *of_file;
-	struct err why;
-	int rc;
-
-	remove_entry(d, service, of_file);
-	rc = add_entry(d, service, entry, err);
-	if (rc < 0 && add_entry(d, service, &before, &why) < 0)
-		return no_memory(err);
-	return rc;
-}
-
-/* Once more, over what may be another file. */
-static int
-add_again(struct conf_draft *d, struct conf_service *service, const struct conf_backend *entry,
-	  struct err *err)
-{
-	struct conf_backend *of_file;
-	int rc = find_of_file(d, service, entry->entry_name, &of_file, err);
-
-	if (rc == 0)
-		rc = check_added(of_file, entry->added_was, err);
-	if (rc < 0)
-		return rc;
-	return of_file ? replace(d, service, of_file, entry, err)
-		       : add_entry(d, service, entry, err);
-}
-
-static int
-carry_added(struct conf_draft *d, const struct conf_service *from, struct conf_service *to,
-	    const struct hearer *hearer)
-{
-	struct err err;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < from->n_backends; i++) {
-		struct conf_backend entry = from->backends[i];
-
-		if (!entry.added.who || entry.slot > 0)
-			continue;
-		if (!dup_added(&d->box->arena, &entry, 1))
-			return -TG_ENOMEM;
-		entry.segment_slot = 0;
-		rc = judge(add_again(d, to, &entry, &err), &err, hearer, from->name,
-			   entry.entry_name);
-	}
-	return rc;
-}
-
-/* Once more, over what may be another file; `was` NULL: whatever it has. */
-static int
-delete_again(struct conf_draft *d, const char *service_name, const struct conf_deleted *deleted,
-	     struct err *err)
-{
-	struct conf_service *service = find_service(d, service_name);
-	struct conf_backend *first = service ? find_entry(service, deleted->name) : NULL;
-
-	if (first && !first->added.who && deleted->was) {
-		struct err why;
-		int rc = check_unedited(first, deleted->was, &why);
-
-		if (rc < 0)
-			return err_set(err, (enum tg_errno) - rc, "deleted, and %s", why.text);
-	}
-	return conf_draft_delete(d, service_name, deleted->name, &deleted->note, err);
-}
-
-static int
-carry_deleted(struct conf_draft *d, const struct conf_service *from, const struct hearer *hearer)
-{
-	struct err err;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < from->n_deleted; i++) {
-		const struct conf_deleted *deleted = &from->deleted[i];
-
-		rc = judge(delete_again(d, from->name, deleted, &err), &err, hearer, from->name,
-			   deleted->name);
-	}
-	return rc;
-}
-
-int
-conf_draft_carry(struct conf_draft *d, const struct conf *present, conf_draft_told *told,
-		 void *user)
-{
-	struct hearer hearer = {.told = told, .user = user};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < present->n_services; i++) {
-		const struct conf_service *from = &present->services[i];
-		struct conf_service *to = find_service(d, from->name);
-
-		if (!to && from->n_deleted > 0)
-			tell(&hearer, from->name, from->deleted[0].name, "its service is gone");
-		rc = to ? carry_deleted(d, from, &hearer) : 0;
-		if (rc == 0 && to)
-			rc = carry_added(d, from, to, &hearer);
-	}
-	return rc;
-}
-
-static bool
-is_told(const char *was)
-{
-	return was && was[0] != '\0';
-}
-
-static int
-apply_added(struct conf_draft *d, const struct conf_state_order *o, const char *text,
-	    const struct conf_note *note, struct err *err)
-{
-	struct conf_service *service = find_service(d, o->service);
-	struct conf_backend entry;
-	int rc;
-
-	if (!service)
-		return no_service(o->service, err);
-	rc = read_entry(d, text, note, &entry, err);
-	if (rc < 0)
-		return rc;
-	entry.added_was = is_told(o->was) ? o->was : NULL;
-	if (!dup_was(&d->box->arena, &entry.added_was))
-		return no_memory(err);
-	return add_again(d, service, &entry, err);
-}
-
-static int
-apply_order(struct conf_draft *d, const struct conf_state_order *o, const struct hearer *hearer)
-{
-	struct conf_note note = {.who = o->who, .why = o->why, .when_us = o->when_us};
-	struct conf_deleted deleted = {
-		.name = o->backend, .was = is_told(o->was) ? o->was : NULL, .note = note};
-	size_t n = sizeof(TG_CONF_OVERLAY_ADDED) - 1;
-	struct err err;
-	int rc;
-
-	if (!o->service || !o->backend || strcmp(o->property, TG_CONF_OVERLAY_PROPERTY) != 0)
-		return 0;
-	if (strcmp(o->value, TG_CONF_OVERLAY_DELETED) == 0)
-		rc = delete_again(d, o->service, &deleted, &err);
-	else if (strncmp(o->value, TG_CONF_OVERLAY_ADDED, n) == 0)
-		rc = apply_added(d, o, o->value + n, &note, &err);
-	else
-		rc = err_set(&err, TG_EINVAL, "neither added nor deleted");
-	return judge(rc, &err, hearer, o->service, o->backend);
-}
-
-int
-conf_draft_apply(struct conf_draft *d, const struct conf_state *state, conf_draft_told *told,
-		 void *user)
-{
-	struct hearer hearer = {.told = told, .user = user};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < state->n_orders; i++)
-		rc = apply_order(d, &state->orders[i], &hearer);
-	return rc;
 }
 
 /*** The end ***/
@@ -908,47 +620,4 @@ conf_draft_finish(struct conf_draft *d)
 	d->box = NULL;
 	conf_draft_drop(d);
 	return conf;
-}
-
-void
-conf_number(struct conf *conf)
-{
-	uint32_t slot = 1;
-
-	for (size_t i = 0; i < conf->n_listeners; i++)
-		conf->listeners[i].segment_slot = slot++;
-	for (size_t i = 0; i < conf->n_services; i++)
-		conf->services[i].segment_slot = slot++;
-	for (size_t i = 0; i < conf->n_services; i++) {
-		for (size_t k = 0; k < conf->services[i].n_backends; k++)
-			conf->services[i].backends[k].segment_slot = slot++;
-	}
-}
-
-static const struct conf_service *
-named(const struct conf *conf, const char *name, size_t hint)
-{
-	if (hint < conf->n_services && strcmp(conf->services[hint].name, name) == 0)
-		return &conf->services[hint];
-	for (size_t i = 0; i < conf->n_services; i++) {
-		if (strcmp(conf->services[i].name, name) == 0)
-			return &conf->services[i];
-	}
-	return NULL;
-}
-
-int
-conf_keep_secrets(struct conf *conf, const struct conf *present)
-{
-	for (size_t i = 0; i < conf->n_services; i++) {
-		struct conf_sticky *sticky = &conf->services[i].sticky;
-		const struct conf_service *before = named(present, conf->services[i].name, i);
-
-		if (!sticky->has_made_secret || !before || !before->sticky.has_made_secret)
-			continue;
-		sticky->secret = before->sticky.secret;
-		if (!dup_text(&conf_box_of(conf)->arena, &sticky->secret))
-			return -TG_ENOMEM;
-	}
-	return 0;
 }

@@ -59,9 +59,6 @@ TG_MUST_CHECK int conf_draft_apply(struct conf_draft *d, const struct conf_state
  * the caller gives slots before anybody else sees it. */
 struct conf *conf_draft_finish(struct conf_draft *d);
 
-/* All slots one after the other, as where a configuration is read without any. */
-void conf_number(struct conf *conf);
-
 /* Secrets that were made and not configured stay the same where the service does, so that cookies
  * do. `conf` was read anew and nobody else has it. -TG_ENOMEM. */
 TG_MUST_CHECK int conf_keep_secrets(struct conf *conf, const struct conf *present);

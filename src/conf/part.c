@@ -53,6 +53,16 @@ are_equal(const struct conf_schema *schema, const void *a, const void *b)
 	return equal;
 }
 
+const struct conf_service *
+conf_find_service(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_services; i++) {
+		if (strcmp(conf->services[i].name, name) == 0)
+			return &conf->services[i];
+	}
+	return NULL;
+}
+
 bool
 conf_service_equal(const struct conf_service *a, const struct conf_service *b)
 {

@@ -207,10 +207,18 @@ conf_print_service(const struct conf_service *service, FILE *out)
 	print_group(&p, &conf_schema_service, (const char *)service);
 }
 
-void
-conf_print_backend(const struct conf_backend *backend, FILE *out)
+char *
+conf_backend_text(const struct conf_backend *backend)
 {
-	struct printer p = {.out = out};
+	char *text = NULL;
+	size_t n = 0;
+	struct printer p = {.out = open_memstream(&text, &n)};
 
+	if (!p.out)
+		return NULL;
 	print_rows_in_line(&p, &conf_schema_backend, (const char *)backend);
+	if (fclose(p.out) == 0)
+		return text;
+	free(text);
+	return NULL;
 }

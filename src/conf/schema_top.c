@@ -385,34 +385,45 @@ list_controls(struct conf_check *check, struct conf *conf)
 }
 
 static void
-set_slot(uint32_t *slot, uint32_t preset)
+set_slot(uint32_t *slot, uint32_t next, bool always)
 {
-	if (*slot == 0)
-		*slot = preset;
+	if (always || *slot == 0)
+		*slot = next;
 }
 
-/* Slots that are not given follow each other: listeners, services, backends service by service. */
+/* Listeners, services, backends service by service; slots that are given stay, unless for `all`. */
 static void
-number_objects(struct conf *conf)
+number(struct conf *conf, bool all)
 {
 	uint32_t slot = 1;
-	uint32_t backend_slot = 1 + (uint32_t)(conf->n_listeners + conf->n_services);
 
-	for (size_t i = 0; i < conf->n_listeners; i++) {
-		struct conf_listener *listener = &conf->listeners[i];
-
-		listener->index = (unsigned)i;
-		set_slot(&listener->segment_slot, slot++);
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		set_slot(&conf->listeners[i].segment_slot, slot++, all);
+	for (size_t i = 0; i < conf->n_services; i++)
+		set_slot(&conf->services[i].segment_slot, slot++, all);
+	for (size_t i = 0; i < conf->n_services; i++) {
+		for (size_t k = 0; k < conf->services[i].n_backends; k++)
+			set_slot(&conf->services[i].backends[k].segment_slot, slot++, all);
 	}
+}
+
+void
+conf_number(struct conf *conf)
+{
+	number(conf, true);
+}
+
+static void
+set_indexes(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		conf->listeners[i].index = (unsigned)i;
 	for (size_t i = 0; i < conf->n_services; i++) {
 		struct conf_service *service = &conf->services[i];
 
 		service->index = (unsigned)i;
-		set_slot(&service->segment_slot, slot++);
-		for (size_t k = 0; k < service->n_backends; k++) {
+		for (size_t k = 0; k < service->n_backends; k++)
 			service->backends[k].index = (unsigned)k;
-			set_slot(&service->backends[k].segment_slot, backend_slot++);
-		}
 	}
 }
 
@@ -427,7 +438,8 @@ top_check(struct conf_check *check, void *object)
 	check_buffer_folder(check, conf);
 	if (conf->workers == 0)
 		conf->workers = usable_processors();
-	number_objects(conf);
+	set_indexes(conf);
+	number(conf, false);
 }
 
 const struct conf_schema conf_schema_top = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "conf/overlay.h"
 #include "steer/limits.h"
 
 static size_t
@@ -76,7 +77,7 @@ add_server(struct conf_state *state, const struct conf_service *service, char *b
 	state->orders[state->n_orders++] = (struct conf_state_order){
 		.service = service->name,
 		.backend = backend,
-		.property = (char *)(uintptr_t)TG_STEER_SERVER,
+		.property = (char *)(uintptr_t)TG_CONF_OVERLAY_PROPERTY,
 		.value = value,
 		.was = (char *)(uintptr_t)(was != NULL ? was : ""),
 		.when_us = note->when_us,
@@ -90,18 +91,13 @@ add_server(struct conf_state *state, const struct conf_service *service, char *b
 static char *
 added_text(const struct conf_backend *backend)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *out = open_memstream(&text, &n);
+	char *text = conf_backend_text(backend);
+	char *value = NULL;
 
-	if (out == NULL)
-		return NULL;
-	fputs(TG_STEER_ADDED " ", out);
-	conf_print_backend(backend, out);
-	if (fclose(out) == 0)
-		return text;
+	if (text == NULL || asprintf(&value, TG_CONF_OVERLAY_ADDED "%s", text) < 0)
+		value = NULL;
 	free(text);
-	return NULL;
+	return value;
 }
 
 /* Those of one entry are one. */
@@ -120,7 +116,7 @@ collect_servers(const struct conf_service *service, struct conf_state *state)
 	for (size_t i = 0; i < service->n_deleted && rc == 0; i++) {
 		const struct conf_deleted *d = &service->deleted[i];
 
-		rc = add_server(state, service, d->name, strdup(TG_STEER_DELETED), d->was,
+		rc = add_server(state, service, d->name, strdup(TG_CONF_OVERLAY_DELETED), d->was,
 				&d->note);
 	}
 	return rc;
@@ -129,7 +125,7 @@ collect_servers(const struct conf_service *service, struct conf_state *state)
 static bool
 is_of_server(const struct conf_state_order *o)
 {
-	return o->service != NULL && strcmp(o->property, TG_STEER_SERVER) == 0;
+	return o->service != NULL && strcmp(o->property, TG_CONF_OVERLAY_PROPERTY) == 0;
 }
 
 static void

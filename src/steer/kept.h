@@ -12,11 +12,8 @@
 #include "conf/state.h"
 #include "steer/steer.h"
 
-/* The property of backends that exist, or do not, by an order: their values begin with these words. They
- * are in the configuration already, so steer_restore() leaves them to who makes it. */
-#define TG_STEER_SERVER	 "server"
-#define TG_STEER_ADDED	 "added" /* and what stands in its group, in one line */
-#define TG_STEER_DELETED "deleted"
+/* Backends that exist, or do not, by an order (conf/overlay.h) are kept among them; they are in the
+ * configuration already, so steer_restore() leaves them to who makes it. */
 
 /* All orders that say something else than the configuration file, as text, the caller's to free().
  * -TG_ENOMEM. */

@@ -85,18 +85,14 @@ steer_get(const struct steer *s, unsigned service, unsigned backend)
 bool
 steer_find(struct steer *s, const char *service, const char *backend, struct steer_target *ret)
 {
-	for (size_t i = 0; i < s->conf->n_services; i++) {
-		const struct conf_service *group = &s->conf->services[i];
+	const struct conf_service *group = conf_find_service(s->conf, service);
 
-		if (strcmp(group->name, service) != 0)
+	for (size_t i = 0; group != NULL && i < group->n_backends; i++) {
+		if (strcmp(group->backends[i].name, backend) != 0)
 			continue;
-		for (size_t j = 0; j < group->n_backends; j++) {
-			if (strcmp(group->backends[j].name, backend) != 0)
-				continue;
-			*ret = (struct steer_target){
-				.steer = s, .service = (unsigned)i, .backend = (unsigned)j};
-			return true;
-		}
+		*ret = (struct steer_target){
+			.steer = s, .service = group->index, .backend = (unsigned)i};
+		return true;
 	}
 	return false;
 }

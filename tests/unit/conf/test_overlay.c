@@ -163,9 +163,7 @@ people_are_not_shown_who(void **state)
 	assert_null(strstr(text, "deleted"));
 	assert_null(strstr(text, "uid 7"));
 	free(text);
-	out = open_memstream(&text, &n);
-	conf_print_backend(&next->services[0].backends[4], out);
-	fclose(out);
+	text = conf_backend_text(&next->services[0].backends[4]);
 	assert_string_equal(text, "name = \"b3\"; address = \"127.0.0.1:9\"; weight = 1; "
 				  "backup = false; tier = 0; max_connections = 0;");
 	free(text);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "steer/carry.h"
+#include "conf/overlay.h"
 #include "steer/kept.h"
 #include "steer/limits.h"
 
@@ -262,14 +263,14 @@ added_and_deleted_backends_are_in_the_state(void **state)
 	assert_int_equal(steer_save(f->steer, &text, &n), 0);
 	assert_int_equal(conf_state_load(text, n, &kept, &err), 0);
 	assert_int_equal(kept->n_orders, 3);
-	assert_string_equal(kept->orders[0].property, TG_STEER_SERVER);
+	assert_string_equal(kept->orders[0].property, TG_CONF_OVERLAY_PROPERTY);
 	assert_string_equal(kept->orders[0].backend, "b2");
 	assert_non_null(strstr(kept->orders[0].value, "added "));
 	assert_non_null(strstr(kept->orders[0].value, "address = \"127.0.0.1:12\";"));
 	assert_int_equal(kept->orders[0].when_us, 5);
 	assert_string_equal(kept->orders[0].was, was);
 	assert_string_equal(kept->orders[1].backend, "b9");
-	assert_string_equal(kept->orders[1].value, TG_STEER_DELETED);
+	assert_string_equal(kept->orders[1].value, TG_CONF_OVERLAY_DELETED);
 	assert_string_equal(kept->orders[1].was, was);
 	/* Who makes the configuration has seen to them. */
 	f->n_changes = 0;

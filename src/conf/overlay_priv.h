@@ -1,0 +1,49 @@
+/*
+ * conf/overlay_priv.h: a draft, for the files it is made of.
+ */
+#ifndef TG_CONF_OVERLAY_PRIV_H
+#define TG_CONF_OVERLAY_PRIV_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "conf/box_priv.h"
+#include "conf/overlay.h"
+
+struct draft_service;
+
+struct conf_draft {
+	struct conf_box *box;
+	struct conf *base;
+	struct draft_service *services; /* by index */
+};
+
+/* Errors in the operator's words; negative. */
+int draft_no_memory(struct err *err);
+int draft_no_service(const char *name, struct err *err);
+
+/* NULL: there is none. */
+struct conf_service *draft_find_service(struct conf_draft *d, const char *name);
+/* The first of the entry; NULL: there is none. */
+struct conf_backend *draft_find_entry(struct conf_service *service, const char *name);
+
+/* Before draft_has_name(), which costs the same with thousands. False: no memory. */
+bool draft_need_names(struct conf_draft *d, const struct conf_service *service);
+/* Of a backend or an entry that is not gone. */
+bool draft_has_name(const struct conf_draft *d, const struct conf_service *service,
+		    const char *name);
+
+/* Copies into the draft's memory. False: there is none. */
+bool draft_dup_text(struct arena *arena, char **text);
+bool draft_dup_added(struct arena *arena, struct conf_backend *backends, size_t n);
+
+/* The text and the note of what is added; errors as those of conf_draft_add(). */
+TG_MUST_CHECK int draft_read_entry(struct conf_draft *d, const char *text,
+				   const struct conf_note *note, struct conf_backend *ret,
+				   struct err *err);
+TG_MUST_CHECK int draft_add_entry(struct conf_draft *d, struct conf_service *service,
+				  const struct conf_backend *entry, struct err *err);
+void draft_remove_entry(struct conf_draft *d, struct conf_service *service,
+			struct conf_backend *first);
+
+#endif
