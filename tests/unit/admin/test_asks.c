@@ -15,21 +15,14 @@
 
 #include "admin/command.h"
 #include "admin/server.h"
-#include "fake/control.h"
+#include "fake/talk.h"
 
 #define ONE(id)                                                                                    \
 	id ": proto=unix_stream src=unix fe=web be=api srv=b1 worker=0 phase=rest age=0ms "        \
 	   "rqage=0ms tries=0 in=0 out=0\n"
 
 struct fixture {
-	struct control control;
-	struct admin_source source;
-	struct admin_server *server;
-	struct sockaddr_un at;
-	char folder[32];
-	int client;
-	char answer[65536];
-	size_t n;
+	struct talk talk; /* first */
 	struct asking *asked; /* NULL: nothing is, or it is over */
 	unsigned n_asked;
 	unsigned n_cancelled;
@@ -62,28 +55,12 @@ static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	int fd;
 
-	if (f == NULL)
-		return -1;
 	*state = f;
-	f->client = -1;
-	control_init(&f->control, "");
-	if (source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
-			f->control.steer, mono_read()) != 0)
+	if (f == NULL || talk_init(&f->talk) != 0)
 		return -1;
-	memcpy(f->folder, "/tmp/tg-asks-XXXXXX", 20);
-	if (mkdtemp(f->folder) == NULL)
-		return -1;
-	f->at.sun_family = AF_UNIX;
-	snprintf(f->at.sun_path, sizeof(f->at.sun_path), "%s/s", f->folder);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(fd, (struct sockaddr *)&f->at, sizeof(f->at)) != 0 || listen(fd, 128) != 0)
-		return -1;
-	f->source.events = events_new();
-	f->source.actions = (struct admin_actions){.user = f, .ask = on_ask, .cancel = on_cancel};
-	f->server = admin_server_new(f->control.loop, &f->source);
-	return f->server != NULL ? admin_server_listen(f->server, fd, TG_RIGHTS_ADMIN) : -1;
+	f->talk.source.actions = (struct admin_actions){.user = f, .ask = on_ask, .cancel = on_cancel};
+	return 0;
 }
 
 static int
@@ -91,14 +68,7 @@ teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	if (f->client >= 0)
-		close(f->client);
-	admin_server_free(f->server);
-	events_free(f->source.events);
-	source_fini(&f->source);
-	control_fini(&f->control);
-	unlink(f->at.sun_path);
-	rmdir(f->folder);
+	talk_fini(&f->talk);
 	free(f);
 	return 0;
 }
@@ -117,40 +87,20 @@ is_unasked(void *arg)
 	return !is_asked(arg);
 }
 
-/* Everything the server sent; true when it closed. */
-static bool
-is_closed(void *arg)
-{
-	struct fixture *f = arg;
-	ssize_t n;
-
-	do {
-		assert_true(f->n < sizeof(f->answer) - 1);
-		n = recv(f->client, f->answer + f->n, sizeof(f->answer) - 1 - f->n, 0);
-		if (n > 0)
-			f->n += (size_t)n;
-	} while (n > 0);
-	f->answer[f->n] = '\0';
-	return !(n < 0 && errno == EAGAIN);
-}
-
 /* A line whose session waits for the proxy. */
 static void
 ask(struct fixture *f, const char *line)
 {
-	size_t n = strlen(line);
-
-	f->client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(f->client, (const struct sockaddr *)&f->at, sizeof(f->at)), 0);
-	assert_int_equal(send(f->client, line, n, MSG_NOSIGNAL), n);
-	assert_true(control_run(&f->control, is_asked, f));
-	assert_false(is_closed(f));
+	f->talk.client = talk_connect(&f->talk);
+	talk_say(&f->talk, line);
+	assert_true(control_run(&f->talk.control, is_asked, f));
+	assert_false(talk_is_closed(&f->talk));
 }
 
 static struct msg_session
 session_of(const struct fixture *f, uint64_t id)
 {
-	const struct conf *conf = f->control.conf;
+	const struct conf *conf = f->talk.control.conf;
 
 	return (struct msg_session){
 		.id = id,
@@ -180,12 +130,6 @@ tell_end(struct fixture *f, enum asking_end why, uint32_t n)
 }
 
 static void
-run_to_close(struct fixture *f)
-{
-	assert_true(control_run(&f->control, is_closed, f));
-}
-
-static void
 a_line_goes_on_behind_its_answers(void **state)
 {
 	struct fixture *f = *state;
@@ -198,8 +142,8 @@ a_line_goes_on_behind_its_answers(void **state)
 	assert_int_equal(f->asked->question.kind, TG_ASK_SESSION);
 	assert_int_equal(f->asked->question.id, 7);
 	tell_end(f, ASKING_DONE, 0);
-	run_to_close(f);
-	assert_string_equal(f->answer,
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer,
 			    PACKAGE_VERSION "\n\n" ONE("0x10")
 				    ONE("0x11") "\nerror not-found: no session 0x7 any more; "
 						"\"show sess\" lists them\n\n" PACKAGE_VERSION
@@ -216,11 +160,11 @@ waits_of_all_kinds_stand_in_one_line(void **state)
 	assert_int_equal(f->asked->question.kind, TG_ASK_END);
 	tell_end(f, ASKING_DONE, 1);
 	assert_null(f->asked);
-	assert_true(control_run(&f->control, is_asked, f));
+	assert_true(control_run(&f->talk.control, is_asked, f));
 	assert_int_equal(f->asked->question.kind, TG_ASK_CAPTURES);
 	tell_end(f, ASKING_DONE, 0);
-	run_to_close(f);
-	assert_string_equal(f->answer, "Done.\n\n{\"ok\":true}\n\nDone.\n\n[]\n\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "Done.\n\n{\"ok\":true}\n\nDone.\n\n[]\n\n");
 }
 
 static void
@@ -238,15 +182,15 @@ troubles_are_told(void **state)
 	char wanted[128];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		f->n = 0;
+		f->talk.n = 0;
 		ask(f, "show sess\n");
 		tell(f, 1);
 		tell_end(f, cases[i].why, 0);
-		run_to_close(f);
+		talk_run_to_close(&f->talk);
 		snprintf(wanted, sizeof(wanted), "error proxy: %s\n\n", cases[i].answer);
-		assert_string_equal(f->answer, wanted);
-		close(f->client);
-		f->client = -1;
+		assert_string_equal(f->talk.answer, wanted);
+		close(f->talk.client);
+		f->talk.client = -1;
 	}
 }
 
@@ -257,9 +201,9 @@ who_goes_away_takes_the_question_along(void **state)
 
 	ask(f, "show sess\n");
 	tell(f, 1);
-	close(f->client);
-	f->client = -1;
-	assert_true(control_run(&f->control, is_unasked, f));
+	close(f->talk.client);
+	f->talk.client = -1;
+	assert_true(control_run(&f->talk.control, is_unasked, f));
 	assert_int_equal(f->n_cancelled, 1);
 }
 
@@ -269,12 +213,12 @@ who_has_said_all_gets_the_answer(void **state)
 	struct fixture *f = *state;
 
 	ask(f, "show sess\n");
-	shutdown(f->client, SHUT_WR);
-	assert_false(is_closed(f));
+	shutdown(f->talk.client, SHUT_WR);
+	assert_false(talk_is_closed(&f->talk));
 	tell(f, 0x10);
 	tell_end(f, ASKING_DONE, 1);
-	run_to_close(f);
-	assert_string_equal(f->answer, ONE("0x10") "\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, ONE("0x10") "\n");
 }
 
 static void
@@ -283,8 +227,8 @@ a_keeper_that_ends_asks_nothing_any_more(void **state)
 	struct fixture *f = *state;
 
 	ask(f, "show sess\n");
-	admin_server_free(f->server);
-	f->server = NULL;
+	admin_server_free(f->talk.server);
+	f->talk.server = NULL;
 	assert_null(f->asked);
 	assert_int_equal(f->n_cancelled, 1);
 }
@@ -297,22 +241,22 @@ what_is_gone_keeps_its_name(void **state)
 
 	ask(f, "show sess json\n");
 	/* Nothing else the keeper knows of it is left. */
-	f->control.conf->n_services--;
-	f->control.conf->n_listeners--;
+	f->talk.control.conf->n_services--;
+	f->talk.control.conf->n_listeners--;
 	f->asked->on_session(f->asked, &m);
-	f->control.conf->n_services++;
-	f->control.conf->n_listeners++;
-	m.service = m.backend = segment_slots(f->control.segment) - 1;
+	f->talk.control.conf->n_services++;
+	f->talk.control.conf->n_listeners++;
+	m.service = m.backend = segment_slots(f->talk.control.segment) - 1;
 	f->asked->on_session(f->asked, &m);
 	m.service = m.backend = TG_SESSION_NONE;
 	f->asked->on_session(f->asked, &m);
 	tell_end(f, ASKING_DONE, 3);
-	run_to_close(f);
-	assert_non_null(strstr(f->answer, "\"listener\":\"web\",\"service\":\"api\",\"backend\":"
+	talk_run_to_close(&f->talk);
+	assert_non_null(strstr(f->talk.answer, "\"listener\":\"web\",\"service\":\"api\",\"backend\":"
 					  "\"b1\""));
-	assert_non_null(strstr(f->answer, "\"listener\":\"web\",\"service\":\"<gone>\","
+	assert_non_null(strstr(f->talk.answer, "\"listener\":\"web\",\"service\":\"<gone>\","
 					  "\"backend\":\"<gone>\""));
-	assert_non_null(strstr(f->answer, "\"listener\":\"web\",\"service\":null,"
+	assert_non_null(strstr(f->talk.answer, "\"listener\":\"web\",\"service\":null,"
 					  "\"backend\":null"));
 }
 
@@ -327,14 +271,14 @@ no_answer_in_time_is_a_failure(void **state)
 	struct output out;
 
 	output_init(&out, 65536);
-	f->source.now = mono_read();
-	command_run_line(&f->source, &session, line, &out);
-	command_hear_session(&f->source, &session, &out, &m);
-	f->source.now = mono_add_ms(f->source.now, TG_ADMIN_ASK_MS - 1);
-	assert_false(command_go_on(&f->source, &session, &out));
+	f->talk.source.now = mono_read();
+	command_run_line(&f->talk.source, &session, line, &out);
+	command_hear_session(&f->talk.source, &session, &out, &m);
+	f->talk.source.now = mono_add_ms(f->talk.source.now, TG_ADMIN_ASK_MS - 1);
+	assert_false(command_go_on(&f->talk.source, &session, &out));
 	assert_int_equal(f->n_cancelled, 0);
-	f->source.now = mono_add_ms(f->source.now, 1);
-	assert_true(command_go_on(&f->source, &session, &out));
+	f->talk.source.now = mono_add_ms(f->talk.source.now, 1);
+	assert_true(command_go_on(&f->talk.source, &session, &out));
 	assert_int_equal(f->n_cancelled, 1);
 	output_add(&out, "", 1);
 	assert_string_equal(out.bytes,
@@ -354,16 +298,16 @@ too_much_is_a_failure(void **state)
 	struct output out;
 
 	output_init(&out, 1000);
-	command_run_line(&f->source, &session, line, &out);
+	command_run_line(&f->talk.source, &session, line, &out);
 	while (!out.is_full)
-		command_hear_session(&f->source, &session, &out, &m);
-	assert_false(command_go_on(&f->source, &session, &out));
+		command_hear_session(&f->talk.source, &session, &out, &m);
+	assert_false(command_go_on(&f->talk.source, &session, &out));
 	assert_int_equal(f->n_cancelled, 1);
 	assert_int_equal(f->n_asked, 2);
 	assert_int_equal(f->asked->question.kind, TG_ASK_END);
 	f->asked->is_queued = false;
 	command_hear_end(&session, ASKING_DONE, 1);
-	assert_true(command_go_on(&f->source, &session, &out));
+	assert_true(command_go_on(&f->talk.source, &session, &out));
 	output_add(&out, "", 1);
 	assert_string_equal(out.bytes, "error limit: the answer is too long\n\n\n");
 	output_fini(&out);

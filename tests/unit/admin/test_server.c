@@ -14,133 +14,32 @@
 #include <cmocka.h>
 
 #include "admin/server.h"
-#include "fake/control.h"
-
-struct fixture {
-	struct control control;
-	struct admin_source source;
-	struct admin_server *server;
-	struct sockaddr_un at;
-	char folder[32];
-	int client;
-	char answer[4 << 20];
-	size_t n;
-};
+#include "fake/talk.h"
 
 static int
 setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-	int fd;
+	struct talk *t = calloc(1, sizeof(*t));
 
-	if (f == NULL)
-		return -1;
-	*state = f;
-	f->client = -1;
-	control_init(&f->control, "");
-	if (source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
-			f->control.steer, mono_read()) != 0)
-		return -1;
-	memcpy(f->folder, "/tmp/tg-admin-XXXXXX", 21);
-	if (mkdtemp(f->folder) == NULL)
-		return -1;
-	f->at.sun_family = AF_UNIX;
-	snprintf(f->at.sun_path, sizeof(f->at.sun_path), "%s/s", f->folder);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(fd, (struct sockaddr *)&f->at, sizeof(f->at)) != 0 || listen(fd, 128) != 0)
-		return -1;
-	f->source.events = events_new();
-	f->server = admin_server_new(f->control.loop, &f->source);
-	return f->server != NULL ? admin_server_listen(f->server, fd, TG_RIGHTS_ADMIN) : -1;
+	*state = t;
+	return t != NULL ? talk_init(t) : -1;
 }
 
 static int
 teardown(void **state)
 {
-	struct fixture *f = *state;
-
-	if (f->client >= 0)
-		close(f->client);
-	admin_server_free(f->server);
-	events_free(f->source.events);
-	source_fini(&f->source);
-	control_fini(&f->control);
-	unlink(f->at.sun_path);
-	rmdir(f->folder);
-	free(f);
+	talk_fini(*state);
+	free(*state);
 	return 0;
-}
-
-static int
-connect_one(const struct fixture *f)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(connect(fd, (const struct sockaddr *)&f->at, sizeof(f->at)), 0);
-	return fd;
-}
-
-static void
-say(struct fixture *f, const char *text)
-{
-	size_t n = strlen(text);
-
-	if (f->client < 0)
-		f->client = connect_one(f);
-	assert_int_equal(send(f->client, text, n, MSG_NOSIGNAL), n);
-}
-
-/* Everything the server sent; true when it closed. */
-static bool
-is_closed(void *arg)
-{
-	struct fixture *f = arg;
-	ssize_t n;
-
-	do {
-		assert_true(f->n < sizeof(f->answer) - 1);
-		n = recv(f->client, f->answer + f->n, sizeof(f->answer) - 1 - f->n, 0);
-		if (n > 0)
-			f->n += (size_t)n;
-	} while (n > 0);
-	f->answer[f->n] = '\0';
-	if (n < 0 && errno == EAGAIN)
-		return false;
-	assert_int_equal(n, 0);
-	return true;
-}
-
-static void
-run_to_close(struct fixture *f)
-{
-	assert_true(control_run(&f->control, is_closed, f));
-}
-
-static bool
-is_over(void *arg)
-{
-	unsigned *turns = arg;
-
-	return (*turns)-- == 0;
-}
-
-/* Some turns of the loop, in which something should not happen. */
-static void
-run_a_while(struct fixture *f)
-{
-	unsigned turns = 3;
-
-	assert_true(control_run(&f->control, is_over, &turns));
 }
 
 static void
 answers_one_line_and_closes(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	say(f, "show info;show stat\n");
-	run_to_close(f);
+	talk_say(f, "show info;show stat\n");
+	talk_run_to_close(f);
 	assert_memory_equal(f->answer, "Name: tidegate\n", 15);
 	assert_non_null(strstr(f->answer, "\n\n# pxname,svname,"));
 	assert_string_equal(f->answer + f->n - 2, "\n\n");
@@ -149,37 +48,37 @@ answers_one_line_and_closes(void **state)
 static void
 a_line_may_come_in_pieces(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	say(f, "he");
-	run_a_while(f);
+	talk_say(f, "he");
+	talk_run_a_while(f, 3);
 	assert_int_equal(f->n, 0);
-	say(f, "lp");
-	run_a_while(f);
-	say(f, "\n");
-	run_to_close(f);
+	talk_say(f, "lp");
+	talk_run_a_while(f, 3);
+	talk_say(f, "\n");
+	talk_run_to_close(f);
 	assert_non_null(strstr(f->answer, "show stat"));
 }
 
 static void
 an_end_is_as_good_as_a_newline(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	say(f, "help");
+	talk_say(f, "help");
 	assert_int_equal(shutdown(f->client, SHUT_WR), 0);
-	run_to_close(f);
+	talk_run_to_close(f);
 	assert_non_null(strstr(f->answer, "show stat"));
 }
 
 static void
 half_closed_clients_get_their_answer(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	say(f, "help\n");
+	talk_say(f, "help\n");
 	assert_int_equal(shutdown(f->client, SHUT_WR), 0);
-	run_to_close(f);
+	talk_run_to_close(f);
 	assert_non_null(strstr(f->answer, "show stat"));
 }
 
@@ -187,10 +86,10 @@ half_closed_clients_get_their_answer(void **state)
 static void
 further_lines_are_read_and_ignored(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	say(f, "help\nshow info\nshow stat\n");
-	run_to_close(f);
+	talk_say(f, "help\nshow info\nshow stat\n");
+	talk_run_to_close(f);
 	assert_non_null(strstr(f->answer, "show stat"));
 	assert_null(strstr(f->answer, "Name: "));
 }
@@ -198,74 +97,74 @@ further_lines_are_read_and_ignored(void **state)
 static void
 nothing_said_nothing_answered(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	f->client = connect_one(f);
+	f->client = talk_connect(f);
 	assert_int_equal(shutdown(f->client, SHUT_WR), 0);
-	run_to_close(f);
+	talk_run_to_close(f);
 	assert_int_equal(f->n, 0);
 }
 
 static void
 too_long_a_line_is_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 	char text[TG_ADMIN_LINE_MAX + 1];
 
 	memset(text, 'a', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	say(f, text);
-	run_to_close(f);
+	talk_say(f, text);
+	talk_run_to_close(f);
 	assert_string_equal(f->answer, "error limit: the line is longer than 16384 bytes\n\n");
 }
 
 static void
 the_longest_line_is_taken(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 	char text[TG_ADMIN_LINE_MAX + 1];
 
 	memset(text, ' ', sizeof(text) - 1);
 	memcpy(text, "help", 4);
 	text[sizeof(text) - 2] = '\n';
 	text[sizeof(text) - 1] = '\0';
-	say(f, text);
-	run_to_close(f);
+	talk_say(f, text);
+	talk_run_to_close(f);
 	assert_non_null(strstr(f->answer, "show stat"));
 }
 
 static void
 clients_that_go_away_are_forgotten(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	say(f, "show st");
-	run_a_while(f);
+	talk_say(f, "show st");
+	talk_run_a_while(f, 3);
 	close(f->client);
 	f->client = -1;
-	run_a_while(f);
-	say(f, "help\n");
-	run_to_close(f);
+	talk_run_a_while(f, 3);
+	talk_say(f, "help\n");
+	talk_run_to_close(f);
 	assert_non_null(strstr(f->answer, "show stat"));
 }
 
 static void
 too_many_clients_are_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 	int fds[TG_ADMIN_CLIENTS_MAX];
 
 	for (size_t i = 0; i < TG_ADMIN_CLIENTS_MAX; i++)
-		fds[i] = connect_one(f);
-	f->client = connect_one(f);
-	run_to_close(f);
+		fds[i] = talk_connect(f);
+	f->client = talk_connect(f);
+	talk_run_to_close(f);
 	assert_int_equal(f->n, 0);
 	close(f->client);
 	close(fds[0]);
-	run_a_while(f);
+	talk_run_a_while(f, 3);
 	f->client = -1;
-	say(f, "help\n");
-	run_to_close(f);
+	talk_say(f, "help\n");
+	talk_run_to_close(f);
 	assert_non_null(strstr(f->answer, "show stat"));
 	for (size_t i = 1; i < TG_ADMIN_CLIENTS_MAX; i++)
 		close(fds[i]);
@@ -275,7 +174,7 @@ too_many_clients_are_refused(void **state)
 static void
 slow_clients_hold_nobody_up(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 	char text[4096];
 	size_t n = 0;
 	int slow;
@@ -283,16 +182,16 @@ slow_clients_hold_nobody_up(void **state)
 	while (n + 10 < sizeof(text))
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "show stat;");
 	text[n - 1] = '\n';
-	slow = connect_one(f);
+	slow = talk_connect(f);
 	assert_int_equal(send(slow, text, n, MSG_NOSIGNAL), n);
-	run_a_while(f);
-	say(f, "help\n");
-	run_to_close(f);
+	talk_run_a_while(f, 3);
+	talk_say(f, "help\n");
+	talk_run_to_close(f);
 	assert_non_null(strstr(f->answer, "show stat"));
 	close(f->client);
 	f->client = slow;
 	f->n = 0;
-	run_to_close(f);
+	talk_run_to_close(f);
 	assert_true(f->n > 400000);
 	assert_string_equal(f->answer + f->n - 2, "\n\n");
 }
@@ -301,11 +200,11 @@ slow_clients_hold_nobody_up(void **state)
 static void
 a_payload_is_refused_by_who_takes_none(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	say(f,
+	talk_say(f,
 	    "prompt\nhelp; show version <<\nshow info\nhelp\n\nshow version <<X json\n<<\n\nquit\n");
-	run_to_close(f);
+	talk_run_to_close(f);
 	assert_non_null(strstr(f->answer, "error usage: \"show version\" takes no payload\n\n> "));
 	assert_null(strstr(f->answer, "Name: "));
 	assert_non_null(strstr(f->answer, "{\"error\":\"usage\",\"text\":\"show version\"}\n\n> "));
@@ -316,15 +215,15 @@ a_payload_is_refused_by_who_takes_none(void **state)
 static void
 a_payload_may_come_in_pieces(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	say(f, "show version json <<EO");
-	run_a_while(f);
-	say(f, "F\n\nEO");
-	run_a_while(f);
+	talk_say(f, "show version json <<EO");
+	talk_run_a_while(f, 3);
+	talk_say(f, "F\n\nEO");
+	talk_run_a_while(f, 3);
 	assert_int_equal(f->n, 0);
-	say(f, "F\n");
-	run_to_close(f);
+	talk_say(f, "F\n");
+	talk_run_to_close(f);
 	assert_string_equal(f->answer, "{\"error\":\"usage\",\"text\":\"\\\"show version\\\" takes "
 				       "no payload\"}\n\n");
 }
@@ -332,18 +231,18 @@ a_payload_may_come_in_pieces(void **state)
 static void
 a_payload_without_end_is_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 
-	say(f, "show version <<\nshow info\n");
+	talk_say(f, "show version <<\nshow info\n");
 	assert_int_equal(shutdown(f->client, SHUT_WR), 0);
-	run_to_close(f);
+	talk_run_to_close(f);
 	assert_string_equal(f->answer, "error limit: the payload has no end\n\n");
 }
 
 static void
 too_long_a_payload_is_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct talk *f = *state;
 	bool is_closed_already = false;
 	char text[8192];
 	size_t sent = 0;
@@ -351,16 +250,16 @@ too_long_a_payload_is_refused(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	text[sizeof(text) - 2] = '\n';
-	say(f, "show version <<END\n");
+	talk_say(f, "show version <<END\n");
 	while (sent < TG_ADMIN_PAYLOAD_MAX + 64 && !is_closed_already) {
 		ssize_t n = send(f->client, text, sizeof(text) - 1, MSG_NOSIGNAL);
 
 		is_closed_already = n < 0 && errno != EAGAIN;
 		sent += n > 0 ? (size_t)n : 0;
 		if (n < 0)
-			run_a_while(f);
+			talk_run_a_while(f, 3);
 	}
-	run_to_close(f);
+	talk_run_to_close(f);
 	assert_string_equal(f->answer, "error limit: the payload is longer than 1048576 bytes\n\n");
 }
 

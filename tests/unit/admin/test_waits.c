@@ -15,19 +15,12 @@
 
 #include "admin/command.h"
 #include "admin/server.h"
-#include "fake/control.h"
+#include "fake/talk.h"
 
 #define CHANGES "changed: services.api\n\nadded: services.db.b3\n"
 
 struct fixture {
-	struct control control;
-	struct admin_source source;
-	struct admin_server *server;
-	struct sockaddr_un at;
-	char folder[32];
-	int client;
-	char answer[65536];
-	size_t n;
+	struct talk talk; /* first */
 	/* what the parent was asked last */
 	unsigned asked;
 	int rc;
@@ -72,28 +65,12 @@ static int
 setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	int fd;
 
-	if (f == NULL)
-		return -1;
 	*state = f;
-	f->client = -1;
-	control_init(&f->control, "");
-	if (source_init(&f->source, f->control.conf, f->control.segment, f->control.health,
-			f->control.steer, mono_read()) != 0)
+	if (f == NULL || talk_init(&f->talk) != 0)
 		return -1;
-	memcpy(f->folder, "/tmp/tg-waits-XXXXXX", 21);
-	if (mkdtemp(f->folder) == NULL)
-		return -1;
-	f->at.sun_family = AF_UNIX;
-	snprintf(f->at.sun_path, sizeof(f->at.sun_path), "%s/s", f->folder);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(fd, (struct sockaddr *)&f->at, sizeof(f->at)) != 0 || listen(fd, 128) != 0)
-		return -1;
-	f->source.events = events_new();
-	f->source.actions = (struct admin_actions){.user = f, .reload = on_reload, .cut = on_cut};
-	f->server = admin_server_new(f->control.loop, &f->source);
-	return f->server != NULL ? admin_server_listen(f->server, fd, TG_RIGHTS_ADMIN) : -1;
+	f->talk.source.actions = (struct admin_actions){.user = f, .reload = on_reload, .cut = on_cut};
+	return 0;
 }
 
 static int
@@ -101,53 +78,9 @@ teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	if (f->client >= 0)
-		close(f->client);
-	admin_server_free(f->server);
-	events_free(f->source.events);
-	source_fini(&f->source);
-	control_fini(&f->control);
-	unlink(f->at.sun_path);
-	rmdir(f->folder);
+	talk_fini(&f->talk);
 	free(f);
 	return 0;
-}
-
-static int
-connect_one(const struct fixture *f)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(connect(fd, (const struct sockaddr *)&f->at, sizeof(f->at)), 0);
-	return fd;
-}
-
-static void
-say(struct fixture *f, const char *text)
-{
-	size_t n = strlen(text);
-
-	if (f->client < 0)
-		f->client = connect_one(f);
-	assert_int_equal(send(f->client, text, n, MSG_NOSIGNAL), n);
-}
-
-/* Everything the server sent; true when it closed. */
-static bool
-is_closed(void *arg)
-{
-	struct fixture *f = arg;
-	ssize_t n;
-
-	do {
-		assert_true(f->n < sizeof(f->answer) - 1);
-		n = recv(f->client, f->answer + f->n, sizeof(f->answer) - 1 - f->n, 0);
-		if (n > 0)
-			f->n += (size_t)n;
-	} while (n > 0);
-	f->answer[f->n] = '\0';
-	return !(n < 0 && errno == EAGAIN);
 }
 
 static bool
@@ -155,8 +88,8 @@ has_prompt(void *arg)
 {
 	struct fixture *f = arg;
 
-	assert_false(is_closed(f));
-	return f->n >= 2 && strcmp(f->answer + f->n - 2, "> ") == 0;
+	assert_false(talk_is_closed(&f->talk));
+	return f->talk.n >= 2 && strcmp(f->talk.answer + f->talk.n - 2, "> ") == 0;
 }
 
 static bool
@@ -167,57 +100,37 @@ is_asked(void *arg)
 	return f->asked > 0;
 }
 
-static bool
-is_over(void *arg)
-{
-	unsigned *turns = arg;
-
-	return (*turns)-- == 0;
-}
-
-static void
-run_a_while(struct fixture *f, unsigned turns)
-{
-	assert_true(control_run(&f->control, is_over, &turns));
-}
-
-static void
-run_to_close(struct fixture *f)
-{
-	assert_true(control_run(&f->control, is_closed, f));
-}
-
 /* A line whose session waits for the parent. */
 static void
 ask(struct fixture *f, const char *line)
 {
 	f->asked = 0;
-	f->n = 0;
-	say(f, line);
-	assert_true(control_run(&f->control, is_asked, f));
-	assert_false(is_closed(f));
-	assert_int_equal(f->n, 0);
+	f->talk.n = 0;
+	talk_say(&f->talk, line);
+	assert_true(control_run(&f->talk.control, is_asked, f));
+	assert_false(talk_is_closed(&f->talk));
+	assert_int_equal(f->talk.n, 0);
 }
 
 static void
 tell(struct fixture *f, uint32_t id, bool is_done, const char *text)
 {
-	admin_server_reloaded(f->server, id, is_done, text, strlen(text));
+	admin_server_reloaded(f->talk.server, id, is_done, text, strlen(text));
 }
 
 /* A line that is answered without the parent; to be closed by the caller of ask(). */
 static const char *
 answer_of(struct fixture *f, const char *line)
 {
-	if (f->client >= 0)
-		close(f->client);
-	f->client = -1;
-	f->n = 0;
+	if (f->talk.client >= 0)
+		close(f->talk.client);
+	f->talk.client = -1;
+	f->talk.n = 0;
 	f->asked = 0;
-	say(f, line);
-	run_to_close(f);
+	talk_say(&f->talk, line);
+	talk_run_to_close(&f->talk);
 	assert_int_equal(f->asked, 0);
-	return f->answer;
+	return f->talk.answer;
 }
 
 static void
@@ -230,8 +143,8 @@ a_reload_is_answered_by_the_parent(void **state)
 	assert_string_equal(f->why, "new rules");
 	assert_memory_equal(f->who, "uid ", 4);
 	tell(f, f->asked, true, CHANGES);
-	run_to_close(f);
-	assert_string_equal(f->answer, "changed: services.api\nadded: services.db.b3\n\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "changed: services.api\nadded: services.db.b3\n\n");
 }
 
 static void
@@ -241,14 +154,14 @@ a_reload_as_json(void **state)
 
 	ask(f, "reload json\n");
 	tell(f, f->asked, true, CHANGES);
-	run_to_close(f);
-	assert_string_equal(f->answer, "{\"done\":true,\"changes\":[\"changed: services.api\",\n"
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "{\"done\":true,\"changes\":[\"changed: services.api\",\n"
 				       "\"added: services.db.b3\"]}\n\n");
-	f->client = -1;
+	f->talk.client = -1;
 	ask(f, "reload json\n");
 	tell(f, f->asked, true, "");
-	run_to_close(f);
-	assert_string_equal(f->answer, "{\"done\":true,\"changes\":[]}\n\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "{\"done\":true,\"changes\":[]}\n\n");
 }
 
 static void
@@ -259,20 +172,20 @@ a_failure_has_all_its_reasons(void **state)
 
 	ask(f, "reload\n");
 	tell(f, f->asked, false, text);
-	run_to_close(f);
-	assert_string_equal(f->answer, "error refused: t.conf:3: no \"x\"\nt.conf:5: no y\n\n");
-	f->client = -1;
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "error refused: t.conf:3: no \"x\"\nt.conf:5: no y\n\n");
+	f->talk.client = -1;
 	ask(f, "reload json\n");
 	tell(f, f->asked, false, text);
-	run_to_close(f);
+	talk_run_to_close(&f->talk);
 	assert_string_equal(
-		f->answer, "{\"error\":\"refused\",\"text\":\"t.conf:3: no \\\"x\\\"\",\"errors\":["
+		f->talk.answer, "{\"error\":\"refused\",\"text\":\"t.conf:3: no \\\"x\\\"\",\"errors\":["
 			   "\"t.conf:3: no \\\"x\\\"\",\n\"t.conf:5: no y\"]}\n\n");
-	f->client = -1;
+	f->talk.client = -1;
 	ask(f, "reload\n");
 	tell(f, f->asked, false, "\n");
-	run_to_close(f);
-	assert_string_equal(f->answer, "error refused: the parent does not say why\n\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "error refused: the parent does not say why\n\n");
 }
 
 static void
@@ -285,10 +198,10 @@ a_dry_run_compares(void **state)
 		ask(f, lines[i]);
 		assert_int_equal(f->what, RELOAD_COMPARE);
 		tell(f, f->asked, true, CHANGES);
-		run_to_close(f);
-		assert_non_null(strstr(f->answer, "changed: services.api\n"));
-		close(f->client);
-		f->client = -1;
+		talk_run_to_close(&f->talk);
+		assert_non_null(strstr(f->talk.answer, "changed: services.api\n"));
+		close(f->talk.client);
+		f->talk.client = -1;
 	}
 	assert_string_equal(answer_of(f, "reload now\n"), "error usage: reload [why WORDS]\n\n");
 }
@@ -315,12 +228,12 @@ the_rest_of_a_line_is_run_behind_it(void **state)
 	ask(f, "show version; reload ;reload; show version\n");
 	tell(f, 1, true, "one\n");
 	assert_int_equal(f->asked, 2);
-	run_a_while(f, 3);
-	assert_false(is_closed(f));
+	talk_run_a_while(&f->talk, 3);
+	assert_false(talk_is_closed(&f->talk));
 	tell(f, 1, true, "one again\n");
 	tell(f, 2, false, "two\n");
-	run_to_close(f);
-	assert_string_equal(f->answer, PACKAGE_VERSION
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, PACKAGE_VERSION
 			    "\n\none\n\nerror refused: two\n\n" PACKAGE_VERSION "\n\n");
 }
 
@@ -331,17 +244,17 @@ others_go_on_meanwhile(void **state)
 	int waiting;
 
 	ask(f, "reload\n");
-	waiting = f->client;
-	f->client = -1;
-	say(f, "show version\n");
-	run_to_close(f);
-	assert_string_equal(f->answer, PACKAGE_VERSION "\n\n");
-	close(f->client);
-	f->client = waiting;
-	f->n = 0;
+	waiting = f->talk.client;
+	f->talk.client = -1;
+	talk_say(&f->talk, "show version\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, PACKAGE_VERSION "\n\n");
+	close(f->talk.client);
+	f->talk.client = waiting;
+	f->talk.n = 0;
 	tell(f, f->asked, true, "done\n");
-	run_to_close(f);
-	assert_string_equal(f->answer, "done\n\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "done\n\n");
 }
 
 static void
@@ -350,11 +263,11 @@ who_goes_away_loses_the_answer_alone(void **state)
 	struct fixture *f = *state;
 
 	ask(f, "reload; show version\n");
-	close(f->client);
-	f->client = -1;
-	run_a_while(f, 3);
+	close(f->talk.client);
+	f->talk.client = -1;
+	talk_run_a_while(&f->talk, 3);
 	tell(f, f->asked, true, CHANGES);
-	run_a_while(f, 3);
+	talk_run_a_while(&f->talk, 3);
 	assert_string_equal(answer_of(f, "show version\n"), PACKAGE_VERSION "\n\n");
 }
 
@@ -365,12 +278,12 @@ who_has_said_all_gets_the_answer(void **state)
 	struct fixture *f = *state;
 
 	ask(f, "reload; show version\n");
-	assert_int_equal(shutdown(f->client, SHUT_WR), 0);
-	run_a_while(f, 5);
-	assert_false(is_closed(f));
+	assert_int_equal(shutdown(f->talk.client, SHUT_WR), 0);
+	talk_run_a_while(&f->talk, 5);
+	assert_false(talk_is_closed(&f->talk));
 	tell(f, f->asked, true, "done\n");
-	run_to_close(f);
-	assert_string_equal(f->answer, "done\n\n" PACKAGE_VERSION "\n\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "done\n\n" PACKAGE_VERSION "\n\n");
 }
 
 static void
@@ -378,20 +291,20 @@ lines_behind_a_prompt_wait_their_turn(void **state)
 {
 	struct fixture *f = *state;
 
-	say(f, "prompt\n");
-	assert_true(control_run(&f->control, has_prompt, f));
+	talk_say(&f->talk, "prompt\n");
+	assert_true(control_run(&f->talk.control, has_prompt, f));
 	ask(f, "reload\nshow version\nreload\n");
 	tell(f, 1, true, "one\n");
-	run_a_while(f, 3);
-	assert_false(is_closed(f));
-	assert_string_equal(f->answer, "one\n\n> " PACKAGE_VERSION "\n\n> ");
+	talk_run_a_while(&f->talk, 3);
+	assert_false(talk_is_closed(&f->talk));
+	assert_string_equal(f->talk.answer, "one\n\n> " PACKAGE_VERSION "\n\n> ");
 	assert_int_equal(f->asked, 2);
-	f->n = 0;
+	f->talk.n = 0;
 	tell(f, 2, true, "two\n");
-	assert_true(control_run(&f->control, has_prompt, f));
-	assert_string_equal(f->answer, "two\n\n> ");
-	say(f, "quit\n");
-	run_to_close(f);
+	assert_true(control_run(&f->talk.control, has_prompt, f));
+	assert_string_equal(f->talk.answer, "two\n\n> ");
+	talk_say(&f->talk, "quit\n");
+	talk_run_to_close(&f->talk);
 }
 
 static void
@@ -400,11 +313,11 @@ a_keeper_that_ends_forgets_who_waits(void **state)
 	struct fixture *f = *state;
 
 	ask(f, "reload\n");
-	admin_server_free(f->server);
-	f->server = NULL;
-	run_a_while(f, 1);
-	assert_true(is_closed(f));
-	assert_int_equal(f->n, 0);
+	admin_server_free(f->talk.server);
+	f->talk.server = NULL;
+	talk_run_a_while(&f->talk, 1);
+	assert_true(talk_is_closed(&f->talk));
+	assert_int_equal(f->talk.n, 0);
 }
 
 /* By the functions beneath: 30 s are long. */
@@ -417,13 +330,13 @@ no_answer_in_time_is_a_failure(void **state)
 	struct output out;
 
 	output_init(&out, 65536);
-	f->source.now = mono_read();
-	command_run_line(&f->source, &session, line, &out);
+	f->talk.source.now = mono_read();
+	command_run_line(&f->talk.source, &session, line, &out);
 	assert_non_null(session.wait.go_on);
-	f->source.now = mono_add_ms(f->source.now, TG_ADMIN_RELOAD_MS - 1);
-	assert_false(command_go_on(&f->source, &session, &out));
-	f->source.now = mono_add_ms(f->source.now, 1);
-	assert_true(command_go_on(&f->source, &session, &out));
+	f->talk.source.now = mono_add_ms(f->talk.source.now, TG_ADMIN_RELOAD_MS - 1);
+	assert_false(command_go_on(&f->talk.source, &session, &out));
+	f->talk.source.now = mono_add_ms(f->talk.source.now, 1);
+	assert_true(command_go_on(&f->talk.source, &session, &out));
 	output_add(&out, "", 1);
 	assert_string_equal(
 		out.bytes,
@@ -474,7 +387,7 @@ wrong_waits_are_told(void **state)
 static _Atomic int64_t *
 in_flight_of(struct fixture *f)
 {
-	return &segment_shared(f->control.segment, source_backend_slot(&f->source, 0, 0))
+	return &segment_shared(f->talk.control.segment, source_backend_slot(&f->talk.source, 0, 0))
 			->in_flight;
 }
 
@@ -489,16 +402,16 @@ a_backend_is_waited_for(void **state)
 	assert_string_equal(answer_of(f, "wait 30 srv-removable api/b1\n"),
 			    "error timeout: in flight on \"api/b1\": 1; \"wait TIME srv-removable "
 			    "api/b1\", or \"shutdown sessions server api/b1\"\n\n");
-	close(f->client);
-	f->client = -1;
-	f->n = 0;
-	say(f, "wait 9s srv-removable api/b1; show version\n");
-	run_a_while(f, 20);
-	assert_false(is_closed(f));
-	assert_int_equal(f->n, 0);
+	close(f->talk.client);
+	f->talk.client = -1;
+	f->talk.n = 0;
+	talk_say(&f->talk, "wait 9s srv-removable api/b1; show version\n");
+	talk_run_a_while(&f->talk, 20);
+	assert_false(talk_is_closed(&f->talk));
+	assert_int_equal(f->talk.n, 0);
 	atomic_store(in_flight_of(f), 0);
-	run_to_close(f);
-	assert_string_equal(f->answer, "Done.\n\n" PACKAGE_VERSION "\n\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "Done.\n\n" PACKAGE_VERSION "\n\n");
 }
 
 static void
@@ -529,16 +442,16 @@ a_server_is_added_by_haproxys_words(void **state)
 		assert_string_equal(f->text, cases[i].text);
 		assert_int_equal(f->is_enabled, cases[i].is_enabled);
 		tell(f, f->asked, true, "added: services.db.b3\n");
-		run_to_close(f);
-		assert_string_equal(f->answer, "New server registered.\n\n");
-		close(f->client);
-		f->client = -1;
+		talk_run_to_close(&f->talk);
+		assert_string_equal(f->talk.answer, "New server registered.\n\n");
+		close(f->talk.client);
+		f->talk.client = -1;
 	}
 	ask(f, "add server db/b3 10.0.0.1:80 why it grows json\n");
 	assert_string_equal(f->why, "it grows");
 	tell(f, f->asked, true, "added: services.db.b3\n");
-	run_to_close(f);
-	assert_string_equal(f->answer,
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer,
 			    "{\"done\":true,\"changes\":[\"added: services.db.b3\"]}\n\n");
 }
 
@@ -579,7 +492,7 @@ wrong_servers_are_not_asked_for(void **state)
 		assert_memory_equal(answer + 6, cases[i].code, n);
 		assert_int_equal(answer[6 + n], ':');
 	}
-	assert_int_equal(f->control.changes, 0);
+	assert_int_equal(f->talk.control.changes, 0);
 }
 
 static void
@@ -593,16 +506,16 @@ a_server_out_of_use_is_deleted(void **state)
 			    "error conflict: in flight on \"api/b1\": 2; \"wait TIME srv-removable "
 			    "api/b1\", or \"shutdown sessions server api/b1\"\n\n");
 	atomic_store(in_flight_of(f), 0);
-	close(f->client);
-	f->client = -1;
+	close(f->talk.client);
+	f->talk.client = -1;
 	ask(f, "del server api/b1 why old\n");
 	assert_int_equal(f->what, RELOAD_DELETE);
 	assert_string_equal(f->service, "api");
 	assert_string_equal(f->backend, "b1");
 	assert_string_equal(f->why, "old");
 	tell(f, f->asked, true, "deleted: services.api.b1\n");
-	run_to_close(f);
-	assert_string_equal(f->answer, "Server deleted.\n\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "Server deleted.\n\n");
 }
 
 static void
@@ -611,20 +524,20 @@ a_server_is_drained_and_deleted(void **state)
 	struct fixture *f = *state;
 
 	atomic_store(in_flight_of(f), 1);
-	say(f, "del server api/b1 drain deadline 60ms why old; show version\n");
-	run_a_while(f, 20);
+	talk_say(&f->talk, "del server api/b1 drain deadline 60ms why old; show version\n");
+	talk_run_a_while(&f->talk, 20);
 	assert_int_equal(f->asked, 0);
 	assert_int_equal(f->cuts, 1);
 	assert_int_equal(f->cut_ms, 60);
-	assert_int_equal(steer_get(f->control.steer, 0, 0)->order.admin, TG_ADMIN_DRAIN);
+	assert_int_equal(steer_get(f->talk.control.steer, 0, 0)->order.admin, TG_ADMIN_DRAIN);
 	atomic_store(in_flight_of(f), 0);
-	assert_true(control_run(&f->control, is_asked, f));
+	assert_true(control_run(&f->talk.control, is_asked, f));
 	assert_int_equal(f->what, RELOAD_DELETE);
 	assert_string_equal(f->why, "old");
-	assert_false(is_closed(f));
+	assert_false(talk_is_closed(&f->talk));
 	tell(f, f->asked, true, "");
-	run_to_close(f);
-	assert_string_equal(f->answer, "Server deleted.\n\n" PACKAGE_VERSION "\n\n");
+	talk_run_to_close(&f->talk);
+	assert_string_equal(f->talk.answer, "Server deleted.\n\n" PACKAGE_VERSION "\n\n");
 }
 
 /* What is asked once it is drained may fail like anything else. */
@@ -636,7 +549,7 @@ a_drained_server_that_cannot_be_deleted_stays(void **state)
 	f->rc = -TG_EIO;
 	assert_string_equal(answer_of(f, "del server api/b1 drain\n"),
 			    "error limit: the parent cannot be told\n\n");
-	assert_int_equal(steer_get(f->control.steer, 0, 0)->order.admin, TG_ADMIN_DRAIN);
+	assert_int_equal(steer_get(f->talk.control.steer, 0, 0)->order.admin, TG_ADMIN_DRAIN);
 	assert_int_equal(f->cuts, 0);
 }
 
@@ -644,14 +557,14 @@ static void
 slots_of_a_name_go_together(void **state)
 {
 	struct fixture *f = *state;
-	struct conf_backend *b = &f->control.conf->services[0].backends[0];
+	struct conf_backend *b = &f->talk.control.conf->services[0].backends[0];
 
 	b->slots = 3;
 	assert_string_equal(
 		answer_of(f, "del server api/b1 drain\n"),
 		"error conflict: \"api/b1\" is one of 3 slots of the name \"b1\", which "
 		"are one entry of the configuration: edit it, and \"reload\"\n\n");
-	assert_int_equal(f->control.changes, 0);
+	assert_int_equal(f->talk.control.changes, 0);
 	b->slots = 1;
 }
 
@@ -668,13 +581,13 @@ rights_are_asked_for(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		output_init(&out, 65536);
 		snprintf(line, sizeof(line), "%s", admin[i]);
-		command_run_line(&f->source, &session, line, &out);
+		command_run_line(&f->talk.source, &session, line, &out);
 		assert_memory_equal(out.bytes, "error denied: ", 14);
 		output_fini(&out);
 	}
 	output_init(&out, 65536);
 	snprintf(line, sizeof(line), "reload --dry-run");
-	command_run_line(&f->source, &session, line, &out);
+	command_run_line(&f->talk.source, &session, line, &out);
 	assert_non_null(session.wait.go_on);
 	output_fini(&out);
 }
@@ -688,7 +601,7 @@ who_added_and_deleted_is_shown(void **state)
 	static struct conf_deleted deleted = {.name = name,
 					      .note = {.who = who, .why = why, .when_us = 1000000}};
 	struct fixture *f = *state;
-	struct conf_service *service = &f->control.conf->services[0];
+	struct conf_service *service = &f->talk.control.conf->services[0];
 
 	service->backends[1].added = (struct conf_note){.who = who, .why = why, .when_us = 2000000};
 	service->deleted = &deleted;
@@ -706,7 +619,7 @@ who_added_and_deleted_is_shown(void **state)
 	assert_non_null(strstr(answer_of(f, "show stat json\n"), ",\"added\":{\"when\":"));
 	assert_non_null(
 		strstr(answer_of(f, "save config\n"), "name = \"b2\"; address = \"[::1]:2\""));
-	assert_null(strstr(f->answer, "uid 7"));
+	assert_null(strstr(f->talk.answer, "uid 7"));
 	service->n_deleted = 0;
 	service->deleted = NULL;
 	service->backends[1].added = (struct conf_note){.who = NULL};
