@@ -105,8 +105,8 @@ def test_tcp_is_in_them_too(tidegate, demo_backend, port):
     tg = tidegate(conf.tcp(demo_backend(tcp=True), top=top(port)))
     tg.log.wait(msg="backend up")
     with tg.client() as peer:
-        peer.send(b"x")
-        assert peer.read(1)
+        peer.send(b"x").finish_sending()
+        assert peer.read_to_end()
     tg.access.wait()
     page = metrics.page(port)
     assert page.value("service_duration_seconds_count", service="site") == 1
