@@ -28,6 +28,9 @@ struct reconf_order {
 	char *backend; /* name of what is added, once it is known; the order's else */
 };
 
+/* Of an answer that there is no memory for. */
+static const char no_text[] = "no memory for the answer\n";
+
 static void start_next(struct reconf *r);
 
 static struct reconf *
@@ -126,13 +129,15 @@ answer(struct reconf *r, uint32_t caller, bool is_done, const char *text)
 static void TG_PRINTF(4, 5)
 	answer_format(struct reconf *r, uint32_t caller, bool is_done, const char *fmt, ...)
 {
-	char text[1024];
+	char *text;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
 	va_end(ap);
-	answer(r, caller, is_done, text);
+	answer(r, caller, is_done, text != NULL ? text : no_text);
+	free(text);
 }
 
 static void
@@ -267,14 +272,10 @@ static void
 end_done_file(struct reconf *r)
 {
 	const struct conf_changes *c = &r->next.changes;
-	char *text = NULL;
 
 	log_write(TG_LOG_INFO, "reloaded", "added=%u changed=%u removed=%u", c->added, c->changed,
 		  c->removed);
-	if (asprintf(&text, "%s%s", notes(r), r->next.text) < 0)
-		text = NULL;
-	answer(r, r->caller, true, text != NULL ? text : "done\n");
-	free(text);
+	answer_format(r, r->caller, true, "%s%s", notes(r), r->next.text);
 	end_file(r, true);
 }
 
@@ -579,7 +580,6 @@ order_compare(struct reconf *r, uint32_t caller)
 {
 	char *told = NULL;
 	char *text = NULL;
-	char *all = NULL;
 	struct err err;
 	int rc;
 
@@ -588,13 +588,10 @@ order_compare(struct reconf *r, uint32_t caller)
 		return;
 	}
 	rc = try_file(r, &told, &text, &err);
-	if (asprintf(&all, "%s%s%s", told != NULL ? told : "", text != NULL ? text : err.text,
-		     text != NULL ? "" : "\n") < 0)
-		all = NULL;
-	answer(r, caller, rc == 0 && all != NULL, all != NULL ? all : "no memory\n");
+	answer_format(r, caller, rc == 0, "%s%s%s", told != NULL ? told : "",
+		      text != NULL ? text : err.text, text != NULL ? "" : "\n");
 	free(told);
 	free(text);
-	free(all);
 }
 
 static void

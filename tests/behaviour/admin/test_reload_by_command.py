@@ -67,6 +67,14 @@ def test_a_file_that_is_no_good_changes_nothing_and_all_its_errors_are_told(
     assert weight(admin) == "1"
 
 
+def test_none_of_many_errors_is_left_out(site, admin, run_tidectl):
+    keys = [f"no_such_key_{number}" for number in range(100)]
+    site.write(7, more=" ".join(f"{key} = 1;" for key in keys))
+    failed = run_tidectl("-s", admin, "reload")
+    assert failed.returncode == 1
+    assert all(key in failed.stderr for key in keys)
+
+
 def test_a_failure_as_json_is_json(site, admin, run_tidectl):
     result = run_tidectl("-s", admin, "drain site/none json")
     assert (result.returncode, result.stderr) == (1, "")
