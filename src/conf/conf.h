@@ -277,6 +277,102 @@ struct conf_retry {
 	bool idempotency_key; /* a request with this field may be repeated */
 };
 
+/* What a configuration sets for a module, which says by its own table what it means. */
+enum conf_setting_type {
+	TG_SETTING_NUMBER = 0,
+	TG_SETTING_BOOLEAN = 1,
+	TG_SETTING_TEXT = 2,
+	TG_SETTING_TYPE_COUNT
+};
+
+struct conf_setting {
+	char *key;
+	enum conf_setting_type type;
+	double number; /* and booleans: 0 or 1 */
+	char *text;    /* NULL: another type */
+	char *place;   /* "file:line", for errors */
+};
+
+/* Between two times a service has at least so many backends. */
+struct conf_schedule {
+	char *start; /* crontab(5): minute hour day-of-month month day-of-week */
+	char *end;
+	char *timezone; /* of tzdata; NULL: that of the machine */
+	unsigned min;
+};
+
+/* autoscale = { module; min; max; ... } of a service. */
+struct conf_autoscale {
+	char *module; /* NULL: nobody scales it */
+	struct conf_setting *settings; /* all keys that are none of these */
+	size_t n_settings;
+	unsigned min;             /* 1 */
+	unsigned max;             /* backends that a provider starts; required */
+	uint64_t interval_ms;     /* of samples and decisions; 1s */
+	unsigned step_up;         /* at once; 0: any number (default) */
+	unsigned step_down;       /* the same */
+	uint64_t cooldown_up_ms;  /* 0 */
+	uint64_t cooldown_down_ms; /* 60s */
+	uint64_t idle_ms;         /* without a request before the last one goes; 5m */
+	uint64_t start_timeout_ms; /* from asked for to up; 60s */
+	uint64_t drain_timeout_ms; /* then what is left is cut; 60s */
+	bool dry_run;             /* decides and tells, and does nothing */
+	struct conf_schedule *schedules;
+	size_t n_schedules;
+};
+
+enum conf_provider_type {
+	TG_PROVIDER_STATIC = 0,  /* none: backends are those of the configuration (default) */
+	TG_PROVIDER_PROCESS = 1,
+	TG_PROVIDER_EXEC = 2,
+	TG_PROVIDER_TYPE_COUNT
+};
+
+/* provider = { type; command; ... } of a service. */
+struct conf_provider {
+	enum conf_provider_type type;
+	/* process: */
+	char **command; /* argv; {port}, {name} and {service} are replaced */
+	size_t n_command;
+	char **environment; /* "NAME=value", the same */
+	size_t n_environment;
+	char *folder;  /* working directory; NULL: "/" */
+	char *user;    /* NULL: the keeper's */
+	char *address; /* where it listens; 127.0.0.1 */
+	uint32_t cpu_permille; /* processors it may use; 0: not said */
+	uint64_t memory;       /* bytes; 0: not said */
+	unsigned open_files;   /* RLIMIT_NOFILE; 0: as the keeper has */
+	uint64_t stop_grace_ms; /* from SIGTERM to SIGKILL; 10s */
+	/* exec: an argv per verb */
+	char **list;
+	size_t n_list;
+	char **start;
+	size_t n_start;
+	char **stop;
+	size_t n_stop;
+	uint64_t timeout_ms;  /* of a verb; 30s */
+	unsigned concurrency; /* verbs at a time; 4 */
+};
+
+/* hold = { requests; timeout; } of a service: requests for which no backend is up are kept until one is. */
+struct conf_hold {
+	unsigned requests;   /* at a time; 0: none is kept: 503 at once (default without autoscale) */
+	uint64_t timeout_ms; /* of each; 30s */
+};
+
+enum conf_store_type {
+	TG_STORE_MEMORY = 0, /* default */
+	TG_STORE_REDIS = 1,
+	TG_STORE_TYPE_COUNT
+};
+
+/* store = { type; url; ... }. */
+struct conf_store {
+	enum conf_store_type type;
+	char *url;           /* redis://[user:password@]host[:port][/database], redis+unix:///path[?db=n]; secret */
+	uint64_t timeout_ms; /* of an operation; 250ms */
+};
+
 struct conf_service {
 	char *name;
 	unsigned index; /* in conf->services */
@@ -310,6 +406,9 @@ struct conf_service {
 	size_t n_backends;
 	struct conf_deleted *deleted;
 	size_t n_deleted;
+	struct conf_autoscale autoscale;
+	struct conf_provider provider;
+	struct conf_hold hold;
 };
 
 /* Whether names say where it is. */
@@ -403,6 +502,9 @@ struct conf {
 		struct addr *servers; /* name servers; none: the system's */
 		size_t n_servers;
 	} resolver;
+	struct conf_store store;
+	char **modules; /* shared objects to load, absolute paths */
+	size_t n_modules;
 	struct conf_listener *listeners;
 	size_t n_listeners;
 	struct conf_service *services;

@@ -1,0 +1,106 @@
+/*
+ * provider/provider.h: who starts and stops backends.
+ *
+ * One provider per service that has one, in the keeper, which it never blocks: an order is
+ * given with a token, and what came of it is told later, from the loop, once. Orders are
+ * idempotent: to start what runs, or to stop what is gone, succeeds. The caller lists from time to time and
+ * compares: an answer that was lost heals itself that way.
+ *
+ * Instances are known by their name, which the caller gives and the provider keeps
+ * wherever its backends live (environment, label), so that those of a keeper that
+ * died are found again. doc/internals/providers.md tells how the kinds that are to come fit.
+ */
+#ifndef TG_PROVIDER_PROVIDER_H
+#define TG_PROVIDER_PROVIDER_H
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "conf/conf.h"
+#include "loop/loop.h"
+#include "sample/usage.h"
+
+#define TG_INSTANCE_NAME 64u
+#define TG_INSTANCE_WHY  256u
+
+enum instance_state {
+	TG_INSTANCE_STARTING = 0, /* it has no address yet */
+	TG_INSTANCE_RUNNING = 1,
+	TG_INSTANCE_STOPPING = 2,
+	TG_INSTANCE_ENDED = 3,    /* and `why` says how; gone from the next list on */
+	TG_INSTANCE_STATE_COUNT
+};
+
+/* One backend as its provider sees it. A value; text is valid inside the callback. */
+struct instance {
+	char name[TG_INSTANCE_NAME];
+	enum instance_state state;
+	bool has_addr;
+	struct addr addr;          /* where it takes connections */
+	char why[TG_INSTANCE_WHY]; /* "": nothing to say */
+	struct usage_place place;  /* where its usage is read; both 0: not known */
+};
+
+/* What came of an order. A value. */
+struct provider_answer {
+	uint64_t token;
+	int rc; /* 0, or -TG_E...: what and why in `why` */
+	const char *why;
+	/* of provider_list() that succeeded: */
+	const struct instance *instances;
+	size_t n_instances;
+};
+
+struct provider_events {
+	/* Once per order that was taken, never inside the call that gave it. */
+	void (*answered)(void *user, const struct provider_answer *answer);
+	/* An instance is in another state, whoever caused it. */
+	void (*changed)(void *user, const struct instance *instance);
+};
+
+/* What a kind can do beyond the four verbs. */
+#define TG_PROVIDER_ADOPTS (1u << 0) /* finds instances of a keeper that died */
+#define TG_PROVIDER_EVENTS (1u << 1) /* calls changed() by itself; else only lists tell */
+#define TG_PROVIDER_USAGE  (1u << 2) /* its instances have a place */
+
+struct provider;
+
+/* A kind; one file each, in one table (provider.c). */
+struct provider_ops {
+	const char *name; /* as configured in `type` */
+	unsigned can;     /* TG_PROVIDER_x */
+	/* `conf` and its service outlive it; `p` has its common part filled in. -TG_ENOMEM, -TG_EINVAL. */
+	int (*open)(struct provider *p, struct err *err);
+	void (*close)(struct provider *p); /* frees what open() made */
+	int (*list)(struct provider *p, uint64_t token);
+	int (*start)(struct provider *p, uint64_t token, const char *name);
+	int (*stop)(struct provider *p, uint64_t token, const char *name, uint64_t grace_ms);
+	void (*stop_all)(struct provider *p, uint64_t grace_ms);
+	size_t (*count)(const struct provider *p);
+};
+
+/* NULL when the service has none, with *ret_rc 0. `run` tells runs of this daemon apart on one machine and stays over
+ * restarts of its keeper. -TG_ENOMEM, -TG_EINVAL. */
+TG_MUST_CHECK int provider_open(struct loop *loop, const struct conf_service *service,
+				const char *run, const struct provider_events *events, void *user,
+				struct provider **ret, struct err *err);
+/* What is under way is never answered. Instances that are left go on, for who comes after. NULL allowed. */
+void provider_close(struct provider *p);
+
+/* Tidegate ends: no start is taken any more, and all instances are asked to stop, and ended after
+ * `grace_ms`. changed() tells of each. */
+void provider_stop_all(struct provider *p, uint64_t grace_ms);
+/* Instances that are not gone, as far as it knows. */
+size_t provider_count(const struct provider *p);
+
+const struct provider_ops *provider_ops(const struct provider *p);
+
+/* The verbs. -TG_ELIMIT: too much is under way, ask again later; -TG_ENOMEM; else answered() follows. */
+TG_MUST_CHECK int provider_list(struct provider *p, uint64_t token);
+/* All that a backend is started with is in the configuration; its name is the caller's. */
+TG_MUST_CHECK int provider_start(struct provider *p, uint64_t token, const char *name);
+/* Asks it to end, and ends it after `grace_ms`. Answered when it is gone. */
+TG_MUST_CHECK int provider_stop(struct provider *p, uint64_t token, const char *name,
+				uint64_t grace_ms);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * sample/sample.h: what a service did in one interval, and how loaded its backends are.
+ *
+ * Taken by the keeper from the statistics segment, which workers write, and from
+ * cgroups or /proc; nothing here touches a worker. A figure that is missing, stale or
+ * not believable is NAN, never 0.
+ */
+#ifndef TG_SAMPLE_SAMPLE_H
+#define TG_SAMPLE_SAMPLE_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "ipc/segment.h"
+#include "sample/usage.h"
+
+/* Of one backend. A value. */
+struct backend_sample {
+	double in_flight;
+	double arrivals;     /* per second */
+	double completions;  /* per second */
+	double errors;       /* per second */
+	double service_time; /* mean, seconds; NAN: none ended */
+	double cpu;          /* of what it may use */
+	double memory;       /* the same; working set */
+};
+
+/* Of a service. A value. */
+struct service_sample {
+	struct mono at;
+	uint64_t interval_us; /* it stands for */
+	double in_flight;
+	double queued;
+	double arrivals;
+	double completions;
+	double errors;
+	double service_time;
+	double service_p95;
+	double queue_time;
+	double queue_p95;
+	double cpu; /* mean over the backends where it is known; NAN where it is of none */
+	double memory;
+};
+
+/* Counters of one service as they were at the last sample. */
+struct sampler;
+
+/* `segment` outlives it. NULL: no memory. */
+struct sampler *sampler_new(struct segment *segment);
+void sampler_free(struct sampler *sampler); /* NULL allowed */
+/*
+ * Since the call before for this service: rates are NAN at the first one, and for a backend that is new, and
+ * whenever counters went back. `backends` has service->n_backends elements; `usages`
+ * the same, with what is known of each, or is NULL.
+ */
+void sampler_take(struct sampler *sampler, const struct conf_service *service, struct mono now,
+		  const struct usage_rate *usages, struct service_sample *ret,
+		  struct backend_sample *backends);
+/* Another configuration: forgets slots that are nobody's. */
+void sampler_reload(struct sampler *sampler, const struct conf *conf);
+
+#endif

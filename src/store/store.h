@@ -1,0 +1,87 @@
+/*
+ * store/store.h: where samples live over time, and records of decisions.
+ *
+ * The keeper's. One interface, two kinds: `memory`, and `redis`, which writes
+ * what is put behind one pipeline per tick and never makes anybody wait: every call
+ * returns at once, and what does not fit its bounds is dropped and counted. Both
+ * keep the history of this process in memory: windows are made of that.
+ *
+ * A store that is not well (store_is_well()) says nothing of other instances: the
+ * scaler does not shrink services then.
+ */
+#ifndef TG_STORE_STORE_H
+#define TG_STORE_STORE_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "conf/conf.h"
+#include "loop/loop.h"
+#include "sample/sample.h"
+#include "tidegate/module.h"
+
+/* One point of a service's history: by enum tg_metric. A value. */
+struct store_point {
+	struct mono at;
+	double values[TG_METRIC_COUNT]; /* NAN: not known */
+};
+
+/* A backend's sample on its way. */
+struct store_backend {
+	const char *name;
+	enum tg_backend_state state;
+	struct backend_sample sample;
+};
+
+struct store;
+
+/* State changed: well or not. From the loop. */
+typedef void store_change_cb(void *user, bool is_well, const char *why);
+
+/* Owned by the caller; what is passed outlives it. Connects in the background. -TG_ENOMEM, -TG_EINVAL: the
+ * url. */
+TG_MUST_CHECK int store_open(const struct conf_store *conf, struct loop *loop,
+			     store_change_cb *change, void *user, struct store **ret,
+			     struct err *err);
+/* Writes what it can within `timeout_ms`. NULL allowed. */
+void store_close(struct store *store, unsigned timeout_ms);
+
+/* "memory", "redis". */
+const char *store_kind(const struct store *store);
+bool store_is_well(const struct store *store);
+/* One line of what is wrong; "" while it is well. */
+const char *store_why(const struct store *store);
+
+/* History of a service is kept for this long from now on; it grows as windows ask for. -TG_ENOMEM. */
+TG_MUST_CHECK int store_keep(struct store *store, const char *service, uint32_t span_ms,
+			     uint32_t interval_ms);
+/* One more point, later than those before. -TG_ENOMEM, -TG_ENOENT: store_keep() first. */
+TG_MUST_CHECK int store_put(struct store *store, const char *service,
+			    const struct store_point *point, const struct store_backend *backends,
+			    size_t n_backends);
+/* The last store_keep()ed `span_ms` up to `now`. All of it unknown where there is nothing. */
+void store_window(const struct store *store, const char *service, uint32_t span_ms,
+		  struct mono now, struct tg_window *ret);
+/* A service that is gone. */
+void store_forget(struct store *store, const char *service);
+
+/* A record, one line of JSON; the last ones of a service are kept, and written to where others can read
+ * them. -TG_ENOMEM. */
+TG_MUST_CHECK int store_decision(struct store *store, const char *service, const char *json);
+/* The last `n` that are kept, the oldest first: calls `told` with each. */
+void store_decisions(const struct store *store, const char *service, size_t n,
+		     void (*told)(void *user, const char *json), void *user);
+
+/* End of a tick: what was put since goes out together. */
+void store_flush(struct store *store);
+
+/* For metrics. A value. */
+struct store_counts {
+	uint64_t flushes;
+	uint64_t failures;  /* of operations: refused, late, cut */
+	uint64_t dropped;   /* records that found no room */
+	uint64_t connects;
+	uint64_t last_us;   /* the last flush took */
+};
+struct store_counts store_counts(const struct store *store);
+
+#endif

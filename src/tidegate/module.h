@@ -1,0 +1,213 @@
+/*
+ * tidegate/module.h: what a module for tidegate is made of. Installed; needs nothing but this file.
+ *
+ * A module is a shared object that exports one function,
+ *
+ *	const struct tg_module *tidegate_module(const struct tg_host *host);
+ *
+ * which returns a descriptor that stays as it is for the life of the process, or NULL when it
+ * cannot work with this host. Modules that are built in have the same descriptor.
+ *
+ * An autoscaler is pure: all it may look at are its options and the snapshot it is
+ * given, the clock included; the same two give the same proposal, in the daemon, in a
+ * simulation and in a replay of a decision that was recorded. It keeps nothing
+ * between calls: what it proposed earlier is in the windows (TG_METRIC_PROPOSED).
+ *
+ * It runs in the keeper's only thread, which nothing may block: a proposal that takes more than 100 ms is
+ * reported. A crash is that of the keeper, which is started again; traffic goes on.
+ *
+ * Versions: the major number changes when a module must be built anew; a higher minor one adds
+ * members at the end of structures, whose `size` tells which are there. Read a member beyond those of minor 0
+ * only when `size` covers it.
+ */
+#ifndef TIDEGATE_MODULE_H
+#define TIDEGATE_MODULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TG_MODULE_MAGIC UINT32_C(0x74674d6f)
+#define TG_MODULE_MAJOR 1
+#define TG_MODULE_MINOR 0
+#define TG_MODULE_ENTRY "tidegate_module"
+
+enum tg_module_kind {
+	TG_MODULE_AUTOSCALER = 1, /* ops: struct tg_autoscaler */
+};
+
+/*** Options: how a module is configured ***/
+
+enum tg_option_type {
+	TG_OPTION_NUMBER = 0,   /* 40, 0.7 */
+	TG_OPTION_DURATION = 1, /* "30s"; in seconds for the module */
+	TG_OPTION_BOOLEAN = 2,  /* true, false; 1 or 0 */
+	TG_OPTION_WORD = 3,     /* one of `words`; its index */
+	TG_OPTION_TYPE_COUNT
+};
+
+/* One key that a service may have in `autoscale` for this module. */
+struct tg_option {
+	const char *name;         /* NULL ends the table */
+	uint32_t type;            /* enum tg_option_type */
+	const char *preset;       /* as it would be written; NULL: none, and is_set is false */
+	double min;               /* numbers and durations (seconds): what is allowed */
+	double max;
+	const char *const *words; /* TG_OPTION_WORD: NULL at the end */
+	const char *help;         /* one sentence, plain text */
+};
+
+/* By its place in the table. */
+struct tg_value {
+	double number;
+	bool is_set; /* configured, or there is a preset */
+};
+
+/*** What is measured ***/
+
+/* Of one service as a whole. NAN: not known. */
+#define TG_METRICS(X)                                                                              \
+	X(IN_FLIGHT, "in-flight", "requests or connections at backends now")                       \
+	X(QUEUED, "queued", "that wait for a place, or for a backend to start, now")               \
+	X(ARRIVALS, "arrivals", "begun, per second")                                               \
+	X(COMPLETIONS, "completions", "ended, per second")                                         \
+	X(ERRORS, "errors", "answered with 5xx, or not at all, per second")                        \
+	X(SERVICE_TIME, "service-time", "mean of those that ended, seconds at a backend")          \
+	X(SERVICE_P95, "service-p95", "95th percentile of the whole time, seconds")                \
+	X(QUEUE_TIME, "queue-time", "mean wait of those that ended, seconds")                      \
+	X(QUEUE_P95, "queue-p95", "95th percentile of those that waited, seconds")                 \
+	X(CPU, "cpu", "mean over backends, of what each may use")                                  \
+	X(MEMORY, "memory", "the same: the working set")                                           \
+	X(READY, "ready", "backends that take requests now")                                       \
+	X(DESIRED, "desired", "backends there should be, as last decided")                         \
+	X(PROPOSED, "proposed", "backends this module proposed; not known while it is unsure")
+
+enum tg_metric {
+#define TG_METRIC_ENUM(id, word, help) TG_METRIC_##id,
+	TG_METRICS(TG_METRIC_ENUM)
+#undef TG_METRIC_ENUM
+	TG_METRIC_COUNT
+};
+
+/* Of the samples in a window, those where this was known. */
+struct tg_figure {
+	uint32_t n;   /* how many; 0: the rest is NAN */
+	double first; /* the oldest */
+	double last;  /* the newest */
+	double mean;
+	double min;
+	double max;
+};
+
+/* The past up to now, as far as `span_ms` reaches. */
+struct tg_window {
+	uint32_t span_ms;
+	uint32_t covered_ms; /* from its oldest sample to now; less than span_ms after a start */
+	uint32_t n;          /* samples */
+	struct tg_figure metrics[TG_METRIC_COUNT];
+};
+
+enum tg_backend_state {
+	TG_BACKEND_PENDING = 0,  /* asked for */
+	TG_BACKEND_STARTING = 1, /* it runs, as its provider says */
+	TG_BACKEND_CHECKING = 2, /* its first check is awaited */
+	TG_BACKEND_READY = 3,
+	TG_BACKEND_DOWN = 4,     /* checks fail */
+	TG_BACKEND_DRAINING = 5, /* no new work; it stops when what it has is done */
+	TG_BACKEND_STOPPING = 6,
+	TG_BACKEND_STATE_COUNT
+};
+
+struct tg_backend {
+	const char *name;
+	uint32_t state;   /* enum tg_backend_state */
+	int64_t since_ms; /* on the clock of now_ms */
+	double in_flight; /* NAN: not known, as the others */
+	double cpu;       /* of what it may use */
+	double memory;
+};
+
+struct tg_snapshot {
+	uint32_t size;
+	uint32_t reserved;
+	int64_t now_ms; /* a clock that never goes back; its zero means nothing */
+	const char *service;
+	uint32_t ready;
+	uint32_t pending;     /* asked for, starting, checking: they count as capacity to come */
+	uint32_t draining;
+	uint32_t desired;     /* as last decided */
+	uint32_t min;         /* in effect now, schedules included */
+	uint32_t max;
+	uint32_t concurrency; /* requests a backend gets at a time; 0: no limit */
+	uint32_t n_backends;
+	const struct tg_backend *backends;
+	double start_s;       /* mean time from asked for to ready, of the last starts; NAN: none yet */
+	uint32_t n_windows;
+	uint32_t reserved2;
+	const struct tg_window *windows; /* in the order tg_autoscaler.windows() gave */
+};
+
+#define TG_REASON_SIZE 192
+
+struct tg_proposal {
+	uint32_t desired;            /* before min, max and all guards of the host */
+	bool is_unsure;              /* what it needs is not known: the host does not shrink the service */
+	double load;                 /* what is used, of what its rule allows: 1 is just enough. The host removes k
+	                              * of n only while load < 1 - k/n. NAN: it has no such figure */
+	char reason[TG_REASON_SIZE]; /* one line for people: figures and what follows */
+};
+
+#define TG_WINDOWS_MAX 8
+
+struct tg_autoscaler {
+	uint32_t size;
+	uint32_t reserved;
+	/* Options that do not go together: false, with one line in `reason`. Each alone is checked
+	 * by the host. NULL: all do. */
+	bool (*check)(const struct tg_value *options, char *reason, size_t size);
+	/* Spans of the windows it looks at, in milliseconds; how many, TG_WINDOWS_MAX at most. */
+	uint32_t (*windows)(const struct tg_value *options, uint32_t *ret_spans_ms);
+	/* `ret` is zeroed. */
+	void (*propose)(const struct tg_value *options, const struct tg_snapshot *snapshot,
+			struct tg_proposal *ret);
+};
+
+/*** The module and its host ***/
+
+struct tg_module {
+	uint32_t magic; /* TG_MODULE_MAGIC */
+	uint16_t major; /* TG_MODULE_MAJOR */
+	uint16_t minor;
+	uint32_t size; /* sizeof(struct tg_module) */
+	uint32_t kind; /* enum tg_module_kind */
+	const char *name; /* lower case, digits and '-'; as configured in `module` */
+	const struct tg_option *options; /* NULL: none */
+	const void *ops;
+};
+
+enum tg_host_level {
+	TG_HOST_ERROR = 0,
+	TG_HOST_WARN = 1,
+	TG_HOST_INFO = 2,
+	TG_HOST_DEBUG = 3,
+};
+
+struct tg_host {
+	uint16_t major;
+	uint16_t minor;
+	uint32_t size;
+	/* One line into the log of the keeper. */
+	void (*log)(enum tg_host_level level, const char *text);
+};
+
+typedef const struct tg_module *tg_module_entry(const struct tg_host *host);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
