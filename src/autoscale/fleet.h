@@ -2,16 +2,22 @@
  * autoscale/fleet.h: the backends of one service that its provider started, from asked for to gone.
  *
  *	PENDING -> STARTING -> ADDING -> CHECKING -> READY <-> DOWN
- *	   |           |          |         |          |        |
- *	   |           |          |         |          v        v
- *	   |           |          +---------+------> DRAINING (back to READY: undrained)
- *	   |           |                               |
- *	   v           v                               v
- *	 (gone) <--- STOPPING <--- STOPPED <------- REMOVING
+ *	   |           |                    |          |  ^      |
+ *	   |           |                    |          v  |      |
+ *	   |           |                    |       DRAINING     |
+ *	   |           |                    v          v         v
+ *	   |           |                    +------> REMOVING <--+
+ *	   v           v                                |
+ *	(gone) <- STOPPING <------------------------ RESTING
  *
- * Level-triggered: each tick compares what there is with what is desired and gives the next orders;
- * an answer that never comes is asked for again after its time, by list. No loop, no
- * sockets, no clock: the owner tells what happened, and carries the orders out.
+ * Nothing new comes to one that drains; when nothing is in flight it is taken out of the
+ * configuration; when that is done nobody can pick it any more, and when still nothing is in flight,
+ * RESTING ends and its provider stops it.
+ *
+ * Level-triggered: each tick compares what there is with what is desired and gives the next orders; one
+ * that is not answered in its time is given again. Nothing is started before the first list. Starts that fail
+ * wait longer each time. No loop, no sockets, no clock: the owner tells what
+ * happened, and carries the orders out.
  */
 #ifndef TG_AUTOSCALE_FLEET_H
 #define TG_AUTOSCALE_FLEET_H
@@ -32,8 +38,8 @@ enum fleet_state {
 	TG_FLEET_DOWN = 5,
 	TG_FLEET_DRAINING = 6, /* ordered; something is in flight */
 	TG_FLEET_REMOVING = 7, /* from the configuration */
-	TG_FLEET_STOPPED = 8,  /* out of it; the provider is to be asked */
-	TG_FLEET_STOPPING = 9, /* it was */
+	TG_FLEET_RESTING = 8,  /* out of it; what was in flight ends */
+	TG_FLEET_STOPPING = 9, /* the provider is asked to stop it */
 	TG_FLEET_STATE_COUNT
 };
 /* "pending", ...; "?" outside the enum. */
@@ -46,10 +52,17 @@ struct fleet_member {
 	int64_t since_ms;      /* in this state */
 	int64_t asked_ms;      /* PENDING was begun; of one that was found: found */
 	int64_t deadline_ms;   /* of this state; INT64_MAX: none */
+	int64_t known_ms;      /* its provider has it since; INT64_MAX: not known to have it */
+	int64_t ready_ms;      /* when it was READY first; INT64_MAX: never */
 	bool is_order_open;    /* an order of this state has no answer yet */
-	bool was_ready;
-	struct addr addr;      /* len 0: not known yet */
-	struct usage_place place;
+	bool is_observed;      /* in this state */
+	bool is_unwanted;      /* ADDING: it leaves as soon as it is in */
+	bool is_ended;         /* its provider says so: nothing to stop */
+	bool has_addr;
+	struct addr addr;
+	struct usage_place place; /* `cgroup` is its own */
+	struct usage usage;    /* the owner's: as read last */
+	uint32_t slot;         /* the owner's; 0: none yet */
 	int64_t in_flight;     /* as last observed */
 	uint64_t token;        /* of the provider's order under way; 0: none */
 };
@@ -57,12 +70,14 @@ struct fleet_member {
 /* What the owner does. Each is answered by the fleet_x() beside it, in a later turn; one that returns a
  * failure at once is given again in a later tick. */
 struct fleet_orders {
-	int (*start)(void *user, struct fleet_member *m);                      /* fleet_answered() */
-	int (*stop)(void *user, struct fleet_member *m, uint64_t grace_ms);    /* fleet_answered() */
-	int (*add)(void *user, struct fleet_member *m);                        /* fleet_added() */
-	int (*drain)(void *user, struct fleet_member *m, bool is_on);          /* done with the return */
-	int (*remove)(void *user, struct fleet_member *m);                     /* fleet_removed() */
-	void (*cut)(void *user, struct fleet_member *m);                       /* what is in flight ends */
+	int (*start)(void *user, const struct fleet_member *m, uint64_t token); /* fleet_answered() */
+	int (*stop)(void *user, const struct fleet_member *m, uint64_t token,
+		    uint64_t grace_ms);                                         /* the same */
+	int (*add)(void *user, const struct fleet_member *m);                   /* fleet_added() */
+	int (*remove)(void *user, const struct fleet_member *m);                /* fleet_removed() */
+	/* Done with the return. */
+	int (*drain)(void *user, const struct fleet_member *m, bool is_on);
+	void (*cut)(void *user, const struct fleet_member *m); /* what is in flight ends */
 	/* For people and counters: what has become of one, and why. */
 	void (*told)(void *user, const struct fleet_member *m, const char *what, const char *why);
 	/* It was ready this long after it was asked for. */
@@ -78,8 +93,8 @@ struct fleet_limits {
 struct fleet;
 
 /* Owned by the caller. NULL: no memory. */
-struct fleet *fleet_new(const char *service, const struct fleet_limits *limits,
-			const struct fleet_orders *orders, void *user);
+struct fleet *fleet_new(const struct fleet_limits *limits, const struct fleet_orders *orders,
+			void *user);
 void fleet_free(struct fleet *f); /* NULL allowed; gives no orders */
 void fleet_set_limits(struct fleet *f, const struct fleet_limits *limits);
 
@@ -87,27 +102,46 @@ void fleet_set_limits(struct fleet *f, const struct fleet_limits *limits);
  * the one that is least far. */
 void fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms);
 
-/* What happened. Names that are not known are taken in (found instances) or ignored. */
-void fleet_listed(struct fleet *f, const struct instance *instances, size_t n, int64_t now_ms);
+/* A keeper that begins: this one is in the configuration already. The first list tells whether it is still
+ * there. -TG_ENOMEM, -TG_ELIMIT. */
+TG_MUST_CHECK int fleet_found(struct fleet *f, const char *name, const struct addr *addr,
+			      uint32_t slot, bool is_draining, int64_t now_ms);
+
+/* What happened; names that are not known are nobody's. */
+
+/* All there is, asked for at `asked_ms`: members that were there before and are not in it have ended; unknown ones
+ * are taken in. */
+void fleet_listed(struct fleet *f, const struct instance *instances, size_t n, int64_t asked_ms,
+		  int64_t now_ms);
 void fleet_changed(struct fleet *f, const struct instance *instance, int64_t now_ms);
 void fleet_answered(struct fleet *f, uint64_t token, int rc, const char *why, int64_t now_ms);
-void fleet_added(struct fleet *f, const char *name, bool is_done, const char *why, int64_t now_ms);
+/* `slot`: of the statistics segment. A failure that says the name is taken is none. */
+void fleet_added(struct fleet *f, const char *name, uint32_t slot, bool is_done, const char *why,
+		 int64_t now_ms);
 void fleet_removed(struct fleet *f, const char *name, bool is_done, const char *why,
 		   int64_t now_ms);
-/* Each tick, for every backend of the service in the configuration that autoscale added. */
+/* Each tick for all that have a slot: what checks and workers say of it now. */
 void fleet_observed(struct fleet *f, const char *name, bool is_up, int64_t in_flight,
 		    int64_t now_ms);
 
 /* A value. */
 struct fleet_counts {
 	uint32_t pending;  /* asked for, starting, adding, checking */
-	uint32_t ready;    /* and down */
+	uint32_t ready;
 	uint32_t down;
 	uint32_t draining; /* and all that follows */
 };
 struct fleet_counts fleet_counts(const struct fleet *f);
-/* Starts that failed in a row, and when the next one is due; 0: at once. */
+/* Starts that failed in a row, and when the next one is due; INT64_MIN: at once. */
 unsigned fleet_failures(const struct fleet *f, int64_t *ret_retry_ms);
+/* An operator, or a configuration that was edited, asks for a try now. */
+void fleet_retry(struct fleet *f);
+/* None of them is in the configuration any more, as their service is not. */
+void fleet_unconfigured(struct fleet *f, int64_t now_ms);
+/* Whether the provider has told what there is. */
+bool fleet_is_listed(const struct fleet *f);
+/* The owner's part of a member; NULL: there is none of this name. */
+struct usage *fleet_usage(struct fleet *f, const char *name);
 const struct fleet_member *fleet_find(const struct fleet *f, const char *name);
 void fleet_walk(const struct fleet *f, void (*told)(void *user, const struct fleet_member *m),
 		void *user);

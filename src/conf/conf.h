@@ -575,6 +575,7 @@ bool conf_service_equal(const struct conf_service *a, const struct conf_service 
 /* The same of how their backends are checked, and of how their agents are asked. */
 bool conf_health_equal(const struct conf_service *a, const struct conf_service *b);
 bool conf_agent_equal(const struct conf_service *a, const struct conf_service *b);
+bool conf_provider_equal(const struct conf_service *a, const struct conf_service *b);
 /* A configuration with this service and nothing else, equal to it but for its index. One reference in *ret. */
 TG_MUST_CHECK int conf_service_alone(const struct conf_service *service, struct conf **ret,
 				     struct err *err);

@@ -83,6 +83,12 @@ conf_agent_equal(const struct conf_service *a, const struct conf_service *b)
 	       are_equal(&conf_schema_agent, &a->agent, &b->agent);
 }
 
+bool
+conf_provider_equal(const struct conf_service *a, const struct conf_service *b)
+{
+	return are_equal(&conf_schema_provider, &a->provider, &b->provider);
+}
+
 int
 conf_service_alone(const struct conf_service *service, struct conf **ret, struct err *err)
 {

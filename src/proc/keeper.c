@@ -16,6 +16,7 @@
 #include "ipc/channel.h"
 #include "proc/keeper_priv.h"
 #include "proc/keeper_reload.h"
+#include "proc/keeper_scale.h"
 #include "proc/proc.h"
 #include "proc/questions.h"
 #include "steer/kept.h"
@@ -182,6 +183,7 @@ on_health_change(void *user, unsigned service, unsigned backend)
 
 	orders_mark(k->orders, service, backend);
 	names_notice(k->names, service, backend);
+	scaler_noticed(k->scaler, service);
 }
 
 static void
@@ -237,8 +239,8 @@ keeper_save(struct keeper *k)
 		log_write(TG_LOG_ERROR, "no memory to save the state", NULL);
 }
 
-static void
-save_soon(struct keeper *k)
+void
+keeper_save_soon(struct keeper *k)
 {
 	if (k->state_file == NULL)
 		return;
@@ -270,7 +272,7 @@ on_steer_change(void *user, unsigned service, unsigned backend, enum steer_prope
 	const struct steer_entry *entry = steer_get(k->steer, service, backend);
 	const struct steer_order *order = &entry->orders[property];
 
-	save_soon(k);
+	keeper_save_soon(k);
 	log_write(TG_LOG_INFO, k->is_restoring ? "order restored" : "ordered",
 		  "svc=%s srv=%s set=%s value=%s who=%s why=%s", k->conf->services[service].name,
 		  k->conf->services[service].backends[backend].name, steer_property_str(property),
@@ -333,7 +335,7 @@ on_limit_change(void *user, uint32_t listener)
 	struct keeper *k = user;
 	const struct steer_order *order = steer_limits_get(steer_limits(k->steer), listener);
 
-	save_soon(k);
+	keeper_save_soon(k);
 	log_write(TG_LOG_INFO, k->is_restoring ? "order restored" : "ordered",
 		  "listener=%s set=maxconn value=%s who=%s why=%s",
 		  listener == TG_LIMIT_OF_ALL ? "-" : k->conf->listeners[listener].name,
@@ -459,6 +461,7 @@ hold(struct keeper *k)
 	}
 	k->is_holding = true;
 	k->source.is_holding = true;
+	scaler_hold(k->scaler, true);
 	admin_server_hold(k->admin);
 	http_server_hold(k->http);
 	if (channel_send(k->channel, MSG_HELD, NULL, 0, -1) < 0)
@@ -472,6 +475,7 @@ resume(struct keeper *k)
 		return;
 	k->is_holding = false;
 	k->source.is_holding = false;
+	scaler_hold(k->scaler, false);
 	admin_server_resume(k->admin);
 	http_server_resume(k->http);
 }
@@ -494,7 +498,7 @@ serve_message(struct keeper *k, struct message *m)
 	if (keeper_reload_wants(k, m->type))
 		return keeper_reload_message(k, m);
 	if (m->type == MSG_STOP) {
-		loop_stop(k->loop);
+		keeper_scale_stop(k);
 	} else if (m->type == MSG_PING) {
 		return channel_send(k->channel, MSG_PONG, NULL, 0, -1) < 0 ? -TG_EIO : 0;
 	} else if (m->type == MSG_LOG_LEVEL) {
@@ -539,7 +543,8 @@ on_channel(struct watch *w, unsigned what)
 			  rc == -TG_ENOMEM ? "no memory" : "it breaks the protocol");
 	else
 		log_write(TG_LOG_WARN, "the parent is gone, ending", NULL);
-	loop_stop(k->loop);
+	watch_stop(k->loop, &k->channel_watch);
+	keeper_scale_stop(k);
 }
 
 void
@@ -669,6 +674,8 @@ keeper_serve(struct keeper *k)
 	if (rc == 0)
 		rc = begin_backends(k);
 	if (rc == 0)
+		rc = keeper_scale_start(k);
+	if (rc == 0)
 		rc = channel_send(k->channel, MSG_READY, NULL, 0, -1);
 	if (rc != 0)
 		return rc;
@@ -684,6 +691,7 @@ static void
 keeper_fini(struct keeper *k)
 {
 	keeper_reload_fini(k);
+	keeper_scale_fini(k);
 	if (k->has_unsaved)
 		keeper_save(k);
 	keeper_end_old_files(k, LAST_WRITE_MS);

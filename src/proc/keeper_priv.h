@@ -8,6 +8,7 @@
 
 #include "admin/http_server.h"
 #include "admin/server.h"
+#include "autoscale/scaler.h"
 #include "health/health.h"
 #include "proc/access_log.h"
 #include "proc/cuts.h"
@@ -46,6 +47,7 @@ struct keeper {
 	struct cuts *cuts;
 	struct reloads *reloads;
 	struct questions *questions;
+	struct scaler *scaler;
 	struct access_log *access_log; /* NULL: off */
 	struct access_log *ending_log; /* that of a configuration before; NULL: it has ended */
 	struct events *events;
@@ -67,6 +69,8 @@ close_fd(int fd)
 void keeper_place_all(struct keeper *k);
 /* Orders of operators to the state file, or nothing where there is none. */
 void keeper_save(struct keeper *k);
+/* The same, with what else changes in this turn. */
+void keeper_save_soon(struct keeper *k);
 /* Takes `fd` over: the access log goes on there. */
 void keeper_set_output(struct keeper *k, int fd);
 

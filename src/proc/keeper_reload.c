@@ -24,6 +24,7 @@ struct keeper_next {
 	struct names_next *names;
 	struct steer_next *steer;
 	struct orders_next *orders;
+	struct scaler_next *scaler;
 	struct keeper_control *controls; /* by conf->admin.controls */
 	bool *are_new;                   /* the same: not served before */
 	struct http_server *http;        /* holds; NULL: the one before goes on, or there is none */
@@ -78,6 +79,7 @@ next_free(struct keeper *k, struct keeper_next *next)
 	names_drop(next->names);
 	steer_drop(next->steer);
 	orders_drop(next->orders);
+	scaler_drop(next->scaler);
 	if (!access_log_stop(next->access_log, 0))
 		k->ending_log = next->access_log;
 	if (!state_file_stop(next->state_file, 0))
@@ -292,6 +294,8 @@ prepare_parts(struct keeper *k, struct keeper_next *next, struct err *err)
 		return no_memory(err);
 	if (source_prepare(&k->source, next->same) < 0)
 		return no_memory(err);
+	if (scaler_prepare(k->scaler, next->same, next->conf, &next->scaler, err) < 0)
+		return -TG_EINVAL;
 	return names_prepare(k->names, next->same, &next->names, err);
 }
 
@@ -360,6 +364,8 @@ commit_parts(struct keeper *k, struct keeper_next *next)
 	source_commit(&k->source, next->conf);
 	health_commit(k->health, next->health);
 	names_commit(k->names, next->names);
+	scaler_commit(k->scaler, next->scaler);
+	next->scaler = NULL;
 	next->orders = NULL;
 	next->steer = NULL;
 	next->health = NULL;

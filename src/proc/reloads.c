@@ -14,7 +14,8 @@ struct pending {
 	LIST_ENTRY(pending) link;
 	uint32_t id;
 	enum reload_what what;
-	/* of an added backend that is to wait in maintenance: */
+	bool is_own; /* the listener hears of `service` and `backend` */
+	/* of these, and of an added backend that is to wait in maintenance: */
 	char *service; /* NULL: there is none, or it does */
 	char *backend;
 	struct steer_note note;
@@ -25,6 +26,8 @@ struct reloads {
 	uint32_t last_id;
 	unsigned n;
 	LIST_HEAD(, pending) pending;
+	reloads_told *told;
+	void *user;
 };
 
 struct reloads *
@@ -49,12 +52,18 @@ forget_hold(struct pending *p)
 }
 
 static void
-pending_free(struct reloads *r, struct pending *p)
+pending_free(struct pending *p)
+{
+	forget_hold(p);
+	free(p);
+}
+
+static void
+pending_drop(struct reloads *r, struct pending *p)
 {
 	LIST_REMOVE(p, link);
 	r->n--;
-	forget_hold(p);
-	free(p);
+	pending_free(p);
 }
 
 void
@@ -63,8 +72,15 @@ reloads_free(struct reloads *r)
 	if (r == NULL)
 		return;
 	while (!LIST_EMPTY(&r->pending))
-		pending_free(r, LIST_FIRST(&r->pending));
+		pending_drop(r, LIST_FIRST(&r->pending));
 	free(r);
+}
+
+void
+reloads_listen(struct reloads *r, reloads_told *told, void *user)
+{
+	r->told = told;
+	r->user = user;
 }
 
 static int
@@ -86,7 +102,7 @@ send_order(const struct reloads *r, const struct reload_order *order, uint32_t i
 }
 
 static struct pending *
-pending_new(struct reloads *r, const struct reload_order *order)
+pending_new(struct reloads *r, const struct reload_order *order, bool is_own)
 {
 	struct pending *p = calloc(1, sizeof(*p));
 
@@ -96,7 +112,8 @@ pending_new(struct reloads *r, const struct reload_order *order)
 	r->n++;
 	p->id = ++r->last_id != 0 ? r->last_id : ++r->last_id;
 	p->what = order->what;
-	if (order->what != RELOAD_ADD || order->is_enabled)
+	p->is_own = is_own;
+	if (!is_own && (order->what != RELOAD_ADD || order->is_enabled))
 		return p;
 	p->note.when.us = order->when_us;
 	snprintf(p->note.who, sizeof(p->note.who), "%s", order->who);
@@ -105,24 +122,38 @@ pending_new(struct reloads *r, const struct reload_order *order)
 	p->backend = strdup(order->backend);
 	if (p->service != NULL && p->backend != NULL)
 		return p;
-	pending_free(r, p);
+	pending_drop(r, p);
 	return NULL;
 }
 
-int
-reloads_send(struct reloads *r, const struct reload_order *order, uint32_t *ret_id)
+static int
+send_new(struct reloads *r, const struct reload_order *order, bool is_own, uint32_t *ret_id)
 {
-	struct pending *p = r->n < TG_RELOADS_MAX ? pending_new(r, order) : NULL;
+	struct pending *p = r->n < TG_RELOADS_MAX ? pending_new(r, order, is_own) : NULL;
 	int rc;
 
 	if (p == NULL)
 		return -TG_ELIMIT;
 	rc = send_order(r, order, p->id);
 	if (rc < 0)
-		pending_free(r, p);
+		pending_drop(r, p);
 	else
 		*ret_id = p->id;
 	return rc;
+}
+
+int
+reloads_send(struct reloads *r, const struct reload_order *order, uint32_t *ret_id)
+{
+	return send_new(r, order, false, ret_id);
+}
+
+int
+reloads_send_own(struct reloads *r, const struct reload_order *order)
+{
+	uint32_t id;
+
+	return send_new(r, order, true, &id);
 }
 
 /* Another of the same name may have come meanwhile, by the file. */
@@ -140,7 +171,7 @@ hold(struct pending *p, struct steer *steer)
 	struct steer_target t;
 	struct err err;
 
-	if (p->service == NULL || !steer_find(steer, p->service, p->backend, &t) ||
+	if (p->is_own || p->service == NULL || !steer_find(steer, p->service, p->backend, &t) ||
 	    !is_of(p, steer_conf(steer), &t))
 		return;
 	if (steer_set(&t, TG_STEER_STATE, steer_admin_str(TG_ADMIN_MAINT), &p->note, &err) < 0)
@@ -195,10 +226,17 @@ reloads_answered(struct reloads *r, const struct msg_reloaded *m, int fd,
 		return;
 	if (m->is_done != 0)
 		hold(p, source->steer);
-	pending_free(r, p);
 	if (reload_text_load_fd(fd, TG_RELOAD_TEXT_MAX, &text, &n, &err) < 0)
 		log_write(TG_LOG_ERROR, "answer of the parent cannot be read", "reason=%s",
 			  err.text);
-	admin_server_reloaded(admin, m->order, m->is_done != 0, text != NULL ? text : "", n);
+	LIST_REMOVE(p, link);
+	r->n--;
+	if (p->is_own)
+		r->told(r->user, p->what, p->service, p->backend, m->is_done != 0,
+			text != NULL ? text : "");
+	else
+		admin_server_reloaded(admin, m->order, m->is_done != 0, text != NULL ? text : "",
+				      n);
+	pending_free(p);
 	free(text);
 }

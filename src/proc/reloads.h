@@ -16,6 +16,13 @@ struct reloads;
 struct reloads *reloads_new(int channel);
 void reloads_free(struct reloads *r); /* NULL allowed */
 
+/* What came of an order of the keeper itself. */
+typedef void reloads_told(void *user, enum reload_what what, const char *service,
+			  const char *backend, bool is_done, const char *text);
+void reloads_listen(struct reloads *r, reloads_told *told, void *user);
+/* As reloads_send(); the listener hears of it. */
+TG_MUST_CHECK int reloads_send_own(struct reloads *r, const struct reload_order *order);
+
 /* Sends it to the parent. -TG_ELIMIT: TG_RELOADS_MAX are under way, or it is too long; -TG_EIO. */
 TG_MUST_CHECK int reloads_send(struct reloads *r, const struct reload_order *order,
 			       uint32_t *ret_id);

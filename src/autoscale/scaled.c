@@ -1,0 +1,618 @@
+/* autoscale/scaled.c: one tick of one service, from what there is to what is ordered. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "autoscale/schedule.h"
+#include "autoscale/scaler_priv.h"
+
+#define LIST_MS       10000u
+#define STALE_TICKS   3u  /* a reading that is older tells nothing */
+#define UNWANTED_MS   1000u
+#define SLOW_US       100000u
+#define START_SHARE   0.3 /* of the newest start in their mean */
+#define LIST_TOKEN    (UINT64_C(1) << 63)
+
+static bool
+is_ours(const struct conf_backend *b)
+{
+	return b->added.who != NULL && strcmp(b->added.who, TG_SCALER_WHO) == 0;
+}
+
+/*** What there is ***/
+
+static int64_t
+in_flight(const struct scaled *s, uint32_t slot)
+{
+	int64_t n = atomic_load_explicit(&segment_shared(s->scaler->segment, slot)->in_flight,
+					 memory_order_relaxed);
+
+	return n > 0 ? n : 0;
+}
+
+static void
+observe_configured(struct scaled *s, int64_t now_ms)
+{
+	const struct scaler *sc = s->scaler;
+
+	for (unsigned i = 0; i < s->conf->n_backends; i++) {
+		const struct conf_backend *b = &s->conf->backends[i];
+
+		if (is_ours(b))
+			fleet_observed(s->state->fleet, b->name,
+				       sc->ops.is_up(sc->user, s->conf->index, i),
+				       in_flight(s, b->segment_slot), now_ms);
+	}
+}
+
+struct observing {
+	struct scaled *s;
+	int64_t now_ms;
+};
+
+/* Out of the configuration: only what is left in flight. */
+static void
+observe_resting(void *user, const struct fleet_member *m)
+{
+	struct observing *o = user;
+
+	if (m->state == TG_FLEET_RESTING && m->slot != 0)
+		fleet_observed(o->s->state->fleet, m->name, false, in_flight(o->s, m->slot),
+			       o->now_ms);
+}
+
+static void
+observe(struct scaled *s, int64_t now_ms)
+{
+	struct observing o = {.s = s, .now_ms = now_ms};
+
+	observe_configured(s, now_ms);
+	fleet_walk(s->state->fleet, observe_resting, &o);
+}
+
+/*** Samples ***/
+
+static struct usage_rate
+read_usage(struct scaled *s, const char *name, struct mono now)
+{
+	const struct conf_provider *provider = &s->conf->provider;
+	const struct fleet_member *m = fleet_find(s->state->fleet, name);
+	struct usage_rate rate = {.cpu = NAN, .memory = NAN};
+	struct usage *before;
+	struct usage read;
+
+	if (m == NULL || (m->place.cgroup == NULL && m->place.group == 0))
+		return rate;
+	before = fleet_usage(s->state->fleet, name);
+	usage_read(&m->place, now, &read);
+	rate = usage_rate(before, &read, provider->cpu_permille / 1000.0, provider->memory, now,
+			  STALE_TICKS * s->conf->autoscale.interval_ms);
+	*before = read;
+	return rate;
+}
+
+static void
+read_usages(struct scaled *s, struct mono now)
+{
+	for (size_t i = 0; i < s->conf->n_backends; i++) {
+		const struct conf_backend *b = &s->conf->backends[i];
+
+		if (is_ours(b))
+			s->rates[i] = read_usage(s, b->name, now);
+		else
+			s->rates[i] = (struct usage_rate){.cpu = NAN, .memory = NAN};
+	}
+}
+
+static enum tg_backend_state
+state_of(const struct scaled *s, unsigned i)
+{
+	static const enum tg_backend_state states[TG_FLEET_STATE_COUNT] = {
+		[TG_FLEET_PENDING] = TG_BACKEND_PENDING,
+		[TG_FLEET_STARTING] = TG_BACKEND_STARTING,
+		[TG_FLEET_ADDING] = TG_BACKEND_STARTING,
+		[TG_FLEET_CHECKING] = TG_BACKEND_CHECKING,
+		[TG_FLEET_READY] = TG_BACKEND_READY,
+		[TG_FLEET_DOWN] = TG_BACKEND_DOWN,
+		[TG_FLEET_DRAINING] = TG_BACKEND_DRAINING,
+		[TG_FLEET_REMOVING] = TG_BACKEND_DRAINING,
+		[TG_FLEET_RESTING] = TG_BACKEND_DRAINING,
+		[TG_FLEET_STOPPING] = TG_BACKEND_STOPPING,
+	};
+	const struct scaler *sc = s->scaler;
+	const struct conf_backend *b = &s->conf->backends[i];
+	const struct fleet_member *m =
+		is_ours(b) ? fleet_find(s->state->fleet, b->name) : NULL;
+
+	if (m != NULL)
+		return states[m->state];
+	return sc->ops.is_up(sc->user, s->conf->index, i) ? TG_BACKEND_READY : TG_BACKEND_DOWN;
+}
+
+static void
+put(struct scaled *s, const struct service_sample *sample, uint32_t ready)
+{
+	struct store_point point = {
+		.at = sample->at,
+		.values = {
+			[TG_METRIC_IN_FLIGHT] = sample->in_flight,
+			[TG_METRIC_QUEUED] = sample->queued,
+			[TG_METRIC_ARRIVALS] = sample->arrivals,
+			[TG_METRIC_COMPLETIONS] = sample->completions,
+			[TG_METRIC_ERRORS] = sample->errors,
+			[TG_METRIC_SERVICE_TIME] = sample->service_time,
+			[TG_METRIC_SERVICE_P95] = sample->service_p95,
+			[TG_METRIC_QUEUE_TIME] = sample->queue_time,
+			[TG_METRIC_QUEUE_P95] = sample->queue_p95,
+			[TG_METRIC_CPU] = sample->cpu,
+			[TG_METRIC_MEMORY] = sample->memory,
+			[TG_METRIC_READY] = ready,
+			[TG_METRIC_DESIRED] = s->state->desired,
+			[TG_METRIC_PROPOSED] = s->has_decision && !s->decision.proposal.is_unsure
+						       ? s->decision.proposal.desired
+						       : NAN,
+		},
+	};
+
+	for (unsigned i = 0; i < s->conf->n_backends; i++)
+		s->puts[i] = (struct store_backend){.name = s->conf->backends[i].name,
+						    .state = state_of(s, i),
+						    .sample = s->samples[i]};
+	if (store_put(s->scaler->store, s->conf->name, &point, s->puts, s->conf->n_backends) < 0)
+		log_write(TG_LOG_ERROR, "a sample is lost", "svc=%s reason=%s", s->conf->name,
+			  "no memory");
+}
+
+static void
+measure(struct scaled *s, struct mono now, uint32_t ready)
+{
+	struct service_sample sample;
+
+	read_usages(s, now);
+	sampler_take(s->scaler->sampler, s->conf, now, s->rates, &sample, s->samples);
+	if (sample.in_flight > 0 || sample.queued > 0 || sample.arrivals > 0 || s->state->is_woken)
+		s->state->active_ms = scaler_ms(now);
+	put(s, &sample, ready);
+}
+
+/*** The snapshot ***/
+
+static bool
+make_room(struct scaled *s, size_t n)
+{
+	struct tg_backend *backends;
+	char(*names)[TG_SCALED_NAME];
+
+	if (n <= s->backends_room)
+		return true;
+	backends = realloc(s->backends, n * sizeof(*backends));
+	if (backends != NULL)
+		s->backends = backends;
+	names = realloc(s->names, n * sizeof(*names));
+	if (names != NULL)
+		s->names = names;
+	if (backends == NULL || names == NULL)
+		return false;
+	s->backends_room = n;
+	return true;
+}
+
+struct filling {
+	struct scaled *s;
+	size_t n;
+};
+
+static void
+add_backend(struct filling *f, const char *name, enum tg_backend_state state, int64_t since_ms,
+	    const struct backend_sample *sample)
+{
+	struct scaled *s = f->s;
+
+	snprintf(s->names[f->n], sizeof(s->names[0]), "%s", name);
+	s->backends[f->n++] = (struct tg_backend){
+		.state = state,
+		.since_ms = since_ms,
+		.in_flight = sample != NULL ? sample->in_flight : NAN,
+		.cpu = sample != NULL ? sample->cpu : NAN,
+		.memory = sample != NULL ? sample->memory : NAN,
+	};
+}
+
+static void
+add_member(void *user, const struct fleet_member *m)
+{
+	struct filling *f = user;
+
+	if (m->state == TG_FLEET_PENDING || m->state == TG_FLEET_STARTING ||
+	    m->state == TG_FLEET_ADDING)
+		add_backend(f, m->name,
+			    m->state == TG_FLEET_PENDING ? TG_BACKEND_PENDING
+							 : TG_BACKEND_STARTING,
+			    m->since_ms, NULL);
+}
+
+static int64_t
+since_of(const struct scaled *s, const struct conf_backend *b)
+{
+	const struct fleet_member *m = is_ours(b) ? fleet_find(s->state->fleet, b->name) : NULL;
+
+	return m != NULL ? m->since_ms : 0;
+}
+
+/* Those of the configuration, then those that are on their way into it. */
+static bool
+fill_backends(struct scaled *s)
+{
+	struct filling f = {.s = s};
+
+	if (!make_room(s, s->conf->n_backends + TG_FLEET_MAX))
+		return false;
+	for (unsigned i = 0; i < s->conf->n_backends; i++)
+		add_backend(&f, s->conf->backends[i].name, state_of(s, i),
+			    since_of(s, &s->conf->backends[i]), &s->samples[i]);
+	fleet_walk(s->state->fleet, add_member, &f);
+	for (size_t i = 0; i < f.n; i++)
+		s->backends[i].name = s->names[i];
+	s->input.snapshot.n_backends = (uint32_t)f.n;
+	s->input.snapshot.backends = s->backends;
+	return true;
+}
+
+/* Those that no provider started: they count, and stay. */
+static uint32_t
+count_fixed(const struct scaled *s, uint32_t *ret_up)
+{
+	const struct scaler *sc = s->scaler;
+	uint32_t n = 0;
+
+	*ret_up = 0;
+	for (unsigned i = 0; i < s->conf->n_backends; i++) {
+		if (is_ours(&s->conf->backends[i]))
+			continue;
+		n++;
+		*ret_up += sc->ops.is_up(sc->user, s->conf->index, i);
+	}
+	return n;
+}
+
+static uint32_t
+least(const struct scaled *s)
+{
+	const struct conf_autoscale *a = &s->conf->autoscale;
+	unsigned min = a->min;
+
+	for (size_t i = 0; i < a->n_schedules; i++) {
+		const struct conf_schedule *schedule = &a->schedules[i];
+
+		if (schedule->min > min && schedule_holds(schedule, wall_read()))
+			min = schedule->min;
+	}
+	return min < a->max ? min : a->max;
+}
+
+static void
+fill_snapshot(struct scaled *s, struct mono now, uint32_t fixed, uint32_t fixed_up)
+{
+	struct fleet_counts counts = fleet_counts(s->state->fleet);
+	struct tg_snapshot *snapshot = &s->input.snapshot;
+
+	*snapshot = (struct tg_snapshot){
+		.size = sizeof(*snapshot),
+		.now_ms = scaler_ms(now),
+		.service = s->conf->name,
+		.ready = counts.ready + fixed_up,
+		.pending = counts.pending,
+		.draining = counts.draining,
+		.desired = s->state->desired + fixed,
+		.min = least(s) + fixed,
+		.max = s->conf->autoscale.max + fixed,
+		.concurrency = s->conf->max_connections_per_backend,
+		.start_s = s->state->start_s,
+		.n_windows = s->n_windows,
+		.windows = s->windows,
+	};
+	for (uint32_t i = 0; i < s->n_windows; i++)
+		store_window(s->scaler->store, s->conf->name, s->spans_ms[i], now, &s->windows[i]);
+}
+
+static void
+fill_state(struct scaled *s, struct mono now)
+{
+	const struct conf_autoscale *a = &s->conf->autoscale;
+	const struct scaled_state *st = s->state;
+	int64_t retry_ms;
+
+	(void)fleet_failures(st->fleet, &retry_ms);
+	s->input.state = (struct decide_state){
+		.step_up = a->step_up,
+		.step_down = a->step_down,
+		.cooldown_up_ms = a->cooldown_up_ms,
+		.cooldown_down_ms = a->cooldown_down_ms,
+		.idle_ms = a->idle_ms,
+		.has_manual = st->has_manual,
+		.manual = st->manual,
+		.is_paused = st->mode == TG_SCALER_PAUSED,
+		.is_dry_run = st->mode == TG_SCALER_DRY_RUN,
+		.is_store_well = store_is_well(s->scaler->store),
+		.is_woken = st->is_woken,
+		.has_up = st->has_up,
+		.has_down = st->has_down,
+		.up_ms = st->up_ms,
+		.down_ms = st->down_ms,
+		.active_ms = st->active_ms,
+		.retry_ms = retry_ms > scaler_ms(now) ? retry_ms : 0,
+	};
+}
+
+/*** Deciding ***/
+
+static uint32_t
+guard_bits(const struct decision *d)
+{
+	uint32_t bits = 0;
+
+	for (unsigned i = 0; i < d->n_changes; i++)
+		bits |= 1u << d->changes[i].by;
+	return bits;
+}
+
+static void
+count_guards(struct scaled_state *st, const struct decision *d)
+{
+	for (unsigned i = 0; i < d->n_changes; i++)
+		st->by_guard[d->changes[i].by]++;
+}
+
+static void
+record(struct scaled *s)
+{
+	char *text = record_text(&s->input, &s->decision, s->state->number, s->decided);
+
+	if (text == NULL || store_decision(s->scaler->store, s->conf->name, text) < 0)
+		log_write(TG_LOG_ERROR, "a decision is not recorded", "svc=%s reason=%s",
+			  s->conf->name, "no memory");
+	free(text);
+}
+
+static void
+tell_decision(const struct scaled *s, uint32_t from, uint32_t to)
+{
+	const struct decision *d = &s->decision;
+	bool is_dry = s->input.state.is_dry_run;
+
+	log_write(TG_LOG_INFO, is_dry ? "would scale" : "scaling",
+		  "svc=%s from=%u to=%u proposed=%u guard=%s reason=%s number=%" PRIu64,
+		  s->conf->name, from, to, d->proposal.desired,
+		  d->n_changes > 0 ? guard_str(d->changes[d->n_changes - 1].by) : "-",
+		  d->proposal.reason, s->state->number);
+}
+
+/* Another number than before, or another guard that says so, is worth a record. */
+static bool
+is_news(const struct scaled *s, uint32_t fixed)
+{
+	return !s->has_decision || s->decision.desired != s->state->desired + fixed ||
+	       guard_bits(&s->decision) != s->state->last_guards;
+}
+
+static void
+take_number(struct scaled *s, uint32_t n, int64_t now_ms)
+{
+	struct scaled_state *st = s->state;
+
+	if (n > st->desired) {
+		st->has_up = true;
+		st->up_ms = now_ms;
+		st->ups++;
+	} else if (n < st->desired) {
+		st->has_down = true;
+		st->down_ms = now_ms;
+		st->downs++;
+	}
+	st->desired = n;
+}
+
+static void
+take_decision(struct scaled *s, uint32_t fixed, int64_t now_ms)
+{
+	struct scaled_state *st = s->state;
+	const struct decision *d = &s->decision;
+	uint32_t n = d->desired > fixed ? d->desired - fixed : 0;
+	bool news = is_news(s, fixed);
+
+	count_guards(st, d);
+	s->has_decision = true;
+	if (!news)
+		return;
+	st->number++;
+	st->last_guards = guard_bits(d);
+	if (n != st->desired)
+		tell_decision(s, st->desired, n);
+	record(s);
+	if (!s->input.state.is_dry_run)
+		take_number(s, n, now_ms);
+}
+
+static void
+judge(struct scaled *s, struct mono now, uint32_t fixed, uint32_t fixed_up)
+{
+	fill_snapshot(s, now, fixed, fixed_up);
+	fill_state(s, now);
+	if (!fill_backends(s)) {
+		log_write(TG_LOG_ERROR, "no decision", "svc=%s reason=%s", s->conf->name,
+			  "no memory");
+		return;
+	}
+	s->input.module = s->module;
+	s->input.values = s->values;
+	decide(&s->input, &s->decision);
+	s->decided = wall_read();
+	if (s->decision.took_us > SLOW_US)
+		log_write(TG_LOG_WARN, "a module is slow", "svc=%s module=%s us=%" PRIu64,
+			  s->conf->name, s->module->name, s->decision.took_us);
+	take_decision(s, fixed, scaler_ms(now));
+}
+
+/*** Acting ***/
+
+static void
+list(struct scaled *s, struct mono now)
+{
+	struct scaled_state *st = s->state;
+
+	if (now.us < st->list_due.us)
+		return;
+	st->list_token = ++st->last_token | LIST_TOKEN;
+	st->list_asked_ms = scaler_ms(now);
+	st->list_due = mono_add_ms(now, LIST_MS);
+	if (provider_list(st->provider, st->list_token) < 0)
+		st->list_token = 0;
+}
+
+/* While a start is not due yet and nothing is ready, waiting is in vain. */
+static void
+refuse_or_hold(struct scaled *s, uint32_t fixed_up, int64_t now_ms)
+{
+	struct scaled_state *st = s->state;
+	int64_t retry_ms;
+	unsigned failures = fleet_failures(st->fleet, &retry_ms);
+	struct fleet_counts counts = fleet_counts(st->fleet);
+	bool is_refused = failures > 0 && retry_ms > now_ms &&
+			  counts.ready + counts.pending + fixed_up == 0;
+
+	if (is_refused == st->is_refused)
+		return;
+	st->is_refused = is_refused;
+	s->scaler->ops.refuse(s->scaler->user, s->conf->segment_slot, is_refused);
+}
+
+/* With what is there, where a keeper before has left some. */
+static void
+begin(struct scaled *s)
+{
+	struct fleet_counts counts = fleet_counts(s->state->fleet);
+	uint32_t n = counts.pending + counts.ready + counts.down;
+	uint32_t min = least(s);
+
+	s->state->desired = n < min ? min : n;
+	s->state->is_begun = true;
+	s->state->active_ms = scaler_ms(loop_now(s->scaler->loop));
+}
+
+/* What is left of one that is not scaled any more. */
+static void
+tick_unwanted(struct scaled *s, int64_t now_ms)
+{
+	if (s->is_gone) {
+		struct observing o = {.s = s, .now_ms = now_ms};
+
+		fleet_walk(s->state->fleet, observe_resting, &o);
+	} else {
+		observe(s, now_ms);
+	}
+	fleet_tick(s->state->fleet, 0, now_ms);
+}
+
+static void
+tick_wanted(struct scaled *s, struct mono now)
+{
+	struct scaled_state *st = s->state;
+	uint32_t fixed_up;
+	uint32_t fixed = count_fixed(s, &fixed_up);
+	struct fleet_counts counts;
+
+	observe(s, scaler_ms(now));
+	counts = fleet_counts(st->fleet);
+	if (counts.ready + fixed_up > 0)
+		st->is_woken = false;
+	measure(s, now, counts.ready + fixed_up);
+	if (!fleet_is_listed(st->fleet))
+		return;
+	if (!st->is_begun)
+		begin(s);
+	judge(s, now, fixed, fixed_up);
+	fleet_tick(st->fleet, st->desired, scaler_ms(now));
+	refuse_or_hold(s, fixed_up, scaler_ms(now));
+}
+
+static bool
+is_unwanted(const struct scaled *s)
+{
+	return s->is_gone || s->module == NULL;
+}
+
+void
+scaled_tick(struct scaled *s, struct mono now)
+{
+	uint64_t interval_ms = is_unwanted(s) ? UNWANTED_MS : s->conf->autoscale.interval_ms;
+
+	s->state->due = mono_add_ms(now, interval_ms);
+	list(s, now);
+	if (is_unwanted(s))
+		tick_unwanted(s, scaler_ms(now));
+	else
+		tick_wanted(s, now);
+}
+
+bool
+scaled_is_over(const struct scaled *s)
+{
+	struct fleet_counts c = fleet_counts(s->state->fleet);
+
+	return is_unwanted(s) && c.pending + c.ready + c.down + c.draining == 0;
+}
+
+static uint32_t
+slot_of(const struct scaled *s, const char *name)
+{
+	for (size_t i = 0; i < s->conf->n_backends; i++) {
+		if (strcmp(s->conf->backends[i].name, name) == 0)
+			return s->conf->backends[i].segment_slot;
+	}
+	return 0;
+}
+
+void
+scaled_added(struct scaled *s, const char *name, bool is_done, const char *why)
+{
+	fleet_added(s->state->fleet, name, is_done ? slot_of(s, name) : 0, is_done, why,
+		    scaler_ms(loop_now(s->scaler->loop)));
+}
+
+void
+scaled_listed(struct scaled *s, const struct provider_answer *answer)
+{
+	struct scaled_state *st = s->state;
+
+	if (answer->token != st->list_token)
+		return;
+	st->list_token = 0;
+	if (answer->rc < 0) {
+		log_write(TG_LOG_WARN, "cannot list what runs", "svc=%s reason=%s", s->conf->name,
+			  answer->why);
+		return;
+	}
+	fleet_listed(st->fleet, answer->instances, answer->n_instances, st->list_asked_ms,
+		     scaler_ms(loop_now(s->scaler->loop)));
+	scaled_hurry(s);
+}
+
+bool
+scaled_is_list(uint64_t token)
+{
+	return (token & LIST_TOKEN) != 0;
+}
+
+void
+scaled_note_start(struct scaled *s, uint64_t took_ms)
+{
+	struct scaled_state *st = s->state;
+	double took_s = (double)took_ms / 1000.0;
+
+	st->starts++;
+	st->start_s = isnan(st->start_s) ? took_s
+					 : st->start_s + START_SHARE * (took_s - st->start_s);
+	histogram_add(&st->cold_starts, took_ms * 1000);
+}

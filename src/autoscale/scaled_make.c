@@ -1,0 +1,343 @@
+/* autoscale/scaled_make.c: a service that is scaled: its parts, and what they say to each other. */
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "autoscale/scaler_priv.h"
+
+static int64_t
+now_ms(const struct scaler *s)
+{
+	return scaler_ms(loop_now(s->loop));
+}
+
+/*** What the fleet orders ***/
+
+static int
+start(void *user, const struct fleet_member *m, uint64_t token)
+{
+	struct scaled_state *st = user;
+
+	return provider_start(st->provider, token, m->name);
+}
+
+static int
+stop(void *user, const struct fleet_member *m, uint64_t token, uint64_t grace_ms)
+{
+	struct scaled_state *st = user;
+
+	return provider_stop(st->provider, token, m->name, grace_ms);
+}
+
+static int
+add(void *user, const struct fleet_member *m)
+{
+	struct scaled_state *st = user;
+	struct scaler *s = st->of->scaler;
+
+	return s->ops.add(s->user, st->of->conf->name, m->name, &m->addr);
+}
+
+static int
+take_out(void *user, const struct fleet_member *m)
+{
+	struct scaled_state *st = user;
+	struct scaler *s = st->of->scaler;
+
+	return s->ops.remove(s->user, st->of->conf->name, m->name);
+}
+
+static int
+drain(void *user, const struct fleet_member *m, bool is_on)
+{
+	struct scaled_state *st = user;
+	struct scaler *s = st->of->scaler;
+
+	return s->ops.drain(s->user, st->of->conf->name, m->name, is_on);
+}
+
+static void
+cut(void *user, const struct fleet_member *m)
+{
+	struct scaled_state *st = user;
+	struct scaler *s = st->of->scaler;
+
+	s->ops.cut(s->user, st->of->conf->name, m->name);
+}
+
+static void
+told(void *user, const struct fleet_member *m, const char *what, const char *why)
+{
+	struct scaled_state *st = user;
+	bool is_failure = strcmp(what, "start failed") == 0;
+	char message[64];
+
+	st->start_failures += is_failure;
+	snprintf(message, sizeof(message), "backend %s", what);
+	log_write(is_failure ? TG_LOG_WARN : TG_LOG_INFO, message, "svc=%s srv=%s reason=%s",
+		  st->of->conf->name, m->name, why);
+}
+
+static void
+was_ready(void *user, const struct fleet_member *m, uint64_t took_ms)
+{
+	struct scaled_state *st = user;
+
+	(void)m;
+	scaled_note_start(st->of, took_ms);
+}
+
+static const struct fleet_orders fleet_orders = {
+	.start = start,
+	.stop = stop,
+	.add = add,
+	.remove = take_out,
+	.drain = drain,
+	.cut = cut,
+	.told = told,
+	.was_ready = was_ready,
+};
+
+/*** What the provider says ***/
+
+static void
+on_answered(void *user, const struct provider_answer *answer)
+{
+	struct scaled_state *st = user;
+
+	if (scaled_is_list(answer->token)) {
+		scaled_listed(st->of, answer);
+		return;
+	}
+	fleet_answered(st->fleet, answer->token, answer->rc, answer->why,
+		       now_ms(st->of->scaler));
+	scaled_hurry(st->of);
+}
+
+static void
+on_instance(void *user, const struct instance *instance)
+{
+	struct scaled_state *st = user;
+	struct scaler *s = st->of->scaler;
+
+	if (s->is_stopping) {
+		scaler_end_if_done(s);
+		return;
+	}
+	fleet_changed(st->fleet, instance, now_ms(s));
+	scaled_hurry(st->of);
+}
+
+static const struct provider_events provider_events = {
+	.answered = on_answered,
+	.changed = on_instance,
+};
+
+/*** A service as it is configured ***/
+
+static void
+free_configured(struct scaled *s)
+{
+	if (s == NULL)
+		return;
+	free(s->values);
+	free(s->samples);
+	free(s->rates);
+	free(s->puts);
+	free(s->backends);
+	free(s->names);
+	conf_unref(s->owner);
+	free(s);
+}
+
+static void
+free_state(struct scaled_state *st)
+{
+	if (st == NULL)
+		return;
+	provider_close(st->provider);
+	fleet_free(st->fleet);
+	conf_unref(st->provider_owner);
+	free(st);
+}
+
+static int
+no_memory(struct err *err)
+{
+	return err_set(err, TG_ENOMEM, "no memory");
+}
+
+static int
+take_values(struct scaled *s, struct err *err)
+{
+	const struct conf_autoscale *a = &s->conf->autoscale;
+	size_t bad;
+
+	s->module = module_find(TG_MODULE_AUTOSCALER, a->module);
+	if (s->module == NULL)
+		return err_set(err, TG_ENOENT, "service \"%s\": no autoscaler \"%s\"", s->conf->name,
+			       a->module);
+	s->autoscaler = s->module->ops;
+	s->values = calloc(module_n_options(s->module) + 1, sizeof(s->values[0]));
+	if (s->values == NULL)
+		return no_memory(err);
+	return module_values(s->module, a->settings, a->n_settings, s->values, &bad, err);
+}
+
+static int
+keep_windows(struct scaled *s, struct err *err)
+{
+	uint32_t longest = 0;
+
+	s->n_windows = s->autoscaler->windows(s->values, s->spans_ms);
+	assert(s->n_windows <= TG_WINDOWS_MAX);
+	for (uint32_t i = 0; i < s->n_windows; i++)
+		longest = s->spans_ms[i] > longest ? s->spans_ms[i] : longest;
+	if (store_keep(s->scaler->store, s->conf->name, longest,
+		       (uint32_t)s->conf->autoscale.interval_ms) < 0)
+		return no_memory(err);
+	return 0;
+}
+
+struct scaled *
+scaled_new(struct scaler *scaler, struct conf *owner, const struct conf_service *conf,
+	   struct err *err)
+{
+	struct scaled *s = calloc(1, sizeof(*s));
+	size_t n = conf->n_backends + 1;
+
+	if (s == NULL) {
+		no_memory(err);
+		return NULL;
+	}
+	s->scaler = scaler;
+	s->owner = conf_ref(owner);
+	s->conf = conf;
+	s->samples = calloc(n, sizeof(s->samples[0]));
+	s->rates = calloc(n, sizeof(s->rates[0]));
+	s->puts = calloc(n, sizeof(s->puts[0]));
+	if (s->samples == NULL || s->rates == NULL || s->puts == NULL)
+		no_memory(err);
+	else if (!scaled_is_wanted(conf) ||
+		 (take_values(s, err) == 0 && keep_windows(s, err) == 0))
+		return s;
+	free_configured(s);
+	return NULL;
+}
+
+static struct fleet_limits
+limits_of(const struct conf_service *conf)
+{
+	return (struct fleet_limits){
+		.start_timeout_ms = conf->autoscale.start_timeout_ms,
+		.drain_timeout_ms = conf->autoscale.drain_timeout_ms,
+		.stop_grace_ms = conf->provider.stop_grace_ms,
+	};
+}
+
+static struct scaled_state *
+state_new(struct scaled *s, struct err *err)
+{
+	struct scaled_state *st = calloc(1, sizeof(*st));
+	struct fleet_limits limits = limits_of(s->conf);
+
+	if (st == NULL) {
+		no_memory(err);
+		return NULL;
+	}
+	st->of = s;
+	st->start_s = NAN;
+	st->mode = s->conf->autoscale.dry_run ? TG_SCALER_DRY_RUN : TG_SCALER_ON;
+	st->fleet = fleet_new(&limits, &fleet_orders, st);
+	if (st->fleet == NULL) {
+		no_memory(err);
+		free_state(st);
+		return NULL;
+	}
+	return st;
+}
+
+int
+scaled_open(struct scaled *s, struct scaled_state *st, struct provider **ret, struct err *err)
+{
+	return provider_open(s->scaler->loop, s->conf, s->scaler->run, &provider_events, st, ret,
+			     err);
+}
+
+bool
+scaled_is_wanted(const struct conf_service *service)
+{
+	return service->autoscale.module != NULL && service->provider.type != TG_PROVIDER_STATIC;
+}
+
+static void
+find_one(struct scaled *s, unsigned i)
+{
+	const struct scaler *sc = s->scaler;
+	const struct conf_backend *b = &s->conf->backends[i];
+
+	if (fleet_find(s->state->fleet, b->name) == NULL &&
+	    fleet_found(s->state->fleet, b->name, &b->endpoint.addr, b->segment_slot,
+			sc->ops.is_drained(sc->user, s->conf->index, i), now_ms(sc)) < 0)
+		log_write(TG_LOG_ERROR, "a backend is left alone", "svc=%s srv=%s", s->conf->name,
+			  b->name);
+}
+
+void
+scaled_find_added(struct scaled *s)
+{
+	for (unsigned i = 0; i < s->conf->n_backends; i++) {
+		const struct conf_backend *b = &s->conf->backends[i];
+
+		if (b->added.who != NULL && strcmp(b->added.who, TG_SCALER_WHO) == 0)
+			find_one(s, i);
+	}
+}
+
+int
+scaled_begin(struct scaled *s, struct err *err)
+{
+	struct scaled_state *st = state_new(s, err);
+
+	if (st == NULL)
+		return -TG_ENOMEM;
+	if (scaled_open(s, st, &st->provider, err) < 0) {
+		free_state(st);
+		return -TG_EINVAL;
+	}
+	st->provider_owner = conf_ref(s->owner);
+	s->state = st;
+	return 0;
+}
+
+void
+scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider)
+{
+	struct scaled_state *st = was->state;
+	struct fleet_limits limits = limits_of(s->conf);
+
+	was->state = NULL;
+	s->state = st;
+	st->of = s;
+	if (scaled_is_wanted(s->conf))
+		fleet_set_limits(st->fleet, &limits);
+	if (provider == NULL)
+		return;
+	provider_close(st->provider);
+	conf_unref(st->provider_owner);
+	st->provider = provider;
+	st->provider_owner = conf_ref(s->owner);
+	st->list_due = (struct mono){.us = 0};
+	fleet_retry(st->fleet);
+}
+
+void
+scaled_end(struct scaled *s)
+{
+	if (s == NULL)
+		return;
+	free_state(s->state);
+	free_configured(s);
+}

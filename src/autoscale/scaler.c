@@ -1,0 +1,432 @@
+#include "autoscale/scaler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "autoscale/scaler_priv.h"
+#include "base/container.h"
+
+#define STORE_CLOSE_MS 500u /* for what was put last */
+
+const char *
+scaler_mode_str(enum scaler_mode mode)
+{
+	switch (mode) {
+	case TG_SCALER_ON:
+		return "on";
+	case TG_SCALER_PAUSED:
+		return "paused";
+	case TG_SCALER_DRY_RUN:
+		return "dry-run";
+	case TG_SCALER_MODE_COUNT:
+		break;
+	}
+	return "?";
+}
+
+/*** Time ***/
+
+int64_t
+scaler_ms(struct mono t)
+{
+	return (int64_t)(t.us / 1000);
+}
+
+static void
+note_due(const struct scaled *s, struct mono *due)
+{
+	if (s != NULL && (!mono_is_set(*due) || s->state->due.us < due->us))
+		*due = s->state->due;
+}
+
+void
+scaler_set_timer(struct scaler *s)
+{
+	struct mono due = {.us = 0};
+
+	const struct scaled *retired;
+
+	for (size_t i = 0; i < s->n_services; i++)
+		note_due(s->services[i], &due);
+	TAILQ_FOREACH(retired, &s->retired, link)
+		note_due(retired, &due);
+	if (mono_is_set(due) && !s->is_holding && !s->is_stopping)
+		timer_set(s->loop, &s->timer, due);
+	else
+		timer_clear(&s->timer);
+}
+
+/* True: nothing is left of it. */
+static bool
+tick(struct scaled *s, struct mono now)
+{
+	if (s == NULL || s->state->due.us > now.us)
+		return false;
+	scaled_tick(s, now);
+	return scaled_is_over(s);
+}
+
+static void
+tick_retired(struct scaler *s, struct mono now)
+{
+	struct scaled *retired;
+	struct scaled *next;
+
+	for (retired = TAILQ_FIRST(&s->retired); retired != NULL; retired = next) {
+		next = TAILQ_NEXT(retired, link);
+		if (!tick(retired, now))
+			continue;
+		TAILQ_REMOVE(&s->retired, retired, link);
+		scaled_end(retired);
+	}
+}
+
+static void
+on_timer(struct timer *t)
+{
+	struct scaler *s = TG_CONTAINER(t, struct scaler, timer);
+	struct mono now = loop_now_update(s->loop);
+
+	for (size_t i = 0; i < s->n_services; i++) {
+		if (tick(s->services[i], now)) {
+			scaled_end(s->services[i]);
+			s->services[i] = NULL;
+		}
+	}
+	tick_retired(s, now);
+	store_flush(s->store);
+	scaler_set_timer(s);
+}
+
+void
+scaled_hurry(struct scaled *s)
+{
+	s->state->due = loop_now(s->scaler->loop);
+	scaler_set_timer(s->scaler);
+}
+
+/*** The scaler ***/
+
+static int
+no_memory(struct err *err)
+{
+	return err_set(err, TG_ENOMEM, "no memory");
+}
+
+static void
+on_store(void *user, bool is_well, const char *why)
+{
+	(void)user;
+	if (is_well)
+		log_write(TG_LOG_INFO, "the store is well", NULL);
+	else
+		log_write(TG_LOG_WARN, "the store is not well, no service is made smaller",
+			  "reason=%s", why);
+}
+
+static int
+begin_all(struct scaler *s, struct conf *conf, struct err *err)
+{
+	s->services = calloc(conf->n_services + 1, sizeof(struct scaled *));
+	if (s->services == NULL)
+		return no_memory(err);
+	s->n_services = conf->n_services;
+	for (size_t i = 0; i < conf->n_services; i++) {
+		if (!scaled_is_wanted(&conf->services[i]))
+			continue;
+		s->services[i] = scaled_new(s, conf, &conf->services[i], err);
+		if (s->services[i] == NULL || scaled_begin(s->services[i], err) < 0)
+			return -TG_EINVAL;
+		scaled_find_added(s->services[i]);
+		s->services[i]->state->due = loop_now_update(s->loop);
+	}
+	return 0;
+}
+
+struct scaler *
+scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, const char *run,
+	   const struct scaler_ops *ops, void *user, struct err *err)
+{
+	struct scaler *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		no_memory(err);
+		return NULL;
+	}
+	s->loop = loop;
+	s->segment = segment;
+	s->run = run;
+	s->ops = *ops;
+	s->user = user;
+	timer_init(&s->timer, on_timer);
+	TAILQ_INIT(&s->retired);
+	s->sampler = sampler_new(segment);
+	if (s->sampler == NULL)
+		no_memory(err);
+	else if (store_open(&conf->store, loop, on_store, s, &s->store, err) == 0 &&
+		 begin_all(s, conf, err) == 0) {
+		scaler_set_timer(s);
+		return s;
+	}
+	scaler_free(s);
+	return NULL;
+}
+
+void
+scaler_free(struct scaler *s)
+{
+	struct scaled *retired;
+
+	if (s == NULL)
+		return;
+	timer_fini(&s->timer);
+	for (size_t i = 0; i < s->n_services; i++)
+		scaled_end(s->services[i]);
+	while ((retired = TAILQ_FIRST(&s->retired)) != NULL) {
+		TAILQ_REMOVE(&s->retired, retired, link);
+		scaled_end(retired);
+	}
+	free(s->services);
+	sampler_free(s->sampler);
+	store_close(s->store, STORE_CLOSE_MS);
+	free(s);
+}
+
+void
+scaler_retire(struct scaler *s, struct scaled *gone)
+{
+	gone->is_gone = true;
+	gone->state->due = loop_now(s->loop);
+	fleet_unconfigured(gone->state->fleet, scaler_ms(loop_now(s->loop)));
+	TAILQ_INSERT_TAIL(&s->retired, gone, link);
+}
+
+/*** Events ***/
+
+static struct scaled *
+find_slot(const struct scaler *s, uint32_t slot)
+{
+	for (size_t i = 0; i < s->n_services; i++) {
+		if (s->services[i] != NULL && s->services[i]->conf->segment_slot == slot)
+			return s->services[i];
+	}
+	return NULL;
+}
+
+static struct scaled *
+find_name(const struct scaler *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_services; i++) {
+		if (s->services[i] != NULL && strcmp(s->services[i]->conf->name, name) == 0)
+			return s->services[i];
+	}
+	return NULL;
+}
+
+void
+scaler_wanted(struct scaler *s, uint32_t service_slot)
+{
+	struct scaled *scaled = find_slot(s, service_slot);
+
+	if (scaled == NULL || s->is_stopping)
+		return;
+	scaled->state->is_woken = true;
+	scaled_hurry(scaled);
+}
+
+void
+scaler_noticed(struct scaler *s, unsigned service)
+{
+	if (s != NULL && service < s->n_services && s->services[service] != NULL)
+		scaled_hurry(s->services[service]);
+}
+
+void
+scaler_configured(struct scaler *s, const char *service, const char *name, bool is_added,
+		  bool is_done, const char *why)
+{
+	struct scaled *scaled = find_name(s, service);
+
+	if (scaled == NULL)
+		return;
+	if (is_added)
+		scaled_added(scaled, name, is_done, why);
+	else
+		fleet_removed(scaled->state->fleet, name, is_done, why,
+			      scaler_ms(loop_now(s->loop)));
+	scaled_hurry(scaled);
+}
+
+void
+scaler_hold(struct scaler *s, bool is_on)
+{
+	s->is_holding = is_on;
+	scaler_set_timer(s);
+}
+
+/*** The end ***/
+
+static bool
+has_instances(const struct scaler *s)
+{
+	const struct scaled *retired;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_services; i++) {
+		if (s->services[i] != NULL)
+			n += provider_count(s->services[i]->state->provider);
+	}
+	TAILQ_FOREACH(retired, &s->retired, link)
+		n += provider_count(retired->state->provider);
+	return n > 0;
+}
+
+void
+scaler_end_if_done(struct scaler *s)
+{
+	void (*ended)(void *user) = s->ended;
+
+	if (ended == NULL || has_instances(s))
+		return;
+	s->ended = NULL;
+	ended(s->ended_user);
+}
+
+static void
+stop_all(struct scaled *s)
+{
+	if (s != NULL)
+		provider_stop_all(s->state->provider,
+				  s->conf->provider.stop_grace_ms);
+}
+
+void
+scaler_stop(struct scaler *s, void (*ended)(void *user), void *user)
+{
+	struct scaled *retired;
+
+	s->is_stopping = true;
+	s->ended = ended;
+	s->ended_user = user;
+	timer_clear(&s->timer);
+	for (size_t i = 0; i < s->n_services; i++)
+		stop_all(s->services[i]);
+	TAILQ_FOREACH(retired, &s->retired, link)
+		stop_all(retired);
+	scaler_end_if_done(s);
+}
+
+/*** Operators ***/
+
+static struct scaled *
+scaled_of(const struct scaler *s, unsigned service)
+{
+	return service < s->n_services ? s->services[service] : NULL;
+}
+
+bool
+scaler_has(const struct scaler *s, unsigned service)
+{
+	return scaled_of(s, service) != NULL;
+}
+
+void
+scaler_set_number(struct scaler *s, unsigned service, uint32_t n)
+{
+	struct scaled_state *st = s->services[service]->state;
+
+	st->has_manual = true;
+	st->manual = n;
+	fleet_retry(st->fleet);
+	scaled_hurry(s->services[service]);
+}
+
+void
+scaler_set_auto(struct scaler *s, unsigned service)
+{
+	s->services[service]->state->has_manual = false;
+	scaled_hurry(s->services[service]);
+}
+
+void
+scaler_set_mode(struct scaler *s, unsigned service, enum scaler_mode mode)
+{
+	s->services[service]->state->mode = mode;
+	scaled_hurry(s->services[service]);
+}
+
+static const char *
+last_guard(const struct scaled *s)
+{
+	const struct decision *d = &s->decision;
+
+	return s->has_decision && d->n_changes > 0 ? guard_str(d->changes[d->n_changes - 1].by)
+						   : NULL;
+}
+
+/* Each with those before it. */
+static struct histogram
+read_histogram(const struct segment_histogram *from)
+{
+	struct histogram h = {.sum_us = atomic_load(&from->sum)};
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < TG_SEGMENT_BUCKETS; i++)
+		h.buckets[i] = n += atomic_load(&from->buckets[i]);
+	return h;
+}
+
+bool
+scaler_status(const struct scaler *s, unsigned service, struct scaler_status *ret)
+{
+	const struct scaled *scaled = scaled_of(s, service);
+	const struct scaled_state *st;
+	int64_t retry_ms;
+	int64_t now = scaler_ms(loop_now(s->loop));
+
+	if (scaled == NULL || scaled->module == NULL)
+		return false;
+	st = scaled->state;
+	*ret = (struct scaler_status){
+		.module = scaled->module->name,
+		.provider = provider_ops(st->provider)->name,
+		.mode = st->mode,
+		.has_manual = st->has_manual,
+		.manual = st->manual,
+		.desired = st->desired,
+		.proposed = scaled->decision.proposal.desired,
+		.min = scaled->input.snapshot.min,
+		.max = scaled->input.snapshot.max,
+		.counts = fleet_counts(st->fleet),
+		.failures = fleet_failures(st->fleet, &retry_ms),
+		.reason = scaled->has_decision ? scaled->decision.proposal.reason : "",
+		.guard = last_guard(scaled),
+		.decisions = st->number,
+		.ups = st->ups,
+		.downs = st->downs,
+		.starts = st->starts,
+		.start_failures = st->start_failures,
+		.cold_starts = read_histogram(&st->cold_starts),
+		.fleet = st->fleet,
+	};
+	ret->retry_ms = retry_ms > now ? (uint64_t)(retry_ms - now) : 0;
+	memcpy(ret->by_guard, st->by_guard, sizeof(ret->by_guard));
+	return true;
+}
+
+char *
+scaler_last_record(const struct scaler *s, unsigned service)
+{
+	const struct scaled *scaled = scaled_of(s, service);
+
+	if (scaled == NULL || !scaled->has_decision)
+		return NULL;
+	return record_text(&scaled->input, &scaled->decision, scaled->state->number,
+			   scaled->decided);
+}
+
+const struct store *
+scaler_store(const struct scaler *s)
+{
+	return s->store;
+}

@@ -1,0 +1,124 @@
+/*
+ * autoscale/scaler.h: the control loop of all services that are scaled.
+ *
+ *	sample -> store -> snapshot -> module, guards -> desired -> fleet -> provider
+ *	                                                              |
+ *	                            configuration, drain <- the keeper+-> told here what came of it
+ *
+ * The keeper's. One timer; each service has its interval, and its next tick comes at once where something
+ * happened: a request is held, a backend is up or down, the provider has news. All of
+ * a service that is scaled is level-triggered: a tick needs nothing but what there is.
+ */
+#ifndef TG_AUTOSCALE_SCALER_H
+#define TG_AUTOSCALE_SCALER_H
+
+#include "autoscale/fleet.h"
+#include "base/log.h"
+#include "conf/same.h"
+#include "ipc/segment.h"
+#include "observe/histogram.h"
+#include "store/store.h"
+
+/* Who adds and drains what a provider started. */
+#define TG_SCALER_WHO "autoscale"
+
+/* What the keeper does for it. */
+struct scaler_ops {
+	/* A backend into the configuration, or out of it; scaler_configured() follows, in a later turn. Negative: not
+	 * now. */
+	int (*add)(void *user, const char *service, const char *name, const struct addr *addr);
+	int (*remove)(void *user, const char *service, const char *name);
+	/* Nothing new goes there, or something does again. Negative: it is not there. */
+	int (*drain)(void *user, const char *service, const char *name, bool is_on);
+	/* What is in flight there ends; of one that is out of the configuration with its process. */
+	void (*cut)(void *user, const char *service, const char *name);
+	/* What checks say of it; indexes as in the configuration. */
+	bool (*is_up)(void *user, unsigned service, unsigned backend);
+	/* Whether a drain that drain() ordered is in force, as one of a keeper before. */
+	bool (*is_drained)(void *user, unsigned service, unsigned backend);
+	/* Requests that no backend can serve are refused, or held again. */
+	void (*refuse)(void *user, uint32_t service_slot, bool is_on);
+};
+
+struct scaler;
+struct scaler_next;
+
+/* `run`: as for provider_open(). What is passed outlives it, `conf` until the next commit. Backends that an earlier
+ * keeper added are taken over. NULL: no memory, or what `err` says. */
+struct scaler *scaler_new(struct loop *loop, struct conf *conf, struct segment *segment,
+			  const char *run, const struct scaler_ops *ops, void *user,
+			  struct err *err);
+/* Instances go on, for who comes after. NULL allowed. */
+void scaler_free(struct scaler *s);
+
+/* Another configuration, in two steps; see health/health.h. What cannot be is in `err`. */
+TG_MUST_CHECK int scaler_prepare(struct scaler *s, const struct conf_same *same,
+				 struct conf *conf, struct scaler_next **ret, struct err *err);
+void scaler_drop(struct scaler_next *next); /* NULL allowed */
+void scaler_commit(struct scaler *s, struct scaler_next *next);
+
+/* Events. */
+
+/* Requests of this service are held. */
+void scaler_wanted(struct scaler *s, uint32_t service_slot);
+/* Checks say something else of a backend of this service. NULL allowed. */
+void scaler_noticed(struct scaler *s, unsigned service);
+/* What came of scaler_ops.add() or remove(). */
+void scaler_configured(struct scaler *s, const char *service, const char *name, bool is_added,
+		       bool is_done, const char *why);
+
+/* A new tidegate takes over, and starts and stops backends from now on; or it failed. */
+void scaler_hold(struct scaler *s, bool is_on);
+/* Tidegate ends: all instances stop. `ended` is called when none is left, perhaps at once. */
+void scaler_stop(struct scaler *s, void (*ended)(void *user), void *user);
+
+/* Orders of operators; of a service by its index. */
+
+enum scaler_mode {
+	TG_SCALER_ON = 0,
+	TG_SCALER_PAUSED = 1,  /* the number stays; what dies is started again */
+	TG_SCALER_DRY_RUN = 2, /* decides and tells; the number stays */
+	TG_SCALER_MODE_COUNT
+};
+/* "on", "paused", "dry-run". */
+const char *scaler_mode_str(enum scaler_mode mode);
+
+bool scaler_has(const struct scaler *s, unsigned service);
+/* `scale S N`; the bounds of the configuration do not bind it, TG_FLEET_MAX does. */
+void scaler_set_number(struct scaler *s, unsigned service, uint32_t n);
+/* `scale S auto`. */
+void scaler_set_auto(struct scaler *s, unsigned service);
+void scaler_set_mode(struct scaler *s, unsigned service, enum scaler_mode mode);
+
+/* What is known of one service. A value; pointers until the next turn. */
+struct scaler_status {
+	const char *module;
+	const char *provider;
+	enum scaler_mode mode;
+	bool has_manual;
+	uint32_t manual;
+	uint32_t desired;
+	uint32_t proposed;
+	uint32_t min; /* in effect */
+	uint32_t max;
+	struct fleet_counts counts;
+	unsigned failures; /* starts that failed in a row */
+	uint64_t retry_ms; /* until the next start; 0: at once */
+	const char *reason; /* of the last proposal */
+	const char *guard;  /* the last that changed it; NULL: none */
+	uint64_t decisions; /* since the keeper began */
+	uint64_t ups;
+	uint64_t downs;
+	uint64_t by_guard[TG_GUARD_COUNT];
+	uint64_t starts;
+	uint64_t start_failures;
+	struct histogram cold_starts; /* asked for to ready */
+	const struct fleet *fleet;
+};
+/* False: it is not scaled. */
+bool scaler_status(const struct scaler *s, unsigned service, struct scaler_status *ret);
+/* The last decision as a record, made now; the caller's to free(). NULL: none yet, or no memory. */
+char *scaler_last_record(const struct scaler *s, unsigned service);
+const struct store *scaler_store(const struct scaler *s);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * autoscale/scaler_priv.h: one service that is scaled, for the files the scaler is made of.
+ */
+#ifndef TG_AUTOSCALE_SCALER_PRIV_H
+#define TG_AUTOSCALE_SCALER_PRIV_H
+
+#include "autoscale/record.h"
+#include "autoscale/scaler.h"
+
+#define TG_SCALED_NAME 128u
+
+/* What is known of a service that a reload does not change, and what outlives it. */
+struct scaled_state {
+	struct scaled *of; /* as configured now */
+	struct fleet *fleet;
+	struct provider *provider;
+	struct conf *provider_owner; /* the configuration it was opened with; counted */
+
+	enum scaler_mode mode;
+	bool has_manual;
+	uint32_t manual;
+	bool is_begun; /* `desired` is known */
+	uint32_t desired;
+	bool is_woken;   /* requests are held, and nothing is ready */
+	bool is_refused; /* the data plane was told to refuse */
+	bool has_up;
+	bool has_down;
+	int64_t up_ms;
+	int64_t down_ms;
+	int64_t active_ms;
+
+	struct mono due;
+	struct mono list_due;
+	int64_t list_asked_ms;
+	uint64_t list_token; /* 0: none is under way */
+	uint64_t last_token;
+
+	uint64_t number;      /* of the last decision */
+	uint32_t last_guards; /* of the last one that was recorded, as bits */
+	double start_s;       /* of the last starts, the newer the more; NAN: none yet */
+	uint64_t ups;
+	uint64_t downs;
+	uint64_t by_guard[TG_GUARD_COUNT];
+	uint64_t starts;
+	uint64_t start_failures;
+	struct segment_histogram cold_starts;
+};
+
+/* A service as it is configured; or that was scaled, and of which not all is gone yet. */
+struct scaled {
+	TAILQ_ENTRY(scaled) link; /* of those whose service is gone */
+	bool is_gone;
+	struct scaler *scaler;
+	struct conf *owner; /* of conf; counted */
+	const struct conf_service *conf;
+	const struct tg_module *module;
+	const struct tg_autoscaler *autoscaler;
+	struct tg_value *values;
+	uint32_t spans_ms[TG_WINDOWS_MAX];
+	uint32_t n_windows;
+	struct scaled_state *state; /* NULL: not gone over to yet */
+
+	/* By the configuration's backends: */
+	struct backend_sample *samples;
+	struct usage_rate *rates;
+	struct store_backend *puts;
+	/* The last decision; what it points to is here: */
+	struct tg_backend *backends;
+	char (*names)[TG_SCALED_NAME]; /* of these */
+	size_t backends_room;
+	struct tg_window windows[TG_WINDOWS_MAX];
+	bool has_decision;
+	struct decide_input input;
+	struct decision decision;
+	struct wall decided;
+};
+
+struct scaler {
+	struct loop *loop;
+	struct segment *segment;
+	const char *run;
+	struct scaler_ops ops;
+	void *user;
+	struct store *store;
+	struct sampler *sampler;
+	struct scaled **services; /* by index in the configuration; NULL: not scaled */
+	size_t n_services;
+	TAILQ_HEAD(, scaled) retired; /* their services are gone */
+	struct timer timer;
+	bool is_holding;
+	bool is_stopping;
+	void (*ended)(void *user);
+	void *ended_user;
+};
+
+int64_t scaler_ms(struct mono t);
+void scaler_set_timer(struct scaler *s);
+/* All is stopped that was to be. */
+void scaler_end_if_done(struct scaler *s);
+/* Its service is in no configuration any more: what runs is stopped when it has ended. */
+void scaler_retire(struct scaler *s, struct scaled *gone);
+
+/* Whether a provider starts backends of this service. */
+bool scaled_is_wanted(const struct conf_service *service);
+/* As it is configured, without a state; of one that is not wanted without a module. NULL: `err`. */
+struct scaled *scaled_new(struct scaler *scaler, struct conf *owner,
+			  const struct conf_service *conf, struct err *err);
+/* A state, for one that was not scaled before. -TG_ENOMEM, -TG_EINVAL. */
+TG_MUST_CHECK int scaled_begin(struct scaled *s, struct err *err);
+/* The provider of `s` as it is configured, for `st`. Negative: `err`. */
+TG_MUST_CHECK int scaled_open(struct scaled *s, struct scaled_state *st, struct provider **ret,
+			      struct err *err);
+/* The state of the one before; `provider` in place of its own, NULL: that stays. */
+void scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider);
+/* Backends that a keeper before has added are its own. */
+void scaled_find_added(struct scaled *s);
+void scaled_end(struct scaled *s); /* NULL allowed */
+
+/* The next tick is now. */
+void scaled_hurry(struct scaled *s);
+/* All of one tick. */
+void scaled_tick(struct scaled *s, struct mono now);
+/* Not wanted any more, and nothing is left. */
+bool scaled_is_over(const struct scaled *s);
+/* Whether an answer of the provider is to a list. */
+bool scaled_is_list(uint64_t token);
+void scaled_listed(struct scaled *s, const struct provider_answer *answer);
+void scaled_added(struct scaled *s, const char *name, bool is_done, const char *why);
+/* One was ready this long after it was asked for. */
+void scaled_note_start(struct scaled *s, uint64_t took_ms);
+
+#endif

@@ -1,0 +1,141 @@
+/* autoscale/scaler_reload.c: the scaler over a reload: what a service has stays as long as its slot does. */
+#include <stdlib.h>
+
+#include "autoscale/scaler_priv.h"
+
+struct scaler_next {
+	struct scaler *scaler;
+	const struct conf_same *same;
+	size_t n;
+	struct scaled **services;    /* by index in the next configuration; NULL: nothing of it is ours */
+	struct provider **providers; /* the same: in place of the one before; NULL: that one goes on */
+};
+
+static int
+no_memory(struct err *err)
+{
+	return err_set(err, TG_ENOMEM, "no memory");
+}
+
+static struct scaled *
+before(const struct scaler_next *next, size_t i)
+{
+	const struct conf_service *service =
+		conf_same_service(next->same, &next->same->next->services[i]);
+
+	return service != NULL ? next->scaler->services[service->index] : NULL;
+}
+
+/* A state of before gets another provider where it is started in another way. */
+static int
+prepare_provider(struct scaler_next *next, size_t i, struct err *err)
+{
+	struct scaled *now = next->services[i];
+	struct scaled *was = before(next, i);
+
+	if (was == NULL)
+		return scaled_begin(now, err);
+	if (conf_provider_equal(was->conf, now->conf))
+		return 0;
+	return scaled_open(now, was->state, &next->providers[i], err);
+}
+
+static int
+prepare_service(struct scaler_next *next, size_t i, struct conf *conf, struct err *err)
+{
+	const struct conf_service *service = &conf->services[i];
+
+	if (!scaled_is_wanted(service) && before(next, i) == NULL)
+		return 0;
+	next->services[i] = scaled_new(next->scaler, conf, service, err);
+	if (next->services[i] == NULL)
+		return -TG_EINVAL;
+	return scaled_is_wanted(service) ? prepare_provider(next, i, err) : 0;
+}
+
+int
+scaler_prepare(struct scaler *s, const struct conf_same *same, struct conf *conf,
+	       struct scaler_next **ret, struct err *err)
+{
+	struct scaler_next *next = calloc(1, sizeof(*next));
+	int rc = 0;
+
+	if (next == NULL)
+		return no_memory(err);
+	next->scaler = s;
+	next->same = same;
+	next->services = calloc(conf->n_services + 1, sizeof(struct scaled *));
+	next->providers = calloc(conf->n_services + 1, sizeof(struct provider *));
+	if (next->services == NULL || next->providers == NULL)
+		rc = no_memory(err);
+	else
+		next->n = conf->n_services;
+	for (size_t i = 0; i < next->n && rc == 0; i++)
+		rc = prepare_service(next, i, conf, err);
+	if (rc == 0)
+		*ret = next;
+	else
+		scaler_drop(next);
+	return rc;
+}
+
+void
+scaler_drop(struct scaler_next *next)
+{
+	if (next == NULL)
+		return;
+	for (size_t i = 0; i < next->n; i++) {
+		provider_close(next->providers[i]);
+		scaled_end(next->services[i]);
+	}
+	free(next->services);
+	free(next->providers);
+	free(next);
+}
+
+/* Takes what the service had over. */
+static void
+go_over(struct scaler_next *next, size_t i)
+{
+	struct scaled *now = next->services[i];
+	struct scaled *was = before(next, i);
+
+	if (now == NULL)
+		return;
+	if (was != NULL) {
+		scaled_take_over(now, was, next->providers[i]);
+		next->providers[i] = NULL;
+	}
+	scaled_find_added(now);
+	now->state->due = loop_now(next->scaler->loop);
+}
+
+/* Their services are gone, and their backends from the configuration with them. */
+static void
+retire_gone(struct scaler *s)
+{
+	for (size_t i = 0; i < s->n_services; i++) {
+		struct scaled *gone = s->services[i];
+
+		if (gone != NULL && gone->state != NULL)
+			scaler_retire(s, gone);
+		else
+			scaled_end(gone);
+	}
+	free(s->services);
+}
+
+void
+scaler_commit(struct scaler *s, struct scaler_next *next)
+{
+	for (size_t i = 0; i < next->n; i++)
+		go_over(next, i);
+	retire_gone(s);
+	s->services = next->services;
+	s->n_services = next->n;
+	sampler_reload(s->sampler, next->same->next);
+	next->services = NULL;
+	next->n = 0;
+	scaler_drop(next);
+	scaler_set_timer(s);
+}

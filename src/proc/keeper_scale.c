@@ -1,0 +1,160 @@
+#include "proc/keeper_scale.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "base/log.h"
+
+/*** What the scaler orders ***/
+
+static struct reload_order
+order_of(enum reload_what what, const char *service, const char *name)
+{
+	return (struct reload_order){
+		.what = what,
+		.when_us = wall_read().us,
+		.who = TG_SCALER_WHO,
+		.why = "",
+		.service = service,
+		.backend = name,
+		.text = "",
+		.is_enabled = true,
+	};
+}
+
+static int
+add(void *user, const char *service, const char *name, const struct addr *addr)
+{
+	struct keeper *k = user;
+	struct reload_order order = order_of(RELOAD_ADD, service, name);
+	char address[TG_ADDR_STRLEN];
+	char text[TG_ADDR_STRLEN + TG_INSTANCE_NAME + 64];
+
+	addr_format(addr, address, sizeof(address));
+	snprintf(text, sizeof(text), "name = \"%s\"; address = \"%s\";", name, address);
+	order.text = text;
+	return reloads_send_own(k->reloads, &order);
+}
+
+static int
+take_out(void *user, const char *service, const char *name)
+{
+	struct keeper *k = user;
+	struct reload_order order = order_of(RELOAD_DELETE, service, name);
+
+	return reloads_send_own(k->reloads, &order);
+}
+
+static int
+drain(void *user, const char *service, const char *name, bool is_on)
+{
+	struct keeper *k = user;
+	struct steer_note note = {.when = wall_read(), .who = TG_SCALER_WHO};
+	struct steer_target t;
+	struct err err;
+
+	if (!steer_find(k->steer, service, name, &t))
+		return -TG_ENOENT;
+	return steer_set(&t, TG_STEER_STATE,
+			 steer_admin_str(is_on ? TG_ADMIN_DRAIN : TG_ADMIN_READY), &note, &err);
+}
+
+static void
+cut(void *user, const char *service, const char *name)
+{
+	struct keeper *k = user;
+	struct steer_target t;
+
+	if (steer_find(k->steer, service, name, &t))
+		orders_cut(k->orders, t.service, t.backend);
+}
+
+static bool
+is_up(void *user, unsigned service, unsigned backend)
+{
+	const struct keeper *k = user;
+	const struct health_status *h = health_status(k->health, service, backend);
+
+	return h->has_addr && h->verdict.state == TG_HEALTH_UP;
+}
+
+static bool
+is_drained(void *user, unsigned service, unsigned backend)
+{
+	const struct keeper *k = user;
+	const struct steer_order *o =
+		&steer_get(k->steer, service, backend)->orders[TG_STEER_STATE];
+
+	return strcmp(o->note.who, TG_SCALER_WHO) == 0 &&
+	       strcmp(o->value, steer_admin_str(TG_ADMIN_DRAIN)) == 0;
+}
+
+static void
+refuse(void *user, uint32_t service_slot, bool is_on)
+{
+	struct keeper *k = user;
+
+	orders_refuse(k->orders, service_slot, is_on);
+}
+
+static const struct scaler_ops ops = {
+	.add = add,
+	.remove = take_out,
+	.drain = drain,
+	.cut = cut,
+	.is_up = is_up,
+	.is_drained = is_drained,
+	.refuse = refuse,
+};
+
+/*** Its life ***/
+
+static void
+on_told(void *user, enum reload_what what, const char *service, const char *backend, bool is_done,
+	const char *text)
+{
+	struct keeper *k = user;
+	char why[256];
+
+	snprintf(why, sizeof(why), "%.*s", (int)strcspn(text, "\n"), text);
+	scaler_configured(k->scaler, service, backend, what == RELOAD_ADD, is_done, why);
+}
+
+int
+keeper_scale_start(struct keeper *k)
+{
+	struct err err;
+
+	reloads_listen(k->reloads, on_told, k);
+	k->scaler = scaler_new(k->loop, k->conf, k->segment, k->run, &ops, k, &err);
+	if (k->scaler != NULL)
+		return 0;
+	log_write(TG_LOG_ERROR, "cannot scale services", "reason=%s", err.text);
+	return -TG_EINVAL;
+}
+
+static void
+on_all_stopped(void *user)
+{
+	struct keeper *k = user;
+
+	loop_stop(k->loop);
+}
+
+void
+keeper_scale_stop(struct keeper *k)
+{
+	/* Those of an upgrade are the new keeper's. */
+	if (k->is_holding || k->scaler == NULL)
+		loop_stop(k->loop);
+	else
+		scaler_stop(k->scaler, on_all_stopped, k);
+}
+
+void
+keeper_scale_fini(struct keeper *k)
+{
+	scaler_free(k->scaler);
+	k->scaler = NULL;
+}

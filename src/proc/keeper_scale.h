@@ -1,0 +1,16 @@
+/*
+ * proc/keeper_scale.h: the control loop in the keeper: what the scaler orders goes the way of an operator's orders.
+ */
+#ifndef TG_PROC_KEEPER_SCALE_H
+#define TG_PROC_KEEPER_SCALE_H
+
+#include "proc/keeper_priv.h"
+
+/* After orders were restored. Negative: what cannot be is logged. */
+TG_MUST_CHECK int keeper_scale_start(struct keeper *k);
+/* Instances go on, for who comes after, unless they were stopped. */
+void keeper_scale_fini(struct keeper *k);
+/* Tidegate ends: once the proxy is gone, instances stop, and then the loop. */
+void keeper_scale_stop(struct keeper *k);
+
+#endif

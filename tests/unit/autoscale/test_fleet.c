@@ -1,0 +1,661 @@
+/* The backends of a service that a provider starts: orders, answers, and what gets lost. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "autoscale/fleet.h"
+
+#define MAX 512
+
+/* What is behind one name, as provider, configuration and workers have it. */
+struct thing {
+	char name[TG_INSTANCE_NAME];
+	bool is_running;
+	bool is_configured;
+	bool is_draining;
+	bool is_up;
+	bool is_ill; /* never up */
+	int64_t in_flight;
+	uint32_t slot;
+	/* orders without an answer: */
+	uint64_t start;
+	uint64_t stop;
+	bool is_adding;
+	bool is_removing;
+	unsigned starts;
+};
+
+struct world {
+	struct fleet *fleet;
+	struct thing things[MAX];
+	unsigned n;
+	int64_t now;
+	unsigned cuts;
+	unsigned readies;
+	unsigned failures;
+	bool refuses; /* orders fail at once */
+};
+
+static const struct fleet_limits limits = {
+	.start_timeout_ms = 30000,
+	.drain_timeout_ms = 20000,
+	.stop_grace_ms = 5000,
+};
+
+static struct thing *
+thing(struct world *w, const char *name)
+{
+	for (unsigned i = 0; i < w->n; i++) {
+		if (strcmp(w->things[i].name, name) == 0)
+			return &w->things[i];
+	}
+	assert_true(w->n < MAX);
+	snprintf(w->things[w->n].name, sizeof(w->things[0].name), "%s", name);
+	w->things[w->n].slot = w->n + 1;
+	return &w->things[w->n++];
+}
+
+static int
+on_start(void *user, const struct fleet_member *m, uint64_t token)
+{
+	struct world *w = user;
+
+	if (w->refuses)
+		return -TG_ELIMIT;
+	thing(w, m->name)->start = token;
+	thing(w, m->name)->starts++;
+	return 0;
+}
+
+static int
+on_stop(void *user, const struct fleet_member *m, uint64_t token, uint64_t grace_ms)
+{
+	struct world *w = user;
+	struct thing *t = thing(w, m->name);
+
+	assert_int_equal(grace_ms, limits.stop_grace_ms);
+	if (w->refuses)
+		return -TG_ELIMIT;
+	assert_false(t->is_configured);
+	assert_true(t->in_flight == 0 || w->cuts > 0);
+	t->stop = token;
+	return 0;
+}
+
+static int
+on_add(void *user, const struct fleet_member *m)
+{
+	struct world *w = user;
+
+	assert_true(m->has_addr);
+	if (w->refuses)
+		return -TG_ELIMIT;
+	thing(w, m->name)->is_adding = true;
+	return 0;
+}
+
+static int
+on_remove(void *user, const struct fleet_member *m)
+{
+	struct world *w = user;
+
+	if (w->refuses)
+		return -TG_ELIMIT;
+	thing(w, m->name)->is_removing = true;
+	return 0;
+}
+
+static int
+on_drain(void *user, const struct fleet_member *m, bool is_on)
+{
+	struct world *w = user;
+
+	thing(w, m->name)->is_draining = is_on;
+	return 0;
+}
+
+static void
+on_cut(void *user, const struct fleet_member *m)
+{
+	struct world *w = user;
+
+	thing(w, m->name)->in_flight = 0;
+	w->cuts++;
+}
+
+static void
+on_told(void *user, const struct fleet_member *m, const char *what, const char *why)
+{
+	struct world *w = user;
+
+	assert_non_null(m);
+	assert_non_null(why);
+	w->failures += strcmp(what, "start failed") == 0;
+}
+
+static void
+on_ready(void *user, const struct fleet_member *m, uint64_t took_ms)
+{
+	struct world *w = user;
+
+	assert_true(took_ms <= limits.start_timeout_ms);
+	assert_int_equal(m->state, TG_FLEET_READY);
+	w->readies++;
+}
+
+static const struct fleet_orders orders = {
+	.start = on_start,
+	.stop = on_stop,
+	.add = on_add,
+	.remove = on_remove,
+	.drain = on_drain,
+	.cut = on_cut,
+	.told = on_told,
+	.was_ready = on_ready,
+};
+
+static int
+set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	w->now = 1000000;
+	w->fleet = fleet_new(&limits, &orders, w);
+	assert_non_null(w->fleet);
+	*state = w;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct world *w = *state;
+
+	fleet_free(w->fleet);
+	free(w);
+	return 0;
+}
+
+static struct instance
+instance_of(const struct thing *t, enum instance_state state)
+{
+	struct instance i = {.state = state, .has_addr = true, .addr.len = sizeof(struct sockaddr_in)};
+
+	snprintf(i.name, sizeof(i.name), "%s", t->name);
+	return i;
+}
+
+static void
+list(struct world *w)
+{
+	static struct instance instances[MAX];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < w->n; i++) {
+		if (w->things[i].is_running)
+			instances[n++] = instance_of(&w->things[i], TG_INSTANCE_RUNNING);
+	}
+	fleet_listed(w->fleet, instances, n, w->now, w->now);
+}
+
+static void
+answer_provider(struct world *w, struct thing *t)
+{
+	uint64_t token;
+
+	if (t->start != 0) {
+		struct instance i;
+
+		token = t->start;
+		t->start = 0;
+		t->is_running = true;
+		i = instance_of(t, TG_INSTANCE_RUNNING);
+		fleet_answered(w->fleet, token, 0, "", w->now);
+		fleet_changed(w->fleet, &i, w->now);
+	}
+	if (t->stop != 0) {
+		token = t->stop;
+		t->stop = 0;
+		t->is_running = false;
+		t->is_up = false;
+		fleet_answered(w->fleet, token, 0, "", w->now);
+	}
+}
+
+static void
+answer_configuration(struct world *w, struct thing *t)
+{
+	if (t->is_adding) {
+		t->is_adding = false;
+		t->is_configured = true;
+		fleet_added(w->fleet, t->name, t->slot, true, "", w->now);
+	}
+	if (t->is_removing) {
+		t->is_removing = false;
+		t->is_configured = false;
+		fleet_removed(w->fleet, t->name, true, "", w->now);
+	}
+}
+
+static void
+observe(struct world *w)
+{
+	for (unsigned i = 0; i < w->n; i++) {
+		struct thing *t = &w->things[i];
+		const struct fleet_member *m = fleet_find(w->fleet, t->name);
+
+		if (m != NULL && m->slot != 0)
+			fleet_observed(w->fleet, t->name, t->is_up && t->is_running, t->in_flight,
+				       w->now);
+	}
+}
+
+/* All is answered, all that runs is up. */
+static void
+turn(struct world *w, uint32_t desired)
+{
+	w->now += 1000;
+	for (unsigned i = 0; i < w->n; i++) {
+		answer_provider(w, &w->things[i]);
+		answer_configuration(w, &w->things[i]);
+		w->things[i].is_up = w->things[i].is_running && w->things[i].is_configured &&
+				     !w->things[i].is_ill;
+	}
+	observe(w);
+	fleet_tick(w->fleet, desired, w->now);
+}
+
+static void
+settle(struct world *w, uint32_t desired)
+{
+	for (int i = 0; i < 10; i++)
+		turn(w, desired);
+}
+
+static unsigned
+running(const struct world *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->n; i++)
+		n += w->things[i].is_running;
+	return n;
+}
+
+static void
+goes_to_what_is_desired_and_back(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 3);
+	assert_int_equal(fleet_counts(w->fleet).ready, 3);
+	assert_int_equal(w->readies, 3);
+	assert_int_equal(running(w), 3);
+	settle(w, 1);
+	assert_int_equal(fleet_counts(w->fleet).ready, 1);
+	assert_int_equal(fleet_counts(w->fleet).draining, 0);
+	assert_int_equal(running(w), 1);
+	settle(w, 0);
+	assert_int_equal(running(w), 0);
+	assert_int_equal(w->cuts, 0);
+	assert_int_equal(w->failures, 0);
+}
+
+static void
+starts_nothing_before_it_knows_what_there_is(void **state)
+{
+	struct world *w = *state;
+
+	settle(w, 2);
+	assert_int_equal(w->n, 0);
+	thing(w, "auto-7")->is_running = true;
+	list(w);
+	settle(w, 2);
+	assert_int_equal(running(w), 2);
+	/* The one that was found, and one with a name nobody had. */
+	assert_int_equal(fleet_find(w->fleet, "auto-7")->state, TG_FLEET_READY);
+	assert_int_equal(fleet_find(w->fleet, "auto-8")->state, TG_FLEET_READY);
+	assert_int_equal(thing(w, "auto-7")->starts, 0);
+}
+
+static void
+one_that_is_gone_since_is_taken_out_without_a_failure(void **state)
+{
+	struct world *w = *state;
+	struct addr addr = {.len = sizeof(struct sockaddr_in)};
+	struct thing *t = thing(w, "auto-3");
+	int64_t retry;
+
+	t->is_configured = true;
+	assert_int_equal(fleet_found(w->fleet, "auto-3", &addr, t->slot, false, w->now), 0);
+	list(w);
+	settle(w, 0);
+	assert_null(fleet_find(w->fleet, "auto-3"));
+	assert_false(t->is_configured);
+	assert_int_equal(fleet_failures(w->fleet, &retry), 0);
+}
+
+static void
+stops_nothing_that_has_work(void **state)
+{
+	struct world *w = *state;
+	struct thing *busy;
+
+	list(w);
+	settle(w, 2);
+	busy = thing(w, "auto-1");
+	busy->in_flight = 5;
+	thing(w, "auto-2")->in_flight = 7;
+	for (int i = 0; i < 15; i++)
+		turn(w, 1);
+	assert_true(busy->is_draining); /* the one with fewer */
+	assert_true(busy->is_running && busy->is_configured);
+	assert_false(thing(w, "auto-2")->is_draining);
+	busy->in_flight = 0;
+	settle(w, 1);
+	assert_false(busy->is_running);
+	assert_int_equal(w->cuts, 0);
+}
+
+static void
+work_that_came_until_nobody_can_pick_it_ends_first(void **state)
+{
+	struct world *w = *state;
+	struct thing *t;
+
+	list(w);
+	settle(w, 1);
+	t = thing(w, "auto-1");
+	turn(w, 0); /* drains */
+	turn(w, 0); /* to be taken out */
+	assert_true(t->is_removing);
+	t->in_flight = 1; /* a worker had picked it */
+	for (int i = 0; i < 5; i++)
+		turn(w, 0);
+	assert_int_equal(fleet_find(w->fleet, "auto-1")->state, TG_FLEET_RESTING);
+	assert_true(t->is_running);
+	t->in_flight = 0;
+	settle(w, 0);
+	assert_false(t->is_running);
+	assert_int_equal(w->cuts, 0);
+}
+
+static void
+what_does_not_end_is_cut(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 1);
+	thing(w, "auto-1")->in_flight = 3;
+	for (int i = 0; i < 25; i++)
+		turn(w, 0);
+	settle(w, 0);
+	assert_int_equal(w->cuts, 1);
+	assert_int_equal(running(w), 0);
+}
+
+static void
+load_that_returns_undrains_first(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 2);
+	thing(w, "auto-1")->in_flight = 1;
+	thing(w, "auto-2")->in_flight = 1;
+	turn(w, 1);
+	assert_true(thing(w, "auto-2")->is_draining); /* of equals the newest */
+	turn(w, 2);
+	assert_false(thing(w, "auto-2")->is_draining);
+	settle(w, 2);
+	assert_int_equal(w->n, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+}
+
+static void
+what_is_on_its_way_is_given_up_first(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 1);
+	turn(w, 3);
+	turn(w, 1);
+	settle(w, 1);
+	assert_false(thing(w, "auto-1")->is_draining);
+	assert_int_equal(running(w), 1);
+	assert_int_equal(w->failures, 0);
+}
+
+static void
+starts_that_fail_wait_longer_each_time(void **state)
+{
+	struct world *w = *state;
+	int64_t began = w->now;
+	int64_t retry;
+
+	list(w);
+	while (w->now < began + 120000) {
+		w->now += 100;
+		for (unsigned i = 0; i < w->n; i++) {
+			uint64_t token = w->things[i].start;
+
+			w->things[i].start = 0;
+			fleet_answered(w->fleet, token, -TG_EIO, "no such program", w->now);
+		}
+		fleet_tick(w->fleet, 2, w->now);
+	}
+	assert_true(w->failures >= 8 && w->failures <= 14);
+	assert_int_equal(fleet_failures(w->fleet, &retry), w->failures);
+	assert_true(retry > w->now);
+	fleet_retry(w->fleet);
+	settle(w, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	assert_int_equal(fleet_failures(w->fleet, &retry), 0);
+}
+
+static void
+one_that_ends_as_soon_as_it_is_up_has_failed(void **state)
+{
+	struct world *w = *state;
+	int64_t began = w->now;
+	unsigned starts;
+
+	list(w);
+	while (w->now < began + 120000) {
+		for (unsigned i = 0; i < w->n; i++) {
+			struct thing *t = &w->things[i];
+			struct instance dead = instance_of(t, TG_INSTANCE_ENDED);
+
+			if (!t->is_up)
+				continue;
+			t->is_running = false;
+			t->is_up = false;
+			fleet_changed(w->fleet, &dead, w->now);
+		}
+		turn(w, 1);
+	}
+	starts = w->n;
+	/* Being up takes the count back: one each some seconds, not one each turn. */
+	assert_true(starts >= 5 && starts <= 40);
+}
+
+static void
+never_up_is_given_up(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	thing(w, "auto-1")->is_ill = true;
+	for (int i = 0; i < 36; i++)
+		turn(w, 1);
+	assert_int_equal(w->failures, 1);
+	assert_false(thing(w, "auto-1")->is_configured);
+	assert_true(w->n >= 2); /* another is tried */
+}
+
+static void
+one_that_is_down_for_long_is_replaced(void **state)
+{
+	struct world *w = *state;
+	struct thing *t;
+
+	list(w);
+	settle(w, 1);
+	t = thing(w, "auto-1");
+	t->is_ill = true;
+	for (int i = 0; i < 40; i++)
+		turn(w, 1);
+	assert_false(t->is_running);
+	assert_int_equal(fleet_counts(w->fleet).ready, 1);
+	assert_int_equal(running(w), 1);
+}
+
+static void
+one_that_dies_is_taken_out_and_replaced(void **state)
+{
+	struct world *w = *state;
+	struct instance dead;
+
+	list(w);
+	settle(w, 2);
+	for (int i = 0; i < 15; i++)
+		turn(w, 2);
+	dead = instance_of(thing(w, "auto-1"), TG_INSTANCE_ENDED);
+	thing(w, "auto-1")->is_running = false;
+	fleet_changed(w->fleet, &dead, w->now);
+	settle(w, 2);
+	assert_null(fleet_find(w->fleet, "auto-1"));
+	assert_false(thing(w, "auto-1")->is_configured);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	assert_int_equal(w->failures, 0);
+}
+
+static void
+orders_that_fail_at_once_are_given_again(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	w->refuses = true;
+	settle(w, 2);
+	assert_int_equal(running(w), 0);
+	w->refuses = false;
+	settle(w, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	w->refuses = true;
+	settle(w, 0);
+	w->refuses = false;
+	settle(w, 0);
+	assert_int_equal(running(w), 0);
+}
+
+static bool
+by_chance(unsigned percent)
+{
+	return (unsigned)rand() % 100 < percent;
+}
+
+/* Answers come late or never, processes die, work comes and goes. */
+static void
+disturb(struct world *w)
+{
+	for (unsigned i = 0; i < w->n; i++) {
+		struct thing *t = &w->things[i];
+
+		if (by_chance(10) && t->start != 0) { /* it was started, and nobody heard */
+			t->is_running = true;
+			t->start = 0;
+		}
+		if (by_chance(10) && t->stop != 0) {
+			t->is_running = false;
+			t->stop = 0;
+		}
+		if (by_chance(70))
+			answer_provider(w, t);
+		if (by_chance(70))
+			answer_configuration(w, t);
+		if (by_chance(2))
+			t->is_running = false;
+		t->is_up = t->is_running && t->is_configured && by_chance(95);
+		if (t->is_configured && t->is_running && !t->is_draining)
+			t->in_flight = rand() % 3;
+		else if (by_chance(30) || !t->is_running)
+			t->in_flight = 0;
+	}
+}
+
+static void
+whatever_is_lost_it_gets_there(void **state)
+{
+	struct world *w = *state;
+
+	srand(7);
+	for (unsigned round = 0; round < 60; round++) {
+		uint32_t desired = (uint32_t)rand() % 8;
+
+		for (int i = 0; i < 20 && w->n < MAX - 40; i++) {
+			w->now += 1000;
+			disturb(w);
+			if (by_chance(20))
+				list(w);
+			observe(w);
+			fleet_tick(w->fleet, desired, w->now);
+		}
+	}
+	w->cuts = 0;
+	for (unsigned i = 0; i < w->n; i++)
+		w->things[i].in_flight = 0;
+	for (int i = 0; i < 150; i++) {
+		if (i % 10 == 0)
+			list(w);
+		turn(w, 4);
+	}
+	assert_int_equal(fleet_counts(w->fleet).ready, 4);
+	assert_int_equal(fleet_counts(w->fleet).draining, 0);
+	assert_int_equal(running(w), 4);
+	for (unsigned i = 0; i < w->n; i++)
+		assert_int_equal(w->things[i].is_configured, w->things[i].is_running);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(goes_to_what_is_desired_and_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(starts_nothing_before_it_knows_what_there_is, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_that_is_gone_since_is_taken_out_without_a_failure,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(stops_nothing_that_has_work, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(work_that_came_until_nobody_can_pick_it_ends_first,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_does_not_end_is_cut, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(load_that_returns_undrains_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_on_its_way_is_given_up_first, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(starts_that_fail_wait_longer_each_time, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_that_ends_as_soon_as_it_is_up_has_failed, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(never_up_is_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_is_down_for_long_is_replaced, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_that_dies_is_taken_out_and_replaced, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(orders_that_fail_at_once_are_given_again, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(whatever_is_lost_it_gets_there, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
