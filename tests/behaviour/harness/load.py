@@ -12,11 +12,12 @@ PAUSE = 0.002  # seconds: they are to be there all the time, not to keep a proce
 class Load:
     """Clients that ask again and again, each time on a connection of its own."""
 
-    def __init__(self, address):
+    def __init__(self, address, clients=CLIENTS, request=None):
         self.address = address
+        self.request = request or client.get()
         self.results = []  # (when it began, None or what went wrong)
         self.over = threading.Event()
-        self.threads = [threading.Thread(target=self.ask) for _ in range(CLIENTS)]
+        self.threads = [threading.Thread(target=self.ask) for _ in range(clients)]
 
     def __enter__(self):
         for thread in self.threads:
@@ -31,7 +32,7 @@ class Load:
     def exchange(self):
         """Once; what is wrong, or None."""
         with client.RawClient(self.address) as peer:
-            return None if peer.exchange(client.get()).status == 200 else "status"
+            return None if peer.exchange(self.request).status == 200 else "status"
 
     def ask(self):
         while not self.over.is_set():
@@ -54,8 +55,8 @@ class KeptLoad(Load):
     """Clients that keep their connection until they are told that it closes. One that they were not
     told of is a failure: nothing is asked again."""
 
-    def __init__(self, address):
-        super().__init__(address)
+    def __init__(self, address, **options):
+        super().__init__(address, **options)
         self.mine = threading.local()
         self.connections = 0
 
@@ -66,7 +67,7 @@ class KeptLoad(Load):
             peer = client.RawClient(self.address)
             self.connections += 1
         try:
-            answer = peer.exchange(client.get())
+            answer = peer.exchange(self.request)
         except BaseException:
             peer.close()
             raise

@@ -1,0 +1,63 @@
+"""A service whose backends tidegate starts itself: processes of tidegate-demo."""
+
+import json
+
+import pytest
+
+from harness import conf, control, procfs, settings
+
+# Time constants of minutes, in fractions of a second.
+QUICK = 'interval = "250ms"; cooldown_down = "500ms"; stabilization_down = "1s"; idle = "1s"; '
+
+
+@pytest.fixture
+def admin(tmp_path):
+    return f"{tmp_path}/admin.sock"
+
+
+@pytest.fixture
+def scaled(tidegate, admin, tmp_path):
+    """scaled(autoscale, provider="", service="", ...): tidegate before the service `site`."""
+    def start(autoscale, provider="", service="", mode="http", command=None, top="", **options):
+        demo = settings.program("tidegate-demo")
+        words = command or [demo, *(["-t"] if mode == "tcp" else []), "-l", "127.0.0.1:{port}",
+                            "-n", "{name}"]
+        argv = ", ".join(f'"{word}"' for word in words)
+        check = 'type = "tcp";' if mode == "tcp" else 'type = "http"; path = "/status/200";'
+        text = conf.one(mode, [], top=f'admin = {{ socket = "{admin}"; }}; {top}', service=f"""
+            health = {{ {check} interval = "100ms"; rise = 1; }};
+            autoscale = {{ module = "target"; {QUICK} {autoscale} }};
+            provider = {{ type = "process"; stop_grace = "2s"; command = ( {argv} );
+                          environment = ( "TG_TEST={tmp_path}" ); {provider} }};
+            {service}""", **options)
+        tg = tidegate(text)
+        tg.site = Site(admin, tmp_path)
+        return tg
+    return start
+
+
+class Site:
+    """What is known of the scaled service."""
+
+    def __init__(self, admin, mark):
+        self.admin, self.mark = admin, mark
+
+    def show(self):
+        return json.loads(control.ask(self.admin, "show autoscale site json"))[0]
+
+    def wait(self, **wanted):
+        """Until `show autoscale` has these values; the whole of it."""
+        seen = {}
+
+        def holds():
+            seen.update(self.show())
+            return all(seen[key] == value for key, value in wanted.items())
+        try:
+            settings.wait_until(holds, f"{wanted}")
+        except AssertionError as failed:
+            raise AssertionError(f"{failed}; it is {seen}") from None
+        return seen
+
+    def processes(self):
+        """Pids of the demo servers this tidegate has started."""
+        return procfs.with_variable("TG_TEST", self.mark)
