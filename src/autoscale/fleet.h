@@ -115,7 +115,7 @@ void fleet_listed(struct fleet *f, const struct instance *instances, size_t n, i
 		  int64_t now_ms);
 void fleet_changed(struct fleet *f, const struct instance *instance, int64_t now_ms);
 void fleet_answered(struct fleet *f, uint64_t token, int rc, const char *why, int64_t now_ms);
-/* `slot`: of the statistics segment. A failure that says the name is taken is none. */
+/* `slot`: of the statistics segment. */
 void fleet_added(struct fleet *f, const char *name, uint32_t slot, bool is_done, const char *why,
 		 int64_t now_ms);
 void fleet_removed(struct fleet *f, const char *name, bool is_done, const char *why,

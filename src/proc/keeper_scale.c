@@ -110,15 +110,20 @@ static const struct scaler_ops ops = {
 
 /*** Its life ***/
 
+/* What counts is what there is: an answer may be to an order that was given twice. */
 static void
 on_told(void *user, enum reload_what what, const char *service, const char *backend, bool is_done,
 	const char *text)
 {
 	struct keeper *k = user;
+	bool is_add = what == RELOAD_ADD;
+	struct steer_target t;
 	char why[256];
 
+	if (!is_done)
+		is_done = steer_find(k->steer, service, backend, &t) == is_add;
 	snprintf(why, sizeof(why), "%.*s", (int)strcspn(text, "\n"), text);
-	scaler_configured(k->scaler, service, backend, what == RELOAD_ADD, is_done, why);
+	scaler_configured(k->scaler, service, backend, is_add, is_done, why);
 }
 
 int
