@@ -1,33 +1,13 @@
-#include "autoscale/fleet.h"
+#include "autoscale/fleet_priv.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_PREFIX   "auto-"
-#define AGAIN_MS      10000  /* an answer that did not come by then is not awaited any more */
-#define SETTLED_MS    10000  /* one that ends sooner after it was ready has failed to start */
-#define BACKOFF_MS    1000   /* after the first start that failed; doubles */
-#define BACKOFF_MAX   60000
-#define NEVER         INT64_MAX
-#define AT_ONCE       INT64_MIN
-
-TAILQ_HEAD(member_list, fleet_member);
-
-struct fleet {
-	struct fleet_limits limits;
-	struct fleet_orders orders;
-	void *user;
-	struct member_list members; /* in the order they came */
-	unsigned n;
-	bool is_listed; /* what there is, is known: before that nothing is started */
-	uint64_t number; /* of the name given last, or the highest found */
-	uint64_t token;
-	unsigned failures; /* in a row */
-	int64_t retry_ms;
-};
+#define SETTLED_MS  10000 /* one that ends sooner after it was ready has failed to start */
+#define BACKOFF_MS  1000  /* after the first start that failed; doubles */
+#define BACKOFF_MAX 60000
 
 const char *
 fleet_state_str(unsigned state)
@@ -63,13 +43,13 @@ note_number(struct fleet *f, const char *name)
 	uint64_t number;
 	int end = 0;
 
-	if (sscanf(name, NAME_PREFIX "%" SCNu64 "%n", &number, &end) == 1 && name[end] == '\0' &&
+	if (sscanf(name, TG_FLEET_PREFIX "%" SCNu64 "%n", &number, &end) == 1 && name[end] == '\0' &&
 	    number > f->number)
 		f->number = number;
 }
 
-static struct fleet_member *
-new_member(struct fleet *f, const char *name, int64_t now_ms)
+struct fleet_member *
+fleet_member_new(struct fleet *f, const char *name, int64_t now_ms)
 {
 	struct fleet_member *m = f->n < TG_FLEET_MAX ? calloc(1, sizeof(*m)) : NULL;
 
@@ -79,15 +59,15 @@ new_member(struct fleet *f, const char *name, int64_t now_ms)
 	note_number(f, m->name);
 	m->since_ms = now_ms;
 	m->asked_ms = now_ms;
-	m->known_ms = NEVER;
-	m->ready_ms = NEVER;
+	m->known_ms = TG_FLEET_NEVER;
+	m->ready_ms = TG_FLEET_NEVER;
 	TAILQ_INSERT_TAIL(&f->members, m, link);
 	f->n++;
 	return m;
 }
 
-static void
-free_member(struct fleet *f, struct fleet_member *m)
+void
+fleet_member_free(struct fleet *f, struct fleet_member *m)
 {
 	TAILQ_REMOVE(&f->members, m, link);
 	f->n--;
@@ -111,18 +91,18 @@ deadline_of(const struct fleet *f, const struct fleet_member *m, enum fleet_stat
 	case TG_FLEET_RESTING:
 		return now_ms + (int64_t)f->limits.drain_timeout_ms;
 	case TG_FLEET_STOPPING:
-		return now_ms + (int64_t)f->limits.stop_grace_ms + AGAIN_MS;
+		return now_ms + (int64_t)f->limits.stop_grace_ms + TG_FLEET_AGAIN_MS;
 	case TG_FLEET_REMOVING:
-		return now_ms + AGAIN_MS;
+		return now_ms + TG_FLEET_AGAIN_MS;
 	case TG_FLEET_READY:
 	case TG_FLEET_STATE_COUNT:
 		break;
 	}
-	return NEVER;
+	return TG_FLEET_NEVER;
 }
 
-static void
-enter(struct fleet *f, struct fleet_member *m, enum fleet_state state, int64_t now_ms)
+void
+fleet_enter(struct fleet *f, struct fleet_member *m, enum fleet_state state, int64_t now_ms)
 {
 	m->state = state;
 	m->since_ms = now_ms;
@@ -133,23 +113,16 @@ enter(struct fleet *f, struct fleet_member *m, enum fleet_state state, int64_t n
 	m->token = 0;
 }
 
-static void
-tell(struct fleet *f, const struct fleet_member *m, const char *what, const char *why)
+void
+fleet_tell(struct fleet *f, const struct fleet_member *m, const char *what, const char *why)
 {
 	f->orders.told(f->user, m, what, why);
 }
 
-static bool
-is_configured(const struct fleet_member *m)
+bool
+fleet_is_configured(const struct fleet_member *m)
 {
 	return m->state >= TG_FLEET_CHECKING && m->state <= TG_FLEET_REMOVING;
-}
-
-/* It serves, or is on its way to. */
-static bool
-is_alive(const struct fleet_member *m)
-{
-	return m->state <= TG_FLEET_DOWN && !m->is_unwanted && !m->is_ended;
 }
 
 /*** Failures ***/
@@ -166,36 +139,36 @@ count_failure(struct fleet *f, int64_t now_ms)
 }
 
 /* On its way out: of the configuration first, if it is there. */
-static void
-leave(struct fleet *f, struct fleet_member *m, int64_t now_ms)
+void
+fleet_leave(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 {
-	if (is_configured(m))
-		enter(f, m, TG_FLEET_REMOVING, now_ms);
+	if (fleet_is_configured(m))
+		fleet_enter(f, m, TG_FLEET_REMOVING, now_ms);
 	else if (m->is_ended)
-		free_member(f, m);
+		fleet_member_free(f, m);
 	else
-		enter(f, m, TG_FLEET_STOPPING, now_ms);
+		fleet_enter(f, m, TG_FLEET_STOPPING, now_ms);
 }
 
-static void
-fail(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
+void
+fleet_fail(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 {
 	count_failure(f, now_ms);
-	tell(f, m, "start failed", why);
-	leave(f, m, now_ms);
+	fleet_tell(f, m, "start failed", why);
+	fleet_leave(f, m, now_ms);
 }
 
 static void
 end_serving(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 {
-	if (m->ready_ms == NEVER) {
-		fail(f, m, why, now_ms);
+	if (m->ready_ms == TG_FLEET_NEVER) {
+		fleet_fail(f, m, why, now_ms);
 		return;
 	}
 	if (now_ms - m->ready_ms < SETTLED_MS)
 		count_failure(f, now_ms);
-	tell(f, m, "ended", why);
-	leave(f, m, now_ms);
+	fleet_tell(f, m, "ended", why);
+	fleet_leave(f, m, now_ms);
 }
 
 /* Its provider has it no more. */
@@ -206,7 +179,7 @@ end(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 	switch (m->state) {
 	case TG_FLEET_PENDING:
 	case TG_FLEET_STARTING:
-		fail(f, m, why, now_ms);
+		fleet_fail(f, m, why, now_ms);
 		break;
 	case TG_FLEET_CHECKING:
 	case TG_FLEET_READY:
@@ -214,12 +187,12 @@ end(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 		end_serving(f, m, why, now_ms);
 		break;
 	case TG_FLEET_DRAINING:
-		tell(f, m, "ended", why);
-		leave(f, m, now_ms);
+		fleet_tell(f, m, "ended", why);
+		fleet_leave(f, m, now_ms);
 		break;
 	case TG_FLEET_STOPPING:
-		tell(f, m, "stopped", why);
-		free_member(f, m);
+		fleet_tell(f, m, "stopped", why);
+		fleet_member_free(f, m);
 		break;
 	case TG_FLEET_ADDING: /* it is taken out when it is in */
 	case TG_FLEET_REMOVING:
@@ -245,20 +218,20 @@ static void
 go_on(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 {
 	if (m->state == TG_FLEET_STARTING && m->has_addr)
-		enter(f, m, TG_FLEET_ADDING, now_ms);
+		fleet_enter(f, m, TG_FLEET_ADDING, now_ms);
 }
 
 static void
 take_instance(struct fleet *f, struct fleet_member *m, const struct instance *i, int64_t now_ms)
 {
-	if (m->known_ms == NEVER)
+	if (m->known_ms == TG_FLEET_NEVER)
 		m->known_ms = now_ms;
 	if (i->state == TG_INSTANCE_ENDED) {
 		end(f, m, i->why, now_ms);
 		return;
 	}
 	take_place(m, &i->place);
-	if (i->has_addr && !is_configured(m)) {
+	if (i->has_addr && !fleet_is_configured(m)) {
 		m->has_addr = true;
 		m->addr = i->addr;
 	}
@@ -269,13 +242,13 @@ take_instance(struct fleet *f, struct fleet_member *m, const struct instance *i,
 static void
 take_in(struct fleet *f, const struct instance *i, int64_t now_ms)
 {
-	struct fleet_member *m = new_member(f, i->name, now_ms);
+	struct fleet_member *m = fleet_member_new(f, i->name, now_ms);
 
 	if (m == NULL)
 		return;
-	enter(f, m, i->state == TG_INSTANCE_STOPPING ? TG_FLEET_STOPPING : TG_FLEET_STARTING,
+	fleet_enter(f, m, i->state == TG_INSTANCE_STOPPING ? TG_FLEET_STOPPING : TG_FLEET_STARTING,
 	      now_ms);
-	tell(f, m, "found", i->why);
+	fleet_tell(f, m, "found", i->why);
 	take_instance(f, m, i, now_ms);
 }
 
@@ -334,15 +307,15 @@ fleet_found(struct fleet *f, const char *name, const struct addr *addr, uint32_t
 
 	if (f->n >= TG_FLEET_MAX)
 		return -TG_ELIMIT;
-	m = new_member(f, name, now_ms);
+	m = fleet_member_new(f, name, now_ms);
 	if (m == NULL)
 		return -TG_ENOMEM;
 	m->has_addr = true;
 	m->addr = *addr;
 	m->slot = slot;
-	m->known_ms = AT_ONCE;
+	m->known_ms = TG_FLEET_AT_ONCE;
 	m->ready_ms = now_ms - SETTLED_MS;
-	enter(f, m, is_draining ? TG_FLEET_DRAINING : TG_FLEET_CHECKING, now_ms);
+	fleet_enter(f, m, is_draining ? TG_FLEET_DRAINING : TG_FLEET_CHECKING, now_ms);
 	return 0;
 }
 
@@ -363,11 +336,11 @@ on_started(struct fleet *f, struct fleet_member *m, int rc, const char *why, int
 {
 	if (rc < 0) {
 		m->is_ended = true;
-		fail(f, m, why, now_ms);
+		fleet_fail(f, m, why, now_ms);
 		return;
 	}
 	m->known_ms = now_ms;
-	enter(f, m, TG_FLEET_STARTING, now_ms);
+	fleet_enter(f, m, TG_FLEET_STARTING, now_ms);
 	go_on(f, m, now_ms);
 }
 
@@ -378,8 +351,8 @@ on_stopped(struct fleet *f, struct fleet_member *m, int rc, const char *why, int
 		end(f, m, "", now_ms);
 		return;
 	}
-	tell(f, m, "not stopped", why);
-	enter(f, m, TG_FLEET_STOPPING, now_ms);
+	fleet_tell(f, m, "not stopped", why);
+	fleet_enter(f, m, TG_FLEET_STOPPING, now_ms);
 	m->is_order_open = true; /* once more at the deadline, not at once */
 }
 
@@ -407,16 +380,16 @@ fleet_added(struct fleet *f, const char *name, uint32_t slot, bool is_done, cons
 	if (m == NULL || m->state != TG_FLEET_ADDING)
 		return;
 	if (!is_done) {
-		fail(f, m, why, now_ms);
+		fleet_fail(f, m, why, now_ms);
 		return;
 	}
 	is_unwanted = m->is_unwanted;
 	m->slot = slot;
-	enter(f, m, TG_FLEET_CHECKING, now_ms);
+	fleet_enter(f, m, TG_FLEET_CHECKING, now_ms);
 	if (is_unwanted)
-		leave(f, m, now_ms);
+		fleet_leave(f, m, now_ms);
 	else if (m->is_ended)
-		fail(f, m, "it ended before it was up", now_ms);
+		fleet_fail(f, m, "it ended before it was up", now_ms);
 }
 
 void
@@ -427,10 +400,10 @@ fleet_removed(struct fleet *f, const char *name, bool is_done, const char *why, 
 	if (m == NULL || m->state != TG_FLEET_REMOVING)
 		return;
 	if (is_done) {
-		enter(f, m, TG_FLEET_RESTING, now_ms);
+		fleet_enter(f, m, TG_FLEET_RESTING, now_ms);
 		return;
 	}
-	tell(f, m, "not removed", why);
+	fleet_tell(f, m, "not removed", why);
 	m->is_order_open = true; /* once more at the deadline */
 }
 
@@ -440,20 +413,20 @@ fleet_unconfigured(struct fleet *f, int64_t now_ms)
 	struct fleet_member *m;
 
 	TAILQ_FOREACH(m, &f->members, link) {
-		if (is_configured(m))
-			enter(f, m, TG_FLEET_RESTING, now_ms);
+		if (fleet_is_configured(m))
+			fleet_enter(f, m, TG_FLEET_RESTING, now_ms);
 	}
 }
 
 static void
 on_up(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 {
-	bool is_first = m->ready_ms == NEVER;
+	bool is_first = m->ready_ms == TG_FLEET_NEVER;
 
-	enter(f, m, TG_FLEET_READY, now_ms);
+	fleet_enter(f, m, TG_FLEET_READY, now_ms);
 	f->failures = 0;
-	f->retry_ms = AT_ONCE;
-	tell(f, m, "ready", is_first ? "" : "again");
+	f->retry_ms = TG_FLEET_AT_ONCE;
+	fleet_tell(f, m, "ready", is_first ? "" : "again");
 	if (!is_first)
 		return;
 	m->ready_ms = now_ms;
@@ -472,261 +445,9 @@ fleet_observed(struct fleet *f, const char *name, bool is_up, int64_t in_flight,
 	if (is_up && (m->state == TG_FLEET_CHECKING || m->state == TG_FLEET_DOWN)) {
 		on_up(f, m, now_ms);
 	} else if (!is_up && m->state == TG_FLEET_READY) {
-		enter(f, m, TG_FLEET_DOWN, now_ms);
-		tell(f, m, "down", "");
+		fleet_enter(f, m, TG_FLEET_DOWN, now_ms);
+		fleet_tell(f, m, "down", "");
 	}
-}
-
-/*** Time ***/
-
-static void
-on_late(struct fleet *f, struct fleet_member *m, int64_t now_ms)
-{
-	char why[64];
-
-	switch (m->state) {
-	case TG_FLEET_PENDING:
-	case TG_FLEET_STARTING:
-	case TG_FLEET_CHECKING:
-		snprintf(why, sizeof(why), "not up in %" PRIu64 " ms", f->limits.start_timeout_ms);
-		fail(f, m, why, now_ms);
-		break;
-	case TG_FLEET_DOWN:
-		snprintf(why, sizeof(why), "down for %" PRIu64 " ms", f->limits.start_timeout_ms);
-		tell(f, m, "given up", why);
-		leave(f, m, now_ms);
-		break;
-	case TG_FLEET_DRAINING:
-	case TG_FLEET_RESTING:
-		snprintf(why, sizeof(why), "%" PRId64 " in flight", m->in_flight);
-		tell(f, m, "cut", why);
-		f->orders.cut(f->user, m);
-		if (m->state == TG_FLEET_DRAINING)
-			leave(f, m, now_ms);
-		else
-			enter(f, m, TG_FLEET_STOPPING, now_ms);
-		break;
-	case TG_FLEET_ADDING:
-	case TG_FLEET_REMOVING:
-	case TG_FLEET_STOPPING:
-		m->is_order_open = false; /* the same order again */
-		m->deadline_ms = now_ms + AGAIN_MS;
-		break;
-	case TG_FLEET_READY:
-	case TG_FLEET_STATE_COUNT:
-		break;
-	}
-}
-
-/* What nothing is in flight at any more goes on; what ended has nothing to wait for. */
-static void
-on_quiet(struct fleet *f, struct fleet_member *m, int64_t now_ms)
-{
-	if (m->state == TG_FLEET_DRAINING)
-		leave(f, m, now_ms);
-	else if (m->state == TG_FLEET_RESTING && m->is_ended)
-		free_member(f, m);
-	else if (m->state == TG_FLEET_RESTING)
-		enter(f, m, TG_FLEET_STOPPING, now_ms);
-}
-
-static bool
-is_quiet(const struct fleet_member *m)
-{
-	return (m->is_observed && m->in_flight == 0) ||
-	       (m->state == TG_FLEET_RESTING && m->is_ended);
-}
-
-static void
-give_order(struct fleet *f, struct fleet_member *m)
-{
-	int rc = 0;
-
-	if (m->is_order_open)
-		return;
-	switch (m->state) {
-	case TG_FLEET_PENDING:
-		m->token = ++f->token;
-		rc = f->orders.start(f->user, m, m->token);
-		break;
-	case TG_FLEET_STOPPING:
-		m->token = ++f->token;
-		rc = f->orders.stop(f->user, m, m->token, f->limits.stop_grace_ms);
-		break;
-	case TG_FLEET_ADDING:
-		rc = f->orders.add(f->user, m);
-		break;
-	case TG_FLEET_REMOVING:
-		rc = f->orders.remove(f->user, m);
-		break;
-	case TG_FLEET_STARTING:
-	case TG_FLEET_CHECKING:
-	case TG_FLEET_READY:
-	case TG_FLEET_DOWN:
-	case TG_FLEET_DRAINING:
-	case TG_FLEET_RESTING:
-	case TG_FLEET_STATE_COUNT:
-		return;
-	}
-	m->is_order_open = rc == 0;
-	if (rc != 0)
-		m->token = 0;
-}
-
-static void
-tick_member(struct fleet *f, struct fleet_member *m, int64_t now_ms)
-{
-	if ((m->state == TG_FLEET_DRAINING || m->state == TG_FLEET_RESTING) && is_quiet(m))
-		on_quiet(f, m, now_ms);
-	else if (now_ms >= m->deadline_ms)
-		on_late(f, m, now_ms);
-}
-
-/*** Towards what is desired ***/
-
-static unsigned
-count_alive(const struct fleet *f)
-{
-	const struct fleet_member *m;
-	unsigned n = 0;
-
-	TAILQ_FOREACH(m, &f->members, link)
-		n += is_alive(m);
-	return n;
-}
-
-/* What leaves and can come back: the last one that was sent away has the most left to do. */
-static struct fleet_member *
-find_leaving(const struct fleet *f)
-{
-	struct fleet_member *best = NULL;
-	struct fleet_member *m;
-
-	TAILQ_FOREACH(m, &f->members, link) {
-		if ((m->state == TG_FLEET_DRAINING || m->is_unwanted) && !m->is_ended &&
-		    (best == NULL || m->since_ms >= best->since_ms))
-			best = m;
-	}
-	return best;
-}
-
-static bool
-undrain(struct fleet *f, int64_t now_ms)
-{
-	struct fleet_member *m = find_leaving(f);
-
-	if (m != NULL && m->is_unwanted) {
-		m->is_unwanted = false;
-		return true;
-	}
-	if (m == NULL || f->orders.drain(f->user, m, false) != 0)
-		return false;
-	enter(f, m, m->ready_ms != NEVER ? TG_FLEET_READY : TG_FLEET_CHECKING, now_ms);
-	tell(f, m, "undrained", "it is needed again");
-	return true;
-}
-
-static bool
-start(struct fleet *f, int64_t now_ms)
-{
-	char name[TG_INSTANCE_NAME];
-	struct fleet_member *m;
-
-	if (!f->is_listed || now_ms < f->retry_ms)
-		return false;
-	snprintf(name, sizeof(name), NAME_PREFIX "%" PRIu64, f->number + 1);
-	m = new_member(f, name, now_ms);
-	if (m == NULL)
-		return false;
-	enter(f, m, TG_FLEET_PENDING, now_ms);
-	tell(f, m, "starting", "");
-	return true;
-}
-
-/* Lower goes first. */
-static int
-reluctance(const struct fleet_member *m)
-{
-	switch (m->state) {
-	case TG_FLEET_PENDING:
-		return 0;
-	case TG_FLEET_STARTING:
-		return 1;
-	case TG_FLEET_ADDING:
-		return 2;
-	case TG_FLEET_CHECKING:
-		return 3;
-	case TG_FLEET_DOWN:
-		return 4;
-	default:
-		return 5;
-	}
-}
-
-static bool
-goes_before(const struct fleet_member *a, const struct fleet_member *b)
-{
-	int difference = reluctance(a) - reluctance(b);
-
-	if (difference != 0)
-		return difference < 0;
-	return a->in_flight <= b->in_flight; /* of equals the newest */
-}
-
-static struct fleet_member *
-find_victim(const struct fleet *f)
-{
-	struct fleet_member *best = NULL;
-	struct fleet_member *m;
-
-	TAILQ_FOREACH(m, &f->members, link) {
-		if (is_alive(m) && (best == NULL || goes_before(m, best)))
-			best = m;
-	}
-	return best;
-}
-
-static bool
-retire(struct fleet *f, int64_t now_ms)
-{
-	struct fleet_member *m = find_victim(f);
-
-	if (m == NULL)
-		return false;
-	if (m->state == TG_FLEET_ADDING && m->is_order_open) {
-		m->is_unwanted = true; /* it is in the configuration soon, and taken out then */
-		return true;
-	}
-	if (!is_configured(m)) {
-		tell(f, m, "stopping", "it is not needed any more");
-		leave(f, m, now_ms);
-		return true;
-	}
-	if (f->orders.drain(f->user, m, true) != 0)
-		return false;
-	enter(f, m, TG_FLEET_DRAINING, now_ms);
-	tell(f, m, "draining", "it is not needed any more");
-	return true;
-}
-
-void
-fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
-{
-	struct fleet_member *m;
-	struct fleet_member *next;
-	unsigned alive;
-
-	for (m = TAILQ_FIRST(&f->members); m != NULL; m = next) {
-		next = TAILQ_NEXT(m, link);
-		tick_member(f, m, now_ms);
-	}
-	alive = count_alive(f);
-	while (alive < desired && (undrain(f, now_ms) || start(f, now_ms)))
-		alive++;
-	while (alive > desired && retire(f, now_ms))
-		alive--;
-	TAILQ_FOREACH(m, &f->members, link)
-		give_order(f, m);
 }
 
 /*** The fleet ***/
@@ -742,7 +463,7 @@ fleet_new(const struct fleet_limits *limits,
 	f->limits = *limits;
 	f->orders = *orders;
 	f->user = user;
-	f->retry_ms = AT_ONCE;
+	f->retry_ms = TG_FLEET_AT_ONCE;
 	TAILQ_INIT(&f->members);
 	return f;
 }
@@ -753,7 +474,7 @@ fleet_free(struct fleet *f)
 	if (f == NULL)
 		return;
 	while (!TAILQ_EMPTY(&f->members))
-		free_member(f, TAILQ_FIRST(&f->members));
+		fleet_member_free(f, TAILQ_FIRST(&f->members));
 	free(f);
 }
 
@@ -761,25 +482,6 @@ void
 fleet_set_limits(struct fleet *f, const struct fleet_limits *limits)
 {
 	f->limits = *limits;
-}
-
-struct fleet_counts
-fleet_counts(const struct fleet *f)
-{
-	struct fleet_counts c = {.pending = 0};
-	const struct fleet_member *m;
-
-	TAILQ_FOREACH(m, &f->members, link) {
-		if (m->state == TG_FLEET_READY)
-			c.ready++;
-		else if (m->state == TG_FLEET_DOWN)
-			c.down++;
-		else if (is_alive(m))
-			c.pending++;
-		else
-			c.draining++;
-	}
-	return c;
 }
 
 unsigned
@@ -793,7 +495,7 @@ void
 fleet_retry(struct fleet *f)
 {
 	f->failures = 0;
-	f->retry_ms = AT_ONCE;
+	f->retry_ms = TG_FLEET_AT_ONCE;
 }
 
 bool

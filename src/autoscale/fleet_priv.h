@@ -1,0 +1,44 @@
+/*
+ * autoscale/fleet_priv.h: a fleet, for the files it is made of: fleet.c, its members and what happens to them;
+ * fleet_tick.c, what time and the desired number make of them.
+ */
+#ifndef TG_AUTOSCALE_FLEET_PRIV_H
+#define TG_AUTOSCALE_FLEET_PRIV_H
+
+#include "autoscale/fleet.h"
+
+#define TG_FLEET_PREFIX  "auto-"
+#define TG_FLEET_NEVER   INT64_MAX
+#define TG_FLEET_AT_ONCE INT64_MIN
+/* An answer that did not come by then is not awaited any more. */
+#define TG_FLEET_AGAIN_MS 10000
+
+TAILQ_HEAD(member_list, fleet_member);
+
+struct fleet {
+	struct fleet_limits limits;
+	struct fleet_orders orders;
+	void *user;
+	struct member_list members; /* in the order they came */
+	unsigned n;
+	bool is_listed; /* what there is, is known: before that nothing is started */
+	uint64_t number; /* of the name given last, or the highest found */
+	uint64_t token;
+	unsigned failures; /* in a row */
+	int64_t retry_ms;
+};
+
+/* NULL: no memory, or TG_FLEET_MAX are there. */
+struct fleet_member *fleet_member_new(struct fleet *f, const char *name, int64_t now_ms);
+void fleet_member_free(struct fleet *f, struct fleet_member *m);
+/* Goes over to this state, with its deadline and without an order. */
+void fleet_enter(struct fleet *f, struct fleet_member *m, enum fleet_state state, int64_t now_ms);
+void fleet_tell(struct fleet *f, const struct fleet_member *m, const char *what, const char *why);
+/* The configuration has it, or is about to have it no more. */
+bool fleet_is_configured(const struct fleet_member *m);
+/* On its way out: of the configuration first, if it is there. It may be gone with the return, as in the next. */
+void fleet_leave(struct fleet *f, struct fleet_member *m, int64_t now_ms);
+/* Its start has failed: it leaves, and the next one waits. */
+void fleet_fail(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms);
+
+#endif

@@ -1,0 +1,283 @@
+/* autoscale/fleet_tick.c: what time, and the number that is desired, make of the members of a fleet. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "autoscale/fleet_priv.h"
+
+/*** Time ***/
+
+static void
+on_late(struct fleet *f, struct fleet_member *m, int64_t now_ms)
+{
+	char why[64];
+
+	switch (m->state) {
+	case TG_FLEET_PENDING:
+	case TG_FLEET_STARTING:
+	case TG_FLEET_CHECKING:
+		snprintf(why, sizeof(why), "not up in %" PRIu64 " ms", f->limits.start_timeout_ms);
+		fleet_fail(f, m, why, now_ms);
+		break;
+	case TG_FLEET_DOWN:
+		snprintf(why, sizeof(why), "down for %" PRIu64 " ms", f->limits.start_timeout_ms);
+		fleet_tell(f, m, "given up", why);
+		fleet_leave(f, m, now_ms);
+		break;
+	case TG_FLEET_DRAINING:
+	case TG_FLEET_RESTING:
+		snprintf(why, sizeof(why), "%" PRId64 " in flight", m->in_flight);
+		fleet_tell(f, m, "cut", why);
+		f->orders.cut(f->user, m);
+		if (m->state == TG_FLEET_DRAINING)
+			fleet_leave(f, m, now_ms);
+		else
+			fleet_enter(f, m, TG_FLEET_STOPPING, now_ms);
+		break;
+	case TG_FLEET_ADDING:
+	case TG_FLEET_REMOVING:
+	case TG_FLEET_STOPPING:
+		m->is_order_open = false; /* the same order again */
+		m->deadline_ms = now_ms + TG_FLEET_AGAIN_MS;
+		break;
+	case TG_FLEET_READY:
+	case TG_FLEET_STATE_COUNT:
+		break;
+	}
+}
+
+/* What nothing is in flight at any more goes on; what ended has nothing to wait for. */
+static void
+on_quiet(struct fleet *f, struct fleet_member *m, int64_t now_ms)
+{
+	if (m->state == TG_FLEET_DRAINING)
+		fleet_leave(f, m, now_ms);
+	else if (m->state == TG_FLEET_RESTING && m->is_ended)
+		fleet_member_free(f, m);
+	else if (m->state == TG_FLEET_RESTING)
+		fleet_enter(f, m, TG_FLEET_STOPPING, now_ms);
+}
+
+static bool
+is_quiet(const struct fleet_member *m)
+{
+	return (m->is_observed && m->in_flight == 0) ||
+	       (m->state == TG_FLEET_RESTING && m->is_ended);
+}
+
+static void
+give_order(struct fleet *f, struct fleet_member *m)
+{
+	int rc = 0;
+
+	if (m->is_order_open)
+		return;
+	switch (m->state) {
+	case TG_FLEET_PENDING:
+		m->token = ++f->token;
+		rc = f->orders.start(f->user, m, m->token);
+		break;
+	case TG_FLEET_STOPPING:
+		m->token = ++f->token;
+		rc = f->orders.stop(f->user, m, m->token, f->limits.stop_grace_ms);
+		break;
+	case TG_FLEET_ADDING:
+		rc = f->orders.add(f->user, m);
+		break;
+	case TG_FLEET_REMOVING:
+		rc = f->orders.remove(f->user, m);
+		break;
+	case TG_FLEET_STARTING:
+	case TG_FLEET_CHECKING:
+	case TG_FLEET_READY:
+	case TG_FLEET_DOWN:
+	case TG_FLEET_DRAINING:
+	case TG_FLEET_RESTING:
+	case TG_FLEET_STATE_COUNT:
+		return;
+	}
+	m->is_order_open = rc == 0;
+	if (rc != 0)
+		m->token = 0;
+}
+
+static void
+tick_member(struct fleet *f, struct fleet_member *m, int64_t now_ms)
+{
+	if ((m->state == TG_FLEET_DRAINING || m->state == TG_FLEET_RESTING) && is_quiet(m))
+		on_quiet(f, m, now_ms);
+	else if (now_ms >= m->deadline_ms)
+		on_late(f, m, now_ms);
+}
+
+/*** Towards what is desired ***/
+
+/* It serves, or is on its way to. */
+static bool
+is_alive(const struct fleet_member *m)
+{
+	return m->state <= TG_FLEET_DOWN && !m->is_unwanted && !m->is_ended;
+}
+
+static unsigned
+count_alive(const struct fleet *f)
+{
+	const struct fleet_member *m;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(m, &f->members, link)
+		n += is_alive(m);
+	return n;
+}
+
+/* What leaves and can come back: the last one that was sent away has the most left to do. */
+static struct fleet_member *
+find_leaving(const struct fleet *f)
+{
+	struct fleet_member *best = NULL;
+	struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		if ((m->state == TG_FLEET_DRAINING || m->is_unwanted) && !m->is_ended &&
+		    (best == NULL || m->since_ms >= best->since_ms))
+			best = m;
+	}
+	return best;
+}
+
+static bool
+undrain(struct fleet *f, int64_t now_ms)
+{
+	struct fleet_member *m = find_leaving(f);
+
+	if (m != NULL && m->is_unwanted) {
+		m->is_unwanted = false;
+		return true;
+	}
+	if (m == NULL || f->orders.drain(f->user, m, false) != 0)
+		return false;
+	fleet_enter(f, m, m->ready_ms != TG_FLEET_NEVER ? TG_FLEET_READY : TG_FLEET_CHECKING, now_ms);
+	fleet_tell(f, m, "undrained", "it is needed again");
+	return true;
+}
+
+static bool
+start(struct fleet *f, int64_t now_ms)
+{
+	char name[TG_INSTANCE_NAME];
+	struct fleet_member *m;
+
+	if (!f->is_listed || now_ms < f->retry_ms)
+		return false;
+	snprintf(name, sizeof(name), TG_FLEET_PREFIX "%" PRIu64, f->number + 1);
+	m = fleet_member_new(f, name, now_ms);
+	if (m == NULL)
+		return false;
+	fleet_enter(f, m, TG_FLEET_PENDING, now_ms);
+	fleet_tell(f, m, "starting", "");
+	return true;
+}
+
+/* Lower goes first. */
+static int
+reluctance(const struct fleet_member *m)
+{
+	switch (m->state) {
+	case TG_FLEET_PENDING:
+		return 0;
+	case TG_FLEET_STARTING:
+		return 1;
+	case TG_FLEET_ADDING:
+		return 2;
+	case TG_FLEET_CHECKING:
+		return 3;
+	case TG_FLEET_DOWN:
+		return 4;
+	default:
+		return 5;
+	}
+}
+
+static bool
+goes_before(const struct fleet_member *a, const struct fleet_member *b)
+{
+	int difference = reluctance(a) - reluctance(b);
+
+	if (difference != 0)
+		return difference < 0;
+	return a->in_flight <= b->in_flight; /* of equals the newest */
+}
+
+static struct fleet_member *
+find_victim(const struct fleet *f)
+{
+	struct fleet_member *best = NULL;
+	struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (is_alive(m) && (best == NULL || goes_before(m, best)))
+			best = m;
+	}
+	return best;
+}
+
+static bool
+retire(struct fleet *f, int64_t now_ms)
+{
+	struct fleet_member *m = find_victim(f);
+
+	if (m == NULL)
+		return false;
+	if (m->state == TG_FLEET_ADDING && m->is_order_open) {
+		m->is_unwanted = true; /* it is in the configuration soon, and taken out then */
+		return true;
+	}
+	if (!fleet_is_configured(m)) {
+		fleet_tell(f, m, "stopping", "it is not needed any more");
+		fleet_leave(f, m, now_ms);
+		return true;
+	}
+	if (f->orders.drain(f->user, m, true) != 0)
+		return false;
+	fleet_enter(f, m, TG_FLEET_DRAINING, now_ms);
+	fleet_tell(f, m, "draining", "it is not needed any more");
+	return true;
+}
+
+void
+fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
+{
+	struct fleet_member *m;
+	struct fleet_member *next;
+	unsigned alive;
+
+	for (m = TAILQ_FIRST(&f->members); m != NULL; m = next) {
+		next = TAILQ_NEXT(m, link);
+		tick_member(f, m, now_ms);
+	}
+	alive = count_alive(f);
+	while (alive < desired && (undrain(f, now_ms) || start(f, now_ms)))
+		alive++;
+	while (alive > desired && retire(f, now_ms))
+		alive--;
+	TAILQ_FOREACH(m, &f->members, link)
+		give_order(f, m);
+}
+
+struct fleet_counts
+fleet_counts(const struct fleet *f)
+{
+	struct fleet_counts c = {.pending = 0};
+	const struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (m->state == TG_FLEET_READY)
+			c.ready++;
+		else if (m->state == TG_FLEET_DOWN)
+			c.down++;
+		else if (is_alive(m))
+			c.pending++;
+		else
+			c.draining++;
+	}
+	return c;
+}
