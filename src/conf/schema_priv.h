@@ -119,6 +119,7 @@ extern const struct conf_schema conf_schema_buffer_request;
 extern const struct conf_schema conf_schema_buffer_response;
 extern const struct conf_schema conf_schema_health;
 extern const struct conf_schema conf_schema_agent;
+extern const struct conf_schema conf_schema_hold; /* of a struct conf_service, its autoscale read */
 extern const struct conf_schema conf_schema_outlier;
 extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;

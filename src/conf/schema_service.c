@@ -617,6 +617,13 @@ static const struct conf_field service_fields[] = {
 	TG_LATER("autoscale"),
 	TG_LATER("provider"),
 	TG_LATER("scheduler"),
+	{
+		/* offset 0: its default leans on autoscale, which is read before it */
+		.key = "hold",
+		.kind = &conf_kind_group,
+		.schema = &conf_schema_hold,
+		.help = "Whether requests wait while no backend is up.",
+	},
 	{.key = NULL},
 };
 

@@ -46,6 +46,8 @@ static const char *const services[] = {
 	"outlier = { consecutive = 7; }; ",
 	"outlier = { success_rate = 1.9; }; ",
 	"slow_start = \"7s\"; ",
+	"hold = { requests = 7; }; ",
+	"hold = { timeout = \"7s\"; }; ",
 	STICKY(SECRET),
 	STICKY("secret = \"0123456789abcdef0123456789abcdeg\"; "),
 	STICKY(SECRET "secure = true; "),
