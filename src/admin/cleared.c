@@ -97,6 +97,7 @@ cleared_begin(struct admin_source *s, uint32_t slot)
 	}
 	restart_maximum(&shared->in_flight_max, &shared->in_flight);
 	restart_maximum(&shared->queued_max, &shared->queued);
+	restart_maximum(&shared->held_max, &shared->held);
 	s->health_cleared[slot] = (struct health_cleared){.failures = 0};
 }
 
@@ -109,6 +110,7 @@ cleared_set_maxima(struct admin_source *s)
 
 		restart_maximum(&shared->in_flight_max, &shared->in_flight);
 		restart_maximum(&shared->queued_max, &shared->queued);
+		restart_maximum(&shared->held_max, &shared->held);
 		memset(rate->max_per_s, 0, sizeof(rate->max_per_s));
 		rate->gauge_max = 0;
 	}

@@ -231,6 +231,13 @@ write_queue(const struct metric *m, const struct metric_site *site, struct outpu
 }
 
 static void
+write_held(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_gauge(&shared_of(site)->held));
+}
+
+static void
 write_conditions(const struct metric *m, const struct metric_site *site, struct output *out)
 {
 	struct tally tally = tally_service(site->s, site->i);
@@ -353,7 +360,8 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_sent_bytes_total", write_counter, TG_L_BYTES_OUT, "Bytes to clients."),
 
 	ROW(SERVICE, GAUGE, "service_in_flight", write_service_in_flight, 0, "Streams on the backends of the service."),
-	ROW(SERVICE, GAUGE, "service_queue_length", write_queue, 0, "Streams that wait for a place at a backend."),
+	ROW(SERVICE, GAUGE, "service_queue_length", write_queue, 0, "Streams that wait for a place at a backend, or are held."),
+	ROW(SERVICE, GAUGE, "service_held", write_held, 0, "Streams that are held until a backend is up."),
 	ROW(SERVICE, GAUGE, "service_backends", write_conditions, 0, "Backends by state; each is in exactly one."),
 	ROW(SERVICE, GAUGE, "service_usable_backends", write_usable, 0, "Backends that get streams now: also backups, and all of them when the service fails open."),
 	ROW(SERVICE, GAUGE, "service_fail_open", write_fail_open, 0, "1 while too few backends are up and all are used, else 0."),
@@ -362,11 +370,12 @@ const struct metric metrics[] = {
 	ROW(SERVICE, COUNTER, "service_ends_total", write_reasons, 0, "Streams ended, by reason."),
 	ROW(SERVICE, COUNTER, "service_received_bytes_total", write_counter, TG_S_BYTES_IN, "Bytes from clients."),
 	ROW(SERVICE, COUNTER, "service_sent_bytes_total", write_counter, TG_S_BYTES_OUT, "Bytes to clients."),
-	ROW(SERVICE, COUNTER, "service_queued_total", write_counter, TG_S_QUEUED, "Streams that waited for a place at a backend."),
+	ROW(SERVICE, COUNTER, "service_queued_total", write_counter, TG_S_QUEUED, "Streams that waited for a place at a backend, or were held."),
+	ROW(SERVICE, COUNTER, "service_held_total", write_counter, TG_S_HELD, "Streams that were held until a backend was up."),
 	ROW(SERVICE, COUNTER, "service_retries_total", write_counter, TG_S_RETRIES, "Tries after the first."),
 	ROW(SERVICE, COUNTER, "service_retries_denied_total", write_counter, TG_S_RETRIES_DENIED, "Tries the budget did not allow."),
 	ROW(SERVICE, COUNTER, "service_ejections_total", write_service_ejections, 0, "Times a backend was ejected."),
-	ROW(SERVICE, HISTOGRAM, "service_queue_seconds", write_histogram, TG_HISTOGRAM_QUEUE, "Waiting for places and in pauses between tries; only streams that waited."),
+	ROW(SERVICE, HISTOGRAM, "service_queue_seconds", write_histogram, TG_HISTOGRAM_QUEUE, "Waiting for places, for a backend to be up and in pauses between tries; only streams that waited."),
 	ROW(SERVICE, HISTOGRAM, "service_connect_seconds", write_histogram, TG_HISTOGRAM_CONNECT, "Connecting to a backend; only connections that were made."),
 	ROW(SERVICE, HISTOGRAM, "service_response_head_seconds", write_histogram, TG_HISTOGRAM_RESPONSE, "From the request sent to the head of the backend's answer."),
 	ROW(SERVICE, HISTOGRAM, "service_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From the first byte of a request, or in mode tcp from accepting, to the end of the stream."),

@@ -141,6 +141,8 @@ write_service(const struct admin_source *s, size_t i, struct output *out)
 	write_backends(&tally, conf->n_backends, out);
 	number(out, ",", "in_flight", tally.in_flight);
 	number(out, ",", "queued", source_gauge(&segment_shared(s->segment, slot)->queued));
+	number(out, ",", "held", source_gauge(&segment_shared(s->segment, slot)->held));
+	number(out, ",", "held_max", source_gauge(&segment_shared(s->segment, slot)->held_max));
 	number(out, ",", "streams_per_second", s->rates[slot].per_s[TG_RATE_STREAMS]);
 	number(out, ",", "streams", segment_sum(s->segment, slot, TG_S_STREAMS));
 	output_text(out, "}");

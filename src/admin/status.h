@@ -6,7 +6,7 @@
  *	 "listeners": [{"name", "address", "mode", "open_connections",
  *	   "connections_per_second", "streams_per_second", "streams"}],
  *	 "services": [{"name", "usable", "backends": {"total", "usable", and each state}, "in_flight",
- *	   "queued", "streams_per_second", "streams"}]}
+ *	   "queued", "held", "held_max", "streams_per_second", "streams"}]}
  */
 #ifndef TG_ADMIN_STATUS_H
 #define TG_ADMIN_STATUS_H

@@ -52,7 +52,7 @@ serve_waiters(struct worker_service *s, uint32_t hint)
 {
 	struct search search = {.service = s, .hint = hint};
 
-	if (s->queue != NULL && queue_has_waiters(s->queue))
+	if (s->queue != NULL && queue_has_waiters(s->queue) && s->view->n > 0)
 		queue_grant(s->queue, loop_now(s->worker->loop), find_place, &search);
 }
 
@@ -149,6 +149,8 @@ on_told(void *stream, const struct queue_news *news)
 	} else if (news->is_granted) {
 		room_give(NULL, 0, segment_shared(w->segment, news->backend));
 		return false;
+	} else {
+		lease->refusal = TG_END_QUEUE_SHED;
 	}
 	lease->on_place(lease, b != NULL);
 	return true;
@@ -167,24 +169,33 @@ on_unwanted(void *home, uint32_t backend)
 		room_give(NULL, 0, segment_shared(w->segment, backend));
 }
 
-/* Its service is configured otherwise, or it was given what is gone: in line anew, if it must wait
- * at all. */
+static int wait_in(struct lease *lease, struct worker_service *s, enum queue_line line,
+		   const struct balance_query *query, enum conf_priority priority);
+static int check_hold(struct lease *lease, const struct worker_service *s);
+
+/* Its service is configured otherwise, or is up no more, or it was given what is gone: in line anew, if it must
+ * wait at all. */
 static void
 on_moved(void *stream, const struct balance_query *query, enum conf_priority priority)
 {
 	struct lease *lease = stream;
+	struct worker_service *s = lease->waiting_for;
 	struct balance_query again = *query;
 	int rc;
 
 	lease->waiter = NULL;
 	/* As in find_place(). */
-	if (!lease_is_possible(lease->waiting_for, query))
+	if (!lease_is_possible(s, query))
 		again.n_tried = 0;
-	rc = lease_begin(lease, lease->waiting_for, &again, TG_LEASE_ANY);
-	if (rc == -TG_EAGAIN &&
-	    lease_wait(lease, lease->waiting_for, query, priority, lease->on_place) == 0)
-		return;
-	lease->on_place(lease, rc == 0);
+	rc = lease_begin(lease, s, &again, TG_LEASE_ANY);
+	if (rc == -TG_EAGAIN)
+		rc = wait_in(lease, s, QUEUE_PLACE, query, priority);
+	else if (rc == -TG_ENOENT && check_hold(lease, s) == 0)
+		rc = wait_in(lease, s, QUEUE_HELD, query, priority);
+	if (lease->waiter == NULL)
+		lease->on_place(lease, rc == 0);
+	else if (lease->on_due != NULL)
+		lease->on_due(lease);
 }
 
 static const struct waiter_ops waiter_ops = {
@@ -193,21 +204,80 @@ static const struct waiter_ops waiter_ops = {
 	.moved = on_moved,
 };
 
+/* From now on, unless it waited for the same before. */
+static void
+note_wait(struct lease *lease, struct worker_service *s, bool is_held)
+{
+	bool goes_on = lease->waiting_for == s && lease->is_held == is_held;
+
+	if (!goes_on)
+		lease->since = loop_now(s->worker->loop);
+	if (!goes_on && is_held)
+		counter_add(s->counters, TG_S_HELD, 1);
+	lease->waiting_for = s;
+	lease->is_held = is_held;
+}
+
+static int
+wait_in(struct lease *lease, struct worker_service *s, enum queue_line line,
+	const struct balance_query *query, enum conf_priority priority)
+{
+	struct worker *w = s->worker;
+	int rc = queue_add(s->queue, line, w->loop, &waiter_ops, lease, w, priority, query,
+			   loop_now(w->loop), &lease->waiter);
+
+	if (rc == 0) {
+		note_wait(lease, s, line == QUEUE_HELD);
+		/* A place that was given back before we stood in line is nobody's: look once more. */
+		lease_serve_waiters(s);
+		return 0;
+	}
+	lease->refusal = TG_END_NO_RESOURCE;
+	if (rc == -TG_ELIMIT)
+		lease->refusal = line == QUEUE_HELD ? TG_END_HOLD_FULL : TG_END_QUEUE_FULL;
+	return rc;
+}
+
 int
 lease_wait(struct lease *lease, struct worker_service *s, const struct balance_query *query,
 	   enum conf_priority priority, void (*on_place)(struct lease *lease, bool has_place))
 {
-	struct worker *w = s->worker;
-	int rc = queue_add(s->queue, w->loop, &waiter_ops, lease, w, priority, query,
-			   loop_now(w->loop), &lease->waiter);
+	lease->waiting_for = NULL;
+	lease->on_place = on_place;
+	return wait_in(lease, s, QUEUE_PLACE, query, priority);
+}
+
+/* Some that may serve and were tried: no use in waiting for others to come up. */
+static int
+check_hold(struct lease *lease, const struct worker_service *s)
+{
+	lease->refusal = TG_END_NO_BACKEND;
+	if (s->is_gone || s->conf->hold.requests == 0 || s->view->n > 0)
+		return -TG_ENOENT;
+	lease->refusal = TG_END_HOLD_REFUSED;
+	return s->view->refuse_s == 0 ? 0 : -TG_ENOENT;
+}
+
+int
+lease_hold(struct lease *lease, struct worker_service *s, const struct balance_query *query,
+	   enum conf_priority priority, void (*on_place)(struct lease *lease, bool has_place))
+{
+	int rc = check_hold(lease, s);
 
 	if (rc != 0)
 		return rc;
-	lease->waiting_for = s;
+	lease->waiting_for = NULL;
 	lease->on_place = on_place;
-	/* A place that was given back before we stood in line is nobody's: look once more. */
-	lease_serve_waiters(s);
-	return 0;
+	return wait_in(lease, s, QUEUE_HELD, query, priority);
+}
+
+struct mono
+lease_due(const struct lease *lease)
+{
+	const struct conf_service *conf = lease->waiting_for->conf;
+
+	return mono_add_ms(lease->since,
+			   lease->is_held ? conf->hold.timeout_ms : conf->timeouts.queue_ms);
 }
 
 void

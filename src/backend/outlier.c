@@ -4,17 +4,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "base/container.h"
+#include "backend/alarm.h"
 
 /* in a row */
 
 struct outlier {
 	const struct conf_service *conf;
-	struct loop *loop; /* NULL: nobody hears */
-	void (*alarm)(void *arg);
-	void *arg;
-	struct loop_call call;
-	atomic_bool is_called;      /* the call is on its way */
+	struct alarm alarm;
 	_Atomic unsigned *failures; /* [conf->n_backends] */
 };
 
@@ -46,19 +42,7 @@ outlier_free(struct outlier *o)
 void
 outlier_watch(struct outlier *o, struct loop *loop, void (*alarm)(void *arg), void *arg)
 {
-	o->loop = loop;
-	o->alarm = alarm;
-	o->arg = arg;
-}
-
-static void
-on_call(struct loop_call *call)
-{
-	struct outlier *o = TG_CONTAINER(call, struct outlier, call);
-
-	/* Failures noted before this are seen now, later ones call again. */
-	atomic_exchange(&o->is_called, false);
-	o->alarm(o->arg);
+	alarm_watch(&o->alarm, loop, alarm, arg);
 }
 
 /* Success writes only where a failure was: the line stays shared while all is well. */
@@ -73,10 +57,9 @@ outlier_note(struct outlier *o, uint32_t backend, bool failed)
 		return;
 	}
 	if (atomic_fetch_add(n, 1) + 1 < o->conf->outlier.consecutive ||
-	    o->conf->outlier.consecutive == 0 || o->loop == NULL)
+	    o->conf->outlier.consecutive == 0)
 		return;
-	if (!atomic_exchange(&o->is_called, true))
-		loop_post(o->loop, &o->call, on_call);
+	alarm_raise(&o->alarm);
 }
 
 unsigned

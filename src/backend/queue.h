@@ -1,8 +1,9 @@
 /*
- * backend/queue.h: streams of one service that wait for a place at a backend.
+ * backend/queue.h: streams of one service that wait for a place at a backend, or
+ * for a backend to come up.
  *
- * One queue per service, shared by its workers, behind one lock that only full
- * services ever take. Who waits belongs to a worker; a place may be found for
+ * One queue per service, shared by its workers, behind one lock that only services
+ * that are full, or have nothing up, ever take. Who waits belongs to a worker; a place may be found for
  * it by any worker, which then tells the owner through its loop. So no stream waits
  * beside a free backend, whichever worker either of them is on.
  *
@@ -18,12 +19,16 @@
  * is given to `unwanted` instead. A worker that goes over to another queue has queue_evict()
  * take out those of its own, which are told `moved`.
  *
- * Order: by class; within a class the oldest first while the queue is calm, the
- * youngest first under overload, when it was not empty for TG_QUEUE_CALM_MS:
- * those have the best chance that somebody still wants their answer. A full
- * queue under overload lets in the newcomer and sheds the one whose deadline is
- * nearest, of the lowest class. (Maurer, "Fail at Scale", ACM Queue 13-8, 2015:
- * adaptive LIFO and controlled delay.)
+ * Two lines, each with its own bound: who is held came while nothing was up, all
+ * others while all that was up was full.
+ *
+ * Order: by class; within a class first those that are held, the oldest first. Then
+ * the others: the oldest first while their line is calm, the youngest first under
+ * overload, when it was not empty for TG_QUEUE_CALM_MS: those have the best chance
+ * that somebody still wants their answer. A full line under overload lets in the
+ * newcomer and sheds the one whose deadline is nearest, of the lowest class.
+ * (Maurer, "Fail at Scale", ACM Queue 13-8, 2015: adaptive LIFO and controlled delay.)
+ * Who is held is never shed: a start that takes long is no overload.
  */
 #ifndef TG_BACKEND_QUEUE_H
 #define TG_BACKEND_QUEUE_H
@@ -33,6 +38,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "backend/alarm.h"
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -44,6 +50,12 @@
 #define TG_QUEUE_CALM_MS 100u
 
 struct waiter;
+
+enum queue_line {
+	QUEUE_HELD = 0,  /* until a backend is up */
+	QUEUE_PLACE = 1, /* for one that is not full */
+	QUEUE_LINE_COUNT
+};
 
 /* What became of a waiter. */
 struct queue_news {
@@ -64,8 +76,11 @@ struct waiter_ops {
 
 struct queue;
 
-/* At most `max` wait. `shared` is the service's: its gauges show how many wait. NULL: no memory. */
-struct queue *queue_new(unsigned max, struct segment_shared *shared);
+/* At most so many wait in each line. `shared` is the service's: its gauges show how many wait. `alarm` outlives
+ * all who wait; it is raised when the first of the service is held, and when the last is not any more.
+ * NULL: no memory. */
+struct queue *queue_new(unsigned max_held, unsigned max_place, struct segment_shared *shared,
+			struct alarm *alarm);
 void queue_free(struct queue *queue); /* NULL allowed; nobody waits */
 
 /* Cheap and exact enough for: whoever makes a place and then sees 0 here has nobody to give it to. */
@@ -75,15 +90,16 @@ bool queue_has_waiters(const struct queue *queue);
  * Waits. `query` is copied. Returns 0 with the waiter in *ret, owned by the
  * queue until it told; -TG_ELIMIT: full; -TG_ENOMEM.
  */
-TG_MUST_CHECK int queue_add(struct queue *queue, struct loop *loop, const struct waiter_ops *ops,
-			    void *stream, void *home, enum conf_priority priority,
-			    const struct balance_query *query, struct mono now,
-			    struct waiter **ret);
+TG_MUST_CHECK int queue_add(struct queue *queue, enum queue_line line, struct loop *loop,
+			    const struct waiter_ops *ops, void *stream, void *home,
+			    enum conf_priority priority, const struct balance_query *query,
+			    struct mono now, struct waiter **ret);
 /* The stream does not wait any more. Owner's thread. Clears the pointer; NULL inside allowed. Of one that
  * was evicted the queue may be another, or NULL. */
 void queue_leave(struct queue *queue, struct waiter **waiter, struct mono now);
 
-/* Those who wait in `loop`, its thread's, wait here no more: they are told, in order. */
+/* Those who wait in `loop`, its thread's, wait here no more: they are told, in order. Who is held counts as
+ * such until it was told: as it may be held again, the service is wanted all the time. */
 void queue_evict(struct queue *queue, struct loop *loop, struct mono now);
 
 /*

@@ -28,7 +28,7 @@ state_new(const struct registry *r, struct conf *conf, const struct conf_service
 	if (s == NULL)
 		return NULL;
 	s->conf = service;
-	s->shared = service_shared_new(conf, service, r->segment);
+	s->shared = service_shared_new(conf, service, r->segment, r->held);
 	s->backends = calloc(service->n_backends + 1, sizeof(s->backends[0]));
 	if (s->shared == NULL || s->backends == NULL || eject_init(s) != 0) {
 		state_free(s);
@@ -63,7 +63,8 @@ registry_new(struct conf *conf, struct segment *segment)
 	r->segment = segment;
 	r->services = calloc(conf->n_services + 1, sizeof(struct service_state *));
 	r->places = calloc(segment_slots(segment), sizeof(r->places[0]));
-	if (r->services == NULL || r->places == NULL)
+	r->held = calloc(1, sizeof(*r->held));
+	if (r->services == NULL || r->places == NULL || r->held == NULL)
 		goto fail;
 	for (i = 0; i < conf->n_services; i++) {
 		r->services[i] = state_new(r, conf, &conf->services[i]);
@@ -89,6 +90,7 @@ registry_free(struct registry *r)
 		state_free(r->services[i]);
 	free(r->services);
 	free(r->places);
+	free(r->held);
 	free(r);
 }
 
@@ -205,11 +207,11 @@ make_view(const struct service_state *s, const struct serving *serving, struct m
 	if (view == NULL)
 		return NULL;
 	view->is_backup = serving->tier > 0;
-	/* One without the other has no use. */
-	if (shared->queue != NULL) {
+	/* Room has no use without a queue. */
+	view->queue = shared->queue;
+	if (shared->queue != NULL)
 		view->room = shared->room;
-		view->queue = shared->queue;
-	}
+	view->refuse_s = s->refuse_s;
 	for (i = 0; i < s->conf->n_backends; i++) {
 		if (serving_has(serving, &s->conf->backends[i], &s->backends[i].serving))
 			add_entry(view, s, i, now);
@@ -382,6 +384,7 @@ registry_watch(struct registry *r, struct loop *loop, void (*alarm)(void *arg), 
 	r->loop = loop;
 	r->alarm = alarm;
 	r->arg = arg;
+	alarm_watch(r->held, loop, alarm, arg);
 	for (i = 0; i < r->n_services; i++) {
 		struct outlier *outlier = r->services[i]->shared->outlier;
 
@@ -533,6 +536,16 @@ inherit(const struct registry *r, struct service_state *s)
 	s->changed = true;
 }
 
+/* The same of the service, of that name or none. */
+static void
+inherit_hold(struct service_state *s, const struct service_state *before)
+{
+	if (before == NULL)
+		return;
+	s->refuse_s = before->refuse_s;
+	s->is_told = before->is_told;
+}
+
 static bool
 has_up(const struct service_state *s)
 {
@@ -547,15 +560,15 @@ has_up(const struct service_state *s)
 
 /*
  * Where nobody is up, backends that are new are taken for it until they have a verdict. Else a reload that
- * exchanges all of a service would cost the requests of that moment. Those that an operator
- * added wait for the order to serve.
+ * exchanges all of a service would cost the requests of that moment, where these are not held. Those
+ * that an operator added wait for the order to serve.
  */
 static void
 presume(struct service_state *s)
 {
 	size_t i;
 
-	if (has_up(s))
+	if (has_up(s) || s->conf->hold.requests != 0)
 		return;
 	for (i = 0; i < s->conf->n_backends; i++) {
 		const struct conf_backend *conf = &s->conf->backends[i];
@@ -599,6 +612,7 @@ registry_commit(struct registry *r, struct registry_next *next, struct mono now,
 		if (!next->owned[i])
 			continue;
 		inherit(r, next->services[i]);
+		inherit_hold(next->services[i], find_service(r, next->services[i]->conf->name));
 		presume(next->services[i]);
 	}
 	swap_services(r, next);

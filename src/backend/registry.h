@@ -24,6 +24,17 @@ void registry_free(struct registry *registry); /* NULL allowed */
  * no traffic and starts none. A backend that is not known is none any more. -TG_EPROTO: no sense. */
 TG_MUST_CHECK int registry_observe(struct registry *registry, const struct msg_backend *msg);
 
+/* What the keeper said of who is held. A service that is not known is none any more. -TG_EPROTO: no sense. */
+TG_MUST_CHECK int registry_refuse(struct registry *registry, const struct msg_refuse *msg);
+
+/*
+ * After registry_publish(): `tell` is called for each service of which somebody is held while nothing
+ * of it is up, once until nobody is. False from it: it could not be told, and is again.
+ */
+void registry_tell_wanted(struct registry *registry, bool (*tell)(void *arg, uint32_t slot), void *arg);
+/* Nobody knows any more what was told. */
+void registry_forget_wanted(struct registry *registry);
+
 /* Every backend has a verdict: it is known who may serve. */
 bool registry_is_settled(const struct registry *registry);
 
@@ -36,8 +47,9 @@ TG_MUST_CHECK int registry_publish(struct registry *registry, struct mono now,
 				   void (*publish)(void *arg, struct view *view), void *arg);
 /* When registry_publish() has something to do even if nothing is observed; unset: never. */
 struct mono registry_due(const struct registry *registry);
-/* Before workers start: `alarm` is called in `loop` when a backend fails too often in a row; then
- * registry_publish() is to be called. */
+/* Before workers start: `alarm` is called in `loop` when a backend fails too often in a row, and when a first
+ * stream is held, or a last one no more; then registry_publish() and registry_tell_wanted() are to be
+ * called. */
 void registry_watch(struct registry *registry, struct loop *loop, void (*alarm)(void *arg),
 		    void *arg);
 

@@ -22,6 +22,8 @@ struct service_state {
 	struct backend_state *backends; /* [conf->n_backends] */
 	bool *known; /* see registry_next_known() */
 	bool changed;
+	uint32_t refuse_s; /* as in struct msg_refuse */
+	bool is_told;      /* that it is wanted */
 	struct serving served;         /* as last published */
 	struct mono next_ramp;         /* step of some backend; unset: none is on its way */
 	struct mono next_compare;      /* of backends; unset: they are not */
@@ -42,6 +44,7 @@ struct registry {
 	struct loop *loop;    /* who hears alarms; NULL: nobody */
 	void (*alarm)(void *arg);
 	void *arg;
+	struct alarm *held; /* of all services */
 	size_t n_checking;
 	bool has_settled; /* from then on, who comes comes back */
 };

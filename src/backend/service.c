@@ -15,15 +15,21 @@ has_limits(const struct conf_service *conf)
 	return false;
 }
 
+static int
+add_queue(struct service_shared *s)
+{
+	if (s->queue == NULL)
+		s->queue = queue_new(s->conf->hold.requests, s->conf->queue,
+				     segment_shared(s->segment, s->conf->segment_slot), s->held);
+	return s->queue != NULL ? 0 : -TG_ENOMEM;
+}
+
 int
 service_shared_add_limits(struct service_shared *s)
 {
 	if (s->room == NULL)
 		s->room = room_new((uint32_t)s->conf->n_backends);
-	if (s->queue == NULL)
-		s->queue = queue_new(s->conf->queue,
-				     segment_shared(s->segment, s->conf->segment_slot));
-	return s->room != NULL && s->queue != NULL ? 0 : -TG_ENOMEM;
+	return s->room != NULL ? add_queue(s) : -TG_ENOMEM;
 }
 
 static int
@@ -45,11 +51,14 @@ init(struct service_shared *s)
 		if (s->outlier == NULL)
 			return -TG_ENOMEM;
 	}
+	if (conf->hold.requests != 0 && add_queue(s) != 0)
+		return -TG_ENOMEM;
 	return has_limits(conf) ? service_shared_add_limits(s) : 0;
 }
 
 struct service_shared *
-service_shared_new(struct conf *conf, const struct conf_service *service, struct segment *segment)
+service_shared_new(struct conf *conf, const struct conf_service *service, struct segment *segment,
+		   struct alarm *held)
 {
 	struct service_shared *s = calloc(1, sizeof(*s));
 
@@ -59,6 +68,7 @@ service_shared_new(struct conf *conf, const struct conf_service *service, struct
 	s->owner = conf_ref(conf);
 	s->conf = service;
 	s->segment = segment;
+	s->held = held;
 	s->ops = balance_find(service->balance);
 	if (init(s) != 0) {
 		service_shared_unref(s);

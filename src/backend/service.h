@@ -23,15 +23,17 @@ struct service_shared {
 	const struct balance_ops *ops;
 	struct balance_shared *balance;
 	struct segment_shared **loads; /* [conf->n_backends] */
-	struct queue *queue;           /* NULL: the service has no limits */
-	struct room *room;             /* the same */
+	struct alarm *held;            /* of the queue; outlives it */
+	struct queue *queue;           /* NULL: the service has no limits, and holds nothing */
+	struct room *room;             /* NULL: the service has no limits */
 	struct outlier *outlier;       /* NULL: nobody is ejected */
 	struct budget_floor floor;
 };
 
-/* `service` is one of `conf`, which gets a reference. NULL: no memory. */
+/* `service` is one of `conf`, which gets a reference; `held` is told of who is held there, see queue_new().
+ * NULL: no memory. */
 struct service_shared *service_shared_new(struct conf *conf, const struct conf_service *service,
-					  struct segment *segment);
+					  struct segment *segment, struct alarm *held);
 struct service_shared *service_shared_ref(struct service_shared *shared);
 void service_shared_unref(struct service_shared *shared); /* NULL allowed */
 

@@ -37,7 +37,8 @@ struct view {
 	uint32_t n;                      /* entries */
 	bool is_backup;                  /* the entries are the backups: no other is up */
 	struct room *room;               /* who has room; NULL: the service has no limits */
-	struct queue *queue;             /* who waits for it; NULL: the same */
+	struct queue *queue;             /* who waits for it, or is held; NULL: nobody may */
+	uint32_t refuse_s;               /* nobody is held, come again in so many seconds; 0: they are */
 	void *table;                     /* what the balancer worked out of the entries, or NULL */
 	void (*table_free)(void *table); /* with the view */
 	uint32_t *entry_of;              /* [conf->n_backends]: index in entries, or TG_VIEW_NONE */

@@ -440,11 +440,22 @@ worker_service_remove(struct worker *w, uint32_t slot)
 	worker_service_leave(s);
 }
 
+/* Nothing is up any more, or nobody is held any more: who waits looks what is left to wait for. */
+static void
+ask_waiters(struct worker_service *s, bool was_up)
+{
+	bool may_differ = s->view->n == 0 && (was_up || s->view->refuse_s != 0);
+
+	if (may_differ && s->conf->hold.requests != 0 && queue_has_waiters(s->queue))
+		queue_evict(s->queue, s->worker->loop, loop_now(s->worker->loop));
+}
+
 void
 worker_set_view(struct worker *w, struct view *view)
 {
 	static const struct addr none;
 	struct worker_service *s = w->services[view->conf->segment_slot];
+	bool was_up = s->view->n > 0;
 	size_t i;
 
 	view_unref(s->view);
@@ -465,6 +476,7 @@ worker_set_view(struct worker *w, struct view *view)
 			room_open(view->room, b->index);
 		set_addr(b, entry != TG_VIEW_NONE ? &view->addrs[entry] : &none);
 	}
+	ask_waiters(s, was_up);
 	lease_serve_waiters(s);
 }
 

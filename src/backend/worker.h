@@ -129,7 +129,7 @@ struct worker_service {
 	const struct conf_service *conf; /* that of shared, as are the next three: */
 	struct service_shared *shared;
 	const struct balance_ops *ops;
-	struct queue *queue;     /* NULL: the service has no limits */
+	struct queue *queue;     /* NULL: the service has no limits, and holds nothing */
 	struct outlier *outlier; /* NULL: nobody is ejected */
 	struct balance *balance;
 	struct view *view; /* one reference */

@@ -37,6 +37,8 @@ static const struct msg_kind {
 	[MSG_RELOADED] = {"reloaded", sizeof(struct msg_reloaded), true},
 	[MSG_LOG_LEVEL] = {"log-level", sizeof(struct msg_log_level), false},
 	[MSG_LIMIT] = {"limit", sizeof(struct msg_limit), false},
+	[MSG_WANTED] = {"wanted", sizeof(struct msg_wanted), false},
+	[MSG_REFUSE] = {"refuse", sizeof(struct msg_refuse), false},
 	[MSG_QUESTION] = {"question", sizeof(struct msg_question), false},
 	[MSG_SESSION] = {"session", sizeof(struct msg_session), false},
 	[MSG_CAPTURE] = {"capture", sizeof(struct msg_capture), false},
@@ -178,6 +180,8 @@ msg_is_sane(uint32_t type, const union msg_payload *u)
 		       u->capture.client_port <= UINT16_MAX;
 	case MSG_LIMIT:
 		return u->limit.n <= TG_LIMIT_MAX;
+	case MSG_REFUSE:
+		return u->refuse.after_s <= TG_REFUSE_MAX_S;
 	case MSG_LOG_LEVEL:
 		return u->log_level.level < TG_LOG_LEVEL_COUNT && u->log_level.reserved == 0;
 	case MSG_REFUSED:

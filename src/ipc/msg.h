@@ -23,6 +23,10 @@
  * MSG_QUESTION is answered by any number of MSG_SESSION or MSG_CAPTURE, then MSG_ANSWERED, each
  * with the number of the question; one that is asked meanwhile takes the place of the one before.
  *
+ * MSG_WANTED, from the proxy: streams of a service are held and nothing of it is up. Said once until
+ * nobody is held any more, and to a new keeper again. MSG_REFUSE, from the keeper: how it is with those,
+ * of each service that may hold some; said again to a new proxy, and after each reload.
+ *
  * MSG_NOTE, from the parent to the keeper that is up: a line of its log, for the events.
  *
  * MSG_PING and MSG_PONG, for a service manager's watchdog.
@@ -96,6 +100,8 @@ enum msg_type {
 	MSG_CAPTURE = 23,   /* the same */
 	MSG_ANSWERED = 24,  /* that was all */
 	MSG_NOTE = 25,      /* parent to keeper: a line of its log */
+	MSG_WANTED = 26,    /* proxy to keeper: streams of a service wait for a backend to be up */
+	MSG_REFUSE = 27,    /* keeper to proxy: whether they do so in vain */
 	MSG_PREPARE = 32,
 	MSG_PREPARED = 33,
 	MSG_COMMIT = 34,
@@ -200,6 +206,18 @@ struct msg_cut {
 struct msg_limit {
 	uint32_t slot; /* of the listener; 0: of all */
 	uint32_t n;    /* of a listener 0: only that of all; of all 0: as configured */
+};
+
+struct msg_wanted {
+	uint32_t service; /* its slot */
+};
+
+#define TG_REFUSE_MAX_S 86400u
+
+struct msg_refuse {
+	uint32_t service; /* its slot */
+	/* Nobody is held, and who comes is told to come again after so many seconds; 0: they are held. */
+	uint32_t after_s;
 };
 
 enum question_kind {
@@ -348,6 +366,8 @@ union msg_payload {
 	struct msg_cut cut;
 	struct msg_log_level log_level;
 	struct msg_limit limit;
+	struct msg_wanted wanted;
+	struct msg_refuse refuse;
 	struct msg_question question;
 	struct msg_answered answered;
 	struct msg_session session;

@@ -442,6 +442,7 @@ segment_reset_gauges(struct segment *seg)
 
 		reset_gauge(&shared->in_flight);
 		reset_gauge(&shared->queued);
+		reset_gauge(&shared->held);
 		reset_gauge(&shared->ejected);
 		reset_gauge(&shared->pipes);
 		reset_gauge(&shared->pipes_max);

@@ -74,8 +74,10 @@ struct segment_shared {
 	/* Streams holding this object now; services: workers that have some of one that is gone. */
 	_Alignas(TG_CACHELINE) _Atomic int64_t in_flight;
 	_Atomic int64_t in_flight_max;
-	_Atomic int64_t queued; /* services: streams waiting for a place now */
+	_Atomic int64_t queued; /* services: streams waiting for a place, or held, now */
 	_Atomic int64_t queued_max;
+	_Atomic int64_t held; /* of these: until a backend is up */
+	_Atomic int64_t held_max;
 	_Atomic int64_t ejected;   /* backends: 1 while it is */
 	_Atomic int64_t ejections; /* so far */
 	/* Backends: of weight and limit, while it starts slowly; else 0. */
@@ -95,16 +97,22 @@ struct segment_shared {
 	_Atomic int64_t reload_is_bad;
 };
 
-/* After in_flight became `n`: the line is this processor's already, and rarely written once more. */
+/* After a gauge became `n`: the line is this processor's already, and rarely written once more. */
+static inline void
+segment_note_max(_Atomic int64_t *gauge_max, int64_t n)
+{
+	int64_t max = atomic_load_explicit(gauge_max, memory_order_relaxed);
+
+	while (n > max &&
+	       !atomic_compare_exchange_weak_explicit(gauge_max, &max, n, memory_order_relaxed,
+						      memory_order_relaxed))
+		continue;
+}
+
 static inline void
 segment_note_in_flight(struct segment_shared *shared, int64_t n)
 {
-	int64_t max = atomic_load_explicit(&shared->in_flight_max, memory_order_relaxed);
-
-	while (n > max &&
-	       !atomic_compare_exchange_weak_explicit(&shared->in_flight_max, &max, n,
-						      memory_order_relaxed, memory_order_relaxed))
-		continue;
+	segment_note_max(&shared->in_flight_max, n);
 }
 
 struct segment;

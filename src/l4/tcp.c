@@ -5,7 +5,8 @@
  *
  * Connects at once, so that servers that speak first can; a connect that fails
  * is tried on another backend, a reset is passed on as a reset. WAIT is for a
- * place while all backends are full, or a pause before the next try.
+ * place while all backends are full, for a backend to come up, or a pause before
+ * the next try.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -217,7 +218,7 @@ state_due(const struct tcp_stream *s)
 		return tunnel_due(&s->tunnel, idle_ms(s));
 	if (!s->is_waiting)
 		return mono_add_ms(s->phase, timeouts->connect_ms);
-	return mono_is_set(s->next_try) ? s->next_try : mono_add_ms(s->phase, timeouts->queue_ms);
+	return mono_is_set(s->next_try) ? s->next_try : lease_due(&s->lease);
 }
 
 /* When it must end, whatever happens until then; UINT64_MAX: never. */
@@ -273,19 +274,26 @@ on_place(struct lease *lease, bool has_place)
 	if (has_place)
 		go(s);
 	else
-		stream_end(s, TG_END_QUEUE_SHED);
+		stream_end(s, lease->refusal);
 }
 
 static void
-wait_for_place(struct tcp_stream *s)
+on_due(struct lease *lease)
 {
-	int rc = lease_wait(&s->lease, s->service, &s->tries.query, s->listener->conf->priority,
-			    on_place);
+	struct tcp_stream *s = TG_CONTAINER(lease, struct tcp_stream, lease);
 
+	timer_set(worker_of(s)->loop, &s->timer, next_due(s));
+}
+
+/* `rc` of lease_wait() or lease_hold(). */
+static void
+wait_for_place(struct tcp_stream *s, int rc)
+{
 	if (rc != 0) {
-		stream_end(s, rc == -TG_ELIMIT ? TG_END_QUEUE_FULL : TG_END_NO_RESOURCE);
+		stream_end(s, s->lease.refusal);
 		return;
 	}
+	s->lease.on_due = on_due;
 	counter_add(s->service->counters, TG_S_QUEUED, 1);
 	wait_begin(s, (struct mono){0});
 }
@@ -299,7 +307,7 @@ on_wait_over(struct tcp_stream *s)
 	if (was_pause)
 		attempt(s);
 	else
-		stream_end(s, TG_END_QUEUE_TIMEOUT);
+		stream_end(s, s->lease.is_held ? TG_END_HOLD_TIMEOUT : TG_END_QUEUE_TIMEOUT);
 }
 
 /* connecting */
@@ -356,15 +364,19 @@ go(struct tcp_stream *s)
 static void
 attempt(struct tcp_stream *s)
 {
+	enum conf_priority priority = s->listener->conf->priority;
 	int rc = lease_begin(&s->lease, s->service, &s->tries.query, TG_LEASE_ANY);
 
 	if (rc == 0) {
 		go(s);
 	} else if (rc == -TG_EAGAIN) {
-		wait_for_place(s);
+		wait_for_place(s, lease_wait(&s->lease, s->service, &s->tries.query, priority,
+					     on_place));
 	} else {
-		counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
-		stream_end(s, TG_END_NO_BACKEND);
+		rc = lease_hold(&s->lease, s->service, &s->tries.query, priority, on_place);
+		if (rc != 0)
+			counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
+		wait_for_place(s, rc);
 	}
 }
 

@@ -105,19 +105,24 @@ on_place(struct lease *lease, bool has_place)
 	if (has_place)
 		step = attempt_go(s);
 	else
-		step = stream_reply(s, 503, TG_END_QUEUE_SHED);
+		step = stream_reply(s, 503, lease->refusal);
 	if (step != STEP_GONE)
 		stream_run(s);
 }
 
-static enum step
-wait_for_place(struct stream *s)
+static void
+on_due(struct lease *lease)
 {
-	int rc = lease_wait(&s->lease, s->service, &s->tries.query, s->priority, on_place);
+	stream_run(TG_CONTAINER(lease, struct stream, lease));
+}
 
+/* `rc` of lease_wait() or lease_hold(). */
+static enum step
+wait_for_place(struct stream *s, int rc)
+{
 	if (rc != 0)
-		return stream_reply(s, 503,
-				    rc == -TG_ELIMIT ? TG_END_QUEUE_FULL : TG_END_NO_RESOURCE);
+		return stream_reply(s, 503, s->lease.refusal);
+	s->lease.on_due = on_due;
 	counter_add(s->service->counters, TG_S_QUEUED, 1);
 	wait_begin(s, 0);
 	return STEP_MORE;
@@ -131,9 +136,12 @@ attempt_begin(struct stream *s)
 	if (rc == 0)
 		return attempt_go(s);
 	if (rc == -TG_EAGAIN)
-		return wait_for_place(s);
-	counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
-	return stream_reply(s, 503, TG_END_NO_BACKEND);
+		return wait_for_place(s, lease_wait(&s->lease, s->service, &s->tries.query,
+						    s->priority, on_place));
+	rc = lease_hold(&s->lease, s->service, &s->tries.query, s->priority, on_place);
+	if (rc != 0)
+		counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
+	return wait_for_place(s, rc);
 }
 
 /* The pause is over, or the wait for a place is. */
@@ -145,7 +153,7 @@ attempt_wait_over(struct stream *s)
 	attempt_wait_end(s);
 	if (was_pause)
 		return attempt_begin(s);
-	return stream_reply(s, 503, TG_END_QUEUE_TIMEOUT);
+	return stream_reply(s, 503, s->lease.is_held ? TG_END_HOLD_TIMEOUT : TG_END_QUEUE_TIMEOUT);
 }
 
 /* connecting */

@@ -80,12 +80,27 @@ connection_line(const struct stream *s)
 	return s->req.minor == 0 ? "Connection: keep-alive\r\n" : "";
 }
 
-/* RFC 9110 9.3.7, 15.5.6: what may be done instead. */
-static const char *
-advice(unsigned status)
+/* Of what is refused until a start is tried again, that time. */
+static unsigned
+retry_after_s(const struct stream *s)
 {
-	if (status == 503)
-		return "Retry-After: 1\r\n";
+	uint32_t refuse_s = 0;
+
+	if (s->reply_reason == TG_END_HOLD_REFUSED)
+		refuse_s = s->service->view->refuse_s;
+	return refuse_s > 0 ? refuse_s : 1;
+}
+
+#define ADVICE_SIZE 80
+
+/* RFC 9110 9.3.7, 10.2.3, 15.5.6: what may be done instead. */
+static const char *
+advice(const struct stream *s, unsigned status, char buf[ADVICE_SIZE])
+{
+	if (status == 503) {
+		snprintf(buf, ADVICE_SIZE, "Retry-After: %u\r\n", retry_after_s(s));
+		return buf;
+	}
 	return status == 200 || status == 405 ? "Allow: " ALLOWED_METHODS "\r\n" : "";
 }
 
@@ -94,6 +109,7 @@ write_reply(struct stream *s, unsigned status)
 {
 	struct stream_answer *ans = &s->ans;
 	char text[256];
+	char line[ADVICE_SIZE];
 	struct body body = make_body(s, status, text, sizeof(text));
 	struct slice date = stream_date(s);
 	char head[512];
@@ -103,7 +119,7 @@ write_reply(struct stream *s, unsigned status)
 		     "HTTP/1.1 %u %s\r\nDate: %.*s\r\n%sContent-Length: %zu\r\n"
 		     "Cache-Control: no-store\r\n%s%s\r\n",
 		     status, http_status_phrase(status), (int)date.n, date.p,
-		     body.n > 0 ? "Content-Type: text/html\r\n" : "", body.n, advice(status),
+		     body.n > 0 ? "Content-Type: text/html\r\n" : "", body.n, advice(s, status, line),
 		     connection_line(s));
 	if (!make_room(s, (size_t)n + body.n))
 		return false;

@@ -303,9 +303,7 @@ next_due(const struct stream *s)
 	switch (s->state) {
 	case STREAM_WAIT:
 		due_at(&due,
-		       mono_is_set(s->next_try)
-			       ? s->next_try.us
-			       : bounded_add(s->phase, s->service->conf->timeouts.queue_ms),
+		       mono_is_set(s->next_try) ? s->next_try.us : lease_due(&s->lease).us,
 		       TG_END_QUEUE_TIMEOUT);
 		break;
 	case STREAM_STORE:

@@ -41,7 +41,8 @@
 	X(RETRIES, "retries", "tries after the first")                      \
 	X(REDISPATCHES, "redispatches", "tries that went to another backend than failed before") \
 	X(RETRIES_DENIED, "retries_denied", "tries the budget did not allow") \
-	X(QUEUED, "queued", "streams that waited for a place at a backend") \
+	X(QUEUED, "queued", "streams that waited for a place at a backend, or were held") \
+	X(HELD, "held", "of these: until a backend was up") \
 	X(TIME_QUEUE_US, "time_queue_us", "sum over streams, microseconds") \
 	X(NO_BACKEND, "no_backend", "streams refused: no backend may serve") \
 	X(TIME_CONNECT_US, "time_connect_us", "sum over streams, microseconds") \

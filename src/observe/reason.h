@@ -22,6 +22,9 @@
 	X(QUEUE_FULL, "queue-full", "all backends are full, and as many wait as may")          \
 	X(QUEUE_TIMEOUT, "queue-timeout", "all backends were full for the queue timeout")      \
 	X(QUEUE_SHED, "queue-shed", "waited, and gave its place in the queue to a newer one")  \
+	X(HOLD_FULL, "hold-full", "no backend is up, and as many are held as may be")          \
+	X(HOLD_TIMEOUT, "hold-timeout", "no backend came up for the hold timeout")             \
+	X(HOLD_REFUSED, "hold-refused", "no backend is up, and starting one has failed")       \
 	X(CONNECT_FAILED, "connect-failed", "no connection to a backend could be made")        \
 	X(CONNECT_TIMEOUT, "connect-timeout", "connecting to a backend took too long")         \
 	X(EMPTY_ANSWER, "empty-answer", "the backend closed without an answer")                \

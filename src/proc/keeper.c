@@ -125,6 +125,8 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_SESSION:
 	case MSG_CAPTURE:
 	case MSG_ANSWERED:
+	case MSG_WANTED:
+	case MSG_REFUSE:
 	case MSG_ACCEPTING:
 	case MSG_HOLD:
 	case MSG_HELD:

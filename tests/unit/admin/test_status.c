@@ -56,6 +56,8 @@ says_what_runs(void **state)
 
 	counter_add(segment_counters(f->control.segment, 1, slot), TG_S_STREAMS, 12);
 	atomic_store(&segment_shared(f->control.segment, slot)->queued, 3);
+	atomic_store(&segment_shared(f->control.segment, slot)->held, 2);
+	atomic_store(&segment_shared(f->control.segment, slot)->held_max, 4);
 	f->source.now = mono_add_ms(segment_started(f->control.segment), 61500);
 	f->source.started.us = 1700000000000000;
 	while (status_step(&place, &f->source, &f->out))
@@ -71,7 +73,7 @@ says_what_runs(void **state)
 		strstr(f->out.bytes,
 		       "{\"name\":\"api\",\"usable\":false,\"backends\":{\"total\":2,\"usable\":0,"
 		       "\"up\":0,\"ejected\":0,\"checking\":2,\"down\":0,\"drain\":0,\"maint\":0,"
-		       "\"vacant\":0},\"in_flight\":0,\"queued\":3,\"streams_per_second\":0,"
+		       "\"vacant\":0},\"in_flight\":0,\"queued\":3,\"held\":2,\"held_max\":4,\"streams_per_second\":0,"
 		       "\"streams\":12}"));
 	assert_string_equal(f->out.bytes + f->out.n - 5, "}]}\n");
 }

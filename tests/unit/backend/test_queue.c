@@ -14,6 +14,7 @@
 #define MAX 5u
 
 static struct segment_shared gauges;
+static struct alarm alarm_of_held;
 static struct queue *queue;
 static struct loop *loop;
 static uint64_t now_ms;
@@ -79,7 +80,7 @@ setup(void **state)
 	story[0] = '\0';
 	now_ms = 100000;
 	loop = loop_new();
-	queue = queue_new(MAX, &gauges);
+	queue = queue_new(MAX, MAX, &gauges, &alarm_of_held);
 	return loop != NULL && queue != NULL ? 0 : -1;
 }
 
@@ -105,7 +106,7 @@ add(struct stream *s, char name, enum conf_priority priority)
 	static const struct balance_query query;
 
 	*s = (struct stream){.name = name};
-	return queue_add(queue, loop, &ops, s, &queue, priority, &query, now(), &s->waiter);
+	return queue_add(queue, QUEUE_PLACE, loop, &ops, s, &queue, priority, &query, now(), &s->waiter);
 }
 
 static unsigned places;
@@ -279,7 +280,7 @@ add_elsewhere(struct stream *s, char name, struct loop *other)
 	static const struct balance_query query;
 
 	*s = (struct stream){.name = name};
-	return queue_add(queue, other, &ops, s, &queue, TG_PRIORITY_NORMAL, &query, now(),
+	return queue_add(queue, QUEUE_PLACE, other, &ops, s, &queue, TG_PRIORITY_NORMAL, &query, now(),
 			 &s->waiter);
 }
 
@@ -314,7 +315,7 @@ static void
 evicted_may_leave(void **state)
 {
 	struct stream s[4];
-	struct queue *next = queue_new(MAX, &gauges);
+	struct queue *next = queue_new(MAX, MAX, &gauges, &alarm_of_held);
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
@@ -365,13 +366,13 @@ news_survive_the_last_turn(void **state)
 static void
 nobody_waits_where_nobody_may(void **state)
 {
-	struct queue *none = queue_new(0, &gauges);
+	struct queue *none = queue_new(0, 0, &gauges, &alarm_of_held);
 	static const struct balance_query query;
 	struct stream s = {.name = 'a'};
 
 	(void)state;
 	assert_int_equal(
-		queue_add(none, loop, &ops, &s, NULL, TG_PRIORITY_HIGH, &query, now(), &s.waiter),
+		queue_add(none, QUEUE_PLACE, loop, &ops, &s, NULL, TG_PRIORITY_HIGH, &query, now(), &s.waiter),
 		-TG_ELIMIT);
 	queue_free(none);
 }
