@@ -36,6 +36,14 @@ channel_pair(int ret_fd[2], struct err *err)
 	return 0;
 }
 
+bool
+channel_has_room(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
 /* Milliseconds to the deadline, for poll(). */
 static int
 ms_left(struct mono deadline)

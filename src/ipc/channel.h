@@ -9,6 +9,7 @@
 #ifndef TG_IPC_CHANNEL_H
 #define TG_IPC_CHANNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ TG_MUST_CHECK int channel_pair(int ret_fd[2], struct err *err);
  * 0, -TG_EIO (other end gone or stuck). For start-up and the control threads, never a worker. */
 TG_MUST_CHECK int channel_send(int fd, enum msg_type type, const void *payload, size_t n,
 			       int pass_fd);
+
+/* There is room for one more message: channel_send() will not wait. */
+bool channel_has_room(int fd);
 
 /* One message as received. `fd` is -1 or a descriptor the receiver now owns (close-on-exec). */
 struct message {

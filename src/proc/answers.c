@@ -1,7 +1,5 @@
 #include "proc/answers.h"
 
-#include <poll.h>
-
 #include "base/container.h"
 #include "ipc/channel.h"
 
@@ -27,13 +25,10 @@ on_writable(struct watch *w, unsigned what)
 	send_found(a);
 }
 
-/* There is room for one more message: channel_send() will not wait. */
 static bool
 has_room(struct answers *a)
 {
-	struct pollfd p = {.fd = a->peer, .events = POLLOUT};
-
-	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0)
+	if (channel_has_room(a->peer))
 		return true;
 	if (watch_start_level_write(a->loop, &a->write_watch, a->peer, on_writable) != 0)
 		a->state = ANSWERS_IDLE; /* the keeper gives up, too */

@@ -301,10 +301,20 @@ hear_proxy(void *user, const struct message *m)
 {
 	struct keeper *k = user;
 
+	if (m != NULL && m->type == MSG_WANTED)
+		return wants_hear(k->wants, &m->u.wanted);
 	if (m != NULL)
 		return questions_hear(k->questions, m->type, &m->u);
 	questions_lose(k->questions);
 	return 0;
+}
+
+static uint32_t
+fill_refusal(void *user, unsigned service)
+{
+	const struct keeper *k = user;
+
+	return wants_refusal(k->wants, service);
 }
 
 static void
@@ -648,12 +658,14 @@ start_parts(struct keeper *k)
 	k->steer = steer_new(k->conf, on_steer_change, k);
 	k->cuts = cuts_new(k->loop, on_cut_due, k);
 	k->reloads = reloads_new(k->channel);
+	k->wants = wants_new(k->conf, segment_slots(k->segment));
 	k->questions = questions_new(k->loop, segment_slots(k->segment), send_question, k);
 	if (k->orders == NULL || k->health == NULL || k->steer == NULL || k->cuts == NULL ||
-	    k->reloads == NULL || k->questions == NULL)
+	    k->reloads == NULL || k->wants == NULL || k->questions == NULL)
 		return -TG_ENOMEM;
 	orders_listen(k->orders, hear_proxy);
 	orders_tell_limits(k->orders, fill_limit);
+	orders_tell_refusals(k->orders, fill_refusal);
 	steer_limits_watch(steer_limits(k->steer), on_limit_change, k);
 	if (k->conf->log.access != TG_ACCESS_OFF)
 		rc = access_log_start(k->conf, k->segment, fd, &k->access_log);
@@ -715,6 +727,7 @@ keeper_fini(struct keeper *k)
 	source_fini(&k->source);
 	health_free(k->health);
 	orders_free(k->orders);
+	wants_free(k->wants);
 	questions_free(k->questions);
 	steer_free(k->steer);
 	cuts_free(k->cuts);

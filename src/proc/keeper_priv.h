@@ -16,6 +16,7 @@
 #include "proc/orders.h"
 #include "proc/reloads.h"
 #include "proc/state_file.h"
+#include "proc/wants.h"
 #include "steer/steer.h"
 
 /* A control socket, by its place in conf->admin.controls. */
@@ -48,6 +49,7 @@ struct keeper {
 	struct reloads *reloads;
 	struct questions *questions;
 	struct scaler *scaler;
+	struct wants *wants;
 	struct access_log *access_log; /* NULL: off */
 	struct access_log *ending_log; /* that of a configuration before; NULL: it has ended */
 	struct events *events;

@@ -359,6 +359,7 @@ static void
 commit_parts(struct keeper *k, struct keeper_next *next)
 {
 	orders_commit(k->orders, next->orders);
+	wants_commit(k->wants, next->conf);
 	steer_commit(k->steer, next->steer);
 	cuts_commit(k->cuts, next->same);
 	source_commit(&k->source, next->conf);
@@ -375,6 +376,7 @@ commit_parts(struct keeper *k, struct keeper_next *next)
 	keeper_place_all(k);
 	names_settle(k->names);
 	orders_settle(k->orders);
+	wants_settle(k->wants);
 }
 
 static void

@@ -1,7 +1,6 @@
 #include "proc/orders.h"
 
 #include <assert.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <unistd.h>
@@ -21,13 +20,15 @@ struct order {
 	bool is_cut; /* to be said behind it */
 };
 
-/* By service and backend of one configuration, and by listener. */
+/* By service and backend of one configuration, by listener, and by service. */
 struct order_table {
 	struct order *list;
 	size_t *first; /* by service: index of its first backend in list */
 	size_t n;
 	bool *limits;    /* marked: of all, then by listener */
 	size_t n_limits; /* marked */
+	bool *refusals;  /* marked: by service */
+	size_t n_refusals;
 };
 
 struct orders_next {
@@ -44,6 +45,7 @@ struct orders {
 	struct order_table table;
 	TAILQ_HEAD(, order) queue;
 	orders_limit_cb *limit; /* NULL: nothing is said of them */
+	orders_refusal_cb *refusal; /* the same */
 	orders_hear_cb *hear;
 	struct msg_question question;
 	bool has_question; /* it waits for room */
@@ -68,15 +70,6 @@ close_peer(struct orders *o)
 		(void)o->hear(o->user, NULL);
 }
 
-/* There is room for one more message: channel_send() will not wait. */
-static bool
-has_room(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
-
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
-}
-
 /* What it is and then, when there is room for that too, that it is cut. 0: all is said. */
 static int
 send_order(struct orders *o, struct order *order)
@@ -91,7 +84,7 @@ send_order(struct orders *o, struct order *order)
 	rc = channel_send(o->peer, MSG_BACKEND, &m, sizeof(m), -1);
 	if (rc != 0 || !order->is_cut)
 		return rc;
-	if (!has_room(o->peer))
+	if (!channel_has_room(o->peer))
 		return -TG_EAGAIN;
 	order->is_cut = false;
 	return channel_send(o->peer, MSG_CUT, &cut, sizeof(cut), -1);
@@ -102,7 +95,7 @@ send_question(struct orders *o)
 {
 	if (!o->has_question)
 		return 0;
-	if (!has_room(o->peer))
+	if (!channel_has_room(o->peer))
 		return -TG_EAGAIN;
 	o->has_question = false;
 	return channel_send(o->peer, MSG_QUESTION, &o->question, sizeof(o->question), -1);
@@ -120,7 +113,7 @@ send_limits(struct orders *o)
 
 		if (!o->table.limits[i])
 			continue;
-		if (!has_room(o->peer))
+		if (!channel_has_room(o->peer))
 			return -TG_EAGAIN;
 		if (o->limit(o->user, listener, &m.n))
 			rc = channel_send(o->peer, MSG_LIMIT, &m, sizeof(m), -1);
@@ -128,6 +121,28 @@ send_limits(struct orders *o)
 			return rc;
 		o->table.limits[i] = false;
 		o->table.n_limits--;
+	}
+	return 0;
+}
+
+/* 0: all are said. */
+static int
+send_refusals(struct orders *o)
+{
+	for (size_t i = 0; i < o->conf->n_services && o->table.n_refusals > 0; i++) {
+		struct msg_refuse m = {.service = o->conf->services[i].segment_slot};
+		int rc;
+
+		if (!o->table.refusals[i])
+			continue;
+		if (!channel_has_room(o->peer))
+			return -TG_EAGAIN;
+		m.after_s = o->refusal(o->user, (unsigned)i);
+		rc = channel_send(o->peer, MSG_REFUSE, &m, sizeof(m), -1);
+		if (rc != 0)
+			return rc;
+		o->table.refusals[i] = false;
+		o->table.n_refusals--;
 	}
 	return 0;
 }
@@ -147,7 +162,7 @@ set_waiting(struct orders *o, bool wanted)
 		close_peer(o);
 }
 
-/* Limits, then backends: it may let clients in when it knows of these. 0: all is said. */
+/* Limits and refusals, then backends: it may let clients in when it knows of these. 0: all is said. */
 static int
 send_all(struct orders *o)
 {
@@ -156,9 +171,10 @@ send_all(struct orders *o)
 
 	if (rc == 0)
 		rc = send_limits(o);
-
+	if (rc == 0)
+		rc = send_refusals(o);
 	while (rc == 0 && (order = TAILQ_FIRST(&o->queue)) != NULL) {
-		rc = has_room(o->peer) ? send_order(o, order) : -TG_EAGAIN;
+		rc = channel_has_room(o->peer) ? send_order(o, order) : -TG_EAGAIN;
 		if (rc != 0)
 			break;
 		TAILQ_REMOVE(&o->queue, order, link);
@@ -231,6 +247,38 @@ mark_limit(struct orders *o, size_t i)
 	o->table.n_limits++;
 }
 
+/* Of services that hold nobody there is nothing to refuse. */
+static void
+mark_refusal(struct orders *o, size_t i)
+{
+	if (o->refusal == NULL || o->table.refusals[i] || o->conf->services[i].hold.requests == 0)
+		return;
+	o->table.refusals[i] = true;
+	o->table.n_refusals++;
+}
+
+static void
+mark_refusals(struct orders *o)
+{
+	for (size_t i = 0; i < o->conf->n_services; i++)
+		mark_refusal(o, i);
+}
+
+void
+orders_tell_refusals(struct orders *o, orders_refusal_cb *refusal)
+{
+	o->refusal = refusal;
+}
+
+void
+orders_mark_refusal(struct orders *o, unsigned service)
+{
+	assert(service < o->conf->n_services);
+	mark_refusal(o, service);
+	if (!o->is_waiting)
+		flush(o);
+}
+
 void
 orders_tell_limits(struct orders *o, orders_limit_cb *limit)
 {
@@ -276,6 +324,7 @@ orders_set_peer(struct orders *o, int fd)
 	}
 	for (size_t i = 0; i <= o->conf->n_listeners; i++)
 		mark_limit(o, i);
+	mark_refusals(o);
 	for (size_t i = 0; i < o->table.n; i++) {
 		o->table.list[i].is_cut = false;
 		mark(o, &o->table.list[i]);
@@ -332,7 +381,8 @@ table_init(struct order_table *t, const struct conf *conf)
 	t->list = calloc(n + 1, sizeof(t->list[0]));
 	t->first = calloc(conf->n_services + 1, sizeof(t->first[0]));
 	t->limits = calloc(conf->n_listeners + 1, sizeof(t->limits[0]));
-	if (t->list == NULL || t->first == NULL || t->limits == NULL)
+	t->refusals = calloc(conf->n_services + 1, sizeof(t->refusals[0]));
+	if (t->list == NULL || t->first == NULL || t->limits == NULL || t->refusals == NULL)
 		return -TG_ENOMEM;
 	for (size_t i = 0; i < conf->n_services; i++) {
 		t->first[i] = t->n;
@@ -350,6 +400,7 @@ table_fini(struct order_table *t)
 	free(t->list);
 	free(t->first);
 	free(t->limits);
+	free(t->refusals);
 }
 
 struct orders *
@@ -450,6 +501,7 @@ orders_commit(struct orders *o, struct orders_next *next)
 	carry_marks(o, &before, next);
 	for (size_t i = 0; i <= o->conf->n_listeners; i++)
 		mark_limit(o, i);
+	mark_refusals(o);
 	table_fini(&before);
 	free(next->is_equal);
 	free(next);

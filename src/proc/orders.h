@@ -30,6 +30,11 @@ void orders_free(struct orders *orders); /* NULL allowed */
 /* What to say of limits, by the same user. Before the first proxy. */
 void orders_tell_limits(struct orders *orders, orders_limit_cb *limit);
 
+/* For how long those who would be held are refused, as in struct msg_refuse. */
+typedef uint32_t orders_refusal_cb(void *user, unsigned service);
+/* The same of refusals. */
+void orders_tell_refusals(struct orders *orders, orders_refusal_cb *refusal);
+
 /* What the proxy says; NULL: it is gone. Negative: it is not to say that, and is given up. */
 typedef int orders_hear_cb(void *user, const struct message *m);
 /* By the same user. Before the first proxy; without it the proxy has nothing to say. */
@@ -38,7 +43,7 @@ void orders_listen(struct orders *orders, orders_hear_cb *hear);
  * proxy. */
 bool orders_ask(struct orders *orders, const struct msg_question *question);
 
-/* A new proxy: takes `fd` over and tells it about every limit, then about every backend. */
+/* A new proxy: takes `fd` over and tells it about every limit and refusal, then about every backend. */
 void orders_set_peer(struct orders *orders, int fd);
 bool orders_has_peer(const struct orders *orders);
 
@@ -47,6 +52,8 @@ void orders_cut(struct orders *orders, unsigned service, unsigned backend);
 
 /* The limit of this listener, or of all, changed: the same. */
 void orders_mark_limit(struct orders *orders, uint32_t listener);
+/* What is refused of this service changed: the same. */
+void orders_mark_refusal(struct orders *orders, unsigned service);
 /* This backend changed: tells the proxy now, or when it can take it. */
 void orders_mark(struct orders *orders, unsigned service, unsigned backend);
 
@@ -55,7 +62,7 @@ TG_MUST_CHECK int orders_prepare(const struct orders *orders, const struct conf_
 				 struct orders_next **ret);
 void orders_drop(struct orders_next *next); /* NULL allowed */
 /* Goes over, and says nothing yet. Marks follow their backends; those of services that are not as
- * they were are marked, and all limits. After this the configuration before is not used any more. */
+ * they were are marked, and all limits and refusals. After this the configuration before is not used any more. */
 void orders_commit(struct orders *orders, struct orders_next *next);
 /* Says what is marked. */
 void orders_settle(struct orders *orders);

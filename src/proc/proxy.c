@@ -18,6 +18,7 @@
 #include "proc/answers.h"
 #include "proc/handed.h"
 #include "proc/limits.h"
+#include "proc/needs.h"
 #include "proc/proc.h"
 #include "proc/proxy_reload.h"
 #include "proc/worker.h"
@@ -46,6 +47,7 @@ struct proxy {
 	struct timer settle;
 	struct timer due; /* of the registry */
 	struct answers answers;
+	struct needs needs;
 	bool is_accepting;
 	bool is_stopping;
 };
@@ -92,6 +94,7 @@ static void
 set_peer(struct proxy *p, int fd)
 {
 	answers_set_peer(&p->answers, fd);
+	needs_set_peer(&p->needs, fd);
 	if (p->peer >= 0) {
 		watch_stop(p->loop, &p->peer_watch);
 		close(p->peer);
@@ -259,6 +262,7 @@ publish(struct proxy *p)
 		log_write(TG_LOG_ERROR, "no memory for a new set of backends", NULL);
 	if (registry_is_settled(p->registry))
 		start_accepting(p);
+	needs_tell(&p->needs);
 	due = registry_due(p->registry);
 	if (mono_is_set(due))
 		timer_set(p->loop, &p->due, due);
@@ -350,6 +354,8 @@ on_peer_message(struct proxy *p, const struct message *m)
 		return cut(p, &m->u.cut);
 	if (m->type == MSG_LIMIT)
 		return set_limit(p, &m->u.limit);
+	if (m->type == MSG_REFUSE)
+		return registry_refuse(p->registry, &m->u.refuse);
 	if (m->type == MSG_QUESTION) {
 		answers_begin(&p->answers, &m->u.question);
 		return 0;
@@ -511,6 +517,8 @@ start_control(struct proxy *p)
 		return -TG_ENOMEM;
 	answers_init(&p->answers, p->loop, p->threads, p->n_threads);
 	answers_set_peer(&p->answers, p->peer);
+	needs_init(&p->needs, p->loop, p->registry);
+	needs_set_peer(&p->needs, p->peer);
 	rc = watch_start_level(p->loop, &p->channel_watch, p->channel, on_channel);
 	if (rc == 0 && p->peer >= 0)
 		rc = watch_peer(p);
