@@ -363,6 +363,123 @@ news_survive_the_last_turn(void **state)
 	assert_string_equal(story, "?0");
 }
 
+static int
+hold(struct stream *s, char name, enum conf_priority priority)
+{
+	static const struct balance_query query;
+
+	*s = (struct stream){.name = name};
+	return queue_add(queue, QUEUE_HELD, loop, &ops, s, &queue, priority, &query, now(),
+			 &s->waiter);
+}
+
+/* Of a class, and the oldest first however long that took. */
+static void
+held_come_before_those_that_wait_for_a_place(void **state)
+{
+	struct stream s[7];
+
+	(void)state;
+	assert_int_equal(add(&s[0], 'a', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[1], 'h', TG_PRIORITY_HIGH), 0);
+	assert_int_equal(hold(&s[2], 'b', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(hold(&s[3], 'l', TG_PRIORITY_LOW), 0);
+	assert_int_equal(hold(&s[4], 'c', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[5], 'd', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(hold(&s[6], 'i', TG_PRIORITY_HIGH), 0);
+	assert_int_equal(atomic_load(&gauges.queued), 7);
+	assert_int_equal(atomic_load(&gauges.held), 4);
+	now_ms += 60000;
+	grant(7);
+	assert_story("+i+h+b+c+d+a+l");
+	assert_int_equal(atomic_load(&gauges.held), 0);
+	assert_int_equal(atomic_load(&gauges.held_max), 4);
+}
+
+/* Only those that wait for a place make an overload. */
+static void
+held_are_no_overload_and_never_shed(void **state)
+{
+	struct stream held[MAX + 1];
+	struct stream s[MAX + 1];
+
+	(void)state;
+	for (unsigned i = 0; i < MAX; i++)
+		assert_int_equal(hold(&held[i], (char)('a' + i), TG_PRIORITY_LOW), 0);
+	now_ms += 60000;
+	assert_int_equal(hold(&held[MAX], 'x', TG_PRIORITY_HIGH), -TG_ELIMIT);
+	for (unsigned i = 0; i < MAX; i++)
+		assert_int_equal(add(&s[i], (char)('A' + i), TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[MAX], 'X', TG_PRIORITY_NORMAL), -TG_ELIMIT);
+	grant(1);
+	assert_story("+A");
+	now_ms += TG_QUEUE_CALM_MS + 1;
+	assert_int_equal(add(&s[0], 'F', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[MAX], 'G', TG_PRIORITY_NORMAL), 0);
+	assert_story("-B");
+	grant(2 * MAX);
+	assert_story("+G+F+E+D+C+a+b+c+d+e");
+}
+
+static unsigned alarms;
+
+static void
+on_alarm(void *arg)
+{
+	(void)arg;
+	alarms++;
+}
+
+static void
+assert_alarms(unsigned n)
+{
+	fake_turn(loop);
+	assert_int_equal(alarms, n);
+	alarms = 0;
+}
+
+static void
+first_and_last_raise_an_alarm(void **state)
+{
+	struct stream s[2];
+
+	(void)state;
+	alarm_watch(&alarm_of_held, loop, on_alarm, NULL);
+	assert_int_equal(hold(&s[0], 'a', TG_PRIORITY_NORMAL), 0);
+	assert_alarms(1);
+	assert_int_equal(hold(&s[1], 'b', TG_PRIORITY_NORMAL), 0);
+	queue_leave(queue, &s[0].waiter, now());
+	assert_alarms(0);
+	grant(1);
+	assert_alarms(1);
+	alarm_of_held = (struct alarm){.loop = NULL};
+}
+
+/* Who is held again in the place where it is told of it was held all the time. */
+static void
+evicted_count_until_they_are_told(void **state)
+{
+	struct stream s[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(hold(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
+	queue_evict(queue, loop, now());
+	assert_int_equal(atomic_load(&gauges.held), 3);
+	assert_int_equal(atomic_load(&gauges.queued), 0);
+	queue_leave(NULL, &s[0].waiter, now());
+	assert_int_equal(atomic_load(&gauges.held), 2);
+	assert_story("1b1c");
+	assert_int_equal(atomic_load(&gauges.held), 0);
+	/* The place of one that left meanwhile. */
+	assert_int_equal(hold(&s[0], 'd', TG_PRIORITY_NORMAL), 0);
+	grant(1);
+	assert_int_equal(atomic_load(&gauges.held), 0);
+	queue_leave(queue, &s[0].waiter, now());
+	assert_story("?0");
+	assert_int_equal(atomic_load(&gauges.held), 0);
+}
+
 static void
 nobody_waits_where_nobody_may(void **state)
 {
@@ -394,6 +511,10 @@ main(void)
 		TEST(evicted_may_leave),
 		TEST(place_that_is_gone_is_no_place),
 		TEST(news_survive_the_last_turn),
+		TEST(held_come_before_those_that_wait_for_a_place),
+		TEST(held_are_no_overload_and_never_shed),
+		TEST(first_and_last_raise_an_alarm),
+		TEST(evicted_count_until_they_are_told),
 		TEST(nobody_waits_where_nobody_may),
 	};
 

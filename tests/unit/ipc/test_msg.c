@@ -71,6 +71,20 @@ a_note_is_one_line(void **state)
 	assert_true(msg_is_sane(MSG_NOTE, &u));
 }
 
+static void
+refusals_end(void **state)
+{
+	union msg_payload u;
+
+	(void)state;
+	memset(&u, 0, sizeof(u));
+	assert_true(msg_is_sane(MSG_REFUSE, &u));
+	u.refuse.after_s = TG_REFUSE_MAX_S;
+	assert_true(msg_is_sane(MSG_REFUSE, &u));
+	u.refuse.after_s++;
+	assert_false(msg_is_sane(MSG_REFUSE, &u));
+}
+
 static union msg_payload
 good_backend(void)
 {
@@ -234,6 +248,7 @@ main(void)
 		cmocka_unit_test(every_type_is_described),
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(a_note_is_one_line),
+		cmocka_unit_test(refusals_end),
 		cmocka_unit_test(types_with_descriptor),
 		cmocka_unit_test(backend_fields_are_checked),
 		cmocka_unit_test(records_are_checked),

@@ -313,6 +313,41 @@ new_proxy_hears_limits_first(void **state)
 	assert_int_equal(channel_wait(f->peer, 0, &m), -TG_EAGAIN);
 }
 
+static uint32_t
+tell_refusal(void *user, unsigned service)
+{
+	(void)user;
+	return 7 * service;
+}
+
+/* Of services that hold nobody nothing is said. */
+static void
+new_proxy_hears_refusals_before_backends(void **state)
+{
+	struct fixture *f = *state;
+	struct conf *next;
+	struct message m;
+
+	f->control.conf->services[1].hold.requests = 3;
+	orders_tell_refusals(f->orders, tell_refusal);
+	connect_peer(f);
+	assert_next(f, MSG_REFUSE, &m);
+	assert_int_equal(m.u.refuse.service, f->control.conf->services[1].segment_slot);
+	assert_int_equal(m.u.refuse.after_s, 7);
+	receive_until(f, 3);
+	orders_mark_refusal(f->orders, 0);
+	orders_mark_refusal(f->orders, 1);
+	assert_next(f, MSG_REFUSE, &m);
+	assert_int_equal(m.u.refuse.service, f->control.conf->services[1].segment_slot);
+	assert_int_equal(channel_wait(f->peer, 0, &m), -TG_EAGAIN);
+	next = load_turned(f, 3);
+	next->services[0].hold.requests = 3;
+	reload(f, next);
+	assert_next(f, MSG_REFUSE, &m);
+	assert_int_equal(m.u.refuse.service, next->services[0].segment_slot);
+	assert_int_equal(m.u.refuse.after_s, 0);
+}
+
 static unsigned n_heard;
 static bool is_lost;
 
@@ -408,6 +443,7 @@ main(int argc, char **argv)
 		CASE(lost_proxy_is_noticed_and_replaced),
 		CASE(proxy_that_speaks_is_left),
 		CASE(new_proxy_hears_limits_first),
+		CASE(new_proxy_hears_refusals_before_backends),
 		CASE(questions_go_and_answers_come),
 		CASE(a_question_waits_for_room),
 	};
