@@ -476,16 +476,18 @@ static void
 refuse_or_hold(struct scaled *s, uint32_t fixed_up, int64_t now_ms)
 {
 	struct scaled_state *st = s->state;
+	struct fleet_counts counts = fleet_counts(st->fleet);
 	int64_t retry_ms;
 	unsigned failures = fleet_failures(st->fleet, &retry_ms);
-	struct fleet_counts counts = fleet_counts(st->fleet);
-	bool is_refused = failures > 0 && retry_ms > now_ms &&
-			  counts.ready + counts.pending + fixed_up == 0;
+	uint32_t after_s = 0;
 
-	if (is_refused == st->is_refused)
+	if (failures > 0 && retry_ms > now_ms && counts.ready + counts.pending + fixed_up == 0)
+		after_s = (uint32_t)((retry_ms - now_ms + 999) / 1000);
+	/* Once for each wait, not each time a second of it is over. */
+	if ((after_s != 0) == (st->refusal_s != 0))
 		return;
-	st->is_refused = is_refused;
-	s->scaler->ops.refuse(s->scaler->user, s->conf->segment_slot, is_refused);
+	st->refusal_s = after_s;
+	s->scaler->ops.refuse(s->scaler->user, s->conf->index, after_s);
 }
 
 /* With what is there, where a keeper before has left some. */

@@ -204,13 +204,9 @@ scaler_retire(struct scaler *s, struct scaled *gone)
 /*** Events ***/
 
 static struct scaled *
-find_slot(const struct scaler *s, uint32_t slot)
+scaled_of(const struct scaler *s, unsigned service)
 {
-	for (size_t i = 0; i < s->n_services; i++) {
-		if (s->services[i] != NULL && s->services[i]->conf->segment_slot == slot)
-			return s->services[i];
-	}
-	return NULL;
+	return service < s->n_services ? s->services[service] : NULL;
 }
 
 static struct scaled *
@@ -224,9 +220,9 @@ find_name(const struct scaler *s, const char *name)
 }
 
 void
-scaler_wanted(struct scaler *s, uint32_t service_slot)
+scaler_wanted(struct scaler *s, unsigned service)
 {
-	struct scaled *scaled = find_slot(s, service_slot);
+	struct scaled *scaled = scaled_of(s, service);
 
 	if (scaled == NULL || s->is_stopping)
 		return;
@@ -317,12 +313,6 @@ scaler_stop(struct scaler *s, void (*ended)(void *user), void *user)
 }
 
 /*** Operators ***/
-
-static struct scaled *
-scaled_of(const struct scaler *s, unsigned service)
-{
-	return service < s->n_services ? s->services[service] : NULL;
-}
 
 bool
 scaler_has(const struct scaler *s, unsigned service)

@@ -36,8 +36,8 @@ struct scaler_ops {
 	bool (*is_up)(void *user, unsigned service, unsigned backend);
 	/* Whether a drain that drain() ordered is in force, as one of a keeper before. */
 	bool (*is_drained)(void *user, unsigned service, unsigned backend);
-	/* Requests that no backend can serve are refused, or held again. */
-	void (*refuse)(void *user, uint32_t service_slot, bool is_on);
+	/* Requests that no backend can serve are refused, with this Retry-After; 0: held again. */
+	void (*refuse)(void *user, unsigned service, uint32_t after_s);
 };
 
 struct scaler;
@@ -60,7 +60,7 @@ void scaler_commit(struct scaler *s, struct scaler_next *next);
 /* Events. */
 
 /* Requests of this service are held. */
-void scaler_wanted(struct scaler *s, uint32_t service_slot);
+void scaler_wanted(struct scaler *s, unsigned service);
 /* Checks say something else of a backend of this service. NULL allowed. */
 void scaler_noticed(struct scaler *s, unsigned service);
 /* What came of scaler_ops.add() or remove(). */

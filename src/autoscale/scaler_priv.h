@@ -22,7 +22,7 @@ struct scaled_state {
 	bool is_begun; /* `desired` is known */
 	uint32_t desired;
 	bool is_woken;   /* requests are held, and nothing is ready */
-	bool is_refused; /* the data plane was told to refuse */
+	uint32_t refusal_s; /* the data plane was told to refuse, and for how long; 0: to hold */
 	bool has_up;
 	bool has_down;
 	int64_t up_ms;

@@ -91,11 +91,12 @@ is_drained(void *user, unsigned service, unsigned backend)
 }
 
 static void
-refuse(void *user, uint32_t service_slot, bool is_on)
+refuse(void *user, unsigned service, uint32_t after_s)
 {
 	struct keeper *k = user;
 
-	orders_refuse(k->orders, service_slot, is_on);
+	if (wants_refuse(k->wants, service, after_s))
+		orders_mark_refusal(k->orders, service);
 }
 
 static const struct scaler_ops ops = {
@@ -126,11 +127,20 @@ on_told(void *user, enum reload_what what, const char *service, const char *back
 	scaler_configured(k->scaler, service, backend, is_add, is_done, why);
 }
 
+static void
+on_wanted(void *user, unsigned service)
+{
+	struct keeper *k = user;
+
+	scaler_wanted(k->scaler, service);
+}
+
 int
 keeper_scale_start(struct keeper *k)
 {
 	struct err err;
 
+	wants_listen(k->wants, on_wanted, k);
 	reloads_listen(k->reloads, on_told, k);
 	k->scaler = scaler_new(k->loop, k->conf, k->segment, k->run, &ops, k, &err);
 	if (k->scaler != NULL)
