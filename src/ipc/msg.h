@@ -249,7 +249,7 @@ struct msg_answered {
 	X(REST, "rest", "no request is under way")                                                 \
 	X(HEAD, "head", "the head of a request comes")                                             \
 	X(STORE, "store", "the body of a request is taken before a backend is picked")             \
-	X(WAIT, "wait", "for a place at a backend, or for the next try")                           \
+	X(WAIT, "wait", "for a place at a backend, for one to be up, or for the next try")         \
 	X(CONNECT, "connect", "to a backend")                                                      \
 	X(REQUEST, "request", "it is sent, its answer is awaited")                                 \
 	X(ANSWER, "answer", "the answer comes")                                                    \
