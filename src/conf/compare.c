@@ -113,7 +113,7 @@ compare_value(struct comparison *c, const struct conf_field *f, const char *path
 	if (is_same_value(f, a, b))
 		return;
 	print_key(c, path, f->key);
-	if (f->flags & TG_CONF_SECRET)
+	if (conf_field_is_secret(f, a) || conf_field_is_secret(f, b))
 		return;
 	fputc(' ', c->out);
 	print_value(c, f, a);

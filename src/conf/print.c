@@ -29,7 +29,7 @@ is_shown(const struct printer *p, const struct conf_field *f, const char *object
 {
 	if (f->kind == &conf_kind_later || (f->when && !f->when(object)))
 		return false;
-	return p->internal || !(f->flags & (TG_CONF_INTERNAL | TG_CONF_SECRET));
+	return p->internal || !((f->flags & TG_CONF_INTERNAL) || conf_field_is_secret(f, object));
 }
 
 /* Only plain values: one line is enough. */

@@ -58,6 +58,7 @@ struct conf_field {
 	bool (*when)(const void *object);		 /* NULL: always allowed */
 	const char *when_text;				 /* "with mode = \"http\"" */
 	unsigned flags;
+	bool (*is_secret)(const void *object); /* with TG_CONF_SECRET; NULL: always */
 	const char *help; /* mdoc text, one or more sentences */
 };
 
@@ -123,8 +124,16 @@ extern const struct conf_schema conf_schema_hold; /* of a struct conf_service, i
 extern const struct conf_schema conf_schema_outlier;
 extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;
+extern const struct conf_schema conf_schema_store;
 extern const struct conf_schema conf_schema_page;
 extern const struct conf_schema conf_schema_backend;
+
+/* Whether the value of this row is for our own processes alone. */
+static inline bool
+conf_field_is_secret(const struct conf_field *f, const void *object)
+{
+	return (f->flags & TG_CONF_SECRET) != 0 && (f->is_secret == NULL || f->is_secret(object));
+}
 
 /* Milliseconds, for ranges. */
 #define TG_SECOND UINT64_C(1000)

@@ -259,7 +259,13 @@ static const struct conf_field top_fields[] = {
 		.preset_note = "none",
 		.help = "Who answers.",
 	},
-	TG_LATER("store"),
+	{
+		.key = "store",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf, store),
+		.schema = &conf_schema_store,
+		.help = "Where samples and decisions are kept.",
+	},
 	TG_LATER("nodes"),
 	TG_LATER("modules"),
 	{

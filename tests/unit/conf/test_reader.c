@@ -141,7 +141,6 @@ static const struct refused unknown[] = {
 };
 
 static const struct refused later[] = {
-	{TOP("store = { type = \"memory\"; };"), "1: store: not available in this version"},
 	{TOP("nodes = ( );"), "1: nodes: not available in this version"},
 	{TOP("modules = ( \"x.so\" );"), "1: modules: not available in this version"},
 	{LISTENER("accept_proxy = true;"),

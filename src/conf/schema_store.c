@@ -1,0 +1,98 @@
+/*
+ * conf/schema_store.c: the rows of where samples and decisions are kept.
+ */
+#include "conf/schema_priv.h"
+#include "conf/store_url.h"
+#include "conf/valid_priv.h"
+
+static const char *const type_words[] = {
+	[TG_STORE_MEMORY] = "memory",
+	[TG_STORE_REDIS] = "redis",
+	NULL,
+};
+
+static bool
+is_redis(const void *object)
+{
+	return ((const struct conf_store *)object)->type == TG_STORE_REDIS;
+}
+
+#define ONLY_REDIS .when = is_redis, .when_text = "with type = \"redis\""
+
+static bool
+has_password(const void *object)
+{
+	const struct conf_store *store = object;
+	struct store_url url;
+
+	return store->url != NULL &&
+	       (store_url_parse(store->url, &url, NULL) < 0 || url.password[0] != '\0');
+}
+
+static int
+valid_url(const char *text, struct err *err)
+{
+	struct store_url url;
+
+	return store_url_parse(text, &url, err);
+}
+
+static const struct conf_field store_fields[] = {
+	{
+		.key = "type",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_store, type),
+		.words = type_words,
+		.preset = "memory",
+		.help = "memory: in the process that decides; what it knows ends with it. redis: "
+			"there too, and each sample and decision is written to redis, where others "
+			"can read it. While redis is away or slow, traffic goes on and "
+			"no service is made smaller.",
+	},
+	{
+		.key = "url",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_store, url),
+		.min = 1,
+		.max = 1024,
+		.valid = valid_url,
+		.preset_note = "none: needed with type = \\(dqredis\\(dq",
+		.flags = TG_CONF_SECRET,
+		.is_secret = has_password,
+		ONLY_REDIS,
+		.help = "\\(dqredis://[[user]:password@]host[:port][/database]\\(dq, or "
+			"\\(dqredis+unix://[[user]:password@]/path[?db=n]\\(dq. The port is 6379 "
+			"unless given, the database 0. User and password may have any byte as %XX; "
+			"with a password it is shown to nobody.",
+	},
+	{
+		.key = "timeout",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_store, timeout_ms),
+		.preset = "250ms",
+		.min = 10,
+		.max = 10 * TG_SECOND,
+		ONLY_REDIS,
+		.help = "How long redis may take to connect, and to answer what a tick sends. Then it "
+			"counts as away, and is connected to again.",
+	},
+	{.key = NULL},
+};
+
+static void
+store_check(struct conf_check *check, void *object)
+{
+	const struct conf_store *store = object;
+
+	if (store->type == TG_STORE_REDIS && !store->url && !conf_check_given(check, "url"))
+		conf_check_error(check, "url", "missing; allowed: "
+					       "\"redis://[user:password@]host[:port][/database]\", "
+					       "\"redis+unix:///path[?db=n]\"");
+}
+
+const struct conf_schema conf_schema_store = {
+	.title = "Store",
+	.help = "Where samples of services and records of decisions are kept.",
+	.fields = store_fields,
+	.check = store_check,
+};

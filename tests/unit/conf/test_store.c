@@ -1,0 +1,263 @@
+/* conf/store_url.c and conf/schema_store.c: where redis is, and that nobody is told its password. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "conf/compare.h"
+#include "conf/store_url.h"
+#include "unit/conf/texts.h"
+
+#define REDIS(url) TOP("store = { type = \"redis\"; url = \"" url "\"; };")
+
+static void
+urls_say_where_and_who(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *at; /* NULL: a name */
+		const char *host;
+		uint16_t port;
+		const char *user;
+		const char *password;
+		unsigned database;
+	} good[] = {
+		{"redis://127.0.0.1", "127.0.0.1:6379", "", 0, "", "", 0},
+		{"redis://127.0.0.1/", "127.0.0.1:6379", "", 0, "", "", 0},
+		{"redis://127.0.0.1:7000/12", "127.0.0.1:7000", "", 0, "", "", 12},
+		{"redis://[::1]", "[::1]:6379", "", 0, "", "", 0},
+		{"redis://[::1]:7000/65535", "[::1]:7000", "", 0, "", "", 65535},
+		{"redis://cache.example.org", NULL, "cache.example.org", 6379, "", "", 0},
+		{"redis://:pw@cache:7000", NULL, "cache", 7000, "", "pw", 0},
+		{"redis://tide:p%40s%2fs%25@127.0.0.1", "127.0.0.1:6379", "", 0, "tide", "p@s/s%",
+		 0},
+		{"redis://tide:a:b@c@127.0.0.1", "127.0.0.1:6379", "", 0, "tide", "a:b@c", 0},
+		{"redis+unix:///run/redis.sock", "unix:/run/redis.sock", "", 0, "", "", 0},
+		{"redis+unix://u:p@/run/r@x:y.sock?db=3", "unix:/run/r@x:y.sock", "", 0, "u", "p",
+		 3},
+	};
+	char at[TG_ADDR_STRLEN];
+	struct store_url url;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		if (store_url_parse(good[i].text, &url, &err) < 0)
+			fail_msg("%s: %s", good[i].text, err.text);
+		if (good[i].at != NULL) {
+			assert_int_equal(url.at.kind, TG_ENDPOINT_ADDR);
+			assert_string_equal(addr_format(&url.at.addr, at, sizeof(at)), good[i].at);
+		} else {
+			assert_int_equal(url.at.kind, TG_ENDPOINT_NAME);
+			assert_string_equal(url.at.host, good[i].host);
+			assert_int_equal(url.at.port, good[i].port);
+		}
+		assert_string_equal(url.user, good[i].user);
+		assert_string_equal(url.password, good[i].password);
+		assert_int_equal(url.database, good[i].database);
+	}
+}
+
+static void
+other_urls_are_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *want;
+	} bad[] = {
+		{"127.0.0.1:6379", "not the address of a store"},
+		{"http://127.0.0.1", "not the address of a store"},
+		{"rediss://127.0.0.1", "TLS to redis is not available"},
+		{"redis://", "no host"},
+		{"redis://:6379", "is not an IPv4 address or a host name"},
+		{"redis:///3", "no host"},
+		{"redis://user@host", "no password before @"},
+		{"redis://user:@host", "no password before @"},
+		{"redis://u:p%4@host", "password: a % that is not followed"},
+		{"redis://u:p%@host", "password: a % that is not followed"},
+		{"redis://u:p%zz@host", "password: a % that is not followed"},
+		{"redis://u:%00@host", "password: a % that is not followed"},
+		{"redis://host:0", "port"},
+		{"redis://host:66000", "port"},
+		{"redis://srv:_redis._tcp.example.org", "SRV"},
+		{"redis://host/x", "bad database; allowed: 0 to 65535"},
+		{"redis://host/-1", "bad database"},
+		{"redis://host/65536", "bad database"},
+		{"redis://host/99999999999999999999", "bad database"},
+		{"redis://host?db=1", "bad text behind the host"},
+		{"redis+unix://run/redis.sock", "not the absolute path"},
+		{"redis+unix://", "not the absolute path"},
+		{"redis+unix:///r.sock?x=1", "bad text behind the path"},
+		{"redis+unix:///r.sock?db=", "bad database"},
+	};
+	struct store_url url = {.database = 77};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (store_url_parse(bad[i].text, &url, &err) != -TG_EINVAL)
+			fail_msg("%s was accepted", bad[i].text);
+		if (strstr(err.text, bad[i].want) == NULL)
+			fail_msg("%s: %s", bad[i].text, err.text);
+	}
+	assert_int_equal(url.database, 77);
+}
+
+static void
+long_parts_are_refused(void **state)
+{
+	char text[1200];
+	char filler[1100];
+	struct store_url url;
+	struct err err;
+
+	(void)state;
+	memset(filler, 'x', sizeof(filler) - 1);
+	filler[sizeof(filler) - 1] = '\0';
+	snprintf(text, sizeof(text), "redis://%.*s:p@host", 127, filler);
+	assert_int_equal(store_url_parse(text, &url, &err), 0);
+	snprintf(text, sizeof(text), "redis://%.*s:p@host", 128, filler);
+	assert_int_equal(store_url_parse(text, &url, &err), -TG_EINVAL);
+	assert_string_equal(err.text, "user: longer than 127 bytes");
+	snprintf(text, sizeof(text), "redis://:%.*s@host", 512, filler);
+	assert_int_equal(store_url_parse(text, &url, &err), -TG_EINVAL);
+	assert_string_equal(err.text, "password: longer than 511 bytes");
+	snprintf(text, sizeof(text), "redis://%s", filler);
+	assert_int_equal(store_url_parse(text, &url, &err), -TG_EINVAL);
+	snprintf(text, sizeof(text), "redis+unix:///%s", filler);
+	assert_int_equal(store_url_parse(text, &url, &err), -TG_EINVAL);
+}
+
+static struct conf *
+load(const char *text)
+{
+	struct conf_errors errors = {.list = NULL};
+	struct conf *conf = NULL;
+
+	if (conf_load_text(text, strlen(text), "t", &conf, &errors) < 0)
+		fail_msg("%s", errors.list[0].text);
+	return conf;
+}
+
+static void
+refused(const char *text, const char *want)
+{
+	struct conf_errors errors = {.list = NULL};
+	struct conf *conf = NULL;
+	char *all;
+
+	assert_true(conf_load_text(text, strlen(text), "t", &conf, &errors) < 0);
+	all = errors_text(&errors);
+	assert_string_equal(all, want);
+	free(all);
+	conf_errors_fini(&errors);
+}
+
+static void
+memory_is_the_default(void **state)
+{
+	struct conf *conf = load(TOP(""));
+
+	(void)state;
+	assert_int_equal(conf->store.type, TG_STORE_MEMORY);
+	assert_null(conf->store.url);
+	conf_unref(conf);
+}
+
+static void
+keys_are_checked(void **state)
+{
+	struct conf *conf = load(REDIS("redis://127.0.0.1"));
+
+	(void)state;
+	assert_int_equal(conf->store.type, TG_STORE_REDIS);
+	assert_int_equal(conf->store.timeout_ms, 250);
+	conf_unref(conf);
+	refused(TOP("store = { type = \"redis\"; };"),
+		"1: store.url: missing; allowed: \"redis://[user:password@]host[:port][/database]\", "
+		"\"redis+unix:///path[?db=n]\"");
+	refused(TOP("store = { url = \"redis://h\"; };"),
+		"1: store.url: only allowed with type = \"redis\"");
+	refused(TOP("store = { timeout = \"1s\"; };"),
+		"1: store.timeout: only allowed with type = \"redis\"");
+	refused(REDIS("redis://u:pass%word@h"),
+		"1: store.url: password: a % that is not followed by two hexadecimal digits; write "
+		"%25 for %");
+	refused(TOP("store = { type = \"redis\"; url = \"redis://h\"; timeout = \"1ms\"; };"),
+		"1: store.timeout: 1ms is out of range; allowed: 10ms to 10s");
+}
+
+static void
+passwords_are_for_our_own_processes(void **state)
+{
+	struct conf *open = load(REDIS("redis://cache/1"));
+	struct conf *secret = load(REDIS("redis://u:hidden@cache/1"));
+	struct conf *again = NULL;
+	struct err err;
+	char *text = conf_text(open);
+	int fd;
+
+	(void)state;
+	assert_non_null(strstr(text, "redis://cache/1"));
+	free(text);
+	text = conf_text(secret);
+	assert_null(strstr(text, "hidden"));
+	assert_null(strstr(text, "cache/1"));
+	free(text);
+	assert_int_equal(conf_save_fd(secret, &fd, &err), 0);
+	assert_int_equal(conf_load_fd(fd, &again, &err), 0);
+	assert_string_equal(again->store.url, "redis://u:hidden@cache/1");
+	close(fd);
+	conf_unref(again);
+	conf_unref(secret);
+	conf_unref(open);
+}
+
+static void
+changed(const char *before_text, const char *after_text, const char *want)
+{
+	struct conf *before = load(before_text);
+	struct conf *after = load(after_text);
+	struct conf_changes changes;
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+
+	assert_non_null(out);
+	assert_int_equal(conf_compare(before, after, out, &changes), 0);
+	fclose(out);
+	assert_string_equal(text, want);
+	free(text);
+	conf_unref(before);
+	conf_unref(after);
+}
+
+static void
+changes_are_told_without_the_password(void **state)
+{
+	(void)state;
+	changed(REDIS("redis://h/1"), REDIS("redis://h/1"), "nothing differs\n");
+	changed(REDIS("redis://h/1"), REDIS("redis://h/2"),
+		"global: changed: store.url \"redis://h/1\" -> \"redis://h/2\"\n");
+	changed(REDIS("redis://h/1"), REDIS("redis://:pw@h/1"), "global: changed: store.url\n");
+	changed(REDIS("redis://:pw@h/1"), REDIS("redis://h/1"), "global: changed: store.url\n");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(urls_say_where_and_who),
+		cmocka_unit_test(other_urls_are_refused),
+		cmocka_unit_test(long_parts_are_refused),
+		cmocka_unit_test(memory_is_the_default),
+		cmocka_unit_test(keys_are_checked),
+		cmocka_unit_test(passwords_are_for_our_own_processes),
+		cmocka_unit_test(changes_are_told_without_the_password),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
