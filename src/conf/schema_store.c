@@ -56,7 +56,7 @@ static const struct conf_field store_fields[] = {
 		.min = 1,
 		.max = 1024,
 		.valid = valid_url,
-		.preset_note = "none: needed with type = \\(dqredis\\(dq",
+		.preset_note = "none; redis needs one",
 		.flags = TG_CONF_SECRET,
 		.is_secret = has_password,
 		ONLY_REDIS,

@@ -1,0 +1,33 @@
+/*
+ * store/history.h: what this process remembers of each service: points in a ring, and the last records of
+ * decisions. Pure; both kinds of store have one.
+ *
+ * A window costs as much as it has points. Bounded: TG_STORE_POINTS_MAX points and TG_STORE_RECORDS_MAX records
+ * of TG_STORE_RECORD_BYTES together for a service; the oldest go.
+ */
+#ifndef TG_STORE_HISTORY_H
+#define TG_STORE_HISTORY_H
+
+#include "store/store.h"
+
+struct history;
+
+struct history *history_new(void); /* NULL: no memory */
+void history_free(struct history *h); /* NULL allowed */
+
+/* As the functions of store/store.h with these names. */
+TG_MUST_CHECK int history_keep(struct history *h, const char *service, uint32_t span_ms,
+			       uint32_t interval_ms);
+TG_MUST_CHECK int history_put(struct history *h, const char *service,
+			      const struct store_point *point);
+void history_window(const struct history *h, const char *service, uint32_t span_ms,
+		    struct mono now, struct tg_window *ret);
+void history_forget(struct history *h, const char *service);
+TG_MUST_CHECK int history_decision(struct history *h, const char *service, const char *json);
+void history_decisions(const struct history *h, const char *service, size_t n,
+		       void (*told)(void *user, const char *json), void *user);
+
+/* The longest time between points that was asked for; 0: there is no such service. */
+uint32_t history_interval_ms(const struct history *h, const char *service);
+
+#endif

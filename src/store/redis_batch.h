@@ -1,0 +1,48 @@
+/*
+ * store/redis_batch.h: commands of one tick in redis' protocol, one behind the other. No sockets.
+ */
+#ifndef TG_STORE_REDIS_BATCH_H
+#define TG_STORE_REDIS_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bounds of one tick. */
+#define TG_BATCH_BYTES_MAX ((size_t)16 << 20)
+#define TG_BATCH_ITEMS_MAX ((size_t)1 << 17)
+
+/* A command that is written, and what it is answered with. */
+struct batch_kind {
+	const char *name;
+	int answer;	  /* REDIS_REPLY_... */
+	const char *also; /* an error that is as good; NULL: none */
+};
+
+struct batch_item {
+	const struct batch_kind *kind;
+	void *record; /* the writer's own */
+	size_t at;
+	size_t n;
+};
+
+/* Zeroed: empty. Storage is the caller's. */
+struct redis_batch {
+	char *bytes;
+	size_t n_bytes;
+	size_t bytes_room;
+	struct batch_item *items;
+	size_t n_items;
+	size_t items_room;
+};
+
+/* False, and nothing is added: it does not fit, or there is no memory. */
+bool batch_add(struct redis_batch *b, const struct batch_kind *kind, void *record, size_t argc,
+	       const char **argv, const size_t *sizes);
+/* Takes back all but the first `n_items`. */
+void batch_cut(struct redis_batch *b, size_t n_items);
+/* Empty; large memory goes back. */
+void batch_clear(struct redis_batch *b);
+void batch_fini(struct redis_batch *b);
+
+#endif

@@ -1,0 +1,670 @@
+#include "store/redis_link.h"
+
+#include <hiredis/async.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/container.h"
+#include "base/hash.h"
+#include "conf/store_url.h"
+
+#define RETRY_FIRST_MS 100u
+#define RETRY_MAX_MS   2000u
+#define ANSWER_MAX     ((size_t)64 << 10)
+#define ADDRESSES_MAX  16u
+#define WHY_SIZE       256u
+#define NO_ANSWER_OF_OURS "an answer that no command of ours has"
+/* Reads of 16 KiB that may have come before a deadline that is looked at late. */
+#define LATE_LOOKS 256u
+
+/* How long an array is, to who makes one. */
+#if HIREDIS_MAJOR > 0
+#define ARRAY_LENGTH size_t
+#else
+#define ARRAY_LENGTH int
+#endif
+
+enum link_state {
+	LINK_WAITING = 0, /* for the next try, or for an address */
+	LINK_GREETING = 1,
+	LINK_READY = 2,
+};
+
+struct redis_link {
+	struct loop *loop;
+	const struct redis_link_ops *ops;
+	void *user;
+	struct store_url url;
+	uint64_t timeout_ms;
+	char shown[TG_ADDR_STRLEN + sizeof(((struct endpoint *)0)->host)]; /* where it is */
+	struct resolver_watch name;
+	struct addr addresses[ADDRESSES_MAX];
+	size_t n_addresses;
+	size_t next_address;
+	char no_address[WHY_SIZE]; /* why there is none */
+	enum link_state state;
+	redisAsyncContext *async; /* NULL: not connected; its `data` is the link as long as it is ours */
+	redisReplyObjectFunctions functions; /* hiredis' own */
+	redisReplyObjectFunctions guarded;
+	struct watch readable;
+	struct watch writable;
+	struct timer timer; /* the next try; the deadline */
+	bool is_awaiting;   /* the deadline counts */
+	bool is_broken;     /* something could not be sent */
+	size_t pending;     /* commands whose answer is to come */
+	const char *odd;    /* what an answer was that was refused; NULL: none */
+	unsigned failures;  /* in a row */
+	uint64_t dice;
+};
+
+/* One command of the greeting. */
+struct greeting {
+	const char *name;
+	const char *want; /* status */
+	const char *also; /* an error that is as good */
+};
+
+static const struct greeting greet_auth = {.name = "AUTH", .want = "OK"};
+static const struct greeting greet_select = {.name = "SELECT", .want = "OK"};
+/* Who may not ask for it is known all the same. */
+static const struct greeting greet_ping = {.name = "PING", .want = "PONG", .also = "NOPERM"};
+
+/*** Failing ***/
+
+static void
+stop_watching(struct redis_link *l)
+{
+	watch_stop(l->loop, &l->readable);
+	watch_stop(l->loop, &l->writable);
+}
+
+/* From now on hiredis tells us nothing of it. */
+static redisAsyncContext *
+detach(struct redis_link *l)
+{
+	redisAsyncContext *async = l->async;
+
+	stop_watching(l);
+	l->async = NULL;
+	if (async == NULL)
+		return NULL;
+	async->data = NULL;
+	async->ev.data = NULL;
+	async->ev.addRead = NULL;
+	async->ev.delRead = NULL;
+	async->ev.addWrite = NULL;
+	async->ev.delWrite = NULL;
+	async->ev.cleanup = NULL;
+	return async;
+}
+
+static uint64_t
+retry_ms(struct redis_link *l)
+{
+	uint64_t ms = RETRY_FIRST_MS;
+
+	for (unsigned i = 0; i < l->failures && ms < RETRY_MAX_MS; i++)
+		ms *= 2;
+	if (ms > RETRY_MAX_MS)
+		ms = RETRY_MAX_MS;
+	l->failures++;
+	l->dice = hash_number(l->dice + 1);
+	return ms - l->dice % (ms / 2 + 1);
+}
+
+static void
+clean(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+	}
+}
+
+/* What was connected is detached. */
+static void
+tell_down(struct redis_link *l, const char *reason)
+{
+	char why[WHY_SIZE];
+
+	l->state = LINK_WAITING;
+	l->is_awaiting = false;
+	l->is_broken = false;
+	l->odd = NULL;
+	l->pending = 0;
+	timer_set(l->loop, &l->timer, mono_add_ms(loop_now(l->loop), retry_ms(l)));
+	snprintf(why, sizeof(why), "redis at %.100s: %s", l->shown, reason);
+	clean(why);
+	l->ops->down(l->user, why);
+}
+
+void
+redis_link_fail(struct redis_link *l, const char *reason)
+{
+	redisAsyncContext *async = detach(l);
+
+	if (async != NULL)
+		redisAsyncFree(async);
+	tell_down(l, reason);
+}
+
+/* hiredis is about to free it. */
+static void
+lost(struct redis_link *l)
+{
+	char reason[WHY_SIZE];
+
+	snprintf(reason, sizeof(reason), "%s",
+		 l->odd != NULL                    ? l->odd
+		 : l->async->c.errstr[0] != '\0' ? l->async->c.errstr
+						 : "the connection ended");
+	(void)detach(l);
+	tell_down(l, reason);
+}
+
+/*** hiredis on our loop ***/
+
+static void
+handle_read(struct redis_link *l)
+{
+	redisAsyncHandleRead(l->async);
+	if (l->async != NULL && l->async->c.reader->len > ANSWER_MAX)
+		redis_link_fail(l, "an answer longer than 64 KiB");
+}
+
+static void
+on_readable(struct watch *w, unsigned what)
+{
+	(void)what;
+	handle_read(TG_CONTAINER(w, struct redis_link, readable));
+}
+
+static void
+on_writable(struct watch *w, unsigned what)
+{
+	(void)what;
+	redisAsyncHandleWrite(TG_CONTAINER(w, struct redis_link, writable)->async);
+}
+
+/* Fails it in the next turn: not while hiredis is at work. */
+static void
+set_broken(struct redis_link *l)
+{
+	l->is_broken = true;
+	timer_set(l->loop, &l->timer, loop_now(l->loop));
+}
+
+static void
+add_read(void *user)
+{
+	struct redis_link *l = user;
+
+	if (l->readable.cb == NULL &&
+	    watch_start_level(l->loop, &l->readable, l->async->c.fd, on_readable) < 0)
+		set_broken(l);
+}
+
+static void
+del_read(void *user)
+{
+	struct redis_link *l = user;
+
+	watch_stop(l->loop, &l->readable);
+}
+
+static void
+add_write(void *user)
+{
+	struct redis_link *l = user;
+
+	if (l->writable.cb == NULL &&
+	    watch_start_level_write(l->loop, &l->writable, l->async->c.fd, on_writable) < 0)
+		set_broken(l);
+}
+
+static void
+del_write(void *user)
+{
+	struct redis_link *l = user;
+
+	watch_stop(l->loop, &l->writable);
+}
+
+static void
+cleanup(void *user)
+{
+	stop_watching(user);
+}
+
+static void
+on_connect(const redisAsyncContext *async, int status)
+{
+	if (async->data != NULL && status != REDIS_OK)
+		lost(async->data);
+}
+
+static void
+on_disconnect(const redisAsyncContext *async, int status)
+{
+	(void)status;
+	if (async->data != NULL)
+		lost(async->data);
+}
+
+/*
+ * What hiredis makes of answers. NULL ends the connection as if there were no memory: before any is taken for
+ * an array, and before it asserts that an answer to nothing is one to a subscription.
+ */
+static void *
+refuse(const redisReadTask *task, const char *odd)
+{
+	struct redis_link *l = task->privdata;
+
+	l->odd = odd;
+	return NULL;
+}
+
+/* Its own functions, with ours in front. */
+static redisReplyObjectFunctions *
+real(const redisReadTask *task)
+{
+	struct redis_link *l = task->privdata;
+
+	if (l->pending > 0)
+		return &l->functions;
+	(void)refuse(task, "an answer to nothing");
+	return NULL;
+}
+
+static void *
+make_string(const redisReadTask *task, char *text, size_t n)
+{
+	redisReplyObjectFunctions *f = real(task);
+
+	return f != NULL ? f->createString(task, text, n) : NULL;
+}
+
+static void *
+make_integer(const redisReadTask *task, long long number)
+{
+	redisReplyObjectFunctions *f = real(task);
+
+	return f != NULL ? f->createInteger(task, number) : NULL;
+}
+
+static void *
+make_nil(const redisReadTask *task)
+{
+	redisReplyObjectFunctions *f = real(task);
+
+	return f != NULL ? f->createNil(task) : NULL;
+}
+
+static void *
+refuse_array(const redisReadTask *task, ARRAY_LENGTH n)
+{
+	(void)n;
+	return refuse(task, NO_ANSWER_OF_OURS);
+}
+
+#if HIREDIS_MAJOR > 0
+static void *
+refuse_double(const redisReadTask *task, double number, char *text, size_t n)
+{
+	(void)number;
+	(void)text;
+	(void)n;
+	return refuse(task, NO_ANSWER_OF_OURS);
+}
+
+static void *
+refuse_boolean(const redisReadTask *task, int is_true)
+{
+	(void)is_true;
+	return refuse(task, NO_ANSWER_OF_OURS);
+}
+#endif
+
+static void
+guard_answers(struct redis_link *l, redisReader *reader)
+{
+	l->functions = *reader->fn;
+	l->guarded = l->functions;
+	l->guarded.createString = make_string;
+	l->guarded.createInteger = make_integer;
+	l->guarded.createNil = make_nil;
+	l->guarded.createArray = refuse_array;
+#if HIREDIS_MAJOR > 0
+	l->guarded.createDouble = refuse_double;
+	l->guarded.createBool = refuse_boolean;
+#endif
+	reader->fn = &l->guarded;
+	reader->privdata = l;
+}
+
+static void
+attach(struct redis_link *l, redisAsyncContext *async)
+{
+	l->async = async;
+	async->data = l;
+	async->ev.data = l;
+	async->ev.addRead = add_read;
+	async->ev.delRead = del_read;
+	async->ev.addWrite = add_write;
+	async->ev.delWrite = del_write;
+	async->ev.cleanup = cleanup;
+	guard_answers(l, async->c.reader);
+	redisAsyncSetConnectCallback(async, on_connect);
+	redisAsyncSetDisconnectCallback(async, on_disconnect);
+}
+
+/*** Greeting ***/
+
+static bool
+starts_with(const redisReply *reply, const char *word)
+{
+	return word != NULL && strncmp(reply->str, word, strlen(word)) == 0;
+}
+
+static void
+refuse_greeting(struct redis_link *l, const struct greeting *g, const redisReply *reply)
+{
+	char reason[WHY_SIZE];
+	int shown = WHY_SIZE - 1;
+
+	if (reply->type != REDIS_REPLY_ERROR) {
+		snprintf(reason, sizeof(reason), "an unexpected answer to %s", g->name);
+		redis_link_fail(l, reason);
+		return;
+	}
+	if (g == &greet_auth)
+		shown = (int)strcspn(reply->str, " ");
+	snprintf(reason, sizeof(reason), "%s refused: %.*s", g->name, shown < 160 ? shown : 160,
+		 reply->str);
+	redis_link_fail(l, reason);
+}
+
+static void
+on_greeting(redisAsyncContext *async, void *answer, void *item)
+{
+	struct redis_link *l = async->data;
+	const struct greeting *g = item;
+	const redisReply *reply = answer;
+	bool is_good;
+
+	if (l == NULL)
+		return;
+	if (reply == NULL) {
+		lost(l);
+		return;
+	}
+	l->pending--;
+	is_good = (reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, g->want) == 0) ||
+		  (reply->type == REDIS_REPLY_ERROR && starts_with(reply, g->also));
+	if (!is_good) {
+		refuse_greeting(l, g, reply);
+	} else if (g == &greet_ping) {
+		l->state = LINK_READY;
+		l->is_awaiting = false;
+		timer_clear(&l->timer);
+		l->ops->ready(l->user);
+	}
+}
+
+static void
+say(struct redis_link *l, const struct greeting *g, int argc, const char **argv)
+{
+	/* No callback may change it. */
+	void *item = (void *)(uintptr_t)g;
+
+	if (redisAsyncCommandArgv(l->async, on_greeting, item, argc, argv, NULL) == REDIS_OK)
+		l->pending++;
+	else
+		set_broken(l);
+}
+
+static void
+greet(struct redis_link *l)
+{
+	char database[16];
+
+	snprintf(database, sizeof(database), "%u", l->url.database);
+	if (l->url.password[0] != '\0' && l->url.user[0] != '\0')
+		say(l, &greet_auth, 3, (const char *[]){"AUTH", l->url.user, l->url.password});
+	else if (l->url.password[0] != '\0')
+		say(l, &greet_auth, 2, (const char *[]){"AUTH", l->url.password});
+	if (l->url.database != 0)
+		say(l, &greet_select, 2, (const char *[]){"SELECT", database});
+	say(l, &greet_ping, 1, (const char *[]){"PING"});
+}
+
+/*** Connecting ***/
+
+/* To the next address. NULL: no memory. */
+static redisAsyncContext *
+begin(struct redis_link *l)
+{
+	const struct addr *addr = &l->addresses[l->next_address++ % l->n_addresses];
+	char text[INET6_ADDRSTRLEN];
+	struct ip ip;
+
+	if (addr->u.sa.sa_family == AF_UNIX)
+		return redisAsyncConnectUnix(addr->u.un.sun_path);
+	(void)addr_ip(addr, &ip);
+	ip_format(&ip, text, sizeof(text));
+	return redisAsyncConnect(text, addr_port(addr));
+}
+
+static void
+try_connect(struct redis_link *l)
+{
+	redisAsyncContext *async;
+	char reason[WHY_SIZE];
+
+	if (l->n_addresses == 0) {
+		redis_link_fail(l, l->no_address);
+		return;
+	}
+	async = begin(l);
+	if (async == NULL || async->err != 0) {
+		snprintf(reason, sizeof(reason), "%s", async != NULL ? async->errstr : "no memory");
+		if (async != NULL)
+			redisAsyncFree(async);
+		redis_link_fail(l, reason);
+		return;
+	}
+	l->state = LINK_GREETING;
+	redis_link_expect(l);
+	attach(l, async);
+	greet(l);
+}
+
+static void
+too_late(struct redis_link *l)
+{
+	char reason[WHY_SIZE];
+
+	/* It may have answered while this process was busy. */
+	for (unsigned i = 0; i < LATE_LOOKS && l->is_awaiting; i++) {
+		if (!redis_link_drive(l, 0))
+			break;
+	}
+	if (!l->is_awaiting)
+		return;
+	snprintf(reason, sizeof(reason), "no %s within %llu ms",
+		 l->state == LINK_READY ? "answer" : "connection",
+		 (unsigned long long)l->timeout_ms);
+	redis_link_fail(l, reason);
+}
+
+static void
+on_timer(struct timer *t)
+{
+	struct redis_link *l = TG_CONTAINER(t, struct redis_link, timer);
+
+	if (l->is_broken)
+		redis_link_fail(l, "no memory");
+	else if (l->state == LINK_WAITING)
+		try_connect(l);
+	else if (l->is_awaiting)
+		too_late(l);
+}
+
+static void
+on_name(struct resolver_watch *w, const struct resolver_news *news)
+{
+	struct redis_link *l = TG_CONTAINER(w, struct redis_link, name);
+	bool is_first = l->n_addresses == 0;
+
+	if (news->event == RESOLVER_FAILED)
+		snprintf(l->no_address, sizeof(l->no_address), "no address: %.160s", news->why);
+	if (news->event != RESOLVER_FOUND)
+		return;
+	l->n_addresses = 0;
+	for (size_t i = 0; i < news->n && i < ADDRESSES_MAX; i++) {
+		char text[INET6_ADDRSTRLEN];
+		char full[INET6_ADDRSTRLEN + 16];
+		struct endpoint at;
+
+		ip_format(&news->list[i].ip, text, sizeof(text));
+		snprintf(full, sizeof(full), ip_is_v4(&news->list[i].ip) ? "%s:%u" : "[%s]:%u",
+			 text, l->url.at.port);
+		if (endpoint_parse(full, 0, &at, NULL) == 0)
+			l->addresses[l->n_addresses++] = at.addr;
+	}
+	if (is_first && l->n_addresses > 0 && l->state == LINK_WAITING)
+		timer_set(l->loop, &l->timer, loop_now(l->loop));
+}
+
+static int
+find_addresses(struct redis_link *l, struct resolver *resolver, struct err *err)
+{
+	if (l->url.at.kind == TG_ENDPOINT_ADDR) {
+		l->addresses[0] = l->url.at.addr;
+		l->n_addresses = 1;
+		addr_format(&l->url.at.addr, l->shown, sizeof(l->shown));
+		return 0;
+	}
+	snprintf(l->shown, sizeof(l->shown), "%s:%u", l->url.at.host, l->url.at.port);
+	snprintf(l->no_address, sizeof(l->no_address), "no address yet");
+	if (resolver == NULL)
+		return err_set(err, TG_EINVAL, "%s is a name, and nobody looks it up here",
+			       l->url.at.host);
+	if (resolver_watch_start(resolver, &l->name, l->url.at.host, on_name) < 0)
+		return err_set(err, TG_ENOMEM, "no memory");
+	return 0;
+}
+
+int
+redis_link_open(const struct conf_store *conf, struct loop *loop, struct resolver *resolver,
+		const struct redis_link_ops *ops, void *user, struct redis_link **ret,
+		struct err *err)
+{
+	struct redis_link *l = calloc(1, sizeof(*l));
+	int rc;
+
+	if (l == NULL)
+		return err_set(err, TG_ENOMEM, "no memory");
+	l->loop = loop;
+	l->ops = ops;
+	l->user = user;
+	l->timeout_ms = conf->timeout_ms;
+	l->dice = mono_read().us ^ (uint64_t)getpid() << 40;
+	timer_init(&l->timer, on_timer);
+	rc = store_url_parse(conf->url, &l->url, err);
+	if (rc == 0)
+		rc = find_addresses(l, resolver, err);
+	if (rc < 0) {
+		redis_link_close(l);
+		return rc;
+	}
+	timer_set(loop, &l->timer, loop_now(loop));
+	*ret = l;
+	return 0;
+}
+
+void
+redis_link_close(struct redis_link *l)
+{
+	redisAsyncContext *async;
+
+	if (l == NULL)
+		return;
+	async = detach(l);
+	if (async != NULL)
+		redisAsyncFree(async);
+	resolver_watch_stop(&l->name);
+	timer_fini(&l->timer);
+	explicit_bzero(&l->url, sizeof(l->url));
+	free(l);
+}
+
+/*** Commands ***/
+
+bool
+redis_link_is_ready(const struct redis_link *l)
+{
+	return l->state == LINK_READY;
+}
+
+static void
+on_answer(redisAsyncContext *async, void *answer, void *item)
+{
+	struct redis_link *l = async->data;
+
+	if (l == NULL)
+		return;
+	if (answer == NULL) {
+		lost(l);
+		return;
+	}
+	l->pending--;
+	l->ops->answer(l->user, item, answer);
+}
+
+void
+redis_link_send(struct redis_link *l, const char *command, size_t n, void *item)
+{
+	if (redisAsyncFormattedCommand(l->async, on_answer, item, command, n) == REDIS_OK)
+		l->pending++;
+	else
+		set_broken(l);
+}
+
+void
+redis_link_expect(struct redis_link *l)
+{
+	l->is_awaiting = true;
+	timer_set(l->loop, &l->timer, mono_add_ms(mono_read(), l->timeout_ms));
+}
+
+void
+redis_link_settle(struct redis_link *l)
+{
+	l->is_awaiting = false;
+	l->failures = 0;
+	if (!l->is_broken)
+		timer_clear(&l->timer);
+}
+
+bool
+redis_link_drive(struct redis_link *l, int timeout_ms)
+{
+	struct pollfd fd = {.events = POLLIN};
+
+	if (l->async == NULL)
+		return false;
+	fd.fd = l->async->c.fd;
+	if (l->writable.cb != NULL)
+		fd.events |= POLLOUT;
+	if (poll(&fd, 1, timeout_ms) <= 0)
+		return false;
+	if ((fd.revents & POLLOUT) != 0)
+		redisAsyncHandleWrite(l->async);
+	if (l->async != NULL && (fd.revents & ~POLLOUT) != 0)
+		handle_read(l);
+	return l->async != NULL;
+}

@@ -1,0 +1,47 @@
+/*
+ * store/store_priv.h: what the kinds of store have in common.
+ */
+#ifndef TG_STORE_STORE_PRIV_H
+#define TG_STORE_STORE_PRIV_H
+
+#include "store/history.h"
+#include "store/store.h"
+
+#define TG_STORE_WHY 256u
+
+/* One kind. History and its bounds are not its business. */
+struct store_ops {
+	const char *name;
+	/* Once, before all others; sets s->kind. Fails as store_open(). */
+	int (*open)(struct store *s, const struct conf_store *conf, struct resolver *resolver,
+		    struct err *err);
+	/* Once; s->kind may be NULL. */
+	void (*close)(struct store *s, unsigned timeout_ms);
+	/* Those below: NULL where there is nothing to do. What finds no room is counted. */
+	void (*put)(struct store *s, const char *service, const struct store_point *point,
+		    const struct store_backend *backends, size_t n_backends);
+	void (*decision)(struct store *s, const char *service, const char *json);
+	void (*flush)(struct store *s);
+};
+
+struct store {
+	const struct store_ops *ops;
+	void *kind; /* owned by it */
+	struct loop *loop;
+	struct history *history;
+	store_change_cb *change; /* NULL: nobody is told */
+	void *user;
+	struct store_counts counts;
+	bool is_well;
+	bool is_known; /* somebody was told */
+	char why[TG_STORE_WHY];
+};
+
+extern const struct store_ops store_memory;
+extern const struct store_ops store_redis;
+
+/* For the kinds, from the loop. */
+void store_set_well(struct store *s);
+void store_set_unwell(struct store *s, const char *why);
+
+#endif
