@@ -17,7 +17,10 @@
 #include "ipc/segment.h"
 #include "sample/usage.h"
 
-/* Of one backend. A value. */
+/*
+ * Of one backend. A value. Errors: answers with 5xx, and what the backend failed otherwise. Its service time is from
+ * the begin of a stream, waits included.
+ */
 struct backend_sample {
 	double in_flight;
 	double arrivals;     /* per second */
@@ -28,10 +31,15 @@ struct backend_sample {
 	double memory;       /* the same; working set */
 };
 
-/* Of a service. A value. */
+/*
+ * Of a service. A value. Completions are counted as they end, so that those of an interval are exact. Errors are
+ * answers with 5xx, and answers cut; of a service that answers without a status (tcp), streams that ended for want
+ * of a backend, or by its fault. The service time is what a stream takes without its wait. While nobody waits or
+ * waited, queue times are 0; what took longer than a minute is told as a minute.
+ */
 struct service_sample {
 	struct mono at;
-	uint64_t interval_us; /* it stands for */
+	uint64_t interval_us; /* it stands for; 0: the first */
 	double in_flight;
 	double queued;
 	double arrivals;
@@ -53,7 +61,7 @@ struct sampler *sampler_new(struct segment *segment);
 void sampler_free(struct sampler *sampler); /* NULL allowed */
 /*
  * Since the call before for this service: rates are NAN at the first one, and for a backend that is new, and
- * whenever counters went back. `backends` has service->n_backends elements; `usages`
+ * whenever counters went back. Reads all counters of its slots, of each worker. `backends` has service->n_backends elements; `usages`
  * the same, with what is known of each, or is NULL.
  */
 void sampler_take(struct sampler *sampler, const struct conf_service *service, struct mono now,
