@@ -85,9 +85,10 @@ store_check(struct conf_check *check, void *object)
 	const struct conf_store *store = object;
 
 	if (store->type == TG_STORE_REDIS && !store->url && !conf_check_given(check, "url"))
-		conf_check_error(check, "url", "missing; allowed: "
-					       "\"redis://[user:password@]host[:port][/database]\", "
-					       "\"redis+unix:///path[?db=n]\"");
+		conf_check_error(check, "url",
+				 "missing; allowed: "
+				 "\"redis://[user:password@]host[:port][/database]\", "
+				 "\"redis+unix:///path[?db=n]\"");
 }
 
 const struct conf_schema conf_schema_store = {

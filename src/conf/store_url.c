@@ -120,8 +120,9 @@ read_host(struct part host, struct endpoint *ret, struct err *err)
 	snprintf(text, sizeof(text), "%.*s%s", (int)host.n, host.at, has_port ? "" : DEFAULT_PORT);
 	rc = endpoint_parse(text, TG_ENDPOINT_NAMES, ret, err);
 	if (rc == 0 && ret->kind == TG_ENDPOINT_SRV)
-		return err_set(err, TG_EINVAL, "SRV records are not looked up for a store; "
-					       "allowed: an address or a host name");
+		return err_set(err, TG_EINVAL,
+			       "SRV records are not looked up for a store; "
+			       "allowed: an address or a host name");
 	return rc;
 }
 
@@ -193,8 +194,9 @@ store_url_parse(const char *text, struct store_url *ret, struct err *err)
 	else if (starts_with(text, UNIX_SCHEME))
 		rc = parse_unix(text + strlen(UNIX_SCHEME), &url, err);
 	else if (starts_with(text, TLS_SCHEME))
-		rc = err_set(err, TG_EINVAL, "TLS to redis is not available in this version; "
-					     "allowed: redis://, redis+unix://");
+		rc = err_set(err, TG_EINVAL,
+			     "TLS to redis is not available in this version; "
+			     "allowed: redis://, redis+unix://");
 	else
 		rc = err_set(err, TG_EINVAL,
 			     "not the address of a store; allowed: "

@@ -20,7 +20,7 @@
 
 /* A value. */
 struct store_url {
-	struct endpoint at; /* an address of any kind, or a host name */
+	struct endpoint at;                   /* an address of any kind, or a host name */
 	char user[TG_STORE_URL_USER];         /* "": that of redis, "default" */
 	char password[TG_STORE_URL_PASSWORD]; /* "": none */
 	unsigned database;

@@ -12,7 +12,7 @@
 
 struct history;
 
-struct history *history_new(void); /* NULL: no memory */
+struct history *history_new(void);    /* NULL: no memory */
 void history_free(struct history *h); /* NULL allowed */
 
 /* As the functions of store/store.h with these names. */
@@ -20,8 +20,8 @@ TG_MUST_CHECK int history_keep(struct history *h, const char *service, uint32_t 
 			       uint32_t interval_ms);
 TG_MUST_CHECK int history_put(struct history *h, const char *service,
 			      const struct store_point *point);
-void history_window(const struct history *h, const char *service, uint32_t span_ms,
-		    struct mono now, struct tg_window *ret);
+void history_window(const struct history *h, const char *service, uint32_t span_ms, struct mono now,
+		    struct tg_window *ret);
 void history_forget(struct history *h, const char *service);
 TG_MUST_CHECK int history_decision(struct history *h, const char *service, const char *json);
 void history_decisions(const struct history *h, const char *service, size_t n,

@@ -25,7 +25,7 @@
 struct queued {
 	TAILQ_ENTRY(queued) link;
 	bool is_sent;
-	size_t n;	 /* of the record, without its NUL */
+	size_t n;         /* of the record, without its NUL */
 	const char *json; /* behind the name */
 	char service[];
 };
@@ -37,7 +37,7 @@ struct redis {
 	size_t next_samples;
 	struct redis_batch sent; /* under way */
 	size_t unanswered;
-	struct mono began; /* what is under way */
+	struct mono began;          /* what is under way */
 	TAILQ_HEAD(, queued) queue; /* the oldest first */
 	size_t n_queued;
 	size_t queued_bytes;

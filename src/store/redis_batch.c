@@ -55,8 +55,8 @@ append(struct redis_batch *b, const struct batch_kind *kind, void *record, const
 	if (!has_room(b, n))
 		return false;
 	memcpy(b->bytes + b->n_bytes, text, n);
-	b->items[b->n_items++] = (struct batch_item){
-		.kind = kind, .record = record, .at = b->n_bytes, .n = n};
+	b->items[b->n_items++] =
+		(struct batch_item){.kind = kind, .record = record, .at = b->n_bytes, .n = n};
 	b->n_bytes += n;
 	return true;
 }

@@ -15,7 +15,7 @@
 /* A command that is written, and what it is answered with. */
 struct batch_kind {
 	const char *name;
-	int answer;	  /* REDIS_REPLY_... */
+	int answer;       /* REDIS_REPLY_... */
 	const char *also; /* an error that is as good; NULL: none */
 };
 

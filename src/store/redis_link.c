@@ -11,11 +11,11 @@
 #include "base/hash.h"
 #include "conf/store_url.h"
 
-#define RETRY_FIRST_MS 100u
-#define RETRY_MAX_MS   2000u
-#define ANSWER_MAX     ((size_t)64 << 10)
-#define ADDRESSES_MAX  16u
-#define WHY_SIZE       256u
+#define RETRY_FIRST_MS    100u
+#define RETRY_MAX_MS      2000u
+#define ANSWER_MAX        ((size_t)64 << 10)
+#define ADDRESSES_MAX     16u
+#define WHY_SIZE          256u
 #define NO_ANSWER_OF_OURS "an answer that no command of ours has"
 /* Reads of 16 KiB that may have come before a deadline that is looked at late. */
 #define LATE_LOOKS 256u
@@ -46,7 +46,8 @@ struct redis_link {
 	size_t next_address;
 	char no_address[WHY_SIZE]; /* why there is none */
 	enum link_state state;
-	redisAsyncContext *async; /* NULL: not connected; its `data` is the link as long as it is ours */
+	/* NULL: not connected. Its `data` is the link as long as it is ours. */
+	redisAsyncContext *async;
 	redisReplyObjectFunctions functions; /* hiredis' own */
 	redisReplyObjectFunctions guarded;
 	struct watch readable;
@@ -158,7 +159,7 @@ lost(struct redis_link *l)
 	char reason[WHY_SIZE];
 
 	snprintf(reason, sizeof(reason), "%s",
-		 l->odd != NULL                    ? l->odd
+		 l->odd != NULL                  ? l->odd
 		 : l->async->c.errstr[0] != '\0' ? l->async->c.errstr
 						 : "the connection ended");
 	(void)detach(l);

@@ -33,7 +33,7 @@ static const char *const metric_words[TG_METRIC_COUNT] = {
 static const char *const state_words[TG_BACKEND_STATE_COUNT] = {
 	[TG_BACKEND_PENDING] = "pending",   [TG_BACKEND_STARTING] = "starting",
 	[TG_BACKEND_CHECKING] = "checking", [TG_BACKEND_READY] = "ready",
-	[TG_BACKEND_DOWN] = "down",	    [TG_BACKEND_DRAINING] = "draining",
+	[TG_BACKEND_DOWN] = "down",         [TG_BACKEND_DRAINING] = "draining",
 	[TG_BACKEND_STOPPING] = "stopping",
 };
 
@@ -191,7 +191,8 @@ add_live(struct redis_batch *b, const char *service, const struct store_backend 
 		return;
 	snprintf(score, sizeof(score), "%" PRIu64, now.us / 1000);
 	for (size_t i = 0; i < n; i += LIVE_MEMBERS)
-		add_live_part(b, key, score, backends + i, n - i < LIVE_MEMBERS ? n - i : LIVE_MEMBERS);
+		add_live_part(b, key, score, backends + i,
+			      n - i < LIVE_MEMBERS ? n - i : LIVE_MEMBERS);
 	begin(&c, &kind_trim, key);
 	add_text(&c, "-inf");
 	add_whole(&c, now.us / 1000 > life_ms ? now.us / 1000 - life_ms : 0);

@@ -68,8 +68,8 @@ TG_MUST_CHECK int store_put(struct store *store, const char *service,
 			    const struct store_point *point, const struct store_backend *backends,
 			    size_t n_backends);
 /* The points of the last `span_ms` up to `now`. All of it unknown where there is nothing. */
-void store_window(const struct store *store, const char *service, uint32_t span_ms,
-		  struct mono now, struct tg_window *ret);
+void store_window(const struct store *store, const char *service, uint32_t span_ms, struct mono now,
+		  struct tg_window *ret);
 /* A service that is gone. */
 void store_forget(struct store *store, const char *service);
 

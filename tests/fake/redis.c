@@ -15,16 +15,17 @@
 
 #include "fake/pair.h"
 
-#define PROGRAM "redis-server"
-#define READY	"eady to accept connections"
-#define TRIES	8u
-#define SAID	8192u
+#define PROGRAM   "redis-server"
+#define READY     "eady to accept connections"
+#define TRIES     8u
+#define SAID      8192u
 #define WORDS_MAX 16u
 
 bool
 fake_redis_is_here(void)
 {
-	return access("/usr/bin/" PROGRAM, X_OK) == 0 || access("/usr/local/bin/" PROGRAM, X_OK) == 0;
+	return access("/usr/bin/" PROGRAM, X_OK) == 0 ||
+	       access("/usr/local/bin/" PROGRAM, X_OK) == 0;
 }
 
 static uint16_t

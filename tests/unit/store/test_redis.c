@@ -484,8 +484,7 @@ names_need_a_resolver(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(store_open(&conf, world.loop, NULL, NULL, NULL, &store, &err),
-			 -TG_EINVAL);
+	assert_int_equal(store_open(&conf, world.loop, NULL, NULL, NULL, &store, &err), -TG_EINVAL);
 	assert_null(store);
 	assert_string_equal(err.text, "cache.example is a name, and nobody looks it up here");
 }
@@ -501,9 +500,8 @@ names_are_looked_up(void **state)
 	start_redis();
 	assert_int_equal(resolver_new(world.loop, NULL, &resolver, &err), 0);
 	snprintf(world.url, sizeof(world.url), "redis://localhost:%u", world.redis.port);
-	assert_int_equal(store_open(&conf, world.loop, resolver, on_change, &world, &world.store,
-				    &err),
-			 0);
+	assert_int_equal(
+		store_open(&conf, world.loop, resolver, on_change, &world, &world.store, &err), 0);
 	await_state(&world, true);
 	store_close(world.store, 0);
 	world.store = NULL;
