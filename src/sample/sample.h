@@ -61,8 +61,8 @@ struct sampler *sampler_new(struct segment *segment);
 void sampler_free(struct sampler *sampler); /* NULL allowed */
 /*
  * Since the call before for this service: rates are NAN at the first one, and for a backend that is new, and
- * whenever counters went back. Reads all counters of its slots, of each worker. `backends` has service->n_backends elements; `usages`
- * the same, with what is known of each, or is NULL.
+ * whenever counters went back. Reads all counters of its slots, of each worker. `backends` has
+ * service->n_backends elements; `usages` the same, with what is known of each, or is NULL.
  */
 void sampler_take(struct sampler *sampler, const struct conf_service *service, struct mono now,
 		  const struct usage_rate *usages, struct service_sample *ret,

@@ -19,7 +19,7 @@
 #define READY     "eady to accept connections"
 #define TRIES     8u
 #define SAID      8192u
-#define WORDS_MAX 16u
+#define WORDS_MAX 24u
 
 bool
 fake_redis_is_here(void)

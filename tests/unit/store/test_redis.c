@@ -220,11 +220,13 @@ users_are_known_by_name(void **state)
 {
 	(void)state;
 	start_redis();
-	fake_redis_tell(asker, "ACL SETUSER tide on >p@ss ~tg:* +@all");
+	fake_redis_tell(asker, "ACL SETUSER tide on >p@ss ~tg:* +hset +pexpire +zadd "
+			       "+zremrangebyscore +xadd +ping +select");
 	world_open_redis(&world, "tide:p%40ss@");
 	await_state(&world, true);
 	assert_int_equal(store_keep(world.store, "api", 1000, 250), 0);
 	put_one();
+	assert_int_equal(store_decision(world.store, "api", "{}"), 0);
 	tick(&world);
 	assert_true(store_is_well(world.store));
 	check_text("HGET tg:{api}:b:b1 state", "ready");
