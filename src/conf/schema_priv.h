@@ -122,6 +122,7 @@ extern const struct conf_schema conf_schema_health;
 extern const struct conf_schema conf_schema_agent;
 extern const struct conf_schema conf_schema_hold; /* of a struct conf_service, its autoscale read */
 extern const struct conf_schema conf_schema_outlier;
+extern const struct conf_schema conf_schema_provider;
 extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;
 extern const struct conf_schema conf_schema_store;

@@ -611,11 +611,17 @@ static const struct conf_field service_fields[] = {
 		.flags = TG_CONF_INTERNAL,
 		.help = "What the file has in backends, and an operator took away.",
 	},
+	{
+		.key = "provider",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, provider),
+		.schema = &conf_schema_provider,
+		.help = "Who starts and stops further backends.",
+	},
 	TG_LATER("send_proxy"),
 	TG_LATER("tls"),
 	TG_LATER("protocol"),
 	TG_LATER("autoscale"),
-	TG_LATER("provider"),
 	TG_LATER("scheduler"),
 	{
 		/* offset 0: its default leans on autoscale, which is read before it */

@@ -275,6 +275,19 @@ conf_valid_request_host(const char *text, struct err *err)
 		       text);
 }
 
+int
+conf_valid_own_address(const char *text, struct err *err)
+{
+	struct ip ip;
+
+	if (ip_parse(text, strlen(text), &ip) == 0 && ip_is_unicast(&ip))
+		return 0;
+	return err_set(err, TG_EINVAL,
+		       "bad address \"%.64s\"; allowed: one of this machine without a port, as "
+		       "\"127.0.0.1\" or \"::1\"",
+		       text);
+}
+
 /* RFC 9110 5.6.2. */
 static bool
 is_token(const char *text)

@@ -32,6 +32,8 @@ int conf_valid_route_host(const char *text, struct err *err);
 int conf_valid_route_path(const char *text, struct err *err);
 int conf_valid_request_path(const char *text, struct err *err);
 int conf_valid_request_host(const char *text, struct err *err);
+/* Where a process of this machine can be reached: an address without a port. */
+int conf_valid_own_address(const char *text, struct err *err);
 int conf_valid_method(const char *text, struct err *err);
 int conf_valid_hash_on(const char *text, struct err *err);
 /* 0, or -TG_EINVAL. *ret_name points into `text`, or is NULL where there is no name. */

@@ -157,7 +157,6 @@ static const struct refused later[] = {
 	{SERVICE("tls = { };"), "3: services[0].tls: not available in this version"},
 	{SERVICE("protocol = \"h2\";"), "3: services[0].protocol: not available in this version"},
 	{SERVICE("autoscale = { };"), "3: services[0].autoscale: not available in this version"},
-	{SERVICE("provider = { };"), "3: services[0].provider: not available in this version"},
 	{SERVICE("scheduler = \"spread\";"),
 	 "3: services[0].scheduler: not available in this version"},
 	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "

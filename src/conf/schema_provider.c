@@ -1,0 +1,321 @@
+/*
+ * conf/schema_provider.c: the rows of who starts and stops backends.
+ */
+#include <ctype.h>
+#include <string.h>
+
+#include "conf/schema_priv.h"
+#include "conf/valid_priv.h"
+
+static const char *const type_words[] = {
+	[TG_PROVIDER_STATIC] = "static",
+	[TG_PROVIDER_PROCESS] = "process",
+	[TG_PROVIDER_EXEC] = "exec",
+	NULL,
+};
+static const char *const type_later[] = {"docker", "swarm", "kubernetes",
+					 "nomad",  "marathon", NULL};
+
+/* What names a backend's own port in its command. */
+static const char port_word[] = "{port}";
+/* Variables with this prefix are ours: by them its processes are found again. */
+static const char own_prefix[] = "TIDEGATE_";
+
+static bool
+is_process(const void *object)
+{
+	return ((const struct conf_provider *)object)->type == TG_PROVIDER_PROCESS;
+}
+
+static bool
+is_exec(const void *object)
+{
+	return ((const struct conf_provider *)object)->type == TG_PROVIDER_EXEC;
+}
+
+static bool
+has_instances(const void *object)
+{
+	return ((const struct conf_provider *)object)->type != TG_PROVIDER_STATIC;
+}
+
+#define ONLY_PROCESS .when = is_process, .when_text = "with type = \"process\""
+#define ONLY_EXEC    .when = is_exec, .when_text = "with type = \"exec\""
+#define VERB_MAX     64
+
+static const struct conf_field provider_fields[] = {
+	{
+		.key = "type",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_provider, type),
+		.words = type_words,
+		.later_words = type_later,
+		.preset = "static",
+		.help = "\\(dqstatic\\(dq: nobody does, the backends are those of the configuration. "
+			"\\(dqprocess\\(dq: each backend is a process of this machine. "
+			"\\(dqexec\\(dq: programs of yours start, stop and list them.",
+	},
+	{
+		.key = "command",
+		TG_LIST(conf_provider, command, n_command),
+		.element_kind = &conf_kind_argument,
+		.min = 1,
+		.max = 1024,
+		ONLY_PROCESS,
+		.preset_note = "none; one is required",
+		.help = "The program of a backend, by its absolute path, and its arguments. No shell "
+			"is involved. In all of them {port} is replaced by a free port "
+			"of this machine, where the backend is to accept connections, {name} by its "
+			"name, {service} by that of its service. {port} must be there, or in "
+			"environment. It is to stay in the foreground. What it writes to standard "
+			"output and standard error goes to the log line by line, at most a hundred "
+			"lines a second of each backend. With SIGTERM it is to end. When tidegate "
+			"ends, so do all its backends, with all they started.",
+	},
+	{
+		.key = "environment",
+		TG_LIST(conf_provider, environment, n_environment),
+		.element_kind = &conf_kind_argument,
+		.max = 1024,
+		ONLY_PROCESS,
+		.preset_note = "none",
+		.help = "Variables of its environment, each as \\(dqNAME=value\\(dq; {port}, {name} "
+			"and {service} are replaced in the value. Besides there are PATH, unless it is "
+			"given, and TIDEGATE_RUN, TIDEGATE_SERVICE, TIDEGATE_BACKEND, TIDEGATE_ADDRESS, "
+			"TIDEGATE_PORT, TIDEGATE_OUTPUT and TIDEGATE_PID, by which tidegate finds it again after a "
+			"crash of its own: a program that overwrites the memory of its "
+			"environment is not found.",
+	},
+	{
+		.key = "folder",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_provider, folder),
+		.preset = "/",
+		.min = 1,
+		ONLY_PROCESS,
+		.help = "Its working directory, an absolute path.",
+	},
+	{
+		.key = "user",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_provider, user),
+		.preset_note = "that of tidegate",
+		.min = 1,
+		.max = 255,
+		ONLY_PROCESS,
+		.help = "Whom it runs as, with the groups of that user. Another one than tidegate's "
+			"own is possible only where tidegate runs as root, without user at "
+			"the top level.",
+	},
+	{
+		.key = "address",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_provider, address),
+		.preset = "127.0.0.1",
+		.min = 2,
+		.max = 45,
+		.valid = conf_valid_own_address,
+		ONLY_PROCESS,
+		.help = "Address of this machine where it accepts connections, without a port.",
+	},
+	{
+		.key = "cpu",
+		.kind = &conf_kind_ratio,
+		TG_MEMBER(conf_provider, cpu_permille),
+		.preset = "0",
+		.preset_note = "no limit",
+		.max = 1024 * 1000,
+		ONLY_PROCESS,
+		.help = "Processors it may use, 0.01 at least. Held where tidegate may make control groups "
+			"(version 2 or 1); elsewhere it is what its usage is compared "
+			"with, and a warning says that nothing holds it.",
+	},
+	{
+		.key = "memory",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_provider, memory),
+		.preset = "0",
+		.preset_note = "no limit",
+		.max = UINT64_C(1) << 50,
+		ONLY_PROCESS,
+		.help = "Memory it may use, 1M at least; as with cpu.",
+	},
+	{
+		.key = "open_files",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_provider, open_files),
+		.preset = "0",
+		.preset_note = "as many as tidegate itself",
+		.max = 1u << 30,
+		ONLY_PROCESS,
+		.help = "Descriptors it may have open (RLIMIT_NOFILE).",
+	},
+	{
+		.key = "list",
+		TG_LIST(conf_provider, list, n_list),
+		.element_kind = &conf_kind_argument,
+		.min = 1,
+		.max = VERB_MAX,
+		ONLY_EXEC,
+		.preset_note = "none; one is required",
+		.help = "The program that lists backends, by its absolute path, and its arguments. No "
+			"shell is involved. It reads a JSON object from standard input, and "
+			"writes its answer to standard output; exit status 0 says that "
+			"it succeeded, any other that it failed, and the first "
+			"line on standard error why. See PROGRAMS THAT START BACKENDS in tidegate(8).",
+	},
+	{
+		.key = "start",
+		TG_LIST(conf_provider, start, n_start),
+		.element_kind = &conf_kind_argument,
+		.min = 1,
+		.max = VERB_MAX,
+		ONLY_EXEC,
+		.preset_note = "none; one is required",
+		.help = "The one that starts a backend.",
+	},
+	{
+		.key = "stop",
+		TG_LIST(conf_provider, stop, n_stop),
+		.element_kind = &conf_kind_argument,
+		.min = 1,
+		.max = VERB_MAX,
+		ONLY_EXEC,
+		.preset_note = "none; one is required",
+		.help = "The one that stops a backend.",
+	},
+	{
+		.key = "timeout",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_provider, timeout_ms),
+		.preset = "30s",
+		.min = 10,
+		.max = TG_HOUR,
+		ONLY_EXEC,
+		.help = "How long a program may take, then it is killed with all it started; one "
+			"that stops a backend gets stop_grace on top.",
+	},
+	{
+		.key = "concurrency",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_provider, concurrency),
+		.preset = "4",
+		.min = 1,
+		.max = 256,
+		ONLY_EXEC,
+		.help = "How many programs run at a time; the others wait.",
+	},
+	{
+		.key = "stop_grace",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_provider, stop_grace_ms),
+		.preset = "10s",
+		.max = TG_HOUR,
+		.when = has_instances,
+		.when_text = "with type = \"process\" or \"exec\"",
+		.help = "From asking a backend to end (SIGTERM) to ending it (SIGKILL).",
+	},
+	{.key = NULL},
+};
+
+/* An error at `key` unless it is an absolute path and its arguments. */
+static void
+check_argv(struct conf_check *check, const char *key, const char *type, char *const *argv, size_t n)
+{
+	static const char allowed[] = "allowed: ( \"/path/of/program\", \"argument\", ... )";
+
+	if (n == 0 && conf_check_given(check, key))
+		return; /* an error already */
+	if (n == 0)
+		conf_check_error(check, key, "missing; required with type = \"%s\"; %s", type,
+				 allowed);
+	else if (argv[0] && argv[0][0] != '/')
+		conf_check_error(check, key, "\"%.64s\" is not an absolute path; %s", argv[0],
+				 allowed);
+}
+
+static bool
+has_port(char *const *texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (texts[i] && strstr(texts[i], port_word))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_variable(const char *text)
+{
+	size_t n = strcspn(text, "=");
+
+	if (text[n] != '=' || n == 0 || isdigit((unsigned char)text[0]))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)text[i]) && text[i] != '_')
+			return false;
+	}
+	return true;
+}
+
+static void
+check_environment(struct conf_check *check, const struct conf_provider *p)
+{
+	for (size_t i = 0; i < p->n_environment; i++) {
+		const char *text = p->environment[i];
+
+		if (!text)
+			continue; /* an error already */
+		if (!is_variable(text))
+			conf_check_error(check, "environment",
+					 "bad variable \"%.64s\"; allowed: \"NAME=value\", with "
+					 "letters, digits and _ in NAME",
+					 text);
+		else if (strncmp(text, own_prefix, strlen(own_prefix)) == 0)
+			conf_check_error(check, "environment",
+					 "\"%.64s\" is set by tidegate itself; allowed: names "
+					 "without %s before them",
+					 text, own_prefix);
+	}
+}
+
+static void
+check_process(struct conf_check *check, const struct conf_provider *p)
+{
+	check_argv(check, "command", "process", p->command, p->n_command);
+	check_environment(check, p);
+	if (p->n_command > 0 && !has_port(p->command, p->n_command) &&
+	    !has_port(p->environment, p->n_environment))
+		conf_check_error(check, "command",
+				 "%s is nowhere in command or environment: a backend would not "
+				 "know where to accept connections",
+				 port_word);
+	if (p->folder && p->folder[0] != '/')
+		conf_check_error(check, "folder", "\"%.64s\" is not an absolute path", p->folder);
+	if (p->cpu_permille > 0 && p->cpu_permille < 10)
+		conf_check_error(check, "cpu", "less than can be held; allowed: 0, or 0.01 to 1024");
+	if (p->memory > 0 && p->memory < UINT64_C(1) << 20)
+		conf_check_error(check, "memory", "less than a program needs; allowed: 0, or 1M and more");
+}
+
+static void
+provider_check(struct conf_check *check, void *object)
+{
+	struct conf_provider *p = object;
+
+	if (is_process(p))
+		check_process(check, p);
+	if (!is_exec(p))
+		return;
+	check_argv(check, "list", "exec", p->list, p->n_list);
+	check_argv(check, "start", "exec", p->start, p->n_start);
+	check_argv(check, "stop", "exec", p->stop, p->n_stop);
+}
+
+const struct conf_schema conf_schema_provider = {
+	.title = "Provider of backends",
+	.help = "Who starts and stops backends of the service besides those of the configuration, "
+		"when autoscale orders it.",
+	.fields = provider_fields,
+	.check = provider_check,
+};
