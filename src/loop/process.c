@@ -7,28 +7,39 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/container.h"
+#include "loop/fork.h"
 
 #define LAST_WAIT_MS 1000u
 #define READ_BYTES   16384u
+
+enum stream_kind { STREAM_OUTPUT = 0, STREAM_ERRORS = 1, STREAM_COUNT };
+
+/* What it writes. */
+struct stream {
+	struct process *process;
+	int fd; /* -1: closed */
+	struct watch watch;
+	char *bytes; /* owned */
+	size_t n;
+	size_t size;
+	size_t max;
+	bool is_cut;
+};
 
 struct process {
 	struct process_pool *pool;
 	LIST_ENTRY(process) link;
 	pid_t pid;     /* not reaped: nobody else has this number */
 	int pid_fd;    /* readable: it ended */
-	int output_fd; /* -1: closed */
-	int report_fd; /* errno of a failed exec */
+	int report_fd; /* of a failed exec */
 	struct watch end_watch;
-	struct watch output_watch;
+	struct stream streams[STREAM_COUNT];
 	process_end_cb *end; /* NULL: killed, nobody wants to know */
 	void *user;
-	char output[TG_PROCESS_OUTPUT_MAX];
-	size_t output_n;
 };
 
 LIST_HEAD(process_list, process);
@@ -40,99 +51,61 @@ struct process_pool {
 	struct process_list list;
 };
 
-/* the new process: only what is async-signal-safe */
-
-bool
-process_die_with(pid_t parent)
-{
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return false;
-	if (getppid() != parent)
-		_exit(1); /* it went before the order was given */
-	return true;
-}
+/* streams */
 
 static void
-default_signals(void)
+stream_close(struct stream *s)
 {
-	struct sigaction action;
-	sigset_t none;
-
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = SIG_DFL;
-	for (int signo = 1; signo < NSIG; signo++)
-		sigaction(signo, &action, NULL); /* refused for two of them, which are default */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static bool
-arrange_descriptors(int output_fd)
-{
-	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	return null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
-	       dup2(output_fd, STDOUT_FILENO) >= 0 && dup2(output_fd, STDERR_FILENO) >= 0 &&
-	       close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) >= 0;
-}
-
-static void __attribute__((noreturn))
-run_program(char *const *argv, char *const *envp, pid_t parent, int output_fd, int report_fd)
-{
-	int error;
-
-	setpgid(0, 0);
-	default_signals();
-	if (arrange_descriptors(output_fd) && process_die_with(parent))
-		execve(argv[0], argv, envp);
-	error = errno;
-	if (write(report_fd, &error, sizeof(error)) != (ssize_t)sizeof(error))
-		_exit(2);
-	_exit(1);
-}
-
-/* ends */
-
-static void
-close_output(struct process *p)
-{
-	if (p->output_fd < 0)
+	if (s->fd < 0)
 		return;
-	watch_stop(p->pool->loop, &p->output_watch);
-	close(p->output_fd);
-	p->output_fd = -1;
+	watch_stop(s->process->pool->loop, &s->watch);
+	close(s->fd);
+	s->fd = -1;
 }
 
-static void
-process_free(struct process *p)
+/* Room for `n` more, as far as they are kept. What there is no memory for is not. */
+static size_t
+stream_make_room(struct stream *s, size_t n)
 {
-	close_output(p);
-	watch_stop(p->pool->loop, &p->end_watch);
-	close(p->pid_fd);
-	close(p->report_fd);
-	LIST_REMOVE(p, link);
-	p->pool->n--;
-	free(p);
+	size_t size = s->size > 0 ? s->size : TG_PROCESS_OUTPUT_MAX;
+	char *bytes;
+
+	if (n > s->max - s->n)
+		n = s->max - s->n;
+	while (size < s->n + n)
+		size *= 2;
+	if (size > s->max)
+		size = s->max;
+	if (size > s->size) {
+		bytes = realloc(s->bytes, size);
+		if (bytes == NULL)
+			return s->size - s->n < n ? s->size - s->n : n;
+		s->bytes = bytes;
+		s->size = size;
+	}
+	return n;
 }
 
 /* False: nothing more for now. */
 static bool
-read_output(struct process *p)
+stream_read(struct stream *s)
 {
 	char bytes[READ_BYTES];
-	ssize_t n = read(p->output_fd, bytes, sizeof(bytes));
-	size_t room = sizeof(p->output) - p->output_n;
+	ssize_t n = read(s->fd, bytes, sizeof(bytes));
+	size_t room;
 
 	if (n < 0)
 		return errno == EINTR;
 	if (n == 0) {
-		close_output(p);
+		stream_close(s);
 		return false;
 	}
-	if (room > (size_t)n)
-		room = (size_t)n;
-	memcpy(p->output + p->output_n, bytes, room);
-	p->output_n += room;
+	room = stream_make_room(s, (size_t)n);
+	if (room < (size_t)n)
+		s->is_cut = true;
+	if (room > 0)
+		memcpy(s->bytes + s->n, bytes, room);
+	s->n += room;
 	return true;
 }
 
@@ -140,7 +113,57 @@ static void
 on_output(struct watch *w, unsigned what)
 {
 	(void)what;
-	read_output(TG_CONTAINER(w, struct process, output_watch));
+	stream_read(TG_CONTAINER(w, struct stream, watch));
+}
+
+/* Of one whose process has ended: all that is kept. */
+static void
+stream_finish(struct stream *s)
+{
+	while (s->fd >= 0 && !s->is_cut && stream_read(s))
+		;
+}
+
+/* Its end for the new process in *ret. -TG_EIO: errno. */
+static int
+stream_open(struct stream *s, struct process *p, size_t max, int *ret)
+{
+	int fd[2];
+
+	*s = (struct stream){.process = p, .fd = -1, .max = max};
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		return -TG_EIO;
+	/* Only our end: a program need not expect EAGAIN. */
+	if (fcntl(fd[0], F_SETFL, O_NONBLOCK) < 0) {
+		int saved = errno;
+
+		close(fd[0]);
+		close(fd[1]);
+		errno = saved;
+		return -TG_EIO;
+	}
+	s->fd = fd[0];
+	*ret = fd[1];
+	return 0;
+}
+
+/* ends */
+
+static void
+process_free(struct process *p)
+{
+	for (int i = 0; i < STREAM_COUNT; i++) {
+		stream_close(&p->streams[i]);
+		free(p->streams[i].bytes);
+	}
+	watch_stop(p->pool->loop, &p->end_watch);
+	if (p->pid_fd >= 0)
+		close(p->pid_fd);
+	if (p->report_fd >= 0)
+		close(p->report_fd);
+	LIST_REMOVE(p, link);
+	p->pool->n--;
+	free(p);
 }
 
 /* It has ended: this does not wait. What it left in its group goes first, while its number is ours. */
@@ -159,17 +182,24 @@ static void
 on_end(struct watch *w, unsigned what)
 {
 	struct process *p = TG_CONTAINER(w, struct process, end_watch);
-	struct process_end end = {.output = p->output};
+	struct stream *output = &p->streams[STREAM_OUTPUT];
+	struct stream *errors = &p->streams[STREAM_ERRORS];
+	struct process_end end = {.error = 0};
+	struct fork_failure failure;
 	int status = reap(p);
 
 	(void)what;
-	while (p->output_fd >= 0 && p->output_n < sizeof(p->output) && read_output(p))
-		;
-	if (read(p->report_fd, &end.error, sizeof(end.error)) != (ssize_t)sizeof(end.error))
-		end.error = 0;
+	stream_finish(output);
+	stream_finish(errors);
+	if (fork_failed(p->report_fd, &failure))
+		end.error = failure.error;
 	end.status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 	end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	end.output_n = p->output_n;
+	end.output = output->n > 0 ? output->bytes : "";
+	end.output_n = output->n;
+	end.is_cut = output->is_cut;
+	end.errors = errors->n > 0 ? errors->bytes : "";
+	end.errors_n = errors->n;
 	if (p->end != NULL)
 		p->end(p->user, &end);
 	process_free(p);
@@ -184,133 +214,115 @@ process_kill(struct process **process)
 	if (p == NULL)
 		return;
 	p->end = NULL;
-	close_output(p);
+	for (int i = 0; i < STREAM_COUNT; i++)
+		stream_close(&p->streams[i]);
 	kill(-p->pid, SIGKILL);
 }
 
 /* start */
 
-/* The pid, or -1. */
-static pid_t
-fork_program(char *const *argv, char *const *envp, int output_fd, int report_fd)
-{
-	pid_t parent = getpid();
-	sigset_t all;
-	sigset_t before;
-	pid_t pid;
-	int saved;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* our handlers must not run in the child */
-	pid = fork();
-	if (pid == 0)
-		run_program(argv, envp, parent, output_fd, report_fd);
-	saved = errno;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (pid > 0)
-		setpgid(pid, pid); /* here too: it may be killed before it runs */
-	errno = saved;
-	return pid;
-}
-
 static int
 watch_process(struct process *p)
 {
 	struct loop *loop = p->pool->loop;
+	int rc;
 
 	p->pid_fd = pidfd_open(p->pid, 0);
 	if (p->pid_fd < 0 || watch_start_level(loop, &p->end_watch, p->pid_fd, on_end) != 0)
 		return -TG_EIO;
-	return watch_start_level(loop, &p->output_watch, p->output_fd, on_output);
-}
+	for (int i = 0; i < STREAM_COUNT; i++) {
+		struct stream *s = &p->streams[i];
 
-static void
-close_both(const int fd[2])
-{
-	close(fd[0]);
-	close(fd[1]);
-}
-
-/* p->output_fd and p->report_fd; the other ends in *ret. */
-static int
-open_pipes(struct process *p, int *ret_output, int *ret_report)
-{
-	int output[2];
-	int report[2];
-
-	if (pipe2(output, O_CLOEXEC) < 0)
-		return -TG_EIO;
-	/* Only our end: a program need not expect EAGAIN. */
-	if (fcntl(output[0], F_SETFL, O_NONBLOCK) < 0 ||
-	    pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0) {
-		int saved = errno;
-
-		close_both(output);
-		errno = saved;
-		return -TG_EIO;
+		rc = s->fd >= 0 ? watch_start_level(loop, &s->watch, s->fd, on_output) : 0;
+		if (rc < 0)
+			return rc;
 	}
-	p->output_fd = output[0];
-	p->report_fd = report[0];
-	*ret_output = output[1];
-	*ret_report = report[1];
 	return 0;
 }
 
-/* With its descriptors, in the pool; negative: nothing is left of it. */
+/* Both streams, or the one that is both; the ends of the new process in `ret`. */
 static int
-spawn(struct process *p, char *const *argv, char *const *envp)
+open_streams(struct process *p, const struct process_order *order, int ret[STREAM_COUNT])
 {
-	int output;
-	int report;
-	int saved;
-	int rc = open_pipes(p, &output, &report);
+	size_t max = order->output_max > 0 ? order->output_max : TG_PROCESS_OUTPUT_MAX;
+	int rc = stream_open(&p->streams[STREAM_OUTPUT], p, max, &ret[STREAM_OUTPUT]);
 
-	if (rc < 0)
-		return rc;
-	p->pid = fork_program(argv, envp, output, report);
+	if (rc == 0 && order->has_errors)
+		rc = stream_open(&p->streams[STREAM_ERRORS], p, TG_PROCESS_OUTPUT_MAX,
+				 &ret[STREAM_ERRORS]);
+	return rc;
+}
+
+/* In the pool; negative: what is left of it is to be freed. */
+static int
+spawn(struct process *p, const struct process_order *order)
+{
+	int fds[STREAM_COUNT] = {-1, -1};
+	struct fork_order fork_order = {
+		.argv = order->argv,
+		.envp = order->envp,
+		.input_fd = order->input_fd,
+	};
+	int rc = open_streams(p, order, fds);
+	int saved;
+
+	fork_order.output_fd = fds[STREAM_OUTPUT];
+	fork_order.error_fd = order->has_errors ? fds[STREAM_ERRORS] : fds[STREAM_OUTPUT];
+	if (rc == 0)
+		p->pid = fork_program(&fork_order, &p->report_fd);
 	saved = errno;
-	close(output);
-	close(report);
-	if (p->pid > 0)
-		return 0;
-	close(p->output_fd);
-	close(p->report_fd);
+	for (int i = 0; i < STREAM_COUNT; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	errno = saved;
-	return -TG_EIO;
+	return rc == 0 && p->pid > 0 ? 0 : -TG_EIO;
 }
 
 int
-process_start(struct process_pool *pool, char *const *argv, char *const *envp, process_end_cb *end,
-	      void *user, struct process **ret)
+process_run(struct process_pool *pool, const struct process_order *order, struct process **ret)
 {
 	struct process *p;
 	int rc;
+	int saved;
 
 	if (pool->n >= pool->max)
 		return -TG_ELIMIT;
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return -TG_ENOMEM;
-	*p = (struct process){.pool = pool, .pid_fd = -1, .end = end, .user = user};
-	rc = spawn(p, argv, envp);
-	if (rc < 0) {
-		free(p);
-		return rc;
-	}
+	*p = (struct process){.pool = pool,
+			      .pid_fd = -1,
+			      .report_fd = -1,
+			      .streams = {{.fd = -1}, {.fd = -1}},
+			      .end = order->end,
+			      .user = order->user};
 	LIST_INSERT_HEAD(&pool->list, p, link);
 	pool->n++;
-	rc = watch_process(p);
-	if (rc < 0) {
-		int saved = errno;
-
+	rc = spawn(p, order);
+	if (rc == 0)
+		rc = watch_process(p);
+	if (rc == 0) {
+		*ret = p;
+		return 0;
+	}
+	saved = errno;
+	if (p->pid > 0) {
 		kill(-p->pid, SIGKILL);
 		reap(p); /* without a descriptor to wait on there is no other way */
-		process_free(p);
-		errno = saved;
-		return rc;
 	}
-	*ret = p;
-	return 0;
+	process_free(p);
+	errno = saved;
+	return rc;
+}
+
+int
+process_start(struct process_pool *pool, char *const *argv, char *const *envp, process_end_cb *end,
+	      void *user, struct process **ret)
+{
+	const struct process_order order = {
+		.argv = argv, .envp = envp, .input_fd = -1, .end = end, .user = user};
+
+	return process_run(pool, &order, ret);
 }
 
 unsigned

@@ -2,11 +2,10 @@
  * loop/process.h: programs that are run, listened to and waited for, without
  * ever blocking the loop.
  *
- * A program runs in a process group of its own, with default signals, the null
- * device as standard input and no other descriptor of ours. Standard output
- * and error are read to their end, the first bytes of them kept. When the program
- * ends, or is killed, all of its group is. It is killed too when the thread that
- * runs the loop ends.
+ * A program runs in a process group of its own, with default signals and no other
+ * descriptor of ours than it is given. Standard output and error are read to their end, the
+ * first bytes of them kept. When the program ends, or is killed, all of its group is. It is
+ * killed too when the thread that runs the loop ends.
  */
 #ifndef TG_LOOP_PROCESS_H
 #define TG_LOOP_PROCESS_H
@@ -27,6 +26,9 @@ struct process_end {
 	int signal;	    /* that killed it; 0: none */
 	const char *output; /* its first bytes, not terminated; valid inside the callback */
 	size_t output_n;
+	bool is_cut; /* there was more output than was kept */
+	const char *errors; /* the same of standard error, where that was asked for apart */
+	size_t errors_n;
 };
 
 struct process;
@@ -41,11 +43,22 @@ struct process_pool *process_pool_new(struct loop *loop, unsigned max);
 /* Kills what runs and waits for it, 1 s at most. NULL allowed. */
 void process_pool_free(struct process_pool *pool);
 
-/*
- * Runs argv[0], a path; both lists end with NULL and are needed during the call
- * only. That it cannot be executed is told by `end`. -TG_ELIMIT: the pool is
- * full; -TG_ENOMEM; -TG_EIO: no process or descriptor, errno says why.
- */
+/* What is to be run. */
+struct process_order {
+	char *const *argv; /* argv[0]: a path; both lists end with NULL and are needed during the call only */
+	char *const *envp;
+	int input_fd;      /* its standard input; stays the caller's. -1: the null device */
+	size_t output_max; /* kept of its output; 0: TG_PROCESS_OUTPUT_MAX */
+	bool has_errors;   /* standard error apart, TG_PROCESS_OUTPUT_MAX of it; else it is output too */
+	process_end_cb *end;
+	void *user;
+};
+
+/* That it cannot be executed is told by `end`. -TG_ELIMIT: the pool is full; -TG_ENOMEM; -TG_EIO: no
+ * process or descriptor, errno says why. */
+TG_MUST_CHECK int process_run(struct process_pool *pool, const struct process_order *order,
+			      struct process **ret);
+/* The same with no input and little output. */
 TG_MUST_CHECK int process_start(struct process_pool *pool, char *const *argv, char *const *envp,
 				process_end_cb *end, void *user, struct process **ret);
 /* Kills it; `end` is not called. Clears the pointer; NULL inside allowed. */
@@ -53,9 +66,5 @@ void process_kill(struct process **process);
 
 /* Programs running or not gone yet. */
 unsigned process_pool_count(const struct process_pool *pool);
-
-/* For a new process before it executes anything: it is killed when the thread that forked it
- * ends. `parent`: the process of that thread. False: errno. Async-signal-safe. */
-bool process_die_with(pid_t parent);
 
 #endif

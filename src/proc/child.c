@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "ipc/channel.h"
-#include "loop/process.h"
+#include "loop/fork.h"
 #include "proc/child.h"
 #include "proc/proc.h"
 #include "proc/spawn.h"

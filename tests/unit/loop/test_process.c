@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,19 @@ on_end(void *user, const struct process_end *end)
 	t->end = *end;
 	memcpy(t->output, end->output, end->output_n);
 	t->output[end->output_n] = '\0';
+}
+
+/* Both streams in one string, as far as there is room. */
+static void
+on_end_of_two(void *user, const struct process_end *end)
+{
+	struct told *t = user;
+
+	assert_false(t->is_done);
+	t->is_done = true;
+	t->end = *end;
+	snprintf(t->output, sizeof(t->output), "%.*s|%.*s", (int)end->output_n, end->output,
+		 (int)end->errors_n, end->errors);
 }
 
 static int
@@ -332,6 +346,74 @@ it_dies_with_its_parent(void **state)
 	unlink(path);
 }
 
+/* What a program is given to read, and both of what it writes. */
+static void
+run_with_input(const char *script, const char *input, size_t output_max, struct told *t)
+{
+	char *copy = strdup(script);
+	char sh[] = "/bin/sh";
+	char c[] = "-c";
+	char *const argv[] = {sh, c, copy, NULL};
+	char *const envp[] = {NULL};
+	int fd = memfd_create("input", MFD_CLOEXEC);
+	const struct process_order order = {.argv = argv,
+					    .envp = envp,
+					    .input_fd = fd,
+					    .output_max = output_max,
+					    .has_errors = true,
+					    .end = on_end_of_two,
+					    .user = t};
+	struct process *p;
+
+	assert_int_equal(write(fd, input, strlen(input)), strlen(input));
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	*t = (struct told){.is_done = false};
+	assert_int_equal(process_run(pool, &order, &p), 0);
+	close(fd);
+	free(copy);
+	fake_turn_until(loop, &t->is_done);
+}
+
+static void
+input_is_read_and_errors_are_apart(void **state)
+{
+	struct told t;
+
+	(void)state;
+	run_with_input("cat; echo wrong >&2", "{\"a\":1}", 1000, &t);
+	assert_string_equal(t.output, "{\"a\":1}|wrong\n");
+	assert_false(t.end.is_cut);
+	run_with_input("cat >&2", "nothing", 1000, &t);
+	assert_string_equal(t.output, "|nothing");
+}
+
+static void
+more_than_is_kept_is_told(void **state)
+{
+	struct told t;
+
+	(void)state;
+	run_with_input("echo 01234567", "", 9, &t);
+	assert_string_equal(t.output, "01234567\n|");
+	assert_false(t.end.is_cut);
+	run_with_input("echo 012345678", "", 9, &t);
+	assert_string_equal(t.output, "012345678|");
+	assert_true(t.end.is_cut);
+}
+
+/* More than a pipe holds, whole. */
+static void
+much_can_be_kept(void **state)
+{
+	struct told t;
+
+	(void)state;
+	run_with_input("i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i+1)); done", "",
+		       1000000, &t);
+	assert_int_equal(t.end.output_n, 220000);
+	assert_false(t.end.is_cut);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -345,6 +427,9 @@ main(int argc, char **argv)
 		CASE(it_holds_nothing_of_ours),
 		CASE(killing_takes_the_whole_group),
 		CASE(ending_takes_the_whole_group_too),
+		CASE(input_is_read_and_errors_are_apart),
+		CASE(more_than_is_kept_is_told),
+		CASE(much_can_be_kept),
 		CASE(the_pool_is_bounded),
 		CASE(it_dies_with_its_parent),
 	};

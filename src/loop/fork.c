@@ -1,0 +1,141 @@
+#include "loop/fork.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* Where the given descriptors wait for their places: above those places. */
+#define HIGH_FD 3
+
+/* the new process: only what is async-signal-safe */
+
+bool
+process_die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return false;
+	if (getppid() != parent)
+		_exit(1); /* it went before the order was given */
+	return true;
+}
+
+static void
+default_signals(void)
+{
+	struct sigaction action;
+	sigset_t none;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = SIG_DFL;
+	for (int signo = 1; signo < NSIG; signo++)
+		sigaction(signo, &action, NULL); /* refused for two of them, which are default */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static bool
+arrange_descriptors(const struct fork_order *o)
+{
+	int input_fd = o->input_fd >= 0 ? fcntl(o->input_fd, F_DUPFD_CLOEXEC, HIGH_FD)
+					: open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int output_fd = fcntl(o->output_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+	int error_fd = fcntl(o->error_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+
+	return input_fd >= 0 && output_fd >= 0 && error_fd >= 0 &&
+	       dup2(input_fd, STDIN_FILENO) >= 0 && dup2(output_fd, STDOUT_FILENO) >= 0 &&
+	       dup2(error_fd, STDERR_FILENO) >= 0 &&
+	       close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) >= 0;
+}
+
+/* Returns only on failure, with errno. A change of user undoes the order to die with us. */
+static int
+run_program(const struct fork_order *o, pid_t parent)
+{
+	int step = 0;
+
+	setpgid(0, 0);
+	default_signals();
+	if (!arrange_descriptors(o) || !process_die_with(parent))
+		return 0;
+	if (o->prepare != NULL)
+		step = o->prepare(o->user);
+	if (step != 0)
+		return step;
+	if (!process_die_with(parent))
+		return 0;
+	if (o->outlives && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		return 0;
+	execve(o->argv[0], o->argv, o->envp);
+	return 0;
+}
+
+static void __attribute__((noreturn))
+become_program(const struct fork_order *o, pid_t parent, int report_fd)
+{
+	struct fork_failure failure = {.step = run_program(o, parent)};
+
+	failure.error = errno;
+	if (write(report_fd, &failure, sizeof(failure)) != (ssize_t)sizeof(failure))
+		_exit(2);
+	_exit(1);
+}
+
+/* this process */
+
+static pid_t
+fork_quietly(const struct fork_order *o, int report_fd)
+{
+	pid_t parent = getpid();
+	sigset_t all;
+	sigset_t before;
+	pid_t pid;
+	int saved;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* our handlers must not run in the child */
+	pid = fork();
+	if (pid == 0)
+		become_program(o, parent, report_fd);
+	saved = errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (pid > 0)
+		setpgid(pid, pid); /* here too: it may be killed before it runs */
+	errno = saved;
+	return pid;
+}
+
+pid_t
+fork_program(const struct fork_order *order, int *ret_report)
+{
+	int report[2];
+	pid_t pid;
+	int saved;
+
+	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	pid = fork_quietly(order, report[1]);
+	saved = errno;
+	close(report[1]);
+	if (pid > 0) {
+		*ret_report = report[0];
+		return pid;
+	}
+	close(report[0]);
+	errno = saved;
+	return -1;
+}
+
+bool
+fork_failed(int report_fd, struct fork_failure *ret)
+{
+	struct fork_failure failure;
+
+	if (read(report_fd, &failure, sizeof(failure)) != (ssize_t)sizeof(failure))
+		return false;
+	*ret = failure;
+	return true;
+}
