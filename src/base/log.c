@@ -31,6 +31,7 @@ static struct {
 static struct {
 	log_heard_cb *heard; /* NULL: nobody listens */
 	void *user;
+	bool is_hushed;
 } listener;
 
 static const char *const level_words[TG_LOG_LEVEL_COUNT] = {"error", "warn", "info", "debug"};
@@ -113,13 +114,20 @@ void
 log_listen(log_heard_cb *heard, void *user)
 {
 	listener.heard = heard;
+	listener.is_hushed = false;
 	listener.user = user;
+}
+
+void
+log_hush(bool is_on)
+{
+	listener.is_hushed = is_on;
 }
 
 static bool
 is_heard(enum log_level level)
 {
-	return listener.heard && level <= TG_LOG_INFO;
+	return listener.heard && !listener.is_hushed && level <= TG_LOG_INFO;
 }
 
 bool

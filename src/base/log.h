@@ -55,6 +55,9 @@ void log_write(enum log_level level, const char *msg, const char *pairs, ...) TG
 typedef void log_heard_cb(void *user, const char *line, size_t n);
 void log_listen(log_heard_cb *heard, void *user);
 
+/* While on, the listener hears nothing: for lines that are no events of ours. In its thread. */
+void log_hush(bool is_on);
+
 /* Repeats of one site, limited and counted: true when this one is to be
  * written; *ret_suppressed tells how many were not since the last. */
 struct log_limit {

@@ -77,11 +77,13 @@ static const struct conf_field provider_fields[] = {
 		TG_LIST(conf_provider, environment, n_environment),
 		.element_kind = &conf_kind_argument,
 		.max = 1024,
-		ONLY_PROCESS,
+		.when = has_instances,
+		.when_text = "with type = \"process\" or \"exec\"",
 		.preset_note = "none",
-		.help = "Variables of its environment, each as \\(dqNAME=value\\(dq; {port}, {name} "
-			"and {service} are replaced in the value. Besides there are PATH, unless it is "
-			"given, and TIDEGATE_RUN, TIDEGATE_SERVICE, TIDEGATE_BACKEND, TIDEGATE_ADDRESS, "
+		.help = "Variables of its environment, or of that of the programs of type = \\(dqexec\\(dq, "
+			"each as \\(dqNAME=value\\(dq. Of a process {port}, {name} and {service} are replaced "
+			"in the value. Besides there is PATH, unless it is given, "
+			"and for a process TIDEGATE_RUN, TIDEGATE_SERVICE, TIDEGATE_BACKEND, TIDEGATE_ADDRESS, "
 			"TIDEGATE_PORT, TIDEGATE_OUTPUT and TIDEGATE_PID, by which tidegate finds it again after a "
 			"crash of its own: a program that overwrites the memory of its "
 			"environment is not found.",
@@ -283,7 +285,6 @@ static void
 check_process(struct conf_check *check, const struct conf_provider *p)
 {
 	check_argv(check, "command", "process", p->command, p->n_command);
-	check_environment(check, p);
 	if (p->n_command > 0 && !has_port(p->command, p->n_command) &&
 	    !has_port(p->environment, p->n_environment))
 		conf_check_error(check, "command",
@@ -303,6 +304,7 @@ provider_check(struct conf_check *check, void *object)
 {
 	struct conf_provider *p = object;
 
+	check_environment(check, p);
 	if (is_process(p))
 		check_process(check, p);
 	if (!is_exec(p))

@@ -22,6 +22,8 @@
 
 #define TG_INSTANCE_NAME 64u
 #define TG_INSTANCE_WHY  256u
+#define TG_PROVIDER_ORDERS_MAX 4096u /* taken and not answered yet */
+#define TG_PROVIDER_RUN_MAX    1024u /* bytes of `run` */
 
 enum instance_state {
 	TG_INSTANCE_STARTING = 0, /* it has no address yet */
@@ -52,9 +54,9 @@ struct provider_answer {
 };
 
 struct provider_events {
-	/* Once per order that was taken, never inside the call that gave it. */
+	/* Once per order that was taken, never inside the call that gave it; neither closes the provider. */
 	void (*answered)(void *user, const struct provider_answer *answer);
-	/* An instance is in another state, whoever caused it. */
+	/* An instance is in another state, whoever caused it; before the answer of the order that did. */
 	void (*changed)(void *user, const struct instance *instance);
 };
 
@@ -65,22 +67,10 @@ struct provider_events {
 
 struct provider;
 
-/* A kind; one file each, in one table (provider.c). */
-struct provider_ops {
-	const char *name; /* as configured in `type` */
-	unsigned can;     /* TG_PROVIDER_x */
-	/* `conf` and its service outlive it; `p` has its common part filled in. -TG_ENOMEM, -TG_EINVAL. */
-	int (*open)(struct provider *p, struct err *err);
-	void (*close)(struct provider *p); /* frees what open() made */
-	int (*list)(struct provider *p, uint64_t token);
-	int (*start)(struct provider *p, uint64_t token, const char *name);
-	int (*stop)(struct provider *p, uint64_t token, const char *name, uint64_t grace_ms);
-	void (*stop_all)(struct provider *p, uint64_t grace_ms);
-	size_t (*count)(const struct provider *p);
-};
-
-/* NULL when the service has none, with *ret_rc 0. `run` tells runs of this daemon apart on one machine and stays over
- * restarts of its keeper. -TG_ENOMEM, -TG_EINVAL. */
+/* NULL when the service has none, with *ret_rc 0. `run` tells this daemon from others on one machine, and is the same
+ * after a crash of its keeper, a restart and an upgrade: conf->origin. `service`, its configuration and `events` outlive
+ * it. Instances of a keeper before it are found, and told by list.
+ * -TG_ENOMEM, -TG_EINVAL, -TG_EIO. */
 TG_MUST_CHECK int provider_open(struct loop *loop, const struct conf_service *service,
 				const char *run, const struct provider_events *events, void *user,
 				struct provider **ret, struct err *err);
@@ -88,16 +78,22 @@ TG_MUST_CHECK int provider_open(struct loop *loop, const struct conf_service *se
 void provider_close(struct provider *p);
 
 /* Tidegate ends: no start is taken any more, and all instances are asked to stop, and ended after
- * `grace_ms`. changed() tells of each. */
+ * `grace_ms`. changed() tells of each; the end is when provider_count() is 0. */
 void provider_stop_all(struct provider *p, uint64_t grace_ms);
-/* Instances that are not gone, as far as it knows. */
+/* Instances that are not gone, as far as it knows, and orders that may make one. */
 size_t provider_count(const struct provider *p);
 
-const struct provider_ops *provider_ops(const struct provider *p);
+/* As configured in `type`, and TG_PROVIDER_x. */
+const char *provider_kind(const struct provider *p);
+unsigned provider_can(const struct provider *p);
 
-/* The verbs. -TG_ELIMIT: too much is under way, ask again later; -TG_ENOMEM; else answered() follows. */
+/*
+ * The verbs. -TG_ELIMIT: too much is under way, ask again later; -TG_ENOMEM; -TG_EINVAL: no good name; else answered()
+ * follows. Names: letters, digits, '-', '_' and '.', not first; shorter than TG_INSTANCE_NAME.
+ */
 TG_MUST_CHECK int provider_list(struct provider *p, uint64_t token);
-/* All that a backend is started with is in the configuration; its name is the caller's. */
+/* All that a backend is started with is in the configuration; its name is the caller's. Answered when it runs, which
+ * does not say that it takes connections. -TG_EAGAIN in the answer: one of this name is stopping. */
 TG_MUST_CHECK int provider_start(struct provider *p, uint64_t token, const char *name);
 /* Asks it to end, and ends it after `grace_ms`. Answered when it is gone. */
 TG_MUST_CHECK int provider_stop(struct provider *p, uint64_t token, const char *name,
