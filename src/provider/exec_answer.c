@@ -70,7 +70,7 @@ load(const char *text, size_t n, const char *wanted, struct err *err)
 {
 	json_error_t wrong;
 	json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &wrong);
-	char shown[SHOWN] = "";
+	char shown[2 * SHOWN] = "";
 
 	if (root != NULL)
 		return root;
