@@ -151,7 +151,7 @@ put(struct scaled *s, const struct service_sample *sample, uint32_t ready)
 			[TG_METRIC_READY] = ready,
 			[TG_METRIC_DESIRED] = s->state->desired,
 			[TG_METRIC_PROPOSED] = s->has_decision && !s->decision.proposal.is_unsure
-						       ? s->decision.proposal.desired
+						       ? s->decision.proposal.raw
 						       : NAN,
 		},
 	};
@@ -281,14 +281,8 @@ static uint32_t
 least(const struct scaled *s)
 {
 	const struct conf_autoscale *a = &s->conf->autoscale;
-	unsigned min = a->min;
+	unsigned min = schedules_min(s->schedules, a->min, wall_read());
 
-	for (size_t i = 0; i < a->n_schedules; i++) {
-		const struct conf_schedule *schedule = &a->schedules[i];
-
-		if (schedule->min > min && schedule_holds(schedule, wall_read()))
-			min = schedule->min;
-	}
 	return min < a->max ? min : a->max;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autoscale/schedule.h"
 #include "autoscale/scaler_priv.h"
 
 static int64_t
@@ -143,6 +144,7 @@ free_configured(struct scaled *s)
 	if (s == NULL)
 		return;
 	free(s->values);
+	schedules_free(s->schedules);
 	free(s->samples);
 	free(s->rates);
 	free(s->puts);
@@ -180,10 +182,12 @@ take_values(struct scaled *s, struct err *err)
 		return err_set(err, TG_ENOENT, "service \"%s\": no autoscaler \"%s\"", s->conf->name,
 			       a->module);
 	s->autoscaler = s->module->ops;
-	s->values = calloc(module_n_options(s->module) + 1, sizeof(s->values[0]));
+	s->values = calloc(TG_OPTIONS_MAX, sizeof(s->values[0]));
 	if (s->values == NULL)
 		return no_memory(err);
-	return module_values(s->module, a->settings, a->n_settings, s->values, &bad, err);
+	if (module_values(s->module, a->settings, a->n_settings, s->values, &bad, err) < 0)
+		return -TG_EINVAL;
+	return schedules_new(a, &s->schedules, err);
 }
 
 static int
@@ -262,7 +266,7 @@ state_new(struct scaled *s, struct err *err)
 int
 scaled_open(struct scaled *s, struct scaled_state *st, struct provider **ret, struct err *err)
 {
-	return provider_open(s->scaler->loop, s->conf, s->scaler->run, &provider_events, st, ret,
+	return provider_open(s->scaler->loop, s->conf, s->owner->origin, &provider_events, st, ret,
 			     err);
 }
 

@@ -124,6 +124,24 @@ on_store(void *user, bool is_well, const char *why)
 			  "reason=%s", why);
 }
 
+/* NULL: it cannot be. */
+static struct scaled *
+begin_service(struct scaler *s, struct conf *conf, const struct conf_service *service)
+{
+	struct err err;
+	struct scaled *scaled = scaled_new(s, conf, service, &err);
+
+	if (scaled != NULL && scaled_begin(scaled, &err) == 0) {
+		scaled_find_added(scaled);
+		scaled->state->due = loop_now_update(s->loop);
+		return scaled;
+	}
+	log_write(TG_LOG_ERROR, "a service is not scaled", "svc=%s reason=%s", service->name,
+		  err.text);
+	scaled_end(scaled);
+	return NULL;
+}
+
 static int
 begin_all(struct scaler *s, struct conf *conf, struct err *err)
 {
@@ -132,19 +150,14 @@ begin_all(struct scaler *s, struct conf *conf, struct err *err)
 		return no_memory(err);
 	s->n_services = conf->n_services;
 	for (size_t i = 0; i < conf->n_services; i++) {
-		if (!scaled_is_wanted(&conf->services[i]))
-			continue;
-		s->services[i] = scaled_new(s, conf, &conf->services[i], err);
-		if (s->services[i] == NULL || scaled_begin(s->services[i], err) < 0)
-			return -TG_EINVAL;
-		scaled_find_added(s->services[i]);
-		s->services[i]->state->due = loop_now_update(s->loop);
+		if (scaled_is_wanted(&conf->services[i]))
+			s->services[i] = begin_service(s, conf, &conf->services[i]);
 	}
 	return 0;
 }
 
 struct scaler *
-scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, const char *run,
+scaler_new(struct loop *loop, struct conf *conf, struct segment *segment,
 	   const struct scaler_ops *ops, void *user, struct err *err)
 {
 	struct scaler *s = calloc(1, sizeof(*s));
@@ -155,7 +168,6 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, const 
 	}
 	s->loop = loop;
 	s->segment = segment;
-	s->run = run;
 	s->ops = *ops;
 	s->user = user;
 	timer_init(&s->timer, on_timer);
@@ -379,7 +391,7 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 	st = scaled->state;
 	*ret = (struct scaler_status){
 		.module = scaled->module->name,
-		.provider = provider_ops(st->provider)->name,
+		.provider = provider_kind(st->provider),
 		.mode = st->mode,
 		.has_manual = st->has_manual,
 		.manual = st->manual,

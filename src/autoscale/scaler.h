@@ -43,11 +43,11 @@ struct scaler_ops {
 struct scaler;
 struct scaler_next;
 
-/* `run`: as for provider_open(). What is passed outlives it, `conf` until the next commit. Backends that an earlier
- * keeper added are taken over. NULL: no memory, or what `err` says. */
+/* What is passed outlives it, `conf` until the next commit. Backends that an earlier keeper added are taken
+ * over. A service that cannot be scaled, as its module is not there any more, is left as it is, which is
+ * logged. NULL: no memory, or what `err` says. */
 struct scaler *scaler_new(struct loop *loop, struct conf *conf, struct segment *segment,
-			  const char *run, const struct scaler_ops *ops, void *user,
-			  struct err *err);
+			  const struct scaler_ops *ops, void *user, struct err *err);
 /* Instances go on, for who comes after. NULL allowed. */
 void scaler_free(struct scaler *s);
 

@@ -56,6 +56,7 @@ struct scaled {
 	const struct tg_module *module;
 	const struct tg_autoscaler *autoscaler;
 	struct tg_value *values;
+	struct schedules *schedules;
 	uint32_t spans_ms[TG_WINDOWS_MAX];
 	uint32_t n_windows;
 	struct scaled_state *state; /* NULL: not gone over to yet */
@@ -78,7 +79,6 @@ struct scaled {
 struct scaler {
 	struct loop *loop;
 	struct segment *segment;
-	const char *run;
 	struct scaler_ops ops;
 	void *user;
 	struct store *store;

@@ -142,7 +142,7 @@ keeper_scale_start(struct keeper *k)
 
 	wants_listen(k->wants, on_wanted, k);
 	reloads_listen(k->reloads, on_told, k);
-	k->scaler = scaler_new(k->loop, k->conf, k->segment, k->run, &ops, k, &err);
+	k->scaler = scaler_new(k->loop, k->conf, k->segment, &ops, k, &err);
 	if (k->scaler != NULL)
 		return 0;
 	log_write(TG_LOG_ERROR, "cannot scale services", "reason=%s", err.text);
