@@ -74,35 +74,38 @@ observe(struct scaled *s, int64_t now_ms)
 
 /*** Samples ***/
 
-static struct usage_rate
-read_usage(struct scaled *s, const char *name, struct mono now)
+/* Of backends that are not ours nothing is known. */
+static void
+find_places(struct scaled *s)
 {
-	const struct conf_provider *provider = &s->conf->provider;
-	const struct fleet_member *m = fleet_find(s->state->fleet, name);
-	struct usage_rate rate = {.cpu = NAN, .memory = NAN};
-	struct usage *before;
-	struct usage read;
+	for (size_t i = 0; i < s->conf->n_backends; i++) {
+		const struct conf_backend *b = &s->conf->backends[i];
+		const struct fleet_member *m =
+			is_ours(b) ? fleet_find(s->state->fleet, b->name) : NULL;
 
-	if (m == NULL || (m->place.cgroup == NULL && m->place.group == 0))
-		return rate;
-	before = fleet_usage(s->state->fleet, name);
-	usage_read(&m->place, now, &read);
-	rate = usage_rate(before, &read, provider->cpu_permille / 1000.0, provider->memory, now,
-			  STALE_TICKS * s->conf->autoscale.interval_ms);
-	*before = read;
-	return rate;
+		s->places[i] = m != NULL ? m->place : (struct usage_place){.cgroup = NULL};
+	}
 }
 
 static void
 read_usages(struct scaled *s, struct mono now)
 {
-	for (size_t i = 0; i < s->conf->n_backends; i++) {
-		const struct conf_backend *b = &s->conf->backends[i];
+	const struct conf_provider *provider = &s->conf->provider;
+	uint64_t stale_ms = STALE_TICKS * s->conf->autoscale.interval_ms;
 
-		if (is_ours(b))
-			s->rates[i] = read_usage(s, b->name, now);
-		else
-			s->rates[i] = (struct usage_rate){.cpu = NAN, .memory = NAN};
+	find_places(s);
+	if (usage_read_all(s->places, s->conf->n_backends, now, s->reads) < 0)
+		log_write(TG_LOG_WARN, "what backends use is not known", "svc=%s reason=%s",
+			  s->conf->name, "no memory");
+	for (size_t i = 0; i < s->conf->n_backends; i++) {
+		struct usage *before = fleet_usage(s->state->fleet, s->conf->backends[i].name);
+
+		s->rates[i] = (struct usage_rate){.cpu = NAN, .memory = NAN};
+		if (before == NULL)
+			continue;
+		s->rates[i] = usage_rate(before, &s->reads[i], provider->cpu_permille / 1000.0,
+					 provider->memory, now, stale_ms);
+		*before = s->reads[i];
 	}
 }
 

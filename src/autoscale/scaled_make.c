@@ -147,6 +147,8 @@ free_configured(struct scaled *s)
 	schedules_free(s->schedules);
 	free(s->samples);
 	free(s->rates);
+	free(s->places);
+	free(s->reads);
 	free(s->puts);
 	free(s->backends);
 	free(s->names);
@@ -221,8 +223,11 @@ scaled_new(struct scaler *scaler, struct conf *owner, const struct conf_service 
 	s->conf = conf;
 	s->samples = calloc(n, sizeof(s->samples[0]));
 	s->rates = calloc(n, sizeof(s->rates[0]));
+	s->places = calloc(n, sizeof(s->places[0]));
+	s->reads = calloc(n, sizeof(s->reads[0]));
 	s->puts = calloc(n, sizeof(s->puts[0]));
-	if (s->samples == NULL || s->rates == NULL || s->puts == NULL)
+	if (s->samples == NULL || s->rates == NULL || s->places == NULL || s->reads == NULL ||
+	    s->puts == NULL)
 		no_memory(err);
 	else if (!scaled_is_wanted(conf) ||
 		 (take_values(s, err) == 0 && keep_windows(s, err) == 0))

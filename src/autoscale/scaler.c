@@ -6,8 +6,6 @@
 #include "autoscale/scaler_priv.h"
 #include "base/container.h"
 
-#define STORE_CLOSE_MS 500u /* for what was put last */
-
 const char *
 scaler_mode_str(enum scaler_mode mode)
 {
@@ -113,17 +111,6 @@ no_memory(struct err *err)
 	return err_set(err, TG_ENOMEM, "no memory");
 }
 
-static void
-on_store(void *user, bool is_well, const char *why)
-{
-	(void)user;
-	if (is_well)
-		log_write(TG_LOG_INFO, "the store is well", NULL);
-	else
-		log_write(TG_LOG_WARN, "the store is not well, no service is made smaller",
-			  "reason=%s", why);
-}
-
 /* NULL: it cannot be. */
 static struct scaled *
 begin_service(struct scaler *s, struct conf *conf, const struct conf_service *service)
@@ -157,7 +144,7 @@ begin_all(struct scaler *s, struct conf *conf, struct err *err)
 }
 
 struct scaler *
-scaler_new(struct loop *loop, struct conf *conf, struct segment *segment,
+scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct store *store,
 	   const struct scaler_ops *ops, void *user, struct err *err)
 {
 	struct scaler *s = calloc(1, sizeof(*s));
@@ -168,6 +155,7 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment,
 	}
 	s->loop = loop;
 	s->segment = segment;
+	s->store = store;
 	s->ops = *ops;
 	s->user = user;
 	timer_init(&s->timer, on_timer);
@@ -175,8 +163,7 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment,
 	s->sampler = sampler_new(segment);
 	if (s->sampler == NULL)
 		no_memory(err);
-	else if (store_open(&conf->store, loop, on_store, s, &s->store, err) == 0 &&
-		 begin_all(s, conf, err) == 0) {
+	else if (begin_all(s, conf, err) == 0) {
 		scaler_set_timer(s);
 		return s;
 	}
@@ -200,7 +187,6 @@ scaler_free(struct scaler *s)
 	}
 	free(s->services);
 	sampler_free(s->sampler);
-	store_close(s->store, STORE_CLOSE_MS);
 	free(s);
 }
 
@@ -425,10 +411,4 @@ scaler_last_record(const struct scaler *s, unsigned service)
 		return NULL;
 	return record_text(&scaled->input, &scaled->decision, scaled->state->number,
 			   scaled->decided);
-}
-
-const struct store *
-scaler_store(const struct scaler *s)
-{
-	return s->store;
 }

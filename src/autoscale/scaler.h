@@ -47,7 +47,8 @@ struct scaler_next;
  * over. A service that cannot be scaled, as its module is not there any more, is left as it is, which is
  * logged. NULL: no memory, or what `err` says. */
 struct scaler *scaler_new(struct loop *loop, struct conf *conf, struct segment *segment,
-			  const struct scaler_ops *ops, void *user, struct err *err);
+			  struct store *store, const struct scaler_ops *ops, void *user,
+			  struct err *err);
 /* Instances go on, for who comes after. NULL allowed. */
 void scaler_free(struct scaler *s);
 
@@ -119,6 +120,5 @@ struct scaler_status {
 bool scaler_status(const struct scaler *s, unsigned service, struct scaler_status *ret);
 /* The last decision as a record, made now; the caller's to free(). NULL: none yet, or no memory. */
 char *scaler_last_record(const struct scaler *s, unsigned service);
-const struct store *scaler_store(const struct scaler *s);
 
 #endif

@@ -64,6 +64,8 @@ struct scaled {
 	/* By the configuration's backends: */
 	struct backend_sample *samples;
 	struct usage_rate *rates;
+	struct usage_place *places;
+	struct usage *reads;
 	struct store_backend *puts;
 	/* The last decision; what it points to is here: */
 	struct tg_backend *backends;

@@ -420,14 +420,14 @@ conf_compare(const struct conf *present, const struct conf *next, FILE *out,
 bool
 conf_compare_fixed(const struct conf *present, const struct conf *next, FILE *out)
 {
-	static const char *const keys[] = {"workers", "user", "group"};
+	static const char *const keys[] = {"workers", "user", "group", "store"};
 	struct conf_changes changes = {.added = 0};
 	struct comparison c = {.out = out, .changes = &changes, .of = ""};
 
 	for (const struct conf_field *f = conf_schema_top.fields; f->key; f++) {
 		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 			if (strcmp(f->key, keys[i]) == 0)
-				compare_value(&c, f, "", (const char *)present, (const char *)next);
+				compare_row(&c, f, "", (const char *)present, (const char *)next);
 		}
 	}
 	return c.n > 0;

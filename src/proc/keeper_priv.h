@@ -48,6 +48,8 @@ struct keeper {
 	struct cuts *cuts;
 	struct reloads *reloads;
 	struct questions *questions;
+	struct resolver *store_resolver;
+	struct store *store;
 	struct scaler *scaler;
 	struct wants *wants;
 	struct access_log *access_log; /* NULL: off */

@@ -5,6 +5,9 @@
 
 #include "base/container.h"
 #include "base/log.h"
+#include "net/resolver.h"
+
+#define STORE_CLOSE_MS 500u /* for what was put last */
 
 /*** What the scaler orders ***/
 
@@ -135,6 +138,27 @@ on_wanted(void *user, unsigned service)
 	scaler_wanted(k->scaler, service);
 }
 
+static void
+on_store(void *user, bool is_well, const char *why)
+{
+	(void)user;
+	if (is_well)
+		log_write(TG_LOG_INFO, "the store is well", NULL);
+	else
+		log_write(TG_LOG_WARN, "the store is not well, no service is made smaller",
+			  "reason=%s", why);
+}
+
+static int
+start_store(struct keeper *k, struct err *err)
+{
+	int rc = names_start_resolver(k->loop, k->conf, &k->store_resolver, err);
+
+	if (rc < 0)
+		return rc;
+	return store_open(&k->conf->store, k->loop, k->store_resolver, on_store, k, &k->store, err);
+}
+
 int
 keeper_scale_start(struct keeper *k)
 {
@@ -142,7 +166,8 @@ keeper_scale_start(struct keeper *k)
 
 	wants_listen(k->wants, on_wanted, k);
 	reloads_listen(k->reloads, on_told, k);
-	k->scaler = scaler_new(k->loop, k->conf, k->segment, &ops, k, &err);
+	if (start_store(k, &err) == 0)
+		k->scaler = scaler_new(k->loop, k->conf, k->segment, k->store, &ops, k, &err);
 	if (k->scaler != NULL)
 		return 0;
 	log_write(TG_LOG_ERROR, "cannot scale services", "reason=%s", err.text);
@@ -172,4 +197,8 @@ keeper_scale_fini(struct keeper *k)
 {
 	scaler_free(k->scaler);
 	k->scaler = NULL;
+	store_close(k->store, STORE_CLOSE_MS);
+	k->store = NULL;
+	resolver_free(k->store_resolver);
+	k->store_resolver = NULL;
 }

@@ -372,8 +372,9 @@ format_servers(const struct conf *conf, char **ret)
 	return 0;
 }
 
-static int
-start_resolver(struct loop *loop, const struct conf *conf, struct resolver **ret, struct err *err)
+int
+names_start_resolver(struct loop *loop, const struct conf *conf, struct resolver **ret,
+		     struct err *err)
 {
 	char *servers;
 	int rc = format_servers(conf, &servers);
@@ -500,7 +501,7 @@ names_start(struct loop *loop, const struct conf *conf, struct health *health,
 	if (table_init(&names->table, conf) < 0)
 		return err_set(err, TG_ENOMEM, "no memory");
 	if (count_sets(conf) > 0)
-		rc = start_resolver(loop, conf, &names->resolver, err);
+		rc = names_start_resolver(loop, conf, &names->resolver, err);
 	if (rc == 0 && for_each_entry(conf, start_set, names) < 0)
 		rc = err_set(err, TG_ENOMEM, "no memory");
 	return rc;
@@ -653,7 +654,7 @@ names_prepare(struct names *names, const struct conf_same *same, struct names_ne
 		rc = err_set(err, TG_ENOMEM, "no memory");
 	else if (count_sets(same->next) > 0 &&
 		 (names->resolver == NULL || !has_same_servers(names->conf, same->next)))
-		rc = start_resolver(names->loop, same->next, &next->resolver, err);
+		rc = names_start_resolver(names->loop, same->next, &next->resolver, err);
 	if (rc == 0 && for_each_entry(same->next, prepare_set, &p) < 0)
 		rc = err_set(err, TG_ENOMEM, "no memory");
 	if (rc < 0) {

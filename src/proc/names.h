@@ -16,6 +16,7 @@
 
 struct names;
 struct names_next;
+struct resolver;
 
 /* The backends of `conf` that have a name. `health` may hear of some before this returns; `source` says
  * what is in flight. What is passed must outlive it. -TG_ENOMEM, -TG_EINVAL: *ret, when it is not NULL, is
@@ -27,6 +28,9 @@ TG_MUST_CHECK int names_start(struct loop *loop, const struct conf *conf, struct
  * name that stay at addresses it had before do so no longer. NULL allowed. */
 void names_notice(struct names *names, unsigned service, unsigned backend);
 void names_free(struct names *names); /* NULL allowed */
+/* One that asks the name servers of the configuration. The caller's to free. -TG_ENOMEM, -TG_EINVAL. */
+TG_MUST_CHECK int names_start_resolver(struct loop *loop, const struct conf *conf,
+				       struct resolver **ret, struct err *err);
 
 /*
  * Another configuration, in three steps, as that of health/. Entries that are as they were keep their
