@@ -239,7 +239,7 @@ on_replaced(struct upgrade *u)
 	notify_replaced(u->pid);
 	sockets_disown(&p->sockets);
 	sockets_stop_listening(&p->sockets);
-	supervisor_stop(&p->supervisor, p->conf->shutdown_grace_ms, 0);
+	supervisor_stop(&p->supervisor, p->conf->shutdown_grace_ms);
 }
 
 static void
@@ -369,21 +369,6 @@ reopen_log(struct parent *p)
 	log_write(TG_LOG_INFO, "access log opened anew", "file=%s", p->conf->log.file);
 }
 
-/* The longest that a backend which was started may take to end. */
-static uint64_t
-providers_grace_ms(const struct conf *conf)
-{
-	uint64_t longest = 0;
-
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct conf_provider *provider = &conf->services[i].provider;
-
-		if (provider->type != TG_PROVIDER_STATIC && provider->stop_grace_ms > longest)
-			longest = provider->stop_grace_ms;
-	}
-	return longest;
-}
-
 void
 parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 {
@@ -399,7 +384,7 @@ parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 	upgrade_abort(&p->upgrade, "it is stopping");
 	reconf_stop(&p->reconf, "it is stopping");
 	sockets_stop_listening(&p->sockets);
-	supervisor_stop(&p->supervisor, grace_ms, providers_grace_ms(p->conf));
+	supervisor_stop(&p->supervisor, grace_ms);
 }
 
 static void

@@ -366,9 +366,7 @@ stop_next(struct supervisor *s)
 	}
 	if (c->state == CHILD_STOPPING)
 		return;
-	child_set_state(c, CHILD_STOPPING,
-			s->stop_margin_ms + (c->role == CHILD_KEEPER ? s->keeper_grace_ms
-								      : stop.grace_ms));
+	child_set_state(c, CHILD_STOPPING, stop.grace_ms + s->stop_margin_ms);
 	if (c->channel < 0 || channel_send(c->channel, MSG_STOP, &stop, sizeof(stop), -1) < 0)
 		child_kill(c); /* dying already */
 }
@@ -495,7 +493,7 @@ supervisor_reap(struct supervisor *s)
 }
 
 void
-supervisor_stop(struct supervisor *s, uint64_t grace_ms, uint64_t keeper_grace_ms)
+supervisor_stop(struct supervisor *s, uint64_t grace_ms)
 {
 	int i;
 
@@ -504,7 +502,6 @@ supervisor_stop(struct supervisor *s, uint64_t grace_ms, uint64_t keeper_grace_m
 	s->is_stopping = true;
 	s->has_failed = false; /* restarts up to now were mended */
 	s->grace_ms = grace_ms;
-	s->keeper_grace_ms = keeper_grace_ms;
 	for (i = 0; i < CHILD_ROLE_COUNT; i++)
 		if (s->children[i].state == CHILD_DOWN)
 			timer_clear(&s->children[i].timer);

@@ -58,7 +58,7 @@ struct supervisor {
 	int program_fd;
 	struct child_equipment equipment; /* but for the peer */
 	uint64_t ready_timeout_ms; /* a child that is not ready after this is taken for dead */
-	uint64_t stop_margin_ms; /* a child may take this beyond its grace */
+	uint64_t stop_margin_ms; /* the proxy may take this beyond its grace, the keeper in all */
 	/* Both children were ready for the first time. Once. */
 	void (*on_ready)(struct supervisor *s);
 	/* A child was started again and is ready, or died: for the status line. */
@@ -82,7 +82,6 @@ struct supervisor {
 	bool is_stopping;
 	bool has_failed; /* a child ended other than by our order, or had to be killed */
 	uint64_t grace_ms;
-	uint64_t keeper_grace_ms;
 };
 
 /* The caller sets everything up to the callbacks before. */
@@ -107,9 +106,8 @@ int supervisor_channel(const struct supervisor *s, enum child_role role);
 void supervisor_condemn(struct supervisor *s, enum child_role role, const char *why);
 /* SIGCHLD came. */
 void supervisor_reap(struct supervisor *s);
-/* Ends both gracefully, the proxy first, then stops the loop. `keeper_grace_ms`: for the backends it
- * started. Again: does nothing. */
-void supervisor_stop(struct supervisor *s, uint64_t grace_ms, uint64_t keeper_grace_ms);
+/* Ends both gracefully, then stops the loop. Again: does nothing. */
+void supervisor_stop(struct supervisor *s, uint64_t grace_ms);
 /* Ends both at once, then stops the loop. Counts as failure. */
 void supervisor_kill(struct supervisor *s);
 

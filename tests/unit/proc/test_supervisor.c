@@ -56,7 +56,7 @@ static void
 on_change(struct supervisor *s)
 {
 	if (run.stops_in_back_off && s->children[CHILD_PROXY].backoff.next_ms > TG_BACKOFF_FIRST_MS)
-		supervisor_stop(s, 1000, 1000);
+		supervisor_stop(s, 1000);
 	if (s->children[CHILD_PROXY].state != CHILD_UP ||
 	    s->children[CHILD_KEEPER].state != CHILD_UP)
 		return;
@@ -129,8 +129,8 @@ run_all(void (*step)(struct run *r))
 static void
 stop(struct run *r)
 {
-	supervisor_stop(&r->supervisor, 1000, 1000);
-	supervisor_stop(&r->supervisor, 1000, 1000); /* a second order changes nothing */
+	supervisor_stop(&r->supervisor, 1000);
+	supervisor_stop(&r->supervisor, 1000); /* a second order changes nothing */
 }
 
 static void
@@ -274,7 +274,7 @@ deaf_child_is_killed_in_the_end(void **state)
 static void
 kill_at_once(struct run *r)
 {
-	supervisor_stop(&r->supervisor, 1000000, 1000);
+	supervisor_stop(&r->supervisor, 1000000);
 	supervisor_kill(&r->supervisor);
 }
 
