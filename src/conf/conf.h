@@ -482,6 +482,7 @@ struct conf {
 	char *user;       /* NULL: stay */
 	char *group;
 	char *state_file;           /* an absolute path; NULL: none */
+	char *origin; /* absolute path of its file, links not followed; NULL: it is of none */
 	unsigned max_connections;   /* 0: from the descriptor limit */
 	uint64_t shutdown_grace_ms; /* 30s */
 	struct {

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,16 +140,38 @@ load_nothing(const char *name, struct conf_report *report, struct conf_errors *e
 	return -TG_ENOMEM;
 }
 
+/* Where `path` is now. False: no memory. */
+static bool
+set_origin(struct conf *conf, const char *path)
+{
+	struct conf_box *box = conf_box_of(conf);
+	char folder[PATH_MAX] = "";
+	char text[TG_CONF_ORIGIN_MAX];
+
+	if (path[0] != '/' && getcwd(folder, sizeof(folder)) == NULL)
+		folder[0] = '\0';
+	if ((size_t)snprintf(text, sizeof(text), "%s%s%s", folder, path[0] == '/' ? "" : "/",
+			     path) >= sizeof(text))
+		return true; /* it is of no file that could be named */
+	conf->origin = arena_copy(&box->arena, text, strlen(text));
+	return conf->origin != NULL;
+}
+
 int
 conf_load_file(const char *path, struct conf **ret, struct conf_errors *errors)
 {
 	struct conf_report report = {.n = 0};
 	struct conf_source *source;
+	int rc;
 
 	*errors = (struct conf_errors){.n = 0};
 	if (conf_source_open(path, &report, &source) < 0)
 		return load_nothing(path, &report, errors);
-	return load(source, false, &report, ret, errors);
+	rc = load(source, false, &report, ret, errors);
+	if (rc < 0 || set_origin(*ret, path))
+		return rc;
+	conf_unref(*ret);
+	return load_nothing(path, &report, errors);
 }
 
 int

@@ -165,6 +165,8 @@ void conf_check_no_memory(struct conf_check *check);
 /* The file that `key` was written in; NULL: memory, where relative names mean nothing. */
 const char *conf_check_file(const struct conf_check *check, const char *key);
 
+/* Longest path of a configuration file, and of the working directory before it. */
+#define TG_CONF_ORIGIN_MAX 8192u
 /* Longest text of who ordered something, and why. */
 #define TG_CONF_NOTE_MAX 4096u
 

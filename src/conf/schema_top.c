@@ -279,6 +279,14 @@ static const struct conf_field top_fields[] = {
 		.help = "File that keeps the orders of operators over a restart. The user of "
 			"tidegate must be able to write to its folder: it is replaced as a whole.",
 	},
+	{
+		.key = "origin",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf, origin),
+		.max = TG_CONF_ORIGIN_MAX,
+		.flags = TG_CONF_INTERNAL,
+		.help = "The file that all this was read from.",
+	},
 	{.key = NULL},
 };
 

@@ -21,6 +21,7 @@
 #include "proc/reconf.h"
 #include "proc/slots.h"
 #include "proc/sockets.h"
+#include "proc/strangers.h"
 #include "proc/supervisor.h"
 #include "proc/upgrade.h"
 
@@ -30,6 +31,8 @@
 #define UPGRADE_TIMEOUT_MS 30000u
 /* A child that builds what runs next beside what runs now. */
 #define RELOAD_TIMEOUT_MS 10000u
+/* What was killed and is not gone. */
+#define STRANGERS_TIMEOUT_MS 3000u
 
 enum handled_signal {
 	HANDLED_CHLD = 0,
@@ -369,6 +372,21 @@ reopen_log(struct parent *p)
 	log_write(TG_LOG_INFO, "access log opened anew", "file=%s", p->conf->log.file);
 }
 
+/* What backends get that end with us. */
+static uint64_t
+longest_stop_grace(const struct conf *conf)
+{
+	uint64_t longest_ms = 0;
+
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct conf_provider *provider = &conf->services[i].provider;
+
+		if (provider->type != TG_PROVIDER_STATIC && provider->stop_grace_ms > longest_ms)
+			longest_ms = provider->stop_grace_ms;
+	}
+	return longest_ms;
+}
+
 void
 parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 {
@@ -384,6 +402,7 @@ parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 	upgrade_abort(&p->upgrade, "it is stopping");
 	reconf_stop(&p->reconf, "it is stopping");
 	sockets_stop_listening(&p->sockets);
+	p->supervisor.keeper_grace_ms = grace_ms > 0 ? longest_stop_grace(p->conf) : 0;
 	supervisor_stop(&p->supervisor, grace_ms);
 }
 
@@ -402,6 +421,16 @@ on_upgrade_ordered(struct supervisor *s)
 }
 
 static void
+reap_strangers(const struct parent *p)
+{
+	const struct child *children = p->supervisor.children;
+	const pid_t ours[] = {children[CHILD_PROXY].pid, children[CHILD_KEEPER].pid,
+			      p->upgrade.pid};
+
+	strangers_reap(ours, sizeof(ours) / sizeof(ours[0]));
+}
+
+static void
 on_signal(struct loop_signal *s, int signo)
 {
 	struct parent *p = ((struct parent_signal *)(void *)s)->parent;
@@ -411,6 +440,7 @@ on_signal(struct loop_signal *s, int signo)
 	case SIGCHLD:
 		upgrade_reap(&p->upgrade);
 		supervisor_reap(&p->supervisor);
+		reap_strangers(p);
 		break;
 	case SIGUSR1:
 		reopen_log(p);
@@ -609,6 +639,21 @@ parent_close(struct parent *p)
 	conf_unref(p->conf);
 }
 
+/* Both children are gone. Who was replaced leaves all backends to its successor; who never took its place, to its
+ * predecessor. */
+static void
+end_strangers(const struct parent *p)
+{
+	unsigned n = 0;
+
+	if (p->upgrade.state == UPGRADE_DONE || is_waiting(p) || !p->supervisor.was_ready)
+		return;
+	if (!strangers_end(p->conf->origin, STRANGERS_TIMEOUT_MS, &n))
+		log_write(TG_LOG_ERROR, "processes of backends do not end", NULL);
+	if (n > 0)
+		log_write(TG_LOG_WARN, "killed what was left of backends", "processes=%u", n);
+}
+
 /* From the first start of the children to the end of both. */
 static int
 parent_run(struct parent *p, struct err *err)
@@ -666,8 +711,10 @@ parent_run(struct parent *p, struct err *err)
 	timer_init(&p->watchdog, on_watchdog);
 	supervisor_init(s);
 	rc = supervisor_start(s, err);
-	if (rc == 0)
+	if (rc == 0) {
 		loop_run(p->loop);
+		end_strangers(p);
+	}
 	timer_fini(&p->watchdog);
 	supervisor_fini(s);
 	reconf_fini(&p->reconf);
@@ -706,7 +753,9 @@ parent_main(const struct parent_start *start)
 	notes_begin(&p.notes);
 	log_write(TG_LOG_INFO, "starting", "version=%s pid=%d conf=%s", PACKAGE_VERSION,
 		  (int)getpid(), start->conf_path);
-	rc = parent_open(&p, start->argv0, &err);
+	rc = strangers_adopt(&err);
+	if (rc == 0)
+		rc = parent_open(&p, start->argv0, &err);
 	if (rc == 0)
 		rc = parent_run(&p, &err);
 	if (rc < 0)

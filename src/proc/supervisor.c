@@ -358,7 +358,7 @@ stop_next(struct supervisor *s)
 
 	if (c->pid == 0) {
 		c = &s->children[CHILD_KEEPER];
-		stop.grace_ms = 0;
+		stop.grace_ms = s->keeper_grace_ms;
 	}
 	if (c->pid == 0) {
 		loop_stop(s->loop);

@@ -58,7 +58,8 @@ struct supervisor {
 	int program_fd;
 	struct child_equipment equipment; /* but for the peer */
 	uint64_t ready_timeout_ms; /* a child that is not ready after this is taken for dead */
-	uint64_t stop_margin_ms; /* the proxy may take this beyond its grace, the keeper in all */
+	uint64_t stop_margin_ms; /* a child may take this beyond its grace */
+	uint64_t keeper_grace_ms; /* what the keeper's backends get to end; set before the stop */
 	/* Both children were ready for the first time. Once. */
 	void (*on_ready)(struct supervisor *s);
 	/* A child was started again and is ready, or died: for the status line. */

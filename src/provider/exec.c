@@ -518,25 +518,28 @@ exec_count(const struct provider *p)
 
 /* open and close */
 
-/* PATH and what is configured. False: no memory. */
+/* What is configured, PATH, and that what these programs start is theirs. False: no memory. */
 static bool
 make_environment(struct programs *all)
 {
 	const struct conf_provider *conf = all->provider->conf;
+	static char own[] = "TIDEGATE_EXEC=1"; /* see proc/strangers.h */
 	const char *path = getenv("PATH");
+	size_t n = conf->n_environment;
 
-	all->environment = calloc(conf->n_environment + 2, sizeof(all->environment[0]));
+	all->environment = calloc(conf->n_environment + 3, sizeof(all->environment[0]));
 	if (all->environment == NULL)
 		return false;
+	if (conf->n_environment > 0)
+		memcpy(all->environment, conf->environment,
+		       conf->n_environment * sizeof(all->environment[0]));
+	all->environment[n++] = own;
 	/* The last of a name is not the one that counts everywhere: ours only without another. */
 	if (!mark_has_path(conf->environment, conf->n_environment)) {
 		if (asprintf(&all->path, "PATH=%s", path != NULL ? path : TG_MARK_PATH) < 0)
 			return false;
-		all->environment[conf->n_environment] = all->path;
+		all->environment[n] = all->path;
 	}
-	if (conf->n_environment > 0)
-		memcpy(all->environment, conf->environment,
-		       conf->n_environment * sizeof(all->environment[0]));
 	return true;
 }
 

@@ -94,6 +94,35 @@ files_that_cannot_be_read(void **state)
 	assert_errors("zero.conf", "zero.conf:2: a zero byte is not text");
 }
 
+/* Also where it was named by a relative path, and in our other processes. */
+static void
+the_file_is_known(void **state)
+{
+	char here[4096];
+	struct conf *conf;
+	struct conf *again;
+	struct conf_errors errors;
+	struct err err;
+	int fd;
+
+	(void)state;
+	write_text("origin.conf", TOP(""));
+	conf = load("origin.conf");
+	assert_string_equal(conf->origin, path_of("origin.conf"));
+	assert_int_equal(conf_save_fd(conf, &fd, &err), 0);
+	assert_int_equal(conf_load_fd(fd, &again, &err), 0);
+	close(fd);
+	assert_string_equal(again->origin, path_of("origin.conf"));
+	conf_unref(again);
+	conf_unref(conf);
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(conf_load_file("origin.conf", &conf, &errors), 0);
+	assert_int_equal(chdir(here), 0);
+	assert_string_equal(conf->origin, path_of("origin.conf"));
+	conf_unref(conf);
+}
+
 static void
 includes_are_relative_to_the_main_file(void **state)
 {
@@ -398,6 +427,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_that_cannot_be_read),
+		cmocka_unit_test(the_file_is_known),
 		cmocka_unit_test(includes_are_relative_to_the_main_file),
 		cmocka_unit_test(errors_name_the_included_file),
 		cmocka_unit_test(syntax_errors_name_the_included_file),

@@ -1,15 +1,20 @@
 /* Programs that start backends, good ones and bad ones. */
 #include "unit/provider/world.h"
 
-/* Each verb is this Python script of the test's folder, with the verb as argument. */
-#define VERBS                                                                       \
-	"type = \"exec\"; environment = ( \"FOLDER=@\" ); "                         \
-	"list = ( \"/usr/bin/env\", \"python3\", \"@/program\", \"list\" ); "       \
-	"start = ( \"/usr/bin/env\", \"python3\", \"@/program\", \"start\" ); "     \
-	"stop = ( \"/usr/bin/env\", \"python3\", \"@/program\", \"stop\" ); "
+/* Each verb is this program of the test's folder, with the verb as argument. */
+#define VERBS                                                           \
+	"type = \"exec\"; environment = ( \"FOLDER=@\" ); "             \
+	"list = ( \"@/program\", \"list\" ); "                          \
+	"start = ( \"@/program\", \"start\" ); stop = ( \"@/program\", \"stop\" ); "
+
+#define SH "#!/bin/sh\n"
+/* What it is asked: $verb, and the name in $name. */
+#define SH_ASKED                                                                 \
+	SH "verb=$1; name=$(sed -n 's/.*\"name\":\"\\([^\"]*\\)\".*/\\1/p')\n"
 
 /* One that keeps its backends as files: what it is told, what it says. */
 #define KEEPER                                                                      \
+	"#!/usr/bin/env python3\n"                                                  \
 	"import json, os, sys\n"                                                    \
 	"q = json.load(sys.stdin)\n"                                                \
 	"folder = os.environ['FOLDER']\n"                                           \
@@ -36,6 +41,7 @@ write_program(const char *text)
 	assert_non_null(out);
 	fputs(text, out);
 	assert_int_equal(fclose(out), 0);
+	assert_int_equal(chmod(path, 0700), 0);
 }
 
 static const char *
@@ -114,38 +120,45 @@ those_of_before_are_listed_and_stopped(void **state)
 	assert_non_null(strstr(asked(), "\"grace_ms\": 500"));
 }
 
-/* The failure of a list with this program, or how it begins: the rest is the library's. */
+/* The failure of a list with this program, its path for each @; or how it begins: the rest is the library's. */
 static void
 expect_failure(const char *program, const char *wanted)
 {
 	static uint64_t token;
+	char text[TG_INSTANCE_WHY] = "";
+	size_t n = 0;
 
+	for (; *wanted != '\0'; wanted++)
+		n += (size_t)(*wanted == '@'
+				      ? snprintf(text + n, sizeof(text) - n, "%s/program", world.folder)
+				      : snprintf(text + n, sizeof(text) - n, "%c", *wanted));
 	write_program(program);
 	assert_int_not_equal(list(++token)->rc, 0);
-	if (wanted[strlen(wanted) - 1] == ' ')
-		assert_memory_equal(answer_of(token)->why, wanted, strlen(wanted));
+	if (text[n - 1] == ' ')
+		assert_memory_equal(answer_of(token)->why, text, n);
 	else
-		assert_string_equal(answer_of(token)->why, wanted);
+		assert_string_equal(answer_of(token)->why, text);
 }
 
 static void
 failures_are_told(void **state)
 {
 	(void)state;
-	world_open(VERBS "timeout = \"10s\";");
-	expect_failure("import sys; print('no cloud today\\nmore', file=sys.stderr); sys.exit(3)",
-		       "/usr/bin/env: exit status 3; it said: no cloud today");
-	expect_failure("import os; os.kill(os.getpid(), 9)", "/usr/bin/env: killed by signal 9");
-	expect_failure("", "the program that is to list: it answered nothing; allowed: "
+	world_open(VERBS);
+	expect_failure(SH "echo no cloud today >&2; echo more >&2; exit 3",
+		       "@: exit status 3; it said: no cloud today");
+	expect_failure(SH "kill -9 $$", "@: killed by signal 9");
+	expect_failure(SH, "the program that is to list: it answered nothing; allowed: "
 			   "[{\"name\", \"state\", \"address\"}, ...]");
-	expect_failure("print('{}')", "the program that is to list: its answer is no array; allowed: "
-				      "[{\"name\", \"state\", \"address\"}, ...]");
-	expect_failure("print('[{\"name\": \"b\"}, 7]')",
+	expect_failure(SH "echo {}", "the program that is to list: its answer is no array; allowed: "
+				     "[{\"name\", \"state\", \"address\"}, ...]");
+	expect_failure(SH "echo '[{\"name\": \"b\"}, 7]'",
 		       "the program that is to list: [1] is no object");
-	expect_failure("print('x' * 2000000)",
-		       "/usr/bin/env: its answer is longer than 1048576 bytes");
-	expect_failure("import sys; sys.stdout.buffer.write(b'[\"\\xff\"]')",
+	expect_failure(SH "head -c 2000000 /dev/zero",
+		       "@: its answer is longer than 1048576 bytes");
+	expect_failure(SH "printf '[\"\\377\"]'",
 		       "the program that is to list: its answer is not JSON, line 1: ");
+	expect_failure("no program", "cannot execute @: Exec format error");
 }
 
 static void
@@ -171,9 +184,7 @@ one_that_hangs_is_killed(void **state)
 	struct mono began = mono_read();
 
 	(void)state;
-	write_program("import os, sys, time\n"
-		      "os.spawnlp(os.P_NOWAIT, 'sleep', 'sleep', '1000')\n"
-		      "time.sleep(1000)\n");
+	write_program(SH "sleep 1000 & sleep 1000");
 	world_open(VERBS "timeout = \"300ms\";");
 	assert_int_equal(list(1)->rc, -TG_EIO);
 	assert_memory_equal(answer_of(1)->why,
@@ -186,18 +197,18 @@ static void
 an_address_may_come_later(void **state)
 {
 	(void)state;
-	write_program("print('{}')");
+	write_program(SH "echo {}");
 	world_open(VERBS);
 	start(1, "b");
 	assert_int_equal(await_answer(1)->rc, 0);
 	assert_true(has_change("b", TG_INSTANCE_STARTING));
 	assert_false(change_of("b", TG_INSTANCE_STARTING)->has_addr);
-	write_program("print('{\"adress\": \"1.2.3.4:5\"}')");
+	write_program(SH "echo '{\"adress\": \"1.2.3.4:5\"}'");
 	start(2, "c");
 	assert_int_equal(await_answer(2)->rc, -TG_EPROTO);
 	assert_string_equal(answer_of(2)->why, "the program that is to start: unknown key "
 					       "\"adress\"; allowed: address");
-	write_program("");
+	write_program(SH);
 	stop(3, "b", 0);
 	assert_int_equal(await_answer(3)->rc, 0);
 }
@@ -209,13 +220,7 @@ programs_are_bounded(void **state)
 	char name[16];
 
 	(void)state;
-	write_program("import os, sys, json, time\n"
-		      "q = json.load(sys.stdin)\n"
-		      "folder = os.environ['FOLDER']\n"
-		      "log = open(folder + '/asked', 'a')\n"
-		      "log.write('+' + q.get('name', 'list') + '\\n'); log.flush()\n"
-		      "time.sleep(0.03)\n"
-		      "log.write('-' + q.get('name', 'list') + '\\n')\n");
+	write_program(SH_ASKED "echo +$name >> $FOLDER/asked; sleep 0.03; echo -$name >> $FOLDER/asked\n");
 	world_open(VERBS "concurrency = 3;");
 	for (uint64_t i = 0; i < 12; i++) {
 		snprintf(name, sizeof(name), "b-%d", (int)i % 4);
@@ -240,7 +245,7 @@ programs_are_bounded(void **state)
 		assert_int_equal(n, 0);
 		assert_true(most >= 1 && most <= 3);
 	}
-	write_program("");
+	write_program(SH);
 }
 
 /* What waits when tidegate ends is not started, what was being started is stopped. */
@@ -248,12 +253,8 @@ static void
 starts_end_with_tidegate(void **state)
 {
 	(void)state;
-	write_program("import os, sys, json, time\n"
-		      "q = json.load(sys.stdin)\n"
-		      "folder = os.environ['FOLDER']\n"
-		      "print(q['verb'], q['name'], file=open(folder + '/asked', 'a'))\n"
-		      "while q['verb'] == 'start' and not os.path.exists(folder + '/go'):\n"
-		      "    time.sleep(0.01)\n");
+	write_program(SH_ASKED "echo $verb $name >> $FOLDER/asked\n"
+		      "while [ $verb = start ] && [ ! -e $FOLDER/go ]; do sleep 0.01; done\n");
 	world_open(VERBS "concurrency = 1;");
 	start(1, "b-1");
 	start(2, "b-2");
@@ -277,8 +278,7 @@ static void
 closing_kills_what_runs(void **state)
 {
 	(void)state;
-	write_program("import time, os; open(os.environ['FOLDER'] + '/asked', 'w').write('x'); "
-		      "time.sleep(1000)");
+	write_program(SH "echo x > $FOLDER/asked; sleep 1000");
 	world_open(VERBS);
 	start(1, "b");
 	start(2, "b");
