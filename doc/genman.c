@@ -1,7 +1,9 @@
 /* Writes tidegate.conf(5) to the file named, or to standard output. */
 #include <stdio.h>
 
+#include "autoscale/builtin.h"
 #include "conf/conf.h"
+#include "module/module.h"
 
 int
 main(int argc, char **argv)
@@ -12,6 +14,8 @@ main(int argc, char **argv)
 		perror(argv[1]);
 		return 1;
 	}
+	modules_add_builtin(autoscale_builtin);
+	conf_set_modules(&module_conf);
 	conf_print_manual(out);
 	if (fclose(out) != 0) {
 		perror(argc > 1 ? argv[1] : "standard output");

@@ -11,8 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "autoscale/builtin.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "module/module.h"
 #include "proc/predecessor.h"
 #include "proc/proc.h"
 
@@ -125,8 +127,10 @@ load_conf(const char *path, struct err *first)
 static int
 run_check(const struct options *options)
 {
-	struct conf *conf = load_conf(options->conf_path, NULL);
+	struct conf *conf;
 
+	conf_set_modules(&module_conf);
+	conf = load_conf(options->conf_path, NULL);
 	if (conf == NULL)
 		return EXIT_FAILURE;
 	if (options->verbose > 0)
@@ -191,6 +195,7 @@ run_parent(const struct options *options, const char *argv0, int predecessor)
 	};
 	struct err err;
 
+	conf_set_modules(&module_conf);
 	start.conf = load_conf(options->conf_path, &err);
 	if (start.conf == NULL) {
 		predecessor_refuse(predecessor, err.text);
@@ -242,6 +247,7 @@ main(int argc, char **argv)
 		print_version(options.version > 1);
 		return EXIT_SUCCESS;
 	}
+	modules_add_builtin(autoscale_builtin);
 	if (options.role != NULL && strcmp(options.role, TG_ROLE_SUCCESSOR) == 0)
 		return run_successor(&options, argv[0]);
 	if (options.role != NULL)

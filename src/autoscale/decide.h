@@ -4,9 +4,17 @@
  * Pure: what a module proposes, and what guards make of it, follows from the input alone; the
  * input is recorded with it (autoscale/record.h), so that each can be made again.
  *
- *	proposal -> manual or paused -> idle, wake -> blind -> no-flap -> steps -> cooldowns -> min, max
+ *	proposal -> manual or paused -> idle, wake -> blind, store -> no-flap -> steps -> cooldowns,
+ *	back-off -> min, max
  *
- * Who wakes a service from zero, or is below min, waits for no cooldown.
+ * A number that an operator ordered passes as it is, beyond min and max too; a paused one passes
+ * min and max alone. Who wakes a service from zero, or is below min, waits for no
+ * cooldown. Capacity that is pending is credited everywhere: what is changed is the number that was decided
+ * last, which it is part of.
+ *
+ * Idleness is what the proxy itself counted: after the idle time a service with min = 0 goes to
+ * zero whatever its module knows, also one that is unsure for want of figures of backends. But for
+ * that, nothing shrinks while the module is unsure, or while the store is not well.
  */
 #ifndef TG_AUTOSCALE_DECIDE_H
 #define TG_AUTOSCALE_DECIDE_H
@@ -56,10 +64,12 @@ struct decide_state {
 	bool has_down;             /* the same, smaller */
 	int64_t up_ms;             /* all on the clock of the snapshot */
 	int64_t down_ms;
-	int64_t active_ms;         /* the last time anything was in flight, queued or arrived */
+	int64_t active_ms;         /* the last time anything was in flight, queued or arrived, or that was not known */
 	int64_t retry_ms;          /* after starts that failed: nothing is started before; 0: at once */
 };
 
+/* Windows of the snapshot may be any: the module gets those it asks for, each by its span, or else the shortest one
+ * that is longer, or else the longest; without any, empty ones. */
 struct decide_input {
 	const struct tg_module *module;
 	const struct tg_value *values; /* by its options */
@@ -69,7 +79,7 @@ struct decide_input {
 
 /* A value. */
 struct decision {
-	struct tg_proposal proposal;
+	struct tg_proposal proposal; /* made sound: raw is always there, load is NAN or 0 and more, reason is printable */
 	uint32_t desired; /* at last */
 	struct {
 		uint32_t by;   /* enum guard */

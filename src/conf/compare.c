@@ -212,12 +212,73 @@ compare_row(struct comparison *c, const struct conf_field *f, const char *path, 
 	}
 }
 
+static const struct conf_setting *
+find_setting(const struct conf_setting *settings, size_t n, const char *key)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(settings[i].key, key) == 0)
+			return &settings[i];
+	}
+	return NULL;
+}
+
+static bool
+is_same_setting(const struct conf_setting *a, const struct conf_setting *b)
+{
+	if (a == NULL || b == NULL || a->type != b->type)
+		return a == b;
+	return a->type == TG_SETTING_TEXT ? strcmp(a->text, b->text) == 0 : a->number == b->number;
+}
+
+static void
+print_setting(struct comparison *c, const struct conf_field *rest, const struct conf_setting *s)
+{
+	if (s != NULL)
+		rest->element_kind->print(rest, s, c->out);
+	else
+		fputs("none", c->out);
+}
+
+static void
+compare_setting(struct comparison *c, const struct conf_field *rest, const char *path,
+		const char *key, const struct conf_setting *a, const struct conf_setting *b)
+{
+	if (is_same_setting(a, b))
+		return;
+	print_key(c, path, key);
+	fputc(' ', c->out);
+	print_setting(c, rest, a);
+	fputs(" -> ", c->out);
+	print_setting(c, rest, b);
+}
+
+/* Keys that have no row. */
+static void
+compare_rest(struct comparison *c, const struct conf_field *rest, const char *path, const char *a,
+	     const char *b)
+{
+	const struct conf_setting *before = pointer_at(rest, a);
+	const struct conf_setting *after = pointer_at(rest, b);
+	size_t n_before = length_at(rest, a);
+	size_t n_after = length_at(rest, b);
+
+	for (size_t i = 0; i < n_before; i++)
+		compare_setting(c, rest, path, before[i].key, &before[i],
+				find_setting(after, n_after, before[i].key));
+	for (size_t i = 0; i < n_after; i++) {
+		if (find_setting(before, n_before, after[i].key) == NULL)
+			compare_setting(c, rest, path, after[i].key, NULL, &after[i]);
+	}
+}
+
 static void
 compare_rows(struct comparison *c, const struct conf_schema *schema, const char *path,
 	     const char *a, const char *b)
 {
 	for (const struct conf_field *f = schema->fields; f->key; f++)
 		compare_row(c, f, path, a, b);
+	if (schema->rest)
+		compare_rest(c, schema->rest, path, a, b);
 }
 
 static void

@@ -288,10 +288,41 @@ enum conf_setting_type {
 struct conf_setting {
 	char *key;
 	enum conf_setting_type type;
-	double number; /* and booleans: 0 or 1 */
+	double number; /* finite; booleans: 0 or 1 */
 	char *text;    /* NULL: another type */
-	char *place;   /* "file:line", for errors */
+	char *place;   /* "file:line", for errors; of the text our own processes are handed: in that */
 };
+
+/*
+ * What conf/ asks of modules while it reads a file: it knows none of them. Of texts
+ * between our own processes nothing is asked: they were checked.
+ */
+struct conf_module_option {
+	const char *key;
+	const char *kind;         /* "number", ... */
+	const char *range;        /* "From 0 to 1."; NULL: none */
+	const char *preset;       /* as it would be written; NULL: none */
+	const char *const *words; /* NULL: any */
+	const char *help;
+};
+struct conf_modules {
+	/* The file of `modules`. Negative, with what is wrong; it stays loaded also where the rest of the
+	 * configuration is refused. */
+	int (*load)(const char *path, struct err *err);
+	/* What `autoscale` sets. Negative, with what is wrong: *ret_bad is the setting's index, or n: it is the name of
+	 * the module, or n + 1: all of them together. */
+	int (*check)(const char *module, const struct conf_setting *settings, size_t n,
+		     size_t *ret_bad, struct err *err);
+	/* For the manual: each module, then its options. */
+	void (*describe)(void (*module)(void *user, const char *name, const char *help),
+			 void (*option)(void *user, const struct conf_module_option *o), void *user);
+};
+/* Once, before the first configuration is read; NULL, as at start: `modules` loads nothing, and any
+ * settings will do. */
+void conf_set_modules(const struct conf_modules *modules);
+/* The i-th key of `autoscale` that is no module's; NULL: there are no more. */
+const char *conf_autoscale_key(size_t i);
+#define TG_CONF_SETTINGS_MAX 64u
 
 /* Between two times a service has at least so many backends. */
 struct conf_schedule {

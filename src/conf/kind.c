@@ -3,6 +3,7 @@
  */
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,6 +161,107 @@ const struct conf_kind conf_kind_argument = {
 	.accepts = ACCEPT_TEXT,
 	.take = argument_take,
 	.print = text_print,
+};
+
+/*** module: the file of one ***/
+
+static int
+module_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	    struct err *err)
+{
+	(void)f;
+	if (v->text[0] != '/')
+		return err_set(err, TG_EINVAL, "\"%.200s\" is no absolute path", v->text);
+	if (strlen(v->text) > TEXT_MAX)
+		return err_set(err, TG_ERANGE, "longer than %u bytes", TEXT_MAX);
+	return store_text(arena, v->text, dest, err);
+}
+
+const struct conf_kind conf_kind_module = {
+	.name = "string",
+	.wanted = "an absolute path as a string",
+	.accepts = ACCEPT_TEXT,
+	.take = module_take,
+	.print = text_print,
+};
+
+/*** setting: of a module, which says what it means ***/
+
+static int
+setting_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v,
+	     void *dest, struct err *err)
+{
+	struct conf_setting *s = dest;
+
+	(void)f;
+	switch (v->type) {
+	case TG_VALUE_TEXT:
+		s->type = TG_SETTING_TEXT;
+		if (strlen(v->text) > TEXT_MAX)
+			return err_set(err, TG_ERANGE, "longer than %u bytes", TEXT_MAX);
+		return store_text(arena, v->text, &s->text, err);
+	case TG_VALUE_BOOLEAN:
+		s->type = TG_SETTING_BOOLEAN;
+		s->number = v->integer != 0;
+		return 0;
+	case TG_VALUE_INTEGER:
+		s->number = (double)v->integer;
+		break;
+	case TG_VALUE_DECIMAL:
+		s->number = v->decimal;
+		break;
+	case TG_VALUE_TYPE_COUNT:
+		break;
+	}
+	s->type = TG_SETTING_NUMBER;
+	return isfinite(s->number) ? 0 : err_set(err, TG_ERANGE, "is not a finite number");
+}
+
+/* The shortest text that reads back as the same. */
+static void
+print_number(double number, FILE *out)
+{
+	char buf[32];
+
+	if (fabs(number) < 1e15 && floor(number) == number) {
+		fprintf(out, "%.0f", number);
+		return;
+	}
+	for (int digits = 1; digits <= 17; digits++) {
+		snprintf(buf, sizeof(buf), "%.*g", digits, number);
+		if (strtod(buf, NULL) == number)
+			break;
+	}
+	fputs(buf, out);
+}
+
+static void
+setting_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	const struct conf_setting *s = src;
+
+	(void)f;
+	switch (s->type) {
+	case TG_SETTING_NUMBER:
+		print_number(s->number, out);
+		break;
+	case TG_SETTING_BOOLEAN:
+		fputs(s->number != 0 ? "true" : "false", out);
+		break;
+	case TG_SETTING_TEXT:
+		conf_print_text(s->text, out);
+		break;
+	case TG_SETTING_TYPE_COUNT:
+		break;
+	}
+}
+
+const struct conf_kind conf_kind_setting = {
+	.name = "number, boolean or string",
+	.wanted = "a number, a string, or true or false",
+	.accepts = ACCEPT_TEXT | ACCEPT_INTEGER | ACCEPT_BOOLEAN | ACCEPT_DECIMAL,
+	.take = setting_take,
+	.print = setting_print,
 };
 
 /*** boolean ***/

@@ -8,7 +8,7 @@
 #include "conf/schema_priv.h"
 
 /* The day the words below were last gone over. */
-#define MANUAL_DATE "November 23, 2026"
+#define MANUAL_DATE "November 26, 2026"
 
 static const char head[] =
 	".Dd " MANUAL_DATE "\n"
@@ -181,6 +181,27 @@ print_escaped(const char *text, FILE *out)
 	}
 }
 
+/* Plain text, one sentence per line; a line must not begin like a request. */
+static void
+print_plain(const char *text, FILE *out)
+{
+	if (*text == '.' || *text == '\'')
+		fputs("\\&", out);
+	for (; *text; text++) {
+		if (text[0] == '.' && text[1] == ' ' && isupper((unsigned char)text[2])) {
+			fputs(".\n", out);
+			text++;
+		} else if (*text == '"') {
+			fputs("\\(dq", out);
+		} else if (*text == '\\') {
+			fputs("\\e", out);
+		} else {
+			fputc(*text == '\n' ? ' ' : *text, out);
+		}
+	}
+	fputc('\n', out);
+}
+
 static void
 print_upper(const char *text, FILE *out)
 {
@@ -199,7 +220,7 @@ kind_name(const struct conf_field *f)
 		return "list of prefixes";
 	if (f->element_kind == &conf_kind_server)
 		return "list of addresses";
-	if (f->element_kind == &conf_kind_argument)
+	if (f->element_kind == &conf_kind_argument || f->element_kind == &conf_kind_module)
 		return "list of strings";
 	if (f->element_kind == &conf_kind_cause)
 		return "list of strings";
@@ -245,11 +266,11 @@ print_range(const struct conf_field *f, FILE *out)
 }
 
 static void
-print_words(const struct conf_field *f, FILE *out)
+print_list_of_words(const char *const *words, FILE *out)
 {
 	fputs("One of\n", out);
-	for (unsigned i = 0; f->words[i]; i++)
-		fprintf(out, ".Ql \\(dq%s\\(dq%s\n", f->words[i], f->words[i + 1] ? " ," : " .");
+	for (unsigned i = 0; words[i]; i++)
+		fprintf(out, ".Ql \\(dq%s\\(dq%s\n", words[i], words[i + 1] ? " ," : " .");
 }
 
 static void
@@ -258,7 +279,7 @@ print_row(const struct conf_field *f, FILE *out)
 	fprintf(out, ".It Ic %s No = Ar %s\n", f->key, kind_name(f));
 	print_sentences(f->help, out);
 	if (f->words)
-		print_words(f, out);
+		print_list_of_words(f->words, out);
 	print_range(f, out);
 	print_default(f, out);
 	if (f->when_text) {
@@ -266,6 +287,57 @@ print_row(const struct conf_field *f, FILE *out)
 		print_escaped(f->when_text, out);
 		fputs(".\n", out);
 	}
+}
+
+static void
+print_rest(const struct conf_field *rest, FILE *out)
+{
+	fprintf(out, ".It Ar %s No = Ar %s\n", rest->key, rest->element_kind->name);
+	print_sentences(rest->help, out);
+}
+
+/*** Modules ***/
+
+static void
+print_module(void *user, const char *name, const char *help)
+{
+	FILE *out = user;
+
+	fprintf(out, ".Pp\n.Em %s :\n", name);
+	print_plain(help, out);
+	fputs(".Bl -tag -width Ds\n.It Ic module No = \\(dq", out);
+	print_escaped(name, out);
+	fputs("\\(dq\n.El\n", out);
+}
+
+static void
+print_option(void *user, const struct conf_module_option *o)
+{
+	FILE *out = user;
+
+	fprintf(out, ".Bl -tag -width Ds\n.It Ic %s No = Ar %s\n", o->key, o->kind);
+	print_plain(o->help, out);
+	if (o->words)
+		print_list_of_words(o->words, out);
+	if (o->range)
+		fprintf(out, "%s\n", o->range);
+	if (o->preset)
+		fprintf(out, "Default:\n.Ql %s .\n", o->preset);
+	fputs(".El\n", out);
+}
+
+static void
+print_modules(FILE *out)
+{
+	if (conf_modules() == NULL)
+		return;
+	fputs(".Sh AUTOSCALERS\n"
+	      "What is built in for\n"
+	      ".Ic services[].autoscale.module ,\n"
+	      "each with the keys that it adds to\n"
+	      ".Ic services[].autoscale .\n",
+	      out);
+	conf_modules()->describe(print_module, print_option, out);
 }
 
 /*** Sections ***/
@@ -288,6 +360,8 @@ print_section(const struct conf_schema *schema, const char *path, FILE *out)
 		if (f->kind != &conf_kind_later && !(f->flags & TG_CONF_INTERNAL))
 			print_row(f, out);
 	}
+	if (schema->rest)
+		print_rest(schema->rest, out);
 	fputs(".El\n", out);
 	for (const struct conf_field *f = schema->fields; f->key; f++) {
 		if (!f->schema || (f->flags & TG_CONF_INTERNAL))
@@ -331,6 +405,7 @@ conf_print_manual(FILE *out)
 {
 	fputs(head, out);
 	print_section(&conf_schema_top, "", out);
+	print_modules(out);
 	fputs(".Sh KEYS OF LATER VERSIONS\n"
 	      "These names are taken.\n"
 	      "This version refuses them, so that nothing is silently left undone.\n"

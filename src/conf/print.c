@@ -167,12 +167,30 @@ print_field(struct printer *p, const struct conf_field *f, const char *object)
 }
 
 static void
+print_rest(struct printer *p, const struct conf_field *rest, const char *object)
+{
+	const struct conf_setting *settings;
+	size_t n;
+
+	memcpy(&settings, object + rest->offset, sizeof(settings));
+	memcpy(&n, object + rest->count_offset, sizeof(n));
+	for (size_t i = 0; i < n; i++) {
+		indent(p);
+		fprintf(p->out, "%s = ", settings[i].key);
+		rest->element_kind->print(rest, &settings[i], p->out);
+		fputs(";\n", p->out);
+	}
+}
+
+static void
 print_group(struct printer *p, const struct conf_schema *schema, const char *object)
 {
 	for (const struct conf_field *f = schema->fields; f->key; f++) {
 		if (is_shown(p, f, object))
 			print_field(p, f, object);
 	}
+	if (schema->rest)
+		print_rest(p, schema->rest, object);
 }
 
 void

@@ -237,6 +237,12 @@ take(struct reader *r, const struct where *where, const struct conf_field *f,
 		add_reference(r, where, v->text, dest);
 		return 0;
 	}
+	if (kind == &conf_kind_module && !r->internal && conf_modules() != NULL) {
+		int code = conf_modules()->load(v->text, err);
+
+		if (code < 0)
+			return code;
+	}
 	return kind->take(r->arena, f, v, dest, err);
 }
 
@@ -451,6 +457,69 @@ read_list(struct reader *r, const struct where *where, const struct conf_field *
 	free(is_wrong);
 }
 
+/*** Keys that have no row ***/
+
+static bool is_renamed(const struct reader *r, const char *key);
+static const struct conf_field *find_field(const struct reader *r, const struct conf_schema *schema,
+					   const char *key);
+
+static char *
+place_text(struct reader *r, unsigned line)
+{
+	struct conf_place place = conf_source_place(r->source, line);
+	size_t size = strlen(place.file) + 16;
+	char *text = arena_alloc(r->arena, size, 1);
+
+	if (text)
+		snprintf(text, size, "%s:%u", place.file, place.line);
+	else
+		conf_report_no_memory(r->report);
+	return text;
+}
+
+static void
+read_setting(struct reader *r, const struct where *where, const struct conf_field *rest,
+	     const config_setting_t *member, struct conf_setting *ret)
+{
+	ret->key = arena_copy(r->arena, where->key, strlen(where->key));
+	ret->place = place_text(r, where->line);
+	if (!ret->key)
+		conf_report_no_memory(r->report);
+	read_value(r, where, rest, rest->element_kind, member, ret);
+}
+
+static void
+read_rest(struct reader *r, const struct where *where, const struct conf_schema *schema,
+	  const config_setting_t *group, char *object)
+{
+	const struct conf_field *rest = schema->rest;
+	struct conf_setting *settings = arena_alloc(r->arena, rest->max, sizeof(*settings));
+	size_t n = 0;
+
+	if (!settings) {
+		conf_report_no_memory(r->report);
+		return;
+	}
+	for (unsigned i = 0; i < (unsigned)config_setting_length(group); i++) {
+		const config_setting_t *member = config_setting_get_elem(group, i);
+		struct where at = {
+			.up = where,
+			.key = config_setting_name(member),
+			.line = config_setting_source_line(member),
+		};
+
+		if (is_renamed(r, at.key) || find_field(r, schema, at.key))
+			continue;
+		if (n == rest->max) {
+			add_error_format(r, &at, "more than %zu keys of a module", n);
+			break;
+		}
+		read_setting(r, &at, rest, member, &settings[n++]);
+	}
+	memcpy(object + rest->offset, &settings, sizeof(settings));
+	memcpy(object + rest->count_offset, &n, sizeof(n));
+}
+
 /*** Groups ***/
 
 /* The setting of a row; a plain value stands for the shorthand's row. */
@@ -547,9 +616,9 @@ check_keys(struct reader *r, const struct where *where, const struct conf_schema
 
 		if (is_renamed(r, at.key))
 			continue;
-		if (!f)
+		if (!f && !schema->rest)
 			report_unknown(r, &at, schema);
-		else if (f->when && !f->when(object))
+		else if (f && f->when && !f->when(object))
 			add_error_format(r, &at, "only allowed %s", f->when_text);
 	}
 }
@@ -578,6 +647,8 @@ read_group(struct reader *r, const struct where *where, const struct conf_schema
 		else
 			read_absent(r, &at, f, object);
 	}
+	if (is_group(setting) && schema->rest)
+		read_rest(r, where, schema, setting, object);
 	if (is_group(setting))
 		check_keys(r, where, schema, setting, object);
 	if (schema->check)
@@ -596,6 +667,18 @@ bool
 conf_check_given(const struct conf_check *check, const char *key)
 {
 	return check_member(check, key) != NULL;
+}
+
+size_t
+conf_check_errors(const struct conf_check *check)
+{
+	return conf_report_count(check->reader->report);
+}
+
+bool
+conf_check_is_internal(const struct conf_check *check)
+{
+	return check->reader->internal;
 }
 
 bool

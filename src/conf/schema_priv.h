@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "conf/conf.h"
+#include "conf/suggest.h"
 
 struct conf_check;
 struct conf_schema;
@@ -93,6 +94,9 @@ struct conf_schema {
 	const char *shorthand;	/* a plain string instead of { } is this key */
 	const struct conf_unique *unique; /* among the elements of a list; text NULL at the end */
 	bool (*is_copy)(const void *element); /* made of the one before: not shown; NULL: none */
+	/* Takes the keys that have no row: a list of struct conf_setting; its `key` is what the manual calls them.
+	 * NULL: such keys are errors. */
+	const struct conf_field *rest;
 	void (*check)(struct conf_check *check, void *object); /* after all rows are read */
 };
 
@@ -109,6 +113,8 @@ extern const struct conf_kind conf_kind_prefix;	  /* struct prefix */
 extern const struct conf_kind conf_kind_server;	  /* struct addr of a name server */
 extern const struct conf_kind conf_kind_base64;	  /* struct conf_bytes */
 extern const struct conf_kind conf_kind_service;  /* const struct conf_service *; linked by the reader */
+extern const struct conf_kind conf_kind_module;   /* char *, as element of a list: a file, which is loaded */
+extern const struct conf_kind conf_kind_setting;  /* struct conf_setting without its key */
 extern const struct conf_kind conf_kind_group;
 extern const struct conf_kind conf_kind_list;
 extern const struct conf_kind conf_kind_later; /* known, refused */
@@ -127,6 +133,7 @@ extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;
 extern const struct conf_schema conf_schema_store;
 extern const struct conf_schema conf_schema_page;
+extern const struct conf_schema conf_schema_autoscale;
 extern const struct conf_schema conf_schema_backend;
 
 /* Whether the value of this row is for our own processes alone. */
@@ -152,6 +159,10 @@ conf_field_is_secret(const struct conf_field *f, const void *object)
 
 /* Whether the key was written in this group. */
 bool conf_check_given(const struct conf_check *check, const char *key);
+/* Errors so far, of the whole text. */
+size_t conf_check_errors(const struct conf_check *check);
+/* Whether the text is of our own processes. */
+bool conf_check_is_internal(const struct conf_check *check);
 /* Whether the group was written at all: presets are checked too. */
 bool conf_check_group_given(const struct conf_check *check);
 /* An error at `key`, or at the group when it was not written. */
@@ -167,6 +178,13 @@ const char *conf_check_file(const struct conf_check *check, const char *key);
 
 /* Longest path of a configuration file, and of the working directory before it. */
 #define TG_CONF_ORIGIN_MAX 8192u
+
+/* The checks of `autoscale` that need the rest of its service. */
+void conf_check_scaled(struct conf_check *check, const struct conf_service *service);
+
+/* What knows modules; NULL: nobody. */
+const struct conf_modules *conf_modules(void);
+
 /* Longest text of who ordered something, and why. */
 #define TG_CONF_NOTE_MAX 4096u
 
@@ -188,14 +206,5 @@ void conf_print_text(const char *text, FILE *out);
 /* "${NAME}", "${NAME:-default}"; "$${" is a plain "${". Takes memory of `arena`. */
 TG_MUST_CHECK int conf_expand(struct arena *arena, const char *text, const char **ret,
 			      struct err *err);
-
-/* The word nearest to `word`, NULL when none is near; `next` gives word after word. */
-struct conf_suggest {
-	const char *word;
-	const char *best;
-	unsigned distance;
-};
-void conf_suggest_start(struct conf_suggest *s, const char *word);
-void conf_suggest_offer(struct conf_suggest *s, const char *known);
 
 #endif

@@ -596,6 +596,13 @@ static const struct conf_field service_fields[] = {
 		.help = "Bodies of error answers.",
 	},
 	{
+		.key = "autoscale",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, autoscale),
+		.schema = &conf_schema_autoscale,
+		.help = "Who decides how many backends there are.",
+	},
+	{
 		.key = "backends",
 		TG_LIST(conf_service, backends, n_backends),
 		.schema = &conf_schema_backend,
@@ -621,7 +628,6 @@ static const struct conf_field service_fields[] = {
 	TG_LATER("send_proxy"),
 	TG_LATER("tls"),
 	TG_LATER("protocol"),
-	TG_LATER("autoscale"),
 	TG_LATER("scheduler"),
 	{
 		/* offset 0: its default leans on autoscale, which is read before it */
@@ -680,6 +686,7 @@ service_check(struct conf_check *check, void *object)
 	check_hash_bound(check, object);
 	check_fail_open(check, object);
 	check_ports(check, object);
+	conf_check_scaled(check, object);
 	conf_expand_slots(check, object);
 }
 

@@ -243,6 +243,18 @@ static const struct conf_field top_fields[] = {
 		.help = "How long running requests may go on after tidegate is told to stop.",
 	},
 	{
+		/* before services, which name what is in them */
+		.key = "modules",
+		TG_LIST(conf, modules, n_modules),
+		.element_kind = &conf_kind_module,
+		.max = 32,
+		.preset_note = "none",
+		.help = "Shared objects to load: autoscalers that are not built in. Each by its absolute path; the file and "
+			"the folders it is in must be root's, or of the user who runs tidegate, and nobody else's to write. "
+			"What is loaded stays until the end of the process: a file that has changed is "
+			"an error of a reload.",
+	},
+	{
 		.key = "listeners",
 		TG_LIST(conf, listeners, n_listeners),
 		.schema = &conf_schema_listener,
@@ -267,7 +279,6 @@ static const struct conf_field top_fields[] = {
 		.help = "Where samples and decisions are kept.",
 	},
 	TG_LATER("nodes"),
-	TG_LATER("modules"),
 	{
 		.key = "state_file",
 		.kind = &conf_kind_text,

@@ -1,9 +1,9 @@
 /*
  * conf/suggest.c: "did you mean ...?"
  */
-#include <string.h>
+#include "conf/suggest.h"
 
-#include "conf/schema_priv.h"
+#include <string.h>
 
 #define WORD_MAX 40u
 

@@ -14,6 +14,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
+#include "module/module.h"
 #include "proc/keeper_priv.h"
 #include "proc/keeper_reload.h"
 #include "proc/keeper_scale.h"
@@ -61,6 +62,9 @@ on_conf(struct keeper *k, int fd)
 		return -TG_EINVAL;
 	}
 	log_init(STDERR_FILENO, k->conf->log.format, k->conf->log.level, "keeper");
+	/* What the parent found good a moment ago: a service without its module is not scaled, all else goes on. */
+	if (modules_load(k->conf, &err) < 0)
+		log_write(TG_LOG_ERROR, "cannot load a module", "reason=%s", err.text);
 	k->controls = keeper_controls_new(k->conf->admin.n_controls);
 	return k->controls != NULL ? 0 : -TG_ENOMEM;
 }

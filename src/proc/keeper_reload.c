@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "conf/same.h"
+#include "module/module.h"
 #include "steer/carry.h"
 
 #define OLD_FILE_MS 100u /* for a thread to end that has nothing left to write */
@@ -107,6 +108,11 @@ take_conf(struct keeper *k, int fd)
 	next->log_fd = -1;
 	next->log_copy = -1;
 	if (conf_load_fd(fd, &next->conf, &next->err) != 0) {
+		next->conf = NULL;
+		return 0;
+	}
+	if (modules_load(next->conf, &next->err) < 0) {
+		conf_unref(next->conf);
 		next->conf = NULL;
 		return 0;
 	}

@@ -52,7 +52,7 @@ enum tg_option_type {
 
 /* One key that a service may have in `autoscale` for this module. */
 struct tg_option {
-	const char *name;         /* NULL ends the table */
+	const char *name;         /* lower case, digits and '_'; NULL ends the table */
 	uint32_t type;            /* enum tg_option_type */
 	const char *preset;       /* as it would be written; NULL: none, and is_set is false */
 	double min;               /* numbers and durations (seconds): what is allowed */
@@ -84,7 +84,7 @@ struct tg_value {
 	X(MEMORY, "memory", "the same: the working set")                                           \
 	X(READY, "ready", "backends that take requests now")                                       \
 	X(DESIRED, "desired", "backends there should be, as last decided")                         \
-	X(PROPOSED, "proposed", "backends this module proposed; not known while it is unsure")
+	X(PROPOSED, "proposed", "backends this module proposed (raw); not known while it is unsure")
 
 enum tg_metric {
 #define TG_METRIC_ENUM(id, word, help) TG_METRIC_##id,
@@ -155,13 +155,17 @@ struct tg_snapshot {
 
 struct tg_proposal {
 	uint32_t desired;            /* before min, max and all guards of the host */
+	bool has_raw;                /* false: raw is desired */
+	uint32_t raw;                /* what the figures ask for, before the module looked at what it proposed
+	                              * earlier: this is TG_METRIC_PROPOSED of later windows */
 	bool is_unsure;              /* what it needs is not known: the host does not shrink the service */
 	double load;                 /* what is used, of what its rule allows: 1 is just enough. The host removes k
 	                              * of n only while load < 1 - k/n. NAN: it has no such figure */
-	char reason[TG_REASON_SIZE]; /* one line for people: figures and what follows */
+	char reason[TG_REASON_SIZE]; /* one line of ASCII for people: figures and what follows */
 };
 
 #define TG_WINDOWS_MAX 8
+#define TG_OPTIONS_MAX 64
 
 struct tg_autoscaler {
 	uint32_t size;
@@ -169,7 +173,8 @@ struct tg_autoscaler {
 	/* Options that do not go together: false, with one line in `reason`. Each alone is checked
 	 * by the host. NULL: all do. */
 	bool (*check)(const struct tg_value *options, char *reason, size_t size);
-	/* Spans of the windows it looks at, in milliseconds; how many, TG_WINDOWS_MAX at most. */
+	/* Spans of the windows it looks at, in milliseconds, none of them 0; how many, TG_WINDOWS_MAX at
+	 * most. */
 	uint32_t (*windows)(const struct tg_value *options, uint32_t *ret_spans_ms);
 	/* `ret` is zeroed. */
 	void (*propose)(const struct tg_value *options, const struct tg_snapshot *snapshot,
@@ -185,6 +190,7 @@ struct tg_module {
 	uint32_t size; /* sizeof(struct tg_module) */
 	uint32_t kind; /* enum tg_module_kind */
 	const char *name; /* lower case, digits and '-'; as configured in `module` */
+	const char *help; /* one sentence, plain text */
 	const struct tg_option *options; /* NULL: none */
 	const void *ops;
 };

@@ -11,6 +11,7 @@
 #define BACKEND(x) "backends = ( { name = \"b\"; address = \"h.example:1\"; " x " } ); "
 #define STICKY(x)  "sticky = { cookie = \"c\"; " x " }; "
 #define PAGE(body) "error_pages = ( { status = 503; file = \"f\"; body_base64 = \"" body "\"; } ); "
+#define SCALE(x)   "autoscale = { module = \"m\"; dry_run = true; max = 9; " x "}; "
 #define SECRET     "secret = \"0123456789abcdef0123456789abcdef\"; "
 
 /* Each two differ. */
@@ -60,6 +61,17 @@ static const char *const services[] = {
 	"buffer_response = { memory = \"17K\"; }; ",
 	"tcp_user_timeout = \"7s\"; ",
 	"tcp_keepalive = \"7s\"; ",
+	SCALE(""),
+	"autoscale = { module = \"m\"; dry_run = true; max = 8; }; ",
+	"autoscale = { module = \"n\"; dry_run = true; max = 9; }; ",
+	SCALE("step_up = 7; "),
+	SCALE("any = 7; "),
+	SCALE("any = 8; "),
+	SCALE("any = true; "),
+	SCALE("any = \"7\"; "),
+	SCALE("other = 7; "),
+	SCALE("schedules = ( { start = \"0 7 * * *\"; end = \"0 8 * * *\"; min = 2; } ); "),
+	SCALE("schedules = ( { start = \"0 7 * * *\"; end = \"0 9 * * *\"; min = 2; } ); "),
 	"max_connections_per_backend = 7; ",
 	"queue = 7; ",
 	"idle_connections = 7; ",

@@ -7,7 +7,8 @@
 
 #include "unit/conf/texts.h"
 
-#define PROVIDER(x) SERVICE("provider = { " x " };")
+#define SCALED      "autoscale = { module = \"target\"; max = 9; }; "
+#define PROVIDER(x) SERVICE(SCALED "provider = { " x " };")
 #define PROCESS(x)  PROVIDER("type = \"process\"; " x)
 #define COMMAND     "command = ( \"/bin/backend\", \"--port={port}\" ); "
 #define EXEC(x)     PROVIDER("type = \"exec\"; " x)

@@ -142,7 +142,6 @@ static const struct refused unknown[] = {
 
 static const struct refused later[] = {
 	{TOP("nodes = ( );"), "1: nodes: not available in this version"},
-	{TOP("modules = ( \"x.so\" );"), "1: modules: not available in this version"},
 	{LISTENER("accept_proxy = true;"),
 	 "2: listeners[0].accept_proxy: not available in this version"},
 	{LISTENER("h2c = true;"), "2: listeners[0].h2c: not available in this version"},
@@ -156,7 +155,6 @@ static const struct refused later[] = {
 	{SERVICE("send_proxy = \"v2\";"), "3: services[0].send_proxy: not available in this version"},
 	{SERVICE("tls = { };"), "3: services[0].tls: not available in this version"},
 	{SERVICE("protocol = \"h2\";"), "3: services[0].protocol: not available in this version"},
-	{SERVICE("autoscale = { };"), "3: services[0].autoscale: not available in this version"},
 	{SERVICE("scheduler = \"spread\";"),
 	 "3: services[0].scheduler: not available in this version"},
 	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "

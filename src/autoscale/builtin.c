@@ -1,0 +1,10 @@
+#include "autoscale/builtin.h"
+
+#include <stddef.h>
+
+const struct tg_module *const autoscale_builtin[] = {
+	&autoscale_target,
+	&autoscale_threshold,
+	&autoscale_staffing,
+	NULL,
+};

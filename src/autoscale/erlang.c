@@ -1,0 +1,69 @@
+#include "autoscale/erlang.h"
+
+static double
+next_b(double b, double a, uint32_t n)
+{
+	return a * b / (n + a * b);
+}
+
+static double
+c_of_b(double b, double a, uint32_t n)
+{
+	double rho = a / n;
+
+	return rho >= 1 ? 1 : b / (1 - rho * (1 - b));
+}
+
+double
+erlang_c(uint32_t servers, double a)
+{
+	double b = 1;
+
+	if (a <= 0)
+		return servers > 0 ? 0 : 1;
+	for (uint32_t n = 1; n <= servers; n++)
+		b = next_b(b, a, n);
+	return servers > 0 ? c_of_b(b, a, servers) : 1;
+}
+
+/* How much of the goal is used up: 1 is just held. Servers keep up with the load. */
+static double
+used_of_goal(const struct erlang_goal *goal, double c, double a, uint32_t n)
+{
+	double used = 0;
+	double wait;
+
+	if (goal->wait > 0)
+		used = c / goal->wait;
+	if (goal->seconds > 0) {
+		wait = c * goal->service / (n - a) / goal->seconds;
+		used = wait > used ? wait : used;
+	}
+	return used;
+}
+
+uint32_t
+erlang_servers(double a, const struct erlang_goal *goal, uint32_t most, double *ret_used)
+{
+	double b = 1;
+	double used;
+	double least;
+
+	*ret_used = 0;
+	if (a <= 0)
+		return 0;
+	for (uint32_t n = 1; n <= most; n++) {
+		b = next_b(b, a, n);
+		if (a >= n)
+			continue;
+		used = used_of_goal(goal, c_of_b(b, a, n), a, n);
+		if (used > 1)
+			continue;
+		/* Between what the load alone takes of the last one, and all of it. */
+		least = a > n - 1 ? a - (n - 1) : 0;
+		*ret_used = n - 1 + least + (1 - least) * used;
+		return n;
+	}
+	*ret_used = (double)most + 1;
+	return most + 1;
+}

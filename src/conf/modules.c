@@ -1,0 +1,30 @@
+/*
+ * conf/modules.c: who knows modules.
+ */
+#include "conf/schema_priv.h"
+
+static const struct conf_modules *known;
+
+void
+conf_set_modules(const struct conf_modules *modules)
+{
+	known = modules;
+}
+
+const struct conf_modules *
+conf_modules(void)
+{
+	return known;
+}
+
+const char *
+conf_autoscale_key(size_t i)
+{
+	const struct conf_field *f = conf_schema_autoscale.fields;
+
+	while (i > 0 && f->key) {
+		f++;
+		i--;
+	}
+	return f->key;
+}
