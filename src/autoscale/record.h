@@ -1,7 +1,14 @@
 /*
- * autoscale/record.h: a decision as one line of JSON: its input, the proposal, the guards that changed it, what
- * was done and what came of it. Read again, the input makes the same decision, or
- * shows what another module would have made of it.
+ * autoscale/record.h: a decision as one line of JSON: its input, the proposal, the guards that changed it, and what
+ * follows. Read again, the input makes the same decision, or shows what another module would have made of it.
+ *
+ * {"v":1, "number":7, "at":"2026-11-26T13:00:00.000000Z", "service":"api", "module":"target",
+ *  "options":{name: number or null}, "snapshot":{..., "windows":[{"span_ms", "covered_ms", "n", "metrics":{word:
+ *  [n, first, last, mean, min, max]}}], "backends":[[name, state, since_ms, in_flight, cpu, memory]]},
+ *  "state":{...}, "proposal":{"desired", "raw", "unsure", "load", "reason"},
+ *  "changes":[[guard, from, to]], "desired":5, "action":"add 2", "blind":false, "took_us":12}
+ *
+ * Figures that are not known are null; a metric of which nothing is known is not there.
  */
 #ifndef TG_AUTOSCALE_RECORD_H
 #define TG_AUTOSCALE_RECORD_H
@@ -9,7 +16,9 @@
 #include "autoscale/decide.h"
 #include "base/clock.h"
 
-#define TG_RECORD_MAX (1u << 16)
+/* What is read; what is written is smaller for any service of up to a thousand backends. */
+#define TG_RECORD_MAX (1u << 18)
+#define TG_RECORD_BACKENDS_MAX 1024u
 
 /* The caller's to free(); NULL: no memory. */
 char *record_text(const struct decide_input *in, const struct decision *d, uint64_t number,
@@ -20,13 +29,14 @@ struct record;
 /* *ret is freed with record_free(). -TG_EINVAL: what is wrong; -TG_ENOENT: its module is not here; -TG_ENOMEM. */
 TG_MUST_CHECK int record_read(const char *text, size_t n, struct record **ret, struct err *err);
 void record_free(struct record *r); /* NULL allowed */
-/* Of the recorded module; another one may be put in its place with values of its own. */
+/* Of the recorded module; another one may be put in its place with values of its own: decide() gives it of the
+ * windows that were recorded those nearest to what it asks for. Valid as long as the record. */
 struct decide_input record_input(const struct record *r);
 /* What was decided. */
 uint32_t record_desired(const struct record *r);
 
-/* For people, some lines: what is known, what was proposed, which guard changed it, what follows. The caller's to
- * free(); NULL: no memory, or no record. */
+/* For people, some lines: what is known, what was proposed, which guard changed it, what follows. Of any text that
+ * is a record, its module known here or not. The caller's to free(); NULL: no memory, or no record. */
 char *record_explain(const char *text, size_t n);
 
 #endif
