@@ -90,6 +90,8 @@ static const char good[] =
 	"trusted_proxies = ( \"::1\" ); routes = (\n"
 	"{ host = \"a\"; service = \"s\"; }, { host = \"b\"; service = \"t\"; } ); } );\n"
 	"services = ( { name = \"t\"; }, { name = \"s\"; health = { type = \"http\"; };\n"
+	"autoscale = { module = \"m\"; max = 3; dry_run = true; any = 7; other = \"x\"; schedules = (\n"
+	"{ start = \"0 7 * * *\"; end = \"0 8 * * *\"; min = 2; timezone = \"UTC\"; } ); };\n"
 	"backends = ( \"h:1\", { name = \"x\"; address = \"unix:/x\"; } ); } );\n";
 
 static const char bad[] =
