@@ -5,6 +5,7 @@ import json
 import os
 import re
 import selectors
+import signal
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ class Site:
     """A tidegate whose one backend is to come up later."""
 
     def __init__(self, start, tmp_path, hold=HOLD, check=CHECKED, service="", workers=2, entries=None,
-                 **options):
+                 top="", **options):
         self.port = net.free_port()
         self.backend = f"{net.ADDRESS}:{self.port}"
         self.admin = str(tmp_path / "admin.sock")
@@ -29,7 +30,7 @@ class Site:
         self.service = f"{check} {service}"
         self.entries = [self.backend] if entries is None else entries
         self.options = dict(workers=workers, bind=f"{net.ADDRESS}:{net.free_port()}",
-                            top=f'admin = {{ socket = "{self.admin}"; http = "{self.http}"; }};',
+                            top=f'admin = {{ socket = "{self.admin}"; http = "{self.http}"; }}; {top}',
                             **options)
         self.tg = start(self.conf(hold))
 
@@ -364,3 +365,44 @@ def test_a_new_keeper_hears_of_it(site, recording_backend):
         recording_backend(port=held.port)
         assert [peer.read_answer().status for peer in peers] == [200] * 10
     assert held.wanted() == 2
+
+
+def test_a_body_that_would_be_stored_goes_out(site, recording_backend):
+    held = site(service='buffer_request = { memory = "64K"; };')
+    body = b"x" * 300_000
+    with held.tg.client() as peer:
+        peer.send(client.post(body[:10], extra=b"Expect: 100-continue\r\n").replace(
+            b"Content-Length: 10", b"Content-Length: %d" % len(body)))
+        held.wait_held(1)
+        backend = recording_backend(port=held.port)
+        peer.send(body[10:])
+        assert peer.read_answer().status == 200
+    assert [request.body for request in backend.requests] == [body]
+
+
+def test_a_stop_lets_them_have_their_answer(site, recording_backend):
+    held = site(top='shutdown_grace = "60s";')
+    with contextlib.ExitStack() as stack:
+        peers = [send(held, stack, f"/{i}") for i in range(4)]
+        held.wait_held(4)
+        held.tg.send_signal(signal.SIGTERM)
+        held.tg.log.wait(msg="stopping")
+        recording_backend(port=held.port)
+        assert [peer.read_answer().status for peer in peers] == [200] * 4
+    held.tg.wait()
+
+
+def test_who_failed_at_the_last_backend_is_held(site, recording_backend):
+    """Its tries are not over: it goes out with the next that is up."""
+    held = site(check=CHECKED.replace("50ms", "20ms"),
+                service='retry = { attempts = 7; backoff = "500ms"; };')
+    backend = recording_backend(port=held.port)
+    settings.wait_until(lambda: held.status()["usable"], "the backend")
+    with held.tg.standing_still():
+        backend.stop()
+        peer = held.tg.client().send(client.get("/a"))
+        peer.wait_bytes_there()
+    held.wait_held(1)
+    recording_backend(port=held.port)
+    assert peer.read_answer().status == 200
+    assert held.tg.access.wait(path="/a")["end"] == "done"
