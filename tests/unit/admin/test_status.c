@@ -73,7 +73,8 @@ says_what_runs(void **state)
 		strstr(f->out.bytes,
 		       "{\"name\":\"api\",\"usable\":false,\"backends\":{\"total\":2,\"usable\":0,"
 		       "\"up\":0,\"ejected\":0,\"checking\":2,\"down\":0,\"drain\":0,\"maint\":0,"
-		       "\"vacant\":0},\"in_flight\":0,\"queued\":3,\"held\":2,\"held_max\":4,\"streams_per_second\":0,"
+		       "\"vacant\":0},\"in_flight\":0,\"queued\":3,\"held\":2,\"held_max\":4,"
+		       "\"streams_per_second\":0,"
 		       "\"streams\":12}"));
 	assert_string_equal(f->out.bytes + f->out.n - 5, "}]}\n");
 }
