@@ -206,6 +206,32 @@ lines_around_the_limit_are_whole(void **state)
 }
 
 static void
+on_heard(void *user, const char *line, size_t n)
+{
+	(void)line;
+	*(size_t *)user += n;
+}
+
+/* It is written all the same. */
+static void
+a_hushed_line_is_not_heard(void **state)
+{
+	size_t heard = 0;
+
+	(void)state;
+	log_listen(on_heard, &heard);
+	log_hush(true);
+	log_write(TG_LOG_INFO, "of others", NULL);
+	assert_non_null(strstr(next_line(), "of others"));
+	assert_int_equal(heard, 0);
+	log_hush(false);
+	log_write(TG_LOG_INFO, "ours", NULL);
+	assert_non_null(strstr(next_line(), "ours"));
+	assert_int_not_equal(heard, 0);
+	log_listen(NULL, NULL);
+}
+
+static void
 json_escapes_what_it_must(void **state)
 {
 	char buf[64];
@@ -359,6 +385,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(levels_above_the_set_one_are_silent, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(the_level_changes_while_it_runs, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_hushed_line_is_not_heard, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_lines_are_cut_and_stay_well_formed, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(lines_around_the_limit_are_whole, setup, teardown),

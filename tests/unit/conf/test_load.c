@@ -106,20 +106,20 @@ the_file_is_known(void **state)
 	int fd;
 
 	(void)state;
-	write_text("origin.conf", TOP(""));
-	conf = load("origin.conf");
-	assert_string_equal(conf->origin, path_of("origin.conf"));
+	write_text("main.conf", TOP(""));
+	conf = load("main.conf");
+	assert_string_equal(conf->origin, path_of("main.conf"));
 	assert_int_equal(conf_save_fd(conf, &fd, &err), 0);
 	assert_int_equal(conf_load_fd(fd, &again, &err), 0);
 	close(fd);
-	assert_string_equal(again->origin, path_of("origin.conf"));
+	assert_string_equal(again->origin, path_of("main.conf"));
 	conf_unref(again);
 	conf_unref(conf);
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(folder), 0);
-	assert_int_equal(conf_load_file("origin.conf", &conf, &errors), 0);
+	assert_int_equal(conf_load_file("main.conf", &conf, &errors), 0);
 	assert_int_equal(chdir(here), 0);
-	assert_string_equal(conf->origin, path_of("origin.conf"));
+	assert_string_equal(conf->origin, path_of("main.conf"));
 	conf_unref(conf);
 }
 

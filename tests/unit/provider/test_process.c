@@ -422,6 +422,50 @@ one_that_another_process_started_is_found(void **state)
 			       "ended, its status went to who started it"));
 }
 
+/* A process of its own that starts "b" and is killed at once, or some time later. */
+static void
+be_killed_in_a_start(unsigned delay_us)
+{
+	pid_t other = fork();
+	struct err err;
+
+	if (other == 0) {
+		world.loop = loop_new();
+		if (provider_open(world.loop, &world.conf->services[0], world.run, &world_events,
+				  &world, &world.provider, &err) < 0 ||
+		    provider_start(world.provider, 1, "b") < 0)
+			_exit(1);
+		usleep(delay_us);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(other, NULL, 0);
+}
+
+/* However far the start was: afterwards there is one, once it was ordered again. */
+static void
+a_keeper_killed_in_a_start_leaves_one_or_none(void **state)
+{
+	(void)state;
+	world_open("type = \"process\"; command = ( \"/bin/sleep\", \"1000\" ); "
+		   "environment = ( \"PORT={port}\" );");
+	for (unsigned i = 0; i < 12; i++) {
+		uint64_t token = 10;
+
+		world.n_answers = 0;
+		world.n_changes = 0;
+		be_killed_in_a_start(i % 4 * 300);
+		assert_true(list(1)->n <= 1);
+		start(2, "b");
+		assert_int_equal(await_answer(2)->rc, 0);
+		while (marked() != 1)
+			list(token++); /* the killed one's came to be after the first */
+		stop(3, "b", 0);
+		await_answer(3);
+		while (provider_count(world.provider) > 0 || marked() > 0)
+			fake_turn(world.loop);
+	}
+}
+
 static void
 those_of_another_run_are_not_ours(void **state)
 {
@@ -623,6 +667,7 @@ main(int argc, char **argv)
 		CASE(ports_are_not_given_out_twice),
 		CASE(a_new_one_finds_those_of_before),
 		CASE(one_that_another_process_started_is_found),
+		CASE(a_keeper_killed_in_a_start_leaves_one_or_none),
 		CASE(those_of_another_run_are_not_ours),
 		CASE(all_stop_together),
 		CASE(open_files_are_limited),
