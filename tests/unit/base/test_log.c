@@ -219,6 +219,7 @@ a_hushed_line_is_not_heard(void **state)
 	size_t heard = 0;
 
 	(void)state;
+	log_init(pair[0], TG_LOG_TEXT, TG_LOG_INFO, "test");
 	log_listen(on_heard, &heard);
 	log_hush(true);
 	log_write(TG_LOG_INFO, "of others", NULL);
