@@ -84,9 +84,9 @@ static const struct conf_field provider_fields[] = {
 			"each as \\(dqNAME=value\\(dq. Of a process {port}, {name} and {service} are replaced "
 			"in the value. Besides there is PATH, unless it is given, "
 			"and for a process TIDEGATE_RUN, TIDEGATE_SERVICE, TIDEGATE_BACKEND, TIDEGATE_ADDRESS, "
-			"TIDEGATE_PORT, TIDEGATE_OUTPUT and TIDEGATE_PID, by which tidegate finds it again after a "
-			"crash of its own: a program that overwrites the memory of its "
-			"environment is not found.",
+			"TIDEGATE_PORT, TIDEGATE_OUTPUT and TIDEGATE_PID, by which tidegate finds it "
+			"again after a crash of its own; one that overwrites them is found by its "
+			"standard input, which is at its end, as long as it keeps that open.",
 	},
 	{
 		.key = "folder",

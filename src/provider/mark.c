@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +22,9 @@
 #define READ_FIRST 16384u
 #define READ_MAX   (4u << 20)
 #define PID_DIGITS 10
+/* As its link shows it. */
+#define FILE_NAME "tidegate"
+#define FILE_LINK "/memfd:" FILE_NAME " (deleted)"
 
 enum variable {
 	VARIABLE_RUN = 0,
@@ -185,6 +189,25 @@ mark_set_pid(const struct mark_environment *e)
 	e->pid[i] = '\0';
 }
 
+int
+mark_open_file(void)
+{
+	return memfd_create(FILE_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+bool
+mark_keep(const struct mark_environment *e)
+{
+	for (int i = 0; i < VARIABLE_COUNT; i++) {
+		size_t n = strlen(e->list[i]) + 1;
+
+		if (write(STDIN_FILENO, e->list[i], n) != (ssize_t)n)
+			return false;
+	}
+	return fcntl(STDIN_FILENO, F_ADD_SEALS,
+		     F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0;
+}
+
 /* finding */
 
 /* Digits alone, of a value up to `max`. */
@@ -280,17 +303,17 @@ make_room(struct scan *s)
 	return true;
 }
 
-/* How many bytes; 0: none, or not ours to read. */
+/* How many bytes of "PID/NAME"; 0: none, or not ours to read. */
 static size_t
-read_environment(struct scan *s, const char *pid)
+read_file(struct scan *s, const char *pid, const char *name)
 {
 	char path[32];
 	size_t n = 0;
 	ssize_t got = 1;
 	int fd;
 
-	snprintf(path, sizeof(path), "%.10s/environ", pid);
-	fd = openat(dirfd(s->proc), path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%.10s/%s", pid, name);
+	fd = openat(dirfd(s->proc), path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	while (fd >= 0 && got > 0 && (n < s->size || make_room(s))) {
 		got = read(fd, s->bytes + n, s->size - n);
 		n += got > 0 ? (size_t)got : 0;
@@ -298,6 +321,19 @@ read_environment(struct scan *s, const char *pid)
 	if (fd >= 0)
 		close(fd);
 	return n;
+}
+
+/* Whether its standard input is a file of ours: no other is to be opened. */
+static bool
+has_file(const struct scan *s, const char *pid)
+{
+	char path[32];
+	char link[sizeof(FILE_LINK)];
+
+	snprintf(path, sizeof(path), "%.10s/fd/0", pid);
+	return readlinkat(dirfd(s->proc), path, link, sizeof(link)) ==
+		       (ssize_t)strlen(FILE_LINK) &&
+	       memcmp(link, FILE_LINK, strlen(FILE_LINK)) == 0;
 }
 
 static bool
@@ -316,16 +352,25 @@ is_of_owner(const struct scan *s, const char *pid)
 	return fstatat(dirfd(s->proc), pid, &st, 0) == 0 && st.st_uid == s->owner->uid;
 }
 
+static bool
+parse_file(struct scan *s, const char *pid, const char *name, struct mark *ret)
+{
+	size_t n = read_file(s, pid, name); /* and s->bytes is where they are now */
+
+	return n > 0 && mark_parse(s->bytes, n, s->owner, ret);
+}
+
 /* Whose descriptor is still that of a living process, what was read is its. */
 static bool
 read_mark(struct scan *s, const char *pid, int pid_fd, struct mark *ret)
 {
-	size_t n;
+	bool is_found;
 
 	if (!is_of_owner(s, pid))
 		return false;
-	n = read_environment(s, pid);
-	return n > 0 && mark_parse(s->bytes, n, s->owner, ret) && !has_ended(pid_fd);
+	is_found = parse_file(s, pid, "environ", ret) ||
+		   (has_file(s, pid) && parse_file(s, pid, "fd/0", ret));
+	return is_found && !has_ended(pid_fd);
 }
 
 int

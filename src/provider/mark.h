@@ -1,6 +1,7 @@
 /*
  * provider/mark.h: by what the processes of a service are known, whoever started them: variables of
- * their environment.
+ * their environment. Programs that show a title overwrite these; the same variables are in the sealed memory file
+ * that is their standard input, at its end.
  */
 #ifndef TG_PROVIDER_MARK_H
 #define TG_PROVIDER_MARK_H
@@ -46,6 +47,11 @@ TG_MUST_CHECK int mark_make_environment(struct arena *arena, const struct mark_o
 bool mark_has_path(char *const *variables, size_t n);
 /* Of this process. Async-signal-safe. */
 void mark_set_pid(const struct mark_environment *e);
+/* A file for mark_keep(), to be the standard input of the new process. -1: errno. */
+int mark_open_file(void);
+/* Of this process, after mark_set_pid(): writes its mark to its standard input, which is then at its end and never
+ * changes. Async-signal-safe. False: errno. */
+bool mark_keep(const struct mark_environment *e);
 /* `text` with {port}, {name} and {service} replaced. NULL: no memory. */
 char *mark_replace(struct arena *arena, const char *text, const struct mark_owner *owner,
 		   const struct mark *mark);

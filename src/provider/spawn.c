@@ -23,6 +23,7 @@ enum step {
 	STEP_OPEN_FILES = 2,
 	STEP_USER = 3,
 	STEP_FOLDER = 4,
+	STEP_MARK = 5,
 	STEP_COUNT
 };
 
@@ -32,6 +33,7 @@ static const char *const steps[STEP_COUNT] = {
 	[STEP_OPEN_FILES] = "cannot set open_files",
 	[STEP_USER] = "cannot take on its user",
 	[STEP_FOLDER] = "cannot change to its folder",
+	[STEP_MARK] = "cannot keep what it is known by",
 };
 
 const char *
@@ -130,7 +132,7 @@ prepare(void *user)
 	if (chdir(o->conf->folder) < 0)
 		return STEP_FOLDER;
 	mark_set_pid(&p->environment);
-	return 0;
+	return mark_keep(&p->environment) ? 0 : STEP_MARK;
 }
 
 /* this one */
@@ -155,10 +157,10 @@ static int
 fork_backend(struct preparation *p, char *const *argv, int output_fd, struct spawned *ret,
 	     struct err *err)
 {
-	const struct fork_order order = {
+	struct fork_order order = {
 		.argv = argv,
 		.envp = p->environment.list,
-		.input_fd = -1,
+		.input_fd = mark_open_file(),
 		.output_fd = output_fd,
 		.error_fd = output_fd,
 		.outlives = true,
@@ -166,9 +168,14 @@ fork_backend(struct preparation *p, char *const *argv, int output_fd, struct spa
 		.user = p,
 	};
 
+	if (order.input_fd < 0)
+		return err_set_errno(err, "no file for what it is known by");
 	ret->pid = fork_program(&order, &ret->report_fd);
 	if (ret->pid < 0)
-		return err_set_errno(err, "no new process");
+		(void)err_set_errno(err, "no new process");
+	close(order.input_fd);
+	if (ret->pid < 0)
+		return -TG_EIO;
 	ret->pid_fd = pidfd_open(ret->pid, 0);
 	if (ret->pid_fd >= 0)
 		return 0;

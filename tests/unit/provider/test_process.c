@@ -422,6 +422,22 @@ one_that_another_process_started_is_found(void **state)
 			       "ended, its status went to who started it"));
 }
 
+/* Titles overwrite the environment, others have theirs replaced. */
+static void
+one_without_its_environment_is_found(void **state)
+{
+	(void)state;
+	world_open(SHELL("read -r x && exit 1; exec env -i /bin/sh -c \\\"echo up > @/up; exec sleep 1000\\\""));
+	start(1, "b");
+	assert_string_equal(await_file("up"), "up\n");
+	world_reopen();
+	assert_int_equal(provider_count(world.provider), 1);
+	assert_int_equal(list(2)->n, 1);
+	assert_string_equal(answer_of(2)->instances[0].name, "b");
+	stop(3, "b", 1000);
+	assert_int_equal(await_answer(3)->rc, 0);
+}
+
 /* A process of its own that starts "b" and is killed at once, or some time later. */
 static void
 be_killed_in_a_start(unsigned delay_us)
@@ -667,6 +683,7 @@ main(int argc, char **argv)
 		CASE(ports_are_not_given_out_twice),
 		CASE(a_new_one_finds_those_of_before),
 		CASE(one_that_another_process_started_is_found),
+		CASE(one_without_its_environment_is_found),
 		CASE(a_keeper_killed_in_a_start_leaves_one_or_none),
 		CASE(those_of_another_run_are_not_ours),
 		CASE(all_stop_together),
