@@ -38,12 +38,9 @@ empty_window(uint32_t span_ms, struct tg_window *ret)
 static uint32_t
 fill_windows(const struct decide_input *in, struct tg_window *ret)
 {
-	const struct tg_autoscaler *ops = in->module->ops;
 	uint32_t spans[TG_WINDOWS_MAX] = {0};
-	uint32_t n = ops->windows(in->values, spans);
+	uint32_t n = module_windows(in->module, in->values, spans);
 
-	if (n > TG_WINDOWS_MAX)
-		n = TG_WINDOWS_MAX;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct tg_window *found = find_window(&in->snapshot, spans[i]);
 

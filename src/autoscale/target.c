@@ -141,7 +141,7 @@ static const struct tg_option options[] = {
 				.type = TG_OPTION_DURATION,
 				.preset = "5m",
 				.min = 0,
-				.max = 86400,
+				.max = 3600,
 				.help = "Shrinks to the most that was proposed in this time."},
 	[UP_COUNT] = {.name = "up_count",
 		      .type = TG_OPTION_NUMBER,

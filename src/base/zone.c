@@ -444,7 +444,8 @@ zone_open(const char *name, struct zone **ret, struct err *err)
 	struct err why;
 	int r;
 
-	if (name == NULL && access(TG_ZONE_LOCAL, F_OK) < 0 && errno == ENOENT) {
+	if (name != NULL ? strcmp(name, "UTC") == 0
+			 : access(TG_ZONE_LOCAL, F_OK) < 0 && errno == ENOENT) {
 		*ret = zone_new(0);
 		return *ret != NULL ? 0 : err_set(err, TG_ENOMEM, "no memory");
 	}

@@ -23,7 +23,7 @@ int zone_valid_name(const char *name, struct err *err);
 
 struct zone;
 
-/* NULL: that of this machine, UTC where it has none. Owned by the caller. -TG_EINVAL, -TG_ENOENT, -TG_ENOMEM,
+/* NULL: that of this machine, UTC where it has none; "UTC" needs no file. Owned by the caller. -TG_EINVAL, -TG_ENOENT, -TG_ENOMEM,
  * -TG_EIO. */
 TG_MUST_CHECK int zone_open(const char *name, struct zone **ret, struct err *err);
 /* The same of bytes. */

@@ -69,6 +69,22 @@ module_n_options(const struct tg_module *module)
 	return n;
 }
 
+uint32_t
+module_windows(const struct tg_module *module, const struct tg_value *values,
+	       uint32_t *ret_spans_ms)
+{
+	const struct tg_autoscaler *ops = module->ops;
+	uint32_t n = ops->windows(values, ret_spans_ms);
+
+	if (n > TG_WINDOWS_MAX)
+		n = TG_WINDOWS_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		if (ret_spans_ms[i] == 0)
+			ret_spans_ms[i] = 1;
+	}
+	return n;
+}
+
 /*** What a descriptor must be ***/
 
 /* A letter, then letters, digits and `mark`. */

@@ -47,6 +47,10 @@ TG_MUST_CHECK int module_values(const struct tg_module *module,
 				const struct conf_setting *settings, size_t n, struct tg_value *ret,
 				size_t *ret_bad, struct err *err);
 
+/* Spans of the windows an autoscaler looks at, none of them 0; how many. `ret` has TG_WINDOWS_MAX elements. */
+uint32_t module_windows(const struct tg_module *module, const struct tg_value *values,
+			uint32_t *ret_spans_ms);
+
 /* What conf/ asks of modules while it reads a configuration: see conf_set_modules(). Loads what it names. */
 extern const struct conf_modules module_conf;
 
