@@ -1,5 +1,7 @@
 """modules: an autoscaler of one's own, built as its Makefile says, is loaded, checked and kept."""
 
+import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -56,6 +58,28 @@ def test_a_file_that_others_may_write_is_refused(run_tidegate, tmp_path, module)
     assert checked.stderr.splitlines()[0] == (
         f"tidegate.conf:1: modules[0]: its group may write file {mine} (mode 775); "
         "allowed: its owner alone")
+
+
+def has_mapped(pid, path):
+    return str(path) in pathlib.Path(f"/proc/{pid}/maps").read_text()
+
+
+def test_the_keeper_has_it_and_the_proxy_never(tidegate, demo_backend, module):
+    backend = demo_backend()
+    tg = tidegate(conf.http(backend, top=f'modules = ( "{module}" );', service=SCALED % ""))
+    assert has_mapped(tg.role_pid("keeper"), module)
+    assert not has_mapped(tg.role_pid("proxy"), module)
+
+
+def test_a_keeper_that_cannot_load_it_serves_all_else(tidegate, demo_backend, tmp_path, module):
+    mine = tmp_path / "mine.so"
+    shutil.copy(module, mine)
+    tg = tidegate(conf.http(demo_backend(), top=f'modules = ( "{mine}" );', service=SCALED % ""))
+    mine.unlink()
+    os.kill(tg.role_pid("keeper"), signal.SIGKILL)
+    told = tg.log.wait(level="error", msg="cannot load a module")
+    assert told["reason"] == f"{mine}: No such file or directory"
+    tg.log.wait(count=2, msg="child ready", child="keeper")
 
 
 def test_a_reload_loads_what_is_new_and_refuses_what_changed(tidegate, demo_backend, tmp_path,
