@@ -326,7 +326,8 @@ grown(const struct conf_setting *extra, size_t n, uint32_t first, uint32_t have)
 	struct conf_setting s[5] = {NUMBER("in_flight", 40)};
 	struct world w;
 
-	memcpy(s + 1, extra, n * sizeof(s[0]));
+	for (size_t i = 0; i < n; i++)
+		s[i + 1] = extra[i];
 	world_init(&w, &autoscale_target, s, n + 1, have);
 	w.windows[UP_RATE].metrics[TG_METRIC_DESIRED] = desired_before;
 	w.windows[UP_RATE].metrics[TG_METRIC_DESIRED].first = first;
@@ -365,7 +366,8 @@ shrunk(const struct conf_setting *extra, size_t n, uint32_t first, uint32_t have
 	struct conf_setting s[5] = {NUMBER("in_flight", 40)};
 	struct world w;
 
-	memcpy(s + 1, extra, n * sizeof(s[0]));
+	for (size_t i = 0; i < n; i++)
+		s[i + 1] = extra[i];
 	world_init(&w, &autoscale_target, s, n + 1, have);
 	w.windows[DOWN_RATE].metrics[TG_METRIC_DESIRED] = desired_before;
 	w.windows[DOWN_RATE].metrics[TG_METRIC_DESIRED].first = first;
