@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+
+#define HASH_NONFATAL_OOM           1
+#define uthash_nonfatal_oom(r)      ((r)->is_lost = true)
+#define HASH_FUNCTION(s, len, hash) HASH_FNV(s, len, hash) /* the default one warns in clang */
 #include <uthash.h>
 
 struct record {
@@ -23,6 +27,7 @@ struct remembered {
 	STAILQ_HEAD(, record) records; /* the oldest first */
 	size_t n_records;
 	size_t record_bytes;
+	bool is_lost; /* there was no memory to find it by */
 	char name[];
 };
 
@@ -60,7 +65,10 @@ find_or_add(struct history *h, const char *name)
 	memcpy(r->name, name, n);
 	STAILQ_INIT(&r->records);
 	HASH_ADD_KEYPTR(hh, h->services, r->name, n, r);
-	return r;
+	if (!r->is_lost)
+		return r;
+	free(r);
+	return NULL;
 }
 
 static void

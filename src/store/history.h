@@ -27,7 +27,7 @@ TG_MUST_CHECK int history_decision(struct history *h, const char *service, const
 void history_decisions(const struct history *h, const char *service, size_t n,
 		       void (*told)(void *user, const char *json), void *user);
 
-/* The longest time between points that was asked for; 0: there is no such service. */
+/* The time between points that was asked for last; 0: there is no such service. */
 uint32_t history_interval_ms(const struct history *h, const char *service);
 
 #endif

@@ -17,8 +17,10 @@
 #define ADDRESSES_MAX     16u
 #define WHY_SIZE          256u
 #define NO_ANSWER_OF_OURS "an answer that no command of ours has"
-/* Reads of 16 KiB that may have come before a deadline that is looked at late. */
+/* Reads of 16 KiB that may have come before a deadline that is looked at late; and when it is: twice as late as
+ * timers may be. */
 #define LATE_LOOKS 256u
+#define LATE_US    UINT64_C(128000)
 
 /* How long an array is, to who makes one. */
 #if HIREDIS_MAJOR > 0
@@ -53,7 +55,9 @@ struct redis_link {
 	struct watch readable;
 	struct watch writable;
 	struct timer timer; /* the next try; the deadline */
-	bool is_awaiting;   /* the deadline counts */
+	struct mono due;    /* the deadline */
+	bool is_awaiting;   /* it counts */
+	bool is_extended;   /* it has been put off once */
 	bool is_broken;     /* something could not be sent */
 	size_t pending;     /* commands whose answer is to come */
 	const char *odd;    /* what an answer was that was refused; NULL: none */
@@ -495,6 +499,12 @@ too_late(struct redis_link *l)
 	}
 	if (!l->is_awaiting)
 		return;
+	/* So late, it was this process that had no time, perhaps not even to send. */
+	if (!l->is_extended && mono_diff_us(mono_read(), l->due) > LATE_US) {
+		redis_link_expect(l);
+		l->is_extended = true;
+		return;
+	}
 	snprintf(reason, sizeof(reason), "no %s within %llu ms",
 		 l->state == LINK_READY ? "answer" : "connection",
 		 (unsigned long long)l->timeout_ms);
@@ -639,7 +649,9 @@ void
 redis_link_expect(struct redis_link *l)
 {
 	l->is_awaiting = true;
-	timer_set(l->loop, &l->timer, mono_add_ms(mono_read(), l->timeout_ms));
+	l->is_extended = false;
+	l->due = mono_add_ms(mono_read(), l->timeout_ms);
+	timer_set(l->loop, &l->timer, l->due);
 }
 
 void

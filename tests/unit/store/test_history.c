@@ -13,6 +13,34 @@
 
 static struct history *history;
 
+/* How many more pieces of memory there are; negative: as many as one likes. */
+static int left = -1;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+static bool
+is_out(void)
+{
+	if (left > 0)
+		left--;
+	return left == 0;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	return is_out() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return is_out() ? NULL : __real_calloc(n, size);
+}
+
 static int
 setup(void **state)
 {
@@ -238,6 +266,42 @@ bytes_of_records_are_bounded(void **state)
 	free(text);
 }
 
+/* All that can be done, with memory for `n` pieces; true: that was enough. */
+static bool
+do_all(int n)
+{
+	struct store_point point = {.at = at(0)};
+	struct tg_window w;
+	int rc;
+
+	left = n + 1;
+	rc = history_keep(history, "s", 1000, 100);
+	if (rc == 0)
+		rc = history_put(history, "s", &point);
+	if (rc == 0)
+		rc = history_keep(history, "s", 9000, 100);
+	if (rc == 0)
+		rc = history_decision(history, "t", "{}");
+	left = -1;
+	assert_true(rc == 0 || rc == -TG_ENOMEM);
+	history_window(history, "s", 1000, at(0), &w);
+	history_forget(history, "s");
+	history_forget(history, "t");
+	return rc == 0;
+}
+
+static void
+no_memory_is_an_error_and_no_end(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	while (!do_all(n))
+		n++;
+	/* Two services, points twice, a record, and what uthash needs of its own. */
+	assert_true(n >= 5);
+}
+
 int
 main(void)
 {
@@ -249,6 +313,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_longer_span_keeps_what_there_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(points_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_last_records_are_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_memory_is_an_error_and_no_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_of_records_are_bounded, setup, teardown),
 	};
 

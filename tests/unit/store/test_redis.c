@@ -379,6 +379,32 @@ one_that_hangs_makes_nobody_wait(void **state)
 }
 
 static void
+time_of_our_own_is_not_its_delay(void **state)
+{
+	struct mono until;
+
+	(void)state;
+	start_well();
+	put_one();
+	store_flush(world.store);
+	/* Something else has the processor for longer than it may take: nothing was sent yet. */
+	until = mono_add_ms(mono_read(), 500);
+	while (mono_diff_us(until, mono_read()) > 0)
+		continue;
+	while (store_counts(world.store).answered == 0) {
+		fake_turn(world.loop);
+		assert_true(store_is_well(world.store));
+	}
+	/* It is put off once, no more. */
+	fake_redis_signal(&world.redis, SIGSTOP);
+	store_flush(world.store);
+	until = mono_add_ms(mono_read(), 500);
+	while (mono_diff_us(until, mono_read()) > 0)
+		continue;
+	await_why(&world, "no answer within 250 ms");
+}
+
+static void
 a_copy_is_left(void **state)
 {
 	(void)state;
@@ -668,6 +694,7 @@ main(void)
 		TEST(it_is_told_once_that_nobody_is_there),
 		TEST(one_that_stops_is_found_again),
 		TEST(one_that_hangs_makes_nobody_wait),
+		TEST(time_of_our_own_is_not_its_delay),
 		TEST(a_copy_is_left),
 		TEST(one_that_is_full_is_told),
 		TEST(keys_of_others_are_not_touched),
