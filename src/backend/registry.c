@@ -439,21 +439,56 @@ note_known(const struct registry *r, struct service_state *s, const struct servi
 	return 0;
 }
 
+static bool
+has_slots(const struct registry *r, const struct conf_service *service)
+{
+	uint32_t n = segment_slots(r->segment);
+	size_t i;
+
+	for (i = 0; i < service->n_backends; i++) {
+		if (service->backends[i].segment_slot >= n)
+			return false;
+	}
+	return service->segment_slot < n;
+}
+
+/* What shares a file's texts is made anew with the next file, so that it keeps no more than the last. */
+static bool
+is_kept(const struct service_state *known, const struct conf_service *service,
+	const bool *is_edited)
+{
+	if (is_edited != NULL)
+		return !is_edited[service->index];
+	return !conf_is_shared(known->shared->owner) && conf_service_equal(known->conf, service);
+}
+
+static int
+take_apart(struct conf *conf, const struct conf_service *service, bool is_edit, struct conf **ret)
+{
+	struct err err;
+
+	if (!is_edit)
+		return conf_service_alone(service, ret, &err);
+	*ret = conf_service_share(conf, service);
+	return *ret != NULL ? 0 : -TG_ENOMEM;
+}
+
 /* A service that stays as it is is the same one. */
 static int
-take_service(const struct registry *r, struct registry_next *next,
-	     const struct conf_service *service)
+take_service(const struct registry *r, struct registry_next *next, struct conf *conf,
+	     const struct conf_service *service, const bool *is_edited)
 {
 	struct service_state *known = find_service(r, service->name);
 	struct conf *alone;
-	struct err err;
 	int rc;
 
-	if (known != NULL && conf_service_equal(known->conf, service)) {
+	if (known != NULL && is_kept(known, service, is_edited)) {
 		next->services[next->n_services++] = known;
 		return 0;
 	}
-	rc = conf_service_alone(service, &alone, &err);
+	if (!has_slots(r, service))
+		return -TG_EPROTO;
+	rc = take_apart(conf, service, is_edited != NULL, &alone);
 	if (rc != 0)
 		return rc;
 	next->services[next->n_services] = state_new(r, alone, &alone->services[0]);
@@ -465,7 +500,8 @@ take_service(const struct registry *r, struct registry_next *next,
 }
 
 int
-registry_prepare(const struct registry *r, const struct conf *conf, struct registry_next **ret)
+registry_prepare(const struct registry *r, struct conf *conf, const bool *is_edited,
+		 struct registry_next **ret)
 {
 	struct registry_next *next = calloc(1, sizeof(*next));
 	size_t n = r->n_services > conf->n_services ? r->n_services : conf->n_services;
@@ -479,7 +515,7 @@ registry_prepare(const struct registry *r, const struct conf *conf, struct regis
 	if (next->services == NULL || next->owned == NULL)
 		rc = -TG_ENOMEM;
 	for (i = 0; rc == 0 && i < conf->n_services; i++)
-		rc = take_service(r, next, &conf->services[i]);
+		rc = take_service(r, next, conf, &conf->services[i], is_edited);
 	if (rc == 0)
 		*ret = next;
 	else

@@ -61,9 +61,13 @@ struct service_shared *registry_shared(const struct registry *registry, size_t s
 /* Another configuration, made beside the present one. */
 struct registry_next;
 
-/* -TG_ENOMEM, -TG_EINVAL. Services that are as they were are the same ones in both. */
-TG_MUST_CHECK int registry_prepare(const struct registry *registry, const struct conf *conf,
-				   struct registry_next **ret);
+/*
+ * Services that are as they were are the same ones in both. `is_edited` [conf->n_services]: those that are
+ * not, where orders have made `conf` of the present one; NULL: look. -TG_ENOMEM, -TG_EINVAL; -TG_EPROTO:
+ * slots that are not there.
+ */
+TG_MUST_CHECK int registry_prepare(const struct registry *registry, struct conf *conf,
+				   const bool *is_edited, struct registry_next **ret);
 /* Of a service that is new, or not as it was; NULL: one that is as it was. */
 struct service_shared *registry_next_shared(const struct registry_next *next, size_t service);
 /* [n_backends] of such a service: which of them the workers have by then, being of this service. */

@@ -579,6 +579,7 @@ TG_MUST_CHECK int conf_load_text(const char *text, size_t n, const char *name, s
  * conf_load_fd() of it gives an equal configuration. `fd` is created with
  * memfd_create(); the caller closes it.
  */
+#define TG_CONF_TEXT_FOR_CHILDREN_MAX (256u << 20) /* bytes; more is -TG_ELIMIT */
 TG_MUST_CHECK int conf_save_fd(const struct conf *conf, int *ret_fd, struct err *err);
 TG_MUST_CHECK int conf_load_fd(int fd, struct conf **ret, struct err *err);
 
@@ -611,6 +612,11 @@ bool conf_provider_equal(const struct conf_service *a, const struct conf_service
 /* A configuration with this service and nothing else, equal to it but for its index. One reference in *ret. */
 TG_MUST_CHECK int conf_service_alone(const struct conf_service *service, struct conf **ret,
 				     struct err *err);
+/* The same of one of `conf`, made without its text: a fraction of the cost. It keeps the file that `conf` was
+ * made from, which may be much larger, for as long as it lives. NULL: no memory. */
+struct conf *conf_service_share(struct conf *conf, const struct conf_service *service);
+/* Whether it keeps another one so: the former, and what orders have made of a file. */
+bool conf_is_shared(struct conf *conf);
 
 /* Writes the mdoc manual page tidegate.conf(5) from the same tables. */
 void conf_print_manual(FILE *out);

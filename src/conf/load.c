@@ -208,11 +208,11 @@ write_text(const struct conf *conf, int fd, struct err *err)
 		return err_set_errno(err, "writing the configuration");
 	if (fstat(fd, &st) < 0)
 		return err_set_errno(err, "writing the configuration");
-	if (st.st_size > (off_t)TG_CONF_INTERNAL_TEXT_MAX)
+	if (st.st_size > (off_t)TG_CONF_TEXT_FOR_CHILDREN_MAX)
 		return err_set(err, TG_ELIMIT,
 			       "the configuration with its error pages is larger "
 			       "than %u bytes",
-			       TG_CONF_INTERNAL_TEXT_MAX);
+			       TG_CONF_TEXT_FOR_CHILDREN_MAX);
 	return 0;
 }
 
@@ -247,7 +247,7 @@ read_fd(int fd, char **ret, size_t *ret_n, struct err *err)
 
 	if (fstat(fd, &st) < 0)
 		return err_set_errno(err, "reading the configuration");
-	if (st.st_size < 0 || st.st_size > (off_t)TG_CONF_INTERNAL_TEXT_MAX)
+	if (st.st_size < 0 || st.st_size > (off_t)TG_CONF_TEXT_FOR_CHILDREN_MAX)
 		return err_set(err, TG_ELIMIT, "reading the configuration: it is too large");
 	text = malloc((size_t)st.st_size + 1);
 	if (!text)
@@ -275,7 +275,7 @@ conf_load_internal(const char *text, size_t n, struct conf **ret, struct err *er
 	struct conf_report report = {.n = 0};
 	struct conf_errors errors = {.n = 0};
 	struct conf_source *source;
-	int r = conf_source_memory(text, n, TG_CONF_INTERNAL_TEXT_MAX, CONF_MEMORY_NAME, &report,
+	int r = conf_source_memory(text, n, TG_CONF_TEXT_FOR_CHILDREN_MAX, CONF_MEMORY_NAME, &report,
 				   &source);
 
 	if (r < 0)

@@ -162,6 +162,39 @@ dup_conf(struct conf_box *box, const struct conf *from)
 	return true;
 }
 
+/* Whose texts it uses. */
+static struct conf *
+file_of(struct conf *conf)
+{
+	struct conf *file = conf_box_of(conf)->file;
+
+	return file ? file : conf;
+}
+
+struct conf *
+conf_service_share(struct conf *conf, const struct conf_service *service)
+{
+	struct conf_box *box = conf_box_new();
+
+	if (!box)
+		return NULL;
+	box->conf.services = dup_array(&box->arena, service, 1, 1, sizeof(*service));
+	box->conf.n_services = 1;
+	if (!box->conf.services || !dup_service(&box->arena, &box->conf.services[0])) {
+		conf_unref(&box->conf);
+		return NULL;
+	}
+	box->conf.services[0].index = 0;
+	box->file = conf_ref(file_of(conf));
+	return &box->conf;
+}
+
+bool
+conf_is_shared(struct conf *conf)
+{
+	return conf_box_of(conf)->file != NULL;
+}
+
 /*** Drafts ***/
 
 void
@@ -181,7 +214,6 @@ conf_draft_drop(struct conf_draft *d)
 int
 conf_draft_open(struct conf *base, struct conf_draft **ret)
 {
-	struct conf *file = conf_box_of(base)->file ? conf_box_of(base)->file : base;
 	struct conf_draft *d = calloc(1, sizeof(*d));
 
 	if (!d)
@@ -193,7 +225,7 @@ conf_draft_open(struct conf *base, struct conf_draft **ret)
 		conf_draft_drop(d);
 		return -TG_ENOMEM;
 	}
-	d->box->file = conf_ref(file);
+	d->box->file = conf_ref(file_of(base));
 	for (size_t i = 0; i < base->n_services; i++) {
 		d->services[i] = (struct draft_service){
 			.live = base->services[i].n_backends,
@@ -475,7 +507,7 @@ deleted_was(const struct conf_service *service, const char *name)
 
 int
 conf_draft_add(struct conf_draft *d, const char *service_name, const char *text,
-	       const struct conf_note *note, const char **ret_name, struct err *err)
+	       const struct conf_note *note, uint32_t slot, const char **ret_name, struct err *err)
 {
 	struct conf_service *service = draft_find_service(d, service_name);
 	struct conf_backend entry;
@@ -486,6 +518,7 @@ conf_draft_add(struct conf_draft *d, const char *service_name, const char *text,
 	rc = draft_read_entry(d, text, note, &entry, err);
 	if (rc == 0) {
 		entry.added_was = deleted_was(service, entry.entry_name);
+		entry.segment_slot = slot;
 		rc = draft_add_entry(d, service, &entry, err);
 	}
 	if (rc == 0)

@@ -35,13 +35,14 @@ void conf_draft_drop(struct conf_draft *d); /* NULL allowed */
 /*
  * Adds a backend behind the others of its service. `text` is what stands between { and } in
  * `backends`, from strangers: without @include and variables. *ret_name is the
- * name of its entry and lives as long as the draft, then as what it is finished to. The
+ * name of its entry and lives as long as the draft, then as what it is finished to. `slot`: its first
+ * of the segment; 0: the caller gives slots to what is finished. The
  * error is for the operator: -TG_ENOENT: no such service; -TG_EEXIST: the name is taken;
  * -TG_ELIMIT: too many; -TG_EINVAL: the text; -TG_ENOMEM. The draft goes on without it then.
  */
 TG_MUST_CHECK int conf_draft_add(struct conf_draft *d, const char *service, const char *text,
-				 const struct conf_note *note, const char **ret_name,
-				 struct err *err);
+				 const struct conf_note *note, uint32_t slot,
+				 const char **ret_name, struct err *err);
 /* By the name of its entry. -TG_ENOENT; -TG_EINVAL: it is one slot of several; -TG_ENOMEM. */
 TG_MUST_CHECK int conf_draft_delete(struct conf_draft *d, const char *service, const char *backend,
 				    const struct conf_note *note, struct err *err);
@@ -55,8 +56,8 @@ TG_MUST_CHECK int conf_draft_carry(struct conf_draft *d, const struct conf *pres
 TG_MUST_CHECK int conf_draft_apply(struct conf_draft *d, const struct conf_state *state,
 				   conf_draft_told *told, void *user);
 
-/* The next configuration, with one reference; ends the draft. New backends have segment_slot 0:
- * the caller gives slots before anybody else sees it. */
+/* The next configuration, with one reference; ends the draft. New backends that were given no slot have
+ * segment_slot 0: the caller gives slots before anybody else sees it. */
 struct conf *conf_draft_finish(struct conf_draft *d);
 
 /* Secrets that were made and not configured stay the same where the service does, so that cookies

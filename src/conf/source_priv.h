@@ -19,7 +19,6 @@ struct conf_report;
 struct conf_source;
 
 #define TG_CONF_TEXT_MAX (16u << 20)	       /* all files together */
-#define TG_CONF_INTERNAL_TEXT_MAX (256u << 20) /* what parent hands to children */
 #define TG_CONF_INCLUDE_DEPTH 10u
 #define TG_CONF_FILES_MAX 1024u
 #define TG_CONF_NESTING_MAX 16u

@@ -34,6 +34,7 @@ static const struct msg_kind {
 	[MSG_COMMITTED] = {"committed", 0, false},
 	[MSG_ABORT] = {"abort", 0, false},
 	[MSG_RELOAD] = {"reload", sizeof(struct msg_reload), true},
+	[MSG_EDIT] = {"edit", 0, true},
 	[MSG_RELOADED] = {"reloaded", sizeof(struct msg_reloaded), true},
 	[MSG_LOG_LEVEL] = {"log-level", sizeof(struct msg_log_level), false},
 	[MSG_LIMIT] = {"limit", sizeof(struct msg_limit), false},

@@ -35,6 +35,9 @@
  * their slot of the segment as long as their name stays:
  *
  *	MSG_CONF     parent to child, fd: the next configuration
+ *	MSG_EDIT     parent to child, instead of MSG_CONF, LISTEN, ADMIN and LOG_FILE, fd: backends to
+ *		     add to the present one and to delete (ipc/reload_order.h). The child comes to the
+ *		     same as the parent
  *	MSG_LISTEN   parent to proxy, fd: a socket of a listener that is new, or has another address
  *	MSG_ADMIN    parent to keeper, fd: a socket of a control that is new
  *	MSG_LOG_FILE parent to keeper, fd: where the access log goes on from MSG_COMMIT
@@ -109,6 +112,7 @@ enum msg_type {
 	MSG_ABORT = 36,
 	MSG_RELOAD = 37,
 	MSG_RELOADED = 38,
+	MSG_EDIT = 39,
 	/* between two versions */
 	MSG_ASK = 64,
 	MSG_GIVE = 65,

@@ -1,8 +1,9 @@
 /*
- * ipc/reload_order.h: what an operator asks of the configuration, from the keeper to the parent
- * (MSG_RELOAD), in a memory file.
+ * ipc/reload_order.h: what an operator asks of the configuration, in a memory file: from the keeper to
+ * the parent (MSG_RELOAD), and, when it is backends to add and delete, from there to both children
+ * (MSG_EDIT), several of them one behind the other.
  *
- * Five texts, each ended by a NUL: who, why, service, backend, text.
+ * Of each a head, and five texts, each ended by a NUL: who, why, service, backend, text.
  */
 #ifndef TG_IPC_RELOAD_ORDER_H
 #define TG_IPC_RELOAD_ORDER_H
@@ -15,6 +16,9 @@
 
 /* Bytes of the whole; a backend's text is short. */
 #define TG_RELOAD_ORDER_MAX 16384u
+
+/* Orders of one MSG_EDIT. */
+#define TG_RELOAD_EDIT_MAX 1024u
 
 /* Bytes of an answer. */
 #define TG_RELOAD_TEXT_MAX (1u << 20)
@@ -30,6 +34,7 @@ enum reload_what {
 /* A value; texts are whoever's made it, or of reload_order_load_fd(). */
 struct reload_order {
 	enum reload_what what;
+	uint32_t slot;    /* of RELOAD_ADD in an edit: the entry's first; 0: gone again in the same edit */
 	uint64_t when_us; /* wall clock */
 	const char *who;  /* all "" where not said, never NULL */
 	const char *why;
@@ -46,6 +51,20 @@ TG_MUST_CHECK int reload_order_save_fd(const struct reload_order *order, int *re
 /* -TG_EPROTO: not one. `fd` stays the caller's. */
 TG_MUST_CHECK int reload_order_load_fd(int fd, struct reload_order *ret, struct err *err);
 void reload_order_fini(struct reload_order *order); /* what was loaded; zeroed is allowed */
+
+/* What the parent decided, in its order; texts are of `memory`. */
+struct reload_edit {
+	struct reload_order *orders;
+	size_t n; /* 1..TG_RELOAD_EDIT_MAX */
+	char *memory;
+};
+
+/* `n` orders, sealed: both children have the same file. *ret_fd is the caller's. -TG_ELIMIT. */
+TG_MUST_CHECK int reload_edit_save_fd(const struct reload_order *orders, size_t n, int *ret_fd,
+				      struct err *err);
+/* -TG_EPROTO: something else than backends to add and delete. `fd` stays the caller's. */
+TG_MUST_CHECK int reload_edit_load_fd(int fd, struct reload_edit *ret, struct err *err);
+void reload_edit_fini(struct reload_edit *edit); /* what was loaded; zeroed is allowed */
 
 /* The answer's text (MSG_RELOADED), a memory file of at most `max` bytes; *ret is the caller's to free(). */
 TG_MUST_CHECK int reload_text_save_fd(const char *text, size_t n, int *ret_fd, struct err *err);

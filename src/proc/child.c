@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "conf/conf.h"
 #include "ipc/channel.h"
 #include "loop/fork.h"
 #include "proc/child.h"
@@ -135,10 +137,27 @@ child_send_log_level(int channel, enum log_level level)
 	return channel_send(channel, MSG_LOG_LEVEL, &m, sizeof(m), -1);
 }
 
+static int
+send_conf(int channel, const struct conf *conf)
+{
+	struct err err;
+	int fd;
+	int rc = conf_save_fd(conf, &fd, &err);
+
+	if (rc < 0) {
+		log_write(TG_LOG_ERROR, "no text of the configuration for a child", "reason=%s",
+			  err.text);
+		return rc;
+	}
+	rc = channel_send(channel, MSG_CONF, NULL, 0, fd);
+	close(fd);
+	return rc;
+}
+
 int
 child_equip(enum child_role role, int channel, const struct child_equipment *e)
 {
-	int rc = channel_send(channel, MSG_CONF, NULL, 0, e->conf_fd);
+	int rc = send_conf(channel, e->conf);
 
 	if (rc == 0)
 		rc = channel_send(channel, MSG_SEGMENT, NULL, 0, segment_fd(e->segment));

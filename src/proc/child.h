@@ -39,7 +39,7 @@ TG_MUST_CHECK int child_spawn(enum child_role role, int program_fd, const struct
 
 /* All a child needs to know; nothing here passes to child_equip(). */
 struct child_equipment {
-	int conf_fd;
+	const struct conf *conf; /* its text is made for each child that starts */
 	const struct segment *segment;
 	const struct sockets *sockets;
 	int peer_fd; /* its end of the channel between proxy and keeper */
@@ -49,7 +49,8 @@ struct child_equipment {
 
 /* Tells a child what to log. -TG_EIO. */
 TG_MUST_CHECK int child_send_log_level(int channel, enum log_level level);
-/* Sends the start-up messages of ipc/msg.h up to MSG_START. -TG_EIO when it does not take them. */
+/* Sends the start-up messages of ipc/msg.h up to MSG_START. Negative when it does not take them, or there is
+ * no memory for the text, which is logged. */
 TG_MUST_CHECK int child_equip(enum child_role role, int channel, const struct child_equipment *e);
 
 #endif

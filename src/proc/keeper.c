@@ -145,6 +145,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_ABORT:
 	case MSG_RELOAD:
 	case MSG_RELOADED:
+	case MSG_EDIT:
 	case MSG_NOTE:
 	case MSG_ASK:
 	case MSG_GIVE:

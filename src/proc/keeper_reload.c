@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "conf/same.h"
 #include "module/module.h"
+#include "proc/edit.h"
 #include "steer/carry.h"
 
 #define OLD_FILE_MS 100u /* for a thread to end that has nothing left to write */
@@ -95,8 +96,22 @@ next_free(struct keeper *k, struct keeper_next *next)
 /*** Prepare ***/
 
 static int
-take_conf(struct keeper *k, int fd)
+read_edit(struct keeper *k, int fd, struct conf **ret, struct err *err)
 {
+	struct edit edit;
+	int rc = edit_load_fd(fd, k->conf, &edit, err);
+
+	if (rc < 0)
+		return rc;
+	*ret = conf_ref(edit.conf);
+	edit_fini(&edit);
+	return 0;
+}
+
+static int
+take_conf(struct keeper *k, const struct message *m)
+{
+	int rc;
 	struct keeper_next *next;
 
 	if (k->next != NULL)
@@ -107,7 +122,9 @@ take_conf(struct keeper *k, int fd)
 	k->next = next;
 	next->log_fd = -1;
 	next->log_copy = -1;
-	if (conf_load_fd(fd, &next->conf, &next->err) != 0) {
+	rc = m->type == MSG_EDIT ? read_edit(k, m->fd, &next->conf, &next->err)
+				 : conf_load_fd(m->fd, &next->conf, &next->err);
+	if (rc != 0) {
 		next->conf = NULL;
 		return 0;
 	}
@@ -520,6 +537,7 @@ keeper_reload_wants(const struct keeper *k, uint32_t type)
 {
 	switch (type) {
 	case MSG_CONF:
+	case MSG_EDIT:
 	case MSG_ADMIN:
 	case MSG_PREPARE:
 	case MSG_COMMIT:
@@ -535,8 +553,8 @@ keeper_reload_wants(const struct keeper *k, uint32_t type)
 int
 keeper_reload_message(struct keeper *k, struct message *m)
 {
-	if (m->type == MSG_CONF)
-		return take_conf(k, m->fd);
+	if (m->type == MSG_CONF || m->type == MSG_EDIT)
+		return take_conf(k, m);
 	/* It was dropped when it could not be prepared. */
 	if (m->type == MSG_ABORT && k->next == NULL)
 		return 0;

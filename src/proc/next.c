@@ -3,9 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/overlay.h"
+
+/* One byte may be four in the text, of an order or of what it gives up; and there are words around them. */
+#define ORDER_TEXT_MAX (8 * (size_t)TG_RELOAD_ORDER_MAX)
 
 struct hearer {
 	next_told *told;
@@ -125,19 +129,43 @@ next_compare(const struct conf *present, const struct conf *conf, char **ret,
 
 /* making */
 
-int
-next_open(const struct present *now, struct conf *conf, bool has_sockets, struct next *ret,
-	  struct err *err)
+static int
+bytes_of(int fd, size_t *ret, struct err *err)
 {
-	struct next n = {.conf = conf, .conf_fd = -1};
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_set_errno(err, "measuring the configuration");
+	*ret = (size_t)st.st_size;
+	return 0;
+}
+
+int
+next_measure(const struct conf *conf, size_t *ret, struct err *err)
+{
+	int fd;
+	int rc = conf_save_fd(conf, &fd, err);
+
+	if (rc < 0)
+		return rc;
+	rc = bytes_of(fd, ret, err);
+	close(fd);
+	return rc;
+}
+
+int
+next_open(const struct present *now, struct conf *conf, struct next *ret, struct err *err)
+{
+	struct next n = {.conf = conf, .fd = -1};
 	int rc = slots_assign(now->slots, conf, mono_read(), err);
 
-	if (rc == 0 && has_sockets) {
-		rc = sockets_open_next(now->sockets, conf, now->privileges, &n.sockets, err);
-		n.has_sockets = rc == 0;
-	}
 	if (rc == 0)
-		rc = conf_save_fd(conf, &n.conf_fd, err);
+		rc = sockets_open_next(now->sockets, conf, now->privileges, &n.sockets, err);
+	n.has_sockets = rc == 0;
+	if (rc == 0)
+		rc = conf_save_fd(conf, &n.fd, err);
+	if (rc == 0)
+		rc = bytes_of(n.fd, &n.text_max, err);
 	if (rc == 0)
 		*ret = n;
 	else
@@ -145,19 +173,65 @@ next_open(const struct present *now, struct conf *conf, bool has_sockets, struct
 	return rc;
 }
 
+/* The text is made when a child starts, and has to be one that it takes. */
+static int
+check_text(const struct present *now, struct next *n, size_t n_orders, struct err *err)
+{
+	n->text_max = now->text_max + n_orders * ORDER_TEXT_MAX;
+	return n->text_max <= TG_CONF_TEXT_FOR_CHILDREN_MAX
+		       ? 0
+		       : next_measure(n->conf, &n->text_max, err);
+}
+
+/* What was added is the last of its service. 0: it is gone again. */
+static uint32_t
+find_slot(const struct conf *conf, const struct reload_order *o)
+{
+	const struct conf_service *service = conf_find_service(conf, o->service);
+	size_t i;
+
+	for (i = service->n_backends; i > 0; i--) {
+		const struct conf_backend *b = &service->backends[i - 1];
+
+		if (b->slot == 0 && b->added.who != NULL && strcmp(b->entry_name, o->backend) == 0)
+			return b->segment_slot;
+	}
+	return 0;
+}
+
+int
+next_open_edit(const struct present *now, struct conf *conf, struct reload_order *orders, size_t n,
+	       struct next *ret, struct err *err)
+{
+	struct next next = {.conf = conf, .fd = -1, .is_edit = true};
+	int rc = slots_extend(now->slots, conf, mono_read(), err);
+	size_t i;
+
+	for (i = 0; rc == 0 && i < n; i++)
+		orders[i].slot =
+			orders[i].what == RELOAD_ADD ? find_slot(conf, &orders[i]) : 0;
+	if (rc == 0)
+		rc = check_text(now, &next, n, err);
+	if (rc == 0)
+		rc = reload_edit_save_fd(orders, n, &next.fd, err);
+	if (rc == 0)
+		*ret = next;
+	else
+		next_close(now, &next);
+	return rc;
+}
+
 void
-next_go_over(const struct present *now, struct next *n, struct mono at)
+next_go_over(struct present *now, struct next *n, struct mono at)
 {
 	struct conf *conf = *now->conf;
-	int conf_fd = *now->conf_fd;
 
 	if (n->has_sockets)
 		sockets_go_over(now->sockets, &n->sockets, n->conf);
 	slots_commit(now->slots, at);
 	*now->conf = n->conf;
-	*now->conf_fd = n->conf_fd;
+	now->text_max = n->text_max;
 	n->conf = conf;
-	n->conf_fd = conf_fd;
 	n->is_decided = true;
 }
 
@@ -170,8 +244,8 @@ next_close(const struct present *now, struct next *n)
 		slots_abort(now->slots);
 	if (n->has_sockets)
 		sockets_close(&n->sockets);
-	if (n->conf_fd >= 0)
-		close(n->conf_fd);
+	if (n->fd >= 0)
+		close(n->fd);
 	conf_unref(n->conf);
 	free(n->text);
 	*n = (struct next){.conf = NULL};

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "conf/compare.h"
 #include "conf/conf.h"
+#include "ipc/reload_order.h"
 #include "proc/privileges.h"
 #include "proc/slots.h"
 #include "proc/sockets.h"
@@ -16,7 +17,7 @@
 /* What the parent has; its owner gives the places, which change with next_go_over(). */
 struct present {
 	struct conf **conf;
-	int *conf_fd;
+	size_t text_max; /* bytes that the text of conf has at most */
 	struct sockets *sockets;
 	struct slots *slots;
 	const struct privileges *privileges;
@@ -25,12 +26,14 @@ struct present {
 /* Storage is the caller's; zeroed: none. */
 struct next {
 	struct conf *conf; /* NULL: none */
-	int conf_fd;
+	int fd;            /* what children read: its text, or the orders that lead to it */
+	bool is_edit;      /* the orders */
+	size_t text_max;
 	struct sockets sockets;
 	bool has_sockets; /* false: those of now are the ones */
 	struct conf_changes changes;
 	char *text;      /* of what differs, for people */
-	bool is_decided; /* conf, conf_fd and sockets are those before */
+	bool is_decided; /* conf and sockets are those before */
 };
 
 /* Where text about a file goes, line by line. */
@@ -45,11 +48,18 @@ TG_MUST_CHECK int next_read(const struct conf *present, const char *path, struct
 /* What differs, in words. -TG_ENOMEM. */
 TG_MUST_CHECK int next_compare(const struct conf *present, const struct conf *conf, char **ret,
 			       struct conf_changes *ret_changes, struct err *err);
-/* Takes `conf` over, on failure too: slots, sockets if it has others, text for the children. */
-TG_MUST_CHECK int next_open(const struct present *now, struct conf *conf, bool has_sockets,
-			    struct next *ret, struct err *err);
+/* Takes `conf` over, on failure too: slots, sockets, text for the children. */
+TG_MUST_CHECK int next_open(const struct present *now, struct conf *conf, struct next *ret,
+			    struct err *err);
+/* The same with what `orders` have made of the present one, which the children are told instead of its
+ * text; each RELOAD_ADD names its backend. Their slots are set. */
+TG_MUST_CHECK int next_open_edit(const struct present *now, struct conf *conf,
+				 struct reload_order *orders, size_t n, struct next *ret,
+				 struct err *err);
+/* Bytes of the text of `conf`. -TG_ELIMIT: more than a child takes; -TG_ENOMEM, -TG_EIO. */
+TG_MUST_CHECK int next_measure(const struct conf *conf, size_t *ret, struct err *err);
 /* The decision: all that the parent has is the next one's, and that before waits in `n`. */
-void next_go_over(const struct present *now, struct next *n, struct mono at);
+void next_go_over(struct present *now, struct next *n, struct mono at);
 /* Drops what is not in use: the next one, or that before. Zeroed is allowed. */
 void next_close(const struct present *now, struct next *n);
 

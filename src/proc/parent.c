@@ -65,13 +65,13 @@ struct parent {
 	struct inherited inherited; /* from it */
 	struct segment *segment;
 	struct slots slots;
-	int conf_fd;
 	int program_fd;
 	struct loop *loop;
 	struct parent_signal signals[HANDLED_COUNT];
 	struct supervisor supervisor;
 	struct upgrade upgrade;
 	struct reconf reconf;
+	size_t text_max; /* as in struct present, at the start */
 	struct notes notes;
 	struct timer watchdog;
 	uint64_t watchdog_ms; /* of the service manager; 0: it has none */
@@ -610,7 +610,7 @@ parent_open(struct parent *p, const char *argv0, struct err *err)
 	if (rc == 0)
 		rc = open_slots(p, err);
 	if (rc == 0)
-		rc = conf_save_fd(p->conf, &p->conf_fd, err);
+		rc = next_measure(p->conf, &p->text_max, err);
 	if (rc < 0)
 		return rc;
 	p->loop = loop_new();
@@ -631,8 +631,6 @@ parent_close(struct parent *p)
 	segment_close(p->segment);
 	sockets_close(&p->sockets);
 	privileges_fini(&p->privileges);
-	if (p->conf_fd >= 0)
-		close(p->conf_fd);
 	if (p->program_fd >= 0)
 		close(p->program_fd);
 	free(p->program);
@@ -665,7 +663,7 @@ parent_run(struct parent *p, struct err *err)
 		.loop = p->loop,
 		.privileges = &p->privileges,
 		.program_fd = p->program_fd,
-		.equipment = {.conf_fd = p->conf_fd,
+		.equipment = {.conf = p->conf,
 			      .segment = p->segment,
 			      .sockets = &p->sockets,
 			      .peer_fd = -1},
@@ -695,7 +693,7 @@ parent_run(struct parent *p, struct err *err)
 		.loop = p->loop,
 		.supervisor = s,
 		.now = {.conf = &p->conf,
-			.conf_fd = &p->conf_fd,
+			.text_max = p->text_max,
 			.sockets = &p->sockets,
 			.slots = &p->slots,
 			.privileges = &p->privileges},
@@ -741,7 +739,6 @@ parent_main(const struct parent_start *start)
 		.predecessor = {.channel = start->predecessor,
 				.on_yours = on_yours,
 				.on_gone = on_gone},
-		.conf_fd = -1,
 		.program_fd = -1,
 		.sockets = {.log_fd = -1},
 	};

@@ -457,6 +457,9 @@ on_reload_message(struct proxy *p, struct message *m)
 	case MSG_CONF:
 		proxy_reload_conf(&p->reload, m->fd);
 		return true;
+	case MSG_EDIT:
+		proxy_reload_edit(&p->reload, m->fd);
+		return true;
 	case MSG_LISTEN:
 		proxy_reload_listen(&p->reload, m);
 		return true;
@@ -545,6 +548,7 @@ proxy_serve(struct proxy *p)
 		return rc;
 	p->reload = (struct proxy_reload){
 		.registry = p->registry,
+		.present = &p->conf,
 		.threads = p->threads,
 		.n_threads = p->n_threads,
 		.loop = p->loop,

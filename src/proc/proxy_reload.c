@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "proc/edit.h"
 
 static void
 fail(struct proxy_reload *r, const char *why)
@@ -27,6 +28,22 @@ proxy_reload_conf(struct proxy_reload *r, int fd)
 		fail(r, reason(-TG_EPROTO));
 	else if (conf_load_fd(fd, &r->conf, &err) != 0)
 		fail(r, err.text);
+}
+
+void
+proxy_reload_edit(struct proxy_reload *r, int fd)
+{
+	struct edit edit;
+	struct err err;
+
+	if (r->conf != NULL) {
+		fail(r, reason(-TG_EPROTO));
+	} else if (edit_load_fd(fd, *r->present, &edit, &err) != 0) {
+		fail(r, err.text);
+	} else {
+		r->conf = edit.conf;
+		r->is_edited = edit.is_edited;
+	}
 }
 
 static int
@@ -89,7 +106,7 @@ hand_out_sockets(struct proxy_reload *r)
 static int
 build(struct proxy_reload *r)
 {
-	int rc = registry_prepare(r->registry, r->conf, &r->next);
+	int rc = registry_prepare(r->registry, r->conf, r->is_edited, &r->next);
 
 	if (rc == 0)
 		rc = make_changes(r);
@@ -130,9 +147,11 @@ forget(struct proxy_reload *r)
 {
 	registry_drop(r->next);
 	free(r->changes);
+	free(r->is_edited);
 	handed_fini(&r->sockets);
 	r->next = NULL;
 	r->changes = NULL;
+	r->is_edited = NULL;
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
  * proc/proxy_reload.h: the proxy's part of a reload (ipc/msg.h).
  *
- *	          MSG_CONF           MSG_PREPARE           MSG_COMMIT
+ *	          MSG_CONF, _EDIT    MSG_PREPARE           MSG_COMMIT
  *	  IDLE ------------> TOLD --------------> READY ---------------> CHANGING
  *	   ^                   | MSG_ABORT, or it   | MSG_ABORT              | every worker
  *	   |                   v cannot be built    v                        v has gone over
@@ -19,6 +19,7 @@
 struct proxy_reload {
 	/* borrowed: */
 	struct registry *registry;
+	struct conf *const *present; /* what runs */
 	struct worker_thread *threads;
 	unsigned n_threads;
 	struct loop *loop;
@@ -26,6 +27,7 @@ struct proxy_reload {
 	void (*on_changed)(struct proxy_reload *r, struct conf *conf);
 	/* its own: */
 	struct conf *conf; /* NULL: idle */
+	bool *is_edited;   /* as struct edit has it; NULL: not known */
 	struct registry_next *next;
 	struct worker_change **changes; /* [n_threads]; NULL: not ready */
 	struct handed sockets;
@@ -36,6 +38,7 @@ struct proxy_reload {
 
 /* What is wrong with what these are told, proxy_reload_prepare() says. `fd` stays the caller's. */
 void proxy_reload_conf(struct proxy_reload *r, int fd);
+void proxy_reload_edit(struct proxy_reload *r, int fd);
 /* Takes the descriptor of the message over. */
 void proxy_reload_listen(struct proxy_reload *r, struct message *m);
 /* On failure, reason in `err`, nothing is left. */

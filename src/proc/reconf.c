@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "conf/overlay.h"
 #include "ipc/channel.h"
+#include "proc/edit.h"
 
 /* The keeper's channel is full: tried again after this. */
 #define ANSWER_AGAIN_MS 5u
@@ -25,7 +26,7 @@ struct reconf_answer {
 struct reconf_order {
 	uint32_t caller;
 	struct reload_order order;
-	char *backend; /* name of what is added, once it is known; the order's else */
+	const char *backend; /* name of what is added, of the next configuration; NULL: not known yet */
 };
 
 /* Of an answer that there is no memory for. */
@@ -144,7 +145,6 @@ static void
 order_end(struct reconf_order *o)
 {
 	reload_order_fini(&o->order);
-	free(o->backend);
 }
 
 static void
@@ -314,7 +314,7 @@ prepare(struct reload *reload, enum child_role role)
 
 	if (channel < 0)
 		return false;
-	rc = channel_send(channel, MSG_CONF, NULL, 0, r->next.conf_fd);
+	rc = channel_send(channel, r->next.is_edit ? MSG_EDIT : MSG_CONF, NULL, 0, r->next.fd);
 	if (rc == 0 && r->next.has_sockets)
 		rc = role == CHILD_PROXY ? sockets_tell_proxy_next(&r->next.sockets, channel)
 					 : sockets_tell_keeper_next(&r->next.sockets, channel);
@@ -338,7 +338,7 @@ on_decided(struct reload *reload)
 	struct reconf *r = reconf_of(reload);
 
 	next_go_over(&r->now, &r->next, loop_now(r->loop));
-	r->supervisor->equipment.conf_fd = *r->now.conf_fd;
+	r->supervisor->equipment.conf = *r->now.conf;
 	r->on_changed(r);
 }
 
@@ -424,7 +424,7 @@ start_file(struct reconf *r, uint32_t caller)
 		fail_file(r, err.text);
 		return;
 	}
-	if (next_open(&r->now, conf, true, &r->next, &err) < 0) {
+	if (next_open(&r->now, conf, &r->next, &err) < 0) {
 		free(text);
 		fail_file(r, err.text);
 		return;
@@ -434,40 +434,52 @@ start_file(struct reconf *r, uint32_t caller)
 	reload_start(&r->reload);
 }
 
-/* What the draft takes stays in the batch, the rest is answered. */
-static bool
-take_order(struct reconf *r, struct conf_draft *d, struct reconf_order *o)
-{
-	struct conf_note note = {
-		.who = o->order.who, .why = o->order.why, .when_us = o->order.when_us};
-	const char *name = NULL;
-	struct err err;
-	int rc;
-
-	if (o->order.what == RELOAD_ADD)
-		rc = conf_draft_add(d, o->order.service, o->order.text, &note, &name, &err);
-	else
-		rc = conf_draft_delete(d, o->order.service, o->order.backend, &note, &err);
-	if (rc < 0)
-		answer_format(r, o->caller, false, "%s\n", err.text);
-	else if (name != NULL)
-		o->backend = strdup(name);
-	return rc == 0;
-}
-
-static void
+/* What the draft takes stays in the batch, the rest is answered. Without memory nobody knows what a draft
+ * has, and the children are to have the same. */
+static int
 take_orders(struct reconf *r, struct conf_draft *d)
 {
+	bool is_out = false;
 	size_t n = 0;
 	size_t i;
 
 	for (i = 0; i < r->n_batch; i++) {
-		if (take_order(r, d, &r->batch[i]))
-			r->batch[n++] = r->batch[i];
-		else
-			order_end(&r->batch[i]);
+		struct reconf_order *o = &r->batch[i];
+		struct err err;
+		int rc = is_out ? 0 : edit_take(d, &o->order, &o->backend, &err);
+
+		is_out |= rc == -TG_ENOMEM;
+		if (rc == 0 || is_out) {
+			r->batch[n++] = *o;
+			continue;
+		}
+		answer_format(r, o->caller, false, "%s\n", err.text);
+		order_end(o);
 	}
 	r->n_batch = n;
+	return is_out ? -TG_ENOMEM : 0;
+}
+
+/* Takes `conf` over, which the batch has made. */
+static int
+open_edit(struct reconf *r, struct conf *conf, struct err *err)
+{
+	struct reload_order *orders = calloc(r->n_batch, sizeof(orders[0]));
+	size_t i;
+	int rc;
+
+	if (orders == NULL) {
+		conf_unref(conf);
+		return err_set(err, TG_ENOMEM, "no memory");
+	}
+	for (i = 0; i < r->n_batch; i++) {
+		orders[i] = r->batch[i].order;
+		if (r->batch[i].backend != NULL)
+			orders[i].backend = r->batch[i].backend;
+	}
+	rc = next_open_edit(&r->now, conf, orders, r->n_batch, &r->next, err);
+	free(orders);
+	return rc;
 }
 
 static void
@@ -480,15 +492,13 @@ start_orders(struct reconf *r)
 	r->n_batch = r->n_queue;
 	r->queue = NULL;
 	r->n_queue = 0;
-	if (conf_draft_open(*r->now.conf, &d) < 0) {
+	if (conf_draft_open(*r->now.conf, &d) < 0 || take_orders(r, d) < 0) {
+		conf_draft_drop(d);
 		fail_orders(r, "no memory");
-		return;
-	}
-	take_orders(r, d);
-	if (r->n_batch == 0) {
+	} else if (r->n_batch == 0) {
 		conf_draft_drop(d);
 		drop_batch(r);
-	} else if (next_open(&r->now, conf_draft_finish(d), false, &r->next, &err) < 0) {
+	} else if (open_edit(r, conf_draft_finish(d), &err) < 0) {
 		fail_orders(r, err.text);
 	} else {
 		reload_start(&r->reload);

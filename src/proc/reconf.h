@@ -18,7 +18,7 @@
 #include "proc/reload.h"
 #include "proc/supervisor.h"
 
-#define TG_RECONF_QUEUE 1024u
+#define TG_RECONF_QUEUE TG_RELOAD_EDIT_MAX
 
 struct reconf_order;
 struct reconf_answer;

@@ -176,20 +176,23 @@ table_put(struct table *t, const struct slots *s, uint32_t at)
 	t->slots[i] = at;
 }
 
-/* At most half full. */
+/* Of those held that nobody wants yet; at most half full. */
 static int
 table_make(const struct slots *s, struct table *ret)
 {
+	uint32_t n = 0;
 	uint32_t at;
 
+	for (at = 1; at < s->used; at++)
+		n += s->list[at].state == SLOT_HELD && !s->list[at].is_wanted;
 	ret->size = 64;
-	while (ret->size < (size_t)s->used * 2)
+	while (ret->size < (size_t)n * 2)
 		ret->size *= 2;
 	ret->slots = calloc(ret->size, sizeof(ret->slots[0]));
 	if (ret->slots == NULL)
 		return -TG_ENOMEM;
 	for (at = 1; at < s->used; at++)
-		if (s->list[at].state == SLOT_HELD)
+		if (s->list[at].state == SLOT_HELD && !s->list[at].is_wanted)
 			table_put(ret, s, at);
 	return 0;
 }
@@ -309,6 +312,19 @@ assign_entry(struct slots *s, const struct table *t, struct conf_backend *entry,
 	return 0;
 }
 
+/* All slots of the entry that begins there. */
+static int
+assign_backend(struct slots *s, const struct table *t, struct conf_service *service, size_t at,
+	       struct mono now, struct err *err)
+{
+	struct conf_backend *b = &service->backends[at];
+	struct wanted w = {TG_SLOT_BACKEND, service->segment_slot, b->name};
+
+	if (b->slots > 1)
+		return assign_entry(s, t, b, service->segment_slot, now, err);
+	return assign_one(s, t, &w, now, &b->segment_slot, err);
+}
+
 static int
 assign_backends(struct slots *s, const struct table *t, struct conf_service *service,
 		struct mono now, struct err *err)
@@ -316,15 +332,8 @@ assign_backends(struct slots *s, const struct table *t, struct conf_service *ser
 	int rc = 0;
 	size_t i;
 
-	for (i = 0; rc == 0 && i < service->n_backends; i += service->backends[i].slots) {
-		struct conf_backend *b = &service->backends[i];
-		struct wanted w = {TG_SLOT_BACKEND, service->segment_slot, b->name};
-
-		if (b->slots > 1)
-			rc = assign_entry(s, t, b, service->segment_slot, now, err);
-		else
-			rc = assign_one(s, t, &w, now, &b->segment_slot, err);
-	}
+	for (i = 0; rc == 0 && i < service->n_backends; i += service->backends[i].slots)
+		rc = assign_backend(s, t, service, i, now, err);
 	return rc;
 }
 
@@ -361,6 +370,63 @@ slots_assign(struct slots *s, struct conf *conf, struct mono now, struct err *er
 		return err_set(err, TG_ENOMEM, "no memory");
 	s->cursor = 1;
 	rc = assign_all(s, &t, conf, now, err);
+	free(t.slots);
+	if (rc < 0)
+		slots_abort(s);
+	return rc;
+}
+
+/* Slot 0, that of who has none yet, is nobody's to lose. */
+static void
+keep_slots(struct slots *s, const struct conf *conf)
+{
+	size_t i;
+	size_t k;
+
+	for (i = 0; i < conf->n_listeners; i++)
+		s->list[conf->listeners[i].segment_slot].is_wanted = true;
+	for (i = 0; i < conf->n_services; i++) {
+		const struct conf_service *service = &conf->services[i];
+
+		s->list[service->segment_slot].is_wanted = true;
+		for (k = 0; k < service->n_backends; k++)
+			s->list[service->backends[k].segment_slot].is_wanted = true;
+	}
+}
+
+/* The slots of an entry are new together. */
+static int
+add_slots(struct slots *s, const struct table *t, struct conf *conf, struct mono now,
+	  struct err *err)
+{
+	int rc = 0;
+	size_t i;
+	size_t k;
+
+	for (i = 0; i < conf->n_services; i++) {
+		struct conf_service *service = &conf->services[i];
+
+		for (k = 0; rc == 0 && k < service->n_backends; k += service->backends[k].slots) {
+			if (service->backends[k].segment_slot == 0)
+				rc = assign_backend(s, t, service, k, now, err);
+		}
+	}
+	return rc;
+}
+
+int
+slots_extend(struct slots *s, struct conf *conf, struct mono now, struct err *err)
+{
+	struct table t;
+	int rc;
+
+	keep_slots(s, conf);
+	if (table_make(s, &t) < 0) {
+		slots_abort(s);
+		return err_set(err, TG_ENOMEM, "no memory");
+	}
+	s->cursor = 1;
+	rc = add_slots(s, &t, conf, now, err);
 	free(t.slots);
 	if (rc < 0)
 		slots_abort(s);

@@ -63,6 +63,12 @@ void slots_fini(struct slots *s);
  */
 TG_MUST_CHECK int slots_assign(struct slots *s, struct conf *conf, struct mono now,
 			       struct err *err);
+/*
+ * The same of a draft over the configuration in use (conf/overlay.h): what has a slot keeps it, and only
+ * backends have none, segment_slot 0.
+ */
+TG_MUST_CHECK int slots_extend(struct slots *s, struct conf *conf, struct mono now,
+			       struct err *err);
 /* That configuration is in use, and the one before is not any more. */
 void slots_commit(struct slots *s, struct mono now);
 /* Nobody uses it. */

@@ -133,7 +133,7 @@ reload(const char *to)
 	struct conf *conf = next_conf(&world, to);
 	struct registry_next *next = NULL;
 
-	assert_int_equal(registry_prepare(world.registry, conf, &next), 0);
+	assert_int_equal(registry_prepare(world.registry, conf, NULL, &next), 0);
 	conf_unref(conf);
 	assert_int_equal(registry_commit(world.registry, next, now(), on_publish, NULL), 0);
 	registry_drop(next);
@@ -184,7 +184,7 @@ what_is_as_it_was_is_the_same(void **state)
 	const bool *known;
 
 	(void)state;
-	assert_int_equal(registry_prepare(world.registry, conf, &next), 0);
+	assert_int_equal(registry_prepare(world.registry, conf, NULL, &next), 0);
 	assert_null(registry_next_shared(next, 1));
 	assert_non_null(registry_next_shared(next, 0));
 	assert_ptr_not_equal(registry_next_shared(next, 0), a);
@@ -291,7 +291,7 @@ what_is_not_committed_changes_nothing(void **state)
 	struct registry_next *next = NULL;
 
 	(void)state;
-	assert_int_equal(registry_prepare(world.registry, conf, &next), 0);
+	assert_int_equal(registry_prepare(world.registry, conf, NULL, &next), 0);
 	conf_unref(conf);
 	observe("a", "x", DOWN, nothing); /* meanwhile */
 	registry_drop(next);
@@ -482,7 +482,7 @@ next_is_whole_or_not_at_all(void **state)
 	(void)state;
 	for (at = 1; rc != 0; at++) {
 		refuse_at = at;
-		rc = registry_prepare(world.registry, conf, &next);
+		rc = registry_prepare(world.registry, conf, NULL, &next);
 		assert_true(rc == 0 || next == NULL);
 	}
 	refuse_at = 0;

@@ -64,7 +64,7 @@ static void
 prepare(struct change *c, const char *text)
 {
 	*c = (struct change){.conf = next_conf(&world, text)};
-	assert_int_equal(registry_prepare(world.registry, c->conf, &c->next), 0);
+	assert_int_equal(registry_prepare(world.registry, c->conf, NULL, &c->next), 0);
 	for (size_t i = 0; i < c->conf->n_services; i++) {
 		struct service_shared *shared = registry_next_shared(c->next, i);
 

@@ -74,7 +74,7 @@ add(struct conf_draft *d, const char *service, const char *text, struct err *err
 {
 	const char *name;
 
-	return conf_draft_add(d, service, text, &note, &name, err);
+	return conf_draft_add(d, service, text, &note, 0, &name, err);
 }
 
 static void
@@ -89,7 +89,7 @@ what_is_added_stands_behind_the_others(void **state)
 	(void)state;
 	assert_int_equal(conf_draft_add(d, "api",
 					"name = \"b3\"; address = \"127.0.0.1:9\"; weight = 3;",
-					&note, &name, &err),
+					&note, 0, &name, &err),
 			 0);
 	next = conf_draft_finish(d);
 	assert_string_equal(name, "b3");

@@ -210,6 +210,99 @@ texts_have_the_readers_bound(void **state)
 	close(fd);
 }
 
+static void
+an_edit_reads_as_it_was_written(void **state)
+{
+	struct reload_order orders[3] = {
+		add,
+		{.what = RELOAD_DELETE,
+		 .when_us = 3,
+		 .who = "w",
+		 .why = "",
+		 .service = "s",
+		 .backend = "b",
+		 .text = ""},
+		add,
+	};
+	struct reload_edit got;
+	struct err err = {""};
+	int fd;
+
+	(void)state;
+	orders[0].slot = 77;
+	assert_int_equal(reload_edit_save_fd(orders, 3, &fd, &err), 0);
+	assert_int_equal(write(fd, "x", 1), -1); /* both children have it */
+	assert_int_equal(ftruncate(fd, 5), -1);
+	assert_int_equal(reload_edit_load_fd(fd, &got, &err), 0);
+	assert_int_equal(got.n, 3);
+	for (size_t i = 0; i < 3; i++) {
+		assert_same(&orders[i], &got.orders[i]);
+		assert_int_equal(orders[i].slot, got.orders[i].slot);
+	}
+	reload_edit_fini(&got);
+	close(fd);
+}
+
+static void
+an_edit_has_an_end(void **state)
+{
+	static struct reload_order orders[TG_RELOAD_EDIT_MAX + 1];
+	struct reload_edit got;
+	struct err err = {""};
+	char *bytes;
+	size_t n;
+	int fd;
+
+	(void)state;
+	for (size_t i = 0; i <= TG_RELOAD_EDIT_MAX; i++)
+		orders[i] = add;
+	assert_int_equal(reload_edit_save_fd(orders, 0, &fd, &err), -TG_ELIMIT);
+	assert_int_equal(reload_edit_save_fd(orders, TG_RELOAD_EDIT_MAX + 1, &fd, &err),
+			 -TG_ELIMIT);
+	assert_string_equal(err.text, "an edit of 1025 orders; allowed: 1 to 1024");
+	assert_int_equal(reload_edit_save_fd(orders, TG_RELOAD_EDIT_MAX, &fd, &err), 0);
+	assert_int_equal(reload_edit_load_fd(fd, &got, &err), 0);
+	assert_int_equal(got.n, TG_RELOAD_EDIT_MAX);
+	reload_edit_fini(&got);
+	/* One more behind it. */
+	assert_int_equal(reload_text_load_fd(fd, 1u << 20, &bytes, &n, &err), 0);
+	close(fd);
+	bytes = realloc(bytes, n + n / TG_RELOAD_EDIT_MAX);
+	assert_non_null(bytes);
+	memcpy(bytes + n, bytes, n / TG_RELOAD_EDIT_MAX);
+	assert_int_equal(reload_text_save_fd(bytes, n + n / TG_RELOAD_EDIT_MAX, &fd, &err), 0);
+	free(bytes);
+	assert_int_equal(reload_edit_load_fd(fd, &got, &err), -TG_EPROTO);
+	assert_string_equal(err.text, "not an edit");
+	close(fd);
+}
+
+static void
+only_backends_are_edited(void **state)
+{
+	struct reload_order bad[2] = {add, add};
+	struct reload_edit got;
+	struct reload_order one;
+	struct err err = {""};
+	int fd;
+
+	(void)state;
+	bad[0].what = RELOAD_COMPARE;
+	bad[1].what = RELOAD_DELETE;
+	bad[1].slot = 5;
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(reload_edit_save_fd(&bad[i], 1, &fd, &err), 0);
+		assert_int_equal(reload_edit_load_fd(fd, &got, &err), -TG_EPROTO);
+		close(fd);
+	}
+	/* An operator gives no slots. */
+	bad[0] = add;
+	bad[0].slot = 5;
+	fd = save(&bad[0]);
+	assert_int_equal(reload_order_load_fd(fd, &one, &err), -TG_EPROTO);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -219,6 +312,9 @@ main(void)
 		cmocka_unit_test(what_is_torn_or_foreign_is_refused),
 		cmocka_unit_test(what_is_no_file_of_this_size_is_refused),
 		cmocka_unit_test(texts_have_the_readers_bound),
+		cmocka_unit_test(an_edit_reads_as_it_was_written),
+		cmocka_unit_test(an_edit_has_an_end),
+		cmocka_unit_test(only_backends_are_edited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

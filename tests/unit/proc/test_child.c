@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/conf.h"
 #include "ipc/channel.h"
 #include "proc/child.h"
 #include "proc/proc.h"
@@ -175,14 +176,28 @@ child_holds_what_it_was_given(void **state)
 	unsetenv("NOTIFY_SOCKET");
 }
 
+static struct conf *
+small_conf(void)
+{
+	static const char text[] =
+		"listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"s\"; } );"
+		"services = ( { name = \"s\"; backends = ( \"127.0.0.1:2\" ); } );";
+	struct conf_errors errors = {.n = 0};
+	struct conf *conf = NULL;
+
+	assert_int_equal(conf_load_text(text, sizeof(text) - 1, "test", &conf, &errors), 0);
+	return conf;
+}
+
 static void
 equipment_arrives_in_order(void **state)
 {
+	struct conf *conf = small_conf();
 	struct segment *seg;
 	int fd = 0;
 	struct listening controls[2] = {{.fds = &fd, .n = 1}, {.fds = &fd, .n = 1}};
 	struct sockets sockets = {.controls = controls, .n_controls = 2, .log_fd = -1};
-	struct child_equipment e = {.conf_fd = 0, .sockets = &sockets, .peer_fd = 1};
+	struct child_equipment e = {.sockets = &sockets, .peer_fd = 1};
 	int end[2];
 	struct message m;
 	static const enum msg_type want[] = {MSG_CONF,     MSG_SEGMENT, MSG_ADMIN, MSG_ADMIN,
@@ -192,6 +207,7 @@ equipment_arrives_in_order(void **state)
 	assert_int_equal(segment_create(1, 1, TG_RING_SIZE_MIN, &seg, NULL), 0);
 	assert_int_equal(channel_pair(end, NULL), 0);
 	e.segment = seg;
+	e.conf = conf;
 	sockets.log_fd = 0;
 	assert_int_equal(child_equip(CHILD_KEEPER, end[0], &e), 0);
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
@@ -207,17 +223,19 @@ equipment_arrives_in_order(void **state)
 	assert_int_equal(child_equip(CHILD_KEEPER, end[0], &e), -TG_EIO);
 	close(end[0]);
 	segment_close(seg);
+	conf_unref(conf);
 }
 
 static void
 proxy_gets_every_listener_of_every_worker(void **state)
 {
+	struct conf *conf = small_conf();
 	int fds[3] = {0, 0, 0};
 	struct listening listeners[2] = {{.fds = fds, .n = 3, .segment_slot = 7},
 					 {.fds = fds, .n = 1, .segment_slot = 4}};
 	struct sockets sockets = {
 		.listeners = listeners, .n_listeners = 2, .workers = 3, .log_fd = 0};
-	struct child_equipment e = {.conf_fd = 0, .sockets = &sockets, .peer_fd = 1};
+	struct child_equipment e = {.sockets = &sockets, .peer_fd = 1};
 	struct segment *seg;
 	struct message m;
 	int end[2];
@@ -226,6 +244,7 @@ proxy_gets_every_listener_of_every_worker(void **state)
 	assert_int_equal(segment_create(1, 1, TG_RING_SIZE_MIN, &seg, NULL), 0);
 	assert_int_equal(channel_pair(end, NULL), 0);
 	e.segment = seg;
+	e.conf = conf;
 	assert_int_equal(child_equip(CHILD_PROXY, end[0], &e), 0);
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(channel_receive(end[1], &m), 1);
@@ -243,6 +262,7 @@ proxy_gets_every_listener_of_every_worker(void **state)
 	close(end[0]);
 	close(end[1]);
 	segment_close(seg);
+	conf_unref(conf);
 }
 
 static void

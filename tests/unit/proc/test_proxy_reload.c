@@ -221,6 +221,7 @@ open_proxy(void)
 			return -1;
 	}
 	reload = (struct proxy_reload){.registry = world.registry,
+				       .present = &present,
 				       .threads = threads,
 				       .n_threads = 2,
 				       .loop = control,

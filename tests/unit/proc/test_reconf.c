@@ -20,7 +20,6 @@ struct world {
 	struct reconf reconf;
 	struct supervisor supervisor;
 	struct conf *conf;
-	int conf_fd;
 	struct sockets sockets;
 	struct slots slots;
 	struct segment *segment;
@@ -152,7 +151,7 @@ setup(void **state)
 	struct conf *conf;
 
 	(void)state;
-	w = (struct world){.conf_fd = -1};
+	w = (struct world){.conf = NULL};
 	for (int i = 0; i < 3; i++)
 		w.port[i] = free_port();
 	snprintf(w.folder, sizeof(w.folder), "/tmp/test-reconf-XXXXXX");
@@ -165,7 +164,6 @@ setup(void **state)
 	assert_int_equal(sockets_open(w.conf, &w.privileges, &nothing, &w.sockets, &err), 0);
 	assert_int_equal(slots_create(w.conf, &w.segment, &err), 0);
 	assert_int_equal(slots_init(&w.slots, w.segment, w.conf), 0);
-	assert_int_equal(conf_save_fd(w.conf, &w.conf_fd, &err), 0);
 	w.supervisor.loop = loop_new();
 	supervisor_init(&w.supervisor);
 	make_child(CHILD_PROXY);
@@ -174,7 +172,6 @@ setup(void **state)
 		.loop = w.supervisor.loop,
 		.supervisor = &w.supervisor,
 		.now = {.conf = &w.conf,
-			.conf_fd = &w.conf_fd,
 			.sockets = &w.sockets,
 			.slots = &w.slots,
 			.privileges = &w.privileges},
@@ -201,7 +198,6 @@ teardown(void **state)
 	segment_close(w.segment);
 	sockets_close(&w.sockets);
 	conf_unref(w.conf);
-	close(w.conf_fd);
 	for (int i = 0; i < CHILD_ROLE_COUNT; i++)
 		close(w.child[i]);
 	unlink(w.path);
@@ -332,8 +328,7 @@ a_listener_moves(void **state)
 	both_prepared();
 	assert_true(answers(w.port[1]));
 	assert_true(answers(w.port[2]));
-	assert_int_not_equal(w.supervisor.equipment.conf_fd, 0);
-	assert_int_equal(w.supervisor.equipment.conf_fd, w.conf_fd);
+	assert_ptr_equal(w.supervisor.equipment.conf, w.conf);
 	both_committed();
 	assert_false(answers(w.port[0]));
 	snprintf(want, sizeof(want),
@@ -550,8 +545,8 @@ orders_go_together(void **state)
 
 	(void)state;
 	order(1, RELOAD_ADD, "", "name = \"b9\"; address = \"127.0.0.1:9\";");
-	got(CHILD_PROXY, "conf prepare");
-	got(CHILD_KEEPER, "conf prepare");
+	got(CHILD_PROXY, "edit prepare");
+	got(CHILD_KEEPER, "edit prepare");
 	order(2, RELOAD_ADD, "", "name = \"b10\"; address = \"127.0.0.1:9\";");
 	order(3, RELOAD_ADD, "", "name = \"b9\"; address = \"127.0.0.1:9\";");
 	order(4, RELOAD_DELETE, "b1", "");
@@ -563,8 +558,8 @@ orders_go_together(void **state)
 	answered(1, true, "service api backend b9: added\n");
 	answered(3, false, "service \"api\" has a backend \"b9\"\n");
 	answered(5, false, "service \"api\" has no backend \"b7\"\n");
-	got(CHILD_PROXY, "conf prepare");
-	got(CHILD_KEEPER, "conf prepare");
+	got(CHILD_PROXY, "edit prepare");
+	got(CHILD_KEEPER, "edit prepare");
 	both_prepared();
 	both_committed();
 	answered(2, true, "service api backend b10: added\n");
@@ -592,8 +587,8 @@ orders_go_together(void **state)
 	answered(9, false, "too many orders wait\n");
 	say(CHILD_KEEPER, MSG_COMMITTED);
 	answered(8, true, "service api backend b2: added\n");
-	got(CHILD_KEEPER, "conf prepare");
-	got(CHILD_PROXY, "conf prepare");
+	got(CHILD_KEEPER, "edit prepare");
+	got(CHILD_PROXY, "edit prepare");
 	both_prepared();
 	both_committed();
 	for (uint32_t i = 0; i < TG_RECONF_QUEUE; i++) {
@@ -621,9 +616,9 @@ nothing_is_done_at_the_wrong_time(void **state)
 	w.supervisor.children[CHILD_PROXY].state = CHILD_UP;
 	order(4, RELOAD_ADD, "", "name = \"b9\"; address = \"127.0.0.1:9\";");
 	order(5, RELOAD_ADD, "", "name = \"b8\"; address = \"127.0.0.1:9\";");
-	got(CHILD_KEEPER, "conf prepare");
+	got(CHILD_KEEPER, "edit prepare");
 	reconf_stop(&w.reconf, "it is stopping");
-	got(CHILD_PROXY, "conf prepare abort");
+	got(CHILD_PROXY, "edit prepare abort");
 	both_prepared();
 	got(CHILD_KEEPER, "abort reloaded reloaded");
 	assert_int_equal(w.conf->services[0].n_backends, 1);

@@ -21,6 +21,7 @@
 struct run {
 	struct supervisor supervisor;
 	struct loop_signal child_signal;
+	struct conf *conf;
 	struct segment *segment;
 	struct sockets sockets;
 	struct privileges privileges;
@@ -72,6 +73,18 @@ on_give_up(struct timer *t)
 	supervisor_kill(&run.supervisor);
 }
 
+static struct conf *
+small_conf(void)
+{
+	static const char text[] =
+		"listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"s\"; } );"
+		"services = ( { name = \"s\"; backends = ( \"127.0.0.1:2\" ); } );";
+	struct conf_errors errors = {.n = 0};
+	struct conf *conf = NULL;
+
+	return conf_load_text(text, sizeof(text) - 1, "test", &conf, &errors) == 0 ? conf : NULL;
+}
+
 static int
 setup(void **state)
 {
@@ -82,17 +95,18 @@ setup(void **state)
 	fake_child_set(CHILD_PROXY, "obey");
 	fake_child_set(CHILD_KEEPER, "obey");
 	run.sockets = (struct sockets){.log_fd = -1};
+	run.conf = small_conf();
 	s->loop = loop_new();
 	s->privileges = &run.privileges;
 	s->ready_timeout_ms = TEST_TIMEOUT_MS;
 	s->stop_margin_ms = TEST_TIMEOUT_MS;
 	s->on_ready = on_ready;
 	s->on_change = on_change;
-	if (s->loop == NULL || segment_create(1, 1, TG_RING_SIZE_MIN, &run.segment, NULL) != 0 ||
+	if (run.conf == NULL || s->loop == NULL || segment_create(1, 1, TG_RING_SIZE_MIN, &run.segment, NULL) != 0 ||
 	    child_open_program(&s->program_fd, NULL) != 0)
 		return -1;
 	s->equipment = (struct child_equipment){
-		.conf_fd = 0, .segment = run.segment, .sockets = &run.sockets, .peer_fd = -1};
+		.conf = run.conf, .segment = run.segment, .sockets = &run.sockets, .peer_fd = -1};
 	return loop_signal_start(s->loop, &run.child_signal, SIGCHLD, on_child_signal);
 }
 
@@ -103,6 +117,7 @@ teardown(void **state)
 	loop_signal_stop(&run.child_signal);
 	loop_free(run.supervisor.loop);
 	segment_close(run.segment);
+	conf_unref(run.conf);
 	close(run.supervisor.program_fd);
 	return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD ? 0 : -1;
 }
