@@ -186,6 +186,7 @@ struct conf_backend {
 	char *name;       /* "pool", or "pool-3" of several slots */
 	unsigned index;   /* in its service */
 	uint32_t segment_slot; /* as that of a listener */
+	bool is_new; /* of a draft's (conf/overlay.h): not one of what that was opened over */
 	char *entry_name; /* as configured; default: the address text */
 	struct endpoint endpoint;
 	char *address_text;

@@ -110,6 +110,8 @@ dup_service(struct arena *arena, struct conf_service *service)
 	if (!service->backends || !service->deleted ||
 	    !draft_dup_added(arena, service->backends, service->n_backends))
 		return false;
+	for (size_t i = 0; i < service->n_backends; i++)
+		service->backends[i].is_new = false;
 	for (size_t i = 0; i < service->n_deleted; i++) {
 		if (!draft_dup_text(arena, &service->deleted[i].name) ||
 		    !dup_was(arena, &service->deleted[i].was) ||
@@ -443,6 +445,8 @@ append(struct conf_draft *d, struct conf_service *service, const struct conf_bac
 
 	if (!conf_make_slots(&d->box->arena, entry, made))
 		return draft_no_memory(err);
+	for (unsigned i = 0; i < entry->slots; i++)
+		made[i].is_new = true;
 	if (entry->slots > 1)
 		rc = check_name(d, service, entry->entry_name, err);
 	for (unsigned i = 0; rc == 0 && i < entry->slots; i++)

@@ -141,6 +141,14 @@ conf_same_service(const struct conf_same *same, const struct conf_service *next)
 	return find_service(same->of_before, next);
 }
 
+bool
+conf_same_is_equal(const struct conf_same *same, const struct conf_service *next)
+{
+	const struct conf_service *before = conf_same_service(same, next);
+
+	return before != NULL && (same->is_edit || conf_service_equal(before, next));
+}
+
 struct conf_place
 conf_same_backend(const struct conf_same *same, const struct conf_service *next,
 		  const struct conf_backend *backend)

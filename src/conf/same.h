@@ -15,6 +15,7 @@
 struct conf_same {
 	const struct conf *before;
 	const struct conf *next;
+	bool is_edit; /* the caller's: next is a draft over one equal to before */
 	struct conf_same_slots *of_before;
 	struct conf_same_slots *of_next;
 };
@@ -36,6 +37,10 @@ const struct conf_service *conf_same_service(const struct conf_same *same,
 					     const struct conf_service *next);
 struct conf_place conf_same_backend(const struct conf_same *same, const struct conf_service *next,
 				    const struct conf_backend *backend);
+
+/* Whether the service, and those of its backends that are in both, are as they were. Short where it is an edit:
+ * backends with is_new are not in both then, though a name and a slot may be. */
+bool conf_same_is_equal(const struct conf_same *same, const struct conf_service *next);
 
 /* What a backend of the one before is in the next; service NULL: it is gone. */
 struct conf_place conf_same_next(const struct conf_same *same, const struct conf_service *before,

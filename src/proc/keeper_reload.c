@@ -20,6 +20,7 @@
 
 struct keeper_next {
 	struct conf *conf; /* NULL: it could not be read, as `err` says */
+	bool is_edit;      /* MSG_EDIT led to it */
 	struct err err;
 	struct conf_same *same;
 	struct health_next *health;
@@ -122,7 +123,8 @@ take_conf(struct keeper *k, const struct message *m)
 	k->next = next;
 	next->log_fd = -1;
 	next->log_copy = -1;
-	rc = m->type == MSG_EDIT ? read_edit(k, m->fd, &next->conf, &next->err)
+	next->is_edit = m->type == MSG_EDIT;
+	rc = next->is_edit ? read_edit(k, m->fd, &next->conf, &next->err)
 				 : conf_load_fd(m->fd, &next->conf, &next->err);
 	if (rc != 0) {
 		next->conf = NULL;
@@ -311,6 +313,8 @@ static int
 prepare_parts(struct keeper *k, struct keeper_next *next, struct err *err)
 {
 	next->same = conf_same_new(k->conf, next->conf);
+	if (next->same != NULL)
+		next->same->is_edit = next->is_edit;
 	if (next->same == NULL || health_prepare(k->health, next->same, &next->health) < 0 ||
 	    steer_prepare(k->steer, next->same, &next->steer) < 0 ||
 	    orders_prepare(k->orders, next->same, &next->orders) < 0)

@@ -450,12 +450,8 @@ orders_prepare(const struct orders *o, const struct conf_same *same, struct orde
 		orders_drop(next);
 		return -TG_ENOMEM;
 	}
-	for (size_t i = 0; i < same->next->n_services; i++) {
-		const struct conf_service *service = &same->next->services[i];
-		const struct conf_service *before = conf_same_service(same, service);
-
-		next->is_equal[i] = before != NULL && conf_service_equal(before, service);
-	}
+	for (size_t i = 0; i < same->next->n_services; i++)
+		next->is_equal[i] = conf_same_is_equal(same, &same->next->services[i]);
 	*ret = next;
 	return 0;
 }
@@ -477,15 +473,16 @@ carry_marks(struct orders *o, struct order_table *before, const struct orders_ne
 	for (size_t i = 0; i < o->table.n; i++) {
 		struct order *order = &o->table.list[i];
 		const struct conf_service *service = &o->conf->services[order->service];
-		struct conf_place was = conf_same_backend(next->same, service,
-							  &service->backends[order->backend]);
+		const struct conf_backend *backend = &service->backends[order->backend];
+		struct conf_place was = conf_same_backend(next->same, service, backend);
 		const struct order *known = NULL;
 
 		if (was.service != NULL)
 			known = &before->list[before->first[was.service->index] +
 					      was.backend->index];
 		order->is_cut = known != NULL && known->is_cut;
-		if (known == NULL || known->is_marked || !next->is_equal[order->service])
+		if (known == NULL || known->is_marked || !next->is_equal[order->service] ||
+		    (next->same->is_edit && backend->is_new))
 			mark(o, order);
 	}
 }

@@ -84,14 +84,20 @@ carry_backend(const struct steer *steer, const struct steer_next *next,
 	      const struct conf_place *now)
 {
 	struct conf_place before = conf_same_backend(next->same, now->service, now->backend);
-	struct steer_entry *entry =
-		&next->table.entries[next->table.first[now->service->index] + now->backend->index];
+	struct steer_entry **was;
+	struct steer_entry *entry;
 
 	if (before.service == NULL)
 		return;
-	*entry = *steer_get(steer, before.service->index, before.backend->index);
+	was = &steer->table.entries[steer->table.first[before.service->index] +
+				    before.backend->index];
+	entry = *was;
+	if (entry == NULL)
+		return;
 	for (unsigned k = 0; k < TG_STEER_PROPERTY_COUNT; k++)
 		carry_order(steer, &before, next->same->next, now, (enum steer_property)k, entry);
+	next->table.entries[next->table.first[now->service->index] + now->backend->index] = entry;
+	*was = NULL;
 }
 
 /* By an operator, not by the file. */

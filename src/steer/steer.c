@@ -7,7 +7,7 @@
 
 #include "steer/steer_priv.h"
 
-static struct steer_entry *
+static struct steer_entry **
 find(const struct steer *s, unsigned service, unsigned backend)
 {
 	assert(service < s->conf->n_services);
@@ -25,13 +25,16 @@ steer_table_init(struct steer_table *t, const struct conf *conf)
 		t->first[i] = n;
 		n += conf->services[i].n_backends;
 	}
-	t->entries = calloc(n + 1, sizeof(t->entries[0]));
+	t->n = n;
+	t->entries = calloc(n + 1, sizeof(struct steer_entry *));
 	return t->first != NULL && t->entries != NULL ? 0 : -TG_ENOMEM;
 }
 
 void
 steer_table_fini(struct steer_table *t)
 {
+	for (size_t i = 0; t->entries != NULL && i < t->n; i++)
+		free(t->entries[i]);
 	free(t->entries);
 	free(t->first);
 }
@@ -79,7 +82,10 @@ steer_conf(const struct steer *s)
 const struct steer_entry *
 steer_get(const struct steer *s, unsigned service, unsigned backend)
 {
-	return find(s, service, backend);
+	static const struct steer_entry nothing;
+	const struct steer_entry *entry = *find(s, service, backend);
+
+	return entry != NULL ? entry : &nothing;
 }
 
 bool
@@ -222,17 +228,32 @@ check(const struct steer_target *t, enum steer_property property, struct err *er
 	return 0;
 }
 
+/* NULL: no memory. */
+static struct steer_entry *
+need_entry(const struct steer_target *t)
+{
+	struct steer_entry **at = find(t->steer, t->service, t->backend);
+
+	if (*at == NULL)
+		*at = calloc(1, sizeof(**at));
+	return *at;
+}
+
 int
 steer_set(const struct steer_target *t, enum steer_property property, const char *value,
 	  const struct steer_note *note, struct err *err)
 {
-	struct steer_entry *entry = find(t->steer, t->service, t->backend);
-	struct steer_entry before = *entry;
-	struct steer_order *order = &entry->orders[property];
+	struct steer_entry *entry = need_entry(t);
+	struct steer_entry before;
+	struct steer_order *order;
 	int rc = check(t, property, err);
 
 	if (rc < 0)
 		return rc;
+	if (entry == NULL)
+		return err_set(err, TG_ENOMEM, "no memory");
+	before = *entry;
+	order = &entry->orders[property];
 	if (strlen(value) >= sizeof(order->value) || !takers[property](entry, value)) {
 		*entry = before;
 		return err_set(err, TG_EINVAL, "%s \"%.64s\" is not allowed; allowed: %s",
@@ -298,7 +319,7 @@ bool
 steer_differs(const struct steer *s, unsigned service, unsigned backend,
 	      enum steer_property property)
 {
-	const struct steer_order *order = &find(s, service, backend)->orders[property];
+	const struct steer_order *order = &steer_get(s, service, backend)->orders[property];
 	char configured[TG_STEER_VALUE_SIZE];
 
 	if (order->value[0] == '\0' || steer_is_as_configured(property, order->value))

@@ -9,7 +9,8 @@
 
 /* By service and backend of one configuration. */
 struct steer_table {
-	struct steer_entry *entries;
+	struct steer_entry **entries; /* NULL: nothing was ever ordered, as of most of thousands */
+	size_t n;
 	size_t *first; /* by service: index of its first backend in entries */
 };
 
