@@ -20,9 +20,13 @@
 #define TEXT_MAX    16384u
 #define TEXT_SOURCE "backend"
 
+/* So often names are looked for one by one: a table of thousands costs more than that. */
+#define ASKED_MAX 6u
+
 /* Of a backend or an entry. */
 struct draft_name {
 	const char *text;
+	size_t at; /* its index, or that of the first of the entry */
 	UT_hash_handle hh;
 };
 
@@ -33,6 +37,7 @@ struct draft_service {
 	size_t deleted_room;
 	struct draft_name *names; /* by text, of those that are not gone */
 	bool has_names;
+	unsigned asked; /* times that a name was looked for without */
 };
 
 int
@@ -264,8 +269,9 @@ find_name(const struct conf_draft *d, unsigned service, const char *text)
 	return name;
 }
 
+/* Of the backend at this index. */
 static bool
-put_name(struct conf_draft *d, unsigned service, const char *text)
+put_name(struct conf_draft *d, unsigned service, const char *text, size_t at)
 {
 	struct draft_name *name;
 
@@ -275,35 +281,73 @@ put_name(struct conf_draft *d, unsigned service, const char *text)
 	if (!name)
 		return false;
 	name->text = text;
+	name->at = at;
 	HASH_ADD_KEYPTR(hh, d->services[service].names, name->text, strlen(name->text), name);
 	return name->text != NULL;
 }
 
 static bool
-put_names(struct conf_draft *d, unsigned service, const struct conf_backend *b)
+put_names(struct conf_draft *d, const struct conf_service *service, size_t at)
 {
-	return (b->slots == 1 || b->slot > 0 || put_name(d, service, b->entry_name)) &&
-	       put_name(d, service, b->name);
+	const struct conf_backend *b = &service->backends[at];
+
+	return (b->slots == 1 || b->slot > 0 ||
+		put_name(d, service->index, b->entry_name, at)) &&
+	       put_name(d, service->index, b->name, at);
 }
 
-bool
-draft_need_names(struct conf_draft *d, const struct conf_service *service)
+/* With a table from the time on when it costs less than looking so often. False: no memory. */
+static bool
+need_names(struct conf_draft *d, const struct conf_service *service, unsigned times)
 {
-	if (d->services[service->index].has_names)
+	struct draft_service *s = &d->services[service->index];
+
+	s->asked += times;
+	if (s->has_names || s->asked <= ASKED_MAX)
 		return true;
 	for (size_t i = 0; i < service->n_backends; i++) {
-		if (service->backends[i].name &&
-		    !put_names(d, service->index, &service->backends[i]))
+		if (service->backends[i].name && !put_names(d, service, i))
 			return false;
 	}
-	d->services[service->index].has_names = true;
+	s->has_names = true;
 	return true;
 }
 
-bool
-draft_has_name(const struct conf_draft *d, const struct conf_service *service, const char *name)
+/* The name of an entry is that of its only slot, or of none. */
+static bool
+has_either_name(const struct conf_backend *b, const char *name)
 {
-	return find_name(d, service->index, name) != NULL;
+	return b->name && (strcmp(b->name, name) == 0 ||
+			   (b->slots > 1 && b->slot == 0 && strcmp(b->entry_name, name) == 0));
+}
+
+/* That which has this name, or whose entry has. NULL: there is none. */
+static struct conf_backend *
+find_either(const struct conf_draft *d, const struct conf_service *service, const char *name)
+{
+	if (d->services[service->index].has_names) {
+		const struct draft_name *known = find_name(d, service->index, name);
+
+		return known ? &service->backends[known->at] : NULL;
+	}
+	for (size_t i = 0; i < service->n_backends; i++) {
+		if (has_either_name(&service->backends[i], name))
+			return &service->backends[i];
+	}
+	return NULL;
+}
+
+int
+draft_find_entry(struct conf_draft *d, const struct conf_service *service, const char *name,
+		 struct conf_backend **ret)
+{
+	struct conf_backend *b;
+
+	if (!need_names(d, service, 1))
+		return -TG_ENOMEM;
+	b = find_either(d, service, name);
+	*ret = b && strcmp(b->entry_name, name) == 0 ? b : NULL;
+	return 0;
 }
 
 static void
@@ -385,7 +429,7 @@ static int
 check_name(const struct conf_draft *d, const struct conf_service *service, const char *name,
 	   struct err *err)
 {
-	if (!draft_has_name(d, service, name))
+	if (!find_either(d, service, name))
 		return 0;
 	return err_set(err, TG_EEXIST, "service \"%s\" has a backend \"%s\"", service->name, name);
 }
@@ -453,12 +497,12 @@ append(struct conf_draft *d, struct conf_service *service, const struct conf_bac
 		rc = check_name(d, service, made[i].name, err);
 	if (rc < 0)
 		return rc;
-	service->n_backends += entry->slots;
-	d->services[service->index].live += entry->slots;
-	for (unsigned i = 0; i < entry->slots; i++) {
-		if (!put_names(d, service->index, &made[i]))
+	for (unsigned i = 0; d->services[service->index].has_names && i < entry->slots; i++) {
+		if (!put_names(d, service, service->n_backends + i))
 			return draft_no_memory(err);
 	}
+	service->n_backends += entry->slots;
+	d->services[service->index].live += entry->slots;
 	undelete(service, entry->entry_name);
 	return 0;
 }
@@ -472,7 +516,8 @@ draft_add_entry(struct conf_draft *d, struct conf_service *service, const struct
 	if (rc == 0)
 		rc = check_room(d, service, entry, err);
 	if (rc == 0 &&
-	    (!draft_need_names(d, service) || !make_room(d, service, service->n_backends + entry->slots)))
+	    (!need_names(d, service, entry->slots) ||
+	     !make_room(d, service, service->n_backends + entry->slots)))
 		rc = draft_no_memory(err);
 	return rc == 0 ? append(d, service, entry, err) : rc;
 }
@@ -551,31 +596,17 @@ add_deleted(struct conf_draft *d, struct conf_service *service, const struct con
 }
 
 static int
-no_backend(const struct conf_service *service, const char *name, struct err *err)
+no_backend(const struct conf_draft *d, const struct conf_service *service, const char *name,
+	   struct err *err)
 {
-	for (size_t i = 0; i < service->n_backends; i++) {
-		const struct conf_backend *b = &service->backends[i];
+	const struct conf_backend *b = find_either(d, service, name);
 
-		if (b->name && b->slots > 1 && strcmp(b->name, name) == 0)
-			return err_set(err, TG_EINVAL,
-				       "\"%s\" is one slot of several: \"%s\" can be deleted", name,
-				       b->entry_name);
-	}
+	if (b)
+		return err_set(err, TG_EINVAL,
+			       "\"%s\" is one slot of several: \"%s\" can be deleted", name,
+			       b->entry_name);
 	return err_set(err, TG_ENOENT, "service \"%s\" has no backend \"%.128s\"", service->name,
 		       name);
-}
-
-/* Returns the first of the entry; NULL: there is none. */
-struct conf_backend *
-draft_find_entry(struct conf_service *service, const char *name)
-{
-	for (size_t i = 0; i < service->n_backends; i++) {
-		struct conf_backend *b = &service->backends[i];
-
-		if (b->name && strcmp(b->entry_name, name) == 0)
-			return b;
-	}
-	return NULL;
 }
 
 /* The slots of an entry stand one behind the other. */
@@ -614,13 +645,15 @@ conf_draft_delete(struct conf_draft *d, const char *service_name, const char *ba
 		  const struct conf_note *note, struct err *err)
 {
 	struct conf_service *service = draft_find_service(d, service_name);
-	struct conf_backend *first = service ? draft_find_entry(service, backend) : NULL;
+	struct conf_backend *first;
 	int rc = 0;
 
 	if (!service)
 		return draft_no_service(service_name, err);
+	if (draft_find_entry(d, service, backend, &first) < 0)
+		return draft_no_memory(err);
 	if (!first)
-		return no_backend(service, backend, err);
+		return no_backend(d, service, backend, err);
 	if (!first->added.who || first->added_was)
 		rc = remember_deleted(d, service, first, note, err);
 	if (rc < 0)

@@ -50,11 +50,8 @@ static int
 find_of_file(struct conf_draft *d, struct conf_service *service, const char *name,
 	     struct conf_backend **ret, struct err *err)
 {
-	if (!draft_need_names(d, service))
+	if (draft_find_entry(d, service, name, ret) < 0)
 		return draft_no_memory(err);
-	*ret = NULL;
-	if (draft_has_name(d, service, name))
-		*ret = draft_find_entry(service, name);
 	if (*ret && (*ret)->added.who)
 		*ret = NULL;
 	return 0;
@@ -138,8 +135,10 @@ delete_again(struct conf_draft *d, const char *service_name, const struct conf_d
 	     struct err *err)
 {
 	struct conf_service *service = draft_find_service(d, service_name);
-	struct conf_backend *first = service ? draft_find_entry(service, deleted->name) : NULL;
+	struct conf_backend *first = NULL;
 
+	if (service && draft_find_entry(d, service, deleted->name, &first) < 0)
+		return draft_no_memory(err);
 	if (first && !first->added.who && deleted->was) {
 		struct err why;
 		int rc = check_unedited(first, deleted->was, &why);

@@ -24,14 +24,9 @@ int draft_no_service(const char *name, struct err *err);
 
 /* NULL: there is none. */
 struct conf_service *draft_find_service(struct conf_draft *d, const char *name);
-/* The first of the entry; NULL: there is none. */
-struct conf_backend *draft_find_entry(struct conf_service *service, const char *name);
-
-/* Before draft_has_name(), which costs the same with thousands. False: no memory. */
-bool draft_need_names(struct conf_draft *d, const struct conf_service *service);
-/* Of a backend or an entry that is not gone. */
-bool draft_has_name(const struct conf_draft *d, const struct conf_service *service,
-		    const char *name);
+/* The first of the entry; *ret NULL: there is none. -TG_ENOMEM. */
+TG_MUST_CHECK int draft_find_entry(struct conf_draft *d, const struct conf_service *service,
+				   const char *name, struct conf_backend **ret);
 
 /* Copies into the draft's memory. False: there is none. */
 bool draft_dup_text(struct arena *arena, char **text);
