@@ -150,6 +150,22 @@ answers_set_peer(struct answers *a, int fd)
 	a->is_stale = true;
 }
 
+int
+answers_move(struct answers *a, struct loop *to)
+{
+	bool is_waiting = a->write_watch.cb != NULL;
+
+	watch_stop(a->loop, &a->write_watch);
+	a->loop = to;
+	return is_waiting ? watch_start_level_write(to, &a->write_watch, a->peer, on_writable) : 0;
+}
+
+bool
+answers_are_on_way(const struct answers *a)
+{
+	return a->state == ANSWERS_AT_WORKER;
+}
+
 void
 answers_begin(struct answers *a, const struct msg_question *question)
 {

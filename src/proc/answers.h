@@ -39,6 +39,10 @@ void answers_init(struct answers *a, struct loop *loop, struct worker_thread *th
 		  unsigned n_threads);
 /* Who is answered from now on; -1: nobody. Before the descriptor of before is closed. */
 void answers_set_peer(struct answers *a, int fd);
+/* Goes on in another loop; the one of before does not turn, and nothing is on its way. -TG_EIO. */
+TG_MUST_CHECK int answers_move(struct answers *a, struct loop *to);
+/* A step is posted to a worker, or back. */
+bool answers_are_on_way(const struct answers *a);
 /* In place of a question under way. */
 void answers_begin(struct answers *a, const struct msg_question *question);
 

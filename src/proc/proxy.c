@@ -2,13 +2,16 @@
  * proc/proxy.c: the process that reads strangers' bytes.
  *
  * Control: hears the parent and the keeper, keeps the registry and hands views
- * to the workers; never touches a client. It is the work of the first thread,
- * which also runs the worker when there is one: a process of one thread pays
- * no reference to its file in each call.
+ * to the workers; never touches a client. It is the work of the first thread.
+ * That also runs the worker when there is one and little to control: a process
+ * of one thread pays no reference to its file in each call. With many backends
+ * control takes milliseconds, in which clients would wait: then the worker has a
+ * thread of its own, from the start or from the reload on that brings them.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backend/registry.h"
@@ -28,6 +31,10 @@
 #define START_MS  10000
 /* Client connections that a limit of open files should leave. */
 #define CONNECTIONS_WANTED 256
+/* What one thread does beside its clients takes a millisecond at most: up to so many backends of all
+ * services, and bytes of the configuration's text. */
+#define SHARED_BACKENDS_MAX 64u
+#define SHARED_TEXT_MAX     8192
 
 struct proxy {
 	int channel;
@@ -48,9 +55,34 @@ struct proxy {
 	struct timer due; /* of the registry */
 	struct answers answers;
 	struct needs needs;
+	bool is_shared;       /* one thread: loop is that of the one worker */
+	bool has_long_text;   /* the configuration, at the start */
+	struct message held;  /* waits for the worker to have its own thread, when has_held */
+	bool has_held;
 	bool is_accepting;
 	bool is_stopping;
 };
+
+/* how many threads */
+
+static bool
+is_long(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size > SHARED_TEXT_MAX;
+}
+
+static bool
+has_many_backends(const struct conf *conf)
+{
+	size_t n = 0;
+	size_t i;
+
+	for (i = 0; i < conf->n_services; i++)
+		n += conf->services[i].n_backends;
+	return n > SHARED_BACKENDS_MAX;
+}
 
 /* start */
 
@@ -66,6 +98,7 @@ on_conf(struct proxy *p, int fd)
 			  err.text);
 		return -TG_EINVAL;
 	}
+	p->has_long_text = is_long(fd);
 	log_init(STDERR_FILENO, p->conf->log.format, p->conf->log.level, "proxy");
 	return 0;
 }
@@ -146,12 +179,6 @@ receive_start(struct proxy *p)
 	return p->conf != NULL && p->segment != NULL ? 0 : -TG_EPROTO;
 }
 
-static bool
-has_one_worker(const struct proxy *p)
-{
-	return p->conf->workers == 1;
-}
-
 static int
 give_socket(void *arg, const struct msg_listen *of, int fd)
 {
@@ -197,6 +224,7 @@ start_threads(struct proxy *p)
 	unsigned i;
 	int rc = 0;
 
+	p->is_shared = p->conf->workers == 1 && !p->has_long_text && !has_many_backends(p->conf);
 	p->threads = calloc(p->conf->workers, sizeof(p->threads[0]));
 	if (p->threads == NULL)
 		return -TG_ENOMEM;
@@ -208,7 +236,7 @@ start_threads(struct proxy *p)
 		rc = hand_out_sockets(p);
 	if (rc == 0)
 		warn_of_few_connections(p);
-	for (i = 0; i < p->conf->workers && rc == 0 && !has_one_worker(p); i++)
+	for (i = 0; i < p->conf->workers && rc == 0 && !p->is_shared; i++)
 		rc = worker_thread_start(&p->threads[i]);
 	return rc;
 }
@@ -305,7 +333,7 @@ stop(struct proxy *p, uint64_t grace_ms)
 	for (i = 0; i < p->n_threads; i++) {
 		struct worker_thread *t = &p->threads[i];
 
-		if (!has_one_worker(p)) {
+		if (!p->is_shared) {
 			t->user = p;
 			t->on_ended = on_ended;
 			t->control = p->loop;
@@ -479,6 +507,40 @@ on_reload_message(struct proxy *p, struct message *m)
 	}
 }
 
+/* Takes the descriptor over. */
+static void
+on_message(struct proxy *p, struct message *m)
+{
+	if (on_reload_message(p, m)) {
+		/* done */
+	} else if (m->type == MSG_STOP) {
+		stop(p, m->u.stop.grace_ms);
+	} else if (m->type == MSG_PING) {
+		ask_workers(p);
+	} else if (m->type == MSG_LOG_LEVEL) {
+		log_set_level((enum log_level)m->u.log_level.level);
+	} else if (m->type == MSG_PEER) {
+		set_peer(p, m->fd);
+		m->fd = -1;
+		if (watch_peer(p) != 0)
+			log_write(TG_LOG_ERROR, "cannot watch the keeper", NULL);
+	}
+	if (m->fd >= 0)
+		close(m->fd);
+}
+
+/* It is long to read, or what was read is much to build. */
+static bool
+needs_thread(const struct proxy *p, const struct message *m)
+{
+	if (!p->is_shared || p->is_stopping)
+		return false;
+	if (m->type == MSG_CONF)
+		return is_long(m->fd);
+	return m->type == MSG_PREPARE && p->reload.conf != NULL &&
+	       has_many_backends(p->reload.conf);
+}
+
 static void
 on_channel(struct watch *w, unsigned what)
 {
@@ -488,22 +550,13 @@ on_channel(struct watch *w, unsigned what)
 
 	(void)what;
 	while ((rc = channel_receive(p->channel, &m)) == 1) {
-		if (on_reload_message(p, &m)) {
-			/* done */
-		} else if (m.type == MSG_STOP) {
-			stop(p, m.u.stop.grace_ms);
-		} else if (m.type == MSG_PING) {
-			ask_workers(p);
-		} else if (m.type == MSG_LOG_LEVEL) {
-			log_set_level((enum log_level)m.u.log_level.level);
-		} else if (m.type == MSG_PEER) {
-			set_peer(p, m.fd);
-			m.fd = -1;
-			if (watch_peer(p) != 0)
-				log_write(TG_LOG_ERROR, "cannot watch the keeper", NULL);
+		if (needs_thread(p, &m)) {
+			p->held = m;
+			p->has_held = true;
+			loop_stop(p->loop);
+			return;
 		}
-		if (m.fd >= 0)
-			close(m.fd);
+		on_message(p, &m);
 	}
 	/* Without a parent nobody watches over us: end, whatever runs. */
 	if (rc != -TG_EAGAIN)
@@ -515,7 +568,7 @@ start_control(struct proxy *p)
 {
 	int rc;
 
-	p->loop = has_one_worker(p) ? p->threads[0].worker.loop : loop_new();
+	p->loop = p->is_shared ? p->threads[0].worker.loop : loop_new();
 	if (p->loop == NULL)
 		return -TG_ENOMEM;
 	answers_init(&p->answers, p->loop, p->threads, p->n_threads);
@@ -525,6 +578,84 @@ start_control(struct proxy *p)
 	rc = watch_start_level(p->loop, &p->channel_watch, p->channel, on_channel);
 	if (rc == 0 && p->peer >= 0)
 		rc = watch_peer(p);
+	return rc;
+}
+
+/* All that is control's goes on in `to`. Between two turns of the one there is. */
+static int
+move_control(struct proxy *p, struct loop *to)
+{
+	struct loop *from = p->loop;
+	struct mono settle = p->settle.deadline;
+	int rc;
+
+	watch_stop(from, &p->channel_watch);
+	watch_stop(from, &p->peer_watch);
+	timer_fini(&p->settle);
+	timer_fini(&p->due);
+	p->loop = to;
+	p->reload.loop = to;
+	registry_watch(p->registry, to, on_alarm, p);
+	if (mono_is_set(settle))
+		timer_set(to, &p->settle, settle);
+	rc = answers_move(&p->answers, to);
+	if (rc == 0)
+		rc = watch_start_level(to, &p->channel_watch, p->channel, on_channel);
+	if (rc == 0 && p->peer >= 0)
+		rc = watch_peer(p);
+	publish(p);
+	return rc;
+}
+
+/* What was posted to the loop while it was control's as well is not the worker's to do; nor is what such a
+ * call has posted. */
+static void
+serve_own_calls(struct proxy *p)
+{
+	loop_serve_calls(p->loop);
+	do
+		loop_serve_calls(p->loop);
+	while (p->n_asked > 0 || answers_are_on_way(&p->answers));
+}
+
+/* The worker gets a thread of its own; where that cannot be, all goes on as it was. -TG_EIO: nothing can. */
+static int
+part(struct proxy *p)
+{
+	struct worker_thread *t = &p->threads[0];
+	struct loop *control = loop_new();
+	int rc;
+
+	if (control == NULL) {
+		log_write(TG_LOG_WARN, "no memory for a thread, clients wait for reloads", NULL);
+		return 0;
+	}
+	serve_own_calls(p);
+	rc = move_control(p, control);
+	p->is_shared = false;
+	if (rc == 0 && worker_thread_start(t) == 0)
+		return 0;
+	p->is_shared = true;
+	log_write(TG_LOG_WARN, "no thread for the worker, clients wait for reloads", NULL);
+	rc = move_control(p, t->worker.loop);
+	loop_free(control);
+	return rc;
+}
+
+/* Until it stops. */
+static int
+run(struct proxy *p)
+{
+	int rc = 0;
+
+	loop_run(p->loop);
+	while (rc == 0 && p->has_held) {
+		p->has_held = false;
+		rc = part(p);
+		on_message(p, &p->held);
+		if (rc == 0)
+			loop_run(p->loop);
+	}
 	return rc;
 }
 
@@ -559,8 +690,7 @@ proxy_serve(struct proxy *p)
 	registry_watch(p->registry, p->loop, on_alarm, p);
 	timer_set(p->loop, &p->settle, mono_add_ms(loop_now(p->loop), SETTLE_MS));
 	publish(p);
-	loop_run(p->loop);
-	return 0;
+	return run(p);
 }
 
 /* What the end of the grace has cut, of all workers. */
@@ -598,7 +728,7 @@ proxy_fini(struct proxy *p)
 		worker_thread_join(&p->threads[i]);
 	}
 	report_cut(p);
-	if (p->threads != NULL && !has_one_worker(p))
+	if (p->threads != NULL && !p->is_shared)
 		loop_free(p->loop);
 	free(p->threads);
 	handed_fini(&p->sockets);
