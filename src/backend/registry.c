@@ -13,9 +13,12 @@ state_free(struct service_state *s)
 	if (s == NULL)
 		return;
 	eject_fini(s);
+	view_unref(s->told[0]);
+	view_unref(s->told[1]);
 	service_shared_unref(s->shared);
 	free(s->backends);
-	free(s->known);
+	free((uint32_t *)(uintptr_t)s->kept.was);
+	free((uint32_t *)(uintptr_t)s->kept.gone);
 	free(s);
 }
 
@@ -137,6 +140,7 @@ registry_observe(struct registry *r, const struct msg_backend *msg)
 	if (b->serving.has_addr && !addr_equal(&b->addr, &msg->addr)) {
 		eject_forget(s, r->places[msg->backend].backend);
 		b->addr = msg->addr;
+		b->is_told = false;
 	}
 	s->changed = true;
 	return 0;
@@ -193,6 +197,7 @@ note_serving(struct registry *r, struct service_state *s, const struct serving *
 			b->ramp = now;
 		if (!has)
 			b->ramp = (struct mono){0};
+		b->is_told = b->is_told && b->is_serving == has;
 		b->is_serving = has;
 	}
 }
@@ -215,6 +220,8 @@ make_view(const struct service_state *s, const struct serving *serving, struct m
 	for (i = 0; i < s->conf->n_backends; i++) {
 		if (serving_has(serving, &s->conf->backends[i], &s->backends[i].serving))
 			add_entry(view, s, i, now);
+		if (!s->backends[i].is_told)
+			view->moved[view->n_moved++] = (uint32_t)i;
 	}
 	return view;
 }
@@ -274,6 +281,20 @@ tell_ramps(const struct service_state *s, struct mono now)
 	}
 }
 
+/* Whoever has all views up to this one knows. */
+static void
+note_told(struct service_state *s, struct view *view)
+{
+	uint32_t i;
+
+	view_unref(s->told[1]);
+	s->told[1] = s->told[0];
+	s->told[0] = view_ref(view);
+	view->number = ++s->n_views;
+	for (i = 0; i < view->n_moved; i++)
+		s->backends[view->moved[i]].is_told = true;
+}
+
 /* NULL: no memory. */
 static struct view *
 build_view(struct registry *r, struct service_state *s, struct mono now)
@@ -290,6 +311,7 @@ build_view(struct registry *r, struct service_state *s, struct mono now)
 		view_unref(view);
 		return NULL;
 	}
+	note_told(s, view);
 	close_rooms(view);
 	tell_ramps(s, now);
 	note_threshold(s, &count, &serving);
@@ -425,18 +447,43 @@ find_service(const struct registry *r, const char *name)
 	return NULL;
 }
 
-/* Which of its backends its service has by now. */
-static int
-note_known(const struct registry *r, struct service_state *s, const struct service_state *before)
+/* `is_kept` [n]: by index before. NULL: no memory. */
+static uint32_t *
+list_gone(const bool *is_kept, size_t n, size_t *ret_n)
 {
+	uint32_t *gone = calloc(n + 1, sizeof(gone[0]));
 	size_t i;
 
-	s->known = calloc(s->conf->n_backends + 1, sizeof(s->known[0]));
-	if (s->known == NULL)
-		return -TG_ENOMEM;
-	for (i = 0; before != NULL && i < s->conf->n_backends; i++)
-		s->known[i] = r->places[s->conf->backends[i].segment_slot].service == before;
-	return 0;
+	*ret_n = 0;
+	for (i = 0; gone != NULL && i < n; i++) {
+		if (!is_kept[i])
+			gone[(*ret_n)++] = (uint32_t)i;
+	}
+	return gone;
+}
+
+/* Which of its backends its service has by now, and has then no more; `before` NULL: there is none. */
+static int
+note_kept(const struct registry *r, struct service_state *s, const struct service_state *before)
+{
+	size_t n_before = before != NULL ? before->conf->n_backends : 0;
+	bool *is_kept = calloc(n_before + 1, sizeof(is_kept[0]));
+	uint32_t *was = calloc(s->conf->n_backends + 1, sizeof(was[0]));
+	size_t i;
+
+	s->kept.was = was;
+	for (i = 0; is_kept != NULL && was != NULL && i < s->conf->n_backends; i++) {
+		const struct place *at = &r->places[s->conf->backends[i].segment_slot];
+		bool is_there = before != NULL && at->service == before;
+
+		was[i] = is_there ? at->backend : TG_VIEW_NONE;
+		if (is_there)
+			is_kept[at->backend] = true;
+	}
+	if (is_kept != NULL)
+		s->kept.gone = list_gone(is_kept, n_before, &s->kept.n_gone);
+	free(is_kept);
+	return s->kept.was != NULL && s->kept.gone != NULL ? 0 : -TG_ENOMEM;
 }
 
 static bool
@@ -496,7 +543,7 @@ take_service(const struct registry *r, struct registry_next *next, struct conf *
 	if (next->services[next->n_services] == NULL)
 		return -TG_ENOMEM;
 	next->owned[next->n_services] = true;
-	return note_known(r, next->services[next->n_services++], known);
+	return note_kept(r, next->services[next->n_services++], known);
 }
 
 int
@@ -539,10 +586,10 @@ registry_drop(struct registry_next *next)
 	free(next);
 }
 
-const bool *
-registry_next_known(const struct registry_next *next, size_t service)
+const struct backends_kept *
+registry_next_kept(const struct registry_next *next, size_t service)
 {
-	return next->services[service]->known;
+	return &next->services[service]->kept;
 }
 
 struct service_shared *
@@ -555,8 +602,10 @@ registry_next_shared(const struct registry_next *next, size_t service)
 static void
 inherit(const struct registry *r, struct service_state *s)
 {
+	const struct service_state *before = find_service(r, s->conf->name);
 	size_t i;
 
+	s->n_views = before != NULL ? before->n_views : 0;
 	for (i = 0; i < s->conf->n_backends; i++) {
 		const struct place *was = &r->places[s->conf->backends[i].segment_slot];
 
@@ -610,7 +659,7 @@ presume(struct service_state *s)
 		const struct conf_backend *conf = &s->conf->backends[i];
 		struct backend_state *b = &s->backends[i];
 
-		if (s->known[i] || conf_backend_has_name(conf) || conf->added.who != NULL)
+		if (s->kept.was[i] != TG_VIEW_NONE || conf_backend_has_name(conf) || conf->added.who != NULL)
 			continue;
 		b->serving.health = TG_HEALTH_UP;
 		b->serving.has_addr = true;

@@ -70,8 +70,8 @@ TG_MUST_CHECK int registry_prepare(const struct registry *registry, struct conf 
 				   const bool *is_edited, struct registry_next **ret);
 /* Of a service that is new, or not as it was; NULL: one that is as it was. */
 struct service_shared *registry_next_shared(const struct registry_next *next, size_t service);
-/* [n_backends] of such a service: which of them the workers have by then, being of this service. */
-const bool *registry_next_known(const struct registry_next *next, size_t service);
+/* Of such a service: which of its backends the workers have by then. Until registry_drop(). */
+const struct backends_kept *registry_next_kept(const struct registry_next *next, size_t service);
 /*
  * Goes over to it; what is known of a backend, by its slot, it keeps. `publish` as in
  * registry_publish(), at least for all that are new; where no backend of one is known to be up, those

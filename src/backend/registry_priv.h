@@ -14,13 +14,17 @@ struct backend_state {
 	struct ejection ejection;
 	struct mono ramp; /* when it came back; unset: it has its whole share */
 	bool is_serving;  /* in the last view */
+	bool is_told;     /* workers know where it is, or that it is not served */
 };
 
 struct service_state {
 	const struct conf_service *conf; /* that of shared */
 	struct service_shared *shared;
 	struct backend_state *backends; /* [conf->n_backends] */
-	bool *known; /* see registry_next_known() */
+	struct backends_kept kept; /* what a reload made it of; its arrays are the registry's */
+	uint64_t n_views;          /* workers were told of; goes on over reloads */
+	struct view *told[2]; /* the last one and that before: the last reference of one that workers
+			       * leave is mostly ours, for freeing it takes longer than they have */
 	bool changed;
 	uint32_t refuse_s; /* as in struct msg_refuse */
 	bool is_told;      /* that it is wanted */

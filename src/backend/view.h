@@ -43,10 +43,13 @@ struct view {
 	void (*table_free)(void *table); /* with the view */
 	uint32_t *entry_of;              /* [conf->n_backends]: index in entries, or TG_VIEW_NONE */
 	struct addr *addrs;              /* [n]: where each entry is */
+	uint64_t number;                 /* of its service, from 1; 0: who made it counts none */
+	uint32_t *moved; /* backends that are elsewhere than by the number before, in this view or out of it */
+	uint32_t n_moved;
 	struct view_entry entries[];
 };
 
-/* Room for `n` entries and an empty entry_of; NULL: no memory. One reference. */
+/* Room for `n` entries and an empty entry_of, nothing moved; NULL: no memory. One reference. */
 struct view *view_new(const struct conf_service *conf, uint32_t n);
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view); /* NULL allowed */

@@ -220,7 +220,7 @@ worker_backend_name(const struct worker *w, uint32_t slot)
 /* services */
 
 static int
-make_backends(struct worker_service *s, const bool *known)
+make_backends(struct worker_service *s)
 {
 	size_t i;
 
@@ -228,7 +228,7 @@ make_backends(struct worker_service *s, const bool *known)
 	if (s->backends == NULL)
 		return -TG_ENOMEM;
 	for (i = 0; i < s->conf->n_backends; i++) {
-		if (known != NULL && known[i])
+		if (s->kept != NULL && s->kept->was[i] != TG_VIEW_NONE)
 			continue;
 		s->backends[i] = backend_new(s, (uint32_t)i);
 		if (s->backends[i] == NULL)
@@ -267,7 +267,7 @@ service_init(struct worker_service *s, struct service_shared *shared)
 }
 
 struct worker_service *
-worker_service_new(struct worker *w, struct service_shared *shared, const bool *known)
+worker_service_new(struct worker *w, struct service_shared *shared, const struct backends_kept *kept)
 {
 	struct worker_service *s = calloc(1, sizeof(*s));
 	uint32_t slot = shared->conf->segment_slot;
@@ -275,10 +275,11 @@ worker_service_new(struct worker *w, struct service_shared *shared, const bool *
 	if (s == NULL)
 		return NULL;
 	s->worker = w;
+	s->kept = kept;
 	s->counters = segment_counters(w->segment, w->id, slot);
 	s->histograms = segment_histograms(w->segment, w->id, slot)->h;
 	budget_init(&s->budget, shared->conf->retry.budget_permille, &shared->floor);
-	if (service_init(s, shared) != 0 || make_backends(s, known) != 0) {
+	if (service_init(s, shared) != 0 || make_backends(s) != 0) {
 		worker_service_free(s);
 		return NULL;
 	}
@@ -313,14 +314,16 @@ worker_service_free(struct worker_service *s)
 	free(s);
 }
 
-/* The backends that are there stay, those that are new change hands. */
+/* The backends that are there stay, those that are new change hands. Of thousands only those are looked at that
+ * have another place. */
 static void
 keep_backends(struct worker *w, struct worker_service *s, struct worker_service *next)
 {
+	const uint32_t *was = next->kept->was;
 	size_t i;
 
-	for (i = 0; i < s->conf->n_backends; i++)
-		s->backends[i]->index = TG_VIEW_NONE;
+	for (i = 0; i < next->kept->n_gone; i++)
+		backend_remove(w, s->backends[next->kept->gone[i]]);
 	for (i = 0; i < next->conf->n_backends; i++) {
 		struct worker_backend *fresh = next->backends[i];
 
@@ -329,21 +332,12 @@ keep_backends(struct worker *w, struct worker_service *s, struct worker_service 
 			backend_add(w, fresh);
 			continue;
 		}
-		next->backends[i] = w->backends[next->conf->backends[i].segment_slot];
-		next->backends[i]->index = (uint32_t)i;
+		next->backends[i] = s->backends[was[i]];
+		if (was[i] != i)
+			next->backends[i]->index = (uint32_t)i;
 	}
-}
-
-static void
-drop_backends(struct worker *w, struct worker_service *left)
-{
-	size_t i;
-
-	for (i = 0; i < left->conf->n_backends; i++) {
-		if (left->backends[i]->index == TG_VIEW_NONE)
-			backend_remove(w, left->backends[i]);
-		left->backends[i] = NULL;
-	}
+	free(s->backends);
+	s->backends = NULL;
 }
 
 /* All but counters, budget and users, which are the service's whatever its configuration. */
@@ -377,7 +371,6 @@ service_replace(struct worker *w, struct worker_service *s, struct worker_servic
 {
 	keep_backends(w, s, next);
 	swap_configured(s, next);
-	drop_backends(w, next);
 	budget_configure(&s->budget, s->conf->retry.budget_permille, &s->shared->floor);
 	if (next->queue != NULL)
 		queue_evict(next->queue, w->loop, loop_now(w->loop));
@@ -450,10 +443,32 @@ ask_waiters(struct worker_service *s, bool was_up)
 		queue_evict(s->queue, s->worker->loop, loop_now(s->worker->loop));
 }
 
+static void
+place_backend(struct worker_service *s, const struct view *view, uint32_t i)
+{
+	static const struct addr none;
+	uint32_t entry = view->entry_of[i];
+
+	set_addr(s->backends[i], entry != TG_VIEW_NONE ? &view->addrs[entry] : &none);
+}
+
+/* One may be missing that there was no memory to tell of. */
+static void
+place_backends(struct worker_service *s, const struct view *view)
+{
+	bool is_next = view->number == s->view_number + 1;
+	uint32_t i;
+
+	for (i = 0; is_next && i < view->n_moved; i++)
+		place_backend(s, view, view->moved[i]);
+	for (i = 0; !is_next && i < s->conf->n_backends; i++)
+		place_backend(s, view, i);
+	s->view_number = view->number;
+}
+
 void
 worker_set_view(struct worker *w, struct view *view)
 {
-	static const struct addr none;
 	struct worker_service *s = w->services[view->conf->segment_slot];
 	bool was_up = s->view->n > 0;
 	size_t i;
@@ -467,15 +482,10 @@ worker_set_view(struct worker *w, struct view *view)
 	if (s->ops->update(s->balance, view) != 0)
 		log_write(TG_LOG_WARN, "no memory for weights, serving in turns", "svc=%s",
 			  s->conf->name);
-	for (i = 0; i < s->conf->n_backends; i++) {
-		struct worker_backend *b = s->backends[i];
-		uint32_t entry = view->entry_of[i];
-
-		/* By the view before, it may have been full here. */
-		if (entry != TG_VIEW_NONE && view->room != NULL)
-			room_open(view->room, b->index);
-		set_addr(b, entry != TG_VIEW_NONE ? &view->addrs[entry] : &none);
-	}
+	/* By the view before, they may have been full here. */
+	for (i = 0; view->room != NULL && i < view->n; i++)
+		room_open(view->room, view->entries[i].backend);
+	place_backends(s, view);
 	ask_waiters(s, was_up);
 	lease_serve_waiters(s);
 }

@@ -133,6 +133,8 @@ struct worker_service {
 	struct outlier *outlier; /* NULL: nobody is ejected */
 	struct balance *balance;
 	struct view *view; /* one reference */
+	uint64_t view_number; /* of the last one; the service's whatever its configuration */
+	const struct backends_kept *kept; /* until it is set; NULL: none */
 	struct budget budget;
 	struct segment_counters *counters;
 	struct segment_histogram *histograms; /* by enum service_histogram */
@@ -191,10 +193,17 @@ void worker_set_accepting(struct worker *w, bool accepting);
 
 /*** Services ***/
 
-/* With backends of its own, but for those the worker has by then (`known` [conf->n_backends], NULL: none),
- * and an empty view; not in the worker yet, so the control thread may make it. NULL: no memory. */
+/* Which backends a service keeps that is configured otherwise. */
+struct backends_kept {
+	const uint32_t *was; /* [conf->n_backends]: index before; TG_VIEW_NONE: it is new */
+	const uint32_t *gone; /* indexes before */
+	size_t n_gone;
+};
+
+/* With backends of its own, but for those it keeps (NULL: none; it lives until the service is set), and an
+ * empty view; not in the worker yet, so the control thread may make it. NULL: no memory. */
 struct worker_service *worker_service_new(struct worker *w, struct service_shared *shared,
-					  const bool *known);
+					  const struct backends_kept *kept);
 void worker_service_free(struct worker_service *service); /* of no worker; NULL allowed */
 /*
  * The worker's from now on. Where it has that service already, this is the same one, configured

@@ -54,7 +54,7 @@ add_services(struct worker_change *c, const struct registry_next *next)
 
 		if (shared == NULL)
 			continue;
-		s = worker_service_new(&c->thread->worker, shared, registry_next_known(next, i));
+		s = worker_service_new(&c->thread->worker, shared, registry_next_kept(next, i));
 		if (s == NULL)
 			return -TG_ENOMEM;
 		c->services[c->n_services++] = s;
@@ -213,13 +213,20 @@ set_listeners(struct worker_change *c, struct conf *before)
 	}
 }
 
+/* In the control thread: memory of thousands of backends is not freed while clients wait. */
 static void
 on_done(struct loop_call *call)
 {
 	struct worker_change *c = TG_CONTAINER(call, struct worker_change, done);
 	void (*on_changed)(void *arg) = c->on_changed;
 	void *arg = c->arg;
+	size_t i;
 
+	for (i = 0; i < c->n_services; i++)
+		worker_service_free(c->services[i]);
+	free(c->services);
+	free(c->views);
+	free(c->gone);
 	free(c);
 	on_changed(arg);
 }
@@ -239,11 +246,6 @@ on_change(struct loop_call *call)
 	set_listeners(c, before);
 	for (i = 0; i < c->n_gone; i++)
 		worker_service_remove(&t->worker, c->gone[i]);
-	for (i = 0; i < c->n_services; i++)
-		worker_service_free(c->services[i]);
-	free(c->services);
-	free(c->views);
-	free(c->gone);
 	conf_unref(before);
 	loop_post(c->control, &c->done, on_done);
 }

@@ -181,17 +181,19 @@ what_is_as_it_was_is_the_same(void **state)
 	struct conf *conf = next_conf(&world, turned);
 	struct registry_next *next = NULL;
 	struct view *view = views[1];
-	const bool *known;
+	const struct backends_kept *kept;
 
 	(void)state;
 	assert_int_equal(registry_prepare(world.registry, conf, NULL, &next), 0);
 	assert_null(registry_next_shared(next, 1));
 	assert_non_null(registry_next_shared(next, 0));
 	assert_ptr_not_equal(registry_next_shared(next, 0), a);
-	known = registry_next_known(next, 0);
-	assert_true(known[0]);
-	assert_true(known[1]);
-	assert_false(known[2]);
+	kept = registry_next_kept(next, 0);
+	assert_int_equal(kept->was[0], 2);
+	assert_int_equal(kept->was[1], 1);
+	assert_int_equal(kept->was[2], TG_VIEW_NONE);
+	assert_int_equal(kept->n_gone, 1);
+	assert_int_equal(kept->gone[0], 0);
 	assert_int_equal(registry_commit(world.registry, next, now(), on_publish, NULL), 0);
 	assert_ptr_not_equal(registry_shared(world.registry, 0), a);
 	assert_ptr_equal(registry_shared(world.registry, 1), b);

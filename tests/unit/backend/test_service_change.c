@@ -72,7 +72,7 @@ prepare(struct change *c, const char *text)
 			continue;
 		for (unsigned w = 0; w < 2; w++) {
 			c->services[w][c->n_services] = worker_service_new(
-				&workers[w], shared, registry_next_known(c->next, i));
+				&workers[w], shared, registry_next_kept(c->next, i));
 			assert_non_null(c->services[w][c->n_services]);
 		}
 		c->n_services++;
