@@ -6,10 +6,12 @@
 #include <cmocka.h>
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/registry.h"
+#include "conf/overlay.h"
 #include "fake/turn.h"
 #include "unit/backend/next.h"
 
@@ -498,6 +500,120 @@ next_is_whole_or_not_at_all(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* The names of those that moved, by the last view of service a. */
+static void
+assert_moved(const char *letters)
+{
+	const struct view *view = views[0];
+	char got[8] = "";
+
+	for (uint32_t i = 0; i < view->n_moved; i++)
+		got[i] = view->conf->backends[view->moved[i]].name[0];
+	assert_string_equal(got, letters);
+}
+
+static void
+views_say_who_is_elsewhere(void **state)
+{
+	struct backend_order half = {
+		.told = TG_ORDER_WEIGHT, .weight = TG_ORDER_AS_CONF, .weight_permille = 500};
+	uint64_t number = views[0]->number;
+
+	(void)state;
+	assert_moved("xyz");
+	observe("a", "x", UP, half);
+	publish();
+	assert_int_equal(views[0]->number, number + 1);
+	assert_moved("");
+	observe("a", "x", DOWN, nothing);
+	publish();
+	assert_moved("x");
+	/* Where it is while it is not served, nobody needs to know before it is. */
+	observe("a", "x", UP, nothing);
+	publish();
+	assert_moved("x");
+	/* The numbers go on, and what is known is known. */
+	reload(turned);
+	assert_int_equal(views[0]->number, number + 4);
+	assert_moved("w");
+	observe("a", "w", UP, nothing);
+	publish();
+	assert_moved("w");
+}
+
+/* A draft over what the world has, as the proxy is told of it. */
+static struct conf *
+with_another(const char *name, bool **ret_is_edited)
+{
+	static const struct conf_note note = {.who = "me", .why = ""};
+	struct conf_draft *d = NULL;
+	struct conf *conf;
+	const char *ret;
+	char line[64];
+	struct err err;
+	int slot = segment_add(world.segment, TG_SLOT_BACKEND,
+			       world.conf->services[0].segment_slot, name);
+
+	snprintf(line, sizeof(line), "name = \"%s\"; address = \"127.0.0.1:7\";", name);
+	assert_int_equal(conf_draft_open(world.conf, &d), 0);
+	assert_int_equal(conf_draft_add(d, "a", line, &note, (uint32_t)slot, &ret, &err), 0);
+	conf = conf_draft_finish(d);
+	*ret_is_edited = calloc(conf->n_services, sizeof(bool));
+	assert_non_null(*ret_is_edited);
+	(*ret_is_edited)[0] = true;
+	return conf;
+}
+
+static void
+an_edit_touches_what_it_says(void **state)
+{
+	struct service_shared *b = registry_shared(world.registry, 1);
+	struct service_shared *a;
+	struct registry_next *next = NULL;
+	bool *is_edited;
+	struct conf *conf = with_another("w", &is_edited);
+	struct conf *same;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(registry_prepare(world.registry, conf, is_edited, &next), 0);
+	free(is_edited);
+	assert_int_equal(registry_commit(world.registry, next, now(), on_publish, NULL), 0);
+	registry_drop(next);
+	a = registry_shared(world.registry, 0);
+	assert_ptr_equal(registry_shared(world.registry, 1), b);
+	assert_int_equal(a->conf->n_backends, 4);
+	assert_true(conf_is_shared(a->owner));
+	assert_true(conf_service_equal(a->conf, &conf->services[0]));
+	assert_int_equal(a->owner->n_services, 1);
+	observe("a", "w", UP, nothing);
+	publish();
+	assert_serving("xyzw");
+	/* Read anew, and the same: made once more, so that no file of before is kept. */
+	assert_int_equal(conf_service_alone(&conf->services[0], &same, &err), 0);
+	assert_int_equal(registry_prepare(world.registry, same, NULL, &next), 0);
+	assert_non_null(registry_next_shared(next, 0));
+	assert_false(conf_is_shared(registry_next_shared(next, 0)->owner));
+	registry_drop(next);
+	conf_unref(same);
+	conf_unref(conf);
+}
+
+static void
+slots_that_are_not_there_are_refused(void **state)
+{
+	struct registry_next *next = NULL;
+	bool *is_edited;
+	struct conf *conf = with_another("w", &is_edited);
+
+	(void)state;
+	conf->services[0].backends[3].segment_slot = segment_slots(world.segment);
+	assert_int_equal(registry_prepare(world.registry, conf, is_edited, &next), -TG_EPROTO);
+	assert_null(next);
+	free(is_edited);
+	conf_unref(conf);
+}
+
 int
 main(void)
 {
@@ -515,6 +631,9 @@ main(void)
 		TEST(limit_that_is_ordered_has_its_places),
 		TEST(what_ewma_learned_stays),
 		TEST(next_is_whole_or_not_at_all),
+		TEST(views_say_who_is_elsewhere),
+		TEST(an_edit_touches_what_it_says),
+		TEST(slots_that_are_not_there_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

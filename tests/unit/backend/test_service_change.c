@@ -155,6 +155,13 @@ turn_both(void)
 	}
 }
 
+static void
+hand_to_second(void *arg, struct view *view)
+{
+	(void)arg;
+	worker_set_view(&workers[1], view);
+}
+
 /* streams */
 
 struct stream {
@@ -862,6 +869,59 @@ place_of_before_is_found_after(void **state)
 	assert_int_equal(load_of("x"), 0);
 }
 
+/* Without memory to tell it, a worker misses a view. */
+static void
+who_missed_a_view_looks_at_all(void **state)
+{
+	struct worker_service *s = service_of(0, 0);
+	struct worker_service *other = service_of(1, 0);
+
+	(void)state;
+	up(0, 0, 101);
+	up(0, 1, 102);
+	assert_int_equal(addr_port(&s->backends[0]->addr), 101);
+	/* Only the second worker hears of this. */
+	assert_int_equal(world_observe(&world, 0, 0, TG_HEALTH_UP, 103), 0);
+	assert_int_equal(registry_publish(world.registry, (struct mono){1}, hand_to_second, NULL),
+			 0);
+	assert_int_equal(addr_port(&s->backends[0]->addr), 101);
+	assert_int_equal(addr_port(&other->backends[0]->addr), 103);
+	up(0, 1, 104);
+	assert_int_equal(addr_port(&s->backends[0]->addr), 103);
+	assert_int_equal(addr_port(&s->backends[1]->addr), 104);
+	assert_int_equal(addr_port(&other->backends[1]->addr), 104);
+}
+
+/* All that can happen to a place at once: gone, moved up, moved down, new. */
+static void
+places_follow_their_backends(void **state)
+{
+	struct worker_backend *x = service_of(0, 0)->backends[0];
+	struct worker_backend *y = service_of(0, 0)->backends[1];
+	struct worker_backend *z;
+
+	(void)state;
+	up(0, 0, 101);
+	up(0, 1, 102);
+	change(WORLD(A("", Z ", " Y ", " X) ", " B));
+	z = service_of(0, 0)->backends[0];
+	assert_ptr_equal(service_of(0, 0)->backends[1], y);
+	assert_ptr_equal(service_of(0, 0)->backends[2], x);
+	assert_int_equal(z->index, 0);
+	assert_int_equal(y->index, 1);
+	assert_int_equal(x->index, 2);
+	assert_int_equal(addr_port(&x->addr), 101);
+	assert_int_equal(z->addr.len, 0);
+	change(WORLD(A("", X ", " Z) ", " B));
+	assert_ptr_equal(service_of(0, 0)->backends[0], x);
+	assert_ptr_equal(service_of(0, 0)->backends[1], z);
+	assert_int_equal(x->index, 0);
+	assert_int_equal(z->index, 1);
+	up(0, 1, 105);
+	assert_int_equal(addr_port(&z->addr), 105);
+	assert_int_equal(addr_port(&x->addr), 101);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -887,6 +947,8 @@ main(void)
 		TEST(grants_that_cross_the_change_are_not_lost),
 		TEST(grant_of_what_is_gone_is_for_another),
 		TEST(place_of_before_is_found_after),
+		TEST(who_missed_a_view_looks_at_all),
+		TEST(places_follow_their_backends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

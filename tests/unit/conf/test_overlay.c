@@ -106,6 +106,98 @@ what_is_added_stands_behind_the_others(void **state)
 }
 
 static void
+slots_of_the_segment_may_be_known(void **state)
+{
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	const struct conf_service *api;
+	struct conf *next;
+	struct conf *after;
+	const char *name;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(conf_draft_add(d, "api", "name = \"p\"; address = \"a.example:9\"; slots = 3;",
+					&note, 70, &name, &err),
+			 0);
+	next = conf_draft_finish(d);
+	api = &next->services[0];
+	for (size_t i = 0; i < api->n_backends; i++)
+		assert_int_equal(api->backends[i].is_new, i >= 5);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(api->backends[5 + i].segment_slot, 70 + i);
+	/* New once. */
+	d = draft_of(next);
+	assert_int_equal(conf_draft_delete(d, "api", "b1", &note, &err), 0);
+	after = conf_draft_finish(d);
+	for (size_t i = 0; i < after->services[0].n_backends; i++)
+		assert_false(after->services[0].backends[i].is_new);
+	conf_unref(after);
+	conf_unref(next);
+	conf_unref(conf);
+}
+
+/* One alone is equal, and lives without the configuration it is of. */
+static void
+a_service_is_shared(void **state)
+{
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	struct conf *next;
+	struct conf *alone;
+	struct err err;
+
+	(void)state;
+	assert_false(conf_is_shared(conf));
+	assert_int_equal(add(d, "other", "name = \"n\"; address = \"127.0.0.1:9\";", &err), 0);
+	assert_int_equal(conf_draft_delete(d, "other", "x", &note, &err), 0);
+	next = conf_draft_finish(d);
+	alone = conf_service_share(next, &next->services[1]);
+	assert_non_null(alone);
+	assert_true(conf_is_shared(next) && conf_is_shared(alone));
+	assert_int_equal(alone->n_services, 1);
+	assert_int_equal(alone->services[0].index, 0);
+	assert_true(conf_service_equal(&alone->services[0], &next->services[1]));
+	conf_unref(next);
+	conf_unref(conf);
+	assert_string_equal(alone->services[0].name, "other");
+	assert_string_equal(names(alone, 0), "n");
+	assert_string_equal(alone->services[0].deleted[0].name, "x");
+	conf_unref(alone);
+}
+
+/* Names are found one by one at first, and then by a table. */
+static void
+many_orders_are_as_exact_as_few(void **state)
+{
+	struct conf *conf = load(file);
+	struct conf_draft *d = draft_of(conf);
+	char text[96];
+	struct conf *next;
+	struct err err;
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "name = \"n%u\"; address = \"127.0.0.1:9\";", i);
+		assert_int_equal(add(d, "api", text, &err), 0);
+		assert_int_equal(add(d, "api", text, &err), -TG_EEXIST);
+		assert_int_equal(add(d, "api", "name = \"pool-3\"; address = \"h:1\";", &err),
+				 -TG_EEXIST);
+		assert_int_equal(conf_draft_delete(d, "api", "pool-2", &note, &err), -TG_EINVAL);
+		snprintf(text, sizeof(text), "n%u", i / 2 * 2);
+		assert_int_equal(conf_draft_delete(d, "api", text, &note, &err),
+				 i % 2 == 0 ? 0 : -TG_ENOENT);
+	}
+	assert_int_equal(conf_draft_delete(d, "api", "pool", &note, &err), 0);
+	assert_int_equal(conf_draft_delete(d, "api", "pool", &note, &err), -TG_ENOENT);
+	next = conf_draft_finish(d);
+	assert_int_equal(next->services[0].n_backends, 2 + 20);
+	assert_string_equal(next->services[0].backends[2].name, "n1");
+	conf_unref(next);
+	conf_unref(conf);
+}
+
+static void
 children_read_the_same(void **state)
 {
 	struct conf *conf = load(file);
@@ -615,6 +707,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_added_stands_behind_the_others),
+		cmocka_unit_test(slots_of_the_segment_may_be_known),
+		cmocka_unit_test(a_service_is_shared),
+		cmocka_unit_test(many_orders_are_as_exact_as_few),
 		cmocka_unit_test(children_read_the_same),
 		cmocka_unit_test(people_are_not_shown_who),
 		cmocka_unit_test(what_is_wrong_is_told_and_changes_nothing),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/overlay.h"
 #include "proc/slots.h"
 
 static const char text[] =
@@ -299,6 +300,63 @@ there_is_an_end_to_it(void **state)
 	end(&w);
 }
 
+/* A draft over the configuration in use, with `add` in service a and without `gone`, where they are given. */
+static void
+edit(struct world *w, const char *gone, const char *add)
+{
+	static const struct conf_note note = {.who = "me", .why = ""};
+	struct conf_draft *d = NULL;
+	struct conf *next;
+	const char *name;
+	struct err err = {""};
+
+	assert_int_equal(conf_draft_open(w->conf, &d), 0);
+	if (gone != NULL)
+		assert_int_equal(conf_draft_delete(d, "a", gone, &note, &err), 0);
+	if (add != NULL)
+		assert_int_equal(conf_draft_add(d, "a", add, &note, 0, &name, &err), 0);
+	next = conf_draft_finish(d);
+	if (slots_extend(&w->slots, next, w->now, &err) != 0)
+		fail_msg("%s", err.text);
+	slots_commit(&w->slots, w->now);
+	conf_unref(w->conf);
+	w->conf = next;
+}
+
+static void
+an_edit_gives_slots_as_a_file_does(void **state)
+{
+	struct world w;
+	uint32_t x;
+	uint32_t y;
+	uint32_t pool;
+
+	(void)state;
+	begin(&w, S("a", B("x") "," B("y")) "," S("b", B("x")));
+	x = slot_of(&w, "a", "x");
+	y = slot_of(&w, "a", "y");
+	edit(&w, NULL, "name = \"p\"; address = \"a.example:1\"; slots = 3;");
+	pool = slot_of(&w, "a", "p-1");
+	assert_true(pool > slot_of(&w, "b", "x"));
+	assert_int_equal(slot_of(&w, "a", "p-3"), pool + 2);
+	assert_string_equal(segment_entry(w.seg, pool + 1)->name, "p-2");
+	assert_int_equal(slot_of(&w, "a", "x"), x);
+	/* Under the same name it is the same, whatever else it is. */
+	edit(&w, "x", "name = \"x\"; address = \"127.0.0.1:9\";");
+	assert_int_equal(slot_of(&w, "a", "x"), x);
+	assert_int_equal(slot_of(&w, "a", "y"), y);
+	edit(&w, "p", "name = \"p\"; address = \"a.example:1\"; slots = 4;");
+	assert_int_equal(slot_of(&w, "a", "p-1"), pool);
+	assert_int_equal(slot_of(&w, "a", "p-4"), pool + 3);
+	/* What is given up rests. */
+	edit(&w, "y", "name = \"z\"; address = \"127.0.0.1:9\";");
+	assert_int_equal(slot_of(&w, "a", "z"), pool + 4);
+	w.now.us += TG_SLOTS_REST_S * UINT64_C(1000000);
+	edit(&w, NULL, "name = \"y\"; address = \"127.0.0.1:9\";");
+	assert_int_equal(slot_of(&w, "a", "y"), y);
+	end(&w);
+}
+
 int
 main(void)
 {
@@ -310,6 +368,7 @@ main(void)
 		cmocka_unit_test(an_abort_leaves_nothing),
 		cmocka_unit_test(several_slots_stand_in_a_row),
 		cmocka_unit_test(there_is_an_end_to_it),
+		cmocka_unit_test(an_edit_gives_slots_as_a_file_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
