@@ -613,8 +613,8 @@ bool conf_provider_equal(const struct conf_service *a, const struct conf_service
 /* A configuration with this service and nothing else, equal to it but for its index. One reference in *ret. */
 TG_MUST_CHECK int conf_service_alone(const struct conf_service *service, struct conf **ret,
 				     struct err *err);
-/* The same of one of `conf`, made without its text: a fraction of the cost. It keeps the file that `conf` was
- * made from, which may be much larger, for as long as it lives. NULL: no memory. */
+/* The same of one of `conf`, with its very arrays. It keeps them, and the file that `conf` was made from, which
+ * may be much larger, for as long as it lives. NULL: no memory. */
 struct conf *conf_service_share(struct conf *conf, const struct conf_service *service);
 /* Whether it keeps another one so: the former, and what orders have made of a file. */
 bool conf_is_shared(struct conf *conf);

@@ -47,11 +47,41 @@ conf_box_new(void)
 	return box;
 }
 
+struct conf_part *
+conf_part_new(void)
+{
+	struct conf_part *part = calloc(1, sizeof(*part));
+
+	if (part)
+		atomic_init(&part->refs, 1);
+	return part;
+}
+
+struct conf_part *
+conf_part_ref(struct conf_part *part)
+{
+	if (part)
+		atomic_fetch_add_explicit(&part->refs, 1, memory_order_relaxed);
+	return part;
+}
+
+void
+conf_part_unref(struct conf_part *part)
+{
+	if (!part || atomic_fetch_sub_explicit(&part->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	arena_fini(&part->arena);
+	free(part);
+}
+
 static void
 box_free(struct conf_box *box)
 {
 	struct conf *file = box->file;
 
+	for (size_t i = 0; box->parts && i < box->conf.n_services; i++)
+		conf_part_unref(box->parts[i]);
+	free(box->parts);
 	arena_fini(&box->arena);
 	box->magic = 0;
 	free(box);

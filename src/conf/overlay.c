@@ -32,6 +32,7 @@ struct draft_name {
 
 /* A service under change: backends that are gone have no name until the draft is finished. */
 struct draft_service {
+	bool is_open; /* its part is the draft's own */
 	size_t live; /* backends that are not gone */
 	size_t room;
 	size_t deleted_room;
@@ -145,23 +146,38 @@ dup_listener(struct arena *arena, struct conf_listener *l, struct conf_service *
 	return true;
 }
 
+/* Services, with the arrays of `from`; nothing is taken from a draft that is not finished. */
 static bool
-dup_conf(struct conf_box *box, const struct conf *from)
+share_services(struct conf_box *box, const struct conf_box *from, const struct conf_service *services,
+	       size_t n)
 {
+	struct conf *conf = &box->conf;
+
+	conf->n_services = 0;
+	conf->services = dup_array(&box->arena, services, n, n, sizeof(services[0]));
+	box->parts = calloc(n + 1, sizeof(struct conf_part *));
+	if (!conf->services || !box->parts)
+		return false;
+	for (size_t i = 0; from->parts && i < n; i++)
+		box->parts[i] = conf_part_ref(from->parts[services[i].index]);
+	conf->n_services = n;
+	return true;
+}
+
+static bool
+dup_conf(struct conf_box *box, const struct conf_box *from_box)
+{
+	const struct conf *from = &from_box->conf;
 	struct conf *conf = &box->conf;
 
 	memcpy(conf, from, sizeof(*conf));
 	atomic_init(&conf->refs, 1);
-	conf->services = dup_array(&box->arena, from->services, from->n_services, from->n_services,
-				   sizeof(from->services[0]));
+	if (!share_services(box, from_box, from->services, from->n_services))
+		return false;
 	conf->listeners = dup_array(&box->arena, from->listeners, from->n_listeners,
 				    from->n_listeners, sizeof(from->listeners[0]));
-	if (!conf->services || !conf->listeners)
+	if (!conf->listeners)
 		return false;
-	for (size_t i = 0; i < conf->n_services; i++) {
-		if (!dup_service(&box->arena, &conf->services[i]))
-			return false;
-	}
 	for (size_t i = 0; i < conf->n_listeners; i++) {
 		if (!dup_listener(&box->arena, &conf->listeners[i], conf->services))
 			return false;
@@ -185,9 +201,7 @@ conf_service_share(struct conf *conf, const struct conf_service *service)
 
 	if (!box)
 		return NULL;
-	box->conf.services = dup_array(&box->arena, service, 1, 1, sizeof(*service));
-	box->conf.n_services = 1;
-	if (!box->conf.services || !dup_service(&box->arena, &box->conf.services[0])) {
+	if (!share_services(box, conf_box_of(conf), service, 1)) {
 		conf_unref(&box->conf);
 		return NULL;
 	}
@@ -228,34 +242,65 @@ conf_draft_open(struct conf *base, struct conf_draft **ret)
 	d->base = conf_ref(base);
 	d->box = conf_box_new();
 	d->services = calloc(base->n_services + 1, sizeof(d->services[0]));
-	if (!d->box || !d->services || !dup_conf(d->box, base)) {
+	if (!d->box || !d->services || !dup_conf(d->box, conf_box_of(base))) {
 		conf_draft_drop(d);
 		return -TG_ENOMEM;
 	}
 	d->box->file = conf_ref(file_of(base));
-	for (size_t i = 0; i < base->n_services; i++) {
-		d->services[i] = (struct draft_service){
-			.live = base->services[i].n_backends,
-			.room = room_for(base->services[i].n_backends),
-			.deleted_room = base->services[i].n_deleted,
-		};
-	}
 	*ret = d;
 	return 0;
 }
 
-struct conf_service *
-draft_find_service(struct conf_draft *d, const char *name)
+static int
+no_service(const char *name, struct err *err)
 {
-	const struct conf_service *service = conf_find_service(&d->box->conf, name);
+	return err_set(err, TG_ENOENT, "no such service \"%.128s\"", name);
+}
 
-	return service ? &d->box->conf.services[service->index] : NULL;
+/* In arrays of its own from now on. */
+static int
+open_part(struct conf_draft *d, struct conf_service *service)
+{
+	struct draft_service *s = &d->services[service->index];
+	struct conf_part *part = conf_part_new();
+	struct conf_service mine = *service;
+
+	if (!part || !dup_service(&part->arena, &mine)) {
+		conf_part_unref(part);
+		return -TG_ENOMEM;
+	}
+	conf_part_unref(d->box->parts[service->index]);
+	d->box->parts[service->index] = part;
+	*service = mine;
+	*s = (struct draft_service){
+		.is_open = true,
+		.live = mine.n_backends,
+		.room = room_for(mine.n_backends),
+		.deleted_room = mine.n_deleted,
+	};
+	return 0;
 }
 
 int
-draft_no_service(const char *name, struct err *err)
+draft_open_service(struct conf_draft *d, const char *name, struct conf_service **ret,
+		   struct err *err)
 {
-	return err_set(err, TG_ENOENT, "no such service \"%.128s\"", name);
+	const struct conf_service *known = conf_find_service(&d->box->conf, name);
+	struct conf_service *service;
+
+	if (!known)
+		return no_service(name, err);
+	service = &d->box->conf.services[known->index];
+	if (!d->services[known->index].is_open && open_part(d, service) < 0)
+		return draft_no_memory(err);
+	*ret = service;
+	return 0;
+}
+
+struct arena *
+draft_arena(struct conf_draft *d, const struct conf_service *service)
+{
+	return &d->box->parts[service->index]->arena;
 }
 
 /*** Names ***/
@@ -456,7 +501,7 @@ make_room(struct conf_draft *d, struct conf_service *service, size_t n)
 
 	if (n <= s->room)
 		return true;
-	backends = dup_array(&d->box->arena, service->backends, service->n_backends, room,
+	backends = dup_array(draft_arena(d, service), service->backends, service->n_backends, room,
 			     sizeof(*backends));
 	if (!backends)
 		return false;
@@ -487,7 +532,7 @@ append(struct conf_draft *d, struct conf_service *service, const struct conf_bac
 	struct conf_backend *made = &service->backends[service->n_backends];
 	int rc = 0;
 
-	if (!conf_make_slots(&d->box->arena, entry, made))
+	if (!conf_make_slots(draft_arena(d, service), entry, made))
 		return draft_no_memory(err);
 	for (unsigned i = 0; i < entry->slots; i++)
 		made[i].is_new = true;
@@ -533,14 +578,15 @@ copy_note(struct arena *arena, const struct conf_note *from, struct conf_note *r
 }
 
 int
-draft_read_entry(struct conf_draft *d, const char *text, const struct conf_note *note,
-	   struct conf_backend *ret, struct err *err)
+draft_read_entry(struct conf_draft *d, const struct conf_service *service, const char *text,
+		 const struct conf_note *note, struct conf_backend *ret, struct err *err)
 {
+	struct arena *arena = draft_arena(d, service);
 	int rc;
 
 	*ret = (struct conf_backend){.name = NULL};
-	rc = read_text(&d->box->arena, text, ret, err);
-	return rc == 0 ? copy_note(&d->box->arena, note, &ret->added, err) : rc;
+	rc = read_text(arena, text, ret, err);
+	return rc == 0 ? copy_note(arena, note, &ret->added, err) : rc;
 }
 
 /* What the file has of a name that is free. NULL: nothing. */
@@ -558,13 +604,12 @@ int
 conf_draft_add(struct conf_draft *d, const char *service_name, const char *text,
 	       const struct conf_note *note, uint32_t slot, const char **ret_name, struct err *err)
 {
-	struct conf_service *service = draft_find_service(d, service_name);
+	struct conf_service *service;
 	struct conf_backend entry;
-	int rc;
+	int rc = draft_open_service(d, service_name, &service, err);
 
-	if (!service)
-		return draft_no_service(service_name, err);
-	rc = draft_read_entry(d, text, note, &entry, err);
+	if (rc == 0)
+		rc = draft_read_entry(d, service, text, note, &entry, err);
 	if (rc == 0) {
 		entry.added_was = deleted_was(service, entry.entry_name);
 		entry.segment_slot = slot;
@@ -585,7 +630,7 @@ add_deleted(struct conf_draft *d, struct conf_service *service, const struct con
 	struct conf_deleted *list = service->deleted;
 
 	if (service->n_deleted == s->deleted_room) {
-		list = dup_array(&d->box->arena, list, service->n_deleted, room, sizeof(*list));
+		list = dup_array(draft_arena(d, service), list, service->n_deleted, room, sizeof(*list));
 		if (!list)
 			return -TG_ENOMEM;
 		s->deleted_room = room;
@@ -627,13 +672,14 @@ static int
 remember_deleted(struct conf_draft *d, struct conf_service *service,
 		 const struct conf_backend *first, const struct conf_note *note, struct err *err)
 {
+	struct arena *arena = draft_arena(d, service);
 	struct conf_deleted deleted = {.name = first->entry_name};
 	char *text = first->added.who ? strdup(first->added_was) : conf_backend_text(first);
-	int rc = copy_note(&d->box->arena, note, &deleted.note, err);
+	int rc = copy_note(arena, note, &deleted.note, err);
 
 	deleted.was = text;
 	if (rc == 0 &&
-	    (!draft_dup_text(&d->box->arena, &deleted.name) || !draft_dup_text(&d->box->arena, &deleted.was) ||
+	    (!draft_dup_text(arena, &deleted.name) || !draft_dup_text(arena, &deleted.was) ||
 	     add_deleted(d, service, &deleted) < 0))
 		rc = draft_no_memory(err);
 	free(text);
@@ -644,12 +690,12 @@ int
 conf_draft_delete(struct conf_draft *d, const char *service_name, const char *backend,
 		  const struct conf_note *note, struct err *err)
 {
-	struct conf_service *service = draft_find_service(d, service_name);
+	struct conf_service *service;
 	struct conf_backend *first;
-	int rc = 0;
+	int rc = draft_open_service(d, service_name, &service, err);
 
-	if (!service)
-		return draft_no_service(service_name, err);
+	if (rc < 0)
+		return rc;
 	if (draft_find_entry(d, service, backend, &first) < 0)
 		return draft_no_memory(err);
 	if (!first)
@@ -685,8 +731,10 @@ conf_draft_finish(struct conf_draft *d)
 {
 	struct conf *conf = &d->box->conf;
 
-	for (size_t i = 0; i < conf->n_services; i++)
-		close_ranks(&conf->services[i]);
+	for (size_t i = 0; i < conf->n_services; i++) {
+		if (d->services[i].is_open)
+			close_ranks(&conf->services[i]);
+	}
 	d->box = NULL;
 	conf_draft_drop(d);
 	return conf;

@@ -7,8 +7,8 @@
  * counts: who adds what was deleted, has it with other values; of
  * what was added and deleted again nothing is left but what the file has under the name, deleted.
  *
- * A draft costs copies of arrays and the text of what was added; it does not read anything
- * anew: some milliseconds with 10,000 backends.
+ * A draft costs a copy of the arrays of each service that is edited; it does not read anything anew,
+ * and shares all else with what it was opened over: a few milliseconds for a service with 10,000 backends.
  */
 #ifndef TG_CONF_OVERLAY_H
 #define TG_CONF_OVERLAY_H

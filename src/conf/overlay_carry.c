@@ -120,7 +120,7 @@ carry_added(struct conf_draft *d, const struct conf_service *from, struct conf_s
 
 		if (!entry.added.who || entry.slot > 0)
 			continue;
-		if (!draft_dup_added(&d->box->arena, &entry, 1))
+		if (!draft_dup_added(draft_arena(d, to), &entry, 1))
 			return -TG_ENOMEM;
 		entry.segment_slot = 0;
 		rc = judge(add_again(d, to, &entry, &err), &err, hearer, from->name,
@@ -134,15 +134,18 @@ static int
 delete_again(struct conf_draft *d, const char *service_name, const struct conf_deleted *deleted,
 	     struct err *err)
 {
-	struct conf_service *service = draft_find_service(d, service_name);
 	struct conf_backend *first = NULL;
+	struct conf_service *service;
+	int rc = draft_open_service(d, service_name, &service, err);
 
-	if (service && draft_find_entry(d, service, deleted->name, &first) < 0)
+	if (rc < 0)
+		return rc;
+	if (draft_find_entry(d, service, deleted->name, &first) < 0)
 		return draft_no_memory(err);
 	if (first && !first->added.who && deleted->was) {
 		struct err why;
-		int rc = check_unedited(first, deleted->was, &why);
 
+		rc = check_unedited(first, deleted->was, &why);
 		if (rc < 0)
 			return err_set(err, (enum tg_errno) - rc, "deleted, and %s", why.text);
 	}
@@ -164,6 +167,33 @@ carry_deleted(struct conf_draft *d, const struct conf_service *from, const struc
 	return rc;
 }
 
+static bool
+has_orders(const struct conf_service *service)
+{
+	for (size_t i = 0; i < service->n_backends; i++) {
+		if (service->backends[i].added.who)
+			return true;
+	}
+	return service->n_deleted > 0;
+}
+
+static int
+carry_service(struct conf_draft *d, const struct conf_service *from, const struct hearer *hearer)
+{
+	struct conf_service *to;
+	struct err err;
+	int rc = draft_open_service(d, from->name, &to, &err);
+
+	if (rc == -TG_ENOENT) {
+		if (from->n_deleted > 0)
+			tell(hearer, from->name, from->deleted[0].name, "its service is gone");
+		return 0;
+	}
+	if (rc == 0)
+		rc = carry_deleted(d, from, hearer);
+	return rc == 0 ? carry_added(d, from, to, hearer) : rc;
+}
+
 int
 conf_draft_carry(struct conf_draft *d, const struct conf *present, conf_draft_told *told,
 		 void *user)
@@ -173,13 +203,9 @@ conf_draft_carry(struct conf_draft *d, const struct conf *present, conf_draft_to
 
 	for (size_t i = 0; rc == 0 && i < present->n_services; i++) {
 		const struct conf_service *from = &present->services[i];
-		struct conf_service *to = draft_find_service(d, from->name);
 
-		if (!to && from->n_deleted > 0)
-			tell(&hearer, from->name, from->deleted[0].name, "its service is gone");
-		rc = to ? carry_deleted(d, from, &hearer) : 0;
-		if (rc == 0 && to)
-			rc = carry_added(d, from, to, &hearer);
+		if (has_orders(from))
+			rc = carry_service(d, from, &hearer);
 	}
 	return rc;
 }
@@ -194,17 +220,16 @@ static int
 apply_added(struct conf_draft *d, const struct conf_state_order *o, const char *text,
 	    const struct conf_note *note, struct err *err)
 {
-	struct conf_service *service = draft_find_service(d, o->service);
+	struct conf_service *service;
 	struct conf_backend entry;
-	int rc;
+	int rc = draft_open_service(d, o->service, &service, err);
 
-	if (!service)
-		return draft_no_service(o->service, err);
-	rc = draft_read_entry(d, text, note, &entry, err);
+	if (rc == 0)
+		rc = draft_read_entry(d, service, text, note, &entry, err);
 	if (rc < 0)
 		return rc;
 	entry.added_was = is_told(o->was) ? o->was : NULL;
-	if (entry.added_was && !draft_dup_text(&d->box->arena, &entry.added_was))
+	if (entry.added_was && !draft_dup_text(draft_arena(d, service), &entry.added_was))
 		return draft_no_memory(err);
 	return add_again(d, service, &entry, err);
 }

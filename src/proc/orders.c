@@ -482,7 +482,7 @@ carry_marks(struct orders *o, struct order_table *before, const struct orders_ne
 					      was.backend->index];
 		order->is_cut = known != NULL && known->is_cut;
 		if (known == NULL || known->is_marked || !next->is_equal[order->service] ||
-		    (next->same->is_edit && backend->is_new))
+		    (next->same->is_edit && backend->is_new && was.backend != backend))
 			mark(o, order);
 	}
 }

@@ -157,6 +157,7 @@ a_service_is_shared(void **state)
 	assert_true(conf_is_shared(next) && conf_is_shared(alone));
 	assert_int_equal(alone->n_services, 1);
 	assert_int_equal(alone->services[0].index, 0);
+	assert_ptr_equal(alone->services[0].backends, next->services[1].backends);
 	assert_true(conf_service_equal(&alone->services[0], &next->services[1]));
 	conf_unref(next);
 	conf_unref(conf);
@@ -164,6 +165,38 @@ a_service_is_shared(void **state)
 	assert_string_equal(names(alone, 0), "n");
 	assert_string_equal(alone->services[0].deleted[0].name, "x");
 	conf_unref(alone);
+}
+
+/* Arrays of a service are copied when it is edited, and live as long as anybody has them. */
+static void
+what_is_left_alone_is_shared(void **state)
+{
+	struct conf *list[6] = {load(file)};
+	char text[96];
+	struct err err;
+
+	(void)state;
+	for (unsigned i = 1; i < 6; i++) {
+		const char *edited = i % 2 == 0 ? "api" : "other";
+		struct conf_draft *d = draft_of(list[i - 1]);
+
+		snprintf(text, sizeof(text), "name = \"n%u\"; address = \"127.0.0.1:9\";", i);
+		assert_int_equal(add(d, edited, text, &err), 0);
+		if (i == 4)
+			assert_int_equal(conf_draft_delete(d, edited, "n2", &note, &err), 0);
+		list[i] = conf_draft_finish(d);
+		for (unsigned k = 0; k < 2; k++)
+			assert_int_equal(list[i]->services[k].backends ==
+						 list[i - 1]->services[k].backends,
+					 k != i % 2);
+	}
+	assert_string_equal(names(list[3], 0), "b1 b2 pool-1 pool-2 pool-3 n2");
+	for (unsigned i = 0; i < 5; i++)
+		conf_unref(list[i]);
+	assert_string_equal(names(list[5], 0), "b1 b2 pool-1 pool-2 pool-3 n4");
+	assert_string_equal(names(list[5], 1), "x n1 n3 n5");
+	assert_string_equal(list[5]->services[1].backends[1].added.who, "uid 7");
+	conf_unref(list[5]);
 }
 
 /* Names are found one by one at first, and then by a table. */
@@ -709,6 +742,7 @@ main(void)
 		cmocka_unit_test(what_is_added_stands_behind_the_others),
 		cmocka_unit_test(slots_of_the_segment_may_be_known),
 		cmocka_unit_test(a_service_is_shared),
+		cmocka_unit_test(what_is_left_alone_is_shared),
 		cmocka_unit_test(many_orders_are_as_exact_as_few),
 		cmocka_unit_test(children_read_the_same),
 		cmocka_unit_test(people_are_not_shown_who),
