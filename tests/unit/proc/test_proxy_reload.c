@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 
 #include "fake/pair.h"
 #include "fake/turn.h"
+#include "ipc/reload_order.h"
 #include "proc/proxy_reload.h"
 #include "unit/backend/next.h"
 
@@ -448,6 +450,91 @@ what_cannot_be_built_is_refused(void **state)
 	assert_ptr_equal(threads[1].worker.conf, present);
 }
 
+/* One backend more in the first service, or that one less, as the parent tells it. */
+static void
+tell_edit(enum reload_what what, const char *name)
+{
+	const struct conf_service *service = &present->services[0];
+	char text[96];
+	struct reload_order order = {.what = what,
+				     .who = "me",
+				     .why = "",
+				     .service = service->name,
+				     .backend = name,
+				     .text = text};
+	struct err err = {""};
+	int fd;
+
+	snprintf(text, sizeof(text), "name = \"%s\"; address = \"127.0.0.1:%u\";", name,
+		 addr_port(&backend));
+	if (what == RELOAD_ADD)
+		order.slot = next_slot(&world, TG_SLOT_BACKEND, service->segment_slot, name);
+	assert_int_equal(reload_edit_save_fd(&order, 1, &fd, &err), 0);
+	proxy_reload_edit(&reload, fd);
+	close(fd);
+}
+
+static void
+edits_go_over_too(void **state)
+{
+	struct service_shared *before = registry_shared(world.registry, 0);
+	unsigned fds = fake_count_fds();
+
+	(void)state;
+	tell_edit(RELOAD_ADD, "n1");
+	prepare();
+	proxy_reload_abort(&reload);
+	assert_ptr_equal(registry_shared(world.registry, 0), before);
+	for (unsigned i = 0; i < 3; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "n%u", i);
+		tell_edit(RELOAD_ADD, name);
+		prepare();
+		assert_int_equal(proxy_reload_commit(&reload), 0);
+		is_changed = false;
+		turn_all();
+		assert_true(is_changed);
+		assert_ptr_equal(threads[0].conf, present);
+		assert_int_equal(present->services[0].n_backends,
+				 world.conf->services[0].n_backends + 1 + i);
+	}
+	tell_edit(RELOAD_DELETE, "n1");
+	prepare();
+	assert_int_equal(proxy_reload_commit(&reload), 0);
+	turn_all();
+	assert_string_equal(registry_shared(world.registry, 0)->conf->backends[3].name, "n2");
+	assert_int_equal(fake_count_fds(), fds);
+}
+
+static void
+what_cannot_be_edited_is_refused(void **state)
+{
+	struct message m = {.fd = -1};
+	struct err err;
+
+	(void)state;
+	tell_edit(RELOAD_DELETE, "nobody");
+	assert_refused("has no backend \"nobody\"");
+	tell_edit(RELOAD_ADD, "n1");
+	tell_edit(RELOAD_ADD, "n2");
+	assert_refused("protocol");
+	tell_edit(RELOAD_ADD, "n1");
+	conf_unref(tell(1, false));
+	assert_refused("protocol");
+	assert_int_equal(reload_text_save_fd("", 0, &m.fd, &err), 0);
+	proxy_reload_edit(&reload, m.fd);
+	close(m.fd);
+	assert_refused("not an edit");
+	/* And what comes then is good. */
+	tell_edit(RELOAD_ADD, "n1");
+	prepare();
+	assert_int_equal(proxy_reload_commit(&reload), 0);
+	is_changed = false;
+	turn_all();
+	assert_true(is_changed);
+}
+
 /* The parent asks too early: it is told so, and that is all. */
 static void
 another_while_one_goes_on_is_refused(void **state)
@@ -490,6 +577,8 @@ main(void)
 		TEST(clients_see_nothing_of_changes),
 		TEST(aborted_leaves_no_trace),
 		TEST(what_cannot_be_built_is_refused),
+		TEST(edits_go_over_too),
+		TEST(what_cannot_be_edited_is_refused),
 		TEST(another_while_one_goes_on_is_refused),
 		TEST(end_comes_before_all_have_gone_over),
 	};
