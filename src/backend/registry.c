@@ -659,7 +659,8 @@ presume(struct service_state *s)
 		const struct conf_backend *conf = &s->conf->backends[i];
 		struct backend_state *b = &s->backends[i];
 
-		if (s->kept.was[i] != TG_VIEW_NONE || conf_backend_has_name(conf) || conf->added.who != NULL)
+		if (s->kept.was[i] != TG_VIEW_NONE || conf_backend_has_name(conf) ||
+		    conf->added.who != NULL)
 			continue;
 		b->serving.health = TG_HEALTH_UP;
 		b->serving.has_addr = true;

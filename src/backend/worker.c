@@ -267,7 +267,8 @@ service_init(struct worker_service *s, struct service_shared *shared)
 }
 
 struct worker_service *
-worker_service_new(struct worker *w, struct service_shared *shared, const struct backends_kept *kept)
+worker_service_new(struct worker *w, struct service_shared *shared,
+		   const struct backends_kept *kept)
 {
 	struct worker_service *s = calloc(1, sizeof(*s));
 	uint32_t slot = shared->conf->segment_slot;

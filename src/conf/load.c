@@ -305,8 +305,8 @@ conf_load_internal(const char *text, size_t n, struct conf **ret, struct err *er
 	struct conf_report report = {.n = 0};
 	struct conf_errors errors = {.n = 0};
 	struct conf_source *source;
-	int r = conf_source_memory(text, n, TG_CONF_TEXT_FOR_CHILDREN_MAX, CONF_MEMORY_NAME, &report,
-				   &source);
+	int r = conf_source_memory(text, n, TG_CONF_TEXT_FOR_CHILDREN_MAX, CONF_MEMORY_NAME,
+				   &report, &source);
 
 	if (r < 0)
 		r = load_nothing(CONF_MEMORY_NAME, &report, &errors);

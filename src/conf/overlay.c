@@ -148,8 +148,8 @@ dup_listener(struct arena *arena, struct conf_listener *l, struct conf_service *
 
 /* Services, with the arrays of `from`; nothing is taken from a draft that is not finished. */
 static bool
-share_services(struct conf_box *box, const struct conf_box *from, const struct conf_service *services,
-	       size_t n)
+share_services(struct conf_box *box, const struct conf_box *from,
+	       const struct conf_service *services, size_t n)
 {
 	struct conf *conf = &box->conf;
 
@@ -630,7 +630,8 @@ add_deleted(struct conf_draft *d, struct conf_service *service, const struct con
 	struct conf_deleted *list = service->deleted;
 
 	if (service->n_deleted == s->deleted_room) {
-		list = dup_array(draft_arena(d, service), list, service->n_deleted, room, sizeof(*list));
+		list = dup_array(draft_arena(d, service), list, service->n_deleted, room,
+				 sizeof(*list));
 		if (!list)
 			return -TG_ENOMEM;
 		s->deleted_room = room;

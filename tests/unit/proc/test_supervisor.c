@@ -102,7 +102,8 @@ setup(void **state)
 	s->stop_margin_ms = TEST_TIMEOUT_MS;
 	s->on_ready = on_ready;
 	s->on_change = on_change;
-	if (run.conf == NULL || s->loop == NULL || segment_create(1, 1, TG_RING_SIZE_MIN, &run.segment, NULL) != 0 ||
+	if (run.conf == NULL || s->loop == NULL ||
+	    segment_create(1, 1, TG_RING_SIZE_MIN, &run.segment, NULL) != 0 ||
 	    child_open_program(&s->program_fd, NULL) != 0)
 		return -1;
 	s->equipment = (struct child_equipment){
