@@ -81,7 +81,7 @@ void steer_free(struct steer *steer); /* NULL allowed */
 
 /* That of which it is now: given to steer_new(), or by a reload (steer/carry.h). */
 const struct conf *steer_conf(const struct steer *steer);
-/* Indexes as in the configuration. Valid until steer_free(), or a reload. */
+/* Indexes as in the configuration. Valid until something is ordered of it, a reload, or steer_free(). */
 const struct steer_entry *steer_get(const struct steer *steer, unsigned service, unsigned backend);
 
 /* Those of client connections: steer/limits.h. */

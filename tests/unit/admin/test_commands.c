@@ -189,7 +189,7 @@ orders_are_written_with_their_author(void **state)
 		 9, 0},
 	};
 	struct fixture *f = *state;
-	const struct steer_entry *e = steer_get(f->control.steer, 0, 0);
+	const struct steer_entry *e;
 
 	f->source.wall.us = 123;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -197,12 +197,14 @@ orders_are_written_with_their_author(void **state)
 
 		assert_string_equal(ask(f, cases[i].line), "\n");
 		assert_int_equal(f->control.changes, changes + 1);
+		e = steer_get(f->control.steer, 0, 0);
 		assert_int_equal(e->order.told, cases[i].told);
 		assert_int_equal(e->order.weight, cases[i].weight);
 		assert_int_equal(e->order.weight_permille, cases[i].permille);
 		assert_int_equal(e->order.limit, cases[i].limit);
 		assert_int_equal(e->order.admin, cases[i].admin);
 	}
+	e = steer_get(f->control.steer, 0, 0);
 	assert_string_equal(e->orders[TG_STEER_LIMIT].note.why, "");
 	assert_string_equal(ask(f, "drain api/b1 why new disks json"), "{\"ok\":true}\n\n");
 	assert_string_equal(e->orders[TG_STEER_STATE].note.who, "uid 7 pid 8");
