@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,11 @@
 #include "ipc/segment.h"
 
 #define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
-#define VERSION        4u
+#define VERSION        5u
 #define WORKERS_MAX    4096u
 #define SLOTS_MAX      (1u << 24)
 #define RING_BYTES_MAX ((size_t)1 << 30)
+#define LOAD_PERMILLE_MAX 1000000 /* as http/load_report.h has it */
 #define SEALS          (F_SEAL_SHRINK | F_SEAL_GROW)
 
 /* First bytes of the segment. Written once by the creator. */
@@ -421,6 +423,34 @@ segment_sum(struct segment *seg, uint32_t slot, unsigned counter)
 		sum += atomic_load_explicit(&segment_counters(seg, i, slot)->n[counter],
 					    memory_order_relaxed);
 	return sum;
+}
+
+/* A number the proxy wrote, whoever that is. */
+static double
+share_of(const _Atomic int64_t *permille)
+{
+	int64_t n = atomic_load_explicit(permille, memory_order_relaxed);
+
+	return n >= 0 && n <= LOAD_PERMILLE_MAX ? (double)n / 1000 : (double)NAN;
+}
+
+bool
+segment_load_report(struct segment *seg, uint32_t slot, struct mono now, uint64_t stale_ms,
+		    double *ret_cpu, double *ret_memory)
+{
+	const struct segment_shared *shared = segment_shared(seg, slot);
+	int64_t at = atomic_load_explicit(&shared->load_us, memory_order_acquire);
+	double cpu = share_of(&shared->load_cpu_permille);
+	double memory = share_of(&shared->load_memory_permille);
+	struct mono told = {.us = (uint64_t)at};
+
+	/* Another process's clock may be a turn ahead of `now`, no more. */
+	if (at <= 0 || mono_diff_us(now, told) / 1000 > stale_ms ||
+	    mono_diff_us(told, now) / 1000 > stale_ms || (isnan(cpu) && isnan(memory)))
+		return false;
+	*ret_cpu = cpu;
+	*ret_memory = memory;
+	return true;
 }
 
 /* Untouched pages of the segment stay untouched. */

@@ -95,6 +95,10 @@ struct segment_shared {
 	_Atomic int64_t reloaded_us;
 	/* Slot 0, written by the keeper: 1 while the last one that was tried failed. */
 	_Atomic int64_t reload_is_bad;
+	/* Backends: what it told last of its own load, in thousandths; -1: not told. segment_load_report() reads it. */
+	_Atomic int64_t load_cpu_permille;
+	_Atomic int64_t load_memory_permille;
+	_Atomic int64_t load_us; /* when, monotonic; written last; 0: it told nothing yet */
 };
 
 /* After a gauge became `n`: the line is this processor's already, and rarely written once more. */
@@ -107,6 +111,16 @@ segment_note_max(_Atomic int64_t *gauge_max, int64_t n)
 	       !atomic_compare_exchange_weak_explicit(gauge_max, &max, n, memory_order_relaxed,
 						      memory_order_relaxed))
 		continue;
+}
+
+/* Any worker: a backend told its load, -1 what it did not tell. Of two at a time both are recent. */
+static inline void
+segment_tell_load(struct segment_shared *shared, int32_t cpu_permille, int32_t memory_permille,
+		  struct mono now)
+{
+	atomic_store_explicit(&shared->load_cpu_permille, cpu_permille, memory_order_relaxed);
+	atomic_store_explicit(&shared->load_memory_permille, memory_permille, memory_order_relaxed);
+	atomic_store_explicit(&shared->load_us, (int64_t)now.us, memory_order_release);
 }
 
 static inline void
@@ -160,6 +174,13 @@ struct ring *segment_ring(struct segment *seg, unsigned worker);
 
 /* Sum of one counter over all workers. */
 uint64_t segment_sum(struct segment *seg, uint32_t slot, unsigned counter);
+
+/*
+ * What the backend in this slot told last of its own load (http/load_report.h), as shares of what it may use: 0.3.
+ * NAN: not told. False: it told nothing, or not within `stale_ms`: both are untouched.
+ */
+bool segment_load_report(struct segment *seg, uint32_t slot, struct mono now, uint64_t stale_ms,
+			 double *ret_cpu, double *ret_memory);
 
 /* Proxy, before its workers start: in-flight numbers of a run that died become 0. */
 void segment_reset_gauges(struct segment *seg);

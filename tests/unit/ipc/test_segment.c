@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -150,6 +151,66 @@ gauges_are_reset_and_counters_kept(void **state)
 	assert_int_equal(segment_sum(seg, 7, 1), 9);
 }
 
+#define NOW   ((struct mono){.us = 100000000})
+#define STALE 5000
+
+static bool
+has_load(struct segment *seg, struct mono now)
+{
+	double cpu = -7;
+	double memory = -7;
+	bool has = segment_load_report(seg, 7, now, STALE, &cpu, &memory);
+
+	if (!has)
+		assert_true(cpu == -7 && memory == -7);
+	return has;
+}
+
+static void
+load_is_told_until_it_is_stale(void **state)
+{
+	struct segment *seg = *state;
+	struct segment_shared *shared = segment_shared(seg, 7);
+	double cpu;
+	double memory;
+
+	assert_false(has_load(seg, NOW));
+	segment_tell_load(shared, 300, 800, NOW);
+	assert_true(segment_load_report(seg, 7, NOW, STALE, &cpu, &memory));
+	assert_true(cpu == 0.3 && memory == 0.8);
+	assert_true(has_load(seg, mono_add_ms(NOW, STALE)));
+	assert_false(has_load(seg, mono_add_ms(NOW, STALE + 1)));
+	/* The worker's turn began later than the reader's. */
+	assert_true(has_load(seg, (struct mono){.us = NOW.us - 20000}));
+	segment_tell_load(shared, 0, -1, NOW);
+	assert_true(segment_load_report(seg, 7, NOW, STALE, &cpu, &memory));
+	assert_true(cpu == 0 && isnan(memory));
+	segment_clear(seg, 7);
+	assert_false(has_load(seg, NOW));
+}
+
+/* The proxy may write what it likes. */
+static void
+forged_loads_are_not_known(void **state)
+{
+	struct segment *seg = *state;
+	struct segment_shared *shared = segment_shared(seg, 7);
+	double cpu;
+	double memory;
+
+	segment_tell_load(shared, 300, 800, NOW);
+	atomic_store(&shared->load_cpu_permille, INT64_MAX);
+	assert_true(segment_load_report(seg, 7, NOW, STALE, &cpu, &memory));
+	assert_true(isnan(cpu) && memory == 0.8);
+	atomic_store(&shared->load_memory_permille, INT64_MIN);
+	assert_false(has_load(seg, NOW));
+	segment_tell_load(shared, 300, 800, NOW);
+	atomic_store(&shared->load_us, INT64_MAX);
+	assert_false(has_load(seg, NOW));
+	atomic_store(&shared->load_us, INT64_MIN);
+	assert_false(has_load(seg, NOW));
+}
+
 static void
 sizes_out_of_range_are_refused(void **state)
 {
@@ -247,6 +308,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(slots_run_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(gauges_are_reset_and_counters_kept, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(load_is_told_until_it_is_stale, setup, teardown),
+		cmocka_unit_test_setup_teardown(forged_loads_are_not_known, setup, teardown),
 		cmocka_unit_test(sizes_out_of_range_are_refused),
 		cmocka_unit_test_setup_teardown(forged_segments_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(size_cannot_change, setup, teardown),
