@@ -238,6 +238,10 @@ read_field(struct http_head *head, struct seen *seen, struct http_field *f)
 	case HTTP_FIELD_TE:
 		f->dropped = true;
 		return HTTP_FAULT_NONE;
+	case HTTP_FIELD_LOAD_REPORT:
+	case HTTP_FIELD_LOAD_REPORT_BIN:
+		head->has_load_report = head->is_answer;
+		break;
 	case HTTP_FIELD_HOST:
 	case HTTP_FIELD_EXPECT:
 	case HTTP_FIELD_HTTP2_SETTINGS:

@@ -99,6 +99,8 @@ static const struct known_field known_fields[] = {
 	{{"proxy-connection", 16}, HTTP_FIELD_PROXY_CONNECTION},
 	{{"transfer-encoding", 17}, HTTP_FIELD_TRANSFER_ENCODING},
 	{{"x-forwarded-proto", 17}, HTTP_FIELD_X_FORWARDED_PROTO},
+	{{"endpoint-load-metrics", 21}, HTTP_FIELD_LOAD_REPORT},
+	{{"endpoint-load-metrics-bin", 25}, HTTP_FIELD_LOAD_REPORT_BIN},
 };
 
 #define KNOWN_FIELDS (sizeof(known_fields) / sizeof(known_fields[0]))
@@ -107,6 +109,7 @@ static const struct known_field known_fields[] = {
 static const uint8_t first_of_length[] = {
 	[4] = 1,  [6] = 3,   [7] = 4,   [9] = 6,   [10] = 7,
 	[12] = 9, [14] = 11, [15] = 13, [16] = 15, [17] = 18,
+	[21] = 20, [25] = 21,
 };
 
 #define LENGTHS (sizeof(first_of_length) / sizeof(first_of_length[0]))

@@ -47,6 +47,8 @@ enum http_field_id {
 	HTTP_FIELD_IDEMPOTENCY_KEY,
 	HTTP_FIELD_MAX_FORWARDS,
 	HTTP_FIELD_DATE,
+	HTTP_FIELD_LOAD_REPORT,     /* http/load_report.h */
+	HTTP_FIELD_LOAD_REPORT_BIN, /* the same, not read */
 	HTTP_FIELD_COUNT
 };
 
@@ -90,6 +92,7 @@ struct http_head {
 	bool wants_upgrade; /* Connection names "upgrade" and an Upgrade field names a protocol */
 	bool expects_continue;
 	bool has_idempotency_key; /* that is not empty */
+	bool has_load_report; /* answers: a field of either name, which is not dropped for that */
 	bool has_max_forwards; /* TRACE and OPTIONS; of others it says nothing */
 	uint32_t max_forwards; /* as received; at most TG_MAX_FORWARDS */
 	struct slice host;    /* requests: the Host value; n 0: none */

@@ -38,7 +38,7 @@ http1_body_init(struct http1_body *body, const struct http_head *head, uint64_t 
 static bool
 trailer_is_allowed(const struct http1_body *body)
 {
-	struct slice name = {body->name, body->name_n};
+	enum http_field_id id = http_field_id((struct slice){body->name, body->name_n});
 	uint8_t i;
 
 	if (body->is_request && body->has_underscore)
@@ -47,7 +47,8 @@ trailer_is_allowed(const struct http1_body *body)
 		if (body->nominated[i] == body->name_hash)
 			return false;
 	}
-	return http_field_id(name) == HTTP_FIELD_OTHER;
+	return id == HTTP_FIELD_OTHER || id == HTTP_FIELD_LOAD_REPORT ||
+	       id == HTTP_FIELD_LOAD_REPORT_BIN;
 }
 
 static bool

@@ -472,6 +472,32 @@ switching_answer_names_its_protocol(void **state)
 	assert_false(m.head.wants_upgrade);
 }
 
+/* Of requests it is of no interest, and nobody drops it for being there. */
+static void
+answers_with_a_load_report_are_marked(void **state)
+{
+	static const char *const lines[] = {
+		H "endpoint-load-metrics: TEXT cpu_utilization=1\n",
+		H "Endpoint-Load-Metrics-Bin: CQ==\n",
+		H "Connection: endpoint-load-metrics\nendpoint-load-metrics: x\n",
+	};
+	struct message m;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		message_init(&m, true, 1, lines[i]);
+		assert_int_equal(http_head_interpret(&m.head, false), HTTP_FAULT_NONE);
+		assert_true(m.head.has_load_report);
+		assert_int_equal(m.fields[1].dropped, i == 2);
+		message_init(&m, false, 1, lines[i]);
+		assert_int_equal(http_head_interpret(&m.head, false), HTTP_FAULT_NONE);
+		assert_false(m.head.has_load_report);
+	}
+	message_init(&m, true, 1, H "Content-Length: 1\n");
+	assert_int_equal(http_head_interpret(&m.head, false), HTTP_FAULT_NONE);
+	assert_false(m.head.has_load_report);
+}
+
 int
 main(void)
 {
@@ -483,6 +509,7 @@ main(void)
 		cmocka_unit_test(wrong_answers_are_refused),
 		cmocka_unit_test(good_answers_are_read),
 		cmocka_unit_test(switching_answer_names_its_protocol),
+		cmocka_unit_test(answers_with_a_load_report_are_marked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,8 @@ static const struct {
 	{"7.1.1 empty extension", "1;\r\nx\r\n" LAST, "x"},
 	{"7.1.2 trailer", "1\r\nx\r\n0\r\nA: b\r\nC:d\r\n\r\n", "x"},
 	{"7.1.2 empty trailer value", "0\r\nA:\r\n\r\n", ""},
+	{"7.1.2 load reports as trailers",
+	 "0\r\nendpoint-load-metrics: x\r\nEndpoint-Load-Metrics-Bin: x\r\n\r\n", ""},
 	{"7.1.2 trailer of another name", "0\r\nHostess: b\r\n\r\n", ""},
 	{"7.1.2 trailer name of 31 bytes", "0\r\nabcdefghijklmnopqrstuvwxyz01234: b\r\n\r\n", ""},
 	{"7.1.2 trailer name of 33 bytes", "0\r\nabcdefghijklmnopqrstuvwxyz0123456: b\r\n\r\n", ""},
