@@ -203,6 +203,8 @@ decide_coding(struct stream *s, const struct http_head *head)
 	ans->coding = CODING_PASS;
 	if (head->body == HTTP_BODY_CHUNKED && s->req.minor == 0)
 		ans->coding = CODING_UNCHUNK;
+	else if (head->body == HTTP_BODY_CHUNKED && load_is_taken(s))
+		ans->coding = CODING_STRIP;
 	else if (head->body == HTTP_BODY_UNTIL_CLOSE && s->req.minor >= 1)
 		ans->coding = CODING_CHUNK;
 	ans->close_front = !s->req.keep_alive || s->front->draining || !s->req.body.done ||
@@ -223,6 +225,7 @@ on_final(struct stream *s, struct http_head *head)
 	ans->status = head->status;
 	ans->back_keep_alive = head->keep_alive;
 	http1_body_init(&ans->body, head, 0, TG_ANSWER_HEAD_BYTES, TG_ANSWER_HEAD_BYTES);
+	ans->strip = (struct http1_strip){.held_n = 0};
 	decide_coding(s, head);
 	if (!forward_answer(s, head))
 		return answer_bad(s, TG_END_NO_RESOURCE);
@@ -254,6 +257,8 @@ parse_head(struct stream *s)
 	ans->scan = (struct http1_scan){0};
 	/* Reading on keeps these bytes in place: the head points into them. */
 	ans->in->r += (uint32_t)n;
+	if (head.has_load_report)
+		load_take(s, &head);
 	if (head.status == 101)
 		step = on_switch(s, &head);
 	else if (head.status < 200)
@@ -279,10 +284,24 @@ put_chunk(struct stream_answer *ans)
 	in->w += L7_CHUNK_TAIL;
 }
 
+/* The last `n` of in[r, w) are trailers; make_room() left space in front for what was held. */
+static void
+strip_trailers(struct stream_answer *ans, size_t n)
+{
+	struct buf *in = ans->in;
+	uint8_t held = ans->strip.held_n;
+	uint32_t at = in->w - (uint32_t)n - held;
+
+	memcpy(in->bytes + at, ans->strip.held, held);
+	in->r -= held;
+	in->w = at + (uint32_t)http1_strip(&ans->strip, (char *)in->bytes + at, held + n);
+}
+
 static enum step
 scan_body(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
+	uint32_t trailers = ans->body.trailer_bytes;
 	struct buf *in = ans->in;
 	enum http_fault fault;
 	size_t n = 0;
@@ -307,6 +326,8 @@ scan_body(struct stream *s)
 	in->w = in->r + (uint32_t)packed;
 	if (ans->coding == CODING_CHUNK && packed > 0)
 		put_chunk(ans);
+	if (ans->coding == CODING_STRIP && ans->body.trailer_bytes > trailers)
+		strip_trailers(ans, ans->body.trailer_bytes - trailers);
 	ans->ready = buf_len(in);
 	return STEP_MORE;
 }
@@ -355,6 +376,15 @@ on_failure(struct stream *s)
 	return answer_broken(s, TG_END_ANSWER_CUT);
 }
 
+/* In front of the body bytes that come next. */
+static uint32_t
+head_room(const struct stream_answer *ans)
+{
+	if (ans->coding == CODING_CHUNK)
+		return L7_CHUNK_HEAD;
+	return ans->coding == CODING_STRIP ? ans->strip.held_n : 0;
+}
+
 /* False: no memory. */
 static bool
 make_room(struct stream *s)
@@ -371,7 +401,7 @@ make_room(struct stream *s)
 	if (ans->in == NULL)
 		return false;
 	if (ans->has_head) {
-		ans->in->r = ans->in->w = ans->coding == CODING_CHUNK ? L7_CHUNK_HEAD : 0;
+		ans->in->r = ans->in->w = head_room(ans);
 		return true;
 	}
 	if (buf_room(ans->in) > L7_CHUNK_TAIL)

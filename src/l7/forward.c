@@ -529,7 +529,7 @@ forward_answer(struct stream *s, struct http_head *head)
 	if (!has_date && head->status >= 200)
 		put_field(&w, SLICE("Date"), stream_date(s));
 	if (head->status >= 200 && head->body != HTTP_BODY_NONE &&
-	    ((head->body == HTTP_BODY_CHUNKED && s->ans.coding == CODING_PASS) ||
+	    ((head->body == HTTP_BODY_CHUNKED && s->ans.coding != CODING_UNCHUNK) ||
 	     s->ans.coding == CODING_CHUNK))
 		PUT_LITERAL(&w, "Transfer-Encoding: chunked\r\n");
 	if (has_cookie)

@@ -33,6 +33,7 @@
 #include "http/target.h"
 #include "http1/body.h"
 #include "http1/parser.h"
+#include "http1/strip.h"
 #include "net/conn.h"
 #include "net/tunnel.h"
 #include "observe/reason.h"
@@ -97,7 +98,8 @@ enum stream_state {
 enum stream_coding {
 	CODING_PASS = 0,    /* as it came */
 	CODING_UNCHUNK = 1, /* chunked to an HTTP/1.0 client: framing taken off */
-	CODING_CHUNK = 2    /* until close, to an HTTP/1.1 client: framing put on */
+	CODING_CHUNK = 2,   /* until close, to an HTTP/1.1 client: framing put on */
+	CODING_STRIP = 3    /* chunked, to an HTTP/1.1 client: load reports taken out of its trailers */
 };
 
 struct stream_request {
@@ -139,6 +141,7 @@ struct stream_answer {
 	struct spool *spool; /* what of the body came before `ready`; NULL: nothing */
 	struct http1_scan scan;
 	struct http1_body body;
+	struct http1_strip strip; /* CODING_STRIP */
 	uint32_t ready;     /* bytes at the start of `in` that may go out */
 	uint32_t final_at;  /* where the final head starts in `head` */
 	uint32_t n_interim; /* 1xx answers so far */
@@ -339,6 +342,13 @@ void affinity_read(struct stream *s, const struct http_head *head);
 bool affinity_needs_cookie(const struct stream *s);
 /* Writes it at `to`; its length. */
 size_t affinity_write(const struct stream *s, char to[L7_SET_COOKIE_MAX]);
+
+/* load.c: what backends tell of their load in answers. */
+
+/* Whether the service's answers are heard for that: it is scaled. */
+bool load_is_taken(const struct stream *s);
+/* The head of an answer has a load report: where it is taken, it is recorded and dropped. */
+void load_take(struct stream *s, struct http_head *head);
 
 /* tunnel.c: after a 101. */
 void stream_tunnel_begin(struct stream *s);

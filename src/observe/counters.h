@@ -62,6 +62,7 @@
 	X(REUSES, "reuses", "streams on an idle connection")                \
 	X(CONNECT_ERRORS, "connect_errors", "connects refused or timed out") \
 	X(ANSWER_ERRORS, "answer_errors", "answers missing, cut or not valid") \
+	X(BAD_LOAD_REPORTS, "bad_load_reports", "load reports in answers that could not be read") \
 	X(RETRIES, "retries", "tries that left this backend for another go") \
 	X(REDISPATCHES, "redispatches", "of these, those that went to another backend") \
 	X(REPLAYS, "replays", "requests sent once more, as the kept connection was stale") \
