@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,15 +50,16 @@ run_apart(void (*work)(void))
 	assert_int_equal(status, 0);
 }
 
-/* A program with this variable, that has written a byte to `fd`; `session`: in one of its own. */
+/* A program with this variable, that has written its number to `fd` and executes nothing more: while a process does,
+ * its environment cannot be read. `session`: in one of its own. */
 static void
-become_sleeper(char *variable, int fd, bool session)
+become_stopped(char *first, char *second, int fd, bool session)
 {
 	char sh[] = "/bin/sh";
 	char c[] = "-c";
-	char script[] = "echo >&3; exec sleep 1000";
+	char script[] = "echo $$ >&3; kill -STOP $$";
 	char *argv[] = {sh, c, script, NULL};
-	char *envp[] = {variable, NULL};
+	char *envp[] = {first, second, NULL};
 
 	if (session)
 		setsid();
@@ -68,27 +68,38 @@ become_sleeper(char *variable, int fd, bool session)
 	_exit(2);
 }
 
+static pid_t
+read_number(FILE *in)
+{
+	int number;
+
+	CHECK(fscanf(in, "%d", &number) == 1);
+	return number;
+}
+
 /* A child that has left two grandchildren and was killed. */
 static void
-leave_two(char *first, char *second)
+leave_two(char *variable, pid_t ret[2])
 {
+	FILE *in;
 	int fd[2];
-	char bytes[2];
 	pid_t pid;
 
 	CHECK(pipe(fd) == 0);
 	pid = fork();
 	if (pid == 0) {
 		if (fork() == 0)
-			become_sleeper(first, fd[1], false);
+			become_stopped(variable, NULL, fd[1], false);
 		if (fork() == 0)
-			become_sleeper(second, fd[1], true);
+			become_stopped(variable, NULL, fd[1], true);
 		for (;;)
 			pause();
 	}
-	CHECK(read(fd[0], bytes, 1) == 1 && read(fd[0], bytes, 1) == 1);
+	in = fdopen(fd[0], "r");
+	ret[0] = read_number(in);
+	ret[1] = read_number(in);
 	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
-	close(fd[0]);
+	fclose(in);
 	close(fd[1]);
 }
 
@@ -97,9 +108,10 @@ end_all(void)
 {
 	char mark[] = "A=1";
 	unsigned n = 0;
+	pid_t left[2];
 
 	CHECK(strangers_adopt(NULL) == 0);
-	leave_two(mark, mark);
+	leave_two(mark, left);
 	CHECK(strangers_end(NULL, 10000, &n));
 	CHECK(n == 2);
 	CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
@@ -119,13 +131,14 @@ spare_one(void)
 {
 	char mark[] = "TIDEGATE_EXEC=1";
 	unsigned n = 0;
+	pid_t left[2];
 
 	CHECK(strangers_adopt(NULL) == 0);
-	leave_two(mark, mark);
+	leave_two(mark, left);
 	CHECK(strangers_end(NULL, 10000, &n));
 	CHECK(n == 0);
 	CHECK(waitpid(-1, NULL, WNOHANG) == 0); /* both are there */
-	CHECK(system("pkill -KILL -P $PPID sleep") == 0);
+	CHECK(kill(left[0], SIGKILL) == 0 && kill(left[1], SIGKILL) == 0);
 	CHECK(waitpid(-1, NULL, 0) > 0 && waitpid(-1, NULL, 0) > 0);
 }
 
@@ -140,40 +153,22 @@ what_programs_of_exec_started_is_theirs(void **state)
 static void
 end_marked(void)
 {
-	char mark[64];
+	char pid_mark[] = "TIDEGATE_PID=1";
+	char run_mark[64];
 	unsigned n = 0;
 	int fd[2];
-	char byte;
-	pid_t middle;
 
-	snprintf(mark, sizeof(mark), "TIDEGATE_PID=1");
-	CHECK(strangers_adopt(NULL) == 0);
+	snprintf(run_mark, sizeof(run_mark), "TIDEGATE_RUN=/test/%d", (int)getpid());
 	CHECK(pipe(fd) == 0);
-	middle = fork();
-	if (middle == 0) {
-		char run[64];
-		char *argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"},
-				(char[]){"echo >&3; exec sleep 1000"}, NULL};
-		char *envp[] = {mark, run, NULL};
-
-		snprintf(run, sizeof(run), "TIDEGATE_RUN=/test/%d", (int)getppid());
-		if (fork() == 0) {
-			dup2(fd[1], 3);
-			execve(argv[0], argv, envp);
-			_exit(2);
-		}
+	if (fork() == 0) {
+		if (fork() == 0)
+			become_stopped(pid_mark, run_mark, fd[1], true);
 		waitpid(-1, NULL, 0);
 		_exit(0);
 	}
-	CHECK(read(fd[0], &byte, 1) == 1);
-	{
-		char run[64];
-
-		snprintf(run, sizeof(run), "/test/%d", (int)getpid());
-		CHECK(prctl(PR_SET_CHILD_SUBREAPER, 0) == 0);
-		CHECK(strangers_end(run, 10000, &n));
-		CHECK(n == 2); /* it and who started it here */
-	}
+	read_number(fdopen(fd[0], "r"));
+	CHECK(strangers_end(run_mark + strlen("TIDEGATE_RUN="), 10000, &n));
+	CHECK(n == 2); /* it, and who started it here */
 }
 
 static void
@@ -188,13 +183,14 @@ reap_some(void)
 {
 	char mark[] = "A=1";
 	unsigned n;
+	pid_t left[2];
 	pid_t mine;
 
 	CHECK(strangers_adopt(NULL) == 0);
 	mine = fork();
 	if (mine == 0)
 		_exit(7);
-	leave_two(mark, mark);
+	leave_two(mark, left);
 	strangers_reap(&mine, 1);
 	CHECK(strangers_end(NULL, 10000, &n));
 }
