@@ -8,6 +8,7 @@
 
 #include "balance/balance.h"
 #include "unit/balance/service.h"
+#include "unit/sanitized.h"
 
 #define OPS (&balance_p2c)
 
@@ -55,7 +56,7 @@ the_fullest_is_close_to_the_average(void **state)
 {
 	(void)state;
 	weigh_all(BACKENDS_MAX, 1);
-	for (uint64_t seed = 1; seed <= 20; seed++) {
+	for (uint64_t seed = 1; seed <= TURNS(20); seed++) {
 		assert_true(fill(OPS, 1000, 1, seed) <= 4);
 		assert_true(fill(OPS, 1000, 100, seed) <= 104);
 		assert_true(fill(&balance_random, 1000, 100, seed) >= 120);
@@ -85,7 +86,7 @@ static void
 shares_follow_weights_under_load(void **state)
 {
 	static const uint32_t some[8] = {1, 2, 3, 4, 5, 10, 20, 1};
-	const unsigned picks = 460000;
+	const unsigned picks = TURNS(460000);
 	struct service s;
 
 	(void)state;
@@ -103,16 +104,17 @@ static void
 equal_ones_at_rest_share_evenly(void **state)
 {
 	static unsigned got[10];
+	const unsigned picks = DRAWS(2000000);
 	struct service s;
 
 	(void)state;
 	weigh_all(10, 1);
 	backends_init(&backends, 10);
 	service_open(&s, OPS, &backends, weights, 1, 3);
-	for (unsigned i = 0; i < 2000000; i++)
+	for (unsigned i = 0; i < picks; i++)
 		got[service_next(&s, 0, &nobody_tried)]++;
 	for (size_t i = 0; i < 10; i++)
-		assert_share("p2c at rest", i, got[i], 2000000, 1, 10, 10, 0);
+		assert_share("p2c at rest", i, got[i], picks, 1, 10, CHANCE(10), 0);
 	service_close(&s);
 }
 

@@ -9,6 +9,7 @@
 #include "balance/alias_priv.h"
 #include "balance/balance.h"
 #include "unit/balance/service.h"
+#include "unit/sanitized.h"
 
 #define OPS (&balance_random)
 
@@ -75,7 +76,7 @@ static void
 shares_follow_weights(void **state)
 {
 	static unsigned got[10];
-	const unsigned picks = 4000000;
+	const unsigned picks = DRAWS(4000000);
 
 	(void)state;
 	for (int w = 0; w < WEIGHINGS; w++) {
@@ -89,10 +90,9 @@ shares_follow_weights(void **state)
 			got[service_next(&s, i % 2, &nobody_tried)]++;
 		for (size_t i = 0; i < 10; i++) {
 			/* One of weight 1 in 2305 has 1,735 of them: chance is 2.4 % of that. */
-			bool rare = (double)picks * weights[i] / (double)all < 30000;
+			bool rare = (double)picks * weights[i] / (double)all < DRAWS(30000);
 
-			assert_share("random", i, got[i], picks, weights[i], all, rare ? 80 : 10,
-				     0);
+			assert_share("random", i, got[i], picks, weights[i], all, CHANCE(rare ? 80 : 10), 0);
 		}
 		service_close(&s);
 	}
@@ -103,7 +103,7 @@ static void
 picks_do_not_depend_on_the_one_before(void **state)
 {
 	static unsigned after[4][4];
-	const unsigned picks = 1600000;
+	const unsigned picks = DRAWS(1600000);
 	uint32_t before = 0;
 	struct service s;
 
@@ -119,7 +119,8 @@ picks_do_not_depend_on_the_one_before(void **state)
 	}
 	for (int i = 0; i < 4; i++) {
 		for (int j = 0; j < 4; j++)
-			assert_in_range(after[i][j], 98500, 101500);
+			assert_in_range(after[i][j], DRAWS(100000) - CHANCE(DRAWS(1500)),
+					DRAWS(100000) + CHANCE(DRAWS(1500)));
 	}
 	service_close(&s);
 }

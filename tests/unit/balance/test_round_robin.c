@@ -10,6 +10,7 @@
 
 #include "balance/balance.h"
 #include "unit/balance/views.h"
+#include "unit/sanitized.h"
 
 #define OPS (&balance_round_robin)
 
@@ -148,7 +149,7 @@ assert_share(const char *name, size_t i, uint64_t got, uint64_t picks, uint64_t 
 static void
 shares_follow_weights(void **state)
 {
-	const unsigned picks = 100000;
+	const unsigned picks = TURNS(100000);
 
 	(void)state;
 	for (size_t k = 0; k < SETS; k++) {
@@ -177,7 +178,7 @@ nobody_starves(void **state)
 		struct turns t;
 
 		turns_open(&t, sets[k].weights, sets[k].n, 0, 1);
-		for (uint64_t i = 1; i <= 100000; i++) {
+		for (uint64_t i = 1; i <= TURNS(100000); i++) {
 			uint32_t b = next(&t, &nobody_tried);
 			uint64_t waited = i - last[b];
 
@@ -204,7 +205,7 @@ spread_is_smooth(void **state)
 		struct turns t;
 
 		turns_open(&t, sets[k].weights, sets[k].n, 0, 1);
-		for (int i = 1; i <= 20000; i++) {
+		for (int i = 1; i <= TURNS(20000); i++) {
 			got[next(&t, &nobody_tried)]++;
 			for (size_t j = 0; j < sets[k].n; j++) {
 				double off = got[j] - i * sets[k].weights[j] / all;
@@ -407,7 +408,7 @@ static void
 retries_do_not_take_a_share_away(void **state)
 {
 	static const uint32_t *const both[] = {weights_steps, weights_heavy_equal};
-	const unsigned picks = 100000;
+	const unsigned picks = TURNS(100000);
 
 	(void)state;
 	for (int k = 0; k < 2; k++) {
@@ -459,7 +460,7 @@ turns_that_retries_leave_out_are_lost(void **state)
 static void
 odd_weights_are_exact_over_whole_rounds(void **state)
 {
-	enum { N = 100, ROUNDS = 10 };
+	enum { N = 100, ROUNDS = TURNS(10) };
 	static uint32_t weights[N];
 	static unsigned got[N];
 	struct view *view;

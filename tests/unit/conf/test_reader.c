@@ -919,6 +919,7 @@ bounds_are_held(void **state)
 		{"log = {", "a = 1", 1001, "};", "1: too many settings in one group; allowed: 1000"},
 	};
 	char *text;
+	char *one;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -926,9 +927,11 @@ bounds_are_held(void **state)
 		check_refused(&(struct refused){text, cases[i].want}, 1);
 		free(text);
 	}
-	text = repeat("#", "0123456789abcde", 1 << 20, "\n");
+	one = repeat("", "0123456789abcde", 1 << 10, "");
+	text = repeat("#", one, 1 << 10, "\n");
 	check_refused(&(struct refused){text, "1: the configuration is larger than 16777216 bytes"}, 1);
 	free(text);
+	free(one);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "net/address_set.h"
+#include "unit/sanitized.h"
 
 #define SLOTS_MAX 16u
 
@@ -440,7 +441,7 @@ random_answers_break_nothing(void **state)
 	(void)state;
 	for (unsigned slots = 1; slots <= SLOTS_MAX; slots++) {
 		begin(&w, slots);
-		for (unsigned round = 0; round < 4000; round++) {
+		for (unsigned round = 0; round < TURNS(4000); round++) {
 			for (unsigned i = 0; i < slots; i++) {
 				w.facts[i].in_flight = chance(3);
 				w.facts[i].is_up =

@@ -25,8 +25,9 @@
 #include "ipc/reload_order.h"
 #include "proc/proxy_reload.h"
 #include "unit/backend/next.h"
+#include "unit/sanitized.h"
 
-#define CHANGES 200u
+#define CHANGES TURNS(200u)
 #define CONNS   64u
 #define CLIENTS 2u
 
