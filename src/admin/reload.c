@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "conf/compare.h"
+
 /* The next line of a text that has some more; empty ones are left out, as one ends an answer. */
 static bool
 next_line(const char **at, const char *end, size_t *ret_n)
@@ -29,6 +31,13 @@ print_lines(struct output *out, const char *at, const char *end)
 	}
 }
 
+static bool
+tells_nothing(const char *line, size_t n)
+{
+	return n == strlen(TG_CONF_SAME) && memcmp(line, TG_CONF_SAME, n) == 0;
+}
+
+/* A list of what is different is empty when nothing is. */
 static void
 print_json_lines(struct output *out, const char *at, const char *end)
 {
@@ -37,6 +46,8 @@ print_json_lines(struct output *out, const char *at, const char *end)
 
 	output_text(out, "[");
 	for (; next_line(&at, end, &n); at += n) {
+		if (tells_nothing(at, n))
+			continue;
 		output_text(out, comma);
 		output_json_bytes(out, at, n);
 		comma = ",\n";

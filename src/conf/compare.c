@@ -474,7 +474,7 @@ conf_compare(const struct conf *present, const struct conf *next, FILE *out,
 	if (c.has_failed || ferror(out))
 		return -TG_ENOMEM;
 	if (ret->added + ret->changed + ret->removed == 0)
-		fputs("nothing differs\n", out);
+		fputs(TG_CONF_SAME "\n", out);
 	return 0;
 }
 

@@ -25,9 +25,10 @@ struct conf_changes {
  *	service api: added
  *	service api backend b3: removed
  *
- * Or "nothing differs". Secrets are named, their values are not. Slots of the segment, and who added a
+ * Or TG_CONF_SAME, alone. Secrets are named, their values are not. Slots of the segment, and who added a
  * backend, make no difference. -TG_ENOMEM: the text is incomplete.
  */
+#define TG_CONF_SAME "nothing differs"
 TG_MUST_CHECK int conf_compare(const struct conf *present, const struct conf *next, FILE *out,
 			       struct conf_changes *ret);
 

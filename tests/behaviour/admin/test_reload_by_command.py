@@ -117,6 +117,8 @@ def test_answers_as_json(site, admin):
     answer = json.loads(ask(admin, "reload json"))
     assert answer["done"] is True
     assert any("weight 1 -> 7" in line for line in answer["changes"])
+    assert json.loads(ask(admin, "reload json")) == {"done": True, "changes": []}
+    assert json.loads(ask(admin, "reload --dry-run json"))["changes"] == []
     site.write(8, more='wieght = 3; max_connections = "many";')
     answer = json.loads(ask(admin, "reload json"))
     assert answer["error"] == "refused" and len(answer["errors"]) >= 2

@@ -15,6 +15,7 @@
 
 #include "admin/command.h"
 #include "admin/server.h"
+#include "conf/compare.h"
 #include "fake/talk.h"
 
 #define CHANGES "changed: services.api\n\nadded: services.db.b3\n"
@@ -159,7 +160,7 @@ a_reload_as_json(void **state)
 				       "\"added: services.db.b3\"]}\n\n");
 	f->talk.client = -1;
 	ask(f, "reload json\n");
-	tell(f, f->asked, true, "");
+	tell(f, f->asked, true, TG_CONF_SAME "\n");
 	talk_run_to_close(&f->talk);
 	assert_string_equal(f->talk.answer, "{\"done\":true,\"changes\":[]}\n\n");
 }
