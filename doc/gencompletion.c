@@ -1,33 +1,107 @@
 /* Writes the bash completion of tidectl to the file named, or to standard output. */
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "admin/command.h"
 #include "ctl/ctl.h"
 
-static const char *
-argument_of(const struct command *c)
+/* What stands for what is asked of tidegate. */
+static const struct {
+	const char *name;
+	const char *kind;
+} kinds[] = {
+	{"SERVICE/BACKEND", "@backend"},
+	{"SERVICE", "@service"},
+	{"LISTENER", "@listener"},
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* "up|down|ID" is up,down; what nobody can guess is "-". */
+static void
+print_slot(FILE *out, const char *word, size_t n)
 {
-	if (strncmp(c->usage, "SERVICE/BACKEND ADDRESS", 23) == 0)
-		return "none"; /* one that is not there yet */
-	if (strncmp(c->usage, "SERVICE/BACKEND", 15) == 0)
-		return "backend";
-	if (strcmp(c->usage, "[SERVICE]") == 0)
-		return "service";
-	if (strncmp(c->usage, "LISTENER", 8) == 0)
-		return "listener";
-	return "none";
+	const char *end = word + n;
+	const char *comma = "";
+
+	for (size_t i = 0; i < KINDS; i++) {
+		if (strlen(kinds[i].name) == n && memcmp(kinds[i].name, word, n) == 0) {
+			fputs(kinds[i].kind, out);
+			return;
+		}
+	}
+	for (const char *at = word; at < end; at += n + (at + n < end)) {
+		n = strcspn(at, "|] ");
+		if (islower((unsigned char)*at)) {
+			fprintf(out, "%s%.*s", comma, (int)n, at);
+			comma = ",";
+		}
+	}
+	if (comma[0] == '\0')
+		fputc('-', out);
 }
 
-/* "up|down", "[graceful|now]": what may stand there, as it is typed; 0: no such choice. */
-static size_t
-words_of(const struct command *c, const char **ret)
+/*
+ * Of "[word]" or "[word VALUE]": "word" or "word=slot", "word=*" where the value is the rest of the line;
+ * "first>word" for one inside the brackets of another, which stands directly behind it. The end of it.
+ */
+static const char *
+print_option(FILE *out, const char *at, const char *first, size_t first_n)
 {
-	size_t n;
+	size_t n = strcspn(at, " ]");
 
-	*ret = c->usage + (c->usage[0] == '[');
-	n = strspn(*ret, "abcdefghijklmnopqrstuvwxyz-|");
-	return n > 0 && strchr(" ]", (*ret)[n]) != NULL ? n : 0;
+	if (first_n > 0)
+		fprintf(out, "%.*s>", (int)first_n, first);
+	fprintf(out, "%.*s", (int)n, at);
+	first = at;
+	at += n;
+	if (strncmp(at, " WORDS", 6) == 0) {
+		fputs("=*", out);
+	} else if (strncmp(at, " [", 2) == 0) {
+		fputc(' ', out);
+		return print_option(out, at + 2, first, n) + 1;
+	} else if (*at == ' ') {
+		fputc('=', out);
+		print_slot(out, at + 1, strcspn(at + 1, " ]"));
+	}
+	return at + strcspn(at, "]");
+}
+
+/* "[SERVICE]" or "[up|down]", where nothing stands behind it. */
+static bool
+is_slot_in_brackets(const char *at)
+{
+	return *at == '[' && (isupper((unsigned char)at[1]) || at[1 + strcspn(at + 1, "| ]")] == '|');
+}
+
+/* "slots|options" of a usage. One with commas tells several in words: only its first slot is for us. */
+static void
+print_usage(FILE *out, const char *at)
+{
+	const char *separator = "";
+	bool is_told = strchr(at, ',') != NULL;
+
+	while (*at != '\0' && (*at != '[' || is_slot_in_brackets(at))) {
+		at += *at == '[';
+		fputs(separator, out);
+		if (strncmp(at, "SERVICE/BACKEND ADDRESS", 23) == 0)
+			fputs("@place", out); /* of one that is not there yet */
+		else
+			print_slot(out, at, strcspn(at, " ]"));
+		at += strcspn(at, " ]");
+		at += strspn(at, " ]");
+		separator = " ";
+		if (is_told)
+			break;
+	}
+	fputc('|', out);
+	for (separator = ""; *at == '[' && !is_told; separator = " ") {
+		fputs(separator, out);
+		at = print_option(out, at + 1, "", 0);
+		at += strspn(at, " ]");
+	}
 }
 
 static void
@@ -35,13 +109,8 @@ print_table(FILE *out)
 {
 	fputs("_tidectl_commands='", out);
 	for (size_t i = 0; commands[i] != NULL; i++) {
-		const char *words;
-		size_t n = words_of(commands[i], &words);
-
-		fprintf(out, "%s%s|%s|", i > 0 ? "\n" : "", commands[i]->name,
-			argument_of(commands[i]));
-		for (size_t k = 0; k < n; k++)
-			fputc(words[k] == '|' ? ' ' : words[k], out);
+		fprintf(out, "%s%s|", i > 0 ? "\n" : "", commands[i]->name);
+		print_usage(out, commands[i]->usage);
 	}
 	fputs("'\n\n", out);
 }
@@ -62,10 +131,57 @@ static const char head[] =
 	"# bash completion of tidectl(1); made of its table of commands, do not edit\n\n";
 
 static const char script[] =
+	"# Words for a slot: @kind is asked of tidegate, called with the options given.\n"
+	"_tidectl_slot()\n"
+	"{\n"
+	"\tlocal slot=$1\n"
+	"\tshift\n"
+	"\tcase $slot in\n"
+	"\t@backend)\n"
+	"\t\ttidectl \"$@\" show servers state 2>/dev/null |\n"
+	"\t\t\tawk 'NF > 20 && !/^#/ { print $2 \"/\" $4 }' ;;\n"
+	"\t@listener) tidectl \"$@\" show stat -1 1 -1 2>/dev/null | awk -F, '!/^#/ { print $1 }' ;;\n"
+	"\t@service) tidectl \"$@\" show backend 2>/dev/null | sed '/^#/d' ;;\n"
+	"\t@place) tidectl \"$@\" show backend 2>/dev/null | sed '/^#/d; s,$,/,' ;;\n"
+	"\t-) ;;\n"
+	"\t*) echo \"${slot//,/ }\" ;;\n"
+	"\tesac\n"
+	"}\n"
+	"\n"
+	"# $1 what is typed behind the name, $2 the slots, $3 the options: sets `slot` and `offered`.\n"
+	"_tidectl_argument()\n"
+	"{\n"
+	"\tlocal option outer word last=''\n"
+	"\tlocal -a given slots options_of\n"
+	"\tread -ra given <<<\"$1\"\n"
+	"\tread -ra slots <<<\"$2\"\n"
+	"\tread -ra options_of <<<\"$3\"\n"
+	"\tslot=- offered=''\n"
+	"\tif [ ${#given[@]} -lt ${#slots[@]} ]; then\n"
+	"\t\tslot=${slots[${#given[@]}]}\n"
+	"\t\treturn\n"
+	"\tfi\n"
+	"\tgiven=(\"${given[@]:${#slots[@]}}\")\n"
+	"\t[ ${#given[@]} -eq 0 ] || last=${given[-1]}\n"
+	"\tfor option in \"${options_of[@]}\"; do\n"
+	"\t\touter=''\n"
+	"\t\t[[ $option != *'>'* ]] || outer=${option%%>*}\n"
+	"\t\toption=${option#*>}\n"
+	"\t\tword=${option%%=*}\n"
+	"\t\tif [[ $option == *=* && ($last == \"$word\" || $option == *'=*' && \" ${given[*]} \" == *\" $word \"*) ]]; then\n"
+	"\t\t\toffered='' slot=${option#*=}\n"
+	"\t\t\t[[ $slot != '*' ]] || slot=-\n"
+	"\t\t\treturn\n"
+	"\t\tfi\n"
+	"\t\t[[ \" ${given[*]} \" == *\" $word \"* || -n $outer && $last != \"$outer\" ]] || offered+=\"$word \"\n"
+	"\tdone\n"
+	"}\n"
+	"\n"
 	"# What is typed, as words: COMP_WORDS takes names with colons apart.\n"
 	"_tidectl()\n"
 	"{\n"
 	"\tlocal line=${COMP_LINE:0:COMP_POINT} cur='' typed='' name kind rest found=''\n"
+	"\tlocal slots options_of longest='' slot=- offered=''\n"
 	"\tlocal plain valued own=''\n"
 	"\tlocal -a words options=()\n"
 	"\tread -ra words <<<\"$line\"\n"
@@ -110,23 +226,18 @@ static const char script[] =
 	"\tdone <<<\"$_tidectl_own\"\n"
 	"\t[[ $own != none ]] || return\n"
 	"\ttyped=\"${words[*]}\"\n"
-	"\twhile IFS='|' read -r name kind choice; do\n"
+	"\twhile IFS='|' read -r name slots options_of; do\n"
 	"\t\tif [[ -z $typed || $name == \"$typed \"* ]]; then\n"
 	"\t\t\trest=${name:${#typed}}\n"
 	"\t\t\trest=${rest# }\n"
 	"\t\t\tfound+=\"${rest%% *} \"\n"
-	"\t\telif [[ $name == \"$typed\" && -n $choice ]]; then\n"
-	"\t\t\tfound+=\"$choice \"\n"
-	"\t\telif [[ $name == \"$typed\" && $kind == backend ]]; then\n"
-	"\t\t\tfound+=$(tidectl \"${options[@]}\" show servers state 2>/dev/null |\n"
-	"\t\t\t\tawk 'NF > 20 && !/^#/ { print $2 \"/\" $4 }')\n"
-	"\t\telif [[ $name == \"$typed\" && $kind == listener ]]; then\n"
-	"\t\t\tfound+=$(tidectl \"${options[@]}\" show stat -1 1 -1 2>/dev/null |\n"
-	"\t\t\t\tawk -F, '!/^#/ { print $1 }')\n"
-	"\t\telif [[ $name == \"$typed\" && $kind == service ]]; then\n"
-	"\t\t\tfound+=$(tidectl \"${options[@]}\" show backend 2>/dev/null | sed '/^#/d')\n"
+	"\t\telif [[ \"$typed \" == \"$name \"* && ${#name} -ge ${#longest} ]]; then\n"
+	"\t\t\tlongest=$name\n"
+	"\t\t\t_tidectl_argument \"${typed:${#name}}\" \"$slots\" \"$options_of\"\n"
 	"\t\tfi\n"
 	"\tdone <<<\"$_tidectl_commands\"\n"
+	"\t[[ $slot != @place ]] || compopt -o nospace 2>/dev/null\n"
+	"\t[ -z \"$longest\" ] || found+=\"$offered $(_tidectl_slot \"$slot\" \"${options[@]}\")\"\n"
 	"\tmapfile -t COMPREPLY < <(compgen -W \"$found\" -- \"$cur\" | sort -u)\n"
 	"\t# Readline replaces what stands behind the last colon only.\n"
 	"\tif [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then\n"

@@ -32,6 +32,18 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     ("tidectl shutdown ", ["graceful", "now", "session", "sessions"]),
     ("tidectl reload ", ["--dry-run", "dry-run", "why"]),
     ("tidectl add server ", []),
+    ("tidectl add server site/b9 ", []),
+    ("tidectl add server site/b9 127.0.0.1:9 ", ["backup", "check", "enabled", "maxconn", "weight", "why"]),
+    ("tidectl add server site/b9 127.0.0.1:9 enabled weight 5 ", ["backup", "check", "maxconn", "why"]),
+    ("tidectl add server site/b9 127.0.0.1:9 weight ", []),
+    ("tidectl add server site/b9 127.0.0.1:9 why it is new ", []),
+    ("tidectl del server site/b9 ", ["drain", "why"]),
+    ("tidectl del server site/b9 drain ", ["deadline", "why"]),
+    ("tidectl del server site/b9 drain deadline ", []),
+    ("tidectl wait ", []),
+    ("tidectl wait 5s ", ["srv-removable"]),
+    ("tidectl shutdown now ", []),
+    ("tidectl set server site/b9 ", []),
     ("tidectl nothing ", []),
     ("tidectl help ", []),
     ("tidectl t", ["top"]),
@@ -64,4 +76,6 @@ def test_backends_and_services_are_asked_for(tidegate, tmp_path):
     assert complete(f"tidectl -s {admin} drain site/b") == ["site/b1"]
     assert complete(f"tidectl -s {admin} drain site/127.0.0.1:1") == ["10"]
     assert complete(f"tidectl -s {admin} show servers state ") == ["site"]
+    assert complete(f"tidectl -s {admin} wait 5s srv-removable ") == ["site/127.0.0.1:10", "site/b1"]
+    assert complete(f"tidectl -s {admin} add server ") == ["site/"]
     assert complete(f"tidectl -s {admin} set maxconn listener ") == ["front"]
