@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 
 /* Where the given descriptors wait for their places: above those places. */
 #define HIGH_FD 3
+
+#define REPORT_FILENO 3 /* in the new process */
+#define START_WAIT_MS 100
 
 /* the new process: only what is async-signal-safe */
 
@@ -51,9 +55,20 @@ arrange_descriptors(const struct fork_order *o)
 	       close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) >= 0;
 }
 
+/* Those that are the program's stay, and the report, which is to end after all others: in which order the
+ * kernel closes them at exec nobody can rely on. */
+static bool
+close_others(int *report_fd)
+{
+	if (*report_fd != REPORT_FILENO && dup3(*report_fd, REPORT_FILENO, O_CLOEXEC) < 0)
+		return false;
+	*report_fd = REPORT_FILENO;
+	return close_range(REPORT_FILENO + 1, ~0u, 0) >= 0;
+}
+
 /* Returns only on failure, with errno. A change of user undoes the order to die with us. */
 static int
-run_program(const struct fork_order *o, pid_t parent)
+run_program(const struct fork_order *o, pid_t parent, int *report_fd)
 {
 	int step = 0;
 
@@ -69,6 +84,8 @@ run_program(const struct fork_order *o, pid_t parent)
 		return 0;
 	if (o->outlives && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
 		return 0;
+	if (!close_others(report_fd))
+		return 0;
 	execve(o->argv[0], o->argv, o->envp);
 	return 0;
 }
@@ -76,7 +93,7 @@ run_program(const struct fork_order *o, pid_t parent)
 static void __attribute__((noreturn))
 become_program(const struct fork_order *o, pid_t parent, int report_fd)
 {
-	struct fork_failure failure = {.step = run_program(o, parent)};
+	struct fork_failure failure = {.step = run_program(o, parent, &report_fd)};
 
 	failure.error = errno;
 	if (write(report_fd, &failure, sizeof(failure)) != (ssize_t)sizeof(failure))
@@ -108,6 +125,19 @@ fork_quietly(const struct fork_order *o, int report_fd)
 	return pid;
 }
 
+/*
+ * Until it executes the program, or failed to: then it has no descriptor of ours any more. A port that
+ * we close next is free, and not held for a moment by a process that has yet to begin.
+ */
+static void
+await_start(int report_fd)
+{
+	struct pollfd fd = {.fd = report_fd, .events = POLLIN};
+
+	while (poll(&fd, 1, START_WAIT_MS) < 0 && errno == EINTR)
+		;
+}
+
 pid_t
 fork_program(const struct fork_order *order, int *ret_report)
 {
@@ -121,6 +151,7 @@ fork_program(const struct fork_order *order, int *ret_report)
 	saved = errno;
 	close(report[1]);
 	if (pid > 0) {
+		await_start(report[0]);
 		*ret_report = report[0];
 		return pid;
 	}

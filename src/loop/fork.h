@@ -31,7 +31,8 @@ struct fork_failure {
 /*
  * The new process leads a process group of its own, has default signals, these three
  * descriptors and no other. Descriptors 0 to 2 of this process are open; the given ones stay the
- * caller's. *ret_report ends when the program is executed; a failure is read from it
+ * caller's. Returns when the new process has given up its copies of all others, or after 100 ms.
+ * *ret_report ends when the program is executed; a failure is read from it
  * with fork_failed(). It does not block, and the caller closes it. -1: errno.
  */
 TG_MUST_CHECK pid_t fork_program(const struct fork_order *order, int *ret_report);

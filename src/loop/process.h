@@ -1,6 +1,6 @@
 /*
  * loop/process.h: programs that are run, listened to and waited for, without
- * ever blocking the loop.
+ * blocking the loop but for the moment in which they begin.
  *
  * A program runs in a process group of its own, with default signals and no other
  * descriptor of ours than it is given. Standard output and error are read to their end, the

@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,6 +115,40 @@ run_shell(const char *script, struct told *t)
 {
 	start_shell(script, t);
 	fake_turn_until(loop, &t->is_done);
+}
+
+/* Alone there, as the probe of a reload asks it. */
+static int
+bind_alone(struct sockaddr_in *a)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	if (bind(fd, (struct sockaddr *)a, sizeof(*a)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void
+a_port_is_free_when_we_close_it_after_a_start(void **state)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof(a);
+	struct told t;
+	int fd = bind_alone(&a);
+
+	(void)state;
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(listen(fd, 1), 0);
+		start_shell("exit 0", &t);
+		close(fd);
+		fd = bind_alone(&a);
+		assert_true(fd >= 0);
+		fake_turn_until(loop, &t.is_done);
+	}
+	close(fd);
 }
 
 static void
@@ -420,6 +456,7 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(a_port_is_free_when_we_close_it_after_a_start),
 		CASE(status_and_output_are_told),
 		CASE(the_first_bytes_are_kept_the_rest_is_read),
 		CASE(what_cannot_be_executed_says_why),
