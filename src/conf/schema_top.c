@@ -50,7 +50,8 @@ static const struct conf_field log_fields[] = {
 		.preset_note = "standard output",
 		.min = 1,
 		.valid = conf_valid_file,
-		.help = "File the access log is appended to.",
+		.help = "File the access log is appended to. A named pipe must have its reader when "
+			"tidegate starts, is reloaded or opens the log anew: else that is refused.",
 	},
 	{.key = NULL},
 };

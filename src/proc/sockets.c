@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -241,6 +242,38 @@ open_controls(struct sockets *s, const struct conf *conf, const struct privilege
 	return 0;
 }
 
+/* A pipe that nobody reads is an error at once; whoever writes waits, as with any file. -1: errno. */
+static int
+open_to_append(const char *path, int more)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | more,
+		      LOG_FILE_MODE);
+
+	if (fd >= 0 && fcntl(fd, F_SETFL, O_APPEND) < 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+/* After open_to_append() has failed. */
+static int
+fail_log(const char *path, struct err *err)
+{
+	int saved = errno;
+	struct stat st;
+
+	if (saved == ENXIO && stat(path, &st) == 0 && S_ISFIFO(st.st_mode))
+		return err_set(err, TG_EIO,
+			       "log.file: %s: nobody reads this pipe; start its reader first",
+			       path);
+	errno = saved;
+	return err_set_errno(err, "log.file: %s: cannot open", path);
+}
+
 static int
 open_log(struct sockets *s, const struct conf *conf, struct err *err)
 {
@@ -248,9 +281,9 @@ open_log(struct sockets *s, const struct conf *conf, struct err *err)
 
 	if (path == NULL || conf->log.access == TG_ACCESS_OFF)
 		return 0;
-	s->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, LOG_FILE_MODE);
+	s->log_fd = open_to_append(path, O_CREAT);
 	if (s->log_fd < 0)
-		return err_set_errno(err, "log.file: %s: cannot open", path);
+		return fail_log(path, err);
 	if (s->log_path == NULL)
 		s->log_path = strdup(path);
 	return s->log_path != NULL ? 0 : err_set(err, TG_ENOMEM, "no memory");
@@ -521,18 +554,17 @@ static int
 try_log(const struct sockets *now, const struct conf *conf, struct err *err)
 {
 	const char *path = conf->log.access == TG_ACCESS_OFF ? NULL : conf->log.file;
-	int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
 	bool is_made;
 	int fd;
 
 	if (path == NULL || (now->log_path != NULL && strcmp(now->log_path, path) == 0))
 		return 0;
-	fd = open(path, flags | O_CREAT | O_EXCL, LOG_FILE_MODE);
+	fd = open_to_append(path, O_CREAT | O_EXCL);
 	is_made = fd >= 0;
 	if (fd < 0 && errno == EEXIST)
-		fd = open(path, flags);
+		fd = open_to_append(path, 0);
 	if (fd < 0)
-		return err_set_errno(err, "log.file: %s: cannot open", path);
+		return fail_log(path, err);
 	if (is_made)
 		unlink(path);
 	close(fd);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,6 +208,42 @@ admin_socket_and_log_are_opened(void **state)
 	assert_int_equal(lseek(s.log_fd, 0, SEEK_END), 8); /* appended */
 	sockets_close(&s);
 	snprintf(path, sizeof(path), "%s/log", place->folder);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Its reader may come later or never: nobody waits for it. */
+static void
+a_log_that_is_a_pipe_has_a_reader(void **state)
+{
+	const struct privileges stay = {0};
+	struct place *place = *state;
+	struct sockets s;
+	struct sockets next;
+	struct err err = {""};
+	char more[256];
+	char path[128];
+	int reader;
+
+	snprintf(path, sizeof(path), "%s/log", place->folder);
+	snprintf(more, sizeof(more), "log = { file = \"%s\"; };", path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	alarm(20); /* it would wait for ever */
+	assert_int_equal(sockets_open(load(place, more), &stay, &nothing, &s, &err), -TG_EIO);
+	assert_non_null(strstr(err.text, "/log: nobody reads this pipe; start its reader first"));
+	assert_int_equal(sockets_open(load(place, ""), &stay, &nothing, &s, &err), 0);
+	load(place, more);
+	assert_int_equal(sockets_try_next(&s, place->conf, &stay, &err), -TG_EIO);
+	assert_non_null(strstr(err.text, "nobody reads this pipe"));
+	assert_int_equal(sockets_open_next(&s, place->conf, &stay, &next, &err), -TG_EIO);
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_int_equal(sockets_reopen_log(&s, place->conf, &err), 0);
+	assert_int_equal(fcntl(s.log_fd, F_GETFL) & (O_APPEND | O_NONBLOCK), O_APPEND);
+	assert_int_equal(write(s.log_fd, "one\n", 4), 4);
+	close(reader);
+	assert_int_equal(sockets_reopen_log(&s, place->conf, &err), -TG_EIO);
+	assert_true(s.log_fd >= 0); /* the one before */
+	alarm(0);
+	sockets_close(&s);
 	assert_int_equal(unlink(path), 0);
 }
 
@@ -432,6 +469,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(http_port_is_shared_with_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(http_may_be_on_all_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(admin_socket_and_log_are_opened, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_log_that_is_a_pipe_has_a_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(failure_leaves_nothing_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(admin_socket_is_given_to_the_user, setup, teardown),
 		cmocka_unit_test_setup_teardown(heir_has_the_same_sockets, setup, teardown),
