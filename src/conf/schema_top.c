@@ -3,10 +3,13 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/schema_priv.h"
@@ -289,7 +292,8 @@ static const struct conf_field top_fields[] = {
 		.max = 1024,
 		.valid = conf_valid_state_file,
 		.help = "File that keeps the orders of operators over a restart. The user of "
-			"tidegate must be able to write to its folder: it is replaced as a whole.",
+			"tidegate must be able to write to its folder, which must be there: it is replaced "
+			"as a whole.",
 	},
 	{
 		.key = "origin",
@@ -348,6 +352,21 @@ check_buffer_folder(struct conf_check *check, const struct conf *conf)
 	    access(conf->buffer_folder, W_OK | X_OK) < 0)
 		conf_check_error(check, "buffer_folder", "%.256s: %s", conf->buffer_folder,
 				 strerror(errno));
+}
+
+/* The file itself may come later: with the first order. */
+static void
+check_state_file(struct conf_check *check, const struct conf *conf)
+{
+	char folder[PATH_MAX];
+	struct stat st;
+
+	if (!conf->state_file || !conf_check_file(check, "state_file"))
+		return;
+	snprintf(folder, sizeof(folder), "%s", conf->state_file);
+	strrchr(folder, '/')[1] = '\0';
+	if (stat(folder, &st) < 0)
+		conf_check_error(check, "state_file", "%.256s: %s", folder, strerror(errno));
 }
 
 /* Root becomes them at a start; for others this machine need not be the one the file is for. */
@@ -462,6 +481,7 @@ top_check(struct conf_check *check, void *object)
 	list_controls(check, conf);
 	find_buffer_folder(check, conf);
 	check_buffer_folder(check, conf);
+	check_state_file(check, conf);
 	if (conf->workers == 0)
 		conf->workers = usable_processors();
 	set_indexes(conf);

@@ -116,8 +116,20 @@ def test_a_file_that_is_no_good_is_set_aside_and_stops_no_start(tidegate, admin,
     saved(state, '"drain"')
 
 
-def test_a_folder_that_is_not_there_is_said(tidegate, admin, tmp_path):
-    tg = tidegate(site(admin, tmp_path / "none" / "state", b("b1", 1)))
+def test_a_folder_that_is_not_there_stops_the_start(admin, tmp_path, run_tidegate):
+    path = tmp_path / "tidegate.conf"
+    path.write_text(str(site(admin, tmp_path / "none" / "state", b("b1", 1))))
+    for arguments in (("-t", "-c", path), ("-c", path)):
+        refused = run_tidegate(*arguments)
+        assert refused.returncode != 0
+        assert f"state_file: {tmp_path}/none/: No such file or directory" in refused.stderr
+
+
+def test_a_folder_that_goes_is_said(tidegate, admin, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    tg = tidegate(site(admin, folder / "state", b("b1", 1)))
+    folder.rmdir()
     ask(admin, "drain site/b1")
     said = tg.log.wait(msg="state cannot be saved, orders end with this process")
     assert said["reason"] == "No such file or directory"
@@ -180,8 +192,9 @@ def test_servers_that_came_and_went_stay_so_over_a_restart_until_the_file_is_edi
                 if "edited since in the configuration file, which counts" in str(r)]) == 2
 
 
-def test_a_state_that_cannot_be_saved_is_not_handed_over(tidegate, admin, tmp_path):
-    tg = tidegate(site(admin, tmp_path / "none" / "state", b("b1", 1)))
+def test_a_state_that_cannot_be_saved_is_not_handed_over(tidegate, admin, state):
+    pathlib.Path(f"{state}.new").mkdir()  # where it is written before it is renamed
+    tg = tidegate(site(admin, state, b("b1", 1)))
     ask(admin, "drain site/b1")
     tg.log.wait(msg="state cannot be saved, orders end with this process")
     tg.send_signal(signal.SIGUSR2)

@@ -93,6 +93,8 @@ def test_a_dry_run_tells_and_changes_nothing(site, admin):
 @pytest.mark.parametrize("top, reason", [
     ('log = { file = "/nonexistent/access.log"; };', "log.file: /nonexistent/access.log: "),
     ('admin = { socket = "/nonexistent/admin.sock"; };', "/nonexistent/admin.sock: cannot bind"),
+    ('state_file = "/nonexistent/state";', "state_file: /nonexistent/: No such file or directory"),
+    ('state_file = "/dev/null/state";', "state_file: /dev/null/: Not a directory"),
 ])
 def test_a_dry_run_fails_as_the_reload_would(site, admin, run_tidectl, top, reason):
     text = site.conf_path.read_text()
