@@ -118,14 +118,20 @@ def run_tidectl():
 
 def pytest_collection_modifyitems(config, items):
     """xdist gives each worker runs of neighbours, and tests that wait long are neighbours: they are
-    spread over blocks, so that no worker is left with all of them. What shares a tidegate stays together."""
+    spread over blocks, so that no worker is left with all of them, and those of whole folders or files
+    that wait (marked so) over the first half of the blocks: none of them is what all others have to wait
+    for at the end. What shares a tidegate stays together."""
     if not hasattr(config, "workerinput"):
         return
     shared = [item for item in items if "module_tidegate" in item.fixturenames]
     own = [item for item in items if "module_tidegate" not in item.fixturenames]
+    long = [item for item in own if item.get_closest_marker("long")]
+    own = [item for item in own if not item.get_closest_marker("long")]
     blocks = min(BLOCKS, len(own)) or 1
+    early = (blocks + 1) // 2
     items.clear()
     for i in range(blocks):
+        items += long[i::early] if i < early else []
         items += shared[len(shared) * i // blocks:len(shared) * (i + 1) // blocks]
         items += own[i::blocks]
 

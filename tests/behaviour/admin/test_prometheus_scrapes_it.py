@@ -4,6 +4,8 @@ import pytest
 
 from harness import client, conf, metrics
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def prometheus(tmp_path):

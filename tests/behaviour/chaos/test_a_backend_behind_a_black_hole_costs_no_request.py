@@ -1,5 +1,9 @@
 """One of four backends is not reached: packets are dropped, or its queue of connections is full."""
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 
 def test_packets_are_dropped(chaos):
     """

@@ -1,6 +1,10 @@
 """One of four backends accepts connections and ends them, with a part of an answer or without."""
 
+import pytest
+
 from harness.chaos import proxies
+
+pytestmark = pytest.mark.long
 
 
 def test_it_resets_what_it_accepts(chaos):

@@ -1,5 +1,9 @@
 """kill -9 of one of four backends under load, and its return on the same port."""
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 
 def test_only_what_was_open_on_it_fails(chaos):
     """

@@ -1,5 +1,9 @@
 """The name of one of four backends gets another address; then the old one is killed."""
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 
 def test_new_requests_follow_it(chaos):
     came = chaos("dns")

@@ -1,6 +1,10 @@
 """All four backends are killed; a second later one is back."""
 
+import pytest
+
 from harness.chaos import site
+
+pytestmark = pytest.mark.long
 
 
 def test_within_a_second_and_a_half_and_nobody_hangs_until_then(chaos):

@@ -10,6 +10,8 @@ import pytest
 from harness import backends, client, conf, names, net, settings, stat
 from harness.load import Load
 
+pytestmark = pytest.mark.long
+
 HEALTH = 'health = { type = "http"; interval = "50ms"; rise = 1; fall = 2; };'
 ADDRESSES = [net.own_address(0), net.own_address(1), net.own_address(2)]
 

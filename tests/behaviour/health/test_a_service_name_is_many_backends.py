@@ -7,6 +7,8 @@ import pytest
 from harness import client, conf, names, net, settings, stat
 from harness.load import Load
 
+pytestmark = pytest.mark.long
+
 HEALTH = 'health = { type = "http"; interval = "50ms"; rise = 1; fall = 2; };'
 NAME = "_http._tcp.app.test"
 

@@ -3,7 +3,11 @@
 import contextlib
 import threading
 
+import pytest
+
 from harness import backends, client, conf, net, procfs, settings
+
+pytestmark = pytest.mark.long
 
 LIMIT = 400
 STREAMS = 40

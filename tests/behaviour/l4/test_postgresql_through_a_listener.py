@@ -10,6 +10,8 @@ import pytest
 
 from harness import conf, net, settings
 
+pytestmark = pytest.mark.long
+
 
 def postgres_folder():
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))

@@ -5,7 +5,11 @@ import resource
 import selectors
 import socket
 
+import pytest
+
 from harness import client, conf, net, settings
+
+pytestmark = pytest.mark.long
 
 WANTED = 3000 if settings.sanitizers() else 9000
 

@@ -9,7 +9,11 @@ stays where it was. Then the reader takes the rest at full speed.
 import threading
 import time
 
+import pytest
+
 from harness import conf, settings
+
+pytestmark = pytest.mark.long
 
 MIB = 1 << 20
 VOLUME = (256 if settings.sanitizers() else 1024) * MIB

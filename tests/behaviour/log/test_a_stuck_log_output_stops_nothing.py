@@ -4,7 +4,11 @@ import os
 import pathlib
 import subprocess
 
+import pytest
+
 from harness import client, conf, process, settings
+
+pytestmark = pytest.mark.long
 
 
 

@@ -10,6 +10,8 @@ import pytest
 from harness import backends, client, conf, process, settings
 from harness.load import CLIENTS, Load
 
+pytestmark = pytest.mark.long
+
 
 def kill_and_time(tg, role):
     """SIGKILLs a child; the moment another is ready, and how long that took."""

@@ -2,7 +2,11 @@
 
 import threading
 
+import pytest
+
 from harness import backends, client, conf, load, net, procfs, settings, stat
+
+pytestmark = pytest.mark.long
 
 RELOADS = 40 if settings.sanitizers() else 200
 OTHERS = 5
