@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/addr.h"
 #include "base/err.h"
@@ -176,6 +177,9 @@ struct conf_note {
 	const char *why; /* "" where not said */
 	uint64_t when_us; /* wall clock */
 };
+
+/* Who adds and drains the backends that a provider starts: what it orders, no operator did. */
+#define TG_WHO_AUTOSCALE "autoscale"
 
 #define TG_TIER_MAX 9u
 #define TG_CONF_BACKENDS_MAX 10000u /* of a service */
@@ -450,12 +454,26 @@ conf_backend_has_name(const struct conf_backend *backend)
 	return backend->endpoint.kind != TG_ENDPOINT_ADDR;
 }
 
+/* Whether the autoscaler added it, and will take it away. */
+static inline bool
+conf_backend_is_scaled(const struct conf_backend *backend)
+{
+	return backend->added.who != NULL && strcmp(backend->added.who, TG_WHO_AUTOSCALE) == 0;
+}
+
 /* Streams a backend gets at a time; 0: no limit. */
 static inline unsigned
 conf_backend_limit(const struct conf_service *service, const struct conf_backend *backend)
 {
 	return backend->max_connections != 0 ? backend->max_connections
 					     : service->max_connections_per_backend;
+}
+
+/* Whether a provider starts and stops backends of this service as a module decides. */
+static inline bool
+conf_is_scaled(const struct conf_service *service)
+{
+	return service->autoscale.module != NULL && service->provider.type != TG_PROVIDER_STATIC;
 }
 
 /* Whether a backend of this service may be ejected. */
@@ -610,6 +628,9 @@ bool conf_service_equal(const struct conf_service *a, const struct conf_service 
 bool conf_health_equal(const struct conf_service *a, const struct conf_service *b);
 bool conf_agent_equal(const struct conf_service *a, const struct conf_service *b);
 bool conf_provider_equal(const struct conf_service *a, const struct conf_service *b);
+/* Another number where `autoscale` says something else; keys at their defaults count as not there, so that
+ * those of later versions change nothing. -TG_ENOMEM. */
+TG_MUST_CHECK int conf_autoscale_mark(const struct conf_service *service, uint64_t *ret);
 /* A configuration with this service and nothing else, equal to it but for its index. One reference in *ret. */
 TG_MUST_CHECK int conf_service_alone(const struct conf_service *service, struct conf **ret,
 				     struct err *err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "conf/conf.h"
 #include "conf/print_priv.h"
 #include "conf/schema_priv.h"
@@ -87,6 +88,24 @@ bool
 conf_provider_equal(const struct conf_service *a, const struct conf_service *b)
 {
 	return are_equal(&conf_schema_provider, &a->provider, &b->provider);
+}
+
+int
+conf_autoscale_mark(const struct conf_service *service, uint64_t *ret)
+{
+	struct text text;
+	FILE *out = open_memstream(&text.bytes, &text.n);
+
+	if (!out)
+		return -TG_ENOMEM;
+	conf_print_set(&conf_schema_autoscale, &service->autoscale, out);
+	if (fclose(out) != 0) {
+		free(text.bytes);
+		return -TG_ENOMEM;
+	}
+	*ret = hash_bytes(text.bytes, text.n, 0);
+	free(text.bytes);
+	return 0;
 }
 
 int

@@ -13,6 +13,7 @@ struct printer {
 	FILE *out;
 	unsigned depth;
 	bool internal;
+	bool spares_presets;
 };
 
 static void print_group(struct printer *p, const struct conf_schema *schema, const char *object);
@@ -43,7 +44,18 @@ is_flat(const struct conf_schema *schema)
 	return true;
 }
 
-/* A plain number that would be the same if it were not there. Our own processes are spared those of each of
+static bool
+is_preset_duration(const struct conf_field *f, const char *object)
+{
+	uint64_t wanted;
+	uint64_t ms;
+	struct err err;
+
+	memcpy(&ms, object + f->offset, sizeof(ms));
+	return conf_duration_parse(f->preset, &wanted, &err) == 0 && ms == wanted;
+}
+
+/* A plain value that would be the same if it were not there. Our own processes are spared those of each of
  * thousands of backends. */
 static bool
 is_preset(const struct printer *p, const struct conf_field *f, const char *object)
@@ -53,6 +65,8 @@ is_preset(const struct printer *p, const struct conf_field *f, const char *objec
 
 	if (!p->internal || !f->preset)
 		return false;
+	if (f->kind == &conf_kind_duration)
+		return is_preset_duration(f, object);
 	if (f->kind == &conf_kind_boolean) {
 		memcpy(&truth, object + f->offset, sizeof(truth));
 		return truth == (strcmp(f->preset, "true") == 0);
@@ -166,6 +180,16 @@ print_field(struct printer *p, const struct conf_field *f, const char *object)
 	}
 }
 
+static bool
+is_spared(const struct printer *p, const struct conf_field *f, const char *object)
+{
+	size_t n = 1;
+
+	if (f->kind == &conf_kind_list)
+		memcpy(&n, object + f->count_offset, sizeof(n));
+	return p->spares_presets && (n == 0 || is_preset(p, f, object));
+}
+
 static void
 print_rest(struct printer *p, const struct conf_field *rest, const char *object)
 {
@@ -186,7 +210,7 @@ static void
 print_group(struct printer *p, const struct conf_schema *schema, const char *object)
 {
 	for (const struct conf_field *f = schema->fields; f->key; f++) {
-		if (is_shown(p, f, object))
+		if (is_shown(p, f, object) && !is_spared(p, f, object))
 			print_field(p, f, object);
 	}
 	if (schema->rest)
@@ -197,6 +221,14 @@ void
 conf_print_object(const struct conf_schema *schema, const void *object, FILE *out)
 {
 	struct printer p = {.out = out, .internal = true};
+
+	print_group(&p, schema, object);
+}
+
+void
+conf_print_set(const struct conf_schema *schema, const void *object, FILE *out)
+{
+	struct printer p = {.out = out, .internal = true, .spares_presets = true};
 
 	print_group(&p, schema, object);
 }

@@ -19,5 +19,7 @@ TG_MUST_CHECK int conf_load_internal(const char *text, size_t n, struct conf **r
 struct conf_schema;
 /* The rows of any schema, internal ones too, so that they read back. */
 void conf_print_object(const struct conf_schema *schema, const void *object, FILE *out);
+/* The same, without numbers, durations and truths that are as if they were not set, and empty lists. */
+void conf_print_set(const struct conf_schema *schema, const void *object, FILE *out);
 
 #endif

@@ -21,7 +21,7 @@
 /* One order, in the words of steer/. */
 struct conf_state_order {
 	char *service; /* NULL: it is of no backend: */
-	char *backend;
+	char *backend; /* NULL: it is of the service */
 	char *listener; /* NULL, the others too: it is of all listeners */
 	char *property;
 	char *value;
