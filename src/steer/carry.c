@@ -10,6 +10,7 @@ struct steer_next {
 	const struct conf_same *same;
 	struct steer_table table;
 	struct steer_limits *limits;
+	struct steer_scales *scales;
 };
 
 int
@@ -21,11 +22,14 @@ steer_prepare(const struct steer *steer, const struct conf_same *same, struct st
 		return -TG_ENOMEM;
 	next->same = same;
 	next->limits = steer_limits_new(same->next);
-	if (steer_table_init(&next->table, same->next) < 0 || next->limits == NULL) {
+	next->scales = steer_scales_new(same->next);
+	if (steer_table_init(&next->table, same->next) < 0 || next->limits == NULL ||
+	    next->scales == NULL) {
 		steer_drop(next);
 		return -TG_ENOMEM;
 	}
 	steer_limits_watch(next->limits, steer->limits->change, steer->limits->user);
+	steer_scales_watch(next->scales, steer->scales->change, steer->scales->user);
 	*ret = next;
 	return 0;
 }
@@ -37,6 +41,7 @@ steer_drop(struct steer_next *next)
 		return;
 	steer_table_fini(&next->table);
 	steer_limits_free(next->limits);
+	steer_scales_free(next->scales);
 	free(next);
 }
 
@@ -58,6 +63,15 @@ log_limit_end(const char *listener, const struct steer_order *order, const char 
 	log_write(TG_LOG_WARN, "order ends with the reload",
 		  "listener=%s set=%s value=%s who=%s reason=%s", listener,
 		  steer_property_str(TG_STEER_LIMIT), order->value, order->note.who, reason);
+}
+
+static void
+log_scale_end(const char *service, enum steer_scale what, const struct steer_order *order,
+	      const char *reason)
+{
+	log_write(TG_LOG_WARN, "order ends with the reload",
+		  "svc=%s set=%s value=%s who=%s reason=%s", service, steer_scale_str(what),
+		  order->value, order->note.who, reason);
 }
 
 /* `steer` has the configuration before still. One that says what was configured ends without a word. */
@@ -215,15 +229,68 @@ carry_limits(const struct steer_limits *before, const struct steer_next *next)
 	}
 }
 
+static void
+carry_scale(const struct steer_scales *before, unsigned was, struct steer_scales *scales,
+	    unsigned service, enum steer_scale what)
+{
+	struct steer_order *order = &scales->list[service].orders[what];
+	char configured[TG_STEER_VALUE_SIZE];
+
+	*order = before->list[was].orders[what];
+	steer_scales_configured(scales, service, what, configured, sizeof(configured));
+	if (order->value[0] == '\0' || strcmp(configured, order->was) == 0)
+		return;
+	if (steer_scales_differs(before, was, what))
+		log_scale_end(scales->conf->services[service].name, what, order, edited);
+	*order = (struct steer_order){.value = ""};
+}
+
+static void
+end_scales(const struct steer_scales *before, const struct conf_service *service)
+{
+	for (unsigned k = 0; k < TG_STEER_SCALE_COUNT; k++) {
+		enum steer_scale what = (enum steer_scale)k;
+
+		if (steer_scales_differs(before, service->index, what))
+			log_scale_end(service->name, what,
+				      steer_scales_get(before, service->index, what),
+				      "there is no such service any more");
+	}
+}
+
+static void
+carry_scales(const struct steer_scales *before, const struct steer_next *next)
+{
+	const struct conf *conf = next->same->next;
+
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct conf_service *was =
+			conf_same_service(next->same, &conf->services[i]);
+
+		for (unsigned k = 0; was != NULL && k < TG_STEER_SCALE_COUNT; k++)
+			carry_scale(before, was->index, next->scales, (unsigned)i,
+				    (enum steer_scale)k);
+	}
+	for (size_t i = 0; i < before->conf->n_services; i++) {
+		const struct conf_service *service = &before->conf->services[i];
+
+		if (conf_find_service(conf, service->name) == NULL)
+			end_scales(before, service);
+	}
+}
+
 void
 steer_commit(struct steer *steer, struct steer_next *next)
 {
 	carry_backends(steer, next);
 	carry_limits(steer->limits, next);
+	carry_scales(steer->scales, next);
 	steer_table_fini(&steer->table);
 	steer_limits_free(steer->limits);
+	steer_scales_free(steer->scales);
 	steer->table = next->table;
 	steer->limits = next->limits;
+	steer->scales = next->scales;
 	steer->conf = next->same->next;
 	free(next);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "conf/overlay.h"
 #include "steer/limits.h"
+#include "steer/scales.h"
 
 static size_t
 count(const struct conf *conf)
@@ -15,16 +16,16 @@ count(const struct conf *conf)
 
 	for (size_t i = 0; i < conf->n_services; i++)
 		n += conf->services[i].n_backends * (TG_STEER_PROPERTY_COUNT + 1) +
-		     conf->services[i].n_deleted;
+		     conf->services[i].n_deleted + TG_STEER_SCALE_COUNT;
 	return n;
 }
 
 /* The texts stay those of the order. What it is of is the caller's to say. */
 static struct conf_state_order
-as_kept(enum steer_property property, const struct steer_order *order)
+as_kept(const char *property, const struct steer_order *order)
 {
 	return (struct conf_state_order){
-		.property = (char *)(uintptr_t)steer_property_str(property),
+		.property = (char *)(uintptr_t)property,
 		.value = (char *)(uintptr_t)order->value,
 		.was = (char *)(uintptr_t)order->was,
 		.when_us = order->note.when.us,
@@ -45,7 +46,7 @@ collect(const struct steer *steer, const struct conf *conf, unsigned service, un
 
 		if (!steer_differs(steer, service, backend, property))
 			continue;
-		*o = as_kept(property, &entry->orders[k]);
+		*o = as_kept(steer_property_str(property), &entry->orders[k]);
 		o->service = conf->services[service].name;
 		o->backend = conf->services[service].backends[backend].name;
 		state->n_orders++;
@@ -60,10 +61,29 @@ collect_limit(const struct steer *steer, uint32_t listener, struct conf_state *s
 
 	if (!steer_limits_differs(limits, listener))
 		return;
-	*o = as_kept(TG_STEER_LIMIT, steer_limits_get(limits, listener));
+	*o = as_kept(steer_property_str(TG_STEER_LIMIT), steer_limits_get(limits, listener));
 	if (listener != TG_LIMIT_OF_ALL)
 		o->listener = steer_conf(steer)->listeners[listener].name;
 	state->n_orders++;
+}
+
+static void
+collect_scales(const struct steer *steer, const struct conf_service *service,
+	       struct conf_state *state)
+{
+	const struct steer_scales *scales = steer_scales(steer);
+
+	for (unsigned k = 0; k < TG_STEER_SCALE_COUNT; k++) {
+		enum steer_scale what = (enum steer_scale)k;
+		struct conf_state_order *o = &state->orders[state->n_orders];
+
+		if (!steer_scales_differs(scales, service->index, what))
+			continue;
+		*o = as_kept(steer_scale_str(what),
+			     steer_scales_get(scales, service->index, what));
+		o->service = service->name;
+		state->n_orders++;
+	}
 }
 
 /* Of the configuration: a backend that is there, or is not, by an order. `value` is taken over;
@@ -152,6 +172,7 @@ steer_save(const struct steer *steer, char **ret, size_t *ret_n)
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		collect_limit(steer, (uint32_t)i, &state);
 	for (size_t i = 0; i < conf->n_services && rc == 0; i++) {
+		collect_scales(steer, &conf->services[i], &state);
 		rc = collect_servers(&conf->services[i], &state);
 		for (size_t j = 0; j < conf->services[i].n_backends; j++)
 			collect(steer, conf, (unsigned)i, (unsigned)j, &state);
@@ -165,7 +186,11 @@ steer_save(const struct steer *steer, char **ret, size_t *ret_n)
 static void
 leave_out(const struct conf_state_order *o, const char *reason)
 {
-	if (o->service != NULL)
+	if (o->service != NULL && o->backend == NULL)
+		log_write(TG_LOG_WARN, "order is not restored",
+			  "svc=%s set=%s value=%s who=%s reason=%s", o->service, o->property,
+			  o->value, o->who, reason);
+	else if (o->service != NULL)
 		log_write(TG_LOG_WARN, "order is not restored",
 			  "svc=%s srv=%s set=%s value=%s who=%s reason=%s", o->service, o->backend,
 			  o->property, o->value, o->who, reason);
@@ -223,6 +248,31 @@ restore_limit(struct steer *steer, const struct conf_state_order *o)
 }
 
 static void
+restore_scale(struct steer *steer, const struct conf_state_order *o)
+{
+	const struct conf_service *service = conf_find_service(steer_conf(steer), o->service);
+	struct steer_scales *scales = steer_scales(steer);
+	struct steer_note note = note_of(o);
+	char configured[TG_STEER_VALUE_SIZE];
+	enum steer_scale what;
+	struct err err;
+
+	if (service == NULL) {
+		leave_out(o, "there is no such service any more");
+		return;
+	}
+	if (!steer_scale_find(o->property, &what)) {
+		leave_out(o, "there is no such property");
+		return;
+	}
+	steer_scales_configured(scales, service->index, what, configured, sizeof(configured));
+	if (strcmp(configured, o->was) != 0)
+		leave_out(o, edited);
+	else if (steer_scales_set(scales, service->index, what, o->value, &note, &err) < 0)
+		leave_out(o, err.text);
+}
+
+static void
 restore(struct steer *steer, const struct conf_state_order *o)
 {
 	struct steer_note note = note_of(o);
@@ -232,6 +282,9 @@ restore(struct steer *steer, const struct conf_state_order *o)
 	struct err err;
 
 	if (!steer_find(steer, o->service, o->backend, &target)) {
+		/* What the autoscaler drained is gone as it was to be. */
+		if (strcmp(o->who, TG_WHO_AUTOSCALE) == 0)
+			return;
 		leave_out(o, "there is no such backend any more");
 		return;
 	}
@@ -259,6 +312,8 @@ steer_restore(struct steer *steer, const struct conf_state *state)
 			continue;
 		if (o->service != NULL && o->backend != NULL)
 			restore(steer, o);
+		else if (o->service != NULL)
+			restore_scale(steer, o);
 		else
 			restore_limit(steer, o);
 	}

@@ -50,7 +50,8 @@ steer_new(const struct conf *conf, steer_change_cb *change, void *user)
 	s->change = change;
 	s->user = user;
 	s->limits = steer_limits_new(conf);
-	if (steer_table_init(&s->table, conf) < 0 || s->limits == NULL) {
+	s->scales = steer_scales_new(conf);
+	if (steer_table_init(&s->table, conf) < 0 || s->limits == NULL || s->scales == NULL) {
 		steer_free(s);
 		return NULL;
 	}
@@ -64,6 +65,7 @@ steer_free(struct steer *s)
 		return;
 	steer_table_fini(&s->table);
 	steer_limits_free(s->limits);
+	steer_scales_free(s->scales);
 	free(s);
 }
 
@@ -71,6 +73,12 @@ struct steer_limits *
 steer_limits(const struct steer *s)
 {
 	return s->limits;
+}
+
+struct steer_scales *
+steer_scales(const struct steer *s)
+{
+	return s->scales;
 }
 
 const struct conf *

@@ -70,6 +70,7 @@ struct steer_entry {
 
 struct steer;
 struct steer_limits;
+struct steer_scales;
 
 /* The order of a backend is another one. Inside the call that changed it. */
 typedef void steer_change_cb(void *user, unsigned service, unsigned backend,
@@ -86,6 +87,8 @@ const struct steer_entry *steer_get(const struct steer *steer, unsigned service,
 
 /* Those of client connections: steer/limits.h. */
 struct steer_limits *steer_limits(const struct steer *steer);
+/* Those of services that are scaled: steer/scales.h. */
+struct steer_scales *steer_scales(const struct steer *steer);
 
 /* One backend. A value. */
 struct steer_target {

@@ -5,6 +5,7 @@
 #define TG_STEER_STEER_PRIV_H
 
 #include "steer/limits.h"
+#include "steer/scales.h"
 #include "steer/steer.h"
 
 /* By service and backend of one configuration. */
@@ -20,6 +21,7 @@ struct steer {
 	void *user;
 	struct steer_table table;
 	struct steer_limits *limits;
+	struct steer_scales *scales;
 };
 
 struct steer_limit {
@@ -32,6 +34,19 @@ struct steer_limits {
 	steer_limit_cb *change;
 	void *user;
 	struct steer_limit list[]; /* of all, then by listener */
+};
+
+/* Of one service. */
+struct steer_scaled {
+	struct steer_order orders[TG_STEER_SCALE_COUNT];
+	uint64_t mark; /* of its `autoscale`, as configured */
+};
+
+struct steer_scales {
+	const struct conf *conf;
+	steer_scale_cb *change;
+	void *user;
+	struct steer_scaled list[]; /* by service */
 };
 
 /* Nothing is ordered. -TG_ENOMEM. */
