@@ -10,6 +10,7 @@
 
 #include "admin/asking.h"
 #include "admin/events.h"
+#include "autoscale/scaler.h"
 #include "backend/serving.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -68,6 +69,8 @@ struct admin_source {
 	struct segment *segment;
 	const struct health *health;
 	struct steer *steer;
+	const struct scaler *scaler; /* NULL: nothing is scaled */
+	const struct store *store;   /* its own; NULL: there is none */
 	struct admin_actions actions;
 	struct events *events;
 	struct slot_rate *rates; /* by slot */

@@ -20,7 +20,7 @@
 #include "store/store.h"
 
 /* Who adds and drains what a provider started. */
-#define TG_SCALER_WHO "autoscale"
+#define TG_SCALER_WHO TG_WHO_AUTOSCALE
 
 /* What the keeper does for it. */
 struct scaler_ops {

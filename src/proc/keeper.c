@@ -672,6 +672,7 @@ start_parts(struct keeper *k)
 	orders_tell_limits(k->orders, fill_limit);
 	orders_tell_refusals(k->orders, fill_refusal);
 	steer_limits_watch(steer_limits(k->steer), on_limit_change, k);
+	keeper_scale_watch(k);
 	if (k->conf->log.access != TG_ACCESS_OFF)
 		rc = access_log_start(k->conf, k->segment, fd, &k->access_log);
 	if (rc == 0)

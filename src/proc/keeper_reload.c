@@ -14,6 +14,7 @@
 #include "conf/same.h"
 #include "module/module.h"
 #include "proc/edit.h"
+#include "proc/keeper_scale.h"
 #include "steer/carry.h"
 
 #define OLD_FILE_MS 100u /* for a thread to end that has nothing left to write */
@@ -398,6 +399,7 @@ commit_parts(struct keeper *k, struct keeper_next *next)
 	next->steer = NULL;
 	next->health = NULL;
 	next->names = NULL;
+	keeper_scale_reloaded(k);
 	reloads_committed(k->reloads, k->steer);
 	health_settle(k->health);
 	keeper_place_all(k);

@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "net/resolver.h"
+#include "steer/scales.h"
 
 #define STORE_CLOSE_MS 500u /* for what was put last */
 
@@ -112,6 +113,82 @@ static const struct scaler_ops ops = {
 	.refuse = refuse,
 };
 
+/*** What operators order ***/
+
+_Static_assert(TG_SCALE_MAX == TG_FLEET_MAX, "what may be ordered, there may be");
+
+static void
+set_number(struct keeper *k, unsigned service)
+{
+	uint32_t n;
+
+	if (steer_scales_number(steer_scales(k->steer), service, &n))
+		scaler_set_number(k->scaler, service, n);
+	else
+		scaler_set_auto(k->scaler, service);
+}
+
+static enum scaler_mode
+mode_of(const struct keeper *k, unsigned service)
+{
+	static const enum scaler_mode modes[TG_STEER_MODE_COUNT] = {
+		[TG_STEER_RESUME] = TG_SCALER_ON,
+		[TG_STEER_PAUSE] = TG_SCALER_PAUSED,
+		[TG_STEER_DRY_RUN] = TG_SCALER_DRY_RUN,
+	};
+
+	return modes[steer_scales_mode(steer_scales(k->steer), service)];
+}
+
+static void
+on_order(void *user, unsigned service, enum steer_scale what)
+{
+	struct keeper *k = user;
+	const struct steer_order *order = steer_scales_get(steer_scales(k->steer), service, what);
+
+	keeper_save_soon(k);
+	log_write(TG_LOG_INFO, k->is_restoring ? "order restored" : "ordered",
+		  "svc=%s set=%s value=%s who=%s why=%s", k->conf->services[service].name,
+		  steer_scale_str(what), order->value, order->note.who, order->note.why);
+	/* What is restored, it is told when it begins. */
+	if (k->scaler == NULL)
+		return;
+	if (what == TG_STEER_SCALE_NUMBER)
+		set_number(k, service);
+	else
+		scaler_set_mode(k->scaler, service, mode_of(k, service));
+}
+
+/* What it knows already is not said again: an order makes it try at once what has failed. */
+static void
+tell(struct keeper *k, unsigned service, const struct scaler_status *known)
+{
+	uint32_t n = 0;
+	bool is_ordered = steer_scales_number(steer_scales(k->steer), service, &n);
+
+	if (is_ordered != known->has_manual || (is_ordered && n != known->manual))
+		set_number(k, service);
+	if (mode_of(k, service) != known->mode)
+		scaler_set_mode(k->scaler, service, mode_of(k, service));
+}
+
+void
+keeper_scale_reloaded(struct keeper *k)
+{
+	for (size_t i = 0; i < k->conf->n_services; i++) {
+		struct scaler_status known;
+
+		if (scaler_status(k->scaler, (unsigned)i, &known))
+			tell(k, (unsigned)i, &known);
+	}
+}
+
+void
+keeper_scale_watch(struct keeper *k)
+{
+	steer_scales_watch(steer_scales(k->steer), on_order, k);
+}
+
 /*** Its life ***/
 
 /* What counts is what there is: an answer may be to an order that was given twice. */
@@ -168,10 +245,14 @@ keeper_scale_start(struct keeper *k)
 	reloads_listen(k->reloads, on_told, k);
 	if (start_store(k, &err) == 0)
 		k->scaler = scaler_new(k->loop, k->conf, k->segment, k->store, &ops, k, &err);
-	if (k->scaler != NULL)
-		return 0;
-	log_write(TG_LOG_ERROR, "cannot scale services", "reason=%s", err.text);
-	return -TG_EINVAL;
+	if (k->scaler == NULL) {
+		log_write(TG_LOG_ERROR, "cannot scale services", "reason=%s", err.text);
+		return -TG_EINVAL;
+	}
+	k->source.scaler = k->scaler;
+	k->source.store = k->store;
+	keeper_scale_reloaded(k);
+	return 0;
 }
 
 static void
@@ -197,6 +278,8 @@ keeper_scale_fini(struct keeper *k)
 {
 	scaler_free(k->scaler);
 	k->scaler = NULL;
+	k->source.scaler = NULL;
+	k->source.store = NULL;
 	store_close(k->store, STORE_CLOSE_MS);
 	k->store = NULL;
 	resolver_free(k->store_resolver);

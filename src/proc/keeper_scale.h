@@ -6,8 +6,12 @@
 
 #include "proc/keeper_priv.h"
 
+/* Hears of operators' orders from now on. */
+void keeper_scale_watch(struct keeper *k);
 /* After orders were restored. Negative: what cannot be is logged. */
 TG_MUST_CHECK int keeper_scale_start(struct keeper *k);
+/* Another configuration is gone over to: what is ordered of it, and else as configured. */
+void keeper_scale_reloaded(struct keeper *k);
 /* Instances go on, for who comes after, unless they were stopped. */
 void keeper_scale_fini(struct keeper *k);
 /* Tidegate ends: once the proxy is gone, instances stop, and then the loop. */

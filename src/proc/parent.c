@@ -556,6 +556,31 @@ read_state(const char *path)
 	return state;
 }
 
+/* What the autoscaler started for a tidegate that has ended went with that, or is found by its provider; by
+ * now somebody else may have the address. */
+static bool
+is_kept(const struct parent *p, const struct conf_state_order *order)
+{
+	const struct conf_service *service =
+		order->service != NULL ? conf_find_service(p->conf, order->service) : NULL;
+
+	if (strcmp(order->who, TG_WHO_AUTOSCALE) != 0)
+		return true;
+	return is_waiting(p) && service != NULL && conf_is_scaled(service);
+}
+
+static void
+leave_out_ended(const struct parent *p, struct conf_state *state)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < state->n_orders; i++) {
+		if (is_kept(p, &state->orders[i]))
+			state->orders[n++] = state->orders[i];
+	}
+	state->n_orders = n;
+}
+
 /* Backends that operators added and deleted before this start lie over the file. What they ordered
  * last is there only when the keeper of a predecessor holds. */
 static int
@@ -567,6 +592,7 @@ lay_state_over(struct parent *p, struct err *err)
 
 	if (state == NULL)
 		return 0;
+	leave_out_ended(p, state);
 	rc = conf_draft_open(p->conf, &d);
 	if (rc == 0)
 		rc = conf_draft_apply(d, state, on_not_kept, NULL);
