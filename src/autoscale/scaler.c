@@ -6,6 +6,8 @@
 #include "autoscale/scaler_priv.h"
 #include "base/container.h"
 
+#define LOOK_MS 20u /* between two looks whether all has ended */
+
 const char *
 scaler_mode_str(enum scaler_mode mode)
 {
@@ -48,7 +50,9 @@ scaler_set_timer(struct scaler *s)
 		note_due(s->services[i], &due);
 	TAILQ_FOREACH(retired, &s->retired, link)
 		note_due(retired, &due);
-	if (mono_is_set(due) && !s->is_holding && !s->is_stopping)
+	if (s->is_stopping)
+		return;
+	if (mono_is_set(due) && !s->is_holding)
 		timer_set(s->loop, &s->timer, due);
 	else
 		timer_clear(&s->timer);
@@ -79,12 +83,25 @@ tick_retired(struct scaler *s, struct mono now)
 	}
 }
 
+/* What instances left behind is nobody's to tell of. */
+static void
+look_for_end(struct scaler *s)
+{
+	scaler_end_if_done(s);
+	if (s->ended != NULL)
+		timer_set(s->loop, &s->timer, mono_add_ms(loop_now(s->loop), LOOK_MS));
+}
+
 static void
 on_timer(struct timer *t)
 {
 	struct scaler *s = TG_CONTAINER(t, struct scaler, timer);
 	struct mono now = loop_now_update(s->loop);
 
+	if (s->is_stopping) {
+		look_for_end(s);
+		return;
+	}
 	for (size_t i = 0; i < s->n_services; i++) {
 		if (tick(s->services[i], now)) {
 			scaled_end(s->services[i]);
@@ -302,12 +319,11 @@ scaler_stop(struct scaler *s, void (*ended)(void *user), void *user)
 	s->is_stopping = true;
 	s->ended = ended;
 	s->ended_user = user;
-	timer_clear(&s->timer);
 	for (size_t i = 0; i < s->n_services; i++)
 		stop_all(s->services[i]);
 	TAILQ_FOREACH(retired, &s->retired, link)
 		stop_all(retired);
-	scaler_end_if_done(s);
+	look_for_end(s);
 }
 
 /*** Operators ***/
