@@ -65,6 +65,16 @@ is_ready(const struct admin_source *s)
 }
 
 static void
+write_store(const struct store *store, struct output *out)
+{
+	key(out, ",\n", "store");
+	text(out, "{", "kind", store_kind(store));
+	boolean(out, ",", "well", store_is_well(store));
+	text(out, ",", "why", store_why(store));
+	output_text(out, "}");
+}
+
+static void
 write_head(const struct admin_source *s, struct output *out)
 {
 	char started[32];
@@ -76,6 +86,8 @@ write_head(const struct admin_source *s, struct output *out)
 	boolean(out, ",\n", "ready", is_ready(s));
 	number(out, ",\n", "workers", segment_workers(s->segment));
 	number(out, ",\n", "open_connections", source_in_flight(s, 0));
+	if (s->store != NULL)
+		write_store(s->store, out);
 	key(out, ",\n", "processes");
 	output_text(out, "[");
 }
@@ -130,6 +142,29 @@ write_backends(const struct tally *tally, size_t n, struct output *out)
 }
 
 static void
+write_scaled(const struct admin_source *s, size_t i, struct output *out)
+{
+	struct scaler_status st;
+
+	if (s->scaler == NULL || !scaler_status(s->scaler, (unsigned)i, &st))
+		return;
+	key(out, ",", "autoscale");
+	text(out, "{", "mode", scaler_mode_str(st.mode));
+	if (st.has_manual)
+		number(out, ",", "manual", st.manual);
+	number(out, ",", "desired", st.desired);
+	number(out, ",", "proposed", st.proposed);
+	number(out, ",", "min", st.min);
+	number(out, ",", "max", st.max);
+	number(out, ",", "ready", st.counts.ready);
+	number(out, ",", "pending", st.counts.pending);
+	number(out, ",", "down", st.counts.down);
+	number(out, ",", "draining", st.counts.draining);
+	number(out, ",", "failures", st.failures);
+	output_text(out, "}");
+}
+
+static void
 write_service(const struct admin_source *s, size_t i, struct output *out)
 {
 	const struct conf_service *conf = &s->conf->services[i];
@@ -139,6 +174,7 @@ write_service(const struct admin_source *s, size_t i, struct output *out)
 	text(out, first_of(i), "name", conf->name);
 	boolean(out, ",", "usable", tally.usable > 0);
 	write_backends(&tally, conf->n_backends, out);
+	write_scaled(s, i, out);
 	number(out, ",", "in_flight", tally.in_flight);
 	number(out, ",", "queued", source_gauge(&segment_shared(s->segment, slot)->queued));
 	number(out, ",", "held", source_gauge(&segment_shared(s->segment, slot)->held));

@@ -13,9 +13,15 @@ def documented():
             for name, kind, labels, said in _ROW.findall(text)}
 
 
+# A service that is scaled has lines of its own.
+_SCALED = '''{ name = "scaled"; health = { type = "none"; };
+    autoscale = { module = "target"; metric = "in-flight"; target = 4; min = 0; max = 4; };
+    provider = { type = "process"; command = ( "/bin/false", "{port}" ); }; }'''
+
+
 def test_names_types_labels_and_help_agree(tidegate, recording_backend):
     port = f"{net.ADDRESS}:{net.free_port()}"
-    tidegate(conf.http(recording_backend(), top=f'admin = {{ http = "{port}"; }};'))
+    tidegate(conf.http(recording_backend(), top=f'admin = {{ http = "{port}"; }};', services=_SCALED))
     page = metrics.page(port)
     wanted = documented()
     assert page.types.keys() == wanted.keys()
@@ -30,10 +36,12 @@ def test_names_types_labels_and_help_agree(tidegate, recording_backend):
 def test_numbers_of_lines_agree(tidegate, recording_backend):
     """What one listener, one service and one backend add to the page, beside its end reasons."""
     port = f"{net.ADDRESS}:{net.free_port()}"
-    tidegate(conf.http(recording_backend(), top=f'admin = {{ http = "{port}"; }};'))
+    tidegate(conf.http(recording_backend(), top=f'admin = {{ http = "{port}"; }};', services=_SCALED))
     page = metrics.page(port)
     text = (settings.TOP / "doc" / "metrics.md").read_text()
     for what in ("listener", "service", "backend"):
         lines = sum(name.startswith(f"tidegate_{what}_") and "reason" not in dict(labels)
-                    for name, labels in page.samples)
+                    and dict(labels).get("service") != "scaled" for name, labels in page.samples)
         assert f"\t{what:9} {lines:4} lines each" in text
+    lines = sum(name.startswith("tidegate_autoscale_") for name, _ in page.samples)
+    assert f"\tautoscale {lines:4} lines for each service that is scaled" in text
