@@ -7,10 +7,12 @@
 #define NAME_WIDTH_MIN 14u
 #define NAME_WIDTH_MAX 64u
 #define STATE_COLUMN   0u
+#define SCALE_MAX      9999u
 
 /* What a column shows. */
 enum value {
 	VALUE_STATE,
+	VALUE_SCALE,
 	VALUE_IN_FLIGHT,
 	VALUE_QUEUE,
 	VALUE_RATE,
@@ -33,17 +35,18 @@ static const struct column {
 	enum text_side side;
 } columns[] = {
 	{"STATE", VALUE_STATE, 10, 2, TG_TEXT_LEFT},
+	{"SCALE", VALUE_SCALE, 7, 5, TG_TEXT_RIGHT},
 	{"FLIGHT", VALUE_IN_FLIGHT, 6, 3, TG_TEXT_RIGHT},
-	{"QUEUE", VALUE_QUEUE, 6, 6, TG_TEXT_RIGHT},
+	{"QUEUE", VALUE_QUEUE, 6, 7, TG_TEXT_RIGHT},
 	{"REQ/S", VALUE_RATE, 6, 1, TG_TEXT_RIGHT},
-	{"ERR/S", VALUE_ERRORS, 6, 5, TG_TEXT_RIGHT},
-	{"RETR/S", VALUE_RETRIES, 6, 10, TG_TEXT_RIGHT},
-	{"IN/S", VALUE_IN, 6, 11, TG_TEXT_RIGHT},
-	{"OUT/S", VALUE_OUT, 6, 8, TG_TEXT_RIGHT},
-	{"P50", VALUE_P50, 7, 9, TG_TEXT_RIGHT},
+	{"ERR/S", VALUE_ERRORS, 6, 6, TG_TEXT_RIGHT},
+	{"RETR/S", VALUE_RETRIES, 6, 11, TG_TEXT_RIGHT},
+	{"IN/S", VALUE_IN, 6, 12, TG_TEXT_RIGHT},
+	{"OUT/S", VALUE_OUT, 6, 9, TG_TEXT_RIGHT},
+	{"P50", VALUE_P50, 7, 10, TG_TEXT_RIGHT},
 	{"P95", VALUE_P95, 7, 4, TG_TEXT_RIGHT},
-	{"P99", VALUE_P99, 7, 7, TG_TEXT_RIGHT},
-	{"MEAN", VALUE_MEAN, 7, 12, TG_TEXT_RIGHT},
+	{"P99", VALUE_P99, 7, 8, TG_TEXT_RIGHT},
+	{"MEAN", VALUE_MEAN, 7, 13, TG_TEXT_RIGHT},
 };
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -80,9 +83,26 @@ widest_name(const struct page *p, const struct table *t)
 	return widest < NAME_WIDTH_MAX ? widest : NAME_WIDTH_MAX;
 }
 
+static bool
+has_scaled(const struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->rows[i].object->is_scaled)
+			return true;
+	}
+	return false;
+}
+
+/* Where nothing is scaled, nobody misses that. */
+static bool
+is_wanted(const struct column *column, const struct table *t)
+{
+	return column->value != VALUE_SCALE || has_scaled(t);
+}
+
 /* As many columns as fit beside a short name, by their rank; the name gets the rest. */
 static void
-choose(struct page *p, unsigned wanted)
+choose(struct page *p, const struct table *t, unsigned wanted)
 {
 	unsigned name = p->width < NAME_WIDTH_MIN ? p->width : NAME_WIDTH_MIN;
 	unsigned room = p->width - name;
@@ -92,6 +112,8 @@ choose(struct page *p, unsigned wanted)
 
 		while (columns[i].rank != rank)
 			i++;
+		if (!is_wanted(&columns[i], t))
+			continue;
 		if (1 + columns[i].width > room)
 			break;
 		p->has[i] = true;
@@ -111,11 +133,11 @@ page_fit(const struct table *t, const struct table_order *order, unsigned width)
 	if (width == 0) {
 		p.width = wanted;
 		for (size_t i = 0; i < N_COLUMNS; i++)
-			p.width += 1 + columns[i].width;
+			p.width += is_wanted(&columns[i], t) ? 1 + columns[i].width : 0;
 	}
 	if (p.width > TG_PAGE_WIDTH_MAX)
 		p.width = TG_PAGE_WIDTH_MAX;
-	choose(&p, wanted);
+	choose(&p, t, wanted);
 	return p;
 }
 
@@ -148,12 +170,28 @@ format_state(const struct table_row *row, char out[TG_TEXT_SHORT])
 		snprintf(out, TG_TEXT_SHORT, "%.4s %u", o->state, row->n_up);
 }
 
+/* Those that are ready, of those that there are to be. */
+static void
+format_scale(const struct object *o, char out[TG_TEXT_SHORT])
+{
+	uint64_t ready = o->scaled_ready < SCALE_MAX ? o->scaled_ready : SCALE_MAX;
+	uint64_t desired = o->scaled_desired < SCALE_MAX ? o->scaled_desired : SCALE_MAX;
+
+	if (o->is_scaled)
+		snprintf(out, TG_TEXT_SHORT, "%u/%u", (unsigned)ready, (unsigned)desired);
+	else
+		snprintf(out, TG_TEXT_SHORT, "-");
+}
+
 static void
 format_value(const struct table_row *row, enum value value, char out[TG_TEXT_SHORT])
 {
 	switch (value) {
 	case VALUE_STATE:
 		format_state(row, out);
+		return;
+	case VALUE_SCALE:
+		format_scale(row->object, out);
 		return;
 	case VALUE_IN_FLIGHT:
 		text_count(out, row->object->in_flight);

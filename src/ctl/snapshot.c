@@ -317,6 +317,26 @@ read_latency(struct snapshot *s, const json_t *root, struct err *err)
 	return 0;
 }
 
+/* show autoscale */
+
+static int
+read_scaled(struct snapshot *s, const json_t *root, struct err *err)
+{
+	if (!json_is_array(root))
+		return not_understood(err, "show autoscale");
+	for (size_t i = 0; i < json_array_size(root); i++) {
+		const json_t *row = json_array_get(root, i);
+		struct object *o = find(s, TG_OBJECT_SERVICE, text(row, "service"), "");
+
+		if (o == NULL)
+			continue;
+		o->is_scaled = true;
+		o->scaled_ready = number(row, "ready");
+		o->scaled_desired = number(row, "desired");
+	}
+	return 0;
+}
+
 /* The answers, in their order. A failure is one when it must not be. */
 static const struct part {
 	const char *command;
@@ -326,6 +346,7 @@ static const struct part {
 	{"show info", read_info, false},
 	{"show stat", read_stat, false},
 	{"show latency", read_latency, true},
+	{"show autoscale", read_scaled, true},
 };
 
 static int

@@ -17,7 +17,8 @@
 #include "base/err.h"
 
 /* Asks for the answers that snapshot_parse() reads. */
-#define TG_SNAPSHOT_LINE        "show info json;show stat json;show latency json\n"
+#define TG_SNAPSHOT_LINE        \
+	"show info json;show stat json;show latency json;show autoscale json\n"
 #define TG_SNAPSHOT_BUCKETS_MAX 64u
 #define TG_SNAPSHOT_STATE       16u
 
@@ -59,6 +60,9 @@ struct object {
 	uint64_t bytes_out;
 	uint64_t errors;
 	uint64_t retries;
+	bool is_scaled; /* services, of which then: */
+	uint64_t scaled_ready; /* backends that a provider started */
+	uint64_t scaled_desired;
 	uint64_t answers;    /* backends: how many heads came, */
 	uint64_t answers_us; /* and how long they took in all */
 	struct times *times; /* services: TG_TIME_KIND_COUNT of them, or NULL */
@@ -83,7 +87,8 @@ struct snapshot {
 	struct object_index *index;
 };
 
-/* Of the bytes of all three answers; a daemon that does not know the last tells no times.
+/* Of the bytes of all four answers; a daemon that does not know the last two tells neither times
+ * nor how services are scaled.
  * -TG_EPROTO with what is wrong, or what it refused; -TG_ENOMEM. */
 TG_MUST_CHECK int snapshot_parse(const char *bytes, size_t n, struct mono when,
 				 struct snapshot **ret, struct err *err);

@@ -81,6 +81,29 @@ a_wide_page_has_all_columns(void **state)
 			    "   0      0       -       -       -       -");
 }
 
+/* Where anything is. */
+static void
+services_that_are_scaled_have_a_column(void **state)
+{
+	struct moment now = {.us = 1000000,
+			     .scaled = "[{\"service\":\"api\",\"ready\":2,\"desired\":5}]"};
+	struct fixture *f = *state;
+	struct snapshot *s = snapshot_at(&now);
+	struct table table = {.n = 0};
+	struct page p;
+
+	assert_int_equal(table_build(&table, s, NULL, &f->order), 0);
+	p = page_fit(&table, &f->order, 0);
+	page_titles(&p, f->line);
+	assert_memory_equal(f->line, "SERVICE        STATE        SCALE FLIGHT", 40);
+	page_row(&p, &table.rows[0], f->line);
+	assert_memory_equal(f->line, "api            UP 1/2         2/5      4", 40);
+	page_row(&p, &table.rows[1], f->line);
+	assert_memory_equal(f->line, "  b2           UP               -      4", 40);
+	table_fini(&table);
+	snapshot_free(s);
+}
+
 static void
 a_narrow_page_keeps_what_matters_most(void **state)
 {
@@ -154,6 +177,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_wide_page_has_all_columns),
+		CASE(services_that_are_scaled_have_a_column),
 		CASE(a_narrow_page_keeps_what_matters_most),
 		CASE(every_line_is_as_wide_as_its_page),
 		CASE(heads_tell_of_the_whole),

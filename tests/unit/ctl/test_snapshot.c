@@ -35,6 +35,8 @@
 	"{\"object\":\"service\",\"service\":\"api\",\"what\":\"future\",\"count\":1},"            \
 	"{\"object\":\"backend\",\"service\":\"api\",\"backend\":\"b1\",\"what\":\"response\","    \
 	"\"count\":94,\"sum_us\":9400}]}\n\n"
+#define SCALED                                                                                     \
+	"[{\"service\":\"api\",\"ready\":2,\"desired\":5},{\"service\":\"new\"},7]\n\n"
 
 static struct snapshot *
 read_all(const char *bytes)
@@ -50,7 +52,7 @@ read_all(const char *bytes)
 static void
 all_of_it_is_read(void **state)
 {
-	struct snapshot *s = read_all(INFO STAT LATENCY);
+	struct snapshot *s = read_all(INFO STAT LATENCY SCALED);
 	const struct object *o;
 
 	(void)state;
@@ -83,8 +85,12 @@ all_of_it_is_read(void **state)
 	assert_int_equal(o->times[TG_TIME_QUEUE].sum_us, 15);
 	assert_int_equal(o->times[TG_TIME_QUEUE].buckets[1], 1);
 	assert_int_equal(o->times[TG_TIME_TOTAL].count, 0);
+	assert_true(o->is_scaled);
+	assert_int_equal(o->scaled_ready, 2);
+	assert_int_equal(o->scaled_desired, 5);
 	o = snapshot_find(s, TG_OBJECT_SERVICE, "db", "");
 	assert_non_null(o);
+	assert_false(o->is_scaled);
 	assert_false(o->is_up);
 	assert_int_equal(o->errors, 3);
 	assert_null(o->times);
@@ -98,12 +104,13 @@ all_of_it_is_read(void **state)
 	snapshot_free(NULL);
 }
 
-/* One of before `show latency`. */
+/* One of before `show latency` and `show autoscale`. */
 static void
-an_older_daemon_tells_no_times(void **state)
+an_older_daemon_tells_less(void **state)
 {
 	struct snapshot *s = read_all(
-		INFO STAT "{\"error\":\"unknown-command\",\"text\":\"no such command\"}\n\n");
+		INFO STAT "{\"error\":\"unknown-command\",\"text\":\"no such command\"}\n\n"
+			  "{\"error\":\"unknown-command\",\"text\":\"no such command\"}\n\n");
 
 	(void)state;
 	assert_int_equal(s->n_buckets, 0);
@@ -120,7 +127,8 @@ types_and_numbers_that_are_wrong_count_as_nothing(void **state)
 		"\"end\":[],\"mode\":{}},"
 		"{\"pxname\":\"a\",\"svname\":\"BACKEND\",\"stot\":5}]\n\n"
 		"{\"bounds_us\":[1],\"times\":[7,{\"object\":\"service\",\"service\":\"a\","
-		"\"what\":\"total\",\"count\":-1,\"buckets\":[\"x\",-1,9,9,9]}]}\n\n");
+		"\"what\":\"total\",\"count\":-1,\"buckets\":[\"x\",-1,9,9,9]}]}\n\n"
+		"[{\"service\":\"a\",\"ready\":-1,\"desired\":\"x\"},{\"service\":7}]\n\n");
 	const struct object *o = snapshot_find(s, TG_OBJECT_SERVICE, "a", "");
 
 	(void)state;
@@ -130,6 +138,7 @@ types_and_numbers_that_are_wrong_count_as_nothing(void **state)
 	assert_string_equal(o->state, "");
 	assert_int_equal(o->times[TG_TIME_TOTAL].count, 0);
 	assert_int_equal(o->times[TG_TIME_TOTAL].buckets[1], 0);
+	assert_int_equal(o->scaled_ready + o->scaled_desired, 0);
 	snapshot_free(s);
 }
 
@@ -143,19 +152,21 @@ what_is_no_answer_is_refused(void **state)
 		"Name: tidegate\n\n",
 		INFO,
 		INFO STAT,
+		INFO STAT LATENCY,
+		INFO STAT LATENCY "{}\n\n",
 		INFO STAT "{\"bounds_us\":[1]",
-		INFO "{}\n\n" LATENCY,
-		INFO "[7]\n\n" LATENCY,
-		INFO "[{\"pxname\":\"a\"}]\n\n" LATENCY,
-		"[]\n\n" STAT LATENCY,
-		"{\"Version\":1}\n\n" STAT LATENCY,
-		INFO STAT "{}\n\n",
-		INFO STAT "{\"bounds_us\":[2,1]}\n\n",
-		INFO STAT "{\"bounds_us\":[0]}\n\n",
-		INFO STAT "{\"bounds_us\":[\"x\"]}\n\n",
-		"{\"Version\":\"\xff\"}\n\n" STAT LATENCY,
-		"{\"Version\":\"a\\u0000b\"}\n\n" STAT LATENCY,
-		"{\"Version\":\"1\",\"Pid\":99999999999999999999}\n\n" STAT LATENCY,
+		INFO "{}\n\n" LATENCY SCALED,
+		INFO "[7]\n\n" LATENCY SCALED,
+		INFO "[{\"pxname\":\"a\"}]\n\n" LATENCY SCALED,
+		"[]\n\n" STAT LATENCY SCALED,
+		"{\"Version\":1}\n\n" STAT LATENCY SCALED,
+		INFO STAT "{}\n\n" SCALED,
+		INFO STAT "{\"bounds_us\":[2,1]}\n\n" SCALED,
+		INFO STAT "{\"bounds_us\":[0]}\n\n" SCALED,
+		INFO STAT "{\"bounds_us\":[\"x\"]}\n\n" SCALED,
+		"{\"Version\":\"\xff\"}\n\n" STAT LATENCY SCALED,
+		"{\"Version\":\"a\\u0000b\"}\n\n" STAT LATENCY SCALED,
+		"{\"Version\":\"1\",\"Pid\":99999999999999999999}\n\n" STAT LATENCY SCALED,
 	};
 
 	(void)state;
@@ -203,7 +214,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_of_it_is_read),
-		cmocka_unit_test(an_older_daemon_tells_no_times),
+		cmocka_unit_test(an_older_daemon_tells_less),
 		cmocka_unit_test(types_and_numbers_that_are_wrong_count_as_nothing),
 		cmocka_unit_test(what_is_no_answer_is_refused),
 		cmocka_unit_test(a_failure_is_told),

@@ -24,6 +24,7 @@ struct moment {
 	uint64_t beyond;
 	uint64_t b2_answers;
 	uint64_t b2_us;
+	const char *scaled; /* the answer to `show autoscale`; NULL: nothing is */
 };
 
 static inline struct snapshot *
@@ -51,11 +52,12 @@ snapshot_at(const struct moment *m)
 		"{\"object\":\"service\",\"service\":\"api\",\"what\":\"total\",\"count\":%" PRIu64
 		",\"sum_us\":0,\"buckets\":[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]},"
 		"{\"object\":\"backend\",\"service\":\"api\",\"backend\":\"b2\",\"what\":"
-		"\"response\",\"count\":%" PRIu64 ",\"sum_us\":%" PRIu64 "}]}\n\n",
+		"\"response\",\"count\":%" PRIu64 ",\"sum_us\":%" PRIu64 "}]}\n\n%s\n\n",
 		m->pid, m->uptime_s, m->requests, m->requests * 100, m->b10_streams, m->b2_streams,
 		m->b2_errors, m->api_streams, m->db_streams, m->db_queued, m->fast,
 		m->fast + m->slow, m->fast + m->slow + m->beyond, m->fast + m->slow + m->beyond,
-		m->fast, m->fast + m->slow, m->fast + m->slow + m->beyond, m->b2_answers, m->b2_us);
+		m->fast, m->fast + m->slow, m->fast + m->slow + m->beyond, m->b2_answers, m->b2_us,
+		m->scaled != NULL ? m->scaled : "[]");
 
 	assert_true(n > 0);
 	if (snapshot_parse(bytes, (size_t)n, (struct mono){.us = m->us}, &s, &err) < 0)
