@@ -123,6 +123,7 @@ struct command {
 };
 
 extern const struct command command_add_server;
+extern const struct command command_autoscale;
 extern const struct command command_clear_counters;
 extern const struct command command_clear_counters_all;
 extern const struct command command_del_server;
@@ -132,6 +133,7 @@ extern const struct command command_drain;
 extern const struct command command_enable_health;
 extern const struct command command_enable_server;
 extern const struct command command_events;
+extern const struct command command_explain;
 extern const struct command command_get_weight;
 extern const struct command command_help;
 extern const struct command command_prompt;
@@ -140,6 +142,7 @@ extern const struct command command_reload;
 extern const struct command command_reload_dry;
 extern const struct command command_reload_dry_run;
 extern const struct command command_save_config;
+extern const struct command command_scale;
 extern const struct command command_set_log_level;
 extern const struct command command_set_maxconn_frontend;
 extern const struct command command_set_maxconn_global;
@@ -149,8 +152,10 @@ extern const struct command command_set_server;
 extern const struct command command_set_timeout;
 extern const struct command command_set_weight;
 extern const struct command command_show_activity;
+extern const struct command command_show_autoscale;
 extern const struct command command_show_backend;
 extern const struct command command_show_config;
+extern const struct command command_show_decisions;
 extern const struct command command_show_errors;
 extern const struct command command_show_events;
 extern const struct command command_show_info;
@@ -185,6 +190,8 @@ bool command_find_backend(struct command_call *call, const char *text,
 			  struct steer_target *ret);
 /* The service of this name; else fails. */
 bool command_find_service(struct command_call *call, const char *name, size_t *ret);
+/* The same of one that is scaled. */
+bool command_find_scaled(struct command_call *call, const char *name, size_t *ret);
 /* The listener of this name; else fails. */
 bool command_find_listener(struct command_call *call, const char *name, uint32_t *ret);
 /* A decimal number up to `max`; else fails, naming `what`. */

@@ -10,6 +10,7 @@
 /* clang-format off: one a line */
 const struct command *const commands[] = {
 	&command_add_server,
+	&command_autoscale,
 	&command_clear_counters,
 	&command_clear_counters_all,
 	&command_del_server,
@@ -19,6 +20,7 @@ const struct command *const commands[] = {
 	&command_enable_health,
 	&command_enable_server,
 	&command_events,
+	&command_explain,
 	&command_get_weight,
 	&command_help,
 	&command_prompt,
@@ -27,6 +29,7 @@ const struct command *const commands[] = {
 	&command_reload_dry,
 	&command_reload_dry_run,
 	&command_save_config,
+	&command_scale,
 	&command_set_log_level,
 	&command_set_maxconn_frontend,
 	&command_set_maxconn_global,
@@ -36,8 +39,10 @@ const struct command *const commands[] = {
 	&command_set_timeout,
 	&command_set_weight,
 	&command_show_activity,
+	&command_show_autoscale,
 	&command_show_backend,
 	&command_show_config,
+	&command_show_decisions,
 	&command_show_errors,
 	&command_show_events,
 	&command_show_info,
@@ -136,6 +141,20 @@ command_find_service(struct command_call *call, const char *name, size_t *ret)
 	}
 	command_fail(call, TG_COMMAND_NOT_FOUND,
 		     "no service \"%.128s\"; \"show backend\" lists them", name);
+	return false;
+}
+
+bool
+command_find_scaled(struct command_call *call, const char *name, size_t *ret)
+{
+	if (!command_find_service(call, name, ret))
+		return false;
+	if (call->source->scaler != NULL && scaler_has(call->source->scaler, (unsigned)*ret) &&
+	    conf_is_scaled(&call->source->conf->services[*ret]))
+		return true;
+	command_fail(call, TG_COMMAND_CONFLICT,
+		     "service \"%.128s\" is not scaled; \"show autoscale\" lists those that are",
+		     name);
 	return false;
 }
 

@@ -65,6 +65,23 @@ output_text(struct output *o, const char *s)
 }
 
 void
+output_plain(struct output *o, const char *s)
+{
+	while (*s != '\0') {
+		size_t n = 0;
+
+		while (s[n] >= ' ' && s[n] <= '~')
+			n++;
+		output_add(o, s, n);
+		s += n;
+		if (*s != '\0') {
+			output_add(o, "?", 1);
+			s++;
+		}
+	}
+}
+
+void
 output_number(struct output *o, uint64_t value)
 {
 	char digits[20];

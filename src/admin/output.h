@@ -26,6 +26,8 @@ void output_fini(struct output *o);
 
 void output_add(struct output *o, const char *s, size_t n);
 void output_text(struct output *o, const char *s);
+/* As part of a line: '?' for what no terminal shows. */
+void output_plain(struct output *o, const char *s);
 void output_number(struct output *o, uint64_t value);
 /* Lines of bounded length: 1024 bytes. */
 void output_format(struct output *o, const char *fmt, ...) TG_PRINTF(2, 3);

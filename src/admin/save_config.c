@@ -5,6 +5,7 @@
 
 #include "admin/command.h"
 #include "steer/limits.h"
+#include "steer/scales.h"
 
 /* A copy that may be written to. NULL: no memory or descriptors. */
 static struct conf *
@@ -85,25 +86,61 @@ apply_limits(const struct steer_limits *limits, struct conf *conf)
 		(void)steer_limits_number(limits, (uint32_t)i, &conf->listeners[i].max_connections);
 }
 
+/* A number no key says, nor a pause. */
 static void
-apply_all(struct command_call *call, struct conf *conf)
+apply_scales(struct output *out, const struct steer_scales *scales, struct conf_service *service)
+{
+	for (unsigned k = 0; k < TG_STEER_SCALE_COUNT; k++) {
+		enum steer_scale what = (enum steer_scale)k;
+		enum steer_mode mode = steer_scales_mode(scales, service->index);
+
+		if (!steer_scales_differs(scales, service->index, what))
+			continue;
+		if (what == TG_STEER_SCALE_MODE && mode != TG_STEER_PAUSE)
+			service->autoscale.dry_run = mode == TG_STEER_DRY_RUN;
+		else
+			output_format(out, "# ordered, and not to be configured: %.128s %s %s\n",
+				      service->name, steer_scale_str(what),
+				      steer_scales_get(scales, service->index, what)->value);
+	}
+}
+
+static void
+apply_backend(struct command_call *call, struct conf_service *service, size_t j)
 {
 	const struct steer *steer = call->source->steer;
 
-	apply_limits(steer_limits(steer), conf);
-	for (size_t i = 0; i < conf->n_services; i++) {
-		struct conf_service *service = &conf->services[i];
+	for (unsigned k = 0; k < TG_STEER_PROPERTY_COUNT; k++) {
+		enum steer_property property = (enum steer_property)k;
 
-		for (size_t j = 0; j < service->n_backends; j++) {
-			for (unsigned k = 0; k < TG_STEER_PROPERTY_COUNT; k++) {
-				enum steer_property property = (enum steer_property)k;
-
-				if (steer_differs(steer, (unsigned)i, (unsigned)j, property))
-					apply(call->out, service, &service->backends[j],
-					      steer_get(steer, (unsigned)i, (unsigned)j), property);
-			}
-		}
+		if (steer_differs(steer, service->index, (unsigned)j, property))
+			apply(call->out, service, &service->backends[j],
+			      steer_get(steer, service->index, (unsigned)j), property);
 	}
+}
+
+/* What the autoscaler added is not to be configured; so are orders about it. */
+static void
+apply_service(struct command_call *call, struct conf_service *service)
+{
+	size_t n = 0;
+
+	apply_scales(call->out, steer_scales(call->source->steer), service);
+	for (size_t j = 0; j < service->n_backends; j++) {
+		if (conf_backend_is_scaled(&service->backends[j]))
+			continue;
+		apply_backend(call, service, j);
+		service->backends[n++] = service->backends[j];
+	}
+	service->n_backends = n;
+}
+
+static void
+apply_all(struct command_call *call, struct conf *conf)
+{
+	apply_limits(steer_limits(call->source->steer), conf);
+	for (size_t i = 0; i < conf->n_services; i++)
+		apply_service(call, &conf->services[i]);
 }
 
 static void

@@ -1,7 +1,10 @@
 /* admin/show_state.c: what operators ordered that the configuration does not say. */
+#include <string.h>
+
 #include "admin/command.h"
 #include "base/log.h"
 #include "steer/limits.h"
+#include "steer/scales.h"
 
 struct printer {
 	struct command_call *call;
@@ -80,7 +83,8 @@ print_places(struct printer *p, const struct conf_service *service)
 	for (size_t j = 0; j < service->n_backends; j++) {
 		const struct conf_backend *backend = &service->backends[j];
 
-		if (backend->added.who != NULL && backend->slot == 0)
+		if (backend->added.who != NULL && backend->slot == 0 &&
+		    !conf_backend_is_scaled(backend))
 			print_place(p, service, backend->entry_name, backend->address_text,
 				    &backend->added);
 	}
@@ -99,7 +103,8 @@ print_backend(struct printer *p, size_t i, size_t j)
 	for (unsigned k = 0; k < TG_STEER_PROPERTY_COUNT; k++) {
 		enum steer_property property = (enum steer_property)k;
 
-		if (!steer_differs(s->steer, (unsigned)i, (unsigned)j, property))
+		if (!steer_differs(s->steer, (unsigned)i, (unsigned)j, property) ||
+		    strcmp(e->orders[k].note.who, TG_WHO_AUTOSCALE) == 0)
 			continue;
 		if (!p->call->json) {
 			output_format(p->call->out, "%.128s/%.128s", service->name, backend);
@@ -143,6 +148,32 @@ print_limit(struct printer *p, uint32_t listener)
 }
 
 static void
+print_scales(struct printer *p, const struct conf_service *service)
+{
+	const struct steer_scales *scales = steer_scales(p->call->source->steer);
+	struct output *out = p->call->out;
+
+	for (unsigned k = 0; k < TG_STEER_SCALE_COUNT; k++) {
+		enum steer_scale what = (enum steer_scale)k;
+		struct steer_order order = *steer_scales_get(scales, service->index, what);
+
+		if (!steer_scales_differs(scales, service->index, what))
+			continue;
+		order.was[strcspn(order.was, " ")] = '\0'; /* the mark behind it is for nobody */
+		if (!p->call->json) {
+			output_format(out, "service %.128s", service->name);
+			print_text(out, steer_scale_str(what), &order, false);
+			continue;
+		}
+		output_text(out, p->comma);
+		print_member(out, "{", "service", service->name);
+		output_text(out, ",");
+		print_json(out, steer_scale_str(what), &order);
+		p->comma = ",\n";
+	}
+}
+
+static void
 run(const struct command *c, struct command_call *call)
 {
 	const struct conf *conf = call->source->conf;
@@ -156,6 +187,7 @@ run(const struct command *c, struct command_call *call)
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		print_limit(&p, (uint32_t)i);
 	for (size_t i = 0; i < conf->n_services; i++) {
+		print_scales(&p, &conf->services[i]);
 		print_places(&p, &conf->services[i]);
 		for (size_t j = 0; j < conf->services[i].n_backends; j++)
 			print_backend(&p, i, j);

@@ -38,5 +38,8 @@ uint32_t record_desired(const struct record *r);
 /* For people, some lines: what is known, what was proposed, which guard changed it, what follows. Of any text that
  * is a record, its module known here or not. The caller's to free(); NULL: no memory, or no record. */
 char *record_explain(const char *text, size_t n);
+/* The same in one line, without its end: when, number, from, to, proposed, guard and reason. The reason is
+ * a module's, and may be any text. */
+char *record_line(const char *text, size_t n);
 
 #endif

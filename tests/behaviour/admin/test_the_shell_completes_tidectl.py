@@ -44,6 +44,10 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     ("tidectl wait 5s ", ["srv-removable"]),
     ("tidectl shutdown now ", []),
     ("tidectl set server site/b9 ", []),
+    ("tidectl autoscale api ", ["dry-run", "pause", "resume"]),
+    ("tidectl scale api ", ["auto"]),
+    ("tidectl scale api auto ", []),
+    ("tidectl show decisions api ", []),
     ("tidectl nothing ", []),
     ("tidectl help ", []),
     ("tidectl t", ["top"]),
@@ -78,4 +82,6 @@ def test_backends_and_services_are_asked_for(tidegate, tmp_path):
     assert complete(f"tidectl -s {admin} show servers state ") == ["site"]
     assert complete(f"tidectl -s {admin} wait 5s srv-removable ") == ["site/127.0.0.1:10", "site/b1"]
     assert complete(f"tidectl -s {admin} add server ") == ["site/"]
+    assert complete(f"tidectl -s {admin} scale ") == ["site"]
+    assert complete(f"tidectl -s {admin} explain ") == ["site"]
     assert complete(f"tidectl -s {admin} set maxconn listener ") == ["front"]

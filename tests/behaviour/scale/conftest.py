@@ -7,7 +7,8 @@ import pytest
 from harness import conf, control, procfs, settings
 
 # Time constants of minutes, in fractions of a second.
-QUICK = 'interval = "250ms"; cooldown_down = "500ms"; stabilization_down = "1s"; idle = "1s"; '
+QUICK = ('interval = "250ms"; stable_window = "1s"; panic_window = "100ms"; down_stabilization = "1s"; '
+         'cooldown_down = "500ms"; idle = "1s"; ')
 
 
 @pytest.fixture
