@@ -195,6 +195,10 @@ end(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 		fleet_member_free(f, m);
 		break;
 	case TG_FLEET_ADDING: /* it is taken out when it is in */
+		count_failure(f, now_ms);
+		fleet_tell(f, m, "start failed", why);
+		m->is_unwanted = true;
+		break;
 	case TG_FLEET_REMOVING:
 	case TG_FLEET_RESTING:
 	case TG_FLEET_STATE_COUNT:
@@ -379,17 +383,17 @@ fleet_added(struct fleet *f, const char *name, uint32_t slot, bool is_done, cons
 
 	if (m == NULL || m->state != TG_FLEET_ADDING)
 		return;
-	if (!is_done) {
+	is_unwanted = m->is_unwanted;
+	if (!is_done && !is_unwanted) {
 		fleet_fail(f, m, why, now_ms);
 		return;
 	}
-	is_unwanted = m->is_unwanted;
-	m->slot = slot;
-	fleet_enter(f, m, TG_FLEET_CHECKING, now_ms);
+	if (is_done) {
+		m->slot = slot;
+		fleet_enter(f, m, TG_FLEET_CHECKING, now_ms);
+	}
 	if (is_unwanted)
 		fleet_leave(f, m, now_ms);
-	else if (m->is_ended)
-		fleet_fail(f, m, "it ended before it was up", now_ms);
 }
 
 void

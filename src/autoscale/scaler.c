@@ -304,15 +304,17 @@ scaler_end_if_done(struct scaler *s)
 }
 
 static void
-stop_all(struct scaled *s)
+stop_all(struct scaled *s, uint64_t grace_ms)
 {
-	if (s != NULL)
-		provider_stop_all(s->state->provider,
-				  s->conf->provider.stop_grace_ms);
+	if (s == NULL)
+		return;
+	if (s->conf->provider.stop_grace_ms < grace_ms)
+		grace_ms = s->conf->provider.stop_grace_ms;
+	provider_stop_all(s->state->provider, grace_ms);
 }
 
 void
-scaler_stop(struct scaler *s, void (*ended)(void *user), void *user)
+scaler_stop(struct scaler *s, uint64_t grace_ms, void (*ended)(void *user), void *user)
 {
 	struct scaled *retired;
 
@@ -320,9 +322,9 @@ scaler_stop(struct scaler *s, void (*ended)(void *user), void *user)
 	s->ended = ended;
 	s->ended_user = user;
 	for (size_t i = 0; i < s->n_services; i++)
-		stop_all(s->services[i]);
+		stop_all(s->services[i], grace_ms);
 	TAILQ_FOREACH(retired, &s->retired, link)
-		stop_all(retired);
+		stop_all(retired, grace_ms);
 	look_for_end(s);
 }
 

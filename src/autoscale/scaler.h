@@ -71,7 +71,7 @@ void scaler_configured(struct scaler *s, const char *service, const char *name, 
 /* A new tidegate takes over, and starts and stops backends from now on; or it failed. */
 void scaler_hold(struct scaler *s, bool is_on);
 /* Tidegate ends: all instances stop. `ended` is called when none is left, perhaps at once. */
-void scaler_stop(struct scaler *s, void (*ended)(void *user), void *user);
+void scaler_stop(struct scaler *s, uint64_t grace_ms, void (*ended)(void *user), void *user);
 
 /* Orders of operators; of a service by its index. */
 

@@ -108,7 +108,9 @@ static const struct conf_field autoscale_fields[] = {
 		.min = 1,
 		.max = 64,
 		.preset_note = "none: the backends are those of the configuration",
-		.help = "Who decides: one of those below, or of a file in modules.",
+		.help = "Who decides: one of those below, or of a file in modules. What backends tell of "
+			"their load in endpoint-load-metrics (ORCA) is read then, and kept from "
+			"clients.",
 	},
 	{
 		.key = "min",

@@ -515,7 +515,7 @@ serve_message(struct keeper *k, struct message *m)
 	if (keeper_reload_wants(k, m->type))
 		return keeper_reload_message(k, m);
 	if (m->type == MSG_STOP) {
-		keeper_scale_stop(k);
+		keeper_scale_stop(k, m->u.stop.grace_ms);
 	} else if (m->type == MSG_PING) {
 		return channel_send(k->channel, MSG_PONG, NULL, 0, -1) < 0 ? -TG_EIO : 0;
 	} else if (m->type == MSG_LOG_LEVEL) {
@@ -561,7 +561,7 @@ on_channel(struct watch *w, unsigned what)
 	else
 		log_write(TG_LOG_WARN, "the parent is gone, ending", NULL);
 	watch_stop(k->loop, &k->channel_watch);
-	keeper_scale_stop(k);
+	keeper_scale_stop(k, UINT64_MAX);
 }
 
 void

@@ -1,14 +1,17 @@
 #include "proc/keeper_scale.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/container.h"
 #include "base/log.h"
 #include "net/resolver.h"
+#include "proc/outlive.h"
 #include "steer/scales.h"
 
-#define STORE_CLOSE_MS 500u /* for what was put last */
+#define STORE_CLOSE_MS   500u /* for what was put last */
+#define OUTLIVE_MARGIN_S 5u   /* beyond the longest grace */
 
 /*** What the scaler orders ***/
 
@@ -172,9 +175,31 @@ tell(struct keeper *k, unsigned service, const struct scaler_status *known)
 		scaler_set_mode(k->scaler, service, mode_of(k, service));
 }
 
+/* Backends that run here must end with the parent, be it killed: there is to be time for that. */
+static void
+outlive(const struct keeper *k)
+{
+	uint64_t longest_ms = 0;
+	bool has_processes = false;
+
+	for (size_t i = 0; i < k->conf->n_services; i++) {
+		const struct conf_provider *provider = &k->conf->services[i].provider;
+
+		if (provider->type == TG_PROVIDER_STATIC)
+			continue;
+		has_processes = true;
+		if (provider->stop_grace_ms > longest_ms)
+			longest_ms = provider->stop_grace_ms;
+	}
+	if (has_processes && outlive_parent((unsigned)(longest_ms / 1000) + OUTLIVE_MARGIN_S) < 0)
+		log_write(TG_LOG_WARN, "backends may be left when the parent is killed",
+			  "reason=%s", strerror(errno));
+}
+
 void
 keeper_scale_reloaded(struct keeper *k)
 {
+	outlive(k);
 	for (size_t i = 0; i < k->conf->n_services; i++) {
 		struct scaler_status known;
 
@@ -264,13 +289,13 @@ on_all_stopped(void *user)
 }
 
 void
-keeper_scale_stop(struct keeper *k)
+keeper_scale_stop(struct keeper *k, uint64_t grace_ms)
 {
 	/* Those of an upgrade are the new keeper's. */
 	if (k->is_holding || k->scaler == NULL)
 		loop_stop(k->loop);
 	else
-		scaler_stop(k->scaler, on_all_stopped, k);
+		scaler_stop(k->scaler, grace_ms, on_all_stopped, k);
 }
 
 void

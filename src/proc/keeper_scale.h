@@ -14,7 +14,7 @@ TG_MUST_CHECK int keeper_scale_start(struct keeper *k);
 void keeper_scale_reloaded(struct keeper *k);
 /* Instances go on, for who comes after, unless they were stopped. */
 void keeper_scale_fini(struct keeper *k);
-/* Tidegate ends: once the proxy is gone, instances stop, and then the loop. */
-void keeper_scale_stop(struct keeper *k);
+/* Tidegate ends, and the proxy is gone: instances stop, each within its grace and this one, and then the loop. */
+void keeper_scale_stop(struct keeper *k, uint64_t grace_ms);
 
 #endif

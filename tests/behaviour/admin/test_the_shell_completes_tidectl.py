@@ -46,7 +46,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     ("tidectl set server site/b9 ", []),
     ("tidectl autoscale api ", ["dry-run", "pause", "resume"]),
     ("tidectl scale api ", ["auto"]),
-    ("tidectl scale api auto ", []),
+    ("tidectl scale api auto ", ["why"]),
     ("tidectl show decisions api ", []),
     ("tidectl nothing ", []),
     ("tidectl help ", []),

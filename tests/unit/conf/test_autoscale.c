@@ -214,7 +214,8 @@ changes_are_told(void **state)
 		      "none, autoscale.step_down 0 -> none, autoscale.cooldown_up \"0\" -> none, "
 		      "autoscale.cooldown_down \"1m\" -> none, autoscale.idle \"5m\" -> none, "
 		      "autoscale.start_timeout \"1m\" -> none, autoscale.drain_timeout \"1m\" -> none, "
-		      "autoscale.dry_run true -> none, autoscale.in_flight 40 -> none\n");
+		      "autoscale.dry_run true -> none, autoscale.in_flight 40 -> none, "
+		      "hold.requests 1024 -> 0\n");
 }
 
 static void

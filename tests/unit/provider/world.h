@@ -137,7 +137,7 @@ world_text(const char *provider)
 
 	assert_non_null(out);
 	fputs("listeners = ( { name = \"l\"; bind = \"*:1\"; service = \"s\"; } );\n"
-	      "services = ( { name = \"s\"; provider = { ",
+	      "services = ( { name = \"s\"; autoscale = { module = \"any\"; max = 9; }; provider = { ",
 	      out);
 	for (; *provider != '\0'; provider++) {
 		if (*provider == '@')
