@@ -228,11 +228,11 @@ class Liar:
 
 
 INFO = b'{"Version":"\\u001b[2Jx","node":"n","Pid":1,"Uptime_sec":5}\n\n'
-NO_TIMES = b'{"error":"unknown-command","text":"x"}\n\n'
+UNKNOWN = b'{"error":"unknown-command","text":"x"}\n\n'  # as an older tidegate says
 
 
 def test_what_is_no_answer_is_said_and_asked_again(admin, tmp_path):
-    good = INFO + b'[{"pxname":"\\u009b5mevil","svname":"BACKEND","status":"UP"}]\n\n' + NO_TIMES
+    good = INFO + b'[{"pxname":"\\u009b5mevil","svname":"BACKEND","status":"UP"}]\n\n' + 2 * UNKNOWN
     liar = Liar(admin, b"SSH-2.0-OpenSSH\r\n", b"", b"\n", b"[" * 100000 + b"\n\n",
                 bytes(range(256)) * 64, INFO, INFO + b"{}\n\n", good)
     try:
