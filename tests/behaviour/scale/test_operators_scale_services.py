@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -205,6 +206,16 @@ def test_members_are_told_with_their_states(scaled, admin):
     text = ask(admin, "show autoscale site")
     assert f"\nauto-1 ready " in text and f" {member['address']} 0\n" in text
     assert ask(admin, "show autoscale").splitlines()[1].startswith("site on auto 1 ")
+
+
+def test_top_has_a_column(scaled, admin, run_tidectl):
+    tg = scaled(PLAIN)
+    tg.site.wait(ready=1)
+    ask(admin, "scale site 2")
+    tg.site.wait(ready=2)
+    shown = run_tidectl("-s", admin, "top", "--once", "-i", "0.1").stdout
+    assert re.search(r"^SERVICE +STATE +SCALE ", shown, re.M)
+    assert re.search(r"^site +UP 2/2 +2/2 ", shown, re.M)
 
 
 @pytest.mark.parametrize("line, code", [
