@@ -348,7 +348,7 @@ fill_state(struct scaled *s, struct mono now)
 		.cooldown_down_ms = a->cooldown_down_ms,
 		.idle_ms = a->idle_ms,
 		.has_manual = st->has_manual,
-		.manual = st->manual,
+		.manual = st->manual + s->n_fixed,
 		.is_paused = st->mode == TG_SCALER_PAUSED,
 		.is_dry_run = st->mode == TG_SCALER_DRY_RUN,
 		.is_store_well = store_is_well(s->scaler->store),
@@ -454,6 +454,7 @@ take_decision(struct scaled *s, uint32_t fixed, int64_t now_ms)
 static void
 judge(struct scaled *s, struct mono now, uint32_t fixed, uint32_t fixed_up)
 {
+	s->n_fixed = fixed;
 	fill_snapshot(s, now, fixed, fixed_up);
 	fill_state(s, now);
 	if (!fill_backends(s)) {

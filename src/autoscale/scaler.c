@@ -382,6 +382,13 @@ read_histogram(const struct segment_histogram *from)
 	return h;
 }
 
+/* Of all backends to those of the provider. */
+static uint32_t
+started_of(const struct scaled *s, uint32_t n)
+{
+	return n > s->n_fixed ? n - s->n_fixed : 0;
+}
+
 bool
 scaler_status(const struct scaler *s, unsigned service, struct scaler_status *ret)
 {
@@ -400,9 +407,9 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 		.has_manual = st->has_manual,
 		.manual = st->manual,
 		.desired = st->desired,
-		.proposed = scaled->decision.proposal.desired,
-		.min = scaled->input.snapshot.min,
-		.max = scaled->input.snapshot.max,
+		.proposed = started_of(scaled, scaled->decision.proposal.desired),
+		.min = started_of(scaled, scaled->input.snapshot.min),
+		.max = started_of(scaled, scaled->input.snapshot.max),
 		.counts = fleet_counts(st->fleet),
 		.failures = fleet_failures(st->fleet, &retry_ms),
 		.reason = scaled->has_decision ? scaled->decision.proposal.reason : "",

@@ -85,13 +85,13 @@ enum scaler_mode {
 const char *scaler_mode_str(enum scaler_mode mode);
 
 bool scaler_has(const struct scaler *s, unsigned service);
-/* `scale S N`; the bounds of the configuration do not bind it, TG_FLEET_MAX does. */
+/* `scale S N`, of those its provider starts, as min and max are; the bounds of the configuration do not bind it, TG_FLEET_MAX does. */
 void scaler_set_number(struct scaler *s, unsigned service, uint32_t n);
 /* `scale S auto`. */
 void scaler_set_auto(struct scaler *s, unsigned service);
 void scaler_set_mode(struct scaler *s, unsigned service, enum scaler_mode mode);
 
-/* What is known of one service. A value; pointers until the next turn. */
+/* What is known of one service; all numbers are of backends that its provider starts. A value; pointers until the next turn. */
 struct scaler_status {
 	const char *module;
 	const char *provider;

@@ -67,6 +67,7 @@ struct scaled {
 	struct usage_place *places;
 	struct usage *reads;
 	struct store_backend *puts;
+	uint32_t n_fixed; /* of these, those that no provider started: a decision is of all, an order not */
 	/* The last decision; what it points to is here: */
 	struct tg_backend *backends;
 	char (*names)[TG_SCALED_NAME]; /* of these */

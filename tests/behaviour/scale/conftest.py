@@ -20,13 +20,14 @@ def admin(tmp_path):
 def scaled(tidegate, admin, tmp_path):
     """scaled(autoscale, provider="", service="", ...): tidegate before the service `site`."""
     def start(autoscale, provider="", service="", mode="http", command=None, top="", sockets="",
-              **options):
+              backends=(), **options):
         demo = settings.program("tidegate-demo")
         words = command or [demo, *(["-t"] if mode == "tcp" else []), "-l", "127.0.0.1:{port}",
                             "-n", "{name}"]
         argv = ", ".join(f'"{word}"' for word in words)
         check = 'type = "tcp";' if mode == "tcp" else 'type = "http"; path = "/status/200";'
-        text = conf.one(mode, [], top=f'admin = {{ socket = "{admin}"; {sockets} }}; {top}', service=f"""
+        text = conf.one(mode, backends, top=f'admin = {{ socket = "{admin}"; {sockets} }}; {top}',
+                        service=f"""
             health = {{ {check} interval = "100ms"; rise = 1; }};
             autoscale = {{ module = "target"; {QUICK} {autoscale} }};
             provider = {{ type = "process"; stop_grace = "2s"; command = ( {argv} );

@@ -208,6 +208,17 @@ def test_members_are_told_with_their_states(scaled, admin):
     assert ask(admin, "show autoscale").splitlines()[1].startswith("site on auto 1 ")
 
 
+def test_backends_of_the_configuration_are_not_among_them(scaled, admin, recording_backend):
+    tg = scaled(PLAIN, backends=[recording_backend()])
+    tg.site.wait(ready=1, desired=1, min=1, max=4)
+    ask(admin, "scale site 3")
+    tg.site.wait(ready=3, desired=3, number=3)
+    assert len(tg.site.processes()) == 3
+    ask(admin, "scale site 0")
+    tg.site.wait(ready=0, desired=0, draining=0)
+    assert len(json.loads(ask(admin, "show servers state json"))) == 1
+
+
 def test_top_has_a_column(scaled, admin, run_tidectl):
     tg = scaled(PLAIN)
     tg.site.wait(ready=1)
