@@ -44,7 +44,7 @@ note_number(struct fleet *f, const char *name)
 	int end = 0;
 
 	if (sscanf(name, TG_FLEET_PREFIX "%" SCNu64 "%n", &number, &end) == 1 && name[end] == '\0' &&
-	    number > f->number)
+	    number > f->number && number < UINT64_MAX)
 		f->number = number;
 }
 
@@ -415,10 +415,43 @@ void
 fleet_unconfigured(struct fleet *f, int64_t now_ms)
 {
 	struct fleet_member *m;
+	struct fleet_member *next;
 
-	TAILQ_FOREACH(m, &f->members, link) {
+	for (m = TAILQ_FIRST(&f->members); m != NULL; m = next) {
+		next = TAILQ_NEXT(m, link);
 		if (fleet_is_configured(m))
 			fleet_enter(f, m, TG_FLEET_RESTING, now_ms);
+		else if (m->state == TG_FLEET_ADDING)
+			fleet_leave(f, m, now_ms); /* no answer comes any more */
+	}
+}
+
+void
+fleet_look(struct fleet *f, bool (*is_there)(void *user, const char *name), void *user,
+	   int64_t now_ms)
+{
+	struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (!fleet_is_configured(m) || is_there(user, m->name))
+			continue;
+		if (m->state != TG_FLEET_REMOVING)
+			fleet_tell(f, m, "taken out", "an operator deleted it");
+		fleet_enter(f, m, TG_FLEET_RESTING, now_ms);
+	}
+}
+
+void
+fleet_ask_again(struct fleet *f)
+{
+	struct fleet_member *m;
+
+	f->is_listed = false;
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (m->token == 0)
+			continue;
+		m->token = 0;
+		m->is_order_open = false;
 	}
 }
 
@@ -435,6 +468,38 @@ on_up(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 		return;
 	m->ready_ms = now_ms;
 	f->orders.was_ready(f->user, m, (uint64_t)(now_ms - m->asked_ms));
+}
+
+/* A start has its time anew. */
+static void
+give_time(struct fleet *f, struct fleet_member *m, int64_t now_ms)
+{
+	if (m->state == TG_FLEET_CHECKING || m->state == TG_FLEET_DOWN)
+		m->deadline_ms = now_ms + (int64_t)f->limits.start_timeout_ms;
+}
+
+void
+fleet_return(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
+{
+	fleet_enter(f, m, m->ready_ms != TG_FLEET_NEVER ? TG_FLEET_READY : TG_FLEET_CHECKING, now_ms);
+	give_time(f, m, now_ms);
+	fleet_tell(f, m, "undrained", why);
+}
+
+void
+fleet_steered(struct fleet *f, const char *name, enum fleet_steer by, int64_t now_ms)
+{
+	struct fleet_member *m = find(f, name);
+	bool was_held;
+
+	if (m == NULL)
+		return;
+	was_held = m->is_held;
+	m->is_held = by == TG_FLEET_STEER_OPERATOR;
+	if (m->state == TG_FLEET_DRAINING && by == TG_FLEET_STEER_NONE)
+		fleet_return(f, m, "an operator made it ready", now_ms);
+	else if (was_held && !m->is_held)
+		give_time(f, m, now_ms);
 }
 
 void

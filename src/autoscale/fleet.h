@@ -45,6 +45,14 @@ enum fleet_state {
 /* "pending", ...; "?" outside the enum. */
 const char *fleet_state_str(unsigned state);
 
+/* Who keeps new work from one that is in the configuration. */
+enum fleet_steer {
+	TG_FLEET_STEER_NONE = 0,
+	TG_FLEET_STEER_OURS = 1, /* drain() did */
+	TG_FLEET_STEER_OPERATOR = 2,
+	TG_FLEET_STEER_COUNT
+};
+
 struct fleet_member {
 	TAILQ_ENTRY(fleet_member) link;
 	char name[TG_INSTANCE_NAME];
@@ -58,6 +66,7 @@ struct fleet_member {
 	bool is_observed;      /* in this state */
 	bool is_unwanted;      /* ADDING: it leaves as soon as it is in */
 	bool is_ended;         /* its provider says so: nothing to stop */
+	bool is_held;          /* an operator keeps new work from it */
 	bool has_addr;
 	struct addr addr;
 	struct usage_place place; /* `cgroup` is its own */
@@ -120,6 +129,9 @@ void fleet_added(struct fleet *f, const char *name, uint32_t slot, bool is_done,
 		 int64_t now_ms);
 void fleet_removed(struct fleet *f, const char *name, bool is_done, const char *why,
 		   int64_t now_ms);
+/* Each tick, before fleet_observed(). One that an operator keeps work from is alone with it: it counts, is neither
+ * undrained nor given up, and goes when there are too many. One that an operator made ready again is. */
+void fleet_steered(struct fleet *f, const char *name, enum fleet_steer by, int64_t now_ms);
 /* Each tick for all that have a slot: what checks and workers say of it now. */
 void fleet_observed(struct fleet *f, const char *name, bool is_up, int64_t in_flight,
 		    int64_t now_ms);
@@ -128,7 +140,7 @@ void fleet_observed(struct fleet *f, const char *name, bool is_up, int64_t in_fl
 struct fleet_counts {
 	uint32_t pending;  /* asked for, starting, adding, checking */
 	uint32_t ready;
-	uint32_t down;
+	uint32_t down;     /* and those that an operator keeps work from */
 	uint32_t draining; /* and all that follows */
 };
 struct fleet_counts fleet_counts(const struct fleet *f);
@@ -136,7 +148,12 @@ struct fleet_counts fleet_counts(const struct fleet *f);
 unsigned fleet_failures(const struct fleet *f, int64_t *ret_retry_ms);
 /* An operator, or a configuration that was edited, asks for a try now. */
 void fleet_retry(struct fleet *f);
-/* None of them is in the configuration any more, as their service is not. */
+/* Another provider is there: what the one before was asked is asked again, to start only after its first list. */
+void fleet_ask_again(struct fleet *f);
+/* Another configuration: those that should be there and are not, as an operator deleted them, are out of it. */
+void fleet_look(struct fleet *f, bool (*is_there)(void *user, const char *name), void *user,
+		int64_t now_ms);
+/* None of them is in the configuration any more, as their service is not; nor will those be that are to come. */
 void fleet_unconfigured(struct fleet *f, int64_t now_ms);
 /* Whether the provider has told what there is. */
 bool fleet_is_listed(const struct fleet *f);

@@ -36,6 +36,8 @@ void fleet_enter(struct fleet *f, struct fleet_member *m, enum fleet_state state
 void fleet_tell(struct fleet *f, const struct fleet_member *m, const char *what, const char *why);
 /* The configuration has it, or is about to have it no more. */
 bool fleet_is_configured(const struct fleet_member *m);
+/* In the configuration, and wanted there again. */
+void fleet_return(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms);
 /* On its way out: of the configuration first, if it is there. It may be gone with the return, as in the next. */
 void fleet_leave(struct fleet *f, struct fleet_member *m, int64_t now_ms);
 /* Its start has failed: it leaves, and the next one waits. */

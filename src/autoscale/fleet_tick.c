@@ -11,6 +11,8 @@ on_late(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 {
 	char why[64];
 
+	if (m->is_held && (m->state == TG_FLEET_CHECKING || m->state == TG_FLEET_DOWN))
+		return;
 	switch (m->state) {
 	case TG_FLEET_PENDING:
 	case TG_FLEET_STARTING:
@@ -73,6 +75,8 @@ give_order(struct fleet *f, struct fleet_member *m)
 		return;
 	switch (m->state) {
 	case TG_FLEET_PENDING:
+		if (!f->is_listed)
+			return;
 		m->token = ++f->token;
 		rc = f->orders.start(f->user, m, m->token);
 		break;
@@ -138,6 +142,7 @@ find_leaving(const struct fleet *f)
 
 	TAILQ_FOREACH(m, &f->members, link) {
 		if ((m->state == TG_FLEET_DRAINING || m->is_unwanted) && !m->is_ended &&
+		    !m->is_held &&
 		    (best == NULL || m->since_ms >= best->since_ms))
 			best = m;
 	}
@@ -155,8 +160,7 @@ undrain(struct fleet *f, int64_t now_ms)
 	}
 	if (m == NULL || f->orders.drain(f->user, m, false) != 0)
 		return false;
-	fleet_enter(f, m, m->ready_ms != TG_FLEET_NEVER ? TG_FLEET_READY : TG_FLEET_CHECKING, now_ms);
-	fleet_tell(f, m, "undrained", "it is needed again");
+	fleet_return(f, m, "it is needed again", now_ms);
 	return true;
 }
 
@@ -181,6 +185,8 @@ start(struct fleet *f, int64_t now_ms)
 static int
 reluctance(const struct fleet_member *m)
 {
+	if (m->is_held && m->state == TG_FLEET_READY)
+		return 4; /* it serves nothing */
 	switch (m->state) {
 	case TG_FLEET_PENDING:
 		return 0;
@@ -270,9 +276,9 @@ fleet_counts(const struct fleet *f)
 	const struct fleet_member *m;
 
 	TAILQ_FOREACH(m, &f->members, link) {
-		if (m->state == TG_FLEET_READY)
+		if (m->state == TG_FLEET_READY && !m->is_held)
 			c.ready++;
-		else if (m->state == TG_FLEET_DOWN)
+		else if (m->state == TG_FLEET_DOWN || (m->is_held && is_alive(m)))
 			c.down++;
 		else if (is_alive(m))
 			c.pending++;

@@ -40,10 +40,13 @@ observe_configured(struct scaled *s, int64_t now_ms)
 	for (unsigned i = 0; i < s->conf->n_backends; i++) {
 		const struct conf_backend *b = &s->conf->backends[i];
 
-		if (is_ours(b))
-			fleet_observed(s->state->fleet, b->name,
-				       sc->ops.is_up(sc->user, s->conf->index, i),
-				       in_flight(s, b->segment_slot), now_ms);
+		if (!is_ours(b))
+			continue;
+		fleet_steered(s->state->fleet, b->name,
+			      sc->ops.steered(sc->user, s->conf->index, i), now_ms);
+		fleet_observed(s->state->fleet, b->name,
+			       sc->ops.is_up(sc->user, s->conf->index, i),
+			       in_flight(s, b->segment_slot), now_ms);
 	}
 }
 
@@ -148,6 +151,8 @@ state_of(const struct scaled *s, unsigned i)
 	const struct fleet_member *m =
 		is_ours(b) ? fleet_find(s->state->fleet, b->name) : NULL;
 
+	if (m != NULL && m->is_held && m->state == TG_FLEET_READY)
+		return TG_BACKEND_DRAINING;
 	if (m != NULL)
 		return states[m->state];
 	return sc->ops.is_up(sc->user, s->conf->index, i) ? TG_BACKEND_READY : TG_BACKEND_DOWN;
@@ -520,6 +525,16 @@ begin(struct scaled *s)
 	s->state->active_ms = scaler_ms(loop_now(s->scaler->loop));
 }
 
+/* No start is waited for any more. */
+static void
+hold_again(struct scaled *s)
+{
+	if (s->state->refusal_s == 0)
+		return;
+	s->state->refusal_s = 0;
+	s->scaler->ops.refuse(s->scaler->user, s->conf->index, 0);
+}
+
 /* What is left of one that is not scaled any more. */
 static void
 tick_unwanted(struct scaled *s, int64_t now_ms)
@@ -530,6 +545,7 @@ tick_unwanted(struct scaled *s, int64_t now_ms)
 		fleet_walk(s->state->fleet, observe_resting, &o);
 	} else {
 		observe(s, now_ms);
+		hold_again(s);
 	}
 	fleet_tick(s->state->fleet, 0, now_ms);
 }
@@ -547,7 +563,7 @@ tick_wanted(struct scaled *s, struct mono now)
 	if (counts.ready + fixed_up > 0)
 		st->is_woken = false;
 	measure(s, now, counts.ready + fixed_up);
-	if (!fleet_is_listed(st->fleet))
+	if (!st->is_begun && !fleet_is_listed(st->fleet))
 		return;
 	if (!st->is_begun)
 		begin(s);

@@ -287,16 +287,34 @@ find_one(struct scaled *s, unsigned i)
 	const struct scaler *sc = s->scaler;
 	const struct conf_backend *b = &s->conf->backends[i];
 
-	if (fleet_find(s->state->fleet, b->name) == NULL &&
-	    fleet_found(s->state->fleet, b->name, &b->endpoint.addr, b->segment_slot,
-			sc->ops.is_drained(sc->user, s->conf->index, i), now_ms(sc)) < 0)
+	const struct fleet_member *m = fleet_find(s->state->fleet, b->name);
+	enum fleet_steer by = sc->ops.steered(sc->user, s->conf->index, i);
+
+	/* Its answer may come when it is gone again, with its service. */
+	if (m != NULL && m->state == TG_FLEET_ADDING)
+		fleet_added(s->state->fleet, b->name, b->segment_slot, true, "", now_ms(sc));
+	if (m == NULL && fleet_found(s->state->fleet, b->name, &b->endpoint.addr, b->segment_slot,
+				     by == TG_FLEET_STEER_OURS, now_ms(sc)) < 0)
 		log_write(TG_LOG_ERROR, "a backend is left alone", "svc=%s srv=%s", s->conf->name,
 			  b->name);
+}
+
+static bool
+is_there(void *user, const char *name)
+{
+	const struct scaled *s = user;
+
+	for (unsigned i = 0; i < s->conf->n_backends; i++) {
+		if (strcmp(s->conf->backends[i].name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 void
 scaled_find_added(struct scaled *s)
 {
+	fleet_look(s->state->fleet, is_there, s, now_ms(s->scaler));
 	for (unsigned i = 0; i < s->conf->n_backends; i++) {
 		const struct conf_backend *b = &s->conf->backends[i];
 
@@ -317,6 +335,7 @@ scaled_begin(struct scaled *s, struct err *err)
 		return -TG_EINVAL;
 	}
 	st->provider_owner = conf_ref(s->owner);
+	st->provider_conf = s->conf;
 	s->state = st;
 	return 0;
 }
@@ -338,8 +357,32 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	conf_unref(st->provider_owner);
 	st->provider = provider;
 	st->provider_owner = conf_ref(s->owner);
+	st->provider_conf = s->conf;
 	st->list_due = (struct mono){.us = 0};
+	fleet_ask_again(st->fleet);
 	fleet_retry(st->fleet);
+	if (s->scaler->is_stopping)
+		scaled_stop(s);
+}
+
+void
+scaled_begin_again(struct scaled *s)
+{
+	s->state->is_begun = false;
+	s->state->is_woken = false;
+	s->state->has_up = false;
+	s->state->has_down = false;
+	s->state->refusal_s = 0;
+}
+
+/* Of one that is not scaled any more there is no grace but that of before. */
+void
+scaled_stop(struct scaled *s)
+{
+	uint64_t grace_ms = s->state->provider_conf->provider.stop_grace_ms;
+
+	provider_stop_all(s->state->provider,
+			  grace_ms < s->scaler->grace_ms ? grace_ms : s->scaler->grace_ms);
 }
 
 void

@@ -58,14 +58,14 @@ scaler_set_timer(struct scaler *s)
 		timer_clear(&s->timer);
 }
 
-/* True: nothing is left of it. */
+/* True: nothing is left of it, and nobody takes over what was. */
 static bool
 tick(struct scaled *s, struct mono now)
 {
 	if (s == NULL || s->state->due.us > now.us)
 		return false;
 	scaled_tick(s, now);
-	return scaled_is_over(s);
+	return scaled_is_over(s) && !s->scaler->is_changing;
 }
 
 static void
@@ -303,16 +303,6 @@ scaler_end_if_done(struct scaler *s)
 	ended(s->ended_user);
 }
 
-static void
-stop_all(struct scaled *s, uint64_t grace_ms)
-{
-	if (s == NULL)
-		return;
-	if (s->conf->provider.stop_grace_ms < grace_ms)
-		grace_ms = s->conf->provider.stop_grace_ms;
-	provider_stop_all(s->state->provider, grace_ms);
-}
-
 void
 scaler_stop(struct scaler *s, uint64_t grace_ms, void (*ended)(void *user), void *user)
 {
@@ -321,10 +311,13 @@ scaler_stop(struct scaler *s, uint64_t grace_ms, void (*ended)(void *user), void
 	s->is_stopping = true;
 	s->ended = ended;
 	s->ended_user = user;
-	for (size_t i = 0; i < s->n_services; i++)
-		stop_all(s->services[i], grace_ms);
+	s->grace_ms = grace_ms;
+	for (size_t i = 0; i < s->n_services; i++) {
+		if (s->services[i] != NULL)
+			scaled_stop(s->services[i]);
+	}
 	TAILQ_FOREACH(retired, &s->retired, link)
-		stop_all(retired, grace_ms);
+		scaled_stop(retired);
 	look_for_end(s);
 }
 

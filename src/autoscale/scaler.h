@@ -28,14 +28,15 @@ struct scaler_ops {
 	 * now. */
 	int (*add)(void *user, const char *service, const char *name, const struct addr *addr);
 	int (*remove)(void *user, const char *service, const char *name);
-	/* Nothing new goes there, or something does again. Negative: it is not there. */
+	/* Nothing new goes there, or something does again. Where an operator has ordered that nothing does, that
+	 * stays, and is done. Negative: it is not there, or an operator's order is against it. */
 	int (*drain)(void *user, const char *service, const char *name, bool is_on);
 	/* What is in flight there ends; of one that is out of the configuration with its process. */
 	void (*cut)(void *user, const char *service, const char *name);
 	/* What checks say of it; indexes as in the configuration. */
 	bool (*is_up)(void *user, unsigned service, unsigned backend);
-	/* Whether a drain that drain() ordered is in force, as one of a keeper before. */
-	bool (*is_drained)(void *user, unsigned service, unsigned backend);
+	/* Whose order keeps new work from it: drain()'s, be it of a keeper before, or an operator's. */
+	enum fleet_steer (*steered)(void *user, unsigned service, unsigned backend);
 	/* Requests that no backend can serve are refused, with this Retry-After; 0: held again. */
 	void (*refuse)(void *user, unsigned service, uint32_t after_s);
 };

@@ -15,6 +15,7 @@ struct scaled_state {
 	struct fleet *fleet;
 	struct provider *provider;
 	struct conf *provider_owner; /* the configuration it was opened with; counted */
+	const struct conf_service *provider_conf; /* of that */
 
 	enum scaler_mode mode;
 	bool has_manual;
@@ -91,7 +92,9 @@ struct scaler {
 	TAILQ_HEAD(, scaled) retired; /* their services are gone */
 	struct timer timer;
 	bool is_holding;
+	bool is_changing; /* something is prepared: what is over stays until that is decided */
 	bool is_stopping;
+	uint64_t grace_ms; /* of the stop */
 	void (*ended)(void *user);
 	void *ended_user;
 };
@@ -115,10 +118,14 @@ TG_MUST_CHECK int scaled_open(struct scaled *s, struct scaled_state *st, struct 
 			      struct err *err);
 /* The state of the one before; `provider` in place of its own, NULL: that stays. */
 void scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider);
-/* Backends that a keeper before has added are its own. */
+/* The service is there again, while what it had before is not gone yet: the number is found anew. */
+void scaled_begin_again(struct scaled *s);
+/* Backends that a keeper before has added are its own; those that are not there any more are not. */
 void scaled_find_added(struct scaled *s);
 void scaled_end(struct scaled *s); /* NULL allowed */
 
+/* Tidegate ends: so do its backends. */
+void scaled_stop(struct scaled *s);
 /* The next tick is now. */
 void scaled_hurry(struct scaled *s);
 /* All of one tick. */

@@ -1,5 +1,6 @@
 /* autoscale/scaler_reload.c: the scaler over a reload: what a service has stays as long as its slot does. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "autoscale/scaler_priv.h"
 
@@ -8,6 +9,7 @@ struct scaler_next {
 	const struct conf_same *same;
 	size_t n;
 	struct scaled **services;    /* by index in the next configuration; NULL: nothing of it is ours */
+	struct scaled **before;      /* the same: whose state it takes over; NULL: nobody's */
 	struct provider **providers; /* the same: in place of the one before; NULL: that one goes on */
 };
 
@@ -17,13 +19,29 @@ no_memory(struct err *err)
 	return err_set(err, TG_ENOMEM, "no memory");
 }
 
+/* One whose service was gone, and of which something is left. */
 static struct scaled *
-before(const struct scaler_next *next, size_t i)
+find_retired(const struct scaler *s, const char *name)
 {
-	const struct conf_service *service =
-		conf_same_service(next->same, &next->same->next->services[i]);
+	struct scaled *retired;
 
-	return service != NULL ? next->scaler->services[service->index] : NULL;
+	TAILQ_FOREACH(retired, &s->retired, link) {
+		if (strcmp(retired->conf->name, name) == 0)
+			return retired;
+	}
+	return NULL;
+}
+
+/* What a provider has is known by the service's name: of one name there is one fleet. */
+static struct scaled *
+find_before(const struct scaler_next *next, size_t i)
+{
+	const struct conf_service *service = &next->same->next->services[i];
+	const struct conf_service *was = conf_same_service(next->same, service);
+
+	return was != NULL && next->scaler->services[was->index] != NULL
+		       ? next->scaler->services[was->index]
+		       : find_retired(next->scaler, service->name);
 }
 
 /* A state of before gets another provider where it is started in another way. */
@@ -31,11 +49,11 @@ static int
 prepare_provider(struct scaler_next *next, size_t i, struct err *err)
 {
 	struct scaled *now = next->services[i];
-	struct scaled *was = before(next, i);
+	const struct scaled *was = next->before[i];
 
 	if (was == NULL)
 		return scaled_begin(now, err);
-	if (conf_provider_equal(was->conf, now->conf))
+	if (conf_provider_equal(was->state->provider_conf, now->conf))
 		return 0;
 	return scaled_open(now, was->state, &next->providers[i], err);
 }
@@ -45,7 +63,8 @@ prepare_service(struct scaler_next *next, size_t i, struct conf *conf, struct er
 {
 	const struct conf_service *service = &conf->services[i];
 
-	if (!scaled_is_wanted(service) && before(next, i) == NULL)
+	next->before[i] = find_before(next, i);
+	if (!scaled_is_wanted(service) && next->before[i] == NULL)
 		return 0;
 	next->services[i] = scaled_new(next->scaler, conf, service, err);
 	if (next->services[i] == NULL)
@@ -64,9 +83,11 @@ scaler_prepare(struct scaler *s, const struct conf_same *same, struct conf *conf
 		return no_memory(err);
 	next->scaler = s;
 	next->same = same;
+	s->is_changing = true;
 	next->services = calloc(conf->n_services + 1, sizeof(struct scaled *));
+	next->before = calloc(conf->n_services + 1, sizeof(struct scaled *));
 	next->providers = calloc(conf->n_services + 1, sizeof(struct provider *));
-	if (next->services == NULL || next->providers == NULL)
+	if (next->services == NULL || next->before == NULL || next->providers == NULL)
 		rc = no_memory(err);
 	else
 		next->n = conf->n_services;
@@ -84,13 +105,24 @@ scaler_drop(struct scaler_next *next)
 {
 	if (next == NULL)
 		return;
+	next->scaler->is_changing = false;
 	for (size_t i = 0; i < next->n; i++) {
 		provider_close(next->providers[i]);
 		scaled_end(next->services[i]);
 	}
 	free(next->services);
+	free(next->before);
 	free(next->providers);
 	free(next);
+}
+
+/* Of a service that is there again. */
+static void
+leave_retired(struct scaler_next *next, struct scaled *now, struct scaled *was)
+{
+	scaled_begin_again(now);
+	TAILQ_REMOVE(&next->scaler->retired, was, link);
+	scaled_end(was);
 }
 
 /* Takes what the service had over. */
@@ -98,13 +130,15 @@ static void
 go_over(struct scaler_next *next, size_t i)
 {
 	struct scaled *now = next->services[i];
-	struct scaled *was = before(next, i);
+	struct scaled *was = next->before[i];
 
 	if (now == NULL)
 		return;
 	if (was != NULL) {
 		scaled_take_over(now, was, next->providers[i]);
 		next->providers[i] = NULL;
+		if (was->is_gone)
+			leave_retired(next, now, was);
 	}
 	scaled_find_added(now);
 	now->state->due = loop_now(next->scaler->loop);

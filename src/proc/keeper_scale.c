@@ -53,6 +53,19 @@ take_out(void *user, const char *service, const char *name)
 	return reloads_send_own(k->reloads, &order);
 }
 
+static enum fleet_steer
+steered(void *user, unsigned service, unsigned backend)
+{
+	const struct keeper *k = user;
+	const struct steer_entry *entry = steer_get(k->steer, service, backend);
+
+	if ((entry->order.told & TG_ORDER_ADMIN) == 0 || entry->order.admin == TG_ADMIN_READY)
+		return TG_FLEET_STEER_NONE;
+	return strcmp(entry->orders[TG_STEER_STATE].note.who, TG_SCALER_WHO) == 0
+		       ? TG_FLEET_STEER_OURS
+		       : TG_FLEET_STEER_OPERATOR;
+}
+
 static int
 drain(void *user, const char *service, const char *name, bool is_on)
 {
@@ -63,6 +76,8 @@ drain(void *user, const char *service, const char *name, bool is_on)
 
 	if (!steer_find(k->steer, service, name, &t))
 		return -TG_ENOENT;
+	if (steered(k, t.service, t.backend) == TG_FLEET_STEER_OPERATOR)
+		return is_on ? 0 : -TG_EEXIST;
 	return steer_set(&t, TG_STEER_STATE,
 			 steer_admin_str(is_on ? TG_ADMIN_DRAIN : TG_ADMIN_READY), &note, &err);
 }
@@ -86,17 +101,6 @@ is_up(void *user, unsigned service, unsigned backend)
 	return h->has_addr && h->verdict.state == TG_HEALTH_UP;
 }
 
-static bool
-is_drained(void *user, unsigned service, unsigned backend)
-{
-	const struct keeper *k = user;
-	const struct steer_order *o =
-		&steer_get(k->steer, service, backend)->orders[TG_STEER_STATE];
-
-	return strcmp(o->note.who, TG_SCALER_WHO) == 0 &&
-	       strcmp(o->value, steer_admin_str(TG_ADMIN_DRAIN)) == 0;
-}
-
 static void
 refuse(void *user, unsigned service, uint32_t after_s)
 {
@@ -112,7 +116,7 @@ static const struct scaler_ops ops = {
 	.drain = drain,
 	.cut = cut,
 	.is_up = is_up,
-	.is_drained = is_drained,
+	.steered = steered,
 	.refuse = refuse,
 };
 

@@ -29,6 +29,8 @@ struct thing {
 	bool is_adding;
 	bool is_removing;
 	unsigned starts;
+	unsigned stops;
+	bool is_held; /* by an operator */
 };
 
 struct world {
@@ -85,6 +87,7 @@ on_stop(void *user, const struct fleet_member *m, uint64_t token, uint64_t grace
 	assert_false(t->is_configured);
 	assert_true(t->in_flight == 0 || w->cuts > 0);
 	t->stop = token;
+	t->stops++;
 	return 0;
 }
 
@@ -244,6 +247,21 @@ answer_configuration(struct world *w, struct thing *t)
 	}
 }
 
+static enum fleet_steer
+steer_of(const struct thing *t)
+{
+	if (t->is_held)
+		return TG_FLEET_STEER_OPERATOR;
+	return t->is_draining ? TG_FLEET_STEER_OURS : TG_FLEET_STEER_NONE;
+}
+
+/* In the configuration, so it can be steered. */
+static bool
+fleet_is_in(const struct fleet_member *m)
+{
+	return m->state >= TG_FLEET_CHECKING && m->state <= TG_FLEET_REMOVING;
+}
+
 static void
 observe(struct world *w)
 {
@@ -251,9 +269,11 @@ observe(struct world *w)
 		struct thing *t = &w->things[i];
 		const struct fleet_member *m = fleet_find(w->fleet, t->name);
 
-		if (m != NULL && m->slot != 0)
-			fleet_observed(w->fleet, t->name, t->is_up && t->is_running, t->in_flight,
-				       w->now);
+		if (m == NULL || m->slot == 0)
+			continue;
+		if (fleet_is_in(m))
+			fleet_steered(w->fleet, t->name, steer_of(t), w->now);
+		fleet_observed(w->fleet, t->name, t->is_up && t->is_running, t->in_flight, w->now);
 	}
 }
 
@@ -627,6 +647,191 @@ whatever_is_lost_it_gets_there(void **state)
 		assert_int_equal(w->things[i].is_configured, w->things[i].is_running);
 }
 
+static enum fleet_state
+state_of(const struct world *w, const char *name)
+{
+	const struct fleet_member *m = fleet_find(w->fleet, name);
+
+	return m != NULL ? m->state : TG_FLEET_STATE_COUNT;
+}
+
+static void
+one_that_an_operator_keeps_work_from_is_left_alone(void **state)
+{
+	struct world *w = *state;
+	struct thing *t;
+
+	list(w);
+	settle(w, 2);
+	t = thing(w, "auto-1");
+	t->is_held = true;
+	turn(w, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 1);
+	assert_int_equal(fleet_counts(w->fleet).down, 1);
+	/* Down meanwhile, for longer than a start may take, as who is in maintenance may be. */
+	t->is_ill = true;
+	for (int i = 0; i < 100; i++)
+		turn(w, 2);
+	assert_int_equal(state_of(w, "auto-1"), TG_FLEET_DOWN);
+	assert_int_equal(fleet_counts(w->fleet).ready, 1);
+	assert_int_equal(t->stops, 0);
+	assert_int_equal(w->n, 2);
+	/* Made ready, it has the time of a start. */
+	t->is_held = false;
+	for (int i = 0; i < 20; i++)
+		turn(w, 2);
+	t->is_ill = false;
+	settle(w, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	assert_int_equal(w->n, 2);
+}
+
+static void
+one_that_an_operator_keeps_work_from_goes_first_and_does_not_come_back(void **state)
+{
+	struct world *w = *state;
+	struct thing *t;
+
+	list(w);
+	settle(w, 2);
+	t = thing(w, "auto-1");
+	t->is_held = true;
+	t->in_flight = 3;
+	turn(w, 2);
+	turn(w, 1);
+	assert_int_equal(state_of(w, "auto-1"), TG_FLEET_DRAINING);
+	assert_int_equal(state_of(w, "auto-2"), TG_FLEET_READY);
+	/* Needed again: another one is started, the operator's order stays. */
+	settle(w, 2);
+	assert_int_equal(state_of(w, "auto-1"), TG_FLEET_DRAINING);
+	assert_int_equal(state_of(w, "auto-3"), TG_FLEET_READY);
+	t->in_flight = 0;
+	settle(w, 2);
+	assert_int_equal(t->stops, 1);
+	assert_int_equal(w->cuts, 0);
+}
+
+static void
+one_that_drains_and_is_made_ready_by_an_operator_is_not_cut(void **state)
+{
+	struct world *w = *state;
+	struct thing *t;
+
+	list(w);
+	settle(w, 1);
+	t = thing(w, "auto-1");
+	t->in_flight = 5;
+	turn(w, 0);
+	assert_int_equal(state_of(w, "auto-1"), TG_FLEET_DRAINING);
+	t->is_draining = false; /* as what is said last counts */
+	turn(w, 1);
+	assert_int_equal(state_of(w, "auto-1"), TG_FLEET_READY);
+	for (int i = 0; i < 100; i++)
+		turn(w, 1);
+	assert_int_equal(w->cuts, 0);
+	assert_int_equal(w->n, 1);
+}
+
+static void
+one_that_is_being_added_when_its_service_goes_is_stopped(void **state)
+{
+	struct world *w = *state;
+	struct thing *t;
+
+	list(w);
+	turn(w, 1);
+	turn(w, 1); /* it runs, and is to be added */
+	t = thing(w, "auto-1");
+	assert_true(t->is_adding);
+	fleet_unconfigured(w->fleet, w->now);
+	t->is_adding = false; /* nobody answers */
+	settle(w, 0);
+	assert_int_equal(running(w), 0);
+	assert_int_equal(fleet_counts(w->fleet).pending + fleet_counts(w->fleet).draining, 0);
+}
+
+static void
+another_provider_is_asked_what_the_one_before_was(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 1);
+	turn(w, 2);
+	assert_true(thing(w, "auto-2")->start != 0);
+	thing(w, "auto-2")->start = 0; /* closed with the order open */
+	fleet_ask_again(w->fleet);
+	turn(w, 2);
+	assert_int_equal(thing(w, "auto-2")->starts, 1); /* not before a list: it may be there */
+	list(w);
+	settle(w, 2);
+	assert_int_equal(thing(w, "auto-2")->starts, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	assert_int_equal(w->failures, 0);
+	assert_int_equal(w->n, 2);
+}
+
+static void
+a_stop_is_asked_of_another_provider_at_once(void **state)
+{
+	struct world *w = *state;
+	struct thing *t;
+
+	list(w);
+	settle(w, 1);
+	t = thing(w, "auto-1");
+	for (int i = 0; i < 10 && t->stop == 0; i++)
+		turn(w, 0);
+	assert_int_equal(t->stops, 1);
+	t->stop = 0;
+	fleet_ask_again(w->fleet);
+	turn(w, 0);
+	assert_int_equal(t->stops, 2);
+	settle(w, 0);
+	assert_int_equal(running(w), 0);
+}
+
+static bool
+is_configured(void *user, const char *name)
+{
+	return thing(user, name)->is_configured;
+}
+
+static void
+one_that_an_operator_deletes_is_stopped_and_replaced(void **state)
+{
+	struct world *w = *state;
+	struct thing *t;
+
+	list(w);
+	settle(w, 2);
+	t = thing(w, "auto-1");
+	t->in_flight = 1;
+	t->is_configured = false;
+	fleet_look(w->fleet, is_configured, w, w->now);
+	settle(w, 2);
+	assert_int_equal(state_of(w, "auto-1"), TG_FLEET_RESTING); /* what it had goes on */
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	t->in_flight = 0;
+	settle(w, 2);
+	assert_int_equal(t->stops, 1);
+	assert_int_equal(running(w), 2);
+	assert_int_equal(w->cuts, 0);
+}
+
+static void
+a_name_with_the_highest_number_leaves_others(void **state)
+{
+	struct world *w = *state;
+
+	thing(w, "auto-18446744073709551615")->is_running = true;
+	list(w);
+	settle(w, 3);
+	assert_int_equal(running(w), 3);
+	assert_int_equal(state_of(w, "auto-1"), TG_FLEET_READY);
+	assert_int_equal(state_of(w, "auto-2"), TG_FLEET_READY);
+}
+
 int
 main(void)
 {
@@ -653,6 +858,23 @@ main(void)
 		cmocka_unit_test_setup_teardown(one_that_dies_is_taken_out_and_replaced, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(orders_that_fail_at_once_are_given_again, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_that_an_operator_keeps_work_from_is_left_alone,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			one_that_an_operator_keeps_work_from_goes_first_and_does_not_come_back, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			one_that_drains_and_is_made_ready_by_an_operator_is_not_cut, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			one_that_is_being_added_when_its_service_goes_is_stopped, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(another_provider_is_asked_what_the_one_before_was,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_stop_is_asked_of_another_provider_at_once, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_that_an_operator_deletes_is_stopped_and_replaced,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_name_with_the_highest_number_leaves_others, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(whatever_is_lost_it_gets_there, set_up, tear_down),
 	};
