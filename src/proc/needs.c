@@ -30,6 +30,14 @@ needs_set_peer(struct needs *n, int fd)
 	needs_tell(n);
 }
 
+void
+needs_move(struct needs *n, struct loop *to)
+{
+	stop_waiting(n);
+	n->loop = to;
+	needs_tell(n);
+}
+
 static void
 on_writable(struct watch *w, unsigned what)
 {

@@ -22,6 +22,8 @@ struct needs {
 void needs_init(struct needs *needs, struct loop *loop, struct registry *registry);
 /* Another keeper, which has heard nothing; -1: none. The descriptor stays the caller's. */
 void needs_set_peer(struct needs *needs, int fd);
+/* All of it goes on in `to`, between two turns of the loop there is. */
+void needs_move(struct needs *needs, struct loop *to);
 /* Something may have changed: says what is new. */
 void needs_tell(struct needs *needs);
 

@@ -595,6 +595,7 @@ move_control(struct proxy *p, struct loop *to)
 	timer_fini(&p->due);
 	p->loop = to;
 	p->reload.loop = to;
+	needs_move(&p->needs, to);
 	registry_watch(p->registry, to, on_alarm, p);
 	if (mono_is_set(settle))
 		timer_set(to, &p->settle, settle);

@@ -153,6 +153,40 @@ keeper_that_does_not_read_hears_it_when_it_does(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* As where control gets a loop of its own: the one before is another thread's by then. */
+static void
+what_waits_for_room_moves_to_another_loop(void **state)
+{
+	struct loop *other = loop_new();
+	struct message m;
+
+	(void)state;
+	assert_non_null(other);
+	connect_keeper();
+	while (channel_has_room(own))
+		assert_int_equal(channel_send(own, MSG_READY, NULL, 0, -1), 0);
+	hold(0, 1);
+	assert_true(needs.is_waiting);
+	needs_move(&needs, other);
+	assert_true(needs.is_waiting);
+	while (channel_receive(keeper, &m) == 1)
+		assert_int_equal(m.type, MSG_READY);
+	fake_turn(other);
+	assert_wanted(0);
+	assert_silent();
+	assert_false(needs.is_waiting);
+	/* What comes later waits there, too. */
+	while (channel_has_room(own))
+		assert_int_equal(channel_send(own, MSG_READY, NULL, 0, -1), 0);
+	hold(1, 1);
+	while (channel_receive(keeper, &m) == 1)
+		assert_int_equal(m.type, MSG_READY);
+	fake_turn(other);
+	assert_wanted(1);
+	lose_keeper();
+	loop_free(other);
+}
+
 int
 main(void)
 {
@@ -160,6 +194,7 @@ main(void)
 		TEST(each_need_is_said_once),
 		TEST(new_keeper_hears_what_the_last_one_heard),
 		TEST(keeper_that_does_not_read_hears_it_when_it_does),
+		TEST(what_waits_for_room_moves_to_another_loop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
