@@ -97,7 +97,7 @@ static int
 add_again(struct conf_draft *d, struct conf_service *service, const struct conf_backend *entry,
 	  struct err *err)
 {
-	struct conf_backend *of_file;
+	struct conf_backend *of_file = NULL;
 	int rc = find_of_file(d, service, entry->entry_name, &of_file, err);
 
 	if (rc == 0)
