@@ -1,25 +1,19 @@
 """Redis, real server and benchmark, through a tcp listener."""
 
-import shutil
 import subprocess
 
 import pytest
 
-from harness import conf, net, process, settings
+from harness import conf, net, settings
+from harness.redis import Redis
 
 SHARE = 5 if settings.sanitizers() else 1  # a sanitizer sees no more in the rest of a benchmark
 
 
 @pytest.fixture
 def redis(tmp_path):
-    if not shutil.which("redis-server"):
-        pytest.skip("Redis is not there (Debian: redis-server redis-tools)")
-    port = net.free_port()
-    server = process.Program(["redis-server", "--port", str(port), "--bind", net.ADDRESS,
-                              "--protected-mode", "no", "--save", "", "--dir", str(tmp_path)],
-                             tmp_path, name="redis")
-    settings.wait_until(lambda: "Ready to accept" in server.stdout.text(), "Redis to accept")
-    yield f"{net.ADDRESS}:{port}"
+    server = Redis(tmp_path)
+    yield server.address
     server.stop()
 
 

@@ -1,0 +1,75 @@
+"""A real redis-server, and what is in it."""
+
+import json
+import shutil
+import subprocess
+import urllib.parse
+
+from harness import net, process, settings
+
+PASSWORD = "of the owner"
+
+
+def program(name):
+    path = shutil.which(name)
+    if path is None:
+        raise settings.Missing(f"{name} is not there (Debian: redis-server redis-tools)")
+    return path
+
+
+class Redis:
+    """At `address`, and on a unix socket at `path`. It can be killed and started again: both stay.
+
+    users: {name: (password, rules)}, besides the owner, who may do anything with PASSWORD; none: nobody
+    needs a password."""
+
+    def __init__(self, folder, users=None):
+        self.folder = folder / "redis"
+        self.folder.mkdir(parents=True)
+        self.port = net.free_port()
+        self.address = f"{net.ADDRESS}:{self.port}"
+        self.path = f"{self.folder}/redis.sock"
+        self.users = users or {}
+        self.starts = 0
+        self.server = None
+        (self.folder / "redis.conf").write_text(self.conf())
+        self.start()
+
+    def conf(self):
+        lines = [f"bind {net.ADDRESS}", f"port {self.port}", f"unixsocket {self.path}",
+                 'save ""', f"dir {self.folder}"]
+        lines += [f"user {name} on >{password} {rules}"
+                  for name, (password, rules) in self.users.items()]
+        lines += [f'requirepass "{PASSWORD}"' if self.users else "protected-mode no"]
+        return "\n".join(lines) + "\n"
+
+    def start(self):
+        self.starts += 1
+        self.server = process.Program([program("redis-server"), f"{self.folder}/redis.conf"],
+                                      self.folder, name=f"redis-{self.starts}")
+        settings.wait_until(lambda: "Ready to accept" in self.server.stdout.text(), "Redis to accept")
+
+    def kill(self):
+        self.server.kill()
+
+    def stop(self):
+        self.server.stop(status=None)
+
+    def url(self, user="", database=0, unix=False):
+        """As tidegate's store wants it."""
+        account = ""
+        if user:
+            account = f"{user}:{urllib.parse.quote(self.users[user][0], safe='')}@"
+        if unix:
+            return f"redis+unix://{account}{self.path}?db={database}"
+        return f"redis://{account}{self.address}/{database}"
+
+    def ask(self, *words, database=0):
+        """The owner's question to redis-cli, its answer as JSON has it."""
+        argv = [program("redis-cli"), "-s", self.path, "-n", str(database), "--json", *words]
+        if self.users:
+            argv[1:1] = ["--no-auth-warning", "-a", PASSWORD]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False,
+                              timeout=settings.TIMEOUT)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
