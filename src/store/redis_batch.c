@@ -40,7 +40,7 @@ has_room(struct redis_batch *b, size_t n)
 		b->bytes_room = FIRST_BYTES;
 	if (b->items_room == 0)
 		b->items_room = FIRST_ITEMS;
-	is_good = make_room(&bytes, &b->bytes_room, b->n_bytes, n, TG_BATCH_BYTES_MAX, 1);
+	is_good = make_room(&bytes, &b->bytes_room, b->n_bytes, n + 1, TG_BATCH_BYTES_MAX, 1);
 	b->bytes = bytes;
 	is_good = is_good && make_room(&items, &b->items_room, b->n_items, 1, TG_BATCH_ITEMS_MAX,
 				       sizeof(*b->items));
@@ -58,6 +58,7 @@ append(struct redis_batch *b, const struct batch_kind *kind, void *record, const
 	b->items[b->n_items++] =
 		(struct batch_item){.kind = kind, .record = record, .at = b->n_bytes, .n = n};
 	b->n_bytes += n;
+	b->bytes[b->n_bytes] = '\0';
 	return true;
 }
 

@@ -28,7 +28,7 @@ struct batch_item {
 
 /* Zeroed: empty. Storage is the caller's. */
 struct redis_batch {
-	char *bytes;
+	char *bytes; /* with a zero behind the last: hiredis looks at commands as at strings */
 	size_t n_bytes;
 	size_t bytes_room;
 	struct batch_item *items;
