@@ -7,8 +7,8 @@ import pytest
 from harness import conf, control, procfs, settings
 
 # Time constants of minutes, in fractions of a second.
-QUICK = ('interval = "250ms"; stable_window = "1s"; panic_window = "100ms"; '
-         'down_stabilization = "1s"; cooldown_down = "500ms"; idle = "1s"; ')
+QUICK = 'interval = "250ms"; cooldown_down = "500ms"; idle = "1s"; '
+MODULES = {"target": 'stable_window = "1s"; panic_window = "100ms"; down_stabilization = "1s"; '}
 
 
 @pytest.fixture
@@ -18,19 +18,21 @@ def admin(tmp_path):
 
 @pytest.fixture
 def scaled(tidegate, admin, tmp_path):
-    """scaled(autoscale, provider="", service="", ...): tidegate before the service `site`."""
+    """scaled(autoscale, provider="", service="", ...): tidegate before the service `site`.
+    programs: what else than processes provides its backends."""
     def start(autoscale, provider="", service="", mode="http", command=None, top="", sockets="",
-              backends=(), **options):
+              backends=(), module="target", programs=None, **options):
         demo = settings.program("tidegate-demo")
         words = command or [demo, *(["-t"] if mode == "tcp" else []), "-l", "127.0.0.1:{port}",
                             "-n", "{name}"]
         argv = ", ".join(f'"{word}"' for word in words)
+        processes = f'type = "process"; command = ( {argv} );'
         check = 'type = "tcp";' if mode == "tcp" else 'type = "http"; path = "/status/200";'
         text = conf.one(mode, backends, top=f'admin = {{ socket = "{admin}"; {sockets} }}; {top}',
                         service=f"""
             health = {{ {check} interval = "100ms"; rise = 1; }};
-            autoscale = {{ module = "target"; {QUICK} {autoscale} }};
-            provider = {{ type = "process"; stop_grace = "2s"; command = ( {argv} );
+            autoscale = {{ module = "{module}"; {QUICK} {MODULES.get(module, "")} {autoscale} }};
+            provider = {{ {programs or processes} stop_grace = "2s";
                           environment = ( "TG_TEST={tmp_path}" ); {provider} }};
             {service}""", **options)
         tg = tidegate(text)
