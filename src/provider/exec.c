@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/container.h"
+#include "base/log.h"
 #include "loop/process.h"
 #include "provider/exec_answer.h"
 #include "provider/mark.h"
@@ -18,6 +19,7 @@
 
 /* Programs that were killed and are not gone yet, beyond those that run. */
 #define DYING_MAX 16u
+#define AGAIN_MS  500u /* from a stop that failed to the next, when tidegate ends */
 
 enum verb { VERB_LIST = 0, VERB_START = 1, VERB_STOP = 2, VERB_COUNT };
 
@@ -36,6 +38,7 @@ struct job {
 	uint64_t grace_ms;
 	struct mono began;
 	struct process *process; /* NULL: it waits */
+	bool is_resting;         /* not to begin before its timer */
 	struct timer deadline;
 };
 
@@ -57,7 +60,8 @@ struct programs {
 	unsigned n_starts; /* waiting and running */
 	LIST_HEAD(, known) known;
 	unsigned n_known;
-	uint64_t grace_ms; /* of stop_all */
+	bool is_ending;    /* stop_all was called */
+	uint64_t grace_ms; /* of it */
 	char *path;
 	char **environment; /* the list is owned, and path in it */
 };
@@ -157,6 +161,21 @@ job_free(struct job *j)
 	free(j);
 }
 
+/* Of neither list any more. When tidegate ends nobody else gives the order again. */
+static void
+stop_again(struct job *j, const char *why)
+{
+	const struct provider *p = j->all->provider;
+
+	log_write(TG_LOG_WARN, "backend not stopped", "svc=%s srv=%s reason=%s", p->service->name,
+		  j->name, why);
+	process_kill(&j->process);
+	j->has_token = false;
+	j->is_resting = true;
+	TAILQ_INSERT_TAIL(&j->all->waiting, j, link);
+	timer_set(p->loop, &j->deadline, mono_add_ms(loop_now_update(p->loop), AGAIN_MS));
+}
+
 /* Frees it, and answers. */
 static void
 job_fail(struct job *j, int rc, const char *why)
@@ -165,7 +184,10 @@ job_fail(struct job *j, int rc, const char *why)
 	bool has_token = j->has_token;
 	uint64_t token = j->token;
 
-	job_free(j);
+	if (rc < 0 && j->verb == VERB_STOP && j->all->is_ending)
+		stop_again(j, why);
+	else
+		job_free(j);
 	if (has_token)
 		provider_answer(p, token, rc, why);
 }
@@ -184,6 +206,11 @@ on_deadline(struct timer *t)
 	struct job *j = TG_CONTAINER(t, struct job, deadline);
 	char why[TG_INSTANCE_WHY];
 
+	if (j->is_resting) {
+		j->is_resting = false;
+		provider_soon(j->all->provider);
+		return;
+	}
 	snprintf(why, sizeof(why), "the program that is to %s was killed: it took more than %llu ms",
 		 verb_names[j->verb],
 		 (unsigned long long)(mono_diff_us(loop_now(j->all->provider->loop), j->began) /
@@ -418,7 +445,7 @@ find_next(const struct programs *all)
 	if (all->n_running >= all->provider->conf->concurrency)
 		return NULL;
 	TAILQ_FOREACH(j, &all->waiting, link)
-		if (!is_running(all, j->name))
+		if (!j->is_resting && !is_running(all, j->name))
 			return j;
 	return NULL;
 }
@@ -501,6 +528,7 @@ exec_stop_all(struct provider *p, uint64_t grace_ms)
 	struct programs *all = p->own;
 	const struct known *k;
 
+	all->is_ending = true;
 	all->grace_ms = grace_ms;
 	drop_starts(all);
 	LIST_FOREACH(k, &all->known, link)

@@ -248,6 +248,27 @@ programs_are_bounded(void **state)
 	write_program(SH);
 }
 
+/* Nobody gives the order again when tidegate ends, whether its stop failed before or after it did. */
+static void
+a_stop_that_fails_at_the_end_is_tried_again(void **state)
+{
+	(void)state;
+	write_program(SH_ASKED "echo $verb $name >> $FOLDER/asked\n"
+		      "[ $verb = start ] || [ $(grep -c \"stop $name\" $FOLDER/asked) = 2 ]\n");
+	world_open(VERBS);
+	start(1, "b-1");
+	start(2, "b-2");
+	await_answer(1);
+	await_answer(2);
+	stop(3, "b-1", 0);
+	provider_stop_all(world.provider, 0);
+	assert_int_equal(await_answer(3)->rc, -TG_EIO);
+	while (provider_count(world.provider) > 0)
+		fake_turn(world.loop);
+	assert_true(has_change("b-1", TG_INSTANCE_ENDED));
+	assert_true(has_change("b-2", TG_INSTANCE_ENDED));
+}
+
 /* What waits when tidegate ends is not started, what was being started is stopped. */
 static void
 starts_end_with_tidegate(void **state)
@@ -299,6 +320,7 @@ main(int argc, char **argv)
 		CASE(one_that_hangs_is_killed),
 		CASE(an_address_may_come_later),
 		CASE(programs_are_bounded),
+		CASE(a_stop_that_fails_at_the_end_is_tried_again),
 		CASE(starts_end_with_tidegate),
 		CASE(closing_kills_what_runs),
 	};
