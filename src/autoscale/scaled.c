@@ -9,6 +9,7 @@
 #include "autoscale/scaler_priv.h"
 
 #define LIST_MS       10000u
+#define LIST_AGAIN_MS 1000u /* where the first has failed: until then nothing can be started */
 #define STALE_TICKS   3u  /* a reading that is older tells nothing */
 #define UNWANTED_MS   1000u
 #define SLOW_US       100000u
@@ -627,6 +628,8 @@ scaled_listed(struct scaled *s, const struct provider_answer *answer)
 	if (answer->rc < 0) {
 		log_write(TG_LOG_WARN, "cannot list what runs", "svc=%s reason=%s", s->conf->name,
 			  answer->why);
+		if (!fleet_is_listed(st->fleet))
+			st->list_due = mono_add_ms(loop_now(s->scaler->loop), LIST_AGAIN_MS);
 		return;
 	}
 	fleet_listed(st->fleet, answer->instances, answer->n_instances, st->list_asked_ms,

@@ -1,5 +1,6 @@
 """Log lines and access records, text or JSON, as dictionaries."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -34,6 +35,11 @@ def parse(line):
     record["time"] = line.split(" ", 1)[0]
     record["line"] = line
     return record
+
+
+def moment(record):
+    """When it was written, in seconds, to compare."""
+    return datetime.datetime.fromisoformat(record["time"].replace("Z", "+00:00")).timestamp()
 
 
 class LogFile:

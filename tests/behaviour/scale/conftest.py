@@ -19,13 +19,15 @@ def admin(tmp_path):
 @pytest.fixture
 def scaled(tidegate, admin, tmp_path):
     """scaled(autoscale, provider="", service="", ...): tidegate before the service `site`.
-    programs: what else than processes provides its backends."""
+    programs: what else than processes provides its backends; environment: variables of these besides."""
     def start(autoscale, provider="", service="", mode="http", command=None, top="", sockets="",
-              backends=(), module="target", programs=None, **options):
+              backends=(), module="target", programs=None,
+              environment=(), **options):
         demo = settings.program("tidegate-demo")
         words = command or [demo, *(["-t"] if mode == "tcp" else []), "-l", "127.0.0.1:{port}",
                             "-n", "{name}"]
         argv = ", ".join(f'"{word}"' for word in words)
+        variables = ", ".join(f'"{one}"' for one in (f"TG_TEST={tmp_path}", *environment))
         processes = f'type = "process"; command = ( {argv} );'
         check = 'type = "tcp";' if mode == "tcp" else 'type = "http"; path = "/status/200";'
         text = conf.one(mode, backends, top=f'admin = {{ socket = "{admin}"; {sockets} }}; {top}',
@@ -33,7 +35,7 @@ def scaled(tidegate, admin, tmp_path):
             health = {{ {check} interval = "100ms"; rise = 1; }};
             autoscale = {{ module = "{module}"; {QUICK} {MODULES.get(module, "")} {autoscale} }};
             provider = {{ {programs or processes} stop_grace = "2s";
-                          environment = ( "TG_TEST={tmp_path}" ); {provider} }};
+                          environment = ( {variables} ); {provider} }};
             {service}""", **options)
         tg = tidegate(text)
         tg.site = Site(admin, tmp_path)

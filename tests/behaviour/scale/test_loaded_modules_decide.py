@@ -1,12 +1,11 @@
 """A loaded module scales a real service; one that crashes or is slow takes the keeper, never a request."""
 
-import datetime
 import shutil
 import subprocess
 
 import pytest
 
-from harness import client, load, settings
+from harness import client, load, logs, settings
 
 SLOW = client.get("/slow?ms=100")
 EXAMPLE = settings.TOP / "contrib" / "autoscaler"
@@ -75,10 +74,6 @@ def own(scaled, tmp_path):
     return start
 
 
-def moment(line):
-    return datetime.datetime.fromisoformat(line["time"].replace("Z", "+00:00")).timestamp()
-
-
 def test_the_example_scales_a_service(scaled, tmp_path):
     folder = shutil.copytree(EXAMPLE, tmp_path / "autoscaler")
     subprocess.run(["make", "-s", f"CPPFLAGS=-I{settings.TOP}/src"], cwd=folder, check=True)
@@ -108,8 +103,8 @@ def test_one_that_crashes_takes_the_keeper_and_no_request(own):
     tg.site.wait(ready=1, desired=1, draining=0)
     assert tg.role_pid("proxy") == proxy and tg.site.processes() == backends
     # At once for the first time, then after 100 ms, 200, 400, 500.
-    deaths = [moment(line) for line in tg.log.records(msg="child died", child="keeper")]
-    again = [moment(line) for line in tg.log.records(msg="starting child again", child="keeper")]
+    deaths = [logs.moment(line) for line in tg.log.records(msg="child died", child="keeper")]
+    again = [logs.moment(line) for line in tg.log.records(msg="starting child again", child="keeper")]
     waits = [start - death for death, start in zip(deaths, again)]
     for wait, least in zip(waits[:6], (0, 0.1, 0.2, 0.4, 0.5, 0.5)):
         assert wait >= least - 0.02, waits

@@ -54,7 +54,7 @@ def test_samples_and_decisions_are_in_it(scaled, redis, unix):
             # Ten intervals, or 5 s.
             assert 0 < ask("pttl", f"tg:{{site}}:b:{name}") <= 5000
         assert 0 < ask("pttl", "tg:{site}:live") <= 5000
-        assert float(ask("hget", "tg:{site}:now", "ready")) == 4
+        settings.wait_until(lambda: float(ask("hget", "tg:{site}:now", "ready")) == 4, "four in a point")
     assert not busy.failures()
     records = [json.loads(entry[1][1]) for entry in ask("xrange", "tg:{site}:decisions", "-", "+")]
     assert records[0]["service"] == "site" and max(one["desired"] for one in records) == 4

@@ -18,6 +18,21 @@ def test_a_command_that_is_missing_backs_off(scaled):
     assert tg.site.show()["failures"] >= 1
 
 
+def test_clients_are_told_when_it_is_tried_again(scaled):
+    tg = scaled('metric = "in-flight"; target = 4; min = 1; max = 2;',
+                command=["/no/such/program", "{port}"])
+
+    def told():
+        answer = tg.exchange(client.get())
+        assert answer.status == 503
+        return int(answer.get("Retry-After"))
+    for failures, wait_s in ((1, 1), (2, 2), (3, 4)):
+        tg.log.wait(msg="backend start failed", count=failures)
+        settings.wait_until(lambda: told() == wait_s, f"Retry-After: {wait_s}")
+        seen = tg.site.show()
+        assert seen["failures"] == failures and 0 < seen["retry_ms"] <= wait_s * 1000
+
+
 def test_one_that_ends_at_once_is_no_hot_loop(scaled):
     tg = scaled('metric = "in-flight"; target = 4; min = 1; max = 2;',
                 command=["/bin/sh", "-c", "echo tired; exit 3", "{port}"])
