@@ -37,6 +37,23 @@ say_unusable(const struct admin_source *s, size_t service, struct output *out)
 	output_text(out, "\n");
 }
 
+/* Nothing of it runs until somebody asks, who is held until it does. */
+static bool
+is_asleep(const struct admin_source *s, size_t service)
+{
+	struct scaler_status status;
+
+	return s->scaler != NULL && s->conf->services[service].hold.requests > 0 &&
+	       scaler_status(s->scaler, (unsigned)service, &status) && status.desired == 0 &&
+	       status.mode == TG_SCALER_ON && !status.has_manual && status.failures == 0;
+}
+
+static bool
+is_usable(const struct admin_source *s, size_t service)
+{
+	return tally_is_usable(s, service) || is_asleep(s, service);
+}
+
 /* The number of services that are not; the first of them are named. */
 static size_t
 count_unusable(const struct admin_source *s, struct output *out)
@@ -44,7 +61,7 @@ count_unusable(const struct admin_source *s, struct output *out)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->conf->n_services; i++) {
-		if (!tally_is_usable(s, i) && n++ < NAMED_MAX)
+		if (!is_usable(s, i) && n++ < NAMED_MAX)
 			say_unusable(s, i, out);
 	}
 	if (n > NAMED_MAX)
@@ -64,7 +81,7 @@ check_services(const struct admin_source *s, enum ready_wanted wanted, size_t se
 	case TG_READY_ONE:
 		break;
 	}
-	if (tally_is_usable(s, service))
+	if (is_usable(s, service))
 		return true;
 	say_unusable(s, service, out);
 	return false;

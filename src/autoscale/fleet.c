@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTLED_MS  10000 /* one that ends sooner after it was ready has failed to start */
+#define SETTLED_MS  2000 /* one that ends sooner after it was ready has failed to start */
 #define BACKOFF_MS  1000  /* after the first start that failed; doubles */
 #define BACKOFF_MAX 60000
 

@@ -84,6 +84,8 @@ struct fleet_orders {
 		    uint64_t grace_ms);                                         /* the same */
 	int (*add)(void *user, const struct fleet_member *m);                   /* fleet_added() */
 	int (*remove)(void *user, const struct fleet_member *m);                /* fleet_removed() */
+	/* Whether the configuration has a backend of this name that is none of ours. */
+	bool (*is_taken)(void *user, const char *name);
 	/* Done with the return. */
 	int (*drain)(void *user, const struct fleet_member *m, bool is_on);
 	void (*cut)(void *user, const struct fleet_member *m); /* what is in flight ends */

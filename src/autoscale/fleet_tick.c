@@ -172,7 +172,9 @@ start(struct fleet *f, int64_t now_ms)
 
 	if (!f->is_listed || now_ms < f->retry_ms)
 		return false;
-	snprintf(name, sizeof(name), TG_FLEET_PREFIX "%" PRIu64, f->number + 1);
+	do
+		snprintf(name, sizeof(name), TG_FLEET_PREFIX "%" PRIu64, ++f->number);
+	while (f->orders.is_taken(f->user, name));
 	m = fleet_member_new(f, name, now_ms);
 	if (m == NULL)
 		return false;

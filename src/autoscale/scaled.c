@@ -356,7 +356,7 @@ fill_state(struct scaled *s, struct mono now)
 		.has_manual = st->has_manual,
 		.manual = st->manual + s->n_fixed,
 		.is_paused = st->mode == TG_SCALER_PAUSED,
-		.is_dry_run = st->mode == TG_SCALER_DRY_RUN,
+		.is_dry_run = st->mode == TG_SCALER_DRY_RUN || st->provider == NULL,
 		.is_store_well = store_is_well(s->scaler->store),
 		.is_woken = st->is_woken,
 		.has_up = st->has_up,
@@ -485,7 +485,7 @@ list(struct scaled *s, struct mono now)
 {
 	struct scaled_state *st = s->state;
 
-	if (now.us < st->list_due.us)
+	if (st->provider == NULL || now.us < st->list_due.us)
 		return;
 	st->list_token = ++st->last_token | LIST_TOKEN;
 	st->list_asked_ms = scaler_ms(now);
@@ -494,18 +494,38 @@ list(struct scaled *s, struct mono now)
 		st->list_token = 0;
 }
 
-/* While a start is not due yet and nothing is ready, waiting is in vain. */
+/* Nobody starts one, whoever asks: by order, or as there is nobody who could. */
+static bool
+is_put_to_sleep(const struct scaled_state *st)
+{
+	return st->is_begun && st->desired == 0 &&
+	       ((st->has_manual && st->manual == 0) || st->mode != TG_SCALER_ON ||
+		st->provider == NULL);
+}
+
+/* While nothing is ready or on its way, and nothing will be soon, waiting is in vain: for how many seconds; 0: it
+ * is not. */
+static uint32_t
+vain_s(const struct scaled *s, uint32_t fixed_up, int64_t now_ms)
+{
+	const struct scaled_state *st = s->state;
+	struct fleet_counts counts = fleet_counts(st->fleet);
+	int64_t retry_ms;
+	unsigned failures = fleet_failures(st->fleet, &retry_ms);
+
+	if (counts.ready + counts.pending + fixed_up > 0)
+		return 0;
+	if (failures > 0 && retry_ms > now_ms)
+		return (uint32_t)((retry_ms - now_ms + 999) / 1000);
+	return is_put_to_sleep(st) || (st->is_unlistable && !fleet_is_listed(st->fleet)) ? 1 : 0;
+}
+
 static void
 refuse_or_hold(struct scaled *s, uint32_t fixed_up, int64_t now_ms)
 {
 	struct scaled_state *st = s->state;
-	struct fleet_counts counts = fleet_counts(st->fleet);
-	int64_t retry_ms;
-	unsigned failures = fleet_failures(st->fleet, &retry_ms);
-	uint32_t after_s = 0;
+	uint32_t after_s = vain_s(s, fixed_up, now_ms);
 
-	if (failures > 0 && retry_ms > now_ms && counts.ready + counts.pending + fixed_up == 0)
-		after_s = (uint32_t)((retry_ms - now_ms + 999) / 1000);
 	/* Once for each wait, not each time a second of it is over. */
 	if ((after_s != 0) == (st->refusal_s != 0))
 		return;
@@ -564,12 +584,15 @@ tick_wanted(struct scaled *s, struct mono now)
 	if (counts.ready + fixed_up > 0)
 		st->is_woken = false;
 	measure(s, now, counts.ready + fixed_up);
-	if (!st->is_begun && !fleet_is_listed(st->fleet))
+	if (!st->is_begun && st->provider != NULL && !fleet_is_listed(st->fleet)) {
+		refuse_or_hold(s, fixed_up, scaler_ms(now));
 		return;
+	}
 	if (!st->is_begun)
 		begin(s);
 	judge(s, now, fixed, fixed_up);
-	fleet_tick(st->fleet, st->desired, scaler_ms(now));
+	if (st->provider != NULL)
+		fleet_tick(st->fleet, st->desired, scaler_ms(now));
 	refuse_or_hold(s, fixed_up, scaler_ms(now));
 }
 
@@ -628,10 +651,12 @@ scaled_listed(struct scaled *s, const struct provider_answer *answer)
 	if (answer->rc < 0) {
 		log_write(TG_LOG_WARN, "cannot list what runs", "svc=%s reason=%s", s->conf->name,
 			  answer->why);
+		st->is_unlistable = true;
 		if (!fleet_is_listed(st->fleet))
 			st->list_due = mono_add_ms(loop_now(s->scaler->loop), LIST_AGAIN_MS);
 		return;
 	}
+	st->is_unlistable = false;
 	fleet_listed(st->fleet, answer->instances, answer->n_instances, st->list_asked_ms,
 		     scaler_ms(loop_now(s->scaler->loop)));
 	scaled_hurry(s);

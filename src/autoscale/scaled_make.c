@@ -50,6 +50,21 @@ take_out(void *user, const struct fleet_member *m)
 	return s->ops.remove(s->user, st->of->conf->name, m->name);
 }
 
+static bool
+is_taken(void *user, const char *name)
+{
+	const struct scaled_state *st = user;
+	const struct conf_service *conf = st->of->conf;
+
+	for (size_t i = 0; i < conf->n_backends; i++) {
+		const struct conf_backend *b = &conf->backends[i];
+
+		if (strcmp(b->name, name) == 0 || strcmp(b->entry_name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 drain(void *user, const struct fleet_member *m, bool is_on)
 {
@@ -95,6 +110,7 @@ static const struct fleet_orders fleet_orders = {
 	.stop = stop,
 	.add = add,
 	.remove = take_out,
+	.is_taken = is_taken,
 	.drain = drain,
 	.cut = cut,
 	.told = told,
@@ -278,7 +294,8 @@ scaled_open(struct scaled *s, struct scaled_state *st, struct provider **ret, st
 bool
 scaled_is_wanted(const struct conf_service *service)
 {
-	return service->autoscale.module != NULL && service->provider.type != TG_PROVIDER_STATIC;
+	return service->autoscale.module != NULL &&
+	       (service->provider.type != TG_PROVIDER_STATIC || service->autoscale.dry_run);
 }
 
 static void
@@ -381,6 +398,8 @@ scaled_stop(struct scaled *s)
 {
 	uint64_t grace_ms = s->state->provider_conf->provider.stop_grace_ms;
 
+	if (s->state->provider == NULL)
+		return;
 	provider_stop_all(s->state->provider,
 			  grace_ms < s->scaler->grace_ms ? grace_ms : s->scaler->grace_ms);
 }

@@ -278,18 +278,22 @@ scaler_hold(struct scaler *s, bool is_on)
 /*** The end ***/
 
 static bool
+has_some(const struct scaled *s)
+{
+	return s != NULL && s->state->provider != NULL && provider_count(s->state->provider) > 0;
+}
+
+static bool
 has_instances(const struct scaler *s)
 {
 	const struct scaled *retired;
-	size_t n = 0;
+	bool has = false;
 
-	for (size_t i = 0; i < s->n_services; i++) {
-		if (s->services[i] != NULL)
-			n += provider_count(s->services[i]->state->provider);
-	}
+	for (size_t i = 0; i < s->n_services; i++)
+		has |= has_some(s->services[i]);
 	TAILQ_FOREACH(retired, &s->retired, link)
-		n += provider_count(retired->state->provider);
-	return n > 0;
+		has |= has_some(retired);
+	return has;
 }
 
 void
@@ -395,7 +399,7 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 	st = scaled->state;
 	*ret = (struct scaler_status){
 		.module = scaled->module->name,
-		.provider = provider_kind(st->provider),
+		.provider = st->provider != NULL ? provider_kind(st->provider) : "static",
 		.mode = st->mode,
 		.has_manual = st->has_manual,
 		.manual = st->manual,

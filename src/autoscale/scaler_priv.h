@@ -13,7 +13,7 @@
 struct scaled_state {
 	struct scaled *of; /* as configured now */
 	struct fleet *fleet;
-	struct provider *provider;
+	struct provider *provider; /* NULL: a dry run without one */
 	struct conf *provider_owner; /* the configuration it was opened with; counted */
 	const struct conf_service *provider_conf; /* of that */
 
@@ -34,6 +34,7 @@ struct scaled_state {
 	struct mono list_due;
 	int64_t list_asked_ms;
 	uint64_t list_token; /* 0: none is under way */
+	bool is_unlistable;  /* the last one failed */
 	uint64_t last_token;
 
 	uint64_t number;      /* of the last decision */
@@ -106,7 +107,7 @@ void scaler_end_if_done(struct scaler *s);
 /* Its service is in no configuration any more: what runs is stopped when it has ended. */
 void scaler_retire(struct scaler *s, struct scaled *gone);
 
-/* Whether a provider starts backends of this service. */
+/* Whether somebody decides for this service: a provider starts its backends, or it is a dry run. */
 bool scaled_is_wanted(const struct conf_service *service);
 /* As it is configured, without a state; of one that is not wanted without a module. NULL: `err`. */
 struct scaled *scaled_new(struct scaler *scaler, struct conf *owner,

@@ -44,6 +44,19 @@ add(void *user, const char *service, const char *name, const struct addr *addr)
 	return reloads_send_own(k->reloads, &order);
 }
 
+/* Another of that name may be the configuration's, or an operator's. */
+static bool
+is_ours(const struct keeper *k, const char *service, const char *name)
+{
+	const struct conf_note *added;
+	struct steer_target t;
+
+	if (!steer_find(k->steer, service, name, &t))
+		return false;
+	added = &k->conf->services[t.service].backends[t.backend].added;
+	return added->who != NULL && strcmp(added->who, TG_SCALER_WHO) == 0;
+}
+
 static int
 take_out(void *user, const char *service, const char *name)
 {
@@ -227,11 +240,10 @@ on_told(void *user, enum reload_what what, const char *service, const char *back
 {
 	struct keeper *k = user;
 	bool is_add = what == RELOAD_ADD;
-	struct steer_target t;
 	char why[256];
 
 	if (!is_done)
-		is_done = steer_find(k->steer, service, backend, &t) == is_add;
+		is_done = is_ours(k, service, backend) == is_add;
 	snprintf(why, sizeof(why), "%.*s", (int)strcspn(text, "\n"), text);
 	scaler_configured(k->scaler, service, backend, is_add, is_done, why);
 }

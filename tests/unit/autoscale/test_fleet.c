@@ -42,6 +42,7 @@ struct world {
 	unsigned readies;
 	unsigned failures;
 	bool refuses; /* orders fail at once */
+	const char *taken; /* a name of another's */
 };
 
 static const struct fleet_limits limits = {
@@ -114,6 +115,14 @@ on_remove(void *user, const struct fleet_member *m)
 	return 0;
 }
 
+static bool
+on_taken(void *user, const char *name)
+{
+	const struct world *w = user;
+
+	return w->taken != NULL && strcmp(name, w->taken) == 0;
+}
+
 static int
 on_drain(void *user, const struct fleet_member *m, bool is_on)
 {
@@ -157,6 +166,7 @@ static const struct fleet_orders orders = {
 	.stop = on_stop,
 	.add = on_add,
 	.remove = on_remove,
+	.is_taken = on_taken,
 	.drain = on_drain,
 	.cut = on_cut,
 	.told = on_told,
@@ -361,6 +371,37 @@ one_that_is_gone_since_is_taken_out_without_a_failure(void **state)
 	assert_null(fleet_find(w->fleet, "auto-3"));
 	assert_false(t->is_configured);
 	assert_int_equal(fleet_failures(w->fleet, &retry), 0);
+}
+
+static void
+names_of_others_are_left_out(void **state)
+{
+	struct world *w = *state;
+
+	w->taken = "auto-2";
+	list(w);
+	settle(w, 3);
+	assert_null(fleet_find(w->fleet, "auto-2"));
+	assert_non_null(fleet_find(w->fleet, "auto-4"));
+	assert_int_equal(fleet_counts(w->fleet).ready, 3);
+}
+
+/* It was well for some seconds: that is no start that failed. */
+static void
+one_that_dies_later_is_replaced_at_once(void **state)
+{
+	struct world *w = *state;
+	struct instance dead;
+	int64_t retry;
+
+	list(w);
+	settle(w, 1);
+	dead = instance_of(thing(w, "auto-1"), TG_INSTANCE_ENDED);
+	thing(w, "auto-1")->is_running = false;
+	fleet_changed(w->fleet, &dead, w->now);
+	assert_int_equal(fleet_failures(w->fleet, &retry), 0);
+	turn(w, 1);
+	assert_int_equal(thing(w, "auto-2")->starts, 1);
 }
 
 static void
@@ -841,6 +882,9 @@ main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(one_that_is_gone_since_is_taken_out_without_a_failure,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names_of_others_are_left_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_dies_later_is_replaced_at_once, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(stops_nothing_that_has_work, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(work_that_came_until_nobody_can_pick_it_ends_first,
 						set_up, tear_down),
