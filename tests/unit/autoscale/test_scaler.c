@@ -1,0 +1,319 @@
+/* Services that are scaled over reloads, with what happens between the two steps of one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "autoscale/builtin.h"
+#include "autoscale/scaler.h"
+#include "fake/turn.h"
+#include "module/module.h"
+
+#define SLOTS 16u
+
+static const char scaled[] =
+	"{ name = \"s\"; autoscale = { module = \"target\"; metric = \"in-flight\"; target = 2; min = 0; "
+	"max = 2; interval = \"100ms\"; }; provider = { type = \"process\"; "
+	"command = ( \"/bin/sleep\", \"1{port}\" ); }; }";
+static const char other_command[] =
+	"{ name = \"s\"; autoscale = { module = \"target\"; metric = \"in-flight\"; target = 2; min = 0; "
+	"max = 2; interval = \"100ms\"; }; provider = { type = \"process\"; "
+	"command = ( \"/bin/sleep\", \"2{port}\" ); }; }";
+static const char another[] = "{ name = \"t\"; backends = ( \"127.0.0.1:9\" ); }";
+static const char plain[] = "{ name = \"s\"; backends = ( \"127.0.0.1:9\" ); }";
+
+static struct {
+	struct loop *loop;
+	struct segment *segment;
+	struct store *store;
+	struct conf *conf;
+	struct conf *next_conf;
+	struct conf_same *same;
+	struct scaler *scaler;
+	struct scaler_next *next;
+	uint32_t refusal_s;
+} world;
+
+static int
+on_add(void *user, const char *service, const char *name, const struct addr *addr)
+{
+	(void)user;
+	(void)service;
+	(void)name;
+	(void)addr;
+	return -TG_ELIMIT;
+}
+
+static int
+on_remove(void *user, const char *service, const char *name)
+{
+	(void)user;
+	(void)service;
+	(void)name;
+	return -TG_ELIMIT;
+}
+
+static int
+on_drain(void *user, const char *service, const char *name, bool is_on)
+{
+	(void)user;
+	(void)service;
+	(void)name;
+	(void)is_on;
+	return 0;
+}
+
+static void
+on_cut(void *user, const char *service, const char *name)
+{
+	(void)user;
+	(void)service;
+	(void)name;
+}
+
+static bool
+is_up(void *user, unsigned service, unsigned backend)
+{
+	(void)user;
+	(void)service;
+	(void)backend;
+	return true;
+}
+
+static enum fleet_steer
+steered(void *user, unsigned service, unsigned backend)
+{
+	(void)user;
+	(void)service;
+	(void)backend;
+	return TG_FLEET_STEER_NONE;
+}
+
+static void
+on_refuse(void *user, unsigned service, uint32_t after_s)
+{
+	(void)user;
+	(void)service;
+	world.refusal_s = after_s;
+}
+
+static const struct scaler_ops ops = {
+	.add = on_add,
+	.remove = on_remove,
+	.drain = on_drain,
+	.cut = on_cut,
+	.is_up = is_up,
+	.steered = steered,
+	.refuse = on_refuse,
+};
+
+static void
+on_store(void *user, bool is_well, const char *why)
+{
+	(void)user;
+	(void)is_well;
+	(void)why;
+}
+
+static struct conf *
+load(const char *service)
+{
+	struct conf_errors errors = {.list = NULL};
+	struct conf *conf;
+	static char origin[] = "/a test of scalers";
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"rest\"; },\n"
+		 "{ name = \"m\"; bind = \"127.0.0.1:2\"; service = \"%s\"; } );\n"
+		 "services = ( %s, { name = \"rest\"; backends = ( \"127.0.0.1:9\" ); } );\n",
+		 service == another ? "t" : "s", service);
+	if (conf_load_text(text, strlen(text), "test", &conf, &errors) < 0)
+		fail_msg("%s", errors.list[0].text);
+	conf->origin = origin;
+	for (size_t i = 0; i < conf->n_services; i++) {
+		struct conf_service *s = &conf->services[i];
+
+		s->segment_slot = strcmp(s->name, "s") == 0 ? 2 : strcmp(s->name, "t") == 0 ? 4 : 6;
+		for (unsigned j = 0; j < s->n_backends; j++)
+			s->backends[j].segment_slot = s->segment_slot + 1;
+	}
+	return conf;
+}
+
+static int
+set_up(void **state)
+{
+	struct err err;
+
+	(void)state;
+	memset(&world, 0, sizeof(world));
+	fake_limit_start();
+	world.loop = loop_new();
+	assert_non_null(world.loop);
+	assert_int_equal(segment_create(1, SLOTS, 1 << 16, &world.segment, &err), 0);
+	world.conf = load(scaled);
+	assert_int_equal(store_open(&world.conf->store, world.loop, NULL, on_store, NULL,
+				    &world.store, &err),
+			 0);
+	world.scaler =
+		scaler_new(world.loop, world.conf, world.segment, world.store, &ops, NULL, &err);
+	assert_non_null(world.scaler);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	scaler_free(world.scaler);
+	store_close(world.store, 0);
+	conf_unref(world.conf);
+	segment_close(world.segment);
+	loop_free(world.loop);
+	return 0;
+}
+
+static void
+prepare(const char *service)
+{
+	struct err err;
+
+	world.next_conf = load(service);
+	world.same = conf_same_new(world.conf, world.next_conf);
+	assert_non_null(world.same);
+	assert_int_equal(
+		scaler_prepare(world.scaler, world.same, world.next_conf, &world.next, &err), 0);
+}
+
+static void
+commit(void)
+{
+	scaler_commit(world.scaler, world.next);
+	conf_same_free(world.same);
+	conf_unref(world.conf);
+	world.conf = world.next_conf;
+}
+
+static void
+drop(void)
+{
+	scaler_drop(world.next);
+	conf_same_free(world.same);
+	conf_unref(world.next_conf);
+}
+
+static void
+reload(const char *service)
+{
+	prepare(service);
+	commit();
+}
+
+/* Until all that is due has had its tick. */
+static void
+pass(unsigned ms)
+{
+	struct mono until = mono_add_ms(mono_read(), ms);
+
+	while (mono_read().us < until.us)
+		fake_turn(world.loop);
+}
+
+static bool
+is_scaled(void)
+{
+	struct scaler_status status;
+
+	return scaler_status(world.scaler, 0, &status);
+}
+
+/* What is not scaled any more has nothing left, and is to be scaled again when its end is seen. */
+static void
+what_is_over_before_the_commit_is_taken_over(void **state)
+{
+	(void)state;
+	reload(plain);
+	prepare(scaled);
+	pass(50);
+	commit();
+	assert_true(is_scaled());
+	pass(50);
+}
+
+static void
+what_is_over_before_the_commit_gets_another_provider(void **state)
+{
+	(void)state;
+	reload(plain);
+	prepare(other_command);
+	pass(50);
+	commit();
+	assert_true(is_scaled());
+	pass(50);
+}
+
+static void
+what_is_over_before_the_commit_and_stays_so_ends(void **state)
+{
+	(void)state;
+	reload(plain);
+	prepare(plain);
+	pass(50);
+	commit();
+	pass(50);
+	assert_false(scaler_has(world.scaler, 0));
+}
+
+static void
+what_is_gone_is_taken_over_when_it_is_there_again(void **state)
+{
+	(void)state;
+	reload(another);
+	prepare(scaled);
+	pass(50);
+	commit();
+	assert_true(is_scaled());
+	pass(50);
+}
+
+static void
+what_is_dropped_changes_nothing(void **state)
+{
+	(void)state;
+	prepare(other_command);
+	pass(50);
+	drop();
+	assert_true(is_scaled());
+	reload(another);
+	prepare(scaled);
+	drop();
+	pass(50); /* and what is over ends */
+	assert_false(scaler_has(world.scaler, 0));
+	reload(scaled);
+	assert_true(is_scaled());
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_is_taken_over, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_gets_another_provider,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_and_stays_so_ends, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_is_gone_is_taken_over_when_it_is_there_again, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_is_dropped_changes_nothing, set_up, tear_down),
+	};
+
+	modules_add_builtin(autoscale_builtin);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
