@@ -731,9 +731,9 @@ proxy_fini(struct proxy *p)
 	report_cut(p);
 	if (p->threads != NULL && !p->is_shared)
 		loop_free(p->loop);
+	proxy_reload_fini(&p->reload);
 	free(p->threads);
 	handed_fini(&p->sockets);
-	proxy_reload_fini(&p->reload);
 	registry_free(p->registry);
 	segment_close(p->segment);
 	conf_unref(p->conf);

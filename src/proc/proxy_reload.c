@@ -155,11 +155,24 @@ forget(struct proxy_reload *r)
 }
 
 static void
-on_worker_changed(void *arg)
+end_change(struct proxy_reload *r, struct worker_change *c)
+{
+	unsigned i;
+
+	for (i = 0; i < r->n_threads; i++) {
+		if (r->changes[i] == c)
+			r->changes[i] = NULL;
+	}
+	worker_change_end(c);
+}
+
+static void
+on_worker_changed(void *arg, struct worker_change *c)
 {
 	struct proxy_reload *r = arg;
 	struct conf *conf = r->conf;
 
+	end_change(r, c);
 	if (--r->n_changing > 0)
 		return;
 	forget(r);
@@ -200,10 +213,12 @@ proxy_reload_abort(struct proxy_reload *r)
 void
 proxy_reload_fini(struct proxy_reload *r)
 {
-	/* What was handed over went with the workers. */
-	if (r->n_changing > 0) {
-		free(r->changes);
-		r->changes = NULL;
+	unsigned i;
+
+	/* Workers have gone over before they were joined; nobody heard of it. */
+	for (i = 0; r->n_changing > 0 && i < r->n_threads; i++) {
+		if (r->changes[i] != NULL)
+			end_change(r, r->changes[i]);
 	}
 	r->n_changing = 0;
 	proxy_reload_abort(r);

@@ -72,7 +72,9 @@ void worker_change_add_view(struct worker_change *c, struct view *view);
 void worker_change_free(struct worker_change *c); /* one that is not handed over; NULL allowed */
 /* Takes it over. `on_changed` is called in `control` when nothing of before is used any more. */
 void worker_thread_change(struct worker_change *c, struct loop *control,
-			  void (*on_changed)(void *arg), void *arg);
+			  void (*on_changed)(void *arg, struct worker_change *c), void *arg);
+/* In the control thread, when its worker has gone over, or is joined: what is left of the one before ends. */
+void worker_change_end(struct worker_change *c);
 
 /* From the control thread: stop accepting, finish within `grace_ms`, end. Once. */
 void worker_thread_drain(struct worker_thread *t, uint64_t grace_ms);

@@ -20,7 +20,7 @@ struct worker_change {
 	struct loop_call call;
 	struct loop_call done;
 	struct loop *control;
-	void (*on_changed)(void *arg);
+	void (*on_changed)(void *arg, struct worker_change *c);
 	void *arg;
 };
 
@@ -213,13 +213,10 @@ set_listeners(struct worker_change *c, struct conf *before)
 	}
 }
 
-/* In the control thread: memory of thousands of backends is not freed while clients wait. */
-static void
-on_done(struct loop_call *call)
+/* Memory of thousands of backends is not freed while clients wait: what was there stays in it until then. */
+void
+worker_change_end(struct worker_change *c)
 {
-	struct worker_change *c = TG_CONTAINER(call, struct worker_change, done);
-	void (*on_changed)(void *arg) = c->on_changed;
-	void *arg = c->arg;
 	size_t i;
 
 	for (i = 0; i < c->n_services; i++)
@@ -228,7 +225,15 @@ on_done(struct loop_call *call)
 	free(c->views);
 	free(c->gone);
 	free(c);
-	on_changed(arg);
+}
+
+/* In the control thread. */
+static void
+on_done(struct loop_call *call)
+{
+	struct worker_change *c = TG_CONTAINER(call, struct worker_change, done);
+
+	c->on_changed(c->arg, c);
 }
 
 static void
@@ -251,8 +256,8 @@ on_change(struct loop_call *call)
 }
 
 void
-worker_thread_change(struct worker_change *c, struct loop *control, void (*on_changed)(void *arg),
-		     void *arg)
+worker_thread_change(struct worker_change *c, struct loop *control,
+		     void (*on_changed)(void *arg, struct worker_change *c), void *arg)
 {
 	c->control = control;
 	c->on_changed = on_changed;

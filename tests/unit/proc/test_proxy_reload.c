@@ -257,7 +257,6 @@ teardown(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++)
 		worker_thread_join(&threads[i]);
-	fake_turn(control);
 	proxy_reload_fini(&reload);
 	conf_unref(present);
 	world_close(&world);
