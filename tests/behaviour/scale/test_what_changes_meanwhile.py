@@ -215,3 +215,37 @@ def test_a_keeper_that_dies_while_one_drains_cuts_nothing(scaled, admin, tmp_pat
     names = list(states(tg))
     assert len(set(names)) == 3
     assert not tg.log.records(msg="backend cut")
+
+
+def test_a_reload_while_backends_start_starts_none_twice(scaled, admin):
+    tg = scaled(PLAIN)
+    tg.site.wait(ready=1)
+    text = text_of(tg)
+    ask(admin, "scale site 4")
+    tg.reload(text.replace("workers = 2;", "workers = 2; max_connections = 500;"))
+    ask(admin, "scale site 5")
+    tg.reload(text.replace('"-n", "{name}"', '"-n", "new-{name}"'))
+    tg.site.wait(ready=5, pending=0, draining=0)
+    assert started(tg) == [f"auto-{i}" for i in range(1, 6)]
+    assert len(tg.site.processes()) == 5
+    assert not tg.log.records(msg="backend start failed")
+    assert not tg.log.records(msg="killing a second backend of one name")
+
+
+def test_two_services_are_scaled_at_once(scaled, admin, tmp_path):
+    demo = settings.program("tidegate-demo")
+    other = f"""{{ name = "other"; health = {{ type = "tcp"; interval = "100ms"; rise = 1; }};
+        autoscale = {{ module = "target"; {PLAIN} interval = "250ms"; }};
+        provider = {{ type = "process"; environment = ( "TG_TEST={tmp_path}" );
+                      command = ( "{demo}", "-l", "127.0.0.1:{{port}}", "-n", "{{name}}" ); }}; }}"""
+    tg = scaled(PLAIN, services=other)
+    tg.site.wait(ready=1)
+    ask(admin, "scale site 3; scale other 2")
+    tg.site.wait(ready=3)
+    settings.wait_until(lambda: '"ready": 2' in ask(admin, "show autoscale other json") or
+                        '"ready":2' in ask(admin, "show autoscale other json"), "the other's")
+    # Both have an auto-1: it is the service that tells them apart.
+    assert len(tg.site.processes()) == 5
+    ask(admin, "scale site 0")
+    tg.site.wait(ready=0, draining=0)
+    assert len(tg.site.processes()) == 2
