@@ -245,7 +245,7 @@ scaled_new(struct scaler *scaler, struct conf *owner, const struct conf_service 
 	if (s->samples == NULL || s->rates == NULL || s->places == NULL || s->reads == NULL ||
 	    s->puts == NULL)
 		no_memory(err);
-	else if (!scaled_is_wanted(conf) ||
+	else if (!conf_is_scaled(conf) ||
 		 (take_values(s, err) == 0 && keep_windows(s, err) == 0))
 		return s;
 	free_configured(s);
@@ -289,13 +289,6 @@ scaled_open(struct scaled *s, struct scaled_state *st, struct provider **ret, st
 {
 	return provider_open(s->scaler->loop, s->conf, s->owner->origin, &provider_events, st, ret,
 			     err);
-}
-
-bool
-scaled_is_wanted(const struct conf_service *service)
-{
-	return service->autoscale.module != NULL &&
-	       (service->provider.type != TG_PROVIDER_STATIC || service->autoscale.dry_run);
 }
 
 static void
@@ -366,7 +359,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	was->state = NULL;
 	s->state = st;
 	st->of = s;
-	if (scaled_is_wanted(s->conf))
+	if (conf_is_scaled(s->conf))
 		fleet_set_limits(st->fleet, &limits);
 	if (provider == NULL)
 		return;

@@ -154,7 +154,7 @@ begin_all(struct scaler *s, struct conf *conf, struct err *err)
 		return no_memory(err);
 	s->n_services = conf->n_services;
 	for (size_t i = 0; i < conf->n_services; i++) {
-		if (scaled_is_wanted(&conf->services[i]))
+		if (conf_is_scaled(&conf->services[i]))
 			s->services[i] = begin_service(s, conf, &conf->services[i]);
 	}
 	return 0;

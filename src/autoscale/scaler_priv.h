@@ -107,8 +107,6 @@ void scaler_end_if_done(struct scaler *s);
 /* Its service is in no configuration any more: what runs is stopped when it has ended. */
 void scaler_retire(struct scaler *s, struct scaled *gone);
 
-/* Whether somebody decides for this service: a provider starts its backends, or it is a dry run. */
-bool scaled_is_wanted(const struct conf_service *service);
 /* As it is configured, without a state; of one that is not wanted without a module. NULL: `err`. */
 struct scaled *scaled_new(struct scaler *scaler, struct conf *owner,
 			  const struct conf_service *conf, struct err *err);

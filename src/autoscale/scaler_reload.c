@@ -64,12 +64,12 @@ prepare_service(struct scaler_next *next, size_t i, struct conf *conf, struct er
 	const struct conf_service *service = &conf->services[i];
 
 	next->before[i] = find_before(next, i);
-	if (!scaled_is_wanted(service) && next->before[i] == NULL)
+	if (!conf_is_scaled(service) && next->before[i] == NULL)
 		return 0;
 	next->services[i] = scaled_new(next->scaler, conf, service, err);
 	if (next->services[i] == NULL)
 		return -TG_EINVAL;
-	return scaled_is_wanted(service) ? prepare_provider(next, i, err) : 0;
+	return conf_is_scaled(service) ? prepare_provider(next, i, err) : 0;
 }
 
 int

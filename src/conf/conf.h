@@ -469,11 +469,13 @@ conf_backend_limit(const struct conf_service *service, const struct conf_backend
 					     : service->max_connections_per_backend;
 }
 
-/* Whether a provider starts and stops backends of this service as a module decides. */
+/* Whether a module decides how many backends this service has: a provider starts and stops them, or it is a dry
+ * run. */
 static inline bool
 conf_is_scaled(const struct conf_service *service)
 {
-	return service->autoscale.module != NULL && service->provider.type != TG_PROVIDER_STATIC;
+	return service->autoscale.module != NULL &&
+	       (service->provider.type != TG_PROVIDER_STATIC || service->autoscale.dry_run);
 }
 
 /* Whether a backend of this service may be ejected. */
