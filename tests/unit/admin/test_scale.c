@@ -127,11 +127,20 @@ hear_cut(void *user, const struct fleet_member *m)
 	(void)m;
 }
 
+static bool
+is_taken(void *user, const char *name)
+{
+	(void)user;
+	(void)name;
+	return false;
+}
+
 static const struct fleet_orders orders = {
 	.start = take_start,
 	.stop = take_stop,
 	.add = take,
 	.remove = take,
+	.is_taken = is_taken,
 	.drain = take_drain,
 	.cut = hear_cut,
 	.told = hear,
