@@ -133,7 +133,9 @@ bind_alone(struct sockaddr_in *a)
 static void
 a_port_is_free_when_we_close_it_after_a_start(void **state)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	/* An address of this process: at 127.0.0.1 another test may be given the port meanwhile. */
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_addr.s_addr = htonl(0x7f800000u | (uint32_t)getpid())};
 	socklen_t n = sizeof(a);
 	struct told t;
 	int fd = bind_alone(&a);
