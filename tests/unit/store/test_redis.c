@@ -349,11 +349,13 @@ static void
 one_that_hangs_makes_nobody_wait(void **state)
 {
 	uint64_t connects;
+	unsigned changes;
 	redisReply *reply;
 	unsigned n;
 
 	(void)state;
 	start_well();
+	changes = world.changes;
 	connects = store_counts(world.store).connects;
 	fake_redis_signal(&world.redis, SIGSTOP);
 	for (unsigned i = 0; i < 3; i++) {
@@ -369,7 +371,7 @@ one_that_hangs_makes_nobody_wait(void **state)
 	fake_redis_signal(&world.redis, SIGCONT);
 	await_state(&world, true);
 	assert_true(store_counts(world.store).connects > connects);
-	assert_int_equal(world.changes, 3);
+	assert_int_equal(world.changes, changes + 2);
 	/* Old connections are closed: there are this one and the test's. */
 	do {
 		reply = fake_redis_ask(asker, "CLIENT LIST");
@@ -407,8 +409,11 @@ time_of_our_own_is_not_its_delay(void **state)
 static void
 a_copy_is_left(void **state)
 {
+	unsigned changes;
+
 	(void)state;
 	start_well();
+	changes = world.changes;
 	fake_redis_tell(asker, "REPLICAOF 127.0.0.1 1");
 	put_one();
 	tick(&world);
@@ -417,7 +422,7 @@ a_copy_is_left(void **state)
 	fake_redis_tell(asker, "REPLICAOF NO ONE");
 	await_state(&world, true);
 	assert_true(store_counts(world.store).connects >= 2);
-	assert_int_equal(world.changes, 3);
+	assert_int_equal(world.changes, changes + 2);
 }
 
 static void
