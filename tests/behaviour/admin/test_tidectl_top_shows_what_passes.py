@@ -13,6 +13,7 @@ from harness.screen import Screen
 
 ROW = r"(?m)^ *{name} +{state} +\d+ +\S+ +{rate} "
 SOME = r"[1-9][0-9.]*k?"
+MANY = 1000 if settings.sanitizers() else 2000
 
 
 @pytest.fixture
@@ -113,16 +114,16 @@ def test_keys_choose_the_rows(site, admin, tmp_path):
         settings.wait_until(lambda: "PAUSED" not in screen.text(), "it goes on")
 
 
-def test_thousands_of_backends_are_scrolled_through(tidegate, admin, tmp_path):
-    many = [f'{{ name = "b{i}"; address = "127.0.0.1:9"; }}' for i in range(2000)]
+def test_many_backends_are_scrolled_through(tidegate, admin, tmp_path):
+    many = [f'{{ name = "b{i}"; address = "127.0.0.1:9"; }}' for i in range(MANY)]
     tidegate(conf.http(*many, top=f'admin = {{ socket = "{admin}"; }};'))
     with top(tmp_path, admin, "-o", "name", height=20) as screen:
-        screen.wait(r"\nsite +UP 2000 ")
+        screen.wait(rf"\nsite +UP {MANY} ")
         screen.type("End")
-        screen.wait(r"\n  b1999 ")
-        screen.wait("1987-2001 of 2001")
+        screen.wait(rf"\n  b{MANY - 1} ")
+        screen.wait(f"{MANY - 13}-{MANY + 1} of {MANY + 1}")
         screen.type("PageUp")
-        screen.wait(r"\n  b1984 ")
+        screen.wait(rf"\n  b{MANY - 16} ")
         screen.type("Home")
         screen.wait(r"\n  b0 ")
 
