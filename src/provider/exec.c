@@ -61,6 +61,7 @@ struct programs {
 	LIST_HEAD(, known) known;
 	unsigned n_known;
 	bool is_ending;    /* stop_all was called */
+	bool is_sweeping;  /* the list that it began with is not there yet */
 	uint64_t grace_ms; /* of it */
 	char *path;
 	char **environment; /* the list is owned, and path in it */
@@ -158,6 +159,8 @@ job_free(struct job *j)
 	process_kill(&j->process);
 	timer_fini(&j->deadline);
 	j->all->n_starts -= j->verb == VERB_START;
+	if (j->verb == VERB_LIST && !j->has_token)
+		j->all->is_sweeping = false;
 	free(j);
 }
 
@@ -249,25 +252,6 @@ has_succeeded(const struct job *j, const struct process_end *end, char *why, siz
 	return false;
 }
 
-static int
-take_list(struct job *j, const struct process_end *end, struct err *err)
-{
-	struct programs *all = j->all;
-	struct provider *p = all->provider;
-	struct instance *list;
-	uint64_t token = j->token;
-	size_t n;
-	int rc = exec_parse_list(end->output, end->output_n, &list, &n, err);
-
-	if (rc < 0)
-		return rc;
-	learn_list(all, j, list, n);
-	job_free(j);
-	provider_answer_list(p, token, list, n);
-	free(list);
-	return 0;
-}
-
 static void
 stop_late(struct programs *all, const char *name)
 {
@@ -275,6 +259,52 @@ stop_late(struct programs *all, const char *name)
 
 	if (j != NULL)
 		j->grace_ms = all->grace_ms;
+}
+
+static bool
+has_stop(const struct programs *all, const char *name)
+{
+	const struct job_list *const lists[] = {&all->waiting, &all->running};
+	const struct job *j;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		TAILQ_FOREACH(j, lists[i], link)
+			if (j->verb == VERB_STOP && strcmp(j->name, name) == 0)
+				return true;
+	return false;
+}
+
+static void
+stop_known(struct programs *all)
+{
+	const struct known *k;
+
+	LIST_FOREACH(k, &all->known, link)
+		if (!has_stop(all, k->instance.name))
+			stop_late(all, k->instance.name);
+}
+
+static int
+take_list(struct job *j, const struct process_end *end, struct err *err)
+{
+	struct programs *all = j->all;
+	struct provider *p = all->provider;
+	struct instance *list;
+	uint64_t token = j->token;
+	bool has_token = j->has_token;
+	size_t n;
+	int rc = exec_parse_list(end->output, end->output_n, &list, &n, err);
+
+	if (rc < 0)
+		return rc;
+	learn_list(all, j, list, n);
+	job_free(j);
+	if (p->is_stopping)
+		stop_known(all);
+	if (has_token)
+		provider_answer_list(p, token, list, n);
+	free(list);
+	return 0;
 }
 
 static int
@@ -492,19 +522,6 @@ exec_stop(struct provider *p, uint64_t token, const char *name, uint64_t grace_m
 	return add_job(p, VERB_STOP, token, name, grace_ms);
 }
 
-static bool
-has_stop(const struct programs *all, const char *name)
-{
-	const struct job_list *const lists[] = {&all->waiting, &all->running};
-	const struct job *j;
-
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		TAILQ_FOREACH(j, lists[i], link)
-			if (j->verb == VERB_STOP && strcmp(j->name, name) == 0)
-				return true;
-	return false;
-}
-
 /* Starts that wait will not be. What there is no memory for now is not answered: the caller ends. */
 static void
 drop_starts(struct programs *all)
@@ -522,18 +539,17 @@ drop_starts(struct programs *all)
 	}
 }
 
+/* A keeper that began a moment ago knows of none yet: there may be some of the one before. */
 static void
 exec_stop_all(struct provider *p, uint64_t grace_ms)
 {
 	struct programs *all = p->own;
-	const struct known *k;
 
 	all->is_ending = true;
 	all->grace_ms = grace_ms;
 	drop_starts(all);
-	LIST_FOREACH(k, &all->known, link)
-		if (!has_stop(all, k->instance.name))
-			stop_late(all, k->instance.name);
+	all->is_sweeping = job_new(all, VERB_LIST, "") != NULL;
+	stop_known(all);
 }
 
 static size_t
@@ -541,7 +557,7 @@ exec_count(const struct provider *p)
 {
 	const struct programs *all = p->own;
 
-	return all->n_known + all->n_starts;
+	return all->n_known + all->n_starts + all->is_sweeping;
 }
 
 /* open and close */

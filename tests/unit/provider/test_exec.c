@@ -292,7 +292,7 @@ starts_end_with_tidegate(void **state)
 	while (provider_count(world.provider) > 0)
 		fake_turn(world.loop);
 	assert_int_equal(answer_of(1)->rc, 0);
-	assert_string_equal(asked(), "start b-1\nstop b-1\n");
+	assert_string_equal(asked(), "start b-1\nlist\nstop b-1\n");
 }
 
 static void
