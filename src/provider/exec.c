@@ -19,6 +19,7 @@
 
 /* Programs that were killed and are not gone yet, beyond those that run. */
 #define DYING_MAX 16u
+#define SWEEP_MS  1000u /* and the grace: the list that all is stopped by may take this */
 #define AGAIN_MS  500u /* from a stop that failed to the next, when tidegate ends */
 
 enum verb { VERB_LIST = 0, VERB_START = 1, VERB_STOP = 2, VERB_COUNT };
@@ -152,6 +153,12 @@ job_new(struct programs *all, enum verb verb, const char *name)
 	return j;
 }
 
+static bool
+is_sweep(const struct job *j)
+{
+	return j->verb == VERB_LIST && !j->has_token;
+}
+
 /* Of neither list any more. */
 static void
 job_free(struct job *j)
@@ -159,7 +166,7 @@ job_free(struct job *j)
 	process_kill(&j->process);
 	timer_fini(&j->deadline);
 	j->all->n_starts -= j->verb == VERB_START;
-	if (j->verb == VERB_LIST && !j->has_token)
+	if (is_sweep(j))
 		j->all->is_sweeping = false;
 	free(j);
 }
@@ -441,6 +448,8 @@ job_begin(struct job *j)
 	uint64_t timeout_ms = all->provider->conf->timeout_ms + j->grace_ms;
 	int rc;
 
+	if (is_sweep(j) && timeout_ms > all->grace_ms + SWEEP_MS)
+		timeout_ms = all->grace_ms + SWEEP_MS;
 	TAILQ_REMOVE(&all->waiting, j, link);
 	j->began = loop_now_update(loop);
 	rc = run(j);
@@ -593,7 +602,7 @@ exec_open(struct provider *p, struct err *err)
 	struct programs *all = calloc(1, sizeof(*all));
 
 	if (all == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	p->own = all;
 	all->provider = p;
 	all->grace_ms = p->conf->stop_grace_ms;
@@ -602,7 +611,7 @@ exec_open(struct provider *p, struct err *err)
 	LIST_INIT(&all->known);
 	all->pool = process_pool_new(p->loop, p->conf->concurrency + DYING_MAX);
 	if (all->pool == NULL || !make_environment(all))
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	return 0;
 }
 
