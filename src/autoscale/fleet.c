@@ -522,8 +522,7 @@ fleet_observed(struct fleet *f, const char *name, bool is_up, int64_t in_flight,
 /*** The fleet ***/
 
 struct fleet *
-fleet_new(const struct fleet_limits *limits,
-	  const struct fleet_orders *orders, void *user)
+fleet_new(const struct fleet_limits *limits, const struct fleet_orders *orders, void *user)
 {
 	struct fleet *f = calloc(1, sizeof(*f));
 

@@ -397,7 +397,7 @@ record_read(const char *text, size_t n, struct record **ret, struct err *err)
 			       where.position);
 	g.r = calloc(1, sizeof(*g.r));
 	if (g.r == NULL)
-		g.rc = err_set(err, TG_ENOMEM, "no memory");
+		g.rc = err_no_memory(err);
 	else
 		take_all(&g, all);
 	json_decref(all);

@@ -16,12 +16,6 @@
 #define START_SHARE   0.3 /* of the newest start in their mean */
 #define LIST_TOKEN    (UINT64_C(1) << 63)
 
-static bool
-is_ours(const struct conf_backend *b)
-{
-	return b->added.who != NULL && strcmp(b->added.who, TG_SCALER_WHO) == 0;
-}
-
 /*** What there is ***/
 
 static int64_t
@@ -33,6 +27,18 @@ in_flight(const struct scaled *s, uint32_t slot)
 	return n > 0 ? n : 0;
 }
 
+/* Of backends that are not the provider's: NULL. Good until the fleet's tick. */
+static void
+find_members(struct scaled *s)
+{
+	for (size_t i = 0; i < s->conf->n_backends; i++) {
+		const struct conf_backend *b = &s->conf->backends[i];
+
+		s->members[i] = conf_backend_is_scaled(b) ? fleet_find(s->state->fleet, b->name)
+							  : NULL;
+	}
+}
+
 static void
 observe_configured(struct scaled *s, int64_t now_ms)
 {
@@ -41,7 +47,7 @@ observe_configured(struct scaled *s, int64_t now_ms)
 	for (unsigned i = 0; i < s->conf->n_backends; i++) {
 		const struct conf_backend *b = &s->conf->backends[i];
 
-		if (!is_ours(b))
+		if (s->members[i] == NULL)
 			continue;
 		fleet_steered(s->state->fleet, b->name,
 			      sc->ops.steered(sc->user, s->conf->index, i), now_ms);
@@ -72,24 +78,12 @@ observe(struct scaled *s, int64_t now_ms)
 {
 	struct observing o = {.s = s, .now_ms = now_ms};
 
+	find_members(s);
 	observe_configured(s, now_ms);
 	fleet_walk(s->state->fleet, observe_resting, &o);
 }
 
 /*** Samples ***/
-
-/* Of backends that are not ours nothing is known. */
-static void
-find_places(struct scaled *s)
-{
-	for (size_t i = 0; i < s->conf->n_backends; i++) {
-		const struct conf_backend *b = &s->conf->backends[i];
-		const struct fleet_member *m =
-			is_ours(b) ? fleet_find(s->state->fleet, b->name) : NULL;
-
-		s->places[i] = m != NULL ? m->place : (struct usage_place){.cgroup = NULL};
-	}
-}
 
 /* What a backend tells of itself goes before what its processes use. */
 static void
@@ -115,16 +109,19 @@ read_usages(struct scaled *s, struct mono now)
 	const struct conf_provider *provider = &s->conf->provider;
 	uint64_t stale_ms = STALE_TICKS * s->conf->autoscale.interval_ms;
 
-	find_places(s);
+	for (size_t i = 0; i < s->conf->n_backends; i++)
+		s->places[i] = s->members[i] != NULL ? s->members[i]->place
+						     : (struct usage_place){.cgroup = NULL};
 	if (usage_read_all(s->places, s->conf->n_backends, now, s->reads) < 0)
 		log_write(TG_LOG_WARN, "what backends use is not known", "svc=%s reason=%s",
 			  s->conf->name, "no memory");
 	for (size_t i = 0; i < s->conf->n_backends; i++) {
-		struct usage *before = fleet_usage(s->state->fleet, s->conf->backends[i].name);
+		struct usage *before;
 
 		s->rates[i] = (struct usage_rate){.cpu = NAN, .memory = NAN};
-		if (before == NULL)
+		if (s->members[i] == NULL)
 			continue;
+		before = fleet_usage(s->state->fleet, s->conf->backends[i].name);
 		s->rates[i] = usage_rate(before, &s->reads[i], provider->cpu_permille / 1000.0,
 					 provider->memory, now, stale_ms);
 		*before = s->reads[i];
@@ -148,9 +145,7 @@ state_of(const struct scaled *s, unsigned i)
 		[TG_FLEET_STOPPING] = TG_BACKEND_STOPPING,
 	};
 	const struct scaler *sc = s->scaler;
-	const struct conf_backend *b = &s->conf->backends[i];
-	const struct fleet_member *m =
-		is_ours(b) ? fleet_find(s->state->fleet, b->name) : NULL;
+	const struct fleet_member *m = s->members[i];
 
 	if (m != NULL && m->is_held && m->state == TG_FLEET_READY)
 		return TG_BACKEND_DRAINING;
@@ -261,14 +256,6 @@ add_member(void *user, const struct fleet_member *m)
 			    m->since_ms, NULL);
 }
 
-static int64_t
-since_of(const struct scaled *s, const struct conf_backend *b)
-{
-	const struct fleet_member *m = is_ours(b) ? fleet_find(s->state->fleet, b->name) : NULL;
-
-	return m != NULL ? m->since_ms : 0;
-}
-
 /* Those of the configuration, then those that are on their way into it. */
 static bool
 fill_backends(struct scaled *s)
@@ -279,7 +266,7 @@ fill_backends(struct scaled *s)
 		return false;
 	for (unsigned i = 0; i < s->conf->n_backends; i++)
 		add_backend(&f, s->conf->backends[i].name, state_of(s, i),
-			    since_of(s, &s->conf->backends[i]), &s->samples[i]);
+			    s->members[i] != NULL ? s->members[i]->since_ms : 0, &s->samples[i]);
 	fleet_walk(s->state->fleet, add_member, &f);
 	for (size_t i = 0; i < f.n; i++)
 		s->backends[i].name = s->names[i];
@@ -289,20 +276,19 @@ fill_backends(struct scaled *s)
 }
 
 /* Those that no provider started: they count, and stay. */
-static uint32_t
-count_fixed(const struct scaled *s, uint32_t *ret_up)
+static void
+count_fixed(struct scaled *s)
 {
 	const struct scaler *sc = s->scaler;
-	uint32_t n = 0;
 
-	*ret_up = 0;
+	s->n_fixed = 0;
+	s->n_fixed_up = 0;
 	for (unsigned i = 0; i < s->conf->n_backends; i++) {
-		if (is_ours(&s->conf->backends[i]))
+		if (conf_backend_is_scaled(&s->conf->backends[i]))
 			continue;
-		n++;
-		*ret_up += sc->ops.is_up(sc->user, s->conf->index, i);
+		s->n_fixed++;
+		s->n_fixed_up += sc->ops.is_up(sc->user, s->conf->index, i);
 	}
-	return n;
 }
 
 static uint32_t
@@ -315,7 +301,7 @@ least(const struct scaled *s)
 }
 
 static void
-fill_snapshot(struct scaled *s, struct mono now, uint32_t fixed, uint32_t fixed_up)
+fill_snapshot(struct scaled *s, struct mono now)
 {
 	struct fleet_counts counts = fleet_counts(s->state->fleet);
 	struct tg_snapshot *snapshot = &s->input.snapshot;
@@ -324,12 +310,12 @@ fill_snapshot(struct scaled *s, struct mono now, uint32_t fixed, uint32_t fixed_
 		.size = sizeof(*snapshot),
 		.now_ms = scaler_ms(now),
 		.service = s->conf->name,
-		.ready = counts.ready + fixed_up,
+		.ready = counts.ready + s->n_fixed_up,
 		.pending = counts.pending,
 		.draining = counts.draining,
-		.desired = s->state->desired + fixed,
-		.min = least(s) + fixed,
-		.max = s->conf->autoscale.max + fixed,
+		.desired = s->state->desired + s->n_fixed,
+		.min = least(s) + s->n_fixed,
+		.max = s->conf->autoscale.max + s->n_fixed,
 		.concurrency = s->conf->max_connections_per_backend,
 		.start_s = s->state->start_s,
 		.n_windows = s->n_windows,
@@ -411,11 +397,17 @@ tell_decision(const struct scaled *s, uint32_t from, uint32_t to)
 		  d->proposal.reason, s->state->number);
 }
 
+uint32_t
+scaled_started(const struct scaled *s, uint32_t n)
+{
+	return n > s->n_fixed ? n - s->n_fixed : 0;
+}
+
 /* Another number than before, or another guard that says so, is worth a record. */
 static bool
-is_news(const struct scaled *s, uint32_t fixed)
+is_news(const struct scaled *s)
 {
-	return !s->has_decision || s->decision.desired != s->state->desired + fixed ||
+	return !s->has_decision || s->decision.desired != s->state->desired + s->n_fixed ||
 	       guard_bits(&s->decision) != s->state->last_guards;
 }
 
@@ -437,12 +429,12 @@ take_number(struct scaled *s, uint32_t n, int64_t now_ms)
 }
 
 static void
-take_decision(struct scaled *s, uint32_t fixed, int64_t now_ms)
+take_decision(struct scaled *s, int64_t now_ms)
 {
 	struct scaled_state *st = s->state;
 	const struct decision *d = &s->decision;
-	uint32_t n = d->desired > fixed ? d->desired - fixed : 0;
-	bool news = is_news(s, fixed);
+	uint32_t n = scaled_started(s, d->desired);
+	bool news = is_news(s);
 
 	count_guards(st, d);
 	s->has_decision = true;
@@ -458,10 +450,9 @@ take_decision(struct scaled *s, uint32_t fixed, int64_t now_ms)
 }
 
 static void
-judge(struct scaled *s, struct mono now, uint32_t fixed, uint32_t fixed_up)
+judge(struct scaled *s, struct mono now)
 {
-	s->n_fixed = fixed;
-	fill_snapshot(s, now, fixed, fixed_up);
+	fill_snapshot(s, now);
 	fill_state(s, now);
 	if (!fill_backends(s)) {
 		log_write(TG_LOG_ERROR, "no decision", "svc=%s reason=%s", s->conf->name,
@@ -475,7 +466,7 @@ judge(struct scaled *s, struct mono now, uint32_t fixed, uint32_t fixed_up)
 	if (s->decision.took_us > SLOW_US)
 		log_write(TG_LOG_WARN, "a module is slow", "svc=%s module=%s us=%" PRIu64,
 			  s->conf->name, s->module->name, s->decision.took_us);
-	take_decision(s, fixed, scaler_ms(now));
+	take_decision(s, scaler_ms(now));
 }
 
 /*** Acting ***/
@@ -506,14 +497,14 @@ is_put_to_sleep(const struct scaled_state *st)
 /* While nothing is ready or on its way, and nothing will be soon, waiting is in vain: for how many seconds; 0: it
  * is not. */
 static uint32_t
-vain_s(const struct scaled *s, uint32_t fixed_up, int64_t now_ms)
+vain_s(const struct scaled *s, int64_t now_ms)
 {
 	const struct scaled_state *st = s->state;
 	struct fleet_counts counts = fleet_counts(st->fleet);
 	int64_t retry_ms;
 	unsigned failures = fleet_failures(st->fleet, &retry_ms);
 
-	if (counts.ready + counts.pending + fixed_up > 0)
+	if (counts.ready + counts.pending + s->n_fixed_up > 0)
 		return 0;
 	if (failures > 0 && retry_ms > now_ms)
 		return (uint32_t)((retry_ms - now_ms + 999) / 1000);
@@ -521,10 +512,10 @@ vain_s(const struct scaled *s, uint32_t fixed_up, int64_t now_ms)
 }
 
 static void
-refuse_or_hold(struct scaled *s, uint32_t fixed_up, int64_t now_ms)
+refuse_or_hold(struct scaled *s, int64_t now_ms)
 {
 	struct scaled_state *st = s->state;
-	uint32_t after_s = vain_s(s, fixed_up, now_ms);
+	uint32_t after_s = vain_s(s, now_ms);
 
 	/* Once for each wait, not each time a second of it is over. */
 	if ((after_s != 0) == (st->refusal_s != 0))
@@ -543,7 +534,7 @@ begin(struct scaled *s)
 
 	s->state->desired = n < min ? min : n;
 	s->state->is_begun = true;
-	s->state->active_ms = scaler_ms(loop_now(s->scaler->loop));
+	s->state->active_ms = scaler_now_ms(s->scaler);
 }
 
 /* No start is waited for any more. */
@@ -575,25 +566,24 @@ static void
 tick_wanted(struct scaled *s, struct mono now)
 {
 	struct scaled_state *st = s->state;
-	uint32_t fixed_up;
-	uint32_t fixed = count_fixed(s, &fixed_up);
 	struct fleet_counts counts;
 
+	count_fixed(s);
 	observe(s, scaler_ms(now));
 	counts = fleet_counts(st->fleet);
-	if (counts.ready + fixed_up > 0)
+	if (counts.ready + s->n_fixed_up > 0)
 		st->is_woken = false;
-	measure(s, now, counts.ready + fixed_up);
+	measure(s, now, counts.ready + s->n_fixed_up);
 	if (!st->is_begun && st->provider != NULL && !fleet_is_listed(st->fleet)) {
-		refuse_or_hold(s, fixed_up, scaler_ms(now));
+		refuse_or_hold(s, scaler_ms(now));
 		return;
 	}
 	if (!st->is_begun)
 		begin(s);
-	judge(s, now, fixed, fixed_up);
+	judge(s, now);
 	if (st->provider != NULL)
 		fleet_tick(st->fleet, st->desired, scaler_ms(now));
-	refuse_or_hold(s, fixed_up, scaler_ms(now));
+	refuse_or_hold(s, scaler_ms(now));
 }
 
 static bool
@@ -623,21 +613,13 @@ scaled_is_over(const struct scaled *s)
 	return is_unwanted(s) && c.pending + c.ready + c.down + c.draining == 0;
 }
 
-static uint32_t
-slot_of(const struct scaled *s, const char *name)
-{
-	for (size_t i = 0; i < s->conf->n_backends; i++) {
-		if (strcmp(s->conf->backends[i].name, name) == 0)
-			return s->conf->backends[i].segment_slot;
-	}
-	return 0;
-}
-
 void
 scaled_added(struct scaled *s, const char *name, bool is_done, const char *why)
 {
-	fleet_added(s->state->fleet, name, is_done ? slot_of(s, name) : 0, is_done, why,
-		    scaler_ms(loop_now(s->scaler->loop)));
+	const struct conf_backend *b = is_done ? conf_find_backend(s->conf, name) : NULL;
+
+	fleet_added(s->state->fleet, name, b != NULL ? b->segment_slot : 0, is_done, why,
+		    scaler_now_ms(s->scaler));
 }
 
 void
@@ -658,7 +640,7 @@ scaled_listed(struct scaled *s, const struct provider_answer *answer)
 	}
 	st->is_unlistable = false;
 	fleet_listed(st->fleet, answer->instances, answer->n_instances, st->list_asked_ms,
-		     scaler_ms(loop_now(s->scaler->loop)));
+		     scaler_now_ms(s->scaler));
 	scaled_hurry(s);
 }
 

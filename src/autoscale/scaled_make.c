@@ -1,5 +1,4 @@
 /* autoscale/scaled_make.c: a service that is scaled: its parts, and what they say to each other. */
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,12 +6,6 @@
 
 #include "autoscale/schedule.h"
 #include "autoscale/scaler_priv.h"
-
-static int64_t
-now_ms(const struct scaler *s)
-{
-	return scaler_ms(loop_now(s->loop));
-}
 
 /*** What the fleet orders ***/
 
@@ -129,7 +122,7 @@ on_answered(void *user, const struct provider_answer *answer)
 		return;
 	}
 	fleet_answered(st->fleet, answer->token, answer->rc, answer->why,
-		       now_ms(st->of->scaler));
+		       scaler_now_ms(st->of->scaler));
 	scaled_hurry(st->of);
 }
 
@@ -143,7 +136,7 @@ on_instance(void *user, const struct instance *instance)
 		scaler_end_if_done(s);
 		return;
 	}
-	fleet_changed(st->fleet, instance, now_ms(s));
+	fleet_changed(st->fleet, instance, scaler_now_ms(s));
 	scaled_hurry(st->of);
 }
 
@@ -161,6 +154,7 @@ free_configured(struct scaled *s)
 		return;
 	free(s->values);
 	schedules_free(s->schedules);
+	free(s->members);
 	free(s->samples);
 	free(s->rates);
 	free(s->places);
@@ -184,12 +178,6 @@ free_state(struct scaled_state *st)
 }
 
 static int
-no_memory(struct err *err)
-{
-	return err_set(err, TG_ENOMEM, "no memory");
-}
-
-static int
 take_values(struct scaled *s, struct err *err)
 {
 	const struct conf_autoscale *a = &s->conf->autoscale;
@@ -199,10 +187,9 @@ take_values(struct scaled *s, struct err *err)
 	if (s->module == NULL)
 		return err_set(err, TG_ENOENT, "service \"%s\": no autoscaler \"%s\"", s->conf->name,
 			       a->module);
-	s->autoscaler = s->module->ops;
 	s->values = calloc(TG_OPTIONS_MAX, sizeof(s->values[0]));
 	if (s->values == NULL)
-		return no_memory(err);
+		return err_no_memory(err);
 	if (module_values(s->module, a->settings, a->n_settings, s->values, &bad, err) < 0)
 		return -TG_EINVAL;
 	return schedules_new(a, &s->schedules, err);
@@ -213,13 +200,12 @@ keep_windows(struct scaled *s, struct err *err)
 {
 	uint32_t longest = 0;
 
-	s->n_windows = s->autoscaler->windows(s->values, s->spans_ms);
-	assert(s->n_windows <= TG_WINDOWS_MAX);
+	s->n_windows = module_windows(s->module, s->values, s->spans_ms);
 	for (uint32_t i = 0; i < s->n_windows; i++)
 		longest = s->spans_ms[i] > longest ? s->spans_ms[i] : longest;
 	if (store_keep(s->scaler->store, s->conf->name, longest,
 		       (uint32_t)s->conf->autoscale.interval_ms) < 0)
-		return no_memory(err);
+		return err_no_memory(err);
 	return 0;
 }
 
@@ -231,20 +217,21 @@ scaled_new(struct scaler *scaler, struct conf *owner, const struct conf_service 
 	size_t n = conf->n_backends + 1;
 
 	if (s == NULL) {
-		no_memory(err);
+		err_no_memory(err);
 		return NULL;
 	}
 	s->scaler = scaler;
 	s->owner = conf_ref(owner);
 	s->conf = conf;
+	s->members = calloc(n, sizeof(struct fleet_member *));
 	s->samples = calloc(n, sizeof(s->samples[0]));
 	s->rates = calloc(n, sizeof(s->rates[0]));
 	s->places = calloc(n, sizeof(s->places[0]));
 	s->reads = calloc(n, sizeof(s->reads[0]));
 	s->puts = calloc(n, sizeof(s->puts[0]));
-	if (s->samples == NULL || s->rates == NULL || s->places == NULL || s->reads == NULL ||
-	    s->puts == NULL)
-		no_memory(err);
+	if (s->members == NULL || s->samples == NULL || s->rates == NULL || s->places == NULL ||
+	    s->reads == NULL || s->puts == NULL)
+		err_no_memory(err);
 	else if (!conf_is_scaled(conf) ||
 		 (take_values(s, err) == 0 && keep_windows(s, err) == 0))
 		return s;
@@ -269,7 +256,7 @@ state_new(struct scaled *s, struct err *err)
 	struct fleet_limits limits = limits_of(s->conf);
 
 	if (st == NULL) {
-		no_memory(err);
+		err_no_memory(err);
 		return NULL;
 	}
 	st->of = s;
@@ -277,7 +264,7 @@ state_new(struct scaled *s, struct err *err)
 	st->mode = s->conf->autoscale.dry_run ? TG_SCALER_DRY_RUN : TG_SCALER_ON;
 	st->fleet = fleet_new(&limits, &fleet_orders, st);
 	if (st->fleet == NULL) {
-		no_memory(err);
+		err_no_memory(err);
 		free_state(st);
 		return NULL;
 	}
@@ -296,15 +283,14 @@ find_one(struct scaled *s, unsigned i)
 {
 	const struct scaler *sc = s->scaler;
 	const struct conf_backend *b = &s->conf->backends[i];
-
 	const struct fleet_member *m = fleet_find(s->state->fleet, b->name);
 	enum fleet_steer by = sc->ops.steered(sc->user, s->conf->index, i);
 
 	/* Its answer may come when it is gone again, with its service. */
 	if (m != NULL && m->state == TG_FLEET_ADDING)
-		fleet_added(s->state->fleet, b->name, b->segment_slot, true, "", now_ms(sc));
+		fleet_added(s->state->fleet, b->name, b->segment_slot, true, "", scaler_now_ms(sc));
 	if (m == NULL && fleet_found(s->state->fleet, b->name, &b->endpoint.addr, b->segment_slot,
-				     by == TG_FLEET_STEER_OURS, now_ms(sc)) < 0)
+				     by == TG_FLEET_STEER_OURS, scaler_now_ms(sc)) < 0)
 		log_write(TG_LOG_ERROR, "a backend is left alone", "svc=%s srv=%s", s->conf->name,
 			  b->name);
 }
@@ -314,21 +300,17 @@ is_there(void *user, const char *name)
 {
 	const struct scaled *s = user;
 
-	for (unsigned i = 0; i < s->conf->n_backends; i++) {
-		if (strcmp(s->conf->backends[i].name, name) == 0)
-			return true;
-	}
-	return false;
+	return conf_find_backend(s->conf, name) != NULL;
 }
 
 void
 scaled_find_added(struct scaled *s)
 {
-	fleet_look(s->state->fleet, is_there, s, now_ms(s->scaler));
+	fleet_look(s->state->fleet, is_there, s, scaler_now_ms(s->scaler));
 	for (unsigned i = 0; i < s->conf->n_backends; i++) {
 		const struct conf_backend *b = &s->conf->backends[i];
 
-		if (b->added.who != NULL && strcmp(b->added.who, TG_SCALER_WHO) == 0)
+		if (conf_backend_is_scaled(b))
 			find_one(s, i);
 	}
 }

@@ -32,6 +32,12 @@ scaler_ms(struct mono t)
 	return (int64_t)(t.us / 1000);
 }
 
+int64_t
+scaler_now_ms(const struct scaler *s)
+{
+	return scaler_ms(loop_now(s->loop));
+}
+
 static void
 note_due(const struct scaled *s, struct mono *due)
 {
@@ -43,7 +49,6 @@ void
 scaler_set_timer(struct scaler *s)
 {
 	struct mono due = {.us = 0};
-
 	const struct scaled *retired;
 
 	for (size_t i = 0; i < s->n_services; i++)
@@ -122,12 +127,6 @@ scaled_hurry(struct scaled *s)
 
 /*** The scaler ***/
 
-static int
-no_memory(struct err *err)
-{
-	return err_set(err, TG_ENOMEM, "no memory");
-}
-
 /* NULL: it cannot be. */
 static struct scaled *
 begin_service(struct scaler *s, struct conf *conf, const struct conf_service *service)
@@ -151,7 +150,7 @@ begin_all(struct scaler *s, struct conf *conf, struct err *err)
 {
 	s->services = calloc(conf->n_services + 1, sizeof(struct scaled *));
 	if (s->services == NULL)
-		return no_memory(err);
+		return err_no_memory(err);
 	s->n_services = conf->n_services;
 	for (size_t i = 0; i < conf->n_services; i++) {
 		if (conf_is_scaled(&conf->services[i]))
@@ -167,7 +166,7 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct
 	struct scaler *s = calloc(1, sizeof(*s));
 
 	if (s == NULL) {
-		no_memory(err);
+		err_no_memory(err);
 		return NULL;
 	}
 	s->loop = loop;
@@ -179,7 +178,7 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct
 	TAILQ_INIT(&s->retired);
 	s->sampler = sampler_new(segment);
 	if (s->sampler == NULL)
-		no_memory(err);
+		err_no_memory(err);
 	else if (begin_all(s, conf, err) == 0) {
 		scaler_set_timer(s);
 		return s;
@@ -212,7 +211,7 @@ scaler_retire(struct scaler *s, struct scaled *gone)
 {
 	gone->is_gone = true;
 	gone->state->due = loop_now(s->loop);
-	fleet_unconfigured(gone->state->fleet, scaler_ms(loop_now(s->loop)));
+	fleet_unconfigured(gone->state->fleet, scaler_now_ms(s));
 	TAILQ_INSERT_TAIL(&s->retired, gone, link);
 }
 
@@ -264,7 +263,7 @@ scaler_configured(struct scaler *s, const char *service, const char *name, bool 
 		scaled_added(scaled, name, is_done, why);
 	else
 		fleet_removed(scaled->state->fleet, name, is_done, why,
-			      scaler_ms(loop_now(s->loop)));
+			      scaler_now_ms(s));
 	scaled_hurry(scaled);
 }
 
@@ -367,32 +366,13 @@ last_guard(const struct scaled *s)
 						   : NULL;
 }
 
-/* Each with those before it. */
-static struct histogram
-read_histogram(const struct segment_histogram *from)
-{
-	struct histogram h = {.sum_us = atomic_load(&from->sum)};
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < TG_SEGMENT_BUCKETS; i++)
-		h.buckets[i] = n += atomic_load(&from->buckets[i]);
-	return h;
-}
-
-/* Of all backends to those of the provider. */
-static uint32_t
-started_of(const struct scaled *s, uint32_t n)
-{
-	return n > s->n_fixed ? n - s->n_fixed : 0;
-}
-
 bool
 scaler_status(const struct scaler *s, unsigned service, struct scaler_status *ret)
 {
 	const struct scaled *scaled = scaled_of(s, service);
 	const struct scaled_state *st;
 	int64_t retry_ms;
-	int64_t now = scaler_ms(loop_now(s->loop));
+	int64_t now = scaler_now_ms(s);
 
 	if (scaled == NULL || scaled->module == NULL)
 		return false;
@@ -404,9 +384,9 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 		.has_manual = st->has_manual,
 		.manual = st->manual,
 		.desired = st->desired,
-		.proposed = started_of(scaled, scaled->decision.proposal.desired),
-		.min = started_of(scaled, scaled->input.snapshot.min),
-		.max = started_of(scaled, scaled->input.snapshot.max),
+		.proposed = scaled_started(scaled, scaled->decision.proposal.desired),
+		.min = scaled_started(scaled, scaled->input.snapshot.min),
+		.max = scaled_started(scaled, scaled->input.snapshot.max),
 		.counts = fleet_counts(st->fleet),
 		.failures = fleet_failures(st->fleet, &retry_ms),
 		.reason = scaled->has_decision ? scaled->decision.proposal.reason : "",
@@ -416,7 +396,7 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 		.downs = st->downs,
 		.starts = st->starts,
 		.start_failures = st->start_failures,
-		.cold_starts = read_histogram(&st->cold_starts),
+		.cold_starts = histogram_of(&st->cold_starts),
 		.fleet = st->fleet,
 	};
 	ret->retry_ms = retry_ms > now ? (uint64_t)(retry_ms - now) : 0;

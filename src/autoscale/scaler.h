@@ -19,9 +19,6 @@
 #include "observe/histogram.h"
 #include "store/store.h"
 
-/* Who adds and drains what a provider started. */
-#define TG_SCALER_WHO TG_WHO_AUTOSCALE
-
 /* What the keeper does for it. */
 struct scaler_ops {
 	/* A backend into the configuration, or out of it; scaler_configured() follows, in a later turn. Negative: not

@@ -56,7 +56,6 @@ struct scaled {
 	struct conf *owner; /* of conf; counted */
 	const struct conf_service *conf;
 	const struct tg_module *module;
-	const struct tg_autoscaler *autoscaler;
 	struct tg_value *values;
 	struct schedules *schedules;
 	uint32_t spans_ms[TG_WINDOWS_MAX];
@@ -64,12 +63,14 @@ struct scaled {
 	struct scaled_state *state; /* NULL: not gone over to yet */
 
 	/* By the configuration's backends: */
+	const struct fleet_member **members; /* of this tick; NULL: none of the provider's */
 	struct backend_sample *samples;
 	struct usage_rate *rates;
 	struct usage_place *places;
 	struct usage *reads;
 	struct store_backend *puts;
 	uint32_t n_fixed; /* of these, those that no provider started: a decision is of all, an order not */
+	uint32_t n_fixed_up; /* of these */
 	/* The last decision; what it points to is here: */
 	struct tg_backend *backends;
 	char (*names)[TG_SCALED_NAME]; /* of these */
@@ -101,6 +102,7 @@ struct scaler {
 };
 
 int64_t scaler_ms(struct mono t);
+int64_t scaler_now_ms(const struct scaler *s);
 void scaler_set_timer(struct scaler *s);
 /* All is stopped that was to be. */
 void scaler_end_if_done(struct scaler *s);
@@ -129,6 +131,8 @@ void scaled_stop(struct scaled *s);
 void scaled_hurry(struct scaled *s);
 /* All of one tick. */
 void scaled_tick(struct scaled *s, struct mono now);
+/* Of all backends to those of the provider. */
+uint32_t scaled_started(const struct scaled *s, uint32_t n);
 /* Not wanted any more, and nothing is left. */
 bool scaled_is_over(const struct scaled *s);
 /* Whether an answer of the provider is to a list. */

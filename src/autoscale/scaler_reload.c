@@ -13,12 +13,6 @@ struct scaler_next {
 	struct provider **providers; /* the same: in place of the one before; NULL: that one goes on */
 };
 
-static int
-no_memory(struct err *err)
-{
-	return err_set(err, TG_ENOMEM, "no memory");
-}
-
 /* One whose service was gone, and of which something is left. */
 static struct scaled *
 find_retired(const struct scaler *s, const char *name)
@@ -80,7 +74,7 @@ scaler_prepare(struct scaler *s, const struct conf_same *same, struct conf *conf
 	int rc = 0;
 
 	if (next == NULL)
-		return no_memory(err);
+		return err_no_memory(err);
 	next->scaler = s;
 	next->same = same;
 	s->is_changing = true;
@@ -88,7 +82,7 @@ scaler_prepare(struct scaler *s, const struct conf_same *same, struct conf *conf
 	next->before = calloc(conf->n_services + 1, sizeof(struct scaled *));
 	next->providers = calloc(conf->n_services + 1, sizeof(struct provider *));
 	if (next->services == NULL || next->before == NULL || next->providers == NULL)
-		rc = no_memory(err);
+		rc = err_no_memory(err);
 	else
 		next->n = conf->n_services;
 	for (size_t i = 0; i < next->n && rc == 0; i++)

@@ -27,7 +27,7 @@ schedule_new(const struct conf_schedule *conf, struct schedule **ret, struct err
 	int r;
 
 	if (s == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	s->min = conf->min;
 	r = crontab_parse(conf->start, &s->start, err);
 	if (r == 0)
@@ -109,7 +109,7 @@ schedules_new(const struct conf_autoscale *conf, struct schedules **ret, struct 
 	int r = 0;
 
 	if (s == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	while (r == 0 && s->n < conf->n_schedules) {
 		r = schedule_new(&conf->schedules[s->n], &s->list[s->n], err);
 		if (r == 0)

@@ -40,3 +40,9 @@ err_set_errno(struct err *err, const char *fmt, ...)
 	errno = saved;
 	return -TG_EIO;
 }
+
+int
+err_no_memory(struct err *err)
+{
+	return err_set(err, TG_ENOMEM, "no memory");
+}

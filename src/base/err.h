@@ -35,7 +35,10 @@ struct err {
  * `err` may be NULL. */
 int err_set(struct err *err, enum tg_errno code, const char *fmt, ...) TG_PRINTF(3, 4);
 
-/* The same, with strerror(errno) appended after ": ". */
+/* "no memory": -TG_ENOMEM. `err` may be NULL. */
+int err_no_memory(struct err *err);
+
+/* The same as err_set(), with strerror(errno) appended after ": ". */
 int err_set_errno(struct err *err, const char *fmt, ...) TG_PRINTF(2, 3);
 
 #endif

@@ -362,7 +362,7 @@ zone_parse(const void *bytes, size_t n, struct zone **ret, struct err *err)
 	n -= skip + HEADER_BYTES + block_bytes(&c, 8);
 	zone = zone_new(c.time);
 	if (zone == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	if (!take_times(zone, p, &c) || !take_footer(zone, p + block_bytes(&c, 8), n)) {
 		zone_free(zone);
 		return err_set(err, TG_EINVAL, "the file of the time zone is not valid");
@@ -429,7 +429,7 @@ open_file(const char *path, struct zone **ret, struct err *err)
 	int r;
 
 	if (buf == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	r = read_file(path, buf, &n, err);
 	if (r == 0)
 		r = zone_parse(buf, n, ret, err);
@@ -447,7 +447,7 @@ zone_open(const char *name, struct zone **ret, struct err *err)
 	if (name != NULL ? strcmp(name, "UTC") == 0
 			 : access(TG_ZONE_LOCAL, F_OK) < 0 && errno == ENOENT) {
 		*ret = zone_new(0);
-		return *ret != NULL ? 0 : err_set(err, TG_ENOMEM, "no memory");
+		return *ret != NULL ? 0 : err_no_memory(err);
 	}
 	r = name != NULL ? zone_valid_name(name, err) : 0;
 	if (r < 0)

@@ -623,6 +623,10 @@ void conf_number(struct conf *conf);
 
 /* By its name; NULL: there is none. */
 const struct conf_service *conf_find_service(const struct conf *conf, const char *name);
+const struct conf_backend *conf_find_backend(const struct conf_service *service, const char *name);
+
+/* The longest that a backend which a provider started may take to end; false: no service has a provider. */
+bool conf_stop_grace(const struct conf *conf, uint64_t *ret_ms);
 
 /* Whether nothing distinguishes the two, their slots included. False also without memory. */
 bool conf_service_equal(const struct conf_service *a, const struct conf_service *b);

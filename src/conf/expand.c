@@ -36,7 +36,7 @@ add(struct expansion *e, const char *s, size_t n, struct err *err)
 	if (size != e->size) {
 		bigger = realloc(e->buf, size);
 		if (!bigger)
-			return err_set(err, TG_ENOMEM, "no memory");
+			return err_no_memory(err);
 		e->buf = bigger;
 		e->size = size;
 	}
@@ -119,7 +119,7 @@ conf_expand(struct arena *arena, const char *text, const char **ret, struct err 
 		if (copy)
 			*ret = copy;
 		else
-			r = err_set(err, TG_ENOMEM, "no memory");
+			r = err_no_memory(err);
 	}
 	free(e.buf);
 	return r;

@@ -83,7 +83,7 @@ store_text(struct arena *arena, const char *text, void *dest, struct err *err)
 	char *copy = arena_copy(arena, text, strlen(text));
 
 	if (!copy)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	memcpy(dest, &copy, sizeof(copy));
 	return 0;
 }
@@ -721,7 +721,7 @@ base64_take(struct arena *arena, const struct conf_field *f, const struct conf_v
 	size_t decoded;
 
 	if (!bytes)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	if (base64_decode(v->text, n, bytes, &decoded) < 0)
 		return err_set(err, TG_EINVAL, "is not base64");
 	bytes[decoded] = '\0';

@@ -41,12 +41,6 @@ struct draft_service {
 	unsigned asked; /* times that a name was looked for without */
 };
 
-int
-draft_no_memory(struct err *err)
-{
-	return err_set(err, TG_ENOMEM, "no memory");
-}
-
 /*** Copies ***/
 
 static void *
@@ -292,7 +286,7 @@ draft_open_service(struct conf_draft *d, const char *name, struct conf_service *
 		return no_service(name, err);
 	service = &d->box->conf.services[known->index];
 	if (!d->services[known->index].is_open && open_part(d, service) < 0)
-		return draft_no_memory(err);
+		return err_no_memory(err);
 	*ret = service;
 	return 0;
 }
@@ -435,7 +429,7 @@ read_text(struct arena *arena, const char *text, struct conf_backend *ret, struc
 		return err_set(err, TG_EINVAL, "@include and variables are not allowed here");
 	if (conf_source_memory(text, strlen(text), TEXT_MAX, TEXT_SOURCE, &report, &source) < 0) {
 		conf_report_fini(&report);
-		return draft_no_memory(err);
+		return err_no_memory(err);
 	}
 	if (conf_report_is_clean(&report))
 		conf_read(source, false, arena, &report, &conf_schema_backend, ret, NULL);
@@ -533,7 +527,7 @@ append(struct conf_draft *d, struct conf_service *service, const struct conf_bac
 	int rc = 0;
 
 	if (!conf_make_slots(draft_arena(d, service), entry, made))
-		return draft_no_memory(err);
+		return err_no_memory(err);
 	for (unsigned i = 0; i < entry->slots; i++)
 		made[i].is_new = true;
 	if (entry->slots > 1)
@@ -544,7 +538,7 @@ append(struct conf_draft *d, struct conf_service *service, const struct conf_bac
 		return rc;
 	for (unsigned i = 0; d->services[service->index].has_names && i < entry->slots; i++) {
 		if (!put_names(d, service, service->n_backends + i))
-			return draft_no_memory(err);
+			return err_no_memory(err);
 	}
 	service->n_backends += entry->slots;
 	d->services[service->index].live += entry->slots;
@@ -563,7 +557,7 @@ draft_add_entry(struct conf_draft *d, struct conf_service *service, const struct
 	if (rc == 0 &&
 	    (!need_names(d, service, entry->slots) ||
 	     !make_room(d, service, service->n_backends + entry->slots)))
-		rc = draft_no_memory(err);
+		rc = err_no_memory(err);
 	return rc == 0 ? append(d, service, entry, err) : rc;
 }
 
@@ -574,7 +568,7 @@ copy_note(struct arena *arena, const struct conf_note *from, struct conf_note *r
 	if (strlen(from->who) > TG_CONF_NOTE_MAX || strlen(from->why) > TG_CONF_NOTE_MAX)
 		return err_set(err, TG_ELIMIT, "who and why have more than %u bytes",
 			       TG_CONF_NOTE_MAX);
-	return dup_note(arena, ret) ? 0 : draft_no_memory(err);
+	return dup_note(arena, ret) ? 0 : err_no_memory(err);
 }
 
 int
@@ -682,7 +676,7 @@ remember_deleted(struct conf_draft *d, struct conf_service *service,
 	if (rc == 0 &&
 	    (!draft_dup_text(arena, &deleted.name) || !draft_dup_text(arena, &deleted.was) ||
 	     add_deleted(d, service, &deleted) < 0))
-		rc = draft_no_memory(err);
+		rc = err_no_memory(err);
 	free(text);
 	return rc;
 }
@@ -698,7 +692,7 @@ conf_draft_delete(struct conf_draft *d, const char *service_name, const char *ba
 	if (rc < 0)
 		return rc;
 	if (draft_find_entry(d, service, backend, &first) < 0)
-		return draft_no_memory(err);
+		return err_no_memory(err);
 	if (!first)
 		return no_backend(d, service, backend, err);
 	if (!first->added.who || first->added_was)

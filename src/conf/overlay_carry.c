@@ -38,7 +38,7 @@ check_unedited(const struct conf_backend *entry, const char *was, struct err *er
 	bool is_same = text && strcmp(text, was) == 0;
 
 	if (!text)
-		return draft_no_memory(err);
+		return err_no_memory(err);
 	free(text);
 	return is_same ? 0
 		       : err_set(err, TG_EEXIST,
@@ -51,7 +51,7 @@ find_of_file(struct conf_draft *d, struct conf_service *service, const char *nam
 	     struct conf_backend **ret, struct err *err)
 {
 	if (draft_find_entry(d, service, name, ret) < 0)
-		return draft_no_memory(err);
+		return err_no_memory(err);
 	if (*ret && (*ret)->added.who)
 		*ret = NULL;
 	return 0;
@@ -88,7 +88,7 @@ replace(struct conf_draft *d, struct conf_service *service, struct conf_backend 
 	draft_remove_entry(d, service, of_file);
 	rc = draft_add_entry(d, service, entry, err);
 	if (rc < 0 && draft_add_entry(d, service, &before, &why) < 0)
-		return draft_no_memory(err);
+		return err_no_memory(err);
 	return rc;
 }
 
@@ -141,7 +141,7 @@ delete_again(struct conf_draft *d, const char *service_name, const struct conf_d
 	if (rc < 0)
 		return rc;
 	if (draft_find_entry(d, service, deleted->name, &first) < 0)
-		return draft_no_memory(err);
+		return err_no_memory(err);
 	if (first && !first->added.who && deleted->was) {
 		struct err why;
 
@@ -230,7 +230,7 @@ apply_added(struct conf_draft *d, const struct conf_state_order *o, const char *
 		return rc;
 	entry.added_was = is_told(o->was) ? o->was : NULL;
 	if (entry.added_was && !draft_dup_text(draft_arena(d, service), &entry.added_was))
-		return draft_no_memory(err);
+		return err_no_memory(err);
 	return add_again(d, service, &entry, err);
 }
 

@@ -18,9 +18,6 @@ struct conf_draft {
 	struct draft_service *services; /* by index */
 };
 
-/* In the operator's words; negative. */
-int draft_no_memory(struct err *err);
-
 /* To be changed: backends and what was deleted are the draft's own from then on. The error is for the operator:
  * -TG_ENOENT, -TG_ENOMEM. */
 TG_MUST_CHECK int draft_open_service(struct conf_draft *d, const char *name,

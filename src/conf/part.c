@@ -84,6 +84,34 @@ conf_agent_equal(const struct conf_service *a, const struct conf_service *b)
 	       are_equal(&conf_schema_agent, &a->agent, &b->agent);
 }
 
+const struct conf_backend *
+conf_find_backend(const struct conf_service *service, const char *name)
+{
+	for (size_t i = 0; i < service->n_backends; i++) {
+		if (strcmp(service->backends[i].name, name) == 0)
+			return &service->backends[i];
+	}
+	return NULL;
+}
+
+bool
+conf_stop_grace(const struct conf *conf, uint64_t *ret_ms)
+{
+	bool has_provider = false;
+
+	*ret_ms = 0;
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct conf_provider *provider = &conf->services[i].provider;
+
+		if (provider->type == TG_PROVIDER_STATIC)
+			continue;
+		has_provider = true;
+		if (provider->stop_grace_ms > *ret_ms)
+			*ret_ms = provider->stop_grace_ms;
+	}
+	return has_provider;
+}
+
 bool
 conf_provider_equal(const struct conf_service *a, const struct conf_service *b)
 {
@@ -115,7 +143,7 @@ conf_service_alone(const struct conf_service *service, struct conf **ret, struct
 	int rc = print(&conf_schema_service, service, true, &text);
 
 	if (rc < 0)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	rc = conf_load_internal(text.bytes, text.n, ret, err);
 	free(text.bytes);
 	return rc;

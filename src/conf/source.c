@@ -85,7 +85,7 @@ read_all(int fd, size_t max, char **ret, size_t *ret_n, struct err *err)
 			bigger = realloc(buf, size);
 			if (!bigger) {
 				free(buf);
-				return err_set(err, TG_ENOMEM, "no memory");
+				return err_no_memory(err);
 			}
 			buf = bigger;
 		}

@@ -126,7 +126,7 @@ conf_state_load(const char *text, size_t n, struct conf_state **ret, struct err 
 	if (!box || conf_source_memory(text, n, TG_CONF_STATE_MAX, "state", &report, &source) < 0) {
 		free(box);
 		conf_report_fini(&report);
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	}
 	if (conf_report_is_clean(&report))
 		conf_read(source, true, &box->arena, &report, &schema_state, &box->state, NULL);

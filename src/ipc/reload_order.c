@@ -69,7 +69,7 @@ reload_text_load_fd(int fd, size_t max, char **ret, size_t *ret_n, struct err *e
 		return err_set(err, TG_ELIMIT, "a memory file of more than %zu bytes", max);
 	text = malloc((size_t)st.st_size + 1);
 	if (text == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	got = pread(fd, text, (size_t)st.st_size, 0);
 	if (got != (ssize_t)st.st_size) {
 		free(text);
@@ -258,7 +258,7 @@ reload_edit_load_fd(int fd, struct reload_edit *ret, struct err *err)
 		return rc;
 	e.orders = calloc(TG_RELOAD_EDIT_MAX, sizeof(e.orders[0]));
 	if (e.orders == NULL)
-		rc = err_set(err, TG_ENOMEM, "no memory");
+		rc = err_no_memory(err);
 	else if (!decode_all(&e, n))
 		rc = err_set(err, TG_EPROTO, "not an edit");
 	if (rc == 0)

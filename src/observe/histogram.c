@@ -18,11 +18,8 @@ const uint8_t histogram_first[64] = {
 
 /* Buckets stay apart here. */
 static void
-add_worker(struct histogram *to, struct segment *seg, unsigned worker, uint32_t slot,
-	   unsigned which)
+add(struct histogram *to, const struct segment_histogram *h)
 {
-	const struct segment_histogram *h = &segment_histograms(seg, worker, slot)->h[which];
-
 	for (unsigned i = 0; i < TG_SEGMENT_BUCKETS; i++)
 		to->buckets[i] += atomic_load_explicit(&h->buckets[i], memory_order_relaxed);
 	to->sum_us += atomic_load_explicit(&h->sum, memory_order_relaxed);
@@ -36,13 +33,19 @@ accumulate(struct histogram *h)
 }
 
 struct histogram
-histogram_read(struct segment *seg, unsigned worker, uint32_t slot, unsigned which)
+histogram_of(const struct segment_histogram *from)
 {
 	struct histogram h = {.sum_us = 0};
 
-	add_worker(&h, seg, worker, slot, which);
+	add(&h, from);
 	accumulate(&h);
 	return h;
+}
+
+struct histogram
+histogram_read(struct segment *seg, unsigned worker, uint32_t slot, unsigned which)
+{
+	return histogram_of(&segment_histograms(seg, worker, slot)->h[which]);
 }
 
 struct histogram
@@ -51,7 +54,7 @@ histogram_sum(struct segment *seg, uint32_t slot, unsigned which)
 	struct histogram h = {.sum_us = 0};
 
 	for (unsigned i = 0; i < segment_workers(seg); i++)
-		add_worker(&h, seg, i, slot, which);
+		add(&h, &segment_histograms(seg, i, slot)->h[which]);
 	accumulate(&h);
 	return h;
 }

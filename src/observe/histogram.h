@@ -62,6 +62,7 @@ struct histogram {
 	uint64_t sum_us;
 };
 
+struct histogram histogram_of(const struct segment_histogram *from);
 /* Of one worker; and of all. `which` is of the slot's enum. */
 struct histogram histogram_read(struct segment *seg, unsigned worker, uint32_t slot,
 				unsigned which);

@@ -45,7 +45,7 @@ apply(const struct reload_edit *orders, struct conf *base, struct edit *ret, str
 
 	if (e.is_edited == NULL || conf_draft_open(base, &d) < 0) {
 		edit_fini(&e);
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	}
 	rc = take_all(d, orders, err);
 	if (rc < 0) {

@@ -47,12 +47,6 @@ is_text_equal(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static int
-no_memory(struct err *err)
-{
-	return err_set(err, TG_ENOMEM, "no memory");
-}
-
 /*** The end of what was prepared ***/
 
 /* Those that answer nobody yet. */
@@ -144,7 +138,7 @@ take_conf(struct keeper *k, const struct message *m)
 	next->controls = NULL;
 	conf_unref(next->conf);
 	next->conf = NULL;
-	no_memory(&next->err);
+	err_no_memory(&next->err);
 	return 0;
 }
 
@@ -282,14 +276,14 @@ prepare_access_log(struct keeper *k, struct keeper_next *next, struct err *err)
 	if (next->conf->log.access == TG_ACCESS_OFF)
 		return 0;
 	if (k->access_log != NULL)
-		return access_log_learn(k->access_log, next->conf) < 0 ? no_memory(err) : 0;
+		return access_log_learn(k->access_log, next->conf) < 0 ? err_no_memory(err) : 0;
 	keeper_end_old_files(k, OLD_FILE_MS);
 	if (k->ending_log != NULL)
 		return err_set(err, TG_EINVAL,
 			       "the access log of before does not take its last lines");
 	if (access_log_start(next->conf, k->segment, fd >= 0 ? fd : STDOUT_FILENO,
 			     &next->access_log) < 0)
-		return no_memory(err);
+		return err_no_memory(err);
 	return 0;
 }
 
@@ -306,7 +300,7 @@ prepare_state_file(struct keeper *k, struct keeper_next *next, struct err *err)
 		return err_set(err, TG_EINVAL,
 			       "the state file of before does not take the last orders");
 	if (path != NULL && state_file_start(path, &next->state_file) < 0)
-		return no_memory(err);
+		return err_no_memory(err);
 	return 0;
 }
 
@@ -319,9 +313,9 @@ prepare_parts(struct keeper *k, struct keeper_next *next, struct err *err)
 	if (next->same == NULL || health_prepare(k->health, next->same, &next->health) < 0 ||
 	    steer_prepare(k->steer, next->same, &next->steer) < 0 ||
 	    orders_prepare(k->orders, next->same, &next->orders) < 0)
-		return no_memory(err);
+		return err_no_memory(err);
 	if (source_prepare(&k->source, next->same) < 0)
-		return no_memory(err);
+		return err_no_memory(err);
 	if (scaler_prepare(k->scaler, next->same, next->conf, &next->scaler, err) < 0)
 		return -TG_EINVAL;
 	return names_prepare(k->names, next->same, &next->names, err);

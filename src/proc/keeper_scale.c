@@ -21,7 +21,7 @@ order_of(enum reload_what what, const char *service, const char *name)
 	return (struct reload_order){
 		.what = what,
 		.when_us = wall_read().us,
-		.who = TG_SCALER_WHO,
+		.who = TG_WHO_AUTOSCALE,
 		.why = "",
 		.service = service,
 		.backend = name,
@@ -48,13 +48,10 @@ add(void *user, const char *service, const char *name, const struct addr *addr)
 static bool
 is_ours(const struct keeper *k, const char *service, const char *name)
 {
-	const struct conf_note *added;
 	struct steer_target t;
 
-	if (!steer_find(k->steer, service, name, &t))
-		return false;
-	added = &k->conf->services[t.service].backends[t.backend].added;
-	return added->who != NULL && strcmp(added->who, TG_SCALER_WHO) == 0;
+	return steer_find(k->steer, service, name, &t) &&
+	       conf_backend_is_scaled(&k->conf->services[t.service].backends[t.backend]);
 }
 
 static int
@@ -74,7 +71,7 @@ steered(void *user, unsigned service, unsigned backend)
 
 	if ((entry->order.told & TG_ORDER_ADMIN) == 0 || entry->order.admin == TG_ADMIN_READY)
 		return TG_FLEET_STEER_NONE;
-	return strcmp(entry->orders[TG_STEER_STATE].note.who, TG_SCALER_WHO) == 0
+	return strcmp(entry->orders[TG_STEER_STATE].note.who, TG_WHO_AUTOSCALE) == 0
 		       ? TG_FLEET_STEER_OURS
 		       : TG_FLEET_STEER_OPERATOR;
 }
@@ -83,7 +80,7 @@ static int
 drain(void *user, const char *service, const char *name, bool is_on)
 {
 	struct keeper *k = user;
-	struct steer_note note = {.when = wall_read(), .who = TG_SCALER_WHO};
+	struct steer_note note = {.when = wall_read(), .who = TG_WHO_AUTOSCALE};
 	struct steer_target t;
 	struct err err;
 
@@ -196,19 +193,10 @@ tell(struct keeper *k, unsigned service, const struct scaler_status *known)
 static void
 outlive(const struct keeper *k)
 {
-	uint64_t longest_ms = 0;
-	bool has_processes = false;
+	uint64_t grace_ms;
 
-	for (size_t i = 0; i < k->conf->n_services; i++) {
-		const struct conf_provider *provider = &k->conf->services[i].provider;
-
-		if (provider->type == TG_PROVIDER_STATIC)
-			continue;
-		has_processes = true;
-		if (provider->stop_grace_ms > longest_ms)
-			longest_ms = provider->stop_grace_ms;
-	}
-	if (has_processes && outlive_parent((unsigned)(longest_ms / 1000) + OUTLIVE_MARGIN_S) < 0)
+	if (conf_stop_grace(k->conf, &grace_ms) &&
+	    outlive_parent((unsigned)(grace_ms / 1000) + OUTLIVE_MARGIN_S) < 0)
 		log_write(TG_LOG_WARN, "backends may be left when the parent is killed",
 			  "reason=%s", strerror(errno));
 }

@@ -380,7 +380,7 @@ names_start_resolver(struct loop *loop, const struct conf *conf, struct resolver
 	int rc = format_servers(conf, &servers);
 
 	if (rc < 0)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	rc = resolver_new(loop, servers, ret, err);
 	free(servers);
 	return rc;
@@ -492,18 +492,18 @@ names_start(struct loop *loop, const struct conf *conf, struct health *health,
 	int rc = 0;
 
 	if (names == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	*ret = names;
 	names->loop = loop;
 	names->conf = conf;
 	names->health = health;
 	names->source = source;
 	if (table_init(&names->table, conf) < 0)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	if (count_sets(conf) > 0)
 		rc = names_start_resolver(loop, conf, &names->resolver, err);
 	if (rc == 0 && for_each_entry(conf, start_set, names) < 0)
-		rc = err_set(err, TG_ENOMEM, "no memory");
+		rc = err_no_memory(err);
 	return rc;
 }
 
@@ -648,15 +648,15 @@ names_prepare(struct names *names, const struct conf_same *same, struct names_ne
 	int rc = 0;
 
 	if (next == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	next->same = same;
 	if (table_init(&next->table, same->next) < 0)
-		rc = err_set(err, TG_ENOMEM, "no memory");
+		rc = err_no_memory(err);
 	else if (count_sets(same->next) > 0 &&
 		 (names->resolver == NULL || !has_same_servers(names->conf, same->next)))
 		rc = names_start_resolver(names->loop, same->next, &next->resolver, err);
 	if (rc == 0 && for_each_entry(same->next, prepare_set, &p) < 0)
-		rc = err_set(err, TG_ENOMEM, "no memory");
+		rc = err_no_memory(err);
 	if (rc < 0) {
 		names_drop(next);
 		return rc;

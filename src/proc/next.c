@@ -117,11 +117,11 @@ next_compare(const struct conf *present, const struct conf *conf, char **ret,
 	int rc;
 
 	if (out == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	rc = conf_compare(present, conf, out, ret_changes);
 	if (fclose(out) != 0 || rc < 0) {
 		free(text);
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	}
 	*ret = text;
 	return 0;

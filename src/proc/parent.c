@@ -372,24 +372,11 @@ reopen_log(struct parent *p)
 	log_write(TG_LOG_INFO, "access log opened anew", "file=%s", p->conf->log.file);
 }
 
-/* What backends get that end with us. */
-static uint64_t
-longest_stop_grace(const struct conf *conf)
-{
-	uint64_t longest_ms = 0;
-
-	for (size_t i = 0; i < conf->n_services; i++) {
-		const struct conf_provider *provider = &conf->services[i].provider;
-
-		if (provider->type != TG_PROVIDER_STATIC && provider->stop_grace_ms > longest_ms)
-			longest_ms = provider->stop_grace_ms;
-	}
-	return longest_ms;
-}
-
 void
 parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 {
+	uint64_t keeper_grace_ms;
+
 	if (p->supervisor.is_stopping) {
 		log_write(TG_LOG_WARN, "stopping at once", "reason=%s", why);
 		supervisor_kill(&p->supervisor);
@@ -402,7 +389,8 @@ parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 	upgrade_abort(&p->upgrade, "it is stopping");
 	reconf_stop(&p->reconf, "it is stopping");
 	sockets_stop_listening(&p->sockets);
-	p->supervisor.keeper_grace_ms = grace_ms > 0 ? longest_stop_grace(p->conf) : 0;
+	(void)conf_stop_grace(p->conf, &keeper_grace_ms);
+	p->supervisor.keeper_grace_ms = grace_ms > 0 ? keeper_grace_ms : 0;
 	supervisor_stop(&p->supervisor, grace_ms);
 }
 
@@ -599,7 +587,7 @@ lay_state_over(struct parent *p, struct err *err)
 	conf_state_free(state);
 	if (rc < 0) {
 		conf_draft_drop(d);
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	}
 	conf_unref(p->conf);
 	p->conf = conf_draft_finish(d);
@@ -613,7 +601,7 @@ open_slots(struct parent *p, struct err *err)
 	int rc = slots_create(p->conf, &p->segment, err);
 
 	if (rc == 0 && slots_init(&p->slots, p->segment, p->conf) < 0)
-		rc = err_set(err, TG_ENOMEM, "no memory");
+		rc = err_no_memory(err);
 	return rc;
 }
 

@@ -470,7 +470,7 @@ open_edit(struct reconf *r, struct conf *conf, struct err *err)
 
 	if (orders == NULL) {
 		conf_unref(conf);
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	}
 	for (i = 0; i < r->n_batch; i++) {
 		orders[i] = r->batch[i].order;

@@ -264,7 +264,7 @@ assign_one(struct slots *s, const struct table *t, const struct wanted *w, struc
 	if (at == 0)
 		return fail_full(s, w, 1, err);
 	*ret = at;
-	return slot_take(s, at, w) < 0 ? err_set(err, TG_ENOMEM, "no memory") : 0;
+	return slot_take(s, at, w) < 0 ? err_no_memory(err) : 0;
 }
 
 /* Where the slots of the entry can stay, those it has and those it gets; 0: nowhere. */
@@ -307,7 +307,7 @@ assign_entry(struct slots *s, const struct table *t, struct conf_backend *entry,
 		if (s->list[first + i].state == SLOT_HELD)
 			s->list[first + i].is_wanted = true;
 		else if (slot_take(s, first + i, &w) < 0)
-			return err_set(err, TG_ENOMEM, "no memory");
+			return err_no_memory(err);
 	}
 	return 0;
 }
@@ -367,7 +367,7 @@ slots_assign(struct slots *s, struct conf *conf, struct mono now, struct err *er
 	int rc;
 
 	if (table_make(s, &t) < 0)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	s->cursor = 1;
 	rc = assign_all(s, &t, conf, now, err);
 	free(t.slots);
@@ -423,7 +423,7 @@ slots_extend(struct slots *s, struct conf *conf, struct mono now, struct err *er
 	keep_slots(s, conf);
 	if (table_make(s, &t) < 0) {
 		slots_abort(s);
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	}
 	s->cursor = 1;
 	rc = add_slots(s, &t, conf, now, err);

@@ -286,7 +286,7 @@ open_log(struct sockets *s, const struct conf *conf, struct err *err)
 		return fail_log(path, err);
 	if (s->log_path == NULL)
 		s->log_path = strdup(path);
-	return s->log_path != NULL ? 0 : err_set(err, TG_ENOMEM, "no memory");
+	return s->log_path != NULL ? 0 : err_no_memory(err);
 }
 
 static int

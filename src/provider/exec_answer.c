@@ -314,7 +314,7 @@ parse_array(const json_t *root, struct instance **ret, size_t *ret_n, struct err
 			       TG_EXEC_INSTANCES_MAX);
 	list = calloc(n + 1, sizeof(list[0]));
 	if (list == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	rc = parse_instances(root, list, n, err);
 	if (rc < 0) {
 		free(list);

@@ -665,7 +665,7 @@ open_cgroups(struct processes *all, struct err *err)
 		return 0;
 	all->cgroups = malloc(sizeof(*all->cgroups));
 	if (all->cgroups == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	if (cgroup_find(&all->limits, all->cgroups, &reason) == 0)
 		return 0;
 	free(all->cgroups);
@@ -681,7 +681,7 @@ process_open(struct provider *p, struct err *err)
 	int rc;
 
 	if (all == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	p->own = all;
 	all->provider = p;
 	LIST_INIT(&all->backends);

@@ -233,12 +233,12 @@ open_common(struct provider *p, const char *run, struct err *err)
 			       strlen(run), TG_PROVIDER_RUN_MAX);
 	p->run = strdup(run);
 	if (p->run == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	p->again_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (p->again_fd < 0)
 		return err_set_errno(err, "eventfd");
 	if (watch_start_level(p->loop, &p->again, p->again_fd, on_again) < 0)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	return 0;
 }
 
@@ -257,7 +257,7 @@ provider_open(struct loop *loop, const struct conf_service *service, const char 
 	}
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	p->ops = ops;
 	p->loop = loop;
 	p->service = service;

@@ -53,7 +53,7 @@ find_groups(const char *name, struct spawn_user *u, struct err *err)
 		return err_set(err, TG_EIO, "user \"%s\": cannot list its groups", name);
 	u->groups = calloc((size_t)n, sizeof(u->groups[0]));
 	if (u->groups == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	if (getgrouplist(name, u->gid, u->groups, &n) < 0)
 		return err_set(err, TG_EIO, "user \"%s\": its groups change", name);
 	u->n_groups = (size_t)n;
@@ -197,7 +197,7 @@ spawn_with(struct arena *arena, struct preparation *p, const struct mark *mark, 
 	if (make_argv(arena, o, &argv) < 0 ||
 	    mark_make_environment(arena, o->owner, mark, o->conf->environment,
 				  o->conf->n_environment, &p->environment) < 0)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	return fork_backend(p, argv, output_fd, ret, err);
 }
 

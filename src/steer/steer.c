@@ -259,7 +259,7 @@ steer_set(const struct steer_target *t, enum steer_property property, const char
 	if (rc < 0)
 		return rc;
 	if (entry == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	before = *entry;
 	order = &entry->orders[property];
 	if (strlen(value) >= sizeof(order->value) || !takers[property](entry, value)) {

@@ -290,7 +290,7 @@ redis_open(struct store *s, const struct conf_store *conf, struct resolver *reso
 	struct redis *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	s->kind = r;
 	r->store = s;
 	TAILQ_INIT(&r->queue);

@@ -565,7 +565,7 @@ find_addresses(struct redis_link *l, struct resolver *resolver, struct err *err)
 		return err_set(err, TG_EINVAL, "%s is a name, and nobody looks it up here",
 			       l->url.at.host);
 	if (resolver_watch_start(resolver, &l->name, l->url.at.host, on_name) < 0)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	return 0;
 }
 
@@ -578,7 +578,7 @@ redis_link_open(const struct conf_store *conf, struct loop *loop, struct resolve
 	int rc;
 
 	if (l == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	l->loop = loop;
 	l->ops = ops;
 	l->user = user;

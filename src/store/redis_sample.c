@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "module/module.h"
+
 /* A prefix, and the longest names of a service and of a backend. */
 #define KEY_SIZE     512u
 #define NUMBER_SIZE  32u
@@ -23,19 +25,6 @@ static const struct batch_kind kind_trim = {.name = "ZREMRANGEBYSCORE",
 static const struct batch_kind kind_ping = {
 	.name = "PING", .answer = REDIS_REPLY_STATUS, .also = "NOPERM"};
 const struct batch_kind redis_kind_record = {.name = "XADD", .answer = REDIS_REPLY_STRING};
-
-static const char *const metric_words[TG_METRIC_COUNT] = {
-#define METRIC_WORD(id, word, help) [TG_METRIC_##id] = word,
-	TG_METRICS(METRIC_WORD)
-#undef METRIC_WORD
-};
-
-static const char *const state_words[TG_BACKEND_STATE_COUNT] = {
-	[TG_BACKEND_PENDING] = "pending",   [TG_BACKEND_STARTING] = "starting",
-	[TG_BACKEND_CHECKING] = "checking", [TG_BACKEND_READY] = "ready",
-	[TG_BACKEND_DOWN] = "down",         [TG_BACKEND_DRAINING] = "draining",
-	[TG_BACKEND_STOPPING] = "stopping",
-};
 
 /* A command in the making. */
 struct command {
@@ -132,7 +121,7 @@ add_point(struct redis_batch *b, const char *service, const struct store_point *
 	add_text(&c, "at");
 	add_whole(&c, now.us / 1000);
 	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
-		add_field(&c, metric_words[i], point->values[i]);
+		add_field(&c, tg_metric_str(i), point->values[i]);
 	(void)put_hash(b, &c, key, life_ms);
 }
 
@@ -150,7 +139,7 @@ add_backend(struct redis_batch *b, const char *service, const struct store_backe
 	add_text(&c, "at");
 	add_whole(&c, now.us / 1000);
 	add_text(&c, "state");
-	add_text(&c, backend->state < TG_BACKEND_STATE_COUNT ? state_words[backend->state] : "");
+	add_text(&c, tg_backend_state_str(backend->state));
 	add_field(&c, "in-flight", sample->in_flight);
 	add_field(&c, "arrivals", sample->arrivals);
 	add_field(&c, "completions", sample->completions);

@@ -19,14 +19,14 @@ store_open(const struct conf_store *conf, struct loop *loop, struct resolver *re
 	int rc;
 
 	if (s == NULL)
-		return err_set(err, TG_ENOMEM, "no memory");
+		return err_no_memory(err);
 	s->ops = kinds[conf->type];
 	s->loop = loop;
 	s->change = change;
 	s->user = user;
 	s->history = history_new();
 	rc = s->history != NULL ? s->ops->open(s, conf, resolver, err)
-				: err_set(err, TG_ENOMEM, "no memory");
+				: err_no_memory(err);
 	if (rc < 0) {
 		store_close(s, 0);
 		return rc;
