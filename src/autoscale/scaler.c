@@ -73,6 +73,14 @@ tick(struct scaled *s, struct mono now)
 	return scaled_is_over(s) && !s->scaler->is_changing;
 }
 
+/* Of a service that nobody decides for any more. */
+static void
+end_service(struct scaler *s, struct scaled *over)
+{
+	store_forget(s->store, over->conf->name);
+	scaled_end(over);
+}
+
 static void
 tick_retired(struct scaler *s, struct mono now)
 {
@@ -84,7 +92,7 @@ tick_retired(struct scaler *s, struct mono now)
 		if (!tick(retired, now))
 			continue;
 		TAILQ_REMOVE(&s->retired, retired, link);
-		scaled_end(retired);
+		end_service(s, retired);
 	}
 }
 
@@ -109,7 +117,7 @@ on_timer(struct timer *t)
 	}
 	for (size_t i = 0; i < s->n_services; i++) {
 		if (tick(s->services[i], now)) {
-			scaled_end(s->services[i]);
+			end_service(s, s->services[i]);
 			s->services[i] = NULL;
 		}
 	}

@@ -283,6 +283,34 @@ what_is_gone_is_taken_over_when_it_is_there_again(void **state)
 }
 
 static void
+count_decision(void *user, const char *json)
+{
+	(void)json;
+	++*(unsigned *)user;
+}
+
+static unsigned
+n_decisions(void)
+{
+	unsigned n = 0;
+
+	store_decisions(world.store, "s", 10, count_decision, &n);
+	return n;
+}
+
+static void
+what_is_gone_is_forgotten(void **state)
+{
+	(void)state;
+	pass(50);
+	assert_int_equal(store_decision(world.store, "s", "{}"), 0);
+	assert_true(n_decisions() > 0);
+	reload(another);
+	pass(50);
+	assert_int_equal(n_decisions(), 0);
+}
+
+static void
 what_is_dropped_changes_nothing(void **state)
 {
 	(void)state;
@@ -311,6 +339,7 @@ main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_gone_is_taken_over_when_it_is_there_again, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(what_is_gone_is_forgotten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_dropped_changes_nothing, set_up, tear_down),
 	};
 
