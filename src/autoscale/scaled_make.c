@@ -9,12 +9,19 @@
 
 /*** What the fleet orders ***/
 
+/* "": there is none. */
+static const char *
+first_node(const struct scaled_state *st)
+{
+	return st->provider_owner->n_nodes > 0 ? st->provider_owner->nodes[0].name : "";
+}
+
 static int
 start(void *user, const struct fleet_member *m, uint64_t token)
 {
 	struct scaled_state *st = user;
 
-	return provider_start(st->provider, token, m->name);
+	return provider_start(st->provider, token, m->name, first_node(st));
 }
 
 static int

@@ -190,7 +190,7 @@ static bool
 is_objects(const struct conf_field *f)
 {
 	return f->schema == &conf_schema_listener || f->schema == &conf_schema_service ||
-	       f->schema == &conf_schema_backend;
+	       f->schema == &conf_schema_backend || f->schema == &conf_schema_node;
 }
 
 static void
@@ -304,6 +304,12 @@ static const char *
 service_name(const void *object)
 {
 	return ((const struct conf_service *)object)->name;
+}
+
+static const char *
+node_name(const void *object)
+{
+	return ((const struct conf_node *)object)->name;
 }
 
 static const char *
@@ -438,6 +444,28 @@ compare_listener(struct comparison *c, const void *a, const void *b)
 }
 
 static void
+compare_node(struct comparison *c, const void *a, const void *b)
+{
+	c->name = node_name(b);
+	compare_object(c, &conf_schema_node, a, b);
+}
+
+static void
+compare_nodes(struct comparison *c, const struct conf *present, const struct conf *next)
+{
+	struct objects before = {.base = (const char *)present->nodes,
+				 .n = present->n_nodes,
+				 .size = sizeof(present->nodes[0]),
+				 .name = node_name};
+	struct objects after = before;
+
+	after.base = (const char *)next->nodes;
+	after.n = next->n_nodes;
+	c->what = "node";
+	compare_objects(c, &before, &after, compare_node);
+}
+
+static void
 compare_all(struct comparison *c, const struct conf *present, const struct conf *next)
 {
 	struct objects listeners = {.base = (const char *)present->listeners,
@@ -461,6 +489,7 @@ compare_all(struct comparison *c, const struct conf *present, const struct conf 
 	compare_objects(c, &listeners, &next_listeners, compare_listener);
 	c->what = "service";
 	compare_objects(c, &services, &next_services, compare_service);
+	compare_nodes(c, present, next);
 }
 
 int

@@ -390,6 +390,34 @@ struct conf_provider {
 	unsigned concurrency; /* verbs at a time; 4 */
 };
 
+#define TG_NODES_MAX 1024u
+#define TG_NODE_NAME 64u /* bytes of a name, its NUL included */
+
+/* Certificates of both sides; files by their absolute paths. All NULL: none. */
+struct conf_node_tls {
+	char *ca;
+	char *certificate;
+	char *key;
+};
+
+/* Texts under keys of the user's own. */
+struct conf_labels {
+	struct conf_setting *list;
+	size_t n;
+};
+
+/* An element of nodes: a place where backends can be started. */
+struct conf_node {
+	char *name;
+	char *docker; /* "unix:///path", "tcp://host:port"; conf/docker_url.h reads it */
+	struct conf_node_tls tls;
+	bool is_insecure; /* tcp without tls, on purpose */
+	char *address; /* where ports are published, without a port; NULL: where the daemon is reached */
+	uint32_t cpu_permille; /* processors of all its backends; 0: not said */
+	uint64_t memory;       /* bytes, the same */
+	struct conf_labels labels;
+};
+
 /* hold = { requests; timeout; } of a service: requests for which no backend is up are kept until one is. */
 struct conf_hold {
 	unsigned requests;   /* at a time; 0: none is kept: 503 at once (default without autoscale) */
@@ -562,6 +590,8 @@ struct conf {
 	size_t n_listeners;
 	struct conf_service *services;
 	size_t n_services;
+	struct conf_node *nodes;
+	size_t n_nodes;
 };
 
 /*
@@ -624,6 +654,11 @@ void conf_number(struct conf *conf);
 /* By its name; NULL: there is none. */
 const struct conf_service *conf_find_service(const struct conf *conf, const char *name);
 const struct conf_backend *conf_find_backend(const struct conf_service *service, const char *name);
+
+const struct conf_node *conf_find_node(const struct conf *conf, const char *name);
+bool conf_node_has_tls(const struct conf_node *node);
+/* NULL: it has none under this key. */
+const char *conf_node_label(const struct conf_node *node, const char *key);
 
 /* The longest that a backend which a provider started may take to end; false: no service has a provider. */
 bool conf_stop_grace(const struct conf *conf, uint64_t *ret_ms);

@@ -264,6 +264,31 @@ const struct conf_kind conf_kind_setting = {
 	.print = setting_print,
 };
 
+/*** label: a text under a key of one's own ***/
+
+#define LABEL_MAX 255u
+
+static int
+label_take(struct arena *arena, const struct conf_field *f, const struct conf_value *v, void *dest,
+	   struct err *err)
+{
+	struct conf_setting *s = dest;
+
+	(void)f;
+	s->type = TG_SETTING_TEXT;
+	if (strlen(v->text) > LABEL_MAX)
+		return err_set(err, TG_ERANGE, "longer than %u bytes", LABEL_MAX);
+	return store_text(arena, v->text, &s->text, err);
+}
+
+const struct conf_kind conf_kind_label = {
+	.name = "string",
+	.wanted = "a string",
+	.accepts = ACCEPT_TEXT,
+	.take = label_take,
+	.print = setting_print,
+};
+
 /*** boolean ***/
 
 static int

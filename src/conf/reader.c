@@ -511,7 +511,7 @@ read_rest(struct reader *r, const struct where *where, const struct conf_schema 
 		if (is_renamed(r, at.key) || find_field(r, schema, at.key))
 			continue;
 		if (n == rest->max) {
-			add_error_format(r, &at, "more than %zu keys of a module", n);
+			add_error_format(r, &at, "more than %zu keys", n);
 			break;
 		}
 		read_setting(r, &at, rest, member, &settings[n++]);

@@ -115,6 +115,7 @@ extern const struct conf_kind conf_kind_base64;	  /* struct conf_bytes */
 extern const struct conf_kind conf_kind_service;  /* const struct conf_service *; linked by the reader */
 extern const struct conf_kind conf_kind_module;   /* char *, as element of a list: a file, which is loaded */
 extern const struct conf_kind conf_kind_setting;  /* struct conf_setting without its key */
+extern const struct conf_kind conf_kind_label;    /* the same; a text */
 extern const struct conf_kind conf_kind_group;
 extern const struct conf_kind conf_kind_list;
 extern const struct conf_kind conf_kind_later; /* known, refused */
@@ -127,6 +128,7 @@ extern const struct conf_schema conf_schema_buffer_response;
 extern const struct conf_schema conf_schema_health;
 extern const struct conf_schema conf_schema_agent;
 extern const struct conf_schema conf_schema_hold; /* of a struct conf_service, its autoscale read */
+extern const struct conf_schema conf_schema_node;
 extern const struct conf_schema conf_schema_outlier;
 extern const struct conf_schema conf_schema_provider;
 extern const struct conf_schema conf_schema_retry;

@@ -282,7 +282,14 @@ static const struct conf_field top_fields[] = {
 		.schema = &conf_schema_store,
 		.help = "Where samples and decisions are kept.",
 	},
-	TG_LATER("nodes"),
+	{
+		.key = "nodes",
+		TG_LIST(conf, nodes, n_nodes),
+		.schema = &conf_schema_node,
+		.max = TG_NODES_MAX,
+		.preset_note = "none",
+		.help = "Where backends can be started.",
+	},
 	{
 		.key = "state_file",
 		.kind = &conf_kind_text,
@@ -290,7 +297,7 @@ static const struct conf_field top_fields[] = {
 		.preset_note = "none: orders end with the process that knows them",
 		.min = 1,
 		.max = 1024,
-		.valid = conf_valid_state_file,
+		.valid = conf_valid_absolute_file,
 		.help = "File that keeps the orders of operators over a restart. The user of "
 			"tidegate must be able to write to its folder, which must be there: it is replaced "
 			"as a whole.",

@@ -85,7 +85,7 @@ conf_valid_file(const char *text, struct err *err)
 }
 
 int
-conf_valid_state_file(const char *text, struct err *err)
+conf_valid_absolute_file(const char *text, struct err *err)
 {
 	size_t n = strlen(text);
 

@@ -19,8 +19,8 @@ int conf_valid_name(const char *text, struct err *err);
 int conf_valid_backend_name(const char *text, struct err *err);
 int conf_valid_account(const char *text, struct err *err);
 int conf_valid_file(const char *text, struct err *err);
-/* A file of its own, by its absolute path. */
-int conf_valid_state_file(const char *text, struct err *err);
+/* A file, by its absolute path. */
+int conf_valid_absolute_file(const char *text, struct err *err);
 /* A unix socket, or a port of a loopback address. */
 int conf_valid_control(const char *text, struct err *err);
 int conf_valid_bind(const char *text, struct err *err);

@@ -520,8 +520,9 @@ exec_list(struct provider *p, uint64_t token)
 }
 
 static int
-exec_start(struct provider *p, uint64_t token, const char *name)
+exec_start(struct provider *p, uint64_t token, const char *name, const char *node)
 {
+	(void)node;
 	return add_job(p, VERB_START, token, name, 0);
 }
 

@@ -603,11 +603,12 @@ process_list_now(struct provider *p, uint64_t token)
 }
 
 static int
-process_start(struct provider *p, uint64_t token, const char *name)
+process_start(struct provider *p, uint64_t token, const char *name, const char *node)
 {
 	struct processes *all = p->own;
 	struct backend *b = find(all, name);
 
+	(void)node;
 	if (b == NULL && all->n >= BACKENDS_MAX)
 		return -TG_ELIMIT;
 	if (b == NULL)

@@ -163,7 +163,7 @@ provider_list(struct provider *p, uint64_t token)
 }
 
 int
-provider_start(struct provider *p, uint64_t token, const char *name)
+provider_start(struct provider *p, uint64_t token, const char *name, const char *node)
 {
 	int rc;
 
@@ -175,7 +175,7 @@ provider_start(struct provider *p, uint64_t token, const char *name)
 	if (p->is_stopping)
 		rc = provider_answer_later(p, token, -TG_EAGAIN, "tidegate ends");
 	else
-		rc = p->ops->start(p, token, name);
+		rc = p->ops->start(p, token, name, node);
 	if (rc < 0)
 		p->n_orders--;
 	return rc;
@@ -220,6 +220,12 @@ unsigned
 provider_can(const struct provider *p)
 {
 	return p->ops->can;
+}
+
+bool
+provider_node(const struct provider *p, const char *name, struct provider_node *ret)
+{
+	return p->ops->node != NULL && p->ops->node(p, name, ret);
 }
 
 /* open and close */

@@ -36,6 +36,7 @@ enum instance_state {
 /* One backend as its provider sees it. A value; text is valid inside the callback. */
 struct instance {
 	char name[TG_INSTANCE_NAME];
+	char node[TG_NODE_NAME]; /* where it is; "": of a kind that has one place */
 	enum instance_state state;
 	bool has_addr;
 	struct addr addr;          /* where it takes connections */
@@ -87,14 +88,25 @@ size_t provider_count(const struct provider *p);
 const char *provider_kind(const struct provider *p);
 unsigned provider_can(const struct provider *p);
 
+/* What is known of a node beyond its configuration. A value. */
+struct provider_node {
+	bool is_up;            /* it answered when it was asked last */
+	uint32_t cpu_permille; /* processors it has in all; 0: not told yet */
+	uint64_t memory;       /* bytes, the same */
+};
+/* False: a kind that has one place, or no such node. */
+bool provider_node(const struct provider *p, const char *name, struct provider_node *ret);
+
 /*
  * The verbs. -TG_ELIMIT: too much is under way, ask again later; -TG_ENOMEM; -TG_EINVAL: no good name; else answered()
  * follows. Names: letters, digits, '-', '_' and '.', not first; shorter than TG_INSTANCE_NAME.
  */
 TG_MUST_CHECK int provider_list(struct provider *p, uint64_t token);
-/* All that a backend is started with is in the configuration; its name is the caller's. Answered when it runs, which
+/* All that a backend is started with is in the configuration; its name and where it is to be are the caller's:
+ * `node` is the name of one that is configured, "" for kinds that have one place, which are not asked. Answered when it runs, which
  * does not say that it takes connections. -TG_EAGAIN in the answer: one of this name is stopping. */
-TG_MUST_CHECK int provider_start(struct provider *p, uint64_t token, const char *name);
+TG_MUST_CHECK int provider_start(struct provider *p, uint64_t token, const char *name,
+				 const char *node);
 /* Asks it to end, and ends it after `grace_ms`. Answered when it is gone. */
 TG_MUST_CHECK int provider_stop(struct provider *p, uint64_t token, const char *name,
 				uint64_t grace_ms);

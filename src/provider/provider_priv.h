@@ -39,11 +39,12 @@ struct provider_ops {
 	 * failure that it returns means that nothing was taken. */
 	int (*list)(struct provider *p, uint64_t token);
 	void (*list_now)(struct provider *p, uint64_t token); /* for provider_list_later() */
-	int (*start)(struct provider *p, uint64_t token, const char *name);
+	int (*start)(struct provider *p, uint64_t token, const char *name, const char *node);
 	int (*stop)(struct provider *p, uint64_t token, const char *name, uint64_t grace_ms);
 	void (*soon)(struct provider *p); /* for provider_soon(); NULL: not used */
 	void (*stop_all)(struct provider *p, uint64_t grace_ms);
 	size_t (*count)(const struct provider *p);
+	bool (*node)(const struct provider *p, const char *name, struct provider_node *ret); /* NULL: one place */
 };
 
 extern const struct provider_ops provider_process;

@@ -29,7 +29,6 @@ CASES = {
     "unknown value": ('log = { level = "inof"; };',
                       'log.level: unknown value "inof"; allowed: error, warn, info, debug '
                       '(did you mean "info"?)'),
-    "later version": ('nodes = ( );', "nodes: not available in this version"),
     "given twice": ("workers = 1; workers = 2;", "workers: given twice, first at line 2"),
     "control bytes": ('log = { level = "a\\nb\\x07"; };',
                       'log.level: unknown value "a\\nb\\x07"; '

@@ -141,7 +141,6 @@ static const struct refused unknown[] = {
 };
 
 static const struct refused later[] = {
-	{TOP("nodes = ( );"), "1: nodes: not available in this version"},
 	{LISTENER("accept_proxy = true;"),
 	 "2: listeners[0].accept_proxy: not available in this version"},
 	{LISTENER("h2c = true;"), "2: listeners[0].h2c: not available in this version"},

@@ -449,7 +449,7 @@ be_killed_in_a_start(unsigned delay_us)
 		world.loop = loop_new();
 		if (provider_open(world.loop, &world.conf->services[0], world.run, &world_events,
 				  &world, &world.provider, &err) < 0 ||
-		    provider_start(world.provider, 1, "b") < 0)
+		    provider_start(world.provider, 1, "b", "") < 0)
 			_exit(1);
 		usleep(delay_us);
 		kill(getpid(), SIGKILL);
@@ -625,7 +625,7 @@ names_are_checked(void **state)
 	(void)state;
 	world_open(SHELL(SLEEPER));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(provider_start(world.provider, 1, bad[i]), -TG_EINVAL);
+		assert_int_equal(provider_start(world.provider, 1, bad[i], ""), -TG_EINVAL);
 		assert_int_equal(provider_stop(world.provider, 1, bad[i], 0), -TG_EINVAL);
 	}
 }
@@ -638,7 +638,7 @@ orders_are_bounded(void **state)
 	for (unsigned i = 0; i < TG_PROVIDER_ORDERS_MAX; i++)
 		assert_int_equal(provider_list(world.provider, 1), 0);
 	assert_int_equal(provider_list(world.provider, 1), -TG_ELIMIT);
-	assert_int_equal(provider_start(world.provider, 1, "b"), -TG_ELIMIT);
+	assert_int_equal(provider_start(world.provider, 1, "b", ""), -TG_ELIMIT);
 	assert_int_equal(provider_stop(world.provider, 1, "b", 0), -TG_ELIMIT);
 	world_reopen(); /* what is under way is never answered */
 	fake_turn(world.loop);

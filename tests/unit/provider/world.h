@@ -247,7 +247,7 @@ static inline void
 start(uint64_t token, const char *name)
 {
 	world.is_in_verb = true;
-	assert_int_equal(provider_start(world.provider, token, name), 0);
+	assert_int_equal(provider_start(world.provider, token, name, ""), 0);
 	world.is_in_verb = false;
 }
 
