@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "unit/autoscale/snapshots.h"
+#include "unit/sanitized.h"
 
 /*** A module that proposes what it is told ***/
 
@@ -473,7 +474,7 @@ rules_hold_whatever_is_asked(void **state)
 	struct world w;
 
 	(void)state;
-	for (unsigned i = 0; i < 200000; i++) {
+	for (unsigned i = 0; i < TURNS(200000); i++) {
 		const struct tg_snapshot *s = &w.in.snapshot;
 		struct decision d;
 		struct decision again;
@@ -521,7 +522,7 @@ a_decision_stands(void **state)
 	struct world w;
 
 	(void)state;
-	for (unsigned i = 0; i < 50000; i++) {
+	for (unsigned i = 0; i < TURNS(50000); i++) {
 		struct decision d;
 
 		roll_world(&w);

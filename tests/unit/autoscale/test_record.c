@@ -9,6 +9,7 @@
 
 #include "autoscale/record.h"
 #include "unit/autoscale/snapshots.h"
+#include "unit/sanitized.h"
 
 static const struct wall when = {.us = UINT64_C(1795698000123456)};
 
@@ -117,7 +118,7 @@ static void
 a_recorded_decision_is_made_again(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 3000; i++) {
+	for (unsigned i = 0; i < TURNS(3000); i++) {
 		const struct tg_module *module = modules[i % N_MODULES];
 		struct decide_input in;
 		struct decision first;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "http1/body.h"
+#include "unit/sanitized.h"
 
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
 #define MAX_TOTAL     1000
@@ -318,7 +319,7 @@ random_chunks_come_out_as_they_went_in(void **state)
 {
 	(void)state;
 	srandom(2);
-	for (int round = 0; round < 2000; round++) {
+	for (int round = 0; round < TURNS(2000); round++) {
 		char plain[MAX_TOTAL];
 		char text[4096];
 		size_t n = 0;
