@@ -51,9 +51,15 @@ is_cause(const struct conf_retry *conf, unsigned cause)
 }
 
 bool
+tries_are_left(const struct tries *t, const struct worker_service *s, unsigned cause)
+{
+	return t->n < s->conf->retry.attempts && is_cause(&s->conf->retry, cause);
+}
+
+bool
 tries_again(struct tries *t, struct worker_service *s, unsigned cause)
 {
-	if (t->n >= s->conf->retry.attempts || !is_cause(&s->conf->retry, cause))
+	if (!tries_are_left(t, s, cause))
 		return false;
 	/* A connect that failed was no load: its backend has done nothing for it. */
 	if (cause != TG_CAUSE_CONNECT && !budget_withdraw(&s->budget, loop_now(s->worker->loop))) {

@@ -27,6 +27,8 @@ void tries_begin(struct worker_service *service);
 void tries_failed(struct tries *t, struct worker_backend *backend, enum end_reason reason);
 /* A place at this backend is held for the next try. */
 void tries_next(const struct tries *t, struct worker_backend *backend);
+/* Whether another try for this cause would be allowed, if the budget lets it. */
+bool tries_are_left(const struct tries *t, const struct worker_service *service, unsigned cause);
 /* Whether another try is allowed for this cause; takes it from the budget, unless all that failed
  * was a connect. */
 bool tries_again(struct tries *t, struct worker_service *service, unsigned cause);

@@ -51,8 +51,9 @@ static const struct conf_field buffer_response_fields[] = {
 		TG_MEMBER(conf_buffer, hold_ms),
 		.preset = "1s",
 		.max = TG_HOUR,
-		.help = "How long an answer is held back for its end to come, from its head on. It goes "
-			"out sooner when it is whole or memory is full. \\(dq0\\(dq: at once.",
+		.help = "How long an answer is held back, from its head on: a buffered one for its end "
+			"to come, or until memory is full; any other one for the first byte of its "
+			"body. \\(dq0\\(dq: not at all.",
 	},
 	{.key = NULL},
 };
@@ -86,7 +87,9 @@ const struct conf_schema conf_schema_buffer_response = {
 	.help = "An answer is taken from the backend as fast as it comes: a backend is free as soon as "
 		"its answer is here, while a slow client still reads. While an answer is held back, one that "
 		"is cut counts as none: the request is tried again where it may be, else the client "
-		"gets 502. Never held back are answers that say to be longer than memory, those of type "
+		"gets 502. Without memory, and for answers that say to be longer than that, only a head is "
+		"held back: one that promises a body (Content-Length) and came without a byte of it, as "
+		"long as the request may be tried again. Never held back are answers of type "
 		"text/event-stream, and those with X-Accel-Buffering: no. When memory and file are full, "
 		"or no file can be had, the backend waits for the client.",
 	.fields = buffer_response_fields,

@@ -479,10 +479,10 @@ answer_step(struct stream *s)
 
 	/* With another back the request goes first again. */
 	while (step == STEP_MORE && s->state == STREAM_RELAY && s->back == back) {
-		if (ans->is_held && ans->body.done)
+		if (ans->is_held && store_hold_is_over(ans))
 			store_release(s);
 		step = answer_flush(s);
-		if (step == STEP_PARKED && ans->is_buffered) {
+		if (step == STEP_PARKED && (ans->is_buffered || ans->is_held)) {
 			step = store_answer(s);
 			/* Delivered from here on, or held no longer. */
 			if (step == STEP_MORE && (s->state != STREAM_RELAY || ans->ready > 0))

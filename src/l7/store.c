@@ -156,6 +156,23 @@ is_live(const struct http_head *head)
 	return false;
 }
 
+/* It is stored, and fits. */
+static bool
+may_hold_whole(const struct conf_buffer *conf, const struct http_head *head)
+{
+	return conf->memory_bytes != 0 && head->body != HTTP_BODY_NONE &&
+	       (head->body != HTTP_BODY_LENGTH || head->content_length <= conf->memory_bytes);
+}
+
+/* It promises a body of which nothing came with the head; another backend may keep the promise. */
+static bool
+may_hold_head(const struct stream *s, const struct http_head *head)
+{
+	return buf_len(s->ans.in) == 0 && head->body == HTTP_BODY_LENGTH &&
+	       head->content_length > 0 && s->req.is_done && s->req.is_idempotent &&
+	       s->req.can_replay && tries_are_left(&s->tries, s->service, TG_CAUSE_EMPTY_RESPONSE);
+}
+
 bool
 store_hold(struct stream *s, const struct http_head *head)
 {
@@ -163,13 +180,20 @@ store_hold(struct stream *s, const struct http_head *head)
 	struct stream_answer *ans = &s->ans;
 
 	ans->is_buffered = conf->memory_bytes != 0;
-	if (!ans->is_buffered || conf->hold_ms == 0 || ans->n_interim > 0 ||
-	    head->body == HTTP_BODY_NONE || is_live(head) ||
-	    (head->body == HTTP_BODY_LENGTH && head->content_length > conf->memory_bytes))
+	if (conf->hold_ms == 0 || ans->n_interim > 0)
+		return false;
+	ans->is_held_whole = may_hold_whole(conf, head);
+	if ((!ans->is_held_whole && !may_hold_head(s, head)) || is_live(head))
 		return false;
 	ans->is_held = true;
 	ans->held_until = mono_add_ms(stream_now(s), conf->hold_ms);
 	return true;
+}
+
+bool
+store_hold_is_over(const struct stream_answer *ans)
+{
+	return ans->body.done || (!ans->is_held_whole && ans->ready > 0);
 }
 
 void

@@ -149,6 +149,7 @@ struct stream_answer {
 	struct mono held_until;
 	bool is_buffered; /* read faster than the client takes it */
 	bool is_held;     /* nothing of the final answer goes out yet */
+	bool is_held_whole; /* and not before its end; else not before the first byte of its body */
 	bool has_head;    /* the final head was read */
 	bool is_started; /* a byte of the final answer went out */
 	bool any_byte;   /* the back said anything on this try */
@@ -284,8 +285,11 @@ enum step store_request_step(struct stream *s);
 /* What of the request, or of the answer, is stored goes. */
 void store_free_request(struct stream *s);
 void store_free_answer(struct stream *s);
-/* The final head of an answer is read. True: it is held back, nothing is settled. */
+/* The final head of an answer is read, what is left in ans.in came behind it. True: it is held back,
+ * nothing is settled. */
 bool store_hold(struct stream *s, const struct http_head *head);
+/* Held no longer than this: the time for it is another matter. */
+bool store_hold_is_over(const struct stream_answer *ans);
 /* It is held no longer. */
 void store_release(struct stream *s);
 /*

@@ -131,15 +131,19 @@ CUTS = {
 }
 
 
-@pytest.mark.parametrize("reset", [False, True])
-@pytest.mark.parametrize("raw", CUTS.values(), ids=CUTS.keys())
-def test_an_answer_cut_before_it_began_is_tried_again(tidegate, recording_backend, raw, reset):
-    def cuts(conn):
+def cuts(raw, reset):
+    def script(conn):
         conn.read_request()
         conn.send(raw)
         if reset:
             conn.reset()
-    bad, good = recording_backend(cuts), recording_backend()
+    return script
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("raw", CUTS.values(), ids=CUTS.keys())
+def test_an_answer_cut_before_it_began_is_tried_again(tidegate, recording_backend, raw, reset):
+    bad, good = recording_backend(cuts(raw, reset)), recording_backend()
     tg = tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
                             workers=1, service=MEMORY))
     peer = tg.client()

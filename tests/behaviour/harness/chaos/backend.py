@@ -35,6 +35,11 @@ PIECES, PIECE_BYTES, PIECE_PAUSE = 16, 16384, 0.01
 GET_BYTES = 512
 
 
+def is_chunked(number):
+    """Every other stream is; the others say how long they are."""
+    return number % 2 == 1
+
+
 def pattern(number, size):
     """What the body of an answer must be; load.py has the same line."""
     return (b"%08d" % number) * (size // 8)
@@ -200,7 +205,7 @@ class Backend:
         return b"HTTP/1.1 %s\r\nX-Backend: %s\r\n%s\r\n\r\n" % (status, self.name.encode(), framing)
 
     async def stream(self, conn, number):
-        chunked = number % 2 == 1
+        chunked = is_chunked(number)
         await conn.send(self.head(
             b"200 OK", b"Transfer-Encoding: chunked" if chunked
             else b"Content-Length: %d" % (PIECES * PIECE_BYTES)))
