@@ -6,14 +6,14 @@
 
 #include "base/err.h"
 
+/* Of the smallest table: prime, so that each backend's walk meets all slots. */
+#define SLOTS_LEAST UINT32_C(65537)
+/* How often that may be doubled; see refine(). */
+#define DOUBLINGS 4u
 /* Slots per backend at least, so that a share is within a hundredth. */
 #define SLOTS_EACH 100u
-/* Looks for a new owner of a slot among all configured, before any will do. */
-#define CLAIMS 16u
-
-static const uint32_t primes[] = {65537, 131101, 262147, 524309, 1048583};
-
-#define N_PRIMES (sizeof(primes) / sizeof(primes[0]))
+/* Looks for a new owner of a slot, before any will do. */
+#define CLAIMS 64u
 
 /* A backend of the plan, or an entry of a table, while it is made. */
 struct share {
@@ -29,14 +29,14 @@ struct share {
 	uint64_t credit; /* of its next turn */
 };
 
-static uint32_t
-slots_for(size_t n)
+static unsigned
+doublings_for(size_t n)
 {
-	size_t i = 0;
+	unsigned i = 0;
 
-	while (i + 1 < N_PRIMES && primes[i] < SLOTS_EACH * n)
+	while (i < DOUBLINGS && SLOTS_LEAST << i < SLOTS_EACH * n)
 		i++;
-	return primes[i];
+	return i;
 }
 
 static struct maglev *
@@ -89,15 +89,15 @@ divide(struct share *shares, uint32_t n, uint32_t n_slots)
 /* the plan */
 
 static void
-share_init(struct share *share, const struct conf_backend *backend, uint32_t n_slots)
+share_init(struct share *share, const struct conf_backend *backend)
 {
 	size_t n = strlen(backend->name);
 
 	share->backend = backend->index;
 	share->weight = backend->weight;
 	share->hash = hash_bytes(backend->name, n, 0);
-	share->at = hash_below(share->hash, n_slots);
-	share->skip = 1 + hash_below(hash_bytes(backend->name, n, 1), n_slots - 1);
+	share->at = hash_below(share->hash, SLOTS_LEAST);
+	share->skip = 1 + hash_below(hash_bytes(backend->name, n, 1), SLOTS_LEAST - 1);
 }
 
 static int
@@ -121,15 +121,16 @@ round_up(struct share *shares, uint32_t n, uint32_t rest)
 }
 
 static void
-take_next_free(struct maglev *m, struct share *share)
+take_next_free(struct maglev *m, struct share *share, uint16_t rank)
 {
 	while (m->slots[share->at] != TG_MAGLEV_NONE) {
 		share->at += share->skip;
 		if (share->at >= m->n_slots)
 			share->at -= m->n_slots;
 	}
-	m->slots[share->at] = (uint16_t)share->backend;
+	m->slots[share->at] = rank;
 	share->left--;
+	share->has++;
 }
 
 /* Turns as often as weights say, until nobody lacks a slot. */
@@ -151,101 +152,48 @@ take_turns(struct maglev *m, struct share *shares, uint32_t n)
 			if (shares[i].credit < heaviest || shares[i].left == 0)
 				continue;
 			shares[i].credit -= heaviest;
-			take_next_free(m, &shares[i]);
+			take_next_free(m, &shares[i], (uint16_t)i);
 			left--;
 		}
 	}
 }
 
+/* dealing out */
+
+/* Slots of an older table go on to who is there now; those of others are given away. */
+struct sharing {
+	const struct maglev *old;
+	const uint32_t *entry_of; /* of owners: what they are now; NULL: what they were */
+	unsigned doublings;       /* of the new table */
+	unsigned more;            /* of these, that the old table lacks */
+	struct share *shares;     /* by what they are now */
+	uint32_t rest;            /* slots that rounding down left */
+};
+
+/* Who has it now; TG_VIEW_NONE: nobody. */
+static uint32_t
+entry_of(const struct sharing *sharing, uint32_t owner)
+{
+	if (owner == TG_MAGLEV_NONE)
+		return TG_VIEW_NONE;
+	return sharing->entry_of != NULL ? sharing->entry_of[owner] : owner;
+}
+
+/* Who is there keeps what was had before, as far as its share goes. */
 static void
-fill_plan(struct maglev_plan *plan, struct share *shares, const struct conf_service *conf)
-{
-	uint32_t n = (uint32_t)conf->n_backends;
-	uint32_t i;
-
-	for (i = 0; i < n; i++)
-		share_init(&shares[i], &conf->backends[i], plan->table->n_slots);
-	qsort(shares, n, sizeof(shares[0]), compare_hashes);
-	for (i = 0; i < n; i++)
-		plan->order[i] = shares[i].backend;
-	round_up(shares, n, divide(shares, n, plan->table->n_slots));
-	take_turns(plan->table, shares, n);
-}
-
-void
-maglev_plan_free(struct maglev_plan *plan)
-{
-	if (plan == NULL)
-		return;
-	free(plan->table);
-	free(plan->order);
-	free(plan);
-}
-
-struct maglev_plan *
-maglev_plan_new(const struct conf_service *conf)
-{
-	struct maglev_plan *plan = calloc(1, sizeof(*plan));
-	struct share *shares = calloc(conf->n_backends + 1, sizeof(shares[0]));
-
-	assert(conf->n_backends < TG_MAGLEV_NONE);
-	if (plan == NULL || shares == NULL)
-		goto fail;
-	plan->table = maglev_new(slots_for(conf->n_backends));
-	plan->order = calloc(conf->n_backends + 1, sizeof(plan->order[0]));
-	if (plan->table == NULL || plan->order == NULL)
-		goto fail;
-	fill_plan(plan, shares, conf);
-	free(shares);
-	return plan;
-fail:
-	maglev_plan_free(plan);
-	free(shares);
-	return NULL;
-}
-
-/* the table of a view */
-
-static void
-count_planned(const struct maglev *planned, const struct view *view, struct share *shares)
-{
-	uint32_t i;
-
-	for (i = 0; i < view->n; i++)
-		shares[i].weight = view->entries[i].weight;
-	for (i = 0; i < planned->n_slots; i++) {
-		uint32_t owner = planned->slots[i];
-
-		if (owner != TG_MAGLEV_NONE && view->entry_of[owner] != TG_VIEW_NONE)
-			shares[view->entry_of[owner]].has++;
-	}
-}
-
-/* Who is there keeps what the plan gives, as far as its share goes. */
-static void
-keep_planned(struct maglev *m, const struct maglev *planned, const struct view *view,
-	     struct share *shares)
+keep(struct maglev *m, const struct sharing *sharing)
 {
 	uint32_t i;
 
 	for (i = 0; i < m->n_slots; i++) {
-		uint32_t owner = planned->slots[i];
-		uint32_t entry = owner != TG_MAGLEV_NONE ? view->entry_of[owner] : TG_VIEW_NONE;
+		uint32_t entry = entry_of(sharing, sharing->old->slots[i >> sharing->more]);
 
-		if (entry == TG_VIEW_NONE || shares[entry].left == 0)
+		if (entry == TG_VIEW_NONE || sharing->shares[entry].left == 0)
 			continue;
 		m->slots[i] = (uint16_t)entry;
-		shares[entry].left--;
+		sharing->shares[entry].left--;
 	}
 }
-
-/* What is needed to give away the slots of those that are not there. */
-struct sharing {
-	const struct maglev_plan *plan;
-	const struct view *view;
-	struct share *shares;
-	uint32_t rest; /* slots that rounding down left */
-};
 
 /* False: it has all it may have. */
 static bool
@@ -257,24 +205,27 @@ claim(struct sharing *sharing, uint32_t entry)
 		share->left--;
 		return true;
 	}
-	if (share->is_rounded_up || sharing->rest == 0)
+	if (share->is_rounded_up || sharing->rest == 0 || share->weight == 0)
 		return false;
 	share->is_rounded_up = true;
 	sharing->rest--;
 	return true;
 }
 
-/* The first in the slot's own order of backends that is there and may have it. */
+/*
+ * Each slot has an order of places of its own in the older table: the first owner there that may have
+ * it. So the order changes as little as that table. The first of the two that a slot becomes in a table
+ * twice as long has the order of that slot.
+ */
 static uint32_t
 find_claimant(struct sharing *sharing, uint32_t slot)
 {
-	const struct view *view = sharing->view;
-	uint32_t n = (uint32_t)view->conf->n_backends;
+	uint64_t place = (uint64_t)slot << (DOUBLINGS - sharing->doublings);
 	uint32_t i;
 
 	for (i = 0; i < CLAIMS; i++) {
-		uint64_t hash = hash_number((uint64_t)slot * CLAIMS + i);
-		uint32_t entry = view->entry_of[sharing->plan->order[hash_below(hash, n)]];
+		uint64_t hash = hash_number(place * CLAIMS + i);
+		uint32_t entry = entry_of(sharing, maglev_find(sharing->old, hash));
 
 		if (entry != TG_VIEW_NONE && claim(sharing, entry))
 			return entry;
@@ -303,16 +254,140 @@ share_out(struct maglev *m, struct sharing *sharing)
 	}
 }
 
+/* the rest of the plan */
+
+/*
+ * A table of twice as many slots, each slot two. What changes is what rounding makes of the shares,
+ * one slot of a backend at most: so keys stay where they are when there is one backend too many for a
+ * table, and the next size is taken. 0 or -TG_ENOMEM.
+ */
+static int
+refine(struct maglev_plan *plan, struct share *shares, uint32_t n)
+{
+	struct sharing sharing = {
+		.old = plan->table,
+		.doublings = ++plan->doublings,
+		.more = 1,
+		.shares = shares,
+	};
+	struct maglev *m = maglev_new(2 * plan->table->n_slots);
+	uint32_t i;
+
+	if (m == NULL)
+		return -TG_ENOMEM;
+	for (i = 0; i < n; i++) {
+		shares[i].has *= 2;
+		shares[i].is_rounded_up = false;
+	}
+	sharing.rest = divide(shares, n, m->n_slots);
+	keep(m, &sharing);
+	if (sum_weights(shares, n) > 0)
+		share_out(m, &sharing);
+	free(plan->table);
+	plan->table = m;
+	for (i = 0; i < n; i++)
+		shares[i].has = 0;
+	for (i = 0; i < m->n_slots; i++) {
+		if (m->slots[i] != TG_MAGLEV_NONE)
+			shares[m->slots[i]].has++;
+	}
+	return 0;
+}
+
+/* While it is made, owners are ranks: places in the order of the hashes of their names. */
+static void
+name_owners(struct maglev_plan *plan, const struct share *shares)
+{
+	struct maglev *m = plan->table;
+	uint32_t i;
+
+	for (i = 0; i < m->n_slots; i++) {
+		if (m->slots[i] != TG_MAGLEV_NONE)
+			m->slots[i] = (uint16_t)shares[m->slots[i]].backend;
+	}
+}
+
+static int
+fill_plan(struct maglev_plan *plan, struct share *shares, const struct conf_service *conf)
+{
+	uint32_t n = (uint32_t)conf->n_backends;
+	unsigned doublings = doublings_for(n);
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		share_init(&shares[i], &conf->backends[i]);
+	qsort(shares, n, sizeof(shares[0]), compare_hashes);
+	round_up(shares, n, divide(shares, n, SLOTS_LEAST));
+	take_turns(plan->table, shares, n);
+	while (plan->doublings < doublings) {
+		if (refine(plan, shares, n) != 0)
+			return -TG_ENOMEM;
+	}
+	name_owners(plan, shares);
+	return 0;
+}
+
+void
+maglev_plan_free(struct maglev_plan *plan)
+{
+	if (plan == NULL)
+		return;
+	free(plan->table);
+	free(plan);
+}
+
+struct maglev_plan *
+maglev_plan_new(const struct conf_service *conf)
+{
+	struct maglev_plan *plan = calloc(1, sizeof(*plan));
+	struct share *shares = calloc(conf->n_backends + 1, sizeof(shares[0]));
+
+	assert(conf->n_backends < TG_MAGLEV_NONE);
+	if (plan == NULL || shares == NULL)
+		goto fail;
+	plan->table = maglev_new(SLOTS_LEAST);
+	if (plan->table == NULL || fill_plan(plan, shares, conf) != 0)
+		goto fail;
+	free(shares);
+	return plan;
+fail:
+	maglev_plan_free(plan);
+	free(shares);
+	return NULL;
+}
+
+/* the table of a view */
+
+static void
+count_planned(const struct maglev *planned, const struct view *view, struct share *shares)
+{
+	uint32_t i;
+
+	for (i = 0; i < view->n; i++)
+		shares[i].weight = view->entries[i].weight;
+	for (i = 0; i < planned->n_slots; i++) {
+		uint32_t owner = planned->slots[i];
+
+		if (owner != TG_MAGLEV_NONE && view->entry_of[owner] != TG_VIEW_NONE)
+			shares[view->entry_of[owner]].has++;
+	}
+}
+
 static void
 fill_table(struct maglev *m, const struct maglev_plan *plan, const struct view *view,
 	   struct share *shares)
 {
-	struct sharing sharing = {.plan = plan, .view = view, .shares = shares};
+	struct sharing sharing = {
+		.old = plan->table,
+		.entry_of = view->entry_of,
+		.doublings = plan->doublings,
+		.shares = shares,
+	};
 
 	count_planned(plan->table, view, shares);
 	m->weights = sum_weights(shares, view->n);
 	sharing.rest = divide(shares, view->n, m->n_slots);
-	keep_planned(m, plan->table, view, shares);
+	keep(m, &sharing);
 	share_out(m, &sharing);
 }
 

@@ -10,6 +10,9 @@
  * back. Sharing out costs a look at each slot; Maglev's own way, some fourteen
  * looks, far apart.
  *
+ * The plan of many backends is that of the smallest table, doubled as often as it must be: its slots are
+ * the halves of that table's, so that the next size moves no more keys than one backend more does.
+ *
  * How many slots a backend gets is exact to one slot, in the plan and in tables. The same configuration and
  * the same backends up give the same table on every machine.
  */
@@ -24,13 +27,13 @@
 
 struct maglev {
 	uint64_t weights; /* the sum */
-	uint32_t n_slots; /* prime */
+	uint32_t n_slots;
 	uint16_t slots[]; /* plan: backends or TG_MAGLEV_NONE; table: entries */
 };
 
 struct maglev_plan {
 	struct maglev *table;
-	uint32_t *order; /* all backends, in an order that does not depend on the configuration's */
+	unsigned doublings; /* of the smallest table there is */
 };
 
 /* NULL: no memory. */

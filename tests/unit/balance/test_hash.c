@@ -184,7 +184,7 @@ what_goes_moves_its_own_keys_only(void **state)
 			assert_true(before[i] == gone || after[i] == before[i]);
 		}
 		/* 1/n, and what chance makes of that with so many keys. */
-		assert_share("moved", gone, count_moved(before, after), KEYS, 1, n, 10, 20);
+		assert_share("moved", gone, count_moved(before, after), KEYS, 1, n, 10, 45);
 		weights[gone] = 1;
 		service_set(&s, weights);
 		places(s.view, after);
@@ -247,33 +247,64 @@ a_changed_weight_moves_its_difference(void **state)
 	service_close(&s);
 }
 
+/* Keys that move when the n that are configured become m; `ret_slots`: of both tables. */
+static uint32_t
+count_moved_from_to(uint32_t n, uint32_t m, uint32_t ret_slots[2])
+{
+	static uint32_t found[2][KEYS];
+	const uint32_t sizes[] = {n, m};
+
+	for (size_t k = 0; k < 2; k++) {
+		struct service s;
+
+		configure(sizes[k]);
+		service_open(&s, OPS, &backends, weights, 1, 1);
+		places(s.view, found[k]);
+		ret_slots[k] = ((const struct maglev *)s.view->table)->n_slots;
+		service_close(&s);
+	}
+	return count_moved(found[0], found[1]);
+}
+
 /*
- * Another configuration: Maglev's own movement, which is 1/n and up to half a percent to
- * one of all keys. Measured: 0.290 of 4, 0.093 of 11, 0.016 of 101, 0.0065 of 1001.
+ * Another configuration: Maglev's own movement, which is 1/n and up to
+ * one percent of all keys. Measured: 0.290 of 4, 0.093 of 11, 0.016 of 101, 0.0091 of 1001.
  */
 static void
 one_more_configured_moves_little_more(void **state)
 {
-	static uint32_t before[KEYS];
-	static uint32_t after[KEYS];
-
 	(void)state;
 	weigh(BACKENDS_MAX, 1, 0);
 	for (size_t k = 1; k < MOVE_SIZES; k++) {
 		uint32_t n = move_sizes[k];
-		struct service s;
+		uint32_t slots[2];
+		uint32_t moved = count_moved_from_to(n, n + 1, slots);
 
-		configure(n);
-		service_open(&s, OPS, &backends, weights, 1, 1);
-		places(s.view, before);
-		service_close(&s);
-		configure(n + 1);
-		service_open(&s, OPS, &backends, weights, 1, 1);
-		places(s.view, after);
-		service_close(&s);
-		assert_true(count_moved(before, after) < KEYS * (1.2 / (n + 1) + 0.01));
-		assert_true(count_moved(before, after) > KEYS * (0.9 / (n + 1)));
+		assert_true(moved < KEYS * (1.2 / (n + 1) + 0.01));
+		assert_true(moved > KEYS * (0.9 / (n + 1)));
 	}
+}
+
+/* One too many for a table: the next one is twice as long, and nearly all keys are where they were. */
+static void
+a_longer_table_moves_little_more(void **state)
+{
+	static const uint32_t most[] = {655, 1310, 2621, 5242};
+	static const uint32_t steps[] = {0, 7};
+	uint32_t slots[2];
+
+	(void)state;
+	for (size_t k = 0; k < 2 * sizeof(most) / sizeof(most[0]); k++) {
+		uint32_t n = most[k / 2];
+		uint64_t all = weigh(n + 1, 1, steps[k % 2]);
+		double share = (double)weights[n] / (double)all;
+
+		/* Measured: 0.8 % beyond it, and with many weights 1.3 %, as without a longer table. */
+		assert_true(count_moved_from_to(n, n + 1, slots) < KEYS * (share + 0.015));
+		assert_int_equal(slots[1], 2 * slots[0]);
+	}
+	weigh(BACKENDS_MAX, 1, 0);
+	assert_true(count_moved_from_to(BACKENDS_MAX - 1, BACKENDS_MAX, slots) < KEYS * 0.01);
 }
 
 /* A name is what a backend is: its place in the configuration does not count. */
@@ -548,6 +579,7 @@ main(void)
 		TEST(the_next_that_goes_moves_little_more),
 		TEST(a_changed_weight_moves_its_difference),
 		TEST(one_more_configured_moves_little_more),
+		TEST(a_longer_table_moves_little_more),
 		TEST(the_order_of_the_configuration_does_not_count),
 		TEST(bounded_load_is_never_exceeded),
 		TEST(a_hot_key_spills_to_the_same_places),
