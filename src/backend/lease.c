@@ -118,6 +118,14 @@ lease_begin(struct lease *lease, struct worker_service *s, struct balance_query 
 	return 0;
 }
 
+static enum outlier_event
+event_of(const struct balance_outcome *outcome)
+{
+	if (!outcome->failed)
+		return OUTLIER_WELL;
+	return outcome->unreached ? OUTLIER_UNREACHED : OUTLIER_FAILED;
+}
+
 /* A backend that is gone has no place in the order of those that are left. */
 static void
 release(struct worker_backend *b, const struct balance_outcome *outcome)
@@ -130,7 +138,7 @@ release(struct worker_backend *b, const struct balance_outcome *outcome)
 	}
 	s->ops->release(s->balance, s->view, b->index, outcome);
 	if (s->outlier != NULL && (outcome->failed || outcome->answered))
-		outlier_note(s->outlier, b->index, outcome->failed);
+		outlier_note(s->outlier, b->index, event_of(outcome));
 	serve_waiters(s, b->slot);
 }
 

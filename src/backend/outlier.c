@@ -8,10 +8,15 @@
 
 /* in a row */
 
+struct row {
+	_Atomic unsigned failures;
+	_Atomic unsigned unreached;
+};
+
 struct outlier {
 	const struct conf_service *conf;
 	struct alarm alarm;
-	_Atomic unsigned *failures; /* [conf->n_backends] */
+	struct row *rows; /* [conf->n_backends] */
 };
 
 struct outlier *
@@ -22,8 +27,8 @@ outlier_new(const struct conf_service *conf)
 	if (o == NULL)
 		return NULL;
 	o->conf = conf;
-	o->failures = calloc(conf->n_backends + 1, sizeof(o->failures[0]));
-	if (o->failures == NULL) {
+	o->rows = calloc(conf->n_backends + 1, sizeof(o->rows[0]));
+	if (o->rows == NULL) {
 		free(o);
 		return NULL;
 	}
@@ -35,7 +40,7 @@ outlier_free(struct outlier *o)
 {
 	if (o == NULL)
 		return;
-	free(o->failures);
+	free(o->rows);
 	free(o);
 }
 
@@ -46,32 +51,73 @@ outlier_watch(struct outlier *o, struct loop *loop, void (*alarm)(void *arg), vo
 }
 
 /* Success writes only where a failure was: the line stays shared while all is well. */
-void
-outlier_note(struct outlier *o, uint32_t backend, bool failed)
+static void
+end_row(_Atomic unsigned *n)
 {
-	_Atomic unsigned *n = &o->failures[backend];
+	if (atomic_load_explicit(n, memory_order_relaxed) != 0)
+		atomic_store_explicit(n, 0, memory_order_relaxed);
+}
 
-	if (!failed) {
-		if (atomic_load_explicit(n, memory_order_relaxed) != 0)
-			atomic_store_explicit(n, 0, memory_order_relaxed);
-		return;
+static void
+note_failure(struct outlier *o, struct row *row)
+{
+	unsigned most = o->conf->outlier.consecutive;
+
+	if (atomic_fetch_add(&row->failures, 1) + 1 >= most && most != 0)
+		alarm_raise(&o->alarm);
+}
+
+/* Once a row: one that refuses all the while, and is used for want of others, is no news. */
+static void
+note_unreached(struct outlier *o, struct row *row)
+{
+	if (atomic_fetch_add(&row->unreached, 1) + 1 == o->conf->outlier.connects)
+		alarm_raise(&o->alarm);
+}
+
+void
+outlier_note(struct outlier *o, uint32_t backend, enum outlier_event event)
+{
+	struct row *row = &o->rows[backend];
+
+	switch (event) {
+	case OUTLIER_WELL:
+		end_row(&row->failures);
+		end_row(&row->unreached);
+		break;
+	case OUTLIER_FAILED:
+		end_row(&row->unreached);
+		note_failure(o, row);
+		break;
+	case OUTLIER_UNREACHED:
+		note_unreached(o, row);
+		note_failure(o, row);
+		break;
 	}
-	if (atomic_fetch_add(n, 1) + 1 < o->conf->outlier.consecutive ||
-	    o->conf->outlier.consecutive == 0)
-		return;
-	alarm_raise(&o->alarm);
 }
 
 unsigned
 outlier_failures(const struct outlier *o, uint32_t backend)
 {
-	return atomic_load_explicit(&o->failures[backend], memory_order_relaxed);
+	return atomic_load_explicit(&o->rows[backend].failures, memory_order_relaxed);
+}
+
+unsigned
+outlier_unreached(const struct outlier *o, uint32_t backend)
+{
+	return atomic_load_explicit(&o->rows[backend].unreached, memory_order_relaxed);
 }
 
 void
-outlier_forget(struct outlier *o, uint32_t backend)
+outlier_forget_failures(struct outlier *o, uint32_t backend)
 {
-	atomic_store_explicit(&o->failures[backend], 0, memory_order_relaxed);
+	atomic_store_explicit(&o->rows[backend].failures, 0, memory_order_relaxed);
+}
+
+void
+outlier_forget_unreached(struct outlier *o, uint32_t backend)
+{
+	atomic_store_explicit(&o->rows[backend].unreached, 0, memory_order_relaxed);
 }
 
 /* in comparison */
@@ -260,9 +306,9 @@ outlier_judge(const struct conf_outlier *conf, const struct outlier_sample *samp
 /* being ejected */
 
 uint64_t
-ejection_begin(struct ejection *e, const struct conf_outlier *conf, struct mono now)
+ejection_begin(struct ejection *e, uint64_t base_ms, struct mono now)
 {
-	uint64_t longest_ms = conf->base_ejection_ms * TG_OUTLIER_LONGEST;
+	uint64_t longest_ms = base_ms * TG_OUTLIER_LONGEST;
 	uint64_t ms;
 
 	/* A backend that was well for long enough is forgiven. */
@@ -270,7 +316,7 @@ ejection_begin(struct ejection *e, const struct conf_outlier *conf, struct mono 
 		e->times = 0;
 	if (e->times < TG_OUTLIER_LONGEST)
 		e->times++;
-	ms = conf->base_ejection_ms * e->times;
+	ms = base_ms * e->times;
 	e->until = mono_add_ms(now, ms);
 	return ms;
 }

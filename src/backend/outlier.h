@@ -37,11 +37,19 @@ struct outlier *outlier_new(const struct conf_service *conf);
 void outlier_free(struct outlier *outlier); /* NULL allowed */
 /* Control thread, before workers start: who hears that some backend failed too often in a row. */
 void outlier_watch(struct outlier *outlier, struct loop *loop, void (*alarm)(void *arg), void *arg);
-/* Any worker: an exchange with this backend went well, or the backend failed it. */
-void outlier_note(struct outlier *outlier, uint32_t backend, bool failed);
-/* Control thread: failures in a row; and forget them. */
+enum outlier_event {
+	OUTLIER_WELL = 0,
+	OUTLIER_FAILED = 1,   /* the backend's fault */
+	OUTLIER_UNREACHED = 2 /* and it was no connection */
+};
+
+/* Any worker: how an exchange with this backend went. */
+void outlier_note(struct outlier *outlier, uint32_t backend, enum outlier_event event);
+/* Control thread: failures in a row, and of these the failed connects in a row; forgotten, each for itself. */
 unsigned outlier_failures(const struct outlier *outlier, uint32_t backend);
-void outlier_forget(struct outlier *outlier, uint32_t backend);
+unsigned outlier_unreached(const struct outlier *outlier, uint32_t backend);
+void outlier_forget_failures(struct outlier *outlier, uint32_t backend);
+void outlier_forget_unreached(struct outlier *outlier, uint32_t backend);
 
 /*** In comparison: judged once an interval ***/
 
@@ -71,8 +79,8 @@ struct ejection {
 	unsigned times;    /* in a row, each longer than the one before */
 };
 
-/* The milliseconds it lasts. */
-uint64_t ejection_begin(struct ejection *e, const struct conf_outlier *conf, struct mono now);
+/* The milliseconds it lasts: `base_ms` the first time. */
+uint64_t ejection_begin(struct ejection *e, uint64_t base_ms, struct mono now);
 /* True, once, when it is over. */
 bool ejection_step(struct ejection *e, struct mono now);
 /* How many of `n` may be ejected at a time. */

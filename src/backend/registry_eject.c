@@ -40,6 +40,7 @@ end_ejections(struct service_state *s, struct mono now)
 		struct ejection *e = &s->backends[i].ejection;
 
 		if (ejection_step(e, now)) {
+			outlier_forget_unreached(s->shared->outlier, (uint32_t)i);
 			set_ejected(s, i, false);
 			log_write(TG_LOG_INFO, "backend is used again", "svc=%s srv=%s",
 				  s->conf->name, s->conf->backends[i].name);
@@ -54,7 +55,8 @@ eject_forget(struct service_state *s, size_t backend)
 {
 	if (s->shared->outlier == NULL)
 		return;
-	outlier_forget(s->shared->outlier, (uint32_t)backend);
+	outlier_forget_failures(s->shared->outlier, (uint32_t)backend);
+	outlier_forget_unreached(s->shared->outlier, (uint32_t)backend);
 	s->backends[backend].ejection = (struct ejection){.times = 0};
 	set_ejected(s, backend, false);
 }
@@ -62,12 +64,13 @@ eject_forget(struct service_state *s, size_t backend)
 struct cause {
 	const char *word;
 	unsigned failures; /* in a row */
+	uint64_t base_ms;
 };
 
 static void
 eject(struct service_state *s, size_t i, const struct cause *cause, struct mono now)
 {
-	uint64_t ms = ejection_begin(&s->backends[i].ejection, &s->conf->outlier, now);
+	uint64_t ms = ejection_begin(&s->backends[i].ejection, cause->base_ms, now);
 
 	set_ejected(s, i, true);
 	atomic_fetch_add_explicit(&s->shared->loads[i]->ejections, 1, memory_order_relaxed);
@@ -105,15 +108,33 @@ eject_within(struct service_state *s, size_t i, const struct cause *cause, unsig
 static void
 eject_failing(struct service_state *s, struct outlier *outlier, unsigned *left, struct mono now)
 {
+	const struct conf_outlier *conf = &s->conf->outlier;
 	size_t i;
 
-	for (i = 0; s->conf->outlier.consecutive != 0 && i < s->conf->n_backends; i++) {
-		struct cause cause = {"consecutive", outlier_failures(outlier, (uint32_t)i)};
+	for (i = 0; conf->consecutive != 0 && i < s->conf->n_backends; i++) {
+		struct cause cause = {"consecutive", outlier_failures(outlier, (uint32_t)i),
+				      conf->base_ejection_ms};
 
-		if (cause.failures < s->conf->outlier.consecutive)
+		if (cause.failures < conf->consecutive)
 			continue;
-		outlier_forget(outlier, (uint32_t)i);
+		outlier_forget_failures(outlier, (uint32_t)i);
 		eject_within(s, i, &cause, left, now);
+	}
+}
+
+/* What is not forgotten here raises no alarm a second time, and is as good a cause when another one is back. */
+static void
+eject_unreached(struct service_state *s, struct outlier *outlier, unsigned *left, struct mono now)
+{
+	const struct conf_outlier *conf = &s->conf->outlier;
+	size_t i;
+
+	for (i = 0; conf->connects != 0 && i < s->conf->n_backends; i++) {
+		struct cause cause = {"connects", outlier_unreached(outlier, (uint32_t)i),
+				      conf->connect_ejection_ms};
+
+		if (cause.failures >= conf->connects)
+			eject_within(s, i, &cause, left, now);
 	}
 }
 
@@ -164,15 +185,17 @@ static void
 eject_judged(struct service_state *s, const enum outlier_verdict *verdicts, unsigned *left,
 	     struct mono now)
 {
-	static const struct cause causes[] = {
-		[TG_OUTLIER_FAILS_MORE] = {.word = "success-rate"},
-		[TG_OUTLIER_IS_SLOWER] = {.word = "latency"},
+	static const char *const words[] = {
+		[TG_OUTLIER_FAILS_MORE] = "success-rate",
+		[TG_OUTLIER_IS_SLOWER] = "latency",
 	};
 	size_t i;
 
 	for (i = 0; i < s->conf->n_backends; i++) {
+		struct cause cause = {words[verdicts[i]], 0, s->conf->outlier.base_ejection_ms};
+
 		if (verdicts[i] != TG_OUTLIER_FINE)
-			eject_within(s, i, &causes[verdicts[i]], left, now);
+			eject_within(s, i, &cause, left, now);
 	}
 }
 
@@ -215,6 +238,7 @@ eject_step(struct registry *r, struct service_state *s, struct mono now)
 		return;
 	left = end_ejections(s, now);
 	eject_failing(s, outlier, &left, now);
+	eject_unreached(s, outlier, &left, now);
 	if (is_comparing(s) && now.us >= s->next_compare.us)
 		compare(r, s, &left, now);
 }

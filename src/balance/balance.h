@@ -35,6 +35,7 @@ struct balance_outcome {
 	uint64_t latency_us; /* request sent to head of the answer, tcp: connect; 0: not measured */
 	bool answered;       /* an answer came, tcp: a connection */
 	bool failed;         /* the backend's fault: no connection, no answer, no good one */
+	bool unreached;      /* and it was no connection */
 	struct mono now;
 };
 

@@ -231,11 +231,13 @@ enum conf_hash_on {
 /* outlier = { consecutive; success_rate; latency; ... } of a service. */
 struct conf_outlier {
 	unsigned consecutive;           /* failures in a row; 0: not looked at (default) */
+	unsigned connects;              /* that failed in a row; 0: not looked at; 3 */
 	uint32_t success_rate_permille; /* standard deviations below the mean; 0: not looked at */
 	uint32_t latency_permille;      /* times the median; 0: not looked at */
 	unsigned requests;              /* in an interval, to be compared; 100 */
 	uint64_t interval_ms;           /* of comparison; 10s */
 	uint64_t base_ejection_ms;      /* the first; each further one in a row longer by this; 30s */
+	uint64_t connect_ejection_ms;   /* the same for connects; 1s */
 	unsigned max_ejected_percent;   /* of the backends at a time; 50 */
 };
 
@@ -512,7 +514,8 @@ conf_has_outliers(const struct conf_service *service)
 {
 	const struct conf_outlier *o = &service->outlier;
 
-	return o->consecutive != 0 || o->success_rate_permille != 0 || o->latency_permille != 0;
+	return o->consecutive != 0 || o->connects != 0 || o->success_rate_permille != 0 ||
+	       o->latency_permille != 0;
 }
 
 /* Whether bodies of this service may go to a file. */

@@ -15,6 +15,17 @@ static const struct conf_field outlier_fields[] = {
 			"they are not counted.",
 	},
 	{
+		.key = "connects",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_outlier, connects),
+		.preset = "3",
+		.max = 1000000,
+		.help = "Connects in a row that fail, or take longer than timeouts.connect, after which "
+			"a backend is ejected, for connect_ejection. One that refuses has nothing in "
+			"flight: without this, those who balance by load would try it first for every "
+			"request until its checks say that it is down. 0: they are not counted.",
+	},
+	{
 		.key = "success_rate",
 		.kind = &conf_kind_ratio,
 		TG_MEMBER(conf_outlier, success_rate_permille),
@@ -67,6 +78,15 @@ static const struct conf_field outlier_fields[] = {
 			"slow_start where that is set.",
 	},
 	{
+		.key = "connect_ejection",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_outlier, connect_ejection_ms),
+		.preset = "1s",
+		.min = 100,
+		.max = TG_HOUR,
+		.help = "The same, for connects that failed.",
+	},
+	{
 		.key = "max_ejected",
 		.kind = &conf_kind_integer,
 		TG_MEMBER(conf_outlier, max_ejected_percent),
@@ -94,7 +114,7 @@ outlier_check(struct conf_check *check, void *object)
 const struct conf_schema conf_schema_outlier = {
 	.title = "Ejection of backends",
 	.help = "Backends that do badly with real requests get none for a while, whatever their "
-		"checks say.",
+		"checks say. By default only those that take no connections.",
 	.fields = outlier_fields,
 	.check = outlier_check,
 };

@@ -672,7 +672,7 @@ check_fail_open(struct conf_check *check, const struct conf_service *service)
 	    !conf_has_outliers(service))
 		conf_check_error(
 			check, "health",
-			"fail_open has no effect with type = \"none\" and without outlier");
+			"fail_open has no effect with type = \"none\" and nothing in outlier");
 }
 
 static void

@@ -145,6 +145,7 @@ end_lease(struct tcp_stream *s, bool failed)
 		.latency_us = mono_diff_us(s->connected, s->phase),
 		.answered = mono_is_set(s->connected),
 		.failed = failed,
+		.unreached = failed && !mono_is_set(s->connected),
 		.now = now_of(s),
 	};
 

@@ -113,6 +113,7 @@ end_lease(struct stream *s, enum end_reason reason)
 		.latency_us = span_us(s->answered, s->sent),
 		.answered = s->ans.has_head,
 		.failed = end_reason_is_backends(reason) || s->ans.status >= 500,
+		.unreached = end_reason_is_no_connection(reason),
 		.now = stream_now(s),
 	};
 

@@ -52,6 +52,13 @@ enum end_reason {
 
 /* Whether the reason is a fault of the backend. */
 bool end_reason_is_backends(enum end_reason reason);
+/* And whether it is that there was no connection to it. */
+static inline bool
+end_reason_is_no_connection(enum end_reason reason)
+{
+	return reason == TG_END_CONNECT_FAILED || reason == TG_END_CONNECT_TIMEOUT;
+}
+
 /* The word; "?" outside the enum. */
 const char *end_reason_str(unsigned reason);
 /* What the word says, as a sentence without its dot; "?" outside the enum. */

@@ -416,10 +416,13 @@ give_back(struct sim_stream *s, const struct balance_outcome *outcome)
 
 	b->in_flight--;
 	sim_pick_learn(s->sim, s->lease.backend->index, outcome);
-	if (outcome->failed)
+	if (outcome->failed) {
 		b->failures++;
-	else if (outcome->answered)
-		b->failures = 0;
+		b->unreached = outcome->unreached ? b->unreached + 1 : 0;
+		b->is_due |= b->unreached == s->sim->service->outlier.connects && b->unreached > 0;
+	} else if (outcome->answered) {
+		b->failures = b->unreached = 0;
+	}
 }
 
 void

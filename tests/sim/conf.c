@@ -48,10 +48,12 @@ write_outlier(struct sim *sim, FILE *out)
 	if (sim_one_in(sim, 4))
 		return;
 	fprintf(out,
-		"outlier = { consecutive = %u; %srequests = 4; interval = \"%ums\"; "
-		"base_ejection = \"%ums\"; max_ejected = %u; }; ",
-		between(sim, 0, 6), compared[sim_below(sim, 3)], between(sim, 200, 2000),
-		between(sim, 100, 2000), ejected[sim_below(sim, 6)]);
+		"outlier = { consecutive = %u; connects = %u; %srequests = 4; "
+		"interval = \"%ums\"; base_ejection = \"%ums\"; connect_ejection = \"%ums\"; "
+		"max_ejected = %u; }; ",
+		between(sim, 0, 6), between(sim, 0, 4), compared[sim_below(sim, 3)],
+		between(sim, 200, 2000), between(sim, 100, 2000), between(sim, 100, 1000),
+		ejected[sim_below(sim, 6)]);
 }
 
 static void

@@ -85,7 +85,7 @@ note_told(struct sim_backend *b, const struct msg_backend *msg)
 	b->is_ejected = false;
 	b->times = 0;
 	b->until = b->ended = (struct mono){0};
-	b->failures = 0;
+	b->failures = b->unreached = 0;
 }
 
 static struct addr
@@ -257,10 +257,16 @@ check_alarm(struct sim *sim)
 	unsigned consecutive = sim->service->outlier.consecutive;
 	uint32_t i;
 
-	for (i = 0; consecutive != 0 && i < sim->n_backends; i++) {
-		if (sim->backends[i].failures >= consecutive && !sim->is_alarmed)
+	for (i = 0; i < sim->n_backends; i++) {
+		struct sim_backend *b = &sim->backends[i];
+
+		if (consecutive != 0 && b->failures >= consecutive && !sim->is_alarmed)
 			sim_break(sim, SIM_NONE, i, "%u failures in a row and no alarm",
-				  sim->backends[i].failures);
+				  b->failures);
+		if (b->is_due && !sim->is_alarmed)
+			sim_break(sim, SIM_NONE, i, "%u connects failed in a row and no alarm",
+				  b->unreached);
+		b->is_due = false;
 	}
 }
 

@@ -233,10 +233,9 @@ most_ejected(const struct sim *sim)
 }
 
 static void
-eject(struct sim *sim, uint32_t i, struct mono now)
+eject(struct sim *sim, uint32_t i, uint64_t base_ms, struct mono now)
 {
 	struct sim_backend *b = &sim->backends[i];
-	uint64_t base_ms = sim->service->outlier.base_ejection_ms;
 
 	if (mono_is_set(b->ended) && now.us > b->ended.us + 10 * base_ms * 1000)
 		b->times = 0;
@@ -258,6 +257,7 @@ end_ejections(struct sim *sim, struct mono now)
 
 		if (b->is_ejected && now.us >= b->until.us) {
 			b->is_ejected = false;
+			b->unreached = 0;
 			b->ended = now;
 			sim_note(sim, "is ejected no more", SIM_NONE, i, 0);
 		}
@@ -278,7 +278,24 @@ eject_failing(struct sim *sim, unsigned left, struct mono now)
 			continue;
 		b->failures = 0;
 		if (!b->is_ejected && left < most_ejected(sim)) {
-			eject(sim, i, now);
+			eject(sim, i, sim->service->outlier.base_ejection_ms, now);
+			left++;
+		}
+	}
+	return left;
+}
+
+static unsigned
+eject_unreached(struct sim *sim, unsigned left, struct mono now)
+{
+	const struct conf_outlier *conf = &sim->service->outlier;
+	uint32_t i;
+
+	for (i = 0; conf->connects != 0 && i < sim->n_backends; i++) {
+		struct sim_backend *b = &sim->backends[i];
+
+		if (b->unreached >= conf->connects && !b->is_ejected && left < most_ejected(sim)) {
+			eject(sim, i, conf->connect_ejection_ms, now);
 			left++;
 		}
 	}
@@ -396,7 +413,7 @@ eject_compared(struct sim *sim, unsigned left, struct mono now)
 		if (is_ejected) {
 			if (!is_bad(sim, b))
 				sim_break(sim, SIM_NONE, i, "is no worse than the others");
-			eject(sim, i, now);
+			eject(sim, i, sim->service->outlier.base_ejection_ms, now);
 			left++;
 		} else if (is_bad(sim, b) && left < most_ejected(sim)) {
 			sim_break(sim, SIM_NONE, i, "is worse than the others and stays");
@@ -442,6 +459,7 @@ check_ejected(struct sim *sim, struct mono now)
 
 	if (sim->service->outlier.consecutive != 0)
 		left = eject_failing(sim, left, now);
+	left = eject_unreached(sim, left, now);
 	left = compare(sim, left, now);
 	if (left > most_ejected(sim))
 		sim_break(sim, SIM_NONE, SIM_NONE, "%u are ejected, %u may be", left,

@@ -146,6 +146,8 @@ struct sim_backend {
 	/* books */
 	int64_t in_flight;
 	unsigned failures; /* in a row */
+	unsigned unreached; /* of these, connects that failed in a row */
+	bool is_due;        /* so many that somebody must hear of it */
 	bool is_ejected;
 	struct mono until;
 	struct mono ended;

@@ -60,6 +60,7 @@ leave_backend(struct sim_stream *s, enum end_reason reason, bool answered)
 		.latency_us = answered ? s->latency_us : 0,
 		.answered = answered,
 		.failed = end_reason_is_backends(reason) || (answered && s->fate == SIM_FAULTY),
+		.unreached = end_reason_is_no_connection(reason),
 		.now = sim_now(worker_of(s)),
 	};
 

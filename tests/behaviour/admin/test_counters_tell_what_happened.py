@@ -20,7 +20,7 @@ def test_tries_on_another_backend_are_redispatches(tidegate, recording_backend, 
     dead = f'{{ name = "dead"; address = "{net.ADDRESS}:{net.free_port()}"; }}'
     tg = tidegate(getattr(conf, mode)(
         dead, recording_backend(name="good"), workers=1, top=top(tmp_path),
-        service='balance = "first"; health = { type = "none"; };'))
+        service='balance = "first"; health = { type = "none"; }; outlier = { connects = 0; };'))
     for _ in range(5):
         assert tg.exchange(client.get()).status == 200
     seen = {name: rows(tmp_path)[("site", name)] for name in ("dead", "good", "BACKEND")}

@@ -98,15 +98,16 @@ def test_not_more_than_the_configured_share(tidegate, recording_backend, tmp_pat
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_one_that_refuses_connections(tidegate, recording_backend, tmp_path, mode):
-    """Nobody notices: connects are repeated; and soon not even tried."""
+def test_one_that_refuses_connections(tidegate, recording_backend, mode):
+    """Nobody notices: connects are repeated; and soon not even tried. Nothing has to be set for that."""
     made = [recording_backend(backends.serve, name=f"b{i}") for i in range(3)]
-    tg = tidegate(getattr(conf, mode)(*made, workers=1,
-                                      service=OUTLIER.format(base="60s", more="")))
+    tg = tidegate(getattr(conf, mode)(
+        *made, workers=1, service='balance = "least-conn"; outlier = { connect_ejection = "60s"; };'))
     made[2].close_listener()
     for _ in range(60):
         assert tg.exchange(client.get("/x")).status == 200
-    assert tg.log.wait(msg="backend ejected")["srv"] == "b2"
+    said = tg.log.wait(msg="backend ejected")
+    assert (said["srv"], said["reason"]) == ("b2", "connects")
     tg.access.wait(count=60, listener="front")
     tried = sum(record["failed"] != "-" for record in tg.access.records(listener="front"))
     assert 3 <= tried <= 5

@@ -270,7 +270,8 @@ def test_failed_connects_are_not_in_the_budget(tidegate, recording_backend, tmp_
     tg = tidegate(text(f'{{ name = "d1"; address = "{dead()}"; }}',
                        f'{{ name = "d2"; address = "{dead()}"; }}', good, workers=1,
                        top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
-                       service=retry('attempts = 7; budget = 0; backoff = "0";')))
+                       service=retry('attempts = 7; budget = 0; backoff = "0";')
+                       + "outlier = { connects = 0; };"))
     for _ in range(120):
         assert tg.exchange(client.get()).status == 200
     assert sum(stat.number(tmp_path / "admin.sock", name, "wretr") for name in ("d1", "d2")) > 100

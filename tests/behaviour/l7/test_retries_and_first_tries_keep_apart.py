@@ -16,7 +16,7 @@ def refuses():
 def test_each_has_its_turn_as_the_first(tidegate, recording_backend, good):
     """A retry that took the next turn brought the next request to the dead one again."""
     made = [recording_backend() for _ in range(good)]
-    tg = tidegate(conf.http(refuses(), *made, workers=1))
+    tg = tidegate(conf.http(refuses(), *made, workers=1, service="outlier = { connects = 0; };"))
     peer = tg.client()
     for _ in range(REQUESTS):
         assert peer.exchange(client.get("/turn")).status == 200

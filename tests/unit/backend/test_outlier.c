@@ -51,26 +51,49 @@ failures_in_a_row_raise_an_alarm(void **state)
 	(void)state;
 	outlier_watch(o, loop, on_alarm, &conf);
 	for (int i = 0; i < 2; i++)
-		outlier_note(o, 4, true);
-	outlier_note(o, 4, false);
+		outlier_note(o, 4, OUTLIER_FAILED);
+	outlier_note(o, 4, OUTLIER_WELL);
 	for (int i = 0; i < 2; i++)
-		outlier_note(o, 4, true);
+		outlier_note(o, 4, OUTLIER_FAILED);
 	fake_turn(loop);
 	assert_int_equal(alarms, 0);
-	outlier_note(o, 4, true);
+	outlier_note(o, 4, OUTLIER_FAILED);
 	/* More before anybody hears is one call. */
-	outlier_note(o, 4, true);
-	outlier_note(o, 1, true);
+	outlier_note(o, 4, OUTLIER_FAILED);
+	outlier_note(o, 1, OUTLIER_FAILED);
 	assert_int_equal(alarms, 0);
 	fake_turn(loop);
 	assert_int_equal(alarms, 1);
 	assert_int_equal(outlier_failures(o, 4), 4);
 	assert_int_equal(outlier_failures(o, 1), 1);
 	assert_int_equal(outlier_failures(o, 0), 0);
-	outlier_forget(o, 4);
+	outlier_forget_failures(o, 4);
 	assert_int_equal(outlier_failures(o, 4), 0);
 	outlier_free(o);
 	outlier_free(NULL);
+	loop_free(loop);
+}
+
+/* One alarm a row, however long it gets: who cannot be ejected is no news for every connect. */
+static void
+connects_in_a_row_raise_one_alarm(void **state)
+{
+	struct loop *loop = loop_new();
+	struct outlier *o;
+
+	(void)state;
+	conf.outlier.consecutive = 0;
+	conf.outlier.connects = 3;
+	o = outlier_new(&conf);
+	outlier_watch(o, loop, on_alarm, &conf);
+	for (int i = 0; i < 10; i++) {
+		outlier_note(o, 2, OUTLIER_UNREACHED);
+		fake_turn(loop);
+		assert_int_equal(alarms, i >= 2);
+	}
+	outlier_note(o, 2, OUTLIER_FAILED);
+	assert_int_equal(outlier_unreached(o, 2), 0);
+	outlier_free(o);
 	loop_free(loop);
 }
 
@@ -273,7 +296,8 @@ ejections_grow_and_are_forgiven(void **state)
 	for (unsigned i = 1; i <= 12; i++) {
 		uint64_t want = i < TG_OUTLIER_LONGEST ? i * 30 : TG_OUTLIER_LONGEST * 30;
 
-		assert_int_equal(ejection_begin(&e, &conf.outlier, at_s(now)), want * 1000);
+		assert_int_equal(ejection_begin(&e, conf.outlier.base_ejection_ms, at_s(now)),
+				 want * 1000);
 		assert_true(ejection_is_on(&e));
 		assert_false(ejection_step(&e, at_s(now + want - 1)));
 		assert_true(ejection_step(&e, at_s(now + want)));
@@ -282,7 +306,7 @@ ejections_grow_and_are_forgiven(void **state)
 		now += want + 1;
 	}
 	now += 301;
-	assert_int_equal(ejection_begin(&e, &conf.outlier, at_s(now)), 30000);
+	assert_int_equal(ejection_begin(&e, conf.outlier.base_ejection_ms, at_s(now)), 30000);
 }
 
 static void
@@ -330,6 +354,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(failures_in_a_row_raise_an_alarm),
+		TEST(connects_in_a_row_raise_one_alarm),
 		TEST(nobody_stands_out_among_equals),
 		TEST(who_fails_more_stands_out),
 		TEST(one_of_few_stands_out),

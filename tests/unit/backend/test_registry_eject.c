@@ -26,6 +26,12 @@ static const char text[] = WORLD(
 	"{ name = \"2\"; address = \"127.0.0.1:3\"; weight = 10; }, "
 	"{ name = \"3\"; address = \"127.0.0.1:4\"; weight = 10; } ); }");
 
+/* The same with nothing set. */
+static const char connects[] = WORLD(
+	"{ name = \"a\"; backends = ( { name = \"0\"; address = \"127.0.0.1:1\"; }, "
+	"{ name = \"1\"; address = \"127.0.0.1:2\"; }, { name = \"2\"; address = \"127.0.0.1:3\"; }, "
+	"{ name = \"3\"; address = \"127.0.0.1:4\"; } ); }");
+
 static struct world world;
 static struct view *view;
 static uint64_t now_ms;
@@ -110,11 +116,17 @@ assert_serving(const char *digits)
 }
 
 static void
-fail_in_a_row(uint32_t backend, unsigned times)
+note_in_a_row(uint32_t backend, unsigned times, enum outlier_event event)
 {
 	for (unsigned i = 0; i < times; i++)
-		outlier_note(registry_shared(world.registry, 0)->outlier, backend, true);
+		outlier_note(registry_shared(world.registry, 0)->outlier, backend, event);
 	publish();
+}
+
+static void
+fail_in_a_row(uint32_t backend, unsigned times)
+{
+	note_in_a_row(backend, times, OUTLIER_FAILED);
 }
 
 static void
@@ -176,6 +188,63 @@ failures_in_a_row_eject(void **state)
 	assert_serving("023");
 	pass_ms(200);
 	assert_serving("0123");
+}
+
+/* A connect that fails is a failure as any other; and for itself it is one in a row of connects. */
+static void
+connects_that_fail_count_twice(void **state)
+{
+	struct outlier *outlier = registry_shared(world.registry, 0)->outlier;
+
+	(void)state;
+	note_in_a_row(1, 1, OUTLIER_UNREACHED);
+	note_in_a_row(1, 1, OUTLIER_FAILED);
+	assert_int_equal(outlier_failures(outlier, 1), 2);
+	assert_int_equal(outlier_unreached(outlier, 1), 0);
+	note_in_a_row(1, 1, OUTLIER_WELL);
+	note_in_a_row(1, 2, OUTLIER_UNREACHED);
+	assert_serving("0123");
+	note_in_a_row(1, 1, OUTLIER_UNREACHED);
+	assert_serving("023");
+	/* For as long as any row of failures: connects alone would be forgiven by now. */
+	pass_ms(4900);
+	assert_serving("023");
+}
+
+static void
+one_that_is_not_reached_is_asked_again_soon(void **state)
+{
+	struct service_shared *shared;
+
+	(void)state;
+	world_close(&world);
+	assert_int_equal(world_open(&world, connects), 0);
+	for (uint32_t i = 0; i < 4; i++)
+		observe(i, UP);
+	shared = registry_shared(world.registry, 0);
+	note_in_a_row(3, 2, OUTLIER_UNREACHED);
+	assert_serving("0123");
+	note_in_a_row(3, 1, OUTLIER_UNREACHED);
+	assert_serving("012");
+	/* It was asked meanwhile, by those who did not know. */
+	note_in_a_row(3, 7, OUTLIER_UNREACHED);
+	pass_ms(900);
+	assert_serving("012");
+	pass_ms(200);
+	assert_serving("0123");
+	assert_int_equal(outlier_unreached(shared->outlier, 3), 0);
+	note_in_a_row(3, 3, OUTLIER_UNREACHED);
+	pass_ms(1900);
+	assert_serving("012");
+	pass_ms(200);
+	assert_serving("0123");
+	/* With half of them gone the third has to wait for its turn to go. */
+	note_in_a_row(0, 3, OUTLIER_UNREACHED);
+	note_in_a_row(1, 3, OUTLIER_UNREACHED);
+	note_in_a_row(2, 3, OUTLIER_UNREACHED);
+	assert_serving("23");
+	pass_ms(1100);
+	assert_serving("013");
 }
 
 /* What failed was at the address before. */
@@ -276,6 +345,8 @@ main(void)
 		TEST(whole_share_at_the_start),
 		TEST(who_comes_back_gets_its_share_step_by_step),
 		TEST(failures_in_a_row_eject),
+		TEST(connects_that_fail_count_twice),
+		TEST(one_that_is_not_reached_is_asked_again_soon),
 		TEST(another_address_is_not_to_blame),
 		TEST(only_half_may_go),
 		TEST(the_ejected_serve_when_nobody_else_is_left),

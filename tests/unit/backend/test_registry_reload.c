@@ -171,7 +171,7 @@ static void
 fail_in_a_row(uint32_t backend)
 {
 	for (int i = 0; i < 3; i++)
-		outlier_note(registry_shared(world.registry, 0)->outlier, backend, true);
+		outlier_note(registry_shared(world.registry, 0)->outlier, backend, OUTLIER_FAILED);
 	publish();
 }
 
@@ -334,7 +334,7 @@ who_is_ejected_serves_when_nobody_is_to_be(void **state)
 	(void)state;
 	fail_in_a_row(2);
 	assert_serving("xy");
-	reload(WORLD(A("", X ", " Y ", " Z) ", " B));
+	reload(WORLD(A("outlier = { connects = 0; }; ", X ", " Y ", " Z) ", " B));
 	assert_serving("xyz");
 	assert_int_equal(atomic_load(&segment_shared(world.segment, slot_of("a", "z"))->ejected),
 			 0);
@@ -361,7 +361,7 @@ alarms_of_a_changed_service_are_heard(void **state)
 	registry_watch(world.registry, loop, on_alarm, NULL);
 	reload(turned);
 	for (int i = 0; i < 3; i++)
-		outlier_note(registry_shared(world.registry, 0)->outlier, 0, true);
+		outlier_note(registry_shared(world.registry, 0)->outlier, 0, OUTLIER_FAILED);
 	fake_turn(loop);
 	assert_int_equal(alarms, 1);
 	publish();

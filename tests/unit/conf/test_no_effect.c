@@ -51,14 +51,13 @@ static const struct row refused[] = {
 	 "3: services[0].backends[0].tier: 0 contradicts backup = true"},
 	{BACKENDS("{ address = \"h:1\"; backup = false; tier = 2; }"),
 	 "3: services[0].backends[0].tier: 2 contradicts backup = false"},
-	{SERVICE("health = { type = \"none\"; fail_open = 50; };"),
-	 "3: services[0].health: fail_open has no effect with type = \"none\" and without outlier"},
+	{SERVICE("health = { type = \"none\"; fail_open = 50; }; outlier = { connects = 0; };"),
+	 "3: services[0].health: fail_open has no effect with type = \"none\" and nothing in outlier"},
 };
 
 /* With what is printed of it. */
 static const struct row accepted[] = {
-	{SERVICE("health = { type = \"none\"; fail_open = 50; }; outlier = { consecutive = 3; };"),
-	 "fail_open = 50;"},
+	{SERVICE("health = { type = \"none\"; fail_open = 50; };"), "fail_open = 50;"},
 	{SERVICE("sticky = { cookie = \"__Host-a\"; secure = true; };"), "cookie = \"__Host-a\";"},
 	{SERVICE("agent = { port = 0; };"), "agent = {"},
 	{SERVICE("outlier = { success_rate = 0; latency = 0; };"), "latency = 0.0;"},

@@ -652,8 +652,9 @@ static const struct accepted accepted[] = {
 	{LISTENER("service = \"s\"; priority = \"low\";"), "priority = \"low\";"},
 	{SERVICE("balance = \"hash\";"), "hash_on = \"source\";"},
 	{SERVICE("outlier = { consecutive = 5; success_rate = 1.9; latency = 3; };"),
-	 "outlier = {\nconsecutive = 5;\nsuccess_rate = 1.9;\nlatency = 3.0;\nrequests = 100;\n"
-	 "interval = \"10s\";\nbase_ejection = \"30s\";\nmax_ejected = 50;\n};"},
+	 "outlier = {\nconsecutive = 5;\nconnects = 3;\nsuccess_rate = 1.9;\nlatency = 3.0;\n"
+	 "requests = 100;\ninterval = \"10s\";\nbase_ejection = \"30s\";\n"
+	 "connect_ejection = \"1s\";\nmax_ejected = 50;\n};"},
 	{SERVICE("slow_start = \"30s\";"), "slow_start = \"30s\";"},
 	{SERVICE(""), "hold = {\nrequests = 0;\ntimeout = \"30s\";\n};"},
 	{SERVICE("hold = { requests = 7; timeout = \"1m\"; };"),
