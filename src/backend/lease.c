@@ -136,7 +136,7 @@ release(struct worker_backend *b, const struct balance_outcome *outcome)
 		room_give(NULL, 0, b->load);
 		return;
 	}
-	s->ops->release(s->balance, s->view, b->index, outcome);
+	s->ops->release(s->balance, s->view, b->index, b->load, outcome);
 	if (s->outlier != NULL && (outcome->failed || outcome->answered))
 		outlier_note(s->outlier, b->index, event_of(outcome));
 	serve_waiters(s, b->slot);

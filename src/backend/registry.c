@@ -161,11 +161,12 @@ add_entry(struct view *view, const struct service_state *s, size_t i, struct mon
 
 	view->entry_of[i] = view->n;
 	view->addrs[view->n] = b->addr;
+	view_set_limit(view, view->n,
+		       ramp_of(serving_limit(s->conf, conf, &b->serving.order), permille));
 	view->entries[view->n++] = (struct view_entry){
+		.load = s->shared->loads[i],
 		.backend = (uint32_t)i,
 		.weight = ramp_of(serving_weight(conf, &b->serving), permille),
-		.limit = ramp_of(serving_limit(s->conf, conf, &b->serving.order), permille),
-		.load = s->shared->loads[i],
 	};
 }
 

@@ -14,8 +14,10 @@ view_new(const struct conf_service *conf, uint32_t n)
 	view->conf = conf;
 	view->entry_of = calloc(conf->n_backends + 1, sizeof(view->entry_of[0]));
 	view->addrs = calloc(n + 1, sizeof(view->addrs[0]));
+	view->limits = calloc(n + 1, sizeof(view->limits[0]));
 	view->moved = calloc(conf->n_backends + 1, sizeof(view->moved[0]));
-	if (view->entry_of == NULL || view->addrs == NULL || view->moved == NULL) {
+	if (view->entry_of == NULL || view->addrs == NULL || view->limits == NULL ||
+	    view->moved == NULL) {
 		view_unref(view);
 		return NULL;
 	}
@@ -40,6 +42,7 @@ view_unref(struct view *view)
 		view->table_free(view->table);
 	free(view->entry_of);
 	free(view->addrs);
+	free(view->limits);
 	free(view->moved);
 	free(view);
 }

@@ -23,24 +23,28 @@ struct queue;
 #define TG_WEIGHT_SCALE 16u
 #define TG_WEIGHT_MAX   (256u * TG_WEIGHT_SCALE)
 
-/* What picks look at, and no more: thousands of them fit into the processor's caches. */
+/* What picks look at, and no more: thousands of them fit into the processor's caches, and none is in
+ * two lines of them. */
 struct view_entry {
-	uint32_t backend; /* index in conf->backends */
-	uint32_t weight;  /* 1..TG_WEIGHT_MAX */
-	uint32_t limit;   /* streams at a time, all workers together; 0: none */
-	struct segment_shared *load; /* exact streams in flight, all workers */
+	_Alignas(16) struct segment_shared *load; /* exact streams in flight, all workers */
+	uint32_t backend;                         /* index in conf->backends */
+	uint32_t weight;                          /* 1..TG_WEIGHT_MAX */
 };
+
+_Static_assert(sizeof(struct view_entry) == 16, "picks of thousands would miss more caches");
 
 struct view {
 	_Atomic unsigned refs;
 	const struct conf_service *conf; /* outlives the view */
 	uint32_t n;                      /* entries */
 	bool is_backup;                  /* the entries are the backups: no other is up */
+	bool is_limited;                 /* some entry has a limit */
 	struct room *room;               /* who has room; NULL: the service has no limits */
 	struct queue *queue;             /* who waits for it, or is held; NULL: nobody may */
 	uint32_t refuse_s;               /* nobody is held, come again in so many seconds; 0: they are */
 	void *table;                     /* what the balancer worked out of the entries, or NULL */
 	void (*table_free)(void *table); /* with the view */
+	uint32_t *limits;                /* [n]: see view_limit() */
 	uint32_t *entry_of;              /* [conf->n_backends]: index in entries, or TG_VIEW_NONE */
 	struct addr *addrs;              /* [n]: where each entry is */
 	uint64_t number;                 /* of its service, from 1; 0: who made it counts none */
@@ -53,5 +57,19 @@ struct view {
 struct view *view_new(const struct conf_service *conf, uint32_t n);
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view); /* NULL allowed */
+
+/* Streams at a time, of all workers together; 0: no limit. While it is made: */
+static inline void
+view_set_limit(struct view *view, uint32_t entry, uint32_t limit)
+{
+	view->limits[entry] = limit;
+	view->is_limited |= limit != 0;
+}
+
+static inline uint32_t
+view_limit(const struct view *view, uint32_t entry)
+{
+	return view->is_limited ? view->limits[entry] : 0;
+}
 
 #endif

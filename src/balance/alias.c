@@ -42,7 +42,9 @@ alias_build(struct alias *alias, struct build *b, const struct view *view)
 {
 	uint32_t i;
 
+	alias->is_even = true;
 	for (i = 0; i < view->n; i++) {
+		alias->is_even &= view->entries[i].weight == view->entries[0].weight;
 		alias->columns[i] = (struct alias_column){.keep = UINT32_MAX, .other = i};
 		b->column += view->entries[i].weight;
 	}

@@ -19,6 +19,7 @@ struct alias_column {
 
 struct alias {
 	uint32_t n;
+	bool is_even; /* all weights are the same: no column need be looked at */
 	struct alias_column columns[];
 };
 
@@ -31,8 +32,9 @@ alias_choose(const struct alias *alias, uint64_t random)
 {
 	uint32_t column = hash_below(random, alias->n);
 
-	return (uint32_t)random < alias->columns[column].keep ? column
-							      : alias->columns[column].other;
+	if (alias->is_even || (uint32_t)random < alias->columns[column].keep)
+		return column;
+	return alias->columns[column].other;
 }
 
 #endif

@@ -63,9 +63,9 @@ struct balance_ops {
 	uint32_t (*pick)(struct balance *b, const struct view *view, struct balance_query *query);
 	/* Takes the load of this entry, which somebody else chose. False: it is full. */
 	bool (*take)(struct balance *b, const struct view *view, uint32_t entry);
-	/* The stream that took this backend is over. `view` is the worker's present one. */
+	/* The stream that took this backend, whose load it is, is over. `view` is the worker's present one. */
 	void (*release)(struct balance *b, const struct view *view, uint32_t backend,
-			const struct balance_outcome *outcome);
+			struct segment_shared *load, const struct balance_outcome *outcome);
 	/* Control thread, before `to` is used: what was learned of a backend stays. NULL: nothing is. */
 	void (*inherit)(struct balance_shared *to, uint32_t to_backend,
 			const struct balance_shared *from, uint32_t from_backend);
@@ -106,7 +106,7 @@ balance_load_take(const struct view *view, uint32_t entry)
 {
 	const struct view_entry *e = &view->entries[entry];
 
-	return room_take(view->room, e->backend, e->load, e->limit);
+	return room_take(view->room, e->backend, e->load, view_limit(view, entry));
 }
 
 static inline void

@@ -98,12 +98,15 @@ is_faster(const void *arg, const struct view *view, uint32_t a, uint32_t b)
 	const struct comparison *c = arg;
 	const struct view_entry *x = &view->entries[a];
 	const struct view_entry *y = &view->entries[b];
-	uint64_t x_at =
-		atomic_load_explicit(&c->shared->latencies[x->backend].at, memory_order_relaxed);
-	uint64_t y_at =
-		atomic_load_explicit(&c->shared->latencies[y->backend].at, memory_order_relaxed);
 	double mean = ((double)x->weight + (double)y->weight) / 2;
+	uint64_t x_at;
+	uint64_t y_at;
 
+	/* What is learned of them and what is in flight: four lines, to be waited for at once. */
+	__builtin_prefetch(x->load);
+	__builtin_prefetch(y->load);
+	x_at = atomic_load_explicit(&c->shared->latencies[x->backend].at, memory_order_relaxed);
+	y_at = atomic_load_explicit(&c->shared->latencies[y->backend].at, memory_order_relaxed);
 	if (x_at == 0 || y_at == 0)
 		return two_is_less_loaded(view, a, b);
 	return cost_of(c, x, mean, x_at) <= SAME * cost_of(c, y, mean, y_at);
@@ -152,12 +155,12 @@ failed_us(struct latency *l, double us)
 
 static void
 ewma_release(struct balance *b, const struct view *view, uint32_t backend,
-	     const struct balance_outcome *outcome)
+	     struct segment_shared *load, const struct balance_outcome *outcome)
 {
 	struct balance_shared *s = b->shared;
 	struct latency *l = &s->latencies[backend];
 
-	balance_load_release(view, backend, s->loads[backend]);
+	balance_load_release(view, backend, load);
 	if (outcome->failed)
 		learn(s, l, failed_us(l, (double)outcome->latency_us), outcome->now);
 	else if (outcome->latency_us != 0)

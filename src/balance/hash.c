@@ -158,15 +158,15 @@ static bool
 take_bounded(const void *arg, const struct view *view, uint32_t entry)
 {
 	const struct balance_shared *s = arg;
-	const struct view_entry *e = &view->entries[entry];
+	uint32_t limit = view_limit(view, entry);
 	uint64_t bound;
 
 	if (s->bound_permille == 0)
 		return balance_load_take(view, entry);
 	bound = bound_of(s, view, entry);
-	if (e->limit != 0 && e->limit <= bound)
+	if (limit != 0 && limit <= bound)
 		return balance_load_take(view, entry);
-	return take_below(e->load, bound);
+	return take_below(view->entries[entry].load, bound);
 }
 
 /* Looks at the places of a key, each by a key of its own. */
@@ -234,10 +234,10 @@ hash_take(struct balance *b, const struct view *view, uint32_t entry)
 
 static void
 hash_release(struct balance *b, const struct view *view, uint32_t backend,
-	     const struct balance_outcome *outcome)
+	     struct segment_shared *load, const struct balance_outcome *outcome)
 {
 	(void)outcome;
-	balance_load_release(view, backend, b->shared->loads[backend]);
+	balance_load_release(view, backend, load);
 	count(b->shared, false);
 }
 

@@ -405,7 +405,7 @@ least_conn_prepare(struct balance_shared *s, struct view *view)
 		const struct slot *slot = &s->shared.slots[i];
 		uint32_t entry = view->entry_of[i];
 		uint32_t weight = entry != TG_VIEW_NONE ? view->entries[entry].weight : 0;
-		uint32_t limit = entry != TG_VIEW_NONE ? view->entries[entry].limit : slot->limit;
+		uint32_t limit = entry != TG_VIEW_NONE ? view_limit(view, entry) : slot->limit;
 
 		if (weight != slot->weight || limit != slot->limit)
 			slot_change(s, i, weight, limit);
@@ -627,13 +627,13 @@ least_conn_take(struct balance *b, const struct view *view, uint32_t entry)
 
 static void
 least_conn_release(struct balance *b, const struct view *view, uint32_t backend,
-		   const struct balance_outcome *outcome)
+		   struct segment_shared *load, const struct balance_outcome *outcome)
 {
 	struct balance_shared *s = b->shared;
 
 	(void)outcome;
 	pthread_mutex_lock(&s->shared.lock);
-	balance_load_release(view, backend, s->loads[backend]);
+	balance_load_release(view, backend, load);
 	count(s, backend, false);
 	pthread_mutex_unlock(&s->shared.lock);
 }

@@ -5,18 +5,15 @@
 #include "balance/alias_priv.h"
 
 struct balance_shared {
-	struct segment_shared *const *loads;
+	char nothing; /* beyond the loads */
 };
 
 struct balance_shared *
 plain_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
 {
-	struct balance_shared *shared = calloc(1, sizeof(*shared));
-
 	(void)conf;
-	if (shared != NULL)
-		shared->loads = loads;
-	return shared;
+	(void)loads;
+	return calloc(1, sizeof(struct balance_shared));
 }
 
 void
@@ -77,8 +74,9 @@ plain_take(struct balance *b, const struct view *view, uint32_t entry)
 
 void
 plain_release(struct balance *b, const struct view *view, uint32_t backend,
-	      const struct balance_outcome *outcome)
+	      struct segment_shared *load, const struct balance_outcome *outcome)
 {
+	(void)b;
 	(void)outcome;
-	balance_load_release(view, backend, b->shared->loads[backend]);
+	balance_load_release(view, backend, load);
 }

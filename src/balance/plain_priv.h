@@ -26,6 +26,6 @@ void plain_free(struct balance *b);
 int plain_update(struct balance *b, const struct view *view);
 bool plain_take(struct balance *b, const struct view *view, uint32_t entry);
 void plain_release(struct balance *b, const struct view *view, uint32_t backend,
-		   const struct balance_outcome *outcome);
+		   struct segment_shared *load, const struct balance_outcome *outcome);
 
 #endif

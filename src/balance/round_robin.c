@@ -41,7 +41,7 @@ struct table {
 };
 
 struct balance_shared {
-	struct segment_shared *const *loads;
+	char nothing; /* beyond the loads */
 };
 
 struct turn {
@@ -70,12 +70,9 @@ struct balance {
 static struct balance_shared *
 round_robin_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
 {
-	struct balance_shared *shared = calloc(1, sizeof(*shared));
-
 	(void)conf;
-	if (shared != NULL)
-		shared->loads = loads;
-	return shared;
+	(void)loads;
+	return calloc(1, sizeof(struct balance_shared));
 }
 
 static void
@@ -429,10 +426,11 @@ round_robin_take(struct balance *b, const struct view *view, uint32_t entry)
 
 static void
 round_robin_release(struct balance *b, const struct view *view, uint32_t backend,
-		    const struct balance_outcome *outcome)
+		    struct segment_shared *load, const struct balance_outcome *outcome)
 {
+	(void)b;
 	(void)outcome;
-	balance_load_release(view, backend, b->shared->loads[backend]);
+	balance_load_release(view, backend, load);
 }
 
 static void

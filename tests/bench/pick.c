@@ -1,6 +1,12 @@
 /*
  * pick: what a pick and its release cost, for each algorithm and from 2 to 10,000
- * backends: nanoseconds, the median of some rounds.
+ * backends: nanoseconds of processor time, the median of some rounds.
+ *
+ * Below it the floor: the same places in memory in the same order with nothing around them, measured
+ * in turns with it. Each pick finds an entry of the view, of 16 bytes, and counts a stream in the backend's number of
+ * streams in flight, on a cache line of its own that all workers share; so who goes to any of n
+ * backends waits for any of n lines, and who compares two for two. Then what is ours, the median of the differences. "spread": by how much the dearest of a
+ * row is above the cheapest, in parts of that; of ours, in parts of the whole cheapest pick.
  *
  *	pick [--only ALGORITHM] [--backends N] [--picks N] [--rounds N]
  *	     [--weights N] [--held N] [--limit N]
@@ -27,7 +33,7 @@
 #include "base/hash.h"
 #include "unit/balance/views.h"
 
-#define ROUNDS_MAX 101
+#define ROUNDS_MAX 1001
 
 static struct {
 	const char *only;
@@ -37,7 +43,7 @@ static struct {
 	uint32_t weights;
 	uint32_t held;
 	uint32_t limit;
-} options = {.picks = 100000, .rounds = 11, .weights = 1};
+} options = {.picks = 20000, .rounds = 31, .weights = 1};
 
 static const uint32_t sizes[] = {2, 10, 100, 1000, 10000};
 
@@ -45,14 +51,21 @@ static const uint32_t sizes[] = {2, 10, 100, 1000, 10000};
 
 static struct backends backends;
 
+/* What a stream knows of its backend. */
+struct held {
+	struct segment_shared *load;
+	uint32_t backend;
+};
+
 struct bench {
 	const struct balance_ops *ops;
 	struct balance_shared *shared;
 	struct balance *balance;
 	struct view *view;
 	uint64_t streams; /* so far */
-	uint32_t *held;   /* a ring of backends; the oldest is given back */
+	struct held *held; /* a ring; the oldest is given back */
 	size_t n_held;
+	size_t newest;
 	size_t oldest;
 };
 
@@ -103,7 +116,12 @@ begin(struct bench *b)
 
 	if (entry == TG_VIEW_NONE)
 		errx(1, "%s: all are full", b->ops->name);
-	b->held[b->streams++ % b->n_held] = b->view->entries[entry].backend;
+	b->held[b->newest] = (struct held){
+		.load = b->view->entries[entry].load,
+		.backend = b->view->entries[entry].backend,
+	};
+	b->newest = b->newest + 1 < b->n_held ? b->newest + 1 : 0;
+	b->streams++;
 }
 
 static void
@@ -113,9 +131,24 @@ end(struct bench *b)
 		.latency_us = 1000,
 		.now = {1000000 + b->streams * 10},
 	};
+	const struct held *held = &b->held[b->oldest];
 
-	b->ops->release(b->balance, b->view, b->held[b->oldest], &outcome);
+	b->ops->release(b->balance, b->view, held->backend, held->load, &outcome);
 	b->oldest = b->oldest + 1 < b->n_held ? b->oldest + 1 : 0;
+}
+
+/* Between two picks there is a request: the processor cannot fetch for the next one while it waits for
+ * this one's lines. */
+static inline void
+let_come(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_lfence();
+#elif defined(__aarch64__)
+	__asm__ volatile("dsb ld\n\tisb" ::: "memory");
+#else
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
 }
 
 static void
@@ -126,15 +159,144 @@ turn(struct bench *b, uint32_t n)
 	for (i = 0; i < n; i++) {
 		begin(b);
 		end(b);
+		let_come();
 	}
 }
 
+/* the floor */
+
+enum places {
+	PLACES_SAME = 0,    /* always the same line */
+	PLACES_IN_TURN = 1, /* one after the other */
+	PLACES_ONE = 2,     /* any one */
+	PLACES_TWO = 3,     /* any two, one of them counted */
+	PLACES_LEARNED = 4, /* the same, and what is known of each, which is written for the one */
+	PLACES_BY_KEY = 5 /* any place of a table with room for shares within 1 % says which one */
+};
+
+#define TABLE_EACH  100u
+#define TABLE_LEAST 65537u
+#define TABLE_MOST  (TABLE_LEAST << 4)
+
+static enum places
+places_of(enum conf_balance id)
+{
+	switch (id) {
+	case TG_BALANCE_ROUND_ROBIN:
+	case TG_BALANCE_LEAST_CONN:
+		return PLACES_IN_TURN;
+	case TG_BALANCE_RANDOM:
+		return PLACES_ONE;
+	case TG_BALANCE_P2C:
+		return PLACES_TWO;
+	case TG_BALANCE_EWMA:
+		return PLACES_LEARNED;
+	case TG_BALANCE_HASH:
+		return PLACES_BY_KEY;
+	case TG_BALANCE_FIRST:
+	case TG_BALANCE_COUNT:
+		break;
+	}
+	return PLACES_SAME;
+}
+
+struct ground {
+	enum places places;
+	uint32_t n;
+	const struct view *view;
+	uint64_t streams;
+	uint32_t n_table;
+	uint16_t table[TABLE_MOST];
+	struct {
+		_Atomic uint64_t us;
+		_Atomic uint64_t at;
+	} known[BACKENDS_MAX];
+};
+
+static struct ground ground;
+
+static void
+ground_open(enum places places, const struct view *view)
+{
+	uint32_t n = view->n;
+	uint32_t i;
+
+	ground.places = places;
+	ground.view = view;
+	ground.n = n;
+	ground.streams = 0;
+	ground.n_table = TABLE_LEAST;
+	while (ground.n_table < n * TABLE_EACH)
+		ground.n_table *= 2;
+	for (i = 0; i < ground.n_table; i++)
+		ground.table[i] = (uint16_t)hash_below(hash_number(i), n);
+}
+
+static int64_t
+load_at(const struct ground *g, uint32_t i)
+{
+	return atomic_load(&g->view->entries[i].load->in_flight);
+}
+
+static uint64_t
+known_at(const struct ground *g, uint32_t i)
+{
+	return atomic_load(&g->known[i].us) + atomic_load(&g->known[i].at);
+}
+
+static uint32_t
+ground_place(const struct ground *g)
+{
+	uint64_t hash = hash_number(g->streams);
+	uint32_t one = hash_below(hash, g->n);
+	uint32_t other = hash_below(hash << 32, g->n);
+
+	switch (g->places) {
+	case PLACES_SAME:
+		break;
+	case PLACES_IN_TURN:
+		return (uint32_t)(g->streams % g->n);
+	case PLACES_ONE:
+		return one;
+	case PLACES_TWO:
+		return load_at(g, one) <= load_at(g, other) ? one : other;
+	case PLACES_LEARNED:
+		return load_at(g, one) + (int64_t)known_at(g, one) <=
+				       load_at(g, other) + (int64_t)known_at(g, other)
+			       ? one
+			       : other;
+	case PLACES_BY_KEY:
+		return g->table[hash_below(hash, g->n_table)];
+	}
+	return 0;
+}
+
+static void
+ground_turn(struct ground *g, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++, g->streams++) {
+		uint32_t place = ground_place(g);
+		_Atomic int64_t *count = &g->view->entries[place].load->in_flight;
+
+		atomic_fetch_add(count, 1);
+		atomic_fetch_sub(count, 1);
+		if (g->places == PLACES_LEARNED)
+			atomic_store(&g->known[g->view->entries[place].backend].at, 0);
+		let_come();
+	}
+}
+
+/* time */
+
+/* Of this thread: what else runs here does not count, but for the caches it takes. */
 static double
 seconds(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
@@ -148,6 +310,15 @@ measure(struct bench *b)
 	return (seconds() - start) / options.picks * 1e9;
 }
 
+static double
+measure_ground(void)
+{
+	double start = seconds();
+
+	ground_turn(&ground, options.picks);
+	return (seconds() - start) / options.picks * 1e9;
+}
+
 static int
 compare(const void *a, const void *b)
 {
@@ -158,35 +329,91 @@ compare(const void *a, const void *b)
 }
 
 static double
-median(const struct balance_ops *ops, uint32_t n)
+median(double *values)
 {
-	double rounds[ROUNDS_MAX];
+	qsort(values, options.rounds, sizeof(values[0]), compare);
+	return values[options.rounds / 2];
+}
+
+/* Of one algorithm with one number of backends. */
+struct cost {
+	double whole;
+	double ground;
+	double ours;
+};
+
+static struct cost
+cost_of(const struct balance_ops *ops, uint32_t n)
+{
+	static double whole[ROUNDS_MAX];
+	static double floors[ROUNDS_MAX];
+	static double ours[ROUNDS_MAX];
 	struct bench b;
 	uint32_t i;
 
 	bench_open(&b, ops, n);
+	ground_open(places_of(ops->id), b.view);
 	for (i = 0; i + 1 < b.n_held; i++)
 		begin(&b);
 	/* Everybody was picked and measured some times before. */
 	turn(&b, 10 * n);
-	for (i = 0; i < options.rounds; i++)
-		rounds[i] = measure(&b);
+	for (i = 0; i < options.rounds; i++) {
+		whole[i] = measure(&b);
+		floors[i] = measure_ground();
+		ours[i] = whole[i] - floors[i];
+	}
 	bench_close(&b);
-	qsort(rounds, options.rounds, sizeof(rounds[0]), compare);
-	return rounds[options.rounds / 2];
+	return (struct cost){median(whole), median(floors), median(ours)};
+}
+
+/* what is printed */
+
+static bool
+is_wanted(size_t i)
+{
+	return options.backends == 0 || options.backends == sizes[i];
+}
+
+/* `offset`: of the figure in a cost. */
+static void
+print_row(const char *name, const struct cost *costs, size_t offset, double least_whole)
+{
+	double least = 0;
+	double most = 0;
+	bool is_first = true;
+	size_t i;
+
+	printf("%-12s", name);
+	for (i = 0; i < N_SIZES; i++) {
+		double ns;
+
+		if (!is_wanted(i))
+			continue;
+		ns = *(const double *)(const void *)((const char *)&costs[i] + offset);
+		printf(" %8.1f", ns);
+		least = is_first || ns < least ? ns : least;
+		most = is_first || ns > most ? ns : most;
+		is_first = false;
+	}
+	printf("  %6.1f %%\n", (most - least) / (least_whole > 0 ? least_whole : least) * 100);
 }
 
 static void
 report(const struct balance_ops *ops)
 {
+	struct cost costs[N_SIZES];
+	double least = 0;
 	size_t i;
 
-	printf("%-12s", ops->name);
 	for (i = 0; i < N_SIZES; i++) {
-		if (options.backends == 0 || options.backends == sizes[i])
-			printf(" %8.1f", median(ops, sizes[i]));
+		if (!is_wanted(i))
+			continue;
+		costs[i] = cost_of(ops, sizes[i]);
+		least = least == 0 || costs[i].whole < least ? costs[i].whole : least;
 	}
-	printf("\n");
+	print_row(ops->name, costs, offsetof(struct cost, whole), 0);
+	print_row("  floor", costs, offsetof(struct cost, ground), 0);
+	print_row("  ours", costs, offsetof(struct cost, ours), least);
 	fflush(stdout);
 }
 
@@ -197,10 +424,10 @@ head(void)
 
 	printf("%-12s", "ns per pick");
 	for (i = 0; i < N_SIZES; i++) {
-		if (options.backends == 0 || options.backends == sizes[i])
+		if (is_wanted(i))
 			printf(" %8u", sizes[i]);
 	}
-	printf("\n");
+	printf("  %8s\n", "spread");
 }
 
 static uint32_t

@@ -59,7 +59,7 @@ is_free(const struct sim *sim, uint32_t backend)
 		const struct view *view = sim_service(&sim->workers[i])->view;
 		uint32_t entry = view->entry_of[backend];
 
-		if (entry == TG_VIEW_NONE || !sim_has_room(&view->entries[entry]))
+		if (entry == TG_VIEW_NONE || !sim_has_room(view, entry))
 			return false;
 	}
 	return true;
@@ -79,7 +79,7 @@ find_free(const struct sim *sim, const struct sim_stream *s, const struct view *
 
 		if (s != NULL && sim_is_tried(s, e->backend))
 			continue;
-		if (sim->is_fresh ? sim_has_room(e) : is_free(sim, e->backend))
+		if (sim->is_fresh ? sim_has_room(view, i) : is_free(sim, e->backend))
 			return e->backend;
 	}
 	return SIM_NONE;
@@ -92,6 +92,7 @@ check_place(const struct sim_stream *s, struct sim_worker *w, uint32_t backend,
 {
 	const struct view *view = sim_service(w)->view;
 	const struct view_entry *e;
+	uint32_t limit;
 	int64_t n;
 
 	if (backend >= s->sim->n_backends || view->entry_of[backend] == TG_VIEW_NONE) {
@@ -100,8 +101,9 @@ check_place(const struct sim_stream *s, struct sim_worker *w, uint32_t backend,
 	}
 	e = &view->entries[view->entry_of[backend]];
 	n = atomic_load(&e->load->in_flight);
-	if (n < 1 || (e->limit != 0 && n > (int64_t)e->limit))
-		sim_break(s->sim, s->id, backend, "%lld in flight of %u", (long long)n, e->limit);
+	limit = view_limit(view, view->entry_of[backend]);
+	if (n < 1 || (limit != 0 && n > (int64_t)limit))
+		sim_break(s->sim, s->id, backend, "%lld in flight of %u", (long long)n, limit);
 	if (!addr_equal(&view->addrs[view->entry_of[backend]], addr))
 		sim_break(s->sim, s->id, backend, "not the address of the view");
 }
@@ -336,7 +338,7 @@ may_have_preferred(const struct sim_stream *s, const struct view *view)
 
 	if (s->preferred != TG_LEASE_ANY && !sim_is_tried(s, s->preferred))
 		entry = view->entry_of[s->preferred];
-	return entry != TG_VIEW_NONE && sim_has_room(&view->entries[entry]);
+	return entry != TG_VIEW_NONE && sim_has_room(view, entry);
 }
 
 static void

@@ -157,8 +157,8 @@ check_entry(struct sim *sim, uint32_t i, const struct view *view, uint32_t entry
 	if (e->weight != weight)
 		sim_break(sim, SIM_NONE, i, "weight %u instead of %llu", e->weight,
 			  (unsigned long long)weight);
-	if (e->limit != limit)
-		sim_break(sim, SIM_NONE, i, "limit %u instead of %llu", e->limit,
+	if (view_limit(view, entry) != limit)
+		sim_break(sim, SIM_NONE, i, "limit %u instead of %llu", view_limit(view, entry),
 			  (unsigned long long)limit);
 }
 

@@ -18,9 +18,7 @@ before(const struct view *view, uint32_t entry, uint32_t taken)
 static bool
 is_candidate(const struct sim_stream *s, const struct view *view, uint32_t entry)
 {
-	const struct view_entry *e = &view->entries[entry];
-
-	return !sim_is_tried(s, e->backend) && sim_has_room(e);
+	return !sim_is_tried(s, view->entries[entry].backend) && sim_has_room(view, entry);
 }
 
 /* in flight / weight is the least there is. */

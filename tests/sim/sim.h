@@ -306,9 +306,11 @@ bool sim_is_tried(const struct sim_stream *s, uint32_t backend);
 /*** pick.c: what the algorithms promise ***/
 
 static inline bool
-sim_has_room(const struct view_entry *e)
+sim_has_room(const struct view *view, uint32_t entry)
 {
-	return e->limit == 0 || atomic_load(&e->load->in_flight) < (int64_t)e->limit;
+	uint32_t limit = view_limit(view, entry);
+
+	return limit == 0 || atomic_load(&view->entries[entry].load->in_flight) < (int64_t)limit;
 }
 
 /* The balancer chose this entry of the view just now; its load is taken. */

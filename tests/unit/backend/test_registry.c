@@ -371,7 +371,8 @@ pick_at_once(void *arg, struct view *view)
 	struct balance *b = arg;
 
 	picked_while_published = ops->pick(b, view, &query);
-	ops->release(b, view, view->entries[picked_while_published].backend, &fine);
+	ops->release(b, view, view->entries[picked_while_published].backend,
+		     view->entries[picked_while_published].load, &fine);
 	view_unref(view);
 }
 

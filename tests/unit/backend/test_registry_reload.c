@@ -406,7 +406,7 @@ limit_that_is_ordered_has_its_places(void **state)
 	assert_non_null(views[0]->room);
 	reload(turned);
 	shared = registry_shared(world.registry, 0);
-	assert_int_equal(entry_of('y')->limit, 1);
+	assert_int_equal(view_limit(views[0], (uint32_t)(entry_of('y') - views[0]->entries)), 1);
 	assert_non_null(shared->queue);
 	assert_ptr_equal(views[0]->room, shared->room);
 	assert_ptr_equal(views[0]->queue, shared->queue);
@@ -424,7 +424,8 @@ answer_after(struct balance *b, const struct view *view, uint32_t entry, uint64_
 	struct balance_outcome outcome = {.latency_us = us, .answered = true, .now = now()};
 
 	assert_true(balance_ewma.take(b, view, entry));
-	balance_ewma.release(b, view, view->entries[entry].backend, &outcome);
+	balance_ewma.release(b, view, view->entries[entry].backend, view->entries[entry].load,
+			     &outcome);
 }
 
 /* Of `n` picks, those of the backend with this letter. */
@@ -444,7 +445,7 @@ count_picks(unsigned n, char letter)
 		uint32_t backend = view->entries[entry].backend;
 
 		count += view->conf->backends[backend].name[0] == letter;
-		balance_ewma.release(b, view, backend, &unmeasured);
+		balance_ewma.release(b, view, backend, view->entries[entry].load, &unmeasured);
 	}
 	balance_ewma.free(b);
 	return count;

@@ -352,9 +352,9 @@ views_follow_the_orders(void **state)
 	assert_int_equal(v->n, 2);
 	v = hear(0, UP, weight_order(CONF, 500));
 	assert_int_equal(v->entries[0].weight, 32);
-	assert_int_equal(v->entries[0].limit, 0);
+	assert_int_equal(view_limit(v, 0), 0);
 	v = hear(0, UP, limit_order(5));
-	assert_int_equal(v->entries[0].limit, 5);
+	assert_int_equal(view_limit(v, 0), 5);
 	assert_int_equal(v->entries[0].weight, 32); /* not told again: stays */
 	v = hear(0, UP, admin_order(TG_ADMIN_DRAIN));
 	assert_int_equal(v->n, 1);

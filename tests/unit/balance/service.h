@@ -86,7 +86,8 @@ service_release(struct service *s, unsigned worker, uint32_t backend)
 {
 	static const struct balance_outcome outcome = {.now = {1}};
 
-	s->ops->release(s->workers[worker], s->view, backend, &outcome);
+	s->ops->release(s->workers[worker], s->view, backend, s->backends->loads[backend],
+			&outcome);
 }
 
 /* Picks and gives back at once. */

@@ -57,7 +57,8 @@ world_land(size_t i)
 		.now = {f->ends},
 	};
 
-	OPS->release(world.s.workers[f->backend % 2], world.s.view, f->backend, &outcome);
+	OPS->release(world.s.workers[f->backend % 2], world.s.view, f->backend,
+		     backends.loads[f->backend], &outcome);
 	world.flights[i] = world.flights[--world.n_flights];
 }
 
@@ -309,11 +310,11 @@ time_that_goes_back_does_no_harm(void **state)
 	service_open(&s, OPS, &backends, two, 1, 3);
 	for (uint32_t i = 0; i < 2; i++)
 		assert_true(OPS->take(s.workers[0], s.view, i));
-	OPS->release(s.workers[0], s.view, 0, &slow);
-	OPS->release(s.workers[0], s.view, 1,
+	OPS->release(s.workers[0], s.view, 0, backends.loads[0], &slow);
+	OPS->release(s.workers[0], s.view, 1, backends.loads[1],
 		     &(struct balance_outcome){.latency_us = 1000, .now = {200 * SECOND}});
 	assert_true(OPS->take(s.workers[0], s.view, 0));
-	OPS->release(s.workers[0], s.view, 0, &older);
+	OPS->release(s.workers[0], s.view, 0, backends.loads[0], &older);
 	for (int i = 0; i < 20; i++) {
 		struct balance_query query = {.now = {200 * SECOND}};
 

@@ -255,7 +255,7 @@ any_order_of_picks_and_releases_agrees_with_the_model(void **state)
 		} else {
 			size_t k = (size_t)random() % n_held;
 
-			OPS->release(s.worker, s.view, held[k], &outcome);
+			OPS->release(s.worker, s.view, held[k], backends.loads[held[k]], &outcome);
 			model_count(&m, held[k], -1);
 			held[k] = held[--n_held];
 		}
@@ -267,8 +267,11 @@ any_order_of_picks_and_releases_agrees_with_the_model(void **state)
 	}
 	for (uint32_t i = 0; i < N; i++)
 		assert_int_equal(load_of(i), m.in_flight[i]);
-	while (n_held > 0)
-		OPS->release(s.worker, s.view, held[--n_held], &outcome);
+	while (n_held > 0) {
+		n_held--;
+		OPS->release(s.worker, s.view, held[n_held], backends.loads[held[n_held]],
+			     &outcome);
+	}
 	for (uint32_t i = 0; i < N; i++)
 		assert_int_equal(load_of(i), 0);
 	service_close(&s);
@@ -287,7 +290,7 @@ idle_equal_backends_take_turns(void **state)
 		uint32_t b = take(&s, &nobody_tried);
 
 		got[b]++;
-		OPS->release(s.worker, s.view, b, &outcome);
+		OPS->release(s.worker, s.view, b, backends.loads[b], &outcome);
 	}
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(got[i], 200);
@@ -309,7 +312,7 @@ idle_backends_take_turns_by_weight(void **state)
 			uint32_t b = take(&s, &nobody_tried);
 
 			got[b]++;
-			OPS->release(s.worker, s.view, b, &outcome);
+			OPS->release(s.worker, s.view, b, backends.loads[b], &outcome);
 		}
 		for (int b = 0; b < 4; b++)
 			assert_int_equal(got[b], weights[b] * (unsigned)(i + 1));
@@ -332,7 +335,7 @@ share_of_the_light(unsigned n_flying)
 	for (unsigned i = 0; i < 8000; i++) {
 		uint32_t *oldest = &flying[i % n_flying];
 
-		OPS->release(s.worker, s.view, *oldest, &outcome);
+		OPS->release(s.worker, s.view, *oldest, backends.loads[*oldest], &outcome);
 		*oldest = take(&s, &nobody_tried);
 		got[*oldest]++;
 	}
@@ -363,14 +366,14 @@ who_was_busy_has_no_claim(void **state)
 	busy = take(&s, &nobody_tried);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(take(&s, &nobody_tried), 1 - busy);
-		OPS->release(s.worker, s.view, 1 - busy, &outcome);
+		OPS->release(s.worker, s.view, 1 - busy, backends.loads[1 - busy], &outcome);
 	}
-	OPS->release(s.worker, s.view, busy, &outcome);
+	OPS->release(s.worker, s.view, busy, backends.loads[busy], &outcome);
 	for (uint32_t i = 0; i < 100; i++) {
 		uint32_t b = take(&s, &nobody_tried);
 
 		assert_int_equal(b, i % 2 == 0 ? 1 - busy : busy);
-		OPS->release(s.worker, s.view, b, &outcome);
+		OPS->release(s.worker, s.view, b, backends.loads[b], &outcome);
 	}
 	service_close(&s);
 }
@@ -386,8 +389,8 @@ released_load_is_seen_by_the_next_pick(void **state)
 	for (int i = 0; i < 30; i++)
 		take(&s, &nobody_tried);
 	for (uint32_t i = 0; i < 3; i++) {
-		OPS->release(s.worker, s.view, i, &outcome);
-		OPS->release(s.worker, s.view, i, &outcome);
+		OPS->release(s.worker, s.view, i, backends.loads[i], &outcome);
+		OPS->release(s.worker, s.view, i, backends.loads[i], &outcome);
 		assert_int_equal(take(&s, &nobody_tried), i);
 		assert_int_equal(take(&s, &nobody_tried), i);
 	}
@@ -433,10 +436,10 @@ load_is_kept_while_a_backend_is_away(void **state)
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(take(&s, &nobody_tried), 1);
 	assert_int_equal(load_of(0), 10);
-	OPS->release(s.worker, s.view, 0, &outcome);
+	OPS->release(s.worker, s.view, 0, backends.loads[0], &outcome);
 	service_set(&s, none);
 	assert_int_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
-	OPS->release(s.worker, s.view, 0, &outcome);
+	OPS->release(s.worker, s.view, 0, backends.loads[0], &outcome);
 	service_set(&s, both);
 	/* 8 against 15. */
 	for (int i = 0; i < 7; i++)
@@ -489,9 +492,9 @@ worker_whose_whole_view_has_left_still_picks(void **state)
 	assert_int_equal(take(&s, &first_tried), 1);
 	assert_int_equal(take(&s, &both_tried), TG_VIEW_NONE);
 	for (uint32_t i = 0; i < 16; i++)
-		OPS->release(s.worker, s.view, 1, &outcome);
+		OPS->release(s.worker, s.view, 1, backends.loads[1], &outcome);
 	for (uint32_t i = 0; i < 15; i++)
-		OPS->release(s.worker, s.view, 0, &outcome);
+		OPS->release(s.worker, s.view, 0, backends.loads[0], &outcome);
 	assert_int_equal(backends_in_flight(&backends), 0);
 	view_unref(newer);
 	service_close(&s);
@@ -529,11 +532,11 @@ full_ones_are_passed_over_until_they_have_room(void **state)
 		assert_int_not_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
 	for (uint32_t i = 0; i < 6; i++)
 		assert_int_equal(load_of(i), i == 2 ? 90 : limits[i]);
-	OPS->release(s.worker, s.view, 4, &outcome);
+	OPS->release(s.worker, s.view, 4, backends.loads[4], &outcome);
 	assert_int_equal(take(&s, &nobody_tried), 4);
 	assert_int_equal(take(&s, &nobody_tried), 2);
 	for (int i = 0; i < 2; i++)
-		OPS->release(s.worker, s.view, 0, &outcome);
+		OPS->release(s.worker, s.view, 0, backends.loads[0], &outcome);
 	assert_int_equal(take(&s, &nobody_tried), 0);
 	assert_int_equal(take(&s, &nobody_tried), 0);
 	assert_int_equal(take(&s, &nobody_tried), 2);
@@ -559,10 +562,10 @@ lowered_limit_is_waited_for(void **state)
 		assert_int_equal(take(&s, &nobody_tried), 1);
 	assert_int_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
 	for (int i = 0; i < 3; i++) {
-		OPS->release(s.worker, s.view, 0, &outcome);
+		OPS->release(s.worker, s.view, 0, backends.loads[0], &outcome);
 		assert_int_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
 	}
-	OPS->release(s.worker, s.view, 0, &outcome);
+	OPS->release(s.worker, s.view, 0, backends.loads[0], &outcome);
 	assert_int_equal(take(&s, &nobody_tried), 0);
 	assert_int_equal(take(&s, &nobody_tried), TG_VIEW_NONE);
 	service_close(&s);
@@ -590,7 +593,7 @@ every_backend_may_have_a_number_of_its_own(void **state)
 		assert_int_equal(load_of(i), 7 * (N - 1));
 	for (uint32_t i = 0; i < N; i++) {
 		while (load_of(i) > (int64_t)i)
-			OPS->release(s.worker, s.view, i, &outcome);
+			OPS->release(s.worker, s.view, i, backends.loads[i], &outcome);
 	}
 	for (uint32_t i = 0; i < N - 1; i++) {
 		for (uint32_t k = 0; k <= i; k++)
@@ -622,7 +625,7 @@ step_release(struct worker_thread *w)
 {
 	size_t k = (size_t)rand_r(&w->seed) % w->n_held;
 
-	OPS->release(w->balance, w->view, w->held[k], &outcome);
+	OPS->release(w->balance, w->view, w->held[k], backends.loads[w->held[k]], &outcome);
 	w->held[k] = w->held[--w->n_held];
 }
 
@@ -702,7 +705,7 @@ threads_release_all(void)
 	for (int i = 0; i < THREADS; i++) {
 		for (size_t k = 0; k < threads[i].n_held; k++)
 			OPS->release(threads[i].balance, threads[i].view, threads[i].held[k],
-				     &outcome);
+				     backends.loads[threads[i].held[k]], &outcome);
 		OPS->free(threads[i].balance);
 	}
 	for (uint32_t b = 0; b < OF_THREADS; b++)

@@ -321,7 +321,8 @@ step_release(struct worker_thread *w, unsigned k)
 {
 	static const struct balance_outcome outcome = {.latency_us = 700, .now = {5000000}};
 
-	w->service->ops->release(w->service->workers[w->id], w->view, w->held[k], &outcome);
+	w->service->ops->release(w->service->workers[w->id], w->view, w->held[k],
+				 backends.loads[w->held[k]], &outcome);
 	w->held[k] = w->held[--w->n_held];
 }
 

@@ -81,7 +81,7 @@ next(struct turns *t, struct balance_query *query)
 		return TG_VIEW_NONE;
 	backend = t->view->entries[entry].backend;
 	assert_int_equal(t->view->entry_of[backend], entry);
-	OPS->release(t->worker, t->view, backend, &outcome);
+	OPS->release(t->worker, t->view, backend, backends.loads[backend], &outcome);
 	return backend;
 }
 
@@ -501,7 +501,8 @@ load_is_taken_and_released(void **state)
 		assert_in_range(load, 100 * (int64_t)weights_steps[i] - 3,
 				100 * (int64_t)weights_steps[i] + 3);
 		while (load-- > 0)
-			OPS->release(t.worker, t.view, (uint32_t)i, &outcome);
+			OPS->release(t.worker, t.view, (uint32_t)i, backends.loads[(uint32_t)i],
+				     &outcome);
 		assert_int_equal(atomic_load(&backends.load[i].in_flight), 0);
 	}
 	turns_close(&t);
@@ -586,8 +587,8 @@ full_ones_lose_their_turn(void **state)
 	assert_int_equal(got[1], 0);
 	for (size_t i = 0; i < 4; i++)
 		assert_true(i == 1 || (got[i] > 150 * weights[i] && got[i] < 250 * weights[i]));
-	OPS->release(t.worker, t.view, 1, &outcome);
-	OPS->release(t.worker, t.view, 1, &outcome);
+	OPS->release(t.worker, t.view, 1, backends.loads[1], &outcome);
+	OPS->release(t.worker, t.view, 1, backends.loads[1], &outcome);
 	memset(got, 0, sizeof(got));
 	for (int i = 0; i < 600; i++)
 		got[next(&t, &nobody_tried)]++;
@@ -614,7 +615,7 @@ the_last_with_room_is_found(void **state)
 		assert_int_not_equal(OPS->pick(t.worker, t.view, &nobody_tried), TG_VIEW_NONE);
 	assert_int_equal(OPS->pick(t.worker, t.view, &nobody_tried), TG_VIEW_NONE);
 	for (uint32_t i = 7; i < BACKENDS_MAX; i += 977) {
-		OPS->release(t.worker, t.view, i, &outcome);
+		OPS->release(t.worker, t.view, i, backends.loads[i], &outcome);
 		assert_int_equal(OPS->pick(t.worker, t.view, &nobody_tried), t.view->entry_of[i]);
 	}
 	assert_int_equal(OPS->pick(t.worker, t.view, &nobody_tried), TG_VIEW_NONE);

@@ -73,11 +73,11 @@ backends_view(struct backends *b, const uint32_t *weights)
 			room_open(b->room, i);
 		view->room = b->room;
 		view->entry_of[i] = view->n;
+		view_set_limit(view, view->n, b->limits[i]);
 		view->entries[view->n++] = (struct view_entry){
+			.load = b->loads[i],
 			.backend = i,
 			.weight = weights[i] * TG_WEIGHT_SCALE,
-			.limit = b->limits[i],
-			.load = b->loads[i],
 		};
 	}
 	return view;
