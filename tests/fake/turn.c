@@ -8,13 +8,24 @@ struct stop {
 	struct loop *loop;
 };
 
-void
-fake_limit_start(void)
+#define PRESET_S   20u
+#define SECONDS_MAX 86400u
+
+unsigned
+fake_limit_ms(void)
 {
 	const char *text = getenv("TG_TEST_TIMEOUT");
 	unsigned long seconds = text != NULL ? strtoul(text, NULL, 10) : 0;
 
-	alarm(seconds > 0 ? (unsigned)seconds : 20);
+	if (seconds == 0)
+		seconds = PRESET_S;
+	return (unsigned)(seconds < SECONDS_MAX ? seconds : SECONDS_MAX) * 1000;
+}
+
+void
+fake_limit_start(void)
+{
+	alarm(fake_limit_ms() / 1000);
 }
 
 static void

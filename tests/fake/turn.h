@@ -8,7 +8,9 @@
 
 #include "loop/loop.h"
 
-/* From now on this program has TG_TEST_TIMEOUT seconds (default 20), then it is killed. */
+/* What any single wait may take: TG_TEST_TIMEOUT seconds (default 20). */
+unsigned fake_limit_ms(void);
+/* From now on this program has that long, then it is killed. */
 void fake_limit_start(void);
 /* Serves what is ready now and returns. */
 void fake_turn(struct loop *loop);

@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "ctl/client.h"
+#include "fake/turn.h"
 
-#define WAIT_MS 10000
 
 struct fixture {
 	char path[64];
@@ -83,7 +83,7 @@ read_to_end(struct fixture *f)
 	while ((rc = client_read(&f->client, at(7), &f->err)) == -TG_EAGAIN) {
 		struct pollfd wait = {.fd = f->client.fd, .events = POLLIN};
 
-		assert_int_equal(poll(&wait, 1, WAIT_MS), 1);
+		assert_int_equal(poll(&wait, 1, fake_limit_ms()), 1);
 	}
 	return rc;
 }

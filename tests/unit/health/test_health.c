@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "base/container.h"
+#include "fake/turn.h"
 #include "health/health.h"
 
-#define DEADLINE_MS 10000u
 
 /* A backend that answers each connection with `answer`; NULL: never. */
 struct server {
@@ -205,7 +205,7 @@ static const struct health_status *
 run_until(struct fixture *f, enum backend_health wanted)
 {
 	f->wanted = wanted;
-	timer_set(f->loop, &f->deadline, mono_add_ms(loop_now_update(f->loop), DEADLINE_MS));
+	timer_set(f->loop, &f->deadline, mono_add_ms(loop_now_update(f->loop), fake_limit_ms()));
 	if (health_status(f->health, 0, 0)->verdict.state != wanted)
 		loop_run(f->loop);
 	assert_false(f->too_late);
@@ -241,7 +241,7 @@ run_checks(struct fixture *f, uint64_t n)
 
 	timer_init(&l.timer, on_look);
 	timer_set(f->loop, &l.timer, loop_now_update(f->loop));
-	timer_set(f->loop, &f->deadline, mono_add_ms(loop_now(f->loop), DEADLINE_MS));
+	timer_set(f->loop, &f->deadline, mono_add_ms(loop_now(f->loop), fake_limit_ms()));
 	loop_run(f->loop);
 	assert_false(f->too_late);
 	timer_fini(&l.timer);

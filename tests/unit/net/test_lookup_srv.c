@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "base/container.h"
+#include "fake/turn.h"
 #include "net/resolver.h"
 
-#define DEADLINE_MS 10000u
 #define SERVICE	    "_http._tcp.test"
 #define RECORDS_MAX 16u
 #define TYPE_A	    1
@@ -262,7 +262,7 @@ static void
 start(struct fixture *f, unsigned max)
 {
 	assert_int_equal(resolver_watch_start_srv(f->resolver, &f->name, SERVICE, max, on_news), 0);
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 }
 
 static void
@@ -338,7 +338,7 @@ a_service_that_is_nowhere_keeps_what_is_known(void **state)
 	SET_RECORDS(f, {0, 1, 80, "n2.test"});
 	start(f, 16);
 	SET_RECORDS(f, {0, 0, 0, ""});
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_FAILED);
 	assert_string_equal(f->why, "the records say that the service is nowhere");
 	assert_string_equal(f->list, "0 256 192.0.2.2:80\n");
@@ -352,11 +352,11 @@ a_failing_service_name_keeps_what_is_known(void **state)
 	SET_RECORDS(f, {0, 1, 80, "n2.test"});
 	start(f, 16);
 	f->rcode = SERVFAIL;
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_FAILED);
 	assert_string_equal(f->list, "0 256 192.0.2.2:80\n");
 	f->rcode = 0;
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_RECOVERED);
 }
 
@@ -370,12 +370,12 @@ a_failing_target_keeps_its_address(void **state)
 	start(f, 16);
 	f->failing = "n1";
 	SET_RECORDS(f, {0, 1, 80, "n1.test"}, {0, 1, 80, "n3.test"});
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_FAILED);
 	assert_string_equal(f->list, "0 256 192.0.2.1:80\n0 256 192.0.2.3:80\n");
 	/* No longer named: gone, failing or not. */
 	SET_RECORDS(f, {0, 1, 80, "n3.test"});
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_string_equal(f->list, "0 256 192.0.2.3:80\n");
 }
 
@@ -387,7 +387,7 @@ another_weight_is_news(void **state)
 	SET_RECORDS(f, {0, 1, 80, "n1.test"}, {0, 1, 80, "n2.test"});
 	start(f, 16);
 	SET_RECORDS(f, {0, 1, 80, "n1.test"}, {0, 4, 80, "n2.test"});
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_FOUND);
 	assert_string_equal(f->list, "0 64 192.0.2.1:80\n0 256 192.0.2.2:80\n");
 }

@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "base/container.h"
+#include "fake/turn.h"
 #include "net/resolver.h"
 
-#define DEADLINE_MS 10000u
 #define TYPE_A	    1
 #define TYPE_AAAA   28
 #define SERVFAIL    2
@@ -206,7 +206,7 @@ static void
 start(struct fixture *f, const char *host)
 {
 	assert_int_equal(resolver_watch_start(f->resolver, &f->name, host, on_news), 0);
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 }
 
 /* tests */
@@ -262,7 +262,7 @@ another_order_is_no_news(void **state)
 	assert_false(turn(f, 2500));
 	assert_true(f->queries > queries);
 	f->zone.a[1] = NULL;
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_string_equal(f->list, "192.0.2.1");
 }
 
@@ -279,7 +279,7 @@ addresses_nothing_connects_to_are_refused_and_told(void **state)
 	assert_string_equal(f->list, "192.0.2.7");
 	assert_int_equal(f->n_refused, 3);
 	f->zone.a[2] = NULL;
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->n_refused, 2);
 }
 
@@ -300,12 +300,12 @@ lies_keep_what_is_known(void **state)
 	start(f, "backend.test.");
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		f->zone = lies[i];
-		assert_true(turn(f, DEADLINE_MS));
+		assert_true(turn(f, fake_limit_ms()));
 		assert_int_equal(f->event, RESOLVER_FAILED);
 		assert_string_equal(f->list, "192.0.2.7");
 		assert_true(strlen(f->why) > 0);
 		f->zone = good;
-		assert_true(turn(f, DEADLINE_MS));
+		assert_true(turn(f, fake_limit_ms()));
 		assert_int_equal(f->event, RESOLVER_RECOVERED);
 		assert_string_equal(f->list, "192.0.2.7");
 	}
@@ -322,14 +322,14 @@ half_an_answer_keeps_the_other_half(void **state)
 	assert_string_equal(f->list, "192.0.2.7 2001:db8::7");
 	f->zone.rcode_aaaa = SERVFAIL;
 	f->zone.a[0] = "192.0.2.8";
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_FAILED);
 	assert_int_equal(f->news, 3);
 	assert_string_equal(f->list, "192.0.2.8 2001:db8::7");
 	/* Gone is another thing than unknown. */
 	f->zone.rcode_aaaa = 0;
 	f->zone.aaaa[0] = NULL;
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->recoveries, 1);
 	assert_int_equal(f->event, RESOLVER_FOUND);
 	assert_string_equal(f->list, "192.0.2.8");
@@ -356,7 +356,7 @@ asks_again_when_the_answer_has_aged(void **state)
 	f->zone.a[0] = "192.0.2.7";
 	start(f, "backend.test.");
 	f->zone.a[0] = "192.0.2.8";
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_FOUND);
 	assert_string_equal(f->list, "192.0.2.8");
 }
@@ -388,7 +388,7 @@ unknown_name_fails_and_is_tried_again(void **state)
 	assert_true(strlen(f->why) > 0);
 	f->zone.rcode = 0;
 	f->zone.a[0] = "192.0.2.7";
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_FOUND);
 	assert_string_equal(f->list, "192.0.2.7");
 }
@@ -401,11 +401,11 @@ failure_keeps_the_last_address(void **state)
 	f->zone.a[0] = "192.0.2.7";
 	start(f, "backend.test.");
 	f->zone.rcode = NXDOMAIN;
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_FAILED);
 	assert_string_equal(f->list, "192.0.2.7");
 	f->zone.rcode = 0;
-	assert_true(turn(f, DEADLINE_MS));
+	assert_true(turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_RECOVERED);
 	assert_string_equal(f->list, "192.0.2.7");
 }
@@ -430,7 +430,7 @@ hosts_file_knows_localhost(void **state)
 
 	f->zone.rcode = NXDOMAIN;
 	assert_int_equal(resolver_watch_start(f->resolver, &f->name, "localhost", on_news), 0);
-	assert_true(f->news > 0 || turn(f, DEADLINE_MS));
+	assert_true(f->news > 0 || turn(f, fake_limit_ms()));
 	assert_int_equal(f->event, RESOLVER_FOUND);
 	assert_memory_equal(f->list, "127.0.0.1", 9);
 }

@@ -15,10 +15,10 @@
 
 #include "base/log.h"
 #include "fake/control.h"
+#include "fake/turn.h"
 #include "observe/access.h"
 #include "proc/access_log.h"
 
-#define STOP_MS 10000u
 
 struct fixture {
 	struct control control;
@@ -64,7 +64,7 @@ teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_true(access_log_stop(f->log, STOP_MS));
+	assert_true(access_log_stop(f->log, fake_limit_ms()));
 	log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, "test");
 	close(f->out[1]);
 	if (f->out[0] >= 0)
@@ -149,7 +149,7 @@ what_was_gone_before_it_began_has_its_name(void **state)
 	int gone = segment_add(f->control.segment, TG_SLOT_LISTENER, TG_SEGMENT_NONE, "gone");
 
 	assert_true(gone > 0);
-	assert_true(access_log_stop(f->log, STOP_MS));
+	assert_true(access_log_stop(f->log, fake_limit_ms()));
 	assert_int_equal(access_log_start(f->control.conf, f->control.segment, f->out[1], &f->log),
 			 0);
 	assert_true(put_of(f, 0, (uint32_t)gone, "/late"));
@@ -172,7 +172,7 @@ last_records_are_written_at_the_end(void **state)
 
 	assert_true(put(f, 0, "/first"));
 	assert_true(put(f, 1, "/last"));
-	assert_true(access_log_stop(f->log, STOP_MS));
+	assert_true(access_log_stop(f->log, fake_limit_ms()));
 	f->log = NULL;
 	expect(f, " path=/last ");
 }
@@ -233,7 +233,7 @@ gone_output_is_told_and_survived(void **state)
 	close(f->out[0]);
 	f->out[0] = -1;
 	assert_true(put(f, 0, "/lost"));
-	assert_true(access_log_stop(f->log, STOP_MS));
+	assert_true(access_log_stop(f->log, fake_limit_ms()));
 	f->log = NULL;
 	assert_true(log_says(f, "msg=\"access log cannot be written, lines lost\" n=1 "
 				"reason=\"Broken pipe\""));

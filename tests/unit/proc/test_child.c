@@ -17,11 +17,11 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "fake/turn.h"
 #include "ipc/channel.h"
 #include "proc/child.h"
 #include "proc/proc.h"
 
-#define WAIT_MS 20000
 
 /* In the child: what child_spawn() promises. The number of the first thing that does not hold. */
 
@@ -92,7 +92,7 @@ run_child(const char *role)
 	do {
 		if (channel_send(TG_CHANNEL_FD, MSG_READY, NULL, 0, -1) != 0)
 			_exit(20);
-	} while (channel_wait(TG_CHANNEL_FD, WAIT_MS, &m) == 1);
+	} while (channel_wait(TG_CHANNEL_FD, fake_limit_ms(), &m) == 1);
 	_exit(0);
 }
 
@@ -138,7 +138,7 @@ spawn_and_hear_ready(struct spawned *s, enum child_role role)
 
 	if (rc != 0)
 		fail_msg("%s", err.text);
-	if (channel_wait(s->channel, WAIT_MS, &m) == 1) {
+	if (channel_wait(s->channel, fake_limit_ms(), &m) == 1) {
 		assert_int_equal(m.type, MSG_READY);
 		return;
 	}
@@ -314,7 +314,7 @@ children_die_with_their_parent(void **state)
 	s->pid = parent;
 	assert_int_equal(WEXITSTATUS(end_of(s)), 2);
 	p = (struct pollfd){.fd = report[0], .events = POLLIN};
-	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	assert_int_equal(poll(&p, 1, fake_limit_ms()), 1);
 	assert_int_equal(p.revents & POLLHUP, POLLHUP);
 	close(report[0]);
 }

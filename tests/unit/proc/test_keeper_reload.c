@@ -16,11 +16,11 @@
 
 #include <cmocka.h>
 
+#include "fake/turn.h"
 #include "ipc/channel.h"
 #include "proc/proc.h"
 #include "proc/slots.h"
 
-#define WAIT_MS 5000
 
 struct fixture {
 	char folder[64];
@@ -134,7 +134,7 @@ hear(struct fixture *f, uint32_t type)
 {
 	struct message m;
 
-	assert_int_equal(channel_wait(f->channel, WAIT_MS, &m), 1);
+	assert_int_equal(channel_wait(f->channel, fake_limit_ms(), &m), 1);
 	assert_int_equal(m.type, type);
 	return m;
 }
@@ -175,7 +175,7 @@ says(struct fixture *f, const char *name, const char *line, const char *wanted)
 static void
 wait_until_says(struct fixture *f, const char *name, const char *line, const char *wanted)
 {
-	for (unsigned i = 0; i < WAIT_MS / 20; i++) {
+	for (unsigned i = 0; i < fake_limit_ms() / 20; i++) {
 		if (says(f, name, line, wanted))
 			return;
 		usleep(20000);
@@ -524,7 +524,7 @@ a_parent_that_breaks_the_protocol_is_left(void **state)
 
 	conf_unref(offer(f, api));
 	conf_unref(offer(f, api));
-	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	assert_int_equal(poll(&p, 1, fake_limit_ms()), 1);
 	assert_true((p.revents & POLLHUP) != 0);
 	assert_true(has_logged(f, "it breaks the protocol"));
 	free(api);
@@ -567,7 +567,7 @@ state_access_log_and_level_are_as_configured_anew(void **state)
 		commit(f, conf);
 	}
 	wait_until_says(f, "a", "show state diff\n", "50%");
-	for (unsigned i = 0; i < WAIT_MS / 20 && !has_text(f, "other", "50%"); i++)
+	for (unsigned i = 0; i < fake_limit_ms() / 20 && !has_text(f, "other", "50%"); i++)
 		usleep(20000);
 	assert_true(has_text(f, "other", "50%"));
 	assert_true(has_text(f, "state", "50%"));
@@ -575,7 +575,7 @@ state_access_log_and_level_are_as_configured_anew(void **state)
 	assign_slots(f, conf);
 	tell_conf(f, conf);
 	commit(f, conf);
-	for (unsigned i = 0; i < WAIT_MS / 20 && !has_logged(f, "level=debug"); i++)
+	for (unsigned i = 0; i < fake_limit_ms() / 20 && !has_logged(f, "level=debug"); i++)
 		usleep(20000);
 	assert_true(has_logged(f, "level=debug"));
 	free(off);

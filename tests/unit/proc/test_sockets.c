@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fake/pair.h"
+#include "fake/turn.h"
 #include "ipc/channel.h"
 #include "proc/sockets.h"
 
@@ -227,7 +228,7 @@ a_log_that_is_a_pipe_has_a_reader(void **state)
 	snprintf(path, sizeof(path), "%s/log", place->folder);
 	snprintf(more, sizeof(more), "log = { file = \"%s\"; };", path);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	alarm(20); /* it would wait for ever */
+	fake_limit_start(); /* it would wait for ever */
 	assert_int_equal(sockets_open(load(place, more), &stay, &nothing, &s, &err), -TG_EIO);
 	assert_non_null(strstr(err.text, "/log: nobody reads this pipe; start its reader first"));
 	assert_int_equal(sockets_open(load(place, ""), &stay, &nothing, &s, &err), 0);

@@ -13,9 +13,9 @@
 
 #include "base/log.h"
 #include "fake/child.h"
+#include "fake/turn.h"
 #include "proc/supervisor.h"
 
-#define TEST_TIMEOUT_MS 20000
 
 /* One run of a supervisor with fake children. */
 struct run {
@@ -98,8 +98,8 @@ setup(void **state)
 	run.conf = small_conf();
 	s->loop = loop_new();
 	s->privileges = &run.privileges;
-	s->ready_timeout_ms = TEST_TIMEOUT_MS;
-	s->stop_margin_ms = TEST_TIMEOUT_MS;
+	s->ready_timeout_ms = fake_limit_ms();
+	s->stop_margin_ms = fake_limit_ms();
 	s->on_ready = on_ready;
 	s->on_change = on_change;
 	if (run.conf == NULL || s->loop == NULL ||
@@ -133,7 +133,7 @@ run_all(void (*step)(struct run *r))
 	run.step = step;
 	supervisor_init(s);
 	timer_init(&run.give_up, on_give_up);
-	timer_set(s->loop, &run.give_up, mono_add_ms(loop_now_update(s->loop), TEST_TIMEOUT_MS));
+	timer_set(s->loop, &run.give_up, mono_add_ms(loop_now_update(s->loop), fake_limit_ms()));
 	if (supervisor_start(s, &err) != 0)
 		fail_msg("%s", err.text);
 	loop_run(s->loop);

@@ -21,6 +21,8 @@ struct world {
 	struct store *store;
 	struct fake_redis redis;
 	char url[256];
+	/* Of an operation, of a store opened from now on: a slow machine is no redis that is late. */
+	uint64_t timeout_ms;
 	unsigned changes;
 	bool told_well; /* at the last change */
 	char told_why[256];
@@ -40,7 +42,7 @@ on_change(void *user, bool is_well, const char *why)
 static inline void
 world_init(struct world *w)
 {
-	*w = (struct world){.loop = loop_new()};
+	*w = (struct world){.loop = loop_new(), .timeout_ms = fake_limit_ms()};
 	assert_non_null(w->loop);
 	signal(SIGPIPE, SIG_IGN);
 	fake_limit_start();
@@ -57,7 +59,8 @@ world_fini(struct world *w)
 static inline void
 world_open_url(struct world *w, const char *url)
 {
-	struct conf_store conf = {.type = TG_STORE_REDIS, .url = w->url, .timeout_ms = 250};
+	struct conf_store conf = {
+		.type = TG_STORE_REDIS, .url = w->url, .timeout_ms = w->timeout_ms};
 	struct err err = {.text = ""};
 
 	snprintf(w->url, sizeof(w->url), "%s", url);
