@@ -67,7 +67,7 @@ batch_add(struct redis_batch *b, const struct batch_kind *kind, void *record, si
 	  const char **argv, const size_t *sizes)
 {
 	char *text;
-	int n = redisFormatCommandArgv(&text, (int)argc, argv, sizes);
+	long long n = redisFormatCommandArgv(&text, (int)argc, argv, sizes);
 	bool is_added;
 
 	if (n < 0)
