@@ -5,6 +5,7 @@
  * As text it is the format of HAProxy's state files, version 1.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "admin/command.h"
@@ -138,14 +139,40 @@ print_text_member(struct output *out, const char *key, const char *value)
 	output_json(out, value);
 }
 
-static void
-print_agent(struct output *out, const struct backend_order *order)
+static const char *
+print_share(struct output *out, const char *comma, const char *key, double share)
+{
+	if (isnan(share))
+		return comma;
+	output_format(out, "%s\"%s\":%.4g", comma, key, share);
+	return ",";
+}
+
+/* As long as it is good. */
+static const char *
+print_load(struct output *out, const struct server *v)
 {
 	const char *comma = "";
+	double cpu;
+	double memory;
+
+	if (!health_agent_load(v->s->health, (unsigned)v->i_service, (unsigned)v->i_backend, &cpu,
+			       &memory))
+		return comma;
+	comma = print_share(out, comma, "cpu", cpu);
+	return print_share(out, comma, "memory", memory);
+}
+
+static void
+print_agent(struct output *out, const struct server *v)
+{
+	const struct backend_order *order = &v->agent->order;
+	const char *comma;
 
 	output_text(out, ",\"agent\":{");
+	comma = print_load(out, v);
 	if ((order->told & TG_ORDER_ADMIN) != 0) {
-		output_text(out, "\"state\":");
+		output_format(out, "%s\"state\":", comma);
 		output_json(out, steer_admin_str((enum backend_admin)order->admin));
 		comma = ",";
 	}
@@ -210,7 +237,7 @@ print_administrative(struct output *out, const struct server *v)
 	}
 	output_text(out, "}");
 	if (v->agent != NULL)
-		print_agent(out, &v->agent->order);
+		print_agent(out, v);
 }
 
 static void

@@ -85,24 +85,6 @@ observe(struct scaled *s, int64_t now_ms)
 
 /*** Samples ***/
 
-/* What a backend tells of itself goes before what its processes use. */
-static void
-hear_reports(struct scaled *s, struct mono now, uint64_t stale_ms)
-{
-	for (size_t i = 0; i < s->conf->n_backends; i++) {
-		double cpu;
-		double memory;
-
-		if (!segment_load_report(s->scaler->segment, s->conf->backends[i].segment_slot, now,
-					 stale_ms, &cpu, &memory))
-			continue;
-		if (!isnan(cpu))
-			s->rates[i].cpu = cpu;
-		if (!isnan(memory))
-			s->rates[i].memory = memory;
-	}
-}
-
 static void
 read_usages(struct scaled *s, struct mono now)
 {
@@ -126,7 +108,7 @@ read_usages(struct scaled *s, struct mono now)
 					 provider->memory, now, stale_ms);
 		*before = s->reads[i];
 	}
-	hear_reports(s, now, stale_ms);
+	scaled_hear_loads(s, now, stale_ms);
 }
 
 static enum tg_backend_state

@@ -32,6 +32,10 @@ struct scaler_ops {
 	void (*cut)(void *user, const char *service, const char *name);
 	/* What checks say of it; indexes as in the configuration. */
 	bool (*is_up)(void *user, unsigned service, unsigned backend);
+	/* What its agent told of its load, as shares of what it may use; NAN: not told. False: nothing, or not
+	 * lately. */
+	bool (*agent_load)(void *user, unsigned service, unsigned backend, double *ret_cpu,
+			   double *ret_memory);
 	/* Whose order keeps new work from it: drain()'s, be it of a keeper before, or an operator's. */
 	enum fleet_steer (*steered)(void *user, unsigned service, unsigned backend);
 	/* Requests that no backend can serve are refused, with this Retry-After; 0: held again. */

@@ -131,6 +131,8 @@ void scaled_stop(struct scaled *s);
 void scaled_hurry(struct scaled *s);
 /* All of one tick. */
 void scaled_tick(struct scaled *s, struct mono now);
+/* Puts what backends and their agents told within this time in place of what was read of their processes. */
+void scaled_hear_loads(struct scaled *s, struct mono now, uint64_t stale_ms);
 /* Of all backends to those of the provider. */
 uint32_t scaled_started(const struct scaled *s, uint32_t n);
 /* Not wanted any more, and nothing is left. */

@@ -301,7 +301,7 @@ agent_check(struct conf_check *check, void *object)
 
 const struct conf_schema conf_schema_agent = {
 	.title = "Agent of backends",
-	.help = "An agent says how a backend wants to be used, in the words HAProxy knows. It is "
+	.help = "An agent says how a backend wants to be used, in the words HAProxy knows, and may tell its load. It is "
 		"connected to at intervals and answers one line of at most 255 bytes, words "
 		"separated by spaces, tabs or commas, in letters of any case. "
 		"\\(dq75%\\(dq and \\(dqweight:8\\(dq set the "
@@ -312,7 +312,13 @@ const struct conf_schema conf_schema_agent = {
 		"while its checks pass. What follows a # is a reason for people. What an answer does "
 		"not mention stays as it was, also while the agent cannot be reached. A backend "
 		"gets no new work in drain, in maint, while it is down or with weight 0; what runs "
-		"goes on. Unknown words are ignored with a warning.",
+		"goes on. "
+		"\\(dqcpu:63%\\(dq and \\(dqmem:41.5%\\(dq (or \\(dqmemory:\\(dq) tell what the "
+		"backend uses of what it may use, to autoscale and statistics. They are good until an answer "
+		"tells others, for three intervals and a timeout at most; zeros alone are no reading. Where "
+		"several know, the newest report of the backend in endpoint-load-metrics goes before its agent, "
+		"and that before what the provider reads. HAProxy passes over these two words, but for a "
+		"note in its status, so one agent serves both. Unknown words are ignored with a warning.",
 	.fields = agent_fields,
 	.check = agent_check,
 };

@@ -1,6 +1,7 @@
 #include "health/agent.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,7 +110,16 @@ warn_unknown(const struct agent *a, const struct agent_reply *reply)
 		  a->target.backend->name, word.text, reply->n_unknown - 1, suppressed);
 }
 
-/* Takes what the line orders. True: something is ordered that was not. */
+static void
+take_load(struct agent *a, const struct load_report *load)
+{
+	if (load->cpu_permille == TG_LOAD_NOT_TOLD && load->memory_permille == TG_LOAD_NOT_TOLD)
+		return;
+	a->status.load = *load;
+	a->status.load_at = loop_now(a->check.loop);
+}
+
+/* Takes what the line orders and tells. True: something is ordered that was not. */
 static bool
 take_line(struct agent *a, struct check_outcome *ret)
 {
@@ -121,6 +131,7 @@ take_line(struct agent *a, struct check_outcome *ret)
 		check_outcome_set(ret, TG_CHECK_L7_INVALID, "empty answer");
 		return false;
 	}
+	take_load(a, &reply.load);
 	check_outcome_set_said(ret, reply.order.is_down ? TG_CHECK_L7_STATUS : TG_CHECK_L7_OK,
 			       a->line, a->line_n, "");
 	return backend_order_merge(&a->status.order, &reply.order);
@@ -298,6 +309,8 @@ agent_set_addr(struct agent *a, const struct addr *addr)
 	a->has_addr = true;
 	a->target.addr = *addr;
 	addr_set_port(&a->target.addr, a->conf->port);
+	if (moved)
+		a->status.load_at = (struct mono){.us = 0};
 	if (moved && backend_order_merge(&a->status.order, &nothing))
 		a->change(a->user);
 	pace_start(&a->pace);
@@ -313,6 +326,25 @@ bool
 agent_has_addr(const struct agent *a)
 {
 	return a->has_addr;
+}
+
+static double
+share_of(int32_t permille)
+{
+	return permille != TG_LOAD_NOT_TOLD ? (double)permille / 1000 : (double)NAN;
+}
+
+bool
+agent_load(const struct agent *a, struct mono now, double *ret_cpu, double *ret_memory)
+{
+	const struct agent_status *s = &a->status;
+	uint64_t stale_ms = TG_AGENT_LOAD_INTERVALS * a->conf->interval_ms + a->conf->timeout_ms;
+
+	if (!mono_is_set(s->load_at) || mono_diff_us(now, s->load_at) / 1000 > stale_ms)
+		return false;
+	*ret_cpu = share_of(s->load.cpu_permille);
+	*ret_memory = share_of(s->load.memory_permille);
+	return true;
 }
 
 const struct agent_status *

@@ -3,7 +3,9 @@
  * has ordered.
  *
  * What an answer does not mention stays as it was; an agent that cannot be
- * reached, or says nothing that is a line, changes nothing.
+ * reached, or says nothing that is a line, changes nothing. What it tells of
+ * load is no order: it is good until the next answer that tells some, and
+ * for TG_AGENT_LOAD_INTERVALS at most.
  */
 #ifndef TG_HEALTH_AGENT_H
 #define TG_HEALTH_AGENT_H
@@ -11,9 +13,11 @@
 #include "conf/conf.h"
 #include "health/check.h"
 #include "health/pace.h"
+#include "http/load_report.h"
 #include "ipc/msg.h"
 
-#define TG_AGENT_LINE_MAX 256u /* with its end */
+#define TG_AGENT_LINE_MAX       256u /* with its end */
+#define TG_AGENT_LOAD_INTERVALS 3u
 
 /* What is known of one agent. Read-only outside health/. */
 struct agent_status {
@@ -21,6 +25,8 @@ struct agent_status {
 	struct check_outcome last;  /* of the last answer; the text is what it said */
 	uint64_t last_us;	    /* how long that took */
 	struct mono last_end;	    /* when; unset: never */
+	struct load_report load;    /* as last told */
+	struct mono load_at;	    /* when; unset: never */
 };
 
 struct agent;
@@ -48,6 +54,10 @@ void agent_set_no_addr(struct agent *agent);
 
 /* Whether it was ever told where it is. */
 bool agent_has_addr(const struct agent *agent);
+
+/* What it told of the backend's load, as shares of what that may use; NAN: not told. False: it told nothing, or
+ * not lately: both are untouched. */
+bool agent_load(const struct agent *agent, struct mono now, double *ret_cpu, double *ret_memory);
 
 /* Valid until agent_free(). */
 const struct agent_status *agent_status(const struct agent *agent);

@@ -96,6 +96,51 @@ take_limit(const struct word *w, struct backend_order *order)
 	return true;
 }
 
+/* "63%", "41.5%", in thousandths; what is above 0 does not become 0. */
+static bool
+take_percent(const char *p, size_t n, int32_t *ret)
+{
+	const char *point = memchr(p, '.', n);
+	size_t whole_n = point != NULL ? (size_t)(point - p) : n - 1;
+	bool has_rest = false;
+	uint32_t whole;
+	uint32_t tenths = 0;
+
+	if (p[n - 1] != '%' ||
+	    !take_number(p, whole_n, TG_LOAD_PERMILLE_MAX / 10 - 1, &whole) || whole_n + 2 == n)
+		return false;
+	for (size_t i = whole_n + 1; i + 1 < n; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return false;
+		has_rest |= p[i] != '0';
+	}
+	if (whole_n + 1 < n)
+		tenths = (uint32_t)(p[whole_n + 1] - '0');
+	*ret = (int32_t)(whole * 10 + tenths);
+	if (*ret == 0 && has_rest)
+		*ret = 1;
+	return true;
+}
+
+static bool
+take_load(const struct word *w, struct load_report *load)
+{
+	static const struct {
+		const char *name;
+		bool is_cpu;
+	} names[] = {{"cpu:", true}, {"mem:", false}, {"memory:", false}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t n = strlen(names[i].name);
+
+		if (w->n > n && strncasecmp(w->p, names[i].name, n) == 0)
+			return take_percent(w->p + n, w->n - n,
+					    names[i].is_cpu ? &load->cpu_permille
+							    : &load->memory_permille);
+	}
+	return false;
+}
+
 static bool
 is_separator(char c)
 {
@@ -123,17 +168,20 @@ agent_reply_parse(const char *line, size_t n, struct agent_reply *ret)
 	const char *reason = n > 0 ? memchr(line, '#', n) : NULL;
 	size_t end = reason != NULL ? (size_t)(reason - line) : n;
 	size_t at = 0;
+	static const struct load_report nothing = {TG_LOAD_NOT_TOLD, TG_LOAD_NOT_TOLD};
 	struct word w;
 
-	*ret = (struct agent_reply){.unknown = NULL};
+	*ret = (struct agent_reply){.load = nothing};
 	while ((w = next_word(line, end, &at)).n > 0) {
 		ret->n_words++;
 		if (take_plain(&w, &ret->order) || take_weight(&w, &ret->order) ||
-		    take_limit(&w, &ret->order))
+		    take_limit(&w, &ret->order) || take_load(&w, &ret->load))
 			continue;
 		if (ret->n_unknown++ > 0)
 			continue;
 		ret->unknown = w.p;
 		ret->unknown_n = w.n;
 	}
+	if (ret->load.cpu_permille <= 0 && ret->load.memory_permille <= 0)
+		ret->load = nothing;
 }

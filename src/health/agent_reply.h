@@ -9,6 +9,11 @@
  *	down fail failed stopped
  *	#...			a reason for people, to the end of the line
  *
+ * and two words of our own, which HAProxy passes over but for a note in its status, so that one
+ * agent serves both:
+ *
+ *	cpu:63% mem:41.5%	what it uses of what it may use; memory: is mem: too
+ *
  * Words are separated by spaces, tabs or commas, in letters of any case; of two that
  * contradict each other the later counts.
  */
@@ -17,10 +22,13 @@
 
 #include <stddef.h>
 
+#include "http/load_report.h"
 #include "ipc/msg.h"
 
 struct agent_reply {
 	struct backend_order order;
+	/* As of a report: nothing is told where all that is told is 0, which nothing that runs can use. */
+	struct load_report load;
 	unsigned n_words;     /* known and unknown */
 	unsigned n_unknown;
 	const char *unknown;  /* the first of them, in the line; NULL: none */

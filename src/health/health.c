@@ -421,6 +421,16 @@ health_agent_status(const struct health *health, unsigned service, unsigned back
 	return p->agent != NULL ? agent_status(p->agent) : NULL;
 }
 
+bool
+health_agent_load(const struct health *health, unsigned service, unsigned backend, double *ret_cpu,
+		  double *ret_memory)
+{
+	const struct probe *p = probe_get(health, service, backend);
+
+	return p->agent != NULL &&
+	       agent_load(p->agent, loop_now(health->loop), ret_cpu, ret_memory);
+}
+
 const struct backend_order *
 health_agent_order(const struct health *health, unsigned service, unsigned backend)
 {

@@ -87,6 +87,9 @@ const struct health_status *health_status(const struct health *health, unsigned 
 /* The same; NULL: the service has no agent. */
 const struct agent_status *health_agent_status(const struct health *health, unsigned service,
 					       unsigned backend);
+/* What its agent told of its load, as agent_load() does. */
+bool health_agent_load(const struct health *health, unsigned service, unsigned backend,
+		       double *ret_cpu, double *ret_memory);
 /* What the backend's agent has told, or, when there was one and is none any more, that nothing is
  * ordered; NULL: there never was one. */
 const struct backend_order *health_agent_order(const struct health *health, unsigned service,

@@ -111,6 +111,14 @@ is_up(void *user, unsigned service, unsigned backend)
 	return h->has_addr && h->verdict.state == TG_HEALTH_UP;
 }
 
+static bool
+agent_load_of(void *user, unsigned service, unsigned backend, double *ret_cpu, double *ret_memory)
+{
+	const struct keeper *k = user;
+
+	return health_agent_load(k->health, service, backend, ret_cpu, ret_memory);
+}
+
 static void
 refuse(void *user, unsigned service, uint32_t after_s)
 {
@@ -126,6 +134,7 @@ static const struct scaler_ops ops = {
 	.drain = drain,
 	.cut = cut,
 	.is_up = is_up,
+	.agent_load = agent_load_of,
 	.steered = steered,
 	.refuse = refuse,
 };

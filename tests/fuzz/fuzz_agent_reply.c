@@ -21,6 +21,22 @@ check_order(const struct backend_order *order)
 		abort();
 }
 
+static bool
+is_figure(int32_t permille)
+{
+	return permille == TG_LOAD_NOT_TOLD || (permille >= 0 && permille <= TG_LOAD_PERMILLE_MAX);
+}
+
+/* As a report, which nobody takes for one of a backend that is idle. */
+static void
+check_load(const struct load_report *load)
+{
+	if (!is_figure(load->cpu_permille) || !is_figure(load->memory_permille) ||
+	    (load->cpu_permille <= 0 && load->memory_permille <= 0 &&
+	     load->cpu_permille + load->memory_permille != 2 * TG_LOAD_NOT_TOLD))
+		abort();
+}
+
 /* Said again it changes nothing. */
 static void
 check_again(const char *line, size_t n, const struct agent_reply *first)
@@ -45,6 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 	memcpy(line, input, len);
 	agent_reply_parse(line, len, &reply);
 	check_order(&reply.order);
+	check_load(&reply.load);
 	check_again(line, len, &reply);
 	if (reply.n_unknown > reply.n_words || (reply.n_unknown > 0) != (reply.unknown != NULL))
 		abort();

@@ -154,3 +154,24 @@ def test_an_unknown_word_is_told_and_ignored(world):
     said = w.tg.log.wait(msg="the agent says a word that is not known, ignoring it")
     assert (said["srv"], said["word"]) == ("b0", "hello")
     w.wait_served(0, 12)
+
+
+def test_load_is_told_to_whom_scales(world):
+    w = world("75%\n", "up\n", service='autoscale = { module = "threshold"; max = 2; dry_run = true; '
+                                       'interval = "100ms"; };')
+
+    def told():
+        shown = w.run_tidectl("-s", w.socket, "show", "servers", "state", "site", "json")
+        return {row["backend"]: row["agent"] for row in json.loads(shown.stdout)}
+
+    def explained():
+        return w.run_tidectl("-s", w.socket, "explain", "site").stdout
+
+    w.say(0, "50% cpu:63% mem:41.5%\n")
+    settings.wait_until(lambda: " cpu=0.63 memory=0.415 " in explained(), "the load to be known")
+    assert (told()["b0"]["cpu"], told()["b0"]["memory"], told()["b0"]["weight_permille"]) == (0.63, 0.415, 500)
+    assert "cpu" not in told()["b1"]
+    assert not w.tg.log.records(msg="the agent says a word that is not known, ignoring it")
+    # What is not told again is not known soon.
+    w.say(0, "100%\n")
+    settings.wait_until(lambda: "cpu" not in told()["b0"], "the load to be stale")

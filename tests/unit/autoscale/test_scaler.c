@@ -24,6 +24,10 @@ static const char other_command[] =
 	"{ name = \"s\"; autoscale = { module = \"target\"; metric = \"in-flight\"; target = 2; min = 0; "
 	"max = 2; interval = \"100ms\"; }; provider = { type = \"process\"; "
 	"command = ( \"/bin/sleep\", \"2{port}\" ); }; }";
+/* Nobody reads what its backend uses. */
+static const char dry[] =
+	"{ name = \"s\"; autoscale = { module = \"threshold\"; max = 2; interval = \"100ms\"; "
+	"dry_run = true; }; backends = ( \"127.0.0.1:9\" ); }";
 static const char another[] = "{ name = \"t\"; backends = ( \"127.0.0.1:9\" ); }";
 static const char plain[] = "{ name = \"s\"; backends = ( \"127.0.0.1:9\" ); }";
 
@@ -37,6 +41,9 @@ static struct {
 	struct scaler *scaler;
 	struct scaler_next *next;
 	uint32_t refusal_s;
+	bool has_agent_load;
+	double agent_cpu;
+	double agent_memory;
 } world;
 
 static int
@@ -85,6 +92,19 @@ is_up(void *user, unsigned service, unsigned backend)
 	return true;
 }
 
+static bool
+agent_load_of(void *user, unsigned service, unsigned backend, double *ret_cpu, double *ret_memory)
+{
+	(void)user;
+	(void)service;
+	(void)backend;
+	if (!world.has_agent_load)
+		return false;
+	*ret_cpu = world.agent_cpu;
+	*ret_memory = world.agent_memory;
+	return true;
+}
+
 static enum fleet_steer
 steered(void *user, unsigned service, unsigned backend)
 {
@@ -108,6 +128,7 @@ static const struct scaler_ops ops = {
 	.drain = on_drain,
 	.cut = on_cut,
 	.is_up = is_up,
+	.agent_load = agent_load_of,
 	.steered = steered,
 	.refuse = on_refuse,
 };
@@ -327,6 +348,52 @@ what_is_dropped_changes_nothing(void **state)
 	assert_true(is_scaled());
 }
 
+/* Of the tick that comes next. */
+static struct tg_window
+next_tick(void)
+{
+	struct mono now = loop_now_update(world.loop);
+	struct tg_window w;
+
+	do {
+		fake_turn(world.loop);
+		store_window(world.store, "s", 60000, mono_read(), &w);
+	} while (w.n == 0 || w.covered_ms > mono_diff_us(mono_read(), now) / 1000);
+	store_forget(world.store, "s");
+	assert_int_equal(store_keep(world.store, "s", 1000, 100), 0);
+	return w;
+}
+
+static void
+load_is_believed_of_who_knows_best(void **state)
+{
+	struct segment_shared *shared;
+	struct tg_window w;
+
+	(void)state;
+	reload(dry);
+	shared = segment_shared(world.segment, world.conf->services[0].backends[0].segment_slot);
+	w = next_tick();
+	assert_int_equal(w.metrics[TG_METRIC_CPU].n, 0);
+	assert_int_equal(w.metrics[TG_METRIC_MEMORY].n, 0);
+	world.has_agent_load = true;
+	world.agent_cpu = 0.5;
+	world.agent_memory = 0.25;
+	w = next_tick();
+	assert_true(w.metrics[TG_METRIC_CPU].last == 0.5);
+	assert_true(w.metrics[TG_METRIC_MEMORY].last == 0.25);
+	/* A report goes before it, as far as it tells. */
+	segment_tell_load(shared, 125, -1, mono_read());
+	w = next_tick();
+	assert_true(w.metrics[TG_METRIC_CPU].last == 0.125);
+	assert_true(w.metrics[TG_METRIC_MEMORY].last == 0.25);
+	world.has_agent_load = false;
+	segment_tell_load(shared, 125, -1, mono_read());
+	w = next_tick();
+	assert_true(w.metrics[TG_METRIC_CPU].last == 0.125);
+	assert_int_equal(w.metrics[TG_METRIC_MEMORY].n, 0);
+}
+
 int
 main(void)
 {
@@ -341,6 +408,7 @@ main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_gone_is_forgotten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_dropped_changes_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(load_is_believed_of_who_knows_best, set_up, tear_down),
 	};
 
 	modules_add_builtin(autoscale_builtin);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -192,6 +193,54 @@ unknown_words_are_passed_over(void **state)
 	assert_int_equal(s->last.result, TG_CHECK_L7_OK);
 }
 
+static struct mono
+later_ms(uint64_t ms)
+{
+	return mono_add_ms(agent_status(agent)->load_at, ms);
+}
+
+static void
+load_is_good_for_three_intervals(void **state)
+{
+	uint64_t good_ms = TG_AGENT_LOAD_INTERVALS * 40 + 5000;
+	double cpu = -1;
+	double memory = -1;
+
+	(void)state;
+	start();
+	assert_false(agent_load(agent, loop_now(loop), &cpu, &memory));
+	answer("75% cpu:63% mem:41.5%\n", 0, false);
+	assert_true(agent_load(agent, loop_now(loop), &cpu, &memory));
+	assert_true(cpu == 0.63 && memory == 0.415);
+	assert_int_equal(agent_status(agent)->order.told, TG_ORDER_WEIGHT);
+	/* An answer that tells none leaves it as it was, and as old. */
+	answer("up\n", 0, false);
+	assert_true(agent_load(agent, later_ms(good_ms), &cpu, &memory));
+	assert_false(agent_load(agent, later_ms(good_ms + 1), &cpu, &memory));
+	answer("mem:10%\n", 0, false);
+	assert_true(agent_load(agent, loop_now(loop), &cpu, &memory));
+	assert_true(isnan(cpu) && memory == 0.1);
+	answer("cpu:0% mem:0%\n", 0, false);
+	assert_true(agent_load(agent, loop_now(loop), &cpu, &memory));
+	assert_true(memory == 0.1);
+}
+
+static void
+load_is_of_the_address(void **state)
+{
+	struct addr at = addr;
+	double cpu;
+	double memory;
+
+	(void)state;
+	start();
+	answer("cpu:63%\n", 0, false);
+	assert_true(agent_load(agent, loop_now(loop), &cpu, &memory));
+	addr_set_port(&at, 2);
+	agent_set_addr(agent, &at);
+	assert_false(agent_load(agent, loop_now(loop), &cpu, &memory));
+}
+
 static void
 it_is_asked_with_the_text(void **state)
 {
@@ -287,6 +336,8 @@ main(int argc, char **argv)
 		CASE(only_the_first_line_counts),
 		CASE(the_line_is_bounded),
 		CASE(unknown_words_are_passed_over),
+		CASE(load_is_good_for_three_intervals),
+		CASE(load_is_of_the_address),
 		CASE(it_is_asked_with_the_text),
 		CASE(what_cannot_be_reached_changes_nothing),
 		CASE(a_reset_changes_nothing),

@@ -95,6 +95,65 @@ every_line_orders_what_it_says(void **state)
 	}
 }
 
+#define NOT TG_LOAD_NOT_TOLD
+
+/* What a line tells of load. */
+static const struct load_case {
+	const char *line;
+	struct load_report load;
+	unsigned n_unknown;
+} loads[] = {
+	{"", {NOT, NOT}, 0},
+	{"up 75%", {NOT, NOT}, 0},
+	{"cpu:63% mem:41%", {630, 410}, 0},
+	{"up,75%,cpu:63%,memory:41.5%", {630, 415}, 0},
+	{"CPU:63%\tMem:41%", {630, 410}, 0},
+	{"mem:41%", {NOT, 410}, 0},
+	{"cpu:250%", {2500, NOT}, 0},
+	{"cpu:99999.9%", {999999, NOT}, 0},
+	{"cpu:100000%", {NOT, NOT}, 1},
+	{"cpu:99999999999999999999%", {NOT, NOT}, 1},
+	{"cpu:0% mem:41%", {0, 410}, 0},
+	/* What runs uses something: nothing but zeros is no reading. */
+	{"cpu:0% mem:0%", {NOT, NOT}, 0},
+	{"cpu:0%", {NOT, NOT}, 0},
+	{"cpu:0.04%", {1, NOT}, 0},
+	{"cpu:0.00%", {NOT, NOT}, 0},
+	{"cpu:1.29%", {12, NOT}, 0},
+	{"cpu:63", {NOT, NOT}, 1},
+	{"cpu:", {NOT, NOT}, 1},
+	{"cpu:%", {NOT, NOT}, 1},
+	{"cpu:.5%", {NOT, NOT}, 1},
+	{"cpu:5.%", {NOT, NOT}, 1},
+	{"cpu:-5%", {NOT, NOT}, 1},
+	{"cpu:1.2.3%", {NOT, NOT}, 1},
+	{"cpu:6%3%", {NOT, NOT}, 1},
+	{"cpu:1e2%", {NOT, NOT}, 1},
+	{"cpu: 63%", {NOT, NOT}, 1},
+	{"cpux:63%", {NOT, NOT}, 1},
+	{"cpu:63% cpu:64%", {640, NOT}, 0},
+	{"cpu:63% cpu:x%", {630, NOT}, 1},
+	{"#cpu:63%", {NOT, NOT}, 0},
+};
+
+static void
+lines_tell_load(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+		const struct load_case *c = &loads[i];
+		struct agent_reply reply;
+
+		agent_reply_parse(c->line, strlen(c->line), &reply);
+		if (reply.load.cpu_permille != c->load.cpu_permille ||
+		    reply.load.memory_permille != c->load.memory_permille ||
+		    reply.n_unknown != c->n_unknown)
+			fail_msg("\"%s\": cpu %d, memory %d, unknown %u", c->line,
+				 reply.load.cpu_permille, reply.load.memory_permille,
+				 reply.n_unknown);
+	}
+}
+
 static void
 words_are_counted(void **state)
 {
@@ -115,6 +174,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_line_orders_what_it_says),
+		cmocka_unit_test(lines_tell_load),
 		cmocka_unit_test(words_are_counted),
 	};
 
