@@ -1,4 +1,4 @@
-#include "admin/metrics.h"
+#include "admin/metrics_priv.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -8,16 +8,6 @@
 #include "admin/tally.h"
 #include "backend/view.h"
 #include "observe/counters.h"
-
-/* One object, and what its samples are called. */
-struct metric_site {
-	const struct admin_source *s;
-	size_t i; /* process, worker, listener or service */
-	size_t j; /* backend */
-	uint32_t slot;
-	struct series series;
-	char number[16]; /* the value of the label worker */
-};
 
 static struct segment_shared *
 shared_of(const struct metric_site *site)
@@ -481,8 +471,8 @@ write_store_seconds(const struct metric *m, const struct metric_site *site, stru
 /* The table: what is there. */
 
 #define OF_STATUS(member) offsetof(struct scaler_status, member)
+#define OF_SAMPLE(member) offsetof(struct backend_sample, member)
 #define OF_STORE(member)  offsetof(struct store_counts, member)
-
 
 #define ROW(scope_, type_, name_, write_, id_, help_)                                              \
 	{                                                                                          \
@@ -566,6 +556,9 @@ const struct metric metrics[] = {
 	ROW(BACKEND, GAUGE, "backend_ejected", write_ejected, 0, "1 while the backend is ejected, else 0."),
 	ROW(BACKEND, GAUGE, "backend_weight", write_weight, 0, "Weight in effect."),
 	ROW(BACKEND, GAUGE, "backend_in_flight", write_in_flight, 0, "Streams on the backend."),
+	ROW(BACKEND, GAUGE, "backend_cpu_ratio", metrics_write_share, OF_SAMPLE(cpu), "Processors it uses, of what it may use; of services that are scaled, where it is known."),
+	ROW(BACKEND, GAUGE, "backend_memory_ratio", metrics_write_share, OF_SAMPLE(memory), "The same of memory: its working set."),
+	ROW(BACKEND, GAUGE, "backend_service_seconds", metrics_write_service_times, 0, "Time at the backend of what it answered in the last interval of the autoscaler."),
 	ROW(BACKEND, COUNTER, "backend_streams_total", write_counter, TG_B_STREAMS, "Streams given to the backend."),
 	ROW(BACKEND, COUNTER, "backend_responses_total", write_classes, TG_B_STATUS_1XX, "Answers by class of their status."),
 	ROW(BACKEND, COUNTER, "backend_ends_total", write_reasons_seen, 0, "Tries ended, by reason; reasons that never occurred are left out, but for done."),

@@ -1,5 +1,7 @@
 /* admin/show_autoscale.c: services that are scaled: what is wanted, what there is, and why. */
 #include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "admin/command.h"
@@ -152,6 +154,85 @@ print_counts(const struct view *v)
 		      st->ups, st->downs);
 }
 
+/*** What its backends do ***/
+
+/* By name and place in a sample. */
+static const struct figure_column {
+	const char *name;
+	size_t at;
+} figures[] = {
+	{"in_flight", offsetof(struct backend_sample, in_flight)},
+	{"arrivals", offsetof(struct backend_sample, arrivals)},
+	{"completions", offsetof(struct backend_sample, completions)},
+	{"errors", offsetof(struct backend_sample, errors)},
+	{"service_time", offsetof(struct backend_sample, service_time)},
+	{"service_p50", offsetof(struct backend_sample, service_p50)},
+	{"service_p95", offsetof(struct backend_sample, service_p95)},
+	{"service_p99", offsetof(struct backend_sample, service_p99)},
+	{"cpu", offsetof(struct backend_sample, cpu)},
+	{"memory", offsetof(struct backend_sample, memory)},
+};
+#define N_FIGURES (sizeof(figures) / sizeof(figures[0]))
+
+/* `unknown` for what is not known. */
+static void
+print_figure(struct output *out, const struct backend_sample *sample,
+	     const struct figure_column *column, const char *unknown)
+{
+	double value;
+
+	memcpy(&value, (const char *)sample + column->at, sizeof(value));
+	if (isnan(value))
+		output_text(out, unknown);
+	else
+		output_format(out, "%.4g", value);
+}
+
+static void
+print_samples(const struct view *v)
+{
+	const struct conf_service *conf = &v->call->source->conf->services[v->service];
+	const struct backend_sample *samples =
+		scaler_samples(v->call->source->scaler, v->service);
+	struct output *out = v->call->out;
+
+	output_text(out, "# backend");
+	for (size_t i = 0; i < N_FIGURES; i++)
+		output_format(out, " %s", figures[i].name);
+	output_text(out, "\n");
+	for (size_t j = 0; samples != NULL && j < conf->n_backends; j++) {
+		output_text(out, conf->backends[j].name);
+		for (size_t i = 0; i < N_FIGURES; i++) {
+			output_text(out, " ");
+			print_figure(out, &samples[j], &figures[i], "-");
+		}
+		output_text(out, "\n");
+	}
+}
+
+static void
+json_samples(const struct view *v)
+{
+	const struct conf_service *conf = &v->call->source->conf->services[v->service];
+	const struct backend_sample *samples =
+		scaler_samples(v->call->source->scaler, v->service);
+	struct output *out = v->call->out;
+
+	output_text(out, ",\"backends\":[");
+	for (size_t j = 0; samples != NULL && j < conf->n_backends; j++) {
+		output_text(out, j > 0 ? ",\n{\"name\":" : "{\"name\":");
+		output_json(out, conf->backends[j].name);
+		for (size_t i = 0; i < N_FIGURES; i++) {
+			output_format(out, ",\"%s\":", figures[i].name);
+			print_figure(out, &samples[j], &figures[i], "null");
+		}
+		output_text(out, "}");
+	}
+	output_text(out, "]");
+}
+
+/*** Text of one ***/
+
 static void
 print_text(struct view *v)
 {
@@ -172,6 +253,7 @@ print_text(struct view *v)
 	output_text(out, "\n# member state seconds address in_flight\n");
 	if (st->fleet != NULL)
 		fleet_walk(st->fleet, print_member, v);
+	print_samples(v);
 }
 
 /*** JSON ***/
@@ -316,7 +398,9 @@ print_json(struct view *v)
 	output_text(out, ",\"members\":[");
 	if (v->status.fleet != NULL)
 		fleet_walk(v->status.fleet, json_member, v);
-	output_text(out, "]}");
+	output_text(out, "]");
+	json_samples(v);
+	output_text(out, "}");
 }
 
 /*** The command ***/

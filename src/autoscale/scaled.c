@@ -177,6 +177,7 @@ measure(struct scaled *s, struct mono now, uint32_t ready)
 
 	read_usages(s, now);
 	sampler_take(s->scaler->sampler, s->conf, now, s->rates, &sample, s->samples);
+	s->has_samples = true;
 	if (sample.in_flight > 0 || sample.queued > 0 || sample.arrivals > 0 || s->state->is_woken)
 		s->state->active_ms = scaler_ms(now);
 	put(s, &sample, ready);

@@ -412,6 +412,14 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 	return true;
 }
 
+const struct backend_sample *
+scaler_samples(const struct scaler *s, unsigned service)
+{
+	const struct scaled *scaled = scaled_of(s, service);
+
+	return scaled != NULL && scaled->has_samples ? scaled->samples : NULL;
+}
+
 char *
 scaler_last_record(const struct scaler *s, unsigned service)
 {

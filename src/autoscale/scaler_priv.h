@@ -65,6 +65,7 @@ struct scaled {
 	/* By the configuration's backends: */
 	const struct fleet_member **members; /* of this tick; NULL: none of the provider's */
 	struct backend_sample *samples;
+	bool has_samples; /* there was a tick */
 	struct usage_rate *rates;
 	struct usage_place *places;
 	struct usage *reads;

@@ -163,6 +163,7 @@ backend_new(struct worker_service *s, uint32_t index)
 	b->index = index;
 	b->slot = s->conf->backends[index].segment_slot;
 	b->counters = segment_counters(w->segment, w->id, b->slot);
+	b->spread = segment_spread(w->segment, w->id, b->slot);
 	b->load = segment_shared(w->segment, b->slot);
 	TAILQ_INIT(&b->idle);
 	return b;

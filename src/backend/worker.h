@@ -113,6 +113,7 @@ struct worker_backend {
 	uint32_t slot;
 	unsigned n_users; /* leases and connections */
 	struct segment_counters *counters;
+	struct segment_spread *spread; /* see observe/spread.h */
 	struct segment_shared *load;
 	struct back_list idle; /* most recently used first */
 	unsigned n_idle;

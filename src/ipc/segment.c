@@ -11,7 +11,7 @@
 #include "ipc/segment.h"
 
 #define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
-#define VERSION        5u
+#define VERSION        6u
 #define WORKERS_MAX    4096u
 #define SLOTS_MAX      (1u << 24)
 #define RING_BYTES_MAX ((size_t)1 << 30)
@@ -37,6 +37,7 @@ struct layout {
 	size_t counters;
 	size_t cleared;
 	size_t histograms;
+	size_t spreads;
 	size_t rings;
 	size_t ring_stride;
 	size_t total;
@@ -80,7 +81,8 @@ layout_of(unsigned workers, unsigned slots, size_t ring_bytes)
 	l.counters = l.shared + slots * sizeof(struct segment_shared);
 	l.cleared = l.counters + (size_t)workers * slots * sizeof(struct segment_counters);
 	l.histograms = l.cleared + slots * sizeof(struct segment_counters);
-	l.rings = l.histograms + (size_t)workers * slots * sizeof(struct segment_histograms);
+	l.spreads = l.histograms + (size_t)workers * slots * sizeof(struct segment_histograms);
+	l.rings = l.spreads + (size_t)workers * slots * sizeof(struct segment_spread);
 	l.ring_stride = align_to(ring_shared_bytes(ring_bytes), TG_CACHELINE);
 	l.total = l.rings + workers * l.ring_stride;
 	return l;
@@ -328,6 +330,13 @@ clear_words(void *part, size_t size)
 		atomic_store_explicit(&words[i], 0, memory_order_relaxed);
 }
 
+static void
+clear_spread(struct segment_spread *s)
+{
+	for (unsigned i = 0; i < TG_SEGMENT_SPREAD; i++)
+		atomic_store_explicit(&s->n[i], 0, memory_order_relaxed);
+}
+
 void
 segment_clear(struct segment *seg, uint32_t slot)
 {
@@ -338,6 +347,7 @@ segment_clear(struct segment *seg, uint32_t slot)
 	for (i = 0; i < seg->workers; i++) {
 		clear_words(segment_counters(seg, i, slot), sizeof(struct segment_counters));
 		clear_words(segment_histograms(seg, i, slot), sizeof(struct segment_histograms));
+		clear_spread(segment_spread(seg, i, slot));
 	}
 }
 
@@ -403,6 +413,15 @@ segment_histograms(struct segment *seg, unsigned worker, uint32_t slot)
 
 	assert(worker < seg->workers && slot < seg->slots);
 	return &histograms[(size_t)worker * seg->slots + slot];
+}
+
+struct segment_spread *
+segment_spread(struct segment *seg, unsigned worker, uint32_t slot)
+{
+	struct segment_spread *spreads = (void *)(seg->base + seg->layout.spreads);
+
+	assert(worker < seg->workers && slot < seg->slots);
+	return &spreads[(size_t)worker * seg->slots + slot];
 }
 
 struct ring *

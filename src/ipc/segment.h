@@ -6,10 +6,10 @@
  * It survives a crash of either. Layout, all offsets fixed at creation:
  *
  *	header | entries[slots] | shared[slots] | counters[workers][slots] |
- *	cleared[slots] | histograms[workers][slots] | rings[workers]
+ *	cleared[slots] | histograms[workers][slots] | spreads[workers][slots] | rings[workers]
  *
  * A slot belongs to one object (listener, service or backend); the parent
- * names it before the children hear of it (proc/slots.h). Counters and histograms are written by
+ * names it before the children hear of it (proc/slots.h). Counters, histograms and spreads are written by
  * exactly one worker each with plain relaxed stores and summed by readers. What
  * must be exact across workers is in `shared`, one cache line per slot. `cleared` is
  * the keeper's alone: what the sums were when an operator cleared them. The
@@ -39,6 +39,8 @@
 /* Histograms per slot and worker, and buckets of each; observe/histogram.h says which. */
 #define TG_SEGMENT_HISTOGRAMS 4
 #define TG_SEGMENT_BUCKETS    19
+/* Buckets of a backend's times per worker; observe/spread.h says which. */
+#define TG_SEGMENT_SPREAD     48
 #define TG_SEGMENT_NAME     128
 #define TG_SEGMENT_NONE     UINT32_MAX
 
@@ -68,6 +70,10 @@ struct segment_histogram {
 
 struct segment_histograms {
 	_Alignas(TG_CACHELINE) struct segment_histogram h[TG_SEGMENT_HISTOGRAMS];
+};
+
+struct segment_spread {
+	_Alignas(TG_CACHELINE) _Atomic uint32_t n[TG_SEGMENT_SPREAD];
 };
 
 struct segment_shared {
@@ -167,6 +173,7 @@ struct segment_entry *segment_entry(struct segment *seg, uint32_t slot);
 struct segment_shared *segment_shared(struct segment *seg, uint32_t slot);
 struct segment_counters *segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_histograms *segment_histograms(struct segment *seg, unsigned worker, uint32_t slot);
+struct segment_spread *segment_spread(struct segment *seg, unsigned worker, uint32_t slot);
 /* What is to be taken off the sums where people read them; 0: never cleared. */
 struct segment_counters *segment_cleared(struct segment *seg, uint32_t slot);
 /* This process's handle of a worker's ring; one writer and one reader process at a time. */

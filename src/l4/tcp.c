@@ -23,6 +23,7 @@
 #include "l4/l4.h"
 #include "net/tunnel.h"
 #include "observe/counters.h"
+#include "observe/spread.h"
 #include "observe/trace.h"
 
 struct tcp_stream {
@@ -130,6 +131,8 @@ count(const struct tcp_stream *s, enum end_reason reason)
 	counter_add(c, TG_B_TIME_CONNECT_US, connect_us);
 	counter_add(c, TG_B_TIME_TOTAL_US, total_us);
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	if (mono_is_set(s->connected))
+		spread_add(s->lease.backend->spread, mono_diff_us(now_of(s), s->phase));
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "l7/l7.h"
 #include "l7/stream_priv.h"
 #include "observe/counters.h"
+#include "observe/spread.h"
 #include "observe/trace.h"
 
 #define KEEP_STREAMS 1024u
@@ -103,6 +104,8 @@ count_backend(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_B_TIME_RESPONSE_US, span_us(s->answered, s->sent));
 	counter_add(c, TG_B_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	if (mono_is_set(s->answered))
+		spread_add(s->lease.backend->spread, span_us(stream_now(s), s->phase));
 }
 
 /* Tells the balancer how it went, and gives the place back. */

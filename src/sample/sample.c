@@ -6,8 +6,11 @@
 #include "base/hash.h"
 #include "observe/counters.h"
 #include "observe/histogram.h"
+#include "observe/spread.h"
 
+#define P50 500u
 #define P95 950u
+#define P99 990u
 
 /* What grows of one slot. */
 struct counted {
@@ -33,12 +36,26 @@ struct slot_before {
 	struct mono at;
 	struct counted counted;
 	struct times *times; /* of a service; NULL: not yet, or no memory */
+	struct spread *spread; /* of a backend; the same */
 };
 
 struct sampler {
 	struct segment *segment;
 	uint32_t n_slots;
 	struct slot_before *slots;
+};
+
+const struct backend_sample backend_sample_unknown = {
+	.in_flight = NAN,
+	.arrivals = NAN,
+	.completions = NAN,
+	.errors = NAN,
+	.service_time = NAN,
+	.service_p50 = NAN,
+	.service_p95 = NAN,
+	.service_p99 = NAN,
+	.cpu = NAN,
+	.memory = NAN,
 };
 
 struct sampler *
@@ -62,6 +79,7 @@ static void
 forget_slot(struct slot_before *before)
 {
 	free(before->times);
+	free(before->spread);
 	*before = (struct slot_before){.who = 0};
 }
 
@@ -71,7 +89,7 @@ sampler_free(struct sampler *s)
 	if (s == NULL)
 		return;
 	for (uint32_t i = 0; i < s->n_slots; i++)
-		free(s->slots[i].times);
+		forget_slot(&s->slots[i]);
 	free(s->slots);
 	free(s);
 }
@@ -313,6 +331,23 @@ take_times(struct sampler *s, uint32_t slot, bool is_known, struct service_sampl
 }
 
 static void
+take_spread(struct sampler *s, uint32_t slot, bool is_known, struct backend_sample *ret)
+{
+	struct slot_before *before = &s->slots[slot];
+	struct spread now = spread_sum(s->segment, slot);
+
+	if (before->spread == NULL) {
+		before->spread = malloc(sizeof(*before->spread));
+	} else if (is_known) {
+		ret->service_p50 = spread_percentile(before->spread, &now, P50);
+		ret->service_p95 = spread_percentile(before->spread, &now, P95);
+		ret->service_p99 = spread_percentile(before->spread, &now, P99);
+	}
+	if (before->spread != NULL)
+		*before->spread = now;
+}
+
+static void
 take_queue(const struct counted *c, struct service_sample *ret)
 {
 	ret->queue_time = mean_seconds(c->queue_us, c->ended);
@@ -361,13 +396,16 @@ take_backend(struct sampler *s, uint32_t slot, uint64_t who, struct mono now,
 	struct counted counted;
 	struct counted c;
 	uint64_t interval_us;
+	bool is_known;
 
-	*ret = (struct backend_sample){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+	*ret = backend_sample_unknown;
 	if (slot >= s->n_slots)
 		return;
 	counted = count_backend(s, slot);
 	ret->in_flight = gauge(&segment_shared(s->segment, slot)->in_flight);
-	if (!step(&s->slots[slot], who, now, &counted, &c, &interval_us))
+	is_known = step(&s->slots[slot], who, now, &counted, &c, &interval_us);
+	take_spread(s, slot, is_known, ret);
+	if (!is_known)
 		return;
 	ret->arrivals = per_second(c.streams, interval_us);
 	ret->completions = per_second(c.ended, interval_us);

@@ -18,8 +18,9 @@
 #include "sample/usage.h"
 
 /*
- * Of one backend. A value. Errors: answers with 5xx, and what the backend failed otherwise. Its service time is from
- * the begin of a stream, waits included.
+ * Of one backend. A value. Errors: answers with 5xx, and what the backend failed otherwise. The mean of its service
+ * time is from the begin of a stream, waits included; percentiles are of the time at the backend alone, of what it
+ * answered in the interval. How long streams waited is the service's to tell: they wait before they have a backend.
  */
 struct backend_sample {
 	double in_flight;
@@ -27,9 +28,14 @@ struct backend_sample {
 	double completions;  /* per second */
 	double errors;       /* per second */
 	double service_time; /* mean, seconds; NAN: none ended */
+	double service_p50;  /* seconds; NAN: none was answered */
+	double service_p95;
+	double service_p99;
 	double cpu;          /* of what it may use */
 	double memory;       /* the same; working set */
 };
+
+extern const struct backend_sample backend_sample_unknown;
 
 /*
  * Of a service. A value. Completions are counted as they end, so that those of an interval are exact. Errors are

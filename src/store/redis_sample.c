@@ -145,6 +145,9 @@ add_backend(struct redis_batch *b, const char *service, const struct store_backe
 	add_field(&c, "completions", sample->completions);
 	add_field(&c, "errors", sample->errors);
 	add_field(&c, "service-time", sample->service_time);
+	add_field(&c, "service-p50", sample->service_p50);
+	add_field(&c, "service-p95", sample->service_p95);
+	add_field(&c, "service-p99", sample->service_p99);
 	add_field(&c, "cpu", sample->cpu);
 	add_field(&c, "memory", sample->memory);
 	return put_hash(b, &c, key, life_ms);

@@ -171,6 +171,15 @@ def test_load_is_told_to_whom_scales(world):
     settings.wait_until(lambda: " cpu=0.63 memory=0.415 " in explained(), "the load to be known")
     assert (told()["b0"]["cpu"], told()["b0"]["memory"], told()["b0"]["weight_permille"]) == (0.63, 0.415, 500)
     assert "cpu" not in told()["b1"]
+
+    def sampled():
+        w.served()
+        shown = w.run_tidectl("-s", w.socket, "show", "autoscale", "site", "json")
+        return {row["name"]: row for row in json.loads(shown.stdout)[0]["backends"]}["b0"]
+
+    row = settings.wait_until(lambda: next((r for r in [sampled()] if r["service_p50"]), None), "times")
+    assert 0 < row["service_p50"] <= row["service_p95"] <= row["service_p99"]
+    assert (row["cpu"], row["memory"]) == (0.63, 0.415)
     assert not w.tg.log.records(msg="the agent says a word that is not known, ignoring it")
     # What is not told again is not known soon.
     w.say(0, "100%\n")

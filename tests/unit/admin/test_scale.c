@@ -33,10 +33,12 @@ struct fixture {
 static const struct scaler *const no_scaler = (const struct scaler *)&"scaler";
 static struct scaler_status told;
 static const char *told_record;
+static const struct backend_sample *told_samples;
 
 bool __wrap_scaler_has(const struct scaler *s, unsigned service);
 bool __wrap_scaler_status(const struct scaler *s, unsigned service, struct scaler_status *ret);
 char *__wrap_scaler_last_record(const struct scaler *s, unsigned service);
+const struct backend_sample *__wrap_scaler_samples(const struct scaler *s, unsigned service);
 
 bool
 __wrap_scaler_has(const struct scaler *s, unsigned service)
@@ -60,6 +62,14 @@ __wrap_scaler_last_record(const struct scaler *s, unsigned service)
 	assert_ptr_equal(s, no_scaler);
 	assert_int_equal(service, API);
 	return told_record != NULL ? strdup(told_record) : NULL;
+}
+
+const struct backend_sample *
+__wrap_scaler_samples(const struct scaler *s, unsigned service)
+{
+	assert_ptr_equal(s, no_scaler);
+	assert_int_equal(service, API);
+	return told_samples;
 }
 
 static void
@@ -202,6 +212,7 @@ setup(void **state)
 		return -1;
 	f->source.store = f->store;
 	told_record = NULL;
+	told_samples = NULL;
 	fill_fleet(f);
 	told = (struct scaler_status){
 		.module = "target",
@@ -377,7 +388,7 @@ one_service_is_told_whole(void **state)
 	/* What a module says cannot end the answer. */
 	assert_has(answer, "reason: in-flight 36 of 4??for each\nguard: max\nstore: memory well\n");
 	assert_has(answer, "\nauto-1 ready 3 127.0.0.1:4001 3\n");
-	assert_has(answer, "\nauto-2 pending 2 - 0\n\n");
+	assert_has(answer, "\nauto-2 pending 2 - 0\n# backend in_flight arrivals ");
 	assert_ptr_equal(strstr(answer, "\n\n"), answer + strlen(answer) - 2);
 }
 
@@ -398,7 +409,7 @@ one_service_as_json(void **state)
 	assert_has(answer, "{\"name\":\"auto-1\",\"state\":\"ready\",\"state_ms\":3000,"
 			   "\"address\":\"127.0.0.1:4001\",\"in_flight\":3},\n"
 			   "{\"name\":\"auto-2\",\"state\":\"pending\",\"state_ms\":2000,"
-			   "\"in_flight\":0}]}]\n\n");
+			   "\"in_flight\":0}],\"backends\":[]}]\n\n");
 	told.guard = NULL;
 	told.has_manual = true;
 	told.manual = 0;
@@ -406,6 +417,29 @@ one_service_as_json(void **state)
 	answer = ask(f, "show autoscale api json");
 	assert_has(answer, "\"number\":0,\"number_order\":{\"when\":");
 	assert_has(answer, "\"guard\":null");
+}
+
+static void
+samples_of_backends_are_told(void **state)
+{
+	struct backend_sample samples[2] = {backend_sample_unknown, backend_sample_unknown};
+	struct fixture *f = *state;
+	const char *answer;
+
+	samples[0].in_flight = 3;
+	samples[0].service_p50 = 0.0125;
+	samples[0].service_p99 = 1.5;
+	samples[0].cpu = 0.63;
+	told_samples = samples;
+	answer = ask(f, "show autoscale api");
+	assert_has(answer, "\n# backend in_flight arrivals completions errors service_time service_p50 "
+			   "service_p95 service_p99 cpu memory\n"
+			   "b1 3 - - - - 0.0125 - 1.5 0.63 -\n");
+	answer = ask(f, "show autoscale api json");
+	assert_has(answer, ",\"backends\":[{\"name\":\"b1\",\"in_flight\":3,\"arrivals\":null,"
+			   "\"completions\":null,\"errors\":null,\"service_time\":null,"
+			   "\"service_p50\":0.0125,\"service_p95\":null,\"service_p99\":1.5,"
+			   "\"cpu\":0.63,\"memory\":null}");
 }
 
 /* A record as the loop makes one. */
@@ -578,6 +612,7 @@ main(int argc, char **argv)
 		CASE(all_services_are_a_line_each),
 		CASE(one_service_is_told_whole),
 		CASE(one_service_as_json),
+		CASE(samples_of_backends_are_told),
 		CASE(the_last_decision_is_explained),
 		CASE(decisions_are_told_the_newest_last),
 		CASE(state_diff_tells_orders_and_leaves_out_the_autoscalers_own),

@@ -76,6 +76,13 @@ parts_do_not_overlap(void **state)
 			memset(segment_histograms(seg, w, i), 0xee,
 			       sizeof(struct segment_histograms));
 	}
+	for (unsigned w = 0; w < 3; w++) {
+		assert_int_equal(segment_spread(seg, w, 0)->n[0], 0);
+		assert_int_equal(segment_spread(seg, w, 39)->n[TG_SEGMENT_SPREAD - 1], 0);
+		for (uint32_t i = 0; i < 40; i++)
+			memset(segment_spread(seg, w, i), 0xdd, sizeof(struct segment_spread));
+	}
+	assert_true(segment_histograms(seg, 2, 39)->h[3].sum == UINT64_C(0xeeeeeeeeeeeeeeee));
 	assert_true(segment_sum(seg, 39, 0) == 3 * UINT64_MAX);
 	assert_string_equal(segment_entry(seg, 0)->name, "tidegate");
 	assert_int_equal(segment_attach(segment_fd(seg), &other, NULL), 0);

@@ -10,6 +10,7 @@
 
 #include "observe/counters.h"
 #include "observe/histogram.h"
+#include "observe/spread.h"
 #include "sample/sample.h"
 
 #define SLOTS 8u
@@ -291,6 +292,39 @@ a_reload_forgets_who_is_gone(void **state)
 	assert_true(isnan(now.arrivals) && isnan(each[0].arrivals));
 }
 
+/* Streams that the second backend answered after so long. */
+static void
+serve(unsigned worker, unsigned n, uint64_t us)
+{
+	for (unsigned i = 0; i < n; i++)
+		spread_add(segment_spread(segment, worker, 3), us);
+}
+
+static void
+backends_have_percentiles_of_the_interval(void **state)
+{
+	(void)state;
+	serve(0, 1000, 9000000);
+	take(0);
+	assert_true(isnan(each[1].service_p50));
+	serve(0, 96, 10000);
+	serve(1, 3, 200000);
+	serve(1, 1, 3000000);
+	take(1000);
+	assert_true(fabs(each[1].service_p50 - 0.01) < 0.01 / 3);
+	assert_true(fabs(each[1].service_p95 - 0.01) < 0.01 / 3);
+	assert_true(fabs(each[1].service_p99 - 0.2) < 0.2 / 3);
+	assert_true(isnan(each[0].service_p50));
+	/* Nothing was answered: not known, not 0. */
+	take(2000);
+	assert_true(isnan(each[1].service_p50) && isnan(each[1].service_p99));
+	/* Another backend in its slot has taken nothing over. */
+	serve(0, 10, 10000);
+	backends[1].name = name_b3;
+	take(3000);
+	assert_true(isnan(each[1].service_p95));
+}
+
 static void
 usage_is_the_mean_of_what_is_known(void **state)
 {
@@ -334,6 +368,7 @@ main(void)
 		TEST(counters_that_went_back_are_not_known),
 		TEST(a_slot_of_another_name_begins_anew),
 		TEST(a_reload_forgets_who_is_gone),
+		TEST(backends_have_percentiles_of_the_interval),
 		TEST(usage_is_the_mean_of_what_is_known),
 		TEST(slots_that_are_not_there_are_not_read),
 	};

@@ -103,7 +103,7 @@ keys_are_as_designed(void **state)
 	struct store_backend backends[2] = {
 		{.name = "b1",
 		 .state = TG_BACKEND_READY,
-		 .sample = {.in_flight = 3, .arrivals = 1.5, .cpu = NAN, .memory = 0.25}},
+		 .sample = {.in_flight = 3, .arrivals = 1.5, .service_p95 = 0.125, .cpu = NAN, .memory = 0.25}},
 		{.name = "[::1]:80", .state = TG_BACKEND_DRAINING, .sample = {.in_flight = 0}},
 	};
 	redisReply *reply;
@@ -118,6 +118,7 @@ keys_are_as_designed(void **state)
 	check_text("HGET tg:{api}:b:b1 state", "ready");
 	check_text("HGET tg:{api}:b:b1 in-flight", "3");
 	check_text("HGET tg:{api}:b:b1 arrivals", "1.5");
+	check_text("HGET tg:{api}:b:b1 service-p95", "0.125");
 	check_text("HGET tg:{api}:b:b1 cpu", "");
 	check_text("HGET tg:{api}:b:b1 memory", "0.25");
 	check_text("HGET tg:{api}:b:[::1]:80 state", "draining");

@@ -1,0 +1,27 @@
+/*
+ * admin/metrics_priv.h: who writes the samples of a metric, for the files metrics are made of.
+ */
+#ifndef TG_ADMIN_METRICS_PRIV_H
+#define TG_ADMIN_METRICS_PRIV_H
+
+#include "admin/exposition.h"
+#include "admin/metrics.h"
+
+/* One object, and what its samples are called. */
+struct metric_site {
+	const struct admin_source *s;
+	size_t i; /* process, worker, listener or service */
+	size_t j; /* backend */
+	uint32_t slot;
+	struct series series;
+	char number[16]; /* the value of the label worker */
+};
+
+/* Of backends of services that are scaled, as sampled last; what is not known, and all others, have no lines. */
+
+/* id: where in struct backend_sample. */
+void metrics_write_share(const struct metric *m, const struct metric_site *site, struct output *out);
+void metrics_write_service_times(const struct metric *m, const struct metric_site *site,
+				 struct output *out);
+
+#endif
