@@ -2,7 +2,7 @@
 
 import re
 
-from harness import conf, metrics, net, settings
+from harness import client, conf, metrics, net, settings
 
 _ROW = re.compile(r"\| `(tidegate_[a-z_]+)` \| ([a-z]+) \| ([^|]*) \| (.*) \|")
 
@@ -19,10 +19,30 @@ _SCALED = '''{ name = "scaled"; health = { type = "none"; };
     provider = { type = "process"; command = ( "/bin/false", "{port}" ); }; }'''
 
 
+# The same, with a backend that is sampled.
+_SAMPLED = '''{{ name = "scaled"; backends = ( "{backend}" ); agent = {{ port = {agent}; interval = "50ms"; }};
+    autoscale = {{ module = "threshold"; interval = "100ms"; max = 4; dry_run = true; }}; }}'''
+
+
+def sampled_page(tg, port):
+    """The page in an interval in which the sampled backend was asked and has told."""
+    def look():
+        assert tg.exchange(client.get("/scaled/")).status == 200
+        page = metrics.page(port)
+        names = {name for name, _ in page.samples}
+        return page if {"tidegate_backend_service_seconds", "tidegate_backend_cpu_ratio"} <= names else None
+    return settings.wait_until(look, "samples of a backend")
+
+
 def test_names_types_labels_and_help_agree(tidegate, recording_backend):
     port = f"{net.ADDRESS}:{net.free_port()}"
-    tidegate(conf.http(recording_backend(), top=f'admin = {{ http = "{port}"; }};', services=_SCALED))
-    page = metrics.page(port)
+    agent = recording_backend(lambda conn: conn.send(b"cpu:50% mem:25%\n"), name="agent")
+    sampled = recording_backend(name="sampled", address=agent.address.rpartition(":")[0])
+    tg = tidegate(conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }};',
+                            listener='routes = ( { path = "/scaled/"; service = "scaled"; } );',
+                            services=_SAMPLED.format(backend=sampled.address,
+                                                     agent=agent.address.rpartition(":")[2])))
+    page = sampled_page(tg, port)
     wanted = documented()
     assert page.types.keys() == wanted.keys()
     labels = {}
