@@ -77,10 +77,25 @@ find_number(const char *text, const char *key, uint64_t *ret)
 
 /*** Cgroups ***/
 
+/* What may be used; 0: not said. */
+struct limits {
+	double cpu;
+	uint64_t memory;
+};
+
+/* Those of a folder and of all above it: others below it ask for the same. */
+struct known_limits {
+	bool is_known;
+	const char *mount;
+	char name[PATH_MAX_BYTES];
+	struct limits limits;
+};
+
 struct cgroup {
 	const char *root;
 	const char *name;
 	char *buf; /* FILE_MAX */
+	struct known_limits *above; /* of version 2, and of 1 */
 };
 
 /* `mount` is below sys/fs/cgroup; "": itself. */
@@ -131,55 +146,146 @@ read_memory(const struct cgroup *c, const char *mount, const char *current_file,
 		set_memory(u, current, inactive);
 }
 
-/* "max 100000", "50000 100000" */
+/*** Limits ***/
+
 static void
-read_v2_cpu_limit(const struct cgroup *c, const char *mount, struct usage *u)
+tighten(struct limits *l, const struct limits *by)
+{
+	if (by->cpu > 0 && (l->cpu <= 0 || by->cpu < l->cpu))
+		l->cpu = by->cpu;
+	if (by->memory > 0 && (l->memory == 0 || by->memory < l->memory))
+		l->memory = by->memory;
+}
+
+/* "max" is no number: no limit. "max 100000", "50000 100000" */
+static void
+limits_of_v2(const struct cgroup *c, const char *mount, struct limits *ret)
 {
 	const char *text = c->buf;
 	uint64_t quota;
 	uint64_t period;
 
+	*ret = (struct limits){.cpu = 0};
+	if (!read_number(c, mount, "memory.max", &ret->memory))
+		ret->memory = 0;
 	if (read_cgroup(c, mount, "cpu.max") && take_number(&text, &quota) &&
 	    take_number(&text, &period) && period > 0)
-		u->cpu_limit = (double)quota / (double)period;
+		ret->cpu = (double)quota / (double)period;
 }
 
-/* False: no folder of version 2 here. "max" is no number: no limit. */
+/* A quota of -1 is no number: no limit. Each controller has a mount of its own. */
+static void
+limits_of_v1(const struct cgroup *c, const char *mount, struct limits *ret)
+{
+	uint64_t quota;
+	uint64_t period;
+
+	(void)mount;
+	*ret = (struct limits){.cpu = 0};
+	if (!read_number(c, "memory", "memory.limit_in_bytes", &ret->memory) ||
+	    ret->memory >= V1_NO_LIMIT)
+		ret->memory = 0;
+	if (read_number(c, "cpu", "cpu.cfs_quota_us", &quota) &&
+	    read_number(c, "cpu", "cpu.cfs_period_us", &period) && period > 0)
+		ret->cpu = (double)quota / (double)period;
+}
+
+/* To the folder above; false: it was the root of the mount. */
+static bool
+go_up(char *name)
+{
+	size_t n = strlen(name);
+
+	while (n > 0 && name[n - 1] == '/')
+		n--;
+	if (n == 0)
+		return false;
+	while (n > 0 && name[n - 1] != '/')
+		n--;
+	name[n] = '\0';
+	return true;
+}
+
+typedef void limits_at(const struct cgroup *c, const char *mount, struct limits *ret);
+
+static void
+tighten_by_above(const struct cgroup *c, limits_at *at, const char *mount,
+		 struct known_limits *known, struct limits *l)
+{
+	char name[PATH_MAX_BYTES];
+	struct cgroup above = {.root = c->root, .name = name, .buf = c->buf};
+	struct limits limits;
+
+	if ((size_t)snprintf(name, sizeof(name), "%s", c->name) >= sizeof(name) || !go_up(name))
+		return;
+	if (!known->is_known || known->mount != mount || strcmp(known->name, name) != 0) {
+		*known = (struct known_limits){.is_known = true, .mount = mount};
+		memcpy(known->name, name, sizeof(name));
+		do {
+			at(&above, mount, &limits);
+			tighten(&known->limits, &limits);
+		} while (go_up(name));
+	}
+	tighten(l, &known->limits);
+}
+
+static void
+read_limits(const struct cgroup *c, limits_at *at, const char *mount, struct known_limits *known,
+	    struct usage *u)
+{
+	struct limits l = {.cpu = u->cpu_limit, .memory = u->memory_limit};
+	struct limits own;
+
+	at(c, mount, &own);
+	tighten(&l, &own);
+	tighten_by_above(c, at, mount, known, &l);
+	u->cpu_limit = l.cpu;
+	u->memory_limit = l.memory;
+}
+
+/*** Both versions ***/
+
+/* False: no folder of version 2 here. */
 static bool
 read_v2(const struct cgroup *c, const char *mount, struct usage *u)
 {
 	if (!has_cgroup(c, mount, "memory.current") && !has_cgroup(c, mount, "cpu.stat"))
 		return false;
 	read_memory(c, mount, "memory.current", "inactive_file", u);
-	if (!read_number(c, mount, "memory.max", &u->memory_limit))
-		u->memory_limit = 0;
 	u->has_cpu =
 		read_cgroup(c, mount, "cpu.stat") && find_number(c->buf, "usage_usec", &u->cpu_us);
-	read_v2_cpu_limit(c, mount, u);
+	read_limits(c, limits_of_v2, mount, &c->above[0], u);
 	return true;
 }
 
-/* A quota of -1 is no number: no limit. */
+/* What is above the mount, the memory of a group tells: it has the tightest of all. */
+static void
+read_v1_hierarchy(const struct cgroup *c, struct usage *u)
+{
+	struct limits l = {.cpu = 0};
+	struct limits all = {.cpu = u->cpu_limit, .memory = u->memory_limit};
+
+	if (!read_cgroup(c, "memory", "memory.stat") ||
+	    !find_number(c->buf, "hierarchical_memory_limit", &l.memory) ||
+	    l.memory >= V1_NO_LIMIT)
+		return;
+	tighten(&all, &l);
+	u->memory_limit = all.memory;
+}
+
 static void
 read_v1(const struct cgroup *c, struct usage *u)
 {
 	uint64_t used_ns;
-	uint64_t quota;
-	uint64_t period;
 
 	if (!u->has_memory)
 		read_memory(c, "memory", "memory.usage_in_bytes", "total_inactive_file", u);
-	if (u->memory_limit == 0 &&
-	    (!read_number(c, "memory", "memory.limit_in_bytes", &u->memory_limit) ||
-	     u->memory_limit >= V1_NO_LIMIT))
-		u->memory_limit = 0;
 	if (!u->has_cpu && read_number(c, "cpuacct", "cpuacct.usage", &used_ns)) {
 		u->has_cpu = true;
 		u->cpu_us = used_ns / 1000;
 	}
-	if (u->cpu_limit <= 0 && read_number(c, "cpu", "cpu.cfs_quota_us", &quota) &&
-	    read_number(c, "cpu", "cpu.cfs_period_us", &period) && period > 0)
-		u->cpu_limit = (double)quota / (double)period;
+	read_limits(c, limits_of_v1, "", &c->above[1], u);
+	read_v1_hierarchy(c, u);
 }
 
 /* Not out of the file system of cgroups. */
@@ -193,18 +299,16 @@ is_inside(const char *name)
 	return true;
 }
 
+/* Where both are mounted, controllers are in one of them each. */
 static void
-read_cgroups(const char *root, const char *name, char *buf, struct usage *u)
+read_cgroups(const struct cgroup *c, struct usage *u)
 {
-	struct cgroup c = {.root = root, .name = name, .buf = buf};
-
-	if (!is_inside(name))
+	if (!is_inside(c->name))
 		return;
-	/* Where both are mounted, controllers are in one of them each. */
-	if (!read_v2(&c, "", u))
-		(void)read_v2(&c, "unified", u);
-	if (!u->has_cpu || !u->has_memory)
-		read_v1(&c, u);
+	if (!read_v2(c, "", u))
+		(void)read_v2(c, "unified", u);
+	if (!u->has_cpu || !u->has_memory || u->cpu_limit <= 0 || u->memory_limit == 0)
+		read_v1(c, u);
 }
 
 /*** Processes ***/
@@ -349,13 +453,16 @@ usage_read_below(const char *root, const struct usage_place *places, size_t n, s
 		 struct usage *ret)
 {
 	char buf[FILE_MAX];
+	struct known_limits above[2] = {{.is_known = false}, {.is_known = false}};
+	struct cgroup c = {.root = root, .buf = buf, .above = above};
 	struct group *groups;
 	bool has_groups = false;
 
 	for (size_t i = 0; i < n; i++) {
 		ret[i] = (struct usage){.at = now};
-		if (places[i].cgroup != NULL)
-			read_cgroups(root, places[i].cgroup, buf, &ret[i]);
+		c.name = places[i].cgroup;
+		if (c.name != NULL)
+			read_cgroups(&c, &ret[i]);
 		has_groups = has_groups || needs_group(&places[i], &ret[i]);
 	}
 	if (!has_groups)

@@ -6,7 +6,8 @@
  *
  * Cgroups are read as the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst say,
  * processes as proc_pid_stat(5) and proc_pid_statm(5). Version 2 goes first, where the
- * folder has a file of it. Limits are those of the folder itself, not of those above it.
+ * folder has a file of it. A limit is the tightest of the folder's own and of all above it, as far up as the file
+ * system is mounted: in a container to the container's own. One above is shared with others below it.
  */
 #ifndef TG_SAMPLE_USAGE_H
 #define TG_SAMPLE_USAGE_H

@@ -88,6 +88,8 @@ read_place(const char *cgroup, pid_t group)
 	return u;
 }
 
+static void write_process(const char *pid, const char *name, const char *group, const char *statm);
+
 static const char v2_stat[] = "anon 1000\nfile 3000\nnot_inactive_file 7\ninactive_file 2000\n"
 			      "active_file 1000\n";
 
@@ -119,6 +121,109 @@ version_2_is_read(void **state)
 	u = read_place("tide/b1", 0);
 	assert_true(u.has_memory);
 	assert_int_equal(u.memory, 0);
+}
+
+static void
+limits_above_count(void **state)
+{
+	struct usage_place places[3] = {
+		{.cgroup = "pod/a/app"}, {.cgroup = "pod/a/other"}, {.cgroup = "/pod//b/app/"}};
+	struct usage u[3];
+
+	(void)state;
+	/* A pod of Kubernetes: what it has, its containers share. */
+	write_file("sys/fs/cgroup/cpu.stat", "usage_usec 1\n"); /* of the root, which has no limits */
+	write_file("sys/fs/cgroup/pod/memory.max", "40000\n");
+	write_file("sys/fs/cgroup/pod/cpu.max", "400000 100000\n");
+	write_file("sys/fs/cgroup/pod/a/memory.max", "20000\n");
+	write_file("sys/fs/cgroup/pod/a/cpu.max", "max 100000\n");
+	write_file("sys/fs/cgroup/pod/a/app/memory.current", "10000\n");
+	write_file("sys/fs/cgroup/pod/a/app/memory.stat", v2_stat);
+	write_file("sys/fs/cgroup/pod/a/app/memory.max", "max\n");
+	write_file("sys/fs/cgroup/pod/a/app/cpu.stat", "usage_usec 5\n");
+	write_file("sys/fs/cgroup/pod/a/app/cpu.max", "max 100000\n");
+	/* Its own is tighter, and wider. */
+	write_file("sys/fs/cgroup/pod/a/other/cpu.stat", "usage_usec 6\n");
+	write_file("sys/fs/cgroup/pod/a/other/cpu.max", "50000 100000\n");
+	write_file("sys/fs/cgroup/pod/a/other/memory.max", "99000\n");
+	write_file("sys/fs/cgroup/pod/b/app/cpu.stat", "usage_usec 7\n");
+	assert_int_equal(usage_read_below(root, places, 3, at(0), u), 0);
+	assert_true(u[0].cpu_limit == 4 && u[0].memory_limit == 20000 && u[0].memory == 8000);
+	assert_true(u[1].cpu_limit == 0.5 && u[1].memory_limit == 20000 && u[1].cpu_us == 6);
+	assert_true(u[2].cpu_limit == 4 && u[2].memory_limit == 40000 && u[2].cpu_us == 7);
+	/* In a container the root of the mount is its own group, with limits. */
+	write_file("sys/fs/cgroup/memory.max", "15000\n");
+	write_file("sys/fs/cgroup/cpu.max", "25000 100000\n");
+	assert_int_equal(usage_read_below(root, places, 3, at(0), u), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(u[i].cpu_limit == 0.25 && u[i].memory_limit == 15000);
+	u[0] = read_place("", 0);
+	assert_true(u[0].cpu_limit == 0.25 && u[0].memory_limit == 15000 && u[0].cpu_us == 1);
+}
+
+/* Only what cgroup.subtree_control of the folder above enables has files here. */
+static void
+controllers_may_be_missing_in_a_folder(void **state)
+{
+	struct usage u;
+
+	(void)state;
+	write_file("sys/fs/cgroup/tide/memory.current", "90000\n");
+	write_file("sys/fs/cgroup/tide/memory.stat", v2_stat);
+	write_file("sys/fs/cgroup/tide/memory.max", "100000\n");
+	write_file("sys/fs/cgroup/tide/cpu.max", "200000 100000\n");
+	write_file("sys/fs/cgroup/tide/b1/cpu.stat", "usage_usec 5\nuser_usec 5\n");
+	u = read_place("tide/b1", 0);
+	/* What the folder above uses is not its own; what it may use it shares. */
+	assert_true(u.has_cpu && u.cpu_us == 5 && u.cpu_limit == 2);
+	assert_false(u.has_memory);
+	assert_int_equal(u.memory_limit, 100000);
+	/* Then its processes tell. */
+	write_process("50", "app", "50", "100 30 10\n");
+	u = read_place("tide/b1", 50);
+	assert_true(u.has_memory && u.cpu_us == 5);
+	assert_int_equal(u.memory, 30 * sysconf(_SC_PAGESIZE));
+	/* Nothing but what every folder has: no reading. */
+	write_file("sys/fs/cgroup/tide/b2/cgroup.procs", "1\n");
+	u = read_place("tide/b2", 0);
+	assert_false(u.has_cpu || u.has_memory);
+	assert_true(u.cpu_limit == 0 && u.memory_limit == 0);
+	/* memory.stat without inactive_file, cpu.stat without usage_usec. */
+	write_file("sys/fs/cgroup/tide/b3/memory.current", "5000\n");
+	write_file("sys/fs/cgroup/tide/b3/cpu.stat", "nr_periods 0\n");
+	u = read_place("tide/b3", 0);
+	assert_false(u.has_cpu || u.has_memory);
+}
+
+static void
+limits_above_count_in_version_1(void **state)
+{
+	struct usage u;
+
+	(void)state;
+	write_file("sys/fs/cgroup/memory/docker/memory.limit_in_bytes", "30000\n");
+	write_file("sys/fs/cgroup/memory/docker/c/memory.usage_in_bytes", "10000\n");
+	write_file("sys/fs/cgroup/memory/docker/c/memory.limit_in_bytes", "9223372036854771712\n");
+	write_file("sys/fs/cgroup/memory/docker/c/memory.stat",
+		   "hierarchical_memory_limit 30000\ntotal_inactive_file 4000\n");
+	write_file("sys/fs/cgroup/cpuacct/docker/c/cpuacct.usage", "5000\n");
+	write_file("sys/fs/cgroup/cpu/docker/cpu.cfs_quota_us", "150000\n");
+	write_file("sys/fs/cgroup/cpu/docker/cpu.cfs_period_us", "100000\n");
+	write_file("sys/fs/cgroup/cpu/docker/c/cpu.cfs_quota_us", "-1\n");
+	write_file("sys/fs/cgroup/cpu/docker/c/cpu.cfs_period_us", "100000\n");
+	u = read_place("docker/c", 0);
+	assert_true(u.cpu_limit == 1.5 && u.memory_limit == 30000);
+	/* Above the mount. */
+	write_file("sys/fs/cgroup/memory/docker/c/memory.stat",
+		   "hierarchical_memory_limit 20000\ntotal_inactive_file 4000\n");
+	assert_int_equal(read_place("docker/c", 0).memory_limit, 20000);
+	write_file("sys/fs/cgroup/memory/docker/c/memory.stat",
+		   "hierarchical_memory_limit 9223372036854771712\ntotal_inactive_file 4000\n");
+	assert_int_equal(read_place("docker/c", 0).memory_limit, 30000);
+	/* Hybrid: processors are counted by version 2, and limited by version 1. */
+	write_file("sys/fs/cgroup/unified/docker/c/cpu.stat", "usage_usec 77\n");
+	u = read_place("docker/c", 0);
+	assert_true(u.cpu_us == 77 && u.cpu_limit == 1.5 && u.memory == 6000);
 }
 
 static void
@@ -482,6 +587,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(version_2_is_read),
+		TEST(limits_above_count),
+		TEST(controllers_may_be_missing_in_a_folder),
+		TEST(limits_above_count_in_version_1),
 		TEST(version_1_is_read),
 		TEST(both_versions_may_be_mounted),
 		TEST(what_cannot_be_read_is_absent),
