@@ -20,6 +20,7 @@
 #define TG_AUTOSCALE_DECIDE_H
 
 #include "module/module.h"
+#include "sample/sample.h"
 
 /* Who changed the number on its way from the module's to the decision's. */
 #define TG_GUARDS(X)                                                                               \
@@ -68,6 +69,15 @@ struct decide_state {
 	int64_t retry_ms;          /* after starts that failed: nothing is started before; 0: at once */
 };
 
+/* What only people are told, in the record: it decides nothing. */
+struct decide_told {
+	const struct backend_sample *samples; /* of the first backends of the snapshot; NULL: none */
+	uint32_t n_samples;
+	/* What the module looks at and is not known of some backends: of how many, and why; NULL: all is known. */
+	const char *cpu_unknown;
+	const char *memory_unknown;
+};
+
 /* Windows of the snapshot may be any: the module gets those it asks for, each by its span, or else the shortest one
  * that is longer, or else the longest; without any, empty ones. */
 struct decide_input {
@@ -75,6 +85,7 @@ struct decide_input {
 	const struct tg_value *values; /* by its options */
 	struct tg_snapshot snapshot;
 	struct decide_state state;
+	struct decide_told told;
 };
 
 /* A value. */

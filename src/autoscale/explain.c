@@ -76,6 +76,56 @@ print_figures(const json_t *s, FILE *out)
 	fputc('\n', out);
 }
 
+/* Its name is not printed here. */
+static const json_t *
+slowest_of(const json_t *all, size_t *ret_i)
+{
+	const json_t *slowest = NULL;
+	const json_t *times;
+	size_t i;
+
+	json_array_foreach(json_object_get(all, "service_times"), i, times) {
+		const json_t *p95 = json_array_get(times, 1);
+
+		if (!json_is_number(p95) ||
+		    (slowest != NULL && json_number_value(p95) <= json_number_value(slowest)))
+			continue;
+		slowest = p95;
+		*ret_i = i;
+	}
+	return slowest;
+}
+
+static void
+print_slowest(const json_t *all, FILE *out)
+{
+	const json_t *backends = json_object_get(json_object_get(all, "snapshot"), "backends");
+	size_t i = 0;
+	const json_t *p95 = slowest_of(all, &i);
+	const char *name = json_string_value(json_array_get(json_array_get(backends, i), 0));
+
+	if (p95 == NULL || name == NULL)
+		return;
+	fputs("  slowest backend: ", out);
+	print_text(name, out);
+	fprintf(out, ", 95 of 100 answers within %.3gs\n", json_number_value(p95));
+}
+
+static void
+print_unknown(const json_t *all, FILE *out)
+{
+	const char *key;
+	json_t *why;
+
+	json_object_foreach(json_object_get(all, "unknown"), key, why) {
+		fputs("  ", out);
+		print_text(key, out);
+		fputs(" unknown: ", out);
+		print_text(json_is_string(why) ? json_string_value(why) : "?", out);
+		fputc('\n', out);
+	}
+}
+
 static void
 print_proposal(const json_t *all, FILE *out)
 {
@@ -138,6 +188,8 @@ print_all(const json_t *all, FILE *out)
 	fputc('\n', out);
 	print_counts(s, out);
 	print_figures(s, out);
+	print_slowest(all, out);
+	print_unknown(all, out);
 	print_proposal(all, out);
 	print_changes(all, out);
 	fprintf(out, "  decided: %lld, action: ", integer_at(all, "desired"));

@@ -167,6 +167,59 @@ changes_of(const struct decision *d)
 	return all;
 }
 
+/*** For people ***/
+
+static bool
+has_times(const struct backend_sample *s)
+{
+	return !isnan(s->service_p50) || !isnan(s->service_p95) || !isnan(s->service_p99);
+}
+
+static json_t *
+times_of(const struct decide_told *told)
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; all != NULL && i < told->n_samples; i++) {
+		const struct backend_sample *s = &told->samples[i];
+
+		if (json_array_append_new(all, json_pack("[o,o,o]", number(s->service_p50),
+							 number(s->service_p95),
+							 number(s->service_p99))) < 0) {
+			json_decref(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+static bool
+add_times(json_t *all, const struct decide_told *told)
+{
+	bool has_any = false;
+
+	for (uint32_t i = 0; told->samples != NULL && i < told->n_samples; i++)
+		has_any = has_any || has_times(&told->samples[i]);
+	return !has_any || json_object_set_new(all, "service_times", times_of(told)) == 0;
+}
+
+static bool
+add_unknown(json_t *all, const struct decide_told *told)
+{
+	json_t *unknown;
+
+	if (told->cpu_unknown == NULL && told->memory_unknown == NULL)
+		return true;
+	unknown = json_object();
+	if ((told->cpu_unknown == NULL ||
+	     json_object_set_new(unknown, "cpu", text_of(told->cpu_unknown)) == 0) &&
+	    (told->memory_unknown == NULL ||
+	     json_object_set_new(unknown, "memory", text_of(told->memory_unknown)) == 0))
+		return json_object_set_new(all, "unknown", unknown) == 0;
+	json_decref(unknown);
+	return false;
+}
+
 static void
 action_of(const struct decide_input *in, const struct decision *d, char *buf, size_t size)
 {
@@ -199,7 +252,9 @@ record_text(const struct decide_input *in, const struct decision *d, uint64_t co
 			state_of(&in->state), "proposal", proposal_of(&d->proposal), "changes",
 			changes_of(d), "desired", (json_int_t)d->desired, "action", action, "blind",
 			d->is_blind, "took_us", (json_int_t)d->took_us);
-	text = all != NULL ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS)) : NULL;
+	text = all != NULL && add_times(all, &in->told) && add_unknown(all, &in->told)
+		       ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS))
+		       : NULL;
 	json_decref(all);
 	return text;
 }

@@ -444,6 +444,7 @@ judge(struct scaled *s, struct mono now)
 	}
 	s->input.module = s->module;
 	s->input.values = s->values;
+	scaled_tell(s);
 	decide(&s->input, &s->decision);
 	s->decided = wall_read();
 	if (s->decision.took_us > SLOW_US)

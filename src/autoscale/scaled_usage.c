@@ -1,5 +1,6 @@
 /* autoscale/scaled_usage.c: whom to believe of what a backend uses. */
 #include <math.h>
+#include <stdio.h>
 
 #include "autoscale/scaler_priv.h"
 
@@ -29,4 +30,74 @@ scaled_hear_loads(struct scaled *s, struct mono now, uint64_t stale_ms)
 		if (segment_load_report(sc->segment, slot, now, stale_ms, &cpu, &memory))
 			take(&s->rates[i], cpu, memory);
 	}
+}
+
+/*** What is not known, and why ***/
+
+static const char *
+why_unknown(const struct scaled *s, size_t i, bool is_cpu)
+{
+	const struct conf_provider *provider = &s->conf->provider;
+	const struct usage *u = &s->reads[i];
+	bool has_place = s->places[i].cgroup != NULL || s->places[i].group > 0;
+	bool is_read = is_cpu ? u->has_cpu : u->has_memory;
+	bool has_limit = is_cpu ? provider->cpu_permille > 0 || u->cpu_limit > 0
+				: provider->memory > 0 || u->memory_limit > 0;
+
+	if (!has_place)
+		return s->conf->agent.port != 0
+			       ? "neither its agent nor its answers told it lately"
+			       : "it has no agent, its answers do not tell it, and nobody reads it";
+	if (!is_read)
+		return "its processes cannot be read";
+	if (!has_limit)
+		return is_cpu ? "there is no limit to compare it with: set provider.cpu"
+			      : "there is no limit to compare it with: set provider.memory";
+	return "there are no readings yet that can be believed";
+}
+
+static bool
+is_ready(const struct scaled *s, unsigned i)
+{
+	const struct scaler *sc = s->scaler;
+
+	return s->members[i] != NULL ? s->members[i]->state == TG_FLEET_READY
+				     : sc->ops.is_up(sc->user, s->conf->index, i);
+}
+
+/* Of backends that are ready, `text` says of how many it is not known, and of the first why. NULL: of none. */
+static const char *
+tell_unknown(const struct scaled *s, bool is_cpu, char text[TG_SCALED_WHY])
+{
+	const char *why = NULL;
+	unsigned n_ready = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->conf->n_backends; i++) {
+		if (!is_ready(s, i))
+			continue;
+		n_ready++;
+		if (!isnan(is_cpu ? s->rates[i].cpu : s->rates[i].memory))
+			continue;
+		n++;
+		if (why == NULL)
+			why = why_unknown(s, i, is_cpu);
+	}
+	if (why == NULL)
+		return NULL;
+	snprintf(text, TG_SCALED_WHY, "of %u of %u backends: %s", n, n_ready, why);
+	return text;
+}
+
+void
+scaled_tell(struct scaled *s)
+{
+	s->input.told = (struct decide_told){
+		.samples = s->samples,
+		.n_samples = (uint32_t)s->conf->n_backends,
+	};
+	if (module_uses(s->module, s->values, TG_METRIC_CPU))
+		s->input.told.cpu_unknown = tell_unknown(s, true, s->cpu_unknown);
+	if (module_uses(s->module, s->values, TG_METRIC_MEMORY))
+		s->input.told.memory_unknown = tell_unknown(s, false, s->memory_unknown);
 }

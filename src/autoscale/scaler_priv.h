@@ -8,6 +8,7 @@
 #include "autoscale/scaler.h"
 
 #define TG_SCALED_NAME 128u
+#define TG_SCALED_WHY  192u
 
 /* What is known of a service that a reload does not change, and what outlives it. */
 struct scaled_state {
@@ -79,6 +80,8 @@ struct scaled {
 	struct tg_window windows[TG_WINDOWS_MAX];
 	bool has_decision;
 	struct decide_input input;
+	char cpu_unknown[TG_SCALED_WHY]; /* what of it is told */
+	char memory_unknown[TG_SCALED_WHY];
 	struct decision decision;
 	struct wall decided;
 };
@@ -134,6 +137,8 @@ void scaled_hurry(struct scaled *s);
 void scaled_tick(struct scaled *s, struct mono now);
 /* Puts what backends and their agents told within this time in place of what was read of their processes. */
 void scaled_hear_loads(struct scaled *s, struct mono now, uint64_t stale_ms);
+/* Into its input: what people are told beside it. */
+void scaled_tell(struct scaled *s);
 /* Of all backends to those of the provider. */
 uint32_t scaled_started(const struct scaled *s, uint32_t n);
 /* Not wanted any more, and nothing is left. */

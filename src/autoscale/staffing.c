@@ -107,10 +107,18 @@ staffing_propose(const struct tg_value *values, const struct tg_snapshot *s,
 		propose_for(values, s, arrivals, service, concurrency, ret);
 }
 
+static bool
+staffing_uses(const struct tg_value *values, uint32_t metric)
+{
+	(void)values;
+	return metric == TG_METRIC_ARRIVALS || metric == TG_METRIC_SERVICE_TIME;
+}
+
 static const struct tg_autoscaler ops = {
 	.size = sizeof(ops),
 	.windows = staffing_windows,
 	.propose = staffing_propose,
+	.uses = staffing_uses,
 };
 
 const struct tg_module autoscale_staffing = {

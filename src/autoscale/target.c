@@ -253,6 +253,25 @@ target_windows(const struct tg_value *values, uint32_t *ret_spans_ms)
 	return n;
 }
 
+static bool
+target_uses(const struct tg_value *values, uint32_t metric)
+{
+	static const enum tg_metric of[] = {
+		[IN_FLIGHT - IN_FLIGHT] = TG_METRIC_IN_FLIGHT,
+		[REQUESTS - IN_FLIGHT] = TG_METRIC_ARRIVALS,
+		[CPU - IN_FLIGHT] = TG_METRIC_CPU,
+		[MEMORY - IN_FLIGHT] = TG_METRIC_MEMORY,
+		[QUEUE_TIME - IN_FLIGHT] = TG_METRIC_QUEUE_TIME,
+		[LATENCY - IN_FLIGHT] = TG_METRIC_SERVICE_P95,
+	};
+
+	for (unsigned m = 0; m < N_METRICS; m++) {
+		if ((uint32_t)of[m] == metric && !isnan(target_of(values, m)))
+			return true;
+	}
+	return false;
+}
+
 /*** One metric ***/
 
 /* What one metric asks for in one window. */
@@ -557,6 +576,7 @@ static const struct tg_autoscaler ops = {
 	.check = target_check,
 	.windows = target_windows,
 	.propose = target_propose,
+	.uses = target_uses,
 };
 
 const struct tg_module autoscale_target = {

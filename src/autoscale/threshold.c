@@ -55,6 +55,15 @@ threshold_windows(const struct tg_value *values, uint32_t *ret_spans_ms)
 	return 1;
 }
 
+static bool
+threshold_uses(const struct tg_value *values, uint32_t metric)
+{
+	enum combine combine = (enum combine)values[COMBINE].number;
+
+	return (metric == TG_METRIC_CPU && combine != COMBINE_MEMORY) ||
+	       (metric == TG_METRIC_MEMORY && combine != COMBINE_CPU);
+}
+
 /* NAN: not known. */
 static double
 utilization(const struct tg_value *values, const struct tg_window *w)
@@ -141,6 +150,7 @@ static const struct tg_autoscaler ops = {
 	.size = sizeof(ops),
 	.windows = threshold_windows,
 	.propose = threshold_propose,
+	.uses = threshold_uses,
 };
 
 const struct tg_module autoscale_threshold = {

@@ -320,6 +320,9 @@ struct conf_modules {
 	 * the module, or n + 1: all of them together. */
 	int (*check)(const char *module, const struct conf_setting *settings, size_t n,
 		     size_t *ret_bad, struct err *err);
+	/* Whether this module looks at processors, or memory, of backends with these settings, which are checked. */
+	void (*uses)(const char *module, const struct conf_setting *settings, size_t n, bool *ret_cpu,
+		     bool *ret_memory);
 	/* For the manual: each module, then its options. */
 	void (*describe)(void (*module)(void *user, const char *name, const char *help),
 			 void (*option)(void *user, const struct conf_module_option *o), void *user);
@@ -612,6 +615,7 @@ TG_MUST_CHECK int conf_duration_parse(const char *text, uint64_t *ret_ms, struct
 struct conf_errors {
 	struct conf_error {
 		char *text; /* "file:line: services[2].balance: unknown value ..." */
+		bool is_warning;
 	} * list;
 	size_t n;
 };
@@ -619,7 +623,8 @@ void conf_errors_fini(struct conf_errors *errors);
 
 /*
  * Reads `path` (with @include, ${NAME} and ${NAME:-default}) and checks it.
- * Returns 0 and one reference in *ret, or negative with at least one error.
+ * Returns 0 and one reference in *ret, or negative with at least one error. There may be warnings in `errors` in
+ * either case ("file:line: warning: ..."): the caller's to tell, and to free.
  */
 TG_MUST_CHECK int conf_load_file(const char *path, struct conf **ret, struct conf_errors *errors);
 

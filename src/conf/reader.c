@@ -92,16 +92,24 @@ path_text(const struct where *where)
 	return text;
 }
 
+typedef void report_to(struct conf_report *report, unsigned line, const char *fmt, ...);
+
 static void
-add_error(struct reader *r, const struct where *where, const char *text)
+tell(struct reader *r, const struct where *where, report_to *to, const char *text)
 {
 	char *path = path_text(where);
 
 	if (path)
-		conf_report_add(r->report, where->line, "%s: %s", path, text);
+		to(r->report, where->line, "%s: %s", path, text);
 	else
 		conf_report_no_memory(r->report);
 	free(path);
+}
+
+static void
+add_error(struct reader *r, const struct where *where, const char *text)
+{
+	tell(r, where, conf_report_add, text);
 }
 
 static void add_error_format(struct reader *r, const struct where *where, const char *fmt, ...)
@@ -687,8 +695,11 @@ conf_check_group_given(const struct conf_check *check)
 	return check->setting != NULL;
 }
 
-void
-conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
+static void tell_at(struct conf_check *check, const char *key, report_to *to, const char *fmt,
+		    va_list ap) TG_PRINTF(4, 0);
+
+static void
+tell_at(struct conf_check *check, const char *key, report_to *to, const char *fmt, va_list ap)
 {
 	const config_setting_t *member = check_member(check, key);
 	struct where at = {
@@ -697,12 +708,29 @@ conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...
 		.line = member ? config_setting_source_line(member) : check->where->line,
 	};
 	struct err err;
+
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	tell(check->reader, member && member == check->setting ? check->where : &at, to, err.text);
+}
+
+void
+conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
+{
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	tell_at(check, key, conf_report_add, fmt, ap);
 	va_end(ap);
-	add_error(check->reader, member && member == check->setting ? check->where : &at, err.text);
+}
+
+void
+conf_check_warn(struct conf_check *check, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tell_at(check, key, conf_report_warn, fmt, ap);
+	va_end(ap);
 }
 
 void

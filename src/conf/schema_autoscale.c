@@ -293,6 +293,60 @@ const struct conf_schema conf_schema_autoscale = {
 	.check = autoscale_check,
 };
 
+/* Where nobody could ever tell how much of `what` backends use; NULL: somebody can. */
+static const char *
+nobody_tells(const struct conf_service *service, bool has_limit)
+{
+	if (service->agent.port != 0)
+		return NULL;
+	switch (service->provider.type) {
+	case TG_PROVIDER_STATIC:
+		return "no provider reads what they use, and no agent tells it";
+	case TG_PROVIDER_EXEC:
+		return "programs that start backends do not tell what they use, and no agent does";
+	case TG_PROVIDER_PROCESS:
+		return has_limit ? NULL : "what they use is compared with nothing";
+	case TG_PROVIDER_TYPE_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+static void
+warn_unknown(struct conf_check *check, const struct conf_service *service, const char *what,
+	     bool has_limit)
+{
+	bool is_process = service->provider.type == TG_PROVIDER_PROCESS;
+	bool has_group = service->provider.cpu_permille > 0 || service->provider.memory > 0;
+	const char *why = nobody_tells(service, has_limit);
+
+	if (why != NULL)
+		conf_check_warn(check, "autoscale",
+				"%s decides here, and is known only of backends that report it in "
+				"answers (endpoint-load-metrics)%s: %s; %s%s%s",
+				what, is_process && has_group ? " or that a control group above limits" : "", why,
+				is_process ? "set provider." : "configure an agent",
+				is_process ? what : "", is_process ? ", or an agent" : "");
+}
+
+/* What its module looks at may never have a value. */
+static void
+warn_blind(struct conf_check *check, const struct conf_service *service)
+{
+	const struct conf_modules *modules = conf_modules();
+	const struct conf_autoscale *a = &service->autoscale;
+	bool uses_cpu;
+	bool uses_memory;
+
+	if (a->module == NULL || modules == NULL)
+		return;
+	modules->uses(a->module, a->settings, a->n_settings, &uses_cpu, &uses_memory);
+	if (uses_cpu)
+		warn_unknown(check, service, "cpu", service->provider.cpu_permille > 0);
+	if (uses_memory)
+		warn_unknown(check, service, "memory", service->provider.memory > 0);
+}
+
 void
 conf_check_scaled(struct conf_check *check, const struct conf_service *service)
 {
@@ -310,4 +364,5 @@ conf_check_scaled(struct conf_check *check, const struct conf_service *service)
 		conf_check_error(check, "provider",
 				 "nobody says how many backends there should be: autoscale is "
 				 "missing");
+	warn_blind(check, service);
 }

@@ -64,6 +64,20 @@ check(const char *name, const struct conf_setting *settings, size_t n, size_t *r
 	return r;
 }
 
+static void
+uses(const char *name, const struct conf_setting *settings, size_t n, bool *ret_cpu, bool *ret_memory)
+{
+	const struct tg_module *module = module_find(TG_MODULE_AUTOSCALER, name);
+	struct tg_value values[TG_OPTIONS_MAX];
+	struct err ignored;
+	size_t bad;
+	bool is_known = module != NULL &&
+			module_values(module, settings, n, values, &bad, &ignored) == 0;
+
+	*ret_cpu = is_known && module_uses(module, values, TG_METRIC_CPU);
+	*ret_memory = is_known && module_uses(module, values, TG_METRIC_MEMORY);
+}
+
 /*** The manual ***/
 
 struct description {
@@ -121,5 +135,6 @@ describe(void (*module)(void *user, const char *name, const char *help),
 const struct conf_modules module_conf = {
 	.load = module_load,
 	.check = check,
+	.uses = uses,
 	.describe = describe,
 };

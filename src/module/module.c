@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 static const struct tg_module *known[TG_MODULES_MAX];
@@ -85,7 +86,18 @@ module_windows(const struct tg_module *module, const struct tg_value *values,
 	return n;
 }
 
+bool
+module_uses(const struct tg_module *module, const struct tg_value *values, enum tg_metric metric)
+{
+	const struct tg_autoscaler *ops = module->ops;
+
+	return ops->size >= sizeof(*ops) && ops->uses != NULL && ops->uses(values, metric);
+}
+
 /*** What a descriptor must be ***/
+
+/* Of minor 0. */
+#define AUTOSCALER_SIZE offsetof(struct tg_autoscaler, uses)
 
 /* A letter, then letters, digits and `mark`. */
 static bool
@@ -181,11 +193,11 @@ check_autoscaler(const struct tg_autoscaler *ops, struct err *err)
 {
 	if (ops == NULL)
 		return err_set(err, TG_EINVAL, "no operations: ops is NULL");
-	if (ops->size < sizeof(*ops))
+	if (ops->size < AUTOSCALER_SIZE)
 		return err_set(err, TG_EINVAL,
 			       "operations of %u bytes; struct tg_autoscaler has %zu: build it "
 			       "anew with our tidegate/module.h",
-			       ops->size, sizeof(*ops));
+			       ops->size, AUTOSCALER_SIZE);
 	if (ops->windows == NULL)
 		return err_set(err, TG_EINVAL, "windows() is missing");
 	if (ops->propose == NULL)

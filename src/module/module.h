@@ -51,6 +51,10 @@ TG_MUST_CHECK int module_values(const struct tg_module *module,
 uint32_t module_windows(const struct tg_module *module, const struct tg_value *values,
 			uint32_t *ret_spans_ms);
 
+/* Whether it looks at this metric; false where it does not say. */
+bool module_uses(const struct tg_module *module, const struct tg_value *values,
+		 enum tg_metric metric);
+
 /* What conf/ asks of modules while it reads a configuration: see conf_set_modules(). Loads what it names. */
 extern const struct conf_modules module_conf;
 

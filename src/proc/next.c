@@ -91,7 +91,8 @@ next_read(const struct conf *present, const char *path, struct conf **ret, next_
 	struct conf *conf = NULL;
 	int rc = conf_load_file(path, &conf, &errors);
 
-	if (rc < 0)
+	/* Or warnings. */
+	if (rc < 0 || errors.n > 0)
 		tell_errors(&h, &errors);
 	conf_errors_fini(&errors);
 	if (rc < 0)

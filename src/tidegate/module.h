@@ -33,7 +33,7 @@ extern "C" {
 
 #define TG_MODULE_MAGIC UINT32_C(0x74674d6f)
 #define TG_MODULE_MAJOR 1
-#define TG_MODULE_MINOR 0
+#define TG_MODULE_MINOR 1
 #define TG_MODULE_ENTRY "tidegate_module"
 
 enum tg_module_kind {
@@ -179,6 +179,9 @@ struct tg_autoscaler {
 	/* `ret` is zeroed. */
 	void (*propose)(const struct tg_value *options, const struct tg_snapshot *snapshot,
 			struct tg_proposal *ret);
+	/* Since minor 1: whether it looks at this metric (enum tg_metric). People are told where one it looks
+	 * at is not known, and why. NULL: it does not say. */
+	bool (*uses)(const struct tg_value *options, uint32_t metric);
 };
 
 /*** The module and its host ***/

@@ -132,3 +132,13 @@ def test_nothing_starts_with_a_wrong_configuration(run_tidegate, tmp_path):
     ended = run_tidegate("-c", "tidegate.conf", folder=tmp_path)
     assert ended.returncode == 1
     assert "tidegate.conf:1: workers: 1000 is out of range" in ended.stderr
+
+
+def test_warnings_are_no_errors(run_tidegate, tmp_path):
+    text = FINE.replace('name = "s";', 'name = "s"; autoscale = { module = "threshold"; combine = "cpu"; '
+                                       'max = 2; dry_run = true; };')
+    done = check(run_tidegate, tmp_path, text)
+    assert done.returncode == 0
+    assert done.stdout == "tidegate.conf: configuration is valid\n"
+    assert done.stderr.startswith("tidegate.conf:2: warning: services[0].autoscale: cpu decides here, ")
+    assert done.stderr.count("\n") == 1

@@ -167,6 +167,9 @@ def test_load_is_told_to_whom_scales(world):
     def explained():
         return w.run_tidectl("-s", w.socket, "explain", "site").stdout
 
+    assert not w.tg.log.records(msg="configuration")
+    settings.wait_until(lambda: "cpu unknown: of 2 of 2 backends: neither its agent nor" in explained(),
+                        "why it is not known")
     w.say(0, "50% cpu:63% mem:41.5%\n")
     settings.wait_until(lambda: " cpu=0.63 memory=0.415 " in explained(), "the load to be known")
     assert (told()["b0"]["cpu"], told()["b0"]["memory"], told()["b0"]["weight_permille"]) == (0.63, 0.415, 500)

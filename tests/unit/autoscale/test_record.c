@@ -281,6 +281,7 @@ static void
 the_largest_is_within_the_bound(void **state)
 {
 	static struct tg_backend backends[TG_RECORD_BACKENDS_MAX];
+	static struct backend_sample samples[TG_RECORD_BACKENDS_MAX];
 	struct decision d;
 	struct record *r;
 	struct world w;
@@ -294,7 +295,12 @@ the_largest_is_within_the_bound(void **state)
 						  .in_flight = 1 / 3.0,
 						  .cpu = 1 / 3.0,
 						  .memory = 1e-300 / 3};
+	for (size_t i = 0; i < TG_RECORD_BACKENDS_MAX; i++)
+		samples[i] = (struct backend_sample){
+			.service_p50 = 0.5 / 3, .service_p95 = 1000 / 3.0, .service_p99 = 1e-5 / 3};
 	init(&w, &autoscale_target, 3);
+	w.in.told.samples = samples;
+	w.in.told.n_samples = TG_RECORD_BACKENDS_MAX;
 	for (unsigned m = 0; m < TG_METRIC_COUNT; m++)
 		world_set_all(&w, m, -1e-300 / 3);
 	w.in.snapshot.backends = backends;
@@ -336,6 +342,43 @@ people_are_told(void **state)
 	assert_null(record_explain("x", 1));
 }
 
+static void
+people_are_told_what_decides_nothing(void **state)
+{
+	struct backend_sample samples[2] = {backend_sample_unknown, backend_sample_unknown};
+	struct tg_backend backends[2] = {{.name = "b1"}, {.name = "b2"}};
+	struct decision d;
+	struct record *r;
+	struct world w;
+	char *words;
+	char *text;
+
+	(void)state;
+	init(&w, &autoscale_threshold, 2);
+	w.in.snapshot.backends = backends;
+	w.in.snapshot.n_backends = 2;
+	w.in.told = (struct decide_told){.samples = samples, .n_samples = 2};
+	decide(&w.in, &d);
+	/* Nothing is known: nothing is there. */
+	text = record_text(&w.in, &d, 1, when);
+	assert_null(strstr(text, "service_times"));
+	assert_null(strstr(text, "unknown"));
+	free(text);
+	samples[1].service_p50 = 0.01;
+	samples[1].service_p95 = 0.25;
+	w.in.told.cpu_unknown = "of 1 of 2 backends: nobody\ntells";
+	text = record_text(&w.in, &d, 1, when);
+	assert_non_null(strstr(text, "\"service_times\":[[null,null,null],[0.01"));
+	words = record_explain(text, strlen(text));
+	assert_non_null(strstr(words, "\n  slowest backend: b2, 95 of 100 answers within 0.25s\n"
+				      "  cpu unknown: of 1 of 2 backends: nobody?tells\n  threshold "));
+	r = read_again(text);
+	assert_int_equal(record_desired(r), d.desired);
+	record_free(r);
+	free(words);
+	free(text);
+}
+
 static int
 know_modules(void **state)
 {
@@ -354,6 +397,7 @@ main(void)
 		cmocka_unit_test(cut_ones_are_refused),
 		cmocka_unit_test(the_largest_is_within_the_bound),
 		cmocka_unit_test(people_are_told),
+		cmocka_unit_test(people_are_told_what_decides_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, know_modules, NULL);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "autoscale/builtin.h"
+#include "autoscale/record.h"
 #include "autoscale/scaler.h"
 #include "fake/turn.h"
 #include "module/module.h"
@@ -365,6 +366,22 @@ next_tick(void)
 }
 
 static void
+expect_explained(const char *part)
+{
+	char *record;
+	char *words;
+
+	while ((record = scaler_last_record(world.scaler, 0)) == NULL)
+		fake_turn(world.loop);
+	words = record_explain(record, strlen(record));
+	assert_non_null(words);
+	if (strstr(words, part) == NULL)
+		fail_msg("no \"%s\" in %s", part, words);
+	free(words);
+	free(record);
+}
+
+static void
 load_is_believed_of_who_knows_best(void **state)
 {
 	struct segment_shared *shared;
@@ -372,16 +389,20 @@ load_is_believed_of_who_knows_best(void **state)
 
 	(void)state;
 	reload(dry);
+	assert_null(scaler_samples(world.scaler, 0));
 	shared = segment_shared(world.segment, world.conf->services[0].backends[0].segment_slot);
 	w = next_tick();
 	assert_int_equal(w.metrics[TG_METRIC_CPU].n, 0);
 	assert_int_equal(w.metrics[TG_METRIC_MEMORY].n, 0);
+	expect_explained("\n  cpu unknown: of 1 of 1 backends: it has no agent, its answers do not tell it, "
+			 "and nobody reads it\n  memory unknown: of 1 of 1 backends: it has no agent, ");
 	world.has_agent_load = true;
 	world.agent_cpu = 0.5;
 	world.agent_memory = 0.25;
 	w = next_tick();
 	assert_true(w.metrics[TG_METRIC_CPU].last == 0.5);
 	assert_true(w.metrics[TG_METRIC_MEMORY].last == 0.25);
+	assert_true(scaler_samples(world.scaler, 0)[0].cpu == 0.5);
 	/* A report goes before it, as far as it tells. */
 	segment_tell_load(shared, 125, -1, mono_read());
 	w = next_tick();

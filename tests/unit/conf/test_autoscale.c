@@ -85,6 +85,78 @@ what_is_wrong_is_told_with_its_line(void **state)
 	}
 }
 
+#define AGENT     "agent = { port = 7; }; "
+#define HELD(x)   "provider = { type = \"process\"; command = ( \"/bin/b\", \"{port}\" ); " x "}; "
+#define EXEC      "provider = { type = \"exec\"; list = ( \"/l\" ); start = ( \"/s\" ); stop = ( \"/t\" ); }; "
+#define SCALES(x) "autoscale = { max = 9; " x " }; "
+#define BY_CPU    "module = \"target\"; cpu = 0.7; "
+#define BY_BOTH   "module = \"threshold\"; "
+#define WARNS     "3: warning: services[0].autoscale: "
+#define REPORTED  " decides here, and is known only of backends that report it in answers (endpoint-load-metrics)"
+
+/* What is accepted, and hardly meant. */
+static const struct {
+	const char *text;
+	const char *want; /* "": no warning */
+} warned[] = {
+	{SERVICE(SCALES(BY_CPU) PROVIDER),
+	 WARNS "cpu" REPORTED ": what they use is compared with nothing; set provider.cpu, or an agent"},
+	{SERVICE(SCALES(BY_CPU) HELD("memory = \"1M\"; ")),
+	 WARNS "cpu" REPORTED " or that a control group above limits: what they use is compared with nothing; "
+	       "set provider.cpu, or an agent"},
+	{SERVICE(SCALES(BY_CPU) HELD("cpu = 0.5; ")), ""},
+	{SERVICE(SCALES(BY_CPU) PROVIDER AGENT), ""},
+	{SERVICE(SCALES("module = \"target\"; in_flight = 4;") PROVIDER), ""},
+	{SERVICE(SCALES("module = \"staffing\"; concurrency = 4;") PROVIDER), ""},
+	{SERVICE(SCALES(BY_CPU) EXEC),
+	 WARNS "cpu" REPORTED ": programs that start backends do not tell what they use, and no agent does; "
+	       "configure an agent"},
+	{SERVICE(SCALES(BY_BOTH "dry_run = true;")),
+	 WARNS "cpu" REPORTED ": no provider reads what they use, and no agent tells it; configure an agent\n" WARNS
+	       "memory" REPORTED ": no provider reads what they use, and no agent tells it; configure an agent"},
+	{SERVICE(SCALES(BY_BOTH "combine = \"memory\"; dry_run = true;")),
+	 WARNS "memory" REPORTED
+	       ": no provider reads what they use, and no agent tells it; configure an agent"},
+	{SERVICE(SCALES(BY_BOTH) HELD("cpu = 0.5; memory = \"1M\"; ")), ""},
+};
+
+static void
+what_can_never_be_known_is_warned_of(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(warned) / sizeof(warned[0]); i++) {
+		struct conf_errors errors;
+		struct conf *conf;
+		char *got;
+
+		if (conf_load_text(warned[i].text, strlen(warned[i].text), "t", &conf, &errors) != 0)
+			fail_msg("%s: %s", warned[i].text, errors.list[0].text);
+		for (size_t k = 0; k < errors.n; k++)
+			assert_true(errors.list[k].is_warning);
+		got = errors_text(&errors);
+		assert_string_equal(got, warned[i].want);
+		free(got);
+		conf_errors_fini(&errors);
+		conf_unref(conf);
+	}
+}
+
+/* A warning is no error: what is wrong is told beside it, and it alone refuses. */
+static void
+warnings_stand_beside_errors(void **state)
+{
+	static const char text[] = SERVICE(SCALES(BY_CPU) PROVIDER) "x = 1;\n";
+	struct conf_errors errors;
+	struct conf *conf;
+
+	(void)state;
+	assert_int_equal(conf_load_text(text, strlen(text), "t", &conf, &errors), -TG_EINVAL);
+	assert_int_equal(errors.n, 2);
+	assert_true(errors.list[0].is_warning);
+	assert_false(errors.list[1].is_warning);
+	conf_errors_fini(&errors);
+}
+
 static struct conf *
 load(const char *text)
 {
@@ -93,6 +165,7 @@ load(const char *text)
 
 	if (conf_load_text(text, strlen(text), "t", &conf, &errors) != 0)
 		fail_msg("%s: %s", text, errors.list[0].text);
+	conf_errors_fini(&errors); /* warnings */
 	return conf;
 }
 
@@ -272,6 +345,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_wrong_is_told_with_its_line),
+		cmocka_unit_test(what_can_never_be_known_is_warned_of),
+		cmocka_unit_test(warnings_stand_beside_errors),
 		cmocka_unit_test(a_file_that_is_refused_has_its_line),
 		cmocka_unit_test(settings_survive_all_ways),
 		cmocka_unit_test(changes_are_told),

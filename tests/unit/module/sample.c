@@ -69,7 +69,7 @@ tidegate_module(const struct tg_host *host)
 	else if (strcmp(what, "size") == 0)
 		module.size -= 8;
 	else if (strcmp(what, "ops-size") == 0)
-		ops.size -= 8;
+		ops.size = offsetof(struct tg_autoscaler, uses) - 8;
 	else if (strcmp(what, "propose") == 0)
 		ops.propose = NULL;
 	else if (strcmp(what, "windows") == 0)

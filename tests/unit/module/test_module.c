@@ -135,6 +135,25 @@ kinds_and_words_of_people_are_asked_for(void **state)
 	assert_int_equal(module_check(&module, &err), -TG_EINVAL);
 }
 
+/* Made before uses() was there: what stands behind its table is not its own. */
+static void
+modules_of_minor_0_say_nothing_of_metrics(void **state)
+{
+	struct tg_autoscaler ops_0 = ops;
+	struct tg_module module = some_module(NULL);
+	struct err err;
+
+	(void)state;
+	module.minor = 0;
+	module.ops = &ops_0;
+	ops_0.size = offsetof(struct tg_autoscaler, uses);
+	ops_0.uses = (bool (*)(const struct tg_value *, uint32_t))(uintptr_t)1;
+	assert_int_equal(module_check(&module, &err), 0);
+	assert_false(module_uses(&module, NULL, TG_METRIC_CPU));
+	ops_0.size--;
+	assert_int_equal(module_check(&module, &err), -TG_EINVAL);
+}
+
 static void
 count(void *user, const struct tg_module *module)
 {
@@ -176,6 +195,7 @@ main(void)
 		cmocka_unit_test(tables_that_are_wrong_are_refused),
 		cmocka_unit_test(too_many_options_are_refused),
 		cmocka_unit_test(kinds_and_words_of_people_are_asked_for),
+		cmocka_unit_test(modules_of_minor_0_say_nothing_of_metrics),
 		cmocka_unit_test(builtin_ones_are_found),
 		cmocka_unit_test(words_are_there_for_all),
 	};
