@@ -448,8 +448,7 @@ judge(struct scaled *s, struct mono now)
 	decide(&s->input, &s->decision);
 	s->decided = wall_read();
 	if (s->decision.took_us > SLOW_US)
-		log_write(TG_LOG_WARN, "a module is slow", "svc=%s module=%s us=%" PRIu64,
-			  s->conf->name, s->module->name, s->decision.took_us);
+		slow_tell(&s->scaler->slow, s->module, s->conf->name, s->decision.took_us, now);
 	take_decision(s, scaler_ms(now));
 }
 

@@ -6,6 +6,7 @@
 
 #include "autoscale/record.h"
 #include "autoscale/scaler.h"
+#include "autoscale/slow.h"
 
 #define TG_SCALED_NAME 128u
 #define TG_SCALED_WHY  192u
@@ -93,6 +94,7 @@ struct scaler {
 	void *user;
 	struct store *store;
 	struct sampler *sampler;
+	struct slow slow;
 	struct scaled **services; /* by index in the configuration; NULL: not scaled */
 	size_t n_services;
 	TAILQ_HEAD(, scaled) retired; /* their services are gone */

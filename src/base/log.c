@@ -666,18 +666,25 @@ log_write(enum log_level level, const char *msg, const char *pairs, ...)
 }
 
 bool
-log_limit_pass(struct log_limit *limit, unsigned per_second, struct mono now,
-	       unsigned *ret_suppressed)
+log_limit_pass_in(struct log_limit *limit, unsigned window_s, unsigned n, struct mono now,
+		  unsigned *ret_suppressed)
 {
-	unsigned long second = (unsigned long)(now.us / 1000000u);
-	unsigned long window = atomic_load(&limit->window_s);
+	unsigned long present = (unsigned long)(now.us / 1000000u / window_s);
+	unsigned long window = atomic_load(&limit->window);
 
-	if (second > window && atomic_compare_exchange_strong(&limit->window_s, &window, second))
+	if (present > window && atomic_compare_exchange_strong(&limit->window, &window, present))
 		atomic_store(&limit->used, 0);
-	if (atomic_fetch_add(&limit->used, 1) >= per_second) {
+	if (atomic_fetch_add(&limit->used, 1) >= n) {
 		atomic_fetch_add(&limit->suppressed, 1);
 		return false;
 	}
 	*ret_suppressed = atomic_exchange(&limit->suppressed, 0);
 	return true;
+}
+
+bool
+log_limit_pass(struct log_limit *limit, unsigned per_second, struct mono now,
+	       unsigned *ret_suppressed)
+{
+	return log_limit_pass_in(limit, 1, per_second, now, ret_suppressed);
 }

@@ -61,10 +61,13 @@ void log_hush(bool is_on);
 /* Repeats of one site, limited and counted: true when this one is to be
  * written; *ret_suppressed tells how many were not since the last. */
 struct log_limit {
-	_Atomic unsigned long window_s; /* second the budget belongs to */
-	_Atomic unsigned used;          /* lines in that second */
+	_Atomic unsigned long window; /* which the budget belongs to, counted from the clock's zero */
+	_Atomic unsigned used;        /* lines in it */
 	_Atomic unsigned suppressed;
 };
+/* `n` in each window of so many seconds. */
+bool log_limit_pass_in(struct log_limit *limit, unsigned window_s, unsigned n, struct mono now,
+		       unsigned *ret_suppressed);
 bool log_limit_pass(struct log_limit *limit, unsigned per_second, struct mono now,
 		    unsigned *ret_suppressed);
 

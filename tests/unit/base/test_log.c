@@ -286,6 +286,25 @@ time_is_utc_with_microseconds(void **state)
 }
 
 static void
+repeats_of_a_minute_are_limited_and_counted(void **state)
+{
+	struct log_limit limit = {0};
+	struct mono now = {.us = UINT64_C(600000000)};
+	unsigned suppressed = 99;
+
+	(void)state;
+	assert_true(log_limit_pass_in(&limit, 60, 1, now, &suppressed));
+	assert_int_equal(suppressed, 0);
+	for (unsigned s = 1; s < 60; s++) {
+		now.us += 1000000;
+		assert_false(log_limit_pass_in(&limit, 60, 1, now, &suppressed));
+	}
+	now.us += 1000000;
+	assert_true(log_limit_pass_in(&limit, 60, 1, now, &suppressed));
+	assert_int_equal(suppressed, 59);
+}
+
+static void
 repeats_are_limited_and_counted(void **state)
 {
 	struct log_limit limit = {0};
@@ -394,6 +413,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(escapes_are_cut_at_a_character),
 		cmocka_unit_test(time_is_utc_with_microseconds),
 		cmocka_unit_test(repeats_are_limited_and_counted),
+		cmocka_unit_test(repeats_of_a_minute_are_limited_and_counted),
 		cmocka_unit_test_setup_teardown(threads_do_not_mix_their_lines, setup, teardown),
 	};
 
