@@ -177,6 +177,18 @@ write_resident(const struct metric *m, const struct metric_site *site, struct ou
 }
 
 static void
+write_hangs(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	const struct segment_shared *shared = shared_of(site);
+
+	(void)m;
+	exposition_labelled(out, &site->series, "process", "proxy",
+			    source_gauge(&shared->hangs_proxy));
+	exposition_labelled(out, &site->series, "process", "keeper",
+			    source_gauge(&shared->hangs_keeper));
+}
+
+static void
 write_process_start(const struct metric *m, const struct metric_site *site, struct output *out)
 {
 	struct process_usage usage;
@@ -500,6 +512,7 @@ const struct metric metrics[] = {
 	ROW(ALL, COUNTER, "store_connects_total", write_store_count, OF_STORE(connects), "Connections made to the store."),
 	ROW(ALL, GAUGE, "store_last_flush_seconds", write_store_seconds, OF_STORE(last_us), "How long the store took for what was written last."),
 
+	ROW(ALL, COUNTER, "process_hangs_total", write_hangs, 0, "Times the process was ended and started again because a loop of it did not turn."),
 	ROW(PROCESS, COUNTER, "process_cpu_seconds_total", write_cpu, 0, "Processor time, user and system."),
 	ROW(PROCESS, GAUGE, "process_resident_memory_bytes", write_resident, 0, "Memory that is resident, the shared statistics included."),
 	ROW(PROCESS, GAUGE, "process_start_time_seconds", write_process_start, 0, "When the process was started, in seconds since 1970: it moves when the process is replaced."),

@@ -145,6 +145,15 @@ show_reloads(struct info *i, const struct admin_source *s)
 }
 
 static void
+show_hangs(struct info *i, const struct admin_source *s)
+{
+	const struct segment_shared *shared = segment_shared(s->segment, 0);
+
+	number(i, "Hangs_proxy", source_gauge(&shared->hangs_proxy));
+	number(i, "Hangs_keeper", source_gauge(&shared->hangs_keeper));
+}
+
+static void
 show_objects(struct info *i, const struct admin_source *s)
 {
 	uint64_t backends = 0;
@@ -178,6 +187,7 @@ run(const struct command *c, struct command_call *call)
 	show_traffic(&i, s);
 	show_objects(&i, s);
 	show_reloads(&i, s);
+	show_hangs(&i, s);
 	if (i.json)
 		output_text(out, "}\n");
 }

@@ -432,6 +432,14 @@ take_decision(struct scaled *s, int64_t now_ms)
 		take_number(s, n, now_ms);
 }
 
+/* For the parent, should this process not come back from there. */
+static void
+note_judged(const struct scaled *s, uint32_t slot)
+{
+	atomic_store_explicit(&segment_shared(s->scaler->segment, 0)->judged, slot,
+			      memory_order_relaxed);
+}
+
 static void
 judge(struct scaled *s, struct mono now)
 {
@@ -445,7 +453,9 @@ judge(struct scaled *s, struct mono now)
 	s->input.module = s->module;
 	s->input.values = s->values;
 	scaled_tell(s);
+	note_judged(s, s->conf->segment_slot);
 	decide(&s->input, &s->decision);
+	note_judged(s, 0);
 	s->decided = wall_read();
 	if (s->decision.took_us > SLOW_US)
 		slow_tell(&s->scaler->slow, s->module, s->conf->name, s->decision.took_us, now);

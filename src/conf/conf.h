@@ -571,6 +571,7 @@ struct conf {
 	char *origin; /* absolute path of its file, links not followed; NULL: it is of none */
 	unsigned max_connections;   /* 0: from the descriptor limit */
 	uint64_t shutdown_grace_ms; /* 30s */
+	uint64_t watchdog_ms;       /* 10s; 0: off, else 1s..1h */
 	struct {
 		enum log_format format;
 		enum log_level level; /* default info */

@@ -247,6 +247,18 @@ static const struct conf_field top_fields[] = {
 		.help = "How long running requests may go on after tidegate is told to stop.",
 	},
 	{
+		.key = "watchdog",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf, watchdog_ms),
+		.preset = "10s",
+		.max = TG_HOUR,
+		.help = "A process of tidegate that does not turn for so long is ended, with a core "
+			"where the system writes one, and started again: the proxy with a worker that hangs, "
+			"which costs all its connections, or the keeper, which costs none. One that is "
+			"stopped (SIGSTOP, a debugger) hangs too. 0: nobody is ended; otherwise "
+			"1s at least.",
+	},
+	{
 		/* before services, which name what is in them */
 		.key = "modules",
 		TG_LIST(conf, modules, n_modules),
@@ -489,6 +501,10 @@ top_check(struct conf_check *check, void *object)
 	find_buffer_folder(check, conf);
 	check_buffer_folder(check, conf);
 	check_state_file(check, conf);
+	if (conf->watchdog_ms > 0 && conf->watchdog_ms < TG_SECOND)
+		conf_check_error(check, "watchdog",
+				 "%llums is less than a busy machine may need; allowed: 0, or 1s to 1h",
+				 (unsigned long long)conf->watchdog_ms);
 	if (conf->workers == 0)
 		conf->workers = usable_processors();
 	set_indexes(conf);

@@ -29,7 +29,8 @@
  *
  * MSG_NOTE, from the parent to the keeper that is up: a line of its log, for the events.
  *
- * MSG_PING and MSG_PONG, for a service manager's watchdog.
+ * MSG_PING, from the parent to a child, and MSG_PONG: do its loops still turn? The proxy's control answers at
+ * once, with the worker that owes an answer for the longest (proc/turns.h).
  *
  * Reload, a transaction between the parent and both children (ipc/reload_order.h). Objects keep
  * their slot of the segment as long as their name stays:
@@ -94,7 +95,7 @@ enum msg_type {
 	MSG_HELD = 14,
 	MSG_RESUME = 15,
 	MSG_PING = 16,      /* parent to child, when the last one is answered */
-	MSG_PONG = 17,      /* every loop of the child has turned since */
+	MSG_PONG = 17,      /* the child's main loop has turned since */
 	MSG_UPGRADE = 18,   /* keeper to parent: an operator orders it; so does MSG_STOP that way */
 	MSG_LOG_LEVEL = 19, /* what every process logs from now on */
 	MSG_LIMIT = 20,     /* keeper to proxy: connections that a listener, or all, may have */
@@ -192,6 +193,14 @@ struct msg_admin {
 
 struct msg_stop {
 	uint64_t grace_ms;
+};
+
+/* In place of a worker: the loop that the message comes from. */
+#define TG_PONG_CONTROL UINT32_MAX
+
+struct msg_pong {
+	uint32_t n_late; /* questions in which this loop has not turned; 0: all have */
+	uint32_t loop;   /* a worker's number */
 };
 
 struct msg_log_level {
@@ -366,6 +375,7 @@ union msg_payload {
 	struct msg_listen listen;
 	struct msg_admin admin;
 	struct msg_stop stop;
+	struct msg_pong pong;
 	struct msg_backend backend;
 	struct msg_cut cut;
 	struct msg_log_level log_level;

@@ -101,6 +101,11 @@ struct segment_shared {
 	_Atomic int64_t reloaded_us;
 	/* Slot 0, written by the keeper: 1 while the last one that was tried failed. */
 	_Atomic int64_t reload_is_bad;
+	/* Slot 0, written by the parent: times a child was ended because a loop of it did not turn. */
+	_Atomic int64_t hangs_proxy;
+	_Atomic int64_t hangs_keeper;
+	/* Slot 0, written by the keeper: that of the service whose autoscaler runs; 0: none. A hint. */
+	_Atomic int64_t judged;
 	/* Backends: what it told last of its own load, in thousandths; -1: not told. segment_load_report() reads it. */
 	_Atomic int64_t load_cpu_permille;
 	_Atomic int64_t load_memory_permille;

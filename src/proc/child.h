@@ -40,7 +40,7 @@ TG_MUST_CHECK int child_spawn(enum child_role role, int program_fd, const struct
 /* All a child needs to know; nothing here passes to child_equip(). */
 struct child_equipment {
 	const struct conf *conf; /* its text is made for each child that starts */
-	const struct segment *segment;
+	struct segment *segment;
 	const struct sockets *sockets;
 	int peer_fd; /* its end of the channel between proxy and keeper */
 	bool has_log_level; /* an operator ordered one: */

@@ -510,6 +510,14 @@ on_note(struct keeper *k, const struct msg_note *note)
 }
 
 static int
+answer_ping(const struct keeper *k)
+{
+	struct msg_pong m = {.loop = TG_PONG_CONTROL};
+
+	return channel_send(k->channel, MSG_PONG, &m, sizeof(m), -1) < 0 ? -TG_EIO : 0;
+}
+
+static int
 serve_message(struct keeper *k, struct message *m)
 {
 	if (keeper_reload_wants(k, m->type))
@@ -517,7 +525,7 @@ serve_message(struct keeper *k, struct message *m)
 	if (m->type == MSG_STOP) {
 		keeper_scale_stop(k, m->u.stop.grace_ms);
 	} else if (m->type == MSG_PING) {
-		return channel_send(k->channel, MSG_PONG, NULL, 0, -1) < 0 ? -TG_EIO : 0;
+		return answer_ping(k);
 	} else if (m->type == MSG_LOG_LEVEL) {
 		log_set_level((enum log_level)m->u.log_level.level);
 	} else if (m->type == MSG_LOG_FILE) {

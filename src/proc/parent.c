@@ -31,6 +31,11 @@
 #define UPGRADE_TIMEOUT_MS 30000u
 /* A child that builds what runs next beside what runs now. */
 #define RELOAD_TIMEOUT_MS 10000u
+/* The limit of a hang in questions, and what a service manager gives in them. */
+#define HANG_INTERVALS    10u
+#define MANAGER_INTERVALS 4u
+/* A core may be large. */
+#define ABORT_MS 3000u
 /* What was killed and is not gone. */
 #define STRANGERS_TIMEOUT_MS 3000u
 
@@ -73,8 +78,6 @@ struct parent {
 	struct reconf reconf;
 	size_t text_max; /* as in struct present, at the start */
 	struct notes notes;
-	struct timer watchdog;
-	uint64_t watchdog_ms; /* of the service manager; 0: it has none */
 };
 
 static struct parent *
@@ -119,23 +122,44 @@ is_waiting(const struct parent *p)
 	return p->predecessor.channel >= 0;
 }
 
-/* Twice in its time; not when a child is away or a loop of it stands still. */
+/* At each interval while all loops turn, and while they end: four times at least in what the service
+ * manager asks for. */
 static void
-on_watchdog(struct timer *t)
+on_pulse(struct supervisor *s, bool is_well)
 {
-	struct parent *p = TG_CONTAINER(t, struct parent, watchdog);
-
-	if (p->supervisor.is_stopping || supervisor_is_well(&p->supervisor))
+	if (notify_watchdog_ms() > 0 && (is_well || s->is_stopping))
 		notify_watchdog();
-	timer_set(p->loop, t, mono_add_ms(loop_now(p->loop), p->watchdog_ms / 2));
+}
+
+/* Thousands of backends take seconds on a busy machine, a disk that a state file waits for may too. */
+static bool
+is_busy(struct supervisor *s)
+{
+	const struct parent *p = parent_of(s);
+
+	return reconf_is_busy(&p->reconf) || upgrade_is_running(&p->upgrade);
+}
+
+/* Questions for our own limit and for the service manager's are the same ones. */
+static void
+watch_children(struct parent *p)
+{
+	uint64_t limit_ms = p->conf->watchdog_ms;
+	uint64_t interval_ms = limit_ms / HANG_INTERVALS;
+	uint64_t manager_ms = notify_watchdog_ms() / MANAGER_INTERVALS;
+
+	if (manager_ms > 0 && (interval_ms == 0 || manager_ms < interval_ms))
+		interval_ms = manager_ms;
+	supervisor_watch(&p->supervisor, interval_ms,
+			 limit_ms > 0 ? (unsigned)((limit_ms + interval_ms - 1) / interval_ms) : 0);
 }
 
 static void
 start_watchdog(struct parent *p)
 {
-	p->watchdog_ms = notify_watchdog_ms();
-	if (p->watchdog_ms > 0)
-		on_watchdog(&p->watchdog);
+	if (notify_watchdog_ms() > 0)
+		notify_watchdog();
+	watch_children(p);
 }
 
 static void
@@ -326,9 +350,10 @@ why_no_reload(struct reconf *r)
 static void
 on_conf_changed(struct reconf *r)
 {
-	const struct parent *p = parent_of_reconf(r);
+	struct parent *p = parent_of_reconf(r);
 	const struct conf *conf = p->conf;
 
+	watch_children(p);
 	log_init(STDERR_FILENO, conf->log.format,
 		 p->supervisor.equipment.has_log_level ? log_level() : conf->log.level, "parent");
 }
@@ -683,6 +708,7 @@ parent_run(struct parent *p, struct err *err)
 			      .peer_fd = -1},
 		.ready_timeout_ms = READY_TIMEOUT_MS,
 		.stop_margin_ms = STOP_MARGIN_MS,
+		.abort_ms = ABORT_MS,
 		.on_ready = on_ready,
 		.on_change = on_change,
 		.on_serving = on_serving,
@@ -690,6 +716,8 @@ parent_run(struct parent *p, struct err *err)
 		.on_stop_ordered = on_stop_ordered,
 		.on_upgrade_ordered = on_upgrade_ordered,
 		.on_reload = on_reload_message,
+		.is_busy = is_busy,
+		.on_pulse = on_pulse,
 		.on_death = on_death,
 	};
 	p->upgrade = (struct upgrade){
@@ -720,14 +748,12 @@ parent_run(struct parent *p, struct err *err)
 		.on_ended = on_reload_ended,
 	};
 	reconf_init(&p->reconf);
-	timer_init(&p->watchdog, on_watchdog);
 	supervisor_init(s);
 	rc = supervisor_start(s, err);
 	if (rc == 0) {
 		loop_run(p->loop);
 		end_strangers(p);
 	}
-	timer_fini(&p->watchdog);
 	supervisor_fini(s);
 	reconf_fini(&p->reconf);
 	upgrade_fini(&p->upgrade);

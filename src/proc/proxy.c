@@ -24,6 +24,7 @@
 #include "proc/needs.h"
 #include "proc/proc.h"
 #include "proc/proxy_reload.h"
+#include "proc/turns.h"
 #include "proc/worker.h"
 
 /* Accepting starts when each backend has its first verdict, or after this. */
@@ -47,7 +48,6 @@ struct proxy {
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
 	unsigned n_ended;   /* while stopping */
-	unsigned n_asked;   /* workers that owe an answer to the parent's question */
 	struct loop *loop;  /* control's own, or that of the one worker */
 	struct watch channel_watch;
 	struct watch peer_watch;
@@ -55,6 +55,7 @@ struct proxy {
 	struct timer due; /* of the registry */
 	struct answers answers;
 	struct needs needs;
+	struct turns turns;
 	bool is_shared;       /* one thread: loop is that of the one worker */
 	bool has_long_text;   /* the configuration, at the start */
 	struct message held;  /* waits for the worker to have its own thread, when has_held */
@@ -422,28 +423,18 @@ watch_peer(struct proxy *p)
 	return watch_start_level(p->loop, &p->peer_watch, p->peer, on_peer);
 }
 
+/* Of one thread the answer says that its one loop turns. */
 static void
-on_answer(struct loop_call *answer)
+answer_ping(struct proxy *p)
 {
-	struct worker_thread *t = TG_CONTAINER(answer, struct worker_thread, answer);
-	struct proxy *p = t->user;
+	struct msg_pong m = {.loop = TG_PONG_CONTROL};
 
-	/* What cannot be sent now has a parent that is gone: the channel tells. */
-	if (--p->n_asked == 0)
-		(void)!channel_send(p->channel, MSG_PONG, NULL, 0, -1);
-}
-
-/* We are well when every worker's loop turns. */
-static void
-ask_workers(struct proxy *p)
-{
-	if (p->n_asked > 0 || p->is_stopping)
+	if (p->is_stopping)
 		return;
-	p->n_asked = p->n_threads;
-	for (unsigned i = 0; i < p->n_threads; i++) {
-		p->threads[i].user = p;
-		worker_thread_ask(&p->threads[i], p->loop, on_answer);
-	}
+	if (!p->is_shared)
+		turns_ask(&p->turns, &m);
+	/* What cannot be sent now has a parent that is gone: the channel tells. */
+	(void)!channel_send(p->channel, MSG_PONG, &m, sizeof(m), -1);
 }
 
 /* reload */
@@ -516,7 +507,7 @@ on_message(struct proxy *p, struct message *m)
 	} else if (m->type == MSG_STOP) {
 		stop(p, m->u.stop.grace_ms);
 	} else if (m->type == MSG_PING) {
-		ask_workers(p);
+		answer_ping(p);
 	} else if (m->type == MSG_LOG_LEVEL) {
 		log_set_level((enum log_level)m->u.log_level.level);
 	} else if (m->type == MSG_PEER) {
@@ -575,7 +566,9 @@ start_control(struct proxy *p)
 	answers_set_peer(&p->answers, p->peer);
 	needs_init(&p->needs, p->loop, p->registry);
 	needs_set_peer(&p->needs, p->peer);
-	rc = watch_start_level(p->loop, &p->channel_watch, p->channel, on_channel);
+	rc = turns_init(&p->turns, p->loop, p->threads, p->n_threads);
+	if (rc == 0)
+		rc = watch_start_level(p->loop, &p->channel_watch, p->channel, on_channel);
 	if (rc == 0 && p->peer >= 0)
 		rc = watch_peer(p);
 	return rc;
@@ -595,6 +588,7 @@ move_control(struct proxy *p, struct loop *to)
 	timer_fini(&p->due);
 	p->loop = to;
 	p->reload.loop = to;
+	p->turns.loop = to;
 	needs_move(&p->needs, to);
 	registry_watch(p->registry, to, on_alarm, p);
 	if (mono_is_set(settle))
@@ -616,7 +610,7 @@ serve_own_calls(struct proxy *p)
 	loop_serve_calls(p->loop);
 	do
 		loop_serve_calls(p->loop);
-	while (p->n_asked > 0 || answers_are_on_way(&p->answers));
+	while (answers_are_on_way(&p->answers));
 }
 
 /* The worker gets a thread of its own; where that cannot be, all goes on as it was. -TG_EIO: nothing can. */
@@ -731,6 +725,7 @@ proxy_fini(struct proxy *p)
 	report_cut(p);
 	if (p->threads != NULL && !p->is_shared)
 		loop_free(p->loop);
+	turns_fini(&p->turns);
 	proxy_reload_fini(&p->reload);
 	free(p->threads);
 	handed_fini(&p->sockets);

@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
+#include "proc/culprit.h"
 #include "proc/supervisor.h"
 
 static void child_start_again(struct child *c);
@@ -156,8 +158,6 @@ child_on_message(struct child *c, const struct message *m)
 		child_on_ready(c);
 	else if (m->type == MSG_ACCEPTING && c->role == CHILD_PROXY && c->state == CHILD_UP)
 		child_on_accepting(c);
-	else if (m->type == MSG_PONG && c->is_asked)
-		c->is_asked = false;
 	else if (m->type == MSG_HELD && c->role == CHILD_KEEPER && c->state == CHILD_UP)
 		c->supervisor->on_held(c->supervisor);
 	else if (m->type == MSG_STOP && c->role == CHILD_KEEPER)
@@ -166,7 +166,8 @@ child_on_message(struct child *c, const struct message *m)
 		c->supervisor->on_upgrade_ordered(c->supervisor);
 	else if (m->type == MSG_LOG_LEVEL && c->role == CHILD_KEEPER)
 		take_log_level(c->supervisor, (enum log_level)m->u.log_level.level);
-	else if (!msg_is_of_reload(m->type) || !take_reload(c, m))
+	else if (m->type == MSG_PONG ? !pulse_answer(&c->pulse, &m->u.pong)
+				     : !msg_is_of_reload(m->type) || !take_reload(c, m))
 		child_condemn(c, "a message that is not its to send");
 }
 
@@ -204,7 +205,7 @@ child_start(struct child *c, int peer_fd, struct err *err)
 		return rc;
 	equipment.peer_fd = peer_fd;
 	c->started = mono_read();
-	c->is_asked = false;
+	c->pulse = (struct pulse){.is_asked = false};
 	child_set_state(c, CHILD_STARTING, s->ready_timeout_ms);
 	rc = watch_start_level(s->loop, &c->watch, c->channel, on_channel);
 	if (rc < 0)
@@ -283,6 +284,98 @@ on_timer(struct timer *t)
 	}
 }
 
+/* whether loops turn */
+
+static void
+count_hang(struct child *c)
+{
+	struct segment_shared *shared = segment_shared(c->supervisor->equipment.segment, 0);
+
+	atomic_fetch_add(c->role == CHILD_PROXY ? &shared->hangs_proxy : &shared->hangs_keeper, 1);
+}
+
+static void
+log_hang(const struct child *c, uint32_t loop, uint64_t for_ms)
+{
+	const struct child_equipment *e = &c->supervisor->equipment;
+	struct culprit in = {.service = "-", .module = "-"};
+	char name[32] = "main";
+
+	if (loop != TG_PONG_CONTROL)
+		snprintf(name, sizeof(name), "worker-%u", loop);
+	if (c->role == CHILD_KEEPER)
+		(void)culprit_find(e->segment, e->conf, &in);
+	log_write(TG_LOG_ERROR, "child hangs, ending it",
+		  "child=%s pid=%d loop=%s for_ms=%llu svc=%s module=%s", child_role_str(c->role),
+		  (int)c->pid, name, (unsigned long long)for_ms, in.service, in.module);
+}
+
+/* One that stands still takes a signal when it is continued. */
+static void
+child_abort(struct child *c)
+{
+	child_set_state(c, CHILD_STOPPING, c->supervisor->abort_ms);
+	kill(c->pid, SIGABRT);
+	kill(c->pid, SIGCONT);
+}
+
+static void
+child_pulse(struct child *c)
+{
+	struct supervisor *s = c->supervisor;
+	uint32_t loop;
+	unsigned n;
+
+	if (c->state != CHILD_UP || c->channel < 0)
+		return;
+	if (pulse_tick(&c->pulse, channel_has_room(c->channel)) &&
+	    channel_send(c->channel, MSG_PING, NULL, 0, -1) < 0)
+		return; /* dying: the channel tells */
+	if (s->is_busy != NULL && s->is_busy(s))
+		pulse_forgive(&c->pulse);
+	n = pulse_missed(&c->pulse, &loop);
+	if (s->hang_limit == 0 || n < s->hang_limit)
+		return;
+	log_hang(c, loop, n * s->interval_ms);
+	count_hang(c);
+	child_abort(c);
+}
+
+static bool
+child_is_well(const struct child *c)
+{
+	return c->state == CHILD_UP && c->channel >= 0 && pulse_is_good(&c->pulse);
+}
+
+static void
+on_pulse_timer(struct timer *t)
+{
+	struct supervisor *s = TG_CONTAINER(t, struct supervisor, pulse_timer);
+	bool is_well = true;
+	int i;
+
+	for (i = 0; i < CHILD_ROLE_COUNT; i++)
+		is_well = child_is_well(&s->children[i]) && is_well;
+	if (s->on_pulse != NULL)
+		s->on_pulse(s, is_well);
+	for (i = 0; i < CHILD_ROLE_COUNT; i++)
+		child_pulse(&s->children[i]);
+	timer_set(s->loop, t, mono_add_ms(loop_now(s->loop), s->interval_ms));
+}
+
+void
+supervisor_watch(struct supervisor *s, uint64_t interval_ms, unsigned hang_limit)
+{
+	s->hang_limit = hang_limit;
+	if (s->interval_ms == interval_ms)
+		return;
+	s->interval_ms = interval_ms;
+	timer_clear(&s->pulse_timer);
+	if (interval_ms > 0)
+		timer_set(s->loop, &s->pulse_timer,
+			  mono_add_ms(loop_now_update(s->loop), interval_ms));
+}
+
 void
 supervisor_init(struct supervisor *s)
 {
@@ -294,6 +387,7 @@ supervisor_init(struct supervisor *s)
 		*c = (struct child){.supervisor = s, .role = (enum child_role)i, .channel = -1};
 		timer_init(&c->timer, on_timer);
 	}
+	timer_init(&s->pulse_timer, on_pulse_timer);
 }
 
 void
@@ -306,6 +400,7 @@ supervisor_fini(struct supervisor *s)
 		child_close_channel(&s->children[i]);
 		timer_fini(&s->children[i].timer);
 	}
+	timer_fini(&s->pulse_timer);
 }
 
 int
@@ -349,6 +444,19 @@ log_death(const struct child *c, int status)
 			  "child=%s pid=%d status=%d", role, (int)c->pid, WEXITSTATUS(status));
 }
 
+/* Of a hang it is told already. */
+static void
+blame(const struct child *c)
+{
+	const struct child_equipment *e = &c->supervisor->equipment;
+	struct culprit in;
+
+	if (c->state != CHILD_STOPPING && culprit_find(e->segment, e->conf, &in))
+		log_write(TG_LOG_ERROR, "the keeper died in a module", "svc=%s module=%s",
+			  in.service, in.module);
+	culprit_forget(e->segment);
+}
+
 /* The next step on the way down: the first child that still runs is told, or killed. */
 static void
 stop_next(struct supervisor *s)
@@ -378,6 +486,8 @@ child_on_death(struct child *c, int status)
 	bool is_clean = c->state == CHILD_STOPPING && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 	log_death(c, status);
+	if (c->role == CHILD_KEEPER)
+		blame(c);
 	child_close_channel(c);
 	c->pid = 0;
 	child_set_state(c, CHILD_DOWN, 0);
@@ -401,29 +511,6 @@ child_answer_death(struct child *c)
 	} else {
 		child_schedule(c);
 	}
-}
-
-static bool
-child_is_well(struct child *c)
-{
-	bool has_answered = !c->is_asked;
-
-	if (c->state != CHILD_UP || c->channel < 0)
-		return false;
-	if (has_answered)
-		c->is_asked = channel_send(c->channel, MSG_PING, NULL, 0, -1) == 0;
-	return has_answered && c->is_asked;
-}
-
-bool
-supervisor_is_well(struct supervisor *s)
-{
-	bool is_well = true;
-	int i;
-
-	for (i = 0; i < CHILD_ROLE_COUNT; i++)
-		is_well = child_is_well(&s->children[i]) && is_well;
-	return is_well;
 }
 
 /* One that starts has the file of before among its messages, and this one behind it. */

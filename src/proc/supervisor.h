@@ -15,6 +15,10 @@
  * the first at once, then more and more slowly, while the sockets stay open and
  * the other child goes on. Stopping takes the proxy first, so that the keeper
  * still writes its last access records.
+ *
+ * Both are asked at an interval whether their loops turn (proc/pulse.h). One of which a loop has not for
+ * hang_limit intervals is STOPPING too: it gets SIGABRT, so that a core tells where, then SIGKILL. A
+ * process that stands still (SIGSTOP, a debugger) hangs. STARTING and STOPPING have limits of their own.
  */
 #ifndef TG_PROC_SUPERVISOR_H
 #define TG_PROC_SUPERVISOR_H
@@ -27,12 +31,13 @@
 #include "proc/backoff.h"
 #include "ipc/channel.h"
 #include "proc/child.h"
+#include "proc/pulse.h"
 
 enum child_state {
 	CHILD_DOWN = 0,	    /* no process; the timer may wait for the next start */
 	CHILD_STARTING = 1, /* runs; the timer waits for its READY */
 	CHILD_UP = 2,
-	CHILD_STOPPING = 3, /* was told to stop; the timer waits for its end */
+	CHILD_STOPPING = 3, /* was told to stop, or to abort; the timer waits for its end */
 	CHILD_STATE_COUNT
 };
 
@@ -48,7 +53,7 @@ struct child {
 	struct timer timer;
 	struct mono started;
 	struct backoff backoff;
-	bool is_asked; /* MSG_PING waits for its answer */
+	struct pulse pulse;
 };
 
 /* Storage is the caller's; supervisor_init() to supervisor_fini(). */
@@ -59,6 +64,7 @@ struct supervisor {
 	struct child_equipment equipment; /* but for the peer */
 	uint64_t ready_timeout_ms; /* a child that is not ready after this is taken for dead */
 	uint64_t stop_margin_ms; /* a child may take this beyond its grace */
+	uint64_t abort_ms; /* from SIGABRT to SIGKILL: what a core may take */
 	uint64_t keeper_grace_ms; /* what the keeper's backends get to end; set before the stop */
 	/* Both children were ready for the first time. Once. */
 	void (*on_ready)(struct supervisor *s);
@@ -74,9 +80,16 @@ struct supervisor {
 	/* A child that is up sends what belongs to a reload; the descriptor stays ours. False: it is not the
 	 * time for that, and the child breaks the rules. NULL: none may. */
 	bool (*on_reload)(struct supervisor *s, enum child_role role, const struct message *m);
+	/* What they do now may take long, and has a limit of its own: a reload, an upgrade. NULL: never. */
+	bool (*is_busy)(struct supervisor *s);
+	/* At each interval: whether both are up and all their loops turn. NULL allowed. */
+	void (*on_pulse)(struct supervisor *s, bool is_well);
 	/* A child has ended, and is not started again yet. NULL allowed. */
 	void (*on_death)(struct supervisor *s, enum child_role role);
 	struct child children[CHILD_ROLE_COUNT];
+	struct timer pulse_timer;
+	uint64_t interval_ms; /* of questions; 0: none are asked */
+	unsigned hang_limit;  /* intervals; 0: asks, and ends nobody */
 	bool was_ready;
 	bool is_accepting; /* the proxy said so */
 	bool was_serving;
@@ -92,9 +105,8 @@ void supervisor_fini(struct supervisor *s);
 
 /* Starts both. On failure (reason in `err`) none is left. */
 TG_MUST_CHECK int supervisor_start(struct supervisor *s, struct err *err);
-/* Whether both are up and have answered the last question; asks again. False also when a loop of one
- * does not turn, whatever it does. */
-bool supervisor_is_well(struct supervisor *s);
+/* From now on asks each interval, from the first one that is over; `interval_ms` and `hang_limit` as above. */
+void supervisor_watch(struct supervisor *s, uint64_t interval_ms, unsigned hang_limit);
 /* Hands the access log file of `equipment.sockets`, opened anew, to the keeper. */
 void supervisor_renew_log(struct supervisor *s);
 /* Has the keeper keep still for a new parent's: it answers no control socket, takes no order and

@@ -263,23 +263,6 @@ worker_thread_cut(struct worker_thread *t, uint32_t slot)
 	return 0;
 }
 
-static void
-on_question(struct loop_call *call)
-{
-	struct worker_thread *t = TG_CONTAINER(call, struct worker_thread, question);
-
-	loop_post(t->asker, &t->answer, t->on_answer);
-}
-
-void
-worker_thread_ask(struct worker_thread *t, struct loop *asker,
-		  void (*on_answer)(struct loop_call *answer))
-{
-	t->asker = asker;
-	t->on_answer = on_answer;
-	loop_post(t->worker.loop, &t->question, on_question);
-}
-
 /* the end */
 
 static void

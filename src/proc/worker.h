@@ -18,11 +18,7 @@ struct worker_thread {
 	bool is_accepting;           /* was told to; the worker's own */
 	struct loop_call accept;
 	struct loop_call drain;
-	struct loop_call question; /* of the control thread: does the loop turn? */
-	struct loop_call answer;
-	struct loop *asker;
-	void *user; /* the asker's */
-	void (*on_answer)(struct loop_call *answer);
+	void *user; /* of on_ended() */
 	struct loop *control; /* told of the end; NULL: nobody is. Before worker_thread_drain() */
 	struct loop_call ended;
 	void (*on_ended)(struct loop_call *ended);
@@ -43,10 +39,6 @@ const struct front_ops *worker_front_ops(enum conf_mode mode);
 TG_MUST_CHECK int worker_thread_start(struct worker_thread *t);
 /* From the control thread: accept from now on. */
 void worker_thread_accept(struct worker_thread *t);
-/* From the control thread, one question at a time: `on_answer` is called in `asker`, its loop, with
- * the answer of `t`, when the worker's loop has turned. */
-void worker_thread_ask(struct worker_thread *t, struct loop *asker,
-		       void (*on_answer)(struct loop_call *answer));
 /* From the control thread: takes the reference of `view`. -TG_ENOMEM: not delivered, released. */
 TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, struct view *view);
 /* From the control thread: end what runs on the backend in this slot. -TG_ENOMEM. */

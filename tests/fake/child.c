@@ -86,8 +86,10 @@ misbehave(const char *behaviour, const sigset_t *go)
 {
 	int signo;
 
-	if (strcmp(behaviour, "obey") == 0)
+	if (strcmp(behaviour, "obey") == 0 || strcmp(behaviour, "lagging") == 0)
 		return;
+	if (strcmp(behaviour, "stubborn") == 0)
+		signal(SIGABRT, SIG_IGN);
 	sigwait(go, &signo);
 	if (strcmp(behaviour, "chatty") == 0)
 		say(MSG_RESUME, NULL, 0);
@@ -97,6 +99,15 @@ misbehave(const char *behaviour, const sigset_t *go)
 		close(TG_CHANNEL_FD);
 	for (;;)
 		pause();
+}
+
+static void
+answer_ping(bool lags)
+{
+	static uint32_t n_late;
+	struct msg_pong m = {.n_late = lags ? n_late++ : 0, .loop = lags ? 3 : TG_PONG_CONTROL};
+
+	say(MSG_PONG, &m, sizeof(m));
 }
 
 static void __attribute__((noreturn)) play(enum child_role role)
@@ -118,7 +129,10 @@ static void __attribute__((noreturn)) play(enum child_role role)
 
 		if (type == MSG_STOP)
 			_exit(FAKE_STOPPED);
-		want(type == MSG_PEER);
+		if (type == MSG_PING)
+			answer_ping(strcmp(behaviour, "lagging") == 0);
+		else
+			want(type == MSG_PEER);
 	}
 }
 

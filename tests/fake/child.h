@@ -5,10 +5,12 @@
  * calls fake_child_run() first gets children that do as the environment says:
  * TG_FAKE_PROXY and TG_FAKE_KEEPER, one of
  *
- *	obey	 takes the start-up messages in order, is ready, stops when told
+ *	obey	 takes the start-up messages in order, is ready, answers, stops when told
  *	die	 ends with status 7 instead of being ready
  *	silent	 is never ready
- *	deaf	 is ready, does not stop
+ *	deaf	 is ready, does not stop nor answer
+ *	stubborn the same, and SIGABRT does not end it
+ *	lagging	 is ready, answers that its worker 3 is late, by one more each time
  *	chatty	 is ready; at SIGUSR1 says what a child has no right to say
  *	garbled	 is ready; at SIGUSR1 sends bytes that are no message
  *	hang-up	 is ready; at SIGUSR1 closes its channel and lives on

@@ -7,6 +7,8 @@ import pathlib
 import signal
 import socket
 import struct
+import subprocess
+import sys
 
 from harness import settings
 
@@ -99,6 +101,41 @@ def standing_still(pid):
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def threads(pid):
+    """Ids of its threads, the first one first, the others as they came."""
+    found = [int(task.name) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    return sorted(found, key=lambda thread: (thread != pid, thread))
+
+
+# Holds one thread as a debugger does, until it dies: nobody else may wait for it meanwhile.
+_HOLD = """
+import ctypes, os, sys
+SEIZE, INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
+thread = int(sys.argv[1])
+ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+ptrace.argtypes = [ctypes.c_long] * 4
+for request in (SEIZE, INTERRUPT):
+    if ptrace(request, thread, 0, 0) != 0:
+        sys.exit(os.strerror(ctypes.get_errno()))
+status = os.waitpid(thread, WALL)[1]
+print("still", flush=True)
+while os.WIFSTOPPED(status):
+    status = os.waitpid(thread, WALL)[1]
+"""
+
+
+@contextlib.contextmanager
+def thread_standing_still(thread):
+    """Inside the block this one thread does not run, or until it is killed."""
+    with subprocess.Popen([sys.executable, "-c", _HOLD, str(thread)], text=True,
+                          stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout.readline() == "still\n", "no thread may be held here"
+            yield
+        finally:
+            holder.kill()
 
 
 def _diagnose(flags, states, ports, hosts):

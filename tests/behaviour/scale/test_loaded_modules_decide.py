@@ -1,4 +1,4 @@
-"""A loaded module scales a real service; one that crashes or is slow takes the keeper, never a request."""
+"""A loaded module scales a real service; one that crashes, hangs or is slow takes the keeper, never a request."""
 
 import shutil
 import subprocess
@@ -55,6 +55,7 @@ tidegate_module(const struct tg_host *host)
 }
 """
 CRASHES = "if (in_flight->last > 0) abort();"
+HANGS = "for (volatile double never = in_flight->last; never > 0;) continue;"
 IS_SLOW = "nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL);"
 
 
@@ -66,11 +67,12 @@ def modules(path):
 @pytest.fixture
 def own(scaled, tmp_path):
     """own(body): tidegate before a service that a module with this inside scales, from 1 to 4."""
-    def start(body):
+    def start(body, top=""):
         (tmp_path / "own.c").write_text(MODULE.replace("BODY", body))
         subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared",
                         f"-I{settings.TOP}/src", "-o", "own.so", "own.c"], cwd=tmp_path, check=True)
-        return scaled("min = 1; max = 4;", module="own", top=modules(tmp_path / "own.so"))
+        return scaled("min = 1; max = 4;", module="own",
+                      top=top + modules(tmp_path / "own.so"))
     return start
 
 
@@ -98,6 +100,8 @@ def test_one_that_crashes_takes_the_keeper_and_no_request(own):
         served = busy.served_since(0)
         settings.wait_until(lambda: busy.served_since(0) > served + 20, "requests")
     assert not busy.failures()
+    blamed = tg.log.records(msg="the keeper died in a module")
+    assert len(blamed) >= 6 and all((one["svc"], one["module"]) == ("site", "own") for one in blamed)
     # It is let live as soon as it can.
     settings.wait_until(lambda: tg.role_pid("keeper"), "a keeper")
     tg.site.wait(ready=1, desired=1, draining=0)
@@ -110,6 +114,22 @@ def test_one_that_crashes_takes_the_keeper_and_no_request(own):
         assert wait >= least - 0.02, waits
 
 
+def test_one_that_never_returns_takes_the_keeper_and_no_request(own):
+    tg = own(HANGS, 'watchdog = "1s";')
+    tg.site.wait(ready=1)
+    proxy, backends = tg.role_pid("proxy"), tg.site.processes()
+    with load.KeptLoad(tg.address, clients=4, request=SLOW) as busy:
+        told = tg.log.wait(msg="child hangs, ending it")
+        assert (told["child"], told["svc"], told["module"]) == ("keeper", "site", "own")
+        assert tg.log.wait(msg="child died", pid=told["pid"])["signal"] == "ABRT"
+        tg.log.wait(msg="child ready", child="keeper", count=2)
+        served = busy.served_since(0)
+        settings.wait_until(lambda: busy.served_since(0) > served + 20, "requests")
+    assert not busy.failures()
+    tg.site.wait(ready=1, desired=1, draining=0)
+    assert tg.role_pid("proxy") == proxy and tg.site.processes() == backends
+
+
 def test_one_that_is_slow_is_told_of(own):
     tg = own(IS_SLOW)
     tg.site.wait(ready=1)
@@ -119,3 +139,5 @@ def test_one_that_is_slow_is_told_of(own):
     assert not busy.failures()
     said = tg.log.wait(msg="a module is slow")
     assert (said["svc"], said["module"]) == ("site", "own") and int(said["us"]) >= 150000
+    # At each tick, and told once a minute: one may have begun meanwhile.
+    assert len(tg.log.records(msg="a module is slow")) <= 2

@@ -31,6 +31,7 @@ struct run {
 	unsigned restarts;
 	bool stops_in_back_off;
 	pid_t first_pid[CHILD_ROLE_COUNT];
+	unsigned well; /* calls of on_pulse, all well */
 	bool is_late;
 };
 
@@ -63,6 +64,13 @@ on_change(struct supervisor *s)
 		return;
 	run.restarts++;
 	run.step(&run);
+}
+
+static void
+on_pulse(struct supervisor *s, bool is_well)
+{
+	(void)s;
+	run.well += is_well;
 }
 
 static void
@@ -102,6 +110,8 @@ setup(void **state)
 	s->stop_margin_ms = fake_limit_ms();
 	s->on_ready = on_ready;
 	s->on_change = on_change;
+	s->on_pulse = on_pulse;
+	s->abort_ms = TEST_TIMEOUT_MS;
 	if (run.conf == NULL || s->loop == NULL ||
 	    segment_create(1, 1, TG_RING_SIZE_MIN, &run.segment, NULL) != 0 ||
 	    child_open_program(&s->program_fd, NULL) != 0)
@@ -320,6 +330,112 @@ stop_while_a_child_waits_for_its_restart(void **state)
 	assert_false(run.supervisor.has_failed);
 }
 
+/* Intervals of the timers' own, and few of them. */
+#define INTERVAL_MS 32u
+#define HANG_LIMIT  4u
+
+static void
+watch_then_stop_when_replaced(struct run *r)
+{
+	supervisor_watch(&r->supervisor, INTERVAL_MS, HANG_LIMIT);
+	fake_child_set(CHILD_PROXY, "obey"); /* the next one */
+	fake_child_set(CHILD_KEEPER, "obey");
+	if (r->restarts > 0)
+		stop(r);
+}
+
+static int64_t
+hangs(enum child_role role)
+{
+	const struct segment_shared *shared = segment_shared(run.segment, 0);
+
+	return atomic_load(role == CHILD_PROXY ? &shared->hangs_proxy : &shared->hangs_keeper);
+}
+
+static void
+child_that_hangs_is_replaced(void **state)
+{
+	static const struct {
+		enum child_role role;
+		const char *behaviour;
+	} cases[] = {{CHILD_PROXY, "deaf"}, {CHILD_KEEPER, "deaf"}, {CHILD_PROXY, "lagging"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum child_role other = cases[i].role == CHILD_PROXY ? CHILD_KEEPER : CHILD_PROXY;
+
+		if (i > 0)
+			assert_int_equal(teardown(state) | setup(state), 0);
+		fake_child_set(cases[i].role, cases[i].behaviour);
+		run_all(watch_then_stop_when_replaced);
+		assert_int_equal(run.restarts, 1);
+		assert_int_equal(hangs(cases[i].role), 1);
+		assert_int_equal(hangs(other), 0);
+	}
+}
+
+static void
+child_that_survives_abort_is_killed(void **state)
+{
+	(void)state;
+	fake_child_set(CHILD_KEEPER, "stubborn");
+	run.supervisor.abort_ms = 50;
+	run_all(watch_then_stop_when_replaced);
+	assert_int_equal(run.restarts, 1);
+	assert_int_equal(hangs(CHILD_KEEPER), 1);
+}
+
+static void
+stop_when_well(struct supervisor *s, bool is_well)
+{
+	on_pulse(s, is_well);
+	if (run.well == 3 * HANG_LIMIT)
+		supervisor_stop(s, 1000);
+}
+
+static void
+watch(struct run *r)
+{
+	r->supervisor.on_pulse = stop_when_well;
+	supervisor_watch(&r->supervisor, INTERVAL_MS, HANG_LIMIT);
+}
+
+static void
+children_that_answer_are_let_live(void **state)
+{
+	(void)state;
+	run_all(watch);
+	assert_int_equal(run.restarts, 0);
+	assert_int_equal(hangs(CHILD_PROXY) + hangs(CHILD_KEEPER), 0);
+	assert_false(run.supervisor.has_failed);
+}
+
+/* A worker is late again and again, and a service manager is told nothing: but it is not ours to end it. */
+static void
+stop_when_not_well(struct supervisor *s, bool is_well)
+{
+	on_pulse(s, is_well);
+	run.restarts += !is_well;
+	if (run.restarts == 3 * HANG_LIMIT)
+		supervisor_stop(s, 1000);
+}
+
+static void
+only_ask(struct run *r)
+{
+	r->supervisor.on_pulse = stop_when_not_well;
+	supervisor_watch(&r->supervisor, INTERVAL_MS, 0);
+}
+
+static void
+without_a_limit_nobody_is_ended(void **state)
+{
+	(void)state;
+	fake_child_set(CHILD_PROXY, "lagging");
+	run_all(only_ask);
+	assert_int_equal(hangs(CHILD_PROXY), 0);
+	assert_false(run.supervisor.has_failed);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -336,6 +452,11 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(kill_ends_a_stop_that_hangs, setup, teardown),
 		cmocka_unit_test_setup_teardown(stop_while_a_child_waits_for_its_restart, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(child_that_hangs_is_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(child_that_survives_abort_is_killed, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(children_that_answer_are_let_live, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_a_limit_nobody_is_ended, setup, teardown),
 	};
 
 	fake_child_run(argc, argv);
