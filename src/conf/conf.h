@@ -641,6 +641,9 @@ TG_MUST_CHECK int conf_load_text(const char *text, size_t n, const char *name, s
  */
 #define TG_CONF_TEXT_FOR_CHILDREN_MAX (256u << 20) /* bytes; more is -TG_ELIMIT */
 TG_MUST_CHECK int conf_save_fd(const struct conf *conf, int *ret_fd, struct err *err);
+/* The same for the proxy: it reads strangers' bytes, and is not told what the control plane alone needs, such as
+ * credentials of the store, of providers and of checks. There these keys have their defaults. */
+TG_MUST_CHECK int conf_save_proxy_fd(const struct conf *conf, int *ret_fd, struct err *err);
 TG_MUST_CHECK int conf_load_fd(int fd, struct conf **ret, struct err *err);
 
 struct conf *conf_ref(struct conf *conf);

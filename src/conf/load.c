@@ -221,7 +221,7 @@ conf_load_text(const char *text, size_t n, const char *name, struct conf **ret,
 /*** Between our own processes ***/
 
 static int
-write_text(const struct conf *conf, int fd, struct err *err)
+write_text(const struct conf *conf, enum conf_reader reader, int fd, struct err *err)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
@@ -233,7 +233,7 @@ write_text(const struct conf *conf, int fd, struct err *err)
 			close(copy);
 		return err_set_errno(err, "writing the configuration");
 	}
-	conf_print_all(conf, true, out);
+	conf_print_all(conf, reader, out);
 	failed = ferror(out) != 0;
 	if (fclose(out) != 0 || failed)
 		return err_set_errno(err, "writing the configuration");
@@ -247,15 +247,15 @@ write_text(const struct conf *conf, int fd, struct err *err)
 	return 0;
 }
 
-int
-conf_save_fd(const struct conf *conf, int *ret_fd, struct err *err)
+static int
+save(const struct conf *conf, enum conf_reader reader, int *ret_fd, struct err *err)
 {
 	int fd = memfd_create(CONF_MEMORY_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int r;
 
 	if (fd < 0)
 		return err_set_errno(err, "memfd_create");
-	r = write_text(conf, fd, err);
+	r = write_text(conf, reader, fd, err);
 	if (r == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		r = err_set_errno(err, "sealing the configuration");
@@ -265,6 +265,18 @@ conf_save_fd(const struct conf *conf, int *ret_fd, struct err *err)
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+int
+conf_save_fd(const struct conf *conf, int *ret_fd, struct err *err)
+{
+	return save(conf, CONF_FOR_KEEPER, ret_fd, err);
+}
+
+int
+conf_save_proxy_fd(const struct conf *conf, int *ret_fd, struct err *err)
+{
+	return save(conf, CONF_FOR_PROXY, ret_fd, err);
 }
 
 /* From its beginning, without moving the offset that processes share. */

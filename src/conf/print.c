@@ -13,6 +13,7 @@ struct printer {
 	FILE *out;
 	unsigned depth;
 	bool internal;
+	bool is_for_proxy; /* likewise internal, but without what is the control plane's */
 	bool spares_presets;
 };
 
@@ -29,6 +30,8 @@ static bool
 is_shown(const struct printer *p, const struct conf_field *f, const char *object)
 {
 	if (f->kind == &conf_kind_later || (f->when && !f->when(object)))
+		return false;
+	if (p->is_for_proxy && (f->flags & TG_CONF_CONTROL))
 		return false;
 	return p->internal || !((f->flags & TG_CONF_INTERNAL) || conf_field_is_secret(f, object));
 }
@@ -213,7 +216,7 @@ print_group(struct printer *p, const struct conf_schema *schema, const char *obj
 		if (is_shown(p, f, object) && !is_spared(p, f, object))
 			print_field(p, f, object);
 	}
-	if (schema->rest)
+	if (schema->rest && is_shown(p, schema->rest, object))
 		print_rest(p, schema->rest, object);
 }
 
@@ -234,11 +237,13 @@ conf_print_set(const struct conf_schema *schema, const void *object, FILE *out)
 }
 
 void
-conf_print_all(const struct conf *conf, bool internal, FILE *out)
+conf_print_all(const struct conf *conf, enum conf_reader reader, FILE *out)
 {
-	struct printer p = {.out = out, .internal = internal};
+	struct printer p = {.out = out,
+			    .internal = reader != CONF_FOR_PEOPLE,
+			    .is_for_proxy = reader == CONF_FOR_PROXY};
 
-	if (internal)
+	if (p.internal)
 		__fsetlocking(out, FSETLOCKING_BYCALLER);
 	print_group(&p, &conf_schema_top, (const char *)conf);
 }
@@ -246,7 +251,7 @@ conf_print_all(const struct conf *conf, bool internal, FILE *out)
 void
 conf_print(const struct conf *conf, FILE *out)
 {
-	conf_print_all(conf, false, out);
+	conf_print_all(conf, CONF_FOR_PEOPLE, out);
 }
 
 void

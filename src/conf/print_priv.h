@@ -9,8 +9,13 @@
 
 #include "conf/conf.h"
 
-/* `internal`: with the keys that only our own processes use. */
-void conf_print_all(const struct conf *conf, bool internal, FILE *out);
+enum conf_reader {
+	CONF_FOR_PEOPLE = 0, /* without secrets */
+	CONF_FOR_KEEPER = 1, /* all of it, with the keys that only our own processes use */
+	CONF_FOR_PROXY = 2,  /* the same, without what the control plane alone needs: no credential */
+};
+
+void conf_print_all(const struct conf *conf, enum conf_reader reader, FILE *out);
 
 /* Text of our own processes, where internal keys are allowed. */
 TG_MUST_CHECK int conf_load_internal(const char *text, size_t n, struct conf **ret,

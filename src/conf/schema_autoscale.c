@@ -233,6 +233,7 @@ static const struct conf_field autoscale_rest = {
 	TG_LIST(conf_autoscale, settings, n_settings),
 	.element_kind = &conf_kind_setting,
 	.max = TG_CONF_SETTINGS_MAX,
+	.flags = TG_CONF_CONTROL,
 	.help = "All other keys are the module's: see AUTOSCALERS.",
 };
 

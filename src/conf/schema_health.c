@@ -39,6 +39,7 @@ static const struct conf_field health_fields[] = {
 		.words = health_words,
 		.later_words = health_later,
 		.preset = "tcp",
+		.flags = TG_CONF_CONTROL,
 		.help = "How a backend is checked: by connecting, by a request, by a program, or "
 			"not at all. A backend that is not checked counts as up. Connecting ends with a "
 			"reset as soon as the backend's system has answered, so its program "
@@ -99,6 +100,7 @@ static const struct conf_field health_fields[] = {
 		.max = 32,
 		.valid = conf_valid_method,
 		ONLY_HTTP,
+		.flags = TG_CONF_CONTROL,
 		.help = "Method of the request.",
 	},
 	{
@@ -110,6 +112,7 @@ static const struct conf_field health_fields[] = {
 		.max = 1024,
 		.valid = conf_valid_request_path,
 		ONLY_HTTP,
+		.flags = TG_CONF_CONTROL,
 		.help = "Target of the request; a query is allowed.",
 	},
 	{
@@ -121,6 +124,7 @@ static const struct conf_field health_fields[] = {
 		.max = 255,
 		.valid = conf_valid_request_host,
 		ONLY_HTTP,
+		.flags = TG_CONF_CONTROL,
 		.help = "Host field of the request.",
 	},
 	{
@@ -132,6 +136,7 @@ static const struct conf_field health_fields[] = {
 		.max = 255,
 		.valid = conf_valid_expect,
 		ONLY_HTTP,
+		.flags = TG_CONF_CONTROL,
 		.help = "Statuses that pass: \\(dq200\\(dq, \\(dq200,204\\(dq, \\(dq200-399\\(dq.",
 	},
 	{
@@ -142,6 +147,7 @@ static const struct conf_field health_fields[] = {
 		.min = 1,
 		.max = 1024,
 		ONLY_HTTP,
+		.flags = TG_CONF_CONTROL,
 		.help = "Text that must be in the first 64K of the answer's body.",
 	},
 	{
@@ -153,6 +159,7 @@ static const struct conf_field health_fields[] = {
 		.when = is_exec_check,
 		.when_text = "with type = \"exec\"",
 		.preset_note = "none; one is required",
+		.flags = TG_CONF_CONTROL,
 		.help = "The program that checks, by its absolute path, and its arguments. No shell "
 			"is involved. Exit status 0 passes, any other fails; the first line it "
 			"writes is kept as the reason. Its environment is TIDEGATE_SERVICE, "
@@ -166,6 +173,7 @@ static const struct conf_field health_fields[] = {
 		TG_MEMBER(conf_health_check, port),
 		.preset = "0",
 		.max = 65535,
+		.flags = TG_CONF_CONTROL,
 		.help = "Port to check. 0: that of the backend.",
 	},
 	{
@@ -175,6 +183,7 @@ static const struct conf_field health_fields[] = {
 		.preset = "false",
 		.when = is_tcp_check,
 		.when_text = "with type = \"tcp\"",
+		.flags = TG_CONF_CONTROL,
 		.help = "Whether the connection of a check stays open for the next ones, which then cost "
 			"next to nothing: the system asks the other side by TCP keepalive, each "
 			"interval but not more often than once a second, and connects anew where the "

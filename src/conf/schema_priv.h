@@ -40,6 +40,7 @@ struct conf_value {
 #define TG_CONF_REQUIRED (1u << 0) /* no default */
 #define TG_CONF_INTERNAL (1u << 1) /* only between our own processes */
 #define TG_CONF_SECRET   (1u << 2) /* shown to nobody but our own processes */
+#define TG_CONF_CONTROL  (1u << 3) /* of the control plane: the proxy is not told */
 
 struct conf_field {
 	const char *key; /* NULL ends the table */

@@ -469,6 +469,7 @@ static const struct conf_field service_fields[] = {
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_service, agent),
 		.schema = &conf_schema_agent,
+		.flags = TG_CONF_CONTROL,
 		.help = "Who is asked how backends want to be used.",
 	},
 	{
@@ -623,6 +624,7 @@ static const struct conf_field service_fields[] = {
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_service, provider),
 		.schema = &conf_schema_provider,
+		.flags = TG_CONF_CONTROL,
 		.help = "Who starts and stops further backends.",
 	},
 	TG_LATER("send_proxy"),

@@ -197,6 +197,7 @@ static const struct conf_field top_fields[] = {
 		.key = "admin",
 		.kind = &conf_kind_group,
 		.schema = &schema_admin,
+		.flags = TG_CONF_CONTROL,
 		.help = "Access for tidectl and for Prometheus.",
 	},
 	{
@@ -265,6 +266,7 @@ static const struct conf_field top_fields[] = {
 		.element_kind = &conf_kind_module,
 		.max = 32,
 		.preset_note = "none",
+		.flags = TG_CONF_CONTROL,
 		.help = "Shared objects to load: autoscalers that are not built in. Each by its absolute path; the file and "
 			"the folders it is in must be root's, or of the user who runs tidegate, and nobody else's to write. "
 			"What is loaded stays until the end of the process: a file that has changed is "
@@ -292,6 +294,7 @@ static const struct conf_field top_fields[] = {
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf, store),
 		.schema = &conf_schema_store,
+		.flags = TG_CONF_CONTROL,
 		.help = "Where samples and decisions are kept.",
 	},
 	{
@@ -299,6 +302,7 @@ static const struct conf_field top_fields[] = {
 		TG_LIST(conf, nodes, n_nodes),
 		.schema = &conf_schema_node,
 		.max = TG_NODES_MAX,
+		.flags = TG_CONF_CONTROL,
 		.preset_note = "none",
 		.help = "Where backends can be started.",
 	},
@@ -310,6 +314,7 @@ static const struct conf_field top_fields[] = {
 		.min = 1,
 		.max = 1024,
 		.valid = conf_valid_absolute_file,
+		.flags = TG_CONF_CONTROL,
 		.help = "File that keeps the orders of operators over a restart. The user of "
 			"tidegate must be able to write to its folder, which must be there: it is replaced "
 			"as a whole.",

@@ -3,7 +3,7 @@
  *
  * Start of a child (proxy or keeper), all from the parent over descriptor 3:
  *
- *	MSG_CONF    fd: sealed memory file, see conf_load_fd()
+ *	MSG_CONF    fd: sealed memory file, see conf_load_fd(); each child has its own
  *	MSG_SEGMENT fd: the statistics segment
  *	MSG_LISTEN  fd: bound, listening socket; proxy only; one per listener and worker
  *	MSG_ADMIN   fd: bound, listening socket for control; keeper only; one each that is configured

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,6 +82,37 @@ arrange_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What the C library, the loader and sanitizers look at, and where files are buffered. Anything else may be a
+ * secret: passwords come into a configuration as ${NAME}. */
+static bool
+is_for_proxy(const char *variable)
+{
+	static const char *const known[] = {"PATH=", "TZ=", "TZDIR=", "TMPDIR=", "LANG=", "LC_",
+					    "LD_", "MALLOC_", "GLIBC_TUNABLES=", "GCOV_",
+					    "LLVM_PROFILE_FILE="};
+	static const char sanitizer[] = "SAN_OPTIONS=";
+	const char *end = strchr(variable, '=');
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strncmp(variable, known[i], strlen(known[i])) == 0)
+			return true;
+	}
+	return end != NULL && end - variable + 1 >= (ptrdiff_t)strlen(sanitizer) &&
+	       strncmp(end + 1 - strlen(sanitizer), sanitizer, strlen(sanitizer)) == 0;
+}
+
+static void
+forget_environment(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; environ[i] != NULL; i++) {
+		if (is_for_proxy(environ[i]))
+			environ[n++] = environ[i];
+	}
+	environ[n] = NULL;
+}
+
 static enum spawn_step
 become_role(const struct spawn *s, pid_t parent)
 {
@@ -100,6 +132,8 @@ become_role(const struct spawn *s, pid_t parent)
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");
+	if (r->role == CHILD_PROXY)
+		forget_environment();
 	fexecve(r->program_fd, argv, environ);
 	return SPAWN_EXEC;
 }
@@ -138,11 +172,12 @@ child_send_log_level(int channel, enum log_level level)
 }
 
 static int
-send_conf(int channel, const struct conf *conf)
+send_conf(enum child_role role, int channel, const struct conf *conf)
 {
 	struct err err;
 	int fd;
-	int rc = conf_save_fd(conf, &fd, &err);
+	int rc = role == CHILD_PROXY ? conf_save_proxy_fd(conf, &fd, &err)
+				     : conf_save_fd(conf, &fd, &err);
 
 	if (rc < 0) {
 		log_write(TG_LOG_ERROR, "no text of the configuration for a child", "reason=%s",
@@ -157,7 +192,7 @@ send_conf(int channel, const struct conf *conf)
 int
 child_equip(enum child_role role, int channel, const struct child_equipment *e)
 {
-	int rc = send_conf(channel, e->conf);
+	int rc = send_conf(role, channel, e->conf);
 
 	if (rc == 0)
 		rc = channel_send(channel, MSG_SEGMENT, NULL, 0, segment_fd(e->segment));

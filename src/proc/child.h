@@ -31,7 +31,8 @@ TG_MUST_CHECK int child_open_program(int *ret_fd, struct err *err);
  * device as standard input (the proxy as standard output too), standard error,
  * and the other end of *ret_channel as TG_CHANNEL_FD; nothing else. It ignores
  * SIGPIPE and SIGXFSZ, and SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, which a terminal or
- * service manager sends to all of us; it is killed when this process ends. Returns once the
+ * service manager sends to all of us; it is killed when this process ends. The proxy has nothing of our
+ * environment but what it can use. Returns once the
  * program runs; the error says which step failed.
  */
 TG_MUST_CHECK int child_spawn(enum child_role role, int program_fd, const struct privileges *p,
@@ -39,7 +40,7 @@ TG_MUST_CHECK int child_spawn(enum child_role role, int program_fd, const struct
 
 /* All a child needs to know; nothing here passes to child_equip(). */
 struct child_equipment {
-	const struct conf *conf; /* its text is made for each child that starts */
+	const struct conf *conf; /* its text is made for each child that starts, and for its role */
 	struct segment *segment;
 	const struct sockets *sockets;
 	int peer_fd; /* its end of the channel between proxy and keeper */

@@ -157,7 +157,7 @@ next_measure(const struct conf *conf, size_t *ret, struct err *err)
 int
 next_open(const struct present *now, struct conf *conf, struct next *ret, struct err *err)
 {
-	struct next n = {.conf = conf, .fd = -1};
+	struct next n = {.conf = conf, .fd = -1, .proxy_fd = -1};
 	int rc = slots_assign(now->slots, conf, mono_read(), err);
 
 	if (rc == 0)
@@ -165,6 +165,8 @@ next_open(const struct present *now, struct conf *conf, struct next *ret, struct
 	n.has_sockets = rc == 0;
 	if (rc == 0)
 		rc = conf_save_fd(conf, &n.fd, err);
+	if (rc == 0)
+		rc = conf_save_proxy_fd(conf, &n.proxy_fd, err);
 	if (rc == 0)
 		rc = bytes_of(n.fd, &n.text_max, err);
 	if (rc == 0)
@@ -204,7 +206,7 @@ int
 next_open_edit(const struct present *now, struct conf *conf, struct reload_order *orders, size_t n,
 	       struct next *ret, struct err *err)
 {
-	struct next next = {.conf = conf, .fd = -1, .is_edit = true};
+	struct next next = {.conf = conf, .fd = -1, .proxy_fd = -1, .is_edit = true};
 	int rc = slots_extend(now->slots, conf, mono_read(), err);
 	size_t i;
 
@@ -220,6 +222,12 @@ next_open_edit(const struct present *now, struct conf *conf, struct reload_order
 	else
 		next_close(now, &next);
 	return rc;
+}
+
+int
+next_fd(const struct next *n, enum child_role role)
+{
+	return role == CHILD_PROXY && !n->is_edit ? n->proxy_fd : n->fd;
 }
 
 void
@@ -247,6 +255,8 @@ next_close(const struct present *now, struct next *n)
 		sockets_close(&n->sockets);
 	if (n->fd >= 0)
 		close(n->fd);
+	if (n->proxy_fd >= 0)
+		close(n->proxy_fd);
 	conf_unref(n->conf);
 	free(n->text);
 	*n = (struct next){.conf = NULL};

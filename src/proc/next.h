@@ -10,6 +10,7 @@
 #include "conf/compare.h"
 #include "conf/conf.h"
 #include "ipc/reload_order.h"
+#include "proc/child.h"
 #include "proc/privileges.h"
 #include "proc/slots.h"
 #include "proc/sockets.h"
@@ -27,6 +28,7 @@ struct present {
 struct next {
 	struct conf *conf; /* NULL: none */
 	int fd;            /* what children read: its text, or the orders that lead to it */
+	int proxy_fd;      /* the text that the proxy reads; -1: those orders */
 	bool is_edit;      /* the orders */
 	size_t text_max;
 	struct sockets sockets;
@@ -58,6 +60,8 @@ TG_MUST_CHECK int next_open_edit(const struct present *now, struct conf *conf,
 				 struct err *err);
 /* Bytes of the text of `conf`. -TG_ELIMIT: more than a child takes; -TG_ENOMEM, -TG_EIO. */
 TG_MUST_CHECK int next_measure(const struct conf *conf, size_t *ret, struct err *err);
+/* Which of the two a child reads. */
+int next_fd(const struct next *n, enum child_role role);
 /* The decision: all that the parent has is the next one's, and that before waits in `n`. */
 void next_go_over(struct present *now, struct next *n, struct mono at);
 /* Drops what is not in use: the next one, or that before. Zeroed is allowed. */

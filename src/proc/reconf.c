@@ -314,7 +314,8 @@ prepare(struct reload *reload, enum child_role role)
 
 	if (channel < 0)
 		return false;
-	rc = channel_send(channel, r->next.is_edit ? MSG_EDIT : MSG_CONF, NULL, 0, r->next.fd);
+	rc = channel_send(channel, r->next.is_edit ? MSG_EDIT : MSG_CONF, NULL, 0,
+			  next_fd(&r->next, role));
 	if (rc == 0 && r->next.has_sockets)
 		rc = role == CHILD_PROXY ? sockets_tell_proxy_next(&r->next.sockets, channel)
 					 : sockets_tell_keeper_next(&r->next.sockets, channel);

@@ -2,8 +2,7 @@
  * fake/child.h: the test program plays proxy and keeper.
  *
  * child_spawn() executes the running program again, so a test whose main()
- * calls fake_child_run() first gets children that do as the environment says:
- * TG_FAKE_PROXY and TG_FAKE_KEEPER, one of
+ * calls fake_child_run() first gets children that do as fake_child_set() said, one of
  *
  *	obey	 takes the start-up messages in order, is ready, answers, stops when told
  *	die	 ends with status 7 instead of being ready

@@ -182,6 +182,34 @@ def unnamed_files(pid):
             if "(deleted)" in name and "memfd" not in name]
 
 
+def _read_memory(memory, start, end):
+    """What lies there, as far as it can be read: pages behind the end of a file cannot."""
+    found = b""
+    while start + len(found) < end:
+        try:
+            piece = os.pread(memory, end - start - len(found), start + len(found))
+        except OSError:
+            break
+        if not piece:
+            break
+        found += piece
+    return found
+
+
+def memory_has(pid, wanted):
+    """Which of these bytes are anywhere in the memory of a process, its arguments and environment included."""
+    found = set()
+    maps = pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            bounds, rights = line.split()[:2]
+            if rights[0] == "r":
+                start, end = (int(bound, 16) for bound in bounds.split("-"))
+                piece = _read_memory(memory.fileno(), start, end)
+                found.update(one for one in wanted if one in piece)
+    return found
+
+
 def with_variable(name, value):
     """Pids of processes that have this variable in their environment."""
     found = []

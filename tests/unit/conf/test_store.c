@@ -216,6 +216,63 @@ passwords_are_for_our_own_processes(void **state)
 	conf_unref(open);
 }
 
+/* What a memory file has; the caller's to free. */
+static char *
+text_of_fd(int fd)
+{
+	off_t n = lseek(fd, 0, SEEK_END);
+	char *text = calloc(1, (size_t)n + 1);
+
+	assert_non_null(text);
+	assert_int_equal(pread(fd, text, (size_t)n, 0), n);
+	return text;
+}
+
+static void
+the_proxy_is_not_told_what_it_does_not_need(void **state)
+{
+	static const char text[] =
+		"store = { type = \"redis\"; url = \"redis://:hidden@h\"; };"
+		"admin = { socket = \"/hidden.sock\"; };"
+		"listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"s\"; } );"
+		"services = ( { name = \"s\"; backends = ( \"127.0.0.1:2\" );"
+		"  health = { type = \"exec\"; command = ( \"/bin/true\", \"hidden\" );"
+		"             fail_open = 7; };"
+		"  agent = { port = 1; send = \"hidden\"; };"
+		"  sticky = { cookie = \"tg\"; secret = \"0123456789abcdef\"; };"
+		"  autoscale = { module = \"m\"; max = 2; token = \"hidden\"; };"
+		"  provider = { type = \"exec\"; environment = ( \"A=hidden\" );"
+		"    list = ( \"/l\", \"hidden\" ); start = ( \"/l\" ); stop = ( \"/l\" ); }; } );";
+	struct conf *conf = load(text);
+	struct conf *told = NULL;
+	const struct conf_service *s;
+	struct err err = {""};
+	char *proxys;
+	int fd;
+
+	(void)state;
+	assert_int_equal(conf_save_proxy_fd(conf, &fd, &err), 0);
+	proxys = text_of_fd(fd);
+	assert_null(strstr(proxys, "hidden"));
+	free(proxys);
+	if (conf_load_fd(fd, &told, &err) != 0)
+		fail_msg("%s", err.text);
+	close(fd);
+	assert_int_equal(told->store.type, TG_STORE_MEMORY);
+	s = &told->services[0];
+	assert_int_equal(s->provider.type, TG_PROVIDER_STATIC);
+	assert_int_equal(s->agent.port, 0);
+	assert_int_equal(s->autoscale.n_settings, 0);
+	/* What it does need. */
+	assert_int_equal(s->health.fail_open_percent, 7);
+	assert_string_equal(s->autoscale.module, "m");
+	assert_int_equal(s->hold.requests, conf->services[0].hold.requests);
+	assert_int_equal(s->segment_slot, conf->services[0].segment_slot);
+	assert_string_equal(s->sticky.secret, "0123456789abcdef");
+	conf_unref(told);
+	conf_unref(conf);
+}
+
 static void
 changed(const char *before_text, const char *after_text, const char *want)
 {
@@ -256,6 +313,7 @@ main(void)
 		cmocka_unit_test(memory_is_the_default),
 		cmocka_unit_test(keys_are_checked),
 		cmocka_unit_test(passwords_are_for_our_own_processes),
+		cmocka_unit_test(the_proxy_is_not_told_what_it_does_not_need),
 		cmocka_unit_test(changes_are_told_without_the_password),
 	};
 

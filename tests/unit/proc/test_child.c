@@ -74,6 +74,9 @@ first_broken_promise(int is_proxy)
 		return 14;
 	if (getenv("NOTIFY_SOCKET") != NULL)
 		return 15;
+	if ((getenv("REDIS_PASSWORD") != NULL) != !is_proxy || getenv("TZ") == NULL ||
+	    getenv("TG_TEST_OF_SAN_OPTIONS") == NULL)
+		return 17;
 	if (sigprocmask(SIG_BLOCK, NULL, &mask) != 0 || sigismember(&mask, SIGTERM) ||
 	    sigismember(&mask, SIGCHLD))
 		return 16;
@@ -111,6 +114,9 @@ setup(void **state)
 
 	s = (struct spawned){.channel = -1};
 	*state = &s;
+	if (setenv("REDIS_PASSWORD", "hidden", 1) != 0 || setenv("TZ", "UTC", 1) != 0 ||
+	    setenv("TG_TEST_OF_SAN_OPTIONS", "", 1) != 0)
+		return -1;
 	return child_open_program(&s.program_fd, NULL);
 }
 
