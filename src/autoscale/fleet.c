@@ -56,6 +56,7 @@ fleet_member_new(struct fleet *f, const char *name, int64_t now_ms)
 	if (m == NULL)
 		return NULL;
 	snprintf(m->name, sizeof(m->name), "%s", name);
+	m->source = f->source;
 	note_number(f, m->name);
 	m->since_ms = now_ms;
 	m->asked_ms = now_ms;
@@ -284,7 +285,8 @@ end_missing(struct fleet *f, const struct instance *instances, size_t n, int64_t
 
 	for (m = TAILQ_FIRST(&f->members); m != NULL; m = next) {
 		next = TAILQ_NEXT(m, link);
-		if (m->known_ms < asked_ms && !m->is_ended && !is_listed(instances, n, m->name))
+		if (m->source == f->source && m->known_ms < asked_ms && !m->is_ended &&
+		    !is_listed(instances, n, m->name))
 			end(f, m, "its provider has it no more", now_ms);
 	}
 }
@@ -296,9 +298,11 @@ fleet_listed(struct fleet *f, const struct instance *instances, size_t n, int64_
 	f->is_listed = true;
 	end_missing(f, instances, n, asked_ms, now_ms);
 	for (size_t i = 0; i < n; i++) {
-		if (find(f, instances[i].name) != NULL)
-			fleet_changed(f, &instances[i], now_ms);
-		else if (instances[i].state != TG_INSTANCE_ENDED)
+		struct fleet_member *m = find(f, instances[i].name);
+
+		if (m != NULL && m->source == f->source)
+			take_instance(f, m, &instances[i], now_ms);
+		else if (m == NULL && instances[i].state != TG_INSTANCE_ENDED)
 			take_in(f, &instances[i], now_ms);
 	}
 }
@@ -442,17 +446,41 @@ fleet_look(struct fleet *f, bool (*is_there)(void *user, const char *name), void
 }
 
 void
-fleet_ask_again(struct fleet *f)
+fleet_set_source(struct fleet *f, unsigned source)
 {
 	struct fleet_member *m;
 
+	f->source = source;
 	f->is_listed = false;
 	TAILQ_FOREACH(m, &f->members, link) {
-		if (m->token == 0)
+		if (m->token == 0 || m->source != source)
 			continue;
 		m->token = 0;
 		m->is_order_open = false;
 	}
+}
+
+void
+fleet_take_over(struct fleet *f, unsigned source)
+{
+	struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (m->source == source)
+			m->source = f->source;
+	}
+}
+
+bool
+fleet_has_source(const struct fleet *f, unsigned source)
+{
+	const struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (m->source == source)
+			return true;
+	}
+	return false;
 }
 
 static void

@@ -14,6 +14,10 @@
  * configuration; when that is done nobody can pick it any more, and when still nothing is in flight,
  * RESTING ends and its provider stops it.
  *
+ * Members are of the source they were started by, a number of the owner's for its provider. When that changes, those
+ * of the source before are not counted any more: what serves goes as soon as as many of the present one
+ * are ready, the rest at once.
+ *
  * Level-triggered: each tick compares what there is with what is desired and gives the next orders; one
  * that is not answered in its time is given again. Nothing is started before the first list. Starts that fail
  * wait longer each time. No loop, no sockets, no clock: the owner tells what
@@ -71,6 +75,7 @@ struct fleet_member {
 	struct addr addr;
 	struct usage_place place; /* `cgroup` is its own */
 	struct usage usage;    /* the owner's: as read last */
+	unsigned source;       /* the owner's: which provider has it */
 	uint32_t slot;         /* the owner's; 0: none yet */
 	int64_t in_flight;     /* as last observed */
 	uint64_t token;        /* of the provider's order under way; 0: none */
@@ -120,7 +125,7 @@ TG_MUST_CHECK int fleet_found(struct fleet *f, const char *name, const struct ad
 
 /* What happened; names that are not known are nobody's. */
 
-/* All there is, asked for at `asked_ms`: members that were there before and are not in it have ended; unknown ones
+/* All there is of the present source, asked for at `asked_ms`: members that were there before and are not in it have ended; unknown ones
  * are taken in. */
 void fleet_listed(struct fleet *f, const struct instance *instances, size_t n, int64_t asked_ms,
 		  int64_t now_ms);
@@ -150,8 +155,13 @@ struct fleet_counts fleet_counts(const struct fleet *f);
 unsigned fleet_failures(const struct fleet *f, int64_t *ret_retry_ms);
 /* An operator, or a configuration that was edited, asks for a try now. */
 void fleet_retry(struct fleet *f);
-/* Another provider is there: what the one before was asked is asked again, to start only after its first list. */
-void fleet_ask_again(struct fleet *f);
+/* From now on members are started, and listed, by this source; 0 at first. It is a provider that knows of no order:
+ * those of its members are given again, and nothing is started before its first list. */
+void fleet_set_source(struct fleet *f, unsigned source);
+/* Members of this source, which has no provider, are the present one's: its first list tells whether it has them. */
+void fleet_take_over(struct fleet *f, unsigned source);
+/* Whether any member is of this source. */
+bool fleet_has_source(const struct fleet *f, unsigned source);
 /* Another configuration: those that should be there and are not, as an operator deleted them, are out of it. */
 void fleet_look(struct fleet *f, bool (*is_there)(void *user, const char *name), void *user,
 		int64_t now_ms);

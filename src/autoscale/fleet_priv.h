@@ -21,6 +21,7 @@ struct fleet {
 	void *user;
 	struct member_list members; /* in the order they came */
 	unsigned n;
+	unsigned source; /* the present one */
 	bool is_listed; /* what there is, is known: before that nothing is started */
 	uint64_t number; /* of the name given last, or the highest found */
 	uint64_t token;

@@ -122,6 +122,19 @@ is_alive(const struct fleet_member *m)
 	return m->state <= TG_FLEET_DOWN && !m->is_unwanted && !m->is_ended;
 }
 
+/* It was started by a source of before. */
+static bool
+is_former(const struct fleet *f, const struct fleet_member *m)
+{
+	return m->source != f->source;
+}
+
+static bool
+serves(const struct fleet_member *m)
+{
+	return m->state == TG_FLEET_READY && is_alive(m) && !m->is_held;
+}
+
 static unsigned
 count_alive(const struct fleet *f)
 {
@@ -129,7 +142,18 @@ count_alive(const struct fleet *f)
 	unsigned n = 0;
 
 	TAILQ_FOREACH(m, &f->members, link)
-		n += is_alive(m);
+		n += is_alive(m) && !is_former(f, m);
+	return n;
+}
+
+static unsigned
+count_serving(const struct fleet *f)
+{
+	const struct fleet_member *m;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(m, &f->members, link)
+		n += serves(m);
 	return n;
 }
 
@@ -142,7 +166,7 @@ find_leaving(const struct fleet *f)
 
 	TAILQ_FOREACH(m, &f->members, link) {
 		if ((m->state == TG_FLEET_DRAINING || m->is_unwanted) && !m->is_ended &&
-		    !m->is_held &&
+		    !m->is_held && !is_former(f, m) &&
 		    (best == NULL || m->since_ms >= best->since_ms))
 			best = m;
 	}
@@ -216,39 +240,58 @@ goes_before(const struct fleet_member *a, const struct fleet_member *b)
 }
 
 static struct fleet_member *
-find_victim(const struct fleet *f)
+find_victim(const struct fleet *f, bool of_former)
 {
 	struct fleet_member *best = NULL;
 	struct fleet_member *m;
 
 	TAILQ_FOREACH(m, &f->members, link) {
-		if (is_alive(m) && (best == NULL || goes_before(m, best)))
+		if (is_alive(m) && is_former(f, m) == of_former &&
+		    (best == NULL || goes_before(m, best)))
 			best = m;
 	}
 	return best;
 }
 
 static bool
-retire(struct fleet *f, int64_t now_ms)
+retire(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 {
-	struct fleet_member *m = find_victim(f);
-
-	if (m == NULL)
-		return false;
 	if (m->state == TG_FLEET_ADDING && m->is_order_open) {
 		m->is_unwanted = true; /* it is in the configuration soon, and taken out then */
 		return true;
 	}
 	if (!fleet_is_configured(m)) {
-		fleet_tell(f, m, "stopping", "it is not needed any more");
+		fleet_tell(f, m, "stopping", why);
 		fleet_leave(f, m, now_ms);
 		return true;
 	}
 	if (f->orders.drain(f->user, m, true) != 0)
 		return false;
 	fleet_enter(f, m, TG_FLEET_DRAINING, now_ms);
-	fleet_tell(f, m, "draining", "it is not needed any more");
+	fleet_tell(f, m, "draining", why);
 	return true;
+}
+
+static bool
+retire_next(struct fleet *f, int64_t now_ms)
+{
+	struct fleet_member *m = find_victim(f, false);
+
+	return m != NULL && retire(f, m, "it is not needed any more", now_ms);
+}
+
+/* Each but those that serve, as long as they do so in place of one that is to come. */
+static void
+retire_former(struct fleet *f, uint32_t desired, int64_t now_ms)
+{
+	unsigned serving = count_serving(f);
+	struct fleet_member *m;
+
+	while ((m = find_victim(f, true)) != NULL && (!serves(m) || serving > desired)) {
+		serving -= serves(m);
+		if (!retire(f, m, "it is of another provider", now_ms))
+			return;
+	}
 }
 
 void
@@ -265,8 +308,9 @@ fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
 	alive = count_alive(f);
 	while (alive < desired && (undrain(f, now_ms) || start(f, now_ms)))
 		alive++;
-	while (alive > desired && retire(f, now_ms))
+	while (alive > desired && retire_next(f, now_ms))
 		alive--;
+	retire_former(f, desired, now_ms);
 	TAILQ_FOREACH(m, &f->members, link)
 		give_order(f, m);
 }
@@ -280,6 +324,8 @@ fleet_counts(const struct fleet *f)
 	TAILQ_FOREACH(m, &f->members, link) {
 		if (m->state == TG_FLEET_READY && !m->is_held)
 			c.ready++;
+		else if (is_former(f, m))
+			c.draining++;
 		else if (m->state == TG_FLEET_DOWN || (m->is_held && is_alive(m)))
 			c.down++;
 		else if (is_alive(m))

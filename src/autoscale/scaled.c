@@ -325,7 +325,7 @@ fill_state(struct scaled *s, struct mono now)
 		.has_manual = st->has_manual,
 		.manual = st->manual + s->n_fixed,
 		.is_paused = st->mode == TG_SCALER_PAUSED,
-		.is_dry_run = st->mode == TG_SCALER_DRY_RUN || st->provider == NULL,
+		.is_dry_run = st->mode == TG_SCALER_DRY_RUN || st->source->provider == NULL,
 		.is_store_well = store_is_well(s->scaler->store),
 		.is_woken = st->is_woken,
 		.has_up = st->has_up,
@@ -469,12 +469,12 @@ list(struct scaled *s, struct mono now)
 {
 	struct scaled_state *st = s->state;
 
-	if (st->provider == NULL || now.us < st->list_due.us)
+	if (st->source->provider == NULL || now.us < st->list_due.us)
 		return;
 	st->list_token = ++st->last_token | LIST_TOKEN;
 	st->list_asked_ms = scaler_ms(now);
 	st->list_due = mono_add_ms(now, LIST_MS);
-	if (provider_list(st->provider, st->list_token) < 0)
+	if (provider_list(st->source->provider, st->list_token) < 0)
 		st->list_token = 0;
 }
 
@@ -484,7 +484,7 @@ is_put_to_sleep(const struct scaled_state *st)
 {
 	return st->is_begun && st->desired == 0 &&
 	       ((st->has_manual && st->manual == 0) || st->mode != TG_SCALER_ON ||
-		st->provider == NULL);
+		st->source->provider == NULL);
 }
 
 /* While nothing is ready or on its way, and nothing will be soon, waiting is in vain: for how many seconds; 0: it
@@ -567,14 +567,14 @@ tick_wanted(struct scaled *s, struct mono now)
 	if (counts.ready + s->n_fixed_up > 0)
 		st->is_woken = false;
 	measure(s, now, counts.ready + s->n_fixed_up);
-	if (!st->is_begun && st->provider != NULL && !fleet_is_listed(st->fleet)) {
+	if (!st->is_begun && st->source->provider != NULL && !fleet_is_listed(st->fleet)) {
 		refuse_or_hold(s, scaler_ms(now));
 		return;
 	}
 	if (!st->is_begun)
 		begin(s);
 	judge(s, now);
-	if (st->provider != NULL)
+	if (st->source->provider != NULL)
 		fleet_tick(st->fleet, st->desired, scaler_ms(now));
 	refuse_or_hold(s, scaler_ms(now));
 }
@@ -596,6 +596,7 @@ scaled_tick(struct scaled *s, struct mono now)
 		tick_unwanted(s, scaler_ms(now));
 	else
 		tick_wanted(s, now);
+	scaled_close_former(s);
 }
 
 bool

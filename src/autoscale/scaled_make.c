@@ -11,17 +11,18 @@
 
 /* "": there is none. */
 static const char *
-first_node(const struct scaled_state *st)
+first_node(const struct scaled_source *source)
 {
-	return st->provider_owner->n_nodes > 0 ? st->provider_owner->nodes[0].name : "";
+	return source->owner->n_nodes > 0 ? source->owner->nodes[0].name : "";
 }
 
 static int
 start(void *user, const struct fleet_member *m, uint64_t token)
 {
 	struct scaled_state *st = user;
+	const struct scaled_source *source = &st->sources[m->source];
 
-	return provider_start(st->provider, token, m->name, first_node(st));
+	return provider_start(source->provider, token, m->name, first_node(source));
 }
 
 static int
@@ -29,7 +30,7 @@ stop(void *user, const struct fleet_member *m, uint64_t token, uint64_t grace_ms
 {
 	struct scaled_state *st = user;
 
-	return provider_stop(st->provider, token, m->name, grace_ms);
+	return provider_stop(st->sources[m->source].provider, token, m->name, grace_ms);
 }
 
 static int
@@ -122,10 +123,12 @@ static const struct fleet_orders fleet_orders = {
 static void
 on_answered(void *user, const struct provider_answer *answer)
 {
-	struct scaled_state *st = user;
+	const struct scaled_source *source = user;
+	struct scaled_state *st = source->state;
 
 	if (scaled_is_list(answer->token)) {
-		scaled_listed(st->of, answer);
+		if (source == st->source)
+			scaled_listed(st->of, answer);
 		return;
 	}
 	fleet_answered(st->fleet, answer->token, answer->rc, answer->why,
@@ -136,14 +139,17 @@ on_answered(void *user, const struct provider_answer *answer)
 static void
 on_instance(void *user, const struct instance *instance)
 {
-	struct scaled_state *st = user;
+	const struct scaled_source *source = user;
+	struct scaled_state *st = source->state;
 	struct scaler *s = st->of->scaler;
+	const struct fleet_member *m = fleet_find(st->fleet, instance->name);
 
 	if (s->is_stopping) {
 		scaler_end_if_done(s);
 		return;
 	}
-	fleet_changed(st->fleet, instance, scaler_now_ms(s));
+	if (m != NULL && &st->sources[m->source] == source)
+		fleet_changed(st->fleet, instance, scaler_now_ms(s));
 	scaled_hurry(st->of);
 }
 
@@ -174,13 +180,21 @@ free_configured(struct scaled *s)
 }
 
 static void
+close_source(struct scaled_source *source)
+{
+	provider_close(source->provider);
+	conf_unref(source->owner);
+	*source = (struct scaled_source){.state = source->state};
+}
+
+static void
 free_state(struct scaled_state *st)
 {
 	if (st == NULL)
 		return;
-	provider_close(st->provider);
+	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++)
+		close_source(&st->sources[i]);
 	fleet_free(st->fleet);
-	conf_unref(st->provider_owner);
 	free(st);
 }
 
@@ -267,6 +281,9 @@ state_new(struct scaled *s, struct err *err)
 		return NULL;
 	}
 	st->of = s;
+	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++)
+		st->sources[i].state = st;
+	st->source = &st->sources[s->conf->provider.type];
 	st->start_s = NAN;
 	st->mode = s->conf->autoscale.dry_run ? TG_SCALER_DRY_RUN : TG_SCALER_ON;
 	st->fleet = fleet_new(&limits, &fleet_orders, st);
@@ -281,8 +298,8 @@ state_new(struct scaled *s, struct err *err)
 int
 scaled_open(struct scaled *s, struct scaled_state *st, struct provider **ret, struct err *err)
 {
-	return provider_open(s->scaler->loop, s->conf, s->owner->origin, &provider_events, st, ret,
-			     err);
+	return provider_open(s->scaler->loop, s->conf, s->owner->origin, &provider_events,
+			     &st->sources[s->conf->provider.type], ret, err);
 }
 
 static void
@@ -329,12 +346,13 @@ scaled_begin(struct scaled *s, struct err *err)
 
 	if (st == NULL)
 		return -TG_ENOMEM;
-	if (scaled_open(s, st, &st->provider, err) < 0) {
+	if (scaled_open(s, st, &st->source->provider, err) < 0) {
 		free_state(st);
 		return -TG_EINVAL;
 	}
-	st->provider_owner = conf_ref(s->owner);
-	st->provider_conf = s->conf;
+	st->source->owner = conf_ref(s->owner);
+	st->source->conf = s->conf;
+	fleet_set_source(st->fleet, s->conf->provider.type);
 	s->state = st;
 	return 0;
 }
@@ -343,6 +361,7 @@ void
 scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider)
 {
 	struct scaled_state *st = was->state;
+	const struct scaled_source *before = st->source;
 	struct fleet_limits limits = limits_of(s->conf);
 
 	was->state = NULL;
@@ -352,13 +371,16 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 		fleet_set_limits(st->fleet, &limits);
 	if (provider == NULL)
 		return;
-	provider_close(st->provider);
-	conf_unref(st->provider_owner);
-	st->provider = provider;
-	st->provider_owner = conf_ref(s->owner);
-	st->provider_conf = s->conf;
+	st->source = &st->sources[s->conf->provider.type];
+	close_source(st->source);
+	st->source->provider = provider;
+	st->source->owner = conf_ref(s->owner);
+	st->source->conf = s->conf;
+	st->list_token = 0;
 	st->list_due = (struct mono){.us = 0};
-	fleet_ask_again(st->fleet);
+	fleet_set_source(st->fleet, s->conf->provider.type);
+	if (before->provider == NULL)
+		fleet_take_over(st->fleet, (unsigned)(before - st->sources));
 	fleet_retry(st->fleet);
 	if (s->scaler->is_stopping)
 		scaled_stop(s);
@@ -374,16 +396,44 @@ scaled_begin_again(struct scaled *s)
 	s->state->refusal_s = 0;
 }
 
-/* Of one that is not scaled any more there is no grace but that of before. */
+/* Each with its own grace: of one that is not scaled any more there is no other than that of before. */
 void
 scaled_stop(struct scaled *s)
 {
-	uint64_t grace_ms = s->state->provider_conf->provider.stop_grace_ms;
+	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++) {
+		const struct scaled_source *source = &s->state->sources[i];
+		uint64_t grace_ms;
 
-	if (s->state->provider == NULL)
-		return;
-	provider_stop_all(s->state->provider,
-			  grace_ms < s->scaler->grace_ms ? grace_ms : s->scaler->grace_ms);
+		if (source->provider == NULL)
+			continue;
+		grace_ms = source->conf->provider.stop_grace_ms;
+		provider_stop_all(source->provider,
+				  grace_ms < s->scaler->grace_ms ? grace_ms : s->scaler->grace_ms);
+	}
+}
+
+size_t
+scaled_count(const struct scaled *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++) {
+		if (s->state->sources[i].provider != NULL)
+			n += provider_count(s->state->sources[i].provider);
+	}
+	return n;
+}
+
+void
+scaled_close_former(struct scaled *s)
+{
+	for (unsigned i = 0; i < TG_PROVIDER_TYPE_COUNT; i++) {
+		struct scaled_source *source = &s->state->sources[i];
+
+		if (source != s->state->source && source->provider != NULL &&
+		    !fleet_has_source(s->state->fleet, i))
+			close_source(source);
+	}
 }
 
 void

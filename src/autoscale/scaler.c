@@ -287,7 +287,7 @@ scaler_hold(struct scaler *s, bool is_on)
 static bool
 has_some(const struct scaled *s)
 {
-	return s != NULL && s->state->provider != NULL && provider_count(s->state->provider) > 0;
+	return s != NULL && scaled_count(s) > 0;
 }
 
 static bool
@@ -387,7 +387,7 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 	st = scaled->state;
 	*ret = (struct scaler_status){
 		.module = scaled->module->name,
-		.provider = st->provider != NULL ? provider_kind(st->provider) : "static",
+		.provider = st->source->provider != NULL ? provider_kind(st->source->provider) : "static",
 		.mode = st->mode,
 		.has_manual = st->has_manual,
 		.manual = st->manual,

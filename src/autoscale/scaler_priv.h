@@ -11,13 +11,22 @@
 #define TG_SCALED_NAME 128u
 #define TG_SCALED_WHY  192u
 
+/* Who starts, or has started, backends of a service. */
+struct scaled_source {
+	struct scaled_state *state;
+	struct provider *provider;       /* NULL: none, as of a dry run without one */
+	struct conf *owner;              /* the configuration it was opened with; counted */
+	const struct conf_service *conf; /* of that */
+};
+
 /* What is known of a service that a reload does not change, and what outlives it. */
 struct scaled_state {
 	struct scaled *of; /* as configured now */
 	struct fleet *fleet;
-	struct provider *provider; /* NULL: a dry run without one */
-	struct conf *provider_owner; /* the configuration it was opened with; counted */
-	const struct conf_service *provider_conf; /* of that */
+	/* By `type` of the provider, which is what the fleet calls a source; those that are open have members, but for
+	 * the present one. */
+	struct scaled_source sources[TG_PROVIDER_TYPE_COUNT];
+	struct scaled_source *source; /* the present one */
 
 	enum scaler_mode mode;
 	bool has_manual;
@@ -123,13 +132,18 @@ TG_MUST_CHECK int scaled_begin(struct scaled *s, struct err *err);
 /* The provider of `s` as it is configured, for `st`. Negative: `err`. */
 TG_MUST_CHECK int scaled_open(struct scaled *s, struct scaled_state *st, struct provider **ret,
 			      struct err *err);
-/* The state of the one before; `provider` in place of its own, NULL: that stays. */
+/* The state of the one before; `provider` in place of its own, NULL: that stays. One of another type stays beside it
+ * until what it has is stopped. */
 void scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider);
 /* The service is there again, while what it had before is not gone yet: the number is found anew. */
 void scaled_begin_again(struct scaled *s);
 /* Backends that a keeper before has added are its own; those that are not there any more are not. */
 void scaled_find_added(struct scaled *s);
 void scaled_end(struct scaled *s); /* NULL allowed */
+/* Instances that any of its providers has. */
+size_t scaled_count(const struct scaled *s);
+/* Providers of before that have nothing any more. Not from a callback of theirs. */
+void scaled_close_former(struct scaled *s);
 
 /* Tidegate ends: so do its backends. */
 void scaled_stop(struct scaled *s);

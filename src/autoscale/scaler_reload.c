@@ -47,7 +47,7 @@ prepare_provider(struct scaler_next *next, size_t i, struct err *err)
 
 	if (was == NULL)
 		return scaled_begin(now, err);
-	if (conf_provider_equal(was->state->provider_conf, now->conf))
+	if (conf_provider_equal(was->state->source->conf, now->conf))
 		return 0;
 	return scaled_open(now, was->state, &next->providers[i], err);
 }

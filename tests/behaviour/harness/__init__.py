@@ -8,5 +8,6 @@ backends   servers that record exact bytes and play scripts
 process    tidegate and other programs: start, wait, stop by pid
 conf       configuration texts
 names      a name server
+programs   programs of provider exec
 logs       log lines and access records
 """

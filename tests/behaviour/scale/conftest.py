@@ -1,10 +1,13 @@
 """A service whose backends tidegate starts itself: processes of tidegate-demo."""
 
 import json
+import os
+import signal
 
 import pytest
 
 from harness import conf, control, procfs, settings
+from harness.programs import Programs
 
 # Time constants of minutes, in fractions of a second.
 QUICK = 'interval = "250ms"; cooldown_down = "500ms"; idle = "1s"; '
@@ -17,7 +20,25 @@ def admin(tmp_path):
 
 
 @pytest.fixture
-def scaled(tidegate, admin, tmp_path):
+def no_orphans(tmp_path):
+    """When their tidegate has ended, no backend is left, of whatever provider."""
+    yield
+    left = [pid for pid in procfs.with_variable("TG_TEST", tmp_path) if procfs.alive(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"backends that nobody has stopped: {left}"
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """Programs that start backends."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    return Programs(folder)
+
+
+@pytest.fixture
+def scaled(no_orphans, tidegate, admin, tmp_path):
     """scaled(autoscale, provider="", service="", ...): tidegate before the service `site`.
     programs: what else than processes provides its backends; environment: variables of these besides."""
     def start(autoscale, provider="", service="", mode="http", command=None, top="", sockets="",
