@@ -471,6 +471,32 @@ fleet_take_over(struct fleet *f, unsigned source)
 	}
 }
 
+static void
+take_left(struct fleet *f, unsigned source, const struct instance *i, int64_t now_ms)
+{
+	struct fleet_member *m = find(f, i->name);
+
+	if (m == NULL) {
+		m = fleet_member_new(f, i->name, now_ms);
+		if (m == NULL)
+			return;
+		fleet_enter(f, m, TG_FLEET_STOPPING, now_ms);
+		fleet_tell(f, m, "found", "of another provider");
+	}
+	m->source = source;
+	m->known_ms = now_ms;
+}
+
+void
+fleet_left(struct fleet *f, unsigned source, const struct instance *instances, size_t n,
+	   int64_t now_ms)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (instances[i].state != TG_INSTANCE_ENDED)
+			take_left(f, source, &instances[i], now_ms);
+	}
+}
+
 bool
 fleet_has_source(const struct fleet *f, unsigned source)
 {

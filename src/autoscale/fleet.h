@@ -160,6 +160,10 @@ void fleet_retry(struct fleet *f);
 void fleet_set_source(struct fleet *f, unsigned source);
 /* Members of this source, which has no provider, are the present one's: its first list tells whether it has them. */
 void fleet_take_over(struct fleet *f, unsigned source);
+/* What `source`, which is not the present one, has of before: members of these names are its own, others are taken in to
+ * be stopped. */
+void fleet_left(struct fleet *f, unsigned source, const struct instance *instances, size_t n,
+		int64_t now_ms);
 /* Whether any member is of this source. */
 bool fleet_has_source(const struct fleet *f, unsigned source);
 /* Another configuration: those that should be there and are not, as an operator deleted them, are out of it. */

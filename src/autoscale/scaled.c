@@ -464,6 +464,12 @@ judge(struct scaled *s, struct mono now)
 
 /*** Acting ***/
 
+uint64_t
+scaled_next_list(struct scaled_state *st)
+{
+	return ++st->last_token | LIST_TOKEN;
+}
+
 static void
 list(struct scaled *s, struct mono now)
 {
@@ -471,7 +477,7 @@ list(struct scaled *s, struct mono now)
 
 	if (st->source->provider == NULL || now.us < st->list_due.us)
 		return;
-	st->list_token = ++st->last_token | LIST_TOKEN;
+	st->list_token = scaled_next_list(st);
 	st->list_asked_ms = scaler_ms(now);
 	st->list_due = mono_add_ms(now, LIST_MS);
 	if (provider_list(st->source->provider, st->list_token) < 0)
@@ -591,6 +597,8 @@ scaled_tick(struct scaled *s, struct mono now)
 	uint64_t interval_ms = is_unwanted(s) ? UNWANTED_MS : s->conf->autoscale.interval_ms;
 
 	s->state->due = mono_add_ms(now, interval_ms);
+	if (s->state->left_token != 0)
+		return;
 	list(s, now);
 	if (is_unwanted(s))
 		tick_unwanted(s, scaler_ms(now));
@@ -604,7 +612,7 @@ scaled_is_over(const struct scaled *s)
 {
 	struct fleet_counts c = fleet_counts(s->state->fleet);
 
-	return is_unwanted(s) && c.pending + c.ready + c.down + c.draining == 0;
+	return is_unwanted(s) && s->state->left_token == 0 && c.pending + c.ready + c.down + c.draining == 0;
 }
 
 void

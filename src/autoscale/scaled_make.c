@@ -129,6 +129,8 @@ on_answered(void *user, const struct provider_answer *answer)
 	if (scaled_is_list(answer->token)) {
 		if (source == st->source)
 			scaled_listed(st->of, answer);
+		else if (answer->token == st->left_token)
+			scaled_left_listed(st, answer);
 		return;
 	}
 	fleet_answered(st->fleet, answer->token, answer->rc, answer->why,
@@ -153,7 +155,7 @@ on_instance(void *user, const struct instance *instance)
 	scaled_hurry(st->of);
 }
 
-static const struct provider_events provider_events = {
+const struct provider_events scaled_provider_events = {
 	.answered = on_answered,
 	.changed = on_instance,
 };
@@ -179,11 +181,12 @@ free_configured(struct scaled *s)
 	free(s);
 }
 
-static void
-close_source(struct scaled_source *source)
+void
+scaled_source_close(struct scaled_source *source)
 {
 	provider_close(source->provider);
 	conf_unref(source->owner);
+	free(source->own);
 	*source = (struct scaled_source){.state = source->state};
 }
 
@@ -193,7 +196,7 @@ free_state(struct scaled_state *st)
 	if (st == NULL)
 		return;
 	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++)
-		close_source(&st->sources[i]);
+		scaled_source_close(&st->sources[i]);
 	fleet_free(st->fleet);
 	free(st);
 }
@@ -298,7 +301,7 @@ state_new(struct scaled *s, struct err *err)
 int
 scaled_open(struct scaled *s, struct scaled_state *st, struct provider **ret, struct err *err)
 {
-	return provider_open(s->scaler->loop, s->conf, s->owner->origin, &provider_events,
+	return provider_open(s->scaler->loop, s->conf, s->owner->origin, &scaled_provider_events,
 			     &st->sources[s->conf->provider.type], ret, err);
 }
 
@@ -363,6 +366,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	struct scaled_state *st = was->state;
 	const struct scaled_source *before = st->source;
 	struct fleet_limits limits = limits_of(s->conf);
+	bool is_unknown;
 
 	was->state = NULL;
 	s->state = st;
@@ -372,14 +376,18 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	if (provider == NULL)
 		return;
 	st->source = &st->sources[s->conf->provider.type];
-	close_source(st->source);
+	scaled_source_close(st->source);
 	st->source->provider = provider;
 	st->source->owner = conf_ref(s->owner);
 	st->source->conf = s->conf;
 	st->list_token = 0;
 	st->list_due = (struct mono){.us = 0};
 	fleet_set_source(st->fleet, s->conf->provider.type);
-	if (before->provider == NULL)
+	/* Whose they are was not told yet, and the one that was asked is closed. */
+	is_unknown = st->left_token != 0 && st->source == &st->sources[TG_PROVIDER_PROCESS];
+	if (is_unknown)
+		st->left_token = 0;
+	if (before->provider == NULL || is_unknown)
 		fleet_take_over(st->fleet, (unsigned)(before - st->sources));
 	fleet_retry(st->fleet);
 	if (s->scaler->is_stopping)
@@ -427,12 +435,13 @@ scaled_count(const struct scaled *s)
 void
 scaled_close_former(struct scaled *s)
 {
-	for (unsigned i = 0; i < TG_PROVIDER_TYPE_COUNT; i++) {
+	/* What it has is not known before it has told. */
+	for (unsigned i = 0; i < TG_PROVIDER_TYPE_COUNT && s->state->left_token == 0; i++) {
 		struct scaled_source *source = &s->state->sources[i];
 
 		if (source != s->state->source && source->provider != NULL &&
 		    !fleet_has_source(s->state->fleet, i))
-			close_source(source);
+			scaled_source_close(source);
 	}
 }
 

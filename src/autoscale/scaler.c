@@ -144,6 +144,7 @@ begin_service(struct scaler *s, struct conf *conf, const struct conf_service *se
 
 	if (scaled != NULL && scaled_begin(scaled, &err) == 0) {
 		scaled_find_added(scaled);
+		scaled_find_left(scaled);
 		scaled->state->due = loop_now_update(s->loop);
 		return scaled;
 	}
@@ -161,7 +162,7 @@ begin_all(struct scaler *s, struct conf *conf, struct err *err)
 		return err_no_memory(err);
 	s->n_services = conf->n_services;
 	for (size_t i = 0; i < conf->n_services; i++) {
-		if (conf_is_scaled(&conf->services[i]))
+		if (conf_is_scaled(&conf->services[i]) || scaled_is_left(&conf->services[i]))
 			s->services[i] = begin_service(s, conf, &conf->services[i]);
 	}
 	return 0;

@@ -16,7 +16,8 @@ struct scaled_source {
 	struct scaled_state *state;
 	struct provider *provider;       /* NULL: none, as of a dry run without one */
 	struct conf *owner;              /* the configuration it was opened with; counted */
-	const struct conf_service *conf; /* of that */
+	const struct conf_service *conf; /* of that, or: */
+	struct conf_service *own;        /* made for it; NULL: none */
 };
 
 /* What is known of a service that a reload does not change, and what outlives it. */
@@ -27,6 +28,7 @@ struct scaled_state {
 	 * the present one. */
 	struct scaled_source sources[TG_PROVIDER_TYPE_COUNT];
 	struct scaled_source *source; /* the present one */
+	uint64_t left_token; /* of the list of what a keeper before has left; before its answer nothing is done */
 
 	enum scaler_mode mode;
 	bool has_manual;
@@ -144,6 +146,15 @@ void scaled_end(struct scaled *s); /* NULL allowed */
 size_t scaled_count(const struct scaled *s);
 /* Providers of before that have nothing any more. Not from a callback of theirs. */
 void scaled_close_former(struct scaled *s);
+/* No provider of this source any more. */
+void scaled_source_close(struct scaled_source *source);
+extern const struct provider_events scaled_provider_events;
+/* Whether a keeper before has left backends in the configuration of a service that is not scaled. */
+bool scaled_is_left(const struct conf_service *conf);
+/* When a keeper begins, and knows the backends in the configuration: what was started by another type of provider. */
+void scaled_find_left(struct scaled *s);
+/* The answer to left_token. */
+void scaled_left_listed(struct scaled_state *st, const struct provider_answer *answer);
 
 /* Tidegate ends: so do its backends. */
 void scaled_stop(struct scaled *s);
@@ -161,6 +172,8 @@ uint32_t scaled_started(const struct scaled *s, uint32_t n);
 bool scaled_is_over(const struct scaled *s);
 /* Whether an answer of the provider is to a list. */
 bool scaled_is_list(uint64_t token);
+/* A token for one. */
+uint64_t scaled_next_list(struct scaled_state *st);
 void scaled_listed(struct scaled *s, const struct provider_answer *answer);
 void scaled_added(struct scaled *s, const char *name, bool is_done, const char *why);
 /* One was ready this long after it was asked for. */

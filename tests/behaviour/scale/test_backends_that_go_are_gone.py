@@ -134,3 +134,24 @@ def test_a_type_that_fails_to_start_leaves_those_of_before_at_work(scaled, progr
         steady(busy)
     assert not busy.failures()
     assert tg.site.processes() == first
+
+
+def test_a_keeper_killed_while_another_type_takes_over(scaled, programs):
+    tg = scaled(PLAIN.replace("min = 1", "min = 2"))
+    tg.site.wait(ready=2)
+    first = tg.site.processes()
+    variables = ", ".join(f'"{one}"' for one in (f"TG_TEST={tg.site.mark}", *programs.environment()))
+    peers = [tg.client().send(client.get("/slow?ms=2000")) for _ in range(2)]
+    settings.wait_until(lambda: in_flight(tg) == 2, "it is in flight")
+    with load.KeptLoad(tg.address, clients=2, request=client.get()) as busy:
+        tg.reload(edit(tg, r"provider = \{.*?\};",
+                       f"provider = {{ {programs.provider()} environment = ( {variables} ); }};"))
+        kill_keeper(tg)
+        for peer in peers:
+            assert peer.read_answer().status == 200
+        settings.wait_until(lambda: not any(map(procfs.alive, first)), "the end of the first")
+        tg.site.wait(ready=2, pending=0, draining=0, provider="exec")
+        steady(busy)
+    assert not busy.failures()
+    assert len(programs.backends()) == 2
+    assert not tg.log.records(msg="backend cut")
