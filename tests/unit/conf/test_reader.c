@@ -37,6 +37,8 @@ static const struct refused types[] = {
 	{TOP("admin = \"/x\";"), "1: admin: a string where a group { } is wanted"},
 	{TOP("shutdown_grace = 30;"),
 	 "1: shutdown_grace: an integer where a duration is wanted; allowed: " DURATIONS},
+	{TOP("watchdog = \"500ms\";"),
+	 "1: watchdog: 500ms is less than a busy machine may need; allowed: 0, or 1s to 1h"},
 	{TOP("shutdown_grace = 1.5;"),
 	 "1: shutdown_grace: a decimal number where a duration is wanted; allowed: " DURATIONS},
 	{"listeners = { };\n", "1: listeners: a group { } where a list ( ) is wanted"},
