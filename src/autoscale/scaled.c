@@ -494,10 +494,10 @@ is_put_to_sleep(const struct scaled_state *st)
 		st->provider == NULL);
 }
 
-/* While nothing is ready or on its way, and nothing will be soon, waiting is in vain: for how many seconds; 0: it
+/* While nothing is ready or on its way, and nothing will be soon, waiting is in vain: until then; unset: it
  * is not. */
-static uint32_t
-vain_s(const struct scaled *s, int64_t now_ms)
+static struct mono
+vain_until(const struct scaled *s, struct mono now)
 {
 	const struct scaled_state *st = s->state;
 	struct fleet_counts counts = fleet_counts(st->fleet);
@@ -505,23 +505,25 @@ vain_s(const struct scaled *s, int64_t now_ms)
 	unsigned failures = fleet_failures(st->fleet, &retry_ms);
 
 	if (counts.ready + counts.pending + s->n_fixed_up > 0)
-		return 0;
-	if (failures > 0 && retry_ms > now_ms)
-		return (uint32_t)((retry_ms - now_ms + 999) / 1000);
-	return is_put_to_sleep(st) || (st->is_unlistable && !fleet_is_listed(st->fleet)) ? 1 : 0;
+		return (struct mono){0};
+	if (failures > 0 && retry_ms > scaler_ms(now))
+		return (struct mono){.us = (uint64_t)retry_ms * 1000};
+	if (!is_put_to_sleep(st) && !(st->is_unlistable && !fleet_is_listed(st->fleet)))
+		return (struct mono){0};
+	/* Nobody knows when, so it is not told again. */
+	return mono_is_set(st->refused_until) ? st->refused_until : mono_add_ms(now, 1000);
 }
 
 static void
-refuse_or_hold(struct scaled *s, int64_t now_ms)
+refuse_or_hold(struct scaled *s, struct mono now)
 {
 	struct scaled_state *st = s->state;
-	uint32_t after_s = vain_s(s, now_ms);
+	struct mono until = vain_until(s, now);
 
-	/* Once for each wait, not each time a second of it is over. */
-	if ((after_s != 0) == (st->refusal_s != 0))
+	if (until.us == st->refused_until.us)
 		return;
-	st->refusal_s = after_s;
-	s->scaler->ops.refuse(s->scaler->user, s->conf->index, after_s);
+	st->refused_until = until;
+	s->scaler->ops.refuse(s->scaler->user, s->conf->index, until);
 }
 
 /* With what is there, where a keeper before has left some. */
@@ -541,10 +543,12 @@ begin(struct scaled *s)
 static void
 hold_again(struct scaled *s)
 {
-	if (s->state->refusal_s == 0)
+	static const struct mono held;
+
+	if (!mono_is_set(s->state->refused_until))
 		return;
-	s->state->refusal_s = 0;
-	s->scaler->ops.refuse(s->scaler->user, s->conf->index, 0);
+	s->state->refused_until = held;
+	s->scaler->ops.refuse(s->scaler->user, s->conf->index, held);
 }
 
 /* What is left of one that is not scaled any more. */
@@ -575,7 +579,7 @@ tick_wanted(struct scaled *s, struct mono now)
 		st->is_woken = false;
 	measure(s, now, counts.ready + s->n_fixed_up);
 	if (!st->is_begun && st->provider != NULL && !fleet_is_listed(st->fleet)) {
-		refuse_or_hold(s, scaler_ms(now));
+		refuse_or_hold(s, now);
 		return;
 	}
 	if (!st->is_begun)
@@ -583,7 +587,7 @@ tick_wanted(struct scaled *s, struct mono now)
 	judge(s, now);
 	if (st->provider != NULL)
 		fleet_tick(st->fleet, st->desired, scaler_ms(now));
-	refuse_or_hold(s, scaler_ms(now));
+	refuse_or_hold(s, now);
 }
 
 static bool

@@ -364,7 +364,7 @@ scaled_begin_again(struct scaled *s)
 	s->state->is_woken = false;
 	s->state->has_up = false;
 	s->state->has_down = false;
-	s->state->refusal_s = 0;
+	s->state->refused_until = (struct mono){0};
 }
 
 /* Of one that is not scaled any more there is no grace but that of before. */

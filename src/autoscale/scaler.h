@@ -34,8 +34,8 @@ struct scaler_ops {
 	bool (*is_up)(void *user, unsigned service, unsigned backend);
 	/* Whose order keeps new work from it: drain()'s, be it of a keeper before, or an operator's. */
 	enum fleet_steer (*steered)(void *user, unsigned service, unsigned backend);
-	/* Requests that no backend can serve are refused, with this Retry-After; 0: held again. */
-	void (*refuse)(void *user, unsigned service, uint32_t after_s);
+	/* Requests that no backend can serve are refused, and told to come again then; unset: held again. */
+	void (*refuse)(void *user, unsigned service, struct mono until);
 };
 
 struct scaler;

@@ -23,7 +23,7 @@ struct scaled_state {
 	bool is_begun; /* `desired` is known */
 	uint32_t desired;
 	bool is_woken;   /* requests are held, and nothing is ready */
-	uint32_t refusal_s; /* the data plane was told to refuse, and for how long; 0: to hold */
+	struct mono refused_until; /* as the data plane was told; unset: it holds */
 	bool has_up;
 	bool has_down;
 	int64_t up_ms;

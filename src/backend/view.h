@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "backend/room.h"
 #include "conf/conf.h"
 #include "ipc/segment.h"
@@ -38,7 +39,7 @@ struct view {
 	bool is_backup;                  /* the entries are the backups: no other is up */
 	struct room *room;               /* who has room; NULL: the service has no limits */
 	struct queue *queue;             /* who waits for it, or is held; NULL: nobody may */
-	uint32_t refuse_s;               /* nobody is held, come again in so many seconds; 0: they are */
+	struct mono refused_until;       /* nobody is held, come again then; unset: they are */
 	void *table;                     /* what the balancer worked out of the entries, or NULL */
 	void (*table_free)(void *table); /* with the view */
 	uint32_t *entry_of;              /* [conf->n_backends]: index in entries, or TG_VIEW_NONE */
@@ -53,5 +54,7 @@ struct view {
 struct view *view_new(const struct conf_service *conf, uint32_t n);
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view); /* NULL allowed */
+/* Whole seconds from now to refused_until, as a client is told: 1 at least, a day at most. */
+uint32_t view_refusal_s(const struct view *view, struct mono now);
 
 #endif

@@ -314,7 +314,7 @@ hear_proxy(void *user, const struct message *m)
 	return 0;
 }
 
-static uint32_t
+static struct mono
 fill_refusal(void *user, unsigned service)
 {
 	const struct keeper *k = user;

@@ -112,11 +112,11 @@ is_up(void *user, unsigned service, unsigned backend)
 }
 
 static void
-refuse(void *user, unsigned service, uint32_t after_s)
+refuse(void *user, unsigned service, struct mono until)
 {
 	struct keeper *k = user;
 
-	if (wants_refuse(k->wants, service, after_s))
+	if (wants_refuse(k->wants, service, until))
 		orders_mark_refusal(k->orders, service);
 }
 

@@ -137,7 +137,7 @@ send_refusals(struct orders *o)
 			continue;
 		if (!channel_has_room(o->peer))
 			return -TG_EAGAIN;
-		m.after_s = o->refusal(o->user, (unsigned)i);
+		m.until_us = o->refusal(o->user, (unsigned)i).us;
 		rc = channel_send(o->peer, MSG_REFUSE, &m, sizeof(m), -1);
 		if (rc != 0)
 			return rc;

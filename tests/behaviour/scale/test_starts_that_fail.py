@@ -31,6 +31,7 @@ def test_clients_are_told_when_it_is_tried_again(scaled):
         settings.wait_until(lambda: told() == wait_s, f"Retry-After: {wait_s}")
         seen = tg.site.show()
         assert seen["failures"] == failures and 0 < seen["retry_ms"] <= wait_s * 1000
+    settings.wait_until(lambda: told() == 2, "half of it is over")
 
 
 def test_one_that_ends_at_once_is_no_hot_loop(scaled):

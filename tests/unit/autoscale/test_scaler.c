@@ -36,7 +36,7 @@ static struct {
 	struct conf_same *same;
 	struct scaler *scaler;
 	struct scaler_next *next;
-	uint32_t refusal_s;
+	struct mono refused_until;
 } world;
 
 static int
@@ -95,11 +95,11 @@ steered(void *user, unsigned service, unsigned backend)
 }
 
 static void
-on_refuse(void *user, unsigned service, uint32_t after_s)
+on_refuse(void *user, unsigned service, struct mono until)
 {
 	(void)user;
 	(void)service;
-	world.refusal_s = after_s;
+	world.refused_until = until;
 }
 
 static const struct scaler_ops ops = {
