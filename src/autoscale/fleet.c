@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTLED_MS  2000 /* one that ends sooner after it was ready has failed to start */
-#define BACKOFF_MS  1000  /* after the first start that failed; doubles */
-#define BACKOFF_MAX 60000
+#include "base/backoff.h"
+
+#define SETTLED_MS 2000 /* one that ends sooner after it was ready has failed to start */
+
+/* After starts that failed. */
+static const struct backoff retries = {.first_ms = 1000, .max_ms = 60000};
 
 const char *
 fleet_state_str(unsigned state)
@@ -130,12 +133,8 @@ fleet_is_configured(const struct fleet_member *m)
 static void
 count_failure(struct fleet *f, int64_t now_ms)
 {
-	int64_t wait = BACKOFF_MS;
-
-	for (unsigned i = 0; i < f->failures && wait < BACKOFF_MAX; i++)
-		wait *= 2;
+	f->retry_ms = now_ms + (int64_t)backoff_ms(&retries, f->failures, 0);
 	f->failures++;
-	f->retry_ms = now_ms + (wait < BACKOFF_MAX ? wait : BACKOFF_MAX);
 }
 
 /* On its way out: of the configuration first, if it is there. */

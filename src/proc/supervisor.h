@@ -24,7 +24,6 @@
 
 #include "base/err.h"
 #include "loop/loop.h"
-#include "proc/backoff.h"
 #include "ipc/channel.h"
 #include "proc/child.h"
 
@@ -47,7 +46,7 @@ struct child {
 	struct watch watch;
 	struct timer timer;
 	struct mono started;
-	struct backoff backoff;
+	unsigned deaths; /* in a row, each soon after its start */
 	bool is_asked; /* MSG_PING waits for its answer */
 };
 
@@ -111,5 +110,9 @@ void supervisor_reap(struct supervisor *s);
 void supervisor_stop(struct supervisor *s, uint64_t grace_ms);
 /* Ends both at once, then stops the loop. Counts as failure. */
 void supervisor_kill(struct supervisor *s);
+
+/* A child died after `life_us`: how long until it is started again. A death now and then costs nothing, one after
+ * the other slows down: 0, 100, 200, 400, 500, 500 ... ms. A life of ten seconds forgives what was before. */
+uint64_t supervisor_restart_ms(unsigned *deaths, uint64_t life_us);
 
 #endif
