@@ -7,6 +7,7 @@
 
 #include "autoscale/schedule.h"
 #include "autoscale/scaler_priv.h"
+#include "observe/counters.h"
 
 #define LIST_MS       10000u
 #define LIST_AGAIN_MS 1000u /* where the first has failed: until then nothing can be started */
@@ -330,9 +331,8 @@ fill_state(struct scaled *s, struct mono now)
 {
 	const struct conf_autoscale *a = &s->conf->autoscale;
 	const struct scaled_state *st = s->state;
-	int64_t retry_ms;
+	int64_t retry_ms = fleet_failures(st->fleet).retry_ms;
 
-	(void)fleet_failures(st->fleet, &retry_ms);
 	s->input.state = (struct decide_state){
 		.step_up = a->step_up,
 		.step_down = a->step_down,
@@ -501,17 +501,32 @@ vain_until(const struct scaled *s, struct mono now)
 {
 	const struct scaled_state *st = s->state;
 	struct fleet_counts counts = fleet_counts(st->fleet);
-	int64_t retry_ms;
-	unsigned failures = fleet_failures(st->fleet, &retry_ms);
+	struct fleet_failures failures = fleet_failures(st->fleet);
 
 	if (counts.ready + counts.pending + s->n_fixed_up > 0)
 		return (struct mono){0};
-	if (failures > 0 && retry_ms > scaler_ms(now))
-		return (struct mono){.us = (uint64_t)retry_ms * 1000};
+	if (failures.in_row > 0 && failures.retry_ms > scaler_ms(now))
+		return (struct mono){.us = (uint64_t)failures.retry_ms * 1000};
 	if (!is_put_to_sleep(st) && !(st->is_unlistable && !fleet_is_listed(st->fleet)))
 		return (struct mono){0};
 	/* Nobody knows when, so it is not told again. */
 	return mono_is_set(st->refused_until) ? st->refused_until : mono_add_ms(now, 1000);
+}
+
+/* What was refused since starts fail, until the next time they begin to. */
+static void
+count_refused(struct scaled *s)
+{
+	struct scaled_state *st = s->state;
+	uint64_t all = segment_sum(s->scaler->segment, s->conf->segment_slot,
+				   TG_COUNTER_OF_END(TG_END_HOLD_REFUSED));
+	bool is_failing = fleet_failures(st->fleet).in_row > 0;
+
+	if (is_failing && !st->is_failing)
+		st->refused_before = all;
+	st->is_failing = is_failing;
+	if (is_failing)
+		st->refused = all > st->refused_before ? all - st->refused_before : 0;
 }
 
 static void
@@ -572,6 +587,7 @@ tick_wanted(struct scaled *s, struct mono now)
 	struct scaled_state *st = s->state;
 	struct fleet_counts counts;
 
+	count_refused(s);
 	count_fixed(s);
 	observe(s, scaler_ms(now));
 	counts = fleet_counts(st->fleet);

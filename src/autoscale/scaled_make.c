@@ -77,14 +77,14 @@ cut(void *user, const struct fleet_member *m)
 }
 
 static void
-told(void *user, const struct fleet_member *m, const char *what, const char *why)
+told(void *user, const struct fleet_member *m, enum fleet_news what, const char *why)
 {
 	struct scaled_state *st = user;
-	bool is_failure = strcmp(what, "start failed") == 0;
+	bool is_failure = what == TG_FLEET_NEWS_START_FAILED;
 	char message[64];
 
 	st->start_failures += is_failure;
-	snprintf(message, sizeof(message), "backend %s", what);
+	snprintf(message, sizeof(message), "backend %s", fleet_news_str(what));
 	log_write(is_failure ? TG_LOG_WARN : TG_LOG_INFO, message, "svc=%s srv=%s reason=%s",
 		  st->of->conf->name, m->name, why);
 }

@@ -379,7 +379,6 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 {
 	const struct scaled *scaled = scaled_of(s, service);
 	const struct scaled_state *st;
-	int64_t retry_ms;
 	int64_t now = scaler_now_ms(s);
 
 	if (scaled == NULL || scaled->module == NULL)
@@ -396,7 +395,9 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 		.min = scaled_started(scaled, scaled->input.snapshot.min),
 		.max = scaled_started(scaled, scaled->input.snapshot.max),
 		.counts = fleet_counts(st->fleet),
-		.failures = fleet_failures(st->fleet, &retry_ms),
+		.failures = fleet_failures(st->fleet),
+		.refused = st->refused,
+		.is_refusing = mono_is_set(st->refused_until),
 		.reason = scaled->has_decision ? scaled->decision.proposal.reason : "",
 		.guard = last_guard(scaled),
 		.decisions = st->number,
@@ -407,7 +408,8 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 		.cold_starts = histogram_of(&st->cold_starts),
 		.fleet = st->fleet,
 	};
-	ret->retry_ms = retry_ms > now ? (uint64_t)(retry_ms - now) : 0;
+	if (ret->failures.retry_ms > now)
+		ret->retry_ms = (uint64_t)(ret->failures.retry_ms - now);
 	memcpy(ret->by_guard, st->by_guard, sizeof(ret->by_guard));
 	return true;
 }

@@ -101,8 +101,10 @@ struct scaler_status {
 	uint32_t min; /* in effect */
 	uint32_t max;
 	struct fleet_counts counts;
-	unsigned failures; /* starts that failed in a row */
+	struct fleet_failures failures;
 	uint64_t retry_ms; /* until the next start; 0: at once */
+	uint64_t refused;  /* streams that starts that fail, or failed last, had refused, as of the last tick */
+	bool is_refusing;  /* streams that come are refused, not held */
 	const char *reason; /* of the last proposal */
 	const char *guard;  /* the last that changed it; NULL: none */
 	uint64_t decisions; /* since the keeper began */

@@ -24,6 +24,9 @@ struct scaled_state {
 	uint32_t desired;
 	bool is_woken;   /* requests are held, and nothing is ready */
 	struct mono refused_until; /* as the data plane was told; unset: it holds */
+	bool is_failing;   /* the last starts have failed */
+	uint64_t refused;  /* streams, since then */
+	uint64_t refused_before; /* the counter at that time */
 	bool has_up;
 	bool has_down;
 	int64_t up_ms;

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from harness import client, settings
+from harness import client, control, settings
 
 
 def test_a_command_that_is_missing_backs_off(scaled):
@@ -32,6 +32,11 @@ def test_clients_are_told_when_it_is_tried_again(scaled):
         seen = tg.site.show()
         assert seen["failures"] == failures and 0 < seen["retry_ms"] <= wait_s * 1000
     settings.wait_until(lambda: told() == 2, "half of it is over")
+    why = control.ask(tg.site.admin, "explain site")
+    assert "starts: 3 failed in a row; the last one that did: auto-3, " in why and "No such file" in why
+    assert "next start: in 2 s at the earliest" in why or "next start: in 1 s at the earliest" in why
+    refused = int(why.split(" refused with 503")[0].split()[-1])
+    assert refused > 3 and "and those that come" in why, why
 
 
 def test_one_that_ends_at_once_is_no_hot_loop(scaled):
