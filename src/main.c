@@ -106,7 +106,7 @@ print_version(bool with_build)
 		fputs(TG_BUILD_SUMMARY, stdout);
 }
 
-/* NULL after telling every error; `first` may be NULL. */
+/* NULL after telling every error; warnings are told too. `first` may be NULL. */
 static struct conf *
 load_conf(const char *path, struct err *first)
 {

@@ -151,6 +151,7 @@ load(struct conf_source *source, bool internal, struct conf_report *report, stru
 	if (box && conf_report_is_clean(report)) {
 		sort_routes(&box->conf);
 		*ret = &box->conf;
+		conf_report_finish(report, source, errors);
 		conf_source_close(source);
 		return 0;
 	}

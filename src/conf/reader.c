@@ -687,22 +687,50 @@ conf_check_group_given(const struct conf_check *check)
 	return check->setting != NULL;
 }
 
-void
-conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
+/* At a key, or at the group when that was not written. */
+static struct where
+where_of(const struct conf_check *check, const char *key)
 {
 	const config_setting_t *member = check_member(check, key);
-	struct where at = {
+
+	if (member && member == check->setting)
+		return *check->where;
+	return (struct where){
 		.up = check->where,
 		.key = key,
 		.line = member ? config_setting_source_line(member) : check->where->line,
 	};
+}
+
+void
+conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
+{
+	struct where at = where_of(check, key);
 	struct err err;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(err.text, sizeof(err.text), fmt, ap);
 	va_end(ap);
-	add_error(check->reader, member && member == check->setting ? check->where : &at, err.text);
+	add_error(check->reader, &at, err.text);
+}
+
+void
+conf_check_warn(struct conf_check *check, const char *key, const char *fmt, ...)
+{
+	struct where at = where_of(check, key);
+	char *path = path_text(&at);
+	struct err err;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	if (path)
+		conf_report_warn(check->reader->report, at.line, "%s: %s", path, err.text);
+	else
+		conf_report_no_memory(check->reader->report);
+	free(path);
 }
 
 void

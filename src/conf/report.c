@@ -27,13 +27,13 @@ conf_report_no_memory(struct conf_report *report)
 size_t
 conf_report_count(const struct conf_report *report)
 {
-	return report->n + report->dropped;
+	return report->n - report->n_warnings + report->dropped;
 }
 
 bool
 conf_report_is_clean(const struct conf_report *report)
 {
-	return report->n == 0 && report->dropped == 0 && !report->no_memory;
+	return conf_report_count(report) == 0 && !report->no_memory;
 }
 
 static bool
@@ -52,22 +52,20 @@ grow(struct conf_report *report)
 	return true;
 }
 
-void
-conf_report_add(struct conf_report *report, unsigned line, const char *fmt, ...)
+static void add(struct conf_report *report, unsigned line, bool is_warning, const char *fmt,
+		va_list ap) TG_PRINTF(4, 0);
+
+static void
+add(struct conf_report *report, unsigned line, bool is_warning, const char *fmt, va_list ap)
 {
 	struct conf_report_entry *entry;
-	va_list ap;
 	char *text;
-	int n;
 
 	if (report->n >= TG_CONF_REPORT_MAX) {
-		report->dropped++;
+		report->dropped += !is_warning;
 		return;
 	}
-	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (n < 0) {
+	if (vasprintf(&text, fmt, ap) < 0) {
 		report->no_memory = true;
 		return;
 	}
@@ -79,7 +77,29 @@ conf_report_add(struct conf_report *report, unsigned line, const char *fmt, ...)
 	entry = &report->list[report->n];
 	entry->line = line;
 	entry->order = (unsigned)report->n++;
+	entry->is_warning = is_warning;
 	entry->text = text;
+	report->n_warnings += is_warning;
+}
+
+void
+conf_report_add(struct conf_report *report, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(report, line, false, fmt, ap);
+	va_end(ap);
+}
+
+void
+conf_report_warn(struct conf_report *report, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(report, line, true, fmt, ap);
+	va_end(ap);
 }
 
 static int
@@ -148,11 +168,14 @@ conf_report_finish(struct conf_report *report, const struct conf_source *source,
 	if (report->n > 1)
 		qsort(report->list, report->n, sizeof(report->list[0]), compare);
 	for (size_t i = 0; i < report->n; i++) {
+		const char *kind = report->list[i].is_warning ? "warning: " : "";
+
 		place = conf_source_place(source, report->list[i].line);
 		if (report->list[i].line == TG_CONF_REPORT_NO_LINE)
-			conf_errors_add(ret, "%s: %s", place.file, report->list[i].text);
+			conf_errors_add(ret, "%s: %s%s", place.file, kind,
+					report->list[i].text);
 		else
-			conf_errors_add(ret, "%s:%u: %s", place.file, place.line,
+			conf_errors_add(ret, "%s:%u: %s%s", place.file, place.line, kind,
 					report->list[i].text);
 	}
 	if (report->dropped > 0)

@@ -19,13 +19,13 @@ struct hearer {
 /* reading */
 
 static void
-tell_errors(const struct hearer *h, const struct conf_errors *errors)
+tell_errors(const struct hearer *h, const struct conf_errors *errors, int rc)
 {
 	size_t i;
 
 	for (i = 0; i < errors->n; i++)
 		h->told(h->user, errors->list[i].text);
-	if (errors->n == 0)
+	if (rc < 0 && errors->n == 0)
 		h->told(h->user, "no memory");
 }
 
@@ -91,8 +91,7 @@ next_read(const struct conf *present, const char *path, struct conf **ret, next_
 	struct conf *conf = NULL;
 	int rc = conf_load_file(path, &conf, &errors);
 
-	if (rc < 0)
-		tell_errors(&h, &errors);
+	tell_errors(&h, &errors, rc);
 	conf_errors_fini(&errors);
 	if (rc < 0)
 		return rc;

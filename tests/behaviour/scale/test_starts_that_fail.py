@@ -16,6 +16,8 @@ def test_a_command_that_is_missing_backs_off(scaled):
     line = tg.log.wait(msg="backend start failed")
     assert "No such file" in line["reason"]
     assert tg.site.show()["failures"] >= 1
+    # It may be installed later, so it is a warning: who reloads is told as who starts is.
+    assert 'provider.command: "/no/such/program": No such file' in control.ask(tg.site.admin, "reload")
 
 
 def test_clients_are_told_when_it_is_tried_again(scaled):
