@@ -53,8 +53,8 @@ struct scaled_state {
 
 /* A service as it is configured; or that was scaled, and of which not all is gone yet. */
 struct scaled {
-	TAILQ_ENTRY(scaled) link; /* of those whose service is gone */
-	bool is_gone;
+	TAILQ_ENTRY(scaled) link; /* of all; linked as long as the scaler has it */
+	bool is_gone; /* its service is in no configuration any more */
 	struct scaler *scaler;
 	struct conf *owner; /* of conf; counted */
 	const struct conf_service *conf;
@@ -92,9 +92,9 @@ struct scaler {
 	void *user;
 	struct store *store;
 	struct sampler *sampler;
-	struct scaled **services; /* by index in the configuration; NULL: not scaled */
+	TAILQ_HEAD(, scaled) all; /* owned: those of the configuration, and those whose services are gone */
+	struct scaled **services; /* of these by index in the configuration; NULL: not scaled */
 	size_t n_services;
-	TAILQ_HEAD(, scaled) retired; /* their services are gone */
 	struct timer timer;
 	bool is_holding;
 	bool is_changing; /* something is prepared: what is over stays until that is decided */
@@ -109,6 +109,10 @@ int64_t scaler_now_ms(const struct scaler *s);
 void scaler_set_timer(struct scaler *s);
 /* All is stopped that was to be. */
 void scaler_end_if_done(struct scaler *s);
+/* The scaler's from now on. */
+void scaler_take(struct scaler *s, struct scaled *scaled);
+/* Takes it out of the list and ends it. */
+void scaler_let_go(struct scaler *s, struct scaled *scaled);
 /* Its service is in no configuration any more: what runs is stopped when it has ended. */
 void scaler_retire(struct scaler *s, struct scaled *gone);
 
