@@ -41,7 +41,7 @@ def test_five_times_the_load_is_answered_in_one_decision(scaled):
         said = tg.site.show()["by_guard"]["no-flap"]
         settings.wait_until(lambda: tg.site.show()["by_guard"]["no-flap"] > said, "a tick")
         for peer in crowd:
-            peer.send(client.get("/slow?ms=1000"))
+            peer.send(client.get("/slow?ms=700"))
         tg.site.wait(ready=5, pending=0)
         for peer in crowd:
             assert peer.read_answer().status == 200
@@ -54,7 +54,7 @@ def test_five_times_the_load_is_answered_in_one_decision(scaled):
 def test_nothing_is_stopped_with_work_in_flight(scaled):
     tg = scaled('metric = "in-flight"; target = 1; min = 1; max = 2;')
     tg.site.wait(ready=1)
-    slow = client.get("/slow?ms=4000")
+    slow = client.get("/slow?ms=3000")
     peers = [tg.client().send(slow) for _ in range(2)]
     tg.site.wait(ready=2)
     third = tg.client().send(slow)  # keeps one of them busy while the others end
