@@ -173,7 +173,7 @@ put(struct scaled *s, const struct service_sample *sample, uint32_t ready)
 			[TG_METRIC_CPU] = sample->cpu,
 			[TG_METRIC_MEMORY] = sample->memory,
 			[TG_METRIC_READY] = ready,
-			[TG_METRIC_DESIRED] = s->state->desired,
+			[TG_METRIC_DESIRED] = s->state->desired + s->n_fixed,
 			[TG_METRIC_PROPOSED] = s->has_decision && !s->decision.proposal.is_unsure
 						       ? s->decision.proposal.raw
 						       : NAN,
@@ -403,12 +403,16 @@ scaled_started(const struct scaled *s, uint32_t n)
 	return n > s->n_fixed ? n - s->n_fixed : 0;
 }
 
-/* Another number than before, or another guard that says so, is worth a record. */
+/* Another number than before, or another guard that says so, is worth a record. A dry run has decided before what
+ * it decides again, though nothing came of it. */
 static bool
 is_news(const struct scaled *s)
 {
-	return !s->has_decision || s->decision.desired != s->state->desired + s->n_fixed ||
-	       guard_bits(&s->decision) != s->state->last_guards;
+	const struct scaled_state *st = s->state;
+	uint32_t before = s->input.state.is_dry_run && st->is_last_dry ? st->last_desired : st->desired;
+
+	return !s->has_decision || s->decision.desired != before + s->n_fixed ||
+	       guard_bits(&s->decision) != st->last_guards;
 }
 
 static void
@@ -442,6 +446,8 @@ take_decision(struct scaled *s, int64_t now_ms)
 		return;
 	st->number++;
 	st->last_guards = guard_bits(d);
+	st->last_desired = n;
+	st->is_last_dry = s->input.state.is_dry_run;
 	if (n != st->desired)
 		tell_decision(s, st->desired, n);
 	record(s);

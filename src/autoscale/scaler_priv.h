@@ -42,6 +42,8 @@ struct scaled_state {
 
 	uint64_t number;      /* of the last decision */
 	uint32_t last_guards; /* of the last one that was recorded, as bits */
+	uint32_t last_desired; /* the same: its number */
+	bool is_last_dry;      /* the same: nothing was to come of it */
 	double start_s;       /* of the last starts, the newer the more; NAN: none yet */
 	uint64_t ups;
 	uint64_t downs;

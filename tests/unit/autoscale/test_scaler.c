@@ -27,6 +27,11 @@ static const char other_command[] =
 static const char another[] = "{ name = \"t\"; backends = ( \"127.0.0.1:9\" ); }";
 static const char plain[] = "{ name = \"s\"; backends = ( \"127.0.0.1:9\" ); }";
 
+static const char with_fixed[] =
+	"{ name = \"s\"; backends = ( \"127.0.0.1:9\" ); autoscale = { module = \"target\"; "
+	"metric = \"in-flight\"; target = 2; min = 1; max = 2; interval = \"100ms\"; }; "
+	"provider = { type = \"process\"; command = ( \"/bin/sleep\", \"1{port}\" ); }; }";
+
 static struct {
 	struct loop *loop;
 	struct segment *segment;
@@ -327,11 +332,60 @@ what_is_dropped_changes_nothing(void **state)
 	assert_true(is_scaled());
 }
 
+static uint64_t
+decisions(void)
+{
+	struct scaler_status status;
+
+	assert_true(scaler_status(world.scaler, 0, &status));
+	return status.decisions;
+}
+
+/* What a dry run decides again and again is said once. */
+static void
+a_dry_run_does_not_repeat_itself(void **state)
+{
+	struct scaler_status status;
+	uint64_t before;
+
+	(void)state;
+	scaler_set_mode(world.scaler, 0, TG_SCALER_DRY_RUN);
+	pass(200);
+	before = decisions();
+	atomic_store(&segment_shared(world.segment, 2)->queued, 2);
+	pass(500);
+	assert_true(scaler_status(world.scaler, 0, &status));
+	assert_int_equal(status.proposed, 1);
+	assert_int_equal(status.desired, 0);
+	assert_int_equal(decisions(), before + 1);
+	atomic_store(&segment_shared(world.segment, 2)->queued, 4);
+	pass(300);
+	assert_int_equal(decisions(), before + 2);
+}
+
+/* What modules see of the past is of all backends, as what they see of now. */
+static void
+desired_of_the_past_counts_all(void **state)
+{
+	struct tg_window w;
+
+	(void)state;
+	reload(with_fixed);
+	pass(300);
+	store_window(world.store, "s", 1000, loop_now(world.loop), &w);
+	assert_true(w.metrics[TG_METRIC_DESIRED].n > 0);
+	assert_true(w.metrics[TG_METRIC_DESIRED].last == 2);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_is_taken_over, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_dry_run_does_not_repeat_itself, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(desired_of_the_past_counts_all, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_gets_another_provider,
 						set_up, tear_down),

@@ -313,11 +313,11 @@ new_proxy_hears_limits_first(void **state)
 	assert_int_equal(channel_wait(f->peer, 0, &m), -TG_EAGAIN);
 }
 
-static struct mono
-tell_refusal(void *user, unsigned service)
+static void
+tell_refusal(void *user, unsigned service, struct mono *ret)
 {
 	(void)user;
-	return (struct mono){.us = 7 * service};
+	*ret = (struct mono){.us = 7 * service};
 }
 
 /* Of services that hold nobody nothing is said. */
