@@ -230,6 +230,26 @@ pass(unsigned ms)
 		fake_turn(world.loop);
 }
 
+#define PATIENCE_MS 10000u
+
+/* Until it holds, on however slow a machine. */
+static void
+await(bool (*holds)(void))
+{
+	struct mono until = mono_add_ms(mono_read(), PATIENCE_MS);
+
+	while (!holds()) {
+		assert_true(mono_read().us < until.us);
+		fake_turn(world.loop);
+	}
+}
+
+static bool
+has_none(void)
+{
+	return !scaler_has(world.scaler, 0);
+}
+
 static bool
 is_scaled(void)
 {
@@ -271,8 +291,7 @@ what_is_over_before_the_commit_and_stays_so_ends(void **state)
 	prepare(plain);
 	pass(50);
 	commit();
-	pass(50);
-	assert_false(scaler_has(world.scaler, 0));
+	await(has_none);
 }
 
 static void
@@ -303,6 +322,12 @@ n_decisions(void)
 	return n;
 }
 
+static bool
+is_forgotten(void)
+{
+	return n_decisions() == 0;
+}
+
 static void
 what_is_gone_is_forgotten(void **state)
 {
@@ -311,8 +336,7 @@ what_is_gone_is_forgotten(void **state)
 	assert_int_equal(store_decision(world.store, "s", "{}"), 0);
 	assert_true(n_decisions() > 0);
 	reload(another);
-	pass(50);
-	assert_int_equal(n_decisions(), 0);
+	await(is_forgotten);
 }
 
 static void
@@ -326,8 +350,7 @@ what_is_dropped_changes_nothing(void **state)
 	reload(another);
 	prepare(scaled);
 	drop();
-	pass(50); /* and what is over ends */
-	assert_false(scaler_has(world.scaler, 0));
+	await(has_none); /* what is over ends */
 	reload(scaled);
 	assert_true(is_scaled());
 }
@@ -341,40 +364,69 @@ decisions(void)
 	return status.decisions;
 }
 
+static bool
+proposes(uint32_t n)
+{
+	struct scaler_status status;
+
+	assert_true(scaler_status(world.scaler, 0, &status));
+	assert_int_equal(status.desired, 0);
+	return status.decisions > 0 && status.proposed == n;
+}
+
+static bool
+proposes_none(void)
+{
+	return proposes(0);
+}
+
+static bool
+proposes_one(void)
+{
+	return proposes(1);
+}
+
+static bool
+proposes_two(void)
+{
+	return proposes(2);
+}
+
 /* What a dry run decides again and again is said once. */
 static void
 a_dry_run_does_not_repeat_itself(void **state)
 {
-	struct scaler_status status;
 	uint64_t before;
 
 	(void)state;
 	scaler_set_mode(world.scaler, 0, TG_SCALER_DRY_RUN);
-	pass(200);
+	await(proposes_none);
 	before = decisions();
 	atomic_store(&segment_shared(world.segment, 2)->queued, 2);
-	pass(500);
-	assert_true(scaler_status(world.scaler, 0, &status));
-	assert_int_equal(status.proposed, 1);
-	assert_int_equal(status.desired, 0);
+	await(proposes_one);
+	pass(250); /* ticks */
 	assert_int_equal(decisions(), before + 1);
 	atomic_store(&segment_shared(world.segment, 2)->queued, 4);
-	pass(300);
+	await(proposes_two);
 	assert_int_equal(decisions(), before + 2);
+}
+
+static bool
+is_desired_seen(void)
+{
+	struct tg_window w;
+
+	store_window(world.store, "s", 1000, loop_now(world.loop), &w);
+	return w.metrics[TG_METRIC_DESIRED].n > 0 && w.metrics[TG_METRIC_DESIRED].last == 2;
 }
 
 /* What modules see of the past is of all backends, as what they see of now. */
 static void
 desired_of_the_past_counts_all(void **state)
 {
-	struct tg_window w;
-
 	(void)state;
 	reload(with_fixed);
-	pass(300);
-	store_window(world.store, "s", 1000, loop_now(world.loop), &w);
-	assert_true(w.metrics[TG_METRIC_DESIRED].n > 0);
-	assert_true(w.metrics[TG_METRIC_DESIRED].last == 2);
+	await(is_desired_seen);
 }
 
 int
