@@ -106,19 +106,41 @@ print_version(bool with_build)
 		fputs(TG_BUILD_SUMMARY, stdout);
 }
 
-/* NULL after telling every error; warnings are told too. `first` may be NULL. */
+static const char *
+first_error(const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++) {
+		if (!errors->list[i].is_warning)
+			return errors->list[i].text;
+	}
+	return "no memory";
+}
+
+/* Errors and warnings for people; warnings of what is to run for its log. */
+static void
+tell(const struct conf_errors *errors, const struct conf *to_run)
+{
+	if (to_run != NULL && errors->n > 0)
+		log_init(STDERR_FILENO, to_run->log.format, to_run->log.level, "parent");
+	for (size_t i = 0; i < errors->n; i++) {
+		if (to_run != NULL)
+			log_write(TG_LOG_WARN, "configuration", "said=%s", errors->list[i].text);
+		else
+			fprintf(stderr, "%s\n", errors->list[i].text);
+	}
+}
+
+/* NULL after telling every error. `first` may be NULL. */
 static struct conf *
-load_conf(const char *path, struct err *first)
+load_conf(const char *path, bool is_to_run, struct err *first)
 {
 	struct conf_errors errors = {0};
 	struct conf *conf = NULL;
-	size_t i;
 	int rc = conf_load_file(path, &conf, &errors);
 
-	for (i = 0; i < errors.n; i++)
-		fprintf(stderr, "%s\n", errors.list[i].text);
+	tell(&errors, is_to_run ? conf : NULL);
 	if (rc < 0)
-		err_set(first, TG_EINVAL, "%s", errors.n > 0 ? errors.list[0].text : "no memory");
+		err_set(first, TG_EINVAL, "%s", first_error(&errors));
 	conf_errors_fini(&errors);
 	return rc == 0 ? conf : NULL;
 }
@@ -130,7 +152,7 @@ run_check(const struct options *options)
 	struct conf *conf;
 
 	conf_set_modules(&module_conf);
-	conf = load_conf(options->conf_path, NULL);
+	conf = load_conf(options->conf_path, false, NULL);
 	if (conf == NULL)
 		return EXIT_FAILURE;
 	if (options->verbose > 0)
@@ -196,7 +218,7 @@ run_parent(const struct options *options, const char *argv0, int predecessor)
 	struct err err;
 
 	conf_set_modules(&module_conf);
-	start.conf = load_conf(options->conf_path, &err);
+	start.conf = load_conf(options->conf_path, true, &err);
 	if (start.conf == NULL) {
 		predecessor_refuse(predecessor, err.text);
 		return EXIT_FAILURE;

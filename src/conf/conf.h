@@ -575,10 +575,11 @@ TG_MUST_CHECK int conf_read_file(const char *path, size_t max, char **ret, size_
 /* "500ms", "1s", "2m", "1h", "1d", "0". */
 TG_MUST_CHECK int conf_duration_parse(const char *text, uint64_t *ret_ms, struct err *err);
 
-/* Every error and every warning found, in file order. */
+/* Every error found, in file order. */
 struct conf_errors {
 	struct conf_error {
-		char *text; /* "file:line: services[2].balance: unknown value ...", "file:line: warning: ..." */
+		char *text; /* "file:line: services[2].balance: unknown value ..." */
+		bool is_warning;
 	} * list;
 	size_t n;
 };
@@ -586,8 +587,8 @@ void conf_errors_fini(struct conf_errors *errors);
 
 /*
  * Reads `path` (with @include, ${NAME} and ${NAME:-default}) and checks it.
- * Returns 0 and one reference in *ret, with warnings at most, or negative with at least one error.
- * Warnings are of what a file names and is not there, as long as that may be put there later.
+ * Returns 0 and one reference in *ret, or negative with at least one error. There may be warnings in `errors` in
+ * either case ("file:line: warning: ..."): the caller's to tell, and to free.
  */
 TG_MUST_CHECK int conf_load_file(const char *path, struct conf **ret, struct conf_errors *errors);
 

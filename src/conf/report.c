@@ -52,19 +52,14 @@ grow(struct conf_report *report)
 	return true;
 }
 
-static void add(struct conf_report *report, unsigned line, bool is_warning, const char *fmt,
+static void add(struct conf_report *report, bool is_warning, unsigned line, const char *fmt,
 		va_list ap) TG_PRINTF(4, 0);
 
 static void
-add(struct conf_report *report, unsigned line, bool is_warning, const char *fmt, va_list ap)
+add(struct conf_report *report, bool is_warning, unsigned line, const char *fmt, va_list ap)
 {
-	struct conf_report_entry *entry;
 	char *text;
 
-	if (report->n >= TG_CONF_REPORT_MAX) {
-		report->dropped += !is_warning;
-		return;
-	}
 	if (vasprintf(&text, fmt, ap) < 0) {
 		report->no_memory = true;
 		return;
@@ -74,11 +69,13 @@ add(struct conf_report *report, unsigned line, bool is_warning, const char *fmt,
 		report->no_memory = true;
 		return;
 	}
-	entry = &report->list[report->n];
-	entry->line = line;
-	entry->order = (unsigned)report->n++;
-	entry->is_warning = is_warning;
-	entry->text = text;
+	report->list[report->n] = (struct conf_report_entry){
+		.line = line,
+		.order = (unsigned)report->n,
+		.is_warning = is_warning,
+		.text = text,
+	};
+	report->n++;
 	report->n_warnings += is_warning;
 }
 
@@ -87,8 +84,12 @@ conf_report_add(struct conf_report *report, unsigned line, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (report->n - report->n_warnings >= TG_CONF_REPORT_MAX) {
+		report->dropped++;
+		return;
+	}
 	va_start(ap, fmt);
-	add(report, line, false, fmt, ap);
+	add(report, false, line, fmt, ap);
 	va_end(ap);
 }
 
@@ -97,8 +98,10 @@ conf_report_warn(struct conf_report *report, unsigned line, const char *fmt, ...
 {
 	va_list ap;
 
+	if (report->n_warnings >= TG_CONF_REPORT_MAX)
+		return;
 	va_start(ap, fmt);
-	add(report, line, true, fmt, ap);
+	add(report, true, line, fmt, ap);
 	va_end(ap);
 }
 
@@ -153,7 +156,7 @@ conf_errors_add(struct conf_errors *errors, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		return;
-	list[errors->n].text = escape_controls(text);
+	list[errors->n] = (struct conf_error){.text = escape_controls(text)};
 	free(text);
 	if (list[errors->n].text)
 		errors->n++;
@@ -164,19 +167,22 @@ conf_report_finish(struct conf_report *report, const struct conf_source *source,
 		   struct conf_errors *ret)
 {
 	struct conf_place place;
+	const char *kind;
 
 	if (report->n > 1)
 		qsort(report->list, report->n, sizeof(report->list[0]), compare);
 	for (size_t i = 0; i < report->n; i++) {
-		const char *kind = report->list[i].is_warning ? "warning: " : "";
+		size_t before = ret->n;
 
 		place = conf_source_place(source, report->list[i].line);
+		kind = report->list[i].is_warning ? "warning: " : "";
 		if (report->list[i].line == TG_CONF_REPORT_NO_LINE)
-			conf_errors_add(ret, "%s: %s%s", place.file, kind,
-					report->list[i].text);
+			conf_errors_add(ret, "%s: %s%s", place.file, kind, report->list[i].text);
 		else
 			conf_errors_add(ret, "%s:%u: %s%s", place.file, place.line, kind,
 					report->list[i].text);
+		if (ret->n > before)
+			ret->list[before].is_warning = report->list[i].is_warning;
 	}
 	if (report->dropped > 0)
 		conf_errors_add(ret, "%s: %zu more errors", conf_source_place(source, 1).file,

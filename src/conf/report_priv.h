@@ -26,9 +26,9 @@ struct conf_report_entry {
 struct conf_report {
 	struct conf_report_entry *list;
 	size_t n;
-	size_t n_warnings; /* of these */
 	size_t size;
-	size_t dropped; /* errors */
+	size_t n_warnings; /* of these */
+	size_t dropped;
 	bool no_memory;
 };
 
@@ -37,16 +37,16 @@ void conf_report_fini(struct conf_report *report);
 
 /* `line` counts in the expanded text. Never fails: what cannot be kept is counted. */
 void conf_report_add(struct conf_report *report, unsigned line, const char *fmt, ...) TG_PRINTF(3, 4);
-/* The same of what is allowed and will hardly do. */
+/* What is allowed, and hardly meant. Those that cannot be kept are left out. */
 void conf_report_warn(struct conf_report *report, unsigned line, const char *fmt, ...)
 	TG_PRINTF(3, 4);
 void conf_report_no_memory(struct conf_report *report);
-/* How many errors so far, dropped ones included. */
+/* Errors so far, dropped ones included. */
 size_t conf_report_count(const struct conf_report *report);
-/* No error, and memory for all. */
+/* Of errors. */
 bool conf_report_is_clean(const struct conf_report *report);
 
-/* Moves everything to `ret`, in file order, with file and line before each, and "warning: " where it is one. */
+/* Moves everything to `ret`, in file order, with file and line before each, and "warning" where it is one. */
 void conf_report_finish(struct conf_report *report, const struct conf_source *source,
 			struct conf_errors *ret);
 

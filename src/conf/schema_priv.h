@@ -168,7 +168,7 @@ bool conf_check_group_given(const struct conf_check *check);
 /* An error at `key`, or at the group when it was not written. */
 void conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
 	TG_PRINTF(3, 4);
-/* The same of what is allowed and will hardly do. */
+/* A warning there. */
 void conf_check_warn(struct conf_check *check, const char *key, const char *fmt, ...)
 	TG_PRINTF(3, 4);
 /* An error at `key` of element `i` of the list at `list`. */

@@ -19,13 +19,13 @@ struct hearer {
 /* reading */
 
 static void
-tell_errors(const struct hearer *h, const struct conf_errors *errors, int rc)
+tell_errors(const struct hearer *h, const struct conf_errors *errors)
 {
 	size_t i;
 
 	for (i = 0; i < errors->n; i++)
 		h->told(h->user, errors->list[i].text);
-	if (rc < 0 && errors->n == 0)
+	if (errors->n == 0)
 		h->told(h->user, "no memory");
 }
 
@@ -91,7 +91,9 @@ next_read(const struct conf *present, const char *path, struct conf **ret, next_
 	struct conf *conf = NULL;
 	int rc = conf_load_file(path, &conf, &errors);
 
-	tell_errors(&h, &errors, rc);
+	/* Or warnings. */
+	if (rc < 0 || errors.n > 0)
+		tell_errors(&h, &errors);
 	conf_errors_fini(&errors);
 	if (rc < 0)
 		return rc;
