@@ -1,4 +1,5 @@
 /* admin/decisions.c: why there are as many backends as there are, from the records of decisions. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +7,37 @@
 #include "autoscale/record.h"
 
 #define SHOWN_N 10u
+
+/* Whole seconds, rounded up. */
+static uint64_t
+seconds(uint64_t ms)
+{
+	return ms / 1000 + (ms % 1000 != 0);
+}
+
+/* What no decision is about: the number stays, and what it asks for cannot be started. */
+static void
+print_starts(struct command_call *call, unsigned service)
+{
+	struct output *out = call->out;
+	struct scaler_status st;
+	int64_t now_ms = (int64_t)(call->source->now.us / 1000);
+	const struct fleet_failures *f = &st.failures;
+
+	if (!scaler_status(call->source->scaler, service, &st) || f->name[0] == '\0')
+		return;
+	output_format(out, "  starts: %u failed in a row; the last one that did: %s, %" PRIu64 " s ago: ",
+		      f->in_row, f->name, now_ms > f->at_ms ? (uint64_t)(now_ms - f->at_ms) / 1000 : 0);
+	output_plain(out, f->why);
+	output_text(out, "\n");
+	if (f->in_row > 0 && st.retry_ms > 0)
+		output_format(out, "  next start: in %" PRIu64 " s at the earliest\n",
+			      seconds(st.retry_ms));
+	else if (f->in_row > 0)
+		output_text(out, "  next start: now\n");
+	output_format(out, "  requests: %" PRIu64 " refused with 503 while starts failed%s\n",
+		      st.refused, st.is_refusing ? ", and those that come" : "");
+}
 
 static void
 run_explain(const struct command *c, struct command_call *call)
@@ -31,6 +63,7 @@ run_explain(const struct command *c, struct command_call *call)
 		output_text(call->out, "\n");
 	} else if ((text = record_explain(record, strlen(record))) != NULL) {
 		output_text(call->out, text);
+		print_starts(call, (unsigned)service);
 		free(text);
 	} else {
 		command_fail(call, TG_COMMAND_LIMIT, "no memory for the text");
@@ -85,7 +118,7 @@ run_decisions(const struct command *c, struct command_call *call)
 const struct command command_explain = {
 	.name = "explain",
 	.usage = "SERVICE",
-	.help = "why it has as many backends as it has: the last decision",
+	.help = "why it has as many backends as it has: the last decision, and starts that fail",
 	.run = run_explain,
 };
 

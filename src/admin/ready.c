@@ -45,7 +45,7 @@ is_asleep(const struct admin_source *s, size_t service)
 
 	return s->scaler != NULL && s->conf->services[service].hold.requests > 0 &&
 	       scaler_status(s->scaler, (unsigned)service, &status) && status.desired == 0 &&
-	       status.mode == TG_SCALER_ON && !status.has_manual && status.failures == 0;
+	       status.mode == TG_SCALER_ON && !status.has_manual && status.failures.in_row == 0;
 }
 
 static bool

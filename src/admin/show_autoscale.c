@@ -93,7 +93,7 @@ print_row(const struct view *v)
 		      " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu32
 		      " %" PRIu32 " %" PRIu32 " %u %s\n",
 		      st->desired, st->proposed, st->counts.ready, st->counts.pending,
-		      st->counts.down, st->counts.draining, st->min, st->max, st->failures,
+		      st->counts.down, st->counts.draining, st->min, st->max, st->failures.in_row,
 		      st->guard != NULL ? st->guard : "-");
 }
 
@@ -150,7 +150,7 @@ print_counts(const struct view *v)
 		      "failures: %u\nretry_ms: %" PRIu64 "\nstarts: %" PRIu64
 		      "\nstart_failures: %" PRIu64 "\ndecisions: %" PRIu64 "\nups: %" PRIu64
 		      "\ndowns: %" PRIu64 "\n",
-		      st->failures, st->retry_ms, st->starts, st->start_failures, st->decisions,
+		      st->failures.in_row, st->retry_ms, st->starts, st->start_failures, st->decisions,
 		      st->ups, st->downs);
 }
 
@@ -234,6 +234,22 @@ json_samples(const struct view *v)
 /*** Text of one ***/
 
 static void
+print_failure(const struct view *v)
+{
+	const struct fleet_failures *f = &v->status.failures;
+	struct output *out = v->call->out;
+
+	output_text(out, "last_failure: ");
+	if (f->name[0] == '\0') {
+		output_text(out, "-");
+	} else {
+		output_format(out, "%s %" PRIu64 " s ago: ", f->name, age_ms(v, f->at_ms) / 1000);
+		output_plain(out, f->why);
+	}
+	output_format(out, "\nrefused: %" PRIu64 "\n", v->status.refused);
+}
+
+static void
 print_text(struct view *v)
 {
 	const struct scaler_status *st = &v->status;
@@ -245,6 +261,7 @@ print_text(struct view *v)
 	output_format(out, "\nmodule: %s\nprovider: %s\n", st->module, st->provider);
 	print_orders(v);
 	print_counts(v);
+	print_failure(v);
 	output_text(out, "reason: ");
 	output_plain(out, st->reason[0] != '\0' ? st->reason : "-");
 	output_format(out, "\nguard: %s\nstore: %s ", st->guard != NULL ? st->guard : "-",
@@ -331,13 +348,33 @@ json_counts(const struct view *v)
 	json_number(out, "pending", st->counts.pending);
 	json_number(out, "down", st->counts.down);
 	json_number(out, "draining", st->counts.draining);
-	json_number(out, "failures", st->failures);
+	json_number(out, "failures", st->failures.in_row);
 	json_number(out, "retry_ms", st->retry_ms);
 	json_number(out, "starts", st->starts);
 	json_number(out, "start_failures", st->start_failures);
 	json_number(out, "decisions", st->decisions);
 	json_number(out, "ups", st->ups);
 	json_number(out, "downs", st->downs);
+}
+
+/* Null: no start has failed. */
+static void
+json_failure(const struct view *v)
+{
+	const struct fleet_failures *f = &v->status.failures;
+	struct output *out = v->call->out;
+
+	output_text(out, ",\"last_failure\":");
+	if (f->name[0] == '\0') {
+		output_text(out, "null");
+	} else {
+		json_text(out, "{", "name", f->name);
+		json_number(out, "ago_ms", age_ms(v, f->at_ms));
+		json_text(out, ",", "reason", f->why);
+		output_text(out, "}");
+	}
+	json_number(out, "refused", v->status.refused);
+	output_format(out, ",\"refusing\":%s", v->status.is_refusing ? "true" : "false");
 }
 
 static void
@@ -392,6 +429,7 @@ print_json(struct view *v)
 	json_text(out, ",", "provider", v->status.provider);
 	json_orders(v);
 	json_counts(v);
+	json_failure(v);
 	json_states(v);
 	json_guards(v);
 	json_store(v);

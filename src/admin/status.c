@@ -160,7 +160,7 @@ write_scaled(const struct admin_source *s, size_t i, struct output *out)
 	number(out, ",", "pending", st.counts.pending);
 	number(out, ",", "down", st.counts.down);
 	number(out, ",", "draining", st.counts.draining);
-	number(out, ",", "failures", st.failures);
+	number(out, ",", "failures", st.failures.in_row);
 	output_text(out, "}");
 }
 

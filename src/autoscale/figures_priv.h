@@ -33,6 +33,16 @@ figure_demand(const struct tg_window *w)
 	return figure_mean(w, TG_METRIC_IN_FLIGHT) + (isnan(queued) ? 0 : queued);
 }
 
+/* The same in the newest sample alone. */
+static inline double
+figure_demand_now(const struct tg_window *w)
+{
+	const struct tg_figure *in_flight = figure(w, TG_METRIC_IN_FLIGHT);
+	const struct tg_figure *queued = figure(w, TG_METRIC_QUEUED);
+
+	return (in_flight->n > 0 ? in_flight->last : NAN) + (queued->n > 0 ? queued->last : 0);
+}
+
 /* All of the window nothing came and nothing was there, as far as the proxy counted. */
 static inline bool
 figure_is_quiet(const struct tg_window *w)

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTLED_MS  2000 /* one that ends sooner after it was ready has failed to start */
-#define BACKOFF_MS  1000  /* after the first start that failed; doubles */
-#define BACKOFF_MAX 60000
+#include "base/backoff.h"
+
+#define SETTLED_MS 2000 /* one that ends sooner after it was ready has failed to start */
+
+/* After starts that failed. */
+static const struct backoff retries = {.first_ms = 1000, .max_ms = 60000};
 
 const char *
 fleet_state_str(unsigned state)
@@ -21,6 +24,18 @@ fleet_state_str(unsigned state)
 	};
 
 	return state < TG_FLEET_STATE_COUNT ? words[state] : "?";
+}
+
+const char *
+fleet_news_str(unsigned news)
+{
+	static const char *const words[TG_FLEET_NEWS_COUNT] = {
+#define FLEET_NEWS_WORD(id, word) [TG_FLEET_NEWS_##id] = word,
+		TG_FLEET_NEWS(FLEET_NEWS_WORD)
+#undef FLEET_NEWS_WORD
+	};
+
+	return news < TG_FLEET_NEWS_COUNT ? words[news] : "?";
 }
 
 /*** Members ***/
@@ -115,7 +130,8 @@ fleet_enter(struct fleet *f, struct fleet_member *m, enum fleet_state state, int
 }
 
 void
-fleet_tell(struct fleet *f, const struct fleet_member *m, const char *what, const char *why)
+fleet_tell(struct fleet *f, const struct fleet_member *m, enum fleet_news what,
+	   const char *why)
 {
 	f->orders.told(f->user, m, what, why);
 }
@@ -129,14 +145,13 @@ fleet_is_configured(const struct fleet_member *m)
 /*** Failures ***/
 
 static void
-count_failure(struct fleet *f, int64_t now_ms)
+count_failure(struct fleet *f, const struct fleet_member *m, const char *why, int64_t now_ms)
 {
-	int64_t wait = BACKOFF_MS;
-
-	for (unsigned i = 0; i < f->failures && wait < BACKOFF_MAX; i++)
-		wait *= 2;
+	snprintf(f->failed_name, sizeof(f->failed_name), "%s", m->name);
+	snprintf(f->failed_why, sizeof(f->failed_why), "%s", why);
+	f->failed_ms = now_ms;
+	f->retry_ms = now_ms + (int64_t)backoff_ms(&retries, f->failures, 0);
 	f->failures++;
-	f->retry_ms = now_ms + (wait < BACKOFF_MAX ? wait : BACKOFF_MAX);
 }
 
 /* On its way out: of the configuration first, if it is there. */
@@ -154,8 +169,8 @@ fleet_leave(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 void
 fleet_fail(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 {
-	count_failure(f, now_ms);
-	fleet_tell(f, m, "start failed", why);
+	count_failure(f, m, why, now_ms);
+	fleet_tell(f, m, TG_FLEET_NEWS_START_FAILED, why);
 	fleet_leave(f, m, now_ms);
 }
 
@@ -167,8 +182,8 @@ end_serving(struct fleet *f, struct fleet_member *m, const char *why, int64_t no
 		return;
 	}
 	if (now_ms - m->ready_ms < SETTLED_MS)
-		count_failure(f, now_ms);
-	fleet_tell(f, m, "ended", why);
+		count_failure(f, m, why, now_ms);
+	fleet_tell(f, m, TG_FLEET_NEWS_ENDED, why);
 	fleet_leave(f, m, now_ms);
 }
 
@@ -188,16 +203,16 @@ end(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 		end_serving(f, m, why, now_ms);
 		break;
 	case TG_FLEET_DRAINING:
-		fleet_tell(f, m, "ended", why);
+		fleet_tell(f, m, TG_FLEET_NEWS_ENDED, why);
 		fleet_leave(f, m, now_ms);
 		break;
 	case TG_FLEET_STOPPING:
-		fleet_tell(f, m, "stopped", why);
+		fleet_tell(f, m, TG_FLEET_NEWS_STOPPED, why);
 		fleet_member_free(f, m);
 		break;
 	case TG_FLEET_ADDING: /* it is taken out when it is in */
-		count_failure(f, now_ms);
-		fleet_tell(f, m, "start failed", why);
+		count_failure(f, m, why, now_ms);
+		fleet_tell(f, m, TG_FLEET_NEWS_START_FAILED, why);
 		m->is_unwanted = true;
 		break;
 	case TG_FLEET_REMOVING:
@@ -253,7 +268,7 @@ take_in(struct fleet *f, const struct instance *i, int64_t now_ms)
 		return;
 	fleet_enter(f, m, i->state == TG_INSTANCE_STOPPING ? TG_FLEET_STOPPING : TG_FLEET_STARTING,
 	      now_ms);
-	fleet_tell(f, m, "found", i->why);
+	fleet_tell(f, m, TG_FLEET_NEWS_FOUND, i->why);
 	take_instance(f, m, i, now_ms);
 }
 
@@ -359,7 +374,7 @@ on_stopped(struct fleet *f, struct fleet_member *m, int rc, const char *why, int
 		end(f, m, "", now_ms);
 		return;
 	}
-	fleet_tell(f, m, "not stopped", why);
+	fleet_tell(f, m, TG_FLEET_NEWS_NOT_STOPPED, why);
 	fleet_enter(f, m, TG_FLEET_STOPPING, now_ms);
 	m->is_order_open = true; /* once more at the deadline, not at once */
 }
@@ -411,7 +426,7 @@ fleet_removed(struct fleet *f, const char *name, bool is_done, const char *why, 
 		fleet_enter(f, m, TG_FLEET_RESTING, now_ms);
 		return;
 	}
-	fleet_tell(f, m, "not removed", why);
+	fleet_tell(f, m, TG_FLEET_NEWS_NOT_REMOVED, why);
 	m->is_order_open = true; /* once more at the deadline */
 }
 
@@ -440,7 +455,7 @@ fleet_look(struct fleet *f, bool (*is_there)(void *user, const char *name), void
 		if (!fleet_is_configured(m) || is_there(user, m->name))
 			continue;
 		if (m->state != TG_FLEET_REMOVING)
-			fleet_tell(f, m, "taken out", "an operator deleted it");
+			fleet_tell(f, m, TG_FLEET_NEWS_TAKEN_OUT, "an operator deleted it");
 		fleet_enter(f, m, TG_FLEET_RESTING, now_ms);
 	}
 }
@@ -481,7 +496,7 @@ take_left(struct fleet *f, unsigned source, const struct instance *i, int64_t no
 		if (m == NULL)
 			return;
 		fleet_enter(f, m, TG_FLEET_STOPPING, now_ms);
-		fleet_tell(f, m, "found", "of another provider");
+		fleet_tell(f, m, TG_FLEET_NEWS_FOUND, "of another provider");
 	}
 	m->source = source;
 	m->known_ms = now_ms;
@@ -517,7 +532,7 @@ on_up(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 	fleet_enter(f, m, TG_FLEET_READY, now_ms);
 	f->failures = 0;
 	f->retry_ms = TG_FLEET_AT_ONCE;
-	fleet_tell(f, m, "ready", is_first ? "" : "again");
+	fleet_tell(f, m, TG_FLEET_NEWS_READY, is_first ? "" : "again");
 	if (!is_first)
 		return;
 	m->ready_ms = now_ms;
@@ -537,7 +552,7 @@ fleet_return(struct fleet *f, struct fleet_member *m, const char *why, int64_t n
 {
 	fleet_enter(f, m, m->ready_ms != TG_FLEET_NEVER ? TG_FLEET_READY : TG_FLEET_CHECKING, now_ms);
 	give_time(f, m, now_ms);
-	fleet_tell(f, m, "undrained", why);
+	fleet_tell(f, m, TG_FLEET_NEWS_UNDRAINED, why);
 }
 
 void
@@ -569,7 +584,7 @@ fleet_observed(struct fleet *f, const char *name, bool is_up, int64_t in_flight,
 		on_up(f, m, now_ms);
 	} else if (!is_up && m->state == TG_FLEET_READY) {
 		fleet_enter(f, m, TG_FLEET_DOWN, now_ms);
-		fleet_tell(f, m, "down", "");
+		fleet_tell(f, m, TG_FLEET_NEWS_DOWN, "");
 	}
 }
 
@@ -606,11 +621,16 @@ fleet_set_limits(struct fleet *f, const struct fleet_limits *limits)
 	f->limits = *limits;
 }
 
-unsigned
-fleet_failures(const struct fleet *f, int64_t *ret_retry_ms)
+struct fleet_failures
+fleet_failures(const struct fleet *f)
 {
-	*ret_retry_ms = f->retry_ms;
-	return f->failures;
+	return (struct fleet_failures){
+		.in_row = f->failures,
+		.retry_ms = f->retry_ms,
+		.name = f->failed_name,
+		.why = f->failed_why,
+		.at_ms = f->failed_ms,
+	};
 }
 
 void

@@ -49,6 +49,33 @@ enum fleet_state {
 /* "pending", ...; "?" outside the enum. */
 const char *fleet_state_str(unsigned state);
 
+/* What has become of a member, with the words for logs. */
+#define TG_FLEET_NEWS(X)                                                                           \
+	X(STARTING, "starting")                                                                    \
+	X(FOUND, "found") /* nobody asked for it, as of a keeper before */                         \
+	X(START_FAILED, "start failed")                                                            \
+	X(READY, "ready")                                                                          \
+	X(DOWN, "down")                                                                            \
+	X(DRAINING, "draining")                                                                    \
+	X(UNDRAINED, "undrained")                                                                  \
+	X(CUT, "cut")            /* what was left in flight */                                     \
+	X(TAKEN_OUT, "taken out") /* of the configuration, by an operator */                       \
+	X(NOT_REMOVED, "not removed")                                                              \
+	X(GIVEN_UP, "given up") /* down for too long */                                            \
+	X(STOPPING, "stopping")  /* before it was in the configuration */                          \
+	X(NOT_STOPPED, "not stopped")                                                              \
+	X(STOPPED, "stopped")                                                                      \
+	X(ENDED, "ended") /* by itself */
+
+enum fleet_news {
+#define TG_FLEET_NEWS_ENUM(id, word) TG_FLEET_NEWS_##id,
+	TG_FLEET_NEWS(TG_FLEET_NEWS_ENUM)
+#undef TG_FLEET_NEWS_ENUM
+	TG_FLEET_NEWS_COUNT
+};
+/* "starting", ...; "?" outside the enum. */
+const char *fleet_news_str(unsigned news);
+
 /* Who keeps new work from one that is in the configuration. */
 enum fleet_steer {
 	TG_FLEET_STEER_NONE = 0,
@@ -95,7 +122,8 @@ struct fleet_orders {
 	int (*drain)(void *user, const struct fleet_member *m, bool is_on);
 	void (*cut)(void *user, const struct fleet_member *m); /* what is in flight ends */
 	/* For people and counters: what has become of one, and why. */
-	void (*told)(void *user, const struct fleet_member *m, const char *what, const char *why);
+	void (*told)(void *user, const struct fleet_member *m, enum fleet_news what,
+		     const char *why);
 	/* It was ready this long after it was asked for. */
 	void (*was_ready)(void *user, const struct fleet_member *m, uint64_t took_ms);
 };
@@ -151,8 +179,15 @@ struct fleet_counts {
 	uint32_t draining; /* and all that follows */
 };
 struct fleet_counts fleet_counts(const struct fleet *f);
-/* Starts that failed in a row, and when the next one is due; INT64_MIN: at once. */
-unsigned fleet_failures(const struct fleet *f, int64_t *ret_retry_ms);
+/* Starts that failed. A value; pointers until the next turn. */
+struct fleet_failures {
+	unsigned in_row;
+	int64_t retry_ms; /* when the next one is due; INT64_MIN: at once */
+	const char *name; /* who failed last, be it long ago; "": none did */
+	const char *why;
+	int64_t at_ms;
+};
+struct fleet_failures fleet_failures(const struct fleet *f);
 /* An operator, or a configuration that was edited, asks for a try now. */
 void fleet_retry(struct fleet *f);
 /* From now on members are started, and listed, by this source; 0 at first. It is a provider that knows of no order:

@@ -12,6 +12,7 @@
 #define TG_FLEET_AT_ONCE INT64_MIN
 /* An answer that did not come by then is not awaited any more. */
 #define TG_FLEET_AGAIN_MS 10000
+#define TG_FLEET_WHY      256 /* of a reason is kept so much */
 
 TAILQ_HEAD(member_list, fleet_member);
 
@@ -27,6 +28,9 @@ struct fleet {
 	uint64_t token;
 	unsigned failures; /* in a row */
 	int64_t retry_ms;
+	char failed_name[TG_INSTANCE_NAME]; /* the last one; "": none yet */
+	char failed_why[TG_FLEET_WHY];
+	int64_t failed_ms;
 };
 
 /* NULL: no memory, or TG_FLEET_MAX are there. */
@@ -34,7 +38,8 @@ struct fleet_member *fleet_member_new(struct fleet *f, const char *name, int64_t
 void fleet_member_free(struct fleet *f, struct fleet_member *m);
 /* Goes over to this state, with its deadline and without an order. */
 void fleet_enter(struct fleet *f, struct fleet_member *m, enum fleet_state state, int64_t now_ms);
-void fleet_tell(struct fleet *f, const struct fleet_member *m, const char *what, const char *why);
+void fleet_tell(struct fleet *f, const struct fleet_member *m, enum fleet_news what,
+		const char *why);
 /* The configuration has it, or is about to have it no more. */
 bool fleet_is_configured(const struct fleet_member *m);
 /* In the configuration, and wanted there again. */

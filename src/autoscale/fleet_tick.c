@@ -22,13 +22,13 @@ on_late(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 		break;
 	case TG_FLEET_DOWN:
 		snprintf(why, sizeof(why), "down for %" PRIu64 " ms", f->limits.start_timeout_ms);
-		fleet_tell(f, m, "given up", why);
+		fleet_tell(f, m, TG_FLEET_NEWS_GIVEN_UP, why);
 		fleet_leave(f, m, now_ms);
 		break;
 	case TG_FLEET_DRAINING:
 	case TG_FLEET_RESTING:
 		snprintf(why, sizeof(why), "%" PRId64 " in flight", m->in_flight);
-		fleet_tell(f, m, "cut", why);
+		fleet_tell(f, m, TG_FLEET_NEWS_CUT, why);
 		f->orders.cut(f->user, m);
 		if (m->state == TG_FLEET_DRAINING)
 			fleet_leave(f, m, now_ms);
@@ -203,7 +203,7 @@ start(struct fleet *f, int64_t now_ms)
 	if (m == NULL)
 		return false;
 	fleet_enter(f, m, TG_FLEET_PENDING, now_ms);
-	fleet_tell(f, m, "starting", "");
+	fleet_tell(f, m, TG_FLEET_NEWS_STARTING, "");
 	return true;
 }
 
@@ -261,14 +261,14 @@ retire(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 		return true;
 	}
 	if (!fleet_is_configured(m)) {
-		fleet_tell(f, m, "stopping", why);
+		fleet_tell(f, m, TG_FLEET_NEWS_STOPPING, why);
 		fleet_leave(f, m, now_ms);
 		return true;
 	}
 	if (f->orders.drain(f->user, m, true) != 0)
 		return false;
 	fleet_enter(f, m, TG_FLEET_DRAINING, now_ms);
-	fleet_tell(f, m, "draining", why);
+	fleet_tell(f, m, TG_FLEET_NEWS_DRAINING, why);
 	return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "autoscale/schedule.h"
 #include "autoscale/scaler_priv.h"
+#include "observe/counters.h"
 
 #define LIST_MS       10000u
 #define LIST_AGAIN_MS 1000u /* where the first has failed: until then nothing can be started */
@@ -154,7 +155,7 @@ put(struct scaled *s, const struct service_sample *sample, uint32_t ready)
 			[TG_METRIC_CPU] = sample->cpu,
 			[TG_METRIC_MEMORY] = sample->memory,
 			[TG_METRIC_READY] = ready,
-			[TG_METRIC_DESIRED] = s->state->desired,
+			[TG_METRIC_DESIRED] = s->state->desired + s->n_fixed,
 			[TG_METRIC_PROPOSED] = s->has_decision && !s->decision.proposal.is_unsure
 						       ? s->decision.proposal.raw
 						       : NAN,
@@ -313,9 +314,8 @@ fill_state(struct scaled *s, struct mono now)
 {
 	const struct conf_autoscale *a = &s->conf->autoscale;
 	const struct scaled_state *st = s->state;
-	int64_t retry_ms;
+	int64_t retry_ms = fleet_failures(st->fleet).retry_ms;
 
-	(void)fleet_failures(st->fleet, &retry_ms);
 	s->input.state = (struct decide_state){
 		.step_up = a->step_up,
 		.step_down = a->step_down,
@@ -386,12 +386,16 @@ scaled_started(const struct scaled *s, uint32_t n)
 	return n > s->n_fixed ? n - s->n_fixed : 0;
 }
 
-/* Another number than before, or another guard that says so, is worth a record. */
+/* Another number than before, or another guard that says so, is worth a record. A dry run has decided before what
+ * it decides again, though nothing came of it. */
 static bool
 is_news(const struct scaled *s)
 {
-	return !s->has_decision || s->decision.desired != s->state->desired + s->n_fixed ||
-	       guard_bits(&s->decision) != s->state->last_guards;
+	const struct scaled_state *st = s->state;
+	uint32_t before = s->input.state.is_dry_run && st->is_last_dry ? st->last_desired : st->desired;
+
+	return !s->has_decision || s->decision.desired != before + s->n_fixed ||
+	       guard_bits(&s->decision) != st->last_guards;
 }
 
 static void
@@ -425,6 +429,8 @@ take_decision(struct scaled *s, int64_t now_ms)
 		return;
 	st->number++;
 	st->last_guards = guard_bits(d);
+	st->last_desired = n;
+	st->is_last_dry = s->input.state.is_dry_run;
 	if (n != st->desired)
 		tell_decision(s, st->desired, n);
 	record(s);
@@ -493,34 +499,51 @@ is_put_to_sleep(const struct scaled_state *st)
 		st->source->provider == NULL);
 }
 
-/* While nothing is ready or on its way, and nothing will be soon, waiting is in vain: for how many seconds; 0: it
+/* While nothing is ready or on its way, and nothing will be soon, waiting is in vain: until then; unset: it
  * is not. */
-static uint32_t
-vain_s(const struct scaled *s, int64_t now_ms)
+static struct mono
+vain_until(const struct scaled *s, struct mono now)
 {
 	const struct scaled_state *st = s->state;
 	struct fleet_counts counts = fleet_counts(st->fleet);
-	int64_t retry_ms;
-	unsigned failures = fleet_failures(st->fleet, &retry_ms);
+	struct fleet_failures failures = fleet_failures(st->fleet);
 
 	if (counts.ready + counts.pending + s->n_fixed_up > 0)
-		return 0;
-	if (failures > 0 && retry_ms > now_ms)
-		return (uint32_t)((retry_ms - now_ms + 999) / 1000);
-	return is_put_to_sleep(st) || (st->is_unlistable && !fleet_is_listed(st->fleet)) ? 1 : 0;
+		return (struct mono){0};
+	if (failures.in_row > 0 && failures.retry_ms > scaler_ms(now))
+		return (struct mono){.us = (uint64_t)failures.retry_ms * 1000};
+	if (!is_put_to_sleep(st) && !(st->is_unlistable && !fleet_is_listed(st->fleet)))
+		return (struct mono){0};
+	/* Nobody knows when, so it is not told again. */
+	return mono_is_set(st->refused_until) ? st->refused_until : mono_add_ms(now, 1000);
+}
+
+/* What was refused since starts fail, until the next time they begin to. */
+static void
+count_refused(struct scaled *s)
+{
+	struct scaled_state *st = s->state;
+	uint64_t all = segment_sum(s->scaler->segment, s->conf->segment_slot,
+				   TG_COUNTER_OF_END(TG_END_HOLD_REFUSED));
+	bool is_failing = fleet_failures(st->fleet).in_row > 0;
+
+	if (is_failing && !st->is_failing)
+		st->refused_before = all;
+	st->is_failing = is_failing;
+	if (is_failing)
+		st->refused = all > st->refused_before ? all - st->refused_before : 0;
 }
 
 static void
-refuse_or_hold(struct scaled *s, int64_t now_ms)
+refuse_or_hold(struct scaled *s, struct mono now)
 {
 	struct scaled_state *st = s->state;
-	uint32_t after_s = vain_s(s, now_ms);
+	struct mono until = vain_until(s, now);
 
-	/* Once for each wait, not each time a second of it is over. */
-	if ((after_s != 0) == (st->refusal_s != 0))
+	if (until.us == st->refused_until.us)
 		return;
-	st->refusal_s = after_s;
-	s->scaler->ops.refuse(s->scaler->user, s->conf->index, after_s);
+	st->refused_until = until;
+	s->scaler->ops.refuse(s->scaler->user, s->conf->index, until);
 }
 
 /* With what is there, where a keeper before has left some. */
@@ -540,10 +563,12 @@ begin(struct scaled *s)
 static void
 hold_again(struct scaled *s)
 {
-	if (s->state->refusal_s == 0)
+	static const struct mono held;
+
+	if (!mono_is_set(s->state->refused_until))
 		return;
-	s->state->refusal_s = 0;
-	s->scaler->ops.refuse(s->scaler->user, s->conf->index, 0);
+	s->state->refused_until = held;
+	s->scaler->ops.refuse(s->scaler->user, s->conf->index, held);
 }
 
 /* What is left of one that is not scaled any more. */
@@ -567,6 +592,7 @@ tick_wanted(struct scaled *s, struct mono now)
 	struct scaled_state *st = s->state;
 	struct fleet_counts counts;
 
+	count_refused(s);
 	count_fixed(s);
 	observe(s, scaler_ms(now));
 	counts = fleet_counts(st->fleet);
@@ -574,7 +600,7 @@ tick_wanted(struct scaled *s, struct mono now)
 		st->is_woken = false;
 	measure(s, now, counts.ready + s->n_fixed_up);
 	if (!st->is_begun && st->source->provider != NULL && !fleet_is_listed(st->fleet)) {
-		refuse_or_hold(s, scaler_ms(now));
+		refuse_or_hold(s, now);
 		return;
 	}
 	if (!st->is_begun)
@@ -582,7 +608,7 @@ tick_wanted(struct scaled *s, struct mono now)
 	judge(s, now);
 	if (st->source->provider != NULL)
 		fleet_tick(st->fleet, st->desired, scaler_ms(now));
-	refuse_or_hold(s, scaler_ms(now));
+	refuse_or_hold(s, now);
 }
 
 static bool

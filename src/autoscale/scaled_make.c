@@ -85,14 +85,14 @@ cut(void *user, const struct fleet_member *m)
 }
 
 static void
-told(void *user, const struct fleet_member *m, const char *what, const char *why)
+told(void *user, const struct fleet_member *m, enum fleet_news what, const char *why)
 {
 	struct scaled_state *st = user;
-	bool is_failure = strcmp(what, "start failed") == 0;
+	bool is_failure = what == TG_FLEET_NEWS_START_FAILED;
 	char message[64];
 
 	st->start_failures += is_failure;
-	snprintf(message, sizeof(message), "backend %s", what);
+	snprintf(message, sizeof(message), "backend %s", fleet_news_str(what));
 	log_write(is_failure ? TG_LOG_WARN : TG_LOG_INFO, message, "svc=%s srv=%s reason=%s",
 		  st->of->conf->name, m->name, why);
 }
@@ -401,7 +401,7 @@ scaled_begin_again(struct scaled *s)
 	s->state->is_woken = false;
 	s->state->has_up = false;
 	s->state->has_down = false;
-	s->state->refusal_s = 0;
+	s->state->refused_until = (struct mono){0};
 }
 
 /* Each with its own grace: of one that is not scaled any more there is no other than that of before. */

@@ -38,25 +38,18 @@ scaler_now_ms(const struct scaler *s)
 	return scaler_ms(loop_now(s->loop));
 }
 
-static void
-note_due(const struct scaled *s, struct mono *due)
-{
-	if (s != NULL && (!mono_is_set(*due) || s->state->due.us < due->us))
-		*due = s->state->due;
-}
-
 void
 scaler_set_timer(struct scaler *s)
 {
 	struct mono due = {.us = 0};
-	const struct scaled *retired;
+	const struct scaled *scaled;
 
-	for (size_t i = 0; i < s->n_services; i++)
-		note_due(s->services[i], &due);
-	TAILQ_FOREACH(retired, &s->retired, link)
-		note_due(retired, &due);
 	if (s->is_stopping)
 		return;
+	TAILQ_FOREACH(scaled, &s->all, link) {
+		if (!mono_is_set(due) || scaled->state->due.us < due.us)
+			due = scaled->state->due;
+	}
 	if (mono_is_set(due) && !s->is_holding)
 		timer_set(s->loop, &s->timer, due);
 	else
@@ -67,7 +60,7 @@ scaler_set_timer(struct scaler *s)
 static bool
 tick(struct scaled *s, struct mono now)
 {
-	if (s == NULL || s->state->due.us > now.us)
+	if (s->state->due.us > now.us)
 		return false;
 	scaled_tick(s, now);
 	return scaled_is_over(s) && !s->scaler->is_changing;
@@ -78,21 +71,21 @@ static void
 end_service(struct scaler *s, struct scaled *over)
 {
 	store_forget(s->store, over->conf->name);
-	scaled_end(over);
+	if (!over->is_gone)
+		s->services[over->conf->index] = NULL;
+	scaler_let_go(s, over);
 }
 
 static void
-tick_retired(struct scaler *s, struct mono now)
+tick_all(struct scaler *s, struct mono now)
 {
-	struct scaled *retired;
+	struct scaled *scaled;
 	struct scaled *next;
 
-	for (retired = TAILQ_FIRST(&s->retired); retired != NULL; retired = next) {
-		next = TAILQ_NEXT(retired, link);
-		if (!tick(retired, now))
-			continue;
-		TAILQ_REMOVE(&s->retired, retired, link);
-		end_service(s, retired);
+	for (scaled = TAILQ_FIRST(&s->all); scaled != NULL; scaled = next) {
+		next = TAILQ_NEXT(scaled, link);
+		if (tick(scaled, now))
+			end_service(s, scaled);
 	}
 }
 
@@ -115,13 +108,7 @@ on_timer(struct timer *t)
 		look_for_end(s);
 		return;
 	}
-	for (size_t i = 0; i < s->n_services; i++) {
-		if (tick(s->services[i], now)) {
-			end_service(s, s->services[i]);
-			s->services[i] = NULL;
-		}
-	}
-	tick_retired(s, now);
+	tick_all(s, now);
 	store_flush(s->store);
 	scaler_set_timer(s);
 }
@@ -143,6 +130,7 @@ begin_service(struct scaler *s, struct conf *conf, const struct conf_service *se
 	struct scaled *scaled = scaled_new(s, conf, service, &err);
 
 	if (scaled != NULL && scaled_begin(scaled, &err) == 0) {
+		scaler_take(s, scaled);
 		scaled_find_added(scaled);
 		scaled_find_left(scaled);
 		scaled->state->due = loop_now_update(s->loop);
@@ -184,7 +172,7 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct
 	s->ops = *ops;
 	s->user = user;
 	timer_init(&s->timer, on_timer);
-	TAILQ_INIT(&s->retired);
+	TAILQ_INIT(&s->all);
 	s->sampler = sampler_new(segment);
 	if (s->sampler == NULL)
 		err_no_memory(err);
@@ -199,20 +187,27 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct
 void
 scaler_free(struct scaler *s)
 {
-	struct scaled *retired;
-
 	if (s == NULL)
 		return;
 	timer_fini(&s->timer);
-	for (size_t i = 0; i < s->n_services; i++)
-		scaled_end(s->services[i]);
-	while ((retired = TAILQ_FIRST(&s->retired)) != NULL) {
-		TAILQ_REMOVE(&s->retired, retired, link);
-		scaled_end(retired);
-	}
+	while (!TAILQ_EMPTY(&s->all))
+		scaler_let_go(s, TAILQ_FIRST(&s->all));
 	free(s->services);
 	sampler_free(s->sampler);
 	free(s);
+}
+
+void
+scaler_take(struct scaler *s, struct scaled *scaled)
+{
+	TAILQ_INSERT_TAIL(&s->all, scaled, link);
+}
+
+void
+scaler_let_go(struct scaler *s, struct scaled *scaled)
+{
+	TAILQ_REMOVE(&s->all, scaled, link);
+	scaled_end(scaled);
 }
 
 void
@@ -221,7 +216,6 @@ scaler_retire(struct scaler *s, struct scaled *gone)
 	gone->is_gone = true;
 	gone->state->due = loop_now(s->loop);
 	fleet_unconfigured(gone->state->fleet, scaler_now_ms(s));
-	TAILQ_INSERT_TAIL(&s->retired, gone, link);
 }
 
 /*** Events ***/
@@ -235,9 +229,11 @@ scaled_of(const struct scaler *s, unsigned service)
 static struct scaled *
 find_name(const struct scaler *s, const char *name)
 {
-	for (size_t i = 0; i < s->n_services; i++) {
-		if (s->services[i] != NULL && strcmp(s->services[i]->conf->name, name) == 0)
-			return s->services[i];
+	struct scaled *scaled;
+
+	TAILQ_FOREACH(scaled, &s->all, link) {
+		if (!scaled->is_gone && strcmp(scaled->conf->name, name) == 0)
+			return scaled;
 	}
 	return NULL;
 }
@@ -286,22 +282,15 @@ scaler_hold(struct scaler *s, bool is_on)
 /*** The end ***/
 
 static bool
-has_some(const struct scaled *s)
-{
-	return s != NULL && scaled_count(s) > 0;
-}
-
-static bool
 has_instances(const struct scaler *s)
 {
-	const struct scaled *retired;
-	bool has = false;
+	const struct scaled *scaled;
 
-	for (size_t i = 0; i < s->n_services; i++)
-		has |= has_some(s->services[i]);
-	TAILQ_FOREACH(retired, &s->retired, link)
-		has |= has_some(retired);
-	return has;
+	TAILQ_FOREACH(scaled, &s->all, link) {
+		if (scaled_count(scaled) > 0)
+			return true;
+	}
+	return false;
 }
 
 void
@@ -318,18 +307,14 @@ scaler_end_if_done(struct scaler *s)
 void
 scaler_stop(struct scaler *s, uint64_t grace_ms, void (*ended)(void *user), void *user)
 {
-	struct scaled *retired;
+	struct scaled *scaled;
 
 	s->is_stopping = true;
 	s->ended = ended;
 	s->ended_user = user;
 	s->grace_ms = grace_ms;
-	for (size_t i = 0; i < s->n_services; i++) {
-		if (s->services[i] != NULL)
-			scaled_stop(s->services[i]);
-	}
-	TAILQ_FOREACH(retired, &s->retired, link)
-		scaled_stop(retired);
+	TAILQ_FOREACH(scaled, &s->all, link)
+		scaled_stop(scaled);
 	look_for_end(s);
 }
 
@@ -380,7 +365,6 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 {
 	const struct scaled *scaled = scaled_of(s, service);
 	const struct scaled_state *st;
-	int64_t retry_ms;
 	int64_t now = scaler_now_ms(s);
 
 	if (scaled == NULL || scaled->module == NULL)
@@ -397,7 +381,9 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 		.min = scaled_started(scaled, scaled->input.snapshot.min),
 		.max = scaled_started(scaled, scaled->input.snapshot.max),
 		.counts = fleet_counts(st->fleet),
-		.failures = fleet_failures(st->fleet, &retry_ms),
+		.failures = fleet_failures(st->fleet),
+		.refused = st->refused,
+		.is_refusing = mono_is_set(st->refused_until),
 		.reason = scaled->has_decision ? scaled->decision.proposal.reason : "",
 		.guard = last_guard(scaled),
 		.decisions = st->number,
@@ -408,7 +394,8 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 		.cold_starts = histogram_of(&st->cold_starts),
 		.fleet = st->fleet,
 	};
-	ret->retry_ms = retry_ms > now ? (uint64_t)(retry_ms - now) : 0;
+	if (ret->failures.retry_ms > now)
+		ret->retry_ms = (uint64_t)(ret->failures.retry_ms - now);
 	memcpy(ret->by_guard, st->by_guard, sizeof(ret->by_guard));
 	return true;
 }

@@ -38,8 +38,8 @@ struct scaler_ops {
 			   double *ret_memory);
 	/* Whose order keeps new work from it: drain()'s, be it of a keeper before, or an operator's. */
 	enum fleet_steer (*steered)(void *user, unsigned service, unsigned backend);
-	/* Requests that no backend can serve are refused, with this Retry-After; 0: held again. */
-	void (*refuse)(void *user, unsigned service, uint32_t after_s);
+	/* Requests that no backend can serve are refused, and told to come again then; unset: held again. */
+	void (*refuse)(void *user, unsigned service, struct mono until);
 };
 
 struct scaler;
@@ -105,8 +105,10 @@ struct scaler_status {
 	uint32_t min; /* in effect */
 	uint32_t max;
 	struct fleet_counts counts;
-	unsigned failures; /* starts that failed in a row */
+	struct fleet_failures failures;
 	uint64_t retry_ms; /* until the next start; 0: at once */
+	uint64_t refused;  /* streams that starts that fail, or failed last, had refused, as of the last tick */
+	bool is_refusing;  /* streams that come are refused, not held */
 	const char *reason; /* of the last proposal */
 	const char *guard;  /* the last that changed it; NULL: none */
 	uint64_t decisions; /* since the keeper began */

@@ -36,7 +36,10 @@ struct scaled_state {
 	bool is_begun; /* `desired` is known */
 	uint32_t desired;
 	bool is_woken;   /* requests are held, and nothing is ready */
-	uint32_t refusal_s; /* the data plane was told to refuse, and for how long; 0: to hold */
+	struct mono refused_until; /* as the data plane was told; unset: it holds */
+	bool is_failing;   /* the last starts have failed */
+	uint64_t refused;  /* streams, since then */
+	uint64_t refused_before; /* the counter at that time */
 	bool has_up;
 	bool has_down;
 	int64_t up_ms;
@@ -52,6 +55,8 @@ struct scaled_state {
 
 	uint64_t number;      /* of the last decision */
 	uint32_t last_guards; /* of the last one that was recorded, as bits */
+	uint32_t last_desired; /* the same: its number */
+	bool is_last_dry;      /* the same: nothing was to come of it */
 	double start_s;       /* of the last starts, the newer the more; NAN: none yet */
 	uint64_t ups;
 	uint64_t downs;
@@ -63,8 +68,8 @@ struct scaled_state {
 
 /* A service as it is configured; or that was scaled, and of which not all is gone yet. */
 struct scaled {
-	TAILQ_ENTRY(scaled) link; /* of those whose service is gone */
-	bool is_gone;
+	TAILQ_ENTRY(scaled) link; /* of all; linked as long as the scaler has it */
+	bool is_gone; /* its service is in no configuration any more */
 	struct scaler *scaler;
 	struct conf *owner; /* of conf; counted */
 	const struct conf_service *conf;
@@ -106,9 +111,9 @@ struct scaler {
 	struct store *store;
 	struct sampler *sampler;
 	struct slow slow;
-	struct scaled **services; /* by index in the configuration; NULL: not scaled */
+	TAILQ_HEAD(, scaled) all; /* owned: those of the configuration, and those whose services are gone */
+	struct scaled **services; /* of these by index in the configuration; NULL: not scaled */
 	size_t n_services;
-	TAILQ_HEAD(, scaled) retired; /* their services are gone */
 	struct timer timer;
 	bool is_holding;
 	bool is_changing; /* something is prepared: what is over stays until that is decided */
@@ -123,6 +128,10 @@ int64_t scaler_now_ms(const struct scaler *s);
 void scaler_set_timer(struct scaler *s);
 /* All is stopped that was to be. */
 void scaler_end_if_done(struct scaler *s);
+/* The scaler's from now on. */
+void scaler_take(struct scaler *s, struct scaled *scaled);
+/* Takes it out of the list and ends it. */
+void scaler_let_go(struct scaler *s, struct scaled *scaled);
 /* Its service is in no configuration any more: what runs is stopped when it has ended. */
 void scaler_retire(struct scaler *s, struct scaled *gone);
 

@@ -17,11 +17,11 @@ struct scaler_next {
 static struct scaled *
 find_retired(const struct scaler *s, const char *name)
 {
-	struct scaled *retired;
+	struct scaled *scaled;
 
-	TAILQ_FOREACH(retired, &s->retired, link) {
-		if (strcmp(retired->conf->name, name) == 0)
-			return retired;
+	TAILQ_FOREACH(scaled, &s->all, link) {
+		if (scaled->is_gone && strcmp(scaled->conf->name, name) == 0)
+			return scaled;
 	}
 	return NULL;
 }
@@ -110,30 +110,32 @@ scaler_drop(struct scaler_next *next)
 	free(next);
 }
 
-/* Of a service that is there again. */
+/* What the service had, be it of one that was gone and is there again. */
 static void
-leave_retired(struct scaler_next *next, struct scaled *now, struct scaled *was)
+take_over(struct scaler_next *next, size_t i)
 {
-	scaled_begin_again(now);
-	TAILQ_REMOVE(&next->scaler->retired, was, link);
-	scaled_end(was);
+	struct scaler *s = next->scaler;
+	struct scaled *was = next->before[i];
+
+	scaled_take_over(next->services[i], was, next->providers[i]);
+	next->providers[i] = NULL;
+	if (was->is_gone)
+		scaled_begin_again(next->services[i]);
+	else
+		s->services[was->conf->index] = NULL;
+	scaler_let_go(s, was);
 }
 
-/* Takes what the service had over. */
 static void
 go_over(struct scaler_next *next, size_t i)
 {
 	struct scaled *now = next->services[i];
-	struct scaled *was = next->before[i];
 
 	if (now == NULL)
 		return;
-	if (was != NULL) {
-		scaled_take_over(now, was, next->providers[i]);
-		next->providers[i] = NULL;
-		if (was->is_gone)
-			leave_retired(next, now, was);
-	}
+	if (next->before[i] != NULL)
+		take_over(next, i);
+	scaler_take(next->scaler, now);
 	scaled_find_added(now);
 	now->state->due = loop_now(next->scaler->loop);
 }
@@ -143,12 +145,8 @@ static void
 retire_gone(struct scaler *s)
 {
 	for (size_t i = 0; i < s->n_services; i++) {
-		struct scaled *gone = s->services[i];
-
-		if (gone != NULL && gone->state != NULL)
-			scaler_retire(s, gone);
-		else
-			scaled_end(gone);
+		if (s->services[i] != NULL)
+			scaler_retire(s, s->services[i]);
 	}
 	free(s->services);
 }

@@ -12,7 +12,9 @@
  * Stable and panic windows as the Knative autoscaler (knative.dev, "Autoscaling concepts";
  * knative.dev/serving pkg/autoscaler/scaling): the mean of a long window, and that of a short one as soon as it asks
  * for panic_threshold times what is ready; in a panic nothing shrinks, and a panic is over when there was none for a
- * whole stable window.
+ * whole stable window. Of what is in flight and queued, the short window knows the newest sample too, and takes that where
+ * it is more than the mean: workers count it exactly, so a step is known in full by the first sample behind it, and
+ * is answered at once, not by half as a mean of before and after would.
  *
  * Totals (in flight with what is queued, requests per second) are divided by the target and so know the way from
  * zero; all others are means and scale what is there.
@@ -289,13 +291,15 @@ is_total(unsigned metric)
 
 /* NAN: not known. */
 static double
-usage_of(const struct tg_window *w, unsigned metric)
+usage_of(const struct tg_snapshot *s, enum window window, unsigned metric)
 {
+	const struct tg_window *w = &s->windows[window];
 	double usage = NAN;
 
 	switch ((enum option)(metric + IN_FLIGHT)) {
 	case IN_FLIGHT:
-		return figure_demand(w);
+		return window == WINDOW_PANIC ? fmax(figure_demand(w), figure_demand_now(w))
+					      : figure_demand(w);
 	case REQUESTS:
 		return figure_mean(w, TG_METRIC_ARRIVALS);
 	case CPU:
@@ -387,11 +391,11 @@ wish_of_mean(const struct tg_value *values, const struct tg_snapshot *s, unsigne
 }
 
 static struct wish
-wish_of(const struct tg_value *values, const struct tg_snapshot *s, const struct tg_window *w,
+wish_of(const struct tg_value *values, const struct tg_snapshot *s, enum window window,
 	unsigned metric)
 {
 	double target = target_of(values, metric);
-	double usage = usage_of(w, metric);
+	double usage = usage_of(s, window, metric);
 	struct wish wish = {.is_known = !isnan(usage), .desired = s->desired, .load = NAN};
 
 	if (!wish.is_known)
@@ -416,7 +420,7 @@ struct wishes {
 };
 
 static struct wishes
-greatest(const struct tg_value *values, const struct tg_snapshot *s, const struct tg_window *w)
+greatest(const struct tg_value *values, const struct tg_snapshot *s, enum window window)
 {
 	struct wishes all = {.load = NAN};
 
@@ -425,7 +429,7 @@ greatest(const struct tg_value *values, const struct tg_snapshot *s, const struc
 
 		if (isnan(target_of(values, m)))
 			continue;
-		wish = wish_of(values, s, w, m);
+		wish = wish_of(values, s, window, m);
 		if (!wish.is_known) {
 			all.is_unsure = true;
 			continue;
@@ -526,9 +530,9 @@ limit_rate(const struct tg_value *values, const struct tg_snapshot *s, uint32_t 
 
 static void
 tell(const struct tg_value *values, const struct tg_snapshot *s, const struct wishes *by,
-     const struct tg_window *w, bool is_panicking, struct tg_proposal *ret)
+     enum window window, bool is_panicking, struct tg_proposal *ret)
 {
-	double usage = usage_of(w, by->metric);
+	double usage = usage_of(s, window, by->metric);
 	bool total = is_total(by->metric);
 
 	if (total && s->ready > 0)
@@ -543,8 +547,8 @@ tell(const struct tg_value *values, const struct tg_snapshot *s, const struct wi
 static void
 target_propose(const struct tg_value *values, const struct tg_snapshot *s, struct tg_proposal *ret)
 {
-	struct wishes slow = greatest(values, s, &s->windows[WINDOW_STABLE]);
-	struct wishes fast = greatest(values, s, &s->windows[WINDOW_PANIC]);
+	struct wishes slow = greatest(values, s, WINDOW_STABLE);
+	struct wishes fast = greatest(values, s, WINDOW_PANIC);
 	bool is_panicking = is_panic(values, s, &fast);
 	bool uses_fast = is_panicking || s->ready == 0 || !slow.has_any;
 	const struct wishes *by = uses_fast && fast.has_any ? &fast : &slow;
@@ -567,8 +571,7 @@ target_propose(const struct tg_value *values, const struct tg_snapshot *s, struc
 	ret->desired = limit_rate(values, s, ret->desired);
 	ret->is_unsure = by->is_unsure;
 	ret->load = fmax(slow.load, fast.load);
-	tell(values, s, by, &s->windows[by == &fast ? WINDOW_PANIC : WINDOW_STABLE], is_panicking,
-	     ret);
+	tell(values, s, by, by == &fast ? WINDOW_PANIC : WINDOW_STABLE, is_panicking, ret);
 }
 
 static const struct tg_autoscaler ops = {

@@ -263,7 +263,7 @@ check_hold(struct lease *lease, const struct worker_service *s)
 	if (s->is_gone || s->conf->hold.requests == 0 || s->view->n > 0)
 		return -TG_ENOENT;
 	lease->refusal = TG_END_HOLD_REFUSED;
-	return s->view->refuse_s == 0 ? 0 : -TG_ENOENT;
+	return mono_is_set(s->view->refused_until) ? -TG_ENOENT : 0;
 }
 
 int

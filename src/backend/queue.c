@@ -80,7 +80,6 @@ count_held(struct waiter *w, int change)
 	int64_t n = atomic_fetch_add(&w->gauges->held, change) + change;
 
 	w->counts_as_held = change > 0;
-	segment_note_max(&w->gauges->held_max, n);
 	if (n == (change > 0))
 		alarm_raise(w->alarm);
 }
@@ -178,8 +177,11 @@ put_in(struct queue *q, struct waiter *w, struct mono now)
 		q->shared.calm = now;
 	TAILQ_INSERT_TAIL(&q->shared.lines[w->line][w->priority], w, link);
 	count(q, w->line, 1);
-	if (w->line == QUEUE_HELD)
-		count_held(w, 1);
+	if (w->line != QUEUE_HELD)
+		return;
+	count_held(w, 1);
+	/* Of this queue: one on its way back into it after an eviction is counted twice in the gauge for a moment. */
+	segment_note_max(&q->gauges->held_max, q->shared.n[QUEUE_HELD]);
 }
 
 int

@@ -217,7 +217,7 @@ make_view(const struct service_state *s, const struct serving *serving, struct m
 	view->queue = shared->queue;
 	if (shared->queue != NULL)
 		view->room = shared->room;
-	view->refuse_s = s->refuse_s;
+	view->refused_until = s->refused_until;
 	for (i = 0; i < s->conf->n_backends; i++) {
 		if (serving_has(serving, &s->conf->backends[i], &s->backends[i].serving))
 			add_entry(view, s, i, now);
@@ -628,7 +628,7 @@ inherit_hold(struct service_state *s, const struct service_state *before)
 {
 	if (before == NULL)
 		return;
-	s->refuse_s = before->refuse_s;
+	s->refused_until = before->refused_until;
 	s->is_told = before->is_told;
 }
 

@@ -18,12 +18,12 @@ registry_refuse(struct registry *r, const struct msg_refuse *msg)
 {
 	struct service_state *s;
 
-	if (msg->service >= segment_slots(r->segment) || msg->after_s > TG_REFUSE_MAX_S)
+	if (msg->service >= segment_slots(r->segment))
 		return -TG_EPROTO;
 	s = find_slot(r, msg->service);
-	if (s == NULL || s->refuse_s == msg->after_s)
+	if (s == NULL || s->refused_until.us == msg->until_us)
 		return 0;
-	s->refuse_s = msg->after_s;
+	s->refused_until.us = msg->until_us;
 	s->changed = true;
 	return 0;
 }
@@ -35,7 +35,7 @@ is_wanted(const struct service_state *s)
 	struct segment_shared *shared =
 		segment_shared(s->shared->segment, s->conf->segment_slot);
 
-	return s->served.n == 0 && s->refuse_s == 0 && s->conf->hold.requests != 0 &&
+	return s->served.n == 0 && !mono_is_set(s->refused_until) && s->conf->hold.requests != 0 &&
 	       atomic_load(&shared->held) > 0;
 }
 

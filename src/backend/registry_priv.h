@@ -26,7 +26,7 @@ struct service_state {
 	struct view *told[2]; /* the last one and that before: the last reference of one that workers
 			       * leave is mostly ours, for freeing it takes longer than they have */
 	bool changed;
-	uint32_t refuse_s; /* as in struct msg_refuse */
+	struct mono refused_until; /* as in struct msg_refuse */
 	bool is_told;      /* that it is wanted */
 	struct serving served;         /* as last published */
 	struct mono next_ramp;         /* step of some backend; unset: none is on its way */

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#define REFUSAL_MAX_S 86400u
+
 struct view *
 view_new(const struct conf_service *conf, uint32_t n)
 {
@@ -45,4 +47,15 @@ view_unref(struct view *view)
 	free(view->limits);
 	free(view->moved);
 	free(view);
+}
+
+uint32_t
+view_refusal_s(const struct view *view, struct mono now)
+{
+	uint64_t left_us = mono_diff_us(view->refused_until, now);
+	uint64_t left_s = left_us / 1000000 + (left_us % 1000000 != 0);
+
+	if (left_s > REFUSAL_MAX_S)
+		return REFUSAL_MAX_S;
+	return left_s > 0 ? (uint32_t)left_s : 1;
 }

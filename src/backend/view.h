@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "backend/room.h"
 #include "conf/conf.h"
 #include "ipc/segment.h"
@@ -41,7 +42,7 @@ struct view {
 	bool is_limited;                 /* some entry has a limit */
 	struct room *room;               /* who has room; NULL: the service has no limits */
 	struct queue *queue;             /* who waits for it, or is held; NULL: nobody may */
-	uint32_t refuse_s;               /* nobody is held, come again in so many seconds; 0: they are */
+	struct mono refused_until;       /* nobody is held, come again then; unset: they are */
 	void *table;                     /* what the balancer worked out of the entries, or NULL */
 	void (*table_free)(void *table); /* with the view */
 	uint32_t *limits;                /* [n]: see view_limit() */
@@ -57,6 +58,8 @@ struct view {
 struct view *view_new(const struct conf_service *conf, uint32_t n);
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view); /* NULL allowed */
+/* Whole seconds from now to refused_until, as a client is told: 1 at least, a day at most. */
+uint32_t view_refusal_s(const struct view *view, struct mono now);
 
 /* Streams at a time, of all workers together; 0: no limit. While it is made: */
 static inline void

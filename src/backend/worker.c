@@ -439,7 +439,7 @@ worker_service_remove(struct worker *w, uint32_t slot)
 static void
 ask_waiters(struct worker_service *s, bool was_up)
 {
-	bool may_differ = s->view->n == 0 && (was_up || s->view->refuse_s != 0);
+	bool may_differ = s->view->n == 0 && (was_up || mono_is_set(s->view->refused_until));
 
 	if (may_differ && s->conf->hold.requests != 0 && queue_has_waiters(s->queue))
 		queue_evict(s->queue, s->worker->loop, loop_now(s->worker->loop));

@@ -76,6 +76,25 @@ ip_is_v4(const struct ip *ip)
 	return memcmp(ip->b, v4_mapped, sizeof(v4_mapped)) == 0;
 }
 
+struct addr
+ip_addr(const struct ip *ip, uint16_t port)
+{
+	struct addr a = {.len = 0};
+
+	if (ip_is_v4(ip)) {
+		a.len = sizeof(a.u.in);
+		a.u.in.sin_family = AF_INET;
+		a.u.in.sin_port = htons(port);
+		memcpy(&a.u.in.sin_addr, &ip->b[12], 4);
+	} else {
+		a.len = sizeof(a.u.in6);
+		a.u.in6.sin6_family = AF_INET6;
+		a.u.in6.sin6_port = htons(port);
+		memcpy(&a.u.in6.sin6_addr, ip->b, 16);
+	}
+	return a;
+}
+
 /* RFC 6890: 0.0.0.0/8, 224.0.0.0/4, 240.0.0.0/4; ::, ff00::/8. */
 bool
 ip_is_unicast(const struct ip *ip)

@@ -75,6 +75,8 @@ TG_MUST_CHECK int ip_parse(const char *text, size_t n, struct ip *ret);
 /* Writes "1.2.3.4" or "::1" (v4-mapped shown as v4). Returns the length. */
 size_t ip_format(const struct ip *ip, char *buf, size_t size);
 bool ip_is_v4(const struct ip *ip);
+/* To bind to, or connect to, with this port. */
+struct addr ip_addr(const struct ip *ip, uint16_t port);
 /* Somebody can be there: not unspecified, multicast, broadcast or reserved. */
 bool ip_is_unicast(const struct ip *ip);
 /* False (and all zero) for unix addresses. */

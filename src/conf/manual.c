@@ -98,7 +98,7 @@ static const struct status_row status_rows[] = {
 	{431, "The head, or the number of its fields, is beyond its limit."},
 	{501, "The method is not known or is CONNECT, or the transfer coding is not known."},
 	{502, "The answer of the backend is missing or not valid."},
-	{503, "No backend may serve, or none accepts a connection; with Retry-After: 1, or the seconds until a start of one is tried again."},
+	{503, "No backend may serve, or none accepts a connection; with Retry-After: 1, or the seconds that are left until a start of one is tried again."},
 	{504, "Connecting to the backend, or its answer, took too long."},
 	{505, "The version of HTTP is not one that is spoken here."},
 };

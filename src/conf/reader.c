@@ -8,47 +8,11 @@
 #include "conf/reader_priv.h"
 
 #include <libconfig.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/schema_priv.h"
+#include "conf/tree_priv.h"
 #include "conf/twice_priv.h"
-
-/* A place in the tree, linked upwards; lives on the stack. */
-struct where {
-	const struct where *up;
-	const char *key; /* NULL: an element of a list */
-	unsigned index;
-	unsigned line;
-};
-
-/* The name of a service, to be linked once all services are read. */
-struct reference {
-	const struct conf_service **slot;
-	char *name;
-	char *path;
-	unsigned line;
-};
-
-struct reader {
-	const struct conf_source *source;
-	struct conf_report *report;
-	struct arena *arena;
-	bool internal;
-	bool has_renamed; /* keys given twice have been reported and are passed over */
-	struct reference *references;
-	size_t n_references;
-	size_t references_size;
-};
-
-/* What a check function sees. */
-struct conf_check {
-	struct reader *reader;
-	const struct where *where;
-	const struct conf_schema *schema;
-	const config_setting_t *setting; /* NULL: the group was not written */
-};
 
 /* One element's text in the search for what is there twice. */
 struct unique_text {
@@ -60,189 +24,14 @@ static void read_group(struct reader *r, const struct where *where,
 		       const struct conf_schema *schema, const config_setting_t *setting,
 		       void *object);
 
-/*** Errors with their path ***/
-
-static void
-path_write(const struct where *where, FILE *out)
-{
-	if (where->up)
-		path_write(where->up, out);
-	if (where->key)
-		fprintf(out, "%s%s", where->up && (where->up->key || where->up->up) ? "." : "",
-			where->key);
-	else if (where->up)
-		fprintf(out, "[%u]", where->index);
-}
-
-/* "services[2].balance"; NULL: no memory. The caller frees. */
-static char *
-path_text(const struct where *where)
-{
-	char *text = NULL;
-	size_t n;
-	FILE *out = open_memstream(&text, &n);
-
-	if (!out)
-		return NULL;
-	path_write(where, out);
-	if (fclose(out) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
-
-typedef void report_to(struct conf_report *report, unsigned line, const char *fmt, ...);
-
-static void
-tell(struct reader *r, const struct where *where, report_to *to, const char *text)
-{
-	char *path = path_text(where);
-
-	if (path)
-		to(r->report, where->line, "%s: %s", path, text);
-	else
-		conf_report_no_memory(r->report);
-	free(path);
-}
-
-static void
-add_error(struct reader *r, const struct where *where, const char *text)
-{
-	tell(r, where, conf_report_add, text);
-}
-
-static void add_error_format(struct reader *r, const struct where *where, const char *fmt, ...)
-	TG_PRINTF(3, 4);
-
-static void
-add_error_format(struct reader *r, const struct where *where, const char *fmt, ...)
-{
-	struct err err;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err.text, sizeof(err.text), fmt, ap);
-	va_end(ap);
-	add_error(r, where, err.text);
-}
-
-static void
-add_failure(struct reader *r, const struct where *where, int code, const struct err *err)
-{
-	if (code == -TG_ENOMEM)
-		conf_report_no_memory(r->report);
-	else
-		add_error(r, where, err->text);
-}
-
-/*** libconfig's tree ***/
-
-static bool
-is_group(const config_setting_t *setting)
-{
-	return setting && config_setting_type(setting) == CONFIG_TYPE_GROUP;
-}
-
-static const char *
-type_words(const config_setting_t *setting)
-{
-	switch (config_setting_type(setting)) {
-	case CONFIG_TYPE_GROUP:
-		return "a group { }";
-	case CONFIG_TYPE_LIST:
-		return "a list ( )";
-	case CONFIG_TYPE_ARRAY:
-		return "an array [ ]";
-	case CONFIG_TYPE_INT:
-	case CONFIG_TYPE_INT64:
-		return "an integer";
-	case CONFIG_TYPE_FLOAT:
-		return "a decimal number";
-	case CONFIG_TYPE_BOOL:
-		return "true or false";
-	default:
-		return "a string";
-	}
-}
-
-static void
-type_error(struct reader *r, const struct where *where, const config_setting_t *setting,
-	   const char *wanted, const char *allowed)
-{
-	add_error_format(r, where, "%s where %s is wanted%s%s", type_words(setting), wanted,
-			 allowed ? "; allowed: " : "", allowed ? allowed : "");
-}
-
-/* False: not a plain value. */
-static bool
-value_of(const config_setting_t *setting, struct conf_value *ret)
-{
-	switch (config_setting_type(setting)) {
-	case CONFIG_TYPE_INT:
-		*ret = (struct conf_value){.type = TG_VALUE_INTEGER,
-					   .integer = config_setting_get_int(setting)};
-		return true;
-	case CONFIG_TYPE_INT64:
-		*ret = (struct conf_value){.type = TG_VALUE_INTEGER,
-					   .integer = config_setting_get_int64(setting)};
-		return true;
-	case CONFIG_TYPE_BOOL:
-		*ret = (struct conf_value){.type = TG_VALUE_BOOLEAN,
-					   .integer = config_setting_get_bool(setting)};
-		return true;
-	case CONFIG_TYPE_FLOAT:
-		*ret = (struct conf_value){.type = TG_VALUE_DECIMAL,
-					   .decimal = config_setting_get_float(setting)};
-		return true;
-	case CONFIG_TYPE_STRING:
-		*ret = (struct conf_value){.type = TG_VALUE_TEXT,
-					   .text = config_setting_get_string(setting)};
-		if (!ret->text)
-			ret->text = "";
-		return true;
-	default:
-		return false;
-	}
-}
-
 /*** Plain values ***/
-
-static void
-add_reference(struct reader *r, const struct where *where, const char *name, void *slot)
-{
-	size_t size = r->references_size ? r->references_size * 2 : 64;
-	struct reference *bigger;
-	struct reference *ref;
-
-	if (r->n_references == r->references_size) {
-		bigger = realloc(r->references, size * sizeof(*bigger));
-		if (!bigger) {
-			conf_report_no_memory(r->report);
-			return;
-		}
-		r->references = bigger;
-		r->references_size = size;
-	}
-	ref = &r->references[r->n_references];
-	ref->slot = slot;
-	ref->line = where->line;
-	ref->name = arena_copy(r->arena, name, strlen(name));
-	ref->path = path_text(where);
-	if (ref->name && ref->path) {
-		r->n_references++;
-	} else {
-		free(ref->path);
-		conf_report_no_memory(r->report);
-	}
-}
 
 static int
 take(struct reader *r, const struct where *where, const struct conf_field *f,
      const struct conf_kind *kind, const struct conf_value *v, void *dest, struct err *err)
 {
 	if (kind == &conf_kind_service) {
-		add_reference(r, where, v->text, dest);
+		reader_refer(r, where, v->text, dest);
 		return 0;
 	}
 	if (kind == &conf_kind_module && !r->internal && conf_modules() != NULL) {
@@ -262,8 +51,8 @@ read_value(struct reader *r, const struct where *where, const struct conf_field 
 	struct err err;
 	int code = 0;
 
-	if (!value_of(setting, &v) || !(kind->accepts & 1u << v.type)) {
-		type_error(r, where, setting, kind->wanted, kind->allowed);
+	if (!tree_value(setting, &v) || !(kind->accepts & 1u << v.type)) {
+		tree_type_error(r, where, setting, kind->wanted, kind->allowed);
 		return;
 	}
 	if (v.type == TG_VALUE_TEXT)
@@ -271,7 +60,7 @@ read_value(struct reader *r, const struct where *where, const struct conf_field 
 	if (code == 0)
 		code = take(r, where, f, kind, &v, dest, &err);
 	if (code < 0)
-		add_failure(r, where, code, &err);
+		reader_failure(r, where, code, &err);
 }
 
 /* A preset is right by construction: what fails is memory. */
@@ -310,16 +99,6 @@ compare_unique(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* The line of `key` in an element; of the element itself when it is not written there. */
-static unsigned
-line_of(const config_setting_t *element, const char *key)
-{
-	const config_setting_t *member =
-		is_group(element) ? config_setting_get_member(element, key) : NULL;
-
-	return config_setting_source_line(member ? member : element);
-}
-
 static void
 report_double(struct reader *r, const struct where *where, const config_setting_t *list,
 	      const struct conf_unique *unique, unsigned first, unsigned again)
@@ -333,12 +112,12 @@ report_double(struct reader *r, const struct where *where, const config_setting_
 	struct where at_key = {
 		.up = &at_element,
 		.key = unique->key,
-		.line = unique->key ? line_of(element, unique->key) : 0,
+		.line = unique->key ? tree_line_of(element, unique->key) : 0,
 	};
-	char *path = path_text(where);
+	char *path = where_path(where);
 
 	if (path)
-		add_error_format(r, unique->key ? &at_key : &at_element, "already the %s of %s[%u]",
+		reader_error_format(r, unique->key ? &at_key : &at_element, "already the %s of %s[%u]",
 				 unique->what, path, first);
 	else
 		conf_report_no_memory(r->report);
@@ -406,10 +185,10 @@ read_element(struct reader *r, const struct where *where, const struct conf_fiel
 
 	if (!f->schema)
 		read_value(r, where, f, f->element_kind, element, dest);
-	else if (is_group(element) || (plain && f->schema->shorthand))
+	else if (tree_is_group(element) || (plain && f->schema->shorthand))
 		read_group(r, where, f->schema, element, dest);
 	else
-		type_error(r, where, element, "a group { }", NULL);
+		tree_type_error(r, where, element, "a group { }", NULL);
 }
 
 /* Reads all elements; *is_wrong is set for those that brought errors. */
@@ -440,12 +219,12 @@ read_list(struct reader *r, const struct where *where, const struct conf_field *
 	size_t n;
 
 	if (!config_setting_is_list(list) && !config_setting_is_array(list)) {
-		type_error(r, where, list, "a list ( )", NULL);
+		tree_type_error(r, where, list, "a list ( )", NULL);
 		return;
 	}
 	n = (size_t)config_setting_length(list);
 	if (n < f->min || n > f->max) {
-		add_error_format(r, where, "a list of %zu; allowed: %ju to %ju", n,
+		reader_error_format(r, where, "a list of %zu; allowed: %ju to %ju", n,
 				 (uintmax_t)f->min, (uintmax_t)f->max);
 		return;
 	}
@@ -519,7 +298,7 @@ read_rest(struct reader *r, const struct where *where, const struct conf_schema 
 		if (is_renamed(r, at.key) || find_field(r, schema, at.key))
 			continue;
 		if (n == rest->max) {
-			add_error_format(r, &at, "more than %zu keys", n);
+			reader_error_format(r, &at, "more than %zu keys", n);
 			break;
 		}
 		read_setting(r, &at, rest, member, &settings[n++]);
@@ -530,31 +309,20 @@ read_rest(struct reader *r, const struct where *where, const struct conf_schema 
 
 /*** Groups ***/
 
-/* The setting of a row; a plain value stands for the shorthand's row. */
-static const config_setting_t *
-member_of(const struct conf_schema *schema, const config_setting_t *setting, const char *key)
-{
-	if (!setting)
-		return NULL;
-	if (is_group(setting))
-		return config_setting_get_member(setting, key);
-	return strcmp(schema->shorthand, key) == 0 ? setting : NULL;
-}
-
 static void
 read_present(struct reader *r, const struct where *where, const struct conf_field *f,
 	     const config_setting_t *member, char *object)
 {
 	if (f->kind == &conf_kind_later)
-		add_error(r, where, "not available in this version");
+		reader_error(r, where, "not available in this version");
 	else if (f->kind == &conf_kind_list)
 		read_list(r, where, f, member, object);
 	else if (f->kind != &conf_kind_group)
 		read_value(r, where, f, f->kind, member, object + f->offset);
-	else if (is_group(member))
+	else if (tree_is_group(member))
 		read_group(r, where, f->schema, member, object + f->offset);
 	else
-		type_error(r, where, member, "a group { }", NULL);
+		tree_type_error(r, where, member, "a group { }", NULL);
 }
 
 static void
@@ -562,7 +330,7 @@ read_absent(struct reader *r, const struct where *where, const struct conf_field
 {
 	/* Our own processes may have a part alone. */
 	if ((f->flags & TG_CONF_REQUIRED) && !(r->internal && f->kind == &conf_kind_list))
-		add_error(r, where, "missing");
+		reader_error(r, where, "missing");
 	else if (f->kind == &conf_kind_group)
 		read_group(r, where, f->schema, NULL, object + f->offset);
 	else
@@ -596,9 +364,9 @@ report_unknown(struct reader *r, const struct where *where, const struct conf_sc
 			conf_suggest_offer(&near, f->key);
 	}
 	if (near.best)
-		add_error_format(r, where, "unknown key (did you mean \"%s\"?)", near.best);
+		reader_error_format(r, where, "unknown key (did you mean \"%s\"?)", near.best);
 	else
-		add_error(r, where, "unknown key");
+		reader_error(r, where, "unknown key");
 }
 
 /* Behind the first of its name, and renamed for that. */
@@ -627,7 +395,7 @@ check_keys(struct reader *r, const struct where *where, const struct conf_schema
 		if (!f && !schema->rest)
 			report_unknown(r, &at, schema);
 		else if (f && f->when && !f->when(object))
-			add_error_format(r, &at, "only allowed %s", f->when_text);
+			reader_error_format(r, &at, "only allowed %s", f->when_text);
 	}
 }
 
@@ -643,7 +411,7 @@ read_group(struct reader *r, const struct where *where, const struct conf_schema
 	};
 
 	for (const struct conf_field *f = schema->fields; f->key; f++) {
-		const config_setting_t *member = member_of(schema, setting, f->key);
+		const config_setting_t *member = tree_member_of(schema, setting, f->key);
 		struct where at = {
 			.up = where,
 			.key = member == setting ? NULL : f->key,
@@ -655,193 +423,12 @@ read_group(struct reader *r, const struct where *where, const struct conf_schema
 		else
 			read_absent(r, &at, f, object);
 	}
-	if (is_group(setting) && schema->rest)
+	if (tree_is_group(setting) && schema->rest)
 		read_rest(r, where, schema, setting, object);
-	if (is_group(setting))
+	if (tree_is_group(setting))
 		check_keys(r, where, schema, setting, object);
 	if (schema->check)
 		schema->check(&check, object);
-}
-
-/*** For check functions ***/
-
-static const config_setting_t *
-check_member(const struct conf_check *check, const char *key)
-{
-	return member_of(check->schema, check->setting, key);
-}
-
-bool
-conf_check_given(const struct conf_check *check, const char *key)
-{
-	return check_member(check, key) != NULL;
-}
-
-size_t
-conf_check_errors(const struct conf_check *check)
-{
-	return conf_report_count(check->reader->report);
-}
-
-bool
-conf_check_is_internal(const struct conf_check *check)
-{
-	return check->reader->internal;
-}
-
-bool
-conf_check_group_given(const struct conf_check *check)
-{
-	return check->setting != NULL;
-}
-
-static void tell_at(struct conf_check *check, const char *key, report_to *to, const char *fmt,
-		    va_list ap) TG_PRINTF(4, 0);
-
-static void
-tell_at(struct conf_check *check, const char *key, report_to *to, const char *fmt, va_list ap)
-{
-	const config_setting_t *member = check_member(check, key);
-	struct where at = {
-		.up = check->where,
-		.key = key,
-		.line = member ? config_setting_source_line(member) : check->where->line,
-	};
-	struct err err;
-
-	vsnprintf(err.text, sizeof(err.text), fmt, ap);
-	tell(check->reader, member && member == check->setting ? check->where : &at, to, err.text);
-}
-
-void
-conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	tell_at(check, key, conf_report_add, fmt, ap);
-	va_end(ap);
-}
-
-void
-conf_check_warn(struct conf_check *check, const char *key, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	tell_at(check, key, conf_report_warn, fmt, ap);
-	va_end(ap);
-}
-
-void
-conf_check_element_error(struct conf_check *check, const char *list, unsigned i, const char *key,
-			 const char *fmt, ...)
-{
-	const config_setting_t *element = config_setting_get_elem(check_member(check, list), i);
-	struct where at_list = {.up = check->where, .key = list};
-	struct where at_element = {.up = &at_list, .index = i};
-	struct where at = {
-		.up = &at_element,
-		.key = key,
-		.line = element ? line_of(element, key) : check->where->line,
-	};
-	struct err err;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err.text, sizeof(err.text), fmt, ap);
-	va_end(ap);
-	add_error(check->reader, &at, err.text);
-}
-
-struct arena *
-conf_check_arena(struct conf_check *check)
-{
-	return check->reader->arena;
-}
-
-void
-conf_check_no_memory(struct conf_check *check)
-{
-	conf_report_no_memory(check->reader->report);
-}
-
-const char *
-conf_check_file(const struct conf_check *check, const char *key)
-{
-	const config_setting_t *member = check_member(check, key);
-	unsigned line = member ? config_setting_source_line(member) : check->where->line;
-
-	return conf_source_is_file(check->reader->source)
-		       ? conf_source_place(check->reader->source, line).file
-		       : NULL;
-}
-
-/*** Linking ***/
-
-static int
-compare_services(const void *a, const void *b)
-{
-	const struct conf_service *x = *(const struct conf_service *const *)a;
-	const struct conf_service *y = *(const struct conf_service *const *)b;
-
-	return strcmp(x->name, y->name);
-}
-
-/* Services by name; those without one (an error already) are left out. */
-static size_t
-sort_services(const struct conf *conf, const struct conf_service **sorted)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < conf->n_services; i++) {
-		if (conf->services[i].name)
-			sorted[n++] = &conf->services[i];
-	}
-	qsort(sorted, n, sizeof(*sorted), compare_services);
-	return n;
-}
-
-static void
-link_one(struct reader *r, const struct reference *ref, const struct conf_service **sorted,
-	 size_t n)
-{
-	struct conf_service named = {.name = ref->name};
-	const struct conf_service *key = &named;
-	const struct conf_service **found =
-		bsearch(&key, sorted, n, sizeof(*sorted), compare_services);
-	struct conf_suggest near;
-
-	if (found) {
-		*ref->slot = *found;
-		return;
-	}
-	conf_suggest_start(&near, ref->name);
-	for (size_t i = 0; i < n; i++)
-		conf_suggest_offer(&near, sorted[i]->name);
-	if (near.best)
-		conf_report_add(r->report, ref->line,
-				"%s: unknown service \"%.128s\" (did you mean \"%s\"?)", ref->path,
-				ref->name, near.best);
-	else
-		conf_report_add(r->report, ref->line, "%s: unknown service \"%.128s\"", ref->path,
-				ref->name);
-}
-
-static void
-link_services(struct reader *r, struct conf *conf)
-{
-	const struct conf_service **sorted = calloc(conf->n_services + 1, sizeof(*sorted));
-	size_t n;
-
-	if (!sorted) {
-		conf_report_no_memory(r->report);
-		return;
-	}
-	n = sort_services(conf, sorted);
-	for (size_t i = 0; i < r->n_references; i++)
-		link_one(r, &r->references[i], sorted, n);
-	free(sorted);
 }
 
 /*** The whole ***/
@@ -922,12 +509,10 @@ conf_read(const struct conf_source *source, bool internal, struct arena *arena,
 	if (parse(&r, &tree)) {
 		read_group(&r, &top, schema, config_root_setting(&tree), object);
 		if (conf)
-			link_services(&r, conf);
+			reader_link(&r, conf);
 	} else {
 		syntax_error(&r, &tree);
 	}
 	config_destroy(&tree);
-	for (size_t i = 0; i < r.n_references; i++)
-		free(r.references[i].path);
-	free(r.references);
+	reader_forget_references(&r);
 }

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "conf/schema_priv.h"
+#include "conf/machine_priv.h"
 #include "conf/valid_priv.h"
 
 static const char *const health_words[] = {"none", "tcp", "http", "exec", NULL};
@@ -228,28 +228,13 @@ expect_check(struct conf_check *check, struct conf_health_check *health)
 }
 
 static void
-command_check(struct conf_check *check, const struct conf_health_check *health)
-{
-	static const char allowed[] = "allowed: ( \"/path/of/program\", \"argument\", ... )";
-
-	if (health->n_command == 0 && conf_check_given(check, "command"))
-		return; /* an error already */
-	if (health->n_command == 0)
-		conf_check_error(check, "command",
-				 "missing; required with type = \"exec\"; %s", allowed);
-	else if (health->command[0] && health->command[0][0] != '/')
-		conf_check_error(check, "command", "\"%.64s\" is not an absolute path; %s",
-				 health->command[0], allowed);
-}
-
-static void
 health_check(struct conf_check *check, void *object)
 {
 	struct conf_health_check *health = object;
 
 	expect_check(check, health);
 	if (is_exec_check(health))
-		command_check(check, health);
+		conf_check_argv(check, "command", "exec", health->command, health->n_command);
 }
 
 const struct conf_schema conf_schema_health = {

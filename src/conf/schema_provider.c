@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "conf/schema_priv.h"
+#include "conf/machine_priv.h"
 #include "conf/valid_priv.h"
 
 static const char *const type_words[] = {
@@ -70,7 +70,9 @@ static const struct conf_field provider_fields[] = {
 			"environment. It is to stay in the foreground. What it writes to standard "
 			"output and standard error goes to the log line by line, at most a hundred "
 			"lines a second of each backend. With SIGTERM it is to end. When tidegate "
-			"ends, so do all its backends, with all they started.",
+			"ends, so do all its backends, with all they started. One that is not there, or "
+			"cannot be executed, is a warning when the configuration is read: it "
+			"may be installed later.",
 	},
 	{
 		.key = "environment",
@@ -95,7 +97,8 @@ static const struct conf_field provider_fields[] = {
 		.preset = "/",
 		.min = 1,
 		ONLY_PROCESS,
-		.help = "Its working directory, an absolute path.",
+		.help = "Its working directory, an absolute path. It must be there when the "
+			"configuration is read.",
 	},
 	{
 		.key = "user",
@@ -107,7 +110,7 @@ static const struct conf_field provider_fields[] = {
 		ONLY_PROCESS,
 		.help = "Whom it runs as, with the groups of that user. Another one than tidegate's "
 			"own is possible only where tidegate runs as root, without user at "
-			"the top level.",
+			"the top level. Where it does, one that this machine does not know is an error.",
 	},
 	{
 		.key = "address",
@@ -118,7 +121,8 @@ static const struct conf_field provider_fields[] = {
 		.max = 45,
 		.valid = conf_valid_own_address,
 		ONLY_PROCESS,
-		.help = "Address of this machine where it accepts connections, without a port.",
+		.help = "Address of this machine where it accepts connections, without a port. One "
+			"that the machine has not when the configuration is read is an error.",
 	},
 	{
 		.key = "cpu",
@@ -220,22 +224,6 @@ static const struct conf_field provider_fields[] = {
 	{.key = NULL},
 };
 
-/* An error at `key` unless it is an absolute path and its arguments. */
-static void
-check_argv(struct conf_check *check, const char *key, const char *type, char *const *argv, size_t n)
-{
-	static const char allowed[] = "allowed: ( \"/path/of/program\", \"argument\", ... )";
-
-	if (n == 0 && conf_check_given(check, key))
-		return; /* an error already */
-	if (n == 0)
-		conf_check_error(check, key, "missing; required with type = \"%s\"; %s", type,
-				 allowed);
-	else if (argv[0] && argv[0][0] != '/')
-		conf_check_error(check, key, "\"%.64s\" is not an absolute path; %s", argv[0],
-				 allowed);
-}
-
 static bool
 has_port(char *const *texts, size_t n)
 {
@@ -284,15 +272,16 @@ check_environment(struct conf_check *check, const struct conf_provider *p)
 static void
 check_process(struct conf_check *check, const struct conf_provider *p)
 {
-	check_argv(check, "command", "process", p->command, p->n_command);
+	conf_check_argv(check, "command", "process", p->command, p->n_command);
 	if (p->n_command > 0 && !has_port(p->command, p->n_command) &&
 	    !has_port(p->environment, p->n_environment))
 		conf_check_error(check, "command",
 				 "%s is nowhere in command or environment: a backend would not "
 				 "know where to accept connections",
 				 port_word);
-	if (p->folder && p->folder[0] != '/')
-		conf_check_error(check, "folder", "\"%.64s\" is not an absolute path", p->folder);
+	conf_check_folder(check, "folder", p->folder);
+	conf_check_user(check, "user", p->user);
+	conf_check_own_address(check, "address", p->address);
 	if (p->cpu_permille > 0 && p->cpu_permille < 10)
 		conf_check_error(check, "cpu", "less than can be held; allowed: 0, or 0.01 to 1024");
 	if (p->memory > 0 && p->memory < UINT64_C(1) << 20)
@@ -309,9 +298,9 @@ provider_check(struct conf_check *check, void *object)
 		check_process(check, p);
 	if (!is_exec(p))
 		return;
-	check_argv(check, "list", "exec", p->list, p->n_list);
-	check_argv(check, "start", "exec", p->start, p->n_start);
-	check_argv(check, "stop", "exec", p->stop, p->n_stop);
+	conf_check_argv(check, "list", "exec", p->list, p->n_list);
+	conf_check_argv(check, "start", "exec", p->start, p->n_start);
+	conf_check_argv(check, "stop", "exec", p->stop, p->n_stop);
 }
 
 const struct conf_schema conf_schema_provider = {

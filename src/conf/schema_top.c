@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf/schema_priv.h"
+#include "conf/machine_priv.h"
 #include "conf/valid_priv.h"
 
 #define WORKERS_MAX 256u
@@ -393,14 +393,43 @@ check_state_file(struct conf_check *check, const struct conf *conf)
 		conf_check_error(check, "state_file", "%.256s: %s", folder, strerror(errno));
 }
 
+static bool
+is_same_user(const char *a, const char *b)
+{
+	const struct passwd *pw = strcmp(a, b) != 0 ? getpwnam(a) : NULL;
+	uid_t uid = pw ? pw->pw_uid : 0;
+
+	if (!pw)
+		return strcmp(a, b) == 0;
+	pw = getpwnam(b);
+	return pw && pw->pw_uid == uid;
+}
+
+/* Who is not root any more cannot start anything as somebody else. */
+static void
+check_provider_users(struct conf_check *check, const struct conf *conf)
+{
+	for (unsigned i = 0; i < conf->n_services; i++) {
+		const char *name = conf->services[i].provider.user;
+
+		if (conf->user && name && conf_check_file(check, "user") &&
+		    !is_same_user(name, conf->user))
+			conf_check_element_error(
+				check, "services", i, "provider",
+				"user: \"%.64s\" is not whom tidegate runs as, \"%.64s\"; allowed: the "
+				"same, none, or another one without user at the top level",
+				name, conf->user);
+	}
+}
+
 /* Root becomes them at a start; for others this machine need not be the one the file is for. */
 static void
 check_account(struct conf_check *check, const struct conf *conf)
 {
 	if (geteuid() != 0)
 		return;
-	if (conf->user && conf_check_file(check, "user") && !getpwnam(conf->user))
-		conf_check_error(check, "user", "no such user \"%s\" on this machine", conf->user);
+	conf_check_user(check, "user", conf->user);
+	check_provider_users(check, conf);
 	if (!conf->group || !conf_check_file(check, "group"))
 		return;
 	if (!getgrnam(conf->group))

@@ -182,7 +182,7 @@ msg_is_sane(uint32_t type, const union msg_payload *u)
 	case MSG_LIMIT:
 		return u->limit.n <= TG_LIMIT_MAX;
 	case MSG_REFUSE:
-		return u->refuse.after_s <= TG_REFUSE_MAX_S;
+		return u->refuse.reserved == 0;
 	case MSG_LOG_LEVEL:
 		return u->log_level.level < TG_LOG_LEVEL_COUNT && u->log_level.reserved == 0;
 	case MSG_REFUSED:

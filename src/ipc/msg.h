@@ -225,12 +225,12 @@ struct msg_wanted {
 	uint32_t service; /* its slot */
 };
 
-#define TG_REFUSE_MAX_S 86400u
-
 struct msg_refuse {
 	uint32_t service; /* its slot */
-	/* Nobody is held, and who comes is told to come again after so many seconds; 0: they are held. */
-	uint32_t after_s;
+	uint32_t reserved;
+	/* Nobody is held, and who comes is told to come again at this time, microseconds on CLOCK_MONOTONIC, which all
+	 * processes of a machine share; 0: they are held. */
+	uint64_t until_us;
 };
 
 enum question_kind {

@@ -80,15 +80,13 @@ connection_line(const struct stream *s)
 	return s->req.minor == 0 ? "Connection: keep-alive\r\n" : "";
 }
 
-/* Of what is refused until a start is tried again, that time. */
+/* Of what is refused until a start is tried again, what is left of that time. */
 static unsigned
 retry_after_s(const struct stream *s)
 {
-	uint32_t refuse_s = 0;
-
-	if (s->reply_reason == TG_END_HOLD_REFUSED)
-		refuse_s = s->service->view->refuse_s;
-	return refuse_s > 0 ? refuse_s : 1;
+	if (s->reply_reason != TG_END_HOLD_REFUSED)
+		return 1;
+	return view_refusal_s(s->service->view, loop_now(s->worker->loop));
 }
 
 #define ADVICE_SIZE 80

@@ -7,10 +7,14 @@
 #define HASH_FUNCTION(s, len, hash) HASH_FNV(s, len, hash) /* the default one warns in clang */
 #include <uthash.h>
 
+#include "base/backoff.h"
 #include "base/container.h"
 #include "net/lookup_priv.h"
 
 #define QUERY_TIMEOUT_MS 2000
+
+/* A name that was not found. */
+static const struct backoff retries = {.first_ms = 1000, .max_ms = 30000};
 #define QUERY_TRIES      2
 #define SRV_PREFIX       "srv:"
 
@@ -183,23 +187,19 @@ tell(struct name *name, enum resolver_event event)
 }
 
 static void
-ask_again_in(struct name *name, unsigned seconds)
+ask_again_in(struct name *name, uint64_t ms)
 {
 	struct loop *loop = name->resolver->loop;
 
-	timer_set(loop, &name->timer, mono_add_ms(loop_now(loop), (uint64_t)seconds * 1000));
+	timer_set(loop, &name->timer, mono_add_ms(loop_now(loop), ms));
 }
 
 static void
 name_failed(struct name *name, const char *why)
 {
-	unsigned wait_s = TG_RESOLVER_RETRY_MAX_S;
-
 	name->why = why;
-	if (name->failures < 5)
-		wait_s = TG_RESOLVER_RETRY_MIN_S << name->failures;
+	ask_again_in(name, backoff_ms(&retries, name->failures, 0));
 	name->failures++;
-	ask_again_in(name, wait_s);
 	if (name->failures == 1)
 		tell(name, RESOLVER_FAILED);
 }
@@ -246,7 +246,7 @@ name_found(struct name *name, struct lookup *l, struct address *list, size_t n)
 	name->list = list;
 	name->n = n;
 	if (l->why == NULL) {
-		ask_again_in(name, bounded_ttl_s(l->ttl_s));
+		ask_again_in(name, (uint64_t)bounded_ttl_s(l->ttl_s) * 1000);
 		if (name->failures > 0)
 			name_recovered(name);
 	}

@@ -23,8 +23,6 @@
 
 #define TG_RESOLVER_TTL_MIN_S	1u
 #define TG_RESOLVER_TTL_MAX_S	300u
-#define TG_RESOLVER_RETRY_MIN_S 1u
-#define TG_RESOLVER_RETRY_MAX_S 30u
 #define TG_RESOLVER_RUNNING_MAX 64u /* names asked for; others wait their turn */
 
 struct resolver;

@@ -314,12 +314,12 @@ hear_proxy(void *user, const struct message *m)
 	return 0;
 }
 
-static uint32_t
-fill_refusal(void *user, unsigned service)
+static void
+fill_refusal(void *user, unsigned service, struct mono *ret)
 {
 	const struct keeper *k = user;
 
-	return wants_refusal(k->wants, service);
+	*ret = wants_refusal(k->wants, service);
 }
 
 static void

@@ -120,11 +120,11 @@ agent_load_of(void *user, unsigned service, unsigned backend, double *ret_cpu, d
 }
 
 static void
-refuse(void *user, unsigned service, uint32_t after_s)
+refuse(void *user, unsigned service, struct mono until)
 {
 	struct keeper *k = user;
 
-	if (wants_refuse(k->wants, service, after_s))
+	if (wants_refuse(k->wants, service, until))
 		orders_mark_refusal(k->orders, service);
 }
 

@@ -52,30 +52,11 @@ struct names {
 };
 
 static struct addr
-make_addr(const struct ip *ip, uint16_t port)
-{
-	struct addr a = {.len = 0};
-
-	if (ip_is_v4(ip)) {
-		a.len = sizeof(a.u.in);
-		a.u.in.sin_family = AF_INET;
-		a.u.in.sin_port = htons(port);
-		memcpy(&a.u.in.sin_addr, ip->b + 12, 4);
-	} else {
-		a.len = sizeof(a.u.in6);
-		a.u.in6.sin6_family = AF_INET6;
-		a.u.in6.sin6_port = htons(port);
-		memcpy(&a.u.in6.sin6_addr, ip->b, 16);
-	}
-	return a;
-}
-
-static struct addr
 slot_addr(const struct name_set *s, unsigned slot)
 {
 	const struct address *a = &s->set.slots[slot].address;
 
-	return make_addr(&a->ip, a->port != 0 ? a->port : s->first->endpoint.port);
+	return ip_addr(&a->ip, a->port != 0 ? a->port : s->first->endpoint.port);
 }
 
 /* What is observed of its slots */

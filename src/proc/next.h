@@ -42,8 +42,8 @@ struct next {
 typedef void next_told(void *user, const char *line);
 
 /*
- * Reads the configuration file, with what operators have changed lying over it. What is wrong or
- * cannot be kept is told, and what of the file cannot be changed while we run, too: negative then.
+ * Reads the configuration file, with what operators have changed lying over it. What is wrong, what will
+ * hardly do or cannot be kept is told, and what of the file cannot be changed while we run, too: negative then.
  */
 TG_MUST_CHECK int next_read(const struct conf *present, const char *path, struct conf **ret,
 			    next_told *told, void *user);

@@ -131,13 +131,15 @@ send_refusals(struct orders *o)
 {
 	for (size_t i = 0; i < o->conf->n_services && o->table.n_refusals > 0; i++) {
 		struct msg_refuse m = {.service = o->conf->services[i].segment_slot};
+		struct mono until;
 		int rc;
 
 		if (!o->table.refusals[i])
 			continue;
 		if (!channel_has_room(o->peer))
 			return -TG_EAGAIN;
-		m.after_s = o->refusal(o->user, (unsigned)i);
+		o->refusal(o->user, (unsigned)i, &until);
+		m.until_us = until.us;
 		rc = channel_send(o->peer, MSG_REFUSE, &m, sizeof(m), -1);
 		if (rc != 0)
 			return rc;

@@ -31,7 +31,7 @@ void orders_free(struct orders *orders); /* NULL allowed */
 void orders_tell_limits(struct orders *orders, orders_limit_cb *limit);
 
 /* For how long those who would be held are refused, as in struct msg_refuse. */
-typedef uint32_t orders_refusal_cb(void *user, unsigned service);
+typedef void orders_refusal_cb(void *user, unsigned service, struct mono *ret);
 /* The same of refusals. */
 void orders_tell_refusals(struct orders *orders, orders_refusal_cb *refusal);
 

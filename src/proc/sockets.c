@@ -9,35 +9,32 @@
 
 #include "base/log.h"
 #include "ipc/channel.h"
-#include "proc/sockets.h"
+#include "proc/sockets_priv.h"
 
-/* Anybody may connect, as to a port; the folder can say otherwise. */
-#define LISTENER_SOCKET_MODE 0666
-#define CONTROL_SOCKET_MODE  0660
-#define CONTROL_BACKLOG      64
-#define LOG_FILE_MODE        0640
+#define CONTROL_SOCKET_MODE 0660
+#define LOG_FILE_MODE       0640
 
-static bool
-is_unix(const struct conf_listener *l)
+bool
+sockets_is_unix(const struct conf_listener *l)
 {
 	return l->bind.addr.u.sa.sa_family == AF_UNIX;
 }
 
-static enum listen_family
-family_of(const struct conf_listener *l)
+enum listen_family
+sockets_family_of(const struct conf_listener *l)
 {
 	return l->bind_text[0] == '*' ? TG_LISTEN_BOTH : TG_LISTEN_AS_GIVEN;
 }
 
-static int
-fail_listener(const struct conf_listener *l, const struct err *why, int rc, struct err *err)
+int
+sockets_fail_listener(const struct conf_listener *l, const struct err *why, int rc, struct err *err)
 {
 	return err_set(err, (enum tg_errno) - rc, "listener \"%s\": %s: %s", l->name, l->bind_text,
 		       why->text);
 }
 
-static int
-check_unlike(const struct conf *conf, size_t i, struct err *err)
+int
+sockets_check_unlike(const struct conf *conf, size_t i, struct err *err)
 {
 	const struct conf_listener *l = &conf->listeners[i];
 	size_t j;
@@ -64,21 +61,20 @@ probe_listeners(const struct conf *conf, const struct inherited *in, struct err 
 	for (i = 0; i < conf->n_listeners; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
 
-		rc = check_unlike(conf, i, err);
+		rc = sockets_check_unlike(conf, i, err);
 		if (rc < 0)
 			return rc;
-		if (is_unix(l) ||
-		    inherited_count(in, &l->bind.addr, family_of(l), TG_GIVE_LISTENER) > 0)
+		if (sockets_is_unix(l) ||
+		    inherited_count(in, &l->bind.addr, sockets_family_of(l), TG_GIVE_LISTENER) > 0)
 			continue;
-		rc = listen_probe(&l->bind.addr, family_of(l), &why);
+		rc = listen_probe(&l->bind.addr, sockets_family_of(l), &why);
 		if (rc < 0)
-			return fail_listener(l, &why, rc, err);
+			return sockets_fail_listener(l, &why, rc, err);
 	}
 	return 0;
 }
 
-/* Room for `n` sockets. */
-static int
+int
 listening_init(struct listening *at, size_t n, struct err *err)
 {
 	at->fds = calloc(n + 1, sizeof(at->fds[0]));
@@ -99,8 +95,8 @@ take_inherited(struct listening *at, struct inherited *in, const struct addr *a,
 	}
 }
 
-static int
-open_file(struct listening *at, const struct addr *a, unsigned backlog, mode_t mode,
+int
+listening_open_file(struct listening *at, const struct addr *a, unsigned backlog, mode_t mode,
 	  struct err *err)
 {
 	int rc = listen_open_unix(a, backlog, mode, &at->fds[0], err);
@@ -120,7 +116,7 @@ bind_beside(struct listening *at, const struct conf_listener *l, unsigned worker
 	struct err why;
 
 	while (at->n < workers &&
-	       listen_bind(&l->bind.addr, family_of(l), &at->fds[at->n], &why) == 0)
+	       listen_bind(&l->bind.addr, sockets_family_of(l), &at->fds[at->n], &why) == 0)
 		at->n++;
 	if (at->n < workers)
 		log_write(TG_LOG_INFO, "workers share sockets",
@@ -136,7 +132,7 @@ open_tcp(struct listening *at, const struct conf_listener *l, unsigned workers, 
 	if (at->n > 0)
 		bind_beside(at, l, workers);
 	for (; rc == 0 && at->n < workers && !at->is_lent; at->n += rc == 0)
-		rc = listen_open(&l->bind.addr, family_of(l), l->backlog, &l->tcp, &at->fds[at->n],
+		rc = listen_open(&l->bind.addr, sockets_family_of(l), l->backlog, &l->tcp, &at->fds[at->n],
 				 err);
 	return rc;
 }
@@ -147,14 +143,15 @@ open_listener(struct listening *at, const struct conf_listener *l, unsigned work
 {
 	const struct addr *a = &l->bind.addr;
 	int rc = listening_init(
-		at, workers + inherited_count(in, a, family_of(l), TG_GIVE_LISTENER), err);
+		at, workers + inherited_count(in, a, sockets_family_of(l), TG_GIVE_LISTENER), err);
 
 	if (rc < 0)
 		return rc;
-	take_inherited(at, in, a, family_of(l), TG_GIVE_LISTENER);
-	if (!is_unix(l))
+	take_inherited(at, in, a, sockets_family_of(l), TG_GIVE_LISTENER);
+	if (!sockets_is_unix(l))
 		return open_tcp(at, l, workers, err);
-	return at->n > 0 ? 0 : open_file(at, a, l->backlog, LISTENER_SOCKET_MODE, err);
+	return at->n > 0 ? 0
+			 : listening_open_file(at, a, l->backlog, TG_LISTENER_SOCKET_MODE, err);
 }
 
 static int
@@ -169,16 +166,18 @@ open_listeners(struct sockets *s, const struct conf *conf, struct inherited *in,
 
 		s->listeners[i].segment_slot = l->segment_slot;
 		if (rc < 0)
-			return fail_listener(l, &why, rc, err);
+			return sockets_fail_listener(l, &why, rc, err);
 	}
 	return 0;
 }
 
-static int
-open_control_file(struct listening *at, const struct addr *a, const struct privileges *p,
+int
+listening_open_control_file(struct listening *at, const struct addr *a, const struct privileges *p,
 		  struct err *err)
 {
-	int rc = at->n > 0 ? 0 : open_file(at, a, CONTROL_BACKLOG, CONTROL_SOCKET_MODE, err);
+	int rc = at->n > 0 ? 0
+			   : listening_open_file(at, a, TG_CONTROL_BACKLOG, CONTROL_SOCKET_MODE,
+						 err);
 
 	if (rc == 0 && p->drop && lchown(a->u.un.sun_path, p->uid, p->gid) < 0)
 		rc = err_set_errno(err, "cannot give it to the user");
@@ -197,13 +196,13 @@ open_control_port(struct listening *at, const struct addr *a, enum listen_family
 		return 0;
 	rc = listen_probe(a, family, err);
 	if (rc == 0)
-		rc = listen_open(a, family, CONTROL_BACKLOG, &as_is, &at->fds[0], err);
+		rc = listen_open(a, family, TG_CONTROL_BACKLOG, &as_is, &at->fds[0], err);
 	at->n = rc == 0;
 	return rc;
 }
 
-static enum listen_family
-control_family(const struct conf_control *control)
+enum listen_family
+sockets_control_family(const struct conf_control *control)
 {
 	return control->text[0] == '*' ? TG_LISTEN_BOTH : TG_LISTEN_AS_GIVEN;
 }
@@ -212,7 +211,7 @@ static int
 open_control(struct listening *at, const struct conf_control *control, const struct privileges *p,
 	     struct inherited *in, struct err *err)
 {
-	enum listen_family family = control_family(control);
+	enum listen_family family = sockets_control_family(control);
 	const struct addr *a = &control->addr;
 	int rc = listening_init(at, 1 + inherited_count(in, a, family, TG_GIVE_CONTROL), err);
 
@@ -220,7 +219,7 @@ open_control(struct listening *at, const struct conf_control *control, const str
 		return rc;
 	take_inherited(at, in, a, family, TG_GIVE_CONTROL);
 	if (a->u.sa.sa_family == AF_UNIX)
-		return open_control_file(at, a, p, err);
+		return listening_open_control_file(at, a, p, err);
 	return open_control_port(at, a, family, err);
 }
 
@@ -242,9 +241,8 @@ open_controls(struct sockets *s, const struct conf *conf, const struct privilege
 	return 0;
 }
 
-/* A pipe that nobody reads is an error at once; whoever writes waits, as with any file. -1: errno. */
-static int
-open_to_append(const char *path, int more)
+int
+sockets_open_to_append(const char *path, int more)
 {
 	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | more,
 		      LOG_FILE_MODE);
@@ -259,9 +257,8 @@ open_to_append(const char *path, int more)
 	return fd;
 }
 
-/* After open_to_append() has failed. */
-static int
-fail_log(const char *path, struct err *err)
+int
+sockets_fail_log(const char *path, struct err *err)
 {
 	int saved = errno;
 	struct stat st;
@@ -274,23 +271,23 @@ fail_log(const char *path, struct err *err)
 	return err_set_errno(err, "log.file: %s: cannot open", path);
 }
 
-static int
-open_log(struct sockets *s, const struct conf *conf, struct err *err)
+int
+sockets_open_log(struct sockets *s, const struct conf *conf, struct err *err)
 {
 	const char *path = conf->log.file;
 
 	if (path == NULL || conf->log.access == TG_ACCESS_OFF)
 		return 0;
-	s->log_fd = open_to_append(path, O_CREAT);
+	s->log_fd = sockets_open_to_append(path, O_CREAT);
 	if (s->log_fd < 0)
-		return fail_log(path, err);
+		return sockets_fail_log(path, err);
 	if (s->log_path == NULL)
 		s->log_path = strdup(path);
 	return s->log_path != NULL ? 0 : err_no_memory(err);
 }
 
-static int
-allocate(struct sockets *s, const struct conf *conf, struct err *err)
+int
+sockets_allocate(struct sockets *s, const struct conf *conf, struct err *err)
 {
 	*s = (struct sockets){.log_fd = -1};
 	s->listeners = calloc(conf->n_listeners + 1, sizeof(s->listeners[0]));
@@ -308,7 +305,7 @@ sockets_open(const struct conf *conf, const struct privileges *p, struct inherit
 	     struct sockets *ret, struct err *err)
 {
 	struct sockets s;
-	int rc = allocate(&s, conf, err);
+	int rc = sockets_allocate(&s, conf, err);
 
 	if (rc == 0)
 		rc = probe_listeners(conf, in, err);
@@ -317,7 +314,7 @@ sockets_open(const struct conf *conf, const struct privileges *p, struct inherit
 	if (rc == 0)
 		rc = open_controls(&s, conf, p, in, err);
 	if (rc == 0)
-		rc = open_log(&s, conf, err);
+		rc = sockets_open_log(&s, conf, err);
 	if (rc == 0)
 		*ret = s;
 	else
@@ -329,7 +326,7 @@ int
 sockets_reopen_log(struct sockets *s, const struct conf *conf, struct err *err)
 {
 	int before = s->log_fd;
-	int rc = open_log(s, conf, err);
+	int rc = sockets_open_log(s, conf, err);
 
 	if (rc < 0)
 		s->log_fd = before;
@@ -338,10 +335,8 @@ sockets_reopen_log(struct sockets *s, const struct conf *conf, struct err *err)
 	return rc;
 }
 
-/* the next configuration */
-
-static void
-each(struct sockets *s, void (*fn)(struct listening *at))
+void
+sockets_each(struct sockets *s, void (*fn)(struct listening *at))
 {
 	size_t i;
 
@@ -349,300 +344,6 @@ each(struct sockets *s, void (*fn)(struct listening *at))
 		fn(&s->listeners[i]);
 	for (i = 0; i < s->n_controls; i++)
 		fn(&s->controls[i]);
-}
-
-static struct listening *
-find_same(struct listening *list, size_t n, const struct addr *a, enum listen_family family)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (list[i].n > 0 && listen_is_at(list[i].fds[0], a, family))
-			return &list[i];
-	return NULL;
-}
-
-/* Other descriptors of the same sockets. */
-static int
-take_same(struct listening *at, struct listening *before, struct err *err)
-{
-	int rc = listening_init(at, before->n, err);
-
-	if (rc < 0)
-		return rc;
-	at->before = before;
-	at->file = before->file;
-	at->is_lent = true;
-	for (; at->n < before->n; at->n++) {
-		at->fds[at->n] = fcntl(before->fds[at->n], F_DUPFD_CLOEXEC, 0);
-		if (at->fds[at->n] < 0)
-			return err_set_errno(err, "cannot keep a socket");
-	}
-	return 0;
-}
-
-static bool
-is_any(const struct addr *a)
-{
-	if (a->u.sa.sa_family == AF_INET)
-		return a->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
-	return IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr);
-}
-
-static bool
-meets(const struct listening *list, size_t n, const struct addr *a)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		struct addr ours = {.len = sizeof(ours.u)};
-
-		if (list[i].n > 0 && getsockname(list[i].fds[0], &ours.u.sa, &ours.len) == 0 &&
-		    ours.u.sa.sa_family != AF_UNIX && addr_port(&ours) == addr_port(a) &&
-		    (is_any(&ours) || is_any(a) || addr_equal(&ours, a)))
-			return true;
-	}
-	return false;
-}
-
-/* Where one of ours has the port at all addresses, or at one of those that are wanted, the probe
- * cannot tell it from a stranger. */
-static int
-probe_next(const struct sockets *now, const struct addr *a, enum listen_family family,
-	   struct err *err)
-{
-	int rc = listen_probe(a, family, err);
-
-	if (rc < 0 && (meets(now->listeners, now->n_listeners, a) ||
-		       meets(now->controls, now->n_controls, a)))
-		return 0;
-	return rc;
-}
-
-/* Nobody gets there before it is decided. */
-static int
-bind_ports(struct listening *at, const struct sockets *now, const struct addr *a,
-	   enum listen_family family, unsigned n, struct err *err)
-{
-	int rc = probe_next(now, a, family, err);
-
-	for (; rc == 0 && at->n < n; at->n += rc == 0)
-		rc = listen_bind(a, family, &at->fds[at->n], err);
-	return rc;
-}
-
-static int
-open_listener_next(struct listening *at, struct sockets *now, const struct conf_listener *l,
-		   struct err *err)
-{
-	const struct addr *a = &l->bind.addr;
-	struct listening *before =
-		find_same(now->listeners, now->n_listeners, a, family_of(l));
-	int rc;
-
-	if (before != NULL)
-		return take_same(at, before, err);
-	rc = listening_init(at, now->workers, err);
-	if (rc < 0)
-		return rc;
-	if (is_unix(l))
-		return open_file(at, a, l->backlog, LISTENER_SOCKET_MODE, err);
-	return bind_ports(at, now, a, family_of(l), now->workers, err);
-}
-
-static int
-open_listeners_next(struct sockets *s, struct sockets *now, const struct conf *conf,
-		    struct err *err)
-{
-	struct err why;
-	size_t i;
-
-	for (i = 0; i < conf->n_listeners; i++) {
-		const struct conf_listener *l = &conf->listeners[i];
-		int rc = check_unlike(conf, i, err);
-
-		if (rc < 0)
-			return rc;
-		rc = open_listener_next(&s->listeners[i], now, l, &why);
-		s->listeners[i].segment_slot = l->segment_slot;
-		if (rc < 0)
-			return fail_listener(l, &why, rc, err);
-	}
-	return 0;
-}
-
-static int
-open_control_next(struct listening *at, struct sockets *now, const struct sockets *next,
-		  const struct conf_control *control, const struct privileges *p, struct err *err)
-{
-	enum listen_family family = control_family(control);
-	const struct addr *a = &control->addr;
-	struct listening *before = find_same(now->controls, now->n_controls, a, family);
-	int rc;
-
-	if (before != NULL)
-		return take_same(at, before, err);
-	rc = listening_init(at, 1, err);
-	if (rc < 0)
-		return rc;
-	if (a->u.sa.sa_family == AF_UNIX)
-		return open_control_file(at, a, p, err);
-	if (find_same(next->listeners, next->n_listeners, a, family) != NULL)
-		return err_set(err, TG_EEXIST, "a listener has this address");
-	return bind_ports(at, now, a, family, 1, err);
-}
-
-static int
-open_controls_next(struct sockets *s, struct sockets *now, const struct conf *conf,
-		   const struct privileges *p, struct err *err)
-{
-	struct err why;
-	size_t i;
-
-	for (i = 0; i < conf->admin.n_controls; i++) {
-		const struct conf_control *control = &conf->admin.controls[i];
-		int rc = open_control_next(&s->controls[i], now, s, control, p, &why);
-
-		if (rc < 0)
-			return err_set(err, (enum tg_errno) - rc, "%s: %s: %s", control->key,
-				       control->text, why.text);
-	}
-	return 0;
-}
-
-/* Under the same name it goes on, even if the file was moved away. */
-static int
-open_log_next(struct sockets *s, const struct sockets *now, const struct conf *conf,
-	      struct err *err)
-{
-	const char *path = conf->log.access == TG_ACCESS_OFF ? NULL : conf->log.file;
-
-	if (path == NULL)
-		return 0;
-	s->has_new_log = now->log_path == NULL || strcmp(now->log_path, path) != 0;
-	if (s->has_new_log)
-		return open_log(s, conf, err);
-	s->log_path = strdup(path);
-	s->log_fd = fcntl(now->log_fd, F_DUPFD_CLOEXEC, 0);
-	if (s->log_path == NULL || s->log_fd < 0)
-		return err_set(err, TG_EIO, "log.file: %s: cannot be kept", path);
-	return 0;
-}
-
-int
-sockets_open_next(struct sockets *now, const struct conf *conf, const struct privileges *p,
-		  struct sockets *ret, struct err *err)
-{
-	struct sockets s;
-	int rc = allocate(&s, conf, err);
-
-	if (rc == 0)
-		rc = open_listeners_next(&s, now, conf, err);
-	if (rc == 0)
-		rc = open_controls_next(&s, now, conf, p, err);
-	if (rc == 0)
-		rc = open_log_next(&s, now, conf, err);
-	if (rc == 0)
-		*ret = s;
-	else
-		sockets_close(&s);
-	return rc;
-}
-
-/* One that this makes goes again. */
-static int
-try_log(const struct sockets *now, const struct conf *conf, struct err *err)
-{
-	const char *path = conf->log.access == TG_ACCESS_OFF ? NULL : conf->log.file;
-	bool is_made;
-	int fd;
-
-	if (path == NULL || (now->log_path != NULL && strcmp(now->log_path, path) == 0))
-		return 0;
-	fd = open_to_append(path, O_CREAT | O_EXCL);
-	is_made = fd >= 0;
-	if (fd < 0 && errno == EEXIST)
-		fd = open_to_append(path, 0);
-	if (fd < 0)
-		return fail_log(path, err);
-	if (is_made)
-		unlink(path);
-	close(fd);
-	return 0;
-}
-
-int
-sockets_try_next(struct sockets *now, const struct conf *conf, const struct privileges *p,
-		 struct err *err)
-{
-	struct sockets s;
-	int rc = allocate(&s, conf, err);
-
-	if (rc == 0)
-		rc = open_listeners_next(&s, now, conf, err);
-	if (rc == 0)
-		rc = open_controls_next(&s, now, conf, p, err);
-	if (rc == 0)
-		rc = try_log(now, conf, err);
-	sockets_close(&s);
-	return rc;
-}
-
-static void
-begin_ports(const struct listening *at, unsigned backlog, const struct conf_tcp *tcp,
-	    const char *what)
-{
-	size_t i;
-
-	for (i = 0; i < at->n; i++)
-		if (listen_begin(at->fds[i], backlog, tcp) < 0)
-			log_write(TG_LOG_ERROR, "a socket does not listen as it should",
-				  "of=%s reason=%s", what, strerror(errno));
-}
-
-static void
-begin_all(const struct sockets *s, const struct conf *conf)
-{
-	static const struct conf_tcp as_is;
-	size_t i;
-
-	for (i = 0; i < s->n_listeners; i++) {
-		const struct conf_listener *l = &conf->listeners[i];
-
-		begin_ports(&s->listeners[i], l->backlog, is_unix(l) ? NULL : &l->tcp, l->name);
-	}
-	for (i = 0; i < s->n_controls; i++) {
-		const struct conf_control *control = &conf->admin.controls[i];
-
-		if (s->controls[i].before == NULL && control->addr.u.sa.sa_family != AF_UNIX)
-			begin_ports(&s->controls[i], CONTROL_BACKLOG, &as_is, control->key);
-	}
-}
-
-/* The file of what stays is the next one's to remove. */
-static void
-take_file(struct listening *at)
-{
-	if (at->before == NULL)
-		return;
-	at->is_lent = at->before->is_lent;
-	at->before->is_lent = true;
-	at->before = NULL;
-}
-
-void
-sockets_go_over(struct sockets *s, struct sockets *next, const struct conf *conf)
-{
-	struct sockets before = *s;
-
-	if (!next->has_new_log && next->log_fd >= 0) { /* opened anew meanwhile, it may be another */
-		before.log_fd = next->log_fd;
-		next->log_fd = s->log_fd;
-	}
-	begin_all(next, conf);
-	each(next, take_file);
-	*s = *next;
-	*next = before;
 }
 
 /* handing on */
@@ -767,7 +468,7 @@ own(struct listening *at)
 void
 sockets_own(struct sockets *s)
 {
-	each(s, own);
+	sockets_each(s, own);
 }
 
 static void
@@ -779,7 +480,7 @@ disown(struct listening *at)
 void
 sockets_disown(struct sockets *s)
 {
-	each(s, disown);
+	sockets_each(s, disown);
 }
 
 /* the end */
@@ -797,7 +498,7 @@ stop_listening(struct listening *at)
 void
 sockets_stop_listening(struct sockets *s)
 {
-	each(s, stop_listening);
+	sockets_each(s, stop_listening);
 }
 
 static void
@@ -812,7 +513,7 @@ listening_close(struct listening *at)
 void
 sockets_close(struct sockets *s)
 {
-	each(s, listening_close);
+	sockets_each(s, listening_close);
 	if (s->listeners != NULL && s->log_fd >= 0)
 		close(s->log_fd);
 	free(s->listeners);

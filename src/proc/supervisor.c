@@ -6,11 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "proc/culprit.h"
 #include "proc/supervisor.h"
+
+#define FORGIVING_LIFE_US 10000000u
 
 static void child_start_again(struct child *c);
 
@@ -225,13 +228,25 @@ introduce(struct child *survivor, int peer_fd)
 		child_condemn(survivor, "it does not take messages");
 }
 
+uint64_t
+supervisor_restart_ms(unsigned *deaths, uint64_t life_us)
+{
+	/* With the start: back within a second. */
+	static const struct backoff restarts = {.first_ms = 100, .max_ms = 500};
+
+	if (life_us >= FORGIVING_LIFE_US)
+		*deaths = 0;
+	(*deaths)++;
+	return *deaths > 1 ? backoff_ms(&restarts, *deaths - 2, 0) : 0;
+}
+
 /* A death that is to be answered by a new start after a while. */
 static void
 child_schedule(struct child *c)
 {
 	struct supervisor *s = c->supervisor;
 	uint64_t life_us = mono_diff_us(mono_read(), c->started);
-	uint64_t wait_ms = backoff_step(&c->backoff, life_us);
+	uint64_t wait_ms = supervisor_restart_ms(&c->deaths, life_us);
 
 	if (wait_ms == 0)
 		child_start_again(c);

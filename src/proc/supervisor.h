@@ -28,7 +28,6 @@
 
 #include "base/err.h"
 #include "loop/loop.h"
-#include "proc/backoff.h"
 #include "ipc/channel.h"
 #include "proc/child.h"
 #include "proc/pulse.h"
@@ -52,8 +51,8 @@ struct child {
 	struct watch watch;
 	struct timer timer;
 	struct mono started;
-	struct backoff backoff;
 	struct pulse pulse;
+	unsigned deaths; /* in a row, each soon after its start */
 };
 
 /* Storage is the caller's; supervisor_init() to supervisor_fini(). */
@@ -123,5 +122,9 @@ void supervisor_reap(struct supervisor *s);
 void supervisor_stop(struct supervisor *s, uint64_t grace_ms);
 /* Ends both at once, then stops the loop. Counts as failure. */
 void supervisor_kill(struct supervisor *s);
+
+/* A child died after `life_us`: how long until it is started again. A death now and then costs nothing, one after
+ * the other slows down: 0, 100, 200, 400, 500, 500 ... ms. A life of ten seconds forgives what was before. */
+uint64_t supervisor_restart_ms(unsigned *deaths, uint64_t life_us);
 
 #endif

@@ -7,7 +7,7 @@
 
 /* Of a slot of the statistics segment. */
 struct want {
-	uint32_t after_s;
+	struct mono refused_until;
 	bool is_early; /* the proxy has gone over to a configuration before us */
 	bool is_service;
 };
@@ -80,20 +80,19 @@ slot_of(const struct wants *w, unsigned service)
 }
 
 bool
-wants_refuse(struct wants *w, unsigned service, uint32_t after_s)
+wants_refuse(struct wants *w, unsigned service, struct mono until)
 {
 	struct want *want = &w->list[slot_of(w, service)];
-	bool is_new = want->after_s != after_s;
+	bool is_new = want->refused_until.us != until.us;
 
-	assert(after_s <= TG_REFUSE_MAX_S);
-	want->after_s = after_s;
+	want->refused_until = until;
 	return is_new;
 }
 
-uint32_t
+struct mono
 wants_refusal(const struct wants *w, unsigned service)
 {
-	return w->list[slot_of(w, service)].after_s;
+	return w->list[slot_of(w, service)].refused_until;
 }
 
 void
@@ -109,7 +108,7 @@ wants_commit(struct wants *w, const struct conf *conf)
 		w->list[slot_of(w, (unsigned)i)].is_service = true;
 	for (slot = 0; slot < w->n_slots; slot++) {
 		if (!w->list[slot].is_service)
-			w->list[slot] = (struct want){.after_s = 0};
+			w->list[slot] = (struct want){.is_early = false};
 	}
 }
 

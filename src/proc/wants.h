@@ -27,13 +27,12 @@ void wants_listen(struct wants *wants, wants_cb *on_wanted, void *user);
 TG_MUST_CHECK int wants_hear(struct wants *wants, const struct msg_wanted *m);
 
 /*
- * The service could not be started, or its next start waits: streams that are held get 503 now, with this
- * Retry-After, and so do those that come, until a backend is up or this is called with 0. At most
- * TG_REFUSE_MAX_S. False: it was so already. What is true is to be told: orders_mark_refusal().
+ * The service could not be started, or its next start waits: streams that are held get 503 now, to come
+ * again at `until`, and so do those that come, until a backend is up or this is called with an unset time. False: it was so already. What is true is to be told: orders_mark_refusal().
  */
-bool wants_refuse(struct wants *wants, unsigned service, uint32_t after_s);
-/* What was last said with that; 0: they are held. */
-uint32_t wants_refusal(const struct wants *wants, unsigned service);
+bool wants_refuse(struct wants *wants, unsigned service, struct mono until);
+/* What was last said with that; unset: they are held. */
+struct mono wants_refusal(const struct wants *wants, unsigned service);
 
 /* Another configuration: what is known of services that stay, stays. */
 void wants_commit(struct wants *wants, const struct conf *conf);

@@ -37,19 +37,19 @@ ask_kernel(struct addr *a, struct err *err)
 int
 port_take(struct port_recent *recent, const char *ip, struct addr *ret, struct err *err)
 {
-	char text[TG_ADDR_STRLEN];
-	struct endpoint e;
-	int rc;
+	struct addr a;
+	struct ip where;
+	int rc = 0;
 
-	snprintf(text, sizeof(text), strchr(ip, ':') != NULL ? "[%s]:1" : "%s:1", ip);
-	rc = endpoint_parse(text, 0, &e, err);
+	if (ip_parse(ip, strlen(ip), &where) < 0)
+		return err_set(err, TG_EINVAL, "no port for a backend: \"%.64s\" is no address", ip);
 	for (int i = 0; i < TRIES && rc == 0; i++) {
-		addr_set_port(&e.addr, 0);
-		rc = ask_kernel(&e.addr, err);
-		if (rc < 0 || is_recent(recent, addr_port(&e.addr)))
+		a = ip_addr(&where, 0);
+		rc = ask_kernel(&a, err);
+		if (rc < 0 || is_recent(recent, addr_port(&a)))
 			continue;
-		recent->list[recent->next++ % TG_PORT_RECENT] = addr_port(&e.addr);
-		*ret = e.addr;
+		recent->list[recent->next++ % TG_PORT_RECENT] = addr_port(&a);
+		*ret = a;
 		return 0;
 	}
 	return rc < 0 ? rc : err_set(err, TG_EIO, "no port for a backend: %d tries", TRIES);

@@ -7,12 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/container.h"
 #include "base/hash.h"
 #include "conf/store_url.h"
 
-#define RETRY_FIRST_MS    100u
-#define RETRY_MAX_MS      2000u
 #define ANSWER_MAX        ((size_t)64 << 10)
 #define ADDRESSES_MAX     16u
 #define WHY_SIZE          256u
@@ -109,15 +108,11 @@ detach(struct redis_link *l)
 static uint64_t
 retry_ms(struct redis_link *l)
 {
-	uint64_t ms = RETRY_FIRST_MS;
+	static const struct backoff retries = {
+		.first_ms = 100, .max_ms = 2000, .jitter_percent = 50};
 
-	for (unsigned i = 0; i < l->failures && ms < RETRY_MAX_MS; i++)
-		ms *= 2;
-	if (ms > RETRY_MAX_MS)
-		ms = RETRY_MAX_MS;
-	l->failures++;
 	l->dice = hash_number(l->dice + 1);
-	return ms - l->dice % (ms / 2 + 1);
+	return backoff_ms(&retries, l->failures++, l->dice);
 }
 
 static void

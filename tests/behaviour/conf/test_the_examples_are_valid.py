@@ -1,10 +1,18 @@
 """The examples pass the check, and what -t -v shows is a configuration again."""
 
+import re
+
 import pytest
 
 from harness import settings
 
 EXAMPLES = sorted(path.name for path in (settings.TOP / "conf").glob("*.conf"))
+
+
+def said(checked):
+    """What was said, but that the programs of others are not installed here."""
+    return [line for line in checked.stderr.splitlines()
+            if not re.search(r":\d+: warning: services\[\d+\]\.provider\.command: ", line)]
 
 
 def test_there_are_examples():
@@ -14,7 +22,7 @@ def test_there_are_examples():
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example(run_tidegate, name):
     checked = run_tidegate("-t", "-c", str(settings.TOP / "conf" / name))
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert (checked.returncode, said(checked)) == (0, [])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -22,7 +30,7 @@ def test_what_is_shown_reads_the_same_again(run_tidegate, tmp_path, name):
     def shown(path):
         checked = run_tidegate("-t", "-v", "-c", str(path))
         assert checked.returncode == 0, checked.stderr
-        assert checked.stderr == f"{path}: configuration is valid\n"
+        assert said(checked) == [f"{path}: configuration is valid"]
         return checked.stdout
     first = shown(settings.TOP / "conf" / name)
     assert "listeners = (" in first and 'health = {' in first

@@ -68,7 +68,8 @@ def test_no_user_is_a_warning(tidegate, demo_backend):
 
 
 @pytest.mark.parametrize("top, said", [
-    ('user = "no-such-user";', '1: user: no such user "no-such-user" on this machine'),
+    ('user = "no-such-user";', '1: user: no such user "no-such-user" on this machine; '
+     'allowed: one that getent passwd knows'),
     ('user = "nobody";\ngroup = "no-such-group";',
      '2: group: no such group "no-such-group" on this machine'),
     ('group = "daemon";', '1: group: "daemon" needs a user too'),

@@ -9,9 +9,15 @@ import pytest
 from harness import conf, control, procfs, settings
 from harness.programs import Programs
 
-# Time constants of minutes, in fractions of a second.
-QUICK = 'interval = "250ms"; cooldown_down = "500ms"; idle = "1s"; '
-MODULES = {"target": 'stable_window = "1s"; panic_window = "100ms"; down_stabilization = "1s"; '}
+# Time constants of minutes, in fractions of a second, as long as a test does not ask for others.
+QUICK = {"interval": "250ms", "cooldown_down": "500ms", "idle": "1s"}
+MODULES = {"target": {"stable_window": "1s", "panic_window": "100ms", "down_stabilization": "1s"}}
+
+
+def quickly(module, autoscale):
+    constants = QUICK | MODULES.get(module, {})
+    return "".join(f'{key} = "{value}"; ' for key, value in constants.items()
+                   if f"{key} =" not in autoscale)
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def scaled(no_orphans, tidegate, admin, tmp_path):
         text = conf.one(mode, backends, top=f'admin = {{ socket = "{admin}"; {sockets} }}; {top}',
                         service=f"""
             health = {{ {check} interval = "100ms"; rise = 1; }};
-            autoscale = {{ module = "{module}"; {QUICK} {MODULES.get(module, "")} {autoscale} }};
+            autoscale = {{ module = "{module}"; {quickly(module, autoscale)} {autoscale} }};
             provider = {{ {programs or processes} stop_grace = "2s";
                           environment = ( {variables} ); {provider} }};
             {service}""", **options)

@@ -35,9 +35,8 @@ def page(scaled, redis):
                            sockets=f'http = "{address}";')
 
 
-@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
-def test_samples_and_decisions_are_in_it(scaled, redis, unix):
-    tg = scaled(PLAIN, top=store(redis.url("tidegate", DATABASE, unix)))
+def test_samples_and_decisions_are_in_it(scaled, redis):
+    tg = scaled(PLAIN, top=store(redis.url("tidegate", DATABASE)))
 
     def ask(*words):
         return redis.ask(*words, database=DATABASE)
@@ -63,6 +62,15 @@ def test_samples_and_decisions_are_in_it(scaled, redis, unix):
     assert redis.ask("keys", "*") == []  # all of it is in the database that was configured
     tg.stop()
     settings.wait_until(lambda: ask("keys", "*") == ["tg:{site}:decisions"], "all but the stream to end")
+
+
+def test_it_is_reached_by_a_unix_socket_too(scaled, redis):
+    tg = scaled(PLAIN, top=store(redis.url("tidegate", DATABASE, True)))
+
+    def state():
+        return redis.ask("hget", "tg:{site}:b:auto-1", "state", database=DATABASE)
+    settings.wait_until(lambda: state() == "ready", "its sample")
+    assert tg.site.show()["store"] == {"kind": "redis", "well": True, "why": ""}
 
 
 @contextlib.contextmanager

@@ -114,7 +114,7 @@ take_stop(void *user, const struct fleet_member *m, uint64_t token, uint64_t gra
 }
 
 static void
-hear(void *user, const struct fleet_member *m, const char *what, const char *why)
+hear(void *user, const struct fleet_member *m, enum fleet_news what, const char *why)
 {
 	(void)user;
 	(void)m;
@@ -230,7 +230,11 @@ setup(void **state)
 		.by_guard = {[TG_GUARD_MAX] = 5},
 		.starts = 4,
 		.start_failures = 2,
-		.failures = 1,
+		.failures = {.in_row = 1,
+			     .name = "auto-7",
+			     .why = "no such\nprogram", .at_ms = 1000},
+		.refused = 12,
+		.is_refusing = true,
 		.retry_ms = 1500,
 		.fleet = f->fleet,
 	};
@@ -385,6 +389,7 @@ one_service_is_told_whole(void **state)
 	assert_has(answer, "desired: 2\nproposed: 9\nmin: 1\nmax: 4\npending: 1\nstarting: 0\n");
 	assert_has(answer, "ready: 1\n");
 	assert_has(answer, "failures: 1\nretry_ms: 1500\nstarts: 4\nstart_failures: 2\n");
+	assert_has(answer, "\nlast_failure: auto-7 4 s ago: no such?program\nrefused: 12\n");
 	/* What a module says cannot end the answer. */
 	assert_has(answer, "reason: in-flight 36 of 4??for each\nguard: max\nstore: memory well\n");
 	assert_has(answer, "\nauto-1 ready 3 127.0.0.1:4001 3\n");
@@ -403,6 +408,8 @@ one_service_as_json(void **state)
 			   "\"mode\":\"on\",\"number\":null,\"desired\":2,\"proposed\":9,\"min\":1,"
 			   "\"max\":4,\"ready\":1,\"pending\":1,\"down\":0,\"draining\":0,"
 			   "\"failures\":1,\"retry_ms\":1500,");
+	assert_has(answer, "\"last_failure\":{\"name\":\"auto-7\",\"ago_ms\":4000,\"reason\":"
+			   "\"no such\\nprogram\"},\"refused\":12,\"refusing\":true,");
 	assert_has(answer, "\"reason\":\"in-flight 36 of 4\\n\\nfor each\",\"guard\":\"max\",");
 	assert_has(answer, "\"max\":5}");
 	assert_has(answer, "\"store\":{\"kind\":\"memory\",\"well\":true,\"why\":\"\"}");
@@ -474,6 +481,17 @@ the_last_decision_is_explained(void **state)
 	told_record = record;
 	assert_has(ask(f, "explain api"), "in-flight 36");
 	assert_has(ask(f, "explain api"), "max");
+	assert_has(ask(f, "explain api"),
+		   "  starts: 1 failed in a row; the last one that did: auto-7, 4 s ago: no such?program\n"
+		   "  next start: in 2 s at the earliest\n"
+		   "  requests: 12 refused with 503 while starts failed, and those that come\n\n");
+	told.failures.in_row = 0;
+	told.is_refusing = false;
+	assert_has(ask(f, "explain api"),
+		   "  starts: 0 failed in a row; the last one that did: auto-7, 4 s ago: no such?program\n"
+		   "  requests: 12 refused with 503 while starts failed\n\n");
+	told.failures.name = "";
+	assert_null(strstr(ask(f, "explain api"), "starts:"));
 	snprintf(wanted, sizeof(wanted), "%s\n\n", record);
 	assert_string_equal(ask(f, "explain api json"), wanted);
 	free(record);

@@ -139,13 +139,13 @@ on_cut(void *user, const struct fleet_member *m)
 }
 
 static inline void
-on_told(void *user, const struct fleet_member *m, const char *what, const char *why)
+on_told(void *user, const struct fleet_member *m, enum fleet_news what, const char *why)
 {
 	struct world *w = user;
 
 	assert_non_null(m);
 	assert_non_null(why);
-	w->failures += strcmp(what, "start failed") == 0;
+	w->failures += what == TG_FLEET_NEWS_START_FAILED;
 }
 
 static inline void

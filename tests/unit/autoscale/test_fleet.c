@@ -54,7 +54,6 @@ one_that_is_gone_since_is_taken_out_without_a_failure(void **state)
 	struct world *w = *state;
 	struct addr addr = {.len = sizeof(struct sockaddr_in)};
 	struct thing *t = thing(w, "auto-3");
-	int64_t retry;
 
 	t->is_configured = true;
 	assert_int_equal(fleet_found(w->fleet, "auto-3", &addr, t->slot, false, w->now), 0);
@@ -62,7 +61,7 @@ one_that_is_gone_since_is_taken_out_without_a_failure(void **state)
 	settle(w, 0);
 	assert_null(fleet_find(w->fleet, "auto-3"));
 	assert_false(t->is_configured);
-	assert_int_equal(fleet_failures(w->fleet, &retry), 0);
+	assert_int_equal(fleet_failures(w->fleet).in_row, 0);
 }
 
 static void
@@ -84,14 +83,13 @@ one_that_dies_later_is_replaced_at_once(void **state)
 {
 	struct world *w = *state;
 	struct instance dead;
-	int64_t retry;
 
 	list(w);
 	settle(w, 1);
 	dead = instance_of(thing(w, "auto-1"), TG_INSTANCE_ENDED);
 	thing(w, "auto-1")->is_running = false;
 	fleet_changed(w->fleet, &dead, w->now);
-	assert_int_equal(fleet_failures(w->fleet, &retry), 0);
+	assert_int_equal(fleet_failures(w->fleet).in_row, 0);
 	turn(w, 1);
 	assert_int_equal(thing(w, "auto-2")->starts, 1);
 }
@@ -194,8 +192,9 @@ starts_that_fail_wait_longer_each_time(void **state)
 {
 	struct world *w = *state;
 	int64_t began = w->now;
-	int64_t retry;
+	struct fleet_failures failures;
 
+	assert_string_equal(fleet_failures(w->fleet).name, "");
 	list(w);
 	while (w->now < began + 120000) {
 		w->now += 100;
@@ -208,12 +207,17 @@ starts_that_fail_wait_longer_each_time(void **state)
 		fleet_tick(w->fleet, 2, w->now);
 	}
 	assert_true(w->failures >= 8 && w->failures <= 14);
-	assert_int_equal(fleet_failures(w->fleet, &retry), w->failures);
-	assert_true(retry > w->now);
+	assert_int_equal(fleet_failures(w->fleet).in_row, w->failures);
+	failures = fleet_failures(w->fleet);
+	assert_true(failures.retry_ms > w->now && failures.at_ms <= w->now);
+	assert_string_equal(failures.why, "no such program");
 	fleet_retry(w->fleet);
 	settle(w, 2);
 	assert_int_equal(fleet_counts(w->fleet).ready, 2);
-	assert_int_equal(fleet_failures(w->fleet, &retry), 0);
+	assert_int_equal(fleet_failures(w->fleet).in_row, 0);
+	/* Which it was stays known. */
+	assert_int_equal(fleet_failures(w->fleet).at_ms, failures.at_ms);
+	assert_memory_equal(fleet_failures(w->fleet).name, "auto-", 5);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -32,6 +33,11 @@ static const char dry[] =
 static const char another[] = "{ name = \"t\"; backends = ( \"127.0.0.1:9\" ); }";
 static const char plain[] = "{ name = \"s\"; backends = ( \"127.0.0.1:9\" ); }";
 
+static const char with_fixed[] =
+	"{ name = \"s\"; backends = ( \"127.0.0.1:9\" ); autoscale = { module = \"target\"; "
+	"metric = \"in-flight\"; target = 2; min = 1; max = 2; interval = \"100ms\"; }; "
+	"provider = { type = \"process\"; command = ( \"/bin/sleep\", \"1{port}\" ); }; }";
+
 static struct {
 	struct loop *loop;
 	struct segment *segment;
@@ -41,10 +47,10 @@ static struct {
 	struct conf_same *same;
 	struct scaler *scaler;
 	struct scaler_next *next;
-	uint32_t refusal_s;
 	bool has_agent_load;
 	double agent_cpu;
 	double agent_memory;
+	struct mono refused_until;
 } world;
 
 static int
@@ -116,11 +122,11 @@ steered(void *user, unsigned service, unsigned backend)
 }
 
 static void
-on_refuse(void *user, unsigned service, uint32_t after_s)
+on_refuse(void *user, unsigned service, struct mono until)
 {
 	(void)user;
 	(void)service;
-	world.refusal_s = after_s;
+	world.refused_until = until;
 }
 
 static const struct scaler_ops ops = {
@@ -147,9 +153,10 @@ load(const char *service)
 {
 	struct conf_errors errors = {.list = NULL};
 	struct conf *conf;
-	static char origin[] = "/a test of scalers";
+	static char origin[64]; /* of this run alone */
 	char text[1024];
 
+	snprintf(origin, sizeof(origin), "/a test of scalers %d", (int)getpid());
 	snprintf(text, sizeof(text),
 		 "listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"rest\"; },\n"
 		 "{ name = \"m\"; bind = \"127.0.0.1:2\"; service = \"%s\"; } );\n"
@@ -189,10 +196,22 @@ set_up(void **state)
 	return 0;
 }
 
+static void
+on_ended(void *user)
+{
+	*(bool *)user = true;
+}
+
+/* What was started ends too: its name would be known to the next test. */
 static int
 tear_down(void **state)
 {
+	bool has_ended = false;
+
 	(void)state;
+	scaler_stop(world.scaler, 1000, on_ended, &has_ended);
+	while (!has_ended)
+		fake_turn(world.loop);
 	scaler_free(world.scaler);
 	store_close(world.store, 0);
 	conf_unref(world.conf);
@@ -247,6 +266,26 @@ pass(unsigned ms)
 		fake_turn(world.loop);
 }
 
+#define PATIENCE_MS 10000u
+
+/* Until it holds, on however slow a machine. */
+static void
+await(bool (*holds)(void))
+{
+	struct mono until = mono_add_ms(mono_read(), PATIENCE_MS);
+
+	while (!holds()) {
+		assert_true(mono_read().us < until.us);
+		fake_turn(world.loop);
+	}
+}
+
+static bool
+has_none(void)
+{
+	return !scaler_has(world.scaler, 0);
+}
+
 static bool
 is_scaled(void)
 {
@@ -288,8 +327,7 @@ what_is_over_before_the_commit_and_stays_so_ends(void **state)
 	prepare(plain);
 	pass(50);
 	commit();
-	pass(50);
-	assert_false(scaler_has(world.scaler, 0));
+	await(has_none);
 }
 
 static void
@@ -320,6 +358,12 @@ n_decisions(void)
 	return n;
 }
 
+static bool
+is_forgotten(void)
+{
+	return n_decisions() == 0;
+}
+
 static void
 what_is_gone_is_forgotten(void **state)
 {
@@ -328,8 +372,7 @@ what_is_gone_is_forgotten(void **state)
 	assert_int_equal(store_decision(world.store, "s", "{}"), 0);
 	assert_true(n_decisions() > 0);
 	reload(another);
-	pass(50);
-	assert_int_equal(n_decisions(), 0);
+	await(is_forgotten);
 }
 
 static void
@@ -343,8 +386,7 @@ what_is_dropped_changes_nothing(void **state)
 	reload(another);
 	prepare(scaled);
 	drop();
-	pass(50); /* and what is over ends */
-	assert_false(scaler_has(world.scaler, 0));
+	await(has_none); /* what is over ends */
 	reload(scaled);
 	assert_true(is_scaled());
 }
@@ -415,11 +457,89 @@ load_is_believed_of_who_knows_best(void **state)
 	assert_int_equal(w.metrics[TG_METRIC_MEMORY].n, 0);
 }
 
+static uint64_t
+decisions(void)
+{
+	struct scaler_status status;
+
+	assert_true(scaler_status(world.scaler, 0, &status));
+	return status.decisions;
+}
+
+static bool
+proposes(uint32_t n)
+{
+	struct scaler_status status;
+
+	assert_true(scaler_status(world.scaler, 0, &status));
+	assert_int_equal(status.desired, 0);
+	return status.decisions > 0 && status.proposed == n;
+}
+
+static bool
+proposes_none(void)
+{
+	return proposes(0);
+}
+
+static bool
+proposes_one(void)
+{
+	return proposes(1);
+}
+
+static bool
+proposes_two(void)
+{
+	return proposes(2);
+}
+
+/* What a dry run decides again and again is said once. */
+static void
+a_dry_run_does_not_repeat_itself(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	scaler_set_mode(world.scaler, 0, TG_SCALER_DRY_RUN);
+	await(proposes_none);
+	before = decisions();
+	atomic_store(&segment_shared(world.segment, 2)->queued, 2);
+	await(proposes_one);
+	pass(250); /* ticks */
+	assert_int_equal(decisions(), before + 1);
+	atomic_store(&segment_shared(world.segment, 2)->queued, 4);
+	await(proposes_two);
+	assert_int_equal(decisions(), before + 2);
+}
+
+static bool
+is_desired_seen(void)
+{
+	struct tg_window w;
+
+	store_window(world.store, "s", 1000, loop_now(world.loop), &w);
+	return w.metrics[TG_METRIC_DESIRED].n > 0 && w.metrics[TG_METRIC_DESIRED].last == 2;
+}
+
+/* What modules see of the past is of all backends, as what they see of now. */
+static void
+desired_of_the_past_counts_all(void **state)
+{
+	(void)state;
+	reload(with_fixed);
+	await(is_desired_seen);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_is_taken_over, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_dry_run_does_not_repeat_itself, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(desired_of_the_past_counts_all, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_gets_another_provider,
 						set_up, tear_down),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "store/history.h"
 #include "unit/autoscale/snapshots.h"
 
 enum { STABLE = 0, PANIC, UP, DOWN, UP_RATE, DOWN_RATE };
@@ -482,6 +483,90 @@ a_service_follows_its_load(void **state)
 	assert_int_equal(m.n, 2);
 }
 
+/*** The same with windows as a store makes them, and backends that take their time ***/
+
+struct stepping {
+	struct history *history;
+	struct mono now;
+	uint32_t interval_ms;
+	uint32_t ready;
+	uint32_t desired;
+	double proposed;
+};
+
+static void
+stepping_init(struct stepping *st, uint32_t interval_ms)
+{
+	*st = (struct stepping){.history = history_new(),
+				.now = {.us = 1000000000},
+				.interval_ms = interval_ms,
+				.ready = 2,
+				.desired = 2,
+				.proposed = NAN};
+	assert_non_null(st->history);
+	assert_int_equal(history_keep(st->history, "s", 300000, interval_ms), 0);
+}
+
+/* Everything as it is by default; true: more backends were decided. */
+static bool
+stepping_tick(struct stepping *st, double load)
+{
+	struct store_point point = {.at = st->now};
+	uint32_t before = st->desired;
+	struct decision d;
+	struct world w;
+
+	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
+		point.values[i] = NAN;
+	point.values[TG_METRIC_IN_FLIGHT] = load * 0.8;
+	point.values[TG_METRIC_QUEUED] = load * 0.2;
+	point.values[TG_METRIC_READY] = st->ready;
+	point.values[TG_METRIC_DESIRED] = st->desired;
+	point.values[TG_METRIC_PROPOSED] = st->proposed;
+	assert_int_equal(history_put(st->history, "s", &point), 0);
+	world_init(&w, &autoscale_target, in_flight, 2, st->desired);
+	w.in.snapshot.ready = st->ready;
+	w.in.snapshot.pending = st->desired - st->ready;
+	for (uint32_t i = 0; i < w.in.snapshot.n_windows; i++)
+		history_window(st->history, "s", w.windows[i].span_ms, st->now, &w.windows[i]);
+	decide(&w.in, &d);
+	st->proposed = d.proposal.raw;
+	st->desired = d.desired;
+	st->now = mono_add_ms(st->now, st->interval_ms);
+	return st->desired > before;
+}
+
+static unsigned
+ups_of_a_step(uint32_t interval_ms, unsigned ticks_to_start)
+{
+	struct stepping st;
+	unsigned ups = 0;
+
+	stepping_init(&st, interval_ms);
+	for (unsigned i = 0; i < 120; i++)
+		assert_false(stepping_tick(&st, 80));
+	for (unsigned i = 0; i < 120; i++) {
+		if (i == ticks_to_start)
+			st.ready = st.desired;
+		ups += stepping_tick(&st, 400);
+		assert_int_equal(st.desired, 10);
+	}
+	history_free(st.history);
+	return ups;
+}
+
+static void
+a_step_of_five_is_one_decision(void **state)
+{
+	static const uint32_t intervals_ms[] = {100, 250, 1000, 5000};
+
+	(void)state;
+	for (size_t i = 0; i < N(intervals_ms); i++) {
+		assert_int_equal(ups_of_a_step(intervals_ms[i], 1), 1);
+		assert_int_equal(ups_of_a_step(intervals_ms[i], 30), 1);
+	}
+}
+
 int
 main(void)
 {
@@ -502,6 +587,7 @@ main(void)
 		cmocka_unit_test(rates_bound_shrinking),
 		cmocka_unit_test(a_panic_lasts_for_a_stable_window),
 		cmocka_unit_test(a_service_follows_its_load),
+		cmocka_unit_test(a_step_of_five_is_one_decision),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,7 @@ note(char what, char name)
 }
 
 static bool is_gone; /* all that is granted */
+static bool comes_back; /* who is moved, to be held */
 
 static bool
 on_told(void *arg, const struct queue_news *news)
@@ -51,6 +52,8 @@ on_told(void *arg, const struct queue_news *news)
 	return !news->is_granted || !is_gone;
 }
 
+static int hold(struct stream *s, char name, enum conf_priority priority);
+
 static void
 on_moved(void *arg, const struct balance_query *query, enum conf_priority priority)
 {
@@ -59,6 +62,8 @@ on_moved(void *arg, const struct balance_query *query, enum conf_priority priori
 	(void)query;
 	s->waiter = NULL;
 	note((char)('0' + priority), s->name);
+	if (comes_back)
+		assert_int_equal(hold(s, s->name, priority), 0);
 }
 
 static void
@@ -396,6 +401,29 @@ held_come_before_those_that_wait_for_a_place(void **state)
 	assert_int_equal(atomic_load(&gauges.held_max), 4);
 }
 
+/* Who is moved may be held again: then the service is wanted all the time, and no more are held than may be. */
+static void
+held_that_come_back_are_no_more_than_they_were(void **state)
+{
+	struct stream held[MAX];
+	struct stream s;
+
+	(void)state;
+	for (unsigned i = 0; i < MAX; i++)
+		assert_int_equal(hold(&held[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
+	comes_back = true;
+	queue_evict(queue, loop, now());
+	assert_int_equal(atomic_load(&gauges.held), MAX);
+	fake_turn(loop);
+	comes_back = false;
+	assert_int_equal(atomic_load(&gauges.held), MAX);
+	assert_int_equal(atomic_load(&gauges.held_max), MAX);
+	assert_int_equal(hold(&s, 'x', TG_PRIORITY_HIGH), -TG_ELIMIT);
+	grant(MAX);
+	fake_turn(loop);
+	assert_int_equal(atomic_load(&gauges.held), 0);
+}
+
 /* Only those that wait for a place make an overload. */
 static void
 held_are_no_overload_and_never_shed(void **state)
@@ -513,6 +541,7 @@ main(void)
 		TEST(news_survive_the_last_turn),
 		TEST(held_come_before_those_that_wait_for_a_place),
 		TEST(held_are_no_overload_and_never_shed),
+		TEST(held_that_come_back_are_no_more_than_they_were),
 		TEST(first_and_last_raise_an_alarm),
 		TEST(evicted_count_until_they_are_told),
 		TEST(nobody_waits_where_nobody_may),

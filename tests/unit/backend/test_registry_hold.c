@@ -304,10 +304,10 @@ what_is_up_is_not_wanted(void **state)
 }
 
 static int
-refuse(uint32_t slot, uint32_t after_s)
+refuse(uint32_t slot, uint64_t until_us)
 {
 	int rc = registry_refuse(world.registry,
-				 &(struct msg_refuse){.service = slot, .after_s = after_s});
+				 &(struct msg_refuse){.service = slot, .until_us = until_us});
 
 	assert_int_equal(registry_publish(world.registry, (struct mono){1}, hand_out, NULL), 0);
 	return rc;
@@ -323,7 +323,7 @@ refusal_lets_all_go_and_nobody_in(void **state)
 	assert_int_equal(begin(&s[0], 0, A), 0);
 	assert_int_equal(begin(&s[1], 1, A), 0);
 	assert_told("a");
-	assert_int_equal(refuse(slot, 30), 0);
+	assert_int_equal(refuse(slot, 30000000), 0);
 	assert_told("");
 	turn_both();
 	for (unsigned i = 0; i < 2; i++) {
@@ -334,7 +334,7 @@ refusal_lets_all_go_and_nobody_in(void **state)
 	assert_int_equal(held(A), 0);
 	assert_int_equal(begin(&s[2], 0, A), -TG_ENOENT);
 	assert_int_equal(s[2].lease.refusal, TG_END_HOLD_REFUSED);
-	assert_int_equal(service_of(0, A)->view->refuse_s, 30);
+	assert_int_equal(service_of(0, A)->view->refused_until.us, 30000000);
 	/* One that is up has no need of it. */
 	up(A, 0, 80);
 	assert_int_equal(begin(&s[2], 0, A), 0);
@@ -354,9 +354,27 @@ refusals_of_nothing(void **state)
 	(void)state;
 	assert_int_equal(refuse(segment_slots(world.segment), 1), -TG_EPROTO);
 	assert_int_equal(refuse(backend, 1), 0);
-	assert_int_equal(refuse(world.conf->services[A].segment_slot, TG_REFUSE_MAX_S + 1),
-			 -TG_EPROTO);
-	assert_int_equal(service_of(0, A)->view->refuse_s, 0);
+	assert_false(mono_is_set(service_of(0, A)->view->refused_until));
+}
+
+static void
+clients_are_told_what_is_left(void **state)
+{
+	const struct view *view;
+
+	(void)state;
+	assert_int_equal(refuse(world.conf->services[A].segment_slot, 60000000), 0);
+	view = service_of(0, A)->view;
+	assert_int_equal(view_refusal_s(view, (struct mono){.us = 1}), 60);
+	assert_int_equal(view_refusal_s(view, (struct mono){.us = 30000000}), 30);
+	assert_int_equal(view_refusal_s(view, (struct mono){.us = 30000001}), 30);
+	assert_int_equal(view_refusal_s(view, (struct mono){.us = 58999999}), 2);
+	/* The next start is due, and is tried by and by. */
+	assert_int_equal(view_refusal_s(view, (struct mono){.us = 59999999}), 1);
+	assert_int_equal(view_refusal_s(view, (struct mono){.us = 60000000}), 1);
+	assert_int_equal(view_refusal_s(view, (struct mono){.us = 70000000}), 1);
+	assert_int_equal(refuse(world.conf->services[A].segment_slot, UINT64_MAX), 0);
+	assert_int_equal(view_refusal_s(service_of(0, A)->view, (struct mono){.us = 1}), 86400);
 }
 
 /* Its deadline is another one then. */
@@ -408,6 +426,7 @@ main(int argc, char **argv)
 		TEST(what_is_up_is_not_wanted),
 		TEST(refusal_lets_all_go_and_nobody_in),
 		TEST(refusals_of_nothing),
+		TEST(clients_are_told_what_is_left),
 		TEST(who_waits_for_a_place_is_held_when_the_last_goes),
 	};
 

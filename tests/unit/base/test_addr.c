@@ -257,6 +257,25 @@ prefixes_hold_what_they_should(void **state)
 }
 
 static void
+ip_with_a_port_is_an_address(void **state)
+{
+	static const char *const texts[][2] = {{"1.2.3.4", "1.2.3.4:80"}, {"2001:db8::a", "[2001:db8::a]:80"}};
+	char buf[TG_ADDR_STRLEN];
+	struct addr a;
+	struct ip ip;
+	struct ip again;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(ip_parse(texts[i][0], strlen(texts[i][0]), &ip), 0);
+		a = ip_addr(&ip, 80);
+		assert_string_equal(addr_format(&a, buf, sizeof(buf)), texts[i][1]);
+		assert_true(addr_ip(&a, &again));
+		assert_memory_equal(&again, &ip, sizeof(ip));
+	}
+}
+
+static void
 ip_text_goes_there_and_back(void **state)
 {
 	static const char *const same[] = {"1.2.3.4", "0.0.0.0", "::1", "::", "2001:db8::a:b"};
@@ -340,6 +359,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(names_and_paths_have_their_longest),
 		cmocka_unit_test(prefixes_hold_what_they_should),
 		cmocka_unit_test(ip_text_goes_there_and_back),
+		cmocka_unit_test(ip_with_a_port_is_an_address),
 		cmocka_unit_test(addresses_compare_by_what_they_mean),
 		cmocka_unit_test(odd_addresses_are_shown_without_reading_too_far),
 	};

@@ -398,6 +398,114 @@ references_are_counted(void **state)
 	conf_unref(NULL);
 }
 
+/*** What this machine has ***/
+
+#define SCALED(keys)                                                                               \
+	"listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"s\"; } );\n"                \
+	"services = ( { name = \"s\"; autoscale = { module = \"target\"; max = 2; };\n"               \
+	"provider = { type = \"process\"; command = ( \"/bin/true\", \"{port}\" );\n" keys "}; } );\n"
+#define AT_4 "x.conf:4: services[0].provider."
+
+static const struct {
+	const char *text;
+	const char *want;
+} foreign[] = {
+	{SCALED("folder = \"/no/such\";"),
+	 AT_4 "folder: \"/no/such\": No such file or directory; allowed: a folder of this machine, by "
+	      "its absolute path"},
+	{SCALED("folder = \"/bin/true\";"), AT_4 "folder: \"/bin/true\" is no folder; allowed: a folder "
+						 "of this machine, by its absolute path"},
+	{SCALED("address = \"192.0.2.7\";"),
+	 AT_4 "address: \"192.0.2.7\" is no address of this machine; allowed: one that ip address "
+	      "shows, as \"127.0.0.1\""},
+};
+
+static void
+what_this_machine_has_not(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		write_text("x.conf", foreign[i].text);
+		assert_errors("x.conf", foreign[i].want);
+	}
+	write_text("x.conf", SCALED("folder = \"/\"; address = \"127.0.0.9\";"));
+	conf_unref(load("x.conf"));
+}
+
+/* Where nobody is root, nobody becomes anybody. */
+static void
+users_that_nobody_can_become(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_text("x.conf", SCALED("user = \"tg-nobody-here\";"));
+	assert_errors("x.conf", AT_4 "user: no such user \"tg-nobody-here\" on this machine; allowed: "
+				     "one that getent passwd knows");
+	/* The one who starts backends is not root then. */
+	write_text("x.conf", "user = \"daemon\"; " SCALED("user = \"bin\";"));
+	assert_errors("x.conf", "x.conf:3: services[0].provider: user: \"bin\" is not whom tidegate runs "
+				"as, \"daemon\"; allowed: the same, none, or another one without user "
+				"at the top level");
+	write_text("x.conf", "user = \"daemon\"; " SCALED("user = \"daemon\";"));
+	conf_unref(load("x.conf"));
+}
+
+static void
+assert_warned(const char *program, const char *why)
+{
+	struct conf_errors errors;
+	struct conf *conf;
+	struct err err;
+	char text[1024];
+	int fd;
+
+	snprintf(text, sizeof(text),
+		 "listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"s\"; } );\n"
+		 "services = ( { name = \"s\"; health = { type = \"exec\"; command = ( \"%s\" ); }; } );\n",
+		 program);
+	write_text("x.conf", text);
+	assert_int_equal(conf_load_file(path_of("x.conf"), &conf, &errors), 0);
+	assert_int_equal(errors.n, why != NULL);
+	if (why != NULL)
+		assert_non_null(strstr(errors.list[0].text, why));
+	conf_errors_fini(&errors);
+	/* Of our own processes nobody asks. */
+	assert_int_equal(conf_save_fd(conf, &fd, &err), 0);
+	conf_unref(conf);
+	assert_int_equal(conf_load_fd(fd, &conf, &err), 0);
+	close(fd);
+	conf_unref(conf);
+}
+
+/* It may come later: nobody else's service is to be without a front door for it. */
+static void
+a_program_that_is_missing_is_a_warning(void **state)
+{
+	(void)state;
+	assert_warned("/no/such", "x.conf:2: warning: services[0].health.command: \"/no/such\": No such "
+				  "file or directory; needed: a file that can be executed, until it "
+				  "is there nothing is started");
+	assert_warned("/etc/passwd", "Permission denied");
+	assert_warned("/bin", "\"/bin\": not a program");
+	assert_warned("/bin/true", NULL);
+}
+
+/* Warnings stand among the errors, and are none. */
+static void
+warnings_come_with_errors(void **state)
+{
+	(void)state;
+	write_text("x.conf",
+		   "listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"s\"; } );\n"
+		   "services = ( { name = \"s\"; health = { type = \"exec\"; command = ( \"/no/such\" ); };\n"
+		   "nothing = 1; } );\n");
+	assert_errors("x.conf", "x.conf:2: warning: services[0].health.command: \"/no/such\": No such "
+				"file or directory; needed: a file that can be executed, until it is "
+				"there nothing is started\n"
+				"x.conf:3: services[0].nothing: unknown key");
+}
+
 static int
 setup(void **state)
 {
@@ -411,7 +519,7 @@ teardown(void **state)
 	static const char *const names[] = {
 		"main.conf", "a.conf", "a.conf.missing", "b.conf", "fifo.conf", "zero.conf",
 		"sub/services.conf", "sub/one.conf", "sub/listeners.conf", "sub/pages.conf",
-		"sub/503.html", "sub/empty.html", "large.html", "a", "b", "body", "bad",
+		"sub/503.html", "sub/empty.html", "large.html", "a", "b", "body", "bad", "x.conf",
 	};
 
 	(void)state;
@@ -440,6 +548,10 @@ main(int argc, char **argv)
 		cmocka_unit_test(the_descriptor_is_sealed),
 		cmocka_unit_test(descriptors_that_are_no_configuration),
 		cmocka_unit_test(references_are_counted),
+		cmocka_unit_test(what_this_machine_has_not),
+		cmocka_unit_test(users_that_nobody_can_become),
+		cmocka_unit_test(a_program_that_is_missing_is_a_warning),
+		cmocka_unit_test(warnings_come_with_errors),
 	};
 
 	if (argc > 1)

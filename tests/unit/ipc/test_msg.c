@@ -79,9 +79,9 @@ refusals_end(void **state)
 	(void)state;
 	memset(&u, 0, sizeof(u));
 	assert_true(msg_is_sane(MSG_REFUSE, &u));
-	u.refuse.after_s = TG_REFUSE_MAX_S;
+	u.refuse.until_us = UINT64_MAX;
 	assert_true(msg_is_sane(MSG_REFUSE, &u));
-	u.refuse.after_s++;
+	u.refuse.reserved++;
 	assert_false(msg_is_sane(MSG_REFUSE, &u));
 }
 

@@ -313,11 +313,11 @@ new_proxy_hears_limits_first(void **state)
 	assert_int_equal(channel_wait(f->peer, 0, &m), -TG_EAGAIN);
 }
 
-static uint32_t
-tell_refusal(void *user, unsigned service)
+static void
+tell_refusal(void *user, unsigned service, struct mono *ret)
 {
 	(void)user;
-	return 7 * service;
+	*ret = (struct mono){.us = 7 * service};
 }
 
 /* Of services that hold nobody nothing is said. */
@@ -333,7 +333,7 @@ new_proxy_hears_refusals_before_backends(void **state)
 	connect_peer(f);
 	assert_next(f, MSG_REFUSE, &m);
 	assert_int_equal(m.u.refuse.service, f->control.conf->services[1].segment_slot);
-	assert_int_equal(m.u.refuse.after_s, 7);
+	assert_int_equal(m.u.refuse.until_us, 7);
 	receive_until(f, 3);
 	orders_mark_refusal(f->orders, 0);
 	orders_mark_refusal(f->orders, 1);
@@ -345,7 +345,7 @@ new_proxy_hears_refusals_before_backends(void **state)
 	reload(f, next);
 	assert_next(f, MSG_REFUSE, &m);
 	assert_int_equal(m.u.refuse.service, next->services[0].segment_slot);
-	assert_int_equal(m.u.refuse.after_s, 0);
+	assert_int_equal(m.u.refuse.until_us, 0);
 }
 
 static unsigned n_heard;

@@ -57,7 +57,7 @@ on_ready(struct supervisor *s)
 static void
 on_change(struct supervisor *s)
 {
-	if (run.stops_in_back_off && s->children[CHILD_PROXY].backoff.next_ms > TG_BACKOFF_FIRST_MS)
+	if (run.stops_in_back_off && s->children[CHILD_PROXY].deaths > 1)
 		supervisor_stop(s, 1000);
 	if (s->children[CHILD_PROXY].state != CHILD_UP ||
 	    s->children[CHILD_KEEPER].state != CHILD_UP)
@@ -111,7 +111,7 @@ setup(void **state)
 	s->on_ready = on_ready;
 	s->on_change = on_change;
 	s->on_pulse = on_pulse;
-	s->abort_ms = TEST_TIMEOUT_MS;
+	s->abort_ms = fake_limit_ms();
 	if (run.conf == NULL || s->loop == NULL ||
 	    segment_create(1, 1, TG_RING_SIZE_MIN, &run.segment, NULL) != 0 ||
 	    child_open_program(&s->program_fd, NULL) != 0)
@@ -239,7 +239,7 @@ both_killed_are_started_again(void **state)
 	assert_int_equal(run.restarts, 1);
 	assert_false(run.supervisor.has_failed);
 	for (int i = 0; i < CHILD_ROLE_COUNT; i++)
-		assert_int_equal(run.supervisor.children[i].backoff.next_ms, TG_BACKOFF_FIRST_MS);
+		assert_int_equal(run.supervisor.children[i].deaths, 1);
 }
 
 static void
@@ -259,8 +259,8 @@ repeated_deaths_slow_down(void **state)
 	(void)state;
 	run_all(kill_proxy_thrice_then_stop);
 	assert_true(mono_diff_us(mono_read(), before) >= 300000); /* 0 + 100 + 200 ms */
-	assert_int_equal(run.supervisor.children[CHILD_PROXY].backoff.next_ms, 400);
-	assert_int_equal(run.supervisor.children[CHILD_KEEPER].backoff.next_ms, 0);
+	assert_int_equal(run.supervisor.children[CHILD_PROXY].deaths, 3);
+	assert_int_equal(run.supervisor.children[CHILD_KEEPER].deaths, 0);
 }
 
 static void
@@ -436,10 +436,24 @@ without_a_limit_nobody_is_ended(void **state)
 	assert_false(run.supervisor.has_failed);
 }
 
+static void
+a_long_life_forgives(void **state)
+{
+	static const uint64_t want_ms[] = {0, 100, 200, 400, 500, 500};
+	unsigned deaths = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(want_ms) / sizeof(want_ms[0]); i++)
+		assert_int_equal(supervisor_restart_ms(&deaths, 9999999), want_ms[i]);
+	assert_int_equal(supervisor_restart_ms(&deaths, 10000000), 0);
+	assert_int_equal(supervisor_restart_ms(&deaths, 0), 100);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_long_life_forgives),
 		cmocka_unit_test_setup_teardown(starts_and_stops, setup, teardown),
 		cmocka_unit_test_setup_teardown(death_before_ready_ends_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(silence_before_ready_ends_it, setup, teardown),

@@ -119,20 +119,20 @@ static void
 refusals_stay_with_their_service(void **state)
 {
 	(void)state;
-	assert_int_equal(wants_refusal(wants, 0), 0);
-	assert_true(wants_refuse(wants, 0, 30));
-	assert_false(wants_refuse(wants, 0, 30));
-	assert_int_equal(wants_refusal(wants, 0), 30);
-	assert_int_equal(wants_refusal(wants, 1), 0);
+	assert_int_equal(wants_refusal(wants, 0).us, 0);
+	assert_true(wants_refuse(wants, 0, (struct mono){.us = 30}));
+	assert_false(wants_refuse(wants, 0, (struct mono){.us = 30}));
+	assert_int_equal(wants_refusal(wants, 0).us, 30);
+	assert_int_equal(wants_refusal(wants, 1).us, 0);
 	commit(5, 3);
-	assert_int_equal(wants_refusal(wants, 0), 0);
-	assert_int_equal(wants_refusal(wants, 1), 30);
+	assert_int_equal(wants_refusal(wants, 0).us, 0);
+	assert_int_equal(wants_refusal(wants, 1).us, 30);
 	/* Another service has its slot later. */
 	commit(5, 7);
 	commit(3, 7);
-	assert_int_equal(wants_refusal(wants, 0), 0);
-	assert_true(wants_refuse(wants, 0, 1));
-	assert_true(wants_refuse(wants, 0, 0));
+	assert_int_equal(wants_refusal(wants, 0).us, 0);
+	assert_true(wants_refuse(wants, 0, (struct mono){.us = 1}));
+	assert_true(wants_refuse(wants, 0, (struct mono){.us = 0}));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

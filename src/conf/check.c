@@ -1,0 +1,125 @@
+/* conf/check.c: what check functions ask and say, of the group they check. */
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "conf/tree_priv.h"
+
+static const config_setting_t *
+check_member(const struct conf_check *check, const char *key)
+{
+	return tree_member_of(check->schema, check->setting, key);
+}
+
+bool
+conf_check_given(const struct conf_check *check, const char *key)
+{
+	return check_member(check, key) != NULL;
+}
+
+size_t
+conf_check_errors(const struct conf_check *check)
+{
+	return conf_report_count(check->reader->report);
+}
+
+bool
+conf_check_is_internal(const struct conf_check *check)
+{
+	return check->reader->internal;
+}
+
+bool
+conf_check_group_given(const struct conf_check *check)
+{
+	return check->setting != NULL;
+}
+
+/* At a key, or at the group when that was not written. */
+static struct where
+where_of(const struct conf_check *check, const char *key)
+{
+	const config_setting_t *member = check_member(check, key);
+
+	if (member && member == check->setting)
+		return *check->where;
+	return (struct where){
+		.up = check->where,
+		.key = key,
+		.line = member ? config_setting_source_line(member) : check->where->line,
+	};
+}
+
+void
+conf_check_error(struct conf_check *check, const char *key, const char *fmt, ...)
+{
+	struct where at = where_of(check, key);
+	struct err err;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	reader_error(check->reader, &at, err.text);
+}
+
+void
+conf_check_warn(struct conf_check *check, const char *key, const char *fmt, ...)
+{
+	struct where at = where_of(check, key);
+	char *path = where_path(&at);
+	struct err err;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	if (path)
+		conf_report_warn(check->reader->report, at.line, "%s: %s", path, err.text);
+	else
+		conf_report_no_memory(check->reader->report);
+	free(path);
+}
+
+void
+conf_check_element_error(struct conf_check *check, const char *list, unsigned i, const char *key,
+			 const char *fmt, ...)
+{
+	const config_setting_t *element = config_setting_get_elem(check_member(check, list), i);
+	struct where at_list = {.up = check->where, .key = list};
+	struct where at_element = {.up = &at_list, .index = i};
+	struct where at = {
+		.up = &at_element,
+		.key = key,
+		.line = element ? tree_line_of(element, key) : check->where->line,
+	};
+	struct err err;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	reader_error(check->reader, &at, err.text);
+}
+
+struct arena *
+conf_check_arena(struct conf_check *check)
+{
+	return check->reader->arena;
+}
+
+void
+conf_check_no_memory(struct conf_check *check)
+{
+	conf_report_no_memory(check->reader->report);
+}
+
+const char *
+conf_check_file(const struct conf_check *check, const char *key)
+{
+	const config_setting_t *member = check_member(check, key);
+	unsigned line = member ? config_setting_source_line(member) : check->where->line;
+
+	return conf_source_is_file(check->reader->source)
+		       ? conf_source_place(check->reader->source, line).file
+		       : NULL;
+}

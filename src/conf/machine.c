@@ -1,0 +1,114 @@
+/*
+ * conf/machine.c: what a configuration names of the machine it is for.
+ */
+#include "conf/machine_priv.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+
+/* The reason; NULL: it can be executed, as far as it can be told from here. */
+static const char *
+why_not_program(const char *path)
+{
+	struct stat st;
+
+	if (strchr(path, '{') != NULL)
+		return NULL; /* another one for each backend */
+	if (stat(path, &st) < 0 || access(path, X_OK) < 0)
+		return strerror(errno);
+	return S_ISREG(st.st_mode) ? NULL : "not a program";
+}
+
+static void
+check_program(struct conf_check *check, const char *key, const char *path)
+{
+	const char *why = conf_check_file(check, key) ? why_not_program(path) : NULL;
+
+	if (why)
+		conf_check_warn(check, key,
+				"\"%.256s\": %s; needed: a file that can be executed, until it is "
+				"there nothing is started",
+				path, why);
+}
+
+void
+conf_check_argv(struct conf_check *check, const char *key, const char *type, char *const *argv,
+		size_t n)
+{
+	static const char allowed[] = "allowed: ( \"/path/of/program\", \"argument\", ... )";
+
+	if (n == 0 && conf_check_given(check, key))
+		return; /* an error already */
+	if (n == 0)
+		conf_check_error(check, key, "missing; required with type = \"%s\"; %s", type,
+				 allowed);
+	else if (argv[0] && argv[0][0] != '/')
+		conf_check_error(check, key, "\"%.64s\" is not an absolute path; %s", argv[0],
+				 allowed);
+	else if (argv[0])
+		check_program(check, key, argv[0]);
+}
+
+void
+conf_check_user(struct conf_check *check, const char *key, const char *name)
+{
+	if (name && geteuid() == 0 && conf_check_file(check, key) && !getpwnam(name))
+		conf_check_error(check, key,
+				 "no such user \"%.255s\" on this machine; allowed: one that getent "
+				 "passwd knows",
+				 name);
+}
+
+void
+conf_check_folder(struct conf_check *check, const char *key, const char *path)
+{
+	static const char allowed[] = "allowed: a folder of this machine, by its absolute path";
+	struct stat st;
+
+	if (!path)
+		return;
+	if (path[0] != '/')
+		conf_check_error(check, key, "\"%.64s\" is not an absolute path", path);
+	else if (!conf_check_file(check, key))
+		return;
+	else if (stat(path, &st) < 0)
+		conf_check_error(check, key, "\"%.256s\": %s; %s", path, strerror(errno), allowed);
+	else if (!S_ISDIR(st.st_mode))
+		conf_check_error(check, key, "\"%.256s\" is no folder; %s", path, allowed);
+}
+
+/* Only what says for sure that it is another machine's. */
+static bool
+is_foreign(const char *text)
+{
+	struct addr a;
+	struct ip ip;
+	int fd;
+	bool is;
+
+	if (ip_parse(text, strlen(text), &ip) < 0)
+		return false; /* an error already */
+	a = ip_addr(&ip, 0);
+	fd = socket(a.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno == EAFNOSUPPORT;
+	is = bind(fd, &a.u.sa, a.len) < 0 && errno == EADDRNOTAVAIL;
+	close(fd);
+	return is;
+}
+
+void
+conf_check_own_address(struct conf_check *check, const char *key, const char *text)
+{
+	if (text && conf_check_file(check, key) && is_foreign(text))
+		conf_check_error(check, key,
+				 "\"%.64s\" is no address of this machine; allowed: one that ip "
+				 "address shows, as \"127.0.0.1\"",
+				 text);
+}

@@ -1,0 +1,310 @@
+/* health/probe.c: one backend's checks: when, where, what came out of them, and where it is to move. */
+#include "health/probe_priv.h"
+
+#include <stdlib.h>
+
+#include "base/container.h"
+#include "base/log.h"
+
+/* That a slot of a name has no address is nothing to warn of. */
+static void
+log_change(const struct probe *p)
+{
+	const struct health_status *s = &p->status;
+	char where[TG_ADDR_STRLEN] = "-";
+
+	if (p->backend->slots > 1 && !s->has_addr)
+		return;
+	if (s->has_addr)
+		addr_format(&s->addr, where, sizeof(where));
+	switch (s->verdict.state) {
+	case TG_HEALTH_UP:
+		log_write(TG_LOG_INFO, "backend up", "svc=%s srv=%s addr=%s reason=%s",
+			  p->service->name, p->backend->name, where, s->last.text);
+		break;
+	case TG_HEALTH_DOWN:
+		log_write(TG_LOG_WARN, "backend down", "svc=%s srv=%s addr=%s reason=%s",
+			  p->service->name, p->backend->name, where, s->last.text);
+		break;
+	case TG_HEALTH_CHECKING:
+	case TG_BACKEND_HEALTH_COUNT:
+		break;
+	}
+}
+
+/* The proxy hears of it before people do. */
+void
+probe_tell(struct probe *p)
+{
+	p->health->change(p->health->user, p->service->index, p->backend->index);
+	log_change(p);
+}
+
+/* A check ended, or was ended by its deadline. */
+static void
+probe_judge(struct probe *p, const struct check_outcome *outcome)
+{
+	const struct conf_health_check *conf = &p->service->health;
+	struct health_status *s = &p->status;
+	struct mono now = loop_now(p->health->loop);
+	bool passed = check_result_is_pass(outcome->result);
+
+	s->last = *outcome;
+	s->last_us = mono_diff_us(now, p->pace.begun);
+	s->last_end = now;
+	if (passed)
+		s->passes++;
+	else
+		s->failures++;
+	log_write(TG_LOG_DEBUG, "check", "svc=%s srv=%s result=%s reason=%s", p->service->name,
+		  p->backend->name, check_result_str(outcome->result), outcome->text);
+	pace_rest(&p->pace);
+	if (verdict_step(&s->verdict, conf->rise, conf->fall, passed, now))
+		probe_tell(p);
+	if (p->trial != NULL && s->verdict.state != TG_HEALTH_UP)
+		probe_adopt(p);
+}
+
+static void
+on_done(struct check *c, const struct check_outcome *outcome)
+{
+	probe_judge(TG_CONTAINER(c, struct probe, check), outcome);
+}
+
+static void
+probe_begin(struct pace *pace)
+{
+	struct probe *p = TG_CONTAINER(pace, struct probe, pace);
+	struct check_outcome outcome;
+
+	if (check_start(&p->check, p->health->loop, p->ops, &p->target, on_done, &outcome) != 0)
+		probe_judge(p, &outcome);
+}
+
+static void
+probe_expire(struct pace *pace)
+{
+	struct probe *p = TG_CONTAINER(pace, struct probe, pace);
+	struct check_outcome outcome;
+
+	check_outcome_timeout(&p->check, &outcome);
+	probe_judge(p, &outcome);
+}
+
+static void
+probe_stop(struct pace *pace)
+{
+	check_stop(&TG_CONTAINER(pace, struct probe, pace)->check);
+}
+
+static const struct pace_ops probe_pace = {
+	.begin = probe_begin,
+	.expire = probe_expire,
+	.stop = probe_stop,
+};
+
+static struct addr
+check_addr(const struct probe *p, const struct addr *addr)
+{
+	uint16_t port = p->port != 0 ? p->port : p->service->health.port;
+	struct addr a = *addr;
+
+	if (port != 0)
+		addr_set_port(&a, port);
+	return a;
+}
+
+void
+probe_aim(struct probe *p)
+{
+	p->target.addr = check_addr(p, &p->status.addr);
+}
+
+/* Checked from now on, or up at once. */
+static void
+probe_start(struct probe *p, struct mono now)
+{
+	struct health_status *s = &p->status;
+
+	if (p->ops == NULL || p->is_resting) {
+		check_outcome_set(&s->last, TG_CHECK_UNCHECKED, "not checked");
+		verdict_force(&s->verdict, TG_HEALTH_UP, now);
+		probe_tell(p);
+		return;
+	}
+	probe_aim(p);
+	verdict_restart(&s->verdict, now);
+	probe_tell(p);
+	pace_start(&p->pace);
+}
+
+void
+probe_drop_trial(struct probe *p)
+{
+	if (p->trial == NULL)
+		return;
+	trial_free(p->trial);
+	p->trial = NULL;
+	p->health->n_trials--;
+	p->status.next = (struct addr){.len = 0};
+}
+
+void
+probe_move(struct probe *p, const struct addr *addr, const struct backend_record *record)
+{
+	pace_stop(&p->pace);
+	kept_drop(&p->kept);
+	probe_drop_trial(p);
+	p->status.addr = *addr;
+	p->status.has_addr = true;
+	p->status.record = *record;
+	probe_start(p, loop_now(p->health->loop));
+	if (p->agent != NULL)
+		agent_set_addr(p->agent, addr);
+}
+
+void
+probe_adopt(struct probe *p)
+{
+	struct addr next = p->status.next;
+	struct backend_record record = p->next_record;
+
+	probe_move(p, &next, &record);
+}
+
+/* A check at the new address passed, which is a verdict, or the first one there failed. */
+static void
+on_trial(void *user, const char *reason)
+{
+	struct probe *p = user;
+	struct health_status *s = &p->status;
+	char at[TG_ADDR_STRLEN];
+	char next[TG_ADDR_STRLEN];
+
+	if (reason != NULL) {
+		log_write(TG_LOG_WARN, "backend stays, its new address fails its checks",
+			  "svc=%s srv=%s addr=%s new=%s reason=%s", p->service->name,
+			  p->backend->name, addr_format(&s->addr, at, sizeof(at)),
+			  addr_format(&s->next, next, sizeof(next)), reason);
+		return;
+	}
+	probe_adopt(p);
+}
+
+/* False: it cannot stay where it is. */
+bool
+probe_try(struct probe *p, const struct addr *addr, const struct backend_record *record)
+{
+	struct check_target target = p->target;
+
+	if (p->ops == NULL || p->is_resting || !p->status.has_addr ||
+	    p->status.verdict.state != TG_HEALTH_UP)
+		return false;
+	probe_drop_trial(p);
+	target.addr = check_addr(p, addr);
+	p->trial = trial_start(p->pace.lane, &p->pace.conf, p->ops, &target, on_trial, p);
+	if (p->trial == NULL)
+		return false;
+	p->health->n_trials++;
+	p->status.next = *addr;
+	p->next_record = *record;
+	return true;
+}
+
+/* Without a new verdict. */
+void
+probe_resume(struct probe *p)
+{
+	if (p->ops == NULL || p->is_resting || !p->status.has_addr)
+		return;
+	pace_stop(&p->pace);
+	kept_drop(&p->kept);
+	probe_aim(p);
+	pace_start(&p->pace);
+}
+
+static void
+on_agent_change(void *user)
+{
+	struct probe *p = user;
+
+	p->health->change(p->health->user, p->service->index, p->backend->index);
+}
+
+bool
+probe_is_unix(const struct endpoint *endpoint)
+{
+	return endpoint->kind == TG_ENDPOINT_ADDR && endpoint->addr.u.sa.sa_family == AF_UNIX;
+}
+
+void
+probe_keep_connection(struct probe *p)
+{
+	kept_init(&p->kept);
+	if (!p->service->health.keep || probe_is_unix(&p->backend->endpoint))
+		return;
+	if (p->health->may_keep == 0) {
+		log_write(TG_LOG_WARN, "check connects anew each time", "svc=%s srv=%s reason=%s",
+			  p->service->name, p->backend->name, "too few open files are allowed");
+		return;
+	}
+	p->health->may_keep--;
+	p->target.kept = &p->kept;
+}
+
+void
+probe_free(struct probe *p)
+{
+	if (p == NULL)
+		return;
+	pace_fini(&p->pace);
+	kept_drop(&p->kept);
+	p->health->may_keep += p->target.kept != NULL;
+	probe_drop_trial(p);
+	agent_free(p->agent);
+	free(p);
+}
+
+/* It has no agent yet, and keeps no connection. NULL: no memory. */
+struct probe *
+probe_new(struct health *health, const struct conf_service *service,
+	  const struct conf_backend *backend)
+{
+	const struct pace_conf pace = {
+		.interval_ms = service->health.interval_ms,
+		.timeout_ms = service->health.timeout_ms,
+		.jitter_percent = service->health.jitter_percent,
+	};
+	struct probe *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->health = health;
+	p->service = service;
+	p->backend = backend;
+	p->ops = check_ops_find(service->health.type);
+	p->target = (struct check_target){
+		.conf = &service->health,
+		.service = service,
+		.backend = backend,
+		.programs = health->program_pool,
+		.knocker = &health->knocker,
+	};
+	kept_init(&p->kept);
+	p->status.verdict.since = loop_now(health->loop);
+	check_outcome_set(&p->status.last, TG_CHECK_NONE, "no check yet");
+	pace_init(&p->pace, p->ops == &check_exec ? &health->programs : &health->network,
+		  &probe_pace, &pace);
+	return p;
+}
+
+/* -TG_ENOMEM */
+int
+probe_add_agent(struct probe *p)
+{
+	if (p->service->agent.port == 0)
+		return 0;
+	p->agent = agent_new(&p->health->network, p->service, p->backend, on_agent_change, p);
+	p->had_agent = true;
+	return p->agent != NULL ? 0 : -TG_ENOMEM;
+}
