@@ -215,6 +215,12 @@ scaler_free(struct scaler *s)
 }
 
 void
+scaler_set_store(struct scaler *s, struct store *store)
+{
+	s->store = store;
+}
+
+void
 scaler_retire(struct scaler *s, struct scaled *gone)
 {
 	gone->is_gone = true;

@@ -510,7 +510,7 @@ conf_compare(const struct conf *present, const struct conf *next, FILE *out,
 bool
 conf_compare_fixed(const struct conf *present, const struct conf *next, FILE *out)
 {
-	static const char *const keys[] = {"workers", "user", "group", "store"};
+	static const char *const keys[] = {"workers", "user", "group"};
 	struct conf_changes changes = {.added = 0};
 	struct comparison c = {.out = out, .changes = &changes, .of = ""};
 

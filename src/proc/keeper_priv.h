@@ -12,6 +12,7 @@
 #include "health/health.h"
 #include "proc/access_log.h"
 #include "proc/cuts.h"
+#include "proc/keeper_store.h"
 #include "proc/names.h"
 #include "proc/orders.h"
 #include "proc/reloads.h"
@@ -48,8 +49,7 @@ struct keeper {
 	struct cuts *cuts;
 	struct reloads *reloads;
 	struct questions *questions;
-	struct resolver *store_resolver;
-	struct store *store;
+	struct keeper_store store;
 	struct scaler *scaler;
 	struct wants *wants;
 	struct access_log *access_log; /* NULL: off */
