@@ -6,12 +6,15 @@
  * It survives a crash of either. Layout, all offsets fixed at creation:
  *
  *	header | entries[slots] | shared[slots] | counters[workers][slots] |
- *	cleared[slots] | histograms[workers][slots] | spreads[workers][slots] | rings[workers]
+ *	carried[slots] | cleared[slots] | histograms[workers][slots] |
+ *	carried histograms[slots] | spreads[workers][slots] | rings[workers]
  *
  * A slot belongs to one object (listener, service or backend); the parent
  * names it before the children hear of it (proc/slots.h). Counters, histograms and spreads are written by
  * exactly one worker each with plain relaxed stores and summed by readers. What
- * must be exact across workers is in `shared`, one cache line per slot. `cleared` is
+ * must be exact across workers is in `shared`, one cache line per slot. `carried` is
+ * what processes before counted in a segment of theirs (proc/carry.h), the creator's to write: part of all
+ * sums. `cleared` is
  * the keeper's alone: what the sums were when an operator cleared them. The
  * highest values in `shared` are written by many, and the keeper may set them back. Pages
  * nobody writes or reads take no memory: most slots have no histograms.
@@ -174,12 +177,15 @@ struct segment_shared *segment_shared(struct segment *seg, uint32_t slot);
 struct segment_counters *segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_histograms *segment_histograms(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_spread *segment_spread(struct segment *seg, unsigned worker, uint32_t slot);
+/* What those before have counted. */
+struct segment_counters *segment_carried(struct segment *seg, uint32_t slot);
+struct segment_histograms *segment_carried_histograms(struct segment *seg, uint32_t slot);
 /* What is to be taken off the sums where people read them; 0: never cleared. */
 struct segment_counters *segment_cleared(struct segment *seg, uint32_t slot);
 /* This process's handle of a worker's ring; one writer and one reader process at a time. */
 struct ring *segment_ring(struct segment *seg, unsigned worker);
 
-/* Sum of one counter over all workers. */
+/* Sum of one counter over all workers, and those before. */
 uint64_t segment_sum(struct segment *seg, uint32_t slot, unsigned counter);
 
 /*
