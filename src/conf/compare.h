@@ -33,7 +33,8 @@ TG_MUST_CHECK int conf_compare(const struct conf *present, const struct conf *ne
 			       struct conf_changes *ret);
 
 /* What `next` has other than `present` of the keys that a running process cannot change ("workers", "user",
- * "group"), in one line without its end: workers 2 -> 4, user none -> "nobody". False: nothing. */
+ * "group"), in one line without its end: workers 2 -> 4, user none -> "nobody". False: nothing. `out` NULL: only
+ * whether. */
 bool conf_compare_fixed(const struct conf *present, const struct conf *next, FILE *out);
 
 #endif

@@ -115,6 +115,8 @@ on_start_message(struct keeper *k, struct message *m)
 		return on_control(k, m);
 	case MSG_LOG_FILE:
 		return keep_fd(m, &k->log_fd);
+	case MSG_STATE:
+		return keep_fd(m, &k->state_fd);
 	case MSG_LOG_LEVEL:
 		log_set_level((enum log_level)m->u.log_level.level);
 		return 0;
@@ -153,6 +155,8 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_SERVING:
 	case MSG_YOURS:
 	case MSG_REFUSED:
+	case MSG_GIVE_SEGMENT:
+	case MSG_GIVE_STATE:
 	case MSG_TYPE_COUNT:
 		break;
 	}
@@ -423,25 +427,35 @@ on_save(struct timer *t)
 	keeper_save(TG_CONTAINER(t, struct keeper, save));
 }
 
-/* What is no good in the file never stops a start. */
+/* *ret is NULL when there is none. */
+static int
+read_state(const struct keeper *k, struct conf_state **ret, struct err *err)
+{
+	*ret = NULL;
+	if (k->state_fd >= 0)
+		return state_load_fd(k->state_fd, ret, err);
+	return k->conf->state_file != NULL ? state_file_read(k->conf->state_file, ret, err) : 0;
+}
+
+/* What is no good in it never stops a start. */
 static int
 restore_state(struct keeper *k)
 {
 	struct conf_state *state;
 	struct err err;
-	int rc;
+	int rc = read_state(k, &state, &err);
 
-	if (k->conf->state_file == NULL)
-		return 0;
-	rc = state_file_read(k->conf->state_file, &state, &err);
 	if (rc < 0)
 		log_write(TG_LOG_ERROR, "state is not restored", "reason=%s", err.text);
-	rc = state_file_start(k->conf->state_file, &k->state_file);
+	rc = k->conf->state_file != NULL ? state_file_start(k->conf->state_file, &k->state_file)
+					 : 0;
 	if (rc == 0 && state != NULL) {
 		k->is_restoring = true;
 		steer_restore(k->steer, state);
 		k->is_restoring = false;
 	}
+	if (rc == 0 && k->state_fd >= 0)
+		keeper_save_soon(k);
 	conf_state_free(state);
 	return rc;
 }
@@ -462,10 +476,33 @@ begin_backends(struct keeper *k)
 
 /* upgrade */
 
-/* From here on orders are for the new keeper: it reads from the disk those that were given. */
+/* What is ordered, for the new keeper. */
+static int
+save_state(const struct keeper *k, int *ret_fd)
+{
+	struct err err;
+	char *text;
+	size_t n;
+	int rc = steer_save(k->steer, &text, &n);
+
+	if (rc == 0) {
+		rc = reload_text_save_fd(text, n, ret_fd, &err);
+		free(text);
+	} else {
+		err_no_memory(&err);
+	}
+	if (rc < 0)
+		log_write(TG_LOG_ERROR, "what is ordered cannot be handed over", "reason=%s",
+			  err.text);
+	return rc;
+}
+
+/* From here on orders are for the new keeper, which gets those that were given. */
 static void
 hold(struct keeper *k)
 {
+	int fd;
+
 	if (k->is_holding)
 		return;
 	if (k->has_unsaved)
@@ -476,13 +513,16 @@ hold(struct keeper *k)
 			  "state file does not take the last orders, not handing over", NULL);
 		return;
 	}
+	if (save_state(k, &fd) < 0)
+		return;
 	k->is_holding = true;
 	k->source.is_holding = true;
 	scaler_hold(k->scaler, true);
 	admin_server_hold(k->admin);
 	http_server_hold(k->http);
-	if (channel_send(k->channel, MSG_HELD, NULL, 0, -1) < 0)
+	if (channel_send(k->channel, MSG_HELD, NULL, 0, fd) < 0)
 		loop_stop(k->loop);
+	close(fd);
 }
 
 static void
@@ -744,6 +784,7 @@ keeper_fini(struct keeper *k)
 	close_fd(k->peer_fd);
 	if (k->conf != NULL)
 		keeper_controls_free(k->controls, k->conf->admin.n_controls);
+	close_fd(k->state_fd);
 	close_fd(k->log_fd);
 	loop_free(k->loop);
 	segment_close(k->segment);
@@ -753,7 +794,7 @@ keeper_fini(struct keeper *k)
 int
 keeper_main(int channel_fd)
 {
-	struct keeper k = {.channel = channel_fd, .peer_fd = -1, .log_fd = -1};
+	struct keeper k = {.channel = channel_fd, .peer_fd = -1, .log_fd = -1, .state_fd = -1};
 	int rc;
 
 	log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, "keeper");

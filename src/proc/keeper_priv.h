@@ -31,6 +31,7 @@ struct keeper {
 	int peer_fd;                     /* -1: none, or handed on to orders */
 	struct keeper_control *controls; /* by conf->admin.controls */
 	int log_fd;                      /* of the access log; -1: standard output */
+	int state_fd;                    /* of the keeper before; -1: none */
 	struct conf *conf;
 	struct segment *segment;
 	struct loop *loop;

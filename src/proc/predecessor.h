@@ -14,6 +14,8 @@
 
 struct predecessor {
 	int channel; /* -1: there is none */
+	int segment_fd; /* where it counts; -1: it did not say */
+	int state_fd;   /* what is ordered; the same */
 	struct loop *loop;
 	struct watch watch;
 	/* All is ours. */
@@ -29,6 +31,8 @@ TG_MUST_CHECK int predecessor_check(int channel, struct err *err);
 TG_MUST_CHECK int predecessor_ask(struct predecessor *p, struct inherited *in, struct err *err);
 /* Our children serve: one of the callbacks follows. -TG_EIO. */
 TG_MUST_CHECK int predecessor_tell_serving(struct predecessor *p, struct loop *loop);
+/* Closes the two, when they have been read. */
+void predecessor_close_files(struct predecessor *p);
 /* Why we end instead. */
 void predecessor_refuse(int channel, const char *reason);
 void predecessor_fini(struct predecessor *p);

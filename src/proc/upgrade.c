@@ -143,6 +143,7 @@ on_channel(struct watch *w, unsigned what)
 struct successor_spawn {
 	struct spawn spawn; /* first */
 	const struct upgrade *upgrade;
+	bool is_same_program;
 };
 
 /* The service manager's words to us are not for another process. */
@@ -158,7 +159,8 @@ arrange_environment(void)
 static enum spawn_step
 become_successor(const struct spawn *s, pid_t parent)
 {
-	const struct upgrade *u = ((const struct successor_spawn *)(const void *)s)->upgrade;
+	const struct successor_spawn *successor = (const struct successor_spawn *)(const void *)s;
+	const struct upgrade *u = successor->upgrade;
 	char *program = strdup(u->program);
 	char *conf_path = strdup(u->conf_path);
 	char option[] = "-c";
@@ -173,17 +175,22 @@ become_successor(const struct spawn *s, pid_t parent)
 	arrange_environment();
 	if (spawn_arrange_channel(s) < 0)
 		return SPAWN_DESCRIPTORS;
-	if (program != NULL && conf_path != NULL)
+	if (program == NULL || conf_path == NULL)
+		return SPAWN_EXEC;
+	if (successor->is_same_program)
+		fexecve(u->program_fd, argv, environ);
+	else
 		execv(program, argv);
 	return SPAWN_EXEC;
 }
 
 int
-upgrade_start(struct upgrade *u, struct err *err)
+upgrade_start(struct upgrade *u, bool is_same_program, struct err *err)
 {
 	struct successor_spawn s = {
 		.spawn = {.name = u->program, .become = become_successor},
 		.upgrade = u,
+		.is_same_program = is_same_program,
 	};
 	int channel[2];
 	int rc;
@@ -210,12 +217,19 @@ upgrade_start(struct upgrade *u, struct err *err)
 }
 
 void
-upgrade_give(struct upgrade *u)
+upgrade_give(struct upgrade *u, int state_fd)
 {
+	int rc;
+
 	if (u->state != UPGRADE_ASKED)
 		return; /* it failed meanwhile */
 	set_state(u, UPGRADE_GIVEN);
-	if (sockets_give(u->sockets, u->channel) < 0)
+	rc = channel_send(u->channel, MSG_GIVE_SEGMENT, NULL, 0, segment_fd(u->segment));
+	if (rc == 0)
+		rc = channel_send(u->channel, MSG_GIVE_STATE, NULL, 0, state_fd);
+	if (rc == 0)
+		rc = sockets_give(u->sockets, u->channel);
+	if (rc < 0)
 		upgrade_abort(u, "it does not take the sockets");
 }
 
