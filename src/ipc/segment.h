@@ -108,6 +108,14 @@ struct segment_shared {
 	_Atomic int64_t load_cpu_permille;
 	_Atomic int64_t load_memory_permille;
 	_Atomic int64_t load_us; /* when, monotonic; written last; 0: it told nothing yet */
+	/* Backends, written by the keeper for the one after it: what its checks have counted, and of that what
+	 * an operator cleared. */
+	_Atomic int64_t checks_passed;
+	_Atomic int64_t checks_failed;
+	_Atomic int64_t downs;
+	_Atomic int64_t down_us;
+	_Atomic int64_t checks_failed_cleared;
+	_Atomic int64_t downs_cleared;
 };
 
 /* After a gauge became `n`: the line is this processor's already, and rarely written once more. */

@@ -206,6 +206,12 @@ copy_marks(const struct carry *c, uint32_t from, uint32_t to)
 	segment_note_max(&shared->queued_max, gauge(&there->queued_max));
 	segment_note_max(&shared->held_max, gauge(&there->held_max));
 	segment_note_max(&shared->ejections, gauge(&there->ejections));
+	segment_note_max(&shared->checks_passed, gauge(&there->checks_passed));
+	segment_note_max(&shared->checks_failed, gauge(&there->checks_failed));
+	segment_note_max(&shared->downs, gauge(&there->downs));
+	segment_note_max(&shared->down_us, gauge(&there->down_us));
+	segment_note_max(&shared->checks_failed_cleared, gauge(&there->checks_failed_cleared));
+	segment_note_max(&shared->downs_cleared, gauge(&there->downs_cleared));
 }
 
 int

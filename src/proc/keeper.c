@@ -25,7 +25,6 @@
 
 #define START_MS      10000 /* between two start-up messages */
 #define TICK_MS       1000u
-#define LAST_WRITE_MS 2000u /* the access log's last lines may take this */
 
 struct keeper_control *
 keeper_controls_new(size_t n)
@@ -235,31 +234,6 @@ keeper_place_all(struct keeper *k)
 }
 
 void
-keeper_save(struct keeper *k)
-{
-	char *text;
-	size_t n;
-
-	k->has_unsaved = false;
-	timer_clear(&k->save);
-	if (k->state_file == NULL)
-		return;
-	if (steer_save(k->steer, &text, &n) == 0)
-		state_file_write(k->state_file, text, n);
-	else
-		log_write(TG_LOG_ERROR, "no memory to save the state", NULL);
-}
-
-void
-keeper_save_soon(struct keeper *k)
-{
-	if (k->state_file == NULL)
-		return;
-	k->has_unsaved = true;
-	timer_set(k->loop, &k->save, loop_now(k->loop));
-}
-
-void
 keeper_set_output(struct keeper *k, int fd)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -427,39 +401,6 @@ on_save(struct timer *t)
 	keeper_save(TG_CONTAINER(t, struct keeper, save));
 }
 
-/* *ret is NULL when there is none. */
-static int
-read_state(const struct keeper *k, struct conf_state **ret, struct err *err)
-{
-	*ret = NULL;
-	if (k->state_fd >= 0)
-		return state_load_fd(k->state_fd, ret, err);
-	return k->conf->state_file != NULL ? state_file_read(k->conf->state_file, ret, err) : 0;
-}
-
-/* What is no good in it never stops a start. */
-static int
-restore_state(struct keeper *k)
-{
-	struct conf_state *state;
-	struct err err;
-	int rc = read_state(k, &state, &err);
-
-	if (rc < 0)
-		log_write(TG_LOG_ERROR, "state is not restored", "reason=%s", err.text);
-	rc = k->conf->state_file != NULL ? state_file_start(k->conf->state_file, &k->state_file)
-					 : 0;
-	if (rc == 0 && state != NULL) {
-		k->is_restoring = true;
-		steer_restore(k->steer, state);
-		k->is_restoring = false;
-	}
-	if (rc == 0 && k->state_fd >= 0)
-		keeper_save_soon(k);
-	conf_state_free(state);
-	return rc;
-}
-
 /* Backends with an address begin at once; the others when their name has one. */
 static int
 begin_backends(struct keeper *k)
@@ -467,74 +408,12 @@ begin_backends(struct keeper *k)
 	struct err err;
 	int rc;
 
+	keeper_recall_health(k);
 	keeper_place_all(k);
 	rc = names_start(k->loop, k->conf, k->health, &k->source, &k->names, &err);
 	if (rc < 0)
 		log_write(TG_LOG_ERROR, "cannot look up names", "reason=%s", err.text);
 	return rc;
-}
-
-/* upgrade */
-
-/* What is ordered, for the new keeper. */
-static int
-save_state(const struct keeper *k, int *ret_fd)
-{
-	struct err err;
-	char *text;
-	size_t n;
-	int rc = steer_save(k->steer, &text, &n);
-
-	if (rc == 0) {
-		rc = reload_text_save_fd(text, n, ret_fd, &err);
-		free(text);
-	} else {
-		err_no_memory(&err);
-	}
-	if (rc < 0)
-		log_write(TG_LOG_ERROR, "what is ordered cannot be handed over", "reason=%s",
-			  err.text);
-	return rc;
-}
-
-/* From here on orders are for the new keeper, which gets those that were given. */
-static void
-hold(struct keeper *k)
-{
-	int fd;
-
-	if (k->is_holding)
-		return;
-	if (k->has_unsaved)
-		keeper_save(k);
-	timer_clear(&k->save);
-	if (!state_file_sync(k->state_file, LAST_WRITE_MS)) {
-		log_write(TG_LOG_ERROR,
-			  "state file does not take the last orders, not handing over", NULL);
-		return;
-	}
-	if (save_state(k, &fd) < 0)
-		return;
-	k->is_holding = true;
-	k->source.is_holding = true;
-	scaler_hold(k->scaler, true);
-	admin_server_hold(k->admin);
-	http_server_hold(k->http);
-	if (channel_send(k->channel, MSG_HELD, NULL, 0, fd) < 0)
-		loop_stop(k->loop);
-	close(fd);
-}
-
-static void
-resume(struct keeper *k)
-{
-	if (!k->is_holding)
-		return;
-	k->is_holding = false;
-	k->source.is_holding = false;
-	scaler_hold(k->scaler, false);
-	admin_server_resume(k->admin);
-	http_server_resume(k->http);
 }
 
 /* life */
@@ -564,9 +443,9 @@ serve_message(struct keeper *k, struct message *m)
 		keeper_set_output(k, m->fd);
 		m->fd = -1;
 	} else if (m->type == MSG_HOLD) {
-		hold(k);
+		keeper_hold(k);
 	} else if (m->type == MSG_RESUME) {
-		resume(k);
+		keeper_resume(k);
 	} else if (m->type == MSG_RELOADED) {
 		reloads_answered(k->reloads, &m->u.reloaded, m->fd, &k->source, k->admin);
 	} else if (m->type == MSG_NOTE) {
@@ -622,6 +501,7 @@ on_tick(struct timer *t)
 	access_log_watch(k->access_log);
 	state_file_watch(k->state_file);
 	source_sample(&k->source, loop_now(k->loop));
+	keeper_note_health(k);
 	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
 }
 
@@ -730,7 +610,7 @@ keeper_serve(struct keeper *k)
 	if (rc == 0)
 		rc = start_parts(k);
 	if (rc == 0)
-		rc = restore_state(k);
+		rc = keeper_restore(k);
 	if (rc == 0)
 		rc = begin_backends(k);
 	if (rc == 0)

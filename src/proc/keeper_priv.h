@@ -26,6 +26,8 @@ struct keeper_control {
 	bool is_served; /* and the server's who answers there */
 };
 
+#define LAST_WRITE_MS 2000u /* the last lines of a file may take this */
+
 struct keeper {
 	int channel;
 	int peer_fd;                     /* -1: none, or handed on to orders */
@@ -78,6 +80,15 @@ void keeper_save(struct keeper *k);
 void keeper_save_soon(struct keeper *k);
 /* Takes `fd` over: the access log goes on there. */
 void keeper_set_output(struct keeper *k, int fd);
+
+/* Gives the orders of before again. Negative: no memory. */
+TG_MUST_CHECK int keeper_restore(struct keeper *k);
+/* What checks have counted, to the segment, for the next keeper; and from there, before they begin. */
+void keeper_note_health(const struct keeper *k);
+void keeper_recall_health(const struct keeper *k);
+/* MSG_HOLD and MSG_RESUME. */
+void keeper_hold(struct keeper *k);
+void keeper_resume(struct keeper *k);
 
 /* What a configuration before has left to write; each waits for that time at most. */
 void keeper_end_old_files(struct keeper *k, unsigned timeout_ms);

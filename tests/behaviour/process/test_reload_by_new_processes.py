@@ -145,3 +145,26 @@ def test_new_processes_that_fail_change_nothing_and_the_caller_hears_why(tidegat
     replaced(tg, world.text(2))
     assert ask(world.admin, "get weight site/b1").startswith("9 ")
     assert client.RawClient(world.web).exchange(client.get()).status == 200
+
+
+def test_what_checks_have_counted_goes_on(tidegate, admin):
+    """Each keeper checks once."""
+    nobody = f"{net.ADDRESS}:{net.free_port()}"
+    bind = f"{net.ADDRESS}:{net.free_port()}"
+
+    def text(workers):
+        return conf.http(f'{{ name = "b1"; address = "{nobody}"; }}', workers=workers, bind=bind,
+                         service='health = { type = "tcp"; interval = "1h"; };',
+                         top=f'admin = {{ socket = "{admin}"; }};')
+
+    def failed(times):
+        settings.wait_until(lambda: int(stat.servers(admin, "site")["b1"]["chkfail"]) == times,
+                            f"{times} checks that failed")
+    tg = tidegate(text(1))
+    failed(1)
+    replaced(tg, text(2))
+    failed(2)
+    ask(admin, "clear counters all")
+    failed(0)
+    replaced(tg, text(1))
+    failed(1)

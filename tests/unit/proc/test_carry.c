@@ -91,6 +91,8 @@ sums_go_on_by_name(void **state)
 	segment_shared(from, service(from, "a"))->in_flight_max = 9;
 	segment_shared(from, service(from, "a"))->in_flight = 8;
 	segment_shared(from, backend(from, "a", "y"))->ejections = 2;
+	segment_shared(from, backend(from, "a", "y"))->checks_failed = 11;
+	segment_shared(from, backend(from, "a", "y"))->downs_cleared = 3;
 	segment_shared(from, 0)->reloads = 6;
 	begin(&c, from, to);
 	assert_int_equal(segment_sum(to, backend(to, "a", "x"), TG_B_STREAMS), 7);
@@ -101,6 +103,8 @@ sums_go_on_by_name(void **state)
 	assert_int_equal(segment_shared(to, service(to, "a"))->in_flight_max, 9);
 	assert_int_equal(segment_shared(to, service(to, "a"))->in_flight, 0);
 	assert_int_equal(segment_shared(to, backend(to, "a", "y"))->ejections, 2);
+	assert_int_equal(segment_shared(to, backend(to, "a", "y"))->checks_failed, 11);
+	assert_int_equal(segment_shared(to, backend(to, "a", "y"))->downs_cleared, 3);
 	assert_int_equal(segment_shared(to, 0)->reloads, 6);
 	count(to, 2, backend(to, "a", "x"), TG_B_STREAMS, 10);
 	count(from, 1, backend(from, "a", "x"), TG_B_STREAMS, 1);
