@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import pwd
 import signal
 
@@ -168,3 +167,43 @@ def test_what_checks_have_counted_goes_on(tidegate, admin):
     failed(0)
     replaced(tg, text(1))
     failed(1)
+
+
+def test_a_signal_meanwhile_is_served_by_the_new_one(tidegate, world):
+    tg = tidegate(world.text(1))
+    tg.conf_path.write_text(str(world.text(2)))
+    with procfs.standing_still(tg.role_pid("keeper")):  # which is asked to hold
+        tg.send_signal(signal.SIGHUP)
+        tg.log.wait(count=2, msg="starting")  # the file is read by then
+        tg.conf_path.write_text(world.text(2).text.replace('name = "b1";', 'name = "b1"; weight = 9;'))
+        tg.send_signal(signal.SIGHUP)
+        tg.log.wait(msg="a reload is under way, another follows")
+    tg.log.wait(count=2, msg="reloaded")
+    tg.follow()
+    assert ask(world.admin, "get weight site/b1").startswith("9 ")
+
+
+def test_a_stop_meanwhile_ends_both(tidegate, world):
+    tg = tidegate(world.text(1))
+    tg.conf_path.write_text(str(world.text(2)))
+    with procfs.standing_still(tg.role_pid("keeper")):
+        tg.send_signal(signal.SIGHUP)
+        pid = int(tg.log.wait(msg="starting new processes")["successor"])
+        tg.send_signal(signal.SIGTERM)
+        assert tg.log.wait(msg="the reload has failed, going on")["reason"] == "it is stopping"
+        settings.wait_until(lambda: not procfs.alive(pid), "the new one to end")
+    assert tg.wait() == 0
+
+
+def test_a_keeper_that_dies_meanwhile_changes_nothing(tidegate, world):
+    tg = tidegate(world.text(1))
+    tg.conf_path.write_text(str(world.text(2)))
+    keeper = tg.role_pid("keeper")
+    os.kill(keeper, signal.SIGSTOP)  # it is asked to hold, and does not
+    tg.send_signal(signal.SIGHUP)
+    tg.log.wait(count=2, msg="starting")
+    os.kill(keeper, signal.SIGKILL)
+    tg.log.wait(msg="the reload has failed, going on", reason="the keeper has died meanwhile")
+    tg.log.wait(count=2, msg="child ready", child="keeper")
+    replaced(tg, world.text(2))
+    assert client.RawClient(world.web).exchange(client.get()).status == 200
