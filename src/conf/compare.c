@@ -507,8 +507,8 @@ conf_compare(const struct conf *present, const struct conf *next, FILE *out,
 	return 0;
 }
 
-static bool
-is_equal_text(const char *a, const char *b)
+bool
+conf_is_equal_text(const char *a, const char *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
@@ -522,8 +522,8 @@ conf_compare_fixed(const struct conf *present, const struct conf *next, FILE *ou
 
 	if (out == NULL)
 		return present->workers != next->workers ||
-		       !is_equal_text(present->user, next->user) ||
-		       !is_equal_text(present->group, next->group);
+		       !conf_is_equal_text(present->user, next->user) ||
+		       !conf_is_equal_text(present->group, next->group);
 	for (const struct conf_field *f = conf_schema_top.fields; f->key; f++) {
 		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 			if (strcmp(f->key, keys[i]) == 0)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/compare.h"
 #include "conf/same.h"
 #include "module/module.h"
 #include "proc/edit.h"
@@ -43,12 +44,6 @@ struct keeper_next {
 	bool is_prepared;
 	bool is_over; /* it is gone over to: what is here is the one before */
 };
-
-static bool
-is_text_equal(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
 
 /*** The end of what was prepared ***/
 
@@ -261,7 +256,7 @@ prepare_output(struct keeper *k, struct keeper_next *next, struct err *err)
 	bool is_on = next->conf->log.access != TG_ACCESS_OFF;
 	int fd = next->log_fd;
 
-	next->has_output = fd >= 0 || !is_text_equal(file, k->conf->log.file);
+	next->has_output = fd >= 0 || !conf_is_equal_text(file, k->conf->log.file);
 	if (is_on && file != NULL && (next->has_output ? fd : k->log_fd) < 0)
 		return err_set(err, TG_EINVAL, "no access log file \"%.128s\"", file);
 	if (!is_on || !next->has_output || k->access_log == NULL)
@@ -296,7 +291,7 @@ prepare_state_file(struct keeper *k, struct keeper_next *next, struct err *err)
 {
 	const char *path = next->conf->state_file;
 
-	next->has_other_file = !is_text_equal(path, k->conf->state_file);
+	next->has_other_file = !conf_is_equal_text(path, k->conf->state_file);
 	if (!next->has_other_file)
 		return 0;
 	keeper_end_old_files(k, OLD_FILE_MS);

@@ -1,8 +1,7 @@
 #include "proc/keeper_store.h"
 
-#include <string.h>
-
 #include "base/log.h"
+#include "conf/compare.h"
 #include "proc/names.h"
 
 static void
@@ -40,12 +39,6 @@ keeper_store_close(struct keeper_store *s, unsigned timeout_ms)
 	*s = (struct keeper_store){.store = NULL};
 }
 
-static bool
-is_same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 bool
 keeper_store_differs(const struct conf *present, const struct conf *next)
 {
@@ -56,7 +49,7 @@ keeper_store_differs(const struct conf *present, const struct conf *next)
 		return true;
 	if (b->type == TG_STORE_MEMORY)
 		return false;
-	return a->timeout_ms != b->timeout_ms || !is_same_text(a->url, b->url) ||
+	return a->timeout_ms != b->timeout_ms || !conf_is_equal_text(a->url, b->url) ||
 	       !names_has_same_servers(present, next);
 }
 
