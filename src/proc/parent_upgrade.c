@@ -27,7 +27,7 @@ parent_on_yours(struct predecessor *predecessor)
 {
 	struct parent *p = TG_CONTAINER(predecessor, struct parent, predecessor);
 
-	sockets_own(&p->sockets);
+	sockets_own(&p->sockets, &p->privileges);
 	inherited_remove_files(&p->inherited);
 	inherited_fini(&p->inherited);
 	carry_run(&p->carry, p->loop);

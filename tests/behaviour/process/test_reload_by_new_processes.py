@@ -107,6 +107,7 @@ def test_the_user_changes_and_what_was_ordered_stays(tidegate, world, run_tidect
     nobody = str(pwd.getpwnam("nobody").pw_uid)
     for role in ("proxy", "keeper"):
         assert set(procfs.status(tg.role_pid(role))["Uid"].split()) == {nobody}
+    settings.wait_until(lambda: os.stat(world.admin).st_uid == int(nobody), "the control socket to be its own")
     assert tg.role_pid("proxy") != before
     assert ask(world.admin, "get weight site/b1").startswith("7 ")
     assert stat.servers(world.admin, "echo")["e1"]["status"].startswith("DRAIN")
@@ -131,13 +132,15 @@ def test_a_user_that_is_not_there_changes_nothing(tidegate, world, run_tidectl):
 def test_new_processes_that_fail_change_nothing_and_the_caller_hears_why(tidegate, world, run_tidectl):
     tg = tidegate(world.text(1))
     children = {role: tg.role_pid(role) for role in ("proxy", "keeper")}
-    taken = world.text(2).text.replace(world.web, "192.0.2.1:1")
+    user = 'user = "nobody";' if os.geteuid() == 0 else ""
+    taken = world.text(2, user).text.replace(world.web, "192.0.2.1:1")
     tg.conf_path.write_text(taken)
     failed = run_tidectl("-s", world.admin, "reload")
     want = 'listener "web": 192.0.2.1:1: cannot bind: Cannot assign requested address'
     assert failed.returncode == 1 and want in failed.stderr
     assert tg.fail_to_reload(taken) == want
     assert {role: tg.role_pid(role) for role in children} == children
+    assert os.stat(world.admin).st_uid == os.geteuid()
     assert ask(world.admin, "set weight site/b1 9").strip() == ""
     tg.reload(world.text(1))
     assert len(tg.former) == 0
