@@ -65,6 +65,7 @@
  *	MSG_GIVE     old to new, fd: a listening socket; one each
  *	MSG_GIVE_SEGMENT old to new, fd: where the numbers are (proc/carry.h); may be missing
  *	MSG_GIVE_STATE old to new, fd: as MSG_STATE; may be missing
+ *	MSG_LOG_LEVEL old to new: one that was ordered and lasts over a reload; may be missing
  *	MSG_GIVEN    old to new: that was all
  *	MSG_SERVING  new to old: my children accept clients
  *	MSG_YOURS    old to new: I do not any more; socket files are yours

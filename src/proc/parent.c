@@ -512,6 +512,8 @@ parent_run(struct parent *p, struct err *err)
 			      .segment = p->segment,
 			      .sockets = &p->sockets,
 			      .state_fd = p->predecessor.state_fd,
+			      .has_log_level = p->predecessor.has_log_level,
+			      .log_level = p->predecessor.log_level,
 			      .peer_fd = -1},
 		.ready_timeout_ms = READY_TIMEOUT_MS,
 		.stop_margin_ms = STOP_MARGIN_MS,
@@ -542,6 +544,8 @@ parent_run(struct parent *p, struct err *err)
 		.on_begun = on_reload_begun,
 		.on_ended = on_reload_ended,
 	};
+	if (p->predecessor.has_log_level)
+		log_set_level(p->predecessor.log_level);
 	reconf_init(&p->reconf);
 	timer_init(&p->watchdog, on_watchdog);
 	supervisor_init(s);

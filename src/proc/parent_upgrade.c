@@ -76,7 +76,11 @@ on_asked(struct upgrade *u)
 void
 parent_on_held(struct supervisor *s, int fd)
 {
-	upgrade_give(&parent_of(s)->upgrade, fd);
+	struct parent *p = parent_of(s);
+	const struct child_equipment *e = &s->equipment;
+	bool lasts = e->has_log_level && reconf_keeps_log_level(&p->reconf);
+
+	upgrade_give(&p->upgrade, fd, lasts ? &e->log_level : NULL);
 }
 
 /* From here on all that is shared is the new one's; ours is only to finish. */

@@ -47,6 +47,11 @@ take(struct predecessor *p, struct inherited *in, struct message *m)
 		return take_file(&p->segment_fd, m->fd);
 	if (m->type == MSG_GIVE_STATE)
 		return take_file(&p->state_fd, m->fd);
+	if (m->type == MSG_LOG_LEVEL) {
+		p->has_log_level = true;
+		p->log_level = (enum log_level)m->u.log_level.level;
+		return 1;
+	}
 	if (m->type != MSG_GIVE) {
 		if (m->fd >= 0)
 			close(m->fd);

@@ -8,7 +8,10 @@
 #ifndef TG_PROC_PREDECESSOR_H
 #define TG_PROC_PREDECESSOR_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
+#include "base/log.h"
 #include "loop/loop.h"
 #include "proc/inherited.h"
 
@@ -16,6 +19,8 @@ struct predecessor {
 	int channel; /* -1: there is none */
 	int segment_fd; /* where it counts; -1: it did not say */
 	int state_fd;   /* what is ordered; the same */
+	bool has_log_level; /* an operator ordered one that is to last: */
+	enum log_level log_level;
 	struct loop *loop;
 	struct watch watch;
 	/* All is ours. */

@@ -460,6 +460,7 @@ start_file(struct reconf *r, uint32_t caller)
 		conf_unref(conf);
 		fail_file(r, err.text);
 	} else if (r->difference.needs_processes) {
+		r->is_log_level_edited = conf->log.level != (*r->now.conf)->log.level;
 		conf_unref(conf);
 		start_replacing(r);
 	} else {
@@ -733,6 +734,12 @@ bool
 reconf_is_replacing(const struct reconf *r)
 {
 	return r->is_replacing;
+}
+
+bool
+reconf_keeps_log_level(const struct reconf *r)
+{
+	return r->is_replacing && !r->is_log_level_edited;
 }
 
 bool

@@ -47,6 +47,7 @@ struct reconf {
 	bool is_of_file;   /* the transaction under way: the file read anew, not orders */
 	uint32_t caller;   /* of it; 0: SIGHUP */
 	bool is_due_again; /* SIGHUP came meanwhile */
+	bool is_log_level_edited; /* by that file */
 	bool is_replacing; /* other processes are to take it over, as `difference` tells */
 	struct next_difference difference;
 	char *notes;       /* of what the file made impossible, for the answer; NULL: none */
@@ -71,6 +72,8 @@ bool reconf_on_message(struct reconf *r, enum child_role role, const struct mess
 void reconf_on_death(struct reconf *r, enum child_role role);
 /* Other processes start, that read the file anew. */
 bool reconf_is_replacing(const struct reconf *r);
+/* The same, and what is configured to be logged is not edited. */
+bool reconf_keeps_log_level(const struct reconf *r);
 /* They serve (`why` NULL), and ours are to end; or they are gone, and nothing has changed. True: they are to read the
  * file once more. */
 TG_MUST_CHECK bool reconf_replaced(struct reconf *r, const char *why);

@@ -12,6 +12,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
+#include "proc/child.h"
 #include "proc/proc.h"
 #include "proc/spawn.h"
 
@@ -217,7 +218,7 @@ upgrade_start(struct upgrade *u, bool is_same_program, struct err *err)
 }
 
 void
-upgrade_give(struct upgrade *u, int state_fd)
+upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level)
 {
 	int rc;
 
@@ -227,6 +228,8 @@ upgrade_give(struct upgrade *u, int state_fd)
 	rc = channel_send(u->channel, MSG_GIVE_SEGMENT, NULL, 0, segment_fd(u->segment));
 	if (rc == 0)
 		rc = channel_send(u->channel, MSG_GIVE_STATE, NULL, 0, state_fd);
+	if (rc == 0 && level != NULL)
+		rc = child_send_log_level(u->channel, *level);
 	if (rc == 0)
 		rc = sockets_give(u->sockets, u->channel);
 	if (rc < 0)

@@ -92,7 +92,7 @@ def test_workers_change_under_load(tidegate, world):
 def test_the_user_changes_and_what_was_ordered_stays(tidegate, world, run_tidectl):
     """Without a state file."""
     tg = tidegate(world.text(1))
-    for order in ("set weight site/b1 7", "drain echo/e1", "set maxconn frontend web 77",
+    for order in ("set log level debug", "set weight site/b1 7", "drain echo/e1", "set maxconn frontend web 77",
                   f"add server site/b2 {net.ADDRESS}:1", "clear counters all"):
         ask(world.admin, order)
     assert client.RawClient(world.web).exchange(client.get()).status == 200
@@ -112,7 +112,7 @@ def test_the_user_changes_and_what_was_ordered_stays(tidegate, world, run_tidect
     assert ask(world.admin, "get weight site/b1").startswith("7 ")
     assert stat.servers(world.admin, "echo")["e1"]["status"].startswith("DRAIN")
     assert "b2" in stat.servers(world.admin, "site")
-    assert json.loads(ask(world.admin, "show info json"))
+    assert json.loads(ask(world.admin, "show info json"))["Log_level"] == "debug"
     assert total(world.admin, "site") == 1
     assert client.RawClient(world.web).exchange(client.get()).status == 200
 

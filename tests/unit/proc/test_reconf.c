@@ -427,6 +427,7 @@ other_processes_take_over_what_ours_cannot(void **state)
 	order(4, RELOAD_FILE, "", "");
 	assert_int_equal(w.replaced, 1);
 	assert_true(reconf_is_replacing(&w.reconf));
+	assert_true(reconf_keeps_log_level(&w.reconf));
 	got(CHILD_PROXY, "");
 	order(5, RELOAD_FILE, "", "");
 	answered(5, false, "a reload is under way\n");
@@ -450,7 +451,9 @@ other_processes_that_fail_change_nothing(void **state)
 	answered(3, false, "it is process 1\n");
 	assert_false(reconf_is_replacing(&w.reconf));
 	w.why_no_others = NULL;
+	write_file("workers = 3; log = { level = \"debug\"; };", listener("web", w.port[0]), B1);
 	order(4, RELOAD_FILE, "", "");
+	assert_false(reconf_keeps_log_level(&w.reconf));
 	assert_false(reconf_replaced(&w.reconf, "they do not serve"));
 	answered(4, false, "they do not serve\n");
 	assert_int_equal(segment_shared(w.segment, 0)->reloads_failed, 2);
