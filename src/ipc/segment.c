@@ -28,6 +28,8 @@ struct segment_header {
 	uint64_t ring_bytes;
 	uint64_t total_bytes;
 	uint64_t started_us; /* monotonic */
+	_Atomic uint32_t is_over; /* segment_finish() was called */
+	uint32_t reserved;
 };
 
 /* Where the parts are; a function of workers, slots and ring_bytes alone. */
@@ -240,6 +242,24 @@ segment_workers(const struct segment *seg)
 	return seg->workers;
 }
 
+static struct segment_header *
+header_of(const struct segment *seg)
+{
+	return (struct segment_header *)(void *)seg->base;
+}
+
+void
+segment_finish(struct segment *seg)
+{
+	atomic_store_explicit(&header_of(seg)->is_over, 1, memory_order_release);
+}
+
+bool
+segment_is_over(const struct segment *seg)
+{
+	return atomic_load_explicit(&header_of(seg)->is_over, memory_order_acquire) != 0;
+}
+
 struct mono
 segment_started(const struct segment *seg)
 {
@@ -275,12 +295,6 @@ fit_name(char stored[TG_SEGMENT_NAME], const char *name)
 	else
 		snprintf(stored, TG_SEGMENT_NAME, "%.*s~%016llx", TG_SEGMENT_NAME - 18, name,
 			 (unsigned long long)hash_text(name));
-}
-
-static struct segment_header *
-header_of(const struct segment *seg)
-{
-	return (struct segment_header *)(void *)seg->base;
 }
 
 uint32_t

@@ -165,6 +165,10 @@ uint32_t segment_used(const struct segment *seg);
 /* When it was created: the start of this run of the daemon. */
 struct mono segment_started(const struct segment *seg);
 
+/* The creator only: nobody counts in it any more. */
+void segment_finish(struct segment *seg);
+bool segment_is_over(const struct segment *seg);
+
 /* The creator only: name the next slot that never had a name. Returns its index or -TG_ELIMIT. */
 int segment_add(struct segment *seg, enum segment_kind kind, uint32_t parent, const char *name);
 /* The creator only, of a slot that nobody uses: name it, in place of what it was named. */

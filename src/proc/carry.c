@@ -250,7 +250,7 @@ static void
 on_timer(struct timer *t)
 {
 	struct carry *c = TG_CONTAINER(t, struct carry, timer);
-	bool is_gone = getppid() != c->pid;
+	bool is_gone = getppid() != c->pid || segment_is_over(c->from);
 
 	carry_copy(c);
 	if (!is_gone) {

@@ -4,7 +4,7 @@
  * Each tidegate has a segment of its own. That of the one before (proc/predecessor.h) is written until its
  * proxy has ended; its sums, with what was carried to it, are copied into the carried part of ours, from
  * object to object by kind, service and name: once before our children start, then each second until
- * that process is gone. What is now, as connections that are open, each counts for itself.
+ * nobody counts there any more. What is now, as connections that are open, each counts for itself.
  *
  * Nothing that is read there is trusted: numbers are copied, names compared within their size.
  */
@@ -36,7 +36,7 @@ struct carry {
 /* Copies what is there so far; `to` has its names. `fd` stays the caller's. -TG_EPROTO: a segment of another
  * version; -TG_ENOMEM, -TG_EIO. */
 TG_MUST_CHECK int carry_begin(struct carry *c, int fd, struct segment *to, struct err *err);
-/* Goes on with it until our parent has ended. */
+/* Goes on with it until our parent has ended, or says that nobody counts there any more. */
 void carry_run(struct carry *c, struct loop *loop);
 /* Runs the loop until that: who ends before the one before would have its last counts lost to the one after. */
 void carry_wait(struct carry *c);

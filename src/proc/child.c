@@ -100,6 +100,7 @@ become_role(const struct spawn *s, pid_t parent)
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");
+	unsetenv(TG_GENERATION);
 	fexecve(r->program_fd, argv, environ);
 	return SPAWN_EXEC;
 }

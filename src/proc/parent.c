@@ -235,6 +235,8 @@ on_signal(struct loop_signal *s, int signo)
 	struct parent *p = ((struct parent_signal *)(void *)s)->parent;
 	struct err err;
 
+	if (signo != SIGCHLD && parent_hand_on(p, signo))
+		return;
 	switch (signo) {
 	case SIGCHLD:
 		upgrade_reap(&p->upgrade);
@@ -497,6 +499,18 @@ end_strangers(const struct parent *p)
 		log_write(TG_LOG_WARN, "killed what was left of backends", "processes=%u", n);
 }
 
+/* Who was replaced waits for whoever must not end after it. */
+static void
+end_replaced(struct parent *p)
+{
+	if (p->upgrade.state != UPGRADE_DONE)
+		return;
+	carry_wait(&p->carry);
+	segment_finish(p->segment);
+	if (parent_stays(p))
+		p->supervisor.has_failed = parent_stay(p) != 0;
+}
+
 /* From the first start of the children to the end of both. */
 static int
 parent_run(struct parent *p, struct err *err)
@@ -552,8 +566,7 @@ parent_run(struct parent *p, struct err *err)
 	rc = supervisor_start(s, err);
 	if (rc == 0) {
 		loop_run(p->loop);
-		if (p->upgrade.state == UPGRADE_DONE)
-			carry_wait(&p->carry);
+		end_replaced(p);
 		end_strangers(p);
 	}
 	timer_fini(&p->watchdog);

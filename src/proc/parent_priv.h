@@ -50,6 +50,7 @@ struct parent {
 	struct supervisor supervisor;
 	struct upgrade upgrade;
 	struct reconf reconf;
+	int status;         /* of the one after, which has ended before us */
 	bool is_reload_due; /* SIGHUP came before all was ours */
 	size_t text_max;    /* as in struct present, at the start */
 	struct notes notes;
@@ -84,6 +85,12 @@ void parent_on_held(struct supervisor *s, int fd);
 void parent_on_upgrade_ordered(struct supervisor *s);
 /* A child has died. */
 void parent_upgrade_on_death(struct parent *p);
+/* Whether we stay when another serves in our place: as process 1, whose end is that of its container, or as a child
+ * of one that does. Then signals are for that one. */
+bool parent_stays(const struct parent *p);
+bool parent_hand_on(const struct parent *p, int signo);
+/* Our children are gone: until the one after has ended. Its exit status. */
+int parent_stay(struct parent *p);
 /* What the predecessor calls. */
 void parent_on_yours(struct predecessor *predecessor);
 void parent_on_gone(struct predecessor *predecessor);

@@ -2,14 +2,19 @@
  * proc/parent_upgrade.c: a parent's part in its replacement, as the one before and as the one after.
  */
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "proc/notify.h"
 #include "proc/parent_priv.h"
+#include "proc/proc.h"
 
 /* A new parent has its children, and backends their first verdicts, well before. */
 #define UPGRADE_TIMEOUT_MS 30000u
+/* Process 1 of a container and its successors, each of which waits for the next. */
+#define GENERATIONS_MAX 16u
 
 /* the one after */
 
@@ -118,6 +123,55 @@ on_failed(struct upgrade *u, const char *why)
 			     p->conf->n_listeners, p->conf->workers);
 }
 
+static void
+on_ended(struct upgrade *u, int status)
+{
+	struct parent *p = parent_of_upgrade(u);
+	bool is_clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	log_write(is_clean ? TG_LOG_INFO : TG_LOG_ERROR, "the new tidegate has ended", "status=%d",
+		  status);
+	p->status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+	if (parent_stays(p))
+		supervisor_kill(&p->supervisor); /* or what is left of our children, and the loop */
+}
+
+/* Process 1, or the number our predecessor gave us. */
+static unsigned
+generation(void)
+{
+	const char *text = getenv(TG_GENERATION);
+	unsigned long n = text != NULL ? strtoul(text, NULL, 10) : 0;
+
+	if (getpid() == 1)
+		return 1;
+	return n > 0 && n <= GENERATIONS_MAX ? (unsigned)n + 1 : 0;
+}
+
+bool
+parent_stays(const struct parent *p)
+{
+	return p->upgrade.generation > 0;
+}
+
+bool
+parent_hand_on(const struct parent *p, int signo)
+{
+	if (!parent_stays(p) || p->upgrade.state != UPGRADE_DONE)
+		return false;
+	if (p->upgrade.pid > 0)
+		kill(p->upgrade.pid, signo);
+	return true;
+}
+
+int
+parent_stay(struct parent *p)
+{
+	if (p->upgrade.pid > 0)
+		loop_run(p->loop);
+	return p->status;
+}
+
 void
 parent_upgrade_init(struct parent *p)
 {
@@ -129,8 +183,10 @@ parent_upgrade_init(struct parent *p)
 		.sockets = &p->sockets,
 		.segment = p->segment,
 		.timeout_ms = UPGRADE_TIMEOUT_MS,
+		.generation = generation(),
 		.on_asked = on_asked,
 		.on_serving = on_replaced,
+		.on_ended = on_ended,
 		.on_failed = on_failed,
 	};
 	upgrade_init(&p->upgrade);
@@ -143,9 +199,10 @@ check(const struct parent *p, struct err *err)
 		return err_set(err, TG_EINVAL, "it is stopping");
 	if (parent_is_waiting(p) || !p->supervisor.was_ready)
 		return err_set(err, TG_EAGAIN, "it is starting");
-	if (getpid() == 1)
-		return err_set(err, TG_ENOTSUP,
-			       "it is process 1, whose end would end its container");
+	if (p->upgrade.generation > GENERATIONS_MAX)
+		return err_set(err, TG_ELIMIT,
+			       "%u processes of before stay until the container ends: restart it",
+			       GENERATIONS_MAX);
 	if (reconf_is_busy(&p->reconf))
 		return err_set(err, TG_EAGAIN, "a reload is under way");
 	return 0;

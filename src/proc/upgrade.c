@@ -149,12 +149,17 @@ struct successor_spawn {
 
 /* The service manager's words to us are not for another process. */
 static void
-arrange_environment(void)
+arrange_environment(const struct upgrade *u)
 {
+	char generation[16];
+
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	unsetenv("WATCHDOG_PID");
+	snprintf(generation, sizeof(generation), "%u", u->generation);
+	if (u->generation > 0)
+		setenv(TG_GENERATION, generation, 1);
 }
 
 static enum spawn_step
@@ -173,7 +178,7 @@ become_successor(const struct spawn *s, pid_t parent)
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	arrange_environment();
+	arrange_environment(u);
 	if (spawn_arrange_channel(s) < 0)
 		return SPAWN_DESCRIPTORS;
 	if (program == NULL || conf_path == NULL)
@@ -274,7 +279,7 @@ upgrade_reap(struct upgrade *u)
 		return;
 	u->pid = 0;
 	if (u->state == UPGRADE_DONE) {
-		log_write(TG_LOG_ERROR, "the new tidegate has ended", "status=%d", status);
+		u->on_ended(u, status);
 		return;
 	}
 	read_last_word(u);

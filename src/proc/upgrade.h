@@ -42,10 +42,13 @@ struct upgrade {
 	const struct sockets *sockets;
 	const struct segment *segment;
 	unsigned timeout_ms; /* from its start until it serves */
+	unsigned generation; /* processes of before that stay, with us; 0: none does */
 	/* It has read its configuration: have the keeper hold, then upgrade_give(). */
 	void (*on_asked)(struct upgrade *u);
 	/* Its children accept clients: stop, without touching what it uses. */
 	void (*on_serving)(struct upgrade *u);
+	/* It served and has ended, as waitpid() says. */
+	void (*on_ended)(struct upgrade *u, int status);
 	/* It is gone, and this is why. */
 	void (*on_failed)(struct upgrade *u, const char *why);
 	enum upgrade_state state;

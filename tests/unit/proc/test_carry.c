@@ -148,6 +148,39 @@ what_was_carried_is_carried_on(void **state)
 	segment_close(third);
 }
 
+static struct loop *
+begin_in_a_loop(struct carry *c, struct segment *from, struct segment *to)
+{
+	struct loop *loop = loop_new();
+
+	assert_non_null(loop);
+	begin(c, from, to);
+	carry_run(c, loop);
+	return loop;
+}
+
+static void
+it_ends_when_nobody_counts_there_any_more(void **state)
+{
+	struct segment *from = make(before_text);
+	struct segment *to = make(after_text);
+	struct carry c;
+	struct loop *loop = begin_in_a_loop(&c, from, to);
+
+	(void)state;
+	assert_non_null(c.from);
+	count(from, 0, backend(from, "a", "x"), TG_B_STREAMS, 3);
+	segment_finish(from);
+	carry_wait(&c);
+	assert_null(c.from);
+	assert_int_equal(segment_sum(to, backend(to, "a", "x"), TG_B_STREAMS), 3);
+	carry_wait(&c);
+	carry_fini(&c);
+	loop_free(loop);
+	segment_close(from);
+	segment_close(to);
+}
+
 static void
 a_slot_that_is_anothers_by_now_is_left_alone(void **state)
 {
@@ -193,6 +226,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_go_on_by_name),
 		cmocka_unit_test(what_was_carried_is_carried_on),
+		cmocka_unit_test(it_ends_when_nobody_counts_there_any_more),
 		cmocka_unit_test(a_slot_that_is_anothers_by_now_is_left_alone),
 		cmocka_unit_test(what_is_no_segment_is_refused),
 	};
