@@ -35,10 +35,18 @@ ejections(const struct admin_source *s, uint32_t slot)
 	return source_gauge(&segment_shared(s->segment, slot)->ejections);
 }
 
-static struct health_cleared *
-health_of(const struct admin_source *s, size_t service, size_t backend)
+static struct segment_shared *
+shared_of(const struct admin_source *s, size_t service, size_t backend)
 {
-	return &s->health_cleared[source_backend_slot(s, service, backend)];
+	return segment_shared(s->segment, source_backend_slot(s, service, backend));
+}
+
+static uint64_t
+since_gauge(uint64_t now, const _Atomic int64_t *cleared)
+{
+	uint64_t then = source_gauge(cleared);
+
+	return now > then ? now - then : 0;
 }
 
 uint64_t
@@ -56,15 +64,16 @@ cleared_ejections(const struct admin_source *s, uint32_t slot)
 uint64_t
 cleared_failures(const struct admin_source *s, size_t service, size_t backend)
 {
-	return health_status(s->health, (unsigned)service, (unsigned)backend)->failures -
-	       health_of(s, service, backend)->failures;
+	return since_gauge(health_status(s->health, (unsigned)service, (unsigned)backend)->failures,
+			   &shared_of(s, service, backend)->checks_failed_cleared);
 }
 
 uint64_t
 cleared_downs(const struct admin_source *s, size_t service, size_t backend)
 {
-	return health_status(s->health, (unsigned)service, (unsigned)backend)->verdict.downs -
-	       health_of(s, service, backend)->downs;
+	return since_gauge(
+		health_status(s->health, (unsigned)service, (unsigned)backend)->verdict.downs,
+		&shared_of(s, service, backend)->downs_cleared);
 }
 
 /* Workers only ever raise it: one that does so meanwhile is not undone. */
@@ -98,7 +107,8 @@ cleared_begin(struct admin_source *s, uint32_t slot)
 	restart_maximum(&shared->in_flight_max, &shared->in_flight);
 	restart_maximum(&shared->queued_max, &shared->queued);
 	restart_maximum(&shared->held_max, &shared->held);
-	s->health_cleared[slot] = (struct health_cleared){.failures = 0};
+	atomic_store(&shared->checks_failed_cleared, 0);
+	atomic_store(&shared->downs_cleared, 0);
 }
 
 void
@@ -124,8 +134,9 @@ clear_health(struct admin_source *s)
 			const struct health_status *h =
 				health_status(s->health, (unsigned)i, (unsigned)j);
 
-			*health_of(s, i, j) = (struct health_cleared){.failures = h->failures,
-								      .downs = h->verdict.downs};
+			atomic_store(&shared_of(s, i, j)->checks_failed_cleared,
+				     (int64_t)h->failures);
+			atomic_store(&shared_of(s, i, j)->downs_cleared, (int64_t)h->verdict.downs);
 		}
 	}
 }

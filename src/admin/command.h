@@ -207,8 +207,9 @@ struct command_wait *command_wait_for(struct command_call *call, uint64_t ms,
 void command_order(struct command_call *call, const struct steer_target *target,
 		   enum steer_property property, const char *value);
 
-/* The answer is this configuration, or that service of it, as text that reads back. */
-void command_print_conf(struct command_call *call, const struct conf *conf,
+/* The answer is this configuration, or that service of it, as text that reads back; before it `remarks`, where
+ * there are some (NULL allowed). */
+void command_print_conf(struct command_call *call, const struct output *remarks, const struct conf *conf,
 			const struct conf_service *service);
 
 /* {"when":..,"who":..,"why":..} */

@@ -228,13 +228,16 @@ command_number(struct command_call *call, const char *text, uint64_t max, const 
 }
 
 void
-command_print_conf(struct command_call *call, const struct conf *conf,
+command_print_conf(struct command_call *call, const struct output *remarks, const struct conf *conf,
 		   const struct conf_service *service)
 {
 	char *text = NULL;
 	size_t n = 0;
-	FILE *file = open_memstream(&text, &n);
+	bool is_whole = remarks == NULL || !remarks->is_full;
+	FILE *file = is_whole ? open_memstream(&text, &n) : NULL;
 
+	if (file != NULL && remarks != NULL && remarks->n > 0)
+		fwrite(remarks->bytes, 1, remarks->n, file);
 	if (file != NULL && service != NULL)
 		conf_print_service(service, file);
 	else if (file != NULL)

@@ -23,7 +23,7 @@ copy_of(const struct conf *conf)
 	return copy;
 }
 
-/* What no key says goes before the text, as remarks. */
+/* What no key says goes before the text, as remarks, and is part of it. */
 static void
 remark(struct output *out, const struct conf_service *service, const struct conf_backend *backend,
        enum steer_property property, const char *value)
@@ -106,46 +106,46 @@ apply_scales(struct output *out, const struct steer_scales *scales, struct conf_
 }
 
 static void
-apply_backend(struct command_call *call, struct conf_service *service, size_t j)
+apply_backend(struct output *out, const struct steer *steer, struct conf_service *service, size_t j)
 {
-	const struct steer *steer = call->source->steer;
 
 	for (unsigned k = 0; k < TG_STEER_PROPERTY_COUNT; k++) {
 		enum steer_property property = (enum steer_property)k;
 
 		if (steer_differs(steer, service->index, (unsigned)j, property))
-			apply(call->out, service, &service->backends[j],
+			apply(out, service, &service->backends[j],
 			      steer_get(steer, service->index, (unsigned)j), property);
 	}
 }
 
 /* What the autoscaler added is not to be configured; so are orders about it. */
 static void
-apply_service(struct command_call *call, struct conf_service *service)
+apply_service(struct output *out, const struct steer *steer, struct conf_service *service)
 {
 	size_t n = 0;
 
-	apply_scales(call->out, steer_scales(call->source->steer), service);
+	apply_scales(out, steer_scales(steer), service);
 	for (size_t j = 0; j < service->n_backends; j++) {
 		if (conf_backend_is_scaled(&service->backends[j]))
 			continue;
-		apply_backend(call, service, j);
+		apply_backend(out, steer, service, j);
 		service->backends[n++] = service->backends[j];
 	}
 	service->n_backends = n;
 }
 
 static void
-apply_all(struct command_call *call, struct conf *conf)
+apply_all(struct output *out, const struct steer *steer, struct conf *conf)
 {
-	apply_limits(steer_limits(call->source->steer), conf);
+	apply_limits(steer_limits(steer), conf);
 	for (size_t i = 0; i < conf->n_services; i++)
-		apply_service(call, &conf->services[i]);
+		apply_service(out, steer, &conf->services[i]);
 }
 
 static void
 run(const struct command *c, struct command_call *call)
 {
+	struct output remarks;
 	struct conf *conf;
 
 	if (!command_has_none(c, call))
@@ -155,8 +155,10 @@ run(const struct command *c, struct command_call *call)
 		command_fail(call, TG_COMMAND_LIMIT, "no memory for a copy of the configuration");
 		return;
 	}
-	apply_all(call, conf);
-	command_print_conf(call, conf, NULL);
+	output_init(&remarks, call->out->max);
+	apply_all(&remarks, call->source->steer, conf);
+	command_print_conf(call, &remarks, conf, NULL);
+	output_fini(&remarks);
 	conf_unref(conf);
 }
 

@@ -16,7 +16,7 @@ run(const struct command *c, struct command_call *call)
 			return;
 		service = &call->source->conf->services[i];
 	}
-	command_print_conf(call, call->source->conf, service);
+	command_print_conf(call, NULL, call->source->conf, service);
 }
 
 const struct command command_show_config = {

@@ -109,10 +109,8 @@ source_init(struct admin_source *s, const struct conf *conf, struct segment *seg
 		return -TG_EPROTO;
 	s->n_slots = segment_slots(segment);
 	s->rates = calloc(s->n_slots, sizeof(*s->rates));
-	s->health_cleared = calloc(s->n_slots, sizeof(*s->health_cleared));
 	s->names = slot_names_new(s->n_slots);
-	if (s->rates == NULL || s->health_cleared == NULL || s->names == NULL ||
-	    slot_names_set(s->names, conf) < 0) {
+	if (s->rates == NULL || s->names == NULL || slot_names_set(s->names, conf) < 0) {
 		source_fini(s);
 		return -TG_ENOMEM;
 	}
@@ -129,10 +127,8 @@ void
 source_fini(struct admin_source *s)
 {
 	free(s->rates);
-	free(s->health_cleared);
 	slot_names_free(s->names);
 	s->names = NULL;
-	s->health_cleared = NULL;
 	s->rates = NULL;
 }
 

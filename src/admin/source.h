@@ -37,12 +37,6 @@ enum slot_rate_kind {
 	TG_RATE_CONNECTIONS = 1,
 };
 
-/* What the keeper itself counts of one backend, when it was cleared. */
-struct health_cleared {
-	uint64_t failures;
-	unsigned downs;
-};
-
 /* What commands have done beyond a column. */
 struct admin_actions {
 	void *user;
@@ -76,7 +70,6 @@ struct admin_source {
 	struct slot_rate *rates; /* by slot */
 	uint32_t n_slots;        /* of the segment */
 	struct slot_names *names; /* of what has a slot, or had it last */
-	struct health_cleared *health_cleared; /* by slot */
 	bool is_holding;         /* orders are for a new keeper that is about to take over */
 	struct mono sampled;
 	struct mono now; /* set before each command runs, and so is: */

@@ -211,6 +211,12 @@ scaler_let_go(struct scaler *s, struct scaled *scaled)
 }
 
 void
+scaler_set_store(struct scaler *s, struct store *store)
+{
+	s->store = store;
+}
+
+void
 scaler_retire(struct scaler *s, struct scaled *gone)
 {
 	gone->is_gone = true;

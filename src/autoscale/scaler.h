@@ -60,6 +60,9 @@ TG_MUST_CHECK int scaler_prepare(struct scaler *s, const struct conf_same *same,
 void scaler_drop(struct scaler_next *next); /* NULL allowed */
 void scaler_commit(struct scaler *s, struct scaler_next *next);
 
+/* Another store, which has the history of the one before (store_swap_history()). */
+void scaler_set_store(struct scaler *s, struct store *store);
+
 /* Events. */
 
 /* Requests of this service are held. */

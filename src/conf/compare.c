@@ -508,12 +508,22 @@ conf_compare(const struct conf *present, const struct conf *next, FILE *out,
 }
 
 bool
+conf_is_equal_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool
 conf_compare_fixed(const struct conf *present, const struct conf *next, FILE *out)
 {
-	static const char *const keys[] = {"workers", "user", "group", "store"};
+	static const char *const keys[] = {"workers", "user", "group"};
 	struct conf_changes changes = {.added = 0};
 	struct comparison c = {.out = out, .changes = &changes, .of = ""};
 
+	if (out == NULL)
+		return present->workers != next->workers ||
+		       !conf_is_equal_text(present->user, next->user) ||
+		       !conf_is_equal_text(present->group, next->group);
 	for (const struct conf_field *f = conf_schema_top.fields; f->key; f++) {
 		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 			if (strcmp(f->key, keys[i]) == 0)

@@ -32,8 +32,12 @@ struct conf_changes {
 TG_MUST_CHECK int conf_compare(const struct conf *present, const struct conf *next, FILE *out,
 			       struct conf_changes *ret);
 
+/* Of texts that may be missing: NULL. */
+bool conf_is_equal_text(const char *a, const char *b);
+
 /* What `next` has other than `present` of the keys that a running process cannot change ("workers", "user",
- * "group"), in one line without its end: workers 2 -> 4, user none -> "nobody". False: nothing. */
+ * "group"), in one line without its end: workers 2 -> 4, user none -> "nobody". False: nothing. `out` NULL: only
+ * whether. */
 bool conf_compare_fixed(const struct conf *present, const struct conf *next, FILE *out);
 
 #endif

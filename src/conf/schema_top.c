@@ -165,7 +165,8 @@ static const struct conf_field top_fields[] = {
 		TG_MEMBER(conf, workers),
 		.preset = "0",
 		.max = WORKERS_MAX,
-		.help = "Worker threads. 0: one for each processor this process may run on.",
+		.help = "Worker threads. 0: one for each processor this process may run on. A reload takes "
+			"another number over by new processes: tidegate(8), RELOAD.",
 	},
 	{
 		.key = "user",
@@ -175,7 +176,9 @@ static const struct conf_field top_fields[] = {
 		.min = 1,
 		.max = 64,
 		.valid = conf_valid_account,
-		.help = "User the processes that serve run as, when started as root.",
+		.help = "User the processes that serve run as, when started as root. A reload takes another "
+			"one over by new processes; files that tidegate writes, as state_file, are to be that "
+			"user's by then.",
 	},
 	{
 		.key = "group",
@@ -185,7 +188,7 @@ static const struct conf_field top_fields[] = {
 		.min = 1,
 		.max = 64,
 		.valid = conf_valid_account,
-		.help = "Group the processes that serve run as, when started as root.",
+		.help = "Group the processes that serve run as, when started as root. At a reload as user.",
 	},
 	{
 		.key = "log",

@@ -128,6 +128,18 @@ health_set_check_port(struct health *health, unsigned service, unsigned backend,
 }
 
 void
+health_recall(struct health *health, unsigned service, unsigned backend,
+	      const struct health_history *history)
+{
+	struct health_status *s = &probe_get(health, service, backend)->status;
+
+	s->passes = history->passes;
+	s->failures = history->failures;
+	s->verdict.downs = history->downs;
+	s->verdict.down_us = history->down_us;
+}
+
+void
 health_set_note(struct health *health, unsigned service, unsigned backend, const char *note)
 {
 	struct health_status *s = &probe_get(health, service, backend)->status;

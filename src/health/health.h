@@ -95,6 +95,17 @@ bool health_agent_load(const struct health *health, unsigned service, unsigned b
 const struct backend_order *health_agent_order(const struct health *health, unsigned service,
 					       unsigned backend);
 
+/* What was counted of a backend by whoever checked it before. A value. */
+struct health_history {
+	uint64_t passes;
+	uint64_t failures;
+	unsigned downs;
+	uint64_t down_us;
+};
+/* Before it has an address: goes on from there. The verdict is a new one. */
+void health_recall(struct health *health, unsigned service, unsigned backend,
+		   const struct health_history *history);
+
 /*
  * Another configuration, in three steps. Backends that are checked by the same rules keep everything, a
  * check under way included; others that were there before keep what is known of them, and are

@@ -23,7 +23,7 @@ static const struct msg_kind {
 	[MSG_LOG_FILE] = {"log-file", 0, true},
 	[MSG_ACCEPTING] = {"accepting", 0, false},
 	[MSG_HOLD] = {"hold", 0, false},
-	[MSG_HELD] = {"held", 0, false},
+	[MSG_HELD] = {"held", 0, true},
 	[MSG_RESUME] = {"resume", 0, false},
 	[MSG_PING] = {"ping", 0, false},
 	[MSG_PONG] = {"pong", sizeof(struct msg_pong), false},
@@ -44,6 +44,7 @@ static const struct msg_kind {
 	[MSG_SESSION] = {"session", sizeof(struct msg_session), false},
 	[MSG_CAPTURE] = {"capture", sizeof(struct msg_capture), false},
 	[MSG_ANSWERED] = {"answered", sizeof(struct msg_answered), false},
+	[MSG_STATE] = {"state", 0, true},
 	[MSG_NOTE] = {"note", sizeof(struct msg_note), false},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},
@@ -51,6 +52,8 @@ static const struct msg_kind {
 	[MSG_SERVING] = {"serving", 0, false},
 	[MSG_YOURS] = {"yours", 0, false},
 	[MSG_REFUSED] = {"refused", sizeof(struct msg_refused), false},
+	[MSG_GIVE_SEGMENT] = {"give-segment", 0, true},
+	[MSG_GIVE_STATE] = {"give-state", 0, true},
 };
 
 static const struct msg_kind *

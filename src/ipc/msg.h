@@ -9,6 +9,8 @@
  *	MSG_ADMIN   fd: bound, listening socket for control; keeper only; one each that is configured
  *	MSG_LOG_FILE fd: the access log, opened for appending; keeper only, when log.file is set
  *	MSG_PEER    fd: one end of a channel between keeper and proxy
+ *	MSG_STATE   fd: text of what is ordered, instead of the state file; keeper only, of a parent that
+ *		    takes another one's place
  *	MSG_START   go; the child answers MSG_READY when it serves
  *
  * Then the proxy says MSG_ACCEPTING once it takes clients.
@@ -55,12 +57,16 @@
  * Keeper and proxy may tell each other of slots that the other does not know any more: ignored.
  *
  * Upgrade, old parent and its keeper: MSG_HOLD, answered by MSG_HELD when no order
- * is taken any more and those given are on the disk; MSG_RESUME when it failed.
+ * is taken any more and those given are on the disk; with it, as text in a memory file, all that is
+ * ordered. MSG_RESUME when it failed.
  *
  * Upgrade, old parent and new one, over descriptor 3 of the new (proc/upgrade.h):
  *
  *	MSG_ASK      new to old: the configuration is good, what do you have?
  *	MSG_GIVE     old to new, fd: a listening socket; one each
+ *	MSG_GIVE_SEGMENT old to new, fd: where the numbers are (proc/carry.h); may be missing
+ *	MSG_GIVE_STATE old to new, fd: as MSG_STATE; may be missing
+ *	MSG_LOG_LEVEL old to new: one that was ordered and lasts over a reload; may be missing
  *	MSG_GIVEN    old to new: that was all
  *	MSG_SERVING  new to old: my children accept clients
  *	MSG_YOURS    old to new: I do not any more; socket files are yours
@@ -106,6 +112,7 @@ enum msg_type {
 	MSG_NOTE = 25,      /* parent to keeper: a line of its log */
 	MSG_WANTED = 26,    /* proxy to keeper: streams of a service wait for a backend to be up */
 	MSG_REFUSE = 27,    /* keeper to proxy: whether they do so in vain */
+	MSG_STATE = 28,     /* parent to keeper, before MSG_START */
 	MSG_PREPARE = 32,
 	MSG_PREPARED = 33,
 	MSG_COMMIT = 34,
@@ -121,6 +128,8 @@ enum msg_type {
 	MSG_SERVING = 67,
 	MSG_YOURS = 68,
 	MSG_REFUSED = 69,
+	MSG_GIVE_SEGMENT = 70,
+	MSG_GIVE_STATE = 71,
 	MSG_TYPE_COUNT
 };
 

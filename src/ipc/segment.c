@@ -11,7 +11,7 @@
 #include "ipc/segment.h"
 
 #define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
-#define VERSION        6u
+#define VERSION        7u
 #define WORKERS_MAX    4096u
 #define SLOTS_MAX      (1u << 24)
 #define RING_BYTES_MAX ((size_t)1 << 30)
@@ -28,6 +28,8 @@ struct segment_header {
 	uint64_t ring_bytes;
 	uint64_t total_bytes;
 	uint64_t started_us; /* monotonic */
+	_Atomic uint32_t is_over; /* segment_finish() was called */
+	uint32_t reserved;
 };
 
 /* Where the parts are; a function of workers, slots and ring_bytes alone. */
@@ -35,9 +37,11 @@ struct layout {
 	size_t entries;
 	size_t shared;
 	size_t counters;
+	size_t carried;
 	size_t cleared;
 	size_t histograms;
 	size_t spreads;
+	size_t carried_histograms;
 	size_t rings;
 	size_t ring_stride;
 	size_t total;
@@ -79,9 +83,12 @@ layout_of(unsigned workers, unsigned slots, size_t ring_bytes)
 	l.entries = align_to(sizeof(struct segment_header), TG_CACHELINE);
 	l.shared = align_to(l.entries + slots * sizeof(struct segment_entry), TG_CACHELINE);
 	l.counters = l.shared + slots * sizeof(struct segment_shared);
-	l.cleared = l.counters + (size_t)workers * slots * sizeof(struct segment_counters);
+	l.carried = l.counters + (size_t)workers * slots * sizeof(struct segment_counters);
+	l.cleared = l.carried + slots * sizeof(struct segment_counters);
 	l.histograms = l.cleared + slots * sizeof(struct segment_counters);
-	l.spreads = l.histograms + (size_t)workers * slots * sizeof(struct segment_histograms);
+	l.carried_histograms =
+		l.histograms + (size_t)workers * slots * sizeof(struct segment_histograms);
+	l.spreads = l.carried_histograms + slots * sizeof(struct segment_histograms);
 	l.rings = l.spreads + (size_t)workers * slots * sizeof(struct segment_spread);
 	l.ring_stride = align_to(ring_shared_bytes(ring_bytes), TG_CACHELINE);
 	l.total = l.rings + workers * l.ring_stride;
@@ -235,6 +242,24 @@ segment_workers(const struct segment *seg)
 	return seg->workers;
 }
 
+static struct segment_header *
+header_of(const struct segment *seg)
+{
+	return (struct segment_header *)(void *)seg->base;
+}
+
+void
+segment_finish(struct segment *seg)
+{
+	atomic_store_explicit(&header_of(seg)->is_over, 1, memory_order_release);
+}
+
+bool
+segment_is_over(const struct segment *seg)
+{
+	return atomic_load_explicit(&header_of(seg)->is_over, memory_order_acquire) != 0;
+}
+
 struct mono
 segment_started(const struct segment *seg)
 {
@@ -270,12 +295,6 @@ fit_name(char stored[TG_SEGMENT_NAME], const char *name)
 	else
 		snprintf(stored, TG_SEGMENT_NAME, "%.*s~%016llx", TG_SEGMENT_NAME - 18, name,
 			 (unsigned long long)hash_text(name));
-}
-
-static struct segment_header *
-header_of(const struct segment *seg)
-{
-	return (struct segment_header *)(void *)seg->base;
 }
 
 uint32_t
@@ -344,6 +363,8 @@ segment_clear(struct segment *seg, uint32_t slot)
 
 	clear_words(segment_shared(seg, slot), sizeof(struct segment_shared));
 	clear_words(segment_cleared(seg, slot), sizeof(struct segment_counters));
+	clear_words(segment_carried(seg, slot), sizeof(struct segment_counters));
+	clear_words(segment_carried_histograms(seg, slot), sizeof(struct segment_histograms));
 	for (i = 0; i < seg->workers; i++) {
 		clear_words(segment_counters(seg, i, slot), sizeof(struct segment_counters));
 		clear_words(segment_histograms(seg, i, slot), sizeof(struct segment_histograms));
@@ -398,6 +419,24 @@ segment_counters(struct segment *seg, unsigned worker, uint32_t slot)
 }
 
 struct segment_counters *
+segment_carried(struct segment *seg, uint32_t slot)
+{
+	struct segment_counters *carried = (void *)(seg->base + seg->layout.carried);
+
+	assert(slot < seg->slots);
+	return &carried[slot];
+}
+
+struct segment_histograms *
+segment_carried_histograms(struct segment *seg, uint32_t slot)
+{
+	struct segment_histograms *carried = (void *)(seg->base + seg->layout.carried_histograms);
+
+	assert(slot < seg->slots);
+	return &carried[slot];
+}
+
+struct segment_counters *
 segment_cleared(struct segment *seg, uint32_t slot)
 {
 	struct segment_counters *cleared = (void *)(seg->base + seg->layout.cleared);
@@ -434,10 +473,11 @@ segment_ring(struct segment *seg, unsigned worker)
 uint64_t
 segment_sum(struct segment *seg, uint32_t slot, unsigned counter)
 {
-	uint64_t sum = 0;
+	uint64_t sum;
 	unsigned i;
 
 	assert(counter < TG_SEGMENT_COUNTERS);
+	sum = atomic_load_explicit(&segment_carried(seg, slot)->n[counter], memory_order_relaxed);
 	for (i = 0; i < seg->workers; i++)
 		sum += atomic_load_explicit(&segment_counters(seg, i, slot)->n[counter],
 					    memory_order_relaxed);

@@ -6,12 +6,15 @@
  * It survives a crash of either. Layout, all offsets fixed at creation:
  *
  *	header | entries[slots] | shared[slots] | counters[workers][slots] |
- *	cleared[slots] | histograms[workers][slots] | spreads[workers][slots] | rings[workers]
+ *	carried[slots] | cleared[slots] | histograms[workers][slots] |
+ *	carried histograms[slots] | spreads[workers][slots] | rings[workers]
  *
  * A slot belongs to one object (listener, service or backend); the parent
  * names it before the children hear of it (proc/slots.h). Counters, histograms and spreads are written by
  * exactly one worker each with plain relaxed stores and summed by readers. What
- * must be exact across workers is in `shared`, one cache line per slot. `cleared` is
+ * must be exact across workers is in `shared`, one cache line per slot. `carried` is
+ * what processes before counted in a segment of theirs (proc/carry.h), the creator's to write: part of all
+ * sums. `cleared` is
  * the keeper's alone: what the sums were when an operator cleared them. The
  * highest values in `shared` are written by many, and the keeper may set them back. Pages
  * nobody writes or reads take no memory: most slots have no histograms.
@@ -110,6 +113,14 @@ struct segment_shared {
 	_Atomic int64_t load_cpu_permille;
 	_Atomic int64_t load_memory_permille;
 	_Atomic int64_t load_us; /* when, monotonic; written last; 0: it told nothing yet */
+	/* Backends, written by the keeper for the one after it: what its checks have counted, and of that what
+	 * an operator cleared. */
+	_Atomic int64_t checks_passed;
+	_Atomic int64_t checks_failed;
+	_Atomic int64_t downs;
+	_Atomic int64_t down_us;
+	_Atomic int64_t checks_failed_cleared;
+	_Atomic int64_t downs_cleared;
 };
 
 /* After a gauge became `n`: the line is this processor's already, and rarely written once more. */
@@ -159,6 +170,10 @@ uint32_t segment_used(const struct segment *seg);
 /* When it was created: the start of this run of the daemon. */
 struct mono segment_started(const struct segment *seg);
 
+/* The creator only: nobody counts in it any more. */
+void segment_finish(struct segment *seg);
+bool segment_is_over(const struct segment *seg);
+
 /* The creator only: name the next slot that never had a name. Returns its index or -TG_ELIMIT. */
 int segment_add(struct segment *seg, enum segment_kind kind, uint32_t parent, const char *name);
 /* The creator only, of a slot that nobody uses: name it, in place of what it was named. */
@@ -179,12 +194,15 @@ struct segment_shared *segment_shared(struct segment *seg, uint32_t slot);
 struct segment_counters *segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_histograms *segment_histograms(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_spread *segment_spread(struct segment *seg, unsigned worker, uint32_t slot);
+/* What those before have counted. */
+struct segment_counters *segment_carried(struct segment *seg, uint32_t slot);
+struct segment_histograms *segment_carried_histograms(struct segment *seg, uint32_t slot);
 /* What is to be taken off the sums where people read them; 0: never cleared. */
 struct segment_counters *segment_cleared(struct segment *seg, uint32_t slot);
 /* This process's handle of a worker's ring; one writer and one reader process at a time. */
 struct ring *segment_ring(struct segment *seg, unsigned worker);
 
-/* Sum of one counter over all workers. */
+/* Sum of one counter over all workers, and those before. */
 uint64_t segment_sum(struct segment *seg, uint32_t slot, unsigned counter);
 
 /*

@@ -55,6 +55,7 @@ histogram_sum(struct segment *seg, uint32_t slot, unsigned which)
 
 	for (unsigned i = 0; i < segment_workers(seg); i++)
 		add(&h, &segment_histograms(seg, i, slot)->h[which]);
+	add(&h, &segment_carried_histograms(seg, slot)->h[which]);
 	accumulate(&h);
 	return h;
 }

@@ -63,7 +63,7 @@ struct histogram {
 };
 
 struct histogram histogram_of(const struct segment_histogram *from);
-/* Of one worker; and of all. `which` is of the slot's enum. */
+/* Of one worker; and of all, and those before. `which` is of the slot's enum. */
 struct histogram histogram_read(struct segment *seg, unsigned worker, uint32_t slot,
 				unsigned which);
 struct histogram histogram_sum(struct segment *seg, uint32_t slot, unsigned which);

@@ -132,6 +132,7 @@ become_role(const struct spawn *s, pid_t parent)
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");
+	unsetenv(TG_GENERATION);
 	if (r->role == CHILD_PROXY)
 		forget_environment();
 	fexecve(r->program_fd, argv, environ);
@@ -200,6 +201,8 @@ child_equip(enum child_role role, int channel, const struct child_equipment *e)
 		rc = sockets_equip_proxy(e->sockets, channel);
 	if (rc == 0 && role == CHILD_KEEPER)
 		rc = sockets_equip_keeper(e->sockets, channel);
+	if (rc == 0 && role == CHILD_KEEPER && e->state_fd >= 0)
+		rc = channel_send(channel, MSG_STATE, NULL, 0, e->state_fd);
 	if (rc == 0)
 		rc = channel_send(channel, MSG_PEER, NULL, 0, e->peer_fd);
 	if (rc == 0 && e->has_log_level)

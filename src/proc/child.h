@@ -43,6 +43,7 @@ struct child_equipment {
 	const struct conf *conf; /* its text is made for each child that starts, and for its role */
 	struct segment *segment;
 	const struct sockets *sockets;
+	int state_fd; /* what was ordered of a tidegate before; -1: as the state file says */
 	int peer_fd; /* its end of the channel between proxy and keeper */
 	bool has_log_level; /* an operator ordered one: */
 	enum log_level log_level;

@@ -25,7 +25,6 @@
 
 #define START_MS      10000 /* between two start-up messages */
 #define TICK_MS       1000u
-#define LAST_WRITE_MS 2000u /* the access log's last lines may take this */
 
 struct keeper_control *
 keeper_controls_new(size_t n)
@@ -115,6 +114,8 @@ on_start_message(struct keeper *k, struct message *m)
 		return on_control(k, m);
 	case MSG_LOG_FILE:
 		return keep_fd(m, &k->log_fd);
+	case MSG_STATE:
+		return keep_fd(m, &k->state_fd);
 	case MSG_LOG_LEVEL:
 		log_set_level((enum log_level)m->u.log_level.level);
 		return 0;
@@ -153,6 +154,8 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_SERVING:
 	case MSG_YOURS:
 	case MSG_REFUSED:
+	case MSG_GIVE_SEGMENT:
+	case MSG_GIVE_STATE:
 	case MSG_TYPE_COUNT:
 		break;
 	}
@@ -228,31 +231,6 @@ keeper_place_all(struct keeper *k)
 		for (size_t j = 0; j < k->conf->services[i].n_backends; j++)
 			place(k, (unsigned)i, (unsigned)j);
 	}
-}
-
-void
-keeper_save(struct keeper *k)
-{
-	char *text;
-	size_t n;
-
-	k->has_unsaved = false;
-	timer_clear(&k->save);
-	if (k->state_file == NULL)
-		return;
-	if (steer_save(k->steer, &text, &n) == 0)
-		state_file_write(k->state_file, text, n);
-	else
-		log_write(TG_LOG_ERROR, "no memory to save the state", NULL);
-}
-
-void
-keeper_save_soon(struct keeper *k)
-{
-	if (k->state_file == NULL)
-		return;
-	k->has_unsaved = true;
-	timer_set(k->loop, &k->save, loop_now(k->loop));
 }
 
 void
@@ -423,29 +401,6 @@ on_save(struct timer *t)
 	keeper_save(TG_CONTAINER(t, struct keeper, save));
 }
 
-/* What is no good in the file never stops a start. */
-static int
-restore_state(struct keeper *k)
-{
-	struct conf_state *state;
-	struct err err;
-	int rc;
-
-	if (k->conf->state_file == NULL)
-		return 0;
-	rc = state_file_read(k->conf->state_file, &state, &err);
-	if (rc < 0)
-		log_write(TG_LOG_ERROR, "state is not restored", "reason=%s", err.text);
-	rc = state_file_start(k->conf->state_file, &k->state_file);
-	if (rc == 0 && state != NULL) {
-		k->is_restoring = true;
-		steer_restore(k->steer, state);
-		k->is_restoring = false;
-	}
-	conf_state_free(state);
-	return rc;
-}
-
 /* Backends with an address begin at once; the others when their name has one. */
 static int
 begin_backends(struct keeper *k)
@@ -453,48 +408,12 @@ begin_backends(struct keeper *k)
 	struct err err;
 	int rc;
 
+	keeper_recall_health(k);
 	keeper_place_all(k);
 	rc = names_start(k->loop, k->conf, k->health, &k->source, &k->names, &err);
 	if (rc < 0)
 		log_write(TG_LOG_ERROR, "cannot look up names", "reason=%s", err.text);
 	return rc;
-}
-
-/* upgrade */
-
-/* From here on orders are for the new keeper: it reads from the disk those that were given. */
-static void
-hold(struct keeper *k)
-{
-	if (k->is_holding)
-		return;
-	if (k->has_unsaved)
-		keeper_save(k);
-	timer_clear(&k->save);
-	if (!state_file_sync(k->state_file, LAST_WRITE_MS)) {
-		log_write(TG_LOG_ERROR,
-			  "state file does not take the last orders, not handing over", NULL);
-		return;
-	}
-	k->is_holding = true;
-	k->source.is_holding = true;
-	scaler_hold(k->scaler, true);
-	admin_server_hold(k->admin);
-	http_server_hold(k->http);
-	if (channel_send(k->channel, MSG_HELD, NULL, 0, -1) < 0)
-		loop_stop(k->loop);
-}
-
-static void
-resume(struct keeper *k)
-{
-	if (!k->is_holding)
-		return;
-	k->is_holding = false;
-	k->source.is_holding = false;
-	scaler_hold(k->scaler, false);
-	admin_server_resume(k->admin);
-	http_server_resume(k->http);
 }
 
 /* life */
@@ -532,9 +451,9 @@ serve_message(struct keeper *k, struct message *m)
 		keeper_set_output(k, m->fd);
 		m->fd = -1;
 	} else if (m->type == MSG_HOLD) {
-		hold(k);
+		keeper_hold(k);
 	} else if (m->type == MSG_RESUME) {
-		resume(k);
+		keeper_resume(k);
 	} else if (m->type == MSG_RELOADED) {
 		reloads_answered(k->reloads, &m->u.reloaded, m->fd, &k->source, k->admin);
 	} else if (m->type == MSG_NOTE) {
@@ -590,6 +509,7 @@ on_tick(struct timer *t)
 	access_log_watch(k->access_log);
 	state_file_watch(k->state_file);
 	source_sample(&k->source, loop_now(k->loop));
+	keeper_note_health(k);
 	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
 }
 
@@ -698,7 +618,7 @@ keeper_serve(struct keeper *k)
 	if (rc == 0)
 		rc = start_parts(k);
 	if (rc == 0)
-		rc = restore_state(k);
+		rc = keeper_restore(k);
 	if (rc == 0)
 		rc = begin_backends(k);
 	if (rc == 0)
@@ -752,6 +672,7 @@ keeper_fini(struct keeper *k)
 	close_fd(k->peer_fd);
 	if (k->conf != NULL)
 		keeper_controls_free(k->controls, k->conf->admin.n_controls);
+	close_fd(k->state_fd);
 	close_fd(k->log_fd);
 	loop_free(k->loop);
 	segment_close(k->segment);
@@ -761,7 +682,7 @@ keeper_fini(struct keeper *k)
 int
 keeper_main(int channel_fd)
 {
-	struct keeper k = {.channel = channel_fd, .peer_fd = -1, .log_fd = -1};
+	struct keeper k = {.channel = channel_fd, .peer_fd = -1, .log_fd = -1, .state_fd = -1};
 	int rc;
 
 	log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, "keeper");

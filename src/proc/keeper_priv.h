@@ -12,6 +12,7 @@
 #include "health/health.h"
 #include "proc/access_log.h"
 #include "proc/cuts.h"
+#include "proc/keeper_store.h"
 #include "proc/names.h"
 #include "proc/orders.h"
 #include "proc/reloads.h"
@@ -25,11 +26,14 @@ struct keeper_control {
 	bool is_served; /* and the server's who answers there */
 };
 
+#define LAST_WRITE_MS 2000u /* the last lines of a file may take this */
+
 struct keeper {
 	int channel;
 	int peer_fd;                     /* -1: none, or handed on to orders */
 	struct keeper_control *controls; /* by conf->admin.controls */
 	int log_fd;                      /* of the access log; -1: standard output */
+	int state_fd;                    /* of the keeper before; -1: none */
 	struct conf *conf;
 	struct segment *segment;
 	struct loop *loop;
@@ -48,8 +52,7 @@ struct keeper {
 	struct cuts *cuts;
 	struct reloads *reloads;
 	struct questions *questions;
-	struct resolver *store_resolver;
-	struct store *store;
+	struct keeper_store store;
 	struct scaler *scaler;
 	struct wants *wants;
 	struct access_log *access_log; /* NULL: off */
@@ -77,6 +80,15 @@ void keeper_save(struct keeper *k);
 void keeper_save_soon(struct keeper *k);
 /* Takes `fd` over: the access log goes on there. */
 void keeper_set_output(struct keeper *k, int fd);
+
+/* Gives the orders of before again. Negative: no memory. */
+TG_MUST_CHECK int keeper_restore(struct keeper *k);
+/* What checks have counted, to the segment, for the next keeper; and from there, before they begin. */
+void keeper_note_health(const struct keeper *k);
+void keeper_recall_health(const struct keeper *k);
+/* MSG_HOLD and MSG_RESUME. */
+void keeper_hold(struct keeper *k);
+void keeper_resume(struct keeper *k);
 
 /* What a configuration before has left to write; each waits for that time at most. */
 void keeper_end_old_files(struct keeper *k, unsigned timeout_ms);

@@ -11,13 +11,15 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/compare.h"
 #include "conf/same.h"
 #include "module/module.h"
 #include "proc/edit.h"
 #include "proc/keeper_scale.h"
 #include "steer/carry.h"
 
-#define OLD_FILE_MS 100u /* for a thread to end that has nothing left to write */
+#define OLD_FILE_MS  100u /* for a thread to end that has nothing left to write */
+#define OLD_STORE_MS 100u /* for the last decisions */
 
 struct keeper_next {
 	struct conf *conf; /* NULL: it could not be read, as `err` says */
@@ -29,6 +31,7 @@ struct keeper_next {
 	struct steer_next *steer;
 	struct orders_next *orders;
 	struct scaler_next *scaler;
+	struct keeper_store store; /* zeroed: the one before goes on */
 	struct keeper_control *controls; /* by conf->admin.controls */
 	bool *are_new;                   /* the same: not served before */
 	struct http_server *http;        /* holds; NULL: the one before goes on, or there is none */
@@ -39,13 +42,8 @@ struct keeper_next {
 	struct state_file *state_file; /* the same */
 	bool has_other_file;
 	bool is_prepared;
+	bool is_over; /* it is gone over to: what is here is the one before */
 };
-
-static bool
-is_text_equal(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
 
 /*** The end of what was prepared ***/
 
@@ -78,6 +76,7 @@ next_free(struct keeper *k, struct keeper_next *next)
 	steer_drop(next->steer);
 	orders_drop(next->orders);
 	scaler_drop(next->scaler);
+	keeper_store_close(&next->store, next->is_over ? OLD_STORE_MS : 0);
 	if (!access_log_stop(next->access_log, 0))
 		k->ending_log = next->access_log;
 	if (!state_file_stop(next->state_file, 0))
@@ -257,7 +256,7 @@ prepare_output(struct keeper *k, struct keeper_next *next, struct err *err)
 	bool is_on = next->conf->log.access != TG_ACCESS_OFF;
 	int fd = next->log_fd;
 
-	next->has_output = fd >= 0 || !is_text_equal(file, k->conf->log.file);
+	next->has_output = fd >= 0 || !conf_is_equal_text(file, k->conf->log.file);
 	if (is_on && file != NULL && (next->has_output ? fd : k->log_fd) < 0)
 		return err_set(err, TG_EINVAL, "no access log file \"%.128s\"", file);
 	if (!is_on || !next->has_output || k->access_log == NULL)
@@ -292,7 +291,7 @@ prepare_state_file(struct keeper *k, struct keeper_next *next, struct err *err)
 {
 	const char *path = next->conf->state_file;
 
-	next->has_other_file = !is_text_equal(path, k->conf->state_file);
+	next->has_other_file = !conf_is_equal_text(path, k->conf->state_file);
 	if (!next->has_other_file)
 		return 0;
 	keeper_end_old_files(k, OLD_FILE_MS);
@@ -321,6 +320,15 @@ prepare_parts(struct keeper *k, struct keeper_next *next, struct err *err)
 	return names_prepare(k->names, next->same, &next->names, err);
 }
 
+/* One that does not answer is no reason to refuse: it is not well then, as at a start. */
+static int
+prepare_store(struct keeper *k, struct keeper_next *next, struct err *err)
+{
+	if (!keeper_store_differs(k->conf, next->conf))
+		return 0;
+	return keeper_store_open(next->conf, k->loop, &next->store, err);
+}
+
 static int
 prepare_all(struct keeper *k, struct keeper_next *next)
 {
@@ -335,6 +343,8 @@ prepare_all(struct keeper *k, struct keeper_next *next)
 		return err_set(err, TG_EINVAL,
 			       "the statistics segment does not fit the configuration");
 	rc = prepare_parts(k, next, err);
+	if (rc == 0)
+		rc = prepare_store(k, next, err);
 	if (rc == 0)
 		rc = prepare_output(k, next, err);
 	if (rc == 0)
@@ -389,6 +399,8 @@ commit_parts(struct keeper *k, struct keeper_next *next)
 	names_commit(k->names, next->names);
 	scaler_commit(k->scaler, next->scaler);
 	next->scaler = NULL;
+	if (next->store.store != NULL)
+		keeper_scale_set_store(k, &next->store);
 	next->orders = NULL;
 	next->steer = NULL;
 	next->health = NULL;
@@ -525,6 +537,7 @@ commit(struct keeper *k)
 	commit_controls(k, next, before);
 	k->next = NULL;
 	next->conf = NULL;
+	next->is_over = true;
 	next_free(k, next);
 	conf_unref(before);
 	return channel_send(k->channel, MSG_COMMITTED, NULL, 0, -1) < 0 ? -TG_EIO : 0;

@@ -228,6 +228,14 @@ keeper_scale_watch(struct keeper *k)
 	steer_scales_watch(steer_scales(k->steer), on_order, k);
 }
 
+void
+keeper_scale_set_store(struct keeper *k, struct keeper_store *next)
+{
+	keeper_store_replace(&k->store, next);
+	scaler_set_store(k->scaler, k->store.store);
+	k->source.store = k->store.store;
+}
+
 /*** Its life ***/
 
 /* What counts is what there is: an answer may be to an order that was given twice. */
@@ -253,27 +261,6 @@ on_wanted(void *user, unsigned service)
 	scaler_wanted(k->scaler, service);
 }
 
-static void
-on_store(void *user, bool is_well, const char *why)
-{
-	(void)user;
-	if (is_well)
-		log_write(TG_LOG_INFO, "the store is well", NULL);
-	else
-		log_write(TG_LOG_WARN, "the store is not well, no service is made smaller",
-			  "reason=%s", why);
-}
-
-static int
-start_store(struct keeper *k, struct err *err)
-{
-	int rc = names_start_resolver(k->loop, k->conf, &k->store_resolver, err);
-
-	if (rc < 0)
-		return rc;
-	return store_open(&k->conf->store, k->loop, k->store_resolver, on_store, k, &k->store, err);
-}
-
 int
 keeper_scale_start(struct keeper *k)
 {
@@ -281,14 +268,15 @@ keeper_scale_start(struct keeper *k)
 
 	wants_listen(k->wants, on_wanted, k);
 	reloads_listen(k->reloads, on_told, k);
-	if (start_store(k, &err) == 0)
-		k->scaler = scaler_new(k->loop, k->conf, k->segment, k->store, &ops, k, &err);
+	if (keeper_store_open(k->conf, k->loop, &k->store, &err) == 0)
+		k->scaler = scaler_new(k->loop, k->conf, k->segment, k->store.store, &ops, k,
+				       &err);
 	if (k->scaler == NULL) {
 		log_write(TG_LOG_ERROR, "cannot scale services", "reason=%s", err.text);
 		return -TG_EINVAL;
 	}
 	k->source.scaler = k->scaler;
-	k->source.store = k->store;
+	k->source.store = k->store.store;
 	keeper_scale_reloaded(k);
 	return 0;
 }
@@ -318,8 +306,5 @@ keeper_scale_fini(struct keeper *k)
 	k->scaler = NULL;
 	k->source.scaler = NULL;
 	k->source.store = NULL;
-	store_close(k->store, STORE_CLOSE_MS);
-	k->store = NULL;
-	resolver_free(k->store_resolver);
-	k->store_resolver = NULL;
+	keeper_store_close(&k->store, STORE_CLOSE_MS);
 }

@@ -527,8 +527,8 @@ names_free(struct names *names)
 
 /* Reload */
 
-static bool
-has_same_servers(const struct conf *a, const struct conf *b)
+bool
+names_has_same_servers(const struct conf *a, const struct conf *b)
 {
 	if (a->resolver.n_servers != b->resolver.n_servers)
 		return false;
@@ -634,7 +634,7 @@ names_prepare(struct names *names, const struct conf_same *same, struct names_ne
 	if (table_init(&next->table, same->next) < 0)
 		rc = err_no_memory(err);
 	else if (count_sets(same->next) > 0 &&
-		 (names->resolver == NULL || !has_same_servers(names->conf, same->next)))
+		 (names->resolver == NULL || !names_has_same_servers(names->conf, same->next)))
 		rc = names_start_resolver(names->loop, same->next, &next->resolver, err);
 	if (rc == 0 && for_each_entry(same->next, prepare_set, &p) < 0)
 		rc = err_no_memory(err);

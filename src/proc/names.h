@@ -31,6 +31,8 @@ void names_free(struct names *names); /* NULL allowed */
 /* One that asks the name servers of the configuration. The caller's to free. -TG_ENOMEM, -TG_EINVAL. */
 TG_MUST_CHECK int names_start_resolver(struct loop *loop, const struct conf *conf,
 				       struct resolver **ret, struct err *err);
+/* Whether both configurations ask the same servers. */
+bool names_has_same_servers(const struct conf *a, const struct conf *b);
 
 /*
  * Another configuration, in three steps, as that of health/. Entries that are as they were keep their

@@ -59,29 +59,6 @@ lay_over(const struct conf *present, struct conf *file, const struct hearer *h)
 	return NULL;
 }
 
-/* False: something differs that cannot. */
-static bool
-check_fixed(const struct conf *present, const struct conf *conf, const struct hearer *h)
-{
-	char *text = NULL;
-	char *line = NULL;
-	size_t n;
-	FILE *out = open_memstream(&text, &n);
-	bool differs = out != NULL && conf_compare_fixed(present, conf, out);
-	bool is_written = out != NULL && fclose(out) == 0;
-
-	if (differs && is_written &&
-	    asprintf(&line,
-		     "%s: cannot change while tidegate runs; an upgrade (SIGUSR2) takes it over",
-		     text) < 0)
-		line = NULL;
-	if (differs || !is_written)
-		h->told(h->user, line != NULL ? line : "no memory");
-	free(text);
-	free(line);
-	return is_written && !differs;
-}
-
 int
 next_read(const struct conf *present, const char *path, struct conf **ret, next_told *told,
 	  void *user)
@@ -100,32 +77,48 @@ next_read(const struct conf *present, const char *path, struct conf **ret, next_
 	conf = lay_over(present, conf, &h);
 	if (conf == NULL)
 		return -TG_ENOMEM;
-	if (!check_fixed(present, conf, &h)) {
-		conf_unref(conf);
-		return -TG_ENOTSUP;
-	}
 	*ret = conf;
 	return 0;
 }
 
-int
-next_compare(const struct conf *present, const struct conf *conf, char **ret,
-	     struct conf_changes *ret_changes, struct err *err)
+/* What only other processes can take over, as a line more. False: nothing. */
+static bool
+print_fixed(const struct conf *present, const struct conf *conf, FILE *out)
 {
-	char *text = NULL;
+	if (!conf_compare_fixed(present, conf, NULL))
+		return false;
+	fputs("by new processes: ", out);
+	(void)conf_compare_fixed(present, conf, out);
+	fputc('\n', out);
+	return true;
+}
+
+int
+next_compare(const struct conf *present, const struct conf *conf, struct next_difference *ret,
+	     struct err *err)
+{
+	struct next_difference d = {.text = NULL};
 	size_t n;
-	FILE *out = open_memstream(&text, &n);
+	FILE *out = open_memstream(&d.text, &n);
 	int rc;
 
 	if (out == NULL)
 		return err_no_memory(err);
-	rc = conf_compare(present, conf, out, ret_changes);
+	rc = conf_compare(present, conf, out, &d.changes);
+	d.needs_processes = print_fixed(present, conf, out);
 	if (fclose(out) != 0 || rc < 0) {
-		free(text);
+		next_difference_fini(&d);
 		return err_no_memory(err);
 	}
-	*ret = text;
+	*ret = d;
 	return 0;
+}
+
+void
+next_difference_fini(struct next_difference *d)
+{
+	free(d->text);
+	d->text = NULL;
 }
 
 /* making */
@@ -258,6 +251,6 @@ next_close(const struct present *now, struct next *n)
 	if (n->proxy_fd >= 0)
 		close(n->proxy_fd);
 	conf_unref(n->conf);
-	free(n->text);
+	next_difference_fini(&n->difference);
 	*n = (struct next){.conf = NULL};
 }

@@ -24,6 +24,13 @@ struct present {
 	const struct privileges *privileges;
 };
 
+/* Of a file beside the present configuration. Storage is the caller's; zeroed: none. */
+struct next_difference {
+	struct conf_changes changes;
+	char *text;           /* of what differs, for people */
+	bool needs_processes; /* those that run cannot take it over */
+};
+
 /* Storage is the caller's; zeroed: none. */
 struct next {
 	struct conf *conf; /* NULL: none */
@@ -33,8 +40,7 @@ struct next {
 	size_t text_max;
 	struct sockets sockets;
 	bool has_sockets; /* false: those of now are the ones */
-	struct conf_changes changes;
-	char *text;      /* of what differs, for people */
+	struct next_difference difference; /* of a file */
 	bool is_decided; /* conf and sockets are those before */
 };
 
@@ -43,13 +49,14 @@ typedef void next_told(void *user, const char *line);
 
 /*
  * Reads the configuration file, with what operators have changed lying over it. What is wrong, what will
- * hardly do or cannot be kept is told, and what of the file cannot be changed while we run, too: negative then.
+ * hardly do or cannot be kept is told: negative then, but for what will hardly do.
  */
 TG_MUST_CHECK int next_read(const struct conf *present, const char *path, struct conf **ret,
 			    next_told *told, void *user);
-/* What differs, in words. -TG_ENOMEM. */
-TG_MUST_CHECK int next_compare(const struct conf *present, const struct conf *conf, char **ret,
-			       struct conf_changes *ret_changes, struct err *err);
+/* -TG_ENOMEM. */
+TG_MUST_CHECK int next_compare(const struct conf *present, const struct conf *conf,
+			       struct next_difference *ret, struct err *err);
+void next_difference_fini(struct next_difference *d);
 /* Takes `conf` over, on failure too: slots, sockets, text for the children. */
 TG_MUST_CHECK int next_open(const struct present *now, struct conf *conf, struct next *ret,
 			    struct err *err);

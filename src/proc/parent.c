@@ -5,30 +5,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/container.h"
 #include "base/log.h"
 #include "conf/overlay.h"
-#include "loop/loop.h"
 #include "proc/activation.h"
 #include "proc/limits.h"
-#include "proc/notes.h"
 #include "proc/notify.h"
-#include "proc/parent.h"
-#include "proc/predecessor.h"
-#include "proc/privileges.h"
+#include "proc/parent_priv.h"
 #include "proc/proc.h"
 #include "proc/program.h"
-#include "proc/reconf.h"
-#include "proc/slots.h"
-#include "proc/sockets.h"
+#include "proc/state_file.h"
 #include "proc/strangers.h"
-#include "proc/supervisor.h"
-#include "proc/upgrade.h"
 
 #define READY_TIMEOUT_MS 10000u
 #define STOP_MARGIN_MS   3000u
-/* A new parent has its children, and backends their first verdicts, well before. */
-#define UPGRADE_TIMEOUT_MS 30000u
 /* A child that builds what runs next beside what runs now. */
 #define RELOAD_TIMEOUT_MS 10000u
 /* The limit of a hang in questions, and what a service manager gives in them. */
@@ -39,52 +28,10 @@
 /* What was killed and is not gone. */
 #define STRANGERS_TIMEOUT_MS 3000u
 
-enum handled_signal {
-	HANDLED_CHLD = 0,
-	HANDLED_TERM = 1,
-	HANDLED_INT = 2,
-	HANDLED_HUP = 3,
-	HANDLED_USR1 = 4,
-	HANDLED_USR2 = 5,
-	HANDLED_COUNT
-};
-
 static const int handled_signals[HANDLED_COUNT] = {
 	[HANDLED_CHLD] = SIGCHLD, [HANDLED_TERM] = SIGTERM, [HANDLED_INT] = SIGINT,
 	[HANDLED_HUP] = SIGHUP,   [HANDLED_USR1] = SIGUSR1, [HANDLED_USR2] = SIGUSR2,
 };
-
-/* A signal and whose it is: the loop gives back only the first. */
-struct parent_signal {
-	struct loop_signal signal;
-	struct parent *parent;
-};
-
-struct parent {
-	struct conf *conf;
-	const char *conf_path;
-	char *program; /* path of what an upgrade starts */
-	struct privileges privileges;
-	struct sockets sockets;
-	struct predecessor predecessor;
-	struct inherited inherited; /* from it */
-	struct segment *segment;
-	struct slots slots;
-	int program_fd;
-	struct loop *loop;
-	struct parent_signal signals[HANDLED_COUNT];
-	struct supervisor supervisor;
-	struct upgrade upgrade;
-	struct reconf reconf;
-	size_t text_max; /* as in struct present, at the start */
-	struct notes notes;
-};
-
-static struct parent *
-parent_of(struct supervisor *s)
-{
-	return TG_CONTAINER(s, struct parent, supervisor);
-}
 
 static void
 log_listeners(const struct conf *conf)
@@ -98,8 +45,8 @@ log_listeners(const struct conf *conf)
 		log_write(TG_LOG_INFO, "serving metrics", "address=%s", conf->admin.http);
 }
 
-static void
-announce(const struct parent *p)
+void
+parent_announce(const struct parent *p)
 {
 	const struct conf *conf = p->conf;
 
@@ -108,18 +55,11 @@ announce(const struct parent *p)
 		  (int)getpid(), conf->workers, conf->n_listeners, conf->n_services);
 }
 
-static void
-notify_serving(const struct parent *p)
+void
+parent_notify_serving(const struct parent *p)
 {
 	notify_status("serving %zu listeners with %u workers", p->conf->n_listeners,
 		      p->conf->workers);
-}
-
-/* The place of a predecessor is to be taken yet. */
-static bool
-is_waiting(const struct parent *p)
-{
-	return p->predecessor.channel >= 0;
 }
 
 /* At each interval while all loops turn, and while they end: four times at least in what the service
@@ -154,8 +94,8 @@ watch_children(struct parent *p)
 			 limit_ms > 0 ? (unsigned)((limit_ms + interval_ms - 1) / interval_ms) : 0);
 }
 
-static void
-start_watchdog(struct parent *p)
+void
+parent_start_watchdog(struct parent *p)
 {
 	if (notify_watchdog_ms() > 0)
 		notify_watchdog();
@@ -167,54 +107,15 @@ on_ready(struct supervisor *s)
 {
 	struct parent *p = parent_of(s);
 
-	if (is_waiting(p))
+	/* A keeper that starts again has what the file says. */
+	s->equipment.state_fd = -1;
+	predecessor_close_files(&p->predecessor);
+	if (parent_is_waiting(p))
 		return; /* until the proxy accepts */
-	announce(p);
+	parent_announce(p);
 	notify_ready("serving %zu listeners with %u workers", p->conf->n_listeners,
 		     p->conf->workers);
-	start_watchdog(p);
-}
-
-static void
-on_serving(struct supervisor *s)
-{
-	struct parent *p = parent_of(s);
-
-	if (is_waiting(p) && predecessor_tell_serving(&p->predecessor, p->loop) < 0)
-		p->predecessor.on_gone(&p->predecessor);
-}
-
-static void
-on_yours(struct predecessor *predecessor)
-{
-	struct parent *p = TG_CONTAINER(predecessor, struct parent, predecessor);
-
-	sockets_own(&p->sockets);
-	inherited_remove_files(&p->inherited);
-	inherited_fini(&p->inherited);
-	announce(p);
-	notify_serving(p);
-	start_watchdog(p);
-}
-
-static void
-on_gone(struct predecessor *predecessor)
-{
-	struct parent *p = TG_CONTAINER(predecessor, struct parent, predecessor);
-
-	log_write(TG_LOG_ERROR, "the old tidegate has ended without handing over, ending", NULL);
-	supervisor_kill(&p->supervisor);
-}
-
-/* A child of ours that dies now proves the opposite of health; one of the old parent's keeper would
- * not hold any more. */
-static void
-on_death_in_upgrade(struct parent *p)
-{
-	if (is_waiting(p))
-		supervisor_kill(&p->supervisor);
-	if (p->supervisor.children[CHILD_KEEPER].state != CHILD_UP)
-		upgrade_abort(&p->upgrade, "the keeper has died meanwhile");
+	parent_start_watchdog(p);
 }
 
 static void
@@ -226,92 +127,12 @@ on_change(struct supervisor *s)
 	for (i = 0; i < CHILD_ROLE_COUNT; i++) {
 		if (s->children[i].state == CHILD_UP)
 			continue;
-		if (!is_waiting(p))
+		if (!parent_is_waiting(p))
 			notify_status("starting the %s again", child_role_str((enum child_role)i));
-		on_death_in_upgrade(p);
+		parent_upgrade_on_death(p);
 		return;
 	}
-	notify_serving(p);
-}
-
-/* upgrade */
-
-static struct parent *
-parent_of_upgrade(struct upgrade *u)
-{
-	return TG_CONTAINER(u, struct parent, upgrade);
-}
-
-static void
-on_asked(struct upgrade *u)
-{
-	if (!supervisor_hold(&parent_of_upgrade(u)->supervisor))
-		upgrade_abort(u, "there is no keeper that could hand over");
-}
-
-static void
-on_held(struct supervisor *s)
-{
-	upgrade_give(&parent_of(s)->upgrade);
-}
-
-/* From here on all that is shared is the new one's; ours is only to finish. */
-static void
-on_replaced(struct upgrade *u)
-{
-	struct parent *p = parent_of_upgrade(u);
-
-	log_write(TG_LOG_INFO, "stopping", "reason=upgrade successor=%d grace_ms=%llu", (int)u->pid,
-		  (unsigned long long)p->conf->shutdown_grace_ms);
-	notify_replaced(u->pid);
-	sockets_disown(&p->sockets);
-	sockets_stop_listening(&p->sockets);
-	supervisor_stop(&p->supervisor, p->conf->shutdown_grace_ms);
-}
-
-static void
-on_upgrade_failed(struct upgrade *u, const char *why)
-{
-	struct parent *p = parent_of_upgrade(u);
-
-	log_write(TG_LOG_ERROR, "the upgrade has failed, going on", "reason=%s", why);
-	if (p->supervisor.is_stopping)
-		return;
-	supervisor_resume(&p->supervisor);
-	notify_ready("serving %zu listeners with %u workers; the last upgrade failed",
-		     p->conf->n_listeners, p->conf->workers);
-}
-
-static int
-check_upgrade(const struct parent *p, struct err *err)
-{
-	if (p->supervisor.is_stopping)
-		return err_set(err, TG_EINVAL, "it is stopping");
-	if (is_waiting(p) || !p->supervisor.was_ready)
-		return err_set(err, TG_EAGAIN, "it is starting");
-	if (getpid() == 1)
-		return err_set(err, TG_ENOTSUP,
-			       "it is process 1, whose end would end its container");
-	if (reconf_is_busy(&p->reconf))
-		return err_set(err, TG_EAGAIN, "a reload is under way");
-	return 0;
-}
-
-int
-parent_upgrade(struct parent *p, struct err *err)
-{
-	int rc = check_upgrade(p, err);
-
-	if (rc == 0)
-		rc = upgrade_start(&p->upgrade, err);
-	if (rc < 0) {
-		log_write(TG_LOG_ERROR, "not upgrading", "reason=%s", err->text);
-		return rc;
-	}
-	log_write(TG_LOG_INFO, "upgrading", "program=%s successor=%d", p->program,
-		  (int)p->upgrade.pid);
-	notify_reloading("upgrading");
-	return 0;
+	parent_notify_serving(p);
 }
 
 /* reload */
@@ -341,7 +162,7 @@ why_no_reload(struct reconf *r)
 
 	if (p->supervisor.is_stopping)
 		return "it is stopping";
-	if (is_waiting(p) || !p->supervisor.was_ready)
+	if (parent_is_waiting(p) || !p->supervisor.was_ready)
 		return "it is starting";
 	return upgrade_is_running(&p->upgrade) ? "an upgrade is under way" : NULL;
 }
@@ -409,7 +230,7 @@ parent_stop(struct parent *p, const char *why, uint64_t grace_ms)
 	}
 	log_write(TG_LOG_INFO, "stopping", "reason=%s grace_ms=%llu", why,
 		  (unsigned long long)grace_ms);
-	if (!is_waiting(p))
+	if (!parent_is_waiting(p))
 		notify_stopping();
 	upgrade_abort(&p->upgrade, "it is stopping");
 	reconf_stop(&p->reconf, "it is stopping");
@@ -423,14 +244,6 @@ static void
 on_stop_ordered(struct supervisor *s, uint64_t grace_ms)
 {
 	parent_stop(parent_of(s), "control socket", grace_ms);
-}
-
-static void
-on_upgrade_ordered(struct supervisor *s)
-{
-	struct err err;
-
-	(void)!parent_upgrade(parent_of(s), &err); /* the log says why not */
 }
 
 static void
@@ -449,6 +262,8 @@ on_signal(struct loop_signal *s, int signo)
 	struct parent *p = ((struct parent_signal *)(void *)s)->parent;
 	struct err err;
 
+	if (signo != SIGCHLD && parent_hand_on(p, signo))
+		return;
 	switch (signo) {
 	case SIGCHLD:
 		upgrade_reap(&p->upgrade);
@@ -462,7 +277,9 @@ on_signal(struct loop_signal *s, int signo)
 		(void)!parent_upgrade(p, &err); /* the log says why not */
 		break;
 	case SIGHUP:
-		reconf_read_file(&p->reconf);
+		p->is_reload_due = parent_is_waiting(p);
+		if (!p->is_reload_due)
+			reconf_read_file(&p->reconf);
 		break;
 	case SIGINT:
 		parent_stop(p, "SIGINT", 0);
@@ -532,13 +349,13 @@ open_sockets(struct parent *p, struct err *err)
 {
 	int rc = 0;
 
-	if (is_waiting(p))
+	if (parent_is_waiting(p))
 		rc = predecessor_ask(&p->predecessor, &p->inherited, err);
 	else
 		activation_take(&p->inherited);
 	if (rc == 0)
 		rc = sockets_open(p->conf, &p->privileges, &p->inherited, &p->sockets, err);
-	if (rc == 0 && !is_waiting(p))
+	if (rc == 0 && !parent_is_waiting(p))
 		inherited_warn_unused(&p->inherited);
 	inherited_close(&p->inherited);
 	return rc;
@@ -552,15 +369,18 @@ on_not_kept(void *user, const char *service, const char *backend, const char *wh
 		  "service=%s backend=%s reason=%s", service, backend, what);
 }
 
-/* The keeper tells of a file that is no good, and sets it aside. NULL: none, or none that is good. */
+/* The keeper tells of one that is no good, and sets the file aside. NULL: none, or none that is good. */
 static struct conf_state *
-read_state(const char *path)
+read_state(const struct parent *p)
 {
+	const char *path = p->conf->state_file;
 	struct conf_state *state = NULL;
 	struct err err;
 	char *text;
 	size_t n;
 
+	if (p->predecessor.state_fd >= 0)
+		return state_load_fd(p->predecessor.state_fd, &state, &err) < 0 ? NULL : state;
 	if (path == NULL || conf_read_file(path, TG_CONF_STATE_MAX, &text, &n, &err) < 0)
 		return NULL;
 	if (conf_state_load(text, n, &state, &err) < 0)
@@ -579,7 +399,7 @@ is_kept(const struct parent *p, const struct conf_state_order *order)
 
 	if (strcmp(order->who, TG_WHO_AUTOSCALE) != 0)
 		return true;
-	return is_waiting(p) && service != NULL && conf_is_scaled(service);
+	return parent_is_waiting(p) && service != NULL && conf_is_scaled(service);
 }
 
 static void
@@ -599,7 +419,7 @@ leave_out_ended(const struct parent *p, struct conf_state *state)
 static int
 lay_state_over(struct parent *p, struct err *err)
 {
-	struct conf_state *state = read_state(p->conf->state_file);
+	struct conf_state *state = read_state(p);
 	struct conf_draft *d = NULL;
 	int rc;
 
@@ -620,6 +440,17 @@ lay_state_over(struct parent *p, struct err *err)
 	return 0;
 }
 
+/* Before our children start, which are to see no number fall. */
+static void
+go_on_counting(struct parent *p)
+{
+	struct err err;
+
+	if (p->predecessor.segment_fd >= 0 &&
+	    carry_begin(&p->carry, p->predecessor.segment_fd, p->segment, &err) < 0)
+		log_write(TG_LOG_WARN, "counters begin anew", "reason=%s", err.text);
+}
+
 static int
 open_slots(struct parent *p, struct err *err)
 {
@@ -627,6 +458,8 @@ open_slots(struct parent *p, struct err *err)
 
 	if (rc == 0 && slots_init(&p->slots, p->segment, p->conf) < 0)
 		rc = err_no_memory(err);
+	if (rc == 0)
+		go_on_counting(p);
 	return rc;
 }
 
@@ -663,6 +496,8 @@ parent_close(struct parent *p)
 {
 	stop_signals(p);
 	predecessor_fini(&p->predecessor);
+	predecessor_close_files(&p->predecessor);
+	carry_fini(&p->carry);
 	inherited_fini(&p->inherited);
 	if (p->loop != NULL)
 		loop_free(p->loop);
@@ -683,12 +518,24 @@ end_strangers(const struct parent *p)
 {
 	unsigned n = 0;
 
-	if (p->upgrade.state == UPGRADE_DONE || is_waiting(p) || !p->supervisor.was_ready)
+	if (p->upgrade.state == UPGRADE_DONE || parent_is_waiting(p) || !p->supervisor.was_ready)
 		return;
 	if (!strangers_end(p->conf->origin, STRANGERS_TIMEOUT_MS, &n))
 		log_write(TG_LOG_ERROR, "processes of backends do not end", NULL);
 	if (n > 0)
 		log_write(TG_LOG_WARN, "killed what was left of backends", "processes=%u", n);
+}
+
+/* Who was replaced waits for whoever must not end after it. */
+static void
+end_replaced(struct parent *p)
+{
+	if (p->upgrade.state != UPGRADE_DONE)
+		return;
+	carry_wait(&p->carry);
+	segment_finish(p->segment);
+	if (parent_stays(p))
+		p->supervisor.has_failed = parent_stay(p) != 0;
 }
 
 /* From the first start of the children to the end of both. */
@@ -705,32 +552,25 @@ parent_run(struct parent *p, struct err *err)
 		.equipment = {.conf = p->conf,
 			      .segment = p->segment,
 			      .sockets = &p->sockets,
+			      .state_fd = p->predecessor.state_fd,
+			      .has_log_level = p->predecessor.has_log_level,
+			      .log_level = p->predecessor.log_level,
 			      .peer_fd = -1},
 		.ready_timeout_ms = READY_TIMEOUT_MS,
 		.stop_margin_ms = STOP_MARGIN_MS,
 		.abort_ms = ABORT_MS,
 		.on_ready = on_ready,
 		.on_change = on_change,
-		.on_serving = on_serving,
-		.on_held = on_held,
+		.on_serving = parent_on_serving,
+		.on_held = parent_on_held,
 		.on_stop_ordered = on_stop_ordered,
-		.on_upgrade_ordered = on_upgrade_ordered,
+		.on_upgrade_ordered = parent_on_upgrade_ordered,
 		.on_reload = on_reload_message,
 		.is_busy = is_busy,
 		.on_pulse = on_pulse,
 		.on_death = on_death,
 	};
-	p->upgrade = (struct upgrade){
-		.loop = p->loop,
-		.program = p->program,
-		.conf_path = p->conf_path,
-		.sockets = &p->sockets,
-		.timeout_ms = UPGRADE_TIMEOUT_MS,
-		.on_asked = on_asked,
-		.on_serving = on_replaced,
-		.on_failed = on_upgrade_failed,
-	};
-	upgrade_init(&p->upgrade);
+	parent_upgrade_init(p);
 	p->reconf = (struct reconf){
 		.loop = p->loop,
 		.supervisor = s,
@@ -743,15 +583,19 @@ parent_run(struct parent *p, struct err *err)
 		.conf_path = p->conf_path,
 		.timeout_ms = RELOAD_TIMEOUT_MS,
 		.why_not = why_no_reload,
+		.replace = parent_replace,
 		.on_changed = on_conf_changed,
 		.on_begun = on_reload_begun,
 		.on_ended = on_reload_ended,
 	};
+	if (p->predecessor.has_log_level)
+		log_set_level(p->predecessor.log_level);
 	reconf_init(&p->reconf);
 	supervisor_init(s);
 	rc = supervisor_start(s, err);
 	if (rc == 0) {
 		loop_run(p->loop);
+		end_replaced(p);
 		end_strangers(p);
 	}
 	supervisor_fini(s);
@@ -764,7 +608,7 @@ parent_run(struct parent *p, struct err *err)
 static void
 refuse(struct parent *p, int rc, const struct err *err)
 {
-	if (is_waiting(p))
+	if (parent_is_waiting(p))
 		predecessor_refuse(p->predecessor.channel,
 				   rc < 0 ? err->text : "its children could not serve");
 }
@@ -777,8 +621,10 @@ parent_main(const struct parent_start *start)
 		.conf = start->conf,
 		.conf_path = start->conf_path,
 		.predecessor = {.channel = start->predecessor,
-				.on_yours = on_yours,
-				.on_gone = on_gone},
+				.segment_fd = -1,
+				.state_fd = -1,
+				.on_yours = parent_on_yours,
+				.on_gone = parent_on_gone},
 		.program_fd = -1,
 		.sockets = {.log_fd = -1},
 	};

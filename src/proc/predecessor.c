@@ -24,14 +24,34 @@ predecessor_check(int channel, struct err *err)
 	return 0;
 }
 
+static int
+take_file(int *slot, int fd)
+{
+	if (*slot >= 0) {
+		close(fd);
+		return -TG_EPROTO;
+	}
+	*slot = fd;
+	return 1;
+}
+
 /* 0 when that was the last one, 1 when more follow. */
 static int
-take(struct inherited *in, struct message *m)
+take(struct predecessor *p, struct inherited *in, struct message *m)
 {
 	struct err why;
 
 	if (m->type == MSG_GIVEN)
 		return 0;
+	if (m->type == MSG_GIVE_SEGMENT)
+		return take_file(&p->segment_fd, m->fd);
+	if (m->type == MSG_GIVE_STATE)
+		return take_file(&p->state_fd, m->fd);
+	if (m->type == MSG_LOG_LEVEL) {
+		p->has_log_level = true;
+		p->log_level = (enum log_level)m->u.log_level.level;
+		return 1;
+	}
 	if (m->type != MSG_GIVE) {
 		if (m->fd >= 0)
 			close(m->fd);
@@ -53,7 +73,7 @@ predecessor_ask(struct predecessor *p, struct inherited *in, struct err *err)
 	while (rc == 1) {
 		rc = channel_wait(p->channel, GIVE_MS, &m);
 		if (rc == 1)
-			rc = take(in, &m);
+			rc = take(p, in, &m);
 		else
 			rc = -TG_EPROTO;
 	}
@@ -102,6 +122,21 @@ predecessor_refuse(int channel, const char *reason)
 	snprintf(m.reason, sizeof(m.reason), "%s", reason);
 	/* It sees our end anyway. */
 	(void)!channel_send(channel, MSG_REFUSED, &m, sizeof(m), -1);
+}
+
+static void
+close_file(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void
+predecessor_close_files(struct predecessor *p)
+{
+	close_file(&p->segment_fd);
+	close_file(&p->state_fd);
 }
 
 void

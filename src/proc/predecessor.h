@@ -8,12 +8,19 @@
 #ifndef TG_PROC_PREDECESSOR_H
 #define TG_PROC_PREDECESSOR_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
+#include "base/log.h"
 #include "loop/loop.h"
 #include "proc/inherited.h"
 
 struct predecessor {
 	int channel; /* -1: there is none */
+	int segment_fd; /* where it counts; -1: it did not say */
+	int state_fd;   /* what is ordered; the same */
+	bool has_log_level; /* an operator ordered one that is to last: */
+	enum log_level log_level;
 	struct loop *loop;
 	struct watch watch;
 	/* All is ours. */
@@ -29,6 +36,8 @@ TG_MUST_CHECK int predecessor_check(int channel, struct err *err);
 TG_MUST_CHECK int predecessor_ask(struct predecessor *p, struct inherited *in, struct err *err);
 /* Our children serve: one of the callbacks follows. -TG_EIO. */
 TG_MUST_CHECK int predecessor_tell_serving(struct predecessor *p, struct loop *loop);
+/* Closes the two, when they have been read. */
+void predecessor_close_files(struct predecessor *p);
 /* Why we end instead. */
 void predecessor_refuse(int channel, const char *reason);
 void predecessor_fini(struct predecessor *p);

@@ -18,6 +18,8 @@
 #define TG_ROLE_ARG       "--role="
 #define TG_ROLE_SUCCESSOR "successor"
 #define TG_CHANNEL_FD     3
+/* In the environment of one whose predecessors stay, as the first is process 1: how many they are. */
+#define TG_GENERATION     "TIDEGATE_GENERATION"
 
 /* How the parent was started. */
 struct parent_start {

@@ -232,11 +232,18 @@ notes(const struct reconf *r)
 }
 
 static void
-end_file(struct reconf *r, bool is_done)
+forget_file(struct reconf *r)
 {
 	free(r->notes);
 	r->notes = NULL;
 	r->is_of_file = false;
+	next_difference_fini(&r->difference);
+}
+
+static void
+end_file(struct reconf *r, bool is_done)
+{
+	forget_file(r);
 	count(r, is_done);
 	r->on_ended(r, is_done);
 }
@@ -269,13 +276,19 @@ fail(struct reconf *r, const char *why)
 }
 
 static void
-end_done_file(struct reconf *r)
+tell_done(struct reconf *r, const struct next_difference *d)
 {
-	const struct conf_changes *c = &r->next.changes;
+	const struct conf_changes *c = &d->changes;
 
 	log_write(TG_LOG_INFO, "reloaded", "added=%u changed=%u removed=%u", c->added, c->changed,
 		  c->removed);
-	answer_format(r, r->caller, true, "%s%s", notes(r), r->next.text);
+	answer_format(r, r->caller, true, "%s%s", notes(r), d->text);
+}
+
+static void
+end_done_file(struct reconf *r)
+{
+	tell_done(r, &r->next.difference);
 	end_file(r, true);
 }
 
@@ -404,12 +417,36 @@ why_not(struct reconf *r)
 	return NULL;
 }
 
+/* Theirs is the file as they find it. */
+static void
+start_replacing(struct reconf *r)
+{
+	struct err err;
+
+	r->is_replacing = r->replace(r, &err) == 0;
+	if (!r->is_replacing)
+		fail_file(r, err.text);
+}
+
+/* Takes `conf` over. */
+static void
+start_transaction(struct reconf *r, struct conf *conf)
+{
+	struct err err;
+
+	if (next_open(&r->now, conf, &r->next, &err) < 0) {
+		fail_file(r, err.text);
+		return;
+	}
+	r->next.difference = r->difference;
+	r->difference = (struct next_difference){.text = NULL};
+	reload_start(&r->reload);
+}
+
 static void
 start_file(struct reconf *r, uint32_t caller)
 {
-	struct conf_changes changes;
 	struct conf *conf = NULL;
-	char *text = NULL;
 	struct err err;
 
 	r->is_of_file = true;
@@ -420,19 +457,16 @@ start_file(struct reconf *r, uint32_t caller)
 		fail_file(r, "the configuration file cannot be used");
 		return;
 	}
-	if (next_compare(*r->now.conf, conf, &text, &changes, &err) < 0) {
+	if (next_compare(*r->now.conf, conf, &r->difference, &err) < 0) {
 		conf_unref(conf);
 		fail_file(r, err.text);
-		return;
+	} else if (r->difference.needs_processes) {
+		r->is_log_level_edited = conf->log.level != (*r->now.conf)->log.level;
+		conf_unref(conf);
+		start_replacing(r);
+	} else {
+		start_transaction(r, conf);
 	}
-	if (next_open(&r->now, conf, &r->next, &err) < 0) {
-		free(text);
-		fail_file(r, err.text);
-		return;
-	}
-	r->next.text = text;
-	r->next.changes = changes;
-	reload_start(&r->reload);
 }
 
 /* What the draft takes stays in the batch, the rest is answered. Without memory nobody knows what a draft
@@ -520,7 +554,8 @@ refuse_queue(struct reconf *r, const char *why)
 static void
 start_next(struct reconf *r)
 {
-	while (!reload_is_running(&r->reload) && (r->is_due_again || r->n_queue > 0)) {
+	while (!reload_is_running(&r->reload) && !r->is_replacing &&
+	       (r->is_due_again || r->n_queue > 0)) {
 		const char *why = why_not(r);
 
 		if (r->is_due_again && why == NULL) {
@@ -540,7 +575,7 @@ reconf_read_file(struct reconf *r)
 {
 	const char *why = why_not(r);
 
-	if (reload_is_running(&r->reload)) {
+	if (reload_is_running(&r->reload) || r->is_replacing) {
 		log_write(TG_LOG_INFO, "a reload is under way, another follows", NULL);
 		r->is_due_again = true;
 	} else if (why != NULL) {
@@ -558,7 +593,7 @@ order_file(struct reconf *r, uint32_t caller)
 {
 	const char *why = why_not(r);
 
-	if (reload_is_running(&r->reload))
+	if (reload_is_running(&r->reload) || r->is_replacing)
 		why = "a reload is under way";
 	if (why != NULL) {
 		answer_format(r, caller, false, "%s\n", why);
@@ -568,19 +603,22 @@ order_file(struct reconf *r, uint32_t caller)
 	start_next(r);
 }
 
-/* What differs, and whether it can be; *ret is NULL on failure. */
+/* What differs, and whether it can be. */
 static int
-try_file(struct reconf *r, char **told, char **ret, struct err *err)
+try_file(struct reconf *r, char **told, struct next_difference *ret, struct err *err)
 {
-	struct conf_changes changes;
+	struct privileges privileges = {.groups = NULL};
 	struct conf *conf = NULL;
 	int rc = next_read(*r->now.conf, r->conf_path, &conf, on_told_quietly, told);
 
 	if (rc < 0)
 		return err_set(err, (enum tg_errno) - rc, "the configuration file cannot be used");
-	rc = sockets_try_next(r->now.sockets, conf, r->now.privileges, err);
+	rc = privileges_resolve(conf->user, conf->group, &privileges, err);
 	if (rc == 0)
-		rc = next_compare(*r->now.conf, conf, ret, &changes, err);
+		rc = sockets_try_next(r->now.sockets, conf, &privileges, err);
+	if (rc == 0)
+		rc = next_compare(*r->now.conf, conf, ret, err);
+	privileges_fini(&privileges);
 	conf_unref(conf);
 	return rc;
 }
@@ -589,20 +627,20 @@ try_file(struct reconf *r, char **told, char **ret, struct err *err)
 static void
 order_compare(struct reconf *r, uint32_t caller)
 {
+	struct next_difference difference = {.text = NULL};
 	char *told = NULL;
-	char *text = NULL;
 	struct err err;
 	int rc;
 
-	if (reload_is_running(&r->reload) && r->is_of_file) {
+	if (r->is_of_file && (reload_is_running(&r->reload) || r->is_replacing)) {
 		answer_format(r, caller, false, "a reload is under way\n");
 		return;
 	}
-	rc = try_file(r, &told, &text, &err);
+	rc = try_file(r, &told, &difference, &err);
 	answer_format(r, caller, rc == 0, "%s%s%s", told != NULL ? told : "",
-		      text != NULL ? text : err.text, text != NULL ? "" : "\n");
+		      rc == 0 ? difference.text : err.text, rc == 0 ? "" : "\n");
 	free(told);
-	free(text);
+	next_difference_fini(&difference);
 }
 
 static void
@@ -694,6 +732,36 @@ reconf_on_death(struct reconf *r, enum child_role role)
 }
 
 bool
+reconf_is_replacing(const struct reconf *r)
+{
+	return r->is_replacing;
+}
+
+bool
+reconf_keeps_log_level(const struct reconf *r)
+{
+	return r->is_replacing && !r->is_log_level_edited;
+}
+
+bool
+reconf_replaced(struct reconf *r, const char *why)
+{
+	bool is_due_again = r->is_due_again;
+
+	r->is_replacing = false;
+	if (why != NULL) {
+		fail_file(r, why);
+		start_next(r);
+		return false;
+	}
+	r->is_due_again = false;
+	tell_done(r, &r->difference);
+	forget_file(r);
+	count(r, true);
+	return is_due_again;
+}
+
+bool
 reconf_is_busy(const struct reconf *r)
 {
 	return reload_is_running(&r->reload);
@@ -734,8 +802,7 @@ reconf_fini(struct reconf *r)
 	forget_callers(r);
 	free(r->answers);
 	r->answers = NULL;
-	free(r->notes);
-	r->notes = NULL;
+	forget_file(r);
 	if (r->loop != NULL)
 		timer_fini(&r->answer_timer);
 }

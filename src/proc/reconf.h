@@ -35,7 +35,11 @@ struct reconf {
 	const char *(*why_not)(struct reconf *r);
 	/* now.conf is another one: what the parent itself does by it. */
 	void (*on_changed)(struct reconf *r);
-	/* The file is being read anew, for the service manager; and that is over. */
+	/* The file is one that only other processes can take over: they are started, and reconf_replaced() tells
+	 * what came of it. Negative: they cannot be. */
+	int (*replace)(struct reconf *r, struct err *err);
+	/* The file is being read anew, for the service manager; and that is over, unless other processes have
+	 * taken over and say so themselves. */
 	void (*on_begun)(struct reconf *r);
 	void (*on_ended)(struct reconf *r, bool is_done);
 	struct reload reload;
@@ -43,6 +47,9 @@ struct reconf {
 	bool is_of_file;   /* the transaction under way: the file read anew, not orders */
 	uint32_t caller;   /* of it; 0: SIGHUP */
 	bool is_due_again; /* SIGHUP came meanwhile */
+	bool is_log_level_edited; /* by that file */
+	bool is_replacing; /* other processes are to take it over, as `difference` tells */
+	struct next_difference difference;
 	char *notes;       /* of what the file made impossible, for the answer; NULL: none */
 	struct reconf_order *batch; /* in the transaction under way */
 	size_t n_batch;
@@ -63,6 +70,13 @@ void reconf_read_file(struct reconf *r);
 /* What a child sends of it (supervisor.h), and its end. */
 bool reconf_on_message(struct reconf *r, enum child_role role, const struct message *m);
 void reconf_on_death(struct reconf *r, enum child_role role);
+/* Other processes start, that read the file anew. */
+bool reconf_is_replacing(const struct reconf *r);
+/* The same, and what is configured to be logged is not edited. */
+bool reconf_keeps_log_level(const struct reconf *r);
+/* They serve (`why` NULL), and ours are to end; or they are gone, and nothing has changed. True: they are to read the
+ * file once more. */
+TG_MUST_CHECK bool reconf_replaced(struct reconf *r, const char *why);
 /* From the first order to the end of the last transaction. */
 bool reconf_is_busy(const struct reconf *r);
 /* The daemon stops. */

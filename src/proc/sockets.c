@@ -179,7 +179,7 @@ listening_open_control_file(struct listening *at, const struct addr *a, const st
 			   : listening_open_file(at, a, TG_CONTROL_BACKLOG, CONTROL_SOCKET_MODE,
 						 err);
 
-	if (rc == 0 && p->drop && lchown(a->u.un.sun_path, p->uid, p->gid) < 0)
+	if (rc == 0 && p->drop && !at->is_lent && lchown(a->u.un.sun_path, p->uid, p->gid) < 0)
 		rc = err_set_errno(err, "cannot give it to the user");
 	return rc;
 }
@@ -465,10 +465,23 @@ own(struct listening *at)
 	at->is_lent = false;
 }
 
+/* Until now it was that of the user before. */
+static void
+give_file(const struct listening *at, const struct privileges *p)
+{
+	const struct addr *a = &at->file.addr;
+
+	if (a->len != 0 && lchown(a->u.un.sun_path, p->uid, p->gid) < 0)
+		log_write(TG_LOG_ERROR, "cannot give a control socket to the user",
+			  "path=%s reason=%s", a->u.un.sun_path, strerror(errno));
+}
+
 void
-sockets_own(struct sockets *s)
+sockets_own(struct sockets *s, const struct privileges *p)
 {
 	sockets_each(s, own);
+	for (size_t i = 0; i < s->n_controls; i++)
+		give_file(&s->controls[i], p);
 }
 
 static void

@@ -78,8 +78,9 @@ TG_MUST_CHECK int sockets_tell_keeper_next(const struct sockets *next, int chann
  * closed when nobody accepts on them any more: with that the files of those that are gone go. */
 void sockets_go_over(struct sockets *s, struct sockets *next, const struct conf *conf);
 
-/* The inherited ones are ours alone now: their files are removed at the end. */
-void sockets_own(struct sockets *s);
+/* The inherited ones are ours alone now: their files are removed at the end, and those of controls are this user's
+ * from now on. */
+void sockets_own(struct sockets *s, const struct privileges *p);
 /* A new parent has them: no file is removed any more. */
 void sockets_disown(struct sockets *s);
 

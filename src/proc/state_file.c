@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ipc/reload_order.h"
 #include "proc/thread.h"
 
 #define FILE_MODE 0640
@@ -73,6 +74,21 @@ state_file_read(const char *path, struct conf_state **ret, struct err *err)
 	rc = conf_state_load(text, n, ret, &why);
 	free(text);
 	return rc < 0 ? set_aside(path, rc, &why, err) : 0;
+}
+
+int
+state_load_fd(int fd, struct conf_state **ret, struct err *err)
+{
+	char *text;
+	size_t n;
+	int rc = reload_text_load_fd(fd, TG_CONF_STATE_MAX, &text, &n, err);
+
+	*ret = NULL;
+	if (rc < 0)
+		return rc;
+	rc = conf_state_load(text, n, ret, err);
+	free(text);
+	return rc;
 }
 
 /* writing */

@@ -23,6 +23,9 @@ struct state_file;
  */
 TG_MUST_CHECK int state_file_read(const char *path, struct conf_state **ret, struct err *err);
 
+/* The same of a memory file that another process of ours made; `fd` stays the caller's. */
+TG_MUST_CHECK int state_load_fd(int fd, struct conf_state **ret, struct err *err);
+
 /* Owned by the caller. -TG_ENOMEM. */
 TG_MUST_CHECK int state_file_start(const char *path, struct state_file **ret);
 /* Takes over `text`, from malloc(), and writes it soon. */

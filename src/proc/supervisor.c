@@ -162,7 +162,7 @@ child_on_message(struct child *c, const struct message *m)
 	else if (m->type == MSG_ACCEPTING && c->role == CHILD_PROXY && c->state == CHILD_UP)
 		child_on_accepting(c);
 	else if (m->type == MSG_HELD && c->role == CHILD_KEEPER && c->state == CHILD_UP)
-		c->supervisor->on_held(c->supervisor);
+		c->supervisor->on_held(c->supervisor, m->fd);
 	else if (m->type == MSG_STOP && c->role == CHILD_KEEPER)
 		c->supervisor->on_stop_ordered(c->supervisor, m->u.stop.grace_ms);
 	else if (m->type == MSG_UPGRADE && c->role == CHILD_KEEPER)

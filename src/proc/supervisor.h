@@ -71,8 +71,9 @@ struct supervisor {
 	void (*on_change)(struct supervisor *s);
 	/* Both children were ready, and the proxy accepts clients. Once. */
 	void (*on_serving)(struct supervisor *s);
-	/* The keeper takes no orders any more: the answer to supervisor_hold(). */
-	void (*on_held)(struct supervisor *s);
+	/* The keeper takes no orders any more: the answer to supervisor_hold(). In `fd`, which stays ours, is
+	 * what is ordered. */
+	void (*on_held)(struct supervisor *s, int fd);
 	/* An operator orders the end, or an upgrade, over a control socket. */
 	void (*on_stop_ordered)(struct supervisor *s, uint64_t grace_ms);
 	void (*on_upgrade_ordered)(struct supervisor *s);

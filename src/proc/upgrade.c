@@ -12,6 +12,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "ipc/channel.h"
+#include "proc/child.h"
 #include "proc/proc.h"
 #include "proc/spawn.h"
 
@@ -143,22 +144,29 @@ on_channel(struct watch *w, unsigned what)
 struct successor_spawn {
 	struct spawn spawn; /* first */
 	const struct upgrade *upgrade;
+	bool is_same_program;
 };
 
 /* The service manager's words to us are not for another process. */
 static void
-arrange_environment(void)
+arrange_environment(const struct upgrade *u)
 {
+	char generation[16];
+
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	unsetenv("WATCHDOG_PID");
+	snprintf(generation, sizeof(generation), "%u", u->generation);
+	if (u->generation > 0)
+		setenv(TG_GENERATION, generation, 1);
 }
 
 static enum spawn_step
 become_successor(const struct spawn *s, pid_t parent)
 {
-	const struct upgrade *u = ((const struct successor_spawn *)(const void *)s)->upgrade;
+	const struct successor_spawn *successor = (const struct successor_spawn *)(const void *)s;
+	const struct upgrade *u = successor->upgrade;
 	char *program = strdup(u->program);
 	char *conf_path = strdup(u->conf_path);
 	char option[] = "-c";
@@ -170,20 +178,25 @@ become_successor(const struct spawn *s, pid_t parent)
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	arrange_environment();
+	arrange_environment(u);
 	if (spawn_arrange_channel(s) < 0)
 		return SPAWN_DESCRIPTORS;
-	if (program != NULL && conf_path != NULL)
+	if (program == NULL || conf_path == NULL)
+		return SPAWN_EXEC;
+	if (successor->is_same_program)
+		fexecve(u->program_fd, argv, environ);
+	else
 		execv(program, argv);
 	return SPAWN_EXEC;
 }
 
 int
-upgrade_start(struct upgrade *u, struct err *err)
+upgrade_start(struct upgrade *u, bool is_same_program, struct err *err)
 {
 	struct successor_spawn s = {
 		.spawn = {.name = u->program, .become = become_successor},
 		.upgrade = u,
+		.is_same_program = is_same_program,
 	};
 	int channel[2];
 	int rc;
@@ -210,12 +223,21 @@ upgrade_start(struct upgrade *u, struct err *err)
 }
 
 void
-upgrade_give(struct upgrade *u)
+upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level)
 {
+	int rc;
+
 	if (u->state != UPGRADE_ASKED)
 		return; /* it failed meanwhile */
 	set_state(u, UPGRADE_GIVEN);
-	if (sockets_give(u->sockets, u->channel) < 0)
+	rc = channel_send(u->channel, MSG_GIVE_SEGMENT, NULL, 0, segment_fd(u->segment));
+	if (rc == 0)
+		rc = channel_send(u->channel, MSG_GIVE_STATE, NULL, 0, state_fd);
+	if (rc == 0 && level != NULL)
+		rc = child_send_log_level(u->channel, *level);
+	if (rc == 0)
+		rc = sockets_give(u->sockets, u->channel);
+	if (rc < 0)
 		upgrade_abort(u, "it does not take the sockets");
 }
 
@@ -257,7 +279,7 @@ upgrade_reap(struct upgrade *u)
 		return;
 	u->pid = 0;
 	if (u->state == UPGRADE_DONE) {
-		log_write(TG_LOG_ERROR, "the new tidegate has ended", "status=%d", status);
+		u->on_ended(u, status);
 		return;
 	}
 	read_last_word(u);

@@ -18,6 +18,8 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/log.h"
+#include "ipc/segment.h"
 #include "loop/loop.h"
 #include "proc/sockets.h"
 
@@ -35,13 +37,18 @@ enum upgrade_state {
 struct upgrade {
 	struct loop *loop;
 	const char *program; /* path of the program, as it is then */
+	int program_fd;      /* the one that runs */
 	const char *conf_path;
 	const struct sockets *sockets;
+	const struct segment *segment;
 	unsigned timeout_ms; /* from its start until it serves */
+	unsigned generation; /* processes of before that stay, with us; 0: none does */
 	/* It has read its configuration: have the keeper hold, then upgrade_give(). */
 	void (*on_asked)(struct upgrade *u);
 	/* Its children accept clients: stop, without touching what it uses. */
 	void (*on_serving)(struct upgrade *u);
+	/* It served and has ended, as waitpid() says. */
+	void (*on_ended)(struct upgrade *u, int status);
 	/* It is gone, and this is why. */
 	void (*on_failed)(struct upgrade *u, const char *why);
 	enum upgrade_state state;
@@ -57,10 +64,11 @@ void upgrade_init(struct upgrade *u);
 /* Ends a new parent that does not serve. */
 void upgrade_fini(struct upgrade *u);
 
-/* Starts the new parent. -TG_EEXIST: one is starting already; or it cannot be started. */
-TG_MUST_CHECK int upgrade_start(struct upgrade *u, struct err *err);
-/* The keeper holds. */
-void upgrade_give(struct upgrade *u);
+/* Starts the new parent, of the program that runs, or of what is at its path by now. -TG_EEXIST: one is starting already; or it cannot be started. */
+TG_MUST_CHECK int upgrade_start(struct upgrade *u, bool is_same_program, struct err *err);
+/* The keeper holds; in `state_fd`, which stays the caller's, is what is ordered, and to be logged `level`; NULL: as
+ * configured. */
+void upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level);
 /* Ends the new parent unless it serves; on_failed follows. */
 void upgrade_abort(struct upgrade *u, const char *why);
 /* SIGCHLD came. */

@@ -46,6 +46,15 @@ store_close(struct store *s, unsigned timeout_ms)
 	free(s);
 }
 
+void
+store_swap_history(struct store *s, struct store *from)
+{
+	struct history *history = s->history;
+
+	s->history = from->history;
+	from->history = history;
+}
+
 const char *
 store_kind(const struct store *s)
 {

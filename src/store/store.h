@@ -53,6 +53,9 @@ TG_MUST_CHECK int store_open(const struct conf_store *conf, struct loop *loop,
 /* Writes what it can within `timeout_ms`, for which it blocks. NULL allowed. */
 void store_close(struct store *store, unsigned timeout_ms);
 
+/* What `from` remembers is what `s` does from now on, and the other way round: one takes the place of the other. */
+void store_swap_history(struct store *s, struct store *from);
+
 /* "memory", "redis". */
 const char *store_kind(const struct store *store);
 bool store_is_well(const struct store *store);

@@ -140,6 +140,7 @@ def test_the_configuration_that_would_make_them_last(tidegate, admin, state, run
     ask(admin, "set weight site/b1 50%; set server site/b2 addr 127.0.0.1 port 9; drain site/b2")
     text = ask(admin, "save config")
     assert "# ordered, and not to be configured: site/b2 state drain\n" in text
+    assert json.loads(ask(admin, "save config json"))["config"] == text.rstrip("\n") + "\n"
     edited = tmp_path / "edited.conf"
     edited.write_text(text)
     assert run_tidegate("-t", "-c", edited).returncode == 0

@@ -4,8 +4,6 @@ import os
 import signal
 import socket
 
-import pytest
-
 from harness import client, conf, load, net, settings
 
 
@@ -80,15 +78,6 @@ def test_error_changes_nothing(tidegate, demo_backend):
     tg.log.wait(level="warn", msg="configuration",
                 error=f"{tg.conf_path}:3: no_such_key: unknown key")
     assert tg.exchange(client.get()).status == 200
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_workers_need_an_upgrade(tidegate, demo_backend, workers):
-    backend = demo_backend()
-    tg = tidegate(conf.http(backend))
-    refuse(tg, conf.http(backend, workers=workers, bind=tg.address))
-    told = tg.log.wait(level="warn", msg="configuration")
-    assert f"workers 2 -> {workers}" in told["error"] and "SIGUSR2" in told["error"]
 
 
 def test_port_in_use_changes_nothing(tidegate, demo_backend):

@@ -111,6 +111,40 @@ def test_main_process_is_named_with_ready(tidegate, demo_backend, manager):
     assert f"MAINPID={tg.pid}" in message
 
 
+def messages_until(manager, word):
+    """Whole messages, without what the watchdog is told, up to the one with this line."""
+    heard = []
+    while not heard or word not in heard[-1]:
+        lines = manager.recv(4096).decode().split("\n")
+        if "WATCHDOG=1" not in lines:
+            heard.append(lines)
+    return heard
+
+
+def test_reload_by_new_processes_moves_the_main_process(tidegate, demo_backend, manager):
+    """RELOADING, then READY in one message with the process that is the main one from then on; a reload that
+    fails is READY as before."""
+    backend = demo_backend()
+    tg = tidegate(conf.http(backend), env={"NOTIFY_SOCKET": manager.getsockname()})
+    bind = tg.address
+    heard_until(manager, "READY=1")
+    tg.fail_to_reload(conf.http(backend, workers=1, bind="192.0.2.1:1"))
+    heard = messages_until(manager, "READY=1")
+    assert "RELOADING=1" in heard[0] and any(one.startswith("MONOTONIC_USEC=") for one in heard[0])
+    assert not any(one.startswith("MAINPID=") for lines in heard for one in lines)
+    assert any("the last reload failed" in one for one in heard[-1])
+    tg.reload(conf.http(backend, workers=1, bind=bind))
+    tg.follow()
+    heard = messages_until(manager, "READY=1")
+    assert "RELOADING=1" in heard[0] and not any("READY=1" in lines for lines in heard[:-1])
+    assert f"MAINPID={tg.pid}" in heard[-1]
+    assert tg.former[0].wait(settings.TIMEOUT) == 0
+    assert tg.exchange(client.get()).status == 200
+    tg.send_signal(signal.SIGTERM)
+    assert "STOPPING=1" in messages_until(manager, "STOPPING=1")[-1]
+    assert tg.process.wait(settings.TIMEOUT) == 0
+
+
 def test_failed_upgrade_is_ready_as_before(tidegate, demo_backend, manager):
     tg = tidegate(conf.http(demo_backend()), env={"NOTIFY_SOCKET": manager.getsockname()})
     heard_until(manager, "READY=1")

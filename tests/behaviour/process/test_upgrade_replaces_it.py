@@ -352,16 +352,45 @@ def test_stranger_cannot_play_the_old_one(is_pair):
     assert ended.returncode == 2 and "between our own processes" in ended.stderr
 
 
-def test_process_1_refuses(tidegate, demo_backend):
-    """Its end would be that of its container."""
+def children(pid):
+    return [int(one) for one in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_process_1_stays_for_those_that_take_over(tidegate, demo_backend, end):
+    """Its end would be that of its container. Signals are for who serves, whose end is its own."""
     if os.geteuid() != 0:
         pytest.skip("needs root for a namespace of processes")
-    tg = tidegate(conf.http(demo_backend()),
-                  under=("unshare", "--pid", "--fork", "--kill-child=TERM", "--mount-proc"), wait=False)
+    backend, where = demo_backend(), address()
+
+    def site(workers):
+        return text({"site": backend}, [listener("http", where)], workers=workers)
+    tg = tidegate(site(1), wait=False,
+                  under=("unshare", "--pid", "--fork", "--kill-child=TERM", "--mount-proc"))
     tg.expect_status = None
     tg.log.wait(msg="ready")
-    inner = int(pathlib.Path(f"/proc/{tg.pid}/task/{tg.pid}/children").read_text().split()[0])
-    os.kill(inner, signal.SIGUSR2)
-    tg.log.wait(level="error", msg="not upgrading")
+    first = children(tg.pid)[0]
+    with load.KeptLoad(where) as busy:
+        await_more([busy])
+        os.kill(first, signal.SIGUSR2)
+        tg.log.wait(msg="ready", count=2)
+        tg.conf_path.write_text(str(site(2)))
+        os.kill(first, signal.SIGHUP)
+        tg.log.wait(msg="ready", count=3)
+        await_more([busy])
+    assert busy.failures() == []
+    tg.log.wait(msg="child stopped", child="keeper", count=2)
+    second, = children(first)
+    third, = children(second)
+    assert len(children(third)) == 2
+    os.kill(third if end == signal.SIGKILL else first, end)
+    assert tg.wait() == (1 if end == signal.SIGKILL else 0)
+    assert not any(procfs.alive(pid) for pid in (first, second, third))
+
+
+def test_there_is_a_bound_to_those_that_stay(tidegate, demo_backend):
+    tg = tidegate(conf.http(demo_backend()), env={"TIDEGATE_GENERATION": "16"})
+    tg.send_signal(signal.SIGUSR2)
+    assert tg.log.wait(level="error", msg="not upgrading")["reason"] == \
+        "16 processes of before stay until the container ends: restart it"
     assert tg.exchange(client.get()).status == 200
-    os.kill(inner, signal.SIGTERM)

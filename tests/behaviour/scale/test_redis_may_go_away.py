@@ -135,3 +135,34 @@ def test_a_store_that_refuses_us_says_so(scaled, redis):
     assert "%ss" not in tg.log.text()  # not the password
     tg.site.wait(ready=1)
     assert tg.exchange(client.get()).status == 200
+
+
+def test_a_reload_takes_another_store_and_keeps_what_is_known(scaled, redis):
+    """memory, redis, a redis that does not answer, memory: while it is busy."""
+    tg = scaled(PLAIN, top="store = {};")
+    memory = tg.conf_path.read_text()
+
+    def using(url):
+        return memory.replace("store = {};", store(url))
+    tg.site.wait(ready=1)
+    children = {role: tg.role_pid(role) for role in ("proxy", "keeper")}
+    with load.KeptLoad(tg.address, clients=8, request=SLOW) as busy:
+        tg.site.wait(ready=4)
+        decisions = tg.site.show()["decisions"]
+        processes = tg.site.processes()
+        tg.reload(using(redis.url("tidegate", DATABASE)))
+        tg.log.wait(msg="the store is well")
+        settings.wait_until(lambda: float(redis.ask("hget", "tg:{site}:now", "ready",
+                                                    database=DATABASE) or 0) == 4, "a point")
+        assert tg.site.show()["store"]["kind"] == "redis"
+        tg.reload(using(f"redis://{net.ADDRESS}:{net.free_port()}/0"))
+        tg.log.wait(msg="the store is not well, no service is made smaller")
+        seen = tg.site.show()
+        assert seen["store"]["kind"] == "redis" and not seen["store"]["well"] and seen["ready"] == 4
+        tg.reload(memory)
+        seen = tg.site.wait(store={"kind": "memory", "well": True, "why": ""}, ready=4)
+        assert seen["decisions"] >= decisions and tg.site.processes() == processes
+        busy.over.set()
+        tg.site.wait(ready=1, draining=0)
+    assert not busy.failures()
+    assert {role: tg.role_pid(role) for role in ("proxy", "keeper")} == children

@@ -249,3 +249,22 @@ def test_two_services_are_scaled_at_once(scaled, admin, tmp_path):
     ask(admin, "scale site 0")
     tg.site.wait(ready=0, draining=0)
     assert len(tg.site.processes()) == 2
+
+
+def test_new_processes_take_over_what_is_scaled(scaled):
+    """workers changed, without a state file: what the autoscaler started runs on, and so does what was ordered."""
+    tg = scaled(PLAIN, workers=1)
+    ask(tg.site.admin, "scale site 3")
+    tg.site.wait(ready=3)
+    before = sorted(tg.site.processes())
+    with load.KeptLoad(tg.address, clients=2, request=SLOW) as busy:
+        steady(busy)
+        tg.reload(edit(tg, "workers = 1;", "workers = 2;"))
+        old = tg.follow()
+        more(busy)
+        tg.site.wait(ready=3, desired=3)
+        assert sorted(tg.site.processes()) == before
+        assert old.wait(settings.TIMEOUT) == 0
+        more(busy)
+        assert sorted(tg.site.processes()) == before
+    assert not busy.failures()

@@ -203,11 +203,11 @@ equipment_arrives_in_order(void **state)
 	int fd = 0;
 	struct listening controls[2] = {{.fds = &fd, .n = 1}, {.fds = &fd, .n = 1}};
 	struct sockets sockets = {.controls = controls, .n_controls = 2, .log_fd = -1};
-	struct child_equipment e = {.sockets = &sockets, .peer_fd = 1};
+	struct child_equipment e = {.sockets = &sockets, .state_fd = 0, .peer_fd = 1};
 	int end[2];
 	struct message m;
 	static const enum msg_type want[] = {MSG_CONF,     MSG_SEGMENT, MSG_ADMIN, MSG_ADMIN,
-					     MSG_LOG_FILE, MSG_PEER,    MSG_START};
+					     MSG_LOG_FILE, MSG_STATE,   MSG_PEER,  MSG_START};
 
 	(void)state;
 	assert_int_equal(segment_create(1, 1, TG_RING_SIZE_MIN, &seg, NULL), 0);
@@ -241,7 +241,7 @@ proxy_gets_every_listener_of_every_worker(void **state)
 					 {.fds = fds, .n = 1, .segment_slot = 4}};
 	struct sockets sockets = {
 		.listeners = listeners, .n_listeners = 2, .workers = 3, .log_fd = 0};
-	struct child_equipment e = {.sockets = &sockets, .peer_fd = 1};
+	struct child_equipment e = {.sockets = &sockets, .state_fd = -1, .peer_fd = 1};
 	struct segment *seg;
 	struct message m;
 	int end[2];

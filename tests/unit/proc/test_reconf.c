@@ -30,6 +30,8 @@ struct world {
 	unsigned port[3];
 	unsigned changed;
 	const char *why_not;
+	const char *why_no_others; /* processes */
+	int replaced;
 };
 
 static struct world w;
@@ -46,6 +48,14 @@ on_changed(struct reconf *r)
 {
 	(void)r;
 	w.changed++;
+}
+
+static int
+replace(struct reconf *r, struct err *err)
+{
+	(void)r;
+	w.replaced++;
+	return w.why_no_others != NULL ? err_set(err, TG_ENOTSUP, "%s", w.why_no_others) : 0;
 }
 
 static void
@@ -179,6 +189,7 @@ setup(void **state)
 		.conf_path = w.path,
 		.timeout_ms = 10000,
 		.why_not = why_not,
+		.replace = replace,
 		.on_changed = on_changed,
 		.on_begun = on_begun,
 		.on_ended = on_ended,
@@ -393,13 +404,82 @@ a_file_that_is_wrong_changes_nothing(void **state)
 		 "the configuration file cannot be used\n",
 		 w.path, w.path);
 	answered(3, false, want);
-	write_file("workers = 3;", listener("web", w.port[1]), B1);
-	order(4, RELOAD_FILE, "", "");
-	answered(4, false,
-		 "workers 2 -> 3: cannot change while tidegate runs; an upgrade (SIGUSR2) "
-		 "takes it over\nthe configuration file cannot be used\n");
 	assert_ptr_equal(w.conf, before);
+	assert_int_equal(segment_shared(w.segment, 0)->reloads_failed, 1);
+}
+
+#define BY_OTHERS                           \
+	"global: changed: workers 2 -> 3\n" \
+	"service api backend b2: added\n"   \
+	"service api backend b1: removed\n" \
+	"by new processes: workers 2 -> 3\n"
+
+static void
+other_processes_take_over_what_ours_cannot(void **state)
+{
+	struct conf *before = w.conf;
+
+	(void)state;
+	write_file("workers = 3;", listener("web", w.port[0]), B2);
+	order(3, RELOAD_COMPARE, "", "");
+	answered(3, true, BY_OTHERS);
+	assert_int_equal(w.replaced, 0);
+	order(4, RELOAD_FILE, "", "");
+	assert_int_equal(w.replaced, 1);
+	assert_true(reconf_is_replacing(&w.reconf));
+	assert_true(reconf_keeps_log_level(&w.reconf));
+	got(CHILD_PROXY, "");
+	order(5, RELOAD_FILE, "", "");
+	answered(5, false, "a reload is under way\n");
+	order(6, RELOAD_COMPARE, "", "");
+	answered(6, false, "a reload is under way\n");
+	assert_false(reconf_replaced(&w.reconf, NULL));
+	answered(4, true, BY_OTHERS);
+	assert_int_equal(segment_shared(w.segment, 0)->reloads, 1);
+	assert_ptr_equal(w.conf, before);
+}
+
+static void
+other_processes_that_fail_change_nothing(void **state)
+{
+	struct conf *before = w.conf;
+
+	(void)state;
+	write_file("workers = 3;", listener("web", w.port[0]), B1);
+	w.why_no_others = "it is process 1";
+	order(3, RELOAD_FILE, "", "");
+	answered(3, false, "it is process 1\n");
+	assert_false(reconf_is_replacing(&w.reconf));
+	w.why_no_others = NULL;
+	write_file("workers = 3; log = { level = \"debug\"; };", listener("web", w.port[0]), B1);
+	order(4, RELOAD_FILE, "", "");
+	assert_false(reconf_keeps_log_level(&w.reconf));
+	assert_false(reconf_replaced(&w.reconf, "they do not serve"));
+	answered(4, false, "they do not serve\n");
 	assert_int_equal(segment_shared(w.segment, 0)->reloads_failed, 2);
+	assert_ptr_equal(w.conf, before);
+}
+
+static void
+a_signal_meanwhile_is_theirs_or_done_after(void **state)
+{
+	(void)state;
+	write_file("workers = 3;", listener("web", w.port[0]), B1);
+	reconf_read_file(&w.reconf);
+	reconf_read_file(&w.reconf);
+	assert_int_equal(w.replaced, 1);
+	assert_true(reconf_replaced(&w.reconf, NULL));
+	answered(0, true, "global: changed: workers 2 -> 3\nby new processes: workers 2 -> 3\n");
+	reconf_read_file(&w.reconf);
+	reconf_read_file(&w.reconf);
+	write_file("workers = 2;", listener("web", w.port[0]), B1);
+	assert_false(reconf_replaced(&w.reconf, "they do not serve"));
+	answered(0, false, "they do not serve\n");
+	got(CHILD_PROXY, "conf prepare");
+	both_prepared();
+	got(CHILD_KEEPER, "conf prepare");
+	both_committed();
+	answered(0, true, "nothing differs\n");
 }
 
 static void
@@ -694,6 +774,9 @@ main(void)
 		TEST(a_listener_moves),
 		TEST(what_stays_is_not_told),
 		TEST(a_file_that_is_wrong_changes_nothing),
+		TEST(other_processes_take_over_what_ours_cannot),
+		TEST(other_processes_that_fail_change_nothing),
+		TEST(a_signal_meanwhile_is_theirs_or_done_after),
 		TEST(an_address_in_use_is_refused),
 		TEST(a_dry_run_opens_what_a_reload_would_and_leaves_nothing),
 		TEST(a_refusal_leaves_everything_as_it_was),

@@ -336,6 +336,7 @@ open_heir(const struct conf *conf, struct inherited *in, struct sockets *ret)
 static void
 heir_has_the_same_sockets(void **state)
 {
+	const struct privileges us = {.uid = geteuid(), .gid = getegid()};
 	struct place *place = *state;
 	const struct conf *conf = load(place, "");
 	struct inherited in = {.list = NULL};
@@ -357,7 +358,7 @@ heir_has_the_same_sockets(void **state)
 	inherit(&old, &in);
 	open_heir(conf, &in, &heir);
 	sockets_disown(&old);
-	sockets_own(&heir);
+	sockets_own(&heir, &us);
 	sockets_close(&old);
 	assert_int_equal(mode_of(place, "front"), 0666);
 	sockets_close(&heir);

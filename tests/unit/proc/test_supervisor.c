@@ -117,7 +117,11 @@ setup(void **state)
 	    child_open_program(&s->program_fd, NULL) != 0)
 		return -1;
 	s->equipment = (struct child_equipment){
-		.conf = run.conf, .segment = run.segment, .sockets = &run.sockets, .peer_fd = -1};
+		.conf = run.conf,
+		.segment = run.segment,
+		.sockets = &run.sockets,
+		.state_fd = -1,
+		.peer_fd = -1};
 	return loop_signal_start(s->loop, &run.child_signal, SIGCHLD, on_child_signal);
 }
 

@@ -96,6 +96,26 @@ points_make_windows(void **state)
 }
 
 static void
+another_has_the_history_of_the_one_before(void **state)
+{
+	struct store *before;
+	struct tg_window w;
+
+	(void)state;
+	need_store();
+	assert_int_equal(store_keep(world.store, "api", 1000, 250), 0);
+	put("api", 0, 7);
+	before = world.store;
+	world_open_memory(&world);
+	store_swap_history(world.store, before);
+	store_close(before, 0);
+	put("api", 250, 9);
+	store_window(world.store, "api", 1000, at(250), &w);
+	assert_int_equal(w.n, 2);
+	assert_true(w.metrics[TG_METRIC_IN_FLIGHT].mean == 8);
+}
+
+static void
 nothing_is_put_before_it_is_kept(void **state)
 {
 	struct store_point point = make_point(at(0), 1);
@@ -178,6 +198,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH(it_is_well),
 		BOTH(points_make_windows),
+		BOTH(another_has_the_history_of_the_one_before),
 		BOTH(nothing_is_put_before_it_is_kept),
 		BOTH(names_stay_between_their_braces),
 		BOTH(decisions_are_told_in_order),

@@ -1,0 +1,205 @@
+/*
+ * proc/keeper_state.c: what outlives a keeper: orders, and what its checks have counted.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "ipc/reload_order.h"
+#include "proc/keeper_priv.h"
+#include "steer/kept.h"
+
+/*** Orders ***/
+
+void
+keeper_save(struct keeper *k)
+{
+	char *text;
+	size_t n;
+
+	k->has_unsaved = false;
+	timer_clear(&k->save);
+	if (k->state_file == NULL)
+		return;
+	if (steer_save(k->steer, &text, &n) == 0)
+		state_file_write(k->state_file, text, n);
+	else
+		log_write(TG_LOG_ERROR, "no memory to save the state", NULL);
+}
+
+void
+keeper_save_soon(struct keeper *k)
+{
+	if (k->state_file == NULL)
+		return;
+	k->has_unsaved = true;
+	timer_set(k->loop, &k->save, loop_now(k->loop));
+}
+
+/* *ret is NULL when there is none. */
+static int
+read_state(const struct keeper *k, struct conf_state **ret, struct err *err)
+{
+	*ret = NULL;
+	if (k->state_fd >= 0)
+		return state_load_fd(k->state_fd, ret, err);
+	return k->conf->state_file != NULL ? state_file_read(k->conf->state_file, ret, err) : 0;
+}
+
+/* What is no good in it never stops a start. */
+int
+keeper_restore(struct keeper *k)
+{
+	struct conf_state *state;
+	struct err err;
+	int rc = read_state(k, &state, &err);
+
+	if (rc < 0)
+		log_write(TG_LOG_ERROR, "state is not restored", "reason=%s", err.text);
+	rc = k->conf->state_file != NULL ? state_file_start(k->conf->state_file, &k->state_file)
+					 : 0;
+	if (rc == 0 && state != NULL) {
+		k->is_restoring = true;
+		steer_restore(k->steer, state);
+		k->is_restoring = false;
+	}
+	if (rc == 0 && k->state_fd >= 0)
+		keeper_save_soon(k);
+	conf_state_free(state);
+	return rc;
+}
+
+/*** Checks ***/
+
+typedef void backend_fn(const struct keeper *k, unsigned service, unsigned backend,
+			struct segment_shared *shared);
+
+static void
+each_backend(const struct keeper *k, backend_fn *fn)
+{
+	for (size_t i = 0; i < k->conf->n_services; i++) {
+		const struct conf_service *s = &k->conf->services[i];
+
+		for (size_t j = 0; j < s->n_backends; j++)
+			fn(k, (unsigned)i, (unsigned)j,
+			   segment_shared(k->segment, s->backends[j].segment_slot));
+	}
+}
+
+static void
+set(_Atomic int64_t *to, uint64_t n)
+{
+	atomic_store_explicit(to, (int64_t)n, memory_order_relaxed);
+}
+
+static void
+note_health(const struct keeper *k, unsigned service, unsigned backend,
+	    struct segment_shared *shared)
+{
+	const struct health_status *h = health_status(k->health, service, backend);
+
+	set(&shared->checks_passed, h->passes);
+	set(&shared->checks_failed, h->failures);
+	set(&shared->downs, h->verdict.downs);
+	set(&shared->down_us, verdict_down_us(&h->verdict, loop_now(k->loop)));
+}
+
+void
+keeper_note_health(const struct keeper *k)
+{
+	each_backend(k, note_health);
+}
+
+/* Anybody may have written there. */
+static uint64_t
+get(_Atomic int64_t *from)
+{
+	int64_t n = atomic_load_explicit(from, memory_order_relaxed);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static void
+recall_health(const struct keeper *k, unsigned service, unsigned backend,
+	      struct segment_shared *shared)
+{
+	const struct health_history history = {
+		.passes = get(&shared->checks_passed),
+		.failures = get(&shared->checks_failed),
+		.downs = (unsigned)get(&shared->downs),
+		.down_us = get(&shared->down_us),
+	};
+
+	health_recall(k->health, service, backend, &history);
+}
+
+void
+keeper_recall_health(const struct keeper *k)
+{
+	each_backend(k, recall_health);
+}
+
+/*** Another keeper takes over ***/
+
+/* What is ordered, for the new keeper. */
+static int
+save_state(const struct keeper *k, int *ret_fd)
+{
+	struct err err;
+	char *text;
+	size_t n;
+	int rc = steer_save(k->steer, &text, &n);
+
+	if (rc == 0) {
+		rc = reload_text_save_fd(text, n, ret_fd, &err);
+		free(text);
+	} else {
+		err_no_memory(&err);
+	}
+	if (rc < 0)
+		log_write(TG_LOG_ERROR, "what is ordered cannot be handed over", "reason=%s",
+			  err.text);
+	return rc;
+}
+
+/* From here on orders are for the new keeper, which gets those that were given. */
+void
+keeper_hold(struct keeper *k)
+{
+	int fd;
+
+	if (k->is_holding)
+		return;
+	if (k->has_unsaved)
+		keeper_save(k);
+	timer_clear(&k->save);
+	if (!state_file_sync(k->state_file, LAST_WRITE_MS)) {
+		log_write(TG_LOG_ERROR,
+			  "state file does not take the last orders, not handing over", NULL);
+		return;
+	}
+	if (save_state(k, &fd) < 0)
+		return;
+	keeper_note_health(k);
+	k->is_holding = true;
+	k->source.is_holding = true;
+	scaler_hold(k->scaler, true);
+	admin_server_hold(k->admin);
+	http_server_hold(k->http);
+	if (channel_send(k->channel, MSG_HELD, NULL, 0, fd) < 0)
+		loop_stop(k->loop);
+	close(fd);
+}
+
+void
+keeper_resume(struct keeper *k)
+{
+	if (!k->is_holding)
+		return;
+	k->is_holding = false;
+	k->source.is_holding = false;
+	scaler_hold(k->scaler, false);
+	admin_server_resume(k->admin);
+	http_server_resume(k->http);
+}
