@@ -206,6 +206,29 @@ check_autoscaler(const struct tg_autoscaler *ops, struct err *err)
 }
 
 static int
+check_scheduler(const struct tg_scheduler *ops, struct err *err)
+{
+	if (ops == NULL)
+		return err_set(err, TG_EINVAL, "no operations: ops is NULL");
+	if (ops->size < sizeof(*ops))
+		return err_set(err, TG_EINVAL,
+			       "operations of %u bytes; struct tg_scheduler has %zu: build it "
+			       "anew with our tidegate/module.h",
+			       ops->size, sizeof(*ops));
+	if (ops->score == NULL)
+		return err_set(err, TG_EINVAL, "score() is missing");
+	return 0;
+}
+
+static int
+check_ops(const struct tg_module *module, struct err *err)
+{
+	if (module->kind == TG_MODULE_AUTOSCALER)
+		return check_autoscaler(module->ops, err);
+	return check_scheduler(module->ops, err);
+}
+
+static int
 check_versions(const struct tg_module *module, struct err *err)
 {
 	if (module->magic != TG_MODULE_MAGIC)
@@ -237,9 +260,10 @@ module_check(const struct tg_module *module, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (module->kind != TG_MODULE_AUTOSCALER)
-		return err_set(err, TG_EINVAL, "kind %u is not known; allowed: %u, an autoscaler",
-			       module->kind, TG_MODULE_AUTOSCALER);
+	if (module->kind != TG_MODULE_AUTOSCALER && module->kind != TG_MODULE_SCHEDULER)
+		return err_set(err, TG_EINVAL,
+			       "kind %u is not known; allowed: %u, an autoscaler, and %u, a scheduler",
+			       module->kind, TG_MODULE_AUTOSCALER, TG_MODULE_SCHEDULER);
 	if (module->name == NULL || !is_name(module->name, '-'))
 		return err_set(err, TG_EINVAL,
 			       "\"%.80s\" is no name; allowed: a letter, then lower case letters, "
@@ -248,7 +272,7 @@ module_check(const struct tg_module *module, struct err *err)
 	if (module->help == NULL)
 		return err_set(err, TG_EINVAL, "help is missing");
 	r = check_options(module, err);
-	return r < 0 ? r : check_autoscaler(module->ops, err);
+	return r < 0 ? r : check_ops(module, err);
 }
 
 /*** Words ***/

@@ -208,11 +208,21 @@ take_presets(const struct tg_module *module, struct tg_value *ret)
 	}
 }
 
+static bool
+go_together(const struct tg_module *module, const struct tg_value *values, char *reason, size_t size)
+{
+	const struct tg_autoscaler *autoscaler = module->ops;
+	const struct tg_scheduler *scheduler = module->ops;
+	bool (*check)(const struct tg_value *options, char *reason, size_t size) =
+		module->kind == TG_MODULE_AUTOSCALER ? autoscaler->check : scheduler->check;
+
+	return check == NULL || check(values, reason, size);
+}
+
 int
 module_values(const struct tg_module *module, const struct conf_setting *settings, size_t n,
 	      struct tg_value *ret, size_t *ret_bad, struct err *err)
 {
-	const struct tg_autoscaler *ops = module->ops;
 	bool is_given[TG_OPTIONS_MAX] = {false};
 	char reason[TG_REASON_SIZE] = "";
 
@@ -225,7 +235,7 @@ module_values(const struct tg_module *module, const struct conf_setting *setting
 			return r;
 		}
 	}
-	if (ops->check == NULL || ops->check(ret, reason, sizeof(reason)))
+	if (go_together(module, ret, reason, sizeof(reason)))
 		return 0;
 	*ret_bad = SIZE_MAX;
 	reason[sizeof(reason) - 1] = '\0';

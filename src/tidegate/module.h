@@ -8,10 +8,10 @@
  * which returns a descriptor that stays as it is for the life of the process, or NULL when it
  * cannot work with this host. Modules that are built in have the same descriptor.
  *
- * An autoscaler is pure: all it may look at are its options and the snapshot it is
- * given, the clock included; the same two give the same proposal, in the daemon, in a
- * simulation and in a replay of a decision that was recorded. It keeps nothing
- * between calls: what it proposed earlier is in the windows (TG_METRIC_PROPOSED).
+ * Autoscalers and schedulers are pure: all they may look at are their options and the snapshot they are
+ * given, the clock included; the same two give the same answer, in the daemon, in a
+ * simulation and in a replay of a decision that was recorded. They keep nothing
+ * between calls: what an autoscaler proposed earlier is in the windows (TG_METRIC_PROPOSED).
  *
  * It runs in the keeper's only thread, which nothing may block: a proposal that takes more than 100 ms is
  * reported. A crash is that of the keeper, which is started again; traffic goes on.
@@ -33,11 +33,12 @@ extern "C" {
 
 #define TG_MODULE_MAGIC UINT32_C(0x74674d6f)
 #define TG_MODULE_MAJOR 1
-#define TG_MODULE_MINOR 1
+#define TG_MODULE_MINOR 1 /* 0: autoscalers; 1: schedulers, and uses() of autoscalers */
 #define TG_MODULE_ENTRY "tidegate_module"
 
 enum tg_module_kind {
 	TG_MODULE_AUTOSCALER = 1, /* ops: struct tg_autoscaler */
+	TG_MODULE_SCHEDULER = 2,  /* since minor 1; ops: struct tg_scheduler */
 };
 
 /*** Options: how a module is configured ***/
@@ -50,7 +51,7 @@ enum tg_option_type {
 	TG_OPTION_TYPE_COUNT
 };
 
-/* One key that a service may have in `autoscale` for this module. */
+/* One key that a service may have for this module, in `autoscale` or `placement`. */
 struct tg_option {
 	const char *name;         /* lower case, digits and '_'; NULL ends the table */
 	uint32_t type;            /* enum tg_option_type */
@@ -182,6 +183,96 @@ struct tg_autoscaler {
 	/* Since minor 1: whether it looks at this metric (enum tg_metric). People are told where one it looks
 	 * at is not known, and why. NULL: it does not say. */
 	bool (*uses)(const struct tg_value *options, uint32_t metric);
+};
+
+/*** Schedulers: on which node a backend goes (since minor 1) ***/
+
+/* Processor time is in thousandths of a core, memory in bytes. */
+
+struct tg_label {
+	const char *key;
+	const char *value;
+};
+
+struct tg_node {
+	const char *name;
+	int64_t cpu_milli;         /* capacity; 0: not known, and never too little */
+	int64_t memory_bytes;      /* the same */
+	int64_t free_cpu_milli;    /* capacity less what all that is there was promised; may be below 0 */
+	int64_t free_memory_bytes; /* the same */
+	const struct tg_label *labels;
+	uint32_t n_labels;
+	uint32_t reserved;
+	const char *closed;        /* why nothing new goes there; NULL: it does */
+};
+
+/* Backends of one service: what each needs, and where it may be. */
+struct tg_group {
+	const char *service;
+	int64_t cpu_milli;             /* of each; 0: none that is known */
+	int64_t memory_bytes;          /* the same */
+	int32_t priority;              /* higher is placed first */
+	uint32_t n_require;
+	const struct tg_label *require; /* a node must have them all */
+	const uint32_t *affinity;      /* groups: a node must have one of each */
+	const uint32_t *anti_affinity; /* groups: a node must have none of any; holds from either side */
+	uint32_t n_affinity;
+	uint32_t n_anti_affinity;
+	const char *spread;            /* key of a label: as many for each value, where there is room; NULL: none */
+};
+
+struct tg_cluster {
+	uint32_t size;
+	uint32_t reserved;
+	uint32_t n_nodes;
+	uint32_t n_groups;
+	const struct tg_node *nodes;
+	const struct tg_group *groups;
+	/* [node * n_groups + group]: backends there, with those on their way to it and from it. */
+	const uint32_t *counts;
+};
+
+/*
+ * A list of backends to be placed: demands[i] is the group of the i-th. What put() and take() do is seen in
+ * `cluster` at once. Of the host but `bound`; valid during the call.
+ */
+struct tg_packing {
+	uint32_t size;
+	uint32_t n;
+	const uint32_t *demands;
+	const struct tg_cluster *cluster;
+	const int32_t *nodes; /* where each is; -1: nowhere yet */
+	/* Whether the i-th could go there now: room, labels, affinity and all else. */
+	bool (*fits)(const struct tg_packing *packing, uint32_t i, uint32_t node);
+	/* Puts it there; false, and nothing is changed: it does not fit, or is somewhere. */
+	bool (*put)(struct tg_packing *packing, uint32_t i, uint32_t node);
+	void (*take)(struct tg_packing *packing, uint32_t i); /* it is nowhere again */
+	double bound; /* the module's: nodes that must be in use at least when as many as can be are placed, those
+	               * that are in use included; NAN, as preset: not known */
+};
+
+/*
+ * The host alone says where a backend may be: room, labels required, affinity, anti-affinity, the values of
+ * `spread` that have the fewest; and it does those of higher priority first. A module says which of these nodes is the
+ * best. The node of a backend that is one too many is asked for the same way: the one goes whose node
+ * would be the worst for it.
+ */
+struct tg_scheduler {
+	uint32_t size;
+	uint32_t reserved;
+	/* As that of struct tg_autoscaler. NULL: all options go together. */
+	bool (*check)(const struct tg_value *options, char *reason, size_t size);
+	/* For each node with fits[node]: how good it is for one more of the group, more is better; of equals the
+	 * first in order is taken. NAN: not there. Others are not looked at. */
+	void (*score)(const struct tg_value *options, const struct tg_cluster *cluster,
+		      uint32_t group, const bool *fits, double *ret_scores);
+	/* Many of one priority, none with `spread`: as many as it can, on as few nodes as it can. The host places what it
+	 * leaves by score(). NULL: all of them by score(), the largest first. */
+	void (*pack)(const struct tg_value *options, struct tg_packing *packing);
+	/* NULL, or 0: pack() takes less than 100 ms, and runs in the keeper. Else it runs in a process of its own, which
+	 * is ended after so long: the host has placed all it can by score() before, and asks for what is left, and for
+	 * plans. */
+	uint32_t (*deadline_ms)(const struct tg_value *options);
 };
 
 /*** The module and its host ***/

@@ -125,7 +125,7 @@ kinds_and_words_of_people_are_asked_for(void **state)
 	assert_int_equal(module_check(&module, &err), 0);
 	module.kind = 7;
 	assert_int_equal(module_check(&module, &err), -TG_EINVAL);
-	assert_string_equal(err.text, "kind 7 is not known; allowed: 1, an autoscaler");
+	assert_string_equal(err.text, "kind 7 is not known; allowed: 1, an autoscaler, and 2, a scheduler");
 	module = some_module(NULL);
 	module.help = NULL;
 	assert_int_equal(module_check(&module, &err), -TG_EINVAL);
