@@ -1,0 +1,221 @@
+/* sched/plan.c, preempt.c: what would be moved, and who would make room. */
+#include "fake/packing.h"
+#include "unit/sched/cluster.h"
+
+static void
+nodes_that_can_be_emptied_are(void **state)
+{
+	struct sched_by with = by(&sched_best_fit);
+	struct sched_plan plan;
+	struct cluster c;
+
+	(void)state;
+	cluster_set(&c, 4, 2);
+	cluster_board(&c);
+	for (uint32_t i = 0; i < 3; i++)
+		board_put(c.board, 0, i);
+	board_put(c.board, 1, 0);
+	assert_int_equal(sched_plan(c.board, &with, &plan), 0);
+	assert_int_equal(plan.used, 3);
+	assert_int_equal(plan.used_after, 1);
+	assert_int_equal(plan.n_moves, 2);
+	assert_int_equal(plan.moves[0].from, 2);
+	assert_int_equal(plan.moves[0].to, 0);
+	assert_int_equal(plan.moves[1].from, 1);
+	assert_int_equal(board_count(c.board, 0, 0), 3);
+	sched_plan_fini(&plan);
+	board_free(c.board);
+}
+
+static void
+what_cannot_be_emptied_stays_as_it_is(void **state)
+{
+	struct sched_by with = by(&sched_first_fit);
+	struct sched_plan plan;
+	struct cluster c;
+
+	(void)state;
+	cluster_set(&c, 2, 1);
+	cluster_board(&c);
+	for (unsigned i = 0; i < 3; i++) {
+		board_put(c.board, 0, 0);
+		board_put(c.board, 0, 1);
+	}
+	assert_int_equal(sched_plan(c.board, &with, &plan), 0);
+	assert_int_equal(plan.n_moves, 0);
+	assert_int_equal(plan.used_after, 2);
+	assert_int_equal(board_count(c.board, 0, 0), 3);
+	assert_int_equal(board_count(c.board, 1, 0), 3);
+	sched_plan_fini(&plan);
+	board_free(c.board);
+}
+
+/* A friend is not left behind. */
+static void
+a_plan_leaves_nobody_without_friends(void **state)
+{
+	static const uint32_t to[] = {1};
+	struct sched_by with = by(&sched_first_fit);
+	struct sched_plan plan;
+	struct cluster c;
+
+	(void)state;
+	cluster_set(&c, 2, 3);
+	c.groups[0].affinity = to;
+	c.groups[0].n_affinity = 1;
+	cluster_board(&c);
+	for (unsigned i = 0; i < 2; i++)
+		board_put(c.board, 2, 0);
+	board_put(c.board, 0, 1);
+	board_put(c.board, 1, 1);
+	assert_int_equal(sched_plan(c.board, &with, &plan), 0);
+	for (uint32_t i = 0; i < 2; i++)
+		assert_true(board_count(c.board, i, 0) == 0 || board_count(c.board, i, 1) > 0);
+	sched_plan_fini(&plan);
+	board_free(c.board);
+}
+
+/* Each move fits when those before it are done, and no rule is broken. */
+static void
+moves_can_be_made_one_after_the_other(void **state)
+{
+	uint64_t seed = 3;
+
+	(void)state;
+	for (unsigned turn = 0; turn < 200; turn++) {
+		struct sched_by with = by(sched_builtin[turn % 5]);
+		struct sched_plan plan;
+		struct cluster c;
+		struct board *b;
+		uint32_t which;
+
+		cluster_set(&c, NODES, GROUPS);
+		for (uint32_t i = 0; i < GROUPS; i++)
+			c.groups[i].cpu_milli = packing_random(&seed, 100, 1500);
+		cluster_board(&c);
+		b = board_new(&c.cluster);
+		assert_non_null(b);
+		for (unsigned i = 0; i < 12; i++) {
+			uint32_t group = (uint32_t)packing_random(&seed, 0, GROUPS - 1);
+			uint32_t node = (uint32_t)packing_random(&seed, 0, NODES - 1);
+
+			if (board_refusal(b, group, node, &which) != TG_REFUSAL_NONE)
+				continue;
+			board_put(b, group, node);
+			board_put(c.board, group, node);
+		}
+		assert_int_equal(sched_plan(c.board, &with, &plan), 0);
+		assert_true(plan.used_after <= plan.used);
+		for (uint32_t i = 0; i < plan.n_moves; i++) {
+			const struct sched_move *m = &plan.moves[i];
+
+			assert_true(board_is_used(b, m->to));
+			board_take(b, m->group, m->from);
+			assert_int_equal(board_refusal(b, m->group, m->to, &which), TG_REFUSAL_NONE);
+			board_put(b, m->group, m->to);
+		}
+		sched_plan_fini(&plan);
+		board_free(b);
+		board_free(c.board);
+	}
+}
+
+/*** Room for others ***/
+
+static void
+the_lowest_go_and_no_more_than_needed(void **state)
+{
+	uint32_t gone[8];
+	struct cluster c;
+	uint32_t n;
+
+	(void)state;
+	cluster_set(&c, 2, 4);
+	c.groups[0].priority = 10;
+	c.groups[0].cpu_milli = 2000;
+	c.groups[1].priority = 1;
+	c.groups[2].priority = 2;
+	c.groups[3].priority = 10;
+	cluster_board(&c);
+	for (unsigned i = 0; i < 2; i++) {
+		board_put(c.board, 2, 0);
+		board_put(c.board, 3, 0);
+		board_put(c.board, 1, 1);
+		board_put(c.board, 3, 1);
+	}
+	/* n1 loses two of priority 1; n0 would lose two of priority 2. */
+	assert_int_equal(sched_preempt(c.board, 0, gone, 8, &n), 1);
+	assert_int_equal(n, 2);
+	assert_int_equal(gone[0], 1);
+	assert_int_equal(gone[1], 1);
+	/* Nothing was done. */
+	assert_int_equal(board_count(c.board, 1, 1), 2);
+	assert_int_equal(sched_preempt(c.board, 0, gone, 1, &n), TG_SCHED_NOWHERE);
+	assert_int_equal(n, 0);
+	board_free(c.board);
+}
+
+static void
+who_need_not_go_stays(void **state)
+{
+	uint32_t gone[8];
+	struct cluster c;
+	uint32_t n;
+
+	(void)state;
+	cluster_set(&c, 1, 3);
+	c.groups[0].priority = 10;
+	c.groups[0].cpu_milli = 3000;
+	c.groups[1].priority = 1;
+	c.groups[1].cpu_milli = 500;
+	c.groups[2].priority = 2;
+	c.groups[2].cpu_milli = 3000;
+	cluster_board(&c);
+	board_put(c.board, 1, 0);
+	board_put(c.board, 2, 0);
+	/* The lowest went first, and is not what stood in the way. */
+	assert_int_equal(sched_preempt(c.board, 0, gone, 8, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(gone[0], 2);
+	board_free(c.board);
+}
+
+static void
+equals_and_betters_stay(void **state)
+{
+	static const struct tg_label nowhere[] = {{"zone", "z"}};
+	uint32_t gone[8];
+	struct cluster c;
+	uint32_t n;
+
+	(void)state;
+	cluster_set(&c, 1, 2);
+	c.groups[1].priority = 0;
+	cluster_board(&c);
+	for (unsigned i = 0; i < 4; i++)
+		board_put(c.board, 1, 0);
+	assert_int_equal(sched_preempt(c.board, 0, gone, 8, &n), TG_SCHED_NOWHERE);
+	/* Nor does anybody go where that does not help. */
+	c.groups[0].priority = 5;
+	c.groups[0].require = nowhere;
+	c.groups[0].n_require = 1;
+	assert_int_equal(sched_preempt(c.board, 0, gone, 8, &n), TG_SCHED_NOWHERE);
+	assert_int_equal(n, 0);
+	board_free(c.board);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nodes_that_can_be_emptied_are),
+		cmocka_unit_test(what_cannot_be_emptied_stays_as_it_is),
+		cmocka_unit_test(a_plan_leaves_nobody_without_friends),
+		cmocka_unit_test(moves_can_be_made_one_after_the_other),
+		cmocka_unit_test(the_lowest_go_and_no_more_than_needed),
+		cmocka_unit_test(who_need_not_go_stays),
+		cmocka_unit_test(equals_and_betters_stay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
