@@ -4,6 +4,7 @@
 #include "autoscale/builtin.h"
 #include "conf/conf.h"
 #include "module/module.h"
+#include "sched/builtin.h"
 
 int
 main(int argc, char **argv)
@@ -15,6 +16,7 @@ main(int argc, char **argv)
 		return 1;
 	}
 	modules_add_builtin(autoscale_builtin);
+	modules_add_builtin(sched_builtin);
 	conf_set_modules(&module_conf);
 	conf_print_manual(out);
 	if (fclose(out) != 0) {

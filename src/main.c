@@ -17,6 +17,7 @@
 #include "module/module.h"
 #include "proc/predecessor.h"
 #include "proc/proc.h"
+#include "sched/builtin.h"
 
 #define DEFAULT_CONF SYSCONFDIR "/tidegate/tidegate.conf"
 #define EXIT_USAGE   2
@@ -270,6 +271,7 @@ main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	modules_add_builtin(autoscale_builtin);
+	modules_add_builtin(sched_builtin);
 	if (options.role != NULL && strcmp(options.role, TG_ROLE_SUCCESSOR) == 0)
 		return run_successor(&options, argv[0]);
 	if (options.role != NULL)

@@ -312,26 +312,33 @@ struct conf_module_option {
 	const char *const *words; /* NULL: any */
 	const char *help;
 };
+enum conf_module_kind {
+	TG_CONF_AUTOSCALER = 0, /* its options are keys of autoscale */
+	TG_CONF_SCHEDULER = 1,  /* of placement */
+	TG_CONF_MODULE_KIND_COUNT
+};
 struct conf_modules {
 	/* The file of `modules`. Negative, with what is wrong; it stays loaded also where the rest of the
 	 * configuration is refused. */
 	int (*load)(const char *path, struct err *err);
-	/* What `autoscale` sets. Negative, with what is wrong: *ret_bad is the setting's index, or n: it is the name of
-	 * the module, or n + 1: all of them together. */
-	int (*check)(const char *module, const struct conf_setting *settings, size_t n,
-		     size_t *ret_bad, struct err *err);
-	/* Whether this module looks at processors, or memory, of backends with these settings, which are checked. */
+	/* What is set for a module of this kind. Negative, with what is wrong: *ret_bad is the setting's index, or n: it
+	 * is the name of the module, or n + 1: all of them together. */
+	int (*check)(enum conf_module_kind kind, const char *module,
+		     const struct conf_setting *settings, size_t n, size_t *ret_bad,
+		     struct err *err);
+	/* Whether this autoscaler looks at processors, or memory, of backends with these settings, which are checked. */
 	void (*uses)(const char *module, const struct conf_setting *settings, size_t n, bool *ret_cpu,
 		     bool *ret_memory);
-	/* For the manual: each module, then its options. */
-	void (*describe)(void (*module)(void *user, const char *name, const char *help),
+	/* For the manual: each module of this kind, then its options. */
+	void (*describe)(enum conf_module_kind kind,
+			 void (*module)(void *user, const char *name, const char *help),
 			 void (*option)(void *user, const struct conf_module_option *o), void *user);
 };
 /* Once, before the first configuration is read; NULL, as at start: `modules` loads nothing, and any
  * settings will do. */
 void conf_set_modules(const struct conf_modules *modules);
-/* The i-th key of `autoscale` that is no module's; NULL: there are no more. */
-const char *conf_autoscale_key(size_t i);
+/* The i-th key that is no module's where this kind has its options; NULL: there are no more. */
+const char *conf_module_key(enum conf_module_kind kind, size_t i);
 #define TG_CONF_SETTINGS_MAX 64u
 
 /* Between two times a service has at least so many backends. */
@@ -423,6 +430,21 @@ struct conf_node {
 	struct conf_labels labels;
 };
 
+struct conf_service;
+
+/* placement = { priority; require; ... } of a service. */
+struct conf_placement {
+	uint32_t priority;          /* 0 */
+	struct conf_labels require; /* a node must have them all */
+	const struct conf_service **affinity; /* a node must have a backend of each */
+	size_t n_affinity;
+	const struct conf_service **anti_affinity; /* of none of these */
+	size_t n_anti_affinity;
+	char *spread;                  /* a key of labels; NULL: none */
+	struct conf_setting *settings; /* all keys that are none of these: the scheduler's */
+	size_t n_settings;
+};
+
 /* hold = { requests; timeout; } of a service: requests for which no backend is up are kept until one is. */
 struct conf_hold {
 	unsigned requests;   /* at a time; 0: none is kept: 503 at once (default without autoscale) */
@@ -477,6 +499,8 @@ struct conf_service {
 	size_t n_deleted;
 	struct conf_autoscale autoscale;
 	struct conf_provider provider;
+	char *scheduler; /* who picks nodes; "spread" */
+	struct conf_placement placement;
 	struct conf_hold hold;
 };
 

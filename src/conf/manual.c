@@ -224,6 +224,8 @@ kind_name(const struct conf_field *f)
 		return "list of strings";
 	if (f->element_kind == &conf_kind_cause)
 		return "list of strings";
+	if (f->element_kind == &conf_kind_service)
+		return "list of names of services";
 	return f->schema->shorthand ? "list of groups or strings" : "list of groups";
 }
 
@@ -299,15 +301,25 @@ print_rest(const struct conf_field *rest, FILE *out)
 /*** Modules ***/
 
 static void
-print_module(void *user, const char *name, const char *help)
+print_module(FILE *out, const char *key, const char *name, const char *help)
 {
-	FILE *out = user;
-
 	fprintf(out, ".Pp\n.Em %s :\n", name);
 	print_plain(help, out);
-	fputs(".Bl -tag -width Ds\n.It Ic module No = \\(dq", out);
+	fprintf(out, ".Bl -tag -width Ds\n.It Ic %s No = \\(dq", key);
 	print_escaped(name, out);
 	fputs("\\(dq\n.El\n", out);
+}
+
+static void
+print_autoscaler(void *user, const char *name, const char *help)
+{
+	print_module(user, "module", name, help);
+}
+
+static void
+print_scheduler(void *user, const char *name, const char *help)
+{
+	print_module(user, "scheduler", name, help);
 }
 
 static void
@@ -337,7 +349,14 @@ print_modules(FILE *out)
 	      "each with the keys that it adds to\n"
 	      ".Ic services[].autoscale .\n",
 	      out);
-	conf_modules()->describe(print_module, print_option, out);
+	conf_modules()->describe(TG_CONF_AUTOSCALER, print_autoscaler, print_option, out);
+	fputs(".Sh SCHEDULERS\n"
+	      "What is built in for\n"
+	      ".Ic services[].scheduler ,\n"
+	      "each with the keys that it adds to\n"
+	      ".Ic services[].placement .\n",
+	      out);
+	conf_modules()->describe(TG_CONF_SCHEDULER, print_scheduler, print_option, out);
 }
 
 /*** Sections ***/

@@ -18,9 +18,10 @@ conf_modules(void)
 }
 
 const char *
-conf_autoscale_key(size_t i)
+conf_module_key(enum conf_module_kind kind, size_t i)
 {
-	const struct conf_field *f = conf_schema_autoscale.fields;
+	const struct conf_field *f = kind == TG_CONF_SCHEDULER ? conf_schema_placement.fields
+							       : conf_schema_autoscale.fields;
 
 	while (i > 0 && f->key) {
 		f++;

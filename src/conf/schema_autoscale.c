@@ -263,7 +263,7 @@ check_module(struct conf_check *check, const struct conf_autoscale *a)
 	size_t bad;
 
 	if (conf_check_is_internal(check) || modules == NULL ||
-	    modules->check(a->module, a->settings, n, &bad, &err) == 0)
+	    modules->check(TG_CONF_AUTOSCALER, a->module, a->settings, n, &bad, &err) == 0)
 		return;
 	conf_check_error(check, bad < n ? a->settings[bad].key : "module", "%s", err.text);
 }

@@ -82,9 +82,9 @@ static const struct conf_field label_rest = {
 	.help = "Any key, with a string.",
 };
 
-static const struct conf_schema schema_labels = {
-	.title = "Labels of a node",
-	.help = "What distinguishes it from others, in words of yours: zone = \\(dqa\\(dq.",
+const struct conf_schema conf_schema_labels = {
+	.title = "Labels",
+	.help = "What distinguishes nodes, in words of yours: zone = \\(dqa\\(dq.",
 	.fields = label_fields,
 	.rest = &label_rest,
 };
@@ -181,7 +181,7 @@ static const struct conf_field node_fields[] = {
 		.key = "labels",
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_node, labels),
-		.schema = &schema_labels,
+		.schema = &conf_schema_labels,
 		.help = "What distinguishes it.",
 	},
 	{.key = NULL},

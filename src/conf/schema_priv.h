@@ -131,6 +131,8 @@ extern const struct conf_schema conf_schema_agent;
 extern const struct conf_schema conf_schema_hold; /* of a struct conf_service, its autoscale read */
 extern const struct conf_schema conf_schema_node;
 extern const struct conf_schema conf_schema_outlier;
+extern const struct conf_schema conf_schema_placement;
+extern const struct conf_schema conf_schema_labels;
 extern const struct conf_schema conf_schema_provider;
 extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;
@@ -187,6 +189,9 @@ const char *conf_check_file(const struct conf_check *check, const char *key);
 
 /* The checks of `autoscale` that need the rest of its service. */
 void conf_check_scaled(struct conf_check *check, const struct conf_service *service);
+
+/* Who places backends of a service, and what is set for it. */
+void conf_check_placed(struct conf_check *check, const struct conf_service *service);
 
 /* What knows modules; NULL: nobody. */
 const struct conf_modules *conf_modules(void);

@@ -630,7 +630,23 @@ static const struct conf_field service_fields[] = {
 	TG_LATER("send_proxy"),
 	TG_LATER("tls"),
 	TG_LATER("protocol"),
-	TG_LATER("scheduler"),
+	{
+		.key = "scheduler",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_service, scheduler),
+		.preset = "spread",
+		.min = 1,
+		.max = 64,
+		.help = "Who picks the node of a backend: one of those in SCHEDULERS, or of a file in modules. Of "
+			"effect with a provider that has nodes.",
+	},
+	{
+		.key = "placement",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, placement),
+		.schema = &conf_schema_placement,
+		.help = "On which nodes backends may be.",
+	},
 	{
 		/* offset 0: its default leans on autoscale, which is read before it */
 		.key = "hold",
@@ -689,6 +705,7 @@ service_check(struct conf_check *check, void *object)
 	check_fail_open(check, object);
 	check_ports(check, object);
 	conf_check_scaled(check, object);
+	conf_check_placed(check, object);
 	conf_expand_slots(check, object);
 }
 

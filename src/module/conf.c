@@ -28,35 +28,43 @@ list_name(void *user, const struct tg_module *module)
 					     "%s%s", names->n > 0 ? ", " : "", module->name);
 }
 
+static const struct {
+	enum tg_module_kind kind;
+	const char *word;
+} kinds[TG_CONF_MODULE_KIND_COUNT] = {
+	[TG_CONF_AUTOSCALER] = {TG_MODULE_AUTOSCALER, "module"},
+	[TG_CONF_SCHEDULER] = {TG_MODULE_SCHEDULER, "scheduler"},
+};
+
 static int
-unknown_module(const char *name, struct err *err)
+unknown_module(enum conf_module_kind kind, const char *name, struct err *err)
 {
 	struct names names = {.text = ""};
 	struct conf_suggest near;
 
 	conf_suggest_start(&near, name);
-	modules_walk(TG_MODULE_AUTOSCALER, offer, &near);
-	modules_walk(TG_MODULE_AUTOSCALER, list_name, &names);
+	modules_walk(kinds[kind].kind, offer, &near);
+	modules_walk(kinds[kind].kind, list_name, &names);
 	if (near.best != NULL)
 		return err_set(err, TG_EINVAL,
-			       "unknown module \"%.64s\"; allowed: %s (did you mean \"%s\"?)", name,
-			       names.text, near.best);
+			       "unknown %s \"%.64s\"; allowed: %s (did you mean \"%s\"?)",
+			       kinds[kind].word, name, names.text, near.best);
 	return err_set(err, TG_EINVAL,
-		       "unknown module \"%.64s\"; allowed: %s, and what a file in modules brings",
-		       name, names.text);
+		       "unknown %s \"%.64s\"; allowed: %s, and what a file in modules brings",
+		       kinds[kind].word, name, names.text);
 }
 
 static int
-check(const char *name, const struct conf_setting *settings, size_t n, size_t *ret_bad,
-      struct err *err)
+check(enum conf_module_kind kind, const char *name, const struct conf_setting *settings, size_t n,
+      size_t *ret_bad, struct err *err)
 {
-	const struct tg_module *module = module_find(TG_MODULE_AUTOSCALER, name);
+	const struct tg_module *module = module_find(kinds[kind].kind, name);
 	struct tg_value values[TG_OPTIONS_MAX];
 	int r;
 
 	if (module == NULL) {
 		*ret_bad = n;
-		return unknown_module(name, err);
+		return unknown_module(kind, name, err);
 	}
 	r = module_values(module, settings, n, values, ret_bad, err);
 	if (r < 0 && *ret_bad >= n)
@@ -89,7 +97,7 @@ struct description {
 static void
 describe_option(const struct description *d, const struct tg_option *o)
 {
-	static const char *const kinds[] = {
+	static const char *const types[] = {
 		[TG_OPTION_NUMBER] = "number",
 		[TG_OPTION_DURATION] = "duration",
 		[TG_OPTION_BOOLEAN] = "boolean",
@@ -99,7 +107,7 @@ describe_option(const struct description *d, const struct tg_option *o)
 	char range[64];
 	struct conf_module_option told = {
 		.key = o->name,
-		.kind = kinds[o->type],
+		.kind = types[o->type],
 		.preset = o->preset,
 		.words = o->type == TG_OPTION_WORD ? o->words : NULL,
 		.help = o->help,
@@ -124,12 +132,13 @@ describe_module(void *user, const struct tg_module *module)
 }
 
 static void
-describe(void (*module)(void *user, const char *name, const char *help),
+describe(enum conf_module_kind kind,
+	 void (*module)(void *user, const char *name, const char *help),
 	 void (*option)(void *user, const struct conf_module_option *o), void *user)
 {
 	struct description d = {.module = module, .option = option, .user = user};
 
-	modules_walk(TG_MODULE_AUTOSCALER, describe_module, &d);
+	modules_walk(kinds[kind].kind, describe_module, &d);
 }
 
 const struct conf_modules module_conf = {

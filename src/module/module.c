@@ -115,12 +115,18 @@ is_name(const char *name, char mark)
 	return true;
 }
 
+enum conf_module_kind
+module_conf_kind(const struct tg_module *module)
+{
+	return module->kind == TG_MODULE_SCHEDULER ? TG_CONF_SCHEDULER : TG_CONF_AUTOSCALER;
+}
+
 static bool
-is_key_of_ours(const char *name)
+is_key_of_ours(const struct tg_module *module, const char *name)
 {
 	const char *key;
 
-	for (size_t i = 0; (key = conf_autoscale_key(i)) != NULL; i++) {
+	for (size_t i = 0; (key = conf_module_key(module_conf_kind(module), i)) != NULL; i++) {
 		if (strcmp(key, name) == 0)
 			return true;
 	}
@@ -152,7 +158,7 @@ check_option(const struct tg_module *module, size_t i, struct err *err)
 			       "option \"%.80s\" is no name; allowed: a letter, then lower case "
 			       "letters, digits and '_', %u at most",
 			       o->name, NAME_MAX_BYTES);
-	if (is_key_of_ours(o->name))
+	if (is_key_of_ours(module, o->name))
 		return err_set(err, TG_EINVAL, "option \"%s\" is a key that every module has",
 			       o->name);
 	for (size_t k = 0; k < i; k++) {

@@ -12,4 +12,7 @@ TG_MUST_CHECK int module_add(const struct tg_module *module, struct err *err);
 /* The value of o->preset, which is not NULL. -TG_EINVAL. */
 TG_MUST_CHECK int option_preset(const struct tg_option *o, struct tg_value *ret, struct err *err);
 
+/* Where its options are configured. */
+enum conf_module_kind module_conf_kind(const struct tg_module *module);
+
 #endif

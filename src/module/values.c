@@ -164,7 +164,7 @@ unknown_key(const struct tg_module *module, const char *key, struct err *err)
 	conf_suggest_start(&near, key);
 	for (size_t i = 0; i < module_n_options(module); i++)
 		conf_suggest_offer(&near, module->options[i].name);
-	for (size_t i = 0; (ours = conf_autoscale_key(i)) != NULL; i++)
+	for (size_t i = 0; (ours = conf_module_key(module_conf_kind(module), i)) != NULL; i++)
 		conf_suggest_offer(&near, ours);
 	if (near.best == NULL)
 		return err_set(err, TG_EINVAL, "unknown key of module \"%s\"", module->name);

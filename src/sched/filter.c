@@ -57,13 +57,25 @@ has_enemy(const struct board *b, uint32_t group, uint32_t node, uint32_t *ret_wh
 	return false;
 }
 
+/* The first of those that like their own. */
+static bool
+is_alone(const struct board *b, uint32_t group)
+{
+	for (uint32_t i = 0; i < b->cluster.n_nodes; i++) {
+		if (board_count(b, i, group) > 0)
+			return false;
+	}
+	return true;
+}
+
 static bool
 has_friends(const struct board *b, uint32_t group, uint32_t node, uint32_t *ret_which)
 {
 	const struct tg_group *g = &b->cluster.groups[group];
 
 	for (uint32_t i = 0; i < g->n_affinity; i++) {
-		if (board_count(b, node, g->affinity[i]) == 0) {
+		if (board_count(b, node, g->affinity[i]) == 0 &&
+		    (g->affinity[i] != group || !is_alone(b, group))) {
 			*ret_which = g->affinity[i];
 			return false;
 		}

@@ -214,7 +214,7 @@ struct tg_group {
 	int32_t priority;              /* higher is placed first */
 	uint32_t n_require;
 	const struct tg_label *require; /* a node must have them all */
-	const uint32_t *affinity;      /* groups: a node must have one of each */
+	const uint32_t *affinity;      /* groups: a node must have one of each; of its own, when there is one */
 	const uint32_t *anti_affinity; /* groups: a node must have none of any; holds from either side */
 	uint32_t n_affinity;
 	uint32_t n_anti_affinity;

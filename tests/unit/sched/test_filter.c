@@ -149,6 +149,27 @@ affinity_is_to_what_is_there(void **state)
 	board_free(c.board);
 }
 
+static void
+affinity_to_itself_begins_anywhere(void **state)
+{
+	static const uint32_t itself[] = {0};
+	uint32_t demands[] = {0, 0, 0, 0, 0};
+	int32_t at[5];
+	struct cluster c;
+
+	(void)state;
+	for (size_t i = 0; sched_builtin[i] != NULL; i++) {
+		struct sched_by with = by(sched_builtin[i]);
+
+		cluster_set(&c, 3, 1);
+		c.groups[0].affinity = itself;
+		c.groups[0].n_affinity = 1;
+		cluster_board(&c);
+		assert_int_equal(sched_place_all(c.board, &with, demands, 5, true, at), 4);
+		board_free(c.board);
+	}
+}
+
 /* Friends that come in the same list, whatever their order in it. */
 static void
 affinity_is_to_what_comes_along(void **state)
@@ -260,6 +281,7 @@ main(void)
 		cmocka_unit_test(anti_affinity_holds_from_either_side),
 		cmocka_unit_test(anti_affinity_to_itself_is_one_per_node),
 		cmocka_unit_test(affinity_is_to_what_is_there),
+		cmocka_unit_test(affinity_to_itself_begins_anywhere),
 		cmocka_unit_test(affinity_is_to_what_comes_along),
 		cmocka_unit_test(values_get_as_many_where_there_is_room),
 		cmocka_unit_test(a_value_without_room_is_passed_over),
