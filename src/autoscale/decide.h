@@ -88,6 +88,14 @@ struct decide_input {
 	struct decide_told told;
 };
 
+/* What became of a backend that was to be started: of the fleet, not of decide(). */
+struct decision_place {
+	char backend[64];
+	char node[64];  /* "": of a kind that has one place, or nowhere */
+	bool is_placed; /* else it waits */
+	char why[128];
+};
+
 /* A value. */
 struct decision {
 	struct tg_proposal proposal; /* made sound: raw is always there, load is NAN or 0 and more, reason is printable */
@@ -99,6 +107,8 @@ struct decision {
 	} changes[TG_GUARD_COUNT]; /* in order; those that changed nothing are not there */
 	unsigned n_changes;
 	bool is_blind;
+	const struct decision_place *places; /* the owner's, put here when it is done */
+	size_t n_places;
 	uint64_t took_us; /* in the module; the only part that is not the same when made again */
 };
 

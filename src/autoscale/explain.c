@@ -178,6 +178,32 @@ print_changes(const json_t *all, FILE *out)
 }
 
 static void
+print_places(const json_t *all, FILE *out)
+{
+	json_t *places = json_object_get(all, "placement");
+	json_t *place;
+	size_t i;
+
+	json_array_foreach(places, i, place) {
+		const char *node = text_at(place, "node");
+
+		fputs("  ", out);
+		print_text(text_at(place, "backend"), out);
+		if (!json_is_true(json_object_get(place, "placed"))) {
+			fputs(" waits: ", out);
+		} else if (node[0] != '\0') {
+			fputs(" goes to ", out);
+			print_text(node, out);
+			fputs(": ", out);
+		} else {
+			fputs(" is started", out);
+		}
+		print_text(text_at(place, "why"), out);
+		fputc('\n', out);
+	}
+}
+
+static void
 print_all(const json_t *all, FILE *out)
 {
 	const json_t *s = json_object_get(all, "snapshot");
@@ -195,6 +221,7 @@ print_all(const json_t *all, FILE *out)
 	fprintf(out, "  decided: %lld, action: ", integer_at(all, "desired"));
 	print_text(text_at(all, "action"), out);
 	fputc('\n', out);
+	print_places(all, out);
 }
 
 char *

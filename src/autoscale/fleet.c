@@ -251,6 +251,10 @@ take_instance(struct fleet *f, struct fleet_member *m, const struct instance *i,
 		return;
 	}
 	take_place(m, &i->place);
+	if (i->node[0] != '\0') {
+		snprintf(m->node, sizeof(m->node), "%s", i->node);
+		m->has_node = true;
+	}
 	if (i->has_addr && !fleet_is_configured(m)) {
 		m->has_addr = true;
 		m->addr = i->addr;
@@ -340,6 +344,49 @@ fleet_found(struct fleet *f, const char *name, const struct addr *addr, uint32_t
 	m->ready_ms = now_ms - SETTLED_MS;
 	fleet_enter(f, m, is_draining ? TG_FLEET_DRAINING : TG_FLEET_CHECKING, now_ms);
 	return 0;
+}
+
+/*** Places ***/
+
+void
+fleet_put_on(struct fleet *f, const char *name, const char *node, const char *why, int64_t now_ms)
+{
+	struct fleet_member *m = find(f, name);
+
+	if (m == NULL || m->state != TG_FLEET_PENDING || m->has_node)
+		return;
+	snprintf(m->node, sizeof(m->node), "%s", node);
+	m->has_node = true;
+	if (m->is_waiting)
+		m->asked_ms = now_ms;
+	m->is_waiting = false;
+	m->deadline_ms = deadline_of(f, m, m->state, now_ms);
+	if (why[0] != '\0')
+		fleet_tell(f, m, TG_FLEET_NEWS_PLACED, why);
+}
+
+void
+fleet_wait(struct fleet *f, const char *name, const char *why, int64_t now_ms)
+{
+	struct fleet_member *m = find(f, name);
+
+	(void)now_ms;
+	if (m == NULL || m->state != TG_FLEET_PENDING || m->has_node || m->is_waiting)
+		return;
+	m->is_waiting = true;
+	fleet_tell(f, m, TG_FLEET_NEWS_WAITING, why);
+}
+
+void
+fleet_evict(struct fleet *f, const char *name, const char *why, int64_t now_ms)
+{
+	struct fleet_member *m = find(f, name);
+
+	if (m == NULL || m->is_evicted || m->state > TG_FLEET_DOWN)
+		return;
+	m->is_evicted = true;
+	if (!fleet_send_away(f, m, why, now_ms))
+		m->is_evicted = false; /* the next tick asks again */
 }
 
 static struct fleet_member *

@@ -53,6 +53,8 @@ const char *fleet_state_str(unsigned state);
 #define TG_FLEET_NEWS(X)                                                                           \
 	X(STARTING, "starting")                                                                    \
 	X(FOUND, "found") /* nobody asked for it, as of a keeper before */                         \
+	X(PLACED, "placed")      /* a node is picked */                                            \
+	X(WAITING, "waiting")    /* it fits on no node */                                          \
 	X(START_FAILED, "start failed")                                                            \
 	X(READY, "ready")                                                                          \
 	X(DOWN, "down")                                                                            \
@@ -98,6 +100,10 @@ struct fleet_member {
 	bool is_unwanted;      /* ADDING: it leaves as soon as it is in */
 	bool is_ended;         /* its provider says so: nothing to stop */
 	bool is_held;          /* an operator keeps new work from it */
+	bool is_evicted;       /* it goes for one of higher priority, and does not come back */
+	bool is_waiting;       /* PENDING: it fits on no node */
+	bool has_node;
+	char node[TG_NODE_NAME]; /* where it is, or is to be; "": of a kind that has one place */
 	bool has_addr;
 	struct addr addr;
 	struct usage_place place; /* `cgroup` is its own */
@@ -112,6 +118,11 @@ struct fleet_member {
  * failure at once is given again in a later tick. */
 struct fleet_orders {
 	int (*start)(void *user, const struct fleet_member *m, uint64_t token); /* fleet_answered() */
+	/* Some are pending and have no node: fleet_put_on() or fleet_wait() for each, inside the call. Not called before
+	 * the first list. One without an answer is asked for again in the next tick. NULL: there is one place. */
+	void (*place)(void *user);
+	/* Of those that may go, all equal, the one that does; of `n`, which is above 1. NULL: the newest. */
+	unsigned (*prefer)(void *user, const struct fleet_member *const *equal, unsigned n);
 	int (*stop)(void *user, const struct fleet_member *m, uint64_t token,
 		    uint64_t grace_ms);                                         /* the same */
 	int (*add)(void *user, const struct fleet_member *m);                   /* fleet_added() */
@@ -151,6 +162,15 @@ void fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms);
 TG_MUST_CHECK int fleet_found(struct fleet *f, const char *name, const struct addr *addr,
 			      uint32_t slot, bool is_draining, int64_t now_ms);
 
+/* Of one that is pending: where it is to be started, "" where there is one place. */
+void fleet_put_on(struct fleet *f, const char *name, const char *node, const char *why,
+		  int64_t now_ms);
+/* It fits on no node: it stays pending, and has its time to start when it has one. */
+void fleet_wait(struct fleet *f, const char *name, const char *why, int64_t now_ms);
+/* Another of higher priority needs its place: it drains and goes, and another one is started in its place when there
+ * is room. */
+void fleet_evict(struct fleet *f, const char *name, const char *why, int64_t now_ms);
+
 /* What happened; names that are not known are nobody's. */
 
 /* All there is of the present source, asked for at `asked_ms`: members that were there before and are not in it have ended; unknown ones
@@ -174,6 +194,7 @@ void fleet_observed(struct fleet *f, const char *name, bool is_up, int64_t in_fl
 /* A value. */
 struct fleet_counts {
 	uint32_t pending;  /* asked for, starting, adding, checking */
+	uint32_t waiting;  /* of these: fit on no node */
 	uint32_t ready;
 	uint32_t down;     /* and those that an operator keeps work from */
 	uint32_t draining; /* and all that follows */

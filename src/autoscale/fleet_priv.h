@@ -46,6 +46,8 @@ bool fleet_is_configured(const struct fleet_member *m);
 void fleet_return(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms);
 /* On its way out: of the configuration first, if it is there. It may be gone with the return, as in the next. */
 void fleet_leave(struct fleet *f, struct fleet_member *m, int64_t now_ms);
+/* It is sent away: drained first, where it is in the configuration. False: not now. */
+bool fleet_send_away(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms);
 /* Its start has failed: it leaves, and the next one waits. */
 void fleet_fail(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms);
 

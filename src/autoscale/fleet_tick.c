@@ -1,6 +1,7 @@
 /* autoscale/fleet_tick.c: what time, and the number that is desired, make of the members of a fleet. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "autoscale/fleet_priv.h"
 
@@ -13,6 +14,8 @@ on_late(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 
 	if (m->is_held && (m->state == TG_FLEET_CHECKING || m->state == TG_FLEET_DOWN))
 		return;
+	if (m->state == TG_FLEET_PENDING && !m->has_node)
+		return; /* nobody has begun to start it */
 	switch (m->state) {
 	case TG_FLEET_PENDING:
 	case TG_FLEET_STARTING:
@@ -75,7 +78,7 @@ give_order(struct fleet *f, struct fleet_member *m)
 		return;
 	switch (m->state) {
 	case TG_FLEET_PENDING:
-		if (!f->is_listed)
+		if (!f->is_listed || !m->has_node)
 			return;
 		m->token = ++f->token;
 		rc = f->orders.start(f->user, m, m->token);
@@ -166,7 +169,7 @@ find_leaving(const struct fleet *f)
 
 	TAILQ_FOREACH(m, &f->members, link) {
 		if ((m->state == TG_FLEET_DRAINING || m->is_unwanted) && !m->is_ended &&
-		    !m->is_held && !is_former(f, m) &&
+		    !m->is_held && !m->is_evicted && !is_former(f, m) &&
 		    (best == NULL || m->since_ms >= best->since_ms))
 			best = m;
 	}
@@ -253,8 +256,40 @@ find_victim(const struct fleet *f, bool of_former)
 	return best;
 }
 
+/* As far as the fleet can tell. */
 static bool
-retire(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
+is_equal(const struct fleet_member *a, const struct fleet_member *b)
+{
+	return a->state != TG_FLEET_PENDING && reluctance(a) == reluctance(b) &&
+	       a->in_flight == b->in_flight;
+}
+
+/* The scheduler's choice among equals. */
+static struct fleet_member *
+find_preferred(const struct fleet *f, struct fleet_member *victim)
+{
+	const struct fleet_member **equal = calloc(f->n, sizeof(*equal));
+	struct fleet_member *m;
+	unsigned n = 0;
+	unsigned which;
+
+	if (equal == NULL)
+		return victim;
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (is_alive(m) && !is_former(f, m) && is_equal(m, victim))
+			equal[n++] = m;
+	}
+	which = n > 1 ? f->orders.prefer(f->user, equal, n) : n;
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (which < n && m == equal[which])
+			victim = m;
+	}
+	free(equal);
+	return victim;
+}
+
+bool
+fleet_send_away(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_ms)
 {
 	if (m->state == TG_FLEET_ADDING && m->is_order_open) {
 		m->is_unwanted = true; /* it is in the configuration soon, and taken out then */
@@ -277,7 +312,24 @@ retire_next(struct fleet *f, int64_t now_ms)
 {
 	struct fleet_member *m = find_victim(f, false);
 
-	return m != NULL && retire(f, m, "it is not needed any more", now_ms);
+	if (m != NULL && f->orders.prefer != NULL)
+		m = find_preferred(f, m);
+	return m != NULL && fleet_send_away(f, m, "it is not needed any more", now_ms);
+}
+
+/* Those that are pending get a node, or wait. */
+static void
+find_homes(struct fleet *f)
+{
+	struct fleet_member *m;
+	bool is_any = false;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		m->has_node |= f->orders.place == NULL;
+		is_any |= m->state == TG_FLEET_PENDING && !m->has_node;
+	}
+	if (is_any && f->is_listed)
+		f->orders.place(f->user);
 }
 
 /* Each but those that serve, as long as they do so in place of one that is to come. */
@@ -289,7 +341,7 @@ retire_former(struct fleet *f, uint32_t desired, int64_t now_ms)
 
 	while ((m = find_victim(f, true)) != NULL && (!serves(m) || serving > desired)) {
 		serving -= serves(m);
-		if (!retire(f, m, "it is of another provider", now_ms))
+		if (!fleet_send_away(f, m, "it is of another provider", now_ms))
 			return;
 	}
 }
@@ -311,8 +363,16 @@ fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
 	while (alive > desired && retire_next(f, now_ms))
 		alive--;
 	retire_former(f, desired, now_ms);
+	find_homes(f);
 	TAILQ_FOREACH(m, &f->members, link)
 		give_order(f, m);
+}
+
+static void
+count_pending(struct fleet_counts *c, const struct fleet_member *m)
+{
+	c->pending++;
+	c->waiting += m->is_waiting;
 }
 
 struct fleet_counts
@@ -329,7 +389,7 @@ fleet_counts(const struct fleet *f)
 		else if (m->state == TG_FLEET_DOWN || (m->is_held && is_alive(m)))
 			c.down++;
 		else if (is_alive(m))
-			c.pending++;
+			count_pending(&c, m);
 		else
 			c.draining++;
 	}

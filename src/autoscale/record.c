@@ -245,7 +245,7 @@ record_text(const struct decide_input *in, const struct decision *d, uint64_t co
 
 	log_time(at, sizeof(at), when);
 	action_of(in, d, action, sizeof(action));
-	all = json_pack("{s:i,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:b,s:I}", "v",
+	all = json_pack("{s:i,s:I,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:I,s:s,s:o,s:b,s:I}", "v",
 			TG_RECORD_VERSION, "number", (json_int_t)count, "at", at, "service",
 			text_of(in->snapshot.service), "module", in->module->name, "options",
 			options_of(in), "snapshot", snapshot_of(&in->snapshot), "state",

@@ -15,6 +15,7 @@
 #define UNWANTED_MS   1000u
 #define SLOW_US       100000u
 #define START_SHARE   0.3 /* of the newest start in their mean */
+#define PLACES_MAX    128u /* of one record */
 #define LIST_TOKEN    (UINT64_C(1) << 63)
 
 /*** What there is ***/
@@ -359,12 +360,38 @@ count_guards(struct scaled_state *st, const struct decision *d)
 static void
 record(struct scaled *s)
 {
-	char *text = record_text(&s->input, &s->decision, s->state->number, s->decided);
+	char *text;
 
+	s->decision.places = s->outcomes;
+	s->decision.n_places = s->n_outcomes;
+	if (!s->is_news)
+		return;
+	s->is_news = false;
+	text = record_text(&s->input, &s->decision, s->state->number, s->decided);
 	if (text == NULL || store_decision(s->scaler->store, s->conf->name, text) < 0)
 		log_write(TG_LOG_ERROR, "a decision is not recorded", "svc=%s reason=%s",
 			  s->conf->name, "no memory");
 	free(text);
+}
+
+void
+scaled_note_place(struct scaled *s, const struct fleet_member *m, bool is_placed, const char *why)
+{
+	struct decision_place *place;
+	size_t i = 0;
+
+	while (i < s->n_outcomes && strcmp(s->outcomes[i].backend, m->name) != 0)
+		i++;
+	if (s->outcomes == NULL)
+		s->outcomes = calloc(PLACES_MAX, sizeof(*s->outcomes));
+	if (s->outcomes == NULL || i == PLACES_MAX)
+		return; /* the log has it */
+	place = &s->outcomes[i];
+	s->n_outcomes += i == s->n_outcomes;
+	snprintf(place->backend, sizeof(place->backend), "%s", m->name);
+	snprintf(place->node, sizeof(place->node), "%s", m->node);
+	snprintf(place->why, sizeof(place->why), "%s", why);
+	place->is_placed = is_placed;
 }
 
 static void
@@ -433,7 +460,8 @@ take_decision(struct scaled *s, int64_t now_ms)
 	st->is_last_dry = s->input.state.is_dry_run;
 	if (n != st->desired)
 		tell_decision(s, st->desired, n);
-	record(s);
+	s->is_news = true;
+	s->n_outcomes = 0;
 	if (!s->input.state.is_dry_run)
 		take_number(s, n, now_ms);
 }
@@ -508,11 +536,12 @@ vain_until(const struct scaled *s, struct mono now)
 	struct fleet_counts counts = fleet_counts(st->fleet);
 	struct fleet_failures failures = fleet_failures(st->fleet);
 
-	if (counts.ready + counts.pending + s->n_fixed_up > 0)
+	if (counts.ready + counts.pending - counts.waiting + s->n_fixed_up > 0)
 		return (struct mono){0};
 	if (failures.in_row > 0 && failures.retry_ms > scaler_ms(now))
 		return (struct mono){.us = (uint64_t)failures.retry_ms * 1000};
-	if (!is_put_to_sleep(st) && !(st->is_unlistable && !fleet_is_listed(st->fleet)))
+	if (counts.waiting == 0 && !is_put_to_sleep(st) &&
+	    !(st->is_unlistable && !fleet_is_listed(st->fleet)))
 		return (struct mono){0};
 	/* Nobody knows when, so it is not told again. */
 	return mono_is_set(st->refused_until) ? st->refused_until : mono_add_ms(now, 1000);
@@ -608,6 +637,7 @@ tick_wanted(struct scaled *s, struct mono now)
 	judge(s, now);
 	if (st->source->provider != NULL)
 		fleet_tick(st->fleet, st->desired, scaler_ms(now));
+	record(s);
 	refuse_or_hold(s, now);
 }
 

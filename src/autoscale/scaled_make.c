@@ -9,20 +9,13 @@
 
 /*** What the fleet orders ***/
 
-/* "": there is none. */
-static const char *
-first_node(const struct scaled_source *source)
-{
-	return source->owner->n_nodes > 0 ? source->owner->nodes[0].name : "";
-}
-
 static int
 start(void *user, const struct fleet_member *m, uint64_t token)
 {
 	struct scaled_state *st = user;
 	const struct scaled_source *source = &st->sources[m->source];
 
-	return provider_start(source->provider, token, m->name, first_node(source));
+	return provider_start(source->provider, token, m->name, m->node);
 }
 
 static int
@@ -85,6 +78,22 @@ cut(void *user, const struct fleet_member *m)
 }
 
 static void
+place(void *user)
+{
+	struct scaled_state *st = user;
+
+	scaler_place(st->of->scaler);
+}
+
+static unsigned
+prefer(void *user, const struct fleet_member *const *equal, unsigned n)
+{
+	struct scaled_state *st = user;
+
+	return scaler_prefer(st->of, equal, n);
+}
+
+static void
 told(void *user, const struct fleet_member *m, enum fleet_news what, const char *why)
 {
 	struct scaled_state *st = user;
@@ -92,6 +101,8 @@ told(void *user, const struct fleet_member *m, enum fleet_news what, const char 
 	char message[64];
 
 	st->start_failures += is_failure;
+	if (what == TG_FLEET_NEWS_PLACED || what == TG_FLEET_NEWS_WAITING)
+		scaled_note_place(st->of, m, what == TG_FLEET_NEWS_PLACED, why);
 	snprintf(message, sizeof(message), "backend %s", fleet_news_str(what));
 	log_write(is_failure ? TG_LOG_WARN : TG_LOG_INFO, message, "svc=%s srv=%s reason=%s",
 		  st->of->conf->name, m->name, why);
@@ -109,6 +120,8 @@ was_ready(void *user, const struct fleet_member *m, uint64_t took_ms)
 static const struct fleet_orders fleet_orders = {
 	.start = start,
 	.stop = stop,
+	.place = place,
+	.prefer = prefer,
 	.add = add,
 	.remove = take_out,
 	.is_taken = is_taken,
@@ -168,6 +181,8 @@ free_configured(struct scaled *s)
 	if (s == NULL)
 		return;
 	free(s->values);
+	free(s->scheduler_values);
+	free(s->outcomes);
 	schedules_free(s->schedules);
 	free(s->members);
 	free(s->samples);
@@ -220,6 +235,23 @@ take_values(struct scaled *s, struct err *err)
 }
 
 static int
+take_scheduler(struct scaled *s, struct err *err)
+{
+	const struct conf_placement *p = &s->conf->placement;
+	size_t bad;
+
+	s->scheduler = module_find(TG_MODULE_SCHEDULER, s->conf->scheduler);
+	if (s->scheduler == NULL)
+		return err_set(err, TG_ENOENT, "service \"%s\": no scheduler \"%s\"", s->conf->name,
+			       s->conf->scheduler);
+	s->scheduler_values = calloc(TG_OPTIONS_MAX, sizeof(s->scheduler_values[0]));
+	if (s->scheduler_values == NULL)
+		return err_no_memory(err);
+	return module_values(s->scheduler, p->settings, p->n_settings, s->scheduler_values, &bad,
+			     err);
+}
+
+static int
 keep_windows(struct scaled *s, struct err *err)
 {
 	uint32_t longest = 0;
@@ -257,7 +289,8 @@ scaled_new(struct scaler *scaler, struct conf *owner, const struct conf_service 
 	    s->reads == NULL || s->puts == NULL)
 		err_no_memory(err);
 	else if (!conf_is_scaled(conf) ||
-		 (take_values(s, err) == 0 && keep_windows(s, err) == 0))
+		 (take_values(s, err) == 0 && take_scheduler(s, err) == 0 &&
+		  keep_windows(s, err) == 0))
 		return s;
 	free_configured(s);
 	return NULL;

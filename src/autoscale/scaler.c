@@ -167,6 +167,7 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct
 		return NULL;
 	}
 	s->loop = loop;
+	s->conf = conf;
 	s->segment = segment;
 	s->store = store;
 	s->ops = *ops;

@@ -75,6 +75,8 @@ struct scaled {
 	const struct conf_service *conf;
 	const struct tg_module *module;
 	struct tg_value *values;
+	const struct tg_module *scheduler; /* NULL: it is not scaled any more */
+	struct tg_value *scheduler_values;
 	struct schedules *schedules;
 	uint32_t spans_ms[TG_WINDOWS_MAX];
 	uint32_t n_windows;
@@ -101,10 +103,14 @@ struct scaled {
 	char memory_unknown[TG_SCALED_WHY];
 	struct decision decision;
 	struct wall decided;
+	bool is_news; /* it is recorded when it is done */
+	struct decision_place *outcomes; /* of what was to be started since */
+	size_t n_outcomes;
 };
 
 struct scaler {
 	struct loop *loop;
+	const struct conf *conf; /* until the next commit */
 	struct segment *segment;
 	struct scaler_ops ops;
 	void *user;
@@ -185,6 +191,14 @@ bool scaled_is_list(uint64_t token);
 uint64_t scaled_next_list(struct scaled_state *st);
 void scaled_listed(struct scaled *s, const struct provider_answer *answer);
 void scaled_added(struct scaled *s, const char *name, bool is_done, const char *why);
+/* What has become of one that was to be started, "placed" or "waiting", for the record. */
+void scaled_note_place(struct scaled *s, const struct fleet_member *m, bool is_placed,
+		       const char *why);
+/* Nodes for all that have none, of all services; see struct fleet_orders. */
+void scaler_place(struct scaler *s);
+/* The one that goes, as struct fleet_orders has it. */
+unsigned scaler_prefer(struct scaled *s, const struct fleet_member *const *equal, unsigned n);
+
 /* One was ready this long after it was asked for. */
 void scaled_note_start(struct scaled *s, uint64_t took_ms);
 

@@ -154,6 +154,7 @@ retire_gone(struct scaler *s)
 void
 scaler_commit(struct scaler *s, struct scaler_next *next)
 {
+	s->conf = next->same->next;
 	for (size_t i = 0; i < next->n; i++)
 		go_over(next, i);
 	retire_gone(s);

@@ -223,6 +223,12 @@ provider_can(const struct provider *p)
 }
 
 bool
+provider_has_nodes(const struct provider *p)
+{
+	return p->ops->node != NULL;
+}
+
+bool
 provider_node(const struct provider *p, const char *name, struct provider_node *ret)
 {
 	return p->ops->node != NULL && p->ops->node(p, name, ret);

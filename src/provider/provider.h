@@ -94,6 +94,8 @@ struct provider_node {
 	uint32_t cpu_permille; /* processors it has in all; 0: not told yet */
 	uint64_t memory;       /* bytes, the same */
 };
+/* Whether its backends are on nodes; else it has one place. */
+bool provider_has_nodes(const struct provider *p);
 /* False: a kind that has one place, or no such node. */
 bool provider_node(const struct provider *p, const char *name, struct provider_node *ret);
 

@@ -15,6 +15,7 @@
 #include "autoscale/scaler.h"
 #include "fake/turn.h"
 #include "module/module.h"
+#include "sched/builtin.h"
 
 #define SLOTS 16u
 
@@ -553,5 +554,6 @@ main(void)
 	};
 
 	modules_add_builtin(autoscale_builtin);
+	modules_add_builtin(sched_builtin);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

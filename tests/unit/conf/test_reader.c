@@ -156,8 +156,6 @@ static const struct refused later[] = {
 	{SERVICE("send_proxy = \"v2\";"), "3: services[0].send_proxy: not available in this version"},
 	{SERVICE("tls = { };"), "3: services[0].tls: not available in this version"},
 	{SERVICE("protocol = \"h2\";"), "3: services[0].protocol: not available in this version"},
-	{SERVICE("scheduler = \"spread\";"),
-	 "3: services[0].scheduler: not available in this version"},
 	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "
 				   "version; allowed: none, tcp, http, exec"},
 };

@@ -1,0 +1,257 @@
+/* autoscale/placement.c: what schedulers are shown, made of configuration, providers and fleets. */
+#include "autoscale/placement_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool
+placement_is_of(const struct scaled *s)
+{
+	return s != NULL && s->state != NULL && s->state->provider != NULL &&
+	       provider_has_nodes(s->state->provider);
+}
+
+struct sched_by
+placement_by(const struct scaled *s)
+{
+	return (struct sched_by){.module = s->scheduler, .values = s->scheduler_values};
+}
+
+int32_t
+placement_node(const struct placement *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
+		if (strcmp(p->nodes[i].name, name) == 0)
+			return (int32_t)i;
+	}
+	return TG_SCHED_NOWHERE;
+}
+
+/*** Nodes ***/
+
+/* Any of those that have it: what a daemon tells is the same for all. */
+static bool
+ask_provider(const struct scaler *s, const char *name, struct provider_node *ret)
+{
+	for (size_t i = 0; i < s->n_services; i++) {
+		if (placement_is_of(s->services[i]) &&
+		    provider_node(s->services[i]->state->provider, name, ret))
+			return true;
+	}
+	return false;
+}
+
+static void
+fill_node(const struct scaler *s, struct tg_node *node, const struct conf_node *conf)
+{
+	struct provider_node told = {.is_up = false};
+	bool is_known = ask_provider(s, conf->name, &told);
+	uint64_t memory = conf->memory != 0 ? conf->memory : told.memory;
+
+	node->name = conf->name;
+	node->cpu_milli = conf->cpu_permille != 0 ? conf->cpu_permille : told.cpu_permille;
+	node->memory_bytes = (int64_t)memory;
+	node->free_cpu_milli = node->cpu_milli;
+	node->free_memory_bytes = node->memory_bytes;
+	if (!is_known)
+		node->closed = "no service of it has a provider";
+	else if (!told.is_up)
+		node->closed = "its daemon does not answer";
+}
+
+static struct tg_label *
+fill_labels(struct tg_label *to, const struct conf_labels *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		*to++ = (struct tg_label){from->list[i].key, from->list[i].text};
+	return to;
+}
+
+/*** Groups ***/
+
+static uint32_t *
+fill_links(uint32_t *to, const struct conf_service *const *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		*to++ = from[i]->index;
+	return to;
+}
+
+static void
+fill_needs(struct tg_group *group, const struct conf_service *conf)
+{
+	group->service = conf->name;
+	group->cpu_milli = conf->provider.cpu_permille;
+	group->memory_bytes = (int64_t)conf->provider.memory;
+}
+
+static void
+fill_group(struct tg_group *group, const struct conf_service *conf, struct tg_label **labels,
+	   uint32_t **links)
+{
+	const struct conf_placement *p = &conf->placement;
+
+	fill_needs(group, conf);
+	group->priority = (int32_t)p->priority;
+	group->spread = p->spread;
+	group->require = *labels;
+	group->n_require = (uint32_t)p->require.n;
+	*labels = fill_labels(*labels, &p->require);
+	group->affinity = *links;
+	group->n_affinity = (uint32_t)p->n_affinity;
+	*links = fill_links(*links, p->affinity, p->n_affinity);
+	group->anti_affinity = *links;
+	group->n_anti_affinity = (uint32_t)p->n_anti_affinity;
+	*links = fill_links(*links, p->anti_affinity, p->n_anti_affinity);
+}
+
+/*** What is there ***/
+
+struct filling {
+	struct placement *p;
+	uint32_t group;
+	bool is_settled;
+};
+
+static void
+count_member(void *user, const struct fleet_member *m)
+{
+	struct filling *f = user;
+	struct placement *p = f->p;
+	const struct tg_group *group = &p->groups[f->group];
+	int32_t node = m->has_node ? placement_node(p, m->node) : TG_SCHED_NOWHERE;
+
+	if (node == TG_SCHED_NOWHERE || (f->is_settled && m->state >= TG_FLEET_DRAINING))
+		return;
+	p->counts[(size_t)node * p->cluster.n_groups + f->group]++;
+	p->nodes[node].free_cpu_milli -= group->cpu_milli;
+	p->nodes[node].free_memory_bytes -= group->memory_bytes;
+}
+
+static void
+count_fleet(struct placement *p, const struct scaled *s, uint32_t group, bool is_settled)
+{
+	struct filling f = {.p = p, .group = group, .is_settled = is_settled};
+
+	if (s != NULL && s->state != NULL)
+		fleet_walk(s->state->fleet, count_member, &f);
+}
+
+static void
+fill(struct placement *p, const struct scaler *s, bool is_settled)
+{
+	const struct conf *conf = s->conf;
+	struct tg_label *labels = p->labels;
+	uint32_t *links = p->links;
+	const struct scaled *retired;
+	uint32_t group = (uint32_t)conf->n_services;
+
+	for (size_t i = 0; i < conf->n_nodes; i++) {
+		fill_node(s, &p->nodes[i], &conf->nodes[i]);
+		p->nodes[i].labels = labels;
+		p->nodes[i].n_labels = (uint32_t)conf->nodes[i].labels.n;
+		labels = fill_labels(labels, &conf->nodes[i].labels);
+	}
+	for (size_t i = 0; i < conf->n_services; i++) {
+		fill_group(&p->groups[i], &conf->services[i], &labels, &links);
+		count_fleet(p, i < s->n_services ? s->services[i] : NULL, (uint32_t)i, is_settled);
+	}
+	TAILQ_FOREACH(retired, &s->retired, link) {
+		fill_needs(&p->groups[group], retired->conf);
+		count_fleet(p, retired, group++, is_settled);
+	}
+}
+
+static size_t
+count_retired(const struct scaler *s)
+{
+	const struct scaled *retired;
+	size_t n = 0;
+
+	TAILQ_FOREACH(retired, &s->retired, link)
+		n++;
+	return n;
+}
+
+static bool
+make_room(struct placement *p, const struct scaler *s)
+{
+	const struct conf *conf = s->conf;
+	size_t n_groups = conf->n_services + count_retired(s);
+	size_t n_labels = 0;
+	size_t n_links = 0;
+
+	for (size_t i = 0; i < conf->n_nodes; i++)
+		n_labels += conf->nodes[i].labels.n;
+	for (size_t i = 0; i < conf->n_services; i++) {
+		const struct conf_placement *of = &conf->services[i].placement;
+
+		n_labels += of->require.n;
+		n_links += of->n_affinity + of->n_anti_affinity;
+	}
+	p->nodes = calloc(conf->n_nodes + 1, sizeof(*p->nodes));
+	p->groups = calloc(n_groups + 1, sizeof(*p->groups));
+	p->labels = calloc(n_labels + 1, sizeof(*p->labels));
+	p->links = calloc(n_links + 1, sizeof(*p->links));
+	p->counts = calloc(conf->n_nodes * n_groups + 1, sizeof(*p->counts));
+	p->cluster = (struct tg_cluster){
+		.size = sizeof(p->cluster),
+		.n_nodes = (uint32_t)conf->n_nodes,
+		.n_groups = (uint32_t)n_groups,
+		.nodes = p->nodes,
+		.groups = p->groups,
+		.counts = p->counts,
+	};
+	return p->nodes != NULL && p->groups != NULL && p->labels != NULL && p->links != NULL &&
+	       p->counts != NULL;
+}
+
+struct placement *
+placement_new(const struct scaler *s, bool is_settled)
+{
+	struct placement *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	if (make_room(p, s)) {
+		fill(p, s, is_settled);
+		p->board = board_new(&p->cluster);
+	}
+	if (p->board != NULL)
+		return p;
+	placement_free(p);
+	return NULL;
+}
+
+void
+placement_free(struct placement *p)
+{
+	if (p == NULL)
+		return;
+	board_free(p->board);
+	free(p->nodes);
+	free(p->groups);
+	free(p->labels);
+	free(p->links);
+	free(p->counts);
+	free(p);
+}
+
+/*** Words ***/
+
+void
+placement_why(const struct placement *p, uint32_t group, const struct sched_verdict *verdicts,
+	      char *ret, size_t size)
+{
+	uint32_t n = p->cluster.n_nodes;
+	size_t used = (size_t)snprintf(ret, size, "fits on none of %u nodes", n);
+
+	for (uint32_t i = 0; i < n && used < size; i++) {
+		char text[128];
+
+		sched_verdict_text(p->board, group, i, &verdicts[i], text, sizeof(text));
+		used += (size_t)snprintf(ret + used, size - used, "%s %s: %s", i > 0 ? ";" : ":",
+					 p->nodes[i].name, text);
+	}
+}

@@ -1,0 +1,36 @@
+/*
+ * autoscale/placement_priv.h: the nodes and what is on them, as schedulers see it.
+ */
+#ifndef TG_AUTOSCALE_PLACEMENT_PRIV_H
+#define TG_AUTOSCALE_PLACEMENT_PRIV_H
+
+#include "autoscale/scaler_priv.h"
+#include "sched/sched.h"
+
+/* Made of the configuration and all fleets; a group is a service by its index, then those that are gone. */
+struct placement {
+	struct tg_cluster cluster;
+	struct tg_node *nodes;
+	struct tg_group *groups;
+	struct tg_label *labels; /* of both */
+	uint32_t *links;         /* affinity of groups */
+	uint32_t *counts;
+	struct board *board;     /* what is there, those on their way to it and from it included */
+};
+
+/* NULL: no memory. What is left out is not there: members that leave, where `is_settled`. The owner's; valid until the next
+ * turn. */
+struct placement *placement_new(const struct scaler *s, bool is_settled);
+void placement_free(struct placement *p); /* NULL allowed */
+
+/* Whether backends of this service are on nodes. */
+bool placement_is_of(const struct scaled *s);
+/* How it is placed. */
+struct sched_by placement_by(const struct scaled *s);
+/* TG_SCHED_NOWHERE: there is no such node. */
+int32_t placement_node(const struct placement *p, const char *name);
+/* In one line: "fits on none of 3 nodes: a cpu: ...; b ...". */
+void placement_why(const struct placement *p, uint32_t group, const struct sched_verdict *verdicts,
+		   char *ret, size_t size);
+
+#endif

@@ -1,0 +1,451 @@
+/* autoscale/placement.c, scaler_place.c: services with nodes between them, whose provider is a fake. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "autoscale/builtin.h"
+#include "autoscale/record.h"
+#include "autoscale/scaler.h"
+#include "fake/turn.h"
+#include "module/module.h"
+#include "sched/builtin.h"
+
+#define SLOTS 16u
+#define SERVICES 3u
+#define LISTS_MAX 64u
+
+#define SERVICE(name, cpu, placement)                                                              \
+	"{ name = \"" name "\"; scheduler = \"first-fit\"; placement = { " placement " }; "            \
+	"autoscale = { module = \"target\"; metric = \"in-flight\"; target = 2; min = 0; max = 9; "      \
+	"interval = \"100ms\"; }; provider = { type = \"process\"; cpu = " cpu "; "                      \
+	"command = ( \"/bin/true\", \"{port}\" ); }; }"
+
+/* a0 is of zone a; each node has two processors. */
+static const char text[] =
+	"listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"low\"; } );\n"
+	"nodes = ( { name = \"a0\"; docker = \"unix:///nowhere\"; cpu = 2.0; labels = { zone = \"a\"; }; },\n"
+	"{ name = \"b0\"; docker = \"unix:///nowhere\"; labels = { zone = \"b\"; }; } );\n"
+	"services = (\n"
+	SERVICE("low", "1.0", "spread = \"zone\";") ",\n"
+	SERVICE("high", "1.0", "priority = 5; require = { zone = \"a\"; };") ",\n"
+	SERVICE("apart", "0.1", "anti_affinity = ( \"high\" ); affinity = ( \"low\" );") " );\n";
+
+/* A provider of which nothing but the nodes is there. */
+struct provider {
+	const struct provider_events *events;
+	void *user;
+	uint64_t lists[LISTS_MAX];
+	unsigned n_lists;
+	uint64_t stops[LISTS_MAX];
+	unsigned n_stops;
+	unsigned n_starts;
+	char nodes[LISTS_MAX][TG_NODE_NAME]; /* of what was started, in order */
+};
+
+static struct {
+	struct loop *loop;
+	struct segment *segment;
+	struct store *store;
+	struct conf *conf;
+	struct scaler *scaler;
+	struct provider providers[SERVICES];
+	bool is_down[2];
+	bool is_mute; /* the last service's provider does not list */
+} world;
+
+int __wrap_provider_open(struct loop *loop, const struct conf_service *service, const char *run,
+			 const struct provider_events *events, void *user, struct provider **ret,
+			 struct err *err);
+void __wrap_provider_close(struct provider *p);
+int __wrap_provider_list(struct provider *p, uint64_t token);
+int __wrap_provider_start(struct provider *p, uint64_t token, const char *name, const char *node);
+int __wrap_provider_stop(struct provider *p, uint64_t token, const char *name, uint64_t grace_ms);
+const char *__wrap_provider_kind(const struct provider *p);
+bool __wrap_provider_has_nodes(const struct provider *p);
+bool __wrap_provider_node(const struct provider *p, const char *name, struct provider_node *ret);
+
+int
+__wrap_provider_open(struct loop *loop, const struct conf_service *service, const char *run,
+		     const struct provider_events *events, void *user, struct provider **ret,
+		     struct err *err)
+{
+	(void)loop;
+	(void)run;
+	(void)err;
+	*ret = &world.providers[service->index];
+	(*ret)->events = events;
+	(*ret)->user = user;
+	return 0;
+}
+
+void
+__wrap_provider_close(struct provider *p)
+{
+	(void)p;
+}
+
+int
+__wrap_provider_list(struct provider *p, uint64_t token)
+{
+	assert_true(p->n_lists < LISTS_MAX);
+	p->lists[p->n_lists++] = token;
+	return 0;
+}
+
+int
+__wrap_provider_start(struct provider *p, uint64_t token, const char *name, const char *node)
+{
+	(void)token;
+	(void)name;
+	assert_true(p->n_starts < LISTS_MAX);
+	snprintf(p->nodes[p->n_starts++], TG_NODE_NAME, "%s", node);
+	return 0;
+}
+
+int
+__wrap_provider_stop(struct provider *p, uint64_t token, const char *name, uint64_t grace_ms)
+{
+	(void)name;
+	(void)grace_ms;
+	assert_true(p->n_stops < LISTS_MAX);
+	p->stops[p->n_stops++] = token;
+	return 0;
+}
+
+const char *
+__wrap_provider_kind(const struct provider *p)
+{
+	(void)p;
+	return "fake";
+}
+
+bool
+__wrap_provider_has_nodes(const struct provider *p)
+{
+	(void)p;
+	return true;
+}
+
+/* b0 is as large as its daemon tells. */
+bool
+__wrap_provider_node(const struct provider *p, const char *name, struct provider_node *ret)
+{
+	(void)p;
+	*ret = (struct provider_node){
+		.is_up = !world.is_down[name[0] == 'b'],
+		.cpu_permille = 2000,
+		.memory = UINT64_C(1) << 30,
+	};
+	return true;
+}
+
+static int
+on_add(void *user, const char *service, const char *name, const struct addr *addr)
+{
+	(void)user;
+	(void)service;
+	(void)name;
+	(void)addr;
+	return -TG_ELIMIT;
+}
+
+static int
+on_remove(void *user, const char *service, const char *name)
+{
+	(void)user;
+	(void)service;
+	(void)name;
+	return -TG_ELIMIT;
+}
+
+static int
+on_drain(void *user, const char *service, const char *name, bool is_on)
+{
+	(void)user;
+	(void)service;
+	(void)name;
+	(void)is_on;
+	return 0;
+}
+
+static void
+on_cut(void *user, const char *service, const char *name)
+{
+	(void)user;
+	(void)service;
+	(void)name;
+}
+
+static bool
+is_up(void *user, unsigned service, unsigned backend)
+{
+	(void)user;
+	(void)service;
+	(void)backend;
+	return true;
+}
+
+static enum fleet_steer
+steered(void *user, unsigned service, unsigned backend)
+{
+	(void)user;
+	(void)service;
+	(void)backend;
+	return TG_FLEET_STEER_NONE;
+}
+
+static void
+on_refuse(void *user, unsigned service, uint32_t after_s)
+{
+	(void)user;
+	(void)service;
+	(void)after_s;
+}
+
+static const struct scaler_ops ops = {
+	.add = on_add,
+	.remove = on_remove,
+	.drain = on_drain,
+	.cut = on_cut,
+	.is_up = is_up,
+	.steered = steered,
+	.refuse = on_refuse,
+};
+
+static void
+on_store(void *user, bool is_well, const char *why)
+{
+	(void)user;
+	(void)is_well;
+	(void)why;
+}
+
+static int
+set_up(void **state)
+{
+	static char origin[] = "/a test of placement";
+	struct conf_errors errors = {.list = NULL};
+	struct err err;
+
+	(void)state;
+	memset(&world, 0, sizeof(world));
+	fake_limit_start();
+	world.loop = loop_new();
+	assert_non_null(world.loop);
+	assert_int_equal(segment_create(1, SLOTS, 1 << 16, &world.segment, &err), 0);
+	if (conf_load_text(text, strlen(text), "test", &world.conf, &errors) < 0)
+		fail_msg("%s", errors.list[0].text);
+	world.conf->origin = origin;
+	assert_int_equal(store_open(&world.conf->store, world.loop, NULL, on_store, NULL,
+				    &world.store, &err),
+			 0);
+	world.scaler =
+		scaler_new(world.loop, world.conf, world.segment, world.store, &ops, NULL, &err);
+	assert_non_null(world.scaler);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	scaler_free(world.scaler);
+	store_close(world.store, 0);
+	conf_unref(world.conf);
+	segment_close(world.segment);
+	loop_free(world.loop);
+	return 0;
+}
+
+/*** Time ***/
+
+static void
+answer(struct provider *p)
+{
+	for (unsigned i = 0; i < p->n_lists; i++) {
+		struct provider_answer a = {.token = p->lists[i], .why = ""};
+
+		if (!world.is_mute || p != &world.providers[SERVICES - 1])
+			p->events->answered(p->user, &a);
+	}
+	p->n_lists = 0;
+	for (unsigned i = 0; i < p->n_stops; i++) {
+		struct provider_answer a = {.token = p->stops[i], .why = ""};
+
+		p->events->answered(p->user, &a);
+	}
+	p->n_stops = 0;
+}
+
+/* Some ticks of all, with what was asked answered between them. */
+static void
+pass(void)
+{
+	struct mono until = mono_add_ms(mono_read(), 250);
+
+	while (mono_read().us < until.us) {
+		fake_turn(world.loop);
+		for (unsigned i = 0; i < SERVICES; i++)
+			answer(&world.providers[i]);
+	}
+}
+
+static void
+order(unsigned service, uint32_t n)
+{
+	scaler_set_number(world.scaler, service, n);
+	pass();
+}
+
+static unsigned
+started_on(unsigned service, const char *node)
+{
+	const struct provider *p = &world.providers[service];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_starts; i++)
+		n += strcmp(p->nodes[i], node) == 0;
+	return n;
+}
+
+static struct fleet_counts
+counts(unsigned service)
+{
+	struct scaler_status status;
+
+	assert_true(scaler_status(world.scaler, service, &status));
+	return status.counts;
+}
+
+enum { LOW, HIGH, APART };
+
+static void
+nodes_are_picked_by_what_is_left(void **state)
+{
+	(void)state;
+	order(LOW, 2);
+	assert_int_equal(started_on(LOW, "a0"), 1); /* spread over zones */
+	assert_int_equal(started_on(LOW, "b0"), 1);
+	order(HIGH, 1);
+	assert_int_equal(started_on(HIGH, "a0"), 1);
+	order(APART, 1);
+	assert_int_equal(started_on(APART, "b0"), 1);
+	order(LOW, 4);
+	assert_int_equal(counts(LOW).waiting, 2); /* the rest of b0 is too small */
+	order(APART, 0);
+	pass();
+	assert_int_equal(counts(LOW).waiting, 1);
+	assert_int_equal(started_on(LOW, "b0"), 2);
+}
+
+static void
+what_goes_makes_room(void **state)
+{
+	(void)state;
+	order(LOW, 4);
+	assert_int_equal(counts(LOW).waiting, 0);
+	order(APART, 1);
+	assert_int_equal(counts(APART).waiting, 1);
+	order(LOW, 3);
+	assert_int_equal(counts(APART).waiting, 0);
+}
+
+/* One goes for it, and waits then itself; no more than one. */
+static void
+higher_priority_takes_the_place_of_lower(void **state)
+{
+	(void)state;
+	order(LOW, 4);
+	order(HIGH, 1);
+	pass();
+	assert_int_equal(started_on(HIGH, "a0"), 1);
+	assert_int_equal(counts(HIGH).waiting, 0);
+	assert_int_equal(counts(LOW).waiting, 1);
+	assert_int_equal(counts(LOW).pending, 4);
+}
+
+static void
+nobody_goes_for_an_equal(void **state)
+{
+	(void)state;
+	order(HIGH, 2);
+	order(HIGH, 3);
+	assert_int_equal(counts(HIGH).waiting, 1);
+	assert_int_equal(counts(HIGH).pending, 3);
+	assert_int_equal(world.providers[HIGH].n_starts, 2);
+}
+
+static void
+a_node_that_is_down_takes_nothing(void **state)
+{
+	(void)state;
+	world.is_down[0] = true;
+	order(LOW, 3);
+	assert_int_equal(started_on(LOW, "a0"), 0);
+	assert_int_equal(counts(LOW).waiting, 1);
+	world.is_down[0] = false;
+	pass();
+	assert_int_equal(started_on(LOW, "a0"), 1);
+}
+
+/* What runs of others is not known: nodes may be fuller than they look. */
+static void
+nothing_is_placed_before_all_is_known(void **state)
+{
+	(void)state;
+	world.is_mute = true;
+	order(LOW, 1);
+	assert_int_equal(world.providers[LOW].n_starts, 0);
+	assert_int_equal(counts(LOW).waiting, 0);
+	world.is_mute = false;
+	world.providers[APART].events->answered(
+		world.providers[APART].user,
+		&(struct provider_answer){.token = UINT64_C(1) << 63 | 1, .why = ""});
+	pass();
+	assert_int_equal(world.providers[LOW].n_starts, 1);
+}
+
+static void
+a_record_has_the_places(void **state)
+{
+	char *record;
+	char *words;
+
+	(void)state;
+	order(LOW, 5);
+	record = scaler_last_record(world.scaler, LOW);
+	assert_non_null(strstr(record, "\"node\":\"a0\",\"placed\":true,\"why\":\"first-fit on a0\""));
+	assert_non_null(strstr(record, "\"placed\":false,\"why\":\"fits on none of 2 nodes: a0: cpu: 1 "
+				       "wanted, 0 of 2 free; b0: cpu: 1 wanted, 0 of 2 free\""));
+	words = record_explain(record, strlen(record));
+	assert_non_null(strstr(words, "  auto-1 goes to a0: first-fit on a0\n"));
+	assert_non_null(strstr(words, "  auto-5 waits: fits on none of 2 nodes"));
+	free(words);
+	free(record);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nodes_are_picked_by_what_is_left, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_goes_makes_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(higher_priority_takes_the_place_of_lower, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(nobody_goes_for_an_equal, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_node_that_is_down_takes_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nothing_is_placed_before_all_is_known, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_record_has_the_places, set_up, tear_down),
+	};
+
+	modules_add_builtin(autoscale_builtin);
+	modules_add_builtin(sched_builtin);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
