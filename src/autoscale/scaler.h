@@ -128,6 +128,45 @@ bool scaler_status(const struct scaler *s, unsigned service, struct scaler_statu
 /* What its backends did and used in the last interval, in the order of the configuration. NULL: it is not scaled, or
  * nothing is sampled yet. Until the next turn. */
 const struct backend_sample *scaler_samples(const struct scaler *s, unsigned service);
+/* Nodes, in the order of the configuration. A value; text until the next turn. */
+struct scaler_node {
+	const char *name;
+	const char *closed;        /* why nothing new goes there; NULL: it does */
+	int64_t cpu_milli;         /* capacity, thousandths of a core; 0: not known */
+	int64_t free_cpu_milli;    /* less what all that is there was promised */
+	int64_t memory_bytes;      /* the same */
+	int64_t free_memory_bytes;
+	uint32_t backends;
+	const struct conf_labels *labels;
+};
+/* -TG_ENOMEM. */
+TG_MUST_CHECK int scaler_nodes(const struct scaler *s,
+			       void (*told)(void *user, const struct scaler_node *node), void *user);
+
+/* Whether backends of this service are on nodes. */
+bool scaler_has_nodes(const struct scaler *s, unsigned service);
+/* What is said of each node for one more of the service, in one line, and where it would go: its name, "" if nowhere.
+ * -TG_ENOMEM. */
+TG_MUST_CHECK int scaler_next_place(const struct scaler *s, unsigned service,
+				    void (*told)(void *user, const char *node, const char *text),
+				    void *user, char ret_node[TG_NODE_NAME]);
+
+/* Nodes that could be emptied, and by which moves; nothing is done. */
+struct scaler_move {
+	const char *service;
+	const char *backend;
+	const char *from;
+	const char *to;
+};
+struct scaler_plan {
+	uint32_t used;       /* nodes */
+	uint32_t used_after;
+};
+/* -TG_ENOENT: there is no such scheduler; -TG_ENOMEM. */
+TG_MUST_CHECK int scaler_plan(const struct scaler *s, const char *scheduler,
+			      void (*told)(void *user, const struct scaler_move *move), void *user,
+			      struct scaler_plan *ret);
+
 /* The last decision as a record, made now; the caller's to free(). NULL: none yet, or no memory. */
 char *scaler_last_record(const struct scaler *s, unsigned service);
 

@@ -177,7 +177,8 @@ plan_all(struct planner *p)
 	int r = 0;
 
 	for (uint32_t i = 0; i < p->b->cluster.n_nodes; i++) {
-		if (!board_is_used(p->b, i) && p->b->nodes[i].closed == NULL)
+		p->is_done[i] = p->b->nodes[i].closed != NULL;
+		if (!board_is_used(p->b, i) && !p->is_done[i])
 			board_close(p->b, i, "it is empty");
 	}
 	while (r == 0 && (node = next_node(p)) >= 0) {
@@ -185,6 +186,28 @@ plan_all(struct planner *p)
 		r = empty_node(p, (uint32_t)node);
 	}
 	return r;
+}
+
+/* One that is moved on again goes there at once, when its place is free. */
+static void
+join_moves(struct sched_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_moves; i++) {
+		struct sched_move *m = &plan->moves[i];
+		uint32_t k = 0;
+
+		while (k < i && (plan->moves[k].group != m->group || plan->moves[k].to != m->from))
+			k++;
+		if (k == i)
+			continue;
+		m->from = plan->moves[k].from;
+		for (; k + 1 < plan->n_moves; k++)
+			plan->moves[k] = plan->moves[k + 1];
+		plan->n_moves--;
+		i--; /* the same one again: it may have come from further */
+		if (i > 0)
+			i--;
+	}
 }
 
 int
@@ -200,6 +223,7 @@ sched_plan(struct board *b, const struct sched_by *by, struct sched_plan *ret)
 	};
 	int r = p.verdicts != NULL && p.is_done != NULL ? plan_all(&p) : -TG_ENOMEM;
 
+	join_moves(&plan);
 	plan.used_after = count_used(b);
 	if (r == 0)
 		*ret = plan;

@@ -72,6 +72,79 @@ __wrap_scaler_samples(const struct scaler *s, unsigned service)
 	return told_samples;
 }
 
+/*** Nodes of it ***/
+
+static bool has_nodes;
+
+bool __wrap_scaler_has_nodes(const struct scaler *s, unsigned service);
+int __wrap_scaler_nodes(const struct scaler *s,
+			void (*told_node)(void *user, const struct scaler_node *node), void *user);
+int __wrap_scaler_next_place(const struct scaler *s, unsigned service,
+			     void (*told_verdict)(void *user, const char *node, const char *text),
+			     void *user, char ret_node[TG_NODE_NAME]);
+int __wrap_scaler_plan(const struct scaler *s, const char *scheduler,
+		       void (*told_move)(void *user, const struct scaler_move *move), void *user,
+		       struct scaler_plan *ret);
+
+bool
+__wrap_scaler_has_nodes(const struct scaler *s, unsigned service)
+{
+	assert_ptr_equal(s, no_scaler);
+	return has_nodes && service == API;
+}
+
+int
+__wrap_scaler_nodes(const struct scaler *s,
+		    void (*told_node)(void *user, const struct scaler_node *node), void *user)
+{
+	static char key[] = "zone";
+	static char value[] = "a b";
+	struct conf_setting label = {.key = key, .text = value};
+	struct conf_labels labels = {.list = &label, .n = 1};
+	struct conf_labels no_labels = {.n = 0};
+	struct scaler_node node = {.name = "n1",
+				   .cpu_milli = 4000,
+				   .free_cpu_milli = -500,
+				   .memory_bytes = 1024,
+				   .free_memory_bytes = 24,
+				   .backends = 3,
+				   .labels = &labels};
+
+	assert_ptr_equal(s, no_scaler);
+	told_node(user, &node);
+	node = (struct scaler_node){.name = "n2", .closed = "it is gone", .labels = &no_labels};
+	told_node(user, &node);
+	return 0;
+}
+
+int
+__wrap_scaler_next_place(const struct scaler *s, unsigned service,
+			 void (*told_verdict)(void *user, const char *node, const char *text),
+			 void *user, char ret_node[TG_NODE_NAME])
+{
+	assert_ptr_equal(s, no_scaler);
+	assert_int_equal(service, API);
+	told_verdict(user, "n1", "fits, score 1");
+	told_verdict(user, "n2", "closed:\nit is gone");
+	strcpy(ret_node, "n1");
+	return 0;
+}
+
+int
+__wrap_scaler_plan(const struct scaler *s, const char *scheduler,
+		   void (*told_move)(void *user, const struct scaler_move *move), void *user,
+		   struct scaler_plan *ret)
+{
+	struct scaler_move move = {"api", "auto-1", "n1", "n2"};
+
+	assert_ptr_equal(s, no_scaler);
+	if (strcmp(scheduler, "dot-product") != 0)
+		return -TG_ENOENT;
+	told_move(user, &move);
+	*ret = (struct scaler_plan){.used = 2, .used_after = 1};
+	return 0;
+}
+
 static void
 on_store(void *user, bool is_well, const char *why)
 {
@@ -618,6 +691,65 @@ status_tells_of_scaled_services(void **state)
 	assert_has(page(f, status_step), "\"mode\":\"on\",\"manual\":3,\"desired\":2");
 }
 
+static void
+nodes_are_a_line_each(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(ask(f, "show nodes"),
+			    "# node state cpu cpu_free memory memory_free backends labels reason\n"
+			    "n1 open 4.000 -0.500 1024 24 3 zone=a b -\n"
+			    "n2 closed - - - - 0 - it is gone\n\n");
+	assert_string_equal(
+		ask(f, "show nodes json"),
+		"[{\"node\":\"n1\",\"open\":true,\"cpu_milli\":4000,\"cpu_free_milli\":-500,\"memory\":1024,"
+		"\"memory_free\":24,\"backends\":3,\"labels\":{\"zone\":\"a b\"},\"reason\":\"\"},\n"
+		"{\"node\":\"n2\",\"open\":false,\"cpu_milli\":null,\"cpu_free_milli\":null,"
+		"\"memory\":null,\"memory_free\":null,\"backends\":0,\"labels\":{},"
+		"\"reason\":\"it is gone\"}]\n\n");
+	assert_string_equal(ask(f, "show nodes n1"), "error usage: show nodes\n\n");
+}
+
+static void
+placement_tells_where_and_why(void **state)
+{
+	struct fixture *f = *state;
+
+	has_nodes = true;
+	assert_string_equal(ask(f, "show placement"),
+			    "# service backend state node\n"
+			    "api auto-1 ready -\napi auto-2 pending -\n"
+			    "api next by spread\n  n1: fits, score 1\n  n2: closed:?it is gone\n"
+			    "  -> n1\n\n");
+	assert_has(ask(f, "show placement api json"),
+		   "[{\"service\":\"api\",\"scheduler\":\"spread\",\"backends\":[{\"backend\":\"auto-1\","
+		   "\"state\":\"ready\",\"waiting\":false,\"node\":null},\n");
+	assert_has(ask(f, "show placement json"),
+		   "],\"nodes\":[{\"node\":\"n1\",\"why\":\"fits, score 1\"},{\"node\":\"n2\","
+		   "\"why\":\"closed:\\nit is gone\"}],\"next\":\"n1\"}]\n\n");
+	assert_has(ask(f, "show placement db"), "error conflict: service \"db\" is not scaled");
+	has_nodes = false;
+	assert_string_equal(ask(f, "show placement"), "# service backend state node\n\n");
+	assert_string_equal(ask(f, "show placement json"), "[]\n\n");
+	assert_string_equal(ask(f, "show placement api"),
+			    "error conflict: backends of \"api\" are on no nodes: its provider has one "
+			    "place\n\n");
+}
+
+static void
+plans_are_proposals(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(ask(f, "plan"), "# service backend from to\napi auto-1 n1 n2\n"
+					    "nodes in use: 2, after it: 1\n\n");
+	assert_string_equal(ask(f, "plan dot-product json"),
+			    "{\"moves\":[{\"service\":\"api\",\"backend\":\"auto-1\",\"from\":\"n1\","
+			    "\"to\":\"n2\"}],\"nodes_used\":2,\"nodes_after\":1}\n\n");
+	assert_has(ask(f, "plan no-such"), "error not-found: no scheduler \"no-such\"");
+	assert_has(ask(f, "plan a b"), "error usage: plan [SCHEDULER]");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -636,6 +768,9 @@ main(int argc, char **argv)
 		CASE(state_diff_tells_orders_and_leaves_out_the_autoscalers_own),
 		CASE(metrics_are_of_scaled_services_alone),
 		CASE(status_tells_of_scaled_services),
+		CASE(nodes_are_a_line_each),
+		CASE(placement_tells_where_and_why),
+		CASE(plans_are_proposals),
 	};
 
 	if (argc > 1)

@@ -430,6 +430,70 @@ a_record_has_the_places(void **state)
 	free(record);
 }
 
+/*** What people are told ***/
+
+struct heard {
+	char text[1024];
+	unsigned n;
+};
+
+static void
+hear_node(void *user, const struct scaler_node *node)
+{
+	struct heard *h = user;
+
+	h->n += node->backends;
+	if (strcmp(node->name, "b0") == 0) {
+		assert_int_equal(node->cpu_milli, 2000);
+		assert_int_equal(node->free_cpu_milli, 1000);
+		assert_int_equal(node->memory_bytes, 1 << 30);
+		assert_null(node->closed);
+	}
+}
+
+static void
+hear_verdict(void *user, const char *node, const char *text_of)
+{
+	struct heard *h = user;
+	size_t used = strlen(h->text);
+
+	snprintf(h->text + used, sizeof(h->text) - used, "%s %s\n", node, text_of);
+}
+
+static void
+hear_move(void *user, const struct scaler_move *m)
+{
+	struct heard *h = user;
+
+	assert_int_equal(h->n++, 0);
+	snprintf(h->text, sizeof(h->text), "%s/%s %s %s", m->service, m->backend, m->from, m->to);
+}
+
+static void
+people_are_told_of_nodes_and_places(void **state)
+{
+	struct heard h = {.n = 0};
+	struct scaler_plan plan;
+	char node[TG_NODE_NAME];
+
+	(void)state;
+	order(LOW, 2);
+	assert_int_equal(scaler_nodes(world.scaler, hear_node, &h), 0);
+	assert_int_equal(h.n, 2);
+	assert_true(scaler_has_nodes(world.scaler, HIGH));
+	assert_false(scaler_has_nodes(world.scaler, 9));
+	assert_int_equal(scaler_next_place(world.scaler, HIGH, hear_verdict, &h, node), 0);
+	assert_string_equal(node, "a0");
+	assert_string_equal(h.text, "a0 fits, score 0\nb0 label: zone = \"a\" is required\n");
+	h.n = 0;
+	assert_int_equal(scaler_plan(world.scaler, "best-fit", hear_move, &h, &plan), 0);
+	assert_int_equal(h.n, 1);
+	assert_string_equal(h.text, "low/auto-2 b0 a0");
+	assert_int_equal(plan.used, 2);
+	assert_int_equal(plan.used_after, 1);
+	assert_int_equal(scaler_plan(world.scaler, "none", hear_move, &h, &plan), -TG_ENOENT);
+}
+
 int
 main(void)
 {
@@ -442,6 +506,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_node_that_is_down_takes_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_placed_before_all_is_known, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(people_are_told_of_nodes_and_places, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_record_has_the_places, set_up, tear_down),
 	};
 

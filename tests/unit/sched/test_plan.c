@@ -110,6 +110,9 @@ moves_can_be_made_one_after_the_other(void **state)
 			const struct sched_move *m = &plan.moves[i];
 
 			assert_true(board_is_used(b, m->to));
+			for (uint32_t k = 0; k < i; k++) /* nobody is moved twice */
+				assert_false(plan.moves[k].group == m->group &&
+					     plan.moves[k].to == m->from);
 			board_take(b, m->group, m->from);
 			assert_int_equal(board_refusal(b, m->group, m->to, &which), TG_REFUSAL_NONE);
 			board_put(b, m->group, m->to);

@@ -1,0 +1,181 @@
+/* autoscale/scaler_look.c: nodes and places for people. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "autoscale/placement_priv.h"
+
+static const struct scaled *
+placed_service(const struct scaler *s, unsigned service)
+{
+	const struct scaled *one = service < s->n_services ? s->services[service] : NULL;
+
+	return placement_is_of(one) && one->scheduler != NULL ? one : NULL;
+}
+
+/*** Nodes ***/
+
+static uint32_t
+count_backends(const struct placement *p, uint32_t node)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->cluster.n_groups; i++)
+		n += board_count(p->board, node, i);
+	return n;
+}
+
+int
+scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scaler_node *node),
+	     void *user)
+{
+	struct placement *p = placement_new(s, false);
+
+	if (p == NULL)
+		return -TG_ENOMEM;
+	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
+		const struct tg_node *n = &p->nodes[i];
+		struct scaler_node node = {
+			.name = n->name,
+			.closed = n->closed,
+			.cpu_milli = n->cpu_milli,
+			.free_cpu_milli = n->free_cpu_milli,
+			.memory_bytes = n->memory_bytes,
+			.free_memory_bytes = n->free_memory_bytes,
+			.backends = count_backends(p, i),
+			.labels = &s->conf->nodes[i].labels,
+		};
+
+		told(user, &node);
+	}
+	placement_free(p);
+	return 0;
+}
+
+/*** The next one ***/
+
+bool
+scaler_has_nodes(const struct scaler *s, unsigned service)
+{
+	return placed_service(s, service) != NULL;
+}
+
+static void
+tell_verdicts(const struct placement *p, uint32_t group, const struct sched_verdict *verdicts,
+	      void (*told)(void *user, const char *node, const char *text), void *user)
+{
+	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
+		char text[256];
+
+		sched_verdict_text(p->board, group, i, &verdicts[i], text, sizeof(text));
+		told(user, p->nodes[i].name, text);
+	}
+}
+
+int
+scaler_next_place(const struct scaler *s, unsigned service,
+		  void (*told)(void *user, const char *node, const char *text), void *user,
+		  char ret_node[TG_NODE_NAME])
+{
+	struct placement *p = placement_new(s, false);
+	struct sched_verdict *verdicts;
+	struct sched_by by;
+	int32_t node;
+
+	verdicts = p != NULL ? calloc(p->cluster.n_nodes + 1, sizeof(*verdicts)) : NULL;
+	if (verdicts == NULL) {
+		placement_free(p);
+		return -TG_ENOMEM;
+	}
+	by = placement_by(placed_service(s, service));
+	node = sched_place(p->board, &by, service, verdicts);
+	snprintf(ret_node, TG_NODE_NAME, "%s", node >= 0 ? p->nodes[node].name : "");
+	tell_verdicts(p, service, verdicts, told, user);
+	free(verdicts);
+	placement_free(p);
+	return 0;
+}
+
+/*** Plans ***/
+
+/* The i-th member of a service on a node. */
+struct finding {
+	const char *node;
+	uint32_t left;
+	const char *name;
+};
+
+static void
+find_member(void *user, const struct fleet_member *m)
+{
+	struct finding *f = user;
+
+	if (f->name != NULL || !m->has_node || m->state >= TG_FLEET_DRAINING ||
+	    strcmp(m->node, f->node) != 0)
+		return;
+	if (f->left == 0)
+		f->name = m->name;
+	else
+		f->left--;
+}
+
+static const char *
+moved_backend(const struct scaler *s, const struct placement *p, const struct sched_plan *plan,
+	      uint32_t i)
+{
+	const struct sched_move *m = &plan->moves[i];
+	struct finding f = {.node = p->nodes[m->from].name};
+
+	for (uint32_t k = 0; k < i; k++)
+		f.left += plan->moves[k].group == m->group && plan->moves[k].from == m->from;
+	if (m->group < s->n_services && s->services[m->group] != NULL)
+		fleet_walk(s->services[m->group]->state->fleet, find_member, &f);
+	return f.name != NULL ? f.name : "-";
+}
+
+static int
+plan_on(const struct scaler *s, struct placement *p, const struct sched_by *by,
+	void (*told)(void *user, const struct scaler_move *move), void *user,
+	struct scaler_plan *ret)
+{
+	struct sched_plan plan;
+	int r = sched_plan(p->board, by, &plan);
+
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < plan.n_moves; i++) {
+		const struct sched_move *m = &plan.moves[i];
+		struct scaler_move move = {
+			.service = p->groups[m->group].service,
+			.backend = moved_backend(s, p, &plan, i),
+			.from = p->nodes[m->from].name,
+			.to = p->nodes[m->to].name,
+		};
+
+		told(user, &move);
+	}
+	*ret = (struct scaler_plan){.used = plan.used, .used_after = plan.used_after};
+	sched_plan_fini(&plan);
+	return 0;
+}
+
+int
+scaler_plan(const struct scaler *s, const char *scheduler,
+	    void (*told)(void *user, const struct scaler_move *move), void *user,
+	    struct scaler_plan *ret)
+{
+	const struct tg_module *module = module_find(TG_MODULE_SCHEDULER, scheduler);
+	struct tg_value values[TG_OPTIONS_MAX];
+	struct placement *p;
+	struct sched_by by = {.module = module, .values = values};
+	struct err err;
+	size_t bad;
+	int r;
+
+	if (module == NULL || module_values(module, NULL, 0, values, &bad, &err) < 0)
+		return -TG_ENOENT;
+	p = placement_new(s, true);
+	r = p != NULL ? plan_on(s, p, &by, told, user, ret) : -TG_ENOMEM;
+	placement_free(p);
+	return r;
+}
