@@ -10,7 +10,7 @@ first_fit_score(const struct tg_value *values, const struct tg_cluster *cluster,
 	(void)group;
 	for (uint32_t i = 0; i < cluster->n_nodes; i++) {
 		if (fits[i])
-			ret_scores[i] = 0 - (double)i;
+			ret_scores[i] = (double)(cluster->n_nodes - i);
 	}
 }
 

@@ -484,7 +484,7 @@ people_are_told_of_nodes_and_places(void **state)
 	assert_false(scaler_has_nodes(world.scaler, 9));
 	assert_int_equal(scaler_next_place(world.scaler, HIGH, hear_verdict, &h, node), 0);
 	assert_string_equal(node, "a0");
-	assert_string_equal(h.text, "a0 fits, score 0\nb0 label: zone = \"a\" is required\n");
+	assert_string_equal(h.text, "a0 fits, score 2\nb0 label: zone = \"a\" is required\n");
 	h.n = 0;
 	assert_int_equal(scaler_plan(world.scaler, "best-fit", hear_move, &h, &plan), 0);
 	assert_int_equal(h.n, 1);
