@@ -126,7 +126,7 @@ __wrap_scaler_next_place(const struct scaler *s, unsigned service,
 	assert_int_equal(service, API);
 	told_verdict(user, "n1", "fits, score 1");
 	told_verdict(user, "n2", "closed:\nit is gone");
-	strcpy(ret_node, "n1");
+	snprintf(ret_node, TG_NODE_NAME, "n1");
 	return 0;
 }
 

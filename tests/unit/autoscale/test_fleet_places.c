@@ -1,0 +1,350 @@
+/* A fleet whose members are on nodes: they get one or wait, and which of equals goes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "autoscale/fleet.h"
+
+#define ORDERS_MAX 64u
+
+/* All that is ordered is done before the next turn, and what is in the configuration is up. */
+struct world {
+	struct fleet *fleet;
+	int64_t now;
+	uint64_t tokens[ORDERS_MAX];
+	unsigned n_tokens;
+	unsigned rooms;        /* how many may be placed */
+	const char *favourite; /* goes before its equals */
+	const char *busy;      /* has one in flight */
+	unsigned waits;
+	unsigned failures;
+	char started_on[TG_NODE_NAME];
+};
+
+static int
+on_start(void *user, const struct fleet_member *m, uint64_t token)
+{
+	struct world *w = user;
+
+	assert_true(m->has_node);
+	assert_true(w->n_tokens < ORDERS_MAX);
+	snprintf(w->started_on, sizeof(w->started_on), "%s", m->node);
+	w->tokens[w->n_tokens++] = token;
+	return 0;
+}
+
+static int
+on_stop(void *user, const struct fleet_member *m, uint64_t token, uint64_t grace_ms)
+{
+	struct world *w = user;
+
+	(void)m;
+	(void)grace_ms;
+	assert_true(w->n_tokens < ORDERS_MAX);
+	w->tokens[w->n_tokens++] = token;
+	return 0;
+}
+
+static int
+on_configure(void *user, const struct fleet_member *m)
+{
+	(void)user;
+	(void)m;
+	return 0;
+}
+
+static int
+on_drain(void *user, const struct fleet_member *m, bool is_on)
+{
+	(void)user;
+	(void)m;
+	(void)is_on;
+	return 0;
+}
+
+static void
+on_cut(void *user, const struct fleet_member *m)
+{
+	(void)user;
+	fail_msg("%s is cut", m->name);
+}
+
+static bool
+is_taken(void *user, const char *name)
+{
+	(void)user;
+	(void)name;
+	return false;
+}
+
+static void
+on_told(void *user, const struct fleet_member *m, const char *what, const char *why)
+{
+	struct world *w = user;
+
+	(void)m;
+	(void)why;
+	w->failures += strcmp(what, "start failed") == 0;
+	w->waits += strcmp(what, "waiting") == 0;
+}
+
+static void
+on_ready(void *user, const struct fleet_member *m, uint64_t took_ms)
+{
+	(void)user;
+	(void)m;
+	assert_true(took_ms <= 10000);
+}
+
+static void
+place_member(void *user, const struct fleet_member *m)
+{
+	struct world *w = user;
+
+	if (m->state != TG_FLEET_PENDING || m->has_node)
+		return;
+	if (w->rooms == 0) {
+		fleet_wait(w->fleet, m->name, "full", w->now);
+		return;
+	}
+	w->rooms--;
+	fleet_put_on(w->fleet, m->name, "n", "there is room", w->now);
+}
+
+static void
+on_place(void *user)
+{
+	struct world *w = user;
+
+	fleet_walk(w->fleet, place_member, w);
+}
+
+static unsigned
+on_prefer(void *user, const struct fleet_member *const *equal, unsigned n)
+{
+	struct world *w = user;
+
+	assert_true(n > 1);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(equal[i]->in_flight, equal[0]->in_flight);
+		if (w->favourite != NULL && strcmp(equal[i]->name, w->favourite) == 0)
+			return i;
+	}
+	return n - 1;
+}
+
+static int
+set_up(void **state)
+{
+	static const struct fleet_limits limits = {
+		.start_timeout_ms = 30000, .drain_timeout_ms = 200000, .stop_grace_ms = 5000};
+	static const struct fleet_orders orders = {
+		.start = on_start,
+		.stop = on_stop,
+		.place = on_place,
+		.prefer = on_prefer,
+		.add = on_configure,
+		.remove = on_configure,
+		.is_taken = is_taken,
+		.drain = on_drain,
+		.cut = on_cut,
+		.told = on_told,
+		.was_ready = on_ready,
+	};
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	w->now = 1000000;
+	w->fleet = fleet_new(&limits, &orders, w);
+	assert_non_null(w->fleet);
+	fleet_listed(w->fleet, NULL, 0, w->now, w->now);
+	*state = w;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct world *w = *state;
+
+	fleet_free(w->fleet);
+	free(w);
+	return 0;
+}
+
+struct names {
+	char list[ORDERS_MAX][TG_INSTANCE_NAME];
+	enum fleet_state states[ORDERS_MAX];
+	unsigned n;
+};
+
+static void
+list_name(void *user, const struct fleet_member *m)
+{
+	struct names *names = user;
+
+	snprintf(names->list[names->n], TG_INSTANCE_NAME, "%s", m->name);
+	names->states[names->n++] = m->state;
+}
+
+static void
+do_one(struct world *w, const char *name, enum fleet_state state, unsigned slot)
+{
+	struct instance i = {.state = TG_INSTANCE_RUNNING,
+			     .has_addr = true,
+			     .addr.len = sizeof(struct sockaddr_in)};
+
+	snprintf(i.name, sizeof(i.name), "%s", name);
+	if (state == TG_FLEET_STARTING)
+		fleet_changed(w->fleet, &i, w->now);
+	else if (state == TG_FLEET_ADDING)
+		fleet_added(w->fleet, name, slot, true, "", w->now);
+	else if (state == TG_FLEET_REMOVING)
+		fleet_removed(w->fleet, name, true, "", w->now);
+	else if (state >= TG_FLEET_CHECKING && state <= TG_FLEET_RESTING)
+		fleet_observed(w->fleet, name, true,
+			       w->busy != NULL && strcmp(name, w->busy) == 0, w->now);
+}
+
+static void
+turn(struct world *w, uint32_t desired)
+{
+	struct names names = {.n = 0};
+
+	w->now += 1000;
+	for (unsigned i = 0; i < w->n_tokens; i++)
+		fleet_answered(w->fleet, w->tokens[i], 0, "", w->now);
+	w->n_tokens = 0;
+	fleet_walk(w->fleet, list_name, &names);
+	for (unsigned i = 0; i < names.n; i++)
+		do_one(w, names.list[i], names.states[i], i + 1);
+	fleet_tick(w->fleet, desired, w->now);
+}
+
+static void
+settle(struct world *w, uint32_t desired)
+{
+	for (int i = 0; i < 10; i++)
+		turn(w, desired);
+}
+
+static enum fleet_state
+state_of(const struct world *w, const char *name)
+{
+	const struct fleet_member *m = fleet_find(w->fleet, name);
+
+	assert_non_null(m);
+	return m->state;
+}
+
+/* It is no failure, however long it takes, and its time to start begins with the place. */
+static void
+what_fits_nowhere_waits(void **state)
+{
+	struct world *w = *state;
+	struct fleet_counts counts;
+
+	w->rooms = 1;
+	for (int i = 0; i < 60; i++)
+		turn(w, 3);
+	counts = fleet_counts(w->fleet);
+	assert_int_equal(counts.ready, 1);
+	assert_int_equal(counts.pending, 2);
+	assert_int_equal(counts.waiting, 2);
+	assert_int_equal(w->waits, 2); /* told once */
+	assert_int_equal(w->failures, 0);
+	assert_string_equal(w->started_on, "n");
+	w->rooms = 2;
+	settle(w, 3);
+	assert_int_equal(fleet_counts(w->fleet).ready, 3);
+	assert_int_equal(fleet_counts(w->fleet).waiting, 0);
+	assert_int_equal(w->failures, 0);
+}
+
+static void
+what_waits_is_the_first_to_go(void **state)
+{
+	struct world *w = *state;
+
+	w->rooms = 2;
+	settle(w, 3);
+	turn(w, 2);
+	turn(w, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	assert_int_equal(fleet_counts(w->fleet).pending, 0);
+}
+
+static void
+of_those_with_the_fewest_in_flight_the_preferred_goes(void **state)
+{
+	struct world *w = *state;
+
+	w->rooms = 4;
+	settle(w, 4);
+	w->busy = "auto-1";
+	w->favourite = "auto-1";
+	turn(w, 4);
+	turn(w, 3);
+	assert_int_equal(state_of(w, "auto-4"), TG_FLEET_DRAINING);
+	w->favourite = "auto-2";
+	turn(w, 2);
+	assert_int_equal(state_of(w, "auto-2"), TG_FLEET_DRAINING);
+}
+
+/* Its place is another's: it does not come back, though the number asks for it. */
+static void
+what_is_sent_away_is_replaced_when_there_is_room(void **state)
+{
+	struct world *w = *state;
+
+	w->rooms = 2;
+	settle(w, 2);
+	w->busy = "auto-1";
+	turn(w, 2);
+	fleet_evict(w->fleet, "auto-1", "another needs it", w->now);
+	assert_int_equal(state_of(w, "auto-1"), TG_FLEET_DRAINING);
+	turn(w, 2);
+	assert_int_equal(state_of(w, "auto-1"), TG_FLEET_DRAINING);
+	assert_int_equal(state_of(w, "auto-3"), TG_FLEET_PENDING);
+	w->busy = NULL;
+	settle(w, 2);
+	assert_null(fleet_find(w->fleet, "auto-1"));
+	assert_int_equal(fleet_counts(w->fleet).waiting, 1);
+	w->rooms = 1;
+	settle(w, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+}
+
+/* Where one is, its provider knows. */
+static void
+what_is_found_is_where_it_is(void **state)
+{
+	struct world *w = *state;
+	struct instance i = {.name = "auto-7", .node = "elsewhere", .state = TG_INSTANCE_RUNNING};
+
+	fleet_listed(w->fleet, &i, 1, w->now, w->now);
+	assert_true(fleet_find(w->fleet, "auto-7")->has_node);
+	assert_string_equal(fleet_find(w->fleet, "auto-7")->node, "elsewhere");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_fits_nowhere_waits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_waits_is_the_first_to_go, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(of_those_with_the_fewest_in_flight_the_preferred_goes,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_sent_away_is_replaced_when_there_is_room, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_is_found_is_where_it_is, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
