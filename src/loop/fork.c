@@ -86,6 +86,10 @@ run_program(const struct fork_order *o, pid_t parent, int *report_fd)
 		return 0;
 	if (!close_others(report_fd))
 		return 0;
+	if (o->work != NULL) {
+		close(*report_fd);
+		_exit(o->work(o->work_user));
+	}
 	execve(o->argv[0], o->argv, o->envp);
 	return 0;
 }

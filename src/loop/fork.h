@@ -1,5 +1,5 @@
 /*
- * loop/fork.h: a new process that executes a program, and which step failed.
+ * loop/fork.h: a new process that executes a program, or a function of ours, and which step failed.
  */
 #ifndef TG_LOOP_FORK_H
 #define TG_LOOP_FORK_H
@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 struct fork_order {
-	char *const *argv; /* argv[0]: a path; both lists end with NULL */
+	char *const *argv; /* argv[0]: a path; both lists end with NULL; not used with `work` */
 	char *const *envp;
 	int input_fd; /* becomes standard input; -1: the null device */
 	int output_fd;
@@ -20,6 +20,10 @@ struct fork_order {
 	 * which step failed, with errno. NULL: nothing to do. */
 	int (*prepare)(void *user);
 	void *user;
+	/* In place of a program, in a copy of this process with the descriptors 0 to 2 alone: what it returns is the exit
+	 * status. Of a process with one thread only. NULL: a program. */
+	int (*work)(void *work_user);
+	void *work_user;
 };
 
 /* Why a program was not executed. */

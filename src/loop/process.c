@@ -262,6 +262,8 @@ spawn(struct process *p, const struct process_order *order)
 		.argv = order->argv,
 		.envp = order->envp,
 		.input_fd = order->input_fd,
+		.work = order->work,
+		.work_user = order->work_user,
 	};
 	int rc = open_streams(p, order, fds);
 	int saved;

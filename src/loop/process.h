@@ -52,6 +52,8 @@ struct process_order {
 	bool has_errors;   /* standard error apart, TG_PROCESS_OUTPUT_MAX of it; else it is output too */
 	process_end_cb *end;
 	void *user;
+	int (*work)(void *work_user); /* in place of a program: see loop/fork.h */
+	void *work_user;
 };
 
 /* That it cannot be executed is told by `end`. -TG_ELIMIT: the pool is full; -TG_ENOMEM; -TG_EIO: no
