@@ -105,6 +105,28 @@ AS_CASE([$with_systemd],
 AM_CONDITIONAL([HAVE_SYSTEMD], [test "x$tg_systemd" != xno])
 ])
 
+# TG_LIB_CBC
+# ----------
+# Its header alone: the library is opened by the process that solves, so that no other carries it.
+AC_DEFUN([TG_LIB_CBC], [
+AC_ARG_WITH([cbc],
+	[AS_HELP_STRING([--with-cbc=auto|yes|no],
+		[scheduler optimal, an integer program for coinor-cbc @<:@auto@:>@])],
+	[], [with_cbc=auto])
+tg_cbc=no
+AS_CASE([$with_cbc],
+	[no], [],
+	[yes|auto], [
+		PKG_CHECK_MODULES([CBC], [cbc >= 2.10],
+			[TG_PKG_VERSION([cbc], [cbc])
+			tg_cbc="yes ($tg_cbc_version)"
+			AC_DEFINE([HAVE_CBC], [1], [Define to 1 to have the scheduler optimal, by coinor-cbc.])],
+			[AS_IF([test "x$with_cbc" = xyes],
+				[AC_MSG_ERROR([--with-cbc=yes, but cbc >= 2.10 is missing (Debian: coinor-libcbc-dev)])])])],
+	[AC_MSG_ERROR([--with-cbc=$with_cbc: allowed are auto, yes and no])])
+AM_CONDITIONAL([HAVE_CBC], [test "x$tg_cbc" != xno])
+])
+
 # TG_LIB_CMOCKA: needed by `make check` only
 # ------------------------------------------
 AC_DEFUN([TG_LIB_CMOCKA], [

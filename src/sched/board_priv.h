@@ -35,6 +35,8 @@ struct board {
 
 /* The value of a label; NULL: it has none. */
 const char *sched_label(const struct tg_node *node, const char *key);
+/* Whether it has all that are required. */
+bool sched_has_labels(const struct tg_node *node, const struct tg_group *group);
 /* Nodes for one more, but for the module: fits[] and verdicts. False: none. */
 bool sched_filter(const struct board *b, uint32_t group, struct sched_verdict *ret);
 

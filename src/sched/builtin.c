@@ -8,5 +8,8 @@ const struct tg_module *const sched_builtin[] = {
 	&sched_spread,
 	&sched_balanced,
 	&sched_dot_product,
+#ifdef HAVE_CBC
+	&sched_optimal,
+#endif
 	NULL,
 };

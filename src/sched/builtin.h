@@ -12,6 +12,7 @@ extern const struct tg_module sched_best_fit;
 extern const struct tg_module sched_spread;
 extern const struct tg_module sched_balanced;
 extern const struct tg_module sched_dot_product;
+extern const struct tg_module sched_optimal; /* where coinor-cbc was there to build it */
 
 /* All of them; NULL at the end. */
 extern const struct tg_module *const sched_builtin[];

@@ -43,6 +43,14 @@ has_labels(const struct tg_node *node, const struct tg_group *group, uint32_t *r
 	return true;
 }
 
+bool
+sched_has_labels(const struct tg_node *node, const struct tg_group *group)
+{
+	uint32_t which;
+
+	return has_labels(node, group, &which);
+}
+
 static bool
 has_enemy(const struct board *b, uint32_t group, uint32_t node, uint32_t *ret_which)
 {

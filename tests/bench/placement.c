@@ -3,6 +3,7 @@
  *
  *	tests/bench/placement          n = 25, 50, 100, 200
  *	tests/bench/placement N ...    these
+ *	tests/bench/placement optimal  what the integer program finds in two seconds, n = 25, two instances
  *
  * For each class of instances (tests/fake/packing.h), ten of them, the mean of how many nodes more are needed
  * than the best bound says, in per cent; which bound that was; and the same to the continuous one. Then the processor
@@ -28,6 +29,10 @@ static const double limits[PACKING_CLASSES + 1] = {0,   4.5, 11.1, 13.5, 1.9, 0.
 						   5.4, 2.2, 20.9, 5.9,  7.3};
 
 static bool is_good = true;
+
+static const struct tg_module *const quick[] = {
+	&sched_first_fit, &sched_best_fit, &sched_spread, &sched_balanced, &sched_dot_product, NULL,
+};
 
 /*** Gaps ***/
 
@@ -110,11 +115,11 @@ static void
 print_class(unsigned class, uint32_t n)
 {
 	printf("%5u %4" PRIu32, class, n);
-	for (size_t i = 0; sched_builtin[i] != NULL; i++) {
-		struct gap gap = mean_gap(sched_builtin[i], class, n);
+	for (size_t i = 0; quick[i] != NULL; i++) {
+		struct gap gap = mean_gap(quick[i], class, n);
 
 		printf("  %5.1f (%5.1f)", gap.best, gap.continuous);
-		if (sched_builtin[i] == &sched_dot_product && n == 200 &&
+		if (quick[i] == &sched_dot_product && n == 200 &&
 		    gap.best > limits[class] + 0.05) {
 			is_good = false;
 			printf(" above %.1f", limits[class]);
@@ -131,8 +136,8 @@ print_head(void)
 {
 	puts("Nodes above the best lower bound, mean of ten instances, per cent (above the continuous bound):");
 	printf("class    n");
-	for (size_t i = 0; sched_builtin[i] != NULL; i++)
-		printf("  %13s", sched_builtin[i]->name);
+	for (size_t i = 0; quick[i] != NULL; i++)
+		printf("  %13s", quick[i]->name);
 	puts("  best bound");
 }
 
@@ -222,24 +227,64 @@ print_times(uint32_t n_groups)
 	make_cluster(&c, groups, nodes, counts, demands, n_groups);
 	printf("\n%u containers of %" PRIu32 " services on %u nodes, processor time, median of %u:\n",
 	       CONTAINERS, n_groups, NODES, RUNS);
-	for (size_t i = 0; sched_builtin[i] != NULL; i++) {
+	for (size_t i = 0; quick[i] != NULL; i++) {
 		double took[RUNS];
 		int placed = 0;
 
 		for (unsigned k = 0; k < RUNS; k++)
-			took[k] = time_once(&c, sched_builtin[i], demands, &placed);
+			took[k] = time_once(&c, quick[i], demands, &placed);
 		qsort(took, RUNS, sizeof(took[0]), compare);
-		printf("%13s  %6.2f ms, %d placed\n", sched_builtin[i]->name, took[RUNS / 2],
+		printf("%13s  %6.2f ms, %d placed\n", quick[i]->name, took[RUNS / 2],
 		       placed);
 		is_good &= took[RUNS / 2] < LIMIT_MS;
 	}
 }
+
+/*** The integer program ***/
+
+#ifdef HAVE_CBC
+static void
+print_solved(unsigned class, unsigned number)
+{
+	static const struct tg_value values[] = {{.number = 2, .is_set = true}};
+	struct packing_case c;
+	uint32_t first;
+	double bound;
+	uint32_t n;
+
+	packing_make(&c, class, 25, number);
+	first = packing_nodes(&c, &sched_dot_product, 1);
+	n = packing_used(&c, &sched_optimal, values, first, &bound);
+	printf("%5u  dot-product %2" PRIu32 "  optimal %2" PRIu32 "  at least %2.0f  gap %5.1f %%\n", class,
+	       first, n, bound, 100 * (n - bound) / bound);
+	fflush(stdout);
+}
+
+static int
+print_optimal(void)
+{
+	for (unsigned class = 1; class <= PACKING_CLASSES; class++) {
+		for (unsigned i = 0; i < 2; i++)
+			print_solved(class, i);
+	}
+	return EXIT_SUCCESS;
+}
+#else
+static int
+print_optimal(void)
+{
+	fputs("built without coinor-cbc\n", stderr);
+	return EXIT_FAILURE;
+}
+#endif
 
 int
 main(int argc, char **argv)
 {
 	static const uint32_t usual[] = {25, 50, 100, 200};
 
+	if (argc == 2 && strcmp(argv[1], "optimal") == 0)
+		return print_optimal();
 	print_head();
 	for (int i = 0; i < (argc > 1 ? argc - 1 : 4); i++) {
 		uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[i + 1], NULL, 10) : usual[i];

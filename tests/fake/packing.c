@@ -229,30 +229,47 @@ packing_bound(const struct packing_case *c, enum packing_bound bound)
 
 /*** Schedulers ***/
 
-/* How many are placed on so many nodes; negative: no memory. */
-static int
-place_on(const struct packing_case *c, const struct sched_by *by, struct tg_node *nodes,
-	 uint32_t n_nodes, const struct tg_group *groups, const uint32_t *counts)
+/* An instance as a cluster of so many nodes. */
+struct case_cluster {
+	struct tg_group groups[PACKING_MAX];
+	struct tg_node nodes[PACKING_MAX];
+	uint32_t demands[PACKING_MAX];
+	int32_t at[PACKING_MAX];
+	uint32_t *counts;
+};
+
+static bool
+fill_cluster(struct case_cluster *all, const struct packing_case *c)
+{
+	for (uint32_t i = 0; i < c->n; i++) {
+		all->demands[i] = i;
+		all->groups[i] = (struct tg_group){.service = "thing",
+						   .cpu_milli = c->sizes[i][0],
+						   .memory_bytes = c->sizes[i][1]};
+		all->nodes[i] = (struct tg_node){.name = "node",
+						 .cpu_milli = c->capacity[0],
+						 .memory_bytes = c->capacity[1],
+						 .free_cpu_milli = c->capacity[0],
+						 .free_memory_bytes = c->capacity[1]};
+	}
+	all->counts = calloc((size_t)PACKING_MAX * PACKING_MAX, sizeof(*all->counts));
+	return all->counts != NULL;
+}
+
+/* NULL: no memory. */
+static struct board *
+board_of(const struct case_cluster *all, const struct packing_case *c, uint32_t n_nodes)
 {
 	struct tg_cluster cluster = {
 		.size = sizeof(cluster),
 		.n_nodes = n_nodes,
 		.n_groups = c->n,
-		.nodes = nodes,
-		.groups = groups,
-		.counts = counts,
+		.nodes = all->nodes,
+		.groups = all->groups,
+		.counts = all->counts,
 	};
-	struct board *b = board_new(&cluster);
-	uint32_t demands[PACKING_MAX];
-	int32_t at[PACKING_MAX];
-	int r = -TG_ENOMEM;
 
-	for (uint32_t i = 0; i < c->n; i++)
-		demands[i] = i;
-	if (b != NULL)
-		r = sched_place_all(b, by, demands, c->n, true, at);
-	board_free(b);
-	return r;
+	return board_new(&cluster);
 }
 
 uint32_t
@@ -260,27 +277,41 @@ packing_nodes(const struct packing_case *c, const struct tg_module *module, uint
 {
 	static const struct tg_value no_values[1];
 	struct sched_by by = {.module = module, .values = no_values};
-	struct tg_group groups[PACKING_MAX];
-	struct tg_node nodes[PACKING_MAX];
-	uint32_t *counts = calloc((size_t)PACKING_MAX * PACKING_MAX, sizeof(*counts));
+	struct case_cluster all;
 	uint32_t n = least;
 	int placed = 0;
 
-	for (uint32_t i = 0; i < c->n; i++) {
-		groups[i] = (struct tg_group){.service = "thing",
-					      .cpu_milli = c->sizes[i][0],
-					      .memory_bytes = c->sizes[i][1]};
-		nodes[i] = (struct tg_node){.name = "node",
-					    .cpu_milli = c->capacity[0],
-					    .memory_bytes = c->capacity[1],
-					    .free_cpu_milli = c->capacity[0],
-					    .free_memory_bytes = c->capacity[1]};
-	}
-	for (; counts != NULL && placed >= 0 && n <= c->n; n++) {
-		placed = place_on(c, &by, nodes, n, groups, counts);
+	if (!fill_cluster(&all, c))
+		return 0;
+	for (; placed >= 0 && n <= c->n; n++) {
+		struct board *b = board_of(&all, c, n);
+
+		placed = b != NULL ? sched_place_all(b, &by, all.demands, c->n, true, all.at)
+				   : -TG_ENOMEM;
+		board_free(b);
 		if (placed == (int)c->n)
 			break;
 	}
-	free(counts);
+	free(all.counts);
 	return placed == (int)c->n ? n : 0;
+}
+
+uint32_t
+packing_used(const struct packing_case *c, const struct tg_module *module,
+	     const struct tg_value *values, uint32_t n_nodes, double *ret_bound)
+{
+	struct sched_by by = {.module = module, .values = values};
+	struct case_cluster all;
+	struct board *b = fill_cluster(&all, c) ? board_of(&all, c, n_nodes) : NULL;
+	uint32_t used = 0;
+
+	if (b != NULL)
+		sched_pack(b, &by, all.demands, c->n, all.at, ret_bound);
+	for (uint32_t i = 0; b != NULL && i < n_nodes; i++)
+		used += board_is_used(b, i);
+	for (uint32_t i = 0; b != NULL && i < c->n; i++)
+		used = all.at[i] >= 0 ? used : 0;
+	board_free(b);
+	free(all.counts);
+	return used;
 }

@@ -20,17 +20,20 @@
 #define PLACED(x) OTHERS x "\n} );\n"
 #define PLACE(x)  PLACED("placement = { " x " };")
 #define AT        "3: services[1]."
+#ifdef HAVE_CBC
+#define KNOWN "first-fit, best-fit, spread, balanced, dot-product, optimal"
+#else
+#define KNOWN "first-fit, best-fit, spread, balanced, dot-product"
+#endif
 
 static const struct {
 	const char *text;
 	const char *want;
 } refused[] = {
 	{PLACED("scheduler = \"spred\";"),
-	 AT "scheduler: unknown scheduler \"spred\"; allowed: first-fit, best-fit, spread, balanced, "
-	    "dot-product (did you mean \"spread\"?)"},
+	 AT "scheduler: unknown scheduler \"spred\"; allowed: " KNOWN " (did you mean \"spread\"?)"},
 	{PLACED("scheduler = \"target\";"),
-	 AT "scheduler: unknown scheduler \"target\"; allowed: first-fit, best-fit, spread, balanced, "
-	    "dot-product, and what a file in modules brings"},
+	 AT "scheduler: unknown scheduler \"target\"; allowed: " KNOWN ", and what a file in modules brings"},
 	{PLACED("scheduler = \"dot-product\"; placement = { sprad = \"zone\"; };"),
 	 AT "placement.sprad: unknown key of module \"dot-product\" (did you mean \"spread\"?)"},
 	{PLACE("affinity = ( \"dbs\" );"),

@@ -32,6 +32,11 @@ struct cluster {
 	struct board *board;
 };
 
+/* Those that answer at once: all but optimal. */
+__attribute__((unused)) static const struct tg_module *const quick[] = {
+	&sched_first_fit, &sched_best_fit, &sched_spread, &sched_balanced, &sched_dot_product, NULL,
+};
+
 static const char *const zones[] = {"a", "a", "b", "b", "c", "c"};
 
 static inline void

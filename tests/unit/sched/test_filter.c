@@ -32,8 +32,8 @@ what_is_not_known_is_never_too_little(void **state)
 	c.nodes[0].free_cpu_milli = -5000;
 	c.nodes[0].free_memory_bytes = -GIB;
 	cluster_board(&c);
-	for (size_t i = 0; sched_builtin[i] != NULL; i++)
-		assert_int_equal(cluster_place(&c, sched_builtin[i], 0), 0);
+	for (size_t i = 0; quick[i] != NULL; i++)
+		assert_int_equal(cluster_place(&c, quick[i], 0), 0);
 	board_free(c.board);
 }
 
@@ -117,8 +117,8 @@ anti_affinity_to_itself_is_one_per_node(void **state)
 	struct cluster c;
 
 	(void)state;
-	for (size_t i = 0; sched_builtin[i] != NULL; i++) {
-		struct sched_by with = by(sched_builtin[i]);
+	for (size_t i = 0; quick[i] != NULL; i++) {
+		struct sched_by with = by(quick[i]);
 
 		cluster_set(&c, 2, 1);
 		c.groups[0].anti_affinity = itself;
@@ -158,8 +158,8 @@ affinity_to_itself_begins_anywhere(void **state)
 	struct cluster c;
 
 	(void)state;
-	for (size_t i = 0; sched_builtin[i] != NULL; i++) {
-		struct sched_by with = by(sched_builtin[i]);
+	for (size_t i = 0; quick[i] != NULL; i++) {
+		struct sched_by with = by(quick[i]);
 
 		cluster_set(&c, 3, 1);
 		c.groups[0].affinity = itself;
@@ -181,8 +181,8 @@ affinity_is_to_what_comes_along(void **state)
 	struct cluster c;
 
 	(void)state;
-	for (size_t i = 0; sched_builtin[i] != NULL; i++) {
-		struct sched_by with = by(sched_builtin[i]);
+	for (size_t i = 0; quick[i] != NULL; i++) {
+		struct sched_by with = by(quick[i]);
 
 		cluster_set(&c, 3, 3);
 		c.groups[0].affinity = to;
@@ -206,8 +206,8 @@ values_get_as_many_where_there_is_room(void **state)
 
 	(void)state;
 	memset(demands, 0, sizeof(demands));
-	for (size_t i = 0; sched_builtin[i] != NULL; i++) {
-		struct sched_by with = by(sched_builtin[i]);
+	for (size_t i = 0; quick[i] != NULL; i++) {
+		struct sched_by with = by(quick[i]);
 		unsigned in[3] = {0};
 
 		cluster_set(&c, 6, 1);

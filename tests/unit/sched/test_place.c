@@ -161,8 +161,8 @@ higher_priority_is_placed_first(void **state)
 	struct cluster c;
 
 	(void)state;
-	for (size_t i = 0; sched_builtin[i] != NULL; i++) {
-		struct sched_by with = by(sched_builtin[i]);
+	for (size_t i = 0; quick[i] != NULL; i++) {
+		struct sched_by with = by(quick[i]);
 
 		cluster_set(&c, 1, 3);
 		c.groups[1].priority = 5;
@@ -272,8 +272,8 @@ no_scheduler_breaks_a_rule_or_leaves_what_fits(void **state)
 
 	(void)state;
 	for (unsigned turn = 0; turn < TURNS(500); turn++) {
-		for (size_t i = 0; sched_builtin[i] != NULL; i++) {
-			struct sched_by with = by(sched_builtin[i]);
+		for (size_t i = 0; quick[i] != NULL; i++) {
+			struct sched_by with = by(quick[i]);
 
 			draw(&all, &seed);
 			assert_true(sched_place_all(all.c.board, &with, all.demands, all.n,
@@ -293,9 +293,9 @@ the_same_is_answered_the_same(void **state)
 	int32_t at[2][40];
 
 	(void)state;
-	for (size_t i = 0; sched_builtin[i] != NULL; i++) {
+	for (size_t i = 0; quick[i] != NULL; i++) {
 		for (unsigned k = 0; k < 2; k++) {
-			struct sched_by with = by(sched_builtin[i]);
+			struct sched_by with = by(quick[i]);
 			uint64_t seed = 99;
 
 			draw(&all, &seed);

@@ -83,7 +83,7 @@ moves_can_be_made_one_after_the_other(void **state)
 
 	(void)state;
 	for (unsigned turn = 0; turn < 200; turn++) {
-		struct sched_by with = by(sched_builtin[turn % 5]);
+		struct sched_by with = by(quick[turn % 5]);
 		struct sched_plan plan;
 		struct cluster c;
 		struct board *b;
