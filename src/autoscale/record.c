@@ -167,6 +167,25 @@ changes_of(const struct decision *d)
 	return all;
 }
 
+static json_t *
+places_of(const struct decision *d)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < d->n_places; i++) {
+		const struct decision_place *p = &d->places[i];
+
+		if (json_array_append_new(
+			    all, json_pack("{s:s,s:o,s:b,s:o}", "backend", p->backend, "node",
+					   text_of(p->node), "placed", p->is_placed, "why",
+					   text_of(p->why))) < 0) {
+			json_decref(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
 /*** For people ***/
 
 static bool
@@ -250,8 +269,8 @@ record_text(const struct decide_input *in, const struct decision *d, uint64_t co
 			text_of(in->snapshot.service), "module", in->module->name, "options",
 			options_of(in), "snapshot", snapshot_of(&in->snapshot), "state",
 			state_of(&in->state), "proposal", proposal_of(&d->proposal), "changes",
-			changes_of(d), "desired", (json_int_t)d->desired, "action", action, "blind",
-			d->is_blind, "took_us", (json_int_t)d->took_us);
+			changes_of(d), "desired", (json_int_t)d->desired, "action", action,
+			"placement", places_of(d), "blind", d->is_blind, "took_us", (json_int_t)d->took_us);
 	text = all != NULL && add_times(all, &in->told) && add_unknown(all, &in->told)
 		       ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS))
 		       : NULL;
