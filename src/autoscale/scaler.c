@@ -175,7 +175,8 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct
 	timer_init(&s->timer, on_timer);
 	TAILQ_INIT(&s->all);
 	s->sampler = sampler_new(segment);
-	if (s->sampler == NULL)
+	s->fewest = scaler_fewest_new(loop);
+	if (s->sampler == NULL || s->fewest == NULL)
 		err_no_memory(err);
 	else if (begin_all(s, conf, err) == 0) {
 		scaler_set_timer(s);
@@ -195,6 +196,7 @@ scaler_free(struct scaler *s)
 		scaler_let_go(s, TAILQ_FIRST(&s->all));
 	free(s->services);
 	sampler_free(s->sampler);
+	scaler_fewest_free(s->fewest);
 	free(s);
 }
 

@@ -162,6 +162,19 @@ struct scaler_plan {
 	uint32_t used;       /* nodes */
 	uint32_t used_after;
 };
+/* How few nodes would do for all that is there, were it placed anew: of a scheduler that takes its time, in another
+ * process. One question at a time. -TG_ENOENT: there is no such scheduler; -TG_ENOTSUP: it has no more to say than its
+ * plan; -TG_ELIMIT: one is asked; -TG_ENOMEM; -TG_EIO. */
+TG_MUST_CHECK int scaler_ask_fewest(const struct scaler *s, const char *scheduler);
+struct scaler_fewest {
+	char why[128];    /* there is no answer; "": there is */
+	uint32_t used;    /* nodes: found; 0: not all were placed */
+	double bound;     /* at least so many; NAN: not known */
+	uint64_t took_ms;
+};
+/* False: not answered yet. A value. */
+bool scaler_fewest(const struct scaler *s, struct scaler_fewest *ret);
+
 /* -TG_ENOENT: there is no such scheduler; -TG_ENOMEM. */
 TG_MUST_CHECK int scaler_plan(const struct scaler *s, const char *scheduler,
 			      void (*told)(void *user, const struct scaler_move *move), void *user,

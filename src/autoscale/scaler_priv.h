@@ -108,6 +108,8 @@ struct scaled {
 	size_t n_outcomes;
 };
 
+struct fewest;
+
 struct scaler {
 	struct loop *loop;
 	const struct conf *conf; /* until the next commit */
@@ -120,6 +122,7 @@ struct scaler {
 	TAILQ_HEAD(, scaled) all; /* owned: those of the configuration, and those whose services are gone */
 	struct scaled **services; /* of these by index in the configuration; NULL: not scaled */
 	size_t n_services;
+	struct fewest *fewest; /* what a solver is asked, and said */
 	struct timer timer;
 	bool is_holding;
 	bool is_changing; /* something is prepared: what is over stays until that is decided */
@@ -194,6 +197,9 @@ void scaled_added(struct scaled *s, const char *name, bool is_done, const char *
 /* What has become of one that was to be started, "placed" or "waiting", for the record. */
 void scaled_note_place(struct scaled *s, const struct fleet_member *m, bool is_placed,
 		       const char *why);
+/* NULL: no memory. */
+struct fewest *scaler_fewest_new(struct loop *loop);
+void scaler_fewest_free(struct fewest *f); /* NULL allowed */
 /* Nodes for all that have none, of all services; see struct fleet_orders. */
 void scaler_place(struct scaler *s);
 /* The one that goes, as struct fleet_orders has it. */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,11 +139,34 @@ __wrap_scaler_plan(const struct scaler *s, const char *scheduler,
 	struct scaler_move move = {"api", "auto-1", "n1", "n2"};
 
 	assert_ptr_equal(s, no_scaler);
-	if (strcmp(scheduler, "dot-product") != 0)
+	if (strcmp(scheduler, "dot-product") != 0 && strcmp(scheduler, "slow") != 0)
 		return -TG_ENOENT;
 	told_move(user, &move);
 	*ret = (struct scaler_plan){.used = 2, .used_after = 1};
 	return 0;
+}
+
+static bool is_solving;
+static struct scaler_fewest fewest;
+
+int __wrap_scaler_ask_fewest(const struct scaler *s, const char *scheduler);
+bool __wrap_scaler_fewest(const struct scaler *s, struct scaler_fewest *ret);
+
+int
+__wrap_scaler_ask_fewest(const struct scaler *s, const char *scheduler)
+{
+	assert_ptr_equal(s, no_scaler);
+	if (is_solving)
+		return -TG_ELIMIT;
+	return strcmp(scheduler, "slow") == 0 ? 0 : -TG_ENOTSUP;
+}
+
+bool
+__wrap_scaler_fewest(const struct scaler *s, struct scaler_fewest *ret)
+{
+	assert_ptr_equal(s, no_scaler);
+	*ret = fewest;
+	return true;
 }
 
 static void
@@ -750,6 +774,41 @@ plans_are_proposals(void **state)
 	assert_has(ask(f, "plan a b"), "error usage: plan [SCHEDULER]");
 }
 
+static const char *
+ask_slowly(struct fixture *f, const char *line)
+{
+	struct output out;
+
+	assert_string_equal(ask(f, line), "");
+	output_init(&out, 1 << 20);
+	assert_true(command_go_on(&f->source, &f->session, &out));
+	free(f->answer);
+	f->answer = strndup(out.bytes, out.n);
+	output_fini(&out);
+	return f->answer;
+}
+
+static void
+plans_tell_what_a_solver_found(void **state)
+{
+	struct fixture *f = *state;
+
+	fewest = (struct scaler_fewest){.used = 5, .bound = 4, .took_ms = 12};
+	assert_has(ask_slowly(f, "plan slow"), "nodes in use: 2, after it: 1\n"
+					       "fewest: 5 found, at least 4, gap 25.0 %, in 12 ms\n\n");
+	assert_has(ask_slowly(f, "plan slow json"),
+		   "\"nodes_after\":1,\"fewest\":{\"why\":\"\",\"found\":5,\"bound\":4,"
+		   "\"took_ms\":12}}\n\n");
+	fewest = (struct scaler_fewest){.bound = NAN, .took_ms = 3};
+	assert_has(ask_slowly(f, "plan slow"), "\nfewest: not found, in 3 ms\n\n");
+	fewest = (struct scaler_fewest){.why = "it crashed", .bound = NAN, .took_ms = 3};
+	assert_has(ask_slowly(f, "plan slow"), "\nfewest: not known, it crashed, in 3 ms\n\n");
+	assert_has(ask_slowly(f, "plan slow json"), "\"why\":\"it crashed\",\"found\":0,\"bound\":null,");
+	is_solving = true;
+	assert_has(ask(f, "plan slow"), "error limit: another plan of this kind is being made");
+	is_solving = false;
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -771,6 +830,7 @@ main(int argc, char **argv)
 		CASE(nodes_are_a_line_each),
 		CASE(placement_tells_where_and_why),
 		CASE(plans_are_proposals),
+		CASE(plans_tell_what_a_solver_found),
 	};
 
 	if (argc > 1)

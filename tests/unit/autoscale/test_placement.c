@@ -494,6 +494,26 @@ people_are_told_of_nodes_and_places(void **state)
 	assert_int_equal(scaler_plan(world.scaler, "none", hear_move, &h, &plan), -TG_ENOENT);
 }
 
+#ifdef HAVE_CBC
+static void
+a_solver_tells_how_few_would_do(void **state)
+{
+	struct scaler_fewest fewest;
+
+	(void)state;
+	order(LOW, 2);
+	assert_int_equal(scaler_ask_fewest(world.scaler, "best-fit"), -TG_ENOTSUP);
+	assert_int_equal(scaler_ask_fewest(world.scaler, "none"), -TG_ENOENT);
+	assert_int_equal(scaler_ask_fewest(world.scaler, "optimal"), 0);
+	assert_int_equal(scaler_ask_fewest(world.scaler, "optimal"), -TG_ELIMIT);
+	while (!scaler_fewest(world.scaler, &fewest))
+		fake_turn(world.loop);
+	assert_string_equal(fewest.why, "");
+	assert_int_equal(fewest.used, 1);
+	assert_true(fewest.bound == 1);
+}
+#endif
+
 int
 main(void)
 {
@@ -507,6 +527,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_placed_before_all_is_known, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(people_are_told_of_nodes_and_places, set_up, tear_down),
+#ifdef HAVE_CBC
+		cmocka_unit_test_setup_teardown(a_solver_tells_how_few_would_do, set_up, tear_down),
+#endif
 		cmocka_unit_test_setup_teardown(a_record_has_the_places, set_up, tear_down),
 	};
 
