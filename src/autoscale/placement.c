@@ -8,8 +8,8 @@
 bool
 placement_is_of(const struct scaled *s)
 {
-	return s != NULL && s->state != NULL && s->state->provider != NULL &&
-	       provider_has_nodes(s->state->provider);
+	return s != NULL && s->state != NULL && s->state->source->provider != NULL &&
+	       provider_has_nodes(s->state->source->provider);
 }
 
 struct sched_by
@@ -36,7 +36,7 @@ ask_provider(const struct scaler *s, const char *name, struct provider_node *ret
 {
 	for (size_t i = 0; i < s->n_services; i++) {
 		if (placement_is_of(s->services[i]) &&
-		    provider_node(s->services[i]->state->provider, name, ret))
+		    provider_node(s->services[i]->state->source->provider, name, ret))
 			return true;
 	}
 	return false;
