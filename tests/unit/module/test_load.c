@@ -14,10 +14,12 @@
 
 #include "base/log.h"
 #include "module/module.h"
+#include "sched/sched.h"
 
 #define SAMPLE  "tests/unit/module/sample.so"
 #define NOTHING "tests/unit/module/nothing.so"
 #define AIMD    "contrib/autoscaler/aimd.so"
+#define HEADROOM "contrib/scheduler/headroom.so"
 
 static char folder[64];
 
@@ -249,6 +251,40 @@ example_is_built_and_loaded(void **state)
 	assert_non_null(module_find(TG_MODULE_AUTOSCALER, "aimd"));
 }
 
+/* And what it is told to keep free it does. */
+static void
+example_of_a_scheduler_is_built_and_places(void **state)
+{
+	struct tg_node nodes[] = {
+		{.name = "a", .cpu_milli = 1000, .free_cpu_milli = 600},
+		{.name = "b", .cpu_milli = 1000, .free_cpu_milli = 900},
+	};
+	struct tg_group group = {.service = "s", .cpu_milli = 300};
+	const uint32_t counts[2] = {0};
+	struct tg_cluster cluster = {.size = sizeof(cluster), .n_nodes = 2, .n_groups = 1,
+				     .nodes = nodes, .groups = &group, .counts = counts};
+	struct tg_value values[TG_OPTIONS_MAX];
+	struct sched_verdict verdicts[2];
+	struct err err = {.text = ""};
+	struct sched_by by = {.values = values};
+	struct board *b = board_new(&cluster);
+	size_t bad;
+
+	(void)state;
+	if (module_load(put(HEADROOM, "c.so"), &err) < 0)
+		fail_msg("%s", err.text);
+	by.module = module_find(TG_MODULE_SCHEDULER, "headroom");
+	assert_non_null(by.module);
+	assert_int_equal(module_values(by.module, NULL, 0, values, &bad, &err), 0);
+	assert_int_equal(sched_place(b, &by, 0, verdicts), 1);
+	values[0].number = 0.5;
+	assert_int_equal(sched_place(b, &by, 0, verdicts), 1);
+	assert_int_equal(verdicts[0].refusal, TG_REFUSAL_DECLINED);
+	values[0].number = 0.7;
+	assert_int_equal(sched_place(b, &by, 0, verdicts), TG_SCHED_NOWHERE);
+	board_free(b);
+}
+
 int
 main(void)
 {
@@ -267,6 +303,8 @@ main(void)
 						remove_folder),
 		cmocka_unit_test_setup_teardown(example_is_built_and_loaded, make_folder,
 						remove_folder),
+		cmocka_unit_test_setup_teardown(example_of_a_scheduler_is_built_and_places,
+						make_folder, remove_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
