@@ -144,7 +144,7 @@ fill(struct placement *p, const struct scaler *s, bool is_settled)
 	const struct conf *conf = s->conf;
 	struct tg_label *labels = p->labels;
 	uint32_t *links = p->links;
-	const struct scaled *retired;
+	const struct scaled *gone;
 	uint32_t group = (uint32_t)conf->n_services;
 
 	for (size_t i = 0; i < conf->n_nodes; i++) {
@@ -157,20 +157,22 @@ fill(struct placement *p, const struct scaler *s, bool is_settled)
 		fill_group(&p->groups[i], &conf->services[i], &labels, &links);
 		count_fleet(p, i < s->n_services ? s->services[i] : NULL, (uint32_t)i, is_settled);
 	}
-	TAILQ_FOREACH(retired, &s->retired, link) {
-		fill_needs(&p->groups[group], retired->conf);
-		count_fleet(p, retired, group++, is_settled);
+	TAILQ_FOREACH(gone, &s->all, link) {
+		if (!gone->is_gone)
+			continue;
+		fill_needs(&p->groups[group], gone->conf);
+		count_fleet(p, gone, group++, is_settled);
 	}
 }
 
 static size_t
-count_retired(const struct scaler *s)
+count_gone(const struct scaler *s)
 {
-	const struct scaled *retired;
+	const struct scaled *gone;
 	size_t n = 0;
 
-	TAILQ_FOREACH(retired, &s->retired, link)
-		n++;
+	TAILQ_FOREACH(gone, &s->all, link)
+		n += gone->is_gone;
 	return n;
 }
 
@@ -178,7 +180,7 @@ static bool
 make_room(struct placement *p, const struct scaler *s)
 {
 	const struct conf *conf = s->conf;
-	size_t n_groups = conf->n_services + count_retired(s);
+	size_t n_groups = conf->n_services + count_gone(s);
 	size_t n_labels = 0;
 	size_t n_links = 0;
 
