@@ -84,14 +84,14 @@ is_taken(void *user, const char *name)
 }
 
 static void
-on_told(void *user, const struct fleet_member *m, const char *what, const char *why)
+on_told(void *user, const struct fleet_member *m, enum fleet_news what, const char *why)
 {
 	struct world *w = user;
 
 	(void)m;
 	(void)why;
-	w->failures += strcmp(what, "start failed") == 0;
-	w->waits += strcmp(what, "waiting") == 0;
+	w->failures += what == TG_FLEET_NEWS_START_FAILED;
+	w->waits += what == TG_FLEET_NEWS_WAITING;
 }
 
 static void

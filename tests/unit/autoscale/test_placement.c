@@ -201,11 +201,11 @@ steered(void *user, unsigned service, unsigned backend)
 }
 
 static void
-on_refuse(void *user, unsigned service, uint32_t after_s)
+on_refuse(void *user, unsigned service, struct mono until)
 {
 	(void)user;
 	(void)service;
-	(void)after_s;
+	(void)until;
 }
 
 static const struct scaler_ops ops = {
