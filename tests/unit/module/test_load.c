@@ -271,7 +271,7 @@ example_of_a_scheduler_is_built_and_places(void **state)
 	size_t bad;
 
 	(void)state;
-	if (module_load(put(HEADROOM, "c.so"), &err) < 0)
+	if (module_load(put(HEADROOM, "b.so"), &err) < 0)
 		fail_msg("%s", err.text);
 	by.module = module_find(TG_MODULE_SCHEDULER, "headroom");
 	assert_non_null(by.module);
