@@ -669,6 +669,8 @@ const struct conf_backend *conf_find_backend(const struct conf_service *service,
 
 const struct conf_node *conf_find_node(const struct conf *conf, const char *name);
 bool conf_node_has_tls(const struct conf_node *node);
+/* The path of its daemon's socket; NULL: it is reached over TCP. */
+const char *conf_node_socket(const struct conf_node *node);
 /* NULL: it has none under this key. */
 const char *conf_node_label(const struct conf_node *node, const char *key);
 
