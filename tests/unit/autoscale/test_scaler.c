@@ -42,6 +42,7 @@ static struct {
 	struct loop *loop;
 	struct segment *segment;
 	struct store *store;
+	struct providers *providers;
 	struct conf *conf;
 	struct conf *next_conf;
 	struct conf_same *same;
@@ -190,8 +191,10 @@ set_up(void **state)
 	assert_int_equal(store_open(&world.conf->store, world.loop, NULL, on_store, NULL,
 				    &world.store, &err),
 			 0);
-	world.scaler =
-		scaler_new(world.loop, world.conf, world.segment, world.store, &ops, NULL, &err);
+	world.providers = providers_new(world.loop, NULL);
+	assert_non_null(world.providers);
+	world.scaler = scaler_new(world.loop, world.conf, world.segment, world.store,
+				  world.providers, &ops, NULL, &err);
 	assert_non_null(world.scaler);
 	return 0;
 }
@@ -213,6 +216,7 @@ tear_down(void **state)
 	while (!has_ended)
 		fake_turn(world.loop);
 	scaler_free(world.scaler);
+	providers_free(world.providers);
 	store_close(world.store, 0);
 	conf_unref(world.conf);
 	segment_close(world.segment);
