@@ -255,6 +255,7 @@ take_instance(struct fleet *f, struct fleet_member *m, const struct instance *i,
 		snprintf(m->node, sizeof(m->node), "%s", i->node);
 		m->has_node = true;
 	}
+	m->is_ill = i->is_ill;
 	if (i->has_addr && !fleet_is_configured(m)) {
 		m->has_addr = true;
 		m->addr = i->addr;
@@ -314,8 +315,14 @@ void
 fleet_listed(struct fleet *f, const struct instance *instances, size_t n, int64_t asked_ms,
 	     int64_t now_ms)
 {
-	f->is_listed = true;
 	end_missing(f, instances, n, asked_ms, now_ms);
+	fleet_listed_part(f, instances, n, now_ms);
+}
+
+void
+fleet_listed_part(struct fleet *f, const struct instance *instances, size_t n, int64_t now_ms)
+{
+	f->is_listed = true;
 	for (size_t i = 0; i < n; i++) {
 		struct fleet_member *m = find(f, instances[i].name);
 

@@ -18,6 +18,9 @@
  * of the source before are not counted any more: what serves goes as soon as as many of the present one
  * are ready, the rest at once.
  *
+ * One that its provider says does not work is replaced: it counts no more, and drains when others are
+ * ready in its place. One at a time: what all depend on may be what does not work.
+ *
  * Level-triggered: each tick compares what there is with what is desired and gives the next orders; one
  * that is not answered in its time is given again. Nothing is started before the first list. Starts that fail
  * wait longer each time. No loop, no sockets, no clock: the owner tells what
@@ -58,6 +61,7 @@ const char *fleet_state_str(unsigned state);
 	X(START_FAILED, "start failed")                                                            \
 	X(READY, "ready")                                                                          \
 	X(DOWN, "down")                                                                            \
+	X(CONDEMNED, "to be replaced") /* its platform says that it does not work */               \
 	X(DRAINING, "draining")                                                                    \
 	X(UNDRAINED, "undrained")                                                                  \
 	X(CUT, "cut")            /* what was left in flight */                                     \
@@ -104,6 +108,8 @@ struct fleet_member {
 	bool is_waiting;       /* PENDING: it fits on no node */
 	bool has_node;
 	char node[TG_NODE_NAME]; /* where it is, or is to be; "": of a kind that has one place */
+	bool is_ill;           /* its provider says that it does not work */
+	bool is_condemned;     /* for that it goes, when another one is there; one at a time */
 	bool has_addr;
 	struct addr addr;
 	struct usage_place place; /* `cgroup` is its own */
@@ -177,6 +183,8 @@ void fleet_evict(struct fleet *f, const char *name, const char *why, int64_t now
  * are taken in. */
 void fleet_listed(struct fleet *f, const struct instance *instances, size_t n, int64_t asked_ms,
 		  int64_t now_ms);
+/* A part of all there is: what is not in it may be there. */
+void fleet_listed_part(struct fleet *f, const struct instance *instances, size_t n, int64_t now_ms);
 void fleet_changed(struct fleet *f, const struct instance *instance, int64_t now_ms);
 void fleet_answered(struct fleet *f, uint64_t token, int rc, const char *why, int64_t now_ms);
 /* `slot`: of the statistics segment. */

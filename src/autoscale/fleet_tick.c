@@ -116,13 +116,77 @@ tick_member(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 		on_late(f, m, now_ms);
 }
 
+/*** What does not work ***/
+
+static bool
+is_replaceable(const struct fleet *f, const struct fleet_member *m)
+{
+	return m->source == f->source && m->is_ill && !m->is_held && !m->is_ended && m->state >= TG_FLEET_CHECKING &&
+	       m->state <= TG_FLEET_DOWN;
+}
+
+/* NULL: there is none. One that works again, before it drains, stays. */
+static struct fleet_member *
+find_condemned(const struct fleet *f)
+{
+	struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (m->is_condemned && m->state <= TG_FLEET_DOWN && !is_replaceable(f, m))
+			m->is_condemned = false;
+		if (m->is_condemned)
+			return m;
+	}
+	return NULL;
+}
+
+static void
+condemn(struct fleet *f)
+{
+	struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (!is_replaceable(f, m))
+			continue;
+		m->is_condemned = true;
+		fleet_tell(f, m, TG_FLEET_NEWS_CONDEMNED, "its platform says that it does not work");
+		return;
+	}
+}
+
+static unsigned
+count_ready(const struct fleet *f)
+{
+	const struct fleet_member *m;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(m, &f->members, link)
+		n += m->state == TG_FLEET_READY && !m->is_condemned && !m->is_held &&
+		     m->source == f->source;
+	return n;
+}
+
+static void
+replace_ill(struct fleet *f, uint32_t desired, int64_t now_ms)
+{
+	struct fleet_member *m = find_condemned(f);
+
+	if (m == NULL) {
+		condemn(f);
+	} else if (m->state <= TG_FLEET_DOWN && count_ready(f) >= desired &&
+		   f->orders.drain(f->user, m, true) == 0) {
+		fleet_enter(f, m, TG_FLEET_DRAINING, now_ms);
+		fleet_tell(f, m, TG_FLEET_NEWS_DRAINING, "it does not work, and others do");
+	}
+}
+
 /*** Towards what is desired ***/
 
 /* It serves, or is on its way to. */
 static bool
 is_alive(const struct fleet_member *m)
 {
-	return m->state <= TG_FLEET_DOWN && !m->is_unwanted && !m->is_ended;
+	return m->state <= TG_FLEET_DOWN && !m->is_unwanted && !m->is_ended && !m->is_condemned;
 }
 
 /* It was started by a source of before. */
@@ -169,7 +233,7 @@ find_leaving(const struct fleet *f)
 
 	TAILQ_FOREACH(m, &f->members, link) {
 		if ((m->state == TG_FLEET_DRAINING || m->is_unwanted) && !m->is_ended &&
-		    !m->is_held && !m->is_evicted && !is_former(f, m) &&
+		    !m->is_held && !m->is_evicted && !m->is_condemned && !is_former(f, m) &&
 		    (best == NULL || m->since_ms >= best->since_ms))
 			best = m;
 	}
@@ -357,6 +421,7 @@ fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
 		next = TAILQ_NEXT(m, link);
 		tick_member(f, m, now_ms);
 	}
+	replace_ill(f, desired, now_ms);
 	alive = count_alive(f);
 	while (alive < desired && (undrain(f, now_ms) || start(f, now_ms)))
 		alive++;

@@ -87,6 +87,15 @@ observe(struct scaled *s, int64_t now_ms)
 
 /*** Samples ***/
 
+/* What its provider was told it used. */
+static bool
+told_usage(const struct scaled_state *st, const struct fleet_member *m, struct usage told[2])
+{
+	const struct provider *p = st->sources[m->source].provider;
+
+	return p != NULL && provider_usage(p, m->name, told);
+}
+
 static void
 read_usages(struct scaled *s, struct mono now)
 {
@@ -100,11 +109,17 @@ read_usages(struct scaled *s, struct mono now)
 		log_write(TG_LOG_WARN, "what backends use is not known", "svc=%s reason=%s",
 			  s->conf->name, "no memory");
 	for (size_t i = 0; i < s->conf->n_backends; i++) {
+		struct usage told[2];
 		struct usage *before;
 
 		s->rates[i] = (struct usage_rate){.cpu = NAN, .memory = NAN};
 		if (s->members[i] == NULL)
 			continue;
+		if (told_usage(s->state, s->members[i], told)) {
+			s->rates[i] = usage_rate(&told[0], &told[1], provider->cpu_permille / 1000.0,
+						 provider->memory, now, stale_ms);
+			continue;
+		}
 		before = fleet_usage(s->state->fleet, s->conf->backends[i].name);
 		s->rates[i] = usage_rate(before, &s->reads[i], provider->cpu_permille / 1000.0,
 					 provider->memory, now, stale_ms);
@@ -697,8 +712,12 @@ scaled_listed(struct scaled *s, const struct provider_answer *answer)
 		return;
 	}
 	st->is_unlistable = false;
-	fleet_listed(st->fleet, answer->instances, answer->n_instances, st->list_asked_ms,
-		     scaler_now_ms(s->scaler));
+	if (answer->is_partial)
+		fleet_listed_part(st->fleet, answer->instances, answer->n_instances,
+				  scaler_now_ms(s->scaler));
+	else
+		fleet_listed(st->fleet, answer->instances, answer->n_instances, st->list_asked_ms,
+			     scaler_now_ms(s->scaler));
 	scaled_hurry(s);
 }
 

@@ -44,7 +44,7 @@ open_processes(struct scaled *s, struct scaled_source *source, struct err *err)
 		return err_no_memory(err);
 	source->conf = source->own;
 	source->owner = conf_ref(s->owner);
-	return provider_open(s->scaler->loop, source->conf, s->owner->origin,
+	return provider_open(s->scaler->providers, s->owner, source->conf, s->owner->origin,
 			     &scaled_provider_events, source, &source->provider, err);
 }
 

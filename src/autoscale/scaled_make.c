@@ -334,8 +334,9 @@ state_new(struct scaled *s, struct err *err)
 int
 scaled_open(struct scaled *s, struct scaled_state *st, struct provider **ret, struct err *err)
 {
-	return provider_open(s->scaler->loop, s->conf, s->owner->origin, &scaled_provider_events,
-			     &st->sources[s->conf->provider.type], ret, err);
+	return provider_open(s->scaler->providers, s->owner, s->conf, s->owner->origin,
+			     &scaled_provider_events, &st->sources[s->conf->provider.type], ret,
+			     err);
 }
 
 static void

@@ -158,7 +158,7 @@ begin_all(struct scaler *s, struct conf *conf, struct err *err)
 
 struct scaler *
 scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct store *store,
-	   const struct scaler_ops *ops, void *user, struct err *err)
+	   struct providers *providers, const struct scaler_ops *ops, void *user, struct err *err)
 {
 	struct scaler *s = calloc(1, sizeof(*s));
 
@@ -170,6 +170,7 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct
 	s->conf = conf;
 	s->segment = segment;
 	s->store = store;
+	s->providers = providers;
 	s->ops = *ops;
 	s->user = user;
 	timer_init(&s->timer, on_timer);

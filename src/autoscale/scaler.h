@@ -49,8 +49,8 @@ struct scaler_next;
  * over. A service that cannot be scaled, as its module is not there any more, is left as it is, which is
  * logged. NULL: no memory, or what `err` says. */
 struct scaler *scaler_new(struct loop *loop, struct conf *conf, struct segment *segment,
-			  struct store *store, const struct scaler_ops *ops, void *user,
-			  struct err *err);
+			  struct store *store, struct providers *providers,
+			  const struct scaler_ops *ops, void *user, struct err *err);
 /* Instances go on, for who comes after. NULL allowed. */
 void scaler_free(struct scaler *s);
 

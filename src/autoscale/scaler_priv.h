@@ -117,6 +117,7 @@ struct scaler {
 	struct scaler_ops ops;
 	void *user;
 	struct store *store;
+	struct providers *providers;
 	struct sampler *sampler;
 	struct slow slow;
 	TAILQ_HEAD(, scaled) all; /* owned: those of the configuration, and those whose services are gone */

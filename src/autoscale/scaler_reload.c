@@ -47,7 +47,8 @@ prepare_provider(struct scaler_next *next, size_t i, struct err *err)
 
 	if (was == NULL)
 		return scaled_begin(now, err);
-	if (conf_provider_equal(was->state->source->conf, now->conf))
+	if (conf_provider_equal(was->state->source->owner, was->state->source->conf, now->owner,
+				now->conf))
 		return 0;
 	return scaled_open(now, was->state, &next->providers[i], err);
 }

@@ -373,14 +373,23 @@ enum conf_provider_type {
 	TG_PROVIDER_STATIC = 0,  /* none: backends are those of the configuration (default) */
 	TG_PROVIDER_PROCESS = 1,
 	TG_PROVIDER_EXEC = 2,
+	TG_PROVIDER_DOCKER = 3,
 	TG_PROVIDER_TYPE_COUNT
+};
+
+/* When an image is fetched before a container of it is made. */
+enum conf_pull {
+	TG_PULL_MISSING = 0, /* the node does not have it (default) */
+	TG_PULL_ALWAYS = 1,
+	TG_PULL_NEVER = 2,
+	TG_PULL_COUNT
 };
 
 /* provider = { type; command; ... } of a service. */
 struct conf_provider {
 	enum conf_provider_type type;
-	/* process: */
-	char **command; /* argv; {port}, {name} and {service} are replaced */
+	/* process, and docker where it says so: */
+	char **command; /* argv, docker too; {port}, {name} and {service} are replaced */
 	size_t n_command;
 	char **environment; /* "NAME=value", the same */
 	size_t n_environment;
@@ -398,8 +407,24 @@ struct conf_provider {
 	size_t n_start;
 	char **stop;
 	size_t n_stop;
-	uint64_t timeout_ms;  /* of a verb; 30s */
+	uint64_t timeout_ms;  /* of a verb; 30s; docker too */
 	unsigned concurrency; /* verbs at a time; 4 */
+	/* docker; and of those above command, environment, user, cpu, memory, open_files, stop_grace: */
+	char *image;
+	uint16_t port;       /* where it accepts connections, in the container */
+	char *network;       /* its address is in; NULL: its port is published */
+	char *runtime;       /* NULL: the daemon's */
+	char *owner;         /* NULL: host and configuration file */
+	bool is_read_only;   /* its root; false */
+	bool has_healthcheck; /* that of the image counts; true */
+	bool keeps;          /* containers go on when tidegate ends; false */
+	unsigned pids;       /* processes and threads; 512; 0: no limit */
+	enum conf_pull pull;
+	uint64_t pull_timeout_ms; /* 10m */
+	char **capabilities; /* left to it */
+	size_t n_capabilities;
+	char **volumes; /* "source:/target[:ro]" */
+	size_t n_volumes;
 };
 
 #define TG_NODES_MAX 1024u
@@ -693,6 +718,8 @@ const struct conf_backend *conf_find_backend(const struct conf_service *service,
 
 const struct conf_node *conf_find_node(const struct conf *conf, const char *name);
 bool conf_node_has_tls(const struct conf_node *node);
+/* The path of its daemon's socket; NULL: it is reached over TCP. */
+const char *conf_node_socket(const struct conf_node *node);
 /* NULL: it has none under this key. */
 const char *conf_node_label(const struct conf_node *node, const char *key);
 
@@ -704,7 +731,9 @@ bool conf_service_equal(const struct conf_service *a, const struct conf_service 
 /* The same of how their backends are checked, and of how their agents are asked. */
 bool conf_health_equal(const struct conf_service *a, const struct conf_service *b);
 bool conf_agent_equal(const struct conf_service *a, const struct conf_service *b);
-bool conf_provider_equal(const struct conf_service *a, const struct conf_service *b);
+/* The same of who starts them, and where: `of_a` and `of_b` have the nodes. */
+bool conf_provider_equal(const struct conf *of_a, const struct conf_service *a,
+			 const struct conf *of_b, const struct conf_service *b);
 /* Another number where `autoscale` says something else; keys at their defaults count as not there, so that
  * those of later versions change nothing. -TG_ENOMEM. */
 TG_MUST_CHECK int conf_autoscale_mark(const struct conf_service *service, uint64_t *ret);

@@ -112,10 +112,24 @@ conf_stop_grace(const struct conf *conf, uint64_t *ret_ms)
 	return has_provider;
 }
 
-bool
-conf_provider_equal(const struct conf_service *a, const struct conf_service *b)
+static bool
+are_nodes_equal(const struct conf *a, const struct conf *b)
 {
-	return are_equal(&conf_schema_provider, &a->provider, &b->provider);
+	if (a->n_nodes != b->n_nodes)
+		return false;
+	for (size_t i = 0; i < a->n_nodes; i++) {
+		if (!are_equal(&conf_schema_node, &a->nodes[i], &b->nodes[i]))
+			return false;
+	}
+	return true;
+}
+
+bool
+conf_provider_equal(const struct conf *of_a, const struct conf_service *a, const struct conf *of_b,
+		    const struct conf_service *b)
+{
+	return are_equal(&conf_schema_provider, &a->provider, &b->provider) &&
+	       (a->provider.type != TG_PROVIDER_DOCKER || are_nodes_equal(of_a, of_b));
 }
 
 int

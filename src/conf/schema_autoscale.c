@@ -306,6 +306,7 @@ nobody_tells(const struct conf_service *service, bool has_limit)
 	case TG_PROVIDER_EXEC:
 		return "programs that start backends do not tell what they use, and no agent does";
 	case TG_PROVIDER_PROCESS:
+	case TG_PROVIDER_DOCKER:
 		return has_limit ? NULL : "what they use is compared with nothing";
 	case TG_PROVIDER_TYPE_COUNT:
 		break;
@@ -317,7 +318,8 @@ static void
 warn_unknown(struct conf_check *check, const struct conf_service *service, const char *what,
 	     bool has_limit)
 {
-	bool is_process = service->provider.type == TG_PROVIDER_PROCESS;
+	bool is_process = service->provider.type == TG_PROVIDER_PROCESS ||
+			  service->provider.type == TG_PROVIDER_DOCKER;
 	bool has_group = service->provider.cpu_permille > 0 || service->provider.memory > 0;
 	const char *why = nobody_tells(service, has_limit);
 

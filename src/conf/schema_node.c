@@ -193,6 +193,16 @@ conf_node_has_tls(const struct conf_node *node)
 	return node->tls.ca != NULL;
 }
 
+const char *
+conf_node_socket(const struct conf_node *node)
+{
+	static const char scheme[] = "unix://";
+
+	return strncmp(node->docker, scheme, sizeof(scheme) - 1) == 0
+		       ? node->docker + sizeof(scheme) - 1
+		       : NULL;
+}
+
 static bool
 is_near(const struct endpoint *e)
 {

@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/docker_url.h"
 #include "conf/machine_priv.h"
+#include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
 
 #define WORKERS_MAX 256u
@@ -306,7 +308,7 @@ static const struct conf_field top_fields[] = {
 		.schema = &conf_schema_node,
 		.max = TG_NODES_MAX,
 		.flags = TG_CONF_CONTROL,
-		.preset_note = "none",
+		.preset_note = "this machine, as \"local\", where a provider is docker",
 		.help = "Where backends can be started.",
 	},
 	{
@@ -514,6 +516,44 @@ conf_number(struct conf *conf)
 	number(conf, true);
 }
 
+static bool
+has_docker(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_services; i++) {
+		if (conf->services[i].provider.type == TG_PROVIDER_DOCKER)
+			return true;
+	}
+	return false;
+}
+
+/* Without nodes there is this machine. Between our own processes they are there, or nobody asks. */
+static void
+add_own_node(struct conf_check *check, struct conf *conf)
+{
+	static char name[] = "local";
+	static char docker[] = TG_DOCKER_SOCKET;
+
+	if (conf->n_nodes > 0 || conf_check_given(check, "nodes") || conf_check_is_internal(check) ||
+	    !has_docker(conf))
+		return;
+	conf->nodes = arena_alloc(conf_check_arena(check), 1, sizeof(conf->nodes[0]));
+	if (conf->nodes == NULL) {
+		conf_check_no_memory(check);
+		return;
+	}
+	conf->nodes[0] = (struct conf_node){.name = name, .docker = docker};
+	conf->n_nodes = 1;
+}
+
+static void
+check_nodes(struct conf_check *check, const struct conf *conf)
+{
+	if (conf->n_nodes == 0 && has_docker(conf) && !conf_check_is_internal(check))
+		conf_check_error(check, "nodes",
+				 "none, and a service has a provider of type \"docker\"; allowed: "
+				 "one and more, or the key left out for this machine");
+}
+
 static void
 set_indexes(struct conf *conf)
 {
@@ -542,6 +582,8 @@ top_check(struct conf_check *check, void *object)
 		conf_check_error(check, "watchdog",
 				 "%llums is less than a busy machine may need; allowed: 0, or 1s to 1h",
 				 (unsigned long long)conf->watchdog_ms);
+	add_own_node(check, conf);
+	check_nodes(check, conf);
 	if (conf->workers == 0)
 		conf->workers = usable_processors();
 	set_indexes(conf);

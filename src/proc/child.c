@@ -125,7 +125,7 @@ become_role(const struct spawn *s, pid_t parent)
 	arrange_signals();
 	if (arrange_descriptors(r) < 0)
 		return SPAWN_DESCRIPTORS;
-	if (privileges_drop(r->privileges) < 0)
+	if (privileges_drop(r->privileges, r->role == CHILD_KEEPER) < 0)
 		return SPAWN_PRIVILEGES;
 	if (!process_die_with(parent)) /* after the change of user, which would undo it */
 		return SPAWN_DEATH_SIGNAL;

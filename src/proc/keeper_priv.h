@@ -53,6 +53,8 @@ struct keeper {
 	struct reloads *reloads;
 	struct questions *questions;
 	struct keeper_store store;
+	struct resolver *node_resolver; /* of hosts of nodes */
+	struct providers *providers;
 	struct scaler *scaler;
 	struct wants *wants;
 	struct access_log *access_log; /* NULL: off */

@@ -261,6 +261,17 @@ on_wanted(void *user, unsigned service)
 	scaler_wanted(k->scaler, service);
 }
 
+static int
+start_providers(struct keeper *k, struct err *err)
+{
+	int rc = names_start_resolver(k->loop, k->conf, &k->node_resolver, err);
+
+	if (rc < 0)
+		return rc;
+	k->providers = providers_new(k->loop, k->node_resolver);
+	return k->providers != NULL ? 0 : err_no_memory(err);
+}
+
 int
 keeper_scale_start(struct keeper *k)
 {
@@ -268,8 +279,9 @@ keeper_scale_start(struct keeper *k)
 
 	wants_listen(k->wants, on_wanted, k);
 	reloads_listen(k->reloads, on_told, k);
-	if (keeper_store_open(k->conf, k->loop, &k->store, &err) == 0)
-		k->scaler = scaler_new(k->loop, k->conf, k->segment, k->store.store, &ops, k,
+	if (keeper_store_open(k->conf, k->loop, &k->store, &err) == 0 &&
+	    start_providers(k, &err) == 0)
+		k->scaler = scaler_new(k->loop, k->conf, k->segment, k->store.store, k->providers, &ops, k,
 				       &err);
 	if (k->scaler == NULL) {
 		log_write(TG_LOG_ERROR, "cannot scale services", "reason=%s", err.text);
@@ -304,6 +316,10 @@ keeper_scale_fini(struct keeper *k)
 {
 	scaler_free(k->scaler);
 	k->scaler = NULL;
+	providers_free(k->providers);
+	k->providers = NULL;
+	resolver_free(k->node_resolver);
+	k->node_resolver = NULL;
 	k->source.scaler = NULL;
 	k->source.store = NULL;
 	keeper_store_close(&k->store, STORE_CLOSE_MS);

@@ -332,6 +332,30 @@ check_descriptors(const struct conf *conf, struct err *err)
 	return 0;
 }
 
+/* Who speaks to a daemon is root on its node: that is the keeper's alone. */
+static int
+add_secrets(struct parent *p, const struct conf_node *node, struct err *err)
+{
+	const char *path = conf_node_socket(node);
+	int rc = path != NULL ? privileges_add_secret(&p->privileges, path, err) : 0;
+
+	if (rc == 0 && node->tls.key != NULL)
+		rc = privileges_add_secret(&p->privileges, node->tls.key, err);
+	return rc;
+}
+
+/* A keeper that is not root cannot take from the processes it starts what it has. */
+static void
+warn_of_heirs(const struct parent *p)
+{
+	for (size_t i = 0; p->privileges.n_secrets > 0 && i < p->conf->n_services; i++) {
+		if (p->conf->services[i].provider.type == TG_PROVIDER_PROCESS)
+			log_write(TG_LOG_WARN,
+				  "processes that the keeper starts can reach the daemons of nodes too",
+				  "svc=%s", p->conf->services[i].name);
+	}
+}
+
 static int
 resolve_privileges(struct parent *p, struct err *err)
 {
@@ -340,6 +364,10 @@ resolve_privileges(struct parent *p, struct err *err)
 	if (rc == 0 && privileges_are_root(&p->privileges))
 		log_write(TG_LOG_WARN, "the children run as root: set user in the configuration",
 			  NULL);
+	for (size_t i = 0; rc == 0 && i < p->conf->n_nodes; i++)
+		rc = add_secrets(p, &p->conf->nodes[i], err);
+	if (rc == 0)
+		warn_of_heirs(p);
 	return rc;
 }
 

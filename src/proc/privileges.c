@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "proc/privileges.h"
 
 #define GROUPS_MAX 65536 /* NGROUPS_MAX of the kernel */
@@ -104,6 +106,9 @@ privileges_fini(struct privileges *p)
 	free(p->groups);
 	p->groups = NULL;
 	p->n_groups = 0;
+	free(p->secrets);
+	p->secrets = NULL;
+	p->n_secrets = 0;
 }
 
 bool
@@ -112,11 +117,81 @@ privileges_are_root(const struct privileges *p)
 	return p->uid == 0;
 }
 
+static bool
+is_among(const gid_t *groups, size_t n, gid_t gid)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (groups[i] == gid)
+			return true;
+	}
+	return false;
+}
+
+/* As it is without its secrets. */
+static bool
+can_open(const struct privileges *p, const struct stat *st)
+{
+	bool has_group = st->st_gid == p->gid || (!p->drop && group_member(st->st_gid));
+	mode_t who = st->st_uid == p->uid ? S_IRWXU : has_group ? S_IRWXG : S_IRWXO;
+	mode_t what = S_ISSOCK(st->st_mode) ? S_IWUSR | S_IWGRP | S_IWOTH
+					    : S_IRUSR | S_IRGRP | S_IROTH;
+
+	return p->uid == 0 || (st->st_mode & who & what) != 0;
+}
+
 int
-privileges_drop(const struct privileges *p)
+privileges_add_secret(struct privileges *p, const char *path, struct err *err)
+{
+	struct stat st;
+	gid_t *secrets;
+
+	if (stat(path, &st) < 0) {
+		log_write(TG_LOG_WARN,
+			  "a file of the keeper is not there yet: it gets no group that may open it",
+			  "file=%s reason=%s", path, strerror(errno));
+		return 0;
+	}
+	if (p->uid != 0 && can_open(p, &st))
+		log_write(TG_LOG_WARN,
+			  "the proxy could open what only the keeper should: give it a group of its own, and "
+			  "start as root with user",
+			  "file=%s", path);
+	if (st.st_gid == 0 || is_among(p->secrets, p->n_secrets, st.st_gid))
+		return 0;
+	secrets = realloc(p->secrets, (p->n_secrets + 1) * sizeof(secrets[0]));
+	if (secrets == NULL)
+		return err_no_memory(err);
+	p->secrets = secrets;
+	p->secrets[p->n_secrets++] = st.st_gid;
+	return 0;
+}
+
+/* In a child: its memory is its own, and goes with exec. */
+static bool
+set_groups(const struct privileges *p, bool is_keeper)
+{
+	gid_t *groups = calloc(p->n_groups + p->n_secrets + 1, sizeof(groups[0]));
+	size_t n = 0;
+	bool is_set;
+
+	if (groups == NULL)
+		return false;
+	for (size_t i = 0; i < p->n_groups; i++) {
+		if (!is_among(p->secrets, p->n_secrets, p->groups[i]))
+			groups[n++] = p->groups[i];
+	}
+	for (size_t i = 0; is_keeper && i < p->n_secrets; i++)
+		groups[n++] = p->secrets[i];
+	is_set = setgroups(n, groups) == 0;
+	free(groups);
+	return is_set;
+}
+
+int
+privileges_drop(const struct privileges *p, bool is_keeper)
 {
 	if (p->drop &&
-	    (setgroups(p->n_groups, p->groups) < 0 || setresgid(p->gid, p->gid, p->gid) < 0 ||
+	    (!set_groups(p, is_keeper) || setresgid(p->gid, p->gid, p->gid) < 0 ||
 	     setresuid(p->uid, p->uid, p->uid) < 0))
 		return -TG_EIO;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||

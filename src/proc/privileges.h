@@ -17,6 +17,8 @@ struct privileges {
 	gid_t gid;
 	gid_t *groups; /* supplementary groups; owned, privileges_fini() */
 	size_t n_groups;
+	gid_t *secrets; /* groups of files that only the keeper may open; owned */
+	size_t n_secrets;
 };
 
 /*
@@ -28,12 +30,17 @@ TG_MUST_CHECK int privileges_resolve(const char *user, const char *group, struct
 				     struct err *err);
 void privileges_fini(struct privileges *p); /* zeroed allowed */
 
+/* A file that the keeper needs and the proxy must not have: a Docker daemon's socket, a key. The keeper gets the group
+ * it belongs to, the proxy loses it. One that is not there yet, and one that the proxy can open all the same, are
+ * told in the log. -TG_ENOMEM. */
+TG_MUST_CHECK int privileges_add_secret(struct privileges *p, const char *path, struct err *err);
+
 /* True when the children would be root for want of a `user`. */
 bool privileges_are_root(const struct privileges *p);
 
-/* In a child between fork and exec: becomes that user for good, leaves ambient capabilities (a
+/* In a child between fork and exec: becomes that user, as the keeper or as another, for good, leaves ambient capabilities (a
  * service manager's, for binding low ports) behind, and gives up gaining privileges by exec.
  * 0, or -TG_EIO with errno. */
-TG_MUST_CHECK int privileges_drop(const struct privileges *p);
+TG_MUST_CHECK int privileges_drop(const struct privileges *p, bool is_keeper);
 
 #endif

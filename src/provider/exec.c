@@ -309,7 +309,7 @@ take_list(struct job *j, const struct process_end *end, struct err *err)
 	if (p->is_stopping)
 		stop_known(all);
 	if (has_token)
-		provider_answer_list(p, token, list, n);
+		provider_answer_list(p, token, list, n, false);
 	free(list);
 	return 0;
 }

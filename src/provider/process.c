@@ -598,7 +598,7 @@ process_list_now(struct provider *p, uint64_t token)
 	}
 	LIST_FOREACH(b, &all->backends, link)
 		list[n++] = b->instance;
-	provider_answer_list(p, token, list, n);
+	provider_answer_list(p, token, list, n, false);
 	free(list);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/container.h"
+#include "provider/docker_node.h"
 #include "provider/provider_priv.h"
 
 /* By type; NULL: nobody. */
@@ -15,6 +16,12 @@ static const struct provider_ops *const kinds[TG_PROVIDER_TYPE_COUNT] = {
 	[TG_PROVIDER_STATIC] = NULL,
 	[TG_PROVIDER_PROCESS] = &provider_process,
 	[TG_PROVIDER_EXEC] = &provider_exec,
+	[TG_PROVIDER_DOCKER] = &provider_docker,
+};
+
+struct providers {
+	struct loop *loop;
+	struct docker_hub *docker;
 };
 
 struct answer {
@@ -67,10 +74,12 @@ provider_answer(struct provider *p, uint64_t token, int rc, const char *why)
 }
 
 void
-provider_answer_list(struct provider *p, uint64_t token, const struct instance *instances, size_t n)
+provider_answer_list(struct provider *p, uint64_t token, const struct instance *instances, size_t n,
+		     bool is_partial)
 {
 	const struct provider_answer answer = {
-		.token = token, .why = "", .instances = instances, .n_instances = n};
+		.token = token, .why = "", .instances = instances, .n_instances = n,
+		.is_partial = is_partial};
 
 	p->n_orders--;
 	p->events->answered(p->user, &answer);
@@ -234,6 +243,44 @@ provider_node(const struct provider *p, const char *name, struct provider_node *
 	return p->ops->node != NULL && p->ops->node(p, name, ret);
 }
 
+bool
+provider_usage(const struct provider *p, const char *name, struct usage ret[2])
+{
+	return p->ops->usage != NULL && p->ops->usage(p, name, ret);
+}
+
+/* what they share */
+
+struct providers *
+providers_new(struct loop *loop, struct resolver *resolver)
+{
+	struct providers *all = calloc(1, sizeof(*all));
+
+	if (all == NULL)
+		return NULL;
+	all->loop = loop;
+	all->docker = docker_hub_new(loop, resolver);
+	if (all->docker != NULL)
+		return all;
+	free(all);
+	return NULL;
+}
+
+void
+providers_free(struct providers *all)
+{
+	if (all == NULL)
+		return;
+	docker_hub_free(all->docker);
+	free(all);
+}
+
+struct docker_hub *
+providers_docker(struct providers *all)
+{
+	return all->docker;
+}
+
 /* open and close */
 
 static int
@@ -255,8 +302,8 @@ open_common(struct provider *p, const char *run, struct err *err)
 }
 
 int
-provider_open(struct loop *loop, const struct conf_service *service, const char *run,
-	      const struct provider_events *events, void *user, struct provider **ret,
+provider_open(struct providers *all, const struct conf *conf, const struct conf_service *service,
+	      const char *run, const struct provider_events *events, void *user, struct provider **ret,
 	      struct err *err)
 {
 	const struct provider_ops *ops = kinds[service->provider.type];
@@ -271,7 +318,9 @@ provider_open(struct loop *loop, const struct conf_service *service, const char 
 	if (p == NULL)
 		return err_no_memory(err);
 	p->ops = ops;
-	p->loop = loop;
+	p->all = all;
+	p->loop = all->loop;
+	p->of = conf;
 	p->service = service;
 	p->conf = &service->provider;
 	p->events = events;

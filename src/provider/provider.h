@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "loop/loop.h"
+#include "net/resolver.h"
 #include "sample/usage.h"
 
 #define TG_INSTANCE_NAME 64u
@@ -42,6 +43,7 @@ struct instance {
 	struct addr addr;          /* where it takes connections */
 	char why[TG_INSTANCE_WHY]; /* "": nothing to say */
 	struct usage_place place;  /* where its usage is read; both 0: not known */
+	bool is_ill;               /* it runs, and its platform says that it does not work */
 };
 
 /* What came of an order. A value. */
@@ -52,6 +54,7 @@ struct provider_answer {
 	/* of provider_list() that succeeded: */
 	const struct instance *instances;
 	size_t n_instances;
+	bool is_partial; /* of a node that is down nothing is known: what is missing may be there */
 };
 
 struct provider_events {
@@ -68,11 +71,17 @@ struct provider_events {
 
 struct provider;
 
+/* What the providers of a keeper share: connections to daemons. `resolver` is asked for hosts of nodes, and outlives
+ * it; NULL: no node has a name. Owned by the caller, and outlives them. NULL: no memory. */
+struct providers *providers_new(struct loop *loop, struct resolver *resolver);
+void providers_free(struct providers *all); /* NULL allowed */
+
 /* NULL when the service has none, with *ret_rc 0. `run` tells this daemon from others on one machine, and is the same
- * after a crash of its keeper, a restart and an upgrade: conf->origin. `service`, its configuration and `events` outlive
- * it. Instances of a keeper before it are found, and told by list.
+ * after a crash of its keeper, a restart and an upgrade: conf->origin. `conf`, which has nodes and the service, and
+ * `events` outlive it. Instances of a keeper before it are found, and told by list.
  * -TG_ENOMEM, -TG_EINVAL, -TG_EIO. */
-TG_MUST_CHECK int provider_open(struct loop *loop, const struct conf_service *service,
+TG_MUST_CHECK int provider_open(struct providers *all, const struct conf *conf,
+				const struct conf_service *service,
 				const char *run, const struct provider_events *events, void *user,
 				struct provider **ret, struct err *err);
 /* What is under way is never answered. Instances that are left go on, for who comes after. NULL allowed. */
@@ -98,6 +107,10 @@ struct provider_node {
 bool provider_has_nodes(const struct provider *p);
 /* False: a kind that has one place, or no such node. */
 bool provider_node(const struct provider *p, const char *name, struct provider_node *ret);
+
+/* What an instance used, as it was told: the reading before, and the last. False: that is not told, read it at its
+ * place. */
+bool provider_usage(const struct provider *p, const char *name, struct usage ret[2]);
 
 /*
  * The verbs. -TG_ELIMIT: too much is under way, ask again later; -TG_ENOMEM; -TG_EINVAL: no good name; else answered()

@@ -9,12 +9,15 @@
 #include "provider/provider.h"
 
 struct answer;
+struct docker_hub;
 STAILQ_HEAD(answer_list, answer);
 
 /* Owned by provider_open(); kinds read all of it and write `own`. */
 struct provider {
 	const struct provider_ops *ops;
+	struct providers *all;
 	struct loop *loop;
+	const struct conf *of; /* has nodes */
 	const struct conf_service *service;
 	const struct conf_provider *conf; /* of that service */
 	char *run;
@@ -44,11 +47,13 @@ struct provider_ops {
 	void (*soon)(struct provider *p); /* for provider_soon(); NULL: not used */
 	void (*stop_all)(struct provider *p, uint64_t grace_ms);
 	size_t (*count)(const struct provider *p);
+	bool (*usage)(const struct provider *p, const char *name, struct usage ret[2]); /* NULL: not told */
 	bool (*node)(const struct provider *p, const char *name, struct provider_node *ret); /* NULL: one place */
 };
 
 extern const struct provider_ops provider_process;
 extern const struct provider_ops provider_exec;
+extern const struct provider_ops provider_docker;
 
 /* Answers an order in a later turn; `why` is cut at TG_INSTANCE_WHY. -TG_ENOMEM: it is not, and the verb
  * fails. */
@@ -61,7 +66,9 @@ void provider_soon(struct provider *p);
 /* Answers an order at once: from the loop, never inside a verb. */
 void provider_answer(struct provider *p, uint64_t token, int rc, const char *why);
 void provider_answer_list(struct provider *p, uint64_t token, const struct instance *instances,
-			  size_t n);
+			  size_t n, bool is_partial);
+/* Of docker. */
+struct docker_hub *providers_docker(struct providers *all);
 /* An instance has changed; from the loop. */
 void provider_tell(struct provider *p, const struct instance *instance);
 

@@ -59,7 +59,8 @@ static struct {
 	bool is_mute; /* the last service's provider does not list */
 } world;
 
-int __wrap_provider_open(struct loop *loop, const struct conf_service *service, const char *run,
+int __wrap_provider_open(struct providers *all, const struct conf *conf,
+			 const struct conf_service *service, const char *run,
 			 const struct provider_events *events, void *user, struct provider **ret,
 			 struct err *err);
 void __wrap_provider_close(struct provider *p);
@@ -71,11 +72,13 @@ bool __wrap_provider_has_nodes(const struct provider *p);
 bool __wrap_provider_node(const struct provider *p, const char *name, struct provider_node *ret);
 
 int
-__wrap_provider_open(struct loop *loop, const struct conf_service *service, const char *run,
+__wrap_provider_open(struct providers *all, const struct conf *conf,
+		     const struct conf_service *service, const char *run,
 		     const struct provider_events *events, void *user, struct provider **ret,
 		     struct err *err)
 {
-	(void)loop;
+	(void)all;
+	(void)conf;
 	(void)run;
 	(void)err;
 	*ret = &world.providers[service->index];
@@ -245,8 +248,8 @@ set_up(void **state)
 	assert_int_equal(store_open(&world.conf->store, world.loop, NULL, on_store, NULL,
 				    &world.store, &err),
 			 0);
-	world.scaler =
-		scaler_new(world.loop, world.conf, world.segment, world.store, &ops, NULL, &err);
+	world.scaler = scaler_new(world.loop, world.conf, world.segment, world.store, NULL, &ops,
+				  NULL, &err);
 	assert_non_null(world.scaler);
 	return 0;
 }

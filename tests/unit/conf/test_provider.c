@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "unit/conf/texts.h"
@@ -13,6 +15,8 @@
 #define COMMAND     "command = ( \"/bin/backend\", \"--port={port}\" ); "
 #define EXEC(x)     PROVIDER("type = \"exec\"; " x)
 #define VERBS       "list = ( \"/l\" ); start = ( \"/s\" ); stop = ( \"/e\" ); "
+#define DOCKER(x)   PROVIDER("type = \"docker\"; " x)
+#define IMAGE       "image = \"acme/api:7\"; port = 80; "
 #define AT          "3: services[0].provider."
 
 static const struct {
@@ -20,18 +24,16 @@ static const struct {
 	const char *want;
 } refused[] = {
 	{PROVIDER("type = \"proces\";"), AT
-	 "type: unknown value \"proces\"; allowed: static, process, exec (did you mean "
+	 "type: unknown value \"proces\"; allowed: static, process, exec, docker (did you mean "
 	 "\"process\"?)"},
-	{PROVIDER("type = \"docker\";"),
-	 AT "type: \"docker\" is not available in this version; allowed: static, process, exec"},
 	{PROVIDER("type = \"nomad\";"),
-	 AT "type: \"nomad\" is not available in this version; allowed: static, process, exec"},
-	{PROVIDER(COMMAND), AT "command: only allowed with type = \"process\""},
+	 AT "type: \"nomad\" is not available in this version; allowed: static, process, exec, docker"},
+	{PROVIDER(COMMAND), AT "command: only allowed with type = \"process\" or \"docker\""},
 	{PROVIDER("stop_grace = \"1s\";"),
-	 AT "stop_grace: only allowed with type = \"process\" or \"exec\""},
-	{EXEC(VERBS COMMAND), AT "command: only allowed with type = \"process\""},
+	 AT "stop_grace: only allowed with type = \"process\", \"exec\" or \"docker\""},
+	{EXEC(VERBS COMMAND), AT "command: only allowed with type = \"process\" or \"docker\""},
 	{EXEC(VERBS "folder = \"/\";"), AT "folder: only allowed with type = \"process\""},
-	{PROCESS(COMMAND "timeout = \"1s\";"), AT "timeout: only allowed with type = \"exec\""},
+	{PROCESS(COMMAND "timeout = \"1s\";"), AT "timeout: only allowed with type = \"exec\" or \"docker\""},
 	{PROCESS(COMMAND "start = ( \"/s\" );"), AT "start: only allowed with type = \"exec\""},
 	{PROCESS(""), "3: services[0].provider.command: missing; required with type = \"process\"; "
 		      "allowed: ( \"/path/of/program\", \"argument\", ... )"},
@@ -67,6 +69,34 @@ static const struct {
 	{EXEC("list = ( \"l\" ); start = ( \"/s\" ); stop = ( \"/e\" );"),
 	 AT "list: \"l\" is not an absolute path; allowed: ( \"/path/of/program\", \"argument\", "
 	    "... )"},
+	{PROCESS("command = ( );"), AT "command: a list of 0; with type = \"process\" 1 to 1024"},
+	{DOCKER("port = 80;"), AT "image: missing; required with type = \"docker\""},
+	{DOCKER("image = \"acme/api\";"), AT "port: missing; required with type = \"docker\""},
+	{DOCKER("image = \"acme/api\"; port = 0;"), AT "port: 0 is no port; allowed: 1 to 65535"},
+	{DOCKER("image = \"-v\"; port = 80;"),
+	 AT "image: bad image \"-v\"; allowed: letters, digits and - _ . / : @, the first of them no sign"},
+	{DOCKER(IMAGE "network = \"host\";"),
+	 AT "network: in \"host\" a backend has no address of its own; allowed: other networks, or the key "
+	    "left out"},
+	{DOCKER(IMAGE "network = \"container:x\";"),
+	 AT "network: bad name \"container:x\"; allowed: letters, digits and - _ ., the first of them no sign"},
+	{DOCKER(IMAGE "owner = \"a\\\"b\";"),
+	 AT "owner: bad owner \"a\"b\"; allowed: letters, digits and - _ . / : @, the first of them no sign"},
+	{DOCKER(IMAGE "memory = \"5M\";"),
+	 AT "memory: less than Docker allows; allowed: 0, or 6M and more"},
+	{DOCKER(IMAGE "cpu = 0.001;"), AT "cpu: less than can be held; allowed: 0, or 0.01 to 1024"},
+	{DOCKER(IMAGE "capabilities = ( \"net_raw\" );"),
+	 AT "capabilities: bad capability \"net_raw\"; allowed: as \"NET_BIND_SERVICE\""},
+	{DOCKER(IMAGE "volumes = ( \"/data\" );"),
+	 AT "volumes: bad volume \"/data\"; allowed: \"/source:/target\", \"name:/target\", each with "
+	    "\":ro\" behind it or without"},
+	{DOCKER(IMAGE "folder = \"/\";"), AT "folder: only allowed with type = \"process\""},
+	{DOCKER(IMAGE "pull = \"often\";"),
+	 AT "pull: unknown value \"often\"; allowed: missing, always, never"},
+	{PROCESS(COMMAND "image = \"x\";"), AT "image: only allowed with type = \"docker\""},
+	{"nodes = ( );" DOCKER(IMAGE),
+	 "1: nodes: none, and a service has a provider of type \"docker\"; allowed: one and more, or the "
+	 "key left out for this machine"},
 	{EXEC(VERBS "concurrency = 0;"), AT "concurrency: 0 is out of range; allowed: 1 to 256"},
 };
 
@@ -165,6 +195,71 @@ without_one_it_is_static(void **state)
 	conf_unref(conf);
 }
 
+static void
+docker_has_its_defaults_and_this_machine(void **state)
+{
+	static const char text[] = DOCKER(IMAGE "capabilities = ( \"CHOWN\" );");
+	struct conf_errors errors;
+	struct conf *conf;
+	struct conf *handed;
+	const struct conf_provider *p;
+	struct err err;
+	int fd;
+
+	(void)state;
+	assert_int_equal(conf_load_text(text, strlen(text), "t", &conf, &errors), 0);
+	p = &conf->services[0].provider;
+	assert_int_equal(p->type, TG_PROVIDER_DOCKER);
+	assert_string_equal(p->image, "acme/api:7");
+	assert_int_equal(p->port, 80);
+	assert_null(p->network);
+	assert_null(p->owner);
+	assert_int_equal(p->pids, 512);
+	assert_int_equal(p->pull, TG_PULL_MISSING);
+	assert_int_equal(p->pull_timeout_ms, 600000);
+	assert_true(p->has_healthcheck);
+	assert_false(p->is_read_only || p->keeps);
+	assert_int_equal(p->n_capabilities, 1);
+	assert_int_equal(conf->n_nodes, 1);
+	assert_string_equal(conf->nodes[0].name, "local");
+	assert_string_equal(conf->nodes[0].docker, "unix:///var/run/docker.sock");
+	assert_int_equal(conf_save_fd(conf, &fd, &err), 0);
+	if (conf_load_fd(fd, &handed, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(handed->nodes[0].name, "local");
+	assert_true(conf_provider_equal(conf, &conf->services[0], handed, &handed->services[0]));
+	close(fd);
+	conf_unref(handed);
+	conf_unref(conf);
+}
+
+/* Its nodes are part of how a docker provider starts backends, and of no other. */
+static void
+other_nodes_make_another_provider(void **state)
+{
+	static const char *const texts[] = {
+		"nodes = ( { name = \"a\"; docker = \"unix:///a\"; } );" DOCKER(IMAGE),
+		"nodes = ( { name = \"a\"; docker = \"unix:///b\"; } );" DOCKER(IMAGE),
+		"nodes = ( { name = \"a\"; docker = \"unix:///a\"; } );" PROCESS(COMMAND),
+		"nodes = ( { name = \"a\"; docker = \"unix:///b\"; } );" PROCESS(COMMAND),
+	};
+	struct conf *confs[4];
+	struct conf_errors errors;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(conf_load_text(texts[i], strlen(texts[i]), "t", &confs[i], &errors),
+				 0);
+	assert_true(conf_provider_equal(confs[0], &confs[0]->services[0], confs[0],
+					&confs[0]->services[0]));
+	assert_false(conf_provider_equal(confs[0], &confs[0]->services[0], confs[1],
+					 &confs[1]->services[0]));
+	assert_true(conf_provider_equal(confs[2], &confs[2]->services[0], confs[3],
+					&confs[3]->services[0]));
+	for (size_t i = 0; i < 4; i++)
+		conf_unref(confs[i]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -174,6 +269,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(the_port_may_be_in_the_environment),
 		cmocka_unit_test(exec_has_an_argv_per_verb),
 		cmocka_unit_test(without_one_it_is_static),
+		cmocka_unit_test(docker_has_its_defaults_and_this_machine),
+		cmocka_unit_test(other_nodes_make_another_provider),
 	};
 
 	if (argc > 1)

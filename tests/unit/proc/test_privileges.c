@@ -4,12 +4,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,7 +89,7 @@ drop_to_nobody(void)
 
 	if (privileges_resolve(SOMEBODY, NULL, &p, NULL) != 0 || !p.drop)
 		return 1;
-	if (privileges_drop(&p) != 0)
+	if (privileges_drop(&p, false) != 0)
 		return 2;
 	if (getresuid(&uid[0], &uid[1], &uid[2]) != 0 || getresgid(&gid[0], &gid[1], &gid[2]) != 0)
 		return 3;
@@ -105,6 +107,57 @@ drop_to_nobody(void)
 	return 0;
 }
 
+/* 0: as it should be for this role. */
+static int
+drop_with_secret(bool is_keeper)
+{
+	const struct group *gr = getgrnam("daemon");
+	char path[] = "/tmp/tg-secret-XXXXXX";
+	struct privileges p;
+	gid_t groups[16];
+	bool has_group = false;
+	int fd = mkstemp(path);
+	int n;
+
+	if (fd < 0 || fchown(fd, 0, gr->gr_gid) != 0 || fchmod(fd, 0640) != 0)
+		return 1;
+	if (privileges_resolve(SOMEBODY, NULL, &p, NULL) != 0 ||
+	    privileges_add_secret(&p, path, NULL) != 0 ||
+	    privileges_add_secret(&p, "/no/such/file", NULL) != 0 || p.n_secrets != 1)
+		return 2;
+	if (privileges_drop(&p, is_keeper) != 0)
+		return 3;
+	n = getgroups(16, groups);
+	for (int i = 0; i < n; i++)
+		has_group = has_group || groups[i] == gr->gr_gid;
+	if (has_group != is_keeper || (open(path, O_RDONLY | O_CLOEXEC) >= 0) != is_keeper)
+		return 4;
+	privileges_fini(&p);
+	return 0;
+}
+
+static int
+drop_to_keeper(void)
+{
+	return drop_with_secret(true);
+}
+
+static int
+drop_to_proxy(void)
+{
+	return drop_with_secret(false);
+}
+
+static void
+the_keeper_alone_opens_what_is_secret(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* needs root to become others */
+	assert_int_equal(in_child(drop_to_keeper), 0);
+	assert_int_equal(in_child(drop_to_proxy), 0);
+}
+
 static int
 drop_to_another_group(void)
 {
@@ -113,7 +166,7 @@ drop_to_another_group(void)
 
 	if (privileges_resolve(SOMEBODY, "daemon", &p, NULL) != 0 || p.gid != gr->gr_gid)
 		return 1;
-	if (privileges_drop(&p) != 0 || getegid() != gr->gr_gid)
+	if (privileges_drop(&p, false) != 0 || getegid() != gr->gr_gid)
 		return 2;
 	privileges_fini(&p);
 	return 0;
@@ -142,7 +195,7 @@ drop_ambient(void)
 	if (raise_ambient(CAP_NET_BIND_SERVICE) != 0 ||
 	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_BIND_SERVICE, 0, 0) != 1)
 		return 1;
-	if (privileges_drop(&stay) != 0)
+	if (privileges_drop(&stay, false) != 0)
 		return 2;
 	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_BIND_SERVICE, 0, 0) == 0 ? 0
 											     : 3;
@@ -197,6 +250,7 @@ main(void)
 		cmocka_unit_test(nothing_given_changes_nothing),
 		cmocka_unit_test(others_cannot_become_somebody_else),
 		cmocka_unit_test(root_becomes_the_user_for_good),
+		cmocka_unit_test(the_keeper_alone_opens_what_is_secret),
 		cmocka_unit_test(ambient_capabilities_stay_with_the_parent),
 		cmocka_unit_test(root_needs_a_user_with_the_group),
 	};

@@ -398,7 +398,8 @@ one_that_another_process_started_is_found(void **state)
 		struct err err;
 
 		world.loop = loop_new();
-		if (provider_open(world.loop, &world.conf->services[0], world.run, &world_events,
+		world.providers = providers_new(world.loop, NULL);
+		if (provider_open(world.providers, world.conf, &world.conf->services[0], world.run, &world_events,
 				  &world, &world.provider, &err) < 0)
 			_exit(1);
 		start(1, "b");
@@ -447,7 +448,8 @@ be_killed_in_a_start(unsigned delay_us)
 
 	if (other == 0) {
 		world.loop = loop_new();
-		if (provider_open(world.loop, &world.conf->services[0], world.run, &world_events,
+		world.providers = providers_new(world.loop, NULL);
+		if (provider_open(world.providers, world.conf, &world.conf->services[0], world.run, &world_events,
 				  &world, &world.provider, &err) < 0 ||
 		    provider_start(world.provider, 1, "b", "") < 0)
 			_exit(1);
@@ -493,7 +495,7 @@ those_of_another_run_are_not_ours(void **state)
 	start(1, "b");
 	await_answer(1);
 	first = world.provider;
-	assert_int_equal(provider_open(world.loop, &world.conf->services[0], "/other.conf",
+	assert_int_equal(provider_open(world.providers, world.conf, &world.conf->services[0], "/other.conf",
 				       &world_events, &world, &world.provider, &err),
 			 0);
 	assert_int_equal(list(2)->n, 0);
@@ -553,7 +555,7 @@ another_user_is_taken_where_we_may(void **state)
 	if (geteuid() != 0) {
 		world_open(SHELL(SLEEPER));
 		world.conf->services[0].provider.user = strdup("root");
-		assert_int_equal(provider_open(world.loop, &world.conf->services[0], "/x",
+		assert_int_equal(provider_open(world.providers, world.conf, &world.conf->services[0], "/x",
 					       &world_events, &world, &p, &err),
 				 -TG_EINVAL);
 		free(world.conf->services[0].provider.user);
@@ -579,7 +581,7 @@ a_user_that_is_missing_is_told(void **state)
 	(void)state;
 	world_open(SHELL(SLEEPER));
 	world.conf->services[0].provider.user = no_such;
-	assert_int_equal(provider_open(world.loop, &world.conf->services[0], "/x", &world_events,
+	assert_int_equal(provider_open(world.providers, world.conf, &world.conf->services[0], "/x", &world_events,
 				       &world, &p, &err),
 			 -TG_EINVAL);
 	assert_string_equal(err.text, "user \"no-such-user\": no such user");
@@ -656,7 +658,7 @@ static_is_none(void **state)
 
 	(void)state;
 	assert_int_equal(conf_load_text(text, strlen(text), "t", &world.conf, &errors), 0);
-	assert_int_equal(provider_open(world.loop, &world.conf->services[0], "/x", &world_events,
+	assert_int_equal(provider_open(world.providers, world.conf, &world.conf->services[0], "/x", &world_events,
 				       &world, &p, &err),
 			 0);
 	assert_null(p);

@@ -38,6 +38,7 @@ static struct {
 	struct loop *loop;
 	struct conf *conf;
 	struct provider *provider;
+	struct providers *providers;
 	char run[64];
 	char folder[64]; /* for files of a test */
 	unsigned fds_before;
@@ -160,7 +161,7 @@ world_open(const char *provider)
 	if (conf_load_text(text, strlen(text), "t", &world.conf, &errors) < 0)
 		fail_msg("%s", errors.list[0].text);
 	free(text);
-	if (provider_open(world.loop, &world.conf->services[0], world.run, &world_events, &world,
+	if (provider_open(world.providers, world.conf, &world.conf->services[0], world.run, &world_events, &world,
 			  &world.provider, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_non_null(world.provider);
@@ -175,7 +176,7 @@ world_reopen(void)
 	provider_close(world.provider);
 	world.n_answers = 0;
 	world.n_changes = 0;
-	assert_int_equal(provider_open(world.loop, &world.conf->services[0], world.run,
+	assert_int_equal(provider_open(world.providers, world.conf, &world.conf->services[0], world.run,
 				       &world_events, &world, &world.provider, &err),
 			 0);
 }
@@ -189,6 +190,7 @@ world_setup(void **state)
 	memset(&world, 0, sizeof(world));
 	world.fds_before = fake_count_fds();
 	world.loop = loop_new();
+	world.providers = providers_new(world.loop, NULL);
 	snprintf(world.run, sizeof(world.run), "/test/%d.conf", (int)getpid());
 	snprintf(world.folder, sizeof(world.folder), "/tmp/tg-provider-XXXXXX");
 	return world.loop == NULL || mkdtemp(world.folder) == NULL || chmod(world.folder, 0755) != 0;

@@ -1,0 +1,77 @@
+"""Who may speak to a Docker daemon is root: of the processes it is the keeper that gets the group of its socket, and
+the proxy has no way to it, whatever its user is a member of."""
+
+import grp
+import os
+import pwd
+import re
+import subprocess
+
+import pytest
+
+from harness import client, conf, docker_api, procfs
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to drop privileges")
+
+GROUP = grp.getgrnam("daemon").gr_gid
+NOBODY = pwd.getpwnam("nobody")
+CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+
+
+@pytest.fixture
+def fake(tmp_path):
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == 0 and len(folder.parts) > 2:
+            os.chmod(folder, 0o755)
+    made = docker_api.FakeDocker(tmp_path / "docker.sock")
+    os.chown(made.path, 0, GROUP)
+    os.chmod(made.path, 0o660)
+    yield made
+    made.stop()
+
+
+def start(tidegate, fake, top=""):
+    return tidegate(conf.http(top=f"""user = "nobody"; {top}
+        nodes = ( {{ name = "a"; docker = "unix://{fake.path}"; }} );""", service="""
+        autoscale = { module = "target"; metric = "in-flight"; target = 4; min = 0; max = 1; };
+        provider = { type = "docker"; image = "acme/api:7"; port = 80; };"""))
+
+
+def groups(pid):
+    return {int(n) for n in procfs.status(pid)["Groups"].split()}
+
+
+def test_the_keeper_alone_has_the_group_of_the_socket(tidegate, fake):
+    tg = start(tidegate, fake)
+    tg.log.wait(msg="node up")
+    proxy, keeper = tg.role_pid("proxy"), tg.role_pid("keeper")
+    assert GROUP in groups(keeper) and GROUP not in groups(proxy)
+    assert fake.peers == {keeper}
+    for pid, works in ((keeper, True), (proxy, False)):
+        tried = subprocess.run(["/usr/bin/python3", "-c", CONNECT, fake.path], check=False, text=True,
+                               capture_output=True, user=NOBODY.pw_uid, group=NOBODY.pw_gid,
+                               extra_groups=sorted(groups(pid)))
+        assert (tried.returncode == 0) == works, tried.stderr
+        assert works or "PermissionError" in tried.stderr
+    # Nor has it a descriptor of a connection there.
+    ours = set(re.findall(r"^\S+ \S+ \S+ \S+ \S+ \S+ +(\d+) " + re.escape(fake.path) + "$",
+                          open("/proc/net/unix", encoding="utf-8").read(), re.MULTILINE))
+    held = {os.readlink(f"/proc/{proxy}/fd/{fd}") for fd in os.listdir(f"/proc/{proxy}/fd")}
+    assert ours and not {f"socket:[{inode}]" for inode in ours} & held
+
+
+def test_a_killed_keeper_has_it_again(tidegate, fake):
+    tg = start(tidegate, fake)
+    tg.log.wait(msg="node up")
+    os.kill(tg.role_pid("keeper"), 9)
+    tg.log.wait(count=2, msg="node up")
+    assert GROUP in groups(tg.role_pid("keeper"))
+
+
+def test_a_socket_that_the_proxy_could_open_is_warned_of(tidegate, fake):
+    os.chmod(fake.path, 0o666)
+    tg = start(tidegate, fake)
+    line = tg.log.wait(level="warn")
+    assert line["msg"].startswith("the proxy could open what only the keeper should")
+    assert line["file"] == fake.path
+    assert tg.exchange(client.get()).status in (502, 503)

@@ -1,0 +1,380 @@
+"""provider docker before a daemon that does what it should, and what it should not: every failure is told, nothing
+is started twice, nothing is left, and what got lost is found again."""
+
+import json
+import os
+import re
+import signal
+
+import pytest
+
+from harness import client, conf, control, docker_api, net, procfs, settings
+from scale.conftest import Site, quickly
+
+
+class Docker:
+    """A tidegate whose backends are containers of a fake daemon."""
+
+    def __init__(self, tg, fake, site):
+        self.tg, self.fake, self.site = tg, fake, site
+
+    def scale(self, n):
+        control.ask(self.site.admin, f"scale site {n}")
+
+    def ready(self, n):
+        self.scale(n)
+        self.site.wait(ready=n, pending=0, down=0, draining=0)
+
+    def failed(self, n=1):
+        """The reason of the n-th start that fails from now on."""
+        before = len(self.tg.log.records(msg="backend start failed"))
+        return lambda: self.tg.log.wait(msg="backend start failed", count=before + n)["reason"]
+
+    def rest(self):
+        fake = self.fake
+        fake.faults, fake.standing, fake.dies, fake.health = {}, {}, False, None
+        fake.loses_events, fake.clock_ns = False, 0
+        self.scale(0)
+        self.site.wait(desired=0, ready=0, pending=0, down=0, draining=0)
+        settings.wait_until(lambda: not fake.containers, "all containers to be removed")
+        fake.asked.clear()
+
+
+@pytest.fixture(scope="module")
+def running(module_tidegate, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docker")
+    fake = docker_api.FakeDocker(folder / "docker.sock")
+    fake.add({"tidegate.owner": "me", "tidegate.service": "gone", "tidegate.backend": "auto-1",
+              "tidegate.port": "9000", "tidegate.network": ""})
+    fake.add({"tidegate.owner": "others", "tidegate.service": "site", "tidegate.backend": "auto-9",
+              "tidegate.port": "9000", "tidegate.network": ""})
+    text = conf.one(
+        "http", (), top=f"""admin = {{ socket = "{folder}/admin.sock"; }};
+            state_file = "{folder}/state";
+            nodes = ( {{ name = "host-a"; docker = "unix://{fake.path}"; address = "{net.ADDRESS}"; }} );""",
+        service=f"""
+            health = {{ type = "http"; path = "/status/200"; interval = "50ms"; rise = 1; }};
+            autoscale = {{ module = "target"; metric = "cpu"; target = 0.6; min = 0; max = 6;
+                           start_timeout = "3s"; {quickly("target", "")} }};
+            provider = {{ type = "docker"; image = "acme/api:7"; port = 9000; owner = "me"; cpu = 0.5;
+                          memory = "64M"; stop_grace = "1s"; timeout = "700ms"; read_only = true;
+                          environment = ( "NAME={{name}}", "PORT={{port}}" ); }};""")
+    tg = module_tidegate(text)
+    made = Docker(tg, fake, Site(f"{folder}/admin.sock", folder))
+    tg.log.wait(msg="node up")
+    strangers = dict(fake.containers)
+    # The fake's own, which it has no part of, are looked at once; then they are out of the way.
+    made.orphan = tg.log.wait(msg="a container is of a service that is not there, or has no provider")
+    assert list(fake.containers) == list(strangers), "what is not ours is left alone"
+    for container in strangers.values():
+        fake.end(container, 0, tell=False)
+    fake.containers.clear()
+    yield made
+    fake.stop()
+
+
+@pytest.fixture
+def docker(running):
+    running.rest()
+    return running
+
+
+def test_containers_of_services_that_are_gone_are_told(running):
+    assert running.orphan["svc"] == "gone" and running.orphan["node"] == "host-a"
+
+
+def test_containers_come_and_go_hardened(docker):
+    docker.ready(2)
+    made = docker.fake.containers
+    assert len(made) == 2
+    for container in made.values():
+        host = container.body["HostConfig"]
+        assert host["CapDrop"] == ["ALL"] and host["SecurityOpt"] == ["no-new-privileges"]
+        assert host["RestartPolicy"] == {"Name": "no"} and host["PidsLimit"] == 512
+        assert host["Memory"] == host["MemorySwap"] == 64 << 20
+        assert host["CpuQuota"] == 50000 and host["CpuPeriod"] == 100000
+        assert host["ReadonlyRootfs"] is True and "/tmp" in host["Tmpfs"]
+        assert host["PortBindings"] == {"9000/tcp": [{"HostIp": net.ADDRESS, "HostPort": ""}]}
+        assert f"NAME={container.backend}" in container.body["Env"] and "PORT=9000" in container.body["Env"]
+        assert re.fullmatch(rf"tidegate-site-{container.backend}-[0-9a-f]{{8}}", container.name)
+    assert docker.tg.exchange(client.get()).status == 200
+    docker.scale(0)
+    settings.wait_until(lambda: not made, "their removal")
+    assert docker.fake.count("stop") == 2 and docker.fake.count("remove") == 2
+
+
+def test_the_version_is_negotiated(docker):
+    assert docker.tg.log.records(msg="node up")[0]["api"] == "1.41"
+    docker.ready(1)
+    with docker.fake.lock:
+        asked = [path for verb, path in docker.fake.asked if verb == "create"]
+    assert asked and all(path.startswith("/v1.41/") for path in asked)
+
+
+@pytest.mark.parametrize("verb, fault, said", [
+    ("create", 500, "create: scripted: 500"),
+    ("start", ("say", 500, "Bind for 127.0.0.1:32768 failed: port is already allocated"),
+     "start: Bind for 127.0.0.1:32768 failed: port is already allocated"),
+    ("inspect", 500, "inspect: scripted: 500"),
+    ("create", "cut", "create: "),
+    ("inspect", "cut", "inspect: "),
+    ("create", "hang", "create: "),
+    ("inspect", ("say", 200, "x" * 300000), "inspect: its answer is too long"),
+    ("inspect", ("say", 200, "hello"), "inspect: no Id"),
+])
+def test_a_start_that_fails_is_told_and_tried_again(docker, verb, fault, said):
+    docker.fake.faults[verb] = [fault]
+    reason = docker.failed()
+    docker.scale(1)
+    assert reason().startswith(said)
+    docker.site.wait(ready=1, pending=0, draining=0)
+    settings.wait_until(lambda: len(docker.fake.running()) == 1, "one container")
+
+
+def test_a_container_that_ends_at_once_says_why(docker):
+    docker.fake.dies = True
+    reason = docker.failed()
+    docker.scale(1)
+    assert reason() == "exit status 3; it said: no such table"
+    docker.fake.dies = False
+    docker.site.wait(ready=1)
+    settings.wait_until(lambda: len(docker.fake.containers) == 1, "the removal of the one that ended")
+
+
+def test_a_daemon_that_is_slow_is_waited_for(docker):
+    docker.fake.faults = {"create": [("slow", 0.3)], "start": [("slow", 0.3)], "inspect": [("slow", 0.3)]}
+    docker.ready(1)
+    assert not docker.tg.log.records(msg="backend start failed", reason="create: ")
+    assert len(docker.fake.containers) == 1 and docker.fake.count("create") == 1
+
+
+def test_a_missing_image_is_pulled_once(docker):
+    docker.fake.images.clear()
+    docker.fake.faults = {"pull": [("slow", 0.5)]}
+    pulled = len(docker.tg.log.records(msg="image pulled"))
+    docker.ready(3)
+    line = docker.tg.log.wait(msg="image pulled", count=pulled + 1)
+    assert line["image"] == "acme/api:7" and line["node"] == "host-a" and line["layers"] == "1"
+    assert docker.fake.count("pull") == 1
+
+
+def test_answers_that_say_it_is_so_already_are_success(docker):
+    docker.fake.faults = {"start": [304]}
+    reason = docker.failed()
+    docker.scale(1)
+    assert reason().startswith("exit status 0")  # it said that it runs, and it does not
+    docker.site.wait(ready=1, pending=0, draining=0)
+    docker.fake.faults = {"stop": [304], "remove": [409]}
+    docker.scale(0)
+    docker.site.wait(ready=0, draining=0)
+    docker.fake.cut_all()  # what a daemon said is being removed, and is not, is found again
+    settings.wait_until(lambda: not docker.fake.containers, "its removal")
+
+
+def test_one_that_is_gone_is_stopped(docker):
+    docker.ready(1)
+    docker.fake.loses_events = True
+    docker.fake.vanish(docker.fake.running()[0])
+    docker.scale(0)
+    docker.site.wait(ready=0, down=0, draining=0)
+    assert docker.fake.count("stop") == 1  # 404
+
+
+def test_a_name_that_is_taken_by_a_rest_of_ours_is_cleared(docker):
+    docker.ready(1)
+    number = int(docker.fake.running()[0].removeprefix("auto-"))
+    name = next(iter(docker.fake.containers.values())).name
+    labels = {"tidegate.owner": "me", "tidegate.service": "site", "tidegate.port": "9000",
+              "tidegate.network": ""}
+    for later in range(number + 1, number + 3):
+        docker.fake.add({**labels, "tidegate.backend": f"auto-{later}"}, state="exited",
+                        name=name.replace(f"auto-{number}", f"auto-{later}"))
+    docker.ready(3)
+    assert len(docker.fake.running()) == 3
+
+
+def test_a_name_that_others_have_is_theirs(docker):
+    docker.ready(1)
+    number = int(docker.fake.running()[0].removeprefix("auto-"))
+    name = next(iter(docker.fake.containers.values())).name.replace(f"auto-{number}", f"auto-{number + 1}")
+    other = docker.fake.add({"tidegate.port": "1", "tidegate.backend": "x"}, name=name)
+    reason = docker.failed()
+    docker.scale(2)
+    assert reason() == "a container that is none of ours has its name"
+    docker.site.wait(ready=2)
+    assert docker.fake.find(other.id).state == "running"
+    docker.fake.end(other, 0, tell=False)
+    del docker.fake.containers[other.id]
+
+
+def test_one_that_dies_is_replaced_at_once(docker):
+    docker.ready(2)
+    one = docker.fake.running()[0]
+    docker.fake.end(docker.fake.find(one), 137)
+    line = docker.tg.log.wait(msg="backend ended", srv=one)
+    assert line["reason"] == "exit status 137 (SIGKILL); it said: no such table"
+    docker.site.wait(ready=2, pending=0, down=0, draining=0)
+    assert one not in docker.fake.running()
+
+
+def test_one_that_somebody_removes_is_replaced(docker):
+    docker.ready(1)
+    one = docker.fake.running()[0]
+    docker.fake.vanish(one)
+    settings.wait_until(lambda: docker.tg.log.records(msg="backend ended", srv=one), "its end")
+    docker.site.wait(ready=1, pending=0, draining=0)
+
+
+def test_a_daemon_that_restarts_loses_nothing(docker):
+    docker.ready(2)
+    one, other = docker.fake.running()
+    ups = len(docker.tg.log.records(msg="node up"))
+    downs = len(docker.tg.log.records(msg="node down"))
+    docker.fake.go_away()
+    docker.tg.log.wait(msg="node down", count=downs + 1)
+    docker.fake.end(docker.fake.find(one), 137)  # nobody is there to tell of it
+    assert docker.tg.exchange(client.get()).status == 200
+    docker.fake.listen()
+    docker.tg.log.wait(msg="node up", count=ups + 1)
+    docker.tg.log.wait(msg="backend ended", srv=one)
+    docker.site.wait(ready=2, pending=0, down=0, draining=0)
+    assert other in docker.fake.running() and len(docker.fake.running()) == 2
+
+
+def test_events_that_got_lost_are_made_up_for(docker):
+    docker.ready(2)
+    one, other = docker.fake.running()
+    docker.fake.loses_events = True
+    docker.fake.end(docker.fake.find(one), 0)
+    docker.fake.loses_events = False
+    docker.fake.cut_all()
+    docker.tg.log.wait(msg="backend ended", srv=one)
+    docker.site.wait(ready=2, pending=0, down=0, draining=0)
+    assert other in docker.fake.running()
+
+
+def test_events_that_are_none_are_passed_over(docker):
+    docker.ready(1)
+    one = docker.fake.running()[0]
+    docker.fake.tell_raw(b"{]\n\n" + b'{"Type":"container","Action":"die"}\n')
+    docker.fake.tell_raw(b"x" * 70000 + b"\n")
+    assert docker.tg.log.wait(msg="an event is longer than can be")["node"] == "host-a"
+    docker.fake.end(docker.fake.find(one), 1)  # what comes behind it is heard
+    docker.tg.log.wait(msg="backend ended", srv=one)
+    docker.site.wait(ready=1, pending=0, down=0, draining=0)
+
+
+def test_a_killed_keeper_finds_them_again(docker):
+    docker.ready(3)
+    before = docker.fake.running()
+    made = docker.fake.count("create")
+    found = len(docker.tg.log.records(msg="backend of before found"))
+    os.kill(docker.tg.role_pid("keeper"), signal.SIGKILL)
+    docker.tg.log.wait(msg="backend of before found", count=found + 3)
+    docker.site.wait(ready=3, pending=0, down=0, draining=0)
+    assert docker.fake.running() == before and docker.fake.count("create") == made
+
+
+def test_a_keeper_killed_in_a_start_leaves_one(docker):
+    docker.fake.faults = {"start": [("slow", 0.5)]}
+    docker.scale(1)
+    settings.wait_until(lambda: docker.fake.count("start") == 1, "the start")
+    ready = len(docker.tg.log.records(msg="child ready", child="keeper"))
+    os.kill(docker.tg.role_pid("keeper"), signal.SIGKILL)
+    docker.tg.log.wait(msg="child ready", child="keeper", count=ready + 1)
+    docker.ready(1)
+    settings.wait_until(lambda: len(docker.fake.containers) == 1, "one container")
+
+
+def test_a_reload_in_a_start_disturbs_nothing(docker):
+    """Another provider is made, which waits until it is its turn, and finds what the one before has begun."""
+    text = docker.tg.conf_path.read_text()
+    failed = len(docker.tg.log.records(msg="backend start failed"))
+    docker.fake.faults = {"create": [("slow", 0.4)], "start": [("slow", 0.4)]}
+    docker.scale(1)
+    settings.wait_until(lambda: docker.fake.count("start") == 1, "the start")
+    docker.tg.reload(text.replace("stop_grace = \"1s\"", "stop_grace = \"2s\""))
+    docker.site.wait(ready=1, pending=0, down=0, draining=0)
+    settings.wait_until(lambda: len(docker.fake.containers) == 1, "one container")
+    assert len(docker.tg.log.records(msg="backend start failed")) == failed
+    docker.tg.reload(text)
+    docker.site.wait(ready=1, pending=0, down=0, draining=0)
+    assert len(docker.fake.containers) == 1
+
+
+def test_the_check_of_its_image_counts(docker):
+    docker.fake.health = "starting"
+    docker.scale(1)
+    settings.wait_until(lambda: len(docker.fake.running()) == 1, "its start")
+    one = docker.fake.running()[0]
+    docker.site.wait(pending=1, ready=0)
+    assert docker.site.show()["states"]["starting"] == 1
+    docker.fake.set_health(one, "healthy")
+    docker.site.wait(ready=1, pending=0)
+    docker.fake.health = "healthy"
+    docker.fake.set_health(one, "unhealthy")
+    docker.tg.log.wait(msg="backend to be replaced", srv=one)
+    docker.site.wait(ready=1, pending=0, draining=0, down=0)
+    assert one not in docker.fake.running()
+
+
+def test_what_is_used_is_known_whatever_the_daemons_clock_says(docker):
+    docker.ready(1)
+
+    def seen():
+        record = json.loads(control.ask(docker.site.admin, "explain site json"))
+        metrics = record["snapshot"]["windows"][-1]["metrics"]
+        return metrics.get("cpu", [0]), metrics.get("memory", [0])
+    settings.wait_until(lambda: seen()[0][0] >= 4, "readings")
+    for hours in (1, -2):
+        docker.fake.clock_ns += hours * 3600 * 10**9
+        asked = docker.fake.count("stats")
+        settings.wait_until(lambda: docker.fake.count("stats") >= asked + 4, "more of them")
+    (_, least, most, *_), memory = seen()
+    assert least == pytest.approx(0.4, rel=0.05) and most == pytest.approx(0.4, rel=0.05)
+    assert memory[5] == pytest.approx(0.25, rel=0.01)
+
+
+def test_what_only_the_keeper_may_reach(docker):
+    """All that came to the daemon came from the keeper; the proxy has no descriptor of it."""
+    docker.ready(1)
+    keepers = {int(line["pid"]) for line in docker.tg.log.records(msg="child ready", child="keeper")}
+    assert docker.fake.peers <= keepers
+    assert docker.tg.role_pid("proxy") not in docker.fake.peers
+    ours = {row.split()[6] for row in open("/proc/net/unix", encoding="utf-8").read().splitlines()[1:]
+            if row.endswith(docker.fake.path)}
+    held = {os.readlink(f"/proc/{docker.tg.role_pid('proxy')}/fd/{fd}")
+            for fd in os.listdir(f"/proc/{docker.tg.role_pid('proxy')}/fd")}
+    assert ours and not {f"socket:[{inode}]" for inode in ours} & held
+    assert procfs.alive(docker.tg.role_pid("keeper"))
+
+
+def test_one_that_ends_asks_first_what_there_is(tidegate, tmp_path):
+    """A keeper that has just begun knows of no container, and a daemon takes its time to tell."""
+    fake = docker_api.FakeDocker(tmp_path / "docker.sock")
+    fake.add({"tidegate.owner": "me", "tidegate.service": "site", "tidegate.backend": "auto-1",
+              "tidegate.port": "9000", "tidegate.network": ""})
+    fake.standing = {"version": ("slow", 0.5), "list": ("slow", 0.3)}
+    tg = tidegate(conf.http(top=f'nodes = ( {{ name = "a"; docker = "unix://{fake.path}"; }} );', service="""
+        autoscale = { module = "target"; metric = "cpu"; target = 0.6; min = 1; max = 1; };
+        provider = { type = "docker"; image = "acme/api:7"; port = 9000; owner = "me"; stop_grace = "3s"; };"""))
+    tg.stop()
+    assert not fake.containers
+    fake.stop()
+
+
+def test_containers_may_be_kept(tidegate, tmp_path):
+    fake = docker_api.FakeDocker(tmp_path / "docker.sock")
+    text = conf.http(top=f'nodes = ( {{ name = "a"; docker = "unix://{fake.path}"; }} );', service="""
+        autoscale = { module = "target"; metric = "cpu"; target = 0.6; min = 1; max = 1; };
+        provider = { type = "docker"; image = "acme/api:7"; port = 9000; owner = "me"; keep = true; };""")
+    tg = tidegate(text)
+    tg.log.wait(msg="backend ready")
+    before = fake.running()
+    tg.stop()
+    assert fake.running() == before == ["auto-1"]
+    tg = tidegate(text)
+    tg.log.wait(msg="backend of before found")
+    assert fake.count("create") == 1
+    fake.stop()
+    tg.stop()

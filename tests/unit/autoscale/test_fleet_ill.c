@@ -1,0 +1,118 @@
+/* autoscale/fleet.c: what a provider says of backends that run and do not work, and of places it cannot see. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "unit/autoscale/fleet_world.h"
+
+/* As its provider says, which has not told that it ended. */
+static void
+tell_ill(struct world *w, struct thing *t, bool is_ill)
+{
+	struct instance i = instance_of(t, TG_INSTANCE_RUNNING);
+
+	i.is_ill = is_ill;
+	fleet_changed(w->fleet, &i, w->now);
+}
+
+static void
+one_that_does_not_work_goes_when_another_is_there(void **state)
+{
+	struct world *w = *state;
+	const struct fleet_member *m;
+
+	list(w);
+	settle(w, 2);
+	tell_ill(w, &w->things[0], true);
+	turn(w, 2);
+	m = fleet_find(w->fleet, w->things[0].name);
+	assert_true(m->is_condemned);
+	assert_int_equal(m->state, TG_FLEET_READY); /* it serves until then */
+	settle(w, 2);
+	assert_null(fleet_find(w->fleet, w->things[0].name));
+	assert_int_equal(w->n, 3);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+}
+
+/* What all depend on may be what does not work. */
+static void
+those_that_do_not_work_go_one_at_a_time(void **state)
+{
+	struct world *w = *state;
+	unsigned condemned = 0;
+
+	list(w);
+	settle(w, 3);
+	for (unsigned i = 0; i < 3; i++)
+		tell_ill(w, &w->things[i], true);
+	turn(w, 3);
+	for (unsigned i = 0; i < 3; i++)
+		condemned += fleet_find(w->fleet, w->things[i].name)->is_condemned;
+	assert_int_equal(condemned, 1);
+	assert_true(running(w) <= 4);
+	settle(w, 3);
+	settle(w, 3);
+	settle(w, 3);
+	assert_int_equal(fleet_counts(w->fleet).ready, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_null(fleet_find(w->fleet, w->things[i].name));
+}
+
+static void
+one_that_works_again_stays(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 1);
+	tell_ill(w, &w->things[0], true);
+	fleet_tick(w->fleet, 1, w->now);
+	assert_true(fleet_find(w->fleet, w->things[0].name)->is_condemned);
+	tell_ill(w, &w->things[0], false);
+	settle(w, 1);
+	assert_false(fleet_find(w->fleet, w->things[0].name)->is_condemned);
+	assert_int_equal(fleet_counts(w->fleet).ready, 1);
+	assert_int_equal(w->things[0].stops, 0);
+}
+
+/* Of a node that is down nothing is known. */
+static void
+what_a_part_of_a_list_has_not_may_be_there(void **state)
+{
+	struct world *w = *state;
+	struct instance i;
+
+	fleet_listed_part(w->fleet, NULL, 0, w->now);
+	assert_true(fleet_is_listed(w->fleet));
+	settle(w, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	w->now += 60000;
+	i = instance_of(&w->things[0], TG_INSTANCE_RUNNING);
+	fleet_listed_part(w->fleet, &i, 1, w->now);
+	settle(w, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	assert_int_equal(w->n, 2);
+	fleet_listed(w->fleet, &i, 1, w->now, w->now);
+	settle(w, 2);
+	assert_int_equal(w->n, 3);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(one_that_does_not_work_goes_when_another_is_there,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(those_that_do_not_work_go_one_at_a_time, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_that_works_again_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_a_part_of_a_list_has_not_may_be_there, set_up,
+						tear_down),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
