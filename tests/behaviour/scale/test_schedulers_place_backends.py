@@ -1,0 +1,87 @@
+"""Schedulers: each backend goes where there is room and where it may be; one that fits nowhere says why, and starts
+when there is room again."""
+
+import json
+
+import pytest
+
+from harness import conf, control, docker_api, net, settings
+from scale.conftest import Site, quickly
+
+ROOM = 1.0
+DEMAND = 0.3
+FULL = "cpu: 0.3 wanted, 0.1 of 1 free"
+WHY = [("n0", FULL), ("n1", FULL), ("n2", 'label: zone = "a" is required')]
+
+
+class World:
+    """Three nodes of one processor each, of which one is not of the zone that the service requires."""
+
+    def __init__(self, tg, fakes, site):
+        self.tg, self.fakes, self.site = tg, fakes, site
+
+    def json(self, command):
+        return json.loads(control.ask(self.site.admin, f"{command} json"))
+
+    def scale(self, n):
+        control.ask(self.site.admin, f"scale site {n}")
+
+    def counts(self):
+        return [len(fake.containers) for fake in self.fakes]
+
+
+@pytest.fixture(scope="module")
+def world(module_tidegate, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("nodes")
+    fakes = [docker_api.FakeDocker(folder / f"docker{i}.sock") for i in range(3)]
+    nodes = ", ".join(f"""{{ name = "n{i}"; docker = "unix://{fake.path}"; address = "{net.ADDRESS}"; cpu = {ROOM};
+                            memory = "1G"; labels = {{ zone = "{'aab'[i]}"; }}; }}""" for i, fake in enumerate(fakes))
+    text = conf.one(
+        "http", (), top=f"""admin = {{ socket = "{folder}/admin.sock"; }};
+            nodes = ( {nodes} );""",
+        service=f"""
+            health = {{ type = "http"; path = "/status/200"; interval = "50ms"; rise = 1; }};
+            autoscale = {{ module = "target"; metric = "in-flight"; target = 4; min = 0; max = 8;
+                           start_timeout = "3s"; {quickly("target", "")} }};
+            scheduler = "spread"; placement = {{ require = {{ zone = "a"; }}; }};
+            provider = {{ type = "docker"; image = "acme/api:7"; port = 9000; cpu = {DEMAND}; memory = "64M";
+                          stop_grace = "1s"; }};""")
+    tg = module_tidegate(text)
+    tg.log.wait(msg="node up", count=3)
+    made = World(tg, fakes, Site(f"{folder}/admin.sock", folder))
+    yield made
+    made.scale(0)
+    made.site.wait(ready=0, pending=0, down=0, draining=0)
+    for fake in fakes:
+        fake.stop()
+
+
+def test_they_spread_fill_wait_and_go_on(world):
+    world.scale(2)
+    world.site.wait(ready=2, pending=0)
+    assert world.counts() == [1, 1, 0], "spread: one on each of the zone"
+    world.scale(7)
+    seen = world.site.wait(ready=6, pending=1)
+    assert world.counts() == [3, 3, 0], "three of 0.3 fit into 1.0, and none goes to another zone"
+    assert seen["start_failures"] == 0 and seen["failures"] == 0, "to wait for room is no failed start"
+    for command in ("show placement", "explain site"):
+        said = control.ask(world.site.admin, command)
+        assert all(f"{node}: {why}" in said for node, why in WHY), (command, said)
+    assert [node["cpu_free_milli"] for node in world.json("show nodes")] == [100, 100, 1000]
+    shown = world.json("show placement")[0]
+    assert shown["next"] is None and [one["node"] for one in shown["backends"] if one["waiting"]] == [None]
+    assert [(one["node"], one["why"]) for one in shown["nodes"]] == WHY
+    one = next(iter(world.fakes[1].containers.values()))
+    world.fakes[1].end(one, 1)
+    settings.wait_until(lambda: world.counts()[1] == 3 and world.site.show()["ready"] == 6,
+                        "its place to be taken again")
+
+
+def test_a_plan_moves_nothing(world):
+    world.scale(2)
+    world.site.wait(ready=2, pending=0, draining=0)
+    before = [sorted(fake.containers) for fake in world.fakes]
+    plan = world.json("plan")
+    used = sum(1 for some in before if some)
+    assert (plan["nodes_used"], plan["nodes_after"], len(plan["moves"])) == (used, 1, used - 1)
+    assert [sorted(fake.containers) for fake in world.fakes] == before
