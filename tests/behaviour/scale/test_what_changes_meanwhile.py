@@ -75,7 +75,7 @@ def test_another_command_costs_nothing_that_runs(scaled):
 
 
 def test_a_service_that_goes_ends_what_it_has_in_flight_first(two):
-    tg = two()
+    tg = two(PLAIN.replace("target = 2", "target = 4")) # three are in flight
     tg.site.wait(ready=1)
     text = text_of(tg)
     peer = tg.client().send(client.get("/slow?ms=1500"))
