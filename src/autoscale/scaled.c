@@ -275,8 +275,8 @@ count_fixed(struct scaled *s)
 	}
 }
 
-static uint32_t
-least(const struct scaled *s)
+uint32_t
+scaled_least(const struct scaled *s)
 {
 	const struct conf_autoscale *a = &s->conf->autoscale;
 	unsigned min = schedules_min(s->schedules, a->min, wall_read());
@@ -298,7 +298,7 @@ fill_snapshot(struct scaled *s, struct mono now)
 		.pending = counts.pending,
 		.draining = counts.draining,
 		.desired = s->state->desired + s->n_fixed,
-		.min = least(s) + s->n_fixed,
+		.min = scaled_least(s) + s->n_fixed,
 		.max = s->conf->autoscale.max + s->n_fixed,
 		.concurrency = s->conf->max_connections_per_backend,
 		.start_s = s->state->start_s,
@@ -552,7 +552,7 @@ begin(struct scaled *s)
 {
 	struct fleet_counts counts = fleet_counts(s->state->fleet);
 	uint32_t n = counts.pending + counts.ready + counts.down;
-	uint32_t min = least(s);
+	uint32_t min = scaled_least(s);
 
 	s->state->desired = n < min ? min : n;
 	s->state->is_begun = true;

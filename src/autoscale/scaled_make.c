@@ -360,6 +360,17 @@ scaled_begin(struct scaled *s, struct err *err)
 	return 0;
 }
 
+/* Where the same module decides on, what it decided is no news after a reload. */
+static void
+take_decision_over(struct scaled *s, const struct scaled *was)
+{
+	if (s->module != was->module)
+		return;
+	s->has_decision = was->has_decision;
+	s->decision = was->decision;
+	s->n_fixed = was->n_fixed;
+}
+
 void
 scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider)
 {
@@ -371,6 +382,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	was->state = NULL;
 	s->state = st;
 	st->of = s;
+	take_decision_over(s, was);
 	if (conf_is_scaled(s->conf))
 		fleet_set_limits(st->fleet, &limits);
 	if (provider == NULL)
@@ -397,6 +409,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 void
 scaled_begin_again(struct scaled *s)
 {
+	s->has_decision = false;
 	s->state->is_begun = false;
 	s->state->is_woken = false;
 	s->state->has_up = false;

@@ -128,7 +128,7 @@ bool scaler_status(const struct scaler *s, unsigned service, struct scaler_statu
 /* What its backends did and used in the last interval, in the order of the configuration. NULL: it is not scaled, or
  * nothing is sampled yet. Until the next turn. */
 const struct backend_sample *scaler_samples(const struct scaler *s, unsigned service);
-/* The last decision as a record, made now; the caller's to free(). NULL: none yet, or no memory. */
+/* The last decision since the last reload as a record, made now; the caller's to free(). NULL: none yet, or no memory. */
 char *scaler_last_record(const struct scaler *s, unsigned service);
 
 #endif
