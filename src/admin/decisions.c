@@ -60,10 +60,28 @@ print_present(struct command_call *call, unsigned service)
 	if (!scaler_status(call->source->scaler, service, &st))
 		return;
 	print_mode(call->out, st.mode);
+	if (st.list_failure[0] != '\0') {
+		output_text(call->out, "  provider: cannot list what runs: ");
+		output_plain(call->out, st.list_failure);
+		output_text(call->out, "\n");
+	}
 	print_failures(call, &st);
 	if (st.is_refusing && st.failures.in_row == 0)
 		output_text(call->out, "  requests: those that come are refused with 503: "
 				       "none is ready, and none will be started\n");
+}
+
+/* Before a provider has told what runs, nothing is decided. */
+static void
+fail_undecided(struct command_call *call, unsigned service)
+{
+	struct scaler_status st;
+	bool is_unlisted = scaler_status(call->source->scaler, service, &st) &&
+			   st.list_failure[0] != '\0';
+
+	command_fail(call, TG_COMMAND_NOT_FOUND, "nothing is decided for \"%.128s\" yet%s%s",
+		     call->arguments[0], is_unlisted ? ": its provider cannot list what runs: " : "",
+		     is_unlisted ? st.list_failure : "");
 }
 
 static void
@@ -81,8 +99,7 @@ run_explain(const struct command *c, struct command_call *call)
 		return;
 	record = scaler_last_record(call->source->scaler, (unsigned)service);
 	if (record == NULL) {
-		command_fail(call, TG_COMMAND_NOT_FOUND, "nothing is decided for \"%.128s\" yet",
-			     call->arguments[0]);
+		fail_undecided(call, (unsigned)service);
 		return;
 	}
 	if (call->json) {

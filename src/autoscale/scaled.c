@@ -512,7 +512,7 @@ vain_until(const struct scaled *s, struct mono now)
 		return (struct mono){0};
 	if (failures.in_row > 0 && failures.retry_ms > scaler_ms(now))
 		return (struct mono){.us = (uint64_t)failures.retry_ms * 1000};
-	if (!is_put_to_sleep(st) && !(st->is_unlistable && !fleet_is_listed(st->fleet)))
+	if (!is_put_to_sleep(st) && !(st->list_failure[0] != '\0' && !fleet_is_listed(st->fleet)))
 		return (struct mono){0};
 	/* Nobody knows when, so it is not told again. */
 	return mono_is_set(st->refused_until) ? st->refused_until : mono_add_ms(now, 1000);
@@ -661,12 +661,13 @@ scaled_listed(struct scaled *s, const struct provider_answer *answer)
 	if (answer->rc < 0) {
 		log_write(TG_LOG_WARN, "cannot list what runs", "svc=%s reason=%s", s->conf->name,
 			  answer->why);
-		st->is_unlistable = true;
+		snprintf(st->list_failure, sizeof(st->list_failure), "%s",
+			 answer->why[0] != '\0' ? answer->why : "?");
 		if (!fleet_is_listed(st->fleet))
 			st->list_due = mono_add_ms(loop_now(s->scaler->loop), LIST_AGAIN_MS);
 		return;
 	}
-	st->is_unlistable = false;
+	st->list_failure[0] = '\0';
 	fleet_listed(st->fleet, answer->instances, answer->n_instances, st->list_asked_ms,
 		     scaler_now_ms(s->scaler));
 	scaled_hurry(s);

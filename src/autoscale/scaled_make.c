@@ -393,6 +393,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	st->source->owner = conf_ref(s->owner);
 	st->source->conf = s->conf;
 	st->list_token = 0;
+	st->list_failure[0] = '\0';
 	st->list_due = (struct mono){.us = 0};
 	fleet_set_source(st->fleet, s->conf->provider.type);
 	/* Whose they are was not told yet, and the one that was asked is closed. */

@@ -390,6 +390,7 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 		.failures = fleet_failures(st->fleet),
 		.refused = st->refused,
 		.is_refusing = mono_is_set(st->refused_until),
+		.list_failure = st->list_failure,
 		.reason = scaled->has_decision ? scaled->decision.proposal.reason : "",
 		.guard = last_guard(scaled),
 		.decisions = st->number,

@@ -112,6 +112,7 @@ struct scaler_status {
 	uint64_t retry_ms; /* until the next start; 0: at once */
 	uint64_t refused;  /* streams that starts that fail, or failed last, had refused, as of the last tick */
 	bool is_refusing;  /* streams that come are refused, not held */
+	const char *list_failure; /* why the provider could not list what runs; "": it could */
 	const char *reason; /* of the last proposal */
 	const char *guard;  /* the last that changed it; NULL: none */
 	uint64_t decisions; /* since the keeper began */

@@ -50,7 +50,7 @@ struct scaled_state {
 	struct mono list_due;
 	int64_t list_asked_ms;
 	uint64_t list_token; /* 0: none is under way */
-	bool is_unlistable;  /* the last one failed */
+	char list_failure[TG_SCALED_WHY]; /* why the last one failed; "": it did not */
 	uint64_t last_token;
 
 	uint64_t number;      /* of the last decision */
