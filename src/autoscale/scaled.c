@@ -28,6 +28,21 @@ in_flight(const struct scaled *s, uint32_t slot)
 	return n > 0 ? n : 0;
 }
 
+/* Of one that goes what the tidegate before may have there too: that is not counted here, and it may give it more until
+ * it has ended. */
+static int64_t
+left_in_flight(const struct scaled *s, const struct fleet_member *m, uint32_t slot)
+{
+	const struct segment_shared *all = segment_shared(s->scaler->segment, 0);
+	int64_t n = in_flight(s, slot);
+	bool is_going = m->state == TG_FLEET_DRAINING || m->state == TG_FLEET_REMOVING ||
+			m->state == TG_FLEET_RESTING;
+
+	if (n == 0 && is_going && atomic_load_explicit(&all->has_former, memory_order_relaxed) != 0)
+		return 1;
+	return n;
+}
+
 /* Of backends that are not the provider's: NULL. Good until the fleet's tick. */
 static void
 find_members(struct scaled *s)
@@ -54,7 +69,7 @@ observe_configured(struct scaled *s, int64_t now_ms)
 			      sc->ops.steered(sc->user, s->conf->index, i), now_ms);
 		fleet_observed(s->state->fleet, b->name,
 			       sc->ops.is_up(sc->user, s->conf->index, i),
-			       in_flight(s, b->segment_slot), now_ms);
+			       left_in_flight(s, s->members[i], b->segment_slot), now_ms);
 	}
 }
 
@@ -70,8 +85,8 @@ observe_resting(void *user, const struct fleet_member *m)
 	struct observing *o = user;
 
 	if (m->state == TG_FLEET_RESTING && m->slot != 0)
-		fleet_observed(o->s->state->fleet, m->name, false, in_flight(o->s, m->slot),
-			       o->now_ms);
+		fleet_observed(o->s->state->fleet, m->name, false,
+			       left_in_flight(o->s, m, m->slot), o->now_ms);
 }
 
 static void
