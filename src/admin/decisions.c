@@ -15,28 +15,73 @@ seconds(uint64_t ms)
 	return ms / 1000 + (ms % 1000 != 0);
 }
 
-/* What no decision is about: the number stays, and what it asks for cannot be started. */
 static void
-print_starts(struct command_call *call, unsigned service)
+print_mode(struct output *out, enum scaler_mode mode)
+{
+	static const char *const what[TG_SCALER_MODE_COUNT] = {
+		[TG_SCALER_ON] = "",
+		[TG_SCALER_PAUSED] = "the number stays",
+		[TG_SCALER_DRY_RUN] = "decisions are told, and nothing is done",
+	};
+
+	if (mode != TG_SCALER_ON)
+		output_format(out, "  mode: %s: %s\n", scaler_mode_str(mode), what[mode]);
+}
+
+/* What is asked for cannot be started. */
+static void
+print_failures(struct command_call *call, const struct scaler_status *st)
 {
 	struct output *out = call->out;
-	struct scaler_status st;
 	int64_t now_ms = (int64_t)(call->source->now.us / 1000);
-	const struct fleet_failures *f = &st.failures;
+	const struct fleet_failures *f = &st->failures;
 
-	if (!scaler_status(call->source->scaler, service, &st) || f->name[0] == '\0')
+	if (f->name[0] == '\0')
 		return;
 	output_format(out, "  starts: %u failed in a row; the last one that did: %s, %" PRIu64 " s ago: ",
 		      f->in_row, f->name, now_ms > f->at_ms ? (uint64_t)(now_ms - f->at_ms) / 1000 : 0);
 	output_plain(out, f->why);
 	output_text(out, "\n");
-	if (f->in_row > 0 && st.retry_ms > 0)
+	if (f->in_row > 0 && st->retry_ms > 0)
 		output_format(out, "  next start: in %" PRIu64 " s at the earliest\n",
-			      seconds(st.retry_ms));
+			      seconds(st->retry_ms));
 	else if (f->in_row > 0)
 		output_text(out, "  next start: now\n");
 	output_format(out, "  requests: %" PRIu64 " refused with 503 while starts failed%s\n",
-		      st.refused, st.is_refusing ? ", and those that come" : "");
+		      st->refused, st->is_refusing && f->in_row > 0 ? ", and those that come" : "");
+}
+
+/* What no decision is about: the number stays. */
+static void
+print_present(struct command_call *call, unsigned service)
+{
+	struct scaler_status st;
+
+	if (!scaler_status(call->source->scaler, service, &st))
+		return;
+	print_mode(call->out, st.mode);
+	if (st.list_failure[0] != '\0') {
+		output_text(call->out, "  provider: cannot list what runs: ");
+		output_plain(call->out, st.list_failure);
+		output_text(call->out, "\n");
+	}
+	print_failures(call, &st);
+	if (st.is_refusing && st.failures.in_row == 0)
+		output_text(call->out, "  requests: those that come are refused with 503: "
+				       "none is ready, and none will be started\n");
+}
+
+/* Before a provider has told what runs, nothing is decided. */
+static void
+fail_undecided(struct command_call *call, unsigned service)
+{
+	struct scaler_status st;
+	bool is_unlisted = scaler_status(call->source->scaler, service, &st) &&
+			   st.list_failure[0] != '\0';
+
+	command_fail(call, TG_COMMAND_NOT_FOUND, "nothing is decided for \"%.128s\" yet%s%s",
+		     call->arguments[0], is_unlisted ? ": its provider cannot list what runs: " : "",
+		     is_unlisted ? st.list_failure : "");
 }
 
 static void
@@ -85,8 +130,7 @@ run_explain(const struct command *c, struct command_call *call)
 		return;
 	record = scaler_last_record(call->source->scaler, (unsigned)service);
 	if (record == NULL) {
-		command_fail(call, TG_COMMAND_NOT_FOUND, "nothing is decided for \"%.128s\" yet",
-			     call->arguments[0]);
+		fail_undecided(call, (unsigned)service);
 		return;
 	}
 	if (call->json) {
@@ -94,7 +138,7 @@ run_explain(const struct command *c, struct command_call *call)
 		output_text(call->out, "\n");
 	} else if ((text = record_explain(record, strlen(record))) != NULL) {
 		output_text(call->out, text);
-		print_starts(call, (unsigned)service);
+		print_present(call, (unsigned)service);
 		print_waiting(call, (unsigned)service);
 		free(text);
 	} else {
@@ -150,7 +194,8 @@ run_decisions(const struct command *c, struct command_call *call)
 const struct command command_explain = {
 	.name = "explain",
 	.usage = "SERVICE",
-	.help = "why it has as many backends as it has: the last decision, starts that fail, and what waits for a node",
+	.help = "why it has as many backends as it has: the last decision, its mode, starts that fail, and "
+		"what waits for a node",
 	.run = run_explain,
 };
 

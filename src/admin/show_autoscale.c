@@ -247,6 +247,11 @@ print_failure(const struct view *v)
 		output_plain(out, f->why);
 	}
 	output_format(out, "\nrefused: %" PRIu64 "\n", v->status.refused);
+	if (v->status.list_failure[0] != '\0') {
+		output_text(out, "list: cannot list what runs: ");
+		output_plain(out, v->status.list_failure);
+		output_text(out, "\n");
+	}
 }
 
 static void
@@ -357,7 +362,7 @@ json_counts(const struct view *v)
 	json_number(out, "downs", st->downs);
 }
 
-/* Null: no start has failed. */
+/* Null: no start, or the last list, has not failed. */
 static void
 json_failure(const struct view *v)
 {
@@ -375,6 +380,10 @@ json_failure(const struct view *v)
 	}
 	json_number(out, "refused", v->status.refused);
 	output_format(out, ",\"refusing\":%s", v->status.is_refusing ? "true" : "false");
+	if (v->status.list_failure[0] != '\0')
+		json_text(out, ",", "list_failure", v->status.list_failure);
+	else
+		output_text(out, ",\"list_failure\":null");
 }
 
 static void

@@ -121,7 +121,7 @@ guard_zero(const struct decide_input *in, struct decision *d)
 {
 	if (is_idle(in))
 		set(d, TG_GUARD_IDLE, 0);
-	else if (d->desired == 0 && in->snapshot.desired > 0)
+	else if (in->snapshot.min == 0 && d->desired == 0 && in->snapshot.desired > 0)
 		set(d, TG_GUARD_IDLE, 1);
 	if (in->state.is_woken && d->desired == 0)
 		set(d, TG_GUARD_WAKE, 1);
@@ -149,7 +149,7 @@ guard_no_flap(const struct decide_input *in, struct decision *d)
 	if (d->desired >= have || is_idle(in) || isnan(used))
 		return;
 	least = floor(used) + 1;
-	if (least > d->desired)
+	if (least > d->desired && least > in->snapshot.min)
 		set(d, TG_GUARD_NO_FLAP, least < have ? (uint32_t)least : have);
 }
 

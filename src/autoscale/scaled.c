@@ -29,6 +29,21 @@ in_flight(const struct scaled *s, uint32_t slot)
 	return n > 0 ? n : 0;
 }
 
+/* Of one that goes what the tidegate before may have there too: that is not counted here, and it may give it more until
+ * it has ended. */
+static int64_t
+left_in_flight(const struct scaled *s, const struct fleet_member *m, uint32_t slot)
+{
+	const struct segment_shared *all = segment_shared(s->scaler->segment, 0);
+	int64_t n = in_flight(s, slot);
+	bool is_going = m->state == TG_FLEET_DRAINING || m->state == TG_FLEET_REMOVING ||
+			m->state == TG_FLEET_RESTING;
+
+	if (n == 0 && is_going && atomic_load_explicit(&all->has_former, memory_order_relaxed) != 0)
+		return 1;
+	return n;
+}
+
 /* Of backends that are not the provider's: NULL. Good until the fleet's tick. */
 static void
 find_members(struct scaled *s)
@@ -55,7 +70,7 @@ observe_configured(struct scaled *s, int64_t now_ms)
 			      sc->ops.steered(sc->user, s->conf->index, i), now_ms);
 		fleet_observed(s->state->fleet, b->name,
 			       sc->ops.is_up(sc->user, s->conf->index, i),
-			       in_flight(s, b->segment_slot), now_ms);
+			       left_in_flight(s, s->members[i], b->segment_slot), now_ms);
 	}
 }
 
@@ -71,8 +86,8 @@ observe_resting(void *user, const struct fleet_member *m)
 	struct observing *o = user;
 
 	if (m->state == TG_FLEET_RESTING && m->slot != 0)
-		fleet_observed(o->s->state->fleet, m->name, false, in_flight(o->s, m->slot),
-			       o->now_ms);
+		fleet_observed(o->s->state->fleet, m->name, false,
+			       left_in_flight(o->s, m, m->slot), o->now_ms);
 }
 
 static void
@@ -291,8 +306,8 @@ count_fixed(struct scaled *s)
 	}
 }
 
-static uint32_t
-least(const struct scaled *s)
+uint32_t
+scaled_least(const struct scaled *s)
 {
 	const struct conf_autoscale *a = &s->conf->autoscale;
 	unsigned min = schedules_min(s->schedules, a->min, wall_read());
@@ -314,7 +329,7 @@ fill_snapshot(struct scaled *s, struct mono now)
 		.pending = counts.pending,
 		.draining = counts.draining,
 		.desired = s->state->desired + s->n_fixed,
-		.min = least(s) + s->n_fixed,
+		.min = scaled_least(s) + s->n_fixed,
 		.max = s->conf->autoscale.max + s->n_fixed,
 		.concurrency = s->conf->max_connections_per_backend,
 		.start_s = s->state->start_s,
@@ -556,7 +571,7 @@ vain_until(const struct scaled *s, struct mono now)
 	if (failures.in_row > 0 && failures.retry_ms > scaler_ms(now))
 		return (struct mono){.us = (uint64_t)failures.retry_ms * 1000};
 	if (counts.waiting == 0 && !is_put_to_sleep(st) &&
-	    !(st->is_unlistable && !fleet_is_listed(st->fleet)))
+	    !(st->list_failure[0] != '\0' && !fleet_is_listed(st->fleet)))
 		return (struct mono){0};
 	/* Nobody knows when, so it is not told again. */
 	return mono_is_set(st->refused_until) ? st->refused_until : mono_add_ms(now, 1000);
@@ -596,7 +611,7 @@ begin(struct scaled *s)
 {
 	struct fleet_counts counts = fleet_counts(s->state->fleet);
 	uint32_t n = counts.pending + counts.ready + counts.down;
-	uint32_t min = least(s);
+	uint32_t min = scaled_least(s);
 
 	s->state->desired = n < min ? min : n;
 	s->state->is_begun = true;
@@ -706,12 +721,13 @@ scaled_listed(struct scaled *s, const struct provider_answer *answer)
 	if (answer->rc < 0) {
 		log_write(TG_LOG_WARN, "cannot list what runs", "svc=%s reason=%s", s->conf->name,
 			  answer->why);
-		st->is_unlistable = true;
+		snprintf(st->list_failure, sizeof(st->list_failure), "%s",
+			 answer->why[0] != '\0' ? answer->why : "?");
 		if (!fleet_is_listed(st->fleet))
 			st->list_due = mono_add_ms(loop_now(s->scaler->loop), LIST_AGAIN_MS);
 		return;
 	}
-	st->is_unlistable = false;
+	st->list_failure[0] = '\0';
 	if (answer->is_partial)
 		fleet_listed_part(st->fleet, answer->instances, answer->n_instances,
 				  scaler_now_ms(s->scaler));

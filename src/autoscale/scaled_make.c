@@ -394,6 +394,17 @@ scaled_begin(struct scaled *s, struct err *err)
 	return 0;
 }
 
+/* Where the same module decides on, what it decided is no news after a reload. */
+static void
+take_decision_over(struct scaled *s, const struct scaled *was)
+{
+	if (s->module != was->module)
+		return;
+	s->has_decision = was->has_decision;
+	s->decision = was->decision;
+	s->n_fixed = was->n_fixed;
+}
+
 void
 scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider)
 {
@@ -405,6 +416,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	was->state = NULL;
 	s->state = st;
 	st->of = s;
+	take_decision_over(s, was);
 	if (conf_is_scaled(s->conf))
 		fleet_set_limits(st->fleet, &limits);
 	if (provider == NULL)
@@ -415,6 +427,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	st->source->owner = conf_ref(s->owner);
 	st->source->conf = s->conf;
 	st->list_token = 0;
+	st->list_failure[0] = '\0';
 	st->list_due = (struct mono){.us = 0};
 	fleet_set_source(st->fleet, s->conf->provider.type);
 	/* Whose they are was not told yet, and the one that was asked is closed. */
@@ -431,6 +444,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 void
 scaled_begin_again(struct scaled *s)
 {
+	s->has_decision = false;
 	s->state->is_begun = false;
 	s->state->is_woken = false;
 	s->state->has_up = false;

@@ -388,12 +388,13 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 		.manual = st->manual,
 		.desired = st->desired,
 		.proposed = scaled_started(scaled, scaled->decision.proposal.desired),
-		.min = scaled_started(scaled, scaled->input.snapshot.min),
-		.max = scaled_started(scaled, scaled->input.snapshot.max),
+		.min = scaled_least(scaled),
+		.max = scaled->conf->autoscale.max,
 		.counts = fleet_counts(st->fleet),
 		.failures = fleet_failures(st->fleet),
 		.refused = st->refused,
 		.is_refusing = mono_is_set(st->refused_until),
+		.list_failure = st->list_failure,
 		.reason = scaled->has_decision ? scaled->decision.proposal.reason : "",
 		.guard = last_guard(scaled),
 		.decisions = st->number,
@@ -423,7 +424,7 @@ scaler_last_record(const struct scaler *s, unsigned service)
 {
 	const struct scaled *scaled = scaled_of(s, service);
 
-	if (scaled == NULL || !scaled->has_decision)
+	if (scaled == NULL || scaled->input.module == NULL)
 		return NULL;
 	return record_text(&scaled->input, &scaled->decision, scaled->state->number,
 			   scaled->decided);

@@ -112,6 +112,7 @@ struct scaler_status {
 	uint64_t retry_ms; /* until the next start; 0: at once */
 	uint64_t refused;  /* streams that starts that fail, or failed last, had refused, as of the last tick */
 	bool is_refusing;  /* streams that come are refused, not held */
+	const char *list_failure; /* why the provider could not list what runs; "": it could */
 	const char *reason; /* of the last proposal */
 	const char *guard;  /* the last that changed it; NULL: none */
 	uint64_t decisions; /* since the keeper began */
@@ -180,7 +181,7 @@ TG_MUST_CHECK int scaler_plan(const struct scaler *s, const char *scheduler,
 			      void (*told)(void *user, const struct scaler_move *move), void *user,
 			      struct scaler_plan *ret);
 
-/* The last decision as a record, made now; the caller's to free(). NULL: none yet, or no memory. */
+/* The last decision since the last reload as a record, made now; the caller's to free(). NULL: none yet, or no memory. */
 char *scaler_last_record(const struct scaler *s, unsigned service);
 
 #endif

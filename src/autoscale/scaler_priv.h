@@ -50,7 +50,7 @@ struct scaled_state {
 	struct mono list_due;
 	int64_t list_asked_ms;
 	uint64_t list_token; /* 0: none is under way */
-	bool is_unlistable;  /* the last one failed */
+	char list_failure[TG_SCALED_WHY]; /* why the last one failed; "": it did not */
 	uint64_t last_token;
 
 	uint64_t number;      /* of the last decision */
@@ -98,7 +98,7 @@ struct scaled {
 	size_t backends_room;
 	struct tg_window windows[TG_WINDOWS_MAX];
 	bool has_decision;
-	struct decide_input input;
+	struct decide_input input; /* its module is NULL: the decision is one of before a reload */
 	char cpu_unknown[TG_SCALED_WHY]; /* what of it is told */
 	char memory_unknown[TG_SCALED_WHY];
 	struct decision decision;
@@ -185,6 +185,8 @@ void scaled_tick(struct scaled *s, struct mono now);
 void scaled_hear_loads(struct scaled *s, struct mono now, uint64_t stale_ms);
 /* Into its input: what people are told beside it. */
 void scaled_tell(struct scaled *s);
+/* Fewest that the provider is to have now, schedules included. */
+uint32_t scaled_least(const struct scaled *s);
 /* Of all backends to those of the provider. */
 uint32_t scaled_started(const struct scaled *s, uint32_t n);
 /* Not wanted any more, and nothing is left. */

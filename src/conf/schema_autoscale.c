@@ -127,6 +127,7 @@ static const struct conf_field autoscale_fields[] = {
 		.kind = &conf_kind_integer,
 		TG_MEMBER(conf_autoscale, max),
 		.preset_note = "none, required with module",
+		.min = 1,
 		.max = BACKENDS_MAX,
 		ONLY_SCALED,
 		.help = "Most backends that the provider starts.",
@@ -242,9 +243,7 @@ check_limits(struct conf_check *check, const struct conf_autoscale *a)
 {
 	if (!conf_check_given(check, "max"))
 		conf_check_error(check, "max", "missing");
-	else if (a->max == 0)
-		conf_check_error(check, "max", "0 is out of range; allowed: 1 to %u", BACKENDS_MAX);
-	else if (a->min > a->max)
+	else if (a->max > 0 && a->min > a->max)
 		conf_check_error(check, "min", "%u is more than max = %u", a->min, a->max);
 	for (size_t i = 0; i < a->n_schedules && a->max > 0; i++) {
 		if (a->schedules[i].min > a->max)

@@ -107,6 +107,8 @@ struct segment_shared {
 	/* Slot 0, written by the parent: times a child was ended because a loop of it did not turn. */
 	_Atomic int64_t hangs_proxy;
 	_Atomic int64_t hangs_keeper;
+	/* Slot 0, written by the parent: 1 while the tidegate before may still have streams in flight. */
+	_Atomic int64_t has_former;
 	/* Slot 0, written by the keeper: that of the service whose autoscaler runs; 0: none. A hint. */
 	_Atomic int64_t judged;
 	/* Backends: what it told last of its own load, in thousandths; -1: not told. segment_load_report() reads it. */

@@ -214,6 +214,14 @@ copy_marks(const struct carry *c, uint32_t from, uint32_t to)
 	segment_note_max(&shared->downs_cleared, gauge(&there->downs_cleared));
 }
 
+/* For who stops backends: what the one before has in flight there is not seen here. */
+static void
+set_former(struct carry *c, bool is_there)
+{
+	atomic_store_explicit(&segment_shared(c->to, 0)->has_former, is_there,
+			      memory_order_relaxed);
+}
+
 int
 carry_begin(struct carry *c, int fd, struct segment *to, struct err *err)
 {
@@ -232,6 +240,7 @@ carry_begin(struct carry *c, int fd, struct segment *to, struct err *err)
 			copy_marks(c, i, c->slots[i]);
 	}
 	carry_copy(c);
+	set_former(c, true);
 	return 0;
 }
 
@@ -258,6 +267,7 @@ on_timer(struct timer *t)
 		return;
 	}
 	release(c);
+	set_former(c, false);
 	if (c->stops_loop)
 		loop_stop(c->loop);
 }

@@ -4,7 +4,7 @@
  * Each tidegate has a segment of its own. That of the one before (proc/predecessor.h) is written until its
  * proxy has ended; its sums, with what was carried to it, are copied into the carried part of ours, from
  * object to object by kind, service and name: once before our children start, then each second until
- * nobody counts there any more. What is now, as connections that are open, each counts for itself.
+ * nobody counts there any more. Until then `has_former` is set in ours. What is now, as connections that are open, each counts for itself.
  *
  * Nothing that is read there is trusted: numbers are copied, names compared within their size.
  */

@@ -56,8 +56,17 @@ def test_who_is_put_to_sleep_by_order_refuses_at_once(scaled):
         answer = tg.exchange(client.get())
         return answer.status == 503 and answer.get("Retry-After") == "1"
     settings.wait_until(refused, "503")
-    control.ask(tg.site.admin, "scale site auto")
+    why = "those that come are refused with 503: none is ready, and none will be started"
+    assert why in control.ask(tg.site.admin, "explain site")
+    # A pause does not start one either.
+    control.ask(tg.site.admin, "autoscale site pause; scale site auto")
+    settings.wait_until(refused, "503")
+    told = control.ask(tg.site.admin, "explain site")
+    assert "mode: paused: the number stays" in told and why in told
+    control.ask(tg.site.admin, "autoscale site resume")
     tg.exchange_until(200)
+    told = control.ask(tg.site.admin, "explain site")
+    assert "mode:" not in told and "refused" not in told
 
 
 def test_one_that_sleeps_is_ready(scaled):

@@ -100,9 +100,16 @@ def test_a_list_that_goes_wrong_starts_nothing(begun, programs, how, reason):
     tg = begun(least=1)
     assert reason in tg.log.wait(msg="cannot list what runs", count=2)["reason"]
     assert not programs.asked("start")
+    # Who asks is told, and nobody waits for it.
+    assert tg.exchange(client.get()).status == 503
+    assert reason in tg.site.show()["list_failure"]
+    for order in ("explain site", "show autoscale site"):
+        told = ask(tg.site.admin, order)
+        assert "cannot list what runs: " in told and reason in told
     # Nothing can be started before: it is asked for again soon, not with the next one that is due.
     times = [logs.moment(line) for line in tg.log.records(msg="cannot list what runs")]
     assert 0.9 < times[1] - times[0] < 8
     programs.mend("list")
-    tg.site.wait(ready=1)
+    tg.site.wait(ready=1, list_failure=None)
+    assert "cannot list" not in ask(tg.site.admin, "explain site")
     assert len(programs.backends()) == 1

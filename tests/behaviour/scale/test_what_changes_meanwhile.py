@@ -191,6 +191,24 @@ def test_an_upgrade_under_load_doubles_and_stops_none(scaled, admin, tmp_path):
     assert not tg.log.records(msg="killing a second backend of one name")
 
 
+def test_an_upgrade_stops_none_that_the_old_one_still_uses(scaled, admin):
+    """What is in flight there is not in the statistics of the new one."""
+    tg = scaled(PLAIN, service='balance = "round-robin";', top='shutdown_grace = "60s";')
+    ask(admin, "scale site 2")
+    tg.site.wait(ready=2)
+    slow = [tg.client().send(client.post(b"x", "/slow?ms=3000")) for _ in range(2)]
+    settings.wait_until(lambda: [m["in_flight"] for m in tg.site.show()["members"]] == [1, 1],
+                        "one at each")
+    tg.upgrade()
+    tg.site.wait(ready=2)
+    ask(admin, "scale site 1")
+    tg.site.wait(ready=1, draining=1)
+    assert [peer.read_answer().status for peer in slow] == [200, 200]
+    tg.site.wait(ready=1, draining=0)
+    assert len(tg.site.processes()) == 1
+    assert not tg.log.records(msg="backend cut")
+
+
 def test_a_keeper_that_dies_while_one_drains_cuts_nothing(scaled, admin, tmp_path):
     tg = scaled(PLAIN, top=f'state_file = "{tmp_path}/state";')
     ask(admin, "scale site 2")

@@ -332,6 +332,7 @@ setup(void **state)
 			     .why = "no such\nprogram", .at_ms = 1000},
 		.refused = 12,
 		.is_refusing = true,
+		.list_failure = "",
 		.retry_ms = 1500,
 		.fleet = f->fleet,
 	};
@@ -486,7 +487,11 @@ one_service_is_told_whole(void **state)
 	assert_has(answer, "desired: 2\nproposed: 9\nmin: 1\nmax: 4\npending: 1\nstarting: 0\n");
 	assert_has(answer, "ready: 1\n");
 	assert_has(answer, "failures: 1\nretry_ms: 1500\nstarts: 4\nstart_failures: 2\n");
-	assert_has(answer, "\nlast_failure: auto-7 4 s ago: no such?program\nrefused: 12\n");
+	assert_has(answer, "\nlast_failure: auto-7 4 s ago: no such?program\nrefused: 12\nreason: ");
+	told.list_failure = "out of\nmachines";
+	answer = ask(f, "show autoscale api");
+	assert_has(answer, "\nrefused: 12\nlist: cannot list what runs: out of?machines\n");
+	told.list_failure = "";
 	/* What a module says cannot end the answer. */
 	assert_has(answer, "reason: in-flight 36 of 4??for each\nguard: max\nstore: memory well\n");
 	assert_has(answer, "\nauto-1 ready 3 127.0.0.1:4001 3\n");
@@ -506,7 +511,7 @@ one_service_as_json(void **state)
 			   "\"max\":4,\"ready\":1,\"pending\":1,\"down\":0,\"draining\":0,"
 			   "\"failures\":1,\"retry_ms\":1500,");
 	assert_has(answer, "\"last_failure\":{\"name\":\"auto-7\",\"ago_ms\":4000,\"reason\":"
-			   "\"no such\\nprogram\"},\"refused\":12,\"refusing\":true,");
+			   "\"no such\\nprogram\"},\"refused\":12,\"refusing\":true,\"list_failure\":null,");
 	assert_has(answer, "\"reason\":\"in-flight 36 of 4\\n\\nfor each\",\"guard\":\"max\",");
 	assert_has(answer, "\"max\":5}");
 	assert_has(answer, "\"store\":{\"kind\":\"memory\",\"well\":true,\"why\":\"\"}");

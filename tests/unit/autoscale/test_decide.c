@@ -164,6 +164,12 @@ zero_is_for_the_idle(void **state)
 	w.in.state.is_woken = false;
 	w.in.snapshot.min = 1;
 	expect_free(&w);
+	/* Nor is it what keeps the last one. */
+	start(&w, 2, 0);
+	w.in.snapshot.min = 1;
+	expect(&w, 1, TG_GUARD_MIN);
+	told.load = 0;
+	expect(&w, 1, TG_GUARD_MIN);
 }
 
 static void

@@ -411,15 +411,23 @@ next_tick(void)
 	return w;
 }
 
-static void
-expect_explained(const char *part)
+/* Of a tick since the last reload. */
+static char *
+next_record(void)
 {
 	char *record;
-	char *words;
 
 	while ((record = scaler_last_record(world.scaler, 0)) == NULL)
 		fake_turn(world.loop);
-	words = record_explain(record, strlen(record));
+	return record;
+}
+
+static void
+expect_explained(const char *part)
+{
+	char *record = next_record();
+	char *words = record_explain(record, strlen(record));
+
 	assert_non_null(words);
 	if (strstr(words, part) == NULL)
 		fail_msg("no \"%s\" in %s", part, words);
@@ -535,10 +543,40 @@ desired_of_the_past_counts_all(void **state)
 	await(is_desired_seen);
 }
 
+static void
+expect_known(uint64_t before)
+{
+	struct scaler_status status;
+
+	assert_true(scaler_status(world.scaler, 0, &status));
+	assert_int_equal(status.max, 2);
+	assert_int_equal(status.proposed, 1);
+	assert_int_equal(status.reason[0] != '\0', true);
+	assert_int_equal(status.decisions, before);
+}
+
+/* Each backend that comes or goes is a reload: what was decided is known meanwhile, and no news after it. */
+static void
+a_reload_repeats_no_decision(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	scaler_set_mode(world.scaler, 0, TG_SCALER_DRY_RUN);
+	atomic_store(&segment_shared(world.segment, 2)->queued, 2);
+	await(proposes_one);
+	before = decisions();
+	reload(scaled);
+	expect_known(before);
+	free(next_record());
+	expect_known(before);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_reload_repeats_no_decision, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_is_taken_over, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_dry_run_does_not_repeat_itself, set_up,

@@ -43,6 +43,8 @@ static const struct {
 	{SCALE(IN_FLIGHT "interval = \"1ms\";"), AT "interval: 1ms is out of range; allowed: 100ms to 1m"},
 	{SERVICE("autoscale = { module = \"target\"; dry_run = true; in_flight = 4; };"),
 	 AT "max: missing"},
+	{SERVICE("autoscale = { module = \"target\"; dry_run = true; in_flight = 4; max = 0; };"),
+	 AT "max: 0 is out of range; allowed: 1 to 1024"},
 	{SERVICE("autoscale = { min = 1; };"), AT "min: only allowed with module"},
 	{SERVICE("autoscale = { target = 1; };"), AT "target: only allowed with module"},
 	{SERVICE("autoscale = { module = \"target\"; max = 9; in_flight = 4; };"),

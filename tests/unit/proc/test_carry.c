@@ -169,10 +169,12 @@ it_ends_when_nobody_counts_there_any_more(void **state)
 
 	(void)state;
 	assert_non_null(c.from);
+	assert_int_equal(segment_shared(to, 0)->has_former, 1);
 	count(from, 0, backend(from, "a", "x"), TG_B_STREAMS, 3);
 	segment_finish(from);
 	carry_wait(&c);
 	assert_null(c.from);
+	assert_int_equal(segment_shared(to, 0)->has_former, 0);
 	assert_int_equal(segment_sum(to, backend(to, "a", "x"), TG_B_STREAMS), 3);
 	carry_wait(&c);
 	carry_fini(&c);
