@@ -130,7 +130,10 @@ def test_retries_and_health_are_told(tidegate, recording_backend, port):
     assert page.value("backend_connect_errors_total", service="site", backend="bad") == retries
     assert page.value("backend_retries_total", service="site", backend="bad") == retries
     assert page.value("backend_weight", service="site", backend="bad") == 3
-    assert page.value("service_backends", service="site", state="up") == 2
+    # After three connects in a row that fail, it is ejected.
+    states = [page.value("service_backends", service="site", state=state) for state in ("up", "ejected")]
+    assert sum(states) == 2
+    assert states[1] == page.value("service_ejections_total", service="site")
 
 
 def test_checks_that_fail_take_a_backend_down(tidegate, port):
