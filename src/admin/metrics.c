@@ -29,6 +29,14 @@ write_counted_seconds(const struct metric *m, const struct metric_site *site, st
 	exposition_seconds(out, &site->series, segment_sum(site->s->segment, site->slot, m->id));
 }
 
+static void
+write_histogram(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	struct histogram h = histogram_sum(site->s->segment, site->slot, m->id);
+
+	exposition_histogram(out, &site->series, &h);
+}
+
 /* Counters of one family share the order of their five status classes. */
 static void
 write_classes(const struct metric *m, const struct metric_site *site, struct output *out)
@@ -218,14 +226,6 @@ write_worker_histogram(const struct metric *m, const struct metric_site *site, s
 }
 
 /* services */
-
-static void
-write_histogram(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct histogram h = histogram_sum(site->s->segment, site->slot, m->id);
-
-	exposition_histogram(out, &site->series, &h);
-}
 
 static void
 write_queue(const struct metric *m, const struct metric_site *site, struct output *out)
@@ -529,6 +529,7 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_ends_total", write_reasons, 0, "Streams ended, by reason."),
 	ROW(LISTENER, COUNTER, "listener_received_bytes_total", write_counter, TG_L_BYTES_IN, "Bytes from clients."),
 	ROW(LISTENER, COUNTER, "listener_sent_bytes_total", write_counter, TG_L_BYTES_OUT, "Bytes to clients."),
+	ROW(LISTENER, HISTOGRAM, "listener_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From the first byte of a request, or in mode tcp from accepting, to the end of the stream; also of those that no service got."),
 
 	ROW(SERVICE, GAUGE, "service_in_flight", write_service_in_flight, 0, "Streams on the backends of the service."),
 	ROW(SERVICE, GAUGE, "service_queue_length", write_queue, 0, "Streams that wait for a place at a backend, or are held."),
@@ -585,6 +586,9 @@ const struct metric metrics[] = {
 	ROW(BACKEND, COUNTER, "backend_ejections_total", write_ejections, 0, "Times the backend was ejected."),
 	ROW(BACKEND, COUNTER, "backend_check_failures_total", write_check_failures, 0, "Health checks that failed."),
 	ROW(BACKEND, COUNTER, "backend_response_head_seconds_total", write_counted_seconds, TG_B_TIME_RESPONSE_US, "Time to the heads of answers, summed up."),
+	ROW(BACKEND, HISTOGRAM, "backend_connect_seconds", write_histogram, TG_HISTOGRAM_CONNECT, "Connecting to the backend; only connections that were made."),
+	ROW(BACKEND, HISTOGRAM, "backend_response_head_seconds", write_histogram, TG_HISTOGRAM_RESPONSE, "From the request sent to the head of the backend's answer."),
+	ROW(BACKEND, HISTOGRAM, "backend_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From when a stream was given to the backend to its end there; only tries that were answered, or in mode tcp connected."),
 	{.name = NULL},
 };
 /* clang-format on */
@@ -678,6 +682,20 @@ metrics_have_backends(const struct admin_source *s)
 }
 
 bool
+metrics_have_times(const struct admin_source *s)
+{
+	return source_n_backends(s) <= TG_METRICS_TIMES_MAX;
+}
+
+static bool
+is_left_out(const struct metric *m, const struct page_place *p)
+{
+	if (m->scope != TG_METRIC_OF_BACKEND)
+		return false;
+	return !p->with_backends || (m->type == TG_METRIC_HISTOGRAM && !p->with_times);
+}
+
+bool
 metrics_step(struct page_place *p, const struct admin_source *s, struct output *out)
 {
 	const struct metric *m = &metrics[p->part];
@@ -685,7 +703,7 @@ metrics_step(struct page_place *p, const struct admin_source *s, struct output *
 
 	if (m->name == NULL)
 		return false;
-	if (m->scope == TG_METRIC_OF_BACKEND && !p->with_backends) {
+	if (is_left_out(m, p)) {
 		next_part(p);
 		return true;
 	}

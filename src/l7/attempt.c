@@ -8,8 +8,10 @@
 static void
 count_connect(const struct stream *s)
 {
-	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT],
-		      mono_diff_us(s->connected, s->phase));
+	uint64_t us = mono_diff_us(s->connected, s->phase);
+
+	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT], us);
+	histogram_add(&s->lease.backend->histograms[TG_HISTOGRAM_CONNECT], us);
 }
 
 static enum step

@@ -36,6 +36,7 @@ def test_all_of_them_when_asked_for(many):
     page = metrics.page(many.port, "/metrics?backends=1")
     assert sum(name == "tidegate_backend_up" for name, _ in page.samples) == MANY
     assert page.value("backend_up", service="site", backend=f"b{MANY - 1}") == 1
+    assert not page.has("backend_duration_seconds_count", service="site", backend="b0")
 
 
 def test_others_are_answered_while_a_long_page_is_written(many):
