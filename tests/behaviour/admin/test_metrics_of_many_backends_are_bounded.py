@@ -1,5 +1,7 @@
 """10,000 backends, 2,500 under a sanitizer: lines for each only when asked for, and nobody waits for a long page."""
 
+import os
+import signal
 import threading
 import time
 
@@ -16,7 +18,8 @@ def many(module_tidegate, module_backend):
     port = f"{net.ADDRESS}:{net.free_port()}"
     backend = module_backend()
     entries = [f'{{ name = "b{i}"; address = "{backend.address}"; }}' for i in range(MANY)]
-    tg = module_tidegate(conf.http(*entries, top=f'admin = {{ http = "{port}"; }};'))
+    tg = module_tidegate(conf.http(*entries, top=f'admin = {{ http = "{port}"; }};',
+                                   service='balance = "hash"; hash_on = "source";'))
     settings.wait_until(lambda: metrics.get(port, "/readyz").status == 200, "it to be ready")
     tg.port = port
     return tg
@@ -77,3 +80,11 @@ def test_one_who_does_not_read_holds_nobody_up(many):
     assert many.exchange(client.get("/")).status == 200
     for peer in slow:
         peer.close()
+
+
+def test_a_new_proxy_has_them_all_at_once(many):
+    """Verdicts come in parts, and tables of keys for parts of them took seconds that nobody was served."""
+    os.kill(many.role_pid("proxy"), signal.SIGKILL)
+    assert many.exchange(client.get("/")).status == 200
+    took = metrics.page(many.port).value("process_cpu_seconds_total", process="proxy")
+    assert settings.sanitizers() or took < 1
