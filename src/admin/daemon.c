@@ -1,7 +1,7 @@
 /* admin/daemon.c: the end of tidegate, and its next version. */
 #include <string.h>
 
-#include "admin/command.h"
+#include "admin/reload.h"
 
 static void
 run_shutdown(const struct command *c, struct command_call *call)
@@ -27,17 +27,17 @@ const struct command command_shutdown = {
 static void
 run_upgrade(const struct command *c, struct command_call *call)
 {
-	const struct admin_actions *actions = &call->source->actions;
+	struct reload_order order = {
+		.what = RELOAD_UPGRADE, .service = "", .backend = "", .text = ""};
 
-	if (command_has_none(c, call) && actions->upgrade(actions->user) < 0)
-		command_fail(call, TG_COMMAND_LIMIT, "the parent cannot be told");
+	if (command_has_none(c, call))
+		reload_ask(call, &order, NULL);
 }
 
 const struct command command_upgrade = {
 	.name = "upgrade",
 	.usage = "",
-	.help = "start the program and the configuration anew, and let it take over; the log tells how "
-		"it went",
+	.help = "start the program and the configuration anew, and let it take over, or say why not",
 	.rights = TG_RIGHTS_ADMIN,
 	.run = run_upgrade,
 };

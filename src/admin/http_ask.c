@@ -62,6 +62,8 @@ take_backends(const char *value, struct http_ask *ask)
 		ask->backends = TG_BACKENDS_NO;
 	else if (strcmp(value, "1") == 0)
 		ask->backends = TG_BACKENDS_YES;
+	else if (strcmp(value, "times") == 0)
+		ask->backends = TG_BACKENDS_TIMES;
 	else
 		return false;
 	return true;
@@ -98,7 +100,8 @@ take_argument(const struct conf *conf, struct slice name, struct slice value, st
 	if (is_known)
 		return 200;
 	*ret_why =
-		"known are /metrics?backends=0|1, /readyz?services=any|all, /readyz?service=NAME";
+		"known are /metrics?backends=0|1|times, /readyz?services=any|all, "
+		"/readyz?service=NAME";
 	if (ask->page != TG_PAGE_READY || !is_word(name, "service"))
 		return 400;
 	*ret_why = "there is no such service";

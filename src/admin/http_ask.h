@@ -1,7 +1,7 @@
 /*
  * admin/http_ask.h: what a request to the HTTP port of the keeper asks for. Pure.
  *
- *	/metrics[?backends=0|1]
+ *	/metrics[?backends=0|1|times]
  *	/status
  *	/healthz
  *	/readyz[?services=any|all][?service=NAME]
@@ -27,7 +27,8 @@ enum http_page {
 enum http_backends {
 	TG_BACKENDS_AS_BOUND = 0, /* unless there are too many */
 	TG_BACKENDS_NO = 1,
-	TG_BACKENDS_YES = 2
+	TG_BACKENDS_YES = 2, /* their histograms unless there are too many */
+	TG_BACKENDS_TIMES = 3 /* with histograms */
 };
 
 struct http_ask {

@@ -210,15 +210,22 @@ answer_page(struct client *c, const struct http_ask *ask, page_step *step, const
 }
 
 static void
+place_metrics(struct page_place *place, const struct admin_source *source, enum http_backends asked)
+{
+	bool is_as_bound = asked == TG_BACKENDS_AS_BOUND;
+
+	place->with_backends = is_as_bound ? metrics_have_backends(source) : asked != TG_BACKENDS_NO;
+	place->with_times = asked == TG_BACKENDS_TIMES || metrics_have_times(source);
+}
+
+static void
 answer(struct client *c, const struct http_ask *ask)
 {
 	const struct admin_source *source = c->server->source;
 
 	switch (ask->page) {
 	case TG_PAGE_METRICS:
-		c->place.with_backends = ask->backends == TG_BACKENDS_AS_BOUND
-						 ? metrics_have_backends(source)
-						 : ask->backends == TG_BACKENDS_YES;
+		place_metrics(&c->place, source, ask->backends);
 		answer_page(c, ask, metrics_step, TG_EXPOSITION_CONTENT_TYPE);
 		break;
 	case TG_PAGE_STATUS:

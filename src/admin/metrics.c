@@ -29,6 +29,14 @@ write_counted_seconds(const struct metric *m, const struct metric_site *site, st
 	exposition_seconds(out, &site->series, segment_sum(site->s->segment, site->slot, m->id));
 }
 
+static void
+write_histogram(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	struct histogram h = histogram_sum(site->s->segment, site->slot, m->id);
+
+	exposition_histogram(out, &site->series, &h);
+}
+
 /* Counters of one family share the order of their five status classes. */
 static void
 write_classes(const struct metric *m, const struct metric_site *site, struct output *out)
@@ -220,14 +228,6 @@ write_worker_histogram(const struct metric *m, const struct metric_site *site, s
 /* services */
 
 static void
-write_histogram(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct histogram h = histogram_sum(site->s->segment, site->slot, m->id);
-
-	exposition_histogram(out, &site->series, &h);
-}
-
-static void
 write_queue(const struct metric *m, const struct metric_site *site, struct output *out)
 {
 	(void)m;
@@ -325,125 +325,6 @@ write_check_failures(const struct metric *m, const struct metric_site *site, str
 		health_status(site->s->health, (unsigned)site->i, (unsigned)site->j)->failures);
 }
 
-/* services that are scaled; the others have no lines */
-
-static bool
-scaled_status(const struct metric_site *site, struct scaler_status *ret)
-{
-	return site->s->scaler != NULL &&
-	       scaler_status(site->s->scaler, (unsigned)site->i, ret);
-}
-
-/* id: where in struct scaler_status. */
-static void
-write_scaled_32(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct scaler_status status;
-	uint32_t n;
-
-	if (!scaled_status(site, &status))
-		return;
-	memcpy(&n, (const char *)&status + m->id, sizeof(n));
-	exposition_number(out, &site->series, n);
-}
-
-static void
-write_scaled_64(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct scaler_status status;
-	uint64_t n;
-
-	if (!scaled_status(site, &status))
-		return;
-	memcpy(&n, (const char *)&status + m->id, sizeof(n));
-	exposition_number(out, &site->series, n);
-}
-
-static void
-write_scaled_backends(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct scaler_status status;
-
-	(void)m;
-	if (!scaled_status(site, &status))
-		return;
-	exposition_labelled(out, &site->series, "state", "pending", status.counts.pending);
-	exposition_labelled(out, &site->series, "state", "ready", status.counts.ready);
-	exposition_labelled(out, &site->series, "state", "down", status.counts.down);
-	exposition_labelled(out, &site->series, "state", "draining", status.counts.draining);
-}
-
-static void
-write_scaled_mode(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct scaler_status status;
-
-	(void)m;
-	if (!scaled_status(site, &status))
-		return;
-	for (unsigned i = 0; i < TG_SCALER_MODE_COUNT; i++)
-		exposition_labelled(out, &site->series, "mode",
-				    scaler_mode_str((enum scaler_mode)i),
-				    (unsigned)status.mode == i);
-}
-
-static void
-write_scaled_manual(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct scaler_status status;
-
-	(void)m;
-	if (scaled_status(site, &status))
-		exposition_number(out, &site->series, status.has_manual);
-}
-
-static void
-write_scaled_guards(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct scaler_status status;
-
-	(void)m;
-	if (!scaled_status(site, &status))
-		return;
-	for (unsigned i = 0; i < TG_GUARD_COUNT; i++)
-		exposition_labelled(out, &site->series, "guard", guard_str(i),
-				    status.by_guard[i]);
-}
-
-static void
-write_scaled_changes(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct scaler_status status;
-
-	(void)m;
-	if (!scaled_status(site, &status))
-		return;
-	exposition_labelled(out, &site->series, "direction", "up", status.ups);
-	exposition_labelled(out, &site->series, "direction", "down", status.downs);
-}
-
-static void
-write_scaled_starts(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct scaler_status status;
-
-	(void)m;
-	if (!scaled_status(site, &status))
-		return;
-	exposition_labelled(out, &site->series, "result", "ready", status.starts);
-	exposition_labelled(out, &site->series, "result", "failed", status.start_failures);
-}
-
-static void
-write_cold_starts(const struct metric *m, const struct metric_site *site, struct output *out)
-{
-	struct scaler_status status;
-
-	(void)m;
-	if (scaled_status(site, &status))
-		exposition_histogram(out, &site->series, &status.cold_starts);
-}
-
 /* the store */
 
 static void
@@ -529,6 +410,7 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_ends_total", write_reasons, 0, "Streams ended, by reason."),
 	ROW(LISTENER, COUNTER, "listener_received_bytes_total", write_counter, TG_L_BYTES_IN, "Bytes from clients."),
 	ROW(LISTENER, COUNTER, "listener_sent_bytes_total", write_counter, TG_L_BYTES_OUT, "Bytes to clients."),
+	ROW(LISTENER, HISTOGRAM, "listener_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From the first byte of a request, or in mode tcp from accepting, to the end of the stream; also of those that no service got."),
 
 	ROW(SERVICE, GAUGE, "service_in_flight", write_service_in_flight, 0, "Streams on the backends of the service."),
 	ROW(SERVICE, GAUGE, "service_queue_length", write_queue, 0, "Streams that wait for a place at a backend, or are held."),
@@ -551,19 +433,19 @@ const struct metric metrics[] = {
 	ROW(SERVICE, HISTOGRAM, "service_response_head_seconds", write_histogram, TG_HISTOGRAM_RESPONSE, "From the request sent to the head of the backend's answer."),
 	ROW(SERVICE, HISTOGRAM, "service_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From the first byte of a request, or in mode tcp from accepting, to the end of the stream."),
 
-	ROW(SERVICE, GAUGE, "autoscale_desired_backends", write_scaled_32, OF_STATUS(desired), "Backends that the provider of the service is to have running."),
-	ROW(SERVICE, GAUGE, "autoscale_proposed_backends", write_scaled_32, OF_STATUS(proposed), "Backends that the autoscaler proposed last, before guards."),
-	ROW(SERVICE, GAUGE, "autoscale_min_backends", write_scaled_32, OF_STATUS(min), "The fewest backends in effect, schedules included."),
-	ROW(SERVICE, GAUGE, "autoscale_max_backends", write_scaled_32, OF_STATUS(max), "The most backends in effect."),
-	ROW(SERVICE, GAUGE, "autoscale_backends", write_scaled_backends, 0, "Backends that the provider started, by state; each is in exactly one."),
-	ROW(SERVICE, GAUGE, "autoscale_mode", write_scaled_mode, 0, "1 for the mode that the autoscaler is in, 0 for the others."),
-	ROW(SERVICE, GAUGE, "autoscale_manual", write_scaled_manual, 0, "1 while an operator's number of backends counts, else 0."),
-	ROW(SERVICE, GAUGE, "autoscale_failing_starts", write_scaled_32, OF_STATUS(failures), "Starts of backends that failed one after the other, until now."),
-	ROW(SERVICE, COUNTER, "autoscale_decisions_total", write_scaled_64, OF_STATUS(decisions), "Decisions that were recorded: another number, or another reason for it."),
-	ROW(SERVICE, COUNTER, "autoscale_guarded_total", write_scaled_guards, 0, "Times a guard changed the number that was proposed."),
-	ROW(SERVICE, COUNTER, "autoscale_changes_total", write_scaled_changes, 0, "Times the number of backends wanted was made larger or smaller."),
-	ROW(SERVICE, COUNTER, "autoscale_starts_total", write_scaled_starts, 0, "Backends started, by what came of it."),
-	ROW(SERVICE, HISTOGRAM, "autoscale_cold_start_seconds", write_cold_starts, 0, "From asking for a backend to its first passed check."),
+	ROW(SERVICE, GAUGE, "autoscale_desired_backends", metrics_write_scaled_32, OF_STATUS(desired), "Backends that the provider of the service is to have running."),
+	ROW(SERVICE, GAUGE, "autoscale_proposed_backends", metrics_write_scaled_32, OF_STATUS(proposed), "Backends that the autoscaler proposed last, before guards."),
+	ROW(SERVICE, GAUGE, "autoscale_min_backends", metrics_write_scaled_32, OF_STATUS(min), "The fewest backends in effect, schedules included."),
+	ROW(SERVICE, GAUGE, "autoscale_max_backends", metrics_write_scaled_32, OF_STATUS(max), "The most backends in effect."),
+	ROW(SERVICE, GAUGE, "autoscale_backends", metrics_write_scaled_backends, 0, "Backends that the provider started, by state; each is in exactly one."),
+	ROW(SERVICE, GAUGE, "autoscale_mode", metrics_write_scaled_mode, 0, "1 for the mode that the autoscaler is in, 0 for the others."),
+	ROW(SERVICE, GAUGE, "autoscale_manual", metrics_write_scaled_manual, 0, "1 while an operator's number of backends counts, else 0."),
+	ROW(SERVICE, GAUGE, "autoscale_failing_starts", metrics_write_scaled_32, OF_STATUS(failures), "Starts of backends that failed one after the other, until now."),
+	ROW(SERVICE, COUNTER, "autoscale_decisions_total", metrics_write_scaled_64, OF_STATUS(decisions), "Decisions that were recorded: another number, or another reason for it."),
+	ROW(SERVICE, COUNTER, "autoscale_guarded_total", metrics_write_scaled_guards, 0, "Times a guard changed the number that was proposed."),
+	ROW(SERVICE, COUNTER, "autoscale_changes_total", metrics_write_scaled_changes, 0, "Times the number of backends wanted was made larger or smaller."),
+	ROW(SERVICE, COUNTER, "autoscale_starts_total", metrics_write_scaled_starts, 0, "Backends started, by what came of it."),
+	ROW(SERVICE, HISTOGRAM, "autoscale_cold_start_seconds", metrics_write_cold_starts, 0, "From asking for a backend to its first passed check."),
 
 	ROW(BACKEND, GAUGE, "backend_up", write_up, 0, "1 while the backend is in state up, else 0."),
 	ROW(BACKEND, GAUGE, "backend_ejected", write_ejected, 0, "1 while the backend is ejected, else 0."),
@@ -585,6 +467,9 @@ const struct metric metrics[] = {
 	ROW(BACKEND, COUNTER, "backend_ejections_total", write_ejections, 0, "Times the backend was ejected."),
 	ROW(BACKEND, COUNTER, "backend_check_failures_total", write_check_failures, 0, "Health checks that failed."),
 	ROW(BACKEND, COUNTER, "backend_response_head_seconds_total", write_counted_seconds, TG_B_TIME_RESPONSE_US, "Time to the heads of answers, summed up."),
+	ROW(BACKEND, HISTOGRAM, "backend_connect_seconds", write_histogram, TG_HISTOGRAM_CONNECT, "Connecting to the backend; only connections that were made."),
+	ROW(BACKEND, HISTOGRAM, "backend_response_head_seconds", write_histogram, TG_HISTOGRAM_RESPONSE, "From the request sent to the head of the backend's answer."),
+	ROW(BACKEND, HISTOGRAM, "backend_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From when a stream was given to the backend to its end there; only tries that were answered, or in mode tcp connected."),
 	{.name = NULL},
 };
 /* clang-format on */
@@ -678,6 +563,20 @@ metrics_have_backends(const struct admin_source *s)
 }
 
 bool
+metrics_have_times(const struct admin_source *s)
+{
+	return source_n_backends(s) <= TG_METRICS_TIMES_MAX;
+}
+
+static bool
+is_left_out(const struct metric *m, const struct page_place *p)
+{
+	if (m->scope != TG_METRIC_OF_BACKEND)
+		return false;
+	return !p->with_backends || (m->type == TG_METRIC_HISTOGRAM && !p->with_times);
+}
+
+bool
 metrics_step(struct page_place *p, const struct admin_source *s, struct output *out)
 {
 	const struct metric *m = &metrics[p->part];
@@ -685,7 +584,7 @@ metrics_step(struct page_place *p, const struct admin_source *s, struct output *
 
 	if (m->name == NULL)
 		return false;
-	if (m->scope == TG_METRIC_OF_BACKEND && !p->with_backends) {
+	if (is_left_out(m, p)) {
 		next_part(p);
 		return true;
 	}

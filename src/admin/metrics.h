@@ -3,8 +3,8 @@
  *
  * The number of lines is bounded by the configuration: nothing a client or a
  * backend says becomes a label. With more than TG_METRICS_BACKENDS_MAX backends
- * in all, those of each backend are left out unless asked for; those of their
- * service sum them up.
+ * in all, those of each backend are left out unless asked for, with more than TG_METRICS_TIMES_MAX their
+ * histograms, 63 lines of each; those of their service sum them up.
  */
 #ifndef TG_ADMIN_METRICS_H
 #define TG_ADMIN_METRICS_H
@@ -13,6 +13,7 @@
 #include "admin/page.h"
 
 #define TG_METRICS_BACKENDS_MAX 2000u
+#define TG_METRICS_TIMES_MAX	200u
 
 enum metric_scope {
 	TG_METRIC_OF_ALL = 0,
@@ -39,8 +40,9 @@ struct metric {
 /* In the order of the page; the last one's name is NULL. */
 extern const struct metric metrics[];
 
-/* Whether the page has lines for each backend when nobody says. */
+/* Whether the page has lines, and histograms, for each backend when nobody says. */
 bool metrics_have_backends(const struct admin_source *s);
+bool metrics_have_times(const struct admin_source *s);
 
 page_step metrics_step;
 

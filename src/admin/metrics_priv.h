@@ -24,4 +24,26 @@ void metrics_write_share(const struct metric *m, const struct metric_site *site,
 void metrics_write_service_times(const struct metric *m, const struct metric_site *site,
 				 struct output *out);
 
+/* Of services that are scaled; the others have no lines. */
+
+/* id: where in struct scaler_status. */
+void metrics_write_scaled_32(const struct metric *m, const struct metric_site *site,
+			     struct output *out);
+void metrics_write_scaled_64(const struct metric *m, const struct metric_site *site,
+			     struct output *out);
+void metrics_write_scaled_backends(const struct metric *m, const struct metric_site *site,
+				   struct output *out);
+void metrics_write_scaled_mode(const struct metric *m, const struct metric_site *site,
+			       struct output *out);
+void metrics_write_scaled_manual(const struct metric *m, const struct metric_site *site,
+				 struct output *out);
+void metrics_write_scaled_guards(const struct metric *m, const struct metric_site *site,
+				 struct output *out);
+void metrics_write_scaled_changes(const struct metric *m, const struct metric_site *site,
+				  struct output *out);
+void metrics_write_scaled_starts(const struct metric *m, const struct metric_site *site,
+				 struct output *out);
+void metrics_write_cold_starts(const struct metric *m, const struct metric_site *site,
+			       struct output *out);
+
 #endif

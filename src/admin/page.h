@@ -21,6 +21,7 @@ struct page_place {
 	size_t j;
 	bool is_begun; /* the part */
 	bool with_backends;
+	bool with_times; /* of each backend, in buckets */
 };
 
 /* Writes the next piece, a few KiB at most but for very many workers. False: there was none. */

@@ -5,7 +5,7 @@
 
 static const unsigned permilles[] = {500, 950, 990};
 
-static const char *const service_words[TG_SERVICE_HISTOGRAM_COUNT] = {
+static const char *const service_words[TG_STREAM_HISTOGRAM_COUNT] = {
 	[TG_HISTOGRAM_QUEUE] = "queue",
 	[TG_HISTOGRAM_CONNECT] = "connect",
 	[TG_HISTOGRAM_RESPONSE] = "response",
@@ -130,7 +130,7 @@ print_worker(struct printer *p, size_t worker)
 	print_histogram(p, &subject, &h);
 }
 
-/* A backend has no histogram, only sums. */
+/* What nobody used is not read: that would give it memory. */
 static void
 print_backend(struct printer *p, size_t service, size_t backend)
 {
@@ -140,12 +140,11 @@ print_backend(struct printer *p, size_t service, size_t backend)
 				  .service = conf->name,
 				  .backend = conf->backends[backend].name,
 				  .what = "response"};
-	uint64_t answers = 0;
+	struct histogram h = {.sum_us = 0};
 
-	for (unsigned i = TG_B_STATUS_2XX; i <= TG_B_STATUS_5XX; i++)
-		answers += segment_sum(p->s->segment, slot, i);
-	print_times(p, &subject, answers, segment_sum(p->s->segment, slot, TG_B_TIME_RESPONSE_US));
-	output_text(p->out, p->json ? "}" : " - - -\n");
+	if (segment_sum(p->s->segment, slot, TG_B_STREAMS) > 0)
+		h = histogram_sum(p->s->segment, slot, TG_HISTOGRAM_RESPONSE);
+	print_histogram(p, &subject, &h);
 }
 
 static void
@@ -154,7 +153,7 @@ print_service(struct printer *p, size_t service)
 	const struct conf_service *conf = &p->s->conf->services[service];
 	struct subject subject = {.kind = "service", .service = conf->name};
 
-	for (unsigned i = 0; i < TG_SERVICE_HISTOGRAM_COUNT; i++) {
+	for (unsigned i = 0; i < TG_STREAM_HISTOGRAM_COUNT; i++) {
 		struct histogram h =
 			histogram_sum(p->s->segment, source_service_slot(p->s, service), i);
 

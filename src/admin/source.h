@@ -42,13 +42,12 @@ struct admin_actions {
 	void *user;
 	/* What runs on this backend ends, after this time. -TG_ENOMEM. */
 	int (*cut)(void *user, unsigned service, unsigned backend, uint64_t after_ms);
-	/* Of all of tidegate: that it ends, at once or by the grace that is configured; that the
-	 * program takes its own place. -TG_EIO: the parent is gone. */
+	/* Of all of tidegate: that it ends, at once or by the grace that is configured. -TG_EIO: the parent is
+	 * gone. */
 	int (*stop)(void *user, bool at_once);
-	int (*upgrade)(void *user);
 	/* What all processes log, until tidegate ends. -TG_EIO, as above. */
 	int (*set_log_level)(void *user, enum log_level level);
-	/* That the configuration is another one. What comes of it is told by
+	/* That the configuration is another one, or the program. What comes of it is told by
 	 * admin_server_reloaded() with this number, never 0, in a later turn. -TG_ELIMIT: too many are
 	 * under way, or it is too long; -TG_EIO, as above. */
 	int (*reload)(void *user, const struct reload_order *order, uint32_t *ret_id);

@@ -67,6 +67,17 @@ note_failure(struct outlier *o, struct row *row)
 		alarm_raise(&o->alarm);
 }
 
+/* The end of a row that ejects is news: those that are still in one may be worse than it. */
+static void
+end_unreached(struct outlier *o, struct row *row)
+{
+	unsigned n = atomic_load_explicit(&row->unreached, memory_order_relaxed);
+
+	end_row(&row->unreached);
+	if (n >= o->conf->outlier.connects && n != 0)
+		alarm_raise(&o->alarm);
+}
+
 /* Once a row: one that refuses all the while, and is used for want of others, is no news. */
 static void
 note_unreached(struct outlier *o, struct row *row)
@@ -83,10 +94,10 @@ outlier_note(struct outlier *o, uint32_t backend, enum outlier_event event)
 	switch (event) {
 	case OUTLIER_WELL:
 		end_row(&row->failures);
-		end_row(&row->unreached);
+		end_unreached(o, row);
 		break;
 	case OUTLIER_FAILED:
-		end_row(&row->unreached);
+		end_unreached(o, row);
 		note_failure(o, row);
 		break;
 	case OUTLIER_UNREACHED:
@@ -321,13 +332,19 @@ ejection_begin(struct ejection *e, uint64_t base_ms, struct mono now)
 	return ms;
 }
 
+void
+ejection_end(struct ejection *e, struct mono now)
+{
+	e->until = (struct mono){0};
+	e->ended = now;
+}
+
 bool
 ejection_step(struct ejection *e, struct mono now)
 {
 	if (!ejection_is_on(e) || now.us < e->until.us)
 		return false;
-	e->until = (struct mono){0};
-	e->ended = now;
+	ejection_end(e, now);
 	return true;
 }
 

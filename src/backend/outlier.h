@@ -81,6 +81,8 @@ struct ejection {
 
 /* The milliseconds it lasts: `base_ms` the first time. */
 uint64_t ejection_begin(struct ejection *e, uint64_t base_ms, struct mono now);
+/* Before its time. */
+void ejection_end(struct ejection *e, struct mono now);
 /* True, once, when it is over. */
 bool ejection_step(struct ejection *e, struct mono now);
 /* How many of `n` may be ejected at a time. */

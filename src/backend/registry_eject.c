@@ -122,6 +122,56 @@ eject_failing(struct service_state *s, struct outlier *outlier, unsigned *left, 
 	}
 }
 
+static bool
+is_unreached(const struct service_state *s, const struct outlier *outlier, size_t i)
+{
+	return outlier_unreached(outlier, (uint32_t)i) >= s->conf->outlier.connects;
+}
+
+/* All primaries that may serve. */
+static bool
+nobody_is_reached(const struct service_state *s, const struct outlier *outlier)
+{
+	bool is_one = false;
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++) {
+		const struct conf_backend *conf = &s->conf->backends[i];
+		const struct serving_state *state = &s->backends[i].serving;
+
+		if (!state->has_addr || state->health != TG_HEALTH_UP ||
+		    !serving_is_wanted(conf, state) || serving_tier(conf, state) > 0)
+			continue;
+		if (!is_unreached(s, outlier, i))
+			return false;
+		is_one = true;
+	}
+	return is_one;
+}
+
+/* To leave them alone saves nobody a try then, and the first that is back would be seen late. */
+static void
+use_unreached(struct service_state *s, const struct outlier *outlier, unsigned *left,
+	      struct mono now)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++) {
+		struct ejection *e = &s->backends[i].ejection;
+
+		if (!ejection_is_on(e) || !is_unreached(s, outlier, i))
+			continue;
+		ejection_end(e, now);
+		set_ejected(s, i, false);
+		n++;
+	}
+	*left -= n;
+	if (n > 0)
+		log_write(TG_LOG_WARN, "no backend takes connections, using those ejected too",
+			  "svc=%s ejected=%u", s->conf->name, n);
+}
+
 /* What is not forgotten here raises no alarm a second time, and is as good a cause when another one is back. */
 static void
 eject_unreached(struct service_state *s, struct outlier *outlier, unsigned *left, struct mono now)
@@ -129,6 +179,10 @@ eject_unreached(struct service_state *s, struct outlier *outlier, unsigned *left
 	const struct conf_outlier *conf = &s->conf->outlier;
 	size_t i;
 
+	if (conf->connects != 0 && nobody_is_reached(s, outlier)) {
+		use_unreached(s, outlier, left, now);
+		return;
+	}
 	for (i = 0; conf->connects != 0 && i < s->conf->n_backends; i++) {
 		struct cause cause = {"connects", outlier_unreached(outlier, (uint32_t)i),
 				      conf->connect_ejection_ms};

@@ -163,6 +163,7 @@ backend_new(struct worker_service *s, uint32_t index)
 	b->index = index;
 	b->slot = s->conf->backends[index].segment_slot;
 	b->counters = segment_counters(w->segment, w->id, b->slot);
+	b->histograms = segment_histograms(w->segment, w->id, b->slot)->h;
 	b->spread = segment_spread(w->segment, w->id, b->slot);
 	b->load = segment_shared(w->segment, b->slot);
 	TAILQ_INIT(&b->idle);
@@ -505,6 +506,7 @@ worker_listener_new(struct worker *w, const struct conf_listener *conf, const st
 	l->conf = conf;
 	l->ops = ops;
 	l->counters = segment_counters(w->segment, w->id, conf->segment_slot);
+	l->histograms = segment_histograms(w->segment, w->id, conf->segment_slot)->h;
 	l->shared = segment_shared(w->segment, conf->segment_slot);
 	LIST_INIT(&l->fronts);
 	if (ops->init != NULL && ops->init(l) != 0) {

@@ -85,6 +85,7 @@ struct worker_listener {
 	const struct front_ops *ops;
 	void *routes; /* struct http_routes of mode http */
 	struct segment_counters *counters;
+	struct segment_histogram *histograms; /* by enum stream_histogram */
 	struct segment_shared *shared; /* connections of all workers */
 	struct front_list fronts;
 	struct accept_socket *sockets;
@@ -113,7 +114,8 @@ struct worker_backend {
 	uint32_t slot;
 	unsigned n_users; /* leases and connections */
 	struct segment_counters *counters;
-	struct segment_spread *spread; /* see observe/spread.h */
+	struct segment_histogram *histograms; /* by enum stream_histogram */
+	struct segment_spread *spread;	      /* see observe/spread.h */
 	struct segment_shared *load;
 	struct back_list idle; /* most recently used first */
 	unsigned n_idle;
@@ -138,7 +140,7 @@ struct worker_service {
 	const struct backends_kept *kept; /* until it is set; NULL: none */
 	struct budget budget;
 	struct segment_counters *counters;
-	struct segment_histogram *histograms; /* by enum service_histogram */
+	struct segment_histogram *histograms; /* by enum stream_histogram */
 	struct worker_backend **backends;     /* [conf->n_backends] */
 	struct capture *capture; /* the last answer that could not be read; NULL: none */
 	void *l7;         /* struct affinity of mode http, or NULL */

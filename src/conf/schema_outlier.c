@@ -23,7 +23,8 @@ static const struct conf_field outlier_fields[] = {
 		.help = "Connects in a row that fail, or take longer than timeouts.connect, after which "
 			"a backend is ejected, for connect_ejection. One that refuses has nothing in "
 			"flight: without this, those who balance by load would try it first for every "
-			"request until its checks say that it is down. 0: they are not counted.",
+			"request until its checks say that it is down. Where none takes connections, "
+			"nobody is ejected for it. 0: they are not counted.",
 	},
 	{
 		.key = "success_rate",

@@ -27,7 +27,6 @@ static const struct msg_kind {
 	[MSG_RESUME] = {"resume", 0, false},
 	[MSG_PING] = {"ping", 0, false},
 	[MSG_PONG] = {"pong", sizeof(struct msg_pong), false},
-	[MSG_UPGRADE] = {"upgrade", 0, false},
 	[MSG_PREPARE] = {"prepare", 0, false},
 	[MSG_PREPARED] = {"prepared", sizeof(struct msg_prepared), false},
 	[MSG_COMMIT] = {"commit", 0, false},

@@ -91,7 +91,7 @@ enum msg_type {
 	MSG_PEER = 4,
 	MSG_START = 5,
 	MSG_READY = 6,
-	MSG_STOP = 7,
+	MSG_STOP = 7,       /* parent to child; keeper to parent: an operator orders it */
 	MSG_BACKEND = 8,    /* keeper to proxy: observed state and address of one backend */
 	MSG_ADMIN = 9,      /* parent to keeper, before MSG_START */
 	MSG_LOG_FILE = 10,  /* parent to keeper, before MSG_START, and when it was opened anew */
@@ -102,7 +102,6 @@ enum msg_type {
 	MSG_RESUME = 15,
 	MSG_PING = 16,      /* parent to child, when the last one is answered */
 	MSG_PONG = 17,      /* the child's main loop has turned since */
-	MSG_UPGRADE = 18,   /* keeper to parent: an operator orders it; so does MSG_STOP that way */
 	MSG_LOG_LEVEL = 19, /* what every process logs from now on */
 	MSG_LIMIT = 20,     /* keeper to proxy: connections that a listener, or all, may have */
 	MSG_QUESTION = 21,  /* keeper to proxy: what do the workers have? The last one counts */

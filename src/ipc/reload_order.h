@@ -28,6 +28,7 @@ enum reload_what {
 	RELOAD_COMPARE = 1, /* the same, but only tell what would change */
 	RELOAD_ADD = 2,     /* a backend: service, and text: what stands between { and } in backends */
 	RELOAD_DELETE = 3,  /* a backend: service and backend */
+	RELOAD_UPGRADE = 4, /* a new version in the place of this one, with the file */
 	RELOAD_WHAT_COUNT
 };
 

@@ -103,6 +103,13 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 }
 
 static void
+count_backend_time(struct worker_backend *b, uint64_t us)
+{
+	histogram_add(&b->histograms[TG_HISTOGRAM_TOTAL], us);
+	spread_add(b->spread, us);
+}
+
+static void
 count(const struct tcp_stream *s, enum end_reason reason)
 {
 	struct segment_counters *l = s->listener->counters;
@@ -123,6 +130,7 @@ count(const struct tcp_stream *s, enum end_reason reason)
 	if (s->queue_us > 0)
 		histogram_add(&h[TG_HISTOGRAM_QUEUE], s->queue_us);
 	histogram_add(&h[TG_HISTOGRAM_TOTAL], total_us);
+	histogram_add(&s->listener->histograms[TG_HISTOGRAM_TOTAL], total_us);
 	if (s->lease.backend == NULL)
 		return;
 	c = s->lease.backend->counters;
@@ -132,7 +140,7 @@ count(const struct tcp_stream *s, enum end_reason reason)
 	counter_add(c, TG_B_TIME_TOTAL_US, total_us);
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
 	if (mono_is_set(s->connected))
-		spread_add(s->lease.backend->spread, mono_diff_us(now_of(s), s->phase));
+		count_backend_time(s->lease.backend, mono_diff_us(now_of(s), s->phase));
 }
 
 static void
@@ -387,9 +395,12 @@ attempt(struct tcp_stream *s)
 static void
 on_connected(struct tcp_stream *s)
 {
+	uint64_t connect_us;
+
 	s->connected = now_of(s);
-	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT],
-		      mono_diff_us(s->connected, s->phase));
+	connect_us = mono_diff_us(s->connected, s->phase);
+	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT], connect_us);
+	histogram_add(&s->lease.backend->histograms[TG_HISTOGRAM_CONNECT], connect_us);
 	tunnel_init(&s->tunnel, &s->front, &s->back->conn, NULL, NULL,
 		    s->listener->conf->buffer_bytes, s->connected);
 }

@@ -8,8 +8,10 @@
 static void
 count_connect(const struct stream *s)
 {
-	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT],
-		      mono_diff_us(s->connected, s->phase));
+	uint64_t us = mono_diff_us(s->connected, s->phase);
+
+	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT], us);
+	histogram_add(&s->lease.backend->histograms[TG_HISTOGRAM_CONNECT], us);
 }
 
 static enum step
@@ -294,10 +296,12 @@ attempt_cut(struct stream *s)
 {
 	bool is_unseen = !s->ans.is_started && s->ans.n_interim == 0;
 	bool may_go = s->state == STREAM_CONNECT || (s->state == STREAM_RELAY && is_unseen &&
-						     !s->ans.has_head && may_say_again(s));
+						     (!s->ans.has_head || s->ans.is_held) &&
+						     may_say_again(s));
 
 	if (may_go && tries_again(&s->tries, s->service, TG_CAUSE_CONNECT)) {
 		tries_failed(&s->tries, s->lease.backend, TG_END_ORDERED);
+		answer_unsend(s);
 		return try_again(s, TG_END_ORDERED);
 	}
 	if (is_unseen && s->state != STREAM_TUNNEL)

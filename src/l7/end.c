@@ -89,6 +89,17 @@ span_us(struct mono to, struct mono from)
 	return mono_is_set(to) && mono_is_set(from) ? mono_diff_us(to, from) : 0;
 }
 
+static void
+count_backend_times(const struct stream *s)
+{
+	struct segment_histogram *h = s->lease.backend->histograms;
+	uint64_t total_us = span_us(stream_now(s), s->phase);
+
+	histogram_add(&h[TG_HISTOGRAM_RESPONSE], span_us(s->answered, s->sent));
+	histogram_add(&h[TG_HISTOGRAM_TOTAL], total_us);
+	spread_add(s->lease.backend->spread, total_us);
+}
+
 /* What this try cost its backend. A status of our own is not the backend's. */
 static void
 count_backend(const struct stream *s, enum end_reason reason)
@@ -105,7 +116,7 @@ count_backend(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_B_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
 	if (mono_is_set(s->answered))
-		spread_add(s->lease.backend->spread, span_us(stream_now(s), s->phase));
+		count_backend_times(s);
 }
 
 /* Tells the balancer how it went, and gives the place back. */
@@ -148,12 +159,11 @@ stream_leave_backend(struct stream *s, enum end_reason reason, enum stream_leave
 
 /* Connects are in their histogram when they are made, see attempt.c. */
 static void
-count_times(const struct stream *s)
+count_times(const struct stream *s, uint64_t total_us)
 {
 	struct segment_counters *c = s->service->counters;
 	struct segment_histogram *h = s->service->histograms;
 	uint64_t response_us = span_us(s->answered, s->sent);
-	uint64_t total_us = span_us(stream_now(s), s->begin);
 
 	counter_add(c, TG_S_TIME_QUEUE_US, s->queue_us);
 	counter_add(c, TG_S_TIME_CONNECT_US, span_us(s->connected, s->phase));
@@ -170,6 +180,7 @@ static void
 count(const struct stream *s, enum end_reason reason)
 {
 	struct segment_counters *l = s->front->listener->counters;
+	uint64_t total_us = span_us(stream_now(s), s->begin);
 	struct segment_counters *c;
 
 	counter_add(l, TG_L_BYTES_IN, s->bytes_in);
@@ -178,6 +189,7 @@ count(const struct stream *s, enum end_reason reason)
 	counter_add(l, TG_COUNTER_OF_END(reason), 1);
 	if (reason == TG_END_BAD_REQUEST)
 		counter_add(l, TG_L_BAD_REQUESTS, 1);
+	histogram_add(&s->front->listener->histograms[TG_HISTOGRAM_TOTAL], total_us);
 	if (s->service == NULL)
 		return;
 	c = s->service->counters;
@@ -185,7 +197,7 @@ count(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_S_BYTES_OUT, s->bytes_out);
 	count_status(c, TG_S_STATUS_1XX, s->ans.status);
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
-	count_times(s);
+	count_times(s, total_us);
 }
 
 static void

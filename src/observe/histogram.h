@@ -6,20 +6,20 @@
  * two has two of them between itself and the next: a value finds its bucket by
  * the place of its highest bit and one comparison.
  *
- * The slot of a service has those of enum service_histogram, slot 0 those of
- * enum worker_histogram; a worker writes its own, readers sum.
+ * The slot of a service has all of enum stream_histogram, that of a backend all but TG_HISTOGRAM_QUEUE, of its tries,
+ * that of a listener TG_HISTOGRAM_TOTAL; slot 0 has those of enum worker_histogram. A worker writes its own, readers sum.
  */
 #ifndef TG_OBSERVE_HISTOGRAM_H
 #define TG_OBSERVE_HISTOGRAM_H
 
 #include "ipc/segment.h"
 
-enum service_histogram {
+enum stream_histogram {
 	TG_HISTOGRAM_QUEUE = 0,    /* streams that waited: for places and in pauses */
 	TG_HISTOGRAM_CONNECT = 1,  /* connections made */
 	TG_HISTOGRAM_RESPONSE = 2, /* request sent to the head of its answer */
-	TG_HISTOGRAM_TOTAL = 3,    /* streams */
-	TG_SERVICE_HISTOGRAM_COUNT
+	TG_HISTOGRAM_TOTAL = 3,    /* streams; backends: tries that were answered, from when they were given to it */
+	TG_STREAM_HISTOGRAM_COUNT
 };
 
 enum worker_histogram {
@@ -27,7 +27,7 @@ enum worker_histogram {
 	TG_WORKER_HISTOGRAM_COUNT
 };
 
-_Static_assert((int)TG_SERVICE_HISTOGRAM_COUNT <= TG_SEGMENT_HISTOGRAMS &&
+_Static_assert((int)TG_STREAM_HISTOGRAM_COUNT <= TG_SEGMENT_HISTOGRAMS &&
 		       (int)TG_WORKER_HISTOGRAM_COUNT <= TG_SEGMENT_HISTOGRAMS,
 	       "slot too small");
 

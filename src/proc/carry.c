@@ -145,13 +145,22 @@ copy_histogram(const struct carry *c, uint32_t from, uint32_t to, unsigned which
 	set(&carried->sum, h.sum_us);
 }
 
+/* Of many backends that nobody uses nothing is read either: that would give them pages. */
+static bool
+has_times(const struct carry *c, uint32_t slot)
+{
+	enum segment_kind kind = kind_of(segment_entry(c->from, slot));
+
+	return kind != TG_SLOT_BACKEND || segment_sum(c->from, slot, TG_B_STREAMS) > 0;
+}
+
 static void
 copy_slot(const struct carry *c, uint32_t from, uint32_t to)
 {
 	copy_counters(c, from, to);
-	if (kind_of(segment_entry(c->from, from)) != TG_SLOT_SERVICE)
+	if (!has_times(c, from))
 		return;
-	for (unsigned i = 0; i < TG_SERVICE_HISTOGRAM_COUNT; i++)
+	for (unsigned i = 0; i < TG_STREAM_HISTOGRAM_COUNT; i++)
 		copy_histogram(c, from, to, i);
 }
 

@@ -138,7 +138,6 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_RESUME:
 	case MSG_PING:
 	case MSG_PONG:
-	case MSG_UPGRADE:
 	case MSG_PREPARE:
 	case MSG_PREPARED:
 	case MSG_COMMIT:
@@ -360,14 +359,6 @@ stop(void *user, bool at_once)
 	return channel_send(k->channel, MSG_STOP, &m, sizeof(m), -1);
 }
 
-static int
-upgrade(void *user)
-{
-	const struct keeper *k = user;
-
-	return channel_send(k->channel, MSG_UPGRADE, NULL, 0, -1);
-}
-
 /* The parent tells all three; who asks next is to see it already. */
 static int
 set_log_level(void *user, enum log_level level)
@@ -554,7 +545,6 @@ start_admin(struct keeper *k)
 	k->source.actions = (struct admin_actions){.user = k,
 						   .cut = cut,
 						   .stop = stop,
-						   .upgrade = upgrade,
 						   .set_log_level = set_log_level,
 						   .reload = reload,
 						   .ask = ask,

@@ -80,7 +80,7 @@ void parent_upgrade_init(struct parent *p);
 /* What the supervisor calls. */
 void parent_on_serving(struct supervisor *s);
 void parent_on_held(struct supervisor *s, int fd);
-void parent_on_upgrade_ordered(struct supervisor *s);
+int parent_upgrade_ordered(struct reconf *r, struct err *err);
 /* A child has died. */
 void parent_upgrade_on_death(struct parent *p);
 /* Whether we stay when another serves in our place: as process 1, whose end is that of its container, or as a child

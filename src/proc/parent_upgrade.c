@@ -99,6 +99,7 @@ on_replaced(struct upgrade *u)
 		  is_reload ? "reload" : "upgrade", (int)u->pid,
 		  (unsigned long long)p->conf->shutdown_grace_ms);
 	notify_replaced(u->pid);
+	reconf_upgraded(&p->reconf, NULL);
 	if (is_reload && reconf_replaced(&p->reconf, NULL))
 		kill(u->pid, SIGHUP);
 	sockets_disown(&p->sockets);
@@ -116,6 +117,7 @@ on_failed(struct upgrade *u, const char *why)
 		log_write(TG_LOG_ERROR, "the upgrade has failed, going on", "reason=%s", why);
 	if (!p->supervisor.is_stopping)
 		supervisor_resume(&p->supervisor);
+	reconf_upgraded(&p->reconf, why);
 	if (is_reload)
 		(void)!reconf_replaced(&p->reconf, why);
 	else if (!p->supervisor.is_stopping)
@@ -231,12 +233,10 @@ parent_upgrade(struct parent *p, struct err *err)
 	return 0;
 }
 
-void
-parent_on_upgrade_ordered(struct supervisor *s)
+int
+parent_upgrade_ordered(struct reconf *r, struct err *err)
 {
-	struct err err;
-
-	(void)!parent_upgrade(parent_of(s), &err); /* the log says why not */
+	return parent_upgrade(TG_CONTAINER(r, struct parent, reconf), err);
 }
 
 int

@@ -274,15 +274,6 @@ start_accepting(struct proxy *p)
 }
 
 static void
-on_settle(struct timer *t)
-{
-	struct proxy *p = TG_CONTAINER(t, struct proxy, settle);
-
-	log_write(TG_LOG_INFO, "accepting before every backend has its first verdict", NULL);
-	start_accepting(p);
-}
-
-static void
 publish(struct proxy *p)
 {
 	struct mono due;
@@ -297,6 +288,23 @@ publish(struct proxy *p)
 		timer_set(p->loop, &p->due, due);
 	else
 		timer_clear(&p->due);
+}
+
+/* First verdicts of many backends come in many parts: with a view for each part, most would be made for nobody. */
+static bool
+is_early(const struct proxy *p)
+{
+	return !p->is_accepting && !registry_is_settled(p->registry);
+}
+
+static void
+on_settle(struct timer *t)
+{
+	struct proxy *p = TG_CONTAINER(t, struct proxy, settle);
+
+	log_write(TG_LOG_INFO, "accepting before every backend has its first verdict", NULL);
+	publish(p);
+	start_accepting(p);
 }
 
 static void
@@ -408,7 +416,8 @@ on_peer(struct watch *w, unsigned what)
 			break;
 		}
 	}
-	publish(p);
+	if (!is_early(p))
+		publish(p);
 	if (rc == -TG_EAGAIN)
 		return;
 	if (rc != 0)

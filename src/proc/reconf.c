@@ -644,6 +644,17 @@ order_compare(struct reconf *r, uint32_t caller)
 }
 
 static void
+order_upgrade(struct reconf *r, uint32_t caller)
+{
+	struct err err;
+
+	if (r->upgrade(r, &err) < 0)
+		answer_format(r, caller, false, "%s\n", err.text);
+	else
+		r->upgrader = caller;
+}
+
+static void
 order_wait(struct reconf *r, struct reconf_order *o)
 {
 	const char *why = why_not(r);
@@ -684,6 +695,9 @@ on_order(struct reconf *r, const struct message *m)
 	case RELOAD_DELETE:
 		order_wait(r, &o);
 		return true;
+	case RELOAD_UPGRADE:
+		order_upgrade(r, o.caller);
+		break;
 	case RELOAD_WHAT_COUNT:
 		break;
 	}
@@ -720,6 +734,7 @@ forget_callers(struct reconf *r)
 	for (i = 0; i < r->n_batch; i++)
 		r->batch[i].caller = 0;
 	r->caller = 0;
+	r->upgrader = 0;
 	drop_answers(r, r->n_answers);
 }
 
@@ -759,6 +774,18 @@ reconf_replaced(struct reconf *r, const char *why)
 	forget_file(r);
 	count(r, true);
 	return is_due_again;
+}
+
+void
+reconf_upgraded(struct reconf *r, const char *why)
+{
+	uint32_t caller = r->upgrader;
+
+	r->upgrader = 0;
+	if (caller != 0 && why == NULL)
+		answer(r, caller, true, "");
+	else if (caller != 0)
+		answer_format(r, caller, false, "%s\n", why);
 }
 
 bool

@@ -38,6 +38,8 @@ struct reconf {
 	/* The file is one that only other processes can take over: they are started, and reconf_replaced() tells
 	 * what came of it. Negative: they cannot be. */
 	int (*replace)(struct reconf *r, struct err *err);
+	/* An operator orders an upgrade: it is begun, and reconf_upgraded() tells what came of it. Negative: not. */
+	int (*upgrade)(struct reconf *r, struct err *err);
 	/* The file is being read anew, for the service manager; and that is over, unless other processes have
 	 * taken over and say so themselves. */
 	void (*on_begun)(struct reconf *r);
@@ -49,6 +51,7 @@ struct reconf {
 	bool is_due_again; /* SIGHUP came meanwhile */
 	bool is_log_level_edited; /* by that file */
 	bool is_replacing; /* other processes are to take it over, as `difference` tells */
+	uint32_t upgrader; /* who ordered the upgrade under way; 0: nobody who waits */
 	struct next_difference difference;
 	char *notes;       /* of what the file made impossible, for the answer; NULL: none */
 	struct reconf_order *batch; /* in the transaction under way */
@@ -77,6 +80,8 @@ bool reconf_keeps_log_level(const struct reconf *r);
 /* They serve (`why` NULL), and ours are to end; or they are gone, and nothing has changed. True: they are to read the
  * file once more. */
 TG_MUST_CHECK bool reconf_replaced(struct reconf *r, const char *why);
+/* An upgrade has served (`why` NULL), or failed; whoever ordered it. */
+void reconf_upgraded(struct reconf *r, const char *why);
 /* From the first order to the end of the last transaction. */
 bool reconf_is_busy(const struct reconf *r);
 /* The daemon stops. */

@@ -165,8 +165,6 @@ child_on_message(struct child *c, const struct message *m)
 		c->supervisor->on_held(c->supervisor, m->fd);
 	else if (m->type == MSG_STOP && c->role == CHILD_KEEPER)
 		c->supervisor->on_stop_ordered(c->supervisor, m->u.stop.grace_ms);
-	else if (m->type == MSG_UPGRADE && c->role == CHILD_KEEPER)
-		c->supervisor->on_upgrade_ordered(c->supervisor);
 	else if (m->type == MSG_LOG_LEVEL && c->role == CHILD_KEEPER)
 		take_log_level(c->supervisor, (enum log_level)m->u.log_level.level);
 	else if (m->type == MSG_PONG ? !pulse_answer(&c->pulse, &m->u.pong)

@@ -76,7 +76,6 @@ struct supervisor {
 	void (*on_held)(struct supervisor *s, int fd);
 	/* An operator orders the end, or an upgrade, over a control socket. */
 	void (*on_stop_ordered)(struct supervisor *s, uint64_t grace_ms);
-	void (*on_upgrade_ordered)(struct supervisor *s);
 	/* A child that is up sends what belongs to a reload; the descriptor stays ours. False: it is not the
 	 * time for that, and the child breaks the rules. NULL: none may. */
 	bool (*on_reload)(struct supervisor *s, enum child_role role, const struct message *m);

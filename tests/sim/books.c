@@ -415,16 +415,19 @@ static void
 give_back(struct sim_stream *s, const struct balance_outcome *outcome)
 {
 	struct sim_backend *b = &s->sim->backends[s->lease.backend->index];
+	unsigned connects = s->sim->service->outlier.connects;
+	bool was_long = connects != 0 && b->unreached >= connects;
 
 	b->in_flight--;
 	sim_pick_learn(s->sim, s->lease.backend->index, outcome);
 	if (outcome->failed) {
 		b->failures++;
 		b->unreached = outcome->unreached ? b->unreached + 1 : 0;
-		b->is_due |= b->unreached == s->sim->service->outlier.connects && b->unreached > 0;
+		b->is_due |= b->unreached == connects && b->unreached > 0;
 	} else if (outcome->answered) {
 		b->failures = b->unreached = 0;
 	}
+	b->is_due |= was_long && b->unreached == 0;
 }
 
 void

@@ -264,7 +264,7 @@ check_alarm(struct sim *sim)
 			sim_break(sim, SIM_NONE, i, "%u failures in a row and no alarm",
 				  b->failures);
 		if (b->is_due && !sim->is_alarmed)
-			sim_break(sim, SIM_NONE, i, "%u connects failed in a row and no alarm",
+			sim_break(sim, SIM_NONE, i, "%u connects failed in a row, or did, and no alarm",
 				  b->unreached);
 		b->is_due = false;
 	}

@@ -285,12 +285,50 @@ eject_failing(struct sim *sim, unsigned left, struct mono now)
 	return left;
 }
 
+static bool
+nobody_is_reached(const struct sim *sim)
+{
+	bool is_one = false;
+	uint32_t i;
+
+	for (i = 0; i < sim->n_backends; i++) {
+		const struct sim_backend *b = &sim->backends[i];
+
+		if (sim->service->backends[i].backup || !is_wanted(sim, i) || !is_up(b))
+			continue;
+		if (b->unreached < sim->service->outlier.connects)
+			return false;
+		is_one = true;
+	}
+	return is_one;
+}
+
+static unsigned
+use_unreached(struct sim *sim, unsigned left, struct mono now)
+{
+	uint32_t i;
+
+	for (i = 0; i < sim->n_backends; i++) {
+		struct sim_backend *b = &sim->backends[i];
+
+		if (!b->is_ejected || b->unreached < sim->service->outlier.connects)
+			continue;
+		b->is_ejected = false;
+		b->ended = now;
+		sim_note(sim, "is used as nobody is reached", SIM_NONE, i, 0);
+		left--;
+	}
+	return left;
+}
+
 static unsigned
 eject_unreached(struct sim *sim, unsigned left, struct mono now)
 {
 	const struct conf_outlier *conf = &sim->service->outlier;
 	uint32_t i;
 
+	if (conf->connects != 0 && nobody_is_reached(sim))
+		return use_unreached(sim, left, now);
 	for (i = 0; conf->connects != 0 && i < sim->n_backends; i++) {
 		struct sim_backend *b = &sim->backends[i];
 

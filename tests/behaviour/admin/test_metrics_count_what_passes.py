@@ -67,6 +67,13 @@ def test_times_are_in_histograms(tidegate, recording_backend, port):
         assert page.value(f"{name}_bucket", service="site", le="+Inf") == 2
         assert page.value(f"{name}_bucket", service="site", le="0.05") == 0
         assert page.value(f"{name}_sum", service="site") >= 0.12
+    for name in ("backend_response_head_seconds", "backend_duration_seconds"):
+        assert page.value(f"{name}_bucket", service="site", backend="b1", le="0.05") == 0
+        assert page.value(f"{name}_count", service="site", backend="b1") == 2
+        assert page.value(f"{name}_sum", service="site", backend="b1") >= 0.12
+    assert page.value("backend_connect_seconds_count", service="site", backend="b1") == 1
+    assert page.value("listener_duration_seconds_count", listener="front") == 2
+    assert page.value("listener_duration_seconds_sum", listener="front") >= 0.12
     # One connection served both.
     assert page.value("service_connect_seconds_count", service="site") == 1
     assert page.value("service_queue_seconds_count", service="site") == 0
@@ -102,7 +109,7 @@ def test_waiting_is_in_its_histogram(tidegate, recording_backend, port):
 
 
 def test_tcp_is_in_them_too(tidegate, demo_backend, port):
-    tg = tidegate(conf.tcp(demo_backend(tcp=True), top=top(port)))
+    tg = tidegate(conf.tcp(demo_backend(name="b1", tcp=True), top=top(port)))
     tg.log.wait(msg="backend up")
     with tg.client() as peer:
         peer.send(b"x").finish_sending()
@@ -112,6 +119,9 @@ def test_tcp_is_in_them_too(tidegate, demo_backend, port):
     assert page.value("service_duration_seconds_count", service="site") == 1
     assert page.value("service_connect_seconds_count", service="site") == 1
     assert page.value("service_response_head_seconds_count", service="site") == 0
+    assert page.value("listener_duration_seconds_count", listener="front") == 1
+    assert page.value("backend_connect_seconds_count", service="site", backend="b1") == 1
+    assert page.value("backend_duration_seconds_count", service="site", backend="b1") == 1
     assert page.value("listener_ends_total", listener="front", reason="done") == 1
 
 
@@ -130,7 +140,10 @@ def test_retries_and_health_are_told(tidegate, recording_backend, port):
     assert page.value("backend_connect_errors_total", service="site", backend="bad") == retries
     assert page.value("backend_retries_total", service="site", backend="bad") == retries
     assert page.value("backend_weight", service="site", backend="bad") == 3
-    assert page.value("service_backends", service="site", state="up") == 2
+    # After three connects in a row that fail, it is ejected.
+    states = [page.value("service_backends", service="site", state=state) for state in ("up", "ejected")]
+    assert sum(states) == 2
+    assert states[1] == page.value("service_ejections_total", service="site")
 
 
 def test_checks_that_fail_take_a_backend_down(tidegate, port):

@@ -1,5 +1,7 @@
 """10,000 backends, 2,500 under a sanitizer: lines for each only when asked for, and nobody waits for a long page."""
 
+import os
+import signal
 import threading
 import time
 
@@ -16,7 +18,8 @@ def many(module_tidegate, module_backend):
     port = f"{net.ADDRESS}:{net.free_port()}"
     backend = module_backend()
     entries = [f'{{ name = "b{i}"; address = "{backend.address}"; }}' for i in range(MANY)]
-    tg = module_tidegate(conf.http(*entries, top=f'admin = {{ http = "{port}"; }};'))
+    tg = module_tidegate(conf.http(*entries, top=f'admin = {{ http = "{port}"; }};',
+                                   service='balance = "hash"; hash_on = "source";'))
     settings.wait_until(lambda: metrics.get(port, "/readyz").status == 200, "it to be ready")
     tg.port = port
     return tg
@@ -36,6 +39,7 @@ def test_all_of_them_when_asked_for(many):
     page = metrics.page(many.port, "/metrics?backends=1")
     assert sum(name == "tidegate_backend_up" for name, _ in page.samples) == MANY
     assert page.value("backend_up", service="site", backend=f"b{MANY - 1}") == 1
+    assert not page.has("backend_duration_seconds_count", service="site", backend="b0")
 
 
 def test_others_are_answered_while_a_long_page_is_written(many):
@@ -76,3 +80,11 @@ def test_one_who_does_not_read_holds_nobody_up(many):
     assert many.exchange(client.get("/")).status == 200
     for peer in slow:
         peer.close()
+
+
+def test_a_new_proxy_has_them_all_at_once(many):
+    """Verdicts come in parts, and tables of keys for parts of them took seconds that nobody was served."""
+    os.kill(many.role_pid("proxy"), signal.SIGKILL)
+    assert many.exchange(client.get("/")).status == 200
+    took = metrics.page(many.port).value("process_cpu_seconds_total", process="proxy")
+    assert settings.sanitizers() or took < 1

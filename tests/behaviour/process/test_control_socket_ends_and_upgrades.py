@@ -1,5 +1,7 @@
 """shutdown and upgrade over a control socket do what the signals do."""
 
+import json
+
 import pytest
 
 from harness import client, conf, settings
@@ -50,6 +52,24 @@ def test_upgrade_puts_a_new_one_in_its_place(tidegate, recording_backend, admin)
     assert tg.exchange(client.get("/after")).status == 200
     assert ask(admin, "shutdown") == "\n"
     assert tg.wait() == 0
+
+
+def test_one_who_orders_an_upgrade_hears_why_it_failed(tidegate, recording_backend, admin, run_tidectl):
+    backend = recording_backend()
+    good = conf.http(backend, top=top(admin))
+    tg = tidegate(good)
+    tg.conf_path.write_text(good.text.replace(tg.address, "192.0.2.1:1"))
+    failed = run_tidectl("-s", admin, "upgrade")
+    want = "192.0.2.1:1: cannot bind: Cannot assign requested address"
+    assert failed.returncode == 1 and want in failed.stderr
+    assert tg.log.records(msg="the upgrade has failed, going on")
+    tg.conf_path.write_text(str(good))
+    done = run_tidectl("-s", admin, "upgrade")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    tg.follow()
+    assert json.loads(ask(admin, "upgrade json")) == {"done": True, "changes": []}
+    tg.follow()
+    assert tg.exchange(client.get("/after")).status == 200
 
 
 def test_operators_may_not(tidegate, recording_backend, admin, tmp_path):

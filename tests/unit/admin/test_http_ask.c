@@ -109,6 +109,8 @@ arguments_are_read_to_the_letter(void **state)
 	assert_int_equal(read_ask("GET", "/metrics?"), 200);
 	assert_int_equal(read_ask("GET", "/metrics?backends=1"), 200);
 	assert_int_equal(ask.backends, TG_BACKENDS_YES);
+	assert_int_equal(read_ask("GET", "/metrics?backends=times"), 200);
+	assert_int_equal(ask.backends, TG_BACKENDS_TIMES);
 	assert_int_equal(read_ask("GET", "/metrics?backends=%30"), 200);
 	assert_int_equal(ask.backends, TG_BACKENDS_NO);
 	assert_int_equal(read_ask("GET", "/readyz?services=all"), 200);

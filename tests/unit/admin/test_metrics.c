@@ -48,7 +48,7 @@ teardown(void **state)
 static const char *
 page(struct fixture *f, bool with_backends)
 {
-	struct page_place place = {.with_backends = with_backends};
+	struct page_place place = {.with_backends = with_backends, .with_times = with_backends};
 
 	output_cut(&f->out, 0);
 	while (metrics_step(&place, &f->source, &f->out))
@@ -106,7 +106,11 @@ numbers_of_a_listener(void **state)
 	add(f, 1, TG_COUNTER_OF_END(TG_END_NO_ROUTE), 4);
 	add(f, 1, TG_L_BYTES_OUT, UINT64_C(1) << 40);
 	atomic_store(&segment_shared(f->control.segment, 1)->in_flight, 3);
+	histogram_add(&segment_histograms(f->control.segment, 1, 1)->h[TG_HISTOGRAM_TOTAL], 400);
 	text = page(f, true);
+	assert_line(text, "tidegate_listener_duration_seconds_bucket{listener=\"web\",le=\"0.0005\"} 1");
+	assert_line(text, "tidegate_listener_duration_seconds_sum{listener=\"web\"} 0.0004");
+	assert_line(text, "tidegate_listener_duration_seconds_count{listener=\"pg\"} 0");
 	assert_line(text, "tidegate_listener_open_connections{listener=\"web\"} 3");
 	assert_line(text, "tidegate_listener_connections_total{listener=\"web\"} 10");
 	assert_line(text, "tidegate_listener_connections_total{listener=\"pg\"} 0");
@@ -161,6 +165,9 @@ numbers_of_a_backend(void **state)
 	add(f, slot, TG_B_STREAMS, 6);
 	add(f, slot, TG_COUNTER_OF_END(TG_END_ANSWER_CUT), 2);
 	add(f, slot, TG_B_TIME_RESPONSE_US, 2500);
+	histogram_add(&segment_histograms(f->control.segment, 0, slot)->h[TG_HISTOGRAM_CONNECT], 90);
+	histogram_add(&segment_histograms(f->control.segment, 0, slot)->h[TG_HISTOGRAM_RESPONSE], 2500);
+	histogram_add(&segment_histograms(f->control.segment, 1, slot)->h[TG_HISTOGRAM_TOTAL], 3000);
 	atomic_store(&segment_shared(f->control.segment, slot)->ejected, 1);
 	atomic_store(&segment_shared(f->control.segment, slot)->ejections, 9);
 	text = page(f, true);
@@ -181,6 +188,11 @@ numbers_of_a_backend(void **state)
 	assert_line(
 		text,
 		"tidegate_backend_response_head_seconds_total{service=\"api\",backend=\"b1\"} 0.0025");
+	assert_line(text,
+		    "tidegate_backend_connect_seconds_bucket{service=\"api\",backend=\"b1\",le=\"0.0001\"} 1");
+	assert_line(text, "tidegate_backend_response_head_seconds_sum{service=\"api\",backend=\"b1\"} 0.0025");
+	assert_line(text, "tidegate_backend_duration_seconds_count{service=\"api\",backend=\"b1\"} 1");
+	assert_line(text, "tidegate_backend_duration_seconds_count{service=\"db\",backend=\"d1\"} 0");
 }
 
 static bool
@@ -249,6 +261,21 @@ backends_are_left_out_when_not_wanted(void **state)
 	assert_null(strstr(text, "tidegate_backend_"));
 	assert_line(text, "tidegate_service_backends{service=\"db\",state=\"checking\"} 1");
 	assert_true(metrics_have_backends(&f->source));
+	assert_true(metrics_have_times(&f->source));
+}
+
+static void
+their_histograms_are_left_out_when_not_wanted(void **state)
+{
+	struct fixture *f = *state;
+	struct page_place place = {.with_backends = true};
+
+	output_cut(&f->out, 0);
+	while (metrics_step(&place, &f->source, &f->out))
+		continue;
+	output_add(&f->out, "", 1);
+	assert_line(f->out.bytes, "tidegate_backend_weight{service=\"api\",backend=\"b1\"} 3");
+	assert_null(strstr(f->out.bytes, "tidegate_backend_duration_seconds"));
 }
 
 /* Sizes of a page are in doc/metrics.md. */
@@ -256,7 +283,7 @@ static void
 steps_are_small(void **state)
 {
 	struct fixture *f = *state;
-	struct page_place place = {.with_backends = true};
+	struct page_place place = {.with_backends = true, .with_times = true};
 	bool more = true;
 
 	while (more) {
@@ -277,6 +304,8 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(numbers_of_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(families_are_whole_and_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(backends_are_left_out_when_not_wanted, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(their_histograms_are_left_out_when_not_wanted, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(steps_are_small, setup, teardown),
 	};

@@ -91,8 +91,15 @@ connects_in_a_row_raise_one_alarm(void **state)
 		fake_turn(loop);
 		assert_int_equal(alarms, i >= 2);
 	}
+	/* That it has ended is news of the others. */
 	outlier_note(o, 2, OUTLIER_FAILED);
 	assert_int_equal(outlier_unreached(o, 2), 0);
+	fake_turn(loop);
+	assert_int_equal(alarms, 2);
+	outlier_note(o, 2, OUTLIER_UNREACHED);
+	outlier_note(o, 2, OUTLIER_WELL);
+	fake_turn(loop);
+	assert_int_equal(alarms, 2);
 	outlier_free(o);
 	loop_free(loop);
 }

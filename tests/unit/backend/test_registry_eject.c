@@ -247,6 +247,32 @@ one_that_is_not_reached_is_asked_again_soon(void **state)
 	assert_serving("013");
 }
 
+/* Ejected for longer each time, the first that is back would be the last that is asked. */
+static void
+who_is_not_reached_serves_where_nobody_is(void **state)
+{
+	(void)state;
+	world_close(&world);
+	assert_int_equal(world_open(&world, connects), 0);
+	for (uint32_t i = 0; i < 4; i++)
+		observe(i, UP);
+	for (uint32_t i = 0; i < 3; i++)
+		note_in_a_row(i, 3, OUTLIER_UNREACHED);
+	assert_serving("23");
+	note_in_a_row(3, 3, OUTLIER_UNREACHED);
+	assert_serving("0123");
+	note_in_a_row(3, 30, OUTLIER_UNREACHED);
+	pass_ms(5000);
+	assert_serving("0123");
+	assert_int_equal(atomic_load(&view->entries[1].load->ejected), 0);
+	/* One is back: as many as may be of the others are left alone. */
+	note_in_a_row(1, 1, OUTLIER_WELL);
+	assert_serving("13");
+	/* A backend that is down by its checks is not one of them. */
+	observe(1, DOWN);
+	assert_serving("023");
+}
+
 /* What failed was at the address before. */
 static void
 another_address_is_not_to_blame(void **state)
@@ -347,6 +373,7 @@ main(void)
 		TEST(failures_in_a_row_eject),
 		TEST(connects_that_fail_count_twice),
 		TEST(one_that_is_not_reached_is_asked_again_soon),
+		TEST(who_is_not_reached_serves_where_nobody_is),
 		TEST(another_address_is_not_to_blame),
 		TEST(only_half_may_go),
 		TEST(the_ejected_serve_when_nobody_else_is_left),

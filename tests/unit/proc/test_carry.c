@@ -87,6 +87,7 @@ sums_go_on_by_name(void **state)
 	count(from, 0, backend(from, "a", "y"), TG_COUNTER_OF_END(TG_END_DONE), 2);
 	count(from, 0, backend(from, "gone", "x"), TG_B_STREAMS, 100);
 	histogram_add(&segment_histograms(from, 1, service(from, "a"))->h[TG_HISTOGRAM_TOTAL], 700);
+	histogram_add(&segment_histograms(from, 1, backend(from, "a", "x"))->h[TG_HISTOGRAM_TOTAL], 60);
 	segment_cleared(from, service(from, "a"))->n[TG_S_STREAMS] = 1;
 	segment_shared(from, service(from, "a"))->in_flight_max = 9;
 	segment_shared(from, service(from, "a"))->in_flight = 8;
@@ -106,6 +107,7 @@ sums_go_on_by_name(void **state)
 	assert_int_equal(segment_shared(to, backend(to, "a", "y"))->checks_failed, 11);
 	assert_int_equal(segment_shared(to, backend(to, "a", "y"))->downs_cleared, 3);
 	assert_int_equal(segment_shared(to, 0)->reloads, 6);
+	assert_int_equal(histogram_sum(to, backend(to, "a", "x"), TG_HISTOGRAM_TOTAL).sum_us, 60);
 	count(to, 2, backend(to, "a", "x"), TG_B_STREAMS, 10);
 	count(from, 1, backend(from, "a", "x"), TG_B_STREAMS, 1);
 	histogram_add(&segment_histograms(from, 0, service(from, "a"))->h[TG_HISTOGRAM_TOTAL], 700);

@@ -32,6 +32,7 @@ struct world {
 	const char *why_not;
 	const char *why_no_others; /* processes */
 	int replaced;
+	const char *why_no_upgrade;
 };
 
 static struct world w;
@@ -56,6 +57,13 @@ replace(struct reconf *r, struct err *err)
 	(void)r;
 	w.replaced++;
 	return w.why_no_others != NULL ? err_set(err, TG_ENOTSUP, "%s", w.why_no_others) : 0;
+}
+
+static int
+upgrade(struct reconf *r, struct err *err)
+{
+	(void)r;
+	return w.why_no_upgrade != NULL ? err_set(err, TG_EAGAIN, "%s", w.why_no_upgrade) : 0;
 }
 
 static void
@@ -190,6 +198,7 @@ setup(void **state)
 		.timeout_ms = 10000,
 		.why_not = why_not,
 		.replace = replace,
+		.upgrade = upgrade,
 		.on_changed = on_changed,
 		.on_begun = on_begun,
 		.on_ended = on_ended,
@@ -458,6 +467,30 @@ other_processes_that_fail_change_nothing(void **state)
 	answered(4, false, "they do not serve\n");
 	assert_int_equal(segment_shared(w.segment, 0)->reloads_failed, 2);
 	assert_ptr_equal(w.conf, before);
+}
+
+static void
+who_orders_an_upgrade_hears_what_came_of_it(void **state)
+{
+	(void)state;
+	w.why_no_upgrade = "a reload is under way";
+	order(3, RELOAD_UPGRADE, "", "");
+	answered(3, false, "a reload is under way\n");
+	w.why_no_upgrade = NULL;
+	order(4, RELOAD_UPGRADE, "", "");
+	got(CHILD_KEEPER, "");
+	reconf_upgraded(&w.reconf, "they do not serve");
+	answered(4, false, "they do not serve\n");
+	order(5, RELOAD_UPGRADE, "", "");
+	reconf_upgraded(&w.reconf, NULL);
+	answered(5, true, "");
+	/* One by a signal, and one whose keeper has died: nobody waits. */
+	reconf_upgraded(&w.reconf, NULL);
+	got(CHILD_KEEPER, "");
+	order(6, RELOAD_UPGRADE, "", "");
+	reconf_on_death(&w.reconf, CHILD_KEEPER);
+	reconf_upgraded(&w.reconf, NULL);
+	got(CHILD_KEEPER, "");
 }
 
 static void
@@ -776,6 +809,7 @@ main(void)
 		TEST(a_file_that_is_wrong_changes_nothing),
 		TEST(other_processes_take_over_what_ours_cannot),
 		TEST(other_processes_that_fail_change_nothing),
+		TEST(who_orders_an_upgrade_hears_what_came_of_it),
 		TEST(a_signal_meanwhile_is_theirs_or_done_after),
 		TEST(an_address_in_use_is_refused),
 		TEST(a_dry_run_opens_what_a_reload_would_and_leaves_nothing),
