@@ -53,6 +53,8 @@ static struct {
 	double agent_cpu;
 	double agent_memory;
 	struct mono refused_until;
+	uint32_t scaled_to; /* as was told last */
+	unsigned start_failures;
 } world;
 
 static int
@@ -131,6 +133,26 @@ on_refuse(void *user, unsigned service, struct mono until)
 	world.refused_until = until;
 }
 
+static void
+on_scaled(void *user, const char *service, uint32_t from, uint32_t to, const char *why)
+{
+	(void)user;
+	assert_string_equal(service, "api");
+	assert_int_not_equal(from, to);
+	assert_string_not_equal(why, "");
+	world.scaled_to = to;
+}
+
+static void
+on_start_failed(void *user, const char *service, const char *backend, const char *why)
+{
+	(void)user;
+	(void)service;
+	(void)backend;
+	assert_string_not_equal(why, "");
+	world.start_failures++;
+}
+
 static const struct scaler_ops ops = {
 	.add = on_add,
 	.remove = on_remove,
@@ -139,6 +161,8 @@ static const struct scaler_ops ops = {
 	.is_up = is_up,
 	.agent_load = agent_load_of,
 	.steered = steered,
+	.scaled = on_scaled,
+	.start_failed = on_start_failed,
 	.refuse = on_refuse,
 };
 
