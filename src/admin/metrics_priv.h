@@ -24,12 +24,12 @@ void metrics_write_share(const struct metric *m, const struct metric_site *site,
 void metrics_write_service_times(const struct metric *m, const struct metric_site *site,
 				 struct output *out);
 
-/* Of each hook, where there are some. */
-void metrics_write_hook_events(const struct metric *m, const struct metric_site *site,
-			       struct output *out);
-void metrics_write_hook_retries(const struct metric *m, const struct metric_site *site,
-				struct output *out);
-void metrics_write_hook_waiting(const struct metric *m, const struct metric_site *site,
-				struct output *out);
+enum metric_of_hook {
+	TG_METRIC_HOOK_EVENTS = 0,
+	TG_METRIC_HOOK_RETRIES = 1,
+	TG_METRIC_HOOK_WAITING = 2,
+};
+/* Of each hook, where there are some; id: which of these. */
+void metrics_write_hooks(const struct metric *m, const struct metric_site *site, struct output *out);
 
 #endif
