@@ -393,6 +393,10 @@ const struct metric metrics[] = {
 	ROW(ALL, COUNTER, "store_connects_total", write_store_count, OF_STORE(connects), "Connections made to the store."),
 	ROW(ALL, GAUGE, "store_last_flush_seconds", write_store_seconds, OF_STORE(last_us), "How long the store took for what was written last."),
 
+	ROW(ALL, COUNTER, "hook_events_total", metrics_write_hooks, TG_METRIC_HOOK_EVENTS, "Events for each hook, by what came of them: sent, failed (given up) or dropped (no room)."),
+	ROW(ALL, COUNTER, "hook_retries_total", metrics_write_hooks, TG_METRIC_HOOK_RETRIES, "Tries after the first to tell a hook."),
+	ROW(ALL, GAUGE, "hook_waiting_events", metrics_write_hooks, TG_METRIC_HOOK_WAITING, "Events that are under way to a hook, or wait."),
+
 	ROW(ALL, COUNTER, "process_hangs_total", write_hangs, 0, "Times the process was ended and started again because a loop of it did not turn."),
 	ROW(PROCESS, COUNTER, "process_cpu_seconds_total", write_cpu, 0, "Processor time, user and system."),
 	ROW(PROCESS, GAUGE, "process_resident_memory_bytes", write_resident, 0, "Memory that is resident, the shared statistics included."),

@@ -46,4 +46,12 @@ void metrics_write_scaled_starts(const struct metric *m, const struct metric_sit
 void metrics_write_cold_starts(const struct metric *m, const struct metric_site *site,
 			       struct output *out);
 
+enum metric_of_hook {
+	TG_METRIC_HOOK_EVENTS = 0,
+	TG_METRIC_HOOK_RETRIES = 1,
+	TG_METRIC_HOOK_WAITING = 2,
+};
+/* Of each hook, where there are some; id: which of these. */
+void metrics_write_hooks(const struct metric *m, const struct metric_site *site, struct output *out);
+
 #endif

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "conf/same.h"
 #include "health/health.h"
+#include "hook/hook.h"
 #include "ipc/reload_order.h"
 #include "ipc/segment.h"
 #include "observe/names.h"
@@ -64,6 +65,7 @@ struct admin_source {
 	struct steer *steer;
 	const struct scaler *scaler; /* NULL: nothing is scaled */
 	const struct store *store;   /* its own; NULL: there is none */
+	const struct hooks *hooks;   /* NULL: there are none */
 	struct admin_actions actions;
 	struct events *events;
 	struct slot_rate *rates; /* by slot */

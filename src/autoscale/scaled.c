@@ -472,6 +472,16 @@ take_number(struct scaled *s, uint32_t n, int64_t now_ms)
 	st->desired = n;
 }
 
+/* In what people are told, as in the log, only what a provider starts counts. */
+static void
+tell_scaled(const struct scaled *s, uint32_t from, uint32_t to)
+{
+	const struct scaler *sc = s->scaler;
+
+	if (to != from)
+		sc->ops.scaled(sc->user, s->conf->name, from, to, s->decision.proposal.reason);
+}
+
 static void
 take_decision(struct scaled *s, int64_t now_ms)
 {
@@ -492,8 +502,10 @@ take_decision(struct scaled *s, int64_t now_ms)
 		tell_decision(s, st->desired, n);
 	s->is_news = true;
 	s->n_outcomes = 0;
-	if (!s->input.state.is_dry_run)
-		take_number(s, n, now_ms);
+	if (s->input.state.is_dry_run)
+		return;
+	tell_scaled(s, st->desired, n);
+	take_number(s, n, now_ms);
 }
 
 /* For the parent, should this process not come back from there. */

@@ -103,6 +103,9 @@ told(void *user, const struct fleet_member *m, enum fleet_news what, const char 
 	st->start_failures += is_failure;
 	if (what == TG_FLEET_NEWS_PLACED || what == TG_FLEET_NEWS_WAITING)
 		scaled_note_place(st->of, m, what == TG_FLEET_NEWS_PLACED, why);
+	if (is_failure)
+		st->of->scaler->ops.start_failed(st->of->scaler->user, st->of->conf->name, m->name,
+						 why);
 	snprintf(message, sizeof(message), "backend %s", fleet_news_str(what));
 	log_write(is_failure ? TG_LOG_WARN : TG_LOG_INFO, message, "svc=%s srv=%s reason=%s",
 		  st->of->conf->name, m->name, why);

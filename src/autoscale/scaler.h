@@ -38,6 +38,11 @@ struct scaler_ops {
 			   double *ret_memory);
 	/* Whose order keeps new work from it: drain()'s, be it of a keeper before, or an operator's. */
 	enum fleet_steer (*steered)(void *user, unsigned service, unsigned backend);
+	/* The number is another one; and a backend did not start. */
+	void (*scaled)(void *user, const char *service, uint32_t from, uint32_t to,
+		       const char *why);
+	void (*start_failed)(void *user, const char *service, const char *backend,
+			     const char *why);
 	/* Requests that no backend can serve are refused, and told to come again then; unset: held again. */
 	void (*refuse)(void *user, unsigned service, struct mono until);
 };

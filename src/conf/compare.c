@@ -190,7 +190,8 @@ static bool
 is_objects(const struct conf_field *f)
 {
 	return f->schema == &conf_schema_listener || f->schema == &conf_schema_service ||
-	       f->schema == &conf_schema_backend || f->schema == &conf_schema_node;
+	       f->schema == &conf_schema_backend || f->schema == &conf_schema_node ||
+	       f->schema == &conf_schema_hook;
 }
 
 static void
@@ -310,6 +311,12 @@ static const char *
 node_name(const void *object)
 {
 	return ((const struct conf_node *)object)->name;
+}
+
+static const char *
+hook_name(const void *object)
+{
+	return ((const struct conf_hook *)object)->name;
 }
 
 static const char *
@@ -466,6 +473,28 @@ compare_nodes(struct comparison *c, const struct conf *present, const struct con
 }
 
 static void
+compare_hook(struct comparison *c, const void *a, const void *b)
+{
+	c->name = hook_name(b);
+	compare_object(c, &conf_schema_hook, a, b);
+}
+
+static void
+compare_hooks(struct comparison *c, const struct conf *present, const struct conf *next)
+{
+	struct objects before = {.base = (const char *)present->hooks,
+				 .n = present->n_hooks,
+				 .size = sizeof(present->hooks[0]),
+				 .name = hook_name};
+	struct objects after = before;
+
+	after.base = (const char *)next->hooks;
+	after.n = next->n_hooks;
+	c->what = "hook";
+	compare_objects(c, &before, &after, compare_hook);
+}
+
+static void
 compare_all(struct comparison *c, const struct conf *present, const struct conf *next)
 {
 	struct objects listeners = {.base = (const char *)present->listeners,
@@ -490,6 +519,7 @@ compare_all(struct comparison *c, const struct conf *present, const struct conf 
 	c->what = "service";
 	compare_objects(c, &services, &next_services, compare_service);
 	compare_nodes(c, present, next);
+	compare_hooks(c, present, next);
 }
 
 int

@@ -489,6 +489,47 @@ struct conf_store {
 	uint64_t timeout_ms; /* of an operation; 250ms */
 };
 
+#define TG_HOOKS_MAX 32u
+
+/* What hooks are told of: id, word, when. */
+#define TG_HOOK_EVENTS(X)                                                                          \
+	X(SCALE_UP, "scale-up", "when a service is to have more backends")                         \
+	X(SCALE_DOWN, "scale-down", "when it is to have fewer")                                    \
+	X(BACKEND_UP, "backend-up", "when a backend is up, by its checks")                         \
+	X(BACKEND_DOWN, "backend-down", "when it is down")                                         \
+	X(START_FAILED, "start-failed", "when a backend did not start")                            \
+	X(HOLD_FULL, "hold-full", "when requests are refused as no backend is up and hold is full") \
+	X(STORE_DOWN, "store-down", "when redis is lost")                                          \
+	X(STORE_UP, "store-up", "when it is well again")
+
+enum conf_hook_event {
+#define TG_HOOK_ENUM(id, word, help) TG_HOOK_##id,
+	TG_HOOK_EVENTS(TG_HOOK_ENUM)
+#undef TG_HOOK_ENUM
+	TG_HOOK_EVENT_COUNT
+};
+const char *conf_hook_event_str(enum conf_hook_event event);
+/* TG_HOOK_EVENT_COUNT: there is none of this word. */
+unsigned conf_hook_event_of(const char *word);
+
+/* An element of hooks: exec or url. */
+struct conf_hook {
+	char *name;
+	char **on; /* words of events, or "all" */
+	size_t n_on;
+	unsigned events; /* worked out of it: bit enum conf_hook_event */
+	char **services; /* none: all */
+	size_t n_services;
+	char **exec; /* argv */
+	size_t n_exec;
+	char *url;    /* conf/hook_url.h reads it; secret */
+	char *ca;     /* NULL: those of the system */
+	char *secret; /* NULL: nothing is signed */
+	uint64_t timeout_ms; /* of a try; 5s */
+	unsigned retries;    /* 5 */
+	unsigned queue;      /* events that wait; 256 */
+};
+
 struct conf_service {
 	char *name;
 	unsigned index; /* in conf->services */
@@ -648,6 +689,8 @@ struct conf {
 	size_t n_services;
 	struct conf_node *nodes;
 	size_t n_nodes;
+	struct conf_hook *hooks;
+	size_t n_hooks;
 };
 
 /*
@@ -722,6 +765,8 @@ bool conf_node_has_tls(const struct conf_node *node);
 const char *conf_node_socket(const struct conf_node *node);
 /* NULL: it has none under this key. */
 const char *conf_node_label(const struct conf_node *node, const char *key);
+
+bool conf_hook_equal(const struct conf_hook *a, const struct conf_hook *b);
 
 /* The longest that a backend which a provider started may take to end; false: no service has a provider. */
 bool conf_stop_grace(const struct conf *conf, uint64_t *ret_ms);

@@ -132,6 +132,12 @@ conf_provider_equal(const struct conf *of_a, const struct conf_service *a, const
 	       (a->provider.type != TG_PROVIDER_DOCKER || are_nodes_equal(of_a, of_b));
 }
 
+bool
+conf_hook_equal(const struct conf_hook *a, const struct conf_hook *b)
+{
+	return are_equal(&conf_schema_hook, a, b);
+}
+
 int
 conf_autoscale_mark(const struct conf_service *service, uint64_t *ret)
 {

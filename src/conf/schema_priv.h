@@ -129,6 +129,7 @@ extern const struct conf_schema conf_schema_buffer_response;
 extern const struct conf_schema conf_schema_health;
 extern const struct conf_schema conf_schema_agent;
 extern const struct conf_schema conf_schema_hold; /* of a struct conf_service, its autoscale read */
+extern const struct conf_schema conf_schema_hook;
 extern const struct conf_schema conf_schema_node;
 extern const struct conf_schema conf_schema_outlier;
 extern const struct conf_schema conf_schema_placement;

@@ -312,6 +312,16 @@ static const struct conf_field top_fields[] = {
 		.help = "Where backends can be started.",
 	},
 	{
+		/* behind services, which they name */
+		.key = "hooks",
+		TG_LIST(conf, hooks, n_hooks),
+		.schema = &conf_schema_hook,
+		.max = TG_HOOKS_MAX,
+		.flags = TG_CONF_CONTROL,
+		.preset_note = "none",
+		.help = "Who is told when something happens.",
+	},
+	{
 		.key = "state_file",
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf, state_file),
@@ -569,6 +579,45 @@ set_indexes(struct conf *conf)
 }
 
 static void
+unknown_service(struct conf_check *check, const struct conf *conf, unsigned hook, const char *name)
+{
+	struct conf_suggest near;
+
+	conf_suggest_start(&near, name);
+	for (size_t i = 0; i < conf->n_services; i++) {
+		if (conf->services[i].name)
+			conf_suggest_offer(&near, conf->services[i].name);
+	}
+	conf_check_element_error(check, "hooks", hook, "services",
+				 "unknown service \"%.64s\"%s%.64s%s", name,
+				 near.best ? " (did you mean \"" : "", near.best ? near.best : "",
+				 near.best ? "\"?)" : "");
+}
+
+static bool
+has_service(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_services; i++) {
+		if (conf->services[i].name && strcmp(conf->services[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_hooks(struct conf_check *check, const struct conf *conf)
+{
+	for (unsigned i = 0; i < conf->n_hooks; i++) {
+		const struct conf_hook *hook = &conf->hooks[i];
+
+		for (size_t k = 0; k < hook->n_services; k++) {
+			if (hook->services[k] && !has_service(conf, hook->services[k]))
+				unknown_service(check, conf, i, hook->services[k]);
+		}
+	}
+}
+
+static void
 top_check(struct conf_check *check, void *object)
 {
 	struct conf *conf = object;
@@ -584,6 +633,7 @@ top_check(struct conf_check *check, void *object)
 				 (unsigned long long)conf->watchdog_ms);
 	add_own_node(check, conf);
 	check_nodes(check, conf);
+	check_hooks(check, conf);
 	if (conf->workers == 0)
 		conf->workers = usable_processors();
 	set_indexes(conf);

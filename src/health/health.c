@@ -268,6 +268,13 @@ health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
 }
 
 void
+health_listen(struct health *health, health_news_cb *news, void *user)
+{
+	health->news = news;
+	health->news_user = user;
+}
+
+void
 health_free(struct health *health)
 {
 	if (health == NULL)

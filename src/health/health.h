@@ -51,6 +51,11 @@ struct health *health_new(struct loop *loop, const struct conf *conf, health_cha
 			  void *user);
 void health_free(struct health *health); /* NULL allowed */
 
+/* What is logged as "backend up" and "backend down"; `why` until the return. From the loop, or as health_change_cb. */
+typedef void health_news_cb(void *user, const struct conf_service *service,
+			    const struct conf_backend *backend, bool is_up, const char *why);
+void health_listen(struct health *health, health_news_cb *news, void *user);
+
 /*
  * The backend is to be at `addr`. Where it is up it stays until a check at the new
  * address has passed, or until it is down; it moves at once where nothing is checked. Then

@@ -17,6 +17,9 @@ log_change(const struct probe *p)
 		return;
 	if (s->has_addr)
 		addr_format(&s->addr, where, sizeof(where));
+	if (p->health->news != NULL && s->verdict.state != TG_HEALTH_CHECKING)
+		p->health->news(p->health->news_user, p->service, p->backend,
+				s->verdict.state == TG_HEALTH_UP, s->last.text);
 	switch (s->verdict.state) {
 	case TG_HEALTH_UP:
 		log_write(TG_LOG_INFO, "backend up", "svc=%s srv=%s addr=%s reason=%s",

@@ -42,6 +42,8 @@ struct health {
 	struct loop *loop;
 	const struct conf *conf;
 	health_change_cb *change;
+	health_news_cb *news; /* NULL: nobody is told */
+	void *news_user;
 	void *user;
 	struct probe_table table;
 	size_t n_trials;

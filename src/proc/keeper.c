@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "module/module.h"
+#include "proc/keeper_hooks.h"
 #include "proc/keeper_priv.h"
 #include "proc/keeper_reload.h"
 #include "proc/keeper_scale.h"
@@ -501,6 +502,7 @@ on_tick(struct timer *t)
 	state_file_watch(k->state_file);
 	source_sample(&k->source, loop_now(k->loop));
 	keeper_note_health(k);
+	keeper_hooks_tick(k);
 	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
 }
 
@@ -608,6 +610,8 @@ keeper_serve(struct keeper *k)
 	if (rc == 0)
 		rc = start_parts(k);
 	if (rc == 0)
+		rc = keeper_hooks_start(k);
+	if (rc == 0)
 		rc = keeper_restore(k);
 	if (rc == 0)
 		rc = begin_backends(k);
@@ -630,6 +634,7 @@ keeper_fini(struct keeper *k)
 {
 	keeper_reload_fini(k);
 	keeper_scale_fini(k);
+	keeper_hooks_fini(k);
 	if (k->has_unsaved)
 		keeper_save(k);
 	keeper_end_old_files(k, LAST_WRITE_MS);

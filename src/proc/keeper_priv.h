@@ -10,6 +10,7 @@
 #include "admin/server.h"
 #include "autoscale/scaler.h"
 #include "health/health.h"
+#include "hook/hook.h"
 #include "proc/access_log.h"
 #include "proc/cuts.h"
 #include "proc/keeper_store.h"
@@ -56,6 +57,9 @@ struct keeper {
 	struct resolver *node_resolver; /* of hosts of nodes */
 	struct providers *providers;
 	struct scaler *scaler;
+	struct hooks *hooks;
+	struct refusals *refusals; /* by slot; of keeper_hooks.c */
+	bool is_store_lost;
 	struct wants *wants;
 	struct access_log *access_log; /* NULL: off */
 	struct access_log *ending_log; /* that of a configuration before; NULL: it has ended */

@@ -15,6 +15,7 @@
 #include "conf/same.h"
 #include "module/module.h"
 #include "proc/edit.h"
+#include "proc/keeper_hooks.h"
 #include "proc/keeper_scale.h"
 #include "steer/carry.h"
 
@@ -31,6 +32,7 @@ struct keeper_next {
 	struct steer_next *steer;
 	struct orders_next *orders;
 	struct scaler_next *scaler;
+	struct hooks_next *hooks;
 	struct keeper_store store; /* zeroed: the one before goes on */
 	struct keeper_control *controls; /* by conf->admin.controls */
 	bool *are_new;                   /* the same: not served before */
@@ -76,6 +78,7 @@ next_free(struct keeper *k, struct keeper_next *next)
 	steer_drop(next->steer);
 	orders_drop(next->orders);
 	scaler_drop(next->scaler);
+	hooks_drop(next->hooks);
 	keeper_store_close(&next->store, next->is_over ? OLD_STORE_MS : 0);
 	if (!access_log_stop(next->access_log, 0))
 		k->ending_log = next->access_log;
@@ -326,7 +329,7 @@ prepare_store(struct keeper *k, struct keeper_next *next, struct err *err)
 {
 	if (!keeper_store_differs(k->conf, next->conf))
 		return 0;
-	return keeper_store_open(next->conf, k->loop, &next->store, err);
+	return keeper_store_open(next->conf, k->loop, keeper_scale_on_store, k, &next->store, err);
 }
 
 static int
@@ -345,6 +348,8 @@ prepare_all(struct keeper *k, struct keeper_next *next)
 	rc = prepare_parts(k, next, err);
 	if (rc == 0)
 		rc = prepare_store(k, next, err);
+	if (rc == 0)
+		rc = keeper_hooks_prepare(k, next->conf, &next->hooks, err);
 	if (rc == 0)
 		rc = prepare_output(k, next, err);
 	if (rc == 0)
@@ -399,6 +404,8 @@ commit_parts(struct keeper *k, struct keeper_next *next)
 	names_commit(k->names, next->names);
 	scaler_commit(k->scaler, next->scaler);
 	next->scaler = NULL;
+	hooks_commit(k->hooks, next->hooks);
+	next->hooks = NULL;
 	if (next->store.store != NULL)
 		keeper_scale_set_store(k, &next->store);
 	next->orders = NULL;

@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "net/resolver.h"
+#include "proc/keeper_hooks.h"
 #include "proc/outlive.h"
 #include "steer/scales.h"
 
@@ -136,6 +137,8 @@ static const struct scaler_ops ops = {
 	.is_up = is_up,
 	.agent_load = agent_load_of,
 	.steered = steered,
+	.scaled = keeper_hooks_scaled,
+	.start_failed = keeper_hooks_start_failed,
 	.refuse = refuse,
 };
 
@@ -229,6 +232,17 @@ keeper_scale_watch(struct keeper *k)
 }
 
 void
+keeper_scale_on_store(void *user, bool is_well, const char *why)
+{
+	if (is_well)
+		log_write(TG_LOG_INFO, "the store is well", NULL);
+	else
+		log_write(TG_LOG_WARN, "the store is not well, no service is made smaller",
+			  "reason=%s", why);
+	keeper_hooks_store(user, is_well, why);
+}
+
+void
 keeper_scale_set_store(struct keeper *k, struct keeper_store *next)
 {
 	keeper_store_replace(&k->store, next);
@@ -279,7 +293,7 @@ keeper_scale_start(struct keeper *k)
 
 	wants_listen(k->wants, on_wanted, k);
 	reloads_listen(k->reloads, on_told, k);
-	if (keeper_store_open(k->conf, k->loop, &k->store, &err) == 0 &&
+	if (keeper_store_open(k->conf, k->loop, keeper_scale_on_store, k, &k->store, &err) == 0 &&
 	    start_providers(k, &err) == 0)
 		k->scaler = scaler_new(k->loop, k->conf, k->segment, k->store.store, k->providers, &ops, k,
 				       &err);
@@ -296,9 +310,7 @@ keeper_scale_start(struct keeper *k)
 static void
 on_all_stopped(void *user)
 {
-	struct keeper *k = user;
-
-	loop_stop(k->loop);
+	keeper_hooks_stop(user);
 }
 
 void
@@ -306,7 +318,7 @@ keeper_scale_stop(struct keeper *k, uint64_t grace_ms)
 {
 	/* Those of an upgrade are the new keeper's. */
 	if (k->is_holding || k->scaler == NULL)
-		loop_stop(k->loop);
+		keeper_hooks_stop(k);
 	else
 		scaler_stop(k->scaler, grace_ms, on_all_stopped, k);
 }

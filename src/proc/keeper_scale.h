@@ -12,6 +12,8 @@ void keeper_scale_watch(struct keeper *k);
 TG_MUST_CHECK int keeper_scale_start(struct keeper *k);
 /* Another configuration is gone over to: what is ordered of it, and else as configured. */
 void keeper_scale_reloaded(struct keeper *k);
+/* A store_change_cb: logs it, and tells hooks; `user` is the keeper. */
+void keeper_scale_on_store(void *user, bool is_well, const char *why);
 /* As keeper_store_replace(), for all who use it. */
 void keeper_scale_set_store(struct keeper *k, struct keeper_store *next);
 /* Instances go on, for who comes after, unless they were stopped. */

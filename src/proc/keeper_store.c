@@ -4,26 +4,15 @@
 #include "conf/compare.h"
 #include "proc/names.h"
 
-static void
-on_store(void *user, bool is_well, const char *why)
-{
-	(void)user;
-	if (is_well)
-		log_write(TG_LOG_INFO, "the store is well", NULL);
-	else
-		log_write(TG_LOG_WARN, "the store is not well, no service is made smaller",
-			  "reason=%s", why);
-}
-
 int
-keeper_store_open(const struct conf *conf, struct loop *loop, struct keeper_store *ret,
-		  struct err *err)
+keeper_store_open(const struct conf *conf, struct loop *loop, store_change_cb *change, void *user,
+		  struct keeper_store *ret, struct err *err)
 {
 	struct keeper_store s = {.store = NULL};
 	int rc = names_start_resolver(loop, conf, &s.resolver, err);
 
 	if (rc == 0)
-		rc = store_open(&conf->store, loop, s.resolver, on_store, NULL, &s.store, err);
+		rc = store_open(&conf->store, loop, s.resolver, change, user, &s.store, err);
 	if (rc == 0)
 		*ret = s;
 	else

@@ -16,9 +16,11 @@ struct keeper_store {
 	struct resolver *resolver; /* of the host in its url */
 };
 
-/* One that cannot be reached is opened all the same, and not well. -TG_ENOMEM, or what `err` says. */
+/* One that cannot be reached is opened all the same, and not well; `change` and `user` as of store_open(). -TG_ENOMEM, or
+ * what `err` says. */
 TG_MUST_CHECK int keeper_store_open(const struct conf *conf, struct loop *loop,
-				    struct keeper_store *ret, struct err *err);
+				    store_change_cb *change, void *user, struct keeper_store *ret,
+				    struct err *err);
 /* What was put last is written within `timeout_ms`, for which it blocks. Zeroed is allowed, and left. */
 void keeper_store_close(struct keeper_store *s, unsigned timeout_ms);
 

@@ -354,6 +354,12 @@ warn_of_heirs(const struct parent *p)
 				  "processes that the keeper starts can reach the daemons of nodes too",
 				  "svc=%s", p->conf->services[i].name);
 	}
+	for (size_t i = 0; p->privileges.n_secrets > 0 && i < p->conf->n_hooks; i++) {
+		if (p->conf->hooks[i].url == NULL)
+			log_write(TG_LOG_WARN,
+				  "programs that the keeper runs can reach the daemons of nodes too",
+				  "hook=%s", p->conf->hooks[i].name);
+	}
 }
 
 static int

@@ -452,7 +452,7 @@ set_place(const struct call *call)
 		rc = curl_easy_setopt(easy, CURLOPT_SSLCERT, c->certificate);
 	if (rc == CURLE_OK && c->key != NULL)
 		rc = curl_easy_setopt(easy, CURLOPT_SSLKEY, c->key);
-	if (rc == CURLE_OK && c->ca != NULL)
+	if (rc == CURLE_OK)
 		rc = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	return rc == CURLE_OK;
 }
@@ -583,7 +583,7 @@ copy_text(char **ret, const char *text)
 static bool
 set_host(struct caller *c, const struct call_place *place)
 {
-	const char *scheme = place->ca != NULL ? "https" : "http";
+	const char *scheme = place->is_secure || place->ca != NULL ? "https" : "http";
 	char at[TG_ADDR_STRLEN];
 	char line[TG_ADDR_STRLEN + 300];
 	const char *port;

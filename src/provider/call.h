@@ -27,7 +27,8 @@ struct call_place {
 	const char *socket; /* path of a unix socket; NULL: `at` */
 	const char *host;   /* by which the server is known, and its certificate */
 	struct addr at;     /* an address and its port */
-	const char *ca;     /* files of TLS; NULL: without */
+	bool is_secure;     /* TLS, also without a `ca`: then by those the system trusts */
+	const char *ca;     /* files of TLS; all NULL, and not is_secure: without */
 	const char *certificate;
 	const char *key;
 	unsigned running_max; /* requests at a time, those apart not counted */

@@ -16,11 +16,28 @@ struct record {
 	char json[]; /* with its NUL */
 };
 
+/* What a mean does not tell of points that were put together. */
+struct extremes {
+	double first[TG_METRIC_COUNT];
+	double last[TG_METRIC_COUNT];
+	double min[TG_METRIC_COUNT];
+	double max[TG_METRIC_COUNT];
+};
+
+/* One point, or several that came too soon one after the other. */
+struct slot {
+	struct mono from; /* its time begins; it stands for all of it, up to `at` */
+	struct mono at;
+	double values[TG_METRIC_COUNT]; /* means by time */
+	struct extremes *extremes;      /* NULL: one point, they are its values */
+};
+
 struct remembered {
 	UT_hash_handle hh;
 	uint32_t span_ms;
 	uint32_t interval_ms;
-	struct store_point *points; /* a ring; NULL: nothing is kept */
+	uint64_t spacing_us; /* no slot but the newest stands for less */
+	struct slot *slots; /* a ring; NULL: nothing is kept */
 	size_t room;
 	size_t first; /* the oldest */
 	size_t n;
@@ -82,13 +99,35 @@ drop_record(struct remembered *r)
 	free(oldest);
 }
 
+static struct slot *
+slot_at(const struct remembered *r, size_t i)
+{
+	return &r->slots[(r->first + i) % r->room];
+}
+
+static void
+drop_slot(struct remembered *r)
+{
+	free(slot_at(r, 0)->extremes);
+	r->first = (r->first + 1) % r->room;
+	r->n--;
+}
+
+static void
+drop_slots(struct remembered *r)
+{
+	while (r->n > 0)
+		drop_slot(r);
+}
+
 static void
 forget(struct history *h, struct remembered *r)
 {
 	HASH_DEL(h->services, r);
 	while (r->n_records > 0)
 		drop_record(r);
-	free(r->points);
+	drop_slots(r);
+	free(r->slots);
 	free(r);
 }
 
@@ -122,34 +161,38 @@ history_interval_ms(const struct history *h, const char *service)
 	return r != NULL ? r->interval_ms : 0;
 }
 
-/*** Points ***/
+/*** Points: what is put ***/
 
-static struct store_point *
-point_at(const struct remembered *r, size_t i)
+static uint64_t
+divide_up(uint64_t a, uint64_t b)
 {
-	return &r->points[(r->first + i) % r->room];
+	return (a + b - 1) / b;
 }
 
-/* Both ends of a span are inside, and ticks are not exact. */
-static size_t
-room_for(uint32_t span_ms, uint32_t interval_ms)
+/* Half an interval, so that ticks which are not exact have a slot each; more where the ring would not
+ * reach over the span. */
+static uint64_t
+spacing_for(uint32_t span_ms, uint32_t interval_ms)
 {
-	size_t room = (size_t)span_ms / (interval_ms > 0 ? interval_ms : 1) + 2;
+	uint64_t half = (uint64_t)interval_ms * 1000 / 2;
+	uint64_t least = divide_up((uint64_t)span_ms * 1000, TG_STORE_POINTS_MAX - 2);
 
-	return room < TG_STORE_POINTS_MAX ? room : TG_STORE_POINTS_MAX;
+	if (half < least)
+		half = least;
+	return half > 0 ? half : 1;
 }
 
 static int
 grow(struct remembered *r, size_t room)
 {
-	struct store_point *points = calloc(room, sizeof(*points));
+	struct slot *slots = calloc(room, sizeof(*slots));
 
-	if (points == NULL)
+	if (slots == NULL)
 		return -TG_ENOMEM;
 	for (size_t i = 0; i < r->n; i++)
-		points[i] = *point_at(r, i);
-	free(r->points);
-	r->points = points;
+		slots[i] = *slot_at(r, i);
+	free(r->slots);
+	r->slots = slots;
 	r->room = room;
 	r->first = 0;
 	return 0;
@@ -159,17 +202,83 @@ int
 history_keep(struct history *h, const char *service, uint32_t span_ms, uint32_t interval_ms)
 {
 	struct remembered *r = find_or_add(h, service);
+	uint64_t spacing_us;
 	size_t room;
 
 	if (r == NULL)
 		return -TG_ENOMEM;
 	if (span_ms < r->span_ms)
 		span_ms = r->span_ms;
-	room = room_for(span_ms, interval_ms);
+	spacing_us = spacing_for(span_ms, interval_ms);
+	/* The newest slot may be any distance from the one before, and both ends of a span are inside. */
+	room = divide_up((uint64_t)span_ms * 1000, spacing_us) + 2;
 	if (room > r->room && grow(r, room) < 0)
 		return -TG_ENOMEM;
 	r->span_ms = span_ms;
 	r->interval_ms = interval_ms;
+	r->spacing_us = spacing_us;
+	return 0;
+}
+
+static void
+add_slot(struct remembered *r, const struct store_point *point)
+{
+	uint64_t interval_us = (uint64_t)r->interval_ms * 1000;
+	struct slot slot = {.at = point->at};
+
+	slot.from.us = point->at.us > interval_us ? point->at.us - interval_us : 0;
+	if (r->n > 0)
+		slot.from = slot_at(r, r->n - 1)->at;
+	memcpy(slot.values, point->values, sizeof(slot.values));
+	if (r->n == r->room)
+		drop_slot(r);
+	*slot_at(r, r->n) = slot;
+	r->n++;
+}
+
+static struct extremes *
+extremes_of(const struct slot *slot)
+{
+	struct extremes *e = malloc(sizeof(*e));
+
+	if (e == NULL)
+		return NULL;
+	memcpy(e->first, slot->values, sizeof(e->first));
+	memcpy(e->last, slot->values, sizeof(e->last));
+	memcpy(e->min, slot->values, sizeof(e->min));
+	memcpy(e->max, slot->values, sizeof(e->max));
+	return e;
+}
+
+static void
+merge_value(struct slot *slot, unsigned metric, double value, double share)
+{
+	struct extremes *e = slot->extremes;
+	double *mean = &slot->values[metric];
+
+	if (isnan(value))
+		return;
+	*mean = isnan(*mean) ? value : *mean + (value - *mean) * share;
+	if (isnan(e->first[metric]))
+		e->first[metric] = value;
+	e->last[metric] = value;
+	e->min[metric] = fmin(e->min[metric], value);
+	e->max[metric] = fmax(e->max[metric], value);
+}
+
+static int
+merge(struct slot *slot, const struct store_point *point)
+{
+	uint64_t all = mono_diff_us(point->at, slot->from);
+	double share = all > 0 ? (double)mono_diff_us(point->at, slot->at) / (double)all : 1;
+
+	if (slot->extremes == NULL)
+		slot->extremes = extremes_of(slot);
+	if (slot->extremes == NULL)
+		return -TG_ENOMEM;
+	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
+		merge_value(slot, i, point->values[i], share);
+	slot->at = point->at;
 	return 0;
 }
 
@@ -177,39 +286,58 @@ int
 history_put(struct history *h, const char *service, const struct store_point *point)
 {
 	struct remembered *r = find(h, service);
+	struct slot *newest;
 
-	if (r == NULL || r->points == NULL)
+	if (r == NULL || r->slots == NULL)
 		return -TG_ENOENT;
-	if (r->n == r->room) {
-		r->first = (r->first + 1) % r->room;
-		r->n--;
-	}
-	*point_at(r, r->n) = *point;
-	r->n++;
+	newest = r->n > 0 ? slot_at(r, r->n - 1) : NULL;
+	if (newest != NULL && mono_diff_us(newest->at, newest->from) < r->spacing_us)
+		return merge(newest, point);
+	add_slot(r, point);
 	return 0;
 }
 
+/*** Points: windows over them ***/
+
+/* A window that is being made: what the means of its figures are of. */
+struct window_sum {
+	struct tg_window *w;
+	struct mono begin;
+	double weights[TG_METRIC_COUNT]; /* microseconds */
+};
+
 static void
-add_value(struct tg_figure *f, double value)
+add_value(struct window_sum *sum, const struct slot *slot, unsigned metric, double weight)
 {
+	const struct extremes *e = slot->extremes;
+	struct tg_figure *f = &sum->w->metrics[metric];
+	double value = slot->values[metric];
+
 	if (isnan(value))
 		return;
-	if (f->n == 0) {
-		*f = (struct tg_figure){.first = value, .min = value, .max = value};
+	if (f->n++ == 0) {
+		f->first = e != NULL ? e->first[metric] : value;
+		f->mean = value;
 	}
-	f->n++;
-	f->last = value;
-	f->mean += (value - f->mean) / f->n;
-	f->min = fmin(f->min, value);
-	f->max = fmax(f->max, value);
+	f->last = e != NULL ? e->last[metric] : value;
+	f->min = fmin(f->min, e != NULL ? e->min[metric] : value);
+	f->max = fmax(f->max, e != NULL ? e->max[metric] : value);
+	sum->weights[metric] += weight;
+	/* One that stands for no time of the window is its mean until there are others. */
+	f->mean = sum->weights[metric] > 0
+			  ? f->mean + (value - f->mean) * weight / sum->weights[metric]
+			  : value;
 }
 
 static void
-add_point(struct tg_window *w, const struct store_point *p)
+add_slot_to(struct window_sum *sum, const struct slot *slot)
 {
-	w->n++;
+	struct mono from = slot->from.us > sum->begin.us ? slot->from : sum->begin;
+	double weight = (double)mono_diff_us(slot->at, from);
+
+	sum->w->n++;
 	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
-		add_value(&w->metrics[i], p->values[i]);
+		add_value(sum, slot, i, weight);
 }
 
 static void
@@ -227,16 +355,18 @@ history_window(const struct history *h, const char *service, uint32_t span_ms, s
 {
 	const struct remembered *r = find(h, service);
 	uint64_t span_us = (uint64_t)span_ms * 1000;
+	struct window_sum sum = {.w = ret};
 	struct mono oldest = now;
 	size_t i;
 
+	sum.begin.us = now.us > span_us ? now.us - span_us : 0;
 	begin_window(ret, span_ms);
 	if (r == NULL)
 		return;
-	for (i = r->n; i > 0 && mono_diff_us(now, point_at(r, i - 1)->at) <= span_us; i--)
-		oldest = point_at(r, i - 1)->at;
+	for (i = r->n; i > 0 && slot_at(r, i - 1)->at.us >= sum.begin.us; i--)
+		oldest = slot_at(r, i - 1)->at;
 	for (; i < r->n; i++)
-		add_point(ret, point_at(r, i));
+		add_slot_to(&sum, slot_at(r, i));
 	ret->covered_ms = (uint32_t)(mono_diff_us(now, oldest) / 1000);
 }
 

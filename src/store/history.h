@@ -2,6 +2,11 @@
  * store/history.h: what this process remembers of each service: points in a ring, and the last records of
  * decisions. Pure; both kinds of store have one.
  *
+ * A point stands for the time since the one before it, and counts in means by as much of that as is in the window.
+ * Points that come sooner than half an interval after the one before are put together with the next, so that a window
+ * reaches back its span however often is put: of those, first, last, least and greatest of each figure are
+ * kept beside the mean.
+ *
  * A window costs as much as it has points. Bounded: TG_STORE_POINTS_MAX points and TG_STORE_RECORDS_MAX records
  * of TG_STORE_RECORD_BYTES together for a service; the oldest go.
  */

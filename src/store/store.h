@@ -62,15 +62,15 @@ bool store_is_well(const struct store *store);
 /* One line of what is wrong; "" while it is well. */
 const char *store_why(const struct store *store);
 
-/* History of a service is kept for this long from now on, a point each interval; it grows as windows ask for, up to
- * TG_STORE_POINTS_MAX. -TG_ENOMEM; -TG_EINVAL: a name with a brace, which has a meaning in keys. */
+/* History of a service is kept for this long from now on, a point each interval, and two at most however often is put;
+ * fewer where that would be more than TG_STORE_POINTS_MAX. -TG_ENOMEM; -TG_EINVAL: a name with a brace, which has a meaning in keys. */
 TG_MUST_CHECK int store_keep(struct store *store, const char *service, uint32_t span_ms,
 			     uint32_t interval_ms);
 /* One more point, later than those before. -TG_ENOMEM, -TG_ENOENT: store_keep() first. */
 TG_MUST_CHECK int store_put(struct store *store, const char *service,
 			    const struct store_point *point, const struct store_backend *backends,
 			    size_t n_backends);
-/* The points of the last `span_ms` up to `now`. All of it unknown where there is nothing. */
+/* The points of the last `span_ms` up to `now`; means are by the time that each stands for. All of it unknown where there is nothing. */
 void store_window(const struct store *store, const char *service, uint32_t span_ms, struct mono now,
 		  struct tg_window *ret);
 /* A service that is gone. */

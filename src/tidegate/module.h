@@ -94,12 +94,13 @@ enum tg_metric {
 	TG_METRIC_COUNT
 };
 
-/* Of the samples in a window, those where this was known. */
+/* Of the samples in a window, those where this was known. What came in quick succession counts as one sample; of
+ * the values it had, none is missing in the figures below. */
 struct tg_figure {
 	uint32_t n;   /* how many; 0: the rest is NAN */
 	double first; /* the oldest */
 	double last;  /* the newest */
-	double mean;
+	double mean;  /* each by the time since the one before it */
 	double min;
 	double max;
 };

@@ -25,17 +25,45 @@ encode(const unsigned char code[CODE_BYTES], char ret[TG_MAC_TEXT_LEN + 1])
 	ret[at] = '\0';
 }
 
-int
-mac_text(const void *key, size_t key_n, const void *bytes, size_t n, char ret[TG_MAC_TEXT_LEN + 1])
+/* -TG_EIO: the library refused. */
+static int
+make_code(const void *key, size_t key_n, const void *bytes, size_t n,
+	  unsigned char code[EVP_MAX_MD_SIZE])
 {
-	unsigned char code[EVP_MAX_MD_SIZE];
 	unsigned code_n = 0;
 
 	if (key_n > INT_MAX ||
 	    HMAC(EVP_sha256(), key, (int)key_n, bytes, n, code, &code_n) == NULL ||
-	    code_n < CODE_BYTES)
+	    code_n != TG_MAC_HEX_LEN / 2)
 		return -TG_EIO;
-	encode(code, ret);
+	return 0;
+}
+
+int
+mac_text(const void *key, size_t key_n, const void *bytes, size_t n, char ret[TG_MAC_TEXT_LEN + 1])
+{
+	unsigned char code[EVP_MAX_MD_SIZE];
+	int rc = make_code(key, key_n, bytes, n, code);
+
+	if (rc == 0)
+		encode(code, ret);
+	return rc;
+}
+
+int
+mac_hex(const void *key, size_t key_n, const void *bytes, size_t n, char ret[TG_MAC_HEX_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char code[EVP_MAX_MD_SIZE];
+	int rc = make_code(key, key_n, bytes, n, code);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < TG_MAC_HEX_LEN / 2; i++) {
+		ret[2 * i] = digits[code[i] >> 4];
+		ret[2 * i + 1] = digits[code[i] & 15];
+	}
+	ret[TG_MAC_HEX_LEN] = '\0';
 	return 0;
 }
 

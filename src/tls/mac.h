@@ -15,6 +15,10 @@
 /* Writes TG_MAC_TEXT_LEN characters and a NUL. -TG_EIO: the library refused. */
 TG_MUST_CHECK int mac_text(const void *key, size_t key_n, const void *bytes, size_t n,
 			   char ret[TG_MAC_TEXT_LEN + 1]);
+/* All 256 bits of it in hexadecimal: TG_MAC_HEX_LEN characters and a NUL. -TG_EIO, as above. */
+#define TG_MAC_HEX_LEN 64u
+TG_MUST_CHECK int mac_hex(const void *key, size_t key_n, const void *bytes, size_t n,
+			  char ret[TG_MAC_HEX_LEN + 1]);
 /* Fills with bytes nobody can guess. -TG_EIO: there is no randomness. */
 TG_MUST_CHECK int mac_random(void *ret, size_t n);
 

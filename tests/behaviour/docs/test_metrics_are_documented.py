@@ -19,6 +19,8 @@ _SCALED = '''{ name = "scaled"; health = { type = "none"; };
     provider = { type = "process"; command = ( "/bin/false", "{port}" ); }; }'''
 
 
+_HOOK = 'hooks = ( { name = "h"; on = ( "all" ); exec = ( "/bin/true" ); } );'
+
 # The same, with a backend that is sampled.
 _SAMPLED = '''{{ name = "scaled"; backends = ( "{backend}" ); agent = {{ port = {agent}; interval = "50ms"; }};
     autoscale = {{ module = "threshold"; interval = "100ms"; max = 4; dry_run = true; }}; }}'''
@@ -38,7 +40,7 @@ def test_names_types_labels_and_help_agree(tidegate, recording_backend):
     port = f"{net.ADDRESS}:{net.free_port()}"
     agent = recording_backend(lambda conn: conn.send(b"cpu:50% mem:25%\n"), name="agent")
     sampled = recording_backend(name="sampled", address=agent.address.rpartition(":")[0])
-    tg = tidegate(conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }};',
+    tg = tidegate(conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }}; {_HOOK}',
                             listener='routes = ( { path = "/scaled/"; service = "scaled"; } );',
                             services=_SAMPLED.format(backend=sampled.address,
                                                      agent=agent.address.rpartition(":")[2])))

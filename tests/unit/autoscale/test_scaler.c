@@ -53,6 +53,7 @@ static struct {
 	double agent_cpu;
 	double agent_memory;
 	struct mono refused_until;
+	uint32_t scaled_to; /* as was told last */
 } world;
 
 static int
@@ -131,6 +132,25 @@ on_refuse(void *user, unsigned service, struct mono until)
 	world.refused_until = until;
 }
 
+static void
+on_scaled(void *user, const char *service, uint32_t from, uint32_t to, const char *why)
+{
+	(void)user;
+	assert_string_equal(service, "s");
+	assert_int_not_equal(from, to);
+	assert_string_not_equal(why, "");
+	world.scaled_to = to;
+}
+
+static void
+on_start_failed(void *user, const char *service, const char *backend, const char *why)
+{
+	(void)user;
+	(void)service;
+	(void)backend;
+	assert_string_not_equal(why, "");
+}
+
 static const struct scaler_ops ops = {
 	.add = on_add,
 	.remove = on_remove,
@@ -139,6 +159,8 @@ static const struct scaler_ops ops = {
 	.is_up = is_up,
 	.agent_load = agent_load_of,
 	.steered = steered,
+	.scaled = on_scaled,
+	.start_failed = on_start_failed,
 	.refuse = on_refuse,
 };
 
@@ -513,6 +535,7 @@ a_dry_run_does_not_repeat_itself(void **state)
 	uint64_t before;
 
 	(void)state;
+	world.scaled_to = 0;
 	scaler_set_mode(world.scaler, 0, TG_SCALER_DRY_RUN);
 	await(proposes_none);
 	before = decisions();
@@ -523,6 +546,23 @@ a_dry_run_does_not_repeat_itself(void **state)
 	atomic_store(&segment_shared(world.segment, 2)->queued, 4);
 	await(proposes_two);
 	assert_int_equal(decisions(), before + 2);
+	assert_int_equal(world.scaled_to, 0);
+}
+
+static bool
+is_told_of_two(void)
+{
+	return world.scaled_to == 2;
+}
+
+/* Once the number is another one; that of a dry run is none. */
+static void
+who_listens_is_told(void **state)
+{
+	(void)state;
+	world.scaled_to = 0;
+	atomic_store(&segment_shared(world.segment, 2)->queued, 4);
+	await(is_told_of_two);
 }
 
 static bool
@@ -581,6 +621,7 @@ main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_dry_run_does_not_repeat_itself, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(who_listens_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(desired_of_the_past_counts_all, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_gets_another_provider,

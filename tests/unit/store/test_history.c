@@ -114,15 +114,16 @@ windows_reach_back_as_far_as_they_say(void **state)
 	f = figure(1000, 2500, &w);
 	assert_int_equal(w.n, 5);
 	assert_int_equal(w.covered_ms, 1000);
-	assert_true(f.first == 6 && f.last == 10 && f.mean == 8 && f.min == 6 && f.max == 10);
+	/* The oldest stands for a time before the window. */
+	assert_true(f.first == 6 && f.last == 10 && f.mean == 8.5 && f.min == 6 && f.max == 10);
 	f = figure(999, 2500, &w);
 	assert_int_equal(w.n, 4);
 	assert_int_equal(w.covered_ms, 750);
 	assert_true(f.first == 7);
 	/* More than is kept: what there is. */
 	f = figure(60000, 2500, &w);
-	assert_int_equal(w.n, 6);
-	assert_true(f.first == 5);
+	assert_int_equal(w.n, 10);
+	assert_true(f.first == 1);
 	/* A clock that went on without points. */
 	f = figure(1000, 3300, &w);
 	assert_int_equal(w.n, 1);
@@ -167,29 +168,142 @@ a_longer_span_keeps_what_there_is(void **state)
 	for (unsigned i = 20; i < 24; i++)
 		put(i * 100, i);
 	f = figure(1000, 2300, &w);
-	assert_int_equal(w.n, 9);
-	assert_true(f.first == 15 && f.last == 23);
+	assert_int_equal(w.n, 11);
+	assert_true(f.first == 13 && f.last == 23);
 	/* It never gets less. */
 	assert_int_equal(history_keep(history, "s", 100, 1000), 0);
 	(void)figure(1000, 2300, &w);
-	assert_int_equal(w.n, 9);
+	assert_int_equal(w.n, 11);
 	assert_int_equal(history_interval_ms(history, "s"), 1000);
 }
 
 static void
 points_are_bounded(void **state)
 {
+	uint32_t span_ms = 2 * TG_STORE_POINTS_MAX;
+	struct tg_figure f;
 	struct tg_window w;
 
 	(void)state;
-	assert_int_equal(history_keep(history, "s", UINT32_MAX, 1), 0);
-	for (unsigned i = 0; i < TG_STORE_POINTS_MAX + 10; i++)
+	assert_int_equal(history_keep(history, "s", span_ms, 1), 0);
+	for (unsigned i = 0; i < 2 * span_ms; i++)
 		put(i, i);
-	(void)figure(UINT32_MAX, TG_STORE_POINTS_MAX + 9, &w);
-	assert_int_equal(w.n, TG_STORE_POINTS_MAX);
-	assert_true(w.metrics[TG_METRIC_IN_FLIGHT].first == 10);
+	f = figure(span_ms, 2 * span_ms - 1, &w);
+	assert_true(w.n <= TG_STORE_POINTS_MAX && w.n > TG_STORE_POINTS_MAX / 2);
+	assert_true(w.covered_ms >= span_ms - 4);
+	assert_true(f.last == 2 * span_ms - 1 && f.max == f.last && f.min == f.first);
+	assert_true(f.first <= span_ms && f.first >= span_ms - 4);
 	/* No interval is no division by it. */
 	assert_int_equal(history_keep(history, "t", 1000, 0), 0);
+}
+
+/* A tick each interval, and bursts of others. */
+static void
+put_bursts(uint64_t from_ms, uint64_t to_ms)
+{
+	for (uint64_t ms = from_ms; ms <= to_ms; ms += 100) {
+		put(ms, 1);
+		for (unsigned i = 1; i < 20; i++)
+			put(ms + i, 1);
+	}
+}
+
+static void
+a_burst_takes_no_room_from_the_past(void **state)
+{
+	struct tg_figure f;
+	struct tg_window w;
+
+	(void)state;
+	assert_int_equal(history_keep(history, "s", 3000, 100), 0);
+	put(0, 9);
+	put_bursts(100, 2900);
+	f = figure(3000, 3000, &w);
+	assert_int_equal(w.covered_ms, 3000);
+	assert_true(f.first == 9 && f.max == 9 && f.last == 1);
+	assert_true(w.n <= 62);
+}
+
+static void
+means_are_by_time(void **state)
+{
+	struct tg_figure f;
+	struct tg_window w;
+
+	(void)state;
+	assert_int_equal(history_keep(history, "s", 1000, 100), 0);
+	put(0, 1);
+	/* A moment with many ticks, and much. */
+	for (unsigned i = 1; i <= 10; i++)
+		put(i, 101);
+	put(110, 1);
+	put(200, 1);
+	f = figure(200, 200, &w);
+	assert_true(fabs(f.mean - (1 + 100 * 10.0 / 200)) < 1e-9);
+	assert_true(f.max == 101 && f.min == 1 && f.first == 1 && f.last == 1);
+	/* As much of it as is in the window: half of the moment and what came after, of a gap the last part. */
+	put(1000, 5);
+	f = figure(100, 1050, &w);
+	assert_true(w.n == 1 && f.mean == 5);
+	f = figure(900, 1050, &w);
+	assert_true(fabs(f.mean - (1 * 50 + 5 * 800) / 850.0) < 1e-9);
+}
+
+/* What a rule looks for may have been there between two hurried ticks alone. */
+static void
+what_was_put_together_keeps_its_extremes(void **state)
+{
+	struct tg_figure f;
+	struct tg_window w;
+
+	(void)state;
+	assert_int_equal(history_keep(history, "s", 1000, 100), 0);
+	put(0, 4);
+	put(10, 20);
+	put(11, 2);
+	put(12, NAN);
+	put(13, 7);
+	f = figure(1000, 13, &w);
+	assert_int_equal(w.n, 2);
+	assert_true(f.first == 4 && f.last == 7 && f.min == 2 && f.max == 20);
+	/* As the oldest of a window, too: the window begins in it. */
+	for (unsigned i = 1; i <= 10; i++)
+		put(13 + i * 100, 5);
+	f = figure(1000, 1013, &w);
+	assert_true(f.first == 20 && f.max == 20 && f.min == 2 && f.last == 5);
+	f = figure(899, 1013, &w);
+	assert_true(f.first == 5 && f.max == 5);
+}
+
+static void
+what_becomes_known_meanwhile_is_known(void **state)
+{
+	struct tg_figure f;
+	struct tg_window w;
+
+	(void)state;
+	assert_int_equal(history_keep(history, "s", 1000, 100), 0);
+	put(0, NAN);
+	put(10, NAN);
+	put(20, 6);
+	f = figure(1000, 20, &w);
+	assert_int_equal(w.n, 2);
+	assert_int_equal(f.n, 1);
+	assert_true(f.first == 6 && f.last == 6 && f.min == 6 && f.max == 6 && f.mean == 6);
+}
+
+/* Ticks are not exact, and none of them is hurried. */
+static void
+ticks_that_are_not_exact_are_points_each(void **state)
+{
+	struct tg_window w;
+
+	(void)state;
+	assert_int_equal(history_keep(history, "s", 1000, 100), 0);
+	for (unsigned i = 0; i <= 10; i++)
+		put(i * 100 + (i % 2) * 40, 1);
+	(void)figure(1000, 1000, &w);
+	assert_int_equal(w.n, 11);
 }
 
 struct told {
@@ -278,6 +392,10 @@ do_all(int n)
 	rc = history_keep(history, "s", 1000, 100);
 	if (rc == 0)
 		rc = history_put(history, "s", &point);
+	for (uint64_t ms = 1; rc == 0 && ms < 3; ms++) {
+		point.at = at(ms);
+		rc = history_put(history, "s", &point);
+	}
 	if (rc == 0)
 		rc = history_keep(history, "s", 9000, 100);
 	if (rc == 0)
@@ -298,8 +416,8 @@ no_memory_is_an_error_and_no_end(void **state)
 	(void)state;
 	while (!do_all(n))
 		n++;
-	/* Two services, points twice, a record, and what uthash needs of its own. */
-	assert_true(n >= 5);
+	/* Two services, points twice, extremes, a record, and what uthash needs of its own. */
+	assert_true(n >= 6);
 }
 
 int
@@ -312,6 +430,15 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_known_is_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_longer_span_keeps_what_there_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(points_are_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_burst_takes_no_room_from_the_past, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(means_are_by_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_put_together_keeps_its_extremes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_becomes_known_meanwhile_is_known, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(ticks_that_are_not_exact_are_points_each, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(the_last_records_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_memory_is_an_error_and_no_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_of_records_are_bounded, setup, teardown),

@@ -87,12 +87,55 @@ points_make_windows(void **state)
 	store_window(world.store, "api", 1000, at(1750), &w);
 	assert_int_equal(w.n, 5);
 	assert_int_equal(w.covered_ms, 1000);
-	assert_true(w.metrics[TG_METRIC_IN_FLIGHT].mean == 5);
+	assert_true(w.metrics[TG_METRIC_IN_FLIGHT].mean == 5.5);
 	store_window(world.store, "web", 500, at(1750), &w);
 	assert_int_equal(w.n, 3);
 	assert_true(w.metrics[TG_METRIC_IN_FLIGHT].mean == 100);
 	store_window(world.store, "none", 500, at(1750), &w);
 	assert_int_equal(w.n, 0);
+}
+
+/* Of a scale-up: a tick for each backend that is ready, and the time before is as long as it was. */
+static void
+hurried_ticks_shorten_no_window(void **state)
+{
+	struct tg_figure f;
+	struct tg_window w;
+
+	(void)state;
+	need_store();
+	assert_int_equal(store_keep(world.store, "api", 10000, 1000), 0);
+	put("api", 0, 50);
+	for (uint64_t ms = 1000; ms < 10000; ms += 1000) {
+		for (unsigned i = 0; i < 20; i++)
+			put("api", ms + i, 2);
+		store_flush(world.store);
+		fake_turn(world.loop);
+	}
+	put("api", 10000, 2);
+	store_window(world.store, "api", 10000, at(10000), &w);
+	f = w.metrics[TG_METRIC_IN_FLIGHT];
+	assert_int_equal(w.covered_ms, 10000);
+	assert_true(f.first == 50 && f.max == 50 && f.last == 2 && f.mean == 2);
+}
+
+/* A moment that is looked at often is not longer for that. */
+static void
+means_are_by_the_time_of_each_point(void **state)
+{
+	struct tg_window w;
+
+	(void)state;
+	need_store();
+	assert_int_equal(store_keep(world.store, "api", 10000, 1000), 0);
+	put("api", 0, 0);
+	for (unsigned i = 1; i <= 20; i++)
+		put("api", i * 10, 100);
+	for (uint64_t ms = 1000; ms <= 10000; ms += 1000)
+		put("api", ms, 0);
+	store_window(world.store, "api", 10000, at(10000), &w);
+	assert_true(fabs(w.metrics[TG_METRIC_IN_FLIGHT].mean - 2) < 1e-9);
+	assert_true(w.metrics[TG_METRIC_IN_FLIGHT].max == 100);
 }
 
 static void
@@ -198,6 +241,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH(it_is_well),
 		BOTH(points_make_windows),
+		BOTH(hurried_ticks_shorten_no_window),
+		BOTH(means_are_by_the_time_of_each_point),
 		BOTH(another_has_the_history_of_the_one_before),
 		BOTH(nothing_is_put_before_it_is_kept),
 		BOTH(names_stay_between_their_braces),

@@ -29,6 +29,18 @@ codes_are_those_of_the_rfc(void **state)
 	assert_string_equal(text, "YOQxWR7gtn8Niiaqy_W3fw");
 }
 
+/* RFC 4231, test case 2, whole. */
+static void
+codes_in_hexadecimal_are_whole(void **state)
+{
+	char text[TG_MAC_HEX_LEN + 1];
+
+	(void)state;
+	assert_int_equal(mac_hex("Jefe", 4, "what do ya want for nothing?", 28, text), 0);
+	assert_string_equal(text,
+			    "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
 static void
 random_bytes_differ(void **state)
 {
@@ -46,6 +58,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(codes_are_those_of_the_rfc),
+		cmocka_unit_test(codes_in_hexadecimal_are_whole),
 		cmocka_unit_test(random_bytes_differ),
 	};
 
