@@ -211,6 +211,22 @@ on_refuse(void *user, unsigned service, struct mono until)
 	(void)until;
 }
 
+static void
+on_scaled(void *user, const char *service, uint32_t from, uint32_t to, const char *why)
+{
+	(void)user;
+	(void)service;
+	(void)why;
+	assert_int_not_equal(from, to);
+}
+
+static void
+on_start_failed(void *user, const char *service, const char *backend, const char *why)
+{
+	(void)user;
+	fail_msg("%s/%s: %s", service, backend, why);
+}
+
 static const struct scaler_ops ops = {
 	.add = on_add,
 	.remove = on_remove,
@@ -218,6 +234,8 @@ static const struct scaler_ops ops = {
 	.cut = on_cut,
 	.is_up = is_up,
 	.steered = steered,
+	.scaled = on_scaled,
+	.start_failed = on_start_failed,
 	.refuse = on_refuse,
 };
 
