@@ -115,7 +115,18 @@ is_listed(const char *name, const struct instance *list, size_t n)
 	return false;
 }
 
-/* What was started while the list was made may not be in it. */
+static bool
+has_stop_in(const struct job_list *jobs, const char *name)
+{
+	const struct job *j;
+
+	TAILQ_FOREACH(j, jobs, link)
+		if (j->verb == VERB_STOP && strcmp(j->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What was started while the list was made may not be in it, and what is being stopped is told by its stop. */
 static void
 learn_list(struct programs *all, const struct job *j, const struct instance *list, size_t n)
 {
@@ -124,7 +135,8 @@ learn_list(struct programs *all, const struct job *j, const struct instance *lis
 
 	for (k = LIST_FIRST(&all->known); k != NULL; k = next) {
 		next = LIST_NEXT(k, link);
-		if (k->since.us < j->began.us && !is_listed(k->instance.name, list, n))
+		if (k->since.us < j->began.us && !is_listed(k->instance.name, list, n) &&
+		    !has_stop_in(&all->running, k->instance.name))
 			forget(all, k);
 	}
 	for (size_t i = 0; i < n; i++)
@@ -271,14 +283,7 @@ stop_late(struct programs *all, const char *name)
 static bool
 has_stop(const struct programs *all, const char *name)
 {
-	const struct job_list *const lists[] = {&all->waiting, &all->running};
-	const struct job *j;
-
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		TAILQ_FOREACH(j, lists[i], link)
-			if (j->verb == VERB_STOP && strcmp(j->name, name) == 0)
-				return true;
-	return false;
+	return has_stop_in(&all->waiting, name) || has_stop_in(&all->running, name);
 }
 
 static void

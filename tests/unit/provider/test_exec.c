@@ -112,12 +112,12 @@ those_of_before_are_listed_and_stopped(void **state)
 	world_reopen();
 	assert_int_equal(list(3)->n, 2);
 	assert_int_equal(provider_count(world.provider), 2);
-	provider_stop_all(world.provider, 20000); /* no longer than the programs take */
+	provider_stop_all(world.provider, 500);
 	while (provider_count(world.provider) > 0)
 		fake_turn(world.loop);
 	assert_true(has_change("b-1", TG_INSTANCE_ENDED));
 	assert_true(has_change("b-2", TG_INSTANCE_ENDED));
-	assert_non_null(strstr(asked(), "\"grace_ms\": 20000"));
+	assert_non_null(strstr(asked(), "\"grace_ms\": 500"));
 }
 
 /* The failure of a list with this program, its path for each @; or how it begins: the rest is the library's. */
