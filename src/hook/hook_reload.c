@@ -143,8 +143,11 @@ hooks_commit(struct hooks *all, struct hooks_next *next)
 		const struct conf_hook *conf = &next->conf->hooks[i];
 
 		if (next->list[i] == NULL) {
-			next->list[i] = take_out(all, conf->name);
-			keep(next->list[i], next->conf, conf);
+			struct hook *same = take_out(all, conf->name);
+
+			if (same != NULL)
+				keep(same, next->conf, conf);
+			next->list[i] = same;
 		} else {
 			replace(before, n_before, next->list[i]);
 		}

@@ -340,15 +340,15 @@ static void
 take_action(const char *action, struct docker_event *ret)
 {
 	static const char health[] = "health_status";
-	const char *behind = action + sizeof(health) - 1;
 
 	if (strcmp(action, "die") == 0 || strcmp(action, "died") == 0) {
 		ret->kind = DOCKER_EVENT_DIE;
 	} else if (strcmp(action, "destroy") == 0 || strcmp(action, "remove") == 0) {
 		ret->kind = DOCKER_EVENT_DESTROY;
 	} else if (strncmp(action, health, sizeof(health) - 1) == 0) {
+		action += sizeof(health) - 1;
 		ret->kind = DOCKER_EVENT_HEALTH;
-		ret->health = health_of(behind + strspn(behind, ": "));
+		ret->health = health_of(action + strspn(action, ": "));
 	}
 }
 

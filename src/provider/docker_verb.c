@@ -107,15 +107,17 @@ make_path(char *ret, size_t size, unsigned minor, const struct docker_order *o)
 {
 	const char *path = verbs[o->verb].path;
 	const char *gap = strstr(path, "%s");
-	int n;
+	size_t n = gap != NULL ? (size_t)(gap - path) : strlen(path);
+	size_t begun;
 
 	ret[0] = '\0';
 	if (minor > 0 && snprintf(ret, size, "/v1.%u", minor) < 0)
 		return false;
-	n = (int)(gap != NULL ? (size_t)(gap - path) : strlen(path));
-	if (strlen(ret) + (size_t)n >= size)
+	begun = strlen(ret);
+	if (begun + n >= size)
 		return false;
-	strncat(ret, path, (size_t)n);
+	memcpy(ret + begun, path, n);
+	ret[begun + n] = '\0';
 	if (gap != NULL && (!call_escape(ret, size, o->what) || !add_text(ret, size, gap + 2)))
 		return false;
 	return add_query(ret, size, minor, o);
