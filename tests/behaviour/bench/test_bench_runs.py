@@ -52,7 +52,8 @@ def test_request_costs_four_io_calls(tmp_path, scenario):
     found = bench(tmp_path, "--only", scenario, "--proxies", "tidegate", "--rounds", "0")
     calls = found["calls"][scenario]["tidegate"]
     assert 3.9 <= calls["io"] <= 4.1, calls
-    assert calls["calls"].keys() == {"recvfrom", "sendto"}, calls
+    # Once in a while the parent asks whether all loops turn: that is of no request.
+    assert {name for name, n in calls["calls"].items() if n > 0.05} == {"recvfrom", "sendto"}, calls
 
 
 @pytest.mark.skipif(not installed("strace"), reason="strace is not installed")

@@ -1,7 +1,7 @@
 """Load that comes all at once, and load that rises and falls: nobody is turned away, nothing is cut.
 
-A sawtooth is played for half a minute here, in a few seconds where a sanitizer slows everything down; for
-two minutes and as long as you like with tests/soak/run, which is this test with TG_SAWTOOTH seconds."""
+A sawtooth is played for two minutes here, beside all other tests; for a few seconds where a sanitizer slows everything
+down, and as long as you like with tests/soak/run, which is this test with TG_SAWTOOTH seconds."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ SLOW = client.get("/slow?ms=100")
 CROWD = 60
 SOON = 20 if settings.sanitizers() else 5  # seconds
 
-LENGTH = float(os.environ.get("TG_SAWTOOTH", 4 if settings.sanitizers() else 30))
+LENGTH = float(os.environ.get("TG_SAWTOOTH", 4 if settings.sanitizers() else 120))
 
 
 def ups(tg):
