@@ -120,8 +120,9 @@ def test_web_is_told_signed_and_nobody_else_knows_the_secret(watched, local_rece
         assert SECRET not in answer and "secret-path" not in answer, command
     assert "alerts webhook http://localhost:" in control.ask(admin, "show hooks")
     # The process that reads strangers' bytes is not told of hooks at all.
-    assert procfs.memory_has(tg.role_pid("keeper"), [SECRET.encode()])
-    assert not procfs.memory_has(tg.role_pid("proxy"), [SECRET.encode()])
+    if not settings.sanitizers():  # they map terabytes
+        assert procfs.memory_has(tg.role_pid("keeper"), [SECRET.encode()])
+        assert not procfs.memory_has(tg.role_pid("proxy"), [SECRET.encode()])
     page = metrics.page(tg.page)
     assert page.value("hook_events_total", hook="alerts", result="sent") == 2
     assert page.value("hook_waiting_events", hook="plain") == 0
