@@ -236,6 +236,7 @@ world_teardown(void **state)
 	while (marked() > 0)
 		usleep(1000);
 	provider_close(world.provider);
+	providers_free(world.providers);
 	conf_unref(world.conf);
 	loop_free(world.loop);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
