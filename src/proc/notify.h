@@ -1,7 +1,8 @@
 /*
  * proc/notify.h: the service manager hears how we are; the door to libsystemd.
  *
- * Nothing happens when built without libsystemd or not started by systemd.
+ * Nothing happens when built without libsystemd or not started by systemd. Nothing waits for it: the protocol of
+ * sd_notify(3) is spoken to a socket path or an abstract name, without blocking.
  */
 #ifndef TG_PROC_NOTIFY_H
 #define TG_PROC_NOTIFY_H

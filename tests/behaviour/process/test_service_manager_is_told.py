@@ -83,6 +83,19 @@ def test_without_a_watchdog_nothing_is_said(tidegate, demo_backend, manager):
     assert is_silent(manager, WATCHDOG_MS / 1000)
 
 
+def test_a_manager_that_reads_nothing_stops_nothing(tidegate, demo_backend, manager):
+    """Its socket takes ten messages or so: more are lost, and what is well is not said again and again."""
+    text = conf.http(demo_backend())
+    tg = tidegate(text, env=watched(manager))
+    for _ in range(10):
+        tg.reload(text)
+    assert tg.exchange(client.get()).status == 200
+    tg.send_signal(signal.SIGTERM)
+    assert tg.process.wait(settings.TIMEOUT) == 0
+    heard_until(manager, "READY=1")
+    heard_until(manager, "RELOADING=1")
+
+
 def test_upgrade_moves_the_main_process(tidegate, demo_backend, manager):
     tg = tidegate(conf.http(demo_backend()), env=watched(manager))
     heard_until(manager, "READY=1")
