@@ -1,36 +1,21 @@
 #include "proc/reconf.h"
 
-#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/container.h"
 #include "base/log.h"
 #include "conf/overlay.h"
-#include "ipc/channel.h"
 #include "proc/edit.h"
-
-/* The keeper's channel is full: tried again after this. */
-#define ANSWER_AGAIN_MS 5u
-
-struct reconf_answer {
-	uint32_t order;
-	bool is_done;
-	char *text;
-};
 
 struct reconf_order {
 	uint32_t caller;
 	struct reload_order order;
 	const char *backend; /* name of what is added, of the next configuration; NULL: not known yet */
 };
-
-/* Of an answer that there is no memory for. */
-static const char no_text[] = "no memory for the answer\n";
 
 static void start_next(struct reconf *r);
 
@@ -40,106 +25,7 @@ reconf_of(struct reload *reload)
 	return TG_CONTAINER(reload, struct reconf, reload);
 }
 
-/* answers */
-
-static bool
-is_writable(int channel)
-{
-	struct pollfd p = {.fd = channel, .events = POLLOUT};
-
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
-}
-
-static int
-send_answer(int channel, const struct reconf_answer *a)
-{
-	struct msg_reloaded m = {.order = a->order, .is_done = a->is_done};
-	size_t n = strlen(a->text);
-	struct err err;
-	int fd;
-	int rc;
-
-	if (n > TG_RELOAD_TEXT_MAX)
-		n = TG_RELOAD_TEXT_MAX;
-	if (reload_text_save_fd(a->text, n, &fd, &err) < 0) {
-		log_write(TG_LOG_ERROR, "an answer is lost", "reason=%s", err.text);
-		return 0;
-	}
-	rc = channel_send(channel, MSG_RELOADED, &m, sizeof(m), fd);
-	close(fd);
-	return rc;
-}
-
-static void
-drop_answers(struct reconf *r, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		free(r->answers[i].text);
-	r->n_answers -= n;
-	if (n > 0)
-		memmove(r->answers, r->answers + n, r->n_answers * sizeof(r->answers[0]));
-}
-
-/* Never waits for the keeper, which may be waiting for us with orders. */
-static void
-send_answers(struct reconf *r)
-{
-	int channel = supervisor_channel(r->supervisor, CHILD_KEEPER);
-	size_t n = 0;
-	int rc = 0;
-
-	timer_clear(&r->answer_timer);
-	while (rc == 0 && n < r->n_answers && channel >= 0 && is_writable(channel))
-		rc = send_answer(channel, &r->answers[n++]);
-	drop_answers(r, channel >= 0 ? n : r->n_answers);
-	if (rc < 0)
-		supervisor_condemn(r->supervisor, CHILD_KEEPER, "it does not take messages");
-	else if (r->n_answers > 0)
-		timer_set(r->loop, &r->answer_timer,
-			  mono_add_ms(loop_now_update(r->loop), ANSWER_AGAIN_MS));
-}
-
-static void
-on_answer_timer(struct timer *t)
-{
-	send_answers(TG_CONTAINER(t, struct reconf, answer_timer));
-}
-
-/* Nobody waits for what nobody ordered, but the keeper shows it. */
-static void
-answer(struct reconf *r, uint32_t caller, bool is_done, const char *text)
-{
-	struct reconf_answer *answers =
-		realloc(r->answers, (r->n_answers + 1) * sizeof(answers[0]));
-	char *copy = strdup(text);
-
-	if (answers != NULL)
-		r->answers = answers;
-	if (answers == NULL || copy == NULL) {
-		log_write(TG_LOG_ERROR, "an answer is lost", "reason=%s", "no memory");
-		free(copy);
-		return;
-	}
-	r->answers[r->n_answers++] =
-		(struct reconf_answer){.order = caller, .is_done = is_done, .text = copy};
-	send_answers(r);
-}
-
-static void TG_PRINTF(4, 5)
-	answer_format(struct reconf *r, uint32_t caller, bool is_done, const char *fmt, ...)
-{
-	char *text;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
-	va_end(ap);
-	answer(r, caller, is_done, text != NULL ? text : no_text);
-	free(text);
-}
+/* what came of orders */
 
 static void
 order_end(struct reconf_order *o)
@@ -158,7 +44,7 @@ answer_done(struct reconf *r, const struct reconf_order *o)
 		  o->order.why);
 	if (o->caller == 0)
 		return; /* the keeper it came from is gone */
-	answer_format(r, o->caller, true, "service %s backend %s: %s\n", o->order.service, backend,
+	replies_format(&r->replies, o->caller, true, "service %s backend %s: %s\n", o->order.service, backend,
 		      is_add ? "added" : "removed");
 }
 
@@ -181,7 +67,7 @@ fail_batch(struct reconf *r, const char *why)
 
 	for (i = 0; i < r->n_batch; i++)
 		if (r->batch[i].caller != 0)
-			answer_format(r, r->batch[i].caller, false, "%s\n", why);
+			replies_format(&r->replies, r->batch[i].caller, false, "%s\n", why);
 	drop_batch(r);
 }
 
@@ -253,7 +139,7 @@ static void
 fail_file(struct reconf *r, const char *why)
 {
 	log_write(TG_LOG_ERROR, "the reload has failed, going on", "reason=%s", why);
-	answer_format(r, r->caller, false, "%s%s\n", notes(r), why);
+	replies_format(&r->replies, r->caller, false, "%s%s\n", notes(r), why);
 	end_file(r, false);
 }
 
@@ -282,7 +168,7 @@ tell_done(struct reconf *r, const struct next_difference *d)
 
 	log_write(TG_LOG_INFO, "reloaded", "added=%u changed=%u removed=%u", c->added, c->changed,
 		  c->removed);
-	answer_format(r, r->caller, true, "%s%s", notes(r), d->text);
+	replies_format(&r->replies, r->caller, true, "%s%s", notes(r), d->text);
 }
 
 static void
@@ -488,7 +374,7 @@ take_orders(struct reconf *r, struct conf_draft *d)
 			r->batch[n++] = *o;
 			continue;
 		}
-		answer_format(r, o->caller, false, "%s\n", err.text);
+		replies_format(&r->replies, o->caller, false, "%s\n", err.text);
 		order_end(o);
 	}
 	r->n_batch = n;
@@ -596,7 +482,7 @@ order_file(struct reconf *r, uint32_t caller)
 	if (reload_is_running(&r->reload) || r->is_replacing)
 		why = "a reload is under way";
 	if (why != NULL) {
-		answer_format(r, caller, false, "%s\n", why);
+		replies_format(&r->replies, caller, false, "%s\n", why);
 		return;
 	}
 	start_file(r, caller);
@@ -633,11 +519,11 @@ order_compare(struct reconf *r, uint32_t caller)
 	int rc;
 
 	if (r->is_of_file && (reload_is_running(&r->reload) || r->is_replacing)) {
-		answer_format(r, caller, false, "a reload is under way\n");
+		replies_format(&r->replies, caller, false, "a reload is under way\n");
 		return;
 	}
 	rc = try_file(r, &told, &difference, &err);
-	answer_format(r, caller, rc == 0, "%s%s%s", told != NULL ? told : "",
+	replies_format(&r->replies, caller, rc == 0, "%s%s%s", told != NULL ? told : "",
 		      rc == 0 ? difference.text : err.text, rc == 0 ? "" : "\n");
 	free(told);
 	next_difference_fini(&difference);
@@ -649,7 +535,7 @@ order_upgrade(struct reconf *r, uint32_t caller)
 	struct err err;
 
 	if (r->upgrade(r, &err) < 0)
-		answer_format(r, caller, false, "%s\n", err.text);
+		replies_format(&r->replies, caller, false, "%s\n", err.text);
 	else
 		r->upgrader = caller;
 }
@@ -667,7 +553,7 @@ order_wait(struct reconf *r, struct reconf_order *o)
 		why = queue == NULL ? "no memory" : NULL;
 	}
 	if (why != NULL) {
-		answer_format(r, o->caller, false, "%s\n", why);
+		replies_format(&r->replies, o->caller, false, "%s\n", why);
 		order_end(o);
 		return;
 	}
@@ -735,7 +621,7 @@ forget_callers(struct reconf *r)
 		r->batch[i].caller = 0;
 	r->caller = 0;
 	r->upgrader = 0;
-	drop_answers(r, r->n_answers);
+	replies_drop(&r->replies);
 }
 
 void
@@ -783,9 +669,9 @@ reconf_upgraded(struct reconf *r, const char *why)
 
 	r->upgrader = 0;
 	if (caller != 0 && why == NULL)
-		answer(r, caller, true, "");
+		replies_add(&r->replies, caller, true, "");
 	else if (caller != 0)
-		answer_format(r, caller, false, "%s\n", why);
+		replies_format(&r->replies, caller, false, "%s\n", why);
 }
 
 bool
@@ -817,7 +703,7 @@ reconf_init(struct reconf *r)
 		.on_stuck = on_stuck,
 	};
 	reload_init(&r->reload);
-	timer_init(&r->answer_timer, on_answer_timer);
+	replies_init(&r->replies, r->loop, r->supervisor);
 }
 
 void
@@ -827,9 +713,6 @@ reconf_fini(struct reconf *r)
 	next_close(&r->now, &r->next);
 	drop_batch(r);
 	forget_callers(r);
-	free(r->answers);
-	r->answers = NULL;
+	replies_fini(&r->replies);
 	forget_file(r);
-	if (r->loop != NULL)
-		timer_fini(&r->answer_timer);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "ipc/reload_order.h"
+#include "proc/replies.h"
 #include "proc/next.h"
 #include "proc/reload.h"
 #include "proc/supervisor.h"
@@ -21,7 +22,6 @@
 #define TG_RECONF_QUEUE TG_RELOAD_EDIT_MAX
 
 struct reconf_order;
-struct reconf_answer;
 
 /* Storage is the caller's; reconf_init() to reconf_fini(). */
 struct reconf {
@@ -58,9 +58,7 @@ struct reconf {
 	size_t n_batch;
 	struct reconf_order *queue;
 	size_t n_queue;
-	struct reconf_answer *answers; /* that wait for room in the keeper's channel */
-	size_t n_answers;
-	struct timer answer_timer;
+	struct replies replies;
 	bool is_over;
 };
 

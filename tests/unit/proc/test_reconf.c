@@ -251,7 +251,7 @@ answered(uint32_t order, bool is_done, const char *want)
 	size_t n;
 	int rc = channel_receive(w.child[CHILD_KEEPER], &m);
 
-	while (rc == -TG_EAGAIN && w.reconf.n_answers > 0) {
+	while (rc == -TG_EAGAIN && w.reconf.replies.n > 0) {
 		fake_turn(w.supervisor.loop);
 		rc = channel_receive(w.child[CHILD_KEEPER], &m);
 	}
