@@ -66,18 +66,13 @@ void
 conf_check_warn(struct conf_check *check, const char *key, const char *fmt, ...)
 {
 	struct where at = where_of(check, key);
-	char *path = where_path(&at);
 	struct err err;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(err.text, sizeof(err.text), fmt, ap);
 	va_end(ap);
-	if (path)
-		conf_report_warn(check->reader->report, at.line, "%s: %s", path, err.text);
-	else
-		conf_report_no_memory(check->reader->report);
-	free(path);
+	reader_warn(check->reader, &at, err.text);
 }
 
 void

@@ -35,16 +35,30 @@ where_path(const struct where *where)
 	return text;
 }
 
-void
-reader_error(struct reader *r, const struct where *where, const char *text)
+static void
+tell(struct reader *r, const struct where *where, bool is_warning, const char *text)
 {
 	char *path = where_path(where);
 
-	if (path)
-		conf_report_add(r->report, where->line, "%s: %s", path, text);
-	else
+	if (!path)
 		conf_report_no_memory(r->report);
+	else if (is_warning)
+		conf_report_warn(r->report, where->line, "%s: %s", path, text);
+	else
+		conf_report_add(r->report, where->line, "%s: %s", path, text);
 	free(path);
+}
+
+void
+reader_error(struct reader *r, const struct where *where, const char *text)
+{
+	tell(r, where, false, text);
+}
+
+void
+reader_warn(struct reader *r, const struct where *where, const char *text)
+{
+	tell(r, where, true, text);
 }
 
 void

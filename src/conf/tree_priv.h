@@ -50,6 +50,7 @@ struct conf_check {
 /* "services[2].balance"; NULL: no memory. The caller frees. */
 char *where_path(const struct where *where);
 void reader_error(struct reader *r, const struct where *where, const char *text);
+void reader_warn(struct reader *r, const struct where *where, const char *text);
 void reader_error_format(struct reader *r, const struct where *where, const char *fmt, ...)
 	TG_PRINTF(3, 4);
 /* What a kind, or an own check of a text, has returned. */

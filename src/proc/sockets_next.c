@@ -187,17 +187,27 @@ open_log_next(struct sockets *s, const struct sockets *now, const struct conf *c
 	return 0;
 }
 
+/* All but the log. To be closed either way. */
+static int
+open_listening_next(struct sockets *s, struct sockets *now, const struct conf *conf,
+		    const struct privileges *p, struct err *err)
+{
+	int rc = sockets_allocate(s, conf, err);
+
+	if (rc == 0)
+		rc = open_listeners_next(s, now, conf, err);
+	if (rc == 0)
+		rc = open_controls_next(s, now, conf, p, err);
+	return rc;
+}
+
 int
 sockets_open_next(struct sockets *now, const struct conf *conf, const struct privileges *p,
 		  struct sockets *ret, struct err *err)
 {
 	struct sockets s;
-	int rc = sockets_allocate(&s, conf, err);
+	int rc = open_listening_next(&s, now, conf, p, err);
 
-	if (rc == 0)
-		rc = open_listeners_next(&s, now, conf, err);
-	if (rc == 0)
-		rc = open_controls_next(&s, now, conf, p, err);
 	if (rc == 0)
 		rc = open_log_next(&s, now, conf, err);
 	if (rc == 0)
@@ -234,12 +244,8 @@ sockets_try_next(struct sockets *now, const struct conf *conf, const struct priv
 		 struct err *err)
 {
 	struct sockets s;
-	int rc = sockets_allocate(&s, conf, err);
+	int rc = open_listening_next(&s, now, conf, p, err);
 
-	if (rc == 0)
-		rc = open_listeners_next(&s, now, conf, err);
-	if (rc == 0)
-		rc = open_controls_next(&s, now, conf, p, err);
 	if (rc == 0)
 		rc = try_log(now, conf, err);
 	sockets_close(&s);
