@@ -89,25 +89,33 @@ not_seen(struct docker_container *c, const char *why)
 		docker_container_lose(c, why);
 }
 
+/* -TG_ENOENT: there is none; else what failed is in `err`. */
+static int
+take_inspection(const struct call_end *end, struct docker_inspected *ret, struct err *err)
+{
+	if (end->rc == 0 && end->status == 404)
+		return -TG_ENOENT;
+	if (end->rc == 0 && end->status == 200)
+		return docker_parse_inspect(end->body, end->n, ret, err);
+	docker_verb_describe(DOCKER_INSPECT, end, err->text, TG_INSTANCE_WHY);
+	return -TG_EIO;
+}
+
 static void
 on_looked(void *user, const struct call_end *end)
 {
 	struct docker_container *c = user;
 	struct docker_inspected i;
-	char why[TG_INSTANCE_WHY];
 	struct err err;
+	int rc = take_inspection(end, &i, &err);
 
 	c->call = NULL;
-	if (end->rc == 0 && end->status == 404) {
+	if (rc == -TG_ENOENT)
 		docker_container_gone(c, "its container is gone");
-	} else if (end->rc < 0 || end->status != 200) {
-		docker_verb_describe(DOCKER_INSPECT, end, why, sizeof(why));
-		not_seen(c, why);
-	} else if (docker_parse_inspect(end->body, end->n, &i, &err) < 0) {
+	else if (rc < 0)
 		not_seen(c, err.text);
-	} else {
+	else
 		docker_container_take(c, &i);
-	}
 }
 
 void
@@ -200,22 +208,18 @@ on_claimed(void *user, const struct call_end *end)
 {
 	struct docker_container *c = user;
 	struct docker_inspected i;
-	char why[TG_INSTANCE_WHY];
 	struct err err;
+	int rc = take_inspection(end, &i, &err);
 
 	c->call = NULL;
-	if (end->rc == 0 && end->status == 404) {
+	if (rc == -TG_ENOENT)
 		begin_create(c);
-	} else if (end->rc < 0 || end->status != 200) {
-		docker_verb_describe(DOCKER_INSPECT, end, why, sizeof(why));
-		docker_container_fail(c, -TG_EIO, why);
-	} else if (docker_parse_inspect(end->body, end->n, &i, &err) < 0) {
+	else if (rc < 0)
 		docker_container_fail(c, -TG_EIO, err.text);
-	} else if (!is_ours(c, &i.mark)) {
+	else if (!is_ours(c, &i.mark))
 		docker_container_fail(c, -TG_EIO, "a container that is none of ours has its name");
-	} else {
+	else
 		claim(c, &i);
-	}
 }
 
 static void
