@@ -103,14 +103,10 @@ print_waiting(struct command_call *call, unsigned service)
 	struct output *out = call->out;
 	char next[TG_NODE_NAME] = "";
 	struct scaler_status st;
-	struct fleet_counts counts;
 
-	if (!scaler_status(call->source->scaler, service, &st))
+	if (!scaler_status(call->source->scaler, service, &st) || st.counts.waiting == 0)
 		return;
-	counts = fleet_counts(st.fleet);
-	if (counts.waiting == 0)
-		return;
-	output_format(out, "  waiting: %u for room on a node\n", counts.waiting);
+	output_format(out, "  waiting: %u for room on a node\n", st.counts.waiting);
 	if (scaler_next_place(call->source->scaler, service, print_node, out, next) < 0)
 		output_text(out, "    no memory to say why\n");
 }

@@ -373,11 +373,10 @@ fleet_put_on(struct fleet *f, const char *name, const char *node, const char *wh
 }
 
 void
-fleet_wait(struct fleet *f, const char *name, const char *why, int64_t now_ms)
+fleet_wait(struct fleet *f, const char *name, const char *why)
 {
 	struct fleet_member *m = find(f, name);
 
-	(void)now_ms;
 	if (m == NULL || m->state != TG_FLEET_PENDING || m->has_node || m->is_waiting)
 		return;
 	m->is_waiting = true;

@@ -172,7 +172,7 @@ TG_MUST_CHECK int fleet_found(struct fleet *f, const char *name, const struct ad
 void fleet_put_on(struct fleet *f, const char *name, const char *node, const char *why,
 		  int64_t now_ms);
 /* It fits on no node: it stays pending, and has its time to start when it has one. */
-void fleet_wait(struct fleet *f, const char *name, const char *why, int64_t now_ms);
+void fleet_wait(struct fleet *f, const char *name, const char *why);
 /* Another of higher priority needs its place: it drains and goes, and another one is started in its place when there
  * is room. */
 void fleet_evict(struct fleet *f, const char *name, const char *why, int64_t now_ms);

@@ -47,8 +47,7 @@ node_name(const struct placement *p, int32_t node)
 /*** Room for one of higher priority ***/
 
 struct victim {
-	const struct placement *p;
-	uint32_t node;
+	const char *node;
 	const struct fleet_member *best;
 };
 
@@ -59,7 +58,7 @@ look_at_victim(void *user, const struct fleet_member *m)
 	struct victim *v = user;
 
 	if (m->state > TG_FLEET_DOWN || m->is_evicted || !m->has_node ||
-	    placement_node(v->p, m->node) != (int32_t)v->node)
+	    strcmp(m->node, v->node) != 0)
 		return;
 	if (v->best == NULL || m->in_flight <= v->best->in_flight)
 		v->best = m;
@@ -69,7 +68,7 @@ static void
 evict_one(struct scaler *s, const struct placement *p, uint32_t group, uint32_t node,
 	  const char *service, int64_t now_ms)
 {
-	struct victim v = {.p = p, .node = node};
+	struct victim v = {.node = p->nodes[node].name};
 	char name[TG_INSTANCE_NAME];
 	char why[192];
 
@@ -80,9 +79,19 @@ evict_one(struct scaler *s, const struct placement *p, uint32_t group, uint32_t 
 		return;
 	snprintf(name, sizeof(name), "%s", v.best->name);
 	snprintf(why, sizeof(why), "its place on %s is needed by %.64s, of higher priority",
-		 p->nodes[node].name, service);
+		 v.node, service);
 	fleet_evict(s->services[group]->state->fleet, name, why, now_ms);
 	scaled_hurry(s->services[group]);
+}
+
+/* Equals never go for each other. */
+static bool
+has_lower(const struct placement *p, uint32_t group)
+{
+	for (uint32_t i = 0; i < p->cluster.n_groups; i++)
+		if (p->groups[i].priority < p->groups[group].priority)
+			return true;
+	return false;
 }
 
 /* Those who leave already may be enough; else others are sent away. */
@@ -117,18 +126,6 @@ tell_placed(struct homeless *h, const struct placement *p, uint32_t i, int32_t n
 }
 
 static void
-tell_waiting(struct homeless *h, const struct placement *p, uint32_t i, uint32_t group,
-	     struct sched_verdict *verdicts, int64_t now_ms)
-{
-	struct sched_by by = placement_by(h->s);
-	char why[512];
-
-	(void)sched_place(p->board, &by, group, verdicts);
-	placement_why(p, group, verdicts, why, sizeof(why));
-	fleet_wait(h->s->state->fleet, h->members[i]->name, why, now_ms);
-}
-
-static void
 place_members(struct homeless *h, struct placement *p, uint32_t *groups, int32_t *nodes,
 	      struct sched_verdict *verdicts)
 {
@@ -138,6 +135,7 @@ place_members(struct homeless *h, struct placement *p, uint32_t *groups, int32_t
 	bool is_quick = ops->deadline_ms == NULL || ops->deadline_ms(by.values) == 0;
 	int64_t now_ms = scaler_now_ms(h->s->scaler);
 	bool is_any_left = false;
+	char why[512] = ""; /* the same of all */
 
 	for (uint32_t i = 0; i < h->n; i++)
 		groups[i] = group;
@@ -148,10 +146,16 @@ place_members(struct homeless *h, struct placement *p, uint32_t *groups, int32_t
 			tell_placed(h, p, i, nodes[i], now_ms);
 			continue;
 		}
-		tell_waiting(h, p, i, group, verdicts, now_ms);
 		is_any_left = true;
+		if (h->members[i]->is_waiting)
+			continue;
+		if (why[0] == '\0') {
+			(void)sched_place(p->board, &by, group, verdicts);
+			placement_why(p, group, verdicts, why, sizeof(why));
+		}
+		fleet_wait(h->s->state->fleet, h->members[i]->name, why);
 	}
-	if (is_any_left)
+	if (is_any_left && has_lower(p, group))
 		make_room(h, group, &by, now_ms);
 }
 
@@ -250,22 +254,25 @@ scaler_place(struct scaler *s)
 
 /*** The one that goes ***/
 
-static uint32_t
+/* Where each is. False: *ret is the last one whose node is not there any more. */
+static bool
 fill_places(const struct placement *p, uint32_t group, const struct fleet_member *const *equal,
-	    unsigned n, struct sched_at *at, unsigned *which)
+	    unsigned n, struct sched_at *at, unsigned *ret)
 {
-	uint32_t known = 0;
+	bool is_known = true;
 
 	for (unsigned i = 0; i < n; i++) {
 		int32_t node = equal[i]->has_node ? placement_node(p, equal[i]->node)
 						  : TG_SCHED_NOWHERE;
 
-		if (node == TG_SCHED_NOWHERE)
+		if (node == TG_SCHED_NOWHERE) {
+			*ret = i;
+			is_known = false;
 			continue;
-		which[known] = i;
-		at[known++] = (struct sched_at){.group = group, .node = (uint32_t)node};
+		}
+		at[i] = (struct sched_at){.group = group, .node = (uint32_t)node};
 	}
-	return known;
+	return is_known;
 }
 
 unsigned
@@ -275,23 +282,16 @@ scaler_prefer(struct scaled *s, const struct fleet_member *const *equal, unsigne
 				      ? placement_new(s->scaler, true)
 				      : NULL;
 	struct sched_at *at = calloc(n, sizeof(*at));
-	unsigned *which = calloc(n, sizeof(*which));
 	unsigned chosen = n - 1; /* the newest */
 
-	if (p != NULL && at != NULL && which != NULL) {
+	if (p != NULL && at != NULL) {
 		struct sched_by by = placement_by(s);
-		uint32_t known = fill_places(p, s->conf->index, equal, n, at, which);
 
 		/* Of a node that is not there any more, one goes first. */
-		if (known == n)
-			chosen = which[sched_victim(p->board, &by, at, known)];
-		for (unsigned i = 0; i < n && known < n; i++) {
-			if (!equal[i]->has_node || placement_node(p, equal[i]->node) < 0)
-				chosen = i;
-		}
+		if (fill_places(p, s->conf->index, equal, n, at, &chosen))
+			chosen = sched_victim(p->board, &by, at, n);
 	}
 	free(at);
-	free(which);
 	placement_free(p);
 	return chosen;
 }

@@ -146,18 +146,10 @@ sampler_reload(struct sampler *s, const struct conf *conf)
 /*** Counting ***/
 
 static void
-add_counters(const struct segment_counters *c, uint64_t *ret)
-{
-	for (unsigned i = 0; i < TG_COUNTER_END + TG_END_COUNT; i++)
-		ret[i] += atomic_load_explicit(&c->n[i], memory_order_relaxed);
-}
-
-static void
 read_counters(const struct sampler *s, uint32_t slot, uint64_t *ret)
 {
-	add_counters(segment_carried(s->segment, slot), ret);
-	for (unsigned w = 0; w < segment_workers(s->segment); w++)
-		add_counters(segment_counters(s->segment, w, slot), ret);
+	for (unsigned i = 0; i < TG_COUNTER_END + TG_END_COUNT; i++)
+		ret[i] = segment_sum(s->segment, slot, i);
 }
 
 /* Without one in time, or for want of one. */

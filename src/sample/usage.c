@@ -303,11 +303,15 @@ is_inside(const char *name)
 static void
 read_cgroups(const struct cgroup *c, struct usage *u)
 {
+	bool is_alone;
+
 	if (!is_inside(c->name))
 		return;
-	if (!read_v2(c, "", u))
+	is_alone = read_v2(c, "", u); /* no version 1 beside it */
+	if (!is_alone)
 		(void)read_v2(c, "unified", u);
-	if (!u->has_cpu || !u->has_memory || u->cpu_limit <= 0 || u->memory_limit == 0)
+	if (!u->has_cpu || !u->has_memory ||
+	    (!is_alone && (u->cpu_limit <= 0 || u->memory_limit == 0)))
 		read_v1(c, u);
 }
 

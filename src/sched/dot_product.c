@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "sched/builtin.h"
 #include "sched/share_priv.h"
 
@@ -111,15 +112,11 @@ has_room(const struct tg_node *n, const struct tg_group *g, int64_t more_cpu, in
 	       (n->memory_bytes == 0 || g->memory_bytes <= n->free_memory_bytes + more_memory);
 }
 
-/* splitmix64: the same numbers for the same try. */
+/* From 0 to below 1, the same for the same try: SplitMix64. */
 static double
 fraction(uint64_t number)
 {
-	uint64_t z = number * UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return (double)((z ^ (z >> 31)) >> 11) / 9007199254740992.0;
+	return (double)(hash_number(number * UINT64_C(0x9e3779b97f4a7c15)) >> 11) / 9007199254740992.0;
 }
 
 /* How much of each resource is wanted: by all of the list, or by those without a place. */

@@ -12,8 +12,6 @@
 #include "base/err.h"
 #include "tidegate/module.h"
 
-#define TG_SCHED_NODES_MAX 1024u
-#define TG_SCHED_GROUPS_MAX 4096u
 #define TG_SCHED_NOWHERE (-1)
 
 /* Why a node is not taken. */

@@ -110,7 +110,7 @@ place_member(void *user, const struct fleet_member *m)
 	if (m->state != TG_FLEET_PENDING || m->has_node)
 		return;
 	if (w->rooms == 0) {
-		fleet_wait(w->fleet, m->name, "full", w->now);
+		fleet_wait(w->fleet, m->name, "full");
 		return;
 	}
 	w->rooms--;
