@@ -37,6 +37,14 @@ write_histogram(const struct metric *m, const struct metric_site *site, struct o
 	exposition_histogram(out, &site->series, &h);
 }
 
+static void
+write_backend_histogram(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	struct histogram h = histogram_sum_backend(site->s->segment, site->slot, m->id);
+
+	exposition_histogram(out, &site->series, &h);
+}
+
 /* Counters of one family share the order of their five status classes. */
 static void
 write_classes(const struct metric *m, const struct metric_site *site, struct output *out)
@@ -471,9 +479,9 @@ const struct metric metrics[] = {
 	ROW(BACKEND, COUNTER, "backend_ejections_total", write_ejections, 0, "Times the backend was ejected."),
 	ROW(BACKEND, COUNTER, "backend_check_failures_total", write_check_failures, 0, "Health checks that failed."),
 	ROW(BACKEND, COUNTER, "backend_response_head_seconds_total", write_counted_seconds, TG_B_TIME_RESPONSE_US, "Time to the heads of answers, summed up."),
-	ROW(BACKEND, HISTOGRAM, "backend_connect_seconds", write_histogram, TG_HISTOGRAM_CONNECT, "Connecting to the backend; only connections that were made."),
-	ROW(BACKEND, HISTOGRAM, "backend_response_head_seconds", write_histogram, TG_HISTOGRAM_RESPONSE, "From the request sent to the head of the backend's answer."),
-	ROW(BACKEND, HISTOGRAM, "backend_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From when a stream was given to the backend to its end there; only tries that were answered, or in mode tcp connected."),
+	ROW(BACKEND, HISTOGRAM, "backend_connect_seconds", write_backend_histogram, TG_HISTOGRAM_CONNECT, "Connecting to the backend; only connections that were made."),
+	ROW(BACKEND, HISTOGRAM, "backend_response_head_seconds", write_backend_histogram, TG_HISTOGRAM_RESPONSE, "From the request sent to the head of the backend's answer."),
+	ROW(BACKEND, HISTOGRAM, "backend_duration_seconds", write_backend_histogram, TG_HISTOGRAM_TOTAL, "From when a stream was given to the backend to its end there; only tries that were answered, or in mode tcp connected."),
 	{.name = NULL},
 };
 /* clang-format on */

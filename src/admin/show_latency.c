@@ -140,10 +140,8 @@ print_backend(struct printer *p, size_t service, size_t backend)
 				  .service = conf->name,
 				  .backend = conf->backends[backend].name,
 				  .what = "response"};
-	struct histogram h = {.sum_us = 0};
+	struct histogram h = histogram_sum_backend(p->s->segment, slot, TG_HISTOGRAM_RESPONSE);
 
-	if (segment_sum(p->s->segment, slot, TG_B_STREAMS) > 0)
-		h = histogram_sum(p->s->segment, slot, TG_HISTOGRAM_RESPONSE);
 	print_histogram(p, &subject, &h);
 }
 

@@ -31,7 +31,6 @@ struct latency {
 };
 
 struct balance_shared {
-	struct segment_shared *const *loads;
 	double decay_us;
 	struct latency *latencies; /* [conf->n_backends] */
 };
@@ -57,9 +56,9 @@ ewma_shared_new(const struct conf_service *conf, struct segment_shared *const *l
 	size_t bytes = (conf->n_backends + 1) * sizeof(s->latencies[0]);
 	size_t i;
 
+	(void)loads;
 	if (s == NULL)
 		return NULL;
-	s->loads = loads;
 	s->decay_us = (double)conf->ewma_decay_ms * 1000;
 	s->latencies = aligned_alloc(TG_CACHELINE, bytes);
 	if (s->latencies == NULL) {

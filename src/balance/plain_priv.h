@@ -6,17 +6,14 @@
 #ifndef TG_BALANCE_PLAIN_PRIV_H
 #define TG_BALANCE_PLAIN_PRIV_H
 
-#include "balance/balance.h"
 #include "balance/dice_priv.h"
+#include "balance/unshared_priv.h"
 
 struct balance {
 	struct balance_shared *shared;
 	struct dice dice;
 };
 
-struct balance_shared *plain_shared_new(const struct conf_service *conf,
-					struct segment_shared *const *loads);
-void plain_shared_free(struct balance_shared *shared);
 int plain_prepare(struct balance_shared *shared, struct view *view);
 /* With the table of alias_priv.h. */
 int plain_prepare_alias(struct balance_shared *shared, struct view *view);
@@ -24,8 +21,5 @@ struct balance *plain_new(struct balance_shared *shared, unsigned worker, unsign
 			  uint64_t seed);
 void plain_free(struct balance *b);
 int plain_update(struct balance *b, const struct view *view);
-bool plain_take(struct balance *b, const struct view *view, uint32_t entry);
-void plain_release(struct balance *b, const struct view *view, uint32_t backend,
-		   struct segment_shared *load, const struct balance_outcome *outcome);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "balance/balance.h"
+#include "balance/unshared_priv.h"
 
 /* Positions in one round. Times its parts, 64 bits hold that for 65,536 backends of any weight. */
 #define ROUND (UINT64_C(1) << 32)
@@ -40,10 +41,6 @@ struct table {
 	struct tier tiers[];
 };
 
-struct balance_shared {
-	char nothing; /* beyond the loads */
-};
-
 struct turn {
 	uint64_t position; /* wraps: compared by difference */
 	uint64_t rest;
@@ -62,24 +59,9 @@ struct wheel {
 enum { WHEEL_FIRST, WHEEL_RETRIES, WHEELS };
 
 struct balance {
-	struct balance_shared *shared;
 	struct wheel wheels[WHEELS];
 	struct turn *turns; /* of both heaps */
 };
-
-static struct balance_shared *
-round_robin_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
-{
-	(void)conf;
-	(void)loads;
-	return calloc(1, sizeof(struct balance_shared));
-}
-
-static void
-round_robin_shared_free(struct balance_shared *shared)
-{
-	free(shared);
-}
 
 /* what depends on the view alone */
 
@@ -189,10 +171,10 @@ round_robin_new(struct balance_shared *shared, unsigned worker, unsigned n_worke
 	struct balance *b = calloc(1, sizeof(*b));
 	unsigned i;
 
+	(void)shared;
 	(void)seed;
 	if (b == NULL)
 		return NULL;
-	b->shared = shared;
 	for (i = 0; i < WHEELS; i++)
 		b->wheels[i].time = ROUND / n_workers * worker;
 	return b;
@@ -417,22 +399,6 @@ round_robin_pick(struct balance *b, const struct view *view, struct balance_quer
 	return balance_take_any(view, query, entry);
 }
 
-static bool
-round_robin_take(struct balance *b, const struct view *view, uint32_t entry)
-{
-	(void)b;
-	return balance_load_take(view, entry);
-}
-
-static void
-round_robin_release(struct balance *b, const struct view *view, uint32_t backend,
-		    struct segment_shared *load, const struct balance_outcome *outcome)
-{
-	(void)b;
-	(void)outcome;
-	balance_load_release(view, backend, load);
-}
-
 static void
 round_robin_free(struct balance *b)
 {
@@ -445,13 +411,13 @@ round_robin_free(struct balance *b)
 const struct balance_ops balance_round_robin = {
 	.name = "round-robin",
 	.id = TG_BALANCE_ROUND_ROBIN,
-	.shared_new = round_robin_shared_new,
+	.shared_new = plain_shared_new,
 	.prepare = round_robin_prepare,
-	.shared_free = round_robin_shared_free,
+	.shared_free = plain_shared_free,
 	.new = round_robin_new,
 	.update = round_robin_update,
 	.pick = round_robin_pick,
-	.take = round_robin_take,
-	.release = round_robin_release,
+	.take = plain_take,
+	.release = plain_release,
 	.free = round_robin_free,
 };

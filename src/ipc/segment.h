@@ -12,7 +12,7 @@
  * A slot belongs to one object (listener, service or backend); the parent
  * names it before the children hear of it (proc/slots.h). Counters, histograms and spreads are written by
  * exactly one worker each with plain relaxed stores and summed by readers. What
- * must be exact across workers is in `shared`, one cache line per slot. `carried` is
+ * must be exact across workers is in `shared`, on cache lines of its own. `carried` is
  * what processes before counted in a segment of theirs (proc/carry.h), the creator's to write: part of all
  * sums. `cleared` is
  * the keeper's alone: what the sums were when an operator cleared them. The

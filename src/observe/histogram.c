@@ -1,5 +1,7 @@
 #include "observe/histogram.h"
 
+#include "observe/counters.h"
+
 #define MS UINT64_C(1000)
 #define S  UINT64_C(1000000)
 
@@ -58,6 +60,14 @@ histogram_sum(struct segment *seg, uint32_t slot, unsigned which)
 	add(&h, &segment_carried_histograms(seg, slot)->h[which]);
 	accumulate(&h);
 	return h;
+}
+
+struct histogram
+histogram_sum_backend(struct segment *seg, uint32_t slot, unsigned which)
+{
+	struct histogram none = {.sum_us = 0};
+
+	return segment_sum(seg, slot, TG_B_STREAMS) > 0 ? histogram_sum(seg, slot, which) : none;
 }
 
 uint64_t

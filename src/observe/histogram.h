@@ -67,6 +67,8 @@ struct histogram histogram_of(const struct segment_histogram *from);
 struct histogram histogram_read(struct segment *seg, unsigned worker, uint32_t slot,
 				unsigned which);
 struct histogram histogram_sum(struct segment *seg, uint32_t slot, unsigned which);
+/* The same of a backend's slot. Of one that nobody used nothing is read: that would give it memory. */
+struct histogram histogram_sum_backend(struct segment *seg, uint32_t slot, unsigned which);
 
 /* How many microseconds `permille` of what was counted took at most: linear inside its bucket, as
  * Prometheus' histogram_quantile(). `counts` are as those of struct histogram, and may stand for any

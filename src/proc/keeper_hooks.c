@@ -121,7 +121,7 @@ start_resolver(struct keeper *k, const struct conf *conf, struct resolver **ret,
 	return has_url(conf) ? names_start_resolver(k->loop, conf, ret, err) : 0;
 }
 
-/* What was refused before this keeper is no news. */
+/* What was refused before this keeper is no news. Slots that nobody used are not read: that would give them memory. */
 static int
 note_refusals(struct keeper *k)
 {
@@ -130,9 +130,11 @@ note_refusals(struct keeper *k)
 	k->refusals = calloc(n, sizeof(k->refusals[0]));
 	if (k->refusals == NULL)
 		return -TG_ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		k->refusals[i].seen =
-			segment_sum(k->segment, i, TG_COUNTER_OF_END(TG_END_HOLD_FULL));
+	for (uint32_t i = 0; i < segment_used(k->segment); i++)
+		if (atomic_load_explicit(&segment_entry(k->segment, i)->kind,
+					 memory_order_acquire) == TG_SLOT_SERVICE)
+			k->refusals[i].seen =
+				segment_sum(k->segment, i, TG_COUNTER_OF_END(TG_END_HOLD_FULL));
 	return 0;
 }
 

@@ -111,24 +111,15 @@ keeper_note_health(const struct keeper *k)
 	each_backend(k, note_health);
 }
 
-/* Anybody may have written there. */
-static uint64_t
-get(_Atomic int64_t *from)
-{
-	int64_t n = atomic_load_explicit(from, memory_order_relaxed);
-
-	return n > 0 ? (uint64_t)n : 0;
-}
-
 static void
 recall_health(const struct keeper *k, unsigned service, unsigned backend,
 	      struct segment_shared *shared)
 {
 	const struct health_history history = {
-		.passes = get(&shared->checks_passed),
-		.failures = get(&shared->checks_failed),
-		.downs = (unsigned)get(&shared->downs),
-		.down_us = get(&shared->down_us),
+		.passes = source_gauge(&shared->checks_passed),
+		.failures = source_gauge(&shared->checks_failed),
+		.downs = (unsigned)source_gauge(&shared->downs),
+		.down_us = source_gauge(&shared->down_us),
 	};
 
 	health_recall(k->health, service, backend, &history);

@@ -9,7 +9,8 @@ keeper_store_open(const struct conf *conf, struct loop *loop, store_change_cb *c
 		  struct keeper_store *ret, struct err *err)
 {
 	struct keeper_store s = {.store = NULL};
-	int rc = names_start_resolver(loop, conf, &s.resolver, err);
+	bool has_name = conf->store.type != TG_STORE_MEMORY;
+	int rc = has_name ? names_start_resolver(loop, conf, &s.resolver, err) : 0;
 
 	if (rc == 0)
 		rc = store_open(&conf->store, loop, s.resolver, change, user, &s.store, err);

@@ -30,7 +30,7 @@ void orders_free(struct orders *orders); /* NULL allowed */
 /* What to say of limits, by the same user. Before the first proxy. */
 void orders_tell_limits(struct orders *orders, orders_limit_cb *limit);
 
-/* For how long those who would be held are refused, as in struct msg_refuse. */
+/* Until when those who would be held are refused, as in struct msg_refuse. */
 typedef void orders_refusal_cb(void *user, unsigned service, struct mono *ret);
 /* The same of refusals. */
 void orders_tell_refusals(struct orders *orders, orders_refusal_cb *refusal);

@@ -80,7 +80,6 @@ void parent_upgrade_init(struct parent *p);
 /* What the supervisor calls. */
 void parent_on_serving(struct supervisor *s);
 void parent_on_held(struct supervisor *s, int fd);
-int parent_upgrade_ordered(struct reconf *r, struct err *err);
 /* A child has died. */
 void parent_upgrade_on_death(struct parent *p);
 /* Whether we stay when another serves in our place: as process 1, whose end is that of its container, or as a child
@@ -92,7 +91,8 @@ int parent_stay(struct parent *p);
 /* What the predecessor calls. */
 void parent_on_yours(struct predecessor *predecessor);
 void parent_on_gone(struct predecessor *predecessor);
-/* The file needs other processes: as reconf.replace. */
+/* The file needs other processes, or an operator wants them: as reconf.replace and reconf.upgrade. */
 TG_MUST_CHECK int parent_replace(struct reconf *r, struct err *err);
+TG_MUST_CHECK int parent_upgrade_ordered(struct reconf *r, struct err *err);
 
 #endif

@@ -1,6 +1,5 @@
 #include "proc/reconf.h"
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,13 @@ struct reconf_order {
 };
 
 static void start_next(struct reconf *r);
+
+/* By our children, or by other processes. */
+static bool
+is_under_way(const struct reconf *r)
+{
+	return reload_is_running(&r->reload) || r->is_replacing;
+}
 
 static struct reconf *
 reconf_of(struct reload *reload)
@@ -440,8 +446,7 @@ refuse_queue(struct reconf *r, const char *why)
 static void
 start_next(struct reconf *r)
 {
-	while (!reload_is_running(&r->reload) && !r->is_replacing &&
-	       (r->is_due_again || r->n_queue > 0)) {
+	while (!is_under_way(r) && (r->is_due_again || r->n_queue > 0)) {
 		const char *why = why_not(r);
 
 		if (r->is_due_again && why == NULL) {
@@ -461,7 +466,7 @@ reconf_read_file(struct reconf *r)
 {
 	const char *why = why_not(r);
 
-	if (reload_is_running(&r->reload) || r->is_replacing) {
+	if (is_under_way(r)) {
 		log_write(TG_LOG_INFO, "a reload is under way, another follows", NULL);
 		r->is_due_again = true;
 	} else if (why != NULL) {
@@ -479,7 +484,7 @@ order_file(struct reconf *r, uint32_t caller)
 {
 	const char *why = why_not(r);
 
-	if (reload_is_running(&r->reload) || r->is_replacing)
+	if (is_under_way(r))
 		why = "a reload is under way";
 	if (why != NULL) {
 		replies_format(&r->replies, caller, false, "%s\n", why);
@@ -518,7 +523,7 @@ order_compare(struct reconf *r, uint32_t caller)
 	struct err err;
 	int rc;
 
-	if (r->is_of_file && (reload_is_running(&r->reload) || r->is_replacing)) {
+	if (r->is_of_file && is_under_way(r)) {
 		replies_format(&r->replies, caller, false, "a reload is under way\n");
 		return;
 	}

@@ -1,9 +1,8 @@
 /* proc/sockets_next.c: the sockets of the next configuration beside those of now, until it is decided. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <netinet/in.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"

@@ -74,7 +74,7 @@ struct supervisor {
 	/* The keeper takes no orders any more: the answer to supervisor_hold(). In `fd`, which stays ours, is
 	 * what is ordered. */
 	void (*on_held)(struct supervisor *s, int fd);
-	/* An operator orders the end, or an upgrade, over a control socket. */
+	/* An operator orders the end over a control socket. */
 	void (*on_stop_ordered)(struct supervisor *s, uint64_t grace_ms);
 	/* A child that is up sends what belongs to a reload; the descriptor stays ours. False: it is not the
 	 * time for that, and the child breaks the rules. NULL: none may. */

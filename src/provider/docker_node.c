@@ -9,6 +9,7 @@
 
 #include "base/container.h"
 #include "base/log.h"
+#include "conf/compare.h"
 #include "conf/docker_url.h"
 #include "provider/provider_priv.h"
 
@@ -561,12 +562,6 @@ on_name(struct resolver_watch *w, const struct resolver_news *news)
 
 /*** Joining ***/
 
-static bool
-is_same_text(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static struct docker_node *
 find(const struct docker_hub *hub, const struct conf_node *c)
 {
@@ -574,9 +569,9 @@ find(const struct docker_hub *hub, const struct conf_node *c)
 
 	LIST_FOREACH(n, &hub->nodes, link) {
 		if (strcmp(n->name, c->name) == 0 && strcmp(n->docker, c->docker) == 0 &&
-		    is_same_text(n->ca, c->tls.ca) &&
-		    is_same_text(n->certificate, c->tls.certificate) &&
-		    is_same_text(n->key, c->tls.key) && is_same_text(n->address, c->address))
+		    conf_is_equal_text(n->ca, c->tls.ca) &&
+		    conf_is_equal_text(n->certificate, c->tls.certificate) &&
+		    conf_is_equal_text(n->key, c->tls.key) && conf_is_equal_text(n->address, c->address))
 			return n;
 	}
 	return NULL;

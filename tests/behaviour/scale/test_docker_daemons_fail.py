@@ -307,8 +307,8 @@ def test_the_check_of_its_image_counts(docker):
     docker.scale(1)
     settings.wait_until(lambda: len(docker.fake.running()) == 1, "its start")
     one = docker.fake.running()[0]
+    settings.wait_until(lambda: docker.site.show()["states"]["starting"] == 1, "its start to be known")
     docker.site.wait(pending=1, ready=0)
-    assert docker.site.show()["states"]["starting"] == 1
     docker.fake.set_health(one, "healthy")
     docker.site.wait(ready=1, pending=0)
     docker.fake.health = "healthy"
