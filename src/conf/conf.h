@@ -145,6 +145,8 @@ struct conf_listener {
 struct conf_health_check {
 	enum conf_health type;
 	uint64_t interval_ms;    /* 2s */
+	uint64_t interval_fast_ms; /* after a failure of one that is up, or a pass of one that is down; interval_ms */
+	uint64_t interval_down_ms; /* while it is down; an eighth of interval_ms, at least 250ms, at most interval_ms */
 	uint64_t timeout_ms;     /* 1s */
 	unsigned rise;           /* passes in a row to go up; 2 (the first verdict needs one) */
 	unsigned fall;           /* failures in a row to go down; 3 */

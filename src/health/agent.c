@@ -257,7 +257,7 @@ agent_new(struct lane *lane, const struct conf_service *service, const struct co
 	  agent_change_cb *change, void *user)
 {
 	const struct pace_conf pace = {
-		.interval_ms = service->agent.interval_ms,
+		.interval_ms = {service->agent.interval_ms},
 		.timeout_ms = service->agent.timeout_ms,
 		.jitter_percent = service->health.jitter_percent,
 	};

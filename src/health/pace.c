@@ -1,5 +1,7 @@
 #include "health/pace.h"
 
+#include <assert.h>
+
 #include "base/container.h"
 
 /* Begun in one turn of the loop; the rest follow in the next turns. */
@@ -7,6 +9,17 @@
 
 /* 2^64 / golden ratio: multiples of it, modulo 1, are spread evenly however many there are. */
 #define PHASE_STEP UINT64_C(0x9e3779b97f4a7c15)
+
+/* The one place that writes p->tempo. */
+static void
+change_tempo(struct pace *p, enum pace_tempo tempo)
+{
+	if (p->tempo != TG_PACE_EVEN)
+		p->lane->n_at[p->tempo]--;
+	p->tempo = tempo;
+	if (p->tempo != TG_PACE_EVEN)
+		p->lane->n_at[p->tempo]++;
+}
 
 /* The one place that writes p->state. The caller has armed or clears the timer. */
 static void
@@ -27,6 +40,8 @@ pace_set_state(struct pace *p, enum pace_state state)
 		lane->n_running++;
 	if (state == TG_PACE_IDLE || state == TG_PACE_QUEUED)
 		timer_clear(&p->timer);
+	if (state == TG_PACE_IDLE)
+		change_tempo(p, TG_PACE_EVEN);
 }
 
 static void
@@ -104,39 +119,71 @@ next_random(struct lane *lane)
 	return lane->random * 0x2545f4914f6cdd1dull;
 }
 
-/* The next time of its phase that is not past. */
-static struct mono
-next_due(struct pace *p, struct mono now)
+/* As configured, or as far above it as leaves half of the lane to others, but no further than the even one. */
+static uint64_t
+interval_of(const struct pace *p)
 {
-	uint64_t interval_us = p->conf.interval_ms * 1000;
+	const struct lane *lane = p->lane;
+	uint64_t even_ms = p->conf.interval_ms[TG_PACE_EVEN];
+	uint64_t ms = p->conf.interval_ms[p->tempo];
+	uint64_t room_ms;
+
+	if (ms >= even_ms)
+		return ms;
+	room_ms = 2 * p->conf.timeout_ms * lane->n_at[p->tempo] / lane->max;
+	if (room_ms > even_ms)
+		room_ms = even_ms;
+	return ms < room_ms ? room_ms : ms;
+}
+
+/* The next time of its phase that is not past. What lasts longer than its interval is not to make an uneven one
+ * longer. */
+static struct mono
+next_due(struct pace *p, uint64_t interval_us, struct mono now)
+{
 	struct mono due = p->due;
 
 	if (!mono_is_set(due))
 		due.us = p->begun.us + next_phase(p->lane, interval_us);
 	else
 		due.us += interval_us;
-	if (due.us < now.us)
-		due.us += (now.us - due.us + interval_us - 1) / interval_us * interval_us;
+	if (due.us >= now.us)
+		return due;
+	if (p->tempo != TG_PACE_EVEN && mono_diff_us(now, p->begun) >= interval_us)
+		return now;
+	due.us += (now.us - due.us + interval_us - 1) / interval_us * interval_us;
 	return due;
 }
 
 /* Half of it to either side: two in a row make the whole. */
 static struct mono
-add_jitter(struct pace *p, struct mono due)
+add_jitter(struct pace *p, uint64_t interval_us, struct mono due)
 {
-	uint64_t jitter_us = p->conf.interval_ms * 10 * p->conf.jitter_percent;
+	uint64_t jitter_us = interval_us / 100 * p->conf.jitter_percent;
 
 	if (jitter_us > 0)
 		due.us += next_random(p->lane) % (jitter_us + 1) - jitter_us / 2;
 	return due;
 }
 
+/* Those of a short interval are close to each other: in a longer one each gets a phase anew. */
+void
+pace_set_tempo(struct pace *p, enum pace_tempo tempo)
+{
+	assert(p->state != TG_PACE_IDLE);
+	if (p->conf.interval_ms[tempo] > p->conf.interval_ms[p->tempo])
+		p->due = (struct mono){0};
+	change_tempo(p, tempo);
+}
+
 void
 pace_rest(struct pace *p)
 {
-	p->due = next_due(p, loop_now(p->lane->loop));
+	uint64_t interval_us = interval_of(p) * 1000;
+
+	p->due = next_due(p, interval_us, loop_now(p->lane->loop));
 	pace_set_state(p, TG_PACE_WAITING);
-	timer_set(p->lane->loop, &p->timer, add_jitter(p, p->due));
+	timer_set(p->lane->loop, &p->timer, add_jitter(p, interval_us, p->due));
 	lane_pump(p->lane);
 }
 

@@ -8,6 +8,10 @@
  * interval after it, evenly spread over all that start; from then on at that
  * phase, give or take the jitter. So a burst lasts one round, after a
  * stall too.
+ *
+ * A pace may go at another tempo for a while. When so many of a lane do that
+ * they would take more than half of it if each lasted to its timeout, they go
+ * slower, down to the even tempo.
  */
 #ifndef TG_HEALTH_PACE_H
 #define TG_HEALTH_PACE_H
@@ -38,11 +42,20 @@ enum pace_state {
 	TG_PACE_STATE_COUNT
 };
 
+enum pace_tempo {
+	TG_PACE_EVEN = 0,
+	TG_PACE_FALLING = 1, /* the last time it failed, which was not enough yet */
+	TG_PACE_DOWN = 2,
+	TG_PACE_RISING = 3,
+	TG_PACE_TEMPO_COUNT
+};
+
 /* Storage is the caller's. */
 struct lane {
 	struct loop *loop;
 	unsigned max;
 	unsigned n_running;
+	unsigned n_at[TG_PACE_TEMPO_COUNT]; /* by tempo but the even one; the idle are at none */
 	TAILQ_HEAD(, pace) queue;
 	bool is_pumping;
 	struct timer pump_timer;
@@ -51,7 +64,7 @@ struct lane {
 };
 
 struct pace_conf {
-	uint64_t interval_ms;
+	uint64_t interval_ms[TG_PACE_TEMPO_COUNT];
 	uint64_t timeout_ms;
 	unsigned jitter_percent; /* of the interval; 0..100 */
 };
@@ -62,6 +75,7 @@ struct pace {
 	const struct pace_ops *ops;
 	struct pace_conf conf;
 	enum pace_state state;
+	enum pace_tempo tempo;
 	struct timer timer;
 	TAILQ_ENTRY(pace) link; /* in lane->queue when queued */
 	struct mono begun;	/* the one under way or the last one */
@@ -78,6 +92,8 @@ void pace_init(struct pace *p, struct lane *lane, const struct pace_ops *ops,
 	       const struct pace_conf *conf);
 /* Due now, whatever its state; what is under way is stopped. May begin inside. */
 void pace_start(struct pace *p);
+/* From its next rest on, until it is another one or `p` is idle. Not of an idle one. */
+void pace_set_tempo(struct pace *p, enum pace_tempo tempo);
 /* What began is over: waits for the next time. `p` may begin again only from the loop. */
 void pace_rest(struct pace *p);
 /* Idle, from any state. */

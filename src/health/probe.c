@@ -43,6 +43,16 @@ probe_tell(struct probe *p)
 	log_change(p);
 }
 
+static enum pace_tempo
+tempo_of(const struct verdict *v)
+{
+	bool is_turning = v->run > 0;
+
+	if (v->state == TG_HEALTH_DOWN)
+		return is_turning ? TG_PACE_RISING : TG_PACE_DOWN;
+	return is_turning ? TG_PACE_FALLING : TG_PACE_EVEN;
+}
+
 /* A check ended, or was ended by its deadline. */
 static void
 probe_judge(struct probe *p, const struct check_outcome *outcome)
@@ -51,6 +61,7 @@ probe_judge(struct probe *p, const struct check_outcome *outcome)
 	struct health_status *s = &p->status;
 	struct mono now = loop_now(p->health->loop);
 	bool passed = check_result_is_pass(outcome->result);
+	bool is_news;
 
 	s->last = *outcome;
 	s->last_us = mono_diff_us(now, p->pace.begun);
@@ -61,8 +72,10 @@ probe_judge(struct probe *p, const struct check_outcome *outcome)
 		s->failures++;
 	log_write(TG_LOG_DEBUG, "check", "svc=%s srv=%s result=%s reason=%s", p->service->name,
 		  p->backend->name, check_result_str(outcome->result), outcome->text);
+	is_news = verdict_step(&s->verdict, conf->rise, conf->fall, passed, now);
+	pace_set_tempo(&p->pace, tempo_of(&s->verdict));
 	pace_rest(&p->pace);
-	if (verdict_step(&s->verdict, conf->rise, conf->fall, passed, now))
+	if (is_news)
 		probe_tell(p);
 	if (p->trial != NULL && s->verdict.state != TG_HEALTH_UP)
 		probe_adopt(p);
@@ -273,10 +286,19 @@ struct probe *
 probe_new(struct health *health, const struct conf_service *service,
 	  const struct conf_backend *backend)
 {
+	const struct conf_health_check *conf = &service->health;
 	const struct pace_conf pace = {
-		.interval_ms = service->health.interval_ms,
-		.timeout_ms = service->health.timeout_ms,
-		.jitter_percent = service->health.jitter_percent,
+		.interval_ms =
+			{
+				[TG_PACE_EVEN] = conf->interval_ms,
+				[TG_PACE_FALLING] = conf->interval_fast_ms,
+				[TG_PACE_DOWN] = conf->interval_down_ms,
+				[TG_PACE_RISING] = conf->interval_fast_ms < conf->interval_down_ms ?
+							   conf->interval_fast_ms :
+							   conf->interval_down_ms,
+			},
+		.timeout_ms = conf->timeout_ms,
+		.jitter_percent = conf->jitter_percent,
 	};
 	struct probe *p = calloc(1, sizeof(*p));
 

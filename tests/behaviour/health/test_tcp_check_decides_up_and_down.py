@@ -1,6 +1,9 @@
 """The tcp check: a backend is up when a connection to it can be made."""
 
+import time
+
 from harness import backends, client, conf, net
+from harness.chaos import site
 
 TCP = 'health = { type = "tcp"; interval = "50ms"; rise = 2; fall = 2; };'
 
@@ -23,6 +26,17 @@ def test_tcp_is_the_default(tidegate, recording_backend):
     backend = recording_backend()
     tg = tidegate(conf.http(backend, service="health = { };"))
     tg.log.wait(msg="backend up", reason="connected")
+
+
+def test_a_service_is_back_within_a_second_and_a_half_as_it_is_configured_by_default(
+        tidegate, recording_backend):
+    port = net.free_port()
+    tg = tidegate(conf.http(f"{net.ADDRESS}:{port}", service="health = { };"))
+    tg.log.wait(msg="backend down")
+    recording_backend(port=port)
+    began = time.monotonic()
+    tg.exchange_until(200, in_a_row=1)
+    assert time.monotonic() - began < 1.5 * site.SLOWNESS
 
 
 def test_the_backend_never_hears_of_it(tidegate, recording_backend):

@@ -268,6 +268,10 @@ static const struct refused ranges[] = {
 	 "3: services[0].backends[0].weight: -1 is out of range; allowed: 0 to 256"},
 	{HEALTH("interval = \"9ms\";"),
 	 "3: services[0].health.interval: 9ms is out of range; allowed: 10ms to 1d"},
+	{HEALTH("interval_fast = \"9ms\";"),
+	 "3: services[0].health.interval_fast: 9ms is out of range; allowed: 10ms to 1d"},
+	{HEALTH("interval_down = \"25h\";"),
+	 "3: services[0].health.interval_down: 25h is out of range; allowed: 10ms to 1d"},
 	{HEALTH("rise = 0;"), "3: services[0].health.rise: 0 is out of range; allowed: 1 to 1000"},
 	{HEALTH("fall = 1001;"),
 	 "3: services[0].health.fall: 1001 is out of range; allowed: 1 to 1000"},
@@ -705,8 +709,13 @@ static const struct accepted accepted[] = {
 	{BACKENDS("{ address = \"h:1\"; max_connections = 7; }"), "max_connections = 7; }"},
 	{BACKENDS("{ name = \"a\"; address = \"h:1\"; }, { name = \"b\"; address = \"h:1\"; }"),
 	 "name = \"b\"; address = \"h:1\";"},
-	{SERVICE(""), "health = {\ntype = \"tcp\";\ninterval = \"2s\";\ntimeout = \"1s\";\nrise = 2;\n"
+	{SERVICE(""), "health = {\ntype = \"tcp\";\ninterval = \"2s\";\ninterval_fast = \"2s\";\n"
+		      "interval_down = \"250ms\";\ntimeout = \"1s\";\nrise = 2;\n"
 		      "fall = 3;\njitter = 10;\nport = 0;\nkeep = false;\nfail_open = 0;\n};"},
+	{HEALTH("interval = \"8s\";"), "interval_fast = \"8s\";\ninterval_down = \"1s\";"},
+	{HEALTH("interval = \"100ms\";"), "interval_fast = \"100ms\";\ninterval_down = \"100ms\";"},
+	{HEALTH("interval_fast = \"1s\"; interval_down = \"30s\";"),
+	 "interval_fast = \"1s\";\ninterval_down = \"30s\";"},
 	{HEALTH("type = \"none\";"), "type = \"none\";"},
 	{HEALTH("type = \"http\"; body = \"o\\\"k\\n\"; host = \"h:1\"; port = 81;"),
 	 "method = \"GET\";\npath = \"/\";\nhost = \"h:1\";\nexpect = \"200-399\";\n"
@@ -827,6 +836,9 @@ defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(conf->buffer_folder[0], '/');
 	assert_int_equal(conf->buffer_memory, 256 << 20);
 	assert_int_equal(s->health.type, TG_HEALTH_TCP);
+	assert_int_equal(s->health.interval_ms, 2000);
+	assert_int_equal(s->health.interval_fast_ms, 2000);
+	assert_int_equal(s->health.interval_down_ms, 250);
 	assert_int_equal(s->health.n_expect_ranges, 1);
 	assert_int_equal(s->health.expect_ranges[0][0], 200);
 	assert_int_equal(s->health.expect_ranges[0][1], 399);

@@ -164,6 +164,8 @@ setup(void **state)
 		.n_backends = 1,
 		.health = {.type = TG_HEALTH_HTTP,
 			   .interval_ms = 40,
+			   .interval_fast_ms = 40,
+			   .interval_down_ms = 40,
 			   .timeout_ms = 2000,
 			   .rise = 2,
 			   .fall = 2,
@@ -311,6 +313,25 @@ falls_and_rises_again(void **state)
 	s = run_until(f, TG_HEALTH_UP);
 	assert_int_equal(s->passes, f->server.n_connections - 2);
 	assert_true(s->verdict.down_us > 0);
+}
+
+/* The ordinary interval is not waited for. */
+static void
+what_is_down_is_checked_at_an_interval_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+
+	f->service.health.interval_ms = 3600000;
+	f->service.health.interval_fast_ms = 30;
+	f->service.health.jitter_percent = 0;
+	f->server.answer = "HTTP/1.1 500 Oops\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	run_until(f, TG_HEALTH_DOWN);
+	run_checks(f, 2);
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	assert_int_equal(run_until(f, TG_HEALTH_UP)->passes, 2);
 }
 
 static void
@@ -600,6 +621,7 @@ main(int argc, char **argv)
 		CASE(http_goes_up_with_the_first_pass),
 		CASE(status_out_of_range_is_down),
 		CASE(falls_and_rises_again),
+		CASE(what_is_down_is_checked_at_an_interval_of_its_own),
 		CASE(body_must_hold_the_substring),
 		CASE(what_is_not_http_is_down),
 		CASE(refused_connection_is_down),

@@ -71,11 +71,19 @@ struct asked {
 	unsigned n_stopped;
 	uint64_t at[64];
 	bool is_slow; /* ends by its timeout, or by the test */
+	enum pace_tempo tempo;
 };
 
 static struct lane lane;
 static struct asked *asked;
 static unsigned most_running;
+
+static void
+rest(struct asked *a)
+{
+	pace_set_tempo(&a->pace, a->tempo);
+	pace_rest(&a->pace);
+}
 
 static void
 on_begin(struct pace *p)
@@ -88,14 +96,16 @@ on_begin(struct pace *p)
 	if (lane.n_running > most_running)
 		most_running = lane.n_running;
 	if (!a->is_slow)
-		pace_rest(p);
+		rest(a);
 }
 
 static void
 on_expire(struct pace *p)
 {
-	TG_CONTAINER(p, struct asked, pace)->n_expired++;
-	pace_rest(p);
+	struct asked *a = TG_CONTAINER(p, struct asked, pace);
+
+	a->n_expired++;
+	rest(a);
 }
 
 static void
@@ -151,7 +161,8 @@ teardown(void **state)
 static void
 start(unsigned n, uint64_t interval_ms, unsigned jitter_percent, bool is_slow)
 {
-	const struct pace_conf conf = {interval_ms, 100, jitter_percent};
+	const struct pace_conf conf = {
+		{interval_ms, interval_ms, 250, 200}, 100, jitter_percent};
 
 	for (unsigned i = 0; i < n; i++) {
 		pace_init(&asked[i].pace, &lane, &ops, &conf);
@@ -273,6 +284,102 @@ stop_and_start_again(void **state)
 	assert_int_equal(asked[0].n_expired, 0);
 }
 
+static unsigned
+count_asked(unsigned n)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		sum += asked[i].n;
+		asked[i].n = 0;
+	}
+	return sum;
+}
+
+static void
+set_tempo(unsigned n, enum pace_tempo tempo)
+{
+	for (unsigned i = 0; i < n; i++)
+		asked[i].tempo = tempo;
+}
+
+static void
+another_tempo_for_a_while(void **state)
+{
+	(void)state;
+	start(10, 2000, 10, false);
+	set_tempo(10, TG_PACE_DOWN);
+	run_for(3 * SECOND);
+	count_asked(10);
+	run_for(4 * SECOND);
+	assert_in_range(count_asked(10), 150, 170);
+	set_tempo(1, TG_PACE_RISING);
+	run_for(SECOND);
+	assert_in_range(count_asked(1), 4, 6);
+	assert_int_equal(lane.n_at[TG_PACE_RISING], 1);
+	assert_int_equal(lane.n_at[TG_PACE_DOWN], 9);
+	set_tempo(10, TG_PACE_EVEN);
+	run_for(2 * SECOND);
+	assert_int_equal(lane.n_at[TG_PACE_RISING] + lane.n_at[TG_PACE_DOWN], 0);
+	count_asked(10);
+	run_for(20 * SECOND);
+	assert_in_range(count_asked(10), 95, 105);
+}
+
+/* 100 ms each of 512 at a time: half of them is enough for 2560 a second. */
+static void
+many_at_another_tempo_leave_half_of_the_lane(void **state)
+{
+	uint64_t begin;
+
+	(void)state;
+	start(MANY, 2000, 10, true);
+	set_tempo(MANY, TG_PACE_DOWN);
+	run_for(4 * SECOND);
+	most_running = 0;
+	count_asked(MANY);
+	run_for(4 * SECOND);
+	assert_in_range(count_asked(MANY), 9200, 11000);
+	assert_in_range(most_running, 150, 511); /* nobody waits */
+	lane.max = 64; /* not longer than the even one */
+	run_for(2 * SECOND);
+	count_asked(MANY);
+	run_for(4 * SECOND);
+	assert_in_range(count_asked(MANY), 1900, 2100);
+	lane.max = 512;
+	set_tempo(MANY, TG_PACE_EVEN);
+	run_for(2 * SECOND);
+	begin = clock_us;
+	count_asked(MANY);
+	run_for(2 * SECOND + 200 * MS);
+	assert_in_range(fullest_slot(0, begin), 50, 75);
+}
+
+static void
+the_next_begins_at_once_where_one_took_longer(void **state)
+{
+	(void)state;
+	start(1, 2000, 0, true);
+	asked[0].pace.conf.timeout_ms = 1000;
+	asked[0].tempo = TG_PACE_DOWN;
+	run_for(20 * SECOND);
+	assert_in_range(asked[0].n, 18, 20);
+}
+
+static void
+who_stops_has_no_tempo(void **state)
+{
+	(void)state;
+	start(2, 1000, 0, false);
+	set_tempo(2, TG_PACE_DOWN);
+	run_for(2 * SECOND);
+	assert_int_equal(lane.n_at[TG_PACE_DOWN], 2);
+	pace_stop(&asked[0].pace);
+	assert_int_equal(lane.n_at[TG_PACE_DOWN], 1);
+	pace_start(&asked[1].pace);
+	assert_int_equal(lane.n_at[TG_PACE_DOWN], 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -282,6 +389,10 @@ main(int argc, char **argv)
 		CASE(first_at_once_then_spread), CASE(the_phase_is_kept),
 		CASE(a_stall_brings_one_burst),	 CASE(a_timeout_ends_it),
 		CASE(the_lane_bounds_what_runs), CASE(stop_and_start_again),
+		CASE(another_tempo_for_a_while),
+		CASE(many_at_another_tempo_leave_half_of_the_lane),
+		CASE(the_next_begins_at_once_where_one_took_longer),
+		CASE(who_stops_has_no_tempo),
 	};
 
 	if (argc > 1)
