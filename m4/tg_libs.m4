@@ -105,6 +105,36 @@ AS_CASE([$with_systemd],
 AM_CONDITIONAL([HAVE_SYSTEMD], [test "x$tg_systemd" != xno])
 ])
 
+# TG_LIB_CURL
+# -----------
+# Its headers, and by which name the library is loaded when it is needed: what a program
+# linked with it asks for. Sets CURL_CFLAGS, TG_CURL_SONAME, and tg_curl for people.
+AC_DEFUN([TG_LIB_CURL], [
+PKG_CHECK_MODULES([CURL], [libcurl >= 7.85], [TG_PKG_VERSION([curl], [libcurl])],
+	[AC_MSG_ERROR([libcurl >= 7.85 is missing (Debian: libcurl4-openssl-dev)])])
+AC_ARG_VAR([CURL_SONAME], [file name of the shared library of libcurl, where it is not found by linking])
+AC_CHECK_TOOL([READELF], [readelf], [:])
+AC_MSG_CHECKING([by which name libcurl is loaded])
+AS_IF([test -z "$CURL_SONAME"], [
+	tg_save_CFLAGS=$CFLAGS
+	tg_save_LIBS=$LIBS
+	CFLAGS="$CFLAGS $CURL_CFLAGS"
+	LIBS="$LIBS $CURL_LIBS"
+	AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <curl/curl.h>]],
+		[[return (int)curl_global_init(CURL_GLOBAL_DEFAULT);]])],
+		[CURL_SONAME=`LC_ALL=C $READELF -d conftest$EXEEXT |
+			sed -n 's/^.*(NEEDED).*@<:@@<:@@:>@\(libcurl@<:@^@:>@@:>@*\)@:>@.*$/\1/p'`])
+	CFLAGS=$tg_save_CFLAGS
+	LIBS=$tg_save_LIBS
+])
+AS_IF([test -z "$CURL_SONAME"], [
+	AC_MSG_RESULT([unknown])
+	AC_MSG_ERROR([no program can be linked with a shared libcurl, or readelf is missing (Debian: binutils); CURL_SONAME=NAME names the library])])
+AC_MSG_RESULT([$CURL_SONAME])
+AC_DEFINE_UNQUOTED([TG_CURL_SONAME], ["$CURL_SONAME"], [The file name by which libcurl is loaded.])
+tg_curl="$tg_curl_version, loaded when needed ($CURL_SONAME)"
+])
+
 # TG_LIB_CBC
 # ----------
 # Its header alone: the library is opened by the process that solves, so that no other carries it.

@@ -17,6 +17,7 @@
 #include "module/module.h"
 #include "proc/predecessor.h"
 #include "proc/proc.h"
+#include "provider/call.h"
 #include "sched/builtin.h"
 
 #define DEFAULT_CONF SYSCONFDIR "/tidegate/tidegate.conf"
@@ -146,13 +147,15 @@ load_conf(const char *path, bool is_to_run, struct err *first)
 	return rc == 0 ? conf : NULL;
 }
 
-/* Behind what is shown on standard output, which is a configuration again, it is said beside it. */
+/* Only here it is asked whether nodes and hooks can be called: that loads what the parent is not to have. Of one that runs
+ * the keeper says it. Behind what is shown on standard output, which is a configuration again, it is said beside it. */
 static int
 run_check(const struct options *options)
 {
 	struct conf *conf;
 
 	conf_set_modules(&module_conf);
+	conf_set_web(call_check);
 	conf = load_conf(options->conf_path, false, NULL);
 	if (conf == NULL)
 		return EXIT_FAILURE;

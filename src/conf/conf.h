@@ -339,6 +339,9 @@ struct conf_modules {
 /* Once, before the first configuration is read; NULL, as at start: `modules` loads nothing, and any
  * settings will do. */
 void conf_set_modules(const struct conf_modules *modules);
+/* Whether nodes and hooks can be called here at all: negative, with what is missing. Asked while a file is read that
+ * has such. NULL, as at start: any will do. */
+void conf_set_web(int (*check)(struct err *err));
 /* The i-th key that is no module's where this kind has its options; NULL: there are no more. */
 const char *conf_module_key(enum conf_module_kind kind, size_t i);
 #define TG_CONF_SETTINGS_MAX 64u

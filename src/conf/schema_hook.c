@@ -233,7 +233,8 @@ static const struct conf_unique hook_unique[] = {
 
 const struct conf_schema conf_schema_hook = {
 	.title = "Hooks",
-	.help = "Programs that are run, and addresses that are posted to, when something happens.",
+	.help = "Programs that are run, and addresses that are posted to, when something happens. A url "
+		"needs libcurl on this machine (Debian: package libcurl4, or libcurl4t64), which the keeper loads then.",
 	.fields = hook_fields,
 	.size = sizeof(struct conf_hook),
 	.unique = hook_unique,

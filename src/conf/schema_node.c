@@ -247,7 +247,8 @@ static const struct conf_unique node_unique[] = {
 
 const struct conf_schema conf_schema_node = {
 	.title = "Nodes",
-	.help = "Where backends can be started by a provider that has places: type = \\(dqdocker\\(dq.",
+	.help = "Where backends can be started by a provider that has places: type = \\(dqdocker\\(dq. Speaking to them needs "
+		"libcurl on this machine (Debian: package libcurl4, or libcurl4t64), which the keeper loads then.",
 	.fields = node_fields,
 	.size = sizeof(struct conf_node),
 	.unique = node_unique,

@@ -196,6 +196,8 @@ void conf_check_placed(struct conf_check *check, const struct conf_service *serv
 
 /* What knows modules; NULL: nobody. */
 const struct conf_modules *conf_modules(void);
+/* As conf_set_web() was told; 0: nobody did. */
+int conf_web_check(struct err *err);
 
 /* Longest text of who ordered something, and why. */
 #define TG_CONF_NOTE_MAX 4096u

@@ -564,6 +564,28 @@ check_nodes(struct conf_check *check, const struct conf *conf)
 				 "one and more, or the key left out for this machine");
 }
 
+/* What is missing is told once, where it is needed first. */
+static void
+check_web(struct conf_check *check, const struct conf *conf)
+{
+	struct err err;
+	unsigned hook = 0;
+	unsigned service = 0;
+
+	while (hook < conf->n_hooks && conf->hooks[hook].url == NULL)
+		hook++;
+	while (service < conf->n_services &&
+	       conf->services[service].provider.type != TG_PROVIDER_DOCKER)
+		service++;
+	if (conf_check_is_internal(check) ||
+	    (hook == conf->n_hooks && service == conf->n_services) || conf_web_check(&err) == 0)
+		return;
+	if (hook < conf->n_hooks)
+		conf_check_element_error(check, "hooks", hook, "url", "%s", err.text);
+	else
+		conf_check_element_error(check, "services", service, "provider", "%s", err.text);
+}
+
 static void
 set_indexes(struct conf *conf)
 {
@@ -634,6 +656,7 @@ top_check(struct conf_check *check, void *object)
 	add_own_node(check, conf);
 	check_nodes(check, conf);
 	check_hooks(check, conf);
+	check_web(check, conf);
 	if (conf->workers == 0)
 		conf->workers = usable_processors();
 	set_indexes(conf);

@@ -182,6 +182,9 @@ web_open(struct hook *h, struct err *err)
 		return err_no_memory(err);
 	h->own = web;
 	web->hook = h;
+	rc = call_check(err);
+	if (rc < 0)
+		return rc;
 	web->text = strdup(h->conf->url);
 	if (web->text == NULL)
 		return err_no_memory(err);

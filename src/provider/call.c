@@ -1,7 +1,6 @@
 #include "provider/call.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/container.h"
+#include "provider/libcurl.h"
 
 #define CONNECT_MS  3000L
 #define HEADERS_MAX (64u << 10)
@@ -49,6 +49,7 @@ TAILQ_HEAD(call_list, call);
 
 struct caller {
 	struct loop *loop;
+	struct libcurl lib;
 	CURLM *multi;
 	char *url; /* "http://host:port" */
 	char *socket;
@@ -77,7 +78,7 @@ act(struct caller *c, curl_socket_t fd, int what)
 {
 	int n;
 
-	curl_multi_socket_action(c->multi, fd, what, &n);
+	c->lib.multi_socket_action(c->multi, fd, what, &n);
 	pump(c);
 }
 
@@ -114,7 +115,7 @@ find_socket(struct caller *c, curl_socket_t fd, struct socket *known)
 		return s;
 	s->caller = c;
 	s->fd = fd;
-	curl_multi_assign(c->multi, fd, s);
+	c->lib.multi_assign(c->multi, fd, s);
 	return s;
 }
 
@@ -145,7 +146,7 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
 	    !want(c->loop, &s->writing, writes, fd, on_writable, watch_start_level_write))
 		return -1;
 	if (what == CURL_POLL_REMOVE) {
-		curl_multi_assign(c->multi, fd, NULL);
+		c->lib.multi_assign(c->multi, fd, NULL);
 		loop_defer(c->loop, &s->deferred, free_socket);
 	}
 	return 0;
@@ -257,15 +258,15 @@ detach(struct call *call)
 	}
 	TAILQ_REMOVE(&c->running, call, link);
 	*count_of(call) -= 1;
-	curl_multi_remove_handle(c->multi, call->easy);
+	c->lib.multi_remove_handle(c->multi, call->easy);
 }
 
 static void
 free_call(struct call *call)
 {
 	if (call->easy != NULL)
-		curl_easy_cleanup(call->easy);
-	curl_slist_free_all(call->headers);
+		call->caller->lib.easy_cleanup(call->easy);
+	call->caller->lib.slist_free_all(call->headers);
 	free(call->bytes);
 	free(call);
 }
@@ -275,7 +276,7 @@ status_of(const struct call *call)
 {
 	long status = 0;
 
-	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	call->caller->lib.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	return status > 0 ? (unsigned)status : 0;
 }
 
@@ -286,7 +287,7 @@ why_of(const struct call *call)
 		return "no memory";
 	if (call->rc == -TG_ELIMIT)
 		return "its answer is too long";
-	return call->error[0] != '\0' ? call->error : curl_easy_strerror(call->result);
+	return call->error[0] != '\0' ? call->error : call->caller->lib.easy_strerror(call->result);
 }
 
 /* Its last words; it is freed. */
@@ -318,9 +319,9 @@ take_results(struct caller *c)
 	struct call *call;
 	int n;
 
-	while ((message = curl_multi_info_read(c->multi, &n)) != NULL) {
+	while ((message = c->lib.multi_info_read(c->multi, &n)) != NULL) {
 		if (message->msg != CURLMSG_DONE ||
-		    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call) != CURLE_OK)
+		    c->lib.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call) != CURLE_OK)
 			continue;
 		call->has_ended = true;
 		call->result = message->data.result;
@@ -369,7 +370,7 @@ begin(struct call *call)
 	call->is_running = true;
 	*count_of(call) += 1;
 	TAILQ_INSERT_TAIL(&c->running, call, link);
-	if (curl_multi_add_handle(c->multi, call->easy) == CURLM_OK)
+	if (c->lib.multi_add_handle(c->multi, call->easy) == CURLM_OK)
 		return;
 	call->rc = -TG_ENOMEM;
 	call->result = CURLE_OUT_OF_MEMORY;
@@ -409,24 +410,25 @@ pump(struct caller *c)
 static bool
 set_body(struct call *call, const struct call_order *order)
 {
+	const struct libcurl *lib = &call->caller->lib;
 	CURL *easy = call->easy;
 
 	if (order->body == NULL)
-		return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, order->method) == CURLE_OK &&
+		return lib->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, order->method) == CURLE_OK &&
 		       (strcmp(order->method, "POST") != 0 ||
-			(curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
-			 curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L) == CURLE_OK &&
-			 curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, "") == CURLE_OK));
-	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, order->method) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(order->body)) ==
+			(lib->easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
+			 lib->easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L) == CURLE_OK &&
+			 lib->easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, "") == CURLE_OK));
+	return lib->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, order->method) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(order->body)) ==
 		       CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, order->body) == CURLE_OK;
+	       lib->easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, order->body) == CURLE_OK;
 }
 
 static bool
 add_header(struct call *call, const char *line)
 {
-	struct curl_slist *list = curl_slist_append(call->headers, line);
+	struct curl_slist *list = call->caller->lib.slist_append(call->headers, line);
 
 	if (list != NULL)
 		call->headers = list;
@@ -437,23 +439,24 @@ static bool
 set_place(const struct call *call)
 {
 	const struct caller *c = call->caller;
+	const struct libcurl *lib = &c->lib;
 	CURL *easy = call->easy;
-	CURLcode rc = curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	CURLcode rc = lib->easy_setopt(easy, CURLOPT_PROXY, "");
 
 	if (rc == CURLE_OK && c->socket != NULL)
-		rc = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+		rc = lib->easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, c->socket);
 	if (rc == CURLE_OK && c->resolve != NULL)
-		rc = curl_easy_setopt(easy, CURLOPT_RESOLVE, c->resolve);
+		rc = lib->easy_setopt(easy, CURLOPT_RESOLVE, c->resolve);
 	if (rc == CURLE_OK && c->ca != NULL)
-		rc = curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca);
+		rc = lib->easy_setopt(easy, CURLOPT_CAINFO, c->ca);
 	if (rc == CURLE_OK && c->ca != NULL)
-		rc = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+		rc = lib->easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	if (rc == CURLE_OK && c->certificate != NULL)
-		rc = curl_easy_setopt(easy, CURLOPT_SSLCERT, c->certificate);
+		rc = lib->easy_setopt(easy, CURLOPT_SSLCERT, c->certificate);
 	if (rc == CURLE_OK && c->key != NULL)
-		rc = curl_easy_setopt(easy, CURLOPT_SSLKEY, c->key);
+		rc = lib->easy_setopt(easy, CURLOPT_SSLKEY, c->key);
 	if (rc == CURLE_OK)
-		rc = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+		rc = lib->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	return rc == CURLE_OK;
 }
 
@@ -465,7 +468,7 @@ set_url(const struct call *call, const char *path)
 
 	if (asprintf(&url, "%s%s", call->caller->url, path) < 0)
 		return false;
-	is_set = curl_easy_setopt(call->easy, CURLOPT_URL, url) == CURLE_OK;
+	is_set = call->caller->lib.easy_setopt(call->easy, CURLOPT_URL, url) == CURLE_OK;
 	free(url);
 	return is_set;
 }
@@ -473,28 +476,30 @@ set_url(const struct call *call, const char *path)
 static bool
 set_callbacks(struct call *call)
 {
+	const struct libcurl *lib = &call->caller->lib;
 	CURL *easy = call->easy;
 
-	return curl_easy_setopt(easy, CURLOPT_PRIVATE, call) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, call) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HEADERDATA, call) == CURLE_OK;
+	return lib->easy_setopt(easy, CURLOPT_PRIVATE, call) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_WRITEDATA, call) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_HEADERDATA, call) == CURLE_OK;
 }
 
 static bool
 set_rest(const struct call *call, uint64_t timeout_ms)
 {
+	const struct libcurl *lib = &call->caller->lib;
 	CURL *easy = call->easy;
 
-	return curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ==
+	return lib->easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) ==
 		       CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS) == CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK;
+	       lib->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS) == CURLE_OK &&
+	       lib->easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK;
 }
 
 static struct call *
@@ -510,7 +515,7 @@ call_new(struct caller *c, const struct call_order *order)
 	call->user = order->user;
 	call->answer_max = order->answer_max;
 	call->is_apart = order->is_apart;
-	call->easy = curl_easy_init();
+	call->easy = c->lib.easy_init();
 	if (call->easy != NULL && set_url(call, order->path) && set_callbacks(call) &&
 	    set_place(call) && set_body(call, order) && add_header(call, "Expect:") &&
 	    add_header(call, "Content-Type: application/json") &&
@@ -572,6 +577,17 @@ call_escape(char *ret, size_t size, const char *text)
 
 /*** The caller ***/
 
+int
+call_check(struct err *err)
+{
+	struct libcurl lib = {.object = NULL};
+	int rc = libcurl_open(&lib, err);
+
+	if (rc == 0)
+		libcurl_close(&lib);
+	return rc;
+}
+
 static bool
 copy_text(char **ret, const char *text)
 {
@@ -596,7 +612,7 @@ set_host(struct caller *c, const struct call_place *place)
 		return asprintf(&c->url, "%s://%s", scheme, at) >= 0;
 	port = strrchr(at, ':') + 1;
 	snprintf(line, sizeof(line), "%s:%s:%.*s", place->host, port, (int)(port - 1 - at), at);
-	c->resolve = curl_slist_append(NULL, line);
+	c->resolve = c->lib.slist_append(NULL, line);
 	return c->resolve != NULL &&
 	       asprintf(&c->url, "%s://%s:%s", scheme, place->host, port) >= 0;
 }
@@ -604,15 +620,13 @@ set_host(struct caller *c, const struct call_place *place)
 static bool
 open_multi(struct caller *c)
 {
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return false;
-	c->multi = curl_multi_init();
+	c->multi = c->lib.multi_init();
 	return c->multi != NULL &&
-	       curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
-	       curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) == CURLM_OK &&
-	       curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_time) == CURLM_OK &&
-	       curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) == CURLM_OK &&
-	       curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->running_max + 2) ==
+	       c->lib.multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
+	       c->lib.multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) == CURLM_OK &&
+	       c->lib.multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_time) == CURLM_OK &&
+	       c->lib.multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) == CURLM_OK &&
+	       c->lib.multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->running_max + 2) ==
 		       CURLM_OK;
 }
 
@@ -629,9 +643,10 @@ caller_new(struct loop *loop, const struct call_place *place)
 	timer_init(&c->timer, on_timer);
 	TAILQ_INIT(&c->waiting);
 	TAILQ_INIT(&c->running);
-	if (c->soon_fd >= 0 && watch_start_level(loop, &c->soon, c->soon_fd, on_soon) == 0 &&
-	    set_host(c, place) && copy_text(&c->socket, place->socket) &&
-	    copy_text(&c->ca, place->ca) && copy_text(&c->certificate, place->certificate) &&
+	if (libcurl_open(&c->lib, NULL) == 0 && c->soon_fd >= 0 &&
+	    watch_start_level(loop, &c->soon, c->soon_fd, on_soon) == 0 && set_host(c, place) &&
+	    copy_text(&c->socket, place->socket) && copy_text(&c->ca, place->ca) &&
+	    copy_text(&c->certificate, place->certificate) &&
 	    copy_text(&c->key, place->key) && open_multi(c))
 		return c;
 	caller_free(c);
@@ -657,12 +672,14 @@ caller_free(struct caller *c)
 	free_calls(&c->waiting);
 	free_calls(&c->running);
 	if (c->multi != NULL)
-		curl_multi_cleanup(c->multi);
+		c->lib.multi_cleanup(c->multi);
 	timer_fini(&c->timer);
 	watch_stop(c->loop, &c->soon);
 	if (c->soon_fd >= 0)
 		close(c->soon_fd);
-	curl_slist_free_all(c->resolve);
+	if (c->resolve != NULL)
+		c->lib.slist_free_all(c->resolve);
+	libcurl_close(&c->lib);
 	free(c->url);
 	free(c->socket);
 	free(c->ca);

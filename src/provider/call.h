@@ -1,5 +1,5 @@
 /*
- * provider/call.h: HTTP requests to a server that the configuration names; the door to libcurl.
+ * provider/call.h: HTTP requests to a server that the configuration names, by libcurl.
  *
  * One caller per server keeps its connections, holds the number of requests under way, and lets
  * the others wait in order. Every request has a deadline and a bound for its answer. Nothing is called back inside
@@ -22,6 +22,10 @@
 struct caller;
 struct call;
 
+/* Whether callers can be made here. Loads libcurl into this process, the first time, which takes some 10 ms.
+ * -TG_ENOTSUP, and `err` says what is missing; -TG_ENOMEM. */
+TG_MUST_CHECK int call_check(struct err *err);
+
 /* Where the server is. All texts are copied. */
 struct call_place {
 	const char *socket; /* path of a unix socket; NULL: `at` */
@@ -34,7 +38,7 @@ struct call_place {
 	unsigned running_max; /* requests at a time, those apart not counted */
 };
 
-/* NULL: no memory or descriptors. Owned by the caller of this. */
+/* NULL: no memory or descriptors, or call_check() would fail. Owned by the caller of this. */
 struct caller *caller_new(struct loop *loop, const struct call_place *place);
 /* What is under way is never told. Not inside its callbacks. NULL allowed. */
 void caller_free(struct caller *c);

@@ -652,6 +652,8 @@ node_new(struct docker_hub *hub, const struct conf_node *c, struct docker_node *
 	}
 	rc = docker_url_parse(n->docker, n->ca != NULL, &n->at, err);
 	if (rc == 0)
+		rc = call_check(err);
+	if (rc == 0)
 		rc = check_file(n->ca, err);
 	if (rc == 0)
 		rc = check_file(n->certificate, err);
