@@ -1,5 +1,6 @@
 """What admin.http serves, read strictly, and a Prometheus that scrapes it."""
 
+import functools
 import http.client
 import json
 import re
@@ -12,6 +13,11 @@ from harness import net, process, settings
 _FAMILY = re.compile(r"# (HELP|TYPE) ([a-z_]+) (.+)")
 _SAMPLE = re.compile(r'([a-z_]+)(?:\{(.*)\})? ([0-9.]+(?:e[+-]?[0-9]+)?)')
 _LABEL = re.compile(r'([a-z]+)="((?:[^"\\]|\\.)*)"(?:,|$)')
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _labels(text):
+    return tuple(sorted(_LABEL.findall(text)))
 
 
 class Answer:
@@ -54,7 +60,7 @@ class Page:
                 continue
             name, labels, value = _SAMPLE.fullmatch(line).groups()
             assert re.sub("_(bucket|sum|count)$", "", name) == family or name == family, line
-            key = (name, tuple(sorted(_LABEL.findall(labels or ""))))
+            key = (name, _labels(labels or ""))
             assert key not in self.samples, line
             self.samples[key] = float(value)
         assert self.types.keys() == self.helps.keys()

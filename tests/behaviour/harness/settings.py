@@ -66,15 +66,18 @@ def left(until):
 
 
 def wait_until(holds, what, seconds=None):
-    """Waits until holds() is true and returns its value; `what` names it when it never is."""
+    """Waits until holds() is true and returns its value; `what` names it when it never is. It looks often
+    at first, then at each tenth of the time that has passed."""
+    began = time.monotonic()
     until = deadline(seconds)
     while True:
         value = holds()
         if value:
             return value
-        if time.monotonic() >= until:
+        now = time.monotonic()
+        if now >= until:
             raise NotInTime(f"waited for: {what}")
-        time.sleep(0.005)
+        time.sleep(min(max((now - began) / 10, 0.003), 0.03))
 
 
 def let_rest(seconds):

@@ -1,14 +1,14 @@
-"""What "show stat" says, through tidectl."""
+"""What "show stat" says."""
 
 import csv
 import io
 
-from harness import process
+from harness import control
 
 
 def rows(socket):
     """One dictionary of texts per row, by (listener or service, server)."""
-    text = process.run_tidectl("-s", str(socket), "show", "stat").stdout
+    text = control.ask(str(socket), "show stat")
     found = csv.DictReader(io.StringIO(text.removeprefix("# ")))
     return {(row["pxname"], row["svname"]): row for row in found}
 
