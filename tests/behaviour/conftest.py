@@ -1,6 +1,7 @@
 """Fixtures of the behaviour tests; tests/behaviour/README tells how to use them."""
 
 import contextlib
+import itertools
 import os
 import pathlib
 import sys
@@ -9,10 +10,11 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from harness import backends, process, settings  # noqa: E402  (the path comes first)
+from harness import backends, process, reloads, settings  # noqa: E402  (the path comes first)
 
 BLOCKS = 72
 
+_FAILED = pytest.StashKey()
 _running = []  # every Tidegate of the test under way, for the report of a failure
 
 
@@ -104,6 +106,19 @@ def module_tidegate(tmp_path_factory, module_backend):
         yield start
 
 
+@pytest.fixture(scope="module")
+def module_reloads(module_tidegate):
+    return reloads.Reloads(module_tidegate)
+
+
+@pytest.fixture
+def reloaded(module_reloads, recording_backend, demo_backend, request):
+    """reloaded(conf): a tidegate of this file that gets this configuration by a reload, instead of a start.
+    Its records begin there, and nothing is left in it of the test before."""
+    yield module_reloads.begin
+    module_reloads.end(failed=request.node.stash.get(_FAILED, False))
+
+
 @pytest.fixture(scope="session")
 def run_tidegate():
     """run_tidegate(*arguments): tidegate to its end, for -t, -V and wrong use."""
@@ -116,15 +131,22 @@ def run_tidectl():
     return process.run_tidectl
 
 
+def _stays_together(item):
+    return "module_tidegate" in item.fixturenames or bool(item.get_closest_marker("together"))
+
+
 def pytest_collection_modifyitems(config, items):
     """xdist gives each worker runs of neighbours, and tests that wait long are neighbours: they are
     spread over blocks, so that no worker is left with all of them, and those of whole folders or files
     that wait (marked so) over the first half of the blocks: none of them is what all others have to wait
-    for at the end. What shares a tidegate stays together."""
+    for at the end. What shares a tidegate, or is marked to stay together, does so by files."""
     if not hasattr(config, "workerinput"):
         return
-    shared = [item for item in items if "module_tidegate" in item.fixturenames]
-    own = [item for item in items if "module_tidegate" not in item.fixturenames]
+    shared = [item for item in items if _stays_together(item)]
+    own = [item for item in items if not _stays_together(item)]
+    files = {item.path: [] for item in sorted(shared, key=lambda item: not item.get_closest_marker("long"))}
+    for item in shared:
+        files[item.path].append(item)
     long = [item for item in own if item.get_closest_marker("long")]
     own = [item for item in own if not item.get_closest_marker("long")]
     blocks = min(BLOCKS, len(own)) or 1
@@ -132,7 +154,7 @@ def pytest_collection_modifyitems(config, items):
     items.clear()
     for i in range(blocks):
         items += long[i::early] if i < early else []
-        items += shared[len(shared) * i // blocks:len(shared) * (i + 1) // blocks]
+        items += itertools.chain.from_iterable(list(files.values())[i::blocks])
         items += own[i::blocks]
 
 
@@ -141,6 +163,7 @@ def pytest_runtest_makereport(item, call):
     """A failed test shows what its tidegate said."""
     report = (yield).get_result()
     if report.failed:
+        item.stash[_FAILED] = True
         said = [program.output() for program in _running]
         found = process.reports_in("\n".join([report.longreprtext, *said]))
         report.user_properties.append(("may_run_again", report.when == "call" and not found))

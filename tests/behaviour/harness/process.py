@@ -227,10 +227,14 @@ class Tidegate(Program):
     def rss_bytes(self, role="proxy"):
         return rss_bytes(self.role_pid(role))
 
-    def end(self):
-        """Stops it as a test's last act: exit status 0 and no sanitizer report."""
+    def close_clients(self):
         for made in self.clients:
             made.close()
+        self.clients.clear()
+
+    def end(self):
+        """Stops it as a test's last act: exit status 0 and no sanitizer report."""
+        self.close_clients()
         try:
             for old in self.former:
                 assert old.wait(settings.TIMEOUT) == 0, f"the former parent ended with {old.returncode}"

@@ -11,7 +11,7 @@ from harness import client, conf, control, dockerd, load, net, settings
 from scale.conftest import Site, quickly
 
 pytestmark = [pytest.mark.skipif(bool(dockerd.missing()), reason=f"needs {dockerd.missing()}"),
-              pytest.mark.long]
+              pytest.mark.long, pytest.mark.together]
 
 BUSY = client.get("/slow?ms=20")
 
