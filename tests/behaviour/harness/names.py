@@ -76,10 +76,13 @@ class NameServer:
                 + b"".join(b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, self.ttl, len(data)) + data
                            for data in records))
 
-    def wait_asked(self, more=2):
-        """Returns when as many further questions have come."""
-        asked = len(self.questions)
-        settings.wait_until(lambda: len(self.questions) >= asked + more, "more questions")
+    def wait_asked(self, more=2, groups=()):
+        """Returns when as many further questions have come: in all, or for the names of each group."""
+        def asked():
+            return [sum(map(self.questions.count, group)) for group in groups] or [len(self.questions)]
+        before = asked()
+        settings.wait_until(lambda: all(now >= then + more for now, then in zip(asked(), before)),
+                            "more questions")
 
     def top(self):
         return f'resolver = {{ servers = ( "{self.address}" ); }};'

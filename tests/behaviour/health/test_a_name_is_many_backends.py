@@ -28,13 +28,13 @@ def pool(backend, slots=4, name="app.test"):
     return f'{{ name = "pool"; address = "{name}:{backend.port}"; slots = {slots}; }}'
 
 
-def start(tidegate, name_server, site, tmp_path, slots=4, service=HEALTH, **options):
+def start(reloaded, name_server, site, tmp_path, slots=4, service=HEALTH, **options):
     top = f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top()
-    return tidegate(conf.http(pool(site[0], slots), top=top, service=service, **options))
+    return reloaded(conf.http(pool(site[0], slots), top=top, service=service, **options))
 
 
-def rows(tmp_path):
-    return stat.servers(tmp_path / "admin")
+def rows(tmp_path, service="site"):
+    return stat.servers(tmp_path / "admin", service)
 
 
 def targets(backend):
@@ -62,13 +62,14 @@ def never_arrives(tg, backend, path):
     assert passes_by()
 
 
-def test_every_address_is_a_backend_of_its_own(tidegate, name_server, site, tmp_path):
+def test_every_address_is_a_backend_of_its_own(reloaded, name_server, site, tmp_path):
     name_server.names["app.test"] = list(reversed(ADDRESSES))
-    tg = start(tidegate, name_server, site, tmp_path)
+    tg = start(reloaded, name_server, site, tmp_path)
     for slot, address in enumerate(ADDRESSES, 1):
         tg.log.wait(msg="backend up", srv=f"pool-{slot}", addr=f"{address}:{site[0].port}")
     for backend in site:
         arrives(tg, backend, f"/{backend.name}")
+    settings.wait_until(lambda: rows(tmp_path)["pool-4"]["check_status"] != "INI", "the free one to be told of")
     shown = rows(tmp_path)
     assert [shown[f"pool-{i}"]["status"] for i in range(1, 5)] == ["UP", "UP", "UP", "DOWN"]
     assert (shown["pool-4"]["check_status"], shown["pool-4"]["addr"]) == ("RSLV", "")
@@ -77,23 +78,23 @@ def test_every_address_is_a_backend_of_its_own(tidegate, name_server, site, tmp_
     assert not tg.log.records(msg="backend down")
 
 
-def test_addresses_of_both_families(tidegate, name_server, site, recording_backend, tmp_path):
+def test_addresses_of_both_families(reloaded, name_server, site, recording_backend, tmp_path):
     six = recording_backend(name="six", address="::1", port=site[0].port)
     name_server.names["app.test"] = ["::1", ADDRESSES[0]]
-    tg = start(tidegate, name_server, site, tmp_path)
+    tg = start(reloaded, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1", addr=site[0].address)
     tg.log.wait(msg="backend up", srv="pool-2", addr=six.address)
     arrives(tg, six, "/six")
 
 
 @pytest.mark.parametrize("ttl", [0, 1])
-def test_addresses_come_and_go_and_no_request_fails(tidegate, name_server, site, tmp_path, ttl):
+def test_addresses_come_and_go_and_no_request_fails(reloaded, name_server, site, tmp_path, ttl):
     a, b, c = ADDRESSES
     name_server.ttl = ttl
     name_server.names["app.test"] = [a]
-    tg = start(tidegate, name_server, site, tmp_path)
+    tg = start(reloaded, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1")
-    with Load(tg.address) as load:
+    with Load(tg.address, clients=2) as load:
         for step, present in enumerate([[a, b], [c, b], [b], [c, a], [a, b, c], [c]]):
             name_server.names["app.test"] = present
             for i, backend in enumerate(site):
@@ -121,9 +122,9 @@ def is_gone(tg, site, present):
     return set(last.values()) == wanted
 
 
-def test_all_at_once_are_replaced_and_no_request_fails(tidegate, name_server, site, tmp_path):
+def test_all_at_once_are_replaced_and_no_request_fails(reloaded, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES[:1]
-    tg = start(tidegate, name_server, site, tmp_path, slots=2)
+    tg = start(reloaded, name_server, site, tmp_path, slots=2)
     tg.log.wait(msg="backend up", srv="pool-1")
     with Load(tg.address) as load:
         arrives(tg, site[0], "/old")
@@ -135,12 +136,12 @@ def test_all_at_once_are_replaced_and_no_request_fails(tidegate, name_server, si
 
 
 @pytest.mark.parametrize("slots", [1, 4])
-def test_an_address_where_nobody_listens_yet_takes_nobodys_place(tidegate, name_server, site,
+def test_an_address_where_nobody_listens_yet_takes_nobodys_place(reloaded, name_server, site,
                                                                  tmp_path, recording_backend, slots):
     """The old ones serve on until something of the new is well, or they are not."""
     new = ADDRESSES[2]
     name_server.names["app.test"] = ADDRESSES[:2] if slots > 1 else ADDRESSES[:1]
-    tg = start(tidegate, name_server, site, tmp_path, slots, workers=1)
+    tg = start(reloaded, name_server, site, tmp_path, slots, workers=1)
     tg.log.wait(count=min(slots, 2), msg="backend up")
     site[2].stop()
     name_server.names["app.test"] = [new]
@@ -153,11 +154,11 @@ def test_an_address_where_nobody_listens_yet_takes_nobodys_place(tidegate, name_
     never_arrives(tg, site[0], "/after")
 
 
-def test_an_old_address_stays_only_as_long_as_no_new_one_is_well(tidegate, name_server, site,
+def test_an_old_address_stays_only_as_long_as_no_new_one_is_well(reloaded, name_server, site,
                                                                  tmp_path):
     """Two go, one that is dead and one that is well come."""
     name_server.names["app.test"] = ADDRESSES[:2]
-    tg = start(tidegate, name_server, site, tmp_path, 4, workers=1)
+    tg = start(reloaded, name_server, site, tmp_path, 4, workers=1)
     tg.log.wait(count=2, msg="backend up")
     name_server.names["app.test"] = ["127.255.255.254", ADDRESSES[2]]
     arrives(tg, site[2], "/new")
@@ -165,7 +166,7 @@ def test_an_old_address_stays_only_as_long_as_no_new_one_is_well(tidegate, name_
     never_arrives(tg, site[1], "/old")
 
 
-def test_streams_of_an_address_that_left_go_to_their_end(tidegate, name_server, site,
+def test_streams_of_an_address_that_left_go_to_their_end(reloaded, name_server, site,
                                                          recording_backend, tmp_path):
     may_end = threading.Event()
 
@@ -179,7 +180,7 @@ def test_streams_of_an_address_that_left_go_to_their_end(tidegate, name_server, 
             conn.send(b"st!")
     site[0].scripts = (script,)
     name_server.names["app.test"] = ADDRESSES[:1]
-    tg = start(tidegate, name_server, site, tmp_path, slots=2)
+    tg = start(reloaded, name_server, site, tmp_path, slots=2)
     tg.log.wait(msg="backend up", srv="pool-1")
     with tg.client() as peer:
         peer.send(client.get("/long"))
@@ -200,54 +201,63 @@ def test_streams_of_an_address_that_left_go_to_their_end(tidegate, name_server, 
 
 
 TROUBLES = {
-    "servfail": lambda server: server.trouble.update({"app.test": names.SERVFAIL}),
-    "nxdomain": lambda server: server.trouble.update({"app.test": names.NXDOMAIN}),
-    "garbage": lambda server: server.trouble.update({"app.test": names.GARBAGE}),
-    "silence": lambda server: server.trouble.update({"app.test": names.SILENCE}),
-    "empty": lambda server: server.names.update({"app.test": []}),
-    "nobody": lambda server: server.names.update({"app.test": ["0.0.0.0", "255.255.255.255"]}),
-    "multicast": lambda server: server.names.update({"app.test": ["224.0.0.1", "ff02::1"]}),
+    "servfail": lambda server, name: server.trouble.update({name: names.SERVFAIL}),
+    "nxdomain": lambda server, name: server.trouble.update({name: names.NXDOMAIN}),
+    "garbage": lambda server, name: server.trouble.update({name: names.GARBAGE}),
+    "silence": lambda server, name: server.trouble.update({name: names.SILENCE}),
+    "empty": lambda server, name: server.names.update({name: []}),
+    "nobody": lambda server, name: server.names.update({name: ["0.0.0.0", "255.255.255.255"]}),
+    "multicast": lambda server, name: server.names.update({name: ["224.0.0.1", "ff02::1"]}),
 }
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_failing_or_lying_name_server_keeps_the_last_good_set(tidegate, name_server, site,
-                                                                tmp_path, trouble):
-    name_server.names["app.test"] = ADDRESSES
-    tg = start(tidegate, name_server, site, tmp_path)
-    tg.log.wait(count=3, msg="backend up")
-    TROUBLES[trouble](name_server)
-    said = tg.log.wait(msg="name does not resolve, trying again")
-    assert (said["srv"], said["keeps"]) == ("pool", "3")
-    if trouble != "silence":
-        name_server.wait_asked(3)
-    assert len(tg.log.records(msg="name does not resolve, trying again")) == 1
-    shown = rows(tmp_path)
-    assert shown["pool-1"]["status"].startswith("UP")
-    assert shown["pool-1"]["check_desc"].startswith("name fails, addresses stay: ")
-    for backend in site:
-        arrives(tg, backend, "/kept")
+def test_a_failing_or_lying_name_server_keeps_the_last_good_set(reloaded, name_server, site, tmp_path):
+    """Each trouble has a service and a name of its own, and all go through theirs at once."""
+    hosts = {trouble: f"{trouble}.test" for trouble in TROUBLES}
+    name_server.names.update({host: ADDRESSES for host in hosts.values()})
+    health = HEALTH.replace("50ms", "200ms")
+    tg = reloaded(conf.http(
+        site[0], top=f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top(),
+        listener=f"""routes = ( {", ".join(f'{{ path = "/{trouble}/"; service = "{trouble}"; }}'
+                                           for trouble in TROUBLES)} );""",
+        services=", ".join(conf.service_entry(trouble, [pool(site[0], name=host)], health)
+                           for trouble, host in hosts.items())))
+    for trouble in TROUBLES:
+        tg.log.wait(count=3, msg="backend up", svc=trouble)
+    for trouble, begin in TROUBLES.items():
+        begin(name_server, hosts[trouble])
+    for trouble in TROUBLES:
+        said = tg.log.wait(msg="name does not resolve, trying again", svc=trouble)
+        assert (said["srv"], said["keeps"]) == ("pool", "3"), trouble
+    name_server.wait_asked(3, [[host] for trouble, host in hosts.items() if trouble != "silence"])
+    for trouble in TROUBLES:
+        assert len(tg.log.records(msg="name does not resolve, trying again", svc=trouble)) == 1
+        shown = rows(tmp_path, trouble)
+        assert shown["pool-1"]["status"].startswith("UP"), trouble
+        assert shown["pool-1"]["check_desc"].startswith("name fails, addresses stay: "), trouble
+        for backend in site:
+            arrives(tg, backend, f"/{trouble}/kept")
     name_server.trouble.clear()
-    name_server.names["app.test"] = ADDRESSES[1:]
-    tg.log.wait(msg="name resolves again", srv="pool")
-    tg.log.wait(msg="address left its name", addr=site[0].address)
-    shown = rows(tmp_path)
-    assert not shown["pool-2"]["check_desc"].startswith("name fails")
+    name_server.names.update({host: ADDRESSES[1:] for host in hosts.values()})
+    for trouble in TROUBLES:
+        tg.log.wait(msg="name resolves again", srv="pool", svc=trouble)
+        tg.log.wait(msg="address left its name", addr=site[0].address, svc=trouble)
+        assert not rows(tmp_path, trouble)["pool-2"]["check_desc"].startswith("name fails"), trouble
     assert not tg.log.records(msg="backend down", addr=site[1].address)
 
 
-def test_what_is_of_no_use_in_an_answer_is_left_out(tidegate, name_server, site, tmp_path):
+def test_what_is_of_no_use_in_an_answer_is_left_out(reloaded, name_server, site, tmp_path):
     name_server.names["app.test"] = ["0.0.0.0", ADDRESSES[0], "239.1.1.1"]
-    tg = start(tidegate, name_server, site, tmp_path)
+    tg = start(reloaded, name_server, site, tmp_path)
     said = tg.log.wait(msg="name has addresses of no use, ignoring them")
     assert (said["srv"], said["refused"]) == ("pool", "2")
     tg.log.wait(msg="backend up", srv="pool-1", addr=site[0].address)
     assert rows(tmp_path)["pool-1"]["check_desc"] == "name has 2 addresses of no use"
 
 
-def test_more_addresses_than_slots_are_said_once(tidegate, name_server, site, tmp_path):
+def test_more_addresses_than_slots_are_said_once(reloaded, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES
-    tg = start(tidegate, name_server, site, tmp_path, slots=2)
+    tg = start(reloaded, name_server, site, tmp_path, slots=2)
     said = tg.log.wait(msg="name has more addresses than slots, leaving some out")
     assert (said["slots"], said["left_out"]) == ("2", "1")
     tg.log.wait(count=2, msg="backend up")
@@ -257,9 +267,9 @@ def test_more_addresses_than_slots_are_said_once(tidegate, name_server, site, tm
     assert desc == "name has 1 addresses more than slots"
 
 
-def test_an_address_that_fails_its_checks_gets_nothing(tidegate, name_server, site, tmp_path):
+def test_an_address_that_fails_its_checks_gets_nothing(reloaded, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES[:1]
-    tg = start(tidegate, name_server, site, tmp_path)
+    tg = start(reloaded, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1")
     site[1].stop()
     name_server.names["app.test"] = ADDRESSES[:2]
@@ -268,11 +278,11 @@ def test_an_address_that_fails_its_checks_gets_nothing(tidegate, name_server, si
         assert tg.exchange(client.get()).status == 200
 
 
-def test_a_new_keeper_finds_the_addresses_and_no_request_fails(tidegate, name_server, site,
+def test_a_new_keeper_finds_the_addresses_and_no_request_fails(reloaded, name_server, site,
                                                               tmp_path):
     """The slots may be dealt otherwise: nobody notices."""
     name_server.names["app.test"] = ADDRESSES[2:]
-    tg = start(tidegate, name_server, site, tmp_path)
+    tg = start(reloaded, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1")
     name_server.names["app.test"] = ADDRESSES
     tg.log.wait(count=3, msg="backend up")
@@ -287,8 +297,8 @@ def test_a_new_keeper_finds_the_addresses_and_no_request_fails(tidegate, name_se
     assert load.failures() == []
 
 
-def test_a_name_that_begins_to_resolve_says_so_at_each_slot(tidegate, name_server, site, tmp_path):
-    tg = start(tidegate, name_server, site, tmp_path)
+def test_a_name_that_begins_to_resolve_says_so_at_each_slot(reloaded, name_server, site, tmp_path):
+    tg = start(reloaded, name_server, site, tmp_path)
     tg.log.wait(msg="name does not resolve, trying again", keeps="-")
     shown = rows(tmp_path)
     assert shown["pool-4"]["last_chk"].startswith("name does not resolve: ")
@@ -298,9 +308,9 @@ def test_a_name_that_begins_to_resolve_says_so_at_each_slot(tidegate, name_serve
                         "no address: the name has no more", "the other reason")
 
 
-def test_vacant_slots_open_no_service_that_is_well(tidegate, name_server, site, tmp_path):
+def test_vacant_slots_open_no_service_that_is_well(reloaded, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES[:2]
-    tg = start(tidegate, name_server, site, tmp_path, slots=16,
+    tg = start(reloaded, name_server, site, tmp_path, slots=16,
                service=HEALTH.replace("type", "fail_open = 60; type"))
     tg.log.wait(count=2, msg="backend up")
     name_server.wait_asked(2)

@@ -27,22 +27,22 @@ def record(backend, weight=1, priority=0):
     return (priority, weight, backend.port, f"{backend.name}.test")
 
 
-def start(tidegate, name_server, tmp_path, slots="", service=HEALTH, **options):
+def start(reloaded, name_server, tmp_path, slots="", service=HEALTH, **options):
     top = f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top()
     entry = f'{{ name = "pool"; address = "srv:{NAME}"; {slots} }}'
-    return tidegate(conf.http(entry, top=top, service=service, **options))
+    return reloaded(conf.http(entry, top=top, service=service, **options))
 
 
-def rows(tmp_path):
-    return stat.servers(tmp_path / "admin")
+def rows(tmp_path, service="site"):
+    return stat.servers(tmp_path / "admin", service)
 
 
 _numbers = itertools.count()
 
 
-def served(tg, site, n=40):
+def served(tg, site, n=40, under=""):
     """How many of n requests each backend got."""
-    path = f"/share/{next(_numbers)}"
+    path = f"{under}/share/{next(_numbers)}"
     for _ in range(n):
         assert tg.exchange(client.get(path)).status == 200
     return [sum(request.target == path for request in backend.requests) for backend in site]
@@ -50,20 +50,20 @@ def served(tg, site, n=40):
 
 def used(tg, site):
     """Who got something of many."""
-    return tuple(i for i, n in enumerate(served(tg, site)) if n > 0)
+    return tuple(i for i, n in enumerate(served(tg, site, 20)) if n > 0)
 
 
-def wait_shares(tg, site, wanted, n=40):
+def wait_shares(tg, site, wanted, n=40, under=""):
     """Until shares are these, give or take what workers and other clients make of the turns."""
     def as_wanted():
-        got = served(tg, site, n)
+        got = served(tg, site, n, under)
         return all((w == 0) == (g == 0) and abs(g - w) <= 5 for g, w in zip(got, wanted))
     settings.wait_until(as_wanted, f"shares of {wanted}")
 
 
-def test_ports_and_weights_are_those_of_the_records(tidegate, name_server, site, tmp_path):
+def test_ports_and_weights_are_those_of_the_records(reloaded, name_server, site, tmp_path):
     name_server.services[NAME] = [record(site[0], 30), record(site[1], 10), record(site[3], 0)]
-    tg = start(tidegate, name_server, tmp_path)
+    tg = start(reloaded, name_server, tmp_path)
     for backend, weight in ((site[0], "256"), (site[1], "85"), (site[3], "1")):
         tg.log.wait(msg="name resolved", addr=backend.address, weight=weight, backup="0")
         tg.log.wait(msg="backend up", addr=backend.address)
@@ -74,9 +74,9 @@ def test_ports_and_weights_are_those_of_the_records(tidegate, name_server, site,
     assert "pool-17" not in shown
 
 
-def test_weights_change_at_run_time(tidegate, name_server, site, tmp_path):
+def test_weights_change_at_run_time(reloaded, name_server, site, tmp_path):
     name_server.services[NAME] = [record(site[0], 10), record(site[1], 10)]
-    tg = start(tidegate, name_server, tmp_path, workers=1)
+    tg = start(reloaded, name_server, tmp_path, workers=1)
     tg.log.wait(count=2, msg="backend up")
     wait_shares(tg, site[:2], [20, 20])
     with Load(tg.address) as load:
@@ -87,10 +87,10 @@ def test_weights_change_at_run_time(tidegate, name_server, site, tmp_path):
     assert not tg.log.records(msg="backend down")
 
 
-def test_higher_priorities_are_backups(tidegate, name_server, site, tmp_path):
+def test_higher_priorities_are_backups(reloaded, name_server, site, tmp_path):
     name_server.services[NAME] = [record(site[0], priority=1), record(site[1], priority=5),
                                   record(site[2], priority=9)]
-    tg = start(tidegate, name_server, tmp_path)
+    tg = start(reloaded, name_server, tmp_path)
     tg.log.wait(count=3, msg="backend up")
     wait_shares(tg, site[:3], [40, 0, 0])
     shown = rows(tmp_path)
@@ -105,12 +105,12 @@ def test_higher_priorities_are_backups(tidegate, name_server, site, tmp_path):
 
 
 @pytest.mark.parametrize("ttl", [0, 1])
-def test_records_come_and_go_and_no_request_fails(tidegate, name_server, site, tmp_path, ttl):
+def test_records_come_and_go_and_no_request_fails(reloaded, name_server, site, tmp_path, ttl):
     name_server.ttl = ttl
     name_server.services[NAME] = [record(site[0])]
-    tg = start(tidegate, name_server, tmp_path, "slots = 3;")
+    tg = start(reloaded, name_server, tmp_path, "slots = 3;")
     tg.log.wait(msg="backend up", addr=site[0].address)
-    with Load(tg.address) as load:
+    with Load(tg.address, clients=2) as load:
         for present in ((0, 1), (1, 2), (3,), (0, 2, 3), (1,)):
             name_server.services[NAME] = [record(site[i]) for i in present]
             settings.wait_until(lambda: used(tg, site) == present, f"exactly {present}")
@@ -119,47 +119,63 @@ def test_records_come_and_go_and_no_request_fails(tidegate, name_server, site, t
 
 
 TROUBLES = {
-    "servfail": lambda server: server.trouble.update({NAME: names.SERVFAIL}),
-    "nxdomain": lambda server: server.trouble.update({NAME: names.NXDOMAIN}),
-    "garbage": lambda server: server.trouble.update({NAME: names.GARBAGE}),
-    "empty": lambda server: server.services.update({NAME: []}),
-    "nowhere": lambda server: server.services.update({NAME: [(0, 0, 0, "")]}),
-    "port-0": lambda server: server.services.update({NAME: [(0, 1, 0, "n1.test")]}),
-    "targets-fail": lambda server: server.trouble.update(
-        {f"n{i}.test": names.SERVFAIL for i in range(4)}),
-    "targets-lie": lambda server: server.names.update(
-        {f"n{i}.test": ["0.0.0.0"] for i in range(4)}),
+    "servfail": lambda server, name, _: server.trouble.update({name: names.SERVFAIL}),
+    "nxdomain": lambda server, name, _: server.trouble.update({name: names.NXDOMAIN}),
+    "garbage": lambda server, name, _: server.trouble.update({name: names.GARBAGE}),
+    "empty": lambda server, name, _: server.services.update({name: []}),
+    "nowhere": lambda server, name, _: server.services.update({name: [(0, 0, 0, "")]}),
+    "port-0": lambda server, name, targets: server.services.update({name: [(0, 1, 0, targets[1])]}),
+    "targets-fail": lambda server, _, targets: server.trouble.update(dict.fromkeys(targets, names.SERVFAIL)),
+    "targets-lie": lambda server, _, targets: server.names.update(dict.fromkeys(targets, ["0.0.0.0"])),
 }
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_failing_and_lying_records_keep_the_last_good_set(tidegate, name_server, site, tmp_path, trouble):
-    good = [record(site[0]), record(site[1])]
-    name_server.services[NAME] = good
-    tg = start(tidegate, name_server, tmp_path)
-    tg.log.wait(count=2, msg="backend up")
-    addresses = dict(name_server.names)
-    TROUBLES[trouble](name_server)
-    said = tg.log.wait(msg="name does not resolve, trying again")
-    assert (said["srv"], said["name"], said["keeps"]) == ("pool", NAME, "2")
-    name_server.wait_asked(2)
-    assert len(tg.log.records(msg="name does not resolve, trying again")) == 1
-    assert rows(tmp_path)["pool-1"]["check_desc"].startswith("name fails")
-    wait_shares(tg, site[:2], [20, 20])
-    name_server.trouble.clear()
-    name_server.names.update(addresses)
-    name_server.services[NAME] = good
-    tg.log.wait(msg="name resolves again", srv="pool")
+def test_failing_and_lying_records_keep_the_last_good_set(reloaded, name_server, site, tmp_path):
+    """Each trouble has a service and names of its own, and all go through theirs at once."""
+    asked = {trouble: f"_http._tcp.{trouble}.test" for trouble in TROUBLES}
+    targets = {trouble: [f"n{i}.{trouble}.test" for i in range(2)] for trouble in TROUBLES}
+
+    def mend():
+        name_server.trouble.clear()
+        for trouble in TROUBLES:
+            for backend, target in zip(site, targets[trouble]):
+                name_server.names[target] = [net.split(backend.address)[0]]
+            name_server.services[asked[trouble]] = [(0, 1, backend.port, target)
+                                                    for backend, target in zip(site, targets[trouble])]
+    mend()
+    health = HEALTH.replace("50ms", "200ms")
+    tg = reloaded(conf.http(
+        site[3], top=f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top(),
+        listener=f"""routes = ( {", ".join(f'{{ path = "/{trouble}/"; service = "{trouble}"; }}'
+                                           for trouble in TROUBLES)} );""",
+        services=", ".join(conf.service_entry(
+            trouble, [f'{{ name = "pool"; address = "srv:{name}"; }}'], health)
+            for trouble, name in asked.items())))
+    for trouble in TROUBLES:
+        tg.log.wait(count=2, msg="backend up", svc=trouble)
+    for trouble, begin in TROUBLES.items():
+        begin(name_server, asked[trouble], targets[trouble])
+    for trouble, name in asked.items():
+        said = tg.log.wait(msg="name does not resolve, trying again", svc=trouble)
+        assert (said["srv"], said["name"], said["keeps"]) == ("pool", name, "2")
+    name_server.wait_asked(2, [[asked[trouble], *targets[trouble]] for trouble in TROUBLES])
+    for trouble in TROUBLES:
+        assert len(tg.log.records(msg="name does not resolve, trying again", svc=trouble)) == 1
+        assert rows(tmp_path, trouble)["pool-1"]["check_desc"].startswith("name fails"), trouble
+        wait_shares(tg, site[:2], [20, 20], under=f"/{trouble}")
+    mend()
+    for trouble in TROUBLES:
+        tg.log.wait(msg="name resolves again", srv="pool", svc=trouble)
     assert not tg.log.records(msg="backend down")
     assert not tg.log.records(msg="address left its name")
 
 
 def test_the_percent_of_an_agent_multiplies_the_weight_of_the_record(
-        tidegate, name_server, site, recording_backend, tmp_path):
+        reloaded, name_server, site, recording_backend, tmp_path):
     agent = recording_backend(lambda conn: conn.send(b"50%\n"), address=net.own_address(1))
     name_server.services[NAME] = [record(site[3], 10)]
     service = HEALTH + f' agent = {{ port = {agent.port}; interval = "100ms"; }};'
-    tg = start(tidegate, name_server, tmp_path, service=service)
+    tg = start(reloaded, name_server, tmp_path, service=service)
     tg.log.wait(msg="backend up", addr=site[3].address)
     settings.wait_until(lambda: rows(tmp_path)["pool-1"]["weight"] == "128",
                         "half of 256")

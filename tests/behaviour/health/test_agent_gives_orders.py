@@ -21,7 +21,7 @@ class Agent:
 class World:
     """Two backends, each at an address of its own, with an agent at the same port of both."""
 
-    def __init__(self, tidegate, recording_backend, run_tidectl, folder, lines, service, script):
+    def __init__(self, reloaded, recording_backend, run_tidectl, folder, lines, service, script):
         self.run_tidectl = run_tidectl
         self.socket = f"{folder}/admin.sock"
         port = net.free_port()
@@ -32,7 +32,7 @@ class World:
             recording_backend(agent, name=f"agent{number}", address=address, port=port)
             self.backends.append(recording_backend(script, name=f"b{number}",
                                                    address=address))
-        self.tg = tidegate(conf.http(*self.backends, workers=1,
+        self.tg = reloaded(conf.http(*self.backends, workers=1,
                                      top=f'admin = {{ socket = "{self.socket}"; }};',
                                      service=f'agent = {{ port = {port}; interval = "50ms"; }}; '
                                              + service))
@@ -59,9 +59,9 @@ class World:
 
 
 @pytest.fixture
-def world(tidegate, recording_backend, run_tidectl, tmp_path):
+def world(reloaded, recording_backend, run_tidectl, tmp_path):
     def make(*lines, service="", script=backends.serve):
-        return World(tidegate, recording_backend, run_tidectl, tmp_path, lines, service, script)
+        return World(reloaded, recording_backend, run_tidectl, tmp_path, lines, service, script)
     return make
 
 

@@ -26,9 +26,9 @@ class Switch:
                 conn.send(backends.OK)
 
 
-def start(tidegate, recording_backend, tmp_path, switches, base="60s", more="", service=""):
+def start(reloaded, recording_backend, tmp_path, switches, base="60s", more="", service=""):
     made = [recording_backend(switch, name=f"b{i}") for i, switch in enumerate(switches)]
-    tg = tidegate(conf.http(*made, workers=2,
+    tg = reloaded(conf.http(*made, workers=2,
                             service=OUTLIER.format(base=base, more=more) + service,
                             top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
     return tg, made
@@ -46,9 +46,9 @@ BAD = {"closes": b"", "answers 500": backends.answer("500 Bad", b"no"),
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-def test_failures_in_a_row(tidegate, recording_backend, run_tidectl, tmp_path, bad):
+def test_failures_in_a_row(reloaded, recording_backend, run_tidectl, tmp_path, bad):
     switches = [Switch(bad) for _ in range(3)]
-    tg, made = start(tidegate, recording_backend, tmp_path, switches)
+    tg, made = start(reloaded, recording_backend, tmp_path, switches)
     assert served(tg, made)[0] == {"b0", "b1", "b2"}
     switches[1].is_bad = True
 
@@ -66,9 +66,9 @@ def test_failures_in_a_row(tidegate, recording_backend, run_tidectl, tmp_path, b
     assert rows["b0"]["hanafail"] == 0
 
 
-def test_it_comes_back_and_goes_for_longer(tidegate, recording_backend, tmp_path):
+def test_it_comes_back_and_goes_for_longer(reloaded, recording_backend, tmp_path):
     switches = [Switch(b"") for _ in range(2)]
-    tg, made = start(tidegate, recording_backend, tmp_path, switches, base="300ms")
+    tg, made = start(reloaded, recording_backend, tmp_path, switches, base="300ms")
     switches[0].is_bad = True
 
     def times():
@@ -81,9 +81,9 @@ def test_it_comes_back_and_goes_for_longer(tidegate, recording_backend, tmp_path
     assert len(tg.log.records(msg="backend is used again", srv="b0")) >= 3
 
 
-def test_not_more_than_the_configured_share(tidegate, recording_backend, tmp_path):
+def test_not_more_than_the_configured_share(reloaded, recording_backend, tmp_path):
     switches = [Switch(backends.answer("500 Bad", b"no")) for _ in range(4)]
-    tg, made = start(tidegate, recording_backend, tmp_path, switches, more="max_ejected = 50;")
+    tg, made = start(reloaded, recording_backend, tmp_path, switches, more="max_ejected = 50;")
     for switch in switches:
         switch.is_bad = True
 
@@ -98,10 +98,10 @@ def test_not_more_than_the_configured_share(tidegate, recording_backend, tmp_pat
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_one_that_refuses_connections(tidegate, recording_backend, mode):
+def test_one_that_refuses_connections(reloaded, recording_backend, mode):
     """Nobody notices: connects are repeated; and soon not even tried. Nothing has to be set for that."""
     made = [recording_backend(backends.serve, name=f"b{i}") for i in range(3)]
-    tg = tidegate(getattr(conf, mode)(
+    tg = reloaded(getattr(conf, mode)(
         *made, workers=1, service='balance = "least-conn"; outlier = { connect_ejection = "60s"; };'))
     made[2].close_listener()
     for _ in range(60):
@@ -130,13 +130,13 @@ def test_slow_start_lets_it_have_little_at_first(tidegate, recording_backend, tm
     assert 10 <= got[0] <= 32  # a tenth of the other's 200
 
 
-def test_a_reset_in_a_good_tcp_connection_is_no_failure(tidegate, recording_backend):
+def test_a_reset_in_a_good_tcp_connection_is_no_failure(reloaded, recording_backend):
     """Many protocols end so: only connects say something about a backend of tcp."""
     def resets(conn):
         conn.read(1)
         conn.reset()
     made = [recording_backend(resets, name=f"b{i}") for i in range(2)]
-    tg = tidegate(conf.tcp(*made, workers=1, service=OUTLIER.format(base="60s", more="")))
+    tg = reloaded(conf.tcp(*made, workers=1, service=OUTLIER.format(base="60s", more="")))
     for _ in range(20):
         with tg.client() as peer:
             peer.send(b"x")
