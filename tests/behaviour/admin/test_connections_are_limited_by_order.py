@@ -39,8 +39,8 @@ def settles_at(peers, admin, n):
 
 
 @pytest.mark.parametrize("what", ["global", "listener front", "frontend front"])
-def test_it_holds_at_once_and_lets_in_when_raised(tidegate, recording_backend, admin, what):
-    tg = tidegate(site(recording_backend, admin))
+def test_it_holds_at_once_and_lets_in_when_raised(reloaded, recording_backend, admin, what):
+    tg = reloaded(site(recording_backend, admin))
     with contextlib.ExitStack() as stack:
         assert ask(admin, f"set maxconn {what} 3 why too many") == "\n"
         assert tg.log.wait(msg="ordered")["why"] == "too many"
@@ -56,8 +56,8 @@ def test_it_holds_at_once_and_lets_in_when_raised(tidegate, recording_backend, a
         settings.wait_until(lambda: answered(peers) == 8, "all")
 
 
-def test_show_info_and_the_diff_tell_it(tidegate, recording_backend, admin):
-    tidegate(site(recording_backend, admin, "max_connections = 100;", "max_connections = 50;"))
+def test_show_info_and_the_diff_tell_it(reloaded, recording_backend, admin):
+    reloaded(site(recording_backend, admin, "max_connections = 100;", "max_connections = 50;"))
     assert info(admin, "Maxconn") == 100
     ask(admin, "set maxconn global 40; set maxconn listener front 20")
     settings.wait_until(lambda: info(admin, "Maxconn") == 40, "the limit")
@@ -74,8 +74,8 @@ def test_show_info_and_the_diff_tell_it(tidegate, recording_backend, admin):
     assert ask(admin, "show state diff json") == "[]\n\n"
 
 
-def test_what_is_no_number_is_told_what_is_allowed(tidegate, recording_backend, admin):
-    tidegate(site(recording_backend, admin))
+def test_what_is_no_number_is_told_what_is_allowed(reloaded, recording_backend, admin):
+    reloaded(site(recording_backend, admin))
     assert 'maxconn "-1" is not allowed; allowed: 0 to ' in ask(admin, "set maxconn global -1")
 
 
@@ -93,8 +93,8 @@ def test_it_is_kept(tidegate, recording_backend, admin, tmp_path):
     assert stat.rows(admin)["front", "FRONTEND"]["slim"] == "20"
 
 
-def test_what_cannot_be_is_told(tidegate, recording_backend, admin):
-    tidegate(site(recording_backend, admin))
+def test_what_cannot_be_is_told(reloaded, recording_backend, admin):
+    reloaded(site(recording_backend, admin))
     most = info(admin, "Maxconn")
     assert f"allowed: 1 to {most}; 0: as configured" in ask(admin, "set maxconn global 9999999")
     assert failure(ask(admin, "set maxconn global many")) == "bad-value"

@@ -31,9 +31,9 @@ def rows(text):
             for row in csv.DictReader(io.StringIO(text[2:].rstrip("\n") + "\n"))}
 
 
-def test_show_stat_counts_while_the_proxy_runs(tidegate, recording_backend, admin):
+def test_show_stat_counts_while_the_proxy_runs(reloaded, recording_backend, admin):
     backend = recording_backend(name="b1")
-    tg = tidegate(conf.http(backend, top=top(admin)))
+    tg = reloaded(conf.http(backend, top=top(admin)))
     tg.log.wait(msg="backend up")
     with tg.client() as peer:
         for _ in range(3):
@@ -52,8 +52,8 @@ def test_show_stat_counts_while_the_proxy_runs(tidegate, recording_backend, admi
                         "the connection to be counted out")
 
 
-def test_show_stat_has_the_columns_of_haproxy(tidegate, recording_backend, admin):
-    tidegate(conf.http(recording_backend(), top=top(admin)))
+def test_show_stat_has_the_columns_of_haproxy(reloaded, recording_backend, admin):
+    reloaded(conf.http(recording_backend(), top=top(admin)))
     head = ask(admin, "show stat").split("\n")[0]
     names = head[2:].rstrip(",").split(",")
     assert len(names) == 119
@@ -62,8 +62,8 @@ def test_show_stat_has_the_columns_of_haproxy(tidegate, recording_backend, admin
                                                            "uweight")
 
 
-def test_show_stat_and_info_exist_as_json(tidegate, recording_backend, admin, run_tidectl):
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(admin)))
+def test_show_stat_and_info_exist_as_json(reloaded, recording_backend, admin, run_tidectl):
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=top(admin)))
     tg.log.wait(msg="backend up")
     stat = json.loads(run_tidectl("-s", admin, "show", "stat", "json").stdout)
     assert [row["svname"] for row in stat] == ["FRONTEND", "b1", "BACKEND"]
@@ -72,8 +72,8 @@ def test_show_stat_and_info_exist_as_json(tidegate, recording_backend, admin, ru
     assert (info["Listeners"], info["Services"], info["Backends_up"]) == (1, 1, 1)
 
 
-def test_reasons_are_counted(tidegate, recording_backend, admin, run_tidectl):
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(admin)))
+def test_reasons_are_counted(reloaded, recording_backend, admin, run_tidectl):
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=top(admin)))
     tg.log.wait(msg="backend up")
     assert tg.exchange(client.get("/")).status == 200
     tg.access.wait(path="/", end="done")
@@ -85,8 +85,8 @@ def test_reasons_are_counted(tidegate, recording_backend, admin, run_tidectl):
     assert [row["end"] for row in stat if row["svname"] == "BACKEND"] == [{"done": 1}]
 
 
-def test_latency_is_told(tidegate, recording_backend, admin, run_tidectl):
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(admin)))
+def test_latency_is_told(reloaded, recording_backend, admin, run_tidectl):
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=top(admin)))
     tg.log.wait(msg="backend up")
     assert tg.exchange(client.get("/")).status == 200
     tg.access.wait(path="/", end="done")
@@ -100,8 +100,8 @@ def test_latency_is_told(tidegate, recording_backend, admin, run_tidectl):
     assert (of_backend["backend"], of_backend["count"]) == ("b1", 1)
 
 
-def test_several_commands_on_one_line(tidegate, recording_backend, admin):
-    tidegate(conf.http(recording_backend(), top=top(admin)))
+def test_several_commands_on_one_line(reloaded, recording_backend, admin):
+    reloaded(conf.http(recording_backend(), top=top(admin)))
     answers = ask(admin, "show info;bogus; help").split("\n\n")
     assert answers[0].startswith("Name: tidegate\n")
     assert answers[1].startswith("error unknown-command: ") and "help" in answers[1]
@@ -109,8 +109,8 @@ def test_several_commands_on_one_line(tidegate, recording_backend, admin):
     assert answers[3] == ""
 
 
-def test_tidectl_tells_success_from_failure(tidegate, recording_backend, admin, run_tidectl):
-    tg = tidegate(conf.http(recording_backend(), top=top(admin)))
+def test_tidectl_tells_success_from_failure(reloaded, recording_backend, admin, run_tidectl):
+    tg = reloaded(conf.http(recording_backend(), top=top(admin)))
     good = run_tidectl("-s", admin, "show", "info")
     assert (good.returncode, good.stderr) == (0, "")
     assert good.stdout.startswith("Name: tidegate\n") and not good.stdout.endswith("\n\n")
@@ -142,8 +142,8 @@ def test_tidectl_used_wrongly(run_tidectl, tmp_path):
     assert "admin.socket is not set" in run_tidectl("-c", str(without), "help").stderr
 
 
-def test_clients_that_do_not_read_hold_nobody_up(tidegate, recording_backend, admin):
-    tg = tidegate(conf.http(recording_backend(), top=top(admin)))
+def test_clients_that_do_not_read_hold_nobody_up(reloaded, recording_backend, admin):
+    tg = reloaded(conf.http(recording_backend(), top=top(admin)))
     slow = []
     for _ in range(20):
         peer = socket.socket(socket.AF_UNIX)
@@ -156,8 +156,8 @@ def test_clients_that_do_not_read_hold_nobody_up(tidegate, recording_backend, ad
         peer.close()
 
 
-def test_the_socket_survives_the_keeper(tidegate, recording_backend, admin):
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(admin)))
+def test_the_socket_survives_the_keeper(reloaded, recording_backend, admin):
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=top(admin)))
     tg.log.wait(msg="backend up")
     assert tg.exchange(client.get("/")).status == 200
     tg.access.wait(path="/")
@@ -170,15 +170,15 @@ def test_the_socket_survives_the_keeper(tidegate, recording_backend, admin):
     assert shown["site", "b1"]["status"] == "no check"
 
 
-def test_a_payload_is_refused_and_its_lines_are_not_run(tidegate, recording_backend, admin):
-    tidegate(conf.http(recording_backend(), top=top(admin)))
+def test_a_payload_is_refused_and_its_lines_are_not_run(reloaded, recording_backend, admin):
+    reloaded(conf.http(recording_backend(), top=top(admin)))
     answer = ask(admin, "show version; drain site/x <<END\n\nshutdown now\nEND")
     assert answer.split("\n\n")[1] == 'error usage: "drain" takes no payload'
     assert ask(admin, "show version").strip()
 
 
-def test_tidectl_sends_its_input_as_a_payload(tidegate, recording_backend, admin):
-    tidegate(conf.http(recording_backend(), top=top(admin)))
+def test_tidectl_sends_its_input_as_a_payload(reloaded, recording_backend, admin):
+    reloaded(conf.http(recording_backend(), top=top(admin)))
     done = subprocess.run([settings.program("tidectl"), "-s", admin, "show", "version", "<<END"],
                           input="a\n\nb", text=True, capture_output=True)
     assert (done.returncode, done.stderr) == \

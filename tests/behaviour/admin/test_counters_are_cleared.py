@@ -14,10 +14,10 @@ def admin(tmp_path):
     return f"{tmp_path}/admin.sock"
 
 
-def start(tidegate, recording_backend, admin, more=""):
+def start(reloaded, recording_backend, admin, more=""):
     page = f"{net.ADDRESS}:{net.free_port()}"
     top = f'admin = {{ socket = "{admin}"; http = "{page}"; {more} }};'
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=top))
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=top))
     tg.log.wait(msg="backend up")
     return tg, page
 
@@ -36,8 +36,8 @@ def counted(page):
     return metrics.page(page).value("listener_streams_total", listener="front")
 
 
-def test_all_begin_anew_and_stay_so_for_the_next_keeper(tidegate, recording_backend, admin):
-    tg, page = start(tidegate, recording_backend, admin)
+def test_all_begin_anew_and_stay_so_for_the_next_keeper(reloaded, recording_backend, admin):
+    tg, page = start(reloaded, recording_backend, admin)
     tg.admin = admin
     ask_some(tg, 3)
     assert ask(admin, "clear counters all why a new day") == "\n"
@@ -55,8 +55,8 @@ def test_all_begin_anew_and_stay_so_for_the_next_keeper(tidegate, recording_back
     assert counted(page) == 4
 
 
-def test_maxima_alone(tidegate, recording_backend, admin):
-    tg, _ = start(tidegate, recording_backend, admin)
+def test_maxima_alone(reloaded, recording_backend, admin):
+    tg, _ = start(reloaded, recording_backend, admin)
     tg.admin = admin
     ask_some(tg, 3)
     assert ask(admin, "clear counters") == "\n"
@@ -67,9 +67,9 @@ def test_maxima_alone(tidegate, recording_backend, admin):
         assert stat.rows(admin)["front", "FRONTEND"]["smax"] in ("1", "2")
 
 
-def test_all_is_for_those_with_the_rights_of_admin(tidegate, recording_backend, admin, tmp_path):
+def test_all_is_for_those_with_the_rights_of_admin(reloaded, recording_backend, admin, tmp_path):
     operator = f"{tmp_path}/op"
-    start(tidegate, recording_backend, admin,
+    start(reloaded, recording_backend, admin,
           f'sockets = ( {{ bind = "unix:{operator}"; rights = "operator"; }} );')
     assert failure(ask(operator, "clear counters all")) == "denied"
     assert ask(operator, "clear counters json") == '{"ok":true}\n\n'

@@ -16,9 +16,9 @@ def rows(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_tries_on_another_backend_are_redispatches(tidegate, recording_backend, tmp_path, mode):
+def test_tries_on_another_backend_are_redispatches(reloaded, recording_backend, tmp_path, mode):
     dead = f'{{ name = "dead"; address = "{net.ADDRESS}:{net.free_port()}"; }}'
-    tg = tidegate(getattr(conf, mode)(
+    tg = reloaded(getattr(conf, mode)(
         dead, recording_backend(name="good"), workers=1, top=top(tmp_path),
         service='balance = "first"; health = { type = "none"; }; outlier = { connects = 0; };'))
     for _ in range(5):
@@ -28,16 +28,16 @@ def test_tries_on_another_backend_are_redispatches(tidegate, recording_backend, 
         [("5", "5"), ("0", "0"), ("5", "5")]
 
 
-def test_the_same_backend_again_is_none(tidegate, tmp_path):
-    tg = tidegate(conf.http(f"{net.ADDRESS}:{net.free_port()}", workers=1, top=top(tmp_path),
+def test_the_same_backend_again_is_none(reloaded, tmp_path):
+    tg = reloaded(conf.http(f"{net.ADDRESS}:{net.free_port()}", workers=1, top=top(tmp_path),
                             service='health = { type = "none"; }; retry = { backoff = "1ms"; };'))
     assert tg.exchange(client.get()).status == 503
     row = rows(tmp_path)[("site", "BACKEND")]
     assert (row["wretr"], row["wredis"]) == ("2", "0")
 
 
-def test_the_most_at_once_is_told_however_short_it_was(tidegate, recording_backend, tmp_path):
-    tg = tidegate(conf.http(recording_backend(name="b"), workers=2, top=top(tmp_path)))
+def test_the_most_at_once_is_told_however_short_it_was(reloaded, recording_backend, tmp_path):
+    tg = reloaded(conf.http(recording_backend(name="b"), workers=2, top=top(tmp_path)))
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(tg.client()) for _ in range(6)]
         for peer in peers:
@@ -48,12 +48,12 @@ def test_the_most_at_once_is_told_however_short_it_was(tidegate, recording_backe
     assert int(seen[("front", "FRONTEND")]["smax"]) >= 6
 
 
-def test_slow_start_shows_what_is_in_effect(tidegate, recording_backend, tmp_path):
+def test_slow_start_shows_what_is_in_effect(reloaded, recording_backend, tmp_path):
     passes = []
     check = backends.handles(lambda request: backends.answer(
         "503 No" if request.target == "/check" and not passes else "200 OK"))
     made = recording_backend(check, name="b")
-    tg = tidegate(conf.http(
+    tg = reloaded(conf.http(
         f'{{ name = "b"; address = "{made.address}"; weight = 100; }}', workers=1,
         top=top(tmp_path), service='slow_start = "1h"; max_connections_per_backend = 50; '
         'health = { type = "http"; path = "/check"; interval = "50ms"; rise = 1; };'))

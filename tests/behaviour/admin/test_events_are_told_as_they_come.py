@@ -39,8 +39,8 @@ class Listener:
         self.sock.close()
 
 
-def test_events_come_to_all_who_listen(tidegate, admin):
-    tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
+def test_events_come_to_all_who_listen(reloaded, admin):
+    reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
     listeners = [Listener(admin) for _ in range(3)]
     ask(admin, "drain site/b1 why listening")
     for listener in listeners:
@@ -53,8 +53,8 @@ def test_events_come_to_all_who_listen(tidegate, admin):
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
 
 
-def test_tidectl_prints_each_line_as_it_comes(tidegate, admin):
-    tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
+def test_tidectl_prints_each_line_as_it_comes(reloaded, admin):
+    reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
     with subprocess.Popen([settings.program("tidectl"), "-s", admin, "events"], text=True,
                           stdout=subprocess.PIPE) as tidectl:
         def heard():
@@ -78,9 +78,9 @@ def ask_when_there(admin):
         return ""
 
 
-def test_a_listener_that_takes_nothing_is_left(tidegate, admin):
+def test_a_listener_that_takes_nothing_is_left(reloaded, admin):
     """Its lines are bounded, and the keeper answers others."""
-    tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
+    reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
     lazy = Listener(admin)
     why = "x" * 100
     line = ";".join([f"drain site/b1 why {why}"] * 100)
@@ -97,8 +97,8 @@ def closed(admin):
     return len([row for row in open("/proc/net/unix") if row.rstrip().endswith(admin)]) <= 2
 
 
-def test_what_the_parent_does_is_told_too(tidegate, admin):
-    tg = tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
+def test_what_the_parent_does_is_told_too(reloaded, admin):
+    tg = reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
 
     def told(*words):
         def is_told():

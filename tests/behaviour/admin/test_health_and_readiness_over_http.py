@@ -22,17 +22,17 @@ def wait_status(port, target, wanted):
     settings.wait_until(lambda: status_of(port, target) == wanted, f"{target} to be {wanted}")
 
 
-def test_ready_when_it_accepts_and_can_serve(tidegate, recording_backend, port):
-    tidegate(conf.http(recording_backend(), top=top(port)))
+def test_ready_when_it_accepts_and_can_serve(reloaded, recording_backend, port):
+    reloaded(conf.http(recording_backend(), top=top(port)))
     wait_status(port, "/readyz", 200)
     assert metrics.get(port, "/readyz").text == "ok\n"
     answer = metrics.get(port, "/healthz")
     assert (answer.status, answer.text) == (200, "ok\n")
 
 
-def test_not_ready_without_a_backend_that_is_up(tidegate, port):
+def test_not_ready_without_a_backend_that_is_up(reloaded, port):
     nobody = f"{net.ADDRESS}:{net.free_port()}"
-    tg = tidegate(conf.http(nobody, top=top(port), service='health = { type = "tcp"; };'))
+    tg = reloaded(conf.http(nobody, top=top(port), service='health = { type = "tcp"; };'))
     tg.log.wait(msg="backend down")
     settings.wait_until(lambda: metrics.get(port, "/readyz").text == "no usable backend: site\n",
                         "the reason to be the service alone")
@@ -40,11 +40,11 @@ def test_not_ready_without_a_backend_that_is_up(tidegate, port):
     assert status_of(port, "/healthz") == 200
 
 
-def test_one_service_that_is_down_does_not_take_the_others_with_it(tidegate, recording_backend,
+def test_one_service_that_is_down_does_not_take_the_others_with_it(reloaded, recording_backend,
                                                                    port):
     nobody = f"{net.ADDRESS}:{net.free_port()}"
     other = conf.service_entry("other", [nobody], 'health = { type = "tcp"; };')
-    tg = tidegate(conf.http(recording_backend(), top=top(port), services=other))
+    tg = reloaded(conf.http(recording_backend(), top=top(port), services=other))
     tg.log.wait(msg="backend down")
     wait_status(port, "/readyz", 200)
     assert metrics.get(port, "/readyz").text == "no usable backend: other\nok\n"
@@ -72,8 +72,8 @@ def test_not_healthy_while_the_proxy_is_gone(tidegate, recording_backend, port):
     wait_status(port, "/readyz", 200)
 
 
-def test_status_tells_what_runs(tidegate, recording_backend, port):
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(port)))
+def test_status_tells_what_runs(reloaded, recording_backend, port):
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=top(port)))
     wait_status(port, "/readyz", 200)
     with tg.client() as peer:
         assert peer.exchange(client.get("/")).status == 200
@@ -93,8 +93,8 @@ def test_status_tells_what_runs(tidegate, recording_backend, port):
                                                      tg.role_pid("keeper")]
 
 
-def test_curl_is_served(tidegate, recording_backend, port):
-    tidegate(conf.http(recording_backend(), top=top(port)))
+def test_curl_is_served(reloaded, recording_backend, port):
+    reloaded(conf.http(recording_backend(), top=top(port)))
 
     def curl(*arguments):
         return subprocess.run(["curl", "-sS", "--max-time", str(settings.TIMEOUT), *arguments],
@@ -110,9 +110,9 @@ def test_curl_is_served(tidegate, recording_backend, port):
     assert curl(*code, "-H", f"X: {'a' * 9000}", f"http://{port}/healthz") == "431"
 
 
-def test_it_is_on_loopback_unless_an_address_is_given(tidegate, recording_backend):
+def test_it_is_on_loopback_unless_an_address_is_given(reloaded, recording_backend):
     number = net.free_port("127.0.0.1")
-    tidegate(conf.http(recording_backend(), top=top(number)))
+    reloaded(conf.http(recording_backend(), top=top(number)))
     assert status_of(f"127.0.0.1:{number}", "/healthz") == 200
     assert net.is_free(net.ADDRESS, number)
 
@@ -125,8 +125,8 @@ def test_an_address_in_use_stops_the_start(tidegate, recording_backend, port):
     assert "admin.http" in second.log.wait(msg="cannot start")["error"]
 
 
-def test_answers_tell_the_time(tidegate, recording_backend, port):
-    tidegate(conf.http(recording_backend(), top=top(port)))
+def test_answers_tell_the_time(reloaded, recording_backend, port):
+    reloaded(conf.http(recording_backend(), top=top(port)))
     before = int(time.time())
     told = metrics.get(port, "/healthz").fields["Date"]
     moment = email.utils.parsedate_to_datetime(told).timestamp()

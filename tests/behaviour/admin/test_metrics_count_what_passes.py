@@ -17,16 +17,16 @@ def promtool_says(page):
     return checked.returncode, checked.stdout + checked.stderr
 
 
-def test_promtool_has_nothing_to_say(tidegate, recording_backend, port):
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(port)))
+def test_promtool_has_nothing_to_say(reloaded, recording_backend, port):
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=top(port)))
     tg.log.wait(msg="backend up")
     assert tg.exchange(client.get("/")).status == 200
     for target in ("/metrics", "/metrics?backends=1", "/metrics?backends=0"):
         assert promtool_says(metrics.get(port, target).body) == (0, b"")
 
 
-def test_requests_are_counted_by_class_and_reason(tidegate, recording_backend, port):
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=top(port)))
+def test_requests_are_counted_by_class_and_reason(reloaded, recording_backend, port):
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=top(port)))
     tg.log.wait(msg="backend up")
     with tg.client() as peer:
         for _ in range(3):
@@ -49,13 +49,13 @@ def test_requests_are_counted_by_class_and_reason(tidegate, recording_backend, p
     assert page.value("backend_up", service="site", backend="b1") == 1
 
 
-def test_times_are_in_histograms(tidegate, recording_backend, port):
+def test_times_are_in_histograms(reloaded, recording_backend, port):
     def slow(conn):
         while conn.read_request():
             settings.let_rest(0.06)
             conn.send(backends.OK)
 
-    tg = tidegate(conf.http(recording_backend(slow, name="b1"), top=top(port)))
+    tg = reloaded(conf.http(recording_backend(slow, name="b1"), top=top(port)))
     tg.log.wait(msg="backend up")
     with tg.client() as peer:
         for _ in range(2):
@@ -79,7 +79,7 @@ def test_times_are_in_histograms(tidegate, recording_backend, port):
     assert page.value("service_queue_seconds_count", service="site") == 0
 
 
-def test_waiting_is_in_its_histogram(tidegate, recording_backend, port):
+def test_waiting_is_in_its_histogram(reloaded, recording_backend, port):
     first_may_end = []
 
     def script(conn):
@@ -88,7 +88,7 @@ def test_waiting_is_in_its_histogram(tidegate, recording_backend, port):
                 settings.wait_until(lambda: first_may_end, "the test")
             conn.send(backends.OK)
 
-    tg = tidegate(conf.http(recording_backend(script, name="b1"), top=top(port),
+    tg = reloaded(conf.http(recording_backend(script, name="b1"), top=top(port),
                             service="max_connections_per_backend = 1; queue = 10;"))
     tg.log.wait(msg="backend up")
     one, two = tg.client().send(client.get("/first")), tg.client()
@@ -108,8 +108,8 @@ def test_waiting_is_in_its_histogram(tidegate, recording_backend, port):
     assert page.value("service_in_flight", service="site") == 0
 
 
-def test_tcp_is_in_them_too(tidegate, demo_backend, port):
-    tg = tidegate(conf.tcp(demo_backend(name="b1", tcp=True), top=top(port)))
+def test_tcp_is_in_them_too(reloaded, demo_backend, port):
+    tg = reloaded(conf.tcp(demo_backend(name="b1", tcp=True), top=top(port)))
     tg.log.wait(msg="backend up")
     with tg.client() as peer:
         peer.send(b"x").finish_sending()
@@ -125,10 +125,10 @@ def test_tcp_is_in_them_too(tidegate, demo_backend, port):
     assert page.value("listener_ends_total", listener="front", reason="done") == 1
 
 
-def test_retries_and_health_are_told(tidegate, recording_backend, port):
+def test_retries_and_health_are_told(reloaded, recording_backend, port):
     nobody = f"{net.ADDRESS}:{net.free_port()}"
     good = recording_backend(name="good")
-    tg = tidegate(conf.http(f'{{ name = "bad"; address = "{nobody}"; weight = 3; }}', good,
+    tg = reloaded(conf.http(f'{{ name = "bad"; address = "{nobody}"; weight = 3; }}', good,
                             top=top(port)))
     tg.log.wait(count=2, msg="backend up")
     for _ in range(4):
@@ -146,9 +146,9 @@ def test_retries_and_health_are_told(tidegate, recording_backend, port):
     assert states[1] == page.value("service_ejections_total", service="site")
 
 
-def test_checks_that_fail_take_a_backend_down(tidegate, port):
+def test_checks_that_fail_take_a_backend_down(reloaded, port):
     nobody = f"{net.ADDRESS}:{net.free_port()}"
-    tg = tidegate(conf.http(nobody, top=top(port),
+    tg = reloaded(conf.http(nobody, top=top(port),
                             service='health = { type = "tcp"; interval = "100ms"; };'))
     tg.log.wait(msg="backend down")
     page = metrics.page(port)
@@ -158,8 +158,8 @@ def test_checks_that_fail_take_a_backend_down(tidegate, port):
     assert page.value("service_usable_backends", service="site") == 0
 
 
-def test_workers_and_processes_are_told(tidegate, recording_backend, port):
-    tg = tidegate(conf.http(recording_backend(), top=top(port), workers=2))
+def test_workers_and_processes_are_told(reloaded, recording_backend, port):
+    tg = reloaded(conf.http(recording_backend(), top=top(port), workers=2))
     settings.wait_until(lambda: all(metrics.page(port).value("worker_accepting", worker=w) == 1
                                     for w in "01"), "both workers to accept")
     with tg.client() as peer:

@@ -31,12 +31,12 @@ def half(conn):
 
 
 @pytest.fixture
-def site(tidegate, recording_backend, admin):
+def site(reloaded, recording_backend, admin):
     """site(script): tidegate before a backend that plays it and one that answers."""
     def start(script, make=conf.http, last=backends.serve, more="", hold="", **options):
         bad = recording_backend(script, name="b1")
         good = recording_backend(last, name="b2")
-        tg = tidegate(make(bad, good, top=top(admin) + more, workers=2,
+        tg = reloaded(make(bad, good, top=top(admin) + more, workers=2,
                            service='balance = "first";' + hold, **options))
         return tg, bad, good
     return start

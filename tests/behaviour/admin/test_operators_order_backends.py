@@ -45,8 +45,8 @@ def settled(tg, wanted):
     settings.wait_until(lambda: set(who_answers(tg)) == wanted, f"answers of {wanted} alone")
 
 
-def test_a_drained_backend_gets_nothing_new_and_comes_back(tidegate, recording_backend, admin):
-    tg = tidegate(conf.http(*two(recording_backend), top=top(admin), service=SITE))
+def test_a_drained_backend_gets_nothing_new_and_comes_back(reloaded, recording_backend, admin):
+    tg = reloaded(conf.http(*two(recording_backend), top=top(admin), service=SITE))
     tg.log.wait(count=2, msg="backend up")
     assert ask(admin, "drain site/b1 why new disks") == "\n"
     settled(tg, {"b2"})
@@ -59,7 +59,7 @@ def test_a_drained_backend_gets_nothing_new_and_comes_back(tidegate, recording_b
     settled(tg, {"b1", "b2"})
 
 
-def test_what_runs_on_a_drained_backend_is_finished(tidegate, recording_backend, admin):
+def test_what_runs_on_a_drained_backend_is_finished(reloaded, recording_backend, admin):
     def slow(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbe")
@@ -67,7 +67,7 @@ def test_what_runs_on_a_drained_backend_is_finished(tidegate, recording_backend,
         conn.send(b"at")
     gate = threading.Event()
     backend = recording_backend(slow, names("b1"), name="b1")
-    tg = tidegate(conf.http(backend, recording_backend(names("b2"), name="b2"), top=top(admin),
+    tg = reloaded(conf.http(backend, recording_backend(names("b2"), name="b2"), top=top(admin),
                             workers=1))
     peers = [tg.client().send(client.get("/")) for _ in range(2)]
     backend.wait_requests(1)
@@ -79,8 +79,8 @@ def test_what_runs_on_a_drained_backend_is_finished(tidegate, recording_backend,
     settings.wait_until(lambda: "\nsite,b1,0,0,0," in ask(admin, "show stat"), "the end of it")
 
 
-def test_a_keep_alive_client_moves_on(tidegate, recording_backend, admin):
-    tg = tidegate(conf.http(*two(recording_backend), top=top(admin), workers=1))
+def test_a_keep_alive_client_moves_on(reloaded, recording_backend, admin):
+    tg = reloaded(conf.http(*two(recording_backend), top=top(admin), workers=1))
     peer = tg.client()
     assert {peer.exchange(client.get("/")).body for _ in range(4)} == {b"b1", b"b2"}
     ask(admin, "drain site/b2")
@@ -88,8 +88,8 @@ def test_a_keep_alive_client_moves_on(tidegate, recording_backend, admin):
     assert {peer.exchange(client.get("/")).body for _ in range(4)} == {b"b1"}
 
 
-def test_weights_follow_the_order(tidegate, recording_backend, admin):
-    tg = tidegate(conf.http(*two(recording_backend), top=top(admin), workers=1))
+def test_weights_follow_the_order(reloaded, recording_backend, admin):
+    tg = reloaded(conf.http(*two(recording_backend), top=top(admin), workers=1))
     ask(admin, "set weight site/b1 3")
     settings.wait_until(lambda: who_answers(tg, 8).count("b1") == 6, "three of four for b1")
     assert ask(admin, "get weight site/b1") == "3 (initial 1)\n\n"
@@ -100,12 +100,12 @@ def test_weights_follow_the_order(tidegate, recording_backend, admin):
 
 
 @pytest.mark.parametrize("configured", ["max_connections_per_backend = 10;", ""])
-def test_a_limit_makes_streams_wait(tidegate, recording_backend, admin, configured):
+def test_a_limit_makes_streams_wait(reloaded, recording_backend, admin, configured):
     def holds(conn):
         conn.read_request()
         conn.read_to_end()
     backend = recording_backend(holds, names("b1"), name="b1")
-    tg = tidegate(conf.http(backend, top=top(admin),
+    tg = reloaded(conf.http(backend, top=top(admin),
                             service=f"queue = 0; {configured}"))
     first = tg.client().send(client.get("/held"))
     backend.wait_requests(1)
@@ -117,14 +117,14 @@ def test_a_limit_makes_streams_wait(tidegate, recording_backend, admin, configur
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_who_waits_for_an_ordered_limit_is_served_in_the_end(tidegate, recording_backend, admin,
+def test_who_waits_for_an_ordered_limit_is_served_in_the_end(reloaded, recording_backend, admin,
                                                              workers):
     """Where no limit is configured there was no queue."""
     def holds(conn):
         conn.read_request()
         conn.read_to_end()
     backend = recording_backend(holds, names("b1"), name="b1")
-    tg = tidegate(conf.http(backend, top=top(admin), workers=workers))
+    tg = reloaded(conf.http(backend, top=top(admin), workers=workers))
     first = tg.client().send(client.get("/held"))
     backend.wait_requests(1)
     assert ask(admin, "set server site/b1 maxconn 1") == "\n"
@@ -145,9 +145,9 @@ def queued(admin):
                 if line.startswith("site,BACKEND,"))
 
 
-def test_a_backend_moves_when_its_new_address_is_well(tidegate, recording_backend, admin):
+def test_a_backend_moves_when_its_new_address_is_well(reloaded, recording_backend, admin):
     old, new = two(recording_backend)
-    tg = tidegate(conf.http(old, top=top(admin), service=SITE))
+    tg = reloaded(conf.http(old, top=top(admin), service=SITE))
     tg.log.wait(msg="backend up")
     host, port = new.address.rsplit(":", 1)
     assert ask(admin, f"set server site/b1 addr {host} port {port}") == "\n"
@@ -157,15 +157,15 @@ def test_a_backend_moves_when_its_new_address_is_well(tidegate, recording_backen
     assert column(admin, "b1", "observed")["address"] == new.address
 
 
-def test_where_a_name_is_no_order_says(tidegate, admin):
-    tidegate(conf.http(f"localhost:{net.free_port()}", top=top(admin)), wait=True)
+def test_where_a_name_is_no_order_says(reloaded, admin):
+    reloaded(conf.http(f"localhost:{net.free_port()}", top=top(admin)))
     name = json.loads(ask(admin, "show servers state json"))[0]["backend"]
     assert failure(ask(admin, f"set server site/{name} addr 127.0.0.1:9")) == "conflict"
 
 
-def test_checks_rest_and_go_on(tidegate, recording_backend, admin):
+def test_checks_rest_and_go_on(reloaded, recording_backend, admin):
     backend = recording_backend(names("b1"), name="b1")
-    tg = tidegate(conf.http(backend, top=top(admin) + 'log = { level = "debug"; };', service=SITE))
+    tg = reloaded(conf.http(backend, top=top(admin) + 'log = { level = "debug"; };', service=SITE))
     tg.log.wait(msg="backend up")
     ask(admin, "disable health site/b1")
     checks = len(tg.log.records(msg="check"))
@@ -177,9 +177,9 @@ def test_checks_rest_and_go_on(tidegate, recording_backend, admin):
     assert tg.log.wait(msg="backend down")["reason"] == "connection refused"
 
 
-def test_another_port_is_checked(tidegate, recording_backend, admin):
+def test_another_port_is_checked(reloaded, recording_backend, admin):
     backend = recording_backend(name="b1")
-    tg = tidegate(conf.http(backend, top=top(admin), service=SITE))
+    tg = reloaded(conf.http(backend, top=top(admin), service=SITE))
     tg.log.wait(msg="backend up")
     ask(admin, f"set server site/b1 check-port {net.free_port()}")
     assert tg.log.wait(msg="backend down")["reason"] == "connection refused"
@@ -197,11 +197,11 @@ def test_orders_hold_when_the_proxy_is_replaced(tidegate, recording_backend, adm
     assert set(who_answers(tg)) == {"b2"}
 
 
-def test_rights_of_a_socket_bound_what_it_may(tidegate, recording_backend, admin, tmp_path):
+def test_rights_of_a_socket_bound_what_it_may(reloaded, recording_backend, admin, tmp_path):
     port = net.free_port()
     more = (f'sockets = ( {{ bind = "unix:{tmp_path}/view.sock"; }}, '
             f'{{ bind = "{net.ADDRESS}:{port}"; rights = "operator"; }} );')
-    tidegate(conf.http(recording_backend(name="b1"), top=top(admin, more)))
+    reloaded(conf.http(recording_backend(name="b1"), top=top(admin, more)))
     assert failure(ask(f"{tmp_path}/view.sock", "drain site/b1")) == "denied"
     assert "tidegate" in ask(f"{tmp_path}/view.sock", "show info")
     assert ask((net.ADDRESS, port), "drain site/b1") == "\n"
@@ -216,8 +216,8 @@ def test_a_control_port_is_for_this_machine(tmp_path, run_tidegate):
     assert "admin.sockets[0].bind: \"192.0.2.1:99\" is not of this machine alone" in said
 
 
-def test_a_prompt_stays_for_more_lines(tidegate, recording_backend, admin):
-    tidegate(conf.http(recording_backend(name="b1"), top=top(admin)))
+def test_a_prompt_stays_for_more_lines(reloaded, recording_backend, admin):
+    reloaded(conf.http(recording_backend(name="b1"), top=top(admin)))
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(settings.TIMEOUT)
         peer.connect(admin)
@@ -230,8 +230,8 @@ def test_a_prompt_stays_for_more_lines(tidegate, recording_backend, admin):
                     'them\n\n> \n')
 
 
-def test_socat_and_tidectl_speak_it(tidegate, recording_backend, admin, run_tidectl):
-    tidegate(conf.http(recording_backend(name="b1"), top=top(admin)))
+def test_socat_and_tidectl_speak_it(reloaded, recording_backend, admin, run_tidectl):
+    reloaded(conf.http(recording_backend(name="b1"), top=top(admin)))
     ended = run_tidectl("-s", admin, "drain", "site/b1", "why", "a", "test")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     ended = run_tidectl("-s", admin, "drain", "site/b9", "json")

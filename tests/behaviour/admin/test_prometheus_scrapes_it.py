@@ -19,8 +19,8 @@ def prometheus(tmp_path):
         program.stop(status=None)
 
 
-def test_prometheus_counts_what_was_asked(tidegate, recording_backend, port, prometheus):
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=f'admin = {{ http = "{port}"; }};'))
+def test_prometheus_counts_what_was_asked(reloaded, recording_backend, port, prometheus):
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=f'admin = {{ http = "{port}"; }};'))
     tg.log.wait(msg="backend up")
     watcher = prometheus(port)
     watcher.wait_value('up{job="tidegate"}', 1)
@@ -37,8 +37,8 @@ def test_prometheus_counts_what_was_asked(tidegate, recording_backend, port, pro
     assert not watcher.api("targets")["activeTargets"][0]["lastError"]
 
 
-def test_arguments_are_those_of_the_job(tidegate, recording_backend, port, prometheus):
-    tg = tidegate(conf.http(recording_backend(name="b1"), top=f'admin = {{ http = "{port}"; }};'))
+def test_arguments_are_those_of_the_job(reloaded, recording_backend, port, prometheus):
+    tg = reloaded(conf.http(recording_backend(name="b1"), top=f'admin = {{ http = "{port}"; }};'))
     tg.log.wait(msg="backend up")
     watcher = prometheus(port, params='params: { backends: [ "0" ] }')
     watcher.wait_value("tidegate_backends", 1)

@@ -20,7 +20,11 @@ def http():
 
 
 @pytest.fixture
-def site(tidegate, recording_backend, admin, http):
+def site(reloaded, recording_backend, admin, http):
+    return begun(reloaded, recording_backend, admin, http)
+
+
+def begun(begin, recording_backend, admin, http):
     """tidegate before one backend, and write(weight): its file with another weight of it."""
     backend = recording_backend(name="b1")
     bind = f"{net.ADDRESS}:{net.free_port()}"
@@ -30,7 +34,7 @@ def site(tidegate, recording_backend, admin, http):
         return conf.http(entry, top=f'admin = {{ socket = "{admin}"; http = "{http}"; '
                                     f'sockets = ( {{ bind = "unix:{admin}.op"; rights = "operator"; }} '
                                     '); };', bind=bind)
-    tg = tidegate(text(1))
+    tg = begin(text(1))
 
     def write(weight, more=""):
         tg.conf_path.write_text(str(text(weight, more)))
@@ -146,7 +150,8 @@ def becomes(http, name, value, **labels):
     settings.wait_until(lambda: number(http, name, **labels) == value, f"{name} {value}")
 
 
-def test_reloads_are_counted(site, admin, http):
+def test_reloads_are_counted(tidegate, recording_backend, admin, http):
+    site = begun(tidegate, recording_backend, admin, http)
     name = "config_"
     assert number(http, f"{name}last_reload_successful") == 1
     before = number(http, f"{name}last_reload_timestamp_seconds")

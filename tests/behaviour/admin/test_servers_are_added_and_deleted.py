@@ -27,9 +27,9 @@ def named(name):
 
 
 @pytest.fixture
-def site(tidegate, recording_backend, admin):
+def site(reloaded, recording_backend, admin):
     """tidegate before b1, and b2 that it does not know."""
-    tg = tidegate(conf.http(recording_backend(named("b1"), name="b1"), top=top(admin), workers=2))
+    tg = reloaded(conf.http(recording_backend(named("b1"), name="b1"), top=top(admin), workers=2))
     tg.b2 = recording_backend(named("b2"), name="b2").address
     return tg
 
@@ -100,7 +100,7 @@ def test_a_configured_server_may_go_and_come_back(site, admin):
     settled(site, {"b2"})
 
 
-def test_what_runs_keeps_a_server(tidegate, recording_backend, admin):
+def test_what_runs_keeps_a_server(reloaded, recording_backend, admin):
     def slow(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbe")
@@ -108,7 +108,7 @@ def test_what_runs_keeps_a_server(tidegate, recording_backend, admin):
         conn.send(b"at")
     gate = threading.Event()
     backend = recording_backend(slow, name="b1")
-    tg = tidegate(conf.http(backend, top=top(admin)))
+    tg = reloaded(conf.http(backend, top=top(admin)))
     peer = tg.client().send(client.get("/"))
     backend.wait_requests(1)
     ask(admin, "disable server site/b1")
@@ -127,13 +127,13 @@ def test_what_runs_keeps_a_server(tidegate, recording_backend, admin):
     assert tg.exchange(client.get("/")).status == 503
 
 
-def test_a_server_is_drained_up_to_a_deadline_and_deleted(tidegate, recording_backend, admin):
+def test_a_server_is_drained_up_to_a_deadline_and_deleted(reloaded, recording_backend, admin):
     def hangs(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbe")
         conn.read_to_end()
     bad = recording_backend(hangs, name="b1")
-    tg = tidegate(conf.http(bad, recording_backend(named("b2"), name="b2"), top=top(admin),
+    tg = reloaded(conf.http(bad, recording_backend(named("b2"), name="b2"), top=top(admin),
                             service='balance = "first";', workers=1))
     peer = tg.client().send(client.get("/cut"))
     bad.wait_requests(1)
@@ -143,8 +143,8 @@ def test_a_server_is_drained_up_to_a_deadline_and_deleted(tidegate, recording_ba
     assert who_answers(tg) == {"b2"}
 
 
-def test_one_slot_of_a_name_does_not_go_alone(tidegate, admin):
-    tidegate(conf.http('{ name = "pool"; address = "localhost:9"; slots = 3; }', top=top(admin)))
+def test_one_slot_of_a_name_does_not_go_alone(reloaded, admin):
+    reloaded(conf.http('{ name = "pool"; address = "localhost:9"; slots = 3; }', top=top(admin)))
     ask(admin, "disable server site/pool-1")
     refused = ask(admin, "del server site/pool-1")
     assert failure(refused) == "conflict" and '3 slots of the name "pool"' in refused
@@ -200,7 +200,7 @@ def test_a_configured_server_that_was_moved_stays_so_until_its_entry_is_edited(
     settled(site, {"b1"})
 
 
-def test_the_saved_configuration_has_it(site, admin, tidegate, run_tidegate, tmp_path):
+def test_the_saved_configuration_has_it(site, admin, reloaded, run_tidegate, tmp_path):
     ask(admin, f"add server site/b2 {site.b2} weight 9 enabled")
     text = ask(admin, "save config")
     assert f'name = "b2"; address = "{site.b2}"; weight = 9;' in text and "added" not in text

@@ -63,18 +63,18 @@ def test_words_of_commands(line, offered):
     assert complete(line) == offered
 
 
-def test_every_command_begins_somewhere(run_tidectl, tidegate, tmp_path):
+def test_every_command_begins_somewhere(run_tidectl, reloaded, tmp_path):
     admin = f"{tmp_path}/a"
-    tidegate(conf.http("127.0.0.1:9", top=f'admin = {{ socket = "{admin}"; }};'))
+    reloaded(conf.http("127.0.0.1:9", top=f'admin = {{ socket = "{admin}"; }};'))
     text = run_tidectl("-s", admin, "help").stdout
     names = {line.split()[0] for line in text.splitlines() if line.startswith("  ")}
     assert set(complete("tidectl ")) == names | {"top", "watch"}
     assert set(complete("tidectl watch ")) == names
 
 
-def test_backends_and_services_are_asked_for(tidegate, tmp_path):
+def test_backends_and_services_are_asked_for(reloaded, tmp_path):
     admin = f"{tmp_path}/a"
-    tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', "127.0.0.1:10",
+    reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', "127.0.0.1:10",
                        top=f'admin = {{ socket = "{admin}"; }};'))
     assert complete(f"tidectl -s {admin} drain ") == ["site/127.0.0.1:10", "site/b1"]
     assert complete(f"tidectl -s {admin} drain site/b") == ["site/b1"]

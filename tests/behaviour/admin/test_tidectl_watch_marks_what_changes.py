@@ -15,8 +15,8 @@ def admin(tmp_path):
 
 
 @pytest.fixture
-def site(tidegate, recording_backend, admin):
-    return tidegate(conf.http(recording_backend(name="b1"),
+def site(reloaded, recording_backend, admin):
+    return reloaded(conf.http(recording_backend(name="b1"),
                               top=f'admin = {{ socket = "{admin}"; }};'))
 
 

@@ -16,9 +16,9 @@ def admin(tmp_path):
 
 
 @pytest.fixture
-def site(tidegate, recording_backend, admin):
+def site(reloaded, recording_backend, admin):
     top = f'admin = {{ socket = "{admin}"; }};'
-    tg = tidegate(conf.http(recording_backend(name="b1"), recording_backend(name="b2"), top=top))
+    tg = reloaded(conf.http(recording_backend(name="b1"), recording_backend(name="b2"), top=top))
     for _ in range(4):
         assert tg.exchange(client.get("/")).status == 200
     tg.access.wait(count=4, path="/")

@@ -13,8 +13,8 @@ def admin(tmp_path):
     return f"{tmp_path}/admin.sock"
 
 
-def start(tidegate, backend, admin):
-    return tidegate(conf.http(backend, workers=1, top=f'admin = {{ socket = "{admin}"; }};'))
+def start(reloaded, backend, admin):
+    return reloaded(conf.http(backend, workers=1, top=f'admin = {{ socket = "{admin}"; }};'))
 
 
 def errors(admin, which=""):
@@ -25,8 +25,8 @@ BAD = (b"GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Basic c2VjcmV0\r\nCookie: 
        b" more=hidden\r\nX-Bad\x01: y\r\n\r\n")
 
 
-def test_a_request_is_told_without_its_secrets(tidegate, recording_backend, admin):
-    tg = start(tidegate, recording_backend(name="b1"), admin)
+def test_a_request_is_told_without_its_secrets(reloaded, recording_backend, admin):
+    tg = start(reloaded, recording_backend(name="b1"), admin)
     assert errors(admin) == [] and ask(admin, "show errors") == "\n"
     with tg.client() as peer:
         peer.send(BAD)
@@ -50,8 +50,8 @@ def test_a_request_is_told_without_its_secrets(tidegate, recording_backend, admi
     (b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 30),
     (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 0),
 ])
-def test_targets_and_bodies_are_told_too(tidegate, recording_backend, admin, bad, position):
-    tg = start(tidegate, recording_backend(name="b1"), admin)
+def test_targets_and_bodies_are_told_too(reloaded, recording_backend, admin, bad, position):
+    tg = start(reloaded, recording_backend(name="b1"), admin)
     with tg.client() as peer:
         peer.send(bad)
         assert peer.read_answer().status == 400
@@ -60,8 +60,8 @@ def test_targets_and_bodies_are_told_too(tidegate, recording_backend, admin, bad
     assert bad.decode().endswith(told["bytes"])
 
 
-def test_the_last_one_counts(tidegate, recording_backend, admin):
-    tg = start(tidegate, recording_backend(name="b1"), admin)
+def test_the_last_one_counts(reloaded, recording_backend, admin):
+    tg = start(reloaded, recording_backend(name="b1"), admin)
     for path in (b"/one", b"/two"):
         with tg.client() as peer:
             peer.send(b"GET " + path + b" HTTP/1.1\r\nHost : a\r\n\r\n")
@@ -69,9 +69,9 @@ def test_the_last_one_counts(tidegate, recording_backend, admin):
     assert [told["bytes"].split()[1] for told in errors(admin)] == ["/two"]
 
 
-def test_an_answer_is_told_of_its_backend(tidegate, recording_backend, admin):
+def test_an_answer_is_told_of_its_backend(reloaded, recording_backend, admin):
     bad = b"HTTP/1.1 200 OK\r\nSet-Cookie: id=hidden\r\nContent-Length: x\r\n\r\n" + b"y" * 2000
-    tg = start(tidegate, recording_backend(backends.answers(bad), name="b1"), admin)
+    tg = start(reloaded, recording_backend(backends.answers(bad), name="b1"), admin)
     assert tg.exchange(client.get("/")).status == 502
     told, = errors(admin)
     assert (told["kind"], told["service"], told["backend"], told["reason"]) == \
@@ -83,8 +83,8 @@ def test_an_answer_is_told_of_its_backend(tidegate, recording_backend, admin):
     assert failure(ask(admin, "show errors all")) == "usage"
 
 
-def test_good_ones_leave_nothing(tidegate, recording_backend, admin):
-    tg = start(tidegate, recording_backend(name="b1"), admin)
+def test_good_ones_leave_nothing(reloaded, recording_backend, admin):
+    tg = start(reloaded, recording_backend(name="b1"), admin)
     for _ in range(3):
         assert tg.exchange(client.get("/")).status == 200
     settings.wait_until(lambda: errors(admin) == [], "nothing")

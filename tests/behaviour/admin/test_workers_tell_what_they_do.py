@@ -15,9 +15,9 @@ def admin(tmp_path):
     return f"{tmp_path}/admin.sock"
 
 
-def start(tidegate, recording_backend, admin, **options):
+def start(begin, recording_backend, admin, **options):
     options.setdefault("workers", 1)
-    return tidegate(conf.http(recording_backend(name="b1"), top=f'admin = {{ socket = "{admin}"; }};',
+    return begin(conf.http(recording_backend(name="b1"), top=f'admin = {{ socket = "{admin}"; }};',
                               **options))
 
 
@@ -40,8 +40,8 @@ def idle(admin):
     return int(conns(admin)["site/b1"][12])
 
 
-def test_a_kept_connection_is_counted_until_it_ends(tidegate, recording_backend, admin):
-    tg = start(tidegate, recording_backend, admin, service='timeouts = { keep_alive = "300ms"; };')
+def test_a_kept_connection_is_counted_until_it_ends(reloaded, recording_backend, admin):
+    tg = start(reloaded, recording_backend, admin, service='timeouts = { keep_alive = "300ms"; };')
     assert conns(admin)["site/b1"][5:11] == ["300", "0", "0", "0", "0", "0"]
     assert tg.exchange(client.get("/")).status == 200
     settings.wait_until(lambda: idle(admin) == 1, "one to be kept")
@@ -61,8 +61,8 @@ def test_a_new_proxy_keeps_none(tidegate, recording_backend, admin):
     assert pools(admin)["idle_conn"]["used"] == 0
 
 
-def test_servers_conn_of_one_service(tidegate, recording_backend, admin):
-    start(tidegate, recording_backend, admin, workers=2)
+def test_servers_conn_of_one_service(reloaded, recording_backend, admin):
+    start(reloaded, recording_backend, admin, workers=2)
     assert list(conns(admin)) == ["site/b1"]
     told = json.loads(ask(admin, "show servers conn site json"))
     assert [(row["service"], row["backend"], row["idle_by_worker"]) for row in told] == \
@@ -70,8 +70,8 @@ def test_servers_conn_of_one_service(tidegate, recording_backend, admin):
     assert failure(ask(admin, "show servers conn none")) == "not-found"
 
 
-def test_activity_is_told_by_worker(tidegate, recording_backend, admin):
-    tg = start(tidegate, recording_backend, admin, workers=2)
+def test_activity_is_told_by_worker(reloaded, recording_backend, admin):
+    tg = start(reloaded, recording_backend, admin, workers=2)
     for _ in range(4):
         assert tg.exchange(client.get("/")).status == 200
     tg.access.wait(count=4, path="/")
@@ -85,13 +85,13 @@ def test_activity_is_told_by_worker(tidegate, recording_backend, admin):
         assert re.fullmatch(r"[a-z0-9_]+: \d+ \[ \d+ \d+ \]", line)
 
 
-def test_pools_are_told(tidegate, recording_backend, admin):
+def test_pools_are_told(reloaded, recording_backend, admin):
     def slow(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
         conn.read_to_end()
     backend = recording_backend(slow, name="b1")
-    tg = tidegate(conf.http(backend, workers=1, top=f'admin = {{ socket = "{admin}"; }};'))
+    tg = reloaded(conf.http(backend, workers=1, top=f'admin = {{ socket = "{admin}"; }};'))
     with tg.client() as peer:
         peer.send(client.get("/"))
         backend.wait_requests(1)
