@@ -20,10 +20,10 @@ CASES = {"junk": (junk, "bad-answer"), "dies": (dies, "empty-answer"), "dead": (
 
 
 @pytest.mark.parametrize("script, reason", CASES.values(), ids=CASES.keys())
-def test_reasons(tidegate, recording_backend, run_tidectl, tmp_path, script, reason):
+def test_reasons(reloaded, recording_backend, run_tidectl, tmp_path, script, reason):
     address = (recording_backend(script).address if script
                else f"{net.ADDRESS}:{net.free_port()}")
-    tg = tidegate(conf.http(f'{{ name = "b"; address = "{address}"; }}',
+    tg = reloaded(conf.http(f'{{ name = "b"; address = "{address}"; }}',
                             top=f'admin = {{ socket = "{tmp_path}/a"; }};',
                             service="retry = { attempts = 0; };"))
     request = client.post(b"hello")
@@ -38,9 +38,9 @@ def test_reasons(tidegate, recording_backend, run_tidectl, tmp_path, script, rea
         assert row["bin"] >= 5 * len(request)
 
 
-def test_each_try_is_charged_once(tidegate, recording_backend, run_tidectl, tmp_path):
+def test_each_try_is_charged_once(reloaded, recording_backend, run_tidectl, tmp_path):
     bad, good = recording_backend(dies, name="bad"), recording_backend(name="good")
-    tg = tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 200; }}', good,
+    tg = reloaded(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 200; }}', good,
                             top=f'admin = {{ socket = "{tmp_path}/a"; }};', workers=1))
     assert tg.exchange(client.get()).status == 200
     told = json.loads(run_tidectl("-s", f"{tmp_path}/a", "show reasons json").stdout)
@@ -49,8 +49,8 @@ def test_each_try_is_charged_once(tidegate, recording_backend, run_tidectl, tmp_
         ("service/site", "done", 1), ("listener/front", "done", 1)}
 
 
-def test_the_total_time_begins_with_the_first_byte(tidegate, recording_backend):
-    tg = tidegate(conf.http(recording_backend()))
+def test_the_total_time_begins_with_the_first_byte(reloaded, recording_backend):
+    tg = reloaded(conf.http(recording_backend()))
     peer = tg.client()
     for path in ("/first", "/second"):
         request = client.get(path)
