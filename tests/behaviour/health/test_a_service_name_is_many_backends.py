@@ -143,7 +143,7 @@ def test_failing_and_lying_records_keep_the_last_good_set(reloaded, name_server,
             name_server.services[asked[trouble]] = [(0, 1, backend.port, target)
                                                     for backend, target in zip(site, targets[trouble])]
     mend()
-    health = HEALTH.replace("50ms", "200ms")
+    health = HEALTH.replace("50ms", "1s")
     tg = reloaded(conf.http(
         site[3], top=f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top(),
         listener=f"""routes = ( {", ".join(f'{{ path = "/{trouble}/"; service = "{trouble}"; }}'
@@ -155,10 +155,10 @@ def test_failing_and_lying_records_keep_the_last_good_set(reloaded, name_server,
         tg.log.wait(count=2, msg="backend up", svc=trouble)
     for trouble, begin in TROUBLES.items():
         begin(name_server, asked[trouble], targets[trouble])
+    name_server.wait_asked(3, [[asked[trouble], *targets[trouble]] for trouble in TROUBLES])
     for trouble, name in asked.items():
         said = tg.log.wait(msg="name does not resolve, trying again", svc=trouble)
         assert (said["srv"], said["name"], said["keeps"]) == ("pool", name, "2")
-    name_server.wait_asked(2, [[asked[trouble], *targets[trouble]] for trouble in TROUBLES])
     for trouble in TROUBLES:
         assert len(tg.log.records(msg="name does not resolve, trying again", svc=trouble)) == 1
         assert rows(tmp_path, trouble)["pool-1"]["check_desc"].startswith("name fails"), trouble
