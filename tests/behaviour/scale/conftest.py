@@ -47,6 +47,11 @@ def programs(tmp_path):
 def scaled(no_orphans, tidegate, admin, tmp_path):
     """scaled(autoscale, provider="", service="", ...): tidegate before the service `site`.
     programs: what else than processes provides its backends; environment: variables of these besides."""
+    return scales(tidegate, admin, tmp_path)
+
+
+def scales(begin, admin, tmp_path):
+    """The function scaled() of a fixture that begins a tidegate; backends have TG_TEST=tmp_path."""
     def start(autoscale, provider="", service="", mode="http", command=None, top="", sockets="",
               backends=(), module="target", programs=None,
               environment=(), **options):
@@ -64,7 +69,7 @@ def scaled(no_orphans, tidegate, admin, tmp_path):
             provider = {{ {programs or processes} stop_grace = "2s";
                           environment = ( {variables} ); {provider} }};
             {service}""", **options)
-        tg = tidegate(text)
+        tg = begin(text)
         tg.site = Site(admin, tmp_path)
         return tg
     return start

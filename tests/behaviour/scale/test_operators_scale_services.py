@@ -9,6 +9,7 @@ import pytest
 
 from harness import client, load, settings
 from harness.control import ask, failure
+from scale.conftest import scales
 
 SLOW = client.get("/slow?ms=100")
 PLAIN = 'metric = "in-flight"; target = 2; min = 1; max = 4;'
@@ -229,6 +230,15 @@ def test_top_has_a_column(scaled, admin, run_tidectl):
     assert re.search(r"^site +UP 2/2 +2/2 ", shown, re.M)
 
 
+@pytest.fixture(scope="module")
+def refusing(module_tidegate, tmp_path_factory):
+    """The socket of a tidegate that does nothing of what it is asked for."""
+    folder = tmp_path_factory.mktemp("refusing")
+    start = scales(module_tidegate, f"{folder}/admin.sock", folder)
+    start(PLAIN, services='{ name = "plain"; backends = ( "127.0.0.1:9" ); }')
+    return f"{folder}/admin.sock"
+
+
 @pytest.mark.parametrize("line, code", [
     ("scale site 1025", "bad-value"), ("scale site few", "bad-value"), ("scale site", "usage"),
     ("scale none 1", "not-found"), ("scale plain 1", "conflict"), ("autoscale site off", "bad-value"),
@@ -236,9 +246,8 @@ def test_top_has_a_column(scaled, admin, run_tidectl):
     ("explain plain", "conflict"), ("show decisions plain", "conflict"),
     ("show decisions site 65", "bad-value"),
 ])
-def test_failures_have_codes(scaled, admin, line, code):
-    scaled(PLAIN, services='{ name = "plain"; backends = ( "127.0.0.1:9" ); }')
-    assert failure(ask(admin, line)) == code
+def test_failures_have_codes(refusing, line, code):
+    assert failure(ask(refusing, line)) == code
 
 
 def test_viewers_look_and_operators_order(scaled, tmp_path):
