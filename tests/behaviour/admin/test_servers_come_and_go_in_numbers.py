@@ -12,7 +12,7 @@ from harness import conf, load, settings
 from harness.control import ask
 
 OPERATORS = 3
-EACH = 50 if settings.sanitizers() else 70  # of each operator
+EACH = 50  # of each operator
 SHARED = 64  # up to so many backends one worker and control are one thread (proc/proxy.c)
 
 

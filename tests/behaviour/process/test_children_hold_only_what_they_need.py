@@ -16,10 +16,10 @@ def settled(tg, role):
     seen = []
 
     def still():
-        seen.append(procfs.count_by_kind(tg.role_pid(role)))
+        seen.append(procfs.descriptors(tg.role_pid(role)))
         return len(seen) > 1 and seen[-1] == seen[-2]
     settings.wait_until(still, f"the descriptors of the {role} to settle")
-    return seen[-1]
+    return procfs.count_by_kind(tg.role_pid(role))
 
 
 def start(tidegate, backend, tmp_path, workers=WORKERS, **options):
