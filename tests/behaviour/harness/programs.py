@@ -6,8 +6,8 @@ from harness import procfs, settings
 
 # One program for all verbs: tidegate-demo in a session of its own, and a file of each in FOLDER. What a
 # file "wrong-VERB" there says goes wrong.
-PROGRAM = '''#!/usr/bin/python3
-import json, os, signal, socket, subprocess, sys, time
+PROGRAM = '''#!/usr/bin/python3 -IS
+import json, os, signal, sys, time
 
 question = json.load(sys.stdin)
 verb, folder = question["verb"], os.environ["FOLDER"]
@@ -40,12 +40,14 @@ def read(name):
 
 
 def free_address():
+    import socket
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return "127.0.0.1:%d" % probe.getsockname()[1]
 
 
 def start(name):
+    import subprocess
     pid, address = read(name)
     if pid is None:
         address = free_address()
