@@ -2,7 +2,7 @@
 
 The options are those of harness/chaos/proxies.py, tidegate_conf(); `hit`: kinds of
 which one must have failed before the backend is mended; `share`: a build without
-sanitizers gets an n-th of the load, too, as one with them gets a third.
+sanitizers gets an n-th of the load that tests/chaos/run has, as one with them gets a third.
 """
 
 import pytest
@@ -12,7 +12,7 @@ from harness.chaos import judge, proxies, scenarios, site
 
 @pytest.fixture
 def chaos(tmp_path, tidegate):
-    def play(name, hit=(), share=1, **options):
+    def play(name, hit=(), share=2, **options):
         scenario = scenarios.BY_NAME[name]
         why = site.Namespace.missing() if scenario.in_namespace else None
         if why:

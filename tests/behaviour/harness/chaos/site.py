@@ -147,6 +147,8 @@ class Site:
         self.begun = self.folder / "begun"
         self.begun.touch()
         self.results = self.folder / "results"
+        self.read = []  # exchanges
+        self.read_bytes = 0
         self.rate = rate or {kind: n / SLOWNESS for kind, n in RATE.items()}
         self.hit = hit
         self.workers = []
@@ -198,15 +200,20 @@ class Site:
 
     def exchanges(self):
         """Those that are over."""
-        text = self.results.read_text()
-        return [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
+        with open(self.results, "rb") as results:
+            results.seek(self.read_bytes)
+            lines, end, _ = results.read().rpartition(b"\n")
+        self.read_bytes += len(lines + end)
+        self.read += map(json.loads, lines.splitlines())
+        return self.read
 
     def wait_served(self, backend, n=1, seconds=None, kind="get"):
         """Until `backend` served n exchanges that begin from now on; False: not in time."""
         since = time.monotonic()
+        known = len(self.exchanges())
 
         def enough():
-            return sum(1 for one in self.exchanges() if one["kind"] == kind and
+            return sum(1 for one in self.exchanges()[known:] if one["kind"] == kind and
                        one["begin"] >= since and one["result"] == "ok" and
                        one["by"] == backend.says) >= n
         try:
