@@ -12,6 +12,7 @@ struct slot_name {
 
 struct slot_names {
 	uint32_t n;
+	uint32_t n_set; /* none at or beyond it was ever set: memory that was never touched */
 	struct slot_name list[];
 };
 
@@ -32,7 +33,7 @@ slot_names_free(struct slot_names *names)
 
 	if (names == NULL)
 		return;
-	for (i = 0; i < names->n; i++)
+	for (i = 0; i < names->n_set; i++)
 		free(names->list[i].text);
 	free(names);
 }
@@ -53,6 +54,8 @@ set(struct slot_names *names, uint32_t slot, enum segment_kind kind, uint32_t pa
 			return -TG_ENOMEM;
 		free(name->text);
 		name->text = copy;
+		if (slot >= names->n_set)
+			names->n_set = slot + 1;
 	}
 	name->kind = kind;
 	name->parent = parent;

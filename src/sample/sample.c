@@ -42,6 +42,7 @@ struct slot_before {
 struct sampler {
 	struct segment *segment;
 	uint32_t n_slots;
+	uint32_t n_seen; /* none at or beyond it was looked at: memory that was never touched */
 	struct slot_before *slots;
 };
 
@@ -88,7 +89,7 @@ sampler_free(struct sampler *s)
 {
 	if (s == NULL)
 		return;
-	for (uint32_t i = 0; i < s->n_slots; i++)
+	for (uint32_t i = 0; i < s->n_seen; i++)
 		forget_slot(&s->slots[i]);
 	free(s->slots);
 	free(s);
@@ -136,7 +137,7 @@ sampler_reload(struct sampler *s, const struct conf *conf)
 		return;
 	for (size_t i = 0; i < conf->n_services; i++)
 		mark_service(s, kept, &conf->services[i]);
-	for (uint32_t i = 0; i < s->n_slots; i++) {
+	for (uint32_t i = 0; i < s->n_seen; i++) {
 		if (s->slots[i].who != 0 && s->slots[i].who != kept[i])
 			forget_slot(&s->slots[i]);
 	}
@@ -246,9 +247,10 @@ grown(const struct counted *now, const struct counted *before)
 
 /* What of it happened since the slot was looked at; false: that is not known. Looked at it is in any case. */
 static bool
-step(struct slot_before *before, uint64_t who, struct mono now, const struct counted *counted,
+step(struct sampler *s, uint32_t slot, uint64_t who, struct mono now, const struct counted *counted,
      struct counted *ret, uint64_t *ret_us)
 {
+	struct slot_before *before = &s->slots[slot];
 	bool is_known = before->who == who && mono_diff_us(now, before->at) > 0 &&
 			!went_back(counted, &before->counted);
 
@@ -258,6 +260,8 @@ step(struct slot_before *before, uint64_t who, struct mono now, const struct cou
 	} else {
 		forget_slot(before);
 	}
+	if (slot >= s->n_seen)
+		s->n_seen = slot + 1;
 	before->who = who;
 	before->at = now;
 	before->counted = *counted;
@@ -373,7 +377,7 @@ take_service(struct sampler *s, const struct conf_service *service, uint64_t who
 	bool is_known;
 
 	ret->queued = gauge(&segment_shared(s->segment, slot)->queued);
-	is_known = step(&s->slots[slot], who, now, &counted, &c, &ret->interval_us);
+	is_known = step(s, slot, who, now, &counted, &c, &ret->interval_us);
 	take_times(s, slot, is_known, ret);
 	if (!is_known)
 		return;
@@ -399,7 +403,7 @@ take_backend(struct sampler *s, uint32_t slot, uint64_t who, struct mono now,
 		return;
 	counted = count_backend(s, slot);
 	ret->in_flight = gauge(&segment_shared(s->segment, slot)->in_flight);
-	is_known = step(&s->slots[slot], who, now, &counted, &c, &interval_us);
+	is_known = step(s, slot, who, now, &counted, &c, &interval_us);
 	take_spread(s, slot, is_known, ret);
 	if (!is_known)
 		return;
