@@ -71,6 +71,16 @@ AC_SUBST([TG_CPPFLAGS])
 AC_SUBST([TG_LDFLAGS])
 ])
 
+# TG_NO_PIE
+# ---------
+# At one place in memory. A sanitizer notes each check it makes, with addresses: megabytes of them, which
+# every start of a program that may lie anywhere would have to write anew.
+AC_DEFUN([TG_NO_PIE], [
+TG_TRY_FLAG([-fno-pie -no-pie], [
+	TG_CFLAGS="$TG_CFLAGS -fno-pie"
+	TG_LDFLAGS="$TG_LDFLAGS -no-pie"], [], [link])
+])
+
 # TG_ENABLE_SANITIZER
 # -------------------
 AC_DEFUN([TG_ENABLE_SANITIZER], [
@@ -97,6 +107,7 @@ AS_IF([test "x$enable_sanitizer" != xno], [
 	tg_sanitizer=$enable_sanitizer
 	TG_CFLAGS="$TG_CFLAGS -fsanitize=$enable_sanitizer -fno-omit-frame-pointer"
 	TG_LDFLAGS="$TG_LDFLAGS -fsanitize=$enable_sanitizer"
+	TG_NO_PIE
 	AS_CASE([,$enable_sanitizer,],
 		[*,undefined,*], [TG_CFLAGS="$TG_CFLAGS -fno-sanitize-recover=undefined"])
 	AC_DEFINE([TG_SANITIZED], [1], [Define to 1 when built with a compiler sanitizer.])
@@ -155,7 +166,8 @@ AM_CONDITIONAL([HAVE_COVERAGE], [test $tg_coverage = yes])
 # TG_ENABLE_HARDENING
 # -------------------
 # On unless switched off; each flag only where the toolchain takes it. Fortify
-# needs optimisation, and hides from the sanitizers what they should see.
+# needs optimisation, and hides from the sanitizers what they should see; PIE
+# is what TG_NO_PIE says of it.
 AC_DEFUN([TG_ENABLE_HARDENING], [
 AC_ARG_ENABLE([hardening],
 	[AS_HELP_STRING([--disable-hardening],
@@ -164,10 +176,11 @@ AC_ARG_ENABLE([hardening],
 tg_hardening=no
 AS_IF([test "x$enable_hardening" != xno], [
 	tg_hardening=
-	TG_TRY_FLAG([-fPIE -pie], [
-		TG_CFLAGS="$TG_CFLAGS -fPIE"
-		TG_LDFLAGS="$TG_LDFLAGS -pie"
-		tg_hardening="$tg_hardening pie"], [], [link])
+	AS_IF([test $tg_sanitizer = no], [
+		TG_TRY_FLAG([-fPIE -pie], [
+			TG_CFLAGS="$TG_CFLAGS -fPIE"
+			TG_LDFLAGS="$TG_LDFLAGS -pie"
+			tg_hardening="$tg_hardening pie"], [], [link])])
 	TG_TRY_FLAG([-Wl,-z,relro,-z,now], [
 		TG_LDFLAGS="$TG_LDFLAGS -Wl,-z,relro,-z,now"
 		tg_hardening="$tg_hardening relro now"], [], [link])
