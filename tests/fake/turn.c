@@ -1,5 +1,6 @@
 #include "fake/turn.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -45,8 +46,15 @@ fake_turn(struct loop *loop)
 }
 
 void
+fake_turn_later(struct loop *loop)
+{
+	poll(NULL, 0, 1);
+	fake_turn(loop);
+}
+
+void
 fake_turn_until(struct loop *loop, const bool *done)
 {
 	while (!*done)
-		fake_turn(loop);
+		fake_turn_later(loop);
 }

@@ -14,6 +14,8 @@ unsigned fake_limit_ms(void);
 void fake_limit_start(void);
 /* Serves what is ready now and returns. */
 void fake_turn(struct loop *loop);
+/* The same for who waits for another process: leaves it the processor for a millisecond first. */
+void fake_turn_later(struct loop *loop);
 /* Turns until *done. */
 void fake_turn_until(struct loop *loop, const bool *done);
 

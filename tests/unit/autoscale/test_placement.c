@@ -311,7 +311,7 @@ pass(void)
 	struct mono until = mono_add_ms(mono_read(), 250);
 
 	while (mono_read().us < until.us) {
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 		for (unsigned i = 0; i < SERVICES; i++)
 			answer(&world.providers[i]);
 	}
@@ -528,7 +528,7 @@ a_solver_tells_how_few_would_do(void **state)
 	assert_int_equal(scaler_ask_fewest(world.scaler, "optimal"), 0);
 	assert_int_equal(scaler_ask_fewest(world.scaler, "optimal"), -TG_ELIMIT);
 	while (!scaler_fewest(world.scaler, &fewest))
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_string_equal(fewest.why, "");
 	assert_int_equal(fewest.used, 1);
 	assert_true(fewest.bound == 1);

@@ -114,7 +114,7 @@ those_of_before_are_listed_and_stopped(void **state)
 	assert_int_equal(provider_count(world.provider), 2);
 	provider_stop_all(world.provider, 500);
 	while (provider_count(world.provider) > 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_true(has_change("b-1", TG_INSTANCE_ENDED));
 	assert_true(has_change("b-2", TG_INSTANCE_ENDED));
 	assert_non_null(strstr(asked(), "\"grace_ms\": 500"));
@@ -264,7 +264,7 @@ a_stop_that_fails_at_the_end_is_tried_again(void **state)
 	provider_stop_all(world.provider, 0);
 	assert_int_equal(await_answer(3)->rc, -TG_EIO);
 	while (provider_count(world.provider) > 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_true(has_change("b-1", TG_INSTANCE_ENDED));
 	assert_true(has_change("b-2", TG_INSTANCE_ENDED));
 }
@@ -280,7 +280,7 @@ starts_end_with_tidegate(void **state)
 	start(1, "b-1");
 	start(2, "b-2");
 	while (strchr(asked(), '\n') == NULL)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	provider_stop_all(world.provider, 0);
 	assert_int_equal(await_answer(2)->rc, -TG_EAGAIN);
 	{
@@ -290,7 +290,7 @@ starts_end_with_tidegate(void **state)
 		close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	}
 	while (provider_count(world.provider) > 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_int_equal(answer_of(1)->rc, 0);
 	assert_string_equal(asked(), "start b-1\nlist\nstop b-1\n");
 }
@@ -304,7 +304,7 @@ closing_kills_what_runs(void **state)
 	start(1, "b");
 	start(2, "b");
 	while (asked()[0] == '\0')
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	world_reopen();
 	assert_int_equal(provider_count(world.provider), 0);
 }

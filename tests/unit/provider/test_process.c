@@ -46,7 +46,7 @@ static void
 await_heard(int fd, const char *text)
 {
 	while (strstr(heard_of(fd), text) == NULL)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 }
 
 /* A file of the test's folder, "" while it is not there. */
@@ -85,7 +85,7 @@ static const char *
 await_file(const char *name)
 {
 	while (strchr(file_text(name), '\n') == NULL)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	return file_text(name);
 }
 
@@ -157,7 +157,7 @@ how_it_ended_is_told_with_its_last_line(void **state)
 			    "exit status 3; it said: cannot bind");
 	assert_int_equal(answer_of(1)->rc, 0); /* it was started */
 	while (provider_count(world.provider) > 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	start(2, "b"); /* the name is free again */
 	assert_int_equal(await_answer(2)->rc, 0);
 }
@@ -249,11 +249,11 @@ all_that_it_started_ends_with_it(void **state)
 	start(1, "b");
 	await_file("ready");
 	while (marked() < 3)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	stop(2, "b", 1000);
 	await_answer(2);
 	while (provider_count(world.provider) > 0 || marked() > 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 }
 
 static void
@@ -407,7 +407,7 @@ one_that_another_process_started_is_found(void **state)
 		if (write(fd[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
-			fake_turn(world.loop);
+			fake_turn_later(world.loop);
 	}
 	assert_int_equal(read(fd[0], &c, 1), 1);
 	kill(other, SIGKILL);
@@ -480,7 +480,7 @@ a_keeper_killed_in_a_start_leaves_one_or_none(void **state)
 		stop(3, "b", 0);
 		await_answer(3);
 		while (provider_count(world.provider) > 0 || marked() > 0)
-			fake_turn(world.loop);
+			fake_turn_later(world.loop);
 	}
 }
 
@@ -523,7 +523,7 @@ all_stop_together(void **state)
 	assert_int_equal(await_answer(50)->rc, -TG_EAGAIN);
 	assert_string_equal(answer_of(50)->why, "tidegate ends");
 	while (provider_count(world.provider) > 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	for (int i = 0; i < 5; i++) {
 		char name[16];
 

@@ -99,7 +99,7 @@ static inline const struct told_answer *
 await_answer(uint64_t token)
 {
 	while (!has_answer(token))
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	return answer_of(token);
 }
 
@@ -124,7 +124,7 @@ static inline const struct instance *
 await_change(const char *name, enum instance_state state)
 {
 	while (!has_change(name, state))
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	return change_of(name, state);
 }
 
@@ -221,7 +221,7 @@ world_end(void)
 {
 	provider_stop_all(world.provider, 0);
 	while (provider_count(world.provider) > 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 }
 
 /* No process, no zombie, no descriptor. */

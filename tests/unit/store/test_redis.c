@@ -292,7 +292,7 @@ it_is_told_once_that_nobody_is_there(void **state)
 	assert_string_equal(store_why(world.store), "not connected yet");
 	await_why(&world, "Connection refused");
 	while (store_counts(world.store).failures < 3)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_int_equal(world.changes, 1);
 	assert_false(world.told_well);
 	/* It is there after all. */
@@ -392,7 +392,7 @@ time_of_our_own_is_not_its_delay(void **state)
 	while (mono_diff_us(until, mono_read()) > 0)
 		continue;
 	while (store_counts(world.store).answered == 0) {
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 		assert_true(store_is_well(world.store));
 	}
 	/* It is put off once, no more. */
@@ -553,11 +553,11 @@ play(int listener, const char *want, const char *answer, size_t n)
 	int fd;
 
 	while (poll(&asked, 1, 0) == 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 	assert_true(fd >= 0);
 	while (strstr(heard, want) == NULL) {
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 		rc = read(fd, heard + have, sizeof(heard) - 1 - have);
 		if (rc > 0)
 			have += (size_t)rc;
@@ -599,7 +599,7 @@ odd_greetings_are_refused(void **state)
 		int fd = play(listener, "PING", odd[i].answer, strlen(odd[i].answer));
 
 		while (store_counts(world.store).failures == before)
-			fake_turn(world.loop);
+			fake_turn_later(world.loop);
 		if (strstr(store_why(world.store), odd[i].why) == NULL)
 			fail_msg("%s: %s", odd[i].answer, store_why(world.store));
 		close(fd);
@@ -628,7 +628,7 @@ passwords_are_not_repeated(void **state)
 	world_open_url(&world, url);
 	fd = play(listener, "PING", answer, sizeof(answer) - 1);
 	while (world.changes == 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_non_null(strstr(store_why(world.store), "AUTH refused: ERR"));
 	assert_null(strstr(store_why(world.store), "hidden"));
 	close(fd);
@@ -649,14 +649,14 @@ answer_tick(const char *answer, size_t n, const char *why)
 	world_open_url(&world, url);
 	fd = play(listener, "PING", greeting, strlen(greeting));
 	while (!store_is_well(world.store))
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_int_equal(store_decision(world.store, "api", "{}"), 0);
 	store_flush(world.store);
 	while (read(fd, heard, sizeof(heard)) <= 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	fake_write(fd, answer, n);
 	while (store_is_well(world.store))
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	if (strstr(store_why(world.store), why) == NULL)
 		fail_msg("%s: %s", answer, store_why(world.store));
 	store_close(world.store, 0);

@@ -99,7 +99,7 @@ try_tick(struct world *w)
 
 	store_flush(w->store);
 	do {
-		fake_turn(w->loop);
+		fake_turn_later(w->loop);
 		now = store_counts(w->store);
 	} while (now.flushes != before.flushes && now.answered == before.answered &&
 		 now.failures == before.failures);
