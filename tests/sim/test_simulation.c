@@ -20,21 +20,11 @@
 #include "base/log.h"
 #include "fake/turn.h"
 #include "sim/sim.h"
+#include "unit/sanitized.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SLOW 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-	__has_feature(memory_sanitizer)
-#define IS_SLOW 1
-#endif
-#endif
-#ifdef IS_SLOW
-#define STEPS 2000u
-#else
-#define STEPS 10000u
-#endif
-#define SEEDS 8u
+/* In fewer a world may not have come to its first stream. */
+#define STEPS TURNS(10000u)
+#define SEEDS SIZES(8u, 4u)
 /* A view of "hash" costs a millisecond: it has this part of them. */
 #define HASH_PART 4u
 

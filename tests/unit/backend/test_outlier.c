@@ -10,6 +10,7 @@
 #include "backend/outlier.h"
 #include "backend/ramp.h"
 #include "fake/turn.h"
+#include "unit/sanitized.h"
 
 #define N 6u
 
@@ -216,7 +217,7 @@ failures_by_chance(uint64_t requests, uint64_t permille)
 	return failures;
 }
 
-/* All fail alike, more or less often, as chance has it: verdicts of 1000 intervals. */
+/* All fail alike, more or less often, as chance has it: verdicts of TURNS(1000) intervals. */
 static unsigned
 ejected_by_chance(unsigned n, uint64_t requests, uint64_t permille)
 {
@@ -224,7 +225,7 @@ ejected_by_chance(unsigned n, uint64_t requests, uint64_t permille)
 	enum outlier_verdict verdicts[N];
 	unsigned ejected = 0;
 
-	for (unsigned round = 0; round < 1000; round++) {
+	for (unsigned round = 0; round < TURNS(1000); round++) {
 		for (unsigned i = 0; i < n; i++)
 			samples[i] = (struct outlier_sample){
 				.requests = requests,
@@ -249,7 +250,7 @@ ordinary_noise_ejects_nobody(void **state)
 			ejected += ejected_by_chance(n, 400, permilles[i]);
 		}
 	}
-	/* Of 216,000 verdicts. */
+	/* Of 216,000 verdicts, or a fifth of them. */
 	assert_in_range(ejected, 0, 2);
 }
 

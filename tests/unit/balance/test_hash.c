@@ -13,7 +13,7 @@
 #include "unit/sanitized.h"
 
 #define OPS  (&balance_hash)
-#define KEYS 200000
+#define KEYS TURNS(200000)
 
 static struct backends backends;
 static uint32_t weights[BACKENDS_MAX];
@@ -87,7 +87,7 @@ static void
 slots_follow_weights(void **state)
 {
 	static const uint32_t sizes[] = {1, 2, 3, 10, 100, 655, 656, 1000, BACKENDS_MAX};
-	const size_t n_sizes = sizeof(sizes) / sizeof(sizes[0]);
+	const size_t n_sizes = SIZES(sizeof(sizes) / sizeof(sizes[0]), 8);
 	static uint32_t got[BACKENDS_MAX];
 
 	(void)state;
@@ -157,7 +157,7 @@ keys_spread_evenly(void **state)
 
 static const uint32_t move_sizes[] = {2, 3, 10, 100, 1000};
 
-#define MOVE_SIZES (sizeof(move_sizes) / sizeof(move_sizes[0]))
+#define MOVE_SIZES SIZES(sizeof(move_sizes) / sizeof(move_sizes[0]), 4)
 
 /* One goes: its keys move, no other. It comes back: all is as before. */
 static void
@@ -291,10 +291,12 @@ a_longer_table_moves_little_more(void **state)
 {
 	static const uint32_t most[] = {655, 1310, 2621, 5242};
 	static const uint32_t steps[] = {0, 7};
+	const size_t n_most = SIZES(sizeof(most) / sizeof(most[0]), 2);
+	const uint32_t many = SIZES(BACKENDS_MAX, 1000);
 	uint32_t slots[2];
 
 	(void)state;
-	for (size_t k = 0; k < 2 * sizeof(most) / sizeof(most[0]); k++) {
+	for (size_t k = 0; k < 2 * n_most; k++) {
 		uint32_t n = most[k / 2];
 		uint64_t all = weigh(n + 1, 1, steps[k % 2]);
 		double share = (double)weights[n] / (double)all;
@@ -303,8 +305,8 @@ a_longer_table_moves_little_more(void **state)
 		assert_true(count_moved_from_to(n, n + 1, slots) < KEYS * (share + 0.015));
 		assert_int_equal(slots[1], 2 * slots[0]);
 	}
-	weigh(BACKENDS_MAX, 1, 0);
-	assert_true(count_moved_from_to(BACKENDS_MAX - 1, BACKENDS_MAX, slots) < KEYS * 0.01);
+	weigh(many, 1, 0);
+	assert_true(count_moved_from_to(many - 1, many, slots) < KEYS * (1.0 / many + 0.0099));
 }
 
 /* A name is what a backend is: its place in the configuration does not count. */
@@ -363,7 +365,7 @@ check_bound(uint32_t n, unsigned permille, uint32_t n_keys)
 	configure(n);
 	backends.conf.hash_bound_permille = permille;
 	service_open(&s, OPS, &backends, weights, 1, 1);
-	for (uint64_t i = 0; i < 20000; i++) {
+	for (uint64_t i = 0; i < TURNS(20000); i++) {
 		struct balance_query query = query_of(hash_number(i) % n_keys);
 		size_t k = n_held > 0 ? hash_number(i * 3) % n_held : 0;
 		uint32_t b;

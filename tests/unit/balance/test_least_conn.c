@@ -243,7 +243,7 @@ any_order_of_picks_and_releases_agrees_with_the_model(void **state)
 	random_weights(weights, N);
 	model_open(&m, weights, N);
 	service_open(&s, weights, N);
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < TURNS(100000); i++) {
 		struct balance_query query = random_query(N);
 
 		if (n_held < HELD && (n_held == 0 || random() % 100 < 52)) {
@@ -606,7 +606,7 @@ every_backend_may_have_a_number_of_its_own(void **state)
 
 #define THREADS    4
 #define OF_THREADS 6
-#define STEPS      30000
+#define STEPS      TURNS(30000)
 #define KEPT       350
 
 struct worker_thread {

@@ -11,6 +11,7 @@
 #include "balance/balance.h"
 #include "base/hash.h"
 #include "unit/balance/service.h"
+#include "unit/sanitized.h"
 
 static struct backends backends;
 
@@ -302,7 +303,7 @@ EACH(seeds_are_reproducible)
 /* four threads; nothing is asserted in them, only recorded */
 
 #define THREADS 4
-#define STEPS   20000
+#define STEPS   TURNS(20000)
 
 struct worker_thread {
 	pthread_t thread;

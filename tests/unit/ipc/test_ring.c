@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ipc/ring.h"
+#include "unit/sanitized.h"
 
 #define SIZE TG_RING_SIZE_MIN
 
@@ -222,7 +223,7 @@ nonsense_tail_makes_the_writer_drop(void **state)
 	assert_true(ring_dropped(&s->writer) > 0);
 }
 
-#define THREAD_RECORDS 200000u
+#define THREAD_RECORDS TURNS(200000u)
 
 static void *
 write_many(void *arg)

@@ -15,8 +15,9 @@
 
 #include "proc/edit.h"
 #include "proc/next.h"
+#include "unit/sanitized.h"
 
-#define ROUNDS 400
+#define ROUNDS TURNS(400)
 #define NAMES  40
 
 static const char file[] =
