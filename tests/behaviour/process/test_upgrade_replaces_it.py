@@ -16,7 +16,7 @@ from harness import client, conf, control, load, metrics, net, procfs, settings
 
 pytestmark = pytest.mark.long
 
-UPGRADES = 8 if settings.sanitizers() else 12
+UPGRADES = 8 if settings.sanitizers() else 20
 WORKERS = (2, 4, 1, 3)  # in turn: sockets are inherited by more workers and by fewer
 
 
