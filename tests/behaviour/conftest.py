@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from harness import backends, process, reloads, settings  # noqa: E402  (the path comes first)
+from harness import backends, process, reloads, settings, shared  # noqa: E402  (the path comes first)
 
 BLOCKS = 72
 
@@ -117,6 +117,24 @@ def reloaded(module_reloads, recording_backend, demo_backend, request):
     Its records begin there, and nothing is left in it of the test before."""
     yield module_reloads.begin
     module_reloads.end(failed=request.node.stash.get(_FAILED, False))
+
+
+@pytest.fixture(scope="module")
+def _shared(module_tidegate):
+    return shared.Shared(module_tidegate)
+
+
+@pytest.fixture
+def shared_tidegate(_shared, recording_backend, demo_backend):
+    """shared_tidegate(conf): one that runs gets this configuration by a reload; harness/shared.py."""
+    with contextlib.ExitStack() as stack:
+        made = []
+
+        def start(conf):
+            assert not made, "one in a test: a second would take its place"
+            made.append(stack.enter_context(_shared.turn(conf)))
+            return made[0]
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ wire       bytes to messages, without a library that would repair them
 client     a client that sends exact bytes
 backends   servers that record exact bytes and play scripts
 process    tidegate and other programs: start, wait, stop by pid
+shared     one tidegate for the tests of a file
 conf       configuration texts
 names      a name server
 programs   programs of provider exec

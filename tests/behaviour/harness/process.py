@@ -117,6 +117,8 @@ class Program:
 class Tidegate(Program):
     """A running tidegate. Its log is `log`, its access records `access`."""
 
+    listener, service = "front", "site"  # as harness/conf.py names them; harness/shared.py does not
+
     def __init__(self, conf, folder, env=None, arguments=(), wait=True, pass_fds=(),
                  files=None, under=(), program=None):
         folder = pathlib.Path(folder)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 from harness import control
 
@@ -14,8 +15,9 @@ def rows(socket):
 
 
 def servers(socket, service="site"):
-    """The rows of this service, by server."""
-    return {server: row for (name, server), row in rows(socket).items() if name == service}
+    """The rows of this service, by server; "site" has a number in a shared tidegate (harness/shared.py)."""
+    return {server: row for (name, server), row in rows(socket).items()
+            if re.fullmatch(rf"{re.escape(service)}(-\d+)?", name)}
 
 
 def number(socket, server, column, service="site"):
