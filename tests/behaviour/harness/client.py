@@ -127,7 +127,7 @@ def post(body, target="/", host="example.org", extra=b""):
 
 def chunked(*pieces, trailers=b"", extension=b""):
     """A chunked body of these pieces."""
-    out = b""
+    out = []
     for piece in pieces:
-        out += b"%x%s\r\n%s\r\n" % (len(piece), extension, piece)
-    return out + b"0\r\n" + trailers + b"\r\n"
+        out += [b"%x%s\r\n" % (len(piece), extension), piece, b"\r\n"]
+    return b"".join([*out, b"0\r\n", trailers, b"\r\n"])

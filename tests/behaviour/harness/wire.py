@@ -9,6 +9,8 @@ import socket
 
 from harness import procfs, settings
 
+_NOWHERE = bytearray(1 << 20)  # of what is received to be dropped
+
 
 class WireError(AssertionError):
     """The bytes are not a valid HTTP/1.1 message."""
@@ -144,20 +146,26 @@ class Wire:
         """The reset from here has come to the other end."""
         self.wait_far(lambda far: far is None, "a reset")
 
-    def _fill(self, until):
+    def _receive(self, until, receive):
+        """What receive() gives; nothing at the end, once and for all."""
         if self.ended:
-            return False
+            return None
         self.sock.settimeout(settings.left(until))
         try:
-            piece = self.sock.recv(65536)
+            got = receive()
         except (ConnectionResetError, BrokenPipeError):
             self.ended = "reset"
-            return False
+            return None
         except socket.timeout:
             raise settings.NotInTime(
                 f"no more bytes came; so far: {bytes(self.buffer[-400:])!r}") from None
-        if not piece:
+        if not got:
             self.ended = "eof"
+        return got
+
+    def _fill(self, until):
+        piece = self._receive(until, lambda: self.sock.recv(65536))
+        if not piece:
             return False
         self.buffer += piece
         if self.keep:
@@ -168,7 +176,8 @@ class Wire:
         """Exactly n bytes, or what came before the end."""
         while len(self.buffer) < n and self._fill(until):
             pass
-        piece = bytes(self.buffer[:n])
+        with memoryview(self.buffer) as view:  # a slice of the buffer would be one more copy
+            piece = bytes(view[:n])
         del self.buffer[:n]
         return piece
 
@@ -190,45 +199,48 @@ class Wire:
         return self.take(len(self.buffer), until)
 
     def skip(self, n, until):
-        """Reads and drops n bytes, or as many as come before the end; returns how many."""
+        """Drops n bytes, or as many as come before the end; returns how many. `received` has none of them: the
+        kernel throws them away (MSG_TRUNC)."""
         taken = min(n, len(self.buffer))
         del self.buffer[:taken]
-        while taken < n and self._fill(until):
-            piece = min(n - taken, len(self.buffer))
-            del self.buffer[:piece]
-            taken += piece
+        while taken < n:
+            most = min(n - taken, len(_NOWHERE))
+            got = self._receive(until, lambda: self.sock.recv_into(_NOWHERE, most, socket.MSG_TRUNC))
+            if not got:
+                break
+            taken += got
         return taken
 
     def take_chunked(self, message, until):
-        raw, body = bytearray(), bytearray()  # bytes would be copied with each chunk
+        raw, body = [], []  # pieces: what is put together grows with each chunk
         try:
             self._take_chunks(message, raw, body, until)
         finally:
-            message.raw_body, message.body = bytes(raw), bytes(body)
+            message.raw_body, message.body = b"".join(raw), b"".join(body)
 
     def _take_chunks(self, message, raw, body, until):
         while True:
             line = self.take_through(b"\r\n", until)
             if line is None:
                 return
-            raw += line
+            raw.append(line)
             size = line[:-2].split(b";")[0].strip()
             if not size or size.strip(b"0123456789abcdefABCDEF"):
                 raise WireError(f"chunk size line: {line!r}")
             if int(size, 16) == 0:
                 break
             piece = self.take(int(size, 16) + 2, until)
-            raw += piece
+            raw.append(piece)
             if len(piece) < int(size, 16) + 2:
                 return
             if piece[-2:] != b"\r\n":
                 raise WireError(f"chunk does not end in CRLF: {piece[-20:]!r}")
-            body += piece[:-2]
+            body.append(memoryview(piece)[:-2])
         while True:
             line = self.take_through(b"\r\n", until)
             if line is None:
                 return
-            raw += line
+            raw.append(line)
             if line == b"\r\n":
                 message.complete = True
                 return
