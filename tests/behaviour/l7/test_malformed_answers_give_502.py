@@ -241,10 +241,19 @@ def read(peer):
     return answer, answer.complete
 
 
-@pytest.mark.parametrize("cut_up", [in_one, byte_by_byte])
 @pytest.mark.parametrize("raw, expected, closes", CASES)
-def test_case(front, backend, script, raw, expected, closes, cut_up):
-    script.pieces, script.closes = cut_up(raw), closes
+def test_case(front, backend, script, raw, expected, closes):
+    """However it is cut up on the way."""
+    for cut_up in (in_one, byte_by_byte):
+        script.pieces, script.closes = cut_up(raw), closes
+        try:
+            judge_case(front, backend, expected)
+        except AssertionError as failed:
+            raise AssertionError(f"{cut_up.__name__}: {failed}") from failed
+    assert front.exchange(client.get("/sentinel")).body == b"ok"
+
+
+def judge_case(front, backend, expected):
     backend.forget()
     with client.RawClient(front.address) as peer:
         peer.send(client.get("/case"))
@@ -259,7 +268,6 @@ def test_case(front, backend, script, raw, expected, closes, cut_up):
                 peer.read_to_end()
     if expected != PASSES:
         settle(backend)
-    assert front.exchange(client.get("/sentinel")).body == b"ok"
 
 
 def settle(backend):
@@ -292,22 +300,22 @@ def test_bytes_after_an_answer_answer_nothing(front, backend, script, first, met
             assert after.status == 200 and after.body == b"ok"
 
 
-def test_reset_before_the_answer_gives_502(tidegate, recording_backend):
+def test_reset_before_the_answer_gives_502(shared_tidegate, recording_backend):
     def script(conn):
         conn.read_request()
         conn.reset()
-    tg = tidegate(conf.http(recording_backend(script)))
+    tg = shared_tidegate(conf.http(recording_backend(script)))
     assert tg.exchange(client.get()).status == 502
 
 
-def test_reset_in_the_answer_cuts_it(tidegate, recording_backend):
+def test_reset_in_the_answer_cuts_it(shared_tidegate, recording_backend):
     def script(conn):
         conn.read_request()
         conn.send(length(b"5", b"hel"))
         passed.wait(settings.TIMEOUT)
         conn.reset()
     passed = threading.Event()
-    tg = tidegate(conf.http(recording_backend(script)))
+    tg = shared_tidegate(conf.http(recording_backend(script)))
     peer = tg.client().send(client.get("/cut"))
     head = peer.read_head()
     assert b" 200 " in head
@@ -316,9 +324,9 @@ def test_reset_in_the_answer_cuts_it(tidegate, recording_backend):
     assert tg.access.wait(path="/cut")["end"] in ("answer-cut", "back-abort")
 
 
-def test_reasons_are_counted_and_logged(tidegate, recording_backend):
-    tg = tidegate(conf.http(recording_backend(backends.answers(b"bad\r\n\r\n", then=None),
-                                              backends.answers(b"", then=None))))
+def test_reasons_are_counted_and_logged(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(backends.answers(b"bad\r\n\r\n", then=None),
+                                                     backends.answers(b"", then=None))))
     assert tg.exchange(client.get("/malformed")).status == 502
     assert tg.exchange(client.get("/empty")).status == 502
     assert tg.access.wait(path="/malformed")["end"] == "bad-answer"
