@@ -34,8 +34,8 @@ def read_digest(wire):
             return digest.hexdigest(), taken
 
 
-def test_echo_of_bulk(tidegate, recording_backend):
-    tg = tidegate(conf.tcp(recording_backend(backends.echo)))
+def test_echo_of_bulk(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.tcp(recording_backend(backends.echo)))
     peer = tg.client(keep=False)
     sent = hashlib.sha256()
 
@@ -50,8 +50,8 @@ def test_echo_of_bulk(tidegate, recording_backend):
 
 
 @pytest.mark.parametrize("connections", [8])
-def test_many_at_once(tidegate, recording_backend, connections):
-    tg = tidegate(conf.tcp(recording_backend(backends.echo)))
+def test_many_at_once(shared_tidegate, recording_backend, connections):
+    tg = shared_tidegate(conf.tcp(recording_backend(backends.echo)))
     results = []
 
     def one():
@@ -74,13 +74,13 @@ def test_many_at_once(tidegate, recording_backend, connections):
     assert results == [(8 * MIB, True)] * connections
 
 
-def test_bytes_are_counted(tidegate, recording_backend):
-    tg = tidegate(conf.tcp(recording_backend(backends.echo)))
+def test_bytes_are_counted(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.tcp(recording_backend(backends.echo)))
     peer = tg.client(keep=False)
     sender = threading.Thread(target=lambda: (peer.send(b"x" * (4 * MIB)), peer.finish_sending()))
     sender.start()
     assert read_digest(peer)[1] == 4 * MIB
     sender.join()
-    record = tg.access.wait(listener="front")
+    record = tg.access.wait(listener=tg.listener)
     assert record["bytes_in"] == record["bytes_out"] == str(4 * MIB)
     assert record["end"] == "done"

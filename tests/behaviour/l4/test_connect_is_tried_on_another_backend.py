@@ -11,9 +11,9 @@ def dead():
 
 
 @pytest.mark.parametrize("balance", ["round-robin", "least-conn"])
-def test_tcp(tidegate, recording_backend, balance):
+def test_tcp(shared_tidegate, recording_backend, balance):
     backend = recording_backend(backends.echo)
-    tg = tidegate(conf.tcp(dead(), backend, service=f'balance = "{balance}";'))
+    tg = shared_tidegate(conf.tcp(dead(), backend, service=f'balance = "{balance}";'))
     for _ in range(20):
         peer = tg.client().send(b"hello")
         assert peer.read(5) == b"hello"
@@ -22,30 +22,30 @@ def test_tcp(tidegate, recording_backend, balance):
 
 
 @pytest.mark.parametrize("request_bytes", [client.get(), client.post(b"hello")])
-def test_http(tidegate, recording_backend, request_bytes):
+def test_http(shared_tidegate, recording_backend, request_bytes):
     backend = recording_backend()
-    tg = tidegate(conf.http(dead(), backend))
+    tg = shared_tidegate(conf.http(dead(), backend))
     for _ in range(20):
         assert tg.exchange(request_bytes).status == 200
     assert len(backend.requests) == 20
 
 
-def test_tcp_with_none_that_accepts_is_closed(tidegate):
-    tg = tidegate(conf.tcp(dead(), dead()))
+def test_tcp_with_none_that_accepts_is_closed(shared_tidegate):
+    tg = shared_tidegate(conf.tcp(dead(), dead()))
     # The reset may come as early as the end of connect().
     with contextlib.suppress(ConnectionResetError):
         tg.client().read_to_end()
-    assert tg.access.wait(listener="front")["end"] == "connect-failed"
+    assert tg.access.wait(listener=tg.listener)["end"] == "connect-failed"
 
 
-def test_http_with_none_that_accepts_gives_503_or_502(tidegate):
-    tg = tidegate(conf.http(dead(), dead()))
+def test_http_with_none_that_accepts_gives_503_or_502(shared_tidegate):
+    tg = shared_tidegate(conf.http(dead(), dead()))
     assert tg.exchange(client.get("/x")).status in (502, 503)
     assert tg.access.wait(path="/x")["end"] == "connect-failed"
 
 
-def test_unix_socket_that_is_not_there_is_passed_over(tidegate, recording_backend, tmp_path):
+def test_unix_socket_that_is_not_there_is_passed_over(shared_tidegate, recording_backend, tmp_path):
     backend = recording_backend()
-    tg = tidegate(conf.http(f"unix:{tmp_path}/none.sock", backend))
+    tg = shared_tidegate(conf.http(f"unix:{tmp_path}/none.sock", backend))
     for _ in range(4):
         assert tg.exchange(client.get()).status == 200

@@ -31,11 +31,16 @@ class Site:
         settings.wait_until(lambda: self.held() == n, f"{n} held")
 
     def wanted(self):
-        return len(self.tg.log.records(msg="service wanted", svc="site"))
+        return len(self.tg.log.records(msg="service wanted", svc=self.tg.service))
 
 
 @pytest.fixture
-def site(tidegate):
+def site(shared_tidegate):
+    return lambda **options: Site(shared_tidegate, **options)
+
+
+@pytest.fixture
+def site_of_its_own(tidegate):
     return lambda **options: Site(tidegate, **options)
 
 
@@ -55,7 +60,7 @@ def test_what_was_said_meanwhile_arrives(site, recording_backend, workers):
         held.wait_held(50)
         recording_backend(backends.echo, port=held.port)
         talk(peers)
-    record = held.tg.access.wait(listener="front", end="done")
+    record = held.tg.access.wait(end="done")
     assert int(record["queue_us"]) > 0 and record["choice"] == "queue"
     assert held.wanted() == 1
 
@@ -90,14 +95,14 @@ def test_a_full_hold_refuses_at_once(site):
     # The reset may come as early as the end of connect().
     with contextlib.suppress(ConnectionResetError):
         held.tg.client().read_to_end()
-    held.tg.access.wait(listener="front", end="hold-full")
+    held.tg.access.wait(end="hold-full")
     assert held.held() == 1 and not first.is_readable()
 
 
 def test_each_is_held_for_its_time(site):
     held = site(hold='hold = { requests = 1; timeout = "200ms"; };')
     read_end(held.tg.client())
-    late = held.tg.access.wait(listener="front", end="hold-timeout")
+    late = held.tg.access.wait(end="hold-timeout")
     assert 190_000 <= int(late["queue_us"])
 
 
@@ -107,7 +112,7 @@ def test_a_client_that_goes_away_leaves(site):
     held.wait_held(1)
     peer.reset()
     held.wait_held(0)
-    assert held.tg.access.wait(listener="front")["end"] == "client-abort"
+    assert held.tg.access.wait(listener=held.tg.listener)["end"] == "client-abort"
 
 
 def test_a_reload_keeps_who_is_held_and_shortens_it(site):
@@ -116,12 +121,12 @@ def test_a_reload_keeps_who_is_held_and_shortens_it(site):
     held.wait_held(1)
     held.tg.reload(held.conf('hold = { requests = 7; timeout = "100ms"; };'))
     read_end(peer)
-    assert held.tg.access.wait(listener="front")["end"] == "hold-timeout"
+    assert held.tg.access.wait(listener=held.tg.listener)["end"] == "hold-timeout"
     assert held.wanted() == 1
 
 
-def test_bytes_of_the_held_wait_in_the_kernel(site, recording_backend):
-    held = site(workers=1)
+def test_bytes_of_the_held_wait_in_the_kernel(site_of_its_own, recording_backend):
+    held = site_of_its_own(workers=1)
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(held.tg.client()) for _ in range(8)]
         held.wait_held(8)

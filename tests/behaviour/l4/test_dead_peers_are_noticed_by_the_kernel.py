@@ -28,9 +28,9 @@ def is_told(remote, keys):
 
 @pytest.mark.parametrize("mode", [conf.tcp, conf.http])
 @pytest.mark.parametrize("front, back", [(KEYS, KEYS), ("", KEYS), (KEYS, ""), ("", "")])
-def test_each_side_has_its_own(tidegate, recording_backend, mode, front, back):
+def test_each_side_has_its_own(shared_tidegate, recording_backend, mode, front, back):
     backend = recording_backend(lambda conn: (conn.read(1), conn.read_to_end()))
-    tg = tidegate(mode(backend, listener=front, service=back))
+    tg = shared_tidegate(mode(backend, listener=front, service=back))
     peer = tg.client().send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     backend.wait_connections(1)
     settings.wait_until(lambda: backend.connections[0].received, "the request")
@@ -40,7 +40,7 @@ def test_each_side_has_its_own(tidegate, recording_backend, mode, front, back):
     settings.wait_until(lambda: is_told(backend.address, back), "the backend's side")
 
 
-def test_unix_sockets_know_no_such_thing(tidegate, tmp_path, recording_backend):
-    tg = tidegate(conf.one("tcp", [recording_backend(backends.echo)], listener=KEYS, service=KEYS,
-                           bind=f"unix:{tmp_path}/front.sock"))
+def test_unix_sockets_know_no_such_thing(shared_tidegate, tmp_path, recording_backend):
+    tg = shared_tidegate(conf.one("tcp", [recording_backend(backends.echo)], listener=KEYS, service=KEYS,
+                                  bind=f"unix:{tmp_path}/front.sock"))
     assert tg.running()

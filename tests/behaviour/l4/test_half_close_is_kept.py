@@ -5,23 +5,23 @@ import threading
 from harness import backends, conf, settings
 
 
-def test_client_ends_first(tidegate, recording_backend):
+def test_client_ends_first(shared_tidegate, recording_backend):
     def script(conn):
         sent = conn.read_to_end()
         conn.send(b"got %d bytes" % len(sent))
-    tg = tidegate(conf.tcp(recording_backend(script)))
+    tg = shared_tidegate(conf.tcp(recording_backend(script)))
     peer = tg.client().send(b"x" * 100_000)
     peer.finish_sending()
     assert peer.read_to_end() == b"got 100000 bytes" and peer.ended == "eof"
 
 
-def test_backend_ends_first(tidegate, recording_backend):
+def test_backend_ends_first(shared_tidegate, recording_backend):
     def script(conn):
         conn.send(b"that is all")
         conn.finish_sending()
         conn.read_to_end()
     backend = recording_backend(script)
-    tg = tidegate(conf.tcp(backend))
+    tg = shared_tidegate(conf.tcp(backend))
     peer = tg.client()
     assert peer.read_to_end() == b"that is all" and peer.ended == "eof"
     peer.send(b"but I go on")
@@ -30,8 +30,8 @@ def test_backend_ends_first(tidegate, recording_backend):
     backend.wait_closed()
 
 
-def test_both_end_after_long_streams(tidegate, recording_backend):
-    tg = tidegate(conf.tcp(recording_backend(backends.echo)))
+def test_both_end_after_long_streams(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.tcp(recording_backend(backends.echo)))
     peer = tg.client()
     sender = threading.Thread(target=lambda: (peer.send(b"x" * 5_000_000),
                                               peer.finish_sending()))
@@ -40,16 +40,16 @@ def test_both_end_after_long_streams(tidegate, recording_backend):
     sender.join()
 
 
-def test_half_closed_and_idle_ends_by_its_timeout(tidegate, recording_backend):
+def test_half_closed_and_idle_ends_by_its_timeout(shared_tidegate, recording_backend):
     """The client has ended, the backend says nothing and does not end: not for ever."""
     over = threading.Event()
 
     def script(conn):
         conn.read_to_end()
         over.wait(settings.TIMEOUT)
-    tg = tidegate(conf.tcp(recording_backend(script),
-                           listener='timeouts = { idle = "300ms"; };',
-                           service='timeouts = { idle = "300ms"; };'))
+    tg = shared_tidegate(conf.tcp(recording_backend(script),
+                                  listener='timeouts = { idle = "300ms"; };',
+                                  service='timeouts = { idle = "300ms"; };'))
     peer = tg.client().send(b"x")
     peer.finish_sending()
     assert peer.read_to_end() == b""

@@ -50,7 +50,7 @@ def postgres():
     if user:
         os.chown(where, user.pw_uid, user.pw_gid)
     run(str(folder / "initdb"), "-D", str(where / "data"), "-U", "tester", "-A", "trust",
-        "--no-sync", user=user)
+        "--no-sync", "--locale=C", user=user)
     port = net.free_port()
     given = dict(user=user.pw_uid, group=user.pw_gid, extra_groups=[]) if user else {}
     with open(where / "log", "wb") as log:
@@ -73,22 +73,22 @@ def at(tg):
     return ["-h", host, "-p", str(port), "-U", "tester"]
 
 
-def test_psql_and_pgbench(tidegate, postgres):
-    tg = tidegate(conf.tcp(postgres))
+def test_psql_and_pgbench(shared_tidegate, postgres):
+    tg = shared_tidegate(conf.tcp(postgres))
     assert run("psql", *at(tg), "-Atc", "select 40 + 2", "postgres").strip() == "42"
     rows = run("psql", *at(tg), "-Atc",
                "select repeat('x', 1000) from generate_series(1, 20000)", "postgres")
     assert rows.count("\n") == 20000
     run("psql", *at(tg), "-c", "create database bench", "postgres")
     run("pgbench", *at(tg), "-i", "-s", "1", "-q", "bench")
-    said = run("pgbench", *at(tg), "-c", "8", "-j", "2", "-t", "100", "bench")
-    assert "800/800" in said, said
-    said = run("pgbench", *at(tg), "-c", "4", "-t", "25", "-C", "-S", "bench")
-    assert "100/100" in said, said
+    said = run("pgbench", *at(tg), "-c", "8", "-j", "2", "-t", "40", "bench")
+    assert "320/320" in said, said
+    said = run("pgbench", *at(tg), "-c", "4", "-t", "10", "-C", "-S", "bench")
+    assert "40/40" in said, said
 
 
-def test_copy_of_bulk_both_ways(tidegate, postgres, tmp_path):
-    tg = tidegate(conf.tcp(postgres))
+def test_copy_of_bulk_both_ways(shared_tidegate, postgres, tmp_path):
+    tg = shared_tidegate(conf.tcp(postgres))
     rows = tmp_path / "rows"
     rows.write_text("".join(f"{i}\t{'x' * 500}\n" for i in range(20000)))
     run("psql", *at(tg), "-c", "create table bulk (n int, t text)", "postgres")
