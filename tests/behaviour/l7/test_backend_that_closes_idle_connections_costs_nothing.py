@@ -8,7 +8,7 @@ import pytest
 
 from harness import backends, client, conf, settings
 
-REQUESTS = 400
+REQUESTS = 100 if settings.sanitizers() else 200
 
 
 def closes_when_idle(most, close):
@@ -56,10 +56,10 @@ REQUESTS_BY_KIND = {
 
 @pytest.mark.parametrize("close", ["fin", "reset"])
 @pytest.mark.parametrize("method", REQUESTS_BY_KIND)
-def test_at_random_moments(tidegate, recording_backend, method, close):
+def test_at_random_moments(shared_tidegate, recording_backend, method, close):
     """Clients pause as long as the backend waits, so that reuse and close meet."""
     backend = recording_backend(closes_when_idle(0.004, close))
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     request = REQUESTS_BY_KIND[method]
     failed = []
     threads = [threading.Thread(target=send_many,
@@ -77,10 +77,10 @@ def test_at_random_moments(tidegate, recording_backend, method, close):
     assert 1 < len(backend.connections) < most, "nothing closed"
 
 
-def test_closed_before_reuse_is_noticed(tidegate, recording_backend):
+def test_closed_before_reuse_is_noticed(shared_tidegate, recording_backend):
     """A FIN that came while the connection was idle: the request goes to a fresh one."""
     backend = recording_backend(backends.answers(backends.OK, then=None))
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     for number in range(20):
         assert tg.exchange(client.get(f"/{number}")).status == 200
         settings.wait_until(lambda: backend.connections[number].closed.is_set(), "the close")
@@ -89,7 +89,7 @@ def test_closed_before_reuse_is_noticed(tidegate, recording_backend):
     assert all(len(conn.requests) == 1 for conn in backend.connections)
 
 
-def test_a_request_that_may_have_been_processed_is_not_sent_twice(tidegate, recording_backend):
+def test_a_request_that_may_have_been_processed_is_not_sent_twice(shared_tidegate, recording_backend):
     """The backend reads a POST on a reused connection and dies: 502, never a second POST."""
     def script(conn):
         for _ in range(3):
@@ -97,7 +97,7 @@ def test_a_request_that_may_have_been_processed_is_not_sent_twice(tidegate, reco
             conn.send(backends.OK)
         conn.read_request()
     backend = recording_backend(script)
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     peer = tg.client()
     client.warm(peer)
     assert peer.exchange(client.post(b"first")).status == 200
@@ -107,10 +107,10 @@ def test_a_request_that_may_have_been_processed_is_not_sent_twice(tidegate, reco
     assert len(backend.connections) == 1
 
 
-def test_posts_use_kept_connections_of_a_backend_that_keeps_them(tidegate, recording_backend):
+def test_posts_use_kept_connections_of_a_backend_that_keeps_them(shared_tidegate, recording_backend):
     """Once one was seen to rest for a second; before that each gets one of its own."""
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     peer = tg.client()
     for _ in range(3):
         assert peer.exchange(client.post(b"hello")).status == 200
@@ -121,17 +121,17 @@ def test_posts_use_kept_connections_of_a_backend_that_keeps_them(tidegate, recor
     assert len(backend.connections) == 3
 
 
-def test_reuse_happens(tidegate, recording_backend):
+def test_reuse_happens(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     for _ in range(10):
         assert tg.exchange(client.get()).status == 200
     assert len(backend.connections) == 1
 
 
-def test_connections_older_than_their_lifetime_are_not_reused(tidegate, recording_backend):
+def test_connections_older_than_their_lifetime_are_not_reused(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, workers=1, service='timeouts = { keep_alive = "200ms"; };'))
+    tg = shared_tidegate(conf.http(backend, workers=1, service='timeouts = { keep_alive = "200ms"; };'))
     assert tg.exchange(client.get()).status == 200
     backend.wait_closed()
     assert tg.exchange(client.get()).status == 200
