@@ -23,11 +23,11 @@ def leaves_when_told(leave, told):
 
 
 @pytest.mark.parametrize("leave", [backends.Connection.close, backends.Connection.finish_sending])
-def test_the_end_comes_behind_a_get(tidegate, recording_backend, leave):
+def test_the_end_comes_behind_a_get(shared_tidegate, recording_backend, leave):
     """The proxy meets both in one turn, and the request first."""
     told = threading.Event()
     backend = recording_backend(leaves_when_told(leave, told), backends.serve)
-    tg = tidegate(conf.http(backend, workers=1, service=NO_RETRIES))
+    tg = shared_tidegate(conf.http(backend, workers=1, service=NO_RETRIES))
     peer = tg.client()
     assert peer.exchange(client.get("/first")).status == 200
     with tg.standing_still():
@@ -40,12 +40,12 @@ def test_the_end_comes_behind_a_get(tidegate, recording_backend, leave):
     assert [request.target for request in backend.connections[1].requests] == ["/second"]
 
 
-def test_it_is_sent_once_more_and_no_oftener(tidegate, recording_backend):
+def test_it_is_sent_once_more_and_no_oftener(shared_tidegate, recording_backend):
     """The fresh connection ends without an answer too: that is an answer of the backend."""
     told = threading.Event()
     backend = recording_backend(leaves_when_told(backends.Connection.close, told),
                                 backends.Connection.read_request)
-    tg = tidegate(conf.http(backend, workers=1, service=NO_RETRIES))
+    tg = shared_tidegate(conf.http(backend, workers=1, service=NO_RETRIES))
     peer = tg.client()
     assert peer.exchange(client.get("/first")).status == 200
     with tg.standing_still():
@@ -82,13 +82,13 @@ class ShutsItsWindow:
         self.is_over.wait(settings.TIMEOUT)
 
 
-def test_the_end_comes_before_any_byte_of_a_post_is_acknowledged(tidegate, recording_backend):
+def test_the_end_comes_before_any_byte_of_a_post_is_acknowledged(shared_tidegate, recording_backend):
     """What the backend's kernel never took, nobody can have read: even a POST goes out again."""
     script = ShutsItsWindow()
     backend = recording_backend(script, backends.serve)
     # What is accepted inherits it, from the first window on.
     backend.listener.setsockopt(backends.socket.SOL_SOCKET, backends.socket.SO_RCVBUF, SMALL_WINDOW)
-    tg = tidegate(conf.http(backend, workers=1, service=NO_RETRIES))
+    tg = shared_tidegate(conf.http(backend, workers=1, service=NO_RETRIES))
     peer = tg.client()
     client.warm(peer)
     kept = backend.connections[0]

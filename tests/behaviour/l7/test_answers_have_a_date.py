@@ -29,11 +29,11 @@ OURS = {
 
 
 @pytest.mark.parametrize("request_bytes", OURS.values(), ids=OURS.keys())
-def test_our_own_have_one(tidegate, request_bytes):
+def test_our_own_have_one(shared_tidegate, request_bytes):
     made = conf.http(f"{net.ADDRESS}:{net.free_port()}")
     made.text = made.text.replace('service = "site";\n',
                                   'routes = ( { host = "a.example"; service = "site"; } );\n')
-    assert is_now(tidegate(made).exchange(request_bytes))
+    assert is_now(shared_tidegate(made).exchange(request_bytes))
 
 
 def through(tidegate, recording_backend, raw, method="GET", **options):
@@ -55,36 +55,36 @@ WITHOUT = {
 
 
 @pytest.mark.parametrize("raw", WITHOUT.values(), ids=WITHOUT.keys())
-def test_an_answer_without_one_gets_it(tidegate, recording_backend, raw):
-    assert is_now(through(tidegate, recording_backend, raw))
+def test_an_answer_without_one_gets_it(shared_tidegate, recording_backend, raw):
+    assert is_now(through(shared_tidegate, recording_backend, raw))
 
 
-def test_to_head_too(tidegate, recording_backend):
+def test_to_head_too(shared_tidegate, recording_backend):
     raw = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-    assert is_now(through(tidegate, recording_backend, raw, "HEAD"))
+    assert is_now(through(shared_tidegate, recording_backend, raw, "HEAD"))
 
 
-def test_a_held_back_answer_too(tidegate, recording_backend):
-    assert is_now(through(tidegate, recording_backend, backends.OK,
+def test_a_held_back_answer_too(shared_tidegate, recording_backend):
+    assert is_now(through(shared_tidegate, recording_backend, backends.OK,
                           service='buffer_response = { memory = "64K"; };'))
 
 
 @pytest.mark.parametrize("name", ["Date", "date", "DATE"])
-def test_the_backends_own_stays(tidegate, recording_backend, name):
+def test_the_backends_own_stays(shared_tidegate, recording_backend, name):
     raw = backends.answer(fields=[(name, OLD), ("X-Date", "1")])
-    assert through(tidegate, recording_backend, raw).all("date") == [OLD]
+    assert through(shared_tidegate, recording_backend, raw).all("date") == [OLD]
 
 
-def test_interim_answers_get_none(tidegate, recording_backend):
-    answer = through(tidegate, recording_backend,
+def test_interim_answers_get_none(shared_tidegate, recording_backend):
+    answer = through(shared_tidegate, recording_backend,
                      b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + backends.OK)
     assert [interim.has("date") for interim in answer.interim] == [False]
     assert is_now(answer)
 
 
-def test_time_goes_on_between_two_answers(tidegate, recording_backend):
+def test_time_goes_on_between_two_answers(shared_tidegate, recording_backend):
     """What is written once a second is not written once."""
-    tg = tidegate(conf.http(recording_backend(), workers=1))
+    tg = shared_tidegate(conf.http(recording_backend(), workers=1))
     peer = tg.client()
     first = peer.exchange(client.get()).get("date")
     settings.let_rest(1.1)

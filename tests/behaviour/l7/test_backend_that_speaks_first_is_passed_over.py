@@ -30,12 +30,12 @@ def full_listener():
 
 @pytest.mark.parametrize("request_bytes", [client.get("/"), client.post(b"hello")],
                          ids=["GET", "POST"])
-def test_before_the_proxy_sees_the_connection(tidegate, recording_backend, request_bytes):
+def test_before_the_proxy_sees_the_connection(shared_tidegate, recording_backend, request_bytes):
     second = recording_backend()
     with full_listener() as (listener, waiting), contextlib.ExitStack() as stack:
         address = "%s:%d" % listener.getsockname()
-        tg = tidegate(conf.http(f'{{ address = "{address}"; weight = 100; }}', second, workers=1,
-                                service='timeouts = { connect = "1h"; };'))
+        tg = shared_tidegate(conf.http(f'{{ address = "{address}"; weight = 100; }}', second, workers=1,
+                                       service='timeouts = { connect = "1h"; };'))
         peer = tg.client().send(request_bytes)
         settings.wait_until(lambda: procfs.connecting_to(listener.getsockname()) == 1,
                             "the proxy to connect")

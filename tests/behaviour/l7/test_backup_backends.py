@@ -10,20 +10,20 @@ def entry(address, **keys):
     return f'{{ address = "{address}"; {extra} }}'
 
 
-def test_backup_gets_nothing_while_another_serves(tidegate, recording_backend):
+def test_backup_gets_nothing_while_another_serves(shared_tidegate, recording_backend):
     main, backup = recording_backend(), recording_backend()
-    tg = tidegate(conf.http(entry(main.address), entry(backup.address, backup="true")))
+    tg = shared_tidegate(conf.http(entry(main.address), entry(backup.address, backup="true")))
     for _ in range(20):
         assert tg.exchange(client.get()).status == 200
     assert len(main.requests) == 20 and backup.requests == []
 
 
-def test_backup_takes_over_and_gives_back(tidegate, recording_backend):
+def test_backup_takes_over_and_gives_back(shared_tidegate, recording_backend):
     port = net.free_port()
     main = recording_backend(name="main", port=port)
     backup = recording_backend()
-    tg = tidegate(conf.http(entry(main.address), entry(backup.address, backup="true"),
-                            service=HEALTH))
+    tg = shared_tidegate(conf.http(entry(main.address), entry(backup.address, backup="true"),
+                                   service=HEALTH))
     settings.wait_until(lambda: tg.exchange(client.get("/a")).status == 200
                         and main.requests, "main to serve")
     main.stop()
@@ -38,27 +38,27 @@ def test_backup_takes_over_and_gives_back(tidegate, recording_backend):
     assert backup.requests == []
 
 
-def test_backups_share_by_weight(tidegate, recording_backend):
+def test_backups_share_by_weight(shared_tidegate, recording_backend):
     one, two = recording_backend(), recording_backend()
-    tg = tidegate(conf.http(entry(f"{net.ADDRESS}:1", weight=0),
-                            entry(one.address, backup="true", weight=3),
-                            entry(two.address, backup="true", weight=1), workers=1))
+    tg = shared_tidegate(conf.http(entry(f"{net.ADDRESS}:1", weight=0),
+                                   entry(one.address, backup="true", weight=3),
+                                   entry(two.address, backup="true", weight=1), workers=1))
     for _ in range(40):
         assert tg.exchange(client.get()).status == 200
     assert [len(one.requests), len(two.requests)] == [30, 10]
 
 
-def test_tcp_uses_backups_too(tidegate, recording_backend):
+def test_tcp_uses_backups_too(shared_tidegate, recording_backend):
     backup = recording_backend(backends.echo)
-    tg = tidegate(conf.tcp(entry(f"{net.ADDRESS}:1", weight=0),
-                           entry(backup.address, backup="true")))
+    tg = shared_tidegate(conf.tcp(entry(f"{net.ADDRESS}:1", weight=0),
+                                  entry(backup.address, backup="true")))
     assert tg.client().send(b"hello").read(5) == b"hello"
 
 
-def test_tiers_take_over_one_after_the_other(tidegate, recording_backend):
+def test_tiers_take_over_one_after_the_other(shared_tidegate, recording_backend):
     first, second, third = (recording_backend(name=name) for name in ("first", "second", "third"))
-    tg = tidegate(conf.http(entry(third.address, tier=2), entry(second.address, backup="true"),
-                            entry(first.address), workers=1, service=HEALTH))
+    tg = shared_tidegate(conf.http(entry(third.address, tier=2), entry(second.address, backup="true"),
+                                   entry(first.address), workers=1, service=HEALTH))
     for backend in (first, second, third):
         settings.wait_until(lambda: tg.exchange(client.get("/a")).status == 200
                             and backend.requests, f"{backend.name} to serve")

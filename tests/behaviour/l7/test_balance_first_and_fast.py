@@ -8,13 +8,13 @@ import pytest
 from harness import backends, client, conf, settings
 
 
-def test_first_fills_one_before_the_next(tidegate, recording_backend):
+def test_first_fills_one_before_the_next(shared_tidegate, recording_backend):
     def holds(conn):
         conn.read_request()
         conn.read_to_end()
     held = [recording_backend(holds, name=name) for name in "abc"]
-    tg = tidegate(conf.http(*held, workers=2,
-                            service='balance = "first"; max_connections_per_backend = 3;'))
+    tg = shared_tidegate(conf.http(*held, workers=2,
+                                   service='balance = "first"; max_connections_per_backend = 3;'))
     with contextlib.ExitStack() as stack:
         peers = []
         for n in range(7):
@@ -38,9 +38,9 @@ def slow(seconds):
 
 
 @pytest.mark.parametrize("balance", ["ewma", "p2c", "least-conn"])
-def test_a_slow_backend_gets_less(tidegate, recording_backend, balance):
+def test_a_slow_backend_gets_less(shared_tidegate, recording_backend, balance):
     made = [recording_backend(slow(0.1), name="slow"), recording_backend(slow(0.002), name="fast")]
-    tg = tidegate(conf.http(*made, workers=1, service=f'balance = "{balance}";'))
+    tg = shared_tidegate(conf.http(*made, workers=1, service=f'balance = "{balance}";'))
 
     def ask():
         with tg.client() as peer:
@@ -57,11 +57,11 @@ def test_a_slow_backend_gets_less(tidegate, recording_backend, balance):
 
 
 @pytest.mark.parametrize("balance", ["random", "p2c"])
-def test_weights_are_kept_on_the_whole(tidegate, recording_backend, balance):
+def test_weights_are_kept_on_the_whole(shared_tidegate, recording_backend, balance):
     made = [recording_backend(name=name) for name in "ab"]
-    tg = tidegate(conf.http(*(f'{{ name = "{b.name}"; address = "{b.address}"; weight = {w}; }}'
-                              for b, w in zip(made, (1, 3))), workers=1,
-                            service=f'balance = "{balance}";'))
+    tg = shared_tidegate(conf.http(*(f'{{ name = "{b.name}"; address = "{b.address}"; weight = {w}; }}'
+                                     for b, w in zip(made, (1, 3))), workers=1,
+                                   service=f'balance = "{balance}";'))
     with tg.client() as peer:
         for _ in range(400):
             assert peer.exchange(client.get()).status == 200

@@ -37,10 +37,10 @@ def admin(tmp_path):
 
 
 @pytest.mark.parametrize("service", KINDS.values(), ids=KINDS.keys())
-def test_a_slow_upload_holds_no_backend(tidegate, recording_backend, tmp_path, service):
+def test_a_slow_upload_holds_no_backend(shared_tidegate, recording_backend, tmp_path, service):
     backend = recording_backend(name="b1")
-    tg = tidegate(conf.http(backend, workers=1, top=admin(tmp_path),
-                            service=service + "max_connections_per_backend = 1;"))
+    tg = shared_tidegate(conf.http(backend, workers=1, top=admin(tmp_path),
+                                   service=service + "max_connections_per_backend = 1;"))
     slow = tg.client().send(head(BODY))
     parts = pieces(BODY)
     for i, piece in enumerate(parts[:-1]):
@@ -59,12 +59,12 @@ def test_a_slow_upload_holds_no_backend(tidegate, recording_backend, tmp_path, s
 @pytest.mark.parametrize("service", KINDS.values(), ids=KINDS.keys())
 @pytest.mark.parametrize("method, extra, retry", [
     (b"PUT", b"", ""), (b"POST", b"Idempotency-Key: 7\r\n", "retry = { idempotency_key = true; };")])
-def test_it_survives_a_backend_that_dies(tidegate, recording_backend, service, method, extra, retry):
+def test_it_survives_a_backend_that_dies(shared_tidegate, recording_backend, service, method, extra, retry):
     def dies(conn):
         conn.read_request()
     bad, good = recording_backend(dies), recording_backend()
-    tg = tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
-                            workers=1, service=service + retry))
+    tg = shared_tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
+                                   workers=1, service=service + retry))
     request = client.post(BODY, "/x", extra=extra).replace(b"POST", method, 1)
     assert tg.exchange(request).status == 200
     assert bad.requests[0].body == BODY and good.requests[0].body == BODY
@@ -73,25 +73,25 @@ def test_it_survives_a_backend_that_dies(tidegate, recording_backend, service, m
 
 
 @pytest.mark.parametrize("service", KINDS.values(), ids=KINDS.keys())
-def test_it_survives_a_backend_that_dies_half_way(tidegate, recording_backend, service):
+def test_it_survives_a_backend_that_dies_half_way(shared_tidegate, recording_backend, service):
     def dies(conn):
         conn.read_head()
         conn.read(50_000)
         conn.reset()
     bad, good = recording_backend(dies), recording_backend()
-    tg = tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
-                            workers=1, listener=NO_LIMIT, service=service))
+    tg = shared_tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
+                                   workers=1, listener=NO_LIMIT, service=service))
     body = BODY * 5 if service == MEMORY else BODY * 50
     assert tg.exchange(put(body)).status == 200
     assert good.requests[0].body == body
 
 
-def test_without_it_a_long_body_cannot_be_repeated(tidegate, recording_backend):
+def test_without_it_a_long_body_cannot_be_repeated(shared_tidegate, recording_backend):
     def dies(conn):
         conn.read_request()
     bad, good = recording_backend(dies), recording_backend()
-    tg = tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
-                            workers=1))
+    tg = shared_tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
+                                   workers=1))
     assert tg.exchange(put(BODY)).status == 502
     assert good.requests == []
 
@@ -99,9 +99,9 @@ def test_without_it_a_long_body_cannot_be_repeated(tidegate, recording_backend):
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def test_chunks_and_trailers_go_on_as_they_came(tidegate, recording_backend):
+def test_chunks_and_trailers_go_on_as_they_came(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, service=FILE))
+    tg = shared_tidegate(conf.http(backend, service=FILE))
     body = client.chunked(*pieces(BODY, 5000), trailers=b"X-Sum: 1\r\n")
     peer = tg.client().send(CHUNKED, *pieces(body, 3000))
     assert peer.read_answer().status == 200
@@ -110,10 +110,10 @@ def test_chunks_and_trailers_go_on_as_they_came(tidegate, recording_backend):
 
 
 @pytest.mark.parametrize("service", KINDS.values(), ids=KINDS.keys())
-def test_413_before_a_backend_sees_a_byte(tidegate, recording_backend, service):
+def test_413_before_a_backend_sees_a_byte(shared_tidegate, recording_backend, service):
     """Of a length that nobody stated."""
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, service=service, listener='limits = { body = "150K"; };'))
+    tg = shared_tidegate(conf.http(backend, service=service, listener='limits = { body = "150K"; };'))
     peer = tg.client().send(CHUNKED, *pieces(client.chunked(*pieces(BODY))))
     assert peer.read_answer().status == 413
     assert peer.read_to_end() == b""
@@ -121,18 +121,18 @@ def test_413_before_a_backend_sees_a_byte(tidegate, recording_backend, service):
     assert backend.connections == []
 
 
-def test_a_chunk_that_is_wrong_is_seen_by_nobody(tidegate, recording_backend):
+def test_a_chunk_that_is_wrong_is_seen_by_nobody(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, service=MEMORY))
+    tg = shared_tidegate(conf.http(backend, service=MEMORY))
     peer = tg.client().send(CHUNKED, client.chunked(BODY)[:-5] + b"zz\r\n")
     assert peer.read_answer().status == 400
     assert backend.connections == []
 
 
 @pytest.mark.parametrize("service", [SMALL, 'buffer_request = { memory = "16K"; file = "32K"; };'])
-def test_beyond_both_bounds_streaming_begins(tidegate, recording_backend, service):
+def test_beyond_both_bounds_streaming_begins(shared_tidegate, recording_backend, service):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, service=service))
+    tg = shared_tidegate(conf.http(backend, service=service))
     parts = pieces(BODY * 2, 4096)
     peer = tg.client().send(head(BODY * 2), *parts[:-1])
     conn = backend.wait_connections(1)
@@ -212,10 +212,10 @@ def test_a_folder_that_is_gone_is_done_without(tidegate, recording_backend, tmp_
     tg.log.wait(msg="cannot make a file for a body, going on without")
 
 
-def test_files_have_no_name(tidegate, recording_backend, tmp_path):
+def test_files_have_no_name(shared_tidegate, recording_backend, tmp_path):
     folder = tmp_path / "spool"
     folder.mkdir()
-    tg = tidegate(conf.http(recording_backend(), top=f'buffer_folder = "{folder}";', service=FILE))
+    tg = shared_tidegate(conf.http(recording_backend(), top=f'buffer_folder = "{folder}";', service=FILE))
     peer = tg.client().send(head(BODY), BODY[:-1])
     settings.wait_until(lambda: procfs.unnamed_files(tg.role_pid("proxy")), "the file")
     assert procfs.unnamed_files(tg.role_pid("proxy"))[0].startswith(str(folder)) and list(folder.iterdir()) == []
@@ -224,18 +224,18 @@ def test_files_have_no_name(tidegate, recording_backend, tmp_path):
     assert tg.access.wait(path="/x")["end"] == "client-abort"
 
 
-def test_a_client_that_stops_gets_408(tidegate, recording_backend):
+def test_a_client_that_stops_gets_408(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, service=FILE, listener='timeouts = { idle = "300ms"; };'))
+    tg = shared_tidegate(conf.http(backend, service=FILE, listener='timeouts = { idle = "300ms"; };'))
     peer = tg.client().send(head(BODY), BODY[:100_000])
     assert peer.read_answer().status == 408
     assert tg.access.wait(path="/x")["end"] == "request-body-timeout"
     assert backend.connections == []
 
 
-def test_a_body_that_trickles_gets_408(tidegate, recording_backend):
-    tg = tidegate(conf.http(recording_backend(), service=MEMORY,
-                            listener='timeouts = { request_body = "500ms"; };'))
+def test_a_body_that_trickles_gets_408(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(), service=MEMORY,
+                                   listener='timeouts = { request_body = "500ms"; };'))
     peer = tg.client().send(head(BODY))
     until = settings.deadline()
     while not peer.is_readable():
@@ -245,16 +245,16 @@ def test_a_body_that_trickles_gets_408(tidegate, recording_backend):
     assert peer.read_answer().status == 408
 
 
-def test_the_body_is_not_waited_for_without_a_backend(tidegate):
-    tg = tidegate(conf.http(service=MEMORY))
+def test_the_body_is_not_waited_for_without_a_backend(shared_tidegate):
+    tg = shared_tidegate(conf.http(service=MEMORY))
     peer = tg.client().send(head(BODY))
     assert peer.read_answer().status == 503
     assert tg.access.wait(path="/x")["end"] == "no-backend"
 
 
-def test_expect_is_answered_here(tidegate, recording_backend):
+def test_expect_is_answered_here(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, service=MEMORY))
+    tg = shared_tidegate(conf.http(backend, service=MEMORY))
     peer = tg.client().send(head(BODY).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
     assert peer.read_head() == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert backend.connections == []
@@ -263,17 +263,17 @@ def test_expect_is_answered_here(tidegate, recording_backend):
     assert backend.requests[0].get("expect") is None
 
 
-def test_requests_behind_it_are_served_in_order(tidegate, recording_backend):
+def test_requests_behind_it_are_served_in_order(shared_tidegate, recording_backend):
     backend = recording_backend(backends.handles(
         lambda request: backends.answer(body=request.target.encode())))
-    tg = tidegate(conf.http(backend, service=FILE))
+    tg = shared_tidegate(conf.http(backend, service=FILE))
     peer = tg.client().send(client.post(BODY, "/1") + put(BODY, "/2") + client.get("/3"))
     assert [peer.read_answer().body for _ in range(3)] == [b"/1", b"/2", b"/3"]
 
 
-def test_small_bodies_and_none(tidegate, recording_backend):
+def test_small_bodies_and_none(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, workers=1, service=FILE))
+    tg = shared_tidegate(conf.http(backend, workers=1, service=FILE))
     peer = tg.client()
     for n in (0, 1, 1000, 16_000, 16_320, 16_321, 33_000):
         assert peer.exchange(client.post(b"x" * n)).status == 200
@@ -281,26 +281,26 @@ def test_small_bodies_and_none(tidegate, recording_backend):
     assert peer.exchange(client.get()).status == 200
 
 
-def test_a_buffered_body_waits_in_the_queue(tidegate, recording_backend):
+def test_a_buffered_body_waits_in_the_queue(shared_tidegate, recording_backend):
     def holds(conn):
         while conn.read_request() is not None:
             settings.let_rest(0.1)
             conn.send(backends.OK)
     backend = recording_backend(holds)
-    tg = tidegate(conf.http(backend, workers=2, service=FILE + "max_connections_per_backend = 1;"))
+    tg = shared_tidegate(conf.http(backend, workers=2, service=FILE + "max_connections_per_backend = 1;"))
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(tg.client()).send(put(BODY)) for _ in range(6)]
         assert [peer.read_answer().status for peer in peers] == [200] * 6
     assert [request.body == BODY for request in backend.requests] == [True] * 6
 
 
-def test_an_early_answer_ends_the_upload_to_the_backend(tidegate, recording_backend):
+def test_an_early_answer_ends_the_upload_to_the_backend(shared_tidegate, recording_backend):
     def early(conn):
         conn.read_head()
         conn.send(backends.answer("403 Forbidden", b"no"))
         conn.closed.wait(settings.TIMEOUT)
     backend = recording_backend(early)
-    tg = tidegate(conf.http(backend, workers=1, listener=NO_LIMIT, service=FILE))
+    tg = shared_tidegate(conf.http(backend, workers=1, listener=NO_LIMIT, service=FILE))
     peer = tg.client()
     assert peer.exchange(client.post(BODY * 100)).status == 403
     # All of it was taken: the client's connection lives on.

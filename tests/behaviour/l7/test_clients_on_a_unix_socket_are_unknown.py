@@ -5,10 +5,10 @@ import socket
 from harness import client, conf, settings
 
 
-def test_forwarded_says_unknown(tidegate, recording_backend, tmp_path):
+def test_forwarded_says_unknown(shared_tidegate, recording_backend, tmp_path):
     path = tmp_path / "front.sock"
     backend = recording_backend()
-    tidegate(conf.http(backend, bind=f"unix:{path}"))
+    shared_tidegate(conf.http(backend, bind=f"unix:{path}"))
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(settings.TIMEOUT)
     sock.connect(str(path))

@@ -115,10 +115,10 @@ def test_connection_field_is_not_sent_on(front, backend):
     assert front_request(backend).all("connection") in ([], ["keep-alive"], ["close"])
 
 
-def test_nominated_trailer_of_a_request_is_refused(tidegate, recording_backend):
+def test_nominated_trailer_of_a_request_is_refused(shared_tidegate, recording_backend):
     """RFC 9110 7.6.1: trailers too. It cannot be taken out of a body that passes as it comes."""
     backend = recording_backend()
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     request = (b"POST / HTTP/1.1\r\nHost: a\r\nConnection: x-t\r\nTransfer-Encoding: chunked\r\n\r\n"
                b"3\r\nabc\r\n0\r\nX-T: 5\r\n\r\n")
     assert tg.exchange(request).status == 400
@@ -126,12 +126,12 @@ def test_nominated_trailer_of_a_request_is_refused(tidegate, recording_backend):
     assert not any(b"X-T: 5" in conn.received for conn in backend.connections)
 
 
-def test_nominated_trailer_of_an_answer_is_refused(tidegate, recording_backend):
+def test_nominated_trailer_of_an_answer_is_refused(shared_tidegate, recording_backend):
     def script(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\nConnection: X-T\r\nTransfer-Encoding: chunked\r\n\r\n"
                   b"3\r\nabc\r\n0\r\nX-T: leak\r\n\r\n")
-    tg = tidegate(conf.http(recording_backend(script)))
+    tg = shared_tidegate(conf.http(recording_backend(script)))
     assert tg.exchange(client.get()).status == 502
 
 

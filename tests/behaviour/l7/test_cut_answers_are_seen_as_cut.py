@@ -26,13 +26,13 @@ def begins(raw, end):
 
 
 @pytest.mark.parametrize("raw", BEGINNINGS.values(), ids=BEGINNINGS.keys())
-def test_by_a_reset_of_the_backend(tidegate, recording_backend, raw):
+def test_by_a_reset_of_the_backend(shared_tidegate, recording_backend, raw):
     arrived = threading.Event()
 
     def end(conn):
         arrived.wait(settings.TIMEOUT)
         conn.reset()
-    tg = tidegate(conf.http(recording_backend(begins(raw, end))))
+    tg = shared_tidegate(conf.http(recording_backend(begins(raw, end))))
     peer = tg.client().send(client.get("/cut", version="1.0"))
     assert b" 200 " in peer.read_head()
     assert peer.read(7) == b"partial"
@@ -44,14 +44,14 @@ def test_by_a_reset_of_the_backend(tidegate, recording_backend, raw):
 @pytest.mark.parametrize("more", [b"", b"7\r\nfurt", b"0\r\n", b"x\r\n"],
                          ids=["between chunks", "in a chunk", "after the last", "bad chunk"])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_by_the_end_of_a_chunked_one(tidegate, recording_backend, version, more):
+def test_by_the_end_of_a_chunked_one(shared_tidegate, recording_backend, version, more):
     """Neither an orderly end, nor a last chunk, nor an error of ours in the middle of it."""
     arrived = threading.Event()
 
     def end(conn):
         arrived.wait(settings.TIMEOUT)
         conn.send(more)
-    tg = tidegate(conf.http(recording_backend(begins(BEGINNINGS["chunked"], end))))
+    tg = shared_tidegate(conf.http(recording_backend(begins(BEGINNINGS["chunked"], end))))
     peer = tg.client().send(client.get("/cut", version=version))
     assert b" 200 " in peer.read_head()
     arrived.set()
@@ -63,9 +63,9 @@ def test_by_the_end_of_a_chunked_one(tidegate, recording_backend, version, more)
 
 @pytest.mark.parametrize("timeout", ["idle", "total"])
 @pytest.mark.parametrize("raw", BEGINNINGS.values(), ids=BEGINNINGS.keys())
-def test_by_a_timeout(tidegate, recording_backend, raw, timeout):
+def test_by_a_timeout(shared_tidegate, recording_backend, raw, timeout):
     backend = recording_backend(begins(raw, lambda conn: conn.read_to_end()))
-    tg = tidegate(conf.http(backend, service=f'timeouts = {{ {timeout} = "200ms"; }};'))
+    tg = shared_tidegate(conf.http(backend, service=f'timeouts = {{ {timeout} = "200ms"; }};'))
     peer = tg.client().send(client.get("/cut", version="1.0"))
     assert peer.read_head() is not None
     peer.read_to_end()
@@ -74,10 +74,10 @@ def test_by_a_timeout(tidegate, recording_backend, raw, timeout):
 
 
 @pytest.mark.parametrize("raw", BEGINNINGS.values(), ids=BEGINNINGS.keys())
-def test_whole_ones_end_in_order(tidegate, recording_backend, raw):
+def test_whole_ones_end_in_order(shared_tidegate, recording_backend, raw):
     """What the cases above would otherwise prove: that every connection is reset."""
     rest = b"0\r\n\r\n" if b"chunked" in raw else b""
-    tg = tidegate(conf.http(recording_backend(begins(raw + rest, lambda conn: None))))
+    tg = shared_tidegate(conf.http(recording_backend(begins(raw + rest, lambda conn: None))))
     peer = tg.client().send(client.get("/whole", version="1.0"))
     assert peer.read_answer().body == b"partial" and peer.ended == "eof"
     assert tg.access.wait(path="/whole")["end"] == "done"
@@ -91,7 +91,7 @@ def fill(peer):
             peer.sock.send(b"y" * 65536)
 
 
-def test_by_a_reset_that_the_upload_meets(tidegate, recording_backend):
+def test_by_a_reset_that_the_upload_meets(shared_tidegate, recording_backend):
     """The write is told of the reset; what is read after it must not pass for the end."""
     full = threading.Event()
 
@@ -100,7 +100,7 @@ def test_by_a_reset_that_the_upload_meets(tidegate, recording_backend):
         conn.send(BEGINNINGS["until close, 1.1"])
         full.wait(settings.TIMEOUT)
         conn.reset()
-    tg = tidegate(conf.http(recording_backend(script), listener="limits = { body = 0; };"))
+    tg = shared_tidegate(conf.http(recording_backend(script), listener="limits = { body = 0; };"))
     peer = tg.client().send(b"POST /cut HTTP/1.1\r\nHost: a\r\n"
                             b"Content-Length: 1000000000\r\n\r\n")
     assert b" 200 " in peer.read_head()

@@ -45,19 +45,19 @@ def test_default_page(front, request_bytes, status):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_backend_that_refuses(tidegate, method):
-    tg = tidegate(conf.http(refused_backend()))
+def test_backend_that_refuses(shared_tidegate, method):
+    tg = shared_tidegate(conf.http(refused_backend()))
     answer = tg.client().exchange(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert answer.status in (502, 503)
     assert int(answer.get("content-length")) > 0
     assert (answer.body == b"") == (method == "HEAD")
 
 
-def test_own_page_of_the_service(tidegate, tmp_path, recording_backend):
+def test_own_page_of_the_service(shared_tidegate, tmp_path, recording_backend):
     page = "<h1>We are closed</h1>\n" * 100
     (tmp_path / "closed.html").write_text(page)
     bad = recording_backend(backends.answers(b"bad\r\n\r\n", then=None))
-    tg = tidegate(conf.http(bad, service=f'''error_pages = (
+    tg = shared_tidegate(conf.http(bad, service=f'''error_pages = (
         {{ status = 502; file = "{tmp_path}/closed.html"; }} );'''))
     answer = tg.exchange(client.get())
     assert answer.status == 502 and answer.body == page.encode() and answer.complete
@@ -65,49 +65,49 @@ def test_own_page_of_the_service(tidegate, tmp_path, recording_backend):
     assert head.status == 502 and head.get("content-length") == str(len(page)) and not head.body
 
 
-def test_own_page_of_another_status_is_not_taken(tidegate, tmp_path, recording_backend):
+def test_own_page_of_another_status_is_not_taken(shared_tidegate, tmp_path, recording_backend):
     (tmp_path / "page").write_text("for 503")
     bad = recording_backend(backends.answers(b"bad\r\n\r\n", then=None))
-    tg = tidegate(conf.http(bad, service=f'''error_pages = (
+    tg = shared_tidegate(conf.http(bad, service=f'''error_pages = (
         {{ status = 503; file = "{tmp_path}/page"; }} );'''))
     answer = tg.exchange(client.get())
     assert answer.status == 502 and b"for 503" not in answer.body
 
 
-def test_a_large_page_of_64k(tidegate, tmp_path, recording_backend):
+def test_a_large_page_of_64k(shared_tidegate, tmp_path, recording_backend):
     (tmp_path / "page").write_bytes(b"x" * 65536)
     bad = recording_backend(backends.answers(b"bad\r\n\r\n", then=None))
-    tg = tidegate(conf.http(bad, service=f'''error_pages = (
+    tg = shared_tidegate(conf.http(bad, service=f'''error_pages = (
         {{ status = 502; file = "{tmp_path}/page"; }} );'''))
     answer = tg.exchange(client.get())
     assert answer.status == 502 and len(answer.body) == 65536
 
 
-def test_backends_own_errors_pass_untouched(tidegate, recording_backend):
+def test_backends_own_errors_pass_untouched(shared_tidegate, recording_backend):
     theirs = backends.answer("503 Service Unavailable", b"theirs", fields=[("X-Why", "busy")])
-    tg = tidegate(conf.http(recording_backend(backends.answers(theirs))))
+    tg = shared_tidegate(conf.http(recording_backend(backends.answers(theirs))))
     answer = tg.exchange(client.get())
     assert answer.status == 503 and answer.body == b"theirs" and answer.get("x-why") == "busy"
 
 
-def test_connection_goes_on_after_an_error_that_is_not_the_clients(tidegate):
-    tg = tidegate(conf.http(refused_backend()))
+def test_connection_goes_on_after_an_error_that_is_not_the_clients(shared_tidegate):
+    tg = shared_tidegate(conf.http(refused_backend()))
     peer = tg.client()
     assert [peer.exchange(client.get()).status // 100 for _ in range(3)] == [5, 5, 5]
 
 
-def test_1_0_client_gets_a_page_and_the_end(tidegate):
-    tg = tidegate(conf.http(refused_backend()))
+def test_1_0_client_gets_a_page_and_the_end(shared_tidegate):
+    tg = shared_tidegate(conf.http(refused_backend()))
     raw = tg.client().send(client.get(version="1.0")).read_to_end()
     assert raw.split(b" ")[1] in (b"502", b"503")
 
 
-def test_own_page_for_a_body_that_is_too_long(tidegate, tmp_path, recording_backend):
+def test_own_page_for_a_body_that_is_too_long(shared_tidegate, tmp_path, recording_backend):
     (tmp_path / "page").write_text("too long for us")
-    tg = tidegate(conf.http(recording_backend(), listener='limits = { body = "1K"; };',
-                            service=f'''error_pages = (
+    tg = shared_tidegate(conf.http(recording_backend(), listener='limits = { body = "1K"; };',
+                                   service=f'''error_pages = (
         {{ status = 413; file = "{tmp_path}/page"; }} );'''))
     answer = tg.exchange(client.post(b"x" * 2000, "/long"))
     assert answer.status == 413 and answer.body == b"too long for us"
     record = tg.access.wait(path="/long")
-    assert (record["service"], record["method"], record["host"]) == ("site", "POST", "example.org")
+    assert (record["service"], record["method"], record["host"]) == (tg.service, "POST", "example.org")

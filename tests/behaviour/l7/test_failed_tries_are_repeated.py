@@ -57,9 +57,9 @@ BY_DEFAULT = {
 
 
 @pytest.mark.parametrize("script, reason", BY_DEFAULT.values(), ids=BY_DEFAULT.keys())
-def test_an_idempotent_request_goes_to_another_backend(tidegate, recording_backend, script, reason):
+def test_an_idempotent_request_goes_to_another_backend(shared_tidegate, recording_backend, script, reason):
     bad, good = recording_backend(script), recording_backend()
-    tg = tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
     assert tg.exchange(client.get("/x")).status == 200
     record = tg.access.wait(path="/x")
     assert record["failed"] == f"bad:{reason}"
@@ -69,9 +69,9 @@ def test_an_idempotent_request_goes_to_another_backend(tidegate, recording_backe
 
 @pytest.mark.parametrize("script, status", [(dies, 502), (resets, 502), (half_a_head, 502),
                                             (hangs, 504)])
-def test_what_cannot_be_repeated_is_not(tidegate, recording_backend, script, status):
+def test_what_cannot_be_repeated_is_not(shared_tidegate, recording_backend, script, status):
     bad, good = recording_backend(script), recording_backend()
-    tg = tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
     assert tg.exchange(client.post(b"hello", "/x")).status == status
     record = tg.access.wait(path="/x")
     assert (record["retries"], record["backend"]) == ("0", "bad")
@@ -79,36 +79,36 @@ def test_what_cannot_be_repeated_is_not(tidegate, recording_backend, script, sta
     assert good.requests == []
 
 
-def test_a_failed_connect_is_repeated_for_any_method(tidegate, recording_backend):
+def test_a_failed_connect_is_repeated_for_any_method(shared_tidegate, recording_backend):
     good = recording_backend()
-    tg = tidegate(conf.http(*pair(dead(), good), workers=1))
+    tg = shared_tidegate(conf.http(*pair(dead(), good), workers=1))
     assert tg.exchange(client.post(b"hello", "/x")).status == 200
     assert tg.access.wait(path="/x")["failed"] == "bad:connect-failed"
     assert good.requests[0].body == b"hello"
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-def test_an_idempotency_key_may_make_a_post_repeatable(tidegate, recording_backend, allowed):
+def test_an_idempotency_key_may_make_a_post_repeatable(shared_tidegate, recording_backend, allowed):
     bad, good = recording_backend(dies), recording_backend()
     option = "idempotency_key = true;" if allowed else ""
-    tg = tidegate(conf.http(*pair(bad, good), workers=1, service=retry(option)))
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry(option)))
     assert tg.exchange(client.post(b"hello", "/x", extra=KEYED)).status == (200 if allowed else 502)
     assert [request.body for request in good.requests] == ([b"hello"] if allowed else [])
 
 
 @pytest.mark.parametrize("field", [b"Idempotency-Key:\r\n", b"Idempotency-Key:  \t\r\n"])
-def test_an_empty_idempotency_key_is_none(tidegate, recording_backend, field):
+def test_an_empty_idempotency_key_is_none(shared_tidegate, recording_backend, field):
     bad, good = recording_backend(dies), recording_backend()
-    tg = tidegate(conf.http(*pair(bad, good), workers=1, service=retry("idempotency_key = true;")))
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry("idempotency_key = true;")))
     assert tg.exchange(client.post(b"hello", "/x", extra=field)).status == 502
     assert good.requests == []
 
 
 @pytest.mark.parametrize("status", ["503 Busy", "429 Slow", "404 No"])
-def test_configured_statuses(tidegate, recording_backend, status):
+def test_configured_statuses(shared_tidegate, recording_backend, status):
     bad, good = recording_backend(says(status)), recording_backend()
-    tg = tidegate(conf.http(*pair(bad, good), workers=1,
-                            service=retry('on = ( "503", "429" );')))
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1,
+                                   service=retry('on = ( "503", "429" );')))
     answer = tg.exchange(client.get("/x"))
     record = tg.access.wait(path="/x")
     if status == "404 No":
@@ -119,9 +119,9 @@ def test_configured_statuses(tidegate, recording_backend, status):
         assert record["failed"] == "bad:bad-status"
 
 
-def test_when_all_say_so_the_last_answer_is_passed_on(tidegate, recording_backend):
+def test_when_all_say_so_the_last_answer_is_passed_on(shared_tidegate, recording_backend):
     bad = [recording_backend(says(f"503 {name}"), name=name) for name in "abc"]
-    tg = tidegate(conf.http(*bad, workers=1, service=retry('attempts = 2; on = ( "503" );')))
+    tg = shared_tidegate(conf.http(*bad, workers=1, service=retry('attempts = 2; on = ( "503" );')))
     answer = tg.exchange(client.get("/x"))
     assert (answer.status, answer.body) == (503, b"bad")
     record = tg.access.wait(path="/x")
@@ -131,40 +131,40 @@ def test_when_all_say_so_the_last_answer_is_passed_on(tidegate, recording_backen
     assert all(len(backend.requests) == 1 for backend in bad)
 
 
-def test_a_status_is_not_repeated_for_a_post(tidegate, recording_backend):
+def test_a_status_is_not_repeated_for_a_post(shared_tidegate, recording_backend):
     bad, good = recording_backend(says("503 Busy")), recording_backend()
-    tg = tidegate(conf.http(*pair(bad, good), workers=1, service=retry('on = ( "503" );')))
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry('on = ( "503" );')))
     assert tg.exchange(client.post(b"hello")).status == 503
     assert good.requests == []
 
 
-def test_nothing_is_repeated_once_a_byte_went_out(tidegate, recording_backend):
+def test_nothing_is_repeated_once_a_byte_went_out(shared_tidegate, recording_backend):
     def script(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
     bad, good = recording_backend(script), recording_backend()
-    tg = tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
     answer = tg.client().send(client.get("/x")).read_answer()
     assert answer.status == 200 and not answer.complete
     assert good.requests == []
 
 
-def test_nothing_is_repeated_after_an_interim_answer(tidegate, recording_backend):
+def test_nothing_is_repeated_after_an_interim_answer(shared_tidegate, recording_backend):
     def script(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
         conn.send(backends.answer("503 Busy", b"bad"))
     bad, good = recording_backend(script), recording_backend()
-    tg = tidegate(conf.http(*pair(bad, good), workers=1, service=retry('on = ( "503" );')))
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry('on = ( "503" );')))
     answer = tg.exchange(client.get("/x"))
     assert answer.status == 503 and len(answer.interim) == 1
     assert good.requests == []
 
 
 @pytest.mark.parametrize("attempts", [0, 1, 3])
-def test_attempts_are_counted(tidegate, recording_backend, attempts):
+def test_attempts_are_counted(shared_tidegate, recording_backend, attempts):
     bad = [recording_backend(dies, name=f"b{i}") for i in range(5)]
-    tg = tidegate(conf.http(*bad, workers=1, service=retry(f"attempts = {attempts};")))
+    tg = shared_tidegate(conf.http(*bad, workers=1, service=retry(f"attempts = {attempts};")))
     assert tg.exchange(client.get("/x")).status == 502
     record = tg.access.wait(path="/x")
     assert record["retries"] == str(attempts)
@@ -174,18 +174,18 @@ def test_attempts_are_counted(tidegate, recording_backend, attempts):
         attempts + 1)
 
 
-def test_a_body_is_sent_again_whole(tidegate, recording_backend):
+def test_a_body_is_sent_again_whole(shared_tidegate, recording_backend):
     bad, good = recording_backend(dies), recording_backend()
-    tg = tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
     body = bytes(range(256)) * 40
     request = client.post(body, "/x").replace(b"POST", b"PUT", 1)
     assert tg.exchange(request).status == 200
     assert good.requests[0].body == body
 
 
-def test_the_only_backend_is_tried_again_after_a_pause(tidegate, recording_backend):
+def test_the_only_backend_is_tried_again_after_a_pause(shared_tidegate, recording_backend):
     backend = recording_backend(dies, dies, backends.serve)
-    tg = tidegate(conf.http(backend, workers=1, service=retry('backoff = "100ms";')))
+    tg = shared_tidegate(conf.http(backend, workers=1, service=retry('backoff = "100ms";')))
     assert tg.exchange(client.get("/x")).status == 200
     record = tg.access.wait(path="/x")
     assert record["retries"] == "2"
@@ -198,12 +198,12 @@ def wait_retries(tmp_path, n):
     settings.wait_until(lambda: stat.number(tmp_path / "admin.sock", "BACKEND", "wretr") >= n, f"{n} retries")
 
 
-def test_a_backend_that_restarts_costs_nothing(tidegate, recording_backend, tmp_path):
+def test_a_backend_that_restarts_costs_nothing(shared_tidegate, recording_backend, tmp_path):
     """It refuses for a moment; the pause is long enough."""
     port = net.free_port()
-    tg = tidegate(conf.http(f"{net.ADDRESS}:{port}", workers=1,
-                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
-                            service='retry = { attempts = 7; backoff = "50ms"; };'))
+    tg = shared_tidegate(conf.http(f"{net.ADDRESS}:{port}", workers=1,
+                                   top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
+                                   service='retry = { attempts = 7; backoff = "50ms"; };'))
     with tg.client() as peer:
         peer.send(client.get("/x"))
         wait_retries(tmp_path, 1)
@@ -212,11 +212,11 @@ def test_a_backend_that_restarts_costs_nothing(tidegate, recording_backend, tmp_
     assert tg.access.wait(path="/x")["failed"].startswith(f"{net.ADDRESS}:{port}:connect-failed")
 
 
-def test_tcp_connects_are_tried_again_after_a_pause(tidegate, recording_backend, tmp_path):
+def test_tcp_connects_are_tried_again_after_a_pause(shared_tidegate, recording_backend, tmp_path):
     port = net.free_port()
-    tg = tidegate(conf.tcp(f"{net.ADDRESS}:{port}", workers=1,
-                           top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
-                           service='retry = { attempts = 7; backoff = "50ms"; };'))
+    tg = shared_tidegate(conf.tcp(f"{net.ADDRESS}:{port}", workers=1,
+                                  top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
+                                  service='retry = { attempts = 7; backoff = "50ms"; };'))
     with tg.client() as peer:
         peer.send(b"hello")
         wait_retries(tmp_path, 2)
@@ -228,11 +228,11 @@ def test_tcp_connects_are_tried_again_after_a_pause(tidegate, recording_backend,
     assert int(record["retries"]) >= 2 and int(record["queue_us"]) > 0
 
 
-def test_the_budget_bounds_retries(tidegate, recording_backend):
+def test_the_budget_bounds_retries(shared_tidegate, recording_backend):
     """All fail: ten a second on top of a tenth of the requests, whatever the clients ask for."""
-    tg = tidegate(conf.http(recording_backend(dies), recording_backend(resets),
-                            recording_backend(half_a_head), workers=1,
-                            service='retry = { attempts = 7; budget = 0.1; backoff = "0"; };'))
+    tg = shared_tidegate(conf.http(recording_backend(dies), recording_backend(resets),
+                                   recording_backend(half_a_head), workers=1,
+                                   service='retry = { attempts = 7; budget = 0.1; backoff = "0"; };'))
     statuses = []
 
     def ask():
@@ -263,15 +263,15 @@ def test_one_worker_may_have_all_of_the_floor(tidegate, recording_backend):
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_failed_connects_are_not_in_the_budget(tidegate, recording_backend, tmp_path, mode):
+def test_failed_connects_are_not_in_the_budget(shared_tidegate, recording_backend, tmp_path, mode):
     """Two of three machines are gone: far more tries than the budget has, and every request is served."""
     good = recording_backend(name="good")
     text = conf.http if mode == "http" else conf.tcp
-    tg = tidegate(text(f'{{ name = "d1"; address = "{dead()}"; }}',
-                       f'{{ name = "d2"; address = "{dead()}"; }}', good, workers=1,
-                       top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
-                       service=retry('attempts = 7; budget = 0; backoff = "0";')
-                       + "outlier = { connects = 0; };"))
+    tg = shared_tidegate(text(f'{{ name = "d1"; address = "{dead()}"; }}',
+                              f'{{ name = "d2"; address = "{dead()}"; }}', good, workers=1,
+                              top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
+                              service=retry('attempts = 7; budget = 0; backoff = "0";')
+                              + "outlier = { connects = 0; };"))
     for _ in range(120):
         assert tg.exchange(client.get()).status == 200
     assert sum(stat.number(tmp_path / "admin.sock", name, "wretr") for name in ("d1", "d2")) > 100

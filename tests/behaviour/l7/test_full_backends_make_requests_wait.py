@@ -63,9 +63,9 @@ def start(tidegate, tmp_path, backend, *more, service=LIMITED, **options):
 
 @pytest.mark.parametrize("balance", ["round-robin", "least-conn"])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_the_limit_is_exact(tidegate, recording_backend, gate, tmp_path, balance, workers):
+def test_the_limit_is_exact(shared_tidegate, recording_backend, gate, tmp_path, balance, workers):
     backend = recording_backend(gate)
-    tg = start(tidegate, tmp_path, backend, workers=workers,
+    tg = start(shared_tidegate, tmp_path, backend, workers=workers,
                service=f'{LIMITED} balance = "{balance}";')
     with contextlib.ExitStack() as stack:
         peers = [send(tg, stack, f"/{i}") for i in range(12)]
@@ -78,10 +78,10 @@ def test_the_limit_is_exact(tidegate, recording_backend, gate, tmp_path, balance
     assert sum(tg.access.wait(path=f"/{i}")["choice"] == "queue" for i in range(12)) == 10
 
 
-def test_a_backend_of_its_own_limit(tidegate, recording_backend, gate, tmp_path):
+def test_a_backend_of_its_own_limit(shared_tidegate, recording_backend, gate, tmp_path):
     other = Gate()
     small, large = recording_backend(gate, name="small"), recording_backend(other, name="large")
-    tg = start(tidegate, tmp_path,
+    tg = start(shared_tidegate, tmp_path,
                f'{{ name = "small"; address = "{small.address}"; max_connections = 1; }}',
                f'{{ name = "large"; address = "{large.address}"; }}', workers=1,
                service="max_connections_per_backend = 3;")
@@ -95,8 +95,8 @@ def test_a_backend_of_its_own_limit(tidegate, recording_backend, gate, tmp_path)
     assert (gate.most, other.most) == (1, 3)
 
 
-def test_the_oldest_comes_first(tidegate, recording_backend, gate, tmp_path):
-    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+def test_the_oldest_comes_first(shared_tidegate, recording_backend, gate, tmp_path):
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1,
                service="max_connections_per_backend = 1;")
     with contextlib.ExitStack() as stack:
         peers = [send(tg, stack, "/first")]
@@ -113,8 +113,8 @@ def test_the_oldest_comes_first(tidegate, recording_backend, gate, tmp_path):
         assert gate.order == ["/first", "/0", "/1", "/2"]
 
 
-def test_under_overload_the_youngest_comes_first(tidegate, recording_backend, gate, tmp_path):
-    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+def test_under_overload_the_youngest_comes_first(shared_tidegate, recording_backend, gate, tmp_path):
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1,
                service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };')
     with contextlib.ExitStack() as stack:
         peers = [send(tg, stack, "/first")]
@@ -132,10 +132,10 @@ def test_under_overload_the_youngest_comes_first(tidegate, recording_backend, ga
     assert gate.order == ["/first", "/2", "/1", "/0"]
 
 
-def test_priorities(tidegate, recording_backend, gate, tmp_path):
+def test_priorities(shared_tidegate, recording_backend, gate, tmp_path):
     routes = """routes = ( { path = "/vip"; service = "site"; priority = "high"; },
                            { path = "/bulk"; service = "site"; priority = "low"; } );"""
-    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1, listener=routes,
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1, listener=routes,
                service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };')
     with contextlib.ExitStack() as stack:
         peers = [send(tg, stack, "/first")]
@@ -149,8 +149,8 @@ def test_priorities(tidegate, recording_backend, gate, tmp_path):
     assert gate.order == ["/first", "/vip", "/plain", "/bulk"]
 
 
-def test_a_full_queue_refuses(tidegate, recording_backend, gate, tmp_path):
-    tg = start(tidegate, tmp_path, recording_backend(gate), workers=2,
+def test_a_full_queue_refuses(shared_tidegate, recording_backend, gate, tmp_path):
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=2,
                service="max_connections_per_backend = 1; queue = 2;"
                        'timeouts = { queue = "1h"; };')
     with contextlib.ExitStack() as stack:
@@ -171,8 +171,8 @@ def test_a_full_queue_refuses(tidegate, recording_backend, gate, tmp_path):
     assert sum(answer.status == 200 for answer in answers) == 2
 
 
-def test_a_full_queue_under_overload_sheds_the_oldest(tidegate, recording_backend, gate, tmp_path):
-    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+def test_a_full_queue_under_overload_sheds_the_oldest(shared_tidegate, recording_backend, gate, tmp_path):
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1,
                service="max_connections_per_backend = 1; queue = 2;"
                        'timeouts = { queue = "1h"; };')
     with contextlib.ExitStack() as stack:
@@ -193,8 +193,8 @@ def test_a_full_queue_under_overload_sheds_the_oldest(tidegate, recording_backen
     assert gate.order == ["/first", "/new", "/young"]
 
 
-def test_the_wait_has_a_deadline(tidegate, recording_backend, gate, tmp_path):
-    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+def test_the_wait_has_a_deadline(shared_tidegate, recording_backend, gate, tmp_path):
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1,
                service='max_connections_per_backend = 1; timeouts = { queue = "300ms"; };')
     with contextlib.ExitStack() as stack:
         send(tg, stack, "/first")
@@ -212,8 +212,8 @@ def test_the_wait_has_a_deadline(tidegate, recording_backend, gate, tmp_path):
         assert late.exchange(client.get("/again")).status == 200
 
 
-def test_who_gives_up_frees_its_place(tidegate, recording_backend, gate, tmp_path):
-    tg = start(tidegate, tmp_path, recording_backend(gate), workers=2,
+def test_who_gives_up_frees_its_place(shared_tidegate, recording_backend, gate, tmp_path):
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=2,
                service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };')
     with contextlib.ExitStack() as stack:
         first = send(tg, stack, "/first")
@@ -235,8 +235,8 @@ def queued_ms(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_the_wait_of_who_gives_up_counts(tidegate, recording_backend, gate, tmp_path, mode):
-    tg = tidegate(getattr(conf, mode)(
+def test_the_wait_of_who_gives_up_counts(shared_tidegate, recording_backend, gate, tmp_path, mode):
+    tg = shared_tidegate(getattr(conf, mode)(
         recording_backend(gate), workers=1, top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};',
         service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };'))
     with contextlib.ExitStack() as stack:
@@ -254,9 +254,9 @@ def test_the_wait_of_who_gives_up_counts(tidegate, recording_backend, gate, tmp_
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_the_wait_that_the_total_time_ends_counts(tidegate, mode):
+def test_the_wait_that_the_total_time_ends_counts(shared_tidegate, mode):
     """Here for the next try."""
-    tg = tidegate(getattr(conf, mode)(
+    tg = shared_tidegate(getattr(conf, mode)(
         f"{net.ADDRESS}:{net.free_port()}", workers=1, service='timeouts = { total = "400ms"; }; '
         'health = { type = "none"; }; retry = { attempts = 3; backoff = "1s"; };'))
     with tg.client() as peer:
@@ -265,12 +265,12 @@ def test_the_wait_that_the_total_time_ends_counts(tidegate, mode):
     assert 350_000 <= int(record["queue_us"]) <= int(record["total_us"])
 
 
-def test_after_a_failed_try_it_waits_for_another_backend(tidegate, recording_backend, gate,
+def test_after_a_failed_try_it_waits_for_another_backend(shared_tidegate, recording_backend, gate,
                                                          tmp_path):
     """One that refuses all it gets is never full: it must not use up the tries of all who wait."""
     good = recording_backend(gate, name="good")
     bad = f'{{ name = "bad"; address = "{net.ADDRESS}:{net.free_port()}"; }}'
-    tg = start(tidegate, tmp_path, bad, good, workers=1, service=LIMITED)
+    tg = start(shared_tidegate, tmp_path, bad, good, workers=1, service=LIMITED)
     with contextlib.ExitStack() as stack:
         peers = [send(tg, stack, f"/{i}") for i in range(6)]
         gate.wait_held(2)
@@ -281,8 +281,8 @@ def test_after_a_failed_try_it_waits_for_another_backend(tidegate, recording_bac
     assert set(failed) <= {"-", "bad:connect-failed"} and "bad:connect-failed" in failed
 
 
-def test_a_body_waits_too(tidegate, recording_backend, gate, tmp_path):
-    tg = start(tidegate, tmp_path, recording_backend(gate), workers=1,
+def test_a_body_waits_too(shared_tidegate, recording_backend, gate, tmp_path):
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1,
                service="max_connections_per_backend = 1;")
     with contextlib.ExitStack() as stack:
         send(tg, stack, "/first")
@@ -292,9 +292,9 @@ def test_a_body_waits_too(tidegate, recording_backend, gate, tmp_path):
         assert late.read_answer().status == 200
 
 
-def test_tcp_connections_wait(tidegate, recording_backend, tmp_path):
+def test_tcp_connections_wait(shared_tidegate, recording_backend, tmp_path):
     backend = recording_backend(backends.echo)
-    tg = tidegate(conf.tcp(backend, service="max_connections_per_backend = 1;", workers=2))
+    tg = shared_tidegate(conf.tcp(backend, service="max_connections_per_backend = 1;", workers=2))
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(tg.client()).send(b"hello") for _ in range(4)]
         for n in range(4):
@@ -309,10 +309,10 @@ def test_tcp_connections_wait(tidegate, recording_backend, tmp_path):
     assert len(tg.access.records(end="done", choice="queue")) == 3
 
 
-def test_tcp_connections_that_wait_too_long_are_reset(tidegate, recording_backend):
+def test_tcp_connections_that_wait_too_long_are_reset(shared_tidegate, recording_backend):
     backend = recording_backend(backends.echo)
-    tg = tidegate(conf.tcp(backend, service="max_connections_per_backend = 1;"
-                                            'timeouts = { queue = "200ms"; };', workers=2))
+    tg = shared_tidegate(conf.tcp(backend, service="max_connections_per_backend = 1;"
+                                                   'timeouts = { queue = "200ms"; };', workers=2))
     with tg.client().send(b"hello") as first:
         assert first.read(5) == b"hello"
         with tg.client().send(b"hello") as late:
@@ -323,9 +323,10 @@ def test_tcp_connections_that_wait_too_long_are_reset(tidegate, recording_backen
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_a_reset_leaves_the_queue_though_the_request_is_not_whole(tidegate, recording_backend, gate, tmp_path, mode):
+def test_a_reset_leaves_the_queue_though_the_request_is_not_whole(shared_tidegate, recording_backend, gate,
+                                                                  tmp_path, mode):
     backend = recording_backend(gate)
-    tg = tidegate(getattr(conf, mode)(
+    tg = shared_tidegate(getattr(conf, mode)(
         backend, workers=1, service="max_connections_per_backend = 1;",
         top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
     with contextlib.ExitStack() as stack:

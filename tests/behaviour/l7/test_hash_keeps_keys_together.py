@@ -32,9 +32,9 @@ KINDS = ["path", "header:X-User", "cookie:user", "query:user"]
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_key_has_its_backend(tidegate, recording_backend, kind, workers):
-    tg = tidegate(conf.http(*named(recording_backend, "a", "b", "c"), workers=workers,
-                            service=hashed(kind)))
+def test_a_key_has_its_backend(shared_tidegate, recording_backend, kind, workers):
+    tg = shared_tidegate(conf.http(*named(recording_backend, "a", "b", "c"), workers=workers,
+                                   service=hashed(kind)))
     places = {}
     for key in range(30):
         places[key] = {tg.exchange(request_with(kind, key)).body for _ in range(3)}
@@ -43,31 +43,31 @@ def test_a_key_has_its_backend(tidegate, recording_backend, kind, workers):
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
-def test_without_the_key_a_request_goes_anywhere(tidegate, recording_backend, kind):
-    tg = tidegate(conf.http(*named(recording_backend, "a", "b"), workers=1, service=hashed(kind)))
+def test_without_the_key_a_request_goes_anywhere(shared_tidegate, recording_backend, kind):
+    tg = shared_tidegate(conf.http(*named(recording_backend, "a", "b"), workers=1, service=hashed(kind)))
     assert {tg.exchange(client.get("/?x=1")).body for _ in range(40)} == {b"a", b"b"}
 
 
-def test_the_query_is_no_part_of_the_path(tidegate, recording_backend):
-    tg = tidegate(conf.http(*named(recording_backend, "a", "b", "c"), workers=1,
-                            service=hashed("path")))
+def test_the_query_is_no_part_of_the_path(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(*named(recording_backend, "a", "b", "c"), workers=1,
+                                   service=hashed("path")))
     for path in ("/x", "/y/z", "/"):
         assert len({tg.exchange(client.get(f"{path}?{n}")).body for n in range(10)}) == 1
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_source(tidegate, recording_backend, mode):
+def test_source(shared_tidegate, recording_backend, mode):
     """All of this test's clients have one address."""
     made = getattr(conf, mode)(*named(recording_backend, "a", "b", "c"), workers=2,
                                service=hashed("source"))
-    tg = tidegate(made)
+    tg = shared_tidegate(made)
     assert len({tg.exchange(client.get(f"/{n}")).body for n in range(12)}) == 1
 
 
-def test_when_one_leaves_only_its_keys_move(tidegate, recording_backend):
+def test_when_one_leaves_only_its_keys_move(shared_tidegate, recording_backend):
     health = 'health = { type = "tcp"; interval = "50ms"; fall = 1; };'
     made = named(recording_backend, "a", "b", "c", "d")
-    tg = tidegate(conf.http(*made, workers=1, service=hashed("path", health)))
+    tg = shared_tidegate(conf.http(*made, workers=1, service=hashed("path", health)))
     tg.log.wait(count=4, msg="backend up")
 
     def places():
@@ -84,13 +84,13 @@ def test_when_one_leaves_only_its_keys_move(tidegate, recording_backend):
     assert len(moved) <= sum(place == b"a" for place in before.values()) + 6
 
 
-def test_a_key_in_great_demand_spills_over(tidegate, recording_backend):
+def test_a_key_in_great_demand_spills_over(shared_tidegate, recording_backend):
     """With the bound, one key cannot fill one backend while the others rest."""
     def holds(conn):
         conn.read_request()
         conn.read_to_end()
     held = [recording_backend(holds, name=name) for name in "abcd"]
-    tg = tidegate(conf.http(*held, workers=1, service=hashed("path", "hash_bound = 1.5;")))
+    tg = shared_tidegate(conf.http(*held, workers=1, service=hashed("path", "hash_bound = 1.5;")))
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(tg.client()).send(client.get("/hot")) for _ in range(16)]
         settings.wait_until(lambda: sum(len(backend.requests) for backend in held) == 16,

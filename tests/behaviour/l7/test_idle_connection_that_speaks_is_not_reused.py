@@ -20,7 +20,7 @@ def answer_of(n):
 
 # 16 KiB less what a buffer of 16 KiB keeps for itself, and sizes around it
 @pytest.mark.parametrize("n", [4096, 16318, 16317, 16384, 32768])
-def test_behind_an_answer_that_fills_the_buffer(tidegate, recording_backend, n):
+def test_behind_an_answer_that_fills_the_buffer(shared_tidegate, recording_backend, n):
     """Where a read ends with the answer, what lies behind it is not seen by that read."""
     go = threading.Event()
 
@@ -30,7 +30,7 @@ def test_behind_an_answer_that_fills_the_buffer(tidegate, recording_backend, n):
         conn.send(answer_of(n) + POISON)
         backends.serve(conn)
     backend = recording_backend(script, backends.serve)
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     peer = tg.client().send(client.get("/a"))
     backend.wait_requests(1)
     with tg.standing_still():
@@ -42,7 +42,7 @@ def test_behind_an_answer_that_fills_the_buffer(tidegate, recording_backend, n):
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("unasked", [b"x", b"\r\n", POISON])
-def test_after_an_answer(tidegate, recording_backend, method, unasked):
+def test_after_an_answer(shared_tidegate, recording_backend, method, unasked):
     go = threading.Event()
 
     def script(conn):
@@ -53,7 +53,7 @@ def test_after_an_answer(tidegate, recording_backend, method, unasked):
         conn.send(unasked)
         conn.read_to_end()
     backend = recording_backend(script, backends.serve)
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     assert tg.exchange(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode()).status == 200
     go.set()
     backend.wait_closed()
@@ -61,7 +61,7 @@ def test_after_an_answer(tidegate, recording_backend, method, unasked):
     assert len(backend.connections) == 2
 
 
-def test_as_a_post_comes(tidegate, recording_backend):
+def test_as_a_post_comes(shared_tidegate, recording_backend):
     """For what cannot be repeated the connection is asked first, even in the same turn."""
     go = threading.Event()
 
@@ -73,7 +73,7 @@ def test_as_a_post_comes(tidegate, recording_backend):
         conn.send(POISON)
         conn.read_to_end()
     backend = recording_backend(script, backends.serve)
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     peer = tg.client()
     client.warm(peer)
     with tg.standing_still():

@@ -58,11 +58,11 @@ def answer_of_one_turn(tidegate, recording_backend, raw, service=""):
 
 
 @pytest.mark.parametrize("interim", [100, 1300, 4000, 15100])
-def test_an_answer_that_is_cut_behind_them(tidegate, recording_backend, interim):
+def test_an_answer_that_is_cut_behind_them(shared_tidegate, recording_backend, interim):
     """It comes as it was sent, up to its cut; or not at all, and a whole 502 instead."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n" + padding(1400) + b"\r\n"
     raw = hints(interim) + head + b"ten bytes."
-    got = answer_of_one_turn(tidegate, recording_backend, raw)
+    got = answer_of_one_turn(shared_tidegate, recording_backend, raw)
     assert SECRET not in got
     assert got.startswith(hints(interim))
     final = got[len(hints(interim)):]
@@ -78,23 +78,23 @@ def test_an_answer_that_is_cut_behind_them(tidegate, recording_backend, interim)
 @pytest.mark.parametrize("interim", [20, 1290, 15100])
 @pytest.mark.parametrize("after", [b"", b"HTTP/1.1 999 bad\r\n\r\n", b"HTTP/1.1 200 OK\r\nA"],
                          ids=["end", "bad", "half a head"])
-def test_an_error_page_behind_them(tidegate, recording_backend, tmp_path, after, interim, page):
+def test_an_error_page_behind_them(shared_tidegate, recording_backend, tmp_path, after, interim, page):
     service = ""
     if page:
         (tmp_path / "page").write_bytes(b"P" * page)
         service = f'error_pages = ( {{ status = 502; file = "{tmp_path}/page"; }} );'
-    got = answer_of_one_turn(tidegate, recording_backend, hints(interim) + after, service)
+    got = answer_of_one_turn(shared_tidegate, recording_backend, hints(interim) + after, service)
     assert got.startswith(hints(interim) + b"HTTP/1.1 502 ")
     head, body = got[len(hints(interim)):].split(b"\r\n\r\n", 1)
     assert len(body) == wire.Answer(head + b"\r\n\r\n").framing()
     assert page is None or body == b"P" * page
 
 
-def test_the_next_request_is_answered_behind_them(tidegate, recording_backend):
+def test_the_next_request_is_answered_behind_them(shared_tidegate, recording_backend):
     """Bytes of one answer are never taken for the next: the lengths add up."""
     raw = (hints(15100) + b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n" + padding(1400)
            + b"\r\nten bytes.")
-    tg = tidegate(conf.http(recording_backend(backends.answers(raw, raw)), workers=1))
+    tg = shared_tidegate(conf.http(recording_backend(backends.answers(raw, raw)), workers=1))
     peer = tg.client()
     for _ in range(2):
         answer = peer.exchange(client.get())

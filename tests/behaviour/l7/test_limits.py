@@ -79,9 +79,9 @@ def test_trailers(front, backend, fields, status):
           + body, status)
 
 
-def test_body_without_a_limit(tidegate, recording_backend):
+def test_body_without_a_limit(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend, listener='limits = { body = "0"; };'))
+    tg = shared_tidegate(conf.http(backend, listener='limits = { body = "0"; };'))
     assert tg.exchange(client.post(b"x" * 5_000_000)).status == 200
     assert len(backend.requests[0].body) == 5_000_000
 
@@ -96,9 +96,9 @@ def assert_one_more_waits_for(tg, peers):
     assert more.read_answer().status == 200
 
 
-def test_connections_of_a_listener(tidegate, recording_backend):
+def test_connections_of_a_listener(shared_tidegate, recording_backend):
     """Beyond max_connections a connection waits in the kernel; when one ends it has its turn."""
-    tg = tidegate(conf.http(recording_backend(), listener="max_connections = 3;", workers=1))
+    tg = shared_tidegate(conf.http(recording_backend(), listener="max_connections = 3;", workers=1))
     peers = [tg.client() for _ in range(3)]
     assert [peer.exchange(client.get()).status for peer in peers] == [200] * 3
     assert_one_more_waits_for(tg, peers)

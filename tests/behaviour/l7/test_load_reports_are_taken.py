@@ -51,35 +51,35 @@ def told(message):
 
 @pytest.mark.parametrize("name", ["endpoint-load-metrics", "Endpoint-Load-Metrics-Bin"])
 @pytest.mark.parametrize("value", [REPORT, "no report at all"])
-def test_of_heads(tidegate, recording_backend, name, value):
+def test_of_heads(shared_tidegate, recording_backend, name, value):
     raw = backends.answer(fields=[("X-A", "1"), (name, value), ("X-B", "2")])
-    answer = through(tidegate, recording_backend, raw)
+    answer = through(shared_tidegate, recording_backend, raw)
     assert told(answer) == []
     assert (answer.get("x-a"), answer.get("x-b")) == ("1", "2")
 
 
-def test_of_interim_answers(tidegate, recording_backend):
+def test_of_interim_answers(shared_tidegate, recording_backend):
     raw = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n" + FIELD + b"\r\n" + backends.OK
-    answer = through(tidegate, recording_backend, raw)
+    answer = through(shared_tidegate, recording_backend, raw)
     assert answer.interim[0].get("link") == "x"
     assert told(answer.interim[0]) == []
 
 
-def test_of_trailers(tidegate, recording_backend):
+def test_of_trailers(shared_tidegate, recording_backend):
     body = b"2\r\nok\r\n0\r\nX-A: 1\r\n" + FIELD + b"X-B: 2\r\n\r\n"
-    answer = through(tidegate, recording_backend, CHUNKED + body)
+    answer = through(shared_tidegate, recording_backend, CHUNKED + body)
     assert answer.body == b"ok"
     assert answer.trailers == [(b"X-A", b"1"), (b"X-B", b"2")]
 
 
-def test_of_trailers_that_come_byte_by_byte(tidegate, recording_backend):
+def test_of_trailers_that_come_byte_by_byte(shared_tidegate, recording_backend):
     def script(conn):
         conn.read_request()
         conn.send(CHUNKED + b"2\r\nok\r\n")
         for byte in b"0\r\nX-A: 1\r\n" + FIELD + b"X-B: 2\r\n\r\n":
             conn.send(bytes([byte]))
             conn.wait_all_taken()
-    tg = tidegate(conf.http(recording_backend(script), service=WATCHED))
+    tg = shared_tidegate(conf.http(recording_backend(script), service=WATCHED))
     answer = tg.exchange(client.get())
     assert answer.trailers == [(b"X-A", b"1"), (b"X-B", b"2")]
 

@@ -15,25 +15,25 @@ def request(method, hops, target="/", extra=b""):
 @pytest.mark.parametrize("method", [b"TRACE", b"OPTIONS"])
 @pytest.mark.parametrize("given, sent", [(b"1", "0"), (b"10", "9"), (b"007", "6"),
                                          (b"9" * 30, "999999998"), (None, None)])
-def test_what_goes_on_has_one_less(tidegate, recording_backend, method, given, sent):
+def test_what_goes_on_has_one_less(shared_tidegate, recording_backend, method, given, sent):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     assert tg.exchange(request(method, given)).status == 200
     assert backend.requests[0].get("max-forwards") == sent
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"DELETE"])
-def test_of_other_methods_it_says_nothing(tidegate, recording_backend, method):
+def test_of_other_methods_it_says_nothing(shared_tidegate, recording_backend, method):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     assert tg.exchange(request(method, b"0")).status == 200
     assert backend.requests[0].get("max-forwards") == "0"
 
 
 @pytest.mark.parametrize("target", ["*", "/path"])
-def test_options_that_ends_here_is_answered_here(tidegate, recording_backend, target):
+def test_options_that_ends_here_is_answered_here(shared_tidegate, recording_backend, target):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     peer = tg.client()
     answer = peer.exchange(request(b"OPTIONS", b"0", target))
     assert (answer.status, answer.reason, answer.body) == (200, "OK", b"")
@@ -44,10 +44,10 @@ def test_options_that_ends_here_is_answered_here(tidegate, recording_backend, ta
     assert [seen.target for seen in backend.requests] == ["/next"]
 
 
-def test_trace_that_ends_here_is_not_reflected(tidegate, recording_backend):
+def test_trace_that_ends_here_is_not_reflected(shared_tidegate, recording_backend):
     """What it would show of the request may be secrets of whoever made a browser send it."""
     backend = recording_backend()
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     peer = tg.client()
     answer = peer.exchange(request(b"TRACE", b"0", extra=b"Cookie: secret=1\r\n"))
     assert (answer.status, answer.reason) == (405, "Method Not Allowed")
@@ -57,16 +57,16 @@ def test_trace_that_ends_here_is_not_reflected(tidegate, recording_backend):
     assert [seen.target for seen in backend.requests] == ["/next"]
 
 
-def test_a_page_for_405(tidegate, tmp_path, recording_backend):
+def test_a_page_for_405(shared_tidegate, tmp_path, recording_backend):
     (tmp_path / "no.html").write_text("no")
-    tg = tidegate(conf.http(recording_backend(), service=f'''error_pages = (
+    tg = shared_tidegate(conf.http(recording_backend(), service=f'''error_pages = (
         {{ status = 405; file = "{tmp_path}/no.html"; }} );'''))
     assert tg.exchange(request(b"TRACE", b"0")).body == b"no"
 
 
-def test_a_body_with_what_ends_here_is_taken(tidegate, recording_backend):
+def test_a_body_with_what_ends_here_is_taken(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     peer = tg.client()
     answer = peer.exchange(request(b"OPTIONS", b"0", extra=b"Content-Length: 5\r\n") + b"hello")
     assert answer.status == 200
@@ -75,26 +75,26 @@ def test_a_body_with_what_ends_here_is_taken(tidegate, recording_backend):
 
 
 @pytest.mark.parametrize("wrong", [b"", b"x", b"-1", b"1,1", b"1\r\nMax-Forwards: 1"])
-def test_what_is_no_number_is_refused(tidegate, recording_backend, wrong):
+def test_what_is_no_number_is_refused(shared_tidegate, recording_backend, wrong):
     backend = recording_backend()
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     assert tg.exchange(request(b"OPTIONS", wrong)).status == 400
     assert backend.received == b""
 
 
-def test_named_by_connection_it_counts_and_goes_no_further(tidegate, recording_backend):
+def test_named_by_connection_it_counts_and_goes_no_further(shared_tidegate, recording_backend):
     """A client cannot take the count away from the proxy it speaks to."""
     backend = recording_backend()
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     named = b"Connection: max-forwards\r\n"
     assert tg.exchange(request(b"TRACE", b"0", extra=named)).status == 405
     assert tg.exchange(request(b"TRACE", b"5", extra=named)).status == 200
     assert [seen.has("max-forwards") for seen in backend.requests] == [False]
 
 
-def test_a_buffered_request_counts_too(tidegate, recording_backend):
+def test_a_buffered_request_counts_too(shared_tidegate, recording_backend):
     backend = recording_backend(backends.serve)
-    tg = tidegate(conf.http(backend, service='buffer_request = { memory = "64K"; };'))
+    tg = shared_tidegate(conf.http(backend, service='buffer_request = { memory = "64K"; };'))
     assert tg.exchange(request(b"OPTIONS", b"2")).status == 200
     assert tg.exchange(request(b"OPTIONS", b"0")).get("allow") == ALLOWED
     assert [seen.get("max-forwards") for seen in backend.requests] == ["1"]

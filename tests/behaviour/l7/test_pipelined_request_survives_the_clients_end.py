@@ -9,7 +9,7 @@ from harness import backends, client, conf, settings
 
 @pytest.mark.parametrize("further", [1, 3])
 @pytest.mark.parametrize("late", [False, True], ids=["sent at once", "sent with the end"])
-def test_when_end_and_answer_come_together(tidegate, recording_backend, late, further):
+def test_when_end_and_answer_come_together(shared_tidegate, recording_backend, late, further):
     """One turn brings the first answer, what the client still had to say, and its end."""
     go = threading.Event()
 
@@ -20,7 +20,7 @@ def test_when_end_and_answer_come_together(tidegate, recording_backend, late, fu
         while conn.read_request() is not None:
             conn.send(backends.answer(body=b"further"))
     backend = recording_backend(script)
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     rest = client.get("/further") * further
     peer = tg.client().send(client.get("/first") + (b"" if late else rest))
     backend.wait_requests(1)

@@ -37,10 +37,10 @@ def posts_to(backend):
 
 @pytest.mark.parametrize("before", [0, 2])
 @pytest.mark.parametrize("n, resets", DEATHS.values(), ids=DEATHS.keys())
-def test_whatever_the_backend_died_of(tidegate, recording_backend, n, resets, before):
+def test_whatever_the_backend_died_of(shared_tidegate, recording_backend, n, resets, before):
     """On a fresh connection and on a kept one, whose end could mean that nothing was read."""
     backend = recording_backend(dies_of_the_post(before, n, resets))
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     peer = tg.client()
     if before > 0:
         client.warm(peer)
@@ -52,10 +52,10 @@ def test_whatever_the_backend_died_of(tidegate, recording_backend, n, resets, be
 
 
 @pytest.mark.parametrize("resets", [False, True])
-def test_what_can_be_repeated_is(tidegate, recording_backend, resets):
+def test_what_can_be_repeated_is(shared_tidegate, recording_backend, resets):
     """The same death answers a GET that is sent once more."""
     backend = recording_backend(dies_of_the_post(1, 65536, resets), backends.serve)
-    tg = tidegate(conf.http(backend, workers=1))
+    tg = shared_tidegate(conf.http(backend, workers=1))
     peer = tg.client()
     assert peer.exchange(client.get("/warm")).status == 200
     assert peer.exchange(client.get("/again")).status == 200

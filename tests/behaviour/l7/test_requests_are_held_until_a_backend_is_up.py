@@ -45,21 +45,24 @@ class Site:
         settings.wait_until(lambda: self.status()["held"] == n, f"{n} held")
 
     def total(self, name, **labels):
-        return metrics.page(self.http).value(name, service="site", **labels)
+        return metrics.page(self.http).value(name, service=self.tg.service, **labels)
 
     def wanted(self):
-        return len(self.tg.log.records(msg="service wanted", svc="site"))
+        return len(self.tg.log.records(msg="service wanted", svc=self.tg.service))
 
     def wait_wanted(self, n=1):
-        self.tg.log.wait(count=n, msg="service wanted", svc="site")
+        self.tg.log.wait(count=n, msg="service wanted", svc=self.tg.service)
         assert self.wanted() == n
 
 
 @pytest.fixture
-def site(tidegate, tmp_path):
-    def start(**options):
-        return Site(tidegate, tmp_path, **options)
-    return start
+def site(shared_tidegate, tmp_path):
+    return lambda **options: Site(shared_tidegate, tmp_path, **options)
+
+
+@pytest.fixture
+def site_of_its_own(tidegate, tmp_path):
+    return lambda **options: Site(tidegate, tmp_path, **options)
 
 
 def send(site, stack, path, request=None):
@@ -135,7 +138,7 @@ def test_no_more_go_out_than_there_are_places(site, recording_backend):
 
     def count(conn):
         while (request := conn.read_request()) is not None:
-            most.append(int(metrics.page(held.http).value("service_in_flight", service="site")))
+            most.append(int(metrics.page(held.http).value("service_in_flight", service=held.tg.service)))
             conn.send(backends.OK)
             assert request.target
     held = site(service='max_connections_per_backend = 3; timeouts = { queue = "1ms"; };')
@@ -230,10 +233,10 @@ def bytes_read(site):
     return [int(re.search(r" in=(\d+) ", line)[1]) for line in listed if "phase=wait" in line]
 
 
-def test_bodies_wait_in_the_kernel(site, recording_backend):
+def test_bodies_wait_in_the_kernel(site_of_its_own, recording_backend):
     """Each of the held has one buffer at most, whatever it sends."""
     n = 8
-    held = site(listener='limits = { body = "0"; };', workers=1)
+    held = site_of_its_own(listener='limits = { body = "0"; };', workers=1)
     body = b"x" * 1_000_000
     head = b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
     with contextlib.ExitStack() as stack:
@@ -299,7 +302,7 @@ def test_a_reload_brings_the_backend(site, recording_backend):
         peer.send(client.get("/a"))
         held.wait_held(1)
         held.tg.reload(held.conf(HOLD, [held.backend]))
-        held.tg.log.wait(msg="backend down", svc="site")
+        held.tg.log.wait(msg="backend down", svc=held.tg.service)
         held.wait_held(1)
         recording_backend(port=held.port)
         assert peer.read_answer().status == 200
@@ -312,7 +315,7 @@ def test_an_operator_adds_the_backend(site, recording_backend):
         peers = [send(held, stack, f"/{i}") for i in range(10)]
         held.wait_held(10)
         backend = recording_backend()
-        control.ask(held.admin, f"add server site/b2 {backend.address} check enabled")
+        control.ask(held.admin, f"add server {held.tg.service}/b2 {backend.address} check enabled")
         assert [peer.read_answer().status for peer in peers] == [200] * 10
     assert held.wanted() == 1
 
@@ -354,8 +357,8 @@ class Late:
             conn.send(backends.OK)
 
 
-def test_a_new_keeper_hears_of_it(site, recording_backend):
-    held = site()
+def test_a_new_keeper_hears_of_it(site_of_its_own, recording_backend):
+    held = site_of_its_own()
     with contextlib.ExitStack() as stack:
         peers = [send(held, stack, f"/{i}") for i in range(10)]
         held.wait_held(10)
@@ -380,8 +383,8 @@ def test_a_body_that_would_be_stored_goes_out(site, recording_backend):
     assert [request.body for request in backend.requests] == [body]
 
 
-def test_a_stop_lets_them_have_their_answer(site, recording_backend):
-    held = site(top='shutdown_grace = "60s";')
+def test_a_stop_lets_them_have_their_answer(site_of_its_own, recording_backend):
+    held = site_of_its_own(top='shutdown_grace = "60s";')
     with contextlib.ExitStack() as stack:
         peers = [send(held, stack, f"/{i}") for i in range(4)]
         held.wait_held(4)

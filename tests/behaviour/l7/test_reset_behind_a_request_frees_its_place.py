@@ -34,10 +34,10 @@ def reset_behind(peers, request_bytes):
 
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted before", "accepted after"])
 @pytest.mark.parametrize("request_bytes", REQUESTS.values(), ids=REQUESTS.keys())
-def test_whatever_was_asked(tidegate, recording_backend, request_bytes, accepted):
+def test_whatever_was_asked(shared_tidegate, recording_backend, request_bytes, accepted):
     """Of a backend that does not answer: nothing but the reset can free the places."""
     backend = recording_backend(lambda conn: conn.read_to_end())
-    tg = tidegate(conf.http(backend, workers=1, listener=PATIENT, service=WAITS))
+    tg = shared_tidegate(conf.http(backend, workers=1, listener=PATIENT, service=WAITS))
     before = sockets(tg)
     if accepted:
         peers = [tg.client() for _ in range(COUNT)]
@@ -47,6 +47,6 @@ def test_whatever_was_asked(tidegate, recording_backend, request_bytes, accepted
             peers = [tg.client() for _ in range(COUNT)]
         reset_behind(peers, request_bytes)
     if request_bytes != REQUESTS["part of a head"]:
-        tg.access.wait(count=COUNT, listener="front")
+        tg.access.wait(count=COUNT, listener=tg.listener)
     settings.wait_until(lambda: sockets(tg) == before, "no place to be held")
     backend.wait_closed()

@@ -13,10 +13,10 @@ def refuses():
 
 
 @pytest.mark.parametrize("good", [1, 2, 3])
-def test_each_has_its_turn_as_the_first(tidegate, recording_backend, good):
+def test_each_has_its_turn_as_the_first(shared_tidegate, recording_backend, good):
     """A retry that took the next turn brought the next request to the dead one again."""
     made = [recording_backend() for _ in range(good)]
-    tg = tidegate(conf.http(refuses(), *made, workers=1, service="outlier = { connects = 0; };"))
+    tg = shared_tidegate(conf.http(refuses(), *made, workers=1, service="outlier = { connects = 0; };"))
     peer = tg.client()
     for _ in range(REQUESTS):
         assert peer.exchange(client.get("/turn")).status == 200

@@ -68,11 +68,11 @@ def test_match(front, host, path, service):
     assert answer.status == 200 and answer.body.decode() == service
 
 
-def test_nothing_matches_and_no_service_is_404(tidegate, recording_backend):
+def test_nothing_matches_and_no_service_is_404(shared_tidegate, recording_backend):
     made = conf.http(recording_backend())
     made.text = made.text.replace('service = "site";\n',
                                   'routes = ( { host = "a.example"; service = "site"; } );\n')
-    tg = tidegate(made)
+    tg = shared_tidegate(made)
     assert tg.exchange(client.get("/", "a.example")).status == 200
     peer = tg.client()
     assert peer.exchange(client.get("/x", "b.example")).status == 404

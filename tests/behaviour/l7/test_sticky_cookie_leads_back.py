@@ -30,9 +30,9 @@ def ask(tg, cookie=b"", path="/"):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_it_leads_back(tidegate, recording_backend, workers):
-    tg = tidegate(conf.http(*named(recording_backend, "a", "b", "c"), workers=workers,
-                            service=sticky()))
+def test_it_leads_back(shared_tidegate, recording_backend, workers):
+    tg = shared_tidegate(conf.http(*named(recording_backend, "a", "b", "c"), workers=workers,
+                                   service=sticky()))
     first = {}
     for _ in range(12):
         answer = ask(tg)
@@ -47,8 +47,8 @@ def test_it_leads_back(tidegate, recording_backend, workers):
             assert tg.access.wait(path=f"/{name.decode()}{number}")["choice"] == "sticky"
 
 
-def test_it_is_found_among_others(tidegate, recording_backend):
-    tg = tidegate(conf.http(*named(recording_backend, "a", "b"), workers=1, service=sticky()))
+def test_it_is_found_among_others(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(*named(recording_backend, "a", "b"), workers=1, service=sticky()))
     answer = ask(tg)
     pair = cookie_of(answer)[len("Cookie: "):-2]
     for field in (b"x=1; %s; y=2", b"xtg=1;%s", b"tgx=1; \t%s;", b"y=tg=1; %s"):
@@ -59,8 +59,8 @@ def test_it_is_found_among_others(tidegate, recording_backend):
 
 
 @pytest.mark.parametrize("value", [b"", b"a", b"x" * 22, b"x" * 5000])
-def test_what_we_did_not_make_is_replaced(tidegate, recording_backend, value):
-    tg = tidegate(conf.http(*named(recording_backend, "a", "b"), workers=1, service=sticky()))
+def test_what_we_did_not_make_is_replaced(shared_tidegate, recording_backend, value):
+    tg = shared_tidegate(conf.http(*named(recording_backend, "a", "b"), workers=1, service=sticky()))
     seen = set()
     for _ in range(4):
         answer = ask(tg, b"Cookie: tg=%s\r\n" % value)
@@ -88,9 +88,9 @@ def test_another_secret_knows_none_of_it(tidegate, recording_backend):
     assert cookie_of(ask(second, cookie)) not in (None, cookie)
 
 
-def test_its_value_does_not_tell_the_backend(tidegate, recording_backend):
+def test_its_value_does_not_tell_the_backend(shared_tidegate, recording_backend):
     backend, = named(recording_backend, "a-telling-name")
-    answer = ask(tidegate(conf.http(backend, workers=1, service=sticky())))
+    answer = ask(shared_tidegate(conf.http(backend, workers=1, service=sticky())))
     assert b"telling" not in cookie_of(answer)
     assert backend.address.encode() not in cookie_of(answer)
 
@@ -104,16 +104,16 @@ ATTRIBUTES = {
 
 
 @pytest.mark.parametrize("options, want", ATTRIBUTES.items())
-def test_attributes(tidegate, recording_backend, options, want):
-    tg = tidegate(conf.http(recording_backend(), workers=1, service=sticky(options)))
+def test_attributes(shared_tidegate, recording_backend, options, want):
+    tg = shared_tidegate(conf.http(recording_backend(), workers=1, service=sticky(options)))
     field = ask(tg).get("set-cookie")
     assert field.startswith("tg=") and field[field.index(";"):] == want
 
 
-def test_a_backend_that_is_down_is_replaced(tidegate, recording_backend):
+def test_a_backend_that_is_down_is_replaced(shared_tidegate, recording_backend):
     a, b = named(recording_backend, "a", "b")
     health = 'health = { type = "tcp"; interval = "50ms"; fall = 1; };'
-    tg = tidegate(conf.http(a, b, workers=1, service=sticky() + health))
+    tg = shared_tidegate(conf.http(a, b, workers=1, service=sticky() + health))
     tg.log.wait(count=2, msg="backend up")
     answer = settings.wait_until(lambda: (got := ask(tg)).status == 200 and got, "both to serve")
     cookie, mine = cookie_of(answer), a if answer.body == b"a" else b
@@ -126,7 +126,7 @@ def test_a_backend_that_is_down_is_replaced(tidegate, recording_backend):
     assert settings.wait_until(moved, "a cookie of the other") != cookie
 
 
-def test_a_full_backend_keeps_its_clients(tidegate, recording_backend):
+def test_a_full_backend_keeps_its_clients(shared_tidegate, recording_backend):
     """They go elsewhere for the moment, and come back with the cookie they have."""
     def script(conn):
         while (request := conn.read_request()) is not None:
@@ -136,8 +136,8 @@ def test_a_full_backend_keeps_its_clients(tidegate, recording_backend):
             conn.send(backends.answer(body=b"held"))
     held = recording_backend(script, name="held")
     other, = named(recording_backend, "other")
-    tg = tidegate(conf.http(held, other, workers=1,
-                            service=sticky() + "max_connections_per_backend = 1;"))
+    tg = shared_tidegate(conf.http(held, other, workers=1,
+                                   service=sticky() + "max_connections_per_backend = 1;"))
     cookie = next(cookie_of(answer) for answer in (ask(tg), ask(tg)) if answer.body == b"held")
     with tg.client() as peer:
         peer.send(client.get("/hold", extra=cookie))
@@ -149,19 +149,19 @@ def test_a_full_backend_keeps_its_clients(tidegate, recording_backend):
     settings.wait_until(lambda: ask(tg, cookie).body == b"held", "the way back")
 
 
-def test_websockets_get_one_too(tidegate, recording_backend):
+def test_websockets_get_one_too(shared_tidegate, recording_backend):
     def script(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
                   b"Upgrade: websocket\r\n\r\n")
-    tg = tidegate(conf.http(recording_backend(script), workers=1, service=sticky()))
+    tg = shared_tidegate(conf.http(recording_backend(script), workers=1, service=sticky()))
     peer = tg.client().send(client.get(extra=b"Connection: upgrade\r\nUpgrade: websocket\r\n"))
     answer = peer.read_answer()
     assert answer.status == 101 and cookie_of(answer) is not None
 
 
-def test_errors_of_our_own_set_none(tidegate):
-    tg = tidegate(conf.http(workers=1, service=sticky()))
+def test_errors_of_our_own_set_none(shared_tidegate):
+    tg = shared_tidegate(conf.http(workers=1, service=sticky()))
     answer = ask(tg)
     assert answer.status == 503 and cookie_of(answer) is None
 

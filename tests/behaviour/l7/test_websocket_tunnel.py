@@ -42,7 +42,7 @@ def websocket_echo():
         loop.close()
 
 
-def test_websocket_client_and_server(tidegate):
+def test_websocket_client_and_server(shared_tidegate):
     async def talk(url):
         async with websockets.connect(url, max_size=None, open_timeout=settings.TIMEOUT) as socket:
             for message in ["hello", b"\x00\xff", "x" * 100, b"y" * 5_000_000]:
@@ -55,7 +55,7 @@ def test_websocket_client_and_server(tidegate):
             pong = await socket.ping()
             await asyncio.wait_for(pong, settings.TIMEOUT)
     with websocket_echo() as address:
-        tg = tidegate(conf.http(address))
+        tg = shared_tidegate(conf.http(address))
         asyncio.run(talk(f"ws://{tg.address}/chat"))
         assert tg.access.wait(path="/chat", status="101")["end"] == "done"
 
@@ -66,9 +66,9 @@ def tunnel(conn):
     backends.echo(conn)
 
 
-def test_request_carries_upgrade_and_bytes_pass(tidegate, recording_backend):
+def test_request_carries_upgrade_and_bytes_pass(shared_tidegate, recording_backend):
     backend = recording_backend(tunnel)
-    tg = tidegate(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     peer = tg.client().send(ASK % b"websocket")
     answer = peer.read_answer()
     assert answer.status == 101
@@ -82,21 +82,21 @@ def test_request_carries_upgrade_and_bytes_pass(tidegate, recording_backend):
     assert peer.send(raw).read(len(raw)) == raw
 
 
-def test_bytes_right_behind_the_heads_pass(tidegate, recording_backend):
+def test_bytes_right_behind_the_heads_pass(shared_tidegate, recording_backend):
     """The backend may speak first, in the same segment as its 101."""
     def script(conn):
         request = conn.read_request()
         conn.send(SWITCH % request.get("upgrade").encode() + b"first")
         backends.echo(conn)
-    tg = tidegate(conf.http(recording_backend(script)))
+    tg = shared_tidegate(conf.http(recording_backend(script)))
     peer = tg.client().send(ASK % b"websocket")
     assert peer.read_answer().status == 101
     assert peer.read(5) == b"first"
     assert peer.send(b"second").read(6) == b"second"
 
 
-def test_half_close_passes_through_the_tunnel(tidegate, recording_backend):
-    tg = tidegate(conf.http(recording_backend(tunnel)))
+def test_half_close_passes_through_the_tunnel(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(tunnel)))
     peer = tg.client().send(ASK % b"websocket")
     assert peer.read_answer().status == 101
     peer.send(b"last words")
@@ -104,8 +104,8 @@ def test_half_close_passes_through_the_tunnel(tidegate, recording_backend):
     assert peer.read_to_end() == b"last words" and peer.ended == "eof"
 
 
-def test_any_protocol_may_be_asked_for(tidegate, recording_backend):
-    tg = tidegate(conf.http(recording_backend(tunnel)))
+def test_any_protocol_may_be_asked_for(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(tunnel)))
     peer = tg.client().send(ASK % b"own-protocol/2")
     assert peer.read_answer().get("upgrade") == "own-protocol/2"
     assert peer.send(b"x").read(1) == b"x"
@@ -113,19 +113,19 @@ def test_any_protocol_may_be_asked_for(tidegate, recording_backend):
 
 @pytest.mark.parametrize("answer", [backends.OK, backends.answer("403 Forbidden", b"no"),
                                     backends.answer("426 Upgrade Required", b"")])
-def test_backend_may_decline(tidegate, recording_backend, answer):
-    tg = tidegate(conf.http(recording_backend(backends.answers(answer))))
+def test_backend_may_decline(shared_tidegate, recording_backend, answer):
+    tg = shared_tidegate(conf.http(recording_backend(backends.answers(answer))))
     peer = tg.client()
     assert peer.exchange(ASK % b"websocket").status == int(answer.split()[1])
     assert peer.exchange(client.get()).body == b"ok"
 
 
-def test_426_says_that_the_connection_closes(tidegate, recording_backend):
+def test_426_says_that_the_connection_closes(shared_tidegate, recording_backend):
     """RFC 9112 9.6, beside the option that the Upgrade field needs (RFC 9110 15.5.22)."""
     answer = backends.answer("426 Upgrade Required", fields=[("Connection", "upgrade"),
                                                              ("Upgrade", "websocket")])
     # One worker: the second request goes on the backend connection of the first.
-    tg = tidegate(conf.http(recording_backend(backends.answers(answer)), workers=1))
+    tg = shared_tidegate(conf.http(recording_backend(backends.answers(answer)), workers=1))
     peer = tg.client().send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
     got = peer.read_answer()
     assert (got.get("connection"), got.get("upgrade")) == ("upgrade, close", "websocket")
@@ -139,24 +139,24 @@ def test_426_says_that_the_connection_closes(tidegate, recording_backend):
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n",
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
 ], ids=["another protocol", "no Upgrade", "no Connection"])
-def test_101_that_does_not_match_gives_502(tidegate, recording_backend, switch):
-    tg = tidegate(conf.http(recording_backend(backends.answers(switch, then=backends.echo))))
+def test_101_that_does_not_match_gives_502(shared_tidegate, recording_backend, switch):
+    tg = shared_tidegate(conf.http(recording_backend(backends.answers(switch, then=backends.echo))))
     peer = tg.client().send(ASK % b"websocket")
     assert peer.read_answer().status == 502
 
 
-def test_idle_tunnel_is_closed_by_its_timeout(tidegate, recording_backend):
-    tg = tidegate(conf.http(recording_backend(tunnel),
-                            service='timeouts = { tunnel = "300ms"; idle = "60s"; };'))
+def test_idle_tunnel_is_closed_by_its_timeout(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(tunnel),
+                                   service='timeouts = { tunnel = "300ms"; idle = "60s"; };'))
     peer = tg.client().send(ASK % b"websocket")
     assert peer.read_answer().status == 101
     assert peer.read_to_end() == b""
     assert tg.access.wait(path="/chat")["end"] == "tunnel-timeout"
 
 
-def test_a_tunnel_in_use_outlives_its_timeout(tidegate, recording_backend):
-    tg = tidegate(conf.http(recording_backend(tunnel),
-                            service='timeouts = { tunnel = "1s"; };'))
+def test_a_tunnel_in_use_outlives_its_timeout(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(tunnel),
+                                   service='timeouts = { tunnel = "1s"; };'))
     peer = tg.client().send(ASK % b"websocket")
     assert peer.read_answer().status == 101
     until = settings.deadline(2.5)
@@ -164,9 +164,9 @@ def test_a_tunnel_in_use_outlives_its_timeout(tidegate, recording_backend):
         assert peer.send(b"x").read(1) == b"x"
 
 
-def test_a_tunnel_in_use_ends_at_its_longest_life(tidegate, recording_backend):
-    tg = tidegate(conf.http(recording_backend(tunnel),
-                            service='timeouts = { tunnel_max = "600ms"; };'))
+def test_a_tunnel_in_use_ends_at_its_longest_life(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(tunnel),
+                                   service='timeouts = { tunnel_max = "600ms"; };'))
     peer = tg.client().send(ASK % b"websocket")
     assert peer.read_answer().status == 101
     began = settings.time.monotonic()
@@ -177,9 +177,9 @@ def test_a_tunnel_in_use_ends_at_its_longest_life(tidegate, recording_backend):
     assert tg.access.wait(path="/chat")["end"] == "tunnel-lifetime"
 
 
-def test_a_plain_request_is_no_tunnel(tidegate, recording_backend):
-    tg = tidegate(conf.http(recording_backend(),
-                            service='timeouts = { tunnel_max = "100ms"; };'))
+def test_a_plain_request_is_no_tunnel(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(),
+                                   service='timeouts = { tunnel_max = "100ms"; };'))
     peer = tg.client()
     assert peer.exchange(client.get()).status == 200
     settings.let_rest(0.3)
