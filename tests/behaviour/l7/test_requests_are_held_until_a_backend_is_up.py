@@ -173,6 +173,7 @@ def test_each_is_held_for_its_time(site):
             record = held.tg.access.wait(path=path)
             assert record["end"] == "hold-timeout"
             assert 190_000 <= int(record["queue_us"])
+            held.wait_held(0)
     # The hold was empty in between.
     held.wait_wanted(2)
     assert held.total("service_ends_total", reason="hold-timeout") == 2
