@@ -101,9 +101,6 @@ is_faster(const void *arg, const struct view *view, uint32_t a, uint32_t b)
 	uint64_t x_at;
 	uint64_t y_at;
 
-	/* What is learned of them and what is in flight: four lines, to be waited for at once. */
-	__builtin_prefetch(x->load);
-	__builtin_prefetch(y->load);
 	x_at = atomic_load_explicit(&c->shared->latencies[x->backend].at, memory_order_relaxed);
 	y_at = atomic_load_explicit(&c->shared->latencies[y->backend].at, memory_order_relaxed);
 	if (x_at == 0 || y_at == 0)
@@ -116,7 +113,7 @@ ewma_pick(struct balance *b, const struct view *view, struct balance_query *quer
 {
 	struct comparison c = {.shared = b->shared, .now = query->now};
 
-	return two_pick(&b->dice, view, query, is_faster, &c);
+	return two_pick(&b->ahead, view, query, is_faster, &c);
 }
 
 /* When the last one before was; time does not go back when workers disagree on it. */

@@ -18,7 +18,7 @@ is_less_loaded(const void *arg, const struct view *view, uint32_t a, uint32_t b)
 static uint32_t
 p2c_pick(struct balance *b, const struct view *view, struct balance_query *query)
 {
-	return two_pick(&b->dice, view, query, is_less_loaded, NULL);
+	return two_pick(&b->ahead, view, query, is_less_loaded, NULL);
 }
 
 const struct balance_ops balance_p2c = {

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "balance/alias_priv.h"
-
 struct balance_shared {
 	char nothing; /* beyond the loads */
 };
@@ -47,7 +45,7 @@ plain_new(struct balance_shared *shared, unsigned worker, unsigned n_workers, ui
 	if (b == NULL)
 		return NULL;
 	b->shared = shared;
-	b->dice.state = seed;
+	b->ahead.dice.state = seed;
 	return b;
 }
 
@@ -60,8 +58,8 @@ plain_free(struct balance *b)
 int
 plain_update(struct balance *b, const struct view *view)
 {
-	(void)b;
 	(void)view;
+	ahead_reset(&b->ahead);
 	return 0;
 }
 

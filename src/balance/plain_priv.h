@@ -1,17 +1,17 @@
 /*
  * balance/plain_priv.h: the operations of an algorithm whose workers keep nothing
- * but their dice: all but `pick`. One that shares something between workers has a
+ * but their dice and what these said: all but `pick`. One that shares something between workers has a
  * balance_shared of its own, and what touches that.
  */
 #ifndef TG_BALANCE_PLAIN_PRIV_H
 #define TG_BALANCE_PLAIN_PRIV_H
 
-#include "balance/dice_priv.h"
+#include "balance/ahead_priv.h"
 #include "balance/unshared_priv.h"
 
 struct balance {
 	struct balance_shared *shared;
-	struct dice dice;
+	struct ahead ahead;
 };
 
 int plain_prepare(struct balance_shared *shared, struct view *view);

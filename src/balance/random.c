@@ -5,7 +5,6 @@
  * The alias method, see alias_priv.h. Without the memory of round-robin: the
  * share of a backend varies as chance does.
  */
-#include "balance/alias_priv.h"
 #include "balance/plain_priv.h"
 
 /* Throws before the first with room will do. */
@@ -20,7 +19,7 @@ random_pick(struct balance *b, const struct view *view, struct balance_query *qu
 	if (view->n == 0)
 		return TG_VIEW_NONE;
 	for (i = 0; i < THROWS; i++) {
-		entry = alias_choose(view->table, dice_throw(&b->dice));
+		entry = ahead_next(&b->ahead, view).entry;
 		if (!balance_is_tried(query, view->entries[entry].backend) &&
 		    balance_load_take(view, entry))
 			return entry;

@@ -1,7 +1,5 @@
 #include "balance/two_priv.h"
 
-#include "balance/alias_priv.h"
-
 /* Pairs before the first with room will do. */
 #define PAIRS 4u
 
@@ -14,18 +12,18 @@ take_untried(const struct view *view, const struct balance_query *query, uint32_
 
 /* The second is another one: any, when the weights say the same again. */
 static uint32_t
-second_choice(const struct view *view, uint64_t random, uint32_t first)
+second_choice(const struct view *view, struct choice choice, uint32_t first)
 {
-	uint32_t second = alias_choose(view->table, random);
+	uint32_t second = choice.entry;
 
 	if (second != first || view->n == 1)
 		return second;
-	second = first + 1 + (uint32_t)((random & UINT32_MAX) * (view->n - 1) >> 32);
+	second = first + 1 + (uint32_t)((uint64_t)choice.random * (view->n - 1) >> 32);
 	return second < view->n ? second : second - view->n;
 }
 
 uint32_t
-two_pick(struct dice *dice, const struct view *view, const struct balance_query *query,
+two_pick(struct ahead *ahead, const struct view *view, const struct balance_query *query,
 	 bool (*is_better)(const void *arg, const struct view *view, uint32_t a, uint32_t b),
 	 const void *arg)
 {
@@ -38,8 +36,8 @@ two_pick(struct dice *dice, const struct view *view, const struct balance_query 
 		uint32_t b;
 		bool first;
 
-		a = alias_choose(view->table, dice_throw(dice));
-		b = second_choice(view, dice_throw(dice), a);
+		a = ahead_next(ahead, view).entry;
+		b = second_choice(view, ahead_next(ahead, view), a);
 		first = is_better(arg, view, a, b);
 		if (take_untried(view, query, first ? a : b))
 			return first ? a : b;

@@ -1,19 +1,18 @@
 /*
  * balance/two_priv.h: the better of two weighted random choices (Mitzenmacher,
  * "The Power of Two Choices in Randomized Load Balancing", IEEE TPDS 2001).
- * Needs the table of alias_priv.h.
  */
 #ifndef TG_BALANCE_TWO_PRIV_H
 #define TG_BALANCE_TWO_PRIV_H
 
+#include "balance/ahead_priv.h"
 #include "balance/balance.h"
-#include "balance/dice_priv.h"
 
 /*
  * Entry with its load taken, or TG_VIEW_NONE. `is_better`: whether entry a is to
  * be had rather than entry b.
  */
-uint32_t two_pick(struct dice *dice, const struct view *view, const struct balance_query *query,
+uint32_t two_pick(struct ahead *ahead, const struct view *view, const struct balance_query *query,
 		  bool (*is_better)(const void *arg, const struct view *view, uint32_t a,
 				    uint32_t b),
 		  const void *arg);

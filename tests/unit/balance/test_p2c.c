@@ -118,6 +118,30 @@ equal_ones_at_rest_share_evenly(void **state)
 	service_close(&s);
 }
 
+/* They are drawn ahead: of another view they are drawn anew, of each of those that draw. */
+static void
+choices_are_of_the_view_that_is_there(void **state)
+{
+	static const struct balance_ops *const all[] = {
+		&balance_p2c, &balance_random, &balance_ewma};
+	struct service s;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		weigh_all(100, 1);
+		backends_init(&backends, 100);
+		service_open(&s, all[i], &backends, weights, 1, 3);
+		for (uint32_t left = 100; left > 0; left--) {
+			for (int turn = 0; turn < 3; turn++)
+				assert_in_range(service_next(&s, 0, &nobody_tried), 100 - left, 99);
+			weights[100 - left] = 0;
+			service_set(&s, weights);
+		}
+		assert_int_equal(service_pick(&s, 0, &nobody_tried), TG_VIEW_NONE);
+		service_close(&s);
+	}
+}
+
 int
 main(void)
 {
@@ -126,6 +150,7 @@ main(void)
 		cmocka_unit_test(of_two_the_less_loaded_gets_each),
 		cmocka_unit_test(shares_follow_weights_under_load),
 		cmocka_unit_test(equal_ones_at_rest_share_evenly),
+		cmocka_unit_test(choices_are_of_the_view_that_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
