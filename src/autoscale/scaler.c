@@ -336,6 +336,22 @@ scaler_has(const struct scaler *s, unsigned service)
 	return scaled_of(s, service) != NULL;
 }
 
+/* Backends may come by an order again: who comes before the next tick is held as who comes after it. Where that finds
+ * that they come in vain all the same, it refuses. */
+static void
+ordered(struct scaler *s, unsigned service)
+{
+	struct scaled *scaled = s->services[service];
+	struct scaled_state *st = scaled->state;
+	bool may_start = st->has_manual ? st->manual > 0 : st->mode == TG_SCALER_ON;
+
+	if (may_start && st->source->provider != NULL && mono_is_set(st->refused_until)) {
+		st->refused_until = (struct mono){0};
+		s->ops.refuse(s->user, service, st->refused_until);
+	}
+	scaled_hurry(scaled);
+}
+
 void
 scaler_set_number(struct scaler *s, unsigned service, uint32_t n)
 {
@@ -344,21 +360,21 @@ scaler_set_number(struct scaler *s, unsigned service, uint32_t n)
 	st->has_manual = true;
 	st->manual = n;
 	fleet_retry(st->fleet);
-	scaled_hurry(s->services[service]);
+	ordered(s, service);
 }
 
 void
 scaler_set_auto(struct scaler *s, unsigned service)
 {
 	s->services[service]->state->has_manual = false;
-	scaled_hurry(s->services[service]);
+	ordered(s, service);
 }
 
 void
 scaler_set_mode(struct scaler *s, unsigned service, enum scaler_mode mode)
 {
 	s->services[service]->state->mode = mode;
-	scaled_hurry(s->services[service]);
+	ordered(s, service);
 }
 
 static const char *

@@ -583,6 +583,36 @@ desired_of_the_past_counts_all(void **state)
 	await(is_desired_seen);
 }
 
+static bool
+is_refused(void)
+{
+	return mono_is_set(world.refused_until);
+}
+
+/* The answer to the order is the promise that a backend may come: no request is refused until the next tick. */
+static void
+who_is_woken_by_order_holds_at_once(void **state)
+{
+	(void)state;
+	scaler_set_mode(world.scaler, 0, TG_SCALER_PAUSED);
+	await(is_refused);
+	scaler_set_mode(world.scaler, 0, TG_SCALER_ON);
+	assert_false(is_refused());
+	scaler_set_number(world.scaler, 0, 0);
+	await(is_refused);
+	scaler_set_mode(world.scaler, 0, TG_SCALER_DRY_RUN);
+	scaler_set_auto(world.scaler, 0);
+	assert_true(is_refused());
+	scaler_set_number(world.scaler, 0, 1);
+	assert_false(is_refused());
+	scaler_set_number(world.scaler, 0, 0);
+	await(is_refused);
+	scaler_set_mode(world.scaler, 0, TG_SCALER_ON);
+	assert_true(is_refused());
+	scaler_set_auto(world.scaler, 0);
+	assert_false(is_refused());
+}
+
 static void
 expect_known(uint64_t before)
 {
@@ -622,6 +652,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_dry_run_does_not_repeat_itself, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(who_listens_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_is_woken_by_order_holds_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(desired_of_the_past_counts_all, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_over_before_the_commit_gets_another_provider,
