@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.parse
 
-from harness import net, settings
+from harness import certificates, net, settings
 
 VERBS = (
     ("version", "GET", r"/version"),
@@ -54,7 +54,9 @@ class FakeDocker:
     """faults[verb]: what happens to the next requests, one each: a status, "hang", "cut", or a number of
     seconds as ("slow", 0.5); `standing` the same for all."""
 
-    def __init__(self, path, api="1.41", oldest="1.12", images=("acme/api:7",)):
+    def __init__(self, path, api="1.41", oldest="1.12", images=("acme/api:7",), tls=None):
+        """With a context for `tls` it listens by TCP at `port`, and not at the path."""
+        self.tls, self.port = tls, None
         self.path, self.api, self.oldest = str(path), api, oldest
         self.images = set(images)
         self.lock = threading.RLock()
@@ -78,19 +80,23 @@ class FakeDocker:
     def listen(self):
         fake = self
 
-        class Server(socketserver.ThreadingUnixStreamServer):
+        class Server(socketserver.ThreadingTCPServer if self.tls else socketserver.ThreadingUnixStreamServer):
             daemon_threads, block_on_close = True, False
 
         if os.path.exists(self.path):
             os.unlink(self.path)
-        self.server = Server(self.path, type("Handler", (Handler,), {"fake": fake}))
+        self.server = Server((net.ADDRESS, 0) if self.tls else self.path, type("Handler", (Handler,), {"fake": fake}))
+        if self.tls:
+            certificates.listen_with(self.server, self.tls)
+            self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def go_away(self):
         """As a daemon that is stopped: connections end, containers go on."""
         self.server.shutdown()
         self.server.server_close()
-        os.unlink(self.path)
+        if not self.tls:
+            os.unlink(self.path)
         self.cut_all()
 
     def cut_all(self):
@@ -103,7 +109,7 @@ class FakeDocker:
 
     def stop(self):
         self.hung.set()
-        if os.path.exists(self.path):
+        if self.tls or os.path.exists(self.path):
             self.go_away()
         for container in list(self.containers.values()):
             self.end(container, 0, tell=False)
@@ -301,6 +307,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def setup(self):
         super().setup()
+        if self.fake.tls:
+            return
         pid, _, _ = struct.unpack("3i", self.connection.getsockopt(
             socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
         self.fake.peers.add(pid)

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 
-from harness import process, settings
+from harness import certificates, process, settings
 
 CLONE_NEWNET = 0x40000000
 IMAGE = "tidegate-demo:1"
@@ -62,22 +62,6 @@ class Networks:
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
 
-def make_certificates(folder, address):
-    """ca, server and client, as dockerd --tlsverify wants them."""
-    folder.mkdir()
-    ca = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=ca",
-          "-keyout", "ca-key.pem", "-out", "ca.pem"]
-    run(*ca, cwd=folder)
-    for name, usage in (("server", f"subjectAltName=IP:{address}\nextendedKeyUsage=serverAuth"),
-                        ("client", "extendedKeyUsage=clientAuth")):
-        run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout",
-            f"{name}-key.pem", "-out", f"{name}.csr", cwd=folder)
-        (folder / f"{name}.ext").write_text(usage)
-        run("openssl", "x509", "-req", "-in", f"{name}.csr", "-days", "2", "-CA", "ca.pem", "-CAkey",
-            "ca-key.pem", "-CAcreateserial", "-out", f"{name}.pem", "-extfile", f"{name}.ext",
-            cwd=folder)
-
-
 class Dockerd:
     def __init__(self, folder, namespace, address=None, bridge="172.30.0.1/16"):
         """With an address it listens there, with certificates; else at `socket`."""
@@ -88,7 +72,9 @@ class Dockerd:
         self.certificates = self.folder / "tls"
         self.url = f"unix://{self.socket}"
         if address:
-            make_certificates(self.certificates, address)
+            authority = certificates.Authority(self.certificates)
+            authority.issue("server", f"IP:{address}")
+            authority.issue("client")
             self.url = f"tcp://{address}:2376"
         self.process = None
         self.start()

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 
-from harness import net, settings
+from harness import certificates, net, settings
 
 SECRET = "a secret of the tests"
 
@@ -23,7 +23,8 @@ class Receiver:
     """`events` are those that were answered with 204. Each request takes the next of `answers` first: a status,
     "hang" (until release()), "cut" (the answer ends in its middle); without one it is 204."""
 
-    def __init__(self, address=net.ADDRESS):
+    def __init__(self, address=net.ADDRESS, tls=None):
+        """`tls`: the certificate and the key that it is known by."""
         self.events = []
         self.tries = []  # (path, headers, body) of every request
         self.answers = []
@@ -31,12 +32,15 @@ class Receiver:
         self.lock = threading.Lock()
         self.server = http.server.ThreadingHTTPServer((address, 0), self._handler())
         self.server.daemon_threads = True
+        self.scheme = "https" if tls else "http"
+        if tls:
+            certificates.listen_with(self.server, certificates.server_context(tls))
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()
 
     def url(self, path="/tidegate", host=net.ADDRESS):
-        return f"http://{host}:{self.port}{path}"
+        return f"{self.scheme}://{host}:{self.port}{path}"
 
     def answer(self, *answers):
         with self.lock:
