@@ -426,6 +426,7 @@ struct conf_provider {
 	unsigned pids;       /* processes and threads; 512; 0: no limit */
 	enum conf_pull pull;
 	uint64_t pull_timeout_ms; /* 10m */
+	char *registry_credentials; /* a file as docker login writes it; NULL: none */
 	char **capabilities; /* left to it */
 	size_t n_capabilities;
 	char **volumes; /* "source:/target[:ro]" */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "conf/schema_priv.h"
 
 #define TEXT_MAX 1024u
@@ -700,41 +701,11 @@ const struct conf_kind conf_kind_service = {
 
 /*** base64: bytes between our own processes; the length goes to count_offset ***/
 
-static const char base64_digits[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 /* The length member beside the pointer at `at`. */
 static size_t
 length_offset(const struct conf_field *f)
 {
 	return f->count_offset - f->offset;
-}
-
-static int
-base64_decode(const char *text, size_t n, unsigned char *out, size_t *ret_n)
-{
-	uint32_t bits = 0;
-	size_t used = 0;
-	const char *digit;
-	size_t pad = 0;
-
-	if (n % 4 != 0)
-		return -TG_EINVAL;
-	while (pad < 2 && n > pad && text[n - 1 - pad] == '=')
-		pad++;
-	for (size_t i = 0; i < n; i++) {
-		digit = i < n - pad ? strchr(base64_digits, text[i]) : base64_digits;
-		if (!digit)
-			return -TG_EINVAL;
-		bits = bits << 6 | (uint32_t)(digit - base64_digits);
-		if (i % 4 != 3)
-			continue;
-		out[used++] = (unsigned char)(bits >> 16);
-		out[used++] = (unsigned char)(bits >> 8);
-		out[used++] = (unsigned char)bits;
-	}
-	*ret_n = used - pad;
-	return 0;
 }
 
 static int
@@ -758,24 +729,15 @@ base64_take(struct arena *arena, const struct conf_field *f, const struct conf_v
 static void
 base64_print(const struct conf_field *f, const void *src, FILE *out)
 {
-	const unsigned char *p = (const unsigned char *)load_text(src);
+	const char *bytes = load_text(src);
+	char four[TG_BASE64_LEN(3) + 1];
 	size_t n;
-	uint32_t bits;
-	char four[4];
 
 	memcpy(&n, (const char *)src + length_offset(f), sizeof(n));
 	fputc('"', out);
 	for (size_t i = 0; i < n; i += 3) {
-		bits = (uint32_t)p[i] << 16;
-		bits |= i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0;
-		bits |= i + 2 < n ? p[i + 2] : 0;
-		for (unsigned k = 0; k < 4; k++)
-			four[k] = base64_digits[bits >> (18 - 6 * k) & 63];
-		if (i + 2 >= n)
-			four[3] = '=';
-		if (i + 1 >= n)
-			four[2] = '=';
-		fwrite(four, 1, 4, out);
+		base64_encode(bytes + i, n - i < 3 ? n - i : 3, four);
+		fputs(four, out);
 	}
 	fputc('"', out);
 }

@@ -334,13 +334,29 @@ check_descriptors(const struct conf *conf, struct err *err)
 
 /* Who speaks to a daemon is root on its node: that is the keeper's alone. */
 static int
-add_secrets(struct parent *p, const struct conf_node *node, struct err *err)
+add_node_secrets(struct parent *p, const struct conf_node *node, struct err *err)
 {
 	const char *path = conf_node_socket(node);
 	int rc = path != NULL ? privileges_add_secret(&p->privileges, path, err) : 0;
 
 	if (rc == 0 && node->tls.key != NULL)
 		rc = privileges_add_secret(&p->privileges, node->tls.key, err);
+	return rc;
+}
+
+static int
+add_secrets(struct parent *p, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->conf->n_nodes; i++)
+		rc = add_node_secrets(p, &p->conf->nodes[i], err);
+	for (size_t i = 0; rc == 0 && i < p->conf->n_services; i++) {
+		const char *path = p->conf->services[i].provider.registry_credentials;
+
+		if (path != NULL)
+			rc = privileges_add_secret(&p->privileges, path, err);
+	}
 	return rc;
 }
 
@@ -370,8 +386,8 @@ resolve_privileges(struct parent *p, struct err *err)
 	if (rc == 0 && privileges_are_root(&p->privileges))
 		log_write(TG_LOG_WARN, "the children run as root: set user in the configuration",
 			  NULL);
-	for (size_t i = 0; rc == 0 && i < p->conf->n_nodes; i++)
-		rc = add_secrets(p, &p->conf->nodes[i], err);
+	if (rc == 0)
+		rc = add_secrets(p, err);
 	if (rc == 0)
 		warn_of_heirs(p);
 	return rc;

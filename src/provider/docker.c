@@ -10,6 +10,7 @@
 #include "base/container.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "provider/docker_auth.h"
 #include "provider/docker_priv.h"
 
 /*** News of a node ***/
@@ -334,6 +335,20 @@ check_body(const struct docker *all, struct err *err)
 	return 0;
 }
 
+/* What cannot be used would be missed at the first pull only. */
+static int
+check_credentials(const struct docker *all, struct err *err)
+{
+	const struct conf_provider *conf = all->provider->conf;
+	char *header = NULL;
+	int rc = 0;
+
+	if (conf->registry_credentials != NULL)
+		rc = docker_auth_read(conf->registry_credentials, conf->image, &header, err);
+	docker_auth_free(header);
+	return rc;
+}
+
 static int
 join_all(struct docker *all, struct err *err)
 {
@@ -372,6 +387,8 @@ docker_open(struct provider *p, struct err *err)
 	if (all->places == NULL)
 		return err_no_memory(err);
 	rc = check_body(all, err);
+	if (rc == 0)
+		rc = check_credentials(all, err);
 	return rc == 0 ? join_all(all, err) : rc;
 }
 

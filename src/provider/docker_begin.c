@@ -275,9 +275,14 @@ take_created(struct docker_container *c, const struct call_end *end)
 static void
 begin_pull(struct docker_container *c)
 {
+	char why[TG_INSTANCE_WHY] = "pull: ";
+	struct err err;
+
 	c->step = STEP_PULLING;
-	if (!docker_pull(c->place))
-		docker_container_fail(c, -TG_EIO, "pull: no memory, or too many requests wait for its node");
+	if (docker_pull(c->place, &err) == 0)
+		return;
+	provider_quote(why, sizeof(why), err.text, strlen(err.text));
+	docker_container_fail(c, -TG_EIO, why);
 }
 
 /* It may be there all the same: a look tells, and removes it. */

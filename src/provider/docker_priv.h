@@ -191,8 +191,8 @@ void docker_search_answer(struct docker *all);
 
 /*** docker_pull.c ***/
 
-/* Its image, for one that is in STEP_PULLING. False: it cannot begin. */
-TG_MUST_CHECK bool docker_pull(struct place *place);
+/* Its image, for one that is in STEP_PULLING. Negative: it cannot begin. */
+TG_MUST_CHECK int docker_pull(struct place *place, struct err *err);
 void docker_pull_cancel(struct place *place);
 
 /*** docker_usage.c ***/

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "provider/docker_auth.h"
 #include "provider/docker_priv.h"
 
 #define LINE_MAX_BYTES (16u << 10)
@@ -160,8 +161,8 @@ on_pulled(void *user, const struct call_end *end)
 	tell_all(place, has_failed ? why : NULL);
 }
 
-static bool
-begin(struct pull *pull)
+static int
+ask(struct pull *pull, const char *header, struct err *err)
 {
 	const struct conf_provider *conf = pull->place->all->provider->conf;
 	struct docker_order order = {
@@ -175,32 +176,51 @@ begin(struct pull *pull)
 	int rc;
 
 	if (!docker_image_parts(conf->image, &image, &order.tag))
-		return false;
+		return err_no_memory(err);
 	order.what = image;
+	order.header = header;
 	rc = docker_node_call(pull->place->user.node, &order, &pull->call);
 	free(image);
-	return rc == 0;
+	return rc == 0 ? 0 : err_set(err, (enum tg_errno)-rc, "no room for its request");
 }
 
-bool
-docker_pull(struct place *place)
+/* Credentials are those of now. */
+static int
+begin(struct pull *pull, struct err *err)
+{
+	const struct conf_provider *conf = pull->place->all->provider->conf;
+	char *header = NULL;
+	int rc = 0;
+
+	if (conf->registry_credentials != NULL)
+		rc = docker_auth_read(conf->registry_credentials, conf->image, &header, err);
+	if (rc == 0)
+		rc = ask(pull, header, err);
+	docker_auth_free(header);
+	return rc;
+}
+
+int
+docker_pull(struct place *place, struct err *err)
 {
 	struct pull *pull;
+	int rc;
 
 	if (place->pull != NULL)
-		return true;
+		return 0;
 	pull = calloc(1, sizeof(*pull));
 	if (pull == NULL)
-		return false;
+		return err_no_memory(err);
 	pull->place = place;
-	if (!begin(pull)) {
+	rc = begin(pull, err);
+	if (rc < 0) {
 		free(pull);
-		return false;
+		return rc;
 	}
 	place->pull = pull;
 	pull->told = loop_now(place->all->provider->loop);
 	log_pull(pull, TG_LOG_INFO, "pulling an image", "");
-	return true;
+	return 0;
 }
 
 void

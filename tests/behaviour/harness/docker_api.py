@@ -1,6 +1,7 @@
 """A Docker daemon as its API shows it, over a unix socket, and what may be wrong with it. Its containers are
 processes of tidegate-demo."""
 
+import base64
 import http.server
 import json
 import os
@@ -63,6 +64,7 @@ class FakeDocker:
         self.containers, self.number = {}, 0
         self.asked, self.peers = [], set()
         self.faults, self.standing = {}, {}
+        self.credentials = None  # of the registry; None: anybody may pull
         self.streams = []
         self.health = None  # of new containers
         self.dies = False   # new containers end at once
@@ -276,8 +278,11 @@ class FakeDocker:
         line = b"no such table\n"
         return 200, struct.pack(">BxxxI", 2, len(line)) + line
 
-    def pull(self, _what, query, _body):
+    def pull(self, _what, query, _body, header=None):
         image = f"{query['fromImage'][0]}:{query['tag'][0]}"
+        said = json.loads(base64.urlsafe_b64decode(header)) if header else None
+        if self.credentials not in (None, said):
+            return 500, {"message": "unauthorized: incorrect username or password"}
         if image.startswith("nobody/"):
             return 404, {"message": f"pull access denied for {image}"}
         lines = [{"status": "Pulling from acme/api", "id": "7"},
@@ -289,7 +294,9 @@ class FakeDocker:
             self.images.add(image)
         return 200, b"".join(json.dumps(line).encode() + b"\r\n" for line in lines)
 
-    def answer(self, verb, what, query, body):
+    def answer(self, verb, what, query, body, headers):
+        if verb == "pull":
+            return self.pull(what, query, body, headers.get("X-Registry-Auth"))
         return getattr(self, {"stop": "stop_container"}.get(verb, verb))(what, query, body)
 
     def fault(self, verb):
@@ -370,7 +377,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             settings.let_rest(fault[1])
         if verb == "events":
             return self.stream()
-        status, answer = self.fake.answer(verb, what, query, body)
+        status, answer = self.fake.answer(verb, what, query, body, self.headers)
         return self.reply(status, answer, is_cut=fault == "cut")
 
     do_GET = do_POST = do_DELETE = serve

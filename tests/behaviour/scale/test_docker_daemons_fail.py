@@ -1,6 +1,7 @@
 """provider docker before a daemon that does what it should, and what it should not: every failure is told, nothing
 is started twice, nothing is left, and what got lost is found again."""
 
+import base64
 import json
 import os
 import re
@@ -48,6 +49,8 @@ def running(module_tidegate, tmp_path_factory):
               "tidegate.port": "9000", "tidegate.network": ""})
     fake.add({"tidegate.owner": "others", "tidegate.service": "site", "tidegate.backend": "auto-9",
               "tidegate.port": "9000", "tidegate.network": ""})
+    credentials = folder / "registry.json"
+    credentials.write_text("{}")
     text = conf.one(
         "http", (), top=f"""admin = {{ socket = "{folder}/admin.sock"; }};
             state_file = "{folder}/state";
@@ -58,9 +61,11 @@ def running(module_tidegate, tmp_path_factory):
                            start_timeout = "3s"; {quickly("target", "")} }};
             provider = {{ type = "docker"; image = "acme/api:7"; port = 9000; owner = "me"; cpu = 0.5;
                           memory = "64M"; stop_grace = "1s"; timeout = "700ms"; read_only = true;
-                          environment = ( "NAME={{name}}", "PORT={{port}}" ); }};""")
+                          environment = ( "NAME={{name}}", "PORT={{port}}" );
+                          registry_credentials = "{credentials}"; }};""")
     tg = module_tidegate(text)
     made = Docker(tg, fake, Site(f"{folder}/admin.sock", folder))
+    made.credentials = credentials
     tg.log.wait(msg="node up")
     strangers = dict(fake.containers)
     # The fake's own, which it has no part of, are looked at once; then they are out of the way.
@@ -156,6 +161,28 @@ def test_a_missing_image_is_pulled_once(docker):
     line = docker.tg.log.wait(msg="image pulled", count=pulled + 1)
     assert line["image"] == "acme/api:7" and line["node"] == "host-a" and line["layers"] == "1"
     assert docker.fake.count("pull") == 1
+
+
+def test_a_registry_that_asks_for_credentials_is_given_those_of_now(docker):
+    """They are in a file, and nowhere else: not in the log, not in the proxy."""
+    password = "pass~~~of-the-test???"
+    docker.fake.images.clear()
+    docker.fake.credentials = {"username": "me", "password": password, "serveraddress": "https://index.docker.io/v1/"}
+    failed = docker.failed()
+    docker.scale(1)
+    assert "unauthorized" in failed()
+    docker.credentials.write_text('{"auths": ')
+    wanted = f"pull: registry_credentials: {docker.credentials}: line 1: not a JSON object"
+    settings.wait_until(lambda: any(wanted in line["reason"] for line in
+                                    docker.tg.log.records(msg="backend start failed")), wanted)
+    pair = base64.b64encode(f"me:{password}".encode()).decode()
+    docker.credentials.write_text(json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": pair}}}))
+    docker.ready(1)
+    docker.fake.credentials = None
+    said = docker.tg.output() + control.ask(docker.site.admin, "show config")
+    assert password not in said and pair not in said
+    if not settings.sanitizers():  # they map terabytes
+        assert not procfs.memory_has(docker.tg.role_pid("proxy"), [password.encode(), pair.encode()])
 
 
 def test_answers_that_say_it_is_so_already_are_success(docker):
