@@ -32,13 +32,36 @@ struct slot {
 	struct extremes *extremes;      /* NULL: one point, they are its values */
 };
 
+/* One metric over several slots: where each stands for its whole time. */
+struct tally {
+	uint32_t n;     /* of those where it is known; 0: the rest means nothing */
+	double first;
+	double last;
+	double min;
+	double max;
+	double newest;  /* mean of the last one */
+	double base;    /* mean of the first one */
+	double sum;     /* of time and how far a mean is from the base: of what is always the same, exactly 0 */
+	double weight;  /* microseconds */
+};
+
+/* So many slots side by side are looked at as one where a window has them all. */
+#define BLOCK 16u
+
+struct block {
+	bool is_made; /* since one of its slots was written */
+	struct tally tallies[TG_METRIC_COUNT];
+};
+
 struct remembered {
 	UT_hash_handle hh;
 	uint32_t span_ms;
 	uint32_t interval_ms;
 	uint64_t spacing_us; /* no slot but the newest stands for less */
 	struct slot *slots; /* a ring; NULL: nothing is kept */
-	size_t room;
+	struct block *blocks; /* room / BLOCK */
+	size_t room;        /* a multiple of BLOCK */
+	size_t limit;       /* so many slots are kept */
 	size_t first; /* the oldest */
 	size_t n;
 	STAILQ_HEAD(, record) records; /* the oldest first */
@@ -128,6 +151,7 @@ forget(struct history *h, struct remembered *r)
 		drop_record(r);
 	drop_slots(r);
 	free(r->slots);
+	free(r->blocks);
 	free(r);
 }
 
@@ -186,13 +210,19 @@ static int
 grow(struct remembered *r, size_t room)
 {
 	struct slot *slots = calloc(room, sizeof(*slots));
+	struct block *blocks = calloc(room / BLOCK, sizeof(*blocks));
 
-	if (slots == NULL)
+	if (slots == NULL || blocks == NULL) {
+		free(slots);
+		free(blocks);
 		return -TG_ENOMEM;
+	}
 	for (size_t i = 0; i < r->n; i++)
 		slots[i] = *slot_at(r, i);
 	free(r->slots);
+	free(r->blocks);
 	r->slots = slots;
+	r->blocks = blocks;
 	r->room = room;
 	r->first = 0;
 	return 0;
@@ -203,7 +233,7 @@ history_keep(struct history *h, const char *service, uint32_t span_ms, uint32_t 
 {
 	struct remembered *r = find_or_add(h, service);
 	uint64_t spacing_us;
-	size_t room;
+	size_t limit;
 
 	if (r == NULL)
 		return -TG_ENOMEM;
@@ -211,9 +241,11 @@ history_keep(struct history *h, const char *service, uint32_t span_ms, uint32_t 
 		span_ms = r->span_ms;
 	spacing_us = spacing_for(span_ms, interval_ms);
 	/* The newest slot may be any distance from the one before, and both ends of a span are inside. */
-	room = divide_up((uint64_t)span_ms * 1000, spacing_us) + 2;
-	if (room > r->room && grow(r, room) < 0)
+	limit = divide_up((uint64_t)span_ms * 1000, spacing_us) + 2;
+	if (limit > r->room && grow(r, divide_up(limit, BLOCK) * BLOCK) < 0)
 		return -TG_ENOMEM;
+	if (limit > r->limit)
+		r->limit = limit;
 	r->span_ms = span_ms;
 	r->interval_ms = interval_ms;
 	r->spacing_us = spacing_us;
@@ -230,9 +262,10 @@ add_slot(struct remembered *r, const struct store_point *point)
 	if (r->n > 0)
 		slot.from = slot_at(r, r->n - 1)->at;
 	memcpy(slot.values, point->values, sizeof(slot.values));
-	if (r->n == r->room)
+	if (r->n == r->limit)
 		drop_slot(r);
 	*slot_at(r, r->n) = slot;
+	r->blocks[(size_t)(slot_at(r, r->n) - r->slots) / BLOCK].is_made = false;
 	r->n++;
 }
 
@@ -299,35 +332,66 @@ history_put(struct history *h, const char *service, const struct store_point *po
 
 /*** Points: windows over them ***/
 
-/* A window that is being made: what the means of its figures are of. */
-struct window_sum {
-	struct tg_window *w;
-	struct mono begin;
-	double weights[TG_METRIC_COUNT]; /* microseconds */
-};
-
 static void
-add_value(struct window_sum *sum, const struct slot *slot, unsigned metric, double weight)
+tally_slot(struct tally *t, const struct slot *slot, unsigned metric, double weight)
 {
 	const struct extremes *e = slot->extremes;
-	struct tg_figure *f = &sum->w->metrics[metric];
 	double value = slot->values[metric];
+	double least = e != NULL ? e->min[metric] : value;
+	double most = e != NULL ? e->max[metric] : value;
 
 	if (isnan(value))
 		return;
-	if (f->n++ == 0) {
-		f->first = e != NULL ? e->first[metric] : value;
-		f->mean = value;
+	if (t->n++ == 0) {
+		t->first = e != NULL ? e->first[metric] : value;
+		t->base = value;
+		t->min = least;
+		t->max = most;
 	}
-	f->last = e != NULL ? e->last[metric] : value;
-	f->min = fmin(f->min, e != NULL ? e->min[metric] : value);
-	f->max = fmax(f->max, e != NULL ? e->max[metric] : value);
-	sum->weights[metric] += weight;
-	/* One that stands for no time of the window is its mean until there are others. */
-	f->mean = sum->weights[metric] > 0
-			  ? f->mean + (value - f->mean) * weight / sum->weights[metric]
-			  : value;
+	t->last = e != NULL ? e->last[metric] : value;
+	t->min = least < t->min ? least : t->min;
+	t->max = most > t->max ? most : t->max;
+	t->newest = value;
+	t->sum += weight * (value - t->base);
+	t->weight += weight;
 }
+
+static void
+tally_block(struct tally *t, const struct tally *block)
+{
+	if (block->n == 0)
+		return;
+	if (t->n == 0) {
+		*t = *block;
+		return;
+	}
+	t->n += block->n;
+	t->last = block->last;
+	t->min = block->min < t->min ? block->min : t->min;
+	t->max = block->max > t->max ? block->max : t->max;
+	t->newest = block->newest;
+	t->sum += block->sum + block->weight * (block->base - t->base);
+	t->weight += block->weight;
+}
+
+static void
+make_block(struct block *b, const struct slot *slots)
+{
+	*b = (struct block){.is_made = true};
+	for (unsigned i = 0; i < BLOCK; i++) {
+		double weight = (double)mono_diff_us(slots[i].at, slots[i].from);
+
+		for (unsigned m = 0; m < TG_METRIC_COUNT; m++)
+			tally_slot(&b->tallies[m], &slots[i], m, weight);
+	}
+}
+
+/* A window that is being made. */
+struct window_sum {
+	struct tg_window *w;
+	struct mono begin;
+	struct tally tallies[TG_METRIC_COUNT];
+};
 
 static void
 add_slot_to(struct window_sum *sum, const struct slot *slot)
@@ -337,7 +401,57 @@ add_slot_to(struct window_sum *sum, const struct slot *slot)
 
 	sum->w->n++;
 	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
-		add_value(sum, slot, i, weight);
+		tally_slot(&sum->tallies[i], slot, i, weight);
+}
+
+static void
+add_block_to(struct window_sum *sum, const struct block *b)
+{
+	sum->w->n += BLOCK;
+	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
+		tally_block(&sum->tallies[i], &b->tallies[i]);
+}
+
+/* From the i-th on. The newest slot may still be written, and of the oldest one not all may be in the window. */
+static void
+add_slots_to(struct window_sum *sum, struct remembered *r, size_t i)
+{
+	size_t first = i;
+
+	while (i < r->n) {
+		size_t at = (r->first + i) % r->room;
+		struct block *b = &r->blocks[at / BLOCK];
+
+		if (i == first || at % BLOCK != 0 || i + BLOCK >= r->n) {
+			add_slot_to(sum, slot_at(r, i));
+			i++;
+			continue;
+		}
+		if (!b->is_made)
+			make_block(b, slot_at(r, i));
+		add_block_to(sum, b);
+		i += BLOCK;
+	}
+}
+
+static void
+end_window(struct window_sum *sum)
+{
+	for (unsigned i = 0; i < TG_METRIC_COUNT; i++) {
+		const struct tally *t = &sum->tallies[i];
+
+		if (t->n == 0)
+			continue;
+		/* One that stands for no time of the window is its mean until there are others. */
+		sum->w->metrics[i] = (struct tg_figure){
+			.n = t->n,
+			.first = t->first,
+			.last = t->last,
+			.mean = t->weight > 0 ? t->base + t->sum / t->weight : t->newest,
+			.min = t->min,
+			.max = t->max,
+		};
+	}
 }
 
 static void
@@ -349,11 +463,29 @@ begin_window(struct tg_window *w, uint32_t span_ms)
 			.first = NAN, .last = NAN, .mean = NAN, .min = NAN, .max = NAN};
 }
 
+/* The first slot at or behind a time; slots are in order. */
+static size_t
+oldest_in(const struct remembered *r, struct mono begin)
+{
+	size_t low = 0;
+	size_t high = r->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (slot_at(r, middle)->at.us >= begin.us)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
 void
 history_window(const struct history *h, const char *service, uint32_t span_ms, struct mono now,
 	       struct tg_window *ret)
 {
-	const struct remembered *r = find(h, service);
+	struct remembered *r = find(h, service);
 	uint64_t span_us = (uint64_t)span_ms * 1000;
 	struct window_sum sum = {.w = ret};
 	struct mono oldest = now;
@@ -363,10 +495,11 @@ history_window(const struct history *h, const char *service, uint32_t span_ms, s
 	begin_window(ret, span_ms);
 	if (r == NULL)
 		return;
-	for (i = r->n; i > 0 && slot_at(r, i - 1)->at.us >= sum.begin.us; i--)
-		oldest = slot_at(r, i - 1)->at;
-	for (; i < r->n; i++)
-		add_slot_to(&sum, slot_at(r, i));
+	i = oldest_in(r, sum.begin);
+	if (i < r->n)
+		oldest = slot_at(r, i)->at;
+	add_slots_to(&sum, r, i);
+	end_window(&sum);
 	ret->covered_ms = (uint32_t)(mono_diff_us(now, oldest) / 1000);
 }
 

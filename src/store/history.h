@@ -7,7 +7,7 @@
  * reaches back its span however often is put: of those, first, last, least and greatest of each figure are
  * kept beside the mean.
  *
- * A window costs as much as it has points. Bounded: TG_STORE_POINTS_MAX points and TG_STORE_RECORDS_MAX records
+ * A window costs less than it has points: those that lie whole in it are looked at sixteen at a time. Bounded: TG_STORE_POINTS_MAX points and TG_STORE_RECORDS_MAX records
  * of TG_STORE_RECORD_BYTES together for a service; the oldest go.
  */
 #ifndef TG_STORE_HISTORY_H
