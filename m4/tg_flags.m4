@@ -7,6 +7,8 @@
 AC_DEFUN([TG_REQUIRE_C11], [
 TG_TRY_FLAG([-std=gnu11], [TG_CFLAGS=-std=gnu11],
 	[AC_MSG_ERROR([the C compiler does not accept C11])])
+# A product and a sum in one step are rounded once, and not on every machine: decisions made again would differ.
+TG_TRY_FLAG([-ffp-contract=off], [TG_CFLAGS="$TG_CFLAGS -ffp-contract=off"])
 AC_CACHE_CHECK([for C11 atomics], [tg_cv_c11_atomics],
 	[AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <stdatomic.h>]],
 		[[atomic_int i = 0; return atomic_fetch_add(&i, 1);]])],
