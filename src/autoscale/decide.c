@@ -214,6 +214,18 @@ decide(const struct decide_input *in, struct decision *ret)
 	guard_limits(in, ret);
 }
 
+struct decide_state
+decide_state_of(const struct conf_autoscale *conf)
+{
+	return (struct decide_state){
+		.step_up = conf->step_up,
+		.step_down = conf->step_down,
+		.cooldown_up_ms = conf->cooldown_up_ms,
+		.cooldown_down_ms = conf->cooldown_down_ms,
+		.idle_ms = conf->idle_ms,
+	};
+}
+
 const char *
 guard_str(unsigned guard)
 {

@@ -113,5 +113,7 @@ struct decision {
 };
 
 void decide(const struct decide_input *in, struct decision *ret);
+/* What is configured of it; the rest is unset. */
+struct decide_state decide_state_of(const struct conf_autoscale *conf);
 
 #endif

@@ -1,13 +1,13 @@
 #include "autoscale/erlang.h"
 
-static double
-next_b(double b, double a, uint32_t n)
+double
+erlang_b_next(double b, double a, uint32_t n)
 {
 	return a * b / (n + a * b);
 }
 
-static double
-c_of_b(double b, double a, uint32_t n)
+double
+erlang_c_of_b(double b, double a, uint32_t n)
 {
 	double rho = a / n;
 
@@ -22,8 +22,8 @@ erlang_c(uint32_t servers, double a)
 	if (a <= 0)
 		return servers > 0 ? 0 : 1;
 	for (uint32_t n = 1; n <= servers; n++)
-		b = next_b(b, a, n);
-	return servers > 0 ? c_of_b(b, a, servers) : 1;
+		b = erlang_b_next(b, a, n);
+	return servers > 0 ? erlang_c_of_b(b, a, servers) : 1;
 }
 
 /* How much of the goal is used up: 1 is just held. Servers keep up with the load. */
@@ -53,10 +53,10 @@ erlang_servers(double a, const struct erlang_goal *goal, uint32_t most, double *
 	if (a <= 0)
 		return 0;
 	for (uint32_t n = 1; n <= most; n++) {
-		b = next_b(b, a, n);
+		b = erlang_b_next(b, a, n);
 		if (a >= n)
 			continue;
-		used = used_of_goal(goal, c_of_b(b, a, n), a, n);
+		used = used_of_goal(goal, erlang_c_of_b(b, a, n), a, n);
 		if (used > 1)
 			continue;
 		/* Between what the load alone takes of the last one, and all of it. */

@@ -16,6 +16,10 @@
 /* Probability that an arrival must wait; 1 where the servers cannot keep up. */
 double erlang_c(uint32_t servers, double a);
 
+/* The same for one more server after the other: B of n servers from that of n - 1, which is 1 of none; C from B. */
+double erlang_b_next(double b, double a, uint32_t n);
+double erlang_c_of_b(double b, double a, uint32_t n);
+
 /* What is to be held. */
 struct erlang_goal {
 	double wait;    /* at most this probability to wait; 0: any */

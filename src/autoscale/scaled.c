@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autoscale/point.h"
 #include "autoscale/schedule.h"
 #include "autoscale/scaler_priv.h"
 #include "observe/counters.h"
@@ -171,27 +172,9 @@ state_of(const struct scaled *s, unsigned i)
 static void
 put(struct scaled *s, const struct service_sample *sample, uint32_t ready)
 {
-	struct store_point point = {
-		.at = sample->at,
-		.values = {
-			[TG_METRIC_IN_FLIGHT] = sample->in_flight,
-			[TG_METRIC_QUEUED] = sample->queued,
-			[TG_METRIC_ARRIVALS] = sample->arrivals,
-			[TG_METRIC_COMPLETIONS] = sample->completions,
-			[TG_METRIC_ERRORS] = sample->errors,
-			[TG_METRIC_SERVICE_TIME] = sample->service_time,
-			[TG_METRIC_SERVICE_P95] = sample->service_p95,
-			[TG_METRIC_QUEUE_TIME] = sample->queue_time,
-			[TG_METRIC_QUEUE_P95] = sample->queue_p95,
-			[TG_METRIC_CPU] = sample->cpu,
-			[TG_METRIC_MEMORY] = sample->memory,
-			[TG_METRIC_READY] = ready,
-			[TG_METRIC_DESIRED] = s->state->desired + s->n_fixed,
-			[TG_METRIC_PROPOSED] = s->has_decision && !s->decision.proposal.is_unsure
-						       ? s->decision.proposal.raw
-						       : NAN,
-		},
-	};
+	struct store_point point =
+		point_of(sample, ready, s->state->desired + s->n_fixed,
+			 s->has_decision ? &s->decision : NULL);
 
 	for (unsigned i = 0; i < s->conf->n_backends; i++)
 		s->puts[i] = (struct store_backend){.name = s->conf->backends[i].name,
@@ -347,25 +330,19 @@ fill_state(struct scaled *s, struct mono now)
 	const struct scaled_state *st = s->state;
 	int64_t retry_ms = fleet_failures(st->fleet).retry_ms;
 
-	s->input.state = (struct decide_state){
-		.step_up = a->step_up,
-		.step_down = a->step_down,
-		.cooldown_up_ms = a->cooldown_up_ms,
-		.cooldown_down_ms = a->cooldown_down_ms,
-		.idle_ms = a->idle_ms,
-		.has_manual = st->has_manual,
-		.manual = st->manual + s->n_fixed,
-		.is_paused = st->mode == TG_SCALER_PAUSED,
-		.is_dry_run = st->mode == TG_SCALER_DRY_RUN || st->source->provider == NULL,
-		.is_store_well = store_is_well(s->scaler->store),
-		.is_woken = st->is_woken,
-		.has_up = st->has_up,
-		.has_down = st->has_down,
-		.up_ms = st->up_ms,
-		.down_ms = st->down_ms,
-		.active_ms = st->active_ms,
-		.retry_ms = retry_ms > scaler_ms(now) ? retry_ms : 0,
-	};
+	s->input.state = decide_state_of(a);
+	s->input.state.has_manual = st->has_manual;
+	s->input.state.manual = st->manual + s->n_fixed;
+	s->input.state.is_paused = st->mode == TG_SCALER_PAUSED;
+	s->input.state.is_dry_run = st->mode == TG_SCALER_DRY_RUN || st->source->provider == NULL;
+	s->input.state.is_store_well = store_is_well(s->scaler->store);
+	s->input.state.is_woken = st->is_woken;
+	s->input.state.has_up = st->has_up;
+	s->input.state.has_down = st->has_down;
+	s->input.state.up_ms = st->up_ms;
+	s->input.state.down_ms = st->down_ms;
+	s->input.state.active_ms = st->active_ms;
+	s->input.state.retry_ms = retry_ms > scaler_ms(now) ? retry_ms : 0;
 }
 
 /*** Deciding ***/

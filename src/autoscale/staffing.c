@@ -7,7 +7,7 @@
  */
 #include "autoscale/builtin.h"
 #include "autoscale/erlang.h"
-#include "autoscale/figures_priv.h"
+#include "autoscale/figures.h"
 
 enum option { WAIT = 0, QUEUE_TIME, CONCURRENCY, WINDOW };
 

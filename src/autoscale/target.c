@@ -22,7 +22,7 @@
 #include <string.h>
 
 #include "autoscale/builtin.h"
-#include "autoscale/figures_priv.h"
+#include "autoscale/figures.h"
 
 enum option {
 	METRIC = 0,

@@ -7,7 +7,7 @@
  * below the threshold. strict = true is the rule as it is told, without these.
  */
 #include "autoscale/builtin.h"
-#include "autoscale/figures_priv.h"
+#include "autoscale/figures.h"
 
 enum option { THRESHOLD = 0, COMBINE, STEP, WINDOW, STRICT };
 

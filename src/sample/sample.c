@@ -59,6 +59,20 @@ const struct backend_sample backend_sample_unknown = {
 	.memory = NAN,
 };
 
+const struct service_sample service_sample_unknown = {
+	.in_flight = NAN,
+	.queued = NAN,
+	.arrivals = NAN,
+	.completions = NAN,
+	.errors = NAN,
+	.service_time = NAN,
+	.service_p95 = NAN,
+	.queue_time = NAN,
+	.queue_p95 = NAN,
+	.cpu = NAN,
+	.memory = NAN,
+};
+
 struct sampler *
 sampler_new(struct segment *segment)
 {
@@ -291,9 +305,8 @@ gauge(const _Atomic int64_t *g)
 
 /*** Times ***/
 
-/* NAN: none, or the counts went back. */
-static double
-p95_seconds(const struct histogram *now, const struct histogram *before)
+double
+sample_p95(const struct histogram *now, const struct histogram *before)
 {
 	uint64_t counts[TG_SEGMENT_BUCKETS];
 	uint64_t us;
@@ -323,8 +336,8 @@ take_times(struct sampler *s, uint32_t slot, bool is_known, struct service_sampl
 	if (before->times == NULL) {
 		before->times = malloc(sizeof(*before->times));
 	} else if (is_known) {
-		ret->service_p95 = p95_seconds(&now.total, &before->times->total);
-		ret->queue_p95 = p95_seconds(&now.queue, &before->times->queue);
+		ret->service_p95 = sample_p95(&now.total, &before->times->total);
+		ret->queue_p95 = sample_p95(&now.queue, &before->times->queue);
 	}
 	if (before->times != NULL)
 		*before->times = now;
@@ -348,7 +361,7 @@ take_spread(struct sampler *s, uint32_t slot, bool is_known, struct backend_samp
 }
 
 static void
-take_queue(const struct counted *c, struct service_sample *ret)
+take_queue(const struct service_counts *c, struct service_sample *ret)
 {
 	ret->queue_time = mean_seconds(c->queue_us, c->ended);
 	if (ret->queued > 0)
@@ -357,6 +370,18 @@ take_queue(const struct counted *c, struct service_sample *ret)
 		ret->queue_time = 0;
 	if (isnan(ret->queue_p95))
 		ret->queue_p95 = 0;
+}
+
+void
+service_sample_take(const struct service_counts *c, uint64_t us, struct service_sample *ret)
+{
+	ret->interval_us = us;
+	ret->arrivals = per_second(c->streams, us);
+	ret->completions = per_second(c->ended, us);
+	ret->errors = per_second(c->errors, us);
+	ret->service_time =
+		mean_seconds(c->total_us > c->queue_us ? c->total_us - c->queue_us : 0, c->ended);
+	take_queue(c, ret);
 }
 
 /*** A sample ***/
@@ -381,12 +406,12 @@ take_service(struct sampler *s, const struct conf_service *service, uint64_t who
 	take_times(s, slot, is_known, ret);
 	if (!is_known)
 		return;
-	ret->arrivals = per_second(c.streams, ret->interval_us);
-	ret->completions = per_second(c.ended, ret->interval_us);
-	ret->errors = per_second(service_errors(&c), ret->interval_us);
-	ret->service_time =
-		mean_seconds(c.total_us > c.queue_us ? c.total_us - c.queue_us : 0, c.ended);
-	take_queue(&c, ret);
+	service_sample_take(&(struct service_counts){.streams = c.streams,
+						     .ended = c.ended,
+						     .total_us = c.total_us,
+						     .queue_us = c.queue_us,
+						     .errors = service_errors(&c)},
+			    ret->interval_us, ret);
 }
 
 static void
@@ -468,20 +493,8 @@ sampler_take(struct sampler *s, const struct conf_service *service, struct mono 
 {
 	uint64_t who = service_identity(service);
 
-	*ret = (struct service_sample){
-		.at = now,
-		.in_flight = NAN,
-		.queued = NAN,
-		.arrivals = NAN,
-		.completions = NAN,
-		.errors = NAN,
-		.service_time = NAN,
-		.service_p95 = NAN,
-		.queue_time = NAN,
-		.queue_p95 = NAN,
-		.cpu = NAN,
-		.memory = NAN,
-	};
+	*ret = service_sample_unknown;
+	ret->at = now;
 	take_backends(s, service, who, now, usages, ret, backends);
 	if (service->segment_slot < s->n_slots)
 		take_service(s, service, who, now, ret);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "conf/conf.h"
 #include "ipc/segment.h"
+#include "observe/histogram.h"
 #include "sample/usage.h"
 
 /*
@@ -58,6 +59,24 @@ struct service_sample {
 	double cpu; /* mean over the backends where it is known; NAN where it is of none */
 	double memory;
 };
+
+extern const struct service_sample service_sample_unknown;
+
+/* What a service did in an interval, whoever counted it. A value. */
+struct service_counts {
+	uint64_t streams;  /* begun */
+	uint64_t ended;
+	uint64_t total_us; /* all that ended took, waits included */
+	uint64_t queue_us; /* all that ended waited */
+	uint64_t errors;
+};
+
+/* Figures of an interval of `us` > 0: rates, mean times, and queue times of 0 while nobody waits or waited. What is
+ * queued and 95th percentiles are there before. */
+void service_sample_take(const struct service_counts *c, uint64_t us, struct service_sample *ret);
+/* 95th percentile of what is in one and not in the other, which is older, in seconds; NAN: nothing is, or counts went
+ * back. */
+double sample_p95(const struct histogram *now, const struct histogram *before);
 
 /* Counters of one service as they were at the last sample. */
 struct sampler;

@@ -1,8 +1,8 @@
 /*
- * autoscale/figures_priv.h: reading a snapshot.
+ * autoscale/figures.h: reading a snapshot.
  */
-#ifndef TG_AUTOSCALE_FIGURES_PRIV_H
-#define TG_AUTOSCALE_FIGURES_PRIV_H
+#ifndef TG_AUTOSCALE_FIGURES_H
+#define TG_AUTOSCALE_FIGURES_H
 
 #include <math.h>
 #include <stdarg.h>
