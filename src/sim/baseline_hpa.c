@@ -136,7 +136,8 @@ replicas_for(const struct tg_value *values, const struct pods *pods, uint32_t cu
 
 	if (!rebalances && pods->missing == 0)
 		return is_near(values, ratio) ? current : figure_ceil(ratio * pods->known);
-	count += pods->missing + (rebalances ? pods->unready : 0);
+	/* Exactly at the target they are left out. */
+	count += (ratio < 1 || ratio > 1 ? pods->missing : 0) + (rebalances ? pods->unready : 0);
 	sum += ratio < 1 ? pods->missing : 0;
 	again = sum / count / target;
 	n = figure_ceil(again * count);
