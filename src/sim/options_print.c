@@ -225,7 +225,7 @@ static const char manual_end[] =
 	".It cost\nHours, with what requests beyond the objective and switching cost, in hours of a backend.\n"
 	".It regret\nCost beyond that of the optimum, in percent.\n.El\n"
 	".Pp\nThe elasticity metrics are those of N. R. Herbst, S. Kounev and R. Reussner,\n"
-	".Dq Elasticity in Cloud Computing: What It Is, and What It Is Not\n(ICAC 2013), as SPEC RG has them.\n"
+	".Dq Elasticity in Cloud Computing: What \\&It Is, and What \\&It Is Not\n(ICAC 2013), as SPEC RG has them.\n"
 	"What is needed is the fewest backends with which an M/M/n queue holds the objective at the rate of the step.\n"
 	".Sh EXIT STATUS\n0: it ran; of\n.Fl \\-replay :\nall decisions are the same.\n"
 	"1: it failed, or a decision is another one.\n2: the command line is wrong.\n"

@@ -1,4 +1,4 @@
-"""tidegate.conf(5), as the build wrote it: no warning from mandoc, and every key is there."""
+"""tidegate.conf(5) and tidegate-sim(1), as the build wrote them: no warning from mandoc, and every key is there."""
 
 import shutil
 import subprocess
@@ -13,10 +13,12 @@ def page():
     return settings.build_folder() / "doc" / "tidegate.conf.5"
 
 
-def test_mandoc_has_nothing_to_say(page):
+@pytest.mark.parametrize("name", ["tidegate.conf.5", "tidegate-sim.1"])
+def test_mandoc_has_nothing_to_say(name):
     if not shutil.which("mandoc"):
         pytest.skip("mandoc is missing (Debian: mandoc)")
-    linted = subprocess.run(["mandoc", "-Tlint", "-W", "warning", str(page)], text=True,
+    linted = subprocess.run(["mandoc", "-Tlint", "-W", "warning",
+                             str(settings.build_folder() / "doc" / name)], text=True,
                             capture_output=True, timeout=settings.TIMEOUT, check=False)
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
 
