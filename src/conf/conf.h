@@ -493,6 +493,8 @@ struct conf_store {
 	enum conf_store_type type;
 	char *url;           /* redis://[user:password@]host[:port][/database], redis+unix:///path[?db=n]; secret */
 	uint64_t timeout_ms; /* of an operation; 250ms */
+	char *instance;      /* what this tidegate is called there; NULL: made of host and configuration file */
+	uint64_t lease_ms;   /* who leads a service does so for so long after its last word; 3s */
 };
 
 #define TG_HOOKS_MAX 32u

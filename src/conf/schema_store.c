@@ -30,6 +30,17 @@ has_password(const void *object)
 }
 
 static int
+valid_instance(const char *text, struct err *err)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+
+	if (text[strspn(text, allowed)] == '\0')
+		return 0;
+	return err_set(err, TG_EINVAL,
+		       "not the name of an instance; allowed: letters, digits, '-', '_', '.'");
+}
+
+static int
 valid_url(const char *text, struct err *err)
 {
 	struct store_url url;
@@ -75,6 +86,30 @@ static const struct conf_field store_fields[] = {
 		ONLY_REDIS,
 		.help = "How long redis may take to connect, and to answer what a tick sends. Then it "
 			"counts as away, and is connected to again.",
+	},
+	{
+		.key = "instance",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_store, instance),
+		.min = 1,
+		.max = 64,
+		.valid = valid_instance,
+		.preset_note = "the name of the host and a number that stays, made of machine and "
+			       "configuration file",
+		ONLY_REDIS,
+		.help = "What this tidegate is called where several share one redis. Two of one name "
+			"take each other for the same.",
+	},
+	{
+		.key = "lease",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_store, lease_ms),
+		.preset = "3s",
+		.min = 500,
+		.max = 60 * TG_SECOND,
+		ONLY_REDIS,
+		.help = "Of several tidegates on one redis, one decides for a service. When it is not "
+			"heard any more for this long, another does. The same for all.",
 	},
 	{.key = NULL},
 };
