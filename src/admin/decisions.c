@@ -111,9 +111,23 @@ print_waiting(struct command_call *call, unsigned service)
 		output_text(out, "    no memory to say why\n");
 }
 
+/* Where others could decide too. */
+static void
+print_leader(struct command_call *call, unsigned service)
+{
+	struct scaler_status st;
+
+	if (!scaler_status(call->source->scaler, service, &st) || st.instance[0] == '\0')
+		return;
+	output_format(call->out, "  instance: %s %s; leader %s, epoch %" PRIu64 ", others %" PRIu64 "\n",
+		      st.instance, store_authority_str(st.authority),
+		      st.leader[0] != '\0' ? st.leader : "-", st.epoch, st.others);
+}
+
 static void
 run_explain(const struct command *c, struct command_call *call)
 {
+	struct scaler_status st;
 	size_t service;
 	char *record;
 	char *text;
@@ -125,6 +139,13 @@ run_explain(const struct command *c, struct command_call *call)
 	if (!command_find_scaled(call, call->arguments[0], &service))
 		return;
 	record = scaler_last_record(call->source->scaler, (unsigned)service);
+	if (record == NULL && scaler_status(call->source->scaler, (unsigned)service, &st) &&
+	    st.authority == TG_STORE_FOLLOWS) {
+		command_fail(call, TG_COMMAND_NOT_FOUND,
+			     "\"%.128s\" is decided by %s (epoch %" PRIu64 "): ask there",
+			     call->arguments[0], st.leader, st.epoch);
+		return;
+	}
 	if (record == NULL) {
 		fail_undecided(call, (unsigned)service);
 		return;
@@ -134,6 +155,7 @@ run_explain(const struct command *c, struct command_call *call)
 		output_text(call->out, "\n");
 	} else if ((text = record_explain(record, strlen(record))) != NULL) {
 		output_text(call->out, text);
+		print_leader(call, (unsigned)service);
 		print_present(call, (unsigned)service);
 		print_waiting(call, (unsigned)service);
 		free(text);

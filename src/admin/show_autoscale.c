@@ -255,6 +255,18 @@ print_failure(const struct view *v)
 }
 
 static void
+print_lead(const struct view *v)
+{
+	const struct scaler_status *st = &v->status;
+
+	if (st->instance[0] == '\0')
+		return;
+	output_format(v->call->out, "\ninstance: %s %s\nleader: %s\nepoch: %" PRIu64 "\nothers: %" PRIu64,
+		      st->instance, store_authority_str(st->authority),
+		      st->leader[0] != '\0' ? st->leader : "-", st->epoch, st->others);
+}
+
+static void
 print_text(struct view *v)
 {
 	const struct scaler_status *st = &v->status;
@@ -272,6 +284,7 @@ print_text(struct view *v)
 	output_format(out, "\nguard: %s\nstore: %s ", st->guard != NULL ? st->guard : "-",
 		      store_kind(store));
 	output_plain(out, store_is_well(store) ? "well" : store_why(store));
+	print_lead(v);
 	output_text(out, "\n# member state seconds address in_flight\n");
 	if (st->fleet != NULL)
 		fleet_walk(st->fleet, print_member, v);
@@ -428,6 +441,25 @@ json_store(const struct view *v)
 	output_text(out, "}");
 }
 
+/* Null: there is nobody else. */
+static void
+json_lead(const struct view *v)
+{
+	const struct scaler_status *st = &v->status;
+	struct output *out = v->call->out;
+
+	if (st->instance[0] == '\0') {
+		output_text(out, ",\"lead\":null");
+		return;
+	}
+	json_text(out, ",\"lead\":{", "instance", st->instance);
+	json_text(out, ",", "role", store_authority_str(st->authority));
+	json_text(out, ",", "leader", st->leader);
+	json_number(out, "epoch", st->epoch);
+	json_number(out, "others", st->others);
+	output_text(out, "}");
+}
+
 static void
 print_json(struct view *v)
 {
@@ -442,6 +474,7 @@ print_json(struct view *v)
 	json_states(v);
 	json_guards(v);
 	json_store(v);
+	json_lead(v);
 	output_text(out, ",\"members\":[");
 	if (v->status.fleet != NULL)
 		fleet_walk(v->status.fleet, json_member, v);

@@ -76,6 +76,8 @@ struct decide_told {
 	/* What the module looks at and is not known of some backends: of how many, and why; NULL: all is known. */
 	const char *cpu_unknown;
 	const char *memory_unknown;
+	const char *instance; /* of tidegate; NULL: there is no other */
+	uint64_t epoch;       /* the same: by which it leads */
 };
 
 /* Windows of the snapshot may be any: the module gets those it asks for, each by its span, or else the shortest one

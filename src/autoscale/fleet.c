@@ -271,8 +271,10 @@ take_in(struct fleet *f, const struct instance *i, int64_t now_ms)
 
 	if (m == NULL)
 		return;
-	fleet_enter(f, m, i->state == TG_INSTANCE_STOPPING ? TG_FLEET_STOPPING : TG_FLEET_STARTING,
-	      now_ms);
+	fleet_enter(f, m,
+		    i->state == TG_INSTANCE_STOPPING || f->is_following ? TG_FLEET_STOPPING
+									: TG_FLEET_STARTING,
+		    now_ms);
 	fleet_tell(f, m, TG_FLEET_NEWS_FOUND, i->why);
 	take_instance(f, m, i, now_ms);
 }
@@ -305,7 +307,7 @@ end_missing(struct fleet *f, const struct instance *instances, size_t n, int64_t
 
 	for (m = TAILQ_FIRST(&f->members); m != NULL; m = next) {
 		next = TAILQ_NEXT(m, link);
-		if (m->source == f->source && m->known_ms < asked_ms && !m->is_ended &&
+		if (m->source == f->source && !m->is_others && m->known_ms < asked_ms && !m->is_ended &&
 		    !is_listed(instances, n, m->name))
 			end(f, m, "its provider has it no more", now_ms);
 	}
@@ -326,7 +328,7 @@ fleet_listed_part(struct fleet *f, const struct instance *instances, size_t n, i
 	for (size_t i = 0; i < n; i++) {
 		struct fleet_member *m = find(f, instances[i].name);
 
-		if (m != NULL && m->source == f->source)
+		if (m != NULL && m->source == f->source && !m->is_others)
 			take_instance(f, m, &instances[i], now_ms);
 		else if (m == NULL && instances[i].state != TG_INSTANCE_ENDED)
 			take_in(f, &instances[i], now_ms);

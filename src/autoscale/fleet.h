@@ -33,6 +33,7 @@
 
 #include "autoscale/decide.h"
 #include "provider/provider.h"
+#include "store/store.h"
 
 #define TG_FLEET_MAX 1024u /* backends of a service that are not gone */
 
@@ -110,6 +111,8 @@ struct fleet_member {
 	char node[TG_NODE_NAME]; /* where it is, or is to be; "": of a kind that has one place */
 	bool is_ill;           /* its provider says that it does not work */
 	bool is_condemned;     /* for that it goes, when another one is there; one at a time */
+	bool is_others;        /* of another instance of tidegate: nothing to stop here */
+	char origin[TG_STORE_INSTANCE]; /* the same: which one */
 	bool has_addr;
 	struct addr addr;
 	struct usage_place place; /* `cgroup` is its own */
@@ -235,6 +238,21 @@ void fleet_look(struct fleet *f, bool (*is_there)(void *user, const char *name),
 		int64_t now_ms);
 /* None of them is in the configuration any more, as their service is not; nor will those be that are to come. */
 void fleet_unconfigured(struct fleet *f, int64_t now_ms);
+/*
+ * Where another instance of tidegate leads, see doc/internals/store.md. A fleet that follows starts nothing, and its
+ * ticks carry out what it was told. `is_shared`: whoever asks the provider gets all there is, else only what this
+ * instance has started.
+ */
+struct fleet_told {
+	const struct store_member *members;
+	size_t n;
+	const char *self; /* this instance */
+};
+void fleet_begin_following(struct fleet *f, bool is_shared, int64_t now_ms);
+/* What the leader says now: others join, or leave; before each tick. */
+void fleet_follow(struct fleet *f, const struct fleet_told *told, int64_t now_ms);
+/* What all can stop is its own, as its first list will tell; what others started serves until there is enough. */
+void fleet_begin_leading(struct fleet *f, bool is_shared);
 /* Whether the provider has told what there is. */
 bool fleet_is_listed(const struct fleet *f);
 /* The owner's part of a member; NULL: there is none of this name. */

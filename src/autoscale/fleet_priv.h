@@ -1,6 +1,6 @@
 /*
  * autoscale/fleet_priv.h: a fleet, for the files it is made of: fleet.c, its members and what happens to them;
- * fleet_tick.c, what time and the desired number make of them.
+ * fleet_tick.c, what time and the desired number make of them; fleet_follow.c, what another instance says.
  */
 #ifndef TG_AUTOSCALE_FLEET_PRIV_H
 #define TG_AUTOSCALE_FLEET_PRIV_H
@@ -23,6 +23,8 @@ struct fleet {
 	struct member_list members; /* in the order they came */
 	unsigned n;
 	unsigned source; /* the present one */
+	bool is_following;
+	bool is_shared;
 	bool is_listed; /* what there is, is known: before that nothing is started */
 	uint64_t number; /* of the name given last, or the highest found */
 	uint64_t token;

@@ -12,7 +12,8 @@ on_late(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 {
 	char why[64];
 
-	if (m->is_held && (m->state == TG_FLEET_CHECKING || m->state == TG_FLEET_DOWN))
+	if ((m->is_held || f->is_following) &&
+	    (m->state == TG_FLEET_CHECKING || m->state == TG_FLEET_DOWN))
 		return;
 	if (m->state == TG_FLEET_PENDING && !m->has_node)
 		return; /* nobody has begun to start it */
@@ -110,7 +111,9 @@ give_order(struct fleet *f, struct fleet_member *m)
 static void
 tick_member(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 {
-	if ((m->state == TG_FLEET_DRAINING || m->state == TG_FLEET_RESTING) && is_quiet(m))
+	if (m->state == TG_FLEET_STOPPING && m->is_others)
+		fleet_member_free(f, m);
+	else if ((m->state == TG_FLEET_DRAINING || m->state == TG_FLEET_RESTING) && is_quiet(m))
 		on_quiet(f, m, now_ms);
 	else if (now_ms >= m->deadline_ms)
 		on_late(f, m, now_ms);
@@ -189,11 +192,11 @@ is_alive(const struct fleet_member *m)
 	return m->state <= TG_FLEET_DOWN && !m->is_unwanted && !m->is_ended && !m->is_condemned;
 }
 
-/* It was started by a source of before. */
+/* It was started by a source of before, or by another instance. */
 static bool
 is_former(const struct fleet *f, const struct fleet_member *m)
 {
-	return m->source != f->source;
+	return m->source != f->source || m->is_others;
 }
 
 static bool
@@ -421,13 +424,15 @@ fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
 		next = TAILQ_NEXT(m, link);
 		tick_member(f, m, now_ms);
 	}
-	replace_ill(f, desired, now_ms);
-	alive = count_alive(f);
+	if (!f->is_following)
+		replace_ill(f, desired, now_ms);
+	alive = f->is_following ? desired : count_alive(f);
 	while (alive < desired && (undrain(f, now_ms) || start(f, now_ms)))
 		alive++;
 	while (alive > desired && retire_next(f, now_ms))
 		alive--;
-	retire_former(f, desired, now_ms);
+	if (!f->is_following)
+		retire_former(f, desired, now_ms);
 	find_homes(f);
 	TAILQ_FOREACH(m, &f->members, link)
 		give_order(f, m);
@@ -449,7 +454,7 @@ fleet_counts(const struct fleet *f)
 	TAILQ_FOREACH(m, &f->members, link) {
 		if (m->state == TG_FLEET_READY && !m->is_held)
 			c.ready++;
-		else if (is_former(f, m))
+		else if (is_former(f, m) && !f->is_following)
 			c.draining++;
 		else if (m->state == TG_FLEET_DOWN || (m->is_held && is_alive(m)))
 			c.down++;

@@ -239,6 +239,15 @@ add_unknown(json_t *all, const struct decide_told *told)
 	return false;
 }
 
+static bool
+add_instance(json_t *all, const struct decide_told *told)
+{
+	if (told->instance == NULL || told->instance[0] == '\0')
+		return true;
+	return json_object_set_new(all, "instance", text_of(told->instance)) == 0 &&
+	       json_object_set_new(all, "epoch", json_integer((json_int_t)told->epoch)) == 0;
+}
+
 static void
 action_of(const struct decide_input *in, const struct decision *d, char *buf, size_t size)
 {
@@ -271,7 +280,8 @@ record_text(const struct decide_input *in, const struct decision *d, uint64_t co
 			state_of(&in->state), "proposal", proposal_of(&d->proposal), "changes",
 			changes_of(d), "desired", (json_int_t)d->desired, "action", action,
 			"placement", places_of(d), "blind", d->is_blind, "took_us", (json_int_t)d->took_us);
-	text = all != NULL && add_times(all, &in->told) && add_unknown(all, &in->told)
+	text = all != NULL && add_times(all, &in->told) && add_unknown(all, &in->told) &&
+			       add_instance(all, &in->told)
 		       ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS))
 		       : NULL;
 	json_decref(all);

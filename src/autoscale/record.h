@@ -6,13 +6,13 @@
  *  "options":{name: number or null}, "snapshot":{..., "windows":[{"span_ms", "covered_ms", "n", "metrics":{word:
  *  [n, first, last, mean, min, max]}}], "backends":[[name, state, since_ms, in_flight, cpu, memory]]},
  *  "state":{...}, "proposal":{"desired", "raw", "unsure", "load", "reason"},
- *  "service_times":[[p50, p95, p99]], "unknown":{"cpu":why, "memory":why},
+ *  "service_times":[[p50, p95, p99]], "unknown":{"cpu":why, "memory":why}, "instance":"a", "epoch":3,
  *  "changes":[[guard, from, to]], "desired":5, "action":"add 2",
  *  "placement":[{"backend", "node", "placed", "why"}], "blind":false, "took_us":12}
  *
  * Figures that are not known are null; a metric of which nothing is known is not there. Times are those of the
- * backends, in their order and of those that were sampled; where none is known, there are none. They and what is
- * unknown are for people, and nothing reads them again.
+ * backends, in their order and of those that were sampled; where none is known, there are none. They, what is
+ * unknown, and who decided where several could, are for people, and nothing reads them again.
  */
 #ifndef TG_AUTOSCALE_RECORD_H
 #define TG_AUTOSCALE_RECORD_H

@@ -21,8 +21,8 @@
 
 /*** What there is ***/
 
-static int64_t
-in_flight(const struct scaled *s, uint32_t slot)
+int64_t
+scaled_in_flight(const struct scaled *s, uint32_t slot)
 {
 	int64_t n = atomic_load_explicit(&segment_shared(s->scaler->segment, slot)->in_flight,
 					 memory_order_relaxed);
@@ -36,7 +36,7 @@ static int64_t
 left_in_flight(const struct scaled *s, const struct fleet_member *m, uint32_t slot)
 {
 	const struct segment_shared *all = segment_shared(s->scaler->segment, 0);
-	int64_t n = in_flight(s, slot);
+	int64_t n = scaled_in_flight(s, slot);
 	bool is_going = m->state == TG_FLEET_DRAINING || m->state == TG_FLEET_REMOVING ||
 			m->state == TG_FLEET_RESTING;
 
@@ -71,7 +71,9 @@ observe_configured(struct scaled *s, int64_t now_ms)
 			      sc->ops.steered(sc->user, s->conf->index, i), now_ms);
 		fleet_observed(s->state->fleet, b->name,
 			       sc->ops.is_up(sc->user, s->conf->index, i),
-			       left_in_flight(s, s->members[i], b->segment_slot), now_ms);
+			       left_in_flight(s, s->members[i], b->segment_slot) +
+				       scaled_in_flight_elsewhere(s, b->name),
+			       now_ms);
 	}
 }
 
@@ -86,9 +88,12 @@ observe_resting(void *user, const struct fleet_member *m)
 {
 	struct observing *o = user;
 
-	if (m->state == TG_FLEET_RESTING && m->slot != 0)
-		fleet_observed(o->s->state->fleet, m->name, false,
-			       left_in_flight(o->s, m, m->slot), o->now_ms);
+	if (m->state != TG_FLEET_RESTING || m->slot == 0)
+		return;
+	/* Who has nothing to stop waits for nobody. */
+	if (m->is_others || !scaled_is_held_elsewhere(o->s, m->name))
+		fleet_observed(o->s->state->fleet, m->name, false, left_in_flight(o->s, m, m->slot),
+			       o->now_ms);
 }
 
 static void
@@ -172,10 +177,16 @@ state_of(const struct scaled *s, unsigned i)
 static void
 put(struct scaled *s, const struct service_sample *sample, uint32_t ready)
 {
+	double asked;
 	struct store_point point =
 		point_of(sample, ready, s->state->desired + s->n_fixed,
 			 s->has_decision ? &s->decision : NULL);
 
+	scaled_tell_others(s, &point);
+	scaled_add_others(s, &point);
+	asked = point.values[TG_METRIC_IN_FLIGHT] + point.values[TG_METRIC_QUEUED];
+	if (asked > 0 || point.values[TG_METRIC_ARRIVALS] > 0 || s->state->is_woken)
+		s->state->active_ms = scaler_ms(sample->at);
 	for (unsigned i = 0; i < s->conf->n_backends; i++)
 		s->puts[i] = (struct store_backend){.name = s->conf->backends[i].name,
 						    .state = state_of(s, i),
@@ -193,8 +204,6 @@ measure(struct scaled *s, struct mono now, uint32_t ready)
 	read_usages(s, now);
 	sampler_take(s->scaler->sampler, s->conf, now, s->rates, &sample, s->samples);
 	s->has_samples = true;
-	if (sample.in_flight > 0 || sample.queued > 0 || sample.arrivals > 0 || s->state->is_woken)
-		s->state->active_ms = scaler_ms(now);
 	put(s, &sample, ready);
 }
 
@@ -335,7 +344,7 @@ fill_state(struct scaled *s, struct mono now)
 	s->input.state.manual = st->manual + s->n_fixed;
 	s->input.state.is_paused = st->mode == TG_SCALER_PAUSED;
 	s->input.state.is_dry_run = st->mode == TG_SCALER_DRY_RUN || st->source->provider == NULL;
-	s->input.state.is_store_well = store_is_well(s->scaler->store);
+	s->input.state.is_store_well = store_is_well(s->scaler->store) && !scaled_has_lost(s, now);
 	s->input.state.is_woken = st->is_woken;
 	s->input.state.has_up = st->has_up;
 	s->input.state.has_down = st->has_down;
@@ -528,7 +537,7 @@ list(struct scaled *s, struct mono now)
 {
 	struct scaled_state *st = s->state;
 
-	if (st->source->provider == NULL || now.us < st->list_due.us)
+	if (st->source->provider == NULL || now.us < st->list_due.us || !scaled_may_list(s))
 		return;
 	st->list_token = scaled_next_list(st);
 	st->list_asked_ms = scaler_ms(now);
@@ -642,11 +651,20 @@ tick_wanted(struct scaled *s, struct mono now)
 
 	count_refused(s);
 	count_fixed(s);
+	scaled_look(s, now);
 	observe(s, scaler_ms(now));
 	counts = fleet_counts(st->fleet);
-	if (counts.ready + s->n_fixed_up > 0)
+	if (counts.ready + s->n_fixed_up > 0) {
 		st->is_woken = false;
+		st->is_woken_here = false;
+	}
 	measure(s, now, counts.ready + s->n_fixed_up);
+	list(s, now);
+	if (!scaled_leads(s)) {
+		scaled_follow(s, now);
+		refuse_or_hold(s, now);
+		return;
+	}
 	if (!st->is_begun && st->source->provider != NULL && !fleet_is_listed(st->fleet)) {
 		refuse_or_hold(s, now);
 		return;
@@ -674,11 +692,12 @@ scaled_tick(struct scaled *s, struct mono now)
 	s->state->due = mono_add_ms(now, interval_ms);
 	if (s->state->left_token != 0)
 		return;
-	list(s, now);
-	if (is_unwanted(s))
+	if (is_unwanted(s)) {
+		list(s, now);
 		tick_unwanted(s, scaler_ms(now));
-	else
+	} else {
 		tick_wanted(s, now);
+	}
 	scaled_close_former(s);
 }
 

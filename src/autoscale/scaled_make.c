@@ -15,6 +15,8 @@ start(void *user, const struct fleet_member *m, uint64_t token)
 	struct scaled_state *st = user;
 	const struct scaled_source *source = &st->sources[m->source];
 
+	if (!scaled_may_order(st, m))
+		return -TG_EAGAIN;
 	return provider_start(source->provider, token, m->name, m->node);
 }
 
@@ -23,6 +25,8 @@ stop(void *user, const struct fleet_member *m, uint64_t token, uint64_t grace_ms
 {
 	struct scaled_state *st = user;
 
+	if (!scaled_may_order(st, m))
+		return -TG_EAGAIN;
 	return provider_stop(st->sources[m->source].provider, token, m->name, grace_ms);
 }
 
@@ -32,7 +36,10 @@ add(void *user, const struct fleet_member *m)
 	struct scaled_state *st = user;
 	struct scaler *s = st->of->scaler;
 
-	return s->ops.add(s->user, st->of->conf->name, m->name, &m->addr);
+	if (!scaled_may_edit(st))
+		return -TG_EAGAIN;
+	return s->ops.add(s->user, st->of->conf->name, m->name, &m->addr,
+			  m->is_others ? m->origin : "");
 }
 
 static int
@@ -41,6 +48,8 @@ take_out(void *user, const struct fleet_member *m)
 	struct scaled_state *st = user;
 	struct scaler *s = st->of->scaler;
 
+	if (!scaled_may_edit(st))
+		return -TG_EAGAIN;
 	return s->ops.remove(s->user, st->of->conf->name, m->name);
 }
 
@@ -65,6 +74,8 @@ drain(void *user, const struct fleet_member *m, bool is_on)
 	struct scaled_state *st = user;
 	struct scaler *s = st->of->scaler;
 
+	if (!scaled_may_edit(st))
+		return -TG_EAGAIN;
 	return s->ops.drain(s->user, st->of->conf->name, m->name, is_on);
 }
 
@@ -216,6 +227,7 @@ free_state(struct scaled_state *st)
 	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++)
 		scaled_source_close(&st->sources[i]);
 	fleet_free(st->fleet);
+	free(st->lead.published);
 	free(st);
 }
 
@@ -450,6 +462,7 @@ scaled_begin_again(struct scaled *s)
 	s->has_decision = false;
 	s->state->is_begun = false;
 	s->state->is_woken = false;
+	s->state->is_woken_here = false;
 	s->state->has_up = false;
 	s->state->has_down = false;
 	s->state->refused_until = (struct mono){0};
@@ -460,11 +473,15 @@ void
 scaled_stop(struct scaled *s)
 {
 	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++) {
-		const struct scaled_source *source = &s->state->sources[i];
+		struct scaled_source *source = &s->state->sources[i];
 		uint64_t grace_ms;
 
 		if (source->provider == NULL)
 			continue;
+		if (scaled_leaves_backends(s, source)) {
+			scaled_source_close(source);
+			continue;
+		}
 		grace_ms = source->conf->provider.stop_grace_ms;
 		provider_stop_all(source->provider,
 				  grace_ms < s->scaler->grace_ms ? grace_ms : s->scaler->grace_ms);

@@ -95,6 +95,8 @@ scaled_tell(struct scaled *s)
 	s->input.told = (struct decide_told){
 		.samples = s->samples,
 		.n_samples = (uint32_t)s->conf->n_backends,
+		.instance = store_instance(s->scaler->store),
+		.epoch = s->state->lead.epoch,
 	};
 	if (module_uses(s->module, s->values, TG_METRIC_CPU))
 		s->input.told.cpu_unknown = tell_unknown(s, true, s->cpu_unknown);

@@ -98,6 +98,29 @@ look_for_end(struct scaler *s)
 		timer_set(s->loop, &s->timer, mono_add_ms(loop_now(s->loop), LOOK_MS));
 }
 
+static struct scaled *
+find_name(const struct scaler *s, const char *name)
+{
+	struct scaled *scaled;
+
+	TAILQ_FOREACH(scaled, &s->all, link) {
+		if (!scaled->is_gone && strcmp(scaled->conf->name, name) == 0)
+			return scaled;
+	}
+	return NULL;
+}
+
+/* Something of another instance, perhaps what was waited for. */
+static void
+on_heard(void *user, const char *service)
+{
+	struct scaler *s = user;
+	struct scaled *scaled = find_name(s, service);
+
+	if (scaled != NULL && !s->is_holding && !s->is_stopping && !s->is_changing)
+		scaled_heard(scaled);
+}
+
 static void
 on_timer(struct timer *t)
 {
@@ -175,6 +198,7 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct
 	s->user = user;
 	timer_init(&s->timer, on_timer);
 	TAILQ_INIT(&s->all);
+	store_listen(store, on_heard, s);
 	s->sampler = sampler_new(segment);
 	s->fewest = scaler_fewest_new(loop);
 	if (s->sampler == NULL || s->fewest == NULL)
@@ -193,6 +217,7 @@ scaler_free(struct scaler *s)
 	if (s == NULL)
 		return;
 	timer_fini(&s->timer);
+	store_listen(s->store, NULL, NULL);
 	while (!TAILQ_EMPTY(&s->all))
 		scaler_let_go(s, TAILQ_FIRST(&s->all));
 	free(s->services);
@@ -217,7 +242,9 @@ scaler_let_go(struct scaler *s, struct scaled *scaled)
 void
 scaler_set_store(struct scaler *s, struct store *store)
 {
+	store_listen(s->store, NULL, NULL);
 	s->store = store;
+	store_listen(store, on_heard, s);
 }
 
 void
@@ -236,18 +263,6 @@ scaled_of(const struct scaler *s, unsigned service)
 	return service < s->n_services ? s->services[service] : NULL;
 }
 
-static struct scaled *
-find_name(const struct scaler *s, const char *name)
-{
-	struct scaled *scaled;
-
-	TAILQ_FOREACH(scaled, &s->all, link) {
-		if (!scaled->is_gone && strcmp(scaled->conf->name, name) == 0)
-			return scaled;
-	}
-	return NULL;
-}
-
 void
 scaler_wanted(struct scaler *s, unsigned service)
 {
@@ -256,6 +271,7 @@ scaler_wanted(struct scaler *s, unsigned service)
 	if (scaled == NULL || s->is_stopping)
 		return;
 	scaled->state->is_woken = true;
+	scaled->state->is_woken_here = true;
 	scaled_hurry(scaled);
 }
 
@@ -386,6 +402,18 @@ last_guard(const struct scaled *s)
 						   : NULL;
 }
 
+static void
+fill_lead(const struct scaler *s, const struct scaled *scaled, struct scaler_status *ret)
+{
+	const struct store_shared *shared = store_shared(s->store, scaled->conf->name);
+
+	ret->authority = store_authority(s->store, scaled->conf->name, (struct mono){0});
+	ret->instance = store_instance(s->store);
+	ret->leader = shared != NULL ? shared->leader : "";
+	ret->epoch = scaled->state->lead.epoch;
+	ret->others = shared != NULL ? shared->n_others : 0;
+}
+
 bool
 scaler_status(const struct scaler *s, unsigned service, struct scaler_status *ret)
 {
@@ -423,6 +451,7 @@ scaler_status(const struct scaler *s, unsigned service, struct scaler_status *re
 	};
 	if (ret->failures.retry_ms > now)
 		ret->retry_ms = (uint64_t)(ret->failures.retry_ms - now);
+	fill_lead(s, scaled, ret);
 	memcpy(ret->by_guard, st->by_guard, sizeof(ret->by_guard));
 	return true;
 }

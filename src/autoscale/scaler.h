@@ -23,7 +23,8 @@
 struct scaler_ops {
 	/* A backend into the configuration, or out of it; scaler_configured() follows, in a later turn. Negative: not
 	 * now. */
-	int (*add)(void *user, const char *service, const char *name, const struct addr *addr);
+	int (*add)(void *user, const char *service, const char *name, const struct addr *addr,
+		   const char *origin); /* the instance of tidegate that started it; "": this one */
 	int (*remove)(void *user, const char *service, const char *name);
 	/* Nothing new goes there, or something does again. Where an operator has ordered that nothing does, that
 	 * stays, and is done. Negative: it is not there, or an operator's order is against it. */
@@ -128,6 +129,12 @@ struct scaler_status {
 	uint64_t start_failures;
 	struct histogram cold_starts; /* asked for to ready */
 	const struct fleet *fleet;
+	/* Where several instances of tidegate share a store: */
+	enum store_authority authority;
+	const char *instance; /* this one; "": there are no others */
+	const char *leader;   /* "": nobody is known to lead */
+	uint64_t epoch;       /* of who leads; 0: nobody did */
+	uint64_t others;      /* that live */
 };
 /* False: it is not scaled. */
 bool scaler_status(const struct scaler *s, unsigned service, struct scaler_status *ret);

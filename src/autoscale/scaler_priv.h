@@ -20,6 +20,29 @@ struct scaled_source {
 	struct conf_service *own;        /* made for it; NULL: none */
 };
 
+enum scaled_role {
+	SCALED_UNDECIDED = 0, /* not known yet */
+	SCALED_LEADS = 1,
+	SCALED_FOLLOWS = 2,
+};
+
+/* Where several instances of tidegate share a service. */
+struct scaled_lead {
+	enum scaled_role role;
+	bool may_act;   /* as of this tick */
+	uint64_t epoch; /* of the leader; 0: there is nobody else */
+	/* of one that leads: */
+	uint64_t version; /* of: */
+	struct store_member *published;
+	size_t n_published;
+	bool is_asking;    /* orders wait for an answer to what was asked after: */
+	struct mono asked;
+	bool is_permitted; /* inside that answer */
+	/* of one that follows: whose fleet it has */
+	uint64_t seen_epoch;
+	uint64_t seen_version;
+};
+
 /* What is known of a service that a reload does not change, and what outlives it. */
 struct scaled_state {
 	struct scaled *of; /* as configured now */
@@ -35,7 +58,9 @@ struct scaled_state {
 	uint32_t manual;
 	bool is_begun; /* `desired` is known */
 	uint32_t desired;
-	bool is_woken;   /* requests are held, and nothing is ready */
+	struct scaled_lead lead;
+	bool is_woken;      /* requests are held, and nothing is ready */
+	bool is_woken_here; /* by this instance */
 	struct mono refused_until; /* as the data plane was told; unset: it holds */
 	bool is_failing;   /* the last starts have failed */
 	uint64_t refused;  /* streams, since then */
@@ -187,6 +212,35 @@ void scaled_hear_loads(struct scaled *s, struct mono now, uint64_t stale_ms);
 void scaled_tell(struct scaled *s);
 /* Fewest that the provider is to have now, schedules included. */
 uint32_t scaled_least(const struct scaled *s);
+/* What workers have in flight at who has this slot. */
+int64_t scaled_in_flight(const struct scaled *s, uint32_t slot);
+
+/* Other instances of tidegate; without any, all may be done. */
+
+/* Each tick, before all else: what this one is to do. */
+void scaled_look(struct scaled *s, struct mono now);
+bool scaled_leads(const struct scaled *s);
+/* Whether its provider is to be asked what runs. */
+bool scaled_may_list(const struct scaled *s);
+/* Whether the fleet may go on: by the clock of this very moment. */
+bool scaled_may_edit(const struct scaled_state *st);
+/* The same of starting and stopping; where not, it is asked for, and the fleet goes on with the answer. */
+bool scaled_may_order(struct scaled_state *st, const struct fleet_member *m);
+/* An answer has come. */
+void scaled_heard(struct scaled *s);
+/* What others have in flight at this backend, and whether they may still send to it. */
+int64_t scaled_in_flight_elsewhere(const struct scaled *s, const char *name);
+bool scaled_is_held_elsewhere(const struct scaled *s, const char *name);
+/* Some instance is not heard any more, a moment ago. */
+bool scaled_has_lost(const struct scaled *s, struct mono now);
+/* `part`: what this instance alone has measured. */
+void scaled_tell_others(struct scaled *s, const struct store_point *part);
+/* Makes it a point of all. */
+void scaled_add_others(struct scaled *s, struct store_point *point);
+/* A tick of one that does not lead. */
+void scaled_follow(struct scaled *s, struct mono now);
+/* Tidegate ends, and others go on with what this provider has. */
+bool scaled_leaves_backends(const struct scaled *s, const struct scaled_source *source);
 /* Of all backends to those of the provider. */
 uint32_t scaled_started(const struct scaled *s, uint32_t n);
 /* Not wanted any more, and nothing is left. */

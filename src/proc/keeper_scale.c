@@ -32,16 +32,19 @@ order_of(enum reload_what what, const char *service, const char *name)
 }
 
 static int
-add(void *user, const char *service, const char *name, const struct addr *addr)
+add(void *user, const char *service, const char *name, const struct addr *addr, const char *origin)
 {
 	struct keeper *k = user;
 	struct reload_order order = order_of(RELOAD_ADD, service, name);
 	char address[TG_ADDR_STRLEN];
 	char text[TG_ADDR_STRLEN + TG_INSTANCE_NAME + 64];
+	char why[TG_STORE_INSTANCE + 8];
 
 	addr_format(addr, address, sizeof(address));
 	snprintf(text, sizeof(text), "name = \"%s\"; address = \"%s\";", name, address);
 	order.text = text;
+	snprintf(why, sizeof(why), "%s%s", origin[0] != '\0' ? "of " : "", origin);
+	order.why = why;
 	return reloads_send_own(k->reloads, &order);
 }
 

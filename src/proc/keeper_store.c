@@ -1,19 +1,54 @@
 #include "proc/keeper_store.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hash.h"
 #include "base/log.h"
 #include "conf/compare.h"
 #include "proc/names.h"
+
+/* The same after each start on this machine, and another one for each configuration file. */
+static void
+name_instance(const struct conf *conf, char *buf, size_t size)
+{
+	char host[65] = "";
+	char machine[33] = "";
+	uint64_t number;
+	int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (read(fd, machine, sizeof(machine) - 1) < 0)
+			machine[0] = '\0';
+		close(fd);
+	}
+	(void)gethostname(host, sizeof(host) - 1);
+	host[strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")] =
+		'\0';
+	number = hash_bytes(conf->origin, strlen(conf->origin),
+			    hash_bytes(machine, strlen(machine), 0));
+	snprintf(buf, size, "%s-%08" PRIx32, host[0] != '\0' ? host : "tidegate",
+		 (uint32_t)(number >> 32));
+}
 
 int
 keeper_store_open(const struct conf *conf, struct loop *loop, store_change_cb *change, void *user,
 		  struct keeper_store *ret, struct err *err)
 {
 	struct keeper_store s = {.store = NULL};
+	struct conf_store own = conf->store;
+	char instance[TG_STORE_INSTANCE];
 	bool has_name = conf->store.type != TG_STORE_MEMORY;
 	int rc = has_name ? names_start_resolver(loop, conf, &s.resolver, err) : 0;
 
+	name_instance(conf, instance, sizeof(instance));
+	if (own.instance == NULL)
+		own.instance = instance;
 	if (rc == 0)
-		rc = store_open(&conf->store, loop, s.resolver, change, user, &s.store, err);
+		rc = store_open(&own, loop, s.resolver, change, user, &s.store, err);
 	if (rc == 0)
 		*ret = s;
 	else
@@ -39,7 +74,8 @@ keeper_store_differs(const struct conf *present, const struct conf *next)
 		return true;
 	if (b->type == TG_STORE_MEMORY)
 		return false;
-	return a->timeout_ms != b->timeout_ms || !conf_is_equal_text(a->url, b->url) ||
+	return a->timeout_ms != b->timeout_ms || a->lease_ms != b->lease_ms ||
+	       !conf_is_equal_text(a->instance, b->instance) || !conf_is_equal_text(a->url, b->url) ||
 	       !names_has_same_servers(present, next);
 }
 

@@ -37,6 +37,7 @@ struct job {
 	uint64_t token;
 	char name[TG_INSTANCE_NAME]; /* "": list */
 	uint64_t grace_ms;
+	uint64_t epoch; /* when it was ordered */
 	struct mono began;
 	struct process *process; /* NULL: it waits */
 	bool is_resting;         /* not to begin before its timer */
@@ -157,6 +158,7 @@ job_new(struct programs *all, enum verb verb, const char *name)
 		return NULL;
 	j->all = all;
 	j->verb = verb;
+	j->epoch = all->provider->epoch;
 	snprintf(j->name, sizeof(j->name), "%s", name);
 	timer_init(&j->deadline, on_deadline);
 	TAILQ_INSERT_TAIL(&all->waiting, j, link);
@@ -396,7 +398,8 @@ open_question(const struct job *j)
 					.service = j->all->provider->service->name,
 					.name = j->verb != VERB_LIST ? j->name : NULL,
 					.has_grace = j->verb == VERB_STOP,
-					.grace_ms = j->grace_ms};
+					.grace_ms = j->grace_ms,
+					.epoch = j->verb != VERB_LIST ? j->epoch : 0};
 	size_t n;
 	char *text = exec_question_text(&q, &n);
 	int fd = text != NULL ? memfd_create("question", MFD_CLOEXEC) : -1;

@@ -39,7 +39,9 @@ exec_question_text(const struct exec_question *q, size_t *ret_n)
 	if (o != NULL &&
 	    (q->name == NULL || json_object_set_new(o, "name", json_string(q->name)) == 0) &&
 	    (!q->has_grace ||
-	     json_object_set_new(o, "grace_ms", json_integer((json_int_t)q->grace_ms)) == 0))
+	     json_object_set_new(o, "grace_ms", json_integer((json_int_t)q->grace_ms)) == 0) &&
+	    (q->epoch == 0 ||
+	     json_object_set_new(o, "epoch", json_integer((json_int_t)q->epoch)) == 0))
 		text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	if (text == NULL)

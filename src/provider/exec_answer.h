@@ -18,6 +18,7 @@ struct exec_question {
 	const char *name; /* NULL: none */
 	bool has_grace;
 	uint64_t grace_ms;
+	uint64_t epoch; /* of who leads the service; 0: there is nobody else */
 };
 
 /* One object and a newline, the caller's to free(). NULL: no memory. */

@@ -231,6 +231,12 @@ provider_can(const struct provider *p)
 	return p->ops->can;
 }
 
+void
+provider_set_epoch(struct provider *p, uint64_t epoch)
+{
+	p->epoch = epoch;
+}
+
 bool
 provider_has_nodes(const struct provider *p)
 {

@@ -68,6 +68,7 @@ struct provider_events {
 #define TG_PROVIDER_ADOPTS (1u << 0) /* finds instances of a keeper that died */
 #define TG_PROVIDER_EVENTS (1u << 1) /* calls changed() by itself; else only lists tell */
 #define TG_PROVIDER_USAGE  (1u << 2) /* its instances have a place */
+#define TG_PROVIDER_LOCAL  (1u << 7) /* another tidegate can neither list nor stop its instances */
 
 struct provider;
 
@@ -96,6 +97,9 @@ size_t provider_count(const struct provider *p);
 /* As configured in `type`, and TG_PROVIDER_x. */
 const char *provider_kind(const struct provider *p);
 unsigned provider_can(const struct provider *p);
+
+/* In whose name orders are given from now on, which kinds that can hand it on; 0: there is nobody else. */
+void provider_set_epoch(struct provider *p, uint64_t epoch);
 
 /* What is known of a node beyond its configuration. A value. */
 struct provider_node {

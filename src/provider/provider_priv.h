@@ -23,6 +23,7 @@ struct provider {
 	char *run;
 	const struct provider_events *events;
 	void *user;
+	uint64_t epoch;   /* of orders; 0: none */
 	bool is_stopping; /* provider_stop_all() was called */
 	unsigned n_orders; /* taken and not answered */
 	struct answer_list answers; /* known, told in the next turn */

@@ -15,6 +15,7 @@
 
 #include "store/redis_link.h"
 #include "store/redis_sample.h"
+#include "store/redis_share.h"
 #include "store/store_priv.h"
 
 /* Of all services. */
@@ -45,7 +46,10 @@ struct redis {
 	bool must_leave;  /* another connection may do better */
 	bool is_doubtful; /* the last tick failed: a greeting is not enough */
 	char refusal[TG_STORE_WHY];
+	struct redis_shares shares;
 };
+
+static void redis_flush(struct store *s);
 
 /*** Records that wait ***/
 
@@ -130,6 +134,7 @@ end_flight(struct redis *r)
 
 	TAILQ_FOREACH(q, &r->queue, link)
 		q->is_sent = false;
+	shares_end_flight(&r->shares);
 	batch_clear(&r->sent);
 	r->unanswered = 0;
 }
@@ -173,6 +178,8 @@ end_flush(struct redis *r)
 	redis_link_settle(r->link);
 	if (!r->is_refused) {
 		store_set_well(s);
+		if (shares_are_pending(&r->shares))
+			redis_flush(s);
 		return;
 	}
 	s->counts.failures++;
@@ -191,9 +198,11 @@ on_answer(void *user, void *item, const redisReply *reply)
 	char reason[64];
 
 	if (reply->type == REDIS_REPLY_ERROR) {
-		if (kind->also == NULL || !is_error(reply, kind->also))
+		if ((kind->also == NULL || !is_error(reply, kind->also)) &&
+		    !shares_again(&r->shares, of, reply))
 			note_refusal(r, kind, reply);
-	} else if (reply->type != kind->answer) {
+	} else if (reply->type != kind->answer ||
+		   (shares_have_asked(kind) && !shares_answered(&r->shares, of, reply))) {
 		snprintf(reason, sizeof(reason), "an unexpected answer to %s", kind->name);
 		redis_link_fail(r->link, reason);
 		return;
@@ -241,7 +250,10 @@ redis_put(struct store *s, const char *service, const struct store_point *point,
 	uint64_t life_ms = redis_sample_life_ms(history_interval_ms(s->history, service));
 	size_t left_out = n_backends;
 
-	if (redis_link_is_ready(r->link))
+	/* What is known of a service is the leader's to tell. */
+	if (store_authority(s, service, (struct mono){0}) == TG_STORE_FOLLOWS)
+		left_out = 0;
+	else if (redis_link_is_ready(r->link))
 		left_out = redis_sample_add(&r->next, service, point, backends, n_backends,
 					    wall_read(), life_ms);
 	r->next_samples += n_backends - left_out;
@@ -274,6 +286,7 @@ redis_flush(struct store *s)
 
 	if (redis_link_is_ready(r->link) && r->unanswered == 0) {
 		add_queued(r);
+		shares_add(&r->shares, &r->next);
 		if (r->next.n_items > 0 || redis_ping_add(&r->next))
 			send_all(r);
 	} else {
@@ -294,6 +307,7 @@ redis_open(struct store *s, const struct conf_store *conf, struct resolver *reso
 	s->kind = r;
 	r->store = s;
 	TAILQ_INIT(&r->queue);
+	shares_init(&r->shares, s, conf, redis_flush);
 	snprintf(s->why, sizeof(s->why), "not connected yet");
 	return redis_link_open(conf, s->loop, resolver, &link_ops, r, &r->link, err);
 }
@@ -307,7 +321,8 @@ write_rest(struct redis *r, unsigned timeout_ms)
 
 	for (;;) {
 		if (r->unanswered == 0 && !r->is_refused &&
-		    (r->n_queued > 0 || r->next.n_items > 0))
+		    (r->n_queued > 0 || r->next.n_items > 0 ||
+		     shares_are_pending(&r->shares)))
 			redis_flush(r->store);
 		left_us = mono_diff_us(until, mono_read());
 		if (r->unanswered == 0 || left_us < 1000 ||
@@ -323,6 +338,7 @@ redis_close(struct store *s, unsigned timeout_ms)
 
 	if (r == NULL)
 		return;
+	shares_leave(&r->shares);
 	if (r->link != NULL && redis_link_is_ready(r->link))
 		write_rest(r, timeout_ms);
 	redis_link_close(r->link);
@@ -330,7 +346,43 @@ redis_close(struct store *s, unsigned timeout_ms)
 		drop_queued(r, TAILQ_FIRST(&r->queue));
 	batch_fini(&r->next);
 	batch_fini(&r->sent);
+	shares_fini(&r->shares);
 	free(r);
+}
+
+/*** Others ***/
+
+static int
+redis_tell(struct store *s, const char *service, const struct store_telling *telling)
+{
+	return shares_tell(&((struct redis *)s->kind)->shares, service, telling);
+}
+
+static const struct store_shared *
+redis_shared(const struct store *s, const char *service)
+{
+	const struct share *share =
+		shares_find(&((const struct redis *)s->kind)->shares, service);
+
+	return share != NULL ? &share->heard : NULL;
+}
+
+static void
+redis_forget(struct store *s, const char *service)
+{
+	shares_forget(&((struct redis *)s->kind)->shares, service);
+}
+
+static const char *
+redis_instance(const struct store *s)
+{
+	return ((const struct redis *)s->kind)->shares.instance;
+}
+
+static uint64_t
+redis_memory_used(const struct store *s)
+{
+	return ((const struct redis *)s->kind)->shares.memory;
 }
 
 const struct store_ops store_redis = {
@@ -340,4 +392,9 @@ const struct store_ops store_redis = {
 	.put = redis_put,
 	.decision = redis_decision,
 	.flush = redis_flush,
+	.tell = redis_tell,
+	.shared = redis_shared,
+	.forget = redis_forget,
+	.instance = redis_instance,
+	.memory_used = redis_memory_used,
 };

@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "conf/store_url.h"
 
-#define ANSWER_MAX        ((size_t)64 << 10)
+#define ANSWER_MAX        ((size_t)1 << 20)
 #define ADDRESSES_MAX     16u
 #define WHY_SIZE          256u
 #define NO_ANSWER_OF_OURS "an answer that no command of ours has"
@@ -172,7 +172,7 @@ handle_read(struct redis_link *l)
 {
 	redisAsyncHandleRead(l->async);
 	if (l->async != NULL && l->async->c.reader->len > ANSWER_MAX)
-		redis_link_fail(l, "an answer longer than 64 KiB");
+		redis_link_fail(l, "an answer longer than 1 MiB");
 }
 
 static void

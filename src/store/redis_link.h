@@ -6,7 +6,7 @@
  * redis_link_drive().
  *
  * What redis says is foreign: arrays, which no command of ours has as its answer, answers to nothing and answers of
- * more than 64 KiB are refused before they are built, and what is told of an answer is one clean line. Never the answer
+ * more than 1 MiB are refused before they are built, and what is told of an answer is one clean line. Never the answer
  * to AUTH but its first word: it may hold the password.
  */
 #ifndef TG_STORE_REDIS_LINK_H

@@ -41,6 +41,7 @@ store_close(struct store *s, unsigned timeout_ms)
 	if (s == NULL)
 		return;
 	s->change = NULL;
+	s->heard = NULL;
 	s->ops->close(s, timeout_ms);
 	history_free(s->history);
 	free(s);
@@ -135,6 +136,8 @@ void
 store_forget(struct store *s, const char *service)
 {
 	history_forget(s->history, service);
+	if (s->ops->forget != NULL)
+		s->ops->forget(s, service);
 }
 
 int
@@ -165,4 +168,84 @@ struct store_counts
 store_counts(const struct store *s)
 {
 	return s->counts;
+}
+
+/*** Others ***/
+
+const char *
+store_authority_str(enum store_authority authority)
+{
+	switch (authority) {
+	case TG_STORE_UNDECIDED:
+		return "undecided";
+	case TG_STORE_ALONE:
+		return "alone";
+	case TG_STORE_LEADS:
+		return "leads";
+	case TG_STORE_FOLLOWS:
+		return "follows";
+	case TG_STORE_AUTHORITY_COUNT:
+		break;
+	}
+	return "?";
+}
+
+/* While it is not well: whether nobody else was there when it was. */
+static bool
+is_alone(const struct store *s, const struct store_shared *shared)
+{
+	if (s->is_well || !s->is_known)
+		return false;
+	return shared == NULL || !shared->is_heard ||
+	       (shared->n_others == 0 && (shared->is_mine || shared->leader[0] == '\0'));
+}
+
+enum store_authority
+store_authority(const struct store *s, const char *service, struct mono now)
+{
+	const struct store_shared *shared;
+
+	if (s->ops->shared == NULL)
+		return TG_STORE_ALONE;
+	shared = s->ops->shared(s, service);
+	if (is_alone(s, shared))
+		return TG_STORE_ALONE;
+	if (shared == NULL || !shared->is_heard)
+		return TG_STORE_UNDECIDED;
+	if (!mono_is_set(now))
+		now = mono_read();
+	if (shared->is_mine)
+		return now.us < shared->until.us ? TG_STORE_LEADS : TG_STORE_UNDECIDED;
+	return shared->leader[0] != '\0' ? TG_STORE_FOLLOWS : TG_STORE_UNDECIDED;
+}
+
+int
+store_tell(struct store *s, const char *service, const struct store_telling *telling)
+{
+	return s->ops->tell != NULL ? s->ops->tell(s, service, telling) : 0;
+}
+
+const struct store_shared *
+store_shared(const struct store *s, const char *service)
+{
+	return s->ops->shared != NULL ? s->ops->shared(s, service) : NULL;
+}
+
+void
+store_listen(struct store *s, void (*heard)(void *user, const char *service), void *user)
+{
+	s->heard = heard;
+	s->heard_user = user;
+}
+
+const char *
+store_instance(const struct store *s)
+{
+	return s->ops->instance != NULL ? s->ops->instance(s) : "";
+}
+
+uint64_t
+store_memory_used(const struct store *s)
+{
+	return s->ops->memory_used != NULL ? s->ops->memory_used(s) : 0;
 }

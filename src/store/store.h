@@ -12,6 +12,9 @@
 #ifndef TG_STORE_STORE_H
 #define TG_STORE_STORE_H
 
+#include <sys/queue.h>
+
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "conf/conf.h"
@@ -87,6 +90,114 @@ void store_decisions(const struct store *store, const char *service, size_t n,
  * decisions wait, within bounds; one whose answer was lost is written again. */
 void store_flush(struct store *store);
 
+/*
+ * Others: instances of tidegate that share a service by the same store, of which one leads. doc/internals/store.md.
+ */
+
+#define TG_STORE_INSTANCE   96u /* a name, with its NUL */
+#define TG_STORE_OTHERS_MAX 63u
+#define TG_STORE_MEMBERS_MAX 1024u
+#define TG_STORE_MEMBER     64u
+
+/* A scaled backend that is to be used by all. A value. */
+struct store_member {
+	char name[TG_STORE_MEMBER];
+	bool is_draining;
+	char origin[TG_STORE_INSTANCE]; /* who started it */
+	struct addr addr;
+};
+
+/* One that an instance may still send to. */
+struct store_hold {
+	char name[TG_STORE_MEMBER];
+	int64_t in_flight;
+};
+
+/* What a leader knows of before. */
+struct store_leading {
+	uint32_t desired;  /* of those that providers start */
+	double proposed;   /* NAN: nothing */
+	bool has_up;
+	bool has_down;
+	int64_t up_ms;     /* on the clock of all, as milliseconds */
+	int64_t down_ms;
+	int64_t active_ms; /* 0: not known */
+};
+
+/* What an instance tells. A value; what it points to is copied. */
+struct store_telling {
+	bool wants_lead;
+	struct store_point part; /* what it alone sees */
+	bool is_woken;           /* it holds requests for a service without backends */
+	uint64_t seen_epoch;     /* the fleet it acts by */
+	uint64_t seen_version;
+	const struct store_hold *holds;
+	size_t n_holds;
+	/* of one that leads; else not looked at: */
+	uint64_t epoch;
+	uint64_t version; /* of members */
+	const struct store_member *members;
+	size_t n_members;
+	struct store_leading state;
+};
+
+/* Another instance. */
+struct store_other {
+	char instance[TG_STORE_INSTANCE];
+	struct store_point part;
+	bool is_woken;
+	uint64_t seen_epoch;
+	uint64_t seen_version;
+	struct store_hold *holds;
+	size_t n_holds;
+};
+
+/* What was heard last. Until the next turn. */
+struct store_shared {
+	bool is_heard; /* all below is told only then */
+	bool is_mine;  /* this instance leads, until: */
+	struct mono until;
+	char leader[TG_STORE_INSTANCE]; /* "": nobody */
+	uint64_t epoch;
+	uint64_t highest; /* epoch that was ever heard */
+	bool has_state;
+	uint64_t state_epoch; /* whose the fleet is */
+	uint64_t version;     /* of it */
+	struct store_leading state;
+	struct store_member *members;
+	size_t n_members;
+	struct store_other *others; /* that live */
+	size_t n_others;
+	struct mono unsure; /* until then, as one is not heard any more; unset: all were */
+	struct mono asked;  /* when the question was sent, and */
+	struct mono at;     /* when the answer came */
+};
+
+enum store_authority {
+	TG_STORE_UNDECIDED = 0, /* nobody is known to lead: nothing may be done */
+	TG_STORE_ALONE = 1,     /* there is nobody else, or nobody could tell: no need to ask */
+	TG_STORE_LEADS = 2,     /* by an epoch */
+	TG_STORE_FOLLOWS = 3,
+	TG_STORE_AUTHORITY_COUNT
+};
+/* "undecided", "alone", "leads", "follows". */
+const char *store_authority_str(enum store_authority authority);
+/* Looks at the clock by itself where `now` is unset: before something is done. */
+enum store_authority store_authority(const struct store *store, const char *service,
+				     struct mono now);
+/* What this instance tells goes out with the next flush, and again until the service is forgotten.
+ * -TG_ENOMEM. A store without others takes no notice. */
+TG_MUST_CHECK int store_tell(struct store *store, const char *service,
+			     const struct store_telling *telling);
+/* NULL: a store without others, or nothing is told yet. */
+const struct store_shared *store_shared(const struct store *store, const char *service);
+/* `heard` is called with each answer, from the loop: whoever waits for one acts inside of it. Must not close the store. */
+void store_listen(struct store *store, void (*heard)(void *user, const char *service), void *user);
+/* What this tidegate is called there; "": nobody else is there. */
+const char *store_instance(const struct store *store);
+/* What its server told of the memory it uses, bytes; 0: not known. */
+uint64_t store_memory_used(const struct store *store);
+
 /* For metrics. A value. */
 struct store_counts {
 	uint64_t flushes;  /* sent */
@@ -95,6 +206,8 @@ struct store_counts {
 	uint64_t dropped;  /* samples of backends and records that did not go out */
 	uint64_t connects; /* made, and greeted */
 	uint64_t last_us;  /* the last flush took, to its last answer */
+	uint64_t exchanges; /* answered, of a service with other instances */
+	uint64_t takeovers; /* of a service, by this instance */
 };
 struct store_counts store_counts(const struct store *store);
 

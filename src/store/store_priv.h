@@ -22,6 +22,12 @@ struct store_ops {
 		    const struct store_backend *backends, size_t n_backends);
 	void (*decision)(struct store *s, const char *service, const char *json);
 	void (*flush)(struct store *s);
+	/* Of one that has others: all of these, or none. As the functions of store/store.h. */
+	int (*tell)(struct store *s, const char *service, const struct store_telling *telling);
+	const struct store_shared *(*shared)(const struct store *s, const char *service);
+	void (*forget)(struct store *s, const char *service);
+	const char *(*instance)(const struct store *s);
+	uint64_t (*memory_used)(const struct store *s);
 };
 
 struct store {
@@ -31,6 +37,8 @@ struct store {
 	struct history *history;
 	store_change_cb *change; /* NULL: nobody is told */
 	void *user;
+	void (*heard)(void *user, const char *service); /* NULL: nobody listens */
+	void *heard_user;
 	struct store_counts counts;
 	bool is_well;
 	bool is_known; /* somebody was told */

@@ -13,7 +13,7 @@ question = json.load(sys.stdin)
 verb, folder = question["verb"], os.environ["FOLDER"]
 assert verb == sys.argv[1] and question["service"] == "site" and question["run"].startswith("/")
 with open(f"{folder}/asked", "a") as log:
-    print(verb, question.get("name", ""), file=log)
+    print(verb, question.get("name", ""), question.get("epoch", 0), file=log)
 try:
     wrong = open(f"{folder}/wrong-{verb}").read()
 except FileNotFoundError:
@@ -33,8 +33,9 @@ def path(name):
 def read(name):
     try:
         pid, address = open(path(name)).read().split()
-        os.kill(int(pid), 0)
-        return int(pid), address
+        # One that has ended may wait for a parent to notice.
+        state = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
+        return (int(pid), address) if state != "Z" else (None, None)
     except (FileNotFoundError, ProcessLookupError, ValueError):
         return None, None
 
@@ -108,6 +109,12 @@ class Programs:
         asked = self.folder / "asked"
         lines = asked.read_text().splitlines() if asked.exists() else []
         return [line.split(" ")[1] for line in lines if line.split(" ")[0] == verb]
+
+    def epochs(self):
+        """(verb, name, epoch) of all starts and stops, in their order."""
+        lines = (self.folder / "asked").read_text().splitlines()
+        words = [line.split(" ") for line in lines]
+        return [(verb, name, int(epoch)) for verb, name, epoch in words if verb != "list"]
 
     def backends(self):
         """Pids of those that run."""

@@ -46,7 +46,8 @@ def programs(tmp_path):
 @pytest.fixture
 def scaled(no_orphans, tidegate, admin, tmp_path):
     """scaled(autoscale, provider="", service="", ...): tidegate before the service `site`.
-    programs: what else than processes provides its backends; environment: variables of these besides."""
+    programs: what else than processes provides its backends; environment: variables of these besides.
+    instance: of one of several in one test."""
     return scales(tidegate, admin, tmp_path)
 
 
@@ -54,7 +55,7 @@ def scales(begin, admin, tmp_path):
     """The function scaled() of a fixture that begins a tidegate; backends have TG_TEST=tmp_path."""
     def start(autoscale, provider="", service="", mode="http", command=None, top="", sockets="",
               backends=(), module="target", programs=None,
-              environment=(), **options):
+              environment=(), instance="", **options):
         demo = settings.program("tidegate-demo")
         words = command or [demo, *(["-t"] if mode == "tcp" else []), "-l", "127.0.0.1:{port}",
                             "-n", "{name}"]
@@ -62,7 +63,8 @@ def scales(begin, admin, tmp_path):
         variables = ", ".join(f'"{one}"' for one in (f"TG_TEST={tmp_path}", *environment))
         processes = f'type = "process"; command = ( {argv} );'
         check = 'type = "tcp";' if mode == "tcp" else 'type = "http"; path = "/status/200";'
-        text = conf.one(mode, backends, top=f'admin = {{ socket = "{admin}"; {sockets} }}; {top}',
+        own = admin.replace("admin.sock", f"admin{instance}.sock")
+        text = conf.one(mode, backends, top=f'admin = {{ socket = "{own}"; {sockets} }}; {top}',
                         service=f"""
             health = {{ {check} interval = "100ms"; rise = 1; }};
             autoscale = {{ module = "{module}"; {quickly(module, autoscale)} {autoscale} }};
@@ -70,7 +72,7 @@ def scales(begin, admin, tmp_path):
                           environment = ( {variables} ); {provider} }};
             {service}""", **options)
         tg = begin(text)
-        tg.site = Site(admin, tmp_path)
+        tg.site = Site(own, tmp_path)
         return tg
     return start
 

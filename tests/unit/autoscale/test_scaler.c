@@ -57,12 +57,14 @@ static struct {
 } world;
 
 static int
-on_add(void *user, const char *service, const char *name, const struct addr *addr)
+on_add(void *user, const char *service, const char *name, const struct addr *addr,
+       const char *origin)
 {
 	(void)user;
 	(void)service;
 	(void)name;
 	(void)addr;
+	(void)origin;
 	return -TG_ELIMIT;
 }
 

@@ -668,15 +668,15 @@ answer_tick(const char *answer, size_t n, const char *why)
 static void
 odd_answers_are_refused(void **state)
 {
-	static char many[200000];
+	static char many[(1 << 20) + 100000];
 
 	(void)state;
 	answer_tick(":1\r\n", 4, "an unexpected answer to ");
 	answer_tick("*1\r\n:1\r\n", 8, "an answer that no command of ours has");
 	answer_tick("?\r\n", 3, "Protocol error");
 	memset(many, 'x', sizeof(many));
-	memcpy(many, "$150000\r\n", 9);
-	answer_tick(many, sizeof(many), "an answer longer than 64 KiB");
+	memcpy(many, "$1090000\r\n", 10);
+	answer_tick(many, sizeof(many), "an answer longer than 1 MiB");
 	/* More than was asked. */
 	answer_tick("$1\r\n1\r\n:1\r\n", 11, "an answer to nothing");
 	answer_tick("$1\r\n1\r\n+a\r\n", 11, "an answer to nothing");

@@ -1,0 +1,303 @@
+#include "store/redis_share.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/container.h"
+#include "base/hash.h"
+#include "store/redis_script.h"
+#include "store/store_priv.h"
+
+#define KEY_SIZE     512u
+#define LOOKS        3u  /* of a lease */
+#define MEMORY_TURNS 10u /* of the timer */
+
+static const struct batch_kind kind_load = {.name = "SCRIPT", .answer = REDIS_REPLY_STRING};
+static const struct batch_kind kind_exchange = {.name = "EVALSHA", .answer = REDIS_REPLY_STRING};
+/* Who may not ask for it does not know. */
+static const struct batch_kind kind_memory = {
+	.name = "INFO", .answer = REDIS_REPLY_STRING, .also = "NOPERM"};
+
+static bool
+is_any_told(const struct redis_shares *shares)
+{
+	const struct share *share;
+
+	LIST_FOREACH(share, &shares->all, link) {
+		if (!share->is_gone)
+			return true;
+	}
+	return false;
+}
+
+static void
+on_timer(struct timer *t)
+{
+	struct redis_shares *shares = TG_CONTAINER(t, struct redis_shares, timer);
+	struct share *share;
+
+	LIST_FOREACH(share, &shares->all, link)
+		share->is_pending = !share->is_gone;
+	shares->is_asking_memory = shares->n_timers++ % MEMORY_TURNS == 0;
+	timer_set(shares->store->loop, t,
+		  mono_add_ms(loop_now(shares->store->loop), shares->self.lease_ms / LOOKS));
+	if (is_any_told(shares))
+		shares->flush(shares->store);
+}
+
+void
+shares_init(struct redis_shares *shares, struct store *store, const struct conf_store *conf,
+	    void (*flush)(struct store *s))
+{
+	uint64_t dice = hash_number(wall_read().us ^ hash_number((uint64_t)getpid()));
+
+	*shares = (struct redis_shares){.store = store, .flush = flush};
+	LIST_INIT(&shares->all);
+	snprintf(shares->run, sizeof(shares->run), "%016" PRIx64, dice);
+	snprintf(shares->instance, sizeof(shares->instance), "%s",
+		 conf->instance != NULL ? conf->instance : shares->run);
+	shares->self = (struct share_self){
+		.instance = shares->instance, .run = shares->run, .lease_ms = conf->lease_ms};
+	timer_init(&shares->timer, on_timer);
+}
+
+void
+shares_fini(struct redis_shares *shares)
+{
+	timer_fini(&shares->timer);
+	while (!LIST_EMPTY(&shares->all)) {
+		struct share *share = LIST_FIRST(&shares->all);
+
+		LIST_REMOVE(share, link);
+		share_free(share);
+	}
+}
+
+struct share *
+shares_find(const struct redis_shares *shares, const char *service)
+{
+	struct share *share;
+
+	LIST_FOREACH(share, &shares->all, link) {
+		if (!share->is_gone && strcmp(share->service, service) == 0)
+			return share;
+	}
+	return NULL;
+}
+
+int
+shares_tell(struct redis_shares *shares, const char *service, const struct store_telling *telling)
+{
+	struct share *share;
+
+	LIST_FOREACH(share, &shares->all, link) {
+		if (strcmp(share->service, service) == 0)
+			break;
+	}
+	if (share == NULL) {
+		share = share_new(service);
+		if (share == NULL)
+			return -TG_ENOMEM;
+		if (LIST_EMPTY(&shares->all))
+			timer_set(shares->store->loop, &shares->timer,
+				  loop_now(shares->store->loop));
+		LIST_INSERT_HEAD(&shares->all, share, link);
+	}
+	share->is_gone = false;
+	share->is_leaving = false;
+	return share_tell(share, telling, mono_read());
+}
+
+void
+shares_forget(struct redis_shares *shares, const char *service)
+{
+	struct share *share = shares_find(shares, service);
+
+	if (share == NULL)
+		return;
+	share->is_gone = true;
+	share->is_leaving = true;
+	share->is_pending = true;
+}
+
+void
+shares_leave(struct redis_shares *shares)
+{
+	struct share *share;
+
+	LIST_FOREACH(share, &shares->all, link) {
+		share->is_leaving = true;
+		share->is_pending = true;
+	}
+}
+
+/*** Questions ***/
+
+bool
+shares_are_pending(const struct redis_shares *shares)
+{
+	const struct share *share;
+
+	LIST_FOREACH(share, &shares->all, link) {
+		if (share->is_pending)
+			return true;
+	}
+	return false;
+}
+
+static void
+add_load(struct redis_batch *b)
+{
+	const char *argv[] = {kind_load.name, "LOAD", redis_script_exchange};
+	size_t sizes[] = {strlen(argv[0]), strlen(argv[1]), strlen(argv[2])};
+
+	(void)batch_add(b, &kind_load, NULL, 3, argv, sizes);
+}
+
+static bool
+add_exchange(struct redis_shares *shares, struct redis_batch *b, struct share *share)
+{
+	static const char *const kinds[TG_SCRIPT_KEYS] = {"lease", "epoch", "instances",
+							  "i:",    "fleet", "state"};
+	char keys[TG_SCRIPT_KEYS][KEY_SIZE];
+	const char *argv[4 + TG_SCRIPT_KEYS] = {kind_exchange.name, shares->sha, "6"};
+	size_t sizes[4 + TG_SCRIPT_KEYS];
+	char *question = share_question(share, &shares->self, mono_read());
+	bool is_added;
+
+	for (unsigned i = 0; i < TG_SCRIPT_KEYS; i++) {
+		snprintf(keys[i], KEY_SIZE, "tg:{%s}:%s%s", share->service, kinds[i],
+			 kinds[i][1] == ':' ? shares->instance : "");
+		argv[3 + i] = keys[i];
+	}
+	argv[3 + TG_SCRIPT_KEYS] = question;
+	for (unsigned i = 0; question != NULL && i < 4 + TG_SCRIPT_KEYS; i++)
+		sizes[i] = strlen(argv[i]);
+	is_added = question != NULL &&
+		   batch_add(b, &kind_exchange, share, 4 + TG_SCRIPT_KEYS, argv, sizes);
+	free(question);
+	return is_added;
+}
+
+static void
+add_memory(struct redis_shares *shares, struct redis_batch *b)
+{
+	const char *argv[] = {kind_memory.name, "memory"};
+	size_t sizes[] = {strlen(argv[0]), strlen(argv[1])};
+
+	shares->is_asking_memory = !batch_add(b, &kind_memory, NULL, 2, argv, sizes);
+}
+
+void
+shares_add(struct redis_shares *shares, struct redis_batch *b)
+{
+	struct share *share;
+
+	if (shares->is_asking_memory && is_any_told(shares))
+		add_memory(shares, b);
+	if (!shares_are_pending(shares))
+		return;
+	if (shares->sha[0] == '\0') {
+		add_load(b);
+		return;
+	}
+	LIST_FOREACH(share, &shares->all, link) {
+		if (!share->is_pending || !add_exchange(shares, b, share))
+			continue;
+		share->is_pending = false;
+		share->is_sent = true;
+		share->sent = mono_read();
+	}
+}
+
+/*** Answers ***/
+
+bool
+shares_have_asked(const struct batch_kind *kind)
+{
+	return kind == &kind_exchange || kind == &kind_load || kind == &kind_memory;
+}
+
+bool
+shares_again(struct redis_shares *shares, const struct batch_item *item, const redisReply *reply)
+{
+	struct share *share = item->record;
+
+	if (item->kind != &kind_exchange || strncmp(reply->str, "NOSCRIPT", 8) != 0)
+		return false;
+	shares->sha[0] = '\0';
+	share->is_pending = true;
+	return true;
+}
+
+static bool
+take_sha(struct redis_shares *shares, const redisReply *reply)
+{
+	if (reply->len != TG_SHA_SIZE - 1)
+		return false;
+	for (size_t i = 0; i < reply->len; i++) {
+		if (!isxdigit((unsigned char)reply->str[i]))
+			return false;
+	}
+	memcpy(shares->sha, reply->str, TG_SHA_SIZE - 1);
+	shares->sha[TG_SHA_SIZE - 1] = '\0';
+	return true;
+}
+
+static void
+take_memory(struct redis_shares *shares, const redisReply *reply)
+{
+	static const char key[] = "used_memory:";
+	const char *at = strstr(reply->str, key);
+
+	shares->memory = at != NULL ? strtoull(at + sizeof(key) - 1, NULL, 10) : 0;
+}
+
+static bool
+take_exchange(struct redis_shares *shares, struct share *share, const redisReply *reply)
+{
+	struct store *s = shares->store;
+	bool was_mine = share->heard.is_mine;
+	uint64_t epoch = share->heard.epoch;
+
+	if (share_answer(share, &shares->self, reply->str, reply->len, mono_read()) < 0)
+		return false;
+	s->counts.exchanges++;
+	s->counts.takeovers +=
+		share->heard.is_mine && (!was_mine || epoch != share->heard.epoch);
+	if (!share->is_gone && s->heard != NULL)
+		s->heard(s->heard_user, share->service);
+	return true;
+}
+
+bool
+shares_answered(struct redis_shares *shares, const struct batch_item *item,
+		const redisReply *reply)
+{
+	if (item->kind == &kind_load)
+		return take_sha(shares, reply);
+	if (item->kind == &kind_exchange)
+		return take_exchange(shares, item->record, reply);
+	take_memory(shares, reply);
+	return true;
+}
+
+void
+shares_end_flight(struct redis_shares *shares)
+{
+	struct share *share;
+	struct share *next;
+
+	for (share = LIST_FIRST(&shares->all); share != NULL; share = next) {
+		next = LIST_NEXT(share, link);
+		share->is_sent = false;
+		if (!share->is_gone || share->is_pending)
+			continue;
+		LIST_REMOVE(share, link);
+		share_free(share);
+	}
+}
