@@ -156,6 +156,7 @@ extern const struct command command_show_autoscale;
 extern const struct command command_show_nodes;
 extern const struct command command_show_placement;
 extern const struct command command_plan;
+extern const struct command command_show_store;
 extern const struct command command_show_backend;
 extern const struct command command_show_config;
 extern const struct command command_show_decisions;

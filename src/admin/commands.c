@@ -58,6 +58,7 @@ const struct command *const commands[] = {
 	&command_show_sess,
 	&command_show_stat,
 	&command_show_state,
+	&command_show_store,
 	&command_show_version,
 	&command_shutdown,
 	&command_shutdown_session,

@@ -399,6 +399,8 @@ const struct metric metrics[] = {
 	ROW(ALL, COUNTER, "store_failures_total", write_store_count, OF_STORE(failures), "Operations of the store that were refused, late or cut."),
 	ROW(ALL, COUNTER, "store_dropped_total", write_store_count, OF_STORE(dropped), "Records for the store that found no room."),
 	ROW(ALL, COUNTER, "store_connects_total", write_store_count, OF_STORE(connects), "Connections made to the store."),
+	ROW(ALL, COUNTER, "store_exchanges_total", write_store_count, OF_STORE(exchanges), "Times another word of other instances came, service by service."),
+	ROW(ALL, COUNTER, "store_takeovers_total", write_store_count, OF_STORE(takeovers), "Times this instance came to lead a service."),
 	ROW(ALL, GAUGE, "store_last_flush_seconds", write_store_seconds, OF_STORE(last_us), "How long the store took for what was written last."),
 
 	ROW(ALL, COUNTER, "hook_events_total", metrics_write_hooks, TG_METRIC_HOOK_EVENTS, "Events for each hook, by what came of them: sent, failed (given up) or dropped (no room)."),
@@ -453,6 +455,9 @@ const struct metric metrics[] = {
 	ROW(SERVICE, GAUGE, "autoscale_mode", metrics_write_scaled_mode, 0, "1 for the mode that the autoscaler is in, 0 for the others."),
 	ROW(SERVICE, GAUGE, "autoscale_manual", metrics_write_scaled_manual, 0, "1 while an operator's number of backends counts, else 0."),
 	ROW(SERVICE, GAUGE, "autoscale_failing_starts", metrics_write_scaled_32, OF_STATUS(failures), "Starts of backends that failed one after the other, until now."),
+	ROW(SERVICE, GAUGE, "autoscale_leads", metrics_write_scaled_leads, 0, "1 while this instance decides for the service, else 0."),
+	ROW(SERVICE, GAUGE, "autoscale_epoch", metrics_write_scaled_64, OF_STATUS(epoch), "Of who leads the service, where several instances share it; else 0."),
+	ROW(SERVICE, GAUGE, "autoscale_other_instances", metrics_write_scaled_64, OF_STATUS(others), "Other instances that share the service and live."),
 	ROW(SERVICE, COUNTER, "autoscale_decisions_total", metrics_write_scaled_64, OF_STATUS(decisions), "Decisions that were recorded: another number, or another reason for it."),
 	ROW(SERVICE, COUNTER, "autoscale_guarded_total", metrics_write_scaled_guards, 0, "Times a guard changed the number that was proposed."),
 	ROW(SERVICE, COUNTER, "autoscale_changes_total", metrics_write_scaled_changes, 0, "Times the number of backends wanted was made larger or smaller."),

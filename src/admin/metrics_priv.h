@@ -31,6 +31,8 @@ void metrics_write_scaled_32(const struct metric *m, const struct metric_site *s
 			     struct output *out);
 void metrics_write_scaled_64(const struct metric *m, const struct metric_site *site,
 			     struct output *out);
+void metrics_write_scaled_leads(const struct metric *m, const struct metric_site *site,
+				struct output *out);
 void metrics_write_scaled_backends(const struct metric *m, const struct metric_site *site,
 				   struct output *out);
 void metrics_write_scaled_mode(const struct metric *m, const struct metric_site *site,

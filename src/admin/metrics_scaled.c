@@ -10,6 +10,19 @@ scaled_status(const struct metric_site *site, struct scaler_status *ret)
 	       scaler_status(site->s->scaler, (unsigned)site->i, ret);
 }
 
+void
+metrics_write_scaled_leads(const struct metric *m, const struct metric_site *site,
+			   struct output *out)
+{
+	struct scaler_status status;
+
+	(void)m;
+	if (scaled_status(site, &status))
+		exposition_number(out, &site->series,
+				  status.authority == TG_STORE_ALONE ||
+					  status.authority == TG_STORE_LEADS);
+}
+
 /* id: where in struct scaler_status. */
 void
 metrics_write_scaled_32(const struct metric *m, const struct metric_site *site, struct output *out)

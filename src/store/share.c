@@ -400,7 +400,7 @@ read_age(const json_t *ages, const char *key, struct mono now, int64_t *ret)
 	const json_t *value = json_object_get(ages, key);
 	json_int_t ms = json_integer_value(value);
 
-	if (json_is_real(value) && json_real_value(value) < 1e15)
+	if (json_is_real(value) && fabs(json_real_value(value)) < 1e15)
 		ms = (json_int_t)json_real_value(value);
 	if (!json_is_number(value) || ms < 0)
 		return false;

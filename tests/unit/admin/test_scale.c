@@ -314,6 +314,8 @@ setup(void **state)
 	told = (struct scaler_status){
 		.module = "target",
 		.provider = "process",
+		.instance = "",
+		.leader = "",
 		.desired = 2,
 		.proposed = 9,
 		.min = 1,

@@ -1,0 +1,55 @@
+/* Any bytes as what redis answers of other instances: what is taken is whole and fit to be used. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz/fuzz.h"
+#include "store/share.h"
+
+static void
+check(const struct store_shared *heard)
+{
+	if (heard->n_others > TG_STORE_OTHERS_MAX || heard->n_members > TG_STORE_MEMBERS_MAX)
+		abort();
+	for (size_t i = 0; i < heard->n_members; i++) {
+		const struct store_member *m = &heard->members[i];
+
+		if (m->name[0] == '\0' || memchr(m->name, '\0', sizeof(m->name)) == NULL ||
+		    memchr(m->origin, '\0', sizeof(m->origin)) == NULL || m->addr.len == 0)
+			abort();
+	}
+	for (size_t i = 0; i < heard->n_others; i++) {
+		const struct store_other *o = &heard->others[i];
+
+		if (memchr(o->instance, '\0', sizeof(o->instance)) == NULL)
+			abort();
+		for (size_t k = 0; k < o->n_holds; k++) {
+			if (o->holds[k].in_flight < 0 ||
+			    memchr(o->holds[k].name, '\0', sizeof(o->holds[k].name)) == NULL)
+				abort();
+		}
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
+{
+	struct share_self self = {.instance = "me", .run = "r", .lease_ms = 3000};
+	struct share *share = share_new("api");
+	/* A copy of its own, so that a read past its end is seen. */
+	char *text = malloc(len + (len == 0));
+	char *question;
+
+	if (share != NULL && text != NULL) {
+		memcpy(text, input, len);
+		/* Twice: one before is replaced. */
+		for (int i = 0; i < 2; i++) {
+			if (share_answer(share, &self, text, len, (struct mono){.us = 9000000}) == 0)
+				check(&share->heard);
+		}
+		question = share_question(share, &self, (struct mono){.us = 9000000});
+		free(question);
+	}
+	free(text);
+	share_free(share);
+	return 0;
+}

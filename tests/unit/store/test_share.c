@@ -1,0 +1,389 @@
+/* store/share.c and store/redis_share.c: several stores on one real redis, as instances of tidegate have them. */
+#include <stdlib.h>
+
+#include "unit/store/world.h"
+
+#include "store/share.h"
+
+#define LEASE_MS 500u
+
+enum { A, B, N };
+
+static struct world world; /* its loop and its redis */
+static struct store *stores[N];
+static unsigned heard[N];
+static redisContext *asker;
+
+static void
+on_heard(void *user, const char *service)
+{
+	assert_string_equal(service, "api");
+	++*(unsigned *)user;
+}
+
+static struct store *
+open_as(const char *instance)
+{
+	char url[64];
+	char name[16];
+	struct conf_store conf = {.type = TG_STORE_REDIS,
+				  .url = url,
+				  .timeout_ms = fake_limit_ms(),
+				  .instance = name,
+				  .lease_ms = LEASE_MS};
+	struct store *store;
+	struct err err = {.text = ""};
+
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%u", world.redis.port);
+	snprintf(name, sizeof(name), "%s", instance);
+	if (store_open(&conf, world.loop, NULL, NULL, NULL, &store, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(store_instance(store), instance);
+	return store;
+}
+
+static void
+open_two(void)
+{
+	if (!fake_redis_is_here())
+		skip(); /* needs redis-server */
+	fake_redis_start(&world.redis);
+	asker = fake_redis_connect(&world.redis);
+	stores[A] = open_as("a");
+	stores[B] = open_as("b");
+	for (unsigned i = 0; i < N; i++)
+		store_listen(stores[i], on_heard, &heard[i]);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	world_init(&world);
+	heard[A] = heard[B] = 0;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	if (asker != NULL)
+		redisFree(asker);
+	asker = NULL;
+	for (unsigned i = 0; i < N; i++) {
+		store_close(stores[i], 0);
+		stores[i] = NULL;
+	}
+	world_fini(&world);
+	return 0;
+}
+
+static struct store_telling
+telling_of(double in_flight)
+{
+	return (struct store_telling){.wants_lead = true,
+				      .part = make_point(loop_now_update(world.loop), in_flight)};
+}
+
+static void
+tell(unsigned i, const struct store_telling *telling)
+{
+	unsigned before;
+
+	while (!store_is_well(stores[i]))
+		fake_turn(world.loop);
+	assert_int_equal(store_tell(stores[i], "api", telling), 0);
+	/* One may be under way that does not have it yet. */
+	for (unsigned k = 0; k < 2; k++) {
+		before = heard[i];
+		store_flush(stores[i]);
+		while (heard[i] == before)
+			fake_turn(world.loop);
+	}
+}
+
+static void
+tell_load(unsigned i, double in_flight)
+{
+	struct store_telling telling = telling_of(in_flight);
+
+	tell(i, &telling);
+}
+
+static const struct store_shared *
+shared_of(unsigned i)
+{
+	return store_shared(stores[i], "api");
+}
+
+static enum store_authority
+authority_of(unsigned i)
+{
+	return store_authority(stores[i], "api", (struct mono){0});
+}
+
+static void
+one_leads_and_each_has_the_others_part(void **state)
+{
+	struct store_hold hold = {.name = "auto-1", .in_flight = 3};
+	struct store_telling telling;
+
+	(void)state;
+	open_two();
+	assert_int_equal(authority_of(A), TG_STORE_UNDECIDED);
+	tell_load(A, 4);
+	assert_int_equal(authority_of(A), TG_STORE_LEADS);
+	assert_int_equal(shared_of(A)->epoch, 1);
+	assert_int_equal(shared_of(A)->n_others, 0);
+	telling = telling_of(5);
+	telling.is_woken = true;
+	telling.seen_epoch = 1;
+	telling.seen_version = 7;
+	telling.holds = &hold;
+	telling.n_holds = 1;
+	tell(B, &telling);
+	assert_int_equal(authority_of(B), TG_STORE_FOLLOWS);
+	assert_string_equal(shared_of(B)->leader, "a");
+	assert_int_equal(shared_of(B)->others[0].part.values[TG_METRIC_IN_FLIGHT], 4);
+	tell_load(A, 4);
+	assert_int_equal(shared_of(A)->n_others, 1);
+	assert_string_equal(shared_of(A)->others[0].instance, "b");
+	assert_int_equal(shared_of(A)->others[0].part.values[TG_METRIC_IN_FLIGHT], 5);
+	assert_true(isnan(shared_of(A)->others[0].part.values[TG_METRIC_CPU]));
+	assert_true(shared_of(A)->others[0].is_woken);
+	assert_int_equal(shared_of(A)->others[0].seen_version, 7);
+	assert_int_equal(shared_of(A)->others[0].n_holds, 1);
+	assert_string_equal(shared_of(A)->others[0].holds[0].name, "auto-1");
+	assert_int_equal(shared_of(A)->others[0].holds[0].in_flight, 3);
+	assert_true(store_memory_used(stores[A]) > 0);
+}
+
+static void
+lead_with_fleet(unsigned i)
+{
+	struct store_member member = {.name = "auto-1", .origin = "a"};
+	struct store_telling telling = telling_of(1);
+	int64_t now_ms = (int64_t)(mono_read().us / 1000);
+	struct endpoint at;
+
+	assert_int_equal(endpoint_parse("127.0.0.1:4000", 0, &at, NULL), 0);
+	member.addr = at.addr;
+	telling.epoch = shared_of(i)->epoch;
+	telling.version = 2;
+	telling.members = &member;
+	telling.n_members = 1;
+	telling.state = (struct store_leading){.desired = 3,
+					       .proposed = 4,
+					       .has_up = true,
+					       .up_ms = now_ms - 60000,
+					       .active_ms = now_ms};
+	tell(i, &telling);
+}
+
+static void
+what_a_leader_says_is_there_for_the_next(void **state)
+{
+	int64_t age_ms;
+
+	(void)state;
+	open_two();
+	tell_load(A, 1);
+	lead_with_fleet(A);
+	tell_load(B, 1);
+	assert_true(shared_of(B)->has_state);
+	assert_int_equal(shared_of(B)->state_epoch, 1);
+	assert_int_equal(shared_of(B)->version, 2);
+	assert_int_equal(shared_of(B)->n_members, 1);
+	assert_string_equal(shared_of(B)->members[0].name, "auto-1");
+	assert_string_equal(shared_of(B)->members[0].origin, "a");
+	assert_int_equal(addr_port(&shared_of(B)->members[0].addr), 4000);
+	assert_false(shared_of(B)->members[0].is_draining);
+	assert_int_equal(shared_of(B)->state.desired, 3);
+	assert_true(shared_of(B)->state.proposed == 4);
+	assert_true(shared_of(B)->state.has_up);
+	assert_false(shared_of(B)->state.has_down);
+	age_ms = (int64_t)(mono_read().us / 1000) - shared_of(B)->state.up_ms;
+	assert_true(age_ms >= 59000 && age_ms < 120000);
+	/* A leader that ends in order is followed at once. */
+	store_close(stores[A], 1000);
+	stores[A] = NULL;
+	tell_load(B, 1);
+	assert_int_equal(authority_of(B), TG_STORE_LEADS);
+	assert_int_equal(shared_of(B)->epoch, 2);
+	assert_int_equal(shared_of(B)->state.desired, 3);
+	assert_int_equal(shared_of(B)->n_members, 1);
+	/* That its clients go elsewhere now is known. */
+	assert_true(mono_is_set(shared_of(B)->unsure));
+}
+
+static void
+a_leader_that_is_not_heard_knows_its_end(void **state)
+{
+	struct mono later;
+
+	(void)state;
+	open_two();
+	tell_load(A, 1);
+	tell_load(B, 1);
+	later = mono_add_ms(mono_read(), LEASE_MS);
+	assert_int_equal(store_authority(stores[A], "api", shared_of(A)->asked), TG_STORE_LEADS);
+	assert_int_equal(store_authority(stores[A], "api", later), TG_STORE_UNDECIDED);
+	/* And that before redis does. */
+	assert_true(shared_of(A)->until.us < shared_of(A)->asked.us + LEASE_MS * 1000);
+	/* Its lease is gone, as if it had stood still: another has it, and it cannot say anything any more. */
+	fake_redis_tell(asker, "DEL tg:{api}:lease");
+	tell_load(B, 1);
+	assert_int_equal(shared_of(B)->epoch, 2);
+	assert_int_equal(authority_of(B), TG_STORE_LEADS);
+	lead_with_fleet(A); /* with the epoch of before */
+	assert_int_equal(authority_of(A), TG_STORE_FOLLOWS);
+	assert_string_equal(shared_of(A)->leader, "b");
+	assert_false(shared_of(A)->has_state);
+}
+
+static void
+the_script_is_loaded_again(void **state)
+{
+	(void)state;
+	open_two();
+	tell_load(A, 1);
+	fake_redis_tell(asker, "SCRIPT FLUSH");
+	tell_load(A, 1);
+	assert_true(store_is_well(stores[A]));
+	assert_int_equal(store_counts(stores[A]).failures, 0);
+	assert_int_equal(authority_of(A), TG_STORE_LEADS);
+	assert_int_equal(shared_of(A)->epoch, 1);
+}
+
+static void
+epochs_never_go_back(void **state)
+{
+	(void)state;
+	open_two();
+	fake_redis_tell(asker, "SET tg:{api}:epoch 41");
+	tell_load(A, 1);
+	tell_load(B, 1);
+	assert_int_equal(shared_of(A)->epoch, 42);
+	fake_redis_tell(asker, "FLUSHALL");
+	tell_load(B, 1);
+	assert_int_equal(authority_of(B), TG_STORE_LEADS);
+	assert_int_equal(shared_of(B)->epoch, 43);
+	tell_load(A, 1);
+	assert_int_equal(authority_of(A), TG_STORE_FOLLOWS);
+}
+
+static void
+who_comes_again_by_its_name_leads_at_once(void **state)
+{
+	(void)state;
+	open_two();
+	tell_load(A, 1);
+	store_close(stores[B], 0);
+	stores[B] = open_as("a"); /* the one before is not closed: as of a keeper that was killed */
+	store_listen(stores[B], on_heard, &heard[B]);
+	tell_load(B, 1);
+	assert_int_equal(authority_of(B), TG_STORE_LEADS);
+	assert_int_equal(shared_of(B)->epoch, 2);
+	tell_load(A, 1);
+	assert_int_equal(authority_of(A), TG_STORE_FOLLOWS);
+	/* They do not take it from each other for ever. */
+	tell_load(A, 1);
+	tell_load(B, 1);
+	assert_int_equal(authority_of(B), TG_STORE_LEADS);
+	assert_int_equal(shared_of(B)->epoch, 2);
+}
+
+static void
+who_was_alone_goes_on_without_redis(void **state)
+{
+	(void)state;
+	open_two();
+	tell_load(A, 1);
+	redisFree(asker);
+	asker = NULL;
+	fake_redis_stop(&world.redis);
+	while (store_is_well(stores[A]))
+		fake_turn(world.loop);
+	assert_int_equal(authority_of(A), TG_STORE_ALONE);
+	/* Nobody ever told this one of anybody. */
+	assert_int_equal(store_tell(stores[B], "api", &(struct store_telling){.wants_lead = true}), 0);
+	while (store_is_well(stores[B]))
+		fake_turn(world.loop);
+	assert_int_equal(authority_of(B), TG_STORE_ALONE);
+}
+
+static void
+who_knows_others_does_nothing_without_redis(void **state)
+{
+	(void)state;
+	open_two();
+	tell_load(A, 1);
+	tell_load(B, 1);
+	tell_load(A, 1);
+	redisFree(asker);
+	asker = NULL;
+	fake_redis_stop(&world.redis);
+	while (store_is_well(stores[A]) || authority_of(A) == TG_STORE_LEADS)
+		fake_turn(world.loop);
+	assert_int_equal(authority_of(A), TG_STORE_UNDECIDED);
+}
+
+/*** Answers of anybody ***/
+
+static int
+read_answer(struct share *share, const char *text)
+{
+	struct share_self self = {.instance = "me", .run = "r", .lease_ms = 1000};
+
+	return share_answer(share, &self, text, strlen(text), mono_read());
+}
+
+static void
+what_is_no_answer_changes_nothing(void **state)
+{
+	static const char *const wrong[] = {"", "[]", "{", "{}", "7", "{\"epoch\":7}", "\"epoch\"",
+					    "{\"epoch\":\"1\",\"epoch\":\"2\"}"};
+	struct share *share = share_new("api");
+
+	(void)state;
+	assert_non_null(share);
+	assert_int_equal(read_answer(share, "{\"epoch\":\"5\",\"leader\":\"x\",\"mine\":true}"), 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(read_answer(share, wrong[i]), -TG_EPROTO);
+		assert_int_equal(share->heard.epoch, 5);
+	}
+	/* What is no member is left out, the rest is taken. */
+	assert_int_equal(read_answer(share, "{\"epoch\":\"6\",\"fleet\":{\"a\":\"ready x 1.2.3.4:5\","
+					    "\"b\":\"ready x\",\"c\":\"odd x 1.2.3.4:5\",\"d\":7,"
+					    "\"e\":\"ready x name:5\",\"f\":\"draining y [::1]:6\"},"
+					    "\"parts\":{\"o\":{\"in-flight\":\"inf\",\"holds\":\"a=1 b\"},"
+					    "\"p\":7}}"), 0);
+	assert_int_equal(share->heard.n_members, 2);
+	assert_string_equal(share->heard.members[1].name, "f");
+	assert_true(share->heard.members[1].is_draining);
+	assert_int_equal(share->heard.n_others, 2);
+	assert_true(isnan(share->heard.others[0].part.values[TG_METRIC_IN_FLIGHT]));
+	assert_int_equal(share->heard.others[0].n_holds, 1);
+	share_free(share);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(one_leads_and_each_has_the_others_part, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_leader_says_is_there_for_the_next, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_leader_that_is_not_heard_knows_its_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_script_is_loaded_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(epochs_never_go_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_comes_again_by_its_name_leads_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_was_alone_goes_on_without_redis, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_knows_others_does_nothing_without_redis, setup, teardown),
+		cmocka_unit_test(what_is_no_answer_changes_nothing),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
