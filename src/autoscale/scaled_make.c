@@ -127,8 +127,9 @@ was_ready(void *user, const struct fleet_member *m, uint64_t took_ms)
 {
 	struct scaled_state *st = user;
 
-	(void)m;
-	scaled_note_start(st->of, took_ms);
+	/* Others count their own. */
+	if (!m->is_others)
+		scaled_note_start(st->of, took_ms);
 }
 
 static const struct fleet_orders fleet_orders = {

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import client, control, load, metrics, net, procfs, settings
+from harness import client, control, load, procfs, settings
 from harness.redis import Redis
 
 SLOW = client.get("/slow?ms=100")
@@ -132,6 +132,14 @@ def test_samples_are_summed_and_all_use_what_one_starts(instances, programs):
         assert f"decided by {leader}" in control.ask(all_of_them[follower].site.admin, "explain site")
         shown = json.loads(control.ask(all_of_them[leader].site.admin, "explain site json"))
         assert shown["instance"] == leader and shown["epoch"] == all_of_them.epoch()
+        store = json.loads(control.ask(all_of_them[follower].site.admin, "show store json"))
+        assert store["type"] == "redis" and store["well"] and store["instance"] == follower
+        assert store["memory"] > 0 and store["exchanges"] > 0
+        (told,) = store["services"]
+        assert (told["service"], told["role"], told["leader"]) == ("site", "follows", leader)
+        assert told["epoch"] == all_of_them.epoch()
+        assert sorted(told["others"]) == sorted(others_of(follower))
+        assert f"site follows {leader} " in control.ask(all_of_them[follower].site.admin, "show store")
         origin = all_of_them.redis.ask("hgetall", SERVICE + "fleet")
         assert all(value.split(" ")[:2] == ["ready", leader] for value in origin.values())
     all_of_them.wait(ready=1, draining=0)
@@ -180,3 +188,40 @@ def test_another_leads_when_the_leader_is_gone(instances, programs, how):
     settings.wait_until(lambda: len(programs.backends()) == 1, "two to stop")
     by_epoch = all_of_them.check_nobody_was_contradicted()
     assert {first}, {second} <= set(map(tuple, by_epoch.values()))
+
+
+def test_a_request_at_any_of_them_wakes_a_service(instances, programs):
+    all_of_them = instances('metric = "in-flight"; target = 4; min = 0; max = 4; ', names=("a", "b"))
+    leader = all_of_them.leader(("a", "b"))
+    follower = "b" if leader == "a" else "a"
+    all_of_them.wait(("a", "b"), desired=0, ready=0)
+    assert not programs.backends()
+    assert all_of_them[follower].exchange(client.get()).status == 200
+    all_of_them.wait(("a", "b"), desired=0, ready=0, draining=0)
+    assert {verb for verb, _, _ in programs.epochs()} == {"start", "stop"}
+    all_of_them.check_nobody_was_contradicted()
+
+
+def test_processes_of_one_that_leads_no_more_serve_until_there_are_others(instances):
+    """Nobody but who started them can stop them."""
+    all_of_them = instances(PLAIN.replace("min = 1", "min = 2"), names=("a", "b"), processes=True)
+    first = all_of_them.leader(("a", "b"))
+    second = "b" if first == "a" else "a"
+    all_of_them.wait(("a", "b"), ready=2, draining=0)
+    before = all_of_them[first].site.processes()
+    assert len(before) == 2
+    with load.KeptLoad(all_of_them[second].address, clients=2, request=SLOW) as busy:
+        keeper = all_of_them[first].role_pid("keeper")
+        os.kill(keeper, signal.SIGSTOP)
+        try:
+            settings.wait_until(lambda: all_of_them.lead(second)["role"] == "leads", "the other to lead")
+            # Of those of the other nothing can be known here; they serve all the same.
+            settings.wait_until(lambda: all_of_them[second].site.show()["starts"] == 2, "its own")
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        assert all_of_them.leader(("a", "b")) == second
+        all_of_them.wait(("a", "b"), ready=2, draining=0, pending=0)
+        settings.wait_until(lambda: not set(before) & set(all_of_them[first].site.processes()),
+                            "those of before to end")
+        assert len(all_of_them[first].site.processes()) == 2
+    assert not busy.failures()
