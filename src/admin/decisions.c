@@ -138,14 +138,14 @@ run_explain(const struct command *c, struct command_call *call)
 	}
 	if (!command_find_scaled(call, call->arguments[0], &service))
 		return;
-	record = scaler_last_record(call->source->scaler, (unsigned)service);
-	if (record == NULL && scaler_status(call->source->scaler, (unsigned)service, &st) &&
+	if (scaler_status(call->source->scaler, (unsigned)service, &st) &&
 	    st.authority == TG_STORE_FOLLOWS) {
 		command_fail(call, TG_COMMAND_NOT_FOUND,
 			     "\"%.128s\" is decided by %s (epoch %" PRIu64 "): ask there",
 			     call->arguments[0], st.leader, st.epoch);
 		return;
 	}
+	record = scaler_last_record(call->source->scaler, (unsigned)service);
 	if (record == NULL) {
 		fail_undecided(call, (unsigned)service);
 		return;

@@ -85,6 +85,8 @@ give_order(struct fleet *f, struct fleet_member *m)
 		rc = f->orders.start(f->user, m, m->token);
 		break;
 	case TG_FLEET_STOPPING:
+		if (m->is_others)
+			return; /* not ours to stop */
 		m->token = ++f->token;
 		rc = f->orders.stop(f->user, m, m->token, f->limits.stop_grace_ms);
 		break;

@@ -12,7 +12,6 @@
 
 #define LIST_MS       10000u
 #define LIST_AGAIN_MS 1000u /* where the first has failed: until then nothing can be started */
-#define STALE_TICKS   3u  /* a reading that is older tells nothing */
 #define UNWANTED_MS   1000u
 #define SLOW_US       100000u
 #define START_SHARE   0.3 /* of the newest start in their mean */
@@ -108,47 +107,6 @@ observe(struct scaled *s, int64_t now_ms)
 
 /*** Samples ***/
 
-/* What its provider was told it used. */
-static bool
-told_usage(const struct scaled_state *st, const struct fleet_member *m, struct usage told[2])
-{
-	const struct provider *p = st->sources[m->source].provider;
-
-	return p != NULL && provider_usage(p, m->name, told);
-}
-
-static void
-read_usages(struct scaled *s, struct mono now)
-{
-	const struct conf_provider *provider = &s->conf->provider;
-	uint64_t stale_ms = STALE_TICKS * s->conf->autoscale.interval_ms;
-
-	for (size_t i = 0; i < s->conf->n_backends; i++)
-		s->places[i] = s->members[i] != NULL ? s->members[i]->place
-						     : (struct usage_place){.cgroup = NULL};
-	if (usage_read_all(s->places, s->conf->n_backends, now, s->reads) < 0)
-		log_write(TG_LOG_WARN, "what backends use is not known", "svc=%s reason=%s",
-			  s->conf->name, "no memory");
-	for (size_t i = 0; i < s->conf->n_backends; i++) {
-		struct usage told[2];
-		struct usage *before;
-
-		s->rates[i] = (struct usage_rate){.cpu = NAN, .memory = NAN};
-		if (s->members[i] == NULL)
-			continue;
-		if (told_usage(s->state, s->members[i], told)) {
-			s->rates[i] = usage_rate(&told[0], &told[1], provider->cpu_permille / 1000.0,
-						 provider->memory, now, stale_ms);
-			continue;
-		}
-		before = fleet_usage(s->state->fleet, s->conf->backends[i].name);
-		s->rates[i] = usage_rate(before, &s->reads[i], provider->cpu_permille / 1000.0,
-					 provider->memory, now, stale_ms);
-		*before = s->reads[i];
-	}
-	scaled_hear_loads(s, now, stale_ms);
-}
-
 static enum tg_backend_state
 state_of(const struct scaled *s, unsigned i)
 {
@@ -201,7 +159,7 @@ measure(struct scaled *s, struct mono now, uint32_t ready)
 {
 	struct service_sample sample;
 
-	read_usages(s, now);
+	scaled_read_usages(s, now);
 	sampler_take(s->scaler->sampler, s->conf, now, s->rates, &sample, s->samples);
 	s->has_samples = true;
 	put(s, &sample, ready);

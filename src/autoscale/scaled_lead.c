@@ -166,7 +166,8 @@ scaled_may_order(struct scaled_state *st, const struct fleet_member *m)
 		return true;
 	/* What this instance started, nobody else can stop. */
 	if (lead->role == SCALED_FOLLOWS)
-		return authority == TG_STORE_FOLLOWS && m->state == TG_FLEET_STOPPING;
+		return authority == TG_STORE_FOLLOWS && m->state == TG_FLEET_STOPPING &&
+		       !m->is_others;
 	if (authority == TG_STORE_LEADS && lead->is_permitted)
 		return true;
 	if (!lead->is_asking)

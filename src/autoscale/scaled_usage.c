@@ -4,6 +4,8 @@
 
 #include "autoscale/scaler_priv.h"
 
+#define STALE_TICKS 3u /* a reading that is older tells nothing */
+
 static void
 take(struct usage_rate *rate, double cpu, double memory)
 {
@@ -15,8 +17,8 @@ take(struct usage_rate *rate, double cpu, double memory)
 
 /* What a backend tells of itself goes before what its agent tells, and that before what its processes use: who was
  * made to tell knows better than who looks from outside. */
-void
-scaled_hear_loads(struct scaled *s, struct mono now, uint64_t stale_ms)
+static void
+hear_loads(struct scaled *s, struct mono now, uint64_t stale_ms)
 {
 	const struct scaler *sc = s->scaler;
 
@@ -30,6 +32,47 @@ scaled_hear_loads(struct scaled *s, struct mono now, uint64_t stale_ms)
 		if (segment_load_report(sc->segment, slot, now, stale_ms, &cpu, &memory))
 			take(&s->rates[i], cpu, memory);
 	}
+}
+
+/* What its provider was told it used. */
+static bool
+told_usage(const struct scaled_state *st, const struct fleet_member *m, struct usage told[2])
+{
+	const struct provider *p = st->sources[m->source].provider;
+
+	return p != NULL && provider_usage(p, m->name, told);
+}
+
+void
+scaled_read_usages(struct scaled *s, struct mono now)
+{
+	const struct conf_provider *provider = &s->conf->provider;
+	uint64_t stale_ms = STALE_TICKS * s->conf->autoscale.interval_ms;
+
+	for (size_t i = 0; i < s->conf->n_backends; i++)
+		s->places[i] = s->members[i] != NULL ? s->members[i]->place
+						     : (struct usage_place){.cgroup = NULL};
+	if (usage_read_all(s->places, s->conf->n_backends, now, s->reads) < 0)
+		log_write(TG_LOG_WARN, "what backends use is not known", "svc=%s reason=%s",
+			  s->conf->name, "no memory");
+	for (size_t i = 0; i < s->conf->n_backends; i++) {
+		struct usage told[2];
+		struct usage *before;
+
+		s->rates[i] = (struct usage_rate){.cpu = NAN, .memory = NAN};
+		if (s->members[i] == NULL)
+			continue;
+		if (told_usage(s->state, s->members[i], told)) {
+			s->rates[i] = usage_rate(&told[0], &told[1], provider->cpu_permille / 1000.0,
+						 provider->memory, now, stale_ms);
+			continue;
+		}
+		before = fleet_usage(s->state->fleet, s->conf->backends[i].name);
+		s->rates[i] = usage_rate(before, &s->reads[i], provider->cpu_permille / 1000.0,
+					 provider->memory, now, stale_ms);
+		*before = s->reads[i];
+	}
+	hear_loads(s, now, stale_ms);
 }
 
 /*** What is not known, and why ***/

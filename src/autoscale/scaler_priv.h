@@ -206,8 +206,9 @@ void scaled_stop(struct scaled *s);
 void scaled_hurry(struct scaled *s);
 /* All of one tick. */
 void scaled_tick(struct scaled *s, struct mono now);
-/* Puts what backends and their agents told within this time in place of what was read of their processes. */
-void scaled_hear_loads(struct scaled *s, struct mono now, uint64_t stale_ms);
+/* What each backend of the configuration uses, to s->rates: as its processes are read, and in place of that what it, or
+ * its agent, told lately. */
+void scaled_read_usages(struct scaled *s, struct mono now);
 /* Into its input: what people are told beside it. */
 void scaled_tell(struct scaled *s);
 /* Fewest that the provider is to have now, schedules included. */

@@ -15,6 +15,7 @@
 static void
 name_instance(const struct conf *conf, char *buf, size_t size)
 {
+	const char *origin = conf->origin != NULL ? conf->origin : "";
 	char host[65] = "";
 	char machine[33] = "";
 	uint64_t number;
@@ -28,7 +29,7 @@ name_instance(const struct conf *conf, char *buf, size_t size)
 	(void)gethostname(host, sizeof(host) - 1);
 	host[strspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")] =
 		'\0';
-	number = hash_bytes(conf->origin, strlen(conf->origin),
+	number = hash_bytes(origin, strlen(origin),
 			    hash_bytes(machine, strlen(machine), 0));
 	snprintf(buf, size, "%s-%08" PRIx32, host[0] != '\0' ? host : "tidegate",
 		 (uint32_t)(number >> 32));

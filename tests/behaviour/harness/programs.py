@@ -13,7 +13,7 @@ question = json.load(sys.stdin)
 verb, folder = question["verb"], os.environ["FOLDER"]
 assert verb == sys.argv[1] and question["service"] == "site" and question["run"].startswith("/")
 with open(f"{folder}/asked", "a") as log:
-    print(verb, question.get("name", ""), question.get("epoch", 0), file=log)
+    print(verb, question.get("name", ""), question.get("epoch", 0), question["run"], file=log)
 try:
     wrong = open(f"{folder}/wrong-{verb}").read()
 except FileNotFoundError:
@@ -111,10 +111,10 @@ class Programs:
         return [line.split(" ")[1] for line in lines if line.split(" ")[0] == verb]
 
     def epochs(self):
-        """(verb, name, epoch) of all starts and stops, in their order."""
+        """(verb, name, epoch, run) of all starts and stops, in their order."""
         lines = (self.folder / "asked").read_text().splitlines()
         words = [line.split(" ") for line in lines]
-        return [(verb, name, int(epoch)) for verb, name, epoch in words if verb != "list"]
+        return [(verb, name, int(epoch), run) for verb, name, epoch, run in words if verb != "list"]
 
     def backends(self):
         """Pids of those that run."""

@@ -69,13 +69,17 @@ class Instances:
 
     def check_nobody_was_contradicted(self):
         """Who acted, and who decided, did so by an epoch, and none comes back."""
-        epochs = [epoch for _, _, epoch in self.programs.epochs()]
-        assert epochs == sorted(epochs) and min(epochs) > 0, self.programs.epochs()
+        actions = self.programs.epochs()
+        epochs = [epoch for _, _, epoch, _ in actions]
+        assert epochs == sorted(epochs) and min(epochs) > 0, actions
         records = self.decisions()
         by_epoch = {}
         for one in records:
             by_epoch.setdefault(one["epoch"], set()).add(one["instance"])
         assert all(len(who) == 1 for who in by_epoch.values()), by_epoch
+        for _, _, epoch, run in actions:
+            (who,) = by_epoch[epoch]
+            assert run == str(self[who].conf_path), actions
         assert [one["epoch"] for one in records] == sorted(one["epoch"] for one in records)
         return by_epoch
 
@@ -130,6 +134,7 @@ def test_samples_are_summed_and_all_use_what_one_starts(instances, programs):
         assert len(programs.backends()) == 2
         follower = others_of(leader)[0]
         assert f"decided by {leader}" in control.ask(all_of_them[follower].site.admin, "explain site")
+        assert f"decided by {leader}" in control.ask(all_of_them[follower].site.admin, "scale site 4")
         shown = json.loads(control.ask(all_of_them[leader].site.admin, "explain site json"))
         assert shown["instance"] == leader and shown["epoch"] == all_of_them.epoch()
         store = json.loads(control.ask(all_of_them[follower].site.admin, "show store json"))
@@ -171,12 +176,16 @@ def test_another_leads_when_the_leader_is_gone(instances, programs, how):
             assert all_of_them.epoch() > epoch
             all_of_them.wait(rest, ready=3, draining=0, pending=0)
             assert sorted(programs.backends()) == before
-            ups = [one for one in all_of_them.decisions() if one["desired"] == 3]
+            # Its first decision knows what the other one proposed, and when it did what.
+            begun = [one for one in all_of_them.decisions() if one["instance"] == second][0]
+            proposed = [window["metrics"]["proposed"] for window in begun["snapshot"]["windows"]
+                        if "proposed" in window["metrics"]]
+            assert max(one[5] for one in proposed) == 3 and begun["state"]["has_up"]
             busy.over.set()
             # The new one keeps the old one's cooldown.
             settings.wait_until(lambda: all_of_them[second].site.show()["by_guard"]["cooldown-down"] > 0,
                                 "the cooldown to be kept")
-            assert all_of_them[second].site.show()["desired"] == 3 and ups
+            assert all_of_them[second].site.show()["desired"] == 3
         finally:
             if how == "stopped":
                 os.kill(keeper, signal.SIGCONT)
@@ -198,7 +207,7 @@ def test_a_request_at_any_of_them_wakes_a_service(instances, programs):
     assert not programs.backends()
     assert all_of_them[follower].exchange(client.get()).status == 200
     all_of_them.wait(("a", "b"), desired=0, ready=0, draining=0)
-    assert {verb for verb, _, _ in programs.epochs()} == {"start", "stop"}
+    assert {verb for verb, *_ in programs.epochs()} == {"start", "stop"}
     all_of_them.check_nobody_was_contradicted()
 
 
