@@ -180,7 +180,7 @@ def test_another_leads_when_the_leader_is_gone(instances, programs, how):
             begun = [one for one in all_of_them.decisions() if one["instance"] == second][0]
             proposed = [window["metrics"]["proposed"] for window in begun["snapshot"]["windows"]
                         if "proposed" in window["metrics"]]
-            assert max(one[5] for one in proposed) == 3 and begun["state"]["has_up"]
+            assert max(one[5] for one in proposed) > 1 and begun["state"]["has_up"]
             busy.over.set()
             # The new one keeps the old one's cooldown.
             settings.wait_until(lambda: all_of_them[second].site.show()["by_guard"]["cooldown-down"] > 0,
