@@ -1,6 +1,7 @@
 #include "proc/keeper_scale.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -132,6 +133,49 @@ refuse(void *user, unsigned service, struct mono until)
 		orders_mark_refusal(k->orders, service);
 }
 
+static enum scaler_mode
+mode_of(const struct keeper *k, unsigned service)
+{
+	static const enum scaler_mode modes[TG_STEER_MODE_COUNT] = {
+		[TG_STEER_RESUME] = TG_SCALER_ON,
+		[TG_STEER_PAUSE] = TG_SCALER_PAUSED,
+		[TG_STEER_DRY_RUN] = TG_SCALER_DRY_RUN,
+	};
+
+	return modes[steer_scales_mode(steer_scales(k->steer), service)];
+}
+
+/* What is so already is not ordered again. */
+static void
+adopt(void *user, unsigned service, const struct scaler_order *order, const char *origin)
+{
+	static const char *const modes[TG_SCALER_MODE_COUNT] = {
+		[TG_SCALER_ON] = "resume",
+		[TG_SCALER_PAUSED] = "pause",
+		[TG_SCALER_DRY_RUN] = "dry-run",
+	};
+	struct keeper *k = user;
+	struct steer_scales *scales = steer_scales(k->steer);
+	struct steer_note note = {.when = wall_read(), .who = TG_WHO_AUTOSCALE};
+	char number[16] = "auto";
+	uint32_t n = 0;
+	bool has_manual = steer_scales_number(scales, service, &n);
+	struct err err;
+
+	snprintf(note.why, sizeof(note.why), "as ordered of %s", origin);
+	if (order->has_manual)
+		snprintf(number, sizeof(number), "%" PRIu32, order->manual);
+	if (mode_of(k, service) != order->mode &&
+	    steer_scales_set(scales, service, TG_STEER_SCALE_MODE, modes[order->mode], &note,
+			     &err) < 0)
+		log_write(TG_LOG_WARN, "an order is not taken over", "svc=%s reason=%s",
+			  k->conf->services[service].name, err.text);
+	if ((has_manual != order->has_manual || (has_manual && n != order->manual)) &&
+	    steer_scales_set(scales, service, TG_STEER_SCALE_NUMBER, number, &note, &err) < 0)
+		log_write(TG_LOG_WARN, "an order is not taken over", "svc=%s reason=%s",
+			  k->conf->services[service].name, err.text);
+}
+
 static const struct scaler_ops ops = {
 	.add = add,
 	.remove = take_out,
@@ -143,6 +187,7 @@ static const struct scaler_ops ops = {
 	.scaled = keeper_hooks_scaled,
 	.start_failed = keeper_hooks_start_failed,
 	.refuse = refuse,
+	.adopt = adopt,
 };
 
 /*** What operators order ***/
@@ -158,18 +203,6 @@ set_number(struct keeper *k, unsigned service)
 		scaler_set_number(k->scaler, service, n);
 	else
 		scaler_set_auto(k->scaler, service);
-}
-
-static enum scaler_mode
-mode_of(const struct keeper *k, unsigned service)
-{
-	static const enum scaler_mode modes[TG_STEER_MODE_COUNT] = {
-		[TG_STEER_RESUME] = TG_SCALER_ON,
-		[TG_STEER_PAUSE] = TG_SCALER_PAUSED,
-		[TG_STEER_DRY_RUN] = TG_SCALER_DRY_RUN,
-	};
-
-	return modes[steer_scales_mode(steer_scales(k->steer), service)];
 }
 
 static void

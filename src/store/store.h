@@ -98,6 +98,7 @@ void store_flush(struct store *store);
 #define TG_STORE_OTHERS_MAX 63u
 #define TG_STORE_MEMBERS_MAX 1024u
 #define TG_STORE_MEMBER     64u
+#define TG_STORE_ORDER      16u
 
 /* A scaled backend that is to be used by all. A value. */
 struct store_member {
@@ -122,6 +123,8 @@ struct store_leading {
 	int64_t up_ms;     /* on the clock of all, as milliseconds */
 	int64_t down_ms;
 	int64_t active_ms; /* 0: not known */
+	char mode[TG_STORE_ORDER];   /* as operators ordered, in the teller's words; "": not told */
+	char number[TG_STORE_ORDER]; /* the same */
 };
 
 /* What an instance tells. A value; what it points to is copied. */

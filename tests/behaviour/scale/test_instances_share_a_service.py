@@ -147,6 +147,11 @@ def test_samples_are_summed_and_all_use_what_one_starts(instances, programs):
         assert f"site follows {leader} " in control.ask(all_of_them[follower].site.admin, "show store")
         origin = all_of_them.redis.ask("hgetall", SERVICE + "fleet")
         assert all(value.split(" ")[:2] == ["ready", leader] for value in origin.values())
+    # What one is ordered all know.
+    for order, known in (("scale site 3", {"number": 3, "ready": 3}), ("autoscale site pause", {"mode": "paused"}),
+                         ("autoscale site resume", {"mode": "on"}), ("scale site auto", {"number": None})):
+        control.ask(all_of_them[leader].site.admin, order)
+        all_of_them.wait(**known)
     all_of_them.wait(ready=1, draining=0)
     assert not any(one.failures() for one in loads)
     settings.wait_until(lambda: len(programs.backends()) == 1, "one to stop")
