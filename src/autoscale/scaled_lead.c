@@ -398,14 +398,16 @@ telling_of(const struct scaled *s, const struct store_point *part, const struct 
 void
 scaled_tell_others(struct scaled *s, const struct store_point *part)
 {
+	struct fleet_counts counts = fleet_counts(s->state->fleet);
+	size_t room = (size_t)counts.pending + counts.ready + counts.down + counts.draining + 1;
 	struct telling t = {.s = s};
 	struct store_telling telling;
 	int rc = -TG_ENOMEM;
 
 	if (store_instance(s->scaler->store)[0] == '\0')
 		return;
-	t.holds = calloc(TG_FLEET_MAX, sizeof(t.holds[0]));
-	t.members = calloc(TG_FLEET_MAX, sizeof(t.members[0]));
+	t.holds = calloc(room, sizeof(t.holds[0]));
+	t.members = calloc(room, sizeof(t.members[0]));
 	if (t.holds != NULL && t.members != NULL) {
 		fleet_walk(s->state->fleet, add_told, &t);
 		publish(&s->state->lead, &t);

@@ -22,6 +22,7 @@ store_open(const struct conf_store *conf, struct loop *loop, struct resolver *re
 		return err_no_memory(err);
 	s->ops = kinds[conf->type];
 	s->loop = loop;
+	s->given_up = mono_add_ms(mono_read(), conf->lease_ms);
 	s->change = change;
 	s->user = user;
 	s->history = history_new();
@@ -190,14 +191,15 @@ store_authority_str(enum store_authority authority)
 	return "?";
 }
 
-/* While it is not well: whether nobody else was there when it was. */
+/* While it is not well: whether nobody else was there when it was. Others that there are get a lease to tell. */
 static bool
-is_alone(const struct store *s, const struct store_shared *shared)
+is_alone(const struct store *s, const struct store_shared *shared, struct mono now)
 {
 	if (s->is_well || !s->is_known)
 		return false;
-	return shared == NULL || !shared->is_heard ||
-	       (shared->n_others == 0 && (shared->is_mine || shared->leader[0] == '\0'));
+	if (shared == NULL || !shared->is_heard)
+		return now.us >= s->given_up.us;
+	return shared->n_others == 0 && (shared->is_mine || shared->leader[0] == '\0');
 }
 
 enum store_authority
@@ -208,12 +210,12 @@ store_authority(const struct store *s, const char *service, struct mono now)
 	if (s->ops->shared == NULL)
 		return TG_STORE_ALONE;
 	shared = s->ops->shared(s, service);
-	if (is_alone(s, shared))
+	if (!mono_is_set(now))
+		now = mono_read();
+	if (is_alone(s, shared, now))
 		return TG_STORE_ALONE;
 	if (shared == NULL || !shared->is_heard)
 		return TG_STORE_UNDECIDED;
-	if (!mono_is_set(now))
-		now = mono_read();
 	if (shared->is_mine)
 		return now.us < shared->until.us ? TG_STORE_LEADS : TG_STORE_UNDECIDED;
 	return shared->leader[0] != '\0' ? TG_STORE_FOLLOWS : TG_STORE_UNDECIDED;

@@ -40,6 +40,7 @@ struct store {
 	void (*heard)(void *user, const char *service); /* NULL: nobody listens */
 	void *heard_user;
 	struct store_counts counts;
+	struct mono given_up; /* from then on one that was never heard has nobody to tell of */
 	bool is_well;
 	bool is_known; /* somebody was told */
 	char why[TG_STORE_WHY];

@@ -182,10 +182,11 @@ def test_another_leads_when_the_leader_is_gone(instances, programs, how):
             all_of_them.wait(rest, ready=3, draining=0, pending=0)
             assert sorted(programs.backends()) == before
             # Its first decision knows what the other one proposed, and when it did what.
-            begun = [one for one in all_of_them.decisions() if one["instance"] == second][0]
+            settings.wait_until(lambda: all_of_them.decisions()[-1]["epoch"] > epoch, "its decision")
+            begun = [one for one in all_of_them.decisions() if one["epoch"] > epoch][0]
             proposed = [window["metrics"]["proposed"] for window in begun["snapshot"]["windows"]
                         if "proposed" in window["metrics"]]
-            assert max(one[5] for one in proposed) > 1 and begun["state"]["has_up"]
+            assert proposed and max(one[5] for one in proposed) > 1 and begun["state"]["has_up"], begun
             busy.over.set()
             # The new one keeps the old one's cooldown.
             settings.wait_until(lambda: all_of_them[second].site.show()["by_guard"]["cooldown-down"] > 0,
