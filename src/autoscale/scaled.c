@@ -140,7 +140,7 @@ put(struct scaled *s, const struct service_sample *sample, uint32_t ready)
 		point_of(sample, ready, s->state->desired + s->n_fixed,
 			 s->has_decision ? &s->decision : NULL);
 
-	scaled_tell_others(s, &point);
+	s->part = point;
 	scaled_add_others(s, &point);
 	asked = point.values[TG_METRIC_IN_FLIGHT] + point.values[TG_METRIC_QUEUED];
 	if (asked > 0 || point.values[TG_METRIC_ARRIVALS] > 0 || s->state->is_woken)
@@ -655,6 +655,7 @@ scaled_tick(struct scaled *s, struct mono now)
 		tick_unwanted(s, scaler_ms(now));
 	} else {
 		tick_wanted(s, now);
+		scaled_tell_others(s);
 	}
 	scaled_close_former(s);
 }

@@ -356,7 +356,7 @@ publish(struct scaled_lead *lead, struct telling *t)
 }
 
 static struct store_telling
-telling_of(const struct scaled *s, const struct store_point *part, const struct telling *t)
+telling_of(const struct scaled *s, const struct telling *t)
 {
 	const struct scaled_state *st = s->state;
 	const struct scaled_lead *lead = &st->lead;
@@ -364,7 +364,7 @@ telling_of(const struct scaled *s, const struct store_point *part, const struct 
 
 	struct store_telling all = {
 		.wants_lead = !s->scaler->is_holding && !s->scaler->is_stopping,
-		.part = *part,
+		.part = s->part,
 		.is_woken = st->is_woken_here,
 		.seen_epoch = leads ? lead->epoch : lead->seen_epoch,
 		.seen_version = leads ? lead->version : lead->seen_version,
@@ -396,7 +396,7 @@ telling_of(const struct scaled *s, const struct store_point *part, const struct 
 }
 
 void
-scaled_tell_others(struct scaled *s, const struct store_point *part)
+scaled_tell_others(struct scaled *s)
 {
 	struct fleet_counts counts = fleet_counts(s->state->fleet);
 	size_t room = (size_t)counts.pending + counts.ready + counts.down + counts.draining + 1;
@@ -412,7 +412,7 @@ scaled_tell_others(struct scaled *s, const struct store_point *part)
 		fleet_walk(s->state->fleet, add_told, &t);
 		publish(&s->state->lead, &t);
 		t.members = NULL;
-		telling = telling_of(s, part, &t);
+		telling = telling_of(s, &t);
 		rc = store_tell(s->scaler->store, s->conf->name, &telling);
 	}
 	free(t.holds);

@@ -117,6 +117,7 @@ struct scaled {
 	struct usage_place *places;
 	struct usage *reads;
 	struct store_backend *puts;
+	struct store_point part; /* what this instance alone sees */
 	uint32_t n_fixed; /* of these, those that no provider started: a decision is of all, an order not */
 	uint32_t n_fixed_up; /* of these */
 	/* The last decision; what it points to is here: */
@@ -236,8 +237,8 @@ int64_t scaled_in_flight_elsewhere(const struct scaled *s, const char *name);
 bool scaled_is_held_elsewhere(const struct scaled *s, const char *name);
 /* Some instance is not heard any more, a moment ago. */
 bool scaled_has_lost(const struct scaled *s, struct mono now);
-/* `part`: what this instance alone has measured. */
-void scaled_tell_others(struct scaled *s, const struct store_point *part);
+/* At the end of a tick: what this instance alone has measured, and of one that leads what it decided. */
+void scaled_tell_others(struct scaled *s);
 /* Makes it a point of all. */
 void scaled_add_others(struct scaled *s, struct store_point *point);
 /* A tick of one that does not lead. */

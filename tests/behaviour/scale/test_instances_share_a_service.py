@@ -158,6 +158,10 @@ def test_samples_are_summed_and_all_use_what_one_starts(instances, programs):
     all_of_them.check_nobody_was_contradicted()
 
 
+def redis_state(instances):
+    return instances.redis.ask("hgetall", SERVICE + "state")
+
+
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_another_leads_when_the_leader_is_gone(instances, programs, how):
     all_of_them = instances(PLAIN + 'cooldown_down = "8s"; ')
@@ -166,6 +170,7 @@ def test_another_leads_when_the_leader_is_gone(instances, programs, how):
     epoch = all_of_them.epoch()
     with load.KeptLoad(all_of_them[rest[0]].address, clients=12, request=SLOW) as busy:
         all_of_them.wait(ready=3, desired=3)
+        settings.wait_until(lambda: redis_state(all_of_them)["proposed"] == "3", "it to be told")
         before = sorted(programs.backends())
         keeper = all_of_them[first].role_pid("keeper")
         began = time.monotonic()
