@@ -214,6 +214,14 @@ void scaled_tick(struct scaled *s, struct mono now);
 void scaled_read_usages(struct scaled *s, struct mono now);
 /* Into its input: what people are told beside it. */
 void scaled_tell(struct scaled *s);
+/* As modules know it: of the configuration's backend `i`. */
+enum tg_backend_state scaled_backend_state(const struct scaled *s, unsigned i);
+/* n_fixed and n_fixed_up: those that no provider started, they count and stay. */
+void scaled_count_fixed(struct scaled *s);
+/* Makes a decision of what is known, and takes it. */
+void scaled_judge(struct scaled *s, struct mono now);
+/* Its record, when what it made happen is known; nothing where it is no news. */
+void scaled_record(struct scaled *s);
 /* Fewest that the provider is to have now, schedules included. */
 uint32_t scaled_least(const struct scaled *s);
 /* What workers have in flight at who has this slot. */
