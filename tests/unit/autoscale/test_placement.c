@@ -70,6 +70,8 @@ int __wrap_provider_stop(struct provider *p, uint64_t token, const char *name, u
 const char *__wrap_provider_kind(const struct provider *p);
 bool __wrap_provider_has_nodes(const struct provider *p);
 bool __wrap_provider_node(const struct provider *p, const char *name, struct provider_node *ret);
+bool __wrap_provider_is_shared(const struct provider *p);
+void __wrap_provider_set_epoch(struct provider *p, uint64_t epoch);
 
 int
 __wrap_provider_open(struct providers *all, const struct conf *conf,
@@ -85,6 +87,20 @@ __wrap_provider_open(struct providers *all, const struct conf *conf,
 	(*ret)->events = events;
 	(*ret)->user = user;
 	return 0;
+}
+
+bool
+__wrap_provider_is_shared(const struct provider *p)
+{
+	(void)p;
+	return false;
+}
+
+void
+__wrap_provider_set_epoch(struct provider *p, uint64_t epoch)
+{
+	(void)p;
+	(void)epoch;
 }
 
 void
@@ -149,8 +165,10 @@ __wrap_provider_node(const struct provider *p, const char *name, struct provider
 }
 
 static int
-on_add(void *user, const char *service, const char *name, const struct addr *addr)
+on_add(void *user, const char *service, const char *name, const struct addr *addr,
+       const char *origin)
 {
+	(void)origin;
 	(void)user;
 	(void)service;
 	(void)name;
