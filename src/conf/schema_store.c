@@ -88,6 +88,17 @@ static const struct conf_field store_fields[] = {
 			"counts as away, and is connected to again.",
 	},
 	{
+		.key = "decisions",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_store, decisions),
+		.preset = "1000",
+		.min = 10,
+		.max = 1000000,
+		ONLY_REDIS,
+		.help = "How many of the last decisions about a service its stream in redis keeps, and "
+			"up to a hundred more.",
+	},
+	{
 		.key = "instance",
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf_store, instance),

@@ -46,6 +46,7 @@ struct redis {
 	bool must_leave;  /* another connection may do better */
 	bool is_doubtful; /* the last tick failed: a greeting is not enough */
 	char refusal[TG_STORE_WHY];
+	unsigned n_decisions; /* that are kept of a service */
 	struct redis_shares shares;
 };
 
@@ -118,7 +119,7 @@ add_queued(struct redis *r)
 	struct queued *q;
 
 	TAILQ_FOREACH(q, &r->queue, link) {
-		if (!redis_record_add(&r->next, q->service, q->json, q->n, q))
+		if (!redis_record_add(&r->next, q->service, r->n_decisions, q->json, q->n, q))
 			return;
 		q->is_sent = true;
 	}
@@ -306,6 +307,7 @@ redis_open(struct store *s, const struct conf_store *conf, struct resolver *reso
 		return err_no_memory(err);
 	s->kind = r;
 	r->store = s;
+	r->n_decisions = conf->decisions;
 	TAILQ_INIT(&r->queue);
 	shares_init(&r->shares, s, conf, redis_flush);
 	snprintf(s->why, sizeof(s->why), "not connected yet");

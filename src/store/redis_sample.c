@@ -215,8 +215,8 @@ redis_sample_add(struct redis_batch *b, const char *service, const struct store_
 }
 
 bool
-redis_record_add(struct redis_batch *b, const char *service, const char *json, size_t n,
-		 void *owner)
+redis_record_add(struct redis_batch *b, const char *service, unsigned length, const char *json,
+		 size_t n, void *owner)
 {
 	struct command c;
 	char key[KEY_SIZE];
@@ -226,7 +226,7 @@ redis_record_add(struct redis_batch *b, const char *service, const char *json, s
 	begin(&c, &redis_kind_record, key);
 	add_text(&c, "MAXLEN");
 	add_text(&c, "~");
-	add_whole(&c, TG_REDIS_STREAM_LENGTH);
+	add_whole(&c, length);
 	add_text(&c, "*");
 	add_text(&c, "record");
 	c.argv[c.n] = json;

@@ -4,7 +4,7 @@
  *	tg:{service}:now        hash: the last point of the service, by the words of TG_METRICS
  *	tg:{service}:b:<name>   hash: the last sample of a backend
  *	tg:{service}:live       sorted set: backends by when they were sampled, milliseconds
- *	tg:{service}:decisions  stream: records, about the last TG_REDIS_STREAM_LENGTH
+ *	tg:{service}:decisions  stream: records, about so many as are configured
  *
  * What is not known is "". All but the stream end by themselves when nobody writes them any more.
  */
@@ -15,7 +15,6 @@
 #include "store/redis_batch.h"
 #include "store/store.h"
 
-#define TG_REDIS_STREAM_LENGTH 1000u
 
 /* Of an answer, struct batch_item.kind of a record is this one. */
 extern const struct batch_kind redis_kind_record;
@@ -26,9 +25,9 @@ uint64_t redis_sample_life_ms(uint32_t interval_ms);
 size_t redis_sample_add(struct redis_batch *b, const char *service, const struct store_point *point,
 			const struct store_backend *backends, size_t n_backends, struct wall now,
 			uint64_t life_ms);
-/* `owner` comes back as struct batch_item.record. */
-bool redis_record_add(struct redis_batch *b, const char *service, const char *json, size_t n,
-		      void *owner);
+/* About the last `length` stay. `owner` comes back as struct batch_item.record. */
+bool redis_record_add(struct redis_batch *b, const char *service, unsigned length, const char *json,
+		      size_t n, void *owner);
 /* Says nothing; whether somebody answers. */
 bool redis_ping_add(struct redis_batch *b);
 

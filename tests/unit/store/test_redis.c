@@ -158,7 +158,7 @@ the_stream_is_bounded(void **state)
 	assert_int_equal(store_counts(world.store).dropped, 0);
 	n = ask_number("XLEN tg:{api}:decisions");
 	/* About: redis drops whole nodes, of 100 here. */
-	assert_true(n >= TG_REDIS_STREAM_LENGTH && n <= TG_REDIS_STREAM_LENGTH + 100);
+	assert_true(n >= STREAM_LENGTH && n <= STREAM_LENGTH + 100);
 }
 
 static void
@@ -511,7 +511,8 @@ static void
 names_need_a_resolver(void **state)
 {
 	char url[] = "redis://cache.example";
-	struct conf_store conf = {.type = TG_STORE_REDIS, .url = url, .timeout_ms = 250};
+	struct conf_store conf = {.type = TG_STORE_REDIS, .url = url, .timeout_ms = 250,
+				  .decisions = STREAM_LENGTH};
 	struct store *store = NULL;
 	struct err err;
 
@@ -524,7 +525,8 @@ names_need_a_resolver(void **state)
 static void
 names_are_looked_up(void **state)
 {
-	struct conf_store conf = {.type = TG_STORE_REDIS, .url = world.url, .timeout_ms = 250};
+	struct conf_store conf = {.type = TG_STORE_REDIS, .url = world.url, .timeout_ms = 250,
+				  .decisions = STREAM_LENGTH};
 	struct resolver *resolver;
 	struct err err;
 

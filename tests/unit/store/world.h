@@ -16,6 +16,8 @@
 #include "fake/turn.h"
 #include "store/store.h"
 
+#define STREAM_LENGTH 500u /* of decisions */
+
 struct world {
 	struct loop *loop;
 	struct store *store;
@@ -60,7 +62,8 @@ static inline void
 world_open_url(struct world *w, const char *url)
 {
 	struct conf_store conf = {
-		.type = TG_STORE_REDIS, .url = w->url, .timeout_ms = w->timeout_ms};
+		.type = TG_STORE_REDIS, .url = w->url, .timeout_ms = w->timeout_ms,
+		.decisions = STREAM_LENGTH};
 	struct err err = {.text = ""};
 
 	snprintf(w->url, sizeof(w->url), "%s", url);
