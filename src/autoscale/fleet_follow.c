@@ -37,6 +37,14 @@ send_away(struct fleet *f, struct fleet_member *m, const char *why, int64_t now_
 	}
 }
 
+/* Whoever places others there counts it. */
+static void
+take_node(struct fleet_member *m, const struct store_member *one)
+{
+	snprintf(m->node, sizeof(m->node), "%s", one->node);
+	m->has_node = m->has_node || one->node[0] != '\0';
+}
+
 static void
 follow_member(struct fleet *f, struct fleet_member *m, const struct fleet_told *told,
 	      int64_t now_ms)
@@ -49,6 +57,7 @@ follow_member(struct fleet *f, struct fleet_member *m, const struct fleet_told *
 	}
 	m->is_others = f->is_shared || strcmp(one->origin, told->self) != 0;
 	snprintf(m->origin, sizeof(m->origin), "%s", one->origin);
+	take_node(m, one);
 	if (one->is_draining) {
 		send_away(f, m, "the leader drains it", now_ms);
 		return;
@@ -69,6 +78,7 @@ take_in(struct fleet *f, const struct store_member *one, int64_t now_ms)
 	m->has_addr = true;
 	m->addr = one->addr;
 	snprintf(m->origin, sizeof(m->origin), "%s", one->origin);
+	take_node(m, one);
 	fleet_enter(f, m, TG_FLEET_ADDING, now_ms);
 	fleet_tell(f, m, TG_FLEET_NEWS_FOUND, m->origin);
 }

@@ -27,8 +27,7 @@ authority_of(const struct scaled *s)
 static bool
 is_shared_provider(const struct scaled_state *st)
 {
-	return st->source->provider != NULL &&
-	       (provider_can(st->source->provider) & TG_PROVIDER_LOCAL) == 0;
+	return st->source->provider != NULL && provider_is_shared(st->source->provider);
 }
 
 /*** Roles ***/
@@ -86,6 +85,8 @@ take_epoch(struct scaled *s, const struct store_shared *shared)
 	lead->epoch = shared->epoch;
 	lead->version = (shared->version > lead->version ? shared->version : lead->version) + 1;
 	tell_role(s, "leads a service");
+	s->scaler->ops.leads(s->scaler->user, s->conf->name, store_instance(s->scaler->store),
+			     lead->epoch);
 }
 
 static void
@@ -137,6 +138,14 @@ scaled_leads(const struct scaled *s)
 }
 
 bool
+scaled_is_told(const struct scaled *s)
+{
+	const struct scaled_lead *lead = &s->state->lead;
+
+	return lead->role == SCALED_FOLLOWS && lead->seen_epoch == lead->epoch;
+}
+
+bool
 scaled_may_list(const struct scaled *s)
 {
 	const struct scaled_state *st = s->state;
@@ -153,6 +162,18 @@ scaled_may_edit(const struct scaled_state *st)
 
 	return st->lead.role != SCALED_LEADS || s->is_gone || s->module == NULL ||
 	       authority_of(s) == TG_STORE_ALONE || authority_of(s) == TG_STORE_LEADS;
+}
+
+bool
+scaled_may_go_on(const struct scaled_source *source)
+{
+	const struct scaled *s = source->state->of;
+	enum store_authority authority = authority_of(s);
+
+	if (s->is_gone || s->module == NULL || s->scaler->is_stopping ||
+	    authority == TG_STORE_ALONE || authority == TG_STORE_LEADS)
+		return true;
+	return authority == TG_STORE_FOLLOWS && !provider_is_shared(source->provider);
 }
 
 bool
@@ -319,6 +340,7 @@ add_member(struct telling *t, const struct fleet_member *m)
 	snprintf(one->origin, sizeof(one->origin), "%s",
 		 m->is_others ? m->origin : store_instance(sc->store));
 	one->addr = m->addr;
+	snprintf(one->node, sizeof(one->node), "%s", m->node);
 	one->is_draining = m->state >= TG_FLEET_DRAINING;
 	t->n_members++;
 }
@@ -338,7 +360,7 @@ is_same(const struct store_member *a, size_t n_a, const struct store_member *b, 
 {
 	for (size_t i = 0; n_a == n_b && i < n_a; i++) {
 		if (strcmp(a[i].name, b[i].name) != 0 || a[i].is_draining != b[i].is_draining ||
-		    strcmp(a[i].origin, b[i].origin) != 0 || !addr_equal(&a[i].addr, &b[i].addr))
+		    strcmp(a[i].origin, b[i].origin) != 0 || strcmp(a[i].node, b[i].node) != 0 || !addr_equal(&a[i].addr, &b[i].addr))
 			return false;
 	}
 	return n_a == n_b;
@@ -566,6 +588,6 @@ scaled_leaves_backends(const struct scaled *s, const struct scaled_source *sourc
 {
 	const struct store_shared *shared = shared_of(s);
 
-	return shared != NULL && (provider_can(source->provider) & TG_PROVIDER_LOCAL) == 0 &&
+	return shared != NULL && provider_is_shared(source->provider) &&
 	       (shared->n_others > 0 || s->state->lead.role == SCALED_FOLLOWS);
 }

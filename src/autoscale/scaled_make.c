@@ -178,12 +178,19 @@ on_instance(void *user, const struct instance *instance)
 		scaler_end_if_done(s);
 		return;
 	}
-	if (m != NULL && &st->sources[m->source] == source)
+	if (m != NULL && !m->is_others && &st->sources[m->source] == source)
 		fleet_changed(st->fleet, instance, scaler_now_ms(s));
 	scaled_hurry(st->of);
 }
 
+static bool
+may_act(void *user)
+{
+	return scaled_may_go_on(user);
+}
+
 const struct provider_events scaled_provider_events = {
+	.may_act = may_act,
 	.answered = on_answered,
 	.changed = on_instance,
 };

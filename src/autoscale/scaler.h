@@ -60,6 +60,8 @@ struct scaler_ops {
 		       const char *why);
 	void (*start_failed)(void *user, const char *service, const char *backend,
 			     const char *why);
+	/* Of several that share the service this instance leads from now on. */
+	void (*leads)(void *user, const char *service, const char *instance, uint64_t epoch);
 	/* What operators ordered the instance that leads is ordered here too, where it is not yet; scaler_set_mode() and
 	 * the like follow. */
 	void (*adopt)(void *user, unsigned service, const struct scaler_order *order,

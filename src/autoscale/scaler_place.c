@@ -32,7 +32,7 @@ is_all_known(const struct scaler *s)
 		const struct scaled *one = s->services[i];
 
 		if (placement_is_of(one) && !fleet_is_listed(one->state->fleet) &&
-		    one->state->list_failure[0] == '\0')
+		    !scaled_is_told(one) && one->state->list_failure[0] == '\0')
 			return false;
 	}
 	return true;

@@ -232,10 +232,14 @@ int64_t scaled_in_flight(const struct scaled *s, uint32_t slot);
 /* Each tick, before all else: what this one is to do. */
 void scaled_look(struct scaled *s, struct mono now);
 bool scaled_leads(const struct scaled *s);
+/* Another leads, and has told what there is. */
+bool scaled_is_told(const struct scaled *s);
 /* Whether its provider is to be asked what runs. */
 bool scaled_may_list(const struct scaled *s);
 /* Whether the fleet may go on: by the clock of this very moment. */
 bool scaled_may_edit(const struct scaled_state *st);
+/* The same of what a provider does for an order of before, step by step. */
+bool scaled_may_go_on(const struct scaled_source *source);
 /* The same of starting and stopping; where not, it is asked for, and the fleet goes on with the answer. */
 bool scaled_may_order(struct scaled_state *st, const struct fleet_member *m);
 /* An answer has come. */

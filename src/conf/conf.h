@@ -509,7 +509,8 @@ struct conf_store {
 	X(START_FAILED, "start-failed", "when a backend did not start")                            \
 	X(HOLD_FULL, "hold-full", "when requests are refused as no backend is up and hold is full") \
 	X(STORE_DOWN, "store-down", "when redis is lost")                                          \
-	X(STORE_UP, "store-up", "when it is well again")
+	X(STORE_UP, "store-up", "when it is well again")                                           \
+	X(LEADER_CHANGE, "leader-change", "when this tidegate comes to decide for a service, of several on one redis")
 
 enum conf_hook_event {
 #define TG_HOOK_ENUM(id, word, help) TG_HOOK_##id,

@@ -1,5 +1,6 @@
 #include "proc/keeper_hooks.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,6 +41,18 @@ keeper_hooks_start_failed(void *user, const char *service, const char *backend, 
 				   .backend = backend,
 				   .reason = why};
 
+	hooks_tell(k->hooks, &event);
+}
+
+void
+keeper_hooks_leads(void *user, const char *service, const char *instance, uint64_t epoch)
+{
+	struct keeper *k = user;
+	char why[160];
+	struct hook_event event = {
+		.event = TG_HOOK_LEADER_CHANGE, .service = service, .reason = why};
+
+	snprintf(why, sizeof(why), "%s leads, epoch %" PRIu64, instance, epoch);
 	hooks_tell(k->hooks, &event);
 }
 

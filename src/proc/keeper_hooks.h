@@ -22,6 +22,8 @@ void keeper_hooks_scaled(void *user, const char *service, uint32_t from, uint32_
 			 const char *why);
 void keeper_hooks_start_failed(void *user, const char *service, const char *backend,
 			       const char *why);
+/* This instance leads from now on. */
+void keeper_hooks_leads(void *user, const char *service, const char *instance, uint64_t epoch);
 void keeper_hooks_store(void *user, bool is_well, const char *why);
 
 /* Another configuration; as hooks_prepare(). */

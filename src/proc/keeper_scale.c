@@ -186,6 +186,7 @@ static const struct scaler_ops ops = {
 	.steered = steered,
 	.scaled = keeper_hooks_scaled,
 	.start_failed = keeper_hooks_start_failed,
+	.leads = keeper_hooks_leads,
 	.refuse = refuse,
 	.adopt = adopt,
 };

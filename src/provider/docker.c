@@ -259,6 +259,13 @@ docker_count(const struct provider *p)
 
 /*** What is known ***/
 
+/* Else the owner is of this host and this configuration file. */
+static bool
+docker_is_shared(const struct provider *p)
+{
+	return p->conf->owner != NULL;
+}
+
 static bool
 docker_told_usage(const struct provider *p, const char *name, struct usage ret[2])
 {
@@ -424,6 +431,7 @@ const struct provider_ops provider_docker = {
 	.soon = docker_soon,
 	.stop_all = docker_stop_all,
 	.count = docker_count,
+	.is_shared = docker_is_shared,
 	.usage = docker_told_usage,
 	.node = docker_node,
 };

@@ -21,6 +21,7 @@
 #define TG_DOCKER_LABEL_BACKEND "tidegate.backend"
 #define TG_DOCKER_LABEL_PORT    "tidegate.port"
 #define TG_DOCKER_LABEL_NETWORK "tidegate.network"
+#define TG_DOCKER_LABEL_EPOCH   "tidegate.epoch" /* of who started it, of several; told, not read */
 
 enum docker_state {
 	DOCKER_CREATED = 0,

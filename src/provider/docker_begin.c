@@ -328,6 +328,7 @@ begin_create(struct docker_container *c)
 		.service = p->service,
 		.owner = c->all->owner,
 		.name = c->instance.name,
+		.epoch = p->epoch,
 		.is_published = p->conf->network == NULL,
 	};
 	char name[TG_DOCKER_NAME];

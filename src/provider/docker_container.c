@@ -165,7 +165,14 @@ docker_container_adopted(struct docker_container *c)
 
 /*** Requests ***/
 
-/* False: its place cannot take it, and the container may be gone. */
+static bool
+is_change(enum docker_verb verb)
+{
+	return verb == DOCKER_CREATE || verb == DOCKER_START || verb == DOCKER_STOP ||
+	       verb == DOCKER_REMOVE;
+}
+
+/* False: its place cannot take it, or who leads by now is another; the container may be gone. */
 bool
 docker_container_request(struct docker_container *c, enum docker_step step, struct docker_order *order,
 	void (*ended)(void *user, const struct call_end *end))
@@ -176,6 +183,10 @@ docker_container_request(struct docker_container *c, enum docker_step step, stru
 	order->ended = ended;
 	order->user = c;
 	c->step = step;
+	if (is_change(order->verb) && !provider_may_act(c->all->provider)) {
+		docker_container_lose(c, "it is not for this tidegate to say any more");
+		return false;
+	}
 	rc = docker_node_call(c->place->user.node, order, &c->call);
 	if (rc == 0)
 		return true;

@@ -1,6 +1,7 @@
 #include "provider/docker_create.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,10 +83,12 @@ labels(const struct docker_plan *plan)
 {
 	const struct conf_provider *conf = &plan->service->provider;
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:s}", TG_DOCKER_LABEL_OWNER, plan->owner,
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o*}", TG_DOCKER_LABEL_OWNER, plan->owner,
 			 TG_DOCKER_LABEL_SERVICE, plan->service->name, TG_DOCKER_LABEL_BACKEND,
 			 plan->name, TG_DOCKER_LABEL_PORT, json_sprintf("%u", conf->port),
-			 TG_DOCKER_LABEL_NETWORK, conf->network != NULL ? conf->network : "");
+			 TG_DOCKER_LABEL_NETWORK, conf->network != NULL ? conf->network : "",
+			 TG_DOCKER_LABEL_EPOCH,
+			 plan->epoch > 0 ? json_sprintf("%" PRIu64, plan->epoch) : NULL);
 }
 
 /* Any free port of that address. */

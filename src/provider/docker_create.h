@@ -17,6 +17,7 @@ struct docker_plan {
 	const struct conf_service *service;
 	const char *owner;
 	const char *name;  /* of the backend */
+	uint64_t epoch;    /* whose start it is (provider_set_epoch()); 0: of nobody */
 	bool is_published; /* its port, at: */
 	struct ip address; /* of the node */
 };

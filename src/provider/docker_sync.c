@@ -40,7 +40,8 @@ remove_stray(struct place *place, const struct docker_listed *item, const char *
 		.timeout_ms = all->provider->conf->timeout_ms,
 		.ended = on_stray_removed,
 	};
-	struct stray *s = all->n_strays < TG_DOCKER_STRAYS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	bool may = all->n_strays < TG_DOCKER_STRAYS_MAX && provider_may_act(all->provider);
+	struct stray *s = may ? calloc(1, sizeof(*s)) : NULL;
 
 	if (s == NULL)
 		return;

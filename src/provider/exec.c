@@ -653,6 +653,14 @@ exec_close(struct provider *p)
 	free(all);
 }
 
+/* Programs are asked by all alike. */
+static bool
+exec_is_shared(const struct provider *p)
+{
+	(void)p;
+	return true;
+}
+
 const struct provider_ops provider_exec = {
 	.name = "exec",
 	.can = TG_PROVIDER_ADOPTS,
@@ -664,4 +672,5 @@ const struct provider_ops provider_exec = {
 	.soon = exec_soon,
 	.stop_all = exec_stop_all,
 	.count = exec_count,
+	.is_shared = exec_is_shared,
 };

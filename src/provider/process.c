@@ -723,7 +723,7 @@ process_close(struct provider *p)
 
 const struct provider_ops provider_process = {
 	.name = "process",
-	.can = TG_PROVIDER_ADOPTS | TG_PROVIDER_EVENTS | TG_PROVIDER_USAGE | TG_PROVIDER_LOCAL,
+	.can = TG_PROVIDER_ADOPTS | TG_PROVIDER_EVENTS | TG_PROVIDER_USAGE,
 	.open = process_open,
 	.close = process_close,
 	.list = process_list,

@@ -231,6 +231,18 @@ provider_can(const struct provider *p)
 	return p->ops->can;
 }
 
+bool
+provider_is_shared(const struct provider *p)
+{
+	return p->ops->is_shared != NULL && p->ops->is_shared(p);
+}
+
+bool
+provider_may_act(const struct provider *p)
+{
+	return p->events->may_act == NULL || p->events->may_act(p->user);
+}
+
 void
 provider_set_epoch(struct provider *p, uint64_t epoch)
 {

@@ -62,13 +62,15 @@ struct provider_events {
 	void (*answered)(void *user, const struct provider_answer *answer);
 	/* An instance is in another state, whoever caused it; before the answer of the order that did. */
 	void (*changed)(void *user, const struct instance *instance);
+	/* Whether steps of an order that was taken before may go on, by the clock of this moment: asked before each that
+	 * changes something outside, of kinds that need several. NULL: always. */
+	bool (*may_act)(void *user);
 };
 
 /* What a kind can do beyond the four verbs. */
 #define TG_PROVIDER_ADOPTS (1u << 0) /* finds instances of a keeper that died */
 #define TG_PROVIDER_EVENTS (1u << 1) /* calls changed() by itself; else only lists tell */
 #define TG_PROVIDER_USAGE  (1u << 2) /* its instances have a place */
-#define TG_PROVIDER_LOCAL  (1u << 7) /* another tidegate can neither list nor stop its instances */
 
 struct provider;
 
@@ -98,6 +100,8 @@ size_t provider_count(const struct provider *p);
 const char *provider_kind(const struct provider *p);
 unsigned provider_can(const struct provider *p);
 
+/* Whether what it starts is there for other tidegates too: else they can neither list nor stop it. */
+bool provider_is_shared(const struct provider *p);
 /* In whose name orders are given from now on, which kinds that can hand it on; 0: there is nobody else. */
 void provider_set_epoch(struct provider *p, uint64_t epoch);
 

@@ -48,6 +48,7 @@ struct provider_ops {
 	void (*soon)(struct provider *p); /* for provider_soon(); NULL: not used */
 	void (*stop_all)(struct provider *p, uint64_t grace_ms);
 	size_t (*count)(const struct provider *p);
+	bool (*is_shared)(const struct provider *p); /* as provider_is_shared(); NULL: it is not */
 	bool (*usage)(const struct provider *p, const char *name, struct usage ret[2]); /* NULL: not told */
 	bool (*node)(const struct provider *p, const char *name, struct provider_node *ret); /* NULL: one place */
 };
@@ -56,6 +57,8 @@ extern const struct provider_ops provider_process;
 extern const struct provider_ops provider_exec;
 extern const struct provider_ops provider_docker;
 
+/* As provider_events has it. */
+bool provider_may_act(const struct provider *p);
 /* Answers an order in a later turn; `why` is cut at TG_INSTANCE_WHY. -TG_ENOMEM: it is not, and the verb
  * fails. */
 TG_MUST_CHECK int provider_answer_later(struct provider *p, uint64_t token, int rc,

@@ -164,7 +164,8 @@ member_of(const struct store_member *m)
 	char address[TG_ADDR_STRLEN];
 
 	addr_format(&m->addr, address, sizeof(address));
-	return json_sprintf("%s %s %s", m->is_draining ? "draining" : "ready", m->origin, address);
+	return json_sprintf("%s %s %s%s%s", m->is_draining ? "draining" : "ready", m->origin, address,
+			    m->node[0] != '\0' ? " " : "", m->node);
 }
 
 static json_t *
@@ -294,10 +295,21 @@ take_word(const char *text, char *ret, size_t size)
 }
 
 static bool
+read_address(const char *text, struct addr *ret)
+{
+	struct endpoint at;
+
+	if (endpoint_parse(text, 0, &at, NULL) < 0 || at.kind != TG_ENDPOINT_ADDR)
+		return false;
+	*ret = at.addr;
+	return true;
+}
+
+static bool
 read_member(const char *name, const char *text, struct store_member *ret)
 {
 	char state[16];
-	struct endpoint at;
+	char address[TG_ADDR_STRLEN];
 
 	if (text == NULL || name[0] == '\0' || strlen(name) >= sizeof(ret->name))
 		return false;
@@ -305,9 +317,11 @@ read_member(const char *name, const char *text, struct store_member *ret)
 	text = take_word(text, state, sizeof(state));
 	if (text != NULL)
 		text = take_word(text, ret->origin, sizeof(ret->origin));
-	if (text == NULL || endpoint_parse(text, 0, &at, NULL) < 0 || at.kind != TG_ENDPOINT_ADDR)
+	if (text != NULL)
+		text = take_word(text, address, sizeof(address));
+	if (text == NULL || !read_address(address, &ret->addr) || strlen(text) >= sizeof(ret->node))
 		return false;
-	ret->addr = at.addr;
+	snprintf(ret->node, sizeof(ret->node), "%s", text);
 	ret->is_draining = strcmp(state, "draining") == 0;
 	return ret->is_draining || strcmp(state, "ready") == 0;
 }

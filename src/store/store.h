@@ -106,6 +106,7 @@ struct store_member {
 	bool is_draining;
 	char origin[TG_STORE_INSTANCE]; /* who started it */
 	struct addr addr;
+	char node[TG_NODE_NAME]; /* where it is; "": of a kind that has one place */
 };
 
 /* One that an instance may still send to. */

@@ -52,8 +52,9 @@ class Container:
 
 
 class FakeDocker:
-    """faults[verb]: what happens to the next requests, one each: a status, "hang", "cut", or a number of
-    seconds as ("slow", 0.5); `standing` the same for all."""
+    """faults[verb]: what happens to the next requests, one each: a status, "hang", "cut", "held" (done, and
+    answered when `released` is set), or a number of seconds as ("slow", 0.5); `standing` the same for all.
+    asked: (verb, path) of all; orders: (verb, container or name, pid of who asked)."""
 
     def __init__(self, path, api="1.41", oldest="1.12", images=("acme/api:7",), tls=None):
         """With a context for `tls` it listens by TCP at `port`, and not at the path."""
@@ -62,7 +63,8 @@ class FakeDocker:
         self.images = set(images)
         self.lock = threading.RLock()
         self.containers, self.number = {}, 0
-        self.asked, self.peers = [], set()
+        self.asked, self.peers, self.orders = [], set(), []
+        self.released = threading.Event()
         self.faults, self.standing = {}, {}
         self.credentials = None  # of the registry; None: anybody may pull
         self.streams = []
@@ -111,6 +113,7 @@ class FakeDocker:
 
     def stop(self):
         self.hung.set()
+        self.released.set()
         if self.tls or os.path.exists(self.path):
             self.go_away()
         for container in list(self.containers.values()):
@@ -314,10 +317,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def setup(self):
         super().setup()
+        self.pid = None
         if self.fake.tls:
             return
         pid, _, _ = struct.unpack("3i", self.connection.getsockopt(
             socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        self.pid = pid
         self.fake.peers.add(pid)
 
     def reply(self, status, body, is_cut=False):
@@ -361,6 +366,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         what = urllib.parse.unquote(found.group(1)) if found.groups() else ""
         with self.fake.lock:
             self.fake.asked.append((verb, self.path))
+            self.fake.orders.append((verb, what, self.pid))
         return self.act(verb, what, urllib.parse.parse_qs(url.query), body)
 
     def act(self, verb, what, query, body):
@@ -378,6 +384,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if verb == "events":
             return self.stream()
         status, answer = self.fake.answer(verb, what, query, body, self.headers)
+        if fault == "held":
+            self.fake.released.wait(60)
         return self.reply(status, answer, is_cut=fault == "cut")
 
     do_GET = do_POST = do_DELETE = serve
