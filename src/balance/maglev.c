@@ -14,6 +14,8 @@
 #define SLOTS_EACH 100u
 /* Looks for a new owner of a slot, before any will do. */
 #define CLAIMS 64u
+/* Of these, for an owner that is there; the others are for heirs. */
+#define CLAIMS_OF_OWNERS 4u
 
 /* A backend of the plan, or an entry of a table, while it is made. */
 struct share {
@@ -163,6 +165,8 @@ take_turns(struct maglev *m, struct share *shares, uint32_t n)
 /* Slots of an older table go on to who is there now; those of others are given away. */
 struct sharing {
 	const struct maglev *old;
+	const struct maglev *heirs; /* of each slot of the old table: who has it, or the next one who is there; by what they are now */
+	uint64_t *is_there; /* bits: a slot of the old table whose owner is there; NULL: all are */
 	const uint32_t *entry_of; /* of owners: what they are now; NULL: what they were */
 	unsigned doublings;       /* of the new table */
 	unsigned more;            /* of these, that the old table lacks */
@@ -213,9 +217,40 @@ claim(struct sharing *sharing, uint32_t entry)
 }
 
 /*
+ * Who has a place of the older table, or where that one is away the place that follows: of a few that are left each
+ * look finds one. Who goes leaves places to the next, who comes has them back.
+ */
+static void
+find_heirs(struct maglev *heirs, const struct sharing *sharing)
+{
+	const struct maglev *old = sharing->old;
+	uint32_t heir = TG_VIEW_NONE;
+	uint32_t i;
+
+	/* Those of the last places are in front. */
+	for (i = 0; i < old->n_slots && heir == TG_VIEW_NONE; i++)
+		heir = entry_of(sharing, old->slots[i]);
+	for (i = old->n_slots; i-- > 0;) {
+		uint32_t entry = entry_of(sharing, old->slots[i]);
+
+		if (entry != TG_VIEW_NONE) {
+			heir = entry;
+			sharing->is_there[i / 64] |= UINT64_C(1) << i % 64;
+		}
+		heirs->slots[i] = (uint16_t)heir; /* TG_MAGLEV_NONE: nobody is there */
+	}
+}
+
+static bool
+is_owner_there(const struct sharing *sharing, uint32_t place)
+{
+	return sharing->is_there == NULL || (sharing->is_there[place / 64] >> place % 64 & 1) != 0;
+}
+
+/*
  * Each slot has an order of places of its own in the older table: the first owner there that may have
- * it. So the order changes as little as that table. The first of the two that a slot becomes in a table
- * twice as long has the order of that slot.
+ * it, or where few owners are left the first heir. So the order changes as little as that table. The first of the two
+ * that a slot becomes in a table twice as long has the order of that slot.
  */
 static uint32_t
 find_claimant(struct sharing *sharing, uint32_t slot)
@@ -224,10 +259,13 @@ find_claimant(struct sharing *sharing, uint32_t slot)
 	uint32_t i;
 
 	for (i = 0; i < CLAIMS; i++) {
-		uint64_t hash = hash_number(place * CLAIMS + i);
-		uint32_t entry = entry_of(sharing, maglev_find(sharing->old, hash));
+		uint32_t look = hash_below(hash_number(place * CLAIMS + i), sharing->heirs->n_slots);
+		uint32_t entry;
 
-		if (entry != TG_VIEW_NONE && claim(sharing, entry))
+		if (i < CLAIMS_OF_OWNERS && !is_owner_there(sharing, look))
+			continue;
+		entry = sharing->heirs->slots[look];
+		if (entry != TG_MAGLEV_NONE && claim(sharing, entry))
 			return entry;
 	}
 	return TG_VIEW_NONE;
@@ -266,6 +304,7 @@ refine(struct maglev_plan *plan, struct share *shares, uint32_t n)
 {
 	struct sharing sharing = {
 		.old = plan->table,
+		.heirs = plan->table,
 		.doublings = ++plan->doublings,
 		.more = 1,
 		.shares = shares,
@@ -374,11 +413,13 @@ count_planned(const struct maglev *planned, const struct view *view, struct shar
 }
 
 static void
-fill_table(struct maglev *m, const struct maglev_plan *plan, const struct view *view,
-	   struct share *shares)
+fill_table(struct maglev *m, struct maglev *heirs, uint64_t *is_there,
+	   const struct maglev_plan *plan, const struct view *view, struct share *shares)
 {
 	struct sharing sharing = {
 		.old = plan->table,
+		.heirs = heirs,
+		.is_there = is_there,
 		.entry_of = view->entry_of,
 		.doublings = plan->doublings,
 		.shares = shares,
@@ -388,6 +429,7 @@ fill_table(struct maglev *m, const struct maglev_plan *plan, const struct view *
 	m->weights = sum_weights(shares, view->n);
 	sharing.rest = divide(shares, view->n, m->n_slots);
 	keep(m, &sharing);
+	find_heirs(heirs, &sharing);
 	share_out(m, &sharing);
 }
 
@@ -395,17 +437,22 @@ int
 maglev_prepare(const struct maglev_plan *plan, struct view *view)
 {
 	struct maglev *m = maglev_new(plan->table->n_slots);
+	struct maglev *heirs = maglev_new(plan->table->n_slots);
+	uint64_t *is_there = calloc(plan->table->n_slots / 64 + 1, sizeof(is_there[0]));
 	struct share *shares = calloc(view->n + 1, sizeof(shares[0]));
+	int rc = -TG_ENOMEM;
 
-	if (m == NULL || shares == NULL) {
-		free(m);
-		free(shares);
-		return -TG_ENOMEM;
+	if (m != NULL && heirs != NULL && is_there != NULL && shares != NULL) {
+		if (view->n > 0)
+			fill_table(m, heirs, is_there, plan, view, shares);
+		view->table = m;
+		view->table_free = free;
+		m = NULL;
+		rc = 0;
 	}
-	if (view->n > 0)
-		fill_table(m, plan, view, shares);
+	free(m);
+	free(heirs);
+	free(is_there);
 	free(shares);
-	view->table = m;
-	view->table_free = free;
-	return 0;
+	return rc;
 }
