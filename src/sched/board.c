@@ -152,3 +152,13 @@ board_is_used(const struct board *b, uint32_t node)
 {
 	return b->used[node] > 0;
 }
+
+uint32_t
+board_count_used(const struct board *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->cluster.n_nodes; i++)
+		n += board_is_used(b, i);
+	return n;
+}

@@ -31,18 +31,6 @@ cosine(const struct tg_node *node, const struct tg_group *group)
 	return lengths > 0 ? (cpu * free_cpu + memory * free_memory) / lengths : 0;
 }
 
-static bool
-is_used(const struct tg_cluster *cluster, uint32_t node)
-{
-	const uint32_t *counts = cluster->counts + (size_t)node * cluster->n_groups;
-
-	for (uint32_t i = 0; i < cluster->n_groups; i++) {
-		if (counts[i] > 0)
-			return true;
-	}
-	return false;
-}
-
 static void
 dot_product_score(const struct tg_value *values, const struct tg_cluster *cluster, uint32_t group,
 		  const bool *fits, double *ret_scores)
@@ -50,7 +38,7 @@ dot_product_score(const struct tg_value *values, const struct tg_cluster *cluste
 	(void)values;
 	for (uint32_t i = 0; i < cluster->n_nodes; i++) {
 		if (fits[i])
-			ret_scores[i] = (is_used(cluster, i) ? 1 : 0) +
+			ret_scores[i] = (node_is_used(cluster, i) ? 1 : 0) +
 					cosine(&cluster->nodes[i], &cluster->groups[group]);
 	}
 }

@@ -20,6 +20,7 @@
 
 #include "sched/board_priv.h"
 #include "sched/builtin.h"
+#include "sched/share_priv.h"
 
 #define LIBRARY     "libCbcSolver.so.3"
 #define COLUMNS_MAX 200000u
@@ -120,16 +121,6 @@ static const struct tg_group *
 group_at(const struct program *m, uint32_t g)
 {
 	return &m->c->groups[m->groups[g]];
-}
-
-static bool
-is_used(const struct program *m, uint32_t node)
-{
-	for (uint32_t i = 0; i < m->c->n_groups; i++) {
-		if (count_at(m, node, i) > 0)
-			return true;
-	}
-	return false;
 }
 
 static bool
@@ -239,7 +230,7 @@ static void
 add_columns(struct program *m)
 {
 	for (uint32_t j = 0; j < m->n_nodes; j++)
-		(void)add_column(m, is_used(m, j) ? 1 : 0, 1, 1, true);
+		(void)add_column(m, node_is_used(m->c, j) ? 1 : 0, 1, 1, true);
 	for (uint32_t g = 0; g < m->n_groups; g++) {
 		for (uint32_t j = 0; j < m->n_nodes; j++)
 			(void)add_column(m, 0, most_at(m, g, j), 0, true);
@@ -344,7 +335,8 @@ are_alike(const struct program *m, uint32_t a, uint32_t b)
 		if (most_at(m, g, a) != most_at(m, g, b))
 			return false;
 	}
-	return !is_used(m, a) && !is_used(m, b) && x->free_cpu_milli == y->free_cpu_milli &&
+	return !node_is_used(m->c, a) && !node_is_used(m->c, b) &&
+	       x->free_cpu_milli == y->free_cpu_milli &&
 	       x->free_memory_bytes == y->free_memory_bytes;
 }
 
@@ -397,7 +389,7 @@ cost(const struct program *m)
 	double all = 0;
 
 	for (uint32_t j = 0; j < m->n_nodes; j++)
-		all += is_used(m, j);
+		all += node_is_used(m->c, j);
 	for (uint32_t i = 0; i < m->p->n; i++)
 		all += m->p->nodes[i] < 0 ? m->n_nodes + 1.0 : 0;
 	return all;
@@ -488,7 +480,7 @@ start_from(struct program *m, const int32_t *nodes)
 		values[used_column((uint32_t)nodes[i])] = 1;
 	}
 	for (uint32_t j = 0; j < m->n_nodes && values != NULL; j++) {
-		if (is_used(m, j))
+		if (node_is_used(m->c, j))
 			values[used_column(j)] = 1;
 	}
 	if (columns != NULL && values != NULL)

@@ -160,16 +160,6 @@ next_node(const struct planner *p)
 	return best;
 }
 
-static uint32_t
-count_used(const struct board *b)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < b->cluster.n_nodes; i++)
-		n += board_is_used(b, i);
-	return n;
-}
-
 static int
 plan_all(struct planner *p)
 {
@@ -213,7 +203,7 @@ join_moves(struct sched_plan *plan)
 int
 sched_plan(struct board *b, const struct sched_by *by, struct sched_plan *ret)
 {
-	struct sched_plan plan = {.used = count_used(b)};
+	struct sched_plan plan = {.used = board_count_used(b)};
 	struct planner p = {
 		.b = b,
 		.by = by,
@@ -224,7 +214,7 @@ sched_plan(struct board *b, const struct sched_by *by, struct sched_plan *ret)
 	int r = p.verdicts != NULL && p.is_done != NULL ? plan_all(&p) : -TG_ENOMEM;
 
 	join_moves(&plan);
-	plan.used_after = count_used(b);
+	plan.used_after = board_count_used(b);
 	if (r == 0)
 		*ret = plan;
 	else

@@ -69,6 +69,8 @@ void board_take(struct board *b, uint32_t group, uint32_t node);
 void board_close(struct board *b, uint32_t node, const char *why);
 /* Whether anything is there. */
 bool board_is_used(const struct board *b, uint32_t node);
+/* Nodes where something is. */
+uint32_t board_count_used(const struct board *b);
 
 /* The best node for one more, and a verdict of each node (`ret` has room for all); TG_SCHED_NOWHERE. Puts nothing. */
 int32_t sched_place(const struct board *b, const struct sched_by *by, uint32_t group,

@@ -17,6 +17,19 @@ share_of(int64_t amount, int64_t capacity)
 	return share > USED_MAX ? USED_MAX : share;
 }
 
+/* Whether anything is there. */
+static inline bool
+node_is_used(const struct tg_cluster *cluster, uint32_t node)
+{
+	const uint32_t *counts = cluster->counts + (size_t)node * cluster->n_groups;
+
+	for (uint32_t i = 0; i < cluster->n_groups; i++) {
+		if (counts[i] > 0)
+			return true;
+	}
+	return false;
+}
+
 /* With one more of the group. */
 static inline double
 used_cpu_after(const struct tg_node *node, const struct tg_group *group)

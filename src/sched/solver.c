@@ -80,8 +80,7 @@ work(void *user)
 	if (out < 0 || !limit_self(job->deadline_ms) || freopen("/dev/null", "w", stdout) == NULL)
 		return 2;
 	sched_pack(job->board, job->by, job->groups, job->n, job->nodes, &head.bound);
-	for (uint32_t i = 0; i < board_cluster(job->board)->n_nodes; i++)
-		head.used += board_is_used(job->board, i);
+	head.used = board_count_used(job->board);
 	return write_all(out, &head, sizeof(head)) &&
 			       write_all(out, job->nodes, job->n * sizeof(job->nodes[0]))
 		       ? 0
