@@ -268,8 +268,6 @@ static const struct refused ranges[] = {
 	 "3: services[0].backends[0].weight: -1 is out of range; allowed: 0 to 256"},
 	{HEALTH("interval = \"9ms\";"),
 	 "3: services[0].health.interval: 9ms is out of range; allowed: 10ms to 1d"},
-	{HEALTH("interval_fast = \"9ms\";"),
-	 "3: services[0].health.interval_fast: 9ms is out of range; allowed: 10ms to 1d"},
 	{HEALTH("interval_down = \"25h\";"),
 	 "3: services[0].health.interval_down: 25h is out of range; allowed: 10ms to 1d"},
 	{HEALTH("rise = 0;"), "3: services[0].health.rise: 0 is out of range; allowed: 1 to 1000"},
