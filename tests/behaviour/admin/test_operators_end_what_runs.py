@@ -113,11 +113,11 @@ def test_a_drain_has_its_deadline(site, admin):
 
 def test_a_drain_that_is_taken_back_has_none(site, admin):
     tg, bad, good = site(hangs)
-    peer = tg.client().send(client.get("/x"))
+    peer = tg.client().send(client.get("/taken-back"))
     bad.wait_requests(1)
     ask(admin, "drain site/b1 deadline 500ms; undrain site/b1")
     settings.let_rest(0.8)
-    assert not tg.access.records(path="/x")
+    assert not tg.access.records(path="/taken-back")
     assert failure(ask(admin, "drain site/b1 deadline soon")) == "bad-value"
     peer.reset()
 

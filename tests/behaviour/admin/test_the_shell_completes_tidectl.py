@@ -24,7 +24,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 @pytest.mark.parametrize("line, offered", [
     ("tidectl dr", ["drain"]),
-    ("tidectl show s", ["servers", "sess", "stat", "state"]),
+    ("tidectl show s", ["servers", "sess", "stat", "state", "store"]),
     ("tidectl show servers ", ["conn", "state"]),
     ("tidectl -s /x show ver", ["version"]),
     ("tidectl --so", ["--socket"]),
@@ -56,7 +56,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     ("tidectl top -i ", []),
     ("tidectl top -1 more ", []),
     ("tidectl watch --i", ["--interval"]),
-    ("tidectl watch show s", ["servers", "sess", "stat", "state"]),
+    ("tidectl watch show s", ["servers", "sess", "stat", "state", "store"]),
     ("tidectl -s /x watch -i 2 show ver", ["version"]),
 ])
 def test_words_of_commands(line, offered):
