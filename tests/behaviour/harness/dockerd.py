@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 
 from harness import certificates, process, settings
 
@@ -76,6 +77,9 @@ class Dockerd:
             authority.issue("server", f"IP:{address}")
             authority.issue("client")
             self.url = f"tcp://{address}:2376"
+        # gVisor, where it is installed: no other platform of it works everywhere.
+        (self.folder / "daemon.json").write_text(json.dumps({"runtimes": {"runsc": {
+            "path": shutil.which("runsc") or "runsc", "runtimeArgs": ["--platform=ptrace", "--network=host"]}}}))
         self.process = None
         self.start()
 
@@ -94,7 +98,7 @@ class Dockerd:
             self.process = subprocess.Popen(
                 ["nsenter", f"--net=/run/netns/{self.namespace}", "dockerd", "--data-root",
                  f"{self.folder}/data", "--exec-root", f"{self.folder}/exec", "--pidfile",
-                 f"{self.folder}/pid", "--bip", self.bridge, *where],
+                 f"{self.folder}/pid", "--config-file", f"{self.folder}/daemon.json", "--bip", self.bridge, *where],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         settings.wait_until(self.answers, f"dockerd at {self.url}", 60)
 
@@ -144,6 +148,33 @@ class Dockerd:
             if mounted.startswith(f"{self.folder}/"):
                 subprocess.run(["umount", "-l", mounted], check=False)
         shutil.rmtree(self.folder / "data", ignore_errors=True)
+
+
+class Podman(Dockerd):
+    """podman's service, which speaks Docker's interface in its own way, in the namespace of this thread."""
+
+    def __init__(self, folder):
+        self.short = tempfile.mkdtemp(prefix="tg-")  # it takes no path of more than 50 characters
+        super().__init__(folder, None)
+
+    def start(self):
+        own = self.folder / "containers.conf"
+        backend = "netavark" if os.path.exists("/usr/lib/podman/netavark") else "cni"
+        own.write_text('[containers]\ndefault_ulimits = ["nofile=20000:20000", "nproc=20000:20000"]\n'
+                       f'[network]\nnetwork_backend = "{backend}"\n')
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["podman", "--root", f"{self.folder}/data", "--runroot", f"{self.short}/run", "--tmpdir",
+                 f"{self.short}/tmp", "--storage-driver", "vfs", "--network-config-dir", f"{self.folder}/net",
+                 "--cgroup-manager", "cgroupfs", "--events-backend", "file", "--runtime", "runc",
+                 "system", "service", "-t", "0", self.url],
+                env={**os.environ, "CONTAINERS_CONF": str(own)},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        settings.wait_until(self.answers, f"podman at {self.url}", 60)
+
+    def clear(self):
+        super().clear()
+        shutil.rmtree(self.short, ignore_errors=True)
 
 
 def make_image(folder):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -34,6 +35,24 @@ def hosts(tmp_path_factory):
             far.stop()
 
 
+@pytest.fixture(scope="module")
+def podman(hosts, tmp_path_factory):
+    """podman in the network of the near daemon, with the same image."""
+    del hosts
+    folder = tmp_path_factory.mktemp("podman")
+    made = dockerd.Podman(folder / "pod")
+    try:
+        made.load_image(dockerd.make_image(folder))
+        yield made
+    finally:
+        made.stop()
+
+
+def needs(*programs):
+    lacking = " ".join(name for name in programs if not shutil.which(name))
+    return pytest.mark.skipif(bool(lacking), reason=f"needs {lacking}")
+
+
 DEMO = ["/demo", "-l", "0.0.0.0:{port}", "-n", "{name}"]
 # One that has 16 MB of memory besides, and uses all of the processor that it gets.
 LARGE = ["/busybox", "sh", "-c", "/busybox dd if=/dev/zero of=/tmp/m bs=1M count=16; (while :; do :; done) & exec "
@@ -41,6 +60,7 @@ LARGE = ["/busybox", "sh", "-c", "/busybox dd if=/dev/zero of=/tmp/m bs=1M count
 
 
 def text(folder, hosts, nodes, provider="", command=tuple(DEMO)):
+    """The node `near` is the first of the hosts, by its socket; `far` the second, by its address."""
     near, far = hosts
     tls = far.certificates
     known = {"near": f'{{ name = "near"; docker = "{near.url}"; address = "{net.ADDRESS}"; }}',
@@ -90,6 +110,43 @@ def test_from_none_to_six_to_one_under_load(near, hosts):
         assert len(hosts[0].running()) == 6
         near.ready(1)
     assert asking.results and not asking.failures()
+
+
+@needs("podman", "runc", "conmon")
+def test_podman_is_a_daemon_too(podman, hosts, tidegate, tmp_path):
+    """From none to six to one under load; limits are set; a killed one is replaced, a killed keeper finds the rest."""
+    scaled = Scaled(tidegate(text(tmp_path, (podman, hosts[1]), ["near"],
+                                  'cpu = 0.25; memory = "48M"; pids = 64;')), tmp_path)
+    with load.KeptLoad(scaled.tg.address, clients=4, request=BUSY) as asking:
+        scaled.ready(6)
+        assert len(podman.running()) == 6
+        scaled.ready(1)
+    assert asking.results and not asking.failures()
+    known = podman.inspect(podman.running()[0])
+    held = dockerd.Cgroup(known["State"]["Pid"])
+    assert (held.memory_limit(), held.cpu_limit(), held.pids_limit()) == (48 << 20, 0.25, 64)
+    podman.docker("kill", known["Id"])
+    scaled.tg.log.wait(msg="backend ended")
+    scaled.site.wait(ready=1, pending=0, down=0, draining=0)
+    os.kill(scaled.tg.role_pid("keeper"), signal.SIGKILL)
+    scaled.tg.log.wait(msg="backend of before found")
+    scaled.ready(0)
+    assert podman.docker("ps", "-aq").split() == []
+
+
+@needs("runsc")
+def test_gvisor_runs_them(hosts, tidegate, tmp_path):
+    near = hosts[0]
+    scaled = Scaled(tidegate(text(tmp_path, hosts, ["near"], 'runtime = "runsc"; cpu = 0.5; memory = "96M";')),
+                    tmp_path)
+    scaled.ready(1)
+    known = near.inspect(near.running()[0])
+    assert known["HostConfig"]["Runtime"] == "runsc"
+    held = dockerd.Cgroup(known["State"]["Pid"])
+    assert (held.memory_limit(), held.cpu_limit()) == (96 << 20, 0.5)
+    assert scaled.tg.exchange(client.get()).status == 200
+    scaled.ready(0)
+    assert near.docker("ps", "-aq").split() == []
 
 
 def test_limits_hold_a_killed_one_is_replaced_and_a_killed_keeper_finds_the_rest(near, hosts):
