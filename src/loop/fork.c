@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -9,13 +11,40 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/capabilities.h"
+
 /* Where the given descriptors wait for their places: above those places. */
 #define HIGH_FD 3
 
 #define REPORT_FILENO 3 /* in the new process */
 #define START_WAIT_MS 100
 
+/* What all new processes have; of this process as its user is, so there is one. */
+static struct {
+	const gid_t *list;
+	size_t n;
+	bool is_given;
+} groups;
+
+void
+fork_give_groups(const gid_t *list, size_t n)
+{
+	groups.list = list;
+	groups.n = n;
+	groups.is_given = true;
+}
+
 /* the new process: only what is async-signal-safe */
+
+static bool
+take_groups(void)
+{
+	const uint32_t setgid = 1u << CAP_SETGID;
+
+	return !groups.is_given || (capabilities_set(setgid, setgid, 0) == 0 &&
+				    setgroups(groups.n, groups.list) == 0 &&
+				    capabilities_set(0, 0, 0) == 0);
+}
 
 bool
 process_die_with(pid_t parent)
@@ -74,7 +103,7 @@ run_program(const struct fork_order *o, pid_t parent, int *report_fd)
 
 	setpgid(0, 0);
 	default_signals();
-	if (!arrange_descriptors(o) || !process_die_with(parent))
+	if (!arrange_descriptors(o) || !take_groups() || !process_die_with(parent))
 		return 0;
 	if (o->prepare != NULL)
 		step = o->prepare(o->user);

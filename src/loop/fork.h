@@ -5,6 +5,7 @@
 #define TG_LOOP_FORK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -42,6 +43,11 @@ struct fork_failure {
 TG_MUST_CHECK pid_t fork_program(const struct fork_order *order, int *ret_report);
 /* False: it was executed, or ended by a signal before it was, or has done neither yet. */
 bool fork_failed(int report_fd, struct fork_failure *ret);
+
+/* From now on each new process has these supplementary groups in place of ours, and no capability: what this process alone is to
+ * reach it does not. Takes CAP_SETGID among those permitted, in effect or not. Once, before any other thread; `groups` outlive all
+ * that follows. */
+void fork_give_groups(const gid_t *groups, size_t n);
 
 /* For a new process before it executes anything: it is killed when the thread that forked it
  * ends. `parent`: the process of that thread. False: errno. Async-signal-safe. */

@@ -19,6 +19,7 @@
 #include "proc/keeper_priv.h"
 #include "proc/keeper_reload.h"
 #include "proc/keeper_scale.h"
+#include "proc/privileges.h"
 #include "proc/proc.h"
 #include "proc/questions.h"
 #include "steer/kept.h"
@@ -688,7 +689,9 @@ keeper_main(int channel_fd)
 		log_write(TG_LOG_ERROR, "no memory or descriptors for the event loop", NULL);
 		return EXIT_FAILURE;
 	}
-	rc = keeper_serve(&k);
+	rc = privileges_keep_secrets();
+	if (rc == 0)
+		rc = keeper_serve(&k);
 	if (rc != 0)
 		log_write(TG_LOG_ERROR, "the keeper cannot serve", "rc=%d", rc);
 	keeper_fini(&k);

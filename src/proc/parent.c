@@ -360,17 +360,19 @@ add_secrets(struct parent *p, struct err *err)
 	return rc;
 }
 
-/* A keeper that is not root cannot take from the processes it starts what it has. */
+/* Where nobody was root to begin with, or all are, the processes that the keeper starts have what it has. */
 static void
 warn_of_heirs(const struct parent *p)
 {
-	for (size_t i = 0; p->privileges.n_secrets > 0 && i < p->conf->n_services; i++) {
+	if (p->privileges.n_secrets == 0 || privileges_hold_secrets(&p->privileges))
+		return;
+	for (size_t i = 0; i < p->conf->n_services; i++) {
 		if (p->conf->services[i].provider.type == TG_PROVIDER_PROCESS)
 			log_write(TG_LOG_WARN,
 				  "processes that the keeper starts can reach the daemons of nodes too",
 				  "svc=%s", p->conf->services[i].name);
 	}
-	for (size_t i = 0; p->privileges.n_secrets > 0 && i < p->conf->n_hooks; i++) {
+	for (size_t i = 0; i < p->conf->n_hooks; i++) {
 		if (p->conf->hooks[i].url == NULL)
 			log_write(TG_LOG_WARN,
 				  "programs that the keeper runs can reach the daemons of nodes too",

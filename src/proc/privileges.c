@@ -1,16 +1,26 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/capabilities.h"
 #include "base/log.h"
+#include "loop/fork.h"
 #include "proc/privileges.h"
 
 #define GROUPS_MAX 65536 /* NGROUPS_MAX of the kernel */
+
+/* From a child to the keeper that it becomes, over exec. */
+#define TG_GROUPS	"TIDEGATE_GROUPS"
+#define GROUP_TEXT	12u
+#define GROUPS_TOLD_MAX 8192u
+
+#define SETGID (1u << CAP_SETGID)
 
 static int
 find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid, struct err *err)
@@ -166,6 +176,31 @@ privileges_add_secret(struct privileges *p, const char *path, struct err *err)
 	return 0;
 }
 
+bool
+privileges_hold_secrets(const struct privileges *p)
+{
+	return p->drop && p->uid != 0 && p->n_secrets > 0;
+}
+
+/* As numbers, with a blank behind each. */
+static bool
+tell_groups(const gid_t *groups, size_t n)
+{
+	char *text = n <= GROUPS_TOLD_MAX ? calloc(n + 1, GROUP_TEXT) : NULL;
+	size_t used = 0;
+	bool is_told;
+
+	if (n > GROUPS_TOLD_MAX)
+		errno = E2BIG;
+	if (text == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		used += (size_t)snprintf(text + used, GROUP_TEXT, "%u ", (unsigned)groups[i]);
+	is_told = setenv(TG_GROUPS, text, 1) == 0;
+	free(text);
+	return is_told;
+}
+
 /* In a child: its memory is its own, and goes with exec. */
 static bool
 set_groups(const struct privileges *p, bool is_keeper)
@@ -180,22 +215,58 @@ set_groups(const struct privileges *p, bool is_keeper)
 		if (!is_among(p->secrets, p->n_secrets, p->groups[i]))
 			groups[n++] = p->groups[i];
 	}
+	is_set = !is_keeper || !privileges_hold_secrets(p) || tell_groups(groups, n);
 	for (size_t i = 0; is_keeper && i < p->n_secrets; i++)
 		groups[n++] = p->secrets[i];
-	is_set = setgroups(n, groups) == 0;
+	is_set = is_set && setgroups(n, groups) == 0;
 	free(groups);
 	return is_set;
+}
+
+/* Another user has no capability unless it is kept, and a program of it none unless it is ambient. */
+static bool
+become_user(const struct privileges *p, bool is_holder)
+{
+	return (!is_holder || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0) &&
+	       setresgid(p->gid, p->gid, p->gid) == 0 && setresuid(p->uid, p->uid, p->uid) == 0 &&
+	       (!is_holder || capabilities_set(SETGID, SETGID, SETGID) == 0);
 }
 
 int
 privileges_drop(const struct privileges *p, bool is_keeper)
 {
-	if (p->drop &&
-	    (!set_groups(p, is_keeper) || setresgid(p->gid, p->gid, p->gid) < 0 ||
-	     setresuid(p->uid, p->uid, p->uid) < 0))
+	bool is_holder = is_keeper && privileges_hold_secrets(p);
+
+	unsetenv(TG_GROUPS);
+	if (p->drop && (!set_groups(p, is_keeper) || !become_user(p, is_holder)))
 		return -TG_EIO;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    (is_holder && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETGID, 0, 0) < 0) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -TG_EIO;
+	return 0;
+}
+
+int
+privileges_keep_secrets(void)
+{
+	const char *text = getenv(TG_GROUPS);
+	gid_t *groups;
+	size_t n = 0;
+
+	if (text == NULL)
+		return 0;
+	groups = calloc(strlen(text) / 2 + 1, sizeof(groups[0]));
+	if (groups == NULL)
+		return -TG_ENOMEM;
+	for (const char *p = text; *p != '\0'; p += strcspn(p, " ") + 1)
+		groups[n++] = (gid_t)strtoul(p, NULL, 10);
+	unsetenv(TG_GROUPS);
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+	    capabilities_set(SETGID, 0, 0) < 0) {
+		free(groups);
+		return -TG_EIO;
+	}
+	fork_give_groups(groups, n);
 	return 0;
 }

@@ -38,9 +38,16 @@ TG_MUST_CHECK int privileges_add_secret(struct privileges *p, const char *path, 
 /* True when the children would be root for want of a `user`. */
 bool privileges_are_root(const struct privileges *p);
 
+/* Whether the keeper can keep what it alone is to reach from the programs it runs: it is not root, and was made by one who is. */
+bool privileges_hold_secrets(const struct privileges *p);
+
 /* In a child between fork and exec: becomes that user, as the keeper or as another, for good, leaves ambient capabilities (a
- * service manager's, for binding low ports) behind, and gives up gaining privileges by exec.
+ * service manager's, for binding low ports) behind, and gives up gaining privileges by exec. The keeper
+ * that holds secrets takes CAP_SETGID along, and is told which groups it has without them, for privileges_keep_secrets().
  * 0, or -TG_EIO with errno. */
 TG_MUST_CHECK int privileges_drop(const struct privileges *p, bool is_keeper);
+/* In the keeper, first: no program that it runs has the groups of secrets. CAP_SETGID stays permitted and is not in effect:
+ * who has the secrets is root on the nodes anyway. -TG_EIO with errno, -TG_ENOMEM. */
+TG_MUST_CHECK int privileges_keep_secrets(void);
 
 #endif

@@ -2,6 +2,7 @@
 the proxy has no way to it, whatever its user is a member of."""
 
 import grp
+import json
 import os
 import pwd
 import re
@@ -9,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import client, conf, docker_api, procfs
+from harness import client, conf, control, docker_api, process, procfs, settings
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to drop privileges")
 
@@ -30,11 +31,11 @@ def fake(tmp_path):
     made.stop()
 
 
-def start(tidegate, fake, top=""):
+def start(tidegate, fake, top="", services=""):
     return tidegate(conf.http(top=f"""user = "nobody"; {top}
         nodes = ( {{ name = "a"; docker = "unix://{fake.path}"; }} );""", service="""
         autoscale = { module = "target"; metric = "in-flight"; target = 4; min = 0; max = 1; };
-        provider = { type = "docker"; image = "acme/api:7"; port = 80; };"""))
+        provider = { type = "docker"; image = "acme/api:7"; port = 80; };""", services=services))
 
 
 def groups(pid):
@@ -75,3 +76,31 @@ def test_a_socket_that_the_proxy_could_open_is_warned_of(tidegate, fake):
     assert line["msg"].startswith("the proxy could open what only the keeper should")
     assert line["file"] == fake.path
     assert tg.exchange(client.get()).status in (502, 503)
+
+
+def test_no_program_that_the_keeper_runs_has_the_group(tidegate, fake, tmp_path):
+    """Neither backends nor hooks, and none may take it back; the keeper may, and does nothing with it."""
+    demo = settings.program("tidegate-demo")
+    admin = tmp_path / "admin.sock"
+    shown = 'grep -E "^(Groups|Cap(Prm|Inh|Amb))" /proc/self/status | tr -s "[:space:]" " "; exit 3'
+    tg = start(tidegate, fake, f"""admin = {{ socket = "{admin}"; }};
+        hooks = ( {{ name = "h"; on = ( "backend-up" ); retries = 0; exec = ( "/bin/sh", "-c", {json.dumps(shown)} ); }} );
+        """, f"""{{ name = "started"; health = {{ type = "tcp"; interval = "50ms"; }};
+            autoscale = {{ module = "target"; metric = "in-flight"; target = 4; min = 1; max = 1; }};
+            provider = {{ type = "process"; command = ( "{demo}", "-l", "127.0.0.1:{{port}}", "-n", "x" ); }}; }}""")
+    tg.log.wait(msg="node up")
+    tg.log.wait(msg="backend up", svc="started")
+    keeper = tg.role_pid("keeper")
+    backend, = (pid for pid in process.children(keeper) if demo in process.command_line(pid))
+    assert GROUP in groups(keeper) and GROUP not in groups(backend)
+    assert groups(backend) == groups(tg.role_pid("proxy"))
+    known = procfs.status(keeper)
+    assert [int(known[f"Cap{which}"], 16) for which in ("Eff", "Inh", "Amb")] == [0, 0, 0]
+    assert int(procfs.status(backend)["CapPrm"], 16) == 0
+
+    def error():
+        return json.loads(control.ask(str(admin), "show hooks json"))[0]["error"]
+    settings.wait_until(error, "the hook to be run")
+    held = " ".join(str(one) for one in sorted(groups(backend)))
+    assert f"Groups: {held} Cap" in error() and error().count(" 0000000000000000") == 3, error()
+    assert not tg.log.records(msg="processes that the keeper starts can reach the daemons of nodes too")
