@@ -1,66 +1,20 @@
-#include "provider/docker_node.h"
+#include "provider/docker_node_priv.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/container.h"
 #include "base/log.h"
-#include "conf/compare.h"
-#include "conf/docker_url.h"
 #include "provider/provider_priv.h"
 
 /* What this was written for; daemons speak older ones down to their oldest. */
 #define MINOR_OLDEST 24u
 #define MINOR_WANTED 44u
 
-#define LINE_MAX_BYTES (64u << 10)
 #define PING_MS      10000u
 #define AGAIN_MS     500u
 #define AGAIN_MAX_MS 15000u
-#define SCAN_MS      1000u /* from up to the look for containers of nobody */
-
-struct docker_hub {
-	struct loop *loop;
-	struct resolver *resolver;
-	LIST_HEAD(, docker_node) nodes;
-};
-
-struct docker_node {
-	LIST_ENTRY(docker_node) link;
-	struct docker_hub *hub;
-	LIST_HEAD(, docker_user) users;
-	/* As configured: */
-	char *name;
-	char *docker;
-	char *ca;
-	char *certificate;
-	char *key;
-	char *address;
-	struct endpoint at;
-	struct resolver_watch watch; /* of a name */
-	struct addr found;           /* its address; len 0: none yet */
-
-	struct caller *caller; /* NULL: its address is not known yet */
-	struct addr called;    /* where that is */
-	enum docker_node_state state;
-	unsigned minor;
-	struct docker_info info;
-	char why[TG_INSTANCE_WHY];
-	struct call *asking; /* version, info or ping */
-	struct call *events;
-	char *line;          /* of events, begun */
-	size_t line_n;
-	bool line_is_long;   /* what follows belongs to one that is too long */
-	struct timer timer;  /* the next try, or the next ping */
-	uint64_t again_ms;
-	struct timer scan;
-	struct call *scanning;
-	const struct docker_user *scanned; /* whose owner; NULL: none */
-};
 
 static void ask(struct docker_node *n, enum docker_verb verb,
 		void (*ended)(void *user, const struct call_end *end));
@@ -168,27 +122,14 @@ take_event(struct docker_node *n, const char *line, size_t length)
 	}
 }
 
+/* One that is too long is left out. */
 static void
 end_line(struct docker_node *n)
 {
-	if (!n->line_is_long && n->line_n > 0)
-		take_event(n, n->line, n->line_n);
-	if (n->line_is_long)
+	if (n->line.is_long)
 		log_write(TG_LOG_WARN, "an event is longer than can be", "node=%s", n->name);
-	n->line_n = 0;
-	n->line_is_long = false;
-}
-
-static void
-add_to_line(struct docker_node *n, const char *bytes, size_t length)
-{
-	if (n->line_n + length >= LINE_MAX_BYTES) {
-		n->line_is_long = true;
-		return;
-	}
-	memcpy(n->line + n->line_n, bytes, length);
-	n->line_n += length;
-	n->line[n->line_n] = '\0';
+	else if (n->line.n > 0)
+		take_event(n, n->line.text, n->line.n);
 }
 
 static void
@@ -197,15 +138,12 @@ on_events(void *user, const char *bytes, size_t n)
 	struct docker_node *node = user;
 
 	while (n > 0 && node->events != NULL) {
-		const char *end = memchr(bytes, '\n', n);
-		size_t length = end != NULL ? (size_t)(end - bytes) : n;
+		size_t taken = docker_line_take(&node->line, bytes, n);
 
-		add_to_line(node, bytes, length);
-		if (end != NULL)
+		if (node->line.is_whole)
 			end_line(node);
-		length += end != NULL;
-		bytes += length;
-		n -= length;
+		bytes += taken;
+		n -= taken;
 	}
 }
 
@@ -221,108 +159,6 @@ on_events_end(void *user, const struct call_end *end)
 	else
 		docker_verb_describe(DOCKER_EVENTS, end, why, sizeof(why));
 	go_down(n, why);
-}
-
-/*** Containers of nobody ***/
-
-static bool
-is_configured(const struct docker_node *n, const char *owner, const char *service)
-{
-	const struct docker_user *u;
-
-	LIST_FOREACH(u, &n->users, link) {
-		if (strcmp(u->owner, owner) == 0 && strcmp(u->service, service) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void
-report_orphans(const struct docker_node *n, const char *owner, const struct docker_listed *list,
-	       size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (!is_configured(n, owner, list[i].service))
-			log_write(TG_LOG_WARN,
-				  "a container is of a service that is not there, or has no provider",
-				  "node=%s container=%.12s svc=%s srv=%s", n->name, list[i].id,
-				  list[i].service, list[i].name);
-	}
-}
-
-static const struct docker_user *
-next_owner(const struct docker_node *n, const struct docker_user *after)
-{
-	const struct docker_user *u = after != NULL ? LIST_NEXT(after, link) : LIST_FIRST(&n->users);
-	const struct docker_user *other;
-
-	for (; u != NULL; u = LIST_NEXT(u, link)) {
-		for (other = LIST_FIRST(&n->users); strcmp(other->owner, u->owner) != 0;)
-			other = LIST_NEXT(other, link);
-		if (other == u)
-			return u;
-	}
-	return NULL;
-}
-
-static void scan_next(struct docker_node *n);
-
-static void
-on_scan(void *user, const struct call_end *end)
-{
-	struct docker_node *n = user;
-	struct docker_listed *list;
-	struct err err;
-	size_t count;
-
-	n->scanning = NULL;
-	if (end->rc == 0 && end->status == 200 &&
-	    docker_parse_list(end->body, end->n, &list, &count, &err) == 0) {
-		report_orphans(n, n->scanned->owner, list, count);
-		free(list);
-	}
-	n->scanned = next_owner(n, n->scanned);
-	scan_next(n);
-}
-
-static void
-scan_next(struct docker_node *n)
-{
-	struct docker_order order = {
-		.verb = DOCKER_LIST, .what = "", .ended = on_scan, .user = n};
-
-	if (n->scanned == NULL)
-		return;
-	order.owner = n->scanned->owner;
-	if (docker_node_call(n, &order, &n->scanning) < 0)
-		n->scanned = NULL;
-}
-
-static void
-end_scan(struct docker_node *n)
-{
-	call_cancel(n->scanning);
-	n->scanning = NULL;
-	n->scanned = NULL;
-}
-
-static void
-on_scan_due(struct timer *t)
-{
-	struct docker_node *n = TG_CONTAINER(t, struct docker_node, scan);
-
-	end_scan(n);
-	n->scanned = next_owner(n, NULL);
-	scan_next(n);
-}
-
-/* Whoever is about to join does so first. */
-static void
-scan_later(struct docker_node *n)
-{
-	struct loop *loop = n->hub->loop;
-
-	timer_set(loop, &n->scan, mono_add_ms(loop_now(loop), SCAN_MS));
 }
 
 /*** Up and down ***/
@@ -361,8 +197,7 @@ end_calls(struct docker_node *n)
 	n->asking = NULL;
 	call_cancel(n->events);
 	n->events = NULL;
-	end_scan(n);
-	timer_clear(&n->scan);
+	docker_scan_cancel(n);
 }
 
 /* Told once, until it is up or there is another reason. */
@@ -393,8 +228,7 @@ go_up(struct docker_node *n)
 		.user = n,
 	};
 
-	n->line_n = 0;
-	n->line_is_long = false;
+	docker_line_clear(&n->line);
 	if (order_call(n, &order, &n->events) < 0) {
 		go_down(n, "no memory");
 		return;
@@ -405,7 +239,7 @@ go_up(struct docker_node *n)
 	log_write(TG_LOG_INFO, "node up", "node=%s docker=%s api=1.%u cpu=%u memory=%" PRIu64,
 		  n->name, n->docker, n->minor, n->info.cpu_permille / 1000, n->info.memory);
 	set_timer(n, PING_MS);
-	scan_later(n);
+	docker_scan_later(n);
 	tell_users(n);
 }
 
@@ -541,185 +375,34 @@ on_timer(struct timer *t)
 	ask(n, DOCKER_VERSION, on_version);
 }
 
-/*** Names ***/
+/*** Its life ***/
 
-static void
-on_name(struct resolver_watch *w, const struct resolver_news *news)
+void
+docker_node_start(struct docker_node *n)
 {
-	struct docker_node *n = TG_CONTAINER(w, struct docker_node, watch);
-	struct addr found;
+	n->again_ms = AGAIN_MS;
+	timer_init(&n->timer, on_timer);
+	docker_scan_start(n);
+	set_timer(n, 0);
+}
 
-	if (news->n == 0)
+void
+docker_node_stop(struct docker_node *n)
+{
+	end_calls(n);
+	caller_free(n->caller);
+	n->caller = NULL;
+	timer_fini(&n->timer);
+	docker_scan_stop(n);
+}
+
+void
+docker_node_found(struct docker_node *n, const struct addr *at)
+{
+	if (addr_equal(at, &n->found))
 		return;
-	found = ip_addr(&news->list[0].ip, n->at.port);
-	if (addr_equal(&found, &n->found))
-		return;
-	n->found = found;
+	n->found = *at;
 	/* One that is up goes on where it is, until that fails. */
 	if (n->state != DOCKER_NODE_UP)
 		set_timer(n, 0);
-}
-
-/*** Joining ***/
-
-static struct docker_node *
-find(const struct docker_hub *hub, const struct conf_node *c)
-{
-	struct docker_node *n;
-
-	LIST_FOREACH(n, &hub->nodes, link) {
-		if (strcmp(n->name, c->name) == 0 && strcmp(n->docker, c->docker) == 0 &&
-		    conf_is_equal_text(n->ca, c->tls.ca) &&
-		    conf_is_equal_text(n->certificate, c->tls.certificate) &&
-		    conf_is_equal_text(n->key, c->tls.key) && conf_is_equal_text(n->address, c->address))
-			return n;
-	}
-	return NULL;
-}
-
-static bool
-copy(char **ret, const char *text)
-{
-	if (text == NULL)
-		return true;
-	*ret = strdup(text);
-	return *ret != NULL;
-}
-
-static void
-node_free(struct docker_node *n)
-{
-	if (n == NULL)
-		return;
-	end_calls(n);
-	caller_free(n->caller);
-	resolver_watch_stop(&n->watch);
-	timer_fini(&n->timer);
-	timer_fini(&n->scan);
-	free(n->name);
-	free(n->docker);
-	free(n->ca);
-	free(n->certificate);
-	free(n->key);
-	free(n->address);
-	free(n->line);
-	free(n);
-}
-
-static int
-check_file(const char *path, struct err *err)
-{
-	if (path == NULL || access(path, R_OK) == 0)
-		return 0;
-	err_set_errno(err, "%.256s", path);
-	return -TG_EINVAL;
-}
-
-static int
-find_address(struct docker_node *n, struct err *err)
-{
-	if (n->at.kind == TG_ENDPOINT_ADDR) {
-		n->found = n->at.addr;
-		return 0;
-	}
-	if (n->hub->resolver == NULL)
-		return err_set(err, TG_EINVAL, "node \"%s\": its host name cannot be looked up",
-			       n->name);
-	return resolver_watch_start(n->hub->resolver, &n->watch, n->at.host, on_name) < 0
-		       ? err_no_memory(err)
-		       : 0;
-}
-
-static int
-node_new(struct docker_hub *hub, const struct conf_node *c, struct docker_node **ret,
-	 struct err *err)
-{
-	struct docker_node *n = calloc(1, sizeof(*n));
-	int rc;
-
-	if (n == NULL)
-		return err_no_memory(err);
-	n->hub = hub;
-	n->again_ms = AGAIN_MS;
-	timer_init(&n->timer, on_timer);
-	timer_init(&n->scan, on_scan_due);
-	n->line = malloc(LINE_MAX_BYTES);
-	if (n->line == NULL || !copy(&n->name, c->name) || !copy(&n->docker, c->docker) ||
-	    !copy(&n->ca, c->tls.ca) || !copy(&n->certificate, c->tls.certificate) ||
-	    !copy(&n->key, c->tls.key) || !copy(&n->address, c->address)) {
-		node_free(n);
-		return err_no_memory(err);
-	}
-	rc = docker_url_parse(n->docker, n->ca != NULL, &n->at, err);
-	if (rc == 0)
-		rc = call_check(err);
-	if (rc == 0)
-		rc = check_file(n->ca, err);
-	if (rc == 0)
-		rc = check_file(n->certificate, err);
-	if (rc == 0)
-		rc = check_file(n->key, err);
-	if (rc == 0)
-		rc = find_address(n, err);
-	if (rc < 0) {
-		node_free(n);
-		return rc;
-	}
-	LIST_INSERT_HEAD(&hub->nodes, n, link);
-	set_timer(n, 0);
-	*ret = n;
-	return 0;
-}
-
-int
-docker_user_join(struct docker_hub *hub, const struct conf_node *conf, struct docker_user *u,
-		 struct err *err)
-{
-	struct docker_node *n = find(hub, conf);
-	int rc = n != NULL ? 0 : node_new(hub, conf, &n, err);
-
-	if (rc < 0)
-		return rc;
-	u->node = n;
-	LIST_INSERT_HEAD(&n->users, u, link);
-	return 0;
-}
-
-void
-docker_user_leave(struct docker_user *u)
-{
-	struct docker_node *n = u->node;
-
-	if (n == NULL)
-		return;
-	end_scan(n);
-	LIST_REMOVE(u, link);
-	u->node = NULL;
-	if (LIST_EMPTY(&n->users)) {
-		LIST_REMOVE(n, link);
-		node_free(n);
-	} else if (n->state == DOCKER_NODE_UP) {
-		scan_later(n);
-	}
-}
-
-/*** The hub ***/
-
-struct docker_hub *
-docker_hub_new(struct loop *loop, struct resolver *resolver)
-{
-	struct docker_hub *hub = calloc(1, sizeof(*hub));
-
-	if (hub == NULL)
-		return NULL;
-	hub->loop = loop;
-	hub->resolver = resolver;
-	LIST_INIT(&hub->nodes);
-	return hub;
-}
-
-void
-docker_hub_free(struct docker_hub *hub)
-{
-	free(hub);
 }

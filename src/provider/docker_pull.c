@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "provider/docker_auth.h"
+#include "provider/docker_line.h"
 #include "provider/docker_priv.h"
 
 #define LINE_MAX_BYTES (16u << 10)
@@ -22,14 +23,19 @@ struct layer {
 struct pull {
 	struct place *place;
 	struct call *call;
-	char line[LINE_MAX_BYTES];
-	size_t line_n;
-	bool line_is_long;
+	struct docker_line line;
 	struct layer layers[LAYERS_MAX];
 	unsigned n_layers;
 	struct mono told;
 	char error[TG_INSTANCE_WHY]; /* "": none */
 };
+
+static void
+pull_free(struct pull *pull)
+{
+	docker_line_fini(&pull->line);
+	free(pull);
+}
 
 static void
 log_pull(const struct pull *pull, enum log_level level, const char *message, const char *reason)
@@ -95,12 +101,9 @@ end_line(struct pull *pull)
 {
 	struct docker_progress progress;
 
-	pull->line[pull->line_n] = '\0';
-	if (!pull->line_is_long && pull->line_n > 0 &&
-	    docker_parse_progress(pull->line, pull->line_n, &progress, NULL) == 0)
+	if (!pull->line.is_long && pull->line.n > 0 &&
+	    docker_parse_progress(pull->line.text, pull->line.n, &progress, NULL) == 0)
 		take_progress(pull, &progress);
-	pull->line_n = 0;
-	pull->line_is_long = false;
 }
 
 static void
@@ -109,13 +112,13 @@ on_piece(void *user, const char *bytes, size_t n)
 	struct pull *pull = user;
 	struct mono now = loop_now(pull->place->all->provider->loop);
 
-	for (size_t i = 0; i < n; i++) {
-		if (bytes[i] == '\n')
+	while (n > 0) {
+		size_t taken = docker_line_take(&pull->line, bytes, n);
+
+		if (pull->line.is_whole)
 			end_line(pull);
-		else if (pull->line_n + 1 < sizeof(pull->line))
-			pull->line[pull->line_n++] = bytes[i];
-		else
-			pull->line_is_long = true;
+		bytes += taken;
+		n -= taken;
 	}
 	if (mono_diff_us(now, pull->told) < TELL_MS * UINT64_C(1000))
 		return;
@@ -145,7 +148,8 @@ on_pulled(void *user, const struct call_end *end)
 	bool has_failed = true;
 
 	pull->call = NULL;
-	end_line(pull);
+	if (!pull->line.is_whole)
+		end_line(pull);
 	if (end->rc < 0)
 		provider_quote(why, sizeof(why), end->why, strlen(end->why));
 	else if (end->status != 200)
@@ -157,7 +161,7 @@ on_pulled(void *user, const struct call_end *end)
 	log_pull(pull, has_failed ? TG_LOG_WARN : TG_LOG_INFO,
 		 has_failed ? "image not pulled" : "image pulled", has_failed ? why : "");
 	place->pull = NULL;
-	free(pull);
+	pull_free(pull);
 	tell_all(place, has_failed ? why : NULL);
 }
 
@@ -212,9 +216,9 @@ docker_pull(struct place *place, struct err *err)
 	if (pull == NULL)
 		return err_no_memory(err);
 	pull->place = place;
-	rc = begin(pull, err);
+	rc = docker_line_init(&pull->line, LINE_MAX_BYTES) ? begin(pull, err) : err_no_memory(err);
 	if (rc < 0) {
-		free(pull);
+		pull_free(pull);
 		return rc;
 	}
 	place->pull = pull;
@@ -229,6 +233,6 @@ docker_pull_cancel(struct place *place)
 	if (place->pull == NULL)
 		return;
 	call_cancel(place->pull->call);
-	free(place->pull);
+	pull_free(place->pull);
 	place->pull = NULL;
 }

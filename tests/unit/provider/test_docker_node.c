@@ -1,0 +1,297 @@
+/* provider/docker_node.c, docker_hub.c: a daemon that comes up, tells events, and goes, before a server of the test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake/turn.h"
+#include "fake/web.h"
+#include "provider/docker_node.h"
+
+#define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+struct user {
+	struct docker_user as;
+	unsigned n_turned;
+	unsigned n_events;
+	struct docker_event last;
+};
+
+static struct {
+	struct loop *loop;
+	struct fake_web web;
+	struct docker_hub *hub;
+	struct user user;
+	struct user other;
+	const char *version;
+	unsigned info_status;
+	struct fake_asker *stream;
+	char asked[512]; /* paths, one after the other */
+} world;
+
+static void
+on_asked(void *user, struct fake_asker *a)
+{
+	size_t n = strlen(world.asked);
+
+	(void)user;
+	snprintf(world.asked + n, sizeof(world.asked) - n, "%s %.*s ", a->method, (int)strcspn(a->path, "?"),
+		 a->path);
+	if (strstr(a->path, "/version") != NULL) {
+		fake_asker_answer(a, 200, world.version);
+	} else if (strstr(a->path, "/info") != NULL) {
+		fake_asker_answer(a, world.info_status, "{\"NCPU\":4,\"MemTotal\":1024,\"message\":\"not today\"}");
+	} else if (strstr(a->path, "/events") != NULL) {
+		fake_asker_say(a, "HTTP/1.1 200 OK\r\n\r\n", 19);
+		world.stream = a;
+	} else {
+		fake_asker_answer(a, 200, "[]");
+	}
+}
+
+static void
+on_turned(struct docker_user *u)
+{
+	struct user *user = (struct user *)(void *)u;
+
+	user->n_turned++;
+}
+
+static void
+on_event(struct docker_user *u, const struct docker_event *e)
+{
+	struct user *user = (struct user *)(void *)u;
+
+	user->n_events++;
+	user->last = *e;
+}
+
+static const struct docker_user_ops ops = {.turned = on_turned, .event = on_event};
+
+static void
+join(struct user *u, const char *service, char *ca)
+{
+	static char name[] = "a";
+	char at[TG_ADDR_STRLEN];
+	char docker[TG_ADDR_STRLEN + 8];
+	struct conf_node conf = {.name = name, .docker = docker, .tls = {.ca = ca}};
+	struct err err;
+
+	addr_format(&world.web.at, at, sizeof(at));
+	snprintf(docker, sizeof(docker), "tcp://%s", at);
+	u->as.ops = &ops;
+	u->as.owner = "me";
+	u->as.service = service;
+	assert_int_equal(docker_user_join(world.hub, &conf, &u->as, &err), ca != NULL ? -TG_EINVAL : 0);
+	assert_int_equal(u->n_turned, 0); /* not within */
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	fake_limit_start();
+	memset(&world, 0, sizeof(world));
+	world.version = "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}";
+	world.info_status = 200;
+	world.loop = loop_new();
+	assert_non_null(world.loop);
+	fake_web_start(&world.web, world.loop, on_asked, NULL);
+	world.hub = docker_hub_new(world.loop, NULL);
+	return world.hub == NULL;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	docker_user_leave(&world.user.as);
+	docker_user_leave(&world.user.as);
+	docker_user_leave(&world.other.as);
+	docker_hub_free(world.hub);
+	docker_hub_free(NULL);
+	fake_web_stop(&world.web);
+	loop_free(world.loop);
+	return 0;
+}
+
+static void
+turn_until_turned(unsigned n)
+{
+	while (world.user.n_turned < n || (world.stream == NULL && n % 2 == 1))
+		fake_turn(world.loop);
+}
+
+static void
+it_comes_up_in_the_version_that_both_know(void **state)
+{
+	const struct docker_node *n;
+	struct ip address;
+
+	(void)state;
+	join(&world.user, "site", NULL);
+	n = world.user.as.node;
+	assert_int_equal(docker_node_state(n), DOCKER_NODE_ASKED);
+	turn_until_turned(1);
+	assert_int_equal(docker_node_state(n), DOCKER_NODE_UP);
+	assert_string_equal(docker_node_why(n), "");
+	assert_string_equal(docker_node_name(n), "a");
+	assert_int_equal(docker_node_version(n), 41);
+	assert_int_equal(docker_node_info(n)->cpu_permille, 4000);
+	assert_int_equal(docker_node_info(n)->memory, 1024);
+	assert_false(docker_node_is_here(n));
+	assert_true(docker_node_address(n, &address));
+	assert_string_equal(world.asked, "GET /version GET /v1.41/info GET /v1.41/events ");
+}
+
+static void
+versions_newer_and_older_are_met(void **state)
+{
+	(void)state;
+	world.version = "{\"ApiVersion\":\"1.60\",\"MinAPIVersion\":\"1.24\"}";
+	join(&world.user, "site", NULL);
+	turn_until_turned(1);
+	assert_int_equal(docker_node_version(world.user.as.node), 44);
+	docker_user_leave(&world.user.as);
+	world.version = "{\"ApiVersion\":\"1.60\",\"MinAPIVersion\":\"1.50\"}";
+	world.stream = NULL;
+	world.user.n_turned = 0;
+	join(&world.user, "site", NULL);
+	turn_until_turned(1);
+	assert_int_equal(docker_node_version(world.user.as.node), 50);
+}
+
+static void
+assert_down(const char *why)
+{
+	struct docker_order order = {.verb = DOCKER_PING, .what = ""};
+	struct docker_node *n = world.user.as.node;
+	struct call *call;
+
+	while (world.user.n_turned == 0)
+		fake_turn(world.loop);
+	assert_int_equal(docker_node_state(n), DOCKER_NODE_DOWN);
+	if (strstr(docker_node_why(n), why) == NULL)
+		fail_msg("%s", docker_node_why(n));
+	assert_int_equal(docker_node_call(n, &order, &call), -TG_EAGAIN);
+}
+
+static void
+one_that_is_too_old_is_down(void **state)
+{
+	(void)state;
+	world.version = "{\"ApiVersion\":\"1.23\"}";
+	join(&world.user, "site", NULL);
+	assert_down("API 1.23; needed: 1.24 or later");
+}
+
+static void
+one_that_refuses_is_down_and_asked_again(void **state)
+{
+	(void)state;
+	world.info_status = 503;
+	join(&world.user, "site", NULL);
+	assert_down("info: not today");
+	world.info_status = 200;
+	while (docker_node_state(world.user.as.node) != DOCKER_NODE_UP)
+		fake_turn(world.loop);
+	assert_int_equal(world.user.n_turned, 2);
+}
+
+static void
+one_that_ends_its_events_is_down_and_comes_again(void **state)
+{
+	(void)state;
+	join(&world.user, "site", NULL);
+	turn_until_turned(1);
+	fake_asker_end(world.stream);
+	world.stream = NULL;
+	turn_until_turned(2);
+	assert_int_equal(docker_node_state(world.user.as.node), DOCKER_NODE_DOWN);
+	assert_string_equal(docker_node_why(world.user.as.node), "events: the daemon ended them");
+	turn_until_turned(3);
+	assert_int_equal(docker_node_state(world.user.as.node), DOCKER_NODE_UP);
+}
+
+static void
+say(const char *owner, const char *service)
+{
+	char line[512];
+	int n = snprintf(line, sizeof(line),
+			 "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"" ID "\",\"Attributes\":{"
+			 "\"exitCode\":\"3\",\"tidegate.owner\":\"%s\",\"tidegate.service\":\"%s\","
+			 "\"tidegate.backend\":\"auto-1\"}}}\n",
+			 owner, service);
+
+	fake_asker_say(world.stream, line, (size_t)n);
+}
+
+static void
+events_are_told_to_whom_they_concern(void **state)
+{
+	static char fill[1000];
+
+	(void)state;
+	join(&world.user, "site", NULL);
+	join(&world.other, "api", NULL);
+	assert_ptr_equal(world.user.as.node, world.other.as.node);
+	turn_until_turned(1);
+	say("others", "site");
+	say("me", "gone");
+	say("me", "api");
+	fake_asker_say(world.stream, "nonsense\n\n{}\n", 13);
+	memset(fill, 'x', sizeof(fill));
+	for (unsigned i = 0; i < 70; i++) /* longer than a line may be */
+		fake_asker_say(world.stream, fill, sizeof(fill));
+	fake_asker_say(world.stream, "\n", 1);
+	say("me", "site");
+	while (world.user.n_events == 0)
+		fake_turn(world.loop);
+	assert_int_equal(world.user.n_events, 1);
+	assert_int_equal(world.other.n_events, 1);
+	assert_int_equal(world.user.last.kind, DOCKER_EVENT_DIE);
+	assert_int_equal(world.user.last.exit_code, 3);
+	assert_string_equal(world.user.last.name, "auto-1");
+	/* One connection for both, which the stream has by now. */
+	assert_int_equal(world.web.n_accepted, 1);
+	docker_user_leave(&world.user.as);
+	say("me", "api");
+	while (world.other.n_events < 2)
+		fake_turn(world.loop);
+	assert_int_equal(world.user.n_events, 1);
+}
+
+static void
+files_that_cannot_be_read_are_told_at_once(void **state)
+{
+	static char none[] = "/none/ca.pem";
+
+	(void)state;
+	join(&world.user, "site", none);
+	assert_null(world.user.as.node);
+}
+
+int
+main(int argc, char **argv)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(it_comes_up_in_the_version_that_both_know),
+		TEST(versions_newer_and_older_are_met),
+		TEST(one_that_is_too_old_is_down),
+		TEST(one_that_refuses_is_down_and_asked_again),
+		TEST(one_that_ends_its_events_is_down_and_comes_again),
+		TEST(events_are_told_to_whom_they_concern),
+		TEST(files_that_cannot_be_read_are_told_at_once),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
