@@ -122,17 +122,26 @@ drop_record(struct remembered *r)
 	free(oldest);
 }
 
+/* Of the i-th slot in the ring; i is not beyond it. */
+static size_t
+place_of(const struct remembered *r, size_t i)
+{
+	size_t at = r->first + i;
+
+	return at < r->room ? at : at - r->room;
+}
+
 static struct slot *
 slot_at(const struct remembered *r, size_t i)
 {
-	return &r->slots[(r->first + i) % r->room];
+	return &r->slots[place_of(r, i)];
 }
 
 static void
 drop_slot(struct remembered *r)
 {
 	free(slot_at(r, 0)->extremes);
-	r->first = (r->first + 1) % r->room;
+	r->first = place_of(r, 1);
 	r->n--;
 }
 
@@ -265,7 +274,7 @@ add_slot(struct remembered *r, const struct store_point *point)
 	if (r->n == r->limit)
 		drop_slot(r);
 	*slot_at(r, r->n) = slot;
-	r->blocks[(size_t)(slot_at(r, r->n) - r->slots) / BLOCK].is_made = false;
+	r->blocks[place_of(r, r->n) / BLOCK].is_made = false;
 	r->n++;
 }
 
@@ -332,28 +341,41 @@ history_put(struct history *h, const char *service, const struct store_point *po
 
 /*** Points: windows over them ***/
 
-static void
-tally_slot(struct tally *t, const struct slot *slot, unsigned metric, double weight)
+static double
+slot_weight(const struct slot *slot)
 {
-	const struct extremes *e = slot->extremes;
-	double value = slot->values[metric];
-	double least = e != NULL ? e->min[metric] : value;
-	double most = e != NULL ? e->max[metric] : value;
+	return (double)mono_diff_us(slot->at, slot->from);
+}
 
-	if (isnan(value))
-		return;
-	if (t->n++ == 0) {
-		t->first = e != NULL ? e->first[metric] : value;
-		t->base = value;
-		t->min = least;
-		t->max = most;
+/* Slots side by side; the first one counts by `weight`. All in a copy, which stays in registers. */
+static void
+tally_slots(struct tally *to, const struct slot *slot, size_t n, unsigned metric, double weight)
+{
+	struct tally t = *to;
+
+	for (const struct slot *end = slot + n; slot < end; slot++) {
+		const struct extremes *e = slot->extremes;
+		double value = slot->values[metric];
+		double least = e != NULL ? e->min[metric] : value;
+		double most = e != NULL ? e->max[metric] : value;
+
+		if (!isnan(value)) {
+			if (t.n++ == 0) {
+				t.first = e != NULL ? e->first[metric] : value;
+				t.base = value;
+				t.min = least;
+				t.max = most;
+			}
+			t.last = e != NULL ? e->last[metric] : value;
+			t.min = least < t.min ? least : t.min;
+			t.max = most > t.max ? most : t.max;
+			t.newest = value;
+			t.sum += weight * (value - t.base);
+			t.weight += weight;
+		}
+		weight = slot + 1 < end ? slot_weight(slot + 1) : 0;
 	}
-	t->last = e != NULL ? e->last[metric] : value;
-	t->min = least < t->min ? least : t->min;
-	t->max = most > t->max ? most : t->max;
-	t->newest = value;
-	t->sum += weight * (value - t->base);
-	t->weight += weight;
+	*to = t;
 }
 
 static void
@@ -378,80 +400,70 @@ static void
 make_block(struct block *b, const struct slot *slots)
 {
 	*b = (struct block){.is_made = true};
-	for (unsigned i = 0; i < BLOCK; i++) {
-		double weight = (double)mono_diff_us(slots[i].at, slots[i].from);
+	for (unsigned m = 0; m < TG_METRIC_COUNT; m++)
+		tally_slots(&b->tallies[m], slots, BLOCK, m, slot_weight(slots));
+}
 
-		for (unsigned m = 0; m < TG_METRIC_COUNT; m++)
-			tally_slot(&b->tallies[m], &slots[i], m, weight);
+/* Whether the i-th slot begins a block that is whole and will not be written any more. */
+static bool
+begins_block(const struct remembered *r, size_t i)
+{
+	return place_of(r, i) % BLOCK == 0 && i + BLOCK < r->n;
+}
+
+/* From the i-th on, slots that lie side by side, up to the next block. */
+static size_t
+run_length(const struct remembered *r, size_t i)
+{
+	size_t n = BLOCK - place_of(r, i) % BLOCK;
+
+	return n < r->n - i ? n : r->n - i;
+}
+
+static void
+make_blocks(struct remembered *r, size_t i)
+{
+	while (i < r->n) {
+		struct block *b = &r->blocks[place_of(r, i) / BLOCK];
+
+		if (begins_block(r, i) && !b->is_made)
+			make_block(b, slot_at(r, i));
+		i += run_length(r, i);
 	}
 }
 
-/* A window that is being made. */
-struct window_sum {
-	struct tg_window *w;
-	struct mono begin;
-	struct tally tallies[TG_METRIC_COUNT];
-};
-
-static void
-add_slot_to(struct window_sum *sum, const struct slot *slot)
+/* From the first slot on, of which so much is in the window. Blocks are made. */
+static struct tally
+tally_metric(const struct remembered *r, unsigned metric, size_t first, double weight)
 {
-	struct mono from = slot->from.us > sum->begin.us ? slot->from : sum->begin;
-	double weight = (double)mono_diff_us(slot->at, from);
-
-	sum->w->n++;
-	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
-		tally_slot(&sum->tallies[i], slot, i, weight);
-}
-
-static void
-add_block_to(struct window_sum *sum, const struct block *b)
-{
-	sum->w->n += BLOCK;
-	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
-		tally_block(&sum->tallies[i], &b->tallies[i]);
-}
-
-/* From the i-th on. The newest slot may still be written, and of the oldest one not all may be in the window. */
-static void
-add_slots_to(struct window_sum *sum, struct remembered *r, size_t i)
-{
-	size_t first = i;
+	struct tally t = {.n = 0};
+	size_t i = first;
 
 	while (i < r->n) {
-		size_t at = (r->first + i) % r->room;
-		struct block *b = &r->blocks[at / BLOCK];
+		const struct slot *slot = slot_at(r, i);
+		size_t n = run_length(r, i);
 
-		if (i == first || at % BLOCK != 0 || i + BLOCK >= r->n) {
-			add_slot_to(sum, slot_at(r, i));
-			i++;
-			continue;
-		}
-		if (!b->is_made)
-			make_block(b, slot_at(r, i));
-		add_block_to(sum, b);
-		i += BLOCK;
+		if (i > first && begins_block(r, i))
+			tally_block(&t, &r->blocks[place_of(r, i) / BLOCK].tallies[metric]);
+		else
+			tally_slots(&t, slot, n, metric, i > first ? slot_weight(slot) : weight);
+		i += n;
 	}
+	return t;
 }
 
-static void
-end_window(struct window_sum *sum)
+static struct tg_figure
+figure_of(const struct tally *t)
 {
-	for (unsigned i = 0; i < TG_METRIC_COUNT; i++) {
-		const struct tally *t = &sum->tallies[i];
-
-		if (t->n == 0)
-			continue;
+	return (struct tg_figure){
+		.n = t->n,
+		.first = t->first,
+		.last = t->last,
 		/* One that stands for no time of the window is its mean until there are others. */
-		sum->w->metrics[i] = (struct tg_figure){
-			.n = t->n,
-			.first = t->first,
-			.last = t->last,
-			.mean = t->weight > 0 ? t->base + t->sum / t->weight : t->newest,
-			.min = t->min,
-			.max = t->max,
-		};
-	}
+		.mean = t->weight > 0 ? t->base + t->sum / t->weight : t->newest,
+		.min = t->min,
+		.max = t->max,
+	};
 }
 
 static void
@@ -465,7 +477,7 @@ begin_window(struct tg_window *w, uint32_t span_ms)
 
 /* The first slot at or behind a time; slots are in order. */
 static size_t
-oldest_in(const struct remembered *r, struct mono begin)
+first_in(const struct remembered *r, struct mono begin)
 {
 	size_t low = 0;
 	size_t high = r->n;
@@ -487,20 +499,26 @@ history_window(const struct history *h, const char *service, uint32_t span_ms, s
 {
 	struct remembered *r = find(h, service);
 	uint64_t span_us = (uint64_t)span_ms * 1000;
-	struct window_sum sum = {.w = ret};
-	struct mono oldest = now;
-	size_t i;
+	struct mono begin = {.us = now.us > span_us ? now.us - span_us : 0};
+	const struct slot *oldest;
+	size_t first;
+	double weight;
 
-	sum.begin.us = now.us > span_us ? now.us - span_us : 0;
 	begin_window(ret, span_ms);
-	if (r == NULL)
+	first = r != NULL ? first_in(r, begin) : 0;
+	if (r == NULL || first == r->n)
 		return;
-	i = oldest_in(r, sum.begin);
-	if (i < r->n)
-		oldest = slot_at(r, i)->at;
-	add_slots_to(&sum, r, i);
-	end_window(&sum);
-	ret->covered_ms = (uint32_t)(mono_diff_us(now, oldest) / 1000);
+	oldest = slot_at(r, first);
+	weight = (double)mono_diff_us(oldest->at, oldest->from.us > begin.us ? oldest->from : begin);
+	make_blocks(r, first + 1);
+	for (unsigned i = 0; i < TG_METRIC_COUNT; i++) {
+		struct tally t = tally_metric(r, i, first, weight);
+
+		if (t.n > 0)
+			ret->metrics[i] = figure_of(&t);
+	}
+	ret->n = (uint32_t)(r->n - first);
+	ret->covered_ms = (uint32_t)(mono_diff_us(now, oldest->at) / 1000);
 }
 
 /*** Records of decisions ***/
