@@ -161,7 +161,7 @@ TAKE(slots)
 
 TAKE(service_time)
 {
-	return take_duration(row->name, text, 1, 3600 * 1000, &o->world.service_us, err);
+	return take_duration(row->name, text, 1, TG_WORLD_SERVICE_MS_MAX, &o->world.service_us, err);
 }
 
 TAKE(service)

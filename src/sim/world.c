@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+_Static_assert(TG_REPLICAS_MAX <= 1u << TG_HEAP_PLACE_BITS, "a key has no room for the place");
+
 /* One that waits. */
 struct waiting {
 	uint64_t came_us;

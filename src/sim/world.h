@@ -16,6 +16,7 @@
 
 #define TG_WORLD_SLOTS_MAX 10000u
 #define TG_WORLD_QUEUE_MAX (1u << 20)
+#define TG_WORLD_SERVICE_MS_MAX 300000u /* mean; of 14 times as long there are none in a million */
 
 /* What does not change. A value. */
 struct world_setup {

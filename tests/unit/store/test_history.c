@@ -420,6 +420,76 @@ no_memory_is_an_error_and_no_end(void **state)
 	assert_true(n >= 6);
 }
 
+/* A window point by point, without what makes it quick. Points are an interval apart, so none was put together. */
+static struct tg_figure
+plain(const double *values, unsigned n, uint32_t points)
+{
+	struct tg_figure f = {.first = NAN, .last = NAN, .mean = NAN, .min = NAN, .max = NAN};
+	double weights = 0;
+	double sum = 0;
+
+	for (unsigned i = n > points ? n - points : 0; i < n; i++) {
+		/* The oldest stands for a time before the window. */
+		double weight = i == n - points ? 0 : 1;
+
+		if (isnan(values[i]))
+			continue;
+		f.first = f.n++ == 0 ? values[i] : f.first;
+		f.last = values[i];
+		f.min = fmin(f.min, values[i]);
+		f.max = fmax(f.max, values[i]);
+		sum += weight * values[i];
+		weights += weight;
+		f.mean = weights > 0 ? sum / weights : values[i];
+	}
+	return f;
+}
+
+/* Of any length, at any place of the ring, with points that are not known. */
+static void
+windows_are_what_their_points_are(void **state)
+{
+	static double values[700];
+	uint64_t dice = 12345;
+
+	(void)state;
+	assert_int_equal(history_keep(history, "s", 200000, 1000), 0);
+	for (unsigned n = 0; n < 700; n++) {
+		dice = dice * 6364136223846793005u + 1442695040888963407u;
+		values[n] = dice >> 61 == 0 ? NAN : (double)(dice >> 40 & 1023);
+		put(n * 1000, values[n]);
+		for (unsigned points = 1; points <= 201; points += 1 + (unsigned)(dice >> 60)) {
+			struct tg_window w;
+			struct tg_figure f = figure((points - 1) * 1000 + (points == 1), n * 1000, &w);
+			struct tg_figure want = plain(values, n + 1, points);
+			uint32_t most = points < n + 1 ? points : n + 1;
+
+			assert_int_equal(w.n, most);
+			assert_int_equal(f.n, want.n);
+			if (f.n == 0)
+				continue;
+			assert_true(f.first == want.first && f.last == want.last);
+			assert_true(f.min == want.min && f.max == want.max);
+			if (points > 1)
+				assert_true(fabs(f.mean - want.mean) < 1e-9);
+		}
+	}
+}
+
+/* What never changes has exactly that mean: a rule at its limit does not waver. */
+static void
+the_mean_of_the_same_is_the_same(void **state)
+{
+	struct tg_window w;
+
+	(void)state;
+	assert_int_equal(history_keep(history, "s", 100000, 1000), 0);
+	for (unsigned i = 0; i < 300; i++) {
+		put(i * 1000, 0.1);
+		assert_true(figure(60000, i * 1000, &w).mean == 0.1);
+	}
+}
+
 int
 main(void)
 {
@@ -439,6 +509,8 @@ main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(ticks_that_are_not_exact_are_points_each, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(windows_are_what_their_points_are, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_mean_of_the_same_is_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_last_records_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_memory_is_an_error_and_no_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_of_records_are_bounded, setup, teardown),
