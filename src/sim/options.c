@@ -300,7 +300,8 @@ const struct option_row option_rows[] = {
 	{"decisions", "FILE", NULL, take_decisions, OPTION_OUTPUT,
 	 "Where the decisions of the module are recorded, as tidegate records them."},
 	{"svg", "FILE", NULL, take_svg, OPTION_OUTPUT,
-	 "Where cost over violations is drawn: a line for each module, a point for each of its targets."},
+	 "Where cost over violations is drawn: a point for each target of each module, and a line, its frontier, through "
+	 "those that no other of its targets beats."},
 	{"json", NULL, NULL, take_json, OPTION_OUTPUT, "Prints JSON."},
 	{"jobs", "N", "one for each processor", take_jobs, OPTION_OUTPUT, "Runs at a time. The figures do not depend on it."},
 	{"quiet", NULL, NULL, take_quiet, OPTION_OUTPUT, "Does not tell on a terminal how far it is."},

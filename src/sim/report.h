@@ -8,7 +8,8 @@
 
 void report_text(FILE *out, const struct trials *t);
 void report_json(FILE *out, const struct trials *t);
-/* Cost over violations: a line for each contender, a point for each of its targets. */
+/* Hours over violations, both in ratios: a point for each target of each contender, a line through those that none of its
+ * own beats. */
 void report_svg(FILE *out, const struct trials *t);
 
 #endif

@@ -18,6 +18,7 @@ static const char *const colours[] = {"#000000", "#0072b2", "#d55e00", "#009e73"
 struct drawing {
 	FILE *out;
 	const struct trials *t;
+	double least_hours;
 	double most_hours;
 	double decades; /* of percents, from LEAST on */
 };
@@ -33,7 +34,16 @@ x_of(const struct drawing *d, double percent)
 static double
 y_of(const struct drawing *d, double hours)
 {
-	return HEIGHT - BOTTOM - hours / d->most_hours * (HEIGHT - TOP - BOTTOM);
+	return HEIGHT - BOTTOM -
+	       log(hours / d->least_hours) / log(d->most_hours / d->least_hours) *
+		       (HEIGHT - TOP - BOTTOM);
+}
+
+/* Nobody works for nothing, but at a load of nothing. */
+static double
+hours_of(const struct trial *trial)
+{
+	return fmax(trial->figures.replica_hours, 1e-6);
 }
 
 static void
@@ -41,14 +51,14 @@ measure(struct drawing *d)
 {
 	double worst = 1;
 
+	d->least_hours = hours_of(&d->t->list[0]);
 	for (size_t i = 0; i < d->t->n; i++) {
-		const struct figures *f = &d->t->list[i].figures;
-
-		d->most_hours = fmax(d->most_hours, f->replica_hours * 1.05);
-		worst = fmax(worst, f->beyond_percent);
+		d->least_hours = fmin(d->least_hours, hours_of(&d->t->list[i]));
+		d->most_hours = fmax(d->most_hours, hours_of(&d->t->list[i]));
+		worst = fmax(worst, d->t->list[i].figures.beyond_percent);
 	}
-	if (d->most_hours <= 0)
-		d->most_hours = 1;
+	d->least_hours *= 0.98;
+	d->most_hours *= 1.02;
 	d->decades = ceil(log10(worst / LEAST));
 }
 
@@ -84,7 +94,7 @@ draw_axes(const struct drawing *d)
 		draw_text(d, x_of(d, percent), HEIGHT - BOTTOM + 18, "middle", text);
 	}
 	for (int i = 0; i <= 5; i++) {
-		double hours = d->most_hours * i / 5;
+		double hours = d->least_hours * pow(d->most_hours / d->least_hours, i / 5.0);
 
 		draw_line(d, LEFT, y_of(d, hours), WIDTH - RIGHT, y_of(d, hours), "#ddd");
 		snprintf(text, sizeof(text), "%.4g", hours);
@@ -107,41 +117,88 @@ draw_title(const struct drawing *d)
 	draw_text(d, LEFT + 120, TOP - 14, "start", text);
 }
 
+/* Of one contender, but for what it is compared with. */
 static bool
-is_of(const struct trial *trial, const struct contender *c)
+is_of(const struct drawing *d, size_t i, const struct contender *c)
 {
-	return trial->of == c;
+	return i != d->t->reference && d->t->list[i].of == c;
 }
 
-/* A line through the points of one contender in the order of its targets. */
+/* None of the same contender has both fewer beyond the objective and fewer hours. */
+static bool
+is_frontier(const struct drawing *d, size_t i)
+{
+	const struct figures *f = &d->t->list[i].figures;
+
+	for (size_t k = 0; k < d->t->n; k++) {
+		const struct figures *g = &d->t->list[k].figures;
+		bool is_worse = g->beyond_percent > f->beyond_percent ||
+				g->replica_hours > f->replica_hours;
+		bool is_same = g->beyond_percent == f->beyond_percent &&
+			       g->replica_hours == f->replica_hours;
+
+		if (is_of(d, k, d->t->list[i].of) && !is_worse && !is_same)
+			return false;
+	}
+	return true;
+}
+
+/* The next one on the frontier to the right of `last`, which is -1 at first; the number of trials: there is none. */
+static size_t
+next_on_frontier(const struct drawing *d, const struct contender *c, double last)
+{
+	size_t best = d->t->n;
+
+	for (size_t i = 0; i < d->t->n; i++) {
+		double percent = d->t->list[i].figures.beyond_percent;
+
+		if (is_of(d, i, c) && is_frontier(d, i) && percent > last &&
+		    (best == d->t->n || percent < d->t->list[best].figures.beyond_percent))
+			best = i;
+	}
+	return best;
+}
+
+static void
+draw_frontier(const struct drawing *d, const struct contender *c, const char *colour)
+{
+	size_t i = next_on_frontier(d, c, -1);
+
+	fprintf(d->out, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" points=\"", colour);
+	for (; i < d->t->n; i = next_on_frontier(d, c, d->t->list[i].figures.beyond_percent))
+		fprintf(d->out, "%.1f,%.1f ", x_of(d, d->t->list[i].figures.beyond_percent),
+			y_of(d, hours_of(&d->t->list[i])));
+	fputs("\"/>\n", d->out);
+}
+
+/* What is not on the frontier is hollow. */
+static void
+draw_point(const struct drawing *d, size_t i, const char *colour)
+{
+	const struct trial *trial = &d->t->list[i];
+
+	fprintf(d->out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" stroke=\"%s\" fill=\"%s\"><title>",
+		x_of(d, trial->figures.beyond_percent), y_of(d, hours_of(trial)), colour,
+		is_frontier(d, i) ? colour : "#fff");
+	for (const char *text = trial->target; *text != '\0'; text++)
+		fputc(*text > '&' && *text != '<' && *text <= '~' ? *text : ' ', d->out);
+	fprintf(d->out, ": %.4f %%, %.2f hours</title></circle>\n", trial->figures.beyond_percent,
+		trial->figures.replica_hours);
+}
+
 static void
 draw_contender(const struct drawing *d, const struct contender *c, const char *name, size_t number)
 {
 	const char *colour = colours[number % N_COLOURS];
+	double y = TOP + 20.0 * (double)number;
 
-	fprintf(d->out, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" points=\"", colour);
+	draw_frontier(d, c, colour);
 	for (size_t i = 0; i < d->t->n; i++) {
-		const struct trial *trial = &d->t->list[i];
-
-		if (is_of(trial, c) && i != d->t->reference)
-			fprintf(d->out, "%.1f,%.1f ", x_of(d, trial->figures.beyond_percent),
-				y_of(d, trial->figures.replica_hours));
+		if (is_of(d, i, c))
+			draw_point(d, i, colour);
 	}
-	fputs("\"/>\n", d->out);
-	for (size_t i = 0; i < d->t->n; i++) {
-		const struct trial *trial = &d->t->list[i];
-
-		if (!is_of(trial, c) || i == d->t->reference)
-			continue;
-		fprintf(d->out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\"><title>",
-			x_of(d, trial->figures.beyond_percent),
-			y_of(d, trial->figures.replica_hours), colour);
-		fprintf(d->out, "%.40s: %.4f %%, %.2f hours</title></circle>\n", name,
-			trial->figures.beyond_percent, trial->figures.replica_hours);
-	}
-	draw_line(d, WIDTH - RIGHT + 20, TOP + 20.0 * (double)number, WIDTH - RIGHT + 44,
-		  TOP + 20.0 * (double)number, colour);
-	draw_text(d, WIDTH - RIGHT + 50, TOP + 20.0 * (double)number + 4, "start", name);
+	draw_line(d, WIDTH - RIGHT + 20, y, WIDTH - RIGHT + 44, y, colour);
+	draw_text(d, WIDTH - RIGHT + 50, y + 4, "start", name);
 }
 
 void
