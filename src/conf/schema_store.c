@@ -72,9 +72,23 @@ static const struct conf_field store_fields[] = {
 		.is_secret = has_password,
 		ONLY_REDIS,
 		.help = "\\(dqredis://[[user]:password@]host[:port][/database]\\(dq, or "
-			"\\(dqredis+unix://[[user]:password@]/path[?db=n]\\(dq. The port is 6379 "
-			"unless given, the database 0. User and password may have any byte as %XX; "
+			"\\(dqredis+unix://[[user]:password@]/path[?db=n]\\(dq, or, of up to 8 sentinels "
+			"that are asked where redis is, "
+			"\\(dqredis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/database]\\(dq. "
+			"rediss in place of redis: by TLS, where tidegate is built with it (tidegate -V). "
+			"The port is 6379 unless given, of sentinels 26379; the database 0. User and password may have any byte as %XX; "
 			"with a password it is shown to nobody.",
+	},
+	{
+		.key = "sentinel_password",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_store, sentinel_password),
+		.min = 1,
+		.max = 512,
+		.preset_note = "none",
+		.flags = TG_CONF_SECRET,
+		ONLY_REDIS,
+		.help = "Of the sentinels, where they want one: user and password in url are those of redis.",
 	},
 	{
 		.key = "timeout",

@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TCP_SCHEME   "redis://"
-#define UNIX_SCHEME  "redis+unix://"
-#define TLS_SCHEME   "rediss://"
-#define DEFAULT_PORT ":6379"
+#define DEFAULT_PORT  ":6379"
+#define SENTINEL_PORT ":26379"
 #define HOST_TEXT    320u
 
 /* Text between two places of it. */
@@ -103,9 +101,9 @@ read_database(const char *text, unsigned *ret, struct err *err)
 	return 0;
 }
 
-/* "host", "host:port", "[::1]:port" */
+/* "host", "host:port", "[::1]:port"; without one it is `port`, as ":6379". */
 static int
-read_host(struct part host, struct endpoint *ret, struct err *err)
+read_host(struct part host, const char *port, struct store_url *ret, struct err *err)
 {
 	const char *bracket = memchr(host.at, ']', host.n);
 	const char *behind = bracket != NULL ? bracket : host.at;
@@ -115,14 +113,17 @@ read_host(struct part host, struct endpoint *ret, struct err *err)
 
 	if (host.n == 0)
 		return err_set(err, TG_EINVAL, "no host; allowed: redis://host[:port][/database]");
-	if (host.n + sizeof(DEFAULT_PORT) > sizeof(text))
+	if (ret->n_hosts == TG_STORE_HOSTS_MAX)
+		return err_set(err, TG_EINVAL, "more than %u hosts", TG_STORE_HOSTS_MAX);
+	if (host.n + sizeof(SENTINEL_PORT) > sizeof(text))
 		return err_set(err, TG_EINVAL, "host: longer than 253 bytes");
-	snprintf(text, sizeof(text), "%.*s%s", (int)host.n, host.at, has_port ? "" : DEFAULT_PORT);
-	rc = endpoint_parse(text, TG_ENDPOINT_NAMES, ret, err);
-	if (rc == 0 && ret->kind == TG_ENDPOINT_SRV)
+	snprintf(text, sizeof(text), "%.*s%s", (int)host.n, host.at, has_port ? "" : port);
+	rc = endpoint_parse(text, TG_ENDPOINT_NAMES, &ret->hosts[ret->n_hosts], err);
+	if (rc == 0 && ret->hosts[ret->n_hosts].kind == TG_ENDPOINT_SRV)
 		return err_set(err, TG_EINVAL,
 			       "SRV records are not looked up for a store; "
 			       "allowed: an address or a host name");
+	ret->n_hosts += rc == 0;
 	return rc;
 }
 
@@ -147,7 +148,8 @@ parse_tcp(const char *text, struct store_url *ret, struct err *err)
 	int rc = take_account(&text, end, ret, err);
 
 	if (rc == 0)
-		rc = read_host((struct part){.at = text, .n = (size_t)(end - text)}, &ret->at, err);
+		rc = read_host((struct part){.at = text, .n = (size_t)(end - text)}, DEFAULT_PORT, ret,
+			       err);
 	if (rc < 0 || *end == '\0' || strcmp(end, "/") == 0)
 		return rc;
 	if (*end != '/')
@@ -159,7 +161,7 @@ static int
 parse_unix(const char *text, struct store_url *ret, struct err *err)
 {
 	const char *end = text + strcspn(text, "/");
-	char path[sizeof(ret->at.addr.u.un.sun_path)];
+	char path[sizeof(ret->hosts[0].addr.u.un.sun_path)];
 	size_t n;
 	int rc = take_account(&text, end, ret, err);
 
@@ -173,8 +175,9 @@ parse_unix(const char *text, struct store_url *ret, struct err *err)
 		return err_set(err, TG_EINVAL, "path: longer than %zu bytes", sizeof(path) - 1);
 	memcpy(path, text, n);
 	path[n] = '\0';
-	ret->at.kind = TG_ENDPOINT_ADDR;
-	if (addr_set_path(&ret->at.addr, path) < 0)
+	ret->n_hosts = 1;
+	ret->hosts[0].kind = TG_ENDPOINT_ADDR;
+	if (addr_set_path(&ret->hosts[0].addr, path) < 0)
 		return err_set(err, TG_EINVAL, "path: longer than %zu bytes", sizeof(path) - 1);
 	if (text[n] == '\0')
 		return 0;
@@ -183,25 +186,106 @@ parse_unix(const char *text, struct store_url *ret, struct err *err)
 	return read_database(text + n + strlen("?db="), &ret->database, err);
 }
 
+/* "host[:port],host[:port]..." */
+static int
+read_hosts(struct part all, struct store_url *ret, struct err *err)
+{
+	int rc = 0;
+
+	for (bool is_last = false; !is_last && rc == 0;) {
+		const char *comma = memchr(all.at, ',', all.n);
+		struct part one = {.at = all.at, .n = comma != NULL ? (size_t)(comma - all.at) : all.n};
+
+		is_last = comma == NULL;
+		rc = read_host(one, SENTINEL_PORT, ret, err);
+		all.at += one.n + 1;
+		all.n -= is_last ? all.n : one.n + 1;
+	}
+	return rc;
+}
+
+static int
+read_master(struct part master, struct store_url *ret, struct err *err)
+{
+	if (master.n == 0)
+		return err_set(err, TG_EINVAL,
+			       "no name of the master behind the sentinels; allowed: "
+			       "redis+sentinel://host[:port][,host...]/master[/database]");
+	return decode(master, ret->master, sizeof(ret->master), "master", err);
+}
+
+static int
+parse_sentinel(const char *text, struct store_url *ret, struct err *err)
+{
+	const char *end = text + strcspn(text, "/?#");
+	int rc = take_account(&text, end, ret, err);
+
+	if (rc == 0)
+		rc = read_hosts((struct part){.at = text, .n = (size_t)(end - text)}, ret, err);
+	if (rc < 0)
+		return rc;
+	text = *end == '/' ? end + 1 : end;
+	end = text + strcspn(text, "/?#");
+	rc = read_master((struct part){.at = text, .n = (size_t)(end - text)}, ret, err);
+	if (rc < 0 || *end == '\0')
+		return rc;
+	if (*end != '/')
+		return err_set(err, TG_EINVAL, "bad text behind the master; allowed: /database");
+	return read_database(end + 1, &ret->database, err);
+}
+
+bool
+store_url_has_tls(void)
+{
+#ifdef TG_HAVE_REDIS_TLS
+	return true;
+#else
+	return false;
+#endif
+}
+
+static const struct scheme {
+	const char *start;
+	bool is_tls;
+	int (*parse)(const char *text, struct store_url *ret, struct err *err);
+} schemes[] = {
+	{"redis://", false, parse_tcp},
+	{"rediss://", true, parse_tcp},
+	{"redis+unix://", false, parse_unix},
+	{"redis+sentinel://", false, parse_sentinel},
+	{"rediss+sentinel://", true, parse_sentinel},
+};
+
+static const struct scheme *
+find_scheme(const char *text)
+{
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (starts_with(text, schemes[i].start))
+			return &schemes[i];
+	}
+	return NULL;
+}
+
 int
 store_url_parse(const char *text, struct store_url *ret, struct err *err)
 {
+	const struct scheme *scheme = find_scheme(text);
 	struct store_url url = {.database = 0};
 	int rc;
 
-	if (starts_with(text, TCP_SCHEME))
-		rc = parse_tcp(text + strlen(TCP_SCHEME), &url, err);
-	else if (starts_with(text, UNIX_SCHEME))
-		rc = parse_unix(text + strlen(UNIX_SCHEME), &url, err);
-	else if (starts_with(text, TLS_SCHEME))
-		rc = err_set(err, TG_EINVAL,
-			     "TLS to redis is not available in this version; "
-			     "allowed: redis://, redis+unix://");
-	else
-		rc = err_set(err, TG_EINVAL,
-			     "not the address of a store; allowed: "
-			     "redis://[user:password@]host[:port][/database], "
-			     "redis+unix://[user:password@]/path[?db=n]");
+	if (scheme == NULL)
+		return err_set(err, TG_EINVAL,
+			       "not the address of a store; allowed: "
+			       "redis://[user:password@]host[:port][/database], "
+			       "redis+unix://[user:password@]/path[?db=n], "
+			       "redis+sentinel://[user:password@]host[:port][,host...]/master[/database]; "
+			       "rediss: by TLS");
+	if (scheme->is_tls && !store_url_has_tls())
+		return err_set(err, TG_EINVAL,
+			       "TLS to redis is not available: this tidegate is built with a hiredis "
+			       "that has none; allowed: redis://, redis+unix://, redis+sentinel://");
+	url.is_tls = scheme->is_tls;
+	rc = scheme->parse(text + strlen(scheme->start), &url, err);
 	if (rc == 0)
 		*ret = url;
 	return rc;

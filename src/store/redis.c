@@ -220,6 +220,7 @@ on_ready(void *user)
 	struct redis *r = user;
 
 	r->store->counts.connects++;
+	shares_connected(&r->shares);
 	if (!r->is_doubtful)
 		store_set_well(r->store);
 }

@@ -11,9 +11,9 @@
 #include "base/container.h"
 #include "base/hash.h"
 #include "conf/store_url.h"
+#include "store/redis_hosts.h"
 
 #define ANSWER_MAX        ((size_t)1 << 20)
-#define ADDRESSES_MAX     16u
 #define WHY_SIZE          256u
 #define NO_ANSWER_OF_OURS "an answer that no command of ours has"
 /* Reads of 16 KiB that may have come before a deadline that is looked at late; and when it is: twice as late as
@@ -30,8 +30,9 @@
 
 enum link_state {
 	LINK_WAITING = 0, /* for the next try, or for an address */
-	LINK_GREETING = 1,
-	LINK_READY = 2,
+	LINK_ASKING = 1,  /* a sentinel, where redis is */
+	LINK_GREETING = 2,
+	LINK_READY = 3,
 };
 
 struct redis_link {
@@ -41,11 +42,10 @@ struct redis_link {
 	struct store_url url;
 	uint64_t timeout_ms;
 	char shown[TG_ADDR_STRLEN + sizeof(((struct endpoint *)0)->host)]; /* where it is */
-	struct resolver_watch name;
-	struct addr addresses[ADDRESSES_MAX];
-	size_t n_addresses;
-	size_t next_address;
-	char no_address[WHY_SIZE]; /* why there is none */
+	struct redis_hosts hosts;
+	bool has_master; /* a sentinel has told, since the last failure: */
+	struct addr master;
+	char *sentinel_password; /* NULL: they have none */
 	enum link_state state;
 	/* NULL: not connected. Its `data` is the link as long as it is ours. */
 	redisAsyncContext *async;
@@ -130,13 +130,17 @@ tell_down(struct redis_link *l, const char *reason)
 {
 	char why[WHY_SIZE];
 
+	bool was_asking = l->state == LINK_ASKING;
+
 	l->state = LINK_WAITING;
+	l->has_master = false;
 	l->is_awaiting = false;
 	l->is_broken = false;
 	l->odd = NULL;
 	l->pending = 0;
 	timer_set(l->loop, &l->timer, mono_add_ms(loop_now(l->loop), retry_ms(l)));
-	snprintf(why, sizeof(why), "redis at %.100s: %s", l->shown, reason);
+	snprintf(why, sizeof(why), "%s at %.100s: %s", was_asking ? "the sentinel" : "redis", l->shown,
+		 reason);
 	clean(why);
 	l->ops->down(l->user, why);
 }
@@ -303,10 +307,14 @@ make_nil(const redisReadTask *task)
 	return f != NULL ? f->createNil(task) : NULL;
 }
 
+/* A sentinel tells an address and a port. */
 static void *
-refuse_array(const redisReadTask *task, ARRAY_LENGTH n)
+make_array(const redisReadTask *task, ARRAY_LENGTH n)
 {
-	(void)n;
+	struct redis_link *l = task->privdata;
+
+	if (l->state == LINK_ASKING && n == 2 && task->parent == NULL && l->pending > 0)
+		return l->functions.createArray(task, n);
 	return refuse(task, NO_ANSWER_OF_OURS);
 }
 
@@ -336,7 +344,7 @@ guard_answers(struct redis_link *l, redisReader *reader)
 	l->guarded.createString = make_string;
 	l->guarded.createInteger = make_integer;
 	l->guarded.createNil = make_nil;
-	l->guarded.createArray = refuse_array;
+	l->guarded.createArray = make_array;
 #if HIREDIS_MAJOR > 0
 	l->guarded.createDouble = refuse_double;
 	l->guarded.createBool = refuse_boolean;
@@ -441,13 +449,90 @@ greet(struct redis_link *l)
 	say(l, &greet_ping, 1, (const char *[]){"PING"});
 }
 
+/*** Asking a sentinel ***/
+
+static bool
+read_master(const redisReply *reply, struct addr *ret)
+{
+	char text[INET6_ADDRSTRLEN + 16];
+	struct endpoint at;
+	const redisReply *host;
+	const redisReply *port;
+
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+		return false;
+	host = reply->element[0];
+	port = reply->element[1];
+	if (host->type != REDIS_REPLY_STRING || port->type != REDIS_REPLY_STRING)
+		return false;
+	snprintf(text, sizeof(text), strchr(host->str, ':') != NULL ? "[%.46s]:%.5s" : "%.46s:%.5s",
+		 host->str, port->str);
+	if (endpoint_parse(text, 0, &at, NULL) < 0 || at.kind != TG_ENDPOINT_ADDR ||
+	    at.addr.u.sa.sa_family == AF_UNIX)
+		return false;
+	*ret = at.addr;
+	return true;
+}
+
+static void
+refuse_master(struct redis_link *l, const redisReply *reply)
+{
+	char reason[WHY_SIZE];
+
+	if (reply->type == REDIS_REPLY_NIL)
+		snprintf(reason, sizeof(reason), "it knows no master \"%.64s\"", l->url.master);
+	else if (reply->type == REDIS_REPLY_ERROR)
+		snprintf(reason, sizeof(reason), "SENTINEL refused: %.160s", reply->str);
+	else
+		snprintf(reason, sizeof(reason), "it tells no address of the master \"%.64s\"",
+			 l->url.master);
+	redis_link_fail(l, reason);
+}
+
+static void
+on_master(redisAsyncContext *async, void *answer, void *item)
+{
+	struct redis_link *l = async->data;
+	const redisReply *reply = answer;
+
+	(void)item;
+	if (l == NULL)
+		return;
+	if (reply == NULL) {
+		lost(l);
+		return;
+	}
+	if (!read_master(reply, &l->master)) {
+		refuse_master(l, reply);
+		return;
+	}
+	redisAsyncFree(detach(l));
+	l->pending = 0;
+	l->state = LINK_WAITING;
+	l->is_awaiting = false;
+	l->has_master = true;
+	timer_set(l->loop, &l->timer, loop_now(l->loop));
+}
+
+static void
+ask_sentinel(struct redis_link *l)
+{
+	const char *argv[] = {"SENTINEL", "get-master-addr-by-name", l->url.master};
+
+	if (l->sentinel_password != NULL)
+		say(l, &greet_auth, 2, (const char *[]){"AUTH", l->sentinel_password});
+	if (redisAsyncCommandArgv(l->async, on_master, NULL, 3, argv, NULL) == REDIS_OK)
+		l->pending++;
+	else
+		set_broken(l);
+}
+
 /*** Connecting ***/
 
-/* To the next address. NULL: no memory. */
+/* NULL: no memory. */
 static redisAsyncContext *
-begin(struct redis_link *l)
+begin(const struct addr *addr)
 {
-	const struct addr *addr = &l->addresses[l->next_address++ % l->n_addresses];
 	char text[INET6_ADDRSTRLEN];
 	struct ip ip;
 
@@ -461,14 +546,19 @@ begin(struct redis_link *l)
 static void
 try_connect(struct redis_link *l)
 {
+	bool must_ask = l->url.master[0] != '\0' && !l->has_master;
+	const struct addr *addr = l->has_master ? &l->master : redis_hosts_next(&l->hosts);
 	redisAsyncContext *async;
 	char reason[WHY_SIZE];
 
-	if (l->n_addresses == 0) {
-		redis_link_fail(l, l->no_address);
+	if (addr == NULL) {
+		redis_link_fail(l, l->hosts.why);
 		return;
 	}
-	async = begin(l);
+	if (l->url.master[0] != '\0')
+		addr_format(addr, l->shown, sizeof(l->shown));
+	l->state = must_ask ? LINK_ASKING : LINK_GREETING;
+	async = begin(addr);
 	if (async == NULL || async->err != 0) {
 		snprintf(reason, sizeof(reason), "%s", async != NULL ? async->errstr : "no memory");
 		if (async != NULL)
@@ -476,10 +566,12 @@ try_connect(struct redis_link *l)
 		redis_link_fail(l, reason);
 		return;
 	}
-	l->state = LINK_GREETING;
 	redis_link_expect(l);
 	attach(l, async);
-	greet(l);
+	if (must_ask)
+		ask_sentinel(l);
+	else
+		greet(l);
 }
 
 static void
@@ -520,48 +612,24 @@ on_timer(struct timer *t)
 }
 
 static void
-on_name(struct resolver_watch *w, const struct resolver_news *news)
+on_found(void *user)
 {
-	struct redis_link *l = TG_CONTAINER(w, struct redis_link, name);
-	bool is_first = l->n_addresses == 0;
+	struct redis_link *l = user;
 
-	if (news->event == RESOLVER_FAILED)
-		snprintf(l->no_address, sizeof(l->no_address), "no address: %.160s", news->why);
-	if (news->event != RESOLVER_FOUND)
-		return;
-	l->n_addresses = 0;
-	for (size_t i = 0; i < news->n && i < ADDRESSES_MAX; i++) {
-		char text[INET6_ADDRSTRLEN];
-		char full[INET6_ADDRSTRLEN + 16];
-		struct endpoint at;
-
-		ip_format(&news->list[i].ip, text, sizeof(text));
-		snprintf(full, sizeof(full), ip_is_v4(&news->list[i].ip) ? "%s:%u" : "[%s]:%u",
-			 text, l->url.at.port);
-		if (endpoint_parse(full, 0, &at, NULL) == 0)
-			l->addresses[l->n_addresses++] = at.addr;
-	}
-	if (is_first && l->n_addresses > 0 && l->state == LINK_WAITING)
+	if (l->state == LINK_WAITING)
 		timer_set(l->loop, &l->timer, loop_now(l->loop));
 }
 
 static int
-find_addresses(struct redis_link *l, struct resolver *resolver, struct err *err)
+find_hosts(struct redis_link *l, struct resolver *resolver, struct err *err)
 {
-	if (l->url.at.kind == TG_ENDPOINT_ADDR) {
-		l->addresses[0] = l->url.at.addr;
-		l->n_addresses = 1;
-		addr_format(&l->url.at.addr, l->shown, sizeof(l->shown));
-		return 0;
-	}
-	snprintf(l->shown, sizeof(l->shown), "%s:%u", l->url.at.host, l->url.at.port);
-	snprintf(l->no_address, sizeof(l->no_address), "no address yet");
-	if (resolver == NULL)
-		return err_set(err, TG_EINVAL, "%s is a name, and nobody looks it up here",
-			       l->url.at.host);
-	if (resolver_watch_start(resolver, &l->name, l->url.at.host, on_name) < 0)
-		return err_no_memory(err);
-	return 0;
+	const struct endpoint *first = &l->url.hosts[0];
+
+	if (first->kind == TG_ENDPOINT_ADDR)
+		addr_format(&first->addr, l->shown, sizeof(l->shown));
+	else
+		snprintf(l->shown, sizeof(l->shown), "%s:%u", first->host, first->port);
+	return redis_hosts_start(&l->hosts, &l->url, resolver, on_found, l, err);
 }
 
 int
@@ -582,7 +650,11 @@ redis_link_open(const struct conf_store *conf, struct loop *loop, struct resolve
 	timer_init(&l->timer, on_timer);
 	rc = store_url_parse(conf->url, &l->url, err);
 	if (rc == 0)
-		rc = find_addresses(l, resolver, err);
+		rc = find_hosts(l, resolver, err);
+	if (rc == 0 && conf->sentinel_password != NULL) {
+		l->sentinel_password = strdup(conf->sentinel_password);
+		rc = l->sentinel_password != NULL ? 0 : err_no_memory(err);
+	}
 	if (rc < 0) {
 		redis_link_close(l);
 		return rc;
@@ -602,7 +674,10 @@ redis_link_close(struct redis_link *l)
 	async = detach(l);
 	if (async != NULL)
 		redisAsyncFree(async);
-	resolver_watch_stop(&l->name);
+	redis_hosts_stop(&l->hosts);
+	if (l->sentinel_password != NULL)
+		explicit_bzero(l->sentinel_password, strlen(l->sentinel_password));
+	free(l->sentinel_password);
 	timer_fini(&l->timer);
 	explicit_bzero(&l->url, sizeof(l->url));
 	free(l);

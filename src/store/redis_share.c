@@ -77,6 +77,12 @@ shares_fini(struct redis_shares *shares)
 	}
 }
 
+void
+shares_connected(struct redis_shares *shares)
+{
+	shares->self.link++;
+}
+
 struct share *
 shares_find(const struct redis_shares *shares, const char *service)
 {

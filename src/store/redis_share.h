@@ -32,6 +32,8 @@ struct redis_shares {
 void shares_init(struct redis_shares *shares, struct store *store, const struct conf_store *conf,
 		 void (*flush)(struct store *s));
 void shares_fini(struct redis_shares *shares);
+/* There is another connection, perhaps to another redis. */
+void shares_connected(struct redis_shares *shares);
 
 /* NULL: there is none. */
 struct share *shares_find(const struct redis_shares *shares, const char *service);

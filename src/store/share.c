@@ -230,11 +230,20 @@ add_leading(json_t *all, const struct share *share, struct mono now)
 		(is_fleet_known(share) || set(all, "fleet", fleet_of(t))));
 }
 
+/* Another redis, as after a failover, may not have been told of a lease that its holder counts on. */
+static bool
+may_be_led(const struct share *share, const struct share_self *self, struct mono now)
+{
+	return share->led_on != self->link && mono_is_set(share->led_until) &&
+	       now.us < share->led_until.us;
+}
+
 char *
 share_question(const struct share *share, const struct share_self *self, struct mono now)
 {
 	const struct store_shared *heard = &share->heard;
-	bool wants = share->telling.wants_lead && !share->is_leaving && share->is_told;
+	bool wants = share->telling.wants_lead && !share->is_leaving && share->is_told &&
+		     !may_be_led(share, self, now);
 	json_t *all = json_pack("{s:s,s:s,s:b,s:b,s:I,s:I,s:o,s:o}", "instance", self->instance,
 				"run", self->run, "wants", wants, "first", share->is_first, "lease",
 				(json_int_t)self->lease_ms, "epoch", (json_int_t)heard->highest,
@@ -501,6 +510,16 @@ take(struct share *share, struct store_shared *next)
 	share->is_first = false;
 }
 
+/* Another one, who has a lease from now on. */
+static void
+note_leader(struct share *share, const struct share_self *self, const struct store_shared *next)
+{
+	if (next->leader[0] == '\0' || next->is_mine)
+		return;
+	share->led_on = self->link;
+	share->led_until = mono_add_ms(next->at, self->lease_ms);
+}
+
 int
 share_answer(struct share *share, const struct share_self *self, const char *text, size_t n,
 	     struct mono now)
@@ -513,6 +532,7 @@ share_answer(struct share *share, const struct share_self *self, const char *tex
 
 	json_decref(all);
 	if (rc == 0) {
+		note_leader(share, self, &next);
 		take(share, &next);
 		return 0;
 	}

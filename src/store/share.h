@@ -20,6 +20,8 @@ struct share {
 	bool is_sent;    /* one is under way */
 	bool is_first;   /* none was answered yet */
 	bool is_told;    /* there is something to tell */
+	struct mono led_until; /* by another, as was heard on the connection of this number: */
+	unsigned led_on;
 	struct mono sent;
 	struct mono told;
 	struct store_telling telling; /* arrays are its own */
@@ -32,6 +34,7 @@ struct share_self {
 	const char *instance;
 	const char *run;
 	uint64_t lease_ms;
+	unsigned link; /* the number of the present connection */
 };
 
 struct share *share_new(const char *service); /* NULL: no memory */

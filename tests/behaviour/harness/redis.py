@@ -23,8 +23,8 @@ class Redis:
     users: {name: (password, rules)}, besides the owner, who may do anything with PASSWORD; none: nobody
     needs a password."""
 
-    def __init__(self, folder, users=None):
-        self.folder = folder / "redis"
+    def __init__(self, folder, users=None, name="redis", lines=()):
+        self.folder, self.lines = folder / name, lines
         self.folder.mkdir(parents=True)
         self.port = net.free_port()
         self.address = f"{net.ADDRESS}:{self.port}"
@@ -40,6 +40,7 @@ class Redis:
                  'save ""', f"dir {self.folder}"]
         lines += [f"user {name} on >{password} {rules}"
                   for name, (password, rules) in self.users.items()]
+        lines += self.lines
         lines += [f'requirepass "{PASSWORD}"' if self.users else "protected-mode no"]
         return "\n".join(lines) + "\n"
 
@@ -73,3 +74,53 @@ class Redis:
                               timeout=settings.TIMEOUT)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
+
+
+class Sentinels:
+    """Three redis-sentinels that watch one master and its copy, by real votes."""
+
+    MASTER = "tide"
+
+    def __init__(self, folder):
+        self.master = Redis(folder, name="master")
+        self.copy = Redis(folder, name="copy",
+                          lines=[f"replicaof {net.ADDRESS} {self.master.port}", "repl-diskless-sync-delay 0",
+                                 f"replica-announce-ip {net.ADDRESS}"])
+        settings.wait_until(lambda: self.copy.ask("role")[3] == "connected",
+                            "the copy to follow")
+        self.ports = [net.free_port() for _ in range(3)]
+        self.servers = [self.start(folder / f"sentinel-{port}", port) for port in self.ports]
+        for port in self.ports:
+            settings.wait_until(lambda port=port: self.ask(port, "num-other-sentinels") == "2" and
+                                self.ask(port, "num-slaves") == "1", "the sentinels to know each other")
+
+    def start(self, folder, port):
+        folder.mkdir()
+        (folder / "sentinel.conf").write_text(f"""bind {net.ADDRESS}
+port {port}
+dir {folder}
+protected-mode no
+sentinel announce-ip {net.ADDRESS}
+sentinel monitor {self.MASTER} {net.ADDRESS} {self.master.port} 2
+sentinel down-after-milliseconds {self.MASTER} 500
+sentinel failover-timeout {self.MASTER} 5000
+""")
+        return process.Program([program("redis-server"), f"{folder}/sentinel.conf", "--sentinel"],
+                               folder, name=f"sentinel-{port}")
+
+    def ask(self, port, key):
+        done = subprocess.run([program("redis-cli"), "-h", net.ADDRESS, "-p", str(port), "sentinel", "master",
+                               self.MASTER], capture_output=True, text=True, check=False,
+                              timeout=settings.TIMEOUT)
+        words = done.stdout.splitlines()
+        return dict(zip(words[::2], words[1::2])).get(key)
+
+    def url(self):
+        hosts = ",".join(f"{net.ADDRESS}:{port}" for port in self.ports)
+        return f"redis+sentinel://{hosts}/{self.MASTER}"
+
+    def stop(self):
+        for server in self.servers:
+            server.stop(status=None)
+        self.copy.stop()
+        self.master.stop()

@@ -48,17 +48,56 @@ urls_say_where_and_who(void **state)
 		if (store_url_parse(good[i].text, &url, &err) < 0)
 			fail_msg("%s: %s", good[i].text, err.text);
 		if (good[i].at != NULL) {
-			assert_int_equal(url.at.kind, TG_ENDPOINT_ADDR);
-			assert_string_equal(addr_format(&url.at.addr, at, sizeof(at)), good[i].at);
+			assert_int_equal(url.hosts[0].kind, TG_ENDPOINT_ADDR);
+			assert_string_equal(addr_format(&url.hosts[0].addr, at, sizeof(at)), good[i].at);
 		} else {
-			assert_int_equal(url.at.kind, TG_ENDPOINT_NAME);
-			assert_string_equal(url.at.host, good[i].host);
-			assert_int_equal(url.at.port, good[i].port);
+			assert_int_equal(url.hosts[0].kind, TG_ENDPOINT_NAME);
+			assert_string_equal(url.hosts[0].host, good[i].host);
+			assert_int_equal(url.hosts[0].port, good[i].port);
 		}
 		assert_string_equal(url.user, good[i].user);
 		assert_string_equal(url.password, good[i].password);
 		assert_int_equal(url.database, good[i].database);
 	}
+}
+
+static void
+sentinels_are_several(void **state)
+{
+	struct store_url url;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(store_url_parse("redis+sentinel://u:p@10.0.0.1,s2.example.org:7000,[::1]/my%20master/3", &url,
+					 &err),
+			 0);
+	assert_int_equal(url.n_hosts, 3);
+	assert_int_equal(addr_port(&url.hosts[0].addr), 26379);
+	assert_string_equal(url.hosts[1].host, "s2.example.org");
+	assert_int_equal(url.hosts[1].port, 7000);
+	assert_int_equal(addr_port(&url.hosts[2].addr), 26379);
+	assert_string_equal(url.master, "my master");
+	assert_string_equal(url.user, "u");
+	assert_int_equal(url.database, 3);
+	assert_false(url.is_tls);
+	assert_int_equal(store_url_parse("redis://10.0.0.1", &url, &err), 0);
+	assert_string_equal(url.master, "");
+}
+
+static void
+tls_is_there_or_refused(void **state)
+{
+	struct store_url url;
+	struct err err;
+
+	(void)state;
+	if (store_url_has_tls()) {
+		assert_int_equal(store_url_parse("rediss://127.0.0.1", &url, &err), 0);
+		assert_true(url.is_tls);
+		return;
+	}
+	assert_int_equal(store_url_parse("rediss://127.0.0.1", &url, &err), -TG_EINVAL);
+	assert_non_null(strstr(err.text, "TLS to redis is not available"));
 }
 
 static void
@@ -70,7 +109,13 @@ other_urls_are_refused(void **state)
 	} bad[] = {
 		{"127.0.0.1:6379", "not the address of a store"},
 		{"http://127.0.0.1", "not the address of a store"},
-		{"rediss://127.0.0.1", "TLS to redis is not available"},
+		{"redis+sentinel://", "no host"},
+		{"redis+sentinel://a", "no name of the master"},
+		{"redis+sentinel://a,,b/m", "no host"},
+		{"redis+sentinel://a,b,c,d,e,f,g,h,i/m", "more than 8 hosts"},
+		{"redis+sentinel://a/m/x", "bad database"},
+		{"redis+sentinel://a/m?db=1", "bad text behind the master"},
+		{"redis+sentinel://a/%zz", "master: a %"},
 		{"redis://", "no host"},
 		{"redis://:6379", "is not an IPv4 address or a host name"},
 		{"redis:///3", "no host"},
@@ -308,6 +353,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(urls_say_where_and_who),
+		cmocka_unit_test(sentinels_are_several),
+		cmocka_unit_test(tls_is_there_or_refused),
 		cmocka_unit_test(other_urls_are_refused),
 		cmocka_unit_test(long_parts_are_refused),
 		cmocka_unit_test(memory_is_the_default),

@@ -396,6 +396,44 @@ what_is_no_answer_changes_nothing(void **state)
 	share_free(share);
 }
 
+static bool
+wants(struct share *share, const struct share_self *self, struct mono now)
+{
+	char *question = share_question(share, self, now);
+	bool is_wanted;
+
+	assert_non_null(question);
+	is_wanted = strstr(question, "\"wants\":true") != NULL;
+	free(question);
+	return is_wanted;
+}
+
+/* As after a failover: what was written last may be lost, and who wrote it counts on it. */
+static void
+who_led_at_the_redis_before_has_its_lease_to_its_end(void **state)
+{
+	static const char led[] = "{\"epoch\":\"5\",\"leader\":\"x\",\"mine\":false}";
+	static const char free_now[] = "{\"epoch\":\"5\",\"leader\":\"\",\"mine\":false}";
+	struct share_self self = {.instance = "a", .run = "1", .lease_ms = LEASE_MS, .link = 1};
+	struct share *share = share_new("api");
+	struct mono now = mono_read();
+
+	(void)state;
+	assert_non_null(share);
+	assert_int_equal(share_tell(share, &(struct store_telling){.wants_lead = true}, now), 0);
+	assert_int_equal(share_answer(share, &self, led, sizeof(led) - 1, now), 0);
+	/* The same redis knows best. */
+	assert_true(wants(share, &self, now));
+	self.link = 2;
+	assert_false(wants(share, &self, mono_add_ms(now, LEASE_MS - 1)));
+	assert_true(wants(share, &self, mono_add_ms(now, LEASE_MS)));
+	/* That it tells of nobody is no reason. */
+	assert_int_equal(share_answer(share, &self, free_now, sizeof(free_now) - 1, mono_add_ms(now, 1)), 0);
+	assert_false(wants(share, &self, mono_add_ms(now, LEASE_MS - 1)));
+	assert_true(wants(share, &self, mono_add_ms(now, LEASE_MS)));
+	share_free(share);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -410,6 +448,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_redis_that_is_slow_at_the_start_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_knows_others_does_nothing_without_redis, setup, teardown),
 		cmocka_unit_test(what_is_no_answer_changes_nothing),
+		cmocka_unit_test(who_led_at_the_redis_before_has_its_lease_to_its_end),
 	};
 
 	if (argc > 1)

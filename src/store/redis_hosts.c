@@ -1,0 +1,97 @@
+#include "store/redis_hosts.h"
+
+#include <stdio.h>
+
+#include "base/container.h"
+
+static size_t
+count(const struct redis_hosts *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n; i++)
+		n += h->list[i].n_addresses;
+	return n;
+}
+
+static void
+take(struct redis_host *host, const struct resolver_news *news)
+{
+	host->n_addresses = 0;
+	for (size_t i = 0; i < news->n && host->n_addresses < TG_REDIS_ADDRESSES_MAX; i++)
+		host->addresses[host->n_addresses++] =
+			ip_addr(&news->list[i].ip, (uint16_t)host->port);
+}
+
+static void
+on_name(struct resolver_watch *w, const struct resolver_news *news)
+{
+	struct redis_host *host = TG_CONTAINER(w, struct redis_host, name);
+	struct redis_hosts *h = host->all;
+	bool was_none = count(h) == 0;
+
+	if (news->event == RESOLVER_FAILED)
+		snprintf(h->why, sizeof(h->why), "no address: %.160s", news->why);
+	if (news->event != RESOLVER_FOUND)
+		return;
+	take(host, news);
+	if (was_none && count(h) > 0)
+		h->found(h->user);
+}
+
+static int
+start_host(struct redis_hosts *h, const struct endpoint *at, struct resolver *resolver,
+	   struct err *err)
+{
+	struct redis_host *host = &h->list[h->n++];
+
+	host->all = h;
+	host->port = at->port;
+	if (at->kind == TG_ENDPOINT_ADDR) {
+		host->addresses[host->n_addresses++] = at->addr;
+		return 0;
+	}
+	if (resolver == NULL)
+		return err_set(err, TG_EINVAL, "%s is a name, and nobody looks it up here", at->host);
+	if (resolver_watch_start(resolver, &host->name, at->host, on_name) < 0)
+		return err_no_memory(err);
+	return 0;
+}
+
+int
+redis_hosts_start(struct redis_hosts *h, const struct store_url *url, struct resolver *resolver,
+		  void (*found)(void *user), void *user, struct err *err)
+{
+	int rc = 0;
+
+	h->found = found;
+	h->user = user;
+	snprintf(h->why, sizeof(h->why), "no address yet");
+	for (size_t i = 0; i < url->n_hosts && rc == 0; i++)
+		rc = start_host(h, &url->hosts[i], resolver, err);
+	return rc;
+}
+
+void
+redis_hosts_stop(struct redis_hosts *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		resolver_watch_stop(&h->list[i].name);
+}
+
+/* One of each host, then the next of each: a host with many addresses is no more than one host. */
+const struct addr *
+redis_hosts_next(struct redis_hosts *h)
+{
+	size_t tries = h->n * TG_REDIS_ADDRESSES_MAX;
+
+	for (size_t i = 0; i < tries; i++) {
+		const struct redis_host *host = &h->list[h->next % h->n];
+		size_t turn = h->next / h->n;
+
+		h->next++;
+		if (host->n_addresses > 0)
+			return &host->addresses[turn % host->n_addresses];
+	}
+	return NULL;
+}

@@ -1,0 +1,42 @@
+/*
+ * store/redis_hosts.h: where redis, or those who know where it is, may be: hosts of a url, with all their addresses, one
+ * after the other.
+ */
+#ifndef TG_STORE_REDIS_HOSTS_H
+#define TG_STORE_REDIS_HOSTS_H
+
+#include "base/err.h"
+#include "conf/store_url.h"
+#include "net/resolver.h"
+
+#define TG_REDIS_ADDRESSES_MAX 16u /* of a host */
+
+struct redis_hosts;
+
+struct redis_host {
+	struct redis_hosts *all;
+	struct resolver_watch name;
+	unsigned port;
+	struct addr addresses[TG_REDIS_ADDRESSES_MAX];
+	size_t n_addresses;
+};
+
+/* Storage is the owner's; zeroed: none. */
+struct redis_hosts {
+	struct redis_host list[TG_STORE_HOSTS_MAX];
+	size_t n;
+	size_t next;
+	void (*found)(void *user); /* there is an address, and was none */
+	void *user;
+	char why[256]; /* there is none */
+};
+
+/* -TG_ENOMEM, -TG_EINVAL: a name without `resolver`. */
+TG_MUST_CHECK int redis_hosts_start(struct redis_hosts *h, const struct store_url *url,
+				    struct resolver *resolver, void (*found)(void *user), void *user,
+				    struct err *err);
+void redis_hosts_stop(struct redis_hosts *h);
+/* NULL: none is known, h->why says why. */
+const struct addr *redis_hosts_next(struct redis_hosts *h);
+
+#endif

@@ -1,0 +1,58 @@
+"""Sentinels make the copy of a redis its master: the store goes over to it, and who leads does so all the same."""
+
+import json
+
+import pytest
+
+from harness import control, settings
+from harness.redis import Sentinels
+
+PLAIN = 'metric = "in-flight"; target = 2; min = 1; max = 4; '
+
+
+@pytest.fixture
+def sentinels(tmp_path):
+    all_of_them = Sentinels(tmp_path)
+    yield all_of_them
+    all_of_them.stop()
+
+
+def test_a_failover_is_survived(scaled, sentinels, programs):
+    made = {}
+    for name in ("a", "b"):
+        store = (f'store = {{ type = "redis"; url = "{sentinels.url()}"; instance = "{name}"; '
+                 f'lease = "1500ms"; }};')
+        made[name] = scaled(PLAIN, top=store, instance=name, programs=programs.provider(),
+                            environment=programs.environment())
+
+    def leads():
+        return [name for name, tg in made.items() if tg.site.show()["lead"]["role"] == "leads"]
+
+    settings.wait_until(lambda: len(leads()) == 1, "one to lead")
+    for tg in made.values():
+        tg.site.wait(ready=1, desired=1)
+    before = programs.backends()
+    epoch = max(tg.site.show()["lead"]["epoch"] for tg in made.values())
+    assert sentinels.copy.ask("get", "tg:{site}:lease")
+    sentinels.master.kill()
+
+    def is_over():
+        shown = [json.loads(control.ask(tg.site.admin, "show store json")) for tg in made.values()]
+        return all(one["well"] for one in shown) and len(leads()) == 1 and \
+            sentinels.copy.ask("role")[0] == "master" and sentinels.copy.ask("get", "tg:{site}:lease")
+    settings.wait_until(is_over, "the copy to be used")
+    (leader,) = leads()
+    assert made[leader].site.show()["lead"]["epoch"] >= epoch
+    # It acts, by an epoch that no other has.
+    control.ask(made[leader].site.admin, "scale site 2")
+    for tg in made.values():
+        tg.site.wait(ready=2, desired=2)
+    assert before[0] in programs.backends() and len(programs.backends()) == 2
+    epochs = [one[2] for one in programs.epochs()]
+    assert epochs == sorted(epochs)
+    assert sentinels.copy.ask("xlen", "tg:{site}:decisions") > 0
+    # One by one: the last one that can stops the backends.
+    follower, = [name for name in made if name != leader]
+    made[follower].stop()
+    settings.wait_until(lambda: made[leader].site.show()["lead"]["others"] == 0, "it to be alone")
+    made[leader].stop()
