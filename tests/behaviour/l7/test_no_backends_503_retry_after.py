@@ -41,7 +41,7 @@ def test_all_down(shared_tidegate):
     assert_503(tg.exchange(client.get()))
 
 
-def test_no_traffic_before_the_first_pass(shared_tidegate, recording_backend):
+def test_no_traffic_before_the_first_pass(tidegate, recording_backend):
     """A backend under check gets nothing until a check has passed; then it does."""
     healthy = threading.Event()
 
@@ -54,8 +54,8 @@ def test_no_traffic_before_the_first_pass(shared_tidegate, recording_backend):
             status = "200 OK" if healthy.is_set() or not probe else "500 No"
             conn.send(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status.encode())
     backend = recording_backend(script)
-    tg = shared_tidegate(conf.http(backend, service='health = { type = "http"; path = "/healthz"; '
-                                                    'interval = "50ms"; rise = 1; fall = 1; };'))
+    tg = tidegate(conf.http(backend, service='health = { type = "http"; path = "/healthz"; '
+                                             'interval = "50ms"; rise = 1; fall = 1; };'))
     settings.wait_until(lambda: backend.requests, "a probe")
     assert_503(tg.exchange(client.get()))
     assert all(request.target == "/healthz" for request in backend.requests)
