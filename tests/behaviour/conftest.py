@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from harness import backends, process, reloads, settings, shared  # noqa: E402  (the path comes first)
+from harness import backends, process, settings, shared  # noqa: E402  (the path comes first)
 
 BLOCKS = 72
 
@@ -107,34 +107,17 @@ def module_tidegate(tmp_path_factory, module_backend):
 
 
 @pytest.fixture(scope="module")
-def module_reloads(module_tidegate):
-    return reloads.Reloads(module_tidegate)
-
-
-@pytest.fixture
-def reloaded(module_reloads, recording_backend, demo_backend, request):
-    """reloaded(conf): a tidegate of this file that gets this configuration by a reload, instead of a start.
-    Its records begin there, and nothing is left in it of the test before."""
-    yield module_reloads.begin
-    module_reloads.end(failed=request.node.stash.get(_FAILED, False))
-
-
-@pytest.fixture(scope="module")
 def _shared(module_tidegate):
     return shared.Shared(module_tidegate)
 
 
 @pytest.fixture
-def shared_tidegate(_shared, recording_backend, demo_backend):
+def shared_tidegate(_shared, recording_backend, demo_backend, request):
     """shared_tidegate(conf): one that runs gets this configuration by a reload; harness/shared.py."""
-    with contextlib.ExitStack() as stack:
-        made = []
-
-        def start(conf):
-            assert not made, "one in a test: a second would take its place"
-            made.append(stack.enter_context(_shared.turn(conf)))
-            return made[0]
-        yield start
+    def start(conf):
+        return _shared.begin(conf, names_stay=bool(request.node.get_closest_marker("names_stay")))
+    yield start
+    _shared.end(failed=request.node.stash.get(_FAILED, False))
 
 
 @pytest.fixture(scope="session")

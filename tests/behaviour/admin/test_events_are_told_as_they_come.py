@@ -39,26 +39,26 @@ class Listener:
         self.sock.close()
 
 
-def test_events_come_to_all_who_listen(reloaded, admin):
-    reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
+def test_events_come_to_all_who_listen(shared_tidegate, admin):
+    tg = shared_tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
     listeners = [Listener(admin) for _ in range(3)]
-    ask(admin, "drain site/b1 why listening")
+    ask(admin, f"drain {tg.service}/b1 why listening")
     for listener in listeners:
-        assert 'msg=ordered svc=site srv=b1 set=state value=drain' in listener.line()
+        assert f'msg=ordered svc={tg.service} srv=b1 set=state value=drain' in listener.line()
         listener.close()
-    ask(admin, "undrain site/b1")
+    ask(admin, f"undrain {tg.service}/b1")
     shown = ask(admin, "show events 2").splitlines()
     assert ["value=drain" in shown[0], "value=ready" in shown[1]] == [True, True]
     numbers = [event["number"] for event in json.loads(ask(admin, "show events json"))]
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
 
 
-def test_tidectl_prints_each_line_as_it_comes(reloaded, admin):
-    reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
+def test_tidectl_prints_each_line_as_it_comes(shared_tidegate, admin):
+    tg = shared_tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
     with subprocess.Popen([settings.program("tidectl"), "-s", admin, "events"], text=True,
                           stdout=subprocess.PIPE) as tidectl:
         def heard():
-            ask(admin, "drain site/b1")
+            ask(admin, f"drain {tg.service}/b1")
             return select.select([tidectl.stdout], [], [], 0.1)[0]
         settings.wait_until(heard, "a line")
         assert "msg=ordered" in tidectl.stdout.readline()
@@ -78,12 +78,12 @@ def ask_when_there(admin):
         return ""
 
 
-def test_a_listener_that_takes_nothing_is_left(reloaded, admin):
+def test_a_listener_that_takes_nothing_is_left(shared_tidegate, admin):
     """Its lines are bounded, and the keeper answers others."""
-    reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
+    tg = shared_tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
     lazy = Listener(admin)
     why = "x" * 100
-    line = ";".join([f"drain site/b1 why {why}"] * 100)
+    line = ";".join([f"drain {tg.service}/b1 why {why}"] * 100)
 
     def is_left():
         ask(admin, line)
@@ -97,8 +97,8 @@ def closed(admin):
     return len([row for row in open("/proc/net/unix") if row.rstrip().endswith(admin)]) <= 2
 
 
-def test_what_the_parent_does_is_told_too(reloaded, admin):
-    tg = reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
+def test_what_the_parent_does_is_told_too(shared_tidegate, admin):
+    tg = shared_tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', top=top(admin)))
 
     def told(*words):
         def is_told():
@@ -106,12 +106,12 @@ def test_what_the_parent_does_is_told_too(reloaded, admin):
                        for line in ask(admin, "show events").splitlines())
         settings.wait_until(is_told, f"an event with {words}")
     told("role=parent", "msg=ready")
-    ask(admin, "add server site/b2 127.0.0.1:9 why more")
+    ask(admin, f"add server {tg.service}/b2 127.0.0.1:9 why more")
     told('msg="backend added"', "backend=b2", "who=", "why=more")
     good = tg.conf_path.read_text()
     tg.conf_path.write_text(good.replace('"b1"', '"b2"'))
     ask(admin, "reload")
-    told("role=parent", "site", "b2", "not kept")
+    told("role=parent", tg.service, "b2", "not kept")
     told("msg=reloaded", "added=")
     tg.conf_path.write_text(good + "nonsense = 1;")
     ask(admin, "reload")

@@ -62,8 +62,8 @@ def test_what_is_no_level_is_told(tidegate, admin):
     assert json.loads(ask(admin, "set log level warn json")) == {"ok": True}
 
 
-def test_viewers_may_not(reloaded, tmp_path):
+def test_viewers_may_not(shared_tidegate, tmp_path):
     viewer = f"{tmp_path}/viewer.sock"
     more = f'sockets = ( {{ bind = "unix:{viewer}"; rights = "viewer"; }} );'
-    reloaded(conf.http("127.0.0.1:9", top=f"admin = {{ {more} }};"))
+    shared_tidegate(conf.http("127.0.0.1:9", top=f"admin = {{ {more} }};"))
     assert failure(ask(viewer, "set log level debug")) == "denied"

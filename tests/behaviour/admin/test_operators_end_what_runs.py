@@ -31,13 +31,13 @@ def half(conn):
 
 
 @pytest.fixture
-def site(reloaded, recording_backend, admin):
+def site(shared_tidegate, recording_backend, admin):
     """site(script): tidegate before a backend that plays it and one that answers."""
     def start(script, make=conf.http, last=backends.serve, more="", hold="", **options):
         bad = recording_backend(script, name="b1")
         good = recording_backend(last, name="b2")
-        tg = reloaded(make(bad, good, top=top(admin) + more, workers=2,
-                           service='balance = "first";' + hold, **options))
+        tg = shared_tidegate(make(bad, good, top=top(admin) + more, workers=2,
+                                  service='balance = "first";' + hold, **options))
         return tg, bad, good
     return start
 
@@ -55,7 +55,7 @@ def test_a_request_that_can_be_repeated_goes_to_another(site, admin, head):
     tg, bad, good = site(script, hold='buffer_response = { hold = "1h"; };')
     peer = tg.client().send(client.get("/x"))
     settings.wait_until(lambda: sent, "the head, if there is one")
-    assert ask(admin, "drain site/b1; shutdown sessions server site/b1") == "\n\n"
+    assert ask(admin, f"drain {tg.service}/b1; shutdown sessions server {tg.service}/b1") == "\n\n"
     assert peer.read_answer().status == 200
     assert [request.target for request in good.requests] == ["/x"]
     assert "b1:ordered" in tg.access.wait(path="/x")["failed"]
@@ -65,7 +65,7 @@ def test_one_that_cannot_is_told(site, admin):
     tg, bad, good = site(hangs)
     peer = tg.client().send(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
     bad.wait_requests(1)
-    ask(admin, "shutdown sessions server site/b1")
+    ask(admin, f"shutdown sessions server {tg.service}/b1")
     assert peer.read_answer().status == 503
     assert tg.access.wait(path="/x")["end"] == "ordered"
     assert not good.requests
@@ -76,7 +76,7 @@ def test_an_answer_that_has_begun_is_cut(site, admin):
     peer = tg.client().send(client.get("/x"))
     bad.wait_requests(1)
     settings.wait_until(peer.is_readable, "the beginning")
-    ask(admin, "shutdown sessions server site/b1")
+    ask(admin, f"shutdown sessions server {tg.service}/b1")
     assert not peer.read_answer().complete
     assert tg.access.wait(path="/x")["end"] == "ordered"
 
@@ -85,7 +85,7 @@ def test_tcp_connections_end(site, admin):
     tg, bad, good = site(hangs, make=conf.tcp)
     peer = tg.client().send(client.get("/x"))
     bad.wait_requests(1)
-    ask(admin, "shutdown sessions server site/b1")
+    ask(admin, f"shutdown sessions server {tg.service}/b1")
     peer.read_to_end()
     assert tg.access.wait(end="ordered")["backend"] == "b1"
 
@@ -94,7 +94,7 @@ def test_streams_of_others_go_on(site, admin):
     tg, bad, good = site(hangs)
     peer = tg.client().send(client.get("/x"))
     bad.wait_requests(1)
-    ask(admin, "shutdown sessions server site/b2")
+    ask(admin, f"shutdown sessions server {tg.service}/b2")
     settings.let_rest(0.3)
     assert not tg.access.records(path="/x")
     peer.reset()
@@ -104,7 +104,7 @@ def test_a_drain_has_its_deadline(site, admin):
     tg, bad, good = site(half)
     peer = tg.client().send(client.get("/x"))
     bad.wait_requests(1)
-    assert ask(admin, "drain site/b1 deadline 1s why a move") == "\n"
+    assert ask(admin, f"drain {tg.service}/b1 deadline 1s why a move") == "\n"
     assert not tg.access.records(path="/x")
     assert not peer.read_answer().complete
     said = tg.log.wait(msg="ending what runs on a backend")
@@ -115,10 +115,10 @@ def test_a_drain_that_is_taken_back_has_none(site, admin):
     tg, bad, good = site(hangs)
     peer = tg.client().send(client.get("/taken-back"))
     bad.wait_requests(1)
-    ask(admin, "drain site/b1 deadline 500ms; undrain site/b1")
+    ask(admin, f"drain {tg.service}/b1 deadline 500ms; undrain {tg.service}/b1")
     settings.let_rest(0.8)
     assert not tg.access.records(path="/taken-back")
-    assert failure(ask(admin, "drain site/b1 deadline soon")) == "bad-value"
+    assert failure(ask(admin, f"drain {tg.service}/b1 deadline soon")) == "bad-value"
     peer.reset()
 
 
@@ -127,7 +127,7 @@ def test_a_deadline_counts_while_tidegate_stops(site, admin):
     tg, bad, good = site(half, more='shutdown_grace = "20s";')
     peer = tg.client().send(client.get("/x"))
     bad.wait_requests(1)
-    ask(admin, "drain site/b1 deadline 500ms")
+    ask(admin, f"drain {tg.service}/b1 deadline 500ms")
     tg.send_signal(signal.SIGTERM)
     assert not peer.read_answer().complete
     assert tg.access.wait(path="/x")["end"] == "ordered"

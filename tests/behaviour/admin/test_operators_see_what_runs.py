@@ -13,6 +13,8 @@ import pytest
 from harness import client, conf, procfs, settings
 from harness.control import ask, failure
 
+pytestmark = pytest.mark.names_stay
+
 
 @pytest.fixture
 def admin(tmp_path):
@@ -42,8 +44,8 @@ def wait_phase(admin, phase, n=1):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_request_under_way_is_told(reloaded, recording_backend, admin, workers):
-    tg = start(reloaded, recording_backend(hangs, name="b1"), admin, workers=workers)
+def test_a_request_under_way_is_told(shared_tidegate, recording_backend, admin, workers):
+    tg = start(shared_tidegate, recording_backend(hangs, name="b1"), admin, workers=workers)
     assert sessions(admin) == [] and ask(admin, "show sess") == "\n"
     with tg.client() as peer:
         wait_phase(admin, "rest")
@@ -64,8 +66,8 @@ def test_a_request_under_way_is_told(reloaded, recording_backend, admin, workers
     assert failure(ask(admin, f"show sess {told['id']}")) == "not-found"
 
 
-def test_one_is_ended_and_no_other(reloaded, recording_backend, admin):
-    tg = start(reloaded, recording_backend(hangs, name="b1"), admin)
+def test_one_is_ended_and_no_other(shared_tidegate, recording_backend, admin):
+    tg = start(shared_tidegate, recording_backend(hangs, name="b1"), admin)
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(tg.client()) for _ in range(4)]
         for i, peer in enumerate(peers):
@@ -81,8 +83,8 @@ def test_one_is_ended_and_no_other(reloaded, recording_backend, admin):
         assert tg.log.wait(msg="session ended by order")["id"] == chosen["id"]
 
 
-def test_resting_connections_are_ended_too(reloaded, recording_backend, admin):
-    tg = start(reloaded, recording_backend(name="b1"), admin)
+def test_resting_connections_are_ended_too(shared_tidegate, recording_backend, admin):
+    tg = start(shared_tidegate, recording_backend(name="b1"), admin)
     with tg.client() as peer:
         assert peer.exchange(client.get("/")).status == 200
         told, = wait_phase(admin, "rest")
@@ -91,11 +93,11 @@ def test_resting_connections_are_ended_too(reloaded, recording_backend, admin):
         peer.read_to_end()
 
 
-def test_tcp_connections_are_told(reloaded, recording_backend, admin):
+def test_tcp_connections_are_told(shared_tidegate, recording_backend, admin):
     def echoes(conn):
         conn.send(b"hello")
         conn.read_to_end()
-    tg = start(reloaded, recording_backend(echoes, name="b1"), admin, make=conf.tcp)
+    tg = start(shared_tidegate, recording_backend(echoes, name="b1"), admin, make=conf.tcp)
     with tg.client() as peer:
         settings.wait_until(lambda: [s["bytes_out"] for s in sessions(admin)] == [5], "five bytes")
         told, = sessions(admin)
@@ -104,8 +106,8 @@ def test_tcp_connections_are_told(reloaded, recording_backend, admin):
         peer.read_to_end()
 
 
-def test_many_are_told_whole_and_hold_nobody_up(reloaded, demo_backend, admin):
-    tg = start(reloaded, demo_backend("b1").address, admin)
+def test_many_are_told_whole_and_hold_nobody_up(shared_tidegate, demo_backend, admin):
+    tg = start(shared_tidegate, demo_backend("b1").address, admin)
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(tg.client()) for _ in range(400)]
         assert peers[0].exchange(client.get("/")).status == 200
@@ -118,8 +120,8 @@ def test_many_are_told_whole_and_hold_nobody_up(reloaded, demo_backend, admin):
         assert len(json.loads(answers[2])) == 400 and answers[3:] == [""]
 
 
-def test_a_proxy_that_is_stopped_is_late_not_waited_for(reloaded, recording_backend, admin):
-    tg = start(reloaded, recording_backend(name="b1"), admin)
+def test_a_proxy_that_is_stopped_is_late_not_waited_for(shared_tidegate, recording_backend, admin):
+    tg = start(shared_tidegate, recording_backend(name="b1"), admin)
     proxy = tg.role_pid("proxy")
     with socket.socket(socket.AF_UNIX) as waits, tg.standing_still():
         waits.connect(admin)
@@ -166,9 +168,9 @@ def test_a_keeper_that_dies_leaves_the_proxy_well(tidegate, recording_backend, a
     assert len(tg.log.records(msg="child ready", child="proxy")) == 1
 
 
-def test_ids_and_rights(reloaded, recording_backend, admin, tmp_path):
+def test_ids_and_rights(shared_tidegate, recording_backend, admin, tmp_path):
     viewer = f"{tmp_path}/viewer"
-    start(reloaded, recording_backend(), admin,
+    start(shared_tidegate, recording_backend(), admin,
           more=f'sockets = ( {{ bind = "unix:{viewer}"; rights = "viewer"; }} );')
     assert failure(ask(viewer, "show sess")) == "denied"
     for bad in ("1", "0x", "0xG", "0x11111111111111111", "all"):
@@ -211,9 +213,9 @@ def test_what_runs_keeps_its_names_when_they_are_gone(tidegate, recording_backen
     assert len(tg.log.records(msg="child ready")) == 2
 
 
-def test_sessions_are_told_during_reloads(reloaded, recording_backend, admin):
+def test_sessions_are_told_during_reloads(shared_tidegate, recording_backend, admin):
     """One after the other while listeners, services and their slots come and go."""
-    tg, peer, told = streams(reloaded, recording_backend(hangs, name="b1"), admin, conf.http)
+    tg, peer, told = streams(shared_tidegate, recording_backend(hangs, name="b1"), admin, conf.http)
     texts = [tg.conf_path.read_text()]
     texts.append(without_listener(texts[0]))
     over = threading.Event()

@@ -19,14 +19,14 @@ def prometheus(tmp_path):
         program.stop(status=None)
 
 
-def test_prometheus_counts_what_was_asked(reloaded, recording_backend, port, prometheus):
-    tg = reloaded(conf.http(recording_backend(name="b1"), top=f'admin = {{ http = "{port}"; }};'))
+def test_prometheus_counts_what_was_asked(shared_tidegate, recording_backend, port, prometheus):
+    tg = shared_tidegate(conf.http(recording_backend(name="b1"), top=f'admin = {{ http = "{port}"; }};'))
     tg.log.wait(msg="backend up")
     watcher = prometheus(port)
     watcher.wait_value('up{job="tidegate"}', 1)
     for _ in range(5):
         assert tg.exchange(client.get("/")).status == 200
-    watcher.wait_value('tidegate_service_responses_total{service="site",code="2xx"}', 5)
+    watcher.wait_value(f'tidegate_service_responses_total{{service="{tg.service}",code="2xx"}}', 5)
     watcher.wait_value('sum(tidegate_listener_ends_total)', 5)
     watcher.wait_value('tidegate_backend_up{backend="b1"}', 1)
     watcher.wait_value('histogram_quantile(0.5, tidegate_service_duration_seconds_bucket) <= bool 60', 1)
@@ -37,8 +37,8 @@ def test_prometheus_counts_what_was_asked(reloaded, recording_backend, port, pro
     assert not watcher.api("targets")["activeTargets"][0]["lastError"]
 
 
-def test_arguments_are_those_of_the_job(reloaded, recording_backend, port, prometheus):
-    tg = reloaded(conf.http(recording_backend(name="b1"), top=f'admin = {{ http = "{port}"; }};'))
+def test_arguments_are_those_of_the_job(shared_tidegate, recording_backend, port, prometheus):
+    tg = shared_tidegate(conf.http(recording_backend(name="b1"), top=f'admin = {{ http = "{port}"; }};'))
     tg.log.wait(msg="backend up")
     watcher = prometheus(port, params='params: { backends: [ "0" ] }')
     watcher.wait_value("tidegate_backends", 1)

@@ -8,6 +8,8 @@ import pytest
 from harness import client, conf, metrics, net, settings
 from harness.control import ask, failure
 
+pytestmark = pytest.mark.names_stay
+
 
 @pytest.fixture
 def admin(tmp_path):
@@ -20,8 +22,8 @@ def http():
 
 
 @pytest.fixture
-def site(reloaded, recording_backend, admin, http):
-    return begun(reloaded, recording_backend, admin, http)
+def site(shared_tidegate, recording_backend, admin, http):
+    return begun(shared_tidegate, recording_backend, admin, http)
 
 
 def begun(begin, recording_backend, admin, http):

@@ -63,25 +63,26 @@ def test_words_of_commands(line, offered):
     assert complete(line) == offered
 
 
-def test_every_command_begins_somewhere(run_tidectl, reloaded, tmp_path):
+def test_every_command_begins_somewhere(run_tidectl, shared_tidegate, tmp_path):
     admin = f"{tmp_path}/a"
-    reloaded(conf.http("127.0.0.1:9", top=f'admin = {{ socket = "{admin}"; }};'))
+    shared_tidegate(conf.http("127.0.0.1:9", top=f'admin = {{ socket = "{admin}"; }};'))
     text = run_tidectl("-s", admin, "help").stdout
     names = {line.split()[0] for line in text.splitlines() if line.startswith("  ")}
     assert set(complete("tidectl ")) == names | {"top", "watch"}
     assert set(complete("tidectl watch ")) == names
 
 
-def test_backends_and_services_are_asked_for(reloaded, tmp_path):
+def test_backends_and_services_are_asked_for(shared_tidegate, tmp_path):
     admin = f"{tmp_path}/a"
-    reloaded(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', "127.0.0.1:10",
-                       top=f'admin = {{ socket = "{admin}"; }};'))
-    assert complete(f"tidectl -s {admin} drain ") == ["site/127.0.0.1:10", "site/b1"]
-    assert complete(f"tidectl -s {admin} drain site/b") == ["site/b1"]
-    assert complete(f"tidectl -s {admin} drain site/127.0.0.1:1") == ["10"]
-    assert complete(f"tidectl -s {admin} show servers state ") == ["site"]
-    assert complete(f"tidectl -s {admin} wait 5s srv-removable ") == ["site/127.0.0.1:10", "site/b1"]
-    assert complete(f"tidectl -s {admin} add server ") == ["site/"]
-    assert complete(f"tidectl -s {admin} scale ") == ["site"]
-    assert complete(f"tidectl -s {admin} explain ") == ["site"]
-    assert complete(f"tidectl -s {admin} set maxconn listener ") == ["front"]
+    tg = shared_tidegate(conf.http('{ name = "b1"; address = "127.0.0.1:9"; }', "127.0.0.1:10",
+                                   top=f'admin = {{ socket = "{admin}"; }};'))
+    both = [f"{tg.service}/127.0.0.1:10", f"{tg.service}/b1"]
+    assert complete(f"tidectl -s {admin} drain ") == both
+    assert complete(f"tidectl -s {admin} drain {tg.service}/b") == [f"{tg.service}/b1"]
+    assert complete(f"tidectl -s {admin} drain {tg.service}/127.0.0.1:1") == ["10"]
+    assert complete(f"tidectl -s {admin} show servers state ") == [tg.service]
+    assert complete(f"tidectl -s {admin} wait 5s srv-removable ") == both
+    assert complete(f"tidectl -s {admin} add server ") == [f"{tg.service}/"]
+    assert complete(f"tidectl -s {admin} scale ") == [tg.service]
+    assert complete(f"tidectl -s {admin} explain ") == [tg.service]
+    assert complete(f"tidectl -s {admin} set maxconn listener ") == [tg.listener]

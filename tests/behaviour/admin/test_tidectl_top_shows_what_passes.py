@@ -11,6 +11,8 @@ import pytest
 from harness import backends, conf, load, settings
 from harness.screen import Screen
 
+pytestmark = pytest.mark.names_stay
+
 ROW = r"(?m)^ *{name} +{state} +\d+ +\S+ +{rate} "
 SOME = r"[1-9][0-9.]*k?"
 MANY = 1000 if settings.sanitizers() else 2000
@@ -30,8 +32,8 @@ def text(demo_backend, admin):
 
 
 @pytest.fixture
-def site(reloaded, text):
-    return reloaded(text)
+def site(shared_tidegate, text):
+    return shared_tidegate(text)
 
 
 def top(folder, admin, *arguments, **options):
@@ -61,9 +63,9 @@ def test_services_backends_and_rates_are_shown(site, admin, tmp_path):
         assert screen.wait_end() == 0
 
 
-def test_errors_and_queues_are_shown(reloaded, recording_backend, admin, tmp_path):
+def test_errors_and_queues_are_shown(shared_tidegate, recording_backend, admin, tmp_path):
     bad = recording_backend(backends.handles(lambda _: backends.answer(status="500 Bad")), name="bad")
-    tg = reloaded(conf.http(bad, top=f'admin = {{ socket = "{admin}"; }};'))
+    tg = shared_tidegate(conf.http(bad, top=f'admin = {{ socket = "{admin}"; }};'))
     with load.Load(tg.address), top(tmp_path, admin) as screen:
         screen.wait(row("site", rate=SOME) + rf" +{SOME} ")
         screen.type("e")
@@ -114,9 +116,9 @@ def test_keys_choose_the_rows(site, admin, tmp_path):
         settings.wait_until(lambda: "PAUSED" not in screen.text(), "it goes on")
 
 
-def test_many_backends_are_scrolled_through(reloaded, admin, tmp_path):
+def test_many_backends_are_scrolled_through(shared_tidegate, admin, tmp_path):
     many = [f'{{ name = "b{i}"; address = "127.0.0.1:9"; }}' for i in range(MANY)]
-    reloaded(conf.http(*many, top=f'admin = {{ socket = "{admin}"; }};'))
+    shared_tidegate(conf.http(*many, top=f'admin = {{ socket = "{admin}"; }};'))
     with top(tmp_path, admin, "-o", "name", height=20) as screen:
         screen.wait(rf"\nsite +UP {MANY} ")
         screen.type("End")

@@ -8,6 +8,8 @@ import pytest
 from harness import client, conf, process, settings
 from harness.screen import Screen
 
+pytestmark = pytest.mark.names_stay
+
 
 @pytest.fixture
 def admin(tmp_path):
@@ -15,9 +17,9 @@ def admin(tmp_path):
 
 
 @pytest.fixture
-def site(reloaded, recording_backend, admin):
-    return reloaded(conf.http(recording_backend(name="b1"),
-                              top=f'admin = {{ socket = "{admin}"; }};'))
+def site(shared_tidegate, recording_backend, admin):
+    return shared_tidegate(conf.http(recording_backend(name="b1"),
+                                     top=f'admin = {{ socket = "{admin}"; }};'))
 
 
 def watch(folder, admin, *arguments, **options):

@@ -16,9 +16,9 @@ def admin(tmp_path):
 
 
 @pytest.fixture
-def site(reloaded, recording_backend, admin):
+def site(shared_tidegate, recording_backend, admin):
     top = f'admin = {{ socket = "{admin}"; }};'
-    tg = reloaded(conf.http(recording_backend(name="b1"), recording_backend(name="b2"), top=top))
+    tg = shared_tidegate(conf.http(recording_backend(name="b1"), recording_backend(name="b2"), top=top))
     for _ in range(4):
         assert tg.exchange(client.get("/")).status == 200
     tg.access.wait(count=4, path="/")
@@ -64,8 +64,8 @@ def test_the_exporter_of_prometheus_scrapes_it(site, admin, tmp_path):
     finally:
         exporter.stop(status=None)
     assert "\nhaproxy_up 1\n" in text
-    assert '\nhaproxy_server_up{backend="site",server="b1"} 1\n' in text
-    assert '\nhaproxy_backend_http_responses_total{backend="site",code="2xx"} 4\n' in text
-    assert '\nhaproxy_frontend_http_requests_total{frontend="front"} 4\n' in text
+    assert f'\nhaproxy_server_up{{backend="{site.service}",server="b1"}} 1\n' in text
+    assert f'\nhaproxy_backend_http_responses_total{{backend="{site.service}",code="2xx"}} 4\n' in text
+    assert f'\nhaproxy_frontend_http_requests_total{{frontend="{site.listener}"}} 4\n' in text
     assert "\nhaproxy_exporter_csv_parse_failures 0\n" in text \
         or "\nhaproxy_exporter_csv_parse_failures_total 0\n" in text

@@ -36,42 +36,43 @@ def pools(admin):
     return {pool["name"]: pool for pool in json.loads(ask(admin, "show pools json"))["pools"]}
 
 
-def idle(admin):
-    return int(conns(admin)["site/b1"][12])
+def idle(tg, admin):
+    return int(conns(admin)[f"{tg.service}/b1"][12])
 
 
-def test_a_kept_connection_is_counted_until_it_ends(reloaded, recording_backend, admin):
-    tg = start(reloaded, recording_backend, admin, service='timeouts = { keep_alive = "300ms"; };')
-    assert conns(admin)["site/b1"][5:11] == ["300", "0", "0", "0", "0", "0"]
+def test_a_kept_connection_is_counted_until_it_ends(shared_tidegate, recording_backend, admin):
+    tg = start(shared_tidegate, recording_backend, admin, service='timeouts = { keep_alive = "300ms"; };')
+    assert conns(admin)[f"{tg.service}/b1"][5:11] == ["300", "0", "0", "0", "0", "0"]
     assert tg.exchange(client.get("/")).status == 200
-    settings.wait_until(lambda: idle(admin) == 1, "one to be kept")
-    assert conns(admin)["site/b1"][10] == "1" and conns(admin)["site/b1"][13:] == ["1"]
+    settings.wait_until(lambda: idle(tg, admin) == 1, "one to be kept")
+    kept = conns(admin)[f"{tg.service}/b1"]
+    assert kept[10] == "1" and kept[13:] == ["1"]
     assert pools(admin)["idle_conn"]["used_by_worker"] == [1]
-    settings.wait_until(lambda: idle(admin) == 0, "its lifetime to be over")
+    settings.wait_until(lambda: idle(tg, admin) == 0, "its lifetime to be over")
     assert pools(admin)["idle_conn"]["used"] == 0
 
 
 def test_a_new_proxy_keeps_none(tidegate, recording_backend, admin):
     tg = start(tidegate, recording_backend, admin)
     assert tg.exchange(client.get("/")).status == 200
-    settings.wait_until(lambda: idle(admin) == 1, "one to be kept")
+    settings.wait_until(lambda: idle(tg, admin) == 1, "one to be kept")
     os.kill(tg.role_pid("proxy"), 9)
     tg.log.wait(count=2, msg="child ready", child="proxy")
-    assert idle(admin) == 0
+    assert idle(tg, admin) == 0
     assert pools(admin)["idle_conn"]["used"] == 0
 
 
-def test_servers_conn_of_one_service(reloaded, recording_backend, admin):
-    start(reloaded, recording_backend, admin, workers=2)
-    assert list(conns(admin)) == ["site/b1"]
-    told = json.loads(ask(admin, "show servers conn site json"))
+def test_servers_conn_of_one_service(shared_tidegate, recording_backend, admin):
+    tg = start(shared_tidegate, recording_backend, admin, workers=2)
+    assert list(conns(admin)) == [f"{tg.service}/b1"]
+    told = json.loads(ask(admin, f"show servers conn {tg.service} json"))
     assert [(row["service"], row["backend"], row["idle_by_worker"]) for row in told] == \
-        [("site", "b1", [0, 0])]
+        [(tg.service, "b1", [0, 0])]
     assert failure(ask(admin, "show servers conn none")) == "not-found"
 
 
-def test_activity_is_told_by_worker(reloaded, recording_backend, admin):
-    tg = start(reloaded, recording_backend, admin, workers=2)
+def test_activity_is_told_by_worker(shared_tidegate, recording_backend, admin):
+    tg = start(shared_tidegate, recording_backend, admin, workers=2)
     for _ in range(4):
         assert tg.exchange(client.get("/")).status == 200
     tg.access.wait(count=4, path="/")
@@ -85,13 +86,13 @@ def test_activity_is_told_by_worker(reloaded, recording_backend, admin):
         assert re.fullmatch(r"[a-z0-9_]+: \d+ \[ \d+ \d+ \]", line)
 
 
-def test_pools_are_told(reloaded, recording_backend, admin):
+def test_pools_are_told(shared_tidegate, recording_backend, admin):
     def slow(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
         conn.read_to_end()
     backend = recording_backend(slow, name="b1")
-    tg = reloaded(conf.http(backend, workers=1, top=f'admin = {{ socket = "{admin}"; }};'))
+    tg = shared_tidegate(conf.http(backend, workers=1, top=f'admin = {{ socket = "{admin}"; }};'))
     with tg.client() as peer:
         peer.send(client.get("/"))
         backend.wait_requests(1)

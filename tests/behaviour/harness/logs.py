@@ -50,7 +50,6 @@ class LogFile:
         self.whole = []  # the records read so far
         self.read = 0  # bytes they take
         self.inode = None
-        self.begun = 0  # so many of them are of others
 
     def text(self):
         return self.path.read_text("utf-8", "replace") if self.path.exists() else ""
@@ -59,14 +58,8 @@ class LogFile:
         """Records whose fields have these values (compared as text)."""
         self._read_on()
         wanted = [(key, str(value)) for key, value in wanted.items()]
-        return [record for record in self.whole[self.begun:]
+        return [record for record in self.whole
                 if all(str(record.get(key)) == value for key, value in wanted)]
-
-    def forget(self):
-        """What is there by now is no longer among the records; it is returned."""
-        self._read_on()
-        forgotten, self.begun = self.whole[self.begun:], len(self.whole)
-        return forgotten
 
     def _read_on(self):
         """Only what is new: a log of many thousand lines is looked at many times."""
@@ -75,7 +68,7 @@ class LogFile:
         except FileNotFoundError:
             return
         if now.st_ino != self.inode or now.st_size < self.read:
-            self.inode, self.read, self.whole, self.begun = now.st_ino, 0, [], 0
+            self.inode, self.read, self.whole = now.st_ino, 0, []
         if now.st_size == self.read:
             return
         with open(self.path, "rb") as file:

@@ -2,16 +2,17 @@
 
 A start and a stop cost many times what a reload does. Whatever a test could leave behind goes by names: the
 listener and the service of each turn have names that no other has, so that counters, verdicts and budgets
-are new, and records of others are not seen. What depends on the age of the process, on its memory or on how
-it ends, and what goes through more than one of them, takes the fixture `tidegate` instead.
+are new, and records of others are not seen. The mark `names_stay` keeps "front" and "site", and
+one more reload behind the test takes them away; an access record of the test before may still come then.
+What depends on the age of the process, on its memory or on how it ends, and what goes through more than one
+of them, takes the fixture `tidegate` instead.
 """
 
-import contextlib
 import itertools
 import re
 import signal
 
-from harness import logs, process, settings
+from harness import conf, logs, net, process, settings
 
 _NAMES = {"listener": re.compile(r"front-\d+"), "svc": re.compile(r"site-\d+")}
 
@@ -41,34 +42,29 @@ class Turn(process.Tidegate):
 
     The listener "front" is called `listener`, and the service "site" `service`."""
 
-    def __init__(self, number):
-        self.listener, self.service = f"front-{number}", f"site-{number}"
-        self.clients = []
-
-    def named(self, conf):
-        """The text of a configuration with the names of this turn."""
-        return str(conf).replace('"front"', f'"{self.listener}"').replace('"site"', f'"{self.service}"')
-
-    def of(self, program, starts, address):
-        """What a Tidegate has, of this one. Its logs count from these places on."""
-        vars(self).update({**vars(program), **vars(self)}, address=address, expect_status=None)
+    def __init__(self, number, names_stay, program, address):
+        """It has what this Tidegate has. Its logs begin here."""
+        vars(self).update(vars(program), address=address, clients=[], expect_status=None)
+        self.names_stay = names_stay
+        if not names_stay:
+            self.listener, self.service = f"front-{number}", f"site-{number}"
         own = {"listener": self.listener, "svc": self.service}
-        self.log, self.access = (OwnRecords(log.path, start, own)
-                                 for log, start in zip((program.log, program.access), starts))
-        return self
+        self.log, self.access = (OwnRecords(log.path, log.path.stat().st_size, own)
+                                 for log in (program.log, program.access))
+
+    def named(self, text):
+        """The text of a configuration with the names of this turn."""
+        return str(text).replace('"front"', f'"{self.listener}"').replace('"site"', f'"{self.service}"')
 
     def reload(self, conf=None):
         return super().reload(conf and self.named(conf))
 
-    def end(self):
-        for made in self.clients:
-            made.close()
+    def fail_to_reload(self, conf=None):
+        return super().fail_to_reload(conf and self.named(conf))
+
+    def judge(self):
         report = process.reports_in(self.log.text())
         assert not report, "sanitizer report:\n" + self.log.text()[-20000:]
-
-
-def _size(log):
-    return log.path.stat().st_size
 
 
 def _reload(program, text):
@@ -77,10 +73,18 @@ def _reload(program, text):
         return [record for record in program.log.records()
                 if record.get("msg") in ("reloaded", "the reload has failed, going on")]
     before = len(ends())
-    program.conf_path.write_text(text)
+    program.conf_path.write_text(str(text))
     program.send_signal(signal.SIGHUP)
     settings.wait_until(lambda: len(ends()) > before, "the end of the reload")
     assert ends()[before]["msg"] == "reloaded", ends()[before]["line"]
+
+
+def _resting(workers):
+    """Nothing in it is of a test, so that all is new to the next one whatever its names are."""
+    return conf.Conf(f"""workers = {workers}; shutdown_grace = "1s";
+        listeners = ( {{ name = "resting"; bind = "{net.ADDRESS}:{net.free_port()}"; mode = "tcp";
+                         service = "resting"; }} );
+        services = ( {conf.service_entry("resting", ["127.0.0.1:9"])} );""")
 
 
 class Shared:
@@ -90,23 +94,29 @@ class Shared:
         self.start = start
         self.programs = {}
         self.numbers = itertools.count(1)
+        self.turn = None  # of the test under way
+        self.workers = None
 
-    def _begin(self, conf):
-        made = Turn(next(self.numbers))
-        workers = re.search(r"workers = (\d+);", str(conf))[1]
-        program = self.programs.get(workers)
-        starts = (0, 0)
-        if program and program.running():
-            starts = _size(program.log), _size(program.access)
-            _reload(program, made.named(conf))
-        else:
-            program = self.programs[workers] = self.start(made.named(conf))
-        return made.of(program, starts, conf.address)
+    def begin(self, text, names_stay):
+        """The turn of a test: a tidegate that has this configuration from now on."""
+        assert self.turn is None, "one in a test: a second would take its place"
+        self.workers = re.search(r"\bworkers = (\d+);", str(text))[1]
+        program = self.programs.get(self.workers)
+        if program is None:
+            program = self.programs[self.workers] = self.start(_resting(self.workers))
+        self.turn = Turn(next(self.numbers), names_stay, program, getattr(text, "address", None))
+        _reload(program, self.turn.named(text))
+        return self.turn
 
-    @contextlib.contextmanager
-    def turn(self, conf):
-        made = self._begin(conf)
-        try:
-            yield made
-        finally:
-            made.end()
+    def end(self, failed):
+        """After a test, if it had a turn. Where it failed its program is left to the end of the file."""
+        turn, self.turn = self.turn, None
+        if turn is None:
+            return
+        turn.close_clients()
+        program = self.programs[self.workers]
+        if failed or not program.running():
+            del self.programs[self.workers]
+        elif turn.names_stay:
+            _reload(program, _resting(self.workers))
+        turn.judge()

@@ -28,9 +28,9 @@ def pool(backend, slots=4, name="app.test"):
     return f'{{ name = "pool"; address = "{name}:{backend.port}"; slots = {slots}; }}'
 
 
-def start(reloaded, name_server, site, tmp_path, slots=4, service=HEALTH, **options):
+def start(shared_tidegate, name_server, site, tmp_path, slots=4, service=HEALTH, **options):
     top = f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top()
-    return reloaded(conf.http(pool(site[0], slots), top=top, service=service, **options))
+    return shared_tidegate(conf.http(pool(site[0], slots), top=top, service=service, **options))
 
 
 def rows(tmp_path, service="site"):
@@ -62,9 +62,9 @@ def never_arrives(tg, backend, path):
     assert passes_by()
 
 
-def test_every_address_is_a_backend_of_its_own(reloaded, name_server, site, tmp_path):
+def test_every_address_is_a_backend_of_its_own(shared_tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = list(reversed(ADDRESSES))
-    tg = start(reloaded, name_server, site, tmp_path)
+    tg = start(shared_tidegate, name_server, site, tmp_path)
     for slot, address in enumerate(ADDRESSES, 1):
         tg.log.wait(msg="backend up", srv=f"pool-{slot}", addr=f"{address}:{site[0].port}")
     for backend in site:
@@ -78,21 +78,21 @@ def test_every_address_is_a_backend_of_its_own(reloaded, name_server, site, tmp_
     assert not tg.log.records(msg="backend down")
 
 
-def test_addresses_of_both_families(reloaded, name_server, site, recording_backend, tmp_path):
+def test_addresses_of_both_families(shared_tidegate, name_server, site, recording_backend, tmp_path):
     six = recording_backend(name="six", address="::1", port=site[0].port)
     name_server.names["app.test"] = ["::1", ADDRESSES[0]]
-    tg = start(reloaded, name_server, site, tmp_path)
+    tg = start(shared_tidegate, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1", addr=site[0].address)
     tg.log.wait(msg="backend up", srv="pool-2", addr=six.address)
     arrives(tg, six, "/six")
 
 
 @pytest.mark.parametrize("ttl", [0, 1])
-def test_addresses_come_and_go_and_no_request_fails(reloaded, name_server, site, tmp_path, ttl):
+def test_addresses_come_and_go_and_no_request_fails(shared_tidegate, name_server, site, tmp_path, ttl):
     a, b, c = ADDRESSES
     name_server.ttl = ttl
     name_server.names["app.test"] = [a]
-    tg = start(reloaded, name_server, site, tmp_path)
+    tg = start(shared_tidegate, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1")
     with Load(tg.address, clients=2) as load:
         for step, present in enumerate([[a, b], [c, b], [b], [c, a], [a, b, c], [c]]):
@@ -122,9 +122,9 @@ def is_gone(tg, site, present):
     return set(last.values()) == wanted
 
 
-def test_all_at_once_are_replaced_and_no_request_fails(reloaded, name_server, site, tmp_path):
+def test_all_at_once_are_replaced_and_no_request_fails(shared_tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES[:1]
-    tg = start(reloaded, name_server, site, tmp_path, slots=2)
+    tg = start(shared_tidegate, name_server, site, tmp_path, slots=2)
     tg.log.wait(msg="backend up", srv="pool-1")
     with Load(tg.address) as load:
         arrives(tg, site[0], "/old")
@@ -136,12 +136,12 @@ def test_all_at_once_are_replaced_and_no_request_fails(reloaded, name_server, si
 
 
 @pytest.mark.parametrize("slots", [1, 4])
-def test_an_address_where_nobody_listens_yet_takes_nobodys_place(reloaded, name_server, site,
+def test_an_address_where_nobody_listens_yet_takes_nobodys_place(shared_tidegate, name_server, site,
                                                                  tmp_path, recording_backend, slots):
     """The old ones serve on until something of the new is well, or they are not."""
     new = ADDRESSES[2]
     name_server.names["app.test"] = ADDRESSES[:2] if slots > 1 else ADDRESSES[:1]
-    tg = start(reloaded, name_server, site, tmp_path, slots, workers=1)
+    tg = start(shared_tidegate, name_server, site, tmp_path, slots, workers=1)
     tg.log.wait(count=min(slots, 2), msg="backend up")
     site[2].stop()
     name_server.names["app.test"] = [new]
@@ -154,11 +154,11 @@ def test_an_address_where_nobody_listens_yet_takes_nobodys_place(reloaded, name_
     never_arrives(tg, site[0], "/after")
 
 
-def test_an_old_address_stays_only_as_long_as_no_new_one_is_well(reloaded, name_server, site,
+def test_an_old_address_stays_only_as_long_as_no_new_one_is_well(shared_tidegate, name_server, site,
                                                                  tmp_path):
     """Two go, one that is dead and one that is well come."""
     name_server.names["app.test"] = ADDRESSES[:2]
-    tg = start(reloaded, name_server, site, tmp_path, 4, workers=1)
+    tg = start(shared_tidegate, name_server, site, tmp_path, 4, workers=1)
     tg.log.wait(count=2, msg="backend up")
     name_server.names["app.test"] = ["127.255.255.254", ADDRESSES[2]]
     arrives(tg, site[2], "/new")
@@ -166,7 +166,7 @@ def test_an_old_address_stays_only_as_long_as_no_new_one_is_well(reloaded, name_
     never_arrives(tg, site[1], "/old")
 
 
-def test_streams_of_an_address_that_left_go_to_their_end(reloaded, name_server, site,
+def test_streams_of_an_address_that_left_go_to_their_end(shared_tidegate, name_server, site,
                                                          recording_backend, tmp_path):
     may_end = threading.Event()
 
@@ -180,7 +180,7 @@ def test_streams_of_an_address_that_left_go_to_their_end(reloaded, name_server, 
             conn.send(b"st!")
     site[0].scripts = (script,)
     name_server.names["app.test"] = ADDRESSES[:1]
-    tg = start(reloaded, name_server, site, tmp_path, slots=2)
+    tg = start(shared_tidegate, name_server, site, tmp_path, slots=2)
     tg.log.wait(msg="backend up", srv="pool-1")
     with tg.client() as peer:
         peer.send(client.get("/long"))
@@ -211,17 +211,17 @@ TROUBLES = {
 }
 
 
-def test_a_failing_or_lying_name_server_keeps_the_last_good_set(reloaded, name_server, site, tmp_path):
+def test_a_failing_or_lying_name_server_keeps_the_last_good_set(shared_tidegate, name_server, site, tmp_path):
     """Each trouble has a service and a name of its own, and all go through theirs at once."""
     hosts = {trouble: f"{trouble}.test" for trouble in TROUBLES}
     name_server.names.update({host: ADDRESSES for host in hosts.values()})
     health = HEALTH.replace("50ms", "1s")
-    tg = reloaded(conf.http(
+    tg = shared_tidegate(conf.http(
         site[0], top=f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top(),
         listener=f"""routes = ( {", ".join(f'{{ path = "/{trouble}/"; service = "{trouble}"; }}'
-                                           for trouble in TROUBLES)} );""",
+                                                  for trouble in TROUBLES)} );""",
         services=", ".join(conf.service_entry(trouble, [pool(site[0], name=host)], health)
-                           for trouble, host in hosts.items())))
+                                  for trouble, host in hosts.items())))
     for trouble in TROUBLES:
         tg.log.wait(count=3, msg="backend up", svc=trouble)
     for trouble, begin in TROUBLES.items():
@@ -247,18 +247,18 @@ def test_a_failing_or_lying_name_server_keeps_the_last_good_set(reloaded, name_s
     assert not tg.log.records(msg="backend down", addr=site[1].address)
 
 
-def test_what_is_of_no_use_in_an_answer_is_left_out(reloaded, name_server, site, tmp_path):
+def test_what_is_of_no_use_in_an_answer_is_left_out(shared_tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = ["0.0.0.0", ADDRESSES[0], "239.1.1.1"]
-    tg = start(reloaded, name_server, site, tmp_path)
+    tg = start(shared_tidegate, name_server, site, tmp_path)
     said = tg.log.wait(msg="name has addresses of no use, ignoring them")
     assert (said["srv"], said["refused"]) == ("pool", "2")
     tg.log.wait(msg="backend up", srv="pool-1", addr=site[0].address)
     assert rows(tmp_path)["pool-1"]["check_desc"] == "name has 2 addresses of no use"
 
 
-def test_more_addresses_than_slots_are_said_once(reloaded, name_server, site, tmp_path):
+def test_more_addresses_than_slots_are_said_once(shared_tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES
-    tg = start(reloaded, name_server, site, tmp_path, slots=2)
+    tg = start(shared_tidegate, name_server, site, tmp_path, slots=2)
     said = tg.log.wait(msg="name has more addresses than slots, leaving some out")
     assert (said["slots"], said["left_out"]) == ("2", "1")
     tg.log.wait(count=2, msg="backend up")
@@ -268,9 +268,9 @@ def test_more_addresses_than_slots_are_said_once(reloaded, name_server, site, tm
     assert desc == "name has 1 addresses more than slots"
 
 
-def test_an_address_that_fails_its_checks_gets_nothing(reloaded, name_server, site, tmp_path):
+def test_an_address_that_fails_its_checks_gets_nothing(shared_tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES[:1]
-    tg = start(reloaded, name_server, site, tmp_path)
+    tg = start(shared_tidegate, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1")
     site[1].stop()
     name_server.names["app.test"] = ADDRESSES[:2]
@@ -279,11 +279,11 @@ def test_an_address_that_fails_its_checks_gets_nothing(reloaded, name_server, si
         assert tg.exchange(client.get()).status == 200
 
 
-def test_a_new_keeper_finds_the_addresses_and_no_request_fails(reloaded, name_server, site,
+def test_a_new_keeper_finds_the_addresses_and_no_request_fails(shared_tidegate, name_server, site,
                                                               tmp_path):
     """The slots may be dealt otherwise: nobody notices."""
     name_server.names["app.test"] = ADDRESSES[2:]
-    tg = start(reloaded, name_server, site, tmp_path)
+    tg = start(shared_tidegate, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1")
     name_server.names["app.test"] = ADDRESSES
     tg.log.wait(count=3, msg="backend up")
@@ -298,8 +298,8 @@ def test_a_new_keeper_finds_the_addresses_and_no_request_fails(reloaded, name_se
     assert load.failures() == []
 
 
-def test_a_name_that_begins_to_resolve_says_so_at_each_slot(reloaded, name_server, site, tmp_path):
-    tg = start(reloaded, name_server, site, tmp_path)
+def test_a_name_that_begins_to_resolve_says_so_at_each_slot(shared_tidegate, name_server, site, tmp_path):
+    tg = start(shared_tidegate, name_server, site, tmp_path)
     tg.log.wait(msg="name does not resolve, trying again", keeps="-")
     shown = rows(tmp_path)
     assert shown["pool-4"]["last_chk"].startswith("name does not resolve: ")
@@ -309,9 +309,9 @@ def test_a_name_that_begins_to_resolve_says_so_at_each_slot(reloaded, name_serve
                         "no address: the name has no more", "the other reason")
 
 
-def test_vacant_slots_open_no_service_that_is_well(reloaded, name_server, site, tmp_path):
+def test_vacant_slots_open_no_service_that_is_well(shared_tidegate, name_server, site, tmp_path):
     name_server.names["app.test"] = ADDRESSES[:2]
-    tg = start(reloaded, name_server, site, tmp_path, slots=16,
+    tg = start(shared_tidegate, name_server, site, tmp_path, slots=16,
                service=HEALTH.replace("type", "fail_open = 60; type"))
     tg.log.wait(count=2, msg="backend up")
     name_server.wait_asked(2)

@@ -27,10 +27,10 @@ def record(backend, weight=1, priority=0):
     return (priority, weight, backend.port, f"{backend.name}.test")
 
 
-def start(reloaded, name_server, tmp_path, slots="", service=HEALTH, **options):
+def start(shared_tidegate, name_server, tmp_path, slots="", service=HEALTH, **options):
     top = f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top()
     entry = f'{{ name = "pool"; address = "srv:{NAME}"; {slots} }}'
-    return reloaded(conf.http(entry, top=top, service=service, **options))
+    return shared_tidegate(conf.http(entry, top=top, service=service, **options))
 
 
 def rows(tmp_path, service="site"):
@@ -61,9 +61,9 @@ def wait_shares(tg, site, wanted, n=40, under=""):
     settings.wait_until(as_wanted, f"shares of {wanted}")
 
 
-def test_ports_and_weights_are_those_of_the_records(reloaded, name_server, site, tmp_path):
+def test_ports_and_weights_are_those_of_the_records(shared_tidegate, name_server, site, tmp_path):
     name_server.services[NAME] = [record(site[0], 30), record(site[1], 10), record(site[3], 0)]
-    tg = start(reloaded, name_server, tmp_path)
+    tg = start(shared_tidegate, name_server, tmp_path)
     for backend, weight in ((site[0], "256"), (site[1], "85"), (site[3], "1")):
         tg.log.wait(msg="name resolved", addr=backend.address, weight=weight, backup="0")
         tg.log.wait(msg="backend up", addr=backend.address)
@@ -74,9 +74,9 @@ def test_ports_and_weights_are_those_of_the_records(reloaded, name_server, site,
     assert "pool-17" not in shown
 
 
-def test_weights_change_at_run_time(reloaded, name_server, site, tmp_path):
+def test_weights_change_at_run_time(shared_tidegate, name_server, site, tmp_path):
     name_server.services[NAME] = [record(site[0], 10), record(site[1], 10)]
-    tg = start(reloaded, name_server, tmp_path, workers=1)
+    tg = start(shared_tidegate, name_server, tmp_path, workers=1)
     tg.log.wait(count=2, msg="backend up")
     wait_shares(tg, site[:2], [20, 20])
     with Load(tg.address) as load:
@@ -87,10 +87,10 @@ def test_weights_change_at_run_time(reloaded, name_server, site, tmp_path):
     assert not tg.log.records(msg="backend down")
 
 
-def test_higher_priorities_are_backups(reloaded, name_server, site, tmp_path):
+def test_higher_priorities_are_backups(shared_tidegate, name_server, site, tmp_path):
     name_server.services[NAME] = [record(site[0], priority=1), record(site[1], priority=5),
                                   record(site[2], priority=9)]
-    tg = start(reloaded, name_server, tmp_path)
+    tg = start(shared_tidegate, name_server, tmp_path)
     tg.log.wait(count=3, msg="backend up")
     wait_shares(tg, site[:3], [40, 0, 0])
     shown = rows(tmp_path)
@@ -105,10 +105,10 @@ def test_higher_priorities_are_backups(reloaded, name_server, site, tmp_path):
 
 
 @pytest.mark.parametrize("ttl", [0, 1])
-def test_records_come_and_go_and_no_request_fails(reloaded, name_server, site, tmp_path, ttl):
+def test_records_come_and_go_and_no_request_fails(shared_tidegate, name_server, site, tmp_path, ttl):
     name_server.ttl = ttl
     name_server.services[NAME] = [record(site[0])]
-    tg = start(reloaded, name_server, tmp_path, "slots = 3;")
+    tg = start(shared_tidegate, name_server, tmp_path, "slots = 3;")
     tg.log.wait(msg="backend up", addr=site[0].address)
     with Load(tg.address, clients=2) as load:
         for present in ((0, 1), (1, 2), (3,), (0, 2, 3), (1,)):
@@ -130,7 +130,7 @@ TROUBLES = {
 }
 
 
-def test_failing_and_lying_records_keep_the_last_good_set(reloaded, name_server, site, tmp_path):
+def test_failing_and_lying_records_keep_the_last_good_set(shared_tidegate, name_server, site, tmp_path):
     """Each trouble has a service and names of its own, and all go through theirs at once."""
     asked = {trouble: f"_http._tcp.{trouble}.test" for trouble in TROUBLES}
     targets = {trouble: [f"n{i}.{trouble}.test" for i in range(2)] for trouble in TROUBLES}
@@ -144,10 +144,10 @@ def test_failing_and_lying_records_keep_the_last_good_set(reloaded, name_server,
                                                     for backend, target in zip(site, targets[trouble])]
     mend()
     health = HEALTH.replace("50ms", "1s")
-    tg = reloaded(conf.http(
+    tg = shared_tidegate(conf.http(
         site[3], top=f'admin = {{ socket = "{tmp_path}/admin"; }}; ' + name_server.top(),
         listener=f"""routes = ( {", ".join(f'{{ path = "/{trouble}/"; service = "{trouble}"; }}'
-                                           for trouble in TROUBLES)} );""",
+                                                  for trouble in TROUBLES)} );""",
         services=", ".join(conf.service_entry(
             trouble, [f'{{ name = "pool"; address = "srv:{name}"; }}'], health)
             for trouble, name in asked.items())))
@@ -171,11 +171,11 @@ def test_failing_and_lying_records_keep_the_last_good_set(reloaded, name_server,
 
 
 def test_the_percent_of_an_agent_multiplies_the_weight_of_the_record(
-        reloaded, name_server, site, recording_backend, tmp_path):
+        shared_tidegate, name_server, site, recording_backend, tmp_path):
     agent = recording_backend(lambda conn: conn.send(b"50%\n"), address=net.own_address(1))
     name_server.services[NAME] = [record(site[3], 10)]
     service = HEALTH + f' agent = {{ port = {agent.port}; interval = "100ms"; }};'
-    tg = start(reloaded, name_server, tmp_path, service=service)
+    tg = start(shared_tidegate, name_server, tmp_path, service=service)
     tg.log.wait(msg="backend up", addr=site[3].address)
     settings.wait_until(lambda: rows(tmp_path)["pool-1"]["weight"] == "128",
                         "half of 256")

@@ -21,7 +21,7 @@ class Agent:
 class World:
     """Two backends, each at an address of its own, with an agent at the same port of both."""
 
-    def __init__(self, reloaded, recording_backend, run_tidectl, folder, lines, service, script):
+    def __init__(self, shared_tidegate, recording_backend, run_tidectl, folder, lines, service, script):
         self.run_tidectl = run_tidectl
         self.socket = f"{folder}/admin.sock"
         port = net.free_port()
@@ -32,10 +32,10 @@ class World:
             recording_backend(agent, name=f"agent{number}", address=address, port=port)
             self.backends.append(recording_backend(script, name=f"b{number}",
                                                    address=address))
-        self.tg = reloaded(conf.http(*self.backends, workers=1,
-                                     top=f'admin = {{ socket = "{self.socket}"; }};',
-                                     service=f'agent = {{ port = {port}; interval = "50ms"; }}; '
-                                             + service))
+        self.tg = shared_tidegate(conf.http(*self.backends, workers=1,
+                                            top=f'admin = {{ socket = "{self.socket}"; }};',
+                                            service=f'agent = {{ port = {port}; interval = "50ms"; }}; '
+                                                    + service))
 
     def row(self, name):
         shown = self.run_tidectl("-s", self.socket, "show", "stat", "json")
@@ -59,9 +59,9 @@ class World:
 
 
 @pytest.fixture
-def world(reloaded, recording_backend, run_tidectl, tmp_path):
+def world(shared_tidegate, recording_backend, run_tidectl, tmp_path):
     def make(*lines, service="", script=backends.serve):
-        return World(reloaded, recording_backend, run_tidectl, tmp_path, lines, service, script)
+        return World(shared_tidegate, recording_backend, run_tidectl, tmp_path, lines, service, script)
     return make
 
 
@@ -161,11 +161,11 @@ def test_load_is_told_to_whom_scales(world):
                                        'interval = "100ms"; };')
 
     def told():
-        shown = w.run_tidectl("-s", w.socket, "show", "servers", "state", "site", "json")
+        shown = w.run_tidectl("-s", w.socket, "show", "servers", "state", w.tg.service, "json")
         return {row["backend"]: row["agent"] for row in json.loads(shown.stdout)}
 
     def explained():
-        return w.run_tidectl("-s", w.socket, "explain", "site").stdout
+        return w.run_tidectl("-s", w.socket, "explain", w.tg.service).stdout
 
     assert not w.tg.log.records(msg="configuration")
     settings.wait_until(lambda: "cpu unknown: of 2 of 2 backends: neither its agent nor" in explained(),
@@ -177,7 +177,7 @@ def test_load_is_told_to_whom_scales(world):
 
     def sampled():
         w.served()
-        shown = w.run_tidectl("-s", w.socket, "show", "autoscale", "site", "json")
+        shown = w.run_tidectl("-s", w.socket, "show", "autoscale", w.tg.service, "json")
         return {row["name"]: row for row in json.loads(shown.stdout)[0]["backends"]}["b0"]
 
     row = settings.wait_until(lambda: next((r for r in [sampled()] if r["service_p50"]), None), "times")

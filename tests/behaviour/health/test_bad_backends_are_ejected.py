@@ -26,11 +26,11 @@ class Switch:
                 conn.send(backends.OK)
 
 
-def start(reloaded, recording_backend, tmp_path, switches, base="60s", more="", service=""):
+def start(shared_tidegate, recording_backend, tmp_path, switches, base="60s", more="", service=""):
     made = [recording_backend(switch, name=f"b{i}") for i, switch in enumerate(switches)]
-    tg = reloaded(conf.http(*made, workers=2,
-                            service=OUTLIER.format(base=base, more=more) + service,
-                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
+    tg = shared_tidegate(conf.http(*made, workers=2,
+                                   service=OUTLIER.format(base=base, more=more) + service,
+                                   top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
     return tg, made
 
 
@@ -46,9 +46,9 @@ BAD = {"closes": b"", "answers 500": backends.answer("500 Bad", b"no"),
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-def test_failures_in_a_row(reloaded, recording_backend, run_tidectl, tmp_path, bad):
+def test_failures_in_a_row(shared_tidegate, recording_backend, run_tidectl, tmp_path, bad):
     switches = [Switch(bad) for _ in range(3)]
-    tg, made = start(reloaded, recording_backend, tmp_path, switches)
+    tg, made = start(shared_tidegate, recording_backend, tmp_path, switches)
     assert served(tg, made)[0] == {"b0", "b1", "b2"}
     switches[1].is_bad = True
 
@@ -56,7 +56,7 @@ def test_failures_in_a_row(reloaded, recording_backend, run_tidectl, tmp_path, b
         served(tg, made, 3)
         return tg.log.records(msg="backend ejected")
     said = settings.wait_until(ejected, "the backend to be ejected")[0]
-    assert (said["svc"], said["srv"], said["reason"]) == ("site", "b1", "consecutive")
+    assert (said["svc"], said["srv"], said["reason"]) == (tg.service, "b1", "consecutive")
     settings.wait_until(lambda: served(tg, made)[0] == {"b0", "b2"}, "both workers to follow")
     names, statuses = served(tg, made)
     assert names == {"b0", "b2"} and set(statuses) == {200}
@@ -66,9 +66,9 @@ def test_failures_in_a_row(reloaded, recording_backend, run_tidectl, tmp_path, b
     assert rows["b0"]["hanafail"] == 0
 
 
-def test_it_comes_back_and_goes_for_longer(reloaded, recording_backend, tmp_path):
+def test_it_comes_back_and_goes_for_longer(shared_tidegate, recording_backend, tmp_path):
     switches = [Switch(b"") for _ in range(2)]
-    tg, made = start(reloaded, recording_backend, tmp_path, switches, base="300ms")
+    tg, made = start(shared_tidegate, recording_backend, tmp_path, switches, base="300ms")
     switches[0].is_bad = True
 
     def times():
@@ -81,9 +81,9 @@ def test_it_comes_back_and_goes_for_longer(reloaded, recording_backend, tmp_path
     assert len(tg.log.records(msg="backend is used again", srv="b0")) >= 3
 
 
-def test_not_more_than_the_configured_share(reloaded, recording_backend, tmp_path):
+def test_not_more_than_the_configured_share(shared_tidegate, recording_backend, tmp_path):
     switches = [Switch(backends.answer("500 Bad", b"no")) for _ in range(4)]
-    tg, made = start(reloaded, recording_backend, tmp_path, switches, more="max_ejected = 50;")
+    tg, made = start(shared_tidegate, recording_backend, tmp_path, switches, more="max_ejected = 50;")
     for switch in switches:
         switch.is_bad = True
 
@@ -98,18 +98,18 @@ def test_not_more_than_the_configured_share(reloaded, recording_backend, tmp_pat
 
 
 @pytest.mark.parametrize("mode", ["http", "tcp"])
-def test_one_that_refuses_connections(reloaded, recording_backend, mode):
+def test_one_that_refuses_connections(shared_tidegate, recording_backend, mode):
     """Nobody notices: connects are repeated; and soon not even tried. Nothing has to be set for that."""
     made = [recording_backend(backends.serve, name=f"b{i}") for i in range(3)]
-    tg = reloaded(getattr(conf, mode)(
+    tg = shared_tidegate(getattr(conf, mode)(
         *made, workers=1, service='balance = "least-conn"; outlier = { connect_ejection = "60s"; };'))
     made[2].close_listener()
     for _ in range(60):
         assert tg.exchange(client.get("/x")).status == 200
     said = tg.log.wait(msg="backend ejected")
     assert (said["srv"], said["reason"]) == ("b2", "connects")
-    tg.access.wait(count=60, listener="front")
-    tried = sum(record["failed"] != "-" for record in tg.access.records(listener="front"))
+    tg.access.wait(count=60, listener=tg.listener)
+    tried = sum(record["failed"] != "-" for record in tg.access.records(listener=tg.listener))
     assert 3 <= tried <= 5
 
 
@@ -130,13 +130,13 @@ def test_slow_start_lets_it_have_little_at_first(tidegate, recording_backend, tm
     assert 10 <= got[0] <= 32  # a tenth of the other's 200
 
 
-def test_a_reset_in_a_good_tcp_connection_is_no_failure(reloaded, recording_backend):
+def test_a_reset_in_a_good_tcp_connection_is_no_failure(shared_tidegate, recording_backend):
     """Many protocols end so: only connects say something about a backend of tcp."""
     def resets(conn):
         conn.read(1)
         conn.reset()
     made = [recording_backend(resets, name=f"b{i}") for i in range(2)]
-    tg = reloaded(conf.tcp(*made, workers=1, service=OUTLIER.format(base="60s", more="")))
+    tg = shared_tidegate(conf.tcp(*made, workers=1, service=OUTLIER.format(base="60s", more="")))
     for _ in range(20):
         with tg.client() as peer:
             peer.send(b"x")

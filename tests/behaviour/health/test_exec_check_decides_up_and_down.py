@@ -22,11 +22,11 @@ def shell(script, timeout="10s"):
     return command("/bin/sh", "-c", script, timeout=timeout)
 
 
-def test_the_exit_status_decides(reloaded, recording_backend, tmp_path):
+def test_the_exit_status_decides(shared_tidegate, recording_backend, tmp_path):
     backend = recording_backend()
     good = tmp_path / "good"
     good.touch()
-    tg = reloaded(conf.http(backend, service=shell(f"test -e {good} && echo all is well")))
+    tg = shared_tidegate(conf.http(backend, service=shell(f"test -e {good} && echo all is well")))
     tg.log.wait(msg="backend up", srv=backend.name, reason="all is well")
     assert tg.exchange(client.get("/")).status == 200
     good.unlink()
@@ -37,16 +37,16 @@ def test_the_exit_status_decides(reloaded, recording_backend, tmp_path):
     tg.exchange_until(200)
 
 
-def test_it_is_told_whom_to_check(reloaded, recording_backend):
+def test_it_is_told_whom_to_check(shared_tidegate, recording_backend):
     backend = recording_backend(name="b1")
-    tg = reloaded(conf.http(backend, service=shell(
+    tg = shared_tidegate(conf.http(backend, service=shell(
         "echo $TIDEGATE_SERVICE $TIDEGATE_BACKEND $TIDEGATE_ADDRESS $TIDEGATE_PORT $#")))
     address, port = backend.address.rsplit(":", 1)
-    assert tg.log.wait(msg="backend up")["reason"] == f"site b1 {address} {port} 0"
+    assert tg.log.wait(msg="backend up")["reason"] == f"{tg.service} b1 {address} {port} 0"
 
 
-def test_no_shell_is_between(reloaded, recording_backend):
-    tg = reloaded(conf.http(recording_backend(), service=command(
+def test_no_shell_is_between(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(), service=command(
         "/bin/echo", "$HOME; `id`", 'a "b"')))
     assert tg.log.wait(msg="backend up")["reason"] == '$HOME; `id` a "b"'
 
@@ -59,8 +59,8 @@ def test_no_shell_is_between(reloaded, recording_backend):
     (shell("kill -SEGV $$"), "killed by signal 11"),
     (shell("sleep 1000", timeout="100ms"), "timeout of the program"),
 ])
-def test_failures_say_why(reloaded, recording_backend, service, reason):
-    tg = reloaded(conf.http(recording_backend(), service=service))
+def test_failures_say_why(shared_tidegate, recording_backend, service, reason):
+    tg = shared_tidegate(conf.http(recording_backend(), service=service))
     assert tg.log.wait(msg="backend down")["reason"] == reason
 
 
@@ -68,17 +68,17 @@ def children(pid):
     return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
-def test_a_timeout_kills_all_it_started(reloaded, recording_backend, tmp_path):
+def test_a_timeout_kills_all_it_started(shared_tidegate, recording_backend, tmp_path):
     pids = tmp_path / "pids"
-    tg = reloaded(conf.http(recording_backend(), service=shell(
+    tg = shared_tidegate(conf.http(recording_backend(), service=shell(
         f"sleep 1000 & echo $! >>{pids}; echo $$ >>{pids}; wait", timeout="300ms")))
     tg.log.wait(msg="backend down", reason="timeout of the program")
     first = [int(pid) for pid in pids.read_text().split()][:2]
     settings.wait_until(lambda: not any(procfs.alive(pid) for pid in first), "both to be gone")
 
 
-def test_no_zombie_is_left(reloaded, recording_backend):
-    tg = reloaded(conf.http(recording_backend(), service=command("/bin/true")))
+def test_no_zombie_is_left(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(), service=command("/bin/true")))
     tg.log.wait(msg="backend up")
     keeper = tg.role_pid("keeper")
     settings.wait_until(lambda: not children(keeper), "no child between two checks")
@@ -96,11 +96,11 @@ def test_it_ends_with_the_keeper(tidegate, recording_backend, tmp_path):
     tg.log.wait(count=2, msg="child ready", child="keeper")
 
 
-def test_at_most_sixteen_run_at_a_time(reloaded, recording_backend, tmp_path):
+def test_at_most_sixteen_run_at_a_time(shared_tidegate, recording_backend, tmp_path):
     backends = [recording_backend(name=f"b{i}") for i in range(40)]
     log = tmp_path / "log"
-    tg = reloaded(conf.http(*backends, service=shell(f"echo $TIDEGATE_BACKEND >>{log}; "
-                                                     "exec sleep 1000", timeout="2s")))
+    tg = shared_tidegate(conf.http(*backends, service=shell(f"echo $TIDEGATE_BACKEND >>{log}; "
+                                                            "exec sleep 1000", timeout="2s")))
     settings.wait_until(lambda: log.exists() and len(log.read_text().split()) >= 16, "16 to run")
     keeper = tg.role_pid("keeper")
     running = [pid for pid in children(keeper) if procfs.alive(int(pid))]
@@ -108,10 +108,10 @@ def test_at_most_sixteen_run_at_a_time(reloaded, recording_backend, tmp_path):
     settings.wait_until(lambda: len(set(log.read_text().split())) == 40, "all to have had a turn")
 
 
-def test_show_stat_tells_the_result(reloaded, recording_backend, run_tidectl, tmp_path):
+def test_show_stat_tells_the_result(shared_tidegate, recording_backend, run_tidectl, tmp_path):
     admin = f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'
-    tg = reloaded(conf.http(recording_backend(name="b1"), top=admin,
-                            service=shell("echo no disk; exit 5")))
+    tg = shared_tidegate(conf.http(recording_backend(name="b1"), top=admin,
+                                   service=shell("echo no disk; exit 5")))
     tg.log.wait(msg="backend down")
     shown = run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat", "json")
     row = {row["svname"]: row for row in json.loads(shown.stdout)}["b1"]

@@ -7,10 +7,10 @@ def named(backend, name="backend.test"):
     return f'{{ name = "b"; address = "{name}:{backend.port}"; }}'
 
 
-def test_a_name_is_resolved_and_served(reloaded, recording_backend, name_server):
+def test_a_name_is_resolved_and_served(shared_tidegate, recording_backend, name_server):
     backend = recording_backend()
     name_server.names["backend.test"] = [net.ADDRESS]
-    tg = reloaded(conf.http(named(backend), top=name_server.top()))
+    tg = shared_tidegate(conf.http(named(backend), top=name_server.top()))
     tg.log.wait(msg="name resolved", name="backend.test", addr=backend.address)
     tg.log.wait(msg="backend up", srv="b", addr=backend.address)
     assert tg.exchange(client.get("/")).status == 200
@@ -29,14 +29,14 @@ def test_an_unknown_name_never_stops_the_start(tidegate, recording_backend, name
     tg.exchange_until(200)
 
 
-def test_a_new_address_is_checked_and_followed(reloaded, recording_backend, name_server):
+def test_a_new_address_is_checked_and_followed(shared_tidegate, recording_backend, name_server):
     other_address = net.own_address(1)
     port = net.free_port(net.ADDRESS, other_address)
     old = recording_backend(name="old", port=port)
     new = recording_backend(name="new", port=port, address=other_address)
     name_server.names["backend.test"] = [net.ADDRESS]
-    tg = reloaded(conf.http(named(old), top=name_server.top(), workers=1,
-                            service='health = { type = "http"; interval = "50ms"; };'))
+    tg = shared_tidegate(conf.http(named(old), top=name_server.top(), workers=1,
+                                   service='health = { type = "http"; interval = "50ms"; };'))
     tg.log.wait(msg="backend up", srv="b", addr=old.address)
     name_server.names["backend.test"] = [other_address]
     tg.log.wait(msg="backend up", srv="b", addr=new.address)
@@ -51,10 +51,10 @@ def test_a_new_address_is_checked_and_followed(reloaded, recording_backend, name
     assert "/after" not in [request.target for request in old.requests]
 
 
-def test_a_failing_name_server_keeps_the_address(reloaded, recording_backend, name_server):
+def test_a_failing_name_server_keeps_the_address(shared_tidegate, recording_backend, name_server):
     backend = recording_backend()
     name_server.names["backend.test"] = [net.ADDRESS]
-    tg = reloaded(conf.http(named(backend), top=name_server.top()))
+    tg = shared_tidegate(conf.http(named(backend), top=name_server.top()))
     tg.log.wait(msg="backend up", srv="b")
     del name_server.names["backend.test"]
     said = tg.log.wait(msg="name does not resolve, trying again")
@@ -65,10 +65,10 @@ def test_a_failing_name_server_keeps_the_address(reloaded, recording_backend, na
     assert not tg.log.records(msg="backend down")
 
 
-def test_the_present_address_is_kept_among_several(reloaded, recording_backend, name_server):
+def test_the_present_address_is_kept_among_several(shared_tidegate, recording_backend, name_server):
     backend = recording_backend()
     name_server.names["backend.test"] = [net.ADDRESS]
-    tg = reloaded(conf.http(named(backend), top=name_server.top()))
+    tg = shared_tidegate(conf.http(named(backend), top=name_server.top()))
     tg.log.wait(msg="backend up", srv="b")
     name_server.names["backend.test"] = ["127.0.0.1", net.ADDRESS]
     asked = len(name_server.questions)
@@ -78,8 +78,8 @@ def test_the_present_address_is_kept_among_several(reloaded, recording_backend, 
     assert tg.exchange(client.get("/")).status == 200
 
 
-def test_localhost_needs_no_name_server(reloaded, recording_backend, name_server):
+def test_localhost_needs_no_name_server(shared_tidegate, recording_backend, name_server):
     backend = recording_backend(address="127.0.0.1")
-    tg = reloaded(conf.http(named(backend, "localhost"), top=name_server.top()))
+    tg = shared_tidegate(conf.http(named(backend, "localhost"), top=name_server.top()))
     tg.log.wait(msg="backend up", srv="b", addr=backend.address)
     assert tg.exchange(client.get("/")).status == 200

@@ -20,16 +20,16 @@ class Switch:
             conn.send(self.answer)
 
 
-def test_a_passing_backend_is_up_and_gets_traffic(reloaded, recording_backend):
+def test_a_passing_backend_is_up_and_gets_traffic(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = reloaded(conf.http(backend, service=ALWAYS % ""))
-    tg.log.wait(msg="backend up", svc="site", srv=backend.name, reason="status 200")
+    tg = shared_tidegate(conf.http(backend, service=ALWAYS % ""))
+    tg.log.wait(msg="backend up", svc=tg.service, srv=backend.name, reason="status 200")
     assert tg.exchange(client.get("/")).status == 200
 
 
-def test_the_request_is_the_configured_one(reloaded, recording_backend):
+def test_the_request_is_the_configured_one(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = reloaded(conf.http(backend, service=ALWAYS % (
+    tg = shared_tidegate(conf.http(backend, service=ALWAYS % (
         'method = "OPTIONS"; path = "/ready?x=1"; host = "check.example.org";')))
     tg.log.wait(msg="backend up")
     request = backend.requests[0]
@@ -39,9 +39,9 @@ def test_the_request_is_the_configured_one(reloaded, recording_backend):
     assert request.get("User-Agent").startswith("tidegate/")
 
 
-def test_the_default_request_names_the_backend(reloaded, recording_backend):
+def test_the_default_request_names_the_backend(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = reloaded(conf.http(backend, service=ALWAYS % ""))
+    tg = shared_tidegate(conf.http(backend, service=ALWAYS % ""))
     tg.log.wait(msg="backend up")
     assert backend.requests[0].start == b"GET / HTTP/1.1"
     assert backend.requests[0].get("Host") == backend.address
@@ -56,9 +56,9 @@ def test_the_default_request_names_the_backend(reloaded, recording_backend):
     ('expect = "200,404";', "302 Found", False),
     ('expect = "500-599";', "503 Service Unavailable", True),
 ])
-def test_the_status_must_be_an_expected_one(reloaded, recording_backend, expect, status, passes):
+def test_the_status_must_be_an_expected_one(shared_tidegate, recording_backend, expect, status, passes):
     backend = recording_backend(Switch(backends.answer(status)))
-    tg = reloaded(conf.http(backend, service=ALWAYS % expect))
+    tg = shared_tidegate(conf.http(backend, service=ALWAYS % expect))
     said = tg.log.wait(msg="backend up" if passes else "backend down")
     assert said["reason"] == f"status {status[:3]}"
 
@@ -71,9 +71,9 @@ def test_the_status_must_be_an_expected_one(reloaded, recording_backend, expect,
     (backends.answer(body=b"x" * 65536 + b"all is well"), "body does not match"),
     (b"HTTP/1.1 200 OK\r\nX: all is well\r\nContent-Length: 0\r\n\r\n", "body does not match"),
 ])
-def test_the_body_must_hold_the_substring(reloaded, recording_backend, answer, reason):
+def test_the_body_must_hold_the_substring(shared_tidegate, recording_backend, answer, reason):
     backend = recording_backend(Switch(answer))
-    tg = reloaded(conf.http(backend, service=ALWAYS % 'body = "all is well";'))
+    tg = shared_tidegate(conf.http(backend, service=ALWAYS % 'body = "all is well";'))
     passes = reason == "status 200"
     assert tg.log.wait(msg="backend up" if passes else "backend down")["reason"] == reason
 
@@ -83,29 +83,29 @@ def test_the_body_must_hold_the_substring(reloaded, recording_backend, answer, r
     (b"HTTP/2 200 OK\r\n\r\n", "answer is not valid"),
     (b"220 mail.example.org ESMTP\r\n", "answer is not valid"),
 ])
-def test_what_is_not_http_fails(reloaded, recording_backend, answer, reason):
+def test_what_is_not_http_fails(shared_tidegate, recording_backend, answer, reason):
     backend = recording_backend(Switch(answer))
-    tg = reloaded(conf.http(backend, service=ALWAYS % ""))
+    tg = shared_tidegate(conf.http(backend, service=ALWAYS % ""))
     assert tg.log.wait(msg="backend down")["reason"] == reason
 
 
-def test_a_backend_that_closes_fails(reloaded, recording_backend):
+def test_a_backend_that_closes_fails(shared_tidegate, recording_backend):
     backend = recording_backend(lambda conn: conn.read_request())
-    tg = reloaded(conf.http(backend, service=ALWAYS % ""))
+    tg = shared_tidegate(conf.http(backend, service=ALWAYS % ""))
     assert tg.log.wait(msg="backend down")["reason"] == "connection closed too early"
 
 
-def test_a_silent_backend_fails_by_its_timeout(reloaded, recording_backend):
+def test_a_silent_backend_fails_by_its_timeout(shared_tidegate, recording_backend):
     backend = recording_backend(lambda conn: conn.read_to_end())
-    tg = reloaded(conf.http(backend, service=(
+    tg = shared_tidegate(conf.http(backend, service=(
         'health = { type = "http"; interval = "50ms"; timeout = "100ms"; };')))
     assert tg.log.wait(msg="backend down")["reason"] == "answer timeout"
 
 
-def test_it_goes_down_and_up_with_its_answers(reloaded, recording_backend):
+def test_it_goes_down_and_up_with_its_answers(shared_tidegate, recording_backend):
     switch = Switch(backends.answer())
     backend = recording_backend(switch)
-    tg = reloaded(conf.http(backend, service=ALWAYS % ""))
+    tg = shared_tidegate(conf.http(backend, service=ALWAYS % ""))
     tg.log.wait(msg="backend up")
     switch.answer = backends.answer("500 Broken")
     assert tg.log.wait(msg="backend down")["reason"] == "status 500"
@@ -129,10 +129,10 @@ def test_a_backend_gets_no_traffic_before_its_first_pass(tidegate, recording_bac
                for conn in hanging.connections if conn.received)
 
 
-def test_the_check_may_use_another_port(reloaded, recording_backend):
+def test_the_check_may_use_another_port(shared_tidegate, recording_backend):
     serving = recording_backend(name="serving")
     checked = recording_backend(name="checked")
-    tg = reloaded(conf.http(serving, service=ALWAYS % f"port = {checked.port};"))
+    tg = shared_tidegate(conf.http(serving, service=ALWAYS % f"port = {checked.port};"))
     tg.log.wait(msg="backend up", srv="serving")
     assert not serving.requests
     assert checked.requests
@@ -140,11 +140,11 @@ def test_the_check_may_use_another_port(reloaded, recording_backend):
     assert serving.requests[0].target == "/"
 
 
-def test_show_stat_tells_the_result_of_checks(reloaded, recording_backend, run_tidectl, tmp_path):
+def test_show_stat_tells_the_result_of_checks(shared_tidegate, recording_backend, run_tidectl, tmp_path):
     up = recording_backend(name="up")
     down = recording_backend(Switch(backends.answer("503 Busy")), name="down")
-    tg = reloaded(conf.http(up, down, service=ALWAYS % "",
-                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
+    tg = shared_tidegate(conf.http(up, down, service=ALWAYS % "",
+                                   top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
     tg.log.wait(msg="backend up", srv="up")
     tg.log.wait(msg="backend down", srv="down")
     shown = run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat", "json")

@@ -18,26 +18,26 @@ def silent(conn):
     conn.read_to_end()
 
 
-def test_all_checks_use_one_connection(reloaded, recording_backend):
+def test_all_checks_use_one_connection(shared_tidegate, recording_backend):
     backend = recording_backend(silent)
-    tg = reloaded(conf.http(backend, service=KEPT, top=DEBUG))
+    tg = shared_tidegate(conf.http(backend, service=KEPT, top=DEBUG))
     tg.log.wait(msg="backend up", reason="connected")
     wait_checks(tg)
     assert len(backend.connections) == 1 and backend.connections[0].received == b""
 
 
-def test_a_backend_that_ends_it_is_up_as_long_as_it_accepts(reloaded, recording_backend):
+def test_a_backend_that_ends_it_is_up_as_long_as_it_accepts(shared_tidegate, recording_backend):
     backend = recording_backend(lambda conn: None)
-    tg = reloaded(conf.http(backend, service=KEPT))
+    tg = shared_tidegate(conf.http(backend, service=KEPT))
     tg.log.wait(msg="backend up", reason="connected")
     settings.wait_until(lambda: len(backend.connections) > 5, "connections of checks")
     assert not tg.log.records(msg="backend down")
 
 
-def test_a_backend_that_is_gone_is_down_and_comes_back(reloaded, recording_backend):
+def test_a_backend_that_is_gone_is_down_and_comes_back(shared_tidegate, recording_backend):
     port = net.free_port()
     first = recording_backend(silent, name="b1", port=port)
-    tg = reloaded(conf.http(first, service=KEPT))
+    tg = shared_tidegate(conf.http(first, service=KEPT))
     tg.log.wait(msg="backend up", srv="b1")
     first.stop()
     assert tg.log.wait(msg="backend down", srv="b1")["reason"] == "connection refused"
@@ -45,9 +45,9 @@ def test_a_backend_that_is_gone_is_down_and_comes_back(reloaded, recording_backe
     tg.log.wait(count=2, msg="backend up", srv="b1")
 
 
-def test_the_end_of_tidegate_ends_them(reloaded, recording_backend):
+def test_the_end_of_tidegate_ends_them(shared_tidegate, recording_backend):
     backend = recording_backend(silent)
-    tg = reloaded(conf.http(backend, service=KEPT))
+    tg = shared_tidegate(conf.http(backend, service=KEPT))
     settings.wait_until(lambda: backend.connections, "the connection")
     tg.stop()
     assert backend.connections[0].closed.wait(settings.TIMEOUT)

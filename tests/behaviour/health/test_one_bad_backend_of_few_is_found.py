@@ -9,11 +9,11 @@ OUTLIER = ('outlier = { success_rate = 1.9; requests = 10; interval = "200ms"; '
 
 
 @pytest.mark.parametrize("n", [3, 4, 5])
-def test_success_rate(reloaded, recording_backend, n):
+def test_success_rate(shared_tidegate, recording_backend, n):
     bad = backends.handles(lambda request: backends.answer("500 Bad", b"no"))
     made = [recording_backend(bad, name="bad")]
     made += [recording_backend(name=f"good{i}") for i in range(n - 1)]
-    tg = reloaded(conf.http(*made, workers=1, service=OUTLIER))
+    tg = shared_tidegate(conf.http(*made, workers=1, service=OUTLIER))
     with tg.client() as peer:
         def ejected():
             for _ in range(20):

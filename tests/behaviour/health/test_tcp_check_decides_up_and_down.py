@@ -8,10 +8,10 @@ from harness.chaos import site
 TCP = 'health = { type = "tcp"; interval = "50ms"; rise = 2; fall = 2; };'
 
 
-def test_refused_connections_take_it_down_and_it_comes_back(reloaded, recording_backend):
+def test_refused_connections_take_it_down_and_it_comes_back(shared_tidegate, recording_backend):
     port = net.free_port()
     first = recording_backend(name="b1", port=port)
-    tg = reloaded(conf.http(first, service=TCP))
+    tg = shared_tidegate(conf.http(first, service=TCP))
     tg.log.wait(msg="backend up", srv="b1", reason="connected")
     assert tg.exchange(client.get("/")).status == 200
     first.stop()
@@ -22,16 +22,16 @@ def test_refused_connections_take_it_down_and_it_comes_back(reloaded, recording_
     tg.exchange_until(200)
 
 
-def test_tcp_is_the_default(reloaded, recording_backend):
+def test_tcp_is_the_default(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = reloaded(conf.http(backend, service="health = { };"))
+    tg = shared_tidegate(conf.http(backend, service="health = { };"))
     tg.log.wait(msg="backend up", reason="connected")
 
 
 def test_a_service_is_back_within_a_second_and_a_half_as_it_is_configured_by_default(
-        reloaded, recording_backend):
+        shared_tidegate, recording_backend):
     port = net.free_port()
-    tg = reloaded(conf.http(f"{net.ADDRESS}:{port}", service="health = { };"))
+    tg = shared_tidegate(conf.http(f"{net.ADDRESS}:{port}", service="health = { };"))
     tg.log.wait(msg="backend down")
     recording_backend(port=port)
     began = time.monotonic()
@@ -39,19 +39,19 @@ def test_a_service_is_back_within_a_second_and_a_half_as_it_is_configured_by_def
     assert time.monotonic() - began < 1.5 * site.SLOWNESS
 
 
-def test_the_backend_never_hears_of_it(reloaded, recording_backend):
+def test_the_backend_never_hears_of_it(shared_tidegate, recording_backend):
     """The kernel answers and is reset: the program accepts what comes from clients, no more."""
     backend = recording_backend()
-    tg = reloaded(conf.http(backend, service=TCP))
+    tg = shared_tidegate(conf.http(backend, service=TCP))
     tg.log.wait(msg="backend up", reason="connected")
     assert tg.exchange(client.get("/")).status == 200
     assert [bytes(conn.received)[:3] for conn in backend.connections] == [b"GET"]
 
 
-def test_one_down_leaves_the_traffic_to_the_others(reloaded, recording_backend):
+def test_one_down_leaves_the_traffic_to_the_others(shared_tidegate, recording_backend):
     up = recording_backend(name="up")
     down = f"{net.ADDRESS}:{net.free_port()}"
-    tg = reloaded(conf.http(up, down, service=TCP))
+    tg = shared_tidegate(conf.http(up, down, service=TCP))
     tg.log.wait(msg="backend down", srv=down, reason="connection refused")
     tg.log.wait(msg="backend up", srv="up")
     for number in range(10):
@@ -59,10 +59,10 @@ def test_one_down_leaves_the_traffic_to_the_others(reloaded, recording_backend):
     assert len(up.requests) == 10
 
 
-def test_it_serves_mode_tcp_too(reloaded, recording_backend):
+def test_it_serves_mode_tcp_too(shared_tidegate, recording_backend):
     up = recording_backend(backends.echo, name="up")
     down = f"{net.ADDRESS}:{net.free_port()}"
-    tg = reloaded(conf.tcp(down, up, service=TCP))
+    tg = shared_tidegate(conf.tcp(down, up, service=TCP))
     tg.log.wait(msg="backend up", srv="up")
     tg.log.wait(msg="backend down", srv=down)
     peer = tg.client().send(b"hello")
@@ -70,9 +70,9 @@ def test_it_serves_mode_tcp_too(reloaded, recording_backend):
     assert peer.read_to_end() == b"hello"
 
 
-def test_without_check_it_is_up_at_once(reloaded, recording_backend):
+def test_without_check_it_is_up_at_once(shared_tidegate, recording_backend):
     backend = recording_backend()
-    tg = reloaded(conf.http(backend, service='health = { type = "none"; };'))
+    tg = shared_tidegate(conf.http(backend, service='health = { type = "none"; };'))
     tg.log.wait(msg="backend up", reason="not checked")
     assert tg.exchange(client.get("/")).status == 200
     assert len(backend.connections) == 1

@@ -33,11 +33,11 @@ def served(tg, made):
     return {backend.name for backend, n in zip(made, before) if count(backend) > n}
 
 
-def test_all_are_used_while_too_few_are_up(reloaded, recording_backend, run_tidectl, tmp_path):
+def test_all_are_used_while_too_few_are_up(shared_tidegate, recording_backend, run_tidectl, tmp_path):
     switches = [Switch() for _ in range(4)]
     made = [recording_backend(switch, name=f"b{i}") for i, switch in enumerate(switches)]
-    tg = reloaded(conf.http(*made, workers=1, service=SERVICE.format(percent=50),
-                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
+    tg = shared_tidegate(conf.http(*made, workers=1, service=SERVICE.format(percent=50),
+                                   top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
     tg.log.wait(count=4, msg="backend up")
     for number in (1, 2):
         switches[number].passes = False
@@ -45,7 +45,7 @@ def test_all_are_used_while_too_few_are_up(reloaded, recording_backend, run_tide
     settings.wait_until(lambda: served(tg, made) == {"b0", "b3"}, "the two that are up")
     switches[3].passes = False
     said = tg.log.wait(msg="too few backends are up, using all of them")
-    assert (said["svc"], said["up"], said["of"]) == ("site", "1", "4")
+    assert (said["svc"], said["up"], said["of"]) == (tg.service, "1", "4")
     settings.wait_until(lambda: served(tg, made) == {"b0", "b1", "b2", "b3"}, "all four")
     rows = {row["svname"]: row for row in json.loads(
         run_tidectl("-s", f"{tmp_path}/admin.sock", "show", "stat", "json").stdout)}
@@ -58,14 +58,14 @@ def test_all_are_used_while_too_few_are_up(reloaded, recording_backend, run_tide
     assert len(tg.log.records(msg="too few backends are up, using all of them")) == 1
 
 
-def test_the_ejected_are_used_before_those_that_are_down(reloaded, recording_backend, run_tidectl,
+def test_the_ejected_are_used_before_those_that_are_down(shared_tidegate, recording_backend, run_tidectl,
                                                          tmp_path):
     """The threshold counts those that are up and not ejected: one backend is not left with all."""
     outlier = 'outlier = { consecutive = 2; base_ejection = "60s"; max_ejected = 50; };'
     switches = [Switch() for _ in range(4)]
     made = [recording_backend(switch, name=f"b{i}") for i, switch in enumerate(switches)]
-    tg = reloaded(conf.http(*made, workers=1, service=SERVICE.format(percent=50) + outlier,
-                            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
+    tg = shared_tidegate(conf.http(*made, workers=1, service=SERVICE.format(percent=50) + outlier,
+                                   top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'))
     tg.log.wait(count=4, msg="backend up")
 
     def desc():
@@ -94,14 +94,14 @@ def test_the_ejected_are_used_before_those_that_are_down(reloaded, recording_bac
     settings.wait_until(lambda: served(tg, made) == {"b0", "b3"}, "the two that are well")
 
 
-def test_by_default_none_up_is_503(reloaded, recording_backend):
-    tg = reloaded(conf.http(recording_backend(Switch(False)), service=SERVICE.format(percent=0)))
+def test_by_default_none_up_is_503(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(Switch(False)), service=SERVICE.format(percent=0)))
     tg.log.wait(msg="backend down")
     tg.exchange_until(503)
 
 
-def test_none_up_at_all_is_better_than_503(reloaded, recording_backend):
-    tg = reloaded(conf.http(recording_backend(Switch(False)), service=SERVICE.format(percent=1)))
+def test_none_up_at_all_is_better_than_503(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(Switch(False)), service=SERVICE.format(percent=1)))
     tg.log.wait(msg="backend down")
     tg.log.wait(msg="too few backends are up, using all of them")
     tg.exchange_until(200)

@@ -18,9 +18,9 @@ def keys_of(line):
     return [pair.split("=", 1)[0] for pair in line.split(" ")[1:]]
 
 
-def test_text_has_every_field(reloaded, recording_backend):
+def test_text_has_every_field(shared_tidegate, recording_backend):
     backend = recording_backend(name="b1")
-    tg = reloaded(conf.http(backend))
+    tg = shared_tidegate(conf.http(backend))
     peer = tg.client()
     request = client.get("/a?b=1", extra=b"X-Request-Id: abc-123\r\n")
     assert peer.exchange(request).status == 200
@@ -28,7 +28,7 @@ def test_text_has_every_field(reloaded, recording_backend):
     assert keys_of(record["line"]) == FIELDS
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", record["time"])
     assert record["client"] == "%s:%d" % peer.sock.getsockname()
-    assert (record["listener"], record["service"], record["backend"]) == ("front", "site", "b1")
+    assert (record["listener"], record["service"], record["backend"]) == (tg.listener, tg.service, "b1")
     assert (record["method"], record["host"]) == ("GET", "example.org")
     assert (record["version"], record["status"], record["end"]) == ("1.1", "200", "done")
     assert int(record["bytes_in"]) == len(request)
@@ -38,8 +38,8 @@ def test_text_has_every_field(reloaded, recording_backend):
     assert record["id"] == backend.requests[0].get("X-Request-Id")
 
 
-def test_json_has_the_same_fields(reloaded, recording_backend):
-    tg = reloaded(conf.http(recording_backend(name="b1"), top='log = { access = "json"; };'))
+def test_json_has_the_same_fields(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(name="b1"), top='log = { access = "json"; };'))
     assert tg.exchange(client.get("/a")).status == 200
     record = json.loads(tg.access.wait(path="/a")["line"])
     assert list(record) == ["time", *FIELDS]
@@ -50,8 +50,8 @@ def test_json_has_the_same_fields(reloaded, recording_backend):
         assert isinstance(record[key], int if numeric else str), key
 
 
-def test_mode_tcp_leaves_out_what_is_http(reloaded, recording_backend):
-    tg = reloaded(conf.tcp(recording_backend(backends.echo, name="b1")))
+def test_mode_tcp_leaves_out_what_is_http(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.tcp(recording_backend(backends.echo, name="b1")))
     peer = tg.client().send(b"hello")
     peer.finish_sending()
     assert peer.read_to_end() == b"hello"
@@ -60,17 +60,17 @@ def test_mode_tcp_leaves_out_what_is_http(reloaded, recording_backend):
     assert (record["bytes_in"], record["bytes_out"], record["end"]) == ("5", "5", "done")
 
 
-def test_what_was_not_reached_is_a_dash(reloaded):
-    tg = reloaded(conf.http())
+def test_what_was_not_reached_is_a_dash(shared_tidegate):
+    tg = shared_tidegate(conf.http())
     assert tg.exchange(client.get("/none")).status == 503
     record = tg.access.wait(path="/none")
-    assert (record["service"], record["backend"], record["status"]) == ("site", "-", "503")
+    assert (record["service"], record["backend"], record["status"]) == (tg.service, "-", "503")
     assert (record["response_us"], record["end"]) == ("-", "no-backend")
 
 
-def test_the_end_names_what_went_wrong(reloaded, recording_backend):
+def test_the_end_names_what_went_wrong(shared_tidegate, recording_backend):
     refused = f"{net.ADDRESS}:{net.free_port()}"
-    tg = reloaded(conf.http(refused))
+    tg = shared_tidegate(conf.http(refused))
     assert tg.exchange(client.get("/refused")).status == 503
     assert tg.access.wait(path="/refused")["end"] == "connect-failed"
 
@@ -82,7 +82,7 @@ def test_foreign_bytes_cannot_forge_a_line(tidegate, recording_backend):
     assert tg.exchange(client.get(target)).status in (200, 400)
     peer = tg.client().send(b"GET /bad\x01line HTTP/1.1\r\nHost: a\r\n\r\n")
     assert peer.read_answer().status == 400
-    tg.access.wait(count=2, listener="front")
+    tg.access.wait(count=2, listener=tg.listener)
     lines = tg.access.text().splitlines()
     assert len(lines) == 2
     assert all("\x01" not in line and line.count(" status=") == 1 for line in lines)
@@ -114,8 +114,8 @@ def test_the_last_lines_are_written_before_the_end(tidegate, recording_backend):
     assert len(tg.access.records(status="200")) == 200
 
 
-def test_refused_requests_are_named_as_far_as_they_were_read(reloaded, recording_backend):
-    tg = reloaded(conf.http(recording_backend(), top='log = { access = "json"; };'))
+def test_refused_requests_are_named_as_far_as_they_were_read(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend(), top='log = { access = "json"; };'))
     assert tg.exchange(b"GET /bad HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n").status == 400
     record = tg.access.wait(path="/bad")
     assert (record["method"], record["version"], record["status"]) == ("GET", "1.1", 400)
@@ -123,9 +123,9 @@ def test_refused_requests_are_named_as_far_as_they_were_read(reloaded, recording
     assert tg.access.wait(method=None, bytes_in=12)["version"] is None
 
 
-def test_the_trace_says_the_same_word(reloaded, recording_backend):
+def test_the_trace_says_the_same_word(shared_tidegate, recording_backend):
     """At level debug the daemon's log has one line per stream, with the reason of its end."""
-    tg = reloaded(conf.http(recording_backend(name="b1"), top='log = { level = "debug"; };'))
+    tg = shared_tidegate(conf.http(recording_backend(name="b1"), top='log = { level = "debug"; };'))
     assert tg.exchange(client.get("/a")).status == 200
     line = tg.log.wait(msg="stream ended")
-    assert (line["svc"], line["srv"], line["status"], line["end"]) == ("site", "b1", "200", "done")
+    assert (line["svc"], line["srv"], line["status"], line["end"]) == (tg.service, "b1", "200", "done")

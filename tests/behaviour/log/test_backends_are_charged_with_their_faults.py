@@ -20,37 +20,37 @@ CASES = {"junk": (junk, "bad-answer"), "dies": (dies, "empty-answer"), "dead": (
 
 
 @pytest.mark.parametrize("script, reason", CASES.values(), ids=CASES.keys())
-def test_reasons(reloaded, recording_backend, run_tidectl, tmp_path, script, reason):
+def test_reasons(shared_tidegate, recording_backend, run_tidectl, tmp_path, script, reason):
     address = (recording_backend(script).address if script
                else f"{net.ADDRESS}:{net.free_port()}")
-    tg = reloaded(conf.http(f'{{ name = "b"; address = "{address}"; }}',
-                            top=f'admin = {{ socket = "{tmp_path}/a"; }};',
-                            service="retry = { attempts = 0; };"))
+    tg = shared_tidegate(conf.http(f'{{ name = "b"; address = "{address}"; }}',
+                                   top=f'admin = {{ socket = "{tmp_path}/a"; }};',
+                                   service="retry = { attempts = 0; };"))
     request = client.post(b"hello")
     for _ in range(5):
         assert tg.exchange(request).status in (502, 503)
     told = json.loads(run_tidectl("-s", f"{tmp_path}/a", "show reasons json").stdout)
     counts = {one["object"]: one["count"] for one in told if one["reason"] == reason}
-    assert counts == {"listener/front": 5, "service/site": 5, "backend/site/b": 5}
+    assert counts == {f"listener/{tg.listener}": 5, f"service/{tg.service}": 5, f"backend/{tg.service}/b": 5}
     stat = json.loads(run_tidectl("-s", f"{tmp_path}/a", "show stat json").stdout)
     row = next(row for row in stat if row["svname"] == "b")
     if script:
         assert row["bin"] >= 5 * len(request)
 
 
-def test_each_try_is_charged_once(reloaded, recording_backend, run_tidectl, tmp_path):
+def test_each_try_is_charged_once(shared_tidegate, recording_backend, run_tidectl, tmp_path):
     bad, good = recording_backend(dies, name="bad"), recording_backend(name="good")
-    tg = reloaded(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 200; }}', good,
-                            top=f'admin = {{ socket = "{tmp_path}/a"; }};', workers=1))
+    tg = shared_tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 200; }}', good,
+                                   top=f'admin = {{ socket = "{tmp_path}/a"; }};', workers=1))
     assert tg.exchange(client.get()).status == 200
     told = json.loads(run_tidectl("-s", f"{tmp_path}/a", "show reasons json").stdout)
     assert {(one["object"], one["reason"], one["count"]) for one in told} == {
-        ("backend/site/bad", "empty-answer", 1), ("backend/site/good", "done", 1),
-        ("service/site", "done", 1), ("listener/front", "done", 1)}
+        (f"backend/{tg.service}/bad", "empty-answer", 1), (f"backend/{tg.service}/good", "done", 1),
+        (f"service/{tg.service}", "done", 1), (f"listener/{tg.listener}", "done", 1)}
 
 
-def test_the_total_time_begins_with_the_first_byte(reloaded, recording_backend):
-    tg = reloaded(conf.http(recording_backend()))
+def test_the_total_time_begins_with_the_first_byte(shared_tidegate, recording_backend):
+    tg = shared_tidegate(conf.http(recording_backend()))
     peer = tg.client()
     for path in ("/first", "/second"):
         request = client.get(path)
