@@ -94,6 +94,7 @@ def test_addresses_come_and_go_and_no_request_fails(shared_tidegate, name_server
     name_server.names["app.test"] = [a]
     tg = start(shared_tidegate, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1")
+    tg.exchange_until(200)
     with Load(tg.address, clients=2) as load:
         for step, present in enumerate([[a, b], [c, b], [b], [c, a], [a, b, c], [c]]):
             name_server.names["app.test"] = present
@@ -126,6 +127,7 @@ def test_all_at_once_are_replaced_and_no_request_fails(shared_tidegate, name_ser
     name_server.names["app.test"] = ADDRESSES[:1]
     tg = start(shared_tidegate, name_server, site, tmp_path, slots=2)
     tg.log.wait(msg="backend up", srv="pool-1")
+    tg.exchange_until(200)
     with Load(tg.address) as load:
         arrives(tg, site[0], "/old")
         name_server.names["app.test"] = ADDRESSES[1:]
@@ -182,6 +184,7 @@ def test_streams_of_an_address_that_left_go_to_their_end(shared_tidegate, name_s
     name_server.names["app.test"] = ADDRESSES[:1]
     tg = start(shared_tidegate, name_server, site, tmp_path, slots=2)
     tg.log.wait(msg="backend up", srv="pool-1")
+    tg.exchange_until(200)
     with tg.client() as peer:
         peer.send(client.get("/long"))
         peer.read_head()

@@ -110,6 +110,7 @@ def test_records_come_and_go_and_no_request_fails(shared_tidegate, name_server, 
     name_server.services[NAME] = [record(site[0])]
     tg = start(shared_tidegate, name_server, tmp_path, "slots = 3;")
     tg.log.wait(msg="backend up", addr=site[0].address)
+    tg.exchange_until(200)
     with Load(tg.address, clients=2) as load:
         for present in ((0, 1), (1, 2), (3,), (0, 2, 3), (1,)):
             name_server.services[NAME] = [record(site[i]) for i in present]
