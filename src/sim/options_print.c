@@ -23,18 +23,22 @@ static const char *const group_titles[OPTION_GROUP_COUNT] = {
 static void
 print_wrapped(FILE *out, const char *text, size_t at)
 {
+	bool is_first = true;
+
 	while (*text != '\0') {
 		size_t n = strcspn(text, " ");
 
-		if (at + n > HELP_WIDTH) {
+		if (!is_first && at + 1 + n > HELP_WIDTH) {
 			fprintf(out, "\n%*s", HELP_INDENT, "");
 			at = HELP_INDENT;
+		} else if (!is_first) {
+			fputc(' ', out);
+			at++;
 		}
 		fprintf(out, "%.*s", (int)n, text);
-		text += n;
+		is_first = false;
 		at += n;
-		for (; *text == ' '; text++, at++)
-			fputc(' ', out);
+		text += n + strspn(text + n, " ");
 	}
 	fputc('\n', out);
 }
@@ -204,8 +208,9 @@ static const char manual_begin[] =
 	".Dd November 26, 2026\n.Dt TIDEGATE-SIM 1\n.Os\n.Sh NAME\n.Nm tidegate-sim\n"
 	".Nd how well an autoscaler scales, measured in virtual time\n"
 	".Sh SYNOPSIS\n.Nm\n.Fl \\-trace Ar file | Fl \\-load Ar name\n.Op Ar option ...\n"
-	".Fl \\-module Ar name Op Ar key=value ... | Fl \\-compare Ar list\n"
-	".Nm\n.Fl \\-replay Ar decisions\n.Op Fl \\-module Ar name Op Ar key=value ...\n"
+	".Fl \\-module Ar name\n.Op Ar key=value ...\n"
+	".Nm\n.Fl \\-trace Ar file | Fl \\-load Ar name\n.Op Ar option ...\n.Fl \\-compare Ar list\n"
+	".Nm\n.Fl \\-replay Ar decisions\n.Op Fl \\-module Ar name Ar key=value ...\n"
 	".Nm\n.Fl \\-version | Fl \\-help\n"
 	".Sh DESCRIPTION\n.Nm\nruns an autoscaler of\n.Xr tidegate 8\n"
 	"against a load in virtual time, request by request: the same module, with the same windows and the same "
