@@ -2,20 +2,6 @@
 #include "admin/command.h"
 #include "steer/scales.h"
 
-/* An order about a service that another instance decides for would do nothing here. */
-static bool
-is_decided_elsewhere(struct command_call *call, size_t service)
-{
-	struct scaler_status st;
-
-	if (!scaler_status(call->source->scaler, (unsigned)service, &st) ||
-	    st.authority != TG_STORE_FOLLOWS)
-		return false;
-	command_fail(call, TG_COMMAND_CONFLICT, "\"%.128s\" is decided by %s: order it there",
-		     call->arguments[0], st.leader);
-	return true;
-}
-
 static void
 order(const struct command *c, struct command_call *call, enum steer_scale what)
 {
@@ -25,7 +11,6 @@ order(const struct command *c, struct command_call *call, enum steer_scale what)
 	if (call->n != 2)
 		command_fail_usage(c, call);
 	else if (command_find_scaled(call, call->arguments[0], &service) &&
-		 !is_decided_elsewhere(call, service) &&
 		 steer_scales_set(steer_scales(call->source->steer), (unsigned)service, what,
 				  call->arguments[1], &call->note, &err) < 0)
 		command_fail(call, TG_COMMAND_VALUE, "%s", err.text);

@@ -95,7 +95,6 @@ begin_following(struct scaled *s, int64_t now_ms)
 	struct scaled_state *st = s->state;
 
 	st->lead.role = SCALED_FOLLOWS;
-	st->lead.mode[0] = '\0';
 	st->lead.is_asking = false;
 	fleet_begin_following(st->fleet, is_shared_provider(st), now_ms);
 }
@@ -384,7 +383,7 @@ telling_of(const struct scaled *s, const struct telling *t)
 	const struct scaled_lead *lead = &st->lead;
 	bool leads = lead->role == SCALED_LEADS;
 
-	struct store_telling all = {
+	return (struct store_telling){
 		.wants_lead = !s->scaler->is_holding && !s->scaler->is_stopping,
 		.part = s->part,
 		.is_woken = st->is_woken_here,
@@ -408,13 +407,6 @@ telling_of(const struct scaled *s, const struct telling *t)
 			.active_ms = st->active_ms,
 		},
 	};
-
-	snprintf(all.state.mode, sizeof(all.state.mode), "%s", scaler_mode_str(st->mode));
-	if (st->has_manual)
-		snprintf(all.state.number, sizeof(all.state.number), "%" PRIu32, st->manual);
-	else
-		snprintf(all.state.number, sizeof(all.state.number), "auto");
-	return all;
 }
 
 void
@@ -513,38 +505,6 @@ scaled_add_others(struct scaled *s, struct store_point *point)
 	}
 }
 
-/* False: none that this version knows. */
-static bool
-read_orders(const struct store_leading *state, struct scaler_order *ret)
-{
-	unsigned long number = strtoul(state->number, NULL, 10);
-	unsigned mode = 0;
-
-	while (mode < TG_SCALER_MODE_COUNT && strcmp(state->mode, scaler_mode_str(mode)) != 0)
-		mode++;
-	*ret = (struct scaler_order){.mode = mode,
-				     .has_manual = strcmp(state->number, "auto") != 0,
-				     .manual = number < TG_FLEET_MAX ? (uint32_t)number : TG_FLEET_MAX};
-	return mode < TG_SCALER_MODE_COUNT && state->number[0] != '\0';
-}
-
-/* Once for each change: what an operator orders here meanwhile is refused. */
-static void
-take_orders(struct scaled *s, const struct store_shared *shared)
-{
-	const struct scaler *sc = s->scaler;
-	struct scaled_lead *lead = &s->state->lead;
-	struct scaler_order order;
-
-	if ((strcmp(lead->mode, shared->state.mode) == 0 &&
-	     strcmp(lead->number, shared->state.number) == 0) ||
-	    !read_orders(&shared->state, &order))
-		return;
-	memcpy(lead->mode, shared->state.mode, sizeof(lead->mode));
-	memcpy(lead->number, shared->state.number, sizeof(lead->number));
-	sc->ops.adopt(sc->user, s->conf->index, &order, shared->leader);
-}
-
 static void
 follow(struct scaled *s, const struct store_shared *shared, int64_t now_ms)
 {
@@ -559,7 +519,6 @@ follow(struct scaled *s, const struct store_shared *shared, int64_t now_ms)
 	st->desired = shared->state.desired;
 	st->is_begun = true;
 	take_times(st, &shared->state);
-	take_orders(s, shared);
 	fleet_follow(st->fleet, &told, now_ms);
 	st->lead.seen_epoch = shared->state_epoch;
 	st->lead.seen_version = shared->version;

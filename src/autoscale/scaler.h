@@ -19,22 +19,6 @@
 #include "observe/histogram.h"
 #include "store/store.h"
 
-enum scaler_mode {
-	TG_SCALER_ON = 0,
-	TG_SCALER_PAUSED = 1,  /* the number stays; what dies is started again */
-	TG_SCALER_DRY_RUN = 2, /* decides and tells; the number stays */
-	TG_SCALER_MODE_COUNT
-};
-/* "on", "paused", "dry-run". */
-const char *scaler_mode_str(enum scaler_mode mode);
-
-/* Of operators, about one service. A value. */
-struct scaler_order {
-	enum scaler_mode mode;
-	bool has_manual; /* a number was ordered: */
-	uint32_t manual;
-};
-
 /* What the keeper does for it. */
 struct scaler_ops {
 	/* A backend into the configuration, or out of it; scaler_configured() follows, in a later turn. Negative: not
@@ -62,10 +46,6 @@ struct scaler_ops {
 			     const char *why);
 	/* Of several that share the service this instance leads from now on. */
 	void (*leads)(void *user, const char *service, const char *instance, uint64_t epoch);
-	/* What operators ordered the instance that leads is ordered here too, where it is not yet; scaler_set_mode() and
-	 * the like follow. */
-	void (*adopt)(void *user, unsigned service, const struct scaler_order *order,
-		      const char *origin);
 	/* Requests that no backend can serve are refused, and told to come again then; unset: held again. */
 	void (*refuse)(void *user, unsigned service, struct mono until);
 };
@@ -107,6 +87,15 @@ void scaler_hold(struct scaler *s, bool is_on);
 void scaler_stop(struct scaler *s, uint64_t grace_ms, void (*ended)(void *user), void *user);
 
 /* Orders of operators; of a service by its index. */
+
+enum scaler_mode {
+	TG_SCALER_ON = 0,
+	TG_SCALER_PAUSED = 1,  /* the number stays; what dies is started again */
+	TG_SCALER_DRY_RUN = 2, /* decides and tells; the number stays */
+	TG_SCALER_MODE_COUNT
+};
+/* "on", "paused", "dry-run". */
+const char *scaler_mode_str(enum scaler_mode mode);
 
 bool scaler_has(const struct scaler *s, unsigned service);
 /* `scale S N`, of those its provider starts, as min and max are; the bounds of the configuration do not bind it, TG_FLEET_MAX does. */

@@ -41,8 +41,6 @@ struct scaled_lead {
 	/* of one that follows: whose fleet it has */
 	uint64_t seen_epoch;
 	uint64_t seen_version;
-	char mode[TG_STORE_ORDER]; /* as told last, with: */
-	char number[TG_STORE_ORDER];
 };
 
 /* What is known of a service that a reload does not change, and what outlives it. */

@@ -496,6 +496,7 @@ struct conf_store {
 	uint64_t timeout_ms; /* of an operation; 250ms */
 	char *instance;      /* what this tidegate is called there; NULL: made of host and configuration file */
 	unsigned decisions;  /* records of a service that redis keeps, about; 1000 */
+	bool share_orders;   /* what operators order here is ordered at all; true */
 	uint64_t lease_ms;   /* who leads a service does so for so long after its last word; 3s */
 };
 

@@ -113,6 +113,16 @@ static const struct conf_field store_fields[] = {
 			"up to a hundred more.",
 	},
 	{
+		.key = "share_orders",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_store, share_orders),
+		.preset = "true",
+		ONLY_REDIS,
+		.help = "What operators order one of several tidegates on one redis all do, within a second: state and "
+			"weight of backends, the number of a service and the mode of its autoscaler. false: this one "
+			"neither tells nor hears of them.",
+	},
+	{
 		.key = "instance",
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf_store, instance),

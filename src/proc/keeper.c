@@ -19,6 +19,7 @@
 #include "proc/keeper_priv.h"
 #include "proc/keeper_reload.h"
 #include "proc/keeper_scale.h"
+#include "proc/keeper_share.h"
 #include "proc/privileges.h"
 #include "proc/proc.h"
 #include "proc/questions.h"
@@ -270,6 +271,7 @@ on_steer_change(void *user, unsigned service, unsigned backend, enum steer_prope
 		return;
 	place(k, service, backend);
 	orders_mark(k->orders, service, backend);
+	keeper_share_backend(k, service, backend, property);
 }
 
 static bool

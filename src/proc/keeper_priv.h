@@ -48,6 +48,7 @@ struct keeper {
 	struct timer save;              /* runs while: */
 	bool has_unsaved;               /* orders */
 	bool is_restoring;
+	bool is_heard; /* what is ordered was ordered another instance */
 	bool is_holding; /* a new keeper is about to take over */
 	struct orders *orders;
 	struct cuts *cuts;

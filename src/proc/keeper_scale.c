@@ -1,7 +1,6 @@
 #include "proc/keeper_scale.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "base/log.h"
 #include "net/resolver.h"
 #include "proc/keeper_hooks.h"
+#include "proc/keeper_share.h"
 #include "proc/outlive.h"
 #include "steer/scales.h"
 
@@ -133,49 +133,6 @@ refuse(void *user, unsigned service, struct mono until)
 		orders_mark_refusal(k->orders, service);
 }
 
-static enum scaler_mode
-mode_of(const struct keeper *k, unsigned service)
-{
-	static const enum scaler_mode modes[TG_STEER_MODE_COUNT] = {
-		[TG_STEER_RESUME] = TG_SCALER_ON,
-		[TG_STEER_PAUSE] = TG_SCALER_PAUSED,
-		[TG_STEER_DRY_RUN] = TG_SCALER_DRY_RUN,
-	};
-
-	return modes[steer_scales_mode(steer_scales(k->steer), service)];
-}
-
-/* What is so already is not ordered again. */
-static void
-adopt(void *user, unsigned service, const struct scaler_order *order, const char *origin)
-{
-	static const char *const modes[TG_SCALER_MODE_COUNT] = {
-		[TG_SCALER_ON] = "resume",
-		[TG_SCALER_PAUSED] = "pause",
-		[TG_SCALER_DRY_RUN] = "dry-run",
-	};
-	struct keeper *k = user;
-	struct steer_scales *scales = steer_scales(k->steer);
-	struct steer_note note = {.when = wall_read(), .who = TG_WHO_AUTOSCALE};
-	char number[16] = "auto";
-	uint32_t n = 0;
-	bool has_manual = steer_scales_number(scales, service, &n);
-	struct err err;
-
-	snprintf(note.why, sizeof(note.why), "as ordered of %s", origin);
-	if (order->has_manual)
-		snprintf(number, sizeof(number), "%" PRIu32, order->manual);
-	if (mode_of(k, service) != order->mode &&
-	    steer_scales_set(scales, service, TG_STEER_SCALE_MODE, modes[order->mode], &note,
-			     &err) < 0)
-		log_write(TG_LOG_WARN, "an order is not taken over", "svc=%s reason=%s",
-			  k->conf->services[service].name, err.text);
-	if ((has_manual != order->has_manual || (has_manual && n != order->manual)) &&
-	    steer_scales_set(scales, service, TG_STEER_SCALE_NUMBER, number, &note, &err) < 0)
-		log_write(TG_LOG_WARN, "an order is not taken over", "svc=%s reason=%s",
-			  k->conf->services[service].name, err.text);
-}
-
 static const struct scaler_ops ops = {
 	.add = add,
 	.remove = take_out,
@@ -188,7 +145,6 @@ static const struct scaler_ops ops = {
 	.start_failed = keeper_hooks_start_failed,
 	.leads = keeper_hooks_leads,
 	.refuse = refuse,
-	.adopt = adopt,
 };
 
 /*** What operators order ***/
@@ -204,6 +160,18 @@ set_number(struct keeper *k, unsigned service)
 		scaler_set_number(k->scaler, service, n);
 	else
 		scaler_set_auto(k->scaler, service);
+}
+
+static enum scaler_mode
+mode_of(const struct keeper *k, unsigned service)
+{
+	static const enum scaler_mode modes[TG_STEER_MODE_COUNT] = {
+		[TG_STEER_RESUME] = TG_SCALER_ON,
+		[TG_STEER_PAUSE] = TG_SCALER_PAUSED,
+		[TG_STEER_DRY_RUN] = TG_SCALER_DRY_RUN,
+	};
+
+	return modes[steer_scales_mode(steer_scales(k->steer), service)];
 }
 
 static void
@@ -223,6 +191,7 @@ on_order(void *user, unsigned service, enum steer_scale what)
 		set_number(k, service);
 	else
 		scaler_set_mode(k->scaler, service, mode_of(k, service));
+	keeper_share_service(k, service, what);
 }
 
 /* What it knows already is not said again: an order makes it try at once what has failed. */
@@ -285,6 +254,7 @@ keeper_scale_set_store(struct keeper *k, struct keeper_store *next)
 	keeper_store_replace(&k->store, next);
 	scaler_set_store(k->scaler, k->store.store);
 	k->source.store = k->store.store;
+	keeper_share_listen(k);
 }
 
 /*** Its life ***/
@@ -340,6 +310,7 @@ keeper_scale_start(struct keeper *k)
 	}
 	k->source.scaler = k->scaler;
 	k->source.store = k->store.store;
+	keeper_share_listen(k);
 	keeper_scale_reloaded(k);
 	return 0;
 }

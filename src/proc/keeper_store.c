@@ -75,7 +75,7 @@ keeper_store_differs(const struct conf *present, const struct conf *next)
 		return true;
 	if (b->type == TG_STORE_MEMORY)
 		return false;
-	return a->timeout_ms != b->timeout_ms || a->decisions != b->decisions ||
+	return a->timeout_ms != b->timeout_ms || a->decisions != b->decisions || a->share_orders != b->share_orders ||
 	       a->lease_ms != b->lease_ms ||
 	       !conf_is_equal_text(a->sentinel_password, b->sentinel_password) ||
 	       !conf_is_equal_text(a->instance, b->instance) || !conf_is_equal_text(a->url, b->url) ||

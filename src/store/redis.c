@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "store/redis_board.h"
 #include "store/redis_link.h"
 #include "store/redis_sample.h"
 #include "store/redis_share.h"
@@ -48,6 +49,7 @@ struct redis {
 	char refusal[TG_STORE_WHY];
 	unsigned n_decisions; /* that are kept of a service */
 	struct redis_shares shares;
+	struct redis_board board;
 };
 
 static void redis_flush(struct store *s);
@@ -136,6 +138,7 @@ end_flight(struct redis *r)
 	TAILQ_FOREACH(q, &r->queue, link)
 		q->is_sent = false;
 	shares_end_flight(&r->shares);
+	board_end_flight(&r->board);
 	batch_clear(&r->sent);
 	r->unanswered = 0;
 }
@@ -179,7 +182,7 @@ end_flush(struct redis *r)
 	redis_link_settle(r->link);
 	if (!r->is_refused) {
 		store_set_well(s);
-		if (shares_are_pending(&r->shares))
+		if (shares_are_pending(&r->shares) || board_is_pending(&r->board))
 			redis_flush(s);
 		return;
 	}
@@ -200,10 +203,11 @@ on_answer(void *user, void *item, const redisReply *reply)
 
 	if (reply->type == REDIS_REPLY_ERROR) {
 		if ((kind->also == NULL || !is_error(reply, kind->also)) &&
-		    !shares_again(&r->shares, of, reply))
+		    !shares_again(&r->shares, of, reply) && !board_again(&r->board, of, reply))
 			note_refusal(r, kind, reply);
 	} else if (reply->type != kind->answer ||
-		   (shares_have_asked(kind) && !shares_answered(&r->shares, of, reply))) {
+		   (shares_have_asked(kind) && !shares_answered(&r->shares, of, reply)) ||
+		   (board_has_asked(kind) && !board_answered(&r->board, of, reply))) {
 		snprintf(reason, sizeof(reason), "an unexpected answer to %s", kind->name);
 		redis_link_fail(r->link, reason);
 		return;
@@ -289,6 +293,7 @@ redis_flush(struct store *s)
 	if (redis_link_is_ready(r->link) && r->unanswered == 0) {
 		add_queued(r);
 		shares_add(&r->shares, &r->next);
+		board_add(&r->board, &r->next);
 		if (r->next.n_items > 0 || redis_ping_add(&r->next))
 			send_all(r);
 	} else {
@@ -311,6 +316,7 @@ redis_open(struct store *s, const struct conf_store *conf, struct resolver *reso
 	r->n_decisions = conf->decisions;
 	TAILQ_INIT(&r->queue);
 	shares_init(&r->shares, s, conf, redis_flush);
+	board_init(&r->board, s, conf, r->shares.instance, redis_flush);
 	snprintf(s->why, sizeof(s->why), "not connected yet");
 	return redis_link_open(conf, s->loop, resolver, &link_ops, r, &r->link, err);
 }
@@ -349,6 +355,7 @@ redis_close(struct store *s, unsigned timeout_ms)
 		drop_queued(r, TAILQ_FIRST(&r->queue));
 	batch_fini(&r->next);
 	batch_fini(&r->sent);
+	board_fini(&r->board);
 	shares_fini(&r->shares);
 	free(r);
 }
@@ -368,6 +375,12 @@ redis_shared(const struct store *s, const char *service)
 		shares_find(&((const struct redis *)s->kind)->shares, service);
 
 	return share != NULL ? &share->heard : NULL;
+}
+
+static int
+redis_order(struct store *s, const struct store_order *order)
+{
+	return board_tell(&((struct redis *)s->kind)->board, order);
 }
 
 static void
@@ -397,6 +410,7 @@ const struct store_ops store_redis = {
 	.flush = redis_flush,
 	.tell = redis_tell,
 	.shared = redis_shared,
+	.order = redis_order,
 	.forget = redis_forget,
 	.instance = redis_instance,
 	.memory_used = redis_memory_used,

@@ -185,10 +185,9 @@ fleet_of(const struct store_telling *t)
 static json_t *
 state_of(const struct store_telling *t)
 {
-	return json_pack("{s:o,s:o,s:o,s:o,s:s,s:s}", "epoch", whole(t->epoch), "version",
+	return json_pack("{s:o,s:o,s:o,s:o}", "epoch", whole(t->epoch), "version",
 			 whole(t->version), "desired", whole(t->state.desired), "proposed",
-			 figure(t->state.proposed), "mode", t->state.mode, "number",
-			 t->state.number);
+			 figure(t->state.proposed));
 }
 
 static json_int_t
@@ -446,8 +445,6 @@ read_state(const json_t *all, struct mono now, struct store_shared *ret)
 		.desired = desired < TG_STORE_MEMBERS_MAX ? (uint32_t)desired : TG_STORE_MEMBERS_MAX,
 		.proposed = figure_of(state, "proposed"),
 	};
-	snprintf(ret->state.mode, sizeof(ret->state.mode), "%s", text_of(state, "mode"));
-	snprintf(ret->state.number, sizeof(ret->state.number), "%s", text_of(state, "number"));
 	ret->state.has_up = read_age(ages, "up", now, &ret->state.up_ms);
 	ret->state.has_down = read_age(ages, "down", now, &ret->state.down_ms);
 	(void)read_age(ages, "active", now, &ret->state.active_ms);

@@ -43,6 +43,7 @@ store_close(struct store *s, unsigned timeout_ms)
 		return;
 	s->change = NULL;
 	s->heard = NULL;
+	s->ordered = NULL;
 	s->ops->close(s, timeout_ms);
 	history_free(s->history);
 	free(s);
@@ -238,6 +239,20 @@ store_listen(struct store *s, void (*heard)(void *user, const char *service), vo
 {
 	s->heard = heard;
 	s->heard_user = user;
+}
+
+int
+store_share_order(struct store *s, const struct store_order *order)
+{
+	return s->ops->order != NULL ? s->ops->order(s, order) : 0;
+}
+
+void
+store_listen_orders(struct store *s, void (*ordered)(void *user, const struct store_order *order),
+		    void *user)
+{
+	s->ordered = ordered;
+	s->ordered_user = user;
 }
 
 const char *

@@ -98,7 +98,6 @@ void store_flush(struct store *store);
 #define TG_STORE_OTHERS_MAX 63u
 #define TG_STORE_MEMBERS_MAX 1024u
 #define TG_STORE_MEMBER     64u
-#define TG_STORE_ORDER      16u
 
 /* A scaled backend that is to be used by all. A value. */
 struct store_member {
@@ -124,8 +123,6 @@ struct store_leading {
 	int64_t up_ms;     /* on the clock of all, as milliseconds */
 	int64_t down_ms;
 	int64_t active_ms; /* 0: not known */
-	char mode[TG_STORE_ORDER];   /* as operators ordered, in the teller's words; "": not told */
-	char number[TG_STORE_ORDER]; /* the same */
 };
 
 /* What an instance tells. A value; what it points to is copied. */
@@ -201,6 +198,27 @@ void store_listen(struct store *store, void (*heard)(void *user, const char *ser
 const char *store_instance(const struct store *store);
 /* What its server told of the memory it uses, bytes; 0: not known. */
 uint64_t store_memory_used(const struct store *store);
+
+/* What an operator ordered one instance, for all. */
+struct store_order {
+	const char *service;
+	const char *backend; /* "": of the service itself */
+	const char *what;    /* a word of steer/ */
+	const char *value;
+	const char *was;     /* what was configured when it was given, as steer/ has it */
+	const char *who;
+	const char *why;
+	struct wall when;
+	/* of one that was heard: */
+	const char *origin;  /* the instance it was given to */
+	bool is_old;         /* it may be of before this store was opened */
+};
+/* -TG_ENOMEM. A store without others takes no notice. */
+TG_MUST_CHECK int store_share_order(struct store *store, const struct store_order *order);
+/* `ordered` is called with each order that another instance was given, from the loop; the text is until its return. NULL:
+ * nobody listens. Must not close the store. */
+void store_listen_orders(struct store *store,
+			 void (*ordered)(void *user, const struct store_order *order), void *user);
 
 /* For metrics. A value. */
 struct store_counts {

@@ -25,6 +25,7 @@ struct store_ops {
 	/* Of one that has others: all of these, or none. As the functions of store/store.h. */
 	int (*tell)(struct store *s, const char *service, const struct store_telling *telling);
 	const struct store_shared *(*shared)(const struct store *s, const char *service);
+	int (*order)(struct store *s, const struct store_order *order);
 	void (*forget)(struct store *s, const char *service);
 	const char *(*instance)(const struct store *s);
 	uint64_t (*memory_used)(const struct store *s);
@@ -39,6 +40,8 @@ struct store {
 	void *user;
 	void (*heard)(void *user, const char *service); /* NULL: nobody listens */
 	void *heard_user;
+	void (*ordered)(void *user, const struct store_order *order); /* the same */
+	void *ordered_user;
 	struct store_counts counts;
 	struct mono given_up; /* from then on one that was never heard has nobody to tell of */
 	bool is_well;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
+#include "store/redis_board.h"
 #include "store/share.h"
 
 static void
@@ -30,6 +31,18 @@ check(const struct store_shared *heard)
 	}
 }
 
+static void
+check_order(void *user, const struct store_order *order)
+{
+	(void)user;
+	if (order->service == NULL || order->backend == NULL || order->what == NULL ||
+	    order->what[0] == '\0' || strlen(order->value) + strlen(order->was) + strlen(order->who) +
+						     strlen(order->why) + strlen(order->origin) >
+					     1u << 20 ||
+	    order->when.us > 9000000)
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
@@ -48,6 +61,8 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 		}
 		question = share_question(share, &self, (struct mono){.us = 9000000});
 		free(question);
+		if (board_read(text, len, true, (struct wall){.us = 9000000}, check_order, NULL) < -1)
+			abort();
 	}
 	free(text);
 	share_free(share);

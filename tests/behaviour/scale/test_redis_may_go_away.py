@@ -14,7 +14,7 @@ DATABASE = 3
 
 # No more than doc/internals/store.md says it needs; the password has what an url must escape.
 USERS = {"tidegate": ("p/@:%ss", "~tg:* +hset +pexpire +zadd +zremrangebyscore +xadd +ping +select "
-                      "+evalsha +script|load +time +get +set +incr +del +zrem +zrange +hgetall +info")}
+                      "+evalsha +script|load +time +get +set +incr +del +zrem +zrange +hgetall +hget +hlen +info")}
 
 
 @pytest.fixture

@@ -1,0 +1,329 @@
+#include "store/redis_board.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "store/redis_script.h"
+#include "store/store_priv.h"
+
+#define LOOK_MS   500u
+#define TEXT_SIZE 256u
+
+static const struct batch_kind kind_load = {.name = "SCRIPT", .answer = REDIS_REPLY_STRING};
+static const struct batch_kind kind_board = {.name = "EVALSHA", .answer = REDIS_REPLY_STRING};
+
+/* One that redis was not told of yet. */
+struct board_order {
+	TAILQ_ENTRY(board_order) link;
+	bool is_sent;
+	struct wall when;
+	char key[3 * TEXT_SIZE]; /* service, backend and what, a line each: names have no such */
+	char value[TEXT_SIZE];
+	char was[TEXT_SIZE];
+	char who[TEXT_SIZE];
+	char why[TEXT_SIZE];
+};
+
+/*** Its life ***/
+
+static void
+on_timer(struct timer *t)
+{
+	struct redis_board *b = TG_CONTAINER(t, struct redis_board, timer);
+
+	b->is_pending = true;
+	timer_set(b->store->loop, t, mono_add_ms(loop_now(b->store->loop), LOOK_MS));
+	b->flush(b->store);
+}
+
+void
+board_init(struct redis_board *b, struct store *store, const struct conf_store *conf,
+	   const char *instance, void (*flush)(struct store *s))
+{
+	*b = (struct redis_board){.store = store,
+				  .instance = instance,
+				  .flush = flush,
+				  .is_on = conf->share_orders};
+	TAILQ_INIT(&b->waiting);
+	timer_init(&b->timer, on_timer);
+	if (b->is_on)
+		timer_set(store->loop, &b->timer, loop_now(store->loop));
+}
+
+static void
+drop(struct redis_board *b, struct board_order *order)
+{
+	TAILQ_REMOVE(&b->waiting, order, link);
+	b->n_waiting--;
+	free(order);
+}
+
+void
+board_fini(struct redis_board *b)
+{
+	if (b->store == NULL)
+		return;
+	timer_fini(&b->timer);
+	while (!TAILQ_EMPTY(&b->waiting))
+		drop(b, TAILQ_FIRST(&b->waiting));
+}
+
+/*** Telling ***/
+
+static void
+drop_same(struct redis_board *b, const char *key)
+{
+	struct board_order *order;
+
+	TAILQ_FOREACH(order, &b->waiting, link) {
+		if (strcmp(order->key, key) == 0) {
+			drop(b, order);
+			return;
+		}
+	}
+}
+
+int
+board_tell(struct redis_board *b, const struct store_order *order)
+{
+	struct board_order *o = b->is_on ? calloc(1, sizeof(*o)) : NULL;
+
+	if (!b->is_on)
+		return 0;
+	if (o == NULL)
+		return -TG_ENOMEM;
+	o->when = order->when;
+	snprintf(o->key, sizeof(o->key), "%s\n%s\n%s", order->service, order->backend, order->what);
+	snprintf(o->value, sizeof(o->value), "%s", order->value);
+	snprintf(o->was, sizeof(o->was), "%s", order->was);
+	snprintf(o->who, sizeof(o->who), "%s", order->who);
+	snprintf(o->why, sizeof(o->why), "%s", order->why);
+	drop_same(b, o->key);
+	if (b->n_waiting == TG_BOARD_WAITING_MAX) {
+		drop(b, TAILQ_FIRST(&b->waiting));
+		b->store->counts.dropped++;
+	}
+	TAILQ_INSERT_TAIL(&b->waiting, o, link);
+	b->n_waiting++;
+	timer_set(b->store->loop, &b->timer, loop_now(b->store->loop));
+	return 0;
+}
+
+static json_t *
+waiting_of(const struct redis_board *b, struct wall now)
+{
+	json_t *all = json_array();
+	const struct board_order *o;
+
+	TAILQ_FOREACH(o, &b->waiting, link) {
+		uint64_t age_us = now.us > o->when.us ? now.us - o->when.us : 0;
+
+		if (json_array_append_new(all, json_pack("{s:s,s:I,s:s,s:s,s:s,s:s}", "key", o->key,
+							 "age", (json_int_t)(age_us / 1000), "value",
+							 o->value, "was", o->was, "who", o->who,
+							 "why", o->why)) < 0) {
+			json_decref(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+static char *
+question_of(const struct redis_board *b)
+{
+	json_t *all = json_pack("{s:s,s:I,s:o}", "instance", b->instance, "known",
+				(json_int_t)b->known, "orders", waiting_of(b, wall_read()));
+	char *text = all != NULL ? json_dumps(all, JSON_COMPACT) : NULL;
+
+	json_decref(all);
+	return text;
+}
+
+bool
+board_is_pending(const struct redis_board *b)
+{
+	return b->is_pending && !b->is_asked;
+}
+
+static void
+add(struct redis_batch *batch, const struct batch_kind *kind, size_t argc, const char **argv)
+{
+	size_t sizes[6];
+
+	for (size_t i = 0; i < argc; i++)
+		sizes[i] = strlen(argv[i]);
+	(void)batch_add(batch, kind, NULL, argc, argv, sizes);
+}
+
+void
+board_add(struct redis_board *b, struct redis_batch *batch)
+{
+	size_t before = batch->n_items;
+	struct board_order *o;
+	char *question;
+
+	if (!board_is_pending(b))
+		return;
+	if (b->sha[0] == '\0') {
+		add(batch, &kind_load, 3,
+		    (const char *[]){kind_load.name, "LOAD", redis_script_board});
+		return;
+	}
+	question = question_of(b);
+	if (question != NULL)
+		add(batch, &kind_board, 6,
+		    (const char *[]){kind_board.name, b->sha, "2", TG_BOARD_KEY, TG_BOARD_KEY ":number",
+				     question});
+	free(question);
+	if (batch->n_items == before)
+		return;
+	b->is_pending = false;
+	b->is_asked = true;
+	TAILQ_FOREACH(o, &b->waiting, link)
+		o->is_sent = true;
+}
+
+/*** Hearing ***/
+
+bool
+board_has_asked(const struct batch_kind *kind)
+{
+	return kind == &kind_board || kind == &kind_load;
+}
+
+bool
+board_again(struct redis_board *b, const struct batch_item *item, const redisReply *reply)
+{
+	if (item->kind != &kind_board || strncmp(reply->str, "NOSCRIPT", 8) != 0)
+		return false;
+	b->sha[0] = '\0';
+	b->is_asked = false;
+	b->is_pending = true;
+	return true;
+}
+
+/* The next line of a key, cut out of it. NULL: there is none. */
+static char *
+take_line(char **key)
+{
+	char *line = *key;
+	char *end = line != NULL ? strchr(line, '\n') : NULL;
+
+	*key = end != NULL ? end + 1 : NULL;
+	if (end != NULL)
+		*end = '\0';
+	return line;
+}
+
+static const char *
+text_of(const json_t *object, const char *word)
+{
+	const char *text = json_string_value(json_object_get(object, word));
+
+	return text != NULL ? text : "";
+}
+
+static void
+read_order(const json_t *object, bool is_first, struct wall now,
+	   void (*heard)(void *user, const struct store_order *order), void *user)
+{
+	json_int_t age_ms = json_integer_value(json_object_get(object, "age"));
+	char *copy = strdup(text_of(object, "key"));
+	char *rest = copy;
+	struct store_order order = {
+		.service = take_line(&rest),
+		.backend = take_line(&rest),
+		.what = take_line(&rest),
+		.value = text_of(object, "value"),
+		.was = text_of(object, "was"),
+		.who = text_of(object, "who"),
+		.why = text_of(object, "why"),
+		.origin = text_of(object, "origin"),
+		.is_old = is_first,
+	};
+
+	if (age_ms < 0 || (uint64_t)age_ms > now.us / 1000)
+		age_ms = 0;
+	order.when.us = now.us - (uint64_t)age_ms * 1000;
+	if (order.what != NULL && order.what[0] != '\0' && rest == NULL)
+		heard(user, &order);
+	free(copy);
+}
+
+int64_t
+board_read(const char *text, size_t n, bool is_first, struct wall now,
+	   void (*heard)(void *user, const struct store_order *order), void *user)
+{
+	json_t *all = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *number = json_object_get(all, "number");
+	json_int_t newest = json_is_integer(number) ? json_integer_value(number) : -1;
+	json_t *order;
+	size_t i;
+
+	if (newest >= 0)
+		json_array_foreach(json_object_get(all, "orders"), i, order)
+			read_order(order, is_first, now, heard, user);
+	json_decref(all);
+	return newest;
+}
+
+static void
+on_heard(void *user, const struct store_order *order)
+{
+	struct store *s = user;
+
+	if (s->ordered != NULL)
+		s->ordered(s->ordered_user, order);
+}
+
+static bool
+take_sha(struct redis_board *b, const redisReply *reply)
+{
+	if (reply->len != sizeof(b->sha) - 1)
+		return false;
+	for (size_t i = 0; i < reply->len; i++) {
+		if (!isxdigit((unsigned char)reply->str[i]))
+			return false;
+	}
+	memcpy(b->sha, reply->str, sizeof(b->sha));
+	return true;
+}
+
+bool
+board_answered(struct redis_board *b, const struct batch_item *item, const redisReply *reply)
+{
+	struct board_order *o;
+	struct board_order *next;
+	int64_t newest;
+
+	if (item->kind == &kind_load)
+		return take_sha(b, reply);
+	for (o = TAILQ_FIRST(&b->waiting); o != NULL; o = next) {
+		next = TAILQ_NEXT(o, link);
+		if (o->is_sent)
+			drop(b, o);
+	}
+	b->is_asked = false;
+	newest = board_read(reply->str, reply->len, !b->has_known, wall_read(), on_heard, b->store);
+	if (newest < 0)
+		return false;
+	b->has_known = true;
+	b->known = (uint64_t)newest;
+	return true;
+}
+
+void
+board_end_flight(struct redis_board *b)
+{
+	struct board_order *o;
+
+	b->is_asked = false;
+	TAILQ_FOREACH(o, &b->waiting, link)
+		o->is_sent = false;
+}
