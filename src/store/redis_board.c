@@ -13,6 +13,7 @@
 
 #define LOOK_MS   500u
 #define TEXT_SIZE 256u
+#define CLOCK_MAX_MS (INT64_C(1) << 50)
 
 static const struct batch_kind kind_load = {.name = "SCRIPT", .answer = REDIS_REPLY_STRING};
 static const struct batch_kind kind_board = {.name = "EVALSHA", .answer = REDIS_REPLY_STRING};
@@ -114,19 +115,20 @@ board_tell(struct redis_board *b, const struct store_order *order)
 	return 0;
 }
 
+/* At the time they were given by the clock of redis, however late it hears of them. */
 static json_t *
-waiting_of(const struct redis_board *b, struct wall now)
+waiting_of(const struct redis_board *b)
 {
 	json_t *all = json_array();
 	const struct board_order *o;
 
 	TAILQ_FOREACH(o, &b->waiting, link) {
-		uint64_t age_us = now.us > o->when.us ? now.us - o->when.us : 0;
+		json_int_t at_ms = (json_int_t)(o->when.us / 1000) + b->ahead_ms;
 
-		if (json_array_append_new(all, json_pack("{s:s,s:I,s:s,s:s,s:s,s:s}", "key", o->key,
-							 "age", (json_int_t)(age_us / 1000), "value",
-							 o->value, "was", o->was, "who", o->who,
-							 "why", o->why)) < 0) {
+		if (b->has_known &&
+		    json_array_append_new(all, json_pack("{s:s,s:I,s:s,s:s,s:s,s:s}", "key", o->key,
+							 "at", at_ms, "value", o->value, "was",
+							 o->was, "who", o->who, "why", o->why)) < 0) {
 			json_decref(all);
 			return NULL;
 		}
@@ -138,7 +140,7 @@ static char *
 question_of(const struct redis_board *b)
 {
 	json_t *all = json_pack("{s:s,s:I,s:o}", "instance", b->instance, "known",
-				(json_int_t)b->known, "orders", waiting_of(b, wall_read()));
+				(json_int_t)b->known, "orders", waiting_of(b));
 	char *text = all != NULL ? json_dumps(all, JSON_COMPACT) : NULL;
 
 	json_decref(all);
@@ -186,7 +188,7 @@ board_add(struct redis_board *b, struct redis_batch *batch)
 	b->is_pending = false;
 	b->is_asked = true;
 	TAILQ_FOREACH(o, &b->waiting, link)
-		o->is_sent = true;
+		o->is_sent = b->has_known;
 }
 
 /*** Hearing ***/
@@ -257,15 +259,22 @@ read_order(const json_t *object, bool is_first, struct wall now,
 }
 
 int64_t
-board_read(const char *text, size_t n, bool is_first, struct wall now,
+board_read(const char *text, size_t n, bool is_first, struct wall now, int64_t *ahead_ms,
 	   void (*heard)(void *user, const struct store_order *order), void *user)
 {
 	json_t *all = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *number = json_object_get(all, "number");
-	json_int_t newest = json_is_integer(number) ? json_integer_value(number) : -1;
+	const json_t *clock = json_object_get(all, "now");
+	json_int_t newest = json_is_integer(number) && json_is_integer(clock) &&
+					    json_integer_value(clock) >= 0 &&
+					    json_integer_value(clock) < CLOCK_MAX_MS
+				    ? json_integer_value(number)
+				    : -1;
 	json_t *order;
 	size_t i;
 
+	if (newest >= 0)
+		*ahead_ms = json_integer_value(clock) - (int64_t)(now.us / 1000);
 	if (newest >= 0)
 		json_array_foreach(json_object_get(all, "orders"), i, order)
 			read_order(order, is_first, now, heard, user);
@@ -310,9 +319,12 @@ board_answered(struct redis_board *b, const struct batch_item *item, const redis
 			drop(b, o);
 	}
 	b->is_asked = false;
-	newest = board_read(reply->str, reply->len, !b->has_known, wall_read(), on_heard, b->store);
+	newest = board_read(reply->str, reply->len, !b->has_known, wall_read(), &b->ahead_ms,
+			    on_heard, b->store);
 	if (newest < 0)
 		return false;
+	if (!b->has_known && b->n_waiting > 0)
+		b->is_pending = true;
 	b->has_known = true;
 	b->known = (uint64_t)newest;
 	return true;

@@ -28,6 +28,7 @@ struct redis_board {
 	bool is_asked;     /* one is under way */
 	bool has_known;    /* one was answered */
 	uint64_t known;    /* the newest order that was heard */
+	int64_t ahead_ms;  /* of our wall clock that of redis is, at the last answer */
 	struct board_orders waiting;
 	unsigned n_waiting;
 };
@@ -49,8 +50,9 @@ bool board_answered(struct redis_board *b, const struct batch_item *item, const 
 /* Nothing is under way any more. */
 void board_end_flight(struct redis_board *b);
 
-/* Pure, for the above and its tests: tells `heard` of each order, and returns the newest number; -1: it is none. */
-int64_t board_read(const char *text, size_t n, bool is_first, struct wall now,
+/* Pure, for the above and its tests: tells `heard` of each order, and returns the newest number; -1: it is none.
+ * *ahead_ms is by how much the clock of redis is ahead of `now`. */
+int64_t board_read(const char *text, size_t n, bool is_first, struct wall now, int64_t *ahead_ms,
 		   void (*heard)(void *user, const struct store_order *order), void *user);
 
 #endif

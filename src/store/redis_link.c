@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/backoff.h"
@@ -145,13 +146,24 @@ tell_down(struct redis_link *l, const char *reason)
 	l->ops->down(l->user, why);
 }
 
+/* What was not delivered is not to be: who hears it late takes it for what is said now. */
+static void
+forget_unsent(const redisAsyncContext *async)
+{
+	static const struct linger none = {.l_onoff = 1, .l_linger = 0};
+
+	(void)setsockopt(async->c.fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
 void
 redis_link_fail(struct redis_link *l, const char *reason)
 {
 	redisAsyncContext *async = detach(l);
 
-	if (async != NULL)
+	if (async != NULL) {
+		forget_unsent(async);
 		redisAsyncFree(async);
+	}
 	tell_down(l, reason);
 }
 

@@ -89,7 +89,7 @@ const char redis_script_board[] =
 	"local number = tonumber(redis.call('GET', KEYS[2]) or 0)\n"
 	"for _, order in ipairs(q.orders) do\n"
 	"  local was = redis.call('HGET', KEYS[1], order.key)\n"
-	"  local at = now - order.age\n"
+	"  local at = math.min(now, order.at)\n"
 	"  if not was or cjson.decode(was).at <= at then\n"
 	"    if not was and redis.call('HLEN', KEYS[1]) >= 4096 then\n"
 	"      return redis.error_reply('LIMIT there are 4096 orders')\n"
@@ -101,7 +101,7 @@ const char redis_script_board[] =
 	"end\n"
 	/* It came back empty: what is newer is not known. */
 	"local known = q.known <= number and q.known or 0\n"
-	"if known == number then return '{\"number\":' .. string.format('%.0f', number) .. '}' end\n"
+	"if known == number then return string.format('{\"number\":%.0f,\"now\":%.0f}', number, now) end\n"
 	"local flat, all = redis.call('HGETALL', KEYS[1]), {}\n"
 	"for i = 1, #flat, 2 do\n"
 	"  local order = cjson.decode(flat[i + 1])\n"
@@ -118,4 +118,4 @@ const char redis_script_board[] =
 	"  if i > 256 then last = all[i - 1].number break end\n"
 	"  if order.origin ~= q.instance then table.insert(told, order) end\n"
 	"end\n"
-	"return cjson.encode({number = last, orders = told})\n";
+	"return cjson.encode({number = last, now = now, orders = told})\n";

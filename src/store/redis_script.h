@@ -12,8 +12,8 @@
 extern const char redis_script_exchange[];
 
 /*
- * KEYS: the hash of orders, the number of the last one. ARGV: {"instance", "known", "orders":[{"key", "age", "value",
- * "was", "who", "why"}]}. Answers {"number", "orders":[the same, with "origin"]}: those of others, newer than known, 256 at
+ * KEYS: the hash of orders, the number of the last one. ARGV: {"instance", "known", "orders":[{"key", "at", "value",
+ * "was", "who", "why"}]}. Answers {"number", "now", "orders":[the same, with "origin" and "age"]}: those of others, newer than known, 256 at
  * most; the rest when it is asked again. The later order of a thing counts, wherever it was given.
  */
 #define TG_BOARD_KEY "tg:{*}:orders"

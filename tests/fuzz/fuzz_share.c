@@ -51,6 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 	/* A copy of its own, so that a read past its end is seen. */
 	char *text = malloc(len + (len == 0));
 	char *question;
+	int64_t ahead_ms;
 
 	if (share != NULL && text != NULL) {
 		memcpy(text, input, len);
@@ -61,7 +62,8 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 		}
 		question = share_question(share, &self, (struct mono){.us = 9000000});
 		free(question);
-		if (board_read(text, len, true, (struct wall){.us = 9000000}, check_order, NULL) < -1)
+		if (board_read(text, len, true, (struct wall){.us = 9000000}, &ahead_ms, check_order, NULL) <
+		    -1)
 			abort();
 	}
 	free(text);

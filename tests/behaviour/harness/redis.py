@@ -23,8 +23,8 @@ class Redis:
     users: {name: (password, rules)}, besides the owner, who may do anything with PASSWORD; none: nobody
     needs a password."""
 
-    def __init__(self, folder, users=None, name="redis", lines=()):
-        self.folder, self.lines = folder / name, lines
+    def __init__(self, folder, users=None, name="redis", lines=(), under=(), bind=net.ADDRESS):
+        self.folder, self.lines, self.under, self.bind = folder / name, lines, under, bind
         self.folder.mkdir(parents=True)
         self.port = net.free_port()
         self.address = f"{net.ADDRESS}:{self.port}"
@@ -36,7 +36,7 @@ class Redis:
         self.start()
 
     def conf(self):
-        lines = [f"bind {net.ADDRESS}", f"port {self.port}", f"unixsocket {self.path}",
+        lines = [f"bind {self.bind}", f"port {self.port}", f"unixsocket {self.path}",
                  'save ""', f"dir {self.folder}"]
         lines += [f"user {name} on >{password} {rules}"
                   for name, (password, rules) in self.users.items()]
@@ -46,7 +46,7 @@ class Redis:
 
     def start(self):
         self.starts += 1
-        self.server = process.Program([program("redis-server"), f"{self.folder}/redis.conf"],
+        self.server = process.Program([*self.under, program("redis-server"), f"{self.folder}/redis.conf"],
                                       self.folder, name=f"redis-{self.starts}")
         settings.wait_until(lambda: "Ready to accept" in self.server.stdout.text(), "Redis to accept")
 
