@@ -16,7 +16,8 @@ conn_open(struct conn *c, struct loop *loop, int fd, watch_cb *cb)
 
 	c->loop = loop;
 	c->fd = fd;
-	c->flags = CONN_READABLE | CONN_WRITABLE;
+	c->filter = NULL;
+	c->flags = CONN_READABLE | CONN_WRITABLE | CONN_INPUT;
 	rc = watch_start(loop, &c->watch, fd, cb);
 	if (rc != 0) {
 		close(fd);
@@ -47,6 +48,13 @@ conn_connect(struct conn *c, struct loop *loop, const struct addr *to, watch_cb 
 	rc = conn_open(c, loop, fd, cb);
 	c->flags = CONN_CONNECTING;
 	return rc;
+}
+
+void
+conn_attach(struct conn *c, struct conn_filter *f)
+{
+	f->conn = c;
+	c->filter = f;
 }
 
 int
@@ -90,6 +98,8 @@ conn_recv(struct conn *c, void *p, size_t n)
 
 	if ((c->flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) != CONN_READABLE)
 		return (c->flags & CONN_ENDED) != 0 ? 0 : -TG_EAGAIN;
+	if (c->filter != NULL)
+		return c->filter->ops->recv(c, p, n);
 	do {
 		got = recv(c->fd, p, n, 0);
 	} while (got < 0 && errno == EINTR);
@@ -140,10 +150,13 @@ sent(struct conn *c, ssize_t took, size_t n)
 ssize_t
 conn_send(struct conn *c, const void *p, size_t n)
 {
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)p, .iov_len = n};
 	ssize_t took;
 
 	if ((c->flags & CONN_WRITABLE) == 0)
 		return -TG_EAGAIN;
+	if (c->filter != NULL)
+		return c->filter->ops->sendv(c, &iov, 1);
 	do {
 		took = send(c->fd, p, n, MSG_NOSIGNAL);
 	} while (took < 0 && errno == EINTR);
@@ -162,12 +175,31 @@ conn_sendv(struct conn *c, const struct iovec *iov, int n)
 		return conn_send(c, iov[0].iov_base, iov[0].iov_len);
 	if ((c->flags & CONN_WRITABLE) == 0)
 		return -TG_EAGAIN;
+	if (c->filter != NULL)
+		return c->filter->ops->sendv(c, iov, n);
 	for (i = 0; i < n; i++)
 		total += iov[i].iov_len;
 	do {
 		took = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 	} while (took < 0 && errno == EINTR);
 	return sent(c, took, total);
+}
+
+/* A filter takes no files: through memory, a piece at a time. */
+static ssize_t
+send_piece(struct conn *c, int fd, uint64_t at, size_t n)
+{
+	char piece[16384];
+	ssize_t got;
+
+	do {
+		got = pread(fd, piece, n < sizeof(piece) ? n : sizeof(piece), (off_t)at);
+	} while (got < 0 && errno == EINTR);
+	if (got > 0)
+		return conn_send(c, piece, (size_t)got);
+	if (got == 0)
+		errno = EIO;
+	return -TG_ENOENT;
 }
 
 ssize_t
@@ -178,6 +210,8 @@ conn_sendfile(struct conn *c, int fd, uint64_t at, size_t n)
 
 	if ((c->flags & CONN_WRITABLE) == 0)
 		return -TG_EAGAIN;
+	if (c->filter != NULL)
+		return send_piece(c, fd, at, n);
 	do {
 		took = sendfile(c->fd, fd, &from, n);
 	} while (took < 0 && errno == EINTR);
@@ -196,7 +230,30 @@ conn_shutdown(struct conn *c)
 	if ((c->flags & CONN_SHUT) != 0 || c->fd < 0)
 		return;
 	c->flags |= CONN_SHUT;
-	shutdown(c->fd, SHUT_WR);
+	if (c->filter != NULL)
+		c->filter->ops->shutdown(c);
+	else
+		shutdown(c->fd, SHUT_WR);
+}
+
+static void
+filter_free(struct conn *c)
+{
+	struct conn_filter *f = c->filter;
+
+	c->filter = NULL;
+	if (f != NULL)
+		f->ops->free(f);
+}
+
+static void
+leave(struct conn *c)
+{
+	watch_stop(c->loop, &c->watch);
+	close(c->fd);
+	c->fd = -1;
+	c->flags = 0;
+	filter_free(c);
 }
 
 void
@@ -204,10 +261,20 @@ conn_close(struct conn *c)
 {
 	if (c->fd < 0)
 		return;
-	watch_stop(c->loop, &c->watch);
-	close(c->fd);
-	c->fd = -1;
-	c->flags = 0;
+	if (c->filter != NULL && (c->flags & CONN_SHUT) == 0)
+		c->filter->ops->goodbye(c);
+	leave(c);
+}
+
+struct conn_filter *
+conn_detach(struct conn *c)
+{
+	struct conn_filter *f = c->filter;
+
+	c->filter = NULL;
+	if (f != NULL)
+		f->conn = NULL;
+	return f;
 }
 
 int
@@ -230,7 +297,7 @@ conn_abort(struct conn *c)
 	if (c->fd < 0)
 		return;
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	conn_close(c);
+	leave(c);
 }
 
 bool

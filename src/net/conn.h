@@ -31,6 +31,35 @@
 
 #define CONN_RESET                                                                                 \
 	(1u << 8) /* writing met a reset; the kernel says so once: a 0 read now is no end */
+#define CONN_INPUT     (1u << 9)  /* as CONN_READABLE, of the socket below a filter; a filter clears it */
+#define CONN_TRUNCATED (1u << 10) /* with CONN_ENDED: the other side did not say that this was all */
+
+/*
+ * What bytes pass through between their owner and the socket: a connection without one has NULL,
+ * and pays for one comparison a call. The flags stay those of what the owner sees.
+ */
+struct conn;
+struct conn_filter {
+	const struct conn_filter_ops *ops;
+	struct conn *conn; /* NULL: of none yet */
+};
+
+struct conn_filter_ops {
+	/* As conn_recv(), with CONN_READABLE set and neither end nor error read. */
+	ssize_t (*recv)(struct conn *c, void *p, size_t n);
+	/* As conn_sendv(), with CONN_WRITABLE set. What it says is taken is the filter's to deliver. */
+	ssize_t (*sendv)(struct conn *c, const struct iovec *iov, int n);
+	/* The socket takes bytes again: sends what is taken and not sent, and what waits behind it. */
+	void (*on_writable)(struct conn *c);
+	/* Whether bytes, or our end, are taken and not with the kernel yet. */
+	bool (*has_unsent)(const struct conn *c);
+	/* Sends our end, then FIN; later, if bytes wait before it. Once. */
+	void (*shutdown)(struct conn *c);
+	/* The last words, if any is due and the kernel takes it; the socket is still open. */
+	void (*goodbye)(struct conn *c);
+	/* After the connection is closed, or instead of it. */
+	void (*free)(struct conn_filter *f);
+};
 
 /* Storage is the owner's. `fd` -1: closed. */
 struct conn {
@@ -38,6 +67,7 @@ struct conn {
 	struct loop *loop;
 	int fd;
 	unsigned flags;
+	struct conn_filter *filter; /* NULL: none; owned, freed when it closes */
 };
 
 /* Takes over `fd`, on failure too (closed). Not connecting: assumed readable and writable. */
@@ -47,19 +77,33 @@ TG_MUST_CHECK int conn_connect(struct conn *c, struct loop *loop, const struct a
 			       watch_cb *cb);
 /* 0: connected; -TG_EAGAIN: still under way; -TG_EIO: failed, errno says why. */
 TG_MUST_CHECK int conn_connected(struct conn *c);
-/* Merges what a watch reported into the flags. */
+/* From now on bytes pass through `f`, which is taken over. */
+void conn_attach(struct conn *c, struct conn_filter *f);
+/* Merges what a watch reported into the flags; a filter sends what waited. */
 static inline void
 conn_note(struct conn *c, unsigned what)
 {
 	if ((what & LOOP_READ) != 0)
-		c->flags |= CONN_READABLE;
-	if ((what & LOOP_WRITE) != 0)
-		c->flags |= CONN_WRITABLE;
+		c->flags |= CONN_READABLE | CONN_INPUT;
 	if ((what & LOOP_HANGUP) != 0)
 		c->flags |= CONN_HANGUP;
+	if ((what & LOOP_WRITE) == 0)
+		return;
+	c->flags |= CONN_WRITABLE;
+	if (c->filter != NULL)
+		c->filter->ops->on_writable(c);
+}
+/* Whether a filter has bytes that were taken and are not with the kernel: closing would lose them. */
+static inline bool
+conn_has_unsent(const struct conn *c)
+{
+	return c->filter != NULL && c->filter->ops->has_unsent(c);
 }
 
-/* The descriptor, open and not watched any more, is the caller's; `c` is closed. -1: it was. */
+/* The filter is the caller's. NULL: it has none. */
+struct conn_filter *conn_detach(struct conn *c);
+/* The descriptor, open and not watched any more, is the caller's; `c` is closed. -1: it was.
+ * Not with a filter. */
 int conn_give(struct conn *c);
 /* Whether the other side has reset it, as far as can be seen without reading. */
 bool conn_is_reset(struct conn *c);
@@ -69,7 +113,7 @@ ssize_t conn_recv(struct conn *c, void *p, size_t n);
 static inline void
 conn_recheck(struct conn *c)
 {
-	c->flags |= CONN_READABLE;
+	c->flags |= CONN_READABLE | CONN_INPUT;
 }
 /* Whether nothing, no end and no error waits to be read. */
 bool conn_is_quiet(const struct conn *c);

@@ -85,7 +85,14 @@ void
 relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf **first,
 	   uint32_t max_bytes)
 {
-	*r = (struct relay){.src = src, .dst = dst, .pipe = {-1, -1}, .max_bytes = max_bytes};
+	*r = (struct relay){
+		.src = src,
+		.dst = dst,
+		.pipe = {-1, -1},
+		.max_bytes = max_bytes,
+		/* The kernel does not know what a filter makes of bytes. */
+		.no_splice = src->filter != NULL || dst->filter != NULL,
+	};
 	if (first != NULL) {
 		r->buf = *first;
 		*first = NULL;
@@ -223,11 +230,12 @@ fill_buf(struct relay *r, struct buf_pool *bufs)
 	buf_put(bufs, &r->buf);
 	if (n == -TG_EAGAIN)
 		return RELAY_PARKED;
-	if (n < 0)
+	/* Nobody may take what was cut for all of it. */
+	if (n < 0 || (r->src->flags & CONN_TRUNCATED) != 0)
 		return RELAY_SRC_FAILED;
 	r->ended = true;
 	conn_shutdown(r->dst);
-	return RELAY_ENDED;
+	return conn_has_unsent(r->dst) ? RELAY_PARKED : RELAY_ENDED;
 }
 
 static enum relay_result
@@ -251,7 +259,7 @@ relay_step(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 	int i;
 
 	if (r->ended)
-		return RELAY_ENDED;
+		return conn_has_unsent(r->dst) ? RELAY_PARKED : RELAY_ENDED;
 	for (i = 0; i < ROUNDS; i++) {
 		result = relay_round(r, bufs, pipes);
 		if (result != RELAY_AGAIN)

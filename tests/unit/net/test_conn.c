@@ -101,7 +101,7 @@ open_assumes_both_ways(void **state)
 	assert_false(conn_is_open(&side.conn));
 	assert_int_equal(conn_open(&side.conn, side.loop, fds[0], on_report), 0);
 	assert_true(conn_is_open(&side.conn));
-	assert_int_equal(side.conn.flags, CONN_READABLE | CONN_WRITABLE);
+	assert_int_equal(side.conn.flags, CONN_READABLE | CONN_WRITABLE | CONN_INPUT);
 }
 
 static void
