@@ -19,6 +19,7 @@
 #include "proc/proc.h"
 #include "provider/call.h"
 #include "sched/builtin.h"
+#include "tls/certificate.h"
 
 #define DEFAULT_CONF SYSCONFDIR "/tidegate/tidegate.conf"
 #define EXIT_USAGE   2
@@ -156,6 +157,7 @@ run_check(const struct options *options)
 
 	conf_set_modules(&module_conf);
 	conf_set_web(call_check);
+	conf_set_certificates(&certificate_conf);
 	conf = load_conf(options->conf_path, false, NULL);
 	if (conf == NULL)
 		return EXIT_FAILURE;
@@ -222,6 +224,7 @@ run_parent(const struct options *options, const char *argv0, int predecessor)
 	struct err err;
 
 	conf_set_modules(&module_conf);
+	conf_set_certificates(&certificate_conf);
 	start.conf = load_conf(options->conf_path, true, &err);
 	if (start.conf == NULL) {
 		predecessor_refuse(predecessor, err.text);

@@ -8,6 +8,7 @@
 #include "admin/tally.h"
 #include "backend/view.h"
 #include "observe/counters.h"
+#include "tls/stream.h"
 
 static struct segment_shared *
 shared_of(const struct metric_site *site)
@@ -54,6 +55,16 @@ write_classes(const struct metric *m, const struct metric_site *site, struct out
 	for (unsigned i = 0; i < 5; i++)
 		exposition_labelled(out, &site->series, "code", classes[i],
 				    segment_sum(site->s->segment, site->slot, m->id + i));
+}
+
+static void
+write_handshakes_failed(const struct metric *m, const struct metric_site *site,
+			struct output *out)
+{
+	for (unsigned i = TG_TLS_FAILURE_CLOSED; i < TG_TLS_FAILURE_COUNT; i++)
+		exposition_labelled(out, &site->series, "reason", tls_failure_str(i),
+				    segment_sum(site->s->segment, site->slot,
+						m->id + i - TG_TLS_FAILURE_CLOSED));
 }
 
 static void
@@ -424,6 +435,9 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_ends_total", write_reasons, 0, "Streams ended, by reason."),
 	ROW(LISTENER, COUNTER, "listener_received_bytes_total", write_counter, TG_L_BYTES_IN, "Bytes from clients."),
 	ROW(LISTENER, COUNTER, "listener_sent_bytes_total", write_counter, TG_L_BYTES_OUT, "Bytes to clients."),
+	ROW(LISTENER, COUNTER, "listener_tls_handshakes_total", write_counter, TG_L_TLS_HANDSHAKES, "TLS handshakes that succeeded."),
+	ROW(LISTENER, COUNTER, "listener_tls_resumed_total", write_counter, TG_L_TLS_RESUMED, "TLS handshakes of these that resumed a session by its ticket."),
+	ROW(LISTENER, COUNTER, "listener_tls_failures_total", write_handshakes_failed, TG_L_TLS_FAILED_CLOSED, "TLS handshakes that failed, by reason."),
 	ROW(LISTENER, HISTOGRAM, "listener_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From the first byte of a request, or in mode tcp from accepting, to the end of the stream; also of those that no service got."),
 
 	ROW(SERVICE, GAUGE, "service_in_flight", write_service_in_flight, 0, "Streams on the backends of the service."),

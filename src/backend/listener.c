@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "backend/arrival.h"
 #include "backend/walk.h"
 #include "backend/worker.h"
 #include "base/container.h"
@@ -172,7 +173,7 @@ accept_some(struct accept_socket *s)
 	int i;
 
 	for (i = 0; i < ACCEPT_BATCH && !l->paused; i++) {
-		struct addr from = {.len = sizeof(from.u)};
+		struct accepted a = {.from.len = sizeof(a.from.u)};
 		int fd;
 
 		if (!take_place(l)) {
@@ -180,7 +181,7 @@ accept_some(struct accept_socket *s)
 			pause_accepting(l);
 			return false;
 		}
-		fd = accept4(s->fd, &from.u.sa, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(s->fd, &a.from.u.sa, &a.from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			int error = errno;
 
@@ -190,7 +191,11 @@ accept_some(struct accept_socket *s)
 			return error != EAGAIN && !l->paused;
 		}
 		counter_add(l->counters, TG_L_CONNECTIONS, 1);
-		l->ops->open(l->worker, l, fd, &from);
+		a.fd = fd;
+		if (l->tls != NULL)
+			arrival_open(l->worker, l, &a);
+		else
+			l->ops->open(l->worker, l, &a);
 	}
 	return !l->paused;
 }

@@ -3,10 +3,11 @@
 #include "backend/capture.h"
 
 void
-front_join(struct worker_listener *l, struct front_link *front)
+front_join(struct worker_listener *l, struct front_link *front, const struct front_ops *ops)
 {
 	struct worker *w = l->worker;
 
+	front->ops = ops;
 	front->id = w->next_front++ * TG_SESSION_WORKERS + w->id;
 	front->accepted = loop_now(w->loop);
 	LIST_INSERT_HEAD(&l->fronts, front, link);
@@ -35,7 +36,7 @@ describe(struct walk *walk, const struct worker_listener *l, const struct front_
 		.service = TG_SESSION_NONE,
 		.backend = TG_SESSION_NONE,
 	};
-	l->ops->describe(front, m);
+	front->ops->describe(front, m);
 }
 
 /* The one that was asked for, or one of all. */
@@ -45,7 +46,7 @@ visit(struct walk *walk, struct worker_listener *l, struct front_link *front)
 	bool is_it = front->id == walk->question.id;
 
 	if (walk->question.kind == TG_ASK_END && is_it) {
-		l->ops->end(front);
+		front->ops->end(front);
 		walk->n_ended++;
 	} else if (walk->question.kind == TG_ASK_SESSIONS ||
 		   (walk->question.kind == TG_ASK_SESSION && is_it)) {

@@ -23,7 +23,7 @@ struct walk {
 };
 
 /* The way a front comes to its listener and leaves it. */
-void front_join(struct worker_listener *l, struct front_link *front);
+void front_join(struct worker_listener *l, struct front_link *front, const struct front_ops *ops);
 void front_leave(struct worker_listener *l, struct front_link *front);
 
 /* The listener is about to be freed: a walk goes on with another one. */

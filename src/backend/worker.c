@@ -8,6 +8,8 @@
 #include "backend/back.h"
 #include "backend/capture.h"
 #include "backend/lease.h"
+#include "tls/context.h"
+#include "tls/stream.h"
 
 /*
  * What the descriptors of the process allow: two for each connection, after
@@ -98,6 +100,7 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 		.id = id, .n_workers = conf->workers, .conf = conf, .segment = segment};
 	TAILQ_INIT(&w->listeners);
 	TAILQ_INIT(&w->leaving);
+	TAILQ_INIT(&w->handshakes.line);
 	if (getrandom(w->random, sizeof(w->random), 0) != (ssize_t)sizeof(w->random))
 		w->random[0] = mono_read().us | 1;
 	w->next_front = mono_read().us;
@@ -117,9 +120,10 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	atomic_store(&w->total->limit_max, w->most_connections);
 	buf_pool_init(&w->bufs, &w->counters->n[TG_W_BUFS]);
 	w->loop = loop_new();
+	w->tls_output = tls_output_new();
 	w->services = calloc(slots, sizeof(struct worker_service *));
 	w->backends = calloc(slots, sizeof(struct worker_backend *));
-	if (w->loop == NULL || w->services == NULL || w->backends == NULL)
+	if (w->loop == NULL || w->tls_output == NULL || w->services == NULL || w->backends == NULL)
 		return -TG_ENOMEM;
 	loop_watch_lag(w->loop, on_lag, w);
 	loop_count(w->loop, &(struct loop_counts){.turns = &w->counters->n[TG_W_TURNS],
@@ -143,6 +147,7 @@ worker_fini(struct worker *w)
 		worker_listener_free(l);
 	}
 	loop_free(w->loop);
+	tls_output_free(w->tls_output);
 	free(w->services);
 	free(w->backends);
 	pipe_pool_fini(&w->pipes);
@@ -496,7 +501,8 @@ worker_set_view(struct worker *w, struct view *view)
 /* listeners */
 
 struct worker_listener *
-worker_listener_new(struct worker *w, const struct conf_listener *conf, const struct front_ops *ops)
+worker_listener_new(struct worker *w, const struct conf_listener *conf, const struct front_ops *ops,
+		    struct tls_context *tls)
 {
 	struct worker_listener *l = calloc(1, sizeof(*l));
 
@@ -505,6 +511,7 @@ worker_listener_new(struct worker *w, const struct conf_listener *conf, const st
 	l->worker = w;
 	l->conf = conf;
 	l->ops = ops;
+	l->tls = tls_context_ref(tls);
 	l->counters = segment_counters(w->segment, w->id, conf->segment_slot);
 	l->histograms = segment_histograms(w->segment, w->id, conf->segment_slot)->h;
 	l->shared = segment_shared(w->segment, conf->segment_slot);
@@ -525,6 +532,7 @@ worker_listener_free(struct worker_listener *l)
 	capture_free(&l->capture);
 	if (l->ops->fini != NULL)
 		l->ops->fini(l);
+	tls_context_unref(l->tls);
 	conf_unref(l->owner);
 	free(l);
 }
@@ -569,6 +577,7 @@ set_limit(struct worker_listener *l, unsigned n)
 static void
 configure(struct worker_listener *l, struct worker_listener *next)
 {
+	struct tls_context *tls = l->tls;
 	void *routes = l->routes;
 
 	if (l->conf->max_connections != next->conf->max_connections)
@@ -576,6 +585,8 @@ configure(struct worker_listener *l, struct worker_listener *next)
 	l->conf = next->conf;
 	l->routes = next->routes;
 	next->routes = routes;
+	l->tls = next->tls;
+	next->tls = tls;
 }
 
 int
@@ -611,7 +622,7 @@ worker_listener_drain(struct worker_listener *l)
 
 	for (front = LIST_FIRST(&l->fronts); front != NULL; front = next) {
 		next = LIST_NEXT(front, link);
-		l->ops->drain(front);
+		front->ops->drain(front);
 	}
 }
 

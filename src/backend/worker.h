@@ -28,11 +28,17 @@ struct worker_service;
 struct worker_backend;
 struct back;
 struct capture;
+struct arrival;
+struct conn_filter;
+struct tls_context;
+struct tls_output;
 TAILQ_HEAD(back_list, back);
+TAILQ_HEAD(arrival_line, arrival);
 
 /* A client connection as its listener knows it: first member of what L4 and L7 make of it. */
 struct front_link {
 	LIST_ENTRY(front_link) link;
+	const struct front_ops *ops;
 	uint64_t id; /* as in struct msg_session */
 	struct mono accepted;
 };
@@ -47,13 +53,21 @@ enum front_kind {
 	FRONT_KIND_COUNT
 };
 
+/* A connection as a mode gets it. */
+struct accepted {
+	int fd;
+	struct addr from;
+	struct conn_filter *filter; /* TLS, behind its handshake; taken over. NULL: plain */
+	bool is_draining;	    /* the listener drains already */
+};
+
 /* What a listener's mode does; one const each in l4/ and l7/. */
 struct front_ops {
 	/* What the mode makes of the listener's configuration: `routes`. -TG_ENOMEM. NULL: nothing. */
 	int (*init)(struct worker_listener *l);
 	void (*fini)(struct worker_listener *l); /* NULL: nothing */
-	/* Takes over an accepted descriptor, also when it fails (closed, counted). */
-	void (*open)(struct worker *w, struct worker_listener *l, int fd, const struct addr *from);
+	/* Takes over descriptor and filter, also when it fails (closed, counted). */
+	void (*open)(struct worker *w, struct worker_listener *l, const struct accepted *a);
 	/* The listener drains: finish what runs, then close. */
 	void (*drain)(struct front_link *front);
 	/* Time is up: close now. Says what that was. */
@@ -84,6 +98,7 @@ struct worker_listener {
 	struct conf *owner; /* of conf, where that is not the worker's; counted */
 	const struct front_ops *ops;
 	void *routes; /* struct http_routes of mode http */
+	struct tls_context *tls; /* counted; NULL: plain */
 	struct segment_counters *counters;
 	struct segment_histogram *histograms; /* by enum stream_histogram */
 	struct segment_shared *shared; /* connections of all workers */
@@ -165,6 +180,12 @@ struct worker {
 	struct buf_pool bufs;
 	struct pipe_pool pipes;
 	struct spools spools; /* bodies that wait */
+	struct tls_output *tls_output;
+	struct {
+		struct arrival_line line; /* those that wait for their next step */
+		struct mono turn;	  /* `spent_us` is of this turn of the loop */
+		uint64_t spent_us;
+	} handshakes; /* see backend/arrival.h */
 	struct worker_listeners listeners;
 	struct worker_listeners leaving; /* those that drain */
 	/* By slot, NULL where there is none. */
@@ -239,9 +260,9 @@ const char *worker_backend_name(const struct worker *w, uint32_t slot);
 
 /*** Listeners ***/
 
-/* Not in the worker yet, as above. NULL: no memory. */
+/* Not in the worker yet, as above. A reference of `tls` is taken; NULL: plain. NULL: no memory. */
 struct worker_listener *worker_listener_new(struct worker *w, const struct conf_listener *conf,
-					    const struct front_ops *ops);
+					    const struct front_ops *ops, struct tls_context *tls);
 /* Without sockets and fronts. NULL allowed. */
 void worker_listener_free(struct worker_listener *l);
 /* The listener in this slot, or NULL. */

@@ -1,6 +1,8 @@
 /* conf/check.c: what check functions ask and say, of the group they check. */
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "conf/tree_priv.h"
 
@@ -117,4 +119,20 @@ conf_check_file(const struct conf_check *check, const char *key)
 	return conf_source_is_file(check->reader->source)
 		       ? conf_source_place(check->reader->source, line).file
 		       : NULL;
+}
+
+bool
+conf_check_path(struct conf_check *check, const char *key, const char *name, char *buf, size_t size)
+{
+	const char *beside = conf_check_file(check, key);
+	const char *slash = beside ? strrchr(beside, '/') : NULL;
+	int folder = slash && name[0] != '/' ? (int)(slash - beside) + 1 : 0;
+
+	if (!beside && name[0] != '/')
+		conf_check_error(check, key, "a relative name is not allowed here");
+	else if ((size_t)snprintf(buf, size, "%.*s%s", folder, beside ? beside : "", name) >= size)
+		conf_check_error(check, key, "the name is too long");
+	else
+		return true;
+	return false;
 }

@@ -81,12 +81,13 @@ struct conf_limits {
 	uint32_t chunk_extension_bytes; /* per chunk line; default 256 */
 };
 
-/* timeouts = { request_head; request_body; keep_alive; idle; } of a listener. */
+/* timeouts = { request_head; request_body; keep_alive; idle; tls_handshake; } of a listener. */
 struct conf_front_timeouts {
 	uint64_t request_head_ms; /* from accept, or first byte, to the end of the head; 10s */
 	uint64_t request_body_ms; /* to the end of the body per rate below; see doc; 60s */
 	uint64_t keep_alive_ms;   /* idle between requests; 75s */
 	uint64_t idle_ms; /* no byte taken or given by the client while answering; 60s; tcp: 1h */
+	uint64_t tls_handshake_ms; /* from accept to the end of the handshake; 10s */
 };
 
 /* timeouts = { connect; response; idle; queue; tunnel; tunnel_max; total; } of a service. */
@@ -113,6 +114,55 @@ struct conf_buffer {
 	uint64_t hold_ms;      /* answers: until the first byte goes out at the latest; 1s */
 };
 
+/* What is in files of certificates, as PEM and nothing else. */
+struct conf_pem {
+	char *chain; /* the server's own certificate first */
+	size_t chain_n;
+	char *key; /* NULL: in processes that have no use for it */
+	size_t key_n;
+};
+
+/* What conf/ asks of certificates while it reads a file: it cannot read them. */
+struct conf_certificates {
+	/* `pem->key` may be the same text as the chain. *ret is made of what is in it, each text to free(). What is odd and
+	 * no error is told to `warn`. -TG_EINVAL with what is wrong, -TG_ENOENT: there is no key, -TG_ENOMEM. */
+	int (*take)(const struct conf_pem *pem, void (*warn)(void *user, const char *text), void *user,
+		    struct conf_pem *ret, struct err *err);
+	/* A list of ciphers. -TG_EINVAL with what is wrong. */
+	int (*check_ciphers)(const char *text, struct err *err);
+};
+/* Once, before the first configuration is read; NULL, as at start: files of certificates are not read,
+ * and any ciphers will do. */
+void conf_set_certificates(const struct conf_certificates *certificates);
+
+/* One file that was read. */
+struct conf_loaded {
+	char *file;
+	struct conf_pem pem;
+};
+
+/* One of certificates = ( "site.pem", { file; key; } ) of a listener. */
+struct conf_certificate {
+	char *file;		   /* or a folder of such files */
+	char *key;		   /* NULL: in the file, or beside it */
+	struct conf_loaded *loaded; /* what was read; of a folder by name */
+	size_t n_loaded;
+};
+
+enum conf_tls_version { TG_TLS_1_2 = 0, TG_TLS_1_3 = 1, TG_TLS_VERSION_COUNT };
+
+/* tls = { certificates; min_version; ciphers; alpn; strict_sni; session_lifetime; } of a listener. */
+struct conf_tls {
+	struct conf_certificate *certificates; /* none: the listener has no TLS */
+	size_t n_certificates;
+	enum conf_tls_version min_version; /* TG_TLS_1_2 */
+	char *ciphers;                     /* of TLS 1.2; NULL: tls/settings.h */
+	char **alpn;                       /* mode http: "http/1.1"; tcp: none */
+	size_t n_alpn;
+	bool strict_sni;              /* who asks for another name, or for none, is refused; false */
+	uint64_t session_lifetime_ms; /* 1h; 0: no session is resumed */
+};
+
 struct conf_route {
 	char *host; /* lower case; "*.example.org" is a wildcard; NULL: any */
 	char *path; /* prefix, starts with '/'; NULL: any */
@@ -136,11 +186,18 @@ struct conf_listener {
 	size_t n_trusted_proxies;
 	struct conf_limits limits;
 	struct conf_front_timeouts timeouts;
+	struct conf_tls tls;
 	struct conf_route *routes; /* in match order: the first that matches wins */
 	size_t n_routes;
 	const struct conf_service *service; /* when no route matches; NULL: 404 */
 	enum conf_priority priority;        /* when no route matches */
 };
+
+static inline bool
+conf_has_tls(const struct conf_listener *listener)
+{
+	return listener->tls.n_certificates > 0;
+}
 
 struct conf_health_check {
 	enum conf_health type;

@@ -14,6 +14,7 @@ struct printer {
 	unsigned depth;
 	bool internal;
 	bool is_for_proxy; /* likewise internal, but without what is the control plane's */
+	bool is_for_keeper; /* the same, but without what is for who serves clients */
 	bool spares_presets;
 };
 
@@ -31,7 +32,8 @@ is_shown(const struct printer *p, const struct conf_field *f, const char *object
 {
 	if (f->kind == &conf_kind_later || (f->when && !f->when(object)))
 		return false;
-	if (p->is_for_proxy && (f->flags & TG_CONF_CONTROL))
+	if ((p->is_for_proxy && (f->flags & TG_CONF_CONTROL)) ||
+	    (p->is_for_keeper && (f->flags & TG_CONF_TRAFFIC)))
 		return false;
 	return p->internal || !((f->flags & TG_CONF_INTERNAL) || conf_field_is_secret(f, object));
 }
@@ -241,7 +243,8 @@ conf_print_all(const struct conf *conf, enum conf_reader reader, FILE *out)
 {
 	struct printer p = {.out = out,
 			    .internal = reader != CONF_FOR_PEOPLE,
-			    .is_for_proxy = reader == CONF_FOR_PROXY};
+			    .is_for_proxy = reader == CONF_FOR_PROXY,
+			    .is_for_keeper = reader == CONF_FOR_KEEPER};
 
 	if (p.internal)
 		__fsetlocking(out, FSETLOCKING_BYCALLER);

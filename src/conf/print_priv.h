@@ -11,7 +11,7 @@
 
 enum conf_reader {
 	CONF_FOR_PEOPLE = 0, /* without secrets */
-	CONF_FOR_KEEPER = 1, /* all of it, with the keys that only our own processes use */
+	CONF_FOR_KEEPER = 1, /* with the keys that only our own processes use, without private keys of certificates */
 	CONF_FOR_PROXY = 2,  /* the same, without what the control plane alone needs: no credential */
 };
 

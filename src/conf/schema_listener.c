@@ -154,6 +154,16 @@ static const struct conf_field timeout_fields[] = {
 		.max = 30 * TG_DAY,
 		.help = "No byte taken or given by the client while it is being answered.",
 	},
+	{
+		.key = "tls_handshake",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_listener, timeouts.tls_handshake_ms),
+		.preset = "10s",
+		.min = 1,
+		.max = TG_HOUR,
+		.help = "With tls: from accept to the end of the handshake. The time of the first "
+			"request begins behind it.",
+	},
 	{.key = NULL},
 };
 
@@ -348,6 +358,13 @@ static const struct conf_field listener_fields[] = {
 		.help = "How long clients may take.",
 	},
 	{
+		/* offset 0: as above */
+		.key = "tls",
+		.kind = &conf_kind_group,
+		.schema = &conf_schema_tls,
+		.help = "Clients speak TLS. Without certificates they do not.",
+	},
+	{
 		.key = "limits",
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_listener, limits),
@@ -383,7 +400,6 @@ static const struct conf_field listener_fields[] = {
 	},
 	TG_LATER("accept_proxy"),
 	TG_LATER("h2c"),
-	TG_LATER("tls"),
 	{.key = NULL},
 };
 

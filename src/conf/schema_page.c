@@ -54,32 +54,15 @@ is_page_status(unsigned status)
 	return false;
 }
 
-/* `name` beside `beside`, in `buf`. False: too long. */
-static bool
-page_path(const char *beside, const char *name, char *buf, size_t size)
-{
-	const char *slash = strrchr(beside, '/');
-	int folder = slash && name[0] != '/' ? (int)(slash - beside) + 1 : 0;
-
-	return (size_t)snprintf(buf, size, "%.*s%s", folder, beside, name) < size;
-}
-
 static void
 page_read(struct conf_check *check, struct conf_error_page *page)
 {
-	const char *beside = conf_check_file(check, "file");
 	char path[4096];
 	char *text;
 	struct err err;
 
-	if (!beside && page->path[0] != '/') {
-		conf_check_error(check, "file", "a relative name is not allowed here");
+	if (!conf_check_path(check, "file", page->path, path, sizeof(path)))
 		return;
-	}
-	if (!page_path(beside ? beside : "", page->path, path, sizeof(path))) {
-		conf_check_error(check, "file", "the name is too long");
-		return;
-	}
 	if (conf_read_file(path, ERROR_PAGE_MAX, &text, &page->body_len, &err) < 0) {
 		conf_check_error(check, "file", "%.256s: %.200s", path, err.text);
 		return;

@@ -41,6 +41,7 @@ struct conf_value {
 #define TG_CONF_INTERNAL (1u << 1) /* only between our own processes */
 #define TG_CONF_SECRET   (1u << 2) /* shown to nobody but our own processes */
 #define TG_CONF_CONTROL  (1u << 3) /* of the control plane: the proxy is not told */
+#define TG_CONF_TRAFFIC  (1u << 4) /* of who serves clients: the keeper is not told */
 
 struct conf_field {
 	const char *key; /* NULL ends the table */
@@ -137,6 +138,7 @@ extern const struct conf_schema conf_schema_labels;
 extern const struct conf_schema conf_schema_provider;
 extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;
+extern const struct conf_schema conf_schema_tls; /* of a struct conf_listener, its mode read */
 extern const struct conf_schema conf_schema_store;
 extern const struct conf_schema conf_schema_page;
 extern const struct conf_schema conf_schema_autoscale;
@@ -193,6 +195,15 @@ void conf_check_scaled(struct conf_check *check, const struct conf_service *serv
 
 /* Who places backends of a service, and what is set for it. */
 void conf_check_placed(struct conf_check *check, const struct conf_service *service);
+
+/* What reads certificates; NULL: nobody. */
+const struct conf_certificates *conf_certificates(void);
+/* Reads what a certificate names: conf_certificate.loaded. */
+void conf_read_certificate(struct conf_check *check, struct conf_certificate *c);
+/* `name` as the file says it that has `key`: beside that file, where it is relative. False: too long, or relative
+ * where there is no file, which is an error at `key`. */
+bool conf_check_path(struct conf_check *check, const char *key, const char *name, char *buf,
+		     size_t size);
 
 /* What knows modules; NULL: nobody. */
 const struct conf_modules *conf_modules(void);

@@ -44,6 +44,7 @@ static const struct msg_kind {
 	[MSG_CAPTURE] = {"capture", sizeof(struct msg_capture), false},
 	[MSG_ANSWERED] = {"answered", sizeof(struct msg_answered), false},
 	[MSG_STATE] = {"state", 0, true},
+	[MSG_TICKETS] = {"tickets", sizeof(struct msg_tickets), false},
 	[MSG_NOTE] = {"note", sizeof(struct msg_note), false},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},

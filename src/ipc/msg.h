@@ -9,6 +9,7 @@
  *	MSG_ADMIN   fd: bound, listening socket for control; keeper only; one each that is configured
  *	MSG_LOG_FILE fd: the access log, opened for appending; keeper only, when log.file is set
  *	MSG_PEER    fd: one end of a channel between keeper and proxy
+ *	MSG_TICKETS what keys of TLS session tickets are made of; proxy only
  *	MSG_STATE   fd: text of what is ordered, instead of the state file; keeper only, of a parent that
  *		    takes another one's place
  *	MSG_START   go; the child answers MSG_READY when it serves
@@ -67,6 +68,7 @@
  *	MSG_GIVE_SEGMENT old to new, fd: where the numbers are (proc/carry.h); may be missing
  *	MSG_GIVE_STATE old to new, fd: as MSG_STATE; may be missing
  *	MSG_LOG_LEVEL old to new: one that was ordered and lasts over a reload; may be missing
+ *	MSG_TICKETS  old to new: as above; may be missing
  *	MSG_GIVEN    old to new: that was all
  *	MSG_SERVING  new to old: my children accept clients
  *	MSG_YOURS    old to new: I do not any more; socket files are yours
@@ -112,6 +114,7 @@ enum msg_type {
 	MSG_WANTED = 26,    /* proxy to keeper: streams of a service wait for a backend to be up */
 	MSG_REFUSE = 27,    /* keeper to proxy: whether they do so in vain */
 	MSG_STATE = 28,     /* parent to keeper, before MSG_START */
+	MSG_TICKETS = 29,   /* parent to proxy, before MSG_START; old parent to new, before MSG_GIVEN */
 	MSG_PREPARE = 32,
 	MSG_PREPARED = 33,
 	MSG_COMMIT = 34,
@@ -211,6 +214,13 @@ struct msg_pong {
 	uint32_t loop;   /* a worker's number */
 };
 
+/* As struct ticket_seed (tls/ticket.h) has it. */
+#define TG_MSG_TICKET_SECRET 32u
+struct msg_tickets {
+	uint64_t hour;
+	unsigned char secret[TG_MSG_TICKET_SECRET];
+};
+
 struct msg_log_level {
 	uint32_t level; /* enum log_level */
 	uint32_t reserved;
@@ -277,7 +287,8 @@ struct msg_answered {
 	X(DELIVER, "deliver", "the answer is whole here, the client takes it")                     \
 	X(REPLY, "reply", "an answer of tidegate's own")                                           \
 	X(TUNNEL, "tunnel", "bytes, both ways")                                                    \
-	X(LINGER, "linger", "all is answered; what the client still sends is dropped")
+	X(LINGER, "linger", "all is answered; what the client still sends is dropped")             \
+	X(HANDSHAKE, "handshake", "of TLS, before the first request")
 
 enum session_phase {
 #define TG_SESSION_PHASE_ENUM(id, word, help) TG_PHASE_##id,
@@ -387,6 +398,7 @@ union msg_payload {
 	struct msg_backend backend;
 	struct msg_cut cut;
 	struct msg_log_level log_level;
+	struct msg_tickets tickets;
 	struct msg_limit limit;
 	struct msg_wanted wanted;
 	struct msg_refuse refuse;

@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "backend/arrival.h"
 #include "backend/back.h"
 #include "backend/lease.h"
 #include "backend/tries.h"
@@ -25,6 +25,7 @@
 #include "observe/counters.h"
 #include "observe/spread.h"
 #include "observe/trace.h"
+#include "tls/record.h"
 
 struct tcp_stream {
 	struct front_link link; /* first */
@@ -68,13 +69,16 @@ static void
 log_access(const struct tcp_stream *s, enum end_reason reason)
 {
 	struct worker *w = worker_of(s);
+	const struct tls_facts *facts = tls_stream_facts(s->front.filter);
 	struct access_record *r;
 	uint32_t tries_n;
+	uint32_t n;
 
 	if (w->conf->log.access == TG_ACCESS_OFF)
 		return;
 	tries_n = (uint32_t)(s->tries.n_failed * sizeof(s->tries.failed[0]));
-	r = ring_reserve(w->ring, (uint32_t)sizeof(*r) + tries_n);
+	n = (uint32_t)sizeof(*r) + tries_n + tls_record_room(facts);
+	r = ring_reserve(w->ring, n);
 	if (r == NULL) {
 		counter_add(s->listener->counters, TG_L_LOG_DROPPED, 1);
 		return;
@@ -99,7 +103,8 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 		.mode = TG_MODE_TCP,
 	};
 	memcpy(r->strings, s->tries.failed, tries_n);
-	ring_commit(w->ring, (uint32_t)sizeof(*r) + tries_n);
+	tls_record_put(facts, r, r->strings + tries_n);
+	ring_commit(w->ring, n);
 }
 
 static void
@@ -489,12 +494,12 @@ on_timer(struct timer *t)
 /* listener */
 
 static void
-tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr *from)
+tcp_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
 {
 	struct tcp_stream *s = calloc(1, sizeof(*s));
 
 	if (s == NULL) {
-		close(fd);
+		accepted_drop(a);
 		listener_released(l);
 		return;
 	}
@@ -502,15 +507,15 @@ tcp_open(struct worker *w, struct worker_listener *l, int fd, const struct addr 
 	s->service = w->services[l->conf->service->segment_slot];
 	s->begin = loop_now(w->loop);
 	s->last_backend = TG_ACCESS_NONE;
-	(void)addr_ip(from, &s->ip);
-	s->port = addr_port(from);
+	(void)addr_ip(&a->from, &s->ip);
+	s->port = addr_port(&a->from);
 	timer_init(&s->timer, on_timer);
-	if (conn_open(&s->front, w->loop, fd, on_front) != 0) {
+	if (accepted_open(a, &s->front, w->loop, on_front) != 0) {
 		free(s);
 		listener_released(l);
 		return;
 	}
-	front_join(l, &s->link);
+	front_join(l, &s->link, &l4_front_ops);
 	worker_service_use(s->service);
 	counter_add(l->counters, TG_L_STREAMS, 1);
 	s->tries.query.key = hash_bytes(&s->ip, sizeof(s->ip), 0);

@@ -7,6 +7,7 @@
 #include "observe/counters.h"
 #include "observe/spread.h"
 #include "observe/trace.h"
+#include "tls/record.h"
 
 #define KEEP_STREAMS 1024u
 
@@ -221,6 +222,7 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->choice = (uint8_t)s->lease.choice;
 	r->reason = (uint8_t)reason;
 	r->mode = TG_MODE_HTTP;
+	r->tls_version = r->cipher_len = r->sni_len = 0;
 	r->http_minor = s->req.minor;
 }
 
@@ -230,6 +232,7 @@ log_access(const struct stream *s, enum end_reason reason)
 	const struct stream_request *req = &s->req;
 	const unsigned char *text = req->head != NULL ? req->head->bytes : NULL;
 	uint32_t path_n = req->target_n < TG_ACCESS_PATH_MAX ? req->target_n : TG_ACCESS_PATH_MAX;
+	const struct tls_facts *facts = tls_stream_facts(s->front->conn.filter);
 	struct access_record *r;
 	uint32_t n;
 	char *p;
@@ -240,6 +243,7 @@ log_access(const struct stream *s, enum end_reason reason)
 		path_n = 0;
 	n = (uint32_t)(sizeof(*r) + s->tries.n_failed * sizeof(s->tries.failed[0]) + req->method_n +
 		       req->id_n + req->host_n + path_n);
+	n += tls_record_room(facts);
 	r = ring_reserve(s->worker->ring, n);
 	if (r == NULL) {
 		counter_add(s->front->listener->counters, TG_L_LOG_DROPPED, 1);
@@ -261,7 +265,9 @@ log_access(const struct stream *s, enum end_reason reason)
 		memcpy(p, text + req->host_at, req->host_n);
 		p += req->host_n;
 		memcpy(p, text + req->target_at, path_n);
+		p += path_n;
 	}
+	tls_record_put(facts, r, p);
 	ring_commit(s->worker->ring, n);
 }
 

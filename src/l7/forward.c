@@ -109,6 +109,12 @@ is_on_unix(const struct front *f)
 }
 
 static bool
+has_tls(const struct front *f)
+{
+	return f->conn.filter != NULL;
+}
+
+static bool
 is_trusted(const struct front *f)
 {
 	const struct conf_listener *conf = f->listener->conf;
@@ -203,7 +209,10 @@ put_forwarded_element(struct writer *w, const struct forwarded *plan, const stru
 		put_slice(w, host);
 		PUT_LITERAL(w, "\"");
 	}
-	PUT_LITERAL(w, ";proto=http\r\n");
+	if (has_tls(f))
+		PUT_LITERAL(w, ";proto=https\r\n");
+	else
+		PUT_LITERAL(w, ";proto=http\r\n");
 }
 
 static void
@@ -222,7 +231,9 @@ put_forwarded(struct writer *w, const struct forwarded *plan, const struct http_
 		ip.n = ip_format(&f->ip, text, sizeof(text));
 	put_forwarded_for(w, plan, head, ip);
 	put_forwarded_element(w, plan, head, f, ip, host);
-	if (!plan->has_proto)
+	if (!plan->has_proto && has_tls(f))
+		PUT_LITERAL(w, "X-Forwarded-Proto: https\r\n");
+	else if (!plan->has_proto)
 		PUT_LITERAL(w, "X-Forwarded-Proto: http\r\n");
 	if (!plan->has_host && host.n > 0)
 		put_field(w, SLICE("X-Forwarded-Host"), host);

@@ -1,11 +1,12 @@
 /* Client connections of mode http: from accept to the head of a request, and closing. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "backend/arrival.h"
 #include "base/container.h"
 #include "l7/l7.h"
 #include "l7/stream_priv.h"
+#include "tls/stream.h"
 
 /* After our end is sent what still comes is taken and dropped, so that the client
  * can read its answer before a reset (RFC 9112 9.6): until it is silent for so long,
@@ -63,13 +64,23 @@ front_close(struct front *f, bool reset)
 
 /* lingering */
 
+/* A client that has not taken the end of its answer yet is silent meanwhile. */
 static void
 linger_arm(struct front *f)
 {
 	struct mono quiet = mono_add_ms(front_now(f), LINGER_QUIET_MS);
+	bool waits = conn_has_unsent(&f->conn) || quiet.us >= f->linger_end.us;
 
-	timer_set(worker_of(f)->loop, &f->timer,
-		  quiet.us < f->linger_end.us ? quiet : f->linger_end);
+	timer_set(worker_of(f)->loop, &f->timer, waits ? f->linger_end : quiet);
+}
+
+/* All it may take. */
+static uint64_t
+linger_ms(const struct front *f)
+{
+	uint64_t idle_ms = f->listener->conf->timeouts.idle_ms;
+
+	return conn_has_unsent(&f->conn) && idle_ms > LINGER_MS ? idle_ms : LINGER_MS;
 }
 
 /* What conn_recv() said last; >0: there may be more. */
@@ -99,8 +110,10 @@ linger_read(struct front *f)
 	buf_put(&w->bufs, &b);
 	if (n > 0)
 		watch_again(w->loop, &f->conn.watch);
-	else if (n != -TG_EAGAIN)
+	else if (n == -TG_EIO || (n == 0 && !conn_has_unsent(&f->conn)))
 		front_close(f, false);
+	else
+		linger_arm(f);
 }
 
 /* Sends our end and waits for the client's, for a while. */
@@ -111,7 +124,7 @@ front_linger(struct front *f)
 	buf_put(&worker_of(f)->bufs, &f->in);
 	conn_shutdown(&f->conn);
 	conn_recheck(&f->conn);
-	f->linger_end = mono_add_ms(front_now(f), LINGER_MS);
+	f->linger_end = mono_add_ms(front_now(f), linger_ms(f));
 	linger_arm(f);
 	linger_read(f);
 }
@@ -295,7 +308,9 @@ front_stream_ended(struct front *f, bool keep, bool clean)
 	    ((f->conn.flags & CONN_ENDED) != 0 && f->in == NULL)) {
 		bool unread = !clean || f->in != NULL || (f->conn.flags & CONN_READABLE) != 0;
 
-		if (unread && (f->conn.flags & (CONN_ENDED | CONN_BROKEN | CONN_FAILED)) == 0)
+		unread = unread && (f->conn.flags & CONN_ENDED) == 0;
+		if ((unread || conn_has_unsent(&f->conn)) &&
+		    (f->conn.flags & (CONN_BROKEN | CONN_FAILED)) == 0)
 			front_linger(f);
 		else
 			front_close(f, false);
@@ -312,28 +327,33 @@ front_stream_ended(struct front *f, bool keep, bool clean)
 }
 
 static void
-front_open(struct worker *w, struct worker_listener *l, int fd, const struct addr *from)
+front_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
 {
 	struct front *f = calloc(1, sizeof(*f));
 
 	if (f == NULL) {
-		close(fd);
+		accepted_drop(a);
 		listener_released(l);
 		return;
 	}
 	f->listener = l;
 	f->state = FRONT_IDLE;
-	(void)addr_ip(from, &f->ip);
-	f->port = addr_port(from);
+	(void)addr_ip(&a->from, &f->ip);
+	f->port = addr_port(&a->from);
+	f->draining = a->is_draining;
 	timer_init(&f->timer, on_timer);
-	if (conn_open(&f->conn, w->loop, fd, on_watch) != 0) {
+	if (accepted_open(a, &f->conn, w->loop, on_watch) != 0) {
 		free(f);
 		listener_released(l);
 		return;
 	}
 	/* Registering reports what is there already: asking now would often be in vain. */
 	f->conn.flags &= ~CONN_READABLE;
-	front_join(l, &f->link);
+	if (f->conn.filter != NULL && tls_stream_has_input(f->conn.filter)) {
+		conn_recheck(&f->conn);
+		watch_again(w->loop, &f->conn.watch);
+	}
+	front_join(l, &f->link, &l7_front_ops);
 	f->began = front_now(f);
 	front_arm(f, l->conf->timeouts.request_head_ms);
 }

@@ -182,16 +182,21 @@ access_choice_str(unsigned choice)
 	return choice < TG_CHOICE_COUNT ? words[choice] : "?";
 }
 
-/* The four strings of a record from the `n` bytes at `base`, or false when it lies about them. */
+/* In the order of the record. */
+enum { TEXT_METHOD, TEXT_ID, TEXT_HOST, TEXT_PATH, TEXT_CIPHER, TEXT_SNI, TEXT_COUNT };
+
+/* The strings of a record from the `n` bytes at `base`, or false when it lies about them. */
 static bool
-record_strings(const struct access_record *r, const char *base, size_t n, struct text ret[4])
+record_strings(const struct access_record *r, const char *base, size_t n,
+	       struct text ret[TEXT_COUNT])
 {
-	const size_t lens[4] = {r->method_len, r->request_id_len, r->host_len, r->path_len};
+	const size_t lens[TEXT_COUNT] = {r->method_len, r->request_id_len, r->host_len,
+					 r->path_len,	r->cipher_len,	   r->sni_len};
 	size_t at = 0;
 
 	if (r->path_len > TG_ACCESS_PATH_MAX)
 		return false;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < TEXT_COUNT; i++) {
 		if (lens[i] > n - at)
 			return false;
 		ret[i] = (struct text){.s = base + at, .n = lens[i]};
@@ -240,20 +245,43 @@ version_text(uint8_t minor)
 }
 
 static void
-fields_http(struct line *l, const struct access_record *r, const struct text strings[4])
+fields_http(struct line *l, const struct access_record *r, const struct text strings[TEXT_COUNT])
 {
-	size_t host_n = strings[2].n;
+	size_t host_n = strings[TEXT_HOST].n;
 
 	if (host_n > TG_ACCESS_HOST_MAX)
 		host_n = TG_ACCESS_HOST_MAX;
-	field_string(l, "method", strings[0].s, strings[0].n);
-	field_string(l, "host", strings[2].s, host_n);
-	field_string(l, "path", strings[3].s, strings[3].n);
+	field_string(l, "method", strings[TEXT_METHOD].s, strings[TEXT_METHOD].n);
+	field_string(l, "host", strings[TEXT_HOST].s, host_n);
+	field_string(l, "path", strings[TEXT_PATH].s, strings[TEXT_PATH].n);
 	field_name(l, "version", version_text(r->http_minor));
 	if (r->status == 0)
 		field_unset(l, "status");
 	else
 		field_number(l, "status", r->status);
+}
+
+static const char *
+tls_text(uint8_t version)
+{
+	switch (version) {
+	case 12:
+		return "1.2";
+	case 13:
+		return "1.3";
+	default:
+		return NULL;
+	}
+}
+
+static void
+fields_tls(struct line *l, const struct access_record *r, const struct text strings[TEXT_COUNT])
+{
+	if (r->tls_version == 0)
+		return;
+	field_name(l, "tls", tls_text(r->tls_version));
+	field_string(l, "cipher", strings[TEXT_CIPHER].s, strings[TEXT_CIPHER].n);
+	field_string(l, "sni", strings[TEXT_SNI].s, strings[TEXT_SNI].n);
 }
 
 static void
@@ -335,7 +363,7 @@ access_render(const struct slot_names *names, enum conf_access format,
 	struct line l = {.at = buf, .left = size, .format = format};
 	struct access_try failed[TG_ACCESS_TRIES_MAX];
 	struct access_record head;
-	struct text strings[4];
+	struct text strings[TEXT_COUNT];
 	size_t tries_n;
 
 	if (n < offsetof(struct access_record, strings))
@@ -352,9 +380,10 @@ access_render(const struct slot_names *names, enum conf_access format,
 	fields_objects(&l, names, &head);
 	if (head.mode == TG_MODE_HTTP)
 		fields_http(&l, &head, strings);
+	fields_tls(&l, &head, strings);
 	fields_numbers(&l, names, &head, failed);
 	if (head.mode == TG_MODE_HTTP)
-		field_string(&l, "id", strings[1].s, strings[1].n);
+		field_string(&l, "id", strings[TEXT_ID].s, strings[TEXT_ID].n);
 	put_literal(&l, format == TG_ACCESS_JSON ? "}\n" : "\n");
 	return l.full ? 0 : size - l.left;
 }

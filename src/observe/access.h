@@ -59,7 +59,10 @@ struct access_record {
 	uint8_t request_id_len;
 	uint16_t host_len;
 	uint16_t path_len; /* target as forwarded, cut at TG_ACCESS_PATH_MAX */
-	char strings[];    /* failed tries; then method, request_id, host, path */
+	uint8_t tls_version; /* 12, 13: TLS 1.2, 1.3; 0: plain */
+	uint8_t cipher_len;
+	uint8_t sni_len;
+	char strings[]; /* failed tries; then method, request_id, host, path, cipher, sni */
 };
 
 #define TG_ACCESS_NONE      UINT32_MAX
@@ -104,7 +107,8 @@ access_span_us(struct mono to, struct mono from)
  *
  * A field that has no value is - in text (a value that is one dash is quoted) and null
  * in JSON. Mode tcp leaves out method, host,
- * path, version, status, response_us and id. A client of a unix socket is "unix".
+ * path, version, status, response_us and id. A client of a unix socket is "unix". Of connections with TLS a line has
+ * tls=1.3 cipher=TLS_AES_128_GCM_SHA256 sni=api.example.org in front of bytes_in; others do not.
  */
 size_t access_render(const struct slot_names *names, enum conf_access format,
 		     const struct access_record *record, size_t n, char *buf, size_t size);

@@ -27,7 +27,18 @@
 	X(STATUS_3XX, "status_3xx", "answers with status 3xx")              \
 	X(STATUS_4XX, "status_4xx", "answers with status 4xx")              \
 	X(STATUS_5XX, "status_5xx", "answers with status 5xx")              \
-	X(LOG_DROPPED, "log_dropped", "access log records that found no room")
+	X(LOG_DROPPED, "log_dropped", "access log records that found no room") \
+	X(TLS_HANDSHAKES, "tls_handshakes", "TLS handshakes that succeeded") \
+	X(TLS_RESUMED, "tls_resumed", "of these: of sessions resumed by ticket") \
+	X(TLS_FAILED_CLOSED, "tls_failed_closed", "TLS handshakes the client left") \
+	X(TLS_FAILED_TIMEOUT, "tls_failed_timeout", "that did not end in time") \
+	X(TLS_FAILED_HTTP, "tls_failed_plain_http", "where the client spoke HTTP without TLS") \
+	X(TLS_FAILED_NOT_TLS, "tls_failed_not_tls", "where it spoke something else") \
+	X(TLS_FAILED_NO_MATCH, "tls_failed_no_match", "without a version, cipher, group or protocol in common") \
+	X(TLS_FAILED_NAME, "tls_failed_unknown_name", "for a name no certificate has, with strict_sni") \
+	X(TLS_FAILED_ALERT, "tls_failed_alert", "that the client refused by an alert") \
+	X(TLS_FAILED_PROTOCOL, "tls_failed_protocol", "where the client broke the protocol") \
+	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory or descriptors")
 
 #define TG_SERVICE_COUNTERS(X)                                              \
 	X(STREAMS, "streams", "streams routed here")                        \

@@ -24,6 +24,8 @@ static const char *const role_arguments[CHILD_ROLE_COUNT] = {
 	[CHILD_KEEPER] = TG_ROLE_ARG "keeper",
 };
 
+_Static_assert(TG_MSG_TICKET_SECRET == TG_TICKET_SEED_BYTES, "a seed fits its message");
+
 const char *
 child_role_str(enum child_role role)
 {
@@ -172,6 +174,18 @@ child_send_log_level(int channel, enum log_level level)
 	return channel_send(channel, MSG_LOG_LEVEL, &m, sizeof(m), -1);
 }
 
+int
+child_send_tickets(int channel, const struct ticket_seed *seed)
+{
+	struct msg_tickets m = {.hour = seed->hour};
+	int rc;
+
+	memcpy(m.secret, seed->secret, sizeof(m.secret));
+	rc = channel_send(channel, MSG_TICKETS, &m, sizeof(m), -1);
+	explicit_bzero(&m, sizeof(m));
+	return rc;
+}
+
 static int
 send_conf(enum child_role role, int channel, const struct conf *conf)
 {
@@ -197,6 +211,8 @@ child_equip(enum child_role role, int channel, const struct child_equipment *e)
 
 	if (rc == 0)
 		rc = channel_send(channel, MSG_SEGMENT, NULL, 0, segment_fd(e->segment));
+	if (rc == 0 && role == CHILD_PROXY)
+		rc = child_send_tickets(channel, e->tickets);
 	if (rc == 0 && role == CHILD_PROXY)
 		rc = sockets_equip_proxy(e->sockets, channel);
 	if (rc == 0 && role == CHILD_KEEPER)

@@ -12,6 +12,7 @@
 #include "ipc/segment.h"
 #include "proc/privileges.h"
 #include "proc/sockets.h"
+#include "tls/ticket.h"
 
 enum child_role {
 	CHILD_PROXY = 0,
@@ -45,12 +46,15 @@ struct child_equipment {
 	const struct sockets *sockets;
 	int state_fd; /* what was ordered of a tidegate before; -1: as the state file says */
 	int peer_fd; /* its end of the channel between proxy and keeper */
+	const struct ticket_seed *tickets; /* for the proxy */
 	bool has_log_level; /* an operator ordered one: */
 	enum log_level log_level;
 };
 
 /* Tells a child what to log. -TG_EIO. */
 TG_MUST_CHECK int child_send_log_level(int channel, enum log_level level);
+/* Hands over what keys of tickets are made of. -TG_EIO. */
+TG_MUST_CHECK int child_send_tickets(int channel, const struct ticket_seed *seed);
 /* Sends the start-up messages of ipc/msg.h up to MSG_START. Negative when it does not take them, or there is
  * no memory for the text, which is logged. */
 TG_MUST_CHECK int child_equip(enum child_role role, int channel, const struct child_equipment *e);

@@ -122,6 +122,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_LOG_LEVEL:
 		log_set_level((enum log_level)m->u.log_level.level);
 		return 0;
+	case MSG_TICKETS:
 	case MSG_LISTEN:
 	case MSG_START:
 	case MSG_READY:

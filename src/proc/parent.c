@@ -67,6 +67,8 @@ parent_notify_serving(const struct parent *p)
 static void
 on_pulse(struct supervisor *s, bool is_well)
 {
+	/* What it was until now is forgotten. */
+	(void)!ticket_seed_turn(&parent_of(s)->tickets, wall_read());
 	if (notify_watchdog_ms() > 0 && (is_well || s->is_stopping))
 		notify_watchdog();
 }
@@ -503,6 +505,16 @@ go_on_counting(struct parent *p)
 		log_write(TG_LOG_WARN, "counters begin anew", "reason=%s", err.text);
 }
 
+/* Sessions of the one before are resumed here. */
+static int
+make_tickets(struct parent *p, struct err *err)
+{
+	p->tickets = p->predecessor.tickets;
+	if (p->tickets.hour == 0 && ticket_seed_make(&p->tickets, wall_read()) < 0)
+		return err_set(err, TG_EIO, "this system has no randomness");
+	return 0;
+}
+
 static int
 open_slots(struct parent *p, struct err *err)
 {
@@ -607,6 +619,7 @@ parent_run(struct parent *p, struct err *err)
 			      .state_fd = p->predecessor.state_fd,
 			      .has_log_level = p->predecessor.has_log_level,
 			      .log_level = p->predecessor.log_level,
+			      .tickets = &p->tickets,
 			      .peer_fd = -1},
 		.ready_timeout_ms = READY_TIMEOUT_MS,
 		.stop_margin_ms = STOP_MARGIN_MS,
@@ -621,6 +634,9 @@ parent_run(struct parent *p, struct err *err)
 		.on_pulse = on_pulse,
 		.on_death = on_death,
 	};
+	rc = make_tickets(p, err);
+	if (rc < 0)
+		return rc;
 	parent_upgrade_init(p);
 	p->reconf = (struct reconf){
 		.loop = p->loop,

@@ -54,6 +54,7 @@ struct parent {
 	bool is_reload_due; /* SIGHUP came before all was ours */
 	size_t text_max;    /* as in struct present, at the start */
 	struct notes notes;
+	struct ticket_seed tickets;
 };
 
 static inline struct parent *

@@ -1,6 +1,7 @@
 #include "proc/predecessor.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,6 +48,11 @@ take(struct predecessor *p, struct inherited *in, struct message *m)
 		return take_file(&p->segment_fd, m->fd);
 	if (m->type == MSG_GIVE_STATE)
 		return take_file(&p->state_fd, m->fd);
+	if (m->type == MSG_TICKETS) {
+		p->tickets.hour = m->u.tickets.hour;
+		memcpy(p->tickets.secret, m->u.tickets.secret, sizeof(p->tickets.secret));
+		return 1;
+	}
 	if (m->type == MSG_LOG_LEVEL) {
 		p->has_log_level = true;
 		p->log_level = (enum log_level)m->u.log_level.level;

@@ -14,11 +14,13 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "proc/inherited.h"
+#include "tls/ticket.h"
 
 struct predecessor {
 	int channel; /* -1: there is none */
 	int segment_fd; /* where it counts; -1: it did not say */
 	int state_fd;   /* what is ordered; the same */
+	struct ticket_seed tickets; /* hour 0: it did not say */
 	bool has_log_level; /* an operator ordered one that is to last: */
 	enum log_level log_level;
 	struct loop *loop;

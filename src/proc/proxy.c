@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +44,8 @@ struct proxy {
 	struct conf *conf;
 	struct segment *segment;
 	struct registry *registry;
+	struct tickets *tickets;
+	struct contexts *contexts;
 	struct proxy_reload reload;
 	struct handed sockets;
 	struct worker_thread *threads;
@@ -117,6 +120,19 @@ on_segment(struct proxy *p, int fd)
 	return -TG_EIO;
 }
 
+static int
+on_tickets(struct proxy *p, const struct msg_tickets *m)
+{
+	struct ticket_seed seed = {.hour = m->hour};
+
+	if (p->tickets != NULL)
+		return -TG_EPROTO;
+	memcpy(seed.secret, m->secret, sizeof(seed.secret));
+	p->tickets = tickets_new(&seed);
+	explicit_bzero(&seed, sizeof(seed));
+	return p->tickets != NULL ? 0 : -TG_ENOMEM;
+}
+
 /* Keeps the descriptor. */
 static int
 on_listen(struct proxy *p, struct message *m)
@@ -144,6 +160,8 @@ on_start_message(struct proxy *p, struct message *m)
 		return on_conf(p, m->fd);
 	case MSG_SEGMENT:
 		return on_segment(p, m->fd);
+	case MSG_TICKETS:
+		return on_tickets(p, &m->u.tickets);
 	case MSG_LISTEN:
 		return on_listen(p, m);
 	case MSG_PEER:
@@ -177,7 +195,7 @@ receive_start(struct proxy *p)
 		if (rc != 0)
 			return rc;
 	}
-	return p->conf != NULL && p->segment != NULL ? 0 : -TG_EPROTO;
+	return p->conf != NULL && p->segment != NULL && p->tickets != NULL ? 0 : -TG_EPROTO;
 }
 
 static int
@@ -220,17 +238,32 @@ warn_of_few_connections(const struct proxy *p)
 }
 
 static int
+make_contexts(struct proxy *p)
+{
+	struct err err;
+	int rc = contexts_make(p->conf, p->tickets, &p->contexts, &err);
+
+	if (rc < 0)
+		log_write(TG_LOG_ERROR, "no TLS", "reason=%s", err.text);
+	return rc;
+}
+
+static int
 start_threads(struct proxy *p)
 {
 	unsigned i;
-	int rc = 0;
+	int rc = make_contexts(p);
+
+	if (rc < 0)
+		return rc;
 
 	p->is_shared = p->conf->workers == 1 && !p->has_long_text && !has_many_backends(p->conf);
 	p->threads = calloc(p->conf->workers, sizeof(p->threads[0]));
 	if (p->threads == NULL)
 		return -TG_ENOMEM;
 	for (i = 0; i < p->conf->workers && rc == 0; i++) {
-		rc = worker_thread_init(&p->threads[i], i, p->conf, p->segment, p->registry);
+		rc = worker_thread_init(&p->threads[i], i, p->conf, p->segment, p->registry,
+					p->contexts);
 		p->n_threads++;
 	}
 	if (rc == 0)
@@ -684,6 +717,8 @@ proxy_serve(struct proxy *p)
 	p->reload = (struct proxy_reload){
 		.registry = p->registry,
 		.present = &p->conf,
+		.contexts = &p->contexts,
+		.tickets = p->tickets,
 		.threads = p->threads,
 		.n_threads = p->n_threads,
 		.loop = p->loop,
@@ -739,6 +774,8 @@ proxy_fini(struct proxy *p)
 	free(p->threads);
 	handed_fini(&p->sockets);
 	registry_free(p->registry);
+	contexts_free(p->contexts);
+	tickets_free(p->tickets);
 	segment_close(p->segment);
 	conf_unref(p->conf);
 }

@@ -73,7 +73,8 @@ make_changes(struct proxy_reload *r)
 		return -TG_ENOMEM;
 	for (i = 0; i < r->n_threads; i++) {
 		r->changes[i] =
-			worker_change_new(&r->threads[i], r->conf, r->registry, r->next);
+			worker_change_new(&r->threads[i], r->conf, r->registry, r->next,
+					  r->next_contexts);
 		if (r->changes[i] == NULL)
 			return -TG_ENOMEM;
 	}
@@ -103,6 +104,16 @@ hand_out_sockets(struct proxy_reload *r)
 	return 0;
 }
 
+/* An edit leaves listeners as they are. */
+static int
+make_contexts(struct proxy_reload *r, struct err *err)
+{
+	if (r->is_edited == NULL)
+		return contexts_make(r->conf, r->tickets, &r->next_contexts, err);
+	r->next_contexts = contexts_again(*r->contexts);
+	return r->next_contexts != NULL ? 0 : err_no_memory(err);
+}
+
 static int
 build(struct proxy_reload *r)
 {
@@ -116,8 +127,11 @@ build(struct proxy_reload *r)
 int
 proxy_reload_prepare(struct proxy_reload *r, struct err *err)
 {
+	struct err why;
 	int rc = 0;
 
+	if (!r->is_bad && r->conf != NULL && r->changes == NULL && make_contexts(r, &why) < 0)
+		fail(r, why.text);
 	if (!r->is_bad) {
 		rc = r->conf != NULL && r->changes == NULL ? build(r) : -TG_EPROTO;
 		if (rc == 0)
@@ -146,10 +160,12 @@ static void
 forget(struct proxy_reload *r)
 {
 	registry_drop(r->next);
+	contexts_free(r->next_contexts);
 	free(r->changes);
 	free(r->is_edited);
 	handed_fini(&r->sockets);
 	r->next = NULL;
+	r->next_contexts = NULL;
 	r->changes = NULL;
 	r->is_edited = NULL;
 }
@@ -175,6 +191,9 @@ on_worker_changed(void *arg, struct worker_change *c)
 	end_change(r, c);
 	if (--r->n_changing > 0)
 		return;
+	contexts_free(*r->contexts);
+	*r->contexts = r->next_contexts;
+	r->next_contexts = NULL;
 	forget(r);
 	r->conf = NULL;
 	r->on_changed(r, conf);

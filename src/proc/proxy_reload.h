@@ -20,6 +20,8 @@ struct proxy_reload {
 	/* borrowed: */
 	struct registry *registry;
 	struct conf *const *present; /* what runs */
+	struct contexts **contexts;  /* of these; changed when all have gone over */
+	struct tickets *tickets;
 	struct worker_thread *threads;
 	unsigned n_threads;
 	struct loop *loop;
@@ -28,6 +30,7 @@ struct proxy_reload {
 	/* its own: */
 	struct conf *conf; /* NULL: idle */
 	bool *is_edited;   /* as struct edit has it; NULL: not known */
+	struct contexts *next_contexts;
 	struct registry_next *next;
 	struct worker_change **changes; /* [n_threads]; NULL: not ready */
 	struct handed sockets;

@@ -223,7 +223,8 @@ upgrade_start(struct upgrade *u, bool is_same_program, struct err *err)
 }
 
 void
-upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level)
+upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level,
+	     const struct ticket_seed *tickets)
 {
 	int rc;
 
@@ -235,6 +236,8 @@ upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level)
 		rc = channel_send(u->channel, MSG_GIVE_STATE, NULL, 0, state_fd);
 	if (rc == 0 && level != NULL)
 		rc = child_send_log_level(u->channel, *level);
+	if (rc == 0)
+		rc = child_send_tickets(u->channel, tickets);
 	if (rc == 0)
 		rc = sockets_give(u->sockets, u->channel);
 	if (rc < 0)

@@ -22,6 +22,7 @@
 #include "ipc/segment.h"
 #include "loop/loop.h"
 #include "proc/sockets.h"
+#include "tls/ticket.h"
 
 enum upgrade_state {
 	UPGRADE_NONE = 0,
@@ -67,8 +68,9 @@ void upgrade_fini(struct upgrade *u);
 /* Starts the new parent, of the program that runs, or of what is at its path by now. -TG_EEXIST: one is starting already; or it cannot be started. */
 TG_MUST_CHECK int upgrade_start(struct upgrade *u, bool is_same_program, struct err *err);
 /* The keeper holds; in `state_fd`, which stays the caller's, is what is ordered, and to be logged `level`; NULL: as
- * configured. */
-void upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level);
+ * configured. Tickets go on with `tickets`. */
+void upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level,
+		  const struct ticket_seed *tickets);
 /* Ends the new parent unless it serves; on_failed follows. */
 void upgrade_abort(struct upgrade *u, const char *why);
 /* SIGCHLD came. */

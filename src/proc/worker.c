@@ -23,14 +23,15 @@ worker_front_ops(enum conf_mode mode)
 }
 
 static int
-add_listeners(struct worker *w, const struct conf *conf)
+add_listeners(struct worker *w, const struct conf *conf, const struct contexts *contexts)
 {
 	size_t i;
 
 	for (i = 0; i < conf->n_listeners; i++) {
 		const struct conf_listener *listener = &conf->listeners[i];
 		struct worker_listener *l =
-			worker_listener_new(w, listener, worker_front_ops(listener->mode));
+			worker_listener_new(w, listener, worker_front_ops(listener->mode),
+					    contexts->list[i]);
 
 		if (l == NULL)
 			return -TG_ENOMEM;
@@ -57,7 +58,7 @@ add_services(struct worker *w, const struct registry *registry)
 
 int
 worker_thread_init(struct worker_thread *t, unsigned id, struct conf *conf, struct segment *segment,
-		   const struct registry *registry)
+		   const struct registry *registry, const struct contexts *contexts)
 {
 	int rc = worker_init(&t->worker, id, conf, segment);
 
@@ -66,7 +67,7 @@ worker_thread_init(struct worker_thread *t, unsigned id, struct conf *conf, stru
 	if (rc == 0)
 		rc = l7_worker_init(&t->worker);
 	if (rc == 0)
-		rc = add_listeners(&t->worker, conf);
+		rc = add_listeners(&t->worker, conf, contexts);
 	if (rc == 0)
 		rc = add_services(&t->worker, registry);
 	return rc;
@@ -236,7 +237,8 @@ struct cut_call {
 static void
 cut_front(void *arg, struct worker_listener *l, struct front_link *front)
 {
-	l->ops->cut(front, arg);
+	(void)l;
+	front->ops->cut(front, arg);
 }
 
 static void
@@ -287,7 +289,8 @@ close_front(void *arg, struct worker_listener *l, struct front_link *front)
 {
 	struct worker_thread *t = arg;
 
-	t->cut[l->ops->close(front)]++;
+	(void)l;
+	t->cut[front->ops->close(front)]++;
 }
 
 static void

@@ -9,6 +9,7 @@
 
 #include "backend/registry.h"
 #include "backend/worker.h"
+#include "proc/contexts.h"
 
 struct worker_thread {
 	struct worker worker;
@@ -30,7 +31,8 @@ struct worker_thread {
 
 /* -TG_ENOMEM. */
 TG_MUST_CHECK int worker_thread_init(struct worker_thread *t, unsigned id, struct conf *conf,
-				     struct segment *segment, const struct registry *registry);
+				     struct segment *segment, const struct registry *registry,
+				     const struct contexts *contexts);
 /* One more socket for the listener in this slot, before worker_thread_start(). Takes `fd` over. -TG_ENOMEM,
  * -TG_EPROTO: there is none. */
 TG_MUST_CHECK int worker_thread_add_socket(struct worker_thread *t, uint32_t slot, int fd);
@@ -54,7 +56,8 @@ struct worker_change;
 /* `conf` gets a reference; `next` is not committed yet. NULL: no memory. */
 struct worker_change *worker_change_new(struct worker_thread *t, struct conf *conf,
 					const struct registry *registry,
-					const struct registry_next *next);
+					const struct registry_next *next,
+					const struct contexts *contexts);
 /* For the listener in this slot, instead of those it has. Takes `fd` over. -TG_ENOMEM, -TG_EPROTO. */
 TG_MUST_CHECK int worker_change_add_socket(struct worker_change *c, uint32_t slot, int fd);
 /* Whether each listener will have a socket. */

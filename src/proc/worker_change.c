@@ -27,14 +27,15 @@ struct worker_change {
 /* making */
 
 static int
-add_listeners(struct worker_change *c)
+add_listeners(struct worker_change *c, const struct contexts *contexts)
 {
 	size_t i;
 
 	for (i = 0; i < c->conf->n_listeners; i++) {
 		const struct conf_listener *listener = &c->conf->listeners[i];
 		struct worker_listener *l = worker_listener_new(&c->thread->worker, listener,
-								worker_front_ops(listener->mode));
+								worker_front_ops(listener->mode),
+								contexts->list[i]);
 
 		if (l == NULL)
 			return -TG_ENOMEM;
@@ -89,7 +90,7 @@ note_gone(struct worker_change *c, const struct registry *registry)
 
 struct worker_change *
 worker_change_new(struct worker_thread *t, struct conf *conf, const struct registry *registry,
-		  const struct registry_next *next)
+		  const struct registry_next *next, const struct contexts *contexts)
 {
 	struct worker_change *c = calloc(1, sizeof(*c));
 
@@ -101,7 +102,7 @@ worker_change_new(struct worker_thread *t, struct conf *conf, const struct regis
 	c->services = calloc(conf->n_services + 1, sizeof(struct worker_service *));
 	c->views = calloc(conf->n_services + 1, sizeof(struct view *));
 	c->gone = calloc(registry_n_services(registry) + 1, sizeof(c->gone[0]));
-	if (c->services == NULL || c->views == NULL || c->gone == NULL || add_listeners(c) != 0 ||
+	if (c->services == NULL || c->views == NULL || c->gone == NULL || add_listeners(c, contexts) != 0 ||
 	    add_services(c, next) != 0) {
 		worker_change_free(c);
 		return NULL;

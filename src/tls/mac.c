@@ -1,9 +1,11 @@
 #include "tls/mac.h"
 
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <string.h>
 
 #define CODE_BYTES 16u
 
@@ -34,9 +36,22 @@ make_code(const void *key, size_t key_n, const void *bytes, size_t n,
 
 	if (key_n > INT_MAX ||
 	    HMAC(EVP_sha256(), key, (int)key_n, bytes, n, code, &code_n) == NULL ||
-	    code_n != TG_MAC_HEX_LEN / 2)
+	    code_n != TG_MAC_BYTES)
 		return -TG_EIO;
 	return 0;
+}
+
+int
+mac_bytes(const void *key, size_t key_n, const void *bytes, size_t n,
+	  unsigned char ret[TG_MAC_BYTES])
+{
+	unsigned char code[EVP_MAX_MD_SIZE];
+	int rc = make_code(key, key_n, bytes, n, code);
+
+	if (rc == 0)
+		memcpy(ret, code, TG_MAC_BYTES);
+	OPENSSL_cleanse(code, sizeof(code));
+	return rc;
 }
 
 int

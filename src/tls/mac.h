@@ -9,6 +9,10 @@
 
 #include "base/err.h"
 
+/* All of the code. -TG_EIO: the library refused. `ret` may be the key. */
+#define TG_MAC_BYTES 32u
+TG_MUST_CHECK int mac_bytes(const void *key, size_t key_n, const void *bytes, size_t n,
+			    unsigned char ret[TG_MAC_BYTES]);
 /* 128 bits of the code in base64url (RFC 4648 5), without padding. */
 #define TG_MAC_TEXT_LEN 22u
 

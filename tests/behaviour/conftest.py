@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from harness import backends, process, settings, shared  # noqa: E402  (the path comes first)
+from harness import backends, process, settings, shared, tls  # noqa: E402  (the path comes first)
 
 BLOCKS = 72
 
@@ -130,6 +130,12 @@ def run_tidegate():
 def run_tidectl():
     """run_tidectl(*arguments): tidectl to its end."""
     return process.run_tidectl
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A tls.Authority for the whole run."""
+    return tls.Authority(tmp_path_factory.mktemp("authority"))
 
 
 def _stays_together(item):

@@ -101,6 +101,7 @@ take_equipment(enum child_role role)
 
 	want(take() == MSG_CONF);
 	want(take() == MSG_SEGMENT);
+	want(role == CHILD_KEEPER || take() == MSG_TICKETS);
 	type = take();
 	while (role == CHILD_PROXY ? type == MSG_LISTEN : type == MSG_ADMIN || type == MSG_LOG_FILE)
 		type = take();

@@ -1,45 +1,16 @@
 """Upgrade: after a matching 101 bytes go both ways untouched."""
 
 import asyncio
-import contextlib
-import threading
 
 import pytest
 import websockets
 
-from harness import backends, client, conf, net, settings
+from harness import backends, client, conf, settings, websocket
 
 ASK = (b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %s\r\n"
        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
 SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n"
           b"Sec-WebSocket-Accept: x\r\n\r\n")
-
-
-@contextlib.contextmanager
-def websocket_echo():
-    """A websockets server in a thread; the address it listens on."""
-    started = threading.Event()
-    port = net.free_port()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    async def handler(socket):
-        async for message in socket:
-            await socket.send(message)
-
-    async def serve():
-        async with websockets.serve(handler, net.ADDRESS, port, max_size=None):
-            started.set()
-            await stop.wait()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
-    thread.start()
-    assert started.wait(settings.TIMEOUT)
-    try:
-        yield f"{net.ADDRESS}:{port}"
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(settings.TIMEOUT)
-        loop.close()
 
 
 def test_websocket_client_and_server(shared_tidegate):
@@ -54,7 +25,7 @@ def test_websocket_client_and_server(shared_tidegate):
                 assert await asyncio.wait_for(socket.recv(), settings.TIMEOUT) == str(number)
             pong = await socket.ping()
             await asyncio.wait_for(pong, settings.TIMEOUT)
-    with websocket_echo() as address:
+    with websocket.echo() as address:
         tg = shared_tidegate(conf.http(address))
         asyncio.run(talk(f"ws://{tg.address}/chat"))
         assert tg.access.wait(path="/chat", status="101")["end"] == "done"

@@ -52,12 +52,12 @@ static unsigned n_accepted;
 static struct addr last_from;
 
 static void
-on_open(struct worker *w, struct worker_listener *l, int fd, const struct addr *from)
+on_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
 {
 	(void)w;
 	(void)l;
-	last_from = *from;
-	accepted[n_accepted++] = fd;
+	last_from = a->from;
+	accepted[n_accepted++] = a->fd;
 }
 
 static const struct front_ops ops = {.open = on_open};

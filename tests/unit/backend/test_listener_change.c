@@ -55,13 +55,12 @@ on_fini(struct worker_listener *l)
 }
 
 static void
-on_open(struct worker *w, struct worker_listener *l, int fd, const struct addr *from)
+on_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
 {
 	struct front *f = &fronts[n_fronts++];
 
 	(void)w;
-	(void)from;
-	*f = (struct front){.listener = l, .fd = fd};
+	*f = (struct front){.link.ops = l->ops, .listener = l, .fd = a->fd};
 	LIST_INSERT_HEAD(&l->fronts, &f->link, link);
 }
 
@@ -167,7 +166,7 @@ static struct worker_listener *
 change(const char *text, const struct front_ops *ops, struct addr *at, bool is_accepting)
 {
 	struct conf *conf = next_conf(&world, text);
-	struct worker_listener *next = worker_listener_new(&worker, &conf->listeners[0], ops);
+	struct worker_listener *next = worker_listener_new(&worker, &conf->listeners[0], ops, NULL);
 	struct conf *before = world.conf;
 
 	assert_non_null(next);

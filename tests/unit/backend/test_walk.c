@@ -88,7 +88,7 @@ static void
 join(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		front_join(listener_of(&fronts[i]), &fronts[i]);
+		front_join(listener_of(&fronts[i]), &fronts[i], &ops);
 }
 
 static void
@@ -135,7 +135,7 @@ those_that_leave_are_passed_over(void **state)
 	leave(22);
 	leave(30);
 	leave(0);
-	front_join(listeners[0], &fronts[50]);
+	front_join(listeners[0], &fronts[50], &ops);
 	while (!walk.is_over) {
 		walk_step(&walk, &worker);
 		n += walk.n;
@@ -270,9 +270,9 @@ static void
 join_both(void)
 {
 	for (unsigned i = 0; i < 40; i++)
-		front_join(listener_of(&fronts[i]), &fronts[i]);
+		front_join(listener_of(&fronts[i]), &fronts[i], &ops);
 	for (unsigned i = MANY / 2; i < MANY / 2 + 40; i++)
-		front_join(listener_of(&fronts[i]), &fronts[i]);
+		front_join(listener_of(&fronts[i]), &fronts[i], &ops);
 }
 
 static void

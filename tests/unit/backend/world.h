@@ -90,7 +90,7 @@ world_open_worker(const struct world *w, struct worker *worker, unsigned id,
 
 	for (i = 0; rc == 0 && i < w->conf->n_listeners; i++) {
 		const struct conf_listener *conf = &w->conf->listeners[i];
-		struct worker_listener *l = worker_listener_new(worker, conf, ops);
+		struct worker_listener *l = worker_listener_new(worker, conf, ops, NULL);
 
 		if (l == NULL)
 			return -TG_ENOMEM;

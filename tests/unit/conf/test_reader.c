@@ -146,7 +146,11 @@ static const struct refused later[] = {
 	{LISTENER("accept_proxy = true;"),
 	 "2: listeners[0].accept_proxy: not available in this version"},
 	{LISTENER("h2c = true;"), "2: listeners[0].h2c: not available in this version"},
-	{LISTENER("tls = { };"), "2: listeners[0].tls: not available in this version"},
+	{LISTENER("tls = { };"), "2: listeners[0].tls.certificates: missing; without one there is no TLS"},
+	{LISTENER("tls = { certificates = (\"a.pem\"); alpn = (\"h2\"); };"),
+	 "2: listeners[0].tls.alpn: \"h2\": not available in this version; allowed: \"http/1.1\""},
+	{LISTENER("tls = { certificates = (\"a.pem\"); alpn = (\"smtp\"); };"),
+	 "2: listeners[0].tls.alpn: \"smtp\": not with mode = \"http\"; allowed: \"http/1.1\""},
 	{LISTENER("mode = \"udp\";"), "2: listeners[0].mode: \"udp\" is not available in this version; "
 				     "allowed: http, tcp"},
 	{ROUTES("{ method = \"GET\"; service = \"s\"; }"),
@@ -633,7 +637,8 @@ static const struct accepted accepted[] = {
 	{TOP("log = { file = \"\xc3\xa4\"; };"), "file = \"\xc3\xa4\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\";"),
 	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\n"
-	 "tcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\ntimeouts = {\nidle = \"1h\";\n};\n"
+	 "tcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\ntimeouts = {\nidle = \"1h\";\n"
+	 "tls_handshake = \"10s\";\n};\ntls = {\ncertificates = ( );\n};\n"
 	 "service = \"s\";\npriority = \"normal\";"},
 	{LISTENER("service = \"s\";"), "idle = \"1m\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\"; timeouts = { idle = \"5s\"; };"),

@@ -105,7 +105,8 @@ exchange(const char *answer, size_t step, char *got, size_t size)
 	int back;
 
 	fake_pair_tcp(client);
-	l7_front_ops.open(&worker, world_listener(&world, &worker, 0), client[0], &at);
+	l7_front_ops.open(&worker, world_listener(&world, &worker, 0),
+			  &(struct accepted){.fd = client[0], .from = at});
 	fake_write(client[1], request, sizeof(request) - 1);
 	back = accept_back();
 	for (size_t i = 0; i < n; i += step) {

@@ -241,7 +241,9 @@ proxy_gets_every_listener_of_every_worker(void **state)
 					 {.fds = fds, .n = 1, .segment_slot = 4}};
 	struct sockets sockets = {
 		.listeners = listeners, .n_listeners = 2, .workers = 3, .log_fd = 0};
-	struct child_equipment e = {.sockets = &sockets, .state_fd = -1, .peer_fd = 1};
+	struct ticket_seed seed = {.hour = 7};
+	struct child_equipment e = {
+		.sockets = &sockets, .state_fd = -1, .peer_fd = 1, .tickets = &seed};
 	struct segment *seg;
 	struct message m;
 	int end[2];
@@ -252,17 +254,21 @@ proxy_gets_every_listener_of_every_worker(void **state)
 	e.segment = seg;
 	e.conf = conf;
 	assert_int_equal(child_equip(CHILD_PROXY, end[0], &e), 0);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 11; i++) {
 		assert_int_equal(channel_receive(end[1], &m), 1);
 		if (m.fd >= 0)
 			close(m.fd);
-		if (i < 2 || i > 7) {
+		if (i == 2) {
+			assert_int_equal(m.type, MSG_TICKETS);
+			assert_int_equal(m.u.tickets.hour, 7);
+		}
+		if (i < 3 || i > 8) {
 			assert_int_not_equal(m.type, MSG_LISTEN);
 			continue;
 		}
 		assert_int_equal(m.type, MSG_LISTEN);
-		assert_int_equal(m.u.listen.listener, listeners[(i - 2) / 3].segment_slot);
-		assert_int_equal(m.u.listen.worker, (i - 2) % 3);
+		assert_int_equal(m.u.listen.listener, listeners[(i - 3) / 3].segment_slot);
+		assert_int_equal(m.u.listen.worker, (i - 3) % 3);
 	}
 	assert_int_equal(m.type, MSG_START);
 	close(end[0]);

@@ -38,6 +38,7 @@ static struct world world;
 static struct loop *control;
 static struct worker_thread threads[2];
 static struct proxy_reload reload;
+static struct contexts *contexts;
 static struct conf *present;
 static bool is_changed;
 static atomic_bool is_over;
@@ -208,23 +209,27 @@ static int
 open_proxy(void)
 {
 	static char text[2048];
+	struct err err;
 
 	make_text(0, text, sizeof(text));
 	if (world_open(&world, text) != 0)
+		return -1;
+	if (contexts_make(world.conf, NULL, &contexts, &err) != 0)
 		return -1;
 	control = loop_new();
 	present = conf_ref(world.conf);
 	registry_watch(world.registry, control, on_alarm, NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		threads[i] = (struct worker_thread){.user = NULL};
-		if (worker_thread_init(&threads[i], i, world.conf, world.segment, world.registry) !=
-			    0 ||
+		if (worker_thread_init(&threads[i], i, world.conf, world.segment, world.registry,
+				       contexts) != 0 ||
 		    worker_thread_add_socket(&threads[i], world.conf->listeners[0].segment_slot,
 					     fcntl(front_fd, F_DUPFD_CLOEXEC, 3)) != 0)
 			return -1;
 	}
 	reload = (struct proxy_reload){.registry = world.registry,
 				       .present = &present,
+				       .contexts = &contexts,
 				       .threads = threads,
 				       .n_threads = 2,
 				       .loop = control,
@@ -258,6 +263,7 @@ teardown(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		worker_thread_join(&threads[i]);
 	proxy_reload_fini(&reload);
+	contexts_free(contexts);
 	conf_unref(present);
 	world_close(&world);
 	loop_free(control);

@@ -96,6 +96,7 @@ small_conf(void)
 static int
 setup(void **state)
 {
+	static struct ticket_seed seed;
 	struct supervisor *s = &run.supervisor;
 
 	*state = &run;
@@ -116,11 +117,13 @@ setup(void **state)
 	    segment_create(1, 1, TG_RING_SIZE_MIN, &run.segment, NULL) != 0 ||
 	    child_open_program(&s->program_fd, NULL) != 0)
 		return -1;
+	assert_int_equal(ticket_seed_make(&seed, wall_read()), 0);
 	s->equipment = (struct child_equipment){
 		.conf = run.conf,
 		.segment = run.segment,
 		.sockets = &run.sockets,
 		.state_fd = -1,
+		.tickets = &seed,
 		.peer_fd = -1};
 	return loop_signal_start(s->loop, &run.child_signal, SIGCHLD, on_child_signal);
 }

@@ -1,0 +1,344 @@
+#include "backend/arrival.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend/walk.h"
+#include "base/container.h"
+#include "base/log.h"
+#include "observe/counters.h"
+#include "tls/stream.h"
+
+/* After a refusal what still comes is dropped, so that it can be read before a reset. */
+#define REFUSED_MS     1000u
+#define REFUSED_ROUNDS 16u
+/* Lines of the log in a second. */
+#define LOG_LINES 5u
+
+/* What a client that speaks HTTP without TLS can read. */
+static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\n"
+				   "Content-Type: text/plain\r\n"
+				   "Content-Length: 48\r\n"
+				   "Connection: close\r\n"
+				   "\r\n"
+				   "This port speaks HTTPS: the request was plain.\r\n";
+
+struct arrival {
+	struct front_link link; /* first */
+	struct conn conn;
+	struct worker_listener *listener;
+	struct addr from;
+	struct timer timer;
+	TAILQ_ENTRY(arrival) queue; /* in the worker's line, when is_queued */
+	bool is_queued;
+	bool is_refused;
+	bool is_draining;
+	struct deferred deferred;
+};
+
+_Static_assert(TG_L_TLS_FAILED_RESOURCE - TG_L_TLS_FAILED_CLOSED ==
+		       TG_TLS_FAILURE_RESOURCE - TG_TLS_FAILURE_CLOSED,
+	       "a counter for each reason, in their order");
+
+static struct log_limit failures_told;
+
+static struct worker *
+worker_of(const struct arrival *a)
+{
+	return a->listener->worker;
+}
+
+/* the line */
+
+static void
+leave_line(struct arrival *a)
+{
+	struct arrival_line *line = &worker_of(a)->handshakes.line;
+	bool was_first = TAILQ_FIRST(line) == a;
+
+	if (!a->is_queued)
+		return;
+	TAILQ_REMOVE(line, a, queue);
+	a->is_queued = false;
+	/* The first of the line is who calls for the next turn. */
+	if (was_first && !TAILQ_EMPTY(line))
+		watch_again(worker_of(a)->loop, &TAILQ_FIRST(line)->conn.watch);
+}
+
+/* the end */
+
+static void
+arrival_free(struct deferred *d)
+{
+	free(TG_CONTAINER(d, struct arrival, deferred));
+}
+
+/* It is no front any more; the connection is the caller's. */
+static void
+leave(struct arrival *a)
+{
+	leave_line(a);
+	timer_fini(&a->timer);
+	front_leave(a->listener, &a->link);
+	loop_defer(worker_of(a)->loop, &a->deferred, arrival_free);
+}
+
+static void
+arrival_close(struct arrival *a)
+{
+	struct worker_listener *l = a->listener;
+
+	leave(a);
+	conn_close(&a->conn);
+	listener_released(l);
+}
+
+static void
+count_failure(const struct arrival *a, enum tls_failure failure)
+{
+	counter_add(a->listener->counters,
+		    TG_L_TLS_FAILED_CLOSED + (unsigned)failure - TG_TLS_FAILURE_CLOSED, 1);
+}
+
+static void
+tell_failure(const struct arrival *a, enum tls_failure failure, const char *detail)
+{
+	char client[TG_ADDR_STRLEN];
+	unsigned suppressed = 0;
+
+	count_failure(a, failure);
+	if (log_limit_pass(&failures_told, LOG_LINES, loop_now(worker_of(a)->loop), &suppressed))
+		log_write(TG_LOG_INFO, "no TLS handshake",
+			  "listener=%s client=%s reason=%s detail=%s suppressed=%u",
+			  a->listener->conf->name, addr_format(&a->from, client, sizeof(client)),
+			  tls_failure_str(failure), detail[0] != '\0' ? detail : "-", suppressed);
+}
+
+/* True: the client has sent its end, or all is over. */
+static bool
+drop_input(struct arrival *a)
+{
+	char bytes[4096];
+	ssize_t n = 1;
+
+	for (unsigned i = 0; i < REFUSED_ROUNDS && n > 0; i++) {
+		n = conn_recv(&a->conn, bytes, sizeof(bytes));
+		if (n > 0)
+			conn_recheck(&a->conn);
+	}
+	if (n > 0)
+		watch_again(worker_of(a)->loop, &a->conn.watch);
+	return n == 0 || n == -TG_EIO;
+}
+
+static void
+refuse(struct arrival *a)
+{
+	struct worker *w = worker_of(a);
+	struct conn_filter *f = a->conn.filter;
+	enum tls_failure failure = tls_stream_failure(f);
+
+	tell_failure(a, failure, tls_stream_failure_text(f));
+	if (failure == TG_TLS_FAILURE_CLOSED) {
+		arrival_close(a);
+		return;
+	}
+	f = conn_detach(&a->conn);
+	f->ops->free(f);
+	/* A client that does not take it is not waited for. */
+	if (failure == TG_TLS_FAILURE_HTTP && a->listener->conf->mode == TG_MODE_HTTP)
+		(void)!conn_send(&a->conn, plain_answer, sizeof(plain_answer) - 1);
+	conn_shutdown(&a->conn);
+	a->is_refused = true;
+	timer_set(w->loop, &a->timer, mono_add_ms(loop_now(w->loop), REFUSED_MS));
+	conn_recheck(&a->conn);
+	if (drop_input(a))
+		arrival_close(a);
+}
+
+/* the handshake */
+
+static void
+hand_over(struct arrival *a)
+{
+	struct worker *w = worker_of(a);
+	struct worker_listener *l = a->listener;
+	struct accepted accepted = {.from = a->from, .is_draining = a->is_draining};
+
+	counter_add(l->counters, TG_L_TLS_HANDSHAKES, 1);
+	if (tls_stream_facts(a->conn.filter)->is_resumed)
+		counter_add(l->counters, TG_L_TLS_RESUMED, 1);
+	accepted.filter = conn_detach(&a->conn);
+	leave(a);
+	accepted.fd = conn_give(&a->conn);
+	l->ops->open(w, l, &accepted);
+}
+
+static void
+step(struct arrival *a)
+{
+	struct worker *w = worker_of(a);
+	struct mono begin = mono_read();
+	int rc = tls_stream_step(a->conn.filter);
+
+	w->handshakes.spent_us += mono_diff_us(mono_read(), begin);
+	if (rc == 0)
+		hand_over(a);
+	else if (rc != -TG_EAGAIN)
+		refuse(a);
+}
+
+/* As many as this turn has time for. */
+static void
+run_line(struct worker *w)
+{
+	struct mono now = loop_now(w->loop);
+	struct arrival *a;
+
+	if (w->handshakes.turn.us != now.us) {
+		w->handshakes.turn = now;
+		w->handshakes.spent_us = 0;
+	}
+	while ((a = TAILQ_FIRST(&w->handshakes.line)) != NULL &&
+	       w->handshakes.spent_us < TG_HANDSHAKE_TURN_US) {
+		TAILQ_REMOVE(&w->handshakes.line, a, queue);
+		a->is_queued = false;
+		step(a);
+	}
+	if (a != NULL)
+		watch_again(w->loop, &a->conn.watch);
+}
+
+static void
+on_watch(struct watch *watch, unsigned what)
+{
+	struct arrival *a = TG_CONTAINER(watch, struct arrival, conn.watch);
+	struct worker *w = worker_of(a);
+
+	conn_note(&a->conn, what);
+	if (a->is_refused) {
+		if (drop_input(a))
+			arrival_close(a);
+		return;
+	}
+	if (!a->is_queued && what != 0) {
+		TAILQ_INSERT_TAIL(&w->handshakes.line, a, queue);
+		a->is_queued = true;
+	}
+	run_line(w);
+}
+
+static void
+on_timer(struct timer *t)
+{
+	struct arrival *a = TG_CONTAINER(t, struct arrival, timer);
+
+	if (!a->is_refused)
+		tell_failure(a, TG_TLS_FAILURE_TIMEOUT, "");
+	arrival_close(a);
+}
+
+/* as a front */
+
+static void
+arrival_drain(struct front_link *link)
+{
+	((struct arrival *)link)->is_draining = true;
+}
+
+static enum front_kind
+arrival_cut(struct front_link *link)
+{
+	arrival_close((struct arrival *)link);
+	return FRONT_RESTING;
+}
+
+static void
+arrival_cut_backend(struct front_link *link, const struct worker_backend *backend)
+{
+	(void)link;
+	(void)backend;
+}
+
+static void
+arrival_end(struct front_link *link)
+{
+	arrival_close((struct arrival *)link);
+}
+
+static void
+arrival_describe(const struct front_link *link, struct msg_session *m)
+{
+	const struct arrival *a = (const struct arrival *)link;
+
+	(void)addr_ip(&a->from, &m->client_ip);
+	m->client_port = addr_port(&a->from);
+	m->phase = a->is_refused ? TG_PHASE_LINGER : TG_PHASE_HANDSHAKE;
+}
+
+static const struct front_ops arrival_ops = {
+	.drain = arrival_drain,
+	.close = arrival_cut,
+	.cut = arrival_cut_backend,
+	.end = arrival_end,
+	.describe = arrival_describe,
+};
+
+void
+accepted_drop(const struct accepted *a)
+{
+	if (a->filter != NULL)
+		a->filter->ops->free(a->filter);
+	close(a->fd);
+}
+
+int
+accepted_open(const struct accepted *a, struct conn *c, struct loop *loop, watch_cb *cb)
+{
+	int rc = conn_open(c, loop, a->fd, cb);
+
+	if (rc == 0 && a->filter != NULL)
+		conn_attach(c, a->filter);
+	else if (a->filter != NULL)
+		a->filter->ops->free(a->filter);
+	return rc;
+}
+
+static void
+fail_to_open(struct worker_listener *l)
+{
+	counter_add(l->counters, TG_L_TLS_FAILED_RESOURCE, 1);
+	listener_released(l);
+}
+
+void
+arrival_open(struct worker *w, struct worker_listener *l, struct accepted *accepted)
+{
+	struct conn_filter *f = tls_stream_accept(l->tls, w->tls_output);
+	struct arrival *a = f != NULL ? calloc(1, sizeof(*a)) : NULL;
+
+	if (a == NULL) {
+		if (f != NULL)
+			f->ops->free(f);
+		close(accepted->fd);
+		fail_to_open(l);
+		return;
+	}
+	a->listener = l;
+	a->from = accepted->from;
+	timer_init(&a->timer, on_timer);
+	if (conn_open(&a->conn, w->loop, accepted->fd, on_watch) != 0) {
+		f->ops->free(f);
+		free(a);
+		fail_to_open(l);
+		return;
+	}
+	conn_attach(&a->conn, f);
+	/* Registering reports what is there already. */
+	a->conn.flags &= ~(CONN_READABLE | CONN_INPUT);
+	front_join(l, &a->link, &arrival_ops);
+	timer_set(w->loop, &a->timer,
+		  mono_add_ms(loop_now(w->loop), l->conf->timeouts.tls_handshake_ms));
+}

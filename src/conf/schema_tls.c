@@ -1,0 +1,238 @@
+/*
+ * conf/schema_tls.c: the rows of TLS of a listener.
+ */
+#include <string.h>
+
+#include "conf/schema_priv.h"
+#include "conf/valid_priv.h"
+
+static const char *const version_words[] = {"1.2", "1.3", NULL};
+
+/*** certificates ***/
+
+static const struct conf_field loaded_fields[] = {
+	{
+		.key = "file",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_loaded, file),
+		.flags = TG_CONF_INTERNAL,
+		.help = "Its path.",
+	},
+	{
+		.key = "chain_base64",
+		.kind = &conf_kind_base64,
+		TG_MEMBER(conf_loaded, pem.chain),
+		.count_offset = offsetof(struct conf_loaded, pem.chain_n),
+		.flags = TG_CONF_INTERNAL,
+		.help = "Certificates in it.",
+	},
+	{
+		.key = "key_base64",
+		.kind = &conf_kind_base64,
+		TG_MEMBER(conf_loaded, pem.key),
+		.count_offset = offsetof(struct conf_loaded, pem.key_n),
+		.flags = TG_CONF_INTERNAL | TG_CONF_SECRET | TG_CONF_TRAFFIC,
+		.help = "The private key.",
+	},
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_loaded = {
+	.title = "Files of certificates",
+	.fields = loaded_fields,
+	.size = sizeof(struct conf_loaded),
+};
+
+static const struct conf_field certificate_fields[] = {
+	{
+		.key = "file",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_certificate, file),
+		.min = 1,
+		.valid = conf_valid_file,
+		.flags = TG_CONF_REQUIRED,
+		.help = "PEM file with the certificate, then those that vouch for it; or a folder: "
+			"each file in it whose name ends in .pem or .crt. Relative to the "
+			"configuration file that names it.",
+	},
+	{
+		.key = "key",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_certificate, key),
+		.min = 1,
+		.valid = conf_valid_file,
+		.preset_note = "in the file itself, else in a file beside it whose name ends in .key",
+		.help = "PEM file with the private key, without a passphrase. The key is read as root, and "
+			"only the process that serves clients is told it.",
+	},
+	{
+		.key = "pem_files",
+		TG_LIST(conf_certificate, loaded, n_loaded),
+		.schema = &schema_loaded,
+		.max = 10000,
+		.flags = TG_CONF_INTERNAL,
+		.help = "What was read.",
+	},
+	{.key = NULL},
+};
+
+static void
+certificate_check(struct conf_check *check, void *object)
+{
+	struct conf_certificate *c = object;
+
+	if (c->file && !conf_check_is_internal(check) && conf_certificates())
+		conf_read_certificate(check, c);
+}
+
+static const struct conf_schema schema_certificate = {
+	.title = "Certificates",
+	.help = "A plain string is the file. A client gets the certificate whose name "
+		"(subjectAltName) it asks for: the name itself, then a wildcard in the "
+		"place of its first label, else the first certificate of the list. Of one name "
+		"there may be certificates with keys of different kinds, RSA and ECDSA: the client "
+		"chooses. Of the same kind the first is used. With reload the files are read anew.",
+	.fields = certificate_fields,
+	.size = sizeof(struct conf_certificate),
+	.shorthand = "file",
+	.check = certificate_check,
+};
+
+/*** tls ***/
+
+static int
+valid_ciphers(const char *text, struct err *err)
+{
+	return conf_certificates() ? conf_certificates()->check_ciphers(text, err) : 0;
+}
+
+static bool
+has_certificates(const void *object)
+{
+	return conf_has_tls(object);
+}
+
+#define ONLY_TLS .when = has_certificates, .when_text = "with certificates"
+
+static const struct conf_field tls_fields[] = {
+	{
+		.key = "certificates",
+		TG_LIST(conf_listener, tls.certificates, tls.n_certificates),
+		.schema = &schema_certificate,
+		.max = 4096,
+		.preset_note = "none: no TLS",
+		.help = "Files, see below. The first is for clients that ask for no name, or for one that no "
+			"certificate has.",
+	},
+	{
+		.key = "min_version",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_listener, tls.min_version),
+		.words = version_words,
+		.preset = "1.2",
+		ONLY_TLS,
+		.help = "Oldest version of TLS that is spoken.",
+	},
+	{
+		.key = "ciphers",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_listener, tls.ciphers),
+		.min = 1,
+		.max = 4096,
+		.valid = valid_ciphers,
+		.preset_note = "ECDHE with AES-GCM or ChaCha20-Poly1305",
+		ONLY_TLS,
+		.help = "Ciphers of TLS 1.2 as OpenSSL writes them. Those of TLS 1.3 are all good. The "
+			"client's order counts.",
+	},
+	{
+		.key = "alpn",
+		TG_LIST(conf_listener, tls.alpn, tls.n_alpn),
+		.element_kind = &conf_kind_argument,
+		.max = 16,
+		.preset_note = "\\(dqhttp/1.1\\(dq; none with mode = \\(dqtcp\\(dq",
+		ONLY_TLS,
+		.help = "Protocols to agree on, best first. A client that offers others only is refused; one "
+			"that offers none is not. With mode = \\(dqhttp\\(dq only \\(dqhttp/1.1\\(dq.",
+	},
+	{
+		.key = "strict_sni",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_listener, tls.strict_sni),
+		.preset = "false",
+		ONLY_TLS,
+		.help = "Whether clients that ask for a name that no certificate has, or for none, are "
+			"refused.",
+	},
+	{
+		.key = "session_lifetime",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_listener, tls.session_lifetime_ms),
+		.preset = "1h",
+		.max = 23 * TG_HOUR,
+		ONLY_TLS,
+		.help = "How long a client may resume a session by its ticket instead of a whole "
+			"handshake: with the same listener and the same certificates only. Keys of tickets are "
+			"made anew each hour, and outlive reloads, upgrades and crashes. \\(dq0\\(dq: no "
+			"tickets. Data before the end of the handshake (0-RTT) is never taken.",
+	},
+	{.key = NULL},
+};
+
+static void
+set_alpn(struct conf_check *check, struct conf_listener *listener)
+{
+	struct arena *arena = conf_check_arena(check);
+	char **alpn = arena_alloc(arena, 1, sizeof(char *));
+	char *text = arena_copy(arena, "http/1.1", strlen("http/1.1"));
+
+	if (!alpn || !text) {
+		conf_check_no_memory(check);
+		return;
+	}
+	alpn[0] = text;
+	listener->tls.alpn = alpn;
+	listener->tls.n_alpn = 1;
+}
+
+static void
+check_alpn(struct conf_check *check, const struct conf_listener *listener)
+{
+	for (size_t i = 0; i < listener->tls.n_alpn; i++) {
+		const char *name = listener->tls.alpn[i];
+
+		if (name[0] == '\0' || strlen(name) > 31)
+			conf_check_error(check, "alpn", "\"%.40s\": allowed: 1 to 31 bytes", name);
+		else if (listener->mode == TG_MODE_HTTP && strcmp(name, "h2") == 0)
+			conf_check_error(check, "alpn", "\"h2\": not available in this version; "
+							"allowed: \"http/1.1\"");
+		else if (listener->mode == TG_MODE_HTTP && strcmp(name, "http/1.1") != 0)
+			conf_check_error(check, "alpn",
+					 "\"%s\": not with mode = \"http\"; allowed: \"http/1.1\"",
+					 name);
+	}
+}
+
+static void
+tls_check(struct conf_check *check, void *object)
+{
+	struct conf_listener *listener = object;
+
+	if (!conf_has_tls(listener)) {
+		if (conf_check_group_given(check) && !conf_check_given(check, "certificates"))
+			conf_check_error(check, "certificates", "missing; without one there is no "
+								"TLS");
+		return;
+	}
+	if (listener->mode == TG_MODE_HTTP && !conf_check_given(check, "alpn"))
+		set_alpn(check, listener);
+	check_alpn(check, listener);
+}
+
+const struct conf_schema conf_schema_tls = {
+	.title = "TLS of a listener",
+	.help = "TLS 1.2 and 1.3, as Mozilla's \\(dqintermediate\\(dq has them; nothing is "
+		"negotiated anew, nothing is compressed.",
+	.fields = tls_fields,
+	.check = tls_check,
+};

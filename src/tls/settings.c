@@ -1,0 +1,55 @@
+#include "tls/settings.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <string.h>
+
+bool
+tls_set_ciphers(SSL_CTX *ssl, const char *ciphers)
+{
+	return SSL_CTX_set_cipher_list(ssl, ciphers != NULL ? ciphers : TG_TLS_CIPHERS) == 1 &&
+	       SSL_CTX_set1_groups_list(ssl, TG_TLS_GROUPS) == 1;
+}
+
+/* What anybody can read, or change, is no security (RFC 7525 4.1). */
+static bool
+is_weak(const SSL_CIPHER *cipher)
+{
+	return SSL_CIPHER_get_cipher_nid(cipher) == NID_undef ||
+	       SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null ||
+	       SSL_CIPHER_get_bits(cipher, NULL) < 128;
+}
+
+static int
+check_list(const SSL_CTX *ssl, struct err *err)
+{
+	const STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ssl);
+
+	for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
+		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(list, i);
+
+		if (is_weak(cipher))
+			return err_set(err, TG_EINVAL, "%s protects nothing",
+				       SSL_CIPHER_get_name(cipher));
+	}
+	return 0;
+}
+
+int
+tls_check_ciphers(const char *ciphers, struct err *err)
+{
+	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+	int rc;
+
+	if (ssl == NULL)
+		return err_no_memory(err);
+	if (tls_set_ciphers(ssl, ciphers))
+		rc = check_list(ssl, err);
+	else
+		rc = err_set(err, TG_EINVAL,
+			     "no cipher in it is known; allowed: OpenSSL's names with \":\" "
+			     "between them, as \"openssl ciphers -v\" lists them");
+	ERR_clear_error();
+	SSL_CTX_free(ssl);
+	return rc;
+}

@@ -1,0 +1,555 @@
+#include "tls/stream.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/container.h"
+#include "tls/context_priv.h"
+#include "tls/stream_priv.h"
+
+#define RECORD_BYTES 16384u
+/* A record's own bytes: head, nonce or type, tag; rounded up. */
+#define RECORD_EXTRA 64u
+#define OUTPUT_BYTES (TG_TLS_SEND_BYTES + (TG_TLS_SEND_BYTES / RECORD_BYTES) * RECORD_EXTRA)
+/* While more than this waits nothing is read: answers to it would wait too. */
+#define UNSENT_MAX (2u * OUTPUT_BYTES)
+
+struct tls_output {
+	size_t n;
+	unsigned char bytes[OUTPUT_BYTES];
+};
+
+static const char *const failure_words[TG_TLS_FAILURE_COUNT] = {
+#define FAILURE_WORD(id, word, help) [TG_TLS_FAILURE_##id] = (word),
+	TG_TLS_FAILURES(FAILURE_WORD)
+#undef FAILURE_WORD
+};
+
+const char *
+tls_failure_str(unsigned failure)
+{
+	return failure < TG_TLS_FAILURE_COUNT ? failure_words[failure] : "?";
+}
+
+struct tls_output *
+tls_output_new(void)
+{
+	return calloc(1, sizeof(struct tls_output));
+}
+
+void
+tls_output_free(struct tls_output *o)
+{
+	free(o);
+}
+
+static struct tls_stream *
+stream_of(const struct conn_filter *f)
+{
+	return TG_CONTAINER(f, struct tls_stream, filter);
+}
+
+/* what the kernel did not take */
+
+static bool
+has_unsent(const struct tls_stream *t)
+{
+	return t->unsent.n > t->unsent.sent;
+}
+
+/* -TG_ENOMEM. */
+static int
+keep(struct tls_stream *t, const unsigned char *p, size_t n)
+{
+	unsigned char *more;
+
+	if (n == 0)
+		return 0;
+	if (t->unsent.sent > 0) {
+		t->unsent.n -= t->unsent.sent;
+		memmove(t->unsent.bytes, t->unsent.bytes + t->unsent.sent, t->unsent.n);
+		t->unsent.sent = 0;
+	}
+	more = realloc(t->unsent.bytes, t->unsent.n + n);
+	if (more == NULL)
+		return -TG_ENOMEM;
+	memcpy(more + t->unsent.n, p, n);
+	t->unsent.bytes = more;
+	t->unsent.n += n;
+	return 0;
+}
+
+static void
+drop_unsent(struct tls_stream *t)
+{
+	free(t->unsent.bytes);
+	t->unsent = (struct tls_unsent){.bytes = NULL};
+}
+
+/* As many as the kernel takes; -TG_EIO: it failed, and nothing will be taken any more. */
+static ssize_t
+send_raw(struct conn *c, const unsigned char *p, size_t n)
+{
+	size_t total = 0;
+	ssize_t took;
+
+	while (total < n) {
+		took = send(c->fd, p + total, n - total, MSG_NOSIGNAL);
+		if (took < 0 && errno == EINTR)
+			continue;
+		if (took < 0 && errno == EAGAIN)
+			break;
+		if (took < 0) {
+			conn_write_failed(c, errno);
+			return -TG_EIO;
+		}
+		total += (size_t)took;
+	}
+	return (ssize_t)total;
+}
+
+/* All that OpenSSL gave since the last time. */
+static int
+flush(struct tls_stream *t)
+{
+	struct tls_output *o = t->output;
+	struct conn *c = t->filter.conn;
+	size_t n = o->n;
+	ssize_t took = 0;
+
+	o->n = 0;
+	if (n == 0)
+		return 0;
+	if (!has_unsent(t) && (c->flags & CONN_WRITABLE) != 0)
+		took = send_raw(c, o->bytes, n);
+	if (took < 0)
+		return -TG_EIO;
+	if ((size_t)took == n)
+		return 0;
+	c->flags &= ~CONN_WRITABLE;
+	if (keep(t, o->bytes + took, n - (size_t)took) == 0)
+		return 0;
+	conn_write_failed(c, ENOMEM);
+	errno = ENOMEM;
+	return -TG_EIO;
+}
+
+/* what OpenSSL reads from and writes to */
+
+static int
+bio_write(BIO *bio, const char *p, size_t n, size_t *ret)
+{
+	struct tls_stream *t = BIO_get_data(bio);
+	struct tls_output *o = t->output;
+
+	BIO_clear_retry_flags(bio);
+	if (n > OUTPUT_BYTES - o->n && flush(t) < 0)
+		return 0;
+	if (n > OUTPUT_BYTES)
+		n = OUTPUT_BYTES;
+	memcpy(o->bytes + o->n, p, n);
+	o->n += n;
+	*ret = n;
+	return 1;
+}
+
+static int
+bio_read(BIO *bio, char *p, size_t n, size_t *ret)
+{
+	struct tls_stream *t = BIO_get_data(bio);
+	struct conn *c = t->filter.conn;
+	ssize_t got;
+
+	BIO_clear_retry_flags(bio);
+	if ((c->flags & CONN_INPUT) == 0) {
+		BIO_set_retry_read(bio);
+		return 0;
+	}
+	do {
+		got = recv(c->fd, p, n, 0);
+	} while (got < 0 && errno == EINTR);
+	if (got > 0) {
+		if ((size_t)got < n && (c->flags & CONN_HANGUP) == 0)
+			c->flags &= ~CONN_INPUT;
+		*ret = (size_t)got;
+		return 1;
+	}
+	c->flags &= ~CONN_INPUT;
+	if (got < 0 && errno == EAGAIN)
+		BIO_set_retry_read(bio);
+	else if (got < 0)
+		t->raw_error = errno;
+	else
+		t->has_raw_end = true;
+	return 0;
+}
+
+static long
+bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	const struct tls_stream *t = BIO_get_data(bio);
+
+	(void)number;
+	(void)pointer;
+	if (command == BIO_CTRL_EOF)
+		return t->has_raw_end;
+	return command == BIO_CTRL_FLUSH || command == BIO_CTRL_DUP;
+}
+
+static int
+bio_create(BIO *bio)
+{
+	BIO_set_init(bio, 1);
+	return 1;
+}
+
+BIO_METHOD *
+tls_bio_method_new(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tidegate");
+
+	if (m != NULL && BIO_meth_set_write_ex(m, bio_write) == 1 &&
+	    BIO_meth_set_read_ex(m, bio_read) == 1 && BIO_meth_set_ctrl(m, bio_ctrl) == 1 &&
+	    BIO_meth_set_create(m, bio_create) == 1)
+		return m;
+	BIO_meth_free(m);
+	return NULL;
+}
+
+/* the connection's own calls */
+
+/* What a read that moved nothing says; it stays so. */
+static enum tls_end
+end_of(struct tls_stream *t, int error)
+{
+	if (error == SSL_ERROR_WANT_READ)
+		return TLS_GOES_ON;
+	if (error == SSL_ERROR_ZERO_RETURN)
+		return t->has_raw_end ? TLS_TRUNCATED : TLS_CLOSED;
+	if (t->raw_error == 0)
+		t->raw_error = EPROTO;
+	return TLS_FAILED;
+}
+
+static ssize_t
+tell_end(struct tls_stream *t, struct conn *c)
+{
+	c->flags &= ~CONN_READABLE;
+	if (t->end == TLS_GOES_ON)
+		return -TG_EAGAIN;
+	if (t->end == TLS_FAILED || (t->end == TLS_TRUNCATED && (c->flags & CONN_RESET) != 0)) {
+		c->flags |= CONN_FAILED;
+		errno = t->end == TLS_FAILED ? t->raw_error : ECONNRESET;
+		return -TG_EIO;
+	}
+	c->flags |= CONN_ENDED | (t->end == TLS_TRUNCATED ? CONN_TRUNCATED : 0);
+	return 0;
+}
+
+static ssize_t
+stream_recv(struct conn *c, void *p, size_t n)
+{
+	struct tls_stream *t = stream_of(c->filter);
+	size_t total = 0;
+	bool is_drained = false;
+	size_t got;
+
+	if (t->unsent.n - t->unsent.sent > UNSENT_MAX)
+		return -TG_EAGAIN;
+	while (total < n && t->end == TLS_GOES_ON && !is_drained) {
+		ERR_clear_error();
+		if (SSL_read_ex(t->ssl, (char *)p + total, n - total, &got) == 1) {
+			total += got;
+			continue;
+		}
+		t->end = end_of(t, SSL_get_error(t->ssl, 0));
+		is_drained = t->end == TLS_GOES_ON;
+	}
+	/* A failure is told by the next write. */
+	(void)!flush(t);
+	if (total == 0)
+		return tell_end(t, c);
+	if (is_drained)
+		c->flags &= ~CONN_READABLE;
+	return (ssize_t)total;
+}
+
+/* Encrypts all of it. -TG_EIO. */
+static int
+seal(struct tls_stream *t, const void *p, size_t n)
+{
+	size_t done;
+
+	ERR_clear_error();
+	if (n == 0 || SSL_write_ex(t->ssl, p, n, &done) == 1)
+		return 0;
+	if ((t->filter.conn->flags & CONN_BROKEN) == 0)
+		conn_write_failed(t->filter.conn, EPROTO);
+	return -TG_EIO;
+}
+
+static ssize_t
+stream_sendv(struct conn *c, const struct iovec *iov, int n)
+{
+	struct tls_stream *t = stream_of(c->filter);
+	size_t room = TG_TLS_SEND_BYTES;
+	size_t total = 0;
+	size_t at = 0;
+	int i = 0;
+
+	while (i < n) {
+		size_t piece = iov[i].iov_len - at;
+
+		piece = piece < RECORD_BYTES ? piece : RECORD_BYTES;
+		if (piece > room) {
+			if (flush(t) < 0)
+				return -TG_EIO;
+			if (has_unsent(t))
+				return (ssize_t)total;
+			room = TG_TLS_SEND_BYTES;
+		}
+		if (seal(t, (const char *)iov[i].iov_base + at, piece) < 0)
+			return -TG_EIO;
+		room -= piece;
+		total += piece;
+		at += piece;
+		if (at == iov[i].iov_len) {
+			i++;
+			at = 0;
+		}
+	}
+	return flush(t) < 0 ? -TG_EIO : (ssize_t)total;
+}
+
+static void
+send_fin(struct tls_stream *t)
+{
+	t->owes_fin = false;
+	shutdown(t->filter.conn->fd, SHUT_WR);
+}
+
+static void
+stream_on_writable(struct conn *c)
+{
+	struct tls_stream *t = stream_of(c->filter);
+	ssize_t took;
+
+	if (!has_unsent(t))
+		return;
+	took = send_raw(c, t->unsent.bytes + t->unsent.sent, t->unsent.n - t->unsent.sent);
+	if (took > 0)
+		t->unsent.sent += (size_t)took;
+	if (took < 0) {
+		drop_unsent(t);
+	} else if (has_unsent(t)) {
+		c->flags &= ~CONN_WRITABLE;
+	} else {
+		drop_unsent(t);
+		if (t->owes_fin)
+			send_fin(t);
+	}
+}
+
+static bool
+stream_has_unsent(const struct conn *c)
+{
+	return has_unsent(stream_of(c->filter));
+}
+
+static void
+say_close(struct tls_stream *t)
+{
+	ERR_clear_error();
+	if (t->is_open && t->end != TLS_FAILED && (t->filter.conn->flags & CONN_BROKEN) == 0) {
+		(void)SSL_shutdown(t->ssl);
+		(void)!flush(t);
+	}
+	ERR_clear_error();
+}
+
+static void
+stream_shutdown(struct conn *c)
+{
+	struct tls_stream *t = stream_of(c->filter);
+
+	say_close(t);
+	if (has_unsent(t))
+		t->owes_fin = true;
+	else
+		send_fin(t);
+}
+
+static void
+stream_goodbye(struct conn *c)
+{
+	struct tls_stream *t = stream_of(c->filter);
+
+	if (!has_unsent(t))
+		say_close(t);
+}
+
+static void
+stream_free(struct conn_filter *f)
+{
+	struct tls_stream *t = stream_of(f);
+
+	SSL_free(t->ssl);
+	tls_context_unref(t->context);
+	free(t->unsent.bytes);
+	free(t);
+}
+
+static const struct conn_filter_ops stream_ops = {
+	.recv = stream_recv,
+	.sendv = stream_sendv,
+	.on_writable = stream_on_writable,
+	.has_unsent = stream_has_unsent,
+	.shutdown = stream_shutdown,
+	.goodbye = stream_goodbye,
+	.free = stream_free,
+};
+
+/* handshake */
+
+struct conn_filter *
+tls_stream_accept(struct tls_context *ctx, struct tls_output *out)
+{
+	struct tls_stream *t = calloc(1, sizeof(*t));
+	BIO *bio;
+
+	if (t == NULL)
+		return NULL;
+	t->filter.ops = &stream_ops;
+	t->output = out;
+	t->context = tls_context_ref(ctx);
+	t->ssl = SSL_new(tls_context_ssl(ctx));
+	bio = t->ssl != NULL ? BIO_new(tls_context_bio(ctx)) : NULL;
+	if (bio == NULL) {
+		stream_free(&t->filter);
+		ERR_clear_error();
+		return NULL;
+	}
+	BIO_set_data(bio, t);
+	SSL_set_bio(t->ssl, bio, bio);
+	SSL_set_app_data(t->ssl, t);
+	SSL_set_accept_state(t->ssl);
+	return &t->filter;
+}
+
+static enum tls_failure
+failure_of_reason(int reason)
+{
+	if (reason >= SSL_AD_REASON_OFFSET)
+		return TG_TLS_FAILURE_ALERT;
+	switch (reason) {
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+		return TG_TLS_FAILURE_HTTP;
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_BAD_RECORD_TYPE:
+		return TG_TLS_FAILURE_NOT_TLS;
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_NO_PROTOCOLS_AVAILABLE:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_NO_SHARED_CIPHER:
+	case SSL_R_NO_SHARED_GROUPS:
+	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+	case SSL_R_NO_SUITABLE_KEY_SHARE:
+	case SSL_R_NO_APPLICATION_PROTOCOL:
+	case SSL_R_INAPPROPRIATE_FALLBACK:
+		return TG_TLS_FAILURE_NO_MATCH;
+	default:
+		return TG_TLS_FAILURE_PROTOCOL;
+	}
+}
+
+static enum tls_failure
+find_failure(const struct tls_stream *t)
+{
+	unsigned long code = ERR_peek_error();
+
+	if (t->failure != TG_TLS_FAILURE_NONE)
+		return t->failure; /* a callback knew better */
+	if (t->has_raw_end || t->raw_error != 0)
+		return TG_TLS_FAILURE_CLOSED;
+	if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+		return TG_TLS_FAILURE_RESOURCE;
+	if (ERR_GET_LIB(code) != ERR_LIB_SSL)
+		return TG_TLS_FAILURE_PROTOCOL;
+	return failure_of_reason(ERR_GET_REASON(code));
+}
+
+static void
+take_facts(struct tls_stream *t)
+{
+	const unsigned char *protocol;
+	unsigned n;
+
+	SSL_get0_alpn_selected(t->ssl, &protocol, &n);
+	if (n > 0 && n <= TG_TLS_PROTOCOL_MAX)
+		memcpy(t->protocol, protocol, n);
+	t->facts = (struct tls_facts){
+		.version = SSL_version(t->ssl) == TLS1_3_VERSION ? 13 : 12,
+		.is_resumed = SSL_session_reused(t->ssl) == 1,
+		.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
+		.sni = t->sni,
+		.protocol = t->protocol,
+	};
+}
+
+int
+tls_stream_step(struct conn_filter *f)
+{
+	struct tls_stream *t = stream_of(f);
+	int rc;
+	int error;
+
+	ERR_clear_error();
+	rc = SSL_do_handshake(t->ssl);
+	error = rc == 1 ? SSL_ERROR_NONE : SSL_get_error(t->ssl, rc);
+	if (error == SSL_ERROR_NONE)
+		take_facts(t);
+	else if (error != SSL_ERROR_WANT_READ)
+		t->failure = find_failure(t);
+	t->error = ERR_peek_error();
+	ERR_clear_error();
+	if (flush(t) < 0 && t->failure == TG_TLS_FAILURE_NONE)
+		t->failure = TG_TLS_FAILURE_CLOSED;
+	if (t->failure != TG_TLS_FAILURE_NONE)
+		return -TG_EPROTO;
+	if (error == SSL_ERROR_WANT_READ)
+		return -TG_EAGAIN;
+	t->is_open = true;
+	return 0;
+}
+
+enum tls_failure
+tls_stream_failure(const struct conn_filter *f)
+{
+	return stream_of(f)->failure;
+}
+
+const char *
+tls_stream_failure_text(const struct conn_filter *f)
+{
+	const char *text = ERR_reason_error_string(stream_of(f)->error);
+
+	return text != NULL ? text : "";
+}
+
+const struct tls_facts *
+tls_stream_facts(const struct conn_filter *f)
+{
+	return f != NULL ? &stream_of(f)->facts : NULL;
+}
+
+bool
+tls_stream_has_input(const struct conn_filter *f)
+{
+	return SSL_has_pending(stream_of(f)->ssl) == 1;
+}

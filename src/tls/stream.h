@@ -1,0 +1,79 @@
+/*
+ * tls/stream.h: TLS between the owner of a connection and its socket: a filter of net/conn.h.
+ *
+ *	HANDSHAKE --> OPEN --> gone       tls_stream_step() until it says so, then conn_recv() and the rest
+ *
+ * Reads go straight into the buffer of the connection's owner. What is written goes out in one call
+ * for up to TG_TLS_SEND_BYTES; what the kernel does not take of that is kept here, counts as
+ * taken, and nothing more is until it is gone: so nobody needs to say the same bytes twice, as OpenSSL wants it.
+ *
+ * An end without close_notify is one with CONN_TRUNCATED.
+ */
+#ifndef TG_TLS_STREAM_H
+#define TG_TLS_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/conn.h"
+
+/* Plain bytes of one call; so much is kept here at most, and the records' own bytes. */
+#define TG_TLS_SEND_BYTES   65536u
+#define TG_TLS_PROTOCOL_MAX 31u
+
+struct tls_context;
+
+/* Why there was no handshake. The word is that of the counter. */
+/* clang-format off */
+#define TG_TLS_FAILURES(X)                                                                      \
+	X(NONE, "none", "there was none")                                                       \
+	X(CLOSED, "closed", "the client closed or reset before its end")                        \
+	X(TIMEOUT, "timeout", "it did not end in time")                                         \
+	X(HTTP, "plain-http", "the client spoke HTTP without TLS")                              \
+	X(NOT_TLS, "not-tls", "what the client sent is no TLS")                                 \
+	X(NO_MATCH, "no-match", "no version, cipher, group or protocol that both sides have")   \
+	X(NAME, "unknown-name", "no certificate for the name, and strict_sni is set")           \
+	X(ALERT, "alert", "the client refused: an unknown authority, mostly")                   \
+	X(PROTOCOL, "protocol", "the client broke the protocol")                                \
+	X(RESOURCE, "resource", "no memory, or no descriptor")
+
+/* clang-format on */
+enum tls_failure {
+#define TG_TLS_FAILURE_ENUM(id, word, help) TG_TLS_FAILURE_##id,
+	TG_TLS_FAILURES(TG_TLS_FAILURE_ENUM)
+#undef TG_TLS_FAILURE_ENUM
+		TG_TLS_FAILURE_COUNT
+};
+/* "?" outside the enum. */
+const char *tls_failure_str(unsigned failure);
+
+/* Of all streams of a thread: what is under way to a socket during one call. */
+struct tls_output;
+struct tls_output *tls_output_new(void); /* NULL: no memory */
+void tls_output_free(struct tls_output *o);
+
+/* What came of the handshake. */
+struct tls_facts {
+	uint8_t version;   /* 12 or 13: of TLS 1.2 and 1.3 */
+	bool is_resumed;
+	const char *cipher; /* its standard name; static */
+	const char *sni;    /* lower case, TG_SNI_MAX bytes at most; "": none was sent, or it is no host name */
+	const char *protocol; /* of ALPN; "": none */
+};
+
+/* The server's side. Holds a reference of `ctx`; `out` outlives it. NULL: no memory. */
+struct conn_filter *tls_stream_accept(struct tls_context *ctx, struct tls_output *out);
+/* One step, as far as bytes are there. 0: done; -TG_EAGAIN; -TG_EPROTO: failed, tls_stream_failure()
+ * says why, the alert is sent. What it costs is one signature at most. */
+TG_MUST_CHECK int tls_stream_step(struct conn_filter *f);
+enum tls_failure tls_stream_failure(const struct conn_filter *f);
+/* After a failure, in the words of the library: static storage of the thread, for the log. */
+const char *tls_stream_failure_text(const struct conn_filter *f);
+/* Behind the handshake. NULL where `f` is: a plain connection. Valid as long as `f`. */
+const struct tls_facts *tls_stream_facts(const struct conn_filter *f);
+/* Whether bytes were received that nobody has read: no report of the socket will tell of them. */
+bool tls_stream_has_input(const struct conn_filter *f);
+
+#endif

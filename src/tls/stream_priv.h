@@ -1,0 +1,46 @@
+/* tls/stream_priv.h: what a stream and the callbacks of its context share. */
+#ifndef TG_TLS_STREAM_PRIV_H
+#define TG_TLS_STREAM_PRIV_H
+
+#include <openssl/bio.h>
+#include <openssl/types.h>
+
+#include "tls/sni.h"
+#include "tls/stream.h"
+
+enum tls_end {
+	TLS_GOES_ON = 0,
+	TLS_CLOSED = 1,    /* the other side said close_notify */
+	TLS_TRUNCATED = 2, /* its end came without */
+	TLS_FAILED = 3     /* raw_error says why */
+};
+
+struct tls_unsent {
+	unsigned char *bytes; /* NULL: none */
+	size_t n;
+	size_t sent; /* of these */
+};
+
+struct tls_stream {
+	struct conn_filter filter;
+	SSL *ssl;
+	struct tls_context *context; /* one reference */
+	struct tls_output *output;   /* the worker's; empty between calls */
+	struct tls_unsent unsent;
+	enum tls_end end;
+	enum tls_failure failure;
+	unsigned long error; /* of OpenSSL, behind `failure` */
+	int raw_error;       /* errno of the socket; 0: none */
+	bool has_raw_end;
+	bool is_open;
+	bool is_known_name; /* some certificate has it */
+	bool owes_fin;
+	struct tls_facts facts;
+	char protocol[TG_TLS_PROTOCOL_MAX + 1];
+	char sni[TG_SNI_MAX + 1];
+};
+
+/* NULL: no memory. */
+BIO_METHOD *tls_bio_method_new(void);
+
+#endif

@@ -1,0 +1,187 @@
+"""Certificates made when they are needed, and clients that speak TLS.
+
+Authority(folder) is one of its own: .pem is what clients believe; .issue(names, ...) makes a
+certificate. ECDSA, as it is cheap; the fixture `authority` is one for the whole run.
+"""
+
+import contextlib
+import datetime
+import pathlib
+import socket
+import ssl
+import subprocess
+
+from harness import client, net, settings
+
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def openssl(*arguments, stdin=None):
+    """The program to its end; its output."""
+    done = subprocess.run(["openssl", *map(str, arguments)], input=stdin, capture_output=True,
+                          timeout=settings.TIMEOUT * 3, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+class Certificate:
+    """Its files: .pem with the chain, .key, and .both in one."""
+
+    def __init__(self, stem):
+        self.pem = pathlib.Path(f"{stem}.pem")
+        self.key = pathlib.Path(f"{stem}.key")
+        self.both = pathlib.Path(f"{stem}.both.pem")
+
+    def join(self):
+        self.both.write_bytes(self.pem.read_bytes() + self.key.read_bytes())
+        self.both.chmod(0o600)
+        return self
+
+
+class Authority:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.pem = self.folder / "ca.pem"
+        self.key = self.folder / "ca.key"
+        self.made = 0
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-keyout", self.key, "-out", self.pem, "-days", 30, "-subj", "/CN=tests")
+
+    def issue(self, *names, rsa=False, days=30):
+        """A certificate for these names, the first its common name; `days` below 0: it has ended."""
+        self.made += 1
+        made = Certificate(self.folder / f"c{self.made}")
+        kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        request = openssl("req", "-new", "-newkey", *kind, "-nodes", "-keyout", made.key, "-subj",
+                          f"/CN={names[0]}")
+        extensions = self.folder / f"c{self.made}.ext"
+        extensions.write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names))
+        now = datetime.datetime.now(datetime.timezone.utc)
+        begin = now + datetime.timedelta(days=min(days, 0) - 1)
+        config = self.folder / "ca.cnf"
+        (self.folder / "index.txt").write_text("")
+        config.write_text(f"[ca]\ndefault_ca = it\n[it]\ndatabase = {self.folder}/index.txt\n"
+                          f"new_certs_dir = {self.folder}\nrand_serial = yes\ndefault_md = sha256\n"
+                          "policy = any\nunique_subject = no\n[any]\ncommonName = supplied\n")
+        text = self.folder / f"c{self.made}.csr"
+        text.write_bytes(request)
+        form = "%Y%m%d%H%M%SZ"
+        openssl("ca", "-batch", "-notext", "-config", config, "-cert", self.pem, "-keyfile", self.key,
+                "-in", text, "-out", made.pem, "-extfile", extensions, "-startdate",
+                begin.strftime(form), "-enddate",
+                (now + datetime.timedelta(days=days)).strftime(form))
+        made.key.chmod(0o600)
+        return made.join()
+
+    def context(self, version=None, protocols=(), ciphers=None, verify=True):
+        """What a client of this authority speaks."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made.load_verify_locations(self.pem)
+        if not verify:
+            made.check_hostname = False
+            made.verify_mode = ssl.CERT_NONE
+        if version:
+            made.minimum_version = made.maximum_version = VERSIONS[version]
+        if protocols:
+            made.set_alpn_protocols(protocols)
+        if ciphers:
+            made.set_ciphers(ciphers)
+        return made
+
+
+class Truncated(ConnectionResetError):
+    """The bytes ended without the word that they were all."""
+
+
+class TlsSocket:
+    """A socket with TLS over it whose ends are told apart; what Wire needs of one."""
+
+    def __init__(self, raw, context, name, session=None):
+        self.raw = raw
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name,
+                                    session=session)
+        self.run(self.tls.do_handshake)
+
+    def flush(self):
+        if self.outgoing.pending:
+            self.raw.sendall(self.outgoing.read())
+
+    def feed(self):
+        got = self.raw.recv(65536)
+        if got:
+            self.incoming.write(got)
+        else:
+            self.incoming.write_eof()
+
+    def run(self, call, *arguments):
+        while True:
+            try:
+                done = call(*arguments)
+                self.flush()
+                return done
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.feed()
+            except ssl.SSLEOFError as cut:
+                raise Truncated(str(cut)) from None
+            except ssl.SSLError:
+                with contextlib.suppress(OSError):
+                    self.flush()
+                raise
+
+    def recv(self, n, *_):
+        try:
+            return self.run(self.tls.read, n)
+        except ssl.SSLZeroReturnError:
+            return b""
+
+    def sendall(self, data):
+        view = memoryview(data)
+        for at in range(0, len(view), 65536):
+            self.run(self.tls.write, view[at:at + 65536])
+
+    def shutdown(self, how):
+        """close_notify alone: the connection stays whole, so that answers come."""
+        assert how == socket.SHUT_WR
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLSyscallError):
+            self.tls.unwrap()
+        self.flush()
+
+    def close(self):
+        self.raw.close()
+
+    def __getattr__(self, name):
+        return getattr(self.raw, name)
+
+
+class TlsClient(client.RawClient):
+    """As RawClient, over TLS; .tls is what was agreed on."""
+
+    def __init__(self, address, context, name="site.example.org", session=None, **options):
+        super().__init__(address, **options)
+        try:
+            self.sock = TlsSocket(self.sock, context, name, session)
+        except BaseException:
+            self.sock.close()
+            raise
+        self.tls = self.sock.tls
+
+    def leave(self):
+        """The end of TCP without a word before it."""
+        self.sock.raw.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        net.reset_on_close(self.sock.raw)
+        self.sock.close()
+
+    def common_name(self):
+        return dict(pair[0] for pair in self.tls.getpeercert()["subject"])["commonName"]
+
+
+def listener(*certificates, extra=""):
+    """For a configuration: `tls` with these files."""
+    files = ", ".join(f'"{one.both if isinstance(one, Certificate) else one}"' for one in certificates)
+    return f"tls = {{ certificates = ( {files} ); {extra} }};"

@@ -1,0 +1,154 @@
+#include "fake/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY 86400L
+
+static void
+must(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "fake/tls: %s\n", what);
+	ERR_print_errors_fp(stderr);
+	abort();
+}
+
+static char *
+text_of(BIO *bio)
+{
+	char *p;
+	long n = BIO_get_mem_data(bio, &p);
+	char *text = strndup(p, (size_t)n);
+
+	must(text != NULL, "no memory");
+	BIO_free(bio);
+	return text;
+}
+
+static void
+add_names(X509 *x, const char *names)
+{
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+
+	must(e != NULL && X509_add_ext(x, e, -1) == 1, "subjectAltName");
+	X509_EXTENSION_free(e);
+}
+
+static X509 *
+make(const struct fake_certificate *wanted, EVP_PKEY *key)
+{
+	const char *name = wanted->common_name != NULL ? wanted->common_name : "fake";
+	long to = wanted->to_days != 0 ? wanted->to_days : 30;
+	long from = wanted->from_days != 0 ? wanted->from_days : -1;
+	X509 *x = X509_new();
+	X509_NAME *subject = X509_get_subject_name(x);
+
+	must(X509_set_version(x, X509_VERSION_3) == 1, "version");
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+	X509_gmtime_adj(X509_getm_notBefore(x), from * DAY);
+	X509_gmtime_adj(X509_getm_notAfter(x), to * DAY);
+	must(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name,
+					-1, -1, 0) == 1,
+	     "subject");
+	X509_set_issuer_name(x, subject);
+	X509_set_pubkey(x, key);
+	if (wanted->names != NULL)
+		add_names(x, wanted->names);
+	must(X509_sign(x, key, EVP_sha256()) > 0, "signing");
+	return x;
+}
+
+struct conf_pem
+fake_certificate(const struct fake_certificate *wanted)
+{
+	EVP_PKEY *key = wanted->rsa_bits != 0 ? EVP_RSA_gen((unsigned)wanted->rsa_bits)
+					      : EVP_EC_gen("P-256");
+	X509 *x;
+	BIO *chain = BIO_new(BIO_s_mem());
+	BIO *secret = BIO_new(BIO_s_mem());
+	struct conf_pem pem;
+
+	must(key != NULL, "a key");
+	x = make(wanted, key);
+	must(PEM_write_bio_X509(chain, x) == 1, "writing");
+	must(PEM_write_bio_PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL) == 1, "writing");
+	X509_free(x);
+	EVP_PKEY_free(key);
+	pem.chain = text_of(chain);
+	pem.key = text_of(secret);
+	pem.chain_n = strlen(pem.chain);
+	pem.key_n = strlen(pem.key);
+	return pem;
+}
+
+void
+fake_pem_free(struct conf_pem *pem)
+{
+	free(pem->chain);
+	free(pem->key);
+	*pem = (struct conf_pem){.chain = NULL};
+}
+
+static int
+on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct fake_client *c = SSL_get_app_data(ssl);
+
+	SSL_SESSION_free(c->session);
+	c->session = session;
+	return 1;
+}
+
+void
+fake_client_open(struct fake_client *c, int fd, const char *name, int version)
+{
+	*c = (struct fake_client){.ctx = SSL_CTX_new(TLS_client_method())};
+	must(c->ctx != NULL, "a context");
+	SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_CLIENT |
+						       SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(c->ctx, on_session);
+	/* Below what servers take too, so that a test can be refused. */
+	SSL_CTX_set_security_level(c->ctx, 0);
+	must(SSL_CTX_set_min_proto_version(c->ctx, version) == 1 &&
+		     SSL_CTX_set_max_proto_version(c->ctx, version) == 1,
+	     "a version");
+	c->ssl = SSL_new(c->ctx);
+	must(c->ssl != NULL && SSL_set_fd(c->ssl, fd) == 1, "a client");
+	SSL_set_app_data(c->ssl, c);
+	SSL_set_connect_state(c->ssl);
+	must(name == NULL || SSL_set_tlsext_host_name(c->ssl, name) == 1, "a name");
+}
+
+SSL_SESSION *
+fake_client_close(struct fake_client *c)
+{
+	SSL_SESSION *session = c->session;
+
+	/* Else the library takes its session for a bad one. */
+	if (c->ssl != NULL)
+		SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_free(c->ssl);
+	SSL_CTX_free(c->ctx);
+	*c = (struct fake_client){.ssl = NULL};
+	return session;
+}
+
+const char *
+fake_client_sees(const struct fake_client *c)
+{
+	static char name[64];
+	X509 *x = SSL_get1_peer_certificate(c->ssl);
+
+	must(x != NULL && X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, name,
+						    sizeof(name)) > 0,
+	     "no certificate");
+	X509_free(x);
+	return name;
+}

@@ -1,0 +1,39 @@
+/*
+ * fake/tls.h: certificates made in memory, and clients that speak TLS over a descriptor.
+ */
+#ifndef TG_TESTS_FAKE_TLS_H
+#define TG_TESTS_FAKE_TLS_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf/conf.h"
+
+/* What to make. Zeroed: ECDSA, of no name, good for a month from yesterday on. */
+struct fake_certificate {
+	const char *names; /* "DNS:a.example,DNS:*.b.example"; NULL: no subjectAltName */
+	const char *common_name;
+	int rsa_bits; /* 0: ECDSA with P-256 */
+	long from_days;
+	long to_days;
+};
+
+/* Self-signed; both texts to free(). A failure ends the program. */
+struct conf_pem fake_certificate(const struct fake_certificate *wanted);
+void fake_pem_free(struct conf_pem *pem);
+
+/* A client that believes anybody. `name` NULL: it asks for none. `version`: TLS1_2_VERSION or TLS1_3_VERSION. A failure ends
+ * the program. It does not own `fd`, which does not block. */
+struct fake_client {
+	SSL_CTX *ctx;
+	SSL *ssl;
+	SSL_SESSION *session; /* of its last ticket; NULL: none */
+};
+void fake_client_open(struct fake_client *c, int fd, const char *name, int version);
+/* The session is kept: for another connection. */
+SSL_SESSION *fake_client_close(struct fake_client *c);
+/* Common name of what the server showed. */
+const char *fake_client_sees(const struct fake_client *c);
+
+#endif

@@ -1,0 +1,141 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "tls/ticket.h"
+
+#define HOUR UINT64_C(3600000000)
+
+static struct wall
+at(uint64_t hour)
+{
+	return (struct wall){hour * HOUR + 5};
+}
+
+static struct ticket_seed
+seed_of(uint64_t hour)
+{
+	struct ticket_seed seed;
+
+	assert_int_equal(ticket_seed_make(&seed, at(hour)), 0);
+	assert_int_equal(seed.hour, hour);
+	return seed;
+}
+
+static struct ticket_key
+newest(struct tickets *t, uint64_t hour)
+{
+	struct ticket_key key;
+
+	assert_int_equal(tickets_newest(t, at(hour), &key), 0);
+	return key;
+}
+
+/* -1: it is none of ours; else whether it is the newest. */
+static int
+look(struct tickets *t, uint64_t hour, const struct ticket_key *key)
+{
+	struct ticket_key found;
+	int is_newest = -7;
+
+	if (tickets_find(t, at(hour), key->name, &found, &is_newest) != 0)
+		return -1;
+	assert_memory_equal(&found, key, sizeof(found));
+	return is_newest;
+}
+
+static void
+keys_change_by_the_hour_and_are_good_for_a_day(void **state)
+{
+	struct ticket_seed seed = seed_of(1000);
+	struct tickets *t = tickets_new(&seed);
+	struct ticket_key first = newest(t, 1000);
+	struct ticket_key second = newest(t, 1001);
+
+	(void)state;
+	assert_memory_not_equal(&first.name, &second.name, sizeof(first.name));
+	assert_memory_not_equal(&first.seal, &second.seal, sizeof(first.seal));
+	assert_memory_not_equal(&first.mac, &second.mac, sizeof(first.mac));
+	assert_memory_not_equal(&first.mac, &first.seal, sizeof(first.mac));
+	assert_int_equal(look(t, 1001, &second), 1);
+	assert_int_equal(look(t, 1001, &first), 0);
+	assert_int_equal(look(t, 1000 + TG_TICKET_HOURS - 1, &first), 0);
+	assert_int_equal(look(t, 1000 + TG_TICKET_HOURS, &first), -1);
+	assert_int_equal(look(t, 1000 + TG_TICKET_HOURS, &second), 0);
+	tickets_free(t);
+}
+
+static void
+processes_with_the_same_seed_have_the_same_keys(void **state)
+{
+	struct ticket_seed seed = seed_of(5000);
+	struct tickets *a = tickets_new(&seed);
+	struct ticket_key old = newest(a, 5003);
+	struct ticket_key late = newest(a, 5040);
+	struct tickets *b;
+
+	(void)state;
+	/* A parent that turns it meanwhile, and hands it to a proxy that starts then. */
+	assert_int_equal(ticket_seed_turn(&seed, at(5010)), 0);
+	assert_int_equal(seed.hour, 5000);
+	b = tickets_new(&seed);
+	assert_int_equal(look(b, 5010, &old), 0);
+	tickets_free(b);
+	assert_int_equal(ticket_seed_turn(&seed, at(5040)), 0);
+	assert_int_equal(seed.hour, 5040 - TG_TICKET_HOURS + 1);
+	b = tickets_new(&seed);
+	assert_int_equal(look(b, 5040, &late), 1);
+	assert_int_equal(look(b, 5040, &old), -1);
+	tickets_free(a);
+	tickets_free(b);
+}
+
+static void
+a_clock_that_is_set_back_changes_nothing(void **state)
+{
+	struct ticket_seed seed = seed_of(9000);
+	struct ticket_seed before = seed;
+	struct tickets *t = tickets_new(&seed);
+	struct ticket_key key = newest(t, 8990);
+
+	(void)state;
+	assert_int_equal(look(t, 8990, &key), 1);
+	(void)newest(t, 9005);
+	assert_int_equal(look(t, 9001, &key), 0);
+	assert_int_equal(ticket_seed_turn(&seed, at(100)), 0);
+	assert_memory_equal(&seed, &before, sizeof(seed));
+	tickets_free(t);
+}
+
+static void
+a_clock_that_jumps_by_years_is_followed(void **state)
+{
+	struct ticket_seed seed = seed_of(1);
+	struct tickets *t = tickets_new(&seed);
+	struct ticket_key key;
+	unsigned calls = 0;
+
+	(void)state;
+	while (tickets_newest(t, at(100000), &key) != 0)
+		assert_true(++calls < 100);
+	assert_true(calls > 3);
+	assert_int_equal(look(t, 100000, &key), 1);
+	tickets_free(t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_change_by_the_hour_and_are_good_for_a_day),
+		cmocka_unit_test(processes_with_the_same_seed_have_the_same_keys),
+		cmocka_unit_test(a_clock_that_is_set_back_changes_nothing),
+		cmocka_unit_test(a_clock_that_jumps_by_years_is_followed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
