@@ -162,6 +162,7 @@ extern const struct command command_show_config;
 extern const struct command command_show_decisions;
 extern const struct command command_show_errors;
 extern const struct command command_show_events;
+extern const struct command command_show_cert;
 extern const struct command command_show_hooks;
 extern const struct command command_show_info;
 extern const struct command command_show_latency;

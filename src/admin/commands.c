@@ -46,6 +46,7 @@ const struct command *const commands[] = {
 	&command_show_decisions,
 	&command_show_errors,
 	&command_show_events,
+	&command_show_cert,
 	&command_show_hooks,
 	&command_show_info,
 	&command_show_latency,

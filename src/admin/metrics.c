@@ -414,6 +414,8 @@ const struct metric metrics[] = {
 	ROW(ALL, COUNTER, "store_takeovers_total", write_store_count, OF_STORE(takeovers), "Times this instance came to lead a service."),
 	ROW(ALL, GAUGE, "store_last_flush_seconds", write_store_seconds, OF_STORE(last_us), "How long the store took for what was written last."),
 
+	ROW(ALL, GAUGE, "certificate_not_after_timestamp_seconds", metrics_write_certificates, 0, "When a certificate of a listener ends, in seconds since 1970."),
+
 	ROW(ALL, COUNTER, "hook_events_total", metrics_write_hooks, TG_METRIC_HOOK_EVENTS, "Events for each hook, by what came of them: sent, failed (given up) or dropped (no room)."),
 	ROW(ALL, COUNTER, "hook_retries_total", metrics_write_hooks, TG_METRIC_HOOK_RETRIES, "Tries after the first to tell a hook."),
 	ROW(ALL, GAUGE, "hook_waiting_events", metrics_write_hooks, TG_METRIC_HOOK_WAITING, "Events that are under way to a hook, or wait."),

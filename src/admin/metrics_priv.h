@@ -56,4 +56,8 @@ enum metric_of_hook {
 /* Of each hook, where there are some; id: which of these. */
 void metrics_write_hooks(const struct metric *m, const struct metric_site *site, struct output *out);
 
+/* Of each certificate, when it ends. */
+void metrics_write_certificates(const struct metric *m, const struct metric_site *site,
+				struct output *out);
+
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/hash.h"
 #include "conf/schema_priv.h"
 
 #define PATH_BYTES 4096u
@@ -32,7 +33,9 @@ conf_certificates(void)
 }
 
 struct reading {
-	struct conf_check *check;
+	struct arena *arena; /* for what is read */
+	conf_certificate_told *told;
+	void *user;
 	const char *file; /* the one under way */
 };
 
@@ -56,18 +59,33 @@ texts_free(struct texts *t)
 }
 
 static void
+say(const struct reading *r, bool is_error, const char *path, const char *what)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%.256s: %.200s", path, what);
+	r->told(r->user, is_error, is_error && strcmp(path, r->file) != 0, text);
+}
+
+static void
 warn(void *user, const char *text)
 {
 	const struct reading *r = user;
 
-	conf_check_warn(r->check, "file", "%.256s: %.200s", r->file, text);
+	say(r, false, r->file, text);
 }
 
 static void
 fail(const struct reading *r, const char *path, const char *why)
 {
-	conf_check_error(r->check, strcmp(path, r->file) == 0 ? "file" : "key", "%.256s: %.200s",
-			 path, why);
+	say(r, true, path, why);
+}
+
+static bool
+fail_no_memory(const struct reading *r)
+{
+	fail(r, r->file, "no memory");
+	return false;
 }
 
 /* Whose key may be changed by anybody has no key; one that may be read by anybody is a secret no more, but files
@@ -85,7 +103,7 @@ check_mode(const struct reading *r, const char *path)
 	if ((st.st_mode & S_IWOTH) != 0)
 		fail(r, path, text);
 	else if ((st.st_mode & S_IROTH) != 0)
-		conf_check_warn(r->check, "file", "%.256s: %.200s", path, text);
+		say(r, false, path, text);
 	return (st.st_mode & S_IWOTH) == 0;
 }
 
@@ -102,21 +120,20 @@ name_beside(const char *path, char *buf, size_t size)
 
 /* False: it was told. */
 static bool
-keep(const struct reading *r, const struct conf_pem *pem, struct conf_loaded *ret)
+keep(const struct reading *r, const struct conf_pem *pem, const char *key, struct conf_loaded *ret)
 {
-	struct arena *arena = conf_check_arena(r->check);
+	struct arena *arena = r->arena;
 	struct conf_loaded l = {
 		.file = arena_copy(arena, r->file, strlen(r->file)),
+		.key_file = arena_copy(arena, key, strlen(key)),
 		.pem = {arena_copy(arena, pem->chain, pem->chain_n), pem->chain_n,
 			arena_copy(arena, pem->key, pem->key_n), pem->key_n},
 	};
 
-	if (l.file && l.pem.chain && l.pem.key) {
-		*ret = l;
-		return true;
-	}
-	conf_check_no_memory(r->check);
-	return false;
+	if (!l.file || !l.key_file || !l.pem.chain || !l.pem.key)
+		return fail_no_memory(r);
+	*ret = l;
+	return true;
 }
 
 /* The key in its own file at `path`; NULL: in that of the certificate. */
@@ -178,7 +195,7 @@ read_pair(struct reading *r, const char *key, struct conf_loaded *ret)
 	texts_free(&t);
 	if (rc < 0)
 		fail(r, path, err.text);
-	ok = rc == 0 && check_mode(r, path) && keep(r, &pem, ret);
+	ok = rc == 0 && check_mode(r, path) && keep(r, &pem, path, ret);
 	texts_free(&(struct texts){pem.chain, pem.key, pem.chain_n, pem.key_n});
 	return ok;
 }
@@ -199,78 +216,117 @@ is_certificate(const struct dirent *entry)
 	       (has_ending(entry->d_name, ".pem") || has_ending(entry->d_name, ".crt"));
 }
 
-static void
-read_files(struct conf_check *check, const char *folder, struct dirent **list, size_t n,
+static bool
+read_files(struct reading *r, const char *folder, struct dirent **list, size_t n,
 	   struct conf_certificate *c)
 {
 	char path[PATH_BYTES];
+	bool ok = true;
 
-	c->loaded = arena_alloc(conf_check_arena(check), n, sizeof(c->loaded[0]));
-	if (!c->loaded) {
-		conf_check_no_memory(check);
-		return;
-	}
+	c->loaded = arena_alloc(r->arena, n, sizeof(c->loaded[0]));
+	if (!c->loaded)
+		return fail_no_memory(r);
 	for (size_t i = 0; i < n; i++) {
-		struct reading r = {.check = check, .file = path};
+		struct reading one = *r;
 
+		one.file = path;
 		if ((size_t)snprintf(path, sizeof(path), "%s%s%s", folder,
 				     has_ending(folder, "/") ? "" : "/",
-				     list[i]->d_name) >= sizeof(path))
-			conf_check_error(check, "file", "%.256s: a name in it is too long", folder);
-		else if (read_pair(&r, NULL, &c->loaded[c->n_loaded]))
+				     list[i]->d_name) >= sizeof(path)) {
+			fail(r, folder, "a name in it is too long");
+			ok = false;
+		} else if (read_pair(&one, NULL, &c->loaded[c->n_loaded])) {
 			c->n_loaded++;
+		} else {
+			ok = false;
+		}
 	}
+	return ok;
 }
 
-static void
-read_folder(struct conf_check *check, const char *folder, struct conf_certificate *c)
+static bool
+read_folder(struct reading *r, struct conf_certificate *c)
 {
 	struct dirent **list = NULL;
-	int n = scandir(folder, &list, is_certificate, alphasort);
+	int n = scandir(r->file, &list, is_certificate, alphasort);
+	bool ok = false;
 
 	if (n < 0)
-		conf_check_error(check, "file", "%.256s: %s", folder, strerror(errno));
+		fail(r, r->file, strerror(errno));
 	else if (n == 0)
-		conf_check_error(check, "file",
-				 "%.256s: there is no file in it whose name ends in .pem or .crt",
-				 folder);
+		fail(r, r->file, "there is no file in it whose name ends in .pem or .crt");
 	else if (n > FOLDER_MAX)
-		conf_check_error(check, "file", "%.256s: %d files in it; allowed: %d", folder, n,
-				 FOLDER_MAX);
+		fail(r, r->file, "there are more than 10000 files in it");
 	else
-		read_files(check, folder, list, (size_t)n, c);
+		ok = read_files(r, r->file, list, (size_t)n, c);
 	for (int i = 0; i < n; i++)
 		free(list[i]);
 	free(list);
+	return ok;
 }
 
-static void
-read_file(struct conf_check *check, const char *path, struct conf_certificate *c)
+static bool
+read_file(struct reading *r, struct conf_certificate *c)
 {
-	struct reading r = {.check = check, .file = path};
-	char key[PATH_BYTES];
-
-	if (c->key && !conf_check_path(check, "key", c->key, key, sizeof(key)))
-		return;
-	c->loaded = arena_alloc(conf_check_arena(check), 1, sizeof(c->loaded[0]));
+	c->loaded = arena_alloc(r->arena, 1, sizeof(c->loaded[0]));
 	if (!c->loaded)
-		conf_check_no_memory(check);
-	else if (read_pair(&r, c->key ? key : NULL, c->loaded))
-		c->n_loaded = 1;
+		return fail_no_memory(r);
+	if (!read_pair(r, c->key_path, c->loaded))
+		return false;
+	c->n_loaded = 1;
+	return true;
 }
 
-void
-conf_read_certificate(struct conf_check *check, struct conf_certificate *c)
+/* A number for what can be seen of a file without reading it. */
+static uint64_t
+look(const char *path, uint64_t so_far)
 {
-	char path[PATH_BYTES];
+	struct {
+		uint64_t device, number, size, changed, changed_ns, before;
+	} seen = {.before = so_far};
 	struct stat st;
 
-	if (!conf_check_path(check, "file", c->file, path, sizeof(path)))
-		return;
-	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
-		read_file(check, path, c);
-	else if (c->key)
-		conf_check_error(check, "key", "not with a folder: each file in it has its own");
-	else
-		read_folder(check, path, c);
+	if (stat(path, &st) == 0) {
+		seen.device = st.st_dev;
+		seen.number = st.st_ino;
+		seen.size = (uint64_t)st.st_size;
+		seen.changed = (uint64_t)st.st_mtim.tv_sec;
+		seen.changed_ns = (uint64_t)st.st_mtim.tv_nsec;
+	}
+	return hash_bytes(&seen, sizeof(seen), 0);
+}
+
+uint64_t
+conf_certificate_look(const struct conf_certificate *c)
+{
+	uint64_t mark = look(c->path, 0);
+
+	for (size_t i = 0; i < c->n_loaded; i++)
+		mark = look(c->loaded[i].key_file, look(c->loaded[i].file, mark));
+	return mark;
+}
+
+static bool
+read_certificate(struct reading *r, struct conf_certificate *c)
+{
+	struct stat st;
+	bool is_folder = stat(c->path, &st) == 0 && S_ISDIR(st.st_mode);
+
+	c->loaded = NULL;
+	c->n_loaded = 0;
+	if (!is_folder)
+		return read_file(r, c);
+	if (!c->key)
+		return read_folder(r, c);
+	say(r, true, "key", "not with a folder: each file in it has its own");
+	return false;
+}
+
+bool
+conf_read_certificate(struct arena *arena, struct conf_certificate *c, conf_certificate_told *told,
+		      void *user)
+{
+	struct reading r = {.arena = arena, .told = told, .user = user, .file = c->path};
+
+	return read_certificate(&r, c);
 }

@@ -138,6 +138,7 @@ void conf_set_certificates(const struct conf_certificates *certificates);
 /* One file that was read. */
 struct conf_loaded {
 	char *file;
+	char *key_file; /* known where it was read, not to our other processes */
 	struct conf_pem pem;
 };
 
@@ -145,9 +146,14 @@ struct conf_loaded {
 struct conf_certificate {
 	char *file;		   /* or a folder of such files */
 	char *key;		   /* NULL: in the file, or beside it */
+	char *path; /* as files are opened; these two are known where they were read */
+	char *key_path;
 	struct conf_loaded *loaded; /* what was read; of a folder by name */
 	size_t n_loaded;
 };
+
+/* Changes when a file that was read, or a folder, does. Does not read them. */
+uint64_t conf_certificate_look(const struct conf_certificate *c);
 
 enum conf_tls_version { TG_TLS_1_2 = 0, TG_TLS_1_3 = 1, TG_TLS_VERSION_COUNT };
 
@@ -569,7 +575,9 @@ struct conf_store {
 	X(HOLD_FULL, "hold-full", "when requests are refused as no backend is up and hold is full") \
 	X(STORE_DOWN, "store-down", "when redis is lost")                                          \
 	X(STORE_UP, "store-up", "when it is well again")                                           \
-	X(LEADER_CHANGE, "leader-change", "when this tidegate comes to decide for a service, of several on one redis")
+	X(LEADER_CHANGE, "leader-change", "when this tidegate comes to decide for a service, of several on one redis") \
+	X(CERTIFICATE_EXPIRES, "certificate-expires",                                              \
+	  "30, 7 and 1 days before a certificate of a listener ends, and when it has")
 
 enum conf_hook_event {
 #define TG_HOOK_ENUM(id, word, help) TG_HOOK_##id,
@@ -731,6 +739,7 @@ struct conf {
 	unsigned max_connections;   /* 0: from the descriptor limit */
 	uint64_t shutdown_grace_ms; /* 30s */
 	uint64_t watchdog_ms;       /* 10s; 0: off, else 1s..1h */
+	uint64_t certificate_watch_ms; /* between two looks at files of certificates; 10s; 0: never */
 	struct {
 		enum log_format format;
 		enum log_level level; /* default info */

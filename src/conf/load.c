@@ -82,6 +82,7 @@ box_free(struct conf_box *box)
 	for (size_t i = 0; box->parts && i < box->conf.n_services; i++)
 		conf_part_unref(box->parts[i]);
 	free(box->parts);
+	conf_part_unref(box->certificates);
 	arena_fini(&box->arena);
 	box->magic = 0;
 	free(box);

@@ -56,6 +56,14 @@ TG_MUST_CHECK int conf_draft_carry(struct conf_draft *d, const struct conf *pres
 TG_MUST_CHECK int conf_draft_apply(struct conf_draft *d, const struct conf_state *state,
 				   conf_draft_told *told, void *user);
 
+/*
+ * Reads the files of all certificates anew. What cannot be read stays as it was, and `told` hears why, as of
+ * what is odd: a line each. *ret_failed: how many. -TG_ENOMEM.
+ */
+typedef void conf_renew_told(void *user, const char *line);
+TG_MUST_CHECK int conf_draft_renew(struct conf_draft *d, conf_renew_told *told, void *user,
+				   size_t *ret_failed);
+
 /* The next configuration, with one reference; ends the draft. New backends that were given no slot have
  * segment_slot 0: the caller gives slots before anybody else sees it. */
 struct conf *conf_draft_finish(struct conf_draft *d);

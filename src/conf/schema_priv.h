@@ -198,8 +198,11 @@ void conf_check_placed(struct conf_check *check, const struct conf_service *serv
 
 /* What reads certificates; NULL: nobody. */
 const struct conf_certificates *conf_certificates(void);
-/* Reads what a certificate names: conf_certificate.loaded. */
-void conf_read_certificate(struct conf_check *check, struct conf_certificate *c);
+/* An error or a warning; `is_of_key`: of the file of the key. */
+typedef void conf_certificate_told(void *user, bool is_error, bool is_of_key, const char *text);
+/* Reads what is at c->path, c->key_path: c->loaded, in `arena`. False: an error was told. */
+bool conf_read_certificate(struct arena *arena, struct conf_certificate *c,
+			   conf_certificate_told *told, void *user);
 /* `name` as the file says it that has `key`: beside that file, where it is relative. False: too long, or relative
  * where there is no file, which is an error at `key`. */
 bool conf_check_path(struct conf_check *check, const char *key, const char *name, char *buf,

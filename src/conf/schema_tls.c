@@ -77,12 +77,40 @@ static const struct conf_field certificate_fields[] = {
 };
 
 static void
+on_told(void *user, bool is_error, bool is_of_key, const char *text)
+{
+	const char *key = is_of_key ? "key" : "file";
+
+	if (is_error)
+		conf_check_error(user, key, "%s", text);
+	else
+		conf_check_warn(user, key, "%s", text);
+}
+
+/* False: it was told. */
+static bool
+find_path(struct conf_check *check, const char *key, const char *name, char **ret)
+{
+	char path[4096];
+
+	if (!conf_check_path(check, key, name, path, sizeof(path)))
+		return false;
+	*ret = arena_copy(conf_check_arena(check), path, strlen(path));
+	if (!*ret)
+		conf_check_no_memory(check);
+	return *ret != NULL;
+}
+
+static void
 certificate_check(struct conf_check *check, void *object)
 {
 	struct conf_certificate *c = object;
 
-	if (c->file && !conf_check_is_internal(check) && conf_certificates())
-		conf_read_certificate(check, c);
+	if (!c->file || conf_check_is_internal(check) || !conf_certificates())
+		return;
+	if (find_path(check, "file", c->file, &c->path) &&
+	    (!c->key || find_path(check, "key", c->key, &c->key_path)))
+		(void)conf_read_certificate(conf_check_arena(check), c, on_told, check);
 }
 
 static const struct conf_schema schema_certificate = {

@@ -265,6 +265,18 @@ static const struct conf_field top_fields[] = {
 			"1s at least.",
 	},
 	{
+		.key = "certificate_watch",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf, certificate_watch_ms),
+		.preset = "10s",
+		.max = TG_DAY,
+		.flags = TG_CONF_CONTROL,
+		.help = "How often files of certificates are looked at. One that has changed, and then not for "
+			"this long, is read, and used for new connections; others are not touched, and "
+			"what cannot be used is told in the log and changes nothing. \\(dq0\\(dq: never; "
+			"reload reads them in any case.",
+	},
+	{
 		/* before services, which name what is in them */
 		.key = "modules",
 		TG_LIST(conf, modules, n_modules),

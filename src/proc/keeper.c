@@ -507,6 +507,7 @@ on_tick(struct timer *t)
 	source_sample(&k->source, loop_now(k->loop));
 	keeper_note_health(k);
 	keeper_hooks_tick(k);
+	keeper_certificates_tick(&k->certificates, k->conf, k->hooks, loop_now(k->loop));
 	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
 }
 
@@ -675,6 +676,7 @@ keeper_fini(struct keeper *k)
 	close_fd(k->log_fd);
 	loop_free(k->loop);
 	segment_close(k->segment);
+	keeper_certificates_fini(&k->certificates);
 	conf_unref(k->conf);
 }
 

@@ -13,6 +13,7 @@
 #include "hook/hook.h"
 #include "proc/access_log.h"
 #include "proc/cuts.h"
+#include "proc/keeper_certificates.h"
 #include "proc/keeper_store.h"
 #include "proc/names.h"
 #include "proc/orders.h"
@@ -60,6 +61,7 @@ struct keeper {
 	struct scaler *scaler;
 	struct hooks *hooks;
 	struct refusals *refusals; /* by slot; of keeper_hooks.c */
+	struct keeper_certificates certificates;
 	bool is_store_lost;
 	struct wants *wants;
 	struct access_log *access_log; /* NULL: off */

@@ -537,6 +537,7 @@ commit(struct keeper *k)
 	if (!next->is_prepared)
 		return -TG_EPROTO;
 	k->conf = next->conf;
+	k->certificates.conf = NULL; /* they are looked at anew */
 	commit_log(before, next->conf);
 	commit_parts(k, next);
 	commit_access_log(k, next);

@@ -177,8 +177,16 @@ on_conf_changed(struct reconf *r)
 	const struct conf *conf = p->conf;
 
 	watch_children(p);
+	if (r->is_of_file && !r->is_renewal)
+		certificate_watch_again(&p->certificates);
 	log_init(STDERR_FILENO, conf->log.format,
 		 p->supervisor.equipment.has_log_level ? log_level() : conf->log.level, "parent");
+}
+
+static bool
+on_certificates_changed(struct certificate_watch *w)
+{
+	return reconf_renew(&TG_CONTAINER(w, struct parent, certificates)->reconf);
 }
 
 static void
@@ -660,12 +668,16 @@ parent_run(struct parent *p, struct err *err)
 		log_set_level(p->predecessor.log_level);
 	reconf_init(&p->reconf);
 	supervisor_init(s);
+	p->certificates = (struct certificate_watch){
+		.loop = p->loop, .conf = &p->conf, .on_changed = on_certificates_changed};
+	certificate_watch_start(&p->certificates);
 	rc = supervisor_start(s, err);
 	if (rc == 0) {
 		loop_run(p->loop);
 		end_replaced(p);
 		end_strangers(p);
 	}
+	certificate_watch_stop(&p->certificates);
 	supervisor_fini(s);
 	reconf_fini(&p->reconf);
 	upgrade_fini(&p->upgrade);

@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "loop/loop.h"
 #include "proc/carry.h"
+#include "proc/certificate_watch.h"
 #include "proc/notes.h"
 #include "proc/parent.h"
 #include "proc/predecessor.h"
@@ -55,6 +56,7 @@ struct parent {
 	size_t text_max;    /* as in struct present, at the start */
 	struct notes notes;
 	struct ticket_seed tickets;
+	struct certificate_watch certificates;
 };
 
 static inline struct parent *

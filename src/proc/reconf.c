@@ -129,15 +129,19 @@ forget_file(struct reconf *r)
 	free(r->notes);
 	r->notes = NULL;
 	r->is_of_file = false;
+	r->is_renewal = false;
 	next_difference_fini(&r->difference);
 }
 
 static void
 end_file(struct reconf *r, bool is_done)
 {
+	bool is_renewal = r->is_renewal;
+
 	forget_file(r);
 	count(r, is_done);
-	r->on_ended(r, is_done);
+	if (!is_renewal)
+		r->on_ended(r, is_done);
 }
 
 /* Of a file: `why` in one line, with the notes before it. */
@@ -433,6 +437,51 @@ start_orders(struct reconf *r)
 }
 
 static void
+on_renewal_told(void *user, const char *line)
+{
+	(void)user;
+	log_write(TG_LOG_WARN, "certificate", "said=%s", line);
+}
+
+/* The next configuration; NULL: no memory. */
+static struct conf *
+renew(struct reconf *r)
+{
+	struct conf_draft *d = NULL;
+	size_t n_failed;
+
+	if (conf_draft_open(*r->now.conf, &d) < 0)
+		return NULL;
+	if (conf_draft_renew(d, on_renewal_told, r, &n_failed) == 0)
+		return conf_draft_finish(d);
+	conf_draft_drop(d);
+	return NULL;
+}
+
+/* Nothing but certificates: what else is edited in the file waits for who edits it. */
+static void
+start_renewal(struct reconf *r)
+{
+	struct conf *conf = renew(r);
+	struct err err;
+
+	r->is_of_file = true;
+	r->is_renewal = true;
+	r->caller = 0;
+	if (conf == NULL || next_compare(*r->now.conf, conf, &r->difference, &err) < 0) {
+		conf_unref(conf);
+		fail_file(r, "no memory");
+	} else if (r->difference.changes.changed == 0) {
+		conf_unref(conf);
+		forget_file(r);
+	} else {
+		log_write(TG_LOG_INFO, "renewing certificates", "listeners=%u",
+			  r->difference.changes.changed);
+		start_transaction(r, conf);
+	}
+}
+
+static void
 refuse_queue(struct reconf *r, const char *why)
 {
 	r->batch = r->queue;
@@ -475,6 +524,16 @@ reconf_read_file(struct reconf *r)
 		start_file(r, 0);
 		start_next(r);
 	}
+}
+
+bool
+reconf_renew(struct reconf *r)
+{
+	if (is_under_way(r) || why_not(r) != NULL)
+		return false;
+	start_renewal(r);
+	start_next(r);
+	return true;
 }
 
 /* orders */

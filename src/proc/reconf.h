@@ -49,6 +49,7 @@ struct reconf {
 	bool is_of_file;   /* the transaction under way: the file read anew, not orders */
 	uint32_t caller;   /* of it; 0: SIGHUP */
 	bool is_due_again; /* SIGHUP came meanwhile */
+	bool is_renewal;   /* the transaction under way is of certificates, beside is_of_file */
 	bool is_log_level_edited; /* by that file */
 	bool is_replacing; /* other processes are to take it over, as `difference` tells */
 	uint32_t upgrader; /* who ordered the upgrade under way; 0: nobody who waits */
@@ -68,6 +69,8 @@ void reconf_fini(struct reconf *r); /* zeroed is allowed */
 
 /* SIGHUP. */
 void reconf_read_file(struct reconf *r);
+/* Certificates are to be read anew, and nothing else. False: not now. */
+TG_MUST_CHECK bool reconf_renew(struct reconf *r);
 /* What a child sends of it (supervisor.h), and its end. */
 bool reconf_on_message(struct reconf *r, enum child_role role, const struct message *m);
 void reconf_on_death(struct reconf *r, enum child_role role);

@@ -219,6 +219,12 @@ certificate_not_after(const struct certificate *c)
 	return wall_of(X509_get0_notAfter(c->leaf));
 }
 
+struct wall
+certificate_not_before(const struct certificate *c)
+{
+	return wall_of(X509_get0_notBefore(c->leaf));
+}
+
 /* what conf/ asks */
 
 struct oddities {
@@ -253,7 +259,7 @@ static void
 warn_of_oddities(const struct certificate *c, struct oddities *o)
 {
 	struct wall now = wall_read();
-	struct wall begin = wall_of(X509_get0_notBefore(c->leaf));
+	struct wall begin = certificate_not_before(c);
 	struct wall end = certificate_not_after(c);
 	X509 *below = c->leaf;
 	int i;

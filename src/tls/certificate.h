@@ -35,6 +35,7 @@ void certificate_names(const struct certificate *c, void (*fn)(void *user, const
 		       void *user);
 /* When it ends; unset: it says nothing that could be read. */
 struct wall certificate_not_after(const struct certificate *c);
+struct wall certificate_not_before(const struct certificate *c);
 
 /* What conf/ asks while it reads a file. */
 extern const struct conf_certificates certificate_conf;

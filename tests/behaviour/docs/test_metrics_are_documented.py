@@ -2,7 +2,7 @@
 
 import re
 
-from harness import client, conf, metrics, net, settings
+from harness import client, conf, metrics, net, settings, tls
 
 _ROW = re.compile(r"\| `(tidegate_[a-z_]+)` \| ([a-z]+) \| ([^|]*) \| (.*) \|")
 
@@ -36,14 +36,17 @@ def sampled_page(tg, port):
     return settings.wait_until(look, "samples of a backend")
 
 
-def test_names_types_labels_and_help_agree(tidegate, recording_backend):
+def test_names_types_labels_and_help_agree(tidegate, recording_backend, authority):
     port = f"{net.ADDRESS}:{net.free_port()}"
     agent = recording_backend(lambda conn: conn.send(b"cpu:50% mem:25%\n"), name="agent")
     sampled = recording_backend(name="sampled", address=agent.address.rpartition(":")[0])
-    tg = tidegate(conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }}; {_HOOK}',
+    text = conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }}; {_HOOK}',
                             listener='routes = ( { path = "/scaled/"; service = "scaled"; } );',
                             services=_SAMPLED.format(backend=sampled.address,
-                                                     agent=agent.address.rpartition(":")[2])))
+                                                     agent=agent.address.rpartition(":")[2]))
+    text.text = text.text.replace("listeners = (", f"""listeners = ( {{ name = "safe"; service = "site";
+        bind = "{net.ADDRESS}:{net.free_port()}"; {tls.listener(authority.issue("site.example.org"))} }},""")
+    tg = tidegate(text)
     page = sampled_page(tg, port)
     wanted = documented()
     assert page.types.keys() == wanted.keys()

@@ -1,0 +1,99 @@
+"""A certificate that is renewed is used for new connections by itself; nothing else changes."""
+
+import json
+import os
+
+import pytest
+
+from harness import client, conf, control, metrics, net, settings, tls
+
+
+def put(source, path):
+    """As who renews does: a new file in the place of the old one."""
+    new = path.with_suffix(".new")
+    new.write_bytes(source.read_bytes())
+    new.chmod(0o600)
+    os.replace(new, path)
+
+
+@pytest.fixture
+def served(tidegate, recording_backend, authority, tmp_path):
+    """A tidegate whose certificate is at .pem and .key, looked at often."""
+    first = authority.issue("site.example.org")
+    pem, key, admin = tmp_path / "a.pem", tmp_path / "a.key", f"{tmp_path}/admin.sock"
+    page = f"{net.ADDRESS}:{net.free_port()}"
+    put(first.pem, pem)
+    put(first.key, key)
+    text = conf.http(recording_backend(), listener=tls.listener(pem),
+                     top=f'certificate_watch = "100ms"; admin = {{ socket = "{admin}"; http = "{page}"; }};')
+    tg = tidegate(text)
+    tg.text, tg.pem, tg.key, tg.admin, tg.page = text, pem, key, admin, page
+    return tg
+
+
+def serial(tg, authority):
+    with tls.TlsClient(tg.address, authority.context()) as peer:
+        assert peer.exchange(client.get()).status == 200
+        return peer.tls.getpeercert()["serialNumber"]
+
+
+def test_by_itself(served, authority):
+    tg = served
+    before = serial(tg, authority)
+    peer = tls.TlsClient(tg.address, authority.context())
+    tg.clients.append(peer)
+    proxy = tg.role_pid("proxy")
+    made = authority.issue("site.example.org")
+    # What else is edited waits for who edits it.
+    tg.conf_path.write_text("this is no configuration")
+    put(made.pem, tg.pem)
+    put(made.key, tg.key)
+    settings.wait_until(lambda: serial(tg, authority) != before, "the new certificate")
+    assert peer.exchange(client.get()).status == 200, "open connections stay"
+    assert tg.role_pid("proxy") == proxy
+    assert len(tg.log.records(msg="renewing certificates")) == 1
+    shown = json.loads(control.ask(tg.admin, "show cert json"))
+    assert int(serial(tg, authority), 16) > 0 and shown[0]["file"] == str(tg.pem)
+    der = tls.openssl("x509", "-in", made.pem, "-outform", "der")
+    assert shown[0]["sha256"] == __import__("hashlib").sha256(der).hexdigest()
+    # A backend more is one over the certificates that were read last.
+    assert "New server" in control.ask(tg.admin, f"add server site/more {net.ADDRESS}:1")
+    assert serial(tg, authority) != before
+
+
+def test_what_is_half_written_changes_nothing(served, authority):
+    tg = served
+    before = serial(tg, authority)
+    made = authority.issue("site.example.org")
+    put(made.pem, tg.pem)
+    said = tg.log.wait(msg="certificate")["said"]
+    assert "a.key: the key is not that of the certificate" in said
+    assert serial(tg, authority) == before
+    put(made.key, tg.key)
+    settings.wait_until(lambda: serial(tg, authority) != before, "the new certificate")
+
+
+def test_what_is_in_use_is_shown(served, authority):
+    tg = served
+    lines = control.ask(tg.admin, "show cert").splitlines()
+    assert lines[0] == "# listener file not_after days_left kind sha256 names"
+    listener, file, not_after, days, kind, sha256, names = lines[1].split()
+    assert (listener, file, days, kind, names) == ("front", str(tg.pem), "29", "ecdsa-256", "site.example.org")
+    assert len(sha256) == 64 and len(not_after) == 20
+    one = json.loads(control.ask(tg.admin, "show cert json"))[0]
+    assert (one["sha256"], one["issuer"], one["not_after"]) == (sha256, "CN=tests", not_after)
+    value = metrics.page(tg.page).value("certificate_not_after_timestamp_seconds", listener="front", file=file)
+    end = tls.openssl("x509", "-in", tg.pem, "-noout", "-enddate").decode().strip().split("=")[1]
+    assert value == tls.ssl.cert_time_to_seconds(end)
+
+
+def test_that_it_ends_is_told_in_time(tidegate, recording_backend, authority, tmp_path):
+    told = tmp_path / "told"
+    files = [authority.issue(f"in{days}.example.org", days=days) for days in (40, 29, 5, -2)]
+    hook = f'hooks = ( {{ name = "h"; on = ( "certificate-expires" ); exec = ( "/usr/bin/tee", "-a", "{told}" ); }} );'
+    tg = tidegate(conf.http(recording_backend(), top=hook, listener=tls.listener(*files)))
+    settings.wait_until(lambda: told.exists() and told.read_text().count("certificate-expires") == 3, "three events")
+    records = {record["names"]: record["days_left"] for record in tg.log.records(msg="a certificate ends")}
+    assert records == {"in29.example.org": "28", "in5.example.org": "4", "in-2.example.org": "-3"}
+    assert "in-2.example.org) has expired" in told.read_text()
+    assert "in5.example.org) expires within 5 days" in told.read_text()
