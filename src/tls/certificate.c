@@ -309,8 +309,12 @@ text_of(BIO *bio, bool is_written, char **ret, struct err *err)
 
 	if (n <= 0)
 		return err_no_memory(err);
-	*ret = strndup(p, (size_t)n);
-	return *ret != NULL ? 0 : err_no_memory(err);
+	*ret = malloc((size_t)n + 1);
+	if (*ret == NULL)
+		return err_no_memory(err);
+	memcpy(*ret, p, (size_t)n);
+	(*ret)[n] = '\0';
+	return 0;
 }
 
 static int

@@ -44,7 +44,9 @@ issuer_of(const struct certificate *c)
 	if (bio != NULL &&
 	    X509_NAME_print_ex(bio, X509_get_issuer_name(c->leaf), 0, XN_FLAG_RFC2253) >= 0) {
 		n = BIO_get_mem_data(bio, &p);
-		text = strndup(p != NULL ? p : "", n > 0 ? (size_t)n : 0);
+		text = calloc(1, (size_t)n + 1);
+		if (text != NULL && n > 0)
+			memcpy(text, p, (size_t)n);
 	}
 	BIO_free(bio);
 	return text;

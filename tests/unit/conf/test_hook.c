@@ -63,7 +63,8 @@ static const struct {
 	 AT "on: unknown event \"scale-upp\" (did you mean \"scale-up\"?)"},
 	{HOOKS("{ name = \"a\"; on = ( \"leader\" ); " URL "}"),
 	 AT "on: unknown event \"leader\"; allowed: \"all\", \"scale-up\", \"scale-down\", \"backend-up\", "
-	    "\"backend-down\", \"start-failed\", \"hold-full\", \"store-down\", \"store-up\", \"leader-change\""},
+	    "\"backend-down\", \"start-failed\", \"hold-full\", \"store-down\", \"store-up\", \"leader-change\", "
+	    "\"certificate-expires\""},
 	{HOOKS("{ name = \"a\"; " ON "}"),
 	 AT "exec: nobody to tell; allowed: exec = ( \"/path/of/program\", ... ), or url = "
 	 "\"https://host/path\""},
