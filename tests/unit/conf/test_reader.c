@@ -65,13 +65,10 @@ static const struct refused types[] = {
 	 "2: listeners[0].limits.head: a decimal number where a size is wanted; allowed: " SIZES},
 	{LIMITS("headers = \"100\";"),
 	 "2: listeners[0].limits.headers: a string where an integer is wanted"},
-	{SERVICE("backends = \"10.0.0.1:80\";"),
-	 "3: services[0].backends: a string where a list ( ) is wanted"},
-	{BACKENDS("( \"10.0.0.1:80\" )"),
-	 "3: services[0].backends[0]: a list ( ) where a group { } is wanted"},
+	{SERVICE("backends = \"10.0.0.1:80\";"), "3: services[0].backends: a string where a list ( ) is wanted"},
+	{BACKENDS("( \"10.0.0.1:80\" )"), "3: services[0].backends[0]: a list ( ) where a group { } is wanted"},
 	{BACKENDS("80"), "3: services[0].backends[0]: an integer where a string is wanted"},
-	{BACKENDS("{ address = 80; }"),
-	 "3: services[0].backends[0].address: an integer where a string is wanted"},
+	{BACKENDS("{ address = 80; }"), "3: services[0].backends[0].address: an integer where a string is wanted"},
 	{BACKENDS("{ address = \"h:80\"; backup = 1; }"),
 	 "3: services[0].backends[0].backup: an integer where true or false is wanted"},
 	{BACKENDS("{ address = \"h:80\"; weight = \"1\"; }"),
@@ -98,18 +95,15 @@ static const struct refused unknown[] = {
 	 "2: listeners[0].limits.header: unknown key (did you mean \"headers\"?)"},
 	{ROUTES("{ hots = \"a\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].hots: unknown key (did you mean \"host\"?)"},
-	{SERVICE("balanse = \"x\";"),
-	 "3: services[0].balanse: unknown key (did you mean \"balance\"?)"},
-	{SERVICE("timeouts = { request_head = \"1s\"; };"),
-	 "3: services[0].timeouts.request_head: unknown key"},
+	{SERVICE("balanse = \"x\";"), "3: services[0].balanse: unknown key (did you mean \"balance\"?)"},
+	{SERVICE("timeouts = { request_head = \"1s\"; };"), "3: services[0].timeouts.request_head: unknown key"},
 	{BACKENDS("{ addres = \"h:80\"; }"),
 	 "3: services[0].backends[0].address: missing\n"
 	 "3: services[0].backends[0].addres: unknown key (did you mean \"address\"?)"},
 	{SERVICE("error_pages = ( { status = 503; file = \"/dev/null\"; body_base64 = \"\"; } );"),
 	 "3: services[0].error_pages[0].body_base64: unknown key\n"
 	 "3: services[0].error_pages[0].file: /dev/null: not a regular file"},
-	{HEALTH("intervall = \"1s\";"),
-	 "3: services[0].health.intervall: unknown key (did you mean \"interval\"?)"},
+	{HEALTH("intervall = \"1s\";"), "3: services[0].health.intervall: unknown key (did you mean \"interval\"?)"},
 	{LISTENER("mode = \"htp\";"), "2: listeners[0].mode: unknown value \"htp\"; allowed: http, tcp "
 				     "(did you mean \"http\"?)"},
 	{LISTENER("mode = \"HTTP\";"),
@@ -165,8 +159,7 @@ static const struct refused later[] = {
 };
 
 static const struct refused ranges[] = {
-	{SERVICE("hash_on = \"path\";"),
-	 "3: services[0].hash_on: only allowed with balance = \"hash\""},
+	{SERVICE("hash_on = \"path\";"), "3: services[0].hash_on: only allowed with balance = \"hash\""},
 	{SERVICE("balance = \"hash\"; hash_on = \"header\";"),
 	 "3: services[0].hash_on: bad value \"header\"; allowed: \"source\", \"path\", "
 	 "\"header:NAME\", \"cookie:NAME\", \"query:NAME\""},
@@ -178,8 +171,7 @@ static const struct refused ranges[] = {
 	 "!#$%&'*+-.^_`|~"},
 	{SERVICE("sticky = { cookie = \"a\"; secret = \"short\"; };"),
 	 "3: services[0].sticky.secret: shorter than 16 bytes"},
-	{SERVICE("sticky = { path = \"/\"; };"),
-	 "3: services[0].sticky.path: only allowed with cookie"},
+	{SERVICE("sticky = { path = \"/\"; };"), "3: services[0].sticky.path: only allowed with cookie"},
 	{SERVICE("sticky = { cookie = \"a\"; path = \"/; x\"; };"),
 	 "3: services[0].sticky.path: bad value \"/; x\"; allowed: visible ASCII without \";\""},
 	{SERVICE("sticky = { cookie = \"a\"; same_site = \"none\"; };"),
