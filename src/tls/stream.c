@@ -173,7 +173,8 @@ bio_read(BIO *bio, char *p, size_t n, size_t *ret)
 		got = recv(c->fd, p, n, 0);
 	} while (got < 0 && errno == EINTR);
 	if (got > 0) {
-		if ((size_t)got < n && (c->flags & CONN_HANGUP) == 0)
+		/* A handshake waits for more of the same message, and a reset may hide behind these bytes. */
+		if ((size_t)got < n && t->is_open && (c->flags & CONN_HANGUP) == 0)
 			c->flags &= ~CONN_INPUT;
 		*ret = (size_t)got;
 		return 1;
