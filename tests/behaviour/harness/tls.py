@@ -46,9 +46,9 @@ class Authority:
         self.key = self.folder / "ca.key"
         self.made = 0
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", self.key, "-out", self.pem, "-days", 30, "-subj", "/CN=tests")
+                "-keyout", self.key, "-out", self.pem, "-days", 90, "-subj", "/CN=tests")
 
-    def issue(self, *names, rsa=False, days=30):
+    def issue(self, *names, rsa=False, days=60):
         """A certificate for these names, the first its common name; `days` below 0: it has ended."""
         self.made += 1
         made = Certificate(self.folder / f"c{self.made}")
