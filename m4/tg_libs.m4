@@ -157,6 +157,28 @@ AS_CASE([$with_cbc],
 AM_CONDITIONAL([HAVE_CBC], [test "x$tg_cbc" != xno])
 ])
 
+# TG_LIB_REDIS_TLS
+# ----------------
+# hiredis 0.14 (Debian 12) has none.
+AC_DEFUN([TG_LIB_REDIS_TLS], [
+AC_ARG_WITH([redis-tls],
+	[AS_HELP_STRING([--with-redis-tls=auto|yes|no],
+		[TLS to redis, by hiredis_ssl and OpenSSL's libssl @<:@auto@:>@])],
+	[], [with_redis_tls=auto])
+tg_redis_tls=no
+AS_CASE([$with_redis_tls],
+	[no], [],
+	[yes|auto], [
+		PKG_CHECK_MODULES([REDIS_TLS], [hiredis_ssl >= 1.0 libssl >= 3.0],
+			[tg_redis_tls=yes
+			AC_DEFINE([TG_HAVE_REDIS_TLS], [1], [Define to 1 to have TLS to redis.])],
+			[AS_IF([test "x$with_redis_tls" = xyes],
+				[AC_MSG_ERROR([--with-redis-tls=yes, but hiredis_ssl >= 1.0 or libssl >= 3.0 is missing (Debian 13: libhiredis-dev, libssl-dev)])])])],
+	[AC_MSG_ERROR([--with-redis-tls=$with_redis_tls: allowed are auto, yes and no])])
+REDIS_TLS_CFLAGS=`AS_ECHO(["$REDIS_TLS_CFLAGS"]) | sed 's/-D_FILE_OFFSET_BITS=64//'`
+AM_CONDITIONAL([HAVE_REDIS_TLS], [test "x$tg_redis_tls" = xyes])
+])
+
 # TG_LIB_CMOCKA: needed by `make check` only
 # ------------------------------------------
 AC_DEFUN([TG_LIB_CMOCKA], [

@@ -555,6 +555,9 @@ enum conf_store_type {
 struct conf_store {
 	enum conf_store_type type;
 	char *url;           /* redis://[user:password@]host[:port][/database], redis+unix:///path[?db=n]; secret */
+	char *ca;            /* of TLS: who signed the certificate of redis; NULL: no TLS */
+	char *certificate;   /* our own; NULL: we have none */
+	char *key;           /* of that */
 	char *sentinel_password; /* of sentinels in the url; NULL: they have none; secret */
 	uint64_t timeout_ms; /* of an operation; 250ms */
 	char *instance;      /* what this tidegate is called there; NULL: made of host and configuration file */

@@ -80,6 +80,37 @@ static const struct conf_field store_fields[] = {
 			"with a password it is shown to nobody.",
 	},
 	{
+		.key = "ca",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_store, ca),
+		.min = 1,
+		.max = 4096,
+		.preset_note = "none; rediss needs one",
+		ONLY_REDIS,
+		.help = "With rediss: who signed the certificate of redis, and of sentinels: a file in PEM. The "
+			"certificate must have the host of url in it, or the address that sentinels tell.",
+	},
+	{
+		.key = "certificate",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_store, certificate),
+		.min = 1,
+		.max = 4096,
+		.preset_note = "none",
+		ONLY_REDIS,
+		.help = "With rediss: that of tidegate, a file in PEM, where redis wants one (tls-auth-clients).",
+	},
+	{
+		.key = "key",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_store, key),
+		.min = 1,
+		.max = 4096,
+		.preset_note = "none; a certificate needs one",
+		ONLY_REDIS,
+		.help = "Of that certificate, a file in PEM that the user of tidegate can read.",
+	},
+	{
 		.key = "sentinel_password",
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf_store, sentinel_password),
@@ -150,9 +181,26 @@ static const struct conf_field store_fields[] = {
 };
 
 static void
+tls_check(struct conf_check *check, const struct conf_store *store)
+{
+	struct store_url url;
+	bool is_tls = store->url != NULL && store_url_parse(store->url, &url, NULL) == 0 && url.is_tls;
+
+	if (is_tls && store->ca == NULL)
+		conf_check_error(check, "ca", "missing; rediss needs it: who signed the certificate of redis");
+	if (!is_tls && store->url != NULL && store->ca != NULL)
+		conf_check_error(check, "ca", "not with redis://; allowed: with rediss://, by TLS");
+	if ((store->certificate != NULL) != (store->key != NULL))
+		conf_check_error(check, store->key != NULL ? "certificate" : "key",
+				 "missing; certificate and key go together");
+}
+
+static void
 store_check(struct conf_check *check, void *object)
 {
 	const struct conf_store *store = object;
+
+	tls_check(check, store);
 
 	if (store->type == TG_STORE_REDIS && !store->url && !conf_check_given(check, "url"))
 		conf_check_error(check, "url",

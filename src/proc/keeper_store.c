@@ -77,6 +77,8 @@ keeper_store_differs(const struct conf *present, const struct conf *next)
 		return false;
 	return a->timeout_ms != b->timeout_ms || a->decisions != b->decisions || a->share_orders != b->share_orders ||
 	       a->lease_ms != b->lease_ms ||
+	       !conf_is_equal_text(a->ca, b->ca) ||
+	       !conf_is_equal_text(a->certificate, b->certificate) || !conf_is_equal_text(a->key, b->key) ||
 	       !conf_is_equal_text(a->sentinel_password, b->sentinel_password) ||
 	       !conf_is_equal_text(a->instance, b->instance) || !conf_is_equal_text(a->url, b->url) ||
 	       !names_has_same_servers(present, next);

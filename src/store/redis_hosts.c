@@ -47,6 +47,7 @@ start_host(struct redis_hosts *h, const struct endpoint *at, struct resolver *re
 
 	host->all = h;
 	host->port = at->port;
+	host->host = at->kind == TG_ENDPOINT_ADDR ? "" : at->host;
 	if (at->kind == TG_ENDPOINT_ADDR) {
 		host->addresses[host->n_addresses++] = at->addr;
 		return 0;
@@ -90,6 +91,7 @@ redis_hosts_next(struct redis_hosts *h)
 		size_t turn = h->next / h->n;
 
 		h->next++;
+		h->name = host->host;
 		if (host->n_addresses > 0)
 			return &host->addresses[turn % host->n_addresses];
 	}

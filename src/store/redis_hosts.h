@@ -16,6 +16,7 @@ struct redis_hosts;
 struct redis_host {
 	struct redis_hosts *all;
 	struct resolver_watch name;
+	const char *host; /* "": given as an address */
 	unsigned port;
 	struct addr addresses[TG_REDIS_ADDRESSES_MAX];
 	size_t n_addresses;
@@ -26,12 +27,13 @@ struct redis_hosts {
 	struct redis_host list[TG_STORE_HOSTS_MAX];
 	size_t n;
 	size_t next;
+	const char *name; /* of the host that redis_hosts_next() told of last; "": it has none */
 	void (*found)(void *user); /* there is an address, and was none */
 	void *user;
 	char why[256]; /* there is none */
 };
 
-/* -TG_ENOMEM, -TG_EINVAL: a name without `resolver`. */
+/* `url` stays. -TG_ENOMEM, -TG_EINVAL: a name without `resolver`. */
 TG_MUST_CHECK int redis_hosts_start(struct redis_hosts *h, const struct store_url *url,
 				    struct resolver *resolver, void (*found)(void *user), void *user,
 				    struct err *err);

@@ -12,22 +12,16 @@
 #include "base/container.h"
 #include "base/hash.h"
 #include "conf/store_url.h"
+#include "store/redis_guard.h"
 #include "store/redis_hosts.h"
+#include "store/redis_tls.h"
 
 #define ANSWER_MAX        ((size_t)1 << 20)
 #define WHY_SIZE          256u
-#define NO_ANSWER_OF_OURS "an answer that no command of ours has"
 /* Reads of 16 KiB that may have come before a deadline that is looked at late; and when it is: twice as late as
  * timers may be. */
 #define LATE_LOOKS 256u
 #define LATE_US    UINT64_C(128000)
-
-/* How long an array is, to who makes one. */
-#if HIREDIS_MAJOR > 0
-#define ARRAY_LENGTH size_t
-#else
-#define ARRAY_LENGTH int
-#endif
 
 enum link_state {
 	LINK_WAITING = 0, /* for the next try, or for an address */
@@ -46,12 +40,12 @@ struct redis_link {
 	struct redis_hosts hosts;
 	bool has_master; /* a sentinel has told, since the last failure: */
 	struct addr master;
+	struct redis_tls *tls;   /* NULL: without */
 	char *sentinel_password; /* NULL: they have none */
 	enum link_state state;
 	/* NULL: not connected. Its `data` is the link as long as it is ours. */
 	redisAsyncContext *async;
-	redisReplyObjectFunctions functions; /* hiredis' own */
-	redisReplyObjectFunctions guarded;
+	struct redis_guard guard;
 	struct watch readable;
 	struct watch writable;
 	struct timer timer; /* the next try; the deadline */
@@ -59,8 +53,6 @@ struct redis_link {
 	bool is_awaiting;   /* it counts */
 	bool is_extended;   /* it has been put off once */
 	bool is_broken;     /* something could not be sent */
-	size_t pending;     /* commands whose answer is to come */
-	const char *odd;    /* what an answer was that was refused; NULL: none */
 	unsigned failures;  /* in a row */
 	uint64_t dice;
 };
@@ -137,8 +129,8 @@ tell_down(struct redis_link *l, const char *reason)
 	l->has_master = false;
 	l->is_awaiting = false;
 	l->is_broken = false;
-	l->odd = NULL;
-	l->pending = 0;
+	l->guard.odd = NULL;
+	l->guard.pending = 0;
 	timer_set(l->loop, &l->timer, mono_add_ms(loop_now(l->loop), retry_ms(l)));
 	snprintf(why, sizeof(why), "%s at %.100s: %s", was_asking ? "the sentinel" : "redis", l->shown,
 		 reason);
@@ -171,10 +163,14 @@ redis_link_fail(struct redis_link *l, const char *reason)
 static void
 lost(struct redis_link *l)
 {
+	const char *untrusted = redis_tls_why(l->tls);
 	char reason[WHY_SIZE];
 
-	snprintf(reason, sizeof(reason), "%s",
-		 l->odd != NULL                  ? l->odd
+	if (untrusted != NULL)
+		snprintf(reason, sizeof(reason), "its certificate is refused: %s", untrusted);
+	else
+		snprintf(reason, sizeof(reason), "%s",
+		 l->guard.odd != NULL                  ? l->guard.odd
 		 : l->async->c.errstr[0] != '\0' ? l->async->c.errstr
 						 : "the connection ended");
 	(void)detach(l);
@@ -270,101 +266,6 @@ on_disconnect(const redisAsyncContext *async, int status)
 		lost(async->data);
 }
 
-/*
- * What hiredis makes of answers. NULL ends the connection as if there were no memory: before any is taken for
- * an array, and before it asserts that an answer to nothing is one to a subscription.
- */
-static void *
-refuse(const redisReadTask *task, const char *odd)
-{
-	struct redis_link *l = task->privdata;
-
-	l->odd = odd;
-	return NULL;
-}
-
-/* Its own functions, with ours in front. */
-static redisReplyObjectFunctions *
-real(const redisReadTask *task)
-{
-	struct redis_link *l = task->privdata;
-
-	if (l->pending > 0)
-		return &l->functions;
-	(void)refuse(task, "an answer to nothing");
-	return NULL;
-}
-
-static void *
-make_string(const redisReadTask *task, char *text, size_t n)
-{
-	redisReplyObjectFunctions *f = real(task);
-
-	return f != NULL ? f->createString(task, text, n) : NULL;
-}
-
-static void *
-make_integer(const redisReadTask *task, long long number)
-{
-	redisReplyObjectFunctions *f = real(task);
-
-	return f != NULL ? f->createInteger(task, number) : NULL;
-}
-
-static void *
-make_nil(const redisReadTask *task)
-{
-	redisReplyObjectFunctions *f = real(task);
-
-	return f != NULL ? f->createNil(task) : NULL;
-}
-
-/* A sentinel tells an address and a port. */
-static void *
-make_array(const redisReadTask *task, ARRAY_LENGTH n)
-{
-	struct redis_link *l = task->privdata;
-
-	if (l->state == LINK_ASKING && n == 2 && task->parent == NULL && l->pending > 0)
-		return l->functions.createArray(task, n);
-	return refuse(task, NO_ANSWER_OF_OURS);
-}
-
-#if HIREDIS_MAJOR > 0
-static void *
-refuse_double(const redisReadTask *task, double number, char *text, size_t n)
-{
-	(void)number;
-	(void)text;
-	(void)n;
-	return refuse(task, NO_ANSWER_OF_OURS);
-}
-
-static void *
-refuse_boolean(const redisReadTask *task, int is_true)
-{
-	(void)is_true;
-	return refuse(task, NO_ANSWER_OF_OURS);
-}
-#endif
-
-static void
-guard_answers(struct redis_link *l, redisReader *reader)
-{
-	l->functions = *reader->fn;
-	l->guarded = l->functions;
-	l->guarded.createString = make_string;
-	l->guarded.createInteger = make_integer;
-	l->guarded.createNil = make_nil;
-	l->guarded.createArray = make_array;
-#if HIREDIS_MAJOR > 0
-	l->guarded.createDouble = refuse_double;
-	l->guarded.createBool = refuse_boolean;
-#endif
-	reader->fn = &l->guarded;
-	reader->privdata = l;
-}
-
 static void
 attach(struct redis_link *l, redisAsyncContext *async)
 {
@@ -376,7 +277,7 @@ attach(struct redis_link *l, redisAsyncContext *async)
 	async->ev.addWrite = add_write;
 	async->ev.delWrite = del_write;
 	async->ev.cleanup = cleanup;
-	guard_answers(l, async->c.reader);
+	redis_guard_start(&l->guard, async->c.reader, l->state == LINK_ASKING);
 	redisAsyncSetConnectCallback(async, on_connect);
 	redisAsyncSetDisconnectCallback(async, on_disconnect);
 }
@@ -421,7 +322,7 @@ on_greeting(redisAsyncContext *async, void *answer, void *item)
 		lost(l);
 		return;
 	}
-	l->pending--;
+	l->guard.pending--;
 	is_good = (reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, g->want) == 0) ||
 		  (reply->type == REDIS_REPLY_ERROR && starts_with(reply, g->also));
 	if (!is_good) {
@@ -441,7 +342,7 @@ say(struct redis_link *l, const struct greeting *g, int argc, const char **argv)
 	void *item = (void *)(uintptr_t)g;
 
 	if (redisAsyncCommandArgv(l->async, on_greeting, item, argc, argv, NULL) == REDIS_OK)
-		l->pending++;
+		l->guard.pending++;
 	else
 		set_broken(l);
 }
@@ -519,7 +420,7 @@ on_master(redisAsyncContext *async, void *answer, void *item)
 		return;
 	}
 	redisAsyncFree(detach(l));
-	l->pending = 0;
+	l->guard.pending = 0;
 	l->state = LINK_WAITING;
 	l->is_awaiting = false;
 	l->has_master = true;
@@ -534,17 +435,18 @@ ask_sentinel(struct redis_link *l)
 	if (l->sentinel_password != NULL)
 		say(l, &greet_auth, 2, (const char *[]){"AUTH", l->sentinel_password});
 	if (redisAsyncCommandArgv(l->async, on_master, NULL, 3, argv, NULL) == REDIS_OK)
-		l->pending++;
+		l->guard.pending++;
 	else
 		set_broken(l);
 }
 
 /*** Connecting ***/
 
-/* NULL: no memory. */
+/* NULL: no memory. `name` is what its certificate is to have; "": its address. */
 static redisAsyncContext *
-begin(const struct addr *addr)
+begin(const struct redis_link *l, const struct addr *addr, const char *name)
 {
+	redisAsyncContext *async;
 	char text[INET6_ADDRSTRLEN];
 	struct ip ip;
 
@@ -552,7 +454,12 @@ begin(const struct addr *addr)
 		return redisAsyncConnectUnix(addr->u.un.sun_path);
 	(void)addr_ip(addr, &ip);
 	ip_format(&ip, text, sizeof(text));
-	return redisAsyncConnect(text, addr_port(addr));
+	async = redisAsyncConnect(text, addr_port(addr));
+	if (async == NULL || async->err != 0 || l->tls == NULL ||
+	    redis_tls_begin(l->tls, async, name[0] != '\0' ? name : text) || async->c.err != 0)
+		return async;
+	redisAsyncFree(async);
+	return NULL;
 }
 
 static void
@@ -570,9 +477,9 @@ try_connect(struct redis_link *l)
 	if (l->url.master[0] != '\0')
 		addr_format(addr, l->shown, sizeof(l->shown));
 	l->state = must_ask ? LINK_ASKING : LINK_GREETING;
-	async = begin(addr);
-	if (async == NULL || async->err != 0) {
-		snprintf(reason, sizeof(reason), "%s", async != NULL ? async->errstr : "no memory");
+	async = begin(l, addr, l->has_master ? "" : l->hosts.name);
+	if (async == NULL || async->c.err != 0) {
+		snprintf(reason, sizeof(reason), "%s", async != NULL ? async->c.errstr : "no memory");
 		if (async != NULL)
 			redisAsyncFree(async);
 		redis_link_fail(l, reason);
@@ -663,6 +570,8 @@ redis_link_open(const struct conf_store *conf, struct loop *loop, struct resolve
 	rc = store_url_parse(conf->url, &l->url, err);
 	if (rc == 0)
 		rc = find_hosts(l, resolver, err);
+	if (rc == 0 && l->url.is_tls)
+		rc = redis_tls_new(conf, &l->tls, err);
 	if (rc == 0 && conf->sentinel_password != NULL) {
 		l->sentinel_password = strdup(conf->sentinel_password);
 		rc = l->sentinel_password != NULL ? 0 : err_no_memory(err);
@@ -687,6 +596,7 @@ redis_link_close(struct redis_link *l)
 	if (async != NULL)
 		redisAsyncFree(async);
 	redis_hosts_stop(&l->hosts);
+	redis_tls_free(l->tls);
 	if (l->sentinel_password != NULL)
 		explicit_bzero(l->sentinel_password, strlen(l->sentinel_password));
 	free(l->sentinel_password);
@@ -714,7 +624,7 @@ on_answer(redisAsyncContext *async, void *answer, void *item)
 		lost(l);
 		return;
 	}
-	l->pending--;
+	l->guard.pending--;
 	l->ops->answer(l->user, item, answer);
 }
 
@@ -722,7 +632,7 @@ void
 redis_link_send(struct redis_link *l, const char *command, size_t n, void *item)
 {
 	if (redisAsyncFormattedCommand(l->async, on_answer, item, command, n) == REDIS_OK)
-		l->pending++;
+		l->guard.pending++;
 	else
 		set_broken(l);
 }
