@@ -206,7 +206,8 @@ store_check(struct conf_check *check, void *object)
 		conf_check_error(check, "url",
 				 "missing; allowed: "
 				 "\"redis://[user:password@]host[:port][/database]\", "
-				 "\"redis+unix:///path[?db=n]\"");
+				 "\"redis+unix:///path[?db=n]\", "
+				 "\"redis+sentinel://host[:port][,host...]/master[/database]\"");
 }
 
 const struct conf_schema conf_schema_store = {

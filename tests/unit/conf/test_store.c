@@ -223,7 +223,17 @@ keys_are_checked(void **state)
 	conf_unref(conf);
 	refused(TOP("store = { type = \"redis\"; };"),
 		"1: store.url: missing; allowed: \"redis://[user:password@]host[:port][/database]\", "
-		"\"redis+unix:///path[?db=n]\"");
+		"\"redis+unix:///path[?db=n]\", "
+		"\"redis+sentinel://host[:port][,host...]/master[/database]\"");
+	refused(TOP("store = { type = \"redis\"; url = \"redis://h\"; ca = \"/ca.pem\"; };"),
+		"1: store.ca: not with redis://; allowed: with rediss://, by TLS");
+	refused(TOP("store = { type = \"redis\"; url = \"redis://h\"; key = \"/k.pem\"; };"),
+		"1: store.certificate: missing; certificate and key go together");
+	refused(TOP("store = { type = \"redis\"; url = \"redis://h\"; decisions = 9; };"),
+		"1: store.decisions: 9 is out of range; allowed: 10 to 1000000");
+	if (store_url_has_tls())
+		refused(REDIS("rediss://h"),
+			"1: store.ca: missing; rediss needs it: who signed the certificate of redis");
 	refused(TOP("store = { url = \"redis://h\"; };"),
 		"1: store.url: only allowed with type = \"redis\"");
 	refused(TOP("store = { timeout = \"1s\"; };"),
@@ -277,7 +287,7 @@ static void
 the_proxy_is_not_told_what_it_does_not_need(void **state)
 {
 	static const char text[] =
-		"store = { type = \"redis\"; url = \"redis://:hidden@h\"; };"
+		"store = { type = \"redis\"; url = \"redis://:hidden@h\"; sentinel_password = \"hidden\"; };"
 		"admin = { socket = \"/hidden.sock\"; };"
 		"listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"s\"; } );"
 		"services = ( { name = \"s\"; backends = ( \"127.0.0.1:2\" );"
