@@ -31,6 +31,7 @@ open_as(const char *instance)
 				  .decisions = 1000,
 				  .timeout_ms = fake_limit_ms(),
 				  .instance = name,
+				  .share_orders = true,
 				  .lease_ms = LEASE_MS};
 	struct store *store;
 	struct err err = {.text = ""};
@@ -396,6 +397,69 @@ what_is_no_answer_changes_nothing(void **state)
 	share_free(share);
 }
 
+struct heard {
+	unsigned n;
+	bool is_old;
+	char text[256];
+};
+
+static void
+on_ordered(void *user, const struct store_order *order)
+{
+	struct heard *h = user;
+
+	h->n++;
+	h->is_old = order->is_old;
+	snprintf(h->text, sizeof(h->text), "%s/%s %s=%s was %s by %s of %s: %s", order->service,
+		 order->backend, order->what, order->value, order->was, order->who, order->origin,
+		 order->why);
+}
+
+static void
+what_one_is_ordered_the_other_hears(void **state)
+{
+	static const char said[] = "api/b1 state=drain was ready by root of a: a test";
+	struct store_order order = {.service = "api",
+				    .backend = "b1",
+				    .what = "state",
+				    .value = "drain",
+				    .was = "ready",
+				    .who = "root",
+				    .why = "a test",
+				    .when = wall_read()};
+	struct heard at_a = {.n = 0};
+	struct heard at_b = {.n = 0};
+
+	(void)state;
+	open_two();
+	store_listen_orders(stores[A], on_ordered, &at_a);
+	store_listen_orders(stores[B], on_ordered, &at_b);
+	assert_int_equal(store_share_order(stores[A], &order), 0);
+	while (at_b.n == 0)
+		fake_turn(world.loop);
+	assert_string_equal(at_b.text, said);
+	/* One that was given before does not come after. */
+	order.when.us -= 60 * UINT64_C(1000000);
+	order.value = "ready";
+	assert_int_equal(store_share_order(stores[B], &order), 0);
+	order.what = "weight";
+	order.value = "7";
+	assert_int_equal(store_share_order(stores[B], &order), 0);
+	while (at_a.n == 0)
+		fake_turn(world.loop);
+	assert_string_equal(at_a.text, "api/b1 weight=7 was ready by root of b: a test");
+	assert_int_equal(at_a.n, 1);
+	assert_int_equal(at_b.n, 1);
+	/* Who begins hears of all, and that it may know them. */
+	store_close(stores[B], 100);
+	at_b.n = 0;
+	stores[B] = open_as("late");
+	store_listen_orders(stores[B], on_ordered, &at_b);
+	while (at_b.n < 2)
+		fake_turn(world.loop);
+	assert_true(at_b.is_old);
+}
+
 static bool
 wants(struct share *share, const struct share_self *self, struct mono now)
 {
@@ -447,6 +511,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(who_was_alone_goes_on_without_redis, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_redis_that_is_slow_at_the_start_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_knows_others_does_nothing_without_redis, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_one_is_ordered_the_other_hears, setup, teardown),
 		cmocka_unit_test(what_is_no_answer_changes_nothing),
 		cmocka_unit_test(who_led_at_the_redis_before_has_its_lease_to_its_end),
 	};
