@@ -9,7 +9,7 @@ import pytest
 
 from harness import conf, docker_api, net, procfs
 
-BROUGHT = re.compile(r"/lib(curl|ldap|gssapi_krb5|krb5|ssh2|gnutls|ssl|psl|rtmp)\b")
+BROUGHT = re.compile(r"/lib(curl|ldap|gssapi_krb5|krb5|ssh2|gnutls|psl|rtmp)\b")
 NEEDED = 'nodes with "docker" and hooks with "url" need '
 BIND = f"{net.ADDRESS}:{net.free_port()}"
 
