@@ -165,6 +165,26 @@ texts_without_files_are_refused(void **state)
 	assert_non_null(strstr(told, "none.pem: No such file or directory"));
 }
 
+/* Behind the list of certificates. */
+static void
+protocols_fit_the_mode(void **state)
+{
+	struct conf *conf;
+
+	(void)state;
+	put("p.pem", "CERT a KEY a");
+	conf = load(entry("\"%s/p.pem\""));
+	assert_int_equal(conf->listeners[0].tls.n_alpn, 1);
+	assert_string_equal(conf->listeners[0].tls.alpn[0], "http/1.1");
+	conf_unref(conf);
+	assert_null(load(entry("\"%s/p.pem\" ); alpn = ( \"h2\"")));
+	assert_non_null(strstr(told, "tls.alpn: \"h2\": not available in this version; allowed: "
+				     "\"http/1.1\""));
+	assert_null(load(entry("\"%s/p.pem\" ); alpn = ( \"smtp\"")));
+	assert_non_null(strstr(told, "tls.alpn: \"smtp\": not with mode = \"http\"; allowed: "
+				     "\"http/1.1\""));
+}
+
 static void
 a_folder_is_all_of_its_files(void **state)
 {
@@ -280,6 +300,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_are_found_where_they_are),
 		cmocka_unit_test(texts_without_files_are_refused),
+		cmocka_unit_test(protocols_fit_the_mode),
 		cmocka_unit_test(a_folder_is_all_of_its_files),
 		cmocka_unit_test(what_is_read_anew_is_whole_or_as_it_was),
 		cmocka_unit_test(a_look_tells_changes_without_reading),

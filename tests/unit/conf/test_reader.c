@@ -141,10 +141,6 @@ static const struct refused later[] = {
 	 "2: listeners[0].accept_proxy: not available in this version"},
 	{LISTENER("h2c = true;"), "2: listeners[0].h2c: not available in this version"},
 	{LISTENER("tls = { };"), "2: listeners[0].tls.certificates: missing; without one there is no TLS"},
-	{LISTENER("tls = { certificates = (\"a.pem\"); alpn = (\"h2\"); };"),
-	 "2: listeners[0].tls.alpn: \"h2\": not available in this version; allowed: \"http/1.1\""},
-	{LISTENER("tls = { certificates = (\"a.pem\"); alpn = (\"smtp\"); };"),
-	 "2: listeners[0].tls.alpn: \"smtp\": not with mode = \"http\"; allowed: \"http/1.1\""},
 	{LISTENER("mode = \"udp\";"), "2: listeners[0].mode: \"udp\" is not available in this version; "
 				     "allowed: http, tcp"},
 	{ROUTES("{ method = \"GET\"; service = \"s\"; }"),
