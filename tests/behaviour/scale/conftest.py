@@ -13,6 +13,15 @@ from harness.programs import Programs
 QUICK = {"interval": "250ms", "cooldown_down": "500ms", "idle": "1s"}
 MODULES = {"target": {"stable_window": "1s", "panic_window": "100ms", "down_stabilization": "1s"}}
 
+# Seconds, of several tidegates on one redis: none is to lose it because a sanitizer, or the machine, makes it slow.
+LEASE = 5.0 if settings.sanitizers() else 1.5
+
+
+def shared_store(url, instance):
+    """`store` of one of them."""
+    return (f'store = {{ type = "redis"; url = "{url}"; instance = "{instance}"; '
+            f'lease = "{int(LEASE * 1000)}ms"; timeout = "{int(LEASE * 200)}ms"; }};')
+
 
 def quickly(module, autoscale):
     constants = QUICK | MODULES.get(module, {})

@@ -9,9 +9,9 @@ import pytest
 
 from harness import client, control, load, procfs, settings
 from harness.redis import Redis
+from scale.conftest import LEASE, shared_store
 
 SLOW = client.get("/slow?ms=100")
-LEASE = 1.5  # seconds
 SERVICE = "tg:{site}:"
 NAMES = ("a", "b", "c")
 
@@ -30,11 +30,9 @@ class Instances:
         self.redis, self.programs, self.tmp_path = redis, programs, tmp_path
         self.by_name = {}
         for name in names:
-            store = (f'store = {{ type = "redis"; url = "{redis.url()}"; instance = "{name}"; '
-                     f'lease = "{int(LEASE * 1000)}ms"; }};')
             options = {} if processes else {"programs": programs.provider(),
                                             "environment": programs.environment()}
-            self.by_name[name] = scaled(autoscale, top=store, instance=name, **options)
+            self.by_name[name] = scaled(autoscale, top=shared_store(redis.url(), name), instance=name, **options)
 
     def __getitem__(self, name):
         return self.by_name[name]
@@ -163,7 +161,7 @@ def redis_state(instances):
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_another_leads_when_the_leader_is_gone(instances, programs, how):
-    all_of_them = instances(PLAIN + 'cooldown_down = "8s"; ')
+    all_of_them = instances(PLAIN + f'cooldown_down = "{int(8 * LEASE)}s"; ')
     first = all_of_them.leader()
     rest = others_of(first)
     epoch = all_of_them.epoch()
@@ -192,7 +190,7 @@ def test_another_leads_when_the_leader_is_gone(instances, programs, how):
                         if "proposed" in window["metrics"]]
             assert proposed and max(one[5] for one in proposed) > 1 and begun["state"]["has_up"], begun
             busy.over.set()
-            # The new one keeps the old one's cooldown.
+            # The new one keeps the old one's cooldown; it is longer than what was lost is waited for.
             shown = []
 
             def is_kept():

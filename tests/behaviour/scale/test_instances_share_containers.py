@@ -9,10 +9,9 @@ import pytest
 from harness import conf, control, docker_api, net, settings
 from harness.receiver import Receiver
 from harness.redis import Redis
-from scale.conftest import Site, quickly
+from scale.conftest import Site, quickly, shared_store
 
 NAMES = ("a", "b")
-LEASE = 1.0  # seconds
 
 
 @pytest.fixture
@@ -43,8 +42,7 @@ def instances(tidegate, fake, redis, receiver, tmp_path):
         admin = f"{tmp_path}/admin{name}.sock"
         made[name] = tidegate(conf.one(
             "http", (), top=f"""admin = {{ socket = "{admin}"; }};
-                store = {{ type = "redis"; url = "{redis.url()}"; instance = "{name}";
-                           lease = "{int(LEASE * 1000)}ms"; }};
+                {shared_store(redis.url(), name)}
                 hooks = ( {{ name = "h"; on = ( "leader-change" ); url = "{receiver.url()}"; }} );
                 nodes = ( {{ name = "host-a"; docker = "unix://{fake.path}"; address = "{net.ADDRESS}"; }} );""",
             service=f"""

@@ -6,6 +6,7 @@ import pytest
 
 from harness import control, settings
 from harness.redis import Sentinels
+from scale.conftest import shared_store
 
 PLAIN = 'metric = "in-flight"; target = 2; min = 1; max = 4; '
 
@@ -20,9 +21,7 @@ def sentinels(tmp_path):
 def test_a_failover_is_survived(scaled, sentinels, programs):
     made = {}
     for name in ("a", "b"):
-        store = (f'store = {{ type = "redis"; url = "{sentinels.url()}"; instance = "{name}"; '
-                 f'lease = "1500ms"; }};')
-        made[name] = scaled(PLAIN, top=store, instance=name, programs=programs.provider(),
+        made[name] = scaled(PLAIN, top=shared_store(sentinels.url(), name), instance=name, programs=programs.provider(),
                             environment=programs.environment())
 
     def leads():
