@@ -18,9 +18,9 @@ LEASE = 5.0 if settings.sanitizers() else 1.5
 
 
 def shared_store(url, instance):
-    """`store` of one of them."""
+    """`store` of one of them, which may be stopped for longer than a lease."""
     return (f'store = {{ type = "redis"; url = "{url}"; instance = "{instance}"; '
-            f'lease = "{int(LEASE * 1000)}ms"; timeout = "{int(LEASE * 200)}ms"; }};')
+            f'lease = "{int(LEASE * 1000)}ms"; timeout = "{int(LEASE * 200)}ms"; }}; watchdog = "1m";')
 
 
 def quickly(module, autoscale):
