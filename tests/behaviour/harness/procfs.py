@@ -25,6 +25,14 @@ def alive(pid):
     return text.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
+def executable(pid):
+    """The path of its program; "" when it has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def status(pid):
     """/proc/PID/status as a dictionary."""
     text = pathlib.Path(f"/proc/{pid}/status").read_text()

@@ -1,7 +1,5 @@
 """Programs of provider exec: start and stop backends, and do wrong what they are told to."""
 
-import os
-
 from harness import procfs, settings
 
 # One program for all verbs: tidegate-demo in a session of its own, and a file of each in FOLDER. What a
@@ -119,4 +117,4 @@ class Programs:
     def backends(self):
         """Pids of those that run."""
         return [pid for pid in procfs.with_variable("FOLDER", self.folder)
-                if procfs.alive(pid) and "tidegate-demo" in os.readlink(f"/proc/{pid}/exe")]
+                if procfs.alive(pid) and "tidegate-demo" in procfs.executable(pid)]

@@ -67,6 +67,7 @@ def test_every_address_is_a_backend_of_its_own(shared_tidegate, name_server, sit
     tg = start(shared_tidegate, name_server, site, tmp_path)
     for slot, address in enumerate(ADDRESSES, 1):
         tg.log.wait(msg="backend up", srv=f"pool-{slot}", addr=f"{address}:{site[0].port}")
+    tg.exchange_until(200)
     for backend in site:
         arrives(tg, backend, f"/{backend.name}")
     settings.wait_until(lambda: rows(tmp_path)["pool-4"]["check_status"] != "INI", "the free one to be told of")
@@ -84,6 +85,7 @@ def test_addresses_of_both_families(shared_tidegate, name_server, site, recordin
     tg = start(shared_tidegate, name_server, site, tmp_path)
     tg.log.wait(msg="backend up", srv="pool-1", addr=site[0].address)
     tg.log.wait(msg="backend up", srv="pool-2", addr=six.address)
+    tg.exchange_until(200)
     arrives(tg, six, "/six")
 
 
@@ -200,6 +202,7 @@ def test_streams_of_an_address_that_left_go_to_their_end(shared_tidegate, name_s
         may_end.set()
         assert peer.read(6) == b"first!"
     tg.log.wait(msg="backend up", srv="pool-1", addr=site[2].address)
+    tg.exchange_until(200)
     arrives(tg, site[2], "/third")
 
 

@@ -67,6 +67,7 @@ def test_ports_and_weights_are_those_of_the_records(shared_tidegate, name_server
     for backend, weight in ((site[0], "256"), (site[1], "85"), (site[3], "1")):
         tg.log.wait(msg="name resolved", addr=backend.address, weight=weight, backup="0")
         tg.log.wait(msg="backend up", addr=backend.address)
+    tg.exchange_until(200)
     wait_shares(tg, site[:2], [30, 10])
     shown = rows(tmp_path)
     assert sorted(int(shown[f"pool-{i}"]["weight"]) for i in range(1, 4)) == [1, 85, 256]
@@ -78,6 +79,7 @@ def test_weights_change_at_run_time(shared_tidegate, name_server, site, tmp_path
     name_server.services[NAME] = [record(site[0], 10), record(site[1], 10)]
     tg = start(shared_tidegate, name_server, tmp_path, workers=1)
     tg.log.wait(count=2, msg="backend up")
+    tg.exchange_until(200)
     wait_shares(tg, site[:2], [20, 20])
     with Load(tg.address) as load:
         name_server.services[NAME] = [record(site[0], 10), record(site[1], 30)]
@@ -92,6 +94,7 @@ def test_higher_priorities_are_backups(shared_tidegate, name_server, site, tmp_p
                                   record(site[2], priority=9)]
     tg = start(shared_tidegate, name_server, tmp_path)
     tg.log.wait(count=3, msg="backend up")
+    tg.exchange_until(200)
     wait_shares(tg, site[:3], [40, 0, 0])
     shown = rows(tmp_path)
     assert [shown[f"pool-{i}"]["bck"] for i in range(1, 4)].count("1") == 2

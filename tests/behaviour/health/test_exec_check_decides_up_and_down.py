@@ -28,6 +28,7 @@ def test_the_exit_status_decides(shared_tidegate, recording_backend, tmp_path):
     good.touch()
     tg = shared_tidegate(conf.http(backend, service=shell(f"test -e {good} && echo all is well")))
     tg.log.wait(msg="backend up", srv=backend.name, reason="all is well")
+    tg.exchange_until(200)
     assert tg.exchange(client.get("/")).status == 200
     good.unlink()
     assert tg.log.wait(msg="backend down")["reason"] == "exit status 1"

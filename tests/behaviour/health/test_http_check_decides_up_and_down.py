@@ -24,6 +24,7 @@ def test_a_passing_backend_is_up_and_gets_traffic(shared_tidegate, recording_bac
     backend = recording_backend()
     tg = shared_tidegate(conf.http(backend, service=ALWAYS % ""))
     tg.log.wait(msg="backend up", svc=tg.service, srv=backend.name, reason="status 200")
+    tg.exchange_until(200)
     assert tg.exchange(client.get("/")).status == 200
 
 

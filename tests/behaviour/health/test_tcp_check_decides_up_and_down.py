@@ -13,6 +13,7 @@ def test_refused_connections_take_it_down_and_it_comes_back(shared_tidegate, rec
     first = recording_backend(name="b1", port=port)
     tg = shared_tidegate(conf.http(first, service=TCP))
     tg.log.wait(msg="backend up", srv="b1", reason="connected")
+    tg.exchange_until(200)
     assert tg.exchange(client.get("/")).status == 200
     first.stop()
     assert tg.log.wait(msg="backend down", srv="b1")["reason"] == "connection refused"
