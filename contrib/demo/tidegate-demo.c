@@ -485,8 +485,8 @@ head_parse(struct conn *c, char *head, size_t n)
 static int
 head_step(struct demo *demo, struct conn *c)
 {
-	char *p = c->in.p + c->in.pos;
 	size_t left = bytes_left(&c->in);
+	char *p = left > 0 ? c->in.p + c->in.pos : NULL;
 	char *end = left > 0 ? memmem(p, left, "\r\n\r\n", 4) : NULL;
 	size_t n;
 
