@@ -94,7 +94,7 @@ def test_without_it_traffic_goes_on_and_nothing_is_stopped(page, redis, trouble)
     with load.KeptLoad(tg.address, clients=1, request=SLOW) as base:
         with load.KeptLoad(tg.address, clients=8, request=SLOW) as busy:
             tg.site.wait(ready=4)
-            assert metrics.page(address).value("store_up") == 1
+            settings.wait_until(lambda: metrics.page(address).value("store_up") == 1, "the store to be up")
             with trouble(redis):
                 said = tg.log.wait(msg="the store is not well, no service is made smaller")
                 assert said["reason"]
@@ -111,7 +111,7 @@ def test_without_it_traffic_goes_on_and_nothing_is_stopped(page, redis, trouble)
                 assert not tg.log.records(msg="backend draining")
             tg.log.wait(msg="the store is well", count=2)
         tg.site.wait(ready=1, draining=0)
-        assert metrics.page(address).value("store_up") == 1
+        settings.wait_until(lambda: metrics.page(address).value("store_up") == 1, "the store to be up")
     assert not base.failures() and not busy.failures()
 
 
