@@ -61,6 +61,7 @@ def test_orders_wait_for_redis_and_what_is_newer_stays(start, redis):
     for tg in (a, b):
         tg.log.wait(msg="the store is not well, no service is made smaller")
     control.ask(a.admin, f"set server site/{B1} weight 3; set server site/{B2} weight 3")
+    settings.let_rest(0.1)  # clocks of two hosts are compared by way of redis, to some milliseconds
     control.ask(b.admin, f"set server site/{B1} weight 5")
     redis.start()
     # The later of the two is that of b, whoever comes first.
