@@ -254,9 +254,8 @@ begin(struct scaled *s)
 	s->state->active_ms = scaler_now_ms(s->scaler);
 }
 
-/* No start is waited for any more. */
-static void
-hold_again(struct scaled *s)
+void
+scaled_hold(struct scaled *s)
 {
 	static const struct mono held;
 
@@ -276,7 +275,7 @@ tick_unwanted(struct scaled *s, int64_t now_ms)
 		fleet_walk(s->state->fleet, observe_resting, &o);
 	} else {
 		observe(s, now_ms);
-		hold_again(s);
+		scaled_hold(s);
 	}
 	fleet_tick(s->state->fleet, 0, now_ms);
 }

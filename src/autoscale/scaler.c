@@ -358,13 +358,11 @@ static void
 ordered(struct scaler *s, unsigned service)
 {
 	struct scaled *scaled = s->services[service];
-	struct scaled_state *st = scaled->state;
+	const struct scaled_state *st = scaled->state;
 	bool may_start = st->has_manual ? st->manual > 0 : st->mode == TG_SCALER_ON;
 
-	if (may_start && st->source->provider != NULL && mono_is_set(st->refused_until)) {
-		st->refused_until = (struct mono){0};
-		s->ops.refuse(s->user, service, st->refused_until);
-	}
+	if (may_start && st->source->provider != NULL)
+		scaled_hold(scaled);
 	scaled_hurry(scaled);
 }
 

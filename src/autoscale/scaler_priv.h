@@ -203,6 +203,8 @@ void scaled_left_listed(struct scaled_state *st, const struct provider_answer *a
 
 /* Tidegate ends: so do its backends. */
 void scaled_stop(struct scaled *s);
+/* Requests are held, not refused. */
+void scaled_hold(struct scaled *s);
 /* The next tick is now. */
 void scaled_hurry(struct scaled *s);
 /* All of one tick. */
