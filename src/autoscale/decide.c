@@ -226,6 +226,12 @@ decide_state_of(const struct conf_autoscale *conf)
 	};
 }
 
+double
+decision_raw(const struct decision *d)
+{
+	return d != NULL && !d->proposal.is_unsure ? (double)d->proposal.raw : NAN;
+}
+
 const char *
 guard_str(unsigned guard)
 {

@@ -115,6 +115,8 @@ struct decision {
 };
 
 void decide(const struct decide_input *in, struct decision *ret);
+/* What it proposed before anything bound it; NAN: nothing, or it was unsure. NULL: there is no decision. */
+double decision_raw(const struct decision *d);
 /* What is configured of it; the rest is unset. */
 struct decide_state decide_state_of(const struct conf_autoscale *conf);
 

@@ -1,7 +1,5 @@
 #include "autoscale/point.h"
 
-#include <math.h>
-
 struct store_point
 point_of(const struct service_sample *sample, uint32_t ready, uint32_t desired,
 	 const struct decision *last)
@@ -22,9 +20,7 @@ point_of(const struct service_sample *sample, uint32_t ready, uint32_t desired,
 			[TG_METRIC_MEMORY] = sample->memory,
 			[TG_METRIC_READY] = ready,
 			[TG_METRIC_DESIRED] = desired,
-			[TG_METRIC_PROPOSED] =
-				last != NULL && !last->proposal.is_unsure ? (double)last->proposal.raw
-								 : NAN,
+			[TG_METRIC_PROPOSED] = decision_raw(last),
 		},
 	};
 }

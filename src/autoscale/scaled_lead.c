@@ -397,9 +397,7 @@ telling_of(const struct scaled *s, const struct telling *t)
 		.n_members = lead->n_published,
 		.state = {
 			.desired = st->desired,
-			.proposed = s->has_decision && !s->decision.proposal.is_unsure
-					    ? s->decision.proposal.raw
-					    : NAN,
+			.proposed = decision_raw(s->has_decision ? &s->decision : NULL),
 			.has_up = st->has_up,
 			.has_down = st->has_down,
 			.up_ms = st->up_ms,
