@@ -22,7 +22,10 @@ static const struct batch_kind kind_board = {.name = "EVALSHA", .answer = REDIS_
 struct board_order {
 	TAILQ_ENTRY(board_order) link;
 	bool is_sent;
+	bool has_at;
 	struct wall when;
+	uint64_t known; /* the newest order that was heard when it was given: those before it are over */
+	int64_t at_ms;  /* has_at: when it was given, by the clock of redis */
 	char key[3 * TEXT_SIZE]; /* service, backend and what, a line each: names have no such */
 	char value[TEXT_SIZE];
 	char was[TEXT_SIZE];
@@ -76,35 +79,44 @@ board_fini(struct redis_board *b)
 
 /*** Telling ***/
 
-static void
-drop_same(struct redis_board *b, const char *key)
+static struct board_order *
+find_waiting(const struct redis_board *b, const char *key)
 {
 	struct board_order *order;
 
 	TAILQ_FOREACH(order, &b->waiting, link) {
-		if (strcmp(order->key, key) == 0) {
-			drop(b, order);
-			return;
-		}
+		if (strcmp(order->key, key) == 0)
+			return order;
 	}
+	return NULL;
+}
+
+static void
+set_key(char key[3 * TEXT_SIZE], const struct store_order *order)
+{
+	snprintf(key, 3 * TEXT_SIZE, "%s\n%s\n%s", order->service, order->backend, order->what);
 }
 
 int
 board_tell(struct redis_board *b, const struct store_order *order)
 {
 	struct board_order *o = b->is_on ? calloc(1, sizeof(*o)) : NULL;
+	struct board_order *before;
 
 	if (!b->is_on)
 		return 0;
 	if (o == NULL)
 		return -TG_ENOMEM;
 	o->when = order->when;
-	snprintf(o->key, sizeof(o->key), "%s\n%s\n%s", order->service, order->backend, order->what);
+	o->known = b->known;
+	set_key(o->key, order);
 	snprintf(o->value, sizeof(o->value), "%s", order->value);
 	snprintf(o->was, sizeof(o->was), "%s", order->was);
 	snprintf(o->who, sizeof(o->who), "%s", order->who);
 	snprintf(o->why, sizeof(o->why), "%s", order->why);
-	drop_same(b, o->key);
+	before = find_waiting(b, o->key);
+	if (before != NULL)
+		drop(b, before);
 	if (b->n_waiting == TG_BOARD_WAITING_MAX) {
 		drop(b, TAILQ_FIRST(&b->waiting));
 		b->store->counts.dropped++;
@@ -115,20 +127,31 @@ board_tell(struct redis_board *b, const struct store_order *order)
 	return 0;
 }
 
-/* At the time they were given by the clock of redis, however late it hears of them. */
+/* The time it was given by the clock of redis, however late that hears of it: what is told to redis, and what an
+ * order that is heard meanwhile is compared with, are the same. */
+static int64_t
+at_of(struct board_order *o, int64_t ahead_ms)
+{
+	if (!o->has_at)
+		o->at_ms = (int64_t)(o->when.us / 1000) + ahead_ms;
+	o->has_at = true;
+	return o->at_ms;
+}
+
 static json_t *
-waiting_of(const struct redis_board *b)
+waiting_of(struct redis_board *b)
 {
 	json_t *all = json_array();
-	const struct board_order *o;
+	struct board_order *o;
 
+	if (!b->has_known)
+		return all;
 	TAILQ_FOREACH(o, &b->waiting, link) {
-		json_int_t at_ms = (json_int_t)(o->when.us / 1000) + b->ahead_ms;
-
-		if (b->has_known &&
-		    json_array_append_new(all, json_pack("{s:s,s:I,s:s,s:s,s:s,s:s}", "key", o->key,
-							 "at", at_ms, "value", o->value, "was",
-							 o->was, "who", o->who, "why", o->why)) < 0) {
+		if (json_array_append_new(
+			    all, json_pack("{s:s,s:I,s:I,s:s,s:s,s:s,s:s}", "key", o->key, "at",
+					   (json_int_t)at_of(o, b->ahead_ms), "known",
+					   (json_int_t)o->known, "value", o->value, "was", o->was,
+					   "who", o->who, "why", o->why)) < 0) {
 			json_decref(all);
 			return NULL;
 		}
@@ -137,7 +160,7 @@ waiting_of(const struct redis_board *b)
 }
 
 static char *
-question_of(const struct redis_board *b)
+question_of(struct redis_board *b)
 {
 	json_t *all = json_pack("{s:s,s:I,s:o}", "instance", b->instance, "known",
 				(json_int_t)b->known, "orders", waiting_of(b));
@@ -282,13 +305,30 @@ board_read(const char *text, size_t n, bool is_first, struct wall now, int64_t *
 	return newest;
 }
 
+/* One that waits here was given meanwhile: as redis will, so we take the later, and at a tie the one it hears last. */
+static bool
+is_over(struct redis_board *b, const struct store_order *heard)
+{
+	char key[3 * TEXT_SIZE];
+	struct board_order *waiting;
+
+	set_key(key, heard);
+	waiting = find_waiting(b, key);
+	if (waiting == NULL)
+		return false;
+	if (at_of(waiting, b->ahead_ms) >= (int64_t)(heard->when.us / 1000) + b->ahead_ms)
+		return true;
+	drop(b, waiting);
+	return false;
+}
+
 static void
 on_heard(void *user, const struct store_order *order)
 {
-	struct store *s = user;
+	struct redis_board *b = user;
 
-	if (s->ordered != NULL)
-		s->ordered(s->ordered_user, order);
+	if (!is_over(b, order) && b->store->ordered != NULL)
+		b->store->ordered(b->store->ordered_user, order);
 }
 
 static bool
@@ -320,7 +360,7 @@ board_answered(struct redis_board *b, const struct batch_item *item, const redis
 	}
 	b->is_asked = false;
 	newest = board_read(reply->str, reply->len, !b->has_known, wall_read(), &b->ahead_ms,
-			    on_heard, b->store);
+			    on_heard, b);
 	if (newest < 0)
 		return false;
 	if (!b->has_known && b->n_waiting > 0)

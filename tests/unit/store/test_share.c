@@ -438,18 +438,35 @@ what_one_is_ordered_the_other_hears(void **state)
 	while (at_b.n == 0)
 		fake_turn(world.loop);
 	assert_string_equal(at_b.text, said);
-	/* One that was given before does not come after. */
+	/* Who has heard of one orders after it, whatever the clocks say. */
 	order.when.us -= 60 * UINT64_C(1000000);
 	order.value = "ready";
 	assert_int_equal(store_share_order(stores[B], &order), 0);
-	order.what = "weight";
-	order.value = "7";
-	assert_int_equal(store_share_order(stores[B], &order), 0);
 	while (at_a.n == 0)
 		fake_turn(world.loop);
-	assert_string_equal(at_a.text, "api/b1 weight=7 was ready by root of b: a test");
-	assert_int_equal(at_a.n, 1);
+	assert_string_equal(at_a.text, "api/b1 state=ready was ready by root of b: a test");
 	assert_int_equal(at_b.n, 1);
+	/* So does who gave the one before. */
+	order.when.us -= 60 * UINT64_C(1000000);
+	order.value = "maint";
+	assert_int_equal(store_share_order(stores[B], &order), 0);
+	while (at_a.n == 1)
+		fake_turn(world.loop);
+	assert_string_equal(at_a.text, "api/b1 state=maint was ready by root of b: a test");
+	/* One that was given before, by who knew of none, does not come after. */
+	store_close(stores[A], 100);
+	stores[A] = open_as("a");
+	store_listen_orders(stores[A], on_ordered, &at_a);
+	order.when.us -= 60 * UINT64_C(1000000);
+	order.value = "drain";
+	assert_int_equal(store_share_order(stores[A], &order), 0);
+	order.what = "weight";
+	order.value = "7";
+	assert_int_equal(store_share_order(stores[A], &order), 0);
+	while (at_b.n == 1)
+		fake_turn(world.loop);
+	assert_string_equal(at_b.text, "api/b1 weight=7 was ready by root of a: a test");
+	assert_int_equal(at_b.n, 2);
 	/* Who begins hears of all, and that it may know them. */
 	store_close(stores[B], 100);
 	at_b.n = 0;
