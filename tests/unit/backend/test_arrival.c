@@ -23,12 +23,12 @@
 
 static const char text[] =
 	"workers = 1; listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"a\"; "
-	"timeouts = { tls_handshake = \"100ms\"; }; } ); services = ( { name = \"a\"; } );";
+	"timeouts = { tls_handshake = \"60s\"; }; }, { name = \"soon\"; bind = \"127.0.0.1:2\"; "
+	"service = \"a\"; timeouts = { tls_handshake = \"100ms\"; }; } ); services = ( { name = \"a\"; } );";
 
 static struct world world;
 static struct worker worker;
 static struct tls_context *ctx;
-static struct tls_context *before;
 static int clients[CLIENTS];
 static struct {
 	struct conn_filter *filters[64];
@@ -70,6 +70,13 @@ listener(void)
 	return world_listener(&world, &worker, 0);
 }
 
+/* Its handshakes have 100 ms. */
+static struct worker_listener *
+hasty(void)
+{
+	return world_listener(&world, &worker, 1);
+}
+
 static void
 make_context(void)
 {
@@ -96,15 +103,14 @@ setup(void **state)
 	if (world_open(&world, text) != 0 || world_open_worker(&world, &worker, 0, &ops) != 0)
 		return -1;
 	make_context();
-	before = listener()->tls;
 	listener()->tls = ctx;
 	return 0;
 }
 
 static uint64_t
-count(enum listener_counter counter)
+count_of(struct worker_listener *l, enum listener_counter counter)
 {
-	return atomic_load(&listener()->counters->n[counter]);
+	return atomic_load(&l->counters->n[counter]);
 }
 
 static void
@@ -133,7 +139,7 @@ teardown(void **state)
 
 /* Clients that have said something. */
 static void
-dial(unsigned n)
+dial(struct worker_listener *l, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct accepted a = {.from.len = 0};
@@ -143,9 +149,9 @@ dial(unsigned n)
 		clients[i] = fds[1];
 		a.fd = fds[0];
 		a.from = world_addr(7);
-		atomic_fetch_add(&listener()->shared->in_flight, 1);
+		atomic_fetch_add(&l->shared->in_flight, 1);
 		atomic_fetch_add(&worker.total->in_flight, 1);
-		arrival_open(&worker, listener(), &a);
+		arrival_open(&worker, l, &a);
 		fake_write(fds[1], "x", 1);
 	}
 }
@@ -165,7 +171,7 @@ a_turn_has_a_share_and_the_others_their_order(void **state)
 	unsigned turns = 0;
 
 	(void)state;
-	dial(CLIENTS);
+	dial(listener(), CLIENTS);
 	while (steps.n < CLIENTS) {
 		unsigned n = steps_of_turn();
 
@@ -187,7 +193,7 @@ who_ends_in_the_line_leaves_it(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	dial(CLIENTS);
+	dial(listener(), CLIENTS);
 	while (steps.n == 0)
 		fake_turn(worker.loop);
 	/* All that wait but two, the first of the line among them. */
@@ -206,12 +212,12 @@ who_is_done_is_handed_over(void **state)
 {
 	(void)state;
 	steps.rc = 0;
-	dial(3);
+	dial(listener(), 3);
 	while (n_opened < 3)
 		fake_turn(worker.loop);
 	assert_true(LIST_EMPTY(&listener()->fronts));
-	assert_int_equal(count(TG_L_TLS_HANDSHAKES), 3);
-	assert_int_equal(count(TG_L_TLS_RESUMED), 0);
+	assert_int_equal(count_of(listener(), TG_L_TLS_HANDSHAKES), 3);
+	assert_int_equal(count_of(listener(), TG_L_TLS_RESUMED), 0);
 	assert_int_equal(worker.total->in_flight, 0);
 }
 
@@ -221,10 +227,12 @@ who_is_late_is_closed(void **state)
 	char byte;
 
 	(void)state;
-	dial(1);
-	while (!LIST_EMPTY(&listener()->fronts))
+	hasty()->tls = ctx;
+	listener()->tls = NULL;
+	dial(hasty(), 1);
+	while (!LIST_EMPTY(&hasty()->fronts))
 		fake_turn(worker.loop);
-	assert_int_equal(count(TG_L_TLS_FAILED_TIMEOUT), 1);
+	assert_int_equal(count_of(hasty(), TG_L_TLS_FAILED_TIMEOUT), 1);
 	assert_int_equal(worker.total->in_flight, 0);
 	fake_wait_readable(clients[0]);
 	assert_true(recv(clients[0], &byte, 1, 0) <= 0);
