@@ -15,7 +15,7 @@ def test_a_name_is_resolved_and_served(shared_tidegate, recording_backend, name_
     tg.log.wait(msg="backend up", srv="b", addr=backend.address)
     tg.exchange_until(200)
     assert tg.exchange(client.get("/")).status == 200
-    assert backend.requests[-1].target == "/"
+    assert "/" in [request.target for request in backend.requests]
 
 
 def test_an_unknown_name_never_stops_the_start(tidegate, recording_backend, name_server):
