@@ -11,7 +11,7 @@
 #include "base/container.h"
 #include "provider/libcurl.h"
 
-#define CONNECT_MS  3000L
+#define CONNECT_MS  10000L /* as others have it for a handshake: net/http of Go, which the docker client is made with */
 #define HEADERS_MAX (64u << 10)
 #define FIRST_BYTES 4096u
 

@@ -32,7 +32,7 @@ def pairs(tmp_path_factory):
 
 
 def hook(name, receiver, more="", host=net.ADDRESS):
-    return (f'{{ name = "{name}"; on = ( "backend-up" ); services = ( "site" ); retries = 0; '
+    return (f'{{ name = "{name}"; on = ( "backend-up" ); services = ( "site" ); retries = 0; timeout = "60s"; '
             f'url = "{receiver.url("/told", host)}"; {more} }}')
 
 
@@ -57,7 +57,7 @@ def world(module_tidegate, module_backend, pairs, tmp_path_factory):
         hooks = [*(hook(who, receivers[who], trusted) for who in WHO),
                  hook("named", receivers["named"], trusted, "localhost"),
                  hook("untold", receivers["good"]),  # whom the system trusts
-                 f'{{ name = "plain"; on = ( "backend-up" ); retries = 0; {trusted} '
+                 f'{{ name = "plain"; on = ( "backend-up" ); retries = 0; timeout = "60s"; {trusted} '
                  f'url = "https://{net.ADDRESS}:{receivers["plain"].port}/"; }}']
         urls = {who: f"tcp://{net.ADDRESS}:{fakes[who].port}" for who in WHO}
         nodes = [*(node(who, urls[who], ca, made["client"]) for who in WHO),
@@ -81,7 +81,7 @@ def world(module_tidegate, module_backend, pairs, tmp_path_factory):
 def test_a_hook_that_cannot_be_known_is_told_nothing(world, who, said):
     def shown():
         return {one["name"]: one for one in json.loads(control.ask(world.admin, "show hooks json"))}[who]
-    settings.wait_until(lambda: shown()["failed"] == 1, f"{who} to be given up")
+    settings.wait_until(lambda: shown()["failed"] >= 1, f"{who} to be given up")
     assert said in shown()["error"] and shown()["sent"] == 0
     assert who in ("untold", "plain") or not world.receivers[who].tries
 
