@@ -19,6 +19,7 @@
 #define SLOTS 16u
 #define SERVICES 3u
 #define LISTS_MAX 64u
+#define TURN_US   20000 /* a turn may wait that long */
 
 #define SERVICE(name, cpu, placement)                                                              \
 	"{ name = \"" name "\"; scheduler = \"first-fit\"; placement = { " placement " }; "            \
@@ -322,14 +323,20 @@ answer(struct provider *p)
 	p->n_stops = 0;
 }
 
-/* Some ticks of all, with what was asked answered between them. */
+/* Some ticks of all, with what was asked answered between them. While the machine stands still nothing ticks. */
 static void
 pass(void)
 {
-	struct mono until = mono_add_ms(mono_read(), 250);
+	struct mono last = mono_read();
+	int64_t rest_us = 250 * 1000;
 
-	while (mono_read().us < until.us) {
+	while (rest_us > 0) {
+		struct mono now;
+
 		fake_turn_later(world.loop);
+		now = mono_read();
+		rest_us -= mono_diff_us(now, last) < TURN_US ? mono_diff_us(now, last) : TURN_US;
+		last = now;
 		for (unsigned i = 0; i < SERVICES; i++)
 			answer(&world.providers[i]);
 	}
@@ -543,10 +550,13 @@ a_solver_tells_how_few_would_do(void **state)
 	order(LOW, 2);
 	assert_int_equal(scaler_ask_fewest(world.scaler, "best-fit"), -TG_ENOTSUP);
 	assert_int_equal(scaler_ask_fewest(world.scaler, "none"), -TG_ENOENT);
-	assert_int_equal(scaler_ask_fewest(world.scaler, "optimal"), 0);
-	assert_int_equal(scaler_ask_fewest(world.scaler, "optimal"), -TG_ELIMIT);
-	while (!scaler_fewest(world.scaler, &fewest))
-		fake_turn_later(world.loop);
+	/* On a slow machine it may not answer in time: again, as long as a test has. */
+	do {
+		assert_int_equal(scaler_ask_fewest(world.scaler, "optimal"), 0);
+		assert_int_equal(scaler_ask_fewest(world.scaler, "optimal"), -TG_ELIMIT);
+		while (!scaler_fewest(world.scaler, &fewest))
+			fake_turn_later(world.loop);
+	} while (strstr(fewest.why, "in time") != NULL);
 	assert_string_equal(fewest.why, "");
 	assert_int_equal(fewest.used, 1);
 	assert_true(fewest.bound == 1);
