@@ -5,7 +5,7 @@
 
 #include "store/share.h"
 
-#define LEASE_MS 500u
+#define LEASE_MS 2000u
 
 enum { A, B, N };
 
@@ -94,14 +94,14 @@ tell(unsigned i, const struct store_telling *telling)
 	unsigned before;
 
 	while (!store_is_well(stores[i]))
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_int_equal(store_tell(stores[i], "api", telling), 0);
 	/* One may be under way that does not have it yet. */
 	for (unsigned k = 0; k < 2; k++) {
 		before = heard[i];
 		store_flush(stores[i]);
 		while (heard[i] == before)
-			fake_turn(world.loop);
+			fake_turn_later(world.loop);
 	}
 }
 
@@ -308,12 +308,12 @@ who_was_alone_goes_on_without_redis(void **state)
 	asker = NULL;
 	fake_redis_stop(&world.redis);
 	while (store_is_well(stores[A]))
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_int_equal(authority_of(A), TG_STORE_ALONE);
 	/* Nobody ever told this one of anybody. */
 	assert_int_equal(store_tell(stores[B], "api", &(struct store_telling){.wants_lead = true}), 0);
 	while (store_is_well(stores[B]))
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	/* Not at once: one that is slow at its start is there all the same. */
 	do
 		authority = authority_of(B);
@@ -336,7 +336,7 @@ a_redis_that_is_slow_at_the_start_is_waited_for(void **state)
 	stores[B] = open_as("b");
 	assert_int_equal(store_tell(stores[B], "api", &(struct store_telling){.wants_lead = true}), 0);
 	while (store_counts(stores[B]).failures == 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_int_equal(store_authority(stores[B], "api", opened), TG_STORE_UNDECIDED);
 	assert_int_equal(store_authority(stores[B], "api", mono_add_ms(mono_read(), LEASE_MS)),
 			 TG_STORE_ALONE);
@@ -354,7 +354,7 @@ who_knows_others_does_nothing_without_redis(void **state)
 	asker = NULL;
 	fake_redis_stop(&world.redis);
 	while (store_is_well(stores[A]) || authority_of(A) == TG_STORE_LEADS)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_int_equal(authority_of(A), TG_STORE_UNDECIDED);
 }
 
@@ -436,14 +436,14 @@ what_one_is_ordered_the_other_hears(void **state)
 	store_listen_orders(stores[B], on_ordered, &at_b);
 	assert_int_equal(store_share_order(stores[A], &order), 0);
 	while (at_b.n == 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_string_equal(at_b.text, said);
 	/* Who has heard of one orders after it, whatever the clocks say. */
 	order.when.us -= 60 * UINT64_C(1000000);
 	order.value = "ready";
 	assert_int_equal(store_share_order(stores[B], &order), 0);
 	while (at_a.n == 0)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_string_equal(at_a.text, "api/b1 state=ready was ready by root of b: a test");
 	assert_int_equal(at_b.n, 1);
 	/* So does who gave the one before. */
@@ -451,7 +451,7 @@ what_one_is_ordered_the_other_hears(void **state)
 	order.value = "maint";
 	assert_int_equal(store_share_order(stores[B], &order), 0);
 	while (at_a.n == 1)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_string_equal(at_a.text, "api/b1 state=maint was ready by root of b: a test");
 	/* One that was given before, by who knew of none, does not come after. */
 	store_close(stores[A], 100);
@@ -464,7 +464,7 @@ what_one_is_ordered_the_other_hears(void **state)
 	order.value = "7";
 	assert_int_equal(store_share_order(stores[A], &order), 0);
 	while (at_b.n == 1)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_string_equal(at_b.text, "api/b1 weight=7 was ready by root of a: a test");
 	assert_int_equal(at_b.n, 2);
 	/* Who begins hears of all, and that it may know them. */
@@ -473,7 +473,7 @@ what_one_is_ordered_the_other_hears(void **state)
 	stores[B] = open_as("late");
 	store_listen_orders(stores[B], on_ordered, &at_b);
 	while (at_b.n < 2)
-		fake_turn(world.loop);
+		fake_turn_later(world.loop);
 	assert_true(at_b.is_old);
 }
 
