@@ -162,6 +162,17 @@ on_protocols(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const un
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* Of the many messages this is told of, what clients may send without end. */
+static void
+on_message(int is_ours, int version, int type, const void *bytes, size_t n, SSL *ssl, void *user)
+{
+	(void)version;
+	(void)user;
+	if (!is_ours && type == SSL3_RT_HANDSHAKE && n > 0 &&
+	    *(const unsigned char *)bytes == SSL3_MT_KEY_UPDATE)
+		tls_stream_note_update(stream_of(ssl));
+}
+
 static bool
 set_mac_key(EVP_MAC_CTX *mac, struct ticket_key *key)
 {
@@ -249,6 +260,7 @@ ssl_new(const struct making *m)
 	SSL_CTX_set_client_hello_cb(ssl, on_hello, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ssl, on_name);
 	SSL_CTX_set_alpn_select_cb(ssl, on_protocols, NULL);
+	SSL_CTX_set_msg_callback(ssl, on_message);
 	if (SSL_CTX_set_min_proto_version(ssl, conf->min_version == TG_TLS_1_3 ? TLS1_3_VERSION
 									: TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_max_early_data(ssl, 0) == 1 && tls_set_ciphers(ssl, conf->ciphers) &&

@@ -18,6 +18,12 @@
 /* While more than this waits nothing is read: answers to it would wait too. */
 #define UNSENT_MAX (2u * OUTPUT_BYTES)
 
+/* Beside its own room a read looks at so many bytes of the socket: one record, and some that hold nothing. */
+#define CALL_EXTRA 20480u
+/* New keys without any data, then one more for so many plain bytes: each costs as much as some kilobytes of data. */
+#define UPDATES_FREE 64u
+#define UPDATE_BYTES 65536u
+
 struct tls_output {
 	size_t n;
 	unsigned char bytes[OUTPUT_BYTES];
@@ -165,7 +171,9 @@ bio_read(BIO *bio, char *p, size_t n, size_t *ret)
 	ssize_t got;
 
 	BIO_clear_retry_flags(bio);
-	if ((c->flags & CONN_INPUT) == 0) {
+	if (t->is_open && n > t->call_room)
+		n = t->call_room;
+	if (n == 0 || (c->flags & CONN_INPUT) == 0) {
 		BIO_set_retry_read(bio);
 		return 0;
 	}
@@ -176,6 +184,7 @@ bio_read(BIO *bio, char *p, size_t n, size_t *ret)
 		/* A handshake waits for more of the same message, and a reset may hide behind these bytes. */
 		if ((size_t)got < n && t->is_open && (c->flags & CONN_HANGUP) == 0)
 			c->flags &= ~CONN_INPUT;
+		t->call_room -= t->is_open ? (size_t)got : 0;
 		*ret = (size_t)got;
 		return 1;
 	}
@@ -223,16 +232,27 @@ tls_bio_method_new(void)
 
 /* the connection's own calls */
 
+void
+tls_stream_note_update(struct tls_stream *t)
+{
+	if (!t->is_open || t->updates++ < UPDATES_FREE + t->plain_bytes / UPDATE_BYTES)
+		return;
+	t->raw_error = EPROTO;
+	/* The library reads on by itself as long as there is no data; not behind an end. */
+	SSL_set_shutdown(t->ssl, SSL_RECEIVED_SHUTDOWN);
+}
+
 /* What a read that moved nothing says; it stays so. */
 static enum tls_end
 end_of(struct tls_stream *t, int error)
 {
+	if (t->raw_error != 0)
+		return TLS_FAILED;
 	if (error == SSL_ERROR_WANT_READ)
 		return TLS_GOES_ON;
 	if (error == SSL_ERROR_ZERO_RETURN)
 		return t->has_raw_end ? TLS_TRUNCATED : TLS_CLOSED;
-	if (t->raw_error == 0)
-		t->raw_error = EPROTO;
+	t->raw_error = EPROTO;
 	return TLS_FAILED;
 }
 
@@ -251,30 +271,42 @@ tell_end(struct tls_stream *t, struct conn *c)
 	return 0;
 }
 
+/* There is more, but of data nothing yet, and others are to have their turn. */
+static ssize_t
+ask_again(struct conn *c)
+{
+	watch_again(c->loop, &c->watch);
+	return -TG_EAGAIN;
+}
+
 static ssize_t
 stream_recv(struct conn *c, void *p, size_t n)
 {
 	struct tls_stream *t = stream_of(c->filter);
 	size_t total = 0;
-	bool is_drained = false;
+	bool is_over = false;
 	size_t got;
 
 	if (t->unsent.n - t->unsent.sent > UNSENT_MAX)
 		return -TG_EAGAIN;
-	while (total < n && t->end == TLS_GOES_ON && !is_drained) {
+	t->call_room = n + CALL_EXTRA;
+	while (total < n && t->end == TLS_GOES_ON && !is_over) {
 		ERR_clear_error();
 		if (SSL_read_ex(t->ssl, (char *)p + total, n - total, &got) == 1) {
 			total += got;
+			t->plain_bytes += got;
 			continue;
 		}
 		t->end = end_of(t, SSL_get_error(t->ssl, 0));
-		is_drained = t->end == TLS_GOES_ON;
+		is_over = t->end == TLS_GOES_ON;
 	}
 	/* A failure is told by the next write. */
 	(void)!flush(t);
+	if (is_over && (c->flags & CONN_INPUT) != 0)
+		return total > 0 ? (ssize_t)total : ask_again(c);
 	if (total == 0)
 		return tell_end(t, c);
-	if (is_drained)
+	if (is_over)
 		c->flags &= ~CONN_READABLE;
 	return (ssize_t)total;
 }
@@ -286,8 +318,10 @@ seal(struct tls_stream *t, const void *p, size_t n)
 	size_t done;
 
 	ERR_clear_error();
-	if (n == 0 || SSL_write_ex(t->ssl, p, n, &done) == 1)
+	if (n == 0 || SSL_write_ex(t->ssl, p, n, &done) == 1) {
+		t->plain_bytes += n;
 		return 0;
+	}
 	if ((t->filter.conn->flags & CONN_BROKEN) == 0)
 		conn_write_failed(t->filter.conn, EPROTO);
 	return -TG_EIO;

@@ -30,7 +30,10 @@ struct tls_stream {
 	enum tls_end end;
 	enum tls_failure failure;
 	unsigned long error; /* of OpenSSL, behind `failure` */
-	int raw_error;       /* errno of the socket; 0: none */
+	int raw_error;       /* errno of the socket, EPROTO of what came; 0: none */
+	size_t call_room;    /* bytes this call may yet take from the socket, once it is open */
+	uint64_t plain_bytes; /* both ways */
+	uint64_t updates;    /* how often the other side has changed its keys */
 	bool has_raw_end;
 	bool is_open;
 	bool is_known_name; /* some certificate has it */
@@ -39,6 +42,9 @@ struct tls_stream {
 	char protocol[TG_TLS_PROTOCOL_MAX + 1];
 	char sni[TG_SNI_MAX + 1];
 };
+
+/* The other side has changed its keys. Too often for what it sends: reading fails from now on. */
+void tls_stream_note_update(struct tls_stream *t);
 
 /* NULL: no memory. */
 BIO_METHOD *tls_bio_method_new(void);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -308,6 +309,113 @@ records_larger_than_the_buffer_are_read_in_pieces(void **state)
 	assert_int_equal(conn_recv(&side.conn, got, 1), -TG_EAGAIN);
 }
 
+/* What the client says between these two is there at once. */
+static void
+client_holds(void)
+{
+	SSL_set0_wbio(side.client.ssl, BIO_new(BIO_s_mem()));
+}
+
+static void
+client_lets_go(void)
+{
+	char *bytes;
+	long n = BIO_get_mem_data(SSL_get_wbio(side.client.ssl), &bytes);
+	int there = 0;
+
+	fake_write(side.far, bytes, (size_t)n);
+	while (there < n) {
+		fake_turn(side.loop);
+		assert_int_equal(ioctl(side.conn.fd, FIONREAD, &there), 0);
+	}
+	SSL_set0_wbio(side.client.ssl, BIO_new_socket(side.far, BIO_NOCLOSE));
+	conn_recheck(&side.conn);
+}
+
+static void
+client_changes_keys(int n)
+{
+	for (int i = 0; i < n; i++) {
+		assert_int_equal(SSL_key_update(side.client.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(side.client.ssl), 1);
+	}
+}
+
+/* Others have their turn, whatever this one sends. */
+static void
+a_call_looks_at_so_much_and_no_more(void **state)
+{
+	static char got[4096];
+	size_t total = 0;
+	size_t n;
+
+	(void)state;
+	dial(NULL, TLS1_3_VERSION);
+	assert_int_equal(shake_hands(), 0);
+	client_holds();
+	for (int i = 0; i < 2500; i++)
+		assert_int_equal(SSL_write_ex(side.client.ssl, "x", 1, &n), 1);
+	client_lets_go();
+	while (total < 2500) {
+		ssize_t got_n = conn_recv(&side.conn, got, sizeof(got));
+
+		assert_true(got_n > 0 && got_n < 1250);
+		total += (size_t)got_n;
+	}
+	assert_int_equal(conn_recv(&side.conn, got, sizeof(got)), -TG_EAGAIN);
+	assert_int_equal(side.conn.flags & CONN_READABLE, 0);
+}
+
+/* Each change costs as much as some kilobytes of data. */
+static void
+who_does_nothing_but_change_keys_is_cut_off(void **state)
+{
+	char text[8];
+	size_t n;
+
+	(void)state;
+	dial(NULL, TLS1_3_VERSION);
+	assert_int_equal(shake_hands(), 0);
+	client_holds();
+	client_changes_keys(60);
+	assert_int_equal(SSL_write_ex(side.client.ssl, "x", 1, &n), 1);
+	client_lets_go();
+	assert_int_equal(receive(text, sizeof(text)), 1);
+	client_holds();
+	client_changes_keys(60);
+	assert_int_equal(SSL_write_ex(side.client.ssl, "x", 1, &n), 1);
+	client_lets_go();
+	assert_int_equal(receive(text, sizeof(text)), -TG_EIO);
+	assert_int_equal(errno, EPROTO);
+	assert_true((side.conn.flags & CONN_FAILED) != 0);
+}
+
+/* One that moves data may do so for ever. */
+static void
+keys_may_be_changed_behind_data(void **state)
+{
+	static char piece[16384];
+	static char got[sizeof(piece)];
+	size_t n;
+
+	(void)state;
+	dial(NULL, TLS1_3_VERSION);
+	assert_int_equal(shake_hands(), 0);
+	for (int i = 0; i < 800; i++) {
+		size_t done = 0;
+
+		assert_int_equal(SSL_write_ex(side.client.ssl, piece, sizeof(piece), &n), 1);
+		if (i % 4 == 3)
+			client_changes_keys(1);
+		while (done < sizeof(piece)) {
+			ssize_t got_n = receive(got, sizeof(got));
+
+			assert_true(got_n > 0);
+			done += (size_t)got_n;
+		}
+	}
+}
+
 /* What is taken is delivered, whatever its owner does with the buffer, and our end comes behind it. */
 static void
 what_the_kernel_does_not_take_is_kept(void **state)
@@ -598,6 +706,9 @@ main(void)
 		CASE(an_end_is_one_only_if_it_is_said),
 		CASE(a_reset_is_an_error),
 		CASE(records_larger_than_the_buffer_are_read_in_pieces),
+		CASE(a_call_looks_at_so_much_and_no_more),
+		CASE(who_does_nothing_but_change_keys_is_cut_off),
+		CASE(keys_may_be_changed_behind_data),
 		CASE(what_the_kernel_does_not_take_is_kept),
 		CASE(bytes_behind_the_handshake_are_not_lost),
 		CASE(certificates_are_chosen_by_name),
