@@ -129,6 +129,16 @@ front_linger(struct front *f)
 	linger_read(f);
 }
 
+/* No more requests; but the end of an answer that a filter has taken may still wait for the client. */
+static void
+front_finish(struct front *f)
+{
+	if (conn_has_unsent(&f->conn) && (f->conn.flags & (CONN_BROKEN | CONN_FAILED)) == 0)
+		front_linger(f);
+	else
+		front_close(f, false);
+}
+
 /* heads */
 
 static void
@@ -246,7 +256,7 @@ front_read(struct front *f)
 			buf_put(&worker_of(f)->bufs, &f->in);
 		return;
 	}
-	front_close(f, false);
+	front_finish(f);
 }
 
 /* A pipelined request may be there already. */
@@ -284,8 +294,10 @@ on_timer(struct timer *t)
 		stream_on_timer(f->stream);
 	else if (f->state == FRONT_HEAD && f->in != NULL && buf_len(f->in) > 0)
 		stream_refuse(f, &unread, 408, TG_END_REQUEST_HEAD_TIMEOUT);
-	else
+	else if (f->state == FRONT_LINGER)
 		front_close(f, false);
+	else
+		front_finish(f);
 }
 
 /* Until the next request, or the end of its patience. */

@@ -4,41 +4,18 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 
 import pytest
 
-from harness import client, conf, net, procfs, settings
+from harness import activation, client, conf, net, procfs, settings
+from harness.activation import activated
 
 UNITS = settings.TOP / "contrib/systemd"
-
-# Puts the descriptors named into their place, as a service manager does, and becomes the program.
-ACTIVATE = """
-import os, sys
-fds = [int(fd) for fd in sys.argv[1].split(",")]
-high = [os.dup2(fd, 100 + i, inheritable=False) for i, fd in enumerate(fds)]
-for fd in fds:
-    os.close(fd)
-for i, fd in enumerate(high):
-    os.dup2(fd, 3 + i)
-os.environ["LISTEN_PID"] = str(os.getpid() + int(sys.argv[2]))
-os.environ["LISTEN_FDS"] = str(len(fds))
-os.environ["LISTEN_FDNAMES"] = ":".join(f"name{i}" for i in range(len(fds)))
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
 
 
 @pytest.fixture(autouse=True)
 def with_libsystemd(run_tidegate):
-    built = [line.split() for line in run_tidegate("-VV").stdout.splitlines()]
-    if ["systemd", "no"] in built:
-        pytest.skip("built without libsystemd")
-
-
-def activated(tidegate, text, *socks, to=0, **options):
-    fds = [sock.fileno() for sock in socks]
-    return tidegate(text, pass_fds=fds, under=(
-        sys.executable, "-c", ACTIVATE, ",".join(map(str, fds)), str(to)), **options)
+    activation.skip_without_libsystemd(run_tidegate)
 
 
 def inode(sock):

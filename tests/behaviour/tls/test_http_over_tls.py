@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import signal
 import socket
 import subprocess
@@ -9,7 +10,8 @@ import subprocess
 import pytest
 import websockets
 
-from harness import backends, client, conf, settings, tls, websocket
+from harness import activation, backends, client, conf, net, settings, tls, websocket
+from harness.control import ask
 
 VERSIONS = ["1.2", "1.3"]
 
@@ -118,6 +120,36 @@ def test_the_end_of_the_last_answer_waits_for_a_slow_client(site):
         left -= len(peer.read(min(left, 65536)))
     settings.let_rest(2.5)
     assert b"200 OK" in head and len(peer.read_to_end()) == left and peer.ended == "eof"
+
+
+@pytest.mark.parametrize("ended_by", ["client", "time"])
+def test_a_rest_that_ends_does_not_cut_the_answer_before_it(
+        tidegate, run_tidegate, recording_backend, authority, tmp_path, ended_by):
+    """The answer is over for us, and some of it not with the kernel: the connection lingers for that."""
+    activation.skip_without_libsystemd(run_tidegate)
+    body = b"x" * 15_000
+    keep_alive = "500ms" if ended_by == "time" else "60s"
+    bind = f"{net.ADDRESS}:{net.free_port()}"
+    with socket.create_server(net.split(bind)) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # those accepted have the same
+        tg = activation.activated(tidegate, conf.http(
+            recording_backend(backends.answers(backends.answer(body=body))), bind=bind,
+            listener=f'timeouts = {{ keep_alive = "{keep_alive}"; }}; ' + tls.listener(
+                authority.issue("site.example.org")),
+            top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }};'), sock)
+    peer = tls.TlsClient(bind, authority.context(), receive_buffer=1)
+    tg.clients.append(peer)
+    peer.send(client.get("/slow"))
+    tg.access.wait(path="/slow")
+    if ended_by == "client":
+        peer.finish_sending()
+
+    def phases():
+        return [one["phase"] for one in json.loads(ask(f"{tmp_path}/admin.sock", "show sess json"))]
+    settings.wait_until(lambda: phases() != ["rest"], "the end of the rest")
+    assert phases() == ["linger"]
+    assert peer.read_answer().body == body
+    assert peer.read_to_end() == b"" and peer.ended == "eof"
 
 
 def test_answer_to_http10_ends_with_a_word(site):
