@@ -58,6 +58,14 @@ keeper_share_service(struct keeper *k, unsigned service, enum steer_scale what)
 
 /*** Hearing ***/
 
+/* It is shown to people, a line each. */
+static void
+clean(char *text)
+{
+	for (; *text != '\0'; text++)
+		*text = (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text;
+}
+
 static struct steer_note
 note_of(const struct store_order *heard)
 {
@@ -69,6 +77,8 @@ note_of(const struct store_order *heard)
 	snprintf(note.who, sizeof(note.who), "%.*s@%s", (int)(sizeof(note.who) - n - 2), heard->who,
 		 heard->origin);
 	snprintf(note.why, sizeof(note.why), "%s", heard->why);
+	clean(note.who);
+	clean(note.why);
 	return note;
 }
 

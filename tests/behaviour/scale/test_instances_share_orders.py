@@ -55,6 +55,20 @@ def test_all_do_what_one_is_ordered(start, redis):
     assert len(a.log.records(msg="ordered")) == 3 and len(b.log.records(msg="ordered")) == 3
 
 
+def test_what_others_say_stays_on_its_line(start, redis):
+    """Whoever may write to redis may have said anything."""
+    a = start("a")
+    control.ask(a.admin, f"set server site/{B1} state drain")
+    settings.wait_until(lambda: redis.ask("get", "tg:{*}:orders:number") == "1", "the order in redis")
+    order = {"number": 2, "at": int(time.time() * 1000), "origin": "b\nc", "value": "7", "was": "1",
+             "who": "me\x1b[2J", "why": "one\n\ntwo"}
+    redis.ask("hset", "tg:{*}:orders", f"site\n{B2}\nweight", json.dumps(order))
+    redis.ask("incr", "tg:{*}:orders:number")
+    a.log.wait(msg="ordered", srv=B2, set="weight", value="7")
+    told = [line for line in control.ask(a.admin, "show state diff").split("\n") if B2 in line]
+    assert len(told) == 1 and told[0].endswith("by me?[2J@b?c: one??two")
+
+
 def test_orders_wait_for_redis_and_what_is_newer_stays(start, redis):
     a, b = start("a"), start("b")
     redis.kill()
