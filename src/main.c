@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "module/module.h"
 #include "proc/predecessor.h"
+#include "proc/privileges.h"
 #include "proc/proc.h"
 #include "provider/call.h"
 #include "sched/builtin.h"
@@ -205,6 +206,7 @@ run_role(const char *role)
 	for (i = 0; i < sizeof(roles) / sizeof(roles[0]) && has_channel(); i++) {
 		if (strcmp(role, roles[i].role) != 0)
 			continue;
+		privileges_hide_memory();
 		prctl(PR_SET_NAME, roles[i].process_name, 0, 0, 0);
 		fcntl(TG_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
 		log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, roles[i].role);
@@ -223,6 +225,7 @@ run_parent(const struct options *options, const char *argv0, int predecessor)
 	};
 	struct err err;
 
+	privileges_hide_memory();
 	conf_set_modules(&module_conf);
 	conf_set_certificates(&certificate_conf);
 	start.conf = load_conf(options->conf_path, true, &err);

@@ -270,3 +270,11 @@ privileges_keep_secrets(void)
 	fork_give_groups(groups, n);
 	return 0;
 }
+
+void
+privileges_hide_memory(void)
+{
+	/* It fails for wrong arguments alone. */
+	if (geteuid() != 0)
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}

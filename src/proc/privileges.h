@@ -50,4 +50,9 @@ TG_MUST_CHECK int privileges_drop(const struct privileges *p, bool is_keeper);
  * who has the secrets is root on the nodes anyway. -TG_EIO with errno, -TG_ENOMEM. */
 TG_MUST_CHECK int privileges_keep_secrets(void);
 
+/* From now on no other process of the same user may read the memory of this one, or trace it, and no core file of it is
+ * written: keys and passwords are there, and programs of hooks and providers, and who has taken over the proxy, may be that user.
+ * Root, from whom nothing can be hidden, is left as it is. */
+void privileges_hide_memory(void);
+
 #endif

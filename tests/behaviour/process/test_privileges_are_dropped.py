@@ -40,6 +40,24 @@ def test_children_are_the_user(tidegate, demo_backend, tmp_path):
     assert stat.S_IMODE(socket.st_mode) == 0o660
 
 
+def test_others_of_the_user_cannot_read_their_memory(tidegate, demo_backend):
+    """Keys and passwords are there; hooks and backends may run as the same user, and the proxy does."""
+    tg = tidegate(conf.http(demo_backend(), top='user = "nobody";'))
+
+    def tries(pid):
+        return subprocess.run(["/usr/bin/python3", "-c", "import sys; open(sys.argv[1], 'rb')",
+                               f"/proc/{pid}/mem"], check=False, capture_output=True, text=True, cwd="/",
+                              user=NOBODY.pw_uid, group=NOBODY.pw_gid, extra_groups=[])
+    with subprocess.Popen(["sleep", "60"], cwd="/", user=NOBODY.pw_uid, group=NOBODY.pw_gid,
+                          extra_groups=[]) as other:
+        is_restricted = tries(other.pid).returncode != 0
+        other.kill()
+    if is_restricted:
+        pytest.skip("no process may read another one's memory here")
+    for role in ("proxy", "keeper"):
+        assert "PermissionError" in tries(tg.role_pid(role)).stderr, role
+
+
 def test_children_are_the_group(tidegate, demo_backend):
     tg = tidegate(conf.http(demo_backend(), top='user = "nobody"; group = "daemon";'))
     daemon = grp.getgrnam("daemon").gr_gid
