@@ -12,6 +12,8 @@
 #define SHOWN    64
 #define FRAME    8u /* bytes before each piece of a log: stream, three of nothing, length */
 #define MINOR_MAX 999u
+/* Of a list: each becomes an object of ours, of up to some 250 bytes, whatever it says. */
+#define VALUES_MAX 524288u
 
 /*** JSON ***/
 
@@ -214,13 +216,29 @@ take_list(const json_t *root, struct docker_listed **ret, size_t *ret_n, struct 
 	return 0;
 }
 
+/* At most, read as quickly as it can be; not fewer. */
+static size_t
+count_values(const char *text, size_t n)
+{
+	size_t values = 0;
+
+	for (size_t i = 0; i < n; i++)
+		values += text[i] == ',' || text[i] == '[' || text[i] == '{';
+	return values;
+}
+
 int
 docker_parse_list(const char *text, size_t n, struct docker_listed **ret, size_t *ret_n,
 		  struct err *err)
 {
 	json_error_t wrong;
-	json_t *root = json_loadb(text, n, JSON_ALLOW_NUL, &wrong);
-	int rc = take_list(root, ret, ret_n, err);
+	json_t *root;
+	int rc;
+
+	if (count_values(text, n) > VALUES_MAX)
+		return err_set(err, TG_EPROTO, "list: more than %u values", VALUES_MAX);
+	root = json_loadb(text, n, JSON_ALLOW_NUL, &wrong);
+	rc = take_list(root, ret, ret_n, err);
 
 	json_decref(root);
 	return rc;

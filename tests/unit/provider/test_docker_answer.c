@@ -109,6 +109,24 @@ too_long_a_list_is_refused(void **state)
 	free(text);
 }
 
+/* Small text, much memory: it is not even read as JSON, which this is none. */
+static void
+a_list_of_too_many_values_is_refused(void **state)
+{
+	static const char piece[] = "{},";
+	size_t n = 3 * (size_t)600000;
+	char *text = malloc(n);
+	struct docker_listed *list;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < n; i += 3)
+		memcpy(text + i, piece, 3);
+	assert_int_equal(docker_parse_list(text, n, &list, &n, &err), -TG_EPROTO);
+	assert_string_equal(err.text, "list: more than 524288 values");
+	free(text);
+}
+
 static void
 inspected(const char *state, const char *settings, struct docker_inspected *ret)
 {
@@ -299,6 +317,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(versions_are_read),
 		cmocka_unit_test(lists_have_what_is_ours),
 		cmocka_unit_test(too_long_a_list_is_refused),
+		cmocka_unit_test(a_list_of_too_many_values_is_refused),
 		cmocka_unit_test(an_inspected_one_has_its_port_and_its_end),
 		cmocka_unit_test(one_in_a_network_has_an_address),
 		cmocka_unit_test(events_tell_ends_and_health),
