@@ -455,6 +455,9 @@ set_place(const struct call *call)
 		rc = lib->easy_setopt(easy, CURLOPT_SSLCERT, c->certificate);
 	if (rc == CURLE_OK && c->key != NULL)
 		rc = lib->easy_setopt(easy, CURLOPT_SSLKEY, c->key);
+	/* Else the library asks at the terminal, and this process stands still. */
+	if (rc == CURLE_OK && c->key != NULL)
+		rc = lib->easy_setopt(easy, CURLOPT_KEYPASSWD, "");
 	if (rc == CURLE_OK)
 		rc = lib->easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	return rc == CURLE_OK;

@@ -28,17 +28,6 @@ fail_of_library(struct err *err, const char *what)
 	return rc;
 }
 
-/* Never asks at a terminal. */
-static int
-no_passphrase(char *buf, int size, int for_writing, void *user)
-{
-	(void)buf;
-	(void)size;
-	(void)for_writing;
-	*(bool *)user = true;
-	return -1;
-}
-
 static bool
 is_end_of_text(void)
 {
@@ -78,7 +67,7 @@ read_key(BIO *bio, struct certificate *c, struct err *err)
 {
 	bool has_passphrase = false;
 
-	c->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &has_passphrase);
+	c->key = PEM_read_bio_PrivateKey(bio, NULL, tls_refuse_passphrase, &has_passphrase);
 	if (c->key != NULL)
 		return 0;
 	if (has_passphrase) {

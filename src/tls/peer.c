@@ -5,10 +5,29 @@
 #include <stdlib.h>
 
 #include "base/addr.h"
+#include "tls/settings.h"
 
 struct tls_peer {
 	SSL_CTX *context;
 };
+
+static int
+take_key(SSL_CTX *context, const char *key, struct err *err)
+{
+	bool has_passphrase = false;
+	bool is_taken;
+
+	SSL_CTX_set_default_passwd_cb(context, tls_refuse_passphrase);
+	SSL_CTX_set_default_passwd_cb_userdata(context, &has_passphrase);
+	is_taken = SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1 &&
+		   SSL_CTX_check_private_key(context) == 1;
+	SSL_CTX_set_default_passwd_cb_userdata(context, NULL);
+	if (has_passphrase)
+		return err_set(err, TG_EINVAL, "%s: the key has a passphrase, which nobody can give here",
+			       key);
+	return is_taken ? 0
+			: err_set(err, TG_EINVAL, "%s: no key in PEM of that certificate", key);
+}
 
 static int
 take_files(SSL_CTX *context, const char *ca, const char *certificate, const char *key,
@@ -21,10 +40,7 @@ take_files(SSL_CTX *context, const char *ca, const char *certificate, const char
 	if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1)
 		return err_set(err, TG_EINVAL, "%s: no certificate in PEM that can be read",
 			       certificate);
-	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_check_private_key(context) != 1)
-		return err_set(err, TG_EINVAL, "%s: no key in PEM of that certificate", key);
-	return 0;
+	return take_key(context, key, err);
 }
 
 int

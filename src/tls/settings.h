@@ -23,5 +23,7 @@
 bool tls_set_ciphers(SSL_CTX *ssl, const char *ciphers);
 /* -TG_EINVAL with what is wrong. */
 TG_MUST_CHECK int tls_check_ciphers(const char *ciphers, struct err *err);
+/* A pem_password_cb: nobody is asked at a terminal. *has_passphrase: one was wanted. */
+int tls_refuse_passphrase(char *buf, int size, int for_writing, void *has_passphrase);
 
 #endif

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define DAY 86400L
 
@@ -95,6 +97,34 @@ fake_pem_free(struct conf_pem *pem)
 	free(pem->chain);
 	free(pem->key);
 	*pem = (struct conf_pem){.chain = NULL};
+}
+
+void
+fake_file(const char *bytes, size_t n, char ret[FAKE_FILE_SIZE])
+{
+	int fd = memfd_create("fake", 0);
+
+	must(fd >= 0 && write(fd, bytes, n) == (ssize_t)n, "a file");
+	snprintf(ret, FAKE_FILE_SIZE, "/proc/self/fd/%d", fd);
+}
+
+void
+fake_locked_key(const struct conf_pem *pem, char ret[FAKE_FILE_SIZE])
+{
+	static char passphrase[] = "passphrase";
+	BIO *plain = BIO_new_mem_buf(pem->key, (int)pem->key_n);
+	BIO *locked = BIO_new(BIO_s_mem());
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(plain, NULL, NULL, NULL);
+	char *text;
+
+	must(PEM_write_bio_PKCS8PrivateKey(locked, key, EVP_aes_128_cbc(), passphrase,
+					   (int)strlen(passphrase), NULL, NULL) == 1,
+	     "locking a key");
+	text = text_of(locked);
+	fake_file(text, strlen(text), ret);
+	free(text);
+	EVP_PKEY_free(key);
+	BIO_free(plain);
 }
 
 static int

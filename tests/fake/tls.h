@@ -23,6 +23,12 @@ struct fake_certificate {
 struct conf_pem fake_certificate(const struct fake_certificate *wanted);
 void fake_pem_free(struct conf_pem *pem);
 
+/* A file of these bytes; its name is good in this process and those it forks. */
+#define FAKE_FILE_SIZE 32
+void fake_file(const char *bytes, size_t n, char ret[FAKE_FILE_SIZE]);
+/* The same of the key, behind a passphrase. */
+void fake_locked_key(const struct conf_pem *pem, char ret[FAKE_FILE_SIZE]);
+
 /* A client that believes anybody. `name` NULL: it asks for none. `version`: TLS1_2_VERSION or TLS1_3_VERSION. A failure ends
  * the program. It does not own `fd`, which does not block. */
 struct fake_client {

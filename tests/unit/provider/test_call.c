@@ -6,10 +6,16 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "fake/tls.h"
 #include "fake/turn.h"
 #include "fake/web.h"
 #include "provider/call.h"
@@ -403,6 +409,54 @@ what_is_under_way_at_the_end_is_not_told(void **state)
 	call_cancel(NULL);
 }
 
+/*** Keys ***/
+
+/* In a process of its own, whose terminal this is. */
+static void __attribute__((noreturn))
+call_with_key(const char *terminal, const char *certificate, const char *key)
+{
+	struct call_place place = {.host = "127.0.0.1", .running_max = 1, .at = world.web.at,
+				   .is_secure = true, .certificate = certificate, .key = key};
+	struct result r = {.rc = 1};
+
+	if (setsid() < 0 || ioctl(open(terminal, O_RDWR), TIOCSCTTY, 0) < 0)
+		_exit(2);
+	world.loop = loop_new();
+	world.caller = caller_new(world.loop, &place);
+	begin(&r, (struct call_order){.path = "/"});
+	fake_turn_until(world.loop, &r.has_ended);
+	_exit(r.rc == -TG_EIO && strstr(r.why, "private key") != NULL ? 0 : 1);
+}
+
+static void
+a_passphrase_is_asked_of_nobody(void **state)
+{
+	const struct fake_certificate wanted = {.common_name = "a"};
+	struct conf_pem pem = fake_certificate(&wanted);
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+	char certificate[FAKE_FILE_SIZE];
+	char key[FAKE_FILE_SIZE];
+	char said[256] = "";
+	int status = -1;
+	pid_t pid;
+
+	(void)state;
+	assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+	fake_file(pem.chain, pem.chain_n, certificate);
+	fake_locked_key(&pem, key);
+	fake_pem_free(&pem);
+	pid = fork();
+	if (pid == 0)
+		call_with_key(ptsname(terminal), certificate, key);
+	/* Its words, or an error when its last user has ended. */
+	if (read(terminal, said, sizeof(said) - 1) > 0)
+		kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_string_equal(said, "");
+	assert_int_equal(status, 0);
+	close(terminal);
+}
+
 /*** Texts ***/
 
 static void
@@ -435,6 +489,7 @@ main(int argc, char **argv)
 		TEST(one_may_end_itself_in_its_callback),
 		TEST(callbacks_end_and_begin_others),
 		TEST(what_is_under_way_at_the_end_is_not_told),
+		TEST(a_passphrase_is_asked_of_nobody),
 		cmocka_unit_test(texts_are_escaped_or_refused),
 	};
 
