@@ -82,13 +82,14 @@ else:
 class Programs:
     def __init__(self, folder):
         self.folder = folder
+        self.timeout = "20s"
         self.path = folder / "program"
         self.path.write_text(PROGRAM)
         self.path.chmod(0o755)
 
     def provider(self):
         verbs = "".join(f'{verb} = ( "{self.path}", "{verb}" ); ' for verb in ("list", "start", "stop"))
-        return f'type = "exec"; {verbs} timeout = "2s";'
+        return f'type = "exec"; {verbs} timeout = "{self.timeout}";'
 
     def environment(self):
         """Variables that they need."""

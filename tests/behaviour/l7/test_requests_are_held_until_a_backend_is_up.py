@@ -168,14 +168,13 @@ def test_a_full_hold_refuses_at_once(site, recording_backend):
 def test_each_is_held_for_its_time(site):
     held = site(hold='hold = { requests = 3; timeout = "200ms"; };')
     with held.tg.client() as peer:
-        for path in ["/a", "/b"]:
+        for n, path in enumerate(["/a", "/b"], 1):
             assert_refused(peer.exchange(client.get(path)))
             record = held.tg.access.wait(path=path)
             assert record["end"] == "hold-timeout"
             assert 190_000 <= int(record["queue_us"])
             held.wait_held(0)
-    # The hold was empty in between.
-    held.wait_wanted(2)
+            held.wait_wanted(n)  # the hold was empty in between
     assert held.total("service_ends_total", reason="hold-timeout") == 2
 
 

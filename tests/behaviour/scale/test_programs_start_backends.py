@@ -13,8 +13,9 @@ SLOW = client.get("/slow?ms=100")
 
 @pytest.fixture
 def begun(scaled, programs):
-    """begun(least): tidegate before a service whose backends these programs start."""
-    def start(least=0):
+    """begun(least, how): tidegate before a service whose backends these programs start, which go wrong in this way."""
+    def start(least=0, how=""):
+        programs.timeout = "2s" if how == "hangs" else "20s"
         return scaled(f'metric = "in-flight"; target = 4; min = {least}; max = 2; start_timeout = "20s";',
                       programs=programs.provider(), environment=programs.environment())
     return start
@@ -54,7 +55,7 @@ def test_another_keeper_goes_on_with_what_runs(begun, programs):
     ("fails", "out of machines"), ("hangs", "was killed"), ("garbage", "address")])
 def test_a_start_that_goes_wrong_is_told_and_tried_again(begun, programs, how, reason):
     programs.go_wrong("start", how)
-    tg = begun()
+    tg = begun(how=how)
     tg.site.wait(desired=0, ready=0)
     answer = tg.exchange(client.get())
     assert answer.status == 503 and answer.get("Retry-After") == "1"
@@ -70,7 +71,7 @@ def test_a_start_that_goes_wrong_is_told_and_tried_again(begun, programs, how, r
 @pytest.mark.parametrize("how, reason", [("fails", "out of machines"), ("hangs", "was killed")])
 def test_a_stop_that_goes_wrong_is_given_again(begun, programs, admin, how, reason):
     programs.go_wrong("stop", how)
-    tg = begun()
+    tg = begun(how=how)
     with load.KeptLoad(tg.address, clients=1, request=SLOW) as busy:
         tg.site.wait(ready=1)
         ask(admin, "scale site 0")
@@ -97,7 +98,7 @@ def test_a_stop_that_goes_wrong_at_the_end_is_tried_again(begun, programs):
     ("fails", "out of machines"), ("hangs", "was killed"), ("garbage", "list")])
 def test_a_list_that_goes_wrong_starts_nothing(begun, programs, how, reason):
     programs.go_wrong("list", how)
-    tg = begun(least=1)
+    tg = begun(least=1, how=how)
     assert reason in tg.log.wait(msg="cannot list what runs", count=2)["reason"]
     assert not programs.asked("start")
     # Who asks is told, and nobody waits for it.
