@@ -22,6 +22,7 @@
 #define TG_ADMIN_WAIT_MAX_MS   3600000u
 #define TG_ADMIN_LOOK_MS       20u
 #define TG_ADMIN_RELOAD_MS     30000u /* the parent may take to answer */
+#define TG_ADMIN_TURN_MS       10u    /* commands of one turn of the loop, of all clients; each has one at least */
 #define TG_ADMIN_ASK_MS        30000u /* the proxy may, other questions before this one included */
 #define TG_ADMIN_TARGET_SIZE   512u   /* "service/backend" */
 
@@ -53,6 +54,7 @@ struct command_wait {
 	/* NULL: nothing. Called now and then, when an answer came, and at last when it is late. True: it
 	 * has written the answer; false: not yet, which is not for one that is late. */
 	bool (*go_on)(struct command_call *call);
+	bool is_paused; /* go_on is NULL, and there is a rest: for the next turn */
 	struct mono until;
 	bool is_looking; /* called every TG_ADMIN_LOOK_MS */
 	bool is_late;	 /* `until` has passed */
@@ -225,12 +227,12 @@ void command_print_note(struct output *out, const struct conf_note *note);
 void command_ask(const struct command *c, struct command_call *call, enum question_kind kind,
 		 uint64_t id);
 
-/* Runs every command of a line, up to one that waits (session->wait.go_on): the line, which is taken
- * apart in place, must last until then. Answers and their empty lines go to `out`. */
+/* Runs every command of a line, up to one that waits (session->wait.go_on), or behind which the turn is over
+ * (is_paused): the line, which is taken apart in place, must last until then. Answers and their empty lines go to `out`. */
 void command_run_line(struct admin_source *s, struct command_session *session, char *line,
 		      struct output *out);
 /* The session waits: whether that is over. Then the rest of its line is run. False: it waits, for this
- * or the next. */
+ * or the next, or another turn. */
 bool command_go_on(struct admin_source *s, struct command_session *session, struct output *out);
 /* What the proxy answers, one by one; and that there is no more. command_go_on() is next when the
  * output is full, and behind the last. */

@@ -447,17 +447,20 @@ run_one(struct admin_source *s, struct command_session *session, char *text, boo
 static void
 run_rest(struct admin_source *s, struct command_session *session, char *rest, struct output *out)
 {
+	struct command_wait *wait = &session->wait;
 	char *one;
 
-	while (session->wait.go_on == NULL && (one = strsep(&rest, ";")) != NULL) {
+	wait->is_paused = false;
+	while (wait->go_on == NULL && !wait->is_paused && (one = strsep(&rest, ";")) != NULL) {
 		/* What one answer leaves is enough for its failure, and for this. */
-		if (out->n > out->max / 2) {
+		if (out->n > out->max / 2 || out->is_full) {
 			command_refuse(out, TG_COMMAND_LIMIT,
 				       "the answers to one line are too long");
 			return;
 		}
-		session->wait.rest = rest;
+		wait->rest = rest;
 		run_one(s, session, one, rest == NULL, out);
+		wait->is_paused = wait->go_on == NULL && rest != NULL && source_turn_is_over(s);
 	}
 }
 
@@ -486,6 +489,10 @@ command_go_on(struct admin_source *s, struct command_session *session, struct ou
 	struct command_call call = later_call(s, session, out);
 	struct command_wait *wait = &session->wait;
 
+	if (wait->is_paused) {
+		run_rest(s, session, wait->rest, out);
+		return wait->go_on == NULL && !wait->is_paused;
+	}
 	wait->is_late = s->now.us >= wait->until.us;
 	if (!wait->go_on(&call))
 		return false;
@@ -493,7 +500,7 @@ command_go_on(struct admin_source *s, struct command_session *session, struct ou
 	command_stop_asking(s, session);
 	end_answer(&call, wait->before);
 	run_rest(s, session, wait->rest, out);
-	return wait->go_on == NULL;
+	return wait->go_on == NULL && !wait->is_paused;
 }
 
 /* what the proxy is asked */

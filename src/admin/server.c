@@ -22,7 +22,7 @@ enum client_state {
 	CLIENT_READING = 0, /* its line */
 	CLIENT_WRITING = 1, /* its answers */
 	CLIENT_CLOSED = 2,  /* waits for the end of the turn */
-	CLIENT_WAITING = 3, /* for what a command of its line waits for */
+	CLIENT_WAITING = 3, /* for what a command of its line waits for, or its next turn */
 	CLIENT_STATE_COUNT
 };
 
@@ -221,20 +221,40 @@ arm_wait(struct client *c)
 	struct loop *loop = c->control->server->loop;
 	struct mono at = mono_add_ms(loop_now(loop), TG_ADMIN_LOOK_MS);
 
-	timer_set(loop, &c->timer, wait->is_looking && at.us < wait->until.us ? at : wait->until);
+	if (wait->is_paused)
+		at = loop_now(loop);
+	else if (!wait->is_looking || at.us > wait->until.us)
+		at = wait->until;
+	timer_set(loop, &c->timer, at);
 }
 
 static void
 set_now(const struct admin_server *s)
 {
 	s->source->now = loop_now(s->loop);
+	s->source->turn_end = mono_add_ms(s->source->now, TG_ADMIN_TURN_MS);
 	s->source->wall = wall_read();
+}
+
+/* What it has is held to all bounds before the rest of its line adds to it. */
+static void
+client_pause(struct client *c)
+{
+	count_output(c);
+	if (c->control->queued > TG_ADMIN_ANSWERS_MAX)
+		c->out.is_full = true;
+	c->state = CLIENT_WAITING;
+	arm_wait(c);
 }
 
 /* All of its line is run, or as much as can be before what it waits for. */
 static void
 client_answered(struct client *c)
 {
+	if (c->session.wait.is_paused) {
+		client_pause(c);
+		return;
+	}
 	if (c->session.wait.go_on != NULL) {
 		c->state = CLIENT_WAITING;
 		arm_wait(c);
@@ -391,7 +411,7 @@ client_read(struct client *c)
 		struct framing_line line;
 		enum framing_result result;
 
-		if (lines == LINES_PER_TURN) {
+		if (lines == LINES_PER_TURN || (lines > 0 && source_turn_is_over(c->control->server->source))) {
 			timer_set(c->control->server->loop, &c->again,
 				  loop_now(c->control->server->loop));
 			return;

@@ -73,6 +73,7 @@ struct admin_source {
 	struct slot_names *names; /* of what has a slot, or had it last */
 	bool is_holding;         /* orders are for a new keeper that is about to take over */
 	struct mono sampled;
+	struct mono turn_end; /* others are to have theirs then; 0: none wait */
 	struct mono now; /* set before each command runs, and so is: */
 	struct wall wall;
 	struct wall started; /* this run of the daemon, by the wall clock of source_init() */
@@ -96,6 +97,12 @@ TG_MUST_CHECK int source_prepare(struct admin_source *s, const struct conf_same 
 void source_commit(struct admin_source *s, const struct conf *conf);
 /* About once a second. */
 void source_sample(struct admin_source *s, struct mono now);
+
+static inline bool
+source_turn_is_over(const struct admin_source *s)
+{
+	return mono_is_set(s->turn_end) && mono_read().us >= s->turn_end.us;
+}
 
 /* Slots of the segment. */
 uint32_t source_listener_slot(const struct admin_source *s, size_t listener);

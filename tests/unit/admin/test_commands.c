@@ -74,6 +74,41 @@ ask(struct fixture *f, const char *line)
 	return ask_bounded(f, line, (size_t)1 << 20);
 }
 
+/* A keeper that were to run a long line at once would be taken for one that hangs. */
+static void
+a_long_line_leaves_turns_to_others(void **state)
+{
+	char line[] = "show version;show version json; ;show nothing";
+	struct fixture *f = *state;
+	struct output out;
+	unsigned turns = 1;
+	char *whole;
+
+	f->source.turn_end = mono_read();
+	output_init(&out, (size_t)1 << 20);
+	command_run_line(&f->source, &f->session, line, &out);
+	assert_true(f->session.wait.is_paused);
+	while (!command_go_on(&f->source, &f->session, &out)) {
+		assert_null(f->session.wait.go_on);
+		turns++;
+	}
+	assert_int_equal(turns, 3);
+	whole = strndup(out.bytes, out.n);
+	output_fini(&out);
+	f->source.turn_end = (struct mono){0};
+	assert_string_equal(whole, ask(f, "show version;show version json; ;show nothing"));
+	assert_false(f->session.wait.is_paused);
+	/* What was full meanwhile, others' answers counted, has no more. */
+	f->source.turn_end = mono_read();
+	output_init(&out, (size_t)1 << 20);
+	memcpy(line, "show version;show version", sizeof("show version;show version"));
+	command_run_line(&f->source, &f->session, line, &out);
+	out.is_full = true;
+	assert_true(command_go_on(&f->source, &f->session, &out));
+	free(whole);
+	output_fini(&out);
+}
+
 /* Ends with one empty line and has none inside. */
 static void
 assert_one_answer(const char *answer)
@@ -478,6 +513,7 @@ int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(a_long_line_leaves_turns_to_others),
 		CASE(help_lists_every_command),
 		cmocka_unit_test(table_is_sorted_and_complete),
 		CASE(unknown_commands_point_to_help),
