@@ -181,11 +181,11 @@ health_of_status(const char *text)
 }
 
 static bool
-take_listed(const json_t *item, struct docker_listed *ret)
+take_listed(const json_t *item, const char *owner, struct docker_listed *ret)
 {
 	const json_t *labels = json_object_get(item, "Labels");
 
-	if (!take_id(ret->id, text_of(item, "Id")) ||
+	if (strcmp(text_of(labels, TG_DOCKER_LABEL_OWNER), owner) != 0 || !take_id(ret->id, text_of(item, "Id")) ||
 	    !take_name(ret->name, text_of(labels, TG_DOCKER_LABEL_BACKEND)) ||
 	    !take_text(ret->service, sizeof(ret->service), text_of(labels, TG_DOCKER_LABEL_SERVICE)))
 		return false;
@@ -195,7 +195,8 @@ take_listed(const json_t *item, struct docker_listed *ret)
 }
 
 static int
-take_list(const json_t *root, struct docker_listed **ret, size_t *ret_n, struct err *err)
+take_list(const json_t *root, const char *owner, struct docker_listed **ret, size_t *ret_n,
+	  struct err *err)
 {
 	size_t n = json_array_size(root);
 	struct docker_listed *list;
@@ -210,7 +211,7 @@ take_list(const json_t *root, struct docker_listed **ret, size_t *ret_n, struct 
 	if (list == NULL)
 		return err_no_memory(err);
 	for (size_t i = 0; i < n; i++)
-		used += take_listed(json_array_get(root, i), &list[used]);
+		used += take_listed(json_array_get(root, i), owner, &list[used]);
 	*ret = list;
 	*ret_n = used;
 	return 0;
@@ -228,8 +229,8 @@ count_values(const char *text, size_t n)
 }
 
 int
-docker_parse_list(const char *text, size_t n, struct docker_listed **ret, size_t *ret_n,
-		  struct err *err)
+docker_parse_list(const char *text, size_t n, const char *owner, struct docker_listed **ret,
+		  size_t *ret_n, struct err *err)
 {
 	json_error_t wrong;
 	json_t *root;
@@ -238,7 +239,7 @@ docker_parse_list(const char *text, size_t n, struct docker_listed **ret, size_t
 	if (count_values(text, n) > VALUES_MAX)
 		return err_set(err, TG_EPROTO, "list: more than %u values", VALUES_MAX);
 	root = json_loadb(text, n, JSON_ALLOW_NUL, &wrong);
-	rc = take_list(root, ret, ret_n, err);
+	rc = take_list(root, owner, ret, ret_n, err);
 
 	json_decref(root);
 	return rc;

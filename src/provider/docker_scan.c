@@ -60,7 +60,7 @@ on_scan(void *user, const struct call_end *end)
 
 	n->scanning = NULL;
 	if (end->rc == 0 && end->status == 200 &&
-	    docker_parse_list(end->body, end->n, &list, &count, &err) == 0) {
+	    docker_parse_list(end->body, end->n, n->scanned->owner, &list, &count, &err) == 0) {
 		report_orphans(n, n->scanned->owner, list, count);
 		free(list);
 	}

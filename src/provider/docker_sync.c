@@ -194,7 +194,7 @@ take_list(struct place *place, const struct call_end *end, struct err *err)
 		return err_set(err, TG_EIO, "list: %s", end->why);
 	if (end->status != 200)
 		return err_set(err, TG_EIO, "list: status %u", end->status);
-	rc = docker_parse_list(end->body, end->n, &list, &n, err);
+	rc = docker_parse_list(end->body, end->n, place->all->owner, &list, &n, err);
 	if (rc < 0)
 		return rc;
 	place->n_adopting++; /* it is not done before all are gone through */

@@ -29,7 +29,7 @@ check_list(const char *text, size_t n)
 	struct err err = {.text = ""};
 	size_t count;
 
-	if (docker_parse_list(text, n, &list, &count, &err) < 0) {
+	if (docker_parse_list(text, n, "me", &list, &count, &err) < 0) {
 		if (err.text[0] == '\0')
 			abort();
 		return;

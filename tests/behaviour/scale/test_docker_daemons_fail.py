@@ -34,7 +34,7 @@ class Docker:
     def rest(self):
         fake = self.fake
         fake.faults, fake.standing, fake.dies, fake.health = {}, {}, False, None
-        fake.loses_events, fake.clock_ns = False, 0
+        fake.loses_events, fake.ignores_filters, fake.clock_ns = False, False, 0
         self.scale(0)
         self.site.wait(desired=0, ready=0, pending=0, down=0, draining=0)
         settings.wait_until(lambda: not fake.containers, "all containers to be removed")
@@ -278,6 +278,27 @@ def test_events_that_got_lost_are_made_up_for(docker):
     docker.tg.log.wait(msg="backend ended", srv=one)
     docker.site.wait(ready=2, pending=0, down=0, draining=0)
     assert other in docker.fake.running()
+
+
+def test_what_others_have_is_left_alone_filtered_or_not(docker):
+    """A service of the same name, by another owner: not even its rests are touched."""
+    docker.ready(1)
+    labels = {"tidegate.owner": "others", "tidegate.service": "site", "tidegate.port": "9000",
+              "tidegate.network": ""}
+    theirs = [docker.fake.add({**labels, "tidegate.backend": f"theirs-{state}"}, state)
+              for state in ("running", "exited", "created")]
+    docker.fake.ignores_filters = True
+    listed = docker.fake.count("list")
+    docker.fake.cut_all()
+    # All that came of one list is done, or ordered, before the next.
+    settings.wait_until(lambda: docker.fake.count("list") >= listed + 3, "some lists")
+    docker.scale(0)
+    settings.wait_until(lambda: len(docker.fake.containers) <= 3, "the end of ours")
+    assert all(one.id in docker.fake.containers and one.state == state
+               for one, state in zip(theirs, ("running", "exited", "created")))
+    for one in theirs:
+        docker.fake.end(one, 0, tell=False)
+        docker.fake.containers.pop(one.id, None)
 
 
 def test_events_that_are_none_are_passed_over(docker):

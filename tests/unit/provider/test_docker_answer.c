@@ -66,13 +66,15 @@ lists_have_what_is_ours(void **state)
 		ITEM("../../x", "auto-6", "running", "") "," /* no id */
 		ITEM(ID, "../x", "running", "") ","          /* no name */
 		ITEM(ID, "a\\u0000b", "running", "") ","
+		"{\"Id\":\"" ID "\",\"Labels\":{\"tidegate.owner\":\"you\",\"tidegate.service\":\"s\","
+		"\"tidegate.backend\":\"auto-7\"},\"State\":\"running\"}," /* not ours, filter or not */
 		"{\"Id\":\"" ID "\",\"Labels\":null,\"State\":\"running\"},7,null]";
 	struct docker_listed *list;
 	struct err err;
 	size_t n;
 
 	(void)state;
-	assert_int_equal(docker_parse_list(text, strlen(text), &list, &n, &err), 0);
+	assert_int_equal(docker_parse_list(text, strlen(text), "me", &list, &n, &err), 0);
 	assert_int_equal(n, 5);
 	assert_string_equal(list[0].name, "auto-1");
 	assert_string_equal(list[0].service, "s");
@@ -84,11 +86,11 @@ lists_have_what_is_ours(void **state)
 	assert_int_equal(list[4].state, DOCKER_RUNNING);
 	assert_int_equal(list[4].health, DOCKER_HEALTH_BAD);
 	free(list);
-	assert_int_equal(docker_parse_list("[]", 2, &list, &n, &err), 0);
+	assert_int_equal(docker_parse_list("[]", 2, "me", &list, &n, &err), 0);
 	assert_int_equal(n, 0);
 	free(list);
-	assert_int_equal(docker_parse_list("{}", 2, &list, &n, &err), -TG_EPROTO);
-	assert_int_equal(docker_parse_list("[{", 2, &list, &n, &err), -TG_EPROTO);
+	assert_int_equal(docker_parse_list("{}", 2, "me", &list, &n, &err), -TG_EPROTO);
+	assert_int_equal(docker_parse_list("[{", 2, "me", &list, &n, &err), -TG_EPROTO);
 }
 
 static void
@@ -104,7 +106,7 @@ too_long_a_list_is_refused(void **state)
 	for (size_t i = 0; i < n; i += 2)
 		memcpy(text + 1 + i, "7,", 2);
 	text[n] = ']';
-	assert_int_equal(docker_parse_list(text, n + 1, &list, &n, &err), -TG_EPROTO);
+	assert_int_equal(docker_parse_list(text, n + 1, "me", &list, &n, &err), -TG_EPROTO);
 	assert_non_null(strstr(err.text, "more than 4096"));
 	free(text);
 }
@@ -122,7 +124,7 @@ a_list_of_too_many_values_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < n; i += 3)
 		memcpy(text + i, piece, 3);
-	assert_int_equal(docker_parse_list(text, n, &list, &n, &err), -TG_EPROTO);
+	assert_int_equal(docker_parse_list(text, n, "me", &list, &n, &err), -TG_EPROTO);
 	assert_string_equal(err.text, "list: more than 524288 values");
 	free(text);
 }
