@@ -302,12 +302,14 @@ take_word(const char *text, char *ret, size_t size)
 	return text[n] == ' ' ? text + n + 1 : text + n;
 }
 
+/* A socket of this machine is none of another one's. */
 static bool
 read_address(const char *text, struct addr *ret)
 {
 	struct endpoint at;
 
-	if (endpoint_parse(text, 0, &at, NULL) < 0 || at.kind != TG_ENDPOINT_ADDR)
+	if (endpoint_parse(text, 0, &at, NULL) < 0 || at.kind != TG_ENDPOINT_ADDR ||
+	    at.addr.u.sa.sa_family == AF_UNIX)
 		return false;
 	*ret = at.addr;
 	return true;

@@ -385,7 +385,8 @@ what_is_no_answer_changes_nothing(void **state)
 	/* What is no member is left out, the rest is taken. */
 	assert_int_equal(read_answer(share, "{\"epoch\":\"6\",\"fleet\":{\"a\":\"ready x 1.2.3.4:5\","
 					    "\"b\":\"ready x\",\"c\":\"odd x 1.2.3.4:5\",\"d\":7,"
-					    "\"e\":\"ready x name:5\",\"f\":\"draining y [::1]:6\"},"
+					    "\"e\":\"ready x name:5\",\"g\":\"ready x unix:/run/x\","
+					    "\"f\":\"draining y [::1]:6\"},"
 					    "\"parts\":{\"o\":{\"in-flight\":\"inf\",\"holds\":\"a=1 b\"},"
 					    "\"p\":7}}"), 0);
 	assert_int_equal(share->heard.n_members, 2);
