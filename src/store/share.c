@@ -315,13 +315,25 @@ read_address(const char *text, struct addr *ret)
 	return true;
 }
 
+/* People are shown it, in lines of words. */
+static bool
+is_plain(const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text < ' ' || *text > '~')
+			return false;
+	}
+	return true;
+}
+
 static bool
 read_member(const char *name, const char *text, struct store_member *ret)
 {
 	char state[16];
 	char address[TG_ADDR_STRLEN];
 
-	if (text == NULL || name[0] == '\0' || strlen(name) >= sizeof(ret->name))
+	if (text == NULL || name[0] == '\0' || strlen(name) >= sizeof(ret->name) ||
+	    !is_plain(name) || !is_plain(text))
 		return false;
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	text = take_word(text, state, sizeof(state));
@@ -412,6 +424,8 @@ read_parts(json_t *parts, struct store_shared *ret)
 	json_object_foreach(parts, name, value) {
 		if (ret->n_others == n)
 			break;
+		if (!is_plain(name))
+			continue;
 		if (read_part(name, value, &ret->others[ret->n_others++]) < 0)
 			return -TG_ENOMEM;
 	}
@@ -525,7 +539,8 @@ share_answer(struct share *share, const struct share_self *self, const char *tex
 {
 	json_t *all = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
 	struct store_shared next = {.unsure = share->heard.unsure};
-	int rc = json_is_object(all) && json_is_string(json_object_get(all, "epoch"))
+	int rc = json_is_object(all) && json_is_string(json_object_get(all, "epoch")) &&
+				 is_plain(text_of(all, "leader"))
 			 ? read_all(share, self, all, now, &next)
 			 : -TG_EPROTO;
 

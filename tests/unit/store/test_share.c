@@ -372,7 +372,8 @@ static void
 what_is_no_answer_changes_nothing(void **state)
 {
 	static const char *const wrong[] = {"", "[]", "{", "{}", "7", "{\"epoch\":7}", "\"epoch\"",
-					    "{\"epoch\":\"1\",\"epoch\":\"2\"}"};
+					    "{\"epoch\":\"1\",\"epoch\":\"2\"}",
+					    "{\"epoch\":\"1\",\"leader\":\"x\\ny\"}"};
 	struct share *share = share_new("api");
 
 	(void)state;
@@ -386,9 +387,10 @@ what_is_no_answer_changes_nothing(void **state)
 	assert_int_equal(read_answer(share, "{\"epoch\":\"6\",\"fleet\":{\"a\":\"ready x 1.2.3.4:5\","
 					    "\"b\":\"ready x\",\"c\":\"odd x 1.2.3.4:5\",\"d\":7,"
 					    "\"e\":\"ready x name:5\",\"g\":\"ready x unix:/run/x\","
+					    "\"h\\n\":\"ready x 1.2.3.4:5\",\"i\":\"ready x\\u0007 1.2.3.4:5\","
 					    "\"f\":\"draining y [::1]:6\"},"
 					    "\"parts\":{\"o\":{\"in-flight\":\"inf\",\"holds\":\"a=1 b\"},"
-					    "\"p\":7}}"), 0);
+					    "\"p\":7,\"q\\n\":{}}}"), 0);
 	assert_int_equal(share->heard.n_members, 2);
 	assert_string_equal(share->heard.members[1].name, "f");
 	assert_true(share->heard.members[1].is_draining);
