@@ -15,6 +15,8 @@
 #define MARGIN_PART 6u
 /* For so many leases what clients of one that is lost do is not known. */
 #define LOST_LEASES 3u
+/* Scripts of redis count in doubles: from here on the next one may be the same. */
+#define EPOCH_END (UINT64_C(1) << 53)
 
 /*** What is told ***/
 
@@ -533,16 +535,20 @@ note_leader(struct share *share, const struct share_self *self, const struct sto
 	share->led_until = mono_add_ms(next->at, self->lease_ms);
 }
 
+static bool
+is_answer(const json_t *all)
+{
+	return json_is_object(all) && json_is_string(json_object_get(all, "epoch")) &&
+	       whole_of(text_of(all, "epoch")) < EPOCH_END && is_plain(text_of(all, "leader"));
+}
+
 int
 share_answer(struct share *share, const struct share_self *self, const char *text, size_t n,
 	     struct mono now)
 {
 	json_t *all = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
 	struct store_shared next = {.unsure = share->heard.unsure};
-	int rc = json_is_object(all) && json_is_string(json_object_get(all, "epoch")) &&
-				 is_plain(text_of(all, "leader"))
-			 ? read_all(share, self, all, now, &next)
-			 : -TG_EPROTO;
+	int rc = is_answer(all) ? read_all(share, self, all, now, &next) : -TG_EPROTO;
 
 	json_decref(all);
 	if (rc == 0) {

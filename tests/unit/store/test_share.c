@@ -373,7 +373,8 @@ what_is_no_answer_changes_nothing(void **state)
 {
 	static const char *const wrong[] = {"", "[]", "{", "{}", "7", "{\"epoch\":7}", "\"epoch\"",
 					    "{\"epoch\":\"1\",\"epoch\":\"2\"}",
-					    "{\"epoch\":\"1\",\"leader\":\"x\\ny\"}"};
+					    "{\"epoch\":\"1\",\"leader\":\"x\\ny\"}",
+					    "{\"epoch\":\"9007199254740992\"}"};
 	struct share *share = share_new("api");
 
 	(void)state;
