@@ -118,6 +118,7 @@ on_ready(struct supervisor *s)
 	notify_ready("serving %zu listeners with %u workers", p->conf->n_listeners,
 		     p->conf->workers);
 	parent_start_watchdog(p);
+	reconf_go_on(&p->reconf);
 }
 
 static void
@@ -135,6 +136,7 @@ on_change(struct supervisor *s)
 		return;
 	}
 	parent_notify_serving(p);
+	reconf_go_on(&p->reconf);
 }
 
 /* reload */
@@ -157,6 +159,14 @@ on_death(struct supervisor *s, enum child_role role)
 	reconf_on_death(&parent_of(s)->reconf, role);
 }
 
+static bool
+is_starting(struct reconf *r)
+{
+	const struct parent *p = parent_of_reconf(r);
+
+	return !p->supervisor.is_stopping && (parent_is_waiting(p) || !p->supervisor.was_ready);
+}
+
 static const char *
 why_no_reload(struct reconf *r)
 {
@@ -164,7 +174,7 @@ why_no_reload(struct reconf *r)
 
 	if (p->supervisor.is_stopping)
 		return "it is stopping";
-	if (parent_is_waiting(p) || !p->supervisor.was_ready)
+	if (is_starting(r))
 		return "it is starting";
 	return upgrade_is_running(&p->upgrade) ? "an upgrade is under way" : NULL;
 }
@@ -658,6 +668,7 @@ parent_run(struct parent *p, struct err *err)
 		.conf_path = p->conf_path,
 		.timeout_ms = RELOAD_TIMEOUT_MS,
 		.why_not = why_no_reload,
+		.is_starting = is_starting,
 		.replace = parent_replace,
 		.upgrade = parent_upgrade_ordered,
 		.on_changed = on_conf_changed,

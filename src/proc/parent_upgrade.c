@@ -41,6 +41,7 @@ parent_on_yours(struct predecessor *predecessor)
 	parent_start_watchdog(p);
 	if (p->is_reload_due)
 		reconf_read_file(&p->reconf);
+	reconf_go_on(&p->reconf);
 }
 
 void

@@ -313,6 +313,14 @@ why_not(struct reconf *r)
 	return NULL;
 }
 
+/* Nobody has done anything wrong, and in a moment it can be. */
+static bool
+must_wait(struct reconf *r)
+{
+	return !r->is_over &&
+	       (r->is_starting(r) || supervisor_channel(r->supervisor, CHILD_PROXY) < 0);
+}
+
 /* Theirs is the file as they find it. */
 static void
 start_replacing(struct reconf *r)
@@ -495,7 +503,7 @@ refuse_queue(struct reconf *r, const char *why)
 static void
 start_next(struct reconf *r)
 {
-	while (!is_under_way(r) && (r->is_due_again || r->n_queue > 0)) {
+	while (!is_under_way(r) && !must_wait(r) && (r->is_due_again || r->n_queue > 0)) {
 		const char *why = why_not(r);
 
 		if (r->is_due_again && why == NULL) {
@@ -508,6 +516,12 @@ start_next(struct reconf *r)
 			refuse_queue(r, why);
 		}
 	}
+}
+
+void
+reconf_go_on(struct reconf *r)
+{
+	start_next(r);
 }
 
 void
@@ -607,7 +621,7 @@ order_upgrade(struct reconf *r, uint32_t caller)
 static void
 order_wait(struct reconf *r, struct reconf_order *o)
 {
-	const char *why = why_not(r);
+	const char *why = must_wait(r) ? NULL : why_not(r);
 	struct reconf_order *queue = NULL;
 
 	if (why == NULL && r->n_queue >= TG_RECONF_QUEUE)
@@ -749,6 +763,7 @@ reconf_stop(struct reconf *r, const char *why)
 {
 	r->is_over = true;
 	reload_cut(&r->reload, why);
+	start_next(r); /* refuses what waits */
 }
 
 void

@@ -33,6 +33,8 @@ struct reconf {
 	unsigned timeout_ms;
 	/* Why there can be no change now; NULL: there can. */
 	const char *(*why_not)(struct reconf *r);
+	/* That is because of what is about to end: orders of backends wait for reconf_go_on(). */
+	bool (*is_starting)(struct reconf *r);
 	/* now.conf is another one: what the parent itself does by it. */
 	void (*on_changed)(struct reconf *r);
 	/* The file is one that only other processes can take over: they are started, and reconf_replaced() tells
@@ -69,6 +71,8 @@ void reconf_fini(struct reconf *r); /* zeroed is allowed */
 
 /* SIGHUP. */
 void reconf_read_file(struct reconf *r);
+/* All that was being started is there. */
+void reconf_go_on(struct reconf *r);
 /* Certificates are to be read anew, and nothing else. False: not now. */
 TG_MUST_CHECK bool reconf_renew(struct reconf *r);
 /* What a child sends of it (supervisor.h), and its end. */

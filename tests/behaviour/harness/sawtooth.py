@@ -34,12 +34,12 @@ class Outcome:
 
 
 def play(tg, seconds, told=None):
-    """Before a service with AUTOSCALE. Every second tooth rises while the backends of the one before are on
-    their way out. told(outcome) after each."""
+    """Before a service with AUTOSCALE, two teeth at least. Every second tooth rises while the backends of the one
+    before are on their way out. told(outcome) after each."""
     began = time.monotonic()
     outcome = Outcome()
     with load.KeptLoad(tg.address, clients=STEADY, request=LONG) as base:
-        while time.monotonic() < began + seconds:
+        while time.monotonic() < began + seconds or outcome.teeth < 2:
             with load.KeptLoad(tg.address, clients=PEAK, request=BRIEF) as tooth:
                 tg.site.wait(ready=4)
             outcome.note(tooth)

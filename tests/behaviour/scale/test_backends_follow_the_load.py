@@ -41,7 +41,7 @@ def test_five_times_the_load_is_answered_in_one_decision(scaled):
         said = tg.site.show()["by_guard"]["min"]
         settings.wait_until(lambda: tg.site.show()["by_guard"]["min"] > said, "a tick")
         for peer in crowd:
-            peer.send(client.get("/slow?ms=700"))
+            peer.send(client.get("/slow?ms=1500"))
         tg.site.wait(ready=5, pending=0)
         for peer in crowd:
             assert peer.read_answer().status == 200

@@ -30,6 +30,7 @@ struct world {
 	unsigned port[3];
 	unsigned changed;
 	const char *why_not;
+	bool is_starting;
 	const char *why_no_others; /* processes */
 	int replaced;
 	const char *why_no_upgrade;
@@ -42,6 +43,13 @@ why_not(struct reconf *r)
 {
 	(void)r;
 	return w.why_not;
+}
+
+static bool
+is_starting(struct reconf *r)
+{
+	(void)r;
+	return w.is_starting;
 }
 
 static void
@@ -197,6 +205,7 @@ setup(void **state)
 		.conf_path = w.path,
 		.timeout_ms = 10000,
 		.why_not = why_not,
+		.is_starting = is_starting,
 		.replace = replace,
 		.upgrade = upgrade,
 		.on_changed = on_changed,
@@ -738,6 +747,38 @@ nothing_is_done_at_the_wrong_time(void **state)
 }
 
 static void
+what_comes_while_it_starts_is_done_then(void **state)
+{
+	(void)state;
+	w.is_starting = true;
+	w.why_not = "it is starting";
+	order(1, RELOAD_FILE, "", "");
+	answered(1, false, "it is starting\n");
+	order(2, RELOAD_ADD, "", "name = \"b9\"; address = \"127.0.0.1:9\";");
+	got(CHILD_KEEPER, "");
+	w.is_starting = false;
+	w.why_not = NULL;
+	/* Nor is it refused while the proxy is being started again. */
+	w.supervisor.children[CHILD_PROXY].state = CHILD_DOWN;
+	reconf_go_on(&w.reconf);
+	order(3, RELOAD_ADD, "", "name = \"b8\"; address = \"127.0.0.1:9\";");
+	got(CHILD_KEEPER, "");
+	w.supervisor.children[CHILD_PROXY].state = CHILD_UP;
+	reconf_go_on(&w.reconf);
+	got(CHILD_KEEPER, "edit prepare");
+	got(CHILD_PROXY, "edit prepare");
+	both_prepared();
+	both_committed();
+	answered(2, true, "service api backend b9: added\n");
+	answered(3, true, "service api backend b8: added\n");
+	/* But not for ever. */
+	w.is_starting = true;
+	order(4, RELOAD_ADD, "", "name = \"b7\"; address = \"127.0.0.1:9\";");
+	reconf_stop(&w.reconf, "it is stopping");
+	got(CHILD_KEEPER, "reloaded");
+}
+
+static void
 a_hangup_meanwhile_is_not_lost(void **state)
 {
 	(void)state;
@@ -817,6 +858,7 @@ main(void)
 		TEST(deaths_before_and_after_the_decision),
 		TEST(orders_go_together),
 		TEST(nothing_is_done_at_the_wrong_time),
+		TEST(what_comes_while_it_starts_is_done_then),
 		TEST(a_hangup_meanwhile_is_not_lost),
 		TEST(controls_and_socket_files_come_and_go),
 	};
