@@ -72,7 +72,7 @@ group_setup(void **state)
 		{.common_name = "first-rsa", .names = "DNS:first.example", .rsa_bits = 2048},
 	};
 
-	static char names[4][8];
+	static char names[4][16];
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
