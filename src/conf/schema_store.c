@@ -74,7 +74,9 @@ static const struct conf_field store_fields[] = {
 		.help = "\\(dqredis://[[user]:password@]host[:port][/database]\\(dq, or "
 			"\\(dqredis+unix://[[user]:password@]/path[?db=n]\\(dq, or, of up to 8 sentinels "
 			"that are asked where redis is, "
-			"\\(dqredis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/database]\\(dq. "
+			"\\(dqredis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/database]\\(dq, "
+			"or, of a Redis Cluster and up to 8 of its nodes, which tell of all others, "
+			"\\(dqredis+cluster://[[user]:password@]host[:port][,host[:port]...]\\(dq. "
 			"rediss in place of redis: by TLS, where tidegate is built with it (tidegate -V). "
 			"The port is 6379 unless given, of sentinels 26379; the database 0. User and password may have any byte as %XX; "
 			"with a password it is shown to nobody.",
@@ -88,7 +90,8 @@ static const struct conf_field store_fields[] = {
 		.preset_note = "none; rediss needs one",
 		ONLY_REDIS,
 		.help = "With rediss: who signed the certificate of redis, and of sentinels: a file in PEM. The "
-			"certificate must have the host of url in it, or the address that sentinels tell.",
+			"certificate must have the host of url in it, or the address that sentinels tell, or "
+			"the host name or else the address that a Redis Cluster tells.",
 	},
 	{
 		.key = "certificate",
@@ -207,7 +210,8 @@ store_check(struct conf_check *check, void *object)
 				 "missing; allowed: "
 				 "\"redis://[user:password@]host[:port][/database]\", "
 				 "\"redis+unix:///path[?db=n]\", "
-				 "\"redis+sentinel://host[:port][,host...]/master[/database]\"");
+				 "\"redis+sentinel://host[:port][,host...]/master[/database]\", "
+				 "\"redis+cluster://host[:port][,host...]\"");
 }
 
 const struct conf_schema conf_schema_store = {

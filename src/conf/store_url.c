@@ -188,7 +188,7 @@ parse_unix(const char *text, struct store_url *ret, struct err *err)
 
 /* "host[:port],host[:port]..." */
 static int
-read_hosts(struct part all, struct store_url *ret, struct err *err)
+read_hosts(struct part all, const char *port, struct store_url *ret, struct err *err)
 {
 	int rc = 0;
 
@@ -197,7 +197,7 @@ read_hosts(struct part all, struct store_url *ret, struct err *err)
 		struct part one = {.at = all.at, .n = comma != NULL ? (size_t)(comma - all.at) : all.n};
 
 		is_last = comma == NULL;
-		rc = read_host(one, SENTINEL_PORT, ret, err);
+		rc = read_host(one, port, ret, err);
 		all.at += one.n + 1;
 		all.n -= is_last ? all.n : one.n + 1;
 	}
@@ -221,7 +221,8 @@ parse_sentinel(const char *text, struct store_url *ret, struct err *err)
 	int rc = take_account(&text, end, ret, err);
 
 	if (rc == 0)
-		rc = read_hosts((struct part){.at = text, .n = (size_t)(end - text)}, ret, err);
+		rc = read_hosts((struct part){.at = text, .n = (size_t)(end - text)}, SENTINEL_PORT,
+				ret, err);
 	if (rc < 0)
 		return rc;
 	text = *end == '/' ? end + 1 : end;
@@ -232,6 +233,23 @@ parse_sentinel(const char *text, struct store_url *ret, struct err *err)
 	if (*end != '/')
 		return err_set(err, TG_EINVAL, "bad text behind the master; allowed: /database");
 	return read_database(end + 1, &ret->database, err);
+}
+
+static int
+parse_cluster(const char *text, struct store_url *ret, struct err *err)
+{
+	const char *end = text + strcspn(text, "/?#");
+	int rc = take_account(&text, end, ret, err);
+
+	ret->is_cluster = true;
+	if (rc == 0)
+		rc = read_hosts((struct part){.at = text, .n = (size_t)(end - text)}, DEFAULT_PORT, ret,
+				err);
+	if (rc == 0 && *end != '\0' && strcmp(end, "/") != 0 && strcmp(end, "/0") != 0)
+		return err_set(err, TG_EINVAL,
+			       "bad text behind the hosts; allowed: /0, a Redis Cluster has no other "
+			       "database");
+	return rc;
 }
 
 bool
@@ -254,6 +272,8 @@ static const struct scheme {
 	{"redis+unix://", false, parse_unix},
 	{"redis+sentinel://", false, parse_sentinel},
 	{"rediss+sentinel://", true, parse_sentinel},
+	{"redis+cluster://", false, parse_cluster},
+	{"rediss+cluster://", true, parse_cluster},
 };
 
 static const struct scheme *
@@ -278,12 +298,14 @@ store_url_parse(const char *text, struct store_url *ret, struct err *err)
 			       "not the address of a store; allowed: "
 			       "redis://[user:password@]host[:port][/database], "
 			       "redis+unix://[user:password@]/path[?db=n], "
-			       "redis+sentinel://[user:password@]host[:port][,host...]/master[/database]; "
+			       "redis+sentinel://[user:password@]host[:port][,host...]/master[/database], "
+			       "redis+cluster://[user:password@]host[:port][,host...]; "
 			       "rediss: by TLS");
 	if (scheme->is_tls && !store_url_has_tls())
 		return err_set(err, TG_EINVAL,
 			       "TLS to redis is not available: this tidegate is built with a hiredis "
-			       "that has none; allowed: redis://, redis+unix://, redis+sentinel://");
+			       "that has none; allowed: redis://, redis+unix://, redis+sentinel://, "
+			       "redis+cluster://");
 	url.is_tls = scheme->is_tls;
 	rc = scheme->parse(text + strlen(scheme->start), &url, err);
 	if (rc == 0)

@@ -4,6 +4,7 @@
  *	redis://[[user]:password@]host[:port][/database]
  *	redis+unix://[[user]:password@]/path[?db=database]
  *	redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/database]
+ *	redis+cluster://[[user]:password@]host[:port][,host[:port]...]
  *
  * rediss in place of redis: by TLS. Of sentinels the account is that of redis, which they are asked for.
  * User and password may have any byte as %XX. Pure; errors never repeat the text, which holds a password.
@@ -25,9 +26,10 @@
 
 /* A value. */
 struct store_url {
-	struct endpoint hosts[TG_STORE_HOSTS_MAX]; /* of redis, one; or sentinels: addresses of any kind, or names */
+	struct endpoint hosts[TG_STORE_HOSTS_MAX]; /* of redis, one; or sentinels, or nodes of a cluster: addresses of any kind, or names */
 	size_t n_hosts;
 	char master[TG_STORE_MASTER];         /* as sentinels know it; "": hosts are redis itself */
+	bool is_cluster;
 	bool is_tls;
 	char user[TG_STORE_URL_USER];         /* "": that of redis, "default" */
 	char password[TG_STORE_URL_PASSWORD]; /* "": none */

@@ -1,7 +1,8 @@
 /*
- * store/redis.c: samples and records go to redis, all of a tick behind one another in one go.
+ * store/redis.c: samples and records go to redis, all of a tick behind one another in one go, or of a cluster as many
+ * goes as nodes have something of it (redis_nodes.h).
  *
- * At most one tick is under way: samples of another one meanwhile, and of any while there is no connection, are
+ * At most one tick is under way to each: samples of another one meanwhile, and of any while there is no connection, are
  * dropped: the next are better. Records of decisions wait in a queue until they are answered: one may be there
  * twice, when its answer was lost. A tick with nothing to say asks whether somebody answers.
  *
@@ -14,14 +15,17 @@
 #include <sys/queue.h>
 
 #include "store/redis_board.h"
-#include "store/redis_link.h"
+#include "store/redis_nodes.h"
 #include "store/redis_sample.h"
+#include "store/redis_script.h"
 #include "store/redis_share.h"
 #include "store/store_priv.h"
 
 /* Of all services. */
 #define QUEUE_RECORDS 1024u
 #define QUEUE_BYTES   ((size_t)8 << 20)
+#define KEY_SIZE      512u
+#define TURN_MS       10u /* of one node of several, at the end */
 
 /* A record that is not answered yet. */
 struct queued {
@@ -34,19 +38,10 @@ struct queued {
 
 struct redis {
 	struct store *store;
-	struct redis_link *link;
-	struct redis_batch next; /* of this tick */
-	size_t next_samples;
-	struct redis_batch sent; /* under way */
-	size_t unanswered;
-	struct mono began;          /* what is under way */
+	struct redis_nodes nodes;
 	TAILQ_HEAD(, queued) queue; /* the oldest first */
 	size_t n_queued;
 	size_t queued_bytes;
-	bool is_refused;  /* something of the last tick was */
-	bool must_leave;  /* another connection may do better */
-	bool is_doubtful; /* the last tick failed: a greeting is not enough */
-	char refusal[TG_STORE_WHY];
 	unsigned n_decisions; /* that are kept of a service */
 	struct redis_shares shares;
 	struct redis_board board;
@@ -115,32 +110,162 @@ redis_decision(struct store *s, const char *service, const char *json)
 	r->queued_bytes += n;
 }
 
+/*** Where things are ***/
+
+/* NULL: nobody is known to have it. */
+static struct redis_lane *
+lane_of(struct redis *r, const char *service)
+{
+	char key[KEY_SIZE];
+
+	snprintf(key, sizeof(key), "tg:{%s}", service);
+	return nodes_lane(&r->nodes, key);
+}
+
+/* One lane, to those who ask what it has. */
+struct reach {
+	struct redis *r;
+	const struct redis_lane *lane;
+};
+
+static bool
+has_service(void *user, const char *service)
+{
+	const struct reach *reach = user;
+
+	return lane_of(reach->r, service) == reach->lane;
+}
+
+static bool
+has_board(struct redis *r, const struct redis_lane *lane)
+{
+	return r->board.is_on && nodes_lane(&r->nodes, TG_BOARD_KEY) == lane;
+}
+
 static void
-add_queued(struct redis *r)
+add_queued(struct redis *r, struct redis_lane *lane)
 {
 	struct queued *q;
 
 	TAILQ_FOREACH(q, &r->queue, link) {
-		if (!redis_record_add(&r->next, q->service, r->n_decisions, q->json, q->n, q))
+		if (q->is_sent || lane_of(r, q->service) != lane)
+			continue;
+		if (!redis_record_add(&lane->next, q->service, r->n_decisions, q->json, q->n, q))
 			return;
 		q->is_sent = true;
 	}
 }
 
-/*** Answers ***/
-
-/* Nothing is under way any more; what was not answered waits again. */
-static void
-end_flight(struct redis *r)
+static bool
+is_anything_pending(struct redis *r, struct redis_lane *lane)
 {
-	struct queued *q;
+	struct reach reach = {.r = r, .lane = lane};
+	struct share_reach here = {.has = has_service, .user = &reach};
+
+	return nodes_has_keys(&r->nodes, lane) &&
+	       (shares_are_pending(&r->shares, &here) ||
+		(board_is_pending(&r->board) && has_board(r, lane)));
+}
+
+static void
+add_due(struct redis *r, struct redis_lane *lane)
+{
+	struct reach reach = {.r = r, .lane = lane};
+	struct share_reach here = {.has = has_service, .user = &reach};
+
+	nodes_ask(&r->nodes, lane);
+	if (!nodes_has_keys(&r->nodes, lane))
+		return;
+	add_queued(r, lane);
+	shares_add(&r->shares, &lane->next, &here);
+	if (has_board(r, lane))
+		board_add(&r->board, &lane->next);
+}
+
+/* Lanes to where something is due that has none yet. */
+static void
+open_lanes(struct redis *r)
+{
+	const struct queued *q;
+	const struct share *share;
 
 	TAILQ_FOREACH(q, &r->queue, link)
-		q->is_sent = false;
-	shares_end_flight(&r->shares);
-	board_end_flight(&r->board);
-	batch_clear(&r->sent);
-	r->unanswered = 0;
+		(void)lane_of(r, q->service);
+	LIST_FOREACH(share, &r->shares.all, link)
+		(void)lane_of(r, share->service);
+	if (r->board.is_on)
+		(void)nodes_lane(&r->nodes, TG_BOARD_KEY);
+}
+
+/*** Answers ***/
+
+static void
+tell_state(struct redis *r)
+{
+	char why[TG_STORE_WHY] = "";
+
+	switch (nodes_state(&r->nodes, why)) {
+	case LANE_WELL:
+		store_set_well(r->store);
+		break;
+	case LANE_UNWELL:
+		store_set_unwell(r->store, why);
+		break;
+	case LANE_NEW:
+	case LANE_STATE_COUNT:
+		break;
+	}
+}
+
+/* What was not answered, nor sent elsewhere, waits again. */
+static void
+release(struct redis *r, struct redis_batch *batch)
+{
+	for (size_t i = 0; i < batch->n_items; i++) {
+		const struct batch_item *item = &batch->items[i];
+
+		if (item->is_over)
+			continue;
+		if (item->kind == &redis_kind_record)
+			((struct queued *)item->record)->is_sent = false;
+		shares_release(item);
+		if (board_has_asked(item->kind))
+			board_end_flight(&r->board);
+	}
+	batch_clear(batch);
+}
+
+/* What was sent here goes first; what finds no room behind it are samples. */
+static void
+put_later_first(struct redis *r, struct redis_lane *lane)
+{
+	struct redis_batch put = lane->next;
+
+	if (lane->later.n_items == 0)
+		return;
+	lane->next = lane->later;
+	lane->later = (struct redis_batch){.bytes = NULL};
+	if (batch_add_all(&lane->next, &put) < put.n_items)
+		r->store->counts.dropped += lane->next_samples;
+	batch_fini(&put);
+}
+
+/* What is there and what is due; nothing of it, and `is_tick`: asks whether somebody answers. */
+static void
+flush_lane(struct redis *r, struct redis_lane *lane, bool is_tick)
+{
+	if (lane_is_idle(lane)) {
+		put_later_first(r, lane);
+		add_due(r, lane);
+		if (lane->next.n_items > 0 || (is_tick && redis_ping_add(&lane->next))) {
+			lane_send(lane);
+			r->store->counts.flushes++;
+		}
+	} else {
+		r->store->counts.dropped += lane->next_samples;
+	}
+	batch_clear(&lane->next);
+	lane->next_samples = 0;
 }
 
 static bool
@@ -154,93 +279,171 @@ is_error(const redisReply *reply, const char *word)
 /* Only the first of a tick is told. A copy that follows another now, a redis that has been
  * restarted, may be left for the right one. */
 static void
-note_refusal(struct redis *r, const struct batch_kind *kind, const redisReply *reply)
+note_refusal(struct redis *r, struct redis_lane *lane, const struct batch_item *item,
+	     const redisReply *reply)
 {
+	bool is_redirect = is_error(reply, "MOVED") || is_error(reply, "ASK");
+
 	if (is_error(reply, "READONLY") || is_error(reply, "NOAUTH"))
-		r->must_leave = true;
-	if (r->is_refused)
+		lane->must_leave = true;
+	if (is_error(reply, "CLUSTERDOWN"))
+		nodes_failed(&r->nodes);
+	if (lane->is_refused)
 		return;
-	r->is_refused = true;
-	snprintf(r->refusal, sizeof(r->refusal), "%s refused: %.160s", kind->name, reply->str);
+	lane->is_refused = true;
+	if (is_redirect && !r->nodes.is_cluster)
+		snprintf(lane->refusal, sizeof(lane->refusal),
+			 "%s refused: a node of a Redis Cluster, which url has with redis+cluster://: "
+			 "%.80s", item->kind->name, reply->str);
+	else if (is_redirect && item->hops == TG_CLUSTER_HOPS_MAX)
+		snprintf(lane->refusal, sizeof(lane->refusal),
+			 "%s refused: redirected more than %u times: %.80s", item->kind->name,
+			 TG_CLUSTER_HOPS_MAX, reply->str);
+	else
+		snprintf(lane->refusal, sizeof(lane->refusal), "%s refused: %.160s",
+			 item->kind->name, reply->str);
+}
+
+/* Who redis says has it, and all that waits for them now that this is answered. */
+static void
+flush_later(struct redis *r)
+{
+	struct redis_lane *lane;
+
+	TAILQ_FOREACH(lane, &r->nodes.lanes, link_of) {
+		if (lane->later.n_items > 0 && lane_is_idle(lane))
+			flush_lane(r, lane, false);
+	}
 }
 
 static void
-end_flush(struct redis *r)
+on_ended(void *user, struct redis_lane *lane)
 {
+	struct redis *r = user;
 	struct store *s = r->store;
 	char why[TG_STORE_WHY];
 
 	s->counts.answered++;
-	s->counts.last_us = mono_diff_us(mono_read(), r->began);
-	r->is_doubtful = r->is_refused;
-	if (r->must_leave) {
-		r->must_leave = false;
-		redis_link_fail(r->link, r->refusal);
+	s->counts.last_us = mono_diff_us(mono_read(), lane->began);
+	lane->is_doubtful = lane->is_refused;
+	if (lane->must_leave) {
+		lane->must_leave = false;
+		redis_link_fail(lane->link, lane->refusal);
 		return;
 	}
-	end_flight(r);
-	redis_link_settle(r->link);
-	if (!r->is_refused) {
-		store_set_well(s);
-		if (shares_are_pending(&r->shares) || board_is_pending(&r->board))
-			redis_flush(s);
-		return;
+	release(r, &lane->sent);
+	redis_link_settle(lane->link);
+	if (lane->is_refused) {
+		s->counts.failures++;
+		snprintf(why, sizeof(why), "redis: %.240s", lane->refusal);
+		lane_set_unwell(lane, why);
+	} else {
+		lane->state = LANE_WELL;
 	}
-	s->counts.failures++;
-	snprintf(why, sizeof(why), "redis: %.240s", r->refusal);
-	for (char *p = why; *p != '\0'; p++)
-		*p = *p < ' ' || *p > '~' ? '?' : *p;
-	store_set_unwell(s, why);
+	tell_state(r);
+	flush_later(r);
+	if (!lane->is_refused && lane_is_idle(lane) && is_anything_pending(r, lane))
+		flush_lane(r, lane, false);
+}
+
+/* False: it is an error for whoever asked. */
+static bool
+is_redirected(struct redis *r, struct redis_lane *lane, struct batch_item *item,
+	      const redisReply *reply)
+{
+	bool is_moved = false;
+
+	item->is_over = nodes_redirect(&r->nodes, lane, item, reply, &is_moved);
+	if (is_moved)
+		shares_connected(&r->shares);
+	return item->is_over;
 }
 
 static void
-on_answer(void *user, void *item, const redisReply *reply)
+on_error(struct redis *r, struct redis_lane *lane, struct batch_item *item, const redisReply *reply)
+{
+	if ((item->kind->also != NULL && is_error(reply, item->kind->also)) ||
+	    shares_again(&r->shares, item, reply) || board_again(&r->board, item, reply) ||
+	    is_redirected(r, lane, item, reply))
+		return;
+	note_refusal(r, lane, item, reply);
+}
+
+static void
+take_record(struct redis *r, struct batch_item *item)
+{
+	drop_queued(r, item->record);
+	item->is_over = true;
+}
+
+/* False: no answer that redis would give. */
+static bool
+take_answer(struct redis *r, struct batch_item *item, const redisReply *reply)
+{
+	bool is_moved = false;
+	bool is_good = true;
+
+	if (shares_have_asked(item->kind))
+		is_good = shares_answered(&r->shares, item, reply);
+	else if (board_has_asked(item->kind))
+		is_good = board_answered(&r->board, item, reply);
+	else if (nodes_have_asked(item->kind))
+		is_good = nodes_answered(&r->nodes, reply, &is_moved) == 0;
+	else if (item->kind == &redis_kind_record)
+		take_record(r, item);
+	if (is_moved)
+		shares_connected(&r->shares);
+	if (nodes_have_asked(item->kind))
+		open_lanes(r);
+	return is_good;
+}
+
+static void
+on_answer(void *user, struct redis_lane *lane, struct batch_item *item, const redisReply *reply)
 {
 	struct redis *r = user;
-	const struct batch_item *of = item;
-	const struct batch_kind *kind = of->kind;
-	char reason[64];
+	char reason[96];
 
 	if (reply->type == REDIS_REPLY_ERROR) {
-		if ((kind->also == NULL || !is_error(reply, kind->also)) &&
-		    !shares_again(&r->shares, of, reply) && !board_again(&r->board, of, reply))
-			note_refusal(r, kind, reply);
-	} else if (reply->type != kind->answer ||
-		   (shares_have_asked(kind) && !shares_answered(&r->shares, of, reply)) ||
-		   (board_has_asked(kind) && !board_answered(&r->board, of, reply))) {
-		snprintf(reason, sizeof(reason), "an unexpected answer to %s", kind->name);
-		redis_link_fail(r->link, reason);
+		on_error(r, lane, item, reply);
+	} else if (reply->type != item->kind->answer || !take_answer(r, item, reply)) {
+		snprintf(reason, sizeof(reason), "an unexpected answer to %s", item->kind->name);
+		redis_link_fail(lane->link, reason);
 		return;
-	} else if (kind == &redis_kind_record) {
-		drop_queued(r, of->record);
 	}
-	if (--r->unanswered == 0)
-		end_flush(r);
+	if (--lane->unanswered == 0)
+		on_ended(r, lane);
 }
 
 static void
-on_ready(void *user)
+on_ready(void *user, struct redis_lane *lane)
 {
 	struct redis *r = user;
 
 	r->store->counts.connects++;
-	shares_connected(&r->shares);
-	if (!r->is_doubtful)
-		store_set_well(r->store);
+	if (nodes_has_keys(&r->nodes, lane))
+		shares_connected(&r->shares);
+	tell_state(r);
+	if (r->nodes.is_cluster)
+		flush_lane(r, lane, false);
 }
 
 static void
-on_down(void *user, const char *why)
+on_down(void *user, struct redis_lane *lane, const char *why)
 {
 	struct redis *r = user;
 
+	(void)why;
 	r->store->counts.failures++;
-	r->is_doubtful = r->is_doubtful || r->unanswered > 0;
-	end_flight(r);
-	store_set_unwell(r->store, why);
+	lane->unanswered = 0;
+	release(r, &lane->sent);
+	release(r, &lane->later);
+	if (lane != r->nodes.first)
+		nodes_failed(&r->nodes);
+	tell_state(r);
 }
 
-static const struct redis_link_ops link_ops = {
+static const struct redis_lane_ops lane_ops = {
 	.ready = on_ready,
 	.answer = on_answer,
 	.down = on_down,
@@ -253,54 +456,31 @@ redis_put(struct store *s, const char *service, const struct store_point *point,
 	  const struct store_backend *backends, size_t n_backends)
 {
 	struct redis *r = s->kind;
+	struct redis_lane *lane = lane_of(r, service);
 	uint64_t life_ms = redis_sample_life_ms(history_interval_ms(s->history, service));
 	size_t left_out = n_backends;
 
 	/* What is known of a service is the leader's to tell. */
 	if (store_authority(s, service, (struct mono){0}) == TG_STORE_FOLLOWS)
 		left_out = 0;
-	else if (redis_link_is_ready(r->link))
-		left_out = redis_sample_add(&r->next, service, point, backends, n_backends,
+	else if (lane != NULL && redis_link_is_ready(lane->link))
+		left_out = redis_sample_add(&lane->next, service, point, backends, n_backends,
 					    wall_read(), life_ms);
-	r->next_samples += n_backends - left_out;
+	if (lane != NULL)
+		lane->next_samples += n_backends - left_out;
 	s->counts.dropped += left_out;
-}
-
-static void
-send_all(struct redis *r)
-{
-	struct redis_batch empty = r->sent;
-
-	r->sent = r->next;
-	r->next = empty;
-	r->unanswered = r->sent.n_items;
-	r->is_refused = false;
-	r->began = mono_read();
-	redis_link_expect(r->link);
-	for (size_t i = 0; i < r->sent.n_items; i++) {
-		struct batch_item *item = &r->sent.items[i];
-
-		redis_link_send(r->link, r->sent.bytes + item->at, item->n, item);
-	}
-	r->store->counts.flushes++;
 }
 
 static void
 redis_flush(struct store *s)
 {
 	struct redis *r = s->kind;
+	struct redis_lane *lane;
 
-	if (redis_link_is_ready(r->link) && r->unanswered == 0) {
-		add_queued(r);
-		shares_add(&r->shares, &r->next);
-		board_add(&r->board, &r->next);
-		if (r->next.n_items > 0 || redis_ping_add(&r->next))
-			send_all(r);
-	} else {
-		s->counts.dropped += r->next_samples;
-	}
-	batch_clear(&r->next);
-	r->next_samples = 0;
+	if (r->nodes.is_cluster)
+		open_lanes(r);
+	TAILQ_FOREACH(lane, &r->nodes.lanes, link_of)
+		flush_lane(r, lane, true);
 }
 
 static int
@@ -318,24 +498,51 @@ redis_open(struct store *s, const struct conf_store *conf, struct resolver *reso
 	shares_init(&r->shares, s, conf, redis_flush);
 	board_init(&r->board, s, conf, r->shares.instance, redis_flush);
 	snprintf(s->why, sizeof(s->why), "not connected yet");
-	return redis_link_open(conf, s->loop, resolver, &link_ops, r, &r->link, err);
+	return nodes_open(&r->nodes, conf, s->loop, resolver, &lane_ops, r, err);
 }
 
-/* What is under way, then what waits. */
+/* Sends what waits and can be sent; whether something is under way then. */
+static bool
+write_waiting(struct redis *r)
+{
+	struct redis_lane *lane;
+	bool is_any = false;
+
+	TAILQ_FOREACH(lane, &r->nodes.lanes, link_of) {
+		if (lane_is_idle(lane) && !lane->is_refused)
+			flush_lane(r, lane, false);
+		is_any = is_any || lane->unanswered > 0;
+	}
+	return is_any;
+}
+
+/* The first whose answers come goes on; false: nothing came of any. */
+static bool
+drive(struct redis *r, uint64_t left_ms)
+{
+	struct redis_lane *lane;
+	bool has_come = false;
+
+	TAILQ_FOREACH(lane, &r->nodes.lanes, link_of) {
+		if (lane->unanswered > 0)
+			has_come = redis_link_drive(lane->link, (int)left_ms) || has_come;
+	}
+	return has_come;
+}
+
+/* What is under way, then what waits. Of several each has its turn, for a short while. */
 static void
 write_rest(struct redis *r, unsigned timeout_ms)
 {
 	struct mono until = mono_add_ms(mono_read(), timeout_ms);
-	uint64_t left_us;
+	uint64_t left_ms;
 
-	for (;;) {
-		if (r->unanswered == 0 && !r->is_refused &&
-		    (r->n_queued > 0 || r->next.n_items > 0 ||
-		     shares_are_pending(&r->shares)))
-			redis_flush(r->store);
-		left_us = mono_diff_us(until, mono_read());
-		if (r->unanswered == 0 || left_us < 1000 ||
-		    !redis_link_drive(r->link, (int)(left_us / 1000)))
+	while (write_waiting(r)) {
+		left_ms = mono_diff_us(until, mono_read()) / 1000;
+		if (left_ms == 0)
+			return;
+		if (!drive(r, r->nodes.is_cluster && left_ms > TURN_MS ? TURN_MS : left_ms) &&
+		    !r->nodes.is_cluster)
 			return;
 	}
 }
@@ -348,13 +555,11 @@ redis_close(struct store *s, unsigned timeout_ms)
 	if (r == NULL)
 		return;
 	shares_leave(&r->shares);
-	if (r->link != NULL && redis_link_is_ready(r->link))
+	if (r->nodes.first != NULL && r->nodes.first->link != NULL)
 		write_rest(r, timeout_ms);
-	redis_link_close(r->link);
+	nodes_close(&r->nodes);
 	while (!TAILQ_EMPTY(&r->queue))
 		drop_queued(r, TAILQ_FIRST(&r->queue));
-	batch_fini(&r->next);
-	batch_fini(&r->sent);
 	board_fini(&r->board);
 	shares_fini(&r->shares);
 	free(r);
@@ -386,7 +591,10 @@ redis_order(struct store *s, const struct store_order *order)
 static void
 redis_forget(struct store *s, const char *service)
 {
-	shares_forget(&((struct redis *)s->kind)->shares, service);
+	struct redis *r = s->kind;
+
+	shares_forget(&r->shares, service);
+	nodes_forget(&r->nodes);
 }
 
 static const char *

@@ -77,6 +77,31 @@ batch_add(struct redis_batch *b, const struct batch_kind *kind, void *record, si
 	return is_added;
 }
 
+bool
+batch_add_again(struct redis_batch *b, const struct redis_batch *from,
+		const struct batch_item *item)
+{
+	if (!append(b, item->kind, item->record, from->bytes + item->at, item->n))
+		return false;
+	b->items[b->n_items - 1].hops = (uint8_t)(item->hops + 1);
+	return true;
+}
+
+size_t
+batch_add_all(struct redis_batch *b, const struct redis_batch *from)
+{
+	size_t i;
+
+	for (i = 0; i < from->n_items; i++) {
+		const struct batch_item *item = &from->items[i];
+
+		if (!append(b, item->kind, item->record, from->bytes + item->at, item->n))
+			break;
+		b->items[b->n_items - 1].hops = item->hops;
+	}
+	return i;
+}
+
 void
 batch_cut(struct redis_batch *b, size_t n_items)
 {

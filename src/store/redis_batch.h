@@ -24,6 +24,8 @@ struct batch_item {
 	void *record; /* the writer's own */
 	size_t at;
 	size_t n;
+	uint8_t hops; /* redirected so often */
+	bool is_over; /* it is not to be taken back any more: done, or on its way elsewhere */
 };
 
 /* Zeroed: empty. Storage is the caller's. */
@@ -39,6 +41,11 @@ struct redis_batch {
 /* False, and nothing is added: it does not fit, or there is no memory. */
 bool batch_add(struct redis_batch *b, const struct batch_kind *kind, void *record, size_t argc,
 	       const char **argv, const size_t *sizes);
+/* One that was redirected, once more. False as above. */
+bool batch_add_again(struct redis_batch *b, const struct redis_batch *from,
+		     const struct batch_item *item);
+/* All of `from` that finds room, behind what is there; how many did. */
+size_t batch_add_all(struct redis_batch *b, const struct redis_batch *from);
 /* Takes back all but the first `n_items`. */
 void batch_cut(struct redis_batch *b, size_t n_items);
 /* Empty; large memory goes back. */

@@ -12,8 +12,10 @@
 #include "base/container.h"
 #include "base/hash.h"
 #include "conf/store_url.h"
+#include "store/redis_greeting.h"
 #include "store/redis_guard.h"
 #include "store/redis_hosts.h"
+#include "store/redis_sentinel.h"
 #include "store/redis_tls.h"
 
 #define ANSWER_MAX        ((size_t)1 << 20)
@@ -40,6 +42,7 @@ struct redis_link {
 	struct redis_hosts hosts;
 	bool has_master; /* a sentinel has told, since the last failure: */
 	struct addr master;
+	struct endpoint at;      /* where it was tried last */
 	struct redis_tls *tls;   /* NULL: without */
 	char *sentinel_password; /* NULL: they have none */
 	enum link_state state;
@@ -56,18 +59,6 @@ struct redis_link {
 	unsigned failures;  /* in a row */
 	uint64_t dice;
 };
-
-/* One command of the greeting. */
-struct greeting {
-	const char *name;
-	const char *want; /* status */
-	const char *also; /* an error that is as good */
-};
-
-static const struct greeting greet_auth = {.name = "AUTH", .want = "OK"};
-static const struct greeting greet_select = {.name = "SELECT", .want = "OK"};
-/* Who may not ask for it is known all the same. */
-static const struct greeting greet_ping = {.name = "PING", .want = "PONG", .also = "NOPERM"};
 
 /*** Failing ***/
 
@@ -284,27 +275,12 @@ attach(struct redis_link *l, redisAsyncContext *async)
 
 /*** Greeting ***/
 
-static bool
-starts_with(const redisReply *reply, const char *word)
-{
-	return word != NULL && strncmp(reply->str, word, strlen(word)) == 0;
-}
-
 static void
 refuse_greeting(struct redis_link *l, const struct greeting *g, const redisReply *reply)
 {
 	char reason[WHY_SIZE];
-	int shown = WHY_SIZE - 1;
 
-	if (reply->type != REDIS_REPLY_ERROR) {
-		snprintf(reason, sizeof(reason), "an unexpected answer to %s", g->name);
-		redis_link_fail(l, reason);
-		return;
-	}
-	if (g == &greet_auth)
-		shown = (int)strcspn(reply->str, " ");
-	snprintf(reason, sizeof(reason), "%s refused: %.*s", g->name, shown < 160 ? shown : 160,
-		 reply->str);
+	greeting_refusal(g, reply, reason, sizeof(reason));
 	redis_link_fail(l, reason);
 }
 
@@ -314,7 +290,6 @@ on_greeting(redisAsyncContext *async, void *answer, void *item)
 	struct redis_link *l = async->data;
 	const struct greeting *g = item;
 	const redisReply *reply = answer;
-	bool is_good;
 
 	if (l == NULL)
 		return;
@@ -323,11 +298,9 @@ on_greeting(redisAsyncContext *async, void *answer, void *item)
 		return;
 	}
 	l->guard.pending--;
-	is_good = (reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, g->want) == 0) ||
-		  (reply->type == REDIS_REPLY_ERROR && starts_with(reply, g->also));
-	if (!is_good) {
+	if (!greeting_is_good(g, reply)) {
 		refuse_greeting(l, g, reply);
-	} else if (g == &greet_ping) {
+	} else if (g == &greeting_ping) {
 		l->state = LINK_READY;
 		l->is_awaiting = false;
 		timer_clear(&l->timer);
@@ -354,51 +327,22 @@ greet(struct redis_link *l)
 
 	snprintf(database, sizeof(database), "%u", l->url.database);
 	if (l->url.password[0] != '\0' && l->url.user[0] != '\0')
-		say(l, &greet_auth, 3, (const char *[]){"AUTH", l->url.user, l->url.password});
+		say(l, &greeting_auth, 3, (const char *[]){"AUTH", l->url.user, l->url.password});
 	else if (l->url.password[0] != '\0')
-		say(l, &greet_auth, 2, (const char *[]){"AUTH", l->url.password});
+		say(l, &greeting_auth, 2, (const char *[]){"AUTH", l->url.password});
 	if (l->url.database != 0)
-		say(l, &greet_select, 2, (const char *[]){"SELECT", database});
-	say(l, &greet_ping, 1, (const char *[]){"PING"});
+		say(l, &greeting_select, 2, (const char *[]){"SELECT", database});
+	say(l, &greeting_ping, 1, (const char *[]){"PING"});
 }
 
 /*** Asking a sentinel ***/
-
-static bool
-read_master(const redisReply *reply, struct addr *ret)
-{
-	char text[INET6_ADDRSTRLEN + 16];
-	struct endpoint at;
-	const redisReply *host;
-	const redisReply *port;
-
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
-		return false;
-	host = reply->element[0];
-	port = reply->element[1];
-	if (host->type != REDIS_REPLY_STRING || port->type != REDIS_REPLY_STRING)
-		return false;
-	snprintf(text, sizeof(text), strchr(host->str, ':') != NULL ? "[%.46s]:%.5s" : "%.46s:%.5s",
-		 host->str, port->str);
-	if (endpoint_parse(text, 0, &at, NULL) < 0 || at.kind != TG_ENDPOINT_ADDR ||
-	    at.addr.u.sa.sa_family == AF_UNIX)
-		return false;
-	*ret = at.addr;
-	return true;
-}
 
 static void
 refuse_master(struct redis_link *l, const redisReply *reply)
 {
 	char reason[WHY_SIZE];
 
-	if (reply->type == REDIS_REPLY_NIL)
-		snprintf(reason, sizeof(reason), "it knows no master \"%.64s\"", l->url.master);
-	else if (reply->type == REDIS_REPLY_ERROR)
-		snprintf(reason, sizeof(reason), "SENTINEL refused: %.160s", reply->str);
-	else
-		snprintf(reason, sizeof(reason), "it tells no address of the master \"%.64s\"",
-			 l->url.master);
+	sentinel_refusal(reply, l->url.master, reason, sizeof(reason));
 	redis_link_fail(l, reason);
 }
 
@@ -415,7 +359,7 @@ on_master(redisAsyncContext *async, void *answer, void *item)
 		lost(l);
 		return;
 	}
-	if (!read_master(reply, &l->master)) {
+	if (!sentinel_read(reply, &l->master)) {
 		refuse_master(l, reply);
 		return;
 	}
@@ -433,7 +377,7 @@ ask_sentinel(struct redis_link *l)
 	const char *argv[] = {"SENTINEL", "get-master-addr-by-name", l->url.master};
 
 	if (l->sentinel_password != NULL)
-		say(l, &greet_auth, 2, (const char *[]){"AUTH", l->sentinel_password});
+		say(l, &greeting_auth, 2, (const char *[]){"AUTH", l->sentinel_password});
 	if (redisAsyncCommandArgv(l->async, on_master, NULL, 3, argv, NULL) == REDIS_OK)
 		l->guard.pending++;
 	else
@@ -463,6 +407,19 @@ begin(const struct redis_link *l, const struct addr *addr, const char *name)
 }
 
 static void
+note_where(struct redis_link *l, const struct addr *addr, const char *name)
+{
+	l->at = (struct endpoint){.kind = TG_ENDPOINT_ADDR, .addr = *addr};
+	if (name[0] != '\0') {
+		l->at.kind = TG_ENDPOINT_NAME;
+		l->at.port = addr_port(addr);
+		snprintf(l->at.host, sizeof(l->at.host), "%s", name);
+	}
+	if (l->url.master[0] != '\0' || l->url.is_cluster)
+		addr_format(addr, l->shown, sizeof(l->shown));
+}
+
+static void
 try_connect(struct redis_link *l)
 {
 	bool must_ask = l->url.master[0] != '\0' && !l->has_master;
@@ -474,8 +431,7 @@ try_connect(struct redis_link *l)
 		redis_link_fail(l, l->hosts.why);
 		return;
 	}
-	if (l->url.master[0] != '\0')
-		addr_format(addr, l->shown, sizeof(l->shown));
+	note_where(l, addr, l->has_master ? "" : l->hosts.name);
 	l->state = must_ask ? LINK_ASKING : LINK_GREETING;
 	async = begin(l, addr, l->has_master ? "" : l->hosts.name);
 	if (async == NULL || async->c.err != 0) {
@@ -551,22 +507,46 @@ find_hosts(struct redis_link *l, struct resolver *resolver, struct err *err)
 	return redis_hosts_start(&l->hosts, &l->url, resolver, on_found, l, err);
 }
 
+/* NULL: no memory. */
+static struct redis_link *
+make(struct loop *loop, const struct redis_link_ops *ops, void *user)
+{
+	struct redis_link *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->loop = loop;
+	l->ops = ops;
+	l->user = user;
+	l->dice = hash_number(mono_read().us ^ (uint64_t)getpid() << 40 ^ (uintptr_t)l);
+	timer_init(&l->timer, on_timer);
+	return l;
+}
+
+/* As far as it is made; it is closed where that has failed. */
+static int
+live(struct redis_link *l, int rc, struct redis_link **ret)
+{
+	if (rc < 0) {
+		redis_link_close(l);
+		return rc;
+	}
+	timer_set(l->loop, &l->timer, loop_now(l->loop));
+	*ret = l;
+	return 0;
+}
+
 int
 redis_link_open(const struct conf_store *conf, struct loop *loop, struct resolver *resolver,
 		const struct redis_link_ops *ops, void *user, struct redis_link **ret,
 		struct err *err)
 {
-	struct redis_link *l = calloc(1, sizeof(*l));
+	struct redis_link *l = make(loop, ops, user);
 	int rc;
 
 	if (l == NULL)
 		return err_no_memory(err);
-	l->loop = loop;
-	l->ops = ops;
-	l->user = user;
 	l->timeout_ms = conf->timeout_ms;
-	l->dice = mono_read().us ^ (uint64_t)getpid() << 40;
-	timer_init(&l->timer, on_timer);
 	rc = store_url_parse(conf->url, &l->url, err);
 	if (rc == 0)
 		rc = find_hosts(l, resolver, err);
@@ -576,13 +556,39 @@ redis_link_open(const struct conf_store *conf, struct loop *loop, struct resolve
 		l->sentinel_password = strdup(conf->sentinel_password);
 		rc = l->sentinel_password != NULL ? 0 : err_no_memory(err);
 	}
-	if (rc < 0) {
-		redis_link_close(l);
-		return rc;
-	}
-	timer_set(loop, &l->timer, loop_now(loop));
-	*ret = l;
-	return 0;
+	return live(l, rc, ret);
+}
+
+int
+redis_link_open_beside(const struct redis_link *first, const struct endpoint *at,
+		       const struct redis_link_ops *ops, void *user, struct redis_link **ret,
+		       struct err *err)
+{
+	struct redis_link *l = make(first->loop, ops, user);
+	int rc;
+
+	if (l == NULL)
+		return err_no_memory(err);
+	l->timeout_ms = first->timeout_ms;
+	l->url = first->url;
+	l->url.hosts[0] = *at;
+	l->url.n_hosts = 1;
+	rc = find_hosts(l, first->hosts.resolver, err);
+	if (rc == 0 && first->tls != NULL)
+		rc = redis_tls_share(first->tls, &l->tls, err);
+	return live(l, rc, ret);
+}
+
+void
+redis_link_learn(struct redis_link *l, const struct endpoint *list, size_t n)
+{
+	redis_hosts_learn(&l->hosts, list, n);
+}
+
+const struct endpoint *
+redis_link_where(const struct redis_link *l)
+{
+	return &l->at;
 }
 
 void

@@ -38,6 +38,15 @@ struct redis_link_ops {
 TG_MUST_CHECK int redis_link_open(const struct conf_store *conf, struct loop *loop,
 				  struct resolver *resolver, const struct redis_link_ops *ops,
 				  void *user, struct redis_link **ret, struct err *err);
+/* Another one to the same redis, or cluster, at this host: with the account, the timeout and the certificates of `first`, which outlives it. Fails
+ * as above. */
+TG_MUST_CHECK int redis_link_open_beside(const struct redis_link *first, const struct endpoint *at,
+					 const struct redis_link_ops *ops, void *user,
+					 struct redis_link **ret, struct err *err);
+/* Hosts it may try too, in place of those learned before; they stay until the next call. */
+void redis_link_learn(struct redis_link *l, const struct endpoint *list, size_t n);
+/* Where it is, or was tried last: a name where the host has one. */
+const struct endpoint *redis_link_where(const struct redis_link *l);
 /* Without a word to anybody. NULL allowed. Not inside its own calls. */
 void redis_link_close(struct redis_link *l);
 

@@ -143,13 +143,20 @@ shares_leave(struct redis_shares *shares)
 
 /*** Questions ***/
 
+static bool
+is_due(const struct share *share, const struct share_reach *reach)
+{
+	return share->is_pending && !share->is_sent &&
+	       (reach->has == NULL || reach->has(reach->user, share->service));
+}
+
 bool
-shares_are_pending(const struct redis_shares *shares)
+shares_are_pending(const struct redis_shares *shares, const struct share_reach *reach)
 {
 	const struct share *share;
 
 	LIST_FOREACH(share, &shares->all, link) {
-		if (share->is_pending)
+		if (is_due(share, reach))
 			return true;
 	}
 	return false;
@@ -199,20 +206,20 @@ add_memory(struct redis_shares *shares, struct redis_batch *b)
 }
 
 void
-shares_add(struct redis_shares *shares, struct redis_batch *b)
+shares_add(struct redis_shares *shares, struct redis_batch *b, const struct share_reach *reach)
 {
 	struct share *share;
 
 	if (shares->is_asking_memory && is_any_told(shares))
 		add_memory(shares, b);
-	if (!shares_are_pending(shares))
+	if (!shares_are_pending(shares, reach))
 		return;
 	if (shares->sha[0] == '\0') {
 		add_load(b);
 		return;
 	}
 	LIST_FOREACH(share, &shares->all, link) {
-		if (!share->is_pending || !add_exchange(shares, b, share))
+		if (!is_due(share, reach) || !add_exchange(shares, b, share))
 			continue;
 		share->is_pending = false;
 		share->is_sent = true;
@@ -293,17 +300,15 @@ shares_answered(struct redis_shares *shares, const struct batch_item *item,
 }
 
 void
-shares_end_flight(struct redis_shares *shares)
+shares_release(const struct batch_item *item)
 {
-	struct share *share;
-	struct share *next;
+	struct share *share = item->record;
 
-	for (share = LIST_FIRST(&shares->all); share != NULL; share = next) {
-		next = LIST_NEXT(share, link);
-		share->is_sent = false;
-		if (!share->is_gone || share->is_pending)
-			continue;
-		LIST_REMOVE(share, link);
-		share_free(share);
-	}
+	if (item->kind != &kind_exchange)
+		return;
+	share->is_sent = false;
+	if (!share->is_gone || share->is_pending)
+		return;
+	LIST_REMOVE(share, link);
+	share_free(share);
 }

@@ -32,7 +32,7 @@ struct redis_shares {
 void shares_init(struct redis_shares *shares, struct store *store, const struct conf_store *conf,
 		 void (*flush)(struct store *s));
 void shares_fini(struct redis_shares *shares);
-/* There is another connection, perhaps to another redis. */
+/* There is another connection, or another redis has what was asked for. */
 void shares_connected(struct redis_shares *shares);
 
 /* NULL: there is none. */
@@ -43,9 +43,15 @@ void shares_forget(struct redis_shares *shares, const char *service);
 /* Leases are given back with the next flush. */
 void shares_leave(struct redis_shares *shares);
 
-bool shares_are_pending(const struct redis_shares *shares);
-/* What is pending; nothing of what finds no room. */
-void shares_add(struct redis_shares *shares, struct redis_batch *b);
+/* Of which services a redis has the keys: where there is more than one, each has those of its own. */
+struct share_reach {
+	bool (*has)(void *user, const char *service); /* NULL: of all */
+	void *user;
+};
+
+bool shares_are_pending(const struct redis_shares *shares, const struct share_reach *reach);
+/* What is pending there, and not under way; nothing of what finds no room. */
+void shares_add(struct redis_shares *shares, struct redis_batch *b, const struct share_reach *reach);
 /* Whether an answer is to one of shares_add(). */
 bool shares_have_asked(const struct batch_kind *kind);
 /* An error that is no refusal: it is asked again. */
@@ -54,7 +60,7 @@ bool shares_again(struct redis_shares *shares, const struct batch_item *item,
 /* False: the answer is none that redis would give. */
 bool shares_answered(struct redis_shares *shares, const struct batch_item *item,
 		     const redisReply *reply);
-/* Nothing is under way any more. */
-void shares_end_flight(struct redis_shares *shares);
+/* It is not under way any more, answered or not. */
+void shares_release(const struct batch_item *item);
 
 #endif

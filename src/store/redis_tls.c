@@ -7,6 +7,7 @@
 
 struct redis_tls {
 	struct tls_peer *peer;
+	bool is_shared; /* the peer is another's */
 	struct ssl_st *session; /* begun last; its connection owns it */
 };
 
@@ -26,12 +27,26 @@ redis_tls_new(const struct conf_store *conf, struct redis_tls **ret, struct err 
 	return rc;
 }
 
+int
+redis_tls_share(const struct redis_tls *first, struct redis_tls **ret, struct err *err)
+{
+	struct redis_tls *tls = calloc(1, sizeof(*tls));
+
+	if (tls == NULL)
+		return err_no_memory(err);
+	tls->peer = first->peer;
+	tls->is_shared = true;
+	*ret = tls;
+	return 0;
+}
+
 void
 redis_tls_free(struct redis_tls *tls)
 {
 	if (tls == NULL)
 		return;
-	tls_peer_free(tls->peer);
+	if (!tls->is_shared)
+		tls_peer_free(tls->peer);
 	free(tls);
 }
 

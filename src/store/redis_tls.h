@@ -14,6 +14,9 @@ struct redis_tls;
 /* Reads the files of `conf`. -TG_ENOMEM, -TG_EINVAL. */
 TG_MUST_CHECK int redis_tls_new(const struct conf_store *conf, struct redis_tls **ret,
 				struct err *err);
+/* For one more connection, with the files that `first` has read, which outlives it. -TG_ENOMEM. */
+TG_MUST_CHECK int redis_tls_share(const struct redis_tls *first, struct redis_tls **ret,
+				  struct err *err);
 void redis_tls_free(struct redis_tls *tls); /* NULL allowed */
 /* On a connection that is being made, to the host of this name or address. False: no memory, or async->err. */
 TG_MUST_CHECK bool redis_tls_begin(struct redis_tls *tls, redisAsyncContext *async, const char *host);

@@ -9,6 +9,14 @@ redis_tls_new(const struct conf_store *conf, struct redis_tls **ret, struct err 
 	return err_set(err, TG_EINVAL, "TLS to redis is not available");
 }
 
+int
+redis_tls_share(const struct redis_tls *first, struct redis_tls **ret, struct err *err)
+{
+	(void)first;
+	(void)ret;
+	return err_set(err, TG_EINVAL, "TLS to redis is not available");
+}
+
 void
 redis_tls_free(struct redis_tls *tls)
 {

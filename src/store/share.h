@@ -14,7 +14,7 @@
 struct share {
 	LIST_ENTRY(share) link;
 	char *service;
-	bool is_gone;    /* nobody tells it any more; freed when it is not under way */
+	bool is_gone;    /* nobody tells it any more; freed when it is neither pending nor under way */
 	bool is_leaving; /* the next question is the last one */
 	bool is_pending; /* a question is to go out */
 	bool is_sent;    /* one is under way */

@@ -20,6 +20,8 @@
 #define TRIES     8u
 #define SAID      8192u
 #define WORDS_MAX 24u
+/* Far beyond what a slow machine takes: a test says itself who fails. */
+#define NODE_TIMEOUT_MS "60000"
 
 bool
 fake_redis_is_here(void)
@@ -41,14 +43,19 @@ free_port(void)
 static void
 run(const struct fake_redis *r, int out)
 {
+	const char *cluster = r->is_node ? "yes" : "no";
 	char port[8];
+	char bus[8];
 
 	snprintf(port, sizeof(port), "%u", r->port);
+	snprintf(bus, sizeof(bus), "%u", r->is_node ? r->bus : 0);
 	dup2(out, STDOUT_FILENO);
 	dup2(out, STDERR_FILENO);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	execlp(PROGRAM, PROGRAM, "--port", port, "--bind", "127.0.0.1", "--unixsocket", r->path,
-	       "--save", "", "--appendonly", "no", "--dir", r->folder, (char *)NULL);
+	       "--save", "", "--appendonly", "no", "--dir", r->folder, "--cluster-enabled", cluster,
+	       "--cluster-port", bus, "--cluster-config-file", "nodes.conf", "--cluster-node-timeout",
+	       NODE_TIMEOUT_MS, "--repl-diskless-sync-delay", "0", (char *)NULL);
 	_exit(127);
 }
 
@@ -103,6 +110,8 @@ fake_redis_start(struct fake_redis *r)
 	for (unsigned i = 0; i < TRIES; i++) {
 		if (!is_kept)
 			r->port = free_port();
+		if (!is_kept && r->is_node)
+			r->bus = free_port();
 		if (try_start(r))
 			return;
 	}
@@ -126,12 +135,22 @@ fake_redis_signal(const struct fake_redis *r, int signo)
 	assert_int_equal(kill(r->pid, signo), 0);
 }
 
+static void
+remove_config(const struct fake_redis *r)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/nodes.conf", r->folder);
+	unlink(path);
+}
+
 void
 fake_redis_fini(struct fake_redis *r)
 {
 	fake_redis_stop(r);
 	if (r->folder[0] != '\0') {
 		unlink(r->path);
+		remove_config(r);
 		rmdir(r->folder);
 	}
 	*r = (struct fake_redis){.pid = 0};

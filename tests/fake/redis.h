@@ -13,6 +13,8 @@ struct fake_redis {
 	pid_t pid; /* 0: it does not run */
 	int out;   /* what it logs */
 	uint16_t port;
+	bool is_node; /* set before the start: of a Redis Cluster, which it is to be made part of */
+	uint16_t bus; /* its other port then */
 	char folder[32];
 	char path[64]; /* of its socket */
 };

@@ -85,6 +85,26 @@ sentinels_are_several(void **state)
 }
 
 static void
+nodes_of_a_cluster_are_several(void **state)
+{
+	struct store_url url;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(store_url_parse("redis+cluster://u:p@10.0.0.1,n2.example.org:7000,[::1]/0", &url, &err), 0);
+	assert_true(url.is_cluster);
+	assert_int_equal(url.n_hosts, 3);
+	assert_int_equal(addr_port(&url.hosts[0].addr), 6379);
+	assert_string_equal(url.hosts[1].host, "n2.example.org");
+	assert_int_equal(url.hosts[1].port, 7000);
+	assert_string_equal(url.master, "");
+	assert_string_equal(url.password, "p");
+	assert_int_equal(store_url_parse("redis+cluster://10.0.0.1/", &url, &err), 0);
+	assert_int_equal(store_url_parse("redis://10.0.0.1", &url, &err), 0);
+	assert_false(url.is_cluster);
+}
+
+static void
 tls_is_there_or_refused(void **state)
 {
 	struct store_url url;
@@ -116,6 +136,9 @@ other_urls_are_refused(void **state)
 		{"redis+sentinel://a/m/x", "bad database"},
 		{"redis+sentinel://a/m?db=1", "bad text behind the master"},
 		{"redis+sentinel://a/%zz", "master: a %"},
+		{"redis+cluster://", "no host"},
+		{"redis+cluster://a,b/1", "allowed: /0, a Redis Cluster has no other database"},
+		{"redis+cluster://a,b,c,d,e,f,g,h,i", "more than 8 hosts"},
 		{"redis://", "no host"},
 		{"redis://:6379", "is not an IPv4 address or a host name"},
 		{"redis:///3", "no host"},
@@ -224,7 +247,8 @@ keys_are_checked(void **state)
 	refused(TOP("store = { type = \"redis\"; };"),
 		"1: store.url: missing; allowed: \"redis://[user:password@]host[:port][/database]\", "
 		"\"redis+unix:///path[?db=n]\", "
-		"\"redis+sentinel://host[:port][,host...]/master[/database]\"");
+		"\"redis+sentinel://host[:port][,host...]/master[/database]\", "
+		"\"redis+cluster://host[:port][,host...]\"");
 	refused(TOP("store = { type = \"redis\"; url = \"redis://h\"; ca = \"/ca.pem\"; };"),
 		"1: store.ca: not with redis://; allowed: with rediss://, by TLS");
 	refused(TOP("store = { type = \"redis\"; url = \"redis://h\"; key = \"/k.pem\"; };"),
@@ -364,6 +388,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(urls_say_where_and_who),
 		cmocka_unit_test(sentinels_are_several),
+		cmocka_unit_test(nodes_of_a_cluster_are_several),
 		cmocka_unit_test(tls_is_there_or_refused),
 		cmocka_unit_test(other_urls_are_refused),
 		cmocka_unit_test(long_parts_are_refused),

@@ -61,9 +61,11 @@ world_fini(struct world *w)
 static inline void
 world_open_url(struct world *w, const char *url)
 {
+	/* The next one of a name takes over from the one before. */
+	char instance[] = "me";
 	struct conf_store conf = {
 		.type = TG_STORE_REDIS, .url = w->url, .timeout_ms = w->timeout_ms,
-		.decisions = STREAM_LENGTH};
+		.decisions = STREAM_LENGTH, .instance = instance, .lease_ms = 60000};
 	struct err err = {.text = ""};
 
 	snprintf(w->url, sizeof(w->url), "%s", url);
