@@ -67,13 +67,17 @@ class Redis:
 
     def ask(self, *words, database=0):
         """The owner's question to redis-cli, its answer as JSON has it."""
-        argv = [program("redis-cli"), "-s", self.path, "-n", str(database), "--json", *words]
+        return json.loads(self.ask_text("-n", str(database), "--json", *words))
+
+    def ask_text(self, *words):
+        """The same as it is; of CLUSTER and INFO redis-cli makes no JSON."""
+        argv = [program("redis-cli"), "-s", self.path, *words]
         if self.users:
             argv[1:1] = ["--no-auth-warning", "-a", PASSWORD]
         done = subprocess.run(argv, capture_output=True, text=True, check=False,
                               timeout=settings.TIMEOUT)
         assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        return done.stdout
 
 
 class Sentinels:
@@ -119,8 +123,57 @@ sentinel failover-timeout {self.MASTER} 5000
         hosts = ",".join(f"{net.ADDRESS}:{port}" for port in self.ports)
         return f"redis+sentinel://{hosts}/{self.MASTER}"
 
+    def has_copied(self, key):
+        return self.copy.ask("exists", key) == 1
+
     def stop(self):
         for server in self.servers:
             server.stop(status=None)
         self.copy.stop()
         self.master.stop()
+
+
+class Cluster:
+    """A Redis Cluster of three masters; the one that has `key` has a copy, which the others make master by real votes."""
+
+    def __init__(self, folder, key):
+        self.nodes = [self.start(folder, f"node-{i}") for i in range(4)]
+        self.slot = int(self.nodes[0].ask("cluster", "keyslot", key))
+        self.give_slots(self.nodes[:3])
+        for node in self.nodes[1:]:
+            node.ask("cluster", "meet", net.ADDRESS, str(self.nodes[0].port), str(self.nodes[0].bus))
+        settings.wait_until(lambda: all(self.knows_all(node) for node in self.nodes), "the nodes to know each other")
+        self.master, self.copy = self.nodes[0], self.nodes[3]
+        self.copy.ask("cluster", "replicate", self.master.ask("cluster", "myid"))
+        settings.wait_until(lambda: self.copy.ask("role")[3] == "connected", "the copy to follow")
+
+    @staticmethod
+    def start(folder, name):
+        bus = net.free_port()
+        node = Redis(folder, name=name, lines=["cluster-enabled yes", f"cluster-port {bus}", "cluster-node-timeout 3000", f"cluster-announce-ip {net.ADDRESS}",
+                                               "repl-diskless-sync-delay 0", "cluster-config-file nodes.conf"])
+        node.bus = bus
+        return node
+
+    def give_slots(self, masters):
+        """A third to each; that of `key` to the first."""
+        thirds = [[0, 5460], [5461, 10922], [10923, 16383]]
+        thirds.sort(key=lambda third: not third[0] <= self.slot <= third[1])
+        for epoch, (node, third) in enumerate(zip(masters, thirds), start=1):
+            node.ask("cluster", "set-config-epoch", str(epoch))
+            node.ask("cluster", "addslotsrange", *map(str, third))
+
+    @staticmethod
+    def knows_all(node):
+        said = node.ask_text("cluster", "info")
+        return "cluster_state:ok" in said and "cluster_known_nodes:4" in said
+
+    def url(self):
+        return "redis+cluster://" + ",".join(self.nodes[i].address for i in (0, 1))
+
+    def has_copied(self, _key):
+        return self.copy.ask("cluster", "countkeysinslot", str(self.slot)) > 0
+
+    def stop(self):
+        for node in self.nodes:
+            node.stop()

@@ -1,27 +1,28 @@
-"""Sentinels make the copy of a redis its master: the store goes over to it, and who leads does so all the same."""
+"""Sentinels, or the masters of a cluster, make the copy of a redis its master: the store goes over to it, and who leads does so all
+the same."""
 
 import json
 
 import pytest
 
 from harness import control, settings
-from harness.redis import Sentinels
+from harness.redis import Cluster, Sentinels
 from scale.conftest import shared_store
 
 PLAIN = 'metric = "in-flight"; target = 2; min = 1; max = 4; '
 
 
-@pytest.fixture
-def sentinels(tmp_path):
-    all_of_them = Sentinels(tmp_path)
+@pytest.fixture(params=["sentinels", "cluster"])
+def redises(request, tmp_path):
+    all_of_them = Sentinels(tmp_path) if request.param == "sentinels" else Cluster(tmp_path, "tg:{site}:lease")
     yield all_of_them
     all_of_them.stop()
 
 
-def test_a_failover_is_survived(scaled, sentinels, programs):
+def test_a_failover_is_survived(scaled, redises, programs):
     made = {}
     for name in ("a", "b"):
-        made[name] = scaled(PLAIN, top=shared_store(sentinels.url(), name), instance=name, programs=programs.provider(),
+        made[name] = scaled(PLAIN, top=shared_store(redises.url(), name), instance=name, programs=programs.provider(),
                             environment=programs.environment())
 
     def leads():
@@ -32,13 +33,13 @@ def test_a_failover_is_survived(scaled, sentinels, programs):
         tg.site.wait(ready=1, desired=1)
     before = programs.backends()
     epoch = max(tg.site.show()["lead"]["epoch"] for tg in made.values())
-    assert sentinels.copy.ask("get", "tg:{site}:lease")
-    sentinels.master.kill()
+    settings.wait_until(lambda: redises.has_copied("tg:{site}:lease"), "the copy to have it")
+    redises.master.kill()
 
     def is_over():
         shown = [json.loads(control.ask(tg.site.admin, "show store json")) for tg in made.values()]
         return all(one["well"] for one in shown) and len(leads()) == 1 and \
-            sentinels.copy.ask("role")[0] == "master" and sentinels.copy.ask("get", "tg:{site}:lease")
+            redises.copy.ask("role")[0] == "master" and redises.copy.ask("get", "tg:{site}:lease")
     settings.wait_until(is_over, "the copy to be used")
     (leader,) = leads()
     assert made[leader].site.show()["lead"]["epoch"] >= epoch
@@ -49,7 +50,7 @@ def test_a_failover_is_survived(scaled, sentinels, programs):
     assert before[0] in programs.backends() and len(programs.backends()) == 2
     epochs = [one[2] for one in programs.epochs()]
     assert epochs == sorted(epochs)
-    assert sentinels.copy.ask("xlen", "tg:{site}:decisions") > 0
+    assert redises.copy.ask("xlen", "tg:{site}:decisions") > 0
     # One by one: the last one that can stops the backends.
     follower, = [name for name in made if name != leader]
     made[follower].stop()
