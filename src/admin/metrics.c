@@ -344,6 +344,17 @@ write_check_failures(const struct metric *m, const struct metric_site *site, str
 		health_status(site->s->health, (unsigned)site->i, (unsigned)site->j)->failures);
 }
 
+/* id: whether those that find it up. Only where others are to count. */
+static void
+write_votes(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	const struct quorum *others =
+		&health_status(site->s->health, (unsigned)site->i, (unsigned)site->j)->others;
+
+	if (site->s->conf->services[site->i].health.share != TG_SHARE_OFF)
+		exposition_number(out, &site->series, m->id != 0 ? others->n_up : others->n_down);
+}
+
 /* the store */
 
 static void
@@ -499,6 +510,8 @@ const struct metric metrics[] = {
 	ROW(BACKEND, COUNTER, "backend_retries_total", write_counter, TG_B_RETRIES, "Tries that left the backend for another go."),
 	ROW(BACKEND, COUNTER, "backend_ejections_total", write_ejections, 0, "Times the backend was ejected."),
 	ROW(BACKEND, COUNTER, "backend_check_failures_total", write_check_failures, 0, "Health checks that failed."),
+	ROW(BACKEND, GAUGE, "backend_others_up", write_votes, 1, "Other instances whose checks find the backend up, where health.share has them count."),
+	ROW(BACKEND, GAUGE, "backend_others_down", write_votes, 0, "Other instances whose checks find the backend down, where health.share has them count."),
 	ROW(BACKEND, COUNTER, "backend_response_head_seconds_total", write_counted_seconds, TG_B_TIME_RESPONSE_US, "Time to the heads of answers, summed up."),
 	ROW(BACKEND, HISTOGRAM, "backend_connect_seconds", write_backend_histogram, TG_HISTOGRAM_CONNECT, "Connecting to the backend; only connections that were made."),
 	ROW(BACKEND, HISTOGRAM, "backend_response_head_seconds", write_backend_histogram, TG_HISTOGRAM_RESPONSE, "From the request sent to the head of the backend's answer."),

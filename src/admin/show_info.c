@@ -165,7 +165,7 @@ show_objects(struct info *i, const struct admin_source *s)
 				health_status(s->health, (unsigned)k, (unsigned)j);
 
 			backends++;
-			up += h->verdict.state == TG_HEALTH_UP;
+			up += h->state == TG_HEALTH_UP;
 		}
 	}
 	number(i, "Listeners", s->conf->n_listeners);

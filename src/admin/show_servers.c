@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "admin/command.h"
+#include "admin/show_votes.h"
 #include "admin/stat.h"
 #include "base/log.h"
 
@@ -119,7 +120,7 @@ print_text(struct output *out, const struct server *v)
 		      admin_flags(v));
 	output_format(out, "%" PRIu64 " %u %" PRIu64 " %u %u %u %u %u ",
 		      stat_backend_weight(v->s, v->i_service, v->i_backend), v->conf->weight,
-		      mono_diff_us(v->s->now, v->health->verdict.since) / 1000000,
+		      mono_diff_us(v->s->now, v->health->since) / 1000000,
 		      check_numbers[v->health->last.result], (unsigned)verdict_of(v),
 		      v->state.health == TG_HEALTH_UP ? check->rise + check->fall - 1 - run : run,
 		      check_flags(v),
@@ -260,8 +261,11 @@ print_observed(struct output *out, const struct server *v)
 				  addr_format(&v->health->next, text, sizeof(text)));
 	print_text_member(out, "check", check_result_str(v->health->last.result));
 	print_text_member(out, "reason", v->health->last.text);
-	output_format(out, ",\"seconds\":%" PRIu64 "}",
-		      mono_diff_us(v->s->now, v->health->verdict.since) / 1000000);
+	output_format(out, ",\"seconds\":%" PRIu64,
+		      mono_diff_us(v->s->now, v->health->since) / 1000000);
+	if (v->service->health.share != TG_SHARE_OFF)
+		show_votes_backend_json(out, v->s, v->service, v->conf, v->health);
+	output_text(out, "}");
 }
 
 static void

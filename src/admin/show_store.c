@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "admin/command.h"
+#include "admin/show_votes.h"
 
 /* One service that is scaled. */
 struct led {
@@ -68,6 +69,7 @@ print_text(const struct admin_source *s, struct output *out)
 		if (look(s, i, &led))
 			print_service(&led, out);
 	}
+	show_votes_text(out, s);
 }
 
 static void
@@ -133,7 +135,9 @@ print_json(const struct admin_source *s, struct output *out)
 		json_service(&led, before, out);
 		before = ",\n";
 	}
-	output_text(out, "]}\n");
+	output_text(out, "]");
+	show_votes_json(out, s);
+	output_text(out, "}\n");
 }
 
 static void

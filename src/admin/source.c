@@ -59,7 +59,7 @@ source_serving_state(const struct admin_source *s, size_t service, size_t backen
 	const struct agent_status *agent = health_agent_status(s->health, i, j);
 
 	return (struct serving_state){
-		.health = h->verdict.state,
+		.health = h->state,
 		.has_addr = h->has_addr,
 		.is_ejected = source_is_ejected(s, service, backend),
 		.record = h->record,

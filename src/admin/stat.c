@@ -166,22 +166,26 @@ ordered_status(const struct backend_order *order, enum backend_health health)
 	return NULL;
 }
 
-/* "UP", "UP 2/3" after one failure of three, "DOWN", "DOWN 1/2" after one pass of two. */
+/* "UP", "UP 2/3" after one failure of three, "DOWN", "DOWN 1/2" after one pass of two: of its own checks, where these
+ * say the same as what counts. */
 static void
-format_status(const struct conf_health_check *conf, const struct verdict *v, char *buf, size_t size)
+format_status(const struct conf_health_check *conf, const struct health_status *h, char *buf,
+	      size_t size)
 {
-	switch (v->state) {
+	unsigned run = h->state == h->verdict.state ? h->verdict.run : 0;
+
+	switch (h->state) {
 	case TG_HEALTH_UP:
 		if (conf->type == TG_HEALTH_NONE)
 			snprintf(buf, size, "no check");
-		else if (v->run > 0)
-			snprintf(buf, size, "UP %u/%u", conf->fall - v->run, conf->fall);
+		else if (run > 0)
+			snprintf(buf, size, "UP %u/%u", conf->fall - run, conf->fall);
 		else
 			snprintf(buf, size, "UP");
 		break;
 	case TG_HEALTH_DOWN:
-		if (v->run > 0)
-			snprintf(buf, size, "DOWN %u/%u", v->run, conf->rise);
+		if (run > 0)
+			snprintf(buf, size, "DOWN %u/%u", run, conf->rise);
 		else
 			snprintf(buf, size, "DOWN");
 		break;
@@ -192,17 +196,25 @@ format_status(const struct conf_health_check *conf, const struct verdict *v, cha
 	}
 }
 
+static const char *
+others_find(enum backend_health state)
+{
+	return state == TG_HEALTH_UP ? "other instances find it up" : "other instances find it down";
+}
+
 static void
 set_health(struct stat_row *r, const struct admin_source *s, const struct conf_health_check *conf,
 	   const struct health_status *h)
 {
-	format_status(conf, &h->verdict, r->status, sizeof(r->status));
+	format_status(conf, h, r->status, sizeof(r->status));
 	set_text(r, TG_STAT_STATUS, r->status);
-	set_number(r, TG_STAT_LASTCHG, mono_diff_us(s->now, h->verdict.since) / 1000000);
+	set_number(r, TG_STAT_LASTCHG, mono_diff_us(s->now, h->since) / 1000000);
 	set_text(r, TG_STAT_LAST_CHK, h->last.text);
 	set_text(r, TG_STAT_CHECK_STATUS, check_result_str(h->last.result));
 	set_text(r, TG_STAT_CHECK_DESC,
-		 h->note[0] != '\0' ? h->note : check_result_help(h->last.result));
+		 h->note[0] != '\0'            ? h->note
+		 : h->state != h->verdict.state ? others_find(h->state)
+						: check_result_help(h->last.result));
 	if (h->has_addr)
 		set_text(r, TG_STAT_ADDR, addr_format(&h->addr, r->addr, sizeof(r->addr)));
 	if (conf->type == TG_HEALTH_NONE)
@@ -245,7 +257,7 @@ set_ejection(struct stat_row *r, const struct admin_source *s, uint32_t slot,
 	const struct segment_shared *shared = segment_shared(s->segment, slot);
 
 	set_number(r, TG_STAT_HANAFAIL, cleared_ejections(s, slot));
-	if (source_gauge(&shared->ejected) != 0 && h->verdict.state == TG_HEALTH_UP)
+	if (source_gauge(&shared->ejected) != 0 && h->state == TG_HEALTH_UP)
 		set_text(r, TG_STAT_STATUS, "NOLB");
 }
 

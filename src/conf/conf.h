@@ -205,6 +205,14 @@ conf_has_tls(const struct conf_listener *listener)
 	return listener->tls.n_certificates > 0;
 }
 
+/* Whether what other tidegates find of a backend counts. */
+enum conf_share {
+	TG_SHARE_OFF = 0,
+	TG_SHARE_ANY = 1,      /* who finds it down makes it down */
+	TG_SHARE_MAJORITY = 2, /* what more of them find than not */
+	TG_SHARE_COUNT
+};
+
 struct conf_health_check {
 	enum conf_health type;
 	uint64_t interval_ms;    /* 2s */
@@ -226,6 +234,7 @@ struct conf_health_check {
 	uint16_t port; /* 0: the backend's */
 	bool keep;     /* tcp: the connection stays open between checks; false */
 	unsigned fail_open_percent; /* fewer up than this share: all are used; 0: never (default) */
+	enum conf_share share;      /* off */
 };
 
 /* agent = { port; interval; timeout; send; } of a service. */

@@ -11,6 +11,9 @@
 static const char *const health_words[] = {"none", "tcp", "http", "exec", NULL};
 static const char *const health_later[] = {"grpc", NULL};
 
+static const char *const share_words[] = {
+	[TG_SHARE_OFF] = "off", [TG_SHARE_ANY] = "any", [TG_SHARE_MAJORITY] = "majority", NULL};
+
 /*** health ***/
 
 static bool
@@ -23,6 +26,12 @@ static bool
 is_http_check(const void *object)
 {
 	return ((const struct conf_health_check *)object)->type == TG_HEALTH_HTTP;
+}
+
+static bool
+is_checked(const void *object)
+{
+	return ((const struct conf_health_check *)object)->type != TG_HEALTH_NONE;
 }
 
 static bool
@@ -229,6 +238,22 @@ static const struct conf_field health_fields[] = {
 			"count, nor do backends that are not wanted (weight 0, or by order of "
 			"their agent). When none passes and a backup does, the backups are used. "
 			"0: never.",
+	},
+	{
+		.key = "share",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_health_check, share),
+		.words = share_words,
+		.preset = "off",
+		.when = is_checked,
+		.when_text = "with another type than \"none\"",
+		.help = "Of several tidegates on one redis, what the checks of the others find of a backend, by the name of the "
+			"service, of the backend, and its address. off: nothing. any: it is down as soon as one of them finds it "
+			"down, and up again when none does. majority: it is what more of them find than not; as many on both sides, "
+			"and it is what its own checks find. Each tells what its own checks find, never what comes of it. Who was not "
+			"heard of for the lease of store, and who finds no backend of the service up, be it cut off from all of them, "
+			"has no vote. A tidegate that does not hear the store goes by its own checks, and says so. What is ejected "
+			"(outlier) is not told. Before its own first verdict a backend is not used.",
 	},
 	{.key = NULL},
 };

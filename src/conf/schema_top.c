@@ -405,6 +405,20 @@ check_buffer_folder(struct conf_check *check, const struct conf *conf)
 				 strerror(errno));
 }
 
+/* Between our own processes: the proxy is not told of the store. */
+static void
+check_share(struct conf_check *check, const struct conf *conf)
+{
+	for (unsigned i = 0; i < conf->n_services; i++) {
+		if (conf->services[i].health.share != TG_SHARE_OFF &&
+		    conf->store.type != TG_STORE_REDIS && conf_check_file(check, "services"))
+			conf_check_element_error(
+				check, "services", i, "health",
+				"share: needs a store that others see too; allowed: \"off\", or "
+				"store = { type = \"redis\"; ... }");
+	}
+}
+
 /* The file itself may come later: with the first order. */
 static void
 check_state_file(struct conf_check *check, const struct conf *conf)
@@ -660,6 +674,7 @@ top_check(struct conf_check *check, void *object)
 	list_controls(check, conf);
 	find_buffer_folder(check, conf);
 	check_buffer_folder(check, conf);
+	check_share(check, conf);
 	check_state_file(check, conf);
 	if (conf->watchdog_ms > 0 && conf->watchdog_ms < TG_SECOND)
 		conf_check_error(check, "watchdog",

@@ -107,6 +107,8 @@ health_set_checked(struct health *health, unsigned service, unsigned backend, bo
 	if (p->is_resting && p->trial != NULL)
 		probe_adopt(p);
 	probe_resume(p);
+	if (probe_state(p) != p->status.state)
+		probe_tell(p);
 }
 
 void
@@ -125,6 +127,26 @@ health_set_check_port(struct health *health, unsigned service, unsigned backend,
 		if (!probe_try(p, &next, &record))
 			probe_move(p, &next, &record);
 	}
+}
+
+void
+health_set_others(struct health *health, unsigned service, unsigned backend,
+		  const struct quorum *others)
+{
+	struct probe *p = probe_get(health, service, backend);
+
+	p->status.others = *others;
+	if (probe_state(p) != p->status.state)
+		probe_tell(p);
+}
+
+bool
+health_has_vote(const struct health *health, unsigned service, unsigned backend)
+{
+	const struct probe *p = probe_get(health, service, backend);
+
+	return p->ops != NULL && !p->is_resting && p->status.has_addr &&
+	       p->status.verdict.state != TG_HEALTH_CHECKING;
 }
 
 void

@@ -18,6 +18,7 @@
 #include "conf/same.h"
 #include "health/agent.h"
 #include "health/check.h"
+#include "health/quorum.h"
 #include "health/verdict.h"
 #include "loop/loop.h"
 
@@ -26,7 +27,10 @@
 
 /* What is known of one backend. Read-only outside health/. */
 struct health_status {
-	struct verdict verdict;
+	struct verdict verdict;    /* of the checks of this tidegate alone */
+	enum backend_health state; /* what counts: with what others find */
+	struct mono since;         /* it has been so */
+	struct quorum others;      /* at this address; nothing where they are not to count */
 	bool has_addr;
 	struct addr addr;	   /* where traffic goes */
 	struct addr next;	   /* where it moves to when a check there passes; len 0: nowhere */
@@ -82,6 +86,12 @@ void health_set_checked(struct health *health, unsigned service, unsigned backen
 /* Where it is checked from now on; 0: as configured. */
 void health_set_check_port(struct health *health, unsigned service, unsigned backend,
 			   uint16_t port);
+
+/* What others find of it at the address where it is; what counts may be another state then. */
+void health_set_others(struct health *health, unsigned service, unsigned backend,
+		       const struct quorum *others);
+/* Whether its own checks have a verdict, to be told to others: it has an address, and is checked. */
+bool health_has_vote(const struct health *health, unsigned service, unsigned backend);
 
 /* What statistics say of its name beside its health; "": nothing. */
 void health_set_note(struct health *health, unsigned service, unsigned backend, const char *note);

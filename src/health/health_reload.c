@@ -206,6 +206,8 @@ probe_settle(struct probe *p)
 	settle_trial(p);
 	if (p->ops != NULL) {
 		probe_resume(p);
+		if (probe_state(p) != s->state)
+			probe_tell(p);
 		return;
 	}
 	check_outcome_set(&s->last, TG_CHECK_UNCHECKED, "not checked");

@@ -1,33 +1,72 @@
 /* health/probe.c: one backend's checks: when, where, what came out of them, and where it is to move. */
 #include "health/probe_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/container.h"
 #include "base/log.h"
+
+enum backend_health
+probe_state(const struct probe *p)
+{
+	/* One that has no address is down for that, and one that is not checked has no verdict. */
+	if (p->ops == NULL || p->is_resting || !p->status.has_addr)
+		return p->status.verdict.state;
+	return quorum_state(p->service->health.share, p->status.verdict.state, &p->status.others);
+}
+
+/* Its own checks, or who finds it otherwise. */
+static const char *
+reason_of(const struct probe *p, char *buf, size_t size)
+{
+	const struct health_status *s = &p->status;
+	bool is_up = s->state == TG_HEALTH_UP;
+
+	if (s->state == s->verdict.state)
+		return s->last.text;
+	snprintf(buf, size, "%u of %u others find it %s", is_up ? s->others.n_up : s->others.n_down,
+		 s->others.n_up + s->others.n_down, is_up ? "up" : "down");
+	return buf;
+}
+
+/* It is another one, and nothing comes of that alone. */
+static void
+log_own(const struct probe *p)
+{
+	const struct health_status *s = &p->status;
+
+	log_write(TG_LOG_INFO, "backend found otherwise here",
+		  "svc=%s srv=%s state=%s own=%s others_up=%u others_down=%u reason=%s",
+		  p->service->name, p->backend->name, backend_health_str(s->state),
+		  backend_health_str(s->verdict.state), s->others.n_up, s->others.n_down,
+		  s->last.text);
+}
 
 /* That a slot of a name has no address is nothing to warn of. */
 static void
 log_change(const struct probe *p)
 {
 	const struct health_status *s = &p->status;
+	char said[TG_CHECK_TEXT_SIZE];
+	const char *why = reason_of(p, said, sizeof(said));
 	char where[TG_ADDR_STRLEN] = "-";
 
 	if (p->backend->slots > 1 && !s->has_addr)
 		return;
 	if (s->has_addr)
 		addr_format(&s->addr, where, sizeof(where));
-	if (p->health->news != NULL && s->verdict.state != TG_HEALTH_CHECKING)
+	if (p->health->news != NULL && s->state != TG_HEALTH_CHECKING)
 		p->health->news(p->health->news_user, p->service, p->backend,
-				s->verdict.state == TG_HEALTH_UP, s->last.text);
-	switch (s->verdict.state) {
+				s->state == TG_HEALTH_UP, why);
+	switch (s->state) {
 	case TG_HEALTH_UP:
 		log_write(TG_LOG_INFO, "backend up", "svc=%s srv=%s addr=%s reason=%s",
-			  p->service->name, p->backend->name, where, s->last.text);
+			  p->service->name, p->backend->name, where, why);
 		break;
 	case TG_HEALTH_DOWN:
 		log_write(TG_LOG_WARN, "backend down", "svc=%s srv=%s addr=%s reason=%s",
-			  p->service->name, p->backend->name, where, s->last.text);
+			  p->service->name, p->backend->name, where, why);
 		break;
 	case TG_HEALTH_CHECKING:
 	case TG_BACKEND_HEALTH_COUNT:
@@ -39,8 +78,20 @@ log_change(const struct probe *p)
 void
 probe_tell(struct probe *p)
 {
+	struct health_status *s = &p->status;
+	enum backend_health state = probe_state(p);
+	bool is_own = state == s->state && s->others.n_up + s->others.n_down > 0;
+
+	if (state == s->verdict.state)
+		s->since = s->verdict.since;
+	else if (state != s->state)
+		s->since = loop_now(p->health->loop);
+	s->state = state;
 	p->health->change(p->health->user, p->service->index, p->backend->index);
-	log_change(p);
+	if (is_own)
+		log_own(p);
+	else
+		log_change(p);
 }
 
 static enum pace_tempo
@@ -174,6 +225,7 @@ probe_move(struct probe *p, const struct addr *addr, const struct backend_record
 	p->status.addr = *addr;
 	p->status.has_addr = true;
 	p->status.record = *record;
+	p->status.others = (struct quorum){.n_up = 0};
 	probe_start(p, loop_now(p->health->loop));
 	if (p->agent != NULL)
 		agent_set_addr(p->agent, addr);
@@ -317,6 +369,7 @@ probe_new(struct health *health, const struct conf_service *service,
 	};
 	kept_init(&p->kept);
 	p->status.verdict.since = loop_now(health->loop);
+	p->status.since = p->status.verdict.since;
 	check_outcome_set(&p->status.last, TG_CHECK_NONE, "no check yet");
 	pace_init(&p->pace, p->ops == &check_exec ? &health->programs : &health->network,
 		  &probe_pace, &pace);

@@ -65,6 +65,8 @@ TG_MUST_CHECK int probe_add_agent(struct probe *p);
 /* Where its check may, and there are descriptors for it. */
 void probe_keep_connection(struct probe *p);
 
+/* What is to count of it now. */
+enum backend_health probe_state(const struct probe *p);
 /* Something is different: the proxy hears of it, and the log. */
 void probe_tell(struct probe *p);
 /* Goes there at once, checked anew. */

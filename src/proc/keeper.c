@@ -197,6 +197,8 @@ on_health_change(void *user, unsigned service, unsigned backend)
 	orders_mark(k->orders, service, backend);
 	names_notice(k->names, service, backend);
 	scaler_noticed(k->scaler, service);
+	if (k->conf->services[service].health.share != TG_SHARE_OFF)
+		keeper_votes_mark(k);
 }
 
 static void
@@ -205,7 +207,7 @@ fill_order(void *user, unsigned service, unsigned backend, struct msg_backend *r
 	struct keeper *k = user;
 	const struct health_status *s = health_status(k->health, service, backend);
 
-	ret->health = s->verdict.state;
+	ret->health = s->state;
 	ret->has_addr = s->has_addr;
 	ret->addr = s->addr;
 	ret->record = s->record;
@@ -638,6 +640,7 @@ static void
 keeper_fini(struct keeper *k)
 {
 	keeper_reload_fini(k);
+	keeper_votes_fini(k);
 	keeper_scale_fini(k);
 	keeper_hooks_fini(k);
 	if (k->has_unsaved)

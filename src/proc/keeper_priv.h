@@ -15,6 +15,7 @@
 #include "proc/cuts.h"
 #include "proc/keeper_certificates.h"
 #include "proc/keeper_store.h"
+#include "proc/keeper_votes.h"
 #include "proc/names.h"
 #include "proc/orders.h"
 #include "proc/reloads.h"
@@ -56,6 +57,7 @@ struct keeper {
 	struct reloads *reloads;
 	struct questions *questions;
 	struct keeper_store store;
+	struct keeper_votes votes;
 	struct resolver *node_resolver; /* of hosts of nodes */
 	struct providers *providers;
 	struct scaler *scaler;

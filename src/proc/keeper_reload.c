@@ -540,6 +540,7 @@ commit(struct keeper *k)
 	k->certificates.conf = NULL; /* they are looked at anew */
 	commit_log(before, next->conf);
 	commit_parts(k, next);
+	keeper_votes_reloaded(k, before);
 	commit_access_log(k, next);
 	commit_state_file(k, next);
 	commit_controls(k, next, before);

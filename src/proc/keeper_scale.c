@@ -113,7 +113,7 @@ is_up(void *user, unsigned service, unsigned backend)
 	const struct keeper *k = user;
 	const struct health_status *h = health_status(k->health, service, backend);
 
-	return h->has_addr && h->verdict.state == TG_HEALTH_UP;
+	return h->has_addr && h->state == TG_HEALTH_UP;
 }
 
 static bool
@@ -255,6 +255,7 @@ keeper_scale_set_store(struct keeper *k, struct keeper_store *next)
 	scaler_set_store(k->scaler, k->store.store);
 	k->source.store = k->store.store;
 	keeper_share_listen(k);
+	keeper_votes_listen(k);
 }
 
 /*** Its life ***/
@@ -311,6 +312,7 @@ keeper_scale_start(struct keeper *k)
 	k->source.scaler = k->scaler;
 	k->source.store = k->store.store;
 	keeper_share_listen(k);
+	keeper_votes_start(k);
 	keeper_scale_reloaded(k);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "store/redis_sample.h"
 #include "store/redis_script.h"
 #include "store/redis_share.h"
+#include "store/redis_votes.h"
 #include "store/store_priv.h"
 
 /* Of all services. */
@@ -45,6 +46,7 @@ struct redis {
 	unsigned n_decisions; /* that are kept of a service */
 	struct redis_shares shares;
 	struct redis_board board;
+	struct redis_votes votes;
 };
 
 static void redis_flush(struct store *s);
@@ -163,7 +165,7 @@ is_anything_pending(struct redis *r, struct redis_lane *lane)
 	struct share_reach here = {.has = has_service, .user = &reach};
 
 	return nodes_has_keys(&r->nodes, lane) &&
-	       (shares_are_pending(&r->shares, &here) ||
+	       (shares_are_pending(&r->shares, &here) || ballots_are_pending(&r->votes, &here) ||
 		(board_is_pending(&r->board) && has_board(r, lane)));
 }
 
@@ -178,8 +180,15 @@ add_due(struct redis *r, struct redis_lane *lane)
 		return;
 	add_queued(r, lane);
 	shares_add(&r->shares, &lane->next, &here);
+	ballots_add(&r->votes, &lane->next, &here);
 	if (has_board(r, lane))
 		board_add(&r->board, &lane->next);
+}
+
+static void
+look_for(void *user, const char *service)
+{
+	(void)lane_of(user, service);
 }
 
 /* Lanes to where something is due that has none yet. */
@@ -193,6 +202,7 @@ open_lanes(struct redis *r)
 		(void)lane_of(r, q->service);
 	LIST_FOREACH(share, &r->shares.all, link)
 		(void)lane_of(r, share->service);
+	ballots_each(&r->votes, look_for, r);
 	if (r->board.is_on)
 		(void)nodes_lane(&r->nodes, TG_BOARD_KEY);
 }
@@ -229,6 +239,7 @@ release(struct redis *r, struct redis_batch *batch)
 		if (item->kind == &redis_kind_record)
 			((struct queued *)item->record)->is_sent = false;
 		shares_release(item);
+		ballots_release(item);
 		if (board_has_asked(item->kind))
 			board_end_flight(&r->board);
 	}
@@ -364,6 +375,7 @@ on_error(struct redis *r, struct redis_lane *lane, struct batch_item *item, cons
 {
 	if ((item->kind->also != NULL && is_error(reply, item->kind->also)) ||
 	    shares_again(&r->shares, item, reply) || board_again(&r->board, item, reply) ||
+	    ballots_again(&r->votes, item, reply) ||
 	    is_redirected(r, lane, item, reply))
 		return;
 	note_refusal(r, lane, item, reply);
@@ -387,6 +399,8 @@ take_answer(struct redis *r, struct batch_item *item, const redisReply *reply)
 		is_good = shares_answered(&r->shares, item, reply);
 	else if (board_has_asked(item->kind))
 		is_good = board_answered(&r->board, item, reply);
+	else if (ballots_have_asked(item->kind))
+		is_good = ballots_answered(&r->votes, item, reply);
 	else if (nodes_have_asked(item->kind))
 		is_good = nodes_answered(&r->nodes, reply, &is_moved) == 0;
 	else if (item->kind == &redis_kind_record)
@@ -497,6 +511,7 @@ redis_open(struct store *s, const struct conf_store *conf, struct resolver *reso
 	TAILQ_INIT(&r->queue);
 	shares_init(&r->shares, s, conf, redis_flush);
 	board_init(&r->board, s, conf, r->shares.instance, redis_flush);
+	ballots_init(&r->votes, s, conf, r->shares.instance, redis_flush);
 	snprintf(s->why, sizeof(s->why), "not connected yet");
 	return nodes_open(&r->nodes, conf, s->loop, resolver, &lane_ops, r, err);
 }
@@ -555,12 +570,14 @@ redis_close(struct store *s, unsigned timeout_ms)
 	if (r == NULL)
 		return;
 	shares_leave(&r->shares);
+	ballots_leave(&r->votes);
 	if (r->nodes.first != NULL && r->nodes.first->link != NULL)
 		write_rest(r, timeout_ms);
 	nodes_close(&r->nodes);
 	while (!TAILQ_EMPTY(&r->queue))
 		drop_queued(r, TAILQ_FIRST(&r->queue));
 	board_fini(&r->board);
+	ballots_fini(&r->votes);
 	shares_fini(&r->shares);
 	free(r);
 }
@@ -597,6 +614,24 @@ redis_forget(struct store *s, const char *service)
 	nodes_forget(&r->nodes);
 }
 
+static int
+redis_vote(struct store *s, const char *service, const struct store_vote *votes, size_t n)
+{
+	return ballots_vote(&((struct redis *)s->kind)->votes, service, votes, n);
+}
+
+static void
+redis_unvote(struct store *s, const char *service)
+{
+	ballots_unvote(&((struct redis *)s->kind)->votes, service);
+}
+
+static const struct store_votes *
+redis_votes(const struct store *s, const char *service)
+{
+	return ballots_get(&((const struct redis *)s->kind)->votes, service);
+}
+
 static const char *
 redis_instance(const struct store *s)
 {
@@ -620,6 +655,9 @@ const struct store_ops store_redis = {
 	.shared = redis_shared,
 	.order = redis_order,
 	.forget = redis_forget,
+	.vote = redis_vote,
+	.unvote = redis_unvote,
+	.votes = redis_votes,
 	.instance = redis_instance,
 	.memory_used = redis_memory_used,
 };

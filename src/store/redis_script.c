@@ -1,5 +1,21 @@
 #include "store/redis_script.h"
 
+#include <ctype.h>
+#include <string.h>
+
+bool
+script_take_sha(const redisReply *reply, char ret[TG_SHA_SIZE])
+{
+	if (reply->len != TG_SHA_SIZE - 1)
+		return false;
+	for (size_t i = 0; i < reply->len; i++) {
+		if (!isxdigit((unsigned char)reply->str[i]))
+			return false;
+	}
+	memcpy(ret, reply->str, TG_SHA_SIZE);
+	return true;
+}
+
 const char redis_script_exchange[] =
 	"local q = cjson.decode(ARGV[1])\n"
 	"local time = redis.call('TIME')\n"
@@ -122,3 +138,26 @@ const char redis_script_board[] =
 	"  if order.origin ~= q.instance then table.insert(told, order) end\n"
 	"end\n"
 	"return cjson.encode({number = last, now = now, orders = told})\n";
+
+const char redis_script_votes[] =
+	"local q = cjson.decode(ARGV[1])\n"
+	"local time = redis.call('TIME')\n"
+	"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
+	"if q.backends then\n"
+	"  redis.call('HSET', KEYS[1], q.instance, cjson.encode({at = now, backends = q.backends}))\n"
+	"else\n"
+	"  redis.call('HDEL', KEYS[1], q.instance)\n"
+	"end\n"
+	"local flat, others, n = redis.call('HGETALL', KEYS[1]), {}, 0\n"
+	"for i = 1, #flat, 2 do\n"
+	"  local is_read, said = pcall(cjson.decode, flat[i + 1])\n"
+	"  local at = is_read and type(said) == 'table' and tonumber(said.at)\n"
+	"  if not at or at <= now - q.lease or at > now + q.lease then\n"
+	"    redis.call('HDEL', KEYS[1], flat[i])\n"
+	"  elseif flat[i] ~= q.instance and n < 63 then\n"
+	"    others[flat[i]] = {age = math.max(0, now - at), backends = said.backends}\n"
+	"    n = n + 1\n"
+	"  end\n"
+	"end\n"
+	"redis.call('PEXPIRE', KEYS[1], string.format('%.0f', q.lease))\n"
+	"return cjson.encode({others = others})\n";

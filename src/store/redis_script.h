@@ -7,7 +7,14 @@
 #ifndef TG_STORE_REDIS_SCRIPT_H
 #define TG_STORE_REDIS_SCRIPT_H
 
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+
 #define TG_SCRIPT_KEYS 6u
+#define TG_SHA_SIZE    41u
+
+/* The answer to SCRIPT LOAD. False: it is none. */
+bool script_take_sha(const redisReply *reply, char ret[TG_SHA_SIZE]);
 
 extern const char redis_script_exchange[];
 
@@ -18,5 +25,11 @@ extern const char redis_script_exchange[];
  */
 #define TG_BOARD_KEY "tg:{*}:orders"
 extern const char redis_script_board[];
+
+/*
+ * KEYS: the hash of votes of a service. ARGV: {"instance", "lease", "backends": {name: "up|down address"}, or nothing when it ends}.
+ * Answers {"others": {instance: {"age", "backends"}}}, of those that told within the lease, 63 at most. The word of each ends by itself.
+ */
+extern const char redis_script_votes[];
 
 #endif

@@ -1,6 +1,5 @@
 #include "store/redis_share.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,20 +246,6 @@ shares_again(struct redis_shares *shares, const struct batch_item *item, const r
 	return true;
 }
 
-static bool
-take_sha(struct redis_shares *shares, const redisReply *reply)
-{
-	if (reply->len != TG_SHA_SIZE - 1)
-		return false;
-	for (size_t i = 0; i < reply->len; i++) {
-		if (!isxdigit((unsigned char)reply->str[i]))
-			return false;
-	}
-	memcpy(shares->sha, reply->str, TG_SHA_SIZE - 1);
-	shares->sha[TG_SHA_SIZE - 1] = '\0';
-	return true;
-}
-
 static void
 take_memory(struct redis_shares *shares, const redisReply *reply)
 {
@@ -292,7 +277,7 @@ shares_answered(struct redis_shares *shares, const struct batch_item *item,
 		const redisReply *reply)
 {
 	if (item->kind == &kind_load)
-		return take_sha(shares, reply);
+		return script_take_sha(reply, shares->sha);
 	if (item->kind == &kind_exchange)
 		return take_exchange(shares, item->record, reply);
 	take_memory(shares, reply);

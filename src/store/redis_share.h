@@ -9,10 +9,10 @@
 #include <hiredis/hiredis.h>
 
 #include "store/redis_batch.h"
+#include "store/redis_script.h"
 #include "store/share.h"
 
 #define TG_RUN_SIZE 24u
-#define TG_SHA_SIZE 41u
 
 struct redis_shares {
 	struct store *store;

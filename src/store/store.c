@@ -44,6 +44,7 @@ store_close(struct store *s, unsigned timeout_ms)
 	s->change = NULL;
 	s->heard = NULL;
 	s->ordered = NULL;
+	s->voted = NULL;
 	s->ops->close(s, timeout_ms);
 	history_free(s->history);
 	free(s);
@@ -253,6 +254,34 @@ store_listen_orders(struct store *s, void (*ordered)(void *user, const struct st
 {
 	s->ordered = ordered;
 	s->ordered_user = user;
+}
+
+int
+store_vote(struct store *s, const char *service, const struct store_vote *votes, size_t n)
+{
+	if (!is_name(service))
+		return -TG_EINVAL;
+	return s->ops->vote != NULL ? s->ops->vote(s, service, votes, n) : 0;
+}
+
+void
+store_unvote(struct store *s, const char *service)
+{
+	if (s->ops->unvote != NULL)
+		s->ops->unvote(s, service);
+}
+
+const struct store_votes *
+store_votes(const struct store *s, const char *service)
+{
+	return s->ops->votes != NULL ? s->ops->votes(s, service) : NULL;
+}
+
+void
+store_listen_votes(struct store *s, void (*voted)(void *user, const char *service), void *user)
+{
+	s->voted = voted;
+	s->voted_user = user;
 }
 
 const char *

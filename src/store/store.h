@@ -220,6 +220,54 @@ TG_MUST_CHECK int store_share_order(struct store *store, const struct store_orde
 void store_listen_orders(struct store *store,
 			 void (*ordered)(void *user, const struct store_order *order), void *user);
 
+/*
+ * Votes: what the checks of each instance find of the backends of a service, where that is to count for all (health.share).
+ */
+
+#define TG_STORE_VOTES_BYTES 16384u /* that one instance tells of a service, as text; those that are down go first */
+
+/* A value; the name is the owner's. */
+struct store_vote {
+	const char *backend;
+	struct addr addr; /* where it was found so */
+	bool is_up;
+};
+
+/* Another instance, that told within the lease. */
+struct store_voter {
+	const char *instance;
+	uint64_t age_ms; /* since it told, at the time of the answer */
+	bool has_up;     /* it finds one up at least; else it may be cut off from all of them */
+	struct store_vote *votes; /* by name */
+	size_t n_votes;
+};
+
+/* What was heard last. Until the next turn. */
+struct store_votes {
+	bool is_heard; /* all below is told only then */
+	struct mono at;
+	struct store_voter *voters;
+	size_t n_voters;
+	struct json_t *text; /* names are in it */
+};
+
+/* What this instance finds goes out at once, and each half a second until store_unvote(): all of it, each time it changes.
+ * -TG_ENOMEM, -TG_EINVAL: as store_keep(). A store without others takes no notice. */
+TG_MUST_CHECK int store_vote(struct store *store, const char *service,
+			     const struct store_vote *votes, size_t n);
+/* It is not shared any more. */
+void store_unvote(struct store *store, const char *service);
+/* NULL: a store without others, or nothing is told yet. */
+const struct store_votes *store_votes(const struct store *store, const char *service);
+/* What it finds of a backend at this address, told within `lease_ms` of `now`; NULL: it has no vote on it. */
+const struct store_vote *store_voter_find(const struct store_votes *votes,
+					  const struct store_voter *voter, const char *backend,
+					  const struct addr *addr, uint64_t lease_ms,
+					  struct mono now);
+/* `voted` is called with each answer, from the loop. Must not close the store. */
+void store_listen_votes(struct store *store, void (*voted)(void *user, const char *service),
+			void *user);
+
 /* For metrics. A value. */
 struct store_counts {
 	uint64_t flushes;  /* sent */

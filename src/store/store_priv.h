@@ -27,6 +27,10 @@ struct store_ops {
 	const struct store_shared *(*shared)(const struct store *s, const char *service);
 	int (*order)(struct store *s, const struct store_order *order);
 	void (*forget)(struct store *s, const char *service);
+	int (*vote)(struct store *s, const char *service, const struct store_vote *votes,
+		    size_t n);
+	void (*unvote)(struct store *s, const char *service);
+	const struct store_votes *(*votes)(const struct store *s, const char *service);
 	const char *(*instance)(const struct store *s);
 	uint64_t (*memory_used)(const struct store *s);
 };
@@ -42,6 +46,8 @@ struct store {
 	void *heard_user;
 	void (*ordered)(void *user, const struct store_order *order); /* the same */
 	void *ordered_user;
+	void (*voted)(void *user, const char *service); /* the same */
+	void *voted_user;
 	struct store_counts counts;
 	struct mono given_up; /* from then on one that was never heard has nobody to tell of */
 	bool is_well;

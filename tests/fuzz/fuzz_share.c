@@ -5,6 +5,7 @@
 #include "fuzz/fuzz.h"
 #include "store/redis_board.h"
 #include "store/share.h"
+#include "store/votes.h"
 
 static void
 check(const struct store_shared *heard)
@@ -43,6 +44,23 @@ check_order(void *user, const struct store_order *order)
 		abort();
 }
 
+static void
+check_votes(const struct store_votes *votes)
+{
+	if (votes->n_voters > TG_STORE_OTHERS_MAX)
+		abort();
+	for (size_t i = 0; i < votes->n_voters; i++) {
+		const struct store_voter *voter = &votes->voters[i];
+
+		if (strlen(voter->instance) >= TG_STORE_INSTANCE)
+			abort();
+		for (size_t k = 0; k < voter->n_votes; k++) {
+			if (voter->votes[k].backend[0] == '\0' || voter->votes[k].addr.len == 0)
+				abort();
+		}
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
@@ -50,6 +68,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 	struct share *share = share_new("api");
 	/* A copy of its own, so that a read past its end is seen. */
 	char *text = malloc(len + (len == 0));
+	struct store_votes votes = {.is_heard = false};
 	char *question;
 	int64_t ahead_ms;
 
@@ -62,11 +81,14 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 		}
 		question = share_question(share, &self, (struct mono){.us = 9000000});
 		free(question);
+		if (votes_read(text, len, (struct mono){.us = 9000000}, &votes) == 0)
+			check_votes(&votes);
 		if (board_read(text, len, true, (struct wall){.us = 9000000}, &ahead_ms, check_order, NULL) <
 		    -1)
 			abort();
 	}
 	free(text);
+	votes_fini(&votes);
 	share_free(share);
 	return 0;
 }

@@ -224,6 +224,34 @@ refused(const char *text, const char *want)
 	conf_errors_fini(&errors);
 }
 
+/* Between our own processes nobody is told of the store. */
+static void
+votes_need_a_store_that_others_see(void **state)
+{
+	static const char text[] = HEALTH("share = \"any\";");
+	char path[] = "/tmp/tg-conf-XXXXXX";
+	struct conf_errors errors = {.list = NULL};
+	struct conf *conf = NULL;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	assert_true(conf_load_file(path, &conf, &errors) < 0);
+	assert_int_equal(errors.n, 1);
+	assert_non_null(strstr(errors.list[0].text,
+			       ": services[0].health: share: needs a store that others see too; allowed: \"off\", or "
+			       "store = { type = \"redis\"; ... }"));
+	conf_errors_fini(&errors);
+	close(fd);
+	unlink(path);
+	conf = load("store = { type = \"redis\"; url = \"redis://h\"; };\n" HEALTH("share = \"majority\";"));
+	assert_int_equal(conf->services[0].health.share, TG_SHARE_MAJORITY);
+	conf_unref(conf);
+	conf = load(HEALTH("share = \"any\";"));
+	conf_unref(conf);
+}
+
 static void
 memory_is_the_default(void **state)
 {
@@ -253,6 +281,8 @@ keys_are_checked(void **state)
 		"1: store.ca: not with redis://; allowed: with rediss://, by TLS");
 	refused(TOP("store = { type = \"redis\"; url = \"redis://h\"; key = \"/k.pem\"; };"),
 		"1: store.certificate: missing; certificate and key go together");
+	refused(HEALTH("type = \"none\"; share = \"any\";"),
+		"3: services[0].health.share: only allowed with another type than \"none\"");
 	refused(TOP("store = { type = \"redis\"; url = \"redis://h\"; decisions = 9; };"),
 		"1: store.decisions: 9 is out of range; allowed: 10 to 1000000");
 	if (store_url_has_tls())
@@ -393,6 +423,7 @@ main(void)
 		cmocka_unit_test(other_urls_are_refused),
 		cmocka_unit_test(long_parts_are_refused),
 		cmocka_unit_test(memory_is_the_default),
+		cmocka_unit_test(votes_need_a_store_that_others_see),
 		cmocka_unit_test(keys_are_checked),
 		cmocka_unit_test(passwords_are_for_our_own_processes),
 		cmocka_unit_test(the_proxy_is_not_told_what_it_does_not_need),

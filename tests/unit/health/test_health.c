@@ -315,6 +315,59 @@ falls_and_rises_again(void **state)
 	assert_true(s->verdict.down_us > 0);
 }
 
+static void
+others_make_it_down_and_up(void **state)
+{
+	const struct quorum down = {.n_up = 1, .n_down = 1};
+	const struct quorum none = {.n_up = 0};
+	struct fixture *f = *state;
+	const struct health_status *s;
+	struct addr elsewhere;
+	unsigned changes;
+
+	f->service.health.share = TG_SHARE_ANY;
+	f->server.answer = "HTTP/1.1 200 OK\r\n\r\n";
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	assert_false(health_has_vote(f->health, 0, 0));
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	/* Not before its own checks. */
+	health_set_others(f->health, 0, 0, &down);
+	assert_int_equal(health_status(f->health, 0, 0)->state, TG_HEALTH_CHECKING);
+	health_set_others(f->health, 0, 0, &none);
+	s = run_until(f, TG_HEALTH_UP);
+	assert_int_equal(s->state, TG_HEALTH_UP);
+	assert_true(health_has_vote(f->health, 0, 0));
+	/* What counts is another state; its own verdict, which is its vote, is not. */
+	changes = f->changes;
+	health_set_others(f->health, 0, 0, &down);
+	assert_int_equal(s->state, TG_HEALTH_DOWN);
+	assert_int_equal(s->verdict.state, TG_HEALTH_UP);
+	assert_int_equal(s->verdict.downs, 0);
+	assert_true(health_has_vote(f->health, 0, 0));
+	assert_int_equal(f->changes, changes + 1);
+	health_set_others(f->health, 0, 0, &down);
+	assert_int_equal(f->changes, changes + 1);
+	health_set_others(f->health, 0, 0, &none);
+	assert_int_equal(s->state, TG_HEALTH_UP);
+	assert_int_equal(f->changes, changes + 2);
+	/* Both find it down: one change. */
+	f->server.answer = "HTTP/1.1 500 Oops\r\n\r\n";
+	run_until(f, TG_HEALTH_DOWN);
+	assert_int_equal(s->state, TG_HEALTH_DOWN);
+	health_set_others(f->health, 0, 0, &down);
+	assert_int_equal(s->state, TG_HEALTH_DOWN);
+	/* One that is not checked has no vote, and nobody has one on it. */
+	health_set_checked(f->health, 0, 0, false);
+	assert_false(health_has_vote(f->health, 0, 0));
+	/* At another address all starts anew. */
+	elsewhere = f->server.addr;
+	addr_set_port(&elsewhere, 1);
+	health_set_addr(f->health, 0, 0, &elsewhere);
+	assert_int_equal(s->others.n_down, 0);
+	assert_int_equal(s->state, TG_HEALTH_UP);
+}
+
 /* The ordinary interval is not waited for. */
 static void
 what_is_down_is_checked_at_an_interval_of_its_own(void **state)
@@ -621,6 +674,7 @@ main(int argc, char **argv)
 		CASE(http_goes_up_with_the_first_pass),
 		CASE(status_out_of_range_is_down),
 		CASE(falls_and_rises_again),
+		CASE(others_make_it_down_and_up),
 		CASE(what_is_down_is_checked_at_an_interval_of_its_own),
 		CASE(body_must_hold_the_substring),
 		CASE(what_is_not_http_is_down),
