@@ -45,6 +45,22 @@ print_service(const struct led *led, struct output *out)
 	output_text(out, "\n");
 }
 
+static const char *
+state_of(const struct store_connection *c)
+{
+	return !c->is_known ? "new" : c->is_well ? "well" : "unwell";
+}
+
+static void
+print_connection(void *user, const struct store_connection *c)
+{
+	struct output *out = user;
+
+	output_format(out, "%s %s %s ", c->at[0] != '\0' ? c->at : "-", c->use, state_of(c));
+	output_plain(out, c->why[0] != '\0' ? c->why : "-");
+	output_text(out, "\n");
+}
+
 static void
 print_text(const struct admin_source *s, struct output *out)
 {
@@ -62,6 +78,8 @@ print_text(const struct admin_source *s, struct output *out)
 		      "\nconnects: %" PRIu64 "\nexchanges: %" PRIu64 "\ntakeovers: %" PRIu64 "\n",
 		      counts.flushes, counts.failures, counts.dropped, counts.connects,
 		      counts.exchanges, counts.takeovers);
+	output_text(out, "# connection use state why\n");
+	store_connections(store, print_connection, out);
 	output_text(out, "# service role leader epoch version others heard_ms\n");
 	for (size_t i = 0; i < s->conf->n_services; i++) {
 		struct led led;
@@ -77,6 +95,25 @@ json_text(struct output *out, const char *before, const char *key, const char *v
 {
 	output_format(out, "%s\"%s\":", before, key);
 	output_json(out, value);
+}
+
+struct json_list {
+	struct output *out;
+	const char *before;
+};
+
+static void
+json_connection(void *user, const struct store_connection *c)
+{
+	struct json_list *list = user;
+
+	output_text(list->out, list->before);
+	json_text(list->out, "{", "at", c->at);
+	json_text(list->out, ",", "use", c->use);
+	json_text(list->out, ",", "state", state_of(c));
+	json_text(list->out, ",", "why", c->why);
+	output_text(list->out, "}");
+	list->before = ",";
 }
 
 static void
@@ -115,6 +152,7 @@ print_json(const struct admin_source *s, struct output *out)
 {
 	const struct store *store = s->store;
 	struct store_counts counts = store_counts(store);
+	struct json_list connections = {.out = out, .before = ""};
 	const char *before = "";
 
 	json_text(out, "{", "type", store_kind(store));
@@ -124,9 +162,11 @@ print_json(const struct admin_source *s, struct output *out)
 	output_format(out,
 		      ",\"memory\":%" PRIu64 ",\"lag_us\":%" PRIu64 ",\"flushes\":%" PRIu64
 		      ",\"failures\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"connects\":%" PRIu64
-		      ",\"exchanges\":%" PRIu64 ",\"takeovers\":%" PRIu64 ",\"services\":[",
+		      ",\"exchanges\":%" PRIu64 ",\"takeovers\":%" PRIu64 ",\"connections\":[",
 		      store_memory_used(store), counts.last_us, counts.flushes, counts.failures,
 		      counts.dropped, counts.connects, counts.exchanges, counts.takeovers);
+	store_connections(store, json_connection, &connections);
+	output_text(out, "],\"services\":[");
 	for (size_t i = 0; i < s->conf->n_services; i++) {
 		struct led led;
 

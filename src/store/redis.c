@@ -644,6 +644,13 @@ redis_memory_used(const struct store *s)
 	return ((const struct redis *)s->kind)->shares.memory;
 }
 
+static void
+redis_connections(const struct store *s,
+		  void (*told)(void *user, const struct store_connection *connection), void *user)
+{
+	nodes_each(&((const struct redis *)s->kind)->nodes, told, user);
+}
+
 const struct store_ops store_redis = {
 	.name = "redis",
 	.open = redis_open,
@@ -660,4 +667,5 @@ const struct store_ops store_redis = {
 	.votes = redis_votes,
 	.instance = redis_instance,
 	.memory_used = redis_memory_used,
+	.connections = redis_connections,
 };

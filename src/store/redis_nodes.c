@@ -325,3 +325,34 @@ nodes_state(const struct redis_nodes *n, char *why)
 		return first == LANE_UNWELL ? LANE_UNWELL : LANE_NEW;
 	return state_of_used(n, why);
 }
+
+static void
+format_where(const struct endpoint *at, char *ret, size_t size)
+{
+	if (at->kind == TG_ENDPOINT_ADDR && at->addr.len == 0)
+		ret[0] = '\0';
+	else if (at->kind == TG_ENDPOINT_ADDR)
+		addr_format(&at->addr, ret, size);
+	else
+		snprintf(ret, size, "%s:%u", at->host, at->port);
+}
+
+void
+nodes_each(const struct redis_nodes *n,
+	   void (*told)(void *user, const struct store_connection *connection), void *user)
+{
+	const struct redis_lane *lane;
+	char where[TG_ADDR_STRLEN + sizeof(lane->at.host)];
+
+	TAILQ_FOREACH(lane, &n->lanes, link_of) {
+		const char *use = !n->is_cluster ? "all" : lane == n->first ? "map" : "keys";
+
+		format_where(lane == n->first ? redis_link_where(lane->link) : &lane->at, where,
+			     sizeof(where));
+		told(user, &(struct store_connection){.at = where,
+						      .use = use,
+						      .is_known = lane->state != LANE_NEW,
+						      .is_well = lane->state == LANE_WELL,
+						      .why = lane->state == LANE_UNWELL ? lane->why : ""});
+	}
+}

@@ -54,6 +54,9 @@ void nodes_failed(struct redis_nodes *n);
 bool nodes_redirect(struct redis_nodes *n, const struct redis_lane *from,
 		    const struct batch_item *item, const redisReply *reply, bool *ret_moved);
 
+/* As store_connections(). */
+void nodes_each(const struct redis_nodes *n,
+		void (*told)(void *user, const struct store_connection *connection), void *user);
 /* Of all that is used together; `why` of TG_STORE_WHY is written where it is LANE_UNWELL. */
 enum lane_state nodes_state(const struct redis_nodes *n, char *why);
 

@@ -295,3 +295,11 @@ store_memory_used(const struct store *s)
 {
 	return s->ops->memory_used != NULL ? s->ops->memory_used(s) : 0;
 }
+
+void
+store_connections(const struct store *s,
+		  void (*told)(void *user, const struct store_connection *connection), void *user)
+{
+	if (s->ops->connections != NULL)
+		s->ops->connections(s, told, user);
+}

@@ -268,6 +268,19 @@ const struct store_vote *store_voter_find(const struct store_votes *votes,
 void store_listen_votes(struct store *store, void (*voted)(void *user, const char *service),
 			void *user);
 
+/* One connection to its server, or where there is to be one. Until the return. */
+struct store_connection {
+	const char *at;   /* address, or name and port; "": nowhere yet */
+	const char *use;  /* "all", or of a cluster "map" (who has what) and "keys" */
+	bool is_known;    /* else nothing has come of it yet */
+	bool is_well;
+	const char *why;  /* one line; "" while it is well, or not known */
+};
+/* Calls `told` with each; a store without a server has none. */
+void store_connections(const struct store *store,
+		       void (*told)(void *user, const struct store_connection *connection),
+		       void *user);
+
 /* For metrics. A value. */
 struct store_counts {
 	uint64_t flushes;  /* sent */

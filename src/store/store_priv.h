@@ -33,6 +33,9 @@ struct store_ops {
 	const struct store_votes *(*votes)(const struct store *s, const char *service);
 	const char *(*instance)(const struct store *s);
 	uint64_t (*memory_used)(const struct store *s);
+	void (*connections)(const struct store *s,
+			    void (*told)(void *user, const struct store_connection *connection),
+			    void *user);
 };
 
 struct store {

@@ -229,9 +229,33 @@ write_decision(unsigned i, const char *service)
 
 /*** What is where ***/
 
+struct seen {
+	unsigned n_map;
+	unsigned n_keys;
+	bool is_node[NODES];
+};
+
+static void
+see(void *user, const struct store_connection *c)
+{
+	struct seen *seen = user;
+
+	assert_true(c->is_known && c->is_well);
+	assert_string_equal(c->why, "");
+	seen->n_map += strcmp(c->use, "map") == 0;
+	seen->n_keys += strcmp(c->use, "keys") == 0;
+	for (unsigned i = 0; i < NODES; i++) {
+		char at[32];
+
+		snprintf(at, sizeof(at), "127.0.0.1:%u", nodes[i].port);
+		seen->is_node[i] = seen->is_node[i] || strcmp(c->at, at) == 0;
+	}
+}
+
 static void
 each_service_is_with_who_has_its_slot(void **state)
 {
+	struct seen seen = {.n_map = 0};
 	char command[64];
 
 	(void)state;
@@ -251,6 +275,10 @@ each_service_is_with_who_has_its_slot(void **state)
 				 TG_STORE_LEADS);
 	}
 	await_state(&world, true);
+	store_connections(world.store, see, &seen);
+	assert_int_equal(seen.n_map, 1);
+	assert_int_equal(seen.n_keys, MASTERS);
+	assert_true(seen.is_node[0] && seen.is_node[1] && seen.is_node[2] && seen.is_node[COPY]);
 	/* All of them at the end. */
 	for (unsigned i = 0; i < MASTERS; i++)
 		assert_int_equal(store_decision(world.store, services[i], "{}"), 0);
