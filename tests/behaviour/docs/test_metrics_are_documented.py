@@ -21,8 +21,9 @@ _SCALED = '''{ name = "scaled"; health = { type = "none"; };
 
 _HOOK = 'hooks = ( { name = "h"; on = ( "all" ); exec = ( "/bin/true" ); } );'
 
-# The same, with a backend that is sampled.
-_SAMPLED = '''{{ name = "scaled"; backends = ( "{backend}" ); agent = {{ port = {agent}; interval = "50ms"; }};
+# The same, with a backend that is sampled, and that other instances may find down, of which there are none.
+_STORE = 'store = { type = "redis"; url = "redis://127.0.0.1:1"; };'
+_SAMPLED = '''{{ name = "scaled"; health = {{ share = "any"; }}; backends = ( "{backend}" ); agent = {{ port = {agent}; interval = "50ms"; }};
     autoscale = {{ module = "threshold"; interval = "100ms"; max = 4; dry_run = true; }}; }}'''
 
 
@@ -40,7 +41,7 @@ def test_names_types_labels_and_help_agree(tidegate, recording_backend, authorit
     port = f"{net.ADDRESS}:{net.free_port()}"
     agent = recording_backend(lambda conn: conn.send(b"cpu:50% mem:25%\n"), name="agent")
     sampled = recording_backend(name="sampled", address=agent.address.rpartition(":")[0])
-    text = conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }}; {_HOOK}',
+    text = conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }}; {_HOOK} {_STORE}',
                             listener='routes = ( { path = "/scaled/"; service = "scaled"; } );',
                             services=_SAMPLED.format(backend=sampled.address,
                                                      agent=agent.address.rpartition(":")[2]))
