@@ -53,6 +53,15 @@ worker_of(const struct arrival *a)
 /* the line */
 
 static void
+join_line(struct arrival *a)
+{
+	if (a->is_queued)
+		return;
+	TAILQ_INSERT_TAIL(&worker_of(a)->handshakes.line, a, queue);
+	a->is_queued = true;
+}
+
+static void
 leave_line(struct arrival *a)
 {
 	struct arrival_line *line = &worker_of(a)->handshakes.line;
@@ -188,6 +197,8 @@ step(struct arrival *a)
 		hand_over(a);
 	else if (rc != -TG_EAGAIN)
 		refuse(a);
+	else if ((a->conn.flags & CONN_INPUT) != 0)
+		join_line(a); /* behind the others */
 }
 
 /* As many as this turn has time for. */
@@ -223,10 +234,8 @@ on_watch(struct watch *watch, unsigned what)
 			arrival_close(a);
 		return;
 	}
-	if (!a->is_queued && what != 0) {
-		TAILQ_INSERT_TAIL(&w->handshakes.line, a, queue);
-		a->is_queued = true;
-	}
+	if (what != 0)
+		join_line(a);
 	run_line(w);
 }
 

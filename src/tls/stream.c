@@ -18,7 +18,7 @@
 /* While more than this waits nothing is read: answers to it would wait too. */
 #define UNSENT_MAX (2u * OUTPUT_BYTES)
 
-/* Beside its own room a read looks at so many bytes of the socket: one record, and some that hold nothing. */
+/* A step looks at so many bytes of the socket, and a read beside its own room: one record, and some that hold nothing. */
 #define CALL_EXTRA 20480u
 /* New keys without any data, then one more for so many plain bytes: each costs as much as some kilobytes of data. */
 #define UPDATES_FREE 64u
@@ -171,7 +171,7 @@ bio_read(BIO *bio, char *p, size_t n, size_t *ret)
 	ssize_t got;
 
 	BIO_clear_retry_flags(bio);
-	if (t->is_open && n > t->call_room)
+	if (n > t->call_room)
 		n = t->call_room;
 	if (n == 0 || (c->flags & CONN_INPUT) == 0) {
 		BIO_set_retry_read(bio);
@@ -184,7 +184,7 @@ bio_read(BIO *bio, char *p, size_t n, size_t *ret)
 		/* A handshake waits for more of the same message, and a reset may hide behind these bytes. */
 		if ((size_t)got < n && t->is_open && (c->flags & CONN_HANGUP) == 0)
 			c->flags &= ~CONN_INPUT;
-		t->call_room -= t->is_open ? (size_t)got : 0;
+		t->call_room -= (size_t)got;
 		*ret = (size_t)got;
 		return 1;
 	}
@@ -544,6 +544,7 @@ tls_stream_step(struct conn_filter *f)
 	int rc;
 	int error;
 
+	t->call_room = CALL_EXTRA;
 	ERR_clear_error();
 	rc = SSL_do_handshake(t->ssl);
 	error = rc == 1 ? SSL_ERROR_NONE : SSL_get_error(t->ssl, rc);

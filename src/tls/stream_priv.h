@@ -31,7 +31,7 @@ struct tls_stream {
 	enum tls_failure failure;
 	unsigned long error; /* of OpenSSL, behind `failure` */
 	int raw_error;       /* errno of the socket, EPROTO of what came; 0: none */
-	size_t call_room;    /* bytes this call may yet take from the socket, once it is open */
+	size_t call_room;    /* bytes this call may yet take from the socket */
 	uint64_t plain_bytes; /* both ways */
 	uint64_t updates;    /* how often the other side has changed its keys */
 	bool has_raw_end;

@@ -34,6 +34,7 @@ static struct {
 	struct conn_filter *filters[64];
 	unsigned n;
 	int rc;
+	unsigned n_partial; /* of these, from the first on, leave something unread */
 } steps;
 static unsigned n_opened;
 
@@ -49,6 +50,8 @@ __wrap_tls_stream_step(struct conn_filter *f)
 	steps.filters[steps.n++] = f;
 	while (mono_diff_us(mono_read(), begin) < STEP_US)
 		continue;
+	if (steps.n > steps.n_partial)
+		f->conn->flags &= ~CONN_INPUT;
 	return steps.rc;
 }
 
@@ -186,6 +189,20 @@ a_turn_has_a_share_and_the_others_their_order(void **state)
 	assert_int_equal(steps_of_turn() + steps_of_turn(), 0);
 }
 
+/* It is no report of the socket that brings its next turn. */
+static void
+who_has_not_read_all_stands_in_line_again(void **state)
+{
+	(void)state;
+	steps.n_partial = 5;
+	dial(listener(), 2);
+	while (steps.n < 7)
+		fake_turn(worker.loop);
+	/* The last of each, that has read all. */
+	assert_ptr_not_equal(steps.filters[5], steps.filters[6]);
+	assert_int_equal(steps_of_turn() + steps_of_turn(), 0);
+}
+
 static void
 who_ends_in_the_line_leaves_it(void **state)
 {
@@ -244,6 +261,7 @@ main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(a_turn_has_a_share_and_the_others_their_order),
+		CASE(who_has_not_read_all_stands_in_line_again),
 		CASE(who_ends_in_the_line_leaves_it),
 		CASE(who_is_done_is_handed_over),
 		CASE(who_is_late_is_closed),

@@ -483,6 +483,62 @@ bytes_behind_the_handshake_are_not_lost(void **state)
 	assert_memory_equal(text, "early", 5);
 }
 
+/* The hello of the client as one that has the other side work for each byte would send it. */
+static size_t
+say_hello_in_pieces(size_t size)
+{
+	static unsigned char hello[65536];
+	static unsigned char pieces[4 * sizeof(hello)];
+	int n = BIO_read(SSL_get_wbio(side.client.ssl), hello, sizeof(hello));
+	size_t used = 0;
+	size_t at = 0;
+
+	while (at + 5 < (size_t)n) { /* each record */
+		size_t end = at + 5 + ((size_t)hello[at + 3] << 8 | hello[at + 4]);
+
+		for (at += 5; at < end; at += size) {
+			size_t left = end - at < size ? end - at : size;
+
+			memcpy(pieces + used, "\x16\x03\x01\0", 4);
+			pieces[used + 4] = (unsigned char)left;
+			memcpy(pieces + used + 5, hello + at, left);
+			used += 5 + left;
+		}
+		at = end;
+	}
+	fake_write(side.far, (char *)pieces, used);
+	return used;
+}
+
+static void
+a_step_looks_at_so_much_and_no_more(void **state)
+{
+	static unsigned char protocols[30000];
+	int there = 0;
+	int before;
+	int n;
+
+	(void)state;
+	memset(protocols, 9, sizeof(protocols)); /* all of them of nine tabs */
+	dial(NULL, TLS1_3_VERSION);
+	SSL_set_alpn_protos(side.client.ssl, protocols, sizeof(protocols));
+	client_holds();
+	assert_int_not_equal(SSL_do_handshake(side.client.ssl), 1);
+	n = (int)say_hello_in_pieces(5);
+	while (there < n)
+		assert_int_equal(ioctl(side.conn.fd, FIONREAD, &there), 0);
+	conn_recheck(&side.conn);
+	do {
+		before = there;
+		assert_true((side.conn.flags & CONN_INPUT) != 0);
+		assert_int_equal(tls_stream_step(side.conn.filter), -TG_EAGAIN);
+		assert_int_equal(ioctl(side.conn.fd, FIONREAD, &there), 0);
+		assert_true(before - there <= 32768);
+	} while (there > 0);
+	SSL_set0_wbio(side.client.ssl, BIO_new_socket(side.far, BIO_NOCLOSE));
+	assert_int_equal(shake_hands(), 0);
+}
+
 static void
 certificates_are_chosen_by_name(void **state)
 {
@@ -711,6 +767,7 @@ main(void)
 		CASE(keys_may_be_changed_behind_data),
 		CASE(what_the_kernel_does_not_take_is_kept),
 		CASE(bytes_behind_the_handshake_are_not_lost),
+		CASE(a_step_looks_at_so_much_and_no_more),
 		CASE(certificates_are_chosen_by_name),
 		CASE(clients_choose_between_kinds_of_keys),
 		CASE(failures_have_a_reason),
