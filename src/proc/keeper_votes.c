@@ -25,8 +25,9 @@ collect(const struct keeper *k, const struct conf_service *service, struct store
 		const struct health_status *h =
 			health_status(k->health, service->index, (unsigned)i);
 
-		/* What comes of the votes of others is no vote of this one. */
-		if (health_has_vote(k->health, service->index, (unsigned)i))
+		/* What comes of the votes of others is no vote of this one; a socket is of this machine alone. */
+		if (health_has_vote(k->health, service->index, (unsigned)i) &&
+		    h->addr.u.sa.sa_family != AF_UNIX)
 			ret[n++] = (struct store_vote){.backend = service->backends[i].name,
 						       .addr = h->addr,
 						       .is_up = h->verdict.state == TG_HEALTH_UP};

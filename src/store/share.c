@@ -304,9 +304,8 @@ take_word(const char *text, char *ret, size_t size)
 	return text[n] == ' ' ? text + n + 1 : text + n;
 }
 
-/* A socket of this machine is none of another one's. */
-static bool
-read_address(const char *text, struct addr *ret)
+bool
+share_read_address(const char *text, struct addr *ret)
 {
 	struct endpoint at;
 
@@ -317,9 +316,8 @@ read_address(const char *text, struct addr *ret)
 	return true;
 }
 
-/* People are shown it, in lines of words. */
-static bool
-is_plain(const char *text)
+bool
+share_is_plain(const char *text)
 {
 	for (; *text != '\0'; text++) {
 		if (*text < ' ' || *text > '~')
@@ -335,7 +333,7 @@ read_member(const char *name, const char *text, struct store_member *ret)
 	char address[TG_ADDR_STRLEN];
 
 	if (text == NULL || name[0] == '\0' || strlen(name) >= sizeof(ret->name) ||
-	    !is_plain(name) || !is_plain(text))
+	    !share_is_plain(name) || !share_is_plain(text))
 		return false;
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	text = take_word(text, state, sizeof(state));
@@ -343,7 +341,7 @@ read_member(const char *name, const char *text, struct store_member *ret)
 		text = take_word(text, ret->origin, sizeof(ret->origin));
 	if (text != NULL)
 		text = take_word(text, address, sizeof(address));
-	if (text == NULL || !read_address(address, &ret->addr) || strlen(text) >= sizeof(ret->node))
+	if (text == NULL || !share_read_address(address, &ret->addr) || strlen(text) >= sizeof(ret->node))
 		return false;
 	snprintf(ret->node, sizeof(ret->node), "%s", text);
 	ret->is_draining = strcmp(state, "draining") == 0;
@@ -426,7 +424,7 @@ read_parts(json_t *parts, struct store_shared *ret)
 	json_object_foreach(parts, name, value) {
 		if (ret->n_others == n)
 			break;
-		if (!is_plain(name))
+		if (!share_is_plain(name))
 			continue;
 		if (read_part(name, value, &ret->others[ret->n_others++]) < 0)
 			return -TG_ENOMEM;
@@ -539,7 +537,7 @@ static bool
 is_answer(const json_t *all)
 {
 	return json_is_object(all) && json_is_string(json_object_get(all, "epoch")) &&
-	       whole_of(text_of(all, "epoch")) < EPOCH_END && is_plain(text_of(all, "leader"));
+	       whole_of(text_of(all, "epoch")) < EPOCH_END && share_is_plain(text_of(all, "leader"));
 }
 
 int

@@ -48,4 +48,9 @@ char *share_question(const struct share *share, const struct share_self *self, s
 TG_MUST_CHECK int share_answer(struct share *share, const struct share_self *self,
 			       const char *text, size_t n, struct mono now);
 
+/* What others name is shown to people, in lines of words: without control characters. */
+bool share_is_plain(const char *text);
+/* An address that others tell; false: none, or a socket, which is of their machine. */
+bool share_read_address(const char *text, struct addr *ret);
+
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/share.h"
+
 #define VOTE_SIZE (sizeof("down ") + TG_ADDR_STRLEN)
 /* Quotes, colon and comma. */
 #define AROUND 6u
@@ -56,12 +58,12 @@ static bool
 read_vote(const char *name, const char *text, struct store_vote *ret)
 {
 	bool is_up = text != NULL && strncmp(text, "up ", 3) == 0;
-	struct endpoint at;
+	struct addr addr;
 
 	if (name[0] == '\0' || text == NULL || (!is_up && strncmp(text, "down ", 5) != 0) ||
-	    endpoint_parse(text + (is_up ? 3 : 5), 0, &at, NULL) < 0 || at.kind != TG_ENDPOINT_ADDR)
+	    !share_read_address(text + (is_up ? 3 : 5), &addr))
 		return false;
-	*ret = (struct store_vote){.backend = name, .addr = at.addr, .is_up = is_up};
+	*ret = (struct store_vote){.backend = name, .addr = addr, .is_up = is_up};
 	return true;
 }
 
@@ -137,7 +139,7 @@ read_all(json_t *others, struct store_votes *ret)
 	json_object_foreach(others, instance, said) {
 		if (ret->n_voters == n)
 			break;
-		if (strlen(instance) < TG_STORE_INSTANCE &&
+		if (strlen(instance) < TG_STORE_INSTANCE && share_is_plain(instance) &&
 		    read_voter(instance, said, &ret->voters[ret->n_voters++]) < 0)
 			return -TG_ENOMEM;
 	}

@@ -64,8 +64,9 @@ answers_are_read(void **state)
 {
 	static const char answer[] =
 		"{\"others\":{\"a\":{\"age\":100,\"backends\":{\"b2\":\"up 10.0.0.2:80\",\"b1\":\"down [::1]:80\","
-		"\"b3\":\"sideways 10.0.0.2:80\",\"b4\":\"up nowhere\",\"b5\":7,\"\":\"up 10.0.0.2:80\"}},"
-		"\"c\":{\"age\":0,\"backends\":{\"b1\":\"down [::1]:80\"}},\"d\":7}}";
+		"\"b3\":\"sideways 10.0.0.2:80\",\"b4\":\"up nowhere\",\"b5\":7,\"\":\"up 10.0.0.2:80\","
+		"\"b6\":\"up unix:/run/b6.sock\"}},"
+		"\"c\":{\"age\":0,\"backends\":{\"b1\":\"down [::1]:80\"}},\"d\":7,\"e\\u0009\":{}}}";
 	struct store_votes votes = {.is_heard = false};
 	struct mono now = {.us = 5000000};
 	struct addr b1 = at("[::1]:80");
