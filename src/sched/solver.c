@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/container.h"
 #include "loop/process.h"
+#include "loop/process_work.h"
 
 #define WHY_SIZE 128u
 
@@ -43,46 +42,19 @@ struct job {
 	int32_t *nodes;
 };
 
-/* What is wrong with a solver is not to be the machine's trouble. */
-static bool
-limit_self(uint32_t deadline_ms)
-{
-	struct rlimit cpu = {.rlim_cur = deadline_ms / 1000 + 2, .rlim_max = deadline_ms / 1000 + 2};
-	struct rlimit core = {.rlim_cur = 0, .rlim_max = 0};
-
-	return setrlimit(RLIMIT_CPU, &cpu) == 0 && setrlimit(RLIMIT_CORE, &core) == 0;
-}
-
-static bool
-write_all(int fd, const void *bytes, size_t n)
-{
-	const char *at = bytes;
-
-	while (n > 0) {
-		ssize_t done = write(fd, at, n);
-
-		if (done <= 0)
-			return false;
-		at += done;
-		n -= (size_t)done;
-	}
-	return true;
-}
-
 static int
 work(void *user)
 {
 	struct job *job = user;
-	/* Solvers talk: only the answer goes there. */
-	int out = dup(STDOUT_FILENO);
+	int out = process_work_begin(job->deadline_ms);
 	struct head head = {.n = job->n};
 
-	if (out < 0 || !limit_self(job->deadline_ms) || freopen("/dev/null", "w", stdout) == NULL)
+	if (out < 0)
 		return 2;
 	sched_pack(job->board, job->by, job->groups, job->n, job->nodes, &head.bound);
 	head.used = board_count_used(job->board);
-	return write_all(out, &head, sizeof(head)) &&
-			       write_all(out, job->nodes, job->n * sizeof(job->nodes[0]))
+	return process_work_write(out, &head, sizeof(head)) &&
+			       process_work_write(out, job->nodes, job->n * sizeof(job->nodes[0]))
 		       ? 0
 		       : 3;
 }
