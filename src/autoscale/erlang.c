@@ -1,5 +1,34 @@
 #include "autoscale/erlang.h"
 
+#define HALVINGS 12u
+#define TERMS    8u
+
+/* e^-x for x >= 0: a series of a small part of x, squared. The library's may differ in its last bit from
+ * machine to machine. */
+static double
+exp_minus(double x)
+{
+	double part = x / (1u << HALVINGS);
+	double term = 1;
+	double sum = 1;
+
+	if (x > 700)
+		return 0;
+	for (unsigned i = 1; i < TERMS; i++) {
+		term = term * -part / i;
+		sum += term;
+	}
+	for (unsigned i = 0; i < HALVINGS; i++)
+		sum *= sum;
+	return sum;
+}
+
+double
+erlang_tail(double b, double a, uint32_t n, double waits)
+{
+	return a < n ? erlang_c_of_b(b, a, n) * exp_minus((n - a) * waits) : 1;
+}
+
 double
 erlang_b_next(double b, double a, uint32_t n)
 {

@@ -19,6 +19,9 @@ double erlang_c(uint32_t servers, double a);
 /* The same for one more server after the other: B of n servers from that of n - 1, which is 1 of none; C from B. */
 double erlang_b_next(double b, double a, uint32_t n);
 double erlang_c_of_b(double b, double a, uint32_t n);
+/* Share of arrivals that wait longer than `waits` mean times of service, of n servers with this B: C e^-((n - a) waits);
+ * 1 where they cannot keep up. No digit depends on a library. */
+double erlang_tail(double b, double a, uint32_t n, double waits);
 
 /* What is to be held. */
 struct erlang_goal {

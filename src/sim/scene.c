@@ -5,29 +5,6 @@
 
 #include "autoscale/erlang.h"
 
-#define HALVINGS 12u
-#define TERMS    8u
-
-/* e^-x for x >= 0: a series of a small part of x, squared. The library's may differ in its last bit from
- * machine to machine. */
-static double
-exp_minus(double x)
-{
-	double part = x / (1u << HALVINGS);
-	double term = 1;
-	double sum = 1;
-
-	if (x > 700)
-		return 0;
-	for (unsigned i = 1; i < TERMS; i++) {
-		term = term * -part / i;
-		sum += term;
-	}
-	for (unsigned i = 0; i < HALVINGS; i++)
-		sum *= sum;
-	return sum;
-}
-
 void
 scene_tails(const struct scene *s, double rate, uint32_t n, double *ret)
 {
@@ -43,8 +20,7 @@ scene_tails(const struct scene *s, double rate, uint32_t n, double *ret)
 			servers++;
 			b = a > 0 ? erlang_b_next(b, a, servers) : 0;
 		}
-		ret[i] = a < servers ? erlang_c_of_b(b, a, servers) * exp_minus((servers - a) * waits)
-				     : 1;
+		ret[i] = erlang_tail(b, a, servers, waits);
 	}
 }
 
