@@ -125,14 +125,59 @@ print_leader(struct command_call *call, unsigned service)
 }
 
 static void
+print_plan_line(void *user, const char *text)
+{
+	struct output *out = user;
+
+	output_plain(out, text);
+	output_text(out, "\n");
+}
+
+struct plan_lines {
+	struct output *out;
+	const char *comma;
+};
+
+static void
+print_plan_json(void *user, const char *text)
+{
+	struct plan_lines *lines = user;
+
+	output_text(lines->out, lines->comma);
+	output_json(lines->out, text);
+	lines->comma = ",\n";
+}
+
+static void
+explain_table(struct command_call *call, unsigned service)
+{
+	struct plan_lines lines = {.out = call->out, .comma = "["};
+	int r;
+
+	r = call->json ? scaler_show_plan(call->source->scaler, service, print_plan_json, &lines)
+		       : scaler_show_plan(call->source->scaler, service, print_plan_line, call->out);
+	if (r == 0 && call->json)
+		output_text(call->out, "]\n");
+	if (r == -TG_ENOTSUP)
+		command_fail(call, TG_COMMAND_NOT_FOUND,
+			     "the module of \"%.128s\" has no table; one that has: planner",
+			     call->arguments[0]);
+	else if (r < 0)
+		command_fail(call, TG_COMMAND_NOT_FOUND,
+			     "no plan is made for \"%.128s\" yet: requests are missing to learn from",
+			     call->arguments[0]);
+}
+
+static void
 run_explain(const struct command *c, struct command_call *call)
 {
+	bool is_table = call->n == 2 && strcmp(call->arguments[1], "--table") == 0;
 	struct scaler_status st;
 	size_t service;
 	char *record;
 	char *text;
 
-	if (call->n != 1) {
+	if (call->n != 1 && !is_table) {
 		command_fail_usage(c, call);
 		return;
 	}
@@ -143,6 +188,10 @@ run_explain(const struct command *c, struct command_call *call)
 		command_fail(call, TG_COMMAND_NOT_FOUND,
 			     "\"%.128s\" is decided by %s (epoch %" PRIu64 "): ask there",
 			     call->arguments[0], st.leader, st.epoch);
+		return;
+	}
+	if (is_table) {
+		explain_table(call, (unsigned)service);
 		return;
 	}
 	record = scaler_last_record(call->source->scaler, (unsigned)service);
@@ -211,9 +260,9 @@ run_decisions(const struct command *c, struct command_call *call)
 
 const struct command command_explain = {
 	.name = "explain",
-	.usage = "SERVICE",
+	.usage = "SERVICE [--table]",
 	.help = "why it has as many backends as it has: the last decision, its mode, starts that fail, and "
-		"what waits for a node",
+		"what waits for a node; with --table what its module keeps at each load (planner)",
 	.run = run_explain,
 };
 

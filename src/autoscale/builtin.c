@@ -6,5 +6,6 @@ const struct tg_module *const autoscale_builtin[] = {
 	&autoscale_target,
 	&autoscale_threshold,
 	&autoscale_staffing,
+	&autoscale_planner,
 	NULL,
 };

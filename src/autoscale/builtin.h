@@ -10,6 +10,7 @@
 extern const struct tg_module autoscale_threshold;
 extern const struct tg_module autoscale_target;
 extern const struct tg_module autoscale_staffing;
+extern const struct tg_module autoscale_planner;
 
 /* All of them, NULL at the end: for modules_add_builtin(). */
 extern const struct tg_module *const autoscale_builtin[];

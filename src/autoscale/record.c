@@ -17,9 +17,8 @@
 
 /*** Writing ***/
 
-/* NULL as NAN: jansson has no other number for it. */
-static json_t *
-number(double value)
+json_t *
+record_number(double value)
 {
 	return isfinite(value) ? json_real(value) : json_null();
 }
@@ -42,7 +41,7 @@ options_of(const struct decide_input *in)
 		const struct tg_value *v = &in->values[i];
 
 		if (json_object_set_new(all, in->module->options[i].name,
-					v->is_set ? number(v->number) : json_null()) < 0) {
+					v->is_set ? record_number(v->number) : json_null()) < 0) {
 			json_decref(all);
 			return NULL;
 		}
@@ -53,8 +52,8 @@ options_of(const struct decide_input *in)
 static json_t *
 figure_of(const struct tg_figure *f)
 {
-	return json_pack("[I,o,o,o,o,o]", (json_int_t)f->n, number(f->first), number(f->last),
-			 number(f->mean), number(f->min), number(f->max));
+	return json_pack("[I,o,o,o,o,o]", (json_int_t)f->n, record_number(f->first), record_number(f->last),
+			 record_number(f->mean), record_number(f->min), record_number(f->max));
 }
 
 static json_t *
@@ -80,8 +79,8 @@ static json_t *
 backend_of(const struct tg_backend *b)
 {
 	return json_pack("[o,s,I,o,o,o]", text_of(b->name), tg_backend_state_str(b->state),
-			 (json_int_t)b->since_ms, number(b->in_flight), number(b->cpu),
-			 number(b->memory));
+			 (json_int_t)b->since_ms, record_number(b->in_flight), record_number(b->cpu),
+			 record_number(b->memory));
 }
 
 static json_t *
@@ -121,7 +120,7 @@ snapshot_of(const struct tg_snapshot *s)
 			 (json_int_t)s->pending, "draining", (json_int_t)s->draining, "desired",
 			 (json_int_t)s->desired, "min", (json_int_t)s->min, "max",
 			 (json_int_t)s->max, "concurrency", (json_int_t)s->concurrency, "start_s",
-			 number(s->start_s), "windows", windows_of(s), "backends", backends_of(s));
+			 record_number(s->start_s), "windows", windows_of(s), "backends", backends_of(s));
 }
 
 static json_t *
@@ -147,7 +146,7 @@ static json_t *
 proposal_of(const struct tg_proposal *p)
 {
 	return json_pack("{s:I,s:I,s:b,s:o,s:o}", "desired", (json_int_t)p->desired, "raw",
-			 (json_int_t)p->raw, "unsure", p->is_unsure, "load", number(p->load),
+			 (json_int_t)p->raw, "unsure", p->is_unsure, "load", record_number(p->load),
 			 "reason", text_of(p->reason));
 }
 
@@ -202,9 +201,9 @@ times_of(const struct decide_told *told)
 	for (uint32_t i = 0; all != NULL && i < told->n_samples; i++) {
 		const struct backend_sample *s = &told->samples[i];
 
-		if (json_array_append_new(all, json_pack("[o,o,o]", number(s->service_p50),
-							 number(s->service_p95),
-							 number(s->service_p99))) < 0) {
+		if (json_array_append_new(all, json_pack("[o,o,o]", record_number(s->service_p50),
+							 record_number(s->service_p95),
+							 record_number(s->service_p99))) < 0) {
 			json_decref(all);
 			return NULL;
 		}
@@ -280,7 +279,7 @@ record_text(const struct decide_input *in, const struct decision *d, uint64_t co
 			state_of(&in->state), "proposal", proposal_of(&d->proposal), "changes",
 			changes_of(d), "desired", (json_int_t)d->desired, "action", action,
 			"placement", places_of(d), "blind", d->is_blind, "took_us", (json_int_t)d->took_us);
-	text = all != NULL && add_times(all, &in->told) && add_unknown(all, &in->told) &&
+	text = all != NULL && record_add_outlook(all, &in->snapshot) && add_times(all, &in->told) && add_unknown(all, &in->told) &&
 			       add_instance(all, &in->told)
 		       ? json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS))
 		       : NULL;

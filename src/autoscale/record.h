@@ -5,10 +5,14 @@
  * {"v":1, "number":7, "at":"2026-11-26T13:00:00.000000Z", "service":"api", "module":"target",
  *  "options":{name: number or null}, "snapshot":{..., "windows":[{"span_ms", "covered_ms", "n", "metrics":{word:
  *  [n, first, last, mean, min, max]}}], "backends":[[name, state, since_ms, in_flight, cpu, memory]]},
+ *  "outlook":{"signals":{word: number}, "start_s":[value, error, n], "service_s":..., "forecast":...}, "plan":[numbers],
  *  "state":{...}, "proposal":{"desired", "raw", "unsure", "load", "reason"},
  *  "service_times":[[p50, p95, p99]], "unknown":{"cpu":why, "memory":why}, "instance":"a", "epoch":3,
  *  "changes":[[guard, from, to]], "desired":5, "action":"add 2",
  *  "placement":[{"backend", "node", "placed", "why"}], "blind":false, "took_us":12}
+ *
+ * Outlook and plan are of modules that make plans. A plan's table is not recorded, as it follows from its numbers: who
+ * makes the decision again has record_plan() make it.
  *
  * Figures that are not known are null; a metric of which nothing is known is not there. Times are those of the
  * backends, in their order and of those that were sampled; where none is known, there are none. They, what is
@@ -45,5 +49,19 @@ char *record_explain(const char *text, size_t n);
 /* The same in one line, without its end: when, number, from, to, proposed, guard and reason. The reason is
  * a module's, and may be any text. */
 char *record_line(const char *text, size_t n);
+
+/* A table that was made of the numbers of a record; zeroed is none. Of use as long as it is not taken for another record,
+ * or freed. */
+struct record_plan {
+	const struct tg_module *module;
+	double numbers[TG_PLAN_NUMBERS_MAX];
+	uint32_t n;
+	void *table; /* owned */
+	size_t bytes;
+};
+/* The table of the record's plan, into its snapshot: that of `kept` where the numbers are the same, or a new one that is kept
+ * there. Of a record without a plan nothing is done. -TG_EINVAL: its module makes none of these, or there is no memory. */
+TG_MUST_CHECK int record_plan(struct record *r, struct record_plan *kept, struct err *err);
+void record_plan_fini(struct record_plan *kept);
 
 #endif

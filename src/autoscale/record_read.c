@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autoscale/planning.h"
 #include "autoscale/record.h"
 #include "autoscale/record_priv.h"
 #include "base/arena.h"
@@ -18,6 +19,7 @@ struct record {
 	struct decide_input in;
 	struct tg_value values[TG_OPTIONS_MAX];
 	uint32_t desired;
+	struct tg_plan *plan; /* of the snapshot; NULL: none */
 };
 
 /* Where reading is; the first failure stays. */
@@ -320,6 +322,67 @@ take_snapshot(struct reading *g, const json_t *from, const json_t *service)
 	take_backends(g, json_object_get(from, "backends"), s);
 }
 
+/*** What was learned and planned ***/
+
+static struct tg_estimate
+take_estimate(struct reading *g, const json_t *from, const char *key)
+{
+	const json_t *value = json_object_get(from, key);
+
+	if (!json_is_array(value) || json_array_size(value) != 3)
+		fail(g, TG_EINVAL, "\"%s\" is no [value, error, n]", key);
+	return (struct tg_estimate){
+		.value = take_number(g, json_array_get(value, 0), key),
+		.error = take_number(g, json_array_get(value, 1), key),
+		.n = take_number(g, json_array_get(value, 2), key),
+	};
+}
+
+static void
+take_outlook(struct reading *g, const json_t *from)
+{
+	const json_t *signals = json_object_get(from, "signals");
+	struct tg_outlook *o;
+
+	if (from == NULL)
+		return;
+	o = take_memory(g, 1, sizeof(*o));
+	if (o == NULL)
+		return;
+	*o = (struct tg_outlook){
+		.size = sizeof(*o),
+		.start_s = take_estimate(g, from, "start_s"),
+		.service_s = take_estimate(g, from, "service_s"),
+		.forecast = take_estimate(g, from, "forecast"),
+	};
+	for (unsigned i = 0; i < TG_SIGNAL_COUNT; i++)
+		o->signals[i] = take_number(g, json_object_get(signals, tg_signal_str(i)),
+					    "a signal of the outlook");
+	g->r->in.snapshot.outlook = o;
+}
+
+/* Its table is made by record_plan(). */
+static void
+take_plan(struct reading *g, const json_t *from)
+{
+	struct tg_plan *plan;
+	double *numbers;
+	uint32_t n;
+
+	if (from == NULL)
+		return;
+	n = list_length(g, from, "plan", TG_PLAN_NUMBERS_MAX);
+	plan = take_memory(g, 1, sizeof(*plan));
+	numbers = take_memory(g, n, sizeof(*numbers));
+	if (plan == NULL || numbers == NULL)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		numbers[i] = take_number(g, json_array_get(from, i), "a number of the plan");
+	*plan = (struct tg_plan){.size = sizeof(*plan), .n = n, .numbers = numbers};
+	g->r->plan = plan;
+	g->r->in.snapshot.plan = plan;
+}
+
 /*** The state ***/
 
 static void
@@ -378,6 +441,8 @@ take_all(struct reading *g, const json_t *all)
 	g->r->in.values = g->r->values;
 	take_options(g, json_object_get(all, "options"));
 	take_snapshot(g, json_object_get(all, "snapshot"), json_object_get(all, "service"));
+	take_outlook(g, json_object_get(all, "outlook"));
+	take_plan(g, json_object_get(all, "plan"));
 	for (const struct record_field *f = record_state_fields; f->key != NULL; f++)
 		take_field(g, json_object_get(all, "state"), f);
 }
@@ -427,4 +492,40 @@ uint32_t
 record_desired(const struct record *r)
 {
 	return r->desired;
+}
+
+static bool
+is_kept(const struct record_plan *kept, const struct tg_module *module, const struct tg_plan *plan)
+{
+	return kept->table != NULL && kept->module == module && kept->n == plan->n &&
+	       memcmp(kept->numbers, plan->numbers, plan->n * sizeof(plan->numbers[0])) == 0;
+}
+
+int
+record_plan(struct record *r, struct record_plan *kept, struct err *err)
+{
+	struct tg_plan *plan = r->plan;
+
+	if (plan == NULL)
+		return 0;
+	if (!is_kept(kept, r->in.module, plan)) {
+		record_plan_fini(kept);
+		kept->table = plan_table(r->in.module, plan->numbers, plan->n, &kept->bytes);
+		if (kept->table == NULL)
+			return err_set(err, TG_EINVAL, "\"plan\": module \"%s\" makes none of these numbers",
+				       r->in.module->name);
+		kept->module = r->in.module;
+		kept->n = plan->n;
+		memcpy(kept->numbers, plan->numbers, plan->n * sizeof(plan->numbers[0]));
+	}
+	plan->table = kept->table;
+	plan->table_bytes = kept->bytes;
+	return 0;
+}
+
+void
+record_plan_fini(struct record_plan *kept)
+{
+	free(kept->table);
+	*kept = (struct record_plan){.n = 0};
 }

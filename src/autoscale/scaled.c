@@ -139,6 +139,7 @@ put(struct scaled *s, const struct service_sample *sample, uint32_t ready)
 
 	s->part = point;
 	scaled_add_others(s, &point);
+	scaled_plan_put(s, &point);
 	asked = point.values[TG_METRIC_IN_FLIGHT] + point.values[TG_METRIC_QUEUED];
 	if (asked > 0 || point.values[TG_METRIC_ARRIVALS] > 0 || s->state->is_woken)
 		s->state->active_ms = scaler_ms(sample->at);
@@ -396,6 +397,7 @@ scaled_note_start(struct scaled *s, uint64_t took_ms)
 	double took_s = (double)took_ms / 1000.0;
 
 	st->starts++;
+	outlook_started(planning_outlook(st->planning), took_s);
 	st->start_s = isnan(st->start_s) ? took_s
 					 : st->start_s + START_SHARE * (took_s - st->start_s);
 	histogram_add(&st->cold_starts, took_ms * 1000);

@@ -320,6 +320,7 @@ scaled_judge(struct scaled *s, struct mono now)
 	s->input.values = s->values;
 	scaled_tell(s);
 	note_judged(s, s->conf->segment_slot);
+	scaled_plan(s);
 	decide(&s->input, &s->decision);
 	note_judged(s, 0);
 	s->decided = wall_read();

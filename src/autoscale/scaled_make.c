@@ -234,6 +234,7 @@ free_state(struct scaled_state *st)
 		return;
 	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++)
 		scaled_source_close(&st->sources[i]);
+	scaled_plan_fini(st);
 	fleet_free(st->fleet);
 	free(st->lead.published);
 	free(st);
@@ -346,7 +347,7 @@ state_new(struct scaled *s, struct err *err)
 	st->start_s = NAN;
 	st->mode = s->conf->autoscale.dry_run ? TG_SCALER_DRY_RUN : TG_SCALER_ON;
 	st->fleet = fleet_new(&limits, &fleet_orders, st);
-	if (st->fleet == NULL) {
+	if (st->fleet == NULL || scaled_plan_init(st) < 0) {
 		err_no_memory(err);
 		free_state(st);
 		return NULL;
@@ -440,6 +441,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	s->state = st;
 	st->of = s;
 	take_decision_over(s, was);
+	scaled_plan_take_over(st);
 	if (conf_is_scaled(s->conf))
 		fleet_set_limits(st->fleet, &limits);
 	if (provider == NULL)

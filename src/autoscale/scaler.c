@@ -201,7 +201,8 @@ scaler_new(struct loop *loop, struct conf *conf, struct segment *segment, struct
 	store_listen(store, on_heard, s);
 	s->sampler = sampler_new(segment);
 	s->fewest = scaler_fewest_new(loop);
-	if (s->sampler == NULL || s->fewest == NULL)
+	s->plans = process_pool_new(loop, TG_PLAN_PROCESSES);
+	if (s->sampler == NULL || s->fewest == NULL || s->plans == NULL)
 		err_no_memory(err);
 	else if (begin_all(s, conf, err) == 0) {
 		scaler_set_timer(s);
@@ -223,6 +224,7 @@ scaler_free(struct scaler *s)
 	free(s->services);
 	sampler_free(s->sampler);
 	scaler_fewest_free(s->fewest);
+	process_pool_free(s->plans);
 	free(s);
 }
 

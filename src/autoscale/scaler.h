@@ -195,6 +195,11 @@ TG_MUST_CHECK int scaler_plan(const struct scaler *s, const char *scheduler,
 			      void (*told)(void *user, const struct scaler_move *move), void *user,
 			      struct scaler_plan *ret);
 
+/* What the module of a service has worked out, in lines for people. -TG_ENOTSUP: it makes no plans; -TG_EAGAIN: there is none
+ * yet. */
+TG_MUST_CHECK int scaler_show_plan(const struct scaler *s, unsigned service,
+				   void (*line)(void *user, const char *text), void *user);
+
 /* The last decision since the last reload as a record, made now; the caller's to free(). NULL: none yet, or no memory. */
 char *scaler_last_record(const struct scaler *s, unsigned service);
 

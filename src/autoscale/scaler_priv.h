@@ -4,6 +4,7 @@
 #ifndef TG_AUTOSCALE_SCALER_PRIV_H
 #define TG_AUTOSCALE_SCALER_PRIV_H
 
+#include "autoscale/plan_process.h"
 #include "autoscale/record.h"
 #include "autoscale/scaler.h"
 #include "autoscale/slow.h"
@@ -82,6 +83,9 @@ struct scaled_state {
 	uint32_t last_guards; /* of the last one that was recorded, as bits */
 	uint32_t last_desired; /* the same: its number */
 	bool is_last_dry;      /* the same: nothing was to come of it */
+	struct planning *planning; /* what is learned, and planned of that */
+	struct plan_process plan_process;
+	bool is_plan_failing;
 	double start_s;       /* of the last starts, the newer the more; NAN: none yet */
 	uint64_t ups;
 	uint64_t downs;
@@ -149,6 +153,7 @@ struct scaler {
 	TAILQ_HEAD(, scaled) all; /* owned: those of the configuration, and those whose services are gone */
 	struct scaled **services; /* of these by index in the configuration; NULL: not scaled */
 	size_t n_services;
+	struct process_pool *plans; /* processes that make plans */
 	struct fewest *fewest; /* what a solver is asked, and said */
 	struct timer timer;
 	bool is_holding;
@@ -277,6 +282,15 @@ void scaler_fewest_free(struct fewest *f); /* NULL allowed */
 void scaler_place(struct scaler *s);
 /* The one that goes, as struct fleet_orders has it. */
 unsigned scaler_prefer(struct scaled *s, const struct fleet_member *const *equal, unsigned n);
+
+/* Plans: what is learned of each sample, and what the module makes of it, beside the loop. -TG_ENOMEM. */
+TG_MUST_CHECK int scaled_plan_init(struct scaled_state *st);
+void scaled_plan_fini(struct scaled_state *st);
+/* As it is configured now. */
+void scaled_plan_take_over(struct scaled_state *st);
+void scaled_plan_put(struct scaled *s, const struct store_point *point);
+/* Into its input; another one is asked for when the module wants it. */
+void scaled_plan(struct scaled *s);
 
 /* One was ready this long after it was asked for. */
 void scaled_note_start(struct scaled *s, uint64_t took_ms);

@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Of minor 0, and of minor 1. */
+#define AUTOSCALER_SIZE   offsetof(struct tg_autoscaler, uses)
+#define AUTOSCALER_SIZE_1 offsetof(struct tg_autoscaler, plan_numbers)
+
 static const struct tg_module *known[TG_MODULES_MAX];
 static size_t n_known;
 
@@ -91,13 +95,10 @@ module_uses(const struct tg_module *module, const struct tg_value *values, enum 
 {
 	const struct tg_autoscaler *ops = module->ops;
 
-	return ops->size >= sizeof(*ops) && ops->uses != NULL && ops->uses(values, metric);
+	return ops->size >= AUTOSCALER_SIZE_1 && ops->uses != NULL && ops->uses(values, metric);
 }
 
 /*** What a descriptor must be ***/
-
-/* Of minor 0. */
-#define AUTOSCALER_SIZE offsetof(struct tg_autoscaler, uses)
 
 /* A letter, then letters, digits and `mark`. */
 static bool
@@ -208,6 +209,11 @@ check_autoscaler(const struct tg_autoscaler *ops, struct err *err)
 		return err_set(err, TG_EINVAL, "windows() is missing");
 	if (ops->propose == NULL)
 		return err_set(err, TG_EINVAL, "propose() is missing");
+	if (ops->size >= sizeof(*ops) &&
+	    ((ops->plan_numbers == NULL) != (ops->plan == NULL) ||
+	     (ops->plan_bytes == NULL) != (ops->plan == NULL)))
+		return err_set(err, TG_EINVAL,
+			       "plan_numbers(), plan_bytes() and plan() go together: one is missing");
 	return 0;
 }
 

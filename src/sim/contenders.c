@@ -11,6 +11,7 @@ const struct tg_module *const baselines[] = {
 
 static const char *const shares[] = {"0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", NULL};
 static const char *const waits[] = {"0.0001", "0.001", "0.01", "0.05", "0.2", "0.5", "0.9", NULL};
+static const char *const plan_penalties[] = {"0.2", "1", "5", "20", "100", "500", "10000", NULL};
 static const char *const penalties[] = {"1", "5", "20", "100", "500", "5000", "100000", NULL};
 
 /* Other systems have no guards of ours: their cooldowns are in their rules. */
@@ -33,6 +34,12 @@ const struct contender contenders[] = {
 	 .key = "wait",
 	 .values = waits,
 	 .help = "The daemon's staffing: Erlang's formula."},
+	{.name = "planner",
+	 .module = "planner",
+	 .presets = "cooldown_down=0",
+	 .key = "penalty",
+	 .values = plan_penalties,
+	 .help = "The daemon's planner: dynamic programming over backends running, backends pending and load."},
 	{.name = "threshold",
 	 .module = "threshold",
 	 .presets = "strict=true " NO_GUARDS,

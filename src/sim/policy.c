@@ -46,6 +46,14 @@ backend_of(struct policy *p, const struct replica *r, uint32_t place, uint64_t n
 	};
 }
 
+static void
+note_start(struct policy *p, double took_s)
+{
+	if (isnan(p->start_s))
+		outlook_started(planning_outlook(p->planning), took_s);
+	p->start_s = took_s;
+}
+
 /* Those that are not gone; the mean of what is known of them is the service's. */
 static uint32_t
 take_backends(struct policy *p, const struct replicas *all, uint64_t now_us,
@@ -66,7 +74,7 @@ take_backends(struct policy *p, const struct replicas *all, uint64_t now_us,
 		b = p->backends[n++] = backend_of(p, &all->all[i], i, now_us, all->slots);
 		/* All take as long; those that were there at the begin tell nothing. */
 		if (b.state == TG_BACKEND_READY && all->all[i].since_us > 0)
-			p->start_s = (double)all->start_us / 1e6;
+			note_start(p, (double)all->start_us / 1e6);
 		if (isnan(b.cpu))
 			continue;
 		cpu += b.cpu;
@@ -96,6 +104,7 @@ measure(struct policy *p, struct world *w, uint32_t *ret_backends, struct err *e
 			 p->has_decision ? &p->decision : NULL);
 	p->sampled_us = now_us;
 	p->has_sample = true;
+	outlook_put(planning_outlook(p->planning), (int64_t)(now.us / 1000), sample.arrivals, sample.service_time);
 	return history_put(p->history, TG_POLICY_SERVICE, &point) < 0 ? err_no_memory(err) : 0;
 }
 
@@ -125,6 +134,19 @@ fill_snapshot(struct policy *p, const struct replicas *all, uint64_t now_us, uin
 	};
 	for (uint32_t i = 0; i < p->n_windows; i++)
 		history_window(p->history, TG_POLICY_SERVICE, p->spans_ms[i], now, &p->windows[i]);
+}
+
+/* The daemon has another process for it; here no time passes meanwhile. */
+static int
+plan(struct policy *p)
+{
+	int rc = 0;
+
+	planning_fill(p->planning, p->module, &p->input.snapshot);
+	if (planning_wants(p->planning, p->module, p->values, &p->input.snapshot))
+		rc = planning_solve(p->planning, p->module);
+	planning_fill(p->planning, p->module, &p->input.snapshot);
+	return rc;
 }
 
 static void
@@ -199,6 +221,9 @@ policy_tick(struct policy *p, struct world *w, uint32_t *ret_desired, struct err
 	fill_state(p, w);
 	p->input.module = p->module;
 	p->input.values = p->values;
+	rc = plan(p);
+	if (rc < 0)
+		return err_no_memory(err);
 	decide(&p->input, &p->decision);
 	p->has_decision = true;
 	rc = log_decision(p, err);

@@ -231,13 +231,15 @@ make(struct policy *p, const struct policy_spec *spec, struct err *err)
 	p->conf = &p->owner->services[0].autoscale;
 	p->module = module_find(TG_MODULE_AUTOSCALER, p->conf->module);
 	p->history = history_new();
+	p->planning = planning_new();
 	p->backends = calloc(TG_REPLICAS_MAX, sizeof(*p->backends));
 	p->names = calloc(TG_REPLICAS_MAX, sizeof(*p->names));
 	p->busy_us = calloc(TG_REPLICAS_MAX, sizeof(*p->busy_us));
-	if (p->history == NULL || p->backends == NULL || p->names == NULL || p->busy_us == NULL)
+	if (p->history == NULL || p->planning == NULL || p->backends == NULL || p->names == NULL || p->busy_us == NULL)
 		return err_no_memory(err);
 	for (unsigned i = 0; i < TG_REPLICAS_MAX; i++)
 		snprintf(p->names[i], sizeof(p->names[i]), "auto-%u", i + 1);
+	outlook_interval(planning_outlook(p->planning), (double)p->conf->interval_ms / 1000);
 	rc = module_values(p->module, p->conf->settings, p->conf->n_settings, p->values, &bad, err);
 	return rc < 0 ? rc : take_windows(p, err);
 }
@@ -267,6 +269,7 @@ policy_free(struct policy *p)
 	if (p == NULL)
 		return;
 	history_free(p->history);
+	planning_free(p->planning);
 	free(p->backends);
 	free(p->names);
 	free(p->busy_us);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 
+#include "autoscale/planning.h"
 #include "sim/policy.h"
 #include "store/history.h"
 
@@ -17,6 +18,7 @@ struct policy {
 	const struct tg_module *module;
 	struct tg_value values[TG_OPTIONS_MAX];
 	struct history *history;
+	struct planning *planning;
 	uint32_t n_windows;
 	uint32_t spans_ms[TG_WINDOWS_MAX];
 	struct tg_window windows[TG_WINDOWS_MAX];

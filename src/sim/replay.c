@@ -14,6 +14,7 @@ struct replaying {
 	FILE *out;
 	size_t line;
 	struct replay_counts counts;
+	struct record_plan plan;
 };
 
 static void
@@ -40,6 +41,11 @@ replay_line(struct replaying *r, const char *text, size_t n, struct err *err)
 	if (rc < 0)
 		return err_set(err, (enum tg_errno)-rc, "%s:%zu: no record of a decision: %.400s", r->path,
 			       r->line, why.text);
+	rc = record_plan(record, &r->plan, &why);
+	if (rc < 0) {
+		record_free(record);
+		return err_set(err, (enum tg_errno)-rc, "%s:%zu: %.400s", r->path, r->line, why.text);
+	}
 	in = record_input(record);
 	if (r->other != NULL)
 		policy_judge(r->other, &in);
@@ -97,6 +103,7 @@ replay_file(const char *path, const struct policy *other, bool is_json, FILE *ou
 	if (rc < 0)
 		return err_set(err, (enum tg_errno)-rc, "%s: %.400s", path, why.text);
 	rc = replay_text(&r, text, n, err);
+	record_plan_fini(&r.plan);
 	free(text);
 	*ret = r.counts;
 	return rc;

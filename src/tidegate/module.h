@@ -33,7 +33,7 @@ extern "C" {
 
 #define TG_MODULE_MAGIC UINT32_C(0x74674d6f)
 #define TG_MODULE_MAJOR 1
-#define TG_MODULE_MINOR 1 /* 0: autoscalers; 1: schedulers, and uses() of autoscalers */
+#define TG_MODULE_MINOR 2 /* 0: autoscalers; 1: schedulers, and uses() of autoscalers; 2: outlooks and plans */
 #define TG_MODULE_ENTRY "tidegate_module"
 
 enum tg_module_kind {
@@ -133,6 +133,70 @@ struct tg_backend {
 	double memory;
 };
 
+/*** What the host learns of a service over hours and days (since minor 2) ***/
+
+/* One figure that is estimated. `error` is its standard error; NAN: not known. */
+struct tg_estimate {
+	double value;
+	double error;
+	double n; /* observations behind it, older ones for less; 0: none, and value is NAN */
+};
+
+/* Ways to see one load, in arrivals per second. Each is right for another kind of load. */
+#define TG_SIGNALS(X)                                                                              \
+	X(NOW, "now", "the mean of as many seconds as agree with the last ones")                   \
+	X(MEAN_1, "mean-1m", "the greater one of now and the mean of a minute")                    \
+	X(MEAN_3, "mean-3m", "the same of three minutes")                                          \
+	X(MEAN_10, "mean-10m", "the same of ten minutes")                                          \
+	X(MEAN_30, "mean-30m", "the same of half an hour")                                         \
+	X(PEAK_1, "peak-1m", "the greatest that now was in a minute")                              \
+	X(PEAK_3, "peak-3m", "the same in three minutes")                                          \
+	X(PEAK_10, "peak-10m", "the same in ten minutes")                                          \
+	X(PEAK_30, "peak-30m", "the same in half an hour")
+
+enum tg_signal {
+#define TG_SIGNAL_ENUM(id, word, help) TG_SIGNAL_##id,
+	TG_SIGNALS(TG_SIGNAL_ENUM)
+#undef TG_SIGNAL_ENUM
+	TG_SIGNAL_COUNT
+};
+
+#define TG_RATIOS 32 /* classes of a ratio, see tg_history */
+
+/* As of now. Recorded with a decision. */
+struct tg_outlook {
+	uint32_t size;
+	uint32_t reserved;
+	double signals[TG_SIGNAL_COUNT]; /* NAN: not known */
+	struct tg_estimate start_s;      /* from asked for to ready */
+	struct tg_estimate service_s;    /* a request at a backend */
+	struct tg_estimate forecast;     /* arrivals per second when a backend would be ready that is started now;
+	                                  * error: how far such forecasts were off lately */
+};
+
+/* What followed on what was seen: of each signal, how often the load was so many times as much a horizon later. */
+struct tg_history {
+	uint32_t size;
+	uint32_t reserved;
+	double horizon_s;                           /* the start delay, and what passes until it is noticed */
+	double n;                                   /* observations, older ones for less */
+	double ratios[TG_RATIOS];                   /* of each class, its middle; rising */
+	double demand[TG_SIGNAL_COUNT][TG_RATIOS];  /* shares of requests: arrivals now to the signal then; sum 1 */
+	double change[TG_SIGNAL_COUNT][TG_RATIOS];  /* shares of time: the signal now to the signal then; sum 1 */
+	double size_of[TG_SIGNAL_COUNT];            /* the signal's mean, of that of the load */
+};
+
+#define TG_PLAN_NUMBERS_MAX 96
+
+/* What a module has worked out beforehand, see tg_autoscaler.plan(). It follows from the numbers alone. */
+struct tg_plan {
+	uint32_t size;
+	uint32_t n;
+	const double *numbers; /* recorded with a decision: its table can be made again */
+	const void *table;
+	size_t table_bytes;
+};
+
 struct tg_snapshot {
 	uint32_t size;
 	uint32_t reserved;
@@ -151,6 +215,9 @@ struct tg_snapshot {
 	uint32_t n_windows;
 	uint32_t reserved2;
 	const struct tg_window *windows; /* in the order tg_autoscaler.windows() gave */
+	/* Since minor 2; of modules that have plans, NULL of others: */
+	const struct tg_outlook *outlook;
+	const struct tg_plan *plan; /* the last one; NULL: none yet */
 };
 
 #define TG_REASON_SIZE 192
@@ -184,6 +251,22 @@ struct tg_autoscaler {
 	/* Since minor 1: whether it looks at this metric (enum tg_metric). People are told where one it looks
 	 * at is not known, and why. NULL: it does not say. */
 	bool (*uses)(const struct tg_value *options, uint32_t metric);
+	/*
+	 * Since minor 2: a plan, for what takes too long to be worked out at each decision. All of these, or none.
+	 *
+	 * plan_numbers(): whether another plan than `snapshot->plan` is wanted, and what it follows from: at most
+	 * TG_PLAN_NUMBERS_MAX numbers, all finite; 0: what there is will do. In the keeper's thread, like propose(), and
+	 * not at each decision. plan_bytes(): how large the table of these is, 64 MiB at most; 0: they make
+	 * no sense. plan(): makes it; `ret` is zeroed. It is called in a process of its own, which is ended
+	 * after ten seconds, and looks at the numbers alone: the same ones make the same table, anywhere.
+	 */
+	uint32_t (*plan_numbers)(const struct tg_value *options, const struct tg_snapshot *snapshot,
+				 const struct tg_history *history, double *ret);
+	size_t (*plan_bytes)(const double *numbers, uint32_t n);
+	void (*plan)(const double *numbers, uint32_t n, void *ret);
+	/* The plan for people, in lines of ASCII, as `line` is called with them. NULL: it shows nothing. */
+	void (*plan_show)(const struct tg_value *options, const struct tg_snapshot *snapshot,
+			  void (*line)(void *user, const char *text), void *user);
 };
 
 /*** Schedulers: on which node a backend goes (since minor 1) ***/

@@ -71,7 +71,7 @@ def test_all_are_compared_and_drawn(tmp_path):
     told = runs("--load", "flash", "--span", "10m", "--scale", "50", "--compare", "all", "--svg", "flash.svg",
                 folder=tmp_path)
     names = {run["module"] for run in told["runs"]}
-    assert names == {"optimum", "target", "staffing", "threshold", "hpa", "kpa", "nomad-target",
+    assert names == {"optimum", "target", "staffing", "planner", "threshold", "hpa", "kpa", "nomad-target",
                      "nomad-threshold", "aws"}
     drawing = xml.dom.minidom.parse(str(tmp_path / "flash.svg"))
     assert len(drawing.getElementsByTagName("polyline")) == len(names)
@@ -100,6 +100,23 @@ def test_what_it_decided_it_decides_again(trace, tmp_path):
     broken = sim("--replay", "log.json", folder=tmp_path)
     assert broken.returncode == 1
     assert broken.stderr.startswith("tidegate-sim: log.json:2: no record of a decision: ")
+
+
+def test_plans_are_made_again_from_their_records(trace, tmp_path):
+    line = ("--trace", str(trace), "--scale", "300", "--start-delay", "2s", "--module", "planner", "penalty=50",
+            "--decisions", "log.json")
+    told = runs(*line, folder=tmp_path)
+    again = sim("--replay", "log.json", folder=tmp_path)
+    assert again.returncode == 0
+    assert int(re.fullmatch(r"(\d+) decisions: \1 the same, 0 other ones\n", again.stdout)[1]) > 5
+    record = json.loads((tmp_path / "log.json").read_text().splitlines()[-1])
+    assert record["outlook"]["start_s"][0] == 2 and len(record["plan"]) > 10
+    assert told["runs"][1]["beyond_percent"] < 5
+    # A plan of other numbers is none, and is not passed over.
+    record["plan"] = record["plan"][1:]
+    (tmp_path / "log.json").write_text(json.dumps(record))
+    broken = sim("--replay", "log.json", folder=tmp_path)
+    assert broken.returncode == 1 and "planner" in broken.stderr
 
 
 def test_decisions_of_a_daemon_are_made_again(tidegate, demo_backend, tmp_path):

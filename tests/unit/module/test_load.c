@@ -102,7 +102,7 @@ static const struct {
 	{"null", "the module cannot work with interface 1.1"},
 	{"magic", "magic is 0x00000001, and 0x74674d6f in a module for tidegate"},
 	{"major", "made for interface 2.1, this is 1.1: build it anew with our tidegate/module.h"},
-	{"minor", "made for interface 1.2, newer than 1.1 here: a newer tidegate is needed"},
+	{"minor", "made for interface 1.3, newer than 1.2 here: a newer tidegate is needed"},
 	{"size", "bytes; struct tg_module has"},
 	{"ops-size", "bytes; struct tg_autoscaler has"},
 	{"propose", "propose() is missing"},

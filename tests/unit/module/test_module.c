@@ -154,6 +154,46 @@ modules_of_minor_0_say_nothing_of_metrics(void **state)
 	assert_int_equal(module_check(&module, &err), -TG_EINVAL);
 }
 
+/* The same of plans: what it says it looks at is heard. */
+static bool
+looks_at_all(const struct tg_value *values, uint32_t metric)
+{
+	(void)values;
+	(void)metric;
+	return true;
+}
+
+static void
+modules_of_minor_1_have_no_plans(void **state)
+{
+	struct tg_autoscaler ops_1 = ops;
+	struct tg_module module = some_module(NULL);
+	struct err err;
+
+	(void)state;
+	module.minor = 1;
+	module.ops = &ops_1;
+	ops_1.size = offsetof(struct tg_autoscaler, plan_numbers);
+	ops_1.uses = looks_at_all;
+	ops_1.plan = (void (*)(const double *, uint32_t, void *))(uintptr_t)1;
+	assert_int_equal(module_check(&module, &err), 0);
+	assert_true(module_uses(&module, NULL, TG_METRIC_CPU));
+}
+
+static void
+all_of_a_plan_or_nothing(void **state)
+{
+	struct tg_autoscaler ops_2 = ops;
+	struct tg_module module = some_module(NULL);
+	struct err err;
+
+	(void)state;
+	module.ops = &ops_2;
+	ops_2.plan = (void (*)(const double *, uint32_t, void *))(uintptr_t)1;
+	assert_int_equal(module_check(&module, &err), -TG_EINVAL);
+	assert_non_null(strstr(err.text, "go together"));
+}
+
 static void
 count(void *user, const struct tg_module *module)
 {
@@ -196,6 +236,8 @@ main(void)
 		cmocka_unit_test(too_many_options_are_refused),
 		cmocka_unit_test(kinds_and_words_of_people_are_asked_for),
 		cmocka_unit_test(modules_of_minor_0_say_nothing_of_metrics),
+		cmocka_unit_test(modules_of_minor_1_have_no_plans),
+		cmocka_unit_test(all_of_a_plan_or_nothing),
 		cmocka_unit_test(builtin_ones_are_found),
 		cmocka_unit_test(words_are_there_for_all),
 	};
