@@ -7,6 +7,7 @@
 #include "admin/processes.h"
 #include "admin/tally.h"
 #include "backend/view.h"
+#include "net/proxy_header.h"
 #include "observe/counters.h"
 #include "tls/stream.h"
 
@@ -65,6 +66,15 @@ write_handshakes_failed(const struct metric *m, const struct metric_site *site,
 		exposition_labelled(out, &site->series, "reason", tls_failure_str(i),
 				    segment_sum(site->s->segment, site->slot,
 						m->id + i - TG_TLS_FAILURE_CLOSED));
+}
+
+static void
+write_proxy_faults(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	for (unsigned i = TG_PROXY_FAULT_UNTRUSTED; i < TG_PROXY_FAULT_COUNT; i++)
+		exposition_labelled(out, &site->series, "reason", proxy_fault_str(i),
+				    segment_sum(site->s->segment, site->slot,
+						m->id + i - TG_PROXY_FAULT_UNTRUSTED));
 }
 
 static void
@@ -451,6 +461,8 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_tls_handshakes_total", write_counter, TG_L_TLS_HANDSHAKES, "TLS handshakes that succeeded."),
 	ROW(LISTENER, COUNTER, "listener_tls_resumed_total", write_counter, TG_L_TLS_RESUMED, "TLS handshakes of these that resumed a session by its ticket."),
 	ROW(LISTENER, COUNTER, "listener_tls_failures_total", write_handshakes_failed, TG_L_TLS_FAILED_CLOSED, "TLS handshakes that failed, by reason."),
+	ROW(LISTENER, COUNTER, "listener_proxy_headers_total", write_counter, TG_L_PROXY_HEADERS, "Connections with a PROXY header."),
+	ROW(LISTENER, COUNTER, "listener_proxy_failures_total", write_proxy_faults, TG_L_PROXY_UNTRUSTED, "Connections closed for want of a PROXY header, by reason."),
 	ROW(LISTENER, HISTOGRAM, "listener_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From the first byte of a request, or in mode tcp from accepting, to the end of the stream; also of those that no service got."),
 
 	ROW(SERVICE, GAUGE, "service_in_flight", write_service_in_flight, 0, "Streams on the backends of the service."),

@@ -1,4 +1,4 @@
-#include "backend/arrival.h"
+#include "backend/arrival_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "backend/walk.h"
-#include "base/container.h"
 #include "base/log.h"
 #include "observe/counters.h"
 #include "tls/stream.h"
@@ -14,8 +13,6 @@
 /* After a refusal what still comes is dropped, so that it can be read before a reset. */
 #define REFUSED_MS     1000u
 #define REFUSED_ROUNDS 16u
-/* Lines of the log in a second. */
-#define LOG_LINES 5u
 
 /* What a client that speaks HTTP without TLS can read. */
 static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\n"
@@ -25,30 +22,11 @@ static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\n"
 				   "\r\n"
 				   "This port speaks HTTPS: the request was plain.\r\n";
 
-struct arrival {
-	struct front_link link; /* first */
-	struct conn conn;
-	struct worker_listener *listener;
-	struct addr from;
-	struct timer timer;
-	TAILQ_ENTRY(arrival) queue; /* in the worker's line, when is_queued */
-	bool is_queued;
-	bool is_refused;
-	bool is_draining;
-	struct deferred deferred;
-};
-
 _Static_assert(TG_L_TLS_FAILED_RESOURCE - TG_L_TLS_FAILED_CLOSED ==
 		       TG_TLS_FAILURE_RESOURCE - TG_TLS_FAILURE_CLOSED,
 	       "a counter for each reason, in their order");
 
 static struct log_limit failures_told;
-
-static struct worker *
-worker_of(const struct arrival *a)
-{
-	return a->listener->worker;
-}
 
 /* the line */
 
@@ -57,14 +35,14 @@ join_line(struct arrival *a)
 {
 	if (a->is_queued)
 		return;
-	TAILQ_INSERT_TAIL(&worker_of(a)->handshakes.line, a, queue);
+	TAILQ_INSERT_TAIL(&arrival_worker(a)->handshakes.line, a, queue);
 	a->is_queued = true;
 }
 
 static void
 leave_line(struct arrival *a)
 {
-	struct arrival_line *line = &worker_of(a)->handshakes.line;
+	struct arrival_line *line = &arrival_worker(a)->handshakes.line;
 	bool was_first = TAILQ_FIRST(line) == a;
 
 	if (!a->is_queued)
@@ -73,7 +51,7 @@ leave_line(struct arrival *a)
 	a->is_queued = false;
 	/* The first of the line is who calls for the next turn. */
 	if (was_first && !TAILQ_EMPTY(line))
-		watch_again(worker_of(a)->loop, &TAILQ_FIRST(line)->conn.watch);
+		watch_again(arrival_worker(a)->loop, &TAILQ_FIRST(line)->conn.watch);
 }
 
 /* the end */
@@ -81,7 +59,10 @@ leave_line(struct arrival *a)
 static void
 arrival_free(struct deferred *d)
 {
-	free(TG_CONTAINER(d, struct arrival, deferred));
+	struct arrival *a = TG_CONTAINER(d, struct arrival, deferred);
+
+	origin_free(a->origin);
+	free(a);
 }
 
 /* It is no front any more; the connection is the caller's. */
@@ -91,10 +72,10 @@ leave(struct arrival *a)
 	leave_line(a);
 	timer_fini(&a->timer);
 	front_leave(a->listener, &a->link);
-	loop_defer(worker_of(a)->loop, &a->deferred, arrival_free);
+	loop_defer(arrival_worker(a)->loop, &a->deferred, arrival_free);
 }
 
-static void
+void
 arrival_close(struct arrival *a)
 {
 	struct worker_listener *l = a->listener;
@@ -102,6 +83,14 @@ arrival_close(struct arrival *a)
 	leave(a);
 	conn_close(&a->conn);
 	listener_released(l);
+}
+
+void
+arrival_set_time(struct arrival *a, uint64_t ms)
+{
+	struct loop *loop = arrival_worker(a)->loop;
+
+	timer_set(loop, &a->timer, mono_add_ms(loop_now(loop), ms));
 }
 
 static void
@@ -118,7 +107,7 @@ tell_failure(const struct arrival *a, enum tls_failure failure, const char *deta
 	unsigned suppressed = 0;
 
 	count_failure(a, failure);
-	if (log_limit_pass(&failures_told, LOG_LINES, loop_now(worker_of(a)->loop), &suppressed))
+	if (log_limit_pass(&failures_told, ARRIVAL_LOG_LINES, loop_now(arrival_worker(a)->loop), &suppressed))
 		log_write(TG_LOG_INFO, "no TLS handshake",
 			  "listener=%s client=%s reason=%s detail=%s suppressed=%u",
 			  a->listener->conf->name, addr_format(&a->from, client, sizeof(client)),
@@ -138,14 +127,13 @@ drop_input(struct arrival *a)
 			conn_recheck(&a->conn);
 	}
 	if (n > 0)
-		watch_again(worker_of(a)->loop, &a->conn.watch);
+		watch_again(arrival_worker(a)->loop, &a->conn.watch);
 	return n == 0 || n == -TG_EIO;
 }
 
 static void
 refuse(struct arrival *a)
 {
-	struct worker *w = worker_of(a);
 	struct conn_filter *f = a->conn.filter;
 	enum tls_failure failure = tls_stream_failure(f);
 
@@ -160,8 +148,8 @@ refuse(struct arrival *a)
 	if (failure == TG_TLS_FAILURE_HTTP && a->listener->conf->mode == TG_MODE_HTTP)
 		(void)!conn_send(&a->conn, plain_answer, sizeof(plain_answer) - 1);
 	conn_shutdown(&a->conn);
-	a->is_refused = true;
-	timer_set(w->loop, &a->timer, mono_add_ms(loop_now(w->loop), REFUSED_MS));
+	a->phase = ARRIVAL_REFUSED;
+	arrival_set_time(a, REFUSED_MS);
 	conn_recheck(&a->conn);
 	if (drop_input(a))
 		arrival_close(a);
@@ -172,13 +160,15 @@ refuse(struct arrival *a)
 static void
 hand_over(struct arrival *a)
 {
-	struct worker *w = worker_of(a);
+	struct worker *w = arrival_worker(a);
 	struct worker_listener *l = a->listener;
-	struct accepted accepted = {.from = a->from, .is_draining = a->is_draining};
+	struct accepted accepted = {
+		.from = a->from,
+		.origin = a->origin,
+		.is_draining = a->is_draining,
+	};
 
-	counter_add(l->counters, TG_L_TLS_HANDSHAKES, 1);
-	if (tls_stream_facts(a->conn.filter)->is_resumed)
-		counter_add(l->counters, TG_L_TLS_RESUMED, 1);
+	a->origin = NULL;
 	accepted.filter = conn_detach(&a->conn);
 	leave(a);
 	accepted.fd = conn_give(&a->conn);
@@ -186,19 +176,31 @@ hand_over(struct arrival *a)
 }
 
 static void
+count_handshake(const struct arrival *a)
+{
+	struct segment_counters *counters = a->listener->counters;
+
+	counter_add(counters, TG_L_TLS_HANDSHAKES, 1);
+	if (tls_stream_facts(a->conn.filter)->is_resumed)
+		counter_add(counters, TG_L_TLS_RESUMED, 1);
+}
+
+static void
 step(struct arrival *a)
 {
-	struct worker *w = worker_of(a);
+	struct worker *w = arrival_worker(a);
 	struct mono begin = mono_read();
 	int rc = tls_stream_step(a->conn.filter);
 
 	w->handshakes.spent_us += mono_diff_us(mono_read(), begin);
-	if (rc == 0)
+	if (rc == 0) {
+		count_handshake(a);
 		hand_over(a);
-	else if (rc != -TG_EAGAIN)
+	} else if (rc != -TG_EAGAIN) {
 		refuse(a);
-	else if ((a->conn.flags & CONN_INPUT) != 0)
+	} else if ((a->conn.flags & CONN_INPUT) != 0) {
 		join_line(a); /* behind the others */
+	}
 }
 
 /* As many as this turn has time for. */
@@ -222,21 +224,59 @@ run_line(struct worker *w)
 		watch_again(w->loop, &a->conn.watch);
 }
 
+/* phases */
+
+/* False: no memory. */
+static bool
+begin_handshake(struct arrival *a)
+{
+	struct worker_listener *l = a->listener;
+	struct conn_filter *f = tls_stream_accept(l->tls, l->worker->tls_output);
+
+	if (f == NULL)
+		return false;
+	conn_attach(&a->conn, f);
+	a->phase = ARRIVAL_HANDSHAKE;
+	arrival_set_time(a, l->conf->timeouts.tls_handshake_ms);
+	return true;
+}
+
+void
+arrival_go_on(struct arrival *a)
+{
+	if (a->listener->tls == NULL) {
+		hand_over(a);
+	} else if (!begin_handshake(a)) {
+		tell_failure(a, TG_TLS_FAILURE_RESOURCE, "");
+		arrival_close(a);
+	} else {
+		/* What is there already is reported no more. */
+		conn_recheck(&a->conn);
+		join_line(a);
+		run_line(arrival_worker(a));
+	}
+}
+
 static void
 on_watch(struct watch *watch, unsigned what)
 {
 	struct arrival *a = TG_CONTAINER(watch, struct arrival, conn.watch);
-	struct worker *w = worker_of(a);
 
 	conn_note(&a->conn, what);
-	if (a->is_refused) {
+	switch (a->phase) {
+	case ARRIVAL_PROXY:
+		arrival_proxy_step(a);
+		break;
+	case ARRIVAL_HANDSHAKE:
+		if (what != 0)
+			join_line(a);
+		run_line(arrival_worker(a));
+		break;
+	case ARRIVAL_REFUSED:
 		if (drop_input(a))
 			arrival_close(a);
-		return;
+		break;
 	}
-	if (what != 0)
-		join_line(a);
-	run_line(w);
 }
 
 static void
@@ -244,9 +284,18 @@ on_timer(struct timer *t)
 {
 	struct arrival *a = TG_CONTAINER(t, struct arrival, timer);
 
-	if (!a->is_refused)
+	switch (a->phase) {
+	case ARRIVAL_PROXY:
+		arrival_proxy_timeout(a);
+		break;
+	case ARRIVAL_HANDSHAKE:
 		tell_failure(a, TG_TLS_FAILURE_TIMEOUT, "");
-	arrival_close(a);
+		arrival_close(a);
+		break;
+	case ARRIVAL_REFUSED:
+		arrival_close(a);
+		break;
+	}
 }
 
 /* as a front */
@@ -284,7 +333,7 @@ arrival_describe(const struct front_link *link, struct msg_session *m)
 
 	(void)addr_ip(&a->from, &m->client_ip);
 	m->client_port = addr_port(&a->from);
-	m->phase = a->is_refused ? TG_PHASE_LINGER : TG_PHASE_HANDSHAKE;
+	m->phase = a->phase == ARRIVAL_REFUSED ? TG_PHASE_LINGER : TG_PHASE_HANDSHAKE;
 }
 
 static const struct front_ops arrival_ops = {
@@ -300,6 +349,7 @@ accepted_drop(const struct accepted *a)
 {
 	if (a->filter != NULL)
 		a->filter->ops->free(a->filter);
+	origin_free(a->origin);
 	close(a->fd);
 }
 
@@ -308,46 +358,79 @@ accepted_open(const struct accepted *a, struct conn *c, struct loop *loop, watch
 {
 	int rc = conn_open(c, loop, a->fd, cb);
 
-	if (rc == 0 && a->filter != NULL)
+	if (rc == 0 && a->filter != NULL) {
 		conn_attach(c, a->filter);
-	else if (a->filter != NULL)
-		a->filter->ops->free(a->filter);
+	} else if (rc != 0) {
+		if (a->filter != NULL)
+			a->filter->ops->free(a->filter);
+		origin_free(a->origin);
+	}
 	return rc;
 }
 
 static void
 fail_to_open(struct worker_listener *l)
 {
-	counter_add(l->counters, TG_L_TLS_FAILED_RESOURCE, 1);
+	counter_add(l->counters,
+		    l->conf->accept_proxy ? TG_L_PROXY_RESOURCE : TG_L_TLS_FAILED_RESOURCE, 1);
 	listener_released(l);
+}
+
+/* It is closed when there is no memory for it. */
+static struct arrival *
+arrival_new(struct worker *w, struct worker_listener *l, const struct accepted *accepted)
+{
+	struct arrival *a = calloc(1, sizeof(*a));
+
+	if (a == NULL) {
+		close(accepted->fd);
+		return NULL;
+	}
+	a->listener = l;
+	a->from = accepted->from;
+	timer_init(&a->timer, on_timer);
+	if (conn_open(&a->conn, w->loop, accepted->fd, on_watch) == 0)
+		return a;
+	free(a);
+	return NULL;
+}
+
+static bool
+begin(struct arrival *a)
+{
+	const struct conf_listener *conf = a->listener->conf;
+
+	if (!conf->accept_proxy)
+		return begin_handshake(a);
+	a->phase = ARRIVAL_PROXY;
+	arrival_set_time(a, conf->timeouts.proxy_header_ms);
+	return true;
 }
 
 void
 arrival_open(struct worker *w, struct worker_listener *l, struct accepted *accepted)
 {
-	struct conn_filter *f = tls_stream_accept(l->tls, w->tls_output);
-	struct arrival *a = f != NULL ? calloc(1, sizeof(*a)) : NULL;
+	struct arrival *a;
 
-	if (a == NULL) {
-		if (f != NULL)
-			f->ops->free(f);
+	if (l->conf->accept_proxy && !arrival_proxy_may(l, &accepted->from)) {
+		arrival_proxy_failed(l, &accepted->from, TG_PROXY_FAULT_UNTRUSTED);
 		close(accepted->fd);
+		listener_released(l);
+		return;
+	}
+	a = arrival_new(w, l, accepted);
+	if (a == NULL) {
 		fail_to_open(l);
 		return;
 	}
-	a->listener = l;
-	a->from = accepted->from;
-	timer_init(&a->timer, on_timer);
-	if (conn_open(&a->conn, w->loop, accepted->fd, on_watch) != 0) {
-		f->ops->free(f);
-		free(a);
+	if (!begin(a)) {
+		timer_fini(&a->timer);
+		conn_close(&a->conn);
+		loop_defer(w->loop, &a->deferred, arrival_free);
 		fail_to_open(l);
 		return;
 	}
-	conn_attach(&a->conn, f);
 	/* Registering reports what is there already. */
 	a->conn.flags &= ~(CONN_READABLE | CONN_INPUT);
 	front_join(l, &a->link, &arrival_ops);
-	timer_set(w->loop, &a->timer,
-		  mono_add_ms(loop_now(w->loop), l->conf->timeouts.tls_handshake_ms));
 }

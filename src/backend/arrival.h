@@ -1,12 +1,14 @@
 /*
  * backend/arrival.h: a client connection between accept and the mode of its listener.
  *
- *	accept --> HANDSHAKE --> handed to front_ops.open(), an arrival no more
- *	                    \--> REFUSED --> closed
+ *	accept --> PROXY --> HANDSHAKE --> handed to front_ops.open(), an arrival no more
+ *	                \             \--> REFUSED --> closed
+ *	                 \--> closed
  *
- * A front of its listener like all others, so it is counted, listed, drained and ended as they are. A failed
- * handshake has no access record: there was no request. It is counted by reason, and the log has a line,
- * a few a second.
+ * PROXY is where the listener has accept_proxy: a header that says who the client is. HANDSHAKE is that
+ * of TLS, where the listener has any. A front of its listener like all others, so it is counted, listed, drained and
+ * ended as they are. What fails has no access record: there was no request. It is counted by reason, and the log
+ * has a line, a few a second.
  *
  * Handshakes cost a worker's processor far more than anything else a client can ask for. So those of one turn of the
  * loop share TG_HANDSHAKE_TURN_US, one step at least; the others stand in line for the next turns, in
@@ -20,7 +22,7 @@
 
 #define TG_HANDSHAKE_TURN_US 2000u
 
-/* Of a listener with TLS: takes over an accepted descriptor, also when it fails (closed, counted). */
+/* Of a listener with arrivals: takes over an accepted descriptor, also when it fails (closed, counted). */
 void arrival_open(struct worker *w, struct worker_listener *l, struct accepted *a);
 
 /* For modes: what was accepted is `c` from now on. -TG_ENOMEM, -TG_EIO: it

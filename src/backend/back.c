@@ -80,6 +80,9 @@ back_dispose(struct back **back, bool reset)
 		return;
 	if (b->is_idle)
 		leave_idle(b);
+	if (b->own != NULL && *b->own == b)
+		*b->own = NULL;
+	buf_put(&worker_of(b)->bufs, &b->first);
 	timer_fini(&b->timer);
 	if (reset)
 		conn_abort(&b->conn);
@@ -173,6 +176,42 @@ back_take_idle(struct worker_backend *home, bool careful)
 	return b;
 }
 
+/* It rests in its own place: as on_watch() of those in the list. */
+static void
+on_own(struct back *b)
+{
+	char byte;
+
+	if ((b->conn.flags & CONN_READABLE) == 0 || conn_recv(&b->conn, &byte, 1) == -TG_EAGAIN)
+		return;
+	back_learn_close(b);
+	back_close(&b);
+}
+
+struct back *
+back_take_own(struct back **own, const struct worker_backend *home, bool careful)
+{
+	struct back *b = *own;
+	struct mono now;
+
+	if (b == NULL || b->home != home)
+		return NULL;
+	now = loop_now(worker_of(b)->loop);
+	note_rest(b, now);
+	if ((b->conn.flags & (CONN_READABLE | CONN_HANGUP)) != 0 ||
+	    b->generation + 1 != home->generation ||
+	    (careful && !(lets_rest(home, now) && mono_diff_us(now, b->idle_since) <= SAFE_REST_US &&
+			  conn_is_quiet(&b->conn)))) {
+		back_close(own);
+		return NULL;
+	}
+	*own = NULL;
+	timer_clear(&b->timer);
+	b->is_reused = true;
+	counter_add(home->counters, TG_B_REUSES, 1);
+	return b;
+}
+
 /* After the connect, which may go on meanwhile: they matter later. Refused ones are done without. */
 static void
 set_options(const struct back *b, const struct addr *to)
@@ -211,10 +250,61 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 	return NULL;
 }
 
+static int
+send_first(struct back *b)
+{
+	while (buf_len(b->first) > 0) {
+		ssize_t n = conn_send(&b->conn, buf_data(b->first), buf_len(b->first));
+
+		if (n < 0)
+			return (int)n;
+		buf_consume(b->first, (uint32_t)n);
+	}
+	buf_put(&worker_of(b)->bufs, &b->first);
+	return 0;
+}
+
+int
+back_connected(struct back *b)
+{
+	int rc = conn_connected(&b->conn);
+
+	return rc != 0 || b->first == NULL ? rc : send_first(b);
+}
+
 bool
 back_error_is_ours(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+/* The connection itself is good for more. */
+static bool
+is_whole(const struct back *b)
+{
+	return (b->conn.flags &
+		(CONN_HANGUP | CONN_ENDED | CONN_FAILED | CONN_BROKEN | CONN_SHUT)) == 0;
+}
+
+/* What the list does not take: it rests in its own place, where it has one, or is closed. */
+static void
+rest_alone(struct back **back)
+{
+	struct back *b = *back;
+	struct worker *w = worker_of(b);
+
+	if (b->own == NULL || b->home->addr.len == 0 || w->draining || !is_whole(b) ||
+	    b->generation + 1 != b->home->generation) {
+		back_close(back);
+		return;
+	}
+	*back = NULL;
+	back_close(b->own);
+	back_attach(b, on_own, NULL);
+	b->idle_since = loop_now(w->loop);
+	*b->own = b;
+	timer_set(w->loop, &b->timer,
+		  mono_add_ms(b->idle_since, b->home->service->conf->idle_lifetime_ms));
 }
 
 void
@@ -226,9 +316,8 @@ back_give(struct back **back)
 
 	if (b->home->n_idle >= conf->idle_connections || w->n_idle >= w->max_idle ||
 	    b->home->addr.len == 0 || b->generation != b->home->generation || w->draining ||
-	    (b->conn.flags & (CONN_HANGUP | CONN_ENDED | CONN_FAILED | CONN_BROKEN | CONN_SHUT)) !=
-		    0) {
-		back_close(back);
+	    !is_whole(b)) {
+		rest_alone(back);
 		return;
 	}
 	*back = NULL;

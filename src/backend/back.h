@@ -4,6 +4,9 @@
  * A back belongs to the stream that uses it, or to the idle list of its
  * backend; never to both. Idle ones watch for the other side's end and leave
  * at once when it comes, or when their lifetime is over.
+ *
+ * One that has told its backend who the client is (backend/greet.h) must not carry what another client
+ * asks. It rests outside of that list, in a place of the client connection that it was made for.
  */
 #ifndef TG_BACKEND_BACK_H
 #define TG_BACKEND_BACK_H
@@ -21,6 +24,8 @@ struct back {
 	bool is_idle;
 	bool is_reused;                   /* carried an exchange before this one */
 	uint64_t sent_bytes;              /* by us, over its life */
+	struct buf *first;                /* goes out before all else; NULL: nothing, or it is sent */
+	struct back **own; /* where it rests between two exchanges; NULL: in the idle list */
 	void (*on_ready)(struct back *b); /* flags of `conn` are up to date */
 	void *stream;                     /* what on_ready works for */
 	struct deferred deferred;
@@ -34,11 +39,15 @@ struct back {
  * asks the kernel whether it still lives.
  */
 struct back *back_take_idle(struct worker_backend *home, bool careful);
+/* The same of *own, which may be NULL, where it is one to this backend. What it holds for another one stays there. */
+struct back *back_take_own(struct back **own, const struct worker_backend *home, bool careful);
 /* The backend closed this connection while it was idle, or as a request reached it: learn from it. */
 void back_learn_close(struct back *b);
 /* A new connection under way; see conn_connect(). NULL: failed, errno says why. */
 struct back *back_connect(struct worker_backend *home, const struct addr *to,
 			  void (*on_ready)(struct back *b), void *stream);
+/* As conn_connected(), and what goes out first is with the kernel. */
+TG_MUST_CHECK int back_connected(struct back *b);
 /* Whether back_connect() failed for want of descriptors or memory here: no fault of the backend. */
 bool back_error_is_ours(int error);
 void back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream);

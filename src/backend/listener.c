@@ -192,7 +192,7 @@ accept_some(struct accept_socket *s)
 		}
 		counter_add(l->counters, TG_L_CONNECTIONS, 1);
 		a.fd = fd;
-		if (l->tls != NULL)
+		if (l->has_arrivals)
 			arrival_open(l->worker, l, &a);
 		else
 			l->ops->open(l->worker, l, &a);

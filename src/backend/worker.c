@@ -374,11 +374,25 @@ swap_configured(struct worker_service *a, struct worker_service *b)
 	b->l7 = t.l7;
 }
 
+/* None that was made until now is used again. */
+static void
+forget_connections(struct worker_service *s)
+{
+	for (size_t i = 0; i < s->conf->n_backends; i++) {
+		back_close_idle(s->backends[i]);
+		s->backends[i]->generation++;
+	}
+}
+
 static struct worker_service *
 service_replace(struct worker *w, struct worker_service *s, struct worker_service *next)
 {
+	bool greets_otherwise = s->conf->send_proxy != next->conf->send_proxy;
+
 	keep_backends(w, s, next);
 	swap_configured(s, next);
+	if (greets_otherwise)
+		forget_connections(s);
 	budget_configure(&s->budget, s->conf->retry.budget_permille, &s->shared->floor);
 	if (next->queue != NULL)
 		queue_evict(next->queue, w->loop, loop_now(w->loop));
@@ -512,6 +526,7 @@ worker_listener_new(struct worker *w, const struct conf_listener *conf, const st
 	l->conf = conf;
 	l->ops = ops;
 	l->tls = tls_context_ref(tls);
+	l->has_arrivals = tls != NULL || conf->accept_proxy;
 	l->counters = segment_counters(w->segment, w->id, conf->segment_slot);
 	l->histograms = segment_histograms(w->segment, w->id, conf->segment_slot)->h;
 	l->shared = segment_shared(w->segment, conf->segment_slot);
@@ -587,6 +602,7 @@ configure(struct worker_listener *l, struct worker_listener *next)
 	next->routes = routes;
 	l->tls = next->tls;
 	next->tls = tls;
+	l->has_arrivals = next->has_arrivals;
 }
 
 int

@@ -30,6 +30,7 @@ struct back;
 struct capture;
 struct arrival;
 struct conn_filter;
+struct origin;
 struct tls_context;
 struct tls_output;
 TAILQ_HEAD(back_list, back);
@@ -58,6 +59,7 @@ struct accepted {
 	int fd;
 	struct addr from;
 	struct conn_filter *filter; /* TLS, behind its handshake; taken over. NULL: plain */
+	struct origin *origin; /* of a PROXY header; taken over. NULL: there was none */
 	bool is_draining;	    /* the listener drains already */
 };
 
@@ -66,7 +68,7 @@ struct front_ops {
 	/* What the mode makes of the listener's configuration: `routes`. -TG_ENOMEM. NULL: nothing. */
 	int (*init)(struct worker_listener *l);
 	void (*fini)(struct worker_listener *l); /* NULL: nothing */
-	/* Takes over descriptor and filter, also when it fails (closed, counted). */
+	/* Takes over descriptor, filter and origin, also when it fails (closed, counted). */
 	void (*open)(struct worker *w, struct worker_listener *l, const struct accepted *a);
 	/* The listener drains: finish what runs, then close. */
 	void (*drain)(struct front_link *front);
@@ -99,6 +101,7 @@ struct worker_listener {
 	const struct front_ops *ops;
 	void *routes; /* struct http_routes of mode http */
 	struct tls_context *tls; /* counted; NULL: plain */
+	bool has_arrivals; /* connections are not the mode's from the first byte on */
 	struct segment_counters *counters;
 	struct segment_histogram *histograms; /* by enum stream_histogram */
 	struct segment_shared *shared; /* connections of all workers */

@@ -69,6 +69,14 @@ enum conf_expect {
 	TG_EXPECT_COUNT
 };
 
+/* Which PROXY header connections to backends begin with. */
+enum conf_send_proxy {
+	TG_SEND_PROXY_OFF = 0, /* none (default) */
+	TG_SEND_PROXY_V1 = 1,
+	TG_SEND_PROXY_V2 = 2,
+	TG_SEND_PROXY_COUNT
+};
+
 struct conf_service;
 
 #define TG_CONF_HEADERS_MAX 1000u
@@ -81,13 +89,14 @@ struct conf_limits {
 	uint32_t chunk_extension_bytes; /* per chunk line; default 256 */
 };
 
-/* timeouts = { request_head; request_body; keep_alive; idle; tls_handshake; } of a listener. */
+/* timeouts = { request_head; request_body; keep_alive; idle; tls_handshake; proxy_header; } of a listener. */
 struct conf_front_timeouts {
 	uint64_t request_head_ms; /* from accept, or first byte, to the end of the head; 10s */
 	uint64_t request_body_ms; /* to the end of the body per rate below; see doc; 60s */
 	uint64_t keep_alive_ms;   /* idle between requests; 75s */
 	uint64_t idle_ms; /* no byte taken or given by the client while answering; 60s; tcp: 1h */
 	uint64_t tls_handshake_ms; /* from accept to the end of the handshake; 10s */
+	uint64_t proxy_header_ms; /* from accept to the end of the PROXY header; 5s */
 };
 
 /* timeouts = { connect; response; idle; queue; tunnel; tunnel_max; total; } of a service. */
@@ -188,6 +197,7 @@ struct conf_listener {
 	uint32_t buffer_bytes;	  /* held of one stream in each direction; 512K, 16K..1M */
 	struct conf_tcp tcp;
 	enum conf_forwarded forwarded;
+	bool accept_proxy; /* connections begin with a PROXY header; false */
 	struct prefix *trusted_proxies;
 	size_t n_trusted_proxies;
 	struct conf_limits limits;
@@ -637,6 +647,7 @@ struct conf_service {
 	struct conf_outlier outlier;
 	uint64_t slow_start_ms; /* a backend that comes back gets its share step by step; 0: at once */
 	struct conf_tcp tcp;
+	enum conf_send_proxy send_proxy;
 	struct conf_buffer buffer_request;
 	struct conf_buffer buffer_response;
 	enum conf_expect expect;

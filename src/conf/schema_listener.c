@@ -18,6 +18,12 @@ is_http(const void *object)
 
 #define ONLY_HTTP .when = is_http, .when_text = "with mode = \"http\""
 
+static bool
+has_proxies(const void *object)
+{
+	return is_http(object) || ((const struct conf_listener *)object)->accept_proxy;
+}
+
 static const char *const priority_words[] = {"high", "normal", "low", NULL};
 
 /*** routes ***/
@@ -163,6 +169,16 @@ static const struct conf_field timeout_fields[] = {
 		.max = TG_HOUR,
 		.help = "With tls: from accept to the end of the handshake. The time of the first "
 			"request begins behind it.",
+	},
+	{
+		.key = "proxy_header",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_listener, timeouts.proxy_header_ms),
+		.preset = "5s",
+		.min = 1,
+		.max = TG_HOUR,
+		.help = "With accept_proxy: from accept to the end of the PROXY header. The time of what "
+			"comes next, a handshake or a request, begins behind it.",
 	},
 	{.key = NULL},
 };
@@ -341,14 +357,27 @@ static const struct conf_field listener_fields[] = {
 			"RFC 7239 is replaced.",
 	},
 	{
+		.key = "accept_proxy",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_listener, accept_proxy),
+		.preset = "false",
+		.help = "Whether connections begin with a header of the PROXY protocol, version 1 or 2, "
+			"which says who the client is: for the log, balance, the fields of forwarded and "
+			"send_proxy. Peers that are not in trusted_proxies, and those that send none, are "
+			"closed; on a unix socket its permissions say who may. What a trusted "
+			"proxy makes on its own account (LOCAL, UNKNOWN), as its checks, counts as its own.",
+	},
+	{
 		.key = "trusted_proxies",
 		TG_LIST(conf_listener, trusted_proxies, n_trusted_proxies),
 		.element_kind = &conf_kind_prefix,
 		.max = 1024,
 		.preset_note = "none",
-		ONLY_HTTP,
-		.help = "Peers whose Forwarded and X-Forwarded fields are believed: "
-			"\\(dq10.0.0.0/8\\(dq, \\(dq::1\\(dq.",
+		.when = has_proxies,
+		.when_text = "with mode = \"http\" or accept_proxy",
+		.help = "With accept_proxy: peers that may connect, \\(dq10.0.0.0/8\\(dq, "
+			"\\(dq::1\\(dq. With mode = \\(dqhttp\\(dq: clients, as the PROXY header has them "
+			"where there is one, whose Forwarded and X-Forwarded fields are believed.",
 	},
 	{
 		/* offset 0: the rows look at the mode beside them */
@@ -398,7 +427,6 @@ static const struct conf_field listener_fields[] = {
 		.help = "That of requests no route matches, and of connections with mode = "
 			"\\(dqtcp\\(dq.",
 	},
-	TG_LATER("accept_proxy"),
 	TG_LATER("h2c"),
 	{.key = NULL},
 };
@@ -413,6 +441,11 @@ listener_check(struct conf_check *check, void *object)
 	if (listener->bind_text &&
 	    endpoint_parse(listener->bind_text, TG_ENDPOINT_WILDCARD, &listener->bind, &err) < 0)
 		conf_check_error(check, "bind", "%s", err.text);
+	if (listener->accept_proxy && listener->n_trusted_proxies == 0 &&
+	    listener->bind.addr.u.sa.sa_family != AF_UNIX)
+		conf_check_error(check, "accept_proxy",
+				 "trusted_proxies is missing; without it nobody may connect, but to a unix "
+				 "socket");
 	if (listener->mode == TG_MODE_TCP && !conf_check_given(check, "service"))
 		conf_check_error(check, "service", "missing; required with mode = \"tcp\"");
 }

@@ -6,6 +6,7 @@
 #include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
 
+static const char *const send_proxy_words[] = {"off", "v1", "v2", NULL};
 static const char *const balance_words[] = {"round-robin", "least-conn", "p2c",    "hash",
 					    "ewma",        "first",      "random", NULL};
 static const char *const expect_words[] = {"forward", "answer", NULL};
@@ -627,7 +628,22 @@ static const struct conf_field service_fields[] = {
 		.flags = TG_CONF_CONTROL,
 		.help = "Who starts and stops further backends.",
 	},
-	TG_LATER("send_proxy"),
+	{
+		.key = "send_proxy",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_service, send_proxy),
+		.words = send_proxy_words,
+		.preset = "off",
+		.help = "PROXY header that connections to backends begin with: it tells them the "
+			"address of the client, and the one that it connected to. \\(dqv2\\(dq tells besides "
+			"name, protocol (ALPN), version and cipher of the client's TLS, and an id: that of the "
+			"request, with mode = \\(dqtcp\\(dq one of its own, or what a header of "
+			"accept_proxy had. A connection that "
+			"has told of one client carries no request of another: it is used again for the same "
+			"client connection only, and idle_connections does not count it. Checks send it too, "
+			"where they have no port of their own: with "
+			"\\(dqv2\\(dq the command LOCAL, with \\(dqv1\\(dq the addresses of their connection.",
+	},
 	TG_LATER("tls"),
 	TG_LATER("protocol"),
 	{

@@ -157,6 +157,33 @@ check_outcome_timeout(const struct check *c, struct check_outcome *ret)
 		check_outcome_set(ret, TG_CHECK_L7_TIMEOUT, "answer timeout");
 }
 
+/* Version 1 has no command LOCAL: the addresses of the check's connection (proxy-protocol.txt 2.1). */
+static void
+tell_addrs(const struct check *c, struct proxy_header *h)
+{
+	struct addr own = {.len = sizeof(own.u)};
+
+	h->has_addrs = getsockname(c->conn.fd, &own.u.sa, &own.len) == 0 &&
+		       addr_ip(&own, &h->from) && addr_ip(&c->target->addr, &h->to);
+	h->from_port = addr_port(&own);
+	h->to_port = addr_port(&c->target->addr);
+}
+
+size_t
+check_greeting(const struct check *c, unsigned char to[TG_PROXY_WRITTEN_MAX])
+{
+	enum conf_send_proxy send = c->target->service->send_proxy;
+	struct proxy_header h = {.version = send == TG_SEND_PROXY_V1 ? 1 : 2};
+
+	if (send == TG_SEND_PROXY_OFF || c->target->conf->port != 0)
+		return 0;
+	if (h.version == 1)
+		tell_addrs(c, &h);
+	else
+		h.is_local = true;
+	return proxy_header_write(&h, to);
+}
+
 void
 check_finish(struct check *c, const struct check_outcome *outcome)
 {

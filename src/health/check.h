@@ -17,6 +17,7 @@
 #include "loop/process.h"
 #include "net/conn.h"
 #include "net/knock.h"
+#include "net/proxy_header.h"
 
 /* What came out; the words are those of HAProxy's check_status column. */
 #define TG_CHECK_RESULTS(X)                                                \
@@ -125,6 +126,9 @@ void check_stop(struct check *c);
 /* What a deadline means for it at this moment. Before check_stop(). */
 void check_outcome_timeout(const struct check *c, struct check_outcome *ret);
 
+/* For kinds, connected: the PROXY header that goes before all else, as the service has send_proxy; its length. 0: none,
+ * as where the check has a port of its own. */
+size_t check_greeting(const struct check *c, unsigned char to[TG_PROXY_WRITTEN_MAX]);
 /* For kinds: the check is decided. `c` may be started again inside. */
 void check_finish(struct check *c, const struct check_outcome *outcome);
 /* For kinds: the check a connection's watch belongs to. */

@@ -14,6 +14,10 @@
 
 /* From start to stop of a check. */
 struct http_check {
+	unsigned char greeting[TG_PROXY_WRITTEN_MAX];
+	size_t greeting_n;
+	size_t greeting_sent_n;
+	bool is_connected;
 	char request[REQUEST_MAX];
 	size_t request_n;
 	size_t sent_n;
@@ -81,21 +85,33 @@ judge(struct check *c, const struct answer *a, struct check_outcome *ret)
 	ret->status = a->status;
 }
 
-/* The rest of the request. 0 or -TG_EIO. */
+/* The rest of `n` bytes. 0, -TG_EAGAIN or -TG_EIO. */
+static int
+send_rest(struct check *c, const void *p, size_t n, size_t *sent_n)
+{
+	while (*sent_n < n) {
+		ssize_t took = conn_send(&c->conn, (const char *)p + *sent_n, n - *sent_n);
+
+		if (took < 0)
+			return (int)took;
+		*sent_n += (size_t)took;
+	}
+	return 0;
+}
+
+/* The rest of the request, and what goes before it. 0 or -TG_EIO. */
 static int
 send_request(struct check *c, struct http_check *h)
 {
-	ssize_t n;
+	int rc;
 
-	while (h->sent_n < h->request_n) {
-		n = conn_send(&c->conn, h->request + h->sent_n, h->request_n - h->sent_n);
-		if (n == -TG_EAGAIN)
-			return 0;
-		if (n < 0)
-			return -TG_EIO;
-		h->sent_n += (size_t)n;
-	}
-	return 0;
+	if (!h->is_connected)
+		h->greeting_n = check_greeting(c, h->greeting);
+	h->is_connected = true;
+	rc = send_rest(c, h->greeting, h->greeting_n, &h->greeting_sent_n);
+	if (rc == 0)
+		rc = send_rest(c, h->request, h->request_n, &h->sent_n);
+	return rc == -TG_EAGAIN ? 0 : rc;
 }
 
 /* What has come. 0: more is needed; 1: decided. */

@@ -3,12 +3,27 @@
 
 #include "health/check.h"
 
+/* Where the program behind the socket comes to know of it. What is not taken is not missed. */
+static void
+greet(struct check *c)
+{
+	unsigned char bytes[TG_PROXY_WRITTEN_MAX];
+	size_t n = check_greeting(c, bytes);
+
+	if (n > 0) {
+		c->conn.flags |= CONN_WRITABLE;
+		(void)!conn_send(&c->conn, bytes, n);
+	}
+}
+
 static void
 leave(struct check *c, struct check_outcome *ret)
 {
 	const struct check_target *target = c->target;
 
 	check_outcome_set(ret, TG_CHECK_L4_OK, "connected");
+	if (target->kept != NULL || target->addr.u.sa.sa_family == AF_UNIX)
+		greet(c);
 	/* One that cannot be kept was made all the same. */
 	if (target->kept == NULL ||
 	    kept_take(target->kept, conn_give(&c->conn), target->conf) < 0)

@@ -38,7 +38,7 @@
 
 #define TG_CACHELINE 64
 /* Counters per slot and worker; families in observe/counters.h must fit. */
-#define TG_SEGMENT_COUNTERS 64
+#define TG_SEGMENT_COUNTERS 96
 /* Histograms per slot and worker, and buckets of each; observe/histogram.h says which. */
 #define TG_SEGMENT_HISTOGRAMS 4
 #define TG_SEGMENT_BUCKETS    19

@@ -9,11 +9,14 @@
  * the next try.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/arrival.h"
 #include "backend/back.h"
+#include "backend/greet.h"
 #include "backend/lease.h"
 #include "backend/tries.h"
 #include "backend/walk.h"
@@ -26,6 +29,9 @@
 #include "observe/spread.h"
 #include "observe/trace.h"
 #include "tls/record.h"
+
+/* Of an id in the log. */
+#define ID_DIGITS 16u
 
 struct tcp_stream {
 	struct front_link link; /* first */
@@ -44,6 +50,8 @@ struct tcp_stream {
 	uint64_t queue_us;     /* waited for places and in pauses */
 	struct ip ip;
 	uint16_t port;
+	struct origin *origin; /* NULL: there was no PROXY header */
+	uint64_t id;           /* told to the backend, and the log; 0: none */
 	uint32_t last_backend; /* slot */
 	bool is_waiting;
 	struct deferred deferred;
@@ -65,19 +73,32 @@ now_of(const struct tcp_stream *s)
 
 /* end */
 
+/* Without one 0, else ID_DIGITS. */
+static uint8_t
+format_id(const struct tcp_stream *s, char buf[ID_DIGITS + 1])
+{
+	if (s->id == 0)
+		return 0;
+	snprintf(buf, ID_DIGITS + 1, "%016" PRIx64, s->id);
+	return ID_DIGITS;
+}
+
 static void
 log_access(const struct tcp_stream *s, enum end_reason reason)
 {
 	struct worker *w = worker_of(s);
 	const struct tls_facts *facts = tls_stream_facts(s->front.filter);
+	char id[ID_DIGITS + 1];
+	uint8_t id_n = format_id(s, id);
 	struct access_record *r;
 	uint32_t tries_n;
 	uint32_t n;
+	char *p;
 
 	if (w->conf->log.access == TG_ACCESS_OFF)
 		return;
 	tries_n = (uint32_t)(s->tries.n_failed * sizeof(s->tries.failed[0]));
-	n = (uint32_t)sizeof(*r) + tries_n + tls_record_room(facts);
+	n = (uint32_t)sizeof(*r) + tries_n + id_n + tls_record_room(facts) + origin_record_room(s->origin);
 	r = ring_reserve(w->ring, n);
 	if (r == NULL) {
 		counter_add(s->listener->counters, TG_L_LOG_DROPPED, 1);
@@ -101,9 +122,15 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 		.choice = (uint8_t)s->lease.choice,
 		.reason = (uint8_t)reason,
 		.mode = TG_MODE_TCP,
+		.request_id_len = id_n,
 	};
-	memcpy(r->strings, s->tries.failed, tries_n);
-	tls_record_put(facts, r, r->strings + tries_n);
+	p = r->strings;
+	memcpy(p, s->tries.failed, tries_n);
+	p += tries_n;
+	memcpy(p, id, id_n);
+	p += id_n;
+	tls_record_put(facts, r, p);
+	origin_record_put(s->origin, r, p + tls_record_room(facts));
 	ring_commit(w->ring, n);
 }
 
@@ -151,7 +178,10 @@ count(const struct tcp_stream *s, enum end_reason reason)
 static void
 stream_free(struct deferred *d)
 {
-	free(TG_CONTAINER(d, struct tcp_stream, deferred));
+	struct tcp_stream *s = TG_CONTAINER(d, struct tcp_stream, deferred);
+
+	origin_free(s->origin);
+	free(s);
 }
 
 static void
@@ -361,6 +391,33 @@ try_elsewhere(struct tcp_stream *s, enum end_reason reason)
 		attempt(s);
 }
 
+/* A connection has no other id; 0 is none. */
+static void
+make_id(struct tcp_stream *s)
+{
+	while (s->id == 0 && (s->origin == NULL || s->origin->header.id.n == 0))
+		s->id = worker_random(worker_of(s));
+}
+
+/* What it is to say first. -TG_ENOMEM. */
+static int
+greet(struct tcp_stream *s)
+{
+	char id[ID_DIGITS + 1];
+	struct greet_client client = {
+		.conn = &s->front,
+		.origin = s->origin,
+		.ip = s->ip,
+		.port = s->port,
+	};
+
+	if (s->service->conf->send_proxy == TG_SEND_PROXY_OFF)
+		return 0;
+	make_id(s);
+	client.id = (struct proxy_text){id, format_id(s, id)};
+	return greet_prepare(s->back, &client, NULL);
+}
+
 /* A place is held. */
 static void
 go(struct tcp_stream *s)
@@ -369,6 +426,10 @@ go(struct tcp_stream *s)
 	tries_next(&s->tries, s->lease.backend);
 	s->phase = now_of(s);
 	s->back = back_connect(s->lease.backend, &s->lease.addr, on_back, s);
+	if (s->back != NULL && greet(s) != 0) {
+		back_close(&s->back);
+		errno = ENOMEM;
+	}
 	if (s->back != NULL)
 		stream_run(s);
 	else if (back_error_is_ours(errno))
@@ -445,7 +506,7 @@ stream_run(struct tcp_stream *s)
 	int rc = 0;
 
 	if (!mono_is_set(s->connected)) {
-		rc = conn_connected(&s->back->conn);
+		rc = back_connected(s->back);
 		if (rc == 0)
 			on_connected(s);
 	}
@@ -509,6 +570,7 @@ tcp_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
 	s->last_backend = TG_ACCESS_NONE;
 	(void)addr_ip(&a->from, &s->ip);
 	s->port = addr_port(&a->from);
+	s->origin = a->origin;
 	timer_init(&s->timer, on_timer);
 	if (accepted_open(a, &s->front, w->loop, on_front) != 0) {
 		free(s);

@@ -31,12 +31,34 @@ use_back(struct stream *s, struct back *b)
 	return STEP_MORE;
 }
 
+/* What it is to say first. -TG_ENOMEM. */
+static int
+greet(struct stream *s, struct back *b)
+{
+	struct front *f = s->front;
+	struct greet_client client = {
+		.conn = &f->conn,
+		.origin = f->origin,
+		.ip = f->ip,
+		.port = f->port,
+		.id = {(const char *)s->req.head->bytes + s->req.id_at, s->req.id_n},
+	};
+
+	if (s->service->conf->send_proxy == TG_SEND_PROXY_OFF)
+		return 0;
+	return greet_prepare(b, &client, &f->own);
+}
+
 /* Connects where the lease says; what fails at once is tried elsewhere. */
 static enum step
 attempt_connect(struct stream *s)
 {
 	struct back *b = back_connect(s->lease.backend, &s->lease.addr, stream_on_back, s);
 
+	if (b != NULL && greet(s, b) != 0) {
+		back_close(&b);
+		errno = ENOMEM;
+	}
 	if (b != NULL) {
 		(void)use_back(s, b);
 		/* To a unix socket at once; others are under way. */
@@ -56,6 +78,19 @@ is_delicate(const struct stream *s)
 	return !s->req.is_idempotent || !s->req.body.done || !s->req.can_replay;
 }
 
+/* With send_proxy the connection to a backend is this client's alone: as HAProxy, where it
+ * is reused for the same header only. */
+static struct back *
+take_kept(struct stream *s)
+{
+	bool careful = is_delicate(s);
+	struct back *b = NULL;
+
+	if (s->front->own != NULL)
+		b = back_take_own(&s->front->own, s->lease.backend, careful);
+	return b != NULL ? b : back_take_idle(s->lease.backend, careful);
+}
+
 /* A place is held. */
 static enum step
 attempt_go(struct stream *s)
@@ -64,7 +99,7 @@ attempt_go(struct stream *s)
 
 	s->last_backend = s->lease.backend->slot;
 	tries_next(&s->tries, s->lease.backend);
-	b = back_take_idle(s->lease.backend, is_delicate(s));
+	b = take_kept(s);
 	if (b == NULL)
 		return attempt_connect(s);
 	back_attach(b, stream_on_back, s);
@@ -163,7 +198,7 @@ attempt_wait_over(struct stream *s)
 enum step
 attempt_connect_step(struct stream *s)
 {
-	int rc = conn_connected(&s->back->conn);
+	int rc = back_connected(s->back);
 
 	if (rc == -TG_EAGAIN)
 		return STEP_PARKED;

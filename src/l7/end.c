@@ -222,7 +222,7 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->choice = (uint8_t)s->lease.choice;
 	r->reason = (uint8_t)reason;
 	r->mode = TG_MODE_HTTP;
-	r->tls_version = r->cipher_len = r->sni_len = 0;
+	r->tls_version = r->cipher_len = r->sni_len = r->has_proxy = 0;
 	r->http_minor = s->req.minor;
 }
 
@@ -243,7 +243,7 @@ log_access(const struct stream *s, enum end_reason reason)
 		path_n = 0;
 	n = (uint32_t)(sizeof(*r) + s->tries.n_failed * sizeof(s->tries.failed[0]) + req->method_n +
 		       req->id_n + req->host_n + path_n);
-	n += tls_record_room(facts);
+	n += tls_record_room(facts) + origin_record_room(s->front->origin);
 	r = ring_reserve(s->worker->ring, n);
 	if (r == NULL) {
 		counter_add(s->front->listener->counters, TG_L_LOG_DROPPED, 1);
@@ -268,6 +268,7 @@ log_access(const struct stream *s, enum end_reason reason)
 		p += path_n;
 	}
 	tls_record_put(facts, r, p);
+	origin_record_put(s->front->origin, r, p + tls_record_room(facts));
 	ring_commit(s->worker->ring, n);
 }
 

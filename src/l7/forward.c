@@ -105,13 +105,22 @@ struct forwarded {
 static bool
 is_on_unix(const struct front *f)
 {
-	return f->listener->conf->bind.addr.u.sa.sa_family == AF_UNIX;
+	return f->listener->conf->bind.addr.u.sa.sa_family == AF_UNIX &&
+	       !origin_has_addrs(f->origin);
 }
 
 static bool
 has_tls(const struct front *f)
 {
-	return f->conn.filter != NULL;
+	return f->conn.filter != NULL || origin_has_tls(f->origin);
+}
+
+/* Where the client connected. */
+static uint16_t
+own_port(const struct front *f)
+{
+	return origin_has_addrs(f->origin) ? f->origin->header.to_port
+					   : addr_port(&f->listener->conf->bind.addr);
 }
 
 static bool
@@ -239,7 +248,7 @@ put_forwarded(struct writer *w, const struct forwarded *plan, const struct http_
 		put_field(w, SLICE("X-Forwarded-Host"), host);
 	if (!plan->has_port && !is_on_unix(f)) {
 		PUT_LITERAL(w, "X-Forwarded-Port: ");
-		put_number(w, addr_port(&f->listener->conf->bind.addr));
+		put_number(w, own_port(f));
 		PUT_LITERAL(w, "\r\n");
 	}
 }

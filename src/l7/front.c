@@ -40,7 +40,10 @@ front_arm(struct front *f, uint64_t ms)
 static void
 front_free(struct deferred *d)
 {
-	free(TG_CONTAINER(d, struct front, deferred));
+	struct front *f = TG_CONTAINER(d, struct front, deferred);
+
+	origin_free(f->origin);
+	free(f);
 }
 
 void
@@ -52,6 +55,7 @@ front_close(struct front *f, bool reset)
 	if (!conn_is_open(&f->conn))
 		return;
 	buf_put(&w->bufs, &f->in);
+	back_close(&f->own);
 	timer_fini(&f->timer);
 	front_leave(f->listener, &f->link);
 	if (reset)
@@ -352,6 +356,7 @@ front_open(struct worker *w, struct worker_listener *l, const struct accepted *a
 	f->state = FRONT_IDLE;
 	(void)addr_ip(&a->from, &f->ip);
 	f->port = addr_port(&a->from);
+	f->origin = a->origin;
 	f->draining = a->is_draining;
 	timer_init(&f->timer, on_timer);
 	if (accepted_open(a, &f->conn, w->loop, on_watch) != 0) {

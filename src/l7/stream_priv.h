@@ -24,6 +24,7 @@
 #define TG_L7_STREAM_PRIV_H
 
 #include "backend/back.h"
+#include "backend/greet.h"
 #include "backend/lease.h"
 #include "backend/tries.h"
 #include "backend/walk.h"
@@ -80,6 +81,8 @@ struct front {
 	bool is_further;   /* a request was answered on it */
 	bool passed_line;  /* an empty line came before the next request */
 	struct mono linger_end; /* lingering ends then at the latest */
+	struct origin *origin;	/* NULL: there was no PROXY header */
+	struct back *own; /* to a backend that was told who this client is; NULL: none */
 	struct deferred deferred;
 };
 

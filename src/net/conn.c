@@ -124,6 +124,19 @@ conn_recv(struct conn *c, void *p, size_t n)
 	return -TG_EIO;
 }
 
+ssize_t
+conn_peek(struct conn *c, void *p, size_t n)
+{
+	ssize_t got;
+
+	do {
+		got = recv(c->fd, p, n, MSG_PEEK);
+	} while (got < 0 && errno == EINTR);
+	if (got >= 0)
+		return got;
+	return errno == EAGAIN ? -TG_EAGAIN : -TG_EIO;
+}
+
 /* EPIPE: an end came before the reset, and reading sees it. Anything else was taken from the socket. */
 void
 conn_write_failed(struct conn *c, int error)

@@ -205,6 +205,30 @@ record_strings(const struct access_record *r, const char *base, size_t n,
 	return true;
 }
 
+/* The same of what a PROXY header told, behind these: the rest of `base` from `at` on. */
+static bool
+record_proxy(const struct access_record *r, const char *base, size_t n,
+	     const struct text strings[TEXT_COUNT], struct text ret[TG_ACCESS_PROXY_COUNT])
+{
+	const char *lens = strings[TEXT_SNI].s + strings[TEXT_SNI].n;
+	size_t left = n - (size_t)(lens - base);
+	const char *at = lens + TG_ACCESS_PROXY_COUNT;
+
+	if (r->has_proxy == 0)
+		return true;
+	if (left < TG_ACCESS_PROXY_COUNT)
+		return false;
+	left -= TG_ACCESS_PROXY_COUNT;
+	for (unsigned i = 0; i < TG_ACCESS_PROXY_COUNT; i++) {
+		ret[i] = (struct text){.s = at, .n = (unsigned char)lens[i]};
+		if (ret[i].n > left)
+			return false;
+		at += ret[i].n;
+		left -= ret[i].n;
+	}
+	return true;
+}
+
 static bool
 is_backend_of(const struct slot_names *names, uint32_t backend, uint32_t service)
 {
@@ -282,6 +306,20 @@ fields_tls(struct line *l, const struct access_record *r, const struct text stri
 	field_name(l, "tls", tls_text(r->tls_version));
 	field_string(l, "cipher", strings[TEXT_CIPHER].s, strings[TEXT_CIPHER].n);
 	field_string(l, "sni", strings[TEXT_SNI].s, strings[TEXT_SNI].n);
+}
+
+static void
+fields_proxy(struct line *l, const struct access_record *r,
+	     const struct text texts[TG_ACCESS_PROXY_COUNT])
+{
+	static const char *const names[TG_ACCESS_PROXY_COUNT] = {
+		"proxy",     "proxy_authority", "proxy_alpn", "proxy_id",
+		"proxy_tls", "proxy_cipher",	"proxy_name",
+	};
+
+	for (unsigned i = 0; r->has_proxy != 0 && i < TG_ACCESS_PROXY_COUNT; i++)
+		if (texts[i].n > 0)
+			field_string(l, names[i], texts[i].s, texts[i].n);
 }
 
 static void
@@ -364,6 +402,7 @@ access_render(const struct slot_names *names, enum conf_access format,
 	struct access_try failed[TG_ACCESS_TRIES_MAX];
 	struct access_record head;
 	struct text strings[TEXT_COUNT];
+	struct text proxy[TG_ACCESS_PROXY_COUNT];
 	size_t tries_n;
 
 	if (n < offsetof(struct access_record, strings))
@@ -374,15 +413,17 @@ access_render(const struct slot_names *names, enum conf_access format,
 	if (!record_is_sane(names, &head) || !record_tries(names, &head, record->strings, n, failed))
 		return 0;
 	tries_n = head.n_failed * sizeof(failed[0]);
-	if (!record_strings(&head, record->strings + tries_n, n - tries_n, strings))
+	if (!record_strings(&head, record->strings + tries_n, n - tries_n, strings) ||
+	    !record_proxy(&head, record->strings + tries_n, n - tries_n, strings, proxy))
 		return 0;
 	field_time(&l, head.end);
 	fields_objects(&l, names, &head);
 	if (head.mode == TG_MODE_HTTP)
 		fields_http(&l, &head, strings);
 	fields_tls(&l, &head, strings);
+	fields_proxy(&l, &head, proxy);
 	fields_numbers(&l, names, &head, failed);
-	if (head.mode == TG_MODE_HTTP)
+	if (head.mode == TG_MODE_HTTP || strings[TEXT_ID].n > 0)
 		field_string(&l, "id", strings[TEXT_ID].s, strings[TEXT_ID].n);
 	put_literal(&l, format == TG_ACCESS_JSON ? "}\n" : "\n");
 	return l.full ? 0 : size - l.left;

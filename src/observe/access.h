@@ -35,6 +35,18 @@ enum access_choice {
 /* The word in the log; "?" outside the enum. */
 const char *access_choice_str(unsigned choice);
 
+/* What a PROXY header told, in this order. */
+enum access_proxy {
+	TG_ACCESS_PROXY_PEER = 0, /* address of who sent it */
+	TG_ACCESS_PROXY_AUTHORITY = 1,
+	TG_ACCESS_PROXY_ALPN = 2,
+	TG_ACCESS_PROXY_ID = 3,
+	TG_ACCESS_PROXY_TLS = 4, /* version */
+	TG_ACCESS_PROXY_CIPHER = 5,
+	TG_ACCESS_PROXY_NAME = 6, /* of the client's certificate */
+	TG_ACCESS_PROXY_COUNT
+};
+
 struct access_record {
 	struct wall end;      /* when the stream ended */
 	uint64_t bytes_in;    /* from the client */
@@ -62,7 +74,9 @@ struct access_record {
 	uint8_t tls_version; /* 12, 13: TLS 1.2, 1.3; 0: plain */
 	uint8_t cipher_len;
 	uint8_t sni_len;
-	char strings[]; /* failed tries; then method, request_id, host, path, cipher, sni */
+	uint8_t has_proxy; /* 1: there was a PROXY header */
+	char strings[]; /* failed tries; then method, request_id, host, path, cipher, sni; then, with has_proxy,
+			 * the lengths of all of enum access_proxy, a byte each, and these */
 };
 
 #define TG_ACCESS_NONE      UINT32_MAX
@@ -93,7 +107,7 @@ access_span_us(struct mono to, struct mono from)
  * Renders one record as one line with '\n'. `n` is the record's length as the
  * ring gave it; a record that lies about its lengths or slots gives 0. The
  * record may be in shared memory: its numbers are read once.
- * Returns the length written; `size` of 32768 is always enough; 0 when not.
+ * Returns the length written; `size` of 49152 is always enough; 0 when not.
  *
  * text: 2026-11-23T08:00:00.123456Z client=10.0.0.9:51234 listener=web service=api backend=b1
  *       method=GET host=api.example.org path=/v1/x version=1.1 status=200 bytes_in=120
@@ -107,8 +121,10 @@ access_span_us(struct mono to, struct mono from)
  *
  * A field that has no value is - in text (a value that is one dash is quoted) and null
  * in JSON. Mode tcp leaves out method, host,
- * path, version, status, response_us and id. A client of a unix socket is "unix". Of connections with TLS a line has
- * tls=1.3 cipher=TLS_AES_128_GCM_SHA256 sni=api.example.org in front of bytes_in; others do not.
+ * path, version, status and response_us, and id but for that of a connection with send_proxy. A client of a unix socket is "unix". Of connections with TLS a line has
+ * tls=1.3 cipher=TLS_AES_128_GCM_SHA256 sni=api.example.org in front of bytes_in; others do not. Of connections
+ * with a PROXY header it has proxy=10.0.0.5:40123 there, the address of who sent that, and what else it told:
+ * proxy_authority= proxy_alpn= proxy_id= proxy_tls= proxy_cipher= proxy_name=.
  */
 size_t access_render(const struct slot_names *names, enum conf_access format,
 		     const struct access_record *record, size_t n, char *buf, size_t size);

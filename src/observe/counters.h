@@ -38,7 +38,16 @@
 	X(TLS_FAILED_NAME, "tls_failed_unknown_name", "for a name no certificate has, with strict_sni") \
 	X(TLS_FAILED_ALERT, "tls_failed_alert", "that the client refused by an alert") \
 	X(TLS_FAILED_PROTOCOL, "tls_failed_protocol", "where the client broke the protocol") \
-	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory or descriptors")
+	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory or descriptors") \
+	X(PROXY_HEADERS, "proxy_headers", "connections with a PROXY header") \
+	X(PROXY_UNTRUSTED, "proxy_untrusted", "connections closed: the peer is none of trusted_proxies") \
+	X(PROXY_CLOSED, "proxy_closed", "peers that left before the end of the PROXY header") \
+	X(PROXY_TIMEOUT, "proxy_timeout", "PROXY headers that did not end in time") \
+	X(PROXY_MISSING, "proxy_missing", "connections closed: no PROXY header was sent") \
+	X(PROXY_PROTOCOL, "proxy_protocol", "PROXY headers that are not well-formed") \
+	X(PROXY_CHECKSUM, "proxy_checksum", "PROXY headers with the checksum of others") \
+	X(PROXY_LENGTH, "proxy_length", "PROXY headers that were too long") \
+	X(PROXY_RESOURCE, "proxy_resource", "connections closed for want of memory or descriptors")
 
 #define TG_SERVICE_COUNTERS(X)                                              \
 	X(STREAMS, "streams", "streams routed here")                        \
@@ -114,7 +123,7 @@
 /* clang-format on */
 
 /* Slots of all three kinds count end reasons too, from this index on. */
-#define TG_COUNTER_END         32
+#define TG_COUNTER_END         48
 #define TG_COUNTER_OF_END(reason) (TG_COUNTER_END + (unsigned)(reason))
 
 #define TG_COUNTER_ENUM_L(id, name, help) TG_L_##id,

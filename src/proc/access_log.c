@@ -16,7 +16,7 @@
 #include "proc/thread.h"
 
 #define INTERVAL_MS    50
-#define LINE_MAX_BYTES 32768u /* access_render() never needs more */
+#define LINE_MAX_BYTES 49152u /* access_render() never needs more */
 #define BATCH_BYTES    (8u * LINE_MAX_BYTES)
 
 struct access_log {

@@ -6,7 +6,7 @@
 #include "ipc/ring.h"
 #include "observe/access.h"
 
-#define LINE_SIZE 32768
+#define LINE_SIZE 49152
 
 static char name[] = "name with space";
 static struct conf_backend backends[] = {{.name = name, .segment_slot = 3},

@@ -137,8 +137,6 @@ static const struct refused unknown[] = {
 };
 
 static const struct refused later[] = {
-	{LISTENER("accept_proxy = true;"),
-	 "2: listeners[0].accept_proxy: not available in this version"},
 	{LISTENER("h2c = true;"), "2: listeners[0].h2c: not available in this version"},
 	{LISTENER("tls = { };"), "2: listeners[0].tls.certificates: missing; without one there is no TLS"},
 	{LISTENER("mode = \"udp\";"), "2: listeners[0].mode: \"udp\" is not available in this version; "
@@ -147,7 +145,6 @@ static const struct refused later[] = {
 	 "2: listeners[0].routes[0].method: not available in this version"},
 	{ROUTES("{ header = \"x\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].header: not available in this version"},
-	{SERVICE("send_proxy = \"v2\";"), "3: services[0].send_proxy: not available in this version"},
 	{SERVICE("tls = { };"), "3: services[0].tls: not available in this version"},
 	{SERVICE("protocol = \"h2\";"), "3: services[0].protocol: not available in this version"},
 	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "
@@ -390,6 +387,15 @@ static const struct refused addresses[] = {
 	 "3: services[0].backends[0].address: must not be empty"},
 	{BACKENDS("\"unix:/a b\""),
 	 "3: services[0].backends[0].name: missing; required as the address cannot be a name"},
+	{LISTENER("accept_proxy = true;"),
+	 "2: listeners[0].accept_proxy: trusted_proxies is missing; without it nobody may connect, but to "
+	 "a unix socket"},
+	{LISTENER("mode = \"tcp\"; service = \"s\"; trusted_proxies = ( \"::1\" );"),
+	 "2: listeners[0].trusted_proxies: only allowed with mode = \"http\" or accept_proxy"},
+	{LISTENER("timeouts = { proxy_header = \"0\"; };"),
+	 "2: listeners[0].timeouts.proxy_header: 0 is out of range; allowed: 1ms to 1h"},
+	{SERVICE("send_proxy = \"v3\";"),
+	 "3: services[0].send_proxy: unknown value \"v3\"; allowed: off, v1, v2 (did you mean \"v1\"?)"},
 	{LISTENER("trusted_proxies = ( \"10.0.0.0/8\", \"10.0.0.1/8\" );"),
 	 "2: listeners[0].trusted_proxies[1]: \"10.0.0.1/8\" has bits set behind the prefix"},
 	{LISTENER("trusted_proxies = [ \"10.0.0.0/33\" ];"),
@@ -625,13 +631,16 @@ static const struct accepted accepted[] = {
 	{TOP("log = { file = \"\xc3\xa4\"; };"), "file = \"\xc3\xa4\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\";"),
 	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\n"
-	 "tcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\ntimeouts = {\nidle = \"1h\";\n"
-	 "tls_handshake = \"10s\";\n};\ntls = {\ncertificates = ( );\n};\n"
+	 "tcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\naccept_proxy = false;\n"
+	 "timeouts = {\nidle = \"1h\";\ntls_handshake = \"10s\";\nproxy_header = \"5s\";\n};\ntls = {\ncertificates = ( );\n};\n"
 	 "service = \"s\";\npriority = \"normal\";"},
 	{LISTENER("service = \"s\";"), "idle = \"1m\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\"; timeouts = { idle = \"5s\"; };"),
 	 "idle = \"5s\";"},
 	{LISTENER("trusted_proxies = ( );"), "trusted_proxies = ( );"},
+	{LISTENER("mode = \"tcp\"; service = \"s\"; accept_proxy = true; trusted_proxies = ( \"::1\" );"),
+	 "trusted_proxies = ( \"::1/128\" );"},
+	{SERVICE("send_proxy = \"v2\";"), "send_proxy = \"v2\";"},
 	{LISTENER("trusted_proxies = [ \"10.0.0.0/8\", \"::1\", \"fd00::/8\", \"0.0.0.0/0\", \"::/0\" "
 		  "];"),
 	 "trusted_proxies = ( \"10.0.0.0/8\", \"::1/128\", \"fd00::/8\", \"0.0.0.0/0\", \"::/0\" );"},

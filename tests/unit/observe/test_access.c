@@ -11,7 +11,7 @@
 #include "observe/access.h"
 #include "observe/reason.h"
 
-#define LINE_SIZE 32768
+#define LINE_SIZE 49152
 
 static char name_web[] = "web";
 static char name_api[] = "api";
@@ -318,7 +318,44 @@ a_lie_about_a_slot_gives_nothing(void **state)
 	assert_int_equal(render(f, TG_ACCESS_TEXT), 0);
 }
 
-/* The promise of the header: 32768 bytes hold any record. */
+/* What a PROXY header told, in the order of enum access_proxy, behind the rest. */
+static void
+add_proxy(struct fixture *f, const char *const texts[TG_ACCESS_PROXY_COUNT])
+{
+	char *at = (char *)f->record + f->n;
+
+	f->record->has_proxy = 1;
+	for (unsigned i = 0; i < TG_ACCESS_PROXY_COUNT; i++)
+		*at++ = (char)strlen(texts[i]);
+	for (unsigned i = 0; i < TG_ACCESS_PROXY_COUNT; i++) {
+		memcpy(at, texts[i], strlen(texts[i]));
+		at += strlen(texts[i]);
+	}
+	f->n = (size_t)(at - (char *)f->record);
+}
+
+static void
+what_a_proxy_header_told_is_there(void **state)
+{
+	static const char *const all[] = {"10.0.0.5:4", "a.org", "h2", "i d", "TLSv1.3", "AES", "bob"};
+	static const char *const some[] = {"10.0.0.5:4", "", "", "", "", "", ""};
+	struct fixture *f = *state;
+
+	record_set(f, "GET", "", "", "/");
+	add_proxy(f, all);
+	assert_true(render(f, TG_ACCESS_TEXT) > 0);
+	assert_non_null(strstr(f->line, " status=200 proxy=10.0.0.5:4 proxy_authority=a.org proxy_alpn=h2 "
+					"proxy_id=\"i d\" proxy_tls=TLSv1.3 proxy_cipher=AES proxy_name=bob "
+					"bytes_in=120 "));
+	for (size_t n = f->n; n-- > offsetof(struct access_record, strings);)
+		assert_int_equal(access_render(f->names, TG_ACCESS_TEXT, f->record, n, f->line, LINE_SIZE), 0);
+	record_set(f, "GET", "", "", "/");
+	add_proxy(f, some);
+	assert_true(render(f, TG_ACCESS_JSON) > 0);
+	assert_non_null(strstr(f->line, ",\"status\":200,\"proxy\":\"10.0.0.5:4\",\"bytes_in\":120,"));
+}
+
+/* The promise of the header: 49152 bytes hold any record. */
 static void
 the_longest_record_fits(void **state)
 {
@@ -329,9 +366,16 @@ the_longest_record_fits(void **state)
 	f->record->method_len = UINT8_MAX;
 	f->record->request_id_len = UINT8_MAX;
 	f->record->path_len = TG_ACCESS_PATH_MAX;
-	f->record->host_len = (uint16_t)(TG_RING_RECORD_MAX - TG_ACCESS_PATH_MAX - 2 * UINT8_MAX -
-					 offsetof(struct access_record, strings));
+	f->record->cipher_len = UINT8_MAX;
+	f->record->sni_len = UINT8_MAX;
+	f->record->tls_version = 13;
+	f->record->host_len =
+		(uint16_t)(TG_RING_RECORD_MAX - TG_ACCESS_PATH_MAX - 4 * UINT8_MAX -
+			   TG_ACCESS_PROXY_COUNT * (1 + UINT8_MAX) - offsetof(struct access_record, strings));
 	f->n = TG_RING_RECORD_MAX;
+	f->record->has_proxy = 1;
+	memset((char *)f->record + f->n - TG_ACCESS_PROXY_COUNT * (1 + UINT8_MAX), UINT8_MAX,
+	       TG_ACCESS_PROXY_COUNT);
 	f->record->bytes_in = UINT64_MAX;
 	f->record->bytes_out = UINT64_MAX;
 	assert_true(render(f, TG_ACCESS_TEXT) > 4 * TG_ACCESS_PATH_MAX);
@@ -368,6 +412,7 @@ main(int argc, char **argv)
 		CASE(a_dash_sent_by_a_client_is_no_unset_field),
 		CASE(a_lie_about_a_length_gives_nothing),
 		CASE(a_lie_about_a_slot_gives_nothing),
+		CASE(what_a_proxy_header_told_is_there),
 		CASE(the_longest_record_fits),
 		CASE(too_small_a_buffer_gives_nothing),
 	};

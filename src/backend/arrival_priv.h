@@ -1,0 +1,60 @@
+/*
+ * backend/arrival_priv.h: an arrival, and the phases it goes through.
+ */
+#ifndef TG_BACKEND_ARRIVAL_PRIV_H
+#define TG_BACKEND_ARRIVAL_PRIV_H
+
+#include "backend/arrival.h"
+#include "backend/origin.h"
+#include "base/container.h"
+
+/* Lines of the log in a second, of each kind of failure. */
+#define ARRIVAL_LOG_LINES 5u
+
+enum arrival_phase {
+	ARRIVAL_PROXY = 0,     /* a PROXY header is awaited */
+	ARRIVAL_HANDSHAKE = 1, /* of TLS */
+	ARRIVAL_REFUSED = 2    /* what still comes is dropped */
+};
+
+struct arrival {
+	struct front_link link; /* first */
+	struct conn conn;
+	struct worker_listener *listener;
+	struct addr from; /* who connected; behind a PROXY header who that says */
+	struct origin *origin; /* NULL: there was none */
+	struct timer timer;
+	TAILQ_ENTRY(arrival) queue; /* in the worker's line, when is_queued */
+	enum arrival_phase phase;
+	bool is_queued;
+	bool is_draining;
+	struct deferred deferred;
+};
+
+static inline struct worker *
+arrival_worker(const struct arrival *a)
+{
+	return a->listener->worker;
+}
+
+/* arrival.c */
+
+/* The phase is over, the arrival in the next one, or it is one no more. */
+void arrival_go_on(struct arrival *a);
+/* Ends it without a word. */
+void arrival_close(struct arrival *a);
+/* The time of the phase that begins. */
+void arrival_set_time(struct arrival *a, uint64_t ms);
+
+/* arrival_proxy.c: the PROXY header. */
+
+/* Counted, and told a few times a second. */
+void arrival_proxy_failed(const struct worker_listener *l, const struct addr *peer,
+			  enum proxy_fault fault);
+/* Whether this peer may send one. */
+bool arrival_proxy_may(const struct worker_listener *l, const struct addr *peer);
+/* Something was reported. */
+void arrival_proxy_step(struct arrival *a);
+void arrival_proxy_timeout(struct arrival *a);
+
+#endif
