@@ -461,6 +461,7 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_tls_handshakes_total", write_counter, TG_L_TLS_HANDSHAKES, "TLS handshakes that succeeded."),
 	ROW(LISTENER, COUNTER, "listener_tls_resumed_total", write_counter, TG_L_TLS_RESUMED, "TLS handshakes of these that resumed a session by its ticket."),
 	ROW(LISTENER, COUNTER, "listener_tls_failures_total", write_handshakes_failed, TG_L_TLS_FAILED_CLOSED, "TLS handshakes that failed, by reason."),
+	ROW(LISTENER, COUNTER, "listener_tls_routed_total", write_counter, TG_L_TLS_ROUTED, "Connections routed by their ClientHello, which was passed on."),
 	ROW(LISTENER, COUNTER, "listener_proxy_headers_total", write_counter, TG_L_PROXY_HEADERS, "Connections with a PROXY header."),
 	ROW(LISTENER, COUNTER, "listener_proxy_failures_total", write_proxy_faults, TG_L_PROXY_UNTRUSTED, "Connections closed for want of a PROXY header, by reason."),
 	ROW(LISTENER, HISTOGRAM, "listener_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From the first byte of a request, or in mode tcp from accepting, to the end of the stream; also of those that no service got."),

@@ -22,8 +22,8 @@ static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\n"
 				   "\r\n"
 				   "This port speaks HTTPS: the request was plain.\r\n";
 
-_Static_assert(TG_L_TLS_FAILED_RESOURCE - TG_L_TLS_FAILED_CLOSED ==
-		       TG_TLS_FAILURE_RESOURCE - TG_TLS_FAILURE_CLOSED,
+_Static_assert(TG_L_TLS_FAILED_LENGTH - TG_L_TLS_FAILED_CLOSED ==
+		       TG_TLS_FAILURE_LENGTH - TG_TLS_FAILURE_CLOSED,
 	       "a counter for each reason, in their order");
 
 static struct log_limit failures_told;
@@ -62,6 +62,7 @@ arrival_free(struct deferred *d)
 	struct arrival *a = TG_CONTAINER(d, struct arrival, deferred);
 
 	origin_free(a->origin);
+	free(a->name);
 	free(a);
 }
 
@@ -71,6 +72,7 @@ leave(struct arrival *a)
 {
 	leave_line(a);
 	timer_fini(&a->timer);
+	buf_put(&arrival_worker(a)->bufs, &a->in);
 	front_leave(a->listener, &a->link);
 	loop_defer(arrival_worker(a)->loop, &a->deferred, arrival_free);
 }
@@ -100,15 +102,16 @@ count_failure(const struct arrival *a, enum tls_failure failure)
 		    TG_L_TLS_FAILED_CLOSED + (unsigned)failure - TG_TLS_FAILURE_CLOSED, 1);
 }
 
-static void
-tell_failure(const struct arrival *a, enum tls_failure failure, const char *detail)
+void
+arrival_tls_failed(const struct arrival *a, enum tls_failure failure, const char *detail)
 {
 	char client[TG_ADDR_STRLEN];
 	unsigned suppressed = 0;
 
 	count_failure(a, failure);
 	if (log_limit_pass(&failures_told, ARRIVAL_LOG_LINES, loop_now(arrival_worker(a)->loop), &suppressed))
-		log_write(TG_LOG_INFO, "no TLS handshake",
+		log_write(TG_LOG_INFO, a->phase == ARRIVAL_HELLO ? "no ClientHello to route by"
+								  : "no TLS handshake",
 			  "listener=%s client=%s reason=%s detail=%s suppressed=%u",
 			  a->listener->conf->name, addr_format(&a->from, client, sizeof(client)),
 			  tls_failure_str(failure), detail[0] != '\0' ? detail : "-", suppressed);
@@ -137,7 +140,7 @@ refuse(struct arrival *a)
 	struct conn_filter *f = a->conn.filter;
 	enum tls_failure failure = tls_stream_failure(f);
 
-	tell_failure(a, failure, tls_stream_failure_text(f));
+	arrival_tls_failed(a, failure, tls_stream_failure_text(f));
 	if (failure == TG_TLS_FAILURE_CLOSED) {
 		arrival_close(a);
 		return;
@@ -157,8 +160,8 @@ refuse(struct arrival *a)
 
 /* the handshake */
 
-static void
-hand_over(struct arrival *a)
+void
+arrival_hand_over(struct arrival *a)
 {
 	struct worker *w = arrival_worker(a);
 	struct worker_listener *l = a->listener;
@@ -166,9 +169,15 @@ hand_over(struct arrival *a)
 		.from = a->from,
 		.origin = a->origin,
 		.is_draining = a->is_draining,
+		.service = a->service,
+		.priority = a->priority,
+		.name = a->name,
+		.in = a->in,
 	};
 
 	a->origin = NULL;
+	a->name = NULL;
+	a->in = NULL;
 	accepted.filter = conn_detach(&a->conn);
 	leave(a);
 	accepted.fd = conn_give(&a->conn);
@@ -185,6 +194,22 @@ count_handshake(const struct arrival *a)
 		counter_add(counters, TG_L_TLS_RESUMED, 1);
 }
 
+/* By what was agreed on, where routes of mode tcp say whose it is. False: it is closed. */
+static bool
+find_service(struct arrival *a)
+{
+	const struct tls_facts *facts = tls_stream_facts(a->conn.filter);
+	unsigned char alpn[1 + TG_TLS_PROTOCOL_MAX];
+	size_t n;
+
+	if (a->listener->ops->route == NULL || a->listener->conf->n_routes == 0)
+		return true;
+	n = strlen(facts->protocol);
+	alpn[0] = (unsigned char)n;
+	memcpy(alpn + 1, facts->protocol, n);
+	return arrival_find_service(a, facts->sni, alpn, n > 0 ? n + 1 : 0);
+}
+
 static void
 step(struct arrival *a)
 {
@@ -195,7 +220,8 @@ step(struct arrival *a)
 	w->handshakes.spent_us += mono_diff_us(mono_read(), begin);
 	if (rc == 0) {
 		count_handshake(a);
-		hand_over(a);
+		if (find_service(a))
+			arrival_hand_over(a);
 	} else if (rc != -TG_EAGAIN) {
 		refuse(a);
 	} else if ((a->conn.flags & CONN_INPUT) != 0) {
@@ -241,13 +267,24 @@ begin_handshake(struct arrival *a)
 	return true;
 }
 
+static void
+begin_hello(struct arrival *a)
+{
+	a->phase = ARRIVAL_HELLO;
+	arrival_set_time(a, a->listener->conf->timeouts.tls_handshake_ms);
+}
+
 void
 arrival_go_on(struct arrival *a)
 {
-	if (a->listener->tls == NULL) {
-		hand_over(a);
+	if (conf_routes_by_hello(a->listener->conf)) {
+		begin_hello(a);
+		conn_recheck(&a->conn);
+		arrival_hello_step(a);
+	} else if (a->listener->tls == NULL) {
+		arrival_hand_over(a);
 	} else if (!begin_handshake(a)) {
-		tell_failure(a, TG_TLS_FAILURE_RESOURCE, "");
+		arrival_tls_failed(a, TG_TLS_FAILURE_RESOURCE, "");
 		arrival_close(a);
 	} else {
 		/* What is there already is reported no more. */
@@ -272,6 +309,9 @@ on_watch(struct watch *watch, unsigned what)
 			join_line(a);
 		run_line(arrival_worker(a));
 		break;
+	case ARRIVAL_HELLO:
+		arrival_hello_step(a);
+		break;
 	case ARRIVAL_REFUSED:
 		if (drop_input(a))
 			arrival_close(a);
@@ -289,7 +329,8 @@ on_timer(struct timer *t)
 		arrival_proxy_timeout(a);
 		break;
 	case ARRIVAL_HANDSHAKE:
-		tell_failure(a, TG_TLS_FAILURE_TIMEOUT, "");
+	case ARRIVAL_HELLO:
+		arrival_tls_failed(a, TG_TLS_FAILURE_TIMEOUT, "");
 		arrival_close(a);
 		break;
 	case ARRIVAL_REFUSED:
@@ -400,10 +441,14 @@ begin(struct arrival *a)
 {
 	const struct conf_listener *conf = a->listener->conf;
 
-	if (!conf->accept_proxy)
+	if (conf->accept_proxy) {
+		a->phase = ARRIVAL_PROXY;
+		arrival_set_time(a, conf->timeouts.proxy_header_ms);
+	} else if (conf_routes_by_hello(conf)) {
+		begin_hello(a);
+	} else {
 		return begin_handshake(a);
-	a->phase = ARRIVAL_PROXY;
-	arrival_set_time(a, conf->timeouts.proxy_header_ms);
+	}
 	return true;
 }
 

@@ -7,6 +7,8 @@
 #include "backend/arrival.h"
 #include "backend/origin.h"
 #include "base/container.h"
+#include "tls/hello.h"
+#include "tls/stream.h"
 
 /* Lines of the log in a second, of each kind of failure. */
 #define ARRIVAL_LOG_LINES 5u
@@ -14,7 +16,8 @@
 enum arrival_phase {
 	ARRIVAL_PROXY = 0,     /* a PROXY header is awaited */
 	ARRIVAL_HANDSHAKE = 1, /* of TLS */
-	ARRIVAL_REFUSED = 2    /* what still comes is dropped */
+	ARRIVAL_HELLO = 2,     /* the first message of a handshake that is another's to end */
+	ARRIVAL_REFUSED = 3    /* what still comes is dropped */
 };
 
 struct arrival {
@@ -23,6 +26,11 @@ struct arrival {
 	struct worker_listener *listener;
 	struct addr from; /* who connected; behind a PROXY header who that says */
 	struct origin *origin; /* NULL: there was none */
+	struct buf *in;        /* what was read of a ClientHello; NULL: nothing */
+	struct hello_scan scan;
+	char *name; /* that it asks for; NULL: none */
+	const struct conf_service *service; /* by a route; NULL: the listener's */
+	enum conf_priority priority;
 	struct timer timer;
 	TAILQ_ENTRY(arrival) queue; /* in the worker's line, when is_queued */
 	enum arrival_phase phase;
@@ -45,6 +53,18 @@ void arrival_go_on(struct arrival *a);
 void arrival_close(struct arrival *a);
 /* The time of the phase that begins. */
 void arrival_set_time(struct arrival *a, uint64_t ms);
+
+/* It is the mode's from now on. */
+void arrival_hand_over(struct arrival *a);
+/* Counted, and told a few times a second. */
+void arrival_tls_failed(const struct arrival *a, enum tls_failure failure, const char *detail);
+
+/* arrival_hello.c: the ClientHello of a connection that is passed on. */
+
+/* Something was reported. */
+void arrival_hello_step(struct arrival *a);
+/* Whose it is, by the listener's routes; false: nobody's, it is closed. */
+bool arrival_find_service(struct arrival *a, const char *name, const unsigned char *alpn, size_t alpn_n);
 
 /* arrival_proxy.c: the PROXY header. */
 

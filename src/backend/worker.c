@@ -526,7 +526,7 @@ worker_listener_new(struct worker *w, const struct conf_listener *conf, const st
 	l->conf = conf;
 	l->ops = ops;
 	l->tls = tls_context_ref(tls);
-	l->has_arrivals = tls != NULL || conf->accept_proxy;
+	l->has_arrivals = tls != NULL || conf->accept_proxy || conf_routes_by_hello(conf);
 	l->counters = segment_counters(w->segment, w->id, conf->segment_slot);
 	l->histograms = segment_histograms(w->segment, w->id, conf->segment_slot)->h;
 	l->shared = segment_shared(w->segment, conf->segment_slot);
@@ -550,6 +550,17 @@ worker_listener_free(struct worker_listener *l)
 	tls_context_unref(l->tls);
 	conf_unref(l->owner);
 	free(l);
+}
+
+/* The slot of one that is gone may be another's by now. */
+struct worker_service *
+listener_service(const struct worker_listener *l, const struct conf_service *conf)
+{
+	struct worker_service *service = l->worker->services[conf->segment_slot];
+
+	if (service == NULL || !l->is_leaving)
+		return service;
+	return strcmp(service->conf->name, conf->name) == 0 ? service : NULL;
 }
 
 struct worker_listener *

@@ -60,6 +60,11 @@ struct accepted {
 	struct addr from;
 	struct conn_filter *filter; /* TLS, behind its handshake; taken over. NULL: plain */
 	struct origin *origin; /* of a PROXY header; taken over. NULL: there was none */
+	/* Of mode tcp with routes; these are taken over by it. */
+	const struct conf_service *service; /* NULL: the listener's */
+	enum conf_priority priority;	    /* of a service that is not the listener's */
+	char *name;	/* of a ClientHello that is passed on; NULL: none */
+	struct buf *in; /* what was read; NULL: nothing */
 	bool is_draining;	    /* the listener drains already */
 };
 
@@ -68,6 +73,10 @@ struct front_ops {
 	/* What the mode makes of the listener's configuration: `routes`. -TG_ENOMEM. NULL: nothing. */
 	int (*init)(struct worker_listener *l);
 	void (*fini)(struct worker_listener *l); /* NULL: nothing */
+	/* Of mode tcp: whose a connection is that asks for this name and offers these protocols, as
+	 * http/route.h has them. NULL: nobody's; as an operation: the mode has none, and routes say nothing to it. */
+	const struct conf_route *(*route)(const struct worker_listener *l, const char *name,
+					  const unsigned char *alpn, size_t alpn_n);
 	/* Takes over descriptor, filter and origin, also when it fails (closed, counted). */
 	void (*open)(struct worker *w, struct worker_listener *l, const struct accepted *a);
 	/* The listener drains: finish what runs, then close. */
@@ -288,6 +297,9 @@ uint64_t worker_random(struct worker *w);
 /* From any thread, for all workers: so many connections at a time, as msg_limit has it. What is there
  * stays; listener_retry() lets in who waits. `limit` names a listener there is. */
 void worker_set_limit(const struct worker *w, const struct msg_limit *limit);
+/* That of a route. NULL: the listener is leaving, and its service is gone before it. */
+struct worker_service *listener_service(const struct worker_listener *l,
+					const struct conf_service *conf);
 /* A limit may be higher than when accepting paused. */
 void listener_retry(struct worker_listener *l);
 /* A front of this listener is closed: its place is free, accepting may go on. */

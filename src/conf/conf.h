@@ -179,8 +179,10 @@ struct conf_tls {
 };
 
 struct conf_route {
-	char *host; /* lower case; "*.example.org" is a wildcard; NULL: any */
+	char *host; /* lower case; "*.example.org" is a wildcard; NULL: any; mode tcp: the name of the ClientHello */
 	char *path; /* prefix, starts with '/'; NULL: any */
+	unsigned index; /* as they stand in the text */
+	char *alpn; /* mode tcp: a protocol that the client offers; NULL: any */
 	enum conf_priority priority;
 	const struct conf_service *service;
 };
@@ -205,7 +207,8 @@ struct conf_listener {
 	struct conf_tls tls;
 	struct conf_route *routes; /* in match order: the first that matches wins */
 	size_t n_routes;
-	const struct conf_service *service; /* when no route matches; NULL: 404 */
+	const struct conf_service *service; /* when no route matches; NULL: 404; mode tcp: closed */
+	const struct conf_service *plain_service; /* mode tcp with routes: who speaks no TLS; NULL: closed */
 	enum conf_priority priority;        /* when no route matches */
 };
 
@@ -222,6 +225,13 @@ enum conf_share {
 	TG_SHARE_MAJORITY = 2, /* what more of them find than not */
 	TG_SHARE_COUNT
 };
+
+/* Whether the ClientHello of a connection says whose it is, and goes on to the backend as it is. */
+static inline bool
+conf_routes_by_hello(const struct conf_listener *listener)
+{
+	return listener->mode == TG_MODE_TCP && listener->n_routes > 0 && !conf_has_tls(listener);
+}
 
 struct conf_health_check {
 	enum conf_health type;

@@ -120,7 +120,10 @@ compare_routes(const void *a, const void *b)
 	y_len = y->path ? strlen(y->path) : 0;
 	if (x_len != y_len)
 		return x_len > y_len ? -1 : 1;
-	return x->path ? strcmp(x->path, y->path) : 0;
+	c = x->path ? strcmp(x->path, y->path) : 0;
+	if (c == 0)
+		c = (y->alpn != NULL) - (x->alpn != NULL);
+	return c != 0 || x->index == y->index ? c : x->index < y->index ? -1 : 1;
 }
 
 static void
@@ -129,6 +132,8 @@ sort_routes(struct conf *conf)
 	for (size_t i = 0; i < conf->n_listeners; i++) {
 		struct conf_listener *listener = &conf->listeners[i];
 
+		for (size_t n = 0; n < listener->n_routes; n++)
+			listener->routes[n].index = (unsigned)n;
 		if (listener->n_routes > 1)
 			qsort(listener->routes, listener->n_routes, sizeof(listener->routes[0]),
 			      compare_routes);

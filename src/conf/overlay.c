@@ -137,6 +137,7 @@ dup_listener(struct arena *arena, struct conf_listener *l, struct conf_service *
 	relink(&l->service, services);
 	for (size_t i = 0; i < l->n_routes; i++)
 		relink(&l->routes[i].service, services);
+	relink(&l->plain_service, services);
 	return true;
 }
 

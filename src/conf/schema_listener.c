@@ -19,6 +19,12 @@ is_http(const void *object)
 #define ONLY_HTTP .when = is_http, .when_text = "with mode = \"http\""
 
 static bool
+is_tcp(const void *object)
+{
+	return !is_http(object);
+}
+
+static bool
 has_proxies(const void *object)
 {
 	return is_http(object) || ((const struct conf_listener *)object)->accept_proxy;
@@ -37,7 +43,8 @@ static const struct conf_field route_fields[] = {
 		.max = 255,
 		.valid = conf_valid_route_host,
 		.preset_note = "any host",
-		.help = "Host the request is for, without its port, in any case. "
+		.help = "Host the request is for, without its port, in any case; with mode = \\(dqtcp\\(dq "
+			"the name that the client asks for in its TLS handshake (SNI). "
 			"\\(dq*.example.org\\(dq takes every host below example.org.",
 	},
 	{
@@ -49,7 +56,18 @@ static const struct conf_field route_fields[] = {
 		.valid = conf_valid_route_path,
 		.preset_note = "any path",
 		.help = "Beginning of the path, in whole segments: \\(dq/v1\\(dq takes /v1 and "
-			"/v1/x, not /v10.",
+			"/v1/x, not /v10. Not with mode = \\(dqtcp\\(dq.",
+	},
+	{
+		.key = "alpn",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_route, alpn),
+		.min = 1,
+		.max = 31,
+		.preset_note = "any",
+		.help = "With mode = \\(dqtcp\\(dq: a protocol that the client offers in its TLS handshake "
+			"(ALPN), as \\(dqh2\\(dq, \\(dqpostgresql\\(dq. Under one host such routes go "
+			"before others, in the order in which they stand.",
 	},
 	{
 		.key = "service",
@@ -96,13 +114,14 @@ route_text(const void *element, char *buf, size_t size)
 {
 	const struct conf_route *route = element;
 
-	snprintf(buf, size, "%s %s", route->host ? route->host : "",
-		 route->path ? route->path : "/");
+	snprintf(buf, size, "%s %s%s%s", route->host ? route->host : "",
+		 route->path ? route->path : "/", route->alpn ? " " : "",
+		 route->alpn ? route->alpn : "");
 	return buf;
 }
 
 static const struct conf_unique route_unique[] = {
-	{.what = "host and path", .text = route_text},
+	{.what = "host, path and alpn", .text = route_text},
 	{.text = NULL},
 };
 
@@ -168,7 +187,8 @@ static const struct conf_field timeout_fields[] = {
 		.min = 1,
 		.max = TG_HOUR,
 		.help = "With tls: from accept to the end of the handshake. The time of the first "
-			"request begins behind it.",
+			"request begins behind it. With routes and mode = \\(dqtcp\\(dq: to the end of "
+			"its first message, the ClientHello.",
 	},
 	{
 		.key = "proxy_header",
@@ -407,16 +427,29 @@ static const struct conf_field listener_fields[] = {
 		.schema = &schema_route,
 		.max = 4096,
 		.preset_note = "none",
-		ONLY_HTTP,
-		.help = "Which service answers which host and path.",
+		.help = "Which service answers which host and path. With mode = \\(dqtcp\\(dq: which one gets "
+			"whose TLS: the name and the protocols at the beginning of the client's handshake are "
+			"looked at, and all of it goes on to the backend as it is; with tls in the listener, which "
+			"ends it here, those that were agreed on. Clients without one that matches get service.",
 	},
 	{
 		.key = "service",
 		.kind = &conf_kind_service,
 		TG_MEMBER(conf_listener, service),
-		.preset_note = "none: 404",
+		.preset_note = "none: 404; with mode = \\(dqtcp\\(dq closed",
 		.help = "Service that answers when no route matches. Required with mode = "
-			"\\(dqtcp\\(dq.",
+			"\\(dqtcp\\(dq without routes.",
+	},
+	{
+		.key = "plain_service",
+		.kind = &conf_kind_service,
+		TG_MEMBER(conf_listener, plain_service),
+		.preset_note = "none: closed",
+		.when = is_tcp,
+		.when_text = "with mode = \"tcp\"",
+		.help = "With mode = \\(dqtcp\\(dq and routes, and without tls: service for clients that begin with "
+			"something else than TLS. One that waits for the server to speak first is closed "
+			"when timeouts.tls_handshake is over.",
 	},
 	{
 		.key = "priority",
@@ -430,6 +463,35 @@ static const struct conf_field listener_fields[] = {
 	TG_LATER("h2c"),
 	{.key = NULL},
 };
+
+static void
+check_routes(struct conf_check *check, const struct conf_listener *listener)
+{
+	bool http = is_http(listener);
+
+	for (size_t i = 0; i < listener->n_routes; i++) {
+		if (http && listener->routes[i].alpn)
+			conf_check_error(check, "routes",
+					 "alpn in [%zu]: only allowed with mode = \"tcp\"", i);
+		if (!http && listener->routes[i].path)
+			conf_check_error(check, "routes",
+					 "path in [%zu]: only allowed with mode = \"http\"", i);
+	}
+}
+
+/* Where it goes without a route. */
+static void
+check_services(struct conf_check *check, const struct conf_listener *listener)
+{
+	if (listener->mode == TG_MODE_TCP && listener->n_routes == 0 &&
+	    !conf_check_given(check, "service"))
+		conf_check_error(check, "service",
+				 "missing; required with mode = \"tcp\" without routes");
+	if (listener->mode == TG_MODE_TCP && conf_check_given(check, "plain_service") &&
+	    !conf_routes_by_hello(listener))
+		conf_check_error(check, "plain_service",
+				 "has no effect without routes, and with tls");
+}
 
 static void
 listener_check(struct conf_check *check, void *object)
@@ -446,8 +508,8 @@ listener_check(struct conf_check *check, void *object)
 		conf_check_error(check, "accept_proxy",
 				 "trusted_proxies is missing; without it nobody may connect, but to a unix "
 				 "socket");
-	if (listener->mode == TG_MODE_TCP && !conf_check_given(check, "service"))
-		conf_check_error(check, "service", "missing; required with mode = \"tcp\"");
+	check_routes(check, listener);
+	check_services(check, listener);
 }
 
 static const char *

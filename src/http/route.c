@@ -3,7 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Routes sorted by host (NULL first), then by path, longest first. */
+/* What is looked for under a host. */
+struct wanted {
+	struct slice path;
+	struct slice alpn;
+};
+
+/* Routes sorted by host (NULL first), then by path, longest first, then by protocol. */
 struct http_routes {
 	struct conf_route fallback; /* service NULL: none */
 	size_t n;
@@ -37,7 +43,11 @@ compare_routes(const void *a, const void *b)
 
 	if (c != 0)
 		return c;
-	return xn > yn ? -1 : xn < yn;
+	if (xn != yn)
+		return xn > yn ? -1 : 1;
+	if ((x->alpn != NULL) != (y->alpn != NULL))
+		return x->alpn != NULL ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
 }
 
 struct http_routes *
@@ -96,13 +106,35 @@ path_matches(struct slice prefix, struct slice path)
 	return path.n == prefix.n || prefix.p[prefix.n - 1] == '/' || path.p[prefix.n] == '/';
 }
 
+static bool
+offers(struct slice alpn, struct slice protocol)
+{
+	while (alpn.n > 0) {
+		size_t n = (unsigned char)alpn.p[0];
+
+		if (n == protocol.n && memcmp(alpn.p + 1, protocol.p, n) == 0)
+			return true;
+		alpn.p += n + 1;
+		alpn.n -= n + 1;
+	}
+	return false;
+}
+
+static bool
+matches(const struct conf_route *route, const struct wanted *wanted)
+{
+	if (route->alpn != NULL)
+		return offers(wanted->alpn, text(route->alpn));
+	return path_matches(text(route->path), wanted->path);
+}
+
 static const struct conf_route *
-find_path(const struct http_routes *routes, struct slice host, struct slice path)
+find_under(const struct http_routes *routes, struct slice host, const struct wanted *wanted)
 {
 	size_t i = find_host(routes, host);
 
 	for (; i < routes->n && compare_hosts(text(routes->sorted[i]->host), host) == 0; i++) {
-		if (path_matches(text(routes->sorted[i]->path), path))
+		if (matches(routes->sorted[i], wanted))
 			return routes->sorted[i];
 	}
 	return NULL;
@@ -110,7 +142,7 @@ find_path(const struct http_routes *routes, struct slice host, struct slice path
 
 /* "a.b.c": "*.b.c", then "*.c". */
 static const struct conf_route *
-find_wildcard(const struct http_routes *routes, struct slice host, struct slice path)
+find_wildcard(const struct http_routes *routes, struct slice host, const struct wanted *wanted)
 {
 	const struct conf_route *found = NULL;
 	char pattern[258] = "*";
@@ -122,26 +154,38 @@ find_wildcard(const struct http_routes *routes, struct slice host, struct slice 
 		if (rest + 1 > sizeof(pattern))
 			return NULL;
 		memcpy(pattern + 1, dot, rest);
-		found = find_path(routes, (struct slice){pattern, rest + 1}, path);
+		found = find_under(routes, (struct slice){pattern, rest + 1}, wanted);
 		host = (struct slice){dot + 1, rest - 1};
 	}
+	return found;
+}
+
+static const struct conf_route *
+find(const struct http_routes *routes, struct slice host, const struct wanted *wanted)
+{
+	const struct conf_route *found = NULL;
+
+	if (routes->n > 0) {
+		if (host.n > 0)
+			found = find_under(routes, host, wanted);
+		if (found == NULL)
+			found = find_wildcard(routes, host, wanted);
+		if (found == NULL)
+			found = find_under(routes, (struct slice){"", 0}, wanted);
+	}
+	if (found == NULL && routes->fallback.service != NULL)
+		found = &routes->fallback;
 	return found;
 }
 
 const struct conf_route *
 http_routes_find(const struct http_routes *routes, struct slice host, struct slice path)
 {
-	const struct conf_route *found = NULL;
+	return find(routes, host, &(struct wanted){.path = path});
+}
 
-	if (routes->n > 0) {
-		if (host.n > 0)
-			found = find_path(routes, host, path);
-		if (found == NULL)
-			found = find_wildcard(routes, host, path);
-		if (found == NULL)
-			found = find_path(routes, (struct slice){"", 0}, path);
-	}
-	if (found == NULL && routes->fallback.service != NULL)
-		found = &routes->fallback;
-	return found;
+const struct conf_route *
+http_routes_find_name(const struct http_routes *routes, struct slice name, struct slice alpn)
+{
+	return find(routes, name, &(struct wanted){.alpn = alpn});
 }

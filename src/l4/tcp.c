@@ -23,6 +23,7 @@
 #include "base/container.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "http/route.h"
 #include "l4/l4.h"
 #include "net/tunnel.h"
 #include "observe/counters.h"
@@ -51,6 +52,9 @@ struct tcp_stream {
 	struct ip ip;
 	uint16_t port;
 	struct origin *origin; /* NULL: there was no PROXY header */
+	char *name;            /* of a ClientHello that is passed on; NULL: none */
+	struct buf *in;        /* what was read of the client before the connect; NULL: nothing */
+	enum conf_priority priority;
 	uint64_t id;           /* told to the backend, and the log; 0: none */
 	uint32_t last_backend; /* slot */
 	bool is_waiting;
@@ -92,13 +96,15 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 	uint8_t id_n = format_id(s, id);
 	struct access_record *r;
 	uint32_t tries_n;
+	uint32_t tls_n;
 	uint32_t n;
 	char *p;
 
 	if (w->conf->log.access == TG_ACCESS_OFF)
 		return;
 	tries_n = (uint32_t)(s->tries.n_failed * sizeof(s->tries.failed[0]));
-	n = (uint32_t)sizeof(*r) + tries_n + id_n + tls_record_room(facts) + origin_record_room(s->origin);
+	tls_n = s->name != NULL ? (uint32_t)strlen(s->name) : tls_record_room(facts);
+	n = (uint32_t)sizeof(*r) + tries_n + id_n + tls_n + origin_record_room(s->origin);
 	r = ring_reserve(w->ring, n);
 	if (r == NULL) {
 		counter_add(s->listener->counters, TG_L_LOG_DROPPED, 1);
@@ -130,7 +136,11 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 	memcpy(p, id, id_n);
 	p += id_n;
 	tls_record_put(facts, r, p);
-	origin_record_put(s->origin, r, p + tls_record_room(facts));
+	if (s->name != NULL) {
+		r->sni_len = (uint8_t)tls_n;
+		memcpy(p, s->name, tls_n);
+	}
+	origin_record_put(s->origin, r, p + tls_n);
 	ring_commit(w->ring, n);
 }
 
@@ -181,6 +191,7 @@ stream_free(struct deferred *d)
 	struct tcp_stream *s = TG_CONTAINER(d, struct tcp_stream, deferred);
 
 	origin_free(s->origin);
+	free(s->name);
 	free(s);
 }
 
@@ -228,6 +239,7 @@ stream_end(struct tcp_stream *s, enum end_reason reason)
 		.reason = reason,
 	});
 	tunnel_fini(&s->tunnel, &w->bufs, &w->pipes);
+	buf_put(&w->bufs, &s->in);
 	if (reason == TG_END_DONE) {
 		back_close(&s->back);
 		conn_close(&s->front);
@@ -409,6 +421,7 @@ greet(struct tcp_stream *s)
 		.origin = s->origin,
 		.ip = s->ip,
 		.port = s->port,
+		.name = {s->name, s->name != NULL ? strlen(s->name) : 0},
 	};
 
 	if (s->service->conf->send_proxy == TG_SEND_PROXY_OFF)
@@ -442,7 +455,7 @@ go(struct tcp_stream *s)
 static void
 attempt(struct tcp_stream *s)
 {
-	enum conf_priority priority = s->listener->conf->priority;
+	enum conf_priority priority = s->priority;
 	int rc = lease_begin(&s->lease, s->service, &s->tries.query, TG_LEASE_ANY);
 
 	if (rc == 0) {
@@ -467,7 +480,7 @@ on_connected(struct tcp_stream *s)
 	connect_us = mono_diff_us(s->connected, s->phase);
 	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT], connect_us);
 	histogram_add(&s->lease.backend->histograms[TG_HISTOGRAM_CONNECT], connect_us);
-	tunnel_init(&s->tunnel, &s->front, &s->back->conn, NULL, NULL,
+	tunnel_init(&s->tunnel, &s->front, &s->back->conn, &s->in, NULL,
 		    s->listener->conf->buffer_bytes, s->connected);
 }
 
@@ -554,25 +567,73 @@ on_timer(struct timer *t)
 
 /* listener */
 
-static void
-tcp_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
+static int
+tcp_init(struct worker_listener *l)
 {
-	struct tcp_stream *s = calloc(1, sizeof(*s));
+	if (l->conf->n_routes == 0)
+		return 0;
+	l->routes = http_routes_new(l->conf);
+	return l->routes != NULL ? 0 : -TG_ENOMEM;
+}
 
-	if (s == NULL) {
-		accepted_drop(a);
-		listener_released(l);
-		return;
-	}
-	s->listener = l;
-	s->service = w->services[l->conf->service->segment_slot];
-	s->begin = loop_now(w->loop);
-	s->last_backend = TG_ACCESS_NONE;
+static void
+tcp_fini(struct worker_listener *l)
+{
+	http_routes_free(l->routes);
+}
+
+static const struct conf_route *
+tcp_route(const struct worker_listener *l, const char *name, const unsigned char *alpn, size_t alpn_n)
+{
+	return http_routes_find_name(l->routes, (struct slice){name, strlen(name)},
+				     (struct slice){(const char *)alpn, alpn_n});
+}
+
+/* Nobody is there any more to take it, or there is no memory. */
+static void
+drop(struct worker *w, struct worker_listener *l, const struct accepted *a)
+{
+	struct buf *in = a->in;
+
+	buf_put(&w->bufs, &in);
+	free(a->name);
+	accepted_drop(a);
+	listener_released(l);
+}
+
+static void
+take_accepted(struct tcp_stream *s, const struct accepted *a)
+{
+	const struct conf_listener *conf = s->listener->conf;
+
+	s->priority = a->service != NULL ? a->priority : conf->priority;
 	(void)addr_ip(&a->from, &s->ip);
 	s->port = addr_port(&a->from);
 	s->origin = a->origin;
+	s->name = a->name;
+	s->in = a->in;
+}
+
+static void
+tcp_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
+{
+	struct worker_service *service =
+		listener_service(l, a->service != NULL ? a->service : l->conf->service);
+	struct tcp_stream *s = service != NULL ? calloc(1, sizeof(*s)) : NULL;
+
+	if (s == NULL) {
+		drop(w, l, a);
+		return;
+	}
+	s->listener = l;
+	s->service = service;
+	s->begin = loop_now(w->loop);
+	s->last_backend = TG_ACCESS_NONE;
+	take_accepted(s, a);
 	timer_init(&s->timer, on_timer);
 	if (accepted_open(a, &s->front, w->loop, on_front) != 0) {
+		buf_put(&w->bufs, &s->in);
+		free(s->name);
 		free(s);
 		listener_released(l);
 		return;
@@ -634,6 +695,9 @@ tcp_describe(const struct front_link *link, struct msg_session *m)
 }
 
 const struct front_ops l4_front_ops = {
+	.init = tcp_init,
+	.fini = tcp_fini,
+	.route = tcp_route,
 	.open = tcp_open,
 	.drain = tcp_drain,
 	.close = tcp_cut,

@@ -68,17 +68,6 @@ is_expect_ours(const struct conf_service *conf)
 	return conf->expect == TG_EXPECT_ANSWER || conf->buffer_request.memory_bytes != 0;
 }
 
-/* NULL: the listener is leaving, and its service is gone before it. Its slot may be another's by now. */
-static struct worker_service *
-find_service(const struct stream *s, const struct conf_service *conf)
-{
-	struct worker_service *service = s->worker->services[conf->segment_slot];
-
-	if (service == NULL || !s->front->listener->is_leaving)
-		return service;
-	return strcmp(service->conf->name, conf->name) == 0 ? service : NULL;
-}
-
 /* Who serves the request, and what of it says where the client belongs. */
 static void
 route(struct stream *s, const struct http_head *head)
@@ -87,7 +76,7 @@ route(struct stream *s, const struct http_head *head)
 
 	if (route == NULL)
 		return;
-	s->service = find_service(s, route->service);
+	s->service = listener_service(s->front->listener, route->service);
 	if (s->service == NULL)
 		return;
 	worker_service_use(s->service);

@@ -301,6 +301,8 @@ tls_text(uint8_t version)
 static void
 fields_tls(struct line *l, const struct access_record *r, const struct text strings[TEXT_COUNT])
 {
+	if (r->tls_version == 0 && strings[TEXT_SNI].n > 0)
+		field_string(l, "sni", strings[TEXT_SNI].s, strings[TEXT_SNI].n);
 	if (r->tls_version == 0)
 		return;
 	field_name(l, "tls", tls_text(r->tls_version));

@@ -122,7 +122,8 @@ access_span_us(struct mono to, struct mono from)
  * A field that has no value is - in text (a value that is one dash is quoted) and null
  * in JSON. Mode tcp leaves out method, host,
  * path, version, status and response_us, and id but for that of a connection with send_proxy. A client of a unix socket is "unix". Of connections with TLS a line has
- * tls=1.3 cipher=TLS_AES_128_GCM_SHA256 sni=api.example.org in front of bytes_in; others do not. Of connections
+ * tls=1.3 cipher=TLS_AES_128_GCM_SHA256 sni=api.example.org in front of bytes_in; others do not; of those that are passed on by
+ * their ClientHello it has the name in that: sni=. Of connections
  * with a PROXY header it has proxy=10.0.0.5:40123 there, the address of who sent that, and what else it told:
  * proxy_authority= proxy_alpn= proxy_id= proxy_tls= proxy_cipher= proxy_name=.
  */

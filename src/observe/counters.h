@@ -35,10 +35,12 @@
 	X(TLS_FAILED_HTTP, "tls_failed_plain_http", "where the client spoke HTTP without TLS") \
 	X(TLS_FAILED_NOT_TLS, "tls_failed_not_tls", "where it spoke something else") \
 	X(TLS_FAILED_NO_MATCH, "tls_failed_no_match", "without a version, cipher, group or protocol in common") \
-	X(TLS_FAILED_NAME, "tls_failed_unknown_name", "for a name no certificate has, with strict_sni") \
+	X(TLS_FAILED_NAME, "tls_failed_unknown_name", "for a name no certificate has, with strict_sni, or no route") \
 	X(TLS_FAILED_ALERT, "tls_failed_alert", "that the client refused by an alert") \
 	X(TLS_FAILED_PROTOCOL, "tls_failed_protocol", "where the client broke the protocol") \
 	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory or descriptors") \
+	X(TLS_FAILED_LENGTH, "tls_failed_length", "with a ClientHello that was too long to be passed on") \
+	X(TLS_ROUTED, "tls_routed", "connections routed by their ClientHello, which was passed on") \
 	X(PROXY_HEADERS, "proxy_headers", "connections with a PROXY header") \
 	X(PROXY_UNTRUSTED, "proxy_untrusted", "connections closed: the peer is none of trusted_proxies") \
 	X(PROXY_CLOSED, "proxy_closed", "peers that left before the end of the PROXY header") \

@@ -34,10 +34,11 @@ struct tls_context;
 	X(HTTP, "plain-http", "the client spoke HTTP without TLS")                              \
 	X(NOT_TLS, "not-tls", "what the client sent is no TLS")                                 \
 	X(NO_MATCH, "no-match", "no version, cipher, group or protocol that both sides have")   \
-	X(NAME, "unknown-name", "no certificate for the name, and strict_sni is set")           \
+	X(NAME, "unknown-name", "no certificate for the name, and strict_sni is set; or no route") \
 	X(ALERT, "alert", "the client refused: an unknown authority, mostly")                   \
 	X(PROTOCOL, "protocol", "the client broke the protocol")                                \
-	X(RESOURCE, "resource", "no memory, or no descriptor")
+	X(RESOURCE, "resource", "no memory, or no descriptor")                                  \
+	X(LENGTH, "length", "a ClientHello that is passed on is too long")
 
 /* clang-format on */
 enum tls_failure {

@@ -76,7 +76,7 @@ listeners = (
         "tidegate.conf:6: services[2].backends[1].weight: 300 is out of range; "
         "allowed: 0 to 256",
         'tidegate.conf:9: listeners[0].service: unknown service "onee" (did you mean "one"?)',
-        'tidegate.conf:10: listeners[1].service: missing; required with mode = "tcp"',
+        'tidegate.conf:10: listeners[1].service: missing; required with mode = "tcp" without routes',
         "tidegate.conf:10: listeners[1].bind: already the address of listeners[0]",
     ]
 

@@ -18,6 +18,9 @@ def say_five(conn):
     conn.read_to_end()
 
 
+CONNECT = 'timeouts = { connect = "60s"; };'
+
+
 class Taker:
     """A backend that takes headers, and remembers them."""
 
@@ -43,8 +46,8 @@ def site(module_tidegate, module_backend, authority):
         "secure": f'{routes} {tls.listener(authority.issue("site.example.org"))}',
         "chain": f"{routes} {trust}",
     }.items())
-    rest = ", ".join(taker.service(name, f'send_proxy = "v{name[-1]}";') for name, taker in takers.items())
-    text = conf.http(plain, listener=routes, services=rest)
+    rest = ", ".join(taker.service(name, CONNECT + f'send_proxy = "v{name[-1]}";') for name, taker in takers.items())
+    text = conf.http(plain, listener=routes, service=CONNECT, services=rest)
     address = text.address
     tg = module_tidegate(conf.Conf(str(text).replace("}\n);\nservices", "}" + others + "\n);\nservices"), address))
     tg.at, tg.takers, tg.plain = dict(at, front=address), takers, plain
@@ -116,7 +119,7 @@ def test_it_ends_with_its_client(site):
 def test_a_backend_that_closes_it_costs_nothing(tidegate, recording_backend):
     headers = []
     backend = recording_backend(proxy.server(backends.answers(backends.OK, then=None), headers))
-    tg = tidegate(conf.http(backend, service='send_proxy = "v2";'))
+    tg = tidegate(conf.http(backend, service=CONNECT + 'send_proxy = "v2";'))
     peer = tg.client()
     for i in range(1, 4):
         assert peer.exchange(client.get(f"/{i}")).status == 200
@@ -158,7 +161,7 @@ def test_a_reload_changes_what_is_sent(tidegate, recording_backend):
         headers.append(None if first == b"G" else proxy.read(conn))
         backends.serve(conn)
     backend = recording_backend(script)
-    plain = conf.http(backend)
+    plain = conf.http(backend, service=CONNECT)
     tg = tidegate(plain)
     peer = tg.client()
 
@@ -181,7 +184,7 @@ def test_a_reload_changes_what_is_sent(tidegate, recording_backend):
 def test_checks_send_one_too(tidegate, recording_backend, version):
     headers = []
     backend = recording_backend(proxy.server(backends.serve, headers))
-    tg = tidegate(conf.http(backend, service=f'send_proxy = "v{version}"; health = {{ type = "http"; '
+    tg = tidegate(conf.http(backend, service=CONNECT + f'send_proxy = "v{version}"; health = {{ type = "http"; '
                             'timeout = "60s"; };'))
     tg.log.wait(msg="backend up", reason="status 200")
     if version == 2:
@@ -193,7 +196,7 @@ def test_checks_send_one_too(tidegate, recording_backend, version):
 
 def test_checks_of_another_port_send_none(tidegate, recording_backend):
     traffic, checked = recording_backend(), recording_backend()
-    tg = tidegate(conf.http(traffic, service=f'send_proxy = "v2"; health = {{ type = "http"; timeout = "60s"; '
+    tg = tidegate(conf.http(traffic, service=CONNECT + f'send_proxy = "v2"; health = {{ type = "http"; timeout = "60s"; '
                             f'port = {checked.port}; }};'))
     tg.log.wait(msg="backend up", reason="status 200")
     assert checked.requests[0].target == "/"
@@ -204,7 +207,7 @@ def test_checks_of_another_port_send_none(tidegate, recording_backend):
 def test_nginx_behind(tidegate, tmp_path, version):
     peer = proxy.Peer(tmp_path, "nginx", NGINX)
     try:
-        tg = tidegate(conf.http(peer.address, service=f'send_proxy = "v{version}"; health = {{ type = "http"; '
+        tg = tidegate(conf.http(peer.address, service=CONNECT + f'send_proxy = "v{version}"; health = {{ type = "http"; '
                                 'timeout = "60s"; };'))
         tg.log.wait(msg="backend up", reason="status 200")
         asks = tg.client()
@@ -223,7 +226,7 @@ def test_haproxy_behind(tidegate, authority, tmp_path, version):
  http-request return status 200 content-type application/json lf-string '{{"client":"%ci:%cp","name":"%[fc_pp_authority]","id":"%[fc_pp_unique_id]"}}'
 """)
     try:
-        tg = tidegate(conf.http(peer.address, service=f'send_proxy = "v{version}"; health = {{ type = "http"; '
+        tg = tidegate(conf.http(peer.address, service=CONNECT + f'send_proxy = "v{version}"; health = {{ type = "http"; '
                                 'timeout = "60s"; };', listener=tls.listener(authority.issue("site.example.org"))))
         tg.log.wait(msg="backend up", reason="status 200")
         with tls.TlsClient(tg.address, authority.context()) as asks:

@@ -12,6 +12,8 @@ from harness import backends, client, conf, metrics, net, proxy, settings, tls, 
 
 REASONS = ["untrusted", "closed", "timeout", "missing", "protocol", "checksum", "length", "resource"]
 TRUST = 'accept_proxy = true; trusted_proxies = ( "127.0.0.0/8", "192.0.2.99" );'
+PATIENT = 'timeouts = { proxy_header = "60s"; request_head = "60s"; tls_handshake = "60s"; };'
+CONNECT = 'timeouts = { connect = "60s"; };'
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +23,15 @@ def site(module_tidegate, module_backend, authority, tmp_path_factory):
     path = tmp_path_factory.mktemp("socket") / "in.sock"
     one = 'mode = "http"; service = "site";'
     others = "".join(f', {{ name = "{name}"; bind = "{at.get(name, f"unix:{path}")}"; {extra} }}' for name, extra in {
-        "raw": f'mode = "tcp"; service = "echo"; {TRUST}',
-        "secure": one + TRUST + tls.listener(authority.issue("site.example.org")),
+        "raw": f'mode = "tcp"; service = "echo"; timeouts = {{ proxy_header = "60s"; }}; {TRUST}',
+        "secure": one + TRUST + PATIENT + tls.listener(authority.issue("site.example.org")),
         "hasty": one + TRUST + 'timeouts = { proxy_header = "300ms"; };',
-        "stranger": one + 'accept_proxy = true; trusted_proxies = ( "192.0.2.0/24" );',
-        "local": one + "accept_proxy = true;",
+        "stranger": one + 'accept_proxy = true; trusted_proxies = ( "192.0.2.0/24" );' + PATIENT,
+        "local": one + PATIENT + "accept_proxy = true;",
     }.items())
     site_backend = module_backend()
-    text = conf.http(site_backend, top=f'admin = {{ http = "{at["admin"]}"; }};', listener=TRUST,
-                     services=conf.service_entry("echo", [module_backend(backends.echo)]))
+    text = conf.http(site_backend, top=f'admin = {{ http = "{at["admin"]}"; }};', listener=TRUST + PATIENT,
+                     service=CONNECT, services=conf.service_entry("echo", [module_backend(backends.echo)], CONNECT))
     address = text.address
     text = str(text).replace("}\n);\nservices", "}" + others + "\n);\nservices")
     tg = module_tidegate(conf.Conf(text, address))

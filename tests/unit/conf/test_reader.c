@@ -315,7 +315,7 @@ static const struct refused doubles[] = {
 	 "4: services[0].backends[1].name: already the name of services[0].backends[0]"},
 	{ROUTES("{ host = \"a.b\"; service = \"s\"; },\n{ host = \"A.B.\"; path = \"/\"; service = "
 		"\"s\"; }"),
-	 "3: listeners[0].routes[1]: already the host and path of listeners[0].routes[0]"},
+	 "3: listeners[0].routes[1]: already the host, path and alpn of listeners[0].routes[0]"},
 	{TOP("workers = 1; workers = 2;"), "1: workers: given twice, first at line 1"},
 	{TOP("log = { };\nlog = { };"), "2: log: given twice, first at line 1"},
 	{TOP("workers = 1; workers = 2; user = 5; workers:3;"),
@@ -351,7 +351,8 @@ static const struct refused missing[] = {
 	{"listeners = (\n{ } );\n", "2: listeners[0].name: missing\n2: listeners[0].bind: missing"},
 	{"listeners = (\n{ name = \"l\"; } );\n", "2: listeners[0].bind: missing"},
 	{LISTENER("mode = \"tcp\";"),
-	 "1: listeners[0].service: missing; required with mode = \"tcp\""},
+	 "1: listeners[0].service: missing; required with mode = \"tcp\" without "
+	 "routes"},
 	{ROUTES("\n{ host = \"x\"; }"), "3: listeners[0].routes[0].service: missing"},
 	{BACKENDS("{ name = \"x\"; }"), "3: services[0].backends[0].address: missing"},
 	{SERVICE("error_pages = ( { file = \"/nowhere\"; } );"),
@@ -387,15 +388,6 @@ static const struct refused addresses[] = {
 	 "3: services[0].backends[0].address: must not be empty"},
 	{BACKENDS("\"unix:/a b\""),
 	 "3: services[0].backends[0].name: missing; required as the address cannot be a name"},
-	{LISTENER("accept_proxy = true;"),
-	 "2: listeners[0].accept_proxy: trusted_proxies is missing; without it nobody may connect, but to "
-	 "a unix socket"},
-	{LISTENER("mode = \"tcp\"; service = \"s\"; trusted_proxies = ( \"::1\" );"),
-	 "2: listeners[0].trusted_proxies: only allowed with mode = \"http\" or accept_proxy"},
-	{LISTENER("timeouts = { proxy_header = \"0\"; };"),
-	 "2: listeners[0].timeouts.proxy_header: 0 is out of range; allowed: 1ms to 1h"},
-	{SERVICE("send_proxy = \"v3\";"),
-	 "3: services[0].send_proxy: unknown value \"v3\"; allowed: off, v1, v2 (did you mean \"v1\"?)"},
 	{LISTENER("trusted_proxies = ( \"10.0.0.0/8\", \"10.0.0.1/8\" );"),
 	 "2: listeners[0].trusted_proxies[1]: \"10.0.0.1/8\" has bits set behind the prefix"},
 	{LISTENER("trusted_proxies = [ \"10.0.0.0/33\" ];"),
@@ -480,8 +472,6 @@ static const struct refused texts[] = {
 };
 
 static const struct refused mixed[] = {
-	{LISTENER("mode = \"tcp\"; service = \"s\"; routes = ( { service = \"s\"; } );"),
-	 "2: listeners[0].routes: only allowed with mode = \"http\""},
 	{LISTENER("mode = \"tcp\"; service = \"s\"; limits = { head = \"8K\"; };"),
 	 "2: listeners[0].limits: only allowed with mode = \"http\""},
 	{LISTENER("mode = \"tcp\"; service = \"s\"; timeouts = { request_head = \"1s\"; };"),
@@ -632,15 +622,12 @@ static const struct accepted accepted[] = {
 	{LISTENER("mode = \"tcp\"; service = \"s\";"),
 	 "mode = \"tcp\";\nmax_connections = 0;\nbacklog = 4096;\nbuffer = \"512K\";\n"
 	 "tcp_keepalive = \"0\";\ntcp_user_timeout = \"0\";\naccept_proxy = false;\n"
-	 "timeouts = {\nidle = \"1h\";\ntls_handshake = \"10s\";\nproxy_header = \"5s\";\n};\ntls = {\ncertificates = ( );\n};\n"
+	 "timeouts = {\nidle = \"1h\";\ntls_handshake = \"10s\";\nproxy_header = \"5s\";\n};\ntls = {\ncertificates = ( );\n};\nroutes = ( );\n"
 	 "service = \"s\";\npriority = \"normal\";"},
 	{LISTENER("service = \"s\";"), "idle = \"1m\";"},
 	{LISTENER("mode = \"tcp\"; service = \"s\"; timeouts = { idle = \"5s\"; };"),
 	 "idle = \"5s\";"},
 	{LISTENER("trusted_proxies = ( );"), "trusted_proxies = ( );"},
-	{LISTENER("mode = \"tcp\"; service = \"s\"; accept_proxy = true; trusted_proxies = ( \"::1\" );"),
-	 "trusted_proxies = ( \"::1/128\" );"},
-	{SERVICE("send_proxy = \"v2\";"), "send_proxy = \"v2\";"},
 	{LISTENER("trusted_proxies = [ \"10.0.0.0/8\", \"::1\", \"fd00::/8\", \"0.0.0.0/0\", \"::/0\" "
 		  "];"),
 	 "trusted_proxies = ( \"10.0.0.0/8\", \"::1/128\", \"fd00::/8\", \"0.0.0.0/0\", \"::/0\" );"},

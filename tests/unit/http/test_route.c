@@ -225,6 +225,53 @@ long_hosts_stay_within_bounds(void **state)
 	table_free(t);
 }
 
+/* Under one host routes with a protocol go first, as they stand; "-" is none. */
+static void
+names_and_protocols_of_tls(void **state)
+{
+	static char a[] = "a.org", any_b[] = "*.b.org", h2[] = "h2", pg[] = "postgresql";
+	struct conf_service services[5];
+	struct conf_route by_name[] = {
+		{.host = a, .service = &services[0], .index = 0},
+		{.host = a, .alpn = pg, .service = &services[1], .index = 1},
+		{.host = a, .alpn = h2, .service = &services[2], .index = 2},
+		{.host = any_b, .alpn = h2, .service = &services[3], .index = 3},
+		{.alpn = pg, .service = &services[4], .index = 4},
+	};
+	static const struct {
+		const char *name;
+		const char *alpn;
+		int service; /* -1: none */
+	} asked[] = {
+		{"a.org", "", 0},
+		{"a.org", "\x08http/1.1", 0},
+		{"a.org", "\x08http/1.1\x02h2", 2},
+		{"a.org", "\x02h2\x0apostgresql", 1},
+		{"a.org", "\x01h\x03h2x", 0},
+		{"x.b.org", "\x02h2", 3},
+		{"x.b.org", "\x08http/1.1", -1},
+		{"b.org", "\x02h2", -1},
+		{"", "\x0apostgresql", 4},
+		{"x.b.org", "\x0apostgresql", 4},
+		{"", "", -1},
+	};
+	struct conf_listener listener = {.routes = by_name, .n_routes = COUNT(by_name)};
+	struct http_routes *found = http_routes_new(&listener);
+
+	(void)state;
+	assert_non_null(found);
+	for (size_t i = 0; i < COUNT(asked); i++) {
+		const struct conf_route *route = http_routes_find_name(
+			found, (struct slice){asked[i].name, strlen(asked[i].name)},
+			(struct slice){asked[i].alpn, strlen(asked[i].alpn)});
+		int got = route != NULL ? (int)(route->service - services) : -1;
+
+		if (got != asked[i].service)
+			fail_msg("case %zu: %d", i, got);
+	}
+	http_routes_free(found);
+}
+
 int
 main(void)
 {
@@ -233,6 +280,7 @@ main(void)
 		cmocka_unit_test(order_of_the_text_does_not_matter),
 		cmocka_unit_test(without_routes_there_is_the_service_of_the_listener),
 		cmocka_unit_test(long_hosts_stay_within_bounds),
+		cmocka_unit_test(names_and_protocols_of_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
