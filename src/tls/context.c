@@ -202,9 +202,10 @@ seal_ticket(struct tickets *tickets, struct ticket_key *key, unsigned char *name
 		       : -1;
 }
 
+/* A ticket of TLS 1.3 is used once (RFC 8446 C.4): the client gets another each time. */
 static int
 open_ticket(struct tickets *tickets, struct ticket_key *key, const unsigned char *name,
-	    const unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+	    const unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, bool is_once)
 {
 	int is_newest = 0;
 
@@ -213,7 +214,7 @@ open_ticket(struct tickets *tickets, struct ticket_key *key, const unsigned char
 	if (!set_mac_key(mac, key) ||
 	    EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->seal, iv) != 1)
 		return -1;
-	return is_newest ? 1 : 2;
+	return is_newest && !is_once ? 1 : 2;
 }
 
 static int
@@ -223,7 +224,8 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *ciph
 	struct tickets *tickets = stream_of(ssl)->context->tickets;
 	struct ticket_key key;
 	int rc = for_sealing ? seal_ticket(tickets, &key, name, iv, cipher, mac)
-			     : open_ticket(tickets, &key, name, iv, cipher, mac);
+			     : open_ticket(tickets, &key, name, iv, cipher, mac,
+					   SSL_version(ssl) == TLS1_3_VERSION);
 
 	OPENSSL_cleanse(&key, sizeof(key));
 	return rc;
