@@ -68,6 +68,22 @@ write_handshakes_failed(const struct metric *m, const struct metric_site *site,
 						m->id + i - TG_TLS_FAILURE_CLOSED));
 }
 
+/* The words of handshakes with clients, as far as they apply. */
+static void
+write_back_handshakes_failed(const struct metric *m, const struct metric_site *site,
+			     struct output *out)
+{
+	static const enum tls_failure failures[] = {
+		TG_TLS_FAILURE_CLOSED,	    TG_TLS_FAILURE_TIMEOUT, TG_TLS_FAILURE_NOT_TLS,
+		TG_TLS_FAILURE_NO_MATCH,    TG_TLS_FAILURE_CERTIFICATE, TG_TLS_FAILURE_ALERT,
+		TG_TLS_FAILURE_PROTOCOL,    TG_TLS_FAILURE_RESOURCE,
+	};
+
+	for (unsigned i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		exposition_labelled(out, &site->series, "reason", tls_failure_str(failures[i]),
+				    segment_sum(site->s->segment, site->slot, m->id + i));
+}
+
 static void
 write_proxy_faults(const struct metric *m, const struct metric_site *site, struct output *out)
 {
@@ -517,6 +533,9 @@ const struct metric metrics[] = {
 	ROW(BACKEND, COUNTER, "backend_sent_bytes_total", write_counter, TG_B_BYTES_IN, "Bytes to the backend."),
 	ROW(BACKEND, COUNTER, "backend_received_bytes_total", write_counter, TG_B_BYTES_OUT, "Bytes from the backend."),
 	ROW(BACKEND, COUNTER, "backend_connects_total", write_counter, TG_B_CONNECTS, "Connections made."),
+	ROW(BACKEND, COUNTER, "backend_tls_handshakes_total", write_counter, TG_B_TLS_HANDSHAKES, "TLS handshakes that succeeded."),
+	ROW(BACKEND, COUNTER, "backend_tls_resumed_total", write_counter, TG_B_TLS_RESUMED, "TLS handshakes of these that resumed a session."),
+	ROW(BACKEND, COUNTER, "backend_tls_failures_total", write_back_handshakes_failed, TG_B_TLS_FAILED_CLOSED, "TLS handshakes that failed, by reason."),
 	ROW(BACKEND, COUNTER, "backend_connect_errors_total", write_counter, TG_B_CONNECT_ERRORS, "Connects refused or timed out."),
 	ROW(BACKEND, COUNTER, "backend_answer_errors_total", write_counter, TG_B_ANSWER_ERRORS, "Answers missing, cut or not valid."),
 	ROW(BACKEND, COUNTER, "backend_bad_load_reports_total", write_counter, TG_B_BAD_LOAD_REPORTS, "Load reports in answers (endpoint-load-metrics) that could not be read."),

@@ -233,15 +233,9 @@ step(struct arrival *a)
 static void
 run_line(struct worker *w)
 {
-	struct mono now = loop_now(w->loop);
 	struct arrival *a;
 
-	if (w->handshakes.turn.us != now.us) {
-		w->handshakes.turn = now;
-		w->handshakes.spent_us = 0;
-	}
-	while ((a = TAILQ_FIRST(&w->handshakes.line)) != NULL &&
-	       w->handshakes.spent_us < TG_HANDSHAKE_TURN_US) {
+	while ((a = TAILQ_FIRST(&w->handshakes.line)) != NULL && worker_may_shake(w)) {
 		TAILQ_REMOVE(&w->handshakes.line, a, queue);
 		a->is_queued = false;
 		step(a);

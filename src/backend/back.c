@@ -148,7 +148,7 @@ back_learn_close(struct back *b)
 
 /* Fit to carry a request that cannot be repeated. */
 static bool
-is_safe(const struct back *b)
+is_safe(struct back *b)
 {
 	struct mono now = loop_now(worker_of(b)->loop);
 
@@ -164,8 +164,7 @@ back_take_idle(struct worker_backend *home, bool careful)
 	struct back *b;
 
 	/* What has said something unasked is not to be taken for an answer. */
-	while ((b = TAILQ_FIRST(&home->idle)) != NULL &&
-	       (b->conn.flags & (CONN_READABLE | CONN_HANGUP)) != 0)
+	while ((b = TAILQ_FIRST(&home->idle)) != NULL && !back_is_silent(b))
 		back_close(&b);
 	/* The first is the youngest: the others are no safer. */
 	if (b == NULL || (careful && !is_safe(b)))
@@ -198,8 +197,7 @@ back_take_own(struct back **own, const struct worker_backend *home, bool careful
 		return NULL;
 	now = loop_now(worker_of(b)->loop);
 	note_rest(b, now);
-	if ((b->conn.flags & (CONN_READABLE | CONN_HANGUP)) != 0 ||
-	    b->generation + 1 != home->generation ||
+	if (!back_is_silent(b) || b->generation + 1 != home->generation ||
 	    (careful && !(lets_rest(home, now) && mono_diff_us(now, b->idle_since) <= SAFE_REST_US &&
 			  conn_is_quiet(&b->conn)))) {
 		back_close(own);
@@ -233,6 +231,7 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 		return NULL;
 	b->home = home;
 	b->generation = home->generation;
+	b->to = *to;
 	/* A lease of a view before this one: its connection is not kept. */
 	if (!addr_equal(to, &home->addr))
 		b->generation--;
@@ -250,28 +249,6 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 	return NULL;
 }
 
-static int
-send_first(struct back *b)
-{
-	while (buf_len(b->first) > 0) {
-		ssize_t n = conn_send(&b->conn, buf_data(b->first), buf_len(b->first));
-
-		if (n < 0)
-			return (int)n;
-		buf_consume(b->first, (uint32_t)n);
-	}
-	buf_put(&worker_of(b)->bufs, &b->first);
-	return 0;
-}
-
-int
-back_connected(struct back *b)
-{
-	int rc = conn_connected(&b->conn);
-
-	return rc != 0 || b->first == NULL ? rc : send_first(b);
-}
-
 bool
 back_error_is_ours(int error)
 {
@@ -283,7 +260,8 @@ static bool
 is_whole(const struct back *b)
 {
 	return (b->conn.flags &
-		(CONN_HANGUP | CONN_ENDED | CONN_FAILED | CONN_BROKEN | CONN_SHUT)) == 0;
+		(CONN_HANGUP | CONN_ENDED | CONN_FAILED | CONN_BROKEN | CONN_SHUT)) == 0 &&
+	       !conn_has_unsent(&b->conn);
 }
 
 /* What the list does not take: it rests in its own place, where it has one, or is closed. */

@@ -19,6 +19,7 @@ struct back {
 	struct worker_backend *home;
 	TAILQ_ENTRY(back) link; /* in home->idle when idle */
 	struct timer timer;     /* idle lifetime */
+	struct addr to;
 	struct mono idle_since; /* the last time it became idle; unset: never */
 	unsigned generation;    /* home->generation when it connected */
 	bool is_idle;
@@ -43,11 +44,25 @@ struct back *back_take_idle(struct worker_backend *home, bool careful);
 struct back *back_take_own(struct back **own, const struct worker_backend *home, bool careful);
 /* The backend closed this connection while it was idle, or as a request reached it: learn from it. */
 void back_learn_close(struct back *b);
-/* A new connection under way; see conn_connect(). NULL: failed, errno says why. */
+/* A new connection under way; see conn_connect() and back_connected(). NULL: failed, errno says why. */
 struct back *back_connect(struct worker_backend *home, const struct addr *to,
 			  void (*on_ready)(struct back *b), void *stream);
-/* As conn_connected(), and what goes out first is with the kernel. */
+/*
+ * How it gets on, with what goes out first, and with TLS to the end of the handshake. 0: done. -TG_EAGAIN: under way; on_ready() follows. -TG_EIO: there is no
+ * connection, errno says why. -TG_EPROTO: there is no TLS, which is counted and told.
+ */
 TG_MUST_CHECK int back_connected(struct back *b);
+/* It took too long: where the handshake is under way that is counted and told. */
+void back_timed_out(struct back *b);
+/* Whether nothing came, no end either, before it was asked for anything. Else it is of no use. */
+bool back_is_silent(struct back *b);
+/* Whether the backend refused us in place of a first answer: TLS 1.3 tells us then what it thinks of our certificate. It
+ * has taken no byte of what was sent. Counted and told. */
+bool back_is_refused(struct back *b);
+/* As in struct access_record: 12, 13; 0: plain, or its handshake is not over. */
+uint8_t back_tls_version(const struct back *b);
+/* Bytes that the kernel has taken, over its life. */
+uint64_t back_raw_sent(const struct back *b);
 /* Whether back_connect() failed for want of descriptors or memory here: no fault of the backend. */
 bool back_error_is_ours(int error);
 void back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream);

@@ -4,6 +4,7 @@
 #include "backend/ramp.h"
 #include "backend/registry_priv.h"
 #include "base/log.h"
+#include "tls/trust.h"
 
 /* making and freeing */
 
@@ -31,7 +32,7 @@ state_new(const struct registry *r, struct conf *conf, const struct conf_service
 	if (s == NULL)
 		return NULL;
 	s->conf = service;
-	s->shared = service_shared_new(conf, service, r->segment, r->held);
+	s->shared = service_shared_new(conf, service, r->segment, r->held, r->trust);
 	s->backends = calloc(service->n_backends + 1, sizeof(s->backends[0]));
 	if (s->shared == NULL || s->backends == NULL || eject_init(s) != 0) {
 		state_free(s);
@@ -67,7 +68,8 @@ registry_new(struct conf *conf, struct segment *segment)
 	r->services = calloc(conf->n_services + 1, sizeof(struct service_state *));
 	r->places = calloc(segment_slots(segment), sizeof(r->places[0]));
 	r->held = calloc(1, sizeof(*r->held));
-	if (r->services == NULL || r->places == NULL || r->held == NULL)
+	r->trust = calloc(1, sizeof(*r->trust));
+	if (r->services == NULL || r->places == NULL || r->held == NULL || r->trust == NULL)
 		goto fail;
 	for (i = 0; i < conf->n_services; i++) {
 		r->services[i] = state_new(r, conf, &conf->services[i]);
@@ -94,6 +96,9 @@ registry_free(struct registry *r)
 	free(r->services);
 	free(r->places);
 	free(r->held);
+	if (r->trust != NULL)
+		trust_cache_fini(r->trust);
+	free(r->trust);
 	free(r);
 }
 

@@ -49,6 +49,7 @@ struct registry {
 	void (*alarm)(void *arg);
 	void *arg;
 	struct alarm *held; /* of all services */
+	struct trust_cache *trust; /* of all services, see tls/trust.h */
 	size_t n_checking;
 	bool has_settled; /* from then on, who comes comes back */
 };

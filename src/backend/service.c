@@ -3,6 +3,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/log.h"
+#include "tls/client.h"
+
 static bool
 has_limits(const struct conf_service *conf)
 {
@@ -32,6 +35,21 @@ service_shared_add_limits(struct service_shared *s)
 	return s->room != NULL ? add_queue(s) : -TG_ENOMEM;
 }
 
+/* conf/ has tried what is in the files: only memory can be missing. */
+static int
+add_tls(struct service_shared *s, struct trust_cache *trust)
+{
+	struct err err;
+	int rc;
+
+	if (!s->conf->tls.enable)
+		return 0;
+	rc = tls_client_new(s->conf, trust, &s->tls, &err);
+	if (rc < 0)
+		log_write(TG_LOG_ERROR, "no TLS to backends", "reason=%s", err.text);
+	return rc;
+}
+
 static int
 init(struct service_shared *s)
 {
@@ -58,7 +76,7 @@ init(struct service_shared *s)
 
 struct service_shared *
 service_shared_new(struct conf *conf, const struct conf_service *service, struct segment *segment,
-		   struct alarm *held)
+		   struct alarm *held, struct trust_cache *trust)
 {
 	struct service_shared *s = calloc(1, sizeof(*s));
 
@@ -70,7 +88,7 @@ service_shared_new(struct conf *conf, const struct conf_service *service, struct
 	s->segment = segment;
 	s->held = held;
 	s->ops = balance_find(service->balance);
-	if (init(s) != 0) {
+	if (init(s) != 0 || add_tls(s, trust) != 0) {
 		service_shared_unref(s);
 		return NULL;
 	}
@@ -93,6 +111,7 @@ service_shared_unref(struct service_shared *s)
 	queue_free(s->queue);
 	room_free(s->room);
 	outlier_free(s->outlier);
+	tls_client_unref(s->tls);
 	free(s->loads);
 	conf_unref(s->owner);
 	free(s);

@@ -15,6 +15,9 @@
 #include "conf/conf.h"
 #include "ipc/segment.h"
 
+struct tls_client;
+struct trust_cache;
+
 struct service_shared {
 	_Atomic unsigned refs;
 	struct conf *owner; /* of conf; counted */
@@ -27,13 +30,15 @@ struct service_shared {
 	struct queue *queue;           /* NULL: the service has no limits, and holds nothing */
 	struct room *room;             /* NULL: the service has no limits */
 	struct outlier *outlier;       /* NULL: nobody is ejected */
+	struct tls_client *tls;        /* counted; NULL: plain */
 	struct budget_floor floor;
 };
 
 /* `service` is one of `conf`, which gets a reference; `held` is told of who is held there, see queue_new().
- * NULL: no memory. */
+ * `trust`: see tls_client_new(). NULL: no memory, or the library refused its certificates, which is told. */
 struct service_shared *service_shared_new(struct conf *conf, const struct conf_service *service,
-					  struct segment *segment, struct alarm *held);
+					  struct segment *segment, struct alarm *held,
+					  struct trust_cache *trust);
 struct service_shared *service_shared_ref(struct service_shared *shared);
 void service_shared_unref(struct service_shared *shared); /* NULL allowed */
 

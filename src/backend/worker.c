@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
+#include "backend/arrival.h"
 #include "backend/back.h"
 #include "backend/capture.h"
 #include "backend/lease.h"
@@ -121,15 +122,29 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	buf_pool_init(&w->bufs, &w->counters->n[TG_W_BUFS]);
 	w->loop = loop_new();
 	w->tls_output = tls_output_new();
+	w->tls_sessions = tls_sessions_new(TG_TLS_SESSIONS_MAX);
 	w->services = calloc(slots, sizeof(struct worker_service *));
 	w->backends = calloc(slots, sizeof(struct worker_backend *));
-	if (w->loop == NULL || w->tls_output == NULL || w->services == NULL || w->backends == NULL)
+	if (w->loop == NULL || w->tls_output == NULL || w->tls_sessions == NULL ||
+	    w->services == NULL || w->backends == NULL)
 		return -TG_ENOMEM;
 	loop_watch_lag(w->loop, on_lag, w);
 	loop_count(w->loop, &(struct loop_counts){.turns = &w->counters->n[TG_W_TURNS],
 						  .calls = &w->counters->n[TG_W_CALLS],
 						  .yields = &w->counters->n[TG_W_YIELDS]});
 	return 0;
+}
+
+bool
+worker_may_shake(struct worker *w)
+{
+	struct mono now = loop_now(w->loop);
+
+	if (w->handshakes.turn.us != now.us) {
+		w->handshakes.turn = now;
+		w->handshakes.spent_us = 0;
+	}
+	return w->handshakes.spent_us < TG_HANDSHAKE_TURN_US;
 }
 
 void
@@ -148,6 +163,7 @@ worker_fini(struct worker *w)
 	}
 	loop_free(w->loop);
 	tls_output_free(w->tls_output);
+	tls_sessions_free(w->tls_sessions);
 	free(w->services);
 	free(w->backends);
 	pipe_pool_fini(&w->pipes);
@@ -184,11 +200,28 @@ backend_add(struct worker *w, struct worker_backend *b)
 		gauge_set(&b->counters->n[TG_B_IDLE], 0);
 }
 
+static void
+drop_session(struct worker_backend *b)
+{
+	tls_slot_clear(b->service->worker->tls_sessions, &b->session);
+}
+
 void
 worker_backend_leave(struct worker_backend *b)
 {
-	if (--b->n_users == 0 && b->index == TG_VIEW_NONE)
-		free(b);
+	if (--b->n_users > 0 || b->index != TG_VIEW_NONE)
+		return;
+	drop_session(b);
+	free(b);
+}
+
+/* What is idle is used no more, what is in use is not kept. */
+static void
+forget_connections(struct worker_backend *b)
+{
+	back_close_idle(b);
+	drop_session(b);
+	b->generation++;
 }
 
 static void
@@ -196,9 +229,8 @@ set_addr(struct worker_backend *b, const struct addr *addr)
 {
 	if (addr_equal(addr, &b->addr))
 		return;
-	back_close_idle(b);
+	forget_connections(b);
 	b->addr = *addr;
-	b->generation++;
 }
 
 /* Takes it out of the worker. */
@@ -376,12 +408,10 @@ swap_configured(struct worker_service *a, struct worker_service *b)
 
 /* None that was made until now is used again. */
 static void
-forget_connections(struct worker_service *s)
+renew_connections(struct worker_service *s)
 {
-	for (size_t i = 0; i < s->conf->n_backends; i++) {
-		back_close_idle(s->backends[i]);
-		s->backends[i]->generation++;
-	}
+	for (size_t i = 0; i < s->conf->n_backends; i++)
+		forget_connections(s->backends[i]);
 }
 
 static struct worker_service *
@@ -391,8 +421,8 @@ service_replace(struct worker *w, struct worker_service *s, struct worker_servic
 
 	keep_backends(w, s, next);
 	swap_configured(s, next);
-	if (greets_otherwise)
-		forget_connections(s);
+	if (greets_otherwise || !conf_back_tls_equal(&s->conf->tls, &next->conf->tls))
+		renew_connections(s);
 	budget_configure(&s->budget, s->conf->retry.budget_permille, &s->shared->floor);
 	if (next->queue != NULL)
 		queue_evict(next->queue, w->loop, loop_now(w->loop));

@@ -21,6 +21,7 @@
 #include "observe/access.h"
 #include "observe/counters.h"
 #include "observe/histogram.h"
+#include "tls/session.h"
 
 struct worker;
 struct worker_listener;
@@ -151,6 +152,7 @@ struct worker_backend {
 	/* What back.c saw of how long idle connections may rest; unset: never. */
 	struct mono rested; /* the last time one had rested long */
 	struct mono hasty;  /* the last time the backend closed one that had not */
+	struct tls_slot session; /* of TLS, to be resumed */
 };
 
 /* This worker's side of one service; as above. */
@@ -193,11 +195,12 @@ struct worker {
 	struct pipe_pool pipes;
 	struct spools spools; /* bodies that wait */
 	struct tls_output *tls_output;
+	struct tls_sessions *tls_sessions; /* with backends */
 	struct {
 		struct arrival_line line; /* those that wait for their next step */
 		struct mono turn;	  /* `spent_us` is of this turn of the loop */
 		uint64_t spent_us;
-	} handshakes; /* see backend/arrival.h */
+	} handshakes; /* see backend/arrival.h; those with backends have their time of it too */
 	struct worker_listeners listeners;
 	struct worker_listeners leaving; /* those that drain */
 	/* By slot, NULL where there is none. */
@@ -220,6 +223,9 @@ struct worker {
 TG_MUST_CHECK int worker_init(struct worker *w, unsigned id, const struct conf *conf,
 			      struct segment *segment);
 void worker_fini(struct worker *w);
+
+/* Whether this turn of the loop has time for another step of a handshake, see backend/arrival.h. */
+bool worker_may_shake(struct worker *w);
 
 /* Goes on with what is configured beside listeners and services; `conf` outlives it. */
 void worker_configure(struct worker *w, const struct conf *conf);

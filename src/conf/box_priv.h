@@ -26,7 +26,7 @@ struct conf_box {
 	struct conf
 		*file; /* what it was made from, whose texts it uses; NULL: it was read itself */
 	struct conf_part **parts; /* [conf.n_services]; NULL each: as the file has it; NULL: all are */
-	struct conf_part *certificates; /* those of all listeners, read anew; NULL: as the file has them */
+	struct conf_part *certificates; /* those of all listeners and services, read anew; NULL: as the file has them */
 };
 
 /* With one reference and nothing in it. NULL: no memory. */

@@ -277,9 +277,8 @@ read_file(struct reading *r, struct conf_certificate *c)
 	return true;
 }
 
-/* A number for what can be seen of a file without reading it. */
-static uint64_t
-look(const char *path, uint64_t so_far)
+uint64_t
+conf_look(const char *path, uint64_t so_far)
 {
 	struct {
 		uint64_t device, number, size, changed, changed_ns, before;
@@ -299,10 +298,10 @@ look(const char *path, uint64_t so_far)
 uint64_t
 conf_certificate_look(const struct conf_certificate *c)
 {
-	uint64_t mark = look(c->path, 0);
+	uint64_t mark = conf_look(c->path, 0);
 
 	for (size_t i = 0; i < c->n_loaded; i++)
-		mark = look(c->loaded[i].key_file, look(c->loaded[i].file, mark));
+		mark = conf_look(c->loaded[i].key_file, conf_look(c->loaded[i].file, mark));
 	return mark;
 }
 
@@ -329,4 +328,21 @@ conf_read_certificate(struct arena *arena, struct conf_certificate *c, conf_cert
 	struct reading r = {.arena = arena, .told = told, .user = user, .file = c->path};
 
 	return read_certificate(&r, c);
+}
+
+bool
+conf_read_own(struct arena *arena, struct conf_certificate *c, struct conf_pem *ret,
+	      conf_certificate_told *told, void *user)
+{
+	struct reading r = {.arena = arena, .told = told, .user = user, .file = c->path};
+	struct stat st;
+
+	if (stat(c->path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		fail(&r, c->path, "is a folder; allowed: a file");
+		return false;
+	}
+	if (!read_certificate(&r, c))
+		return false;
+	*ret = c->loaded[0].pem;
+	return true;
 }

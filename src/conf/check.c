@@ -136,3 +136,16 @@ conf_check_path(struct conf_check *check, const char *key, const char *name, cha
 		return true;
 	return false;
 }
+
+bool
+conf_check_find_path(struct conf_check *check, const char *key, const char *name, char **ret)
+{
+	char path[4096];
+
+	if (!conf_check_path(check, key, name, path, sizeof(path)))
+		return false;
+	*ret = arena_copy(conf_check_arena(check), path, strlen(path));
+	if (!*ret)
+		conf_check_no_memory(check);
+	return *ret != NULL;
+}

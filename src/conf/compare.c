@@ -194,11 +194,33 @@ is_objects(const struct conf_field *f)
 	       f->schema == &conf_schema_hook;
 }
 
+/* What was read of a file, by the key that names it. */
+static void
+compare_contents(struct comparison *c, const struct conf_field *f, const char *path, const char *a,
+		 const char *b)
+{
+	static const char ending[] = "_base64";
+	size_t n = length_at(f, a);
+	size_t key_n = strlen(f->key) - (sizeof(ending) - 1);
+	char key[64];
+
+	/* Where one has none, the key itself differs. */
+	if (!is_set(f, a) || !is_set(f, b) ||
+	    (n == length_at(f, b) && memcmp(pointer_at(f, a), pointer_at(f, b), n) == 0))
+		return;
+	snprintf(key, sizeof(key), "%.*s", (int)key_n, f->key);
+	print_key(c, path, key);
+	fputs(" renewed", c->out);
+}
+
 static void
 compare_row(struct comparison *c, const struct conf_field *f, const char *path, const char *a,
 	    const char *b)
 {
 	char below[256];
+
+	if (f->kind == &conf_kind_base64)
+		compare_contents(c, f, path, a, b);
 
 	if (f->kind == &conf_kind_later || (f->flags & TG_CONF_INTERNAL) || is_objects(f) ||
 	    (!applies(f, a) && !applies(f, b)))

@@ -139,6 +139,12 @@ struct conf_certificates {
 		    struct conf_pem *ret, struct err *err);
 	/* A list of ciphers. -TG_EINVAL with what is wrong. */
 	int (*check_ciphers)(const char *text, struct err *err);
+	/* Certificates of authorities, lists of what they have revoked. What is odd is told to `warn`. -TG_EINVAL with what
+	 * is wrong. */
+	int (*check_authorities)(const char *pem, size_t n, void (*warn)(void *user, const char *text),
+				 void *user, struct err *err);
+	int (*check_revoked)(const char *pem, size_t n, void (*warn)(void *user, const char *text),
+			     void *user, struct err *err);
 };
 /* Once, before the first configuration is read; NULL, as at start: files of certificates are not read,
  * and any ciphers will do. */
@@ -177,6 +183,45 @@ struct conf_tls {
 	bool strict_sni;              /* who asks for another name, or for none, is refused; false */
 	uint64_t session_lifetime_ms; /* 1h; 0: no session is resumed */
 };
+
+/* Whose certificates are taken: a file of PEM. */
+struct conf_pem_file {
+	char *file; /* NULL: none is named */
+	char *path; /* as it is opened; known where it was read. Authorities: that of the system, where none is named */
+	char *pem;  /* what is in it; NULL: nothing was read */
+	size_t pem_n;
+};
+
+/* What of a backend's certificate must be right. */
+enum conf_verify {
+	TG_VERIFY_FULL = 0,  /* an authority has signed it, and it has the name (default) */
+	TG_VERIFY_CHAIN = 1, /* an authority has signed it */
+	TG_VERIFY_NONE = 2,
+	TG_VERIFY_COUNT
+};
+
+/* tls = { enable; ca; crl; verify; name; certificate; key; min_version; ciphers; } of a service. */
+struct conf_back_tls {
+	bool enable; /* where the group is written: true */
+	bool is_off; /* worked out of it, when all is read */
+	struct conf_pem_file ca;
+	struct conf_pem_file crl; /* none: nothing is known to be revoked */
+	enum conf_verify verify;
+	char *name; /* NULL: that of the backend's address */
+	struct conf_certificate certificate; /* our own; file NULL: none */
+	struct conf_pem own;                 /* what is in it */
+	enum conf_tls_version min_version;   /* TG_TLS_1_2 */
+	char *ciphers;                       /* of TLS 1.2; NULL: tls/settings.h */
+};
+
+/* The name in its certificate; NULL: `tls` has none, and no address of the backend is known before it is
+ * connected to. */
+struct conf_backend;
+const char *conf_back_tls_name(const struct conf_back_tls *tls, const struct conf_backend *backend);
+/* Whether connections made by the one may be used by the other. */
+bool conf_back_tls_equal(const struct conf_back_tls *a, const struct conf_back_tls *b);
+/* Changes when one of its files does. Does not read them. */
+uint64_t conf_back_tls_look(const struct conf_back_tls *tls);
 
 struct conf_route {
 	char *host; /* lower case; "*.example.org" is a wildcard; NULL: any; mode tcp: the name of the ClientHello */
@@ -253,6 +298,7 @@ struct conf_health_check {
 	size_t n_command;
 	uint16_t port; /* 0: the backend's */
 	bool keep;     /* tcp: the connection stays open between checks; false */
+	bool plain;    /* no TLS, whatever the service has; false */
 	unsigned fail_open_percent; /* fewer up than this share: all are used; 0: never (default) */
 	enum conf_share share;      /* off */
 };
@@ -658,6 +704,7 @@ struct conf_service {
 	uint64_t slow_start_ms; /* a backend that comes back gets its share step by step; 0: at once */
 	struct conf_tcp tcp;
 	enum conf_send_proxy send_proxy;
+	struct conf_back_tls tls;
 	struct conf_buffer buffer_request;
 	struct conf_buffer buffer_response;
 	enum conf_expect expect;
@@ -679,6 +726,14 @@ struct conf_service {
 	struct conf_placement placement;
 	struct conf_hold hold;
 };
+
+/* Whether its checks speak TLS. */
+static inline bool
+conf_checks_have_tls(const struct conf_service *service)
+{
+	return service->tls.enable && !service->health.plain &&
+	       (service->health.type == TG_HEALTH_TCP || service->health.type == TG_HEALTH_HTTP);
+}
 
 /* Whether names say where it is. */
 static inline bool

@@ -202,6 +202,7 @@ conf_service_share(struct conf *conf, const struct conf_service *service)
 		return NULL;
 	}
 	box->conf.services[0].index = 0;
+	box->certificates = conf_part_ref(conf_box_of(conf)->certificates);
 	box->file = conf_ref(file_of(conf));
 	return &box->conf;
 }

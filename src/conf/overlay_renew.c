@@ -7,7 +7,8 @@
 
 struct renewal {
 	struct arena *arena;
-	const struct conf_listener *listener; /* under way */
+	const char *what; /* under way: "listener" or "service", and its name */
+	const char *name;
 	conf_renew_told *told;
 	void *user;
 	size_t n_failed;
@@ -20,7 +21,7 @@ on_told(void *user, bool is_error, bool is_of_key, const char *text)
 	char line[768];
 
 	(void)is_of_key;
-	snprintf(line, sizeof(line), "listener %s: %s%s", r->listener->name,
+	snprintf(line, sizeof(line), "%s %s: %s%s", r->what, r->name,
 		 is_error ? "" : "warning: ", text);
 	r->told(r->user, line);
 }
@@ -70,7 +71,8 @@ renew_listener(struct renewal *r, struct conf_listener *l)
 	size_t n = l->tls.n_certificates;
 	struct conf_certificate *to = arena_alloc(r->arena, n, sizeof(to[0]));
 
-	r->listener = l;
+	r->what = "listener";
+	r->name = l->name;
 	if (!to)
 		return false;
 	memcpy(to, from, n * sizeof(to[0]));
@@ -80,6 +82,46 @@ renew_listener(struct renewal *r, struct conf_listener *l)
 	}
 	l->tls.certificates = to;
 	return true;
+}
+
+/* Read anew, or a copy of what was read before. False: no memory. */
+static bool
+renew_file(struct renewal *r, struct conf_pem_file *f,
+	   bool (*read)(struct arena *arena, struct conf_pem_file *f, conf_certificate_told *told,
+			void *user))
+{
+	const struct conf_pem_file before = *f;
+
+	if (!f->pem || read(r->arena, f, on_told, r))
+		return true;
+	r->n_failed++;
+	*f = before;
+	return dup_bytes(r->arena, &f->pem, f->pem_n);
+}
+
+static bool
+renew_own(struct renewal *r, struct conf_back_tls *tls)
+{
+	const struct conf_certificate before = tls->certificate;
+
+	if (!tls->own.chain || conf_read_own(r->arena, &tls->certificate, &tls->own, on_told, r))
+		return true;
+	r->n_failed++;
+	tls->certificate = before;
+	if (!dup_loaded(r->arena, &tls->certificate))
+		return false;
+	tls->own = tls->certificate.loaded[0].pem;
+	return true;
+}
+
+static bool
+renew_service(struct renewal *r, struct conf_service *service)
+{
+	r->what = "service";
+	r->name = service->name;
+	return renew_file(r, &service->tls.ca, conf_read_authorities) &&
+	       renew_file(r, &service->tls.crl, conf_read_revoked) &&
+	       renew_own(r, &service->tls);
 }
 
 int
@@ -96,6 +138,8 @@ conf_draft_renew(struct conf_draft *d, conf_renew_told *told, void *user, size_t
 		if (conf_has_tls(&conf->listeners[i]))
 			ok = renew_listener(&r, &conf->listeners[i]);
 	}
+	for (size_t i = 0; i < conf->n_services && ok; i++)
+		ok = renew_service(&r, &conf->services[i]);
 	/* What points into it, of a draft that has failed, is dropped with it by the caller. */
 	conf_part_unref(d->box->certificates);
 	d->box->certificates = part;

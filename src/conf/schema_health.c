@@ -226,6 +226,16 @@ static const struct conf_field health_fields[] = {
 			"program sees one connection on which nothing comes; it may close it.",
 	},
 	{
+		.key = "plain",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_health_check, plain),
+		.preset = "false",
+		.flags = TG_CONF_CONTROL,
+		.help = "With tls of the service: whether checks do without it. Else a check of type \\(dqhttp\\(dq asks "
+			"over TLS, and one of type \\(dqtcp\\(dq passes when the handshake has; what is checked of "
+			"certificates is the same.",
+	},
+	{
 		.key = "fail_open",
 		.kind = &conf_kind_integer,
 		TG_MEMBER(conf_health_check, fail_open_percent),

@@ -138,6 +138,7 @@ extern const struct conf_schema conf_schema_labels;
 extern const struct conf_schema conf_schema_provider;
 extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;
+extern const struct conf_schema conf_schema_back_tls;
 extern const struct conf_schema conf_schema_tls; /* of a struct conf_listener, its mode read */
 extern const struct conf_schema conf_schema_store;
 extern const struct conf_schema conf_schema_page;
@@ -203,10 +204,24 @@ typedef void conf_certificate_told(void *user, bool is_error, bool is_of_key, co
 /* Reads what is at c->path, c->key_path: c->loaded, in `arena`. False: an error was told. */
 bool conf_read_certificate(struct arena *arena, struct conf_certificate *c,
 			   conf_certificate_told *told, void *user);
+/* The same of one file: a folder is an error. What was read in *ret. */
+bool conf_read_own(struct arena *arena, struct conf_certificate *c, struct conf_pem *ret,
+		   conf_certificate_told *told, void *user);
+/* The same of what is at f->path: f->pem. */
+bool conf_read_authorities(struct arena *arena, struct conf_pem_file *f, conf_certificate_told *told,
+			   void *user);
+bool conf_read_revoked(struct arena *arena, struct conf_pem_file *f, conf_certificate_told *told,
+		       void *user);
+/* Where the authorities of this system are. NULL: nowhere that is known. */
+const char *conf_system_authorities(void);
+/* What can be seen of a file without reading it, with what was seen before. */
+uint64_t conf_look(const char *path, uint64_t so_far);
 /* `name` as the file says it that has `key`: beside that file, where it is relative. False: too long, or relative
  * where there is no file, which is an error at `key`. */
 bool conf_check_path(struct conf_check *check, const char *key, const char *name, char *buf,
 		     size_t size);
+/* The same, with memory of the configuration. False: it was told. */
+bool conf_check_find_path(struct conf_check *check, const char *key, const char *name, char **ret);
 
 /* What knows modules; NULL: nobody. */
 const struct conf_modules *conf_modules(void);

@@ -513,6 +513,13 @@ static const struct conf_field service_fields[] = {
 			"mode = \\(dqtcp\\(dq.",
 	},
 	{
+		.key = "tls",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, tls),
+		.schema = &conf_schema_back_tls,
+		.help = "Backends speak TLS.",
+	},
+	{
 		.key = "buffer_request",
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_service, buffer_request),
@@ -644,7 +651,6 @@ static const struct conf_field service_fields[] = {
 			"where they have no port of their own: with "
 			"\\(dqv2\\(dq the command LOCAL, with \\(dqv1\\(dq the addresses of their connection.",
 	},
-	TG_LATER("tls"),
 	TG_LATER("protocol"),
 	{
 		.key = "scheduler",
@@ -710,6 +716,34 @@ check_fail_open(struct conf_check *check, const struct conf_service *service)
 }
 
 static void
+check_kept(struct conf_check *check, const struct conf_service *service)
+{
+	if (service->health.keep && conf_checks_have_tls(service))
+		conf_check_error(check, "health",
+				 "keep, but its checks speak TLS, which begins with each connection; "
+				 "allowed: with plain = true");
+}
+
+/* Where there is neither name nor address, none could be checked. */
+static void
+check_tls_names(struct conf_check *check, const struct conf_service *service)
+{
+	if (service->tls.is_off || service->tls.verify != TG_VERIFY_FULL || service->tls.name)
+		return;
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct endpoint *e = &service->backends[i].endpoint;
+
+		if (e->kind == TG_ENDPOINT_SRV ||
+		    (e->kind == TG_ENDPOINT_ADDR && e->addr.u.sa.sa_family == AF_UNIX)) {
+			conf_check_error(check, "tls",
+					 "name is missing: the address of backends[%zu] has none",
+					 i);
+			return;
+		}
+	}
+}
+
+static void
 service_check(struct conf_check *check, void *object)
 {
 	struct conf_service *service = object;
@@ -720,6 +754,8 @@ service_check(struct conf_check *check, void *object)
 	check_hash_bound(check, object);
 	check_fail_open(check, object);
 	check_ports(check, object);
+	check_kept(check, object);
+	check_tls_names(check, object);
 	conf_check_scaled(check, object);
 	conf_check_placed(check, object);
 	conf_expand_slots(check, object);

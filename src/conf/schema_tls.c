@@ -87,20 +87,6 @@ on_told(void *user, bool is_error, bool is_of_key, const char *text)
 		conf_check_warn(user, key, "%s", text);
 }
 
-/* False: it was told. */
-static bool
-find_path(struct conf_check *check, const char *key, const char *name, char **ret)
-{
-	char path[4096];
-
-	if (!conf_check_path(check, key, name, path, sizeof(path)))
-		return false;
-	*ret = arena_copy(conf_check_arena(check), path, strlen(path));
-	if (!*ret)
-		conf_check_no_memory(check);
-	return *ret != NULL;
-}
-
 static void
 certificate_check(struct conf_check *check, void *object)
 {
@@ -108,8 +94,8 @@ certificate_check(struct conf_check *check, void *object)
 
 	if (!c->file || conf_check_is_internal(check) || !conf_certificates())
 		return;
-	if (find_path(check, "file", c->file, &c->path) &&
-	    (!c->key || find_path(check, "key", c->key, &c->key_path)))
+	if (conf_check_find_path(check, "file", c->file, &c->path) &&
+	    (!c->key || conf_check_find_path(check, "key", c->key, &c->key_path)))
 		(void)conf_read_certificate(conf_check_arena(check), c, on_told, check);
 }
 

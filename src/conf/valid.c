@@ -276,6 +276,18 @@ conf_valid_request_host(const char *text, struct err *err)
 }
 
 int
+conf_valid_tls_name(const char *text, struct err *err)
+{
+	struct ip ip;
+
+	if (ip_parse(text, strlen(text), &ip) == 0 || (text[0] != '.' && is_made_of(text, "_.-")))
+		return 0;
+	return err_set(err, TG_EINVAL,
+		       "bad name \"%.64s\"; allowed: a host name, or an address, without a port",
+		       text);
+}
+
+int
 conf_valid_own_address(const char *text, struct err *err)
 {
 	struct ip ip;

@@ -35,7 +35,8 @@ check_result_help(unsigned result)
 bool
 check_result_is_pass(enum check_result result)
 {
-	return result == TG_CHECK_L4_OK || result == TG_CHECK_L7_OK || result == TG_CHECK_EXEC_OK;
+	return result == TG_CHECK_L4_OK || result == TG_CHECK_L6_OK || result == TG_CHECK_L7_OK ||
+	       result == TG_CHECK_EXEC_OK;
 }
 
 void
@@ -153,6 +154,8 @@ check_outcome_timeout(const struct check *c, struct check_outcome *ret)
 		c->ops->timeout(c, ret);
 	else if ((c->conn.flags & CONN_CONNECTING) != 0)
 		check_outcome_set(ret, TG_CHECK_L4_TIMEOUT, "connect timeout");
+	else if (c->conn.filter != NULL && !c->is_connected)
+		check_outcome_set(ret, TG_CHECK_L6_TIMEOUT, "TLS handshake timeout");
 	else
 		check_outcome_set(ret, TG_CHECK_L7_TIMEOUT, "answer timeout");
 }
@@ -182,6 +185,78 @@ check_greeting(const struct check *c, unsigned char to[TG_PROXY_WRITTEN_MAX])
 	else
 		h.is_local = true;
 	return proxy_header_write(&h, to);
+}
+
+/* It fits into an empty socket. */
+static bool
+greet(struct check *c)
+{
+	unsigned char bytes[TG_PROXY_WRITTEN_MAX];
+	size_t n = check_greeting(c, bytes);
+
+	return n == 0 || conn_send(&c->conn, bytes, n) == (ssize_t)n;
+}
+
+/* As back_connected() does for traffic; a new handshake each time, so that it is of the certificate. */
+static int
+begin_tls(struct check *c, struct check_outcome *ret)
+{
+	const struct check_target *t = c->target;
+	const struct tls_target target = {
+		.name = conf_back_tls_name(&t->service->tls, t->backend),
+		.addr = &t->addr,
+	};
+	struct conn_filter *f;
+
+	if ((c->conn.flags & CONN_READABLE) != 0 && !conn_is_quiet(&c->conn)) {
+		check_outcome_set(ret, TG_CHECK_L6_INVALID, "bytes, or an end, before the handshake");
+		return -TG_EIO;
+	}
+	if (!greet(c)) {
+		check_outcome_set(ret, TG_CHECK_L4_REFUSED, "the PROXY header was not taken");
+		return -TG_EIO;
+	}
+	f = tls_stream_connect(t->tls, t->tls_output, &target);
+	if (f == NULL) {
+		check_outcome_set(ret, TG_CHECK_SOCKET, "no memory");
+		return -TG_EIO;
+	}
+	conn_attach(&c->conn, f);
+	return 0;
+}
+
+static int
+shake(struct check *c, struct check_outcome *ret)
+{
+	struct conn_filter *f = c->conn.filter;
+	int rc = tls_stream_step(f);
+	const char *text;
+
+	if (rc != -TG_EPROTO)
+		return rc;
+	text = tls_stream_failure_text(f);
+	check_outcome_set(ret, TG_CHECK_L6_INVALID, "TLS: %s%s%s", tls_failure_str(tls_stream_failure(f)),
+			  text[0] != '\0' ? ", " : "", text);
+	return -TG_EIO;
+}
+
+int
+check_connected(struct check *c, unsigned what, struct check_outcome *ret)
+{
+	int rc;
+
+	conn_note(&c->conn, what);
+	if (c->is_connected)
+		return 0;
+	rc = conn_connected(&c->conn);
+	if (rc == -TG_EIO)
+		check_outcome_set_errno(ret, TG_CHECK_L4_REFUSED, errno);
+	if (rc == 0 && c->target->tls != NULL && c->conn.filter == NULL)
+		rc = begin_tls(c, ret);
+	if (rc == 0 && c->conn.filter != NULL)
+		rc = shake(c, ret);
+	c->is_connected = rc == 0;
+	return rc;
 }
 
 void

@@ -18,6 +18,7 @@
 #include "net/conn.h"
 #include "net/knock.h"
 #include "net/proxy_header.h"
+#include "tls/client.h"
 
 /* What came out; the words are those of HAProxy's check_status column. */
 #define TG_CHECK_RESULTS(X)                                                \
@@ -28,6 +29,9 @@
 	X(L4_OK, "L4OK", "the connection was made")                        \
 	X(L4_TIMEOUT, "L4TOUT", "the connection was not made in time")     \
 	X(L4_REFUSED, "L4CON", "the connection failed")                    \
+	X(L6_OK, "L6OK", "the TLS handshake was made")                     \
+	X(L6_TIMEOUT, "L6TOUT", "the TLS handshake did not end in time")   \
+	X(L6_INVALID, "L6RSP", "the TLS handshake failed")                 \
 	X(L7_OK, "L7OK", "the answer is as expected")                      \
 	X(L7_TIMEOUT, "L7TOUT", "the answer did not end in time")          \
 	X(L7_INVALID, "L7RSP", "the answer is cut, not valid or has another body") \
@@ -76,6 +80,8 @@ struct check_target {
 	struct process_pool *programs; /* where they run */
 	struct knocker *knocker;       /* what tcp checks share */
 	struct kept *kept;	       /* where they leave their connection; NULL: nowhere */
+	struct tls_client *tls;	       /* counted; NULL: plain */
+	struct tls_output *tls_output;
 	struct addr addr;	       /* with the check's port */
 };
 
@@ -96,6 +102,7 @@ struct check {
 	struct loop *loop;
 	struct conn conn;
 	bool is_running;
+	bool is_connected; /* with TLS: and its handshake is over */
 	void *state; /* the kind's own, from start to stop */
 };
 
@@ -126,9 +133,12 @@ void check_stop(struct check *c);
 /* What a deadline means for it at this moment. Before check_stop(). */
 void check_outcome_timeout(const struct check *c, struct check_outcome *ret);
 
-/* For kinds, connected: the PROXY header that goes before all else, as the service has send_proxy; its length. 0: none,
+/* For kinds, connected and without TLS: the PROXY header that goes before all else, as the service has send_proxy; its length. 0: none,
  * as where the check has a port of its own. */
 size_t check_greeting(const struct check *c, unsigned char to[TG_PROXY_WRITTEN_MAX]);
+/* For kinds: on a report of the connection, which is noted. 0: it is made, and with TLS its handshake; -TG_EAGAIN: not yet;
+ * -TG_EIO: failed, with the outcome filled. */
+TG_MUST_CHECK int check_connected(struct check *c, unsigned what, struct check_outcome *ret);
 /* For kinds: the check is decided. `c` may be started again inside. */
 void check_finish(struct check *c, const struct check_outcome *outcome);
 /* For kinds: the check a connection's watch belongs to. */

@@ -250,15 +250,19 @@ probe_table_fini(struct probe_table *t)
 static int
 make_probes(struct health *health, const struct conf_service *service)
 {
-	for (size_t i = 0; i < service->n_backends; i++) {
-		struct probe *p = probe_new(health, service, &service->backends[i]);
+	struct tls_client *tls;
+	int rc = probe_make_client(health, service, &tls);
+
+	for (size_t i = 0; i < service->n_backends && rc == 0; i++) {
+		struct probe *p = probe_new(health, service, &service->backends[i], tls);
 
 		health->table.list[health->table.first[service->index] + i] = p;
-		if (p == NULL || probe_add_agent(p) < 0)
-			return -TG_ENOMEM;
-		probe_keep_connection(p);
+		rc = p != NULL ? probe_add_agent(p) : -TG_ENOMEM;
+		if (rc == 0)
+			probe_keep_connection(p);
 	}
-	return 0;
+	tls_client_unref(tls);
+	return rc;
 }
 
 struct health *
@@ -276,7 +280,8 @@ health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
 	lane_init(&health->network, loop, TG_HEALTH_RUNNING_MAX, mono_read().us);
 	lane_init(&health->programs, loop, TG_HEALTH_PROGRAMS_MAX, mono_read().us);
 	health->program_pool = process_pool_new(loop, PROGRAMS_LEFT_MAX);
-	if (health->program_pool == NULL || probe_table_init(&health->table, conf) < 0) {
+	health->tls_output = tls_output_new();
+	if (health->program_pool == NULL || health->tls_output == NULL || probe_table_init(&health->table, conf) < 0) {
 		health_free(health);
 		return NULL;
 	}
@@ -307,6 +312,8 @@ health_free(struct health *health)
 	lane_fini(&health->programs);
 	process_pool_free(health->program_pool);
 	knocker_fini(&health->knocker);
+	trust_cache_fini(&health->trust);
+	tls_output_free(health->tls_output);
 	probe_table_fini(&health->table);
 	free(health);
 }

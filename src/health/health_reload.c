@@ -12,13 +12,16 @@ struct health_next {
 static bool
 is_checked_alike(const struct conf_service *a, const struct conf_service *b)
 {
-	return conf_health_equal(a, b) && conf_agent_equal(a, b);
+	return conf_health_equal(a, b) && conf_agent_equal(a, b) &&
+	       conf_checks_have_tls(a) == conf_checks_have_tls(b) &&
+	       (!conf_checks_have_tls(b) || conf_back_tls_equal(&a->tls, &b->tls));
 }
 
 /* The probe that stays, or a new one that is to take its place. NULL: no memory. */
 static struct probe *
 prepare_probe(struct health *health, const struct conf_place *before, bool is_alike,
-	      const struct conf_service *service, const struct conf_backend *backend)
+	      const struct conf_service *service, const struct conf_backend *backend,
+	      struct tls_client *tls)
 {
 	struct probe *known = NULL;
 	struct probe *p;
@@ -27,7 +30,7 @@ prepare_probe(struct health *health, const struct conf_place *before, bool is_al
 		known = probe_get(health, before->service->index, before->backend->index);
 	if (known != NULL && is_alike && probe_is_unix(&known->backend->endpoint) == probe_is_unix(&backend->endpoint))
 		return known;
-	p = probe_new(health, service, backend);
+	p = probe_new(health, service, backend, tls);
 	if (p == NULL)
 		return NULL;
 	p->before = known;
@@ -42,22 +45,37 @@ prepare_probe(struct health *health, const struct conf_place *before, bool is_al
 	return p;
 }
 
+/* That of `alike`, which is checked the same way and may be NULL, where it has one already. */
+static int
+get_client(struct health *health, const struct conf_service *alike,
+	   const struct conf_service *service, struct tls_client **ret)
+{
+	if (alike == NULL || alike->n_backends == 0)
+		return probe_make_client(health, service, ret);
+	*ret = tls_client_ref(probe_get(health, alike->index, 0)->target.tls);
+	return 0;
+}
+
 static int
 prepare_service(struct health *health, struct health_next *next, const struct conf_service *service)
 {
 	const struct conf_service *known = conf_same_service(next->same, service);
 	bool is_alike = known != NULL && is_checked_alike(known, service);
+	struct tls_client *tls;
+	int rc = get_client(health, is_alike ? known : NULL, service, &tls);
 
-	for (size_t i = 0; i < service->n_backends; i++) {
+	for (size_t i = 0; i < service->n_backends && rc == 0; i++) {
 		const struct conf_backend *backend = &service->backends[i];
 		struct conf_place before = conf_same_backend(next->same, service, backend);
-		struct probe *p = prepare_probe(health, &before, is_alike, service, backend);
+		struct probe *p =
+			prepare_probe(health, &before, is_alike, service, backend, tls);
 
 		if (p == NULL)
-			return -TG_ENOMEM;
+			rc = -TG_ENOMEM;
 		next->table.list[next->table.first[service->index] + i] = p;
 	}
-	return 0;
+	tls_client_unref(tls);
+	return rc;
 }
 
 int

@@ -106,7 +106,7 @@ send_request(struct check *c, struct http_check *h)
 	int rc;
 
 	if (!h->is_connected)
-		h->greeting_n = check_greeting(c, h->greeting);
+		h->greeting_n = c->target->tls == NULL ? check_greeting(c, h->greeting) : 0;
 	h->is_connected = true;
 	rc = send_rest(c, h->greeting, h->greeting_n, &h->greeting_sent_n);
 	if (rc == 0)
@@ -131,7 +131,11 @@ receive_answer(struct check *c, struct http_check *h, struct check_outcome *ret)
 			check_outcome_set_errno(ret, TG_CHECK_L7_INVALID, errno);
 			return 1;
 		}
-		rc = n > 0 ? answer_feed(&h->answer, bytes, (size_t)n) : answer_end(&h->answer);
+		rc = -TG_EPROTO;
+		if (n > 0)
+			rc = answer_feed(&h->answer, bytes, (size_t)n);
+		else if ((c->conn.flags & CONN_TRUNCATED) == 0)
+			rc = answer_end(&h->answer);
 		if (rc == 1)
 			judge(c, &h->answer, ret);
 		else if (rc == -TG_ENOMEM)
@@ -153,12 +157,10 @@ on_event(struct watch *w, unsigned what)
 	struct check_outcome outcome;
 	int rc;
 
-	conn_note(&c->conn, what);
-	rc = conn_connected(&c->conn);
+	rc = check_connected(c, what, &outcome);
 	if (rc == -TG_EAGAIN)
 		return;
 	if (rc < 0) {
-		check_outcome_set_errno(&outcome, TG_CHECK_L4_REFUSED, errno);
 		check_finish(c, &outcome);
 		return;
 	}

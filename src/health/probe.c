@@ -329,14 +329,31 @@ probe_free(struct probe *p)
 	kept_drop(&p->kept);
 	p->health->may_keep += p->target.kept != NULL;
 	probe_drop_trial(p);
+	tls_client_unref(p->target.tls);
 	agent_free(p->agent);
 	free(p);
 }
 
-/* It has no agent yet, and keeps no connection. NULL: no memory. */
+int
+probe_make_client(struct health *health, const struct conf_service *service,
+		  struct tls_client **ret)
+{
+	struct err err;
+	int rc;
+
+	*ret = NULL;
+	if (!conf_checks_have_tls(service))
+		return 0;
+	rc = tls_client_new(service, &health->trust, ret, &err);
+	if (rc == 0)
+		return 0;
+	log_write(TG_LOG_ERROR, "no TLS for checks", "reason=%s", err.text);
+	return -TG_ENOMEM;
+}
+
 struct probe *
 probe_new(struct health *health, const struct conf_service *service,
-	  const struct conf_backend *backend)
+	  const struct conf_backend *backend, struct tls_client *tls)
 {
 	const struct conf_health_check *conf = &service->health;
 	const struct pace_conf pace = {
@@ -366,6 +383,8 @@ probe_new(struct health *health, const struct conf_service *service,
 		.backend = backend,
 		.programs = health->program_pool,
 		.knocker = &health->knocker,
+		.tls = tls_client_ref(tls),
+		.tls_output = health->tls_output,
 	};
 	kept_init(&p->kept);
 	p->status.verdict.since = loop_now(health->loop);

@@ -52,13 +52,19 @@ struct health {
 	struct lane programs;
 	struct process_pool *program_pool;
 	struct knocker knocker;
+	struct trust_cache trust;
+	struct tls_output *tls_output;
 };
 
 /*** probe.c ***/
 
-/* It has no agent yet, and keeps no connection. NULL: no memory. */
+/* It has no agent yet, and keeps no connection. A reference of `tls` is taken; NULL: its checks are plain. NULL: no
+ * memory. */
 struct probe *probe_new(struct health *health, const struct conf_service *service,
-			const struct conf_backend *backend);
+			const struct conf_backend *backend, struct tls_client *tls);
+/* For the checks of a service; *ret NULL: they are plain. -TG_ENOMEM. */
+TG_MUST_CHECK int probe_make_client(struct health *health, const struct conf_service *service,
+				    struct tls_client **ret);
 void probe_free(struct probe *p); /* NULL allowed */
 /* As its service has one, or not. -TG_ENOMEM. */
 TG_MUST_CHECK int probe_add_agent(struct probe *p);

@@ -1,4 +1,4 @@
-/* health/tcp.c: a backend passes when a connection to it can be made, or the last one stands. */
+/* health/tcp.c: a backend passes when a connection to it can be made, with TLS its handshake too, or the last one stands. */
 #include <errno.h>
 
 #include "health/check.h"
@@ -37,15 +37,24 @@ on_event(struct watch *w, unsigned what)
 	struct check_outcome outcome;
 	int rc;
 
-	conn_note(&c->conn, what);
-	rc = conn_connected(&c->conn);
+	rc = check_connected(c, what, &outcome);
 	if (rc == -TG_EAGAIN)
 		return;
-	if (rc == 0)
+	if (rc == 0 && c->target->tls != NULL)
+		check_outcome_set(&outcome, TG_CHECK_L6_OK, "TLS handshake made");
+	else if (rc == 0)
 		leave(c, &outcome);
-	else
-		check_outcome_set_errno(&outcome, TG_CHECK_L4_REFUSED, errno);
 	check_finish(c, &outcome);
+}
+
+static int
+tcp_start_tls(struct check *c, struct check_outcome *ret)
+{
+	int rc = conn_connect(&c->conn, c->loop, &c->target->addr, on_event);
+
+	if (rc < 0)
+		check_outcome_set_errno(ret, TG_CHECK_L4_REFUSED, errno);
+	return rc;
 }
 
 static int
@@ -60,6 +69,8 @@ tcp_start(struct check *c, struct check_outcome *ret)
 	}
 	if (target->kept != NULL)
 		kept_drop(target->kept);
+	if (target->tls != NULL)
+		return tcp_start_tls(c, ret);
 	rc = knock(target->knocker, &c->conn, c->loop, &target->addr, on_event);
 	if (rc == 1)
 		leave(c, ret);

@@ -57,6 +57,7 @@ struct tcp_stream {
 	enum conf_priority priority;
 	uint64_t id;           /* told to the backend, and the log; 0: none */
 	uint32_t last_backend; /* slot */
+	uint8_t back_tls;      /* as back_tls_version() */
 	bool is_waiting;
 	struct deferred deferred;
 };
@@ -129,6 +130,7 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 		.reason = (uint8_t)reason,
 		.mode = TG_MODE_TCP,
 		.request_id_len = id_n,
+		.back_tls = s->back_tls,
 	};
 	p = r->strings;
 	memcpy(p, s->tries.failed, tries_n);
@@ -477,6 +479,7 @@ on_connected(struct tcp_stream *s)
 	uint64_t connect_us;
 
 	s->connected = now_of(s);
+	s->back_tls = back_tls_version(s->back);
 	connect_us = mono_diff_us(s->connected, s->phase);
 	histogram_add(&s->service->histograms[TG_HISTOGRAM_CONNECT], connect_us);
 	histogram_add(&s->lease.backend->histograms[TG_HISTOGRAM_CONNECT], connect_us);
@@ -528,7 +531,7 @@ stream_run(struct tcp_stream *s)
 	else if (rc == -TG_EAGAIN)
 		timer_set(worker_of(s)->loop, &s->timer, next_due(s));
 	else
-		try_elsewhere(s, TG_END_CONNECT_FAILED);
+		try_elsewhere(s, rc == -TG_EPROTO ? TG_END_TLS_FAILED : TG_END_CONNECT_FAILED);
 }
 
 static void
@@ -545,6 +548,13 @@ on_front(struct watch *watch, unsigned what)
 }
 
 static void
+give_up_connect(struct tcp_stream *s)
+{
+	back_timed_out(s->back);
+	try_elsewhere(s, TG_END_CONNECT_TIMEOUT);
+}
+
+static void
 on_timer(struct timer *t)
 {
 	struct tcp_stream *s = TG_CONTAINER(t, struct tcp_stream, timer);
@@ -556,7 +566,7 @@ on_timer(struct timer *t)
 	else if (s->is_waiting && now.us >= next_due(s).us)
 		on_wait_over(s);
 	else if (!mono_is_set(s->connected) && now.us >= next_due(s).us)
-		try_elsewhere(s, TG_END_CONNECT_TIMEOUT);
+		give_up_connect(s);
 	else if (!mono_is_set(s->connected))
 		timer_set(worker_of(s)->loop, t, next_due(s));
 	else if (tunnel_on_time(&s->tunnel, now, idle_ms(s)))

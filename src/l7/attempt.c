@@ -19,6 +19,8 @@ use_back(struct stream *s, struct back *b)
 {
 	s->back = b;
 	s->back_sent_before = b->sent_bytes;
+	s->back_raw_before = back_raw_sent(b);
+	s->back_tls = back_tls_version(b);
 	s->phase = stream_now(s);
 	s->up_progress = s->phase;
 	s->down_progress = s->phase;
@@ -202,9 +204,14 @@ attempt_connect_step(struct stream *s)
 
 	if (rc == -TG_EAGAIN)
 		return STEP_PARKED;
+	if (rc == -TG_EPROTO)
+		return attempt_failed(s, TG_END_TLS_FAILED);
 	/* It ended, or speaks before it was asked: that is no answer. */
-	if (rc != 0 || (s->back->conn.flags & CONN_READABLE) != 0)
-		return attempt_failed(s, TG_END_CONNECT_FAILED);
+	if (rc != 0 || !back_is_silent(s->back))
+		return attempt_failed(s, back_is_refused(s->back) ? TG_END_TLS_FAILED
+								  : TG_END_CONNECT_FAILED);
+	s->back_raw_before = back_raw_sent(s->back);
+	s->back_tls = back_tls_version(s->back);
 	s->connected = stream_now(s);
 	count_connect(s);
 	s->up_progress = s->connected;
@@ -233,7 +240,7 @@ is_unsent(const struct stream *s)
 	if ((s->back->conn.flags & CONN_ENDED) == 0)
 		return false;
 	acked = conn_acked_bytes(&s->back->conn);
-	return acked >= 0 && (uint64_t)acked <= s->back_sent_before + 1;
+	return acked >= 0 && (uint64_t)acked <= s->back_raw_before + 1;
 }
 
 /* Nothing of the request is lost, and it does no harm to say it again. */
@@ -306,6 +313,8 @@ attempt_failed(struct stream *s, enum end_reason reason)
 {
 	if (s->back == NULL || s->state == STREAM_CONNECT)
 		return fail_connect(s, reason);
+	if (s->req.can_replay && !s->ans.any_byte && back_is_refused(s->back))
+		return fail_connect(s, TG_END_TLS_FAILED);
 	if (is_stale(s))
 		back_learn_close(s->back);
 	if (is_stale(s) && !s->replayed && may_say_again(s))

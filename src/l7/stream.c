@@ -355,6 +355,7 @@ time_out(struct stream *s, enum end_reason reason)
 			return stream_end(s, reason, false);
 		return STEP_MORE;
 	case TG_END_CONNECT_TIMEOUT:
+		back_timed_out(s->back);
 		return attempt_failed(s, reason);
 	case TG_END_QUEUE_TIMEOUT:
 		return attempt_wait_over(s);

@@ -173,6 +173,7 @@ struct stream {
 	enum stream_state state;
 	uint32_t last_backend;        /* slot of the last one tried, or TG_ACCESS_NONE */
 	uint32_t preferred;           /* slot of that of the client's cookie, or TG_LEASE_ANY */
+	uint8_t back_tls;             /* as back_tls_version(), of the last try */
 	bool replayed;                /* sent once more on a fresh connection already */
 	bool is_checked;              /* the quiet check is done */
 	enum end_reason reply_reason; /* in STREAM_REPLY */
@@ -196,6 +197,7 @@ struct stream {
 	uint64_t bytes_out;
 	uint64_t back_bytes_in;
 	uint64_t back_sent_before; /* back->sent_bytes when this exchange began */
+	uint64_t back_raw_before;  /* the same of back_raw_sent() */
 	SLIST_ENTRY(stream) link;  /* in the worker's free list */
 };
 

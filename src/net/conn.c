@@ -314,10 +314,14 @@ conn_abort(struct conn *c)
 }
 
 bool
-conn_is_quiet(const struct conn *c)
+conn_is_quiet(struct conn *c)
 {
 	char byte;
 
+	if (c->filter != NULL) {
+		conn_recheck(c);
+		return conn_recv(c, &byte, 1) == -TG_EAGAIN && (c->flags & CONN_READABLE) == 0;
+	}
 	return recv(c->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
 

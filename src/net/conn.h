@@ -117,8 +117,9 @@ conn_recheck(struct conn *c)
 {
 	c->flags |= CONN_READABLE | CONN_INPUT;
 }
-/* Whether nothing, no end and no error waits to be read. */
-bool conn_is_quiet(const struct conn *c);
+/* Whether nothing, no end and no error waits to be read. Through a filter: what waits is read, so that
+ * one that is not quiet is of no use any more; what the filter itself was told counts for nothing. */
+bool conn_is_quiet(struct conn *c);
 /* A write failed with this errno: reading will tell the rest. */
 void conn_write_failed(struct conn *c, int error);
 /* >=0 bytes taken, fewer than given when full; -TG_EAGAIN; -TG_EIO (errno). */

@@ -303,11 +303,13 @@ fields_tls(struct line *l, const struct access_record *r, const struct text stri
 {
 	if (r->tls_version == 0 && strings[TEXT_SNI].n > 0)
 		field_string(l, "sni", strings[TEXT_SNI].s, strings[TEXT_SNI].n);
-	if (r->tls_version == 0)
-		return;
-	field_name(l, "tls", tls_text(r->tls_version));
-	field_string(l, "cipher", strings[TEXT_CIPHER].s, strings[TEXT_CIPHER].n);
-	field_string(l, "sni", strings[TEXT_SNI].s, strings[TEXT_SNI].n);
+	if (r->tls_version != 0) {
+		field_name(l, "tls", tls_text(r->tls_version));
+		field_string(l, "cipher", strings[TEXT_CIPHER].s, strings[TEXT_CIPHER].n);
+		field_string(l, "sni", strings[TEXT_SNI].s, strings[TEXT_SNI].n);
+	}
+	if (r->back_tls != 0)
+		field_name(l, "back_tls", tls_text(r->back_tls));
 }
 
 static void

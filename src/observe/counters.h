@@ -36,6 +36,7 @@
 	X(TLS_FAILED_NOT_TLS, "tls_failed_not_tls", "where it spoke something else") \
 	X(TLS_FAILED_NO_MATCH, "tls_failed_no_match", "without a version, cipher, group or protocol in common") \
 	X(TLS_FAILED_NAME, "tls_failed_unknown_name", "for a name no certificate has, with strict_sni, or no route") \
+	X(TLS_FAILED_CERTIFICATE, "tls_failed_certificate", "for a certificate of the client that is missing or not trusted") \
 	X(TLS_FAILED_ALERT, "tls_failed_alert", "that the client refused by an alert") \
 	X(TLS_FAILED_PROTOCOL, "tls_failed_protocol", "where the client broke the protocol") \
 	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory or descriptors") \
@@ -91,7 +92,17 @@
 	X(TIME_CONNECT_US, "time_connect_us", "sum over streams, microseconds") \
 	X(TIME_RESPONSE_US, "time_response_us", "sum over streams, microseconds") \
 	X(TIME_TOTAL_US, "time_total_us", "sum over streams, microseconds") \
-	X(IDLE, "idle", "connections kept for reuse now")
+	X(IDLE, "idle", "connections kept for reuse now") \
+	X(TLS_HANDSHAKES, "tls_handshakes", "TLS handshakes that succeeded") \
+	X(TLS_RESUMED, "tls_resumed", "of these: of sessions resumed") \
+	X(TLS_FAILED_CLOSED, "tls_failed_closed", "TLS handshakes the backend left") \
+	X(TLS_FAILED_TIMEOUT, "tls_failed_timeout", "that did not end in the time for connecting") \
+	X(TLS_FAILED_NOT_TLS, "tls_failed_not_tls", "where it spoke something else") \
+	X(TLS_FAILED_NO_MATCH, "tls_failed_no_match", "without a version, cipher or group in common") \
+	X(TLS_FAILED_CERTIFICATE, "tls_failed_certificate", "for its certificate") \
+	X(TLS_FAILED_ALERT, "tls_failed_alert", "that it refused by an alert") \
+	X(TLS_FAILED_PROTOCOL, "tls_failed_protocol", "where it broke the protocol") \
+	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory")
 
 /* Up to FIRST_COUNTED what is now: a new worker begins with 0. Buffers by their three sizes, as base/buf.h
  * has them, pipes as net/relay.h, bodies that wait as base/spool.h. */

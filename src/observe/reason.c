@@ -30,6 +30,7 @@ end_reason_is_backends(enum end_reason reason)
 	switch (reason) {
 	case TG_END_CONNECT_FAILED:
 	case TG_END_CONNECT_TIMEOUT:
+	case TG_END_TLS_FAILED:
 	case TG_END_EMPTY_ANSWER:
 	case TG_END_BAD_ANSWER:
 	case TG_END_ANSWER_CUT:

@@ -27,6 +27,7 @@
 	X(HOLD_REFUSED, "hold-refused", "no backend is up, and starting one has failed")       \
 	X(CONNECT_FAILED, "connect-failed", "no connection to a backend could be made")        \
 	X(CONNECT_TIMEOUT, "connect-timeout", "connecting to a backend took too long")         \
+	X(TLS_FAILED, "tls-failed", "the TLS handshake with a backend failed")                 \
 	X(EMPTY_ANSWER, "empty-answer", "the backend closed without an answer")                \
 	X(BAD_ANSWER, "bad-answer", "the backend's answer is not valid HTTP")                  \
 	X(ANSWER_CUT, "answer-cut", "the backend closed or reset inside its answer")           \
@@ -56,7 +57,8 @@ bool end_reason_is_backends(enum end_reason reason);
 static inline bool
 end_reason_is_no_connection(enum end_reason reason)
 {
-	return reason == TG_END_CONNECT_FAILED || reason == TG_END_CONNECT_TIMEOUT;
+	return reason == TG_END_CONNECT_FAILED || reason == TG_END_CONNECT_TIMEOUT ||
+	       reason == TG_END_TLS_FAILED;
 }
 
 /* The word; "?" outside the enum. */

@@ -3,6 +3,14 @@
 #include "base/container.h"
 #include "base/hash.h"
 
+static uint64_t
+add(uint64_t mark, uint64_t seen)
+{
+	const uint64_t both[2] = {mark, seen};
+
+	return hash_bytes(both, sizeof(both), 0) | 1;
+}
+
 /* 0: there is none. */
 static uint64_t
 look(const struct conf *conf)
@@ -12,11 +20,12 @@ look(const struct conf *conf)
 	for (size_t i = 0; i < conf->n_listeners; i++) {
 		const struct conf_tls *tls = &conf->listeners[i].tls;
 
-		for (size_t j = 0; j < tls->n_certificates; j++) {
-			const uint64_t both[2] = {mark, conf_certificate_look(&tls->certificates[j])};
-
-			mark = hash_bytes(both, sizeof(both), 0) | 1;
-		}
+		for (size_t j = 0; j < tls->n_certificates; j++)
+			mark = add(mark, conf_certificate_look(&tls->certificates[j]));
+	}
+	for (size_t i = 0; i < conf->n_services; i++) {
+		if (conf->services[i].tls.enable)
+			mark = add(mark, conf_back_tls_look(&conf->services[i].tls));
 	}
 	return mark;
 }

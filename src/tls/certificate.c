@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "tls/settings.h"
+#include "tls/trust.h"
 
 /* Certificates of one chain. */
 #define CHAIN_MAX 16
@@ -364,4 +365,6 @@ take(const struct conf_pem *pem, void (*warn)(void *user, const char *text), voi
 const struct conf_certificates certificate_conf = {
 	.take = take,
 	.check_ciphers = tls_check_ciphers,
+	.check_authorities = trust_check_authorities,
+	.check_revoked = trust_check_revoked,
 };

@@ -162,17 +162,6 @@ on_protocols(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const un
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* Of the many messages this is told of, what clients may send without end. */
-static void
-on_message(int is_ours, int version, int type, const void *bytes, size_t n, SSL *ssl, void *user)
-{
-	(void)version;
-	(void)user;
-	if (!is_ours && type == SSL3_RT_HANDSHAKE && n > 0 &&
-	    *(const unsigned char *)bytes == SSL3_MT_KEY_UPDATE)
-		tls_stream_note_update(stream_of(ssl));
-}
-
 static bool
 set_mac_key(EVP_MAC_CTX *mac, struct ticket_key *key)
 {
@@ -254,15 +243,10 @@ ssl_new(const struct making *m)
 
 	if (ssl == NULL)
 		return NULL;
-	/* An end without close_notify: the stream tells them apart, and may still be written to. */
-	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-					 SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_read_ahead(ssl, 1);
+	tls_stream_settings(ssl);
 	SSL_CTX_set_client_hello_cb(ssl, on_hello, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ssl, on_name);
 	SSL_CTX_set_alpn_select_cb(ssl, on_protocols, NULL);
-	SSL_CTX_set_msg_callback(ssl, on_message);
 	if (SSL_CTX_set_min_proto_version(ssl, conf->min_version == TG_TLS_1_3 ? TLS1_3_VERSION
 									: TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_max_early_data(ssl, 0) == 1 && tls_set_ciphers(ssl, conf->ciphers) &&

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/container.h"
+#include "tls/client.h"
 #include "tls/context_priv.h"
 #include "tls/stream_priv.h"
 
@@ -100,6 +101,7 @@ drop_unsent(struct tls_stream *t)
 static ssize_t
 send_raw(struct conn *c, const unsigned char *p, size_t n)
 {
+	struct tls_stream *t = stream_of(c->filter);
 	size_t total = 0;
 	ssize_t took;
 
@@ -114,6 +116,7 @@ send_raw(struct conn *c, const unsigned char *p, size_t n)
 			return -TG_EIO;
 		}
 		total += (size_t)took;
+		t->raw_sent += (uint64_t)took;
 	}
 	return (ssize_t)total;
 }
@@ -232,14 +235,38 @@ tls_bio_method_new(void)
 
 /* the connection's own calls */
 
-void
-tls_stream_note_update(struct tls_stream *t)
+static void
+note_update(struct tls_stream *t)
 {
 	if (!t->is_open || t->updates++ < UPDATES_FREE + t->plain_bytes / UPDATE_BYTES)
 		return;
 	t->raw_error = EPROTO;
 	/* The library reads on by itself as long as there is no data; not behind an end. */
 	SSL_set_shutdown(t->ssl, SSL_RECEIVED_SHUTDOWN);
+}
+
+/* Of the many messages this is told of, what the other side may send without end: new keys, and as a server tickets. */
+static void
+on_message(int is_ours, int version, int type, const void *bytes, size_t n, SSL *ssl, void *user)
+{
+	const unsigned char *kind = bytes;
+
+	(void)version;
+	(void)user;
+	if (!is_ours && type == SSL3_RT_HANDSHAKE && n > 0 &&
+	    (*kind == SSL3_MT_KEY_UPDATE || *kind == SSL3_MT_NEWSESSION_TICKET))
+		note_update(SSL_get_app_data(ssl));
+}
+
+void
+tls_stream_settings(SSL_CTX *ssl)
+{
+	/* An end without close_notify: the stream tells them apart, and may still be written to. */
+	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ssl, 1);
+	SSL_CTX_set_msg_callback(ssl, on_message);
 }
 
 /* What a read that moved nothing says; it stays so. */
@@ -253,6 +280,7 @@ end_of(struct tls_stream *t, int error)
 	if (error == SSL_ERROR_ZERO_RETURN)
 		return t->has_raw_end ? TLS_TRUNCATED : TLS_CLOSED;
 	t->raw_error = EPROTO;
+	t->error = ERR_peek_error();
 	return TLS_FAILED;
 }
 
@@ -300,6 +328,7 @@ stream_recv(struct conn *c, void *p, size_t n)
 		t->end = end_of(t, SSL_get_error(t->ssl, 0));
 		is_over = t->end == TLS_GOES_ON;
 	}
+	t->has_read |= total > 0;
 	/* A failure is told by the next write. */
 	(void)!flush(t);
 	if (is_over && (c->flags & CONN_INPUT) != 0)
@@ -434,6 +463,7 @@ stream_free(struct conn_filter *f)
 
 	SSL_free(t->ssl);
 	tls_context_unref(t->context);
+	tls_client_unref(t->client);
 	free(t->unsent.bytes);
 	free(t);
 }
@@ -450,8 +480,8 @@ static const struct conn_filter_ops stream_ops = {
 
 /* handshake */
 
-struct conn_filter *
-tls_stream_accept(struct tls_context *ctx, struct tls_output *out)
+struct tls_stream *
+tls_stream_new(SSL_CTX *ssl, const BIO_METHOD *method, struct tls_output *out)
 {
 	struct tls_stream *t = calloc(1, sizeof(*t));
 	BIO *bio;
@@ -460,9 +490,8 @@ tls_stream_accept(struct tls_context *ctx, struct tls_output *out)
 		return NULL;
 	t->filter.ops = &stream_ops;
 	t->output = out;
-	t->context = tls_context_ref(ctx);
-	t->ssl = SSL_new(tls_context_ssl(ctx));
-	bio = t->ssl != NULL ? BIO_new(tls_context_bio(ctx)) : NULL;
+	t->ssl = SSL_new(ssl);
+	bio = t->ssl != NULL ? BIO_new(method) : NULL;
 	if (bio == NULL) {
 		stream_free(&t->filter);
 		ERR_clear_error();
@@ -471,6 +500,17 @@ tls_stream_accept(struct tls_context *ctx, struct tls_output *out)
 	BIO_set_data(bio, t);
 	SSL_set_bio(t->ssl, bio, bio);
 	SSL_set_app_data(t->ssl, t);
+	return t;
+}
+
+struct conn_filter *
+tls_stream_accept(struct tls_context *ctx, struct tls_output *out)
+{
+	struct tls_stream *t = tls_stream_new(tls_context_ssl(ctx), tls_context_bio(ctx), out);
+
+	if (t == NULL)
+		return NULL;
+	t->context = tls_context_ref(ctx);
 	SSL_set_accept_state(t->ssl);
 	return &t->filter;
 }
@@ -498,6 +538,9 @@ failure_of_reason(int reason)
 	case SSL_R_NO_APPLICATION_PROTOCOL:
 	case SSL_R_INAPPROPRIATE_FALLBACK:
 		return TG_TLS_FAILURE_NO_MATCH;
+	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+		return TG_TLS_FAILURE_CERTIFICATE;
 	default:
 		return TG_TLS_FAILURE_PROTOCOL;
 	}
@@ -544,6 +587,8 @@ tls_stream_step(struct conn_filter *f)
 	int rc;
 	int error;
 
+	if (t->failure != TG_TLS_FAILURE_NONE)
+		return -TG_EPROTO;
 	t->call_room = CALL_EXTRA;
 	ERR_clear_error();
 	rc = SSL_do_handshake(t->ssl);
@@ -552,6 +597,8 @@ tls_stream_step(struct conn_filter *f)
 		take_facts(t);
 	else if (error != SSL_ERROR_WANT_READ)
 		t->failure = find_failure(t);
+	if (t->failure == TG_TLS_FAILURE_CERTIFICATE)
+		t->verdict = SSL_get_verify_result(t->ssl);
 	t->error = ERR_peek_error();
 	ERR_clear_error();
 	if (flush(t) < 0 && t->failure == TG_TLS_FAILURE_NONE)
@@ -573,8 +620,11 @@ tls_stream_failure(const struct conn_filter *f)
 const char *
 tls_stream_failure_text(const struct conn_filter *f)
 {
-	const char *text = ERR_reason_error_string(stream_of(f)->error);
+	const struct tls_stream *t = stream_of(f);
+	const char *text = ERR_reason_error_string(t->error);
 
+	if (t->verdict != X509_V_OK)
+		return X509_verify_cert_error_string(t->verdict);
 	return text != NULL ? text : "";
 }
 
@@ -588,4 +638,20 @@ bool
 tls_stream_has_input(const struct conn_filter *f)
 {
 	return SSL_has_pending(stream_of(f)->ssl) == 1;
+}
+
+uint64_t
+tls_stream_raw_sent(const struct conn_filter *f)
+{
+	return stream_of(f)->raw_sent;
+}
+
+bool
+tls_stream_is_refused(const struct conn_filter *f)
+{
+	const struct tls_stream *t = stream_of(f);
+
+	return t->client != NULL && t->is_open && !t->has_read && t->end == TLS_FAILED &&
+	       ERR_GET_LIB(t->error) == ERR_LIB_SSL &&
+	       ERR_GET_REASON(t->error) >= SSL_AD_REASON_OFFSET;
 }

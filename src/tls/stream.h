@@ -35,6 +35,7 @@ struct tls_context;
 	X(NOT_TLS, "not-tls", "what the client sent is no TLS")                                 \
 	X(NO_MATCH, "no-match", "no version, cipher, group or protocol that both sides have")   \
 	X(NAME, "unknown-name", "no certificate for the name, and strict_sni is set; or no route") \
+	X(CERTIFICATE, "certificate", "the other side's certificate is missing or not trusted") \
 	X(ALERT, "alert", "the client refused: an unknown authority, mostly")                   \
 	X(PROTOCOL, "protocol", "the client broke the protocol")                                \
 	X(RESOURCE, "resource", "no memory, or no descriptor")                                  \
@@ -75,6 +76,11 @@ enum tls_failure tls_stream_failure(const struct conn_filter *f);
 const char *tls_stream_failure_text(const struct conn_filter *f);
 /* Behind the handshake. NULL where `f` is: a plain connection. Valid as long as `f`. */
 const struct tls_facts *tls_stream_facts(const struct conn_filter *f);
+/* The client's side: the server said by an alert that it does not take us, before any byte of it was read. With
+ * TLS 1.3 our handshake is over by then. */
+bool tls_stream_is_refused(const struct conn_filter *f);
+/* Bytes that the kernel has taken of it. */
+uint64_t tls_stream_raw_sent(const struct conn_filter *f);
 /* Whether bytes were received that nobody has read: no report of the socket will tell of them. */
 bool tls_stream_has_input(const struct conn_filter *f);
 

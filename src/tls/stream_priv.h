@@ -24,18 +24,24 @@ struct tls_unsent {
 struct tls_stream {
 	struct conn_filter filter;
 	SSL *ssl;
-	struct tls_context *context; /* one reference */
+	struct tls_context *context; /* one reference; NULL: the client's side */
+	struct tls_client *client;   /* the same; NULL: the server's */
+	struct tls_sessions *sessions; /* of `slot`; NULL: none are kept */
+	struct tls_slot *slot;
 	struct tls_output *output;   /* the worker's; empty between calls */
 	struct tls_unsent unsent;
 	enum tls_end end;
 	enum tls_failure failure;
 	unsigned long error; /* of OpenSSL, behind `failure` */
+	long verdict;        /* on the other side's certificate, behind TG_TLS_FAILURE_CERTIFICATE */
+	uint64_t raw_sent;   /* bytes that the kernel has taken */
 	int raw_error;       /* errno of the socket, EPROTO of what came; 0: none */
 	size_t call_room;    /* bytes this call may yet take from the socket */
 	uint64_t plain_bytes; /* both ways */
 	uint64_t updates;    /* how often the other side has changed its keys */
 	bool has_raw_end;
 	bool is_open;
+	bool has_read; /* bytes for its owner */
 	bool is_known_name; /* some certificate has it */
 	bool owes_fin;
 	struct tls_facts facts;
@@ -43,10 +49,11 @@ struct tls_stream {
 	char sni[TG_SNI_MAX + 1];
 };
 
-/* The other side has changed its keys. Too often for what it sends: reading fails from now on. */
-void tls_stream_note_update(struct tls_stream *t);
-
+/* What streams want of either side's context. */
+void tls_stream_settings(SSL_CTX *ssl);
 /* NULL: no memory. */
 BIO_METHOD *tls_bio_method_new(void);
+/* Of neither side yet. NULL: no memory. */
+struct tls_stream *tls_stream_new(SSL_CTX *ssl, const BIO_METHOD *bio, struct tls_output *out);
 
 #endif

@@ -36,13 +36,51 @@ text_of(BIO *bio)
 }
 
 static void
-add_names(X509 *x, const char *names)
+add_extension(X509 *x, int nid, const char *text)
 {
-	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, text);
 
-	must(e != NULL && X509_add_ext(x, e, -1) == 1, "subjectAltName");
+	must(e != NULL && X509_add_ext(x, e, -1) == 1, "extension");
 	X509_EXTENSION_free(e);
 }
+
+static X509 *
+certificate_of(const struct conf_pem *pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem->chain, (int)pem->chain_n);
+	X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+	BIO_free(bio);
+	must(x != NULL, "certificate");
+	return x;
+}
+
+static EVP_PKEY *
+key_of(const struct conf_pem *pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem->key, (int)pem->key_n);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+
+	BIO_free(bio);
+	must(key != NULL, "key");
+	return key;
+}
+
+/* By itself, or by its signer. */
+static void
+sign(X509 *x, const struct fake_certificate *wanted, EVP_PKEY *own)
+{
+	X509 *signer = wanted->signer != NULL ? certificate_of(wanted->signer) : NULL;
+	EVP_PKEY *key = signer != NULL ? key_of(wanted->signer) : own;
+
+	X509_set_issuer_name(x, X509_get_subject_name(signer != NULL ? signer : x));
+	must(X509_sign(x, key, EVP_sha256()) > 0, "signing");
+	if (signer != NULL)
+		EVP_PKEY_free(key);
+	X509_free(signer);
+}
+
+static long n_made;
 
 static X509 *
 make(const struct fake_certificate *wanted, EVP_PKEY *key)
@@ -54,17 +92,18 @@ make(const struct fake_certificate *wanted, EVP_PKEY *key)
 	X509_NAME *subject = X509_get_subject_name(x);
 
 	must(X509_set_version(x, X509_VERSION_3) == 1, "version");
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), ++n_made);
 	X509_gmtime_adj(X509_getm_notBefore(x), from * DAY);
 	X509_gmtime_adj(X509_getm_notAfter(x), to * DAY);
 	must(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name,
 					-1, -1, 0) == 1,
 	     "subject");
-	X509_set_issuer_name(x, subject);
 	X509_set_pubkey(x, key);
 	if (wanted->names != NULL)
-		add_names(x, wanted->names);
-	must(X509_sign(x, key, EVP_sha256()) > 0, "signing");
+		add_extension(x, NID_subject_alt_name, wanted->names);
+	if (wanted->is_authority)
+		add_extension(x, NID_basic_constraints, "critical,CA:TRUE");
+	sign(x, wanted, key);
 	return x;
 }
 
@@ -125,6 +164,49 @@ fake_locked_key(const struct conf_pem *pem, char ret[FAKE_FILE_SIZE])
 	free(text);
 	EVP_PKEY_free(key);
 	BIO_free(plain);
+}
+
+static void
+list_one(X509_CRL *crl, const struct conf_pem *pem)
+{
+	X509 *x = certificate_of(pem);
+	X509_REVOKED *entry = X509_REVOKED_new();
+	ASN1_TIME *now = X509_gmtime_adj(NULL, 0);
+
+	must(X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(x)) == 1 &&
+		     X509_REVOKED_set_revocationDate(entry, now) == 1 &&
+		     X509_CRL_add0_revoked(crl, entry) == 1,
+	     "revoking");
+	ASN1_TIME_free(now);
+	X509_free(x);
+}
+
+char *
+fake_revoked(const struct conf_pem *authority, const struct conf_pem *revoked, long to_days)
+{
+	X509 *signer = certificate_of(authority);
+	EVP_PKEY *key = key_of(authority);
+	X509_CRL *crl = X509_CRL_new();
+	ASN1_TIME *from = X509_gmtime_adj(NULL, -2 * DAY);
+	ASN1_TIME *to = X509_gmtime_adj(NULL, to_days * DAY);
+	BIO *out = BIO_new(BIO_s_mem());
+
+	must(X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+		     X509_CRL_set_issuer_name(crl, X509_get_subject_name(signer)) == 1 &&
+		     X509_CRL_set1_lastUpdate(crl, from) == 1 &&
+		     X509_CRL_set1_nextUpdate(crl, to) == 1,
+	     "a list");
+	if (revoked != NULL)
+		list_one(crl, revoked);
+	must(X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, key, EVP_sha256()) > 0 &&
+		     PEM_write_bio_X509_CRL(out, crl) == 1,
+	     "signing a list");
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(to);
+	X509_CRL_free(crl);
+	X509_free(signer);
+	EVP_PKEY_free(key);
+	return text_of(out);
 }
 
 static int

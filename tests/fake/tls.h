@@ -17,11 +17,15 @@ struct fake_certificate {
 	int rsa_bits; /* 0: ECDSA with P-256 */
 	long from_days;
 	long to_days;
+	const struct conf_pem *signer; /* NULL: it is self-signed */
+	bool is_authority;
 };
 
-/* Self-signed; both texts to free(). A failure ends the program. */
+/* Both texts to free(). A failure ends the program. */
 struct conf_pem fake_certificate(const struct fake_certificate *wanted);
 void fake_pem_free(struct conf_pem *pem);
+/* What this authority has revoked, until in `to_days`: the one certificate, or nothing where NULL. To free(). */
+char *fake_revoked(const struct conf_pem *authority, const struct conf_pem *revoked, long to_days);
 
 /* A file of these bytes; its name is good in this process and those it forks. */
 #define FAKE_FILE_SIZE 32

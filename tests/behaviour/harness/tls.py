@@ -11,7 +11,7 @@ import socket
 import ssl
 import subprocess
 
-from harness import client, net, settings
+from harness import backends, client, net, settings
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -49,21 +49,19 @@ class Authority:
                 "-keyout", self.key, "-out", self.pem, "-days", 90, "-subj", "/CN=tests")
 
     def issue(self, *names, rsa=False, days=60):
-        """A certificate for these names, the first its common name; `days` below 0: it has ended."""
+        """A certificate for these names, or addresses, the first its common name; `days` below 0: it has ended.
+        `rsa`: true, or how many bits."""
         self.made += 1
         made = Certificate(self.folder / f"c{self.made}")
-        kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        kind = [f"rsa:{2048 if rsa is True else rsa}"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         request = openssl("req", "-new", "-newkey", *kind, "-nodes", "-keyout", made.key, "-subj",
                           f"/CN={names[0]}")
         extensions = self.folder / f"c{self.made}.ext"
-        extensions.write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names))
+        extensions.write_text("subjectAltName=" + ",".join(
+            f"{'IP' if name.replace('.', '').isdigit() else 'DNS'}:{name}" for name in names))
         now = datetime.datetime.now(datetime.timezone.utc)
         begin = now + datetime.timedelta(days=min(days, 0) - 1)
-        config = self.folder / "ca.cnf"
-        (self.folder / "index.txt").write_text("")
-        config.write_text(f"[ca]\ndefault_ca = it\n[it]\ndatabase = {self.folder}/index.txt\n"
-                          f"new_certs_dir = {self.folder}\nrand_serial = yes\ndefault_md = sha256\n"
-                          "policy = any\nunique_subject = no\n[any]\ncommonName = supplied\n")
+        config = self.configure()
         text = self.folder / f"c{self.made}.csr"
         text.write_bytes(request)
         form = "%Y%m%d%H%M%SZ"
@@ -73,6 +71,40 @@ class Authority:
                 (now + datetime.timedelta(days=days)).strftime(form))
         made.key.chmod(0o600)
         return made.join()
+
+    def configure(self):
+        """With nothing issued yet."""
+        config = self.folder / "ca.cnf"
+        (self.folder / "index.txt").write_text("")
+        config.write_text(f"[ca]\ndefault_ca = it\n[it]\ndatabase = {self.folder}/index.txt\n"
+                          f"new_certs_dir = {self.folder}\nrand_serial = yes\ndefault_md = sha256\n"
+                          "policy = any\nunique_subject = no\n[any]\ncommonName = supplied\n")
+        return config
+
+    def revoke(self, path, *certificates, days=30):
+        """Writes the list of these to a file, which it returns; good for so many days from yesterday."""
+        config = self.configure()
+        signer = ["-config", config, "-cert", self.pem, "-keyfile", self.key]
+        for one in certificates:
+            openssl("ca", *signer, "-revoke", one.pem)
+        written = pathlib.Path(f"{path}.new")
+        openssl("ca", *signer, "-gencrl", "-crldays", days, "-out", written)
+        written.rename(path)
+        return pathlib.Path(path)
+
+    def serve(self, *certificates, version=None, asks=False, weak=False):
+        """What a server speaks that has these; `asks`: clients must have one of this authority."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if weak:
+            made.set_ciphers("DEFAULT@SECLEVEL=0")
+        for one in certificates:
+            made.load_cert_chain(one.pem, one.key)
+        if version:
+            made.minimum_version = made.maximum_version = VERSIONS[version]
+        if asks:
+            made.load_verify_locations(self.pem)
+            made.verify_mode = ssl.CERT_REQUIRED
+        return made
 
     def context(self, version=None, protocols=(), ciphers=None, verify=True):
         """What a client of this authority speaks."""
@@ -97,12 +129,12 @@ class Truncated(ConnectionResetError):
 class TlsSocket:
     """A socket with TLS over it whose ends are told apart; what Wire needs of one."""
 
-    def __init__(self, raw, context, name, session=None):
+    def __init__(self, raw, context, name=None, session=None, is_server=False):
         self.raw = raw
         self.incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name,
-                                    session=session)
+                                    server_side=is_server, session=session)
         self.run(self.tls.do_handshake)
 
     def flush(self):
@@ -144,8 +176,10 @@ class TlsSocket:
             self.run(self.tls.write, view[at:at + 65536])
 
     def shutdown(self, how):
-        """close_notify alone: the connection stays whole, so that answers come."""
-        assert how == socket.SHUT_WR
+        """Of writing: close_notify alone, the connection stays whole, so that answers come."""
+        if how != socket.SHUT_WR:
+            self.raw.shutdown(how)
+            return
         with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLSyscallError):
             self.tls.unwrap()
         self.flush()
@@ -179,6 +213,21 @@ class TlsClient(client.RawClient):
 
     def common_name(self):
         return dict(pair[0] for pair in self.tls.getpeercert()["subject"])["commonName"]
+
+
+class TlsBackend(backends.RecordingBackend):
+    """As RecordingBackend, over TLS as `context` has it; what it records is plain. `.context` may be changed."""
+
+    def __init__(self, context, *scripts, **options):
+        self.context = context
+        super().__init__(*scripts, **options)
+
+    def _run(self, script, conn):
+        def secured(conn):
+            conn.sock = TlsSocket(conn.sock, self.context, is_server=True)
+            conn.tls = conn.sock.tls
+            script(conn)
+        super()._run(secured, conn)
 
 
 def listener(*certificates, extra=""):

@@ -146,6 +146,7 @@ static const struct refused later[] = {
 	{ROUTES("{ header = \"x\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].header: not available in this version"},
 	{SERVICE("tls = { };"), "3: services[0].tls: not available in this version"},
+	{SERVICE("send_proxy = \"v2\";"), "3: services[0].send_proxy: not available in this version"},
 	{SERVICE("protocol = \"h2\";"), "3: services[0].protocol: not available in this version"},
 	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "
 				   "version; allowed: none, tcp, http, exec"},
@@ -699,6 +700,7 @@ static const struct accepted accepted[] = {
 	{SERVICE(""), "health = {\ntype = \"tcp\";\ninterval = \"2s\";\ninterval_fast = \"2s\";\n"
 		      "interval_down = \"250ms\";\ntimeout = \"1s\";\nrise = 2;\n"
 		      "fall = 3;\njitter = 10;\nport = 0;\nkeep = false;\nfail_open = 0;\nshare = \"off\";\n};"},
+		      "fall = 3;\njitter = 10;\nport = 0;\nkeep = false;\nplain = false;\nfail_open = 0;\n};"},
 	{HEALTH("interval = \"8s\";"), "interval_fast = \"8s\";\ninterval_down = \"1s\";"},
 	{HEALTH("interval_fast = \"1s\"; interval_down = \"30s\";"),
 	 "interval_fast = \"1s\";\ninterval_down = \"30s\";"},
