@@ -74,6 +74,12 @@ conf_read_revoked(struct arena *arena, struct conf_pem_file *f, conf_certificate
 	return read_pem(arena, f, REVOKED_MAX, conf_certificates()->check_revoked, told, user);
 }
 
+uint64_t
+conf_pem_file_look(const struct conf_pem_file *f)
+{
+	return f->path ? conf_look(f->path, 0) : 0;
+}
+
 /* SSL_CERT_FILE is OpenSSL's own; then where Debian and Alpine, Fedora, SUSE and the BSDs have them. */
 const char *
 conf_system_authorities(void)

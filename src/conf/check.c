@@ -149,3 +149,15 @@ conf_check_find_path(struct conf_check *check, const char *key, const char *name
 		conf_check_no_memory(check);
 	return *ret != NULL;
 }
+
+void
+conf_check_told(void *user, bool is_error, bool is_of_key, const char *text)
+{
+	const struct conf_telling *t = user;
+	const char *key = is_of_key ? "key" : t->key;
+
+	if (is_error)
+		conf_check_error(t->check, key, "%s", text);
+	else
+		conf_check_warn(t->check, key, "%s", text);
+}

@@ -170,9 +170,27 @@ struct conf_certificate {
 /* Changes when a file that was read, or a folder, does. Does not read them. */
 uint64_t conf_certificate_look(const struct conf_certificate *c);
 
+/* Whose certificates are taken: a file of PEM. */
+struct conf_pem_file {
+	char *file; /* NULL: none is named */
+	char *path; /* as it is opened; known where it was read. Authorities: that of the system, where none is named */
+	char *pem;  /* what is in it; NULL: nothing was read */
+	size_t pem_n;
+};
+
+/* As conf_certificate_look(). */
+uint64_t conf_pem_file_look(const struct conf_pem_file *f);
+
 enum conf_tls_version { TG_TLS_1_2 = 0, TG_TLS_1_3 = 1, TG_TLS_VERSION_COUNT };
 
-/* tls = { certificates; min_version; ciphers; alpn; strict_sni; session_lifetime; } of a listener. */
+/* Whether clients must have a certificate. */
+enum conf_client_verify {
+	TG_CLIENT_REQUIRED = 0, /* default, with client_ca */
+	TG_CLIENT_OPTIONAL = 1, /* one that is shown must be good */
+	TG_CLIENT_VERIFY_COUNT
+};
+
+/* tls = { certificates; min_version; ciphers; alpn; strict_sni; session_lifetime; client_ca; ... } of a listener. */
 struct conf_tls {
 	struct conf_certificate *certificates; /* none: the listener has no TLS */
 	size_t n_certificates;
@@ -182,14 +200,11 @@ struct conf_tls {
 	size_t n_alpn;
 	bool strict_sni;              /* who asks for another name, or for none, is refused; false */
 	uint64_t session_lifetime_ms; /* 1h; 0: no session is resumed */
-};
-
-/* Whose certificates are taken: a file of PEM. */
-struct conf_pem_file {
-	char *file; /* NULL: none is named */
-	char *path; /* as it is opened; known where it was read. Authorities: that of the system, where none is named */
-	char *pem;  /* what is in it; NULL: nothing was read */
-	size_t pem_n;
+	struct conf_pem_file client_ca;  /* none: clients are asked for no certificate */
+	struct conf_pem_file client_crl; /* none: nothing is known to be revoked */
+	enum conf_client_verify client_verify;
+	unsigned client_depth; /* certificates between the client's and one of client_ca; 3 */
+	bool client_headers;   /* backends are told of it; true */
 };
 
 /* What of a backend's certificate must be right. */
@@ -276,6 +291,13 @@ static inline bool
 conf_routes_by_hello(const struct conf_listener *listener)
 {
 	return listener->mode == TG_MODE_TCP && listener->n_routes > 0 && !conf_has_tls(listener);
+}
+
+/* Whether clients are asked for a certificate. */
+static inline bool
+conf_asks_clients(const struct conf_listener *listener)
+{
+	return conf_has_tls(listener) && listener->tls.client_ca.file != NULL;
 }
 
 struct conf_health_check {

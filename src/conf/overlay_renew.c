@@ -64,6 +64,21 @@ renew_one(struct renewal *r, struct conf_certificate *c)
 	return dup_loaded(r->arena, c);
 }
 
+/* Read anew, or a copy of what was read before. False: no memory. */
+static bool
+renew_file(struct renewal *r, struct conf_pem_file *f,
+	   bool (*read)(struct arena *arena, struct conf_pem_file *f, conf_certificate_told *told,
+			void *user))
+{
+	const struct conf_pem_file before = *f;
+
+	if (!f->pem || read(r->arena, f, on_told, r))
+		return true;
+	r->n_failed++;
+	*f = before;
+	return dup_bytes(r->arena, &f->pem, f->pem_n);
+}
+
 static bool
 renew_listener(struct renewal *r, struct conf_listener *l)
 {
@@ -81,22 +96,8 @@ renew_listener(struct renewal *r, struct conf_listener *l)
 			return false;
 	}
 	l->tls.certificates = to;
-	return true;
-}
-
-/* Read anew, or a copy of what was read before. False: no memory. */
-static bool
-renew_file(struct renewal *r, struct conf_pem_file *f,
-	   bool (*read)(struct arena *arena, struct conf_pem_file *f, conf_certificate_told *told,
-			void *user))
-{
-	const struct conf_pem_file before = *f;
-
-	if (!f->pem || read(r->arena, f, on_told, r))
-		return true;
-	r->n_failed++;
-	*f = before;
-	return dup_bytes(r->arena, &f->pem, f->pem_n);
+	return renew_file(r, &l->tls.client_ca, conf_read_authorities) &&
+	       renew_file(r, &l->tls.client_crl, conf_read_revoked);
 }
 
 static bool

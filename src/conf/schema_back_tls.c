@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
 
@@ -161,28 +162,10 @@ static const struct conf_field back_tls_fields[] = {
 	{.key = NULL},
 };
 
-/* Where what is read is told. */
-struct telling {
-	struct conf_check *check;
-	const char *key;
-};
-
-static void
-on_told(void *user, bool is_error, bool is_of_key, const char *text)
-{
-	const struct telling *t = user;
-	const char *key = is_of_key ? "key" : t->key;
-
-	if (is_error)
-		conf_check_error(t->check, key, "%s", text);
-	else
-		conf_check_warn(t->check, key, "%s", text);
-}
-
 static void
 read_authorities(struct conf_check *check, struct conf_back_tls *tls)
 {
-	struct telling telling = {.check = check, .key = "ca"};
+	struct conf_telling telling = {.check = check, .key = "ca"};
 	const char *system = tls->ca.file ? NULL : conf_system_authorities();
 
 	if (tls->ca.file && !conf_check_find_path(check, "ca", tls->ca.file, &tls->ca.path))
@@ -199,27 +182,27 @@ read_authorities(struct conf_check *check, struct conf_back_tls *tls)
 			return;
 		}
 	}
-	(void)conf_read_authorities(conf_check_arena(check), &tls->ca, on_told, &telling);
+	(void)conf_read_authorities(conf_check_arena(check), &tls->ca, conf_check_told, &telling);
 }
 
 static void
 read_revoked(struct conf_check *check, struct conf_back_tls *tls)
 {
-	struct telling telling = {.check = check, .key = "crl"};
+	struct conf_telling telling = {.check = check, .key = "crl"};
 
 	if (conf_check_find_path(check, "crl", tls->crl.file, &tls->crl.path))
-		(void)conf_read_revoked(conf_check_arena(check), &tls->crl, on_told, &telling);
+		(void)conf_read_revoked(conf_check_arena(check), &tls->crl, conf_check_told, &telling);
 }
 
 static void
 read_own(struct conf_check *check, struct conf_back_tls *tls)
 {
-	struct telling telling = {.check = check, .key = "certificate"};
+	struct conf_telling telling = {.check = check, .key = "certificate"};
 	struct conf_certificate *c = &tls->certificate;
 
 	if (conf_check_find_path(check, "certificate", c->file, &c->path) &&
 	    (!c->key || conf_check_find_path(check, "key", c->key, &c->key_path)))
-		(void)conf_read_own(conf_check_arena(check), c, &tls->own, on_told, &telling);
+		(void)conf_read_own(conf_check_arena(check), c, &tls->own, conf_check_told, &telling);
 }
 
 static void
@@ -301,16 +284,11 @@ conf_back_tls_equal(const struct conf_back_tls *a, const struct conf_back_tls *b
 	       is_same(a->own.chain, a->own.chain_n, b->own.chain, b->own.chain_n);
 }
 
-static uint64_t
-look(const struct conf_pem_file *f, uint64_t so_far)
-{
-	return f->path ? conf_look(f->path, so_far) : so_far;
-}
-
 uint64_t
 conf_back_tls_look(const struct conf_back_tls *tls)
 {
-	uint64_t mark = look(&tls->crl, look(&tls->ca, 0));
+	const uint64_t all[] = {conf_pem_file_look(&tls->ca), conf_pem_file_look(&tls->crl),
+				tls->own.chain ? conf_certificate_look(&tls->certificate) : 0};
 
-	return tls->own.chain ? mark ^ conf_certificate_look(&tls->certificate) : mark;
+	return hash_bytes(all, sizeof(all), 0);
 }

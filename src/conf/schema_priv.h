@@ -201,6 +201,12 @@ void conf_check_placed(struct conf_check *check, const struct conf_service *serv
 const struct conf_certificates *conf_certificates(void);
 /* An error or a warning; `is_of_key`: of the file of the key. */
 typedef void conf_certificate_told(void *user, bool is_error, bool is_of_key, const char *text);
+/* A conf_certificate_told, of this as `user`: at `key`, or at "key" what is of the key. */
+struct conf_telling {
+	struct conf_check *check;
+	const char *key;
+};
+void conf_check_told(void *user, bool is_error, bool is_of_key, const char *text);
 /* Reads what is at c->path, c->key_path: c->loaded, in `arena`. False: an error was told. */
 bool conf_read_certificate(struct arena *arena, struct conf_certificate *c,
 			   conf_certificate_told *told, void *user);

@@ -7,6 +7,7 @@
 #include "conf/valid_priv.h"
 
 static const char *const version_words[] = {"1.2", "1.3", NULL};
+static const char *const client_verify_words[] = {"required", "optional", NULL};
 
 /*** certificates ***/
 
@@ -77,26 +78,16 @@ static const struct conf_field certificate_fields[] = {
 };
 
 static void
-on_told(void *user, bool is_error, bool is_of_key, const char *text)
-{
-	const char *key = is_of_key ? "key" : "file";
-
-	if (is_error)
-		conf_check_error(user, key, "%s", text);
-	else
-		conf_check_warn(user, key, "%s", text);
-}
-
-static void
 certificate_check(struct conf_check *check, void *object)
 {
+	struct conf_telling telling = {.check = check, .key = "file"};
 	struct conf_certificate *c = object;
 
 	if (!c->file || conf_check_is_internal(check) || !conf_certificates())
 		return;
 	if (conf_check_find_path(check, "file", c->file, &c->path) &&
 	    (!c->key || conf_check_find_path(check, "key", c->key, &c->key_path)))
-		(void)conf_read_certificate(conf_check_arena(check), c, on_told, check);
+		(void)conf_read_certificate(conf_check_arena(check), c, conf_check_told, &telling);
 }
 
 static const struct conf_schema schema_certificate = {
@@ -126,6 +117,13 @@ has_certificates(const void *object)
 	return conf_has_tls(object);
 }
 
+static bool
+asks_clients(const void *object)
+{
+	return conf_asks_clients(object);
+}
+
+#define ONLY_ASKING .when = asks_clients, .when_text = "with client_ca"
 #define ONLY_TLS .when = has_certificates, .when_text = "with certificates"
 
 static const struct conf_field tls_fields[] = {
@@ -190,6 +188,79 @@ static const struct conf_field tls_fields[] = {
 			"made anew each hour, and outlive reloads, upgrades and crashes. \\(dq0\\(dq: no "
 			"tickets. Data before the end of the handshake (0-RTT) is never taken.",
 	},
+	{
+		.key = "client_ca",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_listener, tls.client_ca.file),
+		.min = 1,
+		.valid = conf_valid_file,
+		.preset_note = "none: clients are asked for no certificate",
+		ONLY_TLS,
+		.help = "Authorities whose certificates clients may have: a file in PEM, relative to the configuration "
+			"file that names it. Clients are told the names of these. One that has no good "
+			"certificate is refused in the handshake.",
+	},
+	{
+		.key = "client_ca_base64",
+		.kind = &conf_kind_base64,
+		TG_MEMBER(conf_listener, tls.client_ca.pem),
+		.count_offset = offsetof(struct conf_listener, tls.client_ca.pem_n),
+		.flags = TG_CONF_INTERNAL,
+		ONLY_TLS,
+		.help = "What is in it.",
+	},
+	{
+		.key = "client_crl",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_listener, tls.client_crl.file),
+		.min = 1,
+		.valid = conf_valid_file,
+		.preset_note = "none: nothing is known to be revoked",
+		ONLY_ASKING,
+		.help = "Lists of what these authorities have revoked: a file in PEM, as above. There must be a list "
+			"of each authority up to the first, and none may be older than it says: else no "
+			"certificate is taken. Like all of these files it is read anew when it changes; who is "
+			"connected stays.",
+	},
+	{
+		.key = "client_crl_base64",
+		.kind = &conf_kind_base64,
+		TG_MEMBER(conf_listener, tls.client_crl.pem),
+		.count_offset = offsetof(struct conf_listener, tls.client_crl.pem_n),
+		.flags = TG_CONF_INTERNAL,
+		ONLY_ASKING,
+		.help = "What is in it.",
+	},
+	{
+		.key = "client_verify",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_listener, tls.client_verify),
+		.words = client_verify_words,
+		.preset = "required",
+		ONLY_ASKING,
+		.help = "\\(dqoptional\\(dq: a client may have none; one that it shows must be good all the same.",
+	},
+	{
+		.key = "client_depth",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_listener, tls.client_depth),
+		.preset = "3",
+		.max = 15,
+		ONLY_ASKING,
+		.help = "How many certificates may stand between that of the client and one of client_ca.",
+	},
+	{
+		.key = "client_headers",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_listener, tls.client_headers),
+		.preset = "true",
+		ONLY_ASKING,
+		.help = "With mode = \\(dqhttp\\(dq: whether backends are told of the client's certificate, by Client-Cert "
+			"(RFC 9440: the certificate), X-Client-Cert-Subject (as RFC 2253 writes it), X-Client-Cert-Serial and "
+			"X-Client-Cert-Sha256 (both hexadecimal). None of these without one. What clients send under these "
+			"names, Client-Cert-Chain and other X-Client-Cert-... is removed, on all listeners; that of "
+			"trusted_proxies stays where clients are asked for no certificate.",
+	},
 	{.key = NULL},
 };
 
@@ -227,6 +298,24 @@ check_alpn(struct conf_check *check, const struct conf_listener *listener)
 	}
 }
 
+/* Where nobody reads certificates nobody is asked for one either. */
+static void
+read_clients(struct conf_check *check, struct conf_tls *tls)
+{
+	struct conf_telling ca = {.check = check, .key = "client_ca"};
+	struct conf_telling crl = {.check = check, .key = "client_crl"};
+
+	if (conf_check_is_internal(check) || !conf_certificates() || !tls->client_ca.file)
+		return;
+	if (conf_check_find_path(check, "client_ca", tls->client_ca.file, &tls->client_ca.path))
+		(void)conf_read_authorities(conf_check_arena(check), &tls->client_ca,
+					    conf_check_told, &ca);
+	if (tls->client_crl.file &&
+	    conf_check_find_path(check, "client_crl", tls->client_crl.file, &tls->client_crl.path))
+		(void)conf_read_revoked(conf_check_arena(check), &tls->client_crl, conf_check_told,
+					&crl);
+}
+
 static void
 tls_check(struct conf_check *check, void *object)
 {
@@ -241,6 +330,7 @@ tls_check(struct conf_check *check, void *object)
 	if (listener->mode == TG_MODE_HTTP && !conf_check_given(check, "alpn"))
 		set_alpn(check, listener);
 	check_alpn(check, listener);
+	read_clients(check, &listener->tls);
 }
 
 const struct conf_schema conf_schema_tls = {

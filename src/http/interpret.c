@@ -255,6 +255,7 @@ read_field(struct http_head *head, struct seen *seen, struct http_field *f)
 	case HTTP_FIELD_X_FORWARDED_HOST:
 	case HTTP_FIELD_X_FORWARDED_PORT:
 	case HTTP_FIELD_X_FORWARDED_OTHER:
+	case HTTP_FIELD_CLIENT_CERT:
 	case HTTP_FIELD_TRAILER:
 	case HTTP_FIELD_OTHER:
 	case HTTP_FIELD_COUNT:

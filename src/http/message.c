@@ -88,6 +88,7 @@ static const struct known_field known_fields[] = {
 	{{"forwarded", 9}, HTTP_FIELD_FORWARDED},
 	{{"connection", 10}, HTTP_FIELD_CONNECTION},
 	{{"keep-alive", 10}, HTTP_FIELD_KEEP_ALIVE},
+	{{"client-cert", 11}, HTTP_FIELD_CLIENT_CERT},
 	{{"max-forwards", 12}, HTTP_FIELD_MAX_FORWARDS},
 	{{"x-request-id", 12}, HTTP_FIELD_X_REQUEST_ID},
 	{{"content-length", 14}, HTTP_FIELD_CONTENT_LENGTH},
@@ -99,6 +100,7 @@ static const struct known_field known_fields[] = {
 	{{"proxy-connection", 16}, HTTP_FIELD_PROXY_CONNECTION},
 	{{"transfer-encoding", 17}, HTTP_FIELD_TRANSFER_ENCODING},
 	{{"x-forwarded-proto", 17}, HTTP_FIELD_X_FORWARDED_PROTO},
+	{{"client-cert-chain", 17}, HTTP_FIELD_CLIENT_CERT},
 	{{"endpoint-load-metrics", 21}, HTTP_FIELD_LOAD_REPORT},
 	{{"endpoint-load-metrics-bin", 25}, HTTP_FIELD_LOAD_REPORT_BIN},
 };
@@ -107,9 +109,9 @@ static const struct known_field known_fields[] = {
 
 /* In known_fields; 0, which is of another length, where there is none. */
 static const uint8_t first_of_length[] = {
-	[4] = 1,  [6] = 3,   [7] = 4,   [9] = 6,   [10] = 7,
-	[12] = 9, [14] = 11, [15] = 13, [16] = 15, [17] = 18,
-	[21] = 20, [25] = 21,
+	[4] = 1,   [6] = 3,   [7] = 4,   [9] = 6,   [10] = 7,  [11] = 9,
+	[12] = 10, [14] = 12, [15] = 14, [16] = 16, [17] = 19,
+	[21] = 22, [25] = 23,
 };
 
 #define LENGTHS (sizeof(first_of_length) / sizeof(first_of_length[0]))
@@ -117,16 +119,24 @@ static const uint8_t first_of_length[] = {
 enum http_field_id
 http_field_id(struct slice name)
 {
-	static const struct slice forwarded_prefix = {"x-forwarded-", 12};
+	static const struct {
+		struct slice prefix;
+		enum http_field_id id;
+	} families[] = {
+		{{"x-forwarded-", 12}, HTTP_FIELD_X_FORWARDED_OTHER},
+		{{"x-client-cert-", 14}, HTTP_FIELD_CLIENT_CERT},
+	};
 	size_t i = name.n < LENGTHS ? first_of_length[name.n] : KNOWN_FIELDS;
 
 	for (; i < KNOWN_FIELDS && known_fields[i].name.n == name.n; i++) {
 		if (slice_equal_fold(name, known_fields[i].name))
 			return known_fields[i].id;
 	}
-	if (name.n > forwarded_prefix.n &&
-	    strncasecmp(name.p, forwarded_prefix.p, forwarded_prefix.n) == 0)
-		return HTTP_FIELD_X_FORWARDED_OTHER;
+	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		if (name.n > families[i].prefix.n &&
+		    strncasecmp(name.p, families[i].prefix.p, families[i].prefix.n) == 0)
+			return families[i].id;
+	}
 	return HTTP_FIELD_OTHER;
 }
 

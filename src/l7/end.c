@@ -222,7 +222,7 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->choice = (uint8_t)s->lease.choice;
 	r->reason = (uint8_t)reason;
 	r->mode = TG_MODE_HTTP;
-	r->tls_version = r->cipher_len = r->sni_len = r->has_proxy = 0;
+	r->tls_version = r->cipher_len = r->sni_len = r->subject_len = r->has_proxy = 0;
 	r->back_tls = s->back_tls;
 	r->http_minor = s->req.minor;
 }

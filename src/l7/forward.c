@@ -8,9 +8,10 @@
 
 #include "http/forwarded.h"
 #include "l7/stream_priv.h"
+#include "tls/stream.h"
 
 /* Room beyond the received head: forwarded fields, request id, framing. */
-#define HEAD_EXTRA     640u
+#define HEAD_EXTRA     768u
 #define REQUEST_ID_MAX 128u
 
 /* Stands last, so that it can be taken back once the service is known. */
@@ -136,6 +137,14 @@ is_trusted(const struct front *f)
 	return false;
 }
 
+/* What clients say of certificates is ours to say; a trusted proxy may where we have not looked ourselves. */
+static void
+drop_client_certificates(const struct front *f, const struct forwarded *plan, struct http_head *head)
+{
+	if (!plan->keep || conf_asks_clients(f->listener->conf))
+		drop_field(head, HTTP_FIELD_CLIENT_CERT);
+}
+
 /* Drops what strangers say of themselves; marks what of a trusted proxy is kept as it is. */
 static struct forwarded
 plan_forwarded(const struct front *f, struct http_head *head)
@@ -168,6 +177,7 @@ plan_forwarded(const struct front *f, struct http_head *head)
 		    (field->id == HTTP_FIELD_FORWARDED || field->id == HTTP_FIELD_X_FORWARDED_FOR))
 			field->dropped = true;
 	}
+	drop_client_certificates(f, &plan, head);
 	return plan;
 }
 
@@ -251,6 +261,45 @@ put_forwarded(struct writer *w, const struct forwarded *plan, const struct http_
 		put_number(w, own_port(f));
 		PUT_LITERAL(w, "\r\n");
 	}
+}
+
+/* the client's certificate */
+
+/* NULL: it has shown none, or backends are not told. */
+static const struct tls_shown *
+shown_by(const struct front *f)
+{
+	const struct tls_facts *facts = tls_stream_facts(f->conn.filter);
+
+	return facts != NULL && f->listener->conf->tls.client_headers ? facts->shown : NULL;
+}
+
+static size_t
+shown_size(const struct tls_shown *shown)
+{
+	return shown != NULL ? shown->base64_n + strlen(shown->subject) + strlen(shown->serial) +
+				       sizeof(shown->sha256)
+			     : 0;
+}
+
+static struct slice
+text_slice(const char *text)
+{
+	return (struct slice){text, strlen(text)};
+}
+
+/* RFC 9440 2.2: a byte sequence of RFC 8941. */
+static void
+put_shown(struct writer *w, const struct tls_shown *shown)
+{
+	if (shown == NULL)
+		return;
+	PUT_LITERAL(w, "Client-Cert: :");
+	put(w, shown->base64, shown->base64_n);
+	PUT_LITERAL(w, ":\r\n");
+	put_field(w, SLICE("X-Client-Cert-Subject"), text_slice(shown->subject));
+	put_field(w, SLICE("X-Client-Cert-Serial"), text_slice(shown->serial));
+	put_field(w, SLICE("X-Client-Cert-Sha256"), text_slice(shown->sha256));
 }
 
 /* request id */
@@ -402,7 +451,8 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 
 	if (fault != HTTP_FAULT_NONE)
 		return fault;
-	s->req.head = buf_get(&s->worker->bufs, buf_size_for(head_size(head, target)));
+	s->req.head = buf_get(&s->worker->bufs,
+			      buf_size_for(head_size(head, target) + shown_size(shown_by(f))));
 	if (s->req.head == NULL)
 		return HTTP_FAULT_HEAD_LENGTH;
 	w.buf = s->req.head;
@@ -413,6 +463,7 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 	put_kept(&w, head);
 	host = (struct slice){(const char *)w.buf->bytes + s->req.host_at, s->req.host_n};
 	put_forwarded(&w, &plan, head, f, host);
+	put_shown(&w, shown_by(f));
 	put_request_id(&w, s, head);
 	if (head->body == HTTP_BODY_CHUNKED)
 		PUT_LITERAL(&w, "Transfer-Encoding: chunked\r\n");

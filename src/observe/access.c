@@ -183,7 +183,7 @@ access_choice_str(unsigned choice)
 }
 
 /* In the order of the record. */
-enum { TEXT_METHOD, TEXT_ID, TEXT_HOST, TEXT_PATH, TEXT_CIPHER, TEXT_SNI, TEXT_COUNT };
+enum { TEXT_METHOD, TEXT_ID, TEXT_HOST, TEXT_PATH, TEXT_CIPHER, TEXT_SNI, TEXT_SUBJECT, TEXT_COUNT };
 
 /* The strings of a record from the `n` bytes at `base`, or false when it lies about them. */
 static bool
@@ -191,7 +191,8 @@ record_strings(const struct access_record *r, const char *base, size_t n,
 	       struct text ret[TEXT_COUNT])
 {
 	const size_t lens[TEXT_COUNT] = {r->method_len, r->request_id_len, r->host_len,
-					 r->path_len,	r->cipher_len,	   r->sni_len};
+					 r->path_len,	r->cipher_len,	   r->sni_len,
+				       r->subject_len};
 	size_t at = 0;
 
 	if (r->path_len > TG_ACCESS_PATH_MAX)
@@ -308,6 +309,8 @@ fields_tls(struct line *l, const struct access_record *r, const struct text stri
 		field_string(l, "cipher", strings[TEXT_CIPHER].s, strings[TEXT_CIPHER].n);
 		field_string(l, "sni", strings[TEXT_SNI].s, strings[TEXT_SNI].n);
 	}
+	if (strings[TEXT_SUBJECT].n > 0)
+		field_string(l, "client_cert", strings[TEXT_SUBJECT].s, strings[TEXT_SUBJECT].n);
 	if (r->back_tls != 0)
 		field_name(l, "back_tls", tls_text(r->back_tls));
 }

@@ -74,9 +74,10 @@ struct access_record {
 	uint8_t tls_version; /* 12, 13: TLS 1.2, 1.3; 0: plain */
 	uint8_t cipher_len;
 	uint8_t sni_len;
+	uint8_t subject_len; /* of the client's certificate */
 	uint8_t back_tls; /* as tls_version, of the connection to the backend of the last try */
 	uint8_t has_proxy; /* 1: there was a PROXY header */
-	char strings[]; /* failed tries; then method, request_id, host, path, cipher, sni; then, with has_proxy,
+	char strings[]; /* failed tries; then method, request_id, host, path, cipher, sni, subject; then, with has_proxy,
 			 * the lengths of all of enum access_proxy, a byte each, and these */
 };
 
@@ -127,6 +128,7 @@ access_span_us(struct mono to, struct mono from)
  * their ClientHello it has the name in that: sni=. Of connections
  * with a PROXY header it has proxy=10.0.0.5:40123 there, the address of who sent that, and what else it told:
  * proxy_authority= proxy_alpn= proxy_id= proxy_tls= proxy_cipher= proxy_name=.
+ * Behind sni stands client_cert="CN=somebody,O=example", cut at 255 bytes, where the client has shown a certificate.
  * Where the backend was reached by TLS a line has back_tls=1.3 there.
  */
 size_t access_render(const struct slot_names *names, enum conf_access format,

@@ -22,6 +22,9 @@ look(const struct conf *conf)
 
 		for (size_t j = 0; j < tls->n_certificates; j++)
 			mark = add(mark, conf_certificate_look(&tls->certificates[j]));
+		if (conf_asks_clients(&conf->listeners[i]))
+			mark = add(add(mark, conf_pem_file_look(&tls->client_ca)),
+				   conf_pem_file_look(&tls->client_crl));
 	}
 	for (size_t i = 0; i < conf->n_services; i++) {
 		if (conf->services[i].tls.enable)

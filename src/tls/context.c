@@ -14,6 +14,7 @@
 #include "tls/settings.h"
 #include "tls/sni.h"
 #include "tls/stream_priv.h"
+#include "tls/trust.h"
 
 /* Of each name one certificate of each kind of key. */
 enum key_kind { KIND_RSA = 0, KIND_ECDSA = 1, KIND_EDDSA = 2, KIND_COUNT };
@@ -57,6 +58,7 @@ struct making {
 	size_t n;			  /* that are read */
 	size_t *first_of; /* by lowest index of a suite: the first of those, plus one; 0: none */
 	size_t names_room;
+	X509_STORE *store; /* of what clients may have; NULL: they are not asked */
 	bool no_memory;
 };
 
@@ -220,7 +222,60 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *ciph
 	return rc;
 }
 
+/* Who resumes shows no certificate again: that of the session must be good still. */
+static SSL_TICKET_RETURN
+on_resuming(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_n,
+	    SSL_TICKET_STATUS status, void *user)
+{
+	const X509 *shown;
+
+	(void)ssl;
+	(void)name;
+	(void)name_n;
+	(void)user;
+	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	shown = SSL_SESSION_get0_peer(session);
+	if (shown != NULL && X509_cmp_current_time(X509_get0_notAfter(shown)) < 0)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 /* what OpenSSL is told */
+
+/* Names of what clients may have. False: no memory. */
+static bool
+set_client_names(SSL_CTX *ssl, X509_STORE *store)
+{
+	const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
+	bool ok = true;
+
+	for (int i = 0; i < sk_X509_OBJECT_num(objects) && ok; i++) {
+		X509 *x = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+
+		ok = x == NULL || SSL_CTX_add_client_CA(ssl, x) == 1;
+	}
+	return ok;
+}
+
+static bool
+set_clients(const struct making *m, SSL_CTX *ssl)
+{
+	const struct conf_tls *conf = &m->listener->tls;
+	int mode = SSL_VERIFY_PEER;
+
+	if (m->store == NULL)
+		return true;
+	if (conf->client_verify == TG_CLIENT_REQUIRED)
+		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	SSL_CTX_set_verify(ssl, mode, NULL);
+	SSL_CTX_set_verify_depth(ssl, (int)conf->client_depth);
+	/* Chains of our own are whole as they are. */
+	SSL_CTX_set_mode(ssl, SSL_MODE_NO_AUTO_CHAIN);
+	SSL_CTX_set_session_ticket_cb(ssl, NULL, on_resuming, NULL);
+	SSL_CTX_set1_cert_store(ssl, m->store);
+	return set_client_names(ssl, m->store);
+}
 
 static bool
 set_sessions(SSL_CTX *ssl, const struct tls_context *ctx, const struct conf_tls *conf)
@@ -250,14 +305,27 @@ ssl_new(const struct making *m)
 	if (SSL_CTX_set_min_proto_version(ssl, conf->min_version == TG_TLS_1_3 ? TLS1_3_VERSION
 									: TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_max_early_data(ssl, 0) == 1 && tls_set_ciphers(ssl, conf->ciphers) &&
-	    set_sessions(ssl, m->ctx, conf))
+	    set_sessions(ssl, m->ctx, conf) && set_clients(m, ssl))
 		return ssl;
 	SSL_CTX_free(ssl);
 	return NULL;
 }
 
+static void
+print_clients(const struct conf_tls *conf, FILE *out)
+{
+	if (conf->client_ca.pem == NULL)
+		return;
+	fprintf(out, "%c%d %u %zu %zu%c", '\0', (int)conf->client_verify, conf->client_depth,
+		conf->client_ca.pem_n, conf->client_crl.pem_n, '\0');
+	fwrite(conf->client_ca.pem, 1, conf->client_ca.pem_n, out);
+	if (conf->client_crl.pem != NULL)
+		fwrite(conf->client_crl.pem, 1, conf->client_crl.pem_n, out);
+}
+
 /* Who resumes must get what a new handshake would give: the listener, and the certificates by the names of
- * their files, so that it outlives their renewal. */
+ * their files, so that it outlives their renewal. Of who is taken for a client what is in the files counts: who is
+ * revoked by now must not come in by a ticket. */
 static int
 set_policy(const struct making *m, struct suite *s)
 {
@@ -276,6 +344,7 @@ set_policy(const struct making *m, struct suite *s)
 			s->of[kind] == NO_CERTIFICATE
 				? ""
 				: m->files[s->of[kind]]->file);
+	print_clients(&m->listener->tls, out);
 	rc = fclose(out) == 0 ? mac_bytes(key, sizeof(key), text, n, s->policy) : -TG_ENOMEM;
 	free(text);
 	return rc;
@@ -491,6 +560,26 @@ set_protocols(struct making *m, struct err *err)
 }
 
 static int
+read_clients(struct making *m, struct err *err)
+{
+	const struct conf_tls *conf = &m->listener->tls;
+	struct err why;
+	int rc;
+
+	if (!conf_asks_clients(m->listener))
+		return 0;
+	if (conf->client_ca.pem == NULL)
+		return err_set(err, TG_EINVAL, "listener %s: client_ca was not read",
+			       m->listener->name);
+	rc = trust_new(conf->client_ca.pem, conf->client_ca.pem_n, conf->client_crl.pem,
+		       conf->client_crl.pem_n, &m->store, &why);
+	if (rc < 0)
+		return err_set(err, TG_EINVAL, "listener %s: client_ca: %s", m->listener->name,
+			       why.text);
+	return 0;
+}
+
+static int
 make(struct making *m, struct err *err)
 {
 	const struct conf_tls *conf = &m->listener->tls;
@@ -509,6 +598,8 @@ make(struct making *m, struct err *err)
 	if (m->files == NULL || m->certificates == NULL || m->first_of == NULL || m->ctx->bio == NULL)
 		return err_no_memory(err);
 	rc = set_protocols(m, err);
+	if (rc == 0)
+		rc = read_clients(m, err);
 	if (rc == 0)
 		rc = read_files(m, err);
 	merge_names(m->ctx);
@@ -533,6 +624,7 @@ tls_context_new(const struct conf_listener *listener, struct tickets *tickets,
 	free(m.certificates);
 	free(m.files);
 	free(m.first_of);
+	X509_STORE_free(m.store);
 	if (rc == 0)
 		*ret = m.ctx;
 	else

@@ -18,7 +18,8 @@ struct tls_context;
  * Of a listener with certificates. `tickets` outlives it; NULL: no sessions are resumed. The name a client asks
  * for is looked up as it stands, then with its first label as a wildcard; who asks for none, or for another one,
  * gets the first certificate. Of each name the first certificate of each kind of key is used, and the client chooses between
- * kinds. A session is resumed with the same listener and the same certificates only.
+ * kinds. A session is resumed with the same listener and the same certificates only,
+ * and the same rules of who is taken for a client.
  */
 TG_MUST_CHECK int tls_context_new(const struct conf_listener *listener, struct tickets *tickets,
 				  struct tls_context **ret, struct err *err);

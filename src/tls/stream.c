@@ -464,6 +464,7 @@ stream_free(struct conn_filter *f)
 	SSL_free(t->ssl);
 	tls_context_unref(t->context);
 	tls_client_unref(t->client);
+	tls_shown_free(t->shown);
 	free(t->unsent.bytes);
 	free(t);
 }
@@ -577,7 +578,24 @@ take_facts(struct tls_stream *t)
 		.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
 		.sni = t->sni,
 		.protocol = t->protocol,
+		.shown = t->shown,
 	};
+}
+
+/* Where clients are asked for one. */
+static void
+take_shown(struct tls_stream *t)
+{
+	int rc = 0;
+
+	if (t->context != NULL && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE)
+		rc = tls_shown_read(t->ssl, &t->shown);
+	if (rc == -TG_ENOMEM)
+		t->failure = TG_TLS_FAILURE_RESOURCE;
+	if (rc != -TG_ELIMIT)
+		return;
+	t->failure = TG_TLS_FAILURE_CERTIFICATE;
+	t->verdict = X509_V_ERR_APPLICATION_VERIFICATION;
 }
 
 int
@@ -594,10 +612,12 @@ tls_stream_step(struct conn_filter *f)
 	rc = SSL_do_handshake(t->ssl);
 	error = rc == 1 ? SSL_ERROR_NONE : SSL_get_error(t->ssl, rc);
 	if (error == SSL_ERROR_NONE)
+		take_shown(t);
+	if (error == SSL_ERROR_NONE)
 		take_facts(t);
 	else if (error != SSL_ERROR_WANT_READ)
 		t->failure = find_failure(t);
-	if (t->failure == TG_TLS_FAILURE_CERTIFICATE)
+	if (t->failure == TG_TLS_FAILURE_CERTIFICATE && t->verdict == X509_V_OK)
 		t->verdict = SSL_get_verify_result(t->ssl);
 	t->error = ERR_peek_error();
 	ERR_clear_error();

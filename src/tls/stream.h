@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "net/conn.h"
+#include "tls/shown.h"
 
 /* Plain bytes of one call; so much is kept here at most, and the records' own bytes. */
 #define TG_TLS_SEND_BYTES   65536u
@@ -63,6 +64,7 @@ struct tls_facts {
 	const char *cipher; /* its standard name; static */
 	const char *sni;    /* lower case, TG_SNI_MAX bytes at most; "": none was sent, or it is no host name */
 	const char *protocol; /* of ALPN; "": none */
+	const struct tls_shown *shown; /* a client's certificate, which was taken; NULL: none */
 };
 
 /* The server's side. Holds a reference of `ctx`; `out` outlives it. NULL: no memory. */

@@ -45,6 +45,7 @@ struct tls_stream {
 	bool is_known_name; /* some certificate has it */
 	bool owes_fin;
 	struct tls_facts facts;
+	struct tls_shown *shown;
 	char protocol[TG_TLS_PROTOCOL_MAX + 1];
 	char sni[TG_SNI_MAX + 1];
 };

@@ -106,9 +106,11 @@ class Authority:
             made.verify_mode = ssl.CERT_REQUIRED
         return made
 
-    def context(self, version=None, protocols=(), ciphers=None, verify=True):
-        """What a client of this authority speaks."""
+    def context(self, version=None, protocols=(), ciphers=None, verify=True, own=None):
+        """What a client of this authority speaks; `own`: the certificate it has."""
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if own:
+            made.load_cert_chain(own.pem, own.key)
         made.load_verify_locations(self.pem)
         if not verify:
             made.check_hostname = False

@@ -87,6 +87,11 @@ static const struct {
 	{"t", HTTP_FIELD_OTHER},
 	{"", HTTP_FIELD_OTHER},
 	{"accept", HTTP_FIELD_OTHER},
+	{"client-cert", HTTP_FIELD_CLIENT_CERT},
+	{"client-cert-chain", HTTP_FIELD_CLIENT_CERT},
+	{"x-client-cert-subject", HTTP_FIELD_CLIENT_CERT},
+	{"x-client-cert-", HTTP_FIELD_OTHER},
+	{"client-certs", HTTP_FIELD_OTHER},
 };
 
 /* RFC 9110 5.1: names are case-insensitive. */

@@ -24,6 +24,8 @@ enum who {
 	REVOKED,
 	WEAK_AUTHORITY,
 	OF_WEAK_AUTHORITY,
+	BETWEEN,
+	BELOW,
 	WHO_COUNT
 };
 
@@ -63,6 +65,10 @@ group_setup(void **state)
 		[WEAK_AUTHORITY] = {.common_name = "weak", .is_authority = true, .rsa_bits = 1024},
 		[OF_WEAK_AUTHORITY] = {.names = "DNS:good.example",
 				       .signer = &pems[WEAK_AUTHORITY]},
+		[BETWEEN] = {.common_name = "between",
+			     .is_authority = true,
+			     .signer = &pems[AUTHORITY]},
+		[BELOW] = {.common_name = "below", .signer = &pems[BETWEEN]},
 	};
 
 	(void)state;
@@ -486,6 +492,158 @@ tickets_leave_a_connection_quiet_and_words_do_not(void **state)
 	tls_client_unref(client);
 }
 
+/* Clients of these must have a certificate of the authority. */
+static struct conf_tls
+asking(enum conf_client_verify verify)
+{
+	static char name[] = "ca.pem";
+
+	return (struct conf_tls){.client_ca = {.file = name,
+					       .pem = pems[AUTHORITY].chain,
+					       .pem_n = pems[AUTHORITY].chain_n},
+				 .client_verify = verify,
+				 .client_depth = 3};
+}
+
+/* The same one for all. */
+static struct tls_client *
+client_with(const struct conf_pem *own)
+{
+	struct conf_service s = service();
+
+	if (own != NULL)
+		s.tls.own = *own;
+	return client_of(&s);
+}
+
+/* What the server says of it; NULL: it is taken. */
+static const char *
+verdict_on_client(const struct conf_tls *tls, const struct conf_pem *own)
+{
+	struct tls_client *client = client_with(own);
+	const char *text = NULL;
+	int server = -TG_EAGAIN;
+	int rc = -TG_EAGAIN;
+
+	dial(client, "good.example", NULL);
+	serve(GOOD, tls);
+	while (server == -TG_EAGAIN) {
+		if (rc == -TG_EAGAIN)
+			rc = tls_stream_step(side.client.filter);
+		fake_turn(side.loop);
+		server = tls_stream_step(side.server.filter);
+		fake_turn(side.loop);
+	}
+	if (server != 0) {
+		assert_int_equal(tls_stream_failure(side.server.filter),
+				 TG_TLS_FAILURE_CERTIFICATE);
+		text = tls_stream_failure_text(side.server.filter);
+	}
+	hang_up();
+	tls_client_unref(client);
+	return text;
+}
+
+static void
+clients_are_taken_by_their_certificate(void **state)
+{
+	struct conf_tls required = asking(TG_CLIENT_REQUIRED);
+	struct conf_tls optional = asking(TG_CLIENT_OPTIONAL);
+	char *list = fake_revoked(&pems[AUTHORITY], &pems[REVOKED], 1);
+
+	(void)state;
+	assert_null(verdict_on_client(&required, &pems[GOOD]));
+	assert_null(verdict_on_client(&optional, &pems[GOOD]));
+	assert_null(verdict_on_client(&optional, NULL));
+	assert_string_equal(verdict_on_client(&required, NULL),
+			    "peer did not return a certificate");
+	assert_string_equal(verdict_on_client(&required, &pems[EXPIRED]), "certificate has expired");
+	assert_string_equal(verdict_on_client(&optional, &pems[EXPIRED]), "certificate has expired");
+	assert_string_equal(verdict_on_client(&optional, &pems[SELF_SIGNED]),
+			    "self-signed certificate");
+	assert_null(verdict_on_client(&required, &pems[REVOKED]));
+	required.client_crl.pem = list;
+	required.client_crl.pem_n = strlen(list);
+	assert_null(verdict_on_client(&required, &pems[GOOD]));
+	assert_string_equal(verdict_on_client(&required, &pems[REVOKED]), "certificate revoked");
+	free(list);
+}
+
+/* Of two in a chain, the first is below the other. */
+static struct conf_pem
+chain_of(enum who first, enum who second)
+{
+	struct conf_pem pem = pems[first];
+
+	pem.chain_n = pems[first].chain_n + pems[second].chain_n;
+	pem.chain = malloc(pem.chain_n + 1);
+	assert_non_null(pem.chain);
+	snprintf(pem.chain, pem.chain_n + 1, "%s%s", pems[first].chain, pems[second].chain);
+	return pem;
+}
+
+static void
+chains_of_clients_have_a_length(void **state)
+{
+	struct conf_tls tls = asking(TG_CLIENT_REQUIRED);
+	struct conf_pem chain = chain_of(BELOW, BETWEEN);
+
+	(void)state;
+	assert_null(verdict_on_client(&tls, &chain));
+	tls.client_depth = 0;
+	assert_non_null(verdict_on_client(&tls, &chain));
+	assert_null(verdict_on_client(&tls, &pems[GOOD]));
+	tls.client_depth = 1;
+	assert_null(verdict_on_client(&tls, &chain));
+	free(chain.chain);
+}
+
+/* Resumed: whether, and what was shown; NULL: nothing. */
+static bool
+resumes_as(struct tls_client *client, const struct conf_tls *tls, const char *subject)
+{
+	const struct tls_facts *facts;
+	char text[4];
+	bool is_resumed;
+
+	dial(client, "good.example", &side.slot);
+	serve(GOOD, tls);
+	assert_int_equal(shake_hands(), 0);
+	facts = tls_stream_facts(side.server.filter);
+	is_resumed = facts->is_resumed;
+	if (subject == NULL)
+		assert_null(facts->shown);
+	else
+		assert_string_equal(facts->shown->subject, subject);
+	assert_int_equal(conn_send(&side.server, "x", 1), 1);
+	assert_int_equal(receive(&side.client, text, sizeof(text)), 1);
+	hang_up();
+	return is_resumed;
+}
+
+static void
+sessions_keep_who_the_client_is_and_end_with_the_rules(void **state)
+{
+	struct conf_tls optional = asking(TG_CLIENT_OPTIONAL);
+	struct conf_tls required = asking(TG_CLIENT_REQUIRED);
+	struct tls_client *client = client_with(&pems[BETWEEN]);
+	char *list = fake_revoked(&pems[AUTHORITY], NULL, 1);
+
+	(void)state;
+	assert_false(resumes_as(client, &optional, "CN=between"));
+	assert_true(resumes_as(client, &optional, "CN=between"));
+	assert_false(resumes_as(client, &required, "CN=between"));
+	assert_true(resumes_as(client, &required, "CN=between"));
+	/* Somebody else may be revoked now. */
+	required.client_crl.pem = list;
+	required.client_crl.pem_n = strlen(list);
+	assert_false(resumes_as(client, &required, "CN=between"));
+	assert_true(resumes_as(client, &required, "CN=between"));
+	assert_false(resumes_as(client, NULL, NULL));
+	free(list);
+	tls_client_unref(client);
+}
+
 /* Each service of a configuration; nothing is left of a store that others have. */
 static void
 stores_are_shared_by_those_that_trust_the_same(void **state)
@@ -526,6 +684,9 @@ main(void)
 		CASE(sessions_are_resumed_with_the_same_backend_by_the_same_rules),
 		CASE(failures_have_a_reason),
 		CASE(tickets_leave_a_connection_quiet_and_words_do_not),
+		CASE(clients_are_taken_by_their_certificate),
+		CASE(chains_of_clients_have_a_length),
+		CASE(sessions_keep_who_the_client_is_and_end_with_the_rules),
 		CASE(stores_are_shared_by_those_that_trust_the_same),
 	};
 
