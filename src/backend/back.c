@@ -71,6 +71,15 @@ leave_idle(struct back *b)
 }
 
 static void
+leave_own(struct back *b)
+{
+	*b->own = NULL;
+	b->rests_alone = false;
+	count_idle(b, -1);
+	timer_clear(&b->timer);
+}
+
+static void
 back_dispose(struct back **back, bool reset)
 {
 	struct back *b = *back;
@@ -80,8 +89,8 @@ back_dispose(struct back **back, bool reset)
 		return;
 	if (b->is_idle)
 		leave_idle(b);
-	if (b->own != NULL && *b->own == b)
-		*b->own = NULL;
+	if (b->rests_alone)
+		leave_own(b);
 	buf_put(&worker_of(b)->bufs, &b->first);
 	timer_fini(&b->timer);
 	if (reset)
@@ -203,8 +212,7 @@ back_take_own(struct back **own, const struct worker_backend *home, bool careful
 		back_close(own);
 		return NULL;
 	}
-	*own = NULL;
-	timer_clear(&b->timer);
+	leave_own(b);
 	b->is_reused = true;
 	counter_add(home->counters, TG_B_REUSES, 1);
 	return b;
@@ -264,6 +272,15 @@ is_whole(const struct back *b)
 	       !conn_has_unsent(&b->conn);
 }
 
+/* For one more that is idle. */
+static bool
+has_room(const struct back *b)
+{
+	const struct worker *w = worker_of(b);
+
+	return b->home->n_idle < b->home->service->conf->idle_connections && w->n_idle < w->max_idle;
+}
+
 /* What the list does not take: it rests in its own place, where it has one, or is closed. */
 static void
 rest_alone(struct back **back)
@@ -271,13 +288,15 @@ rest_alone(struct back **back)
 	struct back *b = *back;
 	struct worker *w = worker_of(b);
 
-	if (b->own == NULL || b->home->addr.len == 0 || w->draining || !is_whole(b) ||
-	    b->generation + 1 != b->home->generation) {
+	if (b->own == NULL || !has_room(b) || b->home->addr.len == 0 || w->draining ||
+	    !is_whole(b) || b->generation + 1 != b->home->generation) {
 		back_close(back);
 		return;
 	}
 	*back = NULL;
 	back_close(b->own);
+	b->rests_alone = true;
+	count_idle(b, 1);
 	back_attach(b, on_own, NULL);
 	b->idle_since = loop_now(w->loop);
 	*b->own = b;
@@ -292,9 +311,8 @@ back_give(struct back **back)
 	struct worker *w = worker_of(b);
 	const struct conf_service *conf = b->home->service->conf;
 
-	if (b->home->n_idle >= conf->idle_connections || w->n_idle >= w->max_idle ||
-	    b->home->addr.len == 0 || b->generation != b->home->generation || w->draining ||
-	    !is_whole(b)) {
+	if (!has_room(b) || b->home->addr.len == 0 || b->generation != b->home->generation ||
+	    w->draining || !is_whole(b)) {
 		rest_alone(back);
 		return;
 	}

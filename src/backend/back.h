@@ -23,6 +23,7 @@ struct back {
 	struct mono idle_since; /* the last time it became idle; unset: never */
 	unsigned generation;    /* home->generation when it connected */
 	bool is_idle;
+	bool rests_alone; /* in *own */
 	bool is_reused;                   /* carried an exchange before this one */
 	uint64_t sent_bytes;              /* by us, over its life */
 	struct buf *first;                /* goes out before all else; NULL: nothing, or it is sent */
