@@ -252,3 +252,19 @@ def test_haproxy_in_front(site, tmp_path, how):
         assert told.get("proxy_id") == ("id-127.0.0.1" if "unique-id" in how else None)
     finally:
         peer.stop(status=None)
+
+
+def test_balance_by_source_goes_by_the_client(tidegate, recording_backend):
+    made = [recording_backend() for _ in range(4)]
+    tg = tidegate(conf.http(*made, listener=TRUST + PATIENT, service=CONNECT + 'balance = "hash";'))
+    found = {}
+    for _ in range(2):
+        for i in range(12):
+            with tg.client() as peer:
+                peer.send(proxy.line(f"192.0.2.{i}:1") + client.get(f"/{i}"))
+                assert peer.read_answer().status == 200
+    for n, backend in enumerate(made):
+        for request in backend.requests:
+            found.setdefault(request.target, set()).add(n)
+    assert all(len(at) == 1 for at in found.values()) and len(found) == 12
+    assert len(set.union(*found.values())) > 1

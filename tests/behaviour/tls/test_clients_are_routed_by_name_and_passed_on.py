@@ -303,3 +303,22 @@ def test_a_reload_changes_the_routes(tidegate, recording_backend):
     early.finish_sending()
     settings.wait_until(lambda: any(bytes(conn.received) == said and conn.closed.is_set()
                                     for conn in two.connections), "the one that had begun before")
+
+
+def test_a_service_that_a_reload_takes_away_gets_nobody(tidegate, recording_backend):
+    """Who has begun its ClientHello then is closed; all others go on."""
+    gone, stays = (recording_backend(lambda conn: conn.read_to_end()) for _ in range(2))
+    said = records(hello(b"raw.example.org"))
+    going = f"{net.ADDRESS}:{net.free_port()}"
+    after = conf.tcp(stays, service=CONNECT)
+    before = str(after).replace("}\n);\nservices", f"""}}, {{ name = "going"; bind = "{going}"; mode = "tcp"; {PATIENT}
+        routes = ( {{ host = "raw.example.org"; service = "gone"; }} ); }}\n);\nservices""").replace(
+            "services = (", f"services = ( {conf.service_entry('gone', [gone])},")
+    tg = tidegate(conf.Conf(before, after.address))
+    early, pid = tg.client(going).send(said[:20]), tg.role_pid("proxy")
+    tg.reload(after)
+    early.try_send(said[20:])
+    assert early.read_to_end() == b"" and not gone.connections
+    tg.client().send(b"hello").finish_sending()
+    stays.wait_connections(1)
+    assert tg.role_pid("proxy") == pid
