@@ -611,7 +611,10 @@ redis_forget(struct store *s, const char *service)
 	struct redis *r = s->kind;
 
 	shares_forget(&r->shares, service);
+	/* Others use what they did: one that is lost stays known to be. */
 	nodes_forget(&r->nodes);
+	if (r->nodes.is_cluster)
+		open_lanes(r);
 }
 
 static int

@@ -418,6 +418,7 @@ static void
 a_node_that_is_lost_is_followed_by_its_copy(void **state)
 {
 	const char *service = services[0];
+	uint64_t failures;
 	char lost[64];
 
 	(void)state;
@@ -438,6 +439,14 @@ a_node_that_is_lost_is_followed_by_its_copy(void **state)
 	assert_int_equal(store_decision(world.store, service, "{\"waits\":1}"), 0);
 	await_state(&world, false);
 	assert_non_null(strstr(store_why(world.store), "redis at 127.0.0.1:"));
+	/* That another service is gone does not make it well. */
+	assert_int_equal(store_keep(world.store, "gone", 1000, 250), 0);
+	tell("gone");
+	store_forget(world.store, "gone");
+	failures = store_counts(world.store).failures;
+	while (store_counts(world.store).failures == failures)
+		fake_turn_later(world.loop);
+	assert_false(store_is_well(world.store));
 	tell_node(COPY, "CLUSTER FAILOVER TAKEOVER");
 	await_state(&world, true);
 	while (count_decisions(COPY, service) < 2)
