@@ -425,9 +425,12 @@ failures_say_what_is_allowed(void **state)
 				       "autoscale\" lists those that are\n\n"},
 		{"show autoscale db", "error conflict: service \"db\" is not scaled; \"show "
 				      "autoscale\" lists those that are\n\n"},
-		{"explain", "error usage: explain SERVICE\n\n"},
+		{"explain", "error usage: explain SERVICE [--table]\n\n"},
 		{"explain db", "error conflict: service \"db\" is not scaled; \"show autoscale\" "
 			       "lists those that are\n\n"},
+		{"explain api --tables", "error usage: explain SERVICE [--table]\n\n"},
+		{"explain api --table", "error not-found: the module of \"api\" has no table; one that "
+					"has: planner\n\n"},
 		{"explain api", "error not-found: nothing is decided for \"api\" yet\n\n"},
 		{"show decisions", "error usage: show decisions SERVICE [N]\n\n"},
 		{"show decisions api x", "error bad-value: number \"x\" is not a number from 0 to "

@@ -24,7 +24,7 @@ static const struct {
 	const char *want;
 } refused[] = {
 	{SERVICE("autoscale = { module = \"targt\"; dry_run = true; max = 9; };"),
-	 AT "module: unknown module \"targt\"; allowed: target, threshold, staffing (did you mean "
+	 AT "module: unknown module \"targt\"; allowed: target, threshold, staffing, planner (did you mean "
 	    "\"target\"?)"},
 	{SCALE("in_fligth = 40;"), AT "in_fligth: unknown key of module \"target\" (did you mean "
 				      "\"in_flight\"?)"},

@@ -99,9 +99,9 @@ static const struct {
 	const char *what;
 	const char *why;
 } broken[] = {
-	{"null", "the module cannot work with interface 1.1"},
+	{"null", "the module cannot work with interface 1.2"},
 	{"magic", "magic is 0x00000001, and 0x74674d6f in a module for tidegate"},
-	{"major", "made for interface 2.1, this is 1.1: build it anew with our tidegate/module.h"},
+	{"major", "made for interface 2.1, this is 1.2: build it anew with our tidegate/module.h"},
 	{"minor", "made for interface 1.3, newer than 1.2 here: a newer tidegate is needed"},
 	{"size", "bytes; struct tg_module has"},
 	{"ops-size", "bytes; struct tg_autoscaler has"},

@@ -209,8 +209,9 @@ builtin_ones_are_found(void **state)
 	(void)state;
 	modules_add_builtin(autoscale_builtin);
 	modules_walk(TG_MODULE_AUTOSCALER, count, &n);
-	assert_int_equal(n, 3);
+	assert_int_equal(n, 4);
 	assert_non_null(module_find(TG_MODULE_AUTOSCALER, "target"));
+	assert_non_null(module_find(TG_MODULE_AUTOSCALER, "planner"));
 	assert_null(module_find(TG_MODULE_AUTOSCALER, "none"));
 	assert_null(module_find((enum tg_module_kind)2, "target"));
 }

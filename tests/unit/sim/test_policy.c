@@ -92,7 +92,7 @@ what_is_wrong_is_named(void **state)
 	      "module \"target\": interval: \"1\" has no unit; allowed: \"500ms\", \"1s\", \"2m\", \"1h\", \"1d\"");
 	fails("hpa", "target=\"; };", "module \"hpa\": target: a string where a number is wanted");
 	fails("xpa", "target=1",
-	      "module \"xpa\": module: unknown module \"xpa\"; allowed: target, threshold, staffing, hpa, kpa, "
+	      "module \"xpa\": module: unknown module \"xpa\"; allowed: target, threshold, staffing, planner, hpa, kpa, "
 	      "nomad-target, nomad-threshold, aws (did you mean \"hpa\"?)");
 }
 
