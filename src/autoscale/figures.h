@@ -99,4 +99,19 @@ propose_unsure(struct tg_proposal *p, const struct tg_snapshot *s, const char *f
 	va_end(ap);
 }
 
+/* Requests a backend serves at a time, by an option or else by the service; 0: not known. */
+static inline uint32_t
+figure_concurrency(const struct tg_value *option, const struct tg_snapshot *s)
+{
+	return option->is_set ? (uint32_t)option->number : s->concurrency;
+}
+
+static inline void
+propose_no_concurrency(struct tg_proposal *p, const struct tg_snapshot *s)
+{
+	propose_unsure(p, s,
+		       "how many requests a backend serves at a time is not known: set "
+		       "concurrency or max_connections_per_backend");
+}
+
 #endif

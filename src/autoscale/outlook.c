@@ -15,7 +15,7 @@
 #define START_S    10.0 /* before one was measured */
 #define START_FADE 20.0
 #define TIME_FADE  600.0
-#define GUESS_S    600.0 /* observations the guess is as good as */
+#define GUESS_S    600.0 /* observations that guesses are as good as */
 
 static const double ratios[TG_RATIOS] = {
 	0.0625, 0.125, 0.25, 0.4,  0.5,  0.6,  0.7,  0.78, 0.84, 0.89, 0.93, 0.97, 1,    1.03, 1.06, 1.09,
@@ -367,44 +367,50 @@ outlook_now(const struct outlook *o, struct tg_outlook *ret)
 	};
 }
 
-/* A guess: mostly the same, a bit more or less, seldom much more. */
-static double
-guess_of(unsigned c)
-{
-	static const struct {
-		double ratio;
-		double share;
-	} guesses[] = {{1, 0.8}, {0.93, 0.07}, {1.06, 0.07}, {1.22, 0.03}, {0.7, 0.02}, {1.52, 0.008}, {2, 0.002}};
+struct guess {
+	double ratio;
+	double share;
+};
 
-	for (size_t i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
-		if (outlook_class(guesses[i].ratio) == c)
-			return guesses[i].share;
-	}
-	return 0;
+/* At first: mostly the same, a bit more or less, seldom much more. */
+static const struct guess first_guesses[] = {
+	{1, 0.8}, {0.93, 0.07}, {1.06, 0.07}, {1.22, 0.03}, {0.7, 0.02}, {1.52, 0.008}, {2, 0.002}, {0, 0},
+};
+/* What was not seen yet may still come. */
+static const struct guess late_guesses[] = {{1, 0.999}, {2, 0.0005}, {3, 0.0003}, {6, 0.0002}, {0, 0}};
+
+/* They stand for `share` of all, of which the sum is 1. */
+static void
+mix_in(const struct guess *guesses, double share, double *shares)
+{
+	for (unsigned c = 0; c < TG_RATIOS; c++)
+		shares[c] *= 1 - share;
+	for (; guesses->share > 0; guesses++)
+		shares[outlook_class(guesses->ratio)] += share * guesses->share;
 }
 
 static void
-shares_of(const double *weights, double guesses, double *ret)
+shares_of(const double *weights, double n, double *ret)
 {
 	double sum = 0;
 
 	for (unsigned c = 0; c < TG_RATIOS; c++)
 		sum += weights[c];
 	for (unsigned c = 0; c < TG_RATIOS; c++)
-		ret[c] = (1 - guesses) * (sum > 0 ? weights[c] / sum : guess_of(c)) + guesses * guess_of(c);
+		ret[c] = sum > 0 ? weights[c] / sum : 0;
+	mix_in(first_guesses, sum > 0 ? GUESS_S / (GUESS_S + n * n / GUESS_S) : 1, ret);
+	mix_in(late_guesses, GUESS_S / (GUESS_S + n), ret);
 }
 
 void
 outlook_history(const struct outlook *o, struct tg_history *ret)
 {
-	double guesses = GUESS_S / (GUESS_S + o->n * o->n / GUESS_S);
-
 	*ret = (struct tg_history){.size = sizeof(*ret), .horizon_s = horizon_s(o), .n = o->n};
 	for (unsigned c = 0; c < TG_RATIOS; c++)
 		ret->ratios[c] = ratios[c];
 	for (unsigned k = 0; k < TG_SIGNAL_COUNT; k++) {
-		shares_of(o->demand[k], guesses, ret->demand[k]);
-		shares_of(o->change[k], guesses, ret->change[k]);
+		shares_of(o->demand[k], o->n, ret->demand[k]);
+		shares_of(o->change[k], o->n, ret->change[k]);
 		ret->size_of[k] = o->load > 0 ? o->sizes[k] / o->load : 1;
 	}
 }

@@ -78,13 +78,6 @@ planner_windows(const struct tg_value *values, uint32_t *ret_spans_ms)
 	return WINDOW_COUNT;
 }
 
-/* 0: not known. */
-static uint32_t
-concurrency_of(const struct tg_value *values, const struct tg_snapshot *s)
-{
-	return values[CONCURRENCY].is_set ? (uint32_t)values[CONCURRENCY].number : s->concurrency;
-}
-
 /*** Which signal ***/
 
 /* Requests beyond the objective, of those that come in a step at so many times what there is. */
@@ -187,7 +180,7 @@ planner_numbers(const struct tg_value *values, const struct tg_snapshot *s,
 		const struct tg_history *h, double *ret)
 {
 	double service_s = s->outlook->service_s.value;
-	uint32_t slots = concurrency_of(values, s);
+	uint32_t slots = figure_concurrency(&values[CONCURRENCY], s);
 	struct plan_setup was;
 	struct plan_setup now;
 	double busiest;
@@ -276,7 +269,10 @@ propose_unplanned(const struct tg_value *values, const struct tg_snapshot *s, ui
 		  struct tg_proposal *ret)
 {
 	struct planner_seen seen = planner_see(values, s, TG_SIGNAL_NOW, slots);
-	struct erlang_goal goal = {.wait = WAIT_UNKNOWN, .service = s->outlook->service_s.value};
+	struct erlang_goal goal = {
+		.wait = fmin(WAIT_UNKNOWN, 1 / values[PENALTY].number),
+		.service = s->outlook->service_s.value,
+	};
 	double used;
 	uint64_t places = (uint64_t)(s->max > s->desired ? s->max : s->desired) * slots;
 	uint32_t most = places < TG_ERLANG_SERVERS_MAX ? (uint32_t)places : TG_ERLANG_SERVERS_MAX;
@@ -334,13 +330,11 @@ propose_planned(const struct tg_value *values, const struct tg_snapshot *s,
 static void
 planner_propose(const struct tg_value *values, const struct tg_snapshot *s, struct tg_proposal *ret)
 {
-	uint32_t slots = concurrency_of(values, s);
+	uint32_t slots = figure_concurrency(&values[CONCURRENCY], s);
 	struct plan_setup setup;
 
 	if (slots == 0)
-		propose_unsure(ret, s,
-			       "how many requests a backend serves at a time is not known: set "
-			       "concurrency or max_connections_per_backend");
+		propose_no_concurrency(ret, s);
 	else if (s->outlook == NULL || isnan(s->outlook->signals[TG_SIGNAL_NOW]))
 		propose_unsure(ret, s, "arrivals are not known");
 	else if (isnan(s->outlook->service_s.value))

@@ -47,13 +47,6 @@ staffing_windows(const struct tg_value *values, uint32_t *ret_spans_ms)
 	return 1;
 }
 
-/* 0: not known. */
-static uint32_t
-concurrency_of(const struct tg_value *values, const struct tg_snapshot *s)
-{
-	return values[CONCURRENCY].is_set ? (uint32_t)values[CONCURRENCY].number : s->concurrency;
-}
-
 /* How many servers are looked at: more than max backends have there need not be. */
 static uint32_t
 most_servers(const struct tg_snapshot *s, uint32_t concurrency)
@@ -90,16 +83,14 @@ staffing_propose(const struct tg_value *values, const struct tg_snapshot *s,
 		 struct tg_proposal *ret)
 {
 	const struct tg_window *w = &s->windows[0];
-	uint32_t concurrency = concurrency_of(values, s);
+	uint32_t concurrency = figure_concurrency(&values[CONCURRENCY], s);
 	double arrivals = figure_mean(w, TG_METRIC_ARRIVALS);
 	double service = figure_mean(w, TG_METRIC_SERVICE_TIME);
 
 	if (figure_is_quiet(w))
 		propose_reason(ret, "nothing came, nothing is in flight: 0");
 	else if (concurrency == 0)
-		propose_unsure(ret, s,
-			       "how many requests a backend serves at a time is not known: set "
-			       "concurrency or max_connections_per_backend");
+		propose_no_concurrency(ret, s);
 	else if (isnan(arrivals) || isnan(service))
 		propose_unsure(ret, s, "%s not known",
 			       isnan(arrivals) ? "arrivals are" : "service time is");

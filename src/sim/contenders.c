@@ -11,7 +11,9 @@ const struct tg_module *const baselines[] = {
 
 static const char *const shares[] = {"0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", NULL};
 static const char *const waits[] = {"0.0001", "0.001", "0.01", "0.05", "0.2", "0.5", "0.9", NULL};
-static const char *const plan_penalties[] = {"0.2", "1", "5", "20", "100", "500", "10000", NULL};
+static const char *const plan_penalties[] = {"0.2", "0.5", "1",    "2",     "5",      "10",      "20", "50",
+						    "100", "200", "500",  "1000",  "5000",   "30000",   "200000",
+						    "1000000", NULL};
 static const char *const penalties[] = {"1", "5", "20", "100", "500", "5000", "100000", NULL};
 
 /* Other systems have no guards of ours: their cooldowns are in their rules. */
