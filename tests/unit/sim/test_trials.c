@@ -82,6 +82,7 @@ static const struct recorded bursts[] = {
 	{"optimum", "penalty=500", 527899u, 0u, 7, 5, "2.384536352", "0.240740741"},
 	{"target", "in_flight=7", 527899u, 17661u, 51, 24, "31.085464996", "1124.201851852"},
 	{"staffing", "wait=0.2", 527899u, 92290u, 22, 9, "2.769256929", "20.509259259"},
+	{"planner", "penalty=5", 527899u, 25987u, 34, 7, "2.478555304", "4.511111111"},
 	{"threshold", "threshold=0.7", 527899u, 112340u, 1304, 55, "7.033183985", "72.977777778"},
 	{"hpa", "target=0.7", 527899u, 74819u, 17, 5, "4.016919804", "82.568518519"},
 	{"kpa", "utilization=0.7", 527899u, 22238u, 57, 15, "11.072503138", "143.722222222"},
@@ -145,7 +146,7 @@ the_first_error_ends_all(void **state)
 	assert_string_equal(err.text, "module \"staffing\": wait: 7 is out of range; allowed: 0.0001 to 0.9999");
 	assert_int_equal(trials_add(&t, "hap", &err), -TG_ENOENT);
 	assert_string_equal(err.text, "--compare: \"hap\" is not known; allowed: all, optimum, target, staffing, "
-				      "threshold, hpa, kpa, nomad-target, nomad-threshold, aws");
+				      "planner, threshold, hpa, kpa, nomad-target, nomad-threshold, aws");
 	scene_fini(&s);
 }
 
@@ -161,7 +162,7 @@ all_of_them_are_all_targets(void **state)
 	scene_make(&s, rates, 1);
 	trials_init(&t, &s);
 	assert_int_equal(trials_add(&t, "all", &err), 0);
-	assert_int_equal(t.n, 1 + 9 * 7);
+	assert_int_equal(t.n, 1 + 9 * 7 + 16);
 	/* A share of the slots. */
 	assert_string_equal(t.list[8].target, "in_flight=3");
 	scene_fini(&s);
