@@ -244,7 +244,7 @@ back_tls_check(struct conf_check *check, void *object)
 const struct conf_schema conf_schema_back_tls = {
 	.title = "TLS to backends",
 	.help = "TLS 1.2 and 1.3 with ciphers as listeners have them, at least 112 bits of strength (RSA of 2048 bits), "
-		"sessions resumed. The handshake is part of connecting, and timeouts.connect that of both. One that "
+		"sessions resumed. A header of send_proxy goes before it. The handshake is part of connecting, and timeouts.connect that of both. One that "
 		"fails is told in the log, with the reason, and is a failed connect to retry: nothing of the "
 		"request was sent. Files are read with the configuration, and anew when they change "
 		"(certificate_watch); connections that are open stay.",

@@ -218,14 +218,17 @@ class TlsClient(client.RawClient):
 
 
 class TlsBackend(backends.RecordingBackend):
-    """As RecordingBackend, over TLS as `context` has it; what it records is plain. `.context` may be changed."""
+    """As RecordingBackend, over TLS as `context` has it; what it records is plain. `before(sock)` has the socket first."""
 
-    def __init__(self, context, *scripts, **options):
+    def __init__(self, context, *scripts, before=None, **options):
         self.context = context
+        self.before = before
         super().__init__(*scripts, **options)
 
     def _run(self, script, conn):
         def secured(conn):
+            if self.before:
+                self.before(conn.sock)
             conn.sock = TlsSocket(conn.sock, self.context, is_server=True)
             conn.tls = conn.sock.tls
             script(conn)

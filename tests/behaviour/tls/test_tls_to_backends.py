@@ -233,6 +233,30 @@ def test_tcp(tidegate, authority, tmp_path):
         backend.stop()
 
 
+@pytest.mark.parametrize("mode", [conf.http, conf.tcp])
+def test_a_proxy_header_goes_before_it(tidegate, authority, mode):
+    """In plain, from checks too."""
+    def before(sock):
+        line = b""
+        while not line.endswith(b"\r\n"):
+            line += sock.recv(1)
+        lines.append(line)
+    lines = []
+    backend = tls.TlsBackend(authority.serve(authority.issue("site.example.org")), before=before)
+    try:
+        tg = tidegate(mode(backend, service='health = { type = "http"; timeout = "60s"; }; timeouts = { connect = "60s"; }; '
+                           f'send_proxy = "v1"; tls = {{ ca = "{authority.pem}"; name = "site.example.org"; }};'))
+        assert tg.log.wait(msg="backend up")["reason"] == "status 200"
+        with client.RawClient(tg.address) as peer:
+            port = peer.sock.getsockname()[1]
+            for _ in range(2):
+                assert peer.exchange(client.get()).status == 200
+        mine = [line for line in lines if f" {port} ".encode() in line]
+        assert len(mine) == 1 and all(line.startswith(b"PROXY TCP4 ") for line in lines)
+    finally:
+        backend.stop()
+
+
 def test_a_backend_that_never_shakes_hands_has_the_time_of_a_connect(tidegate, recording_backend, authority):
     def silent(conn):
         conn.sock.settimeout(None)
