@@ -699,8 +699,6 @@ static const struct accepted accepted[] = {
 	 "name = \"b\"; address = \"h:1\";"},
 	{SERVICE(""), "health = {\ntype = \"tcp\";\ninterval = \"2s\";\ninterval_fast = \"2s\";\n"
 		      "interval_down = \"250ms\";\ntimeout = \"1s\";\nrise = 2;\n"
-		      "fall = 3;\njitter = 10;\nport = 0;\nkeep = false;\nfail_open = 0;\nshare = \"off\";\n};"},
-		      "fall = 3;\njitter = 10;\nport = 0;\nkeep = false;\nplain = false;\nfail_open = 0;\n};"},
 		      "fall = 3;\njitter = 10;\nport = 0;\nkeep = false;\nplain = false;\nfail_open = 0;\nshare = \"off\";\n};"},
 	{HEALTH("interval = \"8s\";"), "interval_fast = \"8s\";\ninterval_down = \"1s\";"},
 	{HEALTH("interval_fast = \"1s\"; interval_down = \"30s\";"),
