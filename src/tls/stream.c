@@ -299,7 +299,7 @@ tell_end(struct tls_stream *t, struct conn *c)
 	return 0;
 }
 
-/* There is more, but of data nothing yet, and others are to have their turn. */
+/* There is more, but nothing for the owner yet, and others are to have their turn. */
 static ssize_t
 ask_again(struct conn *c)
 {
@@ -626,7 +626,7 @@ tls_stream_step(struct conn_filter *f)
 	if (t->failure != TG_TLS_FAILURE_NONE)
 		return -TG_EPROTO;
 	if (error == SSL_ERROR_WANT_READ)
-		return -TG_EAGAIN;
+		return (t->filter.conn->flags & CONN_INPUT) != 0 ? ask_again(t->filter.conn) : -TG_EAGAIN;
 	t->is_open = true;
 	return 0;
 }

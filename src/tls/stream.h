@@ -70,7 +70,7 @@ struct tls_facts {
 /* The server's side. Holds a reference of `ctx`; `out` outlives it. NULL: no memory. */
 struct conn_filter *tls_stream_accept(struct tls_context *ctx, struct tls_output *out);
 /* One step, as far as bytes are there, some 20 KiB at most. 0: done; -TG_EAGAIN, with CONN_INPUT set where it has not
- * looked at all; -TG_EPROTO: failed, tls_stream_failure() says why, the alert is sent. What it costs is one
+ * looked at all, and then the watch is called in the next turn; -TG_EPROTO: failed, tls_stream_failure() says why, the alert is sent. What it costs is one
  * signature at most. */
 TG_MUST_CHECK int tls_stream_step(struct conn_filter *f);
 enum tls_failure tls_stream_failure(const struct conn_filter *f);

@@ -33,9 +33,12 @@ static struct conf_pem pems[4];
 static struct conf_loaded loaded[4];
 static struct conf_certificate files[4];
 
+static unsigned n_again; /* how often the stream has asked for the next turn */
+
 static void
 on_report(struct watch *w, unsigned what)
 {
+	n_again += what == 0;
 	conn_note((struct conn *)w, what);
 }
 
@@ -534,6 +537,10 @@ a_step_looks_at_so_much_and_no_more(void **state)
 		assert_int_equal(tls_stream_step(side.conn.filter), -TG_EAGAIN);
 		assert_int_equal(ioctl(side.conn.fd, FIONREAD, &there), 0);
 		assert_true(before - there <= 32768);
+		/* No report of the socket would tell of the rest. */
+		n_again = 0;
+		fake_turn(side.loop);
+		assert_int_equal(n_again, there > 0);
 	} while (there > 0);
 	SSL_set0_wbio(side.client.ssl, BIO_new_socket(side.far, BIO_NOCLOSE));
 	assert_int_equal(shake_hands(), 0);
