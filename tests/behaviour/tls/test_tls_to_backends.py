@@ -270,6 +270,21 @@ def test_a_backend_that_never_shakes_hands_has_the_time_of_a_connect(tidegate, r
     assert tg.log.wait(msg="no TLS to a backend")["reason"] == "timeout"
 
 
+def test_a_long_chain_is_read_to_its_end(tidegate, authority):
+    """Longer than what is looked at in one step, by checks and by requests."""
+    made = authority.issue("site.example.org")
+    made.pem.write_bytes(made.pem.read_bytes() + 100 * authority.pem.read_bytes())
+    backend = tls.TlsBackend(authority.serve(made.join()), name="long")
+    try:
+        tg = tidegate(conf.http(backend, service='health = { type = "http"; interval = "200ms"; timeout = "60s"; }; '
+                                f'{PATIENT} tls = {{ ca = "{authority.pem}"; name = "site.example.org"; }};'))
+        tg.log.wait(msg="backend up", srv="long", reason="status 200")
+        with client.RawClient(tg.address) as peer:
+            assert peer.exchange(client.get()).status == 200
+    finally:
+        backend.stop()
+
+
 @pytest.mark.parametrize("kind, good", [("http", "status 200"), ("tcp", "TLS handshake made")])
 def test_checks_speak_tls_too(tidegate, authority, kind, good):
     made = [tls.TlsBackend(authority.serve(authority.issue("site.example.org", days=days)), name=name)
