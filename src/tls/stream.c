@@ -625,8 +625,10 @@ tls_stream_step(struct conn_filter *f)
 		t->failure = TG_TLS_FAILURE_CLOSED;
 	if (t->failure != TG_TLS_FAILURE_NONE)
 		return -TG_EPROTO;
+	if (error == SSL_ERROR_WANT_READ && (t->filter.conn->flags & CONN_INPUT) != 0)
+		return (int)ask_again(t->filter.conn);
 	if (error == SSL_ERROR_WANT_READ)
-		return (t->filter.conn->flags & CONN_INPUT) != 0 ? ask_again(t->filter.conn) : -TG_EAGAIN;
+		return -TG_EAGAIN;
 	t->is_open = true;
 	return 0;
 }
