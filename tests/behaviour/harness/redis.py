@@ -93,12 +93,17 @@ class Sentinels:
         settings.wait_until(lambda: self.copy.ask("role")[3] == "connected",
                             "the copy to follow")
         self.ports = [net.free_port() for _ in range(3)]
-        self.servers = [self.start(folder / f"sentinel-{port}", port) for port in self.ports]
+        self.starts = 0
+        self.folder = folder
+        for port in self.ports:
+            self.configure(port)
+        self.servers = [self.start(port) for port in self.ports]
         for port in self.ports:
             settings.wait_until(lambda port=port: self.ask(port, "num-other-sentinels") == "2" and
                                 self.ask(port, "num-slaves") == "1", "the sentinels to know each other")
 
-    def start(self, folder, port):
+    def configure(self, port):
+        folder = self.folder / f"sentinel-{port}"
         folder.mkdir()
         (folder / "sentinel.conf").write_text(f"""bind {net.ADDRESS}
 port {port}
@@ -109,15 +114,28 @@ sentinel monitor {self.MASTER} {net.ADDRESS} {self.master.port} 2
 sentinel down-after-milliseconds {self.MASTER} 500
 sentinel failover-timeout {self.MASTER} 5000
 """)
+
+    def start(self, port):
+        folder = self.folder / f"sentinel-{port}"
+        self.starts += 1
         return process.Program([program("redis-server"), f"{folder}/sentinel.conf", "--sentinel"],
-                               folder, name=f"sentinel-{port}")
+                               folder, name=f"sentinel-{port}-{self.starts}")
+
+    @staticmethod
+    def ask_text(port, *words):
+        return subprocess.run([program("redis-cli"), "-h", net.ADDRESS, "-p", str(port), *words],
+                              capture_output=True, text=True, check=False, timeout=settings.TIMEOUT).stdout
 
     def ask(self, port, key):
-        done = subprocess.run([program("redis-cli"), "-h", net.ADDRESS, "-p", str(port), "sentinel", "master",
-                               self.MASTER], capture_output=True, text=True, check=False,
-                              timeout=settings.TIMEOUT)
-        words = done.stdout.splitlines()
+        words = self.ask_text(port, "sentinel", "master", self.MASTER).splitlines()
         return dict(zip(words[::2], words[1::2])).get(key)
+
+    def look_after(self):
+        """One that the machine has let stand still for 2 s does nothing for 30 s (TILT): it begins anew."""
+        for i, port in enumerate(self.ports):
+            if "sentinel_tilt:1" in self.ask_text(port, "info", "sentinel"):
+                self.servers[i].kill()
+                self.servers[i] = self.start(port)
 
     def url(self):
         hosts = ",".join(f"{net.ADDRESS}:{port}" for port in self.ports)
@@ -170,6 +188,9 @@ class Cluster:
 
     def url(self):
         return "redis+cluster://" + ",".join(self.nodes[i].address for i in (0, 1))
+
+    def look_after(self):
+        """Nodes do that themselves."""
 
     def has_copied(self, _key):
         return self.copy.ask("cluster", "countkeysinslot", str(self.slot)) > 0

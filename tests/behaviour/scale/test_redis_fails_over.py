@@ -37,6 +37,7 @@ def test_a_failover_is_survived(scaled, redises, programs):
     redises.master.kill()
 
     def is_over():
+        redises.look_after()
         shown = [json.loads(control.ask(tg.site.admin, "show store json")) for tg in made.values()]
         return all(one["well"] for one in shown) and len(leads()) == 1 and \
             redises.copy.ask("role")[0] == "master" and redises.copy.ask("get", "tg:{site}:lease")
