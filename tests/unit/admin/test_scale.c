@@ -41,6 +41,24 @@ bool __wrap_scaler_status(const struct scaler *s, unsigned service, struct scale
 char *__wrap_scaler_last_record(const struct scaler *s, unsigned service);
 const struct backend_sample *__wrap_scaler_samples(const struct scaler *s, unsigned service);
 
+static int plan_rc = -TG_ENOTSUP;
+
+int __wrap_scaler_show_plan(const struct scaler *s, unsigned service,
+			    void (*line)(void *user, const char *text), void *user);
+
+int
+__wrap_scaler_show_plan(const struct scaler *s, unsigned service,
+			void (*line)(void *user, const char *text), void *user)
+{
+	assert_ptr_equal(s, no_scaler);
+	assert_int_equal(service, API);
+	if (plan_rc == 0) {
+		line(user, "load \\ running");
+		line(user, "  12");
+	}
+	return plan_rc;
+}
+
 bool
 __wrap_scaler_has(const struct scaler *s, unsigned service)
 {
@@ -578,6 +596,19 @@ make_record(uint64_t number)
 }
 
 static void
+a_plan_is_shown_as_lines(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_rc = -TG_EAGAIN;
+	assert_has(ask(f, "explain api --table"), "error not-found: no plan is made for \"api\" yet");
+	plan_rc = 0;
+	assert_string_equal(ask(f, "explain api --table"), "load \\ running\n  12\n\n");
+	assert_has(ask(f, "explain api --table json"), "[\"load \\\\ running\",\n\"  12\"]");
+	plan_rc = -TG_ENOTSUP;
+}
+
+static void
 the_last_decision_is_explained(void **state)
 {
 	struct fixture *f = *state;
@@ -832,6 +863,7 @@ main(int argc, char **argv)
 		CASE(one_service_is_told_whole),
 		CASE(one_service_as_json),
 		CASE(samples_of_backends_are_told),
+		CASE(a_plan_is_shown_as_lines),
 		CASE(the_last_decision_is_explained),
 		CASE(decisions_are_told_the_newest_last),
 		CASE(state_diff_tells_orders_and_leaves_out_the_autoscalers_own),

@@ -101,7 +101,7 @@ static const struct {
 } broken[] = {
 	{"null", "the module cannot work with interface 1.2"},
 	{"magic", "magic is 0x00000001, and 0x74674d6f in a module for tidegate"},
-	{"major", "made for interface 2.1, this is 1.2: build it anew with our tidegate/module.h"},
+	{"major", "made for interface 2.2, this is 1.2: build it anew with our tidegate/module.h"},
 	{"minor", "made for interface 1.3, newer than 1.2 here: a newer tidegate is needed"},
 	{"size", "bytes; struct tg_module has"},
 	{"ops-size", "bytes; struct tg_autoscaler has"},
