@@ -29,7 +29,9 @@ take_subject(struct tls_shown *shown, const X509 *x)
 	if (bio != NULL && X509_NAME_print_ex(bio, X509_get_subject_name(x), 0, XN_FLAG_RFC2253) >= 0)
 		n = BIO_get_mem_data(bio, &text);
 	if (n >= 0 && n <= (long)TG_SHOWN_SUBJECT_MAX)
-		shown->subject = n > 0 ? strndup(text, (size_t)n) : strdup("");
+		shown->subject = calloc(1, (size_t)n + 1);
+	if (shown->subject != NULL && n > 0)
+		memcpy(shown->subject, text, (size_t)n);
 	BIO_free(bio);
 	if (n > (long)TG_SHOWN_SUBJECT_MAX)
 		return -TG_ELIMIT;
