@@ -97,10 +97,11 @@ lines_are_read(void **state)
 static void
 unknown_lines_tell_nothing(void **state)
 {
+	static const char longest[] = "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+				      "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n";
 	static const char *const lines[] = {
 		"PROXY UNKNOWN\r\n",
-		"PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
-		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
+		longest,
 		"PROXY UNKNOWN what ever  \r\n",
 	};
 	struct proxy_header h;
