@@ -1,5 +1,6 @@
 """What admin.http serves, read strictly, and a Prometheus that scrapes it."""
 
+import contextlib
 import functools
 import http.client
 import json
@@ -77,6 +78,22 @@ def page(address, target="/metrics"):
     assert answer.status == 200
     assert answer.fields["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     return Page(answer.text)
+
+
+def reasons(address, family, listener):
+    """What this family has counted for the listener, by reason; those of which there is none are left out."""
+    found = page(address).samples
+    return {dict(labels)["reason"]: n for (name, labels), n in found.items()
+            if n and name == f"tidegate_{family}" and dict(labels)["listener"] == listener}
+
+
+@contextlib.contextmanager
+def counted(address, family, listener, reason):
+    """One more of this reason comes, and none of another."""
+    before = reasons(address, family, listener)
+    yield
+    wanted = dict(before, **{reason: before.get(reason, 0) + 1})
+    settings.wait_until(lambda: reasons(address, family, listener) == wanted, f"{reason} counted")
 
 
 def program(name):

@@ -1,6 +1,5 @@
 """accept_proxy: who the client is, is what the PROXY header of a trusted proxy says."""
 
-import contextlib
 import shutil
 import socket
 import ssl
@@ -10,7 +9,6 @@ import pytest
 
 from harness import backends, client, conf, metrics, net, proxy, settings, tls, wire
 
-REASONS = ["untrusted", "closed", "timeout", "missing", "protocol", "checksum", "length", "resource"]
 TRUST = 'accept_proxy = true; trusted_proxies = ( "127.0.0.0/8", "192.0.2.99" );'
 PATIENT = 'timeouts = { proxy_header = "60s"; request_head = "60s"; tls_handshake = "60s"; };'
 CONNECT = 'timeouts = { connect = "60s"; };'
@@ -39,19 +37,8 @@ def site(module_tidegate, module_backend, authority, tmp_path_factory):
     return tg
 
 
-def failures(tg, listener):
-    page = metrics.page(tg.at["admin"])
-    return {reason: n for reason in REASONS
-            if (n := page.value("listener_proxy_failures_total", listener=listener, reason=reason))}
-
-
-@contextlib.contextmanager
 def counted(tg, reason, listener="front"):
-    """One more of this reason comes, and none of another."""
-    before = failures(tg, listener)
-    yield
-    wanted = dict(before, **{reason: before.get(reason, 0) + 1})
-    settings.wait_until(lambda: failures(tg, listener) == wanted, f"{reason} counted")
+    return metrics.counted(tg.at["admin"], "listener_proxy_failures_total", listener, reason)
 
 
 def ask(site, path, *pieces, listener="front"):

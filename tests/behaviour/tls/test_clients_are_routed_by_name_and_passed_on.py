@@ -11,9 +11,6 @@ import pytest
 
 from harness import client, conf, metrics, net, proxy, settings, tls
 
-FAILURES = ["closed", "timeout", "not-tls", "unknown-name", "protocol", "length", "resource"]
-
-
 PATIENT = 'timeouts = { tls_handshake = "60s"; proxy_header = "60s"; };'
 CONNECT = 'timeouts = { connect = "60s"; };'
 
@@ -153,18 +150,8 @@ def test_what_is_no_tls_goes_to_its_service(site):
         assert site.raw["plain"].received == said
 
 
-def failures(site, listener):
-    page = metrics.page(site.at["admin"])
-    return {reason: n for reason in FAILURES
-            if (n := page.value("listener_tls_failures_total", listener=listener, reason=reason))}
-
-
-@contextlib.contextmanager
 def counted(site, reason, listener="strict"):
-    before = failures(site, listener)
-    yield
-    wanted = dict(before, **{reason: before.get(reason, 0) + 1})
-    settings.wait_until(lambda: failures(site, listener) == wanted, f"{reason} counted")
+    return metrics.counted(site.at["admin"], "listener_tls_failures_total", listener, reason)
 
 
 def test_unknown_names_are_told_so(site, authority):

@@ -1,16 +1,11 @@
 """What goes wrong before the first request is counted by its reason, and harms nobody else."""
 
-import contextlib
 import ssl
 import subprocess
 
 import pytest
 
 from harness import client, conf, metrics, net, settings, tls
-
-
-REASONS = ["closed", "timeout", "plain-http", "not-tls", "no-match", "unknown-name", "alert", "protocol",
-           "resource"]
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +19,8 @@ def site(module_tidegate, module_backend, authority):
     return tg
 
 
-def failures(tg):
-    page = metrics.page(tg.admin)
-    return {reason: n for reason in REASONS
-            if (n := page.value("listener_tls_failures_total", listener="front", reason=reason))}
-
-
-@contextlib.contextmanager
 def counted(tg, reason):
-    """One more of this reason comes, and none of another."""
-    before = failures(tg)
-    yield
-    wanted = dict(before, **{reason: before.get(reason, 0) + 1})
-    settings.wait_until(lambda: failures(tg) == wanted, f"{reason} counted")
+    return metrics.counted(tg.admin, "listener_tls_failures_total", "front", reason)
 
 
 def test_plain_http_is_told_so(site):
