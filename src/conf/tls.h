@@ -1,0 +1,129 @@
+/*
+ * conf/tls.h: what the configuration says of TLS, on both sides. Part of conf/conf.h, whose rules hold.
+ */
+#ifndef TG_CONF_TLS_H
+#define TG_CONF_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+
+/* What is in files of certificates, as PEM and nothing else. */
+struct conf_pem {
+	char *chain; /* the server's own certificate first */
+	size_t chain_n;
+	char *key; /* NULL: in processes that have no use for it */
+	size_t key_n;
+};
+
+/* What conf/ asks of certificates while it reads a file: it cannot read them. */
+struct conf_certificates {
+	/* `pem->key` may be the same text as the chain. *ret is made of what is in it, each text to free(). What is odd and
+	 * no error is told to `warn`. -TG_EINVAL with what is wrong, -TG_ENOENT: there is no key, -TG_ENOMEM. */
+	int (*take)(const struct conf_pem *pem, void (*warn)(void *user, const char *text), void *user,
+		    struct conf_pem *ret, struct err *err);
+	/* A list of ciphers. -TG_EINVAL with what is wrong. */
+	int (*check_ciphers)(const char *text, struct err *err);
+	/* Certificates of authorities, lists of what they have revoked. What is odd is told to `warn`. -TG_EINVAL with what
+	 * is wrong. */
+	int (*check_authorities)(const char *pem, size_t n, void (*warn)(void *user, const char *text),
+				 void *user, struct err *err);
+	int (*check_revoked)(const char *pem, size_t n, void (*warn)(void *user, const char *text),
+			     void *user, struct err *err);
+};
+/* Once, before the first configuration is read; NULL, as at start: files of certificates are not read,
+ * and any ciphers will do. */
+void conf_set_certificates(const struct conf_certificates *certificates);
+
+/* One file that was read. */
+struct conf_loaded {
+	char *file;
+	char *key_file; /* known where it was read, not to our other processes */
+	struct conf_pem pem;
+};
+
+/* One of certificates = ( "site.pem", { file; key; } ) of a listener. */
+struct conf_certificate {
+	char *file;		   /* or a folder of such files */
+	char *key;		   /* NULL: in the file, or beside it */
+	char *path; /* as files are opened; these two are known where they were read */
+	char *key_path;
+	struct conf_loaded *loaded; /* what was read; of a folder by name */
+	size_t n_loaded;
+};
+
+/* Changes when a file that was read, or a folder, does. Does not read them. */
+uint64_t conf_certificate_look(const struct conf_certificate *c);
+
+/* Whose certificates are taken: a file of PEM. */
+struct conf_pem_file {
+	char *file; /* NULL: none is named */
+	char *path; /* as it is opened; known where it was read. Authorities: that of the system, where none is named */
+	char *pem;  /* what is in it; NULL: nothing was read */
+	size_t pem_n;
+};
+
+/* As conf_certificate_look(). */
+uint64_t conf_pem_file_look(const struct conf_pem_file *f);
+
+enum conf_tls_version { TG_TLS_1_2 = 0, TG_TLS_1_3 = 1, TG_TLS_VERSION_COUNT };
+
+/* Whether clients must have a certificate. */
+enum conf_client_verify {
+	TG_CLIENT_REQUIRED = 0, /* default, with client_ca */
+	TG_CLIENT_OPTIONAL = 1, /* one that is shown must be good */
+	TG_CLIENT_VERIFY_COUNT
+};
+
+/* tls = { certificates; min_version; ciphers; alpn; strict_sni; session_lifetime; client_ca; ... } of a listener. */
+struct conf_tls {
+	struct conf_certificate *certificates; /* none: the listener has no TLS */
+	size_t n_certificates;
+	enum conf_tls_version min_version; /* TG_TLS_1_2 */
+	char *ciphers;                     /* of TLS 1.2; NULL: tls/settings.h */
+	char **alpn;                       /* mode http: "http/1.1"; tcp: none */
+	size_t n_alpn;
+	bool strict_sni;              /* who asks for another name, or for none, is refused; false */
+	uint64_t session_lifetime_ms; /* 1h; 0: no session is resumed */
+	struct conf_pem_file client_ca;  /* none: clients are asked for no certificate */
+	struct conf_pem_file client_crl; /* none: nothing is known to be revoked */
+	enum conf_client_verify client_verify;
+	unsigned client_depth; /* certificates between the client's and one of client_ca; 3 */
+	bool client_headers;   /* backends are told of it; true */
+};
+
+/* What of a backend's certificate must be right. */
+enum conf_verify {
+	TG_VERIFY_FULL = 0,  /* an authority has signed it, and it has the name (default) */
+	TG_VERIFY_CHAIN = 1, /* an authority has signed it */
+	TG_VERIFY_NONE = 2,
+	TG_VERIFY_COUNT
+};
+
+/* tls = { enable; ca; crl; verify; name; certificate; key; min_version; ciphers; } of a service. */
+struct conf_back_tls {
+	bool enable; /* where the group is written: true */
+	bool is_off; /* worked out of it, when all is read */
+	struct conf_pem_file ca;
+	struct conf_pem_file crl; /* none: nothing is known to be revoked */
+	enum conf_verify verify;
+	char *name; /* NULL: that of the backend's address */
+	struct conf_certificate certificate; /* our own; file NULL: none */
+	struct conf_pem own;                 /* what is in it */
+	enum conf_tls_version min_version;   /* TG_TLS_1_2 */
+	char *ciphers;                       /* of TLS 1.2; NULL: tls/settings.h */
+};
+
+/* The name in its certificate; NULL: `tls` has none, and no address of the backend is known before it is
+ * connected to. */
+struct conf_backend;
+const char *conf_back_tls_name(const struct conf_back_tls *tls, const struct conf_backend *backend);
+/* Whether connections made by the one may be used by the other. */
+bool conf_back_tls_equal(const struct conf_back_tls *a, const struct conf_back_tls *b);
+/* Changes when one of its files does. Does not read them. */
+uint64_t conf_back_tls_look(const struct conf_back_tls *tls);
+
+#endif
