@@ -22,6 +22,8 @@
 #include "loop/process.h"
 
 #define POOL_MAX 4u
+/* A start that took longer may not have waited for the process: loop/fork.c bounds it by 100 ms. */
+#define LATE_US 90000u
 
 static struct loop *loop;
 static struct process_pool *pool;
@@ -143,12 +145,19 @@ a_port_is_free_when_we_close_it_after_a_start(void **state)
 	(void)state;
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
 	for (int i = 0; i < 20; i++) {
+		struct mono began = mono_read();
+		bool was_in_time;
+
 		assert_int_equal(listen(fd, 1), 0);
 		start_shell("exit 0", &t);
+		was_in_time = mono_diff_us(mono_read(), began) < LATE_US;
 		close(fd);
 		fd = bind_alone(&a);
-		assert_true(fd >= 0);
+		assert_true(fd >= 0 || !was_in_time);
 		fake_turn_until(loop, &t.is_done);
+		if (fd < 0)
+			fd = bind_alone(&a);
+		assert_true(fd >= 0);
 	}
 	close(fd);
 }
