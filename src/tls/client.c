@@ -17,6 +17,7 @@
 
 struct tls_client {
 	atomic_uint refs;
+	uint64_t number;
 	SSL_CTX *ssl;
 	BIO_METHOD *bio;
 	bool checks_name;
@@ -32,7 +33,7 @@ on_session(SSL *ssl, SSL_SESSION *session)
 
 	if (t->sessions == NULL || SSL_SESSION_is_resumable(session) != 1)
 		return 0;
-	tls_slot_put(t->sessions, t->slot, t->client, session);
+	tls_slot_put(t->sessions, t->slot, t->client->number, session);
 	return 1;
 }
 
@@ -109,6 +110,8 @@ int
 tls_client_new(const struct conf_service *service, struct trust_cache *trust,
 	       struct tls_client **ret, struct err *err)
 {
+	/* An address would be another's soon: sessions of one that is gone are none of its. */
+	static atomic_uint_fast64_t last;
 	struct tls_client *client = calloc(1, sizeof(*client));
 	struct err why;
 	int rc;
@@ -116,6 +119,7 @@ tls_client_new(const struct conf_service *service, struct trust_cache *trust,
 	if (client == NULL)
 		return err_no_memory(err);
 	atomic_init(&client->refs, 1);
+	client->number = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 	rc = make(client, &service->tls, trust, &why);
 	if (rc == 0) {
 		*ret = client;
@@ -123,6 +127,12 @@ tls_client_new(const struct conf_service *service, struct trust_cache *trust,
 	}
 	tls_client_unref(client);
 	return err_set(err, (enum tg_errno) - rc, "service %s: tls: %.200s", service->name, why.text);
+}
+
+uint64_t
+tls_client_number(const struct tls_client *client)
+{
+	return client->number;
 }
 
 struct tls_client *
@@ -216,7 +226,7 @@ set_session(struct tls_stream *t, const struct tls_target *target)
 	t->slot = target->slot;
 	if (t->sessions == NULL)
 		return true;
-	session = tls_slot_find(t->sessions, t->slot, t->client);
+	session = tls_slot_find(t->sessions, t->slot, t->client->number);
 	return session == NULL || SSL_set_session(t->ssl, session) == 1;
 }
 

@@ -8,6 +8,8 @@
 #ifndef TG_TLS_CLIENT_H
 #define TG_TLS_CLIENT_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "conf/conf.h"
 #include "net/conn.h"
@@ -22,6 +24,8 @@ TG_MUST_CHECK int tls_client_new(const struct conf_service *service, struct trus
 				 struct tls_client **ret, struct err *err);
 struct tls_client *tls_client_ref(struct tls_client *client); /* NULL allowed */
 void tls_client_unref(struct tls_client *client);	      /* NULL allowed */
+/* No two of a process ever have the same, nor 0. */
+uint64_t tls_client_number(const struct tls_client *client);
 
 /* Whom a connection leads to. */
 struct tls_target {

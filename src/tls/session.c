@@ -41,7 +41,7 @@ tls_slot_clear(struct tls_sessions *s, struct tls_slot *slot)
 }
 
 void
-tls_slot_put(struct tls_sessions *s, struct tls_slot *slot, const struct tls_client *client,
+tls_slot_put(struct tls_sessions *s, struct tls_slot *slot, uint64_t client,
 	     SSL_SESSION *session)
 {
 	tls_slot_clear(s, slot);
@@ -63,7 +63,7 @@ is_over(const SSL_SESSION *session)
 }
 
 SSL_SESSION *
-tls_slot_find(struct tls_sessions *s, struct tls_slot *slot, const struct tls_client *client)
+tls_slot_find(struct tls_sessions *s, struct tls_slot *slot, uint64_t client)
 {
 	if (slot->session == NULL)
 		return NULL;

@@ -669,6 +669,26 @@ stores_are_shared_by_those_that_trust_the_same(void **state)
 		tls_client_unref(clients[i]);
 }
 
+/* Even where it lies in the same place: a session of rules that are gone is not resumed under others. */
+static void
+no_client_has_the_number_of_one_that_is_gone(void **state)
+{
+	struct conf_service s = service();
+	struct trust_cache trust = {.store = NULL};
+	struct tls_client *client;
+	uint64_t before = 0;
+	struct err err;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(tls_client_new(&s, &trust, &client, &err), 0);
+		assert_true(tls_client_number(client) > before);
+		before = tls_client_number(client);
+		tls_client_unref(client);
+	}
+	trust_cache_fini(&trust);
+}
+
 int
 main(void)
 {
@@ -682,6 +702,7 @@ main(void)
 		CASE(less_is_checked_where_less_is_asked_for),
 		CASE(nobody_is_taken_without_name_and_address),
 		CASE(sessions_are_resumed_with_the_same_backend_by_the_same_rules),
+		CASE(no_client_has_the_number_of_one_that_is_gone),
 		CASE(failures_have_a_reason),
 		CASE(tickets_leave_a_connection_quiet_and_words_do_not),
 		CASE(clients_are_taken_by_their_certificate),
