@@ -46,8 +46,8 @@ def test_a_slow_upload_holds_no_backend(shared_tidegate, recording_backend, tmp_
     for i, piece in enumerate(parts[:-1]):
         slow.send(piece)
         if i % 50 == 49:
-            assert in_flight(tmp_path) == 0
-            assert tg.exchange(client.get()).status == 200  # the only place is free
+            settings.wait_until(lambda: in_flight(tmp_path) == 0, "the only place to be free")
+            assert tg.exchange(client.get()).status == 200
     assert not any(request.target == "/x" for request in backend.requests)
     slow.send(parts[-1])
     assert slow.read_answer().status == 200
