@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import control, dockerd, net, settings
+from harness import control, certificates, net, settings
 from harness.redis import Redis
 
 PLAIN = 'metric = "in-flight"; target = 2; min = 1; max = 4; '
@@ -24,8 +24,10 @@ pytestmark = pytest.mark.skipif(not has_tls() or not shutil.which("openssl"),
 
 @pytest.fixture
 def redis(tmp_path):
-    dockerd.make_certificates(tmp_path / "own", net.ADDRESS)
-    dockerd.make_certificates(tmp_path / "other", net.ADDRESS)
+    for name in ("own", "other"):
+        authority = certificates.Authority(tmp_path / name)
+        authority.issue("server", f"IP:{net.ADDRESS}")
+        authority.issue("client")
     port, own = net.free_port(), tmp_path / "own"
     server = Redis(tmp_path, lines=(f"tls-port {port}", f"tls-cert-file {own}/server.pem",
                                     f"tls-key-file {own}/server-key.pem", f"tls-ca-cert-file {own}/ca.pem",
