@@ -105,6 +105,8 @@ def test_web_is_told_signed_and_nobody_else_knows_the_secret(watched, local_rece
     wait_shown(admin, "plain", sent=1, failed=0, waiting=0)
     wait_shown(admin, "known", sent=2, failed=0)
     assert wait_shown(admin, "stranger", failed=1)["error"] == "status 403"
+    with client.RawClient(f"{net.ADDRESS}:{port}") as peer:  # nor does it read on without end
+        assert peer.exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n").status == 403
     assert [json.loads(line)["event"] for line in example.stdout.text().splitlines()] == ["backend-up", "backend-down"]
     paths = [path for path, _, _ in receiver.tries]
     assert sorted(paths) == ["/T0/secret-path?x=1"] * 2 + ["/plain"]
