@@ -262,6 +262,15 @@ take_number(struct scaled *s, uint32_t n, int64_t now_ms)
 	st->desired = n;
 }
 
+/* The module's reason is none where somebody else said how many. */
+static const char *
+why_scaled(const struct decision *d)
+{
+	return d->n_changes > 0 && d->changes[d->n_changes - 1].by == TG_GUARD_MANUAL
+		       ? "an operator ordered this number"
+		       : d->proposal.reason;
+}
+
 /* In what people are told, as in the log, only what a provider starts counts. */
 static void
 tell_scaled(const struct scaled *s, uint32_t from, uint32_t to)
@@ -269,7 +278,7 @@ tell_scaled(const struct scaled *s, uint32_t from, uint32_t to)
 	const struct scaler *sc = s->scaler;
 
 	if (to != from)
-		sc->ops.scaled(sc->user, s->conf->name, from, to, s->decision.proposal.reason);
+		sc->ops.scaled(sc->user, s->conf->name, from, to, why_scaled(&s->decision));
 }
 
 static void

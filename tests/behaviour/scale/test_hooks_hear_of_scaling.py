@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import client, load, settings
+from harness import client, control, load, settings
 from harness.receiver import Receiver
 from harness.redis import Redis
 
@@ -30,6 +30,8 @@ def test_hooks_hear_of_scaling_and_of_redis(scaled, receiver, redis):
         up = receiver.wait_event("scale-up", service="site", to=3)
         assert up["from"] < 3 and "in-flight" in up["reason"] and up["backend"] is None
     receiver.wait_event("scale-down", service="site", to=1)
+    control.ask(tg.site.admin, "scale site 2")
+    assert receiver.wait_event("scale-up", service="site", to=2, reason="an operator ordered this number")["from"] == 1
     redis.kill()
     lost = receiver.wait_event("store-down", service=None)
     assert lost["reason"] != ""
