@@ -57,7 +57,7 @@ fill_node(const struct scaler *s, struct tg_node *node, const struct conf_node *
 	if (!is_known)
 		node->closed = "no service of it has a provider";
 	else if (!told.is_up)
-		node->closed = "its daemon does not answer";
+		node->closed = "its daemon cannot be used, the log says why";
 }
 
 static struct tg_label *

@@ -198,7 +198,8 @@ static const struct conf_field autoscale_fields[] = {
 		.max = TG_HOUR,
 		ONLY_SCALED,
 		.help = "From the order to start a backend to its first passed check. One that takes longer is "
-			"stopped and counts as failed.",
+			"stopped and counts as failed. A backend that was up and is down has as long to come back before "
+			"another is started for it.",
 	},
 	{
 		.key = "drain_timeout",

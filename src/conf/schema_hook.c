@@ -106,7 +106,7 @@ static const struct conf_field hook_fields[] = {
 		.preset_note = "none: nothing is signed",
 		.flags = TG_CONF_SECRET,
 		ONLY_URL,
-		.help = "By which the receiver knows that it was tidegate: the header "
+		.help = "By which the receiver knows that it was tidegate, 16 bytes at least: the header "
 			"Tidegate-Signature: t=T,v1=S has the time T, in seconds since 1970, and S, the HMAC-SHA256 in "
 			"hexadecimal of T, a dot and the body.",
 	},

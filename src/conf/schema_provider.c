@@ -414,7 +414,7 @@ static const struct conf_field provider_fields[] = {
 		ONLY_DOCKER,
 		.preset_note = "none: images are fetched as anybody may",
 		.help = "The absolute path of a file with names and passwords of registries, as docker login and podman login write "
-			"it: {\(dqauths\(dq:{\(dqregistry.example.org\(dq:{\(dqauth\(dq:\(dq...\(dq}}}, with auth, username and "
+			"it: {\\(dqauths\\(dq:{\\(dqregistry.example.org\\(dq:{\\(dqauth\\(dq:\\(dq...\\(dq}}}, with auth, username and "
 			"password, or identitytoken. It is read before each fetch, by the keeper alone: keep it for root and a group "
 			"that the user of tidegate is not in; of its processes only the keeper is given that group. Programs that keep "
 			"credentials (credsStore, credHelpers) are not asked.",

@@ -77,7 +77,7 @@ static const struct conf_field store_fields[] = {
 			"\\(dqredis+sentinel://[[user]:password@]host[:port][,host[:port]...]/master[/database]\\(dq, "
 			"or, of a Redis Cluster and up to 8 of its nodes, which tell of all others, "
 			"\\(dqredis+cluster://[[user]:password@]host[:port][,host[:port]...]\\(dq. "
-			"rediss in place of redis: by TLS, where tidegate is built with it (tidegate -V). "
+			"rediss in place of redis: by TLS, where tidegate is built with it (tidegate -VV). "
 			"The port is 6379 unless given, of sentinels 26379; the database 0. User and password may have any byte as %XX; "
 			"with a password it is shown to nobody.",
 	},
