@@ -415,7 +415,7 @@ def test_stopping_while_bodies_wait(tidegate, recording_backend):
 def test_memory_is_bounded_for_all(tidegate, recording_backend):
     """What does not fit waits at its backend; nothing is lost."""
     body = LONG[:8_000_000]
-    backend = recording_backend(backends.answers(answer_chunked(body)))
+    backend = recording_backend(backends.answers(*[answer_chunked(body)] * 7))
     tg = tidegate(conf.http(backend, workers=1, service=MEMORY, top='buffer_memory = "4M";'))
     rss = tg.rss_bytes()
     most = (300 if settings.sanitizers() else 16) * 1_000_000
