@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backend/arrival.h"
+#include "backend/arrival_priv.h"
+#include "base/container.h"
 #include "fake/pair.h"
 #include "fake/tls.h"
 #include "fake/turn.h"
@@ -24,7 +25,9 @@
 static const char text[] =
 	"workers = 1; listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"a\"; "
 	"timeouts = { tls_handshake = \"60s\"; }; }, { name = \"soon\"; bind = \"127.0.0.1:2\"; "
-	"service = \"a\"; timeouts = { tls_handshake = \"100ms\"; }; } ); services = ( { name = \"a\"; } );";
+	"service = \"a\"; timeouts = { tls_handshake = \"100ms\"; }; }, { name = \"proxied\"; bind = "
+	"\"127.0.0.1:3\"; service = \"a\"; accept_proxy = true; trusted_proxies = ( \"127.0.0.1\" ); } ); "
+	"services = ( { name = \"a\"; } );";
 
 static struct world world;
 static struct worker worker;
@@ -60,7 +63,7 @@ on_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
 {
 	(void)w;
 	n_opened++;
-	assert_non_null(a->filter);
+	assert_true((a->filter != NULL) == (l->tls != NULL));
 	accepted_drop(a);
 	listener_released(l);
 }
@@ -110,6 +113,13 @@ setup(void **state)
 	return 0;
 }
 
+/* Its clients are proxies, and say whose. */
+static struct worker_listener *
+proxied(void)
+{
+	return world_listener(&world, &worker, 2);
+}
+
 static uint64_t
 count_of(struct worker_listener *l, enum listener_counter counter)
 {
@@ -142,7 +152,7 @@ teardown(void **state)
 
 /* Clients that have said something. */
 static void
-dial(struct worker_listener *l, unsigned n)
+dial(struct worker_listener *l, unsigned n, const char *said)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct accepted a = {.from.len = 0};
@@ -155,7 +165,7 @@ dial(struct worker_listener *l, unsigned n)
 		atomic_fetch_add(&l->shared->in_flight, 1);
 		atomic_fetch_add(&worker.total->in_flight, 1);
 		arrival_open(&worker, l, &a);
-		fake_write(fds[1], "x", 1);
+		fake_write(fds[1], said, strlen(said));
 	}
 }
 
@@ -174,7 +184,7 @@ a_turn_has_a_share_and_the_others_their_order(void **state)
 	unsigned turns = 0;
 
 	(void)state;
-	dial(listener(), CLIENTS);
+	dial(listener(), CLIENTS, "x");
 	while (steps.n < CLIENTS) {
 		unsigned n = steps_of_turn();
 
@@ -195,7 +205,7 @@ who_has_not_read_all_stands_in_line_again(void **state)
 {
 	(void)state;
 	steps.n_partial = 5;
-	dial(listener(), 2);
+	dial(listener(), 2, "x");
 	while (steps.n < 7)
 		fake_turn(worker.loop);
 	/* The last of each, that has read all. */
@@ -210,7 +220,7 @@ who_ends_in_the_line_leaves_it(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	dial(listener(), CLIENTS);
+	dial(listener(), CLIENTS, "x");
 	while (steps.n == 0)
 		fake_turn(worker.loop);
 	/* All that wait but two, the first of the line among them. */
@@ -229,7 +239,7 @@ who_is_done_is_handed_over(void **state)
 {
 	(void)state;
 	steps.rc = 0;
-	dial(listener(), 3);
+	dial(listener(), 3, "x");
 	while (n_opened < 3)
 		fake_turn(worker.loop);
 	assert_true(LIST_EMPTY(&listener()->fronts));
@@ -246,13 +256,30 @@ who_is_late_is_closed(void **state)
 	(void)state;
 	hasty()->tls = ctx;
 	listener()->tls = NULL;
-	dial(hasty(), 1);
+	dial(hasty(), 1, "x");
 	while (!LIST_EMPTY(&hasty()->fronts))
 		fake_turn(worker.loop);
 	assert_int_equal(count_of(hasty(), TG_L_TLS_FAILED_TIMEOUT), 1);
 	assert_int_equal(worker.total->in_flight, 0);
 	fake_wait_readable(clients[0]);
 	assert_true(recv(clients[0], &byte, 1, 0) <= 0);
+}
+
+/* What is read is not only what was reported: the first report may be that it can be written to. */
+static void
+a_header_that_comes_between_a_report_and_its_read_is_taken(void **state)
+{
+	static const char header[] = "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
+	struct arrival *a;
+
+	(void)state;
+	dial(proxied(), 1, header);
+	a = TG_CONTAINER(LIST_FIRST(&proxied()->fronts), struct arrival, link);
+	assert_int_equal(a->conn.flags & CONN_READABLE, 0);
+	arrival_proxy_step(a);
+	assert_int_equal(n_opened, 1);
+	assert_int_equal(count_of(proxied(), TG_L_PROXY_CLOSED), 0);
+	assert_int_equal(count_of(proxied(), TG_L_PROXY_HEADERS), 1);
 }
 
 int
@@ -265,6 +292,7 @@ main(void)
 		CASE(who_ends_in_the_line_leaves_it),
 		CASE(who_is_done_is_handed_over),
 		CASE(who_is_late_is_closed),
+		CASE(a_header_that_comes_between_a_report_and_its_read_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
