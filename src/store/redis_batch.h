@@ -38,7 +38,7 @@ struct redis_batch {
 	size_t items_room;
 };
 
-/* False, and nothing is added: it does not fit, or there is no memory. */
+/* `sizes` NULL: all are strings. False, and nothing is added: it does not fit, or there is no memory. */
 bool batch_add(struct redis_batch *b, const struct batch_kind *kind, void *record, size_t argc,
 	       const char **argv, const size_t *sizes);
 /* One that was redirected, once more. False as above. */

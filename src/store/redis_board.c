@@ -176,16 +176,6 @@ board_is_pending(const struct redis_board *b)
 	return b->is_pending && !b->is_asked;
 }
 
-static void
-add(struct redis_batch *batch, const struct batch_kind *kind, size_t argc, const char **argv)
-{
-	size_t sizes[6];
-
-	for (size_t i = 0; i < argc; i++)
-		sizes[i] = strlen(argv[i]);
-	(void)batch_add(batch, kind, NULL, argc, argv, sizes);
-}
-
 void
 board_add(struct redis_board *b, struct redis_batch *batch)
 {
@@ -196,15 +186,16 @@ board_add(struct redis_board *b, struct redis_batch *batch)
 	if (!board_is_pending(b))
 		return;
 	if (b->sha[0] == '\0') {
-		add(batch, &kind_load, 3,
-		    (const char *[]){kind_load.name, "LOAD", redis_script_board});
+		(void)batch_add(batch, &kind_load, NULL, 3,
+				(const char *[]){kind_load.name, "LOAD", redis_script_board}, NULL);
 		return;
 	}
 	question = question_of(b);
 	if (question != NULL)
-		add(batch, &kind_board, 6,
-		    (const char *[]){kind_board.name, b->sha, "2", TG_BOARD_KEY, TG_BOARD_KEY ":number",
-				     question});
+		(void)batch_add(batch, &kind_board, NULL, 6,
+				(const char *[]){kind_board.name, b->sha, "2", TG_BOARD_KEY,
+						 TG_BOARD_KEY ":number", question},
+				NULL);
 	free(question);
 	if (batch->n_items == before)
 		return;

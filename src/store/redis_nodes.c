@@ -175,10 +175,9 @@ void
 nodes_ask(struct redis_nodes *n, struct redis_lane *lane)
 {
 	const char *argv[] = {kind_nodes.name, "NODES"};
-	size_t sizes[] = {strlen(argv[0]), strlen(argv[1])};
 
 	if (n->is_cluster && lane == n->first && n->is_stale)
-		(void)batch_add(&lane->next, &kind_nodes, NULL, 2, argv, sizes);
+		(void)batch_add(&lane->next, &kind_nodes, NULL, 2, argv, NULL);
 }
 
 bool
@@ -239,9 +238,8 @@ static bool
 add_asking(struct redis_batch *b)
 {
 	const char *argv[] = {kind_asking.name};
-	size_t sizes[] = {strlen(argv[0])};
 
-	return batch_add(b, &kind_asking, NULL, 1, argv, sizes);
+	return batch_add(b, &kind_asking, NULL, 1, argv, NULL);
 }
 
 static bool

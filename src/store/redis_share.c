@@ -165,9 +165,8 @@ static void
 add_load(struct redis_batch *b)
 {
 	const char *argv[] = {kind_load.name, "LOAD", redis_script_exchange};
-	size_t sizes[] = {strlen(argv[0]), strlen(argv[1]), strlen(argv[2])};
 
-	(void)batch_add(b, &kind_load, NULL, 3, argv, sizes);
+	(void)batch_add(b, &kind_load, NULL, 3, argv, NULL);
 }
 
 static bool
@@ -177,7 +176,6 @@ add_exchange(struct redis_shares *shares, struct redis_batch *b, struct share *s
 							  "i:",    "fleet", "state"};
 	char keys[TG_SCRIPT_KEYS][KEY_SIZE];
 	const char *argv[4 + TG_SCRIPT_KEYS] = {kind_exchange.name, shares->sha, "6"};
-	size_t sizes[4 + TG_SCRIPT_KEYS];
 	char *question = share_question(share, &shares->self, mono_read());
 	bool is_added;
 
@@ -187,10 +185,8 @@ add_exchange(struct redis_shares *shares, struct redis_batch *b, struct share *s
 		argv[3 + i] = keys[i];
 	}
 	argv[3 + TG_SCRIPT_KEYS] = question;
-	for (unsigned i = 0; question != NULL && i < 4 + TG_SCRIPT_KEYS; i++)
-		sizes[i] = strlen(argv[i]);
 	is_added = question != NULL &&
-		   batch_add(b, &kind_exchange, share, 4 + TG_SCRIPT_KEYS, argv, sizes);
+		   batch_add(b, &kind_exchange, share, 4 + TG_SCRIPT_KEYS, argv, NULL);
 	free(question);
 	return is_added;
 }
@@ -199,9 +195,8 @@ static void
 add_memory(struct redis_shares *shares, struct redis_batch *b)
 {
 	const char *argv[] = {kind_memory.name, "memory"};
-	size_t sizes[] = {strlen(argv[0]), strlen(argv[1])};
 
-	shares->is_asking_memory = !batch_add(b, &kind_memory, NULL, 2, argv, sizes);
+	shares->is_asking_memory = !batch_add(b, &kind_memory, NULL, 2, argv, NULL);
 }
 
 void

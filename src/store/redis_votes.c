@@ -214,16 +214,6 @@ question_of(const struct redis_votes *v, const struct ballot *ballot)
 	return text;
 }
 
-static bool
-add(struct redis_batch *b, const struct batch_kind *kind, void *record, size_t argc, const char **argv)
-{
-	size_t sizes[5];
-
-	for (size_t i = 0; i < argc; i++)
-		sizes[i] = strlen(argv[i]);
-	return batch_add(b, kind, record, argc, argv, sizes);
-}
-
 static void
 add_ballot(struct redis_votes *v, struct redis_batch *b, struct ballot *ballot)
 {
@@ -231,8 +221,9 @@ add_ballot(struct redis_votes *v, struct redis_batch *b, struct ballot *ballot)
 	char key[KEY_SIZE];
 
 	snprintf(key, sizeof(key), "tg:{%s}:votes", ballot->service);
-	if (question != NULL && add(b, &kind_votes, ballot, 5,
-				    (const char *[]){kind_votes.name, v->sha, "1", key, question})) {
+	if (question != NULL &&
+	    batch_add(b, &kind_votes, ballot, 5,
+		      (const char *[]){kind_votes.name, v->sha, "1", key, question}, NULL)) {
 		ballot->is_pending = false;
 		ballot->is_sent = true;
 	}
@@ -247,8 +238,8 @@ ballots_add(struct redis_votes *v, struct redis_batch *b, const struct share_rea
 	if (!ballots_are_pending(v, reach))
 		return;
 	if (v->sha[0] == '\0') {
-		(void)add(b, &kind_load, NULL, 3,
-			  (const char *[]){kind_load.name, "LOAD", redis_script_votes});
+		(void)batch_add(b, &kind_load, NULL, 3,
+				(const char *[]){kind_load.name, "LOAD", redis_script_votes}, NULL);
 		return;
 	}
 	LIST_FOREACH(ballot, &v->all, link) {
