@@ -57,8 +57,6 @@ take_header(struct arrival *a, unsigned char *p, size_t n)
 		fail(a, TG_PROXY_FAULT_RESOURCE);
 		return;
 	}
-	/* They may have come since the report that called us, which was of something else. */
-	conn_recheck(&a->conn);
 	if (conn_recv(&a->conn, p, n) != (ssize_t)n) {
 		fail(a, TG_PROXY_FAULT_CLOSED);
 		return;

@@ -132,6 +132,8 @@ conn_peek(struct conn *c, void *p, size_t n)
 	do {
 		got = recv(c->fd, p, n, MSG_PEEK);
 	} while (got < 0 && errno == EINTR);
+	if (got > 0)
+		conn_recheck(c);
 	if (got >= 0)
 		return got;
 	return errno == EAGAIN ? -TG_EAGAIN : -TG_EIO;

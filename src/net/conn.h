@@ -109,7 +109,8 @@ int conn_give(struct conn *c);
 bool conn_is_reset(struct conn *c);
 /* >0 bytes; 0 the other side's end; -TG_EAGAIN; -TG_EIO (errno). Needs CONN_READABLE, else -TG_EAGAIN. */
 ssize_t conn_recv(struct conn *c, void *p, size_t n);
-/* As conn_recv(), but leaves the bytes where they are, and says nothing new of readiness. Not with a filter. */
+/* As conn_recv(), whatever was reported; the bytes stay where they are, and conn_recv() may take them. Not with a
+ * filter. */
 ssize_t conn_peek(struct conn *c, void *p, size_t n);
 /* A short read may have hidden an error: let the next conn_recv() ask the kernel. */
 static inline void
