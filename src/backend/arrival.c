@@ -379,12 +379,19 @@ static const struct front_ops arrival_ops = {
 	.describe = arrival_describe,
 };
 
-void
-accepted_drop(const struct accepted *a)
+/* All but the descriptor. */
+static void
+free_parts(const struct accepted *a)
 {
 	if (a->filter != NULL)
 		a->filter->ops->free(a->filter);
 	origin_free(a->origin);
+}
+
+void
+accepted_drop(const struct accepted *a)
+{
+	free_parts(a);
 	close(a->fd);
 }
 
@@ -393,13 +400,10 @@ accepted_open(const struct accepted *a, struct conn *c, struct loop *loop, watch
 {
 	int rc = conn_open(c, loop, a->fd, cb);
 
-	if (rc == 0 && a->filter != NULL) {
+	if (rc != 0)
+		free_parts(a);
+	else if (a->filter != NULL)
 		conn_attach(c, a->filter);
-	} else if (rc != 0) {
-		if (a->filter != NULL)
-			a->filter->ops->free(a->filter);
-		origin_free(a->origin);
-	}
 	return rc;
 }
 
