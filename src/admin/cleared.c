@@ -94,6 +94,7 @@ void
 cleared_begin(struct admin_source *s, uint32_t slot)
 {
 	struct segment_counters *cleared = segment_cleared(s->segment, slot);
+	struct segment_load *load = segment_load(s->segment, slot);
 	struct segment_shared *shared = segment_shared(s->segment, slot);
 
 	for (unsigned i = 0; i < TG_SEGMENT_COUNTERS; i++) {
@@ -104,7 +105,7 @@ cleared_begin(struct admin_source *s, uint32_t slot)
 		if (atomic_load_explicit(&cleared->n[i], memory_order_relaxed) != now)
 			atomic_store_explicit(&cleared->n[i], now, memory_order_relaxed);
 	}
-	restart_maximum(&shared->in_flight_max, &shared->in_flight);
+	restart_maximum(&load->in_flight_max, &load->in_flight);
 	restart_maximum(&shared->queued_max, &shared->queued);
 	restart_maximum(&shared->held_max, &shared->held);
 	atomic_store(&shared->checks_failed_cleared, 0);
@@ -115,10 +116,11 @@ void
 cleared_set_maxima(struct admin_source *s)
 {
 	for (uint32_t slot = 0; slot < segment_used(s->segment); slot++) {
+		struct segment_load *load = segment_load(s->segment, slot);
 		struct segment_shared *shared = segment_shared(s->segment, slot);
 		struct slot_rate *rate = &s->rates[slot];
 
-		restart_maximum(&shared->in_flight_max, &shared->in_flight);
+		restart_maximum(&load->in_flight_max, &load->in_flight);
 		restart_maximum(&shared->queued_max, &shared->queued);
 		restart_maximum(&shared->held_max, &shared->held);
 		memset(rate->max_per_s, 0, sizeof(rate->max_per_s));

@@ -123,7 +123,7 @@ static void
 write_in_flight(const struct metric *m, const struct metric_site *site, struct output *out)
 {
 	(void)m;
-	exposition_number(out, &site->series, source_gauge(&shared_of(site)->in_flight));
+	exposition_number(out, &site->series, source_in_flight(site->s, site->slot));
 }
 
 /* all */

@@ -273,7 +273,7 @@ source_gauge(const _Atomic int64_t *gauge)
 uint64_t
 source_in_flight(const struct admin_source *s, uint32_t slot)
 {
-	return source_gauge(&segment_shared(s->segment, slot)->in_flight);
+	return source_gauge(&segment_load(s->segment, slot)->in_flight);
 }
 
 /* 0: none, or it is no listener's slot. */
@@ -322,7 +322,7 @@ source_service_in_flight(const struct admin_source *s, size_t service)
 uint64_t
 source_in_flight_max(const struct admin_source *s, uint32_t slot)
 {
-	uint64_t n = source_gauge(&segment_shared(s->segment, slot)->in_flight_max);
+	uint64_t n = source_gauge(&segment_load(s->segment, slot)->in_flight_max);
 
 	return n > s->rates[slot].gauge_max ? n : s->rates[slot].gauge_max;
 }

@@ -59,14 +59,13 @@ tally_service(const struct admin_source *s, size_t service)
 	struct serving serving;
 
 	for (size_t i = 0; i < conf->n_backends; i++) {
-		const struct segment_shared *shared =
-			segment_shared(s->segment, source_backend_slot(s, service, i));
+		uint32_t slot = source_backend_slot(s, service, i);
 		struct serving_state state = source_serving_state(s, service, i);
 
 		serving_count_add(&count, &conf->backends[i], &state);
 		tally.conditions[condition_of(&conf->backends[i], &state)]++;
-		tally.in_flight += source_gauge(&shared->in_flight);
-		tally.ejections += source_gauge(&shared->ejections);
+		tally.in_flight += source_in_flight(s, slot);
+		tally.ejections += source_gauge(&segment_shared(s->segment, slot)->ejections);
 	}
 	serving = serving_decide(&count, conf->health.fail_open_percent);
 	tally.usable = serving.n;

@@ -20,7 +20,7 @@
 int64_t
 scaled_in_flight(const struct scaled *s, uint32_t slot)
 {
-	int64_t n = atomic_load_explicit(&segment_shared(s->scaler->segment, slot)->in_flight,
+	int64_t n = atomic_load_explicit(&segment_load(s->scaler->segment, slot)->in_flight,
 					 memory_order_relaxed);
 
 	return n > 0 ? n : 0;

@@ -155,7 +155,7 @@ on_told(void *stream, const struct queue_news *news)
 	if (b != NULL) {
 		hold(lease, b, &news->addr, TG_CHOICE_QUEUE);
 	} else if (news->is_granted) {
-		room_give(NULL, 0, segment_shared(w->segment, news->backend));
+		room_give(NULL, 0, segment_load(w->segment, news->backend));
 		return false;
 	} else {
 		lease->refusal = TG_END_QUEUE_SHED;
@@ -174,7 +174,7 @@ on_unwanted(void *home, uint32_t backend)
 	if (w->backends[backend] != NULL)
 		release(w->backends[backend], &unused);
 	else
-		room_give(NULL, 0, segment_shared(w->segment, backend));
+		room_give(NULL, 0, segment_load(w->segment, backend));
 }
 
 static int wait_in(struct lease *lease, struct worker_service *s, enum queue_line line,

@@ -55,27 +55,28 @@ take_place(struct worker_listener *l)
 	int64_t total;
 	int64_t own;
 
-	total = atomic_fetch_add_explicit(&l->worker->total->in_flight, 1, memory_order_relaxed);
+	total = atomic_fetch_add_explicit(&l->worker->connections->in_flight, 1,
+					  memory_order_relaxed);
 	if (total >= limit_of(l->worker->total))
 		goto no_total;
-	own = atomic_fetch_add_explicit(&l->shared->in_flight, 1, memory_order_relaxed);
+	own = atomic_fetch_add_explicit(&l->load->in_flight, 1, memory_order_relaxed);
 	if (own >= max && max != 0)
 		goto no_listener;
-	segment_note_in_flight(l->worker->total, total + 1);
-	segment_note_in_flight(l->shared, own + 1);
+	segment_note_in_flight(l->worker->connections, total + 1);
+	segment_note_in_flight(l->load, own + 1);
 	return true;
 no_listener:
-	atomic_fetch_sub_explicit(&l->shared->in_flight, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&l->load->in_flight, 1, memory_order_relaxed);
 no_total:
-	atomic_fetch_sub_explicit(&l->worker->total->in_flight, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&l->worker->connections->in_flight, 1, memory_order_relaxed);
 	return false;
 }
 
 static void
 give_place(struct worker_listener *l)
 {
-	atomic_fetch_sub_explicit(&l->shared->in_flight, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&l->worker->total->in_flight, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&l->load->in_flight, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&l->worker->connections->in_flight, 1, memory_order_relaxed);
 }
 
 static void on_acceptable(struct watch *w, unsigned what);

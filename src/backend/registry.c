@@ -282,8 +282,8 @@ tell_ramps(const struct service_state *s, struct mono now)
 	for (i = 0; whole_ms != 0 && i < s->conf->n_backends; i++) {
 		uint32_t permille = ramp_permille(s->backends[i].ramp, whole_ms, now);
 
-		atomic_store_explicit(&s->shared->loads[i]->ramp_permille, permille < 1000 ? permille : 0,
-				      memory_order_relaxed);
+		atomic_store_explicit(&service_backend_shared(s->shared, i)->ramp_permille,
+				      permille < 1000 ? permille : 0, memory_order_relaxed);
 	}
 }
 

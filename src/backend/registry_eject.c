@@ -26,7 +26,8 @@ static void
 set_ejected(struct service_state *s, size_t i, bool is_ejected)
 {
 	s->backends[i].serving.is_ejected = is_ejected;
-	atomic_store_explicit(&s->shared->loads[i]->ejected, is_ejected, memory_order_relaxed);
+	atomic_store_explicit(&service_backend_shared(s->shared, i)->ejected, is_ejected,
+			      memory_order_relaxed);
 	s->changed = true;
 }
 
@@ -73,7 +74,8 @@ eject(struct service_state *s, size_t i, const struct cause *cause, struct mono 
 	uint64_t ms = ejection_begin(&s->backends[i].ejection, cause->base_ms, now);
 
 	set_ejected(s, i, true);
-	atomic_fetch_add_explicit(&s->shared->loads[i]->ejections, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&service_backend_shared(s->shared, i)->ejections, 1,
+				  memory_order_relaxed);
 	log_write(TG_LOG_WARN, "backend ejected", "svc=%s srv=%s reason=%s failures=%u ms=%llu",
 		  s->conf->name, s->conf->backends[i].name, cause->word, cause->failures,
 		  (unsigned long long)ms);
@@ -321,6 +323,6 @@ eject_inherit(struct service_state *s, size_t backend, const struct service_stat
 		s->next_compare = before->next_compare;
 	}
 	s->backends[backend].serving.is_ejected = ejection_is_on(&s->backends[backend].ejection);
-	atomic_store_explicit(&s->shared->loads[backend]->ejected,
+	atomic_store_explicit(&service_backend_shared(s->shared, backend)->ejected,
 			      s->backends[backend].serving.is_ejected, memory_order_relaxed);
 }

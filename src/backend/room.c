@@ -129,7 +129,7 @@ room_next(const struct room *room, uint32_t from)
 
 /* It is full. A place given back before its bit was cleared sets it again. */
 static void
-note_full(struct room *room, uint32_t backend, struct segment_shared *load, uint32_t limit)
+note_full(struct room *room, uint32_t backend, struct segment_load *load, uint32_t limit)
 {
 	room_close(room, backend);
 	if (atomic_load(&load->in_flight) < (int64_t)limit)
@@ -137,7 +137,7 @@ note_full(struct room *room, uint32_t backend, struct segment_shared *load, uint
 }
 
 bool
-room_take(struct room *room, uint32_t backend, struct segment_shared *load, uint32_t limit)
+room_take(struct room *room, uint32_t backend, struct segment_load *load, uint32_t limit)
 {
 	int64_t n;
 
@@ -160,7 +160,7 @@ room_take(struct room *room, uint32_t backend, struct segment_shared *load, uint
 }
 
 void
-room_give(struct room *room, uint32_t backend, struct segment_shared *load)
+room_give(struct room *room, uint32_t backend, struct segment_load *load)
 {
 	atomic_fetch_sub(&load->in_flight, 1);
 	if (room != NULL)

@@ -37,8 +37,8 @@ uint32_t room_next(const struct room *room, uint32_t from);
  * Takes one of `limit` places of the backend (0: as many as there are); false:
  * none is free. `room` may be NULL when there is no limit.
  */
-bool room_take(struct room *room, uint32_t backend, struct segment_shared *load, uint32_t limit);
+bool room_take(struct room *room, uint32_t backend, struct segment_load *load, uint32_t limit);
 /* Gives one back. The next room_take() anywhere sees it. */
-void room_give(struct room *room, uint32_t backend, struct segment_shared *load);
+void room_give(struct room *room, uint32_t backend, struct segment_load *load);
 
 #endif

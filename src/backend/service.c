@@ -56,11 +56,11 @@ init(struct service_shared *s)
 	const struct conf_service *conf = s->conf;
 	size_t i;
 
-	s->loads = calloc(conf->n_backends + 1, sizeof(struct segment_shared *));
+	s->loads = calloc(conf->n_backends + 1, sizeof(struct segment_load *));
 	if (s->loads == NULL)
 		return -TG_ENOMEM;
 	for (i = 0; i < conf->n_backends; i++)
-		s->loads[i] = segment_shared(s->segment, conf->backends[i].segment_slot);
+		s->loads[i] = segment_load(s->segment, conf->backends[i].segment_slot);
 	s->balance = s->ops->shared_new(conf, s->loads);
 	if (s->balance == NULL)
 		return -TG_ENOMEM;

@@ -25,7 +25,7 @@ struct service_shared {
 	struct segment *segment;
 	const struct balance_ops *ops;
 	struct balance_shared *balance;
-	struct segment_shared **loads; /* [conf->n_backends] */
+	struct segment_load **loads;   /* [conf->n_backends] */
 	struct alarm *held;            /* of the queue; outlives it */
 	struct queue *queue;           /* NULL: the service has no limits, and holds nothing */
 	struct room *room;             /* NULL: the service has no limits */
@@ -39,6 +39,13 @@ struct service_shared {
 struct service_shared *service_shared_new(struct conf *conf, const struct conf_service *service,
 					  struct segment *segment, struct alarm *held,
 					  struct trust_cache *trust);
+/* What is told of the backend with this index beside its load. */
+static inline struct segment_shared *
+service_backend_shared(const struct service_shared *s, size_t backend)
+{
+	return segment_shared(s->segment, s->conf->backends[backend].segment_slot);
+}
+
 struct service_shared *service_shared_ref(struct service_shared *shared);
 void service_shared_unref(struct service_shared *shared); /* NULL allowed */
 

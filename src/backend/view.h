@@ -27,7 +27,7 @@ struct queue;
 /* What picks look at, and no more: thousands of them fit into the processor's caches, and none is in
  * two lines of them. */
 struct view_entry {
-	_Alignas(16) struct segment_shared *load; /* exact streams in flight, all workers */
+	_Alignas(16) struct segment_load *load;   /* exact streams in flight, all workers */
 	uint32_t backend;                         /* index in conf->backends */
 	uint32_t weight;                          /* 1..TG_WEIGHT_MAX */
 };

@@ -109,6 +109,7 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	w->counters = segment_counters(segment, id, 0);
 	w->histograms = segment_histograms(segment, id, 0)->h;
 	worker_set_accepting(w, false);
+	w->connections = segment_load(segment, 0);
 	w->total = segment_shared(segment, 0);
 	for (i = 0; i < TG_W_FIRST_COUNTED; i++)
 		gauge_set(&w->counters->n[i], 0);
@@ -186,7 +187,7 @@ backend_new(struct worker_service *s, uint32_t index)
 	b->counters = segment_counters(w->segment, w->id, b->slot);
 	b->histograms = segment_histograms(w->segment, w->id, b->slot)->h;
 	b->spread = segment_spread(w->segment, w->id, b->slot);
-	b->load = segment_shared(w->segment, b->slot);
+	b->load = segment_load(w->segment, b->slot);
 	TAILQ_INIT(&b->idle);
 	return b;
 }
@@ -447,10 +448,9 @@ worker_service_set(struct worker *w, struct worker_service *s)
 static void
 hold_slot(const struct worker_service *s, int64_t n)
 {
-	struct segment_shared *shared =
-		segment_shared(s->worker->segment, s->conf->segment_slot);
+	struct segment_load *load = segment_load(s->worker->segment, s->conf->segment_slot);
 
-	atomic_fetch_add(&shared->in_flight, n);
+	atomic_fetch_add(&load->in_flight, n);
 }
 
 void
@@ -559,6 +559,7 @@ worker_listener_new(struct worker *w, const struct conf_listener *conf, const st
 	l->has_arrivals = tls != NULL || conf->accept_proxy || conf_routes_by_hello(conf);
 	l->counters = segment_counters(w->segment, w->id, conf->segment_slot);
 	l->histograms = segment_histograms(w->segment, w->id, conf->segment_slot)->h;
+	l->load = segment_load(w->segment, conf->segment_slot);
 	l->shared = segment_shared(w->segment, conf->segment_slot);
 	LIST_INIT(&l->fronts);
 	if (ops->init != NULL && ops->init(l) != 0) {

@@ -114,7 +114,8 @@ struct worker_listener {
 	bool has_arrivals; /* connections are not the mode's from the first byte on */
 	struct segment_counters *counters;
 	struct segment_histogram *histograms; /* by enum stream_histogram */
-	struct segment_shared *shared; /* connections of all workers */
+	struct segment_load *load;            /* connections of all workers */
+	struct segment_shared *shared;        /* and how many there may be */
 	struct front_list fronts;
 	struct accept_socket *sockets;
 	size_t n_sockets;
@@ -144,7 +145,7 @@ struct worker_backend {
 	struct segment_counters *counters;
 	struct segment_histogram *histograms; /* by enum stream_histogram */
 	struct segment_spread *spread;	      /* see observe/spread.h */
-	struct segment_shared *load;
+	struct segment_load *load;
 	struct back_list idle; /* most recently used first */
 	unsigned n_idle;
 	struct addr addr;    /* of the view; len 0: not in the view */
@@ -185,7 +186,8 @@ struct worker {
 	struct ring *ring;
 	struct segment_counters *counters;    /* by enum worker_counter */
 	struct segment_histogram *histograms; /* by enum worker_histogram */
-	struct segment_shared *total; /* connections of all listeners and workers: slot 0 */
+	struct segment_load *connections;     /* of all listeners and workers: slot 0 */
+	struct segment_shared *total;         /* slot 0 */
 	_Atomic int64_t max_connections; /* of all listeners and workers, as configured */
 	_Atomic int64_t most_connections; /* that may be ordered */
 	unsigned max_idle;            /* idle connections to backends, this worker */

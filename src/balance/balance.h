@@ -47,7 +47,7 @@ struct balance_ops {
 	enum conf_balance id;
 	/* Once per service. `loads` [conf->n_backends] outlive it. NULL: no memory. */
 	struct balance_shared *(*shared_new)(const struct conf_service *conf,
-					     struct segment_shared *const *loads);
+					     struct segment_load *const *loads);
 	void (*shared_free)(struct balance_shared *shared); /* takes NULL */
 	/* Control thread, for each new view before workers see it; may set view->table and
 	 * view->table_free. -TG_ENOMEM: the view is not used, the old one stays. */
@@ -65,7 +65,7 @@ struct balance_ops {
 	bool (*take)(struct balance *b, const struct view *view, uint32_t entry);
 	/* The stream that took this backend, whose load it is, is over. `view` is the worker's present one. */
 	void (*release)(struct balance *b, const struct view *view, uint32_t backend,
-			struct segment_shared *load, const struct balance_outcome *outcome);
+			struct segment_load *load, const struct balance_outcome *outcome);
 	/* Control thread, before `to` is used: what was learned of a backend stays. NULL: nothing is. */
 	void (*inherit)(struct balance_shared *to, uint32_t to_backend,
 			const struct balance_shared *from, uint32_t from_backend);
@@ -110,7 +110,7 @@ balance_load_take(const struct view *view, uint32_t entry)
 }
 
 static inline void
-balance_load_release(const struct view *view, uint32_t backend, struct segment_shared *load)
+balance_load_release(const struct view *view, uint32_t backend, struct segment_load *load)
 {
 	room_give(view->room, backend, load);
 }

@@ -10,8 +10,8 @@
  * average fades, so that a backend that was slow is asked again. One never
  * measured counts as fast as whom it is compared with.
  *
- * What was learned is shared by all workers, a cache line per backend, without a lock: an
- * answer that is lost between two workers is one of many.
+ * What was learned is shared by all workers, without a lock: an answer that is lost between two workers is one of
+ * many.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,19 +26,25 @@
 #define SAME 1.25
 
 struct latency {
-	_Alignas(TG_CACHELINE) _Atomic double us; /* as it was at `at` */
-	_Atomic uint64_t at;                      /* 0: never measured */
+	_Alignas(16) _Atomic double us; /* as it was at `at` */
+	_Atomic uint64_t at;            /* 0: never measured */
 };
 
 struct balance_shared {
 	double decay_us;
-	struct latency *latencies; /* [conf->n_backends] */
+	unsigned char *latencies; /* by index of the backend, see base/lone.h */
 };
 
 struct comparison {
 	const struct balance_shared *shared;
 	struct mono now;
 };
+
+static struct latency *
+latency_of(const struct balance_shared *s, uint32_t backend)
+{
+	return (void *)(s->latencies + lone_at(backend, sizeof(struct latency)));
+}
 
 static void
 ewma_shared_free(struct balance_shared *s)
@@ -50,24 +56,23 @@ ewma_shared_free(struct balance_shared *s)
 }
 
 static struct balance_shared *
-ewma_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
+ewma_shared_new(const struct conf_service *conf, struct segment_load *const *loads)
 {
 	struct balance_shared *s = calloc(1, sizeof(*s));
-	size_t bytes = (conf->n_backends + 1) * sizeof(s->latencies[0]);
-	size_t i;
+	uint32_t n = (uint32_t)conf->n_backends;
 
 	(void)loads;
 	if (s == NULL)
 		return NULL;
 	s->decay_us = (double)conf->ewma_decay_ms * 1000;
-	s->latencies = aligned_alloc(TG_CACHELINE, bytes);
+	s->latencies = aligned_alloc(TG_CACHELINE, lone_bytes(n + 1, sizeof(struct latency)));
 	if (s->latencies == NULL) {
 		ewma_shared_free(s);
 		return NULL;
 	}
-	for (i = 0; i <= conf->n_backends; i++) {
-		atomic_init(&s->latencies[i].us, 0);
-		atomic_init(&s->latencies[i].at, 0);
+	for (uint32_t i = 0; i < n; i++) {
+		atomic_init(&latency_of(s, i)->us, 0);
+		atomic_init(&latency_of(s, i)->at, 0);
 	}
 	return s;
 }
@@ -84,7 +89,7 @@ fade(const struct balance_shared *s, struct mono now, uint64_t at)
 static double
 cost_of(const struct comparison *c, const struct view_entry *e, double mean, uint64_t at)
 {
-	const struct latency *l = &c->shared->latencies[e->backend];
+	const struct latency *l = latency_of(c->shared, e->backend);
 	double us = atomic_load_explicit(&l->us, memory_order_relaxed);
 
 	return (us * fade(c->shared, c->now, at) + 1) *
@@ -101,8 +106,8 @@ is_faster(const void *arg, const struct view *view, uint32_t a, uint32_t b)
 	uint64_t x_at;
 	uint64_t y_at;
 
-	x_at = atomic_load_explicit(&c->shared->latencies[x->backend].at, memory_order_relaxed);
-	y_at = atomic_load_explicit(&c->shared->latencies[y->backend].at, memory_order_relaxed);
+	x_at = atomic_load_explicit(&latency_of(c->shared, x->backend)->at, memory_order_relaxed);
+	y_at = atomic_load_explicit(&latency_of(c->shared, y->backend)->at, memory_order_relaxed);
 	if (x_at == 0 || y_at == 0)
 		return two_is_less_loaded(view, a, b);
 	return cost_of(c, x, mean, x_at) <= SAME * cost_of(c, y, mean, y_at);
@@ -151,10 +156,10 @@ failed_us(struct latency *l, double us)
 
 static void
 ewma_release(struct balance *b, const struct view *view, uint32_t backend,
-	     struct segment_shared *load, const struct balance_outcome *outcome)
+	     struct segment_load *load, const struct balance_outcome *outcome)
 {
 	struct balance_shared *s = b->shared;
-	struct latency *l = &s->latencies[backend];
+	struct latency *l = latency_of(s, backend);
 
 	balance_load_release(view, backend, load);
 	if (outcome->failed)
@@ -167,13 +172,12 @@ static void
 ewma_inherit(struct balance_shared *to, uint32_t to_backend, const struct balance_shared *from,
 	     uint32_t from_backend)
 {
-	const struct latency *l = &from->latencies[from_backend];
+	const struct latency *l = latency_of(from, from_backend);
+	struct latency *heir = latency_of(to, to_backend);
 
-	atomic_store_explicit(&to->latencies[to_backend].us,
-			      atomic_load_explicit(&l->us, memory_order_relaxed),
+	atomic_store_explicit(&heir->us, atomic_load_explicit(&l->us, memory_order_relaxed),
 			      memory_order_relaxed);
-	atomic_store_explicit(&to->latencies[to_backend].at,
-			      atomic_load_explicit(&l->at, memory_order_relaxed),
+	atomic_store_explicit(&heir->at, atomic_load_explicit(&l->at, memory_order_relaxed),
 			      memory_order_relaxed);
 }
 

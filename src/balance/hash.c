@@ -21,7 +21,7 @@
 #define PROBES 32u
 
 struct balance_shared {
-	struct segment_shared *const *loads;
+	struct segment_load *const *loads;
 	struct maglev_plan *plan;
 	size_t n_backends;
 	uint32_t bound_permille; /* 0: none, and nothing is counted */
@@ -54,7 +54,7 @@ sum_of(const struct balance_shared *s)
 }
 
 static struct balance_shared *
-hash_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
+hash_shared_new(const struct conf_service *conf, struct segment_load *const *loads)
 {
 	struct balance_shared *s = aligned_alloc(TG_CACHELINE, sizeof(*s));
 
@@ -142,7 +142,7 @@ bound_of(const struct balance_shared *s, const struct view *view, uint32_t entry
 
 /* Not by room_take(): below its limit the backend is not full, whatever the bound says. */
 static bool
-take_below(struct segment_shared *load, uint64_t bound)
+take_below(struct segment_load *load, uint64_t bound)
 {
 	int64_t n = atomic_load(&load->in_flight);
 
@@ -234,7 +234,7 @@ hash_take(struct balance *b, const struct view *view, uint32_t entry)
 
 static void
 hash_release(struct balance *b, const struct view *view, uint32_t backend,
-	     struct segment_shared *load, const struct balance_outcome *outcome)
+	     struct segment_load *load, const struct balance_outcome *outcome)
 {
 	(void)outcome;
 	balance_load_release(view, backend, load);

@@ -58,7 +58,7 @@ struct tier {
 };
 
 struct balance_shared {
-	struct segment_shared *const *loads;
+	struct segment_load *const *loads;
 	uint32_t n_backends;
 	struct {
 		pthread_mutex_t lock;
@@ -439,7 +439,7 @@ init_free(struct balance_shared *s)
 }
 
 static struct balance_shared *
-least_conn_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
+least_conn_shared_new(const struct conf_service *conf, struct segment_load *const *loads)
 {
 	struct balance_shared *s = calloc(1, sizeof(*s));
 	size_t n = conf->n_backends + 1;
@@ -627,7 +627,7 @@ least_conn_take(struct balance *b, const struct view *view, uint32_t entry)
 
 static void
 least_conn_release(struct balance *b, const struct view *view, uint32_t backend,
-		   struct segment_shared *load, const struct balance_outcome *outcome)
+		   struct segment_load *load, const struct balance_outcome *outcome)
 {
 	struct balance_shared *s = b->shared;
 

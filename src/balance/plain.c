@@ -7,7 +7,7 @@ struct balance_shared {
 };
 
 struct balance_shared *
-plain_shared_new(const struct conf_service *conf, struct segment_shared *const *loads)
+plain_shared_new(const struct conf_service *conf, struct segment_load *const *loads)
 {
 	(void)conf;
 	(void)loads;
@@ -72,7 +72,7 @@ plain_take(struct balance *b, const struct view *view, uint32_t entry)
 
 void
 plain_release(struct balance *b, const struct view *view, uint32_t backend,
-	      struct segment_shared *load, const struct balance_outcome *outcome)
+	      struct segment_load *load, const struct balance_outcome *outcome)
 {
 	(void)b;
 	(void)outcome;

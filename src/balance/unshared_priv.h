@@ -8,10 +8,10 @@
 #include "balance/balance.h"
 
 struct balance_shared *plain_shared_new(const struct conf_service *conf,
-					struct segment_shared *const *loads);
+					struct segment_load *const *loads);
 void plain_shared_free(struct balance_shared *shared);
 bool plain_take(struct balance *b, const struct view *view, uint32_t entry);
 void plain_release(struct balance *b, const struct view *view, uint32_t backend,
-		   struct segment_shared *load, const struct balance_outcome *outcome);
+		   struct segment_load *load, const struct balance_outcome *outcome);
 
 #endif

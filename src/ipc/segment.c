@@ -11,7 +11,7 @@
 #include "ipc/segment.h"
 
 #define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
-#define VERSION        9u
+#define VERSION           10u
 #define WORKERS_MAX    4096u
 #define SLOTS_MAX      (1u << 24)
 #define RING_BYTES_MAX ((size_t)1 << 30)
@@ -35,6 +35,7 @@ struct segment_header {
 /* Where the parts are; a function of workers, slots and ring_bytes alone. */
 struct layout {
 	size_t entries;
+	size_t loads;
 	size_t shared;
 	size_t counters;
 	size_t carried;
@@ -81,7 +82,8 @@ layout_of(unsigned workers, unsigned slots, size_t ring_bytes)
 	struct layout l;
 
 	l.entries = align_to(sizeof(struct segment_header), TG_CACHELINE);
-	l.shared = align_to(l.entries + slots * sizeof(struct segment_entry), TG_CACHELINE);
+	l.loads = align_to(l.entries + slots * sizeof(struct segment_entry), TG_CACHELINE);
+	l.shared = l.loads + lone_bytes(slots, sizeof(struct segment_load));
 	l.counters = l.shared + slots * sizeof(struct segment_shared);
 	l.carried = l.counters + (size_t)workers * slots * sizeof(struct segment_counters);
 	l.cleared = l.carried + slots * sizeof(struct segment_counters);
@@ -361,6 +363,7 @@ segment_clear(struct segment *seg, uint32_t slot)
 {
 	unsigned i;
 
+	clear_words(segment_load(seg, slot), sizeof(struct segment_load));
 	clear_words(segment_shared(seg, slot), sizeof(struct segment_shared));
 	clear_words(segment_cleared(seg, slot), sizeof(struct segment_counters));
 	clear_words(segment_carried(seg, slot), sizeof(struct segment_counters));
@@ -398,6 +401,13 @@ segment_entry(struct segment *seg, uint32_t slot)
 
 	assert(slot < seg->slots);
 	return &entries[slot];
+}
+
+struct segment_load *
+segment_load(struct segment *seg, uint32_t slot)
+{
+	assert(slot < seg->slots);
+	return (void *)(seg->base + seg->layout.loads + lone_at(slot, sizeof(struct segment_load)));
 }
 
 struct segment_shared *
@@ -529,7 +539,7 @@ segment_reset_gauges(struct segment *seg)
 	for (i = 0; i < used; i++) {
 		struct segment_shared *shared = segment_shared(seg, i);
 
-		reset_gauge(&shared->in_flight);
+		reset_gauge(&segment_load(seg, i)->in_flight);
 		reset_gauge(&shared->queued);
 		reset_gauge(&shared->held);
 		reset_gauge(&shared->ejected);

@@ -5,14 +5,14 @@
  * the proxy (written) and by the keeper (read, but for the tails of the rings).
  * It survives a crash of either. Layout, all offsets fixed at creation:
  *
- *	header | entries[slots] | shared[slots] | counters[workers][slots] |
+ *	header | entries[slots] | loads[slots] | shared[slots] | counters[workers][slots] |
  *	carried[slots] | cleared[slots] | histograms[workers][slots] |
  *	carried histograms[slots] | spreads[workers][slots] | rings[workers]
  *
  * A slot belongs to one object (listener, service or backend); the parent
  * names it before the children hear of it (proc/slots.h). Counters, histograms and spreads are written by
  * exactly one worker each with plain relaxed stores and summed by readers. What
- * must be exact across workers is in `shared`, on cache lines of its own. `carried` is
+ * must be exact across workers is in `loads` and in `shared`, on cache lines of its own. `carried` is
  * what processes before counted in a segment of theirs (proc/carry.h), the creator's to write: part of all
  * sums. `cleared` is
  * the keeper's alone: what the sums were when an operator cleared them. The
@@ -34,9 +34,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/lone.h"
 #include "ipc/ring.h"
 
-#define TG_CACHELINE 64
 /* Counters per slot and worker; families in observe/counters.h must fit. */
 #define TG_SEGMENT_COUNTERS 96
 /* Histograms per slot and worker, and buckets of each; observe/histogram.h says which. */
@@ -79,11 +79,16 @@ struct segment_spread {
 	_Alignas(TG_CACHELINE) _Atomic uint32_t n[TG_SEGMENT_SPREAD];
 };
 
-struct segment_shared {
+/* What every pick of a backend looks at; by slot as base/lone.h has it. */
+struct segment_load {
 	/* Streams holding this object now; services: workers that have some of one that is gone. */
-	_Alignas(TG_CACHELINE) _Atomic int64_t in_flight;
+	_Alignas(16) _Atomic int64_t in_flight;
 	_Atomic int64_t in_flight_max;
-	_Atomic int64_t queued; /* services: streams waiting for a place, or held, now */
+};
+
+struct segment_shared {
+	_Alignas(TG_CACHELINE) _Atomic int64_t
+		queued; /* services: streams waiting for a place, or held, now */
 	_Atomic int64_t queued_max;
 	_Atomic int64_t held; /* of these: until a backend is up */
 	_Atomic int64_t held_max;
@@ -148,9 +153,9 @@ segment_tell_load(struct segment_shared *shared, int32_t cpu_permille, int32_t m
 }
 
 static inline void
-segment_note_in_flight(struct segment_shared *shared, int64_t n)
+segment_note_in_flight(struct segment_load *load, int64_t n)
 {
-	segment_note_max(&shared->in_flight_max, n);
+	segment_note_max(&load->in_flight_max, n);
 }
 
 struct segment;
@@ -192,6 +197,7 @@ uint32_t segment_find(const struct segment *seg, enum segment_kind kind, uint32_
 
 /* Parts of the segment; valid until segment_close(). Out of range is a bug and asserted. */
 struct segment_entry *segment_entry(struct segment *seg, uint32_t slot);
+struct segment_load *segment_load(struct segment *seg, uint32_t slot);
 struct segment_shared *segment_shared(struct segment *seg, uint32_t slot);
 struct segment_counters *segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_histograms *segment_histograms(struct segment *seg, unsigned worker, uint32_t slot);

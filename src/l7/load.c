@@ -16,8 +16,8 @@ record(struct stream *s, struct slice value)
 
 	switch (load_report_parse(value, &report)) {
 	case LOAD_REPORT_TOLD:
-		segment_tell_load(backend->load, report.cpu_permille, report.memory_permille,
-				  stream_now(s));
+		segment_tell_load(segment_shared(s->worker->segment, backend->slot),
+				  report.cpu_permille, report.memory_permille, stream_now(s));
 		break;
 	case LOAD_REPORT_BAD:
 		counter_add(backend->counters, TG_B_BAD_LOAD_REPORTS, 1);

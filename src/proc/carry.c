@@ -211,7 +211,8 @@ copy_marks(const struct carry *c, uint32_t from, uint32_t to)
 	for (unsigned i = 0; i < TG_SEGMENT_COUNTERS; i++)
 		set(&cleared->n[i],
 		    atomic_load_explicit(&cleared_there->n[i], memory_order_relaxed));
-	segment_note_max(&shared->in_flight_max, gauge(&there->in_flight_max));
+	segment_note_max(&segment_load(c->to, to)->in_flight_max,
+			 gauge(&segment_load(c->from, from)->in_flight_max));
 	segment_note_max(&shared->queued_max, gauge(&there->queued_max));
 	segment_note_max(&shared->held_max, gauge(&there->held_max));
 	segment_note_max(&shared->ejections, gauge(&there->ejections));

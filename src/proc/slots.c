@@ -122,10 +122,8 @@ slot_end(struct slot *slot, enum slot_state state)
 static bool
 is_quiet(struct segment *seg, uint32_t at)
 {
-	const struct segment_shared *shared = segment_shared(seg, at);
-
-	return atomic_load_explicit(&shared->in_flight, memory_order_acquire) == 0 &&
-	       atomic_load_explicit(&shared->queued, memory_order_acquire) == 0;
+	return atomic_load_explicit(&segment_load(seg, at)->in_flight, memory_order_acquire) == 0 &&
+	       atomic_load_explicit(&segment_shared(seg, at)->queued, memory_order_acquire) == 0;
 }
 
 static bool

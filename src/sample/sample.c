@@ -427,7 +427,7 @@ take_backend(struct sampler *s, uint32_t slot, uint64_t who, struct mono now,
 	if (slot >= s->n_slots)
 		return;
 	counted = count_backend(s, slot);
-	ret->in_flight = gauge(&segment_shared(s->segment, slot)->in_flight);
+	ret->in_flight = gauge(&segment_load(s->segment, slot)->in_flight);
 	is_known = step(s, slot, who, now, &counted, &c, &interval_us);
 	take_spread(s, slot, is_known, ret);
 	if (!is_known)

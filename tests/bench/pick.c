@@ -4,8 +4,8 @@
  *
  * Below it the floor: the same places in memory in the same order with nothing around them, measured
  * in turns with it. Each pick finds an entry of the view, of 16 bytes, and counts a stream in the backend's number of
- * streams in flight, on a cache line of its own that all workers share; so who goes to any of n
- * backends waits for any of n lines, and who compares two for two. Then what is ours, the median of the differences. "spread": by how much the dearest of a
+ * streams in flight, of 16 bytes too (base/lone.h); so who goes to any of n backends waits for any of their
+ * lines, and who compares two for two. Then what is ours, the median of the differences. "spread": by how much the dearest of a
  * row is above the cheapest, in parts of that; of ours, in parts of the whole cheapest pick.
  *
  *	pick [--only ALGORITHM] [--backends N] [--picks N] [--rounds N]
@@ -53,7 +53,7 @@ static struct backends backends;
 
 /* What a stream knows of its backend. */
 struct held {
-	struct segment_shared *load;
+	struct segment_load *load;
 	uint32_t backend;
 };
 

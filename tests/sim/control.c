@@ -358,7 +358,7 @@ sim_control_check_rest(struct sim *sim)
 
 	for (i = 0; i < sim->n_backends; i++) {
 		check_whole(sim, i);
-		if (atomic_load(&sim->backends[i].load->ejected) != 0)
+		if (atomic_load(&sim->backends[i].shared->ejected) != 0)
 			sim_break(sim, SIM_NONE, i, "is ejected at rest");
 	}
 }

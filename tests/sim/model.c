@@ -444,7 +444,7 @@ eject_compared(struct sim *sim, unsigned left, struct mono now)
 
 	for (i = 0; i < sim->n_backends; i++) {
 		struct sim_backend *b = &sim->backends[i];
-		bool is_ejected = atomic_load(&b->load->ejected) != 0;
+		bool is_ejected = atomic_load(&b->shared->ejected) != 0;
 
 		if (b->is_ejected)
 			continue;
@@ -505,7 +505,7 @@ check_ejected(struct sim *sim, struct mono now)
 	for (i = 0; i < sim->n_backends; i++) {
 		const struct sim_backend *b = &sim->backends[i];
 
-		if ((atomic_load(&b->load->ejected) != 0) != b->is_ejected)
+		if ((atomic_load(&b->shared->ejected) != 0) != b->is_ejected)
 			sim_break(sim, SIM_NONE, i,
 				  b->is_ejected ? "is not ejected" : "is ejected for no reason");
 	}

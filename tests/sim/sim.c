@@ -82,8 +82,10 @@ open_world(struct sim *sim)
 		return -1;
 	}
 	sim->gauges = segment_shared(sim->segment, SIM_SERVICE_SLOT);
-	for (i = 0; i < sim->n_backends; i++)
-		sim->backends[i].load = segment_shared(sim->segment, SIM_BACKEND_SLOT + i);
+	for (i = 0; i < sim->n_backends; i++) {
+		sim->backends[i].load = segment_load(sim->segment, SIM_BACKEND_SLOT + i);
+		sim->backends[i].shared = segment_shared(sim->segment, SIM_BACKEND_SLOT + i);
+	}
 	sim->registry = registry_new(sim->conf, sim->segment);
 	sim->control = loop_new();
 	if (sim->registry == NULL || sim->control == NULL)

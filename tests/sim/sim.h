@@ -137,7 +137,8 @@ enum sim_mode {
 
 struct sim_backend {
 	enum sim_mode mode;
-	struct segment_shared *load;
+	struct segment_load *load;
+	struct segment_shared *shared;
 	/* what the registry was told */
 	enum backend_health health;
 	bool has_addr;

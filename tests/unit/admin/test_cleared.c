@@ -15,6 +15,7 @@ struct fixture {
 	struct control control;
 	struct admin_source source;
 	uint32_t slot; /* of db/d1 */
+	struct segment_load *load;
 	struct segment_shared *shared;
 };
 
@@ -31,6 +32,7 @@ setup(void **state)
 			f->control.steer, mono_read()) != 0)
 		return -1;
 	f->slot = source_backend_slot(&f->source, 1, 0);
+	f->load = segment_load(f->control.segment, f->slot);
 	f->shared = segment_shared(f->control.segment, f->slot);
 	return 0;
 }
@@ -103,8 +105,8 @@ maxima_begin_with_what_is_now(void **state)
 {
 	struct fixture *f = *state;
 
-	atomic_store(&f->shared->in_flight, 4);
-	atomic_store(&f->shared->in_flight_max, 9);
+	atomic_store(&f->load->in_flight, 4);
+	atomic_store(&f->load->in_flight_max, 9);
 	atomic_store(&f->shared->queued_max, 2);
 	f->source.rates[f->slot].gauge_max = 8;
 	f->source.rates[f->slot].max_per_s[TG_RATE_STREAMS] = 100;
@@ -112,7 +114,7 @@ maxima_begin_with_what_is_now(void **state)
 	assert_int_equal(source_in_flight_max(&f->source, f->slot), 4);
 	assert_int_equal(atomic_load(&f->shared->queued_max), 0);
 	assert_int_equal(f->source.rates[f->slot].max_per_s[TG_RATE_STREAMS], 0);
-	segment_note_in_flight(f->shared, 6);
+	segment_note_in_flight(f->load, 6);
 	assert_int_equal(source_in_flight_max(&f->source, f->slot), 6);
 }
 

@@ -453,7 +453,7 @@ info_counts_what_there_is(void **state)
 	counter_add(c0, TG_L_CONNECTIONS, 3);
 	counter_add(c1, TG_L_CONNECTIONS, 4);
 	counter_add(c0, TG_L_STREAMS, 50);
-	atomic_store(&segment_shared(f->control.segment, 0)->in_flight, 2);
+	atomic_store(&segment_load(f->control.segment, 0)->in_flight, 2);
 	f->source.now.us = segment_started(f->control.segment).us + 93784000000u;
 	ask(f, "show info");
 	assert_one_answer(f->answer);

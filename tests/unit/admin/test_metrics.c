@@ -105,7 +105,7 @@ numbers_of_a_listener(void **state)
 	add(f, 1, TG_L_STATUS_5XX, 8);
 	add(f, 1, TG_COUNTER_OF_END(TG_END_NO_ROUTE), 4);
 	add(f, 1, TG_L_BYTES_OUT, UINT64_C(1) << 40);
-	atomic_store(&segment_shared(f->control.segment, 1)->in_flight, 3);
+	atomic_store(&segment_load(f->control.segment, 1)->in_flight, 3);
 	histogram_add(&segment_histograms(f->control.segment, 1, 1)->h[TG_HISTOGRAM_TOTAL], 400);
 	text = page(f, true);
 	assert_line(text, "tidegate_listener_duration_seconds_bucket{listener=\"web\",le=\"0.0005\"} 1");
@@ -131,9 +131,9 @@ numbers_of_a_service(void **state)
 
 	add(f, slot, TG_S_RETRIES, 5);
 	atomic_store(&segment_shared(f->control.segment, slot)->queued, 7);
-	atomic_store(&segment_shared(f->control.segment, source_backend_slot(&f->source, 0, 1))
-			      ->in_flight,
-		     2);
+	atomic_store(
+		&segment_load(f->control.segment, source_backend_slot(&f->source, 0, 1))->in_flight,
+		2);
 	histogram_add(&segment_histograms(f->control.segment, 0, slot)->h[TG_HISTOGRAM_TOTAL], 400);
 	histogram_add(&segment_histograms(f->control.segment, 1, slot)->h[TG_HISTOGRAM_TOTAL],
 		      1500000);

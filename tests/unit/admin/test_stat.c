@@ -104,7 +104,7 @@ listener_is_a_frontend(void **state)
 	add(f, 1, TG_L_BAD_REQUESTS, 2);
 	add(f, 1, TG_L_STATUS_2XX, 30);
 	add(f, 1, TG_L_STATUS_5XX, 8);
-	atomic_store(&segment_shared(f->control.segment, 1)->in_flight, 3);
+	atomic_store(&segment_load(f->control.segment, 1)->in_flight, 3);
 	stat_listener(&f->source, 0, &f->row);
 	assert_text(f, TG_STAT_PXNAME, "web");
 	assert_text(f, TG_STAT_SVNAME, "FRONTEND");
@@ -146,8 +146,8 @@ backend_is_a_server(void **state)
 	add(f, slot, TG_B_TIME_CONNECT_US, 6000);
 	add(f, slot, TG_B_TIME_RESPONSE_US, 40000);
 	add(f, slot, TG_B_TIME_TOTAL_US, 80000);
-	atomic_store(&segment_shared(f->control.segment, slot)->in_flight, 1);
-	atomic_store(&segment_shared(f->control.segment, slot)->in_flight_max, 9);
+	atomic_store(&segment_load(f->control.segment, slot)->in_flight, 1);
+	atomic_store(&segment_load(f->control.segment, slot)->in_flight_max, 9);
 	stat_backend(&f->source, 0, 0, &f->row);
 	assert_text(f, TG_STAT_PXNAME, "api");
 	assert_text(f, TG_STAT_SVNAME, "b1");
@@ -201,7 +201,7 @@ the_most_of_a_service_is_that_of_a_backend_at_least(void **state)
 	struct fixture *f = *state;
 	uint32_t slot = source_backend_slot(&f->source, 0, 1);
 
-	atomic_store(&segment_shared(f->control.segment, slot)->in_flight_max, 7);
+	atomic_store(&segment_load(f->control.segment, slot)->in_flight_max, 7);
 	stat_service(&f->source, 0, &f->row);
 	assert_number(f, TG_STAT_SMAX, 7);
 }
@@ -252,10 +252,10 @@ service_is_a_backend_and_sums_its_servers(void **state)
 	add(f, source_service_slot(&f->source, 0), TG_COUNTER_OF_END(TG_END_ANSWER_CUT), 3);
 	add(f, first, TG_B_CONNECT_ERRORS, 6);
 	add(f, first + 1, TG_B_CONNECT_ERRORS, 7);
-	atomic_store(&segment_shared(f->control.segment, first)->in_flight, 1);
-	atomic_store(&segment_shared(f->control.segment, first + 1)->in_flight, 2);
+	atomic_store(&segment_load(f->control.segment, first)->in_flight, 1);
+	atomic_store(&segment_load(f->control.segment, first + 1)->in_flight, 2);
 	source_sample(&f->source, mono_read());
-	atomic_store(&segment_shared(f->control.segment, first + 1)->in_flight, 0);
+	atomic_store(&segment_load(f->control.segment, first + 1)->in_flight, 0);
 	stat_service(&f->source, 0, &f->row);
 	assert_text(f, TG_STAT_PXNAME, "api");
 	assert_text(f, TG_STAT_SVNAME, "BACKEND");

@@ -75,14 +75,14 @@ an_ejected_one_is_told_apart(void **state)
 {
 	struct fixture *f = *state;
 	struct addr addr = f->control.conf->services[1].backends[0].endpoint.addr;
-	struct segment_shared *shared =
-		segment_shared(f->control.segment, source_backend_slot(&f->source, 1, 0));
+	uint32_t slot = source_backend_slot(&f->source, 1, 0);
+	struct segment_shared *shared = segment_shared(f->control.segment, slot);
 	struct tally tally;
 
 	health_set_addr(f->control.health, 1, 0, &addr);
 	atomic_store(&shared->ejected, 1);
 	atomic_store(&shared->ejections, 4);
-	atomic_store(&shared->in_flight, 3);
+	atomic_store(&segment_load(f->control.segment, slot)->in_flight, 3);
 	tally = tally_service(&f->source, 1);
 	assert_int_equal(tally.conditions[TG_CONDITION_EJECTED], 1);
 	assert_int_equal(tally.conditions[TG_CONDITION_UP], 0);

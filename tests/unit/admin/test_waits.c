@@ -388,7 +388,7 @@ wrong_waits_are_told(void **state)
 static _Atomic int64_t *
 in_flight_of(struct fixture *f)
 {
-	return &segment_shared(f->talk.control.segment, source_backend_slot(&f->talk.source, 0, 0))
+	return &segment_load(f->talk.control.segment, source_backend_slot(&f->talk.source, 0, 0))
 			->in_flight;
 }
 

@@ -162,8 +162,8 @@ dial(struct worker_listener *l, unsigned n, const char *said)
 		clients[i] = fds[1];
 		a.fd = fds[0];
 		a.from = world_addr(7);
-		atomic_fetch_add(&l->shared->in_flight, 1);
-		atomic_fetch_add(&worker.total->in_flight, 1);
+		atomic_fetch_add(&l->load->in_flight, 1);
+		atomic_fetch_add(&worker.connections->in_flight, 1);
 		arrival_open(&worker, l, &a);
 		fake_write(fds[1], said, strlen(said));
 	}
@@ -231,7 +231,7 @@ who_ends_in_the_line_leaves_it(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		fake_turn(worker.loop);
 	assert_true(TAILQ_EMPTY(&worker.handshakes.line));
-	assert_int_equal(worker.total->in_flight, 4);
+	assert_int_equal(worker.connections->in_flight, 4);
 }
 
 static void
@@ -245,7 +245,7 @@ who_is_done_is_handed_over(void **state)
 	assert_true(LIST_EMPTY(&listener()->fronts));
 	assert_int_equal(count_of(listener(), TG_L_TLS_HANDSHAKES), 3);
 	assert_int_equal(count_of(listener(), TG_L_TLS_RESUMED), 0);
-	assert_int_equal(worker.total->in_flight, 0);
+	assert_int_equal(worker.connections->in_flight, 0);
 }
 
 static void
@@ -260,7 +260,7 @@ who_is_late_is_closed(void **state)
 	while (!LIST_EMPTY(&hasty()->fronts))
 		fake_turn(worker.loop);
 	assert_int_equal(count_of(hasty(), TG_L_TLS_FAILED_TIMEOUT), 1);
-	assert_int_equal(worker.total->in_flight, 0);
+	assert_int_equal(worker.connections->in_flight, 0);
 	fake_wait_readable(clients[0]);
 	assert_true(recv(clients[0], &byte, 1, 0) <= 0);
 }

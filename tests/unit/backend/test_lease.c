@@ -66,7 +66,7 @@ load_of(const char *service, const char *name)
 {
 	uint32_t slot = slot_of(TG_SLOT_BACKEND, service, name);
 
-	return atomic_load(&segment_shared(world.segment, slot)->in_flight);
+	return atomic_load(&segment_load(world.segment, slot)->in_flight);
 }
 
 static void

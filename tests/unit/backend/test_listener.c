@@ -138,12 +138,12 @@ client_is_handed_over_with_its_address(void **state)
 	turns_until_accepted(0, 1);
 	assert_int_equal(getsockname(clients[0], &mine.u.sa, &mine.len), 0);
 	assert_true(addr_equal(&last_from, &mine));
-	assert_int_equal(atomic_load(&l->shared->in_flight), 1);
-	assert_int_equal(atomic_load(&workers[0].total->in_flight), 1);
+	assert_int_equal(atomic_load(&l->load->in_flight), 1);
+	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 1);
 	assert_int_equal(atomic_load(&l->counters->n[TG_L_CONNECTIONS]), 1);
 	listener_released(l);
-	assert_int_equal(atomic_load(&l->shared->in_flight), 0);
-	assert_int_equal(atomic_load(&workers[0].total->in_flight), 0);
+	assert_int_equal(atomic_load(&l->load->in_flight), 0);
+	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 0);
 }
 
 /* Waits in the kernel until a place is free, and then not a moment longer. */
@@ -158,14 +158,14 @@ limit_of_a_listener_makes_the_next_wait(void **state)
 	while (!l->paused)
 		fake_turn(workers[0].loop);
 	assert_int_equal(n_accepted, 3);
-	assert_int_equal(atomic_load(&l->shared->in_flight), 3);
-	assert_int_equal(atomic_load(&workers[0].total->in_flight), 3);
+	assert_int_equal(atomic_load(&l->load->in_flight), 3);
+	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 3);
 	assert_true(atomic_load(&l->counters->n[TG_L_REFUSED]) >= 1);
 	listener_released(l);
 	assert_false(l->paused);
 	fake_turn(workers[0].loop);
 	assert_int_equal(n_accepted, 4);
-	assert_int_equal(atomic_load(&l->shared->in_flight), 3);
+	assert_int_equal(atomic_load(&l->load->in_flight), 3);
 }
 
 /* Both workers count in one place. */
@@ -189,7 +189,7 @@ limits_are_exact_across_workers(void **state)
 	/* A place of the first worker becomes free; the second finds it by its own timer. */
 	listener_released(one);
 	turns_until_accepted(1, 4);
-	assert_int_equal(atomic_load(&two->shared->in_flight), 3);
+	assert_int_equal(atomic_load(&two->load->in_flight), 3);
 }
 
 static void
@@ -207,12 +207,12 @@ limit_of_all_listeners_counts_them_together(void **state)
 	while (!m->paused)
 		fake_turn(workers[0].loop);
 	assert_int_equal(n_accepted, 5);
-	assert_int_equal(atomic_load(&workers[0].total->in_flight), 5);
-	assert_int_equal(atomic_load(&m->shared->in_flight), 3);
+	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 5);
+	assert_int_equal(atomic_load(&m->load->in_flight), 3);
 	/* Freed on the other listener: found by the timer. */
 	listener_released(l);
 	turns_until_accepted(0, 6);
-	assert_int_equal(atomic_load(&workers[0].total->in_flight), 5);
+	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 5);
 }
 
 /* By order, for both workers at once; what is there stays. */
@@ -244,7 +244,7 @@ limits_change_while_it_accepts(void **state)
 	while (!l->paused)
 		fake_turn(workers[0].loop);
 	assert_int_equal(n_accepted, 5);
-	assert_int_equal(atomic_load(&l->shared->in_flight), 2);
+	assert_int_equal(atomic_load(&l->load->in_flight), 2);
 	limit.n = 0; /* as configured */
 	worker_set_limit(&workers[0], &limit);
 	listener_retry(l);
@@ -273,8 +273,8 @@ without_descriptors_it_pauses_and_comes_back(void **state)
 	while (!l->paused)
 		fake_turn(workers[0].loop);
 	assert_int_equal(atomic_load(&l->counters->n[TG_L_ACCEPT_ERRORS]), 1);
-	assert_int_equal(atomic_load(&l->shared->in_flight), 0);
-	assert_int_equal(atomic_load(&workers[0].total->in_flight), 0);
+	assert_int_equal(atomic_load(&l->load->in_flight), 0);
+	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 0);
 	accept_error = 0;
 	turns_until_accepted(0, 1);
 	assert_false(l->paused);
@@ -293,7 +293,7 @@ client_that_gave_up_is_passed_over(void **state)
 		accept_error = errors[i];
 		fake_turn(workers[0].loop);
 		assert_false(l->paused);
-		assert_int_equal(atomic_load(&l->shared->in_flight), 0);
+		assert_int_equal(atomic_load(&l->load->in_flight), 0);
 	}
 	assert_int_equal(atomic_load(&l->counters->n[TG_L_ACCEPT_ERRORS]), 0);
 	accept_error = 0;
@@ -317,7 +317,7 @@ stopped_listener_refuses_and_stops_twice(void **state)
 	/* A front that ends later frees its place and starts nothing. */
 	listener_released(l);
 	assert_false(l->paused);
-	assert_int_equal(atomic_load(&l->shared->in_flight), 0);
+	assert_int_equal(atomic_load(&l->load->in_flight), 0);
 	close(fd);
 }
 
@@ -347,7 +347,7 @@ all_sockets_of_a_listener_are_accepted_on(void **state)
 	connect_client(0);
 	connect_client(1);
 	turns_until_accepted(0, 2);
-	assert_int_equal(atomic_load(&l->shared->in_flight), 2);
+	assert_int_equal(atomic_load(&l->load->in_flight), 2);
 }
 
 static void

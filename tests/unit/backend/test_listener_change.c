@@ -257,7 +257,7 @@ new_sockets_take_the_place_of_the_old(void **state)
 	connect_to(&at);
 	turn_until_fronts(4);
 	assert_int_equal(l->n_sockets, 1);
-	assert_int_equal(atomic_load(&l->shared->in_flight), 4);
+	assert_int_equal(atomic_load(&l->load->in_flight), 4);
 }
 
 /* Paused by its limit: the new sockets are looked at once there is room. */
@@ -326,7 +326,7 @@ another_mode_is_another_listener(void **state)
 	end(&fronts[0]);
 	assert_int_equal(n_inits, 1);
 	assert_true(TAILQ_EMPTY(&worker.leaving));
-	assert_int_equal(atomic_load(&next->shared->in_flight), 1);
+	assert_int_equal(atomic_load(&next->load->in_flight), 1);
 }
 
 static void
@@ -391,7 +391,7 @@ removed_one_leaves_with_its_last_front(void **state)
 	end(&fronts[0]);
 	assert_int_equal(n_inits, 0);
 	assert_true(TAILQ_EMPTY(&worker.leaving));
-	assert_int_equal(atomic_load(&worker.total->in_flight), 0);
+	assert_int_equal(atomic_load(&worker.connections->in_flight), 0);
 }
 
 /* The configuration it refers to stays for as long. */

@@ -141,7 +141,7 @@ entries_say_all_a_worker_needs(void **state)
 		uint32_t slot = segment_find(world.segment, TG_SLOT_BACKEND, service, name);
 
 		assert_int_not_equal(slot, TG_SEGMENT_NONE);
-		assert_ptr_equal(views[0]->entries[i].load, segment_shared(world.segment, slot));
+		assert_ptr_equal(views[0]->entries[i].load, segment_load(world.segment, slot));
 	}
 }
 
@@ -156,7 +156,7 @@ load_of_a_later_service_is_its_own(void **state)
 	publish();
 	assert_int_equal(views[1]->n, 1);
 	assert_int_equal(views[1]->entries[0].weight, 1 * TG_WEIGHT_SCALE);
-	assert_ptr_equal(views[1]->entries[0].load, segment_shared(world.segment, slot));
+	assert_ptr_equal(views[1]->entries[0].load, segment_load(world.segment, slot));
 }
 
 static void

@@ -45,6 +45,13 @@ on_publish(void *arg, struct view *published)
 	view = published;
 }
 
+static const struct segment_shared *
+shared_of(size_t backend)
+{
+	return segment_shared(world.segment,
+			      world.conf->services[0].backends[backend].segment_slot);
+}
+
 static struct mono
 now(void)
 {
@@ -154,8 +161,8 @@ who_comes_back_gets_its_share_step_by_step(void **state)
 	assert_int_equal(view->entries[2].weight, 16);
 	assert_int_equal(view_limit(view, 2), 2);
 	assert_int_equal(view->entries[1].weight, 160);
-	assert_int_equal(atomic_load(&view->entries[2].load->ramp_permille), 100);
-	assert_int_equal(atomic_load(&view->entries[1].load->ramp_permille), 0);
+	assert_int_equal(atomic_load(&shared_of(2)->ramp_permille), 100);
+	assert_int_equal(atomic_load(&shared_of(1)->ramp_permille), 0);
 	for (uint64_t ms = 0; ms < 10000; ms += 250) {
 		pass_ms(250);
 		assert_true(view->entries[2].weight >= weight);
@@ -166,7 +173,7 @@ who_comes_back_gets_its_share_step_by_step(void **state)
 	pass_ms(600);
 	assert_int_equal(view->entries[2].weight, 160);
 	assert_int_equal(view_limit(view, 2), 20);
-	assert_int_equal(atomic_load(&view->entries[2].load->ramp_permille), 0);
+	assert_int_equal(atomic_load(&shared_of(2)->ramp_permille), 0);
 }
 
 static void
@@ -264,7 +271,7 @@ who_is_not_reached_serves_where_nobody_is(void **state)
 	note_in_a_row(3, 30, OUTLIER_UNREACHED);
 	pass_ms(5000);
 	assert_serving("0123");
-	assert_int_equal(atomic_load(&view->entries[1].load->ejected), 0);
+	assert_int_equal(atomic_load(&shared_of(1)->ejected), 0);
 	/* One is back: as many as may be of the others are left alone. */
 	note_in_a_row(1, 1, OUTLIER_WELL);
 	assert_serving("13");
@@ -350,16 +357,15 @@ who_fails_more_than_the_others_is_ejected(void **state)
 static void
 gauges_tell_who_is_ejected(void **state)
 {
-	const struct segment_shared *load;
+	const struct segment_shared *shared = shared_of(1);
 
 	(void)state;
-	load = view->entries[1].load;
 	fail_in_a_row(1, 3);
-	assert_int_equal(atomic_load(&load->ejected), 1);
-	assert_int_equal(atomic_load(&load->ejections), 1);
+	assert_int_equal(atomic_load(&shared->ejected), 1);
+	assert_int_equal(atomic_load(&shared->ejections), 1);
 	pass_ms(5100);
-	assert_int_equal(atomic_load(&load->ejected), 0);
-	assert_int_equal(atomic_load(&load->ejections), 1);
+	assert_int_equal(atomic_load(&shared->ejected), 0);
+	assert_int_equal(atomic_load(&shared->ejections), 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -224,7 +224,7 @@ what_is_known_of_a_backend_stays_true(void **state)
 	assert_int_equal(entry_of('y')->weight, TG_WEIGHT_SCALE / 2);
 	assert_int_equal(entry_of('z')->weight, TG_WEIGHT_SCALE);
 	assert_true(addr_equal(&views[0]->addrs[entry_of('y') - views[0]->entries], &at));
-	assert_ptr_equal(entry_of('y')->load, segment_shared(world.segment, slot_of("a", "y")));
+	assert_ptr_equal(entry_of('y')->load, segment_load(world.segment, slot_of("a", "y")));
 	/* By its slot. */
 	observe("a", "y", DOWN, nothing);
 	publish();
@@ -310,7 +310,7 @@ what_is_not_committed_changes_nothing(void **state)
 static void
 ejection_goes_on(void **state)
 {
-	const struct segment_shared *load = segment_shared(world.segment, slot_of("a", "z"));
+	const struct segment_shared *shared = segment_shared(world.segment, slot_of("a", "z"));
 
 	(void)state;
 	fail_in_a_row(2);
@@ -318,12 +318,12 @@ ejection_goes_on(void **state)
 	now_ms += 2000;
 	reload(turned);
 	assert_serving("y");
-	assert_int_equal(atomic_load(&load->ejected), 1);
+	assert_int_equal(atomic_load(&shared->ejected), 1);
 	assert_in_range(registry_due(world.registry).us, 1004000000, 1006000000);
 	now_ms += 4000;
 	publish();
 	assert_serving("zy");
-	assert_int_equal(atomic_load(&load->ejected), 0);
+	assert_int_equal(atomic_load(&shared->ejected), 0);
 	/* It came back: slowly. */
 	assert_in_range(entry_of('z')->weight, 1, TG_WEIGHT_SCALE / 2);
 }

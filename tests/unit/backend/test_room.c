@@ -70,7 +70,7 @@ next_agrees_with_a_plain_search(void **state)
 static void
 limit_is_kept_and_told(void **state)
 {
-	static struct segment_shared load;
+	static struct segment_load load;
 	struct room *room = room_new(100);
 
 	(void)state;
@@ -99,7 +99,7 @@ limit_is_kept_and_told(void **state)
 static void
 without_a_limit_there_is_always_room(void **state)
 {
-	static struct segment_shared load;
+	static struct segment_load load;
 
 	(void)state;
 	atomic_init(&load.in_flight, 0);
@@ -116,7 +116,7 @@ without_a_limit_there_is_always_room(void **state)
 #define LIMIT    2u
 #define ROUNDS   50000u
 
-static struct segment_shared loads[BACKENDS];
+static struct segment_load loads[BACKENDS];
 static struct room *shared_room;
 
 static void *
@@ -164,7 +164,7 @@ bits_follow_the_counts(void **state)
 static void
 the_most_is_remembered(void **state)
 {
-	static struct segment_shared load; /* a stack is not always aligned as it wants to be */
+	static struct segment_load load; /* a stack is not always aligned as it wants to be */
 	struct room *room = room_new(1);
 
 	(void)state;

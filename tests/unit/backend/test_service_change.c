@@ -226,7 +226,7 @@ static int64_t
 load_of(const char *name)
 {
 	return atomic_load(
-		&segment_shared(world.segment, slot_of(TG_SLOT_BACKEND, "a", name))->in_flight);
+		&segment_load(world.segment, slot_of(TG_SLOT_BACKEND, "a", name))->in_flight);
 }
 
 static int64_t
@@ -386,10 +386,8 @@ static void
 removed_service_ends_well(void **state)
 {
 	struct worker_service *b = service_of(0, 1);
-	struct segment_shared *load =
-		segment_shared(world.segment, slot_of(TG_SLOT_BACKEND, "b", "x"));
-	struct segment_shared *own =
-		segment_shared(world.segment, slot_of(TG_SLOT_SERVICE, NULL, "b"));
+	struct segment_load *load = segment_load(world.segment, slot_of(TG_SLOT_BACKEND, "b", "x"));
+	struct segment_load *own = segment_load(world.segment, slot_of(TG_SLOT_SERVICE, NULL, "b"));
 	struct stream s;
 
 	(void)state;

@@ -496,14 +496,14 @@ load_is_taken_and_released(void **state)
 		assert_int_equal(backends_in_flight(&backends), i);
 	}
 	for (size_t i = 0; i < 6; i++) {
-		int64_t load = atomic_load(&backends.load[i].in_flight);
+		int64_t load = atomic_load(&backends.loads[i]->in_flight);
 
 		assert_in_range(load, 100 * (int64_t)weights_steps[i] - 3,
 				100 * (int64_t)weights_steps[i] + 3);
 		while (load-- > 0)
 			OPS->release(t.worker, t.view, (uint32_t)i, backends.loads[(uint32_t)i],
 				     &outcome);
-		assert_int_equal(atomic_load(&backends.load[i].in_flight), 0);
+		assert_int_equal(atomic_load(&backends.loads[i]->in_flight), 0);
 	}
 	turns_close(&t);
 }

@@ -16,8 +16,9 @@ struct backends {
 	char names[BACKENDS_MAX][32];
 	uint32_t limits[BACKENDS_MAX];
 	struct room *room; /* NULL: nobody has a limit */
-	struct segment_shared *loads[BACKENDS_MAX];
-	struct segment_shared load[BACKENDS_MAX];
+	struct segment_load *loads[BACKENDS_MAX];
+	/* As they are in a segment. */
+	_Alignas(TG_CACHELINE) unsigned char load[BACKENDS_MAX * TG_CACHELINE];
 };
 
 /* No limits; each configured with weight 1. */
@@ -36,8 +37,8 @@ backends_init(struct backends *b, size_t n)
 		b->conf_backends[i] = (struct conf_backend){
 			.name = b->names[i], .index = (unsigned)i, .weight = 1};
 		b->limits[i] = 0;
-		b->loads[i] = &b->load[i];
-		atomic_init(&b->load[i].in_flight, 0);
+		b->loads[i] = (void *)&b->load[lone_at((uint32_t)i, sizeof(struct segment_load))];
+		atomic_init(&b->loads[i]->in_flight, 0);
 	}
 }
 
@@ -86,7 +87,7 @@ backends_view(struct backends *b, const uint32_t *weights)
 static inline int64_t
 backends_load(const struct backends *b, uint32_t backend)
 {
-	return atomic_load(&b->load[backend].in_flight);
+	return atomic_load(&b->loads[backend]->in_flight);
 }
 
 static inline int64_t

@@ -65,6 +65,7 @@ parts_do_not_overlap(void **state)
 
 	assert_int_equal(segment_add(seg, TG_SLOT_GLOBAL, TG_SEGMENT_NONE, "tidegate"), 0);
 	for (uint32_t i = 0; i < 40; i++) {
+		memset(segment_load(seg, i), 0xff, sizeof(struct segment_load));
 		memset(segment_shared(seg, i), 0xff, sizeof(struct segment_shared));
 		for (unsigned w = 0; w < 3; w++)
 			memset(segment_counters(seg, w, i), 0xff, sizeof(struct segment_counters));
@@ -149,12 +150,12 @@ gauges_are_reset_and_counters_kept(void **state)
 	struct segment *seg = *state;
 
 	segment_name(seg, 7, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "x");
-	atomic_store(&segment_shared(seg, 7)->in_flight, 12);
-	atomic_store(&segment_shared(seg, 7)->in_flight_max, 20);
+	atomic_store(&segment_load(seg, 7)->in_flight, 12);
+	atomic_store(&segment_load(seg, 7)->in_flight_max, 20);
 	counter_add(segment_counters(seg, 0, 7), 1, 9);
 	segment_reset_gauges(seg);
-	assert_int_equal(atomic_load(&segment_shared(seg, 7)->in_flight), 0);
-	assert_int_equal(atomic_load(&segment_shared(seg, 7)->in_flight_max), 20);
+	assert_int_equal(atomic_load(&segment_load(seg, 7)->in_flight), 0);
+	assert_int_equal(atomic_load(&segment_load(seg, 7)->in_flight_max), 20);
 	assert_int_equal(segment_sum(seg, 7, 1), 9);
 }
 

@@ -167,16 +167,16 @@ names_keep_their_slots(void **state)
 static void
 what_was_given_up_rests(void **state)
 {
-	struct segment_shared *shared;
+	struct segment_load *load;
 	struct world w;
 	uint32_t y;
 
 	(void)state;
 	begin(&w, S("a", B("x") "," B("y")));
 	y = slot_of(&w, "a", "y");
-	shared = segment_shared(w.seg, y);
-	shared->in_flight = 1;
-	shared->in_flight_max = 7;
+	load = segment_load(w.seg, y);
+	load->in_flight = 1;
+	load->in_flight_max = 7;
 	segment_counters(w.seg, 1, y)->n[5] = 9;
 	segment_cleared(w.seg, y)->n[5] = 4;
 	segment_histograms(w.seg, 1, y)->h[1].sum = 3;
@@ -187,7 +187,7 @@ what_was_given_up_rests(void **state)
 	w.now = mono_add_ms(w.now, 1);
 	go_on(&w, S("a", B("x") "," B("z1") "," B("z2")));
 	assert_int_not_equal(slot_of(&w, "a", "z2"), y);
-	shared->in_flight = 0;
+	load->in_flight = 0;
 	assert_int_equal(segment_counters(w.seg, 1, y)->n[5], 9);
 	go_on(&w, S("a", B("x") "," B("z1") "," B("z2") "," B("z3")));
 	assert_int_equal(slot_of(&w, "a", "z3"), y);
@@ -195,7 +195,7 @@ what_was_given_up_rests(void **state)
 	assert_int_equal(segment_counters(w.seg, 1, y)->n[5], 0);
 	assert_int_equal(segment_cleared(w.seg, y)->n[5], 0);
 	assert_int_equal(segment_histograms(w.seg, 1, y)->h[1].sum, 0);
-	assert_int_equal(shared->in_flight_max, 0);
+	assert_int_equal(load->in_flight_max, 0);
 	end(&w);
 }
 

@@ -87,7 +87,7 @@ end(unsigned worker, enum end_reason reason, unsigned n, uint64_t us, uint64_t q
 static void
 hold(uint32_t slot, int64_t n)
 {
-	atomic_store(&segment_shared(segment, slot)->in_flight, n);
+	atomic_store(&segment_load(segment, slot)->in_flight, n);
 }
 
 static bool
