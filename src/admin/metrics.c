@@ -539,6 +539,7 @@ const struct metric metrics[] = {
 	ROW(BACKEND, COUNTER, "backend_connect_errors_total", write_counter, TG_B_CONNECT_ERRORS, "Connects refused or timed out."),
 	ROW(BACKEND, COUNTER, "backend_answer_errors_total", write_counter, TG_B_ANSWER_ERRORS, "Answers missing, cut or not valid."),
 	ROW(BACKEND, COUNTER, "backend_bad_load_reports_total", write_counter, TG_B_BAD_LOAD_REPORTS, "Load reports in answers (endpoint-load-metrics) that could not be read."),
+	ROW(BACKEND, COUNTER, "backend_suspected_total", write_counter, TG_B_SUSPECTED, "Times it took no connection, and retries left it out for a second."),
 	ROW(BACKEND, COUNTER, "backend_retries_total", write_counter, TG_B_RETRIES, "Tries that left the backend for another go."),
 	ROW(BACKEND, COUNTER, "backend_ejections_total", write_ejections, 0, "Times the backend was ejected."),
 	ROW(BACKEND, COUNTER, "backend_check_failures_total", write_check_failures, 0, "Health checks that failed."),

@@ -21,6 +21,21 @@ take_one(struct worker_service *s, const struct balance_query *query, uint32_t s
 	return entry;
 }
 
+/* A retry goes by suspects; rather to one of them than to none. */
+static uint32_t
+pick(struct worker_service *s, struct balance_query *query)
+{
+	const struct suspects *suspects = s->shared->suspects;
+	uint32_t entry = TG_VIEW_NONE;
+
+	if (query->n_tried > 0 && suspects_most(suspects) > 0) {
+		query->suspects = suspects;
+		entry = s->ops->pick(s->balance, s->view, query);
+		query->suspects = NULL;
+	}
+	return entry != TG_VIEW_NONE ? entry : s->ops->pick(s->balance, s->view, query);
+}
+
 /*
  * A backend that was tried already is better than none, but not better than one
  * that is full: a backend that fails all it gets always has room.
@@ -35,7 +50,7 @@ find_place(void *arg, const struct balance_query *query, struct queue_news *ret)
 
 	any.now = loop_now(s->worker->loop);
 	if (entry == TG_VIEW_NONE)
-		entry = s->ops->pick(s->balance, s->view, &any);
+		entry = pick(s, &any);
 	if (entry == TG_VIEW_NONE && !lease_is_possible(s, query)) {
 		any.n_tried = 0;
 		entry = s->ops->pick(s->balance, s->view, &any);
@@ -105,7 +120,7 @@ lease_begin(struct lease *lease, struct worker_service *s, struct balance_query 
 	query->spilled = false;
 	entry = take_one(s, query, preferred);
 	if (entry == TG_VIEW_NONE) {
-		entry = s->ops->pick(s->balance, s->view, query);
+		entry = pick(s, query);
 		choice = query->spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE;
 	}
 	if (entry == TG_VIEW_NONE)
@@ -126,6 +141,17 @@ event_of(const struct balance_outcome *outcome)
 	return outcome->unreached ? OUTLIER_UNREACHED : OUTLIER_FAILED;
 }
 
+static void
+note_suspect(struct worker_backend *b, const struct balance_outcome *outcome)
+{
+	struct suspects *suspects = b->service->shared->suspects;
+
+	if (outcome->answered)
+		suspects_clear(suspects, b->index);
+	else if (outcome->unreached && suspects_add(suspects, b->index, outcome->now))
+		counter_add(b->counters, TG_B_SUSPECTED, 1);
+}
+
 /* A backend that is gone has no place in the order of those that are left. */
 static void
 release(struct worker_backend *b, const struct balance_outcome *outcome)
@@ -137,6 +163,7 @@ release(struct worker_backend *b, const struct balance_outcome *outcome)
 		return;
 	}
 	s->ops->release(s->balance, s->view, b->index, b->load, outcome);
+	note_suspect(b, outcome);
 	if (s->outlier != NULL && (outcome->failed || outcome->answered))
 		outlier_note(s->outlier, b->index, event_of(outcome));
 	serve_waiters(s, b->slot);

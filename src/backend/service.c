@@ -62,7 +62,8 @@ init(struct service_shared *s)
 	for (i = 0; i < conf->n_backends; i++)
 		s->loads[i] = segment_load(s->segment, conf->backends[i].segment_slot);
 	s->balance = s->ops->shared_new(conf, s->loads);
-	if (s->balance == NULL)
+	s->suspects = suspects_new(conf->n_backends);
+	if (s->balance == NULL || s->suspects == NULL)
 		return -TG_ENOMEM;
 	if (conf_has_outliers(conf)) {
 		s->outlier = outlier_new(conf);
@@ -111,6 +112,7 @@ service_shared_unref(struct service_shared *s)
 	queue_free(s->queue);
 	room_free(s->room);
 	outlier_free(s->outlier);
+	suspects_free(s->suspects);
 	tls_client_unref(s->tls);
 	free(s->loads);
 	conf_unref(s->owner);

@@ -11,6 +11,7 @@
 #include "backend/outlier.h"
 #include "backend/queue.h"
 #include "backend/room.h"
+#include "backend/suspects.h"
 #include "balance/balance.h"
 #include "conf/conf.h"
 #include "ipc/segment.h"
@@ -30,6 +31,7 @@ struct service_shared {
 	struct queue *queue;           /* NULL: the service has no limits, and holds nothing */
 	struct room *room;             /* NULL: the service has no limits */
 	struct outlier *outlier;       /* NULL: nobody is ejected */
+	struct suspects *suspects;     /* by index of the backend */
 	struct tls_client *tls;        /* counted; NULL: plain */
 	struct budget_floor floor;
 };

@@ -1,5 +1,7 @@
 #include "backend/tries.h"
 
+#include "backend/lease.h"
+
 void
 tries_begin(struct worker_service *s)
 {
@@ -53,7 +55,41 @@ is_cause(const struct conf_retry *conf, unsigned cause)
 bool
 tries_are_left(const struct tries *t, const struct worker_service *s, unsigned cause)
 {
-	return t->n < s->conf->retry.attempts && is_cause(&s->conf->retry, cause);
+	return t->n - t->n_free < s->conf->retry.attempts && t->n < TG_RETRY_MAX &&
+	       is_cause(&s->conf->retry, cause);
+}
+
+/* Whether one is left that never failed, neither before nor now. */
+static bool
+has_other(const struct tries *t, const struct worker_service *s,
+	  const struct worker_backend *failed)
+{
+	struct balance_query query = t->query;
+
+	if (t->rounds > 0)
+		return false;
+	if (query.of != s->shared)
+		query.n_tried = 0;
+	if (query.n_tried < TG_BALANCE_TRIED_MAX)
+		query.tried[query.n_tried++] = failed->index;
+	return lease_is_possible(s, &query);
+}
+
+bool
+tries_connect_again(struct tries *t, struct worker_service *s, const struct worker_backend *failed,
+		    enum end_reason reason)
+{
+	const struct conf_retry *conf = &s->conf->retry;
+	bool is_free = reason == TG_END_CONNECT_FAILED && conf->attempts > 0 &&
+		       is_cause(conf, TG_CAUSE_CONNECT) && t->n < TG_RETRY_MAX &&
+		       has_other(t, s, failed);
+
+	if (!is_free)
+		return tries_again(t, s, TG_CAUSE_CONNECT);
+	t->n++;
+	t->n_free++;
+	counter_add(s->counters, TG_S_RETRIES, 1);
+	return true;
 }
 
 bool
@@ -74,13 +110,12 @@ tries_again(struct tries *t, struct worker_service *s, unsigned cause)
 uint64_t
 tries_start_over(struct tries *t, struct worker_service *s)
 {
-	uint64_t ms = s->conf->retry.backoff_ms;
+	uint64_t ms = s->conf->retry.backoff_ms << t->rounds++;
 	uint64_t jitter;
 
 	t->query.n_tried = 0;
 	if (ms == 0)
 		return 0;
-	ms <<= t->rounds++;
 	jitter = ms / 4;
 	return ms - jitter + worker_random(s->worker) % (2 * jitter + 1);
 }

@@ -13,6 +13,7 @@
 struct tries {
 	struct balance_query query; /* whom the next pick leaves out */
 	unsigned n;                 /* tries after the first */
+	unsigned n_free;            /* of these, those that retry.attempts does not count */
 	unsigned rounds;            /* how often all backends there are had failed */
 	struct access_try failed[TG_ACCESS_TRIES_MAX];
 	unsigned n_failed;
@@ -32,6 +33,14 @@ bool tries_are_left(const struct tries *t, const struct worker_service *service,
 /* Whether another try is allowed for this cause; takes it from the budget, unless all that failed
  * was a connect. */
 bool tries_again(struct tries *t, struct worker_service *service, unsigned cause);
+/*
+ * The same for a connect to `backend` that failed for this reason. One that was refused at once is
+ * not counted while another is left that never was tried: nothing was asked of anybody, no time is
+ * lost, and of backends that died together a stream may find more than it has tries. TG_RETRY_MAX
+ * tries after the first in all.
+ */
+bool tries_connect_again(struct tries *t, struct worker_service *service,
+			 const struct worker_backend *backend, enum end_reason reason);
 /*
  * All backends there are were tried: they may be tried again after the
  * milliseconds that are returned: retry.backoff the first time, twice as long each further one,

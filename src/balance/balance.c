@@ -27,10 +27,10 @@ struct condition {
 };
 
 static bool
-take_untried(const struct view *view, const struct balance_query *query,
+take_allowed(const struct view *view, const struct balance_query *query,
 	     const struct condition *condition, uint32_t entry)
 {
-	return !balance_is_tried(query, view->entries[entry].backend) &&
+	return !balance_is_left_out(query, view->entries[entry].backend) &&
 	       condition->take(condition->arg, view, entry);
 }
 
@@ -44,7 +44,7 @@ take_in_turn(const struct view *view, const struct balance_query *query,
 	for (i = 0; i < view->n; i++) {
 		uint32_t entry = from + i < view->n ? from + i : from + i - view->n;
 
-		if (take_untried(view, query, condition, entry))
+		if (take_allowed(view, query, condition, entry))
 			return entry;
 	}
 	return TG_VIEW_NONE;
@@ -60,7 +60,7 @@ take_between(const struct view *view, const struct balance_query *query,
 	for (i = room_next(view->room, first); i < end; i = room_next(view->room, i + 1)) {
 		uint32_t entry = view->entry_of[i];
 
-		if (entry != TG_VIEW_NONE && take_untried(view, query, condition, entry))
+		if (entry != TG_VIEW_NONE && take_allowed(view, query, condition, entry))
 			return entry;
 	}
 	return TG_VIEW_NONE;

@@ -15,6 +15,7 @@
 #ifndef TG_BALANCE_BALANCE_H
 #define TG_BALANCE_BALANCE_H
 
+#include "backend/suspects.h"
 #include "backend/view.h"
 #include "base/clock.h"
 
@@ -24,9 +25,10 @@
 struct balance_query {
 	uint32_t tried[TG_BALANCE_TRIED_MAX]; /* backend indexes to leave out */
 	unsigned n_tried;
-	const void *of; /* the configuration whose indexes they are; compared, never followed */
+	const struct suspects *suspects; /* to leave out too; NULL: none */
+	const void *of;  /* the configuration whose indexes they are; compared, never followed */
 	uint64_t key;    /* hash: of what hash_on names, well mixed */
-	struct mono now; /* ewma: how old what was learned is */
+	struct mono now; /* ewma: how old what was learned is; and who is a suspect */
 	bool spilled;    /* set by pick: full backends stood before this one, by hash */
 };
 
@@ -59,7 +61,7 @@ struct balance_ops {
 	/* The worker goes on with this view. -TG_ENOMEM keeps the old order for the new view. */
 	int (*update)(struct balance *b, const struct view *view);
 	/* Per stream. Index in view->entries with its load taken, or TG_VIEW_NONE: none there
-	 * that was not tried has room. */
+	 * that is not left out has room. */
 	uint32_t (*pick)(struct balance *b, const struct view *view, struct balance_query *query);
 	/* Takes the load of this entry, which somebody else chose. False: it is full. */
 	bool (*take)(struct balance *b, const struct view *view, uint32_t entry);
@@ -99,6 +101,21 @@ balance_is_tried(const struct balance_query *query, uint32_t backend)
 			return true;
 	}
 	return false;
+}
+
+static inline bool
+balance_is_left_out(const struct balance_query *query, uint32_t backend)
+{
+	if (balance_is_tried(query, backend))
+		return true;
+	return query->suspects != NULL && suspects_has(query->suspects, backend, query->now);
+}
+
+/* At least as many as are left out: one of so many and one more is not. */
+static inline uint32_t
+balance_left_out_most(const struct balance_query *query)
+{
+	return query->n_tried + (query->suspects != NULL ? suspects_most(query->suspects) : 0);
 }
 
 static inline bool

@@ -181,7 +181,7 @@ take_probed(const struct balance_shared *s, const struct view *view, struct bala
 		uint32_t entry = maglev_find(view->table, key);
 
 		*ret_last = entry;
-		if (balance_is_tried(query, view->entries[entry].backend))
+		if (balance_is_left_out(query, view->entries[entry].backend))
 			continue;
 		if (take_bounded(s, view, entry))
 			return entry;

@@ -488,7 +488,7 @@ least_conn_update(struct balance *b, const struct view *view)
 static bool
 is_usable(const struct view *view, const struct balance_query *query, uint32_t backend)
 {
-	return view->entry_of[backend] != TG_VIEW_NONE && !balance_is_tried(query, backend);
+	return view->entry_of[backend] != TG_VIEW_NONE && !balance_is_left_out(query, backend);
 }
 
 static uint32_t
@@ -514,7 +514,7 @@ best_of_tier(const struct balance_shared *s, const struct tier *tier, const stru
 	return NONE;
 }
 
-/* The first was tried, or this worker does not know it. */
+/* The first is left out, or this worker does not know it. */
 static uint32_t
 best_of_tiers(const struct balance_shared *s, const struct view *view,
 	      const struct balance_query *query)

@@ -20,7 +20,7 @@ random_pick(struct balance *b, const struct view *view, struct balance_query *qu
 		return TG_VIEW_NONE;
 	for (i = 0; i < THROWS; i++) {
 		entry = ahead_next(&b->ahead, view).entry;
-		if (!balance_is_tried(query, view->entries[entry].backend) &&
+		if (!balance_is_left_out(query, view->entries[entry].backend) &&
 		    balance_load_take(view, entry))
 			return entry;
 	}

@@ -267,47 +267,51 @@ next_in_ring(const struct wheel *w, const struct turn *turn, uint32_t at)
 	return at + 1 < w->table->tiers[turn->tier].n ? at + 1 : 0;
 }
 
-/* Place in the ring of the first that was not tried, from the cursor on; TG_VIEW_NONE: all were. */
+/* Place in the ring of the first that is not left out, from the cursor on; TG_VIEW_NONE: all are. */
 static uint32_t
-find_untried(const struct wheel *w, const struct turn *turn, const struct view *view,
+find_allowed(const struct wheel *w, const struct turn *turn, const struct view *view,
 	     const struct balance_query *query)
 {
+	uint32_t most = balance_left_out_most(query);
 	uint32_t n = w->table->tiers[turn->tier].n;
 	uint32_t at = turn->cursor;
 	uint32_t i;
 
-	for (i = 0; i < n && i <= query->n_tried; i++) {
-		if (!balance_is_tried(query, view->entries[member(w, turn, at)].backend))
+	for (i = 0; i < n && i <= most; i++) {
+		if (!balance_is_left_out(query, view->entries[member(w, turn, at)].backend))
 			return at;
 		at = next_in_ring(w, turn, at);
 	}
 	return TG_VIEW_NONE;
 }
 
-/* In the heap, or TG_VIEW_NONE. The root, unless a retry has tried all of its tier. */
+/* In the heap, or TG_VIEW_NONE. The root, unless a retry leaves out all of its tier. */
 static uint32_t
 find_turn(const struct wheel *w, const struct view *view, const struct balance_query *query)
 {
 	uint32_t best = TG_VIEW_NONE;
 	uint32_t i;
 
-	if (query->n_tried == 0 || find_untried(w, &w->heap[0], view, query) != TG_VIEW_NONE)
+	if (query->n_tried == 0 || find_allowed(w, &w->heap[0], view, query) != TG_VIEW_NONE)
 		return 0;
 	for (i = 1; i < w->table->n_tiers; i++) {
 		if ((best == TG_VIEW_NONE || turn_is_before(&w->heap[i], &w->heap[best])) &&
-		    find_untried(w, &w->heap[i], view, query) != TG_VIEW_NONE)
+		    find_allowed(w, &w->heap[i], view, query) != TG_VIEW_NONE)
 			best = i;
 	}
 	return best;
 }
 
-/* Of a tier that has one which was not tried. Who was lost its turn. */
+/* Of a tier that has one which is not left out. Who is lost its turn. Another worker may suspect the last
+ * one meanwhile. */
 static uint32_t
 take_member(const struct wheel *w, struct turn *turn, const struct view *view,
 	    const struct balance_query *query)
 {
-	uint32_t at = query->n_tried == 0 ? turn->cursor : find_untried(w, turn, view, query);
+	uint32_t at = query->n_tried == 0 ? turn->cursor : find_allowed(w, turn, view, query);
 
+	if (at == TG_VIEW_NONE)
+		at = turn->cursor;
 	turn->cursor = next_in_ring(w, turn, at);
 	return member(w, turn, at);
 }
@@ -350,13 +354,14 @@ lose_turns(struct wheel *w, uint64_t now)
 static uint32_t
 next_plain(struct wheel *w, const struct view *view, const struct balance_query *query)
 {
+	uint32_t most = balance_left_out_most(query);
 	uint32_t i;
 
-	for (i = 0; i < view->n && i <= query->n_tried; i++) {
+	for (i = 0; i < view->n && i <= most; i++) {
 		uint32_t entry = w->cursor < view->n ? w->cursor : 0;
 
 		w->cursor = entry + 1;
-		if (!balance_is_tried(query, view->entries[entry].backend))
+		if (!balance_is_left_out(query, view->entries[entry].backend))
 			return entry;
 	}
 	return TG_VIEW_NONE;

@@ -4,9 +4,9 @@
 #define PAIRS 4u
 
 static bool
-take_untried(const struct view *view, const struct balance_query *query, uint32_t entry)
+take_allowed(const struct view *view, const struct balance_query *query, uint32_t entry)
 {
-	return !balance_is_tried(query, view->entries[entry].backend) &&
+	return !balance_is_left_out(query, view->entries[entry].backend) &&
 	       balance_load_take(view, entry);
 }
 
@@ -39,9 +39,9 @@ two_pick(struct ahead *ahead, const struct view *view, const struct balance_quer
 		a = ahead_next(ahead, view).entry;
 		b = second_choice(view, ahead_next(ahead, view), a);
 		first = is_better(arg, view, a, b);
-		if (take_untried(view, query, first ? a : b))
+		if (take_allowed(view, query, first ? a : b))
 			return first ? a : b;
-		if (take_untried(view, query, first ? b : a))
+		if (take_allowed(view, query, first ? b : a))
 			return first ? b : a;
 	}
 	return balance_take_any(view, query, a);

@@ -10,7 +10,10 @@ static const struct conf_field retry_fields[] = {
 		TG_MEMBER(conf_retry, attempts),
 		.preset = "2",
 		.max = TG_RETRY_MAX,
-		.help = "Tries after the first, on another backend where there is one. 0: none.",
+		.help = "Tries after the first, on another backend where there is one. A connect that is "
+			"refused at once is not counted while a backend is left that this request has not "
+			"tried: of many that died together it may meet several. Seven tries after "
+			"the first in all. 0: none.",
 	},
 	{
 		.key = "on",

@@ -384,7 +384,7 @@ static void
 try_elsewhere(struct tcp_stream *s, enum end_reason reason)
 {
 	struct segment_counters *c = s->lease.backend->counters;
-	bool again = tries_again(&s->tries, s->service, TG_CAUSE_CONNECT);
+	bool again = tries_connect_again(&s->tries, s->service, s->lease.backend, reason);
 	uint64_t pause_ms = 0;
 
 	counter_add(c, TG_B_CONNECT_ERRORS, 1);

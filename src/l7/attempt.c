@@ -303,7 +303,7 @@ static enum step
 fail_connect(struct stream *s, enum end_reason reason)
 {
 	counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
-	if (tries_again(&s->tries, s->service, TG_CAUSE_CONNECT))
+	if (tries_connect_again(&s->tries, s->service, s->lease.backend, reason))
 		return try_again(s, reason);
 	return stream_reply(s, reason == TG_END_CONNECT_TIMEOUT ? 504 : 503, reason);
 }

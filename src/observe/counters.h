@@ -84,6 +84,7 @@
 	X(CONNECTS, "connects", "connections made")                         \
 	X(REUSES, "reuses", "streams on an idle connection")                \
 	X(CONNECT_ERRORS, "connect_errors", "connects refused or timed out") \
+	X(SUSPECTED, "suspected", "times it took no connection, and retries left it out for a second") \
 	X(ANSWER_ERRORS, "answer_errors", "answers missing, cut or not valid") \
 	X(BAD_LOAD_REPORTS, "bad_load_reports", "load reports in answers that could not be read") \
 	X(RETRIES, "retries", "tries that left this backend for another go") \

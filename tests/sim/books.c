@@ -419,6 +419,10 @@ give_back(struct sim_stream *s, const struct balance_outcome *outcome)
 	bool was_long = connects != 0 && b->unreached >= connects;
 
 	b->in_flight--;
+	if (outcome->answered)
+		b->suspected = (struct mono){0};
+	else if (outcome->unreached)
+		b->suspected = outcome->now;
 	sim_pick_learn(s->sim, s->lease.backend->index, outcome);
 	if (outcome->failed) {
 		b->failures++;
@@ -508,25 +512,69 @@ is_cause(const struct conf_retry *conf, unsigned cause)
 	return false;
 }
 
+static bool
+is_wanted(const struct sim_stream *s, unsigned cause)
+{
+	const struct conf_retry *conf = &s->sim->service->retry;
+
+	return s->attempts - s->n_free <= conf->attempts && s->attempts <= TG_RETRY_MAX &&
+	       is_cause(conf, cause);
+}
+
+static void
+check_try(struct sim_stream *s, bool is_allowed, bool expected)
+{
+	if (is_allowed != expected)
+		sim_break(s->sim, s->id, s->lease.backend->index, "try %u is %s", s->attempts,
+			  is_allowed ? "allowed" : "not allowed");
+	s->sim->n_retries += is_allowed;
+}
+
 bool
 sim_tries_again(struct sim_stream *s, unsigned cause)
 {
 	struct sim_worker *w = worker_of(s);
-	const struct conf_retry *conf = &s->sim->service->retry;
 	uint64_t second = second_of(w);
-	bool is_wanted = s->attempts <= conf->attempts && is_cause(conf, cause);
-	bool is_free = cause == TG_CAUSE_CONNECT;
 	struct sim_budget *budget = find_budget(s->sim, &w->budget, second);
-	bool expected = is_wanted && (is_free || budget != NULL);
+	bool wanted = is_wanted(s, cause);
 	bool is_allowed = tries_again(&s->tries, sim_service(w), cause);
 
-	if (is_allowed != expected)
-		sim_break(s->sim, s->id, s->lease.backend->index, "try %u is %s", s->attempts,
-			  is_allowed ? "allowed" : "not allowed");
-	if (is_allowed && !is_free && budget != NULL)
+	check_try(s, is_allowed, wanted && budget != NULL);
+	if (is_allowed && budget != NULL)
 		budget->retries[slot_of(budget, second)]++;
-	s->sim->n_retries += is_allowed;
-	s->sim->n_denied += is_wanted && !is_allowed;
+	s->sim->n_denied += wanted && !is_allowed;
+	return is_allowed;
+}
+
+/* In this worker's view; by books of what the stream tried. */
+static bool
+has_other(const struct sim_stream *s)
+{
+	const struct view *view = sim_service(worker_of(s))->view;
+	uint32_t i;
+
+	for (i = 0; i < view->n && !s->starts_over; i++) {
+		uint32_t backend = view->entries[i].backend;
+
+		if (backend != s->lease.backend->index && !sim_is_tried(s, backend))
+			return true;
+	}
+	return false;
+}
+
+bool
+sim_tries_connect_again(struct sim_stream *s, enum end_reason reason)
+{
+	const struct conf_retry *conf = &s->sim->service->retry;
+	bool is_free = reason == TG_END_CONNECT_FAILED && conf->attempts > 0 &&
+		       s->attempts <= TG_RETRY_MAX && is_cause(conf, TG_CAUSE_CONNECT) &&
+		       has_other(s);
+	bool expected = is_free || is_wanted(s, TG_CAUSE_CONNECT);
+	bool is_allowed =
+		tries_connect_again(&s->tries, sim_service(worker_of(s)), s->lease.backend, reason);
+
+	check_try(s, is_allowed, expected);
+	s->n_free += is_free;
 	return is_allowed;
 }
 

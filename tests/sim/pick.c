@@ -15,10 +15,34 @@ before(const struct view *view, uint32_t entry, uint32_t taken)
 	return (uint64_t)atomic_load(&view->entries[entry].load->in_flight) - (entry == taken);
 }
 
+/* A retry goes by who took no connection within the last second. */
 static bool
-is_candidate(const struct sim_stream *s, const struct view *view, uint32_t entry)
+is_suspect(const struct sim_stream *s, const struct view *view, uint32_t entry)
 {
-	return !sim_is_tried(s, view->entries[entry].backend) && sim_has_room(view, entry);
+	struct mono since = s->sim->backends[view->entries[entry].backend].suspected;
+
+	return s->n_tried > 0 && mono_is_set(since) &&
+	       mono_diff_us(sim_now(s->sim->acting), since) < TG_SUSPECT_US;
+}
+
+/* Might have been had in place of `taken`. */
+static bool
+is_candidate(const struct sim_stream *s, const struct view *view, uint32_t entry, uint32_t taken)
+{
+	return !sim_is_tried(s, view->entries[entry].backend) && sim_has_room(view, entry) &&
+	       (!is_suspect(s, view, entry) || is_suspect(s, view, taken));
+}
+
+static void
+check_suspect(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken)
+{
+	uint32_t i;
+
+	for (i = 0; i < view->n && is_suspect(s, view, taken); i++) {
+		if (is_candidate(s, view, i, taken) && !is_suspect(s, view, i))
+			sim_break(sim, s->id, view->entries[taken].backend,
+				  "is a suspect, and backend %u is not", view->entries[i].backend);
+	}
 }
 
 /* in flight / weight is the least there is. */
@@ -31,7 +55,7 @@ check_least(struct sim *sim, const struct sim_stream *s, const struct view *view
 	for (i = 0; i < view->n; i++) {
 		const struct view_entry *e = &view->entries[i];
 
-		if (i == taken || !is_candidate(s, view, i))
+		if (i == taken || !is_candidate(s, view, i, taken))
 			continue;
 		if (before(view, i, taken) * t->weight < before(view, taken, taken) * e->weight)
 			sim_break(sim, s->id, t->backend, "backend %u is less loaded", e->backend);
@@ -44,7 +68,7 @@ check_first(struct sim *sim, const struct sim_stream *s, const struct view *view
 	uint32_t i;
 
 	for (i = 0; i < taken; i++) {
-		if (is_candidate(s, view, i))
+		if (is_candidate(s, view, i, taken))
 			sim_break(sim, s->id, view->entries[taken].backend, "backend %u is before",
 				  view->entries[i].backend);
 	}
@@ -85,7 +109,7 @@ check_bound(struct sim *sim, const struct sim_stream *s, const struct view *view
 	if (before(view, taken, taken) < bound_of(sim, view, taken))
 		return;
 	for (i = 0; i < view->n; i++) {
-		if (i != taken && is_candidate(s, view, i) &&
+		if (i != taken && is_candidate(s, view, i, taken) &&
 		    before(view, i, taken) < bound_of(sim, view, i))
 			sim_break(sim, s->id, view->entries[taken].backend,
 				  "above its bound, and backend %u is not",
@@ -144,7 +168,7 @@ check_cost(struct sim *sim, const struct sim_stream *s, const struct view *view,
 	if (!mono_is_set(sim->backends[t->backend].ewma_at) ||
 	    !mono_is_set(sim->backends[o->backend].ewma_at))
 		check_least(sim, s, view, taken);
-	else if (is_candidate(s, view, other) &&
+	else if (is_candidate(s, view, other, taken) &&
 		 cost_of(sim, view, other, taken, now) * 1.25 <
 			 cost_of(sim, view, taken, taken, now) * 0.999)
 		sim_break(sim, s->id, t->backend, "backend %u is faster", o->backend);
@@ -162,7 +186,7 @@ check_share(struct sim *sim, const struct sim_stream *s, const struct view *view
 
 		if (i == taken)
 			b->passed = 0;
-		else if (is_candidate(s, view, i))
+		else if (is_candidate(s, view, i, taken))
 			b->passed += (double)e->weight / (double)weights_of(view);
 		if (b->passed > STARVED)
 			sim_break(sim, s->id, e->backend, "is never picked");
@@ -175,7 +199,7 @@ are_all_candidates(const struct sim_stream *s, const struct view *view, uint32_t
 	uint32_t i;
 
 	for (i = 0; i < view->n; i++) {
-		if (i != taken && !is_candidate(s, view, i))
+		if (i != taken && !is_candidate(s, view, i, taken))
 			return false;
 	}
 	return true;
@@ -254,8 +278,10 @@ check_even(struct sim *sim, const struct sim_stream *s, const struct view *view,
 void
 sim_pick_check(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t entry)
 {
-	if (sim_is_even(sim))
+	if (sim_is_even(sim)) {
 		check_even(sim, s, view, entry);
+		check_suspect(sim, s, view, entry);
+	}
 	if (sim->service->balance == TG_BALANCE_ROUND_ROBIN ||
 	    sim->service->balance == TG_BALANCE_RANDOM)
 		check_share(sim, s, view, entry);

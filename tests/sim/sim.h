@@ -85,8 +85,10 @@ struct sim_stream {
 	uint64_t latency_us;
 	/* books */
 	unsigned attempts;
+	unsigned n_free; /* of these, those that do not count */
 	uint32_t tried[TG_BALANCE_TRIED_MAX];
 	unsigned n_tried;
+	bool starts_over; /* all were tried, once at least */
 	bool is_in_line;
 	uint64_t passed_over; /* in this offer: no place was for this one */
 	struct {
@@ -146,9 +148,10 @@ struct sim_backend {
 	struct backend_order order;
 	/* books */
 	int64_t in_flight;
-	unsigned failures; /* in a row */
-	unsigned unreached; /* of these, connects that failed in a row */
-	bool is_due;        /* so many that somebody must hear of it */
+	unsigned failures;     /* in a row */
+	unsigned unreached;    /* of these, connects that failed in a row */
+	struct mono suspected; /* when its last connect failed; unset: that was well */
+	bool is_due;           /* so many that somebody must hear of it */
 	bool is_ejected;
 	struct mono until;
 	struct mono ended;
@@ -291,11 +294,12 @@ void sim_books_open(struct sim *sim);
 void sim_books_check(struct sim *sim);
 /* All workers have the newest view. */
 bool sim_is_even(const struct sim *sim);
-/* lease_begin(), lease_wait(), lease_end() and tries_again() with all that must hold. */
+/* lease_begin(), lease_wait(), lease_end(), tries_again() and tries_connect_again() with all that must hold. */
 int sim_lease_begin(struct sim_stream *s);
 int sim_lease_wait(struct sim_stream *s, void (*on_place)(struct lease *lease, bool has_place));
 void sim_lease_end(struct sim_stream *s, const struct balance_outcome *outcome);
 bool sim_tries_again(struct sim_stream *s, unsigned cause);
+bool sim_tries_connect_again(struct sim_stream *s, enum end_reason reason);
 /* The stream heard of its place. */
 void sim_news_came(struct sim_stream *s, bool has_place);
 /* A turn of the worker's loop: who had news before it has heard. */

@@ -102,9 +102,9 @@ go(struct sim_stream *s)
 	uint32_t backend = s->lease.backend->index;
 
 	s->attempts++;
-	if (s->attempts > 1 + s->sim->service->retry.attempts)
-		sim_break(s->sim, s->id, backend, "attempt %u of %u", s->attempts,
-			  1 + s->sim->service->retry.attempts);
+	if (s->attempts - s->n_free > 1 + s->sim->service->retry.attempts)
+		sim_break(s->sim, s->id, backend, "attempt %u of %u, %u free", s->attempts,
+			  1 + s->sim->service->retry.attempts, s->n_free);
 	s->fate = throw_fate(s->sim, s->sim->backends[backend].mode);
 	sim_note(s->sim, "connects", s->id, backend, (int64_t)s->fate);
 	if (s->fate == SIM_UNANSWERED)
@@ -162,6 +162,7 @@ try_again(struct sim_stream *s, enum end_reason reason)
 	if (!lease_is_possible(service, &s->tries.query)) {
 		pause_ms = tries_start_over(&s->tries, service);
 		s->n_tried = 0;
+		s->starts_over = true;
 		sim_note(s->sim, "starts over", s->id, SIM_NONE, (int64_t)pause_ms);
 	}
 	if (pause_ms == 0)
@@ -173,9 +174,16 @@ try_again(struct sim_stream *s, enum end_reason reason)
 static void
 fail(struct sim_stream *s, enum end_reason reason, unsigned cause)
 {
-	bool may = s->is_idempotent || cause == TG_CAUSE_CONNECT;
+	if (s->is_idempotent && sim_tries_again(s, cause))
+		try_again(s, reason);
+	else
+		end(s, reason, false);
+}
 
-	if (may && sim_tries_again(s, cause))
+static void
+fail_connect(struct sim_stream *s, enum end_reason reason)
+{
+	if (sim_tries_connect_again(s, reason))
 		try_again(s, reason);
 	else
 		end(s, reason, false);
@@ -200,9 +208,9 @@ static void
 connect_over(struct sim_stream *s)
 {
 	if (s->fate == SIM_REFUSED)
-		fail(s, TG_END_CONNECT_FAILED, TG_CAUSE_CONNECT);
+		fail_connect(s, TG_END_CONNECT_FAILED);
 	else if (s->fate == SIM_UNANSWERED)
-		fail(s, TG_END_CONNECT_TIMEOUT, TG_CAUSE_CONNECT);
+		fail_connect(s, TG_END_CONNECT_TIMEOUT);
 	else
 		connected(s);
 }

@@ -30,6 +30,23 @@ def test_http(shared_tidegate, recording_backend, request_bytes):
     assert len(backend.requests) == 20
 
 
+@pytest.mark.parametrize("mode", ["tcp", "http"])
+def test_of_eight_one_is_left(shared_tidegate, recording_backend, mode):
+    """More are dead than there are attempts; what is refused counts as none of them."""
+    backend = recording_backend(*([backends.echo] if mode == "tcp" else []))
+    dead_ones = [dead() for _ in range(7)]
+    tg = shared_tidegate(getattr(conf, mode)(*dead_ones, backend, workers=1,
+                                             service='balance = "first"; retry = { attempts = 1; };'))
+    if mode == "tcp":
+        peer = tg.client().send(b"hello")
+        assert peer.read(5) == b"hello"
+        peer.close()
+        assert tg.access.wait(listener=tg.listener)["retries"] == "7"
+    else:
+        assert tg.exchange(client.post(b"hello", target="/once")).status == 200
+        assert tg.access.wait(path="/once")["retries"] == "7"
+
+
 def test_tcp_with_none_that_accepts_is_closed(shared_tidegate):
     tg = shared_tidegate(conf.tcp(dead(), dead()))
     # The reset may come as early as the end of connect().
