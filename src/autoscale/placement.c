@@ -45,7 +45,7 @@ ask_provider(const struct scaler *s, const char *name, struct provider_node *ret
 static void
 fill_node(const struct scaler *s, struct tg_node *node, const struct conf_node *conf)
 {
-	struct provider_node told = {.is_up = false};
+	struct provider_node told = {.why = NULL};
 	bool is_known = ask_provider(s, conf->name, &told);
 	uint64_t memory = conf->memory != 0 ? conf->memory : told.memory;
 
@@ -54,10 +54,7 @@ fill_node(const struct scaler *s, struct tg_node *node, const struct conf_node *
 	node->memory_bytes = (int64_t)memory;
 	node->free_cpu_milli = node->cpu_milli;
 	node->free_memory_bytes = node->memory_bytes;
-	if (!is_known)
-		node->closed = "no service of it has a provider";
-	else if (!told.is_up)
-		node->closed = "its daemon cannot be used, the log says why";
+	node->closed = is_known ? told.why : "no service has its backends on nodes";
 }
 
 static struct tg_label *
@@ -250,7 +247,7 @@ placement_why(const struct placement *p, uint32_t group, const struct sched_verd
 	size_t used = (size_t)snprintf(ret, size, "fits on none of %u nodes", n);
 
 	for (uint32_t i = 0; i < n && used < size; i++) {
-		char text[128];
+		char text[192];
 
 		sched_verdict_text(p->board, group, i, &verdicts[i], text, sizeof(text));
 		used += (size_t)snprintf(ret + used, size - used, "%s %s: %s", i > 0 ? ";" : ":",

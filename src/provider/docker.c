@@ -274,6 +274,21 @@ docker_told_usage(const struct provider *p, const char *name, struct usage ret[2
 	return c != NULL && docker_usage(c, ret);
 }
 
+static const char *
+why_not(const struct docker_node *n)
+{
+	switch (docker_node_state(n)) {
+	case DOCKER_NODE_UP:
+		return NULL;
+	case DOCKER_NODE_DOWN:
+		return docker_node_why(n);
+	case DOCKER_NODE_ASKED:
+	case DOCKER_NODE_STATE_COUNT:
+		break;
+	}
+	return "its daemon has not answered yet";
+}
+
 static bool
 docker_node(const struct provider *p, const char *name, struct provider_node *ret)
 {
@@ -285,7 +300,7 @@ docker_node(const struct provider *p, const char *name, struct provider_node *re
 		if (strcmp(docker_node_name(n), name) != 0)
 			continue;
 		*ret = (struct provider_node){
-			.is_up = docker_node_state(n) == DOCKER_NODE_UP,
+			.why = why_not(n),
 			.cpu_permille = docker_node_info(n)->cpu_permille,
 			.memory = docker_node_info(n)->memory,
 		};
@@ -399,6 +414,39 @@ docker_open(struct provider *p, struct err *err)
 	return rc == 0 ? join_all(all, err) : rc;
 }
 
+static size_t
+count_on(const struct place *place)
+{
+	const struct docker_container *c;
+	size_t n = 0;
+
+	for (c = place->all->containers; c != NULL; c = c->hh.next)
+		n += c->place == place;
+	return n;
+}
+
+/* The last word on what was to stop and could not be. */
+static void
+tell_left(const struct place *place)
+{
+	const struct docker_node *n = place->user.node;
+	size_t left = count_on(place);
+	const char *why = why_not(n);
+
+	if (left > 0)
+		log_write(TG_LOG_WARN,
+			  "containers are left running, the next start of tidegate takes them over",
+			  "node=%s svc=%s containers=%zu label=tidegate.owner=%s reason=%s",
+			  docker_node_name(n), place->user.service, left, place->user.owner,
+			  why != NULL ? why : "its daemon did not stop them in time");
+	else if (!place->is_listed)
+		log_write(TG_LOG_WARN,
+			  "a node never told which containers it has, some may be left running",
+			  "node=%s svc=%s label=tidegate.owner=%s reason=%s", docker_node_name(n),
+			  place->user.service, place->user.owner,
+			  why != NULL ? why : "its daemon did not list them in time");
+}
+
 static void
 docker_close(struct provider *p)
 {
@@ -408,6 +456,8 @@ docker_close(struct provider *p)
 
 	if (all == NULL)
 		return;
+	for (size_t i = 0; all->is_ending && i < all->n_places; i++)
+		tell_left(&all->places[i]);
 	HASH_ITER(hh, all->containers, c, next)
 		docker_container_free(c);
 	docker_sync_free(all);

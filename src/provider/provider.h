@@ -105,9 +105,9 @@ bool provider_is_shared(const struct provider *p);
 /* In whose name orders are given from now on, which kinds that can hand it on; 0: there is nobody else. */
 void provider_set_epoch(struct provider *p, uint64_t epoch);
 
-/* What is known of a node beyond its configuration. A value. */
+/* What is known of a node beyond its configuration. */
 struct provider_node {
-	bool is_up;            /* it answered when it was asked last */
+	const char *why;       /* nothing can be started there; until the next turn. NULL: it answered when it was asked last */
 	uint32_t cpu_permille; /* processors it has in all; 0: not told yet */
 	uint64_t memory;       /* bytes, the same */
 };

@@ -411,6 +411,38 @@ def test_one_that_ends_asks_first_what_there_is(tidegate, tmp_path):
     fake.stop()
 
 
+def test_what_a_node_that_is_down_keeps_is_told_and_taken_over(tidegate, tmp_path):
+    """One daemon is away as tidegate ends; another was never there."""
+    fake = docker_api.FakeDocker(tmp_path / "docker.sock")
+    text = conf.http(top=f"""admin = {{ socket = "{tmp_path}/admin.sock"; }};
+        nodes = ( {{ name = "a"; docker = "unix://{fake.path}"; address = "{net.ADDRESS}"; }},
+                  {{ name = "b"; docker = "unix://{tmp_path}/none.sock"; }} );""", service="""
+        autoscale = { module = "target"; metric = "cpu"; target = 0.6; min = 2; max = 2; };
+        provider = { type = "docker"; image = "acme/api:7"; port = 9000; owner = "me"; };""")
+    tg = tidegate(text)
+    tg.log.wait(msg="backend ready", count=2)
+    before = fake.running()
+    fake.go_away()
+    tg.log.wait(msg="node down", node="a")
+    nodes = json.loads(control.ask(f"{tmp_path}/admin.sock", "show nodes json"))
+    reasons = {node["node"]: node["reason"] for node in nodes}
+    assert all(reasons.values()) and reasons["a"] != reasons["b"]
+    assert reasons["b"] == tg.log.records(msg="node down", node="b")[-1]["reason"]
+    tg.stop()
+    left = tg.log.wait(msg="containers are left running, the next start of tidegate takes them over")
+    assert (left["node"], left["containers"], left["label"]) == ("a", "2", "tidegate.owner=me")
+    assert tg.log.wait(msg="a node never told which containers it has, some may be left running")["node"] == "b"
+    assert fake.running() == before
+    fake.listen()
+    tg = tidegate(text)
+    tg.log.wait(msg="backend of before found", count=2)
+    settings.wait_until(lambda: tg.exchange(client.get()).status == 200, "one that was taken over to answer")
+    assert fake.running() == before and fake.count("create") == 2
+    tg.stop()
+    assert not fake.containers
+    fake.stop()
+
+
 def test_containers_may_be_kept(tidegate, tmp_path):
     fake = docker_api.FakeDocker(tmp_path / "docker.sock")
     text = conf.http(top=f'nodes = ( {{ name = "a"; docker = "unix://{fake.path}"; }} );', service="""

@@ -158,7 +158,7 @@ __wrap_provider_node(const struct provider *p, const char *name, struct provider
 {
 	(void)p;
 	*ret = (struct provider_node){
-		.is_up = !world.is_down[name[0] == 'b'],
+		.why = world.is_down[name[0] == 'b'] ? "info: timed out" : NULL,
 		.cpu_permille = 2000,
 		.memory = UINT64_C(1) << 30,
 	};
@@ -428,13 +428,27 @@ nobody_goes_for_an_equal(void **state)
 }
 
 static void
+hear_closed(void *user, const struct scaler_node *node)
+{
+	char *said = user;
+	size_t used = strlen(said);
+
+	snprintf(said + used, 256 - used, "%s: %s; ", node->name,
+		 node->closed != NULL ? node->closed : "open");
+}
+
+static void
 a_node_that_is_down_takes_nothing(void **state)
 {
+	char closed[256] = "";
+
 	(void)state;
 	world.is_down[0] = true;
 	order(LOW, 3);
 	assert_int_equal(started_on(LOW, "a0"), 0);
 	assert_int_equal(counts(LOW).waiting, 1);
+	assert_int_equal(scaler_nodes(world.scaler, hear_closed, &closed), 0);
+	assert_string_equal(closed, "a0: info: timed out; b0: open; ");
 	world.is_down[0] = false;
 	pass();
 	assert_int_equal(started_on(LOW, "a0"), 1);
