@@ -59,7 +59,7 @@ LARGE = ["/busybox", "sh", "-c", "/busybox dd if=/dev/zero of=/tmp/m bs=1M count
          + " ".join(DEMO)]
 
 
-def text(folder, hosts, nodes, provider="", command=tuple(DEMO)):
+def text(folder, hosts, nodes, provider="", command=tuple(DEMO), service=""):
     """The node `near` is the first of the hosts, by its socket; `far` the second, by its address."""
     near, far = hosts
     tls = far.certificates
@@ -72,10 +72,10 @@ def text(folder, hosts, nodes, provider="", command=tuple(DEMO)):
         service=f"""
             health = {{ type = "http"; path = "/status/200"; interval = "100ms"; rise = 1; }};
             hold = {{ timeout = "20s"; }};
-            autoscale = {{ module = "target"; cpu = 0.6; memory = 0.9; min = 0; max = 6;
+            autoscale = {{ module = "target"; cpu = 0.6; memory = 0.9; min = 0; max = 6; start_timeout = "5s";
                            {quickly("target", "stable_window =")} stable_window = "3s"; }};
             provider = {{ type = "docker"; image = "{dockerd.IMAGE}"; port = 9000; stop_grace = "3s";
-                          command = ( {", ".join(f'"{word}"' for word in command)} ); {provider} }};""")
+                          command = ( {", ".join(f'"{word}"' for word in command)} ); {provider} }}; {service}""")
 
 
 class Scaled:
@@ -180,6 +180,33 @@ def test_a_killed_daemon_is_waited_for_and_what_it_lost_is_replaced(near, hosts)
     near.tg.log.wait(msg="node up", count=2)
     near.site.wait(ready=1, pending=0, down=0, draining=0)
     assert near.tg.exchange(client.get()).status == 200
+
+
+def test_two_hosts_share_them_and_one_that_dies_is_made_up_for(hosts, tidegate, tmp_path):
+    """Under load: from none to six to one over both; then one dies as a host does, its containers with its daemon."""
+    near, far = hosts
+    scaled = Scaled(tidegate(text(tmp_path, hosts, ["near", "far"], 'cpu = 0.2; memory = "48M";',
+                                  service='scheduler = "spread";')), tmp_path)
+    scaled.tg.log.wait(msg="node up", count=2)
+    with load.KeptLoad(scaled.tg.address, clients=4, request=BUSY) as asking:
+        scaled.ready(6)
+        assert len(near.running()) == len(far.running()) == 3
+        scaled.ready(1)
+        scaled.ready(4)
+        assert len(near.running()) == len(far.running()) == 2
+        far.die()
+        scaled.tg.log.wait(msg="node down", node="far")
+        settings.wait_until(lambda: len(near.running()) == 4, "those of the host that died to be replaced")
+        scaled.site.wait(ready=4, pending=0, down=0)
+    assert asking.results and not asking.failures()
+    nodes = json.loads(control.ask(scaled.site.admin, "show nodes json"))
+    assert [(node["node"], node["open"]) for node in nodes] == [("near", True), ("far", False)]
+    far.start()
+    scaled.tg.log.wait(msg="node up", node="far", count=2)
+    scaled.ready(6)
+    assert len(far.running()) == 2, "it is used again"
+    scaled.ready(0)
+    assert [one.docker("ps", "-aq").split() for one in hosts] == [[], []]
 
 
 def measure(scaled, host):
