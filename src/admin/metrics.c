@@ -451,7 +451,8 @@ const struct metric metrics[] = {
 	ROW(ALL, COUNTER, "store_takeovers_total", write_store_count, OF_STORE(takeovers), "Times this instance came to lead a service."),
 	ROW(ALL, GAUGE, "store_last_flush_seconds", write_store_seconds, OF_STORE(last_us), "How long the store took for what was written last."),
 
-	ROW(ALL, GAUGE, "certificate_not_after_timestamp_seconds", metrics_write_certificates, 0, "When a certificate of a listener ends, in seconds since 1970."),
+	ROW(ALL, GAUGE, "certificate_not_after_timestamp_seconds", metrics_write_certificates, TG_METRIC_CERTIFICATE_END, "When a certificate of a listener ends, in seconds since 1970."),
+	ROW(ALL, GAUGE, "certificate_ocsp_next_update_timestamp_seconds", metrics_write_certificates, TG_METRIC_OCSP_END, "Until when the OCSP response of a certificate is good, in seconds since 1970; no line where clients get none."),
 
 	ROW(ALL, COUNTER, "hook_events_total", metrics_write_hooks, TG_METRIC_HOOK_EVENTS, "Events for each hook, by what came of them: sent, failed (given up) or dropped (no room)."),
 	ROW(ALL, COUNTER, "hook_retries_total", metrics_write_hooks, TG_METRIC_HOOK_RETRIES, "Tries after the first to tell a hook."),
@@ -476,6 +477,7 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_sent_bytes_total", write_counter, TG_L_BYTES_OUT, "Bytes to clients."),
 	ROW(LISTENER, COUNTER, "listener_tls_handshakes_total", write_counter, TG_L_TLS_HANDSHAKES, "TLS handshakes that succeeded."),
 	ROW(LISTENER, COUNTER, "listener_tls_resumed_total", write_counter, TG_L_TLS_RESUMED, "TLS handshakes of these that resumed a session by its ticket."),
+	ROW(LISTENER, COUNTER, "listener_tls_stapled_total", write_counter, TG_L_TLS_STAPLED, "TLS handshakes of these in which the client got an OCSP response."),
 	ROW(LISTENER, COUNTER, "listener_tls_failures_total", write_handshakes_failed, TG_L_TLS_FAILED_CLOSED, "TLS handshakes that failed, by reason."),
 	ROW(LISTENER, COUNTER, "listener_tls_routed_total", write_counter, TG_L_TLS_ROUTED, "Connections routed by their ClientHello, which was passed on."),
 	ROW(LISTENER, COUNTER, "listener_proxy_headers_total", write_counter, TG_L_PROXY_HEADERS, "Connections with a PROXY header."),

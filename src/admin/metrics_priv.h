@@ -56,7 +56,11 @@ enum metric_of_hook {
 /* Of each hook, where there are some; id: which of these. */
 void metrics_write_hooks(const struct metric *m, const struct metric_site *site, struct output *out);
 
-/* Of each certificate, when it ends. */
+enum metric_of_certificate {
+	TG_METRIC_CERTIFICATE_END = 0,
+	TG_METRIC_OCSP_END = 1,
+};
+/* Of each certificate, by id, when it ends, or its OCSP response does, where there is one. */
 void metrics_write_certificates(const struct metric *m, const struct metric_site *site,
 				struct output *out);
 

@@ -14,6 +14,15 @@ print_time(struct output *out, struct wall t)
 }
 
 static void
+print_ocsp(struct output *out, const struct inventory_entry *e)
+{
+	if (e->ocsp.until.us != 0)
+		print_time(out, e->ocsp.until);
+	else
+		output_text(out, "-");
+}
+
+static void
 print_text(struct output *out, const struct inventory_entry *e, struct wall now)
 {
 	output_plain(out, e->listener);
@@ -24,6 +33,8 @@ print_text(struct output *out, const struct inventory_entry *e, struct wall now)
 	output_format(out, " %lld %s %s ", inventory_days_left(e->not_after, now), e->kind,
 		      e->fingerprint);
 	output_plain(out, e->names[0] != '\0' ? e->names : "-");
+	output_text(out, " ");
+	print_ocsp(out, e);
 	output_text(out, "\n");
 }
 
@@ -42,8 +53,14 @@ print_json(struct output *out, const struct inventory_entry *e, struct wall now,
 	print_time(out, e->not_before);
 	output_text(out, "\",\"not_after\":\"");
 	print_time(out, e->not_after);
-	output_format(out, "\",\"days_left\":%lld,\"kind\":\"%s\",\"sha256\":\"%s\"}",
+	output_format(out,
+		      "\",\"days_left\":%lld,\"kind\":\"%s\",\"sha256\":\"%s\",\"ocsp_until\":",
 		      inventory_days_left(e->not_after, now), e->kind, e->fingerprint);
+	output_text(out, e->ocsp.until.us != 0 ? "\"" : "null}");
+	if (e->ocsp.until.us == 0)
+		return;
+	print_ocsp(out, e);
+	output_text(out, "\"}");
 }
 
 static void
@@ -61,7 +78,8 @@ run(const struct command *c, struct command_call *call)
 		return;
 	}
 	if (!call->json)
-		output_text(out, "# listener file not_after days_left kind sha256 names\n");
+		output_text(out,
+			    "# listener file not_after days_left kind sha256 names ocsp_until\n");
 	for (size_t i = 0; i < inventory->n; i++) {
 		if (call->json)
 			print_json(out, &inventory->list[i], now, i == 0);
@@ -76,6 +94,6 @@ run(const struct command *c, struct command_call *call)
 const struct command command_show_cert = {
 	.name = "show cert",
 	.usage = "",
-	.help = "certificates of listeners: file, names, until when, fingerprint",
+	.help = "certificates of listeners: file, names, until when, fingerprint, OCSP",
 	.run = run,
 };

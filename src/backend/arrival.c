@@ -189,9 +189,13 @@ count_handshake(const struct arrival *a)
 {
 	struct segment_counters *counters = a->listener->counters;
 
+	const struct tls_facts *facts = tls_stream_facts(a->conn.filter);
+
 	counter_add(counters, TG_L_TLS_HANDSHAKES, 1);
-	if (tls_stream_facts(a->conn.filter)->is_resumed)
+	if (facts->is_resumed)
 		counter_add(counters, TG_L_TLS_RESUMED, 1);
+	if (facts->is_stapled)
+		counter_add(counters, TG_L_TLS_STAPLED, 1);
 }
 
 /* By what was agreed on, where routes of mode tcp say whose it is. False: it is closed. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "conf/schema_priv.h"
@@ -15,6 +16,7 @@
 #define PATH_BYTES 4096u
 #define CHAIN_MAX  262144u
 #define KEY_MAX    65536u
+#define OCSP_MAX   16384u
 /* Files of one folder. */
 #define FOLDER_MAX 10000
 
@@ -37,6 +39,8 @@ struct reading {
 	conf_certificate_told *told;
 	void *user;
 	const char *file; /* the one under way */
+	const char *ocsp; /* where its OCSP response must be; NULL: it may be beside it */
+	bool wants_ocsp;
 };
 
 /* Texts of one file. `key` may be missing. */
@@ -174,6 +178,53 @@ take_somewhere(struct reading *r, struct texts *t, char *beside, size_t size, co
 	return rc;
 }
 
+/* One that is of no use is told of, and is no reason to do without the certificate. */
+static bool
+take_ocsp(struct reading *r, const char *path, const char *der, size_t n, struct conf_loaded *ret)
+{
+	struct reading of_it = *r;
+	struct err err;
+
+	of_it.file = path;
+	ret->has_bad_ocsp = known->check_ocsp(&ret->pem, der, n, warn, &of_it, &err) < 0;
+	if (ret->has_bad_ocsp) {
+		say(r, false, path, err.text);
+		return true;
+	}
+	ret->ocsp = arena_copy(r->arena, der, n);
+	ret->ocsp_n = n;
+	return ret->ocsp || fail_no_memory(r);
+}
+
+/* False: an error was told. */
+static bool
+read_ocsp(struct reading *r, struct conf_loaded *ret)
+{
+	char beside[PATH_BYTES];
+	const char *path = r->ocsp;
+	char *der;
+	size_t n;
+	struct err err;
+	bool ok;
+
+	if (!path && (size_t)snprintf(beside, sizeof(beside), "%s.ocsp", r->file) < sizeof(beside))
+		path = beside;
+	if (!r->wants_ocsp || !path)
+		return true;
+	ret->ocsp_file = arena_copy(r->arena, path, strlen(path));
+	if (!ret->ocsp_file)
+		return fail_no_memory(r);
+	if (!r->ocsp && access(path, F_OK) != 0)
+		return true;
+	if (conf_read_file(path, OCSP_MAX, &der, &n, &err) < 0) {
+		say(r, r->ocsp != NULL, path, err.text);
+		return r->ocsp == NULL;
+	}
+	ok = take_ocsp(r, path, der, n, ret);
+	free(der);
+	return ok;
+}
+
 /* `key` NULL: as above. */
 static bool
 read_pair(struct reading *r, const char *key, struct conf_loaded *ret)
@@ -195,7 +246,7 @@ read_pair(struct reading *r, const char *key, struct conf_loaded *ret)
 	texts_free(&t);
 	if (rc < 0)
 		fail(r, path, err.text);
-	ok = rc == 0 && check_mode(r, path) && keep(r, &pem, path, ret);
+	ok = rc == 0 && check_mode(r, path) && keep(r, &pem, path, ret) && read_ocsp(r, ret);
 	texts_free(&(struct texts){pem.chain, pem.key, pem.chain_n, pem.key_n});
 	return ok;
 }
@@ -300,8 +351,13 @@ conf_certificate_look(const struct conf_certificate *c)
 {
 	uint64_t mark = conf_look(c->path, 0);
 
-	for (size_t i = 0; i < c->n_loaded; i++)
-		mark = conf_look(c->loaded[i].key_file, conf_look(c->loaded[i].file, mark));
+	for (size_t i = 0; i < c->n_loaded; i++) {
+		const struct conf_loaded *l = &c->loaded[i];
+
+		mark = conf_look(l->key_file, conf_look(l->file, mark));
+		if (l->ocsp_file)
+			mark = conf_look(l->ocsp_file, mark);
+	}
 	return mark;
 }
 
@@ -315,9 +371,9 @@ read_certificate(struct reading *r, struct conf_certificate *c)
 	c->n_loaded = 0;
 	if (!is_folder)
 		return read_file(r, c);
-	if (!c->key)
+	if (!c->key && !c->ocsp)
 		return read_folder(r, c);
-	say(r, true, "key", "not with a folder: each file in it has its own");
+	say(r, true, c->key ? "key" : "ocsp", "not with a folder: each file in it has its own");
 	return false;
 }
 
@@ -325,7 +381,14 @@ bool
 conf_read_certificate(struct arena *arena, struct conf_certificate *c, conf_certificate_told *told,
 		      void *user)
 {
-	struct reading r = {.arena = arena, .told = told, .user = user, .file = c->path};
+	struct reading r = {
+		.arena = arena,
+		.told = told,
+		.user = user,
+		.file = c->path,
+		.ocsp = c->ocsp_path,
+		.wants_ocsp = true,
+	};
 
 	return read_certificate(&r, c);
 }

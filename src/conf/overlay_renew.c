@@ -45,10 +45,44 @@ dup_loaded(struct arena *arena, struct conf_certificate *c)
 		*l = from[i];
 		if (!draft_dup_text(arena, &l->file) || !draft_dup_text(arena, &l->key_file) ||
 		    !dup_bytes(arena, &l->pem.chain, l->pem.chain_n) ||
-		    !dup_bytes(arena, &l->pem.key, l->pem.key_n))
+		    !dup_bytes(arena, &l->pem.key, l->pem.key_n) ||
+		    (l->ocsp_file && !draft_dup_text(arena, &l->ocsp_file)) ||
+		    (l->ocsp && !dup_bytes(arena, &l->ocsp, l->ocsp_n)))
 			return false;
 	}
 	return c->loaded != NULL;
+}
+
+/* NULL: there was none. */
+static const struct conf_loaded *
+find_loaded(const struct conf_certificate *c, const char *file)
+{
+	for (size_t i = 0; i < c->n_loaded; i++)
+		if (strcmp(c->loaded[i].file, file) == 0)
+			return &c->loaded[i];
+	return NULL;
+}
+
+/* What is said of the same certificate holds until it is over, whatever came after it. */
+static bool
+keep_ocsp(struct renewal *r, const struct conf_certificate *c,
+	  const struct conf_certificate *before)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < c->n_loaded && ok; i++) {
+		struct conf_loaded *l = &c->loaded[i];
+		const struct conf_loaded *was =
+			l->has_bad_ocsp ? find_loaded(before, l->file) : NULL;
+
+		if (!was || !was->ocsp || was->pem.chain_n != l->pem.chain_n ||
+		    memcmp(was->pem.chain, l->pem.chain, l->pem.chain_n) != 0)
+			continue;
+		l->ocsp = was->ocsp;
+		l->ocsp_n = was->ocsp_n;
+		ok = dup_bytes(r->arena, &l->ocsp, l->ocsp_n);
+	}
+	return ok;
 }
 
 /* All of it is there, or nothing changes: a folder of which one file is no good stays as it was. */
@@ -58,7 +92,7 @@ renew_one(struct renewal *r, struct conf_certificate *c)
 	const struct conf_certificate before = *c;
 
 	if (conf_read_certificate(r->arena, c, on_told, r))
-		return true;
+		return keep_ocsp(r, c, &before);
 	r->n_failed++;
 	*c = before;
 	return dup_loaded(r->arena, c);

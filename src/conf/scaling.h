@@ -243,7 +243,9 @@ struct conf_store {
 	X(STORE_UP, "store-up", "when it is well again")                                           \
 	X(LEADER_CHANGE, "leader-change", "when this tidegate comes to decide for a service, of several on one redis") \
 	X(CERTIFICATE_EXPIRES, "certificate-expires",                                              \
-	  "30, 7 and 1 days before a certificate of a listener ends, and when it has")
+	  "30, 7 and 1 days before a certificate of a listener ends, and when it has")              \
+	X(OCSP_EXPIRES, "ocsp-expires",                                                            \
+	  "when a quarter of the time of an OCSP response of a listener is left, and when it is over")
 
 enum conf_hook_event {
 #define TG_HOOK_ENUM(id, word, help) TG_HOOK_##id,

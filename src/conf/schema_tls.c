@@ -35,6 +35,14 @@ static const struct conf_field loaded_fields[] = {
 		.flags = TG_CONF_INTERNAL | TG_CONF_SECRET | TG_CONF_TRAFFIC,
 		.help = "The private key.",
 	},
+	{
+		.key = "ocsp_base64",
+		.kind = &conf_kind_base64,
+		TG_MEMBER(conf_loaded, ocsp),
+		.count_offset = offsetof(struct conf_loaded, ocsp_n),
+		.flags = TG_CONF_INTERNAL,
+		.help = "What its authority says of it.",
+	},
 	{.key = NULL},
 };
 
@@ -62,9 +70,24 @@ static const struct conf_field certificate_fields[] = {
 		TG_MEMBER(conf_certificate, key),
 		.min = 1,
 		.valid = conf_valid_file,
-		.preset_note = "in the file itself, else in a file beside it whose name ends in .key",
+		.preset_note =
+			"in the file itself, else in a file beside it whose name ends in .key",
 		.help = "PEM file with the private key, without a passphrase. The key is read as root, and "
 			"only the process that serves clients is told it.",
+	},
+	{
+		.key = "ocsp",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_certificate, ocsp),
+		.min = 1,
+		.valid = conf_valid_file,
+		.preset_note =
+			"a file beside that of the certificate, with .ocsp behind its whole name, where there is one",
+		.help = "The OCSP response (DER) that clients get with the certificate, when they ask. Who issued the "
+			"certificate must stand behind it in its file, so that the response can be checked. It is read anew "
+			"when it changes: who fetches it (openssl ocsp -respout) does so by cron, and puts it there by mv. One "
+			"that is of no use, or over, is warned of, and clients get none. When a quarter of its time is left, "
+			"and when it is over, the log warns, and hooks get ocsp-expires.",
 	},
 	{
 		.key = "pem_files",
@@ -86,7 +109,8 @@ certificate_check(struct conf_check *check, void *object)
 	if (!c->file || conf_check_is_internal(check) || !conf_certificates())
 		return;
 	if (conf_check_find_path(check, "file", c->file, &c->path) &&
-	    (!c->key || conf_check_find_path(check, "key", c->key, &c->key_path)))
+	    (!c->key || conf_check_find_path(check, "key", c->key, &c->key_path)) &&
+	    (!c->ocsp || conf_check_find_path(check, "ocsp", c->ocsp, &c->ocsp_path)))
 		(void)conf_read_certificate(conf_check_arena(check), c, conf_check_told, &telling);
 }
 

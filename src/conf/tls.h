@@ -33,6 +33,10 @@ struct conf_certificates {
 				 void *user, struct err *err);
 	int (*check_revoked)(const char *pem, size_t n, void (*warn)(void *user, const char *text),
 			     void *user, struct err *err);
+	/* An OCSP response (DER), of the first certificate of a chain. -TG_EINVAL: it is of no use, with what is wrong. That it
+	 * is over is told to `warn`. */
+	int (*check_ocsp)(const struct conf_pem *pem, const char *der, size_t n,
+			  void (*warn)(void *user, const char *text), void *user, struct err *err);
 };
 /* Once, before the first configuration is read; NULL, as at start: files of certificates are not read,
  * and any ciphers will do. */
@@ -43,14 +47,20 @@ struct conf_loaded {
 	char *file;
 	char *key_file; /* known where it was read, not to our other processes */
 	struct conf_pem pem;
+	char *ocsp_file; /* where its OCSP response is, or would be; known where it was read */
+	char *ocsp;      /* DER; NULL: none that is of use */
+	size_t ocsp_n;
+	bool has_bad_ocsp; /* there is one in that file that is not */
 };
 
-/* One of certificates = ( "site.pem", { file; key; } ) of a listener. */
+/* One of certificates = ( "site.pem", { file; key; ocsp; } ) of a listener. */
 struct conf_certificate {
 	char *file;		   /* or a folder of such files */
 	char *key;		   /* NULL: in the file, or beside it */
-	char *path; /* as files are opened; these two are known where they were read */
+	char *ocsp;		   /* NULL: beside the file, where there is one */
+	char *path; /* as files are opened; these three are known where they were read */
 	char *key_path;
+	char *ocsp_path;
 	struct conf_loaded *loaded; /* what was read; of a folder by name */
 	size_t n_loaded;
 };

@@ -40,16 +40,58 @@ tell(const struct inventory_entry *e, struct hooks *hooks, struct wall now)
 	hooks_tell(hooks, &event);
 }
 
-/* What was told of the same one before, under the configuration before. */
 static unsigned char
-told_before(const struct inventory *inventory, const unsigned char *told,
+lateness_of_ocsp(const struct ocsp_said *said, struct wall now)
+{
+	uint64_t last_quarter = said->until.us - (said->until.us - said->from.us) / 4;
+
+	if (said->until.us == 0 || now.us < last_quarter)
+		return 0;
+	return now.us < said->until.us ? 1 : 2;
+}
+
+static void
+tell_ocsp(const struct inventory_entry *e, struct hooks *hooks, bool is_over)
+{
+	char until[32];
+	char why[512];
+	struct hook_event event = {.event = TG_HOOK_OCSP_EXPIRES, .reason = why};
+
+	(void)log_time(until, sizeof(until), e->ocsp.until);
+	snprintf(why, sizeof(why), "listener %s: %.200s (%.100s): the OCSP response %s %.19sZ",
+		 e->listener, e->file, e->names, is_over ? "was good until" : "is good until",
+		 until);
+	log_write(TG_LOG_WARN,
+		  is_over ? "an OCSP response is over" : "an OCSP response was not renewed",
+		  "listener=%s file=%s names=%s until=%.19sZ", e->listener, e->file, e->names,
+		  until);
+	hooks_tell(hooks, &event);
+}
+
+static void
+look_at(const struct inventory_entry *e, struct certificate_told *told, struct hooks *hooks,
+	struct wall now)
+{
+	unsigned char late = lateness(e, now);
+	unsigned char ocsp_late = lateness_of_ocsp(&e->ocsp, now);
+
+	if (late > told->certificate)
+		tell(e, hooks, now);
+	if (ocsp_late > told->ocsp)
+		tell_ocsp(e, hooks, ocsp_late == 2);
+	*told = (struct certificate_told){late, ocsp_late};
+}
+
+/* What was told of the same one before, under the configuration before. */
+static struct certificate_told
+told_before(const struct inventory *inventory, const struct certificate_told *told,
 	    const struct inventory_entry *e)
 {
 	for (size_t i = 0; inventory != NULL && i < inventory->n; i++) {
 		if (strcmp(inventory->list[i].fingerprint, e->fingerprint) == 0)
 			return told[i];
 	}
-	return 0;
+	return (struct certificate_told){0};
 }
 
 /* Without memory the next look tries again. */
@@ -57,7 +99,7 @@ static bool
 take(struct keeper_certificates *c, const struct conf *conf)
 {
 	struct inventory *next = inventory_new(conf);
-	unsigned char *told = next != NULL ? calloc(next->n + 1, 1) : NULL;
+	struct certificate_told *told = next != NULL ? calloc(next->n + 1, sizeof(told[0])) : NULL;
 
 	if (told == NULL) {
 		inventory_free(next);
@@ -84,13 +126,8 @@ keeper_certificates_tick(struct keeper_certificates *c, const struct conf *conf,
 	c->last_look = now;
 	if (is_new && !take(c, conf))
 		return;
-	for (size_t i = 0; i < c->inventory->n; i++) {
-		unsigned char late = lateness(&c->inventory->list[i], wall);
-
-		if (late > c->told[i])
-			tell(&c->inventory->list[i], hooks, wall);
-		c->told[i] = late;
-	}
+	for (size_t i = 0; i < c->inventory->n; i++)
+		look_at(&c->inventory->list[i], &c->told[i], hooks, wall);
 }
 
 void

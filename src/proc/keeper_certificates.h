@@ -1,6 +1,6 @@
 /*
  * proc/keeper_certificates.h: tells of certificates that end, in the log and to hooks: 30, 7 and 1 days before, and when
- * they have.
+ * they have. Of OCSP responses, which are renewed far more often: when a quarter of their time is left, and when they are over.
  */
 #ifndef TG_PROC_KEEPER_CERTIFICATES_H
 #define TG_PROC_KEEPER_CERTIFICATES_H
@@ -9,11 +9,17 @@
 #include "loop/loop.h"
 #include "tls/inventory.h"
 
+/* How late it was when that was told last. */
+struct certificate_told {
+	unsigned char certificate;
+	unsigned char ocsp;
+};
+
 /* Storage is the keeper's; zeroed: nothing is known yet. */
 struct keeper_certificates {
 	const struct conf *conf; /* that of `inventory` */
 	struct inventory *inventory;
-	unsigned char *told;  /* [inventory->n]: how late it was when that was told last */
+	struct certificate_told *told; /* [inventory->n] */
 	struct mono last_look; /* unset: never */
 };
 

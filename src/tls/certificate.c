@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tls/ocsp.h"
 #include "tls/settings.h"
 #include "tls/trust.h"
 
@@ -191,8 +192,8 @@ certificate_names(const struct certificate *c, void (*fn)(void *user, const char
 	GENERAL_NAMES_free(names);
 }
 
-static struct wall
-wall_of(const ASN1_TIME *t)
+struct wall
+certificate_time(const ASN1_TIME *t)
 {
 	struct tm tm;
 	time_t seconds;
@@ -206,13 +207,13 @@ wall_of(const ASN1_TIME *t)
 struct wall
 certificate_not_after(const struct certificate *c)
 {
-	return wall_of(X509_get0_notAfter(c->leaf));
+	return certificate_time(X509_get0_notAfter(c->leaf));
 }
 
 struct wall
 certificate_not_before(const struct certificate *c)
 {
-	return wall_of(X509_get0_notBefore(c->leaf));
+	return certificate_time(X509_get0_notBefore(c->leaf));
 }
 
 /* what conf/ asks */
@@ -367,4 +368,5 @@ const struct conf_certificates certificate_conf = {
 	.check_ciphers = tls_check_ciphers,
 	.check_authorities = trust_check_authorities,
 	.check_revoked = trust_check_revoked,
+	.check_ocsp = ocsp_check,
 };

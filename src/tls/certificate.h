@@ -37,6 +37,9 @@ void certificate_names(const struct certificate *c, void (*fn)(void *user, const
 struct wall certificate_not_after(const struct certificate *c);
 struct wall certificate_not_before(const struct certificate *c);
 
+/* Unset: it could not be read. */
+struct wall certificate_time(const ASN1_TIME *t);
+
 /* What conf/ asks while it reads a file. */
 extern const struct conf_certificates certificate_conf;
 

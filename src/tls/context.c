@@ -11,6 +11,7 @@
 #include "tls/certificate.h"
 #include "tls/context_priv.h"
 #include "tls/mac.h"
+#include "tls/ocsp.h"
 #include "tls/settings.h"
 #include "tls/sni.h"
 #include "tls/stream_priv.h"
@@ -21,11 +22,18 @@ enum key_kind { KIND_RSA = 0, KIND_ECDSA = 1, KIND_EDDSA = 2, KIND_COUNT };
 #define NO_CERTIFICATE SIZE_MAX
 
 /* Certificates that go together, and what OpenSSL makes of them. */
-struct suite {
+struct tls_suite {
 	size_t of[KIND_COUNT]; /* indexes, or NO_CERTIFICATE */
 	SSL_CTX *ssl;
 	unsigned char policy[TG_MAC_BYTES]; /* of sessions; as long as OpenSSL takes */
 	size_t next;			    /* with the same lowest index, plus one; 0: no more */
+};
+
+/* What clients are told of a certificate. */
+struct staple {
+	unsigned char *der; /* NULL: nothing */
+	size_t n;
+	struct ocsp_said said;
 };
 
 struct name {
@@ -41,10 +49,12 @@ struct tls_context {
 	bool is_strict;
 	unsigned char *protocols; /* of ALPN, as on the wire */
 	size_t protocols_n;
-	struct suite *suites; /* the first: who asks for no name that is known */
+	struct tls_suite *suites; /* the first: who asks for no name that is known */
 	size_t n_suites;
 	struct name *names; /* by text */
 	size_t n_names;
+	struct staple *staples; /* by index of their certificates */
+	size_t n_staples;
 };
 
 _Static_assert(TG_MAC_BYTES == SSL_MAX_SID_CTX_LENGTH, "a policy is a session id context");
@@ -105,7 +115,7 @@ on_hello(SSL *ssl, int *alert, void *user)
 	struct tls_stream *t = stream_of(ssl);
 	const struct tls_context *ctx = t->context;
 	const struct name *name = NULL;
-	const struct suite *suite = &ctx->suites[0];
+	const struct tls_suite *suite = &ctx->suites[0];
 	const unsigned char *body;
 	size_t n;
 
@@ -127,6 +137,7 @@ on_hello(SSL *ssl, int *alert, void *user)
 	if (name != NULL)
 		suite = &ctx->suites[name->suite];
 	t->is_known_name = name != NULL;
+	t->suite = suite;
 	if ((suite->ssl != SSL_get_SSL_CTX(ssl) && SSL_set_SSL_CTX(ssl, suite->ssl) == NULL) ||
 	    SSL_set_session_id_context(ssl, suite->policy, sizeof(suite->policy)) != 1) {
 		*alert = SSL_AD_INTERNAL_ERROR;
@@ -143,6 +154,47 @@ on_name(SSL *ssl, int *alert, void *user)
 	(void)alert;
 	(void)user;
 	return stream_of(ssl)->is_known_name ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+static enum key_kind
+kind_of(const EVP_PKEY *key)
+{
+	switch (EVP_PKEY_get_base_id(key)) {
+	case EVP_PKEY_EC:
+		return KIND_ECDSA;
+	case EVP_PKEY_ED25519:
+	case EVP_PKEY_ED448:
+		return KIND_EDDSA;
+	default:
+		return KIND_RSA;
+	}
+}
+
+/* The client asks for what is said of the certificate that it gets, which is chosen by now. */
+static int
+on_status(SSL *ssl, void *user)
+{
+	struct tls_stream *t = stream_of(ssl);
+	const struct tls_suite *suite = t->suite;
+	const X509 *leaf = SSL_get_certificate(ssl);
+	const struct staple *s;
+	unsigned char *copy;
+	size_t at;
+
+	(void)user;
+	at = leaf != NULL ? suite->of[kind_of(X509_get0_pubkey(leaf))] : NO_CERTIFICATE;
+	if (at == NO_CERTIFICATE)
+		return SSL_TLSEXT_ERR_NOACK;
+	s = &t->context->staples[at];
+	if (s->der == NULL || !ocsp_holds(&s->said, wall_read()))
+		return SSL_TLSEXT_ERR_NOACK;
+	copy = OPENSSL_memdup(s->der, s->n);
+	if (copy == NULL || SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)s->n) != 1) {
+		OPENSSL_free(copy);
+		return SSL_TLSEXT_ERR_NOACK;
+	}
+	t->is_stapled = true;
+	return SSL_TLSEXT_ERR_OK;
 }
 
 /* None in common ends the handshake: what the client would go on with was not meant for us
@@ -302,6 +354,7 @@ ssl_new(const struct making *m)
 	SSL_CTX_set_client_hello_cb(ssl, on_hello, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ssl, on_name);
 	SSL_CTX_set_alpn_select_cb(ssl, on_protocols, NULL);
+	SSL_CTX_set_tlsext_status_cb(ssl, on_status);
 	if (SSL_CTX_set_min_proto_version(ssl, conf->min_version == TG_TLS_1_3 ? TLS1_3_VERSION
 									: TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_max_early_data(ssl, 0) == 1 && tls_set_ciphers(ssl, conf->ciphers) &&
@@ -327,7 +380,7 @@ print_clients(const struct conf_tls *conf, FILE *out)
  * their files, so that it outlives their renewal. Of who is taken for a client what is in the files counts: who is
  * revoked by now must not come in by a ticket. */
 static int
-set_policy(const struct making *m, struct suite *s)
+set_policy(const struct making *m, struct tls_suite *s)
 {
 	static const char key[] = "tidegate session policy";
 	char *text = NULL;
@@ -351,7 +404,7 @@ set_policy(const struct making *m, struct suite *s)
 }
 
 static bool
-use_certificates(const struct making *m, const struct suite *s)
+use_certificates(const struct making *m, const struct tls_suite *s)
 {
 	int kind;
 
@@ -368,20 +421,6 @@ use_certificates(const struct making *m, const struct suite *s)
 }
 
 /* making */
-
-static enum key_kind
-kind_of(const struct certificate *c)
-{
-	switch (EVP_PKEY_get_base_id(c->key)) {
-	case EVP_PKEY_EC:
-		return KIND_ECDSA;
-	case EVP_PKEY_ED25519:
-	case EVP_PKEY_ED448:
-		return KIND_EDDSA;
-	default:
-		return KIND_RSA;
-	}
-}
 
 static size_t
 lowest(const size_t of[KIND_COUNT])
@@ -400,7 +439,7 @@ get_suite(struct making *m, const size_t of[KIND_COUNT], size_t *ret)
 {
 	struct tls_context *ctx = m->ctx;
 	size_t *first = &m->first_of[lowest(of)];
-	struct suite *s;
+	struct tls_suite *s;
 	size_t at;
 
 	for (at = *first; at != 0; at = ctx->suites[at - 1].next) {
@@ -414,7 +453,7 @@ get_suite(struct making *m, const size_t of[KIND_COUNT], size_t *ret)
 		return -TG_ENOMEM;
 	ctx->suites = s;
 	s += ctx->n_suites++;
-	*s = (struct suite){.ssl = ssl_new(m), .next = *first};
+	*s = (struct tls_suite){.ssl = ssl_new(m), .next = *first};
 	memcpy(s->of, of, sizeof(s->of));
 	*first = ctx->n_suites;
 	*ret = ctx->n_suites - 1;
@@ -452,7 +491,7 @@ add_name(void *user, const char *name)
 	*names = (struct name){.text = text};
 	for (int kind = 0; kind < KIND_COUNT; kind++)
 		names->of[kind] = NO_CERTIFICATE;
-	names->of[kind_of(&m->certificates[m->n])] = m->n;
+	names->of[kind_of(m->certificates[m->n].key)] = m->n;
 }
 
 /* One of each, with the first certificate of each kind. */
@@ -486,12 +525,29 @@ add_default(struct making *m)
 	size_t of[KIND_COUNT] = {NO_CERTIFICATE, NO_CERTIFICATE, NO_CERTIFICATE};
 	size_t suite;
 
-	of[kind_of(&m->certificates[0])] = 0;
+	of[kind_of(m->certificates[0].key)] = 0;
 	for (size_t i = 0; i < m->ctx->n_names; i++) {
 		if (lowest(m->ctx->names[i].of) == 0)
 			return get_suite(m, m->ctx->names[i].of, &suite);
 	}
 	return get_suite(m, of, &suite);
+}
+
+/* What was of use when it was read is, or is left out. False: no memory. */
+static bool
+take_staple(struct making *m, const struct conf_loaded *loaded)
+{
+	struct staple *s = &m->ctx->staples[m->n];
+
+	if (loaded->ocsp == NULL ||
+	    ocsp_read(loaded->ocsp, loaded->ocsp_n, &m->certificates[m->n], &s->said, NULL) < 0)
+		return true;
+	s->der = malloc(loaded->ocsp_n);
+	if (s->der == NULL)
+		return false;
+	memcpy(s->der, loaded->ocsp, loaded->ocsp_n);
+	s->n = loaded->ocsp_n;
+	return true;
 }
 
 static int
@@ -506,6 +562,7 @@ read_file(struct making *m, const struct conf_loaded *loaded, struct err *err)
 		return err_set(err, TG_EINVAL, "%s: %s", loaded->file, why.text);
 	m->files[m->n] = loaded;
 	certificate_names(&m->certificates[m->n], add_name, m);
+	m->no_memory |= !take_staple(m, loaded);
 	m->n++;
 	return m->no_memory ? err_no_memory(err) : 0;
 }
@@ -594,9 +651,12 @@ make(struct making *m, struct err *err)
 	m->files = calloc(n, sizeof(m->files[0]));
 	m->certificates = calloc(n, sizeof(m->certificates[0]));
 	m->first_of = calloc(n, sizeof(m->first_of[0]));
+	m->ctx->staples = calloc(n, sizeof(m->ctx->staples[0]));
 	m->ctx->bio = tls_bio_method_new();
-	if (m->files == NULL || m->certificates == NULL || m->first_of == NULL || m->ctx->bio == NULL)
+	if (m->files == NULL || m->certificates == NULL || m->first_of == NULL ||
+	    m->ctx->staples == NULL || m->ctx->bio == NULL)
 		return err_no_memory(err);
+	m->ctx->n_staples = n;
 	rc = set_protocols(m, err);
 	if (rc == 0)
 		rc = read_clients(m, err);
@@ -649,7 +709,10 @@ tls_context_unref(struct tls_context *ctx)
 		SSL_CTX_free(ctx->suites[i].ssl);
 	for (size_t i = 0; i < ctx->n_names; i++)
 		free(ctx->names[i].text);
+	for (size_t i = 0; i < ctx->n_staples; i++)
+		free(ctx->staples[i].der);
 	BIO_meth_free(ctx->bio);
+	free(ctx->staples);
 	free(ctx->suites);
 	free(ctx->names);
 	free(ctx->protocols);

@@ -95,6 +95,8 @@ describe(struct inventory *inventory, const struct conf_listener *l, const struc
 		.not_before = certificate_not_before(&c),
 		.not_after = certificate_not_after(&c),
 	};
+	if (loaded->ocsp == NULL || ocsp_read(loaded->ocsp, loaded->ocsp_n, &c, &e->ocsp, &err) < 0)
+		e->ocsp = (struct ocsp_said){.until = {0}};
 	set_kind(e, &c);
 	set_fingerprint(e, &c);
 	certificate_fini(&c);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "conf/conf.h"
+#include "tls/ocsp.h"
 
 #define TG_FINGERPRINT_LEN 64u /* SHA-256 of the certificate, in hexadecimal */
 
@@ -21,6 +22,7 @@ struct inventory_entry {
 	char fingerprint[TG_FINGERPRINT_LEN + 1];
 	struct wall not_before;
 	struct wall not_after;
+	struct ocsp_said ocsp; /* `until` unset: clients get no OCSP response */
 };
 
 struct inventory {

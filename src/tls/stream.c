@@ -575,6 +575,7 @@ take_facts(struct tls_stream *t)
 	t->facts = (struct tls_facts){
 		.version = SSL_version(t->ssl) == TLS1_3_VERSION ? 13 : 12,
 		.is_resumed = SSL_session_reused(t->ssl) == 1,
+		.is_stapled = t->is_stapled,
 		.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
 		.sni = t->sni,
 		.protocol = t->protocol,

@@ -8,6 +8,8 @@
 #include "tls/sni.h"
 #include "tls/stream.h"
 
+struct tls_suite;
+
 enum tls_end {
 	TLS_GOES_ON = 0,
 	TLS_CLOSED = 1,    /* the other side said close_notify */
@@ -42,7 +44,9 @@ struct tls_stream {
 	bool has_raw_end;
 	bool is_open;
 	bool has_read; /* bytes for its owner */
+	const struct tls_suite *suite; /* of `context`, for the name; NULL: not yet */
 	bool is_known_name; /* some certificate has it */
+	bool is_stapled;
 	bool owes_fin;
 	struct tls_facts facts;
 	struct tls_shown *shown;

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -264,4 +265,44 @@ fake_client_sees(const struct fake_client *c)
 	     "no certificate");
 	X509_free(x);
 	return name;
+}
+
+char *
+fake_ocsp(const struct conf_pem *authority, const struct conf_pem *about,
+	  const struct fake_ocsp *said, size_t *ret_n)
+{
+	X509 *issuer = certificate_of(authority);
+	X509 *leaf = certificate_of(about);
+	X509 *signer = certificate_of(said->signer != NULL ? said->signer : authority);
+	EVP_PKEY *key = key_of(said->signer != NULL ? said->signer : authority);
+	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+	ASN1_TIME *from = X509_gmtime_adj(NULL, said->from_seconds);
+	ASN1_TIME *to = X509_gmtime_adj(NULL, said->to_seconds);
+	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), leaf, issuer);
+	unsigned char *der = NULL;
+	OCSP_RESPONSE *response;
+	char *copy;
+	int n;
+
+	must(OCSP_basic_add1_status(basic, id, said->status, 0, said->status != 0 ? from : NULL,
+				    from, said->to_seconds != 0 ? to : NULL) != NULL,
+	     "a status");
+	must(OCSP_basic_sign(basic, signer, key, EVP_sha256(), NULL, 0) == 1, "signing a response");
+	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	n = i2d_OCSP_RESPONSE(response, &der);
+	copy = n > 0 ? malloc((size_t)n) : NULL;
+	must(copy != NULL, "writing a response");
+	memcpy(copy, der, (size_t)n);
+	*ret_n = (size_t)n;
+	OPENSSL_free(der);
+	OCSP_RESPONSE_free(response);
+	OCSP_BASICRESP_free(basic);
+	OCSP_CERTID_free(id);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(to);
+	EVP_PKEY_free(key);
+	X509_free(signer);
+	X509_free(leaf);
+	X509_free(issuer);
+	return copy;
 }

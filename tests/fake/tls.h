@@ -27,6 +27,16 @@ void fake_pem_free(struct conf_pem *pem);
 /* What this authority has revoked, until in `to_days`: the one certificate, or nothing where NULL. To free(). */
 char *fake_revoked(const struct conf_pem *authority, const struct conf_pem *revoked, long to_days);
 
+/* What an authority says of a certificate: its OCSP response (DER), to free(). */
+struct fake_ocsp {
+	int status; /* V_OCSP_CERTSTATUS_... */
+	long from_seconds;
+	long to_seconds; /* 0: it does not say */
+	const struct conf_pem *signer; /* NULL: the authority itself */
+};
+char *fake_ocsp(const struct conf_pem *authority, const struct conf_pem *about, const struct fake_ocsp *said,
+		size_t *ret_n);
+
 /* A file of these bytes; its name is good in this process and those it forks. */
 #define FAKE_FILE_SIZE 32
 void fake_file(const char *bytes, size_t n, char ret[FAKE_FILE_SIZE]);

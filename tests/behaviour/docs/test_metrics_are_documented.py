@@ -45,8 +45,11 @@ def test_names_types_labels_and_help_agree(tidegate, recording_backend, authorit
                             listener='routes = ( { path = "/scaled/"; service = "scaled"; } );',
                             services=_SAMPLED.format(backend=sampled.address,
                                                      agent=agent.address.rpartition(":")[2]))
+    safe = authority.issue("site.example.org")
+    safe.both.write_bytes(safe.pem.read_bytes() + authority.pem.read_bytes() + safe.key.read_bytes())
+    authority.say(safe, f"{safe.both}.ocsp")
     text.text = text.text.replace("listeners = (", f"""listeners = ( {{ name = "safe"; service = "site";
-        bind = "{net.ADDRESS}:{net.free_port()}"; {tls.listener(authority.issue("site.example.org"))} }},""")
+        bind = "{net.ADDRESS}:{net.free_port()}"; {tls.listener(safe)} }},""")
     tg = tidegate(text)
     page = sampled_page(tg, port)
     wanted = documented()

@@ -92,6 +92,17 @@ class Authority:
         written.rename(path)
         return pathlib.Path(path)
 
+    def say(self, certificate, path, minutes=60, revoked=False):
+        """Writes what this authority says of it, as OCSP response, to a file in the place of another."""
+        serial = openssl("x509", "-in", certificate.pem, "-noout", "-serial").decode().strip().partition("=")[2]
+        index = self.folder / "ocsp.txt"
+        index.write_text(f"{'R' if revoked else 'V'}\t480101000000Z\t{'260101000000Z' if revoked else ''}\t{serial}"
+                         "\tunknown\t/CN=x\n")
+        written = pathlib.Path(f"{path}.new")
+        openssl("ocsp", "-index", index, "-CA", self.pem, "-rsigner", self.pem, "-rkey", self.key, "-issuer", self.pem,
+                "-cert", certificate.pem, "-respout", written, "-nmin", minutes)
+        written.rename(path)
+
     def serve(self, *certificates, version=None, asks=False, weak=False):
         """What a server speaks that has these; `asks`: clients must have one of this authority."""
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -76,9 +76,9 @@ def test_what_is_half_written_changes_nothing(served, authority):
 def test_what_is_in_use_is_shown(served, authority):
     tg = served
     lines = control.ask(tg.admin, "show cert").splitlines()
-    assert lines[0] == "# listener file not_after days_left kind sha256 names"
-    listener, file, not_after, days, kind, sha256, names = lines[1].split()
-    assert (listener, file, days, kind, names) == ("front", str(tg.pem), "59", "ecdsa-256", "site.example.org")
+    assert lines[0] == "# listener file not_after days_left kind sha256 names ocsp_until"
+    listener, file, not_after, days, kind, sha256, names, ocsp = lines[1].split()
+    assert (listener, file, days, kind, names, ocsp) == ("front", str(tg.pem), "59", "ecdsa-256", "site.example.org", "-")
     assert len(sha256) == 64 and len(not_after) == 20
     one = json.loads(control.ask(tg.admin, "show cert json"))[0]
     assert (one["sha256"], one["issuer"], one["not_after"]) == (sha256, "CN=tests", not_after)

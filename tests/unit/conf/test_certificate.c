@@ -37,7 +37,19 @@ take(const struct conf_pem *pem, void (*warn)(void *user, const char *text), voi
 	return 0;
 }
 
-static const struct conf_certificates of_test = {.take = take};
+/* Of this test: "OCSP x" of the certificate x. */
+static int
+check_ocsp(const struct conf_pem *pem, const char *der, size_t n,
+	   void (*warn)(void *user, const char *text), void *user, struct err *err)
+{
+	(void)warn;
+	(void)user;
+	if (n >= 6 && der[5] == pem->chain[5])
+		return 0;
+	return err_set(err, TG_EINVAL, "of another");
+}
+
+static const struct conf_certificates of_test = {.take = take, .check_ocsp = check_ocsp};
 
 static void
 put(const char *name, const char *text)
@@ -294,6 +306,71 @@ the_keeper_is_told_no_key(void **state)
 	conf_unref(conf);
 }
 
+static const char *
+ocsp_of(const struct conf *conf)
+{
+	return certificates_of(conf)->loaded[0].ocsp;
+}
+
+static void
+what_is_said_of_a_certificate_is_read_with_it(void **state)
+{
+	struct conf *conf;
+	struct conf *second;
+	size_t failed;
+
+	(void)state;
+	put("said.pem", "CERT 1 KEY 1");
+	put("elsewhere", "OCSP 1 elsewhere");
+	conf = load(entry("{ file = \"%s/said.pem\"; ocsp = \"%s/elsewhere\"; }"));
+	assert_non_null(conf);
+	assert_string_equal(ocsp_of(conf), "OCSP 1 elsewhere");
+	conf_unref(conf);
+	assert_null(load(entry("{ file = \"%s/said.pem\"; ocsp = \"%s/nowhere\"; }")));
+	assert_non_null(strstr(told, "nowhere: "));
+	assert_null(load(entry("{ file = \"%s\"; ocsp = \"%s/elsewhere\"; }")));
+	assert_non_null(strstr(told, "ocsp: not with a folder"));
+
+	conf = load(entry("\"%s/said.pem\""));
+	assert_null(ocsp_of(conf));
+	put("said.pem.ocsp", "OCSP 1");
+	second = renew(conf, &failed);
+	assert_string_equal(ocsp_of(second), "OCSP 1");
+	conf_unref(conf);
+	/* What holds is kept where something else comes after it, but for its own certificate only. */
+	put("said.pem.ocsp", "OCSP 2");
+	conf = renew(second, &failed);
+	assert_non_null(strstr(told, "said.pem.ocsp: of another"));
+	assert_string_equal(ocsp_of(conf), "OCSP 1");
+	conf_unref(second);
+	put("said.pem", "CERT 3 KEY 3");
+	second = renew(conf, &failed);
+	assert_int_equal(failed, 0);
+	assert_string_equal(certificates_of(second)->loaded[0].pem.chain, "CERT 3");
+	assert_null(ocsp_of(second));
+	conf_unref(conf);
+	conf_unref(second);
+}
+
+static void
+a_response_that_comes_is_seen(void **state)
+{
+	struct conf *conf;
+	uint64_t before;
+	char path[128];
+
+	(void)state;
+	put("seen.pem", "CERT 1 KEY 1");
+	conf = load(entry("\"%s/seen.pem\""));
+	before = conf_certificate_look(certificates_of(conf));
+	put("seen.pem.ocsp", "OCSP 1");
+	assert_true(conf_certificate_look(certificates_of(conf)) != before);
+	snprintf(path, sizeof(path), "%s/seen.pem.ocsp", folder);
+	assert_int_equal(unlink(path), 0);
+	assert_true(conf_certificate_look(certificates_of(conf)) == before);
+	conf_unref(conf);
+}
+
 int
 main(void)
 {
@@ -305,6 +382,8 @@ main(void)
 		cmocka_unit_test(what_is_read_anew_is_whole_or_as_it_was),
 		cmocka_unit_test(a_look_tells_changes_without_reading),
 		cmocka_unit_test(the_keeper_is_told_no_key),
+		cmocka_unit_test(what_is_said_of_a_certificate_is_read_with_it),
+		cmocka_unit_test(a_response_that_comes_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
