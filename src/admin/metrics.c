@@ -477,6 +477,7 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_sent_bytes_total", write_counter, TG_L_BYTES_OUT, "Bytes to clients."),
 	ROW(LISTENER, COUNTER, "listener_tls_handshakes_total", write_counter, TG_L_TLS_HANDSHAKES, "TLS handshakes that succeeded."),
 	ROW(LISTENER, COUNTER, "listener_tls_resumed_total", write_counter, TG_L_TLS_RESUMED, "TLS handshakes of these that resumed a session by its ticket."),
+	ROW(LISTENER, COUNTER, "listener_tls_throttles_total", write_counter, TG_L_TLS_THROTTLED, "Times accepting paused because handshake_rate was reached; clients wait."),
 	ROW(LISTENER, COUNTER, "listener_tls_stapled_total", write_counter, TG_L_TLS_STAPLED, "TLS handshakes of these in which the client got an OCSP response."),
 	ROW(LISTENER, COUNTER, "listener_tls_failures_total", write_handshakes_failed, TG_L_TLS_FAILED_CLOSED, "TLS handshakes that failed, by reason."),
 	ROW(LISTENER, COUNTER, "listener_tls_routed_total", write_counter, TG_L_TLS_ROUTED, "Connections routed by their ClientHello, which was passed on."),

@@ -10,6 +10,7 @@
 #include "backend/worker.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "base/throttle.h"
 #include "net/listen.h"
 #include "observe/counters.h"
 
@@ -45,6 +46,23 @@ static int64_t
 limit_of(const struct segment_shared *shared)
 {
 	return atomic_load_explicit(&shared->limit, memory_order_relaxed);
+}
+
+/* Takes a handshake of this moment from all that workers may begin. */
+static bool
+take_handshake(struct worker_listener *l)
+{
+	unsigned rate = l->tls != NULL ? l->conf->tls.handshake_rate : 0;
+
+	return rate == 0 || throttle_take(&l->shared->handshake_due_ns, rate, PAUSE_MS * 1000,
+					  loop_now(l->worker->loop));
+}
+
+static void
+give_handshake(struct worker_listener *l)
+{
+	if (l->tls != NULL && l->conf->tls.handshake_rate != 0)
+		throttle_give_back(&l->shared->handshake_due_ns, l->conf->tls.handshake_rate);
 }
 
 /* Takes a place in both limits. */
@@ -100,7 +118,7 @@ resume_accepting(struct worker_listener *l)
 {
 	if (!l->paused || l->n_sockets == 0)
 		return;
-	l->paused = false;
+	l->paused = l->is_throttled = false;
 	timer_clear(&l->resume);
 	if (watch_sockets(l) != 0)
 		pause_accepting(l);
@@ -135,7 +153,8 @@ void
 listener_released(struct worker_listener *l)
 {
 	give_place(l);
-	resume_accepting(l);
+	if (!l->is_throttled)
+		resume_accepting(l);
 	listener_left(l);
 }
 
@@ -166,9 +185,27 @@ on_accept_error(struct worker_listener *l, int error)
 	pause_accepting(l);
 }
 
-/* True: there may be more. */
+/* Others wait with the kernel. */
 static bool
-accept_some(struct accept_socket *s)
+may_accept(struct worker_listener *l, bool is_last)
+{
+	if (!take_place(l)) {
+		counter_add(l->counters, TG_L_REFUSED, 1);
+		pause_accepting(l);
+		return false;
+	}
+	if (is_last || take_handshake(l))
+		return true;
+	give_place(l);
+	counter_add(l->counters, TG_L_TLS_THROTTLED, 1);
+	pause_accepting(l);
+	l->is_throttled = true;
+	return false;
+}
+
+/* True: there may be more. `is_last`: nobody else will take them, so no rate holds them back. */
+static bool
+accept_some(struct accept_socket *s, bool is_last)
 {
 	struct worker_listener *l = s->listener;
 	int i;
@@ -177,16 +214,15 @@ accept_some(struct accept_socket *s)
 		struct accepted a = {.from.len = sizeof(a.from.u)};
 		int fd;
 
-		if (!take_place(l)) {
-			counter_add(l->counters, TG_L_REFUSED, 1);
-			pause_accepting(l);
+		if (!may_accept(l, is_last))
 			return false;
-		}
 		fd = accept4(s->fd, &a.from.u.sa, &a.from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			int error = errno;
 
 			give_place(l);
+			if (!is_last)
+				give_handshake(l);
 			if (error != EAGAIN)
 				on_accept_error(l, error);
 			return error != EAGAIN && !l->paused;
@@ -205,7 +241,7 @@ static void
 on_acceptable(struct watch *w, unsigned what)
 {
 	(void)what;
-	accept_some(TG_CONTAINER(w, struct accept_socket, watch));
+	accept_some(TG_CONTAINER(w, struct accept_socket, watch), false);
 }
 
 int
@@ -244,9 +280,11 @@ listener_take_waiting(struct worker_listener *l)
 	size_t i;
 	unsigned round;
 
+	if (l->is_throttled)
+		resume_accepting(l);
 	for (i = 0; i < l->n_sockets; i++)
 		for (round = 0; round <= l->conf->backlog / ACCEPT_BATCH; round++)
-			if (!accept_some(&l->sockets[i]))
+			if (!accept_some(&l->sockets[i], true))
 				break;
 }
 
@@ -263,5 +301,5 @@ listener_stop(struct worker_listener *l)
 	free(l->sockets);
 	l->sockets = NULL;
 	l->n_sockets = 0;
-	l->paused = false;
+	l->paused = l->is_throttled = false;
 }

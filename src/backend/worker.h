@@ -121,6 +121,7 @@ struct worker_listener {
 	size_t n_sockets;
 	struct timer resume; /* accept again after a pause */
 	bool paused;
+	bool is_throttled; /* paused, until time has passed */
 	bool is_leaving;
 	uint64_t walked;	 /* the number of the last walk that came here */
 	struct capture *capture; /* the last request that could not be read; NULL: none */

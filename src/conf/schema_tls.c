@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "base/throttle.h"
 #include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
 
@@ -199,6 +200,17 @@ static const struct conf_field tls_fields[] = {
 		ONLY_TLS,
 		.help = "Whether clients that ask for a name that no certificate has, or for none, are "
 			"refused.",
+	},
+	{
+		.key = "handshake_rate",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_listener, tls.handshake_rate),
+		.preset = "0",
+		.max = TG_THROTTLE_RATE_MAX,
+		ONLY_TLS,
+		.help = "How many handshakes a second the listener begins; 0: as many as come. After a rest as many may come "
+			"at once as in a tenth of a second. Beyond that new clients wait to be accepted, those with a session to "
+			"resume too, and nobody is refused before the backlog is full: who is connected has the processor.",
 	},
 	{
 		.key = "session_lifetime",

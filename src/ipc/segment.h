@@ -98,6 +98,7 @@ struct segment_shared {
 	_Atomic int64_t ramp_permille;
 	/* Listeners, and slot 0 for all: connections at a time; 0: no limit of its own. */
 	_Atomic int64_t limit;
+	_Atomic int64_t handshake_due_ns; /* listeners with handshake_rate; base/throttle.h */
 	_Atomic int64_t limit_max; /* slot 0: the most that files allow */
 	/* Slot 0: pipes for bulk of all workers, in use and at most. */
 	_Atomic int64_t pipes;

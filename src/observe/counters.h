@@ -31,6 +31,7 @@
 	X(TLS_HANDSHAKES, "tls_handshakes", "TLS handshakes that succeeded") \
 	X(TLS_RESUMED, "tls_resumed", "of these: of sessions resumed by ticket") \
 	X(TLS_STAPLED, "tls_stapled", "of these: with an OCSP response") \
+	X(TLS_THROTTLED, "tls_throttled", "times accepting paused because of handshake_rate") \
 	X(TLS_FAILED_CLOSED, "tls_failed_closed", "TLS handshakes the client left") \
 	X(TLS_FAILED_TIMEOUT, "tls_failed_timeout", "that did not end in time") \
 	X(TLS_FAILED_HTTP, "tls_failed_plain_http", "where the client spoke HTTP without TLS") \
