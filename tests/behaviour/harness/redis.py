@@ -1,11 +1,12 @@
 """A real redis-server, and what is in it."""
 
 import json
+import re
 import shutil
 import subprocess
 import urllib.parse
 
-from harness import net, process, settings
+from harness import certificates, net, process, settings
 
 PASSWORD = "of the owner"
 
@@ -17,13 +18,45 @@ def program(name):
     return path
 
 
+def speaks_tls():
+    """Whether tidegate does, with redis."""
+    said = subprocess.run([settings.program("tidegate"), "-VV"], capture_output=True, text=True, check=False)
+    return re.search(r"redis TLS\s+yes", said.stdout + said.stderr) is not None
+
+
+class Tls:
+    """What redises that speak TLS alone have in common, with each other too: certificates of both sides."""
+
+    def __init__(self, folder):
+        authority = certificates.Authority(folder)
+        authority.issue("server", f"IP:{net.ADDRESS}")
+        authority.issue("client")
+        self.folder = authority.folder
+
+    def lines(self):
+        return [f"tls-cert-file {self.folder}/server.pem", f"tls-key-file {self.folder}/server-key.pem",
+                f"tls-client-cert-file {self.folder}/client.pem", f"tls-client-key-file {self.folder}/client-key.pem",
+                f"tls-ca-cert-file {self.folder}/ca.pem", "tls-auth-clients yes", "tls-replication yes"]
+
+    def words(self):
+        """Of redis-cli."""
+        return ["--tls", "--cacert", f"{self.folder}/ca.pem", "--cert", f"{self.folder}/client.pem",
+                "--key", f"{self.folder}/client-key.pem"]
+
+    def store(self):
+        """Of `store`."""
+        return (f'ca = "{self.folder}/ca.pem"; certificate = "{self.folder}/client.pem"; '
+                f'key = "{self.folder}/client-key.pem";')
+
+
 class Redis:
     """At `address`, and on a unix socket at `path`. It can be killed and started again: both stay.
 
     users: {name: (password, rules)}, besides the owner, who may do anything with PASSWORD; none: nobody
-    needs a password."""
+    needs a password. tls: at `address` it speaks nothing else."""
 
-    def __init__(self, folder, users=None, name="redis", lines=(), under=(), bind=net.ADDRESS):
+    def __init__(self, folder, users=None, name="redis", lines=(), under=(), bind=net.ADDRESS, tls=None):
+        self.tls = tls
         self.folder, self.lines, self.under, self.bind = folder / name, lines, under, bind
         self.folder.mkdir(parents=True)
         self.port = net.free_port()
@@ -36,8 +69,8 @@ class Redis:
         self.start()
 
     def conf(self):
-        lines = [f"bind {self.bind}", f"port {self.port}", f"unixsocket {self.path}",
-                 'save ""', f"dir {self.folder}"]
+        lines = [f"bind {self.bind}", f"unixsocket {self.path}", 'save ""', f"dir {self.folder}"]
+        lines += [f"port 0\ntls-port {self.port}", *self.tls.lines()] if self.tls else [f"port {self.port}"]
         lines += [f"user {name} on >{password} {rules}"
                   for name, (password, rules) in self.users.items()]
         lines += self.lines
@@ -85,9 +118,10 @@ class Sentinels:
 
     MASTER = "tide"
 
-    def __init__(self, folder):
-        self.master = Redis(folder, name="master")
-        self.copy = Redis(folder, name="copy",
+    def __init__(self, folder, tls=None):
+        self.tls = tls
+        self.master = Redis(folder, name="master", tls=tls)
+        self.copy = Redis(folder, name="copy", tls=tls,
                           lines=[f"replicaof {net.ADDRESS} {self.master.port}", "repl-diskless-sync-delay 0",
                                  f"replica-announce-ip {net.ADDRESS}"])
         settings.wait_until(lambda: self.copy.ask("role")[3] == "connected",
@@ -105,8 +139,9 @@ class Sentinels:
     def configure(self, port):
         folder = self.folder / f"sentinel-{port}"
         folder.mkdir()
+        where = "\n".join([f"port 0\ntls-port {port}", *self.tls.lines()]) if self.tls else f"port {port}"
         (folder / "sentinel.conf").write_text(f"""bind {net.ADDRESS}
-port {port}
+{where}
 dir {folder}
 protected-mode no
 sentinel announce-ip {net.ADDRESS}
@@ -121,9 +156,9 @@ sentinel failover-timeout {self.MASTER} 5000
         return process.Program([program("redis-server"), f"{folder}/sentinel.conf", "--sentinel"],
                                folder, name=f"sentinel-{port}-{self.starts}")
 
-    @staticmethod
-    def ask_text(port, *words):
-        return subprocess.run([program("redis-cli"), "-h", net.ADDRESS, "-p", str(port), *words],
+    def ask_text(self, port, *words):
+        tls = self.tls.words() if self.tls else []
+        return subprocess.run([program("redis-cli"), "-h", net.ADDRESS, "-p", str(port), *tls, *words],
                               capture_output=True, text=True, check=False, timeout=settings.TIMEOUT).stdout
 
     def ask(self, port, key):
@@ -139,7 +174,7 @@ sentinel failover-timeout {self.MASTER} 5000
 
     def url(self):
         hosts = ",".join(f"{net.ADDRESS}:{port}" for port in self.ports)
-        return f"redis+sentinel://{hosts}/{self.MASTER}"
+        return f"{'rediss' if self.tls else 'redis'}+sentinel://{hosts}/{self.MASTER}"
 
     def has_copied(self, key):
         return self.copy.ask("exists", key) == 1
@@ -154,7 +189,8 @@ sentinel failover-timeout {self.MASTER} 5000
 class Cluster:
     """A Redis Cluster of three masters; the one that has `key` has a copy, which the others make master by real votes."""
 
-    def __init__(self, folder, key):
+    def __init__(self, folder, key, tls=None):
+        self.tls = tls
         self.nodes = [self.start(folder, f"node-{i}") for i in range(4)]
         self.slot = int(self.nodes[0].ask("cluster", "keyslot", key))
         self.give_slots(self.nodes[:3])
@@ -165,11 +201,11 @@ class Cluster:
         self.copy.ask("cluster", "replicate", self.master.ask("cluster", "myid"))
         settings.wait_until(lambda: self.copy.ask("role")[3] == "connected", "the copy to follow")
 
-    @staticmethod
-    def start(folder, name):
+    def start(self, folder, name):
         bus = net.free_port()
-        node = Redis(folder, name=name, lines=["cluster-enabled yes", f"cluster-port {bus}", "cluster-node-timeout 3000", f"cluster-announce-ip {net.ADDRESS}",
-                                               "repl-diskless-sync-delay 0", "cluster-config-file nodes.conf"])
+        lines = ["cluster-enabled yes", f"cluster-port {bus}", "cluster-node-timeout 3000",
+                 f"cluster-announce-ip {net.ADDRESS}", "repl-diskless-sync-delay 0", "cluster-config-file nodes.conf"]
+        node = Redis(folder, name=name, lines=lines + (["tls-cluster yes"] if self.tls else []), tls=self.tls)
         node.bus = bus
         return node
 
@@ -187,7 +223,7 @@ class Cluster:
         return "cluster_state:ok" in said and "cluster_known_nodes:4" in said
 
     def url(self):
-        return "redis+cluster://" + ",".join(self.nodes[i].address for i in (0, 1))
+        return f"{'rediss' if self.tls else 'redis'}+cluster://" + ",".join(self.nodes[i].address for i in (0, 1))
 
     def look_after(self):
         """Nodes do that themselves."""

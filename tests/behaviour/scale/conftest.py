@@ -17,9 +17,9 @@ MODULES = {"target": {"stable_window": "1s", "panic_window": "100ms", "down_stab
 LEASE = 5.0 if settings.sanitizers() else 1.5
 
 
-def shared_store(url, instance):
+def shared_store(url, instance, tls=None):
     """`store` of one of them, which may be stopped for longer than a lease."""
-    return (f'store = {{ type = "redis"; url = "{url}"; instance = "{instance}"; '
+    return (f'store = {{ type = "redis"; url = "{url}"; instance = "{instance}"; {tls.store() if tls else ""} '
             f'lease = "{int(LEASE * 1000)}ms"; timeout = "{int(LEASE * 200)}ms"; }}; watchdog = "1m";')
 
 

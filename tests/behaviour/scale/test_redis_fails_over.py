@@ -1,20 +1,28 @@
 """Sentinels, or the masters of a cluster, make the copy of a redis its master: the store goes over to it, and who leads does so all
-the same."""
+the same; in the clear and by TLS."""
 
 import json
 
 import pytest
 
 from harness import control, settings
-from harness.redis import Cluster, Sentinels
+from harness.redis import Cluster, Sentinels, Tls, speaks_tls
 from scale.conftest import shared_store
 
 PLAIN = 'metric = "in-flight"; target = 2; min = 1; max = 4; '
 
 
-@pytest.fixture(params=["sentinels", "cluster"])
+BY_TLS = pytest.mark.skipif(not speaks_tls(), reason="tidegate is built with a hiredis without TLS")
+
+
+@pytest.fixture(params=["sentinels", "cluster", pytest.param("sentinels by tls", marks=BY_TLS),
+                        pytest.param("cluster by tls", marks=BY_TLS)])
 def redises(request, tmp_path):
-    all_of_them = Sentinels(tmp_path) if request.param == "sentinels" else Cluster(tmp_path, "tg:{site}:lease")
+    tls = Tls(tmp_path / "tls") if "tls" in request.param else None
+    if "sentinels" in request.param:
+        all_of_them = Sentinels(tmp_path, tls)
+    else:
+        all_of_them = Cluster(tmp_path, "tg:{site}:lease", tls)
     yield all_of_them
     all_of_them.stop()
 
@@ -22,7 +30,7 @@ def redises(request, tmp_path):
 def test_a_failover_is_survived(scaled, redises, programs):
     made = {}
     for name in ("a", "b"):
-        made[name] = scaled(PLAIN, top=shared_store(redises.url(), name), instance=name, programs=programs.provider(),
+        made[name] = scaled(PLAIN, top=shared_store(redises.url(), name, redises.tls), instance=name, programs=programs.provider(),
                             environment=programs.environment())
 
     def leads():
