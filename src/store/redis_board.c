@@ -1,6 +1,5 @@
 #include "store/redis_board.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -14,9 +13,6 @@
 #define LOOK_MS   500u
 #define TEXT_SIZE 256u
 #define CLOCK_MAX_MS (INT64_C(1) << 50)
-
-static const struct batch_kind kind_load = {.name = "SCRIPT", .answer = REDIS_REPLY_STRING};
-static const struct batch_kind kind_board = {.name = "EVALSHA", .answer = REDIS_REPLY_STRING};
 
 /* One that redis was not told of yet. */
 struct board_order {
@@ -50,6 +46,7 @@ board_init(struct redis_board *b, struct store *store, const struct conf_store *
 	   const char *instance, void (*flush)(struct store *s))
 {
 	*b = (struct redis_board){.store = store,
+				  .script = {.kind = &redis_script_board},
 				  .instance = instance,
 				  .flush = flush,
 				  .is_on = conf->share_orders};
@@ -179,25 +176,17 @@ board_is_pending(const struct redis_board *b)
 void
 board_add(struct redis_board *b, struct redis_batch *batch)
 {
-	size_t before = batch->n_items;
+	static const char *const keys[] = {TG_BOARD_KEY, TG_BOARD_KEY ":number"};
 	struct board_order *o;
 	char *question;
+	bool is_added;
 
-	if (!board_is_pending(b))
+	if (!board_is_pending(b) || !script_is_ready(&b->script, batch))
 		return;
-	if (b->sha[0] == '\0') {
-		(void)batch_add(batch, &kind_load, NULL, 3,
-				(const char *[]){kind_load.name, "LOAD", redis_script_board}, NULL);
-		return;
-	}
 	question = question_of(b);
-	if (question != NULL)
-		(void)batch_add(batch, &kind_board, NULL, 6,
-				(const char *[]){kind_board.name, b->sha, "2", TG_BOARD_KEY,
-						 TG_BOARD_KEY ":number", question},
-				NULL);
+	is_added = question != NULL && script_run(&b->script, batch, NULL, keys, 2, question);
 	free(question);
-	if (batch->n_items == before)
+	if (!is_added)
 		return;
 	b->is_pending = false;
 	b->is_asked = true;
@@ -210,15 +199,14 @@ board_add(struct redis_board *b, struct redis_batch *batch)
 bool
 board_has_asked(const struct batch_kind *kind)
 {
-	return kind == &kind_board || kind == &kind_load;
+	return script_has_asked(&redis_script_board, kind);
 }
 
 bool
 board_again(struct redis_board *b, const struct batch_item *item, const redisReply *reply)
 {
-	if (item->kind != &kind_board || strncmp(reply->str, "NOSCRIPT", 8) != 0)
+	if (!script_is_lost(&b->script, item, reply))
 		return false;
-	b->sha[0] = '\0';
 	b->is_asked = false;
 	b->is_pending = true;
 	return true;
@@ -322,19 +310,6 @@ on_heard(void *user, const struct store_order *order)
 		b->store->ordered(b->store->ordered_user, order);
 }
 
-static bool
-take_sha(struct redis_board *b, const redisReply *reply)
-{
-	if (reply->len != sizeof(b->sha) - 1)
-		return false;
-	for (size_t i = 0; i < reply->len; i++) {
-		if (!isxdigit((unsigned char)reply->str[i]))
-			return false;
-	}
-	memcpy(b->sha, reply->str, sizeof(b->sha));
-	return true;
-}
-
 bool
 board_answered(struct redis_board *b, const struct batch_item *item, const redisReply *reply)
 {
@@ -342,8 +317,8 @@ board_answered(struct redis_board *b, const struct batch_item *item, const redis
 	struct board_order *next;
 	int64_t newest;
 
-	if (item->kind == &kind_load)
-		return take_sha(b, reply);
+	if (item->kind == &redis_script_board.load)
+		return script_loaded(&b->script, reply);
 	for (o = TAILQ_FIRST(&b->waiting); o != NULL; o = next) {
 		next = TAILQ_NEXT(o, link);
 		if (o->is_sent)

@@ -9,7 +9,7 @@
 
 #include <hiredis/hiredis.h>
 
-#include "store/redis_batch.h"
+#include "store/redis_script.h"
 #include "store/store.h"
 
 #define TG_BOARD_WAITING_MAX 256u /* orders that redis was not told of yet: then the oldest go */
@@ -22,7 +22,7 @@ struct redis_board {
 	const char *instance;
 	void (*flush)(struct store *s);
 	bool is_on;
-	char sha[41];      /* of the script; "": to be loaded */
+	struct script script;
 	struct timer timer;
 	bool is_pending;   /* a question is due */
 	bool is_asked;     /* one is under way */

@@ -1,10 +1,51 @@
 #include "store/redis_script.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 bool
-script_take_sha(const redisReply *reply, char ret[TG_SHA_SIZE])
+script_is_ready(const struct script *s, struct redis_batch *b)
+{
+	const char *argv[] = {s->kind->load.name, "LOAD", s->kind->text};
+
+	if (s->sha[0] != '\0')
+		return true;
+	(void)batch_add(b, &s->kind->load, NULL, 3, argv, NULL);
+	return false;
+}
+
+bool
+script_run(const struct script *s, struct redis_batch *b, void *record, const char *const *keys,
+	   unsigned n_keys, const char *argument)
+{
+	char count[16];
+	const char *argv[4 + TG_SCRIPT_KEYS] = {s->kind->run.name, s->sha, count};
+
+	snprintf(count, sizeof(count), "%u", n_keys);
+	for (unsigned i = 0; i < n_keys; i++)
+		argv[3 + i] = keys[i];
+	argv[3 + n_keys] = argument;
+	return batch_add(b, &s->kind->run, record, 4 + n_keys, argv, NULL);
+}
+
+bool
+script_has_asked(const struct script_kind *kind, const struct batch_kind *of)
+{
+	return of == &kind->run || of == &kind->load;
+}
+
+bool
+script_is_lost(struct script *s, const struct batch_item *item, const redisReply *reply)
+{
+	if (item->kind != &s->kind->run || strncmp(reply->str, "NOSCRIPT", 8) != 0)
+		return false;
+	s->sha[0] = '\0';
+	return true;
+}
+
+bool
+script_loaded(struct script *s, const redisReply *reply)
 {
 	if (reply->len != TG_SHA_SIZE - 1)
 		return false;
@@ -12,11 +53,13 @@ script_take_sha(const redisReply *reply, char ret[TG_SHA_SIZE])
 		if (!isxdigit((unsigned char)reply->str[i]))
 			return false;
 	}
-	memcpy(ret, reply->str, TG_SHA_SIZE);
+	memcpy(s->sha, reply->str, TG_SHA_SIZE);
 	return true;
 }
 
-const char redis_script_exchange[] =
+/*** Texts ***/
+
+static const char exchange[] =
 	"local q = cjson.decode(ARGV[1])\n"
 	"local time = redis.call('TIME')\n"
 	"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
@@ -98,7 +141,7 @@ const char redis_script_exchange[] =
 	"end\n"
 	"return cjson.encode(a)\n";
 
-const char redis_script_board[] =
+static const char board[] =
 	"local q = cjson.decode(ARGV[1])\n"
 	"local time = redis.call('TIME')\n"
 	"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
@@ -139,7 +182,7 @@ const char redis_script_board[] =
 	"end\n"
 	"return cjson.encode({number = last, now = now, orders = told})\n";
 
-const char redis_script_votes[] =
+static const char votes[] =
 	"local q = cjson.decode(ARGV[1])\n"
 	"local time = redis.call('TIME')\n"
 	"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
@@ -161,3 +204,13 @@ const char redis_script_votes[] =
 	"end\n"
 	"redis.call('PEXPIRE', KEYS[1], string.format('%.0f', q.lease))\n"
 	"return cjson.encode({others = others})\n";
+
+#define SCRIPT(is)                                                                                 \
+	{                                                                                          \
+		.text = (is), .load = {.name = "SCRIPT", .answer = REDIS_REPLY_STRING},            \
+		.run = {.name = "EVALSHA", .answer = REDIS_REPLY_STRING},                          \
+	}
+
+const struct script_kind redis_script_exchange = SCRIPT(exchange);
+const struct script_kind redis_script_board = SCRIPT(board);
+const struct script_kind redis_script_votes = SCRIPT(votes);

@@ -1,8 +1,8 @@
 /*
- * store/redis_script.h: what redis itself runs for us: one exchange of a service, all of it at once.
+ * store/redis_script.h: what redis itself runs for us, all of it at once.
  *
- * Keys, in order: lease, epoch, instances, part, fleet, state; one argument, a JSON object of share_question(), one
- * answer, of which share_answer() knows. doc/internals/store.md tells what it does.
+ * Redis is sent the text once (SCRIPT LOAD) and knows it by a name from then on (EVALSHA). One that does not know it any
+ * more, or a node of a cluster that never did, says NOSCRIPT, and is sent it again. doc/internals/store.md tells what each script does.
  */
 #ifndef TG_STORE_REDIS_SCRIPT_H
 #define TG_STORE_REDIS_SCRIPT_H
@@ -10,13 +10,41 @@
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 
-#define TG_SCRIPT_KEYS 6u
+#include "store/redis_batch.h"
+
+#define TG_SCRIPT_KEYS 6u /* at most */
 #define TG_SHA_SIZE    41u
 
-/* The answer to SCRIPT LOAD. False: it is none. */
-bool script_take_sha(const redisReply *reply, char ret[TG_SHA_SIZE]);
+/* One of those below. */
+struct script_kind {
+	const char *text;
+	struct batch_kind load;
+	struct batch_kind run;
+};
 
-extern const char redis_script_exchange[];
+/* Zeroed but for its kind: not loaded. Storage is the owner's. */
+struct script {
+	const struct script_kind *kind;
+	char sha[TG_SHA_SIZE]; /* "": to be loaded */
+};
+
+/* False: it is to be loaded first, and that is added where it finds room. */
+bool script_is_ready(const struct script *s, struct redis_batch *b);
+/* With these keys and one argument; its answer is of `record`. False, and nothing is added: it finds no room. */
+bool script_run(const struct script *s, struct redis_batch *b, void *record,
+		const char *const *keys, unsigned n_keys, const char *argument);
+/* Whether an answer is to one of the above. */
+bool script_has_asked(const struct script_kind *kind, const struct batch_kind *of);
+/* Redis does not know it: what was asked is to be asked again. */
+bool script_is_lost(struct script *s, const struct batch_item *item, const redisReply *reply);
+/* The answer to the load. False: it is none. */
+bool script_loaded(struct script *s, const redisReply *reply);
+
+/*
+ * One exchange of a service. Keys, in order: lease, epoch, instances, part, fleet, state; the argument is a JSON object of
+ * share_question(), of the answer share_answer() knows.
+ */
+extern const struct script_kind redis_script_exchange;
 
 /*
  * KEYS: the hash of orders, the number of the last one. ARGV: {"instance", "known", "orders":[{"key", "at", "value",
@@ -24,12 +52,12 @@ extern const char redis_script_exchange[];
  * most; the rest when it is asked again. The later order of a thing counts, wherever it was given.
  */
 #define TG_BOARD_KEY "tg:{*}:orders"
-extern const char redis_script_board[];
+extern const struct script_kind redis_script_board;
 
 /*
  * KEYS: the hash of votes of a service. ARGV: {"instance", "lease", "backends": {name: "up|down address"}, or nothing when it ends}.
  * Answers {"others": {instance: {"age", "backends"}}}, of those that told within the lease, 63 at most. The word of each ends by itself.
  */
-extern const char redis_script_votes[];
+extern const struct script_kind redis_script_votes;
 
 #endif

@@ -15,8 +15,6 @@
 #define LOOKS        3u  /* of a lease */
 #define MEMORY_TURNS 10u /* of the timer */
 
-static const struct batch_kind kind_load = {.name = "SCRIPT", .answer = REDIS_REPLY_STRING};
-static const struct batch_kind kind_exchange = {.name = "EVALSHA", .answer = REDIS_REPLY_STRING};
 /* Who may not ask for it does not know. */
 static const struct batch_kind kind_memory = {
 	.name = "INFO", .answer = REDIS_REPLY_STRING, .also = "NOPERM"};
@@ -54,7 +52,8 @@ shares_init(struct redis_shares *shares, struct store *store, const struct conf_
 {
 	uint64_t dice = hash_number(wall_read().us ^ hash_number((uint64_t)getpid()));
 
-	*shares = (struct redis_shares){.store = store, .flush = flush};
+	*shares = (struct redis_shares){
+		.store = store, .script = {.kind = &redis_script_exchange}, .flush = flush};
 	LIST_INIT(&shares->all);
 	snprintf(shares->run, sizeof(shares->run), "%016" PRIx64, dice);
 	snprintf(shares->instance, sizeof(shares->instance), "%s",
@@ -161,32 +160,23 @@ shares_are_pending(const struct redis_shares *shares, const struct share_reach *
 	return false;
 }
 
-static void
-add_load(struct redis_batch *b)
-{
-	const char *argv[] = {kind_load.name, "LOAD", redis_script_exchange};
-
-	(void)batch_add(b, &kind_load, NULL, 3, argv, NULL);
-}
-
 static bool
 add_exchange(struct redis_shares *shares, struct redis_batch *b, struct share *share)
 {
 	static const char *const kinds[TG_SCRIPT_KEYS] = {"lease", "epoch", "instances",
 							  "i:",    "fleet", "state"};
 	char keys[TG_SCRIPT_KEYS][KEY_SIZE];
-	const char *argv[4 + TG_SCRIPT_KEYS] = {kind_exchange.name, shares->sha, "6"};
+	const char *list[TG_SCRIPT_KEYS];
 	char *question = share_question(share, &shares->self, mono_read());
 	bool is_added;
 
 	for (unsigned i = 0; i < TG_SCRIPT_KEYS; i++) {
 		snprintf(keys[i], KEY_SIZE, "tg:{%s}:%s%s", share->service, kinds[i],
 			 kinds[i][1] == ':' ? shares->instance : "");
-		argv[3 + i] = keys[i];
+		list[i] = keys[i];
 	}
-	argv[3 + TG_SCRIPT_KEYS] = question;
 	is_added = question != NULL &&
-		   batch_add(b, &kind_exchange, share, 4 + TG_SCRIPT_KEYS, argv, NULL);
+		   script_run(&shares->script, b, share, list, TG_SCRIPT_KEYS, question);
 	free(question);
 	return is_added;
 }
@@ -206,12 +196,8 @@ shares_add(struct redis_shares *shares, struct redis_batch *b, const struct shar
 
 	if (shares->is_asking_memory && is_any_told(shares))
 		add_memory(shares, b);
-	if (!shares_are_pending(shares, reach))
+	if (!shares_are_pending(shares, reach) || !script_is_ready(&shares->script, b))
 		return;
-	if (shares->sha[0] == '\0') {
-		add_load(b);
-		return;
-	}
 	LIST_FOREACH(share, &shares->all, link) {
 		if (!is_due(share, reach) || !add_exchange(shares, b, share))
 			continue;
@@ -226,7 +212,7 @@ shares_add(struct redis_shares *shares, struct redis_batch *b, const struct shar
 bool
 shares_have_asked(const struct batch_kind *kind)
 {
-	return kind == &kind_exchange || kind == &kind_load || kind == &kind_memory;
+	return script_has_asked(&redis_script_exchange, kind) || kind == &kind_memory;
 }
 
 bool
@@ -234,9 +220,8 @@ shares_again(struct redis_shares *shares, const struct batch_item *item, const r
 {
 	struct share *share = item->record;
 
-	if (item->kind != &kind_exchange || strncmp(reply->str, "NOSCRIPT", 8) != 0)
+	if (!script_is_lost(&shares->script, item, reply))
 		return false;
-	shares->sha[0] = '\0';
 	share->is_pending = true;
 	return true;
 }
@@ -271,9 +256,9 @@ bool
 shares_answered(struct redis_shares *shares, const struct batch_item *item,
 		const redisReply *reply)
 {
-	if (item->kind == &kind_load)
-		return script_take_sha(reply, shares->sha);
-	if (item->kind == &kind_exchange)
+	if (item->kind == &redis_script_exchange.load)
+		return script_loaded(&shares->script, reply);
+	if (item->kind == &redis_script_exchange.run)
 		return take_exchange(shares, item->record, reply);
 	take_memory(shares, reply);
 	return true;
@@ -284,7 +269,7 @@ shares_release(const struct batch_item *item)
 {
 	struct share *share = item->record;
 
-	if (item->kind != &kind_exchange)
+	if (item->kind != &redis_script_exchange.run)
 		return;
 	share->is_sent = false;
 	if (!share->is_gone || share->is_pending)

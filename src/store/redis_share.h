@@ -20,7 +20,7 @@ struct redis_shares {
 	char run[TG_RUN_SIZE]; /* of this process alone */
 	struct share_self self;
 	char instance[TG_STORE_INSTANCE];
-	char sha[TG_SHA_SIZE]; /* of the script; "": to be loaded */
+	struct script script;
 	struct timer timer;
 	void (*flush)(struct store *s);
 	unsigned n_timers;

@@ -14,9 +14,6 @@
 #define LOOK_MS  500u
 #define KEY_SIZE 512u
 
-static const struct batch_kind kind_load = {.name = "SCRIPT", .answer = REDIS_REPLY_STRING};
-static const struct batch_kind kind_votes = {.name = "EVALSHA", .answer = REDIS_REPLY_STRING};
-
 /* One service. */
 struct ballot {
 	LIST_ENTRY(ballot) link;
@@ -48,6 +45,7 @@ ballots_init(struct redis_votes *v, struct store *store, const struct conf_store
 	     const char *instance, void (*flush)(struct store *s))
 {
 	*v = (struct redis_votes){.store = store,
+				  .script = {.kind = &redis_script_votes},
 				  .instance = instance,
 				  .lease_ms = conf->lease_ms,
 				  .flush = flush};
@@ -222,8 +220,7 @@ add_ballot(struct redis_votes *v, struct redis_batch *b, struct ballot *ballot)
 
 	snprintf(key, sizeof(key), "tg:{%s}:votes", ballot->service);
 	if (question != NULL &&
-	    batch_add(b, &kind_votes, ballot, 5,
-		      (const char *[]){kind_votes.name, v->sha, "1", key, question}, NULL)) {
+	    script_run(&v->script, b, ballot, (const char *[]){key}, 1, question)) {
 		ballot->is_pending = false;
 		ballot->is_sent = true;
 	}
@@ -235,13 +232,8 @@ ballots_add(struct redis_votes *v, struct redis_batch *b, const struct share_rea
 {
 	struct ballot *ballot;
 
-	if (!ballots_are_pending(v, reach))
+	if (!ballots_are_pending(v, reach) || !script_is_ready(&v->script, b))
 		return;
-	if (v->sha[0] == '\0') {
-		(void)batch_add(b, &kind_load, NULL, 3,
-				(const char *[]){kind_load.name, "LOAD", redis_script_votes}, NULL);
-		return;
-	}
 	LIST_FOREACH(ballot, &v->all, link) {
 		if (is_due(ballot, reach))
 			add_ballot(v, b, ballot);
@@ -253,15 +245,14 @@ ballots_add(struct redis_votes *v, struct redis_batch *b, const struct share_rea
 bool
 ballots_have_asked(const struct batch_kind *kind)
 {
-	return kind == &kind_votes || kind == &kind_load;
+	return script_has_asked(&redis_script_votes, kind);
 }
 
 bool
 ballots_again(struct redis_votes *v, const struct batch_item *item, const redisReply *reply)
 {
-	if (item->kind != &kind_votes || strncmp(reply->str, "NOSCRIPT", 8) != 0)
+	if (!script_is_lost(&v->script, item, reply))
 		return false;
-	v->sha[0] = '\0';
 	((struct ballot *)item->record)->is_pending = true;
 	return true;
 }
@@ -272,8 +263,8 @@ ballots_answered(struct redis_votes *v, const struct batch_item *item, const red
 	struct ballot *ballot = item->record;
 	struct store *s = v->store;
 
-	if (item->kind == &kind_load)
-		return script_take_sha(reply, v->sha);
+	if (item->kind == &redis_script_votes.load)
+		return script_loaded(&v->script, reply);
 	if (votes_read(reply->str, reply->len, mono_read(), &ballot->heard) < 0)
 		return false;
 	if (!ballot->is_gone && s->voted != NULL)
@@ -286,7 +277,7 @@ ballots_release(const struct batch_item *item)
 {
 	struct ballot *ballot = item->record;
 
-	if (item->kind != &kind_votes)
+	if (item->kind != &redis_script_votes.run)
 		return;
 	ballot->is_sent = false;
 	if (!ballot->is_gone || ballot->is_pending)

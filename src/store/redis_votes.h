@@ -20,7 +20,7 @@ struct redis_votes {
 	const char *instance;
 	uint64_t lease_ms;
 	struct ballot_list all;
-	char sha[TG_SHA_SIZE]; /* of the script; "": to be loaded */
+	struct script script;
 	struct timer timer;
 	void (*flush)(struct store *s);
 };
