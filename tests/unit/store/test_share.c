@@ -1,18 +1,13 @@
 /* store/share.c and store/redis_share.c: several stores on one real redis, as instances of tidegate have them. */
 #include <stdlib.h>
 
-#include "unit/store/world.h"
+#define LEASE_MS 2000u
+
+#include "unit/store/two_stores.h"
 
 #include "store/share.h"
 
-#define LEASE_MS 2000u
-
-enum { A, B, N };
-
-static struct world world; /* its loop and its redis */
-static struct store *stores[N];
 static unsigned heard[N];
-static redisContext *asker;
 
 static void
 on_heard(void *user, const char *service)
@@ -21,38 +16,10 @@ on_heard(void *user, const char *service)
 	++*(unsigned *)user;
 }
 
-static struct store *
-open_as(const char *instance)
-{
-	char url[64];
-	char name[16];
-	struct conf_store conf = {.type = TG_STORE_REDIS,
-				  .url = url,
-				  .decisions = 1000,
-				  .timeout_ms = fake_limit_ms(),
-				  .instance = name,
-				  .share_orders = true,
-				  .lease_ms = LEASE_MS};
-	struct store *store;
-	struct err err = {.text = ""};
-
-	snprintf(url, sizeof(url), "redis://127.0.0.1:%u", world.redis.port);
-	snprintf(name, sizeof(name), "%s", instance);
-	if (store_open(&conf, world.loop, NULL, NULL, NULL, &store, &err) < 0)
-		fail_msg("%s", err.text);
-	assert_string_equal(store_instance(store), instance);
-	return store;
-}
-
 static void
 open_two(void)
 {
-	if (!fake_redis_is_here())
-		skip(); /* needs redis-server */
-	fake_redis_start(&world.redis);
-	asker = fake_redis_connect(&world.redis);
-	stores[A] = open_as("a");
-	stores[B] = open_as("b");
+	open_two_stores();
 	for (unsigned i = 0; i < N; i++)
 		store_listen(stores[i], on_heard, &heard[i]);
 }
@@ -70,14 +37,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	if (asker != NULL)
-		redisFree(asker);
-	asker = NULL;
-	for (unsigned i = 0; i < N; i++) {
-		store_close(stores[i], 0);
-		stores[i] = NULL;
-	}
-	world_fini(&world);
+	close_two_stores();
 	return 0;
 }
 

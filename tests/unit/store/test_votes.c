@@ -1,19 +1,14 @@
 /* store/votes.c and store/redis_votes.c: what instances find of backends, as text, and by way of a real redis. */
-#include "unit/store/world.h"
+#define LEASE_MS 60000u
+
+#include "unit/store/two_stores.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 
 #include "store/votes.h"
 
-#define LEASE_MS 60000u
-
-enum { A, B, N };
-
-static struct world world; /* its loop and its redis */
-static struct store *stores[N];
 static unsigned voted[N];
-static redisContext *asker;
 
 static struct addr
 at(const char *text)
@@ -108,27 +103,6 @@ on_voted(void *user, const char *service)
 	++*(unsigned *)user;
 }
 
-static struct store *
-open_as(const char *instance)
-{
-	char url[64];
-	char name[16];
-	struct conf_store conf = {.type = TG_STORE_REDIS,
-				  .url = url,
-				  .decisions = 1000,
-				  .timeout_ms = fake_limit_ms(),
-				  .instance = name,
-				  .lease_ms = LEASE_MS};
-	struct store *store;
-	struct err err = {.text = ""};
-
-	snprintf(url, sizeof(url), "redis://127.0.0.1:%u", world.redis.port);
-	snprintf(name, sizeof(name), "%s", instance);
-	if (store_open(&conf, world.loop, NULL, NULL, NULL, &store, &err) < 0)
-		fail_msg("%s", err.text);
-	return store;
-}
-
 static int
 setup(void **state)
 {
@@ -141,30 +115,16 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	if (asker != NULL)
-		redisFree(asker);
-	asker = NULL;
-	for (unsigned i = 0; i < N; i++) {
-		store_close(stores[i], 0);
-		stores[i] = NULL;
-	}
-	world_fini(&world);
+	close_two_stores();
 	return 0;
 }
 
 static void
 open_two(void)
 {
-	static const char *const names[N] = {"a", "b"};
-
-	if (!fake_redis_is_here())
-		skip(); /* needs redis-server */
-	fake_redis_start(&world.redis);
-	asker = fake_redis_connect(&world.redis);
-	for (unsigned i = 0; i < N; i++) {
-		stores[i] = open_as(names[i]);
+	open_two_stores();
+	for (unsigned i = 0; i < N; i++)
 		store_listen_votes(stores[i], on_voted, &voted[i]);
-	}
 }
 
 static void
