@@ -99,7 +99,15 @@ propose_unsure(struct tg_proposal *p, const struct tg_snapshot *s, const char *f
 	va_end(ap);
 }
 
-/* Requests a backend serves at a time, by an option or else by the service; 0: not known. */
+/* The option of those that must know it. */
+#define OPTION_CONCURRENCY                                                                         \
+	{                                                                                          \
+		.name = "concurrency", .type = TG_OPTION_NUMBER, .min = 1, .max = 10000,           \
+		.help = "Requests that one backend serves at a time without getting slower. Not "  \
+			"given: max_connections_per_backend.",                                     \
+	}
+
+/* Requests a backend serves at a time, by that option or else by the service; 0: not known. */
 static inline uint32_t
 figure_concurrency(const struct tg_value *option, const struct tg_snapshot *s)
 {

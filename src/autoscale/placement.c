@@ -18,6 +18,20 @@ placement_by(const struct scaled *s)
 	return (struct sched_by){.module = s->scheduler, .values = s->scheduler_values};
 }
 
+int
+placement_by_name(const char *scheduler, struct tg_value values[TG_OPTIONS_MAX],
+		  struct sched_by *ret)
+{
+	const struct tg_module *module = module_find(TG_MODULE_SCHEDULER, scheduler);
+	struct err err;
+	size_t bad;
+
+	if (module == NULL || module_values(module, NULL, 0, values, &bad, &err) < 0)
+		return -TG_ENOENT;
+	*ret = (struct sched_by){.module = module, .values = values};
+	return 0;
+}
+
 int32_t
 placement_node(const struct placement *p, const char *name)
 {

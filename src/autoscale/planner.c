@@ -47,12 +47,7 @@ static const struct tg_option options[] = {
 			 .max = 3600,
 			 .help = "What each start and each stop costs beside the time it takes: as much as a backend in "
 				 "this time."},
-	[CONCURRENCY] = {.name = "concurrency",
-			 .type = TG_OPTION_NUMBER,
-			 .min = 1,
-			 .max = 10000,
-			 .help = "Requests that one backend serves at a time without getting slower. Not "
-				 "given: max_connections_per_backend."},
+	[CONCURRENCY] = OPTION_CONCURRENCY,
 	[FORECAST] = {.name = "forecast",
 		      .type = TG_OPTION_BOOLEAN,
 		      .preset = "true",

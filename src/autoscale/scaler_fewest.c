@@ -97,16 +97,14 @@ ask(const struct scaler *s, const struct sched_by *by, uint32_t deadline_ms)
 int
 scaler_ask_fewest(const struct scaler *s, const char *scheduler)
 {
-	const struct tg_module *module = module_find(TG_MODULE_SCHEDULER, scheduler);
 	struct tg_value values[TG_OPTIONS_MAX];
-	struct sched_by by = {.module = module, .values = values};
 	const struct tg_scheduler *ops;
-	struct err err;
-	size_t bad;
+	struct sched_by by;
+	int r = placement_by_name(scheduler, values, &by);
 
-	if (module == NULL || module_values(module, NULL, 0, values, &bad, &err) < 0)
-		return -TG_ENOENT;
-	ops = module->ops;
+	if (r < 0)
+		return r;
+	ops = by.module->ops;
 	if (ops->pack == NULL || ops->deadline_ms == NULL || ops->deadline_ms(values) == 0)
 		return -TG_ENOTSUP;
 	return ask(s, &by, ops->deadline_ms(values));

@@ -164,16 +164,13 @@ scaler_plan(const struct scaler *s, const char *scheduler,
 	    void (*told)(void *user, const struct scaler_move *move), void *user,
 	    struct scaler_plan *ret)
 {
-	const struct tg_module *module = module_find(TG_MODULE_SCHEDULER, scheduler);
 	struct tg_value values[TG_OPTIONS_MAX];
 	struct placement *p;
-	struct sched_by by = {.module = module, .values = values};
-	struct err err;
-	size_t bad;
-	int r;
+	struct sched_by by;
+	int r = placement_by_name(scheduler, values, &by);
 
-	if (module == NULL || module_values(module, NULL, 0, values, &bad, &err) < 0)
-		return -TG_ENOENT;
+	if (r < 0)
+		return r;
 	p = placement_new(s, true);
 	r = p != NULL ? plan_on(s, p, &by, told, user, ret) : -TG_ENOMEM;
 	placement_free(p);

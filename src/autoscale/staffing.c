@@ -25,12 +25,7 @@ static const struct tg_option options[] = {
 			.min = 0.001,
 			.max = 3600,
 			.help = "Requests may wait this long in the mean."},
-	[CONCURRENCY] = {.name = "concurrency",
-			 .type = TG_OPTION_NUMBER,
-			 .min = 1,
-			 .max = 10000,
-			 .help = "Requests that one backend serves at a time without getting slower. Not "
-				 "given: max_connections_per_backend."},
+	[CONCURRENCY] = OPTION_CONCURRENCY,
 	[WINDOW] = {.name = "window",
 		    .type = TG_OPTION_DURATION,
 		    .preset = "30s",
