@@ -22,6 +22,8 @@ forget_payload(struct framing *f)
 	f->line = NULL;
 	f->is_inside = false;
 	f->is_given = false;
+	if (f->payload.bytes != NULL)
+		explicit_bzero(f->payload.bytes, f->payload.n); /* it may have a key */
 	output_fini(&f->payload);
 	output_init(&f->payload, TG_ADMIN_PAYLOAD_MAX);
 }

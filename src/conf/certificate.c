@@ -34,12 +34,22 @@ conf_certificates(void)
 	return known;
 }
 
+int
+conf_take_certificate(const struct conf_pem *pem, void (*warn)(void *user, const char *text),
+		      void *user, struct conf_pem *ret, struct err *err)
+{
+	if (!known)
+		return err_set(err, TG_EINVAL, "certificates are not read here");
+	return known->take(pem, warn, user, ret, err);
+}
+
 struct reading {
 	struct arena *arena; /* for what is read */
 	conf_certificate_told *told;
 	void *user;
 	const char *file; /* the one under way */
 	const char *ocsp; /* where its OCSP response must be; NULL: it may be beside it */
+	const struct conf_certificate *before; /* NULL: it is read for the first time */
 	bool wants_ocsp;
 };
 
@@ -196,6 +206,20 @@ take_ocsp(struct reading *r, const char *path, const char *der, size_t n, struct
 	return ret->ocsp || fail_no_memory(r);
 }
 
+static void
+warn_nobody(void *user, const char *text)
+{
+	(void)user;
+	(void)text;
+}
+
+bool
+conf_ocsp_fits(const struct conf_loaded *l)
+{
+	return l->ocsp &&
+	       known->check_ocsp(&l->pem, l->ocsp, l->ocsp_n, warn_nobody, NULL, NULL) == 0;
+}
+
 /* False: an error was told. */
 static bool
 read_ocsp(struct reading *r, struct conf_loaded *ret)
@@ -225,18 +249,50 @@ read_ocsp(struct reading *r, struct conf_loaded *ret)
 	return ok;
 }
 
+uint64_t
+conf_loaded_look(const struct conf_loaded *l)
+{
+	return conf_look(l->key_file, conf_look(l->file, 0)) | 1;
+}
+
+/* What an operator gave for this file, which has not changed since. NULL: nothing. */
+static const struct conf_loaded *
+find_given(const struct reading *r)
+{
+	for (size_t i = 0; r->before && i < r->before->n_loaded; i++) {
+		const struct conf_loaded *l = &r->before->loaded[i];
+
+		if (l->set_mark != 0 && strcmp(l->file, r->file) == 0)
+			return conf_loaded_look(l) == l->set_mark ? l : NULL;
+	}
+	return NULL;
+}
+
+static bool
+keep_given(struct reading *r, const struct conf_loaded *given, struct conf_loaded *ret)
+{
+	if (!keep(r, &given->pem, given->key_file, ret))
+		return false;
+	ret->set_mark = given->set_mark;
+	return read_ocsp(r, ret);
+}
+
 /* `key` NULL: as above. */
 static bool
 read_pair(struct reading *r, const char *key, struct conf_loaded *ret)
 {
+	const struct conf_loaded *given = find_given(r);
 	struct conf_pem pem = {.chain = NULL};
 	struct texts t = {.chain = NULL};
 	char beside[PATH_BYTES];
 	const char *path = key;
 	struct err err;
 	bool ok;
-	int rc = conf_read_file(r->file, CHAIN_MAX, &t.chain, &t.chain_n, &err);
+	int rc;
 
+	if (given)
+		return keep_given(r, given, ret);
+	rc = conf_read_file(r->file, CHAIN_MAX, &t.chain, &t.chain_n, &err);
 	if (rc < 0) {
 		fail(r, r->file, err.text);
 		return false;
@@ -381,12 +437,14 @@ bool
 conf_read_certificate(struct arena *arena, struct conf_certificate *c, conf_certificate_told *told,
 		      void *user)
 {
+	const struct conf_certificate before = *c;
 	struct reading r = {
 		.arena = arena,
 		.told = told,
 		.user = user,
 		.file = c->path,
 		.ocsp = c->ocsp_path,
+		.before = &before,
 		.wants_ocsp = true,
 	};
 

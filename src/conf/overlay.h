@@ -64,6 +64,11 @@ typedef void conf_renew_told(void *user, const char *line);
 TG_MUST_CHECK int conf_draft_renew(struct conf_draft *d, conf_renew_told *told, void *user,
 				   size_t *ret_failed);
 
+/* `pem`, as it was taken (conf_take_certificate()), in the place of each certificate of listeners that was read from `file`.
+ * *ret_n: how many. -TG_ENOMEM. */
+TG_MUST_CHECK int conf_draft_set_certificate(struct conf_draft *d, const char *file,
+					     const struct conf_pem *pem, size_t *ret_n);
+
 /* The next configuration, with one reference; ends the draft. New backends that were given no slot have
  * segment_slot 0: the caller gives slots before anybody else sees it. */
 struct conf *conf_draft_finish(struct conf_draft *d);

@@ -12,6 +12,10 @@ struct renewal {
 	conf_renew_told *told;
 	void *user;
 	size_t n_failed;
+	const char *
+		given_file; /* what is given for it, and all else as it was; NULL: files are read anew */
+	const struct conf_pem *given;
+	size_t n_given;
 };
 
 static void
@@ -85,12 +89,37 @@ keep_ocsp(struct renewal *r, const struct conf_certificate *c,
 	return ok;
 }
 
+/* All as it was, but for what is given. False: no memory. */
+static bool
+give_one(struct renewal *r, struct conf_certificate *c)
+{
+	if (!dup_loaded(r->arena, c))
+		return false;
+	for (size_t i = 0; i < c->n_loaded; i++) {
+		struct conf_loaded *l = &c->loaded[i];
+
+		if (strcmp(l->file, r->given_file) != 0)
+			continue;
+		l->pem = *r->given;
+		if (!dup_bytes(r->arena, &l->pem.chain, l->pem.chain_n) ||
+		    !dup_bytes(r->arena, &l->pem.key, l->pem.key_n))
+			return false;
+		l->set_mark = conf_loaded_look(l);
+		if (!conf_ocsp_fits(l))
+			l->ocsp = NULL;
+		r->n_given++;
+	}
+	return true;
+}
+
 /* All of it is there, or nothing changes: a folder of which one file is no good stays as it was. */
 static bool
 renew_one(struct renewal *r, struct conf_certificate *c)
 {
 	const struct conf_certificate before = *c;
 
+	if (r->given_file)
+		return give_one(r, c);
 	if (conf_read_certificate(r->arena, c, on_told, r))
 		return keep_ocsp(r, c, &before);
 	r->n_failed++;
@@ -106,9 +135,9 @@ renew_file(struct renewal *r, struct conf_pem_file *f,
 {
 	const struct conf_pem_file before = *f;
 
-	if (!f->pem || read(r->arena, f, on_told, r))
+	if (!f->pem || (!r->given_file && read(r->arena, f, on_told, r)))
 		return true;
-	r->n_failed++;
+	r->n_failed += !r->given_file;
 	*f = before;
 	return dup_bytes(r->arena, &f->pem, f->pem_n);
 }
@@ -139,9 +168,10 @@ renew_own(struct renewal *r, struct conf_back_tls *tls)
 {
 	const struct conf_certificate before = tls->certificate;
 
-	if (!tls->own.chain || conf_read_own(r->arena, &tls->certificate, &tls->own, on_told, r))
+	if (!tls->own.chain ||
+	    (!r->given_file && conf_read_own(r->arena, &tls->certificate, &tls->own, on_told, r)))
 		return true;
-	r->n_failed++;
+	r->n_failed += !r->given_file;
 	tls->certificate = before;
 	if (!dup_loaded(r->arena, &tls->certificate))
 		return false;
@@ -159,25 +189,45 @@ renew_service(struct renewal *r, struct conf_service *service)
 	       renew_own(r, &service->tls);
 }
 
-int
-conf_draft_renew(struct conf_draft *d, conf_renew_told *told, void *user, size_t *ret_failed)
+/* -TG_ENOMEM. */
+static int
+renew(struct conf_draft *d, struct renewal *r)
 {
 	struct conf_part *part = conf_part_new();
-	struct renewal r = {.told = told, .user = user};
 	struct conf *conf = &d->box->conf;
 	bool ok = part != NULL;
 
 	if (ok)
-		r.arena = &part->arena;
+		r->arena = &part->arena;
 	for (size_t i = 0; i < conf->n_listeners && ok; i++) {
 		if (conf_has_tls(&conf->listeners[i]))
-			ok = renew_listener(&r, &conf->listeners[i]);
+			ok = renew_listener(r, &conf->listeners[i]);
 	}
 	for (size_t i = 0; i < conf->n_services && ok; i++)
-		ok = renew_service(&r, &conf->services[i]);
+		ok = renew_service(r, &conf->services[i]);
 	/* What points into it, of a draft that has failed, is dropped with it by the caller. */
 	conf_part_unref(d->box->certificates);
 	d->box->certificates = part;
-	*ret_failed = r.n_failed;
 	return ok ? 0 : -TG_ENOMEM;
+}
+
+int
+conf_draft_renew(struct conf_draft *d, conf_renew_told *told, void *user, size_t *ret_failed)
+{
+	struct renewal r = {.told = told, .user = user};
+	int rc = renew(d, &r);
+
+	*ret_failed = r.n_failed;
+	return rc;
+}
+
+int
+conf_draft_set_certificate(struct conf_draft *d, const char *file, const struct conf_pem *pem,
+			   size_t *ret_n)
+{
+	struct renewal r = {.given_file = file, .given = pem};
+	int rc = renew(d, &r);
+
+	*ret_n = r.n_given;
+	return rc;
 }

@@ -207,9 +207,14 @@ struct conf_telling {
 	const char *key;
 };
 void conf_check_told(void *user, bool is_error, bool is_of_key, const char *text);
-/* Reads what is at c->path, c->key_path: c->loaded, in `arena`. False: an error was told. */
+/* Reads what is at c->path, c->key_path: c->loaded, in `arena`. What an operator gave stays where its files have not changed.
+ * False: an error was told. */
 bool conf_read_certificate(struct arena *arena, struct conf_certificate *c,
 			   conf_certificate_told *told, void *user);
+/* How the files of this one look. */
+uint64_t conf_loaded_look(const struct conf_loaded *l);
+/* Checks an OCSP response that was read for another certificate of the file. False: it is of no use. */
+bool conf_ocsp_fits(const struct conf_loaded *l);
 /* The same of one file: a folder is an error. What was read in *ret. */
 bool conf_read_own(struct arena *arena, struct conf_certificate *c, struct conf_pem *ret,
 		   conf_certificate_told *told, void *user);

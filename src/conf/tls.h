@@ -42,6 +42,11 @@ struct conf_certificates {
  * and any ciphers will do. */
 void conf_set_certificates(const struct conf_certificates *certificates);
 
+/* certificates->take(), by those; -TG_EINVAL where nobody reads certificates. */
+TG_MUST_CHECK int conf_take_certificate(const struct conf_pem *pem,
+					void (*warn)(void *user, const char *text), void *user,
+					struct conf_pem *ret, struct err *err);
+
 /* One file that was read. */
 struct conf_loaded {
 	char *file;
@@ -50,6 +55,7 @@ struct conf_loaded {
 	char *ocsp_file; /* where its OCSP response is, or would be; known where it was read */
 	char *ocsp;      /* DER; NULL: none that is of use */
 	size_t ocsp_n;
+	uint64_t set_mark; /* an operator gave what is in it, and its files looked so then; 0: it was read */
 	bool has_bad_ocsp; /* there is one in that file that is not */
 };
 

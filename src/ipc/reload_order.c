@@ -111,7 +111,11 @@ reload_order_save_fd(const struct reload_order *o, int *ret_fd, struct err *err)
 	size_t n;
 	int rc = encode(o, bytes, &n, err);
 
-	return rc == 0 ? reload_text_save_fd(bytes, n, ret_fd, err) : rc;
+	if (rc == 0)
+		rc = reload_text_save_fd(bytes, n, ret_fd, err);
+	if (o->what == RELOAD_SET_CERTIFICATE)
+		explicit_bzero(bytes, sizeof(bytes));
+	return rc;
 }
 
 /* Each text ends within the `n` bytes. NULL, else what is behind the last. */
@@ -182,6 +186,8 @@ reload_order_load_fd(int fd, struct reload_order *ret, struct err *err)
 void
 reload_order_fini(struct reload_order *o)
 {
+	if (o->memory != NULL && o->what == RELOAD_SET_CERTIFICATE)
+		explicit_bzero((char *)(uintptr_t)o->text, strlen(o->text));
 	free(o->memory);
 	*o = (struct reload_order){.memory = NULL};
 }

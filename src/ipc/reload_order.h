@@ -14,8 +14,8 @@
 
 #include "base/err.h"
 
-/* Bytes of the whole; a backend's text is short. */
-#define TG_RELOAD_ORDER_MAX 16384u
+/* Bytes of the whole: a backend's text is short, a certificate with its chain may have some kilobytes. */
+#define TG_RELOAD_ORDER_MAX 65536u
 
 /* Orders of one MSG_EDIT. */
 #define TG_RELOAD_EDIT_MAX 1024u
@@ -29,6 +29,9 @@ enum reload_what {
 	RELOAD_ADD = 2,     /* a backend: service, and text: what stands between { and } in backends */
 	RELOAD_DELETE = 3,  /* a backend: service and backend */
 	RELOAD_UPGRADE = 4, /* a new version in the place of this one, with the file */
+	RELOAD_SET_CERTIFICATE = 5,    /* backend: its file; text: certificate, chain and key in PEM */
+	RELOAD_COMMIT_CERTIFICATE = 6, /* the same without text */
+	RELOAD_ABORT_CERTIFICATE = 7,
 	RELOAD_WHAT_COUNT
 };
 

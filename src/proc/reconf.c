@@ -619,6 +619,62 @@ order_upgrade(struct reconf *r, uint32_t caller)
 }
 
 static void
+set_certificate(struct reconf *r, uint32_t caller, const struct reload_order *o)
+{
+	char *said = NULL;
+	struct err err;
+
+	if (certificate_edit_set(&r->certificate, *r->now.conf, o->backend, o->text, &said, &err) <
+	    0)
+		replies_format(&r->replies, caller, false, "%s\n", err.text);
+	else
+		replies_format(&r->replies, caller, true, "%s", said);
+	free(said);
+}
+
+static void
+abort_certificate(struct reconf *r, uint32_t caller, const struct reload_order *o)
+{
+	struct err err;
+
+	if (certificate_edit_abort(&r->certificate, o->backend, &err) < 0)
+		replies_format(&r->replies, caller, false, "%s\n", err.text);
+	else
+		replies_format(&r->replies, caller, true,
+			       "Transaction aborted for certificate '%s'!\n", o->backend);
+}
+
+/* As a renewal, which it is to all others. */
+static void
+commit_certificate(struct reconf *r, uint32_t caller, const struct reload_order *o)
+{
+	const char *why = is_under_way(r) ? "a reload is under way" : why_not(r);
+	struct conf *conf = NULL;
+	struct err err;
+
+	if (why != NULL) {
+		replies_format(&r->replies, caller, false, "%s\n", why);
+		return;
+	}
+	if (certificate_edit_commit(&r->certificate, *r->now.conf, o->backend, &conf, &err) < 0) {
+		replies_format(&r->replies, caller, false, "%s\n", err.text);
+		return;
+	}
+	log_write(TG_LOG_INFO, "certificate set", "file=%s who=%s why=%s", o->backend, o->who,
+		  o->why);
+	r->is_of_file = true;
+	r->is_renewal = true;
+	r->caller = caller;
+	if (next_compare(*r->now.conf, conf, &r->difference, &err) == 0) {
+		start_transaction(r, conf);
+	} else {
+		conf_unref(conf);
+		fail_file(r, err.text);
+	}
+	start_next(r);
+}
+
+static void
 order_wait(struct reconf *r, struct reconf_order *o)
 {
 	const char *why = must_wait(r) ? NULL : why_not(r);
@@ -661,6 +717,15 @@ on_order(struct reconf *r, const struct message *m)
 		return true;
 	case RELOAD_UPGRADE:
 		order_upgrade(r, o.caller);
+		break;
+	case RELOAD_SET_CERTIFICATE:
+		set_certificate(r, o.caller, &o.order);
+		break;
+	case RELOAD_COMMIT_CERTIFICATE:
+		commit_certificate(r, o.caller, &o.order);
+		break;
+	case RELOAD_ABORT_CERTIFICATE:
+		abort_certificate(r, o.caller, &o.order);
 		break;
 	case RELOAD_WHAT_COUNT:
 		break;
@@ -793,5 +858,6 @@ reconf_fini(struct reconf *r)
 	drop_batch(r);
 	forget_callers(r);
 	replies_fini(&r->replies);
+	certificate_edit_fini(&r->certificate);
 	forget_file(r);
 }

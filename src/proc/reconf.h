@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "ipc/reload_order.h"
+#include "proc/certificate_edit.h"
 #include "proc/replies.h"
 #include "proc/next.h"
 #include "proc/reload.h"
@@ -51,6 +52,7 @@ struct reconf {
 	bool is_of_file;   /* the transaction under way: the file read anew, not orders */
 	uint32_t caller;   /* of it; 0: SIGHUP */
 	bool is_due_again; /* SIGHUP came meanwhile */
+	struct certificate_edit certificate; /* that an operator has set and not committed yet */
 	bool is_renewal;   /* the transaction under way is of certificates, beside is_of_file */
 	bool is_log_level_edited; /* by that file */
 	bool is_replacing; /* other processes are to take it over, as `difference` tells */
