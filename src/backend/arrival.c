@@ -215,12 +215,50 @@ find_service(struct arrival *a)
 }
 
 static void
+fail_early(struct arrival *a, enum tls_failure failure)
+{
+	arrival_tls_failed(a, failure, "");
+	arrival_close(a);
+}
+
+/* Who is silent holds no more than an arrival: a stream is ten times that. False: there is nothing yet, or it is no arrival of
+ * ours any more. */
+static bool
+has_stream(struct arrival *a)
+{
+	struct worker_listener *l = a->listener;
+	struct conn_filter *f = NULL;
+	unsigned char first;
+	ssize_t n;
+
+	if (a->conn.filter != NULL)
+		return true;
+	n = conn_peek(&a->conn, &first, 1);
+	if (n == -TG_EAGAIN)
+		return false;
+	if (n > 0 && l->tls == NULL) { /* a reload took it meanwhile */
+		arrival_go_on(a);
+		return false;
+	}
+	if (n > 0)
+		f = tls_stream_accept(l->tls, l->worker->tls_output);
+	if (f != NULL)
+		conn_attach(&a->conn, f);
+	else
+		fail_early(a, n > 0 ? TG_TLS_FAILURE_RESOURCE : TG_TLS_FAILURE_CLOSED);
+	return f != NULL;
+}
+
+static void
 step(struct arrival *a)
 {
 	struct worker *w = arrival_worker(a);
 	struct mono begin = mono_read();
-	int rc = tls_stream_step(a->conn.filter);
+	int rc;
 
+	if (!has_stream(a))
+		return;
+	rc = tls_stream_step(a->conn.filter);
 	w->handshakes.spent_us += mono_diff_us(mono_read(), begin);
 	if (rc == 0) {
 		count_handshake(a);
@@ -250,19 +288,11 @@ run_line(struct worker *w)
 
 /* phases */
 
-/* False: no memory. */
-static bool
+static void
 begin_handshake(struct arrival *a)
 {
-	struct worker_listener *l = a->listener;
-	struct conn_filter *f = tls_stream_accept(l->tls, l->worker->tls_output);
-
-	if (f == NULL)
-		return false;
-	conn_attach(&a->conn, f);
 	a->phase = ARRIVAL_HANDSHAKE;
-	arrival_set_time(a, l->conf->timeouts.tls_handshake_ms);
-	return true;
+	arrival_set_time(a, a->listener->conf->timeouts.tls_handshake_ms);
 }
 
 static void
@@ -281,10 +311,8 @@ arrival_go_on(struct arrival *a)
 		arrival_hello_step(a);
 	} else if (a->listener->tls == NULL) {
 		arrival_hand_over(a);
-	} else if (!begin_handshake(a)) {
-		arrival_tls_failed(a, TG_TLS_FAILURE_RESOURCE, "");
-		arrival_close(a);
 	} else {
+		begin_handshake(a);
 		/* What is there already is reported no more. */
 		conn_recheck(&a->conn);
 		join_line(a);
@@ -303,7 +331,7 @@ on_watch(struct watch *watch, unsigned what)
 		arrival_proxy_step(a);
 		break;
 	case ARRIVAL_HANDSHAKE:
-		if (what != 0)
+		if (what != 0 && (a->conn.filter != NULL || what != LOOP_WRITE))
 			join_line(a);
 		run_line(arrival_worker(a));
 		break;
@@ -438,7 +466,7 @@ arrival_new(struct worker *w, struct worker_listener *l, const struct accepted *
 	return NULL;
 }
 
-static bool
+static void
 begin(struct arrival *a)
 {
 	const struct conf_listener *conf = a->listener->conf;
@@ -449,9 +477,8 @@ begin(struct arrival *a)
 	} else if (conf_routes_by_hello(conf)) {
 		begin_hello(a);
 	} else {
-		return begin_handshake(a);
+		begin_handshake(a);
 	}
-	return true;
 }
 
 void
@@ -470,13 +497,7 @@ arrival_open(struct worker *w, struct worker_listener *l, struct accepted *accep
 		fail_to_open(l);
 		return;
 	}
-	if (!begin(a)) {
-		timer_fini(&a->timer);
-		conn_close(&a->conn);
-		loop_defer(w->loop, &a->deferred, arrival_free);
-		fail_to_open(l);
-		return;
-	}
+	begin(a);
 	/* Registering reports what is there already. */
 	a->conn.flags &= ~(CONN_READABLE | CONN_INPUT);
 	front_join(l, &a->link, &arrival_ops);

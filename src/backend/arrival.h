@@ -6,7 +6,7 @@
  *	                 \--> HELLO --> handed over, or closed
  *
  * PROXY is where the listener has accept_proxy: a header that says who the client is. HANDSHAKE is that
- * of TLS, where the listener has any. HELLO is where it has none, mode tcp and routes: the beginning of a handshake says
+ * of TLS, where the listener has any; its stream is made when the first bytes are there. HELLO is where it has none, mode tcp and routes: the beginning of a handshake says
  * whose it is, and is handed over with the connection. A front of its listener like all others, so it is counted, listed, drained and
  * ended as they are. What fails has no access record: there was no request. It is counted by reason, and the log
  * has a line, a few a second.

@@ -265,6 +265,53 @@ who_is_late_is_closed(void **state)
 	assert_true(recv(clients[0], &byte, 1, 0) <= 0);
 }
 
+/* The stream of a handshake is ten times what an arrival takes. */
+static void
+who_is_silent_has_no_stream(void **state)
+{
+	struct arrival *a;
+
+	(void)state;
+	dial(listener(), 1, "");
+	for (unsigned i = 0; i < 5; i++)
+		fake_turn(worker.loop);
+	a = TG_CONTAINER(LIST_FIRST(&listener()->fronts), struct arrival, link);
+	assert_null(a->conn.filter);
+	fake_write(clients[0], "x", 1);
+	while (steps.n == 0)
+		fake_turn(worker.loop);
+	assert_ptr_equal(steps.filters[0], a->conn.filter);
+}
+
+static void
+who_leaves_without_a_word_has_none_either(void **state)
+{
+	(void)state;
+	dial(listener(), 1, "");
+	fake_turn(worker.loop);
+	close_clients();
+	while (!LIST_EMPTY(&listener()->fronts))
+		fake_turn(worker.loop);
+	assert_int_equal(steps.n, 0);
+	assert_int_equal(count_of(listener(), TG_L_TLS_FAILED_CLOSED), 1);
+	assert_int_equal(worker.connections->in_flight, 0);
+}
+
+/* A reload may take the TLS of a listener before a client has begun. */
+static void
+who_begins_late_gets_what_the_listener_has_by_then(void **state)
+{
+	(void)state;
+	dial(listener(), 1, "");
+	fake_turn(worker.loop);
+	listener()->tls = NULL;
+	fake_write(clients[0], "x", 1);
+	while (n_opened == 0)
+		fake_turn(worker.loop);
+	assert_int_equal(steps.n, 0);
+	listener()->tls = ctx;
+}
+
 /* What is read is not only what was reported: the first report may be that it can be written to. */
 static void
 a_header_that_comes_between_a_report_and_its_read_is_taken(void **state)
@@ -292,6 +339,9 @@ main(void)
 		CASE(who_ends_in_the_line_leaves_it),
 		CASE(who_is_done_is_handed_over),
 		CASE(who_is_late_is_closed),
+		CASE(who_is_silent_has_no_stream),
+		CASE(who_leaves_without_a_word_has_none_either),
+		CASE(who_begins_late_gets_what_the_listener_has_by_then),
 		CASE(a_header_that_comes_between_a_report_and_its_read_is_taken),
 	};
 
