@@ -316,6 +316,13 @@ watch_start_level_write(struct loop *loop, struct watch *w, int fd, watch_cb *cb
 	return watch_add(loop, w, fd, cb, EV_WRITE | EV_PERSIST);
 }
 
+void
+watch_start_bare(struct watch *w, watch_cb *cb)
+{
+	memset(w, 0, sizeof(*w));
+	w->cb = cb;
+}
+
 static void
 again_remove(struct loop *loop, struct watch *w)
 {
@@ -329,7 +336,8 @@ watch_stop(struct loop *loop, struct watch *w)
 	if (w->cb == NULL)
 		return;
 	w->cb = NULL;
-	event_del(&w->ev);
+	if (event_initialized(&w->ev))
+		event_del(&w->ev);
 	if (w->is_again)
 		again_remove(loop, w);
 }

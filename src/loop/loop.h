@@ -70,6 +70,8 @@ TG_MUST_CHECK int watch_start(struct loop *loop, struct watch *w, int fd, watch_
 TG_MUST_CHECK int watch_start_level(struct loop *loop, struct watch *w, int fd, watch_cb *cb);
 /* The same for writing: connects and queued output of the control plane. */
 TG_MUST_CHECK int watch_start_level_write(struct loop *loop, struct watch *w, int fd, watch_cb *cb);
+/* Of no descriptor: what watch_again() calls, and nothing else. */
+void watch_start_bare(struct watch *w, watch_cb *cb);
 /* Idempotent on a zeroed or stopped watch. Before close(). */
 void watch_stop(struct loop *loop, struct watch *w);
 /* Calls w->cb with 0 in the next turn: for work that yields before the kernel is drained. */

@@ -26,6 +26,16 @@ conn_open(struct conn *c, struct loop *loop, int fd, watch_cb *cb)
 	return rc;
 }
 
+void
+conn_open_virtual(struct conn *c, struct loop *loop, int fd, struct conn_filter *f, watch_cb *cb)
+{
+	c->loop = loop;
+	c->fd = fd;
+	c->flags = CONN_VIRTUAL | CONN_WRITABLE;
+	watch_start_bare(&c->watch, cb);
+	conn_attach(c, f);
+}
+
 int
 conn_connect(struct conn *c, struct loop *loop, const struct addr *to, watch_cb *cb)
 {
@@ -85,6 +95,8 @@ conn_is_reset(struct conn *c)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
+	if ((c->flags & CONN_VIRTUAL) != 0)
+		return (c->flags & (CONN_FAILED | CONN_RESET)) != 0;
 	if ((c->flags & CONN_FAILED) == 0 &&
 	    (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0))
 		c->flags |= CONN_FAILED;
@@ -265,7 +277,8 @@ static void
 leave(struct conn *c)
 {
 	watch_stop(c->loop, &c->watch);
-	close(c->fd);
+	if ((c->flags & CONN_VIRTUAL) == 0)
+		close(c->fd);
 	c->fd = -1;
 	c->flags = 0;
 	filter_free(c);
@@ -311,7 +324,10 @@ conn_abort(struct conn *c)
 
 	if (c->fd < 0)
 		return;
-	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	if ((c->flags & CONN_VIRTUAL) != 0)
+		c->filter->ops->abort(c);
+	else
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	leave(c);
 }
 
@@ -334,7 +350,8 @@ conn_acked_bytes(const struct conn *c)
 	socklen_t len = sizeof(info);
 
 	memset(&info, 0, sizeof(info));
-	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+	if ((c->flags & CONN_VIRTUAL) != 0 ||
+	    getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
 	    len < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
 		return -1;
 	return (int64_t)info.tcpi_bytes_acked;

@@ -6,6 +6,9 @@
  * means "drained" unless a hang-up is pending. Where an error hides behind
  * the bytes just read, no new edge comes: whoever waits for *more of the same
  * message* must conn_recheck() once before it parks.
+ *
+ * A virtual connection has no socket of its own: its filter is one of many streams of a carrier, which
+ * tells by conn_tell() what the kernel tells of others.
  */
 #ifndef TG_NET_CONN_H
 #define TG_NET_CONN_H
@@ -33,6 +36,7 @@
 	(1u << 8) /* writing met a reset; the kernel says so once: a 0 read now is no end */
 #define CONN_INPUT     (1u << 9)  /* as CONN_READABLE, of the socket below a filter; a filter clears it */
 #define CONN_TRUNCATED (1u << 10) /* with CONN_ENDED: the other side did not say that this was all */
+#define CONN_VIRTUAL   (1u << 11) /* a stream of a carrier; `fd` is that of the carrier */
 
 /*
  * What bytes pass through between their owner and the socket: a connection without one has NULL,
@@ -57,6 +61,8 @@ struct conn_filter_ops {
 	void (*shutdown)(struct conn *c);
 	/* The last words, if any is due and the kernel takes it; the socket is still open. */
 	void (*goodbye)(struct conn *c);
+	/* Of a virtual connection, instead of goodbye(): the other side is to see a reset. */
+	void (*abort)(struct conn *c);
 	/* After the connection is closed, or instead of it. */
 	void (*free)(struct conn_filter *f);
 };
@@ -72,6 +78,10 @@ struct conn {
 
 /* Takes over `fd`, on failure too (closed). Not connecting: assumed readable and writable. */
 TG_MUST_CHECK int conn_open(struct conn *c, struct loop *loop, int fd, watch_cb *cb);
+/* A virtual one; `f` is taken over. Not readable yet, writable. `fd`: the carrier's, for who asks for its addresses; it
+ * stays the carrier's. */
+void conn_open_virtual(struct conn *c, struct loop *loop, int fd, struct conn_filter *f,
+		       watch_cb *cb);
 /* Starts connecting; completion is a LOOP_WRITE or LOOP_READ report, then conn_connected(). */
 TG_MUST_CHECK int conn_connect(struct conn *c, struct loop *loop, const struct addr *to,
 			       watch_cb *cb);
@@ -92,6 +102,14 @@ conn_note(struct conn *c, unsigned what)
 	c->flags |= CONN_WRITABLE;
 	if (c->filter != NULL)
 		c->filter->ops->on_writable(c);
+}
+/* From the carrier of a virtual connection: these flags are set, and its watch is called with 0, in this turn or the
+ * next. */
+static inline void
+conn_tell(struct conn *c, unsigned flags)
+{
+	c->flags |= flags;
+	watch_again(c->loop, &c->watch);
 }
 /* Whether a filter has bytes that were taken and are not with the kernel: closing would lose them. */
 static inline bool
@@ -145,7 +163,7 @@ conn_is_open(const struct conn *c)
 }
 
 /* Bytes of ours the other side's kernel has acknowledged, or -1 where that
- * cannot be known (not TCP). Works on a failed connection (TCP_INFO). */
+ * cannot be known (not TCP, virtual). Works on a failed connection (TCP_INFO). */
 int64_t conn_acked_bytes(const struct conn *c);
 
 #endif

@@ -661,6 +661,172 @@ acknowledged_bytes_of_a_unix_socket_are_not_known(void **state)
 	assert_int_equal(conn_acked_bytes(&side.conn), -1);
 }
 
+/* virtual ones */
+
+static struct {
+	struct conn_filter filter; /* first */
+	char input[8];
+	char output[8];
+	char log[64]; /* of what its connection told it */
+} stream;
+
+static void
+note(const char *word)
+{
+	snprintf(stream.log + strlen(stream.log), sizeof(stream.log) - strlen(stream.log), "%s ",
+		 word);
+}
+
+static ssize_t
+stream_recv(struct conn *c, void *p, size_t n)
+{
+	size_t there = strlen(stream.input);
+
+	c->flags &= ~CONN_READABLE;
+	if (there == 0)
+		return -TG_EAGAIN;
+	n = n < there ? n : there;
+	memcpy(p, stream.input, n);
+	return (ssize_t)n;
+}
+
+static ssize_t
+stream_sendv(struct conn *c, const struct iovec *iov, int n)
+{
+	(void)c;
+	(void)n;
+	memcpy(stream.output, iov[0].iov_base, iov[0].iov_len);
+	return (ssize_t)iov[0].iov_len;
+}
+
+static void
+stream_on_writable(struct conn *c)
+{
+	(void)c;
+}
+
+static bool
+stream_has_unsent(const struct conn *c)
+{
+	(void)c;
+	return false;
+}
+
+static void
+stream_shutdown(struct conn *c)
+{
+	(void)c;
+	note("shutdown");
+}
+
+static void
+stream_goodbye(struct conn *c)
+{
+	(void)c;
+	note("goodbye");
+}
+
+static void
+stream_abort(struct conn *c)
+{
+	(void)c;
+	note("abort");
+}
+
+static void
+stream_free(struct conn_filter *f)
+{
+	(void)f;
+	note("free");
+}
+
+static const struct conn_filter_ops stream_ops = {
+	.recv = stream_recv,
+	.sendv = stream_sendv,
+	.on_writable = stream_on_writable,
+	.has_unsent = stream_has_unsent,
+	.shutdown = stream_shutdown,
+	.goodbye = stream_goodbye,
+	.abort = stream_abort,
+	.free = stream_free,
+};
+
+/* Over a connection whose socket both ends of a pair are for. */
+static int
+stream_open(void)
+{
+	int fds[2];
+
+	fake_pair_tcp(fds);
+	side.far = fds[1];
+	memset(&stream, 0, sizeof(stream));
+	stream.filter.ops = &stream_ops;
+	/* What the storage held before says nothing. */
+	memset(&side.conn.watch, 0xff, sizeof(side.conn.watch));
+	conn_open_virtual(&side.conn, side.loop, fds[0], &stream.filter, on_report);
+	return fds[0];
+}
+
+static void
+virtual_connection_hears_of_its_carrier_alone(void **state)
+{
+	int carrier = stream_open();
+	char bytes[8];
+
+	(void)state;
+	assert_true(conn_is_open(&side.conn));
+	assert_int_equal(conn_recv(&side.conn, bytes, sizeof(bytes)), -TG_EAGAIN);
+	fake_write(side.far, "x", 1);
+	fake_turn(side.loop);
+	assert_int_equal(side.reports, 0);
+	memcpy(stream.input, "abc", 3);
+	conn_tell(&side.conn, CONN_READABLE);
+	conn_tell(&side.conn, CONN_READABLE);
+	fake_turn(side.loop);
+	assert_int_equal(side.reports, 1);
+	assert_int_equal(conn_recv(&side.conn, bytes, sizeof(bytes)), 3);
+	assert_int_equal(conn_send(&side.conn, "def", 3), 3);
+	assert_memory_equal(stream.output, "def", 3);
+	assert_int_equal(conn_acked_bytes(&side.conn), -1);
+	conn_close(&side.conn);
+	assert_int_equal(close(carrier), 0);
+}
+
+static void
+virtual_connection_closes_nothing_but_itself(void **state)
+{
+	int carrier = stream_open();
+
+	(void)state;
+	conn_shutdown(&side.conn);
+	conn_shutdown(&side.conn);
+	conn_tell(&side.conn, CONN_READABLE);
+	conn_close(&side.conn);
+	conn_close(&side.conn);
+	assert_false(conn_is_open(&side.conn));
+	assert_string_equal(stream.log, "shutdown free ");
+	fake_turn(side.loop);
+	assert_int_equal(side.reports, 0);
+	fake_write(carrier, "y", 1);
+	assert_int_equal(close(carrier), 0);
+}
+
+static void
+virtual_connection_is_reset_by_word(void **state)
+{
+	int carrier = stream_open();
+
+	(void)state;
+	assert_false(conn_is_reset(&side.conn));
+	conn_tell(&side.conn, CONN_RESET | CONN_READABLE);
+	assert_true(conn_is_reset(&side.conn));
+	conn_abort(&side.conn);
+	assert_string_equal(stream.log, "abort free ");
+	/* The carrier is not: it is still there. */
+	fake_write(carrier, "y", 1);
+	assert_int_equal(close(carrier), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -694,6 +860,9 @@ main(void)
 		TEST(acknowledged_bytes_are_counted_with_the_syn),
 		TEST(acknowledged_bytes_are_known_after_a_reset),
 		TEST(acknowledged_bytes_of_a_unix_socket_are_not_known),
+		TEST(virtual_connection_hears_of_its_carrier_alone),
+		TEST(virtual_connection_closes_nothing_but_itself),
+		TEST(virtual_connection_is_reset_by_word),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
