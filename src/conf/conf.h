@@ -91,6 +91,13 @@ struct conf_limits {
 	uint32_t chunk_extension_bytes; /* per chunk line; default 256 */
 };
 
+/* http2 = { ... } of a listener. */
+struct conf_http2 {
+	uint32_t max_streams;	    /* at a time; default 100 */
+	uint32_t stream_window;	    /* bytes of one request's body that may come before they are taken; 64K */
+	uint32_t connection_window; /* of all of a connection; 1M */
+};
+
 /* timeouts = { request_head; request_body; keep_alive; idle; tls_handshake; proxy_header; } of a listener. */
 struct conf_front_timeouts {
 	uint64_t request_head_ms; /* from accept, or first byte, to the end of the head; 10s */
@@ -150,6 +157,8 @@ struct conf_listener {
 	struct prefix *trusted_proxies;
 	size_t n_trusted_proxies;
 	struct conf_limits limits;
+	bool h2c; /* plain connections may begin with HTTP/2; false */
+	struct conf_http2 http2;
 	struct conf_front_timeouts timeouts;
 	struct conf_tls tls;
 	struct conf_route *routes; /* in match order: the first that matches wins */

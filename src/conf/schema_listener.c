@@ -273,6 +273,45 @@ static const struct conf_schema schema_limits = {
 	.fields = limit_fields,
 };
 
+static const struct conf_field http2_fields[] = {
+	{
+		.key = "max_streams",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_http2, max_streams),
+		.preset = "100",
+		.min = 1,
+		.max = 10000,
+		.help = "Requests of one connection at a time; what a client asks for beyond is refused, "
+			"and may be asked for again.",
+	},
+	{
+		.key = "stream_window",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_http2, stream_window),
+		.preset = "64K",
+		.min = 16384,
+		.max = 16777216,
+		.help = "Bytes of the body of one request that a client may send before the backend has taken them.",
+	},
+	{
+		.key = "connection_window",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_http2, connection_window),
+		.preset = "1M",
+		.min = 65536,
+		.max = 67108864,
+		.help = "The same of all requests of one connection together. So much memory a client can "
+			"fill by requests whose backends take nothing.",
+	},
+	{.key = NULL},
+};
+
+static const struct conf_schema schema_http2 = {
+	.title = "HTTP/2 of a listener",
+	.help = "Clients with TLS speak HTTP/2 where they offer it, see alpn of tls; others with h2c.",
+	.fields = http2_fields,
+};
+
 /*** the listener ***/
 
 static const struct conf_field listener_fields[] = {
@@ -422,6 +461,23 @@ static const struct conf_field listener_fields[] = {
 		.help = "How large requests may be.",
 	},
 	{
+		.key = "h2c",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_listener, h2c),
+		.preset = "false",
+		ONLY_HTTP,
+		.help = "Whether clients without TLS may speak HTTP/2 from the first byte on (prior knowledge). "
+			"HTTP/1.1 is spoken on the same address as before; Upgrade: h2c is not.",
+	},
+	{
+		.key = "http2",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_listener, http2),
+		.schema = &schema_http2,
+		ONLY_HTTP,
+		.help = "How much one client may ask for at a time.",
+	},
+	{
 		.key = "routes",
 		TG_LIST(conf_listener, routes, n_routes),
 		.schema = &schema_route,
@@ -460,7 +516,6 @@ static const struct conf_field listener_fields[] = {
 		.help = "That of requests no route matches, and of connections with mode = "
 			"\\(dqtcp\\(dq.",
 	},
-	TG_LATER("h2c"),
 	{.key = NULL},
 };
 

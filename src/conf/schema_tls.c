@@ -187,10 +187,10 @@ static const struct conf_field tls_fields[] = {
 		TG_LIST(conf_listener, tls.alpn, tls.n_alpn),
 		.element_kind = &conf_kind_argument,
 		.max = 16,
-		.preset_note = "\\(dqhttp/1.1\\(dq; none with mode = \\(dqtcp\\(dq",
+		.preset_note = "\\(dqh2\\(dq, \\(dqhttp/1.1\\(dq; none with mode = \\(dqtcp\\(dq",
 		ONLY_TLS,
 		.help = "Protocols to agree on, best first. A client that offers others only is refused; one "
-			"that offers none is not. With mode = \\(dqhttp\\(dq only \\(dqhttp/1.1\\(dq.",
+			"that offers none is not. With mode = \\(dqhttp\\(dq only \\(dqh2\\(dq, HTTP/2, and \\(dqhttp/1.1\\(dq.",
 	},
 	{
 		.key = "strict_sni",
@@ -303,17 +303,21 @@ static const struct conf_field tls_fields[] = {
 static void
 set_alpn(struct conf_check *check, struct conf_listener *listener)
 {
+	static const char *const names[] = {"h2", "http/1.1"};
 	struct arena *arena = conf_check_arena(check);
-	char **alpn = arena_alloc(arena, 1, sizeof(char *));
-	char *text = arena_copy(arena, "http/1.1", strlen("http/1.1"));
+	char **alpn = arena_alloc(arena, 2, sizeof(char *));
 
-	if (!alpn || !text) {
+	for (size_t i = 0; i < 2 && alpn; i++) {
+		alpn[i] = arena_copy(arena, names[i], strlen(names[i]));
+		if (!alpn[i])
+			alpn = NULL;
+	}
+	if (!alpn) {
 		conf_check_no_memory(check);
 		return;
 	}
-	alpn[0] = text;
 	listener->tls.alpn = alpn;
-	listener->tls.n_alpn = 1;
+	listener->tls.n_alpn = 2;
 }
 
 static void
@@ -324,12 +328,10 @@ check_alpn(struct conf_check *check, const struct conf_listener *listener)
 
 		if (name[0] == '\0' || strlen(name) > 31)
 			conf_check_error(check, "alpn", "\"%.40s\": allowed: 1 to 31 bytes", name);
-		else if (listener->mode == TG_MODE_HTTP && strcmp(name, "h2") == 0)
-			conf_check_error(check, "alpn", "\"h2\": not available in this version; "
-							"allowed: \"http/1.1\"");
-		else if (listener->mode == TG_MODE_HTTP && strcmp(name, "http/1.1") != 0)
+		else if (listener->mode == TG_MODE_HTTP && strcmp(name, "h2") != 0 &&
+			 strcmp(name, "http/1.1") != 0)
 			conf_check_error(check, "alpn",
-					 "\"%s\": not with mode = \"http\"; allowed: \"http/1.1\"",
+					 "\"%s\": not with mode = \"http\"; allowed: \"h2\", \"http/1.1\"",
 					 name);
 	}
 }

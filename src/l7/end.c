@@ -233,7 +233,7 @@ log_access(const struct stream *s, enum end_reason reason)
 	const struct stream_request *req = &s->req;
 	const unsigned char *text = req->head != NULL ? req->head->bytes : NULL;
 	uint32_t path_n = req->target_n < TG_ACCESS_PATH_MAX ? req->target_n : TG_ACCESS_PATH_MAX;
-	const struct tls_facts *facts = tls_stream_facts(s->front->conn.filter);
+	const struct tls_facts *facts = s->front->tls;
 	struct access_record *r;
 	uint32_t n;
 	char *p;

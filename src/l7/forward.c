@@ -113,7 +113,7 @@ is_on_unix(const struct front *f)
 static bool
 has_tls(const struct front *f)
 {
-	return f->conn.filter != NULL || origin_has_tls(f->origin);
+	return f->tls != NULL || origin_has_tls(f->origin);
 }
 
 /* Where the client connected. */
@@ -269,9 +269,7 @@ put_forwarded(struct writer *w, const struct forwarded *plan, const struct http_
 static const struct tls_shown *
 shown_by(const struct front *f)
 {
-	const struct tls_facts *facts = tls_stream_facts(f->conn.filter);
-
-	return facts != NULL && f->listener->conf->tls.client_headers ? facts->shown : NULL;
+	return f->tls != NULL && f->listener->conf->tls.client_headers ? f->tls->shown : NULL;
 }
 
 static size_t

@@ -4,8 +4,8 @@
 
 #include "backend/arrival.h"
 #include "base/container.h"
+#include "l7/h2_front_priv.h"
 #include "l7/l7.h"
-#include "l7/stream_priv.h"
 #include "tls/stream.h"
 
 /* After our end is sent what still comes is taken and dropped, so that the client
@@ -18,6 +18,8 @@
 #define DRAIN_REST_MS 1000u
 /* Reads in one turn; then others have theirs. */
 #define LINGER_ROUNDS 16u
+/* Records of streams of HTTP/2, kept by a worker. */
+#define KEEP_FRONTS 1024u
 
 static struct worker *
 worker_of(const struct front *f)
@@ -42,8 +44,15 @@ front_free(struct deferred *d)
 {
 	struct front *f = TG_CONTAINER(d, struct front, deferred);
 
-	origin_free(f->origin);
-	free(f);
+	if (f->home == NULL) {
+		origin_free(f->origin);
+		free(f);
+	} else if (f->home->n_free_fronts < KEEP_FRONTS) {
+		LIST_INSERT_HEAD(&f->home->free_fronts, f, sibling);
+		f->home->n_free_fronts++;
+	} else {
+		free(f);
+	}
 }
 
 void
@@ -62,7 +71,10 @@ front_close(struct front *f, bool reset)
 		conn_abort(&f->conn);
 	else
 		conn_close(&f->conn);
-	listener_released(l);
+	if (f->over != NULL)
+		h2_front_left(f->over, f);
+	else
+		listener_released(l);
 	loop_defer(w->loop, &f->deferred, front_free);
 }
 
@@ -175,6 +187,52 @@ is_only_empty_line(struct front *f)
 	return true;
 }
 
+/* Part of a head is there: false, for front_parse(). */
+static bool
+begin_head(struct front *f)
+{
+	if (f->state == FRONT_IDLE && !is_only_empty_line(f)) {
+		f->state = FRONT_HEAD;
+		/* The first one's time began with accept. */
+		if (f->is_further || f->draining)
+			front_arm(f, f->listener->conf->timeouts.request_head_ms);
+	}
+	return false;
+}
+
+/* What was read may be the beginning of HTTP/2 (RFC 9113 3.3). */
+static bool
+may_be_h2(const struct front *f)
+{
+	uint32_t n = buf_len(f->in);
+
+	return f->listener->conf->h2c && f->tls == NULL && f->over == NULL && !f->is_further &&
+	       memcmp(buf_data(f->in), TG_H2_PREFACE, n < TG_H2_PREFACE_N ? n : TG_H2_PREFACE_N) ==
+		       0;
+}
+
+/* It is: the connection and what was read of it are another front's. */
+static void
+become_h2(struct front *f)
+{
+	struct worker *w = worker_of(f);
+	struct worker_listener *l = f->listener;
+	struct accepted a = {
+		.from = ip_addr(&f->ip, f->port),
+		.origin = f->origin,
+		.is_draining = f->draining,
+		.in = f->in,
+	};
+
+	f->origin = NULL;
+	f->in = NULL;
+	timer_fini(&f->timer);
+	front_leave(l, &f->link);
+	a.fd = conn_give(&f->conn);
+	loop_defer(w->loop, &f->deferred, front_free);
+	h2_front_open(w, l, &a);
+}
+
 /* True: a whole head was there, or a wrong one; the front has a stream, or is closed. */
 static bool
 front_parse(struct front *f)
@@ -194,6 +252,12 @@ front_parse(struct front *f)
 		front_refuse(f, &head, HTTP_FAULT_SYNTAX);
 		return true;
 	}
+	if (may_be_h2(f)) {
+		if (buf_len(f->in) < TG_H2_PREFACE_N)
+			return begin_head(f);
+		become_h2(f);
+		return true;
+	}
 	switch (http1_parse_request(l7->request_parser, &f->scan, (const char *)buf_data(f->in),
 				    buf_len(f->in), &limits, &head, &n, &fault)) {
 	case HTTP1_HEAD:
@@ -207,13 +271,7 @@ front_parse(struct front *f)
 	case HTTP1_INCOMPLETE:
 		break;
 	}
-	if (f->state == FRONT_IDLE && !is_only_empty_line(f)) {
-		f->state = FRONT_HEAD;
-		/* The first one's time began with accept. */
-		if (f->is_further || f->draining)
-			front_arm(f, f->listener->conf->timeouts.request_head_ms);
-	}
-	return false;
+	return begin_head(f);
 }
 
 /* Room for more of a head. False: no memory. */
@@ -319,6 +377,11 @@ front_stream_ended(struct front *f, bool keep, bool clean)
 	struct worker *w = worker_of(f);
 
 	f->stream = NULL;
+	/* A stream of HTTP/2 has one request. */
+	if (f->over != NULL) {
+		front_close(f, false);
+		return;
+	}
 	/* A client that has sent its end may have sent more requests before it. */
 	if (!keep || (f->conn.flags & CONN_BROKEN) != 0 ||
 	    ((f->conn.flags & CONN_ENDED) != 0 && f->in == NULL)) {
@@ -342,11 +405,24 @@ front_stream_ended(struct front *f, bool keep, bool clean)
 		watch_again(w->loop, &f->conn.watch);
 }
 
+static bool
+speaks_h2(const struct accepted *a)
+{
+	const struct tls_facts *facts = tls_stream_facts(a->filter);
+
+	return facts != NULL && strcmp(facts->protocol, "h2") == 0;
+}
+
 static void
 front_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
 {
-	struct front *f = calloc(1, sizeof(*f));
+	struct front *f;
 
+	if (speaks_h2(a)) {
+		h2_front_open(w, l, a);
+		return;
+	}
+	f = calloc(1, sizeof(*f));
 	if (f == NULL) {
 		accepted_drop(a);
 		listener_released(l);
@@ -366,6 +442,7 @@ front_open(struct worker *w, struct worker_listener *l, const struct accepted *a
 	}
 	/* Registering reports what is there already: asking now would often be in vain. */
 	f->conn.flags &= ~CONN_READABLE;
+	f->tls = tls_stream_facts(f->conn.filter);
 	if (f->conn.filter != NULL && tls_stream_has_input(f->conn.filter)) {
 		conn_recheck(&f->conn);
 		watch_again(w->loop, &f->conn.watch);
@@ -373,6 +450,52 @@ front_open(struct worker *w, struct worker_listener *l, const struct accepted *a
 	front_join(l, &f->link, &l7_front_ops);
 	f->began = front_now(f);
 	front_arm(f, l->conf->timeouts.request_head_ms);
+}
+
+static struct front *
+front_get(struct l7_worker *l7)
+{
+	struct front *f = LIST_FIRST(&l7->free_fronts);
+
+	if (f == NULL)
+		return calloc(1, sizeof(*f));
+	LIST_REMOVE(f, sibling);
+	l7->n_free_fronts--;
+	memset(f, 0, sizeof(*f));
+	return f;
+}
+
+struct front *
+front_open_over(struct h2_front *h, struct h2_stream *stream)
+{
+	struct l7_worker *l7 = l7_of(h->listener->worker);
+	struct front *f = front_get(l7);
+
+	if (f == NULL)
+		return NULL;
+	f->home = l7;
+	f->over = h;
+	f->listener = h->listener;
+	f->ip = h->ip;
+	f->port = h->port;
+	f->origin = h->origin;
+	f->tls = h->tls;
+	f->draining = h->draining;
+	timer_init(&f->timer, on_timer);
+	h2_stream_open(stream, &f->conn, on_watch);
+	front_join(f->listener, &f->link, &l7_front_ops);
+	f->began = front_now(f);
+	front_arm(f, f->listener->conf->timeouts.request_head_ms);
+	return f;
+}
+
+void
+front_end_over(struct front *f, enum end_reason reason)
+{
+	if (f->state == FRONT_STREAM)
+		(void)stream_end(f->stream, reason, false);
+	else
+		front_close(f, true);
 }
 
 static void
@@ -461,7 +584,11 @@ l7_worker_init(struct worker *w)
 	/* Listeners have limits of their own; a reload may raise them. */
 	l7->request_parser = http1_parser_new(TG_CONF_HEADERS_MAX);
 	l7->answer_parser = http1_parser_new(TG_ANSWER_HEADERS);
-	return l7->request_parser != NULL && l7->answer_parser != NULL ? 0 : -TG_ENOMEM;
+	l7->h2 = h2_shared_new(&w->bufs);
+	LIST_INIT(&l7->free_fronts);
+	return l7->request_parser != NULL && l7->answer_parser != NULL && l7->h2 != NULL
+		       ? 0
+		       : -TG_ENOMEM;
 }
 
 void
@@ -469,6 +596,7 @@ l7_worker_fini(struct worker *w)
 {
 	struct l7_worker *l7 = w->l7;
 	struct stream *s;
+	struct front *f;
 
 	if (l7 == NULL)
 		return;
@@ -476,6 +604,11 @@ l7_worker_fini(struct worker *w)
 		SLIST_REMOVE_HEAD(&l7->free, link);
 		free(s);
 	}
+	while ((f = LIST_FIRST(&l7->free_fronts)) != NULL) {
+		LIST_REMOVE(f, sibling);
+		free(f);
+	}
+	h2_shared_free(l7->h2);
 	http1_parser_free(l7->request_parser);
 	http1_parser_free(l7->answer_parser);
 	free(l7);

@@ -64,6 +64,9 @@ enum front_state {
 };
 
 struct stream;
+struct h2_front;
+struct tls_facts;
+LIST_HEAD(h2_fronts, front);
 
 struct front {
 	struct front_link link; /* first */
@@ -82,6 +85,10 @@ struct front {
 	bool passed_line;  /* an empty line came before the next request */
 	struct mono linger_end; /* lingering ends then at the latest */
 	struct origin *origin;	/* NULL: there was no PROXY header */
+	const struct tls_facts *tls; /* NULL: plain */
+	struct h2_front *over; /* a stream of this one; NULL: it is a connection of its own */
+	LIST_ENTRY(front) sibling; /* of those over the same; in the worker's free list */
+	struct l7_worker *home; /* where it goes when it is one of those */
 	struct back *own; /* to a backend that was told who this client is; NULL: none */
 	struct deferred deferred;
 };
@@ -214,6 +221,9 @@ struct l7_worker {
 	struct stream_list free;
 	unsigned n_free;
 	unsigned n_used;
+	struct h2_shared *h2;
+	struct h2_fronts free_fronts; /* of streams of HTTP/2 */
+	unsigned n_free_fronts;
 	struct l7_date date;
 };
 

@@ -91,6 +91,8 @@ def test_strict_names(tidegate, recording_backend, authority):
 
 def test_protocols(many, authority):
     with tls.TlsClient(many.address, authority.context(protocols=["h2", "http/1.1"]), "first.example") as peer:
+        assert peer.tls.selected_alpn_protocol() == "h2"
+    with tls.TlsClient(many.address, authority.context(protocols=["http/1.1"]), "first.example") as peer:
         assert peer.tls.selected_alpn_protocol() == "http/1.1"
     with pytest.raises(tls.ssl.SSLError, match="NO_APPLICATION_PROTOCOL|no application protocol"):
         tls.TlsClient(many.address, authority.context(protocols=["smtp"]), "first.example")

@@ -171,7 +171,7 @@ def test_curl(site, authority):
          f"https://site.example.org:{port}/bytes/5000000", f"https://site.example.org:{port}/x",
          "-o", "/dev/null", "-w", "%{http_code} %{num_connects} %{http_version} %{size_download}\n"],
         capture_output=True, timeout=settings.TIMEOUT, check=False)
-    assert done.stdout.decode().split("\n")[:1] == ["200 1 1.1 5000000"], done.stderr
+    assert done.stdout.decode().split("\n")[:1] == ["200 1 2 5000000"], done.stderr
 
 
 def test_client_that_reads_nothing_is_closed(tidegate, recording_backend, authority):

@@ -137,7 +137,6 @@ static const struct refused unknown[] = {
 };
 
 static const struct refused later[] = {
-	{LISTENER("h2c = true;"), "2: listeners[0].h2c: not available in this version"},
 	{LISTENER("tls = { };"), "2: listeners[0].tls.certificates: missing; without one there is no TLS"},
 	{LISTENER("mode = \"udp\";"), "2: listeners[0].mode: \"udp\" is not available in this version; "
 				     "allowed: http, tcp"},

@@ -1,0 +1,100 @@
+/*
+ * http2/session.h: one HTTP/2 connection (RFC 9113), and its streams as virtual connections.
+ *
+ *	carrier (net/conn.h: plain or TLS)
+ *	   |
+ *	session -- nghttp2
+ *	   |
+ *	stream, stream, ...   each a filter of net/conn.h under a connection of its owner's
+ *
+ * Of a server: conn_recv() of a stream gives its request as HTTP/1.1 text, a body without a length in chunks; conn_send()
+ * takes its answer as such text. Of a client it is the other way round.
+ *
+ * Flow control goes by what the owner of a stream takes: what it does not read is not given back to the window of the other side, and
+ * what the other side does not take is kept up to TG_H2_OUT_BYTES, then the connection is not writable. What was taken
+ * is delivered also when its connection is closed by then.
+ *
+ * Nothing here calls the owner of a stream: it is told by conn_tell(), and sending waits for h2_session_run(), which the
+ * session asks for by the watch of its carrier. So the frames of all streams of a turn are sent by one call.
+ */
+#ifndef TG_HTTP2_SESSION_H
+#define TG_HTTP2_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "http2/to_text.h"
+#include "net/conn.h"
+
+/* Of a stream's answer, kept while the other side does not take it. */
+#define TG_H2_OUT_BYTES 65536u
+/* RFC 9113 3.4 */
+#define TG_H2_PREFACE   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define TG_H2_PREFACE_N (sizeof(TG_H2_PREFACE) - 1)
+
+struct h2_session;
+struct h2_stream;
+struct h2_shared;
+LIST_HEAD(h2_streams, h2_stream);
+
+/* What the sessions of one worker share. */
+struct h2_shared *h2_shared_new(struct buf_pool *bufs); /* NULL: no memory */
+/* All sessions must be closed. NULL allowed. */
+void h2_shared_free(struct h2_shared *shared);
+
+/* How much the other side may do. */
+struct h2_limits {
+	uint32_t streams;           /* at a time */
+	uint32_t window;            /* bytes of one stream that may come before they are taken */
+	uint32_t connection_window; /* of all streams together */
+	uint32_t head_bytes;        /* of a head, as its text */
+};
+
+/* What the owner of a session is asked and told, from inside h2_session_run() and h2_session_feed(). */
+struct h2_session_ops {
+	/* A request has begun, its head is whole: it is to be opened by h2_stream_open(). False: it cannot. */
+	bool (*on_stream)(struct h2_session *s, struct h2_stream *stream);
+	/* For nonces. */
+	uint64_t (*random)(struct h2_session *s);
+};
+
+/* Storage is the owner's. */
+struct h2_session {
+	const struct h2_session_ops *ops;
+	struct h2_shared *shared;
+	struct conn *carrier;
+	struct nghttp2_session *ng; /* NULL: closed */
+	struct buf *out;            /* frames for the carrier; NULL: none */
+	struct h2_streams streams;  /* with a connection, or not all delivered */
+	unsigned n_streams;
+	struct h2_limits limits;
+	struct h2_to_text head; /* that is read; without a buffer none is under way */
+	int32_t head_id;        /* of its stream */
+};
+
+enum h2_result {
+	H2_GOES_ON = 0,
+	H2_OVER = 1,  /* all is said and sent: to be closed */
+	H2_FAILED = 2 /* the carrier ended or failed, or there is no memory */
+};
+
+/* `carrier` outlives it; its watch calls h2_session_run(). -TG_ENOMEM. */
+TG_MUST_CHECK int h2_session_open(struct h2_session *s, struct h2_shared *shared,
+				  const struct h2_limits *limits, const struct h2_session_ops *ops,
+				  struct conn *carrier);
+/* No request is taken any more, and the other side is told: then it is over. */
+void h2_session_end(struct h2_session *s);
+/* Connections of its streams see a reset. Idempotent. */
+void h2_session_close(struct h2_session *s);
+/* Bytes that were read of the carrier before. */
+TG_MUST_CHECK enum h2_result h2_session_feed(struct h2_session *s, const void *p, size_t n);
+/* Reads and writes what is there, a share of a turn at most; then it goes on in the next. */
+TG_MUST_CHECK enum h2_result h2_session_run(struct h2_session *s);
+
+/* A request that on_stream() was called for is `c` from now on: readable, when its watch is called. */
+void h2_stream_open(struct h2_stream *stream, struct conn *c, watch_cb *cb);
+
+#endif

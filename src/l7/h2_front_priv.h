@@ -1,0 +1,44 @@
+/*
+ * l7/h2_front_priv.h: client connections that speak HTTP/2.
+ *
+ *	OPEN --> LINGER --> closed
+ *
+ * Each request is a front of its own, over a stream of the session: a connection that has one request, and whose end is
+ * the end of that stream.
+ */
+#ifndef TG_L7_H2_FRONT_PRIV_H
+#define TG_L7_H2_FRONT_PRIV_H
+
+#include "http2/session.h"
+#include "l7/stream_priv.h"
+
+struct h2_front {
+	struct front_link link; /* first */
+	struct conn conn;
+	struct h2_session session;
+	struct worker_listener *listener;
+	struct origin *origin;       /* NULL: there was no PROXY header */
+	const struct tls_facts *tls; /* NULL: plain */
+	struct ip ip;
+	uint16_t port;
+	bool draining;
+	bool is_lingering;       /* our end is sent */
+	struct h2_fronts fronts; /* requests that run */
+	struct timer timer;      /* no request runs, or lingering */
+	struct mono linger_end;
+	struct deferred deferred;
+};
+
+/* Takes over what was accepted, and the bytes that were read of it, also when it fails. */
+void h2_front_open(struct worker *w, struct worker_listener *l, const struct accepted *a);
+/* One of its fronts is closed. */
+void h2_front_left(struct h2_front *h, struct front *f);
+
+/* front.c */
+
+/* NULL: no memory. */
+struct front *front_open_over(struct h2_front *h, struct h2_stream *stream);
+/* Whatever it does, ends; its stream is reset. */
+void front_end_over(struct front *f, enum end_reason reason);
+
+#endif
