@@ -222,6 +222,7 @@ struct conf_store {
 	char *certificate;   /* our own; NULL: we have none */
 	char *key;           /* of that */
 	char *sentinel_password; /* of sentinels in the url; NULL: they have none; secret */
+	char *session_secret; /* what keys of TLS sessions are sealed with there; NULL: they are not shared; secret */
 	uint64_t timeout_ms; /* of an operation; 250ms */
 	char *instance;      /* what this tidegate is called there; NULL: made of host and configuration file */
 	unsigned decisions;  /* records of a service that redis keeps, about; 1000 */

@@ -125,6 +125,19 @@ static const struct conf_field store_fields[] = {
 		.help = "Of the sentinels, where they want one: user and password in url are those of redis.",
 	},
 	{
+		.key = "session_secret",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_store, session_secret),
+		.min = 32,
+		.max = 512,
+		.preset_note = "none: each tidegate resumes its own",
+		.flags = TG_CONF_SECRET | TG_CONF_TRAFFIC,
+		ONLY_REDIS,
+		.help = "The same text in several tidegates lets each resume the TLS sessions of all, on listeners of the same "
+			"name and certificates. They agree in redis on what the keys of tickets are made of, sealed with this, so "
+			"that redis does not know them: they still change each hour. 32 bytes at least, as of openssl rand -base64 32.",
+	},
+	{
 		.key = "timeout",
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf_store, timeout_ms),

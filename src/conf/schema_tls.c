@@ -221,7 +221,7 @@ static const struct conf_field tls_fields[] = {
 		ONLY_TLS,
 		.help = "How long a client may resume a session by its ticket instead of a whole "
 			"handshake: with the same listener and the same certificates only. Keys of tickets are "
-			"made anew each hour, and outlive reloads, upgrades and crashes. \\(dq0\\(dq: no "
+			"made anew each hour, and outlive reloads, upgrades and crashes; store.session_secret shares them. \\(dq0\\(dq: no "
 			"tickets. Data before the end of the handshake (0-RTT) is never taken.",
 	},
 	{

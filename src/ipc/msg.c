@@ -45,6 +45,7 @@ static const struct msg_kind {
 	[MSG_ANSWERED] = {"answered", sizeof(struct msg_answered), false},
 	[MSG_STATE] = {"state", 0, true},
 	[MSG_TICKETS] = {"tickets", sizeof(struct msg_tickets), false},
+	[MSG_SEALED] = {"sealed", sizeof(struct msg_sealed), false},
 	[MSG_NOTE] = {"note", sizeof(struct msg_note), false},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},
@@ -164,12 +165,27 @@ note_is_sane(const struct msg_note *note)
 	       memchr(note->line, '\n', TG_NOTE_BYTES) == note->line + note->n - 1;
 }
 
+static bool
+has_end(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+static bool
+sealed_is_sane(const struct msg_sealed *m)
+{
+	return has_end(m->name, sizeof(m->name)) && has_end(m->was, sizeof(m->was)) &&
+	       has_end(m->word, sizeof(m->word));
+}
+
 bool
 msg_is_sane(uint32_t type, const union msg_payload *u)
 {
 	switch (type) {
 	case MSG_BACKEND:
 		return backend_is_sane(u);
+	case MSG_SEALED:
+		return sealed_is_sane(&u->sealed);
 	case MSG_GIVE:
 		return u->give.use < TG_GIVE_USE_COUNT && u->give.reserved == 0;
 	case MSG_QUESTION:

@@ -10,6 +10,7 @@
  *	MSG_LOG_FILE fd: the access log, opened for appending; keeper only, when log.file is set
  *	MSG_PEER    fd: one end of a channel between keeper and proxy
  *	MSG_TICKETS what keys of TLS session tickets are made of; proxy only
+ *	MSG_SEALED  the same, sealed, for others on the same store; keeper only, where that is configured
  *	MSG_STATE   fd: text of what is ordered, instead of the state file; keeper only, of a parent that
  *		    takes another one's place
  *	MSG_START   go; the child answers MSG_READY when it serves
@@ -114,7 +115,8 @@ enum msg_type {
 	MSG_WANTED = 26,    /* proxy to keeper: streams of a service wait for a backend to be up */
 	MSG_REFUSE = 27,    /* keeper to proxy: whether they do so in vain */
 	MSG_STATE = 28,     /* parent to keeper, before MSG_START */
-	MSG_TICKETS = 29,   /* parent to proxy, before MSG_START; old parent to new, before MSG_GIVEN */
+	MSG_TICKETS = 29,   /* parent to proxy, before MSG_START, and when it is another; old parent to new, before MSG_GIVEN */
+	MSG_SEALED = 30,    /* parent to keeper, before MSG_START and later; keeper to parent: as heard */
 	MSG_PREPARE = 32,
 	MSG_PREPARED = 33,
 	MSG_COMMIT = 34,
@@ -219,6 +221,14 @@ struct msg_pong {
 struct msg_tickets {
 	uint64_t hour;
 	unsigned char secret[TG_MSG_TICKET_SECRET];
+};
+
+/* A seed of tickets that is sealed (tls/ticket_seal.h): what the keeper and the store see of it. Texts with their NULs. */
+#define TG_MSG_SEALED 96u
+struct msg_sealed {
+	char name[24]; /* of those who have the same secret; "": nothing is to be shared */
+	char was[TG_MSG_SEALED]; /* what is in the place of which this goes; "": only where there is none */
+	char word[TG_MSG_SEALED];
 };
 
 struct msg_log_level {
@@ -399,6 +409,7 @@ union msg_payload {
 	struct msg_cut cut;
 	struct msg_log_level log_level;
 	struct msg_tickets tickets;
+	struct msg_sealed sealed;
 	struct msg_limit limit;
 	struct msg_wanted wanted;
 	struct msg_refuse refuse;

@@ -215,6 +215,8 @@ child_equip(enum child_role role, int channel, const struct child_equipment *e)
 		rc = child_send_tickets(channel, e->tickets);
 	if (rc == 0 && role == CHILD_PROXY)
 		rc = sockets_equip_proxy(e->sockets, channel);
+	if (rc == 0 && role == CHILD_KEEPER && e->sealed != NULL && e->sealed->name[0] != '\0')
+		rc = channel_send(channel, MSG_SEALED, e->sealed, sizeof(*e->sealed), -1);
 	if (rc == 0 && role == CHILD_KEEPER)
 		rc = sockets_equip_keeper(e->sockets, channel);
 	if (rc == 0 && role == CHILD_KEEPER && e->state_fd >= 0)

@@ -47,6 +47,7 @@ struct child_equipment {
 	int state_fd; /* what was ordered of a tidegate before; -1: as the state file says */
 	int peer_fd; /* its end of the channel between proxy and keeper */
 	const struct ticket_seed *tickets; /* for the proxy */
+	const struct msg_sealed *sealed;   /* for the keeper; NULL, or name "": nothing is shared */
 	bool has_log_level; /* an operator ordered one: */
 	enum log_level log_level;
 };

@@ -122,6 +122,9 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_LOG_LEVEL:
 		log_set_level((enum log_level)m->u.log_level.level);
 		return 0;
+	case MSG_SEALED:
+		k->sealed = m->u.sealed;
+		return 0;
 	case MSG_TICKETS:
 	case MSG_LISTEN:
 	case MSG_START:
@@ -454,6 +457,9 @@ serve_message(struct keeper *k, struct message *m)
 		keeper_resume(k);
 	} else if (m->type == MSG_RELOADED) {
 		reloads_answered(k->reloads, &m->u.reloaded, m->fd, &k->source, k->admin);
+	} else if (m->type == MSG_SEALED) {
+		k->sealed = m->u.sealed;
+		keeper_share_tickets(k);
 	} else if (m->type == MSG_NOTE) {
 		on_note(k, &m->u.note);
 	} else if (m->type == MSG_PEER) {

@@ -57,6 +57,7 @@ struct keeper {
 	struct reloads *reloads;
 	struct questions *questions;
 	struct keeper_store store;
+	struct msg_sealed sealed; /* what is to be agreed on there; name "": nothing */
 	struct keeper_votes votes;
 	struct resolver *node_resolver; /* of hosts of nodes */
 	struct providers *providers;

@@ -144,8 +144,27 @@ on_ordered(void *user, const struct store_order *heard)
 			  heard->backend, heard->what, heard->origin, err.text);
 }
 
+/* It is sealed: the parent alone knows what it says. */
+static void
+on_agreed(void *user, const char *word)
+{
+	const struct keeper *k = user;
+	struct msg_sealed m = {.name = ""};
+
+	snprintf(m.word, sizeof(m.word), "%s", word);
+	(void)!channel_send(k->channel, MSG_SEALED, &m, sizeof(m), -1);
+}
+
+void
+keeper_share_tickets(struct keeper *k)
+{
+	store_agree(k->store.store, k->sealed.name, k->sealed.was, k->sealed.word);
+}
+
 void
 keeper_share_listen(struct keeper *k)
 {
 	store_listen_orders(k->store.store, on_ordered, k);
+	store_listen_word(k->store.store, on_agreed, k);
+	keeper_share_tickets(k);
 }

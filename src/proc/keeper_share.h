@@ -11,6 +11,8 @@
 
 /* The store is there, or is another one. */
 void keeper_share_listen(struct keeper *k);
+/* What the parent tells of tickets is to be agreed on with others. */
+void keeper_share_tickets(struct keeper *k);
 /* Something is ordered here. */
 void keeper_share_backend(struct keeper *k, unsigned service, unsigned backend,
 			  enum steer_property property);

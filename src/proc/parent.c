@@ -62,6 +62,32 @@ parent_notify_serving(const struct parent *p)
 		      p->conf->workers);
 }
 
+static void
+tell_sealed(struct parent *p)
+{
+	int channel = supervisor_channel(&p->supervisor, CHILD_KEEPER);
+	const struct msg_sealed *m = &p->shared_tickets.sealed;
+
+	/* One that is started again is told at its start. */
+	if (channel >= 0)
+		(void)!channel_send(channel, MSG_SEALED, m, sizeof(*m), -1);
+}
+
+static void
+on_sealed(struct supervisor *s, const struct msg_sealed *m)
+{
+	struct parent *p = parent_of(s);
+	int channel = supervisor_channel(s, CHILD_PROXY);
+	bool is_new = false;
+
+	if (!shared_tickets_heard(&p->shared_tickets, p->conf, m->word, wall_read(), &p->tickets,
+				  &is_new))
+		return;
+	if (is_new && channel >= 0)
+		(void)!child_send_tickets(channel, &p->tickets);
+	tell_sealed(p);
+}
+
 /* At each interval while all loops turn, and while they end: four times at least in what the service
  * manager asks for. */
 static void
@@ -69,6 +95,9 @@ on_pulse(struct supervisor *s, bool is_well)
 {
 	/* What it was until now is forgotten. */
 	(void)!ticket_seed_turn(&parent_of(s)->tickets, wall_read());
+	if (shared_tickets_turned(&parent_of(s)->shared_tickets, parent_of(s)->conf,
+				  &parent_of(s)->tickets))
+		tell_sealed(parent_of(s));
 	if (notify_watchdog_ms() > 0 && (is_well || s->is_stopping))
 		notify_watchdog();
 }
@@ -189,6 +218,8 @@ on_conf_changed(struct reconf *r)
 	watch_children(p);
 	if (r->is_of_file && !r->is_renewal)
 		certificate_watch_again(&p->certificates);
+	if (shared_tickets_set(&p->shared_tickets, conf, &p->tickets))
+		tell_sealed(p);
 	log_init(STDERR_FILENO, conf->log.format,
 		 p->supervisor.equipment.has_log_level ? log_level() : conf->log.level, "parent");
 }
@@ -638,6 +669,7 @@ parent_run(struct parent *p, struct err *err)
 			      .has_log_level = p->predecessor.has_log_level,
 			      .log_level = p->predecessor.log_level,
 			      .tickets = &p->tickets,
+			      .sealed = &p->shared_tickets.sealed,
 			      .peer_fd = -1},
 		.ready_timeout_ms = READY_TIMEOUT_MS,
 		.stop_margin_ms = STOP_MARGIN_MS,
@@ -647,6 +679,7 @@ parent_run(struct parent *p, struct err *err)
 		.on_serving = parent_on_serving,
 		.on_held = parent_on_held,
 		.on_stop_ordered = on_stop_ordered,
+		.on_sealed = on_sealed,
 		.on_reload = on_reload_message,
 		.is_busy = is_busy,
 		.on_pulse = on_pulse,
@@ -655,6 +688,7 @@ parent_run(struct parent *p, struct err *err)
 	rc = make_tickets(p, err);
 	if (rc < 0)
 		return rc;
+	(void)!shared_tickets_set(&p->shared_tickets, p->conf, &p->tickets);
 	parent_upgrade_init(p);
 	p->reconf = (struct reconf){
 		.loop = p->loop,

@@ -6,6 +6,7 @@
 
 #include "base/container.h"
 #include "loop/loop.h"
+#include "proc/shared_tickets.h"
 #include "proc/carry.h"
 #include "proc/certificate_watch.h"
 #include "proc/notes.h"
@@ -56,6 +57,7 @@ struct parent {
 	size_t text_max;    /* as in struct present, at the start */
 	struct notes notes;
 	struct ticket_seed tickets;
+	struct shared_tickets shared_tickets;
 	struct certificate_watch certificates;
 };
 

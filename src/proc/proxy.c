@@ -125,10 +125,11 @@ on_tickets(struct proxy *p, const struct msg_tickets *m)
 {
 	struct ticket_seed seed = {.hour = m->hour};
 
-	if (p->tickets != NULL)
-		return -TG_EPROTO;
 	memcpy(seed.secret, m->secret, sizeof(seed.secret));
-	p->tickets = tickets_new(&seed);
+	if (p->tickets != NULL)
+		tickets_change(p->tickets, &seed);
+	else
+		p->tickets = tickets_new(&seed);
 	explicit_bzero(&seed, sizeof(seed));
 	return p->tickets != NULL ? 0 : -TG_ENOMEM;
 }
@@ -550,6 +551,8 @@ on_message(struct proxy *p, struct message *m)
 		stop(p, m->u.stop.grace_ms);
 	} else if (m->type == MSG_PING) {
 		answer_ping(p);
+	} else if (m->type == MSG_TICKETS) {
+		(void)!on_tickets(p, &m->u.tickets);
 	} else if (m->type == MSG_LOG_LEVEL) {
 		log_set_level((enum log_level)m->u.log_level.level);
 	} else if (m->type == MSG_PEER) {

@@ -92,9 +92,9 @@ note_serving(struct supervisor *s)
 static bool
 msg_is_news(enum msg_type type)
 {
-	return type == MSG_READY || type == MSG_ACCEPTING || type == MSG_HELD ||
-	       type == MSG_PONG || type == MSG_PREPARED || type == MSG_COMMITTED ||
-	       type == MSG_RELOAD;
+	return type == MSG_READY || type == MSG_ACCEPTING || type == MSG_HELD || type == MSG_PONG ||
+	       type == MSG_PREPARED || type == MSG_COMMITTED || type == MSG_RELOAD ||
+	       type == MSG_SEALED;
 }
 
 static bool
@@ -165,6 +165,8 @@ child_on_message(struct child *c, const struct message *m)
 		c->supervisor->on_held(c->supervisor, m->fd);
 	else if (m->type == MSG_STOP && c->role == CHILD_KEEPER)
 		c->supervisor->on_stop_ordered(c->supervisor, m->u.stop.grace_ms);
+	else if (m->type == MSG_SEALED && c->role == CHILD_KEEPER)
+		c->supervisor->on_sealed(c->supervisor, &m->u.sealed);
 	else if (m->type == MSG_LOG_LEVEL && c->role == CHILD_KEEPER)
 		take_log_level(c->supervisor, (enum log_level)m->u.log_level.level);
 	else if (m->type == MSG_PONG ? !pulse_answer(&c->pulse, &m->u.pong)

@@ -76,6 +76,8 @@ struct supervisor {
 	void (*on_held)(struct supervisor *s, int fd);
 	/* An operator orders the end over a control socket. */
 	void (*on_stop_ordered)(struct supervisor *s, uint64_t grace_ms);
+	/* What others on the store have their seed of tickets of, as the keeper heard it. */
+	void (*on_sealed)(struct supervisor *s, const struct msg_sealed *m);
 	/* A child that is up sends what belongs to a reload; the descriptor stays ours. False: it is not the
 	 * time for that, and the child breaks the rules. NULL: none may. */
 	bool (*on_reload)(struct supervisor *s, enum child_role role, const struct message *m);

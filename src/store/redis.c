@@ -20,6 +20,7 @@
 #include "store/redis_script.h"
 #include "store/redis_share.h"
 #include "store/redis_votes.h"
+#include "store/redis_word.h"
 #include "store/store_priv.h"
 
 /* Of all services. */
@@ -46,6 +47,7 @@ struct redis {
 	unsigned n_decisions; /* that are kept of a service */
 	struct redis_shares shares;
 	struct redis_board board;
+	struct redis_word word;
 	struct redis_votes votes;
 };
 
@@ -144,6 +146,12 @@ has_board(struct redis *r, const struct redis_lane *lane)
 	return r->board.is_on && nodes_lane(&r->nodes, TG_BOARD_KEY) == lane;
 }
 
+static bool
+has_word(struct redis *r, const struct redis_lane *lane)
+{
+	return word_key(&r->word) != NULL && nodes_lane(&r->nodes, word_key(&r->word)) == lane;
+}
+
 static void
 add_queued(struct redis *r, struct redis_lane *lane)
 {
@@ -166,7 +174,8 @@ is_anything_pending(struct redis *r, struct redis_lane *lane)
 
 	return nodes_has_keys(&r->nodes, lane) &&
 	       (shares_are_pending(&r->shares, &here) || ballots_are_pending(&r->votes, &here) ||
-		(board_is_pending(&r->board) && has_board(r, lane)));
+		(board_is_pending(&r->board) && has_board(r, lane)) ||
+		(word_is_pending(&r->word) && has_word(r, lane)));
 }
 
 static void
@@ -183,6 +192,8 @@ add_due(struct redis *r, struct redis_lane *lane)
 	ballots_add(&r->votes, &lane->next, &here);
 	if (has_board(r, lane))
 		board_add(&r->board, &lane->next);
+	if (has_word(r, lane))
+		word_add(&r->word, &lane->next);
 }
 
 static void
@@ -205,6 +216,8 @@ open_lanes(struct redis *r)
 	ballots_each(&r->votes, look_for, r);
 	if (r->board.is_on)
 		(void)nodes_lane(&r->nodes, TG_BOARD_KEY);
+	if (word_key(&r->word) != NULL)
+		(void)nodes_lane(&r->nodes, word_key(&r->word));
 }
 
 /*** Answers ***/
@@ -242,6 +255,8 @@ release(struct redis *r, struct redis_batch *batch)
 		ballots_release(item);
 		if (board_has_asked(item->kind))
 			board_end_flight(&r->board);
+		if (word_has_asked(item->kind))
+			word_end_flight(&r->word);
 	}
 	batch_clear(batch);
 }
@@ -375,7 +390,7 @@ on_error(struct redis *r, struct redis_lane *lane, struct batch_item *item, cons
 {
 	if ((item->kind->also != NULL && is_error(reply, item->kind->also)) ||
 	    shares_again(&r->shares, item, reply) || board_again(&r->board, item, reply) ||
-	    ballots_again(&r->votes, item, reply) ||
+	    ballots_again(&r->votes, item, reply) || word_again(&r->word, item, reply) ||
 	    is_redirected(r, lane, item, reply))
 		return;
 	note_refusal(r, lane, item, reply);
@@ -399,6 +414,8 @@ take_answer(struct redis *r, struct batch_item *item, const redisReply *reply)
 		is_good = shares_answered(&r->shares, item, reply);
 	else if (board_has_asked(item->kind))
 		is_good = board_answered(&r->board, item, reply);
+	else if (word_has_asked(item->kind))
+		is_good = word_answered(&r->word, item, reply);
 	else if (ballots_have_asked(item->kind))
 		is_good = ballots_answered(&r->votes, item, reply);
 	else if (nodes_have_asked(item->kind))
@@ -512,6 +529,7 @@ redis_open(struct store *s, const struct conf_store *conf, struct resolver *reso
 	shares_init(&r->shares, s, conf, redis_flush);
 	board_init(&r->board, s, conf, r->shares.instance, redis_flush);
 	ballots_init(&r->votes, s, conf, r->shares.instance, redis_flush);
+	word_init(&r->word, s, redis_flush);
 	snprintf(s->why, sizeof(s->why), "not connected yet");
 	return nodes_open(&r->nodes, conf, s->loop, resolver, &lane_ops, r, err);
 }
@@ -577,6 +595,7 @@ redis_close(struct store *s, unsigned timeout_ms)
 	while (!TAILQ_EMPTY(&r->queue))
 		drop_queued(r, TAILQ_FIRST(&r->queue));
 	board_fini(&r->board);
+	word_fini(&r->word);
 	ballots_fini(&r->votes);
 	shares_fini(&r->shares);
 	free(r);
@@ -635,6 +654,12 @@ redis_votes(const struct store *s, const char *service)
 	return ballots_get(&((const struct redis *)s->kind)->votes, service);
 }
 
+static void
+redis_agree(struct store *s, const char *name, const char *was, const char *own)
+{
+	word_agree(&((struct redis *)s->kind)->word, name, was, own);
+}
+
 static const char *
 redis_instance(const struct store *s)
 {
@@ -668,6 +693,7 @@ const struct store_ops store_redis = {
 	.vote = redis_vote,
 	.unvote = redis_unvote,
 	.votes = redis_votes,
+	.agree = redis_agree,
 	.instance = redis_instance,
 	.memory_used = redis_memory_used,
 	.connections = redis_connections,

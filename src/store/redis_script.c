@@ -205,6 +205,16 @@ static const char votes[] =
 	"redis.call('PEXPIRE', KEYS[1], string.format('%.0f', q.lease))\n"
 	"return cjson.encode({others = others})\n";
 
+static const char word[] =
+	"local own, was = string.match(ARGV[1], '^(%S+) ?(%S*)$')\n"
+	"local word = redis.call('GET', KEYS[1])\n"
+	"if not word or (was ~= '' and word == was) then\n"
+	"  redis.call('SET', KEYS[1], own)\n"
+	"  word = own\n"
+	"end\n"
+	"redis.call('PEXPIRE', KEYS[1], 172800000)\n"
+	"return word\n";
+
 #define SCRIPT(is)                                                                                 \
 	{                                                                                          \
 		.text = (is), .load = {.name = "SCRIPT", .answer = REDIS_REPLY_STRING},            \
@@ -214,3 +224,4 @@ static const char votes[] =
 const struct script_kind redis_script_exchange = SCRIPT(exchange);
 const struct script_kind redis_script_board = SCRIPT(board);
 const struct script_kind redis_script_votes = SCRIPT(votes);
+const struct script_kind redis_script_word = SCRIPT(word);

@@ -60,4 +60,11 @@ extern const struct script_kind redis_script_board;
  */
 extern const struct script_kind redis_script_votes;
 
+/*
+ * KEYS: a word. ARGV: another, and behind a space the one in the place of which it goes (none: only where there is none).
+ * Answers the word that is there by then. It ends when nobody has asked for two days, as long as tickets are good for, and a day.
+ */
+#define TG_WORD_KEY "tg:{*}:tickets:"
+extern const struct script_kind redis_script_word;
+
 #endif

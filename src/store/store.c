@@ -284,6 +284,20 @@ store_listen_votes(struct store *s, void (*voted)(void *user, const char *servic
 	s->voted_user = user;
 }
 
+void
+store_agree(struct store *s, const char *name, const char *was, const char *own)
+{
+	if (s->ops->agree != NULL)
+		s->ops->agree(s, name, was, own);
+}
+
+void
+store_listen_word(struct store *s, void (*agreed)(void *user, const char *word), void *user)
+{
+	s->agreed = agreed;
+	s->agreed_user = user;
+}
+
 const char *
 store_instance(const struct store *s)
 {

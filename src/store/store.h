@@ -268,6 +268,19 @@ const struct store_vote *store_voter_find(const struct store_votes *votes,
 void store_listen_votes(struct store *store, void (*voted)(void *user, const char *service),
 			void *user);
 
+/*
+ * A word that all instances agree on, which is a secret to the store: what keys of session tickets are made of.
+ */
+
+#define TG_STORE_WORD	   128u /* with their NULs */
+#define TG_STORE_WORD_NAME 32u
+
+/* `own` is the word where there is none yet, and in the place of `was`, if that is it; "": in the place of none. Of those that
+ * have the same `name`, for two days after the last of them. `name` "": no more. A store without others takes no notice. */
+void store_agree(struct store *store, const char *name, const char *was, const char *own);
+/* `agreed` is called with the word each time it is another one, our own too, from the loop. Must not close the store. */
+void store_listen_word(struct store *store, void (*agreed)(void *user, const char *word), void *user);
+
 /* One connection to its server, or where there is to be one. Until the return. */
 struct store_connection {
 	const char *at;   /* address, or name and port; "": nowhere yet */

@@ -31,6 +31,7 @@ struct store_ops {
 		    size_t n);
 	void (*unvote)(struct store *s, const char *service);
 	const struct store_votes *(*votes)(const struct store *s, const char *service);
+	void (*agree)(struct store *s, const char *name, const char *was, const char *own);
 	const char *(*instance)(const struct store *s);
 	uint64_t (*memory_used)(const struct store *s);
 	void (*connections)(const struct store *s,
@@ -51,6 +52,8 @@ struct store {
 	void *ordered_user;
 	void (*voted)(void *user, const char *service); /* the same */
 	void *voted_user;
+	void (*agreed)(void *user, const char *word); /* the same */
+	void *agreed_user;
 	struct store_counts counts;
 	struct mono given_up; /* from then on one that was never heard has nobody to tell of */
 	bool is_well;

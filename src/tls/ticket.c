@@ -13,14 +13,17 @@
 /* A clock that jumps: the seed is turned no further than two years at once, and stays behind. */
 #define TURNS_MAX 17520u
 
+struct hour_key {
+	uint64_t hour; /* 0: none */
+	struct ticket_key key;
+};
+
 struct tickets {
 	pthread_mutex_t lock;
 	struct ticket_seed next; /* of the hour after that of the newest key */
 	bool has_key;		 /* the first is made when it is asked for */
-	struct {
-		uint64_t hour; /* 0: none */
-		struct ticket_key key;
-	} keys[TG_TICKET_HOURS]; /* by hour */
+	struct hour_key keys[TG_TICKET_HOURS];   /* by hour */
+	struct hour_key before[TG_TICKET_HOURS]; /* of another seed: to open with */
 };
 
 static uint64_t
@@ -82,6 +85,19 @@ ticket_seed_turn(struct ticket_seed *seed, struct wall now)
 		*seed = next;
 	OPENSSL_cleanse(&next, sizeof(next));
 	return rc;
+}
+
+bool
+ticket_seed_is_same(const struct ticket_seed *a, const struct ticket_seed *b)
+{
+	struct ticket_seed x = *a;
+	struct ticket_seed y = *b;
+	bool is_same = turn_to(&x, b->hour) == 0 && turn_to(&y, a->hour) == 0 && x.hour == y.hour &&
+		       CRYPTO_memcmp(x.secret, y.secret, sizeof(x.secret)) == 0;
+
+	OPENSSL_cleanse(&x, sizeof(x));
+	OPENSSL_cleanse(&y, sizeof(y));
+	return is_same;
 }
 
 /* The key of the hour of t->next, which is turned on. */
@@ -155,20 +171,27 @@ tickets_free(struct tickets *t)
 	free(t);
 }
 
-static const struct ticket_key *
-find(const struct tickets *t, const unsigned char name[TG_TICKET_NAME_BYTES], uint64_t *ret_hour)
+void
+tickets_change(struct tickets *t, const struct ticket_seed *seed)
 {
-	uint64_t newest = newest_hour(t);
-	size_t i;
+	pthread_mutex_lock(&t->lock);
+	memcpy(t->before, t->keys, sizeof(t->before));
+	OPENSSL_cleanse(t->keys, sizeof(t->keys));
+	t->next = *seed;
+	t->has_key = false;
+	pthread_mutex_unlock(&t->lock);
+}
 
-	for (i = 0; i < TG_TICKET_HOURS; i++) {
-		uint64_t hour = t->keys[i].hour;
+static const struct hour_key *
+find_in(const struct hour_key keys[TG_TICKET_HOURS], uint64_t newest,
+	const unsigned char name[TG_TICKET_NAME_BYTES])
+{
+	for (size_t i = 0; i < TG_TICKET_HOURS; i++) {
+		const struct hour_key *k = &keys[i];
 
-		if (hour != 0 && newest - hour < TG_TICKET_HOURS &&
-		    memcmp(t->keys[i].key.name, name, TG_TICKET_NAME_BYTES) == 0) {
-			*ret_hour = hour;
-			return &t->keys[i].key;
-		}
+		if (k->hour != 0 && newest - k->hour < TG_TICKET_HOURS &&
+		    memcmp(k->key.name, name, TG_TICKET_NAME_BYTES) == 0)
+			return k;
 	}
 	return NULL;
 }
@@ -190,16 +213,21 @@ int
 tickets_find(struct tickets *t, struct wall now, const unsigned char name[TG_TICKET_NAME_BYTES],
 	     struct ticket_key *ret, int *ret_is_newest)
 {
-	const struct ticket_key *key;
-	uint64_t hour;
+	const struct hour_key *key = NULL;
+	bool is_before = false;
 	int rc;
 
 	pthread_mutex_lock(&t->lock);
 	rc = advance(t, hour_of(now));
-	key = rc == 0 ? find(t, name, &hour) : NULL;
+	if (rc == 0)
+		key = find_in(t->keys, newest_hour(t), name);
+	if (rc == 0 && key == NULL) {
+		key = find_in(t->before, newest_hour(t), name);
+		is_before = true;
+	}
 	if (key != NULL) {
-		*ret = *key;
-		*ret_is_newest = hour == newest_hour(t);
+		*ret = key->key;
+		*ret_is_newest = !is_before && key->hour == newest_hour(t);
 	}
 	pthread_mutex_unlock(&t->lock);
 	return key != NULL ? 0 : -TG_ENOENT;

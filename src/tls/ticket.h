@@ -8,6 +8,7 @@
 #ifndef TG_TLS_TICKET_H
 #define TG_TLS_TICKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -27,10 +28,15 @@ TG_MUST_CHECK int ticket_seed_make(struct ticket_seed *ret, struct wall now);
 /* Forgets what no key that is good now is made of. -TG_EIO: the library refused, it is as it was. */
 TG_MUST_CHECK int ticket_seed_turn(struct ticket_seed *seed, struct wall now);
 
+/* Whether both make the same keys, of hours that both make keys of. */
+bool ticket_seed_is_same(const struct ticket_seed *a, const struct ticket_seed *b);
+
 /* The keys that are good, of all threads of a process. NULL: no memory. */
 struct tickets;
 struct tickets *tickets_new(const struct ticket_seed *seed);
 void tickets_free(struct tickets *t); /* NULL allowed */
+/* From now on keys are made of another seed; those of the one before open what they have sealed. */
+void tickets_change(struct tickets *t, const struct ticket_seed *seed);
 
 #define TG_TICKET_NAME_BYTES 16u
 #define TG_TICKET_KEY_BYTES  32u

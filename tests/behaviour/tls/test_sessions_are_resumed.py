@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from harness import client, conf, net, tls
+from harness import client, conf, net, settings, tls
+from harness.redis import Redis
 
 
 class Dialer:
@@ -61,3 +62,38 @@ def test_no_tickets_where_they_are_switched_off(tidegate, recording_backend, aut
     for version in ["1.2", "1.3"]:
         _, session = Dialer(tg, authority, version).session()
         assert session is None or not session.has_ticket
+
+
+RULES = "~tg:* +evalsha +script|load +get +set +pexpire +time +ping +select +hset +hget +hgetall +incr +zadd +zrange +zrem " \
+        "+zremrangebyscore +hlen +del +info +xadd"
+
+
+def test_by_all_instances_of_a_store(tidegate, recording_backend, authority, tmp_path):
+    """Two with the same secret agree on keys; redis cannot read them, and whoever has another secret is left alone."""
+    redis = Redis(tmp_path, users={"tidegate": ("p", RULES)})
+    backend, one = recording_backend(), authority.issue("site.example.org")
+
+    def start(name, secret):
+        return tidegate(conf.http(backend, listener=tls.listener(one), top=f"""store = {{ type = "redis"; instance = "{name}";
+            session_secret = "{secret}"; timeout = "2s"; url = "{redis.url('tidegate')}"; }};"""))
+
+    same = "of all who share, thirty-two bytes and more"
+    first, second = start("a", same), start("b", same)
+    hidden = start("c", "of one who does not, thirty-two bytes and more")
+    for tg in (first, second, hidden):
+        tg.log.wait(msg="keys of TLS sessions are shared")
+    assert sorted(tg.log.records(msg="keys of TLS sessions are shared")[0]["taken_over"] for tg in (first, second)) == ["no", "yes"]
+    for version in ["1.2", "1.3"]:
+        dialer = Dialer(first, authority, version)
+
+        def resumes_at_second():
+            _, session = dialer.session()
+            return dialer.session(address=second.address, session=session)[0]
+        # The proxy is told a moment after the log.
+        settings.wait_until(resumes_at_second, "a session of the other instance")
+        _, session = dialer.session()
+        assert not dialer.session(address=hidden.address, session=session)[0]
+    # A tidegate that is started again comes to the same keys, and redis may go.
+    redis.stop()
+    _, session = dialer.session()
+    assert dialer.session(address=second.address, session=session)[0]

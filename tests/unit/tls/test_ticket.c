@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tls/ticket.h"
+#include "tls/ticket_seal.h"
 
 #define HOUR UINT64_C(3600000000)
 
@@ -127,6 +128,74 @@ a_clock_that_jumps_by_years_is_followed(void **state)
 	tickets_free(t);
 }
 
+static void
+another_seed_opens_what_the_one_before_has_sealed(void **state)
+{
+	struct ticket_seed seed = seed_of(1000);
+	struct ticket_seed other = seed_of(990);
+	struct tickets *t = tickets_new(&seed);
+	struct tickets *u = tickets_new(&other);
+	struct ticket_key before = newest(t, 1000);
+	struct ticket_key theirs = newest(u, 1000);
+	struct ticket_key after;
+
+	(void)state;
+	assert_int_equal(look(t, 1000, &theirs), -1);
+	tickets_change(t, &other);
+	after = newest(t, 1000);
+	assert_memory_equal(&after, &theirs, sizeof(after));
+	assert_int_equal(look(t, 1000, &theirs), 1);
+	assert_int_equal(look(t, 1000, &before), 0);
+	assert_int_equal(look(t, 1000 + TG_TICKET_HOURS, &before), -1);
+	tickets_free(t);
+	tickets_free(u);
+}
+
+static void
+a_seed_is_the_same_however_far_it_is_turned(void **state)
+{
+	struct ticket_seed seed = seed_of(5000);
+	struct ticket_seed turned = seed;
+	struct ticket_seed other = seed_of(5000);
+
+	(void)state;
+	assert_int_equal(ticket_seed_turn(&turned, at(5100)), 0);
+	assert_true(turned.hour > seed.hour);
+	assert_true(ticket_seed_is_same(&seed, &turned));
+	assert_true(ticket_seed_is_same(&turned, &seed));
+	assert_false(ticket_seed_is_same(&other, &seed));
+	assert_false(ticket_seed_is_same(&other, &turned));
+}
+
+static void
+what_is_sealed_is_opened_with_the_same_secret_alone(void **state)
+{
+	static const char secret[] = "a secret of thirty-two bytes ....";
+	struct ticket_seed seed = seed_of(5000);
+	struct ticket_seed opened = {.hour = 1};
+	char name[TG_SEALED_NAME_SIZE];
+	char other[TG_SEALED_NAME_SIZE];
+	char text[TG_SEALED_SIZE];
+	char again[TG_SEALED_SIZE];
+
+	(void)state;
+	assert_int_equal(ticket_seal(&seed, secret, text), 0);
+	assert_int_equal(ticket_seal(&seed, secret, again), 0);
+	assert_string_not_equal(text, again);
+	assert_int_equal(ticket_unseal(text, secret, &opened), 0);
+	assert_memory_equal(&opened, &seed, sizeof(seed));
+	assert_int_equal(ticket_unseal(text, "another", &opened), -TG_EPROTO);
+	for (size_t i = 0; i < sizeof(text) - 1; i++) {
+		memcpy(again, text, sizeof(text));
+		again[i] = text[i] == 'A' ? 'B' : 'A';
+		assert_int_equal(ticket_unseal(again, secret, &opened), -TG_EPROTO);
+	}
+	assert_int_equal(ticket_unseal("", secret, &opened), -TG_EPROTO);
+	assert_int_equal(ticket_seal_name(secret, name), 0);
+	assert_int_equal(ticket_seal_name("another", other), 0);
+	assert_string_not_equal(name, other);
+}
+
 int
 main(void)
 {
@@ -135,6 +204,9 @@ main(void)
 		cmocka_unit_test(processes_with_the_same_seed_have_the_same_keys),
 		cmocka_unit_test(a_clock_that_is_set_back_changes_nothing),
 		cmocka_unit_test(a_clock_that_jumps_by_years_is_followed),
+		cmocka_unit_test(another_seed_opens_what_the_one_before_has_sealed),
+		cmocka_unit_test(a_seed_is_the_same_however_far_it_is_turned),
+		cmocka_unit_test(what_is_sealed_is_opened_with_the_same_secret_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
