@@ -144,12 +144,59 @@ fleet_is_configured(const struct fleet_member *m)
 
 /*** Failures ***/
 
+static unsigned
+find_shunned(const struct fleet *f, const char *node)
+{
+	unsigned i = 0;
+
+	while (i < f->n_shunned && strcmp(f->shunned[i].node, node) != 0)
+		i++;
+	return i;
+}
+
+/* Of too many the one where it is longest ago. */
+static void
+shun(struct fleet *f, const char *node, int64_t now_ms)
+{
+	unsigned at = find_shunned(f, node);
+
+	if (node[0] == '\0')
+		return;
+	if (at == f->n_shunned && at < TG_FLEET_SHUN_MAX)
+		f->n_shunned++;
+	else if (at == TG_FLEET_SHUN_MAX)
+		at--;
+	memmove(&f->shunned[1], &f->shunned[0], at * sizeof(f->shunned[0]));
+	f->shunned[0] = (struct shunned){.since_ms = now_ms};
+	snprintf(f->shunned[0].node, sizeof(f->shunned[0].node), "%s", node);
+}
+
+static void
+forgive(struct fleet *f, const char *node)
+{
+	unsigned at = find_shunned(f, node);
+
+	if (at == f->n_shunned)
+		return;
+	f->n_shunned--;
+	memmove(&f->shunned[at], &f->shunned[at + 1], (f->n_shunned - at) * sizeof(f->shunned[0]));
+}
+
+bool
+fleet_shuns(const struct fleet *f, const char *node, int64_t now_ms)
+{
+	unsigned at = find_shunned(f, node);
+
+	return at < f->n_shunned && now_ms < f->shunned[at].since_ms + TG_FLEET_SHUN_MS;
+}
+
 static void
 count_failure(struct fleet *f, const struct fleet_member *m, const char *why, int64_t now_ms)
 {
 	snprintf(f->failed_name, sizeof(f->failed_name), "%s", m->name);
 	snprintf(f->failed_why, sizeof(f->failed_why), "%s", why);
 	f->failed_ms = now_ms;
+	shun(f, m->node, now_ms);
 	f->retry_ms = now_ms + (int64_t)backoff_ms(&retries, f->failures, 0);
 	f->failures++;
 }
@@ -590,6 +637,7 @@ on_up(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 	fleet_tell(f, m, TG_FLEET_NEWS_READY, is_first ? "" : "again");
 	if (!is_first)
 		return;
+	forgive(f, m->node);
 	m->ready_ms = now_ms;
 	f->orders.was_ready(f->user, m, (uint64_t)(now_ms - m->asked_ms));
 }

@@ -222,6 +222,11 @@ struct fleet_failures {
 struct fleet_failures fleet_failures(const struct fleet *f);
 /* An operator, or a configuration that was edited, asks for a try now. */
 void fleet_retry(struct fleet *f);
+/* How long others are preferred to a node where a start failed; of so many nodes. */
+#define TG_FLEET_SHUN_MS  60000
+#define TG_FLEET_SHUN_MAX 32u
+/* Whether a start failed on this node within that time, and none went well there since. */
+bool fleet_shuns(const struct fleet *f, const char *node, int64_t now_ms);
 /* From now on members are started, and listed, by this source; 0 at first. It is a provider that knows of no order:
  * those of its members are given again, and nothing is started before its first list. */
 void fleet_set_source(struct fleet *f, unsigned source);

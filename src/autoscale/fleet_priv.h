@@ -16,6 +16,11 @@
 
 TAILQ_HEAD(member_list, fleet_member);
 
+struct shunned {
+	char node[TG_NODE_NAME];
+	int64_t since_ms;
+};
+
 struct fleet {
 	struct fleet_limits limits;
 	struct fleet_orders orders;
@@ -33,6 +38,8 @@ struct fleet {
 	char failed_name[TG_INSTANCE_NAME]; /* the last one; "": none yet */
 	char failed_why[TG_FLEET_WHY];
 	int64_t failed_ms;
+	struct shunned shunned[TG_FLEET_SHUN_MAX]; /* nodes where starts failed, the latest first */
+	unsigned n_shunned;
 };
 
 /* NULL: no memory, or TG_FLEET_MAX are there. */

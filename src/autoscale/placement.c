@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHUNNED "a start failed there within the last minute, others go first"
+
 bool
 placement_is_of(const struct scaled *s)
 {
@@ -30,6 +32,22 @@ placement_by_name(const char *scheduler, struct tg_value values[TG_OPTIONS_MAX],
 		return -TG_ENOENT;
 	*ret = (struct sched_by){.module = module, .values = values};
 	return 0;
+}
+
+bool
+placement_shun(struct placement *p, const struct scaled *s, bool is_on)
+{
+	int64_t now_ms = scaler_now_ms(s->scaler);
+	bool is_any = false;
+
+	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
+		if (p->nodes[i].closed != NULL ||
+		    !fleet_shuns(s->state->fleet, p->nodes[i].name, now_ms))
+			continue;
+		board_close(p->board, i, is_on ? SHUNNED : NULL);
+		is_any = true;
+	}
+	return is_any;
 }
 
 int32_t

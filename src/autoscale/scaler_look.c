@@ -80,6 +80,7 @@ scaler_next_place(const struct scaler *s, unsigned service,
 	struct placement *p = placement_new(s, false);
 	struct sched_verdict *verdicts;
 	struct sched_by by;
+	bool is_any_shunned;
 	int32_t node;
 
 	verdicts = p != NULL ? calloc(p->cluster.n_nodes + 1, sizeof(*verdicts)) : NULL;
@@ -88,7 +89,12 @@ scaler_next_place(const struct scaler *s, unsigned service,
 		return -TG_ENOMEM;
 	}
 	by = placement_by(placed_service(s, service));
+	is_any_shunned = placement_shun(p, placed_service(s, service), true);
 	node = sched_place(p->board, &by, service, verdicts);
+	if (node < 0 && is_any_shunned) {
+		(void)placement_shun(p, placed_service(s, service), false);
+		node = sched_place(p->board, &by, service, verdicts);
+	}
 	snprintf(ret_node, TG_NODE_NAME, "%s", node >= 0 ? p->nodes[node].name : "");
 	tell_verdicts(p, service, verdicts, told, user);
 	free(verdicts);

@@ -125,21 +125,47 @@ tell_placed(struct homeless *h, const struct placement *p, uint32_t i, int32_t n
 	fleet_put_on(h->s->state->fleet, h->members[i]->name, node_name(p, node), why, now_ms);
 }
 
+/* On others than those where a start has just failed; what fits there alone goes there. -TG_ENOMEM. */
+static int
+place_groups(struct homeless *h, struct placement *p, const struct sched_by *by, uint32_t *groups,
+	     int32_t *nodes)
+{
+	const struct tg_scheduler *ops = by->module->ops;
+	bool is_quick = ops->deadline_ms == NULL || ops->deadline_ms(by->values) == 0;
+	bool is_any_shunned = placement_shun(p, h->s, true);
+	int n = sched_place_all(p->board, by, groups, h->n, is_quick, nodes);
+	uint32_t from = 0;
+
+	if (!is_any_shunned)
+		return n;
+	(void)placement_shun(p, h->s, false);
+	/* All are alike: those that have a node are the first ones, wherever the scheduler had put them. */
+	for (uint32_t i = 0; i < h->n && n >= 0; i++) {
+		int32_t node = nodes[i];
+
+		if (node == TG_SCHED_NOWHERE)
+			continue;
+		nodes[i] = TG_SCHED_NOWHERE;
+		nodes[from++] = node;
+	}
+	return n >= 0 && from < h->n
+		       ? sched_place_all(p->board, by, groups, h->n - from, is_quick, nodes + from)
+		       : n;
+}
+
 static void
 place_members(struct homeless *h, struct placement *p, uint32_t *groups, int32_t *nodes,
 	      struct sched_verdict *verdicts)
 {
 	uint32_t group = h->s->conf->index;
 	struct sched_by by = placement_by(h->s);
-	const struct tg_scheduler *ops = by.module->ops;
-	bool is_quick = ops->deadline_ms == NULL || ops->deadline_ms(by.values) == 0;
 	int64_t now_ms = scaler_now_ms(h->s->scaler);
 	bool is_any_left = false;
 	char why[512] = ""; /* the same of all */
 
 	for (uint32_t i = 0; i < h->n; i++)
 		groups[i] = group;
-	if (sched_place_all(p->board, &by, groups, h->n, is_quick, nodes) < 0)
+	if (place_groups(h, p, &by, groups, nodes) < 0)
 		return;
 	for (uint32_t i = 0; i < h->n; i++) {
 		if (nodes[i] != TG_SCHED_NOWHERE) {
