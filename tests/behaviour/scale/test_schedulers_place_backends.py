@@ -77,6 +77,24 @@ def test_they_spread_fill_wait_and_go_on(world):
                         "its place to be taken again")
 
 
+def test_a_node_where_nothing_starts_does_not_keep_others_from_it(world):
+    """The emptiest one is the one whose disk is full, so each scheduler that spreads would take it again and again."""
+    world.scale(0)
+    world.site.wait(ready=0, pending=0, draining=0)
+    world.fakes[0].standing["create"] = ("say", 500, "no space left on device")
+    world.scale(2)
+    world.site.wait(ready=2, pending=0)
+    assert world.counts() == [0, 2, 0]
+    assert ("n0: closed: a start failed there within the last minute, others go first"
+            in control.ask(world.site.admin, "show placement"))
+    assert world.json("show nodes")[0]["open"], "for other services it is as before"
+    # Where no other is left it is tried again.
+    del world.fakes[0].standing["create"]
+    world.scale(4)
+    world.site.wait(ready=4, pending=0)
+    assert world.counts() == [1, 3, 0]
+
+
 def test_a_plan_moves_nothing(world):
     world.scale(2)
     world.site.wait(ready=2, pending=0, draining=0)

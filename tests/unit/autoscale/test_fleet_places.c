@@ -22,6 +22,8 @@ struct world {
 	unsigned rooms;        /* how many may be placed */
 	const char *favourite; /* goes before its equals */
 	const char *busy;      /* has one in flight */
+	const char *node;      /* that they are put on; NULL: "n" */
+	int start;             /* what starts end with */
 	unsigned waits;
 	unsigned failures;
 	char started_on[TG_NODE_NAME];
@@ -114,7 +116,7 @@ place_member(void *user, const struct fleet_member *m)
 		return;
 	}
 	w->rooms--;
-	fleet_put_on(w->fleet, m->name, "n", "there is room", w->now);
+	fleet_put_on(w->fleet, m->name, w->node != NULL ? w->node : "n", "there is room", w->now);
 }
 
 static void
@@ -219,7 +221,7 @@ turn(struct world *w, uint32_t desired)
 
 	w->now += 1000;
 	for (unsigned i = 0; i < w->n_tokens; i++)
-		fleet_answered(w->fleet, w->tokens[i], 0, "", w->now);
+		fleet_answered(w->fleet, w->tokens[i], w->start, "", w->now);
 	w->n_tokens = 0;
 	fleet_walk(w->fleet, list_name, &names);
 	for (unsigned i = 0; i < names.n; i++)
@@ -333,17 +335,77 @@ what_is_found_is_where_it_is(void **state)
 	assert_string_equal(fleet_find(w->fleet, "auto-7")->node, "elsewhere");
 }
 
+static void
+fail_on(struct world *w, const char *node)
+{
+	unsigned before = w->failures;
+
+	w->node = node;
+	w->rooms = 1;
+	w->start = -TG_EIO;
+	while (w->failures == before) {
+		fleet_retry(w->fleet);
+		turn(w, 1);
+	}
+	w->start = 0;
+	turn(w, 0);
+}
+
+/* For a minute, or until one is ready there. */
+static void
+a_node_is_shunned_where_a_start_failed(void **state)
+{
+	struct world *w = *state;
+
+	fail_on(w, "a");
+	assert_true(fleet_shuns(w->fleet, "a", w->now));
+	assert_false(fleet_shuns(w->fleet, "b", w->now));
+	w->now += TG_FLEET_SHUN_MS;
+	assert_false(fleet_shuns(w->fleet, "a", w->now));
+	fail_on(w, "a");
+	fail_on(w, "b");
+	w->rooms = 1;
+	w->node = "a";
+	fleet_retry(w->fleet);
+	settle(w, 1);
+	assert_int_equal(fleet_counts(w->fleet).ready, 1);
+	assert_false(fleet_shuns(w->fleet, "a", w->now));
+	assert_true(fleet_shuns(w->fleet, "b", w->now));
+}
+
+/* The one where it is longest ago is forgotten. */
+static void
+so_many_nodes_are_shunned_and_no_more(void **state)
+{
+	struct world *w = *state;
+	char names[TG_FLEET_SHUN_MAX + 1][8];
+
+	fail_on(w, "first");
+	for (unsigned i = 0; i < TG_FLEET_SHUN_MAX; i++) {
+		snprintf(names[i], sizeof(names[i]), "n%u", i);
+		fail_on(w, names[i]);
+	}
+	w->now -= 1000 * TG_FLEET_SHUN_MAX * 4;
+	assert_false(fleet_shuns(w->fleet, "first", w->now));
+	for (unsigned i = 0; i < TG_FLEET_SHUN_MAX; i++)
+		assert_true(fleet_shuns(w->fleet, names[i], w->now));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_fits_nowhere_waits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_waits_is_the_first_to_go, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(of_those_with_the_fewest_in_flight_the_preferred_goes,
+		cmocka_unit_test_setup_teardown(
+			of_those_with_the_fewest_in_flight_the_preferred_goes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_sent_away_is_replaced_when_there_is_room,
 						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_is_sent_away_is_replaced_when_there_is_room, set_up,
-						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_found_is_where_it_is, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_node_is_shunned_where_a_start_failed, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(so_many_nodes_are_shunned_and_no_more, set_up,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

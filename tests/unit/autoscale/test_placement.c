@@ -46,6 +46,8 @@ struct provider {
 	uint64_t stops[LISTS_MAX];
 	unsigned n_stops;
 	unsigned n_starts;
+	uint64_t failed[LISTS_MAX]; /* starts */
+	unsigned n_failed;
 	char nodes[LISTS_MAX][TG_NODE_NAME]; /* of what was started, in order */
 };
 
@@ -57,6 +59,7 @@ static struct {
 	struct scaler *scaler;
 	struct provider providers[SERVICES];
 	bool is_down[2];
+	bool fails[2]; /* starts on a0, on b0 */
 	bool is_mute; /* the last service's provider does not list */
 } world;
 
@@ -121,9 +124,10 @@ __wrap_provider_list(struct provider *p, uint64_t token)
 int
 __wrap_provider_start(struct provider *p, uint64_t token, const char *name, const char *node)
 {
-	(void)token;
 	(void)name;
 	assert_true(p->n_starts < LISTS_MAX);
+	if (world.fails[node[0] == 'b'])
+		p->failed[p->n_failed++] = token;
 	snprintf(p->nodes[p->n_starts++], TG_NODE_NAME, "%s", node);
 	return 0;
 }
@@ -243,7 +247,8 @@ static void
 on_start_failed(void *user, const char *service, const char *backend, const char *why)
 {
 	(void)user;
-	fail_msg("%s/%s: %s", service, backend, why);
+	if (!world.fails[0])
+		fail_msg("%s/%s: %s", service, backend, why);
 }
 
 static const struct scaler_ops ops = {
@@ -315,6 +320,13 @@ answer(struct provider *p)
 			p->events->answered(p->user, &a);
 	}
 	p->n_lists = 0;
+	for (unsigned i = 0; i < p->n_failed; i++) {
+		struct provider_answer a = {
+			.token = p->failed[i], .rc = -TG_EIO, .why = "its disk is full"};
+
+		p->events->answered(p->user, &a);
+	}
+	p->n_failed = 0;
 	for (unsigned i = 0; i < p->n_stops; i++) {
 		struct provider_answer a = {.token = p->stops[i], .why = ""};
 
@@ -454,6 +466,42 @@ a_node_that_is_down_takes_nothing(void **state)
 	assert_int_equal(started_on(LOW, "a0"), 1);
 }
 
+static void
+hear_next(void *user, const char *node, const char *said)
+{
+	char *all = user;
+	size_t used = strlen(all);
+
+	snprintf(all + used, 512 - used, "%s: %.40s; ", node, said);
+}
+
+/* It is tried elsewhere then; only who fits nowhere else is tried there again. */
+static void
+a_start_that_failed_on_a_node_is_tried_on_another(void **state)
+{
+	char node[TG_NODE_NAME];
+	char said[512] = "";
+
+	(void)state;
+	world.fails[0] = true;
+	order(LOW, 2);
+	assert_int_equal(started_on(LOW, "a0"), 1); /* spread over zones */
+	assert_int_equal(started_on(LOW, "b0"), 1);
+	assert_int_equal(scaler_next_place(world.scaler, LOW, hear_next, said, node), 0);
+	assert_string_equal(node, "b0");
+	assert_non_null(strstr(said, "a0: closed: a start failed there"));
+	order(LOW, 2);
+	assert_int_equal(started_on(LOW, "a0"), 1);
+	assert_int_equal(started_on(LOW, "b0"), 2);
+	order(LOW, 3);
+	assert_int_equal(started_on(LOW, "a0"), 2); /* b0 is full */
+	/* Another service has not failed there. */
+	world.fails[0] = false;
+	order(LOW, 2);
+	order(HIGH, 1);
+	assert_int_equal(started_on(HIGH, "a0"), 1);
+}
+
 /* What runs of others is not known: nodes may be fuller than they look. */
 static void
 nothing_is_placed_before_all_is_known(void **state)
@@ -581,15 +629,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(nodes_are_picked_by_what_is_left, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nodes_are_picked_by_what_is_left, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(what_goes_makes_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(higher_priority_takes_the_place_of_lower, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(nobody_goes_for_an_equal, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_node_that_is_down_takes_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_node_that_is_down_takes_nothing, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_start_that_failed_on_a_node_is_tried_on_another,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_placed_before_all_is_known, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(people_are_told_of_nodes_and_places, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(people_are_told_of_nodes_and_places, set_up,
+						tear_down),
 #ifdef HAVE_CBC
 		cmocka_unit_test_setup_teardown(a_solver_tells_how_few_would_do, set_up, tear_down),
 #endif
