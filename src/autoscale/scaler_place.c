@@ -280,7 +280,7 @@ scaler_place(struct scaler *s)
 
 /*** The one that goes ***/
 
-/* Where each is. False: *ret is the last one whose node is not there any more. */
+/* Where each is. False: *ret is the last one whose node is not there any more, or takes no more. */
 static bool
 fill_places(const struct placement *p, uint32_t group, const struct fleet_member *const *equal,
 	    unsigned n, struct sched_at *at, unsigned *ret)
@@ -291,7 +291,7 @@ fill_places(const struct placement *p, uint32_t group, const struct fleet_member
 		int32_t node = equal[i]->has_node ? placement_node(p, equal[i]->node)
 						  : TG_SCHED_NOWHERE;
 
-		if (node == TG_SCHED_NOWHERE) {
+		if (node == TG_SCHED_NOWHERE || p->nodes[node].closed != NULL) {
 			*ret = i;
 			is_known = false;
 			continue;
@@ -313,7 +313,7 @@ scaler_prefer(struct scaled *s, const struct fleet_member *const *equal, unsigne
 	if (p != NULL && at != NULL) {
 		struct sched_by by = placement_by(s);
 
-		/* Of a node that is not there any more, one goes first. */
+		/* One goes first of whose node nothing is known. */
 		if (fill_places(p, s->conf->index, equal, n, at, &chosen))
 			chosen = sched_victim(p->board, &by, at, n);
 	}

@@ -46,9 +46,11 @@ struct provider {
 	uint64_t stops[LISTS_MAX];
 	unsigned n_stops;
 	unsigned n_starts;
-	uint64_t failed[LISTS_MAX]; /* starts */
-	unsigned n_failed;
+	uint64_t over[LISTS_MAX]; /* starts that are to be answered */
+	unsigned n_over;
 	char nodes[LISTS_MAX][TG_NODE_NAME]; /* of what was started, in order */
+	char names[LISTS_MAX][TG_INSTANCE_NAME];
+	bool is_stopped[LISTS_MAX]; /* of these */
 };
 
 static struct {
@@ -59,7 +61,8 @@ static struct {
 	struct scaler *scaler;
 	struct provider providers[SERVICES];
 	bool is_down[2];
-	bool fails[2]; /* starts on a0, on b0 */
+	bool answers; /* starts go well */
+	bool fails;   /* or, on a0, do not */
 	bool is_mute; /* the last service's provider does not list */
 } world;
 
@@ -124,10 +127,10 @@ __wrap_provider_list(struct provider *p, uint64_t token)
 int
 __wrap_provider_start(struct provider *p, uint64_t token, const char *name, const char *node)
 {
-	(void)name;
 	assert_true(p->n_starts < LISTS_MAX);
-	if (world.fails[node[0] == 'b'])
-		p->failed[p->n_failed++] = token;
+	snprintf(p->names[p->n_starts], TG_INSTANCE_NAME, "%s", name);
+	if (world.answers || (world.fails && strcmp(node, "a0") == 0))
+		p->over[p->n_over++] = token;
 	snprintf(p->nodes[p->n_starts++], TG_NODE_NAME, "%s", node);
 	return 0;
 }
@@ -135,9 +138,10 @@ __wrap_provider_start(struct provider *p, uint64_t token, const char *name, cons
 int
 __wrap_provider_stop(struct provider *p, uint64_t token, const char *name, uint64_t grace_ms)
 {
-	(void)name;
 	(void)grace_ms;
 	assert_true(p->n_stops < LISTS_MAX);
+	for (unsigned i = 0; i < p->n_starts; i++)
+		p->is_stopped[i] |= strcmp(p->names[i], name) == 0;
 	p->stops[p->n_stops++] = token;
 	return 0;
 }
@@ -247,7 +251,7 @@ static void
 on_start_failed(void *user, const char *service, const char *backend, const char *why)
 {
 	(void)user;
-	if (!world.fails[0])
+	if (!world.fails)
 		fail_msg("%s/%s: %s", service, backend, why);
 }
 
@@ -320,13 +324,14 @@ answer(struct provider *p)
 			p->events->answered(p->user, &a);
 	}
 	p->n_lists = 0;
-	for (unsigned i = 0; i < p->n_failed; i++) {
-		struct provider_answer a = {
-			.token = p->failed[i], .rc = -TG_EIO, .why = "its disk is full"};
+	for (unsigned i = 0; i < p->n_over; i++) {
+		struct provider_answer a = {.token = p->over[i],
+					    .rc = world.fails ? -TG_EIO : 0,
+					    .why = world.fails ? "its disk is full" : ""};
 
 		p->events->answered(p->user, &a);
 	}
-	p->n_failed = 0;
+	p->n_over = 0;
 	for (unsigned i = 0; i < p->n_stops; i++) {
 		struct provider_answer a = {.token = p->stops[i], .why = ""};
 
@@ -369,6 +374,17 @@ started_on(unsigned service, const char *node)
 
 	for (unsigned i = 0; i < p->n_starts; i++)
 		n += strcmp(p->nodes[i], node) == 0;
+	return n;
+}
+
+static unsigned
+stopped_on(unsigned service, const char *node)
+{
+	const struct provider *p = &world.providers[service];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_starts; i++)
+		n += strcmp(p->nodes[i], node) == 0 && p->is_stopped[i];
 	return n;
 }
 
@@ -466,6 +482,19 @@ a_node_that_is_down_takes_nothing(void **state)
 	assert_int_equal(started_on(LOW, "a0"), 1);
 }
 
+/* What runs there may be gone at any moment, and nobody can tell. */
+static void
+who_is_on_a_node_that_is_down_goes_first(void **state)
+{
+	(void)state;
+	world.answers = true;
+	order(LOW, 4);
+	world.is_down[1] = true;
+	order(LOW, 2);
+	assert_int_equal(stopped_on(LOW, "a0"), 0);
+	assert_int_equal(stopped_on(LOW, "b0"), 2);
+}
+
 static void
 hear_next(void *user, const char *node, const char *said)
 {
@@ -483,7 +512,7 @@ a_start_that_failed_on_a_node_is_tried_on_another(void **state)
 	char said[512] = "";
 
 	(void)state;
-	world.fails[0] = true;
+	world.fails = true;
 	order(LOW, 2);
 	assert_int_equal(started_on(LOW, "a0"), 1); /* spread over zones */
 	assert_int_equal(started_on(LOW, "b0"), 1);
@@ -496,7 +525,7 @@ a_start_that_failed_on_a_node_is_tried_on_another(void **state)
 	order(LOW, 3);
 	assert_int_equal(started_on(LOW, "a0"), 2); /* b0 is full */
 	/* Another service has not failed there. */
-	world.fails[0] = false;
+	world.fails = false;
 	order(LOW, 2);
 	order(HIGH, 1);
 	assert_int_equal(started_on(HIGH, "a0"), 1);
@@ -636,6 +665,8 @@ main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(nobody_goes_for_an_equal, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_node_that_is_down_takes_nothing, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(who_is_on_a_node_that_is_down_goes_first, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_start_that_failed_on_a_node_is_tried_on_another,
 						set_up, tear_down),
