@@ -50,7 +50,8 @@ log_pull(const struct pull *pull, enum log_level level, const char *message, con
 		total += pull->layers[i].total;
 	}
 	log_write(level, message,
-		  "svc=%s node=%s image=%s layers=%u of=%u bytes=%" PRIu64 " of=%" PRIu64 " reason=%s",
+		  "svc=%s node=%s image=%s layers=%u layers_all=%u bytes=%" PRIu64
+		  " bytes_all=%" PRIu64 " reason=%s",
 		  pull->place->all->provider->service->name,
 		  docker_node_name(pull->place->user.node), pull->place->all->provider->conf->image,
 		  n_done, pull->n_layers, current, total, reason);
