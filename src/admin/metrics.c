@@ -458,6 +458,13 @@ const struct metric metrics[] = {
 	ROW(ALL, COUNTER, "hook_retries_total", metrics_write_hooks, TG_METRIC_HOOK_RETRIES, "Tries after the first to tell a hook."),
 	ROW(ALL, GAUGE, "hook_waiting_events", metrics_write_hooks, TG_METRIC_HOOK_WAITING, "Events that are under way to a hook, or wait."),
 
+	ROW(ALL, GAUGE, "node_open", metrics_write_nodes, TG_METRIC_NODE_OPEN, "1 while backends can be started on the node, else 0: its daemon is down, or no service uses it."),
+	ROW(ALL, GAUGE, "node_backends", metrics_write_nodes, TG_METRIC_NODE_BACKENDS, "Backends on the node, those on their way to it or from it included."),
+	ROW(ALL, GAUGE, "node_cpu_cores", metrics_write_nodes, TG_METRIC_NODE_CPU, "Processors of the node, as configured or as its daemon tells."),
+	ROW(ALL, GAUGE, "node_cpu_free_cores", metrics_write_nodes, TG_METRIC_NODE_CPU_FREE, "Of these, what no backend there was promised."),
+	ROW(ALL, GAUGE, "node_memory_bytes", metrics_write_nodes, TG_METRIC_NODE_MEMORY, "Memory of the node, as configured or as its daemon tells."),
+	ROW(ALL, GAUGE, "node_memory_free_bytes", metrics_write_nodes, TG_METRIC_NODE_MEMORY_FREE, "Of this, what no backend there was promised."),
+
 	ROW(ALL, COUNTER, "process_hangs_total", write_hangs, 0, "Times the process was ended and started again because a loop of it did not turn."),
 	ROW(PROCESS, COUNTER, "process_cpu_seconds_total", write_cpu, 0, "Processor time, user and system."),
 	ROW(PROCESS, GAUGE, "process_resident_memory_bytes", write_resident, 0, "Memory that is resident, the shared statistics included."),

@@ -56,6 +56,17 @@ enum metric_of_hook {
 /* Of each hook, where there are some; id: which of these. */
 void metrics_write_hooks(const struct metric *m, const struct metric_site *site, struct output *out);
 
+enum metric_of_node {
+	TG_METRIC_NODE_OPEN = 0,
+	TG_METRIC_NODE_BACKENDS = 1,
+	TG_METRIC_NODE_CPU = 2,
+	TG_METRIC_NODE_CPU_FREE = 3,
+	TG_METRIC_NODE_MEMORY = 4,
+	TG_METRIC_NODE_MEMORY_FREE = 5,
+};
+/* Of each node, where there are some; what is not known has no lines. id: which of these. */
+void metrics_write_nodes(const struct metric *m, const struct metric_site *site, struct output *out);
+
 enum metric_of_certificate {
 	TG_METRIC_CERTIFICATE_END = 0,
 	TG_METRIC_OCSP_END = 1,

@@ -21,6 +21,8 @@ _SCALED = '''{ name = "scaled"; health = { type = "none"; };
 
 _HOOK = 'hooks = ( { name = "h"; on = ( "all" ); exec = ( "/bin/true" ); } );'
 
+_NODE = 'nodes = ( { name = "n"; docker = "unix:///none"; cpu = 2.0; memory = "1G"; } );'
+
 # The same, with a backend that is sampled, and that other instances may find down, of which there are none.
 _STORE = 'store = { type = "redis"; url = "redis://127.0.0.1:1"; };'
 _SAMPLED = '''{{ name = "scaled"; health = {{ share = "any"; }}; backends = ( "{backend}" ); agent = {{ port = {agent}; interval = "50ms"; }};
@@ -41,7 +43,7 @@ def test_names_types_labels_and_help_agree(tidegate, recording_backend, authorit
     port = f"{net.ADDRESS}:{net.free_port()}"
     agent = recording_backend(lambda conn: conn.send(b"cpu:50% mem:25%\n"), name="agent")
     sampled = recording_backend(name="sampled", address=agent.address.rpartition(":")[0])
-    text = conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }}; {_HOOK} {_STORE}',
+    text = conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }}; {_HOOK} {_STORE} {_NODE}',
                             listener='routes = ( { path = "/scaled/"; service = "scaled"; } );',
                             services=_SAMPLED.format(backend=sampled.address,
                                                      agent=agent.address.rpartition(":")[2]))

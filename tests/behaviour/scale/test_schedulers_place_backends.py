@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from harness import conf, control, docker_api, net, settings
+from harness import conf, control, docker_api, metrics, net, settings
 from scale.conftest import Site, quickly
 
 ROOM = 1.0
@@ -17,8 +17,8 @@ WHY = [("n0", FULL), ("n1", FULL), ("n2", 'label: zone = "a" is required')]
 class World:
     """Three nodes of one processor each, of which one is not of the zone that the service requires."""
 
-    def __init__(self, tg, fakes, site):
-        self.tg, self.fakes, self.site = tg, fakes, site
+    def __init__(self, tg, fakes, site, http):
+        self.tg, self.fakes, self.site, self.http = tg, fakes, site, http
 
     def json(self, command):
         return json.loads(control.ask(self.site.admin, f"{command} json"))
@@ -36,8 +36,9 @@ def world(module_tidegate, tmp_path_factory):
     fakes = [docker_api.FakeDocker(folder / f"docker{i}.sock") for i in range(3)]
     nodes = ", ".join(f"""{{ name = "n{i}"; docker = "unix://{fake.path}"; address = "{net.ADDRESS}"; cpu = {ROOM};
                             memory = "1G"; labels = {{ zone = "{'aab'[i]}"; }}; }}""" for i, fake in enumerate(fakes))
+    http = f"{net.ADDRESS}:{net.free_port()}"
     text = conf.one(
-        "http", (), top=f"""admin = {{ socket = "{folder}/admin.sock"; }};
+        "http", (), top=f"""admin = {{ socket = "{folder}/admin.sock"; http = "{http}"; }};
             nodes = ( {nodes} );""",
         service=f"""
             health = {{ type = "http"; path = "/status/200"; interval = "50ms"; rise = 1; }};
@@ -48,7 +49,7 @@ def world(module_tidegate, tmp_path_factory):
                           stop_grace = "1s"; }};""")
     tg = module_tidegate(text)
     tg.log.wait(msg="node up", count=3)
-    made = World(tg, fakes, Site(f"{folder}/admin.sock", folder))
+    made = World(tg, fakes, Site(f"{folder}/admin.sock", folder), http)
     yield made
     made.scale(0)
     made.site.wait(ready=0, pending=0, down=0, draining=0)
@@ -68,6 +69,11 @@ def test_they_spread_fill_wait_and_go_on(world):
         said = control.ask(world.site.admin, command)
         assert all(f"{node}: {why}" in said for node, why in WHY), (command, said)
     assert [node["cpu_free_milli"] for node in world.json("show nodes")] == [100, 100, 1000]
+    page = metrics.page(world.http)
+    known = {what: [page.value(f"node_{what}", node=f"n{i}") for i in range(3)]
+             for what in ("open", "backends", "cpu_cores", "cpu_free_cores", "memory_bytes", "memory_free_bytes")}
+    assert known == {"open": [1, 1, 1], "backends": [3, 3, 0], "cpu_cores": [1, 1, 1], "cpu_free_cores": [0.1, 0.1, 1],
+                     "memory_bytes": [1 << 30] * 3, "memory_free_bytes": [832 << 20, 832 << 20, 1 << 30]}
     shown = world.json("show placement")[0]
     assert shown["next"] is None and [one["node"] for one in shown["backends"] if one["waiting"]] == [None]
     assert [(one["node"], one["why"]) for one in shown["nodes"]] == WHY
