@@ -9,6 +9,7 @@
 #include "backend/view.h"
 #include "net/proxy_header.h"
 #include "observe/counters.h"
+#include "http2/calm.h"
 #include "tls/stream.h"
 
 static struct segment_shared *
@@ -91,6 +92,14 @@ write_proxy_faults(const struct metric *m, const struct metric_site *site, struc
 		exposition_labelled(out, &site->series, "reason", proxy_fault_str(i),
 				    segment_sum(site->s->segment, site->slot,
 						m->id + i - TG_PROXY_FAULT_UNTRUSTED));
+}
+
+static void
+write_calms(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	for (unsigned i = 0; i < H2_CALM_COUNT; i++)
+		exposition_labelled(out, &site->series, "reason", h2_calm_str(i),
+				    segment_sum(site->s->segment, site->slot, m->id + i));
 }
 
 static void
@@ -312,6 +321,13 @@ write_fail_open(const struct metric *m, const struct metric_site *site, struct o
 }
 
 static void
+write_h2_open(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	(void)m;
+	exposition_number(out, &site->series, source_gauge(&shared_of(site)->h2_connections));
+}
+
+static void
 write_service_in_flight(const struct metric *m, const struct metric_site *site, struct output *out)
 {
 	(void)m;
@@ -490,6 +506,16 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_tls_routed_total", write_counter, TG_L_TLS_ROUTED, "Connections routed by their ClientHello, which was passed on."),
 	ROW(LISTENER, COUNTER, "listener_proxy_headers_total", write_counter, TG_L_PROXY_HEADERS, "Connections with a PROXY header."),
 	ROW(LISTENER, COUNTER, "listener_proxy_failures_total", write_proxy_faults, TG_L_PROXY_UNTRUSTED, "Connections closed for want of a PROXY header, by reason."),
+	ROW(LISTENER, GAUGE, "listener_h2_open_connections", write_h2_open, 0, "Client connections that speak HTTP/2."),
+	ROW(LISTENER, COUNTER, "listener_h2_connections_total", write_counter, TG_L_H2_CONNECTIONS, "Connections that spoke HTTP/2."),
+	ROW(LISTENER, COUNTER, "listener_h2_resets_received_total", write_counter, TG_L_H2_RESETS_IN, "HTTP/2: requests that clients reset."),
+	ROW(LISTENER, COUNTER, "listener_h2_resets_sent_total", write_counter, TG_L_H2_RESETS_OUT, "HTTP/2: requests that were reset."),
+	ROW(LISTENER, COUNTER, "listener_h2_goaways_received_total", write_counter, TG_L_H2_GOAWAYS_IN, "HTTP/2: GOAWAY frames of clients."),
+	ROW(LISTENER, COUNTER, "listener_h2_goaways_sent_total", write_counter, TG_L_H2_GOAWAYS_OUT, "HTTP/2: GOAWAY frames to clients."),
+	ROW(LISTENER, COUNTER, "listener_h2_connection_errors_total", write_counter, TG_L_H2_CONNECTION_ERRORS, "HTTP/2: connections ended, as the client broke the protocol."),
+	ROW(LISTENER, COUNTER, "listener_h2_stream_errors_total", write_counter, TG_L_H2_STREAM_ERRORS, "HTTP/2: requests reset, as the client broke the protocol."),
+	ROW(LISTENER, COUNTER, "listener_h2_stalled_total", write_counter, TG_L_H2_STALLED, "HTTP/2: answers whose rest the client did not take in time."),
+	ROW(LISTENER, COUNTER, "listener_h2_calmed_total", write_calms, TG_L_H2_CALM_RESETS, "HTTP/2: connections ended with ENHANCE_YOUR_CALM, by reason."),
 	ROW(LISTENER, HISTOGRAM, "listener_duration_seconds", write_histogram, TG_HISTOGRAM_TOTAL, "From the first byte of a request, or in mode tcp from accepting, to the end of the stream; also of those that no service got."),
 
 	ROW(SERVICE, GAUGE, "service_in_flight", write_service_in_flight, 0, "Streams on the backends of the service."),

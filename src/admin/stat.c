@@ -104,6 +104,16 @@ stat_listener(const struct admin_source *s, size_t listener, struct stat_row *re
 		{TG_STAT_HRSP_1XX, TG_L_STATUS_1XX}, {TG_STAT_HRSP_2XX, TG_L_STATUS_2XX},
 		{TG_STAT_HRSP_3XX, TG_L_STATUS_3XX}, {TG_STAT_HRSP_4XX, TG_L_STATUS_4XX},
 		{TG_STAT_HRSP_5XX, TG_L_STATUS_5XX}, {TG_STAT_DCON, TG_L_REFUSED},
+		{TG_STAT_H2_HEADERS_RCVD, TG_L_H2_HEADERS},
+		{TG_STAT_H2_DATA_RCVD, TG_L_H2_DATA},
+		{TG_STAT_H2_SETTINGS_RCVD, TG_L_H2_SETTINGS},
+		{TG_STAT_H2_RST_STREAM_RCVD, TG_L_H2_RESETS_IN},
+		{TG_STAT_H2_GOAWAY_RCVD, TG_L_H2_GOAWAYS_IN},
+		{TG_STAT_H2_DETECTED_CONN_PROTOCOL_ERRORS, TG_L_H2_CONNECTION_ERRORS},
+		{TG_STAT_H2_DETECTED_STRM_PROTOCOL_ERRORS, TG_L_H2_STREAM_ERRORS},
+		{TG_STAT_H2_RST_STREAM_RESP, TG_L_H2_RESETS_OUT},
+		{TG_STAT_H2_GOAWAY_RESP, TG_L_H2_GOAWAYS_OUT},
+		{TG_STAT_H2_TOTAL_CONNECTIONS, TG_L_H2_CONNECTIONS},
 	};
 	const struct conf_listener *conf = &s->conf->listeners[listener];
 	uint32_t slot = source_listener_slot(s, listener);
@@ -113,6 +123,8 @@ stat_listener(const struct admin_source *s, size_t listener, struct stat_row *re
 	SET_COUNTED(ret, s, slot, counted);
 	set_number(ret, TG_STAT_SCUR, source_in_flight(s, slot));
 	set_number(ret, TG_STAT_SMAX, source_in_flight_max(s, slot));
+	set_number(ret, TG_STAT_H2_OPEN_CONNECTIONS,
+		   source_gauge(&segment_shared(s->segment, slot)->h2_connections));
 	if (limit != 0)
 		set_number(ret, TG_STAT_SLIM, limit);
 	set_number(ret, TG_STAT_DREQ, 0);

@@ -96,6 +96,15 @@ struct conf_http2 {
 	uint32_t max_streams;	    /* at a time; default 100 */
 	uint32_t stream_window;	    /* bytes of one request's body that may come before they are taken; 64K */
 	uint32_t connection_window; /* of all of a connection; 1M */
+	/* At once, and as many more in a minute; http2/calm.h. */
+	uint32_t max_resets;	     /* 100 */
+	uint32_t max_errors;	     /* 100 */
+	uint32_t max_continuations;  /* of one head; 8 */
+	uint32_t max_settings;	     /* 100 */
+	uint32_t max_pings;	     /* 1000 */
+	uint32_t max_empty_data;     /* 100 */
+	uint32_t max_priority;	     /* 1000 */
+	uint32_t max_window_updates; /* 1000 */
 };
 
 /* timeouts = { request_head; request_body; keep_alive; idle; tls_handshake; proxy_header; } of a listener. */

@@ -273,6 +273,12 @@ static const struct conf_schema schema_limits = {
 	.fields = limit_fields,
 };
 
+#define BUDGET(name, preset_text, help_text)                                                       \
+	{                                                                                          \
+		.key = #name, .kind = &conf_kind_integer, TG_MEMBER(conf_http2, name),             \
+		.preset = (preset_text), .min = 1, .max = 1000000, .help = (help_text),            \
+	}
+
 static const struct conf_field http2_fields[] = {
 	{
 		.key = "max_streams",
@@ -303,6 +309,21 @@ static const struct conf_field http2_fields[] = {
 		.help = "The same of all requests of one connection together. So much memory a client can "
 			"fill by requests whose backends take nothing.",
 	},
+	BUDGET(max_resets, "100",
+	       "Requests that a client may take back (RST_STREAM) at once, and as many more in each minute; "
+	       "each that is answered allows one more. Beyond, as with those that follow, the client is told to "
+	       "calm down (GOAWAY, ENHANCE_YOUR_CALM) and the connection ends."),
+	BUDGET(max_errors, "100",
+	       "The same of requests that had to be reset, as what the client sent for them is not allowed."),
+	BUDGET(max_continuations, "8", "Frames that continue one head."),
+	BUDGET(max_settings, "100", "SETTINGS at once, and as many more in each minute."),
+	BUDGET(max_pings, "1000", "The same of PING; each DATA either way allows one more."),
+	BUDGET(max_empty_data, "100", "The same of DATA without a byte, but for the last of a body."),
+	BUDGET(max_priority, "1000",
+	       "The same of PRIORITY; each request allows one more. What they say is ignored: requests "
+	       "have turns."),
+	BUDGET(max_window_updates, "1000",
+	       "The same of WINDOW_UPDATE; each DATA to the client allows ten more."),
 	{.key = NULL},
 };
 

@@ -1,11 +1,19 @@
 /* nghttp2's side: what it reads, what it is asked to send. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/base64.h"
 #include "http2/session_priv.h"
 
 /* Reads, and writes of a full buffer, in one turn; then others have theirs. */
 #define ROUNDS 8u
+/* Answers to SETTINGS and PING that wait for who does not read. */
+#define ACKS_MAX 100u
+/* Of WINDOW_UPDATE, given back for each DATA that is sent. */
+#define UPDATES_PER_DATA 10u
+
+/* A word of ours that the other side says again. */
+static const uint8_t drain_word[8] = "drained";
 
 static struct h2_stream *
 find_stream(struct h2_session *s, int32_t id)
@@ -19,11 +27,159 @@ h2_session_wake(struct h2_session *s)
 	watch_again(s->carrier->loop, &s->carrier->watch);
 }
 
+struct mono
+h2_session_now(const struct h2_session *s)
+{
+	return loop_now(s->carrier->loop);
+}
+
+/* keeping calm */
+
+static void
+tell(struct h2_session *s, enum h2_event event)
+{
+	s->ops->on_event(s, event);
+}
+
+static void
+calm_down(struct h2_session *s, enum h2_calm calm)
+{
+	if (s->is_calmed)
+		return;
+	s->is_calmed = true;
+	s->ops->on_calm(s, calm);
+	(void)nghttp2_session_terminate_session(s->ng, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static void
+spend(struct h2_session *s, enum h2_calm calm)
+{
+	if (!h2_budget_take(&s->budgets[calm], h2_session_now(s)))
+		calm_down(s, calm);
+}
+
+static void
+give(struct h2_session *s, enum h2_calm calm, uint32_t n)
+{
+	h2_budget_give(&s->budgets[calm], n);
+}
+
+static void
+on_data_frame(struct h2_session *s, const nghttp2_frame_hd *hd)
+{
+	tell(s, H2_EVENT_DATA);
+	if (hd->length == 0 && (hd->flags & NGHTTP2_FLAG_END_STREAM) == 0)
+		spend(s, H2_CALM_EMPTY_DATA);
+	else
+		give(s, H2_CALM_PINGS, 1);
+}
+
+static void
+on_headers_frame(struct h2_session *s)
+{
+	tell(s, H2_EVENT_HEADERS);
+	s->n_continuations = 0;
+	give(s, H2_CALM_PRIORITY, 1);
+}
+
+static void
+on_continuation(struct h2_session *s)
+{
+	if (++s->n_continuations > s->limits.calm[H2_CALM_CONTINUATION])
+		calm_down(s, H2_CALM_CONTINUATION);
+}
+
+/* Of each frame, whatever becomes of it. */
+static int
+on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user)
+{
+	struct h2_session *s = user;
+	bool is_ack = (hd->flags & NGHTTP2_FLAG_ACK) != 0;
+
+	(void)ng;
+	switch (hd->type) {
+	case NGHTTP2_DATA:
+		on_data_frame(s, hd);
+		break;
+	case NGHTTP2_HEADERS:
+		on_headers_frame(s);
+		break;
+	case NGHTTP2_CONTINUATION:
+		on_continuation(s);
+		break;
+	case NGHTTP2_PRIORITY:
+	case NGHTTP2_PRIORITY_UPDATE:
+		spend(s, H2_CALM_PRIORITY);
+		break;
+	case NGHTTP2_RST_STREAM:
+		tell(s, H2_EVENT_RESET_IN);
+		spend(s, H2_CALM_RESETS);
+		break;
+	case NGHTTP2_SETTINGS:
+		tell(s, H2_EVENT_SETTINGS);
+		if (!is_ack)
+			spend(s, H2_CALM_SETTINGS);
+		break;
+	case NGHTTP2_PING:
+		if (!is_ack)
+			spend(s, H2_CALM_PINGS);
+		break;
+	case NGHTTP2_GOAWAY:
+		tell(s, H2_EVENT_GOAWAY_IN);
+		break;
+	case NGHTTP2_WINDOW_UPDATE:
+		spend(s, H2_CALM_WINDOW_UPDATES);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+/* The other side broke the protocol, as far as a code can say so. */
+static bool
+is_their_fault(uint32_t code)
+{
+	switch (code) {
+	case NGHTTP2_PROTOCOL_ERROR:
+	case NGHTTP2_FLOW_CONTROL_ERROR:
+	case NGHTTP2_SETTINGS_TIMEOUT:
+	case NGHTTP2_STREAM_CLOSED:
+	case NGHTTP2_FRAME_SIZE_ERROR:
+	case NGHTTP2_COMPRESSION_ERROR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+on_reset_sent(struct h2_session *s, uint32_t code)
+{
+	tell(s, H2_EVENT_RESET_OUT);
+	if (is_their_fault(code))
+		tell(s, H2_EVENT_STREAM_ERROR);
+	if (is_their_fault(code) || code == NGHTTP2_REFUSED_STREAM)
+		spend(s, H2_CALM_ERRORS);
+}
+
+static void
+on_goaway_sent(struct h2_session *s, uint32_t code)
+{
+	tell(s, H2_EVENT_GOAWAY_OUT);
+	/* The answer says that what the other side sent without knowing is here. */
+	if (s->is_draining && !s->is_last_told)
+		(void)nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, drain_word);
+	if (is_their_fault(code))
+		tell(s, H2_EVENT_CONNECTION_ERROR);
+}
+
 /* heads */
 
 static void
 head_end(struct h2_session *s)
 {
+	s->head_begun = (struct mono){0};
 	buf_put(s->shared->bufs, &s->head.buf);
 }
 
@@ -37,6 +193,7 @@ head_begin(struct h2_session *s, enum h2_head_kind kind, int32_t id)
 	if (b == NULL)
 		return false;
 	s->head_id = id;
+	s->head_begun = h2_session_now(s);
 	h2_to_text_begin(&s->head, kind, false, b);
 	return true;
 }
@@ -171,6 +328,9 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 	(void)ng;
 	if (frame->hd.type == NGHTTP2_HEADERS)
 		return on_headers(s, frame);
+	if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
+	    s->is_draining && memcmp(frame->ping.opaque_data, drain_word, sizeof(drain_word)) == 0)
+		h2_session_drain_now(s);
 	if (frame->hd.type == NGHTTP2_DATA && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
 		st = find_stream(s, frame->hd.stream_id);
 		if (st != NULL)
@@ -236,18 +396,44 @@ on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, siz
 	return 0;
 }
 
-static int
-on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+static void
+on_end_sent(struct h2_session *s, const nghttp2_frame_hd *hd)
 {
 	struct h2_stream *st;
 
-	(void)user;
-	if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
-	    (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
-		return 0;
-	st = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+	if ((hd->flags & NGHTTP2_FLAG_END_STREAM) == 0)
+		return;
+	give(s, H2_CALM_RESETS, 1);
+	give(s, H2_CALM_ERRORS, 1);
+	st = find_stream(s, hd->stream_id);
 	if (st != NULL)
 		h2_stream_ended(st);
+}
+
+static int
+on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+	struct h2_session *s = user;
+
+	(void)ng;
+	switch (frame->hd.type) {
+	case NGHTTP2_DATA:
+		give(s, H2_CALM_WINDOW_UPDATES, UPDATES_PER_DATA);
+		give(s, H2_CALM_PINGS, 1);
+		on_end_sent(s, &frame->hd);
+		break;
+	case NGHTTP2_HEADERS:
+		on_end_sent(s, &frame->hd);
+		break;
+	case NGHTTP2_RST_STREAM:
+		on_reset_sent(s, frame->rst_stream.error_code);
+		break;
+	case NGHTTP2_GOAWAY:
+		on_goaway_sent(s, frame->goaway.error_code);
+		break;
+	default:
+		break;
+	}
 	return 0;
 }
 
@@ -267,8 +453,10 @@ write_some(struct h2_session *s)
 		return -1;
 	if (buf_len(s->out) > 0)
 		took = conn_send(s->carrier, buf_data(s->out), buf_len(s->out));
-	if (took > 0)
+	if (took > 0) {
 		buf_consume(s->out, (uint32_t)took);
+		s->progress = h2_session_now(s);
+	}
 	if (buf_len(s->out) == 0)
 		buf_put(bufs, &s->out);
 	return took < 0 && took != -TG_EAGAIN ? -1 : 0;
@@ -303,6 +491,8 @@ feed(struct h2_session *s, const void *p, size_t n)
 {
 	ssize_t used = nghttp2_session_mem_recv(s->ng, p, n);
 
+	if (used == NGHTTP2_ERR_FLOODED)
+		calm_down(s, H2_CALM_UNREAD);
 	return used == (ssize_t)n ? 0 : -1;
 }
 
@@ -365,6 +555,7 @@ static void
 set_callbacks(nghttp2_session_callbacks *c)
 {
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
+	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
 	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
@@ -393,6 +584,7 @@ h2_shared_new(struct buf_pool *bufs)
 	nghttp2_option_set_no_auto_window_update(shared->option, 1);
 	nghttp2_option_set_no_closed_streams(shared->option, 1);
 	nghttp2_option_set_max_send_header_block_length(shared->option, 2 * TG_BUF_LARGE_BYTES);
+	nghttp2_option_set_max_outbound_ack(shared->option, ACKS_MAX);
 	return shared;
 }
 
@@ -437,6 +629,9 @@ h2_session_open(struct h2_session *s, struct h2_shared *shared, const struct h2_
 	*s = (struct h2_session){
 		.ops = ops, .shared = shared, .carrier = carrier, .limits = *limits};
 	LIST_INIT(&s->streams);
+	s->progress = h2_session_now(s);
+	for (int i = 0; i < H2_CALM_COUNT; i++)
+		h2_budget_begin(&s->budgets[i], limits->calm[i], s->progress);
 	if (nghttp2_session_server_new2(&s->ng, shared->callbacks, s, shared->option) != 0)
 		return -TG_ENOMEM;
 	if (send_settings(s) != 0) {
@@ -445,6 +640,45 @@ h2_session_open(struct h2_session *s, struct h2_shared *shared, const struct h2_
 	}
 	h2_session_wake(s);
 	return 0;
+}
+
+void
+h2_session_drain(struct h2_session *s)
+{
+	if (s->is_draining)
+		return;
+	s->is_draining = true;
+	(void)nghttp2_submit_shutdown_notice(s->ng);
+	h2_session_wake(s);
+}
+
+void
+h2_session_drain_now(struct h2_session *s)
+{
+	if (s->is_last_told)
+		return;
+	s->is_last_told = true;
+	(void)nghttp2_submit_goaway(s->ng, NGHTTP2_FLAG_NONE,
+				    nghttp2_session_get_last_proc_stream_id(s->ng),
+				    NGHTTP2_NO_ERROR, NULL, 0);
+	h2_session_wake(s);
+}
+
+bool
+h2_session_expire(struct h2_session *s, struct mono since)
+{
+	struct h2_stream *st;
+
+	LIST_FOREACH (st, &s->streams, link) {
+		if (st->filter.conn != NULL || st->is_closed || st->is_expired ||
+		    st->progress.us > since.us)
+			continue;
+		st->is_expired = true;
+		tell(s, H2_EVENT_STALLED);
+		(void)reset(s, st->id, NGHTTP2_CANCEL);
+		h2_session_wake(s);
+	}
+	return s->out == NULL || s->progress.us > since.us;
 }
 
 void

@@ -26,6 +26,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "http2/calm.h"
 #include "http2/to_text.h"
 #include "net/conn.h"
 
@@ -51,6 +52,8 @@ struct h2_limits {
 	uint32_t window;            /* bytes of one stream that may come before they are taken */
 	uint32_t connection_window; /* of all streams together */
 	uint32_t head_bytes;        /* of a head, as its text */
+	uint32_t calm
+		[H2_CALM_COUNT]; /* see http2/calm.h; CONTINUATION: of one head; UNREAD: answers that wait */
 };
 
 /* What the owner of a session is asked and told, from inside h2_session_run() and h2_session_feed(). */
@@ -59,6 +62,9 @@ struct h2_session_ops {
 	bool (*on_stream)(struct h2_session *s, struct h2_stream *stream);
 	/* For nonces. */
 	uint64_t (*random)(struct h2_session *s);
+	void (*on_event)(struct h2_session *s, enum h2_event event);
+	/* It is over, for that. Once. */
+	void (*on_calm)(struct h2_session *s, enum h2_calm calm);
 };
 
 /* Storage is the owner's. */
@@ -73,6 +79,13 @@ struct h2_session {
 	struct h2_limits limits;
 	struct h2_to_text head; /* that is read; without a buffer none is under way */
 	int32_t head_id;        /* of its stream */
+	struct h2_budget budgets[H2_CALM_COUNT];
+	uint32_t n_continuations; /* of the head that comes */
+	struct mono head_begun;   /* of that; unset: none is under way */
+	struct mono progress;     /* the carrier took something last */
+	bool is_calmed;
+	bool is_draining;
+	bool is_last_told; /* which request is the last one */
 };
 
 enum h2_result {
@@ -85,6 +98,13 @@ enum h2_result {
 TG_MUST_CHECK int h2_session_open(struct h2_session *s, struct h2_shared *shared,
 				  const struct h2_limits *limits, const struct h2_session_ops *ops,
 				  struct conn *carrier);
+/* No new requests, please: the other side is told so, and after a word of it, or h2_session_drain_now(), which request
+ * was the last. Over when all have ended. Idempotent. */
+void h2_session_drain(struct h2_session *s);
+void h2_session_drain_now(struct h2_session *s);
+/* Streams that are closed here, and of whose rest nothing was taken since then, are reset. False: the
+ * carrier took nothing since then, though it was to. */
+bool h2_session_expire(struct h2_session *s, struct mono since);
 /* No request is taken any more, and the other side is told: then it is over. */
 void h2_session_end(struct h2_session *s);
 /* Connections of its streams see a reset. Idempotent. */

@@ -47,9 +47,11 @@ struct h2_stream {
 	bool is_deferred; /* nghttp2 waits for more */
 	bool is_ended;    /* our end is sent */
 
-	bool is_closed;  /* nghttp2 knows it no more */
-	bool is_reset;   /* before its end */
-	bool is_aborted; /* its connection was */
+	bool is_closed;       /* nghttp2 knows it no more */
+	bool is_reset;        /* before its end */
+	bool is_aborted;      /* its connection was */
+	bool is_expired;      /* the rest of it was not taken in time */
+	struct mono progress; /* something of `out` was sent, or the connection closed */
 };
 
 struct h2_shared {
@@ -82,6 +84,8 @@ ssize_t h2_stream_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t len
 		       uint32_t *flags, nghttp2_data_source *source, void *user);
 
 /* session.c */
+
+struct mono h2_session_now(const struct h2_session *s);
 
 /* h2_session_run() is called in this turn or the next. */
 void h2_session_wake(struct h2_session *s);

@@ -535,6 +535,7 @@ h2_stream_sent(struct h2_stream *st, void *to, size_t n)
 	struct conn *c = st->filter.conn;
 
 	h2_fifo_take(&st->out, bufs_of(st), to, n);
+	st->progress = h2_session_now(st->session);
 	if (c != NULL && (c->flags & CONN_WRITABLE) == 0 && st->out.n <= TG_H2_OUT_BYTES / 2)
 		conn_tell(c, CONN_WRITABLE);
 }
@@ -619,6 +620,7 @@ stream_free(struct conn_filter *f)
 		return;
 	}
 	drop_input(st);
+	st->progress = h2_session_now(s);
 	if (st->is_aborted || !st->is_whole)
 		(void)nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, st->id,
 						st->is_aborted ? NGHTTP2_CANCEL

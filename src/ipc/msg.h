@@ -298,7 +298,8 @@ struct msg_answered {
 	X(REPLY, "reply", "an answer of tidegate's own")                                           \
 	X(TUNNEL, "tunnel", "bytes, both ways")                                                    \
 	X(LINGER, "linger", "all is answered; what the client still sends is dropped")             \
-	X(HANDSHAKE, "handshake", "of TLS, before the first request")
+	X(HANDSHAKE, "handshake", "of TLS, before the first request")                              \
+	X(STREAMS, "streams", "of HTTP/2: each of its requests is listed beside it")
 
 enum session_phase {
 #define TG_SESSION_PHASE_ENUM(id, word, help) TG_PHASE_##id,

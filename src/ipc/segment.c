@@ -11,7 +11,7 @@
 #include "ipc/segment.h"
 
 #define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
-#define VERSION        12u
+#define VERSION        13u
 #define WORKERS_MAX    4096u
 #define SLOTS_MAX      (1u << 24)
 #define RING_BYTES_MAX ((size_t)1 << 30)
@@ -540,6 +540,7 @@ segment_reset_gauges(struct segment *seg)
 		struct segment_shared *shared = segment_shared(seg, i);
 
 		reset_gauge(&segment_load(seg, i)->in_flight);
+		reset_gauge(&shared->h2_connections);
 		reset_gauge(&shared->queued);
 		reset_gauge(&shared->held);
 		reset_gauge(&shared->ejected);

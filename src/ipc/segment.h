@@ -38,7 +38,7 @@
 #include "ipc/ring.h"
 
 /* Counters per slot and worker; families in observe/counters.h must fit. */
-#define TG_SEGMENT_COUNTERS 96
+#define TG_SEGMENT_COUNTERS 112
 /* Histograms per slot and worker, and buckets of each; observe/histogram.h says which. */
 #define TG_SEGMENT_HISTOGRAMS 4
 #define TG_SEGMENT_BUCKETS    19
@@ -87,11 +87,12 @@ struct segment_load {
 };
 
 struct segment_shared {
-	_Alignas(TG_CACHELINE) _Atomic int64_t
-		queued; /* services: streams waiting for a place, or held, now */
+	/* services: streams waiting for a place, or held, now */
+	_Alignas(TG_CACHELINE) _Atomic int64_t queued;
 	_Atomic int64_t queued_max;
 	_Atomic int64_t held; /* of these: until a backend is up */
 	_Atomic int64_t held_max;
+	_Atomic int64_t h2_connections; /* listeners: those that speak HTTP/2 now */
 	_Atomic int64_t ejected;   /* backends: 1 while it is */
 	_Atomic int64_t ejections; /* so far */
 	/* Backends: of weight and limit, while it starts slowly; else 0. */

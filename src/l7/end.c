@@ -201,6 +201,15 @@ count(const struct stream *s, enum end_reason reason)
 	count_times(s, total_us);
 }
 
+/* As the client spoke it. */
+static uint8_t
+version_of(const struct stream *s)
+{
+	if (s->front->over != NULL)
+		return 20;
+	return s->req.minor != HTTP_MINOR_UNKNOWN ? (uint8_t)(10 + s->req.minor) : 0;
+}
+
 static void
 record_fixed(const struct stream *s, enum end_reason reason, struct access_record *r)
 {
@@ -224,7 +233,7 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->mode = TG_MODE_HTTP;
 	r->tls_version = r->cipher_len = r->sni_len = r->subject_len = r->has_proxy = 0;
 	r->back_tls = s->back_tls;
-	r->http_minor = s->req.minor;
+	r->http_version = version_of(s);
 }
 
 static void

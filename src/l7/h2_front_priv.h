@@ -23,9 +23,13 @@ struct h2_front {
 	uint16_t port;
 	bool draining;
 	bool is_lingering;       /* our end is sent */
+	bool is_ending;          /* the client was told that nothing more is taken */
+	bool is_further;         /* a request has come */
+	bool is_checked;         /* nothing has come since the quiet check */
 	struct h2_fronts fronts; /* requests that run */
-	struct timer timer;      /* no request runs, or lingering */
-	struct mono linger_end;
+	struct mono rested;      /* since when none does: accepted, or the last has ended */
+	struct mono drain_end; /* the client is told the last of its requests then at the latest */
+	struct timer timer;
 	struct deferred deferred;
 };
 

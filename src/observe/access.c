@@ -262,11 +262,18 @@ fields_objects(struct line *l, const struct slot_names *names, const struct acce
 }
 
 static const char *
-version_text(uint8_t minor)
+version_text(uint8_t version)
 {
-	if (minor > 1)
+	switch (version) {
+	case 10:
+		return "1.0";
+	case 11:
+		return "1.1";
+	case 20:
+		return "2.0";
+	default:
 		return NULL;
-	return minor == 1 ? "1.1" : "1.0";
+	}
 }
 
 static void
@@ -279,7 +286,7 @@ fields_http(struct line *l, const struct access_record *r, const struct text str
 	field_string(l, "method", strings[TEXT_METHOD].s, strings[TEXT_METHOD].n);
 	field_string(l, "host", strings[TEXT_HOST].s, host_n);
 	field_string(l, "path", strings[TEXT_PATH].s, strings[TEXT_PATH].n);
-	field_name(l, "version", version_text(r->http_minor));
+	field_name(l, "version", version_text(r->http_version));
 	if (r->status == 0)
 		field_unset(l, "status");
 	else

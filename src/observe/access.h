@@ -66,7 +66,7 @@ struct access_record {
 	uint8_t choice;     /* enum access_choice */
 	uint8_t reason;     /* enum end_reason */
 	uint8_t mode;       /* enum conf_mode */
-	uint8_t http_minor; /* 0 or 1; UINT8_MAX: not known */
+	uint8_t http_version; /* 10, 11, 20: 1.0, 1.1, 2.0; others: not known */
 	uint8_t method_len;
 	uint8_t request_id_len;
 	uint16_t host_len;

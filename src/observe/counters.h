@@ -52,7 +52,27 @@
 	X(PROXY_PROTOCOL, "proxy_protocol", "PROXY headers that are not well-formed") \
 	X(PROXY_CHECKSUM, "proxy_checksum", "PROXY headers with the checksum of others") \
 	X(PROXY_LENGTH, "proxy_length", "PROXY headers that were too long") \
-	X(PROXY_RESOURCE, "proxy_resource", "connections closed for want of memory or descriptors")
+	X(PROXY_RESOURCE, "proxy_resource", "connections closed for want of memory or descriptors") \
+	X(H2_CONNECTIONS, "h2_connections", "connections that spoke HTTP/2") \
+	X(H2_HEADERS, "h2_headers", "HTTP/2: HEADERS received: requests, and trailers of some") \
+	X(H2_DATA, "h2_data", "HTTP/2: DATA received")                      \
+	X(H2_SETTINGS, "h2_settings", "HTTP/2: SETTINGS received")          \
+	X(H2_RESETS_IN, "h2_resets_received", "HTTP/2: RST_STREAM received") \
+	X(H2_GOAWAYS_IN, "h2_goaways_received", "HTTP/2: GOAWAY received")  \
+	X(H2_CONNECTION_ERRORS, "h2_connection_errors", "HTTP/2: connections ended, as the client broke the protocol") \
+	X(H2_STREAM_ERRORS, "h2_stream_errors", "HTTP/2: requests reset, as the client broke the protocol") \
+	X(H2_RESETS_OUT, "h2_resets_sent", "HTTP/2: RST_STREAM sent")       \
+	X(H2_GOAWAYS_OUT, "h2_goaways_sent", "HTTP/2: GOAWAY sent")         \
+	X(H2_STALLED, "h2_stalled", "HTTP/2: answers whose rest the client did not take in time") \
+	X(H2_CALM_RESETS, "h2_calm_resets", "HTTP/2: connections ended for requests the client took back") \
+	X(H2_CALM_ERRORS, "h2_calm_errors", "for requests that had to be reset for what it sent") \
+	X(H2_CALM_CONTINUATION, "h2_calm_continuation", "for a head in too many frames") \
+	X(H2_CALM_SETTINGS, "h2_calm_settings", "for too many SETTINGS")    \
+	X(H2_CALM_PINGS, "h2_calm_pings", "for too many PING")              \
+	X(H2_CALM_EMPTY_DATA, "h2_calm_empty_data", "for too many DATA without a byte") \
+	X(H2_CALM_PRIORITY, "h2_calm_priority", "for too many PRIORITY")    \
+	X(H2_CALM_WINDOW_UPDATES, "h2_calm_window_updates", "for too many WINDOW_UPDATE") \
+	X(H2_CALM_UNREAD, "h2_calm_unread", "for answers to its frames that it did not read")
 
 #define TG_SERVICE_COUNTERS(X)                                              \
 	X(STREAMS, "streams", "streams routed here")                        \
@@ -139,7 +159,7 @@
 /* clang-format on */
 
 /* Slots of all three kinds count end reasons too, from this index on. */
-#define TG_COUNTER_END         48
+#define TG_COUNTER_END         72
 #define TG_COUNTER_OF_END(reason) (TG_COUNTER_END + (unsigned)(reason))
 
 #define TG_COUNTER_ENUM_L(id, name, help) TG_L_##id,

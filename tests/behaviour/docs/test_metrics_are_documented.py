@@ -4,7 +4,7 @@ import re
 
 from harness import client, conf, metrics, net, settings, tls
 
-_ROW = re.compile(r"\| `(tidegate_[a-z_]+)` \| ([a-z]+) \| ([^|]*) \| (.*) \|")
+_ROW = re.compile(r"\| `(tidegate_[a-z0-9_]+)` \| ([a-z]+) \| ([^|]*) \| (.*) \|")
 
 
 def documented():

@@ -254,7 +254,7 @@ class H2Client:
                             [frames.WindowUpdateFrame(made.stream_id, made.flow_controlled_length)]))
 
     def on_RstStreamFrame(self, made):
-        self.answers[made.stream_id].reset = made.error_code
+        self.answers.setdefault(made.stream_id, Answer()).reset = made.error_code
 
     def on_GoAwayFrame(self, made):
         self.goaway = made

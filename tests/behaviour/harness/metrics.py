@@ -11,8 +11,8 @@ import urllib.request
 
 from harness import net, process, settings
 
-_FAMILY = re.compile(r"# (HELP|TYPE) ([a-z_]+) (.+)")
-_SAMPLE = re.compile(r'([a-z_]+)(?:\{(.*)\})? ([0-9.]+(?:e[+-]?[0-9]+)?)')
+_FAMILY = re.compile(r"# (HELP|TYPE) ([a-z0-9_]+) (.+)")
+_SAMPLE = re.compile(r'([a-z0-9_]+)(?:\{(.*)\})? ([0-9.]+(?:e[+-]?[0-9]+)?)')
 _LABEL = re.compile(r'([a-z]+)="((?:[^"\\]|\\.)*)"(?:,|$)')
 
 

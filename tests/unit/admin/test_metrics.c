@@ -85,7 +85,7 @@ names_follow_the_rules(void **state)
 		bool is_total = n > 6 && strcmp(m->name + n - 6, "_total") == 0;
 
 		assert_memory_equal(m->name, "tidegate_", 9);
-		assert_int_equal(strspn(m->name, "abcdefghijklmnopqrstuvwxyz_"), n);
+		assert_int_equal(strspn(m->name, "abcdefghijklmnopqrstuvwxyz0123456789_"), n);
 		assert_int_equal(is_total, m->type == TG_METRIC_COUNTER);
 		assert_int_equal(m->help[strlen(m->help) - 1], '.');
 		assert_null(strpbrk(m->help, "\\\n"));

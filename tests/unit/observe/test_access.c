@@ -54,7 +54,7 @@ record_set(struct fixture *f, const char *method, const char *id, const char *ho
 	r->backend = 3;
 	r->client_port = 51234;
 	r->status = 200;
-	r->http_minor = 1;
+	r->http_version = 11;
 	r->mode = TG_MODE_HTTP;
 	r->reason = TG_END_DONE;
 	r->choice = TG_CHOICE_BALANCE;
