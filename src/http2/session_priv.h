@@ -50,6 +50,7 @@ struct h2_stream {
 	bool is_closed;       /* nghttp2 knows it no more */
 	bool is_reset;        /* before its end */
 	bool is_aborted;      /* its connection was */
+	bool is_cut;          /* it closed inside the answer: behind `out` comes a reset */
 	bool is_expired;      /* the rest of it was not taken in time */
 	struct mono progress; /* something of `out` was sent, or the connection closed */
 };

@@ -446,7 +446,7 @@ give(struct h2_stream *st, const char *p, size_t n)
 static void
 resume(struct h2_stream *st)
 {
-	if (st->is_deferred && (st->out.n > 0 || st->is_whole)) {
+	if (st->is_deferred && (st->out.n > 0 || st->is_whole || st->is_cut)) {
 		st->is_deferred = false;
 		(void)nghttp2_session_resume_data(st->session->ng, st->id);
 	}
@@ -509,10 +509,12 @@ h2_stream_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length, uin
 	size_t n = length < st->out.n ? length : st->out.n;
 	int rc;
 
-	(void)ng;
-	(void)id;
 	(void)buf;
 	(void)user;
+	if (n == 0 && st->is_cut) {
+		(void)nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_INTERNAL_ERROR);
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
 	if (n == 0 && !st->is_whole) {
 		st->is_deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
@@ -621,12 +623,17 @@ stream_free(struct conn_filter *f)
 	}
 	drop_input(st);
 	st->progress = h2_session_now(s);
-	if (st->is_aborted || !st->is_whole)
+	if (st->is_aborted || (!st->is_whole && !st->has_head)) {
 		(void)nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, st->id,
 						st->is_aborted ? NGHTTP2_CANCEL
 							       : NGHTTP2_INTERNAL_ERROR);
-	else if (st->is_ended)
+	} else if (!st->is_whole) {
+		/* Behind what was taken of it. */
+		st->is_cut = true;
+		resume(st);
+	} else if (st->is_ended) {
 		h2_stream_ended(st);
+	}
 	h2_session_wake(s);
 }
 

@@ -212,11 +212,20 @@ decide_coding(struct stream *s, const struct http_head *head)
 			   (head->body == HTTP_BODY_UNTIL_CLOSE && ans->coding == CODING_PASS);
 }
 
+/* RFC 8441 5: over HTTP/2 a success says what 101 says, and nothing was switched to. */
+static bool
+looks_switched(const struct stream *s, const struct http_head *head)
+{
+	return s->front->over != NULL && s->req.wants_upgrade && head->status < 300;
+}
+
 static enum step
 on_final(struct stream *s, struct http_head *head)
 {
 	struct stream_answer *ans = &s->ans;
 
+	if (looks_switched(s, head))
+		return answer_bad(s, TG_END_BAD_ANSWER);
 	if (head->status >= TG_CAUSE_STATUS_MIN && attempt_may_repeat(s, head->status))
 		return attempt_repeat(s, TG_END_BAD_STATUS);
 	if (!store_hold(s, head))
