@@ -284,10 +284,11 @@ static int
 on_request(struct h2_session *s, struct h2_stream *st, bool is_end)
 {
 	nghttp2_extpri fair = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
-	char key[TG_BASE64_LEN(16) + 1];
+	char key[TG_BASE64_LEN(16) + 1] = "";
 	bool is_chunked = false;
 
-	make_key(s, key);
+	if (s->head.pseudo[H2_PSEUDO_PROTOCOL].is_there)
+		make_key(s, key);
 	if (!h2_to_text_end(&s->head, is_end, key, &is_chunked))
 		return reset(s, st->id, NGHTTP2_PROTOCOL_ERROR);
 	if (!h2_stream_add_head(st, &s->head, is_chunked) || !s->ops->on_stream(s, st))

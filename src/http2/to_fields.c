@@ -32,24 +32,32 @@ field(struct slice name, struct slice value)
 size_t
 h2_head_length(const char *text, size_t n, size_t *seen)
 {
-	size_t from = *seen > 3 ? *seen - 3 : 0;
-	const char *end = memmem(text + from, n - from, "\r\n\r\n", 4);
+	size_t at = *seen > 3 ? *seen - 3 : 0;
+	const char *end;
 
 	*seen = n;
-	return end != NULL ? (size_t)(end - text) + 4 : 0;
+	while (n - at >= 4) {
+		end = memchr(text + at, '\n', n - at - 2);
+		if (end == NULL)
+			return 0;
+		at = (size_t)(end - text) + 1;
+		if (text[at] == '\r' && text[at + 1] == '\n')
+			return at + 2;
+	}
+	return 0;
 }
 
 /* Without its CRLF. False: there is none. */
 static bool
 next_line(struct slice *rest, struct slice *ret)
 {
-	const char *end = memmem(rest->p, rest->n, "\r\n", 2);
+	const char *end = memchr(rest->p, '\n', rest->n);
 
-	if (end == NULL)
+	if (end == NULL || end == rest->p || end[-1] != '\r')
 		return false;
-	*ret = (struct slice){rest->p, (size_t)(end - rest->p)};
-	rest->p = end + 2;
+	*ret = (struct slice){rest->p, (size_t)(end - rest->p) - 1};
 	rest->n -= ret->n + 2;
+	rest->p = end + 1;
 	return true;
 }
 
