@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http/grpc.h"
 #include "http/message.h"
 #include "http/token.h"
 
@@ -185,6 +186,16 @@ read_max_forwards(struct http_head *head, struct slice s)
 	return s.n > 0 ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
 }
 
+/* What is not valid is the backend's to judge. */
+static void
+read_grpc_timeout(struct http_head *head, struct slice value)
+{
+	uint64_t us;
+
+	if (grpc_timeout_parse(value, &us))
+		head->grpc_timeout_us = us > 0 ? us : 1;
+}
+
 static enum http_fault
 read_request_field(struct http_head *head, struct seen *seen, struct http_field *f)
 {
@@ -205,6 +216,10 @@ read_request_field(struct http_head *head, struct seen *seen, struct http_field 
 		f->dropped = true;
 	} else if (f->id == HTTP_FIELD_IDEMPOTENCY_KEY) {
 		head->has_idempotency_key |= !f->nominated && f->value.n > 0;
+	} else if (f->id == HTTP_FIELD_CONTENT_TYPE) {
+		head->is_grpc |= grpc_is_type(f->value);
+	} else if (f->id == HTTP_FIELD_GRPC_TIMEOUT) {
+		read_grpc_timeout(head, f->value);
 	} else if (f->id == HTTP_FIELD_MAX_FORWARDS && counts_hops(head->method)) {
 		seen->max_forwards++;
 		f->dropped = true;
@@ -249,6 +264,8 @@ read_field(struct http_head *head, struct seen *seen, struct http_field *f)
 	case HTTP_FIELD_IDEMPOTENCY_KEY:
 	case HTTP_FIELD_MAX_FORWARDS:
 	case HTTP_FIELD_DATE:
+	case HTTP_FIELD_CONTENT_TYPE:
+	case HTTP_FIELD_GRPC_TIMEOUT:
 	case HTTP_FIELD_FORWARDED:
 	case HTTP_FIELD_X_FORWARDED_FOR:
 	case HTTP_FIELD_X_FORWARDED_PROTO:

@@ -89,6 +89,8 @@ static const struct known_field known_fields[] = {
 	{{"connection", 10}, HTTP_FIELD_CONNECTION},
 	{{"keep-alive", 10}, HTTP_FIELD_KEEP_ALIVE},
 	{{"client-cert", 11}, HTTP_FIELD_CLIENT_CERT},
+	{{"content-type", 12}, HTTP_FIELD_CONTENT_TYPE},
+	{{"grpc-timeout", 12}, HTTP_FIELD_GRPC_TIMEOUT},
 	{{"max-forwards", 12}, HTTP_FIELD_MAX_FORWARDS},
 	{{"x-request-id", 12}, HTTP_FIELD_X_REQUEST_ID},
 	{{"content-length", 14}, HTTP_FIELD_CONTENT_LENGTH},
@@ -109,9 +111,8 @@ static const struct known_field known_fields[] = {
 
 /* In known_fields; 0, which is of another length, where there is none. */
 static const uint8_t first_of_length[] = {
-	[4] = 1,   [6] = 3,   [7] = 4,   [9] = 6,   [10] = 7,  [11] = 9,
-	[12] = 10, [14] = 12, [15] = 14, [16] = 16, [17] = 19,
-	[21] = 22, [25] = 23,
+	[4] = 1,   [6] = 3,   [7] = 4,   [9] = 6,   [10] = 7,  [11] = 9,  [12] = 10,
+	[14] = 14, [15] = 16, [16] = 18, [17] = 21, [21] = 24, [25] = 25,
 };
 
 #define LENGTHS (sizeof(first_of_length) / sizeof(first_of_length[0]))

@@ -48,6 +48,8 @@ enum http_field_id {
 	HTTP_FIELD_IDEMPOTENCY_KEY,
 	HTTP_FIELD_MAX_FORWARDS,
 	HTTP_FIELD_DATE,
+	HTTP_FIELD_CONTENT_TYPE,
+	HTTP_FIELD_GRPC_TIMEOUT,
 	HTTP_FIELD_LOAD_REPORT,     /* http/load_report.h */
 	HTTP_FIELD_LOAD_REPORT_BIN, /* the same, not read */
 	HTTP_FIELD_COUNT
@@ -96,6 +98,8 @@ struct http_head {
 	bool has_load_report; /* answers: a field of either name, which is not dropped for that */
 	bool has_max_forwards; /* TRACE and OPTIONS; of others it says nothing */
 	uint32_t max_forwards; /* as received; at most TG_MAX_FORWARDS */
+	bool is_grpc;	       /* requests: by its Content-Type */
+	uint64_t grpc_timeout_us; /* with is_grpc: how long its client waits; 0: it does not say */
 	struct slice host;    /* requests: the Host value; n 0: none */
 	struct slice upgrade; /* value of Upgrade */
 	struct slice request_id;

@@ -494,6 +494,7 @@ forward_refused(struct stream *s, const struct http_head *head)
 	struct writer w = {.buf = NULL};
 
 	req->minor = head->minor;
+	req->is_grpc = head->is_grpc;
 	if (n == 0 || head->method.n > UINT8_MAX)
 		return;
 	buf_put(&s->worker->bufs, &req->head);

@@ -1,7 +1,9 @@
-/* Answers of our own: errors, in a few words or as the service's page; and OPTIONS that go no further. */
+/* Answers of our own: errors, in a few words, as the service's page, or as gRPC has them; and OPTIONS that go no
+ * further. */
 #include <stdio.h>
 #include <string.h>
 
+#include "http/grpc.h"
 #include "l7/stream_priv.h"
 
 #define ALLOWED_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
@@ -102,6 +104,34 @@ advice(const struct stream *s, unsigned status, char buf[ADVICE_SIZE])
 	return status == 200 || status == 405 ? "Allow: " ALLOWED_METHODS "\r\n" : "";
 }
 
+/* An answer that is its trailers. The phrases have no byte that grpc-message would need to escape. */
+static int
+format_grpc(const struct stream *s, unsigned status, char *head, size_t size)
+{
+	struct slice date = stream_date(s);
+	enum grpc_status code = grpc_status_of(status);
+
+	/* Nothing of it was sent, and in time it may be. */
+	if (end_reason_is_no_connection(s->reply_reason))
+		code = GRPC_UNAVAILABLE;
+	return snprintf(head, size,
+			"HTTP/1.1 200 OK\r\nDate: %.*s\r\nContent-Type: application/grpc\r\n"
+			"grpc-status: %u\r\ngrpc-message: %s\r\nContent-Length: 0\r\n%s\r\n",
+			(int)date.n, date.p, code, http_status_phrase(status), connection_line(s));
+}
+
+static bool
+write_grpc(struct stream *s, unsigned status)
+{
+	char head[512];
+	int n = format_grpc(s, status, head, sizeof(head));
+
+	if (!make_room(s, (size_t)n))
+		return false;
+	s->ans.final_at = s->ans.head->w;
+	return buf_append(s->ans.head, head, (size_t)n);
+}
+
 static bool
 write_reply(struct stream *s, unsigned status)
 {
@@ -148,7 +178,7 @@ stream_reply(struct stream *s, unsigned status, enum end_reason reason)
 	answer_unsend(s);
 	ans->status = (uint16_t)status;
 	ans->close_front = !s->req.keep_alive || !s->req.body.done || s->front->draining;
-	if (!write_reply(s, status)) {
+	if (s->req.is_grpc ? !write_grpc(s, status) : !write_reply(s, status)) {
 		ans->close_front = true;
 		buf_put(&s->worker->bufs, &ans->head);
 	}

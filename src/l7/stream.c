@@ -55,6 +55,8 @@ read_request(struct stream *s, const struct http_head *head)
 	req->wants_upgrade = head->wants_upgrade;
 	req->keep_alive = head->keep_alive;
 	req->ends_here = head->has_max_forwards && head->max_forwards == 0;
+	req->is_grpc = head->is_grpc;
+	req->deadline_us = head->is_grpc ? head->grpc_timeout_us : 0;
 	req->minor = head->minor;
 	req->can_replay = true;
 	http1_body_init(&req->body, head, limits->body_bytes, limits->chunk_extension_bytes,
@@ -289,6 +291,8 @@ next_due(const struct stream *s)
 	if (s->service != NULL && s->service->conf->timeouts.total_ms != 0)
 		due_at(&due, bounded_add(s->begin, s->service->conf->timeouts.total_ms),
 		       TG_END_TOTAL_TIMEOUT);
+	if (s->req.deadline_us != 0 && s->state != STREAM_REPLY)
+		due_at(&due, s->begin.us + s->req.deadline_us, TG_END_DEADLINE);
 	switch (s->state) {
 	case STREAM_WAIT:
 		due_at(&due,
@@ -364,6 +368,8 @@ time_out(struct stream *s, enum end_reason reason)
 		return can_reply ? stream_reply(s, 408, reason) : stream_end(s, reason, false);
 	case TG_END_RESPONSE_TIMEOUT:
 		return attempt_timed_out(s);
+	case TG_END_DEADLINE:
+		return can_reply ? stream_reply(s, 504, reason) : stream_end(s, reason, false);
 	case TG_END_BACK_IDLE_TIMEOUT:
 	case TG_END_TOTAL_TIMEOUT:
 		if (s->back != NULL)

@@ -132,6 +132,7 @@ struct stream_request {
 	bool is_let_in;      /* the backend said 100 */
 	bool keep_alive; /* the client wants to go on */
 	bool ends_here;  /* Max-Forwards lets it go no further */
+	bool is_grpc;
 	uint8_t minor;
 	/* In `head`. */
 	uint16_t method_n;
@@ -143,6 +144,7 @@ struct stream_request {
 	uint8_t id_n;
 	uint32_t upgrade_at;
 	uint16_t upgrade_n;
+	uint64_t deadline_us; /* that its client has set, from its begin on; 0: none */
 };
 
 struct stream_answer {

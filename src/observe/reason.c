@@ -57,6 +57,7 @@ end_reason_is_backends(enum end_reason reason)
 	case TG_END_TUNNEL_TIMEOUT:
 	case TG_END_TUNNEL_LIFETIME:
 	case TG_END_TOTAL_TIMEOUT:
+	case TG_END_DEADLINE:
 	case TG_END_NO_RESOURCE:
 	case TG_END_SHUTDOWN:
 	case TG_END_ORDERED:

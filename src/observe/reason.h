@@ -38,6 +38,7 @@
 	X(TUNNEL_LIFETIME, "tunnel-lifetime", "the tunnel was as old as tunnels may get")      \
 	X(TOTAL_TIMEOUT, "total-timeout", "the stream passed its total timeout")               \
 	X(BACK_ABORT, "back-abort", "the backend reset the connection")                        \
+	X(DEADLINE, "deadline", "the time that its client gave it (grpc-timeout) was over")     \
 	X(NO_RESOURCE, "no-resource", "memory, buffers or descriptors ran out")                \
 	X(SHUTDOWN, "shutdown", "tidegate stopped before the stream ended")                    \
 	X(ORDERED, "ordered", "an operator ordered the end of what its backend had")

@@ -174,7 +174,7 @@ fails_service(enum end_reason reason)
 	return end_reason_is_backends(reason) || reason == TG_END_NO_BACKEND ||
 	       reason == TG_END_QUEUE_FULL || reason == TG_END_QUEUE_TIMEOUT ||
 	       reason == TG_END_QUEUE_SHED || reason == TG_END_TOTAL_TIMEOUT ||
-	       reason == TG_END_NO_RESOURCE;
+	       reason == TG_END_DEADLINE || reason == TG_END_NO_RESOURCE;
 }
 
 static bool

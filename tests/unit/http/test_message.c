@@ -73,6 +73,8 @@ static const struct {
 	{"idempotency-key", HTTP_FIELD_IDEMPOTENCY_KEY},
 	{"max-forwards", HTTP_FIELD_MAX_FORWARDS},
 	{"date", HTTP_FIELD_DATE},
+	{"content-type", HTTP_FIELD_CONTENT_TYPE},
+	{"grpc-timeout", HTTP_FIELD_GRPC_TIMEOUT},
 	{"endpoint-load-metrics", HTTP_FIELD_LOAD_REPORT},
 	{"endpoint-load-metrics-bin", HTTP_FIELD_LOAD_REPORT_BIN},
 	{"endpoint-load-metrics-", HTTP_FIELD_OTHER},
