@@ -1,8 +1,9 @@
-#include "backend/back.h"
+#include "backend/back_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "backend/carrier.h"
 #include "base/container.h"
 #include "net/sockopt.h"
 
@@ -47,9 +48,8 @@ back_free(struct deferred *d)
 	free(TG_CONTAINER(d, struct back, deferred));
 }
 
-/* One more, or less. */
-static void
-count_idle(const struct back *b, int change)
+void
+back_count_idle(const struct back *b, int change)
 {
 	struct worker_backend *home = b->home;
 	struct worker *w = worker_of(b);
@@ -65,7 +65,7 @@ leave_idle(struct back *b)
 {
 	note_rest(b, loop_now(worker_of(b)->loop));
 	TAILQ_REMOVE(&b->home->idle, b, link);
-	count_idle(b, -1);
+	back_count_idle(b, -1);
 	b->is_idle = false;
 	timer_clear(&b->timer);
 }
@@ -75,7 +75,7 @@ leave_own(struct back *b)
 {
 	*b->own = NULL;
 	b->rests_alone = false;
-	count_idle(b, -1);
+	back_count_idle(b, -1);
 	timer_clear(&b->timer);
 }
 
@@ -97,6 +97,8 @@ back_dispose(struct back **back, bool reset)
 		conn_abort(&b->conn);
 	else
 		conn_close(&b->conn);
+	if (b->carrier != NULL)
+		carrier_leave(b);
 	loop_defer(worker_of(b)->loop, &b->deferred, back_free);
 	worker_backend_leave(b->home);
 }
@@ -114,8 +116,8 @@ back_abort(struct back **b)
 }
 
 /* Whatever an idle connection says, it is the end of it: nobody asked. */
-static void
-on_watch(struct watch *w, unsigned what)
+void
+back_on_watch(struct watch *w, unsigned what)
 {
 	struct back *b = TG_CONTAINER(w, struct back, conn.watch);
 	char byte;
@@ -172,6 +174,8 @@ back_take_idle(struct worker_backend *home, bool careful)
 {
 	struct back *b;
 
+	if (home->service->conf->protocol == TG_PROTOCOL_H2)
+		return carrier_take(home, careful);
 	/* What has said something unasked is not to be taken for an answer. */
 	while ((b = TAILQ_FIRST(&home->idle)) != NULL && !back_is_silent(b))
 		back_close(&b);
@@ -229,11 +233,10 @@ set_options(const struct back *b, const struct addr *to)
 }
 
 struct back *
-back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready)(struct back *b),
-	     void *stream)
+back_new(struct worker_backend *home, const struct addr *to, void (*on_ready)(struct back *b),
+	 void *stream)
 {
 	struct back *b = calloc(1, sizeof(*b));
-	int saved;
 
 	if (b == NULL)
 		return NULL;
@@ -245,8 +248,20 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 		b->generation--;
 	timer_init(&b->timer, on_idle_end);
 	back_attach(b, on_ready, stream);
+	return b;
+}
+
+struct back *
+back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready)(struct back *b),
+	     void *stream)
+{
+	struct back *b = back_new(home, to, on_ready, stream);
+	int saved;
+
+	if (b == NULL)
+		return NULL;
 	counter_add(home->counters, TG_B_CONNECTS, 1);
-	if (conn_connect(&b->conn, home->service->worker->loop, to, on_watch) == 0) {
+	if (conn_connect(&b->conn, home->service->worker->loop, to, back_on_watch) == 0) {
 		set_options(b, to);
 		worker_backend_use(home);
 		return b;
@@ -255,6 +270,15 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 	free(b);
 	errno = saved;
 	return NULL;
+}
+
+struct back *
+back_connect_exchange(struct worker_backend *home, const struct addr *to,
+		      void (*on_ready)(struct back *b), void *stream)
+{
+	if (home->service->conf->protocol == TG_PROTOCOL_H2)
+		return carrier_connect(home, to, on_ready, stream);
+	return back_connect(home, to, on_ready, stream);
 }
 
 bool
@@ -272,9 +296,8 @@ is_whole(const struct back *b)
 	       !conn_has_unsent(&b->conn);
 }
 
-/* For one more that is idle. */
-static bool
-has_room(const struct back *b)
+bool
+back_has_room(const struct back *b)
 {
 	const struct worker *w = worker_of(b);
 
@@ -288,7 +311,7 @@ rest_alone(struct back **back)
 	struct back *b = *back;
 	struct worker *w = worker_of(b);
 
-	if (b->own == NULL || !has_room(b) || b->home->addr.len == 0 || w->draining ||
+	if (b->own == NULL || !back_has_room(b) || b->home->addr.len == 0 || w->draining ||
 	    !is_whole(b) || b->generation + 1 != b->home->generation) {
 		back_close(back);
 		return;
@@ -296,7 +319,7 @@ rest_alone(struct back **back)
 	*back = NULL;
 	back_close(b->own);
 	b->rests_alone = true;
-	count_idle(b, 1);
+	back_count_idle(b, 1);
 	back_attach(b, on_own, NULL);
 	b->idle_since = loop_now(w->loop);
 	*b->own = b;
@@ -311,7 +334,11 @@ back_give(struct back **back)
 	struct worker *w = worker_of(b);
 	const struct conf_service *conf = b->home->service->conf;
 
-	if (!has_room(b) || b->home->addr.len == 0 || b->generation != b->home->generation ||
+	if (b->carrier != NULL) {
+		back_close(back);
+		return;
+	}
+	if (!back_has_room(b) || b->home->addr.len == 0 || b->generation != b->home->generation ||
 	    w->draining || !is_whole(b)) {
 		rest_alone(back);
 		return;
@@ -321,7 +348,7 @@ back_give(struct back **back)
 	b->is_idle = true;
 	b->idle_since = loop_now(w->loop);
 	TAILQ_INSERT_HEAD(&b->home->idle, b, link);
-	count_idle(b, 1);
+	back_count_idle(b, 1);
 	timer_set(w->loop, &b->timer, mono_add_ms(loop_now(w->loop), conf->idle_lifetime_ms));
 }
 

@@ -5,6 +5,9 @@
  * backend; never to both. Idle ones watch for the other side's end and leave
  * at once when it comes, or when their lifetime is over.
  *
+ * With protocol h2 a back is one exchange on a connection that carries many (backend/carrier.h): it is ready at once, or
+ * when that connection is, and it is never idle.
+ *
  * One that has told its backend who the client is (backend/greet.h) must not carry what another client
  * asks. It rests outside of that list, in a place of the client connection that it was made for.
  */
@@ -14,12 +17,19 @@
 #include "backend/worker.h"
 #include "net/conn.h"
 
+struct carrier;
+
 struct back {
 	struct conn conn; /* first */
 	struct worker_backend *home;
 	TAILQ_ENTRY(back) link; /* in home->idle when idle */
 	struct timer timer;     /* idle lifetime */
 	struct addr to;
+	struct carrier *carrier;  /* of h2; NULL: a connection of its own */
+	TAILQ_ENTRY(back) sibling; /* of those that the same one carries */
+	uint64_t heard_before;	  /* bytes that it had received by then */
+	struct mono begun;	  /* then */
+	const char *protocol;	  /* that TLS is to agree on; static; NULL: any */
 	struct mono idle_since; /* the last time it became idle; unset: never */
 	unsigned generation;    /* home->generation when it connected */
 	bool is_idle;
@@ -48,6 +58,9 @@ void back_learn_close(struct back *b);
 /* A new connection under way; see conn_connect() and back_connected(). NULL: failed, errno says why. */
 struct back *back_connect(struct worker_backend *home, const struct addr *to,
 			  void (*on_ready)(struct back *b), void *stream);
+/* The same for one exchange of HTTP, in the protocol of the service. */
+struct back *back_connect_exchange(struct worker_backend *home, const struct addr *to,
+				   void (*on_ready)(struct back *b), void *stream);
 /*
  * How it gets on, with what goes out first, and with TLS to the end of the handshake. 0: done. -TG_EAGAIN: under way; on_ready() follows. -TG_EIO: there is no
  * connection, errno says why. -TG_EPROTO: there is no TLS, which is counted and told.

@@ -1,7 +1,9 @@
 /* backend/back_tls.c: connections to backends until they are made, with TLS to the end of its handshake. */
 #include <errno.h>
+#include <string.h>
 
-#include "backend/back.h"
+#include "backend/back_priv.h"
+#include "backend/carrier.h"
 #include "base/log.h"
 #include "tls/client.h"
 
@@ -84,8 +86,10 @@ begin_tls(struct back *b)
 	struct worker_backend *home = b->home;
 	struct worker *w = worker_of(b);
 	const struct conf_service *conf = home->service->conf;
-	struct tls_target target = {
-		.addr = &b->to, .sessions = w->tls_sessions, .slot = &home->session};
+	struct tls_target target = {.addr = &b->to,
+				    .protocol = b->protocol,
+				    .sessions = w->tls_sessions,
+				    .slot = &home->session};
 	struct conn_filter *f;
 	int rc = check_silence(b);
 
@@ -105,6 +109,14 @@ begin_tls(struct back *b)
 		return fail_tls(b, TG_TLS_FAILURE_RESOURCE, "");
 	conn_attach(&b->conn, f);
 	return 0;
+}
+
+/* RFC 9113 3.2: who does not choose it does not speak it. */
+static bool
+has_protocol(const struct back *b)
+{
+	return b->protocol == NULL ||
+	       strcmp(tls_stream_facts(b->conn.filter)->protocol, b->protocol) == 0;
 }
 
 static int
@@ -129,7 +141,7 @@ shake(struct back *b)
 	counter_add(b->home->counters, TG_B_TLS_HANDSHAKES, 1);
 	if (tls_stream_facts(b->conn.filter)->is_resumed)
 		counter_add(b->home->counters, TG_B_TLS_RESUMED, 1);
-	return 0;
+	return has_protocol(b) ? 0 : fail_tls(b, TG_TLS_FAILURE_NO_MATCH, b->protocol);
 }
 
 /* In front of TLS too: who reads it has not begun with that (proxy-protocol.txt 2). */
@@ -150,8 +162,11 @@ send_first(struct back *b)
 int
 back_connected(struct back *b)
 {
-	int rc = conn_connected(&b->conn);
+	int rc;
 
+	if (b->carrier != NULL)
+		return carrier_connected(b);
+	rc = conn_connected(&b->conn);
 	if (rc == 0 && b->first != NULL)
 		rc = send_first(b);
 	if (rc == 0 && b->conn.filter == NULL && b->home->service->shared->tls != NULL)
@@ -164,7 +179,9 @@ back_connected(struct back *b)
 void
 back_timed_out(struct back *b)
 {
-	if (b->conn.filter != NULL)
+	if (b->carrier != NULL)
+		carrier_timed_out(b->carrier);
+	else if (b->conn.filter != NULL)
 		(void)!fail_tls(b, TG_TLS_FAILURE_TIMEOUT, "");
 }
 
@@ -180,6 +197,8 @@ back_is_silent(struct back *b)
 bool
 back_is_refused(struct back *b)
 {
+	if (b->carrier != NULL)
+		return carrier_is_refused(b->carrier);
 	if (b->conn.filter == NULL || !tls_stream_is_refused(b->conn.filter))
 		return false;
 	(void)!fail_tls(b, TG_TLS_FAILURE_ALERT, tls_stream_failure_text(b->conn.filter));
@@ -189,11 +208,14 @@ back_is_refused(struct back *b)
 uint8_t
 back_tls_version(const struct back *b)
 {
+	if (b->carrier != NULL)
+		return carrier_tls_version(b->carrier);
 	return b->conn.filter != NULL ? tls_stream_facts(b->conn.filter)->version : 0;
 }
 
 uint64_t
 back_raw_sent(const struct back *b)
 {
-	return b->conn.filter != NULL ? tls_stream_raw_sent(b->conn.filter) : b->sent_bytes;
+	return b->conn.filter != NULL && b->carrier == NULL ? tls_stream_raw_sent(b->conn.filter)
+							    : b->sent_bytes;
 }

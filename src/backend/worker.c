@@ -8,6 +8,7 @@
 #include "backend/arrival.h"
 #include "backend/back.h"
 #include "backend/capture.h"
+#include "backend/carrier.h"
 #include "backend/lease.h"
 #include "tls/context.h"
 #include "tls/stream.h"
@@ -189,6 +190,7 @@ backend_new(struct worker_service *s, uint32_t index)
 	b->spread = segment_spread(w->segment, w->id, b->slot);
 	b->load = segment_load(w->segment, b->slot);
 	TAILQ_INIT(&b->idle);
+	TAILQ_INIT(&b->carriers);
 	return b;
 }
 
@@ -221,6 +223,7 @@ static void
 forget_connections(struct worker_backend *b)
 {
 	back_close_idle(b);
+	carrier_retire_all(b);
 	drop_session(b);
 	b->generation++;
 }
@@ -418,11 +421,12 @@ renew_connections(struct worker_service *s)
 static struct worker_service *
 service_replace(struct worker *w, struct worker_service *s, struct worker_service *next)
 {
-	bool greets_otherwise = s->conf->send_proxy != next->conf->send_proxy;
+	bool speaks_otherwise = s->conf->send_proxy != next->conf->send_proxy ||
+				s->conf->protocol != next->conf->protocol;
 
 	keep_backends(w, s, next);
 	swap_configured(s, next);
-	if (greets_otherwise || !conf_back_tls_equal(&s->conf->tls, &next->conf->tls))
+	if (speaks_otherwise || !conf_back_tls_equal(&s->conf->tls, &next->conf->tls))
 		renew_connections(s);
 	budget_configure(&s->budget, s->conf->retry.budget_permille, &s->shared->floor);
 	if (next->queue != NULL)

@@ -34,7 +34,9 @@ struct conn_filter;
 struct origin;
 struct tls_context;
 struct tls_output;
+struct h2_shared;
 TAILQ_HEAD(back_list, back);
+TAILQ_HEAD(carrier_list, carrier);
 TAILQ_HEAD(arrival_line, arrival);
 
 /* A client connection as its listener knows it: first member of what L4 and L7 make of it. */
@@ -148,6 +150,8 @@ struct worker_backend {
 	struct segment_spread *spread;	      /* see observe/spread.h */
 	struct segment_load *load;
 	struct back_list idle; /* most recently used first */
+	struct carrier_list carriers; /* with protocol h2; the first that has room is used */
+	unsigned carrier_streams; /* that the backend allows on one of them, as it said last; 0: it has not */
 	unsigned n_idle;
 	struct addr addr;    /* of the view; len 0: not in the view */
 	unsigned generation; /* counts changes of addr: older connections are not kept */
@@ -219,6 +223,7 @@ struct worker {
 	} walk; /* over all fronts: backend/walk.h */
 	bool draining;
 	void *l7; /* struct l7_worker, see l7/l7.h */
+	struct h2_shared *h2; /* of l7; NULL: HTTP/2 is not spoken */
 	const struct service_ops *service_ops; /* of l7; NULL: none */
 };
 

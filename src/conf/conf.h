@@ -72,6 +72,11 @@ enum conf_expect {
 };
 
 /* Which PROXY header connections to backends begin with. */
+enum conf_protocol {
+	TG_PROTOCOL_HTTP1 = 0,
+	TG_PROTOCOL_H2 = 1
+};
+
 enum conf_send_proxy {
 	TG_SEND_PROXY_OFF = 0, /* none (default) */
 	TG_SEND_PROXY_V1 = 1,
@@ -91,11 +96,11 @@ struct conf_limits {
 	uint32_t chunk_extension_bytes; /* per chunk line; default 256 */
 };
 
-/* http2 = { ... } of a listener. */
+/* http2 = { ... } of a listener, and of a service. */
 struct conf_http2 {
 	uint32_t max_streams;	    /* at a time; default 100 */
-	uint32_t stream_window;	    /* bytes of one request's body that may come before they are taken; 64K */
-	uint32_t connection_window; /* of all of a connection; 1M */
+	uint32_t stream_window;	    /* bytes of one body that may come before they are taken; 64K */
+	uint32_t connection_window; /* of all of a connection; 1M, to backends 8M */
 	/* At once, and as many more in a minute; http2/calm.h. */
 	uint32_t max_resets;	     /* 100 */
 	uint32_t max_errors;	     /* 100 */
@@ -370,6 +375,8 @@ struct conf_service {
 	uint64_t slow_start_ms; /* a backend that comes back gets its share step by step; 0: at once */
 	struct conf_tcp tcp;
 	enum conf_send_proxy send_proxy;
+	enum conf_protocol protocol; /* of mode http; default http1 */
+	struct conf_http2 http2;     /* with protocol h2 */
 	struct conf_back_tls tls;
 	struct conf_buffer buffer_request;
 	struct conf_buffer buffer_response;

@@ -138,6 +138,7 @@ extern const struct conf_schema conf_schema_labels;
 extern const struct conf_schema conf_schema_provider;
 extern const struct conf_schema conf_schema_retry;
 extern const struct conf_schema conf_schema_sticky;
+extern const struct conf_schema conf_schema_back_http2;
 extern const struct conf_schema conf_schema_back_tls;
 extern const struct conf_schema conf_schema_tls; /* of a struct conf_listener, its mode read */
 extern const struct conf_schema conf_schema_store;

@@ -9,6 +9,7 @@
 static const char *const send_proxy_words[] = {"off", "v1", "v2", NULL};
 static const char *const balance_words[] = {"round-robin", "least-conn", "p2c",    "hash",
 					    "ewma",        "first",      "random", NULL};
+static const char *const protocol_words[] = {"http1", "h2", NULL};
 static const char *const expect_words[] = {"forward", "answer", NULL};
 
 /*** timeouts ***/
@@ -384,6 +385,12 @@ is_by_ewma(const void *object)
 	return ((const struct conf_service *)object)->balance == TG_BALANCE_EWMA;
 }
 
+static bool
+speaks_h2(const void *object)
+{
+	return ((const struct conf_service *)object)->protocol == TG_PROTOCOL_H2;
+}
+
 static const struct conf_field service_fields[] = {
 	{
 		.key = "name",
@@ -651,7 +658,26 @@ static const struct conf_field service_fields[] = {
 			"where they have no port of their own: with "
 			"\\(dqv2\\(dq the command LOCAL, with \\(dqv1\\(dq the addresses of their connection.",
 	},
-	TG_LATER("protocol"),
+	{
+		.key = "protocol",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_service, protocol),
+		.words = protocol_words,
+		.preset = "http1",
+		.help = "What backends speak behind listeners with mode = \\(dqhttp\\(dq. \\(dqhttp1\\(dq: HTTP/1.1. "
+			"\\(dqh2\\(dq: HTTP/2, many requests at a time on one connection; with tls it is agreed on by "
+			"ALPN, and a backend that does not take it is a failed handshake; without tls it is spoken from the "
+			"first byte on (prior knowledge). gRPC needs it. Whatever clients speak.",
+	},
+	{
+		.key = "http2",
+		.kind = &conf_kind_group,
+		TG_MEMBER(conf_service, http2),
+		.schema = &conf_schema_back_http2,
+		.when = speaks_h2,
+		.when_text = "with protocol = \"h2\"",
+		.help = "How connections to backends are used.",
+	},
 	{
 		.key = "scheduler",
 		.kind = &conf_kind_text,
@@ -744,6 +770,15 @@ check_tls_names(struct conf_check *check, const struct conf_service *service)
 }
 
 static void
+check_protocol(struct conf_check *check, const struct conf_service *service)
+{
+	if (service->protocol == TG_PROTOCOL_H2 && service->send_proxy != TG_SEND_PROXY_OFF)
+		conf_check_error(check, "send_proxy",
+				 "with protocol = \"h2\" a connection carries the requests of many "
+				 "clients, its header would tell of one; allowed: \"off\"");
+}
+
+static void
 service_check(struct conf_check *check, void *object)
 {
 	struct conf_service *service = object;
@@ -756,6 +791,7 @@ service_check(struct conf_check *check, void *object)
 	check_ports(check, object);
 	check_kept(check, object);
 	check_tls_names(check, object);
+	check_protocol(check, object);
 	conf_check_scaled(check, object);
 	conf_check_placed(check, object);
 	conf_expand_slots(check, object);

@@ -12,6 +12,13 @@
 /* Of WINDOW_UPDATE, given back for each DATA that is sent. */
 #define UPDATES_PER_DATA 10u
 
+/* Of who is asked: what he resets we have asked for, and he gives windows as he likes. */
+static const uint32_t client_calm[H2_CALM_COUNT] = {
+	[H2_CALM_RESETS] = UINT32_MAX,   [H2_CALM_ERRORS] = UINT32_MAX, [H2_CALM_CONTINUATION] = 8,
+	[H2_CALM_SETTINGS] = 100,        [H2_CALM_PINGS] = 1000,        [H2_CALM_EMPTY_DATA] = 100,
+	[H2_CALM_PRIORITY] = 100,        [H2_CALM_WINDOW_UPDATES] = UINT32_MAX,
+};
+
 /* A word of ours that the other side says again. */
 static const uint8_t drain_word[8] = "drained";
 
@@ -38,7 +45,8 @@ h2_session_now(const struct h2_session *s)
 static void
 tell(struct h2_session *s, enum h2_event event)
 {
-	s->ops->on_event(s, event);
+	if (s->ops != NULL)
+		s->ops->on_event(s, event);
 }
 
 static void
@@ -47,7 +55,8 @@ calm_down(struct h2_session *s, enum h2_calm calm)
 	if (s->is_calmed)
 		return;
 	s->is_calmed = true;
-	s->ops->on_calm(s, calm);
+	if (s->ops != NULL)
+		s->ops->on_calm(s, calm);
 	(void)nghttp2_session_terminate_session(s->ng, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -184,7 +193,7 @@ head_end(struct h2_session *s)
 }
 
 static bool
-head_begin(struct h2_session *s, enum h2_head_kind kind, int32_t id)
+head_begin(struct h2_session *s, enum h2_head_kind kind, int32_t id, bool to_head)
 {
 	struct buf *b;
 
@@ -194,7 +203,7 @@ head_begin(struct h2_session *s, enum h2_head_kind kind, int32_t id)
 		return false;
 	s->head_id = id;
 	s->head_begun = h2_session_now(s);
-	h2_to_text_begin(&s->head, kind, false, b);
+	h2_to_text_begin(&s->head, kind, to_head, b);
 	return true;
 }
 
@@ -224,14 +233,19 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
 	struct h2_session *s = user;
 	int32_t id = frame->hd.stream_id;
-	struct h2_stream *st;
+	struct h2_stream *st = find_stream(s, id);
 
+	if (st != NULL && st->is_client && !st->has_answer)
+		return head_begin(s, H2_HEAD_ANSWER, id, st->to_head)
+			       ? 0
+			       : refuse(s, id, NGHTTP2_CANCEL);
 	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return head_begin(s, H2_HEAD_TRAILERS, id) ? 0
-							   : refuse(s, id, NGHTTP2_INTERNAL_ERROR);
+		return head_begin(s, H2_HEAD_TRAILERS, id, false)
+			       ? 0
+			       : refuse(s, id, NGHTTP2_INTERNAL_ERROR);
 	if (s->n_streams >= s->limits.streams)
 		return refuse(s, id, NGHTTP2_REFUSED_STREAM);
-	if (!head_begin(s, H2_HEAD_REQUEST, id))
+	if (!head_begin(s, H2_HEAD_REQUEST, id, false))
 		return refuse(s, id, NGHTTP2_REFUSED_STREAM);
 	st = h2_stream_get(s, id);
 	if (st == NULL)
@@ -301,6 +315,20 @@ on_request(struct h2_session *s, struct h2_stream *st, bool is_end)
 }
 
 static int
+on_answer(struct h2_session *s, struct h2_stream *st, bool is_end)
+{
+	bool is_chunked = false;
+
+	if (!h2_to_text_end(&s->head, is_end, NULL, &is_chunked))
+		return reset(s, st->id, NGHTTP2_PROTOCOL_ERROR);
+	if (!h2_stream_add_head(st, &s->head, is_chunked))
+		return reset(s, st->id, NGHTTP2_CANCEL);
+	if (is_end)
+		h2_stream_end(st);
+	return 0;
+}
+
+static int
 on_headers(struct h2_session *s, const nghttp2_frame *frame)
 {
 	struct h2_stream *st = find_stream(s, frame->hd.stream_id);
@@ -311,6 +339,8 @@ on_headers(struct h2_session *s, const nghttp2_frame *frame)
 		return 0;
 	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		rc = on_request(s, st, is_end);
+	} else if (s->head.kind == H2_HEAD_ANSWER) {
+		rc = on_answer(s, st, is_end);
 	} else if (!h2_stream_add_trailers(st, &s->head.buf)) {
 		rc = reset(s, st->id, NGHTTP2_INTERNAL_ERROR);
 	} else if (is_end) {
@@ -332,6 +362,10 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 	if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
 	    s->is_draining && memcmp(frame->ping.opaque_data, drain_word, sizeof(drain_word)) == 0)
 		h2_session_drain_now(s);
+	if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
+		s->has_settings = true;
+	if (frame->hd.type == NGHTTP2_GOAWAY)
+		s->is_going = true;
 	if (frame->hd.type == NGHTTP2_DATA && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
 		st = find_stream(s, frame->hd.stream_id);
 		if (st != NULL)
@@ -360,8 +394,10 @@ on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *user)
 	struct h2_stream *st = nghttp2_session_get_stream_user_data(ng, id);
 
 	(void)user;
-	if (st != NULL)
-		h2_stream_closed(st, code != NGHTTP2_NO_ERROR);
+	if (st == NULL)
+		return 0;
+	st->is_refused = code == NGHTTP2_REFUSED_STREAM;
+	h2_stream_closed(st, code != NGHTTP2_NO_ERROR);
 	return 0;
 }
 
@@ -398,15 +434,16 @@ on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, siz
 }
 
 static void
-on_end_sent(struct h2_session *s, const nghttp2_frame_hd *hd)
+on_message_sent(struct h2_session *s, const nghttp2_frame_hd *hd)
 {
-	struct h2_stream *st;
+	struct h2_stream *st = find_stream(s, hd->stream_id);
 
+	if (st != NULL)
+		st->is_begun = true;
 	if ((hd->flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		return;
 	give(s, H2_CALM_RESETS, 1);
 	give(s, H2_CALM_ERRORS, 1);
-	st = find_stream(s, hd->stream_id);
 	if (st != NULL)
 		h2_stream_ended(st);
 }
@@ -421,10 +458,10 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 	case NGHTTP2_DATA:
 		give(s, H2_CALM_WINDOW_UPDATES, UPDATES_PER_DATA);
 		give(s, H2_CALM_PINGS, 1);
-		on_end_sent(s, &frame->hd);
+		on_message_sent(s, &frame->hd);
 		break;
 	case NGHTTP2_HEADERS:
-		on_end_sent(s, &frame->hd);
+		on_message_sent(s, &frame->hd);
 		break;
 	case NGHTTP2_RST_STREAM:
 		on_reset_sent(s, frame->rst_stream.error_code);
@@ -492,6 +529,7 @@ feed(struct h2_session *s, const void *p, size_t n)
 {
 	ssize_t used = nghttp2_session_mem_recv(s->ng, p, n);
 
+	s->received += n;
 	if (used == NGHTTP2_ERR_FLOODED)
 		calm_down(s, H2_CALM_UNREAD);
 	return used == (ssize_t)n ? 0 : -1;
@@ -623,16 +661,22 @@ send_settings(struct h2_session *s)
 						     (int32_t)s->limits.connection_window);
 }
 
+static void
+begin(struct h2_session *s)
+{
+	LIST_INIT(&s->streams);
+	s->progress = h2_session_now(s);
+	for (int i = 0; i < H2_CALM_COUNT; i++)
+		h2_budget_begin(&s->budgets[i], s->limits.calm[i], s->progress);
+}
+
 int
 h2_session_open(struct h2_session *s, struct h2_shared *shared, const struct h2_limits *limits,
 		const struct h2_session_ops *ops, struct conn *carrier)
 {
 	*s = (struct h2_session){
 		.ops = ops, .shared = shared, .carrier = carrier, .limits = *limits};
-	LIST_INIT(&s->streams);
-	s->progress = h2_session_now(s);
-	for (int i = 0; i < H2_CALM_COUNT; i++)
-		h2_budget_begin(&s->budgets[i], limits->calm[i], s->progress);
+	begin(s);
 	if (nghttp2_session_server_new2(&s->ng, shared->callbacks, s, shared->option) != 0)
 		return -TG_ENOMEM;
 	if (send_settings(s) != 0) {
@@ -641,6 +685,56 @@ h2_session_open(struct h2_session *s, struct h2_shared *shared, const struct h2_
 	}
 	h2_session_wake(s);
 	return 0;
+}
+
+static int
+send_client_settings(struct h2_session *s)
+{
+	const nghttp2_settings_entry entries[] = {
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, s->limits.window},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, s->limits.head_bytes},
+		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+	};
+
+	if (nghttp2_submit_settings(s->ng, NGHTTP2_FLAG_NONE, entries,
+				    sizeof(entries) / sizeof(entries[0])) != 0)
+		return -1;
+	return nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, 0,
+						     (int32_t)s->limits.connection_window);
+}
+
+int
+h2_session_connect(struct h2_session *s, struct h2_shared *shared, const struct h2_limits *limits,
+		   const struct h2_session_ops *ops, struct conn *carrier, bool has_tls)
+{
+	*s = (struct h2_session){.ops = ops,
+				 .shared = shared,
+				 .carrier = carrier,
+				 .limits = *limits,
+				 .is_client = true,
+				 .has_tls = has_tls};
+	memcpy(s->limits.calm, client_calm, sizeof(client_calm));
+	begin(s);
+	if (nghttp2_session_client_new2(&s->ng, shared->callbacks, s, shared->option) != 0)
+		return -TG_ENOMEM;
+	if (send_client_settings(s) != 0) {
+		h2_session_close(s);
+		return -TG_ENOMEM;
+	}
+	return 0;
+}
+
+unsigned
+h2_session_most(const struct h2_session *s)
+{
+	uint32_t theirs;
+
+	if (s->ng == NULL || !s->has_settings || s->is_going)
+		return 0;
+	theirs =
+		nghttp2_session_get_remote_settings(s->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+	return theirs < s->limits.streams ? theirs : s->limits.streams;
 }
 
 void

@@ -77,6 +77,11 @@ struct h2_session {
 	struct h2_streams streams;  /* with a connection, or not all delivered */
 	unsigned n_streams;
 	struct h2_limits limits;
+	bool is_client;
+	bool has_tls;	   /* client: the scheme of requests */
+	bool has_settings; /* client: the other side has said how much it takes */
+	bool is_going;	   /* client: the other side takes no more requests, or has no numbers for them */
+	uint64_t received; /* bytes of the carrier */
 	struct h2_to_text head; /* that is read; without a buffer none is under way */
 	int32_t head_id;        /* of its stream */
 	struct h2_budget budgets[H2_CALM_COUNT];
@@ -105,6 +110,11 @@ void h2_session_drain_now(struct h2_session *s);
 /* Streams that are closed here, and of whose rest nothing was taken since then, are reset. False: the
  * carrier took nothing since then, though it was to. */
 bool h2_session_expire(struct h2_session *s, struct mono since);
+/* The same for the client's side. What `limits` has in calm is of no effect. `ops` NULL: nobody is told. */
+TG_MUST_CHECK int h2_session_connect(struct h2_session *s, struct h2_shared *shared, const struct h2_limits *limits,
+				     const struct h2_session_ops *ops, struct conn *carrier, bool has_tls);
+/* How many requests may be under way at a time. 0: the other side has not said yet, or takes no more. */
+unsigned h2_session_most(const struct h2_session *s);
 /* No request is taken any more, and the other side is told: then it is over. */
 void h2_session_end(struct h2_session *s);
 /* Connections of its streams see a reset. Idempotent. */
@@ -116,5 +126,11 @@ TG_MUST_CHECK enum h2_result h2_session_run(struct h2_session *s);
 
 /* A request that on_stream() was called for is `c` from now on: readable, when its watch is called. */
 void h2_stream_open(struct h2_stream *stream, struct conn *c, watch_cb *cb);
+
+/*
+ * A client's: `c` carries one request and its answer, and is writable. It is sent when its head is written. Where it is
+ * certain that nothing of it was processed (RFC 9113 8.7) a connection that is reset has CONN_UNPROCESSED. False: no memory.
+ */
+TG_MUST_CHECK bool h2_stream_ask(struct h2_session *s, struct conn *c, watch_cb *cb);
 
 #endif

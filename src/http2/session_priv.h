@@ -47,6 +47,12 @@ struct h2_stream {
 	bool is_deferred; /* nghttp2 waits for more */
 	bool is_ended;    /* our end is sent */
 
+	bool is_client;
+	bool asks_upgrade; /* client: by CONNECT; what the answer says of it is in is_upgrade */
+	bool has_answer;   /* client: the final head came */
+	bool is_begun;	   /* client: its head is sent */
+	bool is_refused;   /* client: the other side has not looked at it */
+
 	bool is_closed;       /* nghttp2 knows it no more */
 	bool is_reset;        /* before its end */
 	bool is_aborted;      /* its connection was */

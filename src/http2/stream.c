@@ -42,6 +42,7 @@ h2_stream_get(struct h2_session *s, int32_t id)
 	memset(st, 0, sizeof(*st));
 	st->filter.ops = &stream_ops;
 	st->session = s;
+	st->is_client = s->is_client;
 	st->id = id;
 	LIST_INSERT_HEAD(&s->streams, st, link);
 	s->n_streams++;
@@ -88,6 +89,17 @@ h2_stream_open(struct h2_stream *st, struct conn *c, watch_cb *cb)
 	conn_tell(c, CONN_READABLE);
 }
 
+bool
+h2_stream_ask(struct h2_session *s, struct conn *c, watch_cb *cb)
+{
+	struct h2_stream *st = h2_stream_get(s, -1);
+
+	if (st == NULL)
+		return false;
+	conn_open_virtual(c, s->carrier->loop, s->carrier->fd, &st->filter, cb);
+	return true;
+}
+
 /* what comes */
 
 static void
@@ -103,9 +115,13 @@ h2_stream_add_head(struct h2_stream *st, const struct h2_to_text *t, bool is_chu
 	if (!h2_fifo_put(&st->in, bufs_of(st), buf_data(t->buf), buf_len(t->buf)))
 		return false;
 	st->text_n += buf_len(t->buf);
+	if (st->is_client)
+		st->has_answer = t->status >= 200 || t->is_upgrade;
+	else
+		st->to_head = t->is_head_method;
 	st->in_is_chunked = is_chunked;
 	st->is_upgrade = t->is_upgrade;
-	st->to_head = t->is_head_method;
+	tell_readable(st);
 	return true;
 }
 
@@ -175,6 +191,8 @@ consume(struct h2_stream *st, size_t n)
 {
 	struct h2_session *s = st->session;
 
+	if (s->ng == NULL)
+		return;
 	if (st->is_closed)
 		(void)nghttp2_session_consume_connection(s->ng, n);
 	else
@@ -320,6 +338,49 @@ submit(struct h2_stream *st, const struct h2_fields *f)
 	return nghttp2_submit_response(ng, st->id, f->nv, f->n, st->is_whole ? NULL : &provider);
 }
 
+/* RFC 9110 10.1.4: whoever takes trailers from us has said so, or is not harmed. */
+static void
+add_te(struct h2_fields *f)
+{
+	f->nv[f->n++] = (nghttp2_nv){.name = (uint8_t *)(uintptr_t) "te",
+				     .namelen = 2,
+				     .value = (uint8_t *)(uintptr_t) "trailers",
+				     .valuelen = 8};
+}
+
+static bool
+submit_request(struct h2_stream *st, struct h2_fields *f)
+{
+	struct h2_session *s = st->session;
+	nghttp2_data_provider provider = {.source.ptr = st, .read_callback = h2_stream_read};
+
+	add_te(f);
+	st->id = nghttp2_submit_request(s->ng, NULL, f->nv, f->n, st->is_whole ? NULL : &provider,
+					st);
+	if (st->id < 0)
+		s->is_going = true;
+	return st->id >= 0;
+}
+
+static bool
+send_request_head(struct h2_stream *st, const char *text, size_t n)
+{
+	struct h2_session *s = st->session;
+	struct h2_fields f;
+	struct http_head head;
+
+	if (s->is_going || h2_to_fields(H2_HEAD_REQUEST, text, n, false,
+					s->has_tls ? SLICE("https") : SLICE("http"),
+					s->shared->fields, FIELDS_ROOM - 1, &f) < 0)
+		return false;
+	head = (struct http_head){.body = f.body, .content_length = f.content_length};
+	http1_body_init(&st->body, &head, 0, TEXT_MAX, TEXT_MAX);
+	st->has_head = true;
+	st->is_whole = st->body.done;
+	st->to_head = f.is_head_method;
+	return submit_request(st, &f);
+}
+
 /* False: it is none, or there is no memory. */
 static bool
 send_head(struct h2_stream *st, const char *text, size_t n)
@@ -328,6 +389,8 @@ send_head(struct h2_stream *st, const char *text, size_t n)
 	struct h2_fields f;
 	struct http_head head;
 
+	if (st->is_client)
+		return send_request_head(st, text, n);
 	if (h2_to_fields(H2_HEAD_ANSWER, text, n, st->to_head, SLICE(""), shared->fields,
 			 FIELDS_ROOM, &f) < 0)
 		return false;
@@ -453,6 +516,15 @@ resume(struct h2_stream *st)
 	h2_session_wake(st->session);
 }
 
+/* There is no answer to what could not be said. */
+static void
+fail_request(struct h2_stream *st, struct conn *c)
+{
+	st->is_reset = st->is_client;
+	if (st->is_client && st->id < 0)
+		c->flags |= CONN_UNPROCESSED;
+}
+
 static ssize_t
 stream_sendv(struct conn *c, const struct iovec *iov, int n)
 {
@@ -473,6 +545,7 @@ stream_sendv(struct conn *c, const struct iovec *iov, int n)
 			break;
 	}
 	if (took < 0) {
+		fail_request(st, c);
 		conn_write_failed(c, ENOMEM);
 		errno = ENOMEM;
 		return -TG_EIO;
@@ -565,10 +638,17 @@ h2_stream_closed(struct h2_stream *st, bool is_reset)
 		return;
 	}
 	h2_fifo_drop(&st->out, bufs_of(st));
-	if (!is_reset && st->is_ended)
+	if (!is_reset && st->is_ended && (st->in_has_end || !st->is_client))
 		return;
+	/* RFC 9113 8.1: an answer is whole, also where the rest of its request is not wanted. */
+	if (st->is_client && st->in_has_end) {
+		conn_tell(c, CONN_WRITABLE);
+		return;
+	}
 	st->is_reset = true;
 	drop_input(st);
+	if (st->is_client && (st->is_refused || !st->is_begun))
+		c->flags |= CONN_UNPROCESSED;
 	conn_tell(c, CONN_READABLE | CONN_WRITABLE | CONN_RESET | CONN_BROKEN);
 }
 
@@ -610,6 +690,19 @@ stream_abort(struct conn *c)
 	stream_of(c->filter)->is_aborted = true;
 }
 
+/* What of it is of no use to anybody is not sent, nor received. */
+static void
+give_up(struct h2_stream *st)
+{
+	if (st->id < 0) {
+		stream_put(st);
+	} else if (!st->is_whole || !st->in_has_end) {
+		(void)nghttp2_submit_rst_stream(st->session->ng, NGHTTP2_FLAG_NONE, st->id,
+						NGHTTP2_CANCEL);
+		h2_session_wake(st->session);
+	}
+}
+
 static void
 stream_free(struct conn_filter *f)
 {
@@ -623,6 +716,10 @@ stream_free(struct conn_filter *f)
 	}
 	drop_input(st);
 	st->progress = h2_session_now(s);
+	if (st->is_client) {
+		give_up(st);
+		return;
+	}
 	if (st->is_aborted || (!st->is_whole && !st->has_head)) {
 		(void)nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, st->id,
 						st->is_aborted ? NGHTTP2_CANCEL

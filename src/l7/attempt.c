@@ -55,7 +55,7 @@ greet(struct stream *s, struct back *b)
 static enum step
 attempt_connect(struct stream *s)
 {
-	struct back *b = back_connect(s->lease.backend, &s->lease.addr, stream_on_back, s);
+	struct back *b = back_connect_exchange(s->lease.backend, &s->lease.addr, stream_on_back, s);
 
 	if (b != NULL && greet(s, b) != 0) {
 		back_close(&b);
@@ -64,7 +64,7 @@ attempt_connect(struct stream *s)
 	if (b != NULL) {
 		(void)use_back(s, b);
 		/* To a unix socket at once; others are under way. */
-		if (s->state == STREAM_RELAY)
+		if (s->state == STREAM_RELAY && !s->back->is_reused)
 			count_connect(s);
 		return STEP_MORE;
 	}
@@ -222,6 +222,13 @@ attempt_connect_step(struct stream *s)
 
 /* failing */
 
+/* The backend has said so. */
+static bool
+is_unprocessed(const struct stream *s)
+{
+	return (s->back->conn.flags & CONN_UNPROCESSED) != 0;
+}
+
 /*
  * A kept connection may have been closed by the backend while the request was
  * on its way. It may be sent once more when repeating does no harm (RFC 9110
@@ -235,7 +242,7 @@ is_unsent(const struct stream *s)
 {
 	int64_t acked;
 
-	if (s->back->sent_bytes == s->back_sent_before)
+	if (s->back->sent_bytes == s->back_sent_before || is_unprocessed(s))
 		return true;
 	if ((s->back->conn.flags & CONN_ENDED) == 0)
 		return false;
@@ -255,7 +262,7 @@ may_say_again(const struct stream *s)
 static bool
 is_stale(const struct stream *s)
 {
-	return s->back->is_reused && !s->ans.any_byte;
+	return (s->back->is_reused || is_unprocessed(s)) && !s->ans.any_byte;
 }
 
 /* Back to the beginning of the request, and of its answer. */

@@ -585,6 +585,7 @@ l7_worker_init(struct worker *w)
 	l7->request_parser = http1_parser_new(TG_CONF_HEADERS_MAX);
 	l7->answer_parser = http1_parser_new(TG_ANSWER_HEADERS);
 	l7->h2 = h2_shared_new(&w->bufs);
+	w->h2 = l7->h2;
 	LIST_INIT(&l7->free_fronts);
 	return l7->request_parser != NULL && l7->answer_parser != NULL && l7->h2 != NULL
 		       ? 0

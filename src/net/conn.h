@@ -37,6 +37,8 @@
 #define CONN_INPUT     (1u << 9)  /* as CONN_READABLE, of the socket below a filter; a filter clears it */
 #define CONN_TRUNCATED (1u << 10) /* with CONN_ENDED: the other side did not say that this was all */
 #define CONN_VIRTUAL   (1u << 11) /* a stream of a carrier; `fd` is that of the carrier */
+/* With CONN_RESET, of a virtual one: the other side has not looked at what was written. */
+#define CONN_UNPROCESSED (1u << 12)
 
 /*
  * What bytes pass through between their owner and the socket: a connection without one has NULL,

@@ -230,6 +230,20 @@ set_session(struct tls_stream *t, const struct tls_target *target)
 	return session == NULL || SSL_set_session(t->ssl, session) == 1;
 }
 
+/* RFC 7301 3.1: each with its length before it. */
+static bool
+set_alpn(struct tls_stream *t, const char *protocol)
+{
+	unsigned char list[TG_TLS_PROTOCOL_MAX + 1];
+	size_t n = protocol != NULL ? strlen(protocol) : 0;
+
+	if (n == 0 || n > TG_TLS_PROTOCOL_MAX)
+		return n == 0;
+	list[0] = (unsigned char)n;
+	memcpy(list + 1, protocol, n);
+	return SSL_set_alpn_protos(t->ssl, list, (unsigned)n + 1) == 0;
+}
+
 struct conn_filter *
 tls_stream_connect(struct tls_client *client, struct tls_output *out,
 		   const struct tls_target *target)
@@ -240,7 +254,8 @@ tls_stream_connect(struct tls_client *client, struct tls_output *out,
 		return NULL;
 	t->client = tls_client_ref(client);
 	SSL_set_connect_state(t->ssl);
-	if (set_target(client, t, target) && set_session(t, target)) {
+	if (set_target(client, t, target) && set_alpn(t, target->protocol) &&
+	    set_session(t, target)) {
 		ERR_clear_error();
 		return &t->filter;
 	}

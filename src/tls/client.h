@@ -31,6 +31,7 @@ uint64_t tls_client_number(const struct tls_client *client);
 struct tls_target {
 	const char *name; /* that its certificate must have, and that it is asked for; NULL: */
 	const struct addr *addr; /* the same of where it is; a unix socket: none, and nobody is taken for it */
+	const char *protocol; /* offered by ALPN, alone; NULL: none is */
 	struct tls_sessions *sessions; /* NULL: none is resumed, nor kept */
 	struct tls_slot *slot; /* as long as the stream */
 };

@@ -55,7 +55,7 @@ def test_one_error_on_its_line(run_tidegate, tmp_path, name):
 def test_all_errors_in_file_order(run_tidegate, tmp_path):
     checked = check(run_tidegate, tmp_path, """services = (
   { name = "one"; balance = "round-robin"; },
-  { name = "one"; protocol = "h2"; },
+  { name = "one"; protocol = "h4"; },
   { name = "two";
     balance = "lest-conn";
     backends = ( "10.0.0.1", { address = "10.0.0.2:80"; weight = 300; } ); }
@@ -67,7 +67,8 @@ listeners = (
 """)
     assert checked.returncode == 1
     assert checked.stderr.splitlines() == [
-        "tidegate.conf:3: services[1].protocol: not available in this version",
+        'tidegate.conf:3: services[1].protocol: unknown value "h4"; '
+        'allowed: http1, h2 (did you mean "h2"?)',
         "tidegate.conf:3: services[1].name: already the name of services[0]",
         'tidegate.conf:5: services[2].balance: unknown value "lest-conn"; '
         'allowed: round-robin, least-conn, p2c, hash, ewma, first, random '

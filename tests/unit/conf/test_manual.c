@@ -62,7 +62,7 @@ defaults_ranges_and_conditions_are_told(void **state)
 	       "Only allowed with mode = \\(dqhttp\\(dq.\n");
 	expect("From 1K to 64K.\n");
 	expect("Required.\n");
-	expect(".Ic services[].protocol\n");
+	expect(".Ic listeners[].routes[].method\n");
 }
 
 /* A line of text must not look like a request. */

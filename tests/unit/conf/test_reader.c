@@ -144,7 +144,6 @@ static const struct refused later[] = {
 	 "2: listeners[0].routes[0].method: not available in this version"},
 	{ROUTES("{ header = \"x\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].header: not available in this version"},
-	{SERVICE("protocol = \"h2\";"), "3: services[0].protocol: not available in this version"},
 	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "
 				   "version; allowed: none, tcp, http, exec"},
 };

@@ -167,10 +167,10 @@ answers_become_text(void **state)
 	      "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n");
 	gives(H2_HEAD_ANSWER, true, ":status=404",
 	      "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
-	gives(H2_HEAD_ANSWER, true, ":status=204", "HTTP/1.1 204 \r\n\r\n");
+	gives(H2_HEAD_ANSWER, true, ":status=204", "HTTP/1.1 204 No Content\r\n\r\n");
 	gives(H2_HEAD_ANSWER, true, ":status=304|content-length=9",
-	      "HTTP/1.1 304 \r\ncontent-length: 9\r\n\r\n");
-	gives(H2_HEAD_ANSWER, false, ":status=100", "HTTP/1.1 100 \r\n\r\n");
+	      "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n");
+	gives(H2_HEAD_ANSWER, false, ":status=100", "HTTP/1.1 100 Continue\r\n\r\n");
 	gives(H2_HEAD_ANSWER, true, ":status=101", NULL);
 	gives(H2_HEAD_ANSWER, true, ":status=20", NULL);
 	gives(H2_HEAD_ANSWER, true, ":status=2000", NULL);

@@ -1,0 +1,319 @@
+"""HTTP/2 to backends: many requests on one connection, whatever clients speak."""
+
+import contextlib
+import threading
+
+import pytest
+
+from harness import client, conf, h2 as harness_h2, h2_backend, net, settings
+
+H2 = 'protocol = "h2";'
+
+
+@pytest.fixture
+def h2_backends():
+    """h2_backends(handler, ...): an H2Backend, stopped at the end."""
+    made = []
+
+    def start(*arguments, **options):
+        made.append(h2_backend.H2Backend(*arguments, **options))
+        return made[-1]
+    yield start
+    for backend in made:
+        backend.stop()
+
+
+@pytest.fixture
+def site(shared_tidegate):
+    """site(backend, ...): tidegate in front of it, one worker. `.dial()` is a client of HTTP/2."""
+    def start(backend, service="", listener="", workers=1, top=""):
+        tg = shared_tidegate(conf.http(backend, service=H2 + service, workers=workers, top=top,
+                                       listener=harness_h2.LISTENER + ' limits = { body = "64M"; }; ' + listener))
+
+        def dial(**options):
+            made = harness_h2.H2Client(tg.address, **options)
+            tg.clients.append(made)
+            return made
+        tg.dial = dial
+        return tg
+    return start
+
+
+def echo(exchange):
+    exchange.answer(fields=[("x-method", exchange.get(":method"))], body=exchange.body)
+
+
+def ask(tg, speaks, path, method="GET", body=b"", extra=()):
+    """The answer to one request: .status .body .get()."""
+    if speaks == "h2":
+        return tg.dial().exchange(path, method=method, body=body or None, extra=extra)
+    lines = b"".join(f"{name}: {value}\r\n".encode() for name, value in extra)
+    length = b"Content-Length: %d\r\n" % len(body) if body else b""
+    return tg.client().exchange(b"%s %s HTTP/1.1\r\nHost: example.org\r\n%s%s\r\n%s" % (
+        method.encode(), path.encode(), lines, length, body))
+
+
+SPEAKS = pytest.mark.parametrize("speaks", ["http1", "h2"])
+
+
+@SPEAKS
+def test_one_request_and_its_answer(site, h2_backends, speaks):
+    backend = h2_backends(echo)
+    tg = site(backend)
+    answer = ask(tg, speaks, "/one?a=b", "POST", b"hello", [("cookie", "a=1"), ("x-mine", "yes")])
+    assert (answer.status, answer.body, answer.get("x-method")) == (200, b"hello", "POST")
+    assert answer.get("date")
+    seen = backend.exchanges[0]
+    assert [name for name, _ in seen.fields[:4]] == [":method", ":scheme", ":authority", ":path"]
+    assert (seen.path, seen.get(":authority"), seen.get(":scheme")) == ("/one?a=b", "example.org", "http")
+    assert (seen.get("cookie"), seen.get("x-mine"), seen.get("te")) == ("a=1", "yes", "trailers")
+    assert seen.get("x-forwarded-for") and seen.get("x-request-id")
+    assert not {"host", "connection", "transfer-encoding", "keep-alive"} & {name for name, _ in seen.fields}
+    told = tg.access.wait(path="/one?a=b")
+    assert (told["status"], told["end"], told["bytes_in"] != "0") == ("200", "done", True)
+
+
+@SPEAKS
+def test_answers_without_bodies_interim_ones_and_trailers(site, h2_backends, speaks):
+    def handle(exchange):
+        if exchange.path == "/early":
+            exchange.interim(103, [("link", "</a>; rel=preload")])
+        if exchange.path == "/trailers":
+            exchange.answer(body=b"x" * 10, trailers=[("x-sum", "10")])
+        elif exchange.path == "/204":
+            exchange.answer(204)
+        else:
+            exchange.answer(fields=[("content-length", "300")] if exchange.get(":method") == "HEAD" else [])
+    tg = site(h2_backends(handle))
+    assert ask(tg, speaks, "/head", "HEAD").get("content-length") == "300"
+    assert ask(tg, speaks, "/204").status == 204
+    assert ask(tg, speaks, "/none").get("content-length") == "0"
+    if speaks == "h2":
+        answer = tg.dial().exchange("/early")
+        assert (answer.interim, answer.status) == ([103], 200)
+        assert tg.dial().exchange("/trailers").trailers == [("x-sum", "10")]
+    else:
+        assert b"HTTP/1.1 103" in tg.client().send(client.get("/early", extra=b"Connection: close\r\n")).read_to_end()
+        answer = tg.client().exchange(client.get("/trailers"))
+        assert answer.body == b"x" * 10 and (b"x-sum", b"10") in answer.trailers
+
+
+@SPEAKS
+def test_large_bodies_both_ways(site, h2_backends, speaks):
+    tg = site(h2_backends(echo))
+    body = bytes(range(256)) * 4000
+    assert ask(tg, speaks, "/large", "POST", body).body == body
+
+
+def test_requests_share_connections_up_to_max_streams(site, h2_backends):
+    backend = h2_backends(lambda exchange: None)
+    tg = site(backend, " http2 = { max_streams = 10; };")
+    peer = tg.dial()
+    streams = [peer.request(f"/{i}") for i in range(35)]
+    backend.wait_exchanges(35)
+    assert [len(conn.exchanges) for conn in backend.connections] == [10, 10, 10, 5]
+    for made in list(backend.exchanges):
+        made.answer(body=made.path.encode())
+    assert [peer.answer(stream).body for stream in streams] == [b"/%d" % i for i in range(35)]
+    backend.handler = echo
+    assert peer.exchange("/after").status == 200
+    assert len(backend.connections) == 4
+
+
+def test_what_a_backend_allows_is_kept(site, h2_backends):
+    """Those that have waited for one connection go on others, when it says that it takes fewer."""
+    backend = h2_backends(lambda exchange: None, max_concurrent_streams=3)
+    tg = site(backend)
+    peer = tg.dial()
+    streams = [peer.request(f"/{i}") for i in range(8)]
+    backend.wait_exchanges(8)
+    assert max(len(conn.exchanges) for conn in backend.connections) == 3
+    for made in list(backend.exchanges):
+        made.answer()
+    assert {peer.answer(stream).status for stream in streams} == {200}
+
+
+@pytest.mark.parametrize("how", ["goaway", "refused"])
+def test_what_was_not_processed_is_sent_once_more(site, h2_backends, how):
+    def handle(exchange):
+        if exchange.path != "/post" or len(backend.exchanges) > 2:
+            echo(exchange)
+        elif how == "refused":
+            exchange.refuse()
+        else:
+            exchange.conn.goaway(exchange.stream - 2)
+    backend = h2_backends(handle)
+    tg = site(backend, ' retry = { attempts = 1; };')
+    peer = tg.client()
+    assert peer.exchange(client.get("/first")).status == 200
+    answer = peer.exchange(client.post(b"body", "/post"))
+    assert (answer.status, answer.body) == (200, b"body")
+    assert [made.path for made in backend.exchanges] == ["/first", "/post", "/post"]
+    assert len(backend.connections) == (2 if how == "goaway" else 1)
+    assert tg.access.wait(path="/post")["end"] == "done"
+
+
+def test_what_may_have_been_processed_is_not(site, h2_backends):
+    def handle(exchange):
+        if len([made for made in backend.exchanges if made.path == exchange.path]) == 1:
+            exchange.conn.close()
+        else:
+            echo(exchange)
+    backend = h2_backends(handle)
+    tg = site(backend)
+    assert tg.exchange(client.post(b"body", "/post")).status == 502
+    assert tg.exchange(client.get("/get")).status == 200
+    assert [made.path for made in backend.exchanges] == ["/post", "/get", "/get"]
+
+
+def test_a_goaway_lets_what_runs_end(site, h2_backends):
+    backend = h2_backends(lambda exchange: None)
+    tg = site(backend)
+    peer = tg.dial()
+    first = peer.request("/first")
+    held = backend.wait_exchanges(1)
+    held.conn.goaway(held.stream)
+    held.head()
+    held.data(b"begun")
+    peer.wait_head(first)
+    second = peer.request("/second")
+    other = backend.wait_exchanges(2)
+    assert other.conn is not held.conn
+    held.data(b" and done", end=True)
+    assert peer.answer(first).body == b"begun and done"
+    other.answer(body=b"elsewhere")
+    assert peer.answer(second).body == b"elsewhere"
+    assert held.conn.is_over.wait(settings.TIMEOUT), "it is closed with its last request"
+
+
+@SPEAKS
+def test_a_client_that_goes_ends_its_stream_alone(site, h2_backends, speaks):
+    backend = h2_backends(lambda exchange: None, at_head=True)
+    tg = site(backend)
+    stays = tg.dial()
+    kept = stays.request("/stays")
+    backend.wait_exchanges(1)
+    if speaks == "h2":
+        peer = tg.dial()
+        stream = peer.request("/goes")
+        gone = backend.wait_exchanges(2)
+        peer.cancel(stream)
+    else:
+        peer = tg.client().send(client.get("/goes"))
+        gone = backend.wait_exchanges(2)
+        peer.reset()
+    settings.wait_until(lambda: gone.reset is not None, "a reset at the backend")
+    assert gone.reset == 8, "CANCEL"
+    backend.exchanges[0].answer(body=b"stayed")
+    assert stays.answer(kept).body == b"stayed" and len(backend.connections) == 1
+
+
+def test_a_reset_inside_an_answer_cuts_it(site, h2_backends):
+    def handle(exchange):
+        exchange.head()
+        exchange.data(b"x" * 100)
+        exchange.refuse(2)
+    tg = site(h2_backends(handle))
+    answer = tg.exchange(client.get("/cut"))
+    assert answer.status == 200 and not answer.complete
+    assert tg.access.wait(path="/cut")["end"] == "answer-cut"
+
+
+@pytest.mark.parametrize("length, sent", [(5, b"1234"), (5, b"123456")])
+def test_content_length_must_be_right(site, h2_backends, length, sent):
+    tg = site(h2_backends(lambda exchange: exchange.answer(fields=[("content-length", str(length))], body=sent)))
+    answer = tg.exchange(client.get("/length"))
+    assert answer.status == 502 or not answer.complete
+    assert tg.access.wait(path="/length")["end"] in ("answer-cut", "bad-answer", "empty-answer")
+
+
+def test_a_slow_client_holds_nobody_up(site, h2_backends):
+    """Its answer stops at its own window, and others on the same connection go on."""
+    size = 3_000_000
+    backend = h2_backends(lambda exchange: exchange.answer(body=b"x" * size))
+    tg = site(backend)
+    slow = tg.dial(takes=False)
+    stream = slow.request("/slow")
+    slow.wait_head(stream)
+    others = tg.dial()
+    for i in range(3):
+        assert len(others.exchange(f"/{i}").body) == size
+    held = backend.exchanges[0]
+    assert len(held.waiting) > size - 1_000_000 and len(backend.connections) == 1
+    slow.takes = True
+    slow.take_from(stream, 65535)
+    assert len(slow.answer(stream).body) == size
+
+
+def test_a_request_stops_at_the_window_of_the_backend(site, h2_backends):
+    release = threading.Event()
+    backend = h2_backends(lambda exchange: None, at_head=True, takes=False)
+    tg = site(backend)
+    body = b"y" * 3_000_000
+
+    def send():
+        with contextlib.suppress(OSError):
+            peer.send(client.post(body, "/up"))
+        release.set()
+    peer = tg.client()
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    up = backend.wait_exchanges(1)
+    settings.wait_until(lambda: len(up.body) == 65535, "as much as its window takes")
+    backend.exchanges[0].conn.do(lambda state: state.increment_flow_control_window(4_000_000))
+    up.conn.do(lambda state: state.increment_flow_control_window(4_000_000, up.stream))
+    settings.wait_until(lambda: up.is_whole, "all of it")
+    up.answer(body=b"%d" % len(up.body))
+    assert peer.read_answer().body == b"3000000"
+    sender.join(settings.TIMEOUT)
+
+
+def test_an_early_answer_needs_no_more_of_the_request(site, h2_backends):
+    backend = h2_backends(lambda exchange: exchange.answer(413, body=b"too much"), at_head=True)
+    tg = site(backend)
+    peer = tg.client().send(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nxxx")
+    answer = peer.read_answer()
+    assert (answer.status, answer.body) == (413, b"too much")
+    assert tg.exchange(client.get("/next")).status == 413 and len(backend.connections) == 1
+
+
+def test_a_backend_of_http11_is_told_and_gets_no_request(site, recording_backend):
+    backend = recording_backend()
+    tg = site(backend)
+    assert tg.exchange(client.post(b"x", "/old")).status == 503
+    assert tg.access.wait(path="/old")["end"] == "connect-failed"
+    tg.log.wait(msg="no HTTP/2 from a backend")
+    assert b"POST" not in backend.received
+
+
+def test_idle_connections_end_with_goaway(site, h2_backends):
+    backend = h2_backends(echo)
+    tg = site(backend, ' timeouts = { keep_alive = "50ms"; };')
+    assert tg.exchange(client.get("/")).status == 200
+    conn = backend.connections[0]
+    assert conn.is_over.wait(settings.TIMEOUT) and conn.has_goaway and conn.failed is None
+
+
+def test_another_address_takes_new_requests(tidegate, h2_backends):
+    old, new = h2_backends(lambda exchange: None), h2_backends(echo)
+    made = conf.http(f'{{ name = "b"; address = "{old.address}"; }}', service=H2)
+    tg = tidegate(made)
+    peer = tg.client().send(client.get("/runs"))
+    runs = old.wait_exchanges(1)
+    tg.reload(made.text.replace(old.address, new.address))
+    settings.wait_until(lambda: tg.exchange(client.get("/new")).status == 200 and new.exchanges, "the new one")
+    runs.answer(body=b"old")
+    assert peer.read_answer().body == b"old"
+    assert runs.conn.is_over.wait(settings.TIMEOUT) and runs.conn.has_goaway
+
+
+@pytest.mark.parametrize("service, says", [
+    ('protocol = "h2"; send_proxy = "v1";', "send_proxy"),
+    ('http2 = { max_streams = 5; };', "http2"),
+    ('protocol = "h3";', "protocol"),
+])
+def test_what_does_not_go_together_is_told(run_tidegate, tmp_path, service, says):
+    path = tmp_path / "x.conf"
+    path.write_text(conf.http(f"{net.ADDRESS}:1", service=service).text)
+    done = run_tidegate("-t", "-c", str(path))
+    assert done.returncode == 1 and says in done.stderr and "allowed" in done.stderr
