@@ -261,16 +261,6 @@ on_line(struct back *line)
 	run(c);
 }
 
-static uint64_t
-give_random(struct h2_session *s)
-{
-	return worker_random(worker_of(TG_CONTAINER(s, struct carrier, session)));
-}
-
-static const struct h2_session_ops session_ops = {
-	.random = give_random,
-};
-
 static int
 open_session(struct carrier *c)
 {
@@ -282,7 +272,7 @@ open_session(struct carrier *c)
 		.head_bytes = HEAD_BYTES,
 	};
 
-	return h2_session_connect(&c->session, worker_of(c)->h2, &limits, &session_ops,
+	return h2_session_connect(&c->session, worker_of(c)->h2, &limits, NULL,
 				  &c->line->conn, c->home->service->shared->tls != NULL);
 }
 

@@ -46,6 +46,7 @@ enum conf_health {
 	TG_HEALTH_TCP = 1,
 	TG_HEALTH_HTTP = 2,
 	TG_HEALTH_EXEC = 3,
+	TG_HEALTH_GRPC = 4,
 	TG_HEALTH_COUNT
 };
 
@@ -221,7 +222,8 @@ struct conf_health_check {
 	unsigned jitter_percent; /* of the interval, both ways; 10 */
 	char *method;            /* http: GET */
 	char *path;              /* http: / */
-	char *host;              /* http: Host field; default the backend's address */
+	char *host;              /* http, grpc: Host field; default the backend's address */
+	char *service;		 /* grpc: whose health is asked for; NULL: the server's */
 	char *expect;            /* http: "200-399" (default), "200,204", ... */
 	uint16_t (*expect_ranges)[2]; /* parsed: inclusive pairs */
 	size_t n_expect_ranges;
@@ -405,7 +407,8 @@ static inline bool
 conf_checks_have_tls(const struct conf_service *service)
 {
 	return service->tls.enable && !service->health.plain &&
-	       (service->health.type == TG_HEALTH_TCP || service->health.type == TG_HEALTH_HTTP);
+	       (service->health.type == TG_HEALTH_TCP || service->health.type == TG_HEALTH_HTTP ||
+		service->health.type == TG_HEALTH_GRPC);
 }
 
 /* Whether names say where it is. */

@@ -8,8 +8,7 @@
 
 #define DOWN_LEAST_MS 250u
 
-static const char *const health_words[] = {"none", "tcp", "http", "exec", NULL};
-static const char *const health_later[] = {"grpc", NULL};
+static const char *const health_words[] = {"none", "tcp", "http", "exec", "grpc", NULL};
 
 static const char *const share_words[] = {
 	[TG_SHARE_OFF] = "off", [TG_SHARE_ANY] = "any", [TG_SHARE_MAJORITY] = "majority", NULL};
@@ -26,6 +25,18 @@ static bool
 is_http_check(const void *object)
 {
 	return ((const struct conf_health_check *)object)->type == TG_HEALTH_HTTP;
+}
+
+static bool
+is_grpc_check(const void *object)
+{
+	return ((const struct conf_health_check *)object)->type == TG_HEALTH_GRPC;
+}
+
+static bool
+has_host(const void *object)
+{
+	return is_http_check(object) || is_grpc_check(object);
 }
 
 static bool
@@ -48,10 +59,10 @@ static const struct conf_field health_fields[] = {
 		.kind = &conf_kind_word,
 		TG_MEMBER(conf_health_check, type),
 		.words = health_words,
-		.later_words = health_later,
 		.preset = "tcp",
 		.flags = TG_CONF_CONTROL,
-		.help = "How a backend is checked: by connecting, by a request, by a program, or "
+		.help = "How a backend is checked: by connecting, by a request, by a program, by gRPC's own way (Check of "
+			"grpc.health.v1.Health: it passes when the answer is SERVING), or "
 			"not at all. A backend that is not checked counts as up. Connecting ends with a "
 			"reset as soon as the backend's system has answered, so its program "
 			"does not hear of it.",
@@ -158,9 +169,22 @@ static const struct conf_field health_fields[] = {
 		.min = 1,
 		.max = 255,
 		.valid = conf_valid_request_host,
-		ONLY_HTTP,
+		.when = has_host,
+		.when_text = "with type = \"http\" or \"grpc\"",
 		.flags = TG_CONF_CONTROL,
-		.help = "Host field of the request.",
+		.help = "Host field of the request; of HTTP/2 its :authority.",
+	},
+	{
+		.key = "service",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_health_check, service),
+		.preset_note = "that of the whole server",
+		.min = 1,
+		.max = 255,
+		.when = is_grpc_check,
+		.when_text = "with type = \"grpc\"",
+		.flags = TG_CONF_CONTROL,
+		.help = "Name of the gRPC service whose health is asked for: \\(dqacme.v1.Orders\\(dq.",
 	},
 	{
 		.key = "expect",
@@ -209,7 +233,8 @@ static const struct conf_field health_fields[] = {
 		.preset = "0",
 		.max = 65535,
 		.flags = TG_CONF_CONTROL,
-		.help = "Port to check. 0: that of the backend.",
+		.help = "Port to check. 0: that of the backend. A check of type \\(dqhttp\\(dq asks a port of its own in "
+			"HTTP/1.1, that of the backend in the protocol of the service; \\(dqgrpc\\(dq is always HTTP/2.",
 	},
 	{
 		.key = "keep",
@@ -231,7 +256,7 @@ static const struct conf_field health_fields[] = {
 		TG_MEMBER(conf_health_check, plain),
 		.preset = "false",
 		.flags = TG_CONF_CONTROL,
-		.help = "With tls of the service: whether checks do without it. Else a check of type \\(dqhttp\\(dq asks "
+		.help = "With tls of the service: whether checks do without it. Else a check of type \\(dqhttp\\(dq or \\(dqgrpc\\(dq asks "
 			"over TLS, and one of type \\(dqtcp\\(dq passes when the handshake has; what is checked of "
 			"certificates is the same.",
 	},

@@ -10,6 +10,7 @@ answer_init(struct answer *a, bool is_head, const char *needle)
 	memset(a, 0, offsetof(struct answer, line));
 	a->is_head = is_head;
 	a->needle = needle;
+	a->grpc_status = -1;
 }
 
 void
@@ -103,6 +104,21 @@ is_name(const char *s, size_t n, const char *name)
 	return n == strlen(name) && strncasecmp(s, name, n) == 0;
 }
 
+static void
+take_grpc_status(struct answer *a, const char *s, size_t n)
+{
+	int value = 0;
+
+	a->grpc_status = -1;
+	for (size_t i = 0; i < n; i++) {
+		if (!is_digit(s[i]) || i == 3)
+			return;
+		value = value * 10 + (s[i] - '0');
+	}
+	if (n > 0)
+		a->grpc_status = value;
+}
+
 static int
 take_field(struct answer *a, const char *s, size_t n)
 {
@@ -121,6 +137,8 @@ take_field(struct answer *a, const char *s, size_t n)
 		value_n--;
 	if (!is_field_text(value, value_n))
 		return -TG_EPROTO;
+	if (is_name(s, name_n, "grpc-status"))
+		take_grpc_status(a, value, value_n);
 	if (a->state != TG_ANSWER_FIELDS)
 		return 0;
 	if (is_name(s, name_n, "content-length"))
@@ -151,7 +169,7 @@ take_head_end(struct answer *a)
 		return -TG_EPROTO;
 	if (is_interim(a))
 		a->state = TG_ANSWER_STATUS;
-	else if (a->needle == NULL || has_no_body(a))
+	else if ((a->needle == NULL && !a->keeps_body) || has_no_body(a))
 		a->state = TG_ANSWER_DONE;
 	else if (a->is_chunked)
 		a->state = TG_ANSWER_CHUNK_SIZE;
@@ -272,7 +290,8 @@ take_body(struct answer *a, const char *p, size_t n)
 		n = TG_ANSWER_SEARCH_MAX - a->body_n;
 	memcpy(a->body + a->body_n, p, n);
 	a->body_n += n;
-	search(a, old_n);
+	if (a->needle != NULL)
+		search(a, old_n);
 	if (a->found || a->body_n == TG_ANSWER_SEARCH_MAX)
 		a->state = TG_ANSWER_DONE;
 	return 0;

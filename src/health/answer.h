@@ -3,6 +3,7 @@
  *
  * Strict as the data path: CRLF line ends, a well-formed status line, no
  * Transfer-Encoding but "chunked" alone, no second or contradicting length.
+ * Of gRPC its status is read, which is among the fields or the trailers.
  * Interim answers (1xx but 101) are passed over.
  */
 #ifndef TG_HEALTH_ANSWER_H
@@ -38,6 +39,8 @@ struct answer {
 	bool found; /* the needle is in the body */
 	const char *needle;
 	bool is_head;
+	bool keeps_body; /* set after answer_init(): complete with its end, body[body_n] is all of it */
+	int grpc_status; /* of a field or a trailer; -1: there is none that is valid */
 	bool is_chunked;
 	bool has_length;
 	uint64_t left;

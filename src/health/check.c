@@ -106,6 +106,16 @@ check_target_rebind(struct check_target *target, const struct conf_service *serv
 	target->backend = backend;
 }
 
+/* A port of its own may be that of another server, which is asked as most are. */
+const char *
+check_protocol(const struct check_target *target)
+{
+	bool is_h2 = target->conf->type == TG_HEALTH_GRPC ||
+		     (target->service->protocol == TG_PROTOCOL_H2 && target->conf->port == 0);
+
+	return is_h2 ? "h2" : NULL;
+}
+
 const struct check_ops *
 check_ops_find(enum conf_health type)
 {
@@ -114,6 +124,8 @@ check_ops_find(enum conf_health type)
 		return &check_tcp;
 	case TG_HEALTH_HTTP:
 		return &check_http;
+	case TG_HEALTH_GRPC:
+		return &check_grpc;
 	case TG_HEALTH_EXEC:
 		return &check_exec;
 	case TG_HEALTH_NONE:
@@ -205,6 +217,7 @@ begin_tls(struct check *c, struct check_outcome *ret)
 	const struct tls_target target = {
 		.name = conf_back_tls_name(&t->service->tls, t->backend),
 		.addr = &t->addr,
+		.protocol = check_protocol(t),
 	};
 	struct conn_filter *f;
 
@@ -225,6 +238,14 @@ begin_tls(struct check *c, struct check_outcome *ret)
 	return 0;
 }
 
+static bool
+has_protocol(const struct check *c)
+{
+	const char *wanted = check_protocol(c->target);
+
+	return wanted == NULL || strcmp(tls_stream_facts(c->conn.filter)->protocol, wanted) == 0;
+}
+
 static int
 shake(struct check *c, struct check_outcome *ret)
 {
@@ -232,6 +253,10 @@ shake(struct check *c, struct check_outcome *ret)
 	int rc = tls_stream_step(f);
 	const char *text;
 
+	if (rc == 0 && !has_protocol(c)) {
+		check_outcome_set(ret, TG_CHECK_L6_INVALID, "TLS: no-match, it does not take h2 (ALPN)");
+		return -TG_EIO;
+	}
 	if (rc != -TG_EPROTO)
 		return rc;
 	text = tls_stream_failure_text(f);

@@ -82,12 +82,16 @@ struct check_target {
 	struct kept *kept;	       /* where they leave their connection; NULL: nowhere */
 	struct tls_client *tls;	       /* counted; NULL: plain */
 	struct tls_output *tls_output;
+	struct h2_shared *h2;
 	struct addr addr;	       /* with the check's port */
 };
 
 /* The same backend and the same rules in another configuration. */
 void check_target_rebind(struct check_target *target, const struct conf_service *service,
 			 const struct conf_backend *backend);
+
+/* What it asks in: "h2", or NULL: HTTP/1.1, or nothing of HTTP. */
+const char *check_protocol(const struct check_target *target);
 
 struct check_ops;
 struct check;
@@ -120,6 +124,7 @@ struct check_ops {
 /* One file each; NULL for TG_HEALTH_NONE. */
 extern const struct check_ops check_tcp;
 extern const struct check_ops check_http;
+extern const struct check_ops check_grpc;
 extern const struct check_ops check_exec;
 const struct check_ops *check_ops_find(enum conf_health type);
 

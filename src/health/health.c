@@ -281,7 +281,9 @@ health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
 	lane_init(&health->programs, loop, TG_HEALTH_PROGRAMS_MAX, mono_read().us);
 	health->program_pool = process_pool_new(loop, PROGRAMS_LEFT_MAX);
 	health->tls_output = tls_output_new();
-	if (health->program_pool == NULL || health->tls_output == NULL || probe_table_init(&health->table, conf) < 0) {
+	buf_pool_init(&health->bufs, NULL);
+	health->h2 = h2_shared_new(&health->bufs);
+	if (health->program_pool == NULL || health->tls_output == NULL || health->h2 == NULL || probe_table_init(&health->table, conf) < 0) {
 		health_free(health);
 		return NULL;
 	}
@@ -314,6 +316,8 @@ health_free(struct health *health)
 	knocker_fini(&health->knocker);
 	trust_cache_fini(&health->trust);
 	tls_output_free(health->tls_output);
+	h2_shared_free(health->h2);
+	buf_pool_fini(&health->bufs);
 	probe_table_fini(&health->table);
 	free(health);
 }

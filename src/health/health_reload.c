@@ -12,7 +12,7 @@ struct health_next {
 static bool
 is_checked_alike(const struct conf_service *a, const struct conf_service *b)
 {
-	return conf_health_equal(a, b) && conf_agent_equal(a, b) &&
+	return conf_health_equal(a, b) && conf_agent_equal(a, b) && a->protocol == b->protocol &&
 	       conf_checks_have_tls(a) == conf_checks_have_tls(b) &&
 	       (!conf_checks_have_tls(b) || conf_back_tls_equal(&a->tls, &b->tls));
 }

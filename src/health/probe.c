@@ -385,6 +385,7 @@ probe_new(struct health *health, const struct conf_service *service,
 		.knocker = &health->knocker,
 		.tls = tls_client_ref(tls),
 		.tls_output = health->tls_output,
+		.h2 = health->h2,
 	};
 	kept_init(&p->kept);
 	p->status.verdict.since = loop_now(health->loop);

@@ -8,6 +8,7 @@
 #include "health/health.h"
 #include "health/pace.h"
 #include "health/trial.h"
+#include "http2/session.h"
 
 struct probe {
 	struct health *health;
@@ -54,6 +55,8 @@ struct health {
 	struct knocker knocker;
 	struct trust_cache trust;
 	struct tls_output *tls_output;
+	struct buf_pool bufs; /* of sessions of HTTP/2 */
+	struct h2_shared *h2;
 };
 
 /*** probe.c ***/

@@ -118,7 +118,7 @@ static const struct refused unknown[] = {
 	 "3: services[0].balance: unknown value \"leastconn\"; allowed: round-robin, least-conn, "
 	 "p2c, hash, ewma, first, random (did you mean \"least-conn\"?)"},
 	{HEALTH("type = \"htpt\";"), "3: services[0].health.type: unknown value \"htpt\"; allowed: "
-				   "none, tcp, http, exec (did you mean \"http\"?)"},
+				   "none, tcp, http, exec, grpc (did you mean \"http\"?)"},
 	{TOP("log = { level = \"warning\"; };"), "1: log.level: unknown value \"warning\"; allowed: "
 						"error, warn, info, debug"},
 	{TOP("log = { access = \"on\"; };"),
@@ -144,8 +144,6 @@ static const struct refused later[] = {
 	 "2: listeners[0].routes[0].method: not available in this version"},
 	{ROUTES("{ header = \"x\"; service = \"s\"; }"),
 	 "2: listeners[0].routes[0].header: not available in this version"},
-	{HEALTH("type = \"grpc\";"), "3: services[0].health.type: \"grpc\" is not available in this "
-				   "version; allowed: none, tcp, http, exec"},
 };
 
 static const struct refused ranges[] = {
