@@ -1,0 +1,123 @@
+"""gRPC through tidegate: client and server of the library on both sides (python3-grpcio)."""
+
+import threading
+from concurrent import futures
+
+import grpc
+import pytest
+
+from harness import conf, h2 as harness_h2, net, settings
+
+METHODS = {
+    "/t.T/Echo": ("unary_unary", lambda request, context: echo(request, context)),
+    "/t.T/Fail": ("unary_unary", lambda request, context: context.abort(grpc.StatusCode.DATA_LOSS, "50% gone")),
+    "/t.T/Down": ("unary_stream", lambda request, context: (b"x" * 1000 for _ in range(int(request)))),
+    "/t.T/Up": ("stream_unary", lambda requests, context: b"%d" % sum(len(one) for one in requests)),
+    "/t.T/Both": ("stream_stream", lambda requests, context: requests),
+}
+
+
+def echo(request, context):
+    context.send_initial_metadata((("x-begin", "1"),))
+    context.set_trailing_metadata((("x-end", "2"),))
+    return request
+
+
+class Server(grpc.GenericRpcHandler):
+    """.address; .cancelled is set when a client of /t.T/Slow is gone."""
+
+    def __init__(self):
+        self.cancelled = threading.Event()
+        self.left = None
+        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+        self.server.add_generic_rpc_handlers((self,))
+        self.address = f"{net.ADDRESS}:{net.free_port()}"
+        assert self.server.add_insecure_port(self.address)
+        self.server.start()
+
+    def service(self, details):
+        if details.method == "/t.T/Slow":
+            return grpc.unary_unary_rpc_method_handler(self.wait)
+        if details.method not in METHODS:
+            return None
+        kind, method = METHODS[details.method]
+        return getattr(grpc, f"{kind}_rpc_method_handler")(method)
+
+    def wait(self, _, context):
+        self.left = context.time_remaining()
+        context.add_callback(self.cancelled.set)
+        self.cancelled.wait(settings.TIMEOUT)
+        return b""
+
+    def stop(self):
+        self.server.stop(0).wait()
+
+
+@pytest.fixture
+def server():
+    made = Server()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def channel(shared_tidegate, server):
+    """To tidegate in front of the server; .tg is it."""
+    tg = shared_tidegate(conf.http(server.address, service='protocol = "h2";', listener=harness_h2.LISTENER +
+                                   ' limits = { body = "0"; };'))
+    with grpc.insecure_channel(tg.address, options=[("grpc.enable_http_proxy", 0)]) as made:
+        made.tg = tg
+        yield made
+
+
+def test_one_message_each_way_with_all_metadata(channel):
+    answer, call = channel.unary_unary("/t.T/Echo").with_call(b"hello", metadata=(("x-mine", "1"),),
+                                                             timeout=settings.TIMEOUT)
+    assert (answer, call.code()) == (b"hello", grpc.StatusCode.OK)
+    assert ("x-begin", "1") in [tuple(one) for one in call.initial_metadata()]
+    assert ("x-end", "2") in [tuple(one) for one in call.trailing_metadata()]
+    assert channel.tg.access.wait(path="/t.T/Echo")["status"] == "200"
+
+
+@pytest.mark.parametrize("method, code, details", [
+    ("Fail", grpc.StatusCode.DATA_LOSS, "50% gone"),
+    ("None", grpc.StatusCode.UNIMPLEMENTED, "Method not found!"),
+])
+def test_errors_of_the_server_are_its_own(channel, method, code, details):
+    with pytest.raises(grpc.RpcError) as raised:
+        channel.unary_unary(f"/t.T/{method}")(b"", timeout=settings.TIMEOUT)
+    assert (raised.value.code(), raised.value.details()) == (code, details)
+
+
+def test_streams_of_messages(channel):
+    limit = settings.TIMEOUT * 3
+    assert sum(len(one) for one in channel.unary_stream("/t.T/Down")(b"2000", timeout=limit)) == 2_000_000
+    assert channel.stream_unary("/t.T/Up")(iter([b"y" * 10000] * 200), timeout=limit) == b"2000000"
+    # Each is answered before the next is said.
+    said = threading.Semaphore(1)
+
+    def requests():
+        for i in range(50):
+            assert said.acquire(timeout=settings.TIMEOUT)
+            yield b"%d" % i
+    for i, answer in enumerate(channel.stream_stream("/t.T/Both")(requests(), timeout=limit)):
+        assert answer == b"%d" % i
+        said.release()
+
+
+def test_the_deadline_reaches_the_server_and_ends_it(channel, server):
+    with pytest.raises(grpc.RpcError) as raised:
+        channel.unary_unary("/t.T/Slow")(b"", timeout=0.5)
+    assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert server.cancelled.wait(settings.TIMEOUT)
+    assert 0 < server.left <= 0.5
+    assert channel.tg.access.wait(path="/t.T/Slow")["end"] in ("deadline", "client-abort")
+
+
+def test_a_server_that_is_gone_is_unavailable(channel, server):
+    assert channel.unary_unary("/t.T/Echo")(b"x", timeout=settings.TIMEOUT) == b"x"
+    server.stop()
+    with pytest.raises(grpc.RpcError) as raised:
+        channel.unary_unary("/t.T/Echo")(b"x", timeout=settings.TIMEOUT)
+    assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert channel.tg.access.wait(status="503")["end"] == "connect-failed"
