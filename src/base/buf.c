@@ -139,14 +139,3 @@ buf_grow(struct buf_pool *pool, struct buf **buf)
 	*buf = b;
 	return 0;
 }
-
-bool
-buf_append(struct buf *b, const void *p, size_t n)
-{
-	if (n > buf_room(b))
-		return false;
-	if (n > 0)
-		memcpy(b->bytes + b->w, p, n);
-	b->w += (uint32_t)n;
-	return true;
-}

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "base/err.h"
@@ -106,7 +107,18 @@ buf_consume(struct buf *b, uint32_t n)
 void buf_compact(struct buf *b);
 /* Swaps a buffer for a large one with the same content. -TG_ENOMEM leaves it as it is. */
 TG_MUST_CHECK int buf_grow(struct buf_pool *pool, struct buf **buf);
-/* Appends; false (and nothing written) when the room is too small. */
-TG_MUST_CHECK bool buf_append(struct buf *b, const void *p, size_t n);
+
+/* Appends; false (and nothing written) when the room is too small. Here, so that a text whose length the
+ * compiler knows is a store or two: heads are put together of many. */
+TG_MUST_CHECK static inline bool
+buf_append(struct buf *b, const void *p, size_t n)
+{
+	if (n > buf_room(b))
+		return false;
+	if (n > 0)
+		memcpy(b->bytes + b->w, p, n);
+	b->w += (uint32_t)n;
+	return true;
+}
 
 #endif
