@@ -4,6 +4,7 @@
  * Hop-by-hop fields are gone by http_head_interpret(); here come the request
  * line, Host, the forwarded fields, X-Request-Id and our own Connection.
  */
+#include <endian.h>
 #include <string.h>
 
 #include "http/forwarded.h"
@@ -308,19 +309,35 @@ id_is_usable(struct slice id)
 	return id.n > 0 && id.n <= REQUEST_ID_MAX && http_is_token(id);
 }
 
+/* The 16 digits of it, the lowest first: all at a time, a byte for each. */
+static void
+put_hex(char *out, uint64_t bits)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	int half;
+
+	for (half = 0; half < 2; half++) {
+		uint64_t x = bits >> (32 * half) & UINT32_MAX;
+		uint64_t is_letter;
+
+		x = (x | x << 16) & 0x0000ffff0000ffffu;
+		x = (x | x << 8) & 0x00ff00ff00ff00ffu;
+		x = (x | x << 4) & 15 * ones;
+		is_letter = (x + 6 * ones) >> 4 & ones;
+		x = htole64(x + '0' * ones + is_letter * ('a' - '0' - 10));
+		memcpy(out + 8 * half, &x, sizeof(x));
+	}
+}
+
 static void
 put_request_id(struct writer *w, struct stream *s, const struct http_head *head)
 {
-	static const char hex[] = "0123456789abcdef";
 	char made[32];
 	struct slice id = head->request_id;
-	size_t i;
 
 	if (!id_is_usable(id)) {
-		uint64_t bits[2] = {worker_random(s->worker), worker_random(s->worker)};
-
-		for (i = 0; i < sizeof(made); i++)
-			made[i] = hex[bits[i / 16] >> (i % 16 * 4) & 15];
+		put_hex(made, worker_random(s->worker));
+		put_hex(made + 16, worker_random(s->worker));
 		id = (struct slice){made, sizeof(made)};
 	}
 	PUT_LITERAL(w, "X-Request-Id: ");
