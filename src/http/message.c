@@ -117,6 +117,13 @@ static const uint8_t first_of_length[] = {
 
 #define LENGTHS (sizeof(first_of_length) / sizeof(first_of_length[0]))
 
+/* `p` has as many bytes as `lower`, whose letters are of lower case. Most names differ in the first one. */
+static bool
+begins_fold(const char *p, struct slice lower)
+{
+	return (p[0] | 0x20) == lower.p[0] && strncasecmp(p, lower.p, lower.n) == 0;
+}
+
 enum http_field_id
 http_field_id(struct slice name)
 {
@@ -130,12 +137,11 @@ http_field_id(struct slice name)
 	size_t i = name.n < LENGTHS ? first_of_length[name.n] : KNOWN_FIELDS;
 
 	for (; i < KNOWN_FIELDS && known_fields[i].name.n == name.n; i++) {
-		if (slice_equal_fold(name, known_fields[i].name))
+		if (begins_fold(name.p, known_fields[i].name))
 			return known_fields[i].id;
 	}
 	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-		if (name.n > families[i].prefix.n &&
-		    strncasecmp(name.p, families[i].prefix.p, families[i].prefix.n) == 0)
+		if (name.n > families[i].prefix.n && begins_fold(name.p, families[i].prefix))
 			return families[i].id;
 	}
 	return HTTP_FIELD_OTHER;
