@@ -12,6 +12,7 @@
 
 struct arena_block {
 	struct arena_block *next;
+	size_t size;
 	alignas(max_align_t) unsigned char bytes[];
 };
 
@@ -27,6 +28,7 @@ add_block(struct arena *a, size_t at_least)
 	if (!block)
 		return -1;
 	block->next = a->blocks;
+	block->size = size;
 	a->blocks = block;
 	a->used = 0;
 	a->size = size;
@@ -58,6 +60,14 @@ arena_copy(struct arena *a, const char *s, size_t n)
 	if (copy)
 		memcpy(copy, s, n);
 	return copy;
+}
+
+void
+arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->blocks; b; b = b->next)
+		explicit_bzero(b->bytes, b->size);
+	arena_fini(a);
 }
 
 void

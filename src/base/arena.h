@@ -22,5 +22,7 @@ void *arena_alloc(struct arena *a, size_t count, size_t size);
 /* NUL-terminated copy of `n` bytes. NULL: no memory. */
 char *arena_copy(struct arena *a, const char *s, size_t n);
 void arena_fini(struct arena *a);
+/* The same of one that has secrets: nothing of them is left in memory that is given back. */
+void arena_wipe(struct arena *a);
 
 #endif

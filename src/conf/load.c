@@ -70,7 +70,7 @@ conf_part_unref(struct conf_part *part)
 {
 	if (!part || atomic_fetch_sub_explicit(&part->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	arena_fini(&part->arena);
+	arena_wipe(&part->arena);
 	free(part);
 }
 
@@ -83,7 +83,7 @@ box_free(struct conf_box *box)
 		conf_part_unref(box->parts[i]);
 	free(box->parts);
 	conf_part_unref(box->certificates);
-	arena_fini(&box->arena);
+	arena_wipe(&box->arena);
 	box->magic = 0;
 	free(box);
 	conf_unref(file);
@@ -348,6 +348,7 @@ conf_load_fd(int fd, struct conf **ret, struct err *err)
 	if (r < 0)
 		return r;
 	r = conf_load_internal(text, n, ret, err);
+	explicit_bzero(text, n);
 	free(text);
 	return r;
 }

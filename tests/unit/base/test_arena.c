@@ -1,7 +1,9 @@
 /* base/arena.c: zeroed, aligned, apart, and all gone at once. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -50,12 +52,48 @@ large_pieces_and_impossible_ones(void **state)
 	arena_fini(&a);
 }
 
+static const char secret[] = "of thirty-two bytes, and no other";
+static bool is_left;
+
+void __real_free(void *p);
+void __wrap_free(void *p);
+
+/* Whatever is given back here. */
+void
+__wrap_free(void *p)
+{
+	size_t n = p != NULL ? malloc_usable_size(p) : 0;
+
+	is_left = is_left || (n > 0 && memmem(p, n, secret, sizeof(secret)) != NULL);
+	__real_free(p);
+}
+
+static void
+of_a_secret_nothing_is_left(void **state)
+{
+	struct arena a = {.blocks = NULL};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		is_left = false;
+		for (int k = 0; k < 1000; k++)
+			assert_non_null(arena_copy(&a, secret, sizeof(secret)));
+		if (i == 0)
+			arena_fini(&a);
+		else
+			arena_wipe(&a);
+		assert_true(is_left == (i == 0));
+		assert_null(a.blocks);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
 		cmocka_unit_test(large_pieces_and_impossible_ones),
+		cmocka_unit_test(of_a_secret_nothing_is_left),
 	};
 
 	if (argc > 1)
