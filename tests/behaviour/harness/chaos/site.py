@@ -15,7 +15,8 @@ from harness.chaos import outcome
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAMES = ("b1", "b2", "b3", "b4")
-PYTHON = sys.executable
+# Neither program has anything but the standard library, and each test starts six of them.
+PYTHON = (sys.executable, "-S")
 # A build with sanitizers is several times slower, and so are the tests beside this one.
 SLOWNESS = 3 if settings.sanitizers() else 1
 
@@ -110,7 +111,7 @@ class Backend:
         return time.monotonic()
 
     def _started(self, address, mode="ok"):
-        worker = Worker([*self.site.under, PYTHON, str(HERE / "backend.py"), self.says, address,
+        worker = Worker([*self.site.under, *PYTHON, str(HERE / "backend.py"), self.says, address,
                          str(self.http), str(self.tcp), str(self.site.begun), mode],
                         self.site.folder, self.name)
         self.site.workers.append(worker)
@@ -176,7 +177,7 @@ class Site:
     def start_load(self):
         """Returns once everything works and the load has been steady for a moment."""
         self.results.touch()
-        self.load = Worker([*self.under, PYTHON, str(HERE / "load.py"), str(self.results),
+        self.load = Worker([*self.under, *PYTHON, str(HERE / "load.py"), str(self.results),
                             json.dumps({"http": net.split(self.http), "tcp": net.split(self.tcp),
                                         "backends": NAMES, "clients": CLIENTS, "rate": self.rate,
                                         "patience": PATIENCE * SLOWNESS})],
