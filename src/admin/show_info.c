@@ -9,6 +9,7 @@
 #include "admin/command.h"
 #include "base/log.h"
 #include "observe/counters.h"
+#include "tls/kernel.h"
 
 struct info {
 	struct output *out;
@@ -174,6 +175,15 @@ show_objects(struct info *i, const struct admin_source *s)
 	number(i, "Backends_up", up);
 }
 
+/* What there is; records are sealed by the proxy. */
+static void
+show_kernel_tls(struct info *i)
+{
+	number(i, "Ktls_kernel", tls_kernel_offers());
+	number(i, "Ktls_library", tls_library_offers_kernel());
+	number(i, "Ktls_used", 0);
+}
+
 static void
 run(const struct command *c, struct command_call *call)
 {
@@ -188,6 +198,7 @@ run(const struct command *c, struct command_call *call)
 	show_objects(&i, s);
 	show_reloads(&i, s);
 	show_hangs(&i, s);
+	show_kernel_tls(&i);
 	if (i.json)
 		output_text(out, "}\n");
 }
