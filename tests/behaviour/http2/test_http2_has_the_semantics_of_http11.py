@@ -312,3 +312,51 @@ def test_each_stream_waits_for_its_own_window(tidegate, demo_backend):
         peer.takes = True
         peer.take_from(large, 1 << 29)
         assert len(peer.answer(large).body) == 5_000_000
+
+
+@pytest.mark.parametrize("place", ["memory", "file"])
+def test_bodies_wait_as_those_of_http11_do(shared_tidegate, recording_backend, tmp_path, place):
+    """buffer_request and buffer_response: no backend is held by a slow client, either way."""
+    size = '"8M"' if place == "memory" else '"16K"; file = "8M"'
+    backend = recording_backend(backends.handles(lambda request: backends.answer(body=request.body * 2)))
+    tg = shared_tidegate(conf.http(backend, listener=h2.LISTENER + ' limits = { body = "8M"; };',
+                                   service=f"buffer_request = {{ memory = {size}; }}; "
+                                           f"buffer_response = {{ memory = {size}; }};",
+                                   top=f'buffer_folder = "{tmp_path}"; buffer_memory = "64M";'))
+    body = bytes(range(256)) * 6000
+    with h2.H2Client(tg.address) as peer:
+        stream = peer.request("/up", method="POST", end=False)
+        peer.data(stream, body[:700_000], end=False)
+        peer.wait_ping()
+        assert not backend.connections
+        # Its answer is all here before the client takes any of it.
+        peer.takes = False
+        peer.data(stream, body[700_000:])
+        backend.wait_requests(1)
+        settings.wait_until(lambda: tg.exchange(client.get("/other")).status == 200, "another request")
+        peer.takes = True
+        peer.take_from(stream, 1 << 24)
+        answer = peer.answer(stream)
+        assert answer.body == body * 2 and answer.is_whole
+
+
+def test_a_request_that_waits_for_a_backend_goes_with_its_client(shared_tidegate, recording_backend):
+    """The only place is taken: one that waits is taken back, the other gets it."""
+    gate = threading.Event()
+
+    def handle(request):
+        gate.wait(settings.TIMEOUT)
+        return backends.OK
+    backend = recording_backend(backends.handles(handle))
+    tg = shared_tidegate(conf.http(backend, listener=h2.LISTENER, workers=1,
+                                   service="max_connections_per_backend = 1; queue = 10;"))
+    with h2.H2Client(tg.address) as peer:
+        first = peer.request("/first")
+        backend.wait_requests(1)
+        gone, stays = peer.request("/gone", method="POST", end=False), peer.request("/stays")
+        peer.wait_ping()
+        peer.cancel(gone)
+        assert tg.access.wait(path="/gone")["end"] == "client-abort"
+        gate.set()
+        assert [peer.answer(stream).body for stream in (first, stays)] == [b"ok", b"ok"]
+        assert [request.target for request in backend.requests] == ["/first", "/stays"]
