@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "http2/session.h"
+#include "tls/mac.h"
 
 /* Lines of the log in a second. */
 #define LOG_LINES 5u
@@ -261,6 +262,25 @@ on_line(struct back *line)
 	run(c);
 }
 
+static void
+on_calm(struct h2_session *s, enum h2_calm calm)
+{
+	struct carrier *c = TG_CONTAINER(s, struct carrier, session);
+	const struct worker_backend *home = c->home;
+	const char *name = worker_backend_name(worker_of(c), home->slot);
+	unsigned suppressed = 0;
+
+	if (log_limit_pass(&failures_told, LOG_LINES, loop_now(worker_of(c)->loop), &suppressed))
+		log_write(TG_LOG_WARN, "a backend keeps HTTP/2 busy for nothing",
+			  "svc=%s srv=%s reason=%s suppressed=%u", home->service->conf->name,
+			  name != NULL ? name : "-", h2_calm_str(calm), suppressed);
+}
+
+static const struct h2_session_ops session_ops = {
+	.on_calm = on_calm,
+	.accept = mac_websocket,
+};
+
 static int
 open_session(struct carrier *c)
 {
@@ -272,7 +292,7 @@ open_session(struct carrier *c)
 		.head_bytes = HEAD_BYTES,
 	};
 
-	return h2_session_connect(&c->session, worker_of(c)->h2, &limits, NULL,
+	return h2_session_connect(&c->session, worker_of(c)->h2, &limits, &session_ops,
 				  &c->line->conn, c->home->service->shared->tls != NULL);
 }
 

@@ -45,7 +45,7 @@ h2_session_now(const struct h2_session *s)
 static void
 tell(struct h2_session *s, enum h2_event event)
 {
-	if (s->ops != NULL)
+	if (s->ops != NULL && s->ops->on_event != NULL)
 		s->ops->on_event(s, event);
 }
 
@@ -235,10 +235,13 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 	int32_t id = frame->hd.stream_id;
 	struct h2_stream *st = find_stream(s, id);
 
-	if (st != NULL && st->is_client && !st->has_answer)
-		return head_begin(s, H2_HEAD_ANSWER, id, st->to_head)
-			       ? 0
-			       : refuse(s, id, NGHTTP2_CANCEL);
+	if (st != NULL && st->is_client && !st->has_answer) {
+		if (!head_begin(s, H2_HEAD_ANSWER, id, st->to_head))
+			return refuse(s, id, NGHTTP2_CANCEL);
+		s->head.is_upgrade = st->asks_upgrade;
+		s->head.accept = st->accept;
+		return 0;
+	}
 	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return head_begin(s, H2_HEAD_TRAILERS, id, false)
 			       ? 0

@@ -60,8 +60,10 @@ struct h2_limits {
 struct h2_session_ops {
 	/* A request has begun, its head is whole: it is to be opened by h2_stream_open(). False: it cannot. */
 	bool (*on_stream)(struct h2_session *s, struct h2_stream *stream);
-	/* For nonces. */
+	/* Of a server: for nonces. */
 	uint64_t (*random)(struct h2_session *s);
+	/* Of a client, NULL where it asks for no WebSocket: the value of Sec-WebSocket-Accept for this key. -TG_EIO. */
+	int (*accept)(const char *key, size_t n, char ret[H2_WEBSOCKET_ACCEPT + 1]);
 	void (*on_event)(struct h2_session *s, enum h2_event event);
 	/* It is over, for that. Once. */
 	void (*on_calm)(struct h2_session *s, enum h2_calm calm);

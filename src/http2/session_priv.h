@@ -49,6 +49,7 @@ struct h2_stream {
 
 	bool is_client;
 	bool asks_upgrade; /* client: by CONNECT; what the answer says of it is in is_upgrade */
+	char accept[H2_WEBSOCKET_ACCEPT + 1];
 	bool has_answer;   /* client: the final head came */
 	bool is_begun;	   /* client: its head is sent */
 	bool is_refused;   /* client: the other side has not looked at it */

@@ -348,6 +348,36 @@ add_te(struct h2_fields *f)
 				     .valuelen = 8};
 }
 
+/* RFC 8441 3: the other side must have said that it takes such requests. */
+static bool
+may_upgrade(struct h2_stream *st, const struct h2_fields *f)
+{
+	struct h2_session *s = st->session;
+
+	return s->ops != NULL && s->ops->accept != NULL && f->key.n > 0 &&
+	       slice_equal_fold(f->protocol, SLICE("websocket")) &&
+	       nghttp2_session_get_remote_settings(s->ng,
+						   NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1 &&
+	       s->ops->accept(f->key.p, f->key.n, st->accept) == 0;
+}
+
+/* Nobody needs to honour Upgrade (RFC 9110 7.8): without it, it is the request it is. */
+static void
+drop_upgrade(struct h2_fields *f)
+{
+	size_t i = 0;
+
+	f->nv[0].value = (uint8_t *)(uintptr_t)f->method.p;
+	f->nv[0].valuelen = f->method.n;
+	while (f->nv[i].namelen != sizeof(":protocol") - 1 ||
+	       memcmp(f->nv[i].name, ":protocol", f->nv[i].namelen) != 0)
+		i++;
+	f->n--;
+	memmove(f->nv + i, f->nv + i + 1, (f->n - i) * sizeof(*f->nv));
+	f->is_upgrade = false;
+	f->body = HTTP_BODY_NONE;
+}
+
 static bool
 submit_request(struct h2_stream *st, struct h2_fields *f)
 {
@@ -373,6 +403,9 @@ send_request_head(struct h2_stream *st, const char *text, size_t n)
 					s->has_tls ? SLICE("https") : SLICE("http"),
 					s->shared->fields, FIELDS_ROOM - 1, &f) < 0)
 		return false;
+	st->asks_upgrade = f.is_upgrade && may_upgrade(st, &f);
+	if (f.is_upgrade && !st->asks_upgrade)
+		drop_upgrade(&f);
 	head = (struct http_head){.body = f.body, .content_length = f.content_length};
 	http1_body_init(&st->body, &head, 0, TEXT_MAX, TEXT_MAX);
 	st->has_head = true;

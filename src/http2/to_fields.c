@@ -12,6 +12,7 @@ struct making {
 	size_t room;
 	struct slice host;
 	struct slice protocol; /* of Upgrade */
+	struct slice key;
 	bool is_chunked;
 	bool has_length;
 	uint64_t length;
@@ -131,8 +132,12 @@ read_line(struct making *m, struct slice line)
 		return -TG_EPROTO;
 	name = (struct slice){line.p, (size_t)(colon - line.p)};
 	value = trim((struct slice){colon + 1, line.n - name.n - 1});
-	if (is_taken(m, name, value) || is_of_handshake(name))
+	if (is_taken(m, name, value))
 		return 0;
+	if (is_of_handshake(name)) {
+		m->key = value;
+		return 0;
+	}
 	if (http_field_id(name) == HTTP_FIELD_CONTENT_LENGTH && !read_length(m, value))
 		return -TG_EPROTO;
 	if (m->n == m->room)
@@ -208,6 +213,9 @@ end_request(struct making *m, struct slice line, struct slice scheme, struct h2_
 	target = (struct slice){space + 1, line.n - method.n - 10};
 	f->is_upgrade = m->protocol.n > 0;
 	f->is_head_method = slice_equal(method, SLICE("HEAD"));
+	f->method = method;
+	f->key = m->key;
+	f->protocol = m->protocol;
 	if (f->is_upgrade) {
 		put_pseudo(f, SLICE(":protocol"), m->protocol);
 		method = SLICE("CONNECT");

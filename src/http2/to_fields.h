@@ -20,6 +20,9 @@ struct h2_fields {
 	enum http_body_kind body;
 	uint64_t content_length;
 	bool is_head_method; /* requests */
+	struct slice method; /* requests: as the text has it */
+	struct slice protocol; /* requests: that is_upgrade is for */
+	struct slice key;    /* requests: of Sec-WebSocket-Key; n 0: there is none */
 	bool is_upgrade;     /* a request for a protocol, or 101: the body is that protocol's */
 };
 

@@ -221,6 +221,17 @@ put_request_line(struct h2_to_text *t)
 	return true;
 }
 
+/* RFC 8441 5: it is what 101 is in HTTP/1.1. */
+static void
+put_switch(struct h2_to_text *t)
+{
+	t->status = 101;
+	PUT_LITERAL(t, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n"
+		       "upgrade: websocket\r\nsec-websocket-accept: ");
+	put(t, t->accept, strlen(t->accept));
+	PUT_LITERAL(t, "\r\n");
+}
+
 static bool
 put_status_line(struct h2_to_text *t)
 {
@@ -237,6 +248,12 @@ put_status_line(struct h2_to_text *t)
 	/* RFC 9113 8.6: there is nothing to switch to. */
 	if (t->status < 100 || t->status == 101)
 		return false;
+	if (t->is_upgrade && t->status >= 200 && t->status < 300) {
+		put_switch(t);
+		return true;
+	}
+	if (t->status >= 200)
+		t->is_upgrade = false;
 	phrase = http_status_phrase(t->status);
 	PUT_LITERAL(t, "HTTP/1.1 ");
 	put(t, s.p, s.n);
@@ -332,6 +349,9 @@ h2_to_text_field(struct h2_to_text *t, struct slice name, struct slice value)
 			return false;
 		break;
 	case HTTP_FIELD_CONTENT_LENGTH:
+		/* RFC 9110 9.3.6 */
+		if (t->kind == H2_HEAD_ANSWER && t->is_upgrade && t->status == 101)
+			return true;
 		t->has_length = true;
 		break;
 	case HTTP_FIELD_HOST:

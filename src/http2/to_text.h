@@ -31,6 +31,8 @@ enum h2_pseudo {
 
 /* A random nonce of RFC 6455 4.1, in base64. */
 #define H2_WEBSOCKET_KEY 24u
+/* What is made of it (RFC 6455 4.2.2). */
+#define H2_WEBSOCKET_ACCEPT 28u
 
 /* One head under way. Storage is the caller's, and so is the buffer: a large one. */
 struct h2_to_text {
@@ -41,7 +43,8 @@ struct h2_to_text {
 	bool has_length;
 	bool has_host;
 	bool to_head;      /* an answer to HEAD has no body */
-	bool is_upgrade;   /* a request: CONNECT for a protocol (RFC 8441) */
+	bool is_upgrade;   /* CONNECT for a protocol (RFC 8441); of an answer, set after the begin: it is one to that */
+	const char *accept; /* with that: the value of Sec-WebSocket-Accept */
 	bool is_websocket; /* this one */
 	bool is_head_method;
 	uint16_t status;

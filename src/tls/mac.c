@@ -2,10 +2,13 @@
 
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <string.h>
+
+#include "base/base64.h"
 
 #define CODE_BYTES 16u
 
@@ -86,4 +89,23 @@ int
 mac_random(void *ret, size_t n)
 {
 	return n <= INT_MAX && RAND_bytes(ret, (int)n) == 1 ? 0 : -TG_EIO;
+}
+
+int
+mac_websocket(const char *key, size_t key_n, char ret[TG_WEBSOCKET_ACCEPT_LEN + 1])
+{
+	static const char tail[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	unsigned char digest[20];
+	char text[64 + sizeof(tail)];
+
+	if (key_n > 64)
+		return -TG_EIO;
+	memcpy(text, key, key_n);
+	memcpy(text + key_n, tail, sizeof(tail) - 1);
+	if (EVP_Digest(text, key_n + sizeof(tail) - 1, digest, NULL, EVP_sha1(), NULL) != 1) {
+		ERR_clear_error();
+		return -TG_EIO;
+	}
+	base64_encode(digest, sizeof(digest), ret);
+	return 0;
 }

@@ -23,6 +23,9 @@ TG_MUST_CHECK int mac_text(const void *key, size_t key_n, const void *bytes, siz
 #define TG_MAC_HEX_LEN 64u
 TG_MUST_CHECK int mac_hex(const void *key, size_t key_n, const void *bytes, size_t n,
 			  char ret[TG_MAC_HEX_LEN + 1]);
+/* The value of Sec-WebSocket-Accept for a key (RFC 6455 4.2.2), which is no secret, and a NUL. -TG_EIO, as above. */
+#define TG_WEBSOCKET_ACCEPT_LEN 28u
+TG_MUST_CHECK int mac_websocket(const char *key, size_t key_n, char ret[TG_WEBSOCKET_ACCEPT_LEN + 1]);
 /* Fills with bytes nobody can guess. -TG_EIO: there is no randomness. */
 TG_MUST_CHECK int mac_random(void *ret, size_t n);
 

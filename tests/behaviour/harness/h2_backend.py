@@ -137,6 +137,8 @@ class Connection:
                 backend.handler(made)
         elif isinstance(event, h2.events.DataReceived):
             self.exchanges[event.stream_id].body += event.data
+            if backend.on_data:
+                backend.on_data(self.exchanges[event.stream_id], event.data)
             if backend.takes:
                 with contextlib.suppress(h2.exceptions.StreamClosedError):
                     self.state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -163,6 +165,7 @@ class H2Backend:
         self.at_head = at_head
         self.takes = takes
         self.context = context
+        self.on_data = None  # called for each piece of a body
         self.settings = {getattr(h2.settings.SettingCodes, name.upper()): value for name, value in given.items()}
         self.connections = []
         self.exchanges = []

@@ -1,6 +1,7 @@
 """HTTP/2 to backends: many requests on one connection, whatever clients speak."""
 
 import contextlib
+import ssl
 import threading
 
 import pytest
@@ -284,6 +285,88 @@ def test_a_backend_of_http11_is_told_and_gets_no_request(site, recording_backend
     assert tg.access.wait(path="/old")["end"] == "connect-failed"
     tg.log.wait(msg="no HTTP/2 from a backend")
     assert b"POST" not in backend.received
+
+
+UPGRADE = client.get("/ws", extra=b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                                  b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
+
+
+@SPEAKS
+def test_a_websocket_is_a_stream(site, h2_backends, speaks):
+    """RFC 8441; the key and its answer are the example of RFC 6455 1.3."""
+    backend = h2_backends(lambda exchange: exchange.head(200), at_head=True, enable_connect_protocol=1)
+    backend.on_data = lambda exchange, data: exchange.data(data.upper())
+    tg = site(backend)
+    if speaks == "http1":
+        peer = tg.client().send(UPGRADE)
+        answer = peer.read_answer()
+        assert (answer.status, answer.get("upgrade")) == (101, "websocket")
+        assert answer.get("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        for word in (b"one", b"two"):
+            peer.send(word)
+            assert peer.take(3, settings.deadline()) == word.upper()
+        peer.finish_sending()
+    else:
+        peer = tg.dial()
+        fields = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":authority", "a"),
+                  (":path", "/ws"), ("sec-websocket-version", "13")]
+        head = peer.head(fields, end=False)
+        peer.send(head)
+        assert peer.wait_head(head.stream_id).status == 200
+        for so_far in (b"ONE", b"ONETWO"):
+            peer.data(head.stream_id, so_far[-3:].lower(), end=False)
+            peer.wait(lambda: peer.answers[head.stream_id].body == so_far, "an echo")
+        peer.data(head.stream_id, b"", end=True)
+    seen = backend.exchanges[0]
+    assert (seen.get(":method"), seen.get(":protocol"), seen.path) == ("CONNECT", "websocket", "/ws")
+    assert not {"sec-websocket-key", "upgrade", "connection"} & {name for name, _ in seen.fields}
+    settings.wait_until(lambda: seen.is_whole, "the end of the client")
+    seen.data(b"", end=True)
+    assert tg.access.wait(path="/ws")["status"] == "101"
+
+
+@pytest.mark.parametrize("how", ["refused", "not-spoken"])
+def test_a_websocket_that_is_not_taken(site, h2_backends, how):
+    backend = h2_backends(lambda exchange: exchange.answer(426, body=b"no"), at_head=True,
+                          enable_connect_protocol=how == "refused")
+    tg = site(backend)
+    answer = tg.exchange(UPGRADE)
+    assert (answer.status, answer.body) == (426, b"no")
+    seen = backend.exchanges[0]
+    assert (seen.get(":method"), seen.get(":protocol")) == (
+        ("CONNECT", "websocket") if how == "refused" else ("GET", None))
+
+
+@pytest.mark.parametrize("protocols", [["h2"], ["http/1.1"], []])
+def test_tls_must_agree_on_it(site, h2_backends, authority, protocols):
+    certificate = authority.issue("b.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.both)
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    backend = h2_backends(echo, context=context)
+    tg = site(backend, f' tls = {{ ca = "{authority.pem}"; name = "b.example"; }};')
+    answer = tg.exchange(client.post(b"over tls", "/tls"))
+    record = tg.access.wait(path="/tls")
+    if protocols == ["h2"]:
+        assert (answer.status, answer.body, record["back_tls"]) == (200, b"over tls", "1.3")
+        assert backend.exchanges[0].get(":scheme") == "https"
+    else:
+        assert (answer.status, record["end"], backend.exchanges) == (503, "tls-failed", [])
+        assert tg.log.wait(msg="no TLS to a backend")["reason"] == "no-match"
+
+
+def test_a_backend_that_is_busy_for_nothing_is_left(site, h2_backends):
+    backend = h2_backends(echo)
+    tg = site(backend)
+    assert tg.exchange(client.get("/one")).status == 200
+    conn = backend.connections[0]
+    with contextlib.suppress(OSError):
+        for _ in range(30):
+            conn.send(b"\0\0\x08\x06\0\0\0\0\0abcdefgh" * 100)
+    assert conn.is_over.wait(settings.TIMEOUT)
+    assert tg.exchange(client.post(b"x", "/two")).status == 200 and len(backend.connections) == 2
+    assert tg.log.wait(msg="a backend keeps HTTP/2 busy for nothing")["reason"] in ("pings", "unread")
 
 
 def test_idle_connections_end_with_goaway(site, h2_backends):

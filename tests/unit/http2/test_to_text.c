@@ -155,6 +155,26 @@ connect_for_a_protocol_becomes_an_upgrade(void **state)
 	gives(H2_HEAD_REQUEST, false, ":method=CONNECT|:protocol=websocket|:authority=x", NULL);
 }
 
+/* An answer to CONNECT for a WebSocket, with 7 bytes behind it where that can be. */
+static void
+answers_connect(const char *status, uint16_t told, const char *expected)
+{
+	struct made m;
+
+	begin(&m, H2_HEAD_ANSWER, false);
+	m.t.is_upgrade = true;
+	m.t.accept = "code";
+	m.is_good = h2_to_text_field(&m.t, text(":status"), text(status)) &&
+		    h2_to_text_field(&m.t, text("content-length"), text("7"));
+	end(&m, false);
+	assert_true(m.is_good);
+	assert_false(m.is_chunked);
+	assert_int_equal(m.t.status, told);
+	buf_data(m.buf)[buf_len(m.buf)] = '\0';
+	assert_string_equal((const char *)buf_data(m.buf), expected);
+	made_free(&m);
+}
+
 static void
 answers_become_text(void **state)
 {
@@ -172,6 +192,11 @@ answers_become_text(void **state)
 	      "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n");
 	gives(H2_HEAD_ANSWER, false, ":status=100", "HTTP/1.1 100 Continue\r\n\r\n");
 	gives(H2_HEAD_ANSWER, true, ":status=101", NULL);
+	answers_connect("100", 100, "HTTP/1.1 100 Continue\r\ncontent-length: 7\r\n\r\n");
+	answers_connect("204", 101,
+			"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n"
+			"upgrade: websocket\r\nsec-websocket-accept: code\r\n\r\n");
+	answers_connect("403", 403, "HTTP/1.1 403 Forbidden\r\ncontent-length: 7\r\n\r\n");
 	gives(H2_HEAD_ANSWER, true, ":status=20", NULL);
 	gives(H2_HEAD_ANSWER, true, ":status=2000", NULL);
 	gives(H2_HEAD_ANSWER, true, ":status=2x0", NULL);

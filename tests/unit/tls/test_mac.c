@@ -41,6 +41,20 @@ codes_in_hexadecimal_are_whole(void **state)
 			    "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+/* RFC 6455 1.3 */
+static void
+websockets_are_accepted_as_the_rfc_says(void **state)
+{
+	char text[TG_WEBSOCKET_ACCEPT_LEN + 1];
+	char long_key[65];
+
+	(void)state;
+	assert_int_equal(mac_websocket("dGhlIHNhbXBsZSBub25jZQ==", 24, text), 0);
+	assert_string_equal(text, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+	memset(long_key, 'a', sizeof(long_key));
+	assert_int_equal(mac_websocket(long_key, sizeof(long_key), text), -TG_EIO);
+}
+
 static void
 random_bytes_differ(void **state)
 {
@@ -59,6 +73,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(codes_are_those_of_the_rfc),
 		cmocka_unit_test(codes_in_hexadecimal_are_whole),
+		cmocka_unit_test(websockets_are_accepted_as_the_rfc_says),
 		cmocka_unit_test(random_bytes_differ),
 	};
 
