@@ -378,7 +378,8 @@ def test_idle_connections_end_with_goaway(site, h2_backends):
 
 
 def test_another_address_takes_new_requests(tidegate, h2_backends):
-    old, new = h2_backends(lambda exchange: None), h2_backends(echo)
+    old = h2_backends(lambda exchange: echo(exchange) if exchange.path == "/new" else None)
+    new = h2_backends(echo)
     made = conf.http(f'{{ name = "b"; address = "{old.address}"; }}', service=H2)
     tg = tidegate(made)
     peer = tg.client().send(client.get("/runs"))
