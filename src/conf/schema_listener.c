@@ -158,7 +158,8 @@ static const struct conf_field timeout_fields[] = {
 		.max = TG_DAY,
 		ONLY_HTTP,
 		.help = "For the request body, and 2 ms more for each of its bytes: one that trickles "
-			"at less than 500 bytes a second is closed; one that stands still, after idle.",
+			"at less than 500 bytes a second is closed; one that stands still, after idle. Where the answer has "
+			"begun meanwhile, and with gRPC, only idle counts, and that while neither side says anything.",
 	},
 	{
 		.key = "keep_alive",

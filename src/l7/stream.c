@@ -220,13 +220,27 @@ due_at(struct due *due, uint64_t us, enum end_reason reason)
 		*due = (struct due){us, reason};
 }
 
-/* The client's part of it. */
+/* A backend may wait inside its answer for more of the request, and has its time from the last of it. */
+static struct mono
+last_progress(const struct stream *s)
+{
+	return !s->req.is_abandoned && s->up_progress.us > s->down_progress.us ? s->up_progress
+									       : s->down_progress;
+}
+
+/* The client's part of it. Who is answered already, or sends messages of gRPC, has something to say now and then: it
+ * has time as long as either side speaks. */
 static void
 due_body(const struct stream *s, struct due *due)
 {
-	due_at(due, bounded_add(s->up_progress, s->front->listener->conf->timeouts.idle_ms),
+	bool is_talk = s->ans.has_head || s->req.is_grpc;
+
+	due_at(due,
+	       bounded_add(is_talk ? last_progress(s) : s->up_progress,
+			   s->front->listener->conf->timeouts.idle_ms),
 	       TG_END_REQUEST_BODY_TIMEOUT);
-	due_at(due, body_due_us(s), TG_END_REQUEST_BODY_TIMEOUT);
+	if (!is_talk)
+		due_at(due, body_due_us(s), TG_END_REQUEST_BODY_TIMEOUT);
 }
 
 static void
@@ -247,14 +261,6 @@ due_request(const struct stream *s, struct due *due)
 		       TG_END_RESPONSE_TIMEOUT);
 	else
 		due_body(s, due);
-}
-
-/* A backend may wait inside its answer for more of the request, and has its time from the last of it. */
-static struct mono
-last_progress(const struct stream *s)
-{
-	return !s->req.is_abandoned && s->up_progress.us > s->down_progress.us ? s->up_progress
-									       : s->down_progress;
 }
 
 static void

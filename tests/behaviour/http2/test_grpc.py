@@ -105,6 +105,25 @@ def test_streams_of_messages(channel):
         said.release()
 
 
+@pytest.mark.parametrize("method", ["Both", "Up"])
+def test_a_stream_of_few_messages_lasts(shared_tidegate, server, method):
+    """Longer than request_body has for so few bytes: they are sent when there is something to say."""
+    tg = shared_tidegate(conf.http(server.address, service='protocol = "h2";', listener=harness_h2.LISTENER +
+                                   ' timeouts = { request_body = "200ms"; };'))
+
+    def requests():
+        for i in range(4):
+            yield b"%d" % i
+            pause.wait(0.15)
+    pause = threading.Event()
+    with grpc.insecure_channel(tg.address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        if method == "Both":
+            answers = channel.stream_stream("/t.T/Both")(requests(), timeout=settings.TIMEOUT)
+            assert list(answers) == [b"0", b"1", b"2", b"3"]
+        else:
+            assert channel.stream_unary("/t.T/Up")(requests(), timeout=settings.TIMEOUT) == b"4"
+
+
 def test_the_deadline_reaches_the_server_and_ends_it(channel, server):
     with pytest.raises(grpc.RpcError) as raised:
         channel.unary_unary("/t.T/Slow")(b"", timeout=0.5)
