@@ -24,6 +24,9 @@ log = {{ level = "warn"; access = "off"; }};
 listeners = (
   {{ name = "http"; bind = "{address}:{http}"; mode = "http"; service = "http";
     forwarded = "{forwarded}"; timeouts = {{ keep_alive = "600s"; }}; }},
+  {{ name = "https"; bind = "{address}:{https}"; mode = "http"; service = "http";
+    tls = {{ certificates = ( "{certificate}" ); }};
+    forwarded = "{forwarded}"; timeouts = {{ keep_alive = "600s"; }}; }},
   {{ name = "echo"; bind = "{address}:{echo}"; mode = "tcp"; service = "echo"; }},
   {{ name = "source"; bind = "{address}:{source}"; mode = "tcp"; service = "source"; }}
 );
@@ -50,6 +53,7 @@ defaults
 listen http
   mode http
   bind {address}:{http} backlog 4096
+  bind {address}:{https} backlog 4096 ssl crt {certificate} alpn h2,http/1.1
   option splice-response
   http-reuse always
 {headers}  server backend {address}:{to_http} pool-max-conn 1024
@@ -91,6 +95,11 @@ http {{
   }}
   server {{
     listen {address}:{http} backlog=4096;
+    listen {address}:{https} backlog=4096 ssl http2;
+    ssl_certificate {certificate};
+    ssl_certificate_key {certificate};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache shared:tls:10m;
     location / {{
       proxy_pass http://backend;
       proxy_http_version 1.1;
@@ -130,7 +139,7 @@ class Proxy:
     """A running proxy. `pids()` is all of its processes, `port(kind)` where it listens."""
 
     name = ""
-    kinds = ("http", "echo", "source")
+    kinds = ("http", "https", "echo", "source")
     ends_connections = True  # closes after an answer to "Connection: close"
 
     def __init__(self, targets, folder, options):
@@ -138,6 +147,7 @@ class Proxy:
         self.folder.mkdir(exist_ok=True)
         self.ports = {kind: free_port() for kind in self.kinds}
         conf = self.folder / f"{self.name}.conf"
+        self.certificate = options.certificate
         conf.write_text(self.configuration(targets, options))
         self.program = Program(self.command(conf, options), self.folder, self.name)
         try:
@@ -153,7 +163,7 @@ class Proxy:
         raise NotImplementedError
 
     def addresses(self, targets):
-        return {"address": ADDRESS, "max_connections": MAX_CONNECTIONS, **self.ports,
+        return {"address": ADDRESS, "max_connections": MAX_CONNECTIONS, "certificate": self.certificate, **self.ports,
                 **{f"to_{kind}": port for kind, port in targets.items()}}
 
     def port(self, scenario):
@@ -208,7 +218,7 @@ class Haproxy(Proxy):
 class Nginx(Proxy):
     name = "nginx"
     has_stream = os.path.exists(NGINX_STREAM)
-    kinds = ("http", "echo", "source") if has_stream else ("http",)
+    kinds = ("http", "https", "echo", "source") if has_stream else ("http", "https")
 
     def configuration(self, targets, options):
         places = self.addresses(targets)
@@ -259,8 +269,8 @@ class Floor:
             program.stop()
 
     @classmethod
-    def missing(cls, _scenario, _options):
-        return None
+    def missing(cls, scenario, _options):
+        return "the floor speaks no TLS" if scenario.kind == "https" else None
 
     @classmethod
     def version(cls, _options):

@@ -5,7 +5,11 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
+import socket
+import ssl
+import statistics
 import subprocess
 
 from processes import (ADDRESS, Cpu, Failed, PATIENCE, Program, Strace, WAITS, machine_busy_us,
@@ -18,16 +22,23 @@ HERE = pathlib.Path(__file__).resolve().parent
 class Scenario:
     name: str
     about: str
-    kind: str                 # port of the backend: http, echo or source
+    kind: str                 # port of the proxy: http, https, echo or source
     connections: int
     load: tuple = ()          # arguments of bench/client; () with wrk
     wrk: str = ""             # path wrk asks for; "": bench/client
+    h2load: tuple = ()        # arguments of h2load
+    s_time: tuple = ()        # arguments of openssl s_time
     floor: tuple = ()         # arguments of bench/floor
-    counted: int = 0          # exchanges of the run under strace
+    counted: int = 0          # exchanges of the run under strace; 0: there is none
     units: int = 1            # per exchange
     unit: str = "request"
     new: bool = False         # a connection for each exchange
     idle: bool = False        # memory of idle connections, no load
+
+    @property
+    def is_long(self):
+        """Its load knows whole seconds only."""
+        return bool(self.s_time) or (self.kind == "https" and bool(self.wrk))
 
 
 ALL = (
@@ -44,6 +55,14 @@ ALL = (
              unit="MiB"),
     Scenario("http-1m", "HTTP keep-alive, 1 MiB answers, 16 connections", "http", 16,
              ("-m", "http", "-p", "/1m"), floor=("-s",), counted=400),
+    Scenario("https-64", "HTTP/1.1 keep-alive over TLS 1.3, 1 KiB answers, 64 connections", "https", 64, wrk="/1k"),
+    Scenario("h2", "HTTP/2 over TLS 1.3, HTTP/1.1 behind, 1 KiB answers, 32 connections of 16 streams", "https", 32,
+             h2load=("-m", "16")),
+    Scenario("tls-full", "full handshakes of TLS 1.3 (ECDSA P-256), one at a time, a request of 1 KiB on each", "https", 1,
+             s_time=("-new",), unit="handshake"),
+    Scenario("tls-resumed", "resumed handshakes of TLS 1.3, one at a time, a request of 1 KiB on each", "https", 1,
+             s_time=("-reuse",), unit="handshake"),
+    Scenario("https-idle", "idle keep-alive connections over TLS 1.3, one request each before", "https", 1000, idle=True),
     Scenario("http-idle", "idle HTTP keep-alive connections, one request each before", "http", 9000,
              ("-m", "http", "-p", "/1k"), idle=True),
     Scenario("tcp-idle", "idle TCP connections, one exchange each before", "echo", 9000,
@@ -59,11 +78,73 @@ def _client(options, scenario, proxy, *more, connections=None):
 
 
 def _load(options, scenario, proxy, seconds):
+    url = f"{'https' if scenario.kind == 'https' else 'http'}://{ADDRESS}:{proxy.port(scenario)}/1k"
+    if scenario.h2load:
+        return ["h2load", "-t1", f"-c{scenario.connections}", *scenario.h2load, "-D", f"{seconds * 1000:.0f}ms",
+                f"--log-file={proxy.folder / 'h2load.log'}", url]
+    if scenario.s_time:
+        return ["openssl", "s_time", "-connect", f"{ADDRESS}:{proxy.port(scenario)}", *scenario.s_time, "-tls1_3",
+                "-www", "/1k", "-time", str(math.ceil(seconds))]
     # wrk knows whole seconds only: where none is measured, one proxy has it.
     if scenario.wrk and shutil.which("wrk") and (not options.smoke or proxy.name == "tidegate"):
-        return ["wrk", "-t1", f"-c{scenario.connections}", f"-d{math.ceil(seconds)}", "-s",
-                str(HERE / "wrk.lua"), f"http://{ADDRESS}:{proxy.port(scenario)}{scenario.wrk}"]
+        return ["wrk", "-t1", f"-c{scenario.connections}", f"-d{math.ceil(seconds)}", "-s", str(HERE / "wrk.lua"), url]
     return _client(options, scenario, proxy, "-d", str(seconds))
+
+
+def _seen_by_h2load(text, log):
+    """Its log has a line for each request: when it began, status, microseconds."""
+    found = re.search(r"finished in ([\d.]+)(m?s), .*?(\d+) succeeded, (\d+) failed", text, re.DOTALL)
+    if not found:
+        return None
+    took = sorted(int(line.split()[2]) for line in log.read_text().splitlines())
+    return {"exchanges": int(found[3]), "seconds": float(found[1]) / (1000 if found[2] == "ms" else 1),
+            "errors": int(found[4]), "p50_us": statistics.median(took), "p99_us": took[len(took) * 99 // 100]}
+
+
+def _seen_by_s_time(text):
+    """It knows the mean alone."""
+    found = re.search(r"(\d+) connections in (\d+) real seconds", text)
+    if not found:
+        return None
+    each = float(found[2]) * 1e6 / max(1, int(found[1]))
+    return {"exchanges": int(found[1]), "seconds": float(found[2]), "errors": 0, "p50_us": each, "p99_us": each}
+
+
+def _seen(argv, text):
+    if argv[0] == "h2load":
+        return _seen_by_h2load(text, pathlib.Path(argv[-2].partition("=")[2]))
+    if argv[0] == "openssl":
+        return _seen_by_s_time(text)
+    last = text.strip().splitlines()[-1] if text.strip() else ""
+    return json.loads(last) if last.startswith("{") else None
+
+
+def _context():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _ask_https(context, port):
+    """A connection with one answer behind it."""
+    connection = context.wrap_socket(socket.create_connection((ADDRESS, port), PATIENCE))
+    connection.sendall(b"GET /1k HTTP/1.1\r\nHost: bench\r\n\r\n")
+    answer = b""
+    while len(answer.partition(b"\r\n\r\n")[2]) < 1024:
+        piece = connection.recv(65536)
+        if not piece:
+            raise Failed(f"port {port}: no answer over TLS: {answer[:100]}")
+        answer += piece
+    return connection
+
+
+def _touch(options, scenario, proxy):
+    """All processes are there once one of them has answered."""
+    if scenario.kind == "https":
+        _ask_https(_context(), proxy.port(scenario)).close()
+    else:
+        _finish(_client(options, scenario, proxy, "-n", "1", connections=1), 1)
 
 
 def _finish(argv, seconds):
@@ -75,17 +156,16 @@ def _finish(argv, seconds):
         if process.poll() is None:
             process.kill()
             process.wait()
-    last = text.strip().splitlines()[-1] if text.strip() else ""
-    if process.returncode != 0 or not last.startswith("{"):
+    seen = _seen(argv, text) if process.returncode == 0 else None
+    if seen is None:
         raise Failed(f"{' '.join(argv)}: {process.returncode}\n{text[-1000:]}")
-    return json.loads(last)
+    return seen
 
 
 def timed(options, scenario, proxy, backend):
     """One run: what the load saw, and what the proxy spent on it, per unit."""
     seconds = options.seconds
-    # All processes are there once one of them has answered.
-    _finish(_client(options, scenario, proxy, "-n", "1", connections=1), 1)
+    _touch(options, scenario, proxy)
     pids = proxy.pids(scenario)
     children = os.times()
     busy = machine_busy_us()
@@ -139,8 +219,26 @@ def _counted(options, scenario, proxy, folder):
             "calls": {name: round(n, 4) for name, n in sorted(moving.items()) if n >= 0.005}}
 
 
+def _held_https(options, scenario, proxy):
+    """As held(), by connections of our own."""
+    connections = min(options.idle, scenario.connections)
+    context = _context()
+    for _ in range(64):
+        _ask_https(context, proxy.port(scenario)).close()
+    pids = proxy.pids(scenario)
+    before = settled_pss(pids)
+    kept = [_ask_https(context, proxy.port(scenario)) for _ in range(connections)]
+    after = settled_pss(pids)
+    rss = memory_bytes(pids, "Rss")
+    for connection in kept:
+        connection.close()
+    return {"bytes": (after - before) / connections, "pss": after, "rss": rss, "errors": 0}
+
+
 def held(options, scenario, proxy, folder):
     """Memory with all connections idle against none, of a proxy that has served before."""
+    if scenario.kind == "https":
+        return _held_https(options, scenario, proxy)
     warm = _client(options, scenario, proxy, "-n", "2000", connections=64)
     _finish(warm, 1)
     # Not before: a listener can be open while the processes behind it still start.
