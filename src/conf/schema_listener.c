@@ -315,7 +315,8 @@ static const struct conf_field http2_fields[] = {
 	       "each that is answered allows one more. Beyond, as with those that follow, the client is told to "
 	       "calm down (GOAWAY, ENHANCE_YOUR_CALM) and the connection ends."),
 	BUDGET(max_errors, "100",
-	       "The same of requests that had to be reset, as what the client sent for them is not allowed."),
+	       "The same of requests that had to be reset, as what the client sent for them is not allowed, or whose "
+	       "head is longer than limits.head."),
 	BUDGET(max_continuations, "8", "Frames that continue one head."),
 	BUDGET(max_settings, "100", "SETTINGS at once, and as many more in each minute."),
 	BUDGET(max_pings, "1000", "The same of PING; each DATA either way allows one more."),

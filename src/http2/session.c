@@ -19,6 +19,10 @@ static const uint32_t client_calm[H2_CALM_COUNT] = {
 	[H2_CALM_PRIORITY] = 100,        [H2_CALM_WINDOW_UPDATES] = UINT32_MAX,
 };
 
+/* Bytes of one head, as RFC 9113 6.5.2 counts them: four times what any limit allows. HPACK says thousands by one. */
+#define HEAD_UNPACKED_MAX (4u * TG_BUF_LARGE_BYTES)
+#define FIELD_COST        32u
+
 /* A word of ours that the other side says again. */
 static const uint8_t drain_word[8] = "drained";
 
@@ -203,7 +207,9 @@ head_begin(struct h2_session *s, enum h2_head_kind kind, int32_t id, bool to_hea
 		return false;
 	s->head_id = id;
 	s->head_begun = h2_session_now(s);
+	s->head_unpacked = 0;
 	h2_to_text_begin(&s->head, kind, to_head, b);
+	s->head.most = s->limits.head_bytes;
 	return true;
 }
 
@@ -265,6 +271,11 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, 
 
 	(void)ng;
 	(void)flags;
+	s->head_unpacked += (uint32_t)(name_n + value_n) + FIELD_COST;
+	if (s->head_unpacked > HEAD_UNPACKED_MAX) {
+		calm_down(s, H2_CALM_HEAD);
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	}
 	if (!is_of_head(s, frame->hd.stream_id))
 		return 0;
 	if (h2_to_text_field(&s->head, (struct slice){(const char *)name, name_n},
@@ -308,6 +319,9 @@ on_request(struct h2_session *s, struct h2_stream *st, bool is_end)
 		make_key(s, key);
 	if (!h2_to_text_end(&s->head, is_end, key, &is_chunked))
 		return reset(s, st->id, NGHTTP2_PROTOCOL_ERROR);
+	st->is_too_long = s->head.is_full || buf_len(s->head.buf) > s->limits.head_bytes;
+	if (st->is_too_long)
+		spend(s, H2_CALM_ERRORS);
 	if (!h2_stream_add_head(st, &s->head, is_chunked) || !s->ops->on_stream(s, st))
 		return reset(s, st->id, NGHTTP2_REFUSED_STREAM);
 	/* Streams have turns, whatever the other side says of priorities. */
@@ -445,8 +459,10 @@ on_message_sent(struct h2_session *s, const nghttp2_frame_hd *hd)
 		st->is_begun = true;
 	if ((hd->flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		return;
-	give(s, H2_CALM_RESETS, 1);
-	give(s, H2_CALM_ERRORS, 1);
+	if (st == NULL || !st->is_too_long) {
+		give(s, H2_CALM_RESETS, 1);
+		give(s, H2_CALM_ERRORS, 1);
+	}
 	if (st != NULL)
 		h2_stream_ended(st);
 }
@@ -535,6 +551,9 @@ feed(struct h2_session *s, const void *p, size_t n)
 	s->received += n;
 	if (used == NGHTTP2_ERR_FLOODED)
 		calm_down(s, H2_CALM_UNREAD);
+	/* What is left to do is to say so. */
+	if (used == NGHTTP2_ERR_CALLBACK_FAILURE && s->is_calmed)
+		return 0;
 	return used == (ssize_t)n ? 0 : -1;
 }
 
@@ -544,7 +563,8 @@ read_some(struct h2_session *s, struct buf *b)
 {
 	unsigned rounds = ROUNDS;
 
-	while ((s->carrier->flags & CONN_READABLE) != 0 && nghttp2_session_want_read(s->ng) != 0) {
+	while (!s->is_calmed && (s->carrier->flags & CONN_READABLE) != 0 &&
+	       nghttp2_session_want_read(s->ng) != 0) {
 		ssize_t n;
 
 		if (rounds-- == 0) {

@@ -53,7 +53,7 @@ struct h2_limits {
 	uint32_t connection_window; /* of all streams together */
 	uint32_t head_bytes;        /* of a head, as its text */
 	uint32_t calm
-		[H2_CALM_COUNT]; /* see http2/calm.h; CONTINUATION: of one head; UNREAD: answers that wait */
+		[H2_CALM_COUNT]; /* see http2/calm.h; CONTINUATION: of one head; HEAD, UNREAD: not used */
 };
 
 /* What the owner of a session is asked and told, from inside h2_session_run() and h2_session_feed(). */
@@ -88,6 +88,7 @@ struct h2_session {
 	int32_t head_id;        /* of its stream */
 	struct h2_budget budgets[H2_CALM_COUNT];
 	uint32_t n_continuations; /* of the head that comes */
+	uint32_t head_unpacked;   /* bytes of its fields */
 	struct mono head_begun;   /* of that; unset: none is under way */
 	struct mono progress;     /* the carrier took something last */
 	bool is_calmed;

@@ -33,6 +33,7 @@ struct h2_stream {
 	bool in_is_chunked;
 	bool in_has_end;     /* of the other side */
 	bool in_end_is_told; /* the last chunk is in `in` */
+	bool is_too_long;    /* its head */
 	bool is_upgrade;     /* behind the heads there are bytes, and no message */
 	bool to_head;        /* the answer has no body */
 

@@ -19,10 +19,17 @@ h2_to_text_begin(struct h2_to_text *t, enum h2_head_kind kind, bool to_head, str
 		.to_head = to_head,
 		.has_line = kind == H2_HEAD_TRAILERS,
 		.tail = buf->cap,
+		.most = buf->cap,
 	};
 }
 
 /* writing */
+
+static uint32_t
+room(const struct h2_to_text *t)
+{
+	return buf_room(t->buf) - t->crumbs_n;
+}
 
 /* Whoever reads it must find it too long, whatever the limit. */
 static void
@@ -38,7 +45,7 @@ put(struct h2_to_text *t, const char *p, size_t n)
 {
 	if (t->is_full)
 		return;
-	if (n > buf_room(t->buf)) {
+	if (n > room(t)) {
 		fill(t);
 		return;
 	}
@@ -57,25 +64,56 @@ put_line(struct h2_to_text *t, struct slice name, struct slice value)
 	PUT_LITERAL(t, "\r\n");
 }
 
+static void
+put_backwards(struct h2_to_text *t, struct slice s)
+{
+	unsigned char *to = t->buf->bytes + t->buf->cap - t->crumbs_n;
+
+	for (size_t i = 0; i < s.n; i++)
+		*--to = (unsigned char)s.p[i];
+	t->crumbs_n += (uint32_t)s.n;
+}
+
 /* RFC 9113 8.2.3: one line of all of them, where the first stands. */
 static void
 put_cookie(struct h2_to_text *t, struct slice value)
 {
-	struct buf *b = t->buf;
-	uint32_t more = (uint32_t)value.n + 2;
-
-	if (t->cookie_at == 0 || t->is_full || value.n + 2 > buf_room(b)) {
+	if (t->cookie_at == 0) {
 		put_line(t, SLICE("cookie"), value);
-		t->cookie_at = b->w - 2;
-		return;
+		t->cookie_at = t->buf->w - 2;
+	} else if (value.n + 2 > room(t)) {
+		fill(t);
+	} else {
+		put_backwards(t, SLICE("; "));
+		put_backwards(t, value);
 	}
-	memmove(b->bytes + t->cookie_at + more, b->bytes + t->cookie_at, b->w - t->cookie_at);
-	memcpy(b->bytes + t->cookie_at, "; ", 2);
-	memcpy(b->bytes + t->cookie_at + 2, value.p, value.n);
-	b->w += more;
-	if (t->authority_at > t->cookie_at)
-		t->authority_at += more;
-	t->cookie_at += more;
+}
+
+static void
+reverse(unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n / 2; i++) {
+		unsigned char c = p[i];
+
+		p[i] = p[n - 1 - i];
+		p[n - 1 - i] = c;
+	}
+}
+
+/* Each byte is moved a few times, however many there are. */
+static void
+put_crumbs(struct h2_to_text *t)
+{
+	struct buf *b = t->buf;
+	uint32_t behind = b->w - t->cookie_at;
+
+	if (t->is_full || t->crumbs_n == 0)
+		return;
+	memmove(b->bytes + b->w, b->bytes + b->cap - t->crumbs_n, t->crumbs_n);
+	b->w += t->crumbs_n;
+	reverse(b->bytes + t->cookie_at, behind);
+	reverse(b->bytes + t->cookie_at, behind + t->crumbs_n);
+	t->crumbs_n = 0;
 }
 
 /* pseudo fields */
@@ -110,15 +148,15 @@ is_one_word(struct slice s)
 static bool
 take_pseudo(struct h2_to_text *t, enum h2_pseudo which, struct slice value)
 {
-	uint32_t room = t->tail - t->buf->cap / 2;
+	uint32_t left = t->tail - t->buf->cap / 2;
 	bool is_for_answer = which == H2_PSEUDO_STATUS;
 
 	if (t->has_line || has(t, which) || is_for_answer != (t->kind == H2_HEAD_ANSWER) ||
 	    (!is_one_word(value) && (which != H2_PSEUDO_AUTHORITY || value.n != 0)))
 		return false;
 	t->pseudo[which].is_there = true;
-	t->pseudo[which].is_cut = value.n > room;
-	t->pseudo[which].n = (uint32_t)(value.n < room ? value.n : room);
+	t->pseudo[which].is_cut = value.n > left;
+	t->pseudo[which].n = (uint32_t)(value.n < left ? value.n : left);
 	t->tail -= t->pseudo[which].n;
 	t->pseudo[which].at = t->tail;
 	memcpy(t->buf->bytes + t->tail, value.p, t->pseudo[which].n);
@@ -332,6 +370,10 @@ h2_to_text_field(struct h2_to_text *t, struct slice name, struct slice value)
 
 	if (name.n > 0 && name.p[0] == ':')
 		return take_pseudo_named(t, name, value);
+	if (!t->is_full && t->buf->w + t->crumbs_n > t->most)
+		fill(t);
+	if (t->is_full)
+		return true;
 	if (!is_name(name) || !is_value(value) || !begin_fields(t))
 		return false;
 	t->n_fields++;
@@ -385,6 +427,7 @@ h2_to_text_end(struct h2_to_text *t, bool is_end, const char *key, bool *ret_is_
 	*ret_is_chunked = false;
 	if (!begin_fields(t))
 		return false;
+	put_crumbs(t);
 	is_framed = t->has_length || t->is_upgrade;
 	if (t->kind == H2_HEAD_TRAILERS)
 		return true;

@@ -5,7 +5,8 @@
  * who reads the text (http1/parser.h); here counts what the text cannot say, and that nothing in a name or a value
  * ends a line.
  *
- * A head that is longer than the buffer has no end: the buffer is full then, which is more than any limit of a head.
+ * A head that is longer than it may be has no end: the buffer is full then, which is more than any limit of a head. A field
+ * costs what it is long, and nothing behind that: HPACK says one of 4 KiB with one byte.
  */
 #ifndef TG_HTTP2_TO_TEXT_H
 #define TG_HTTP2_TO_TEXT_H
@@ -38,8 +39,9 @@ enum h2_pseudo {
 struct h2_to_text {
 	struct buf *buf;
 	enum h2_head_kind kind;
+	uint32_t most; /* bytes of the text, set after the begin: beyond it no field is looked at any more */
 	bool has_line; /* the first line is written: no pseudo field may come any more */
-	bool is_full;
+	bool is_full;  /* it is too long, whatever else comes */
 	bool has_length;
 	bool has_host;
 	bool to_head;      /* an answer to HEAD has no body */
@@ -51,6 +53,7 @@ struct h2_to_text {
 	uint32_t
 		tail; /* values of pseudo fields are kept from here on, until the first line is written */
 	uint32_t cookie_at;    /* end of the value of the Cookie line; 0: there is none */
+	uint32_t crumbs_n;     /* bytes of what belongs there too: the last of the buffer, backwards */
 	uint32_t authority_at; /* in the text */
 	uint32_t n_fields;
 	struct {

@@ -135,6 +135,58 @@ cookies_become_one_line(void **state)
 	(void)state;
 	gives(H2_HEAD_REQUEST, true, GET "|cookie=a=1|x=y|cookie=b=2|cookie=c=3",
 	      "GET /a?b HTTP/1.1\r\nhost: example.org\r\ncookie: a=1; b=2; c=3\r\nx: y\r\n\r\n");
+	gives(H2_HEAD_REQUEST, false, GET "|cookie=a|cookie=|cookie=b",
+	      "GET /a?b HTTP/1.1\r\nhost: example.org\r\ncookie: a; ; b\r\n"
+	      "transfer-encoding: chunked\r\n\r\n");
+}
+
+/* However many there are behind however much: to the last byte of the buffer, and one more. */
+static void
+cookies_fill_a_buffer(void **state)
+{
+	static char value[20000];
+	struct made m;
+	uint32_t left;
+
+	(void)state;
+	memset(value, 'v', sizeof(value));
+	for (uint32_t more = 0; more < 2; more++) {
+		begin(&m, H2_HEAD_REQUEST, false);
+		fields(&m, GET "|cookie=first");
+		m.is_good = h2_to_text_field(&m.t, text("x"), (struct slice){value, sizeof(value)});
+		left = buf_room(m.buf) - 2;
+		for (; left > 6; left -= 3)
+			m.is_good &= h2_to_text_field(&m.t, text("cookie"), text("c"));
+		m.is_good &= h2_to_text_field(&m.t, text("cookie"),
+					      (struct slice){"last", left - 2 + more});
+		end(&m, true);
+		assert_true(m.is_good);
+		assert_int_equal(m.t.is_full, more == 1);
+		assert_int_equal(buf_room(m.buf), 0);
+		if (more == 0) {
+			assert_non_null(memmem(buf_data(m.buf), 60, "cookie: first; c; c; c", 22));
+			assert_memory_equal(buf_data(m.buf) + buf_len(m.buf) - 8, "vvvv\r\n\r\n",
+					    8);
+		}
+		made_free(&m);
+	}
+}
+
+/* Nothing is looked at behind that, not even whether it is well formed. */
+static void
+what_is_longer_than_it_may_be_has_no_end(void **state)
+{
+	struct made m;
+
+	(void)state;
+	begin(&m, H2_HEAD_REQUEST, false);
+	m.t.most = 60;
+	fields(&m, GET "|x=0123456789012345678901234567890123456789|A=b");
+	assert_int_equal(m.t.n_fields, 1);
+	end(&m, true);
+	assert_true(m.is_good);
+	assert_int_equal(buf_room(m.buf), 0);
+	made_free(&m);
 }
 
 /* RFC 8441 */
@@ -311,6 +363,8 @@ main(void)
 		cmocka_unit_test(requests_become_text),
 		cmocka_unit_test(the_host_has_one_name),
 		cmocka_unit_test(cookies_become_one_line),
+		cmocka_unit_test(cookies_fill_a_buffer),
+		cmocka_unit_test(what_is_longer_than_it_may_be_has_no_end),
 		cmocka_unit_test(connect_for_a_protocol_becomes_an_upgrade),
 		cmocka_unit_test(answers_become_text),
 		cmocka_unit_test(trailers_are_lines),
