@@ -723,13 +723,24 @@ stream_abort(struct conn *c)
 	stream_of(c->filter)->is_aborted = true;
 }
 
-/* What of it is of no use to anybody is not sent, nor received. */
+/* A tunnel is no exchange that its answer ends: what was taken of it goes out, where the other side has room for it. */
+static bool
+is_last_word(const struct h2_stream *st)
+{
+	nghttp2_session *ng = st->session->ng;
+
+	return st->is_upgrade && st->is_whole &&
+	       (int64_t)st->out.n <= nghttp2_session_get_stream_remote_window_size(ng, st->id) &&
+	       (int64_t)st->out.n <= nghttp2_session_get_remote_window_size(ng);
+}
+
+/* What of it is of no use to anybody is not sent, nor received. With the reset goes what is left in `out`. */
 static void
 give_up(struct h2_stream *st)
 {
 	if (st->id < 0) {
 		stream_put(st);
-	} else if (!st->is_whole || !st->in_has_end) {
+	} else if (!st->in_has_end || (!st->is_ended && !is_last_word(st))) {
 		(void)nghttp2_submit_rst_stream(st->session->ng, NGHTTP2_FLAG_NONE, st->id,
 						NGHTTP2_CANCEL);
 		h2_session_wake(st->session);

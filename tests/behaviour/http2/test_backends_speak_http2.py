@@ -278,6 +278,16 @@ def test_an_early_answer_needs_no_more_of_the_request(site, h2_backends):
     assert tg.exchange(client.get("/next")).status == 413 and len(backend.connections) == 1
 
 
+@SPEAKS
+def test_what_an_early_answer_leaves_of_a_request_is_reset(site, h2_backends, speaks):
+    """All of it was taken of the client, and the backend's window stays shut."""
+    backend = h2_backends(lambda exchange: exchange.answer(413, body=b"no"), at_head=True, initial_window_size=0)
+    tg = site(backend)
+    assert ask(tg, speaks, "/early", "POST", b"x" * 1000).status == 413
+    settings.wait_until(lambda: backend.exchanges[0].reset == 8, "CANCEL")
+    assert ask(tg, speaks, "/next").status == 413 and len(backend.connections) == 1
+
+
 def test_a_backend_of_http11_is_told_and_gets_no_request(site, recording_backend):
     backend = recording_backend()
     tg = site(backend)
