@@ -29,6 +29,7 @@ struct back {
 	TAILQ_ENTRY(back) sibling; /* of those that the same one carries */
 	uint64_t heard_before;	  /* bytes that it had received by then */
 	struct mono begun;	  /* then */
+	bool is_waiting;	  /* for its carrier to take it: with CONN_CONNECTING */
 	const char *protocol;	  /* that TLS is to agree on; static; NULL: any */
 	struct mono idle_since; /* the last time it became idle; unset: never */
 	unsigned generation;    /* home->generation when it connected */

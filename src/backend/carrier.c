@@ -29,10 +29,12 @@ struct carrier {
 	struct back *line; /* NULL: closed */
 	struct h2_session session;
 	struct carried backs;
+	unsigned n_waiting; /* of these */
 	enum carrier_state state;
-	bool is_retired; /* takes no more */
-	bool is_idle;    /* counted as such */
-	bool is_refused; /* its TLS: see back_is_refused() */
+	bool is_retired;  /* takes no more */
+	bool allows_none; /* so far: it has never allowed any */
+	bool is_idle;     /* counted as such */
+	bool is_refused;  /* its TLS: see back_is_refused() */
 	uint8_t tls_version;
 	int failure; /* of connecting: -TG_EIO with `error`, or -TG_EPROTO */
 	int error;
@@ -181,6 +183,30 @@ has_room(const struct carrier *c)
 	return !c->is_retired && c->session.n_streams < most_of(c);
 }
 
+/* `b` is one of its streams. */
+static void
+join(struct carrier *c, struct back *b)
+{
+	b->carrier = c;
+	b->heard_before = c->session.received;
+	b->begun = loop_now(worker_of(c)->loop);
+	b->is_waiting = c->state != CARRIER_OPEN || c->session.n_streams > most_of(c);
+	if (b->is_waiting) {
+		b->conn.flags |= CONN_CONNECTING;
+		c->n_waiting++;
+	}
+	TAILQ_INSERT_TAIL(&c->backs, b, sibling);
+	set_idle(c, false);
+}
+
+static void
+stop_waiting(struct carrier *c, struct back *b)
+{
+	b->is_waiting = false;
+	b->conn.flags &= ~CONN_CONNECTING;
+	c->n_waiting--;
+}
+
 /* False: no memory. */
 static bool
 put_on(struct carrier *c, struct back *b)
@@ -189,52 +215,95 @@ put_on(struct carrier *c, struct back *b)
 		errno = ENOMEM;
 		return false;
 	}
-	if (c->state != CARRIER_OPEN)
-		b->conn.flags |= CONN_CONNECTING;
-	b->carrier = c;
-	b->heard_before = c->session.received;
-	b->begun = loop_now(worker_of(c)->loop);
-	TAILQ_INSERT_TAIL(&c->backs, b, sibling);
-	set_idle(c, false);
+	join(c, b);
 	return true;
 }
 
 static struct carrier *carrier_find(struct worker_backend *home, const struct addr *to);
+
+/* The last of those that wait for it. */
+static void
+move_last(struct carrier *c, struct carrier *other)
+{
+	struct back *b = TAILQ_LAST(&c->backs, carried);
+
+	stop_waiting(c, b);
+	TAILQ_REMOVE(&c->backs, b, sibling);
+	h2_stream_move(&b->conn, &other->session);
+	join(other, b);
+	if (!b->is_waiting)
+		conn_tell(&b->conn, CONN_WRITABLE);
+}
 
 /* Of those that have waited for it the backend has no room for these: they wait for another one. */
 static void
 move_excess(struct carrier *c)
 {
 	unsigned most = most_of(c);
-	struct back *b;
 
-	c->home->carrier_streams = most;
-	while (most > 0 && c->session.n_streams > most) {
+	while (c->n_waiting > 0 && c->session.n_streams > most) {
 		struct carrier *other = carrier_find(c->home, &c->line->to);
 
-		if (other == NULL)
+		if (other == NULL || other->allows_none)
 			return;
-		b = TAILQ_LAST(&c->backs, carried);
-		TAILQ_REMOVE(&c->backs, b, sibling);
-		conn_close(&b->conn);
-		if (!put_on(other, b)) {
-			TAILQ_INSERT_TAIL(&c->backs, b, sibling);
-			return;
-		}
+		move_last(c, other);
 	}
+}
+
+/* Those that wait, as far as there is room. */
+static void
+admit(struct carrier *c)
+{
+	unsigned most = most_of(c);
+	struct back *b;
+
+	TAILQ_FOREACH (b, &c->backs, sibling) {
+		if (c->n_waiting == 0 || c->session.n_streams - c->n_waiting >= most)
+			return;
+		if (!b->is_waiting)
+			continue;
+		stop_waiting(c, b);
+		conn_tell(&b->conn, CONN_WRITABLE);
+	}
+}
+
+/* They are told what became of it when they ask: that nothing of them was processed. */
+static void
+let_go(struct carrier *c)
+{
+	struct back *b;
+
+	TAILQ_FOREACH (b, &c->backs, sibling) {
+		if (!b->is_waiting)
+			continue;
+		stop_waiting(c, b);
+		conn_tell(&b->conn, CONN_WRITABLE);
+	}
+}
+
+/* What the backend allows has changed, or there is room again. */
+static void
+settle(struct carrier *c)
+{
+	if (c->session.is_going) {
+		let_go(c);
+		return;
+	}
+	if (most_of(c) == 0)
+		return;
+	if (c->allows_none) {
+		c->allows_none = false;
+		c->home->carrier_streams = most_of(c);
+		move_excess(c);
+	}
+	admit(c);
 }
 
 static void
 open_up(struct carrier *c)
 {
-	struct back *b;
-
 	c->state = CARRIER_OPEN;
-	move_excess(c);
-	TAILQ_FOREACH (b, &c->backs, sibling) {
-		b->conn.flags &= ~CONN_CONNECTING;
-		conn_tell(&b->conn, CONN_WRITABLE);
-	}
+	c->allows_none = true;
 }
 
 static void
@@ -244,8 +313,11 @@ run(struct carrier *c)
 
 	if (result == H2_GOES_ON && c->state == CARRIER_GREETING && c->session.has_settings)
 		open_up(c);
-	if (result == H2_GOES_ON)
+	if (result == H2_GOES_ON) {
+		if (c->state == CARRIER_OPEN && (c->n_waiting > 0 || c->allows_none))
+			settle(c);
 		return;
+	}
 	if (c->state == CARRIER_GREETING)
 		fail_greeting(c, ECONNRESET);
 	else
@@ -329,13 +401,18 @@ carrier_new(struct worker_backend *home, const struct addr *to)
 static struct carrier *
 carrier_find(struct worker_backend *home, const struct addr *to)
 {
+	struct carrier *shut = NULL;
 	struct carrier *c;
 
 	TAILQ_FOREACH (c, &home->carriers, link) {
-		if (has_room(c) && addr_equal(&c->line->to, to))
+		if (c->is_retired || c->session.is_going || !addr_equal(&c->line->to, to))
+			continue;
+		if (has_room(c))
 			return c;
+		if (c->allows_none)
+			shut = c;
 	}
-	return carrier_new(home, to);
+	return shut != NULL ? shut : carrier_new(home, to);
 }
 
 /* for who uses it */
@@ -405,7 +482,7 @@ carrier_connected(const struct back *b)
 		errno = c->error != 0 ? c->error : ECONNRESET;
 		return c->failure != 0 ? c->failure : -TG_EIO;
 	}
-	return c->state == CARRIER_OPEN ? 0 : -TG_EAGAIN;
+	return b->is_waiting ? -TG_EAGAIN : 0;
 }
 
 void
@@ -454,12 +531,16 @@ carrier_leave(struct back *b)
 	struct carrier *c = b->carrier;
 
 	TAILQ_REMOVE(&c->backs, b, sibling);
+	if (b->is_waiting)
+		c->n_waiting--;
 	if (c->state == CARRIER_CLOSED) {
 		free_when_left(c);
 		return;
 	}
 	if (was_silent(c, b))
 		c->is_retired = true;
+	if (c->state == CARRIER_OPEN && c->n_waiting > 0)
+		settle(c);
 	if (!TAILQ_EMPTY(&c->backs))
 		return;
 	if (may_rest(c))

@@ -8,6 +8,10 @@
  * A carrier has a back of its own for its line (backend/back.h: connecting, TLS, counters), a client's session over it
  * (http2/session.h), and a list of backs that are streams of that. It belongs to its worker_backend, and is freed with the last of them.
  *
+ * A back waits, as for a connection, until its carrier is OPEN and the backend allows one more. What has no room then goes to another
+ * carrier, and where none can be made it goes on waiting. A backend whose first SETTINGS allow none is given no other carrier:
+ * who comes waits for that one to allow some.
+ *
  * Bounds: a carrier is made only where those there are have no room: max_streams of the service, and what the backend
  * allows. One without exchanges counts as an idle connection and rests as long. So a worker has at most as many as it has
  * exchanges, and idle ones as of HTTP/1.1.

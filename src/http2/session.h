@@ -135,5 +135,7 @@ void h2_stream_open(struct h2_stream *stream, struct conn *c, watch_cb *cb);
  * certain that nothing of it was processed (RFC 9113 8.7) a connection that is reset has CONN_UNPROCESSED. False: no memory.
  */
 TG_MUST_CHECK bool h2_stream_ask(struct h2_session *s, struct conn *c, watch_cb *cb);
+/* A client's to which nothing was written, and whose session is open, goes to another session of the same worker. */
+void h2_stream_move(struct conn *c, struct h2_session *to);
 
 #endif

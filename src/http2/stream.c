@@ -100,6 +100,19 @@ h2_stream_ask(struct h2_session *s, struct conn *c, watch_cb *cb)
 	return true;
 }
 
+void
+h2_stream_move(struct conn *c, struct h2_session *to)
+{
+	struct h2_stream *st = stream_of(c->filter);
+
+	LIST_REMOVE(st, link);
+	st->session->n_streams--;
+	st->session = to;
+	LIST_INSERT_HEAD(&to->streams, st, link);
+	to->n_streams++;
+	c->fd = to->carrier->fd;
+}
+
 /* what comes */
 
 static void

@@ -90,11 +90,11 @@ class Connection:
         self.lock = threading.RLock()
         self.exchanges = {}
         self.is_over = threading.Event()
+        self.is_greeted = threading.Event()  # our SETTINGS are known to the other side
         self.has_goaway = False
         self.failed = None
         self.state = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=False, header_encoding=None, validate_outbound_headers=False))
-        self.state.local_settings = h2.settings.Settings(client=False, initial_values=backend.settings)
 
     def do(self, work):
         with self.lock:
@@ -116,6 +116,7 @@ class Connection:
 
     def run(self):
         try:
+            self.state.local_settings = h2.settings.Settings(client=False, initial_values=self.backend.greeting(self))
             self.do(lambda state: state.initiate_connection())
             while piece := self.sock.recv(65536):
                 with self.lock:
@@ -151,6 +152,8 @@ class Connection:
                 backend.handler(made)
         elif isinstance(event, h2.events.StreamReset):
             self.exchanges[event.stream_id].reset = event.error_code
+        elif isinstance(event, h2.events.SettingsAcknowledged):
+            self.is_greeted.set()
         elif isinstance(event, h2.events.ConnectionTerminated):
             self.has_goaway = True
         elif isinstance(event, (h2.events.WindowUpdated, h2.events.RemoteSettingsChanged)):
@@ -184,6 +187,16 @@ class H2Backend:
             except OSError:
                 return
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def greeting(self, conn):
+        """The SETTINGS that this connection begins with; nothing is said before."""
+        return self.settings
+
+    def allow(self, n):
+        """MAX_CONCURRENT_STREAMS from now on."""
+        self.settings = {**self.settings, MAX_STREAMS: n}
+        for conn in self.connections:
+            conn.do(lambda state: state.update_settings({MAX_STREAMS: n}))
 
     def serve(self, sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -134,6 +134,58 @@ def test_what_a_backend_allows_is_kept(site, h2_backends):
     assert {peer.answer(stream).status for stream in streams} == {200}
 
 
+def test_what_has_waited_goes_where_room_is_by_then(site, h2_backends):
+    """One of two waits for the second connection, which takes one; by then the first, which is open, has room again."""
+    greets = threading.Event()
+
+    def greeting(conn):
+        at = backend.connections.index(conn)
+        if at > 0:
+            greets.wait(settings.TIMEOUT)
+        return {h2_backend.MAX_STREAMS: 1 if at == 1 else 2}
+    backend = h2_backends(lambda exchange: None)
+    backend.greeting = greeting
+    tg = site(backend, ' timeouts = { connect = "10m"; };')
+    peer = tg.dial()
+    streams = []
+    for i in range(2):
+        streams.append(peer.request(f"/{i}"))
+        backend.wait_exchanges(i + 1)
+    streams += [peer.request(f"/{i}") for i in range(2, 5)]
+    settings.wait_until(lambda: len(backend.connections) == 3, "the second is full, too")
+    for stream, made in zip(streams, list(backend.exchanges)):
+        made.answer()
+        assert peer.answer(stream).status == 200
+    backend.handler = echo
+    greets.set()
+    assert {peer.answer(stream).status for stream in streams[2:]} == {200}
+    where = {made.path: backend.connections.index(made.conn) for made in backend.exchanges}
+    assert where == {"/0": 0, "/1": 0, "/2": 1, "/3": 0, "/4": 2}
+
+
+def test_a_backend_that_allows_none_is_waited_for(site, h2_backends):
+    backend = h2_backends(echo, max_concurrent_streams=0)
+    tg = site(backend, ' timeouts = { connect = "10m"; };')
+    peer = tg.dial()
+    streams = [peer.request("/0")]
+    settings.wait_until(lambda: backend.connections, "a connection")
+    assert backend.connections[0].is_greeted.wait(settings.TIMEOUT)
+    streams += [peer.request(f"/{i}") for i in range(1, 5)]
+    peer.wait_ping()
+    assert backend.exchanges == []
+    backend.allow(5)
+    assert {peer.answer(stream).status for stream in streams} == {200}
+    assert len(backend.connections) == 1
+
+
+def test_a_backend_that_allows_none_fails_as_one_that_does_not_connect(site, h2_backends):
+    backend = h2_backends(echo, max_concurrent_streams=0)
+    tg = site(backend, ' retry = { attempts = 0; }; timeouts = { connect = "50ms"; };')
+    assert tg.exchange(client.post(b"x", "/none")).status == 504
+    told = tg.access.wait(path="/none")
+    assert (told["end"], backend.exchanges) == ("connect-timeout", [])
+
+
 @pytest.mark.parametrize("how", ["goaway", "refused"])
 def test_what_was_not_processed_is_sent_once_more(site, h2_backends, how):
     def handle(exchange):
