@@ -557,14 +557,22 @@ feed(struct h2_session *s, const void *p, size_t n)
 	return used == (ssize_t)n ? 0 : -1;
 }
 
+/* What comes makes us say something; who does not read that has to wait with more. */
+static bool
+takes_more(const struct h2_session *s)
+{
+	return !s->is_calmed && nghttp2_session_want_read(s->ng) != 0 &&
+	       nghttp2_session_get_outbound_queue_size(s->ng) <
+		       2 * ((size_t)s->limits.streams + ACKS_MAX);
+}
+
 /* -1: the carrier ended or failed. */
 static int
 read_some(struct h2_session *s, struct buf *b)
 {
 	unsigned rounds = ROUNDS;
 
-	while (!s->is_calmed && (s->carrier->flags & CONN_READABLE) != 0 &&
-	       nghttp2_session_want_read(s->ng) != 0) {
+	while ((s->carrier->flags & CONN_READABLE) != 0 && takes_more(s)) {
 		ssize_t n;
 
 		if (rounds-- == 0) {
@@ -608,6 +616,8 @@ h2_session_run(struct h2_session *s)
 	}
 	if (rc == 0)
 		rc = write_all(s);
+	if (rc == 0 && (s->carrier->flags & CONN_READABLE) != 0 && takes_more(s))
+		h2_session_wake(s);
 	return rc < 0 ? H2_FAILED : judge(s);
 }
 

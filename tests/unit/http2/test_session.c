@@ -178,7 +178,7 @@ talk(void)
 }
 
 static int
-setup(void **state)
+setup_silent(void **state)
 {
 	static const struct h2_limits limits = {
 		.streams = 4,
@@ -202,6 +202,13 @@ setup(void **state)
 	assert_int_equal(conn_open(&s.carrier, s.loop, fds[0], on_carrier), 0);
 	assert_int_equal(h2_session_open(&s.session, s.shared, &limits, &ops, &s.carrier), 0);
 	client_new();
+	return 0;
+}
+
+static int
+setup(void **state)
+{
+	(void)setup_silent(state);
 	talk();
 	return 0;
 }
@@ -490,6 +497,59 @@ a_flood_ends_it(void **state)
 	assert_int_equal(s.result, H2_OVER);
 }
 
+/* A frame, behind n bytes at `to`; with it. */
+static size_t
+raw(char *to, size_t n, uint8_t type, uint32_t id, const char *payload, uint8_t payload_n)
+{
+	unsigned char head[9] = {0, 0, payload_n, type, type == NGHTTP2_HEADERS ? 5 : 0};
+
+	head[7] = (unsigned char)(id >> 8);
+	head[8] = (unsigned char)id;
+	memcpy(to + n, head, sizeof(head));
+	memcpy(to + n + sizeof(head), payload, payload_n);
+	return n + sizeof(head) + payload_n;
+}
+
+static size_t
+raw_requests(char *to, size_t n, uint32_t from, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		n = raw(to, n, NGHTTP2_HEADERS, from + 2 * i, "\x82\x84\x86\x41\1x", 6);
+	return n;
+}
+
+/* Requests that are to be refused, and nothing of that is read, not even the SETTINGS. */
+static void
+who_does_not_read_is_not_read(void **state)
+{
+	static char bytes[65536];
+	size_t n;
+
+	(void)state;
+	fake_write(s.far, TG_H2_PREFACE, TG_H2_PREFACE_N);
+	n = raw(bytes, 0, NGHTTP2_SETTINGS, 0, "\0\4\x40\0\0\0", 6);
+	n = raw(bytes, n, NGHTTP2_WINDOW_UPDATE, 0, "\x40\0\0\0", 4);
+	fake_write(s.far, bytes, raw_requests(bytes, n, 1, 4));
+	fake_turn(s.loop);
+	assert_int_equal(s.n_requests, 4);
+	says(&s.requests[0], "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+	while (conn_send(&s.requests[0], bytes, sizeof(bytes)) > 0)
+		fake_turn(s.loop);
+	for (uint32_t i = 0; i < 20; i++) {
+		fake_write(s.far, bytes, raw_requests(bytes, 0, 9 + 200 * i, 100));
+		fake_turn(s.loop);
+	}
+	assert_in_range(nghttp2_session_get_outbound_queue_size(s.session.ng), 100, 500);
+	assert_int_equal(s.calmed, 0);
+	/* When it reads, it is read. */
+	for (int i = 0; i < 100 && s.calmed == 0; i++) {
+		while (recv(s.far, bytes, sizeof(bytes), 0) > 0)
+			fake_turn(s.loop);
+		fake_turn(s.loop);
+	}
+	assert_int_equal(s.calmed, 1);
+}
+
 static void
 what_nobody_takes_is_given_up(void **state)
 {
@@ -528,6 +588,8 @@ main(void)
 		TEST(the_rest_of_an_answered_request_is_not_wanted),
 		TEST(a_drain_ends_with_the_last_request),
 		TEST(a_flood_ends_it),
+		cmocka_unit_test_setup_teardown(who_does_not_read_is_not_read, setup_silent,
+						teardown),
 		TEST(what_nobody_takes_is_given_up),
 	};
 
