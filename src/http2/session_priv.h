@@ -51,6 +51,7 @@ struct h2_stream {
 	bool is_client;
 	bool asks_upgrade; /* client: by CONNECT; what the answer says of it is in is_upgrade */
 	char accept[H2_WEBSOCKET_ACCEPT + 1];
+	uint8_t n_interim; /* client: heads before that */
 	bool has_answer;   /* client: the final head came */
 	bool is_begun;	   /* client: its head is sent */
 	bool is_refused;   /* client: the other side has not looked at it */
@@ -76,7 +77,7 @@ struct h2_shared {
 
 /* NULL: no memory. */
 struct h2_stream *h2_stream_get(struct h2_session *s, int32_t id);
-/* The text of its head. False: no memory. */
+/* The text of its head. False: no memory, or too many came before the answer. */
 bool h2_stream_add_head(struct h2_stream *st, const struct h2_to_text *t, bool is_chunked);
 bool h2_stream_add_data(struct h2_stream *st, const void *p, size_t n);
 bool h2_stream_add_trailers(struct h2_stream *st, struct buf **lines);

@@ -11,6 +11,10 @@
 /* Trailers, and what is left of a head that comes in pieces. */
 #define TEXT_MAX TG_BUF_LARGE_BYTES
 
+/* Heads before an answer, and what of them waits to be read. */
+#define INTERIM_MAX   32u
+#define INTERIM_BYTES TG_BUF_LARGE_BYTES
+
 static const struct conn_filter_ops stream_ops;
 
 static struct h2_stream *
@@ -122,18 +126,29 @@ tell_readable(struct h2_stream *st)
 		conn_tell(st->filter.conn, CONN_READABLE);
 }
 
+/* They come faster than they are read. */
+static bool
+has_room_for_interim(struct h2_stream *st, uint32_t n)
+{
+	return ++st->n_interim <= INTERIM_MAX && n <= INTERIM_BYTES - st->text_n;
+}
+
 bool
 h2_stream_add_head(struct h2_stream *st, const struct h2_to_text *t, bool is_chunked)
 {
+	bool is_final = t->status >= 200 || t->status == 101;
+
+	if (st->is_client && !is_final && !has_room_for_interim(st, buf_len(t->buf)))
+		return false;
 	if (!h2_fifo_put(&st->in, bufs_of(st), buf_data(t->buf), buf_len(t->buf)))
 		return false;
 	st->text_n += buf_len(t->buf);
 	if (st->is_client)
-		st->has_answer = t->status >= 200 || t->is_upgrade;
+		st->has_answer = is_final;
 	else
 		st->to_head = t->is_head_method;
 	st->in_is_chunked = is_chunked;
-	st->is_upgrade = t->is_upgrade;
+	st->is_upgrade = t->is_upgrade && (is_final || !st->is_client);
 	tell_readable(st);
 	return true;
 }

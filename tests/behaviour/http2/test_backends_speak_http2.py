@@ -280,6 +280,18 @@ def test_content_length_must_be_right(site, h2_backends, length, sent):
     assert tg.access.wait(path="/length")["end"] in ("answer-cut", "bad-answer", "empty-answer")
 
 
+def test_interim_answers_are_bounded(site, h2_backends):
+    """At once, of one byte for 4 KB."""
+    hints = [(":status", "103"), *[("x-hint", "v" * 3900)] * 10]
+
+    def handle(exchange):
+        exchange.conn.do(lambda state: [state.send_headers(exchange.stream, hints) for _ in range(1000)])
+    tg = site(h2_backends(handle))
+    before = tg.rss_bytes()
+    assert tg.dial().exchange("/hints").status == 502
+    assert tg.rss_bytes() - before < 8 << 20
+
+
 def test_a_slow_client_holds_nobody_up(site, h2_backends):
     """Its answer stops at its own window, and others on the same connection go on."""
     size = 3_000_000
@@ -356,7 +368,10 @@ UPGRADE = client.get("/ws", extra=b"Connection: Upgrade\r\nUpgrade: websocket\r\
 @SPEAKS
 def test_a_websocket_is_a_stream(site, h2_backends, speaks):
     """RFC 8441; the key and its answer are the example of RFC 6455 1.3."""
-    backend = h2_backends(lambda exchange: exchange.head(200), at_head=True, enable_connect_protocol=1)
+    def take(exchange):
+        exchange.interim(103)
+        exchange.head(200)
+    backend = h2_backends(take, at_head=True, enable_connect_protocol=1)
     backend.on_data = lambda exchange, data: exchange.data(data.upper())
     tg = site(backend)
     if speaks == "http1":
