@@ -699,7 +699,7 @@ h2_stream_closed(struct h2_stream *st, bool is_reset)
 		return;
 	}
 	h2_fifo_drop(&st->out, bufs_of(st));
-	if (!is_reset && st->is_ended && (st->in_has_end || !st->is_client))
+	if (!is_reset && st->is_ended && st->in_has_end)
 		return;
 	/* RFC 9113 8.1: an answer is whole, also where the rest of its request is not wanted. */
 	if (st->is_client && st->in_has_end) {

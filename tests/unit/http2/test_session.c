@@ -243,6 +243,7 @@ struct sending {
 	const char *p;
 	size_t n;
 	bool has_trailers;
+	bool is_open; /* behind that comes more, some day */
 };
 
 static ssize_t
@@ -254,10 +255,12 @@ on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length, uint32_t *
 	nghttp2_nv trailer = nv("x-check", "ok");
 
 	(void)user;
+	if (n == 0 && sending->is_open)
+		return NGHTTP2_ERR_DEFERRED;
 	memcpy(buf, sending->p, n);
 	sending->p += n;
 	sending->n -= n;
-	if (sending->n > 0)
+	if (sending->n > 0 || sending->is_open)
 		return (ssize_t)n;
 	*flags |= NGHTTP2_DATA_FLAG_EOF;
 	if (sending->has_trailers) {
@@ -370,6 +373,25 @@ a_reset_is_seen_as_one(void **state)
 	assert_int_equal(conn_recv(&s.requests[0], &byte, 1), -TG_EIO);
 	assert_int_equal(conn_send(&s.requests[0], "x", 1), -TG_EIO);
 	assert_int_equal(s.events[H2_EVENT_RESET_IN], 1);
+}
+
+/* Whatever its code: nothing more comes, where the end had not. */
+static void
+a_reset_behind_the_answer_is_seen(void **state)
+{
+	struct sending body = {.p = "x", .n = 1, .is_open = true};
+	int32_t id;
+
+	(void)state;
+	id = ask("POST", &body);
+	says(&s.requests[0], "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	talk();
+	assert_int_equal(s.n_ended, 1);
+	assert_false(conn_is_reset(&s.requests[0]));
+	assert_int_equal(
+		nghttp2_submit_rst_stream(s.client, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR), 0);
+	talk();
+	assert_true(conn_is_reset(&s.requests[0]));
 }
 
 /* answers */
@@ -582,6 +604,7 @@ main(void)
 		TEST(a_body_without_a_length_is_in_chunks),
 		TEST(a_window_opens_with_what_is_read),
 		TEST(a_reset_is_seen_as_one),
+		TEST(a_reset_behind_the_answer_is_seen),
 		TEST(an_answer_may_come_in_any_pieces),
 		TEST(an_answer_waits_for_the_window),
 		TEST(an_answer_that_is_cut_is_reset_behind_what_was_taken),
