@@ -180,11 +180,18 @@ h2_stream_add_trailers(struct h2_stream *st, struct buf **lines)
 	return true;
 }
 
+/* Its text does not say where it ends; or says it, and nghttp2 does not look: of answers to CONNECT. */
+static bool
+ends_by_itself(const struct h2_stream *st)
+{
+	return st->is_upgrade || (st->asks_upgrade && !st->in_is_chunked);
+}
+
 void
 h2_stream_end(struct h2_stream *st)
 {
 	st->in_has_end = true;
-	if (st->in_is_chunked || st->is_upgrade)
+	if (st->in_is_chunked || ends_by_itself(st))
 		tell_readable(st);
 }
 
@@ -321,7 +328,7 @@ take(struct h2_stream *st, unsigned char *p, size_t n, size_t *ret)
 static bool
 has_input(const struct h2_stream *st)
 {
-	return st->in.n > 0 || st->frame_at < st->frame_n || (st->is_upgrade && st->in_has_end);
+	return st->in.n > 0 || st->frame_at < st->frame_n || (ends_by_itself(st) && st->in_has_end);
 }
 
 static ssize_t

@@ -414,6 +414,14 @@ def test_a_websocket_that_is_not_taken(site, h2_backends, how):
         ("CONNECT", "websocket") if how == "refused" else ("GET", None))
 
 
+def test_a_refusal_of_a_websocket_that_is_short_is_cut(site, h2_backends):
+    tg = site(h2_backends(lambda exchange: exchange.answer(403, [("content-length", "30")], b"abc"), at_head=True,
+                          enable_connect_protocol=1))
+    answer = tg.exchange(UPGRADE)
+    assert (answer.status, answer.complete) == (403, False)
+    assert tg.access.wait(path="/ws")["end"] == "answer-cut"
+
+
 @pytest.mark.parametrize("protocols", [["h2"], ["http/1.1"], []])
 def test_tls_must_agree_on_it(site, h2_backends, authority, protocols):
     certificate = authority.issue("b.example")
