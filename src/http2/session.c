@@ -77,14 +77,22 @@ give(struct h2_session *s, enum h2_calm calm, uint32_t n)
 	h2_budget_give(&s->budgets[calm], n);
 }
 
+/* It begins: what nobody reads has no other end. */
 static void
 on_data_frame(struct h2_session *s, const nghttp2_frame_hd *hd)
 {
 	tell(s, H2_EVENT_DATA);
 	if (hd->length == 0 && (hd->flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		spend(s, H2_CALM_EMPTY_DATA);
-	else
+}
+
+static void
+on_whole_data_frame(struct h2_session *s, const nghttp2_data *data)
+{
+	if (data->hd.length > data->padlen)
 		give(s, H2_CALM_PINGS, 1);
+	else if (data->hd.length > 0 && (data->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+		spend(s, H2_CALM_EMPTY_DATA);
 }
 
 static void
@@ -383,6 +391,8 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 		s->has_settings = true;
 	if (frame->hd.type == NGHTTP2_GOAWAY)
 		s->is_going = true;
+	if (frame->hd.type == NGHTTP2_DATA)
+		on_whole_data_frame(s, &frame->data);
 	if (frame->hd.type == NGHTTP2_DATA && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
 		st = find_stream(s, frame->hd.stream_id);
 		if (st != NULL)

@@ -84,6 +84,13 @@ def empty_data(peer):
         peer.try_send(frames.DataFrame(stream, b""))
 
 
+def padded_data(peer):
+    """It has a length, and moves nothing; nor does it allow PING."""
+    stream = peer.request("/slow", method="POST", end=False)
+    for _ in range(30):
+        peer.try_send(frames.DataFrame(stream, b"", flags=["PADDED"]))
+
+
 def priority(peer):
     for _ in range(30):
         peer.try_send(frames.PriorityFrame(peer.next_stream, depends_on=0, stream_weight=7))
@@ -94,8 +101,9 @@ def window_updates(peer):
         peer.try_send(frames.WindowUpdateFrame(0, 1))
 
 
-CASES = {"resets": resets, "errors": errors, "errors (431)": heads, "head": packed_head, "continuation": continuation, "settings": many_settings,
-         "pings": pings, "empty-data": empty_data, "priority": priority, "window-updates": window_updates}
+CASES = {"resets": resets, "errors": errors, "errors (431)": heads, "head": packed_head,
+         "continuation": continuation, "settings": many_settings, "pings": pings, "empty-data": empty_data,
+         "empty-data (padded)": padded_data, "priority": priority, "window-updates": window_updates}
 
 
 @pytest.mark.parametrize("reason", CASES)
