@@ -189,12 +189,20 @@ is_method(const struct h2_to_text *t, struct slice method)
 	       slice_equal(pseudo(t, H2_PSEUDO_METHOD), method);
 }
 
-/* RFC 9113 8.5: of the plain one nothing but a method and an authority. */
+/* A token of the registry of RFC 9110 16.7. */
+static bool
+is_protocol(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!http_is_tchar((unsigned char)s.p[i]))
+			return false;
+	return s.n > 0;
+}
+
 static bool
 put_connect_line(struct h2_to_text *t)
 {
-	if (has(t, H2_PSEUDO_SCHEME) || has(t, H2_PSEUDO_PATH) || !has(t, H2_PSEUDO_AUTHORITY) ||
-	    t->pseudo[H2_PSEUDO_AUTHORITY].n == 0)
+	if (!has(t, H2_PSEUDO_AUTHORITY) || t->pseudo[H2_PSEUDO_AUTHORITY].n == 0)
 		return false;
 	PUT_LITERAL(t, "CONNECT ");
 	put_pseudo(t, H2_PSEUDO_AUTHORITY);
@@ -235,15 +243,21 @@ put_upgrade(struct h2_to_text *t)
 static bool
 put_request_line(struct h2_to_text *t)
 {
+	struct slice protocol = pseudo(t, H2_PSEUDO_PROTOCOL);
+	bool has_protocol = has(t, H2_PSEUDO_PROTOCOL);
 	bool is_connect;
 
 	if (!has(t, H2_PSEUDO_METHOD))
 		return false;
 	is_connect = is_method(t, SLICE("CONNECT"));
-	t->is_upgrade = has(t, H2_PSEUDO_PROTOCOL);
 	t->is_head_method = is_method(t, SLICE("HEAD"));
-	if (t->is_upgrade && !is_connect)
+	if (has_protocol && (!is_connect || !is_protocol(protocol)))
 		return false;
+	/* RFC 9113 8.5: of the plain one nothing but a method and an authority. */
+	if (is_connect && !has_protocol && (has(t, H2_PSEUDO_SCHEME) || has(t, H2_PSEUDO_PATH)))
+		return false;
+	/* To what no tunnel leads (http/interpret.h) a CONNECT is one like any other. */
+	t->is_upgrade = has_protocol && !slice_equal_fold(protocol, SLICE("h2c"));
 	if (is_connect && !t->is_upgrade ? !put_connect_line(t) : !put_target(t))
 		return false;
 	PUT_LITERAL(t, " HTTP/1.1\r\n");
@@ -394,6 +408,8 @@ h2_to_text_field(struct h2_to_text *t, struct slice name, struct slice value)
 		/* RFC 9110 9.3.6 */
 		if (t->kind == H2_HEAD_ANSWER && t->is_upgrade && t->status == 101)
 			return true;
+		if (t->kind == H2_HEAD_REQUEST && t->is_upgrade)
+			return false;
 		t->has_length = true;
 		break;
 	case HTTP_FIELD_HOST:
@@ -403,6 +419,9 @@ h2_to_text_field(struct h2_to_text *t, struct slice name, struct slice value)
 	default:
 		break;
 	}
+	/* RFC 8441 5: it is of no use there, and ours follows. */
+	if (t->is_websocket && slice_equal(name, SLICE("sec-websocket-key")))
+		return true;
 	if (t->kind == H2_HEAD_REQUEST && slice_equal(name, SLICE("cookie")))
 		put_cookie(t, value);
 	else

@@ -235,9 +235,9 @@ def test_websockets_by_extended_connect(tidegate, recording_backend):
         backends.echo(conn)
     tg = tidegate(conf.http(recording_backend(serve), listener=h2.LISTENER))
 
-    def connect(peer, path):
+    def connect(peer, path, protocol="websocket"):
         stream = peer.next_stream
-        peer.send(peer.head([(":method", "CONNECT"), (":protocol", "websocket"), *h2.get(path)[1:],
+        peer.send(peer.head([(":method", "CONNECT"), (":protocol", protocol), *h2.get(path)[1:],
                              ("sec-websocket-version", "13")], end=False))
         return stream
     with h2.H2Client(tg.address) as peer:
@@ -255,6 +255,7 @@ def test_websockets_by_extended_connect(tidegate, recording_backend):
         assert tg.access.wait(path="/chat")["status"] == "101"
         assert peer.answer(connect(peer, "/refused")).status == 403
         assert peer.answer(connect(peer, "/not-switched")).status == 502
+        assert peer.answer(connect(peer, "/no-tunnel", "h2c")).status == 501
 
 
 def test_each_stream_waits_for_its_own_backend(tidegate, recording_backend):

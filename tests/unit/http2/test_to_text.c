@@ -189,6 +189,8 @@ what_is_longer_than_it_may_be_has_no_end(void **state)
 	made_free(&m);
 }
 
+#define ASKS ":method=CONNECT|:scheme=http|:path=/|:authority=x|:protocol="
+
 /* RFC 8441 */
 static void
 connect_for_a_protocol_becomes_an_upgrade(void **state)
@@ -205,6 +207,17 @@ connect_for_a_protocol_becomes_an_upgrade(void **state)
 	gives(H2_HEAD_REQUEST, false,
 	      ":method=GET|:protocol=websocket|:scheme=https|:path=/|:authority=x", NULL);
 	gives(H2_HEAD_REQUEST, false, ":method=CONNECT|:protocol=websocket|:authority=x", NULL);
+	/* There is one key, of ours. */
+	gives(H2_HEAD_REQUEST, false, ASKS "websocket|sec-websocket-key=AAAA|a=b",
+	      "GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\nhost: x\r\n"
+	      "a: b\r\nsec-websocket-key: " KEY "\r\n\r\n");
+	/* What would be no upgrade in HTTP/1.1 is none, and no plain GET either. */
+	gives(H2_HEAD_REQUEST, false, ASKS "H2C|http2-settings=AAMA",
+	      "CONNECT x HTTP/1.1\r\nhost: x\r\nhttp2-settings: AAMA\r\n"
+	      "transfer-encoding: chunked\r\n\r\n");
+	gives(H2_HEAD_REQUEST, false, ASKS "foo,h2c", NULL);
+	gives(H2_HEAD_REQUEST, false, ASKS "foo/1", NULL);
+	gives(H2_HEAD_REQUEST, false, ASKS "foo|content-length=5", NULL);
 }
 
 /* An answer to CONNECT for a WebSocket, with 7 bytes behind it where that can be. */
