@@ -321,6 +321,10 @@ stat_backend(const struct admin_source *s, size_t service, size_t backend, struc
 		{TG_STAT_HRSP_2XX, TG_B_STATUS_2XX}, {TG_STAT_HRSP_3XX, TG_B_STATUS_3XX},
 		{TG_STAT_HRSP_4XX, TG_B_STATUS_4XX}, {TG_STAT_HRSP_5XX, TG_B_STATUS_5XX},
 		{TG_STAT_REUSE, TG_B_REUSES},
+		{TG_STAT_H2_TOTAL_CONNECTIONS, TG_B_H2_CONNECTIONS},
+		{TG_STAT_H2_RST_STREAM_RCVD, TG_B_H2_RESETS_IN},
+		{TG_STAT_H2_RST_STREAM_RESP, TG_B_H2_RESETS_OUT},
+		{TG_STAT_H2_GOAWAY_RCVD, TG_B_H2_GOAWAYS_IN},
 	};
 	const struct conf_service *group = &s->conf->services[service];
 	const struct conf_backend *conf = &group->backends[backend];

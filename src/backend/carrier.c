@@ -304,6 +304,7 @@ open_up(struct carrier *c)
 {
 	c->state = CARRIER_OPEN;
 	c->allows_none = true;
+	counter_add(c->home->counters, TG_B_H2_CONNECTIONS, 1);
 }
 
 static void
@@ -335,6 +336,19 @@ on_line(struct back *line)
 }
 
 static void
+on_event(struct h2_session *s, enum h2_event event)
+{
+	struct carrier *c = TG_CONTAINER(s, struct carrier, session);
+
+	if (event == H2_EVENT_RESET_IN)
+		counter_add(c->home->counters, TG_B_H2_RESETS_IN, 1);
+	else if (event == H2_EVENT_RESET_OUT)
+		counter_add(c->home->counters, TG_B_H2_RESETS_OUT, 1);
+	else if (event == H2_EVENT_GOAWAY_IN)
+		counter_add(c->home->counters, TG_B_H2_GOAWAYS_IN, 1);
+}
+
+static void
 on_calm(struct h2_session *s, enum h2_calm calm)
 {
 	struct carrier *c = TG_CONTAINER(s, struct carrier, session);
@@ -349,6 +363,7 @@ on_calm(struct h2_session *s, enum h2_calm calm)
 }
 
 static const struct h2_session_ops session_ops = {
+	.on_event = on_event,
 	.on_calm = on_calm,
 	.accept = mac_websocket,
 };

@@ -126,7 +126,11 @@
 	X(TLS_FAILED_CERTIFICATE, "tls_failed_certificate", "for its certificate") \
 	X(TLS_FAILED_ALERT, "tls_failed_alert", "that it refused by an alert") \
 	X(TLS_FAILED_PROTOCOL, "tls_failed_protocol", "where it broke the protocol") \
-	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory")
+	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory") \
+	X(H2_CONNECTIONS, "h2_connections", "connections over which the backend spoke HTTP/2") \
+	X(H2_RESETS_IN, "h2_resets_in", "requests that the backend reset") \
+	X(H2_RESETS_OUT, "h2_resets_out", "requests that were reset") \
+	X(H2_GOAWAYS_IN, "h2_goaways_in", "GOAWAY frames of the backend")
 
 /* Up to FIRST_COUNTED what is now: a new worker begins with 0. Buffers by their three sizes, as base/buf.h
  * has them, pipes as net/relay.h, bodies that wait as base/spool.h. */

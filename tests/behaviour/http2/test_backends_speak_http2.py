@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness import client, conf, h2 as harness_h2, h2_backend, net, settings
+from harness import client, conf, h2 as harness_h2, h2_backend, net, settings, stat
 
 H2 = 'protocol = "h2";'
 
@@ -187,7 +187,7 @@ def test_a_backend_that_allows_none_fails_as_one_that_does_not_connect(site, h2_
 
 
 @pytest.mark.parametrize("how", ["goaway", "refused"])
-def test_what_was_not_processed_is_sent_once_more(site, h2_backends, how):
+def test_what_was_not_processed_is_sent_once_more(site, h2_backends, tmp_path, how):
     def handle(exchange):
         if exchange.path != "/post" or len(backend.exchanges) > 2:
             echo(exchange)
@@ -196,7 +196,7 @@ def test_what_was_not_processed_is_sent_once_more(site, h2_backends, how):
         else:
             exchange.conn.goaway(exchange.stream - 2)
     backend = h2_backends(handle)
-    tg = site(backend, ' retry = { attempts = 1; };')
+    tg = site(backend, ' retry = { attempts = 1; };', top=f'admin = {{ socket = "{tmp_path}/a"; }};')
     peer = tg.client()
     assert peer.exchange(client.get("/first")).status == 200
     answer = peer.exchange(client.post(b"body", "/post"))
@@ -204,6 +204,9 @@ def test_what_was_not_processed_is_sent_once_more(site, h2_backends, how):
     assert [made.path for made in backend.exchanges] == ["/first", "/post", "/post"]
     assert len(backend.connections) == (2 if how == "goaway" else 1)
     assert tg.access.wait(path="/post")["end"] == "done"
+    row = stat.servers(tmp_path / "a")[backend.address]
+    assert [row[name] for name in ("h2_total_connections", "h2_goaway_rcvd", "h2_rst_stream_rcvd")] == (
+        ["2", "1", "0"] if how == "goaway" else ["1", "0", "1"])
 
 
 def test_what_may_have_been_processed_is_not(site, h2_backends):
@@ -343,12 +346,13 @@ def test_an_early_answer_needs_no_more_of_the_request(site, h2_backends):
 
 
 @SPEAKS
-def test_what_an_early_answer_leaves_of_a_request_is_reset(site, h2_backends, speaks):
+def test_what_an_early_answer_leaves_of_a_request_is_reset(site, h2_backends, tmp_path, speaks):
     """All of it was taken of the client, and the backend's window stays shut."""
     backend = h2_backends(lambda exchange: exchange.answer(413, body=b"no"), at_head=True, initial_window_size=0)
-    tg = site(backend)
+    tg = site(backend, top=f'admin = {{ socket = "{tmp_path}/a"; }};')
     assert ask(tg, speaks, "/early", "POST", b"x" * 1000).status == 413
     settings.wait_until(lambda: backend.exchanges[0].reset == 8, "CANCEL")
+    assert stat.servers(tmp_path / "a")[backend.address]["h2_rst_stream_resp"] == "1"
     assert ask(tg, speaks, "/next").status == 413 and len(backend.connections) == 1
 
 
