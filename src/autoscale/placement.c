@@ -62,16 +62,18 @@ placement_node(const struct placement *p, const char *name)
 
 /*** Nodes ***/
 
-/* Any of those that have it: what a daemon tells is the same for all. */
+/* What a daemon tells is the same for all that have it; but one of them may not know what it has there. */
 static bool
 ask_provider(const struct scaler *s, const char *name, struct provider_node *ret)
 {
-	for (size_t i = 0; i < s->n_services; i++) {
+	bool is_known = false;
+
+	for (size_t i = 0; i < s->n_services && ret->why == NULL; i++) {
 		if (placement_is_of(s->services[i]) &&
 		    provider_node(s->services[i]->state->source->provider, name, ret))
-			return true;
+			is_known = true;
 	}
-	return false;
+	return is_known;
 }
 
 static void

@@ -232,14 +232,6 @@ docker_stop_all(struct provider *p, uint64_t grace_ms)
 	provider_soon(p);
 }
 
-/* Whether it may have containers that nobody knows of yet. */
-static bool
-is_asked(const struct place *place)
-{
-	return docker_node_state(place->user.node) == DOCKER_NODE_ASKED ||
-	       place->sync_done != place->sync_begun;
-}
-
 /* Of what is on a node that is down nothing can be said, nor done. */
 static size_t
 docker_count(const struct provider *p)
@@ -253,7 +245,7 @@ docker_count(const struct provider *p)
 	for (c = all->containers; c != NULL; c = c->hh.next)
 		n += docker_node_state(c->place->user.node) != DOCKER_NODE_DOWN;
 	for (size_t i = 0; all->is_ending && i < all->n_places; i++)
-		n += is_asked(&all->places[i]);
+		n += docker_place_is_awaited(&all->places[i]);
 	return n;
 }
 
@@ -274,21 +266,6 @@ docker_told_usage(const struct provider *p, const char *name, struct usage ret[2
 	return c != NULL && docker_usage(c, ret);
 }
 
-static const char *
-why_not(const struct docker_node *n)
-{
-	switch (docker_node_state(n)) {
-	case DOCKER_NODE_UP:
-		return NULL;
-	case DOCKER_NODE_DOWN:
-		return docker_node_why(n);
-	case DOCKER_NODE_ASKED:
-	case DOCKER_NODE_STATE_COUNT:
-		break;
-	}
-	return "its daemon has not answered yet";
-}
-
 static bool
 docker_node(const struct provider *p, const char *name, struct provider_node *ret)
 {
@@ -300,7 +277,7 @@ docker_node(const struct provider *p, const char *name, struct provider_node *re
 		if (strcmp(docker_node_name(n), name) != 0)
 			continue;
 		*ret = (struct provider_node){
-			.why = why_not(n),
+			.why = docker_place_why(&all->places[i]),
 			.cpu_permille = docker_node_info(n)->cpu_permille,
 			.memory = docker_node_info(n)->memory,
 		};
@@ -381,6 +358,7 @@ join_all(struct docker *all, struct err *err)
 		struct place *place = &all->places[i];
 
 		place->all = all;
+		docker_sync_start(place);
 		place->user.ops = &user_ops;
 		place->user.owner = all->owner;
 		place->user.service = p->service->name;
@@ -431,7 +409,7 @@ tell_left(const struct place *place)
 {
 	const struct docker_node *n = place->user.node;
 	size_t left = count_on(place);
-	const char *why = why_not(n);
+	const char *why = docker_place_why(place);
 
 	if (left > 0)
 		log_write(TG_LOG_WARN,
@@ -462,6 +440,7 @@ docker_close(struct provider *p)
 		docker_container_free(c);
 	docker_sync_free(all);
 	for (size_t i = 0; i < all->n_places; i++) {
+		docker_sync_stop(&all->places[i]);
 		docker_pull_cancel(&all->places[i]);
 		docker_user_leave(&all->places[i].user);
 	}

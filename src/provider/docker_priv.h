@@ -15,6 +15,7 @@
 
 #define TG_DOCKER_BACKENDS_MAX 4096u /* of a service */
 #define TG_DOCKER_STRAYS_MAX   64u   /* removed at a time */
+#define TG_DOCKER_LOOK_MS      5000u /* a look at what a node has, before nobody waits for it any more */
 
 struct docker;
 struct pull;
@@ -30,6 +31,8 @@ struct place {
 	struct call *listing;  /* of that look */
 	struct mono listed_at; /* when it was asked for */
 	bool is_sync_failed;
+	struct timer patience; /* set while a look is waited for */
+	bool is_mute;          /* a look took longer; until one succeeds */
 	unsigned n_adopting;   /* containers it found, that are looked at */
 	struct pull *pull;     /* of the image; NULL: none */
 	unsigned n_stats;      /* requests under way */
@@ -178,11 +181,19 @@ void docker_container_take(struct docker_container *c, const struct docker_inspe
 
 /*** docker_sync.c ***/
 
+/* Before all others of its place, and after. */
+void docker_sync_start(struct place *place);
+void docker_sync_stop(struct place *place);
+/* Why nothing can be started there now; NULL: it can. */
+const char *docker_place_why(const struct place *place);
+/* Whether it is to tell yet what it has. */
+bool docker_place_is_awaited(const struct place *place);
 /* Looks at what a place has, that is up. */
 void docker_sync(struct place *place);
 /* One that a look found there is known now, or gone. */
 void docker_adopted(struct place *place);
 void docker_sync_lose(struct place *place);
+/* Orders that wait. */
 void docker_sync_free(struct docker *all);
 /* Waits for looks at all places. -TG_ENOMEM. */
 TG_MUST_CHECK int docker_search(struct docker *all, const struct docker_search *search);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "provider/docker_priv.h"
 
@@ -76,8 +77,11 @@ static void
 finish(struct place *place)
 {
 	place->sync_done = place->sync_begun;
-	if (!place->is_sync_failed)
+	timer_clear(&place->patience);
+	if (!place->is_sync_failed) {
 		place->is_listed = true;
+		place->is_mute = false;
+	}
 	provider_soon(place->all->provider);
 	if (place->sync_again)
 		docker_sync(place);
@@ -247,6 +251,36 @@ docker_sync(struct place *place)
 		return; /* down, or it is asked again */
 	place->sync_begun++;
 	place->listed_at = loop_now_update(all->provider->loop);
+	timer_set(all->provider->loop, &place->patience,
+		  mono_add_ms(place->listed_at, TG_DOCKER_LOOK_MS));
+}
+
+/* Told once, until it has listed. */
+static void
+on_patience(struct timer *t)
+{
+	struct place *place = TG_CONTAINER(t, struct place, patience);
+
+	if (!place->is_mute)
+		log_write(TG_LOG_WARN, "a node does not tell what it has, it is not waited for",
+			  "svc=%s node=%s after_ms=%u", place->all->provider->service->name,
+			  docker_node_name(place->user.node), TG_DOCKER_LOOK_MS);
+	place->is_mute = true;
+	provider_soon(place->all->provider);
+}
+
+void
+docker_sync_start(struct place *place)
+{
+	timer_init(&place->patience, on_patience);
+}
+
+void
+docker_sync_stop(struct place *place)
+{
+	call_cancel(place->listing);
+	place->listing = NULL;
+	timer_fini(&place->patience);
 }
 
 /* What was asked is not answered any more; containers are lost one by one. */
@@ -256,11 +290,40 @@ docker_sync_lose(struct place *place)
 	call_cancel(place->listing);
 	place->listing = NULL;
 	place->sync_again = false;
+	timer_clear(&place->patience);
+	place->is_mute = false;
 	lose_strays(place);
 	place->is_sync_failed = true;
 	if (is_busy(place) && place->n_adopting == 0)
 		finish(place);
 	provider_soon(place->all->provider);
+}
+
+/* Without its containers it would look emptier than it is. Before anybody has asked nobody has looked. */
+const char *
+docker_place_why(const struct place *place)
+{
+	switch (docker_node_state(place->user.node)) {
+	case DOCKER_NODE_UP:
+		if (place->is_listed || !place->all->is_begun)
+			return NULL;
+		return place->is_mute || place->is_sync_failed
+			       ? "its daemon does not list its containers"
+			       : "its daemon has not listed its containers yet";
+	case DOCKER_NODE_DOWN:
+		return docker_node_why(place->user.node);
+	case DOCKER_NODE_ASKED:
+	case DOCKER_NODE_STATE_COUNT:
+		break;
+	}
+	return "its daemon has not answered yet";
+}
+
+bool
+docker_place_is_awaited(const struct place *place)
+{
+	return docker_node_state(place->user.node) == DOCKER_NODE_ASKED ||
+	       (is_busy(place) && !place->is_mute);
 }
 
 /*** Orders that wait ***/
@@ -273,7 +336,8 @@ is_waiting(const struct docker *all, const struct docker_search *search)
 		enum docker_node_state state = docker_node_state(place->user.node);
 
 		if (state == DOCKER_NODE_ASKED ||
-		    (state == DOCKER_NODE_UP && place->sync_done - search->needed[i] > UINT32_MAX / 2))
+		    (state == DOCKER_NODE_UP && !place->is_mute &&
+		     place->sync_done - search->needed[i] > UINT32_MAX / 2))
 			return true;
 	}
 	return false;
@@ -294,7 +358,7 @@ find_unknown(const struct docker *all, bool is_now)
 		const struct place *place = &all->places[i];
 
 		if (!place->is_listed ||
-		    (is_now && (place->is_sync_failed ||
+		    (is_now && (place->is_sync_failed || place->is_mute ||
 				docker_node_state(place->user.node) != DOCKER_NODE_UP)))
 			return place;
 	}
@@ -327,10 +391,10 @@ fill_list(const struct docker *all, struct instance *list)
 static void
 describe_unknown(const struct place *place, char *ret, size_t size)
 {
-	const char *why = docker_node_why(place->user.node);
+	const char *why = docker_place_why(place);
 
 	snprintf(ret, size, "node %s cannot be asked%s%s", docker_node_name(place->user.node),
-		 why[0] != '\0' ? ": " : "", why);
+		 why != NULL ? ": " : "", why != NULL ? why : "");
 }
 
 static void
@@ -422,6 +486,4 @@ docker_sync_free(struct docker *all)
 		STAILQ_REMOVE_HEAD(&all->searches, link);
 		search_free(search);
 	}
-	for (size_t i = 0; i < all->n_places; i++)
-		call_cancel(all->places[i].listing);
 }

@@ -444,6 +444,32 @@ def test_what_a_node_that_is_down_keeps_is_told_and_taken_over(tidegate, tmp_pat
     fake.stop()
 
 
+def test_a_daemon_that_lists_nothing_holds_no_other_back(tidegate, tmp_path):
+    """It answers all but that, for as long as it is asked: backends start elsewhere, and there when it has listed."""
+    near, mute = (docker_api.FakeDocker(tmp_path / f"{name}.sock") for name in ("near", "mute"))
+    mute.standing = {"list": "hang"}
+    admin = f"{tmp_path}/admin.sock"
+    tg = tidegate(conf.http(top=f"""admin = {{ socket = "{admin}"; }};
+        nodes = ( {{ name = "near"; docker = "unix://{near.path}"; address = "{net.ADDRESS}"; }},
+                  {{ name = "mute"; docker = "unix://{mute.path}"; address = "{net.ADDRESS}"; }} );""", service="""
+        scheduler = "spread"; autoscale = { module = "target"; metric = "cpu"; target = 0.6; min = 2; max = 2; };
+        provider = { type = "docker"; image = "acme/api:7"; port = 9000; owner = "me"; stop_grace = "1s"; };"""))
+
+    def reason():
+        return {node["node"]: node["reason"] for node in json.loads(control.ask(admin, "show nodes json"))}["mute"]
+    tg.log.wait(msg="backend ready", count=2)
+    assert len(near.running()) == 2 and not mute.count("create")
+    assert reason() == "its daemon does not list its containers"
+    assert tg.log.records(msg="a node does not tell what it has, it is not waited for")[0]["node"] == "mute"
+    mute.standing = {}
+    mute.hung.set()
+    settings.wait_until(lambda: not reason(), "the node to be used again")
+    tg.stop()
+    assert not near.containers
+    near.stop()
+    mute.stop()
+
+
 def test_containers_may_be_kept(tidegate, tmp_path):
     fake = docker_api.FakeDocker(tmp_path / "docker.sock")
     text = conf.http(top=f'nodes = ( {{ name = "a"; docker = "unix://{fake.path}"; }} );', service="""
