@@ -185,10 +185,12 @@ take_listed(const json_t *item, const char *owner, struct docker_listed *ret)
 {
 	const json_t *labels = json_object_get(item, "Labels");
 
-	if (strcmp(text_of(labels, TG_DOCKER_LABEL_OWNER), owner) != 0 || !take_id(ret->id, text_of(item, "Id")) ||
-	    !take_name(ret->name, text_of(labels, TG_DOCKER_LABEL_BACKEND)) ||
-	    !take_text(ret->service, sizeof(ret->service), text_of(labels, TG_DOCKER_LABEL_SERVICE)))
+	if (strcmp(text_of(labels, TG_DOCKER_LABEL_OWNER), owner) != 0 || !take_id(ret->id, text_of(item, "Id")))
 		return false;
+	if (!take_name(ret->name, text_of(labels, TG_DOCKER_LABEL_BACKEND)))
+		ret->name[0] = '\0';
+	if (!take_text(ret->service, sizeof(ret->service), text_of(labels, TG_DOCKER_LABEL_SERVICE)))
+		ret->service[0] = '\0';
 	ret->state = state_of(text_of(item, "State"));
 	ret->health = health_of_status(text_of(item, "Status"));
 	return true;

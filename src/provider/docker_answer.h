@@ -121,7 +121,7 @@ TG_MUST_CHECK int docker_parse_version(const char *text, size_t n, struct docker
 				       struct err *err);
 TG_MUST_CHECK int docker_parse_info(const char *text, size_t n, struct docker_info *ret,
 				    struct err *err);
-/* The caller's to free(). Containers without a good id and marks of ours are left out. */
+/* The caller's to free(). Containers without a good id are left out; marks that cannot be ours are "". */
 /* Those of this owner: not every daemon, or what stands before it, has heard of filters. */
 TG_MUST_CHECK int docker_parse_list(const char *text, size_t n, const char *owner,
 				    struct docker_listed **ret, size_t *ret_n, struct err *err);

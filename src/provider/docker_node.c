@@ -116,7 +116,10 @@ take_event(struct docker_node *n, const char *line, size_t length)
 			  err.text);
 		return;
 	}
-	for (u = next_of(LIST_FIRST(&n->users), &e); u != NULL; u = next) {
+	u = e.name[0] != '\0' ? next_of(LIST_FIRST(&n->users), &e) : NULL;
+	if (u == NULL)
+		docker_scan_event(n, e.owner);
+	for (; u != NULL; u = next) {
 		next = next_of(LIST_NEXT(u, link), &e);
 		u->ops->event(u, &e);
 	}

@@ -9,12 +9,20 @@
 #include "provider/docker_node.h"
 #include "provider/provider.h"
 
-#define TG_DOCKER_LINE_MAX (64u << 10) /* bytes of an event */
+#define TG_DOCKER_LINE_MAX    (64u << 10) /* bytes of an event */
+#define TG_DOCKER_ORPHANS_MAX 256u        /* that are told of one by one, of a node */
 
 struct docker_hub {
 	struct loop *loop;
 	struct resolver *resolver;
 	LIST_HEAD(, docker_node) nodes;
+};
+
+/* A container that nobody has, which was told. */
+struct docker_orphan {
+	LIST_ENTRY(docker_orphan) link;
+	char id[TG_DOCKER_ID];
+	bool is_seen; /* by the look that is under way */
 };
 
 struct docker_node {
@@ -46,6 +54,11 @@ struct docker_node {
 	struct timer scan;
 	struct call *scanning;
 	const struct docker_user *scanned; /* whose owner; NULL: none */
+	bool is_scan_near;                 /* the next look is in a moment */
+	bool is_scan_partial;              /* of an owner nothing is known */
+	LIST_HEAD(, docker_orphan) orphans;
+	unsigned n_orphans;
+	bool has_told_many; /* there are more than can be told */
 };
 
 /* Storage is the caller's, zeroed; asked for the first time in the next turn. */
@@ -55,9 +68,12 @@ void docker_node_stop(struct docker_node *n);
 /* Its address, or another one: one that is down is asked there. */
 void docker_node_found(struct docker_node *n, const struct addr *at);
 
-/* A look for containers of services that no user of it has, in a moment: whoever is about to join does so first. */
+/* Looks for containers of services that no user of it has: in a moment, as whoever is about to join does so first, and
+ * then every 30 s. Each is told once, as long as it is there. */
 void docker_scan_start(struct docker_node *n);
 void docker_scan_later(struct docker_node *n);
+/* An event of a container that no user has: it is looked for at once, if its owner is one of ours. */
+void docker_scan_event(struct docker_node *n, const char *owner);
 void docker_scan_cancel(struct docker_node *n);
 void docker_scan_stop(struct docker_node *n);
 

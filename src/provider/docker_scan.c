@@ -1,4 +1,5 @@
 /* provider/docker_scan.c: containers of nobody: of an owner whose service is not there, or has no provider. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +7,8 @@
 #include "base/log.h"
 #include "provider/docker_node_priv.h"
 
-#define SCAN_MS 1000u
+#define SCAN_MS       1000u
+#define SCAN_AGAIN_MS 30000u
 
 static bool
 is_configured(const struct docker_node *n, const char *owner, const char *service)
@@ -20,16 +22,92 @@ is_configured(const struct docker_node *n, const char *owner, const char *servic
 	return false;
 }
 
+static struct docker_orphan *
+find_orphan(const struct docker_node *n, const char *id)
+{
+	struct docker_orphan *o;
+
+	LIST_FOREACH(o, &n->orphans, link) {
+		if (strcmp(o->id, id) == 0)
+			break;
+	}
+	return o;
+}
+
 static void
-report_orphans(const struct docker_node *n, const char *owner, const struct docker_listed *list,
-	       size_t count)
+forget(struct docker_node *n, struct docker_orphan *o)
+{
+	LIST_REMOVE(o, link);
+	n->n_orphans--;
+	free(o);
+}
+
+/* NULL: too many. */
+static struct docker_orphan *
+remember(struct docker_node *n, const char *id)
+{
+	struct docker_orphan *o =
+		n->n_orphans < TG_DOCKER_ORPHANS_MAX ? calloc(1, sizeof(*o)) : NULL;
+
+	if (o == NULL)
+		return NULL;
+	snprintf(o->id, sizeof(o->id), "%s", id);
+	LIST_INSERT_HEAD(&n->orphans, o, link);
+	n->n_orphans++;
+	return o;
+}
+
+static void
+tell(const struct docker_node *n, const struct docker_listed *item)
+{
+	log_write(TG_LOG_WARN,
+		  item->name[0] != '\0' && item->service[0] != '\0'
+			  ? "a container is of a service that is not there, or has no provider"
+			  : "a container has our owner, and a service or name that cannot be ours",
+		  "node=%s container=%.12s svc=%s srv=%s", n->name, item->id, item->service, item->name);
+}
+
+static void
+report_orphan(struct docker_node *n, const struct docker_listed *item)
+{
+	struct docker_orphan *o = find_orphan(n, item->id);
+
+	if (o == NULL) {
+		o = remember(n, item->id);
+		if (o != NULL)
+			tell(n, item);
+	}
+	if (o != NULL) {
+		o->is_seen = true;
+	} else if (!n->has_told_many) {
+		n->has_told_many = true;
+		log_write(TG_LOG_WARN, "more containers that nobody has are not told", "node=%s told=%u",
+			  n->name, n->n_orphans);
+	}
+}
+
+static void
+report_orphans(struct docker_node *n, const char *owner, const struct docker_listed *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (!is_configured(n, owner, list[i].service))
-			log_write(TG_LOG_WARN,
-				  "a container is of a service that is not there, or has no provider",
-				  "node=%s container=%.12s svc=%s srv=%s", n->name, list[i].id,
-				  list[i].service, list[i].name);
+		if (list[i].name[0] == '\0' || !is_configured(n, owner, list[i].service))
+			report_orphan(n, &list[i]);
+	}
+}
+
+/* What a whole look has not seen is gone, or somebody's. */
+static void
+forget_unseen(struct docker_node *n)
+{
+	struct docker_orphan *o;
+	struct docker_orphan *next;
+
+	for (o = LIST_FIRST(&n->orphans); o != NULL; o = next) {
+		next = LIST_NEXT(o, link);
+		if (!o->is_seen)
+			forget(n, o);
+		else
+			o->is_seen = false;
 	}
 }
 
@@ -51,6 +129,15 @@ next_owner(const struct docker_node *n, const struct docker_user *after)
 static void scan_next(struct docker_node *n);
 
 static void
+set_timer(struct docker_node *n, uint64_t ms)
+{
+	struct loop *loop = n->hub->loop;
+
+	n->is_scan_near = ms == SCAN_MS;
+	timer_set(loop, &n->scan, mono_add_ms(loop_now(loop), ms));
+}
+
+static void
 on_scan(void *user, const struct call_end *end)
 {
 	struct docker_node *n = user;
@@ -63,6 +150,8 @@ on_scan(void *user, const struct call_end *end)
 	    docker_parse_list(end->body, end->n, n->scanned->owner, &list, &count, &err) == 0) {
 		report_orphans(n, n->scanned->owner, list, count);
 		free(list);
+	} else {
+		n->is_scan_partial = true;
 	}
 	n->scanned = next_owner(n, n->scanned);
 	scan_next(n);
@@ -74,8 +163,13 @@ scan_next(struct docker_node *n)
 	struct docker_order order = {
 		.verb = DOCKER_LIST, .what = "", .ended = on_scan, .user = n};
 
-	if (n->scanned == NULL)
+	if (n->scanned == NULL) {
+		if (!n->is_scan_partial)
+			forget_unseen(n);
+		if (!n->is_scan_near)
+			set_timer(n, SCAN_AGAIN_MS);
 		return;
+	}
 	order.owner = n->scanned->owner;
 	if (docker_node_call(n, &order, &n->scanning) < 0)
 		n->scanned = NULL;
@@ -95,6 +189,8 @@ on_scan_due(struct timer *t)
 	struct docker_node *n = TG_CONTAINER(t, struct docker_node, scan);
 
 	cancel(n);
+	n->is_scan_near = false;
+	n->is_scan_partial = false;
 	n->scanned = next_owner(n, NULL);
 	scan_next(n);
 }
@@ -102,15 +198,28 @@ on_scan_due(struct timer *t)
 void
 docker_scan_later(struct docker_node *n)
 {
-	struct loop *loop = n->hub->loop;
+	set_timer(n, SCAN_MS);
+}
 
-	timer_set(loop, &n->scan, mono_add_ms(loop_now(loop), SCAN_MS));
+/* However many there are, it is no more than one look a second. */
+void
+docker_scan_event(struct docker_node *n, const char *owner)
+{
+	const struct docker_user *u;
+
+	LIST_FOREACH(u, &n->users, link) {
+		if (strcmp(u->owner, owner) == 0 && !n->is_scan_near) {
+			docker_scan_later(n);
+			return;
+		}
+	}
 }
 
 void
 docker_scan_cancel(struct docker_node *n)
 {
 	cancel(n);
+	n->is_scan_near = false;
 	timer_clear(&n->scan);
 }
 
@@ -118,6 +227,7 @@ void
 docker_scan_start(struct docker_node *n)
 {
 	timer_init(&n->scan, on_scan_due);
+	LIST_INIT(&n->orphans);
 }
 
 void
@@ -125,4 +235,6 @@ docker_scan_stop(struct docker_node *n)
 {
 	cancel(n);
 	timer_fini(&n->scan);
+	while (!LIST_EMPTY(&n->orphans))
+		forget(n, LIST_FIRST(&n->orphans));
 }

@@ -203,7 +203,8 @@ take_list(struct place *place, const struct call_end *end, struct err *err)
 		return rc;
 	place->n_adopting++; /* it is not done before all are gone through */
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(list[i].service, place->all->provider->service->name) == 0)
+		if (list[i].name[0] != '\0' &&
+		    strcmp(list[i].service, place->all->provider->service->name) == 0)
 			take_listed(place, &list[i]);
 	}
 	end_unseen(place);

@@ -88,6 +88,22 @@ def test_containers_of_services_that_are_gone_are_told(running):
     assert running.orphan["svc"] == "gone" and running.orphan["node"] == "host-a"
 
 
+def test_containers_of_nobody_that_come_later_are_told_once(docker):
+    owner = {"tidegate.owner": "me", "tidegate.port": "9000", "tidegate.network": ""}
+    gone = "a container is of a service that is not there, or has no provider"
+    before = len(docker.tg.log.records(msg=gone))
+    made = [docker.fake.add({**owner, "tidegate.service": "api", "tidegate.backend": "auto-1"}, "created")]
+    docker.fake.tell("create", made[0])
+    assert docker.tg.log.wait(msg=gone, count=before + 1)["svc"] == "api"
+    made.append(docker.fake.add({**owner, "tidegate.service": "site", "tidegate.backend": "../1"}, "created"))
+    docker.fake.tell("create", made[1])
+    line = docker.tg.log.wait(msg="a container has our owner, and a service or name that cannot be ours")
+    assert (line["svc"], line["container"]) == ("site", made[1].id[:12])
+    assert len(docker.tg.log.records(msg=gone)) == before + 1 and docker.fake.count("remove") == 0
+    for container in made:
+        del docker.fake.containers[container.id]
+
+
 def test_containers_come_and_go_hardened(docker):
     docker.ready(2)
     made = docker.fake.containers

@@ -64,7 +64,7 @@ lists_have_what_is_ours(void **state)
 		ITEM(ID, "auto-4", "running", "Up 1 second (health: starting)") ","
 		ITEM(ID, "auto-5", "paused", "Up 1 second (Paused) (unhealthy)") ","
 		ITEM("../../x", "auto-6", "running", "") "," /* no id */
-		ITEM(ID, "../x", "running", "") ","          /* no name */
+		ITEM(ID, "../x", "running", "") ","          /* no name of ours */
 		ITEM(ID, "a\\u0000b", "running", "") ","
 		"{\"Id\":\"" ID "\",\"Labels\":{\"tidegate.owner\":\"you\",\"tidegate.service\":\"s\","
 		"\"tidegate.backend\":\"auto-7\"},\"State\":\"running\"}," /* not ours, filter or not */
@@ -75,7 +75,7 @@ lists_have_what_is_ours(void **state)
 
 	(void)state;
 	assert_int_equal(docker_parse_list(text, strlen(text), "me", &list, &n, &err), 0);
-	assert_int_equal(n, 5);
+	assert_int_equal(n, 7);
 	assert_string_equal(list[0].name, "auto-1");
 	assert_string_equal(list[0].service, "s");
 	assert_int_equal(list[0].health, DOCKER_HEALTH_GOOD);
@@ -85,6 +85,9 @@ lists_have_what_is_ours(void **state)
 	assert_int_equal(list[3].health, DOCKER_HEALTH_STARTING);
 	assert_int_equal(list[4].state, DOCKER_RUNNING);
 	assert_int_equal(list[4].health, DOCKER_HEALTH_BAD);
+	assert_string_equal(list[5].name, "");
+	assert_string_equal(list[5].service, "s");
+	assert_string_equal(list[6].name, "");
 	free(list);
 	assert_int_equal(docker_parse_list("[]", 2, "me", &list, &n, &err), 0);
 	assert_int_equal(n, 0);
