@@ -80,7 +80,8 @@ def _client(options, scenario, proxy, *more, connections=None):
 def _load(options, scenario, proxy, seconds):
     url = f"{'https' if scenario.kind == 'https' else 'http'}://{ADDRESS}:{proxy.port(scenario)}/1k"
     if scenario.h2load:
-        return ["h2load", "-t1", f"-c{scenario.connections}", *scenario.h2load, "-D", f"{seconds * 1000:.0f}ms",
+        return ["h2load", "-t1", f"-c{scenario.connections}", *scenario.h2load,
+                *(("-n1024",) if options.smoke else ("-D", f"{seconds * 1000:.0f}ms")),
                 f"--log-file={proxy.folder / 'h2load.log'}", url]
     if scenario.s_time:
         return ["openssl", "s_time", "-connect", f"{ADDRESS}:{proxy.port(scenario)}", *scenario.s_time, "-tls1_3",
@@ -96,7 +97,7 @@ def _seen_by_h2load(text, log):
     found = re.search(r"finished in ([\d.]+)(m?s), .*?(\d+) succeeded, (\d+) failed", text, re.DOTALL)
     if not found:
         return None
-    took = sorted(int(line.split()[2]) for line in log.read_text().splitlines())
+    took = sorted(int(line.split()[2]) for line in log.read_text().splitlines()) or [0]
     return {"exchanges": int(found[3]), "seconds": float(found[1]) / (1000 if found[2] == "ms" else 1),
             "errors": int(found[4]), "p50_us": statistics.median(took), "p99_us": took[len(took) * 99 // 100]}
 

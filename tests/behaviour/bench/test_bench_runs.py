@@ -57,7 +57,7 @@ def test_request_costs_four_io_calls(tmp_path):
     assert len(found["calls"]) == 2
     for scenario, proxies in found["calls"].items():
         calls = proxies["tidegate"]
-        assert 3.9 <= calls["io"] <= 4.1, (scenario, calls)
+        assert 3.9 <= calls["io"] <= 4.2, (scenario, calls)
         # Once in a while the parent asks whether all loops turn: that is of no request.
         assert {name for name, n in calls["calls"].items() if n > 0.05} == {"recvfrom", "sendto"}, (scenario, calls)
 

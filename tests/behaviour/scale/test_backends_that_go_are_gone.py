@@ -79,6 +79,7 @@ def test_a_keeper_killed_while_one_that_is_scaled_no_more_drains(scaled, recordi
     fixed = recording_backend().address
     tg.reload(edit(tg, r"autoscale = \{.*?\};\s*provider = \{.*?\};(.*?)backends = \(\s*\)",
                    f'backends = ( "{fixed}" )'))
+    settings.wait_until(lambda: tg.client().exchange(client.get()).status == 200, "the fixed one to be up")
     kill_keeper(tg)
     with load.KeptLoad(tg.address, clients=2, request=client.get()) as busy:
         for peer in peers:

@@ -125,9 +125,10 @@ def test_orders_last_over_a_killed_keeper_a_restart_and_an_upgrade(kept, admin, 
     os.kill(tg.role_pid("keeper"), signal.SIGKILL)
     tg.log.wait(count=2, msg="child ready", child="keeper")
     tg.site.wait(ready=2, number=2, mode="paused")
-    tg.upgrade()
+    former = tg.upgrade()
     tg.site.wait(ready=2, number=2, mode="paused")
     assert ask(admin, "show state diff") == before
+    assert former.wait(settings.TIMEOUT) == 0
     tg.stop()
     assert not tg.site.processes()
     tg = kept()

@@ -16,10 +16,13 @@ def test_more_than_that_wait(tidegate, recording_backend, authority):
     tg = tidegate(conf.http(recording_backend(), top=f'admin = {{ http = "{page}"; }};', listener=tls.listener(
         authority.issue("site.example.org"), extra="handshake_rate = 20;")))
     context = authority.context()
-    begin = time.monotonic()
-    for _ in range(10):
-        ask(tg, context)
+    with tg.standing_still():
+        tg.clients.extend(client.RawClient(tg.address) for _ in range(10))
+        begin = time.monotonic()
     # Two at once, then twenty a second.
+    for peer in tg.clients:
+        peer.sock = tls.TlsSocket(peer.sock, context, "site.example.org")
+        assert peer.exchange(client.get()).status == 200
     assert time.monotonic() - begin > 7 / 20
     seen = metrics.page(page)
     assert seen.value("listener_tls_throttles_total", listener="front") > 0
