@@ -135,15 +135,51 @@ end_line(struct docker_node *n)
 		take_event(n, n->line.text, n->line.n);
 }
 
+static bool
+is_too_much(const struct docker_node *n)
+{
+	return n->n_heard > TG_DOCKER_EVENTS_MAX || n->n_heard_bytes > TG_DOCKER_EVENT_BYTES_MAX;
+}
+
+/* The node is up still; what was not heard is found by looks at what it has. */
+static void
+stop_hearing(struct docker_node *n)
+{
+	call_cancel(n->events);
+	n->events = NULL;
+	if (!n->is_flooded)
+		log_write(TG_LOG_WARN, "a node tells too many events, they are not heard for a while",
+			  "node=%s max_per_second=%u max_bytes_per_second=%u", n->name,
+			  TG_DOCKER_EVENTS_MAX, TG_DOCKER_EVENT_BYTES_MAX);
+	n->is_flooded = true;
+}
+
+static void
+count_bytes(struct docker_node *n, size_t bytes)
+{
+	struct mono now = loop_now(n->hub->loop);
+
+	if (mono_diff_us(now, n->heard_since) >= 1000000) {
+		n->heard_since = now;
+		n->n_heard = 0;
+		n->n_heard_bytes = 0;
+	}
+	n->n_heard_bytes += bytes;
+}
+
 static void
 on_events(void *user, const char *bytes, size_t n)
 {
 	struct docker_node *node = user;
 
+	count_bytes(node, n);
 	while (n > 0 && node->events != NULL) {
 		size_t taken = docker_line_take(&node->line, bytes, n);
 
-		if (node->line.is_whole)
+		node->n_heard += node->line.is_whole;
+		if (is_too_much(node))
+			stop_hearing(node);
+		else if (node->line.is_whole)
 			end_line(node);
 		bytes += taken;
 		n -= taken;
@@ -220,8 +256,9 @@ go_down(struct docker_node *n, const char *why)
 		tell_users(n);
 }
 
-static void
-go_up(struct docker_node *n)
+/* False: no memory, and it is down. */
+static bool
+hear(struct docker_node *n)
 {
 	struct docker_order order = {
 		.verb = DOCKER_EVENTS,
@@ -232,10 +269,17 @@ go_up(struct docker_node *n)
 	};
 
 	docker_line_clear(&n->line);
-	if (order_call(n, &order, &n->events) < 0) {
-		go_down(n, "no memory");
+	if (order_call(n, &order, &n->events) == 0)
+		return true;
+	go_down(n, "no memory");
+	return false;
+}
+
+static void
+go_up(struct docker_node *n)
+{
+	if (!hear(n))
 		return;
-	}
 	n->again_ms = AGAIN_MS;
 	n->why[0] = '\0';
 	n->state = DOCKER_NODE_UP;
@@ -265,8 +309,13 @@ on_ping(void *user, const struct call_end *end)
 {
 	struct docker_node *n = user;
 
-	if (has_passed(n, DOCKER_PING, end))
-		set_timer(n, PING_MS);
+	if (!has_passed(n, DOCKER_PING, end))
+		return;
+	set_timer(n, PING_MS);
+	if (n->events != NULL)
+		n->is_flooded = false;
+	else if (hear(n))
+		tell_users(n); /* who look for what was not heard */
 }
 
 static void

@@ -35,7 +35,7 @@ struct docker_node;
 struct docker_user;
 
 struct docker_user_ops {
-	/* Up after it was not, or down. What was asked before may have got lost. */
+	/* Up after it was not, or down; or up, and events may have been missed. What was asked before may have got lost. */
 	void (*turned)(struct docker_user *u);
 	/* Of a container of this owner and service. */
 	void (*event)(struct docker_user *u, const struct docker_event *e);

@@ -11,6 +11,9 @@
 
 #define TG_DOCKER_LINE_MAX    (64u << 10) /* bytes of an event */
 #define TG_DOCKER_ORPHANS_MAX 256u        /* that are told of one by one, of a node */
+/* What is heard of a node's events in a second; beyond that they are not heard until its next ping. */
+#define TG_DOCKER_EVENTS_MAX      1000u
+#define TG_DOCKER_EVENT_BYTES_MAX (4u << 20)
 
 struct docker_hub {
 	struct loop *loop;
@@ -49,6 +52,10 @@ struct docker_node {
 	struct call *asking; /* version, info or ping */
 	struct call *events;
 	struct docker_line line; /* of events */
+	struct mono heard_since; /* a second of them: */
+	unsigned n_heard;
+	size_t n_heard_bytes;
+	bool is_flooded; /* there were too many, which was told; until there are not for a ping */
 	struct timer timer;  /* the next try, or the next ping */
 	uint64_t again_ms;
 	struct timer scan;

@@ -329,6 +329,24 @@ def test_events_that_are_none_are_passed_over(docker):
     docker.site.wait(ready=1, pending=0, down=0, draining=0)
 
 
+def test_events_without_end_are_not_heard_and_made_up_for(docker):
+    docker.ready(1)
+    one = docker.fake.running()[0]
+    line = json.dumps({"Type": "container", "Action": "die", "Actor": {"ID": "f" * 64, "Attributes": {
+        "tidegate.owner": "me", "tidegate.service": "site", "tidegate.backend": one}}}).encode() + b"\n"
+    ups = len(docker.tg.log.records(msg="node up"))
+    for _ in range(3):
+        docker.fake.tell_raw(line * 1000)
+    told = docker.tg.log.wait(msg="a node tells too many events, they are not heard for a while")
+    assert told["node"] == "host-a"
+    settings.wait_until(lambda: not docker.fake.streams, "the end of the stream")
+    docker.fake.end(docker.fake.find(one), 1)
+    docker.tg.log.wait(msg="backend ended", srv=one)
+    settings.wait_until(lambda: docker.fake.count("events") == 1, "events to be heard again")
+    docker.site.wait(ready=1, pending=0, down=0, draining=0)
+    assert len(docker.tg.log.records(msg="node up")) == ups, "it was up all the time"
+
+
 def test_a_killed_keeper_finds_them_again(docker):
     docker.ready(3)
     before = docker.fake.running()
