@@ -1,7 +1,6 @@
 /* provider/docker_hub.c: the nodes of all services, and who comes to them and goes. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/container.h"
 #include "conf/compare.h"
@@ -51,15 +50,6 @@ node_free(struct docker_node *n)
 	free(n);
 }
 
-static int
-check_file(const char *path, struct err *err)
-{
-	if (path == NULL || access(path, R_OK) == 0)
-		return 0;
-	err_set_errno(err, "%.256s", path);
-	return -TG_EINVAL;
-}
-
 static void
 on_name(struct resolver_watch *w, const struct resolver_news *news)
 {
@@ -103,12 +93,6 @@ open_node(struct docker_node *n, struct err *err)
 
 	if (rc == 0)
 		rc = call_check(err);
-	if (rc == 0)
-		rc = check_file(n->ca, err);
-	if (rc == 0)
-		rc = check_file(n->certificate, err);
-	if (rc == 0)
-		rc = check_file(n->key, err);
 	return rc == 0 ? find_address(n, err) : rc;
 }
 

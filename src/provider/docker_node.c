@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/container.h"
 #include "base/log.h"
@@ -373,7 +374,19 @@ ask(struct docker_node *n, enum docker_verb verb, void (*ended)(void *user, cons
 		go_down(n, "no memory");
 }
 
-/* Where it is; false: not known, or no memory, which is told. */
+static bool
+is_readable(struct docker_node *n, const char *path)
+{
+	struct err err;
+
+	if (path == NULL || access(path, R_OK) == 0)
+		return true;
+	err_set_errno(&err, "%.256s", path);
+	go_down(n, err.text);
+	return false;
+}
+
+/* Where it is; false: not known, no memory, or a file of TLS cannot be read, which is told. */
 static bool
 open_caller(struct docker_node *n)
 {
@@ -394,6 +407,8 @@ open_caller(struct docker_node *n)
 	/* It is down: nobody has a request there. */
 	caller_free(n->caller);
 	n->caller = NULL;
+	if (!is_readable(n, n->ca) || !is_readable(n, n->certificate) || !is_readable(n, n->key))
+		return false;
 	if (docker_node_is_here(n)) {
 		snprintf(path, sizeof(path), "%s", n->at.addr.u.un.sun_path);
 		place.socket = path;

@@ -54,8 +54,8 @@ struct docker_user {
 struct docker_hub *docker_hub_new(struct loop *loop, struct resolver *resolver);
 void docker_hub_free(struct docker_hub *hub); /* nobody is there any more; NULL allowed */
 
-/* Nodes that are configured in the same way are one. `turned` is not called within. -TG_ENOMEM; -TG_EINVAL: a
- * file of TLS cannot be read, or it has a name without a resolver; as call_check(). */
+/* Nodes that are configured in the same way are one. `turned` is not called within. -TG_ENOMEM; -TG_EINVAL: it
+ * has a name without a resolver; as call_check(). One whose files of TLS cannot be read is down, until they can. */
 TG_MUST_CHECK int docker_user_join(struct docker_hub *hub, const struct conf_node *conf,
 				   struct docker_user *u, struct err *err);
 /* Its calls are cancelled by itself. Idempotent. Not inside callbacks of the node. */
