@@ -65,6 +65,31 @@ conf_check_user(struct conf_check *check, const char *key, const char *name)
 				 name);
 }
 
+static bool
+can_read(const struct stat *st, const struct passwd *pw)
+{
+	if (st->st_uid == pw->pw_uid)
+		return (st->st_mode & S_IRUSR) != 0;
+	if (st->st_gid != 0 || pw->pw_gid == 0)
+		return (st->st_mode & (S_IRGRP | S_IROTH)) != 0;
+	return (st->st_mode & S_IROTH) != 0;
+}
+
+void
+conf_check_secret(struct conf_check *check, const char *key, const char *path, const char *user)
+{
+	const struct passwd *pw = user ? getpwnam(user) : NULL;
+	struct stat st;
+
+	if (!path || !pw || pw->pw_uid == 0 || !conf_check_file(check, key) || stat(path, &st) < 0)
+		return;
+	if (!can_read(&st, pw))
+		conf_check_warn(check, key,
+				"\"%.256s\" cannot be read by user \"%.64s\": what needs it is "
+				"down; needed: a file of that user, or of a group that may read it",
+				path, user);
+}
+
 void
 conf_check_folder(struct conf_check *check, const char *key, const char *path)
 {

@@ -20,6 +20,9 @@ void conf_check_argv(struct conf_check *check, const char *key, const char *type
 		     size_t n);
 /* A user that this machine knows. Who is not root becomes nobody else: that machine may be another one. */
 void conf_check_user(struct conf_check *check, const char *key, const char *name);
+/* A warning where a file is there, and the keeper, as this user, cannot read it: of groups it is given those that such
+ * files have, but root's. `user` NULL: nobody becomes another one. */
+void conf_check_secret(struct conf_check *check, const char *key, const char *path, const char *user);
 /* An absolute path of a folder. */
 void conf_check_folder(struct conf_check *check, const char *key, const char *path);
 /* An address, without a port, where something may be bound. */

@@ -463,6 +463,18 @@ check_provider_users(struct conf_check *check, const struct conf *conf)
 	}
 }
 
+static void
+check_node_files(struct conf_check *check, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_nodes; i++) {
+		const struct conf_node_tls *tls = &conf->nodes[i].tls;
+
+		conf_check_secret(check, "nodes", tls->ca, conf->user);
+		conf_check_secret(check, "nodes", tls->certificate, conf->user);
+		conf_check_secret(check, "nodes", tls->key, conf->user);
+	}
+}
+
 /* Root becomes them at a start; for others this machine need not be the one the file is for. */
 static void
 check_account(struct conf_check *check, const struct conf *conf)
@@ -471,6 +483,7 @@ check_account(struct conf_check *check, const struct conf *conf)
 		return;
 	conf_check_user(check, "user", conf->user);
 	check_provider_users(check, conf);
+	check_node_files(check, conf);
 	if (!conf->group || !conf_check_file(check, "group"))
 		return;
 	if (!getgrnam(conf->group))

@@ -491,6 +491,43 @@ a_program_that_is_missing_is_a_warning(void **state)
 	assert_warned("/bin/true", NULL);
 }
 
+/* Root, who reads the file, can; the keeper is nobody by then. */
+static void
+a_key_that_the_keeper_cannot_read_is_a_warning(void **state)
+{
+	struct conf_errors errors;
+	struct conf *conf;
+	char key[64];
+	char ca[64];
+	char text[1024];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	snprintf(key, sizeof(key), "%s/x.key", folder);
+	snprintf(ca, sizeof(ca), "%s/x.ca", folder);
+	write_text("x.key", "");
+	write_text("x.ca", "");
+	assert_int_equal(chmod(key, 0600), 0);
+	assert_int_equal(chmod(ca, 0644), 0);
+	snprintf(text, sizeof(text),
+		 "user = \"nobody\";\n"
+		 "nodes = ( { name = \"n\"; docker = \"tcp://127.0.0.1:1\"; tls = { ca = \"%s\"; "
+		 "certificate = \"%s\"; key = \"%s\"; }; } );\n"
+		 "listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"s\"; } );\n"
+		 "services = ( { name = \"s\"; backends = ( \"127.0.0.1:2\" ); } );\n",
+		 ca, ca, key);
+	write_text("x.conf", text);
+	assert_int_equal(conf_load_file(path_of("x.conf"), &conf, &errors), 0);
+	conf_unref(conf);
+	assert_int_equal(errors.n, 1);
+	assert_non_null(strstr(errors.list[0].text, "x.conf:2: warning: nodes: "));
+	assert_non_null(strstr(errors.list[0].text, "x.key\" cannot be read by user \"nobody\""));
+	conf_errors_fini(&errors);
+	assert_int_equal(unlink(key), 0);
+	assert_int_equal(unlink(ca), 0);
+}
+
 /* Warnings stand among the errors, and are none. */
 static void
 warnings_come_with_errors(void **state)
@@ -551,6 +588,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(what_this_machine_has_not),
 		cmocka_unit_test(users_that_nobody_can_become),
 		cmocka_unit_test(a_program_that_is_missing_is_a_warning),
+		cmocka_unit_test(a_key_that_the_keeper_cannot_read_is_a_warning),
 		cmocka_unit_test(warnings_come_with_errors),
 	};
 
