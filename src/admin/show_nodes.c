@@ -9,7 +9,7 @@ struct printer {
 	const char *comma;
 };
 
-static const char head[] = "# node state cpu cpu_free memory memory_free backends labels reason\n";
+static const char head[] = "# node state cpu cpu_free memory memory_free backends orphans labels reason\n";
 
 /* Thousandths; what is not known is a '-'. */
 static void
@@ -51,7 +51,7 @@ print_text(struct output *out, const struct scaler_node *node)
 	print_cpu(out, node->cpu_milli, node->free_cpu_milli);
 	print_memory(out, node->memory_bytes, node->memory_bytes);
 	print_memory(out, node->memory_bytes, node->free_memory_bytes);
-	output_format(out, " %" PRIu32, node->backends);
+	output_format(out, " %" PRIu32 " %" PRIu32, node->backends, node->orphans);
 	print_labels(out, node->labels);
 	output_text(out, " ");
 	output_plain(out, node->closed != NULL ? node->closed : "-");
@@ -94,6 +94,7 @@ print_json(struct output *out, const struct scaler_node *node)
 	json_number(out, "memory", has_memory, node->memory_bytes);
 	json_number(out, "memory_free", has_memory, node->free_memory_bytes);
 	json_number(out, "backends", true, node->backends);
+	json_number(out, "orphans", true, node->orphans);
 	json_labels(out, node->labels);
 	output_text(out, ",\"reason\":");
 	output_json(out, node->closed != NULL ? node->closed : "");
@@ -134,6 +135,6 @@ run(const struct command *c, struct command_call *call)
 const struct command command_show_nodes = {
 	.name = "show nodes",
 	.usage = "",
-	.help = "places where backends can be started: what they have, what is left, what is there",
+	.help = "places where backends can be started: what they have, what is left, what is there; and containers of ours that nobody has",
 	.run = run,
 };

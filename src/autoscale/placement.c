@@ -62,9 +62,8 @@ placement_node(const struct placement *p, const char *name)
 
 /*** Nodes ***/
 
-/* What a daemon tells is the same for all that have it; but one of them may not know what it has there. */
-static bool
-ask_provider(const struct scaler *s, const char *name, struct provider_node *ret)
+bool
+placement_ask_node(const struct scaler *s, const char *name, struct provider_node *ret)
 {
 	bool is_known = false;
 
@@ -80,7 +79,7 @@ static void
 fill_node(const struct scaler *s, struct tg_node *node, const struct conf_node *conf)
 {
 	struct provider_node told = {.why = NULL};
-	bool is_known = ask_provider(s, conf->name, &told);
+	bool is_known = placement_ask_node(s, conf->name, &told);
 	uint64_t memory = conf->memory != 0 ? conf->memory : told.memory;
 
 	node->name = conf->name;

@@ -22,6 +22,9 @@ struct placement {
  * turn. */
 struct placement *placement_new(const struct scaler *s, bool is_settled);
 void placement_free(struct placement *p); /* NULL allowed */
+/* What a daemon tells is the same for all that have it; but one of them may not know what it has there. False: nobody has
+ * this node. */
+bool placement_ask_node(const struct scaler *s, const char *name, struct provider_node *ret);
 
 /* Whether backends of this service are on nodes. */
 bool placement_is_of(const struct scaled *s);

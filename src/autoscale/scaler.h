@@ -152,6 +152,7 @@ struct scaler_node {
 	int64_t memory_bytes;      /* the same */
 	int64_t free_memory_bytes;
 	uint32_t backends;
+	uint32_t orphans; /* containers of our owner that nobody has */
 	const struct conf_labels *labels;
 };
 /* -TG_ENOMEM. */

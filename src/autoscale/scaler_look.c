@@ -35,6 +35,8 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 		return -TG_ENOMEM;
 	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
 		const struct tg_node *n = &p->nodes[i];
+		struct provider_node at = {.why = NULL};
+		bool is_known = placement_ask_node(s, n->name, &at);
 		struct scaler_node node = {
 			.name = n->name,
 			.closed = n->closed,
@@ -43,6 +45,7 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 			.memory_bytes = n->memory_bytes,
 			.free_memory_bytes = n->free_memory_bytes,
 			.backends = count_backends(p, i),
+			.orphans = is_known ? at.orphans : 0,
 			.labels = &s->conf->nodes[i].labels,
 		};
 

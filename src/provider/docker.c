@@ -280,6 +280,7 @@ docker_node(const struct provider *p, const char *name, struct provider_node *re
 			.why = docker_place_why(&all->places[i]),
 			.cpu_permille = docker_node_info(n)->cpu_permille,
 			.memory = docker_node_info(n)->memory,
+			.orphans = docker_node_orphans(n),
 		};
 		return true;
 	}

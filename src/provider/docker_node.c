@@ -47,6 +47,12 @@ docker_node_info(const struct docker_node *n)
 	return &n->info;
 }
 
+unsigned
+docker_node_orphans(const struct docker_node *n)
+{
+	return n->n_orphans;
+}
+
 bool
 docker_node_is_here(const struct docker_node *n)
 {

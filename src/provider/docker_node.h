@@ -67,6 +67,8 @@ const char *docker_node_name(const struct docker_node *n);
 const char *docker_node_why(const struct docker_node *n);
 /* What it has; all 0: not known. */
 const struct docker_info *docker_node_info(const struct docker_node *n);
+/* Containers there of an owner of its users that nobody has, as of the last look. */
+unsigned docker_node_orphans(const struct docker_node *n);
 /* Whether it is this machine. */
 bool docker_node_is_here(const struct docker_node *n);
 /* Where its ports are published. False: not known yet. */

@@ -110,6 +110,7 @@ struct provider_node {
 	const char *why;       /* nothing can be started there; until the next turn. NULL: it answered when it was asked last */
 	uint32_t cpu_permille; /* processors it has in all; 0: not told yet */
 	uint64_t memory;       /* bytes, the same */
+	uint32_t orphans;      /* containers there that are of our owner, and that nobody has */
 };
 /* Whether its backends are on nodes; else it has one place. */
 bool provider_has_nodes(const struct provider *p);
