@@ -72,7 +72,7 @@ def text(folder, hosts, nodes, provider="", command=tuple(DEMO), service=""):
         service=f"""
             health = {{ type = "http"; path = "/status/200"; interval = "100ms"; rise = 1; }};
             hold = {{ timeout = "20s"; }};
-            autoscale = {{ module = "target"; cpu = 0.6; memory = 0.9; min = 0; max = 6; start_timeout = "5s";
+            autoscale = {{ module = "target"; cpu = 0.6; memory = 0.9; min = 0; max = 6; start_timeout = "12s";
                            {quickly("target", "stable_window =")} stable_window = "3s"; }};
             provider = {{ type = "docker"; image = "{dockerd.IMAGE}"; port = 9000; stop_grace = "3s";
                           command = ( {", ".join(f'"{word}"' for word in command)} ); {provider} }}; {service}""")
