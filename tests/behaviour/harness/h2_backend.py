@@ -222,3 +222,18 @@ class H2Backend:
         for conn in self.connections:
             conn.close()
             assert conn.is_over.wait(settings.TIMEOUT)
+
+
+@contextlib.contextmanager
+def starting():
+    """In the block H2Backends are made by what it is given; stopped behind it."""
+    made = []
+
+    def start(*arguments, **options):
+        made.append(H2Backend(*arguments, **options))
+        return made[-1]
+    try:
+        yield start
+    finally:
+        for backend in made:
+            backend.stop()

@@ -13,14 +13,9 @@ SERVING, NOT_SERVING, UNKNOWN_SERVICE = (b"\0\0\0\0\x02\x08" + bytes([status]) f
 
 @pytest.fixture
 def h2_backends():
-    made = []
-
-    def start(*arguments, **options):
-        made.append(h2_backend.H2Backend(*arguments, **options))
-        return made[-1]
-    yield start
-    for backend in made:
-        backend.stop()
+    """h2_backends(handler, ...): an H2Backend."""
+    with h2_backend.starting() as start:
+        yield start
 
 
 class Health:

@@ -13,15 +13,9 @@ H2 = 'protocol = "h2";'
 
 @pytest.fixture
 def h2_backends():
-    """h2_backends(handler, ...): an H2Backend, stopped at the end."""
-    made = []
-
-    def start(*arguments, **options):
-        made.append(h2_backend.H2Backend(*arguments, **options))
-        return made[-1]
-    yield start
-    for backend in made:
-        backend.stop()
+    """h2_backends(handler, ...): an H2Backend."""
+    with h2_backend.starting() as start:
+        yield start
 
 
 @pytest.fixture
