@@ -249,7 +249,7 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 	int32_t id = frame->hd.stream_id;
 	struct h2_stream *st = find_stream(s, id);
 
-	if (st != NULL && st->is_client && !st->has_answer) {
+	if (st != NULL && s->is_client && !st->has_answer) {
 		if (!head_begin(s, H2_HEAD_ANSWER, id, st->to_head))
 			return refuse(s, id, NGHTTP2_CANCEL);
 		s->head.is_upgrade = st->asks_upgrade;
@@ -689,16 +689,24 @@ h2_shared_free(struct h2_shared *shared)
 static int
 send_settings(struct h2_session *s)
 {
-	const nghttp2_settings_entry entries[] = {
-		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, s->limits.streams},
+	const nghttp2_settings_entry server[] = {
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, s->limits.window},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, s->limits.head_bytes},
-		{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
 		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, s->limits.streams},
+		{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
 	};
+	const nghttp2_settings_entry client[] = {
+		server[0],
+		server[1],
+		server[2],
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+	};
+	const nghttp2_settings_entry *entries = s->is_client ? client : server;
+	size_t n = s->is_client ? sizeof(client) / sizeof(client[0])
+				: sizeof(server) / sizeof(server[0]);
 
-	if (nghttp2_submit_settings(s->ng, NGHTTP2_FLAG_NONE, entries,
-				    sizeof(entries) / sizeof(entries[0])) != 0)
+	if (nghttp2_submit_settings(s->ng, NGHTTP2_FLAG_NONE, entries, n) != 0)
 		return -1;
 	return nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, 0,
 						     (int32_t)s->limits.connection_window);
@@ -730,23 +738,6 @@ h2_session_open(struct h2_session *s, struct h2_shared *shared, const struct h2_
 	return 0;
 }
 
-static int
-send_client_settings(struct h2_session *s)
-{
-	const nghttp2_settings_entry entries[] = {
-		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, s->limits.window},
-		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, s->limits.head_bytes},
-		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
-	};
-
-	if (nghttp2_submit_settings(s->ng, NGHTTP2_FLAG_NONE, entries,
-				    sizeof(entries) / sizeof(entries[0])) != 0)
-		return -1;
-	return nghttp2_session_set_local_window_size(s->ng, NGHTTP2_FLAG_NONE, 0,
-						     (int32_t)s->limits.connection_window);
-}
-
 int
 h2_session_connect(struct h2_session *s, struct h2_shared *shared, const struct h2_limits *limits,
 		   const struct h2_session_ops *ops, struct conn *carrier, bool has_tls)
@@ -761,7 +752,7 @@ h2_session_connect(struct h2_session *s, struct h2_shared *shared, const struct 
 	begin(s);
 	if (nghttp2_session_client_new2(&s->ng, shared->callbacks, s, shared->option) != 0)
 		return -TG_ENOMEM;
-	if (send_client_settings(s) != 0) {
+	if (send_settings(s) != 0) {
 		h2_session_close(s);
 		return -TG_ENOMEM;
 	}

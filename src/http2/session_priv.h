@@ -48,7 +48,6 @@ struct h2_stream {
 	bool is_deferred; /* nghttp2 waits for more */
 	bool is_ended;    /* our end is sent */
 
-	bool is_client;
 	bool asks_upgrade; /* client: by CONNECT; what the answer says of it is in is_upgrade */
 	char accept[H2_WEBSOCKET_ACCEPT + 1];
 	uint8_t n_interim; /* client: heads before that */

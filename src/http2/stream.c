@@ -46,7 +46,6 @@ h2_stream_get(struct h2_session *s, int32_t id)
 	memset(st, 0, sizeof(*st));
 	st->filter.ops = &stream_ops;
 	st->session = s;
-	st->is_client = s->is_client;
 	st->id = id;
 	LIST_INSERT_HEAD(&s->streams, st, link);
 	s->n_streams++;
@@ -138,17 +137,17 @@ h2_stream_add_head(struct h2_stream *st, const struct h2_to_text *t, bool is_chu
 {
 	bool is_final = t->status >= 200 || t->status == 101;
 
-	if (st->is_client && !is_final && !has_room_for_interim(st, buf_len(t->buf)))
+	if (st->session->is_client && !is_final && !has_room_for_interim(st, buf_len(t->buf)))
 		return false;
 	if (!h2_fifo_put(&st->in, bufs_of(st), buf_data(t->buf), buf_len(t->buf)))
 		return false;
 	st->text_n += buf_len(t->buf);
-	if (st->is_client)
+	if (st->session->is_client)
 		st->has_answer = is_final;
 	else
 		st->to_head = t->is_head_method;
 	st->in_is_chunked = is_chunked;
-	st->is_upgrade = t->is_upgrade && (is_final || !st->is_client);
+	st->is_upgrade = t->is_upgrade && (is_final || !st->session->is_client);
 	tell_readable(st);
 	return true;
 }
@@ -457,7 +456,7 @@ send_head(struct h2_stream *st, const char *text, size_t n)
 	struct h2_fields f;
 	struct http_head head;
 
-	if (st->is_client)
+	if (st->session->is_client)
 		return send_request_head(st, text, n);
 	if (h2_to_fields(H2_HEAD_ANSWER, text, n, st->to_head, SLICE(""), shared->fields,
 			 FIELDS_ROOM, &f) < 0)
@@ -588,8 +587,8 @@ resume(struct h2_stream *st)
 static void
 fail_request(struct h2_stream *st, struct conn *c)
 {
-	st->is_reset = st->is_client;
-	if (st->is_client && st->id < 0)
+	st->is_reset = st->session->is_client;
+	if (st->session->is_client && st->id < 0)
 		c->flags |= CONN_UNPROCESSED;
 }
 
@@ -709,13 +708,13 @@ h2_stream_closed(struct h2_stream *st, bool is_reset)
 	if (!is_reset && st->is_ended && st->in_has_end)
 		return;
 	/* RFC 9113 8.1: an answer is whole, also where the rest of its request is not wanted. */
-	if (st->is_client && st->in_has_end) {
+	if (st->session->is_client && st->in_has_end) {
 		conn_tell(c, CONN_WRITABLE);
 		return;
 	}
 	st->is_reset = true;
 	drop_input(st);
-	if (st->is_client && (st->is_refused || !st->is_begun))
+	if (st->session->is_client && (st->is_refused || !st->is_begun))
 		c->flags |= CONN_UNPROCESSED;
 	conn_tell(c, CONN_READABLE | CONN_WRITABLE | CONN_RESET | CONN_BROKEN);
 }
@@ -795,7 +794,7 @@ stream_free(struct conn_filter *f)
 	}
 	drop_input(st);
 	st->progress = h2_session_now(s);
-	if (st->is_client) {
+	if (st->session->is_client) {
 		give_up(st);
 		return;
 	}

@@ -584,10 +584,9 @@ l7_worker_init(struct worker *w)
 	/* Listeners have limits of their own; a reload may raise them. */
 	l7->request_parser = http1_parser_new(TG_CONF_HEADERS_MAX);
 	l7->answer_parser = http1_parser_new(TG_ANSWER_HEADERS);
-	l7->h2 = h2_shared_new(&w->bufs);
-	w->h2 = l7->h2;
+	w->h2 = h2_shared_new(&w->bufs);
 	LIST_INIT(&l7->free_fronts);
-	return l7->request_parser != NULL && l7->answer_parser != NULL && l7->h2 != NULL
+	return l7->request_parser != NULL && l7->answer_parser != NULL && w->h2 != NULL
 		       ? 0
 		       : -TG_ENOMEM;
 }
@@ -609,7 +608,8 @@ l7_worker_fini(struct worker *w)
 		LIST_REMOVE(f, sibling);
 		free(f);
 	}
-	h2_shared_free(l7->h2);
+	h2_shared_free(w->h2);
+	w->h2 = NULL;
 	http1_parser_free(l7->request_parser);
 	http1_parser_free(l7->answer_parser);
 	free(l7);

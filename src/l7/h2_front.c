@@ -382,8 +382,7 @@ open_session(struct h2_front *h)
 			},
 	};
 
-	return h2_session_open(&h->session, l7_of(worker_of(h))->h2, &limits, &session_ops,
-			       &h->conn);
+	return h2_session_open(&h->session, worker_of(h)->h2, &limits, &session_ops, &h->conn);
 }
 
 static struct h2_front *

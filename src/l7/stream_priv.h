@@ -223,7 +223,6 @@ struct l7_worker {
 	struct stream_list free;
 	unsigned n_free;
 	unsigned n_used;
-	struct h2_shared *h2;
 	struct h2_fronts free_fronts; /* of streams of HTTP/2 */
 	unsigned n_free_fronts;
 	struct l7_date date;
