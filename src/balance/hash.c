@@ -2,7 +2,7 @@
  * balance/hash.c: the same key to the same backend, as far as its load allows.
  *
  * Where a key belongs says a table that moves about 1/n of the keys when one of n
- * backends comes or goes: Maglev, see maglev_priv.h.
+ * backends comes or goes: see maglev_priv.h.
  *
  * Bounded load (Mirrokni, Thorup and Zadimoghaddam, "Consistent Hashing with
  * Bounded Loads", SODA 2018): a backend has no more in flight than `hash_bound` times its share
@@ -169,16 +169,16 @@ take_bounded(const void *arg, const struct view *view, uint32_t entry)
 	return take_below(view->entries[entry].load, bound);
 }
 
-/* Looks at the places of a key, each by a key of its own. */
+/* Looks at the places of a key, one after the other. */
 static uint32_t
 take_probed(const struct balance_shared *s, const struct view *view, struct balance_query *query,
 	    uint32_t *ret_last)
 {
+	uint32_t look = 0;
 	uint32_t i;
 
 	for (i = 0; i < PROBES; i++) {
-		uint64_t key = i == 0 ? query->key : hash_number(query->key + i);
-		uint32_t entry = maglev_find(view->table, key);
+		uint32_t entry = maglev_find(view->table, query->key, &look);
 
 		*ret_last = entry;
 		if (balance_is_left_out(query, view->entries[entry].backend))

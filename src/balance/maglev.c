@@ -6,453 +6,281 @@
 
 #include "base/err.h"
 
-/* Of the smallest table: prime, so that each backend's walk meets all slots. */
-#define SLOTS_LEAST UINT32_C(65537)
-/* How often that may be doubled; see refine(). */
-#define DOUBLINGS 4u
-/* Slots per backend at least, so that a share is within a hundredth. */
-#define SLOTS_EACH 100u
-/* Looks for a new owner of a slot, before any will do. */
-#define CLAIMS 64u
-/* Of these, for an owner that is there; the others are for heirs. */
-#define CLAIMS_OF_OWNERS 4u
+/* Masses are in parts of a place. */
+#define WHOLE UINT64_C(65536)
 
-/* A backend of the plan, or an entry of a table, while it is made. */
-struct share {
-	uint64_t weight;
-	uint32_t has;  /* slots it had before */
-	uint32_t left; /* slots it may still get */
-	bool is_rounded_up;
-	/* plan: */
+/* A backend, and where it is on its way through the places. */
+struct walker {
 	uint64_t hash; /* of its name */
 	uint32_t backend;
-	uint32_t at; /* its next slot, unless that is taken */
+	uint32_t at; /* its next place, unless that is taken */
 	uint32_t skip;
-	uint64_t credit; /* of its next turn */
+	uint32_t last; /* the place it took last; TG_MAGLEV_PLACES: none */
 };
 
-static unsigned
-doublings_for(size_t n)
-{
-	unsigned i = 0;
+/* What one of them lacks yet. */
+struct claim {
+	struct walker *walker;
+	uint32_t left;
+	uint16_t owner; /* as it is written into places */
+	bool has_part;  /* the last one is not whole */
+};
 
-	while (i < DOUBLINGS && SLOTS_LEAST << i < SLOTS_EACH * n)
-		i++;
-	return i;
-}
+struct maglev_plan {
+	uint64_t weights; /* the sum of the configured ones, as views have them */
+	uint64_t mass;    /* of all */
+	uint64_t room;    /* that mass may become */
+	uint32_t n;
+	/* Backends, the last place of each with TG_MAGLEV_PART; or TG_MAGLEV_NOBODY. */
+	uint16_t places[TG_MAGLEV_PLACES];
+	struct walker walkers[]; /* by hash: the order of the configuration does not count */
+};
 
-static struct maglev *
-maglev_new(uint32_t n_slots)
-{
-	struct maglev *m = malloc(sizeof(*m) + n_slots * sizeof(m->slots[0]));
-
-	if (m == NULL)
-		return NULL;
-	m->weights = 0;
-	m->n_slots = n_slots;
-	memset(m->slots, 0xff, n_slots * sizeof(m->slots[0]));
-	return m;
-}
-
-static uint64_t
-sum_weights(const struct share *shares, uint32_t n)
-{
-	uint64_t sum = 0;
-	uint32_t i;
-
-	for (i = 0; i < n; i++)
-		sum += shares[i].weight;
-	return sum;
-}
-
-/*
- * Slots by weight, rounded down; returns how many are left. Those that had more get
- * one of them each, which moves nothing.
- */
+/* Whole places, the last one of which may be a part. */
 static uint32_t
-divide(struct share *shares, uint32_t n, uint32_t n_slots)
+places_for(uint64_t mass)
 {
-	uint64_t sum = sum_weights(shares, n);
-	uint32_t rest = n_slots;
-	uint32_t i;
+	return (uint32_t)((mass + WHOLE - 1) / WHOLE);
+}
 
-	for (i = 0; i < n && sum > 0; i++) {
-		shares[i].left = (uint32_t)(shares[i].weight * n_slots / sum);
-		rest -= shares[i].left;
+/* What is written for an owner that has `left` to come. */
+static uint16_t
+place_of(uint32_t owner, uint32_t left, bool has_part)
+{
+	return (uint16_t)(left == 0 && has_part ? owner | TG_MAGLEV_PART : owner);
+}
+
+static void
+take_next_free(uint16_t *places, struct claim *claim)
+{
+	struct walker *w = claim->walker;
+
+	while (places[w->at] != TG_MAGLEV_NOBODY) {
+		w->at += w->skip;
+		if (w->at >= TG_MAGLEV_PLACES)
+			w->at -= TG_MAGLEV_PLACES;
 	}
-	for (i = 0; i < n && rest > 0; i++) {
-		shares[i].is_rounded_up = shares[i].has > shares[i].left;
-		shares[i].left += shares[i].is_rounded_up;
-		rest -= shares[i].is_rounded_up;
+	w->last = w->at;
+	claim->left--;
+	places[w->at] = place_of(claim->owner, claim->left, claim->has_part);
+}
+
+/* In turns, until nobody lacks a place. Those that have enough drop out. */
+static void
+take_turns(uint16_t *places, struct claim *claims, uint32_t n)
+{
+	while (n > 0) {
+		uint32_t n_on = 0;
+		uint32_t i;
+
+		for (i = 0; i < n; i++) {
+			take_next_free(places, &claims[i]);
+			if (claims[i].left > 0)
+				claims[n_on++] = claims[i];
+		}
+		n = n_on;
 	}
-	return rest;
 }
 
 /* the plan */
 
-static void
-share_init(struct share *share, const struct conf_backend *backend)
+static struct walker
+walker_of(const struct conf_backend *backend)
 {
 	size_t n = strlen(backend->name);
+	uint64_t hash = hash_bytes(backend->name, n, 0);
 
-	share->backend = backend->index;
-	share->weight = backend->weight;
-	share->hash = hash_bytes(backend->name, n, 0);
-	share->at = hash_below(share->hash, SLOTS_LEAST);
-	share->skip = 1 + hash_below(hash_bytes(backend->name, n, 1), SLOTS_LEAST - 1);
+	return (struct walker){
+		.hash = hash,
+		.backend = backend->index,
+		.at = hash_below(hash, TG_MAGLEV_PLACES),
+		.skip = 1 + hash_below(hash_bytes(backend->name, n, 1), TG_MAGLEV_PLACES - 1),
+		.last = TG_MAGLEV_PLACES,
+	};
 }
 
 static int
 compare_hashes(const void *a, const void *b)
 {
-	const struct share *x = a;
-	const struct share *y = b;
+	const struct walker *x = a;
+	const struct walker *y = b;
 
 	return x->hash < y->hash ? -1 : x->hash > y->hash;
 }
 
 static void
-round_up(struct share *shares, uint32_t n, uint32_t rest)
+fill_plan(struct maglev_plan *plan, struct claim *claims, const struct conf_service *conf)
 {
+	uint32_t n = 0;
 	uint32_t i;
 
-	for (i = 0; i < n && rest > 0; i++) {
-		shares[i].left += shares[i].weight > 0;
-		rest -= shares[i].weight > 0;
+	for (i = 0; i < plan->n; i++) {
+		plan->weights += (uint64_t)conf->backends[i].weight * TG_WEIGHT_SCALE;
+		plan->walkers[i] = walker_of(&conf->backends[i]);
 	}
-}
+	qsort(plan->walkers, plan->n, sizeof(plan->walkers[0]), compare_hashes);
+	for (i = 0; i < plan->n; i++) {
+		struct walker *w = &plan->walkers[i];
+		uint64_t weight = (uint64_t)conf->backends[w->backend].weight * TG_WEIGHT_SCALE;
 
-static void
-take_next_free(struct maglev *m, struct share *share, uint16_t rank)
-{
-	while (m->slots[share->at] != TG_MAGLEV_NONE) {
-		share->at += share->skip;
-		if (share->at >= m->n_slots)
-			share->at -= m->n_slots;
-	}
-	m->slots[share->at] = rank;
-	share->left--;
-	share->has++;
-}
-
-/* Turns as often as weights say, until nobody lacks a slot. */
-static void
-take_turns(struct maglev *m, struct share *shares, uint32_t n)
-{
-	uint64_t heaviest = 1;
-	uint32_t left = 0;
-	uint32_t i;
-
-	for (i = 0; i < n; i++) {
-		left += shares[i].left;
-		if (shares[i].weight > heaviest)
-			heaviest = shares[i].weight;
-	}
-	while (left > 0) {
-		for (i = 0; i < n; i++) {
-			shares[i].credit += shares[i].weight;
-			if (shares[i].credit < heaviest || shares[i].left == 0)
-				continue;
-			shares[i].credit -= heaviest;
-			take_next_free(m, &shares[i], (uint16_t)i);
-			left--;
-		}
-	}
-}
-
-/* dealing out */
-
-/* Slots of an older table go on to who is there now; those of others are given away. */
-struct sharing {
-	const struct maglev *old;
-	const struct maglev *heirs; /* of each slot of the old table: who has it, or the next one who is there; by what they are now */
-	uint64_t *is_there; /* bits: a slot of the old table whose owner is there; NULL: all are */
-	const uint32_t *entry_of; /* of owners: what they are now; NULL: what they were */
-	unsigned doublings;       /* of the new table */
-	unsigned more;            /* of these, that the old table lacks */
-	struct share *shares;     /* by what they are now */
-	uint32_t rest;            /* slots that rounding down left */
-};
-
-/* Who has it now; TG_VIEW_NONE: nobody. */
-static uint32_t
-entry_of(const struct sharing *sharing, uint32_t owner)
-{
-	if (owner == TG_MAGLEV_NONE)
-		return TG_VIEW_NONE;
-	return sharing->entry_of != NULL ? sharing->entry_of[owner] : owner;
-}
-
-/* Who is there keeps what was had before, as far as its share goes. */
-static void
-keep(struct maglev *m, const struct sharing *sharing)
-{
-	uint32_t i;
-
-	for (i = 0; i < m->n_slots; i++) {
-		uint32_t entry = entry_of(sharing, sharing->old->slots[i >> sharing->more]);
-
-		if (entry == TG_VIEW_NONE || sharing->shares[entry].left == 0)
+		if (weight == 0)
 			continue;
-		m->slots[i] = (uint16_t)entry;
-		sharing->shares[entry].left--;
+		claims[n++] = (struct claim){
+			.walker = w,
+			.left = places_for(plan->mass * weight / plan->weights),
+			.owner = (uint16_t)w->backend,
+			.has_part = true,
+		};
 	}
-}
-
-/* False: it has all it may have. */
-static bool
-claim(struct sharing *sharing, uint32_t entry)
-{
-	struct share *share = &sharing->shares[entry];
-
-	if (share->left > 0) {
-		share->left--;
-		return true;
-	}
-	if (share->is_rounded_up || sharing->rest == 0 || share->weight == 0)
-		return false;
-	share->is_rounded_up = true;
-	sharing->rest--;
-	return true;
-}
-
-/*
- * Who has a place of the older table, or where that one is away the place that follows: of a few that are left each
- * look finds one. Who goes leaves places to the next, who comes has them back.
- */
-static void
-find_heirs(struct maglev *heirs, const struct sharing *sharing)
-{
-	const struct maglev *old = sharing->old;
-	uint32_t heir = TG_VIEW_NONE;
-	uint32_t i;
-
-	/* Those of the last places are in front. */
-	for (i = 0; i < old->n_slots && heir == TG_VIEW_NONE; i++)
-		heir = entry_of(sharing, old->slots[i]);
-	for (i = old->n_slots; i-- > 0;) {
-		uint32_t entry = entry_of(sharing, old->slots[i]);
-
-		if (entry != TG_VIEW_NONE) {
-			heir = entry;
-			sharing->is_there[i / 64] |= UINT64_C(1) << i % 64;
-		}
-		heirs->slots[i] = (uint16_t)heir; /* TG_MAGLEV_NONE: nobody is there */
-	}
-}
-
-static bool
-is_owner_there(const struct sharing *sharing, uint32_t place)
-{
-	return sharing->is_there == NULL || (sharing->is_there[place / 64] >> place % 64 & 1) != 0;
-}
-
-/*
- * Each slot has an order of places of its own in the older table: the first owner there that may have
- * it, or where few owners are left the first heir. So the order changes as little as that table. The first of the two
- * that a slot becomes in a table twice as long has the order of that slot.
- */
-static uint32_t
-find_claimant(struct sharing *sharing, uint32_t slot)
-{
-	uint64_t place = (uint64_t)slot << (DOUBLINGS - sharing->doublings);
-	uint32_t i;
-
-	for (i = 0; i < CLAIMS; i++) {
-		uint32_t look = hash_below(hash_number(place * CLAIMS + i), sharing->heirs->n_slots);
-		uint32_t entry;
-
-		if (i < CLAIMS_OF_OWNERS && !is_owner_there(sharing, look))
-			continue;
-		entry = sharing->heirs->slots[look];
-		if (entry != TG_MAGLEV_NONE && claim(sharing, entry))
-			return entry;
-	}
-	return TG_VIEW_NONE;
-}
-
-static void
-share_out(struct maglev *m, struct sharing *sharing)
-{
-	uint32_t any = 0;
-	uint32_t i;
-
-	for (i = 0; i < m->n_slots; i++) {
-		uint32_t entry;
-
-		if (m->slots[i] != TG_MAGLEV_NONE)
-			continue;
-		entry = find_claimant(sharing, i);
-		if (entry == TG_VIEW_NONE) {
-			while (!claim(sharing, any))
-				any++;
-			entry = any;
-		}
-		m->slots[i] = (uint16_t)entry;
-	}
-}
-
-/* the rest of the plan */
-
-/*
- * A table of twice as many slots, each slot two. What changes is what rounding makes of the shares,
- * one slot of a backend at most: so keys stay where they are when there is one backend too many for a
- * table, and the next size is taken. 0 or -TG_ENOMEM.
- */
-static int
-refine(struct maglev_plan *plan, struct share *shares, uint32_t n)
-{
-	struct sharing sharing = {
-		.old = plan->table,
-		.heirs = plan->table,
-		.doublings = ++plan->doublings,
-		.more = 1,
-		.shares = shares,
-	};
-	struct maglev *m = maglev_new(2 * plan->table->n_slots);
-	uint32_t i;
-
-	if (m == NULL)
-		return -TG_ENOMEM;
-	for (i = 0; i < n; i++) {
-		shares[i].has *= 2;
-		shares[i].is_rounded_up = false;
-	}
-	sharing.rest = divide(shares, n, m->n_slots);
-	keep(m, &sharing);
-	if (sum_weights(shares, n) > 0)
-		share_out(m, &sharing);
-	free(plan->table);
-	plan->table = m;
-	for (i = 0; i < n; i++)
-		shares[i].has = 0;
-	for (i = 0; i < m->n_slots; i++) {
-		if (m->slots[i] != TG_MAGLEV_NONE)
-			shares[m->slots[i]].has++;
-	}
-	return 0;
-}
-
-/* While it is made, owners are ranks: places in the order of the hashes of their names. */
-static void
-name_owners(struct maglev_plan *plan, const struct share *shares)
-{
-	struct maglev *m = plan->table;
-	uint32_t i;
-
-	for (i = 0; i < m->n_slots; i++) {
-		if (m->slots[i] != TG_MAGLEV_NONE)
-			m->slots[i] = (uint16_t)shares[m->slots[i]].backend;
-	}
-}
-
-static int
-fill_plan(struct maglev_plan *plan, struct share *shares, const struct conf_service *conf)
-{
-	uint32_t n = (uint32_t)conf->n_backends;
-	unsigned doublings = doublings_for(n);
-	uint32_t i;
-
-	for (i = 0; i < n; i++)
-		share_init(&shares[i], &conf->backends[i]);
-	qsort(shares, n, sizeof(shares[0]), compare_hashes);
-	round_up(shares, n, divide(shares, n, SLOTS_LEAST));
-	take_turns(plan->table, shares, n);
-	while (plan->doublings < doublings) {
-		if (refine(plan, shares, n) != 0)
-			return -TG_ENOMEM;
-	}
-	name_owners(plan, shares);
-	return 0;
+	take_turns(plan->places, claims, n);
 }
 
 void
 maglev_plan_free(struct maglev_plan *plan)
 {
-	if (plan == NULL)
-		return;
-	free(plan->table);
 	free(plan);
 }
 
+/* Of each backend the last place may be a part: there is room for all but one of each. An eighth of it is free, for
+ * weights that grow at run time. */
 struct maglev_plan *
 maglev_plan_new(const struct conf_service *conf)
 {
-	struct maglev_plan *plan = calloc(1, sizeof(*plan));
-	struct share *shares = calloc(conf->n_backends + 1, sizeof(shares[0]));
+	size_t n = conf->n_backends;
+	struct maglev_plan *plan = malloc(sizeof(*plan) + n * sizeof(plan->walkers[0]));
+	struct claim *claims = calloc(n + 1, sizeof(claims[0]));
 
-	assert(conf->n_backends < TG_MAGLEV_NONE);
-	if (plan == NULL || shares == NULL)
-		goto fail;
-	plan->table = maglev_new(SLOTS_LEAST);
-	if (plan->table == NULL || fill_plan(plan, shares, conf) != 0)
-		goto fail;
-	free(shares);
+	assert(n < TG_MAGLEV_PART && n < TG_MAGLEV_PLACES / 2);
+	if (plan == NULL || claims == NULL) {
+		free(plan);
+		free(claims);
+		return NULL;
+	}
+	plan->n = (uint32_t)n;
+	plan->weights = 0;
+	plan->room = (TG_MAGLEV_PLACES - n) * WHOLE;
+	plan->mass = plan->room / 8 * 7;
+	memset(plan->places, 0xff, sizeof(plan->places));
+	fill_plan(plan, claims, conf);
+	free(claims);
 	return plan;
-fail:
-	maglev_plan_free(plan);
-	free(shares);
-	return NULL;
 }
 
 /* the table of a view */
 
-static void
-count_planned(const struct maglev *planned, const struct view *view, struct share *shares)
+/* Of all entries: as planned, by weight, but never more than there is room for, nor less than the half of that. */
+static uint64_t
+mass_of(const struct maglev_plan *plan, uint64_t weights)
 {
+	uint64_t mass = plan->weights > 0 ? plan->mass * weights / plan->weights : 0;
+
+	if (mass > plan->room)
+		return plan->room;
+	return mass > plan->room / 2 ? mass : plan->room / 2;
+}
+
+static uint64_t
+sum_weights(const struct view *view)
+{
+	uint64_t sum = 0;
 	uint32_t i;
 
 	for (i = 0; i < view->n; i++)
-		shares[i].weight = view->entries[i].weight;
-	for (i = 0; i < planned->n_slots; i++) {
-		uint32_t owner = planned->slots[i];
+		sum += view->entries[i].weight;
+	return sum;
+}
 
-		if (owner != TG_MAGLEV_NONE && view->entry_of[owner] != TG_VIEW_NONE)
-			shares[view->entry_of[owner]].has++;
+/* Places each entry is to have, and the parts. */
+static void
+divide(struct maglev *m, const struct maglev_plan *plan, const struct view *view, uint32_t *left)
+{
+	uint64_t all = mass_of(plan, m->weights);
+	uint32_t i;
+
+	for (i = 0; i < view->n; i++) {
+		uint64_t mass = all * view->entries[i].weight / m->weights;
+
+		left[i] = places_for(mass);
+		m->parts[i] = (uint16_t)(mass % WHOLE); /* 0: the last is whole, too */
 	}
 }
 
-static void
-fill_table(struct maglev *m, struct maglev *heirs, uint64_t *is_there,
-	   const struct maglev_plan *plan, const struct view *view, struct share *shares)
+static uint16_t
+place_in(const struct maglev *m, uint32_t entry, uint32_t left)
 {
-	struct sharing sharing = {
-		.old = plan->table,
-		.heirs = heirs,
-		.is_there = is_there,
-		.entry_of = view->entry_of,
-		.doublings = plan->doublings,
-		.shares = shares,
-	};
+	return place_of(entry, left, m->parts[entry] != 0);
+}
 
-	count_planned(plan->table, view, shares);
-	m->weights = sum_weights(shares, view->n);
-	sharing.rest = divide(shares, view->n, m->n_slots);
-	keep(m, &sharing);
-	find_heirs(heirs, &sharing);
-	share_out(m, &sharing);
+/* Who is there keeps what was planned, as far as its mass goes: what it took last is what it gives up first. */
+static void
+keep(struct maglev *m, const struct maglev_plan *plan, const struct view *view, uint32_t *left)
+{
+	uint32_t i;
+
+	for (i = 0; i < TG_MAGLEV_PLACES; i++) {
+		uint32_t owner = plan->places[i];
+		uint32_t entry = owner < TG_MAGLEV_PART ? view->entry_of[owner] : TG_VIEW_NONE;
+
+		m->places[i] = TG_MAGLEV_NOBODY;
+		if (entry != TG_VIEW_NONE && left[entry] > 0)
+			m->places[i] = place_in(m, entry, --left[entry]);
+	}
+	for (i = 0; i < plan->n; i++) {
+		const struct walker *w = &plan->walkers[i];
+		uint32_t entry = view->entry_of[w->backend];
+
+		if (w->last != TG_MAGLEV_PLACES && entry != TG_VIEW_NONE && left[entry] > 0)
+			m->places[w->last] = place_in(m, entry, --left[entry]);
+	}
+}
+
+/* Who lacks some goes on where the plan stopped. */
+static void
+extend(struct maglev *m, const struct maglev_plan *plan, const struct view *view,
+       const uint32_t *left, struct claim *claims, struct walker *walkers)
+{
+	uint32_t n = 0;
+	uint32_t i;
+
+	for (i = 0; i < plan->n; i++) {
+		uint32_t entry = view->entry_of[plan->walkers[i].backend];
+
+		if (entry == TG_VIEW_NONE || left[entry] == 0)
+			continue;
+		walkers[n] = plan->walkers[i];
+		claims[n] = (struct claim){
+			.walker = &walkers[n],
+			.left = left[entry],
+			.owner = (uint16_t)entry,
+			.has_part = m->parts[entry] != 0,
+		};
+		n++;
+	}
+	take_turns(m->places, claims, n);
 }
 
 int
 maglev_prepare(const struct maglev_plan *plan, struct view *view)
 {
-	struct maglev *m = maglev_new(plan->table->n_slots);
-	struct maglev *heirs = maglev_new(plan->table->n_slots);
-	uint64_t *is_there = calloc(plan->table->n_slots / 64 + 1, sizeof(is_there[0]));
-	struct share *shares = calloc(view->n + 1, sizeof(shares[0]));
+	struct maglev *m = malloc(sizeof(*m) + view->n * sizeof(m->parts[0]));
+	struct claim *claims = calloc(view->n + 1, sizeof(claims[0]));
+	struct walker *walkers = calloc(view->n + 1, sizeof(walkers[0]));
+	uint32_t *left = calloc(view->n + 1, sizeof(left[0]));
 	int rc = -TG_ENOMEM;
 
-	if (m != NULL && heirs != NULL && is_there != NULL && shares != NULL) {
-		if (view->n > 0)
-			fill_table(m, heirs, is_there, plan, view, shares);
+	if (m != NULL && claims != NULL && walkers != NULL && left != NULL) {
+		m->weights = sum_weights(view);
+		divide(m, plan, view, left);
+		keep(m, plan, view, left);
+		extend(m, plan, view, left, claims, walkers);
 		view->table = m;
 		view->table_free = free;
 		m = NULL;
 		rc = 0;
 	}
 	free(m);
-	free(heirs);
-	free(is_there);
-	free(shares);
+	free(claims);
+	free(walkers);
+	free(left);
 	return rc;
 }

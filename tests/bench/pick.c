@@ -62,7 +62,7 @@ struct bench {
 	struct balance_shared *shared;
 	struct balance *balance;
 	struct view *view;
-	uint64_t streams; /* so far */
+	uint64_t streams;  /* so far */
 	struct held *held; /* a ring; the oldest is given back */
 	size_t n_held;
 	size_t newest;
@@ -171,12 +171,10 @@ enum places {
 	PLACES_ONE = 2,     /* any one */
 	PLACES_TWO = 3,     /* any two, one of them counted */
 	PLACES_LEARNED = 4, /* the same, and what is known of each, which is written for the one */
-	PLACES_BY_KEY = 5 /* any place of a table with room for shares within 1 % says which one */
+	PLACES_BY_KEY = 5   /* any place of a table says which one */
 };
 
-#define TABLE_EACH  100u
-#define TABLE_LEAST 65537u
-#define TABLE_MOST  (TABLE_LEAST << 4)
+#define TABLE_SIZE 65537u
 
 static enum places
 places_of(enum conf_balance id)
@@ -205,8 +203,7 @@ struct ground {
 	uint32_t n;
 	const struct view *view;
 	uint64_t streams;
-	uint32_t n_table;
-	uint16_t table[TABLE_MOST];
+	uint16_t table[TABLE_SIZE];
 	struct {
 		_Atomic uint64_t us;
 		_Atomic uint64_t at;
@@ -225,10 +222,7 @@ ground_open(enum places places, const struct view *view)
 	ground.view = view;
 	ground.n = n;
 	ground.streams = 0;
-	ground.n_table = TABLE_LEAST;
-	while (ground.n_table < n * TABLE_EACH)
-		ground.n_table *= 2;
-	for (i = 0; i < ground.n_table; i++)
+	for (i = 0; i < TABLE_SIZE; i++)
 		ground.table[i] = (uint16_t)hash_below(hash_number(i), n);
 }
 
@@ -266,7 +260,7 @@ ground_place(const struct ground *g)
 			       ? one
 			       : other;
 	case PLACES_BY_KEY:
-		return g->table[hash_below(hash, g->n_table)];
+		return g->table[hash_below(hash, TABLE_SIZE)];
 	}
 	return 0;
 }

@@ -40,8 +40,11 @@ configure(uint32_t n)
 static void
 places(const struct view *view, uint32_t *ret)
 {
-	for (uint64_t i = 0; i < KEYS; i++)
-		ret[i] = view->entries[maglev_find(view->table, hash_number(i))].backend;
+	for (uint64_t i = 0; i < KEYS; i++) {
+		uint32_t look = 0;
+
+		ret[i] = view->entries[maglev_find(view->table, hash_number(i), &look)].backend;
+	}
 }
 
 static unsigned
@@ -82,55 +85,86 @@ a_key_stays_where_it_is(void **state)
 	service_close(&s);
 }
 
-/* Slots are exact to one; and there are a hundred for each, so that this is within 1 %. */
+/* The part of all places, weighed by the keys they take, that each backend has: in millionths of a place. */
 static void
-slots_follow_weights(void **state)
+masses(const struct view *view, uint64_t *ret, uint64_t *ret_all)
+{
+	const struct maglev *table = view->table;
+
+	*ret_all = 0;
+	for (uint32_t i = 0; i < TG_MAGLEV_PLACES; i++) {
+		uint16_t place = table->places[i];
+		uint32_t entry = place & ~TG_MAGLEV_PART;
+		uint64_t mass = 1000000;
+
+		if (place == TG_MAGLEV_NOBODY)
+			continue;
+		assert_true(entry < view->n);
+		if (place & TG_MAGLEV_PART)
+			mass = (uint64_t)table->parts[entry] * mass / 65536;
+		ret[view->entries[entry].backend] += mass;
+		*ret_all += mass;
+	}
+}
+
+/* By a thousandth: a place has 65,536 parts, and the smallest has some hundred of them. */
+static void
+assert_masses(const struct view *view, uint32_t n, uint64_t all)
+{
+	static uint64_t got[BACKENDS_MAX];
+	uint64_t sum;
+
+	memset(got, 0, sizeof(got));
+	masses(view, got, &sum);
+	/* Of two looks one finds somebody. */
+	assert_true(sum > TG_MAGLEV_PLACES * UINT64_C(400000));
+	for (uint32_t i = 0; i < n; i++)
+		assert_share("mass", i, got[i], sum, weights[i], all, 1, weights[i] > 0 ? 20 : 0);
+}
+
+static void
+shares_follow_weights(void **state)
 {
 	static const uint32_t sizes[] = {1, 2, 3, 10, 100, 655, 656, 1000, BACKENDS_MAX};
 	const size_t n_sizes = SIZES(sizeof(sizes) / sizeof(sizes[0]), 8);
-	static uint32_t got[BACKENDS_MAX];
 
 	(void)state;
 	for (size_t k = 0; k < n_sizes + TURNS(n_sizes); k++) {
 		uint32_t n = sizes[k % n_sizes];
 		uint64_t all = weigh(n, 1, k < n_sizes ? 7 : 0);
-		const struct maglev *table;
 		struct service s;
 
 		configure(n);
 		service_open(&s, OPS, &backends, weights, 1, 1);
-		table = s.view->table;
-		assert_true(table->n_slots >= 100 * n);
-		memset(got, 0, sizeof(got));
-		for (uint32_t i = 0; i < table->n_slots; i++)
-			got[table->slots[i]]++;
-		for (uint32_t i = 0; i < n; i++)
-			assert_share("slots", i, got[i], table->n_slots, weights[i], all, 0, 1);
+		assert_masses(s.view, n, all);
 		service_close(&s);
 	}
 }
 
-/* The same with half of them away and other weights than configured. */
+/* The same with others away, and other weights than configured: `away` of 8. */
 static void
-slots_follow_weights_of_the_view(void **state)
+check_shares_of_view(uint32_t n, uint32_t away)
 {
-	static uint32_t got[1000];
-	const struct maglev *table;
 	struct service s;
 	uint64_t all = 0;
 
-	(void)state;
-	weigh(1000, 3, 0);
-	configure(1000);
-	for (uint32_t i = 0; i < 1000; i++)
-		all += weights[i] = i % 2 == 0 ? 0 : 1 + i % 8;
+	weigh(n, 3, 0);
+	configure(n);
+	for (uint32_t i = 0; i < n; i++)
+		all += weights[i] = i % 8 < away ? 0 : 1 + i % 5;
 	service_open(&s, OPS, &backends, weights, 1, 1);
-	table = s.view->table;
-	for (uint32_t i = 0; i < table->n_slots; i++)
-		got[s.view->entries[table->slots[i]].backend]++;
-	for (uint32_t i = 0; i < 1000; i++)
-		assert_share("slots", i, got[i], table->n_slots, weights[i], all, 0, 1);
+	assert_masses(s.view, n, all);
 	service_close(&s);
+}
+
+static void
+shares_follow_weights_of_the_view(void **state)
+{
+	(void)state;
+	for (uint32_t away = 0; away < 8; away++)
+		check_shares_of_view(1000, away);
+	check_shares_of_view(SIZES(BACKENDS_MAX, 1000), 7);
+	check_shares_of_view(SIZES(BACKENDS_MAX, 1000), 4);
 }
 
 static void
@@ -193,7 +227,7 @@ what_goes_moves_its_own_keys_only(void **state)
 	}
 }
 
-/* With some away already one more moves little but its own: measured 1.03/n to 1.25/n. */
+/* With some away already one more moves its own, and what masses grow by from half of the weight on. */
 static void
 the_next_that_goes_moves_little_more(void **state)
 {
@@ -213,7 +247,7 @@ the_next_that_goes_moves_little_more(void **state)
 		weights[n / 2] = 0;
 		service_set(&s, weights);
 		places(s.view, after);
-		assert_in_range(count_moved(before, after), KEYS / (n - 2) * 9 / 10,
+		assert_in_range(count_moved(before, after), KEYS / (n - 2) * 7 / 10,
 				KEYS / (n - 2) * 14 / 10);
 		service_close(&s);
 	}
@@ -249,7 +283,7 @@ moved_of_few(uint32_t each)
 	return (double)moved * left / turns / KEYS;
 }
 
-/* Measured: 2.6, 1.7, 1.5, 1.1 and 1 of its own; shares are exact, so what others get more of moves too. */
+/* Measured: 2.1, 1.7, 1.6, 1.3 and 1 of its own: masses grow meanwhile. */
 static void
 of_few_that_are_left_one_that_goes_moves_little_more(void **state)
 {
@@ -291,9 +325,9 @@ a_changed_weight_moves_its_difference(void **state)
 	service_close(&s);
 }
 
-/* Keys that move when the n that are configured become m; `ret_slots`: of both tables. */
+/* Keys that move when the n that are configured become m. */
 static uint32_t
-count_moved_from_to(uint32_t n, uint32_t m, uint32_t ret_slots[2])
+count_moved_from_to(uint32_t n, uint32_t m)
 {
 	static uint32_t found[2][KEYS];
 	const uint32_t sizes[] = {n, m};
@@ -304,7 +338,6 @@ count_moved_from_to(uint32_t n, uint32_t m, uint32_t ret_slots[2])
 		configure(sizes[k]);
 		service_open(&s, OPS, &backends, weights, 1, 1);
 		places(s.view, found[k]);
-		ret_slots[k] = ((const struct maglev *)s.view->table)->n_slots;
 		service_close(&s);
 	}
 	return count_moved(found[0], found[1]);
@@ -312,7 +345,7 @@ count_moved_from_to(uint32_t n, uint32_t m, uint32_t ret_slots[2])
 
 /*
  * Another configuration: Maglev's own movement, which is 1/n and up to
- * one percent of all keys. Measured: 0.290 of 4, 0.093 of 11, 0.016 of 101, 0.0091 of 1001.
+ * one percent of all keys. Measured: 0.290 of 4, 0.112 of 11, 0.015 of 101, 0.0033 of 1001.
  */
 static void
 one_more_configured_moves_little_more(void **state)
@@ -321,23 +354,20 @@ one_more_configured_moves_little_more(void **state)
 	weigh(BACKENDS_MAX, 1, 0);
 	for (size_t k = 1; k < MOVE_SIZES; k++) {
 		uint32_t n = move_sizes[k];
-		uint32_t slots[2];
-		uint32_t moved = count_moved_from_to(n, n + 1, slots);
+		uint32_t moved = count_moved_from_to(n, n + 1);
 
 		assert_true(moved < KEYS * (1.2 / (n + 1) + 0.01));
 		assert_true(moved > KEYS * (0.9 / (n + 1)));
 	}
 }
 
-/* One too many for a table: the next one is twice as long, and nearly all keys are where they were. */
+/* Measured: 0.3 % beyond its share and less, with many weights 0.6 % of 656 and less. */
 static void
-a_longer_table_moves_little_more(void **state)
+one_more_of_many_moves_little_more(void **state)
 {
-	static const uint32_t most[] = {655, 1310, 2621, 5242};
+	static const uint32_t most[] = {655, 1310, 2621, 5242, BACKENDS_MAX - 1};
 	static const uint32_t steps[] = {0, 7};
 	const size_t n_most = SIZES(sizeof(most) / sizeof(most[0]), 2);
-	const uint32_t many = SIZES(BACKENDS_MAX, 1000);
-	uint32_t slots[2];
 
 	(void)state;
 	for (size_t k = 0; k < 2 * n_most; k++) {
@@ -345,12 +375,8 @@ a_longer_table_moves_little_more(void **state)
 		uint64_t all = weigh(n + 1, 1, steps[k % 2]);
 		double share = (double)weights[n] / (double)all;
 
-		/* Measured: 0.8 % beyond it, and with many weights 1.3 %, as without a longer table. */
-		assert_true(count_moved_from_to(n, n + 1, slots) < KEYS * (share + 0.015));
-		assert_int_equal(slots[1], 2 * slots[0]);
+		assert_true(count_moved_from_to(n, n + 1) < KEYS * (share + 0.01));
 	}
-	weigh(many, 1, 0);
-	assert_true(count_moved_from_to(many - 1, many, slots) < KEYS * (1.0 / many + 0.0099));
 }
 
 /* A name is what a backend is: its place in the configuration does not count. */
@@ -618,15 +644,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_key_stays_where_it_is),
-		TEST(slots_follow_weights),
-		TEST(slots_follow_weights_of_the_view),
+		TEST(shares_follow_weights),
+		TEST(shares_follow_weights_of_the_view),
 		TEST(keys_spread_evenly),
 		TEST(what_goes_moves_its_own_keys_only),
 		TEST(the_next_that_goes_moves_little_more),
 		cmocka_unit_test(of_few_that_are_left_one_that_goes_moves_little_more),
 		TEST(a_changed_weight_moves_its_difference),
 		TEST(one_more_configured_moves_little_more),
-		TEST(a_longer_table_moves_little_more),
+		TEST(one_more_of_many_moves_little_more),
 		TEST(the_order_of_the_configuration_does_not_count),
 		TEST(bounded_load_is_never_exceeded),
 		TEST(a_hot_key_spills_to_the_same_places),
