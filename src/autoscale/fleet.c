@@ -675,6 +675,15 @@ fleet_steered(struct fleet *f, const char *name, enum fleet_steer by, int64_t no
 }
 
 void
+fleet_cut_off(struct fleet *f, const char *name, bool is_cut_off)
+{
+	struct fleet_member *m = find(f, name);
+
+	if (m != NULL)
+		m->is_cut_off = is_cut_off;
+}
+
+void
 fleet_observed(struct fleet *f, const char *name, bool is_up, int64_t in_flight, int64_t now_ms)
 {
 	struct fleet_member *m = find(f, name);

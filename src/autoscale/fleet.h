@@ -21,6 +21,9 @@
  * One that its provider says does not work is replaced: it counts no more, and drains when others are
  * ready in its place. One at a time: what all depend on may be what does not work.
  *
+ * One whose checks fail, and whose node does not answer either, is lost: it counts no more, so that another is started
+ * at once. Back before its time is over it counts again, and there is one too many, which goes as any does.
+ *
  * Level-triggered: each tick compares what there is with what is desired and gives the next orders; one
  * that is not answered in its time is given again. Nothing is started before the first list. Starts that fail
  * wait longer each time. No loop, no sockets, no clock: the owner tells what
@@ -63,6 +66,8 @@ const char *fleet_state_str(unsigned state);
 	X(READY, "ready")                                                                          \
 	X(DOWN, "down")                                                                            \
 	X(CONDEMNED, "to be replaced") /* its platform says that it does not work */               \
+	X(LOST, "lost")          /* its node does not answer, and it does not */                   \
+	X(BACK, "back")          /* one that was lost */                                           \
 	X(DRAINING, "draining")                                                                    \
 	X(UNDRAINED, "undrained")                                                                  \
 	X(CUT, "cut")            /* what was left in flight */                                     \
@@ -111,6 +116,8 @@ struct fleet_member {
 	char node[TG_NODE_NAME]; /* where it is, or is to be; "": of a kind that has one place */
 	bool is_ill;           /* its provider says that it does not work */
 	bool is_condemned;     /* for that it goes, when another one is there; one at a time */
+	bool is_cut_off;       /* its node does not answer */
+	bool is_lost;          /* it is down besides, or not up yet, and nobody keeps work from it: another one is started */
 	bool is_others;        /* of another instance of tidegate: nothing to stop here */
 	char origin[TG_STORE_INSTANCE]; /* the same: which one */
 	bool has_addr;
@@ -198,6 +205,8 @@ void fleet_removed(struct fleet *f, const char *name, bool is_done, const char *
 /* Each tick, before fleet_observed(). One that an operator keeps work from is alone with it: it counts, is neither
  * undrained nor given up, and goes when there are too many. One that an operator made ready again is. */
 void fleet_steered(struct fleet *f, const char *name, enum fleet_steer by, int64_t now_ms);
+/* The same: whether its node does not answer. */
+void fleet_cut_off(struct fleet *f, const char *name, bool is_cut_off);
 /* Each tick for all that have a slot: what checks and workers say of it now. */
 void fleet_observed(struct fleet *f, const char *name, bool is_up, int64_t in_flight,
 		    int64_t now_ms);
@@ -207,7 +216,7 @@ struct fleet_counts {
 	uint32_t pending;  /* asked for, starting, adding, checking */
 	uint32_t waiting;  /* of these: fit on no node */
 	uint32_t ready;
-	uint32_t down;     /* and those that an operator keeps work from */
+	uint32_t down;     /* and lost, and those that an operator keeps work from */
 	uint32_t draining; /* and all that follows */
 };
 struct fleet_counts fleet_counts(const struct fleet *f);

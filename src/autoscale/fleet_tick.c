@@ -121,6 +121,29 @@ tick_member(struct fleet *f, struct fleet_member *m, int64_t now_ms)
 		on_late(f, m, now_ms);
 }
 
+/*** What is lost ***/
+
+static void
+find_lost(struct fleet *f)
+{
+	struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		bool is_lost = m->is_cut_off && !m->is_held &&
+			       (m->state == TG_FLEET_CHECKING || m->state == TG_FLEET_DOWN);
+
+		if (is_lost == m->is_lost)
+			continue;
+		m->is_lost = is_lost;
+		if (is_lost)
+			fleet_tell(f, m, TG_FLEET_NEWS_LOST,
+				   "its checks fail, and its node does not answer");
+		else if (m->state <= TG_FLEET_DOWN)
+			fleet_tell(f, m, TG_FLEET_NEWS_BACK,
+				   m->is_cut_off ? "its checks pass" : "its node answers");
+	}
+}
+
 /*** What does not work ***/
 
 static bool
@@ -191,7 +214,8 @@ replace_ill(struct fleet *f, uint32_t desired, int64_t now_ms)
 static bool
 is_alive(const struct fleet_member *m)
 {
-	return m->state <= TG_FLEET_DOWN && !m->is_unwanted && !m->is_ended && !m->is_condemned;
+	return m->state <= TG_FLEET_DOWN && !m->is_unwanted && !m->is_ended && !m->is_condemned &&
+	       !m->is_lost;
 }
 
 /* It was started by a source of before, or by another instance. */
@@ -426,6 +450,7 @@ fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
 		next = TAILQ_NEXT(m, link);
 		tick_member(f, m, now_ms);
 	}
+	find_lost(f);
 	if (!f->is_following)
 		replace_ill(f, desired, now_ms);
 	alive = f->is_following ? desired : count_alive(f);
@@ -458,7 +483,7 @@ fleet_counts(const struct fleet *f)
 			c.ready++;
 		else if (is_former(f, m) && !f->is_following)
 			c.draining++;
-		else if (m->state == TG_FLEET_DOWN || (m->is_held && is_alive(m)))
+		else if (m->state == TG_FLEET_DOWN || m->is_lost || (m->is_held && is_alive(m)))
 			c.down++;
 		else if (is_alive(m))
 			count_pending(&c, m);

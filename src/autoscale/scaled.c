@@ -53,6 +53,16 @@ find_members(struct scaled *s)
 	}
 }
 
+/* Nothing is heard of the node of one, as far as that is known. */
+static bool
+is_cut_off(const struct scaled *s, const struct fleet_member *m)
+{
+	const struct provider *p = s->state->source->provider;
+	struct provider_node node;
+
+	return p != NULL && m->node[0] != '\0' && provider_node(p, m->node, &node) && node.is_away;
+}
+
 static void
 observe_configured(struct scaled *s, int64_t now_ms)
 {
@@ -65,6 +75,7 @@ observe_configured(struct scaled *s, int64_t now_ms)
 			continue;
 		fleet_steered(s->state->fleet, b->name,
 			      sc->ops.steered(sc->user, s->conf->index, i), now_ms);
+		fleet_cut_off(s->state->fleet, b->name, is_cut_off(s, s->members[i]));
 		fleet_observed(s->state->fleet, b->name,
 			       sc->ops.is_up(sc->user, s->conf->index, i),
 			       left_in_flight(s, s->members[i], b->segment_slot) +

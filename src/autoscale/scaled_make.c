@@ -112,6 +112,8 @@ told(void *user, const struct fleet_member *m, enum fleet_news what, const char 
 	char message[64];
 
 	st->start_failures += is_failure;
+	if (what == TG_FLEET_NEWS_DOWN && st->source->provider != NULL && m->node[0] != '\0')
+		provider_doubt_node(st->source->provider, m->node);
 	if (what == TG_FLEET_NEWS_PLACED || what == TG_FLEET_NEWS_WAITING)
 		scaled_note_place(st->of, m, what == TG_FLEET_NEWS_PLACED, why);
 	if (is_failure)

@@ -199,7 +199,8 @@ static const struct conf_field autoscale_fields[] = {
 		ONLY_SCALED,
 		.help = "From the order to start a backend to its first passed check. One that takes longer is "
 			"stopped and counts as failed. A backend that was up and is down has as long to come back before "
-			"another is started for it.",
+			"another is started for it; one whose node does not answer either (provider docker) is not waited "
+			"for.",
 	},
 	{
 		.key = "drain_timeout",

@@ -109,7 +109,7 @@ docker_list(struct provider *p, uint64_t token)
 
 /* NULL: there is none of this name. "" is the first. */
 static struct place *
-find_place(struct docker *all, const char *node)
+find_place(const struct docker *all, const char *node)
 {
 	for (size_t i = 0; i < all->n_places; i++) {
 		if (*node == '\0' ||
@@ -269,22 +269,29 @@ docker_told_usage(const struct provider *p, const char *name, struct usage ret[2
 static bool
 docker_node(const struct provider *p, const char *name, struct provider_node *ret)
 {
-	const struct docker *all = p->own;
+	const struct place *place = find_place(p->own, name);
+	const struct docker_node *n;
 
-	for (size_t i = 0; i < all->n_places; i++) {
-		const struct docker_node *n = all->places[i].user.node;
+	if (place == NULL)
+		return false;
+	n = place->user.node;
+	*ret = (struct provider_node){
+		.why = docker_place_why(place),
+		.cpu_permille = docker_node_info(n)->cpu_permille,
+		.memory = docker_node_info(n)->memory,
+		.orphans = docker_node_orphans(n),
+	};
+	ret->is_away = ret->why != NULL && docker_node_state(n) != DOCKER_NODE_ASKED;
+	return true;
+}
 
-		if (strcmp(docker_node_name(n), name) != 0)
-			continue;
-		*ret = (struct provider_node){
-			.why = docker_place_why(&all->places[i]),
-			.cpu_permille = docker_node_info(n)->cpu_permille,
-			.memory = docker_node_info(n)->memory,
-			.orphans = docker_node_orphans(n),
-		};
-		return true;
-	}
-	return false;
+static void
+doubt_node(struct provider *p, const char *name)
+{
+	const struct place *place = find_place(p->own, name);
+
+	if (place != NULL)
+		docker_node_doubt(place->user.node);
 }
 
 /*** Open and close ***/
@@ -464,4 +471,5 @@ const struct provider_ops provider_docker = {
 	.is_shared = docker_is_shared,
 	.usage = docker_told_usage,
 	.node = docker_node,
+	.doubt_node = doubt_node,
 };

@@ -14,6 +14,7 @@
 #define MINOR_WANTED 44u
 
 #define PING_MS      10000u
+#define DOUBT_MS     1000u
 #define AGAIN_MS     500u
 #define AGAIN_MAX_MS 15000u
 
@@ -441,6 +442,7 @@ on_timer(struct timer *t)
 	if (n->asking != NULL || !open_caller(n))
 		return;
 	if (n->state == DOCKER_NODE_UP) {
+		n->asked = loop_now(n->hub->loop);
 		ask(n, DOCKER_PING, on_ping);
 		return;
 	}
@@ -467,6 +469,16 @@ docker_node_stop(struct docker_node *n)
 	n->caller = NULL;
 	timer_fini(&n->timer);
 	docker_scan_stop(n);
+}
+
+void
+docker_node_doubt(struct docker_node *n)
+{
+	struct mono now = loop_now(n->hub->loop);
+
+	if (n->state == DOCKER_NODE_UP && n->asking == NULL &&
+	    mono_diff_us(now, n->asked) >= (int64_t)DOUBT_MS * 1000)
+		set_timer(n, 0);
 }
 
 void

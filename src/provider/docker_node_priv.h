@@ -57,6 +57,7 @@ struct docker_node {
 	size_t n_heard_bytes;
 	bool is_flooded; /* there were too many, which was told; until there are not for a ping */
 	struct timer timer;  /* the next try, or the next ping */
+	struct mono asked;   /* the last one */
 	uint64_t again_ms;
 	struct timer scan;
 	struct call *scanning;

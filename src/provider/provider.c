@@ -261,6 +261,13 @@ provider_node(const struct provider *p, const char *name, struct provider_node *
 	return p->ops->node != NULL && p->ops->node(p, name, ret);
 }
 
+void
+provider_doubt_node(struct provider *p, const char *name)
+{
+	if (p->ops->doubt_node != NULL)
+		p->ops->doubt_node(p, name);
+}
+
 bool
 provider_usage(const struct provider *p, const char *name, struct usage ret[2])
 {

@@ -111,11 +111,15 @@ struct provider_node {
 	uint32_t cpu_permille; /* processors it has in all; 0: not told yet */
 	uint64_t memory;       /* bytes, the same */
 	uint32_t orphans;      /* containers there that are of our owner, and that nobody has */
+	bool is_away;          /* it does not answer, or does not tell what it has */
 };
 /* Whether its backends are on nodes; else it has one place. */
 bool provider_has_nodes(const struct provider *p);
 /* False: a kind that has one place, or no such node. */
 bool provider_node(const struct provider *p, const char *name, struct provider_node *ret);
+
+/* What is there seems not to work: whether the node answers is asked now, not when it is due. */
+void provider_doubt_node(struct provider *p, const char *name);
 
 /* What an instance used, as it was told: the reading before, and the last. False: that is not told, read it at its
  * place. */

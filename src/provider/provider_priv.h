@@ -51,6 +51,7 @@ struct provider_ops {
 	bool (*is_shared)(const struct provider *p); /* as provider_is_shared(); NULL: it is not */
 	bool (*usage)(const struct provider *p, const char *name, struct usage ret[2]); /* NULL: not told */
 	bool (*node)(const struct provider *p, const char *name, struct provider_node *ret); /* NULL: one place */
+	void (*doubt_node)(struct provider *p, const char *name); /* with `node` */
 };
 
 extern const struct provider_ops provider_process;

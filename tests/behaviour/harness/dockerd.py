@@ -1,5 +1,6 @@
 """Real Docker daemons, each in a network namespace and with data of its own, and an image without a registry."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -130,6 +131,17 @@ class Dockerd:
         self.process.wait()
         containerd.kill()
         containerd.wait(settings.TIMEOUT)
+
+    @contextlib.contextmanager
+    def cut_off(self):
+        """Packets to its namespace, and to its containers, are dropped meanwhile."""
+        rule = ["-t", "raw", "PREROUTING", "-i", "tgv", "-j", "DROP"]
+        inside = ["nsenter", f"--net=/run/netns/{self.namespace}", "iptables", "-w"]
+        run(*inside, *rule[:2], "-I", *rule[2:])
+        try:
+            yield
+        finally:
+            run(*inside, *rule[:2], "-D", *rule[2:])
 
     def die(self):
         """As a host does: its containers at the same moment."""

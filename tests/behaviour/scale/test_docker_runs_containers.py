@@ -59,7 +59,7 @@ LARGE = ["/busybox", "sh", "-c", "/busybox dd if=/dev/zero of=/tmp/m bs=1M count
          + " ".join(DEMO)]
 
 
-def text(folder, hosts, nodes, provider="", command=tuple(DEMO), service=""):
+def text(folder, hosts, nodes, provider="", command=tuple(DEMO), service="", start_timeout="12s"):
     """The node `near` is the first of the hosts, by its socket; `far` the second, by its address."""
     near, far = hosts
     tls = far.certificates
@@ -72,7 +72,8 @@ def text(folder, hosts, nodes, provider="", command=tuple(DEMO), service=""):
         service=f"""
             health = {{ type = "http"; path = "/status/200"; interval = "100ms"; rise = 1; }};
             hold = {{ timeout = "20s"; }};
-            autoscale = {{ module = "target"; cpu = 0.6; memory = 0.9; min = 0; max = 6; start_timeout = "12s";
+            autoscale = {{ module = "target"; cpu = 0.6; memory = 0.9; min = 0; max = 6;
+                           start_timeout = "{start_timeout}";
                            {quickly("target", "stable_window =")} stable_window = "3s"; }};
             provider = {{ type = "docker"; image = "{dockerd.IMAGE}"; port = 9000; stop_grace = "3s";
                           command = ( {", ".join(f'"{word}"' for word in command)} ); {provider} }}; {service}""")
@@ -205,6 +206,35 @@ def test_two_hosts_share_them_and_one_that_dies_is_made_up_for(hosts, tidegate, 
     scaled.tg.log.wait(msg="node up", node="far", count=2)
     scaled.ready(6)
     assert len(far.running()) == 2, "it is used again"
+    scaled.ready(0)
+    assert [one.docker("ps", "-aq").split() for one in hosts] == [[], []]
+
+
+def test_backends_of_a_host_that_is_cut_off_are_replaced_at_once_and_not_twice(hosts, tidegate, tmp_path):
+    """Nothing answers there, not even by a refusal: long before start_timeout others have their place. When it is back
+    there are too many, which end."""
+    near, far = hosts
+    scaled = Scaled(tidegate(text(
+        tmp_path, hosts, ["near", "far"], 'cpu = 0.2; memory = "48M";', start_timeout="10m",
+        service='scheduler = "spread"; timeouts = { connect = "500ms"; response = "2s"; };')), tmp_path)
+    scaled.tg.log.wait(msg="node up", count=2)
+    scaled.ready(4)
+    theirs = far.running()
+    assert len(near.running()) == len(theirs) == 2
+    with load.KeptLoad(scaled.tg.address, clients=4, request=BUSY) as asking:
+        with far.cut_off():
+            for one in theirs:
+                scaled.tg.log.wait(msg="backend lost", srv=one)
+            scaled.site.wait(ready=4, pending=0, down=2)
+            assert len(near.running()) == 4
+        scaled.tg.log.wait(msg="node up", node="far", count=2)
+        for one in theirs:
+            scaled.tg.log.wait(msg="backend back", srv=one)
+        scaled.site.wait(ready=4, pending=0, down=0, draining=0)
+    assert asking.results and not asking.failures()
+    assert len(near.running()) + len(far.running()) == 4
+    assert len(scaled.tg.log.records(msg="backend draining", reason="it is not needed any more")) == 2
+    assert len(scaled.tg.log.records(msg="backend placed")) == 6
     scaled.ready(0)
     assert [one.docker("ps", "-aq").split() for one in hosts] == [[], []]
 

@@ -28,6 +28,7 @@ struct thing {
 	unsigned starts;
 	unsigned stops;
 	bool is_held; /* by an operator */
+	bool is_cut_off;
 };
 
 struct world {
@@ -38,6 +39,8 @@ struct world {
 	unsigned cuts;
 	unsigned readies;
 	unsigned failures;
+	unsigned lost;
+	unsigned back;
 	bool refuses; /* orders fail at once */
 	const char *taken; /* a name of another's */
 };
@@ -146,6 +149,8 @@ on_told(void *user, const struct fleet_member *m, enum fleet_news what, const ch
 	assert_non_null(m);
 	assert_non_null(why);
 	w->failures += what == TG_FLEET_NEWS_START_FAILED;
+	w->lost += what == TG_FLEET_NEWS_LOST;
+	w->back += what == TG_FLEET_NEWS_BACK;
 }
 
 static inline void
@@ -280,6 +285,7 @@ observe(struct world *w)
 			continue;
 		if (fleet_is_in(m))
 			fleet_steered(w->fleet, t->name, steer_of(t), w->now);
+		fleet_cut_off(w->fleet, t->name, t->is_cut_off);
 		fleet_observed(w->fleet, t->name, t->is_up && t->is_running, t->in_flight, w->now);
 	}
 }

@@ -99,6 +99,96 @@ what_a_part_of_a_list_has_not_may_be_there(void **state)
 	assert_int_equal(w->n, 3);
 }
 
+static void
+cut_off(struct thing *t, bool is_on)
+{
+	t->is_cut_off = is_on;
+	t->is_ill = is_on;
+}
+
+/* Long before its time to come back is over. */
+static void
+one_whose_node_is_silent_too_is_replaced_at_once(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 2);
+	cut_off(&w->things[0], true);
+	turn(w, 2);
+	assert_int_equal(w->lost, 1);
+	assert_int_equal(w->things[2].starts, 1);
+	turn(w, 2);
+	turn(w, 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	assert_int_equal(fleet_counts(w->fleet).down, 1);
+	for (int i = 0; i < 3; i++)
+		settle(w, 2);
+	assert_int_equal(w->n, 3);
+	assert_int_equal(w->things[0].stops, 1); /* as any that is down for too long */
+	assert_int_equal(w->lost, 1);
+	assert_int_equal(w->back, 0);
+	assert_int_equal(w->failures, 0);
+}
+
+static void
+one_that_is_back_makes_one_too_many(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 2);
+	cut_off(&w->things[0], true);
+	settle(w, 2);
+	assert_int_equal(running(w), 3);
+	cut_off(&w->things[0], false);
+	settle(w, 2);
+	assert_int_equal(w->back, 1);
+	assert_int_equal(running(w), 2);
+	assert_int_equal(fleet_counts(w->fleet).ready, 2);
+	assert_int_equal(w->n, 3);
+}
+
+/* All are cut off, which means ourselves: what had no place yet is not wanted any more. */
+static void
+all_that_are_back_before_others_began_stay(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 3);
+	w->refuses = true; /* nothing can be started */
+	for (unsigned i = 0; i < 3; i++)
+		cut_off(&w->things[i], true);
+	settle(w, 3);
+	assert_int_equal(w->lost, 3);
+	assert_int_equal(fleet_counts(w->fleet).pending, 3);
+	for (unsigned i = 0; i < 3; i++)
+		cut_off(&w->things[i], false);
+	w->refuses = false;
+	settle(w, 3);
+	for (unsigned i = 3; i < w->n; i++)
+		assert_int_equal(w->things[i].starts, 0);
+	assert_int_equal(running(w), 3);
+	assert_int_equal(fleet_counts(w->fleet).ready, 3);
+}
+
+/* A daemon that is away while its containers work; and one that an operator has. */
+static void
+one_that_is_up_or_held_is_not_lost(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 2);
+	w->things[0].is_cut_off = true;
+	w->things[1].is_held = true;
+	cut_off(&w->things[1], true);
+	settle(w, 2);
+	assert_int_equal(w->lost, 0);
+	assert_int_equal(w->n, 2);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -110,6 +200,13 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(one_that_works_again_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_a_part_of_a_list_has_not_may_be_there, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(one_whose_node_is_silent_too_is_replaced_at_once,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_is_back_makes_one_too_many, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(all_that_are_back_before_others_began_stay, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_that_is_up_or_held_is_not_lost, set_up, tear_down),
 	};
 
 	if (argc > 1)

@@ -220,6 +220,28 @@ one_that_ends_its_events_is_down_and_comes_again(void **state)
 }
 
 static void
+one_that_is_doubted_is_asked_at_once_but_not_all_the_time(void **state)
+{
+	size_t before;
+
+	(void)state;
+	join(&world.user, "site", NULL);
+	turn_until_turned(1);
+	before = strlen(world.asked);
+	docker_node_doubt(world.user.as.node);
+	while (strlen(world.asked) == before)
+		fake_turn(world.loop);
+	assert_string_equal(world.asked + before, "GET /v1.41/_ping ");
+	docker_node_doubt(world.user.as.node);
+	for (int i = 0; i < 5; i++) {
+		docker_node_doubt(world.user.as.node);
+		fake_turn(world.loop);
+	}
+	assert_string_equal(world.asked + before, "GET /v1.41/_ping ");
+	assert_int_equal(docker_node_state(world.user.as.node), DOCKER_NODE_UP);
+}
+
+static void
 say(const char *owner, const char *service)
 {
 	char line[512];
@@ -288,6 +310,7 @@ main(int argc, char **argv)
 		TEST(one_that_is_too_old_is_down),
 		TEST(one_that_refuses_is_down_and_asked_again),
 		TEST(one_that_ends_its_events_is_down_and_comes_again),
+		TEST(one_that_is_doubted_is_asked_at_once_but_not_all_the_time),
 		TEST(events_are_told_to_whom_they_concern),
 		TEST(one_whose_files_cannot_be_read_is_down),
 	};
