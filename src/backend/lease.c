@@ -97,8 +97,8 @@ lease_is_possible(const struct worker_service *s, const struct balance_query *qu
 
 	if (s->is_gone)
 		return false;
-	for (i = 0; i < view->n && i <= query->n_tried; i++) {
-		if (!balance_is_tried(query, view->entries[i].backend))
+	for (i = 0; i < view->n && i <= balance_left_out_most(query); i++) {
+		if (!balance_is_left_out(query, view->entries[i].backend))
 			return true;
 	}
 	return false;

@@ -27,7 +27,7 @@ struct lease {
 	void (*on_due)(struct lease *lease);
 };
 
-/* Whether any backend may serve that was not tried. */
+/* Whether any backend may serve that the query does not leave out. */
 bool lease_is_possible(const struct worker_service *service, const struct balance_query *query);
 /* No backend is preferred. */
 #define TG_LEASE_ANY UINT32_MAX

@@ -62,7 +62,8 @@ init(struct service_shared *s)
 	for (i = 0; i < conf->n_backends; i++)
 		s->loads[i] = segment_load(s->segment, conf->backends[i].segment_slot);
 	s->balance = s->ops->shared_new(conf, s->loads);
-	s->suspects = suspects_new(conf->n_backends);
+	s->suspects = suspects_new(conf->n_backends,
+				   TG_SUSPECT_US + conf->timeouts.connect_ms * 1000);
 	if (s->balance == NULL || s->suspects == NULL)
 		return -TG_ENOMEM;
 	if (conf_has_outliers(conf)) {

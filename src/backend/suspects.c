@@ -3,9 +3,13 @@
 #include <stdlib.h>
 
 struct suspects *
-suspects_new(size_t n)
+suspects_new(size_t n, uint64_t lasts_us)
 {
-	return calloc(1, sizeof(struct suspects) + n * sizeof(_Atomic uint64_t));
+	struct suspects *s = calloc(1, sizeof(*s) + n * sizeof(_Atomic uint64_t));
+
+	if (s != NULL)
+		s->lasts_us = lasts_us;
+	return s;
 }
 
 void

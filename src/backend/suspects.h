@@ -15,16 +15,17 @@
 
 #include "base/clock.h"
 
-/* How long a failed connect counts. */
+/* How long a failed connect counts, beside timeouts.connect: who waits for one meanwhile is to know of it still. */
 #define TG_SUSPECT_US UINT64_C(1000000)
 
 struct suspects {
+	uint64_t lasts_us;
 	_Atomic uint32_t n;       /* rows that are set, for however long */
 	_Atomic uint64_t since[]; /* by backend: microseconds; 0: its last connect was well */
 };
 
-/* None of `n` backends. Owned by the service; outlives the workers. NULL: no memory. */
-struct suspects *suspects_new(size_t n);
+/* None of `n` backends; each for `lasts_us`. Owned by the service; outlives the workers. NULL: no memory. */
+struct suspects *suspects_new(size_t n, uint64_t lasts_us);
 void suspects_free(struct suspects *suspects); /* NULL allowed */
 /* Any worker: a connect to it failed. Whether that is news: it was no suspect. */
 bool suspects_add(struct suspects *suspects, uint32_t backend, struct mono now);
@@ -51,7 +52,7 @@ suspects_has(const struct suspects *s, uint32_t backend, struct mono now)
 {
 	uint64_t since = atomic_load_explicit(&s->since[backend], memory_order_relaxed);
 
-	return since != 0 && now.us < since + TG_SUSPECT_US;
+	return since != 0 && now.us < since + s->lasts_us;
 }
 
 #endif

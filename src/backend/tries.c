@@ -59,10 +59,10 @@ tries_are_left(const struct tries *t, const struct worker_service *s, unsigned c
 	       is_cause(&s->conf->retry, cause);
 }
 
-/* Whether one is left that never failed, neither before nor now. */
+/* Whether one is left that never failed, neither before nor now; after a time that was lost, nor for others. */
 static bool
 has_other(const struct tries *t, const struct worker_service *s,
-	  const struct worker_backend *failed)
+	  const struct worker_backend *failed, enum end_reason reason)
 {
 	struct balance_query query = t->query;
 
@@ -72,6 +72,10 @@ has_other(const struct tries *t, const struct worker_service *s,
 		query.n_tried = 0;
 	if (query.n_tried < TG_BALANCE_TRIED_MAX)
 		query.tried[query.n_tried++] = failed->index;
+	if (reason == TG_END_CONNECT_TIMEOUT) {
+		query.suspects = s->shared->suspects;
+		query.now = loop_now(s->worker->loop);
+	}
 	return lease_is_possible(s, &query);
 }
 
@@ -80,9 +84,9 @@ tries_connect_again(struct tries *t, struct worker_service *s, const struct work
 		    enum end_reason reason)
 {
 	const struct conf_retry *conf = &s->conf->retry;
-	bool is_free = reason == TG_END_CONNECT_FAILED && conf->attempts > 0 &&
-		       is_cause(conf, TG_CAUSE_CONNECT) && t->n < TG_RETRY_MAX &&
-		       has_other(t, s, failed);
+	bool is_free = (reason == TG_END_CONNECT_FAILED || reason == TG_END_CONNECT_TIMEOUT) &&
+		       conf->attempts > 0 && is_cause(conf, TG_CAUSE_CONNECT) &&
+		       t->n < TG_RETRY_MAX && has_other(t, s, failed, reason);
 
 	if (!is_free)
 		return tries_again(t, s, TG_CAUSE_CONNECT);

@@ -36,7 +36,9 @@ bool tries_again(struct tries *t, struct worker_service *service, unsigned cause
 /*
  * The same for a connect to `backend` that failed for this reason. One that was refused at once is
  * not counted while another is left that never was tried: nothing was asked of anybody, no time is
- * lost, and of backends that died together a stream may find more than it has tries. TG_RETRY_MAX
+ * lost, and of backends that died together a stream may find more than it has tries. One that had no
+ * answer is not counted while another is left that was not tried, and is no suspect: those of a host that
+ * is gone are suspects after one timeouts.connect, and cost no more. TG_RETRY_MAX
  * tries after the first in all.
  */
 bool tries_connect_again(struct tries *t, struct worker_service *service,

@@ -12,7 +12,9 @@ static const struct conf_field retry_fields[] = {
 		.max = TG_RETRY_MAX,
 		.help = "Tries after the first, on another backend where there is one. A connect that is "
 			"refused at once is not counted while a backend is left that this request has not "
-			"tried: of many that died together it may meet several. Seven tries after "
+			"tried: of many that died together it may meet several. Nor is one that had no answer within "
+			"timeouts.connect, while a backend is left to which no connect of any request has failed within "
+			"that time and the second before. Seven tries after "
 			"the first in all. 0: none.",
 	},
 	{

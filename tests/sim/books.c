@@ -548,7 +548,7 @@ sim_tries_again(struct sim_stream *s, unsigned cause)
 
 /* In this worker's view; by books of what the stream tried. */
 static bool
-has_other(const struct sim_stream *s)
+has_other(const struct sim_stream *s, enum end_reason reason)
 {
 	const struct view *view = sim_service(worker_of(s))->view;
 	uint32_t i;
@@ -556,7 +556,8 @@ has_other(const struct sim_stream *s)
 	for (i = 0; i < view->n && !s->starts_over; i++) {
 		uint32_t backend = view->entries[i].backend;
 
-		if (backend != s->lease.backend->index && !sim_is_tried(s, backend))
+		if (backend != s->lease.backend->index && !sim_is_tried(s, backend) &&
+		    (reason == TG_END_CONNECT_FAILED || !sim_is_suspect(s->sim, backend)))
 			return true;
 	}
 	return false;
@@ -566,9 +567,8 @@ bool
 sim_tries_connect_again(struct sim_stream *s, enum end_reason reason)
 {
 	const struct conf_retry *conf = &s->sim->service->retry;
-	bool is_free = reason == TG_END_CONNECT_FAILED && conf->attempts > 0 &&
-		       s->attempts <= TG_RETRY_MAX && is_cause(conf, TG_CAUSE_CONNECT) &&
-		       has_other(s);
+	bool is_free = conf->attempts > 0 && s->attempts <= TG_RETRY_MAX &&
+		       is_cause(conf, TG_CAUSE_CONNECT) && has_other(s, reason);
 	bool expected = is_free || is_wanted(s, TG_CAUSE_CONNECT);
 	bool is_allowed =
 		tries_connect_again(&s->tries, sim_service(worker_of(s)), s->lease.backend, reason);

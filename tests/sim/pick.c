@@ -15,14 +15,20 @@ before(const struct view *view, uint32_t entry, uint32_t taken)
 	return (uint64_t)atomic_load(&view->entries[entry].load->in_flight) - (entry == taken);
 }
 
-/* A retry goes by who took no connection within the last second. */
+bool
+sim_is_suspect(const struct sim *sim, uint32_t backend)
+{
+	struct mono since = sim->backends[backend].suspected;
+
+	return mono_is_set(since) && mono_diff_us(sim_now(sim->acting), since) <
+					     TG_SUSPECT_US + sim->service->timeouts.connect_ms * 1000;
+}
+
+/* Retries alone go by that. */
 static bool
 is_suspect(const struct sim_stream *s, const struct view *view, uint32_t entry)
 {
-	struct mono since = s->sim->backends[view->entries[entry].backend].suspected;
-
-	return s->n_tried > 0 && mono_is_set(since) &&
-	       mono_diff_us(sim_now(s->sim->acting), since) < TG_SUSPECT_US;
+	return s->n_tried > 0 && sim_is_suspect(s->sim, view->entries[entry].backend);
 }
 
 /* Might have been had in place of `taken`. */

@@ -307,6 +307,8 @@ void sim_turn(struct sim *sim, struct sim_worker *w);
 /* A request came, for the budget. */
 void sim_deposit(struct sim_worker *w);
 bool sim_is_tried(const struct sim_stream *s, uint32_t backend);
+/* It took no connection a moment ago. */
+bool sim_is_suspect(const struct sim *sim, uint32_t backend);
 
 /*** pick.c: what the algorithms promise ***/
 

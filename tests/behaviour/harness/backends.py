@@ -10,10 +10,11 @@ in plain order what the backend does:
         conn.reset()
 """
 
+import contextlib
 import socket
 import threading
 
-from harness import net, settings, wire
+from harness import net, procfs, settings, wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -117,6 +118,24 @@ def echo(conn):
             break
         conn.sock.sendall(piece)
     conn.finish_sending()
+
+
+@contextlib.contextmanager
+def full_listener():
+    """A listener whose queue is full: who connects waits for its next try, a second later."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((net.ADDRESS, net.free_port()))
+        listener.listen(0)
+        fillers = []
+        while procfs.connecting_to(listener.getsockname()) == 0:
+            fillers.append(stack.enter_context(socket.socket()))
+            fillers[-1].setblocking(False)
+            fillers[-1].connect_ex(listener.getsockname())
+        fillers.pop().close()
+        settings.wait_until(lambda: procfs.connecting_to(listener.getsockname()) == 0,
+                            "the last one to give up")
+        yield listener, len(fillers)
 
 
 class RecordingBackend:

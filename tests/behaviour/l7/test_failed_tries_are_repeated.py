@@ -276,3 +276,18 @@ def test_failed_connects_are_not_in_the_budget(shared_tidegate, recording_backen
     for _ in range(200):
         assert tg.exchange(client.get()).status == 200
     assert sum(stat.number(tmp_path / "admin.sock", name, "wretr") for name in ("d1", "d2")) > 100
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_connects_without_an_answer_lead_on_to_one_that_answers(shared_tidegate, recording_backend, mode):
+    """Three at once, and two tries after the first: a host is dead, and nobody has told yet."""
+    good = recording_backend(name="good")
+    with contextlib.ExitStack() as stack:
+        dead = ["%s:%d" % stack.enter_context(backends.full_listener())[0].getsockname() for _ in range(3)]
+        text = conf.http if mode == "http" else conf.tcp
+        tg = shared_tidegate(text(*(f'{{ name = "d{i}"; address = "{one}"; }}' for i, one in enumerate(dead)), good,
+                                  workers=1, service='balance = "first"; timeouts = { connect = "100ms"; }; '
+                                  "outlier = { connects = 0; }; retry = { attempts = 2; };"))
+        assert tg.exchange(client.get()).status == 200
+        failed = tg.access.wait(listener=tg.listener)["failed"]
+        assert failed == "d0:connect-timeout,d1:connect-timeout,d2:connect-timeout"

@@ -31,7 +31,7 @@ later(uint64_t us)
 static void
 a_failed_connect_counts_for_a_second(void **state)
 {
-	struct suspects *s = suspects_new(3);
+	struct suspects *s = suspects_new(3, TG_SUSPECT_US);
 
 	(void)state;
 	assert_non_null(s);
@@ -113,7 +113,7 @@ static void
 fail_at(struct client *c, enum end_reason reason)
 {
 	struct worker_service *s = c->lease.backend->service;
-	bool is_connected = reason != TG_END_CONNECT_FAILED;
+	bool is_connected = reason != TG_END_CONNECT_FAILED && reason != TG_END_CONNECT_TIMEOUT;
 	bool again = is_connected ? tries_again(&c->tries, s, TG_CAUSE_EMPTY_RESPONSE)
 				  : tries_connect_again(&c->tries, s, c->lease.backend, reason);
 
@@ -252,7 +252,14 @@ tries_end_where_none_takes_connections(void **state)
 }
 
 static void
-a_timeout_counts(void **state)
+suspect(uint32_t backend)
+{
+	(void)suspects_add(service_for(0)->shared->suspects, backend, loop_now(workers[0].loop));
+}
+
+/* Where nobody is known to take connections; a refused one is free all the same. */
+static void
+a_timeout_counts_when_all_others_are_suspects(void **state)
 {
 	struct client c = {.is_over = false};
 	struct worker_service *s;
@@ -261,10 +268,50 @@ a_timeout_counts(void **state)
 	open_service("first", 4, 1);
 	s = service_for(0);
 	pick_one(&c, 0, 1);
+	for (uint32_t i = 1; i < 4; i++)
+		suspect(i);
 	assert_true(tries_connect_again(&c.tries, s, c.lease.backend, TG_END_CONNECT_TIMEOUT));
 	assert_false(tries_connect_again(&c.tries, s, c.lease.backend, TG_END_CONNECT_TIMEOUT));
 	assert_true(tries_connect_again(&c.tries, s, c.lease.backend, TG_END_CONNECT_FAILED));
 	leave(&c, false, false);
+	assert_int_equal(close_two_workers(), 0);
+}
+
+/* Whoever meets several at one moment. */
+static void
+timeouts_lead_on_to_one_that_is_no_suspect(void **state)
+{
+	struct client c = {.is_over = false};
+
+	(void)state;
+	open_service("first", 5, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		pick_one(&c, 0, 1);
+		assert_int_equal(c.lease.backend->index, i);
+		fail_at(&c, TG_END_CONNECT_TIMEOUT);
+		assert_false(c.is_over);
+	}
+	suspect(3);
+	pick_one(&c, 0, 1);
+	assert_int_equal(c.lease.backend->index, 4);
+	leave(&c, true, true);
+	assert_int_equal(c.tries.n, 3);
+	assert_int_equal(c.tries.n_free, 3);
+	assert_int_equal(close_two_workers(), 0);
+}
+
+static void
+timeouts_end_after_as_many_as_there_may_be(void **state)
+{
+	struct client c = {.is_over = false};
+
+	(void)state;
+	open_service("first", 12, 1);
+	while (!c.is_over) {
+		pick_one(&c, 0, 1);
+		fail_at(&c, TG_END_CONNECT_TIMEOUT);
+	}
+	assert_int_equal(c.tries.n_failed, 1 + TG_RETRY_MAX);
 	assert_int_equal(close_two_workers(), 0);
 }
 
@@ -302,7 +349,9 @@ main(int argc, char **argv)
 		cmocka_unit_test(what_one_has_found_costs_no_other),
 		cmocka_unit_test(no_try_is_made_that_is_not_configured),
 		cmocka_unit_test(tries_end_where_none_takes_connections),
-		cmocka_unit_test(a_timeout_counts),
+		cmocka_unit_test(a_timeout_counts_when_all_others_are_suspects),
+		cmocka_unit_test(timeouts_lead_on_to_one_that_is_no_suspect),
+		cmocka_unit_test(timeouts_end_after_as_many_as_there_may_be),
 		cmocka_unit_test(suspects_are_left_out_of_retries_alone),
 	};
 
