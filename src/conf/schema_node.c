@@ -37,7 +37,8 @@ static const struct conf_field tls_fields[] = {
 		.valid = conf_valid_absolute_file,
 		.preset_note = "none; required with the others",
 		.help = "Its private key. Who reads it is root on the node: keep it for root and a group that "
-			"the user of tidegate is not in; of its processes only the keeper is given that group.",
+			"the user of tidegate is not in; of its processes only the keeper is given that group. Where it belongs to another "
+			"group later, a reload starts new processes, as for user.",
 	},
 	{.key = NULL},
 };

@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "conf/overlay.h"
+#include "proc/secrets.h"
+
+#define BY_PROCESSES "by new processes: "
 
 /* One byte may be four in the text, of an order or of what it gives up; and there are words around them. */
 #define ORDER_TEXT_MAX (8 * (size_t)TG_RELOAD_ORDER_MAX)
@@ -87,14 +90,29 @@ print_fixed(const struct conf *present, const struct conf *conf, FILE *out)
 {
 	if (!conf_compare_fixed(present, conf, NULL))
 		return false;
-	fputs("by new processes: ", out);
+	fputs(BY_PROCESSES, out);
 	(void)conf_compare_fixed(present, conf, out);
 	fputc('\n', out);
 	return true;
 }
 
+/* The same of groups that files have by now. */
+static bool
+print_secrets(const struct privileges *privileges, const struct conf *conf, FILE *out)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *line = open_memstream(&text, &n);
+	bool is_any = line != NULL && secrets_are_out_of_reach(privileges, conf, line);
+
+	if (line != NULL && fclose(line) == 0 && is_any)
+		fprintf(out, BY_PROCESSES "%s\n", text);
+	free(text);
+	return is_any;
+}
+
 int
-next_compare(const struct conf *present, const struct conf *conf, struct next_difference *ret,
+next_compare(const struct present *now, const struct conf *conf, struct next_difference *ret,
 	     struct err *err)
 {
 	struct next_difference d = {.text = NULL};
@@ -104,8 +122,9 @@ next_compare(const struct conf *present, const struct conf *conf, struct next_di
 
 	if (out == NULL)
 		return err_no_memory(err);
-	rc = conf_compare(present, conf, out, &d.changes);
-	d.needs_processes = print_fixed(present, conf, out);
+	rc = conf_compare(*now->conf, conf, out, &d.changes);
+	d.needs_processes = print_fixed(*now->conf, conf, out);
+	d.needs_processes |= print_secrets(now->privileges, conf, out);
 	if (fclose(out) != 0 || rc < 0) {
 		next_difference_fini(&d);
 		return err_no_memory(err);

@@ -54,7 +54,7 @@ typedef void next_told(void *user, const char *line);
 TG_MUST_CHECK int next_read(const struct conf *present, const char *path, struct conf **ret,
 			    next_told *told, void *user);
 /* -TG_ENOMEM. */
-TG_MUST_CHECK int next_compare(const struct conf *present, const struct conf *conf,
+TG_MUST_CHECK int next_compare(const struct present *now, const struct conf *conf,
 			       struct next_difference *ret, struct err *err);
 void next_difference_fini(struct next_difference *d);
 /* Takes `conf` over, on failure too: slots, sockets, text for the children. */

@@ -13,6 +13,7 @@
 #include "proc/parent_priv.h"
 #include "proc/proc.h"
 #include "proc/program.h"
+#include "proc/secrets.h"
 #include "proc/state_file.h"
 #include "proc/strangers.h"
 
@@ -383,34 +384,6 @@ check_descriptors(const struct conf *conf, struct err *err)
 	return 0;
 }
 
-/* Who speaks to a daemon is root on its node: that is the keeper's alone. */
-static int
-add_node_secrets(struct parent *p, const struct conf_node *node, struct err *err)
-{
-	const char *path = conf_node_socket(node);
-	int rc = path != NULL ? privileges_add_secret(&p->privileges, path, err) : 0;
-
-	if (rc == 0 && node->tls.key != NULL)
-		rc = privileges_add_secret(&p->privileges, node->tls.key, err);
-	return rc;
-}
-
-static int
-add_secrets(struct parent *p, struct err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < p->conf->n_nodes; i++)
-		rc = add_node_secrets(p, &p->conf->nodes[i], err);
-	for (size_t i = 0; rc == 0 && i < p->conf->n_services; i++) {
-		const char *path = p->conf->services[i].provider.registry_credentials;
-
-		if (path != NULL)
-			rc = privileges_add_secret(&p->privileges, path, err);
-	}
-	return rc;
-}
-
 /* Where nobody was root to begin with, or all are, the processes that the keeper starts have what it has. */
 static void
 warn_of_heirs(const struct parent *p)
@@ -440,7 +413,7 @@ resolve_privileges(struct parent *p, struct err *err)
 		log_write(TG_LOG_WARN, "the children run as root: set user in the configuration",
 			  NULL);
 	if (rc == 0)
-		rc = add_secrets(p, err);
+		rc = secrets_add(&p->privileges, p->conf, err);
 	if (rc == 0)
 		warn_of_heirs(p);
 	return rc;

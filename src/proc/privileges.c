@@ -149,6 +149,21 @@ can_open(const struct privileges *p, const struct stat *st)
 	return p->uid == 0 || (st->st_mode & who & what) != 0;
 }
 
+/* The group of root is nobody's secret. */
+static bool
+is_held(const struct privileges *p, const struct stat *st)
+{
+	return st->st_gid == 0 || is_among(p->secrets, p->n_secrets, st->st_gid);
+}
+
+bool
+privileges_lack_secret(const struct privileges *p, const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !is_held(p, &st);
+}
+
 int
 privileges_add_secret(struct privileges *p, const char *path, struct err *err)
 {
@@ -166,7 +181,7 @@ privileges_add_secret(struct privileges *p, const char *path, struct err *err)
 			  "the proxy could open what only the keeper should: give it a group of its own, and "
 			  "start as root with user",
 			  "file=%s", path);
-	if (st.st_gid == 0 || is_among(p->secrets, p->n_secrets, st.st_gid))
+	if (is_held(p, &st))
 		return 0;
 	secrets = realloc(p->secrets, (p->n_secrets + 1) * sizeof(secrets[0]));
 	if (secrets == NULL)

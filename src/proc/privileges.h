@@ -35,6 +35,10 @@ void privileges_fini(struct privileges *p); /* zeroed allowed */
  * told in the log. -TG_ENOMEM. */
 TG_MUST_CHECK int privileges_add_secret(struct privileges *p, const char *path, struct err *err);
 
+/* Whether children of these privileges have this file's group neither as a secret nor need none for it. False where it cannot
+ * be looked at. */
+bool privileges_lack_secret(const struct privileges *p, const char *path);
+
 /* True when the children would be root for want of a `user`. */
 bool privileges_are_root(const struct privileges *p);
 

@@ -361,7 +361,7 @@ start_file(struct reconf *r, uint32_t caller)
 		fail_file(r, "the configuration file cannot be used");
 		return;
 	}
-	if (next_compare(*r->now.conf, conf, &r->difference, &err) < 0) {
+	if (next_compare(&r->now, conf, &r->difference, &err) < 0) {
 		conf_unref(conf);
 		fail_file(r, err.text);
 	} else if (r->difference.needs_processes) {
@@ -476,7 +476,7 @@ start_renewal(struct reconf *r)
 	r->is_of_file = true;
 	r->is_renewal = true;
 	r->caller = 0;
-	if (conf == NULL || next_compare(*r->now.conf, conf, &r->difference, &err) < 0) {
+	if (conf == NULL || next_compare(&r->now, conf, &r->difference, &err) < 0) {
 		conf_unref(conf);
 		fail_file(r, "no memory");
 	} else if (r->difference.changes.changed == 0) {
@@ -581,7 +581,7 @@ try_file(struct reconf *r, char **told, struct next_difference *ret, struct err 
 	if (rc == 0)
 		rc = sockets_try_next(r->now.sockets, conf, &privileges, err);
 	if (rc == 0)
-		rc = next_compare(*r->now.conf, conf, ret, err);
+		rc = next_compare(&r->now, conf, ret, err);
 	privileges_fini(&privileges);
 	conf_unref(conf);
 	return rc;
@@ -665,7 +665,7 @@ commit_certificate(struct reconf *r, uint32_t caller, const struct reload_order 
 	r->is_of_file = true;
 	r->is_renewal = true;
 	r->caller = caller;
-	if (next_compare(*r->now.conf, conf, &r->difference, &err) == 0) {
+	if (next_compare(&r->now, conf, &r->difference, &err) == 0) {
 		start_transaction(r, conf);
 	} else {
 		conf_unref(conf);

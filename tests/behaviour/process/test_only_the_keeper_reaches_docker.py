@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import client, conf, control, docker_api, process, procfs, settings
+from harness import certificates, client, conf, control, docker_api, net, process, procfs, settings
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to drop privileges")
 
@@ -19,11 +19,16 @@ NOBODY = pwd.getpwnam("nobody")
 CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
 
 
-@pytest.fixture
-def fake(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents):
+def open_ways(path):
+    """Everybody may get there."""
+    for folder in (path, *path.parents):
         if folder.stat().st_uid == 0 and len(folder.parts) > 2:
             os.chmod(folder, 0o755)
+
+
+@pytest.fixture
+def fake(tmp_path):
+    open_ways(tmp_path)
     made = docker_api.FakeDocker(tmp_path / "docker.sock")
     os.chown(made.path, 0, GROUP)
     os.chmod(made.path, 0o660)
@@ -104,3 +109,33 @@ def test_no_program_that_the_keeper_runs_has_the_group(tidegate, fake, tmp_path)
     held = " ".join(str(one) for one in sorted(groups(backend)))
     assert f"Groups: {held} Cap" in error() and error().count(" 0000000000000000") == 3, error()
     assert not tg.log.records(msg="processes that the keeper starts can reach the daemons of nodes too")
+
+
+def test_a_key_whose_rights_were_mended_is_taken_by_a_reload(tidegate, tmp_path):
+    """Its group is another one than at the start, and processes have groups from their start: others take over."""
+    authority = certificates.Authority(tmp_path / "tls")
+    certificate, key = authority.issue("keeper")
+    fake = docker_api.FakeDocker("", tls=certificates.server_context(
+        authority.issue("daemon", f"IP:{net.ADDRESS}"), authority.path))
+    open_ways(tmp_path / "tls")
+    os.chmod(key, 0o600)
+    admin = tmp_path / "admin.sock"
+    try:
+        tg = tidegate(conf.http(top=f"""user = "nobody"; admin = {{ socket = "{admin}"; }};
+            nodes = ( {{ name = "a"; docker = "tcp://{net.ADDRESS}:{fake.port}";
+                         tls = {{ ca = "{authority.path}"; certificate = "{certificate}"; key = "{key}"; }}; }} );""",
+            service="""autoscale = { module = "target"; metric = "in-flight"; target = 4; min = 0; max = 1; };
+            provider = { type = "docker"; image = "acme/api:7"; port = 80; };"""))
+        assert "Permission denied" in tg.log.wait(msg="node down")["reason"]
+        os.chown(key, 0, GROUP)
+        os.chmod(key, 0o640)
+        told = control.ask(str(admin), "reload")
+        assert f"by new processes: the keeper lacks the group of {key}" in told
+        tg.follow()
+        tg.log.wait(msg="node up")
+        assert GROUP in groups(tg.role_pid("keeper")) and GROUP not in groups(tg.role_pid("proxy"))
+        keeper = tg.role_pid("keeper")
+        assert "by new processes" not in control.ask(str(admin), "reload")
+        assert tg.role_pid("keeper") == keeper, "nothing differs any more"
+    finally:
+        fake.stop()

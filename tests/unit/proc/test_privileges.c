@@ -121,8 +121,9 @@ drop_with_secret(bool is_keeper)
 
 	if (fd < 0 || fchown(fd, 0, gr->gr_gid) != 0 || fchmod(fd, 0640) != 0)
 		return 1;
-	if (privileges_resolve(SOMEBODY, NULL, &p, NULL) != 0 ||
-	    privileges_add_secret(&p, path, NULL) != 0 ||
+	if (privileges_resolve(SOMEBODY, NULL, &p, NULL) != 0 || !privileges_lack_secret(&p, path) ||
+	    privileges_add_secret(&p, path, NULL) != 0 || privileges_lack_secret(&p, path) ||
+	    privileges_lack_secret(&p, "/no/such/file") ||
 	    privileges_add_secret(&p, "/no/such/file", NULL) != 0 || p.n_secrets != 1)
 		return 2;
 	if (privileges_drop(&p, is_keeper) != 0)
