@@ -174,14 +174,29 @@ is_their_fault(uint32_t code)
 	}
 }
 
+/* A stream is to be reset for what came: it costs when it comes, not when who reads slowly lets it be sent. NULL: it
+ * never was one. */
 static void
-on_reset_sent(struct h2_session *s, uint32_t code)
+spend_error(struct h2_session *s, struct h2_stream *st)
 {
+	if (st != NULL && st->is_faulty)
+		return;
+	if (st != NULL)
+		st->is_faulty = true;
+	spend(s, H2_CALM_ERRORS);
+}
+
+static void
+on_reset_sent(struct h2_session *s, int32_t id, uint32_t code)
+{
+	struct h2_stream *st = find_stream(s, id);
+
 	tell(s, H2_EVENT_RESET_OUT);
 	if (is_their_fault(code))
 		tell(s, H2_EVENT_STREAM_ERROR);
-	if (is_their_fault(code) || code == NGHTTP2_REFUSED_STREAM)
-		spend(s, H2_CALM_ERRORS);
+	/* nghttp2 does not say all of what it finds. */
+	if (is_their_fault(code) && st != NULL)
+		spend_error(s, st);
 }
 
 static void
@@ -238,8 +253,32 @@ reset(struct h2_session *s, int32_t id, uint32_t code)
 static int
 refuse(struct h2_session *s, int32_t id, uint32_t code)
 {
+	if (code == NGHTTP2_REFUSED_STREAM)
+		spend_error(s, NULL);
 	return reset(s, id, code) == 0 ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
 				       : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static bool
+is_request_of(const struct h2_session *s, const struct h2_stream *st)
+{
+	return st != NULL && is_of_head(s, st->id) && s->head.kind == H2_HEAD_REQUEST;
+}
+
+/* Its head is no more looked at, whatever of it is to come. */
+static void
+tell_malformed(struct h2_session *s, struct h2_stream *st, struct slice name, struct slice value)
+{
+	struct h2_malformed what;
+
+	spend_error(s, st);
+	if (!is_request_of(s, st))
+		return;
+	h2_to_text_refuse(&s->head, name, value, &what);
+	st->is_malformed = true;
+	if (s->ops->on_malformed != NULL)
+		s->ops->on_malformed(s, st, &what);
+	head_end(s);
 }
 
 static int
@@ -275,6 +314,8 @@ static int
 on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_n,
 	  const uint8_t *value, size_t value_n, uint8_t flags, void *user)
 {
+	struct slice name_said = {(const char *)name, name_n};
+	struct slice value_said = {(const char *)value, value_n};
 	struct h2_session *s = user;
 
 	(void)ng;
@@ -286,9 +327,9 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, 
 	}
 	if (!is_of_head(s, frame->hd.stream_id))
 		return 0;
-	if (h2_to_text_field(&s->head, (struct slice){(const char *)name, name_n},
-			     (struct slice){(const char *)value, value_n}))
+	if (h2_to_text_field(&s->head, name_said, value_said))
 		return 0;
+	tell_malformed(s, find_stream(s, frame->hd.stream_id), name_said, value_said);
 	return refuse(s, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR);
 }
 
@@ -297,15 +338,37 @@ static int
 on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
 		  size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *user)
 {
+	struct h2_session *s = user;
+
 	(void)ng;
-	(void)frame;
-	(void)name;
-	(void)name_n;
-	(void)value;
-	(void)value_n;
 	(void)flags;
-	(void)user;
+	tell_malformed(s, find_stream(s, frame->hd.stream_id),
+		       (struct slice){(const char *)name, name_n},
+		       (struct slice){(const char *)value, value_n});
 	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+/* A field of the head that comes, which nghttp2 refuses by itself. */
+static int
+on_error(nghttp2_session *ng, int error, const char *text, size_t n, void *user)
+{
+	struct h2_session *s = user;
+
+	(void)ng;
+	if (error == NGHTTP2_ERR_HTTP_HEADER && s->head.buf != NULL)
+		tell_malformed(s, find_stream(s, s->head_id), SLICE(""), (struct slice){text, n});
+	return 0;
+}
+
+/* Its stream is reset by nghttp2. */
+static int
+on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *user)
+{
+	(void)ng;
+	(void)error;
+	if (frame->hd.stream_id != 0)
+		tell_malformed(user, find_stream(user, frame->hd.stream_id), SLICE(""), SLICE(""));
+	return 0;
 }
 
 static void
@@ -325,13 +388,17 @@ on_request(struct h2_session *s, struct h2_stream *st, bool is_end)
 
 	if (s->head.pseudo[H2_PSEUDO_PROTOCOL].is_there)
 		make_key(s, key);
-	if (!h2_to_text_end(&s->head, is_end, key, &is_chunked))
+	if (!h2_to_text_end(&s->head, is_end, key, &is_chunked)) {
+		tell_malformed(s, st, SLICE(""), SLICE(""));
 		return reset(s, st->id, NGHTTP2_PROTOCOL_ERROR);
+	}
 	st->is_too_long = s->head.is_full || buf_len(s->head.buf) > s->limits.head_bytes;
 	if (st->is_too_long)
 		spend(s, H2_CALM_ERRORS);
-	if (!h2_stream_add_head(st, &s->head, is_chunked) || !s->ops->on_stream(s, st))
+	if (!h2_stream_add_head(st, &s->head, is_chunked) || !s->ops->on_stream(s, st)) {
+		spend_error(s, st);
 		return reset(s, st->id, NGHTTP2_REFUSED_STREAM);
+	}
 	/* Streams have turns, whatever the other side says of priorities. */
 	(void)nghttp2_session_change_extpri_stream_priority(s->ng, st->id, &fair, 1);
 	if (is_end)
@@ -493,7 +560,7 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 		on_message_sent(s, &frame->hd);
 		break;
 	case NGHTTP2_RST_STREAM:
-		on_reset_sent(s, frame->rst_stream.error_code);
+		on_reset_sent(s, frame->hd.stream_id, frame->rst_stream.error_code);
 		break;
 	case NGHTTP2_GOAWAY:
 		on_goaway_sent(s, frame->goaway.error_code);
@@ -640,6 +707,8 @@ set_callbacks(nghttp2_session_callbacks *c)
 	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
 	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid_frame);
+	nghttp2_session_callbacks_set_error_callback2(c, on_error);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);

@@ -60,6 +60,10 @@ struct h2_limits {
 struct h2_session_ops {
 	/* A request has begun, its head is whole: it is to be opened by h2_stream_open(). False: it cannot. */
 	bool (*on_stream)(struct h2_session *s, struct h2_stream *stream);
+	/* Of a server, NULL allowed: the head of a request is malformed, and its stream is reset for that. It may be opened, for
+	 * what is to be told of it: its connection has nothing to read, and what is written goes nowhere. */
+	void (*on_malformed)(struct h2_session *s, struct h2_stream *stream,
+			     const struct h2_malformed *what);
 	/* Of a server: for nonces. */
 	uint64_t (*random)(struct h2_session *s);
 	/* Of a client, NULL where it asks for no WebSocket: the value of Sec-WebSocket-Accept for this key. -TG_EIO. */

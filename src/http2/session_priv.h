@@ -34,6 +34,8 @@ struct h2_stream {
 	bool in_has_end;     /* of the other side */
 	bool in_end_is_told; /* the last chunk is in `in` */
 	bool is_too_long;    /* its head */
+	bool is_malformed;   /* likewise: it is reset */
+	bool is_faulty;      /* a reset of it is paid for (H2_CALM_ERRORS) */
 	bool is_upgrade;     /* behind the heads there are bytes, and no message */
 	bool to_head;        /* the answer has no body */
 

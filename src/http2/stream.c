@@ -798,6 +798,8 @@ stream_free(struct conn_filter *f)
 		give_up(st);
 		return;
 	}
+	if (st->is_malformed)
+		return;
 	if (st->is_aborted || (!st->is_whole && !st->has_head)) {
 		(void)nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, st->id,
 						st->is_aborted ? NGHTTP2_CANCEL

@@ -429,6 +429,64 @@ h2_to_text_field(struct h2_to_text *t, struct slice name, struct slice value)
 	return true;
 }
 
+/* refusing */
+
+/* Bytes of one value, or of what was not taken. */
+#define TOLD_MAX 512u
+
+static struct slice
+cut(struct slice s, size_t most)
+{
+	return (struct slice){s.p, s.n < most ? s.n : most};
+}
+
+/* The words of the first line, where that is written. */
+static bool
+read_line(const struct h2_to_text *t, struct h2_malformed *m)
+{
+	const char *p = (const char *)buf_data(t->buf);
+	const char *end = memchr(p, '\r', buf_len(t->buf));
+	const char *first = end != NULL ? memchr(p, ' ', (size_t)(end - p)) : NULL;
+	const char *second =
+		first != NULL ? memchr(first + 1, ' ', (size_t)(end - first - 1)) : NULL;
+
+	if (second == NULL)
+		return false;
+	m->method = (struct slice){p, (size_t)(first - p)};
+	m->target = (struct slice){first + 1, (size_t)(second - first - 1)};
+	return true;
+}
+
+/* Of what has no first line the pseudo fields are all there is. */
+static void
+put_pseudo_lines(struct h2_to_text *t, struct h2_malformed *m)
+{
+	t->buf->w = t->buf->r;
+	m->method = pseudo(t, H2_PSEUDO_METHOD);
+	m->target = pseudo(t, H2_PSEUDO_PATH);
+	for (int which = 0; which < H2_PSEUDO_COUNT; which++)
+		if (has(t, (enum h2_pseudo)which))
+			put_line(t, pseudo_names[which],
+				 cut(pseudo(t, (enum h2_pseudo)which), TOLD_MAX));
+}
+
+void
+h2_to_text_refuse(struct h2_to_text *t, struct slice name, struct slice value,
+		  struct h2_malformed *ret)
+{
+	*ret = (struct h2_malformed){0};
+	if (!read_line(t, ret))
+		put_pseudo_lines(t, ret);
+	if (!http_is_token(ret->method))
+		ret->method.n = 0;
+	ret->position = buf_len(t->buf);
+	if (name.n > 0)
+		put_line(t, cut(name, TOLD_MAX), cut(value, TOLD_MAX));
+	else
+		put(t, value.p, cut(value, TOLD_MAX).n);
+	ret->text = (struct slice){(const char *)buf_data(t->buf), buf_len(t->buf)};
+}
+
 /* the end */
 
 /* Where HTTP/1.1 would take no framing for a body that ends with the connection. */

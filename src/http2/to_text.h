@@ -74,4 +74,16 @@ bool h2_to_text_field(struct h2_to_text *t, struct slice name, struct slice valu
  */
 bool h2_to_text_end(struct h2_to_text *t, bool is_end, const char *key, bool *ret_is_chunked);
 
+/* A request that is refused, as far as it is known. Valid as long as the buffer. */
+struct h2_malformed {
+	struct slice text; /* what was taken of it; then what was not: from `position` on */
+	size_t position;
+	struct slice method; /* empty: unknown, or no token */
+	struct slice target;
+};
+/* Behind h2_to_text_field() or h2_to_text_end() that said false, or in their place. Not taken is the field; without a
+ * name, what `value` says of it. */
+void h2_to_text_refuse(struct h2_to_text *t, struct slice name, struct slice value,
+		       struct h2_malformed *ret);
+
 #endif

@@ -98,7 +98,7 @@ front_describe(const struct front_link *link, struct msg_session *m)
 }
 
 void
-front_capture(struct front *f, enum http_fault fault, size_t position)
+front_capture_text(struct front *f, enum http_fault fault, struct slice text, size_t position)
 {
 	struct msg_capture m = {
 		.listener = f->listener->conf->segment_slot,
@@ -110,9 +110,16 @@ front_capture(struct front *f, enum http_fault fault, size_t position)
 		.client_port = f->port,
 	};
 
+	capture_set(&f->listener->capture, &m, text.p, text.n);
+}
+
+void
+front_capture(struct front *f, enum http_fault fault, size_t position)
+{
 	if (f->in != NULL)
-		capture_set(&f->listener->capture, &m, (const char *)buf_data(f->in),
-			    buf_len(f->in));
+		front_capture_text(f, fault,
+				   (struct slice){(const char *)buf_data(f->in), buf_len(f->in)},
+				   position);
 }
 
 void

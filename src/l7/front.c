@@ -490,6 +490,15 @@ front_open_over(struct h2_front *h, struct h2_stream *stream)
 }
 
 void
+front_refuse_over(struct front *f, const struct h2_malformed *what)
+{
+	struct http_head head = {.method = what->method, .target = what->target};
+
+	front_capture_text(f, HTTP_FAULT_SYNTAX, what->text, what->position);
+	stream_refuse_unanswered(f, &head, what->text.n, TG_END_BAD_REQUEST);
+}
+
+void
 front_end_over(struct front *f, enum end_reason reason)
 {
 	if (f->state == FRONT_STREAM)

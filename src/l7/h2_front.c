@@ -237,21 +237,40 @@ on_timer(struct timer *t)
 		rearm(h);
 }
 
+/* NULL: no memory. */
+static struct front *
+open_front(struct h2_front *h, struct h2_stream *stream)
+{
+	struct front *f = front_open_over(h, stream);
+
+	if (f == NULL)
+		return NULL;
+	LIST_INSERT_HEAD(&h->fronts, f, sibling);
+	h->is_further = true;
+	h->is_checked = false;
+	return f;
+}
+
 static bool
 on_stream(struct h2_session *s, struct h2_stream *stream)
 {
 	struct h2_front *h = TG_CONTAINER(s, struct h2_front, session);
 	bool is_first = LIST_EMPTY(&h->fronts);
-	struct front *f = front_open_over(h, stream);
 
-	if (f == NULL)
+	if (open_front(h, stream) == NULL)
 		return false;
-	LIST_INSERT_HEAD(&h->fronts, f, sibling);
-	h->is_further = true;
-	h->is_checked = false;
 	if (is_first)
 		rearm(h);
 	return true;
+}
+
+static void
+on_malformed(struct h2_session *s, struct h2_stream *stream, const struct h2_malformed *what)
+{
+	struct front *f = open_front(TG_CONTAINER(s, struct h2_front, session), stream);
+
+	if (f != NULL)
+		front_refuse_over(f, what);
 }
 
 void
@@ -296,6 +315,7 @@ give_random(struct h2_session *s)
 
 static const struct h2_session_ops session_ops = {
 	.on_stream = on_stream,
+	.on_malformed = on_malformed,
 	.random = give_random,
 	.on_event = on_event,
 	.on_calm = on_calm,

@@ -190,6 +190,21 @@ stream_refuse(struct front *f, const struct http_head *head, unsigned status,
 		stream_run(s);
 }
 
+void
+stream_refuse_unanswered(struct front *f, const struct http_head *head, size_t n,
+			 enum end_reason reason)
+{
+	struct stream *s = stream_get(f);
+
+	if (s == NULL) {
+		front_close(f, true);
+		return;
+	}
+	s->bytes_in = n;
+	forward_refused(s, head);
+	(void)stream_end(s, reason, false);
+}
+
 /* time */
 
 static uint64_t

@@ -242,6 +242,8 @@ void front_describe(const struct front_link *link, struct msg_session *m);
 /* What is in f->in, or in s->ans.in, cannot be read: it is kept for an operator who asks. `position`: it was
  * noticed when that many bytes of it were looked at. */
 void front_capture(struct front *f, enum http_fault fault, size_t position);
+/* The same of a text that is not there. */
+void front_capture_text(struct front *f, enum http_fault fault, struct slice text, size_t position);
 void stream_capture(struct stream *s, enum http_fault fault, size_t position);
 
 /* stream.c */
@@ -251,6 +253,9 @@ void stream_start(struct front *f, struct http_head *head, size_t n);
 /* A request that cannot be read: answered, logged, closed. `head` as far as it was read. */
 void stream_refuse(struct front *f, const struct http_head *head, unsigned status,
 		   enum end_reason reason);
+/* The same of one that gets no answer, `n` bytes long. The front is closed. */
+void stream_refuse_unanswered(struct front *f, const struct http_head *head, size_t n,
+			      enum end_reason reason);
 /* The target in normal form, as it is sent; and its path. */
 struct slice stream_target(const struct stream *s);
 struct slice stream_path(const struct stream *s);

@@ -1,6 +1,6 @@
 /*
  * Whatever a client of HTTP/2 sends: each request that is let through reads as HTTP/1.1, is answered, and nothing is held
- * at the end. The carrier is a virtual connection of our own: the input behind the preface, in pieces; what is sent goes
+ * at the end; what is malformed is told once. The carrier is a virtual connection of our own: the input behind the preface, in pieces; what is sent goes
  * nowhere. The first byte selects: its low nibble how requests are answered, the high one the size of pieces.
  */
 #include <stdbool.h>
@@ -117,6 +117,19 @@ on_stream(struct h2_session *s, struct h2_stream *stream)
 	return true;
 }
 
+static void
+on_malformed(struct h2_session *s, struct h2_stream *stream, const struct h2_malformed *what)
+{
+	struct conn c;
+	char byte;
+
+	(void)s;
+	must(what->position <= what->text.n && what->method.n <= what->text.n);
+	h2_stream_open(stream, &c, on_nothing);
+	must(conn_recv(&c, &byte, 1) == -TG_EAGAIN);
+	conn_close(&c);
+}
+
 static uint64_t
 give_random(struct h2_session *s)
 {
@@ -140,6 +153,7 @@ on_calm(struct h2_session *s, enum h2_calm calm)
 
 static const struct h2_session_ops ops = {
 	.on_stream = on_stream,
+	.on_malformed = on_malformed,
 	.random = give_random,
 	.on_event = on_event,
 	.on_calm = on_calm,

@@ -1,10 +1,12 @@
 """What holds of requests over HTTP/1.1 holds over HTTP/2: one table, asked for both ways."""
 
+import json
 import threading
 
 import pytest
 
 from harness import backends, client, conf, h2, settings, wire
+from harness.control import ask
 
 frames = h2.frames
 
@@ -117,12 +119,13 @@ TABLE = {
 
 
 @pytest.fixture(scope="module")
-def site(module_tidegate, module_backend):
+def site(module_tidegate, module_backend, tmp_path_factory):
     backend = module_backend(play)
+    admin = tmp_path_factory.mktemp("h2") / "admin.sock"
     tg = module_tidegate(conf.http(backend, listener=h2.LISTENER + """
         routes = ( { path = "/nowhere"; service = "gone"; } ); limits = { body = "1M"; };""",
-        services='{ name = "gone"; }'))
-    tg.backend = backend
+        services='{ name = "gone"; }', top=f'admin = {{ socket = "{admin}"; }};', workers=1))
+    tg.backend, tg.admin = backend, str(admin)
     return tg
 
 
@@ -208,14 +211,24 @@ def asked(backend):
 
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_heads_reach_nobody(site, case):
-    """RFC 9113 8.1.1: a stream error, or 400."""
+    """RFC 9113 8.1.1: a stream error, or 400. Either leaves a record, and what was read of it."""
     before = len(asked(site.backend))
+    fields = MALFORMED[case]
     with h2.H2Client(site.address) as peer:
         stream = peer.next_stream
-        peer.send(peer.head(MALFORMED[case]))
+        peer.send(peer.head(fields))
         answer = peer.answer(stream)
         assert answer.reset == h2.PROTOCOL_ERROR or answer.status == 400
+        record = site.access.wait(client="%s:%d" % peer.sock.getsockname())
         assert peer.exchange("/").status == 200
+    assert (record["end"], record["version"]) == ("bad-request", "2.0")
+    assert record["status"] == ("-" if answer.reset is not None else "400")
+    told, = json.loads(ask(site.admin, "show errors request json"))
+    assert (told["reason"], told["client"]) == ("syntax", record["client"])
+    first, what = told["bytes"][:told["position"]], told["bytes"][told["position"]:]
+    if case in ("upper case", "connection", "a line end", "two hosts", "an unknown pseudo field"):
+        assert "/" in first and fields[-1][0] in what and fields[-1][1] in what
+    assert record["method"] == dict(fields).get(":method", "-") or answer.reset is None
     assert len(asked(site.backend)) == before + 1
 
 

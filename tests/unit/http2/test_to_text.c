@@ -369,6 +369,46 @@ long_heads_have_no_end(void **state)
 	free(value);
 }
 
+static void
+told(const char *all, const char *name, const char *value, const char *method, const char *target,
+     const char *taken, const char *rest)
+{
+	struct h2_malformed what;
+	struct made m;
+
+	begin(&m, H2_HEAD_REQUEST, false);
+	fields(&m, all);
+	h2_to_text_refuse(&m.t, text(name), text(value), &what);
+	assert_true(slice_equal(what.method, text(method)));
+	assert_true(slice_equal(what.target, text(target)));
+	assert_int_equal(what.position, strlen(taken));
+	assert_true(slice_equal((struct slice){what.text.p, what.position}, text(taken)));
+	assert_true(slice_equal(
+		(struct slice){what.text.p + what.position, what.text.n - what.position},
+		text(rest)));
+	made_free(&m);
+}
+
+static void
+what_is_refused_can_be_told(void **state)
+{
+	char *longer = calloc(1, 90000);
+
+	(void)state;
+	told(":method=GET|:scheme=http|:path=/a|accept=x", "A", "b", "GET", "/a",
+	     "GET /a HTTP/1.1\r\naccept: x\r\n", "A: b\r\n");
+	/* It has no first line. */
+	told(":method=GET|:path=/a|accept=x", "", "why", "GET", "/a",
+	     ":method: GET\r\n:path: /a\r\n", "why");
+	told(":method=G(T|:path=/a", "", "", "", "/a", ":method: G(T\r\n:path: /a\r\n", "");
+	told(":scheme=ftp", ":x", "y", "", "", ":scheme: ftp\r\n", ":x: y\r\n");
+	/* However long. */
+	memset(longer, 'v', 89999);
+	told(":method=GET|:scheme=http|:path=/a|accept=x", "", longer, "GET", "/a",
+	     "GET /a HTTP/1.1\r\naccept: x\r\n", longer + 89999 - 512);
+	free(longer);
+}
+
 int
 main(void)
 {
@@ -383,6 +423,7 @@ main(void)
 		cmocka_unit_test(trailers_are_lines),
 		cmocka_unit_test(what_is_malformed_is_refused),
 		cmocka_unit_test(long_heads_have_no_end),
+		cmocka_unit_test(what_is_refused_can_be_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
