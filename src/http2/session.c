@@ -2,35 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "http2/session_priv.h"
 
 /* Reads, and writes of a full buffer, in one turn; then others have theirs. */
 #define ROUNDS 8u
 /* Answers to SETTINGS and PING that wait for who does not read. */
 #define ACKS_MAX 100u
-/* Of WINDOW_UPDATE, given back for each DATA that is sent. */
-#define UPDATES_PER_DATA 10u
-
-/* Of who is asked: what he resets we have asked for, and he gives windows as he likes. */
-static const uint32_t client_calm[H2_CALM_COUNT] = {
-	[H2_CALM_RESETS] = UINT32_MAX,   [H2_CALM_ERRORS] = UINT32_MAX, [H2_CALM_CONTINUATION] = 8,
-	[H2_CALM_SETTINGS] = 100,        [H2_CALM_PINGS] = 1000,        [H2_CALM_EMPTY_DATA] = 100,
-	[H2_CALM_PRIORITY] = 100,        [H2_CALM_WINDOW_UPDATES] = UINT32_MAX,
-};
-
-/* Bytes of one head, as RFC 9113 6.5.2 counts them: four times what any limit allows. HPACK says thousands by one. */
-#define HEAD_UNPACKED_MAX (4u * TG_BUF_LARGE_BYTES)
-#define FIELD_COST        32u
-
 /* A word of ours that the other side says again. */
 static const uint8_t drain_word[8] = "drained";
-
-static struct h2_stream *
-find_stream(struct h2_session *s, int32_t id)
-{
-	return nghttp2_session_get_stream_user_data(s->ng, id);
-}
 
 void
 h2_session_wake(struct h2_session *s)
@@ -44,404 +23,6 @@ h2_session_now(const struct h2_session *s)
 	return loop_now(s->carrier->loop);
 }
 
-/* keeping calm */
-
-static void
-tell(struct h2_session *s, enum h2_event event)
-{
-	if (s->ops != NULL && s->ops->on_event != NULL)
-		s->ops->on_event(s, event);
-}
-
-static void
-calm_down(struct h2_session *s, enum h2_calm calm)
-{
-	if (s->is_calmed)
-		return;
-	s->is_calmed = true;
-	if (s->ops != NULL)
-		s->ops->on_calm(s, calm);
-	(void)nghttp2_session_terminate_session(s->ng, NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-static void
-spend(struct h2_session *s, enum h2_calm calm)
-{
-	if (!h2_budget_take(&s->budgets[calm], h2_session_now(s)))
-		calm_down(s, calm);
-}
-
-static void
-give(struct h2_session *s, enum h2_calm calm, uint32_t n)
-{
-	h2_budget_give(&s->budgets[calm], n);
-}
-
-/* It begins: what nobody reads has no other end. */
-static void
-on_data_frame(struct h2_session *s, const nghttp2_frame_hd *hd)
-{
-	tell(s, H2_EVENT_DATA);
-	if (hd->length == 0 && (hd->flags & NGHTTP2_FLAG_END_STREAM) == 0)
-		spend(s, H2_CALM_EMPTY_DATA);
-}
-
-static void
-on_whole_data_frame(struct h2_session *s, const nghttp2_data *data)
-{
-	if (data->hd.length > data->padlen)
-		give(s, H2_CALM_PINGS, 1);
-	else if (data->hd.length > 0 && (data->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
-		spend(s, H2_CALM_EMPTY_DATA);
-}
-
-static void
-on_headers_frame(struct h2_session *s)
-{
-	tell(s, H2_EVENT_HEADERS);
-	s->n_continuations = 0;
-	give(s, H2_CALM_PRIORITY, 1);
-}
-
-static void
-on_continuation(struct h2_session *s)
-{
-	if (++s->n_continuations > s->limits.calm[H2_CALM_CONTINUATION])
-		calm_down(s, H2_CALM_CONTINUATION);
-}
-
-/* Of each frame, whatever becomes of it. */
-static int
-on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user)
-{
-	struct h2_session *s = user;
-	bool is_ack = (hd->flags & NGHTTP2_FLAG_ACK) != 0;
-
-	(void)ng;
-	switch (hd->type) {
-	case NGHTTP2_DATA:
-		on_data_frame(s, hd);
-		break;
-	case NGHTTP2_HEADERS:
-		on_headers_frame(s);
-		break;
-	case NGHTTP2_CONTINUATION:
-		on_continuation(s);
-		break;
-	case NGHTTP2_PRIORITY:
-	case NGHTTP2_PRIORITY_UPDATE:
-		spend(s, H2_CALM_PRIORITY);
-		break;
-	case NGHTTP2_RST_STREAM:
-		tell(s, H2_EVENT_RESET_IN);
-		spend(s, H2_CALM_RESETS);
-		break;
-	case NGHTTP2_SETTINGS:
-		tell(s, H2_EVENT_SETTINGS);
-		if (!is_ack)
-			spend(s, H2_CALM_SETTINGS);
-		break;
-	case NGHTTP2_PING:
-		if (!is_ack)
-			spend(s, H2_CALM_PINGS);
-		break;
-	case NGHTTP2_GOAWAY:
-		tell(s, H2_EVENT_GOAWAY_IN);
-		break;
-	case NGHTTP2_WINDOW_UPDATE:
-		spend(s, H2_CALM_WINDOW_UPDATES);
-		break;
-	default:
-		break;
-	}
-	return 0;
-}
-
-/* The other side broke the protocol, as far as a code can say so. */
-static bool
-is_their_fault(uint32_t code)
-{
-	switch (code) {
-	case NGHTTP2_PROTOCOL_ERROR:
-	case NGHTTP2_FLOW_CONTROL_ERROR:
-	case NGHTTP2_SETTINGS_TIMEOUT:
-	case NGHTTP2_STREAM_CLOSED:
-	case NGHTTP2_FRAME_SIZE_ERROR:
-	case NGHTTP2_COMPRESSION_ERROR:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* A stream is to be reset for what came: it costs when it comes, not when who reads slowly lets it be sent. NULL: it
- * never was one. */
-static void
-spend_error(struct h2_session *s, struct h2_stream *st)
-{
-	if (st != NULL && st->is_faulty)
-		return;
-	if (st != NULL)
-		st->is_faulty = true;
-	spend(s, H2_CALM_ERRORS);
-}
-
-static void
-on_reset_sent(struct h2_session *s, int32_t id, uint32_t code)
-{
-	struct h2_stream *st = find_stream(s, id);
-
-	tell(s, H2_EVENT_RESET_OUT);
-	if (is_their_fault(code))
-		tell(s, H2_EVENT_STREAM_ERROR);
-	/* nghttp2 does not say all of what it finds. */
-	if (is_their_fault(code) && st != NULL)
-		spend_error(s, st);
-}
-
-static void
-on_goaway_sent(struct h2_session *s, uint32_t code)
-{
-	tell(s, H2_EVENT_GOAWAY_OUT);
-	/* The answer says that what the other side sent without knowing is here. */
-	if (s->is_draining && !s->is_last_told)
-		(void)nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, drain_word);
-	if (is_their_fault(code))
-		tell(s, H2_EVENT_CONNECTION_ERROR);
-}
-
-/* heads */
-
-static void
-head_end(struct h2_session *s)
-{
-	s->head_begun = (struct mono){0};
-	buf_put(s->shared->bufs, &s->head.buf);
-}
-
-static bool
-head_begin(struct h2_session *s, enum h2_head_kind kind, int32_t id, bool to_head)
-{
-	struct buf *b;
-
-	head_end(s);
-	b = buf_get(s->shared->bufs, TG_BUF_LARGE);
-	if (b == NULL)
-		return false;
-	s->head_id = id;
-	s->head_begun = h2_session_now(s);
-	s->head_unpacked = 0;
-	h2_to_text_begin(&s->head, kind, to_head, b);
-	s->head.most = s->limits.head_bytes;
-	return true;
-}
-
-static bool
-is_of_head(const struct h2_session *s, int32_t id)
-{
-	return s->head.buf != NULL && s->head_id == id;
-}
-
-static int
-reset(struct h2_session *s, int32_t id, uint32_t code)
-{
-	return nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, id, code) == 0
-		       ? 0
-		       : NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-static int
-refuse(struct h2_session *s, int32_t id, uint32_t code)
-{
-	if (code == NGHTTP2_REFUSED_STREAM)
-		spend_error(s, NULL);
-	return reset(s, id, code) == 0 ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE
-				       : NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-static bool
-is_request_of(const struct h2_session *s, const struct h2_stream *st)
-{
-	return st != NULL && is_of_head(s, st->id) && s->head.kind == H2_HEAD_REQUEST;
-}
-
-/* Its head is no more looked at, whatever of it is to come. */
-static void
-tell_malformed(struct h2_session *s, struct h2_stream *st, struct slice name, struct slice value)
-{
-	struct h2_malformed what;
-
-	spend_error(s, st);
-	if (!is_request_of(s, st))
-		return;
-	h2_to_text_refuse(&s->head, name, value, &what);
-	st->is_malformed = true;
-	if (s->ops->on_malformed != NULL)
-		s->ops->on_malformed(s, st, &what);
-	head_end(s);
-}
-
-static int
-on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
-{
-	struct h2_session *s = user;
-	int32_t id = frame->hd.stream_id;
-	struct h2_stream *st = find_stream(s, id);
-
-	if (st != NULL && s->is_client && !st->has_answer) {
-		if (!head_begin(s, H2_HEAD_ANSWER, id, st->to_head))
-			return refuse(s, id, NGHTTP2_CANCEL);
-		s->head.is_upgrade = st->asks_upgrade;
-		s->head.accept = st->accept;
-		return 0;
-	}
-	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return head_begin(s, H2_HEAD_TRAILERS, id, false)
-			       ? 0
-			       : refuse(s, id, NGHTTP2_INTERNAL_ERROR);
-	if (s->n_streams >= s->limits.streams)
-		return refuse(s, id, NGHTTP2_REFUSED_STREAM);
-	if (!head_begin(s, H2_HEAD_REQUEST, id, false))
-		return refuse(s, id, NGHTTP2_REFUSED_STREAM);
-	st = h2_stream_get(s, id);
-	if (st == NULL)
-		return refuse(s, id, NGHTTP2_REFUSED_STREAM);
-	nghttp2_session_set_stream_user_data(ng, id, st);
-	return 0;
-}
-
-static int
-on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_n,
-	  const uint8_t *value, size_t value_n, uint8_t flags, void *user)
-{
-	struct slice name_said = {(const char *)name, name_n};
-	struct slice value_said = {(const char *)value, value_n};
-	struct h2_session *s = user;
-
-	(void)ng;
-	(void)flags;
-	s->head_unpacked += (uint32_t)(name_n + value_n) + FIELD_COST;
-	if (s->head_unpacked > HEAD_UNPACKED_MAX) {
-		calm_down(s, H2_CALM_HEAD);
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	}
-	if (!is_of_head(s, frame->hd.stream_id))
-		return 0;
-	if (h2_to_text_field(&s->head, name_said, value_said))
-		return 0;
-	tell_malformed(s, find_stream(s, frame->hd.stream_id), name_said, value_said);
-	return refuse(s, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR);
-}
-
-/* What nghttp2 would let pass without a word. */
-static int
-on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
-		  size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *user)
-{
-	struct h2_session *s = user;
-
-	(void)ng;
-	(void)flags;
-	tell_malformed(s, find_stream(s, frame->hd.stream_id),
-		       (struct slice){(const char *)name, name_n},
-		       (struct slice){(const char *)value, value_n});
-	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
-/* A field of the head that comes, which nghttp2 refuses by itself. */
-static int
-on_error(nghttp2_session *ng, int error, const char *text, size_t n, void *user)
-{
-	struct h2_session *s = user;
-
-	(void)ng;
-	if (error == NGHTTP2_ERR_HTTP_HEADER && s->head.buf != NULL)
-		tell_malformed(s, find_stream(s, s->head_id), SLICE(""), (struct slice){text, n});
-	return 0;
-}
-
-/* Its stream is reset by nghttp2. */
-static int
-on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *user)
-{
-	(void)ng;
-	(void)error;
-	if (frame->hd.stream_id != 0)
-		tell_malformed(user, find_stream(user, frame->hd.stream_id), SLICE(""), SLICE(""));
-	return 0;
-}
-
-static void
-make_key(struct h2_session *s, char key[TG_BASE64_LEN(16) + 1])
-{
-	uint64_t nonce[2] = {s->ops->random(s), s->ops->random(s)};
-
-	base64_encode(nonce, sizeof(nonce), key);
-}
-
-static int
-on_request(struct h2_session *s, struct h2_stream *st, bool is_end)
-{
-	nghttp2_extpri fair = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
-	char key[TG_BASE64_LEN(16) + 1] = "";
-	bool is_chunked = false;
-
-	if (s->head.pseudo[H2_PSEUDO_PROTOCOL].is_there)
-		make_key(s, key);
-	if (!h2_to_text_end(&s->head, is_end, key, &is_chunked)) {
-		tell_malformed(s, st, SLICE(""), SLICE(""));
-		return reset(s, st->id, NGHTTP2_PROTOCOL_ERROR);
-	}
-	st->is_too_long = s->head.is_full || buf_len(s->head.buf) > s->limits.head_bytes;
-	if (st->is_too_long)
-		spend(s, H2_CALM_ERRORS);
-	if (!h2_stream_add_head(st, &s->head, is_chunked) || !s->ops->on_stream(s, st)) {
-		spend_error(s, st);
-		return reset(s, st->id, NGHTTP2_REFUSED_STREAM);
-	}
-	/* Streams have turns, whatever the other side says of priorities. */
-	(void)nghttp2_session_change_extpri_stream_priority(s->ng, st->id, &fair, 1);
-	if (is_end)
-		h2_stream_end(st);
-	return 0;
-}
-
-static int
-on_answer(struct h2_session *s, struct h2_stream *st, bool is_end)
-{
-	bool is_chunked = false;
-
-	if (!h2_to_text_end(&s->head, is_end, NULL, &is_chunked))
-		return reset(s, st->id, NGHTTP2_PROTOCOL_ERROR);
-	if (!h2_stream_add_head(st, &s->head, is_chunked))
-		return reset(s, st->id, NGHTTP2_CANCEL);
-	if (is_end)
-		h2_stream_end(st);
-	return 0;
-}
-
-static int
-on_headers(struct h2_session *s, const nghttp2_frame *frame)
-{
-	struct h2_stream *st = find_stream(s, frame->hd.stream_id);
-	bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-	int rc = 0;
-
-	if (st == NULL || !is_of_head(s, st->id))
-		return 0;
-	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-		rc = on_request(s, st, is_end);
-	} else if (s->head.kind == H2_HEAD_ANSWER) {
-		rc = on_answer(s, st, is_end);
-	} else if (!h2_stream_add_trailers(st, &s->head.buf)) {
-		rc = reset(s, st->id, NGHTTP2_INTERNAL_ERROR);
-	} else if (is_end) {
-		h2_stream_end(st);
-	}
-	head_end(s);
-	return rc;
-}
-
 static int
 on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
@@ -450,7 +31,7 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 
 	(void)ng;
 	if (frame->hd.type == NGHTTP2_HEADERS)
-		return on_headers(s, frame);
+		return h2_head_on_whole(s, frame);
 	if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
 	    s->is_draining && memcmp(frame->ping.opaque_data, drain_word, sizeof(drain_word)) == 0)
 		h2_session_drain_now(s);
@@ -459,13 +40,21 @@ on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 	if (frame->hd.type == NGHTTP2_GOAWAY)
 		s->is_going = true;
 	if (frame->hd.type == NGHTTP2_DATA)
-		on_whole_data_frame(s, &frame->data);
+		h2_account_whole_data(s, &frame->data);
 	if (frame->hd.type == NGHTTP2_DATA && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
 		st = find_stream(s, frame->hd.stream_id);
 		if (st != NULL)
 			h2_stream_end(st);
 	}
 	return 0;
+}
+
+int
+h2_session_reset(struct h2_session *s, int32_t id, uint32_t code)
+{
+	return nghttp2_submit_rst_stream(s->ng, NGHTTP2_FLAG_NONE, id, code) == 0
+		       ? 0
+		       : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 /* bodies */
@@ -479,7 +68,7 @@ on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *p, size_t
 	(void)flags;
 	if (st == NULL)
 		return nghttp2_session_consume(ng, id, n) == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
-	return h2_stream_add_data(st, p, n) ? 0 : reset(s, id, NGHTTP2_INTERNAL_ERROR);
+	return h2_stream_add_data(st, p, n) ? 0 : h2_session_reset(s, id, NGHTTP2_INTERNAL_ERROR);
 }
 
 static int
@@ -536,12 +125,18 @@ on_message_sent(struct h2_session *s, const nghttp2_frame_hd *hd)
 		st->is_begun = true;
 	if ((hd->flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		return;
-	if (st == NULL || !st->is_too_long) {
-		give(s, H2_CALM_RESETS, 1);
-		give(s, H2_CALM_ERRORS, 1);
-	}
+	h2_account_end_sent(s, st);
 	if (st != NULL)
 		h2_stream_ended(st);
+}
+
+static void
+on_goaway_sent(struct h2_session *s, uint32_t code)
+{
+	h2_account_goaway_sent(s, code);
+	/* The answer says that what the other side sent without knowing is here. */
+	if (s->is_draining && !s->is_last_told)
+		(void)nghttp2_submit_ping(s->ng, NGHTTP2_FLAG_NONE, drain_word);
 }
 
 static int
@@ -552,15 +147,14 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 	(void)ng;
 	switch (frame->hd.type) {
 	case NGHTTP2_DATA:
-		give(s, H2_CALM_WINDOW_UPDATES, UPDATES_PER_DATA);
-		give(s, H2_CALM_PINGS, 1);
+		h2_account_data_sent(s);
 		on_message_sent(s, &frame->hd);
 		break;
 	case NGHTTP2_HEADERS:
 		on_message_sent(s, &frame->hd);
 		break;
 	case NGHTTP2_RST_STREAM:
-		on_reset_sent(s, frame->hd.stream_id, frame->rst_stream.error_code);
+		h2_account_reset_sent(s, frame->hd.stream_id, frame->rst_stream.error_code);
 		break;
 	case NGHTTP2_GOAWAY:
 		on_goaway_sent(s, frame->goaway.error_code);
@@ -627,7 +221,7 @@ feed(struct h2_session *s, const void *p, size_t n)
 
 	s->received += n;
 	if (used == NGHTTP2_ERR_FLOODED)
-		calm_down(s, H2_CALM_UNREAD);
+		h2_account_calm(s, H2_CALM_UNREAD);
 	/* What is left to do is to say so. */
 	if (used == NGHTTP2_ERR_CALLBACK_FAILURE && s->is_calmed)
 		return 0;
@@ -703,12 +297,12 @@ h2_session_run(struct h2_session *s)
 static void
 set_callbacks(nghttp2_session_callbacks *c)
 {
-	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
-	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
-	nghttp2_session_callbacks_set_on_header_callback(c, on_header);
-	nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
-	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid_frame);
-	nghttp2_session_callbacks_set_error_callback2(c, on_error);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(c, h2_head_on_begin);
+	nghttp2_session_callbacks_set_on_begin_frame_callback(c, h2_account_begin_frame);
+	nghttp2_session_callbacks_set_on_header_callback(c, h2_head_on_field);
+	nghttp2_session_callbacks_set_on_invalid_header_callback(c, h2_head_on_invalid_field);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, h2_head_on_invalid_frame);
+	nghttp2_session_callbacks_set_error_callback2(c, h2_head_on_error);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
@@ -786,8 +380,7 @@ begin(struct h2_session *s)
 {
 	LIST_INIT(&s->streams);
 	s->progress = h2_session_now(s);
-	for (int i = 0; i < H2_CALM_COUNT; i++)
-		h2_budget_begin(&s->budgets[i], s->limits.calm[i], s->progress);
+	h2_account_open(s);
 }
 
 int
@@ -817,7 +410,6 @@ h2_session_connect(struct h2_session *s, struct h2_shared *shared, const struct 
 				 .limits = *limits,
 				 .is_client = true,
 				 .has_tls = has_tls};
-	memcpy(s->limits.calm, client_calm, sizeof(client_calm));
 	begin(s);
 	if (nghttp2_session_client_new2(&s->ng, shared->callbacks, s, shared->option) != 0)
 		return -TG_ENOMEM;
@@ -872,8 +464,8 @@ h2_session_expire(struct h2_session *s, struct mono since)
 		    st->progress.us > since.us)
 			continue;
 		st->is_expired = true;
-		tell(s, H2_EVENT_STALLED);
-		(void)reset(s, st->id, NGHTTP2_CANCEL);
+		h2_account_event(s, H2_EVENT_STALLED);
+		(void)h2_session_reset(s, st->id, NGHTTP2_CANCEL);
 		h2_session_wake(s);
 	}
 	return s->out == NULL || s->progress.us > since.us;
@@ -900,6 +492,6 @@ h2_session_close(struct h2_session *s)
 		next = LIST_NEXT(st, link);
 		h2_stream_closed(st, true);
 	}
-	head_end(s);
+	h2_head_end(s);
 	buf_put(s->shared->bufs, &s->out);
 }

@@ -3,6 +3,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "base/container.h"
 #include "http1/body.h"
 #include "http2/fifo.h"
 #include "http2/session.h"
@@ -33,9 +34,8 @@ struct h2_stream {
 	bool in_is_chunked;
 	bool in_has_end;     /* of the other side */
 	bool in_end_is_told; /* the last chunk is in `in` */
-	bool is_too_long;    /* its head */
-	bool is_malformed;   /* likewise: it is reset */
-	bool is_faulty;      /* a reset of it is paid for (H2_CALM_ERRORS) */
+	bool is_malformed;   /* its head: it is reset */
+	bool is_faulty;      /* something of it is at fault, and paid for (H2_CALM_ERRORS) */
 	bool is_upgrade;     /* behind the heads there are bytes, and no message */
 	bool to_head;        /* the answer has no body */
 
@@ -74,27 +74,97 @@ struct h2_shared {
 	nghttp2_nv fields[FIELDS_ROOM];
 };
 
+static inline struct h2_stream *
+find_stream(const struct h2_session *s, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(s->ng, id);
+}
+
+static inline struct h2_stream *
+stream_of(const struct conn_filter *f)
+{
+	return TG_CONTAINER(f, struct h2_stream, filter);
+}
+
+static inline struct buf_pool *
+bufs_of(const struct h2_stream *st)
+{
+	return st->session->shared->bufs;
+}
+
 /* stream.c */
 
 /* NULL: no memory. */
 struct h2_stream *h2_stream_get(struct h2_session *s, int32_t id);
+/* nghttp2 knows it no more. */
+void h2_stream_closed(struct h2_stream *st, bool is_reset);
+/* Our end is sent. */
+void h2_stream_ended(struct h2_stream *st);
+
+/* stream_in.c */
+
+/* Of struct conn_filter_ops. */
+ssize_t h2_stream_recv(struct conn *c, void *p, size_t n);
 /* The text of its head. False: no memory, or too many came before the answer. */
 bool h2_stream_add_head(struct h2_stream *st, const struct h2_to_text *t, bool is_chunked);
 bool h2_stream_add_data(struct h2_stream *st, const void *p, size_t n);
 bool h2_stream_add_trailers(struct h2_stream *st, struct buf **lines);
 /* The other side has said all. */
 void h2_stream_end(struct h2_stream *st);
-/* nghttp2 knows it no more. */
-void h2_stream_closed(struct h2_stream *st, bool is_reset);
-/* Our end is sent. */
-void h2_stream_ended(struct h2_stream *st);
+
+/* stream_out.c */
+
+/* Of struct conn_filter_ops. */
+ssize_t h2_stream_sendv(struct conn *c, const struct iovec *iov, int n);
+/* There is more to send, or nothing more will come. */
+void h2_stream_resume(struct h2_stream *st);
 /* Its first `n` bytes go out: to `to`. */
 void h2_stream_sent(struct h2_stream *st, void *to, size_t n);
 /* For nghttp2. */
 ssize_t h2_stream_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t length,
 		       uint32_t *flags, nghttp2_data_source *source, void *user);
 
+/* head.c */
+
+/* For nghttp2. */
+int h2_head_on_begin(nghttp2_session *ng, const nghttp2_frame *frame, void *user);
+int h2_head_on_field(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
+		     size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags,
+		     void *user);
+int h2_head_on_invalid_field(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
+			     size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags,
+			     void *user);
+int h2_head_on_error(nghttp2_session *ng, int error, const char *text, size_t n, void *user);
+int h2_head_on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error,
+			     void *user);
+/* HEADERS, and all its CONTINUATION, are read. As a callback of nghttp2. */
+int h2_head_on_whole(struct h2_session *s, const nghttp2_frame *frame);
+/* None is under way. */
+void h2_head_end(struct h2_session *s);
+
+/* account.c */
+
+void h2_account_open(struct h2_session *s);
+void h2_account_event(struct h2_session *s, enum h2_event event);
+/* It is over, for that. */
+void h2_account_calm(struct h2_session *s, enum h2_calm calm);
+/* For nghttp2: of each frame, whatever becomes of it. */
+int h2_account_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user);
+void h2_account_whole_data(struct h2_session *s, const nghttp2_data *data);
+/* A stream is to be reset, or refused, for what came: it costs when it comes, not when who reads slowly lets that be said.
+ * Once for each. NULL: it never was one. */
+void h2_account_fault(struct h2_session *s, struct h2_stream *st);
+/* Frames of ours. */
+void h2_account_reset_sent(struct h2_session *s, int32_t id, uint32_t code);
+void h2_account_goaway_sent(struct h2_session *s, uint32_t code);
+void h2_account_data_sent(struct h2_session *s);
+/* With END_STREAM. NULL: it is not known any more. */
+void h2_account_end_sent(struct h2_session *s, const struct h2_stream *st);
+
 /* session.c */
+
+/* As a callback of nghttp2. */
+int h2_session_reset(struct h2_session *s, int32_t id, uint32_t code);
 
 struct mono h2_session_now(const struct h2_session *s);
 
