@@ -2,6 +2,7 @@
 
 #define TYPE         SLICE("application/grpc")
 #define DIGITS_MAX   8u
+#define VALUES       100000000u
 #define US_OF_SECOND 1000000u
 
 bool
@@ -57,6 +58,33 @@ grpc_timeout_parse(struct slice s, uint64_t *ret_us)
 		v = v * 10 + (uint64_t)(s.p[i] - '0');
 	}
 	return scale(v, s.p[s.n - 1], ret_us);
+}
+
+void
+grpc_timeout_write(uint64_t us, char ret[GRPC_TIMEOUT_ROOM])
+{
+	static const struct {
+		uint64_t us;
+		char name;
+	} units[] = {{1, 'u'},
+		     {1000, 'm'},
+		     {US_OF_SECOND, 'S'},
+		     {60 * US_OF_SECOND, 'M'},
+		     {UINT64_C(3600) * US_OF_SECOND, 'H'}};
+	size_t at = GRPC_TIMEOUT_ROOM;
+	size_t unit = 0;
+	uint64_t v;
+
+	while (unit < 4 && us / units[unit].us >= VALUES)
+		unit++;
+	v = us / units[unit].us;
+	v = v < VALUES ? v : VALUES - 1;
+	v = v > 0 ? v : 1;
+	ret[--at] = units[unit].name;
+	for (; v > 0; v /= 10)
+		ret[--at] = (char)('0' + v % 10);
+	while (at > 0)
+		ret[--at] = ' ';
 }
 
 enum grpc_status

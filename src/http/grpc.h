@@ -26,6 +26,9 @@ enum grpc_status {
 bool grpc_is_type(struct slice content_type);
 /* The value of grpc-timeout: up to 8 digits and a unit. In microseconds, rounded up: 0 is none. False: it is not valid. */
 bool grpc_timeout_parse(struct slice value, uint64_t *ret_us);
+#define GRPC_TIMEOUT_ROOM 9u
+/* The value for so many microseconds, rounded down: 0 is 1 of the smallest unit. Blanks stand before it. */
+void grpc_timeout_write(uint64_t us, char ret[GRPC_TIMEOUT_ROOM]);
 /* What an error of HTTP that is not the service's own is to its client. */
 enum grpc_status grpc_status_of(unsigned http_status);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "http/forwarded.h"
+#include "http/grpc.h"
 #include "l7/stream_priv.h"
 #include "tls/stream.h"
 
@@ -347,6 +348,32 @@ put_request_id(struct writer *w, struct stream *s, const struct http_head *head)
 	PUT_LITERAL(w, "\r\n");
 }
 
+/* the client's deadline */
+
+static void
+put_deadline(struct writer *w, struct stream *s)
+{
+	static const char blanks[GRPC_TIMEOUT_ROOM + 1] = "         ";
+
+	if (s->req.deadline_us == 0)
+		return;
+	PUT_LITERAL(w, "grpc-timeout: ");
+	s->req.timeout_at = w->buf->w;
+	put_slice(w, (struct slice){blanks, GRPC_TIMEOUT_ROOM});
+	PUT_LITERAL(w, "\r\n");
+}
+
+void
+forward_deadline(struct stream *s)
+{
+	uint64_t gone = mono_diff_us(stream_now(s), s->begin);
+	uint64_t all = s->req.deadline_us;
+
+	if (s->req.timeout_at != 0)
+		grpc_timeout_write(all > gone ? all - gone : 0,
+				   (char *)s->req.head->bytes + s->req.timeout_at);
+}
+
 /* request */
 
 static bool
@@ -475,11 +502,14 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 		return w.overflow ? HTTP_FAULT_HEAD_LENGTH : HTTP_FAULT_SYNTAX;
 	put_host(&w, s, head, target);
 	drop_field(head, HTTP_FIELD_EXPECT);
+	if (s->req.deadline_us != 0)
+		drop_field(head, HTTP_FIELD_GRPC_TIMEOUT);
 	put_kept(&w, head);
 	host = (struct slice){(const char *)w.buf->bytes + s->req.host_at, s->req.host_n};
 	put_forwarded(&w, &plan, head, f, host);
 	put_shown(&w, shown_by(f));
 	put_request_id(&w, s, head);
+	put_deadline(&w, s);
 	if (head->body == HTTP_BODY_CHUNKED)
 		PUT_LITERAL(&w, "Transfer-Encoding: chunked\r\n");
 	if (head->has_max_forwards)

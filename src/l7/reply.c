@@ -133,6 +133,39 @@ write_grpc(struct stream *s, unsigned status)
 }
 
 static bool
+is_between_pieces(const struct stream *s)
+{
+	const struct stream_answer *ans = &s->ans;
+
+	return s->state == STREAM_RELAY && ans->has_head && !answer_is_unsent(ans) &&
+	       (ans->coding == CODING_PASS || ans->coding == CODING_STRIP) &&
+	       ans->body.kind == HTTP_BODY_CHUNKED && ans->body.state == HTTP1_CHUNK_SIZE_FIRST;
+}
+
+static bool
+write_trailers(struct stream *s, unsigned status)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "0\r\ngrpc-status: %u\r\ngrpc-message: %s\r\n\r\n",
+			 grpc_status_of(status), http_status_phrase(status));
+
+	return make_room(s, (size_t)n) && buf_append(s->ans.head, text, (size_t)n);
+}
+
+enum step
+stream_reply_in_trailers(struct stream *s, unsigned status, enum end_reason reason)
+{
+	if (!s->req.is_grpc || !is_between_pieces(s) || !write_trailers(s, status))
+		return stream_end(s, reason, false);
+	stream_leave_backend(s, reason, LEAVE_CLOSE);
+	s->state = STREAM_REPLY;
+	s->reply_reason = reason;
+	s->down_progress = stream_now(s);
+	s->ans.close_front = true;
+	return STEP_MORE;
+}
+
+static bool
 write_reply(struct stream *s, unsigned status)
 {
 	struct stream_answer *ans = &s->ans;

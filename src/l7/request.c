@@ -86,6 +86,8 @@ send_some(struct stream *s)
 	struct iovec iov[2];
 	int n = 0;
 
+	if (req->head_sent == 0)
+		forward_deadline(s);
 	if (req->head_sent < req->head->w)
 		iov[n++] = (struct iovec){req->head->bytes + req->head_sent,
 					  req->head->w - req->head_sent};

@@ -390,7 +390,8 @@ time_out(struct stream *s, enum end_reason reason)
 	case TG_END_RESPONSE_TIMEOUT:
 		return attempt_timed_out(s);
 	case TG_END_DEADLINE:
-		return can_reply ? stream_reply(s, 504, reason) : stream_end(s, reason, false);
+		return can_reply ? stream_reply(s, 504, reason)
+				 : stream_reply_in_trailers(s, 504, reason);
 	case TG_END_BACK_IDLE_TIMEOUT:
 	case TG_END_TOTAL_TIMEOUT:
 		if (s->back != NULL)

@@ -145,6 +145,7 @@ struct stream_request {
 	uint32_t upgrade_at;
 	uint16_t upgrade_n;
 	uint64_t deadline_us; /* that its client has set, from its begin on; 0: none */
+	uint32_t timeout_at;  /* in `head`: the value of grpc-timeout; 0: it has none of ours */
 };
 
 struct stream_answer {
@@ -389,6 +390,8 @@ enum http_fault forward_request(struct stream *s, struct http_head *head,
 void forward_refused(struct stream *s, const struct http_head *head);
 /* Takes the Expect field out of s->req.head, which has one. */
 void forward_drop_expect(struct stream *s);
+/* What is left of the client's time is said in s->req.head, which is about to go out. */
+void forward_deadline(struct stream *s);
 /* Appends a 100 of our own to s->ans.head. False: no memory. */
 bool forward_continue(struct stream *s);
 /* Appends to s->ans.head. False: no room. */
@@ -402,6 +405,9 @@ struct slice stream_date(const struct stream *s);
 /* Gives the back up and answers with `status`. Where an answer has begun, or there is no memory for
  * one, the client sees the connection close instead. Always STEP_MORE. */
 enum step stream_reply(struct stream *s, unsigned status, enum end_reason reason);
+/* The same of a call of gRPC whose answer has begun: the status ends it, where the answer stands between two pieces and
+ * all of it has gone out. Else it is cut. */
+enum step stream_reply_in_trailers(struct stream *s, unsigned status, enum end_reason reason);
 
 /* end.c */
 

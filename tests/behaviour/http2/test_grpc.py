@@ -6,7 +6,7 @@ from concurrent import futures
 import grpc
 import pytest
 
-from harness import conf, h2 as harness_h2, net, settings
+from harness import conf, h2 as harness_h2, h2_backend, net, settings
 
 METHODS = {
     "/t.T/Echo": ("unary_unary", lambda request, context: echo(request, context)),
@@ -140,3 +140,64 @@ def test_a_server_that_is_gone_is_unavailable(channel, server):
         channel.unary_unary("/t.T/Echo")(b"x", timeout=settings.TIMEOUT)
     assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
     assert channel.tg.access.wait(status="503")["end"] == "connect-failed"
+
+
+def timeout_of(exchange):
+    """Seconds."""
+    value = exchange.get("grpc-timeout")
+    return int(value[:-1]) * {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}[value[-1]]
+
+
+def test_what_remains_of_a_deadline_is_passed_on(shared_tidegate):
+    """Behind a queue, and again behind a failed try; what is no timeout is left as it is."""
+    def handle(exchange):
+        if exchange.path == "/retry" and len(backend.exchanges) % 2:
+            settings.let_rest(0.05)
+            exchange.answer(503)
+        elif exchange.path != "/first":
+            exchange.answer(fields=[("content-type", "application/grpc"), ("grpc-status", "0")])
+    with h2_backend.starting() as start:
+        backend = start(handle)
+        tg = shared_tidegate(conf.http(backend.address, listener=harness_h2.LISTENER, workers=1, service="""
+            protocol = "h2"; max_connections_per_backend = 1; queue = 10;
+            retry = { attempts = 2; on = ("503"); budget = 1.0; };"""))
+
+        def call(path, timeout, method="POST"):
+            return peer.request(path, method=method, extra=[("content-type", "application/grpc"), ("te", "trailers"),
+                                                            ("grpc-timeout", timeout)])
+        with harness_h2.H2Client(tg.address) as peer:
+            first, second = call("/first", "99999999H"), call("/second", "20S")
+            backend.wait_exchanges(1)
+            peer.wait_ping()
+            settings.let_rest(0.05)
+            backend.exchanges[0].answer()
+            peer.answer(first)
+            peer.answer(second)
+            assert backend.exchanges[0].get("grpc-timeout") == "99999998H"
+            assert 0 < timeout_of(backend.exchanges[1]) <= 19.95
+            backend.exchanges.clear()
+            assert peer.answer(call("/retry", "30S", "PUT")).status == 200
+            before, behind = [timeout_of(made) for made in backend.exchanges]
+            assert behind <= before - 0.05 < 30
+            peer.answer(call("/odd", "soon"))
+            assert backend.exchanges[-1].get("grpc-timeout") == "soon"
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_at_the_end_of_its_deadline_a_call_is_over_on_both_sides(shared_tidegate, begun):
+    def handle(exchange):
+        if begun:
+            exchange.head(fields=[("content-type", "application/grpc")])
+            exchange.data(b"\0\0\0\0\1x")
+    with h2_backend.starting() as start:
+        backend = start(handle)
+        tg = shared_tidegate(conf.http(backend.address, listener=harness_h2.LISTENER, service='protocol = "h2";'))
+        with harness_h2.H2Client(tg.address) as peer:
+            answer = peer.exchange("/slow", method="POST", body=b"\0\0\0\0\0", extra=[
+                ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "200m")])
+            assert answer.is_whole and answer.reset is None
+            assert dict(answer.trailers if begun else answer.fields)["grpc-status"] == "4"
+            assert answer.body == (b"\0\0\0\0\1x" if begun else b"")
+            settings.wait_until(lambda: backend.exchanges[0].reset is not None, "a reset")
+            assert backend.exchanges[0].reset == harness_h2.CANCEL
+            assert tg.access.wait(path="/slow")["end"] == "deadline"

@@ -67,6 +67,32 @@ test_timeouts(void **state)
 }
 
 static void
+test_timeouts_are_written(void **state)
+{
+	static const struct {
+		uint64_t us;
+		const char *value;
+	} all[] = {
+		{0, "       1u"},
+		{7, "       7u"},
+		{99999999, "99999999u"},
+		{100000000, "  100000m"},
+		{100000999, "  100000m"},
+		{99999999999, "99999999m"},
+		{100000000000, "  100000S"},
+		{359999996400000000u, "99999999H"},
+		{UINT64_MAX, "99999999H"},
+	};
+	char value[GRPC_TIMEOUT_ROOM];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		grpc_timeout_write(all[i].us, value);
+		assert_memory_equal(value, all[i].value, sizeof(value));
+	}
+}
+
+static void
 test_statuses(void **state)
 {
 	(void)state;
@@ -90,6 +116,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_timeouts),
+		cmocka_unit_test(test_timeouts_are_written),
 		cmocka_unit_test(test_statuses),
 	};
 
