@@ -467,8 +467,10 @@ const struct metric metrics[] = {
 	ROW(ALL, COUNTER, "store_takeovers_total", write_store_count, OF_STORE(takeovers), "Times this instance came to lead a service."),
 	ROW(ALL, GAUGE, "store_last_flush_seconds", write_store_seconds, OF_STORE(last_us), "How long the store took for what was written last."),
 
-	ROW(ALL, GAUGE, "certificate_not_after_timestamp_seconds", metrics_write_certificates, TG_METRIC_CERTIFICATE_END, "When a certificate of a listener ends, in seconds since 1970."),
+	ROW(ALL, GAUGE, "certificate_not_after_timestamp_seconds", metrics_write_certificates, TG_METRIC_CERTIFICATE_END, "When a certificate of a listener ends, or that of a service which its backends are shown, in seconds since 1970."),
 	ROW(ALL, GAUGE, "certificate_ocsp_next_update_timestamp_seconds", metrics_write_certificates, TG_METRIC_OCSP_END, "Until when the OCSP response of a certificate is good, in seconds since 1970; no line where clients get none."),
+	ROW(ALL, GAUGE, "authorities_not_after_timestamp_seconds", metrics_write_certificates, TG_METRIC_AUTHORITIES_END, "When the first of the authorities in a file (client_ca, ca) ends that has not, in seconds since 1970."),
+	ROW(ALL, GAUGE, "crl_next_update_timestamp_seconds", metrics_write_certificates, TG_METRIC_REVOKED_END, "When the first of the lists in a file (client_crl, crl) is to be renewed, in seconds since 1970; no line where none says so."),
 
 	ROW(ALL, COUNTER, "hook_events_total", metrics_write_hooks, TG_METRIC_HOOK_EVENTS, "Events for each hook, by what came of them: sent, failed (given up) or dropped (no room)."),
 	ROW(ALL, COUNTER, "hook_retries_total", metrics_write_hooks, TG_METRIC_HOOK_RETRIES, "Tries after the first to tell a hook."),

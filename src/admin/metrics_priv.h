@@ -70,8 +70,11 @@ void metrics_write_nodes(const struct metric *m, const struct metric_site *site,
 enum metric_of_certificate {
 	TG_METRIC_CERTIFICATE_END = 0,
 	TG_METRIC_OCSP_END = 1,
+	TG_METRIC_AUTHORITIES_END = 2,
+	TG_METRIC_REVOKED_END = 3,
 };
-/* Of each certificate, by id, when it ends, or its OCSP response does, where there is one. */
+/* Of each certificate, by id, when it ends, or its OCSP response does, where there is one; of each file of authorities, and of
+ * lists of what they have revoked, when the first in it does. */
 void metrics_write_certificates(const struct metric *m, const struct metric_site *site,
 				struct output *out);
 

@@ -1,4 +1,4 @@
-/* admin/show_cert.c: which certificates listeners have, and until when. */
+/* admin/show_cert.c: which certificates, authorities and lists of what is revoked are in use, and until when. */
 #include "admin/command.h"
 #include "base/log.h"
 #include "tls/inventory.h"
@@ -8,59 +8,77 @@ print_time(struct output *out, struct wall t)
 {
 	char text[32];
 
+	if (t.us == 0) {
+		output_text(out, "-");
+		return;
+	}
 	/* Whole seconds are all there is. */
 	(void)log_time(text, sizeof(text), t);
 	output_format(out, "%.19sZ", text);
 }
 
 static void
-print_ocsp(struct output *out, const struct inventory_entry *e)
-{
-	if (e->ocsp.until.us != 0)
-		print_time(out, e->ocsp.until);
-	else
-		output_text(out, "-");
-}
-
-static void
 print_text(struct output *out, const struct inventory_entry *e, struct wall now)
 {
-	output_plain(out, e->listener);
+	output_plain(out, e->listener != NULL ? e->listener : e->service);
 	output_text(out, " ");
 	output_plain(out, e->file);
 	output_text(out, " ");
 	print_time(out, e->not_after);
-	output_format(out, " %lld %s %s ", inventory_days_left(e->not_after, now), e->kind,
-		      e->fingerprint);
+	if (e->not_after.us != 0)
+		output_format(out, " %lld", inventory_days_left(e->not_after, now));
+	else
+		output_text(out, " -");
+	output_format(out, " %s %s ", e->kind, e->fingerprint);
 	output_plain(out, e->names[0] != '\0' ? e->names : "-");
 	output_text(out, " ");
-	print_ocsp(out, e);
-	output_text(out, "\n");
+	print_time(out, e->ocsp.until);
+	output_format(out, " %s %s\n", e->listener != NULL ? "listener" : "service",
+		      inventory_use_str(e->use));
+}
+
+static void
+print_json_text(struct output *out, const char *key, const char *value)
+{
+	output_format(out, ",\"%s\":", key);
+	if (value != NULL)
+		output_json(out, value);
+	else
+		output_text(out, "null");
+}
+
+static void
+print_json_time(struct output *out, const char *key, struct wall t)
+{
+	const char *quote = t.us != 0 ? "\"" : "";
+
+	output_format(out, ",\"%s\":%s", key, quote);
+	if (t.us != 0)
+		print_time(out, t);
+	else
+		output_text(out, "null");
+	output_text(out, quote);
 }
 
 static void
 print_json(struct output *out, const struct inventory_entry *e, struct wall now, bool is_first)
 {
-	output_text(out, is_first ? "[{\"listener\":" : ",\n{\"listener\":");
-	output_json(out, e->listener);
-	output_text(out, ",\"file\":");
-	output_json(out, e->file);
-	output_text(out, ",\"names\":");
-	output_json(out, e->names);
-	output_text(out, ",\"issuer\":");
-	output_json(out, e->issuer);
-	output_text(out, ",\"not_before\":\"");
-	print_time(out, e->not_before);
-	output_text(out, "\",\"not_after\":\"");
-	print_time(out, e->not_after);
-	output_format(out,
-		      "\",\"days_left\":%lld,\"kind\":\"%s\",\"sha256\":\"%s\",\"ocsp_until\":",
-		      inventory_days_left(e->not_after, now), e->kind, e->fingerprint);
-	output_text(out, e->ocsp.until.us != 0 ? "\"" : "null}");
-	if (e->ocsp.until.us == 0)
-		return;
-	print_ocsp(out, e);
-	output_text(out, "\"}");
+	output_format(out, "%s{\"use\":\"%s\"", is_first ? "[" : ",\n", inventory_use_str(e->use));
+	print_json_text(out, "listener", e->listener);
+	print_json_text(out, "service", e->service);
+	print_json_text(out, "file", e->file);
+	print_json_text(out, "names", e->names);
+	print_json_text(out, "issuer", e->issuer);
+	print_json_time(out, "not_before", e->not_before);
+	print_json_time(out, "not_after", e->not_after);
+	if (e->not_after.us != 0)
+		output_format(out, ",\"days_left\":%lld", inventory_days_left(e->not_after, now));
+	else
+		output_text(out, ",\"days_left\":null");
+	output_format(out, ",\"kind\":\"%s\",\"sha256\":\"%s\",\"in_file\":%u", e->kind,
+		      e->fingerprint, e->n_in_file);
+	print_json_time(out, "ocsp_until", e->ocsp.until);
+	output_text(out, "}");
 }
 
 static void
@@ -72,14 +90,15 @@ run(const struct command *c, struct command_call *call)
 
 	if (!command_has_none(c, call))
 		return;
-	inventory = inventory_new(call->source->conf);
+	inventory = inventory_new(call->source->conf, now);
 	if (inventory == NULL) {
 		command_fail(call, TG_COMMAND_LIMIT, "%s", "no memory");
 		return;
 	}
 	if (!call->json)
-		output_text(out,
-			    "# listener file not_after days_left kind sha256 names ocsp_until\n");
+		output_text(
+			out,
+			"# name file not_after days_left kind sha256 names ocsp_until of use\n");
 	for (size_t i = 0; i < inventory->n; i++) {
 		if (call->json)
 			print_json(out, &inventory->list[i], now, i == 0);
@@ -94,6 +113,6 @@ run(const struct command *c, struct command_call *call)
 const struct command command_show_cert = {
 	.name = "show cert",
 	.usage = "",
-	.help = "certificates of listeners: file, names, until when, fingerprint, OCSP",
+	.help = "certificates of listeners and services, authorities, lists of revoked ones: file, names, until when",
 	.run = run,
 };

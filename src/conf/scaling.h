@@ -244,7 +244,9 @@ struct conf_store {
 	X(STORE_UP, "store-up", "when it is well again")                                           \
 	X(LEADER_CHANGE, "leader-change", "when this tidegate comes to decide for a service, of several on one redis") \
 	X(CERTIFICATE_EXPIRES, "certificate-expires",                                              \
-	  "30, 7 and 1 days before a certificate of a listener ends, and when it has")              \
+	  "30, 7 and 1 days before a certificate ends that clients or backends are shown, or the first of a file of authorities, and when it has") \
+	X(CRL_EXPIRES, "crl-expires",                                                              \
+	  "as long before a list of revoked certificates is to be renewed, or when a quarter of its time is left, if that is later, and when it was") \
 	X(OCSP_EXPIRES, "ocsp-expires",                                                            \
 	  "when a quarter of the time of an OCSP response of a listener is left, and when it is over")
 

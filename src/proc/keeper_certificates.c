@@ -7,36 +7,65 @@
 #include "base/log.h"
 
 #define LOOK_US (UINT64_C(3600) * 1000000)
+#define DAY_US  (UINT64_C(86400) * 1000000)
 
-/* 0: it has time. */
+/* 0: it has time. Of a list, which may be made for a day, a quarter of its time is early enough. */
 static unsigned char
 lateness(const struct inventory_entry *e, struct wall now)
 {
-	static const int days[] = {30, 7, 1, 0};
-	long long left = inventory_days_left(e->not_after, now);
+	static const int days[] = {30, 7, 1};
+	uint64_t quarter = (e->not_after.us - e->not_before.us) / 4;
 	unsigned char late = 0;
 
-	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++)
-		late += left < days[i];
-	return late;
+	if (e->not_after.us == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+		uint64_t early = (uint64_t)days[i] * DAY_US;
+
+		if (e->use == TG_INVENTORY_REVOKED && quarter < early)
+			early = quarter;
+		late += now.us + early > e->not_after.us;
+	}
+	return late + (now.us > e->not_after.us);
+}
+
+/* "listener web", "service api: authorities of". */
+static void
+name_it(const struct inventory_entry *e, char *ret, size_t size)
+{
+	static const char *const of[TG_INVENTORY_USE_COUNT] = {
+		[TG_INVENTORY_AUTHORITIES] = " authorities of",
+		[TG_INVENTORY_REVOKED] = " revoked certificates of",
+	};
+
+	snprintf(ret, size, "%s %.100s:%s", e->listener != NULL ? "listener" : "service",
+		 e->listener != NULL ? e->listener : e->service,
+		 of[e->use] != NULL ? of[e->use] : "");
 }
 
 static void
 tell(const struct inventory_entry *e, struct hooks *hooks, struct wall now)
 {
+	bool is_list = e->use == TG_INVENTORY_REVOKED;
 	long long days = inventory_days_left(e->not_after, now);
-	char why[512];
-	struct hook_event event = {.event = TG_HOOK_CERTIFICATE_EXPIRES, .reason = why};
+	char what[160];
+	char why[640];
+	struct hook_event event = {.event = is_list ? TG_HOOK_CRL_EXPIRES
+						    : TG_HOOK_CERTIFICATE_EXPIRES,
+				   .reason = why};
 
+	name_it(e, what, sizeof(what));
 	if (days < 0)
-		snprintf(why, sizeof(why), "listener %s: %.200s (%.100s) has expired", e->listener,
-			 e->file, e->names);
+		snprintf(why, sizeof(why), "%s %.200s (%.100s) %s", what, e->file, e->names,
+			 is_list ? "was to be renewed" : "has expired");
 	else
-		snprintf(why, sizeof(why), "listener %s: %.200s (%.100s) expires within %lld days",
-			 e->listener, e->file, e->names, days + 1);
-	log_write(TG_LOG_WARN, "a certificate ends",
-		  "listener=%s file=%s names=%s days_left=%lld", e->listener, e->file, e->names,
-		  days);
+		snprintf(why, sizeof(why), "%s %.200s (%.100s) %s within %lld days", what, e->file,
+			 e->names, is_list ? "is to be renewed" : "expires", days + 1);
+	log_write(TG_LOG_WARN,
+		  is_list ? "a list of revoked certificates ends" : "a certificate ends",
+		  "listener=%s svc=%s use=%s file=%s names=%s days_left=%lld",
+		  e->listener != NULL ? e->listener : "-", e->service != NULL ? e->service : "-",
+		  inventory_use_str(e->use), e->file, e->names, days);
 	hooks_tell(hooks, &event);
 }
 
@@ -68,18 +97,34 @@ tell_ocsp(const struct inventory_entry *e, struct hooks *hooks, bool is_over)
 	hooks_tell(hooks, &event);
 }
 
-static void
-look_at(const struct inventory_entry *e, struct certificate_told *told, struct hooks *hooks,
-	struct wall now)
+/* Many services may have the same file, which is told once. */
+static bool
+is_told_already(const struct inventory *inventory, size_t i)
 {
+	const struct inventory_entry *e = &inventory->list[i];
+
+	for (size_t j = 0; e->use != TG_INVENTORY_SERVER && j < i; j++) {
+		const struct inventory_entry *other = &inventory->list[j];
+
+		if (other->use == e->use && strcmp(other->fingerprint, e->fingerprint) == 0 &&
+		    strcmp(other->file, e->file) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+look_at(const struct keeper_certificates *c, size_t i, struct hooks *hooks, struct wall now)
+{
+	const struct inventory_entry *e = &c->inventory->list[i];
 	unsigned char late = lateness(e, now);
 	unsigned char ocsp_late = lateness_of_ocsp(&e->ocsp, now);
 
-	if (late > told->certificate)
+	if (late > c->told[i].certificate && !is_told_already(c->inventory, i))
 		tell(e, hooks, now);
-	if (ocsp_late > told->ocsp)
+	if (ocsp_late > c->told[i].ocsp)
 		tell_ocsp(e, hooks, ocsp_late == 2);
-	*told = (struct certificate_told){late, ocsp_late};
+	c->told[i] = (struct certificate_told){late, ocsp_late};
 }
 
 /* What was told of the same one before, under the configuration before. */
@@ -88,7 +133,8 @@ told_before(const struct inventory *inventory, const struct certificate_told *to
 	    const struct inventory_entry *e)
 {
 	for (size_t i = 0; inventory != NULL && i < inventory->n; i++) {
-		if (strcmp(inventory->list[i].fingerprint, e->fingerprint) == 0)
+		if (strcmp(inventory->list[i].fingerprint, e->fingerprint) == 0 &&
+		    inventory->list[i].use == e->use)
 			return told[i];
 	}
 	return (struct certificate_told){0};
@@ -98,7 +144,7 @@ told_before(const struct inventory *inventory, const struct certificate_told *to
 static bool
 take(struct keeper_certificates *c, const struct conf *conf)
 {
-	struct inventory *next = inventory_new(conf);
+	struct inventory *next = inventory_new(conf, wall_read());
 	struct certificate_told *told = next != NULL ? calloc(next->n + 1, sizeof(told[0])) : NULL;
 
 	if (told == NULL) {
@@ -127,7 +173,7 @@ keeper_certificates_tick(struct keeper_certificates *c, const struct conf *conf,
 	if (is_new && !take(c, conf))
 		return;
 	for (size_t i = 0; i < c->inventory->n; i++)
-		look_at(&c->inventory->list[i], &c->told[i], hooks, wall);
+		look_at(c, i, hooks, wall);
 }
 
 void

@@ -1,6 +1,6 @@
 /*
  * proc/keeper_certificates.h: tells of certificates that end, in the log and to hooks: 30, 7 and 1 days before, and when
- * they have. Of OCSP responses, which are renewed far more often: when a quarter of their time is left, and when they are over.
+ * they have; of files of authorities, and of lists of what these have revoked, by the first in them. Of OCSP responses, which are renewed far more often: when a quarter of their time is left, and when they are over.
  */
 #ifndef TG_PROC_KEEPER_CERTIFICATES_H
 #define TG_PROC_KEEPER_CERTIFICATES_H

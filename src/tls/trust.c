@@ -9,15 +9,13 @@
 
 #include "base/hash.h"
 
-/* A text is read by a function that is told each thing in it. */
-typedef int thing_cb(void *user, X509_INFO *thing, struct err *err);
-
-static int
-read_things(const char *pem, size_t n, thing_cb *fn, void *user, struct err *err)
+int
+trust_read(const char *pem, size_t n, int (*fn)(void *user, X509_INFO *thing, struct err *err),
+	   void *user, struct err *err)
 {
 	BIO *bio = n <= INT_MAX ? BIO_new_mem_buf(pem, (int)n) : NULL;
-	STACK_OF(X509_INFO) *things = bio != NULL ? PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL)
-						  : NULL;
+	STACK_OF(X509_INFO) *things =
+		bio != NULL ? PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL) : NULL;
 	int rc = 0;
 
 	BIO_free(bio);
@@ -67,7 +65,7 @@ trust_check_authorities(const char *pem, size_t n, void (*warn)(void *user, cons
 			void *user, struct err *err)
 {
 	struct looking l = {.warn = warn, .user = user};
-	int rc = read_things(pem, n, look_at_authority, &l, err);
+	int rc = trust_read(pem, n, look_at_authority, &l, err);
 
 	if (rc < 0)
 		return rc;
@@ -100,13 +98,14 @@ trust_check_revoked(const char *pem, size_t n, void (*warn)(void *user, const ch
 		    void *user, struct err *err)
 {
 	struct looking l = {.warn = warn, .user = user};
-	int rc = read_things(pem, n, look_at_revoked, &l, err);
+	int rc = trust_read(pem, n, look_at_revoked, &l, err);
 
 	if (rc < 0)
 		return rc;
 	if (l.n == 0)
-		return err_set(err, TG_EINVAL, "there is no list of revoked certificates in it "
-					       "(CRL in PEM)");
+		return err_set(err, TG_EINVAL,
+			       "there is no list of revoked certificates in it "
+			       "(CRL in PEM)");
 	if (l.n_over > 0)
 		warn(user, "a list in it is older than it says: no certificate of its authority "
 			   "is taken");
@@ -146,10 +145,10 @@ trust_new(const char *ca, size_t ca_n, const char *crl, size_t crl_n, X509_STORE
 
 	if (store == NULL)
 		return err_no_memory(err);
-	rc = read_things(ca, ca_n, add_authority, store, err);
+	rc = trust_read(ca, ca_n, add_authority, store, err);
 	if (rc == 0 && crl != NULL) {
 		flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
-		rc = read_things(crl, crl_n, add_revoked, store, err);
+		rc = trust_read(crl, crl_n, add_revoked, store, err);
 	}
 	if (rc == 0 && X509_STORE_set_flags(store, flags) != 1)
 		rc = err_no_memory(err);

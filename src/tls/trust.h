@@ -4,11 +4,16 @@
 #ifndef TG_TLS_TRUST_H
 #define TG_TLS_TRUST_H
 
-#include <openssl/types.h>
+#include <openssl/x509.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
+
+/* Calls `fn` with each thing in a text, until one is no 0, which is what it returns. -TG_EINVAL: not PEM, -TG_ENOMEM. */
+TG_MUST_CHECK int trust_read(const char *pem, size_t n,
+			     int (*fn)(void *user, X509_INFO *thing, struct err *err), void *user,
+			     struct err *err);
 
 /* What conf/ asks while it reads a file; see struct conf_certificates. */
 TG_MUST_CHECK int trust_check_authorities(const char *pem, size_t n,

@@ -39,11 +39,14 @@ def sampled_page(tg, port):
     return settings.wait_until(look, "samples of a backend")
 
 
-def test_names_types_labels_and_help_agree(tidegate, recording_backend, authority):
+def test_names_types_labels_and_help_agree(tidegate, recording_backend, authority, tmp_path):
     port = f"{net.ADDRESS}:{net.free_port()}"
     agent = recording_backend(lambda conn: conn.send(b"cpu:50% mem:25%\n"), name="agent")
     sampled = recording_backend(name="sampled", address=agent.address.rpartition(":")[0])
+    crl = authority.revoke(tmp_path / "crl.pem")
+    own = authority.issue("we")
     text = conf.http(recording_backend(name="plain"), top=f'admin = {{ http = "{port}"; }}; {_HOOK} {_STORE} {_NODE}',
+                            service=f'tls = {{ ca = "{authority.pem}"; crl = "{crl}"; name = "a"; certificate = "{own.both}"; }};',
                             listener='routes = ( { path = "/scaled/"; service = "scaled"; } );',
                             services=_SAMPLED.format(backend=sampled.address,
                                                      agent=agent.address.rpartition(":")[2]))
@@ -51,7 +54,7 @@ def test_names_types_labels_and_help_agree(tidegate, recording_backend, authorit
     safe.both.write_bytes(safe.pem.read_bytes() + authority.pem.read_bytes() + safe.key.read_bytes())
     authority.say(safe, f"{safe.both}.ocsp")
     text.text = text.text.replace("listeners = (", f"""listeners = ( {{ name = "safe"; service = "site";
-        bind = "{net.ADDRESS}:{net.free_port()}"; {tls.listener(safe)} }},""")
+        bind = "{net.ADDRESS}:{net.free_port()}"; {tls.listener(safe, extra=f'client_ca = "{authority.pem}"; client_crl = "{crl}";')} }},""")
     tg = tidegate(text)
     page = sampled_page(tg, port)
     wanted = documented()

@@ -76,15 +76,39 @@ def test_what_is_half_written_changes_nothing(served, authority):
 def test_what_is_in_use_is_shown(served, authority):
     tg = served
     lines = control.ask(tg.admin, "show cert").splitlines()
-    assert lines[0] == "# listener file not_after days_left kind sha256 names ocsp_until"
-    listener, file, not_after, days, kind, sha256, names, ocsp = lines[1].split()
-    assert (listener, file, days, kind, names, ocsp) == ("front", str(tg.pem), "59", "ecdsa-256", "site.example.org", "-")
+    assert lines[0] == "# name file not_after days_left kind sha256 names ocsp_until of use"
+    name, file, not_after, days, kind, sha256, names, ocsp, of, use = lines[1].split()
+    assert (name, file, days, kind, names, ocsp) == ("front", str(tg.pem), "59", "ecdsa-256", "site.example.org", "-")
+    assert (of, use) == ("listener", "server")
     assert len(sha256) == 64 and len(not_after) == 20
     one = json.loads(control.ask(tg.admin, "show cert json"))[0]
     assert (one["sha256"], one["issuer"], one["not_after"]) == (sha256, "CN=tests", not_after)
     value = metrics.page(tg.page).value("certificate_not_after_timestamp_seconds", listener="front", file=file)
     end = tls.openssl("x509", "-in", tg.pem, "-noout", "-enddate").decode().strip().split("=")[1]
     assert value == tls.ssl.cert_time_to_seconds(end)
+
+
+def test_what_backends_are_shown_and_who_is_believed_is_shown_too(tidegate, authority, tmp_path):
+    """Of a file of authorities, or of lists, the first in it that ends."""
+    own, other, admin = authority.issue("we"), tls.Authority(tmp_path / "other"), f"{tmp_path}/admin.sock"
+    crl, both, page = authority.revoke(tmp_path / "crl.pem", days=5), tmp_path / "both.pem", f"{net.ADDRESS}:{net.free_port()}"
+    both.write_bytes(authority.pem.read_bytes() + other.pem.read_bytes())
+    tg = tidegate(conf.http(f"{net.ADDRESS}:1", listener=tls.listener(authority.issue("site.example.org"), extra=f'client_ca = "{both}";'),
+                            service=f'tls = {{ ca = "{authority.pem}"; crl = "{crl}"; name = "a"; certificate = "{own.both}"; }};',
+                            top=f'admin = {{ socket = "{admin}"; http = "{page}"; }};'))
+    assert tg.process.poll() is None
+    lines = [line.split() for line in control.ask(admin, "show cert").splitlines() if line]
+    assert [(line[0], *line[-2:]) for line in lines[1:]] == [
+        ("front", "listener", "server"), ("front", "listener", "authorities"), ("site", "service", "client"),
+        ("site", "service", "authorities"), ("site", "service", "revoked")]
+    shown = {one["use"]: one for one in json.loads(control.ask(admin, "show cert json")) if one["service"]}
+    assert (shown["client"]["names"], shown["authorities"]["names"], shown["authorities"]["in_file"]) == ("we", "CN=tests", 1)
+    assert (shown["revoked"]["kind"], shown["revoked"]["names"], shown["revoked"]["file"]) == ("crl", "CN=tests", str(crl))
+    said = tls.openssl("crl", "-in", crl, "-noout", "-nextupdate").decode().strip().split("=")[1]
+    seen = metrics.page(page)
+    assert seen.value("crl_next_update_timestamp_seconds", service="site", file=str(crl)) == tls.ssl.cert_time_to_seconds(said)
+    assert seen.value("authorities_not_after_timestamp_seconds", listener="front", file=str(both)) > 0
+    assert seen.value("certificate_not_after_timestamp_seconds", service="site", file=str(own.both)) > 0
 
 
 def test_that_it_ends_is_told_in_time(tidegate, recording_backend, authority, tmp_path):

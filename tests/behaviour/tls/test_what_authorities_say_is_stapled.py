@@ -46,7 +46,7 @@ def test_from_a_file_that_is_renewed(tidegate, recording_backend, authority, tmp
     assert first[:2] == ("good", serial(ecdsa))
     shown = {one["kind"]: one["ocsp_until"] for one in json.loads(control.ask(admin, "show cert json"))}
     lines = [line.split() for line in control.ask(admin, "show cert").splitlines() if line]
-    assert lines[0][-1] == "ocsp_until" and lines[1][-1] == shown["ecdsa-256"] and len(shown["rsa-2048"]) == 20
+    assert lines[0][8] == "ocsp_until" and lines[1][7] == shown["ecdsa-256"] and len(shown["rsa-2048"]) == 20
     seen = metrics.page(page)
     until = seen.value("certificate_ocsp_next_update_timestamp_seconds", listener="front", file=str(files["e"]))
     assert until == tls.ssl.cert_time_to_seconds(first[2])

@@ -137,12 +137,80 @@ a_certificate_that_ends_is_told_apart(void **state)
 	take_back(&g);
 }
 
+/* A service that has them. */
+struct behind {
+	struct conf conf;
+	struct conf_service services[2];
+	struct conf_pem own;
+	char *revoked;
+};
+
+static void
+give_behind(struct behind *b, long days, long list_days)
+{
+	memset(b, 0, sizeof(*b));
+	b->own = fake_certificate(&(struct fake_certificate){
+		.common_name = "we", .to_days = days, .signer = &authority});
+	b->revoked = fake_revoked(&authority, NULL, list_days);
+	for (size_t i = 0; i < 2; i++) {
+		struct conf_back_tls *tls = &b->services[i].tls;
+
+		b->services[i].name = (char *)(uintptr_t)(i == 0 ? "api" : "site");
+		tls->enable = true;
+		tls->ca = (struct conf_pem_file){.file = (char *)(uintptr_t) "ca.pem",
+						 .pem = authority.chain,
+						 .pem_n = authority.chain_n};
+		tls->crl = (struct conf_pem_file){.file = (char *)(uintptr_t) "crl.pem",
+						  .pem = b->revoked,
+						  .pem_n = strlen(b->revoked)};
+	}
+	b->services[0].tls.certificate.file = (char *)(uintptr_t) "we.pem";
+	b->services[0].tls.own = b->own;
+	b->conf.services = b->services;
+	b->conf.n_services = 2;
+}
+
+static void
+take_behind(struct behind *b)
+{
+	fake_pem_free(&b->own);
+	free(b->revoked);
+}
+
+static void
+what_services_have_is_told_once(void **state)
+{
+	struct keeper_certificates c = {.conf = NULL};
+	struct behind b;
+
+	(void)state;
+	give_behind(&b, 5, 5);
+	told[0] = '\0';
+	keeper_certificates_tick(&c, &b.conf, NULL, (struct mono){1});
+	assert_string_equal(
+		told,
+		"certificate-expires: service api: we.pem (we) expires within 5 days\n"
+		"certificate-expires: service api: authorities of ca.pem (CN=ca) expires within 30 days\n");
+	keeper_certificates_fini(&c);
+	take_behind(&b);
+	give_behind(&b, 5, -1);
+	told[0] = '\0';
+	keeper_certificates_tick(&c, &b.conf, NULL, (struct mono){1});
+	assert_non_null(strstr(
+		told,
+		"crl-expires: service api: revoked certificates of crl.pem (CN=ca) was to be renewed\n"));
+	assert_null(strstr(told, "service site"));
+	keeper_certificates_fini(&c);
+	take_behind(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_response_that_is_not_renewed_is_told_once),
 		cmocka_unit_test(a_certificate_that_ends_is_told_apart),
+		cmocka_unit_test(what_services_have_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
