@@ -137,6 +137,8 @@ http_name_hash(uint32_t hash, unsigned char c)
 enum http_field_id http_field_id(struct slice name);
 /* RFC 9110 5.6.2. */
 bool http_is_token(struct slice s);
+/* All bytes are HTTP_CHAR_VALUE, see token.h; none is a value too. */
+bool http_is_value(struct slice s);
 
 /*
  * Checks and reads the fields the proxy acts on (RFC 9112 section 3, 6, 9;

@@ -10,13 +10,10 @@ struct http1_parser {
 	llhttp_t llhttp;
 	struct http_head *head;
 	size_t max_fields;
-	bool in_name;  /* the last piece given was a name */
 	bool overflow; /* more fields than `max_fields` or the limit */
 	size_t limit;
 	struct http_field fields[];
 };
-
-/* llhttp callbacks: pieces of one thing come back to back in the same bytes. */
 
 static int
 on_field(llhttp_t *llhttp, const char *at, size_t n)
@@ -24,30 +21,11 @@ on_field(llhttp_t *llhttp, const char *at, size_t n)
 	struct http1_parser *p = llhttp->data;
 	struct http_head *head = p->head;
 
-	if (p->in_name && head->n_fields > 0) {
-		head->fields[head->n_fields - 1].name.n += n;
-		return 0;
-	}
 	if (head->n_fields == p->limit) {
 		p->overflow = true;
 		return HPE_USER;
 	}
-	p->in_name = true;
-	head->fields[head->n_fields++] = (struct http_field){.name = {at, n}, .value = {at + n, 0}};
-	return 0;
-}
-
-static int
-on_value(llhttp_t *llhttp, const char *at, size_t n)
-{
-	struct http1_parser *p = llhttp->data;
-	struct http_field *f = &p->head->fields[p->head->n_fields - 1];
-
-	if (p->in_name)
-		f->value = (struct slice){at, n};
-	else
-		f->value.n += n;
-	p->in_name = false;
+	head->fields[head->n_fields++] = (struct http_field){.name = {at, n}};
 	return 0;
 }
 
@@ -60,7 +38,6 @@ on_headers_complete(llhttp_t *llhttp)
 
 static const llhttp_settings_t settings = {
 	.on_header_field = on_field,
-	.on_header_value = on_value,
 	.on_headers_complete = on_headers_complete,
 };
 
@@ -82,42 +59,50 @@ http1_parser_free(struct http1_parser *parser)
 
 enum scan_result { SCAN_END = 0, SCAN_MORE = 1, SCAN_BAD = 2 };
 
+/* The last byte may be the CR of a CRLF. */
+static bool
+has_bare_cr(const char *from, const char *end)
+{
+	const char *cr = memchr(from, '\r', (size_t)(end - from));
+
+	while (cr != NULL && cr + 1 < end) {
+		if (cr[1] != '\n')
+			return true;
+		cr = memchr(cr + 2, '\r', (size_t)(end - cr - 2));
+	}
+	return false;
+}
+
 /*
- * Goes on line by line from scan->line until the empty line. Bad: LF without
- * CR, CR without LF, a line that starts with white space.
+ * Goes on line by line from scan->line until the empty line. Bad: LF without CR, a line that starts with
+ * white space; and while the head is not whole, CR without LF: in one that is, check_fields() and what reads the
+ * first line find it, as nothing that may stand in a line has a CR.
  */
 static enum scan_result
 scan_lines(struct http1_scan *scan, const char *data, size_t n, size_t *ret_end)
 {
+	size_t begin = scan->seen > scan->line ? scan->seen : scan->line;
+	const char *from = data + begin;
+
 	while (scan->line < n) {
 		const char *line = data + scan->line;
-		const char *from = data + (scan->seen > scan->line ? scan->seen : scan->line);
 		const char *lf = memchr(from, '\n', n - (size_t)(from - data));
-		const char *end = lf != NULL ? lf : data + n;
-		const char *cr;
 
 		if (*line == ' ' || *line == '\t')
 			return SCAN_BAD;
-		/* A CR may be the last byte seen so far: look at it again. */
-		if (from > line)
-			from--;
-		cr = memchr(from, '\r', (size_t)(end - from));
-		if (cr != NULL && cr + 1 != end)
-			return SCAN_BAD;
-		if (lf == NULL) {
-			scan->seen = (uint32_t)n;
-			return SCAN_MORE;
-		}
-		if (cr == NULL)
+		if (lf == NULL)
+			break;
+		if (lf == line || lf[-1] != '\r')
 			return SCAN_BAD;
 		scan->line = (uint32_t)(lf + 1 - data);
-		scan->seen = scan->line;
-		if (cr == line) {
+		from = lf + 1;
+		if (lf - 1 == line) {
 			*ret_end = scan->line;
 			return SCAN_END;
 		}
 	}
-	return SCAN_MORE;
+	scan->seen = (uint32_t)n;
+	return has_bare_cr(data + (begin > 0 ? begin - 1 : 0), data + n) ? SCAN_BAD : SCAN_MORE;
 }
 
 /* HTTP/d.d at the end of a first line: 1.0 and 1.1 are spoken. */
@@ -152,6 +137,8 @@ read_request_line(struct slice line, const struct http1_limits *limits, struct h
 		return rest > limits->uri_bytes + sizeof(" HTTP/1.1") ? HTTP_FAULT_URI_LENGTH
 								      : HTTP_FAULT_SYNTAX;
 	head->target = (struct slice){first + 1, (size_t)(last - first) - 1};
+	if (!http_is_value(head->target))
+		return HTTP_FAULT_SYNTAX;
 	if (head->target.n > limits->uri_bytes)
 		return HTTP_FAULT_URI_LENGTH;
 	return read_version((struct slice){last + 1, rest - head->target.n - 1}, &head->minor);
@@ -179,46 +166,56 @@ read_status_line(struct slice line, struct http_head *head)
 		return HTTP_FAULT_SYNTAX;
 	head->reason =
 		line.n > 13 ? (struct slice){line.p + 13, line.n - 13} : (struct slice){"", 0};
-	for (i = 0; i < head->reason.n; i++) {
-		if (!http_is((unsigned char)head->reason.p[i], HTTP_CHAR_VALUE))
-			return HTTP_FAULT_SYNTAX;
-	}
-	return HTTP_FAULT_NONE;
+	return http_is_value(head->reason) ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
 }
 
-static void
-trim(struct slice *s)
+static bool
+is_space(char c)
 {
-	while (s->n > 0 && (s->p[0] == ' ' || s->p[0] == '\t')) {
-		s->p++;
-		s->n--;
-	}
-	while (s->n > 0 && (s->p[s->n - 1] == ' ' || s->p[s->n - 1] == '\t'))
-		s->n--;
+	return c == ' ' || c == '\t';
 }
 
-/* After llhttp: names are tokens, values hold what field-value allows, lines are where they must be. */
+/* The value is what is between the colon and the CRLF at the end of the line, without white space around it. */
+static bool
+find_value(struct http_field *f)
+{
+	const char *begin = f->name.p + f->name.n;
+	const char *end = f->line.p + f->line.n - 2;
+
+	if (begin >= end || *begin != ':' || end[0] != '\r' || end[1] != '\n')
+		return false;
+	for (begin++; begin < end && is_space(*begin); begin++)
+		;
+	while (end > begin && is_space(end[-1]))
+		end--;
+	f->value = (struct slice){begin, (size_t)(end - begin)};
+	return true;
+}
+
+/*
+ * What llhttp says is where names are. Lines follow one another without anything between them, from the first
+ * line's end to the empty line, names are tokens, and values hold what field-value allows: no CR, which llhttp would
+ * take for the end of a line.
+ */
 static enum http_fault
-check_fields(struct http_head *head, const char *end)
+check_fields(struct http_head *head, const char *begin, const char *end)
 {
+	const char *line = begin;
 	size_t i;
-	size_t j;
 
 	for (i = 0; i < head->n_fields; i++) {
 		struct http_field *f = &head->fields[i];
-		const char *next = i + 1 < head->n_fields ? head->fields[i + 1].name.p : end - 2;
+		const char *next = i + 1 < head->n_fields ? head->fields[i + 1].name.p : end;
 
-		if (!http_is_token(f->name) || f->name.p[f->name.n] != ':')
+		if (f->name.p != line || next <= line)
 			return HTTP_FAULT_SYNTAX;
-		f->line = (struct slice){f->name.p, (size_t)(next - f->name.p)};
-		trim(&f->value);
-		for (j = 0; j < f->value.n; j++) {
-			if (!http_is((unsigned char)f->value.p[j], HTTP_CHAR_VALUE))
-				return HTTP_FAULT_SYNTAX;
-		}
+		f->line = (struct slice){line, (size_t)(next - line)};
+		if (!http_is_token(f->name) || !find_value(f) || !http_is_value(f->value))
+			return HTTP_FAULT_SYNTAX;
 		f->id = http_field_id(f->name);
+		line = next;
 	}
-	return HTTP_FAULT_NONE;
+	return line == end ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
 }
 
 static enum http_fault
@@ -238,15 +235,15 @@ llhttp_fault(enum llhttp_errno error, bool overflow)
 	}
 }
 
+/* `first`: the first line of these n bytes. */
 static enum http_fault
 parse_fields(struct http1_parser *p, llhttp_type_t type, const char *data, size_t n,
-	     const struct http1_limits *limits, struct http_head *head)
+	     struct slice first, const struct http1_limits *limits, struct http_head *head)
 {
 	enum llhttp_errno error;
 	enum http_fault fault;
 
 	p->head = head;
-	p->in_name = false;
 	p->overflow = false;
 	p->limit = limits->headers < p->max_fields ? limits->headers : p->max_fields;
 	head->fields = p->fields;
@@ -254,16 +251,17 @@ parse_fields(struct http1_parser *p, llhttp_type_t type, const char *data, size_
 	p->llhttp.data = p;
 	error = llhttp_execute(&p->llhttp, data, n);
 	fault = llhttp_fault(error, p->overflow);
-	return fault != HTTP_FAULT_NONE ? fault : check_fields(head, data + n);
+	return fault != HTTP_FAULT_NONE ? fault
+					: check_fields(head, first.p + first.n + 2, data + n - 2);
 }
 
-/* The first line without its CRLF. */
+/* The first line without its CRLF; it is whole. */
 static struct slice
 first_line(const char *data, size_t n)
 {
-	const char *cr = memchr(data, '\r', n);
+	const char *lf = memchr(data, '\n', n);
 
-	return (struct slice){data, (size_t)(cr - data)};
+	return (struct slice){data, (size_t)(lf - data) - 1};
 }
 
 /* The n bytes a head may have hold none: its line is too long when that alone is, else all of it. */
@@ -332,6 +330,7 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 	size_t skip = n >= 2 && data[0] == '\r' && data[1] == '\n' ? 2 : 0;
 	enum scan_result result;
 	enum http_fault fault;
+	struct slice first;
 	size_t end = 0;
 
 	if (skip > scan->line)
@@ -349,9 +348,11 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 	}
 	*ret_head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
 	data += skip;
-	fault = read_request_line(first_line(data, end - skip), limits, ret_head);
+	first = first_line(data, end - skip);
+	fault = read_request_line(first, limits, ret_head);
 	if (fault == HTTP_FAULT_NONE)
-		fault = parse_fields(parser, HTTP_REQUEST, data, end - skip, limits, ret_head);
+		fault = parse_fields(parser, HTTP_REQUEST, data, end - skip, first, limits,
+				     ret_head);
 	if (fault == HTTP_FAULT_NONE)
 		fault = http_head_interpret(ret_head, false);
 	if (fault != HTTP_FAULT_NONE)
@@ -367,6 +368,7 @@ http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan, const c
 {
 	enum scan_result result;
 	enum http_fault fault;
+	struct slice first;
 	size_t end = 0;
 
 	result = scan_lines(scan, data, n < limits->head_bytes ? n : limits->head_bytes, &end);
@@ -379,9 +381,10 @@ http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan, const c
 		return fault == HTTP_FAULT_NONE ? HTTP1_INCOMPLETE : fault_of(fault, ret_fault);
 	}
 	*ret_head = (struct http_head){.is_answer = true, .minor = HTTP_MINOR_UNKNOWN};
-	fault = read_status_line(first_line(data, end), ret_head);
+	first = first_line(data, end);
+	fault = read_status_line(first, ret_head);
 	if (fault == HTTP_FAULT_NONE)
-		fault = parse_fields(parser, HTTP_RESPONSE, data, end, limits, ret_head);
+		fault = parse_fields(parser, HTTP_RESPONSE, data, end, first, limits, ret_head);
 	if (fault == HTTP_FAULT_NONE)
 		fault = http_head_interpret(ret_head, to_head);
 	if (fault != HTTP_FAULT_NONE)

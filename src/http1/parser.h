@@ -1,11 +1,11 @@
 /*
  * http1/parser.h: bytes to an HTTP/1 head; the door to llhttp.
  *
- * A head is parsed once, whole and in place. Before llhttp sees it every line
- * end is checked to be CRLF (RFC 9112 2.2; llhttp 8.1 takes a bare CR), and no
- * line may start with white space (obs-fold, 5.2); the request line and status
- * line are checked to the letter (3, 4). After it, http_head_interpret() reads
- * the fields.
+ * A head is parsed once, whole and in place. Before llhttp sees it every LF
+ * is checked to have a CR (RFC 9112 2.2), and no line may start with white space (obs-fold, 5.2);
+ * the request line and status line are checked to the letter (3, 4). llhttp says where field names
+ * are; the lines between them are checked to be whole, which a bare CR (llhttp 8.1 takes it for a line end) is
+ * not. Then http_head_interpret() reads the fields.
  */
 #ifndef TG_HTTP1_PARSER_H
 #define TG_HTTP1_PARSER_H
