@@ -221,7 +221,8 @@ on_answer(struct h2_session *s, struct h2_stream *st, bool is_end)
 	if (!h2_to_text_end(&s->head, is_end, NULL, &is_chunked))
 		return h2_session_reset(s, st->id, NGHTTP2_PROTOCOL_ERROR);
 	if (!h2_stream_add_head(st, &s->head, is_chunked))
-		return h2_session_reset(s, st->id, NGHTTP2_CANCEL);
+		return h2_session_reset(s, st->id,
+					st->is_faulty ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_CANCEL);
 	if (is_end)
 		h2_stream_end(st);
 	return 0;

@@ -80,6 +80,8 @@ on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *user)
 	if (st == NULL)
 		return 0;
 	st->is_refused = code == NGHTTP2_REFUSED_STREAM;
+	if (st->is_faulty && code != NGHTTP2_CANCEL && st->filter.conn != NULL)
+		st->filter.conn->flags |= CONN_MALFORMED;
 	h2_stream_closed(st, code != NGHTTP2_NO_ERROR);
 	return 0;
 }

@@ -28,8 +28,10 @@ h2_stream_add_head(struct h2_stream *st, const struct h2_to_text *t, bool is_chu
 {
 	bool is_final = t->status >= 200 || t->status == 101;
 
-	if (st->session->is_client && !is_final && !has_room_for_interim(st, buf_len(t->buf)))
+	if (st->session->is_client && !is_final && !has_room_for_interim(st, buf_len(t->buf))) {
+		h2_account_fault(st->session, st);
 		return false;
+	}
 	if (!h2_fifo_put(&st->in, bufs_of(st), buf_data(t->buf), buf_len(t->buf)))
 		return false;
 	st->text_n += buf_len(t->buf);

@@ -377,10 +377,12 @@ on_end(struct stream *s)
 	return STEP_MORE;
 }
 
-/* It reset the connection. */
+/* It reset the connection, or was no answer of HTTP/2. */
 static enum step
 on_failure(struct stream *s)
 {
+	if ((s->back->conn.flags & CONN_MALFORMED) != 0)
+		return answer_broken(s, TG_END_BAD_ANSWER);
 	if (!s->ans.has_head)
 		return attempt_failed(s, s->ans.any_byte ? TG_END_ANSWER_CUT : TG_END_EMPTY_ANSWER);
 	return answer_broken(s, TG_END_ANSWER_CUT);

@@ -344,10 +344,20 @@ ends_with_connection(const struct stream *s)
 		(ans->body.kind == HTTP_BODY_UNTIL_CLOSE && ans->coding == CODING_PASS));
 }
 
+/* A request of HTTP/2 whose body is not what its head says was not taken back by its client. */
+static enum end_reason
+name_end(const struct stream *s, enum end_reason why)
+{
+	bool is_malformed = (s->front->conn.flags & CONN_MALFORMED) != 0;
+
+	return why == TG_END_CLIENT_ABORT && is_malformed ? TG_END_BAD_REQUEST : why;
+}
+
 enum step
-stream_end(struct stream *s, enum end_reason reason, bool clean)
+stream_end(struct stream *s, enum end_reason why, bool clean)
 {
 	struct front *f = s->front;
+	enum end_reason reason = name_end(s, why);
 	bool keep = clean && s->req.keep_alive && s->req.body.done && !s->ans.close_front;
 	bool is_whole = s->req.body.done && reason != TG_END_BAD_REQUEST;
 	bool is_cut = !clean && ends_with_connection(s);

@@ -21,6 +21,8 @@
 /* Records of streams of HTTP/2, kept by a worker. */
 #define KEEP_FRONTS 1024u
 
+static const struct http_head unread_head = {.minor = HTTP_MINOR_UNKNOWN};
+
 static struct worker *
 worker_of(const struct front *f)
 {
@@ -318,7 +320,11 @@ front_read(struct front *f)
 			buf_put(&worker_of(f)->bufs, &f->in);
 		return;
 	}
-	front_finish(f);
+	/* Its body is known to be wrong before its head is looked at. */
+	if ((f->conn.flags & CONN_MALFORMED) != 0)
+		stream_refuse_unanswered(f, &unread_head, 0, TG_END_BAD_REQUEST);
+	else
+		front_finish(f);
 }
 
 /* A pipelined request may be there already. */
@@ -349,13 +355,12 @@ on_watch(struct watch *watch, unsigned what)
 static void
 on_timer(struct timer *t)
 {
-	static const struct http_head unread = {.minor = HTTP_MINOR_UNKNOWN};
 	struct front *f = TG_CONTAINER(t, struct front, timer);
 
 	if (f->state == FRONT_STREAM)
 		stream_on_timer(f->stream);
 	else if (f->state == FRONT_HEAD && f->in != NULL && buf_len(f->in) > 0)
-		stream_refuse(f, &unread, 408, TG_END_REQUEST_HEAD_TIMEOUT);
+		stream_refuse(f, &unread_head, 408, TG_END_REQUEST_HEAD_TIMEOUT);
 	else if (f->state == FRONT_LINGER)
 		front_close(f, false);
 	else

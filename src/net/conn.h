@@ -39,6 +39,8 @@
 #define CONN_VIRTUAL   (1u << 11) /* a stream of a carrier; `fd` is that of the carrier */
 /* With CONN_RESET, of a virtual one: the other side has not looked at what was written. */
 #define CONN_UNPROCESSED (1u << 12)
+/* With CONN_RESET, of a virtual one: by us, for what the other side said is no message. */
+#define CONN_MALFORMED (1u << 13)
 
 /*
  * What bytes pass through between their owner and the socket: a connection without one has NULL,

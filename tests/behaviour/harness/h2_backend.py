@@ -92,6 +92,7 @@ class Connection:
         self.is_over = threading.Event()
         self.is_greeted = threading.Event()  # our SETTINGS are known to the other side
         self.has_goaway = False
+        self.n_acked = 0  # of our PING
         self.failed = None
         self.state = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=False, header_encoding=None, validate_outbound_headers=False))
@@ -105,6 +106,12 @@ class Connection:
         """It goes on with what there is up to this stream. As a frame, for h2 would end all."""
         with self.lock:
             self.sock.sendall(b"\0\0\x08\x07\0\0\0\0\0" + last_stream.to_bytes(4, "big") + b"\0\0\0\0")
+
+    def wait_ping(self):
+        """What was sent before is read there. Not in the thread of the connection."""
+        wanted = self.n_acked + 1
+        self.do(lambda state: state.ping(b"areyouup"))
+        settings.wait_until(lambda: self.n_acked >= wanted, "an answer to PING")
 
     def send(self, piece):
         with self.lock:
@@ -152,6 +159,8 @@ class Connection:
                 backend.handler(made)
         elif isinstance(event, h2.events.StreamReset):
             self.exchanges[event.stream_id].reset = event.error_code
+        elif isinstance(event, h2.events.PingAckReceived):
+            self.n_acked += 1
         elif isinstance(event, h2.events.SettingsAcknowledged):
             self.is_greeted.set()
         elif isinstance(event, h2.events.ConnectionTerminated):
