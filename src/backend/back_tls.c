@@ -111,12 +111,14 @@ begin_tls(struct back *b)
 	return 0;
 }
 
-/* RFC 9113 3.2: who does not choose it does not speak it. */
+/* RFC 9113 3.2, 9.2.2: who does not choose it, or not with a cipher for it, does not speak it. */
 static bool
 has_protocol(const struct back *b)
 {
+	const struct tls_facts *facts = tls_stream_facts(b->conn.filter);
+
 	return b->protocol == NULL ||
-	       strcmp(tls_stream_facts(b->conn.filter)->protocol, b->protocol) == 0;
+	       (strcmp(facts->protocol, b->protocol) == 0 && facts->is_for_h2);
 }
 
 static int

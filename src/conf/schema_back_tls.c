@@ -157,7 +157,8 @@ static const struct conf_field back_tls_fields[] = {
 		.valid = valid_ciphers,
 		.preset_note = "ECDHE with AES-GCM or ChaCha20-Poly1305",
 		ONLY_ON,
-		.help = "Ciphers of TLS 1.2 as OpenSSL writes them. Those of TLS 1.3 are all good.",
+		.help = "Ciphers of TLS 1.2 as OpenSSL writes them. Those of TLS 1.3 are all good. With "
+			"protocol \"h2\" one that HTTP/2 prohibits (RFC 9113, appendix A) is no TLS.",
 	},
 	{.key = NULL},
 };

@@ -180,7 +180,8 @@ static const struct conf_field tls_fields[] = {
 		.preset_note = "ECDHE with AES-GCM or ChaCha20-Poly1305",
 		ONLY_TLS,
 		.help = "Ciphers of TLS 1.2 as OpenSSL writes them. Those of TLS 1.3 are all good. The "
-			"client's order counts.",
+			"client's order counts. With one that HTTP/2 prohibits (RFC 9113, appendix A: "
+			"without ephemeral keys, or not AEAD) h2 is not offered.",
 	},
 	{
 		.key = "alpn",

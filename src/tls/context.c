@@ -48,6 +48,8 @@ struct tls_context {
 	BIO_METHOD *bio;
 	bool is_strict;
 	unsigned char *protocols; /* of ALPN, as on the wire */
+	unsigned char *other_protocols; /* in the same: those but HTTP/2 */
+	size_t other_protocols_n;
 	size_t protocols_n;
 	struct tls_suite *suites; /* the first: who asks for no name that is known */
 	size_t n_suites;
@@ -204,13 +206,18 @@ on_protocols(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const un
 	     unsigned offered_n, void *user)
 {
 	const struct tls_context *ctx = stream_of(ssl)->context;
+	/* It is chosen by now. */
+	const SSL_CIPHER *cipher = SSL_get_pending_cipher(ssl);
+	bool has_h2 = cipher != NULL && tls_is_for_h2(cipher);
+	const unsigned char *list = has_h2 ? ctx->protocols : ctx->other_protocols;
+	size_t n = has_h2 ? ctx->protocols_n : ctx->other_protocols_n;
 	unsigned char *chosen;
 
 	(void)user;
 	if (ctx->protocols_n == 0)
 		return SSL_TLSEXT_ERR_NOACK;
-	if (SSL_select_next_proto(&chosen, ret_n, ctx->protocols, (unsigned)ctx->protocols_n,
-				  offered, offered_n) != OPENSSL_NPN_NEGOTIATED)
+	if (n == 0 || SSL_select_next_proto(&chosen, ret_n, list, (unsigned)n, offered,
+					    offered_n) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*ret = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -594,6 +601,14 @@ make_suites(struct making *m, struct err *err)
 		       m->listener->name, rc == -TG_ENOMEM ? ": no memory" : "");
 }
 
+static size_t
+put_protocol(unsigned char *to, const char *name, size_t n)
+{
+	to[0] = (unsigned char)n;
+	memcpy(to + 1, name, n);
+	return n + 1;
+}
+
 static int
 set_protocols(struct making *m, struct err *err)
 {
@@ -603,15 +618,18 @@ set_protocols(struct making *m, struct err *err)
 
 	for (size_t i = 0; i < conf->n_alpn; i++)
 		room += strlen(conf->alpn[i]) + 1;
-	ctx->protocols = malloc(room + 1);
+	ctx->protocols = malloc(2 * room + 1);
 	if (ctx->protocols == NULL)
 		return err_no_memory(err);
+	ctx->other_protocols = ctx->protocols + room;
 	for (size_t i = 0; i < conf->n_alpn; i++) {
-		size_t n = strlen(conf->alpn[i]);
+		const char *name = conf->alpn[i];
+		size_t n = strlen(name);
 
-		ctx->protocols[ctx->protocols_n] = (unsigned char)n;
-		memcpy(ctx->protocols + ctx->protocols_n + 1, conf->alpn[i], n);
-		ctx->protocols_n += n + 1;
+		ctx->protocols_n += put_protocol(ctx->protocols + ctx->protocols_n, name, n);
+		if (strcmp(name, "h2") != 0)
+			ctx->other_protocols_n += put_protocol(
+				ctx->other_protocols + ctx->other_protocols_n, name, n);
 	}
 	return 0;
 }

@@ -54,6 +54,15 @@ tls_check_ciphers(const char *ciphers, struct err *err)
 	return rc;
 }
 
+bool
+tls_is_for_h2(const SSL_CIPHER *cipher)
+{
+	int exchange = SSL_CIPHER_get_kx_nid(cipher);
+
+	return SSL_CIPHER_is_aead(cipher) == 1 &&
+	       (exchange == NID_kx_any || exchange == NID_kx_ecdhe || exchange == NID_kx_dhe);
+}
+
 int
 tls_refuse_passphrase(char *buf, int size, int for_writing, void *has_passphrase)
 {

@@ -7,7 +7,7 @@
 #ifndef TG_TLS_SETTINGS_H
 #define TG_TLS_SETTINGS_H
 
-#include <openssl/types.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -23,6 +23,9 @@
 bool tls_set_ciphers(SSL_CTX *ssl, const char *ciphers);
 /* -TG_EINVAL with what is wrong. */
 TG_MUST_CHECK int tls_check_ciphers(const char *ciphers, struct err *err);
+/* HTTP/2 may be spoken with it: one of TLS 1.2 has ephemeral keys, and is authenticated encryption. All others of 1.2 are what
+ * RFC 9113 9.2.2, appendix A, prohibits. */
+bool tls_is_for_h2(const SSL_CIPHER *cipher);
 /* A pem_password_cb: nobody is asked at a terminal. *has_passphrase: one was wanted. */
 int tls_refuse_passphrase(char *buf, int size, int for_writing, void *has_passphrase);
 

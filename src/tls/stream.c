@@ -10,6 +10,7 @@
 #include "base/container.h"
 #include "tls/client.h"
 #include "tls/context_priv.h"
+#include "tls/settings.h"
 #include "tls/stream_priv.h"
 
 #define RECORD_BYTES 16384u
@@ -575,6 +576,7 @@ take_facts(struct tls_stream *t)
 	t->facts = (struct tls_facts){
 		.version = SSL_version(t->ssl) == TLS1_3_VERSION ? 13 : 12,
 		.is_resumed = SSL_session_reused(t->ssl) == 1,
+		.is_for_h2 = tls_is_for_h2(SSL_get_current_cipher(t->ssl)),
 		.is_stapled = t->is_stapled,
 		.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
 		.sni = t->sni,

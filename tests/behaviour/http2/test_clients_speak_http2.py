@@ -1,6 +1,7 @@
 """HTTP/2 to clients: over TLS where they offer it, and by prior knowledge; to backends it is HTTP/1.1."""
 
 import hashlib
+import ssl
 import subprocess
 
 import h2.config
@@ -37,6 +38,11 @@ def site(module_tidegate, module_backend, authority):
     secure = f'{harness_h2.net.ADDRESS}:{harness_h2.net.free_port()}'
     text = conf.http(backend, listener=harness_h2.LISTENER + ' limits = { body = "64M"; };')
     certificate = authority.issue("site.example.org")
+    old = f'{harness_h2.net.ADDRESS}:{harness_h2.net.free_port()}'
+    rsa = authority.issue("site.example.org", rsa=True)
+    text.text = text.text.replace(
+        "listeners = (", 'listeners = ( { name = "old"; bind = "%s"; service = "site"; %s }, ' % (
+            old, tls.listener(rsa, extra='ciphers = "ALL:!aNULL:!eNULL:@SECLEVEL=0";')))
     text.text = text.text.replace(
         "listeners = (", 'listeners = ( { name = "secure"; bind = "%s"; service = "site"; %s limits = { body = "64M"; }; },'
         % (secure, tls.listener(certificate)))
@@ -47,7 +53,7 @@ def site(module_tidegate, module_backend, authority):
         made = H2Client(secure if is_secure else tg.address, context, **options)
         tg.clients.append(made)
         return made
-    tg.dial, tg.backend, tg.secure, tg.authority = dial, backend, secure, authority
+    tg.dial, tg.backend, tg.secure, tg.authority, tg.old_ciphers = dial, backend, secure, authority, old
     return tg
 
 
@@ -93,6 +99,20 @@ def test_http11_is_spoken_on_the_same_address(site):
     assert pieces.exchange("/pieces").status == 200
     other = site.client().send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\rX")
     assert other.read_answer().status == 505
+
+
+@pytest.mark.parametrize("cipher, speaks", [("ECDHE-RSA-AES128-GCM-SHA256", "h2"), ("ECDHE-RSA-AES128-SHA256", "http/1.1"),
+                                            ("AES128-GCM-SHA256", "http/1.1"), ("AES256-SHA", "http/1.1")])
+def test_prohibited_ciphers_have_http11(site, cipher, speaks):
+    """RFC 9113 9.2.2, appendix A; where the operator lets them be spoken at all."""
+    def dial(protocols):
+        return tls.TlsClient(site.old_ciphers, site.authority.context("1.2", protocols, cipher + ":@SECLEVEL=0"),
+                             "site.example.org")
+    with dial(["h2", "http/1.1"]) as peer:
+        assert (peer.tls.cipher()[0], peer.tls.selected_alpn_protocol()) == (cipher, speaks)
+    if speaks != "h2":
+        with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+            dial(["h2"])
 
 
 def test_streams_are_answered_beside_each_other(site):
