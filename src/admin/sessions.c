@@ -71,6 +71,10 @@ print_text(struct command_call *call, const struct msg_session *m)
 		      "ms tries=%" PRIu32 " in=%" PRIu64 " out=%" PRIu64,
 		      m->worker, session_phase_str(m->phase), m->age_us / 1000,
 		      m->request_us / 1000, m->tries, m->bytes_in, m->bytes_out);
+	if (m->over != 0)
+		output_format(call->out, " over=0x%" PRIx64, m->over);
+	if (m->carrier != 0)
+		output_format(call->out, " carrier=0x%" PRIx64, m->carrier);
 	if (m->request_n > 0) {
 		size_t n = log_text_escape(request, sizeof(request), m->request, m->request_n);
 
@@ -90,6 +94,16 @@ print_name(struct output *out, const char *key, const char *name)
 		output_text(out, "null");
 }
 
+/* 0: null. */
+static void
+print_id(struct output *out, const char *key, uint64_t id)
+{
+	if (id != 0)
+		output_format(out, ",\"%s\":\"0x%" PRIx64 "\"", key, id);
+	else
+		output_format(out, ",\"%s\":null", key);
+}
+
 static void
 print_json(struct command_call *call, const struct msg_session *m)
 {
@@ -104,6 +118,8 @@ print_json(struct command_call *call, const struct msg_session *m)
 	print_name(out, "service", source_name(source, m->service, TG_SLOT_SERVICE));
 	print_name(out, "backend", source_name(source, m->backend, TG_SLOT_BACKEND));
 	print_name(out, "phase", session_phase_str(m->phase));
+	print_id(out, "over", m->over);
+	print_id(out, "carrier", m->carrier);
 	output_format(out,
 		      ",\"worker\":%" PRIu32 ",\"age_us\":%" PRIu64 ",\"request_us\":%" PRIu64
 		      ",\"tries\":%" PRIu32 ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64

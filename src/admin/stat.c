@@ -364,11 +364,7 @@ struct members {
 	unsigned active; /* up and wanted, no backup */
 	unsigned backup; /* up and wanted */
 	uint64_t weight; /* of these */
-	uint64_t connect_errors;
-	uint64_t answer_errors;
 	uint64_t check_failures;
-	uint64_t connects;
-	uint64_t reuses;
 };
 
 static void
@@ -376,12 +372,7 @@ count_member(const struct admin_source *s, size_t service, size_t backend, struc
 {
 	const struct conf_backend *conf = &s->conf->services[service].backends[backend];
 	struct serving_state state = source_serving_state(s, service, backend);
-	uint32_t slot = source_backend_slot(s, service, backend);
 
-	m->connect_errors += cleared_sum(s, slot, TG_B_CONNECT_ERRORS);
-	m->answer_errors += cleared_sum(s, slot, TG_B_ANSWER_ERRORS);
-	m->connects += cleared_sum(s, slot, TG_B_CONNECTS);
-	m->reuses += cleared_sum(s, slot, TG_B_REUSES);
 	m->check_failures += cleared_failures(s, service, backend);
 	serving_count_add(&m->count, conf, &state);
 	if (state.health != TG_HEALTH_UP || !serving_is_wanted(conf, &state))
@@ -391,6 +382,31 @@ count_member(const struct admin_source *s, size_t service, size_t backend, struc
 	else
 		m->active++;
 	m->weight += shown_weight(conf, &state);
+}
+
+/* What is counted of backends alone. */
+static void
+set_sums(struct stat_row *r, const struct admin_source *s, size_t service)
+{
+	static const struct counted counted[] = {
+		{TG_STAT_ECON, TG_B_CONNECT_ERRORS},
+		{TG_STAT_ERESP, TG_B_ANSWER_ERRORS},
+		{TG_STAT_CONNECT, TG_B_CONNECTS},
+		{TG_STAT_REUSE, TG_B_REUSES},
+		{TG_STAT_H2_TOTAL_CONNECTIONS, TG_B_H2_CONNECTIONS},
+		{TG_STAT_H2_RST_STREAM_RCVD, TG_B_H2_RESETS_IN},
+		{TG_STAT_H2_RST_STREAM_RESP, TG_B_H2_RESETS_OUT},
+		{TG_STAT_H2_GOAWAY_RCVD, TG_B_H2_GOAWAYS_IN},
+	};
+
+	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
+		uint64_t sum = 0;
+
+		for (size_t b = 0; b < s->conf->services[service].n_backends; b++)
+			sum += cleared_sum(s, source_backend_slot(s, service, b),
+					   counted[i].counter);
+		set_number(r, counted[i].column, sum);
+	}
 }
 
 static void
@@ -406,11 +422,7 @@ set_members(struct stat_row *r, const struct admin_source *s, size_t service)
 	set_number(r, TG_STAT_BCK, m.backup);
 	set_number(r, TG_STAT_WEIGHT, m.weight);
 	set_number(r, TG_STAT_UWEIGHT, m.weight);
-	set_number(r, TG_STAT_ECON, m.connect_errors);
-	set_number(r, TG_STAT_ERESP, m.answer_errors);
 	set_number(r, TG_STAT_CHKFAIL, m.check_failures);
-	set_number(r, TG_STAT_CONNECT, m.connects);
-	set_number(r, TG_STAT_REUSE, m.reuses);
 	serving = serving_decide(&m.count, conf->health.fail_open_percent);
 	set_text(r, TG_STAT_STATUS, serving.n > 0 ? "UP" : "DOWN");
 	if (serving.is_fail_open)
@@ -455,6 +467,7 @@ stat_service(const struct admin_source *s, size_t service, struct stat_row *ret)
 	begin_row(ret, conf->name, "BACKEND", ROW_BACKEND, source_service_id(s, service), 0);
 	SET_COUNTED(ret, s, slot, counted);
 	set_members(ret, s, service);
+	set_sums(ret, s, service);
 	set_aborts(ret, s, slot);
 	set_number(ret, TG_STAT_QCUR, source_gauge(&shared->queued));
 	set_number(ret, TG_STAT_QMAX, source_gauge(&shared->queued_max));

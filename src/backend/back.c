@@ -327,6 +327,12 @@ rest_alone(struct back **back)
 		  mono_add_ms(b->idle_since, b->home->service->conf->idle_lifetime_ms));
 }
 
+uint64_t
+back_carrier_id(const struct back *b)
+{
+	return b->carrier != NULL ? carrier_id(b->carrier) : 0;
+}
+
 void
 back_give(struct back **back)
 {

@@ -88,5 +88,7 @@ void back_close(struct back **b);
 void back_abort(struct back **b);
 /* All idle connections of one backend. */
 void back_close_idle(struct worker_backend *home);
+/* Of the connection that carries this one and others, by worker_next_id(); 0: it has one of its own. */
+uint64_t back_carrier_id(const struct back *b);
 
 #endif

@@ -25,6 +25,7 @@ enum carrier_state {
 
 struct carrier {
 	struct worker_backend *home;
+	uint64_t id;
 	TAILQ_ENTRY(carrier) link;
 	struct back *line; /* NULL: closed */
 	struct h2_session session;
@@ -393,6 +394,7 @@ carrier_new(struct worker_backend *home, const struct addr *to)
 	if (c == NULL)
 		return NULL;
 	c->home = home;
+	c->id = worker_next_id(home->service->worker);
 	TAILQ_INIT(&c->backs);
 	timer_init(&c->timer, on_idle_end);
 	c->line = back_connect(home, to, on_line, c);
@@ -509,6 +511,12 @@ carrier_timed_out(struct carrier *c)
 	} else if (c->state == CARRIER_GREETING) {
 		fail_greeting(c, ETIMEDOUT);
 	}
+}
+
+uint64_t
+carrier_id(const struct carrier *c)
+{
+	return c->id;
 }
 
 bool

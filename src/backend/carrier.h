@@ -31,6 +31,7 @@ struct back *carrier_connect(struct worker_backend *home, const struct addr *to,
 TG_MUST_CHECK int carrier_connected(const struct back *b);
 /* As back_timed_out(): nobody waits for it any longer. */
 void carrier_timed_out(struct carrier *c);
+uint64_t carrier_id(const struct carrier *c);
 bool carrier_is_refused(const struct carrier *c);
 uint8_t carrier_tls_version(const struct carrier *c);
 /* This back's connection is closed. */

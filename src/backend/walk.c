@@ -8,7 +8,7 @@ front_join(struct worker_listener *l, struct front_link *front, const struct fro
 	struct worker *w = l->worker;
 
 	front->ops = ops;
-	front->id = w->next_front++ * TG_SESSION_WORKERS + w->id;
+	front->id = worker_next_id(w);
 	front->accepted = loop_now(w->loop);
 	LIST_INSERT_HEAD(&l->fronts, front, link);
 }

@@ -105,7 +105,7 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	TAILQ_INIT(&w->handshakes.line);
 	if (getrandom(w->random, sizeof(w->random), 0) != (ssize_t)sizeof(w->random))
 		w->random[0] = mono_read().us | 1;
-	w->next_front = mono_read().us;
+	w->next_id = mono_read().us;
 	w->ring = segment_ring(segment, id);
 	w->counters = segment_counters(segment, id, 0);
 	w->histograms = segment_histograms(segment, id, 0)->h;

@@ -214,7 +214,7 @@ struct worker {
 	struct worker_service **services;
 	struct worker_backend **backends;
 	uint64_t random[2];                /* xorshift128+ state */
-	uint64_t next_front;               /* of ids; begins above those of a worker before */
+	uint64_t next_id;                  /* of ids; begins above those of a worker before */
 	struct {
 		struct worker_listener *listener;
 		struct front_link *next;
@@ -307,6 +307,12 @@ void worker_listener_drain(struct worker_listener *l);
 
 /* Not for secrets: request ids and spreading. */
 uint64_t worker_random(struct worker *w);
+/* Of a session, or of a connection that many share: never given twice, by any worker, and never 0. */
+static inline uint64_t
+worker_next_id(struct worker *w)
+{
+	return w->next_id++ * TG_SESSION_WORKERS + w->id;
+}
 
 /* From any thread, for all workers: so many connections at a time, as msg_limit has it. What is there
  * stays; listener_retry() lets in who waits. `limit` names a listener there is. */

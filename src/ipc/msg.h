@@ -317,6 +317,9 @@ struct msg_session {
 	uint64_t request_us; /* since the request began; 0: there is none */
 	uint64_t bytes_in;   /* of the request, or in mode tcp of the connection: from the client */
 	uint64_t bytes_out;
+	uint64_t over; /* of a request of HTTP/2: the id of its client's connection; 0: none */
+	uint64_t
+		carrier; /* the same of the backend's connection, which has no session of its own */
 	uint32_t number; /* of the question */
 	uint32_t worker;
 	uint32_t listener;

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "backend/capture.h"
-#include "l7/stream_priv.h"
+#include "l7/h2_front_priv.h"
 
 static enum session_phase
 phase_of(const struct stream *s)
@@ -71,6 +71,8 @@ describe_stream(const struct stream *s, struct msg_session *m)
 		m->service = s->service->conf->segment_slot;
 	if (s->lease.backend != NULL)
 		m->backend = s->lease.backend->slot;
+	if (s->back != NULL)
+		m->carrier = back_carrier_id(s->back);
 	describe_request(&s->req, m);
 }
 
@@ -81,6 +83,7 @@ front_describe(const struct front_link *link, struct msg_session *m)
 
 	m->client_ip = f->ip;
 	m->client_port = f->port;
+	m->over = f->over != NULL ? f->over->link.id : 0;
 	switch ((enum front_state)f->state) {
 	case FRONT_IDLE:
 		m->phase = TG_PHASE_REST;

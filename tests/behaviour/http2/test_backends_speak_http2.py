@@ -1,12 +1,14 @@
 """HTTP/2 to backends: many requests on one connection, whatever clients speak."""
 
 import contextlib
+import json
 import ssl
 import threading
 
 import pytest
 
 from harness import client, conf, h2 as harness_h2, h2_backend, net, settings, stat
+from harness.control import ask as ask_admin
 
 H2 = 'protocol = "h2";'
 
@@ -113,6 +115,24 @@ def test_requests_share_connections_up_to_max_streams(site, h2_backends):
     backend.handler = echo
     assert peer.exchange("/after").status == 200
     assert len(backend.connections) == 4
+
+
+def test_show_sess_tells_what_is_shared(site, h2_backends, tmp_path):
+    backend = h2_backends(lambda exchange: None)
+    tg = site(backend, " http2 = { max_streams = 2; };", top=f'admin = {{ socket = "{tmp_path}/a"; }};')
+    peer = tg.dial()
+    for i in range(3):
+        peer.request(f"/{i}")
+        backend.wait_exchanges(i + 1)
+    old = tg.client().send(client.get("/old"))
+    backend.wait_exchanges(4)
+    told = {row["request"].rpartition("/")[2]: row for row in json.loads(ask_admin(f"{tmp_path}/a", "show sess json"))}
+    assert told[""]["phase"] == "streams" and told[""]["over"] is told[""]["carrier"] is None
+    assert {told[path]["over"] for path in "012"} == {told[""]["id"]} and told["old"]["over"] is None
+    carriers = [told[path]["carrier"] for path in ("0", "1", "2", "old")]
+    assert carriers[0] == carriers[1] != carriers[2] == carriers[3] and None not in carriers
+    assert f" over={told['']['id']} carrier={carriers[0]} request=" in ask_admin(f"{tmp_path}/a", "show sess")
+    old.close()
 
 
 def test_what_a_backend_allows_is_kept(site, h2_backends):
@@ -356,7 +376,10 @@ def test_what_an_early_answer_leaves_of_a_request_is_reset(site, h2_backends, tm
     tg = site(backend, top=f'admin = {{ socket = "{tmp_path}/a"; }};')
     assert ask(tg, speaks, "/early", "POST", b"x" * 1000).status == 413
     settings.wait_until(lambda: backend.exchanges[0].reset == 8, "CANCEL")
-    assert stat.servers(tmp_path / "a")[backend.address]["h2_rst_stream_resp"] == "1"
+    server = stat.servers(tmp_path / "a")[backend.address]
+    assert (server["h2_rst_stream_resp"], server["h2_total_connections"]) == ("1", "1")
+    whole = stat.servers(tmp_path / "a")["BACKEND"]
+    assert all(whole[name] == value for name, value in server.items() if name.startswith("h2_"))
     assert ask(tg, speaks, "/next").status == 413 and len(backend.connections) == 1
 
 
