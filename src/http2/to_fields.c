@@ -89,30 +89,6 @@ read_length(struct making *m, struct slice value)
 	return value.n > 0;
 }
 
-/* What is HTTP/1.1's own. True: it is no field of HTTP/2. */
-static bool
-is_taken(struct making *m, struct slice name, struct slice value)
-{
-	switch (http_field_id(name)) {
-	case HTTP_FIELD_CONNECTION:
-	case HTTP_FIELD_KEEP_ALIVE:
-	case HTTP_FIELD_PROXY_CONNECTION:
-		return true;
-	case HTTP_FIELD_UPGRADE:
-		m->protocol = value;
-		return true;
-	case HTTP_FIELD_TRANSFER_ENCODING:
-		m->is_chunked = true;
-		return true;
-	case HTTP_FIELD_HOST:
-		if (m->kind == H2_HEAD_REQUEST)
-			m->host = value;
-		return m->kind == H2_HEAD_REQUEST;
-	default:
-		return false;
-	}
-}
-
 /* RFC 8441 5: it is of the handshake that HTTP/2 has no need of. */
 static bool
 is_of_handshake(struct slice name)
@@ -121,25 +97,52 @@ is_of_handshake(struct slice name)
 	       slice_equal_fold(name, SLICE("sec-websocket-accept"));
 }
 
+/* 1: it is HTTP/1.1's own, and no field of HTTP/2. */
+static int
+read_field(struct making *m, struct slice name, struct slice value)
+{
+	switch (http_field_id(name)) {
+	case HTTP_FIELD_CONNECTION:
+	case HTTP_FIELD_KEEP_ALIVE:
+	case HTTP_FIELD_PROXY_CONNECTION:
+		return 1;
+	case HTTP_FIELD_UPGRADE:
+		m->protocol = value;
+		return 1;
+	case HTTP_FIELD_TRANSFER_ENCODING:
+		m->is_chunked = true;
+		return 1;
+	case HTTP_FIELD_HOST:
+		if (m->kind == H2_HEAD_REQUEST)
+			m->host = value;
+		return m->kind == H2_HEAD_REQUEST;
+	case HTTP_FIELD_CONTENT_LENGTH:
+		return read_length(m, value) ? 0 : -TG_EPROTO;
+	case HTTP_FIELD_OTHER:
+		if (!is_of_handshake(name))
+			return 0;
+		m->key = value;
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 static int
 read_line(struct making *m, struct slice line)
 {
 	const char *colon = memchr(line.p, ':', line.n);
 	struct slice name;
 	struct slice value;
+	int rc;
 
 	if (colon == NULL || colon == line.p)
 		return -TG_EPROTO;
 	name = (struct slice){line.p, (size_t)(colon - line.p)};
 	value = trim((struct slice){colon + 1, line.n - name.n - 1});
-	if (is_taken(m, name, value))
-		return 0;
-	if (is_of_handshake(name)) {
-		m->key = value;
-		return 0;
-	}
-	if (http_field_id(name) == HTTP_FIELD_CONTENT_LENGTH && !read_length(m, value))
-		return -TG_EPROTO;
+	rc = read_field(m, name, value);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	if (m->n == m->room)
 		return -TG_ELIMIT;
 	m->nv[m->n++] = field(name, value);
