@@ -321,6 +321,7 @@ h2_shared_new(struct buf_pool *bufs)
 	if (shared == NULL)
 		return NULL;
 	shared->bufs = bufs;
+	h2_mem_init(&shared->mem);
 	LIST_INIT(&shared->free);
 	if (nghttp2_session_callbacks_new(&shared->callbacks) != 0 ||
 	    nghttp2_option_new(&shared->option) != 0) {
@@ -348,6 +349,7 @@ h2_shared_free(struct h2_shared *shared)
 	}
 	nghttp2_session_callbacks_del(shared->callbacks);
 	nghttp2_option_del(shared->option);
+	h2_mem_fini(&shared->mem);
 	free(shared);
 }
 
@@ -392,7 +394,8 @@ h2_session_open(struct h2_session *s, struct h2_shared *shared, const struct h2_
 	*s = (struct h2_session){
 		.ops = ops, .shared = shared, .carrier = carrier, .limits = *limits};
 	begin(s);
-	if (nghttp2_session_server_new2(&s->ng, shared->callbacks, s, shared->option) != 0)
+	if (nghttp2_session_server_new3(&s->ng, shared->callbacks, s, shared->option,
+					&shared->mem.ops) != 0)
 		return -TG_ENOMEM;
 	if (send_settings(s) != 0) {
 		h2_session_close(s);
@@ -413,7 +416,8 @@ h2_session_connect(struct h2_session *s, struct h2_shared *shared, const struct 
 				 .is_client = true,
 				 .has_tls = has_tls};
 	begin(s);
-	if (nghttp2_session_client_new2(&s->ng, shared->callbacks, s, shared->option) != 0)
+	if (nghttp2_session_client_new3(&s->ng, shared->callbacks, s, shared->option,
+					&shared->mem.ops) != 0)
 		return -TG_ENOMEM;
 	if (send_settings(s) != 0) {
 		h2_session_close(s);

@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "http1/body.h"
 #include "http2/fifo.h"
+#include "http2/mem.h"
 #include "http2/session.h"
 #include "http2/to_fields.h"
 #include "http2/to_text.h"
@@ -67,6 +68,7 @@ struct h2_stream {
 
 struct h2_shared {
 	struct buf_pool *bufs;
+	struct h2_mem mem;
 	nghttp2_session_callbacks *callbacks;
 	nghttp2_option *option;
 	struct h2_streams free;
