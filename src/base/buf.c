@@ -38,15 +38,20 @@ buf_pool_fini(struct buf_pool *pool)
 	}
 }
 
-static void
-tell(const struct buf_pool *pool, enum buf_size size)
+static inline void
+tell_used(const struct buf_pool *pool, enum buf_size size)
 {
-	unsigned used = pool->n_used[size];
+	if (pool->gauges != NULL)
+		gauge_set(&pool->gauges[TG_BUF_GAUGE_USED + size], pool->n_used[size]);
+}
 
-	if (pool->gauges == NULL)
-		return;
-	gauge_set(&pool->gauges[TG_BUF_GAUGE_USED + size], used);
-	gauge_set(&pool->gauges[TG_BUF_GAUGE_HELD + size], used + pool->n_free[size]);
+/* Of memory that was taken, or is about to be given back: what goes in and out of the pool changes nothing. */
+static void
+tell_held(const struct buf_pool *pool, enum buf_size size)
+{
+	if (pool->gauges != NULL)
+		gauge_set(&pool->gauges[TG_BUF_GAUGE_HELD + size],
+			  pool->n_used[size] + pool->n_free[size]);
 }
 
 static struct buf *
@@ -67,19 +72,22 @@ struct buf *
 buf_get(struct buf_pool *pool, enum buf_size size)
 {
 	struct buf *b = SLIST_FIRST(&pool->free[size]);
+	bool is_new = b == NULL;
 
-	if (b != NULL) {
-		SLIST_REMOVE_HEAD(&pool->free[size], link);
-		pool->n_free[size]--;
-	} else {
+	if (is_new) {
 		b = buf_new(pool, size);
 		if (b == NULL)
 			return NULL;
+	} else {
+		SLIST_REMOVE_HEAD(&pool->free[size], link);
+		pool->n_free[size]--;
 	}
 	b->r = b->w = 0;
 	pool->in_use++;
 	pool->n_used[size]++;
-	tell(pool, size);
+	tell_used(pool, size);
+	if (is_new)
+		tell_held(pool, size);
 	return b;
 }
 
@@ -100,8 +108,9 @@ buf_put(struct buf_pool *pool, struct buf **buf)
 		pool->n_free[size]++;
 	} else {
 		free(b);
+		tell_held(pool, size);
 	}
-	tell(pool, size);
+	tell_used(pool, size);
 }
 
 enum buf_size

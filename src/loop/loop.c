@@ -19,9 +19,8 @@ SLIST_HEAD(deferred_list, deferred);
 TAILQ_HEAD(watch_list, watch);
 
 struct loop {
+	struct loop_clock clock; /* first */
 	struct event_base *base;
-	struct mono now;
-	bool now_is_fresh;
 	bool stopping;
 	bool ticking;
 	uint64_t tick;        /* last tick that was served */
@@ -52,15 +51,9 @@ tick_of(struct mono t)
 struct mono
 loop_now_update(struct loop *loop)
 {
-	loop->now = mono_read();
-	loop->now_is_fresh = true;
-	return loop->now;
-}
-
-struct mono
-loop_now(struct loop *loop)
-{
-	return loop->now_is_fresh ? loop->now : loop_now_update(loop);
+	loop->clock.now = mono_read();
+	loop->clock.is_fresh = true;
+	return loop->clock.now;
 }
 
 /* timers */
@@ -74,7 +67,7 @@ tick_start(struct loop *loop)
 		return;
 	loop->ticking = true;
 	loop->tick = tick_of(loop_now(loop));
-	loop->tick_due = (struct mono){loop->now.us + TICK_US};
+	loop->tick_due = (struct mono){loop->clock.now.us + TICK_US};
 	event_add(&loop->tick_event, &interval);
 }
 
@@ -149,7 +142,7 @@ serve_slot(struct loop *loop, struct timer_list *slot)
 		timer_unplace(t);
 		if (!mono_is_set(t->deadline))
 			continue;
-		if (t->deadline.us > loop->now.us) {
+		if (t->deadline.us > loop->clock.now.us) {
 			timer_place(loop, t);
 			continue;
 		}
@@ -176,10 +169,10 @@ static void
 note_lag(struct loop *loop)
 {
 	if (loop->on_lag != NULL)
-		loop->on_lag(loop->lag_user, mono_diff_us(loop->now, loop->tick_due));
+		loop->on_lag(loop->lag_user, mono_diff_us(loop->clock.now, loop->tick_due));
 	loop->tick_due.us += TICK_US;
-	if (loop->tick_due.us < loop->now.us)
-		loop->tick_due.us = loop->now.us + TICK_US;
+	if (loop->tick_due.us < loop->clock.now.us)
+		loop->tick_due.us = loop->clock.now.us + TICK_US;
 }
 
 static void
@@ -461,7 +454,7 @@ void
 loop_run(struct loop *loop)
 {
 	while (!loop->stopping) {
-		loop->now_is_fresh = false;
+		loop->clock.is_fresh = false;
 		if (event_base_loop(loop->base,
 				    TAILQ_EMPTY(&loop->again) ? EVLOOP_ONCE : EVLOOP_NONBLOCK) < 0)
 			break;
