@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
@@ -33,6 +34,8 @@ struct call {
 	void (*ended)(void *user, const struct call_end *end);
 	void *user;
 	size_t answer_max;
+	const char *field_name; /* NULL: none */
+	char field[TG_CALL_FIELD];
 	size_t headers_n;
 	char *bytes; /* of the answer; of a stream: not told yet */
 	size_t n;
@@ -225,13 +228,33 @@ on_bytes(char *bytes, size_t size, size_t count, void *user)
 	return n;
 }
 
+/* A whole line, with its end. */
+static void
+take_field(struct call *call, const char *line, size_t n)
+{
+	size_t at = strlen(call->field_name);
+
+	if (n <= at || line[at] != ':' || strncasecmp(line, call->field_name, at) != 0)
+		return;
+	for (at++; at < n && (line[at] == ' ' || line[at] == '\t');)
+		at++;
+	while (n > at && isspace((unsigned char)line[n - 1]))
+		n--;
+	call->field[0] = '\0';
+	if (n - at >= sizeof(call->field))
+		return;
+	memcpy(call->field, line + at, n - at);
+	call->field[n - at] = '\0';
+}
+
 static size_t
 on_header(char *bytes, size_t size, size_t count, void *user)
 {
 	struct call *call = user;
 
-	(void)bytes;
 	call->headers_n += size * count;
+	if (call->field_name != NULL)
+		take_field(call, bytes, size * count);
 	if (call->headers_n <= HEADERS_MAX)
 		return size * count;
 	call->rc = -TG_ELIMIT;
@@ -294,7 +317,7 @@ why_of(const struct call *call)
 static void
 finish(struct call *call)
 {
-	struct call_end end = {.body = "", .why = ""};
+	struct call_end end = {.body = "", .why = "", .field = call->field};
 
 	if (call->result == CURLE_OK) {
 		end.status = status_of(call);
@@ -517,6 +540,7 @@ call_new(struct caller *c, const struct call_order *order)
 	call->ended = order->ended;
 	call->user = order->user;
 	call->answer_max = order->answer_max;
+	call->field_name = order->field;
 	call->is_apart = order->is_apart;
 	call->easy = c->lib.easy_init();
 	if (call->easy != NULL && set_url(call, order->path) && set_callbacks(call) &&

@@ -18,6 +18,7 @@
 
 #define TG_CALLS_WAITING_MAX 4096u /* per caller */
 #define TG_CALLS_APART_MAX   512u  /* the same, at a time */
+#define TG_CALL_FIELD        64u   /* bytes of a header field's value that is told */
 
 struct caller;
 struct call;
@@ -50,6 +51,7 @@ struct call_end {
 	const char *body; /* NUL behind it; of a stream nothing */
 	size_t n;
 	const char *why;  /* of a failure, in words */
+	const char *field; /* the value that was asked for; "": none, or a longer one */
 };
 
 struct call_order {
@@ -57,6 +59,7 @@ struct call_order {
 	const char *path;   /* and query */
 	const char *body;   /* JSON; NULL: none */
 	const char *header; /* one more line; NULL: none */
+	const char *field;  /* name of a header field of the answer that is told, of static storage; NULL: none */
 	uint64_t timeout_ms; /* from its begin, waiting apart; 0: none, of streams */
 	size_t answer_max;   /* bytes; of a stream: at once */
 	bool is_apart;       /* a stream, or one that is answered when something else has happened */

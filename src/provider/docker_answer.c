@@ -92,9 +92,8 @@ take_name(char ret[TG_INSTANCE_NAME], const char *text)
 
 /*** The daemon ***/
 
-/* "1.41": 41. 0: something else. */
-static unsigned
-minor_of(const char *text)
+unsigned
+docker_parse_api(const char *text)
 {
 	unsigned minor = 0;
 
@@ -113,8 +112,8 @@ docker_parse_version(const char *text, size_t n, struct docker_version *ret, str
 
 	if (root == NULL)
 		return -TG_EPROTO;
-	version.newest = minor_of(text_of(root, "ApiVersion"));
-	version.oldest = minor_of(text_of(root, "MinAPIVersion"));
+	version.newest = docker_parse_api(text_of(root, "ApiVersion"));
+	version.oldest = docker_parse_api(text_of(root, "MinAPIVersion"));
 	json_decref(root);
 	if (version.newest == 0)
 		return err_set(err, TG_EPROTO, "version: no ApiVersion 1.x");

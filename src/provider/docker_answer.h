@@ -116,6 +116,9 @@ struct docker_progress {
 	char error[TG_INSTANCE_WHY]; /* "": none */
 };
 
+/* The minor of "1.41", as in the field API-Version of an answer; 0: something else. */
+unsigned docker_parse_api(const char *text);
+
 /* All: -TG_EPROTO with what is wrong; -TG_ENOMEM. `n` bytes with a NUL behind them. */
 TG_MUST_CHECK int docker_parse_version(const char *text, size_t n, struct docker_version *ret,
 				       struct err *err);

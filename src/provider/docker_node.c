@@ -326,12 +326,20 @@ on_ping(void *user, const struct call_end *end)
 		tell_users(n); /* who look for what was not heard */
 }
 
+static void ask_version(struct docker_node *n);
+
 static void
 on_info(void *user, const struct call_end *end)
 {
 	struct docker_node *n = user;
 	struct err err;
 
+	/* Too new for it, or too old. */
+	if (end->rc == 0 && end->status == 400 && !n->knows_oldest) {
+		n->asking = NULL;
+		ask_version(n);
+		return;
+	}
 	if (!has_passed(n, DOCKER_INFO, end))
 		return;
 	if (docker_parse_info(end->body, end->n, &n->info, &err) < 0)
@@ -357,6 +365,17 @@ choose_version(const struct docker_version *v, unsigned *ret, struct err *err)
 }
 
 static void
+speak(struct docker_node *n, const struct docker_version *version)
+{
+	struct err err;
+
+	if (choose_version(version, &n->minor, &err) < 0)
+		go_down(n, err.text);
+	else
+		ask(n, DOCKER_INFO, on_info);
+}
+
+static void
 on_version(void *user, const struct call_end *end)
 {
 	struct docker_node *n = user;
@@ -365,11 +384,32 @@ on_version(void *user, const struct call_end *end)
 
 	if (!has_passed(n, DOCKER_VERSION, end))
 		return;
-	if (docker_parse_version(end->body, end->n, &version, &err) < 0 ||
-	    choose_version(&version, &n->minor, &err) < 0)
+	if (docker_parse_version(end->body, end->n, &version, &err) < 0)
 		go_down(n, err.text);
 	else
-		ask(n, DOCKER_INFO, on_info);
+		speak(n, &version);
+}
+
+static void
+ask_version(struct docker_node *n)
+{
+	n->minor = 0;
+	n->knows_oldest = true;
+	ask(n, DOCKER_VERSION, on_version);
+}
+
+static void
+on_first_ping(void *user, const struct call_end *end)
+{
+	struct docker_node *n = user;
+	struct docker_version version = {.newest = docker_parse_api(end->field)};
+
+	if (!has_passed(n, DOCKER_PING, end))
+		return;
+	if (version.newest == 0)
+		ask_version(n);
+	else
+		speak(n, &version);
 }
 
 static void
@@ -447,7 +487,8 @@ on_timer(struct timer *t)
 		return;
 	}
 	n->minor = 0;
-	ask(n, DOCKER_VERSION, on_version);
+	n->knows_oldest = false;
+	ask(n, DOCKER_PING, on_first_ping);
 }
 
 /*** Its life ***/

@@ -4,10 +4,13 @@
  * Providers of all services share one connection to a node: its state, one stream of events, and the bound of
  * requests under way. What can be asked is a closed list of verbs.
  *
- *	            version, info              a request or the stream fails
+ *	            ping, info                 a request or the stream fails
  *	ASKED ---------------------> UP ------------------------------> DOWN
  *	   |                          ^                                  |
- *	   +------- fails ------------+-------- version, info -----------+
+ *	   +------- fails ------------+-------- ping, info --------------+
+ *
+ * Which version is spoken, the answer to the ping tells (API-Version); where it does not, or where the daemon refuses that
+ * version, it is asked for its oldest and newest (version).
  */
 #ifndef TG_PROVIDER_DOCKER_NODE_H
 #define TG_PROVIDER_DOCKER_NODE_H

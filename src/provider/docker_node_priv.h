@@ -49,7 +49,8 @@ struct docker_node {
 	unsigned minor;
 	struct docker_info info;
 	char why[TG_INSTANCE_WHY];
-	struct call *asking; /* version, info or ping */
+	struct call *asking; /* ping, version or info */
+	bool knows_oldest;   /* version was asked */
 	struct call *events;
 	struct docker_line line; /* of events */
 	struct mono heard_since; /* a second of them: */

@@ -134,6 +134,7 @@ docker_verb_order(const struct docker_order *o, unsigned minor, char *path, size
 		.path = path,
 		.body = o->body,
 		.header = o->header,
+		.field = o->verb == DOCKER_PING ? "API-Version" : NULL,
 		.timeout_ms = (o->timeout_ms > 0 ? o->timeout_ms : v->timeout_ms) + o->grace_ms,
 		.answer_max = v->answer_max,
 		.is_apart = o->piece != NULL || o->verb == DOCKER_STOP,

@@ -91,6 +91,7 @@ check_rest(const char *text, size_t n)
 	if (docker_parse_version(text, n, &version, &err) == 0 && version.newest == 0)
 		abort();
 	(void)!docker_parse_info(text, n, &info, &err);
+	(void)!docker_parse_api(text);
 	if (docker_parse_stats(text, n, &stats, &err) == 0 && stats.has_cpu && stats.read_us == 0)
 		abort();
 	if (docker_parse_progress(text, n, &progress, &err) == 0) {

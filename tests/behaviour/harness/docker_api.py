@@ -56,8 +56,9 @@ class FakeDocker:
     answered when `released` is set), or a number of seconds as ("slow", 0.5); `standing` the same for all.
     asked: (verb, path) of all; orders: (verb, container or name, pid of who asked)."""
 
-    def __init__(self, path, api="1.41", oldest="1.12", images=("acme/api:7",), tls=None):
-        """With a context for `tls` it listens by TCP at `port`, and not at the path."""
+    def __init__(self, path, api="1.41", oldest="1.12", images=("acme/api:7",), tls=None, says_api=True):
+        """With a context for `tls` it listens by TCP at `port`, and not at the path. says_api: in each answer."""
+        self.says_api = says_api
         self.tls, self.port = tls, None
         self.path, self.api, self.oldest = str(path), api, oldest
         self.images = set(images)
@@ -330,6 +331,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def reply(self, status, body, is_cut=False):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
+        if self.fake.says_api:
+            self.send_header("Api-Version", self.fake.api)
         if status in (204, 304):
             raw = b""
         else:
@@ -357,7 +360,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def serve(self):
         url = urllib.parse.urlsplit(self.path)
-        path = re.sub(r"^/v1\.\d+", "", url.path)
+        spoken = re.match(r"/v1\.(\d+)", url.path)
+        path = url.path[spoken.end():] if spoken else url.path
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         for verb, method, pattern in VERBS:
             found = re.fullmatch(pattern, path)
@@ -365,6 +369,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 break
         else:
             return self.reply(400, {"message": f"{self.command} {path}?"})
+        oldest, newest = (int(version.partition(".")[2]) for version in (self.fake.oldest, self.fake.api))
+        if spoken and not oldest <= int(spoken.group(1)) <= newest:
+            return self.reply(400, {"message": f"client version {spoken.group(0)[2:]} is too old or too new"})
         what = urllib.parse.unquote(found.group(1)) if found.groups() else ""
         with self.fake.lock:
             self.fake.asked.append((verb, self.path))

@@ -439,7 +439,7 @@ def test_one_that_ends_asks_first_what_there_is(tidegate, tmp_path):
     fake = docker_api.FakeDocker(tmp_path / "docker.sock")
     fake.add({"tidegate.owner": "me", "tidegate.service": "site", "tidegate.backend": "auto-1",
               "tidegate.port": "9000", "tidegate.network": ""})
-    fake.standing = {"version": ("slow", 0.5), "list": ("slow", 0.3)}
+    fake.standing = {"info": ("slow", 0.5), "list": ("slow", 0.3)}
     tg = tidegate(conf.http(top=f'nodes = ( {{ name = "a"; docker = "unix://{fake.path}"; }} );', service="""
         autoscale = { module = "target"; metric = "cpu"; target = 0.6; min = 1; max = 1; };
         provider = { type = "docker"; image = "acme/api:7"; port = 9000; owner = "me"; stop_grace = "3s"; };"""))
@@ -521,3 +521,30 @@ def test_containers_may_be_kept(tidegate, tmp_path):
     assert fake.count("create") == 1
     fake.stop()
     tg.stop()
+
+
+def test_daemons_of_all_ages_are_spoken_to(tidegate, tmp_path):
+    """By the newest version that both know, which their answer to a ping tells; one that does not say so, or refuses it,
+    is asked for all it knows."""
+    ages = {"old": {"api": "1.24"}, "here": {"api": "1.41"}, "strict": {"api": "1.52", "oldest": "1.44"},
+            "later": {"api": "1.60", "oldest": "1.50"}, "silent": {"api": "1.41", "says_api": False}}
+    fakes = {name: docker_api.FakeDocker(tmp_path / f"{name}.sock", **age) for name, age in ages.items()}
+    nodes = ", ".join(f'{{ name = "{name}"; docker = "unix://{fake.path}"; address = "{net.ADDRESS}"; }}'
+                      for name, fake in fakes.items())
+    try:
+        tg = tidegate(conf.one(
+            "http", (), top=f'admin = {{ socket = "{tmp_path}/admin.sock"; }}; nodes = ( {nodes} );', service="""
+                health = { type = "http"; path = "/status/200"; interval = "50ms"; rise = 1; };
+                autoscale = { module = "target"; metric = "cpu"; target = 0.6; min = 5; max = 5; };
+                scheduler = "spread";
+                provider = { type = "docker"; image = "acme/api:7"; port = 9000; cpu = 0.5; memory = "64M";
+                             stop_grace = "1s"; };"""))
+        Site(f"{tmp_path}/admin.sock", tmp_path).wait(ready=5)
+        spoken = {line["node"]: line["api"] for line in tg.log.records(msg="node up")}
+        assert spoken == {"old": "1.24", "here": "1.41", "strict": "1.44", "later": "1.50", "silent": "1.41"}
+        assert all(len(fake.running()) == 1 for fake in fakes.values())
+        assert {name for name, fake in fakes.items() if fake.count("version")} == {"later", "silent"}
+        tg.stop()
+    finally:
+        for fake in fakes.values():
+            fake.stop()

@@ -29,7 +29,9 @@ static struct {
 	struct docker_hub *hub;
 	struct user user;
 	struct user other;
+	const char *api;     /* header field of a ping; NULL: none */
 	const char *version;
+	unsigned oldest;     /* that is spoken */
 	unsigned info_status;
 	struct fake_asker *stream;
 	char asked[512]; /* paths, one after the other */
@@ -43,7 +45,16 @@ on_asked(void *user, struct fake_asker *a)
 	(void)user;
 	snprintf(world.asked + n, sizeof(world.asked) - n, "%s %.*s ", a->method, (int)strcspn(a->path, "?"),
 		 a->path);
-	if (strstr(a->path, "/version") != NULL) {
+	if (strncmp(a->path, "/v1.", 4) == 0 && strtoul(a->path + 4, NULL, 10) < world.oldest) {
+		fake_asker_answer(a, 400, "{\"message\":\"client version is too old\"}");
+	} else if (strcmp(a->path, "/_ping") == 0 && world.api != NULL) {
+		char text[128];
+		int length = snprintf(text, sizeof(text),
+				      "HTTP/1.1 200 OK\r\nAPI-version:  %s\r\nContent-Length: 2\r\n\r\nOK",
+				      world.api);
+
+		fake_asker_say(a, text, (size_t)length);
+	} else if (strstr(a->path, "/version") != NULL) {
 		fake_asker_answer(a, 200, world.version);
 	} else if (strstr(a->path, "/info") != NULL) {
 		fake_asker_answer(a, world.info_status, "{\"NCPU\":4,\"MemTotal\":1024,\"message\":\"not today\"}");
@@ -98,6 +109,7 @@ setup(void **state)
 	(void)state;
 	fake_limit_start();
 	memset(&world, 0, sizeof(world));
+	world.api = "1.41";
 	world.version = "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}";
 	world.info_status = 200;
 	world.loop = loop_new();
@@ -147,24 +159,56 @@ it_comes_up_in_the_version_that_both_know(void **state)
 	assert_int_equal(docker_node_info(n)->memory, 1024);
 	assert_false(docker_node_is_here(n));
 	assert_true(docker_node_address(n, &address));
-	assert_string_equal(world.asked, "GET /version GET /v1.41/info GET /v1.41/events ");
+	assert_string_equal(world.asked, "GET /_ping GET /v1.41/info GET /v1.41/events ");
 }
 
 static void
 versions_newer_and_older_are_met(void **state)
 {
+	static const struct {
+		const char *api;
+		const char *version;
+		unsigned oldest;
+		unsigned spoken;
+		const char *asked;
+	} cases[] = {
+		{"1.24", NULL, 0, 24, "GET /_ping GET /v1.24/info GET /v1.24/events "},
+		{"1.60", NULL, 44, 44, "GET /_ping GET /v1.44/info GET /v1.44/events "},
+		{"1.60", "{\"ApiVersion\":\"1.60\",\"MinAPIVersion\":\"1.50\"}", 50, 50,
+		 "GET /_ping GET /v1.44/info GET /version GET /v1.50/info GET /v1.50/events "},
+		{NULL, "{\"ApiVersion\":\"1.41\"}", 0, 41,
+		 "GET /_ping GET /version GET /v1.41/info GET /v1.41/events "},
+		{"five", "{\"ApiVersion\":\"1.41\"}", 0, 41,
+		 "GET /_ping GET /version GET /v1.41/info GET /v1.41/events "},
+	};
+
 	(void)state;
-	world.version = "{\"ApiVersion\":\"1.60\",\"MinAPIVersion\":\"1.24\"}";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world.api = cases[i].api;
+		world.version = cases[i].version;
+		world.oldest = cases[i].oldest;
+		world.stream = NULL;
+		world.user.n_turned = 0;
+		world.asked[0] = '\0';
+		join(&world.user, "site", NULL);
+		turn_until_turned(1);
+		assert_int_equal(docker_node_version(world.user.as.node), cases[i].spoken);
+		assert_string_equal(world.asked, cases[i].asked);
+		docker_user_leave(&world.user.as);
+	}
+}
+
+/* One that refuses every version, also the one it says is its own. */
+static void
+one_that_refuses_what_it_says_is_down(void **state)
+{
+	(void)state;
+	world.oldest = 45;
 	join(&world.user, "site", NULL);
-	turn_until_turned(1);
-	assert_int_equal(docker_node_version(world.user.as.node), 44);
-	docker_user_leave(&world.user.as);
-	world.version = "{\"ApiVersion\":\"1.60\",\"MinAPIVersion\":\"1.50\"}";
-	world.stream = NULL;
-	world.user.n_turned = 0;
-	join(&world.user, "site", NULL);
-	turn_until_turned(1);
-	assert_int_equal(docker_node_version(world.user.as.node), 50);
+	while (world.user.n_turned == 0)
+		fake_turn(world.loop);
+	assert_string_equal(docker_node_why(world.user.as.node), "info: client version is too old");
+	assert_string_equal(world.asked, "GET /_ping GET /v1.41/info GET /version GET /v1.41/info ");
 }
 
 static void
@@ -186,7 +230,7 @@ static void
 one_that_is_too_old_is_down(void **state)
 {
 	(void)state;
-	world.version = "{\"ApiVersion\":\"1.23\"}";
+	world.api = "1.23";
 	join(&world.user, "site", NULL);
 	assert_down("API 1.23; needed: 1.24 or later");
 }
@@ -307,6 +351,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(it_comes_up_in_the_version_that_both_know),
 		TEST(versions_newer_and_older_are_met),
+		TEST(one_that_refuses_what_it_says_is_down),
 		TEST(one_that_is_too_old_is_down),
 		TEST(one_that_refuses_is_down_and_asked_again),
 		TEST(one_that_ends_its_events_is_down_and_comes_again),
