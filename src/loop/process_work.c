@@ -1,6 +1,7 @@
 #include "loop/process_work.h"
 
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ process_work_begin(uint32_t deadline_ms)
 {
 	int out = dup(STDOUT_FILENO);
 
+	__fpurge(stdout); /* what the process before has not written yet is its own */
 	if (out >= 0 && limit_self(deadline_ms) && freopen("/dev/null", "w", stdout) != NULL)
 		return out;
 	return -1;

@@ -24,7 +24,7 @@
 
 #define LIBRARY     "libCbcSolver.so.3"
 #define COLUMNS_MAX 200000u
-#define SHARE       0.8 /* of the deadline: what is left is for its answer */
+#define SHARE       0.7 /* of the deadline: what is left is for its answer */
 #define ALMOST      1e-6
 
 enum option { DEADLINE = 0 };
@@ -502,6 +502,9 @@ solve(struct program *m, double seconds, int32_t *first, int32_t *found)
 	if (m->model != NULL) {
 		start_from(m, first);
 		snprintf(limit, sizeof(limit), "%.2f", seconds);
+		m->lib.Cbc_setParameter(m->model, "timeMode", "elapsed");
+		/* Where its time is over within that, Cbc 2.10 crashes. */
+		m->lib.Cbc_setParameter(m->model, "preprocess", "off");
 		m->lib.Cbc_setParameter(m->model, "seconds", limit);
 		m->lib.Cbc_setParameter(m->model, "log", "0");
 		(void)m->lib.Cbc_solve(m->model);

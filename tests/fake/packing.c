@@ -1,6 +1,10 @@
 #include "fake/packing.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+#include "fake/turn.h"
+#include "sched/solver.h"
 
 #define STEPS_MAX 100u /* k of u(k) */
 
@@ -296,22 +300,52 @@ packing_nodes(const struct packing_case *c, const struct tg_module *module, uint
 	return placed == (int)c->n ? n : 0;
 }
 
-uint32_t
-packing_used(const struct packing_case *c, const struct tg_module *module,
-	     const struct tg_value *values, uint32_t n_nodes, double *ret_bound)
+struct asked {
+	struct packing_solved solved;
+	bool is_answered;
+};
+
+static void
+on_answer(void *user, const struct solver_answer *answer)
+{
+	struct asked *asked = user;
+	bool is_whole = answer->why == NULL;
+
+	for (uint32_t i = 0; i < answer->n && is_whole; i++)
+		is_whole = answer->nodes[i] != TG_SCHED_NOWHERE;
+	if (is_whole)
+		asked->solved = (struct packing_solved){answer->used, answer->bound};
+	asked->is_answered = true;
+}
+
+static void
+ask_solver(struct board *b, const struct sched_by *by, const struct case_cluster *all, uint32_t n,
+	   uint32_t deadline_ms, struct asked *asked)
+{
+	struct loop *loop = loop_new();
+	struct solver *solver = loop != NULL ? solver_new(loop) : NULL;
+
+	if (solver != NULL &&
+	    solver_ask(solver, b, by, all->demands, n, deadline_ms, on_answer, asked) == 0) {
+		while (!asked->is_answered)
+			fake_turn_later(loop);
+	}
+	solver_free(solver);
+	loop_free(loop);
+}
+
+struct packing_solved
+packing_solve(const struct packing_case *c, const struct tg_module *module,
+	      const struct tg_value *values, uint32_t n_nodes, uint32_t deadline_ms)
 {
 	struct sched_by by = {.module = module, .values = values};
 	struct case_cluster all;
 	struct board *b = fill_cluster(&all, c) ? board_of(&all, c, n_nodes) : NULL;
-	uint32_t used = 0;
+	struct asked asked = {.solved = {.bound = NAN}};
 
 	if (b != NULL)
-		sched_pack(b, &by, all.demands, c->n, all.at, ret_bound);
-	for (uint32_t i = 0; b != NULL && i < n_nodes; i++)
-		used += board_is_used(b, i);
-	for (uint32_t i = 0; b != NULL && i < c->n; i++)
-		used = all.at[i] >= 0 ? used : 0;
+		ask_solver(b, &by, &all, c->n, deadline_ms, &asked);
 	board_free(b);
 	free(all.counts);
-	return used;
+	return asked.solved;
 }

@@ -34,9 +34,14 @@ uint32_t packing_bound(const struct packing_case *c, enum packing_bound bound);
 /* How many nodes a scheduler needs: the least number on which it places all, from `least` on. 0: no memory. */
 uint32_t packing_nodes(const struct packing_case *c, const struct tg_module *module, uint32_t least);
 
-/* Nodes in use when pack() has placed all on `n_nodes`, and what it says of the bound; 0: it did not, or no memory. */
-uint32_t packing_used(const struct packing_case *c, const struct tg_module *module,
-		      const struct tg_value *values, uint32_t n_nodes, double *ret_bound);
+/* What pack() finds and proves on `n_nodes`, in a process of its own, as the keeper asks it. */
+struct packing_solved {
+	uint32_t used; /* nodes; 0: no answer, or not all have a place */
+	double bound;  /* at least so many must be used; NAN: it has proved nothing */
+};
+struct packing_solved packing_solve(const struct packing_case *c, const struct tg_module *module,
+				    const struct tg_value *values, uint32_t n_nodes,
+				    uint32_t deadline_ms);
 
 /* Numbers for tests: the state is the caller's. From `least` to `most`, both included. */
 int64_t packing_random(uint64_t *state, int64_t least, int64_t most);

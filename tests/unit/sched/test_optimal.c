@@ -136,6 +136,24 @@ what_fits_nowhere_is_left_and_nothing_is_proved(void **state)
 	board_free(c.board);
 }
 
+/* Cbc has crashed there, while it prepared itself. */
+static void
+what_it_began_with_is_its_answer_when_its_time_is_over(void **state)
+{
+	static const struct tg_value short_time[] = {{.number = 0.2, .is_set = true}};
+
+	(void)state;
+	for (unsigned i = 1; i < 4; i++) {
+		struct packing_case c;
+		uint32_t first;
+
+		packing_make(&c, 2, 25, i);
+		first = packing_nodes(&c, &sched_dot_product, 1);
+		assert_in_range(packing_solve(&c, &sched_optimal, short_time, first, 60000).used, 1,
+				first);
+	}
+}
+
 /* By chance: never fewer placed than by dot-product, nor more nodes; and the bound is one. */
 static void
 it_is_never_worse_than_what_it_began_with(void **state)
@@ -182,6 +200,7 @@ main(void)
 		cmocka_unit_test(rules_are_in_the_program),
 		cmocka_unit_test(what_fits_nowhere_is_left_and_nothing_is_proved),
 		cmocka_unit_test(it_is_never_worse_than_what_it_began_with),
+		cmocka_unit_test(what_it_began_with_is_its_answer_when_its_time_is_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

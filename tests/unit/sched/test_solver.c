@@ -138,6 +138,27 @@ an_answer_comes_and_nothing_else_is_changed(void **state)
 	assert_false(board_is_used(world.c.board, 2));
 }
 
+/* By the process before, which has not written it yet. */
+static void
+what_was_said_before_is_no_part_of_it(void **state)
+{
+	char before[BUFSIZ];
+	int out = dup(STDOUT_FILENO);
+
+	(void)state;
+	fflush(stdout);
+	assert_non_null(freopen("/dev/null", "w", stdout));
+	assert_int_equal(setvbuf(stdout, before, _IOFBF, sizeof(before)), 0);
+	fputs("said before\n", stdout);
+	assert_int_equal(ask_for(pack_on_last, 60000), 0);
+	await_answer();
+	fflush(stdout);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	dup2(out, STDOUT_FILENO);
+	close(out);
+	assert_string_equal(world.why, "");
+}
+
 static void
 one_that_crashes_costs_an_answer(void **state)
 {
@@ -189,6 +210,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_answer_comes_and_nothing_else_is_changed, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_was_said_before_is_no_part_of_it, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(one_that_crashes_costs_an_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_ends_without_a_word_has_none, set_up, tear_down),
