@@ -150,6 +150,8 @@ struct conf_provider {
 	bool has_healthcheck; /* that of the image counts; true */
 	bool keeps;          /* containers go on when tidegate ends; false */
 	unsigned pids;       /* processes and threads; 512; 0: no limit */
+	uint64_t log_size;   /* bytes of a file of its output that its node keeps; 10M; 0: as the daemon has it */
+	unsigned log_files;  /* of these; 3 */
 	enum conf_pull pull;
 	uint64_t pull_timeout_ms; /* 10m */
 	char *registry_credentials; /* a file as docker login writes it; NULL: none */

@@ -356,6 +356,27 @@ static const struct conf_field provider_fields[] = {
 		.help = "Processes and threads it may have. 0: any number.",
 	},
 	{
+		.key = "log_size",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_provider, log_size),
+		.preset = "10M",
+		.max = UINT64_C(1) << 40,
+		ONLY_DOCKER,
+		.help = "What a node keeps of a container's output in one file, at most, where its daemon writes it to files without "
+			"a bound of their own: where its driver is json-file, or k8s-file with podman. 64K at least. "
+			"0: as the daemon is configured. Other drivers are left as they are.",
+	},
+	{
+		.key = "log_files",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_provider, log_files),
+		.preset = "3",
+		.min = 1,
+		.max = 1000,
+		ONLY_DOCKER,
+		.help = "How many such files, the oldest of which goes first. podman keeps one.",
+	},
+	{
 		.key = "capabilities",
 		TG_LIST(conf_provider, capabilities, n_capabilities),
 		.element_kind = &conf_kind_argument,
@@ -556,6 +577,8 @@ check_docker(struct conf_check *check, const struct conf_provider *p)
 		conf_check_error(check, "port", "0 is no port; allowed: 1 to 65535");
 	if (p->memory > 0 && p->memory < UINT64_C(6) << 20)
 		conf_check_error(check, "memory", "less than Docker allows; allowed: 0, or 6M and more");
+	if (p->log_size > 0 && p->log_size < UINT64_C(64) << 10)
+		conf_check_error(check, "log_size", "too small to find anything in it; allowed: 0, or 64K and more");
 	check_capabilities(check, p);
 	check_volumes(check, p);
 }

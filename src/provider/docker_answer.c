@@ -121,6 +121,27 @@ docker_parse_version(const char *text, size_t n, struct docker_version *ret, str
 	return 0;
 }
 
+const char *
+docker_log_str(enum docker_log log)
+{
+	static const char *const words[DOCKER_LOG_COUNT] = {
+		[DOCKER_LOG_JSON_FILE] = "json-file",
+		[DOCKER_LOG_K8S_FILE] = "k8s-file",
+	};
+
+	return log < DOCKER_LOG_COUNT ? words[log] : NULL;
+}
+
+static enum docker_log
+log_of(const char *driver)
+{
+	for (unsigned i = DOCKER_LOG_OTHER + 1; i < DOCKER_LOG_COUNT; i++) {
+		if (strcmp(docker_log_str((enum docker_log)i), driver) == 0)
+			return (enum docker_log)i;
+	}
+	return DOCKER_LOG_OTHER;
+}
+
 int
 docker_parse_info(const char *text, size_t n, struct docker_info *ret, struct err *err)
 {
@@ -132,6 +153,7 @@ docker_parse_info(const char *text, size_t n, struct docker_info *ret, struct er
 	cpus = number_of(root, "NCPU");
 	ret->cpu_permille = cpus <= UINT32_MAX / 1000 ? (uint32_t)cpus * 1000 : 0;
 	ret->memory = number_of(root, "MemTotal");
+	ret->log = log_of(text_of(root, "LoggingDriver"));
 	json_decref(root);
 	return 0;
 }

@@ -94,9 +94,20 @@ struct docker_version {
 	unsigned oldest;
 };
 
+/* Where a daemon writes what containers say, as far as it matters. */
+enum docker_log {
+	DOCKER_LOG_OTHER = 0, /* bounded by itself, or none of the daemon's business */
+	DOCKER_LOG_JSON_FILE = 1,
+	DOCKER_LOG_K8S_FILE = 2, /* podman */
+	DOCKER_LOG_COUNT
+};
+/* As its driver is called; NULL: DOCKER_LOG_OTHER. */
+const char *docker_log_str(enum docker_log log);
+
 struct docker_info {
 	uint32_t cpu_permille;
 	uint64_t memory;
+	enum docker_log log;
 };
 
 struct docker_stats {

@@ -330,6 +330,7 @@ begin_create(struct docker_container *c)
 		.name = c->instance.name,
 		.epoch = p->epoch,
 		.is_published = p->conf->network == NULL,
+		.log = docker_node_info(c->place->user.node)->log,
 	};
 	char name[TG_DOCKER_NAME];
 	struct docker_order order = {.verb = DOCKER_CREATE, .what = name};

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "provider/docker_answer.h"
 #include "provider/mark.h"
 
 #define CPU_PERIOD_US 100000u
@@ -127,6 +126,23 @@ set_limits(json_t *host, const struct conf_provider *conf)
 			      (json_int_t)conf->open_files, "Hard", (json_int_t)conf->open_files)));
 }
 
+/* json-file has files in a row, k8s-file has one. */
+static bool
+set_log(json_t *host, const struct docker_plan *plan)
+{
+	const struct conf_provider *conf = &plan->service->provider;
+	const char *driver = docker_log_str(plan->log);
+	json_t *files = NULL;
+
+	if (driver == NULL || conf->log_size == 0)
+		return true;
+	if (plan->log == DOCKER_LOG_JSON_FILE)
+		files = json_sprintf("%u", conf->log_files);
+	return set(host, "LogConfig",
+		   json_pack("{s:s, s:{s:o, s:o*}}", "Type", driver, "Config", "max-size",
+			     json_sprintf("%" PRIu64, conf->log_size), "max-file", files));
+}
+
 static bool
 set_host_rest(json_t *host, const struct conf_provider *conf)
 {
@@ -149,7 +165,8 @@ host_config(const struct docker_plan *plan, const char *port)
 				 bindings(plan, port), "RestartPolicy", "Name", "no", "CapDrop",
 				 "ALL", "SecurityOpt", "no-new-privileges");
 
-	if (host != NULL && set_limits(host, conf) && set_host_rest(host, conf))
+	if (host != NULL && set_limits(host, conf) && set_log(host, plan) &&
+	    set_host_rest(host, conf))
 		return host;
 	json_decref(host);
 	return NULL;

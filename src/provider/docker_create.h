@@ -1,14 +1,15 @@
 /*
  * provider/docker_create.h: what a container is made of, as the Engine API wants it. Pure.
  *
- * Hardened: no new privileges, no capabilities but those configured, a bound of processes, no restart by the
- * daemon, and cpu and memory as configured, without swap.
+ * Hardened: no new privileges, no capabilities but those configured, a bound of processes and of what is kept of its output,
+ * no restart by the daemon, and cpu and memory as configured, without swap.
  */
 #ifndef TG_PROVIDER_DOCKER_CREATE_H
 #define TG_PROVIDER_DOCKER_CREATE_H
 
 #include "base/addr.h"
 #include "conf/conf.h"
+#include "provider/docker_answer.h"
 #include "provider/provider.h"
 
 #define TG_DOCKER_NAME 256u /* bytes of a container's name */
@@ -18,6 +19,7 @@ struct docker_plan {
 	const char *owner;
 	const char *name;  /* of the backend */
 	uint64_t epoch;    /* whose start it is (provider_set_epoch()); 0: of nobody */
+	enum docker_log log; /* where its daemon writes what it says */
 	bool is_published; /* its port, at: */
 	struct ip address; /* of the node */
 };

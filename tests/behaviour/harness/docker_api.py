@@ -202,7 +202,7 @@ class FakeDocker:
         return 200, {"ApiVersion": self.api, "MinAPIVersion": self.oldest}
 
     def info(self, _what, _query, _body):
-        return 200, {"NCPU": 4, "MemTotal": 8 << 30}
+        return 200, {"NCPU": 4, "MemTotal": 8 << 30, "LoggingDriver": "json-file"}
 
     def ping(self, _what, _query, _body):
         return 200, b"OK"

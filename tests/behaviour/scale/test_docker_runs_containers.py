@@ -158,6 +158,8 @@ def test_limits_hold_a_killed_one_is_replaced_and_a_killed_keeper_finds_the_rest
     assert held.memory_limit() == 48 << 20
     assert held.cpu_limit() == 0.25
     assert held.pids_limit() == 64
+    assert known["HostConfig"]["LogConfig"] == {"Type": "json-file",
+                                                "Config": {"max-size": "10485760", "max-file": "3"}}
     status = dict(line.split(":\t", 1) for line in open(f"/proc/{known['State']['Pid']}/status", encoding="utf-8")
                   if ":\t" in line)
     assert status["NoNewPrivs"].strip() == "1" and int(status["CapBnd"], 16) == 0

@@ -215,6 +215,8 @@ docker_has_its_defaults_and_this_machine(void **state)
 	assert_null(p->network);
 	assert_null(p->owner);
 	assert_int_equal(p->pids, 512);
+	assert_int_equal(p->log_size, 10 << 20);
+	assert_int_equal(p->log_files, 3);
 	assert_int_equal(p->pull, TG_PULL_MISSING);
 	assert_int_equal(p->pull_timeout_ms, 600000);
 	assert_true(p->has_healthcheck);

@@ -281,6 +281,7 @@ static void
 what_else_is_said_is_quoted(void **state)
 {
 	static const char framed[] = "\1\0\0\0\0\0\0\4one\n\2\0\0\0\0\0\0\11two\x1b[0m\n";
+	struct docker_info info;
 	struct docker_progress p;
 	char id[TG_DOCKER_ID];
 	char why[TG_INSTANCE_WHY] = "";
@@ -311,8 +312,12 @@ what_else_is_said_is_quoted(void **state)
 	assert_string_equal(p.layer, "aaa");
 	assert_int_equal(p.current, 0);
 	assert_int_equal(p.total, 9);
-	text = "{\"NCPU\":8,\"MemTotal\":1024}";
-	assert_int_equal(docker_parse_info(text, strlen(text), &(struct docker_info){.memory = 0}, &err), 0);
+	text = "{\"NCPU\":8,\"MemTotal\":1024,\"LoggingDriver\":\"k8s-file\"}";
+	assert_int_equal(docker_parse_info(text, strlen(text), &info, &err), 0);
+	assert_int_equal(info.log, DOCKER_LOG_K8S_FILE);
+	text = "{\"NCPU\":8,\"MemTotal\":1024,\"LoggingDriver\":\"journald\"}";
+	assert_int_equal(docker_parse_info(text, strlen(text), &info, &err), 0);
+	assert_int_equal(info.log, DOCKER_LOG_OTHER);
 }
 
 int

@@ -13,11 +13,11 @@
 #include "provider/docker_create.h"
 
 static json_t *
-body_of(const struct conf_provider *provider, bool is_published)
+body_with_log(const struct conf_provider *provider, bool is_published, enum docker_log log)
 {
 	static char name[] = "api:v1";
 	struct conf_service service = {.name = name, .provider = *provider};
-	struct docker_plan plan = {.service = &service, .owner = "host:/etc/x.conf", .name = "auto-7"};
+	struct docker_plan plan = {.service = &service, .owner = "host:/etc/x.conf", .name = "auto-7", .log = log};
 	json_error_t wrong;
 	json_t *root;
 	char *text;
@@ -30,6 +30,12 @@ body_of(const struct conf_provider *provider, bool is_published)
 	assert_non_null(root);
 	free(text);
 	return root;
+}
+
+static json_t *
+body_of(const struct conf_provider *provider, bool is_published)
+{
+	return body_with_log(provider, is_published, DOCKER_LOG_OTHER);
 }
 
 static void
@@ -103,6 +109,37 @@ all_that_is_configured_is_said(void **state)
 	json_decref(root);
 }
 
+/* Where the daemon has none. */
+static void
+what_is_kept_of_its_output_has_a_bound(void **state)
+{
+	static char image[] = "acme/api:7";
+	struct conf_provider provider = {.image = image, .port = 80, .log_size = 10 << 20, .log_files = 3};
+	static const char *const wanted[DOCKER_LOG_COUNT] = {
+		[DOCKER_LOG_JSON_FILE] =
+			"{\"Config\":{\"max-file\":\"3\",\"max-size\":\"10485760\"},\"Type\":\"json-file\"}",
+		[DOCKER_LOG_K8S_FILE] =
+			"{\"Config\":{\"max-size\":\"10485760\"},\"Type\":\"k8s-file\"}",
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < DOCKER_LOG_COUNT; i++) {
+		json_t *root = body_with_log(&provider, true, (enum docker_log)i);
+		const json_t *log = json_object_get(json_object_get(root, "HostConfig"), "LogConfig");
+
+		if (wanted[i] == NULL)
+			assert_null(log);
+		else
+			assert_json(log, wanted[i]);
+		json_decref(root);
+	}
+	provider.log_size = 0;
+	json_t *root = body_with_log(&provider, true, DOCKER_LOG_JSON_FILE);
+
+	assert_null(json_object_get(json_object_get(root, "HostConfig"), "LogConfig"));
+	json_decref(root);
+}
+
 static void
 names_are_those_docker_takes(void **state)
 {
@@ -168,6 +205,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_least_is_hardened),
 		cmocka_unit_test(all_that_is_configured_is_said),
+		cmocka_unit_test(what_is_kept_of_its_output_has_a_bound),
 		cmocka_unit_test(names_are_those_docker_takes),
 		cmocka_unit_test(images_are_parted_for_a_pull),
 		cmocka_unit_test(what_is_not_utf8_is_refused),
