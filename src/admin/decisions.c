@@ -85,14 +85,14 @@ fail_undecided(struct command_call *call, unsigned service)
 }
 
 static void
-print_node(void *user, const char *node, const char *why)
+print_node(void *user, const struct scaler_verdict *verdict)
 {
 	struct output *out = user;
 
 	output_text(out, "    ");
-	output_plain(out, node);
+	output_plain(out, verdict->node);
 	output_text(out, ": ");
-	output_plain(out, why);
+	output_plain(out, verdict->text);
 	output_text(out, "\n");
 }
 

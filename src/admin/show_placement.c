@@ -41,15 +41,17 @@ print_member(void *user, const struct fleet_member *m)
 }
 
 static void
-print_verdict(void *user, const char *node, const char *text)
+print_verdict(void *user, const struct scaler_verdict *verdict)
 {
 	struct view *v = user;
 	struct output *out = v->call->out;
 
 	output_text(out, "  ");
-	output_plain(out, node);
+	output_plain(out, verdict->node);
 	output_text(out, ": ");
-	output_plain(out, text);
+	output_plain(out, verdict->text);
+	if (verdict->orphans > 0)
+		output_format(out, "; orphans there: %" PRIu32, verdict->orphans);
 	output_text(out, "\n");
 }
 
@@ -91,17 +93,17 @@ json_member(void *user, const struct fleet_member *m)
 }
 
 static void
-json_verdict(void *user, const char *node, const char *text)
+json_verdict(void *user, const struct scaler_verdict *verdict)
 {
 	struct view *v = user;
 	struct output *out = v->call->out;
 
 	output_text(out, v->comma);
 	output_text(out, "{\"node\":");
-	output_json(out, node);
+	output_json(out, verdict->node);
 	output_text(out, ",\"why\":");
-	output_json(out, text);
-	output_text(out, "}");
+	output_json(out, verdict->text);
+	output_format(out, ",\"orphans\":%" PRIu32 "}", verdict->orphans);
 	v->comma = ",";
 }
 

@@ -161,10 +161,15 @@ TG_MUST_CHECK int scaler_nodes(const struct scaler *s,
 
 /* Whether backends of this service are on nodes. */
 bool scaler_has_nodes(const struct scaler *s, unsigned service);
-/* What is said of each node for one more of the service, in one line, and where it would go: its name, "" if nowhere.
- * -TG_ENOMEM. */
+/* What is said of a node for one more of a service. A value; texts are valid inside the callback. */
+struct scaler_verdict {
+	const char *node;
+	const char *text; /* one line */
+	uint32_t orphans; /* as of scaler_node */
+};
+/* Of each node, and where one more of the service would go: its name, "" if nowhere. -TG_ENOMEM. */
 TG_MUST_CHECK int scaler_next_place(const struct scaler *s, unsigned service,
-				    void (*told)(void *user, const char *node, const char *text),
+				    void (*told)(void *user, const struct scaler_verdict *verdict),
 				    void *user, char ret_node[TG_NODE_NAME]);
 
 /* Nodes that could be emptied, and by which moves; nothing is done. */

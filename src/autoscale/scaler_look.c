@@ -25,6 +25,14 @@ count_backends(const struct placement *p, uint32_t node)
 	return n;
 }
 
+static uint32_t
+count_orphans(const struct scaler *s, const char *node)
+{
+	struct provider_node at = {.why = NULL};
+
+	return placement_ask_node(s, node, &at) ? at.orphans : 0;
+}
+
 int
 scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scaler_node *node),
 	     void *user)
@@ -35,8 +43,6 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 		return -TG_ENOMEM;
 	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
 		const struct tg_node *n = &p->nodes[i];
-		struct provider_node at = {.why = NULL};
-		bool is_known = placement_ask_node(s, n->name, &at);
 		struct scaler_node node = {
 			.name = n->name,
 			.closed = n->closed,
@@ -45,7 +51,7 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 			.memory_bytes = n->memory_bytes,
 			.free_memory_bytes = n->free_memory_bytes,
 			.backends = count_backends(p, i),
-			.orphans = is_known ? at.orphans : 0,
+			.orphans = count_orphans(s, n->name),
 			.labels = &s->conf->nodes[i].labels,
 		};
 
@@ -64,20 +70,26 @@ scaler_has_nodes(const struct scaler *s, unsigned service)
 }
 
 static void
-tell_verdicts(const struct placement *p, uint32_t group, const struct sched_verdict *verdicts,
-	      void (*told)(void *user, const char *node, const char *text), void *user)
+tell_verdicts(const struct scaler *s, const struct placement *p, uint32_t group,
+	      const struct sched_verdict *verdicts,
+	      void (*told)(void *user, const struct scaler_verdict *verdict), void *user)
 {
 	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
 		char text[256];
+		struct scaler_verdict verdict = {
+			.node = p->nodes[i].name,
+			.text = text,
+			.orphans = count_orphans(s, p->nodes[i].name),
+		};
 
 		sched_verdict_text(p->board, group, i, &verdicts[i], text, sizeof(text));
-		told(user, p->nodes[i].name, text);
+		told(user, &verdict);
 	}
 }
 
 int
 scaler_next_place(const struct scaler *s, unsigned service,
-		  void (*told)(void *user, const char *node, const char *text), void *user,
+		  void (*told)(void *user, const struct scaler_verdict *verdict), void *user,
 		  char ret_node[TG_NODE_NAME])
 {
 	struct placement *p = placement_new(s, false);
@@ -99,7 +111,7 @@ scaler_next_place(const struct scaler *s, unsigned service,
 		node = sched_place(p->board, &by, service, verdicts);
 	}
 	snprintf(ret_node, TG_NODE_NAME, "%s", node >= 0 ? p->nodes[node].name : "");
-	tell_verdicts(p, service, verdicts, told, user);
+	tell_verdicts(s, p, service, verdicts, told, user);
 	free(verdicts);
 	placement_free(p);
 	return 0;

@@ -100,7 +100,10 @@ def test_containers_of_nobody_that_come_later_are_told_once(docker):
     line = docker.tg.log.wait(msg="a container has our owner, and a service or name that cannot be ours")
     assert (line["svc"], line["container"]) == ("site", made[1].id[:12])
     assert len(docker.tg.log.records(msg=gone)) == before + 1 and docker.fake.count("remove") == 0
-    assert json.loads(control.ask(docker.site.admin, "show nodes json"))[0]["orphans"] >= 2
+    orphans = json.loads(control.ask(docker.site.admin, "show nodes json"))[0]["orphans"]
+    assert orphans >= 2
+    assert json.loads(control.ask(docker.site.admin, "show placement json"))[0]["nodes"][0]["orphans"] == orphans
+    assert f"; orphans there: {orphans}\n" in control.ask(docker.site.admin, "show placement site")
     for container in made:
         del docker.fake.containers[container.id]
 

@@ -99,7 +99,7 @@ bool __wrap_scaler_has_nodes(const struct scaler *s, unsigned service);
 int __wrap_scaler_nodes(const struct scaler *s,
 			void (*told_node)(void *user, const struct scaler_node *node), void *user);
 int __wrap_scaler_next_place(const struct scaler *s, unsigned service,
-			     void (*told_verdict)(void *user, const char *node, const char *text),
+			     void (*told_verdict)(void *user, const struct scaler_verdict *verdict),
 			     void *user, char ret_node[TG_NODE_NAME]);
 int __wrap_scaler_plan(const struct scaler *s, const char *scheduler,
 		       void (*told_move)(void *user, const struct scaler_move *move), void *user,
@@ -138,13 +138,14 @@ __wrap_scaler_nodes(const struct scaler *s,
 
 int
 __wrap_scaler_next_place(const struct scaler *s, unsigned service,
-			 void (*told_verdict)(void *user, const char *node, const char *text),
+			 void (*told_verdict)(void *user, const struct scaler_verdict *verdict),
 			 void *user, char ret_node[TG_NODE_NAME])
 {
 	assert_ptr_equal(s, no_scaler);
 	assert_int_equal(service, API);
-	told_verdict(user, "n1", "fits, score 1");
-	told_verdict(user, "n2", "closed:\nit is gone");
+	told_verdict(user, &(struct scaler_verdict){.node = "n1", .text = "fits, score 1"});
+	told_verdict(user, &(struct scaler_verdict){
+				   .node = "n2", .text = "closed:\nit is gone", .orphans = 2});
 	snprintf(ret_node, TG_NODE_NAME, "n1");
 	return 0;
 }
@@ -784,14 +785,16 @@ placement_tells_where_and_why(void **state)
 	assert_string_equal(ask(f, "show placement"),
 			    "# service backend state node\n"
 			    "api auto-1 ready -\napi auto-2 pending -\n"
-			    "api next by spread\n  n1: fits, score 1\n  n2: closed:?it is gone\n"
+			    "api next by spread\n  n1: fits, score 1\n"
+			    "  n2: closed:?it is gone; orphans there: 2\n"
 			    "  -> n1\n\n");
 	assert_has(ask(f, "show placement api json"),
 		   "[{\"service\":\"api\",\"scheduler\":\"spread\",\"backends\":[{\"backend\":\"auto-1\","
 		   "\"state\":\"ready\",\"waiting\":false,\"node\":null},\n");
 	assert_has(ask(f, "show placement json"),
-		   "],\"nodes\":[{\"node\":\"n1\",\"why\":\"fits, score 1\"},{\"node\":\"n2\","
-		   "\"why\":\"closed:\\nit is gone\"}],\"next\":\"n1\"}]\n\n");
+		   "],\"nodes\":[{\"node\":\"n1\",\"why\":\"fits, score 1\",\"orphans\":0},"
+		   "{\"node\":\"n2\",\"why\":\"closed:\\nit is gone\",\"orphans\":2}],"
+		   "\"next\":\"n1\"}]\n\n");
 	assert_has(ask(f, "show placement db"), "error conflict: service \"db\" is not scaled");
 	has_nodes = false;
 	assert_string_equal(ask(f, "show placement"), "# service backend state node\n\n");

@@ -496,12 +496,12 @@ who_is_on_a_node_that_is_down_goes_first(void **state)
 }
 
 static void
-hear_next(void *user, const char *node, const char *said)
+hear_next(void *user, const struct scaler_verdict *verdict)
 {
 	char *all = user;
 	size_t used = strlen(all);
 
-	snprintf(all + used, 512 - used, "%s: %.40s; ", node, said);
+	snprintf(all + used, 512 - used, "%s: %.40s; ", verdict->node, verdict->text);
 }
 
 /* It is tried elsewhere then; only who fits nowhere else is tried there again. */
@@ -589,12 +589,13 @@ hear_node(void *user, const struct scaler_node *node)
 }
 
 static void
-hear_verdict(void *user, const char *node, const char *text_of)
+hear_verdict(void *user, const struct scaler_verdict *verdict)
 {
 	struct heard *h = user;
 	size_t used = strlen(h->text);
 
-	snprintf(h->text + used, sizeof(h->text) - used, "%s %s\n", node, text_of);
+	snprintf(h->text + used, sizeof(h->text) - used, "%s %s\n", verdict->node,
+		 verdict->text);
 }
 
 static void
