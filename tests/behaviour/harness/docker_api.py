@@ -78,6 +78,8 @@ class FakeDocker:
         self.memory = 16 << 20
         self.began_ns = time.time_ns()
         self.hung = threading.Event()
+        self.is_stopped = False
+        self.started = []  # every process of a container
         self.server = None
         self.listen()
 
@@ -114,6 +116,8 @@ class FakeDocker:
                     pass
 
     def stop(self):
+        with self.lock:
+            self.is_stopped = True  # what is asked still starts nothing
         self.hung.set()
         self.released.set()
         if self.tls or os.path.exists(self.path):
@@ -122,6 +126,11 @@ class FakeDocker:
             self.end(container, 0, tell=False)
 
     # its containers
+
+    def alive(self):
+        """How many processes of containers there are, be they known still or not."""
+        with self.lock:
+            return sum(process.poll() is None for process in self.started)
 
     def running(self):
         with self.lock:
@@ -167,8 +176,8 @@ class FakeDocker:
     def vanish(self, name):
         """Removed by somebody else."""
         container = self.find(name)
-        self.end(container, 137)
         with self.lock:
+            self.end(container, 137)
             del self.containers[container.id]
         self.tell("destroy", container)
 
@@ -189,12 +198,18 @@ class FakeDocker:
         return made
 
     def run(self, container):
-        container.port = net.free_port()
-        container.process = subprocess.Popen(
-            [settings.program("tidegate-demo"), "-l", f"{net.ADDRESS}:{container.port}",
-             "-n", container.backend], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        container.state = "running"
+        """False: it was removed meanwhile, as by who did not wait for the answer."""
+        with self.lock:
+            if self.is_stopped or container.id not in self.containers:
+                return False
+            container.port = net.free_port()
+            container.process = subprocess.Popen(
+                [settings.program("tidegate-demo"), "-l", f"{net.ADDRESS}:{container.port}",
+                 "-n", container.backend], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL)
+            self.started.append(container.process)
+            container.state = "running"
+            return True
 
     # verbs: (status, object or bytes)
 
@@ -246,7 +261,8 @@ class FakeDocker:
             return 404, {"message": f"No such container: {what}"}
         if c.state == "running":
             return 304, b""
-        self.run(c)
+        if not self.run(c):
+            return 404, {"message": f"No such container: {what}"}
         if self.dies:
             self.end(c, 3)
         return 204, b""
@@ -264,8 +280,8 @@ class FakeDocker:
         c = self.find(what)
         if not c:
             return 404, {"message": f"No such container: {what}"}
-        self.end(c, 137)
         with self.lock:
+            self.end(c, 137)
             self.containers.pop(c.id, None)
         self.tell("destroy", c)
         return 204, b""

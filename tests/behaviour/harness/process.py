@@ -1,5 +1,6 @@
 """Programs under test: started, waited for, stopped by pid, judged at their end."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -101,13 +102,21 @@ class Program:
         try:
             ended = self.wait()
         except settings.NotInTime:
-            self.kill()
+            self.kill_all()
             raise
         assert status is None or ended == status, f"{self.name} ended with {ended}"
 
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+    def kill_all(self):
+        """With all that it has started, and what these have."""
+        pids = descendants(self.pid)
+        self.kill()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def output(self):
         """Both outputs, for a report."""
@@ -145,7 +154,7 @@ class Tidegate(Program):
             settings.wait_until(ready, "the log line msg=ready")
             assert self.running(), f"tidegate ended with {self.process.returncode}"
         except AssertionError as failed:
-            self.kill()
+            self.kill_all()
             raise AssertionError(f"{failed}\n{self.output()[-4000:]}") from None
 
     def upgrade(self, conf=None):
@@ -235,7 +244,7 @@ class Tidegate(Program):
         self.clients.clear()
 
     def end(self):
-        """Stops it as a test's last act: exit status 0 and no sanitizer report."""
+        """Stops it as a test's last act: exit status 0, no sanitizer report, and no backend that it has started is left."""
         self.close_clients()
         try:
             for old in self.former:
@@ -246,7 +255,17 @@ class Tidegate(Program):
                 f"tidegate ended with {ended}"
         finally:
             report = reports_in(self.log.text())
+            left = self.end_backends()
         assert not report, "sanitizer report:\n" + self.log.text()[-20000:]
+        assert not left or self.expect_status is None, f"backends that it has not stopped: {left}"
+
+    def end_backends(self):
+        """What a provider of type process has started goes on where its tidegate is killed. Pids of those that were left."""
+        left = [pid for pid in procfs.with_variable("TIDEGATE_RUN", self.conf_path) if procfs.alive(pid)]
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return left
 
 
 class Demo(Program):
@@ -277,6 +296,14 @@ def children(pid):
     except OSError:
         return []
     return [int(child) for child in text.split()]
+
+
+def descendants(pid):
+    """All below it, as they are now."""
+    found = children(pid)
+    for child in found:  # which grows meanwhile
+        found += children(child)
+    return found
 
 
 def command_line(pid):

@@ -76,6 +76,7 @@ def running(module_tidegate, tmp_path_factory):
     fake.containers.clear()
     yield made
     fake.stop()
+    assert fake.alive() == 0, "processes of containers that nobody knows of"
 
 
 @pytest.fixture
