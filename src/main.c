@@ -200,6 +200,7 @@ run_role(const char *role)
 	} roles[] = {
 		{"proxy", "tidegate-proxy", proxy_main},
 		{"keeper", "tidegate-keeper", keeper_main},
+		{"signer", "tidegate-signer", signer_main},
 	};
 	size_t i;
 

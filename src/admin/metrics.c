@@ -272,6 +272,15 @@ write_worker_counter(const struct metric *m, const struct metric_site *site, str
 }
 
 static void
+write_worker_seconds(const struct metric *m, const struct metric_site *site, struct output *out)
+{
+	const struct segment_counters *c = segment_counters(site->s->segment, (unsigned)site->i, 0);
+
+	exposition_seconds(out, &site->series,
+			   atomic_load_explicit(&c->n[m->id], memory_order_relaxed));
+}
+
+static void
 write_worker_histogram(const struct metric *m, const struct metric_site *site, struct output *out)
 {
 	struct histogram h = histogram_read(site->s->segment, (unsigned)site->i, 0, m->id);
@@ -489,6 +498,9 @@ const struct metric metrics[] = {
 	ROW(PROCESS, GAUGE, "process_start_time_seconds", write_process_start, 0, "When the process was started, in seconds since 1970: it moves when the process is replaced."),
 
 	ROW(WORKER, GAUGE, "worker_accepting", write_worker_counter, TG_W_ACCEPTING, "1 while the worker accepts clients, else 0."),
+	ROW(WORKER, COUNTER, "worker_signatures_total", write_worker_counter, TG_W_SIGNED, "Signatures of TLS handshakes by the process that keeps the keys: key_isolation."),
+	ROW(WORKER, COUNTER, "worker_signature_failures_total", write_worker_counter, TG_W_SIGN_FAILED, "Signatures that were not to be had of it: it is down, has not the key, or did not answer in time."),
+	ROW(WORKER, COUNTER, "worker_signature_wait_seconds_total", write_worker_seconds, TG_W_SIGN_WAIT_US, "Time the worker has waited for signatures."),
 	ROW(WORKER, HISTOGRAM, "worker_loop_lag_seconds", write_worker_histogram, TG_HISTOGRAM_LAG, "How late the timers of the worker's loop were served; up to 5 ms are the clock's."),
 
 	ROW(LISTENER, GAUGE, "listener_open_connections", write_in_flight, 0, "Client connections."),

@@ -22,8 +22,8 @@ static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\n"
 				   "\r\n"
 				   "This port speaks HTTPS: the request was plain.\r\n";
 
-_Static_assert(TG_L_TLS_FAILED_LENGTH - TG_L_TLS_FAILED_CLOSED ==
-		       TG_TLS_FAILURE_LENGTH - TG_TLS_FAILURE_CLOSED,
+_Static_assert(TG_L_TLS_FAILED_KEYS - TG_L_TLS_FAILED_CLOSED ==
+		       TG_TLS_FAILURE_KEYS - TG_TLS_FAILURE_CLOSED,
 	       "a counter for each reason, in their order");
 
 static struct log_limit failures_told;

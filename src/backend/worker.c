@@ -122,6 +122,7 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	atomic_store(&w->total->limit, w->max_connections);
 	atomic_store(&w->total->limit_max, w->most_connections);
 	buf_pool_init(&w->bufs, &w->counters->n[TG_W_BUFS]);
+	sign_line_init(&w->sign_line, w->counters);
 	w->loop = loop_new();
 	w->tls_output = tls_output_new();
 	w->tls_sessions = tls_sessions_new(TG_TLS_SESSIONS_MAX);
@@ -155,6 +156,7 @@ worker_fini(struct worker *w)
 	struct worker_listener *l;
 	uint32_t slot;
 
+	sign_line_fini(&w->sign_line);
 	for (slot = 0; w->services != NULL && slot < segment_slots(w->segment); slot++) {
 		if (w->services[slot] != NULL)
 			worker_service_remove(w, slot);

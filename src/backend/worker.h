@@ -22,6 +22,7 @@
 #include "observe/counters.h"
 #include "observe/histogram.h"
 #include "tls/session.h"
+#include "tls/sign_line.h"
 
 struct worker;
 struct worker_listener;
@@ -203,6 +204,7 @@ struct worker {
 	struct spools spools; /* bodies that wait */
 	struct tls_output *tls_output;
 	struct tls_sessions *tls_sessions; /* with backends */
+	struct sign_line sign_line;	   /* to who keeps the keys, where they are not ours */
 	struct {
 		struct arrival_line line; /* those that wait for their next step */
 		struct mono turn;	  /* `spent_us` is of this turn of the loop */

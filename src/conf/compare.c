@@ -568,12 +568,13 @@ conf_is_equal_text(const char *a, const char *b)
 bool
 conf_compare_fixed(const struct conf *present, const struct conf *next, FILE *out)
 {
-	static const char *const keys[] = {"workers", "user", "group"};
+	static const char *const keys[] = {"workers", "user", "group", "key_isolation"};
 	struct conf_changes changes = {.added = 0};
 	struct comparison c = {.out = out, .changes = &changes, .of = ""};
 
 	if (out == NULL)
 		return present->workers != next->workers ||
+		       present->key_isolation != next->key_isolation ||
 		       !conf_is_equal_text(present->user, next->user) ||
 		       !conf_is_equal_text(present->group, next->group);
 	for (const struct conf_field *f = conf_schema_top.fields; f->key; f++) {

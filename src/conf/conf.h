@@ -504,6 +504,7 @@ struct conf {
 	uint64_t shutdown_grace_ms; /* 30s */
 	uint64_t watchdog_ms;       /* 10s; 0: off, else 1s..1h */
 	uint64_t certificate_watch_ms; /* between two looks at files of certificates; 10s; 0: never */
+	bool key_isolation; /* private keys are kept by a process of their own */
 	struct {
 		enum log_format format;
 		enum log_level level; /* default info */

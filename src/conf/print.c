@@ -15,6 +15,7 @@ struct printer {
 	bool internal;
 	bool is_for_proxy; /* likewise internal, but without what is the control plane's */
 	bool is_for_keeper; /* the same, but without what is for who serves clients */
+	bool hides_keys;
 	bool spares_presets;
 };
 
@@ -33,7 +34,8 @@ is_shown(const struct printer *p, const struct conf_field *f, const char *object
 	if (f->kind == &conf_kind_later || (f->when && !f->when(object)))
 		return false;
 	if ((p->is_for_proxy && (f->flags & TG_CONF_CONTROL)) ||
-	    (p->is_for_keeper && (f->flags & TG_CONF_TRAFFIC)))
+	    (p->is_for_keeper && (f->flags & TG_CONF_TRAFFIC)) ||
+	    (p->hides_keys && (f->flags & TG_CONF_KEY)))
 		return false;
 	return p->internal || !((f->flags & TG_CONF_INTERNAL) || conf_field_is_secret(f, object));
 }
@@ -244,6 +246,7 @@ conf_print_all(const struct conf *conf, enum conf_reader reader, FILE *out)
 	struct printer p = {.out = out,
 			    .internal = reader != CONF_FOR_PEOPLE,
 			    .is_for_proxy = reader == CONF_FOR_PROXY,
+			    .hides_keys = reader == CONF_FOR_PROXY && conf->key_isolation,
 			    .is_for_keeper = reader == CONF_FOR_KEEPER};
 
 	if (p.internal)

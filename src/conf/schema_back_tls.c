@@ -135,7 +135,7 @@ static const struct conf_field back_tls_fields[] = {
 		.kind = &conf_kind_base64,
 		TG_MEMBER(conf_back_tls, own.key),
 		.count_offset = offsetof(struct conf_back_tls, own.key_n),
-		.flags = TG_CONF_INTERNAL | TG_CONF_SECRET,
+		.flags = TG_CONF_INTERNAL | TG_CONF_SECRET | TG_CONF_KEY,
 		ONLY_ON,
 		.help = "The private key.",
 	},

@@ -42,6 +42,7 @@ struct conf_value {
 #define TG_CONF_SECRET   (1u << 2) /* shown to nobody but our own processes */
 #define TG_CONF_CONTROL  (1u << 3) /* of the control plane: the proxy is not told */
 #define TG_CONF_TRAFFIC  (1u << 4) /* of who serves clients: the keeper is not told */
+#define TG_CONF_KEY	 (1u << 5) /* of who signs: with key_isolation the proxy is not told */
 
 struct conf_field {
 	const char *key; /* NULL ends the table */

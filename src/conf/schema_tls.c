@@ -33,7 +33,7 @@ static const struct conf_field loaded_fields[] = {
 		.kind = &conf_kind_base64,
 		TG_MEMBER(conf_loaded, pem.key),
 		.count_offset = offsetof(struct conf_loaded, pem.key_n),
-		.flags = TG_CONF_INTERNAL | TG_CONF_SECRET | TG_CONF_TRAFFIC,
+		.flags = TG_CONF_INTERNAL | TG_CONF_SECRET | TG_CONF_TRAFFIC | TG_CONF_KEY,
 		.help = "The private key.",
 	},
 	{

@@ -277,6 +277,18 @@ static const struct conf_field top_fields[] = {
 			"reload reads them in any case.",
 	},
 	{
+		.key = "key_isolation",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf, key_isolation),
+		.preset = "false",
+		.help = "Whether private keys, of listeners and those shown to backends, are kept by a process of their own: the "
+			"one that reads what strangers send has none of them, and asks for each signature. The other signs what "
+			"a handshake of TLS signs and nothing else; who takes over the first can go on as long as it is there, and "
+			"steals no key. A handshake that is not resumed costs a quarter more of processor. Not for ciphers with key "
+			"exchange by RSA, which would have it decrypt. It protects only where tidegate is started as root with "
+			"user, or not as root. A reload takes it over by new processes.",
+	},
+	{
 		/* before services, which name what is in them */
 		.key = "modules",
 		TG_LIST(conf, modules, n_modules),
@@ -679,6 +691,22 @@ check_hooks(struct conf_check *check, const struct conf *conf)
 }
 
 static void
+check_isolation(struct conf_check *check, const struct conf *conf)
+{
+	struct err err;
+
+	for (size_t i = 0; i < conf->n_listeners && conf->key_isolation && conf_certificates();
+	     i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		if (conf_has_tls(l) && l->tls.ciphers &&
+		    conf_certificates()->check_isolated(l->tls.ciphers, &err) < 0)
+			conf_check_error(check, "key_isolation", "listener %.64s: ciphers: %s",
+					 l->name ? l->name : "?", err.text);
+	}
+}
+
+static void
 top_check(struct conf_check *check, void *object)
 {
 	struct conf *conf = object;
@@ -688,6 +716,7 @@ top_check(struct conf_check *check, void *object)
 	find_buffer_folder(check, conf);
 	check_buffer_folder(check, conf);
 	check_share(check, conf);
+	check_isolation(check, conf);
 	check_state_file(check, conf);
 	if (conf->watchdog_ms > 0 && conf->watchdog_ms < TG_SECOND)
 		conf_check_error(check, "watchdog",

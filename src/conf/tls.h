@@ -27,6 +27,8 @@ struct conf_certificates {
 		    struct conf_pem *ret, struct err *err);
 	/* A list of ciphers. -TG_EINVAL with what is wrong. */
 	int (*check_ciphers)(const char *text, struct err *err);
+	/* A list of ciphers of a listener with key_isolation. The same. */
+	int (*check_isolated)(const char *text, struct err *err);
 	/* Certificates of authorities, lists of what they have revoked. What is odd is told to `warn`. -TG_EINVAL with what
 	 * is wrong. */
 	int (*check_authorities)(const char *pem, size_t n, void (*warn)(void *user, const char *text),

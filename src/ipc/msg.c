@@ -46,6 +46,8 @@ static const struct msg_kind {
 	[MSG_STATE] = {"state", 0, true},
 	[MSG_TICKETS] = {"tickets", sizeof(struct msg_tickets), false},
 	[MSG_SEALED] = {"sealed", sizeof(struct msg_sealed), false},
+	[MSG_KEYS] = {"keys", 0, true},
+	[MSG_SIGNER] = {"signer", sizeof(struct msg_signer), true},
 	[MSG_NOTE] = {"note", sizeof(struct msg_note), false},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},

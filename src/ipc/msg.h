@@ -21,6 +21,10 @@
  * (the keeper then tells the whole truth again: one MSG_BACKEND per backend),
  * MSG_STOP for a graceful end. A child whose parent channel closes exits.
  *
+ * With key_isolation there is a third child, the signer (proc/signing.h): MSG_KEYS, fd: text of the keys (tls/key_ring.h), at
+ * its start and at each reload before the proxy hears of it; MSG_SIGNER, fd: one end of a worker's line, the other one goes to the
+ * proxy, before MSG_START or when the signer was started again. It answers MSG_PING as the others do.
+ *
  * MSG_LOG_LEVEL: from the keeper to the parent when it is ordered; from the parent to
  * both children then, and to one that starts, before MSG_START.
  *
@@ -125,6 +129,8 @@ enum msg_type {
 	MSG_RELOAD = 37,
 	MSG_RELOADED = 38,
 	MSG_EDIT = 39,
+	MSG_KEYS = 40,      /* parent to signer: all there are from now on; answered by MSG_PREPARED */
+	MSG_SIGNER = 41,    /* parent to proxy and signer: the two ends of a worker's line */
 	/* between two versions */
 	MSG_ASK = 64,
 	MSG_GIVE = 65,
@@ -390,6 +396,11 @@ struct msg_refused {
 	char reason[512]; /* ends with a NUL */
 };
 
+struct msg_signer {
+	uint32_t worker;
+	uint32_t reserved;
+};
+
 struct msg_prepared {
 	uint32_t is_ready;
 	char reason[508]; /* ends with a NUL; empty when ready */
@@ -423,6 +434,7 @@ union msg_payload {
 	struct msg_capture capture;
 	struct msg_give give;
 	struct msg_refused refused;
+	struct msg_signer signer;
 	struct msg_prepared prepared;
 	struct msg_reload reload;
 	struct msg_reloaded reloaded;

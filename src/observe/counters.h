@@ -43,6 +43,7 @@
 	X(TLS_FAILED_PROTOCOL, "tls_failed_protocol", "where the client broke the protocol") \
 	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory or descriptors") \
 	X(TLS_FAILED_LENGTH, "tls_failed_length", "with a ClientHello that was too long to be passed on") \
+	X(TLS_FAILED_KEYS, "tls_failed_no_signature", "without a signature of the process that keeps the keys") \
 	X(TLS_ROUTED, "tls_routed", "connections routed by their ClientHello, which was passed on") \
 	X(PROXY_HEADERS, "proxy_headers", "connections with a PROXY header") \
 	X(PROXY_UNTRUSTED, "proxy_untrusted", "connections closed: the peer is none of trusted_proxies") \
@@ -157,7 +158,10 @@
 	X(IDLE, "idle", "connections to backends kept for reuse")           \
 	X(TURNS, "turns", "turns of its loop")                              \
 	X(CALLS, "calls", "calls from other threads")                       \
-	X(YIELDS, "yields", "times long work went on in the next turn")
+	X(YIELDS, "yields", "times long work went on in the next turn")     \
+	X(SIGNED, "signed", "signatures by the process that keeps the keys") \
+	X(SIGN_FAILED, "sign_failed", "signatures that were not to be had of it") \
+	X(SIGN_WAIT_US, "sign_wait_us", "time that they were waited for")
 
 #define TG_W_FIRST_COUNTED TG_W_TURNS
 

@@ -12,16 +12,19 @@
 #include "loop/fork.h"
 #include "proc/child.h"
 #include "proc/proc.h"
+#include "proc/signing.h"
 #include "proc/spawn.h"
 
-static const char *const role_names[CHILD_ROLE_COUNT] = {
+static const char *const role_names[CHILD_KIND_COUNT] = {
 	[CHILD_PROXY] = "proxy",
 	[CHILD_KEEPER] = "keeper",
+	[CHILD_SIGNER] = "signer",
 };
 
-static const char *const role_arguments[CHILD_ROLE_COUNT] = {
+static const char *const role_arguments[CHILD_KIND_COUNT] = {
 	[CHILD_PROXY] = TG_ROLE_ARG "proxy",
 	[CHILD_KEEPER] = TG_ROLE_ARG "keeper",
+	[CHILD_SIGNER] = TG_ROLE_ARG "signer",
 };
 
 _Static_assert(TG_MSG_TICKET_SECRET == TG_TICKET_SEED_BYTES, "a seed fits its message");
@@ -65,7 +68,7 @@ arrange_descriptors(const struct role_spawn *r)
 
 	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)
 		return -1;
-	if (r->role == CHILD_PROXY && dup2(null_fd, STDOUT_FILENO) < 0)
+	if (r->role != CHILD_KEEPER && dup2(null_fd, STDOUT_FILENO) < 0)
 		return -1;
 	return spawn_arrange_channel(&r->spawn);
 }
@@ -87,7 +90,7 @@ arrange_signals(void)
 /* What the C library, the loader and sanitizers look at, and where files are buffered. Anything else may be a
  * secret: passwords come into a configuration as ${NAME}. */
 static bool
-is_for_proxy(const char *variable)
+is_for_all(const char *variable)
 {
 	static const char *const known[] = {"PATH=", "TZ=", "TZDIR=", "TMPDIR=", "LANG=", "LC_",
 					    "LD_", "MALLOC_", "GLIBC_TUNABLES=", "GCOV_",
@@ -109,7 +112,7 @@ forget_environment(void)
 	size_t n = 0;
 
 	for (size_t i = 0; environ[i] != NULL; i++) {
-		if (is_for_proxy(environ[i]))
+		if (is_for_all(environ[i]))
 			environ[n++] = environ[i];
 	}
 	environ[n] = NULL;
@@ -135,7 +138,7 @@ become_role(const struct spawn *s, pid_t parent)
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");
 	unsetenv(TG_GENERATION);
-	if (r->role == CHILD_PROXY)
+	if (r->role != CHILD_KEEPER)
 		forget_environment();
 	fexecve(r->program_fd, argv, environ);
 	return SPAWN_EXEC;
@@ -215,6 +218,8 @@ child_equip(enum child_role role, int channel, const struct child_equipment *e)
 		rc = child_send_tickets(channel, e->tickets);
 	if (rc == 0 && role == CHILD_PROXY)
 		rc = sockets_equip_proxy(e->sockets, channel);
+	if (rc == 0 && role == CHILD_PROXY && e->signing != NULL)
+		rc = signing_connect(e->signing, channel);
 	if (rc == 0 && role == CHILD_KEEPER && e->sealed != NULL && e->sealed->name[0] != '\0')
 		rc = channel_send(channel, MSG_SEALED, e->sealed, sizeof(*e->sealed), -1);
 	if (rc == 0 && role == CHILD_KEEPER)

@@ -17,10 +17,12 @@
 enum child_role {
 	CHILD_PROXY = 0,
 	CHILD_KEEPER = 1,
-	CHILD_ROLE_COUNT
+	CHILD_ROLE_COUNT, /* of those the supervisor runs */
+	CHILD_SIGNER = CHILD_ROLE_COUNT, /* proc/signing.h */
+	CHILD_KIND_COUNT
 };
 
-/* "proxy", "keeper": the word in logs and after TG_ROLE_ARG. */
+/* "proxy", "keeper", "signer": the word in logs and after TG_ROLE_ARG. */
 const char *child_role_str(enum child_role role);
 
 /* The program every child executes: this one, even if its file is replaced meanwhile. A descriptor
@@ -29,15 +31,17 @@ TG_MUST_CHECK int child_open_program(int *ret_fd, struct err *err);
 
 /*
  * Starts the program in `role`, with the rights of `p`. The child has the null
- * device as standard input (the proxy as standard output too), standard error,
+ * device as standard input (all but the keeper as standard output too), standard error,
  * and the other end of *ret_channel as TG_CHANNEL_FD; nothing else. It ignores
  * SIGPIPE and SIGXFSZ, and SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, which a terminal or
- * service manager sends to all of us; it is killed when this process ends. The proxy has nothing of our
- * environment but what it can use. Returns once the
+ * service manager sends to all of us; it is killed when this process ends. All but the keeper have nothing of our
+ * environment but what they can use. Returns once the
  * program runs; the error says which step failed.
  */
 TG_MUST_CHECK int child_spawn(enum child_role role, int program_fd, const struct privileges *p,
 			      pid_t *ret_pid, int *ret_channel, struct err *err);
+
+struct signing;
 
 /* All a child needs to know; nothing here passes to child_equip(). */
 struct child_equipment {
@@ -47,6 +51,7 @@ struct child_equipment {
 	int state_fd; /* what was ordered of a tidegate before; -1: as the state file says */
 	int peer_fd; /* its end of the channel between proxy and keeper */
 	const struct ticket_seed *tickets; /* for the proxy */
+	struct signing *signing; /* who keeps the keys for the proxy; NULL: it has them itself */
 	const struct msg_sealed *sealed;   /* for the keeper; NULL, or name "": nothing is shared */
 	bool has_log_level; /* an operator ordered one: */
 	enum log_level log_level;

@@ -126,6 +126,8 @@ on_start_message(struct keeper *k, struct message *m)
 		k->sealed = m->u.sealed;
 		return 0;
 	case MSG_TICKETS:
+	case MSG_KEYS:
+	case MSG_SIGNER:
 	case MSG_LISTEN:
 	case MSG_START:
 	case MSG_READY:

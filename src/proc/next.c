@@ -181,6 +181,10 @@ next_open(const struct present *now, struct conf *conf, struct next *ret, struct
 		rc = conf_save_proxy_fd(conf, &n.proxy_fd, err);
 	if (rc == 0)
 		rc = bytes_of(n.fd, &n.text_max, err);
+	if (rc == 0 && now->signing != NULL) {
+		n.has_keys = true;
+		rc = signing_change(now->signing, conf, err);
+	}
 	if (rc == 0)
 		*ret = n;
 	else
@@ -256,11 +260,22 @@ next_go_over(struct present *now, struct next *n, struct mono at)
 	n->is_decided = true;
 }
 
+/* A signer that does not take them is started again, and given them then. */
+static void
+give_keys_back(const struct present *now)
+{
+	struct err err;
+
+	(void)!signing_change(now->signing, *now->conf, &err);
+}
+
 void
 next_close(const struct present *now, struct next *n)
 {
 	if (n->conf == NULL)
 		return;
+	if (!n->is_decided && n->has_keys)
+		give_keys_back(now);
 	if (!n->is_decided)
 		slots_abort(now->slots);
 	if (n->has_sockets)

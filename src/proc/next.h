@@ -12,6 +12,7 @@
 #include "ipc/reload_order.h"
 #include "proc/child.h"
 #include "proc/privileges.h"
+#include "proc/signing.h"
 #include "proc/slots.h"
 #include "proc/sockets.h"
 
@@ -22,6 +23,7 @@ struct present {
 	struct sockets *sockets;
 	struct slots *slots;
 	const struct privileges *privileges;
+	struct signing *signing; /* NULL: nobody is told of keys */
 };
 
 /* Of a file beside the present configuration. Storage is the caller's; zeroed: none. */
@@ -40,6 +42,7 @@ struct next {
 	size_t text_max;
 	struct sockets sockets;
 	bool has_sockets; /* false: those of now are the ones */
+	bool has_keys;	  /* the signer has them */
 	struct next_difference difference; /* of a file */
 	bool is_decided; /* conf and sockets are those before */
 };
@@ -57,7 +60,7 @@ TG_MUST_CHECK int next_read(const struct conf *present, const char *path, struct
 TG_MUST_CHECK int next_compare(const struct present *now, const struct conf *conf,
 			       struct next_difference *ret, struct err *err);
 void next_difference_fini(struct next_difference *d);
-/* Takes `conf` over, on failure too: slots, sockets, text for the children. */
+/* Takes `conf` over, on failure too: slots, sockets, text for the children; the signer has its keys. */
 TG_MUST_CHECK int next_open(const struct present *now, struct conf *conf, struct next *ret,
 			    struct err *err);
 /* The same with what `orders` have made of the present one, which the children are told instead of its

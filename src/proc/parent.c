@@ -302,7 +302,7 @@ static void
 reap_strangers(const struct parent *p)
 {
 	const struct child *children = p->supervisor.children;
-	const pid_t ours[] = {children[CHILD_PROXY].pid, children[CHILD_KEEPER].pid,
+	const pid_t ours[] = {children[CHILD_PROXY].pid, children[CHILD_KEEPER].pid, p->signing.pid,
 			      p->upgrade.pid};
 
 	strangers_reap(ours, sizeof(ours) / sizeof(ours[0]));
@@ -320,6 +320,7 @@ on_signal(struct loop_signal *s, int signo)
 	case SIGCHLD:
 		upgrade_reap(&p->upgrade);
 		supervisor_reap(&p->supervisor);
+		signing_reap(&p->signing);
 		reap_strangers(p);
 		break;
 	case SIGUSR1:
@@ -412,6 +413,9 @@ resolve_privileges(struct parent *p, struct err *err)
 	if (rc == 0 && privileges_are_root(&p->privileges))
 		log_write(TG_LOG_WARN, "the children run as root: set user in the configuration",
 			  NULL);
+	if (rc == 0 && p->conf->key_isolation && privileges_are_root(&p->privileges))
+		log_write(TG_LOG_WARN,
+			  "key_isolation protects nothing while the children run as root", NULL);
 	if (rc == 0)
 		rc = secrets_add(&p->privileges, p->conf, err);
 	if (rc == 0)
@@ -643,6 +647,7 @@ parent_run(struct parent *p, struct err *err)
 			      .log_level = p->predecessor.log_level,
 			      .tickets = &p->tickets,
 			      .sealed = &p->shared_tickets.sealed,
+			      .signing = p->conf->key_isolation ? &p->signing : NULL,
 			      .peer_fd = -1},
 		.ready_timeout_ms = READY_TIMEOUT_MS,
 		.stop_margin_ms = STOP_MARGIN_MS,
@@ -670,7 +675,8 @@ parent_run(struct parent *p, struct err *err)
 			.text_max = p->text_max,
 			.sockets = &p->sockets,
 			.slots = &p->slots,
-			.privileges = &p->privileges},
+			.privileges = &p->privileges,
+			.signing = &p->signing},
 		.segment = p->segment,
 		.conf_path = p->conf_path,
 		.timeout_ms = RELOAD_TIMEOUT_MS,
@@ -689,12 +695,22 @@ parent_run(struct parent *p, struct err *err)
 	p->certificates = (struct certificate_watch){
 		.loop = p->loop, .conf = &p->conf, .on_changed = on_certificates_changed};
 	certificate_watch_start(&p->certificates);
-	rc = supervisor_start(s, err);
+	p->signing = (struct signing){.loop = p->loop,
+				      .supervisor = s,
+				      .conf = &p->conf,
+				      .privileges = &p->privileges,
+				      .program_fd = p->program_fd};
+	signing_init(&p->signing);
+	rc = signing_start(&p->signing, err);
+	if (rc == 0)
+		rc = supervisor_start(s, err);
 	if (rc == 0) {
 		loop_run(p->loop);
+		signing_stop(&p->signing);
 		end_replaced(p);
 		end_strangers(p);
 	}
+	signing_stop(&p->signing);
 	certificate_watch_stop(&p->certificates);
 	supervisor_fini(s);
 	reconf_fini(&p->reconf);

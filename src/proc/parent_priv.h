@@ -14,6 +14,7 @@
 #include "proc/predecessor.h"
 #include "proc/privileges.h"
 #include "proc/reconf.h"
+#include "proc/signing.h"
 #include "proc/slots.h"
 #include "proc/sockets.h"
 #include "proc/supervisor.h"
@@ -50,6 +51,7 @@ struct parent {
 	struct loop *loop;
 	struct parent_signal signals[HANDLED_COUNT];
 	struct supervisor supervisor;
+	struct signing signing;
 	struct upgrade upgrade;
 	struct reconf reconf;
 	int status;         /* of the one after, which has ended before us */

@@ -35,5 +35,7 @@ int parent_main(const struct parent_start *start);
 int proxy_main(int channel_fd);
 /* The keeper process. Returns the exit status. */
 int keeper_main(int channel_fd);
+/* The signer process, where keys are kept apart. Returns the exit status. */
+int signer_main(int channel_fd);
 
 #endif

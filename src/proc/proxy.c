@@ -48,6 +48,7 @@ struct proxy {
 	struct contexts *contexts;
 	struct proxy_reload reload;
 	struct handed sockets;
+	int *lines; /* to the signer, until workers have them: one each, or -1; NULL: none came */
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
 	unsigned n_ended;   /* while stopping */
@@ -141,6 +142,53 @@ on_listen(struct proxy *p, struct message *m)
 	return p->conf != NULL ? handed_add(&p->sockets, p->conf->workers, m) : -TG_EPROTO;
 }
 
+static int
+make_lines(struct proxy *p)
+{
+	if (p->conf == NULL)
+		return -TG_EPROTO;
+	p->lines = calloc(p->conf->workers, sizeof(p->lines[0]));
+	if (p->lines == NULL)
+		return -TG_ENOMEM;
+	for (unsigned i = 0; i < p->conf->workers; i++)
+		p->lines[i] = -1;
+	return 0;
+}
+
+/* Keeps the descriptor: for a worker that is made later, where there is none yet. */
+static int
+on_signer(struct proxy *p, struct message *m)
+{
+	unsigned worker = m->u.signer.worker;
+	int fd = m->fd;
+	int rc = p->conf != NULL && worker < p->conf->workers ? 0 : -TG_EPROTO;
+
+	if (rc == 0 && p->lines == NULL)
+		rc = make_lines(p);
+	if (rc < 0)
+		return rc;
+	m->fd = -1;
+	if (worker < p->n_threads)
+		return worker_thread_set_line(&p->threads[worker], fd);
+	if (p->lines[worker] >= 0)
+		close(p->lines[worker]);
+	p->lines[worker] = fd;
+	return 0;
+}
+
+static int
+give_lines(struct proxy *p)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; p->lines != NULL && i < p->n_threads && rc == 0; i++) {
+		if (p->lines[i] >= 0)
+			rc = worker_thread_set_line(&p->threads[i], p->lines[i]);
+		p->lines[i] = -1;
+	}
+	return rc;
+}
+
 static void
 set_peer(struct proxy *p, int fd)
 {
@@ -165,6 +213,8 @@ on_start_message(struct proxy *p, struct message *m)
 		return on_tickets(p, &m->u.tickets);
 	case MSG_LISTEN:
 		return on_listen(p, m);
+	case MSG_SIGNER:
+		return on_signer(p, m);
 	case MSG_PEER:
 		set_peer(p, m->fd);
 		m->fd = -1;
@@ -269,6 +319,8 @@ start_threads(struct proxy *p)
 	}
 	if (rc == 0)
 		rc = hand_out_sockets(p);
+	if (rc == 0)
+		rc = give_lines(p);
 	if (rc == 0)
 		warn_of_few_connections(p);
 	for (i = 0; i < p->conf->workers && rc == 0 && !p->is_shared; i++)
@@ -553,6 +605,9 @@ on_message(struct proxy *p, struct message *m)
 		answer_ping(p);
 	} else if (m->type == MSG_TICKETS) {
 		(void)!on_tickets(p, &m->u.tickets);
+	} else if (m->type == MSG_SIGNER) {
+		if (on_signer(p, m) < 0)
+			log_write(TG_LOG_ERROR, "a worker has no line to the signer", NULL);
 	} else if (m->type == MSG_LOG_LEVEL) {
 		log_set_level((enum log_level)m->u.log_level.level);
 	} else if (m->type == MSG_PEER) {
@@ -776,6 +831,10 @@ proxy_fini(struct proxy *p)
 	proxy_reload_fini(&p->reload);
 	free(p->threads);
 	handed_fini(&p->sockets);
+	for (i = 0; p->lines != NULL && i < p->conf->workers; i++)
+		if (p->lines[i] >= 0)
+			close(p->lines[i]);
+	free(p->lines);
 	registry_free(p->registry);
 	contexts_free(p->contexts);
 	tickets_free(p->tickets);

@@ -90,6 +90,7 @@ thread_main(void *arg)
 	struct worker_thread *t = arg;
 
 	log_write(TG_LOG_DEBUG, "worker started", "worker=%u", t->worker.id);
+	sign_line_use(&t->worker.sign_line);
 	loop_run(t->worker.loop);
 	if (t->control != NULL)
 		loop_post(t->control, &t->ended, t->on_ended);
@@ -194,6 +195,39 @@ each_front(struct worker *w, void (*fn)(void *arg, struct worker_listener *l, st
 			}
 		}
 	}
+}
+
+/* who signs */
+
+struct line_call {
+	struct loop_call call;
+	struct worker *worker;
+	int fd;
+};
+
+static void
+on_line(struct loop_call *call)
+{
+	struct line_call *l = (struct line_call *)call;
+
+	sign_line_set(&l->worker->sign_line, l->fd);
+	sign_line_use(&l->worker->sign_line);
+	free(l);
+}
+
+int
+worker_thread_set_line(struct worker_thread *t, int fd)
+{
+	struct line_call *l = malloc(sizeof(*l));
+
+	if (l == NULL) {
+		close(fd);
+		return -TG_ENOMEM;
+	}
+	l->worker = &t->worker;
+	l->fd = fd;
+	loop_post(t->worker.loop, &l->call, on_line);
+	return 0;
 }
 
 /* limits */

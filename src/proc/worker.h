@@ -47,6 +47,8 @@ TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, struct view *v
 TG_MUST_CHECK int worker_thread_cut(struct worker_thread *t, uint32_t slot);
 /* From the control thread: a limit of connections is another one. -TG_ENOMEM: it is seen later. */
 TG_MUST_CHECK int worker_thread_retry(struct worker_thread *t);
+/* From the control thread: its line to the signer. Takes `fd` over. -TG_ENOMEM: closed. */
+TG_MUST_CHECK int worker_thread_set_line(struct worker_thread *t, int fd);
 /*
  * Everything a worker goes over to at a reload. Made by the control thread beside what runs;
  * worker_thread_change() hands it over.

@@ -366,6 +366,7 @@ take(const struct conf_pem *pem, void (*warn)(void *user, const char *text), voi
 const struct conf_certificates certificate_conf = {
 	.take = take,
 	.check_ciphers = tls_check_ciphers,
+	.check_isolated = tls_check_isolated,
 	.check_authorities = trust_check_authorities,
 	.check_revoked = trust_check_revoked,
 	.check_ocsp = ocsp_check,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tls/certificate.h"
+#include "tls/opaque.h"
 #include "tls/settings.h"
 #include "tls/stream_priv.h"
 
@@ -69,7 +70,9 @@ set_own(SSL_CTX *ssl, const struct conf_pem *own, struct err *err)
 	rc = certificate_read(own->chain, own->chain_n, own->key, own->key_n, &c, err);
 	if (rc < 0)
 		return rc;
-	if (SSL_CTX_use_cert_and_key(ssl, c.leaf, c.key, c.chain, 1) != 1)
+	if (c.key == NULL)
+		rc = opaque_key(c.leaf, SIGN_AS_CLIENT, &c.key, err);
+	if (rc == 0 && SSL_CTX_use_cert_and_key(ssl, c.leaf, c.key, c.chain, 1) != 1)
 		rc = err_set(err, TG_EINVAL, "the certificate cannot be used");
 	certificate_fini(&c);
 	ERR_clear_error();

@@ -12,6 +12,7 @@
 #include "tls/context_priv.h"
 #include "tls/mac.h"
 #include "tls/ocsp.h"
+#include "tls/opaque.h"
 #include "tls/settings.h"
 #include "tls/sni.h"
 #include "tls/stream_priv.h"
@@ -562,11 +563,15 @@ read_file(struct making *m, const struct conf_loaded *loaded, struct err *err)
 {
 	const struct conf_pem *pem = &loaded->pem;
 	struct err why;
-	int rc = certificate_read(pem->chain, pem->chain_n, pem->key, pem->key_n,
-				  &m->certificates[m->n], &why);
+	struct certificate *c = &m->certificates[m->n];
+	int rc = certificate_read(pem->chain, pem->chain_n, pem->key, pem->key_n, c, &why);
 
-	if (rc < 0)
+	if (rc == 0 && c->key == NULL)
+		rc = opaque_key(c->leaf, SIGN_AS_SERVER, &c->key, &why);
+	if (rc < 0) {
+		certificate_fini(c);
 		return err_set(err, TG_EINVAL, "%s: %s", loaded->file, why.text);
+	}
 	m->files[m->n] = loaded;
 	certificate_names(&m->certificates[m->n], add_name, m);
 	m->no_memory |= !take_staple(m, loaded);

@@ -35,8 +35,26 @@ check_list(const SSL_CTX *ssl, struct err *err)
 	return 0;
 }
 
-int
-tls_check_ciphers(const char *ciphers, struct err *err)
+static int
+check_exchange(const SSL_CTX *ssl, struct err *err)
+{
+	const STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ssl);
+
+	for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
+		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(list, i);
+
+		if (SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa)
+			return err_set(
+				err, TG_EINVAL,
+				"%s: its key exchange decrypts with the private key, and with "
+				"key_isolation that only signs; allowed: ciphers with ECDHE",
+				SSL_CIPHER_get_name(cipher));
+	}
+	return 0;
+}
+
+static int
+check_all(const char *ciphers, int (*of)(const SSL_CTX *ssl, struct err *err), struct err *err)
 {
 	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
 	int rc;
@@ -44,7 +62,7 @@ tls_check_ciphers(const char *ciphers, struct err *err)
 	if (ssl == NULL)
 		return err_no_memory(err);
 	if (tls_set_ciphers(ssl, ciphers))
-		rc = check_list(ssl, err);
+		rc = of(ssl, err);
 	else
 		rc = err_set(err, TG_EINVAL,
 			     "no cipher in it is known; allowed: OpenSSL's names with \":\" "
@@ -61,6 +79,18 @@ tls_is_for_h2(const SSL_CIPHER *cipher)
 
 	return SSL_CIPHER_is_aead(cipher) == 1 &&
 	       (exchange == NID_kx_any || exchange == NID_kx_ecdhe || exchange == NID_kx_dhe);
+}
+
+int
+tls_check_ciphers(const char *ciphers, struct err *err)
+{
+	return check_all(ciphers, check_list, err);
+}
+
+int
+tls_check_isolated(const char *ciphers, struct err *err)
+{
+	return check_all(ciphers, check_exchange, err);
 }
 
 int

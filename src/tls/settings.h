@@ -26,6 +26,8 @@ TG_MUST_CHECK int tls_check_ciphers(const char *ciphers, struct err *err);
 /* HTTP/2 may be spoken with it: one of TLS 1.2 has ephemeral keys, and is authenticated encryption. All others of 1.2 are what
  * RFC 9113 9.2.2, appendix A, prohibits. */
 bool tls_is_for_h2(const SSL_CIPHER *cipher);
+/* The same of ciphers that are to do with signatures alone. */
+TG_MUST_CHECK int tls_check_isolated(const char *ciphers, struct err *err);
 /* A pem_password_cb: nobody is asked at a terminal. *has_passphrase: one was wanted. */
 int tls_refuse_passphrase(char *buf, int size, int for_writing, void *has_passphrase);
 

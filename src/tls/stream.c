@@ -11,6 +11,7 @@
 #include "tls/client.h"
 #include "tls/context_priv.h"
 #include "tls/settings.h"
+#include "tls/sign_line.h"
 #include "tls/stream_priv.h"
 
 #define RECORD_BYTES 16384u
@@ -555,6 +556,8 @@ find_failure(const struct tls_stream *t)
 
 	if (t->failure != TG_TLS_FAILURE_NONE)
 		return t->failure; /* a callback knew better */
+	if (sign_line_has_failed())
+		return TG_TLS_FAILURE_KEYS;
 	if (t->has_raw_end || t->raw_error != 0)
 		return TG_TLS_FAILURE_CLOSED;
 	if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
@@ -612,6 +615,7 @@ tls_stream_step(struct conn_filter *f)
 		return -TG_EPROTO;
 	t->call_room = CALL_EXTRA;
 	ERR_clear_error();
+	sign_line_forgive();
 	rc = SSL_do_handshake(t->ssl);
 	error = rc == 1 ? SSL_ERROR_NONE : SSL_get_error(t->ssl, rc);
 	if (error == SSL_ERROR_NONE)

@@ -40,7 +40,8 @@ struct tls_context;
 	X(ALERT, "alert", "the client refused: an unknown authority, mostly")                   \
 	X(PROTOCOL, "protocol", "the client broke the protocol")                                \
 	X(RESOURCE, "resource", "no memory, or no descriptor")                                  \
-	X(LENGTH, "length", "a ClientHello that is passed on is too long")
+	X(LENGTH, "length", "a ClientHello that is passed on is too long")                      \
+	X(KEYS, "no-signature", "the process that keeps the keys did not sign: key_isolation")
 
 /* clang-format on */
 enum tls_failure {

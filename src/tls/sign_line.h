@@ -1,0 +1,40 @@
+/*
+ * tls/sign_line.h: a worker's line to the process that keeps the private keys.
+ *
+ * A signature is waited for, as one of our own is: the other end has a thread for this line alone, and what a step of a
+ * handshake may cost others is bounded as before (tls/stream.h). TG_SIGN_WAIT_MS is the limit of one; while an answer is
+ * owed beyond that nothing is asked, so a process that stands still costs a worker that time once.
+ */
+#ifndef TG_TLS_SIGN_LINE_H
+#define TG_TLS_SIGN_LINE_H
+
+#include "ipc/segment.h"
+#include "tls/sign_request.h"
+
+#define TG_SIGN_WAIT_MS 1000u
+
+/* Storage is its worker's. */
+struct sign_line {
+	int fd;                            /* blocking; -1: there is none now */
+	uint64_t number;                   /* of the last request */
+	unsigned n_owed;                   /* answers that were not there in time */
+	bool has_failed;                   /* since sign_line_forgive() */
+	struct segment_counters *counters; /* those of the worker */
+};
+
+/* No line yet. */
+void sign_line_init(struct sign_line *l, struct segment_counters *counters);
+void sign_line_fini(struct sign_line *l);
+/* Takes `fd` over, in place of the one there is; a socket made by channel_pair(). -1: none. */
+void sign_line_set(struct sign_line *l, int fd);
+
+/* Whose requests those of this thread are; NULL: it has none to make, and each fails. */
+void sign_line_use(struct sign_line *l);
+/* By the line of this thread. `ret` holds TG_SIGNATURE_MAX bytes. 0; -TG_EIO: there is no signature, counted. */
+TG_MUST_CHECK int sign_line_ask(const struct sign_head *head, const unsigned char *bytes,
+				unsigned char *ret, size_t *ret_n);
+/* Whether a request of this thread has failed since it was last forgiven. */
+bool sign_line_has_failed(void);
+void sign_line_forgive(void);
+
+#endif

@@ -1,0 +1,162 @@
+"""key_isolation: who reads what strangers send has no private key, and gets its handshakes signed all the same."""
+
+import os
+import re
+import signal
+import ssl
+
+import pytest
+
+from harness import client, conf, control, metrics, net, procfs, settings, tls
+
+pytestmark = pytest.mark.skipif(bool(settings.sanitizers()), reason="a sanitizer maps more than can be read")
+
+
+def secrets_of(certificate):
+    """Each form a key may have in memory: of ECDSA its scalar, of RSA its primes, either way round; and its text."""
+    text = tls.openssl("pkey", "-in", certificate.key, "-noout", "-text").decode()
+    numbers = re.findall(r"(?:priv|prime1|prime2):\n((?: +[0-9a-f:]+\n)+)", text)
+    raw = [bytes.fromhex(re.sub(r"[\s:]", "", number)).lstrip(b"\0") for number in numbers]
+    assert raw, text
+    return [*raw, *(one[::-1] for one in raw), certificate.key.read_bytes().splitlines()[1]]
+
+
+def has_key(tg, role, *certificates):
+    """For each certificate whether this process has its key."""
+    wanted = [secrets_of(one) for one in certificates]
+    found = procfs.memory_has(tg.role_pid(role), sum(wanted, []))
+    return [bool(found.intersection(one)) for one in wanted]
+
+
+def status(tg, authority, version="1.3", **options):
+    with tls.TlsClient(tg.address, authority.context(version, **options)) as peer:
+        return peer.exchange(client.get()).status
+
+
+def is_served(tg, authority):
+    try:
+        return status(tg, authority) == 200
+    except (ssl.SSLError, ConnectionError):
+        return False
+
+
+@pytest.fixture
+def readable():
+    if not os.access("/proc/1/mem", os.R_OK):
+        pytest.skip("memory of other processes may not be read here")
+
+
+class Served:
+    """A tidegate that ends TLS with two keys and shows a third to its backend."""
+
+    def __init__(self, tidegate, authority, folder, isolation, back_version):
+        self.ecdsa, self.rsa = authority.issue("site.example.org"), authority.issue("site.example.org", rsa=True)
+        self.own = authority.issue("tidegate.example.org")
+        self.keys = self.ecdsa, self.rsa, self.own
+        self.admin = f"{folder}/admin.sock"
+        self.page = f"{net.ADDRESS}:{net.free_port()}"
+        self.folder = folder / "site"
+        self.folder.mkdir(parents=True)
+        for one, name in [(self.ecdsa, "a.pem"), (self.rsa, "b.pem")]:
+            (self.folder / name).write_bytes(one.both.read_bytes())
+            (self.folder / name).chmod(0o600)
+        asking = authority.serve(authority.issue("back.example.org"), asks=True, version=back_version)
+        self.backend = tls.TlsBackend(asking)
+        trust = f'ca = "{authority.pem}"; name = "back.example.org"; certificate = "{self.own.both}";'
+        self.text = conf.http(self.backend, listener=tls.listener(self.folder), service=f"tls = {{ {trust} }};",
+                              top=f'key_isolation = {isolation}; admin = {{ socket = "{self.admin}"; http = "{self.page}"; }};',
+                              workers=2)
+        self.tg = tidegate(self.text)
+
+    def signed(self, failures=False):
+        name = "worker_signature_failures_total" if failures else "worker_signatures_total"
+        return sum(metrics.page(self.page).value(name, worker=str(i)) for i in range(2))
+
+
+@pytest.fixture
+def served(tidegate, authority, tmp_path):
+    made = []
+
+    def make(isolation="true", back_version="1.2"):
+        made.append(Served(tidegate, authority, tmp_path / isolation, isolation, back_version))
+        return made[-1]
+    yield make
+    for one in made:
+        one.backend.stop()
+
+
+def test_they_are_found_where_they_are(served, readable, authority):
+    s = served("false")
+    assert status(s.tg, authority) == 200
+    assert has_key(s.tg, "proxy", *s.keys) == [True] * 3, "or this looks in vain"
+    assert s.tg.role_pid("signer") is None
+
+
+def test_only_who_signs_has_them(served, readable, authority):
+    s = served()
+    tg = s.tg
+    ciphers = {s.ecdsa: "ECDHE-ECDSA-AES128-GCM-SHA256", s.rsa: "ECDHE-RSA-AES128-GCM-SHA256"}
+    for list_ in ciphers.values():
+        assert status(tg, authority, "1.2", ciphers=list_) == 200
+    assert status(tg, authority) == 200
+    assert has_key(tg, "signer", *s.keys) == [True] * 3
+    assert has_key(tg, "proxy", *s.keys) == [False] * 3
+    assert s.signed() >= 4 and s.signed(failures=True) == 0
+    # It has nothing but the channel to the parent and a line to each worker, and asks the kernel for little.
+    pid = tg.role_pid("signer")
+    kernel = procfs.status(pid)
+    assert (kernel["Seccomp"], kernel["NoNewPrivs"]) == ("2", "1")
+    assert procfs.count_by_kind(pid).get("unix") == 3
+    # Another key by an operator; one by a reload. Connections stay.
+    peer = tls.TlsClient(tg.address, authority.context())
+    tg.clients.append(peer)
+    second, third = authority.issue("site.example.org"), authority.issue("site.example.org", rsa=True)
+    control.ask(s.admin, f"set cert {s.folder}/a.pem <<\n{second.both.read_text()}\n")
+    assert control.ask(s.admin, f"commit cert {s.folder}/a.pem").startswith("Success")
+    assert status(tg, authority, "1.2", ciphers=ciphers[s.ecdsa]) == 200
+    (s.folder / "b.pem").write_bytes(third.both.read_bytes())
+    tg.reload()
+    assert status(tg, authority, "1.2", ciphers=ciphers[s.rsa]) == 200
+    assert has_key(tg, "signer", second, third) == [True] * 2
+    assert has_key(tg, "proxy", s.ecdsa, s.rsa, s.own, second, third) == [False] * 5
+    assert peer.exchange(client.get()).status == 200
+    # What cannot be used changes nothing there either.
+    (s.folder / "b.pem").write_bytes(b"nonsense")
+    tg.fail_to_reload()
+    (s.folder / "b.pem").write_bytes(third.both.read_bytes())
+    assert status(tg, authority) == 200
+    # A proxy that is started again.
+    os.kill(tg.role_pid("proxy"), signal.SIGKILL)
+    tg.log.wait(count=2, msg="child ready", child="proxy")
+    assert status(tg, authority) == 200
+    assert has_key(tg, "proxy", s.rsa, s.own, second, third) == [False] * 4
+    # Its successor has one of its own.
+    tg.upgrade()
+    assert status(tg, authority) == 200
+    assert has_key(tg, "proxy", s.rsa, s.own, second, third) == [False] * 4
+    assert tg.role_pid("signer") not in (None, pid) and s.signed(failures=True) == 0
+
+
+def test_without_it_no_handshake_and_all_else_goes_on(served, authority):
+    s = served(back_version="1.3")
+    tg = s.tg
+    peer = tls.TlsClient(tg.address, authority.context())
+    tg.clients.append(peer)
+    assert peer.exchange(client.get()).status == 200
+    before = tg.role_pid("signer")
+    with procfs.standing_still(tg.pid):
+        os.kill(before, signal.SIGKILL)
+        settings.wait_until(lambda: not procfs.alive(before), "its end")
+        # Its lines have ended with it.
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            status(tg, authority)
+        told = tg.log.wait(msg="no TLS handshake")
+        assert told["reason"] == "no-signature"
+        assert peer.exchange(client.get()).status == 200
+    tg.log.wait(msg="child died", child="signer")
+    tg.log.wait(count=2, msg="child ready", child="signer")
+    settings.wait_until(lambda: is_served(tg, authority), "handshakes again")
+    assert s.signed(failures=True) >= 1
+    page = metrics.page(s.page)
+    assert page.value("listener_tls_failures_total", listener="front", reason="no-signature") >= 1
+    assert peer.exchange(client.get()).status == 200
