@@ -481,6 +481,9 @@ const struct metric metrics[] = {
 	ROW(ALL, GAUGE, "authorities_not_after_timestamp_seconds", metrics_write_certificates, TG_METRIC_AUTHORITIES_END, "When the first of the authorities in a file (client_ca, ca) ends that has not, in seconds since 1970."),
 	ROW(ALL, GAUGE, "crl_next_update_timestamp_seconds", metrics_write_certificates, TG_METRIC_REVOKED_END, "When the first of the lists in a file (client_crl, crl) is to be renewed, in seconds since 1970; no line where none says so."),
 
+	ROW(ALL, COUNTER, "acme_runs_total", metrics_write_acme, TG_METRIC_ACME_RUNS, "Runs of the command that gets a certificate by ACME, by what came of them: done or failed."),
+	ROW(ALL, GAUGE, "acme_next_run_timestamp_seconds", metrics_write_acme, TG_METRIC_ACME_NEXT, "When the command of a certificate by ACME is run next, in seconds since 1970; 0: it is due, or runs."),
+
 	ROW(ALL, COUNTER, "hook_events_total", metrics_write_hooks, TG_METRIC_HOOK_EVENTS, "Events for each hook, by what came of them: sent, failed (given up) or dropped (no room)."),
 	ROW(ALL, COUNTER, "hook_retries_total", metrics_write_hooks, TG_METRIC_HOOK_RETRIES, "Tries after the first to tell a hook."),
 	ROW(ALL, GAUGE, "hook_waiting_events", metrics_write_hooks, TG_METRIC_HOOK_WAITING, "Events that are under way to a hook, or wait."),
@@ -514,6 +517,7 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_sent_bytes_total", write_counter, TG_L_BYTES_OUT, "Bytes to clients."),
 	ROW(LISTENER, COUNTER, "listener_tls_handshakes_total", write_counter, TG_L_TLS_HANDSHAKES, "TLS handshakes that succeeded."),
 	ROW(LISTENER, COUNTER, "listener_tls_resumed_total", write_counter, TG_L_TLS_RESUMED, "TLS handshakes of these that resumed a session by its ticket."),
+	ROW(LISTENER, COUNTER, "listener_acme_challenges_total", write_counter, TG_L_CHALLENGES, "Tokens of ACME that authorities asked for and got."),
 	ROW(LISTENER, COUNTER, "listener_tls_throttles_total", write_counter, TG_L_TLS_THROTTLED, "Times accepting paused because handshake_rate was reached; clients wait."),
 	ROW(LISTENER, COUNTER, "listener_tls_stapled_total", write_counter, TG_L_TLS_STAPLED, "TLS handshakes of these in which the client got an OCSP response."),
 	ROW(LISTENER, COUNTER, "listener_tls_failures_total", write_handshakes_failed, TG_L_TLS_FAILED_CLOSED, "TLS handshakes that failed, by reason."),

@@ -56,6 +56,13 @@ enum metric_of_hook {
 /* Of each hook, where there are some; id: which of these. */
 void metrics_write_hooks(const struct metric *m, const struct metric_site *site, struct output *out);
 
+enum metric_of_acme {
+	TG_METRIC_ACME_RUNS = 0,
+	TG_METRIC_ACME_NEXT = 1,
+};
+/* Of each certificate by ACME; id: which of these. */
+void metrics_write_acme(const struct metric *m, const struct metric_site *site, struct output *out);
+
 enum metric_of_node {
 	TG_METRIC_NODE_OPEN = 0,
 	TG_METRIC_NODE_BACKENDS = 1,

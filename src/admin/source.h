@@ -66,6 +66,7 @@ struct admin_source {
 	const struct scaler *scaler; /* NULL: nothing is scaled */
 	const struct store *store;   /* its own; NULL: there is none */
 	const struct hooks *hooks;   /* NULL: there are none */
+	struct acme *acme;           /* NULL: it is not there yet */
 	struct admin_actions actions;
 	struct events *events;
 	struct slot_rate *rates; /* by slot */

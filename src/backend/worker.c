@@ -151,6 +151,13 @@ worker_may_shake(struct worker *w)
 }
 
 void
+worker_set_challenges(struct worker *w, struct challenges *challenges)
+{
+	challenges_unref(w->challenges);
+	w->challenges = challenges;
+}
+
+void
 worker_fini(struct worker *w)
 {
 	struct worker_listener *l;
@@ -165,6 +172,7 @@ worker_fini(struct worker *w)
 		TAILQ_REMOVE(&w->listeners, l, link);
 		worker_listener_free(l);
 	}
+	challenges_unref(w->challenges);
 	loop_free(w->loop);
 	tls_output_free(w->tls_output);
 	tls_sessions_free(w->tls_sessions);

@@ -12,6 +12,7 @@
 #include "backend/service.h"
 #include "backend/view.h"
 #include "base/buf.h"
+#include "base/challenge.h"
 #include "base/spool.h"
 #include "conf/conf.h"
 #include "ipc/msg.h"
@@ -224,6 +225,7 @@ struct worker {
 		uint32_t slot;
 	} walk; /* over all fronts: backend/walk.h */
 	bool draining;
+	struct challenges *challenges; /* a reference; NULL: none are answered */
 	void *l7; /* struct l7_worker, see l7/l7.h */
 	struct h2_shared *h2; /* of l7; NULL: HTTP/2 is not spoken */
 	const struct service_ops *service_ops; /* of l7; NULL: none */
@@ -283,6 +285,8 @@ void worker_backend_leave(struct worker_backend *b);
 
 /* Takes the reference; idle connections to what is gone are closed. */
 void worker_set_view(struct worker *w, struct view *view);
+/* Takes the reference; NULL: no challenge is answered. */
+void worker_set_challenges(struct worker *w, struct challenges *challenges);
 /* Name of the backend in this slot; NULL: it is gone. */
 const char *worker_backend_name(const struct worker *w, uint32_t slot);
 

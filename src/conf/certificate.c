@@ -132,9 +132,10 @@ name_beside(const char *path, char *buf, size_t size)
 	return (size_t)snprintf(buf, size, "%.*s.key", n, path) < size;
 }
 
-/* False: it was told. */
+/* False: no memory. */
 static bool
-keep(const struct reading *r, const struct conf_pem *pem, const char *key, struct conf_loaded *ret)
+keep_quietly(const struct reading *r, const struct conf_pem *pem, const char *key,
+	     struct conf_loaded *ret)
 {
 	struct arena *arena = r->arena;
 	struct conf_loaded l = {
@@ -145,9 +146,16 @@ keep(const struct reading *r, const struct conf_pem *pem, const char *key, struc
 	};
 
 	if (!l.file || !l.key_file || !l.pem.chain || !l.pem.key)
-		return fail_no_memory(r);
+		return false;
 	*ret = l;
 	return true;
+}
+
+/* False: it was told. */
+static bool
+keep(const struct reading *r, const struct conf_pem *pem, const char *key, struct conf_loaded *ret)
+{
+	return keep_quietly(r, pem, key, ret) || fail_no_memory(r);
 }
 
 /* The key in its own file at `path`; NULL: in that of the certificate. */
@@ -449,6 +457,39 @@ conf_read_certificate(struct arena *arena, struct conf_certificate *c, conf_cert
 	};
 
 	return read_certificate(&r, c);
+}
+
+bool
+conf_certificate_is_awaited(const struct conf_certificate *c)
+{
+	struct stat st;
+
+	return c->acme && stat(c->path, &st) < 0 && errno == ENOENT;
+}
+
+int
+conf_place_certificate(struct arena *arena, struct conf_certificate *c, const struct conf_acme *acme,
+		       struct err *err)
+{
+	struct reading r = {.arena = arena, .file = c->path};
+	struct conf_pem pem;
+	const char *key = c->key_path ? c->key_path : c->path;
+	bool ok;
+	int rc;
+
+	if (!known)
+		return 0;
+	rc = known->make_placeholder(acme->names, acme->n_names, &pem, err);
+	if (rc < 0)
+		return rc;
+	c->loaded = arena_alloc(arena, 1, sizeof(c->loaded[0]));
+	ok = c->loaded && keep_quietly(&r, &pem, key, c->loaded);
+	texts_free(&(struct texts){pem.chain, pem.key, pem.chain_n, pem.key_n});
+	if (!ok)
+		return err_no_memory(err);
+	c->loaded[0].is_placeholder = true;
+	c->n_loaded = 1;
+	return 0;
 }
 
 bool

@@ -191,7 +191,7 @@ is_objects(const struct conf_field *f)
 {
 	return f->schema == &conf_schema_listener || f->schema == &conf_schema_service ||
 	       f->schema == &conf_schema_backend || f->schema == &conf_schema_node ||
-	       f->schema == &conf_schema_hook;
+	       f->schema == &conf_schema_hook || f->schema == &conf_schema_acme;
 }
 
 /* What was read of a file, by the key that names it. */
@@ -333,6 +333,12 @@ static const char *
 node_name(const void *object)
 {
 	return ((const struct conf_node *)object)->name;
+}
+
+static const char *
+acme_name(const void *object)
+{
+	return ((const struct conf_acme *)object)->name;
 }
 
 static const char *
@@ -517,6 +523,28 @@ compare_hooks(struct comparison *c, const struct conf *present, const struct con
 }
 
 static void
+compare_acme(struct comparison *c, const void *a, const void *b)
+{
+	c->name = acme_name(b);
+	compare_object(c, &conf_schema_acme, a, b);
+}
+
+static void
+compare_acmes(struct comparison *c, const struct conf *present, const struct conf *next)
+{
+	struct objects before = {.base = (const char *)present->acme,
+				 .n = present->n_acme,
+				 .size = sizeof(present->acme[0]),
+				 .name = acme_name};
+	struct objects after = before;
+
+	after.base = (const char *)next->acme;
+	after.n = next->n_acme;
+	c->what = "acme";
+	compare_objects(c, &before, &after, compare_acme);
+}
+
+static void
 compare_all(struct comparison *c, const struct conf *present, const struct conf *next)
 {
 	struct objects listeners = {.base = (const char *)present->listeners,
@@ -542,6 +570,7 @@ compare_all(struct comparison *c, const struct conf *present, const struct conf 
 	compare_objects(c, &services, &next_services, compare_service);
 	compare_nodes(c, present, next);
 	compare_hooks(c, present, next);
+	compare_acmes(c, present, next);
 }
 
 int

@@ -534,6 +534,8 @@ struct conf {
 	size_t n_nodes;
 	struct conf_hook *hooks;
 	size_t n_hooks;
+	struct conf_acme *acme;
+	size_t n_acme;
 };
 
 /*

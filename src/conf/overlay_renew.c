@@ -120,6 +120,8 @@ renew_one(struct renewal *r, struct conf_certificate *c)
 
 	if (r->given_file)
 		return give_one(r, c);
+	if (conf_certificate_is_awaited(c))
+		return dup_loaded(r->arena, c);
 	if (conf_read_certificate(r->arena, c, on_told, r))
 		return keep_ocsp(r, c, &before);
 	r->n_failed++;

@@ -138,6 +138,12 @@ conf_hook_equal(const struct conf_hook *a, const struct conf_hook *b)
 	return are_equal(&conf_schema_hook, a, b);
 }
 
+bool
+conf_acme_equal(const struct conf_acme *a, const struct conf_acme *b)
+{
+	return are_equal(&conf_schema_acme, a, b);
+}
+
 int
 conf_autoscale_mark(const struct conf_service *service, uint64_t *ret)
 {

@@ -249,6 +249,8 @@ struct conf_store {
 	  "30, 7 and 1 days before a certificate ends that clients or backends are shown, or the first of a file of authorities, and when it has") \
 	X(CRL_EXPIRES, "crl-expires",                                                              \
 	  "as long before a list of revoked certificates is to be renewed, or when a quarter of its time is left, if that is later, and when it was") \
+	X(ACME_DONE, "acme-done", "when acme has got a new certificate")                           \
+	X(ACME_FAILED, "acme-failed", "when it has failed to")                                     \
 	X(OCSP_EXPIRES, "ocsp-expires",                                                            \
 	  "when a quarter of the time of an OCSP response of a listener is left, and when it is over")
 

@@ -132,6 +132,13 @@ extern const struct conf_schema conf_schema_health;
 extern const struct conf_schema conf_schema_agent;
 extern const struct conf_schema conf_schema_hold; /* of a struct conf_service, its autoscale read */
 extern const struct conf_schema conf_schema_hook;
+extern const struct conf_schema conf_schema_acme;
+
+/* It is one of acme, and there is no such file yet. */
+bool conf_certificate_is_awaited(const struct conf_certificate *c);
+/* Makes one for the while. -TG_ENOMEM, -TG_EINVAL. */
+TG_MUST_CHECK int conf_place_certificate(struct arena *arena, struct conf_certificate *c,
+					 const struct conf_acme *acme, struct err *err);
 extern const struct conf_schema conf_schema_node;
 extern const struct conf_schema conf_schema_outlier;
 extern const struct conf_schema conf_schema_placement;

@@ -37,6 +37,14 @@ static const struct conf_field loaded_fields[] = {
 		.help = "The private key.",
 	},
 	{
+		.key = "is_placeholder",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_loaded, is_placeholder),
+		.preset = "false",
+		.flags = TG_CONF_INTERNAL,
+		.help = "Whether there is no such file yet.",
+	},
+	{
 		.key = "ocsp_base64",
 		.kind = &conf_kind_base64,
 		TG_MEMBER(conf_loaded, ocsp),
@@ -91,6 +99,16 @@ static const struct conf_field certificate_fields[] = {
 			"and when it is over, the log warns, and hooks get ocsp-expires.",
 	},
 	{
+		.key = "acme",
+		.kind = &conf_kind_text,
+		TG_MEMBER(conf_certificate, acme),
+		.min = 1,
+		.valid = conf_valid_name,
+		.preset_note = "none: who makes it is nothing to tidegate",
+		.help = "Name of one of acme, whose command makes the file. As long as there is no such file the listener has one of the same "
+			"names that nobody vouches for, made in memory: clients refuse it, and the log tells so. Not with a folder.",
+	},
+	{
 		.key = "pem_files",
 		TG_LIST(conf_certificate, loaded, n_loaded),
 		.schema = &schema_loaded,
@@ -111,8 +129,16 @@ certificate_check(struct conf_check *check, void *object)
 		return;
 	if (conf_check_find_path(check, "file", c->file, &c->path) &&
 	    (!c->key || conf_check_find_path(check, "key", c->key, &c->key_path)) &&
-	    (!c->ocsp || conf_check_find_path(check, "ocsp", c->ocsp, &c->ocsp_path)))
-		(void)conf_read_certificate(conf_check_arena(check), c, conf_check_told, &telling);
+	    (!c->ocsp || conf_check_find_path(check, "ocsp", c->ocsp, &c->ocsp_path))) {
+		if (conf_certificate_is_awaited(c))
+			conf_check_warn(check, "acme",
+					"there is no file %.256s yet: until \"%.64s\" has made it clients get "
+					"a certificate that nobody vouches for",
+					c->path, c->acme);
+		else
+			(void)conf_read_certificate(conf_check_arena(check), c, conf_check_told,
+						    &telling);
+	}
 }
 
 static const struct conf_schema schema_certificate = {

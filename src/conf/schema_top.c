@@ -346,6 +346,16 @@ static const struct conf_field top_fields[] = {
 		.help = "Who is told when something happens.",
 	},
 	{
+		/* behind listeners, whose certificates name them */
+		.key = "acme",
+		TG_LIST(conf, acme, n_acme),
+		.schema = &conf_schema_acme,
+		.max = TG_ACME_MAX,
+		.flags = TG_CONF_CONTROL,
+		.preset_note = "none",
+		.help = "Programs that get certificates from an authority.",
+	},
+	{
 		.key = "state_file",
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf, state_file),
@@ -690,6 +700,74 @@ check_hooks(struct conf_check *check, const struct conf *conf)
 	}
 }
 
+static const struct conf_acme *
+find_acme(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_acme; i++) {
+		if (conf->acme[i].name && strcmp(conf->acme[i].name, name) == 0)
+			return &conf->acme[i];
+	}
+	return NULL;
+}
+
+static void
+unknown_acme(struct conf_check *check, const struct conf *conf, unsigned listener, const char *name)
+{
+	struct conf_suggest near;
+
+	conf_suggest_start(&near, name);
+	for (size_t i = 0; i < conf->n_acme; i++) {
+		if (conf->acme[i].name)
+			conf_suggest_offer(&near, conf->acme[i].name);
+	}
+	conf_check_element_error(check, "listeners", listener, "tls",
+				 "a certificate names an unknown acme \"%.64s\"%s%.64s%s", name,
+				 near.best ? " (did you mean \"" : "", near.best ? near.best : "",
+				 near.best ? "\"?)" : "");
+}
+
+/* `is_used` [conf->n_acme]. */
+static void
+check_acme_of(struct conf_check *check, struct conf *conf, unsigned listener, bool *is_used)
+{
+	struct conf_tls *tls = &conf->listeners[listener].tls;
+
+	for (size_t i = 0; i < tls->n_certificates; i++) {
+		struct conf_certificate *c = &tls->certificates[i];
+		const struct conf_acme *acme = c->acme ? find_acme(conf, c->acme) : NULL;
+		struct err err;
+
+		if (!c->acme)
+			continue;
+		if (!acme) {
+			unknown_acme(check, conf, listener, c->acme);
+			continue;
+		}
+		is_used[acme - conf->acme] = true;
+		if (c->n_loaded == 0 && conf_certificate_is_awaited(c) &&
+		    conf_place_certificate(conf_check_arena(check), c, acme, &err) < 0)
+			conf_check_element_error(check, "listeners", listener, "tls", "%s", err.text);
+	}
+}
+
+static void
+check_acme(struct conf_check *check, struct conf *conf)
+{
+	bool is_used[TG_ACME_MAX] = {false};
+
+	if (conf_check_is_internal(check))
+		return;
+	for (unsigned i = 0; i < conf->n_listeners; i++)
+		check_acme_of(check, conf, i, is_used);
+	for (unsigned i = 0; i < conf->n_acme; i++) {
+		if (!is_used[i])
+			conf_check_element_error(check, "acme", i, "name",
+						 "no listener has a certificate of it; allowed: certificates = "
+						 "( { file = \"...\"; acme = \"%.64s\"; } )",
+						 conf->acme[i].name ? conf->acme[i].name : "");
+	}
+}
+
 static void
 check_isolation(struct conf_check *check, const struct conf *conf)
 {
@@ -726,6 +804,7 @@ top_check(struct conf_check *check, void *object)
 	check_nodes(check, conf);
 	check_hooks(check, conf);
 	check_web(check, conf);
+	check_acme(check, conf);
 	if (conf->workers == 0)
 		conf->workers = usable_processors();
 	set_indexes(conf);

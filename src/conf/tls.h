@@ -35,6 +35,8 @@ struct conf_certificates {
 				 void *user, struct err *err);
 	int (*check_revoked)(const char *pem, size_t n, void (*warn)(void *user, const char *text),
 			     void *user, struct err *err);
+	/* A certificate of these names that nobody vouches for, and its key, both texts to free(). -TG_ENOMEM, -TG_EINVAL. */
+	int (*make_placeholder)(char *const *names, size_t n, struct conf_pem *ret, struct err *err);
 	/* An OCSP response (DER), of the first certificate of a chain. -TG_EINVAL: it is of no use, with what is wrong. That it
 	 * is over is told to `warn`. */
 	int (*check_ocsp)(const struct conf_pem *pem, const char *der, size_t n,
@@ -59,6 +61,7 @@ struct conf_loaded {
 	size_t ocsp_n;
 	uint64_t set_mark; /* an operator gave what is in it, and its files looked so then; 0: it was read */
 	bool has_bad_ocsp; /* there is one in that file that is not */
+	bool is_placeholder; /* there is no such file yet: made for the while */
 };
 
 /* One of certificates = ( "site.pem", { file; key; ocsp; } ) of a listener. */
@@ -66,12 +69,30 @@ struct conf_certificate {
 	char *file;		   /* or a folder of such files */
 	char *key;		   /* NULL: in the file, or beside it */
 	char *ocsp;		   /* NULL: beside the file, where there is one */
+	char *acme;		   /* by which of conf->acme it is made; NULL: none */
 	char *path; /* as files are opened; these three are known where they were read */
 	char *key_path;
 	char *ocsp_path;
 	struct conf_loaded *loaded; /* what was read; of a folder by name */
 	size_t n_loaded;
 };
+
+#define TG_ACME_MAX	  64u
+#define TG_ACME_NAMES_MAX 100u /* of one certificate */
+
+/* An element of acme: a certificate that a program gets from an authority. */
+struct conf_acme {
+	char *name;
+	char **names; /* host names that are to be in the certificate */
+	size_t n_names;
+	char **command; /* argv */
+	size_t n_command;
+	char *challenges; /* folder that it writes tokens into, an absolute path; NULL: it says them otherwise */
+	uint64_t renew_before_ms; /* 30d */
+	uint64_t timeout_ms;	  /* of a run; 10m */
+	uint64_t retry_ms;	  /* the first pause after a failure; 10m */
+};
+bool conf_acme_equal(const struct conf_acme *a, const struct conf_acme *b);
 
 /* Changes when a file that was read, or a folder, does. Does not read them. */
 uint64_t conf_certificate_look(const struct conf_certificate *c);

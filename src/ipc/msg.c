@@ -39,6 +39,7 @@ static const struct msg_kind {
 	[MSG_LIMIT] = {"limit", sizeof(struct msg_limit), false},
 	[MSG_WANTED] = {"wanted", sizeof(struct msg_wanted), false},
 	[MSG_REFUSE] = {"refuse", sizeof(struct msg_refuse), false},
+	[MSG_CHALLENGE] = {"challenge", sizeof(struct msg_challenge), false},
 	[MSG_QUESTION] = {"question", sizeof(struct msg_question), false},
 	[MSG_SESSION] = {"session", sizeof(struct msg_session), false},
 	[MSG_CAPTURE] = {"capture", sizeof(struct msg_capture), false},
@@ -180,6 +181,14 @@ sealed_is_sane(const struct msg_sealed *m)
 	       has_end(m->word, sizeof(m->word));
 }
 
+static bool
+msg_challenge_is_sane(const struct msg_challenge *m)
+{
+	if (m->n > TG_CHALLENGES_MAX || m->is_awaited > 1 || m->reserved != 0)
+		return false;
+	return m->n == 0 ? m->at == 0 : m->at < m->n && challenge_is_sane(&m->one);
+}
+
 bool
 msg_is_sane(uint32_t type, const union msg_payload *u)
 {
@@ -188,6 +197,8 @@ msg_is_sane(uint32_t type, const union msg_payload *u)
 		return backend_is_sane(u);
 	case MSG_SEALED:
 		return sealed_is_sane(&u->sealed);
+	case MSG_CHALLENGE:
+		return msg_challenge_is_sane(&u->challenge);
 	case MSG_GIVE:
 		return u->give.use < TG_GIVE_USE_COUNT && u->give.reserved == 0;
 	case MSG_QUESTION:

@@ -35,6 +35,10 @@
  * nobody is held any more, and to a new keeper again. MSG_REFUSE, from the keeper: how it is with those,
  * of each service that may hold some; said again to a new proxy, and after each reload.
  *
+ * MSG_CHALLENGE, from the keeper: what authorities that ask for tokens are answered (base/challenge.h), one by one, with the place
+ * of each in all of them; that of place 0 begins anew, that of the last place makes them count. To a new proxy, and when
+ * they change.
+ *
  * MSG_NOTE, from the parent to the keeper that is up: a line of its log, for the events.
  *
  * MSG_PING, from the parent to a child, and MSG_PONG: do its loops still turn? The proxy's control answers at
@@ -90,6 +94,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/challenge.h"
 
 enum msg_type {
 	MSG_CONF = 1,
@@ -121,6 +126,7 @@ enum msg_type {
 	MSG_STATE = 28,     /* parent to keeper, before MSG_START */
 	MSG_TICKETS = 29,   /* parent to proxy, before MSG_START, and when it is another; old parent to new, before MSG_GIVEN */
 	MSG_SEALED = 30,    /* parent to keeper, before MSG_START and later; keeper to parent: as heard */
+	MSG_CHALLENGE = 31, /* keeper to proxy: one of those that are answered, or that there are none */
 	MSG_PREPARE = 32,
 	MSG_PREPARED = 33,
 	MSG_COMMIT = 34,
@@ -265,6 +271,14 @@ struct msg_refuse {
 	/* Nobody is held, and who comes is told to come again at this time, microseconds on CLOCK_MONOTONIC, which all
 	 * processes of a machine share; 0: they are held. */
 	uint64_t until_us;
+};
+
+struct msg_challenge {
+	uint32_t n;  /* how many there are; 0: none, and the rest is zeroed */
+	uint32_t at; /* below n */
+	uint32_t is_awaited; /* there may be more in a moment */
+	uint32_t reserved;
+	struct challenge one;
 };
 
 enum question_kind {
@@ -428,6 +442,7 @@ union msg_payload {
 	struct msg_limit limit;
 	struct msg_wanted wanted;
 	struct msg_refuse refuse;
+	struct msg_challenge challenge;
 	struct msg_question question;
 	struct msg_answered answered;
 	struct msg_session session;

@@ -32,6 +32,7 @@ enum reload_what {
 	RELOAD_SET_CERTIFICATE = 5,    /* backend: its file; text: certificate, chain and key in PEM */
 	RELOAD_COMMIT_CERTIFICATE = 6, /* the same without text */
 	RELOAD_ABORT_CERTIFICATE = 7,
+	RELOAD_RENEW = 8, /* files of certificates anew, and nothing else; by the keeper */
 	RELOAD_WHAT_COUNT
 };
 

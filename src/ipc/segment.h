@@ -118,6 +118,8 @@ struct segment_shared {
 	_Atomic int64_t has_former;
 	/* Slot 0, written by the keeper: that of the service whose autoscaler runs; 0: none. A hint. */
 	_Atomic int64_t judged;
+	/* Slot 0, written by the keeper for the one after it: when it saw a run of acme last, wall clock; 0: none is under way. */
+	_Atomic int64_t acme_began_us;
 	/* Backends: what it told last of its own load, in thousandths; -1: not told. segment_load_report() reads it. */
 	_Atomic int64_t load_cpu_permille;
 	_Atomic int64_t load_memory_permille;

@@ -54,6 +54,7 @@ make_room(struct stream *s, size_t n)
 struct body {
 	const void *bytes;
 	size_t n;
+	const char *type;
 };
 
 /* The page of the service, or a few words in `text`; for what is no error nothing. */
@@ -66,12 +67,16 @@ make_body(const struct stream *s, unsigned status, char *text, size_t size)
 	const char *phrase = http_status_phrase(status);
 	int n;
 
+	if (s->challenge != NULL) {
+		n = snprintf(text, size, "%s.%s", s->challenge->token, s->challenge->thumbprint);
+		return (struct body){text, (size_t)n, "application/octet-stream"};
+	}
 	if (page != NULL)
-		return (struct body){page->body, page->body_len};
+		return (struct body){page->body, page->body_len, "text/html"};
 	if (status < 400)
-		return (struct body){"", 0};
+		return (struct body){"", 0, NULL};
 	n = snprintf(text, size, format, status, phrase, status, phrase);
-	return (struct body){text, (size_t)n};
+	return (struct body){text, (size_t)n, "text/html"};
 }
 
 static const char *
@@ -101,7 +106,7 @@ advice(const struct stream *s, unsigned status, char buf[ADVICE_SIZE])
 		snprintf(buf, ADVICE_SIZE, "Retry-After: %u\r\n", retry_after_s(s));
 		return buf;
 	}
-	return status == 200 || status == 405 ? "Allow: " ALLOWED_METHODS "\r\n" : "";
+	return (status == 200 && s->challenge == NULL) || status == 405 ? "Allow: " ALLOWED_METHODS "\r\n" : "";
 }
 
 /* An answer that is its trailers. The phrases have no byte that grpc-message would need to escape. */
@@ -177,10 +182,11 @@ write_reply(struct stream *s, unsigned status)
 	int n;
 
 	n = snprintf(head, sizeof(head),
-		     "HTTP/1.1 %u %s\r\nDate: %.*s\r\n%sContent-Length: %zu\r\n"
+		     "HTTP/1.1 %u %s\r\nDate: %.*s\r\n%s%s%sContent-Length: %zu\r\n"
 		     "Cache-Control: no-store\r\n%s%s\r\n",
 		     status, http_status_phrase(status), (int)date.n, date.p,
-		     body.n > 0 ? "Content-Type: text/html\r\n" : "", body.n, advice(s, status, line),
+		     body.n > 0 ? "Content-Type: " : "", body.n > 0 ? body.type : "",
+		     body.n > 0 ? "\r\n" : "", body.n, advice(s, status, line),
 		     connection_line(s));
 	if (!make_room(s, (size_t)n + body.n))
 		return false;

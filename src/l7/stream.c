@@ -104,6 +104,10 @@ answer_here(struct stream *s)
 static enum step
 serve(struct stream *s)
 {
+	enum step step;
+
+	if (s->worker->challenges != NULL && challenge_takes(s, &step))
+		return step;
 	if (s->service == NULL)
 		return stream_reply(s, 404, TG_END_NO_ROUTE);
 	if (s->req.ends_here)
@@ -383,7 +387,10 @@ time_out(struct stream *s, enum end_reason reason)
 		back_timed_out(s->back);
 		return attempt_failed(s, reason);
 	case TG_END_QUEUE_TIMEOUT:
-		return attempt_wait_over(s);
+		if (!s->awaits_challenge)
+			return attempt_wait_over(s);
+		attempt_wait_end(s);
+		return serve(s);
 	case TG_END_REQUEST_BODY_TIMEOUT:
 		s->req.keep_alive = false;
 		return can_reply ? stream_reply(s, 408, reason) : stream_end(s, reason, false);

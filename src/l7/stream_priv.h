@@ -186,6 +186,8 @@ struct stream {
 	uint8_t back_tls;             /* as back_tls_version(), of the last try */
 	bool replayed;                /* sent once more on a fresh connection already */
 	bool is_checked;              /* the quiet check is done */
+	bool awaits_challenge;        /* in STREAM_WAIT: what it asks for may be there in a moment */
+	const struct challenge *challenge; /* what is asked for, while the answer is made; NULL: it is something else */
 	enum end_reason reply_reason; /* in STREAM_REPLY */
 	unsigned rounds;              /* reads left in this turn */
 	unsigned disk_steps;          /* the same, of files */
@@ -355,6 +357,11 @@ enum step attempt_cut(struct stream *s);
 bool attempt_may_repeat(struct stream *s, unsigned status);
 /* After that. */
 enum step attempt_repeat(struct stream *s, enum end_reason reason);
+
+/* challenge.c: what an authority asks for (RFC 8555 8.3), before any route. */
+
+/* True: the request asks for one that is there, or may be in a moment: *ret is what comes next. */
+bool challenge_takes(struct stream *s, enum step *ret);
 
 /* affinity.c: where a client belongs. */
 

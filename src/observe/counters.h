@@ -28,6 +28,7 @@
 	X(STATUS_4XX, "status_4xx", "answers with status 4xx")              \
 	X(STATUS_5XX, "status_5xx", "answers with status 5xx")              \
 	X(LOG_DROPPED, "log_dropped", "access log records that found no room") \
+	X(CHALLENGES, "acme_challenges", "tokens of ACME that authorities asked for and got") \
 	X(TLS_HANDSHAKES, "tls_handshakes", "TLS handshakes that succeeded") \
 	X(TLS_RESUMED, "tls_resumed", "of these: of sessions resumed by ticket") \
 	X(TLS_STAPLED, "tls_stapled", "of these: with an OCSP response") \

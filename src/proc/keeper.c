@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "module/module.h"
+#include "proc/keeper_acme.h"
 #include "proc/keeper_hooks.h"
 #include "proc/keeper_priv.h"
 #include "proc/keeper_reload.h"
@@ -141,6 +142,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_ANSWERED:
 	case MSG_WANTED:
 	case MSG_REFUSE:
+	case MSG_CHALLENGE:
 	case MSG_ACCEPTING:
 	case MSG_HOLD:
 	case MSG_HELD:
@@ -445,6 +447,7 @@ serve_message(struct keeper *k, struct message *m)
 	if (keeper_reload_wants(k, m->type))
 		return keeper_reload_message(k, m);
 	if (m->type == MSG_STOP) {
+		acme_stop(k->acme);
 		keeper_scale_stop(k, m->u.stop.grace_ms);
 	} else if (m->type == MSG_PING) {
 		return answer_ping(k);
@@ -494,6 +497,7 @@ on_channel(struct watch *w, unsigned what)
 	else
 		log_write(TG_LOG_WARN, "the parent is gone, ending", NULL);
 	watch_stop(k->loop, &k->channel_watch);
+	acme_stop(k->acme);
 	keeper_scale_stop(k, UINT64_MAX);
 }
 
@@ -517,6 +521,7 @@ on_tick(struct timer *t)
 	source_sample(&k->source, loop_now(k->loop));
 	keeper_note_health(k);
 	keeper_hooks_tick(k);
+	keeper_acme_tick(k);
 	keeper_certificates_tick(&k->certificates, k->conf, k->hooks, loop_now(k->loop));
 	timer_set(k->loop, &k->tick, mono_add_ms(loop_now(k->loop), TICK_MS));
 }
@@ -633,6 +638,8 @@ keeper_serve(struct keeper *k)
 	if (rc == 0)
 		rc = keeper_scale_start(k);
 	if (rc == 0)
+		rc = keeper_acme_start(k);
+	if (rc == 0)
 		rc = channel_send(k->channel, MSG_READY, NULL, 0, -1);
 	if (rc != 0)
 		return rc;
@@ -649,6 +656,7 @@ keeper_fini(struct keeper *k)
 {
 	keeper_reload_fini(k);
 	keeper_votes_fini(k);
+	keeper_acme_fini(k);
 	keeper_scale_fini(k);
 	keeper_hooks_fini(k);
 	if (k->has_unsaved)

@@ -17,7 +17,7 @@ lateness(const struct inventory_entry *e, struct wall now)
 	uint64_t quarter = (e->not_after.us - e->not_before.us) / 4;
 	unsigned char late = 0;
 
-	if (e->not_after.us == 0)
+	if (e->not_after.us == 0 || e->use == TG_INVENTORY_PLACEHOLDER)
 		return 0;
 	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
 		uint64_t early = (uint64_t)days[i] * DAY_US;

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "acme/acme.h"
 #include "admin/http_server.h"
 #include "admin/server.h"
 #include "autoscale/scaler.h"
@@ -63,6 +64,7 @@ struct keeper {
 	struct providers *providers;
 	struct scaler *scaler;
 	struct hooks *hooks;
+	struct acme *acme;
 	struct refusals *refusals; /* by slot; of keeper_hooks.c */
 	struct keeper_certificates certificates;
 	bool is_store_lost;

@@ -15,6 +15,7 @@
 #include "conf/same.h"
 #include "module/module.h"
 #include "proc/edit.h"
+#include "proc/keeper_acme.h"
 #include "proc/keeper_hooks.h"
 #include "proc/keeper_scale.h"
 #include "steer/carry.h"
@@ -541,6 +542,7 @@ commit(struct keeper *k)
 	commit_log(before, next->conf);
 	commit_parts(k, next);
 	keeper_votes_reloaded(k, before);
+	keeper_acme_reloaded(k);
 	commit_access_log(k, next);
 	commit_state_file(k, next);
 	commit_controls(k, next, before);

@@ -174,6 +174,7 @@ keeper_hold(struct keeper *k)
 		return;
 	keeper_note_health(k);
 	k->is_holding = true;
+	acme_hold(k->acme, true);
 	k->source.is_holding = true;
 	scaler_hold(k->scaler, true);
 	admin_server_hold(k->admin);
@@ -189,6 +190,7 @@ keeper_resume(struct keeper *k)
 	if (!k->is_holding)
 		return;
 	k->is_holding = false;
+	acme_hold(k->acme, false);
 	k->source.is_holding = false;
 	scaler_hold(k->scaler, false);
 	admin_server_resume(k->admin);

@@ -46,6 +46,9 @@ struct orders {
 	TAILQ_HEAD(, order) queue;
 	orders_limit_cb *limit; /* NULL: nothing is said of them */
 	orders_refusal_cb *refusal; /* the same */
+	orders_challenge_cb *challenge; /* the same */
+	bool has_challenges; /* they are marked */
+	uint32_t challenge_at; /* those before it are said */
 	orders_hear_cb *hear;
 	struct msg_question question;
 	bool has_question; /* it waits for room */
@@ -64,6 +67,7 @@ close_peer(struct orders *o)
 	watch_stop(o->loop, &o->write_watch);
 	o->is_waiting = false;
 	o->has_question = false;
+	o->has_challenges = false;
 	close(o->peer);
 	o->peer = -1;
 	if (o->hear != NULL)
@@ -149,6 +153,26 @@ send_refusals(struct orders *o)
 	return 0;
 }
 
+/* 0: all are said. */
+static int
+send_challenges(struct orders *o)
+{
+	while (o->has_challenges) {
+		struct msg_challenge m = {.at = o->challenge_at};
+		int rc;
+
+		if (!channel_has_room(o->peer))
+			return -TG_EAGAIN;
+		o->challenge(o->user, &m);
+		rc = channel_send(o->peer, MSG_CHALLENGE, &m, sizeof(m), -1);
+		if (rc != 0)
+			return rc;
+		o->challenge_at++;
+		o->has_challenges = o->challenge_at < m.n;
+	}
+	return 0;
+}
+
 static void on_writable(struct watch *w, unsigned what);
 
 /* Writing is watched exactly while there is something to say and no room for it. */
@@ -175,6 +199,8 @@ send_all(struct orders *o)
 		rc = send_limits(o);
 	if (rc == 0)
 		rc = send_refusals(o);
+	if (rc == 0)
+		rc = send_challenges(o);
 	while (rc == 0 && (order = TAILQ_FIRST(&o->queue)) != NULL) {
 		rc = channel_has_room(o->peer) ? send_order(o, order) : -TG_EAGAIN;
 		if (rc != 0)
@@ -281,6 +307,27 @@ orders_mark_refusal(struct orders *o, unsigned service)
 		flush(o);
 }
 
+static void
+mark_challenges(struct orders *o)
+{
+	o->challenge_at = 0;
+	o->has_challenges = o->challenge != NULL;
+}
+
+void
+orders_tell_challenges(struct orders *o, orders_challenge_cb *challenge)
+{
+	o->challenge = challenge;
+}
+
+void
+orders_mark_challenges(struct orders *o)
+{
+	mark_challenges(o);
+	if (!o->is_waiting)
+		flush(o);
+}
+
 void
 orders_tell_limits(struct orders *o, orders_limit_cb *limit)
 {
@@ -327,6 +374,7 @@ orders_set_peer(struct orders *o, int fd)
 	for (size_t i = 0; i <= o->conf->n_listeners; i++)
 		mark_limit(o, i);
 	mark_refusals(o);
+	mark_challenges(o);
 	for (size_t i = 0; i < o->table.n; i++) {
 		o->table.list[i].is_cut = false;
 		mark(o, &o->table.list[i]);

@@ -35,6 +35,11 @@ typedef void orders_refusal_cb(void *user, unsigned service, struct mono *ret);
 /* The same of refusals. */
 void orders_tell_refusals(struct orders *orders, orders_refusal_cb *refusal);
 
+/* The challenge at `m->at`, and how many there are. */
+typedef void orders_challenge_cb(void *user, struct msg_challenge *m);
+/* The same of what authorities that ask for tokens are answered. */
+void orders_tell_challenges(struct orders *orders, orders_challenge_cb *challenge);
+
 /* What the proxy says; NULL: it is gone. Negative: it is not to say that, and is given up. */
 typedef int orders_hear_cb(void *user, const struct message *m);
 /* By the same user. Before the first proxy; without it the proxy has nothing to say. */
@@ -43,7 +48,7 @@ void orders_listen(struct orders *orders, orders_hear_cb *hear);
  * proxy. */
 bool orders_ask(struct orders *orders, const struct msg_question *question);
 
-/* A new proxy: takes `fd` over and tells it about every limit and refusal, then about every backend. */
+/* A new proxy: takes `fd` over and tells it about every limit, refusal and challenge, then about every backend. */
 void orders_set_peer(struct orders *orders, int fd);
 bool orders_has_peer(const struct orders *orders);
 
@@ -54,6 +59,8 @@ void orders_cut(struct orders *orders, unsigned service, unsigned backend);
 void orders_mark_limit(struct orders *orders, uint32_t listener);
 /* What is refused of this service changed: the same. */
 void orders_mark_refusal(struct orders *orders, unsigned service);
+/* One of the challenges changed: all are said again. */
+void orders_mark_challenges(struct orders *orders);
 /* This backend changed: tells the proxy now, or when it can take it. */
 void orders_mark(struct orders *orders, unsigned service, unsigned backend);
 

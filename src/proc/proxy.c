@@ -60,6 +60,8 @@ struct proxy {
 	struct answers answers;
 	struct needs needs;
 	struct turns turns;
+	struct challenges *challenges; /* as far as the keeper has told of the next ones; NULL: it has not */
+	uint32_t n_challenges; /* that it is to have */
 	bool is_shared;       /* one thread: loop is that of the one worker */
 	bool has_long_text;   /* the configuration, at the start */
 	struct message held;  /* waits for the worker to have its own thread, when has_held */
@@ -468,6 +470,48 @@ set_limit(struct proxy *p, const struct msg_limit *m)
 	return 0;
 }
 
+/* Takes the reference. */
+static void
+publish_challenges(struct proxy *p, struct challenges *set)
+{
+	unsigned i;
+
+	for (i = 0; i < p->n_threads; i++) {
+		if (worker_thread_set_challenges(&p->threads[i],
+						 set != NULL ? challenges_ref(set) : NULL) != 0)
+			log_write(TG_LOG_ERROR, "no memory to tell a worker of challenges",
+				  "worker=%u", i);
+	}
+	challenges_unref(set);
+}
+
+static int
+hear_challenge(struct proxy *p, const struct msg_challenge *m)
+{
+	struct challenges *set;
+
+	if (m->at == 0) {
+		p->n_challenges = m->n;
+		challenges_unref(p->challenges);
+		p->challenges = m->n > 0 || m->is_awaited != 0 ? challenges_new(m->n) : NULL;
+		if (p->challenges == NULL && (m->n > 0 || m->is_awaited != 0))
+			return -TG_ENOMEM;
+	}
+	set = p->challenges;
+	if (set != NULL)
+		set->is_awaited = m->is_awaited != 0;
+	if (m->n > 0) {
+		if (set == NULL || set->n != m->at || p->n_challenges != m->n)
+			return -TG_EPROTO;
+		set->list[set->n++] = m->one;
+	}
+	if (m->at + 1 < m->n)
+		return 0;
+	p->challenges = NULL;
+	publish_challenges(p, set);
+	return 0;
+}
+
 static int
 on_peer_message(struct proxy *p, const struct message *m)
 {
@@ -479,6 +523,8 @@ on_peer_message(struct proxy *p, const struct message *m)
 		return set_limit(p, &m->u.limit);
 	if (m->type == MSG_REFUSE)
 		return registry_refuse(p->registry, &m->u.refuse);
+	if (m->type == MSG_CHALLENGE)
+		return hear_challenge(p, &m->u.challenge);
 	if (m->type == MSG_QUESTION) {
 		answers_begin(&p->answers, &m->u.question);
 		return 0;
@@ -835,6 +881,7 @@ proxy_fini(struct proxy *p)
 		if (p->lines[i] >= 0)
 			close(p->lines[i]);
 	free(p->lines);
+	challenges_unref(p->challenges);
 	registry_free(p->registry);
 	contexts_free(p->contexts);
 	tickets_free(p->tickets);

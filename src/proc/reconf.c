@@ -13,7 +13,8 @@
 struct reconf_order {
 	uint32_t caller;
 	struct reload_order order;
-	const char *backend; /* name of what is added, of the next configuration; NULL: not known yet */
+	const char *
+		backend; /* name of what is added, of the next configuration; NULL: not known yet */
 };
 
 static void start_next(struct reconf *r);
@@ -50,8 +51,8 @@ answer_done(struct reconf *r, const struct reconf_order *o)
 		  o->order.why);
 	if (o->caller == 0)
 		return; /* the keeper it came from is gone */
-	replies_format(&r->replies, o->caller, true, "service %s backend %s: %s\n", o->order.service, backend,
-		      is_add ? "added" : "removed");
+	replies_format(&r->replies, o->caller, true, "service %s backend %s: %s\n",
+		       o->order.service, backend, is_add ? "added" : "removed");
 }
 
 static void
@@ -602,7 +603,7 @@ order_compare(struct reconf *r, uint32_t caller)
 	}
 	rc = try_file(r, &told, &difference, &err);
 	replies_format(&r->replies, caller, rc == 0, "%s%s%s", told != NULL ? told : "",
-		      rc == 0 ? difference.text : err.text, rc == 0 ? "" : "\n");
+		       rc == 0 ? difference.text : err.text, rc == 0 ? "" : "\n");
 	free(told);
 	next_difference_fini(&difference);
 }
@@ -674,6 +675,15 @@ commit_certificate(struct reconf *r, uint32_t caller, const struct reload_order 
 	start_next(r);
 }
 
+/* Who orders it sees by what is in use what came of it, and orders it again. */
+static void
+order_renewal(struct reconf *r, uint32_t caller)
+{
+	bool is_begun = reconf_renew(r);
+
+	replies_format(&r->replies, caller, is_begun, "%s\n", is_begun ? "done" : "not now");
+}
+
 static void
 order_wait(struct reconf *r, struct reconf_order *o)
 {
@@ -726,6 +736,9 @@ on_order(struct reconf *r, const struct message *m)
 		break;
 	case RELOAD_ABORT_CERTIFICATE:
 		abort_certificate(r, o.caller, &o.order);
+		break;
+	case RELOAD_RENEW:
+		order_renewal(r, o.caller);
 		break;
 	case RELOAD_WHAT_COUNT:
 		break;

@@ -144,6 +144,38 @@ worker_thread_set_view(struct worker_thread *t, struct view *view)
 	return 0;
 }
 
+/* challenges */
+
+struct challenges_call {
+	struct loop_call call;
+	struct worker *worker;
+	struct challenges *challenges;
+};
+
+static void
+on_challenges(struct loop_call *call)
+{
+	struct challenges_call *c = (struct challenges_call *)call;
+
+	worker_set_challenges(c->worker, c->challenges);
+	free(c);
+}
+
+int
+worker_thread_set_challenges(struct worker_thread *t, struct challenges *challenges)
+{
+	struct challenges_call *c = malloc(sizeof(*c));
+
+	if (c == NULL) {
+		challenges_unref(challenges);
+		return -TG_ENOMEM;
+	}
+	c->worker = &t->worker;
+	c->challenges = challenges;
+	loop_post(t->worker.loop, &c->call, on_challenges);
+	return 0;
+}
+
 /* accepting */
 
 static void

@@ -43,6 +43,8 @@ TG_MUST_CHECK int worker_thread_start(struct worker_thread *t);
 void worker_thread_accept(struct worker_thread *t);
 /* From the control thread: takes the reference of `view`. -TG_ENOMEM: not delivered, released. */
 TG_MUST_CHECK int worker_thread_set_view(struct worker_thread *t, struct view *view);
+/* From the control thread: the same of what authorities are answered; NULL: nothing. */
+TG_MUST_CHECK int worker_thread_set_challenges(struct worker_thread *t, struct challenges *challenges);
 /* From the control thread: end what runs on the backend in this slot. -TG_ENOMEM. */
 TG_MUST_CHECK int worker_thread_cut(struct worker_thread *t, uint32_t slot);
 /* From the control thread: a limit of connections is another one. -TG_ENOMEM: it is seen later. */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "tls/ocsp.h"
+#include "tls/placeholder.h"
 #include "tls/settings.h"
 #include "tls/trust.h"
 
@@ -370,4 +371,5 @@ const struct conf_certificates certificate_conf = {
 	.check_authorities = trust_check_authorities,
 	.check_revoked = trust_check_revoked,
 	.check_ocsp = ocsp_check,
+	.make_placeholder = placeholder_make,
 };

@@ -121,6 +121,8 @@ add_own(struct inventory *inventory, struct inventory_entry e, const struct conf
 	if (certificate_read(loaded->pem.chain, loaded->pem.chain_n, NULL, 0, &c, &err) < 0)
 		return true;
 	e.file = loaded->file;
+	if (loaded->is_placeholder)
+		e.use = TG_INVENTORY_PLACEHOLDER;
 	e.n_in_file = 1;
 	e.names = names_of(&c);
 	set_certificate(&e, c.leaf);
@@ -305,6 +307,7 @@ inventory_use_str(enum inventory_use use)
 		[TG_INVENTORY_CLIENT] = "client",
 		[TG_INVENTORY_AUTHORITIES] = "authorities",
 		[TG_INVENTORY_REVOKED] = "revoked",
+		[TG_INVENTORY_PLACEHOLDER] = "placeholder",
 	};
 
 	return words[use];

@@ -17,9 +17,10 @@ enum inventory_use {
 	TG_INVENTORY_CLIENT = 1,      /* what backends are shown */
 	TG_INVENTORY_AUTHORITIES = 2, /* a file of those that are believed */
 	TG_INVENTORY_REVOKED = 3,     /* a file of lists of what these have revoked */
+	TG_INVENTORY_PLACEHOLDER = 4, /* what clients are shown until there is such a file */
 	TG_INVENTORY_USE_COUNT
 };
-/* "server", "client", "authorities", "revoked". */
+/* "server", "client", "authorities", "revoked", "placeholder". */
 const char *inventory_use_str(enum inventory_use use);
 
 /*

@@ -53,7 +53,9 @@ def test_names_types_labels_and_help_agree(tidegate, recording_backend, authorit
     safe = authority.issue("site.example.org")
     safe.both.write_bytes(safe.pem.read_bytes() + authority.pem.read_bytes() + safe.key.read_bytes())
     authority.say(safe, f"{safe.both}.ocsp")
-    text.text = text.text.replace("listeners = (", f"""listeners = ( {{ name = "safe"; service = "site";
+    text.text = text.text.replace("listeners = (", f"""acme = ( {{ name = "a"; names = ( "a.example" ); command = ( "/bin/false" ); }} );
+        listeners = ( {{ name = "byacme"; mode = "http"; service = "site"; bind = "{net.ADDRESS}:{net.free_port()}";
+        tls = {{ certificates = ( {{ file = "{tmp_path}/none.pem"; acme = "a"; }} ); }}; }}, {{ name = "safe"; service = "site";
         bind = "{net.ADDRESS}:{net.free_port()}"; {tls.listener(safe, extra=f'client_ca = "{authority.pem}"; client_crl = "{crl}";')} }},""")
     tg = tidegate(text)
     page = sampled_page(tg, port)
