@@ -309,11 +309,14 @@ step_running(struct acme_order *o)
 {
 	char why[TG_ACME_WHY];
 
-	if (!has_passed(o, o->began, o->conf->timeout_ms))
+	if (!o->all->ops->keeps(o->all->user, o->conf))
+		snprintf(why, sizeof(why), "killed: others do not hear any more that it runs");
+	else if (has_passed(o, o->began, o->conf->timeout_ms))
+		snprintf(why, sizeof(why), "killed: it took more than %llu s",
+			 (unsigned long long)(o->conf->timeout_ms / 1000));
+	else
 		return;
 	process_kill(&o->process);
-	snprintf(why, sizeof(why), "killed: it took more than %llu s",
-		 (unsigned long long)(o->conf->timeout_ms / 1000));
 	fail(o, why);
 }
 
@@ -461,7 +464,7 @@ acme_reloaded(struct acme *a, struct conf *conf)
 		(void)board_replace(&a->board, TG_BOARD_FOLDER + o->index, NULL, 0);
 		if (has(next, n, o))
 			continue;
-		a->ops->leave(a->user, o->conf);
+		a->ops->forget(a->user, o->conf);
 		order_free(o);
 	}
 	memcpy((void *)a->list, (const void *)next, n * sizeof(next[0]));

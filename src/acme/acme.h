@@ -52,8 +52,12 @@ struct acme_ops {
 	 * TG_ACME_WHY, says what is waited for. */
 	enum acme_turn (*turn)(void *user, const struct conf_acme *conf, bool is_ordered,
 			       uint64_t *ret_wait_ms, char *why);
+	/* Whether it is ours still, while it runs. */
+	bool (*keeps)(void *user, const struct conf_acme *conf);
 	/* It is not wanted any more: nobody waits for it; or it ended: others are not to try before `wait_ms`, 0: it went well. */
 	void (*leave)(void *user, const struct conf_acme *conf);
+	/* It is none of ours any more, and may be another one by that name. */
+	void (*forget)(void *user, const struct conf_acme *conf);
 	void (*ended)(void *user, const struct conf_acme *conf, uint64_t wait_ms);
 	/* For events: `why` of a failure, or how long it took. */
 	void (*told)(void *user, const struct conf_acme *conf, bool is_done, const char *why);

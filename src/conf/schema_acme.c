@@ -128,7 +128,7 @@ const struct conf_schema conf_schema_acme = {
 	.title = "Certificates by ACME",
 	.help = "Programs as lego and certbot get certificates from an authority (RFC 8555) by HTTP-01: it asks for a token at "
 		"http://NAME/.well-known/acme-challenge/TOKEN, on port 80, and all listeners with mode = \\(dqhttp\\(dq answer, "
-		"before any route. Of several tidegates on one store one at a time runs the program of a name, and all answer. doc/acme.md has recipes.",
+		"before any route. Of several tidegates on one redis one at a time runs the program of a name, all answer, and the file is to be in a folder that all have. doc/acme.md has recipes.",
 	.fields = acme_fields,
 	.size = sizeof(struct conf_acme),
 	.unique = acme_unique,

@@ -12,6 +12,8 @@ struct keeper;
 /* -TG_ENOMEM. */
 TG_MUST_CHECK int keeper_acme_start(struct keeper *k);
 void keeper_acme_fini(struct keeper *k);
+/* The store is another one. */
+void keeper_acme_listen(struct keeper *k);
 /* About once a second. */
 void keeper_acme_tick(struct keeper *k);
 /* k->conf is another one. */

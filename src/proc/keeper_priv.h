@@ -65,6 +65,7 @@ struct keeper {
 	struct scaler *scaler;
 	struct hooks *hooks;
 	struct acme *acme;
+	struct mono acme_heard; /* of others; unset: nothing counts */
 	struct refusals *refusals; /* by slot; of keeper_hooks.c */
 	struct keeper_certificates certificates;
 	bool is_store_lost;

@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "net/resolver.h"
+#include "proc/keeper_acme.h"
 #include "proc/keeper_hooks.h"
 #include "proc/keeper_share.h"
 #include "proc/outlive.h"
@@ -256,6 +257,7 @@ keeper_scale_set_store(struct keeper *k, struct keeper_store *next)
 	k->source.store = k->store.store;
 	keeper_share_listen(k);
 	keeper_votes_listen(k);
+	keeper_acme_listen(k);
 }
 
 /*** Its life ***/

@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 
 #include "store/redis_board.h"
+#include "store/redis_claims.h"
 #include "store/redis_nodes.h"
 #include "store/redis_sample.h"
 #include "store/redis_script.h"
@@ -48,6 +49,7 @@ struct redis {
 	struct redis_shares shares;
 	struct redis_board board;
 	struct redis_word word;
+	struct redis_claims claims;
 	struct redis_votes votes;
 };
 
@@ -152,6 +154,12 @@ has_word(struct redis *r, const struct redis_lane *lane)
 	return word_key(&r->word) != NULL && nodes_lane(&r->nodes, word_key(&r->word)) == lane;
 }
 
+static bool
+has_claims(struct redis *r, const struct redis_lane *lane)
+{
+	return claims_are_on(&r->claims) && nodes_lane(&r->nodes, TG_CLAIMS_KEY) == lane;
+}
+
 static void
 add_queued(struct redis *r, struct redis_lane *lane)
 {
@@ -175,7 +183,8 @@ is_anything_pending(struct redis *r, struct redis_lane *lane)
 	return nodes_has_keys(&r->nodes, lane) &&
 	       (shares_are_pending(&r->shares, &here) || ballots_are_pending(&r->votes, &here) ||
 		(board_is_pending(&r->board) && has_board(r, lane)) ||
-		(word_is_pending(&r->word) && has_word(r, lane)));
+		(word_is_pending(&r->word) && has_word(r, lane)) ||
+		(claims_are_pending(&r->claims) && has_claims(r, lane)));
 }
 
 static void
@@ -194,6 +203,8 @@ add_due(struct redis *r, struct redis_lane *lane)
 		board_add(&r->board, &lane->next);
 	if (has_word(r, lane))
 		word_add(&r->word, &lane->next);
+	if (has_claims(r, lane))
+		claims_add(&r->claims, &lane->next);
 }
 
 static void
@@ -218,6 +229,8 @@ open_lanes(struct redis *r)
 		(void)nodes_lane(&r->nodes, TG_BOARD_KEY);
 	if (word_key(&r->word) != NULL)
 		(void)nodes_lane(&r->nodes, word_key(&r->word));
+	if (claims_are_on(&r->claims))
+		(void)nodes_lane(&r->nodes, TG_CLAIMS_KEY);
 }
 
 /*** Answers ***/
@@ -257,6 +270,8 @@ release(struct redis *r, struct redis_batch *batch)
 			board_end_flight(&r->board);
 		if (word_has_asked(item->kind))
 			word_end_flight(&r->word);
+		if (claims_have_asked(item->kind))
+			claims_end_flight(&r->claims);
 	}
 	batch_clear(batch);
 }
@@ -391,6 +406,7 @@ on_error(struct redis *r, struct redis_lane *lane, struct batch_item *item, cons
 	if ((item->kind->also != NULL && is_error(reply, item->kind->also)) ||
 	    shares_again(&r->shares, item, reply) || board_again(&r->board, item, reply) ||
 	    ballots_again(&r->votes, item, reply) || word_again(&r->word, item, reply) ||
+	    claims_again(&r->claims, item, reply) ||
 	    is_redirected(r, lane, item, reply))
 		return;
 	note_refusal(r, lane, item, reply);
@@ -416,6 +432,8 @@ take_answer(struct redis *r, struct batch_item *item, const redisReply *reply)
 		is_good = board_answered(&r->board, item, reply);
 	else if (word_has_asked(item->kind))
 		is_good = word_answered(&r->word, item, reply);
+	else if (claims_have_asked(item->kind))
+		is_good = claims_answered(&r->claims, item, reply);
 	else if (ballots_have_asked(item->kind))
 		is_good = ballots_answered(&r->votes, item, reply);
 	else if (nodes_have_asked(item->kind))
@@ -530,6 +548,7 @@ redis_open(struct store *s, const struct conf_store *conf, struct resolver *reso
 	board_init(&r->board, s, conf, r->shares.instance, redis_flush);
 	ballots_init(&r->votes, s, conf, r->shares.instance, redis_flush);
 	word_init(&r->word, s, redis_flush);
+	claims_init(&r->claims, s, r->shares.instance, r->shares.run, redis_flush);
 	snprintf(s->why, sizeof(s->why), "not connected yet");
 	return nodes_open(&r->nodes, conf, s->loop, resolver, &lane_ops, r, err);
 }
@@ -589,6 +608,7 @@ redis_close(struct store *s, unsigned timeout_ms)
 		return;
 	shares_leave(&r->shares);
 	ballots_leave(&r->votes);
+	claims_leave(&r->claims);
 	if (r->nodes.first != NULL && r->nodes.first->link != NULL)
 		write_rest(r, timeout_ms);
 	nodes_close(&r->nodes);
@@ -596,6 +616,7 @@ redis_close(struct store *s, unsigned timeout_ms)
 		drop_queued(r, TAILQ_FIRST(&r->queue));
 	board_fini(&r->board);
 	word_fini(&r->word);
+	claims_fini(&r->claims);
 	ballots_fini(&r->votes);
 	shares_fini(&r->shares);
 	free(r);
@@ -660,6 +681,36 @@ redis_agree(struct store *s, const char *name, const char *was, const char *own)
 	word_agree(&((struct redis *)s->kind)->word, name, was, own);
 }
 
+static int
+redis_claim(struct store *s, const char *name, bool is_wanted)
+{
+	return claims_claim(&((struct redis *)s->kind)->claims, name, is_wanted);
+}
+
+static void
+redis_claim_ended(struct store *s, const char *name, bool is_done, uint64_t mark, uint64_t wait_ms)
+{
+	claims_ended(&((struct redis *)s->kind)->claims, name, is_done, mark, wait_ms);
+}
+
+static void
+redis_claim_forget(struct store *s, const char *name)
+{
+	claims_forget(&((struct redis *)s->kind)->claims, name);
+}
+
+static const struct store_claim *
+redis_claim_find(const struct store *s, const char *name)
+{
+	return claims_find(&((const struct redis *)s->kind)->claims, name);
+}
+
+static int
+redis_tell_challenges(struct store *s, const struct challenge *list, size_t n)
+{
+	return claims_tell(&((struct redis *)s->kind)->claims, list, n);
+}
+
 static const char *
 redis_instance(const struct store *s)
 {
@@ -694,6 +745,11 @@ const struct store_ops store_redis = {
 	.unvote = redis_unvote,
 	.votes = redis_votes,
 	.agree = redis_agree,
+	.claim = redis_claim,
+	.claim_ended = redis_claim_ended,
+	.claim_forget = redis_claim_forget,
+	.claim_find = redis_claim_find,
+	.tell_challenges = redis_tell_challenges,
 	.instance = redis_instance,
 	.memory_used = redis_memory_used,
 	.connections = redis_connections,

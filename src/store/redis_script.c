@@ -215,6 +215,60 @@ static const char word[] =
 	"redis.call('PEXPIRE', KEYS[1], 172800000)\n"
 	"return word\n";
 
+static const char claims[] =
+	"local q = cjson.decode(ARGV[1])\n"
+	"local time = redis.call('TIME')\n"
+	"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
+	"local whole = function(n) return string.format('%.0f', n) end\n"
+	"local me = q.instance .. ' ' .. q.run\n"
+	"local read = function(text)\n"
+	"  local is_read, said = pcall(cjson.decode, text or '')\n"
+	"  return is_read and type(said) == 'table' and tonumber(said.at) and said\n"
+	"end\n"
+	"local a = {claims = {}, others = {}}\n"
+	"for name, wanted in pairs(q.claims) do\n"
+	"  local key = KEYS[1] .. name\n"
+	"  local holder = redis.call('GET', key)\n"
+	"  local ended = q.ended[name]\n"
+	"  if ended then\n"
+	"    redis.call('HSET', KEYS[2], name, cjson.encode({at = now, by = q.instance, done = ended.done,\n"
+	"      mark = ended.mark, wait = ended.wait}))\n"
+	"  end\n"
+	"  if wanted and not holder and redis.call('SET', key, me, 'NX', 'PX', whole(q.lease)) then\n"
+	"    holder = me\n"
+	"  elseif wanted and holder == me then\n"
+	"    redis.call('PEXPIRE', key, whole(q.lease))\n"
+	"  elseif holder == me then\n"
+	"    redis.call('DEL', key)\n"
+	"    holder = false\n"
+	"  end\n"
+	"  local claim = {holder = holder and string.match(holder, '^%S+') or '', mine = holder == me}\n"
+	"  local said = read(redis.call('HGET', KEYS[2], name))\n"
+	"  if said and now - said.at < 86400000 then\n"
+	"    claim.last = {by = said.by, age = math.max(0, now - said.at), done = said.done, mark = said.mark,\n"
+	"      wait = said.wait}\n"
+	"  end\n"
+	"  a.claims[name] = claim\n"
+	"end\n"
+	"redis.call('PEXPIRE', KEYS[2], 86400000)\n"
+	"if #q.challenges > 0 then\n"
+	"  redis.call('HSET', KEYS[3], q.instance, cjson.encode({at = now, list = q.challenges}))\n"
+	"else\n"
+	"  redis.call('HDEL', KEYS[3], q.instance)\n"
+	"end\n"
+	"local flat, n = redis.call('HGETALL', KEYS[3]), 0\n"
+	"for i = 1, #flat, 2 do\n"
+	"  local said = read(flat[i + 1])\n"
+	"  if not said or said.at <= now - q.lease or said.at > now + q.lease then\n"
+	"    redis.call('HDEL', KEYS[3], flat[i])\n"
+	"  elseif flat[i] ~= q.instance and n < 63 then\n"
+	"    a.others[flat[i]] = said.list\n"
+	"    n = n + 1\n"
+	"  end\n"
+	"end\n"
+	"redis.call('PEXPIRE', KEYS[3], whole(q.lease))\n"
+	"return cjson.encode(a)\n";
+
 #define SCRIPT(is)                                                                                 \
 	{                                                                                          \
 		.text = (is), .load = {.name = "SCRIPT", .answer = REDIS_REPLY_STRING},            \
@@ -224,4 +278,5 @@ static const char word[] =
 const struct script_kind redis_script_exchange = SCRIPT(exchange);
 const struct script_kind redis_script_board = SCRIPT(board);
 const struct script_kind redis_script_votes = SCRIPT(votes);
+const struct script_kind redis_script_claims = SCRIPT(claims);
 const struct script_kind redis_script_word = SCRIPT(word);

@@ -61,6 +61,17 @@ extern const struct script_kind redis_script_board;
 extern const struct script_kind redis_script_votes;
 
 /*
+ * KEYS: what stands before the name of each claim, the hash of what came of them, the hash of challenges. ARGV: {"instance", "run",
+ * "lease", "claims": {name: wanted}, "ended": {name: {"done", "mark", "wait"}}, "challenges": ["token.thumbprint"]}. Answers
+ * {"claims": {name: {"holder", "mine", "last": {"by", "age", "done", "mark", "wait"}}}, "others": {instance: [as above]}}. A claim is
+ * SET NX PX, prolonged by who has it; what came of one is known for a day.
+ */
+#define TG_CLAIMS_KEY	  "tg:{*}:acme:lock:"
+#define TG_OUTCOMES_KEY	  "tg:{*}:acme:last"
+#define TG_CHALLENGES_KEY "tg:{*}:acme:challenges"
+extern const struct script_kind redis_script_claims;
+
+/*
  * KEYS: a word. ARGV: another, and behind a space the one in the place of which it goes (none: only where there is none).
  * Answers the word that is there by then. It ends when nobody has asked for two days, as long as tickets are good for, and a day.
  */

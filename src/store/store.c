@@ -298,6 +298,48 @@ store_listen_word(struct store *s, void (*agreed)(void *user, const char *word),
 	s->agreed_user = user;
 }
 
+int
+store_claim(struct store *s, const char *name, bool is_wanted)
+{
+	return s->ops->claim != NULL ? s->ops->claim(s, name, is_wanted) : 0;
+}
+
+void
+store_claim_ended(struct store *s, const char *name, bool is_done, uint64_t mark, uint64_t wait_ms)
+{
+	if (s->ops->claim_ended != NULL)
+		s->ops->claim_ended(s, name, is_done, mark, wait_ms);
+}
+
+void
+store_claim_forget(struct store *s, const char *name)
+{
+	if (s->ops->claim_forget != NULL)
+		s->ops->claim_forget(s, name);
+}
+
+const struct store_claim *
+store_claim_find(const struct store *s, const char *name)
+{
+	return s->ops->claim_find != NULL ? s->ops->claim_find(s, name) : NULL;
+}
+
+int
+store_tell_challenges(struct store *s, const struct challenge *list, size_t n)
+{
+	return s->ops->tell_challenges != NULL ? s->ops->tell_challenges(s, list, n) : 0;
+}
+
+void
+store_listen_claims(struct store *s,
+		    void (*heard)(void *user, const struct challenge *list, size_t n,
+				  bool is_any_taken),
+		    void *user)
+{
+	s->claimed = heard;
+	s->claimed_user = user;
+}
+
 const char *
 store_instance(const struct store *s)
 {

@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 
 #include "base/addr.h"
+#include "base/challenge.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "conf/conf.h"
@@ -280,6 +281,50 @@ void store_listen_votes(struct store *store, void (*voted)(void *user, const cha
 void store_agree(struct store *store, const char *name, const char *was, const char *own);
 /* `agreed` is called with the word each time it is another one, our own too, from the loop. Must not close the store. */
 void store_listen_word(struct store *store, void (*agreed)(void *user, const char *word), void *user);
+
+/*
+ * Claims: what one instance at a time does, such as to get a certificate, what came of it last, and what all answer meanwhile.
+ */
+
+#define TG_STORE_CLAIMS_MAX	64u
+#define TG_STORE_CLAIM_NAME	65u /* with its NUL */
+#define TG_STORE_CLAIM_LEASE_MS 15000u /* without a word of who has it */
+
+/* How one stands. A value. */
+struct store_claim {
+	char name[TG_STORE_CLAIM_NAME];
+	bool is_heard; /* all below is told only then */
+	struct mono at; /* when the answer came */
+	bool is_mine;  /* this instance has it, until: */
+	struct mono until;
+	struct mono since;
+	char holder[TG_STORE_INSTANCE]; /* "": nobody */
+	bool has_outcome; /* of the last day */
+	bool is_done; /* it went well; else nobody is to try before: */
+	uint64_t wait_ms; /* after it */
+	uint64_t age_ms; /* of the outcome, at the time of the answer */
+	uint64_t mark; /* as store_claim_ended() was told */
+	char by[TG_STORE_INSTANCE];
+};
+
+/* From now on it is looked at, each second, and taken when it is free where it is wanted; given back where it is not.
+ * -TG_ELIMIT, -TG_ENOMEM. A store without others takes no notice. */
+TG_MUST_CHECK int store_claim(struct store *store, const char *name, bool is_wanted);
+/* What came of it; and it is given back. */
+void store_claim_ended(struct store *store, const char *name, bool is_done, uint64_t mark,
+		       uint64_t wait_ms);
+/* It is given back, and not looked at any more. */
+void store_claim_forget(struct store *store, const char *name);
+/* NULL: a store without others, or one that is not looked at. */
+const struct store_claim *store_claim_find(const struct store *store, const char *name);
+/* What others are to answer too, all of it. -TG_ENOMEM. */
+TG_MUST_CHECK int store_tell_challenges(struct store *store, const struct challenge *list, size_t n);
+/* `heard` is called with what all others answer, and whether one of them has a claim that is looked at, from the loop. Must not
+ * close the store. */
+void store_listen_claims(struct store *store,
+			 void (*heard)(void *user, const struct challenge *list, size_t n,
+				       bool is_any_taken),
+			 void *user);
 
 /* One connection to its server, or where there is to be one. Until the return. */
 struct store_connection {

@@ -32,6 +32,12 @@ struct store_ops {
 	void (*unvote)(struct store *s, const char *service);
 	const struct store_votes *(*votes)(const struct store *s, const char *service);
 	void (*agree)(struct store *s, const char *name, const char *was, const char *own);
+	int (*claim)(struct store *s, const char *name, bool is_wanted);
+	void (*claim_ended)(struct store *s, const char *name, bool is_done, uint64_t mark,
+			    uint64_t wait_ms);
+	void (*claim_forget)(struct store *s, const char *name);
+	const struct store_claim *(*claim_find)(const struct store *s, const char *name);
+	int (*tell_challenges)(struct store *s, const struct challenge *list, size_t n);
 	const char *(*instance)(const struct store *s);
 	uint64_t (*memory_used)(const struct store *s);
 	void (*connections)(const struct store *s,
@@ -54,6 +60,8 @@ struct store {
 	void *voted_user;
 	void (*agreed)(void *user, const char *word); /* the same */
 	void *agreed_user;
+	void (*claimed)(void *user, const struct challenge *list, size_t n, bool is_any_taken); /* the same */
+	void *claimed_user;
 	struct store_counts counts;
 	struct mono given_up; /* from then on one that was never heard has nobody to tell of */
 	bool is_well;

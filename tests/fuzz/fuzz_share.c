@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
+#include "store/claims.h"
 #include "store/redis_board.h"
 #include "store/share.h"
 #include "store/votes.h"
@@ -37,9 +38,10 @@ check_order(void *user, const struct store_order *order)
 {
 	(void)user;
 	if (order->service == NULL || order->backend == NULL || order->what == NULL ||
-	    order->what[0] == '\0' || strlen(order->value) + strlen(order->was) + strlen(order->who) +
-						     strlen(order->why) + strlen(order->origin) >
-					     1u << 20 ||
+	    order->what[0] == '\0' ||
+	    strlen(order->value) + strlen(order->was) + strlen(order->who) + strlen(order->why) +
+			    strlen(order->origin) >
+		    1u << 20 ||
 	    order->when.us > 9000000)
 		abort();
 }
@@ -61,6 +63,30 @@ check_votes(const struct store_votes *votes)
 	}
 }
 
+/* What is taken is what it must be, and what was asked before is what is asked again. */
+static void
+check_claims(const char *text, size_t n)
+{
+	static struct challenge others[TG_CHALLENGES_MAX];
+	static struct claims c;
+	char *question;
+
+	memset(&c, 0, sizeof(c));
+	c.others = others;
+	c.n = 1;
+	c.list[0].is_wanted = true;
+	memcpy(c.list[0].heard.name, "site", sizeof("site"));
+	if (claims_answer(&c, text, n, "me", (struct mono){1}, (struct mono){2}) < 0)
+		return;
+	if (c.n != 1 || strcmp(c.list[0].heard.name, "site") != 0 || c.n_others > TG_CHALLENGES_MAX)
+		abort();
+	for (size_t i = 0; i < c.n_others; i++)
+		if (!challenge_is_sane(&others[i]))
+			abort();
+	question = claims_question(&c, "me", "r");
+	free(question);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
@@ -76,15 +102,17 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 		memcpy(text, input, len);
 		/* Twice: one before is replaced. */
 		for (int i = 0; i < 2; i++) {
-			if (share_answer(share, &self, text, len, (struct mono){.us = 9000000}) == 0)
+			if (share_answer(share, &self, text, len, (struct mono){.us = 9000000}) ==
+			    0)
 				check(&share->heard);
 		}
 		question = share_question(share, &self, (struct mono){.us = 9000000});
 		free(question);
 		if (votes_read(text, len, (struct mono){.us = 9000000}, &votes) == 0)
 			check_votes(&votes);
-		if (board_read(text, len, true, (struct wall){.us = 9000000}, &ahead_ms, check_order, NULL) <
-		    -1)
+		check_claims(text, len);
+		if (board_read(text, len, true, (struct wall){.us = 9000000}, &ahead_ms,
+			       check_order, NULL) < -1)
 			abort();
 	}
 	free(text);

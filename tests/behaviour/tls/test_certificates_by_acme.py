@@ -8,6 +8,7 @@ import pytest
 
 from harness import client, conf, control, metrics, net, procfs, settings, tls
 from harness.acme import Pebble
+from harness.redis import Redis
 
 NAME = "site.example.org"
 
@@ -209,3 +210,112 @@ def test_runs_end_with_their_keeper_and_stay_over_a_reload(tidegate, recording_b
     settings.wait_until(lambda: tg.role_pid("keeper") not in (None, keeper), "another keeper")
     assert site.wait(state="turn")["done"] == 0
     assert len(started.read_text().split()) == 1
+
+
+@pytest.fixture
+def redis(tmp_path):
+    server = Redis(tmp_path)
+    yield server
+    server.stop()
+
+
+class Two:
+    """Tidegates on one redis and one folder of certificates, at one port of two addresses. The authority asks the one
+    that does not run the command."""
+
+    def __init__(self, folder, authority, redis):
+        self.folder, self.redis = folder, redis
+        addresses = net.ADDRESS, net.own_address(1)
+        port = net.free_port(*addresses)
+        self.sites = [Site(folder, address, port, name) for address, name in zip(addresses, "ab")]
+        for one in self.sites:
+            one.webroot = folder / f"webroot-{one.name}"
+            one.webroot.mkdir()
+        self.pebble = Pebble(folder, authority, port, *addresses)
+
+    def command(self):
+        words, self.file, self.key = self.pebble.lego(self.folder / "lego", NAME, webroot="$TIDEGATE_ACME_CHALLENGES")
+        lego = " ".join(f'"{word}"' for word in words)
+        a, b = (one.address for one in self.sites)
+        return script(self.folder, f'''case $TIDEGATE_ACME_CHALLENGES in *-a) other={b};; *) other={a};; esac
+            /usr/bin/curl -s -d "{{\\"host\\":\\"{NAME}.\\",\\"addresses\\":[\\"$other\\"]}}" http://{self.pebble.names}/add-a || exit 7
+            exec {lego}''')
+
+    def text(self, one, backend, command, keys=""):
+        store = (f'store = {{ type = "redis"; url = "{self.redis.url()}"; instance = "{one.name}"; }}; '
+                 'certificate_watch = "0";')
+        return one.text(backend, [command], self.file, self.key, keys=keys, top=store)
+
+
+@pytest.fixture
+def two(tmp_path, authority, redis):
+    made = Two(tmp_path, authority, redis)
+    yield made
+    made.pebble.stop()
+
+
+def test_of_two_one_asks_and_the_other_answers(tidegate, recording_backend, two):
+    """One order at the authority; each has the certificate."""
+    backend, command = recording_backend(), two.command()
+    for one in two.sites:
+        tidegate(two.text(one, backend, command))
+    for one in two.sites:
+        settings.wait_until(lambda one=one: one.use() == {"server"}, "the certificate")
+    assert two.sites[0].serial(two.pebble.client()) == two.sites[1].serial(two.pebble.client())
+    shown = [one.wait(state="idle") for one in two.sites]
+    assert sorted(one["done"] for one in shown) == [0, 1] and [one["failed"] for one in shown] == [0, 0]
+    assert two.pebble.orders() == two.pebble.issued() == 1
+    ran = shown[1]["done"]
+    answered = [metrics.page(one.page).value("listener_acme_challenges_total", listener="plain") for one in two.sites]
+    assert answered[ran] == 0 and answered[1 - ran] >= 1
+    assert two.redis.ask("exists", "tg:{*}:acme:lock:site") in (0, "0")
+
+
+def test_what_one_is_told_all_answer_and_what_failed_all_leave_alone(tidegate, recording_backend, two):
+    fails = script(two.folder, f"echo $TIDEGATE_ACME_CHALLENGES >> {two.folder}/ran; exit 3")
+    two.file = two.key = two.folder / "none"
+    backend = recording_backend()
+    for one in two.sites:
+        tidegate(two.text(one, backend, fails, keys='retry = "1h";'))
+    for one in two.sites:
+        one.wait(state="resting")
+    assert len((two.folder / "ran").read_text().split()) == 1
+    assert sorted(one.show()["failed"] for one in two.sites) == [0, 1]
+    control.ask(two.sites[0].admin, f"set acme-challenge {TOKEN} {ANSWER}")
+    path = f"/.well-known/acme-challenge/{TOKEN}"
+    for one in two.sites:
+        settings.wait_until(lambda one=one: exchange(one.plain, client.get(path)).body == ANSWER.encode(), "the answer")
+    control.ask(two.sites[0].admin, f"del acme-challenge {TOKEN}")
+    for one in two.sites:
+        settings.wait_until(lambda one=one: exchange(one.plain, client.get(path)).body != ANSWER.encode(), "it to be gone")
+
+
+def test_without_redis_nobody_runs_it(tidegate, recording_backend, two, redis):
+    """What runs is killed before another could begin; when redis is back one of them begins."""
+    started = two.folder / "started"
+    hangs = script(two.folder, f"echo $$ >> {started}; exec sleep 1000")
+    two.file = two.key = two.folder / "none"
+    one = two.sites[0]
+    tidegate(two.text(one, recording_backend(), hangs, keys='retry = "1s";'))
+    one.wait(state="running")
+    settings.wait_until(started.exists, "the program")
+    pid = int(started.read_text())
+    redis.kill()
+    settings.wait_until(lambda: not procfs.alive(pid), "the program to be gone")
+    assert one.wait(failed=1)["error"] == "killed: others do not hear any more that it runs"
+    assert one.wait(state="turn")["why"].startswith("others are not heard")
+    redis.start()
+    one.wait(state="running")
+
+
+def test_an_upgrade_ends_a_run_and_begins_it_anew(tidegate, recording_backend, site, tmp_path):
+    started = tmp_path / "started"
+    hangs = script(tmp_path, f"echo $$ >> {started}; exec sleep 1000")
+    tg = tidegate(site.text(recording_backend(), [hangs], tmp_path / "no.pem", tmp_path / "no.key"))
+    site.wait(state="running")
+    settings.wait_until(started.exists, "the program")
+    pid = int(started.read_text())
+    tg.upgrade()
+    settings.wait_until(lambda: not procfs.alive(pid), "the program to be gone")
+    site.wait(state="running")
+    settings.wait_until(lambda: len(started.read_text().split()) == 2, "another run")
