@@ -60,8 +60,7 @@ write_classes(const struct metric *m, const struct metric_site *site, struct out
 }
 
 static void
-write_handshakes_failed(const struct metric *m, const struct metric_site *site,
-			struct output *out)
+write_handshakes_failed(const struct metric *m, const struct metric_site *site, struct output *out)
 {
 	for (unsigned i = TG_TLS_FAILURE_CLOSED; i < TG_TLS_FAILURE_COUNT; i++)
 		exposition_labelled(out, &site->series, "reason", tls_failure_str(i),
@@ -75,9 +74,9 @@ write_back_handshakes_failed(const struct metric *m, const struct metric_site *s
 			     struct output *out)
 {
 	static const enum tls_failure failures[] = {
-		TG_TLS_FAILURE_CLOSED,	    TG_TLS_FAILURE_TIMEOUT, TG_TLS_FAILURE_NOT_TLS,
-		TG_TLS_FAILURE_NO_MATCH,    TG_TLS_FAILURE_CERTIFICATE, TG_TLS_FAILURE_ALERT,
-		TG_TLS_FAILURE_PROTOCOL,    TG_TLS_FAILURE_RESOURCE,
+		TG_TLS_FAILURE_CLOSED,   TG_TLS_FAILURE_TIMEOUT,     TG_TLS_FAILURE_NOT_TLS,
+		TG_TLS_FAILURE_NO_MATCH, TG_TLS_FAILURE_CERTIFICATE, TG_TLS_FAILURE_ALERT,
+		TG_TLS_FAILURE_PROTOCOL, TG_TLS_FAILURE_RESOURCE,
 	};
 
 	for (unsigned i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
@@ -413,8 +412,7 @@ write_store_up(const struct metric *m, const struct metric_site *site, struct ou
 {
 	(void)m;
 	if (site->s->store != NULL)
-		exposition_number(out, &site->series,
-				  store_is_well(site->s->store));
+		exposition_number(out, &site->series, store_is_well(site->s->store));
 }
 
 /* id: where in struct store_counts. */
@@ -597,7 +595,7 @@ const struct metric metrics[] = {
 	ROW(BACKEND, COUNTER, "backend_connect_errors_total", write_counter, TG_B_CONNECT_ERRORS, "Connects refused or timed out."),
 	ROW(BACKEND, COUNTER, "backend_answer_errors_total", write_counter, TG_B_ANSWER_ERRORS, "Answers missing, cut or not valid."),
 	ROW(BACKEND, COUNTER, "backend_bad_load_reports_total", write_counter, TG_B_BAD_LOAD_REPORTS, "Load reports in answers (endpoint-load-metrics) that could not be read."),
-	ROW(BACKEND, COUNTER, "backend_suspected_total", write_counter, TG_B_SUSPECTED, "Times it took no connection, and retries left it out for a second."),
+	ROW(BACKEND, COUNTER, "backend_suspected_total", write_counter, TG_B_SUSPECTED, "Times it took no connection, and retries left it out for a second and `timeouts.connect`."),
 	ROW(BACKEND, COUNTER, "backend_retries_total", write_counter, TG_B_RETRIES, "Tries that left the backend for another go."),
 	ROW(BACKEND, COUNTER, "backend_ejections_total", write_ejections, 0, "Times the backend was ejected."),
 	ROW(BACKEND, COUNTER, "backend_check_failures_total", write_check_failures, 0, "Health checks that failed."),
