@@ -504,12 +504,12 @@ front_refuse_over(struct front *f, const struct h2_malformed *what)
 }
 
 void
-front_end_over(struct front *f, enum end_reason reason)
+front_stop(struct front *f, enum end_reason reason)
 {
 	if (f->state == FRONT_STREAM)
 		(void)stream_end(f->stream, reason, false);
 	else
-		front_close(f, true);
+		front_close(f, f->over != NULL);
 }
 
 static void
@@ -533,12 +533,9 @@ front_cut(struct front_link *link)
 	struct front *f = (struct front *)link;
 	enum front_kind kind = FRONT_RESTING;
 
-	if (f->state == FRONT_STREAM) {
+	if (f->state == FRONT_STREAM)
 		kind = f->stream->state == STREAM_TUNNEL ? FRONT_TUNNEL : FRONT_REQUEST;
-		(void)stream_end(f->stream, TG_END_SHUTDOWN, false);
-	} else {
-		front_close(f, false);
-	}
+	front_stop(f, TG_END_SHUTDOWN);
 	return kind;
 }
 
@@ -567,12 +564,7 @@ front_fini(struct worker_listener *l)
 static void
 front_end(struct front_link *link)
 {
-	struct front *f = (struct front *)link;
-
-	if (f->state == FRONT_STREAM)
-		(void)stream_end(f->stream, TG_END_ORDERED, false);
-	else
-		front_close(f, false);
+	front_stop((struct front *)link, TG_END_ORDERED);
 }
 
 const struct front_ops l7_front_ops = {

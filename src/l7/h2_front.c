@@ -99,7 +99,7 @@ end_fronts(struct h2_front *h, enum end_reason reason)
 	struct front *f;
 
 	while ((f = LIST_FIRST(&h->fronts)) != NULL)
-		front_end_over(f, reason);
+		front_stop(f, reason);
 }
 
 static void

@@ -44,7 +44,7 @@ void h2_front_left(struct h2_front *h, struct front *f);
 struct front *front_open_over(struct h2_front *h, struct h2_stream *stream);
 /* A new one has nothing to do but to be told of, as a request that could not be read: it is closed. */
 void front_refuse_over(struct front *f, const struct h2_malformed *what);
-/* Whatever it does, ends; its stream is reset. */
-void front_end_over(struct front *f, enum end_reason reason);
+/* Whatever it does, ends. Where no request runs a stream is reset, and a connection of its own closed. */
+void front_stop(struct front *f, enum end_reason reason);
 
 #endif
