@@ -4,36 +4,14 @@
 #include "conf/schema_priv.h"
 
 static const struct conf_field back_http2_fields[] = {
-	{
-		.key = "max_streams",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_http2, max_streams),
-		.preset = "100",
-		.min = 1,
-		.max = 10000,
-		.help = "Requests on one connection at a time; fewer where the backend says so. When all connections of "
-			"a worker to a backend are full another one is made.",
-	},
-	{
-		.key = "stream_window",
-		.kind = &conf_kind_size,
-		TG_MEMBER(conf_http2, stream_window),
-		.preset = "64K",
-		.min = 16384,
-		.max = 16777216,
-		.help = "Bytes of the body of one answer that a backend may send before the client has taken them.",
-	},
-	{
-		.key = "connection_window",
-		.kind = &conf_kind_size,
-		TG_MEMBER(conf_http2, connection_window),
-		.preset = "8M",
-		.min = 65536,
-		.max = 67108864,
-		.help = "The same of all answers of one connection together: so much memory it fills when clients take "
-			"nothing. Where it is less than max_streams windows of one, clients that take nothing "
-			"can make others wait.",
-	},
+	TG_HTTP2_STREAMS("Requests on one connection at a time; fewer where the backend says so. When all "
+			 "connections of a worker to a backend are full another one is made."),
+	TG_HTTP2_WINDOW("Bytes of the body of one answer that a backend may send before the client has "
+			"taken them."),
+	TG_HTTP2_CONNECTION_WINDOW(
+		"8M", "The same of all answers of one connection together: so much memory it fills when "
+		      "clients take nothing. Where it is less than max_streams windows of one, clients "
+		      "that take nothing can make others wait."),
 	{.key = NULL},
 };
 

@@ -281,35 +281,13 @@ static const struct conf_schema schema_limits = {
 	}
 
 static const struct conf_field http2_fields[] = {
-	{
-		.key = "max_streams",
-		.kind = &conf_kind_integer,
-		TG_MEMBER(conf_http2, max_streams),
-		.preset = "100",
-		.min = 1,
-		.max = 10000,
-		.help = "Requests of one connection at a time; what a client asks for beyond is refused, "
-			"and may be asked for again.",
-	},
-	{
-		.key = "stream_window",
-		.kind = &conf_kind_size,
-		TG_MEMBER(conf_http2, stream_window),
-		.preset = "64K",
-		.min = 16384,
-		.max = 16777216,
-		.help = "Bytes of the body of one request that a client may send before the backend has taken them.",
-	},
-	{
-		.key = "connection_window",
-		.kind = &conf_kind_size,
-		TG_MEMBER(conf_http2, connection_window),
-		.preset = "1M",
-		.min = 65536,
-		.max = 67108864,
-		.help = "The same of all requests of one connection together. So much memory a client can "
-			"fill by requests whose backends take nothing.",
-	},
+	TG_HTTP2_STREAMS("Requests of one connection at a time; what a client asks for beyond is refused, "
+			 "and may be asked for again."),
+	TG_HTTP2_WINDOW("Bytes of the body of one request that a client may send before the backend has "
+			"taken them."),
+	TG_HTTP2_CONNECTION_WINDOW(
+		"1M", "The same of all requests of one connection together. So much memory a client can "
+		      "fill by requests whose backends take nothing."),
 	BUDGET(max_resets, "100",
 	       "Requests that a client may take back (RST_STREAM) at once, and as many more in each minute; "
 	       "each that is answered allows one more. Beyond, as with those that follow, the client is told to "

@@ -171,6 +171,25 @@ conf_field_is_secret(const struct conf_field *f, const void *object)
 #define TG_LIST(s, m, n) \
 	.kind = &conf_kind_list, .offset = offsetof(struct s, m), \
 	.size = sizeof(*((struct s *)0)->m), .count_offset = offsetof(struct s, n)
+/* Rows of struct conf_http2 that listeners and services have. */
+#define TG_HTTP2_STREAMS(help_text)                                                                \
+	{                                                                                          \
+		.key = "max_streams", .kind = &conf_kind_integer,                                  \
+		TG_MEMBER(conf_http2, max_streams), .preset = "100", .min = 1, .max = 10000,       \
+		.help = (help_text),                                                               \
+	}
+#define TG_HTTP2_WINDOW(help_text)                                                                 \
+	{                                                                                          \
+		.key = "stream_window", .kind = &conf_kind_size,                                   \
+		TG_MEMBER(conf_http2, stream_window), .preset = "64K", .min = 16384,               \
+		.max = 16777216, .help = (help_text),                                              \
+	}
+#define TG_HTTP2_CONNECTION_WINDOW(preset_text, help_text)                                         \
+	{                                                                                          \
+		.key = "connection_window", .kind = &conf_kind_size,                               \
+		TG_MEMBER(conf_http2, connection_window), .preset = (preset_text), .min = 65536,   \
+		.max = 67108864, .help = (help_text),                                              \
+	}
 #define TG_LATER(name) {.key = name, .kind = &conf_kind_later}
 
 /*** For check functions ***/
