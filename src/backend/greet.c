@@ -44,7 +44,7 @@ tell_addrs(const struct greet_client *client, struct proxy_header *h)
 static void
 tell_tls(const struct greet_client *client, struct proxy_header *h)
 {
-	const struct tls_facts *facts = tls_stream_facts(client->conn->filter);
+	const struct tls_facts *facts = client->tls;
 
 	if (facts != NULL) {
 		h->has_tls = true;

@@ -10,6 +10,7 @@
 /* Whose connection a back is made for; a view of the front. */
 struct greet_client {
 	const struct conn *conn;
+	const struct tls_facts *tls; /* NULL: none ends here */
 	const struct origin *origin; /* NULL: none */
 	struct ip ip;                /* all zero: it has none, as on a unix socket */
 	uint16_t port;

@@ -420,6 +420,7 @@ greet(struct tcp_stream *s)
 	char id[ID_DIGITS + 1];
 	struct greet_client client = {
 		.conn = &s->front,
+		.tls = tls_stream_facts(s->front.filter),
 		.origin = s->origin,
 		.ip = s->ip,
 		.port = s->port,

@@ -40,6 +40,7 @@ greet(struct stream *s, struct back *b)
 	struct front *f = s->front;
 	struct greet_client client = {
 		.conn = &f->conn,
+		.tls = f->tls,
 		.origin = f->origin,
 		.ip = f->ip,
 		.port = f->port,

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from harness import backends, client, conf, net, proxy, settings, tls
+from harness import backends, client, conf, h2, net, proxy, settings, tls
 
 NGINX = """ server {
   listen {address} proxy_protocol;
@@ -47,7 +47,7 @@ def site(module_tidegate, module_backend, authority):
         "chain": f"{routes} {trust}",
     }.items())
     rest = ", ".join(taker.service(name, CONNECT + f'send_proxy = "v{name[-1]}";') for name, taker in takers.items())
-    text = conf.http(plain, listener=routes, service=CONNECT, services=rest)
+    text = conf.http(plain, listener=routes + h2.LISTENER, service=CONNECT, services=rest)
     address = text.address
     tg = module_tidegate(conf.Conf(str(text).replace("}\n);\nservices", "}" + others + "\n);\nservices"), address))
     tg.at, tg.takers, tg.plain = dict(at, front=address), takers, plain
@@ -137,6 +137,17 @@ def test_tls_of_the_client_is_told(site, authority):
     parts = proxy.tlvs_of(tlvs[proxy.SSL][5:])
     assert tlvs[proxy.SSL][:5] == b"\x01\0\0\0\x01"
     assert parts == {proxy.SSL_VERSION: b"TLSv1.3", proxy.SSL_CIPHER: told["cipher"].encode()}
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_clients_of_http2_are_told(site, authority, is_secure):
+    taker = site.takers["v2"]
+    context = authority.context(protocols=["h2"]) if is_secure else None
+    with h2.H2Client(site.at["secure" if is_secure else "front"], context) as peer:
+        assert peer.exchange("/v2/h2").status == 200
+        assert taker.headers[-1].source == getattr(peer.sock, "raw", peer.sock).getsockname()
+    tlvs = taker.headers[-1].tlvs
+    assert (tlvs.get(proxy.ALPN), proxy.SSL in tlvs) == ((b"h2", True) if is_secure else (None, False))
 
 
 def test_what_a_header_told_is_passed_on(site):
