@@ -73,7 +73,8 @@ leave_idle(struct back *b)
 static void
 leave_own(struct back *b)
 {
-	*b->own = NULL;
+	TAILQ_REMOVE(&b->own->list, b, link);
+	b->own->n--;
 	b->rests_alone = false;
 	back_count_idle(b, -1);
 	timer_clear(&b->timer);
@@ -200,20 +201,53 @@ on_own(struct back *b)
 	back_close(&b);
 }
 
-struct back *
-back_take_own(struct back **own, const struct worker_backend *home, bool careful)
+void
+back_place_init(struct back_place *place, unsigned most)
 {
-	struct back *b = *own;
+	*place = (struct back_place){.most = most};
+	TAILQ_INIT(&place->list);
+}
+
+void
+back_place_close(struct back_place *place)
+{
+	struct back *b;
+
+	while ((b = TAILQ_FIRST(&place->list)) != NULL)
+		back_close(&b);
+}
+
+/* The youngest that is of use to this backend; those that are of none are closed. */
+static struct back *
+find_own(struct back_place *own, const struct worker_backend *home)
+{
+	struct back *b;
+	struct back *next;
+
+	for (b = TAILQ_FIRST(&own->list); b != NULL; b = next) {
+		next = TAILQ_NEXT(b, link);
+		if (b->home != home)
+			continue;
+		note_rest(b, loop_now(worker_of(b)->loop));
+		if (back_is_silent(b) && b->generation + 1 == home->generation)
+			return b;
+		back_close(&b);
+	}
+	return NULL;
+}
+
+struct back *
+back_take_own(struct back_place *own, const struct worker_backend *home, bool careful)
+{
+	struct back *b = find_own(own, home);
 	struct mono now;
 
-	if (b == NULL || b->home != home)
+	if (b == NULL)
 		return NULL;
 	now = loop_now(worker_of(b)->loop);
-	note_rest(b, now);
-	if (!back_is_silent(b) || b->generation + 1 != home->generation ||
-	    (careful && !(lets_rest(home, now) && mono_diff_us(now, b->idle_since) <= SAFE_REST_US &&
-			  conn_is_quiet(&b->conn)))) {
-		back_close(own);
+	if (careful && !(lets_rest(home, now) && mono_diff_us(now, b->idle_since) <= SAFE_REST_US &&
+			 conn_is_quiet(&b->conn))) {
+		back_close(&b);
 		return NULL;
 	}
 	leave_own(b);
@@ -317,12 +351,17 @@ rest_alone(struct back **back)
 		return;
 	}
 	*back = NULL;
-	back_close(b->own);
+	if (b->own->n >= b->own->most) {
+		struct back *oldest = TAILQ_LAST(&b->own->list, back_list);
+
+		back_close(&oldest);
+	}
 	b->rests_alone = true;
 	back_count_idle(b, 1);
 	back_attach(b, on_own, NULL);
 	b->idle_since = loop_now(w->loop);
-	*b->own = b;
+	TAILQ_INSERT_HEAD(&b->own->list, b, link);
+	b->own->n++;
 	timer_set(w->loop, &b->timer,
 		  mono_add_ms(b->idle_since, b->home->service->conf->idle_lifetime_ms));
 }

@@ -9,7 +9,8 @@
  * when that connection is, and it is never idle.
  *
  * One that has told its backend who the client is (backend/greet.h) must not carry what another client
- * asks. It rests outside of that list, in a place of the client connection that it was made for.
+ * asks. It rests outside of that list, in a place of the client connection that it was made for: of HTTP/1.1 one at a
+ * time, of HTTP/2 as many as it may have requests.
  */
 #ifndef TG_BACKEND_BACK_H
 #define TG_BACKEND_BACK_H
@@ -19,10 +20,17 @@
 
 struct carrier;
 
+/* Of a client connection, which closes it: storage is that one's. */
+struct back_place {
+	struct back_list list; /* most recently used first */
+	unsigned n;
+	unsigned most; /* then the one that has rested for the longest is closed */
+};
+
 struct back {
 	struct conn conn; /* first */
 	struct worker_backend *home;
-	TAILQ_ENTRY(back) link; /* in home->idle when idle */
+	TAILQ_ENTRY(back) link; /* in home->idle when idle, in *own when it rests there */
 	struct timer timer;     /* idle lifetime */
 	struct addr to;
 	struct carrier *carrier;  /* of h2; NULL: a connection of its own */
@@ -38,7 +46,7 @@ struct back {
 	bool is_reused;                   /* carried an exchange before this one */
 	uint64_t sent_bytes;              /* by us, over its life */
 	struct buf *first;                /* goes out before all else; NULL: nothing, or it is sent */
-	struct back **own; /* where it rests between two exchanges; NULL: in the idle list */
+	struct back_place *own; /* where it rests between two exchanges; NULL: in the idle list */
 	void (*on_ready)(struct back *b); /* flags of `conn` are up to date */
 	void *stream;                     /* what on_ready works for */
 	struct deferred deferred;
@@ -52,8 +60,11 @@ struct back {
  * asks the kernel whether it still lives.
  */
 struct back *back_take_idle(struct worker_backend *home, bool careful);
-/* The same of *own, which may be NULL, where it is one to this backend. What it holds for another one stays there. */
-struct back *back_take_own(struct back **own, const struct worker_backend *home, bool careful);
+void back_place_init(struct back_place *place, unsigned most);
+/* What rests there is closed; no back in use has it for its own. */
+void back_place_close(struct back_place *place);
+/* The same of one to this backend that rests in `own`. What it holds for others stays there. */
+struct back *back_take_own(struct back_place *own, const struct worker_backend *home, bool careful);
 /* The backend closed this connection while it was idle, or as a request reached it: learn from it. */
 void back_learn_close(struct back *b);
 /* A new connection under way; see conn_connect() and back_connected(). NULL: failed, errno says why. */

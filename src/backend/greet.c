@@ -64,7 +64,7 @@ tell_tls(const struct greet_client *client, struct proxy_header *h)
 }
 
 int
-greet_prepare(struct back *b, const struct greet_client *client, struct back **own)
+greet_prepare(struct back *b, const struct greet_client *client, struct back_place *own)
 {
 	const struct origin *o = client->origin;
 	struct proxy_header h = {

@@ -21,9 +21,9 @@ struct greet_client {
 /*
  * `b` was just made, for a service with send_proxy: what it says first is put together, and
  * sent by back_connected(). It carries bytes of this client alone: between two exchanges it rests in
- * *own, which the front closes at its end; `own` NULL: it is closed behind the first. -TG_ENOMEM.
+ * `own`, which the client connection closes at its end; NULL: it is closed behind the first. -TG_ENOMEM.
  */
 TG_MUST_CHECK int greet_prepare(struct back *b, const struct greet_client *client,
-				struct back **own);
+				struct back_place *own);
 
 #endif

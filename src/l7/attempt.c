@@ -49,7 +49,7 @@ greet(struct stream *s, struct back *b)
 
 	if (s->service->conf->send_proxy == TG_SEND_PROXY_OFF)
 		return 0;
-	return greet_prepare(b, &client, &f->own);
+	return greet_prepare(b, &client, f->own);
 }
 
 /* Connects where the lease says; what fails at once is tried elsewhere. */
@@ -89,8 +89,8 @@ take_kept(struct stream *s)
 	bool careful = is_delicate(s);
 	struct back *b = NULL;
 
-	if (s->front->own != NULL)
-		b = back_take_own(&s->front->own, s->lease.backend, careful);
+	if (s->front->own->n > 0)
+		b = back_take_own(s->front->own, s->lease.backend, careful);
 	return b != NULL ? b : back_take_idle(s->lease.backend, careful);
 }
 

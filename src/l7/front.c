@@ -66,7 +66,8 @@ front_close(struct front *f, bool reset)
 	if (!conn_is_open(&f->conn))
 		return;
 	buf_put(&w->bufs, &f->in);
-	back_close(&f->own);
+	if (f->over == NULL)
+		back_place_close(&f->place);
 	timer_fini(&f->timer);
 	front_leave(f->listener, &f->link);
 	if (reset)
@@ -439,6 +440,8 @@ front_open(struct worker *w, struct worker_listener *l, const struct accepted *a
 	f->port = addr_port(&a->from);
 	f->origin = a->origin;
 	f->draining = a->is_draining;
+	back_place_init(&f->place, 1);
+	f->own = &f->place;
 	timer_init(&f->timer, on_timer);
 	if (accepted_open(a, &f->conn, w->loop, on_watch) != 0) {
 		free(f);
@@ -480,6 +483,7 @@ front_open_over(struct h2_front *h, struct h2_stream *stream)
 		return NULL;
 	f->home = l7;
 	f->over = h;
+	f->own = &h->place;
 	f->listener = h->listener;
 	f->ip = h->ip;
 	f->port = h->port;

@@ -111,6 +111,7 @@ h2_front_close(struct h2_front *h, enum end_reason reason)
 	if (!conn_is_open(&h->conn))
 		return;
 	end_fronts(h, reason);
+	back_place_close(&h->place);
 	h2_session_close(&h->session);
 	timer_fini(&h->timer);
 	front_leave(l, &h->link);
@@ -420,6 +421,7 @@ h2_front_new(struct worker *w, struct worker_listener *l, const struct accepted 
 	h->origin = a->origin;
 	h->rested = loop_now(w->loop);
 	LIST_INIT(&h->fronts);
+	back_place_init(&h->place, l->conf->http2.max_streams);
 	timer_init(&h->timer, on_timer);
 	if (accepted_open(a, &h->conn, w->loop, on_watch) != 0) {
 		free(h);

@@ -27,6 +27,7 @@ struct h2_front {
 	bool is_further;         /* a request has come */
 	bool is_checked;         /* nothing has come since the quiet check */
 	struct h2_fronts fronts; /* requests that run */
+	struct back_place place; /* of them all */
 	struct mono rested;      /* since when none does: accepted, or the last has ended */
 	struct mono drain_end; /* the client is told the last of its requests then at the latest */
 	struct timer timer;

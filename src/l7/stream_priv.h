@@ -89,7 +89,8 @@ struct front {
 	struct h2_front *over; /* a stream of this one; NULL: it is a connection of its own */
 	LIST_ENTRY(front) sibling; /* of those over the same; in the worker's free list */
 	struct l7_worker *home; /* where it goes when it is one of those */
-	struct back *own; /* to a backend that was told who this client is; NULL: none */
+	struct back_place *own; /* of its client: backs that have told who that is; those of `over`, or: */
+	struct back_place place;
 	struct deferred deferred;
 };
 

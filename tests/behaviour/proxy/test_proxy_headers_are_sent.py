@@ -99,6 +99,23 @@ def test_a_client_keeps_its_connection_and_shares_it_with_nobody(site):
         assert [header.source for header in taker.headers[before:]] == [own(one), own(two)]
 
 
+def test_requests_of_one_client_of_http2_share_connections(site):
+    """One after the other one, as many at a time as many; and no other client has any of them."""
+    taker = site.takers["v2"]
+    before = len(taker.headers)
+    with h2.H2Client(site.at["front"]) as one, h2.H2Client(site.at["front"]) as two:
+        for peer in (one, one, two, one, two):
+            assert peer.exchange("/v2/kept").status == 200
+        assert [header.source for header in taker.headers[before:]] == [own(one), own(two)]
+        for _ in range(2):
+            with site.standing_still():
+                streams = [one.request("/v2/many") for _ in range(5)]
+            assert [one.answer(stream).status for stream in streams] == [200] * 5
+        assert {header.source for header in taker.headers[before:]} == {own(one), own(two)}
+        assert len(taker.headers) <= before + 6
+    taker.backend.wait_closed()
+
+
 def test_requests_to_others_leave_it_alone(site):
     taker = site.takers["v2"]
     with client.RawClient(site.at["front"]) as peer:

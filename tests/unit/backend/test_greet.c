@@ -96,7 +96,7 @@ who(void)
 
 /* Connected, and its header read by the backend. */
 static struct back *
-open_back(struct worker_backend *to, struct back **own, int *ret_far, struct proxy_header *ret)
+open_back(struct worker_backend *to, struct back_place *own, int *ret_far, struct proxy_header *ret)
 {
 	static unsigned char bytes[TG_PROXY_WRITTEN_MAX];
 	struct back *b = back_connect(to, &at, on_ready, NULL);
@@ -123,12 +123,13 @@ static void
 backend_is_told_of_the_client(void **state)
 {
 	struct addr own = {.len = sizeof(own.u)};
-	struct back *rest = NULL;
+	struct back_place rest;
 	struct proxy_header h;
 	struct back *b;
 	int far;
 
 	(void)state;
+	back_place_init(&rest, 1);
 	getsockname(client[0], &own.u.sa, &own.len);
 	for (unsigned service = 0; service < 2; service++) {
 		b = open_back(home(service, 0), &rest, &far, &h);
@@ -144,26 +145,28 @@ backend_is_told_of_the_client(void **state)
 static void
 it_rests_with_its_client_alone(void **state)
 {
-	struct back *one = NULL;
-	struct back *two = NULL;
+	struct back_place one;
+	struct back_place two;
 	struct proxy_header h;
 	struct back *b;
 	struct back *was;
 	int far;
 
 	(void)state;
+	back_place_init(&one, 1);
+	back_place_init(&two, 1);
 	was = b = open_back(home(0, 0), &one, &far, &h);
 	back_give(&b);
 	assert_null(b);
-	assert_ptr_equal(one, was);
+	assert_ptr_equal(TAILQ_FIRST(&one.list), was);
 	assert_int_equal(home(0, 0)->n_idle, 1);
 	assert_null(back_take_idle(home(0, 0), false));
 	assert_null(back_take_own(&two, home(0, 0), false));
 	assert_null(back_take_own(&one, home(0, 1), false));
-	assert_ptr_equal(one, was);
+	assert_ptr_equal(TAILQ_FIRST(&one.list), was);
 	b = back_take_own(&one, home(0, 0), false);
 	assert_ptr_equal(b, was);
-	assert_null(one);
+	assert_int_equal(one.n, 0);
 	assert_int_equal(home(0, 0)->n_idle, 0);
 	assert_true(b->is_reused);
 	back_close(&b);
@@ -173,7 +176,7 @@ it_rests_with_its_client_alone(void **state)
 static void
 of_two_the_later_stays(void **state)
 {
-	struct back *own = NULL;
+	struct back_place own;
 	struct proxy_header h;
 	struct back *first;
 	struct back *second;
@@ -182,36 +185,67 @@ of_two_the_later_stays(void **state)
 	char byte;
 
 	(void)state;
+	back_place_init(&own, 1);
 	first = open_back(home(0, 0), &own, &far[0], &h);
 	was = second = open_back(home(0, 1), &own, &far[1], &h);
 	back_give(&first);
 	back_give(&second);
-	assert_ptr_equal(own, was);
+	assert_ptr_equal(TAILQ_FIRST(&own.list), was);
 	fake_wait_readable(far[0]);
 	assert_int_equal(recv(far[0], &byte, 1, 0), 0);
 	assert_int_equal(worker.n_idle, 1);
-	back_close(&own);
+	back_place_close(&own);
 	assert_int_equal(worker.n_idle, 0);
 	close(far[0]);
 	close(far[1]);
 }
 
+/* As many as a client may use at a time: each is found by who asks for its backend, the youngest first. */
+static void
+many_rest_beside_each_other(void **state)
+{
+	struct back_place own;
+	struct proxy_header h;
+	struct back *b[2];
+	struct back *was[2];
+	int far[2];
+
+	(void)state;
+	back_place_init(&own, 2);
+	for (unsigned i = 0; i < 2; i++)
+		was[i] = b[i] = open_back(home(0, 0), &own, &far[i], &h);
+	for (unsigned i = 0; i < 2; i++)
+		back_give(&b[i]);
+	assert_int_equal(own.n, 2);
+	for (unsigned i = 2; i > 0; i--) {
+		b[i - 1] = back_take_own(&own, home(0, 0), false);
+		assert_ptr_equal(b[i - 1], was[i - 1]);
+	}
+	assert_null(back_take_own(&own, home(0, 0), false));
+	for (unsigned i = 0; i < 2; i++) {
+		back_close(&b[i]);
+		close(far[i]);
+	}
+}
+
 static void
 they_are_bounded_as_idle_ones(void **state)
 {
-	struct back *own[3] = {NULL, NULL, NULL};
+	struct back_place own[3];
 	struct proxy_header h;
 	int far[3];
 
 	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		back_place_init(&own[i], 1);
 	for (unsigned i = 0; i < 3; i++) {
 		struct back *b = open_back(home(0, 0), &own[i], &far[i], &h);
 
 		back_give(&b);
-		assert_true((own[i] != NULL) == (i < 2));
+		assert_int_equal(own[i].n, i < 2);
 	}
 	for (unsigned i = 0; i < 3; i++) {
-		back_close(&own[i]);
+		back_place_close(&own[i]);
 		close(far[i]);
 	}
 	assert_int_equal(home(0, 0)->n_idle, 0);
@@ -220,16 +254,18 @@ they_are_bounded_as_idle_ones(void **state)
 static void
 its_end_is_noticed_while_it_rests(void **state)
 {
-	struct back *own = NULL;
+	struct back_place own;
 	struct proxy_header h;
+	struct back *b;
 	int far;
-	struct back *b = open_back(home(0, 0), &own, &far, &h);
 
 	(void)state;
+	back_place_init(&own, 1);
+	b = open_back(home(0, 0), &own, &far, &h);
 	back_give(&b);
-	assert_non_null(own);
+	assert_int_equal(own.n, 1);
 	close(far);
-	while (own != NULL)
+	while (own.n > 0)
 		fake_turn(worker.loop);
 	assert_int_equal(home(0, 0)->n_idle, 0);
 }
@@ -258,6 +294,7 @@ main(int argc, char **argv)
 		TEST(backend_is_told_of_the_client),
 		TEST(it_rests_with_its_client_alone),
 		TEST(of_two_the_later_stays),
+		TEST(many_rest_beside_each_other),
 		TEST(they_are_bounded_as_idle_ones),
 		TEST(its_end_is_noticed_while_it_rests),
 		TEST(without_a_place_it_is_closed),
