@@ -1,6 +1,6 @@
 """The proxies under measurement, each with one worker, and their exact configurations.
 
-All relay to the same three ports of bench/backend: http, echo and source.
+All relay to the same three ports of bench/backend, http, echo and source, and to two of nghttpd, without and with trailers.
 Access logs are off, connections to backends are kept (1024 at most idle), no
 health checks, idle timeouts long enough not to matter. With headers="forwarded"
 each writes the six fields tidegate writes by default; with "plain" none, but
@@ -27,6 +27,12 @@ listeners = (
   {{ name = "https"; bind = "{address}:{https}"; mode = "http"; service = "http";
     tls = {{ certificates = ( "{certificate}" ); }};
     forwarded = "{forwarded}"; timeouts = {{ keep_alive = "600s"; }}; }},
+  {{ name = "h2h2"; bind = "{address}:{h2h2}"; mode = "http"; service = "h2h2";
+    tls = {{ certificates = ( "{certificate}" ); }};
+    forwarded = "{forwarded}"; timeouts = {{ keep_alive = "600s"; }}; }},
+  {{ name = "grpc"; bind = "{address}:{grpc}"; mode = "http"; service = "grpc";
+    tls = {{ certificates = ( "{certificate}" ); }};
+    forwarded = "{forwarded}"; timeouts = {{ keep_alive = "600s"; }}; }},
   {{ name = "echo"; bind = "{address}:{echo}"; mode = "tcp"; service = "echo"; }},
   {{ name = "source"; bind = "{address}:{source}"; mode = "tcp"; service = "source"; }}
 );
@@ -34,6 +40,8 @@ services = (
   {{ name = "http"; health = {{ type = "none"; }}; idle_connections = 1024;
     timeouts = {{ connect = "5s"; }};
     backends = ( "{address}:{to_http}" ); }},
+  {{ name = "h2h2"; health = {{ type = "none"; }}; protocol = "h2"; backends = ( "{address}:{to_h2h2}" ); }},
+  {{ name = "grpc"; health = {{ type = "none"; }}; protocol = "h2"; backends = ( "{address}:{to_grpc}" ); }},
   {{ name = "echo"; health = {{ type = "none"; }}; backends = ( "{address}:{to_echo}" ); }},
   {{ name = "source"; health = {{ type = "none"; }}; backends = ( "{address}:{to_source}" ); }}
 );
@@ -57,6 +65,16 @@ listen http
   option splice-response
   http-reuse always
 {headers}  server backend {address}:{to_http} pool-max-conn 1024
+listen h2h2
+  mode http
+  bind {address}:{h2h2} backlog 4096 ssl crt {certificate} alpn h2,http/1.1
+  http-reuse always
+{headers}  server backend {address}:{to_h2h2} pool-max-conn 1024 proto h2
+listen grpc
+  mode http
+  bind {address}:{grpc} backlog 4096 ssl crt {certificate} alpn h2,http/1.1
+  http-reuse always
+{headers}  server backend {address}:{to_grpc} pool-max-conn 1024 proto h2
 listen echo
   mode tcp
   bind {address}:{echo} backlog 4096
@@ -93,13 +111,37 @@ http {{
     keepalive_requests 1000000000;
     keepalive_timeout 600s;
   }}
+  upstream h2h2 {{
+    server {address}:{to_h2h2};
+    keepalive 1024;
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+  }}
+  upstream grpc {{
+    server {address}:{to_grpc};
+    keepalive 1024;
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+  }}
+  ssl_certificate {certificate};
+  ssl_certificate_key {certificate};
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_session_cache shared:tls:10m;
+  server {{
+    listen {address}:{h2h2} backlog=4096 ssl http2;
+    location / {{
+      grpc_pass grpc://h2h2;
+{grpc_headers}    }}
+  }}
+  server {{
+    listen {address}:{grpc} backlog=4096 ssl http2;
+    location / {{
+      grpc_pass grpc://grpc;
+{grpc_headers}    }}
+  }}
   server {{
     listen {address}:{http} backlog=4096;
     listen {address}:{https} backlog=4096 ssl http2;
-    ssl_certificate {certificate};
-    ssl_certificate_key {certificate};
-    ssl_protocols TLSv1.2 TLSv1.3;
-    ssl_session_cache shared:tls:10m;
     location / {{
       proxy_pass http://backend;
       proxy_http_version 1.1;
@@ -130,6 +172,9 @@ def _program(name):
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
+NGHTTPD = _program("nghttpd")
+
+
 def _version(*argv):
     shown = subprocess.run(argv, capture_output=True, text=True, check=False)
     return (shown.stdout + shown.stderr).strip().splitlines()[0]
@@ -139,7 +184,7 @@ class Proxy:
     """A running proxy. `pids()` is all of its processes, `port(kind)` where it listens."""
 
     name = ""
-    kinds = ("http", "https", "echo", "source")
+    kinds = ("http", "https", "h2h2", "grpc", "echo", "source")
     ends_connections = True  # closes after an answer to "Connection: close"
 
     def __init__(self, targets, folder, options):
@@ -218,14 +263,15 @@ class Haproxy(Proxy):
 class Nginx(Proxy):
     name = "nginx"
     has_stream = os.path.exists(NGINX_STREAM)
-    kinds = ("http", "https", "echo", "source") if has_stream else ("http", "https")
+    kinds = Proxy.kinds if has_stream else Proxy.kinds[:-2]
 
     def configuration(self, targets, options):
         places = self.addresses(targets)
         load = f"load_module {NGINX_STREAM};\n" if self.has_stream else ""
         stream = NGINX_TCP.format(**places) if self.has_stream else ""
         headers = NGINX_FORWARDED if options.headers == "forwarded" else ""
-        return NGINX.format(load=load, stream=stream, headers=headers, **places)
+        return NGINX.format(load=load, stream=stream, headers=headers,
+                            grpc_headers=headers.replace("proxy_set_header", "grpc_set_header"), **places)
 
     def command(self, conf, _options):
         return [_program("nginx"), "-p", str(self.folder), "-e", "stderr", "-c", str(conf)]
@@ -270,7 +316,7 @@ class Floor:
 
     @classmethod
     def missing(cls, scenario, _options):
-        return "the floor speaks no TLS" if scenario.kind == "https" else None
+        return "the floor speaks no TLS" if scenario.has_tls else None
 
     @classmethod
     def version(cls, _options):

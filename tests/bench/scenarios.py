@@ -16,17 +16,20 @@ from processes import (ADDRESS, Cpu, Failed, PATIENCE, Program, Strace, WAITS, m
                        memory_bytes, settled_pss)
 
 HERE = pathlib.Path(__file__).resolve().parent
+# Ports with TLS, and a backend of HTTP/2.
+BEHIND_H2 = ("h2h2", "grpc")
+GRPC = ("-H", "content-type: application/grpc", "-H", "te: trailers", "-d", "{body}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
     name: str
     about: str
-    kind: str                 # port of the proxy: http, https, echo or source
+    kind: str                 # port of the proxy: http, https, h2h2, grpc, echo or source
     connections: int
     load: tuple = ()          # arguments of bench/client; () with wrk
     wrk: str = ""             # path wrk asks for; "": bench/client
-    h2load: tuple = ()        # arguments of h2load
+    h2load: tuple = ()        # arguments of h2load; {body}: a file with a message of gRPC
     s_time: tuple = ()        # arguments of openssl s_time
     floor: tuple = ()         # arguments of bench/floor
     counted: int = 0          # exchanges of the run under strace; 0: there is none
@@ -34,6 +37,10 @@ class Scenario:
     unit: str = "request"
     new: bool = False         # a connection for each exchange
     idle: bool = False        # memory of idle connections, no load
+
+    @property
+    def has_tls(self):
+        return self.kind in ("https", *BEHIND_H2)
 
     @property
     def is_long(self):
@@ -58,6 +65,10 @@ ALL = (
     Scenario("https-64", "HTTP/1.1 keep-alive over TLS 1.3, 1 KiB answers, 64 connections", "https", 64, wrk="/1k"),
     Scenario("h2", "HTTP/2 over TLS 1.3, HTTP/1.1 behind, 1 KiB answers, 32 connections of 16 streams", "https", 32,
              h2load=("-m", "16")),
+    Scenario("h2-h2", "HTTP/2 over TLS 1.3, HTTP/2 behind, 1 KiB answers, 32 connections of 16 streams", "h2h2", 32,
+             h2load=("-m", "16")),
+    Scenario("grpc", "gRPC unary over TLS 1.3, plain behind: 100 bytes, answered by 1 KiB and trailers, 32 connections of 16 "
+             "calls", "grpc", 32, h2load=("-m", "16", *GRPC), unit="call"),
     Scenario("tls-full", "full handshakes of TLS 1.3 (ECDSA P-256), one at a time, a request of 1 KiB on each", "https", 1,
              s_time=("-new",), unit="handshake"),
     Scenario("tls-resumed", "resumed handshakes of TLS 1.3, one at a time, a request of 1 KiB on each", "https", 1,
@@ -78,9 +89,9 @@ def _client(options, scenario, proxy, *more, connections=None):
 
 
 def _load(options, scenario, proxy, seconds):
-    url = f"{'https' if scenario.kind == 'https' else 'http'}://{ADDRESS}:{proxy.port(scenario)}/1k"
+    url = f"{'https' if scenario.has_tls else 'http'}://{ADDRESS}:{proxy.port(scenario)}/1k"
     if scenario.h2load:
-        return ["h2load", "-t1", f"-c{scenario.connections}", *scenario.h2load,
+        return ["h2load", "-t1", f"-c{scenario.connections}", *(word.format(body=options.body) for word in scenario.h2load),
                 *(("-n1024",) if options.smoke else ("-D", f"{seconds * 1000:.0f}ms")),
                 f"--log-file={proxy.folder / 'h2load.log'}", url]
     if scenario.s_time:
@@ -142,7 +153,7 @@ def _ask_https(context, port):
 
 def _touch(options, scenario, proxy):
     """All processes are there once one of them has answered."""
-    if scenario.kind == "https":
+    if scenario.has_tls:
         _ask_https(_context(), proxy.port(scenario)).close()
     else:
         _finish(_client(options, scenario, proxy, "-n", "1", connections=1), 1)
