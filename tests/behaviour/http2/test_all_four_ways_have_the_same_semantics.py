@@ -411,28 +411,32 @@ def test_more_than_an_answer_may_have_is_nobodys(site, front, method, status, le
     assert got[0] == 502 or got[1] == b""
 
 
+def marked(path="/malformed", **options):
+    return h2.get(path, **options)
+
+
 MALFORMED = {
-    "upper case": [*h2.get(), ("Accept", "x")],
-    "connection": [*h2.get(), ("connection", "close")],
-    "transfer-encoding": [*h2.get(method="POST"), ("transfer-encoding", "chunked")],
-    "te": [*h2.get(), ("te", "gzip")],
-    "upgrade": [*h2.get(), ("upgrade", "websocket")],
-    "a line end": [*h2.get(), ("a", "b\r\nc: d")],
-    "a line end in the path": h2.get("/ HTTP/1.1\r\nx: y"),
-    "space around a value": [*h2.get(), ("a", " b")],
-    "no method": h2.get()[1:],
-    "no path": h2.get()[:3],
-    "an empty path": h2.get(""),
-    "no scheme": [h2.get()[0], *h2.get()[2:]],
-    "another scheme": h2.get(scheme="ftp"),
-    "a pseudo field twice": [*h2.get(), (":path", "/b")],
-    "a pseudo field behind others": [(":method", "GET"), ("a", "b"), *h2.get()[1:]],
-    "an unknown pseudo field": [*h2.get(), (":x", "y")],
-    "one of answers": [*h2.get(), (":status", "200")],
-    "two hosts": [*h2.get(), ("host", "other.org")],
-    "userinfo": h2.get(host="user@example.org"),
-    "two lengths": [*h2.get(method="POST"), ("content-length", "1"), ("content-length", "2")],
-    "a protocol without CONNECT": [*h2.get(), (":protocol", "websocket")],
+    "upper case": [*marked(), ("Accept", "x")],
+    "connection": [*marked(), ("connection", "close")],
+    "transfer-encoding": [*marked(method="POST"), ("transfer-encoding", "chunked")],
+    "te": [*marked(), ("te", "gzip")],
+    "upgrade": [*marked(), ("upgrade", "websocket")],
+    "a line end": [*marked(), ("a", "b\r\nc: d")],
+    "a line end in the path": marked("/malformed HTTP/1.1\r\nx: y"),
+    "space around a value": [*marked(), ("a", " b")],
+    "no method": marked()[1:],
+    "no path": marked()[:3],
+    "an empty path": marked(""),
+    "no scheme": [marked()[0], *marked()[2:]],
+    "another scheme": marked(scheme="ftp"),
+    "a pseudo field twice": [*marked(), (":path", "/b")],
+    "a pseudo field behind others": [(":method", "GET"), ("a", "b"), *marked()[1:]],
+    "an unknown pseudo field": [*marked(), (":x", "y")],
+    "one of answers": [*marked(), (":status", "200")],
+    "two hosts": [*marked(), ("host", "other.org")],
+    "userinfo": marked(host="user@example.org"),
+    "two lengths": [*marked(method="POST"), ("content-length", "1"), ("content-length", "2")],
+    "a protocol without CONNECT": [*marked(), (":protocol", "websocket")],
 }
 
 
@@ -443,7 +447,6 @@ def asked(backend):
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_heads_reach_nobody(site, case):
     """RFC 9113 8.1.1: a stream error, or 400. Either leaves a record, and what was read of it."""
-    before = len(asked(site.backend))
     fields = MALFORMED[case]
     with h2.H2Client(site.address) as peer:
         stream = peer.next_stream
@@ -460,7 +463,7 @@ def test_malformed_heads_reach_nobody(site, case):
     if case in ("upper case", "connection", "a line end", "two hosts", "an unknown pseudo field"):
         assert "/" in first and fields[-1][0] in what and fields[-1][1] in what
     assert record["method"] == dict(fields).get(":method", "-") or answer.reset is None
-    assert len(asked(site.backend)) == before + 1
+    assert not any(request.target.startswith("/malformed") for request in asked(site.backend))
 
 
 def test_websockets_by_extended_connect(tidegate, recording_backend):
