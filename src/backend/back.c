@@ -176,7 +176,7 @@ back_take_idle(struct worker_backend *home, bool careful)
 	struct back *b;
 
 	if (home->service->conf->protocol == TG_PROTOCOL_H2)
-		return carrier_take(home, careful);
+		return carrier_take(home, NULL, careful);
 	/* What has said something unasked is not to be taken for an answer. */
 	while ((b = TAILQ_FIRST(&home->idle)) != NULL && !back_is_silent(b))
 		back_close(&b);
@@ -206,6 +206,7 @@ back_place_init(struct back_place *place, unsigned most)
 {
 	*place = (struct back_place){.most = most};
 	TAILQ_INIT(&place->list);
+	LIST_INIT(&place->carriers);
 }
 
 void
@@ -215,6 +216,7 @@ back_place_close(struct back_place *place)
 
 	while ((b = TAILQ_FIRST(&place->list)) != NULL)
 		back_close(&b);
+	carrier_forsake_all(place);
 }
 
 /* The youngest that is of use to this backend; those that are of none are closed. */
@@ -237,11 +239,14 @@ find_own(struct back_place *own, const struct worker_backend *home)
 }
 
 struct back *
-back_take_own(struct back_place *own, const struct worker_backend *home, bool careful)
+back_take_own(struct back_place *own, struct worker_backend *home, bool careful)
 {
-	struct back *b = find_own(own, home);
+	struct back *b;
 	struct mono now;
 
+	if (home->service->conf->protocol == TG_PROTOCOL_H2)
+		return carrier_take(home, own, careful);
+	b = find_own(own, home);
 	if (b == NULL)
 		return NULL;
 	now = loop_now(worker_of(b)->loop);
@@ -307,11 +312,11 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 }
 
 struct back *
-back_connect_exchange(struct worker_backend *home, const struct addr *to,
+back_connect_exchange(struct worker_backend *home, const struct addr *to, struct back_place *own,
 		      void (*on_ready)(struct back *b), void *stream)
 {
 	if (home->service->conf->protocol == TG_PROTOCOL_H2)
-		return carrier_connect(home, to, on_ready, stream);
+		return carrier_connect(home, to, own, on_ready, stream);
 	return back_connect(home, to, on_ready, stream);
 }
 

@@ -20,9 +20,12 @@
 
 struct carrier;
 
+LIST_HEAD(carriers_owned, carrier);
+
 /* Of a client connection, which closes it: storage is that one's. */
 struct back_place {
 	struct back_list list; /* most recently used first */
+	struct carriers_owned carriers; /* the same with protocol h2, in use or not */
 	unsigned n;
 	unsigned most; /* then the one that has rested for the longest is closed */
 };
@@ -61,18 +64,20 @@ struct back {
  */
 struct back *back_take_idle(struct worker_backend *home, bool careful);
 void back_place_init(struct back_place *place, unsigned most);
-/* What rests there is closed; no back in use has it for its own. */
+/* What rests there is closed, what carries exchanges takes no more; no other back in use has it for its own. */
 void back_place_close(struct back_place *place);
 /* The same of one to this backend that rests in `own`. What it holds for others stays there. */
-struct back *back_take_own(struct back_place *own, const struct worker_backend *home, bool careful);
+struct back *back_take_own(struct back_place *own, struct worker_backend *home, bool careful);
 /* The backend closed this connection while it was idle, or as a request reached it: learn from it. */
 void back_learn_close(struct back *b);
 /* A new connection under way; see conn_connect() and back_connected(). NULL: failed, errno says why. */
 struct back *back_connect(struct worker_backend *home, const struct addr *to,
 			  void (*on_ready)(struct back *b), void *stream);
-/* The same for one exchange of HTTP, in the protocol of the service. */
+/* The same for one exchange of HTTP, in the protocol of the service. `own`: with send_proxy, and greet_prepare() is called
+ * before the turn is over; else NULL. */
 struct back *back_connect_exchange(struct worker_backend *home, const struct addr *to,
-				   void (*on_ready)(struct back *b), void *stream);
+				   struct back_place *own, void (*on_ready)(struct back *b),
+				   void *stream);
 /*
  * How it gets on, with what goes out first, and with TLS to the end of the handshake. 0: done. -TG_EAGAIN: under way; on_ready() follows. -TG_EIO: there is no
  * connection, errno says why. -TG_EPROTO: there is no TLS, which is counted and told.

@@ -26,6 +26,9 @@ enum carrier_state {
 struct carrier {
 	struct worker_backend *home;
 	uint64_t id;
+	struct back_place *own;    /* of the client that it tells of; NULL: of nobody */
+	LIST_ENTRY(carrier) owned; /* with that */
+	struct buf *greeting;      /* what it says first, for others like it; NULL: nothing */
 	TAILQ_ENTRY(carrier) link;
 	struct back *line; /* NULL: closed */
 	struct h2_session session;
@@ -82,6 +85,14 @@ free_when_left(struct carrier *c)
 		loop_defer(worker_of(c)->loop, &c->deferred, carrier_free);
 }
 
+static void
+forsake(struct carrier *c)
+{
+	if (c->own != NULL)
+		LIST_REMOVE(c, owned);
+	c->own = NULL;
+}
+
 /* Its backs see a reset; those that wait for it, why. */
 static void
 carrier_close(struct carrier *c)
@@ -93,6 +104,8 @@ carrier_close(struct carrier *c)
 	set_idle(c, false);
 	c->state = CARRIER_CLOSED;
 	TAILQ_REMOVE(&home->carriers, c, link);
+	forsake(c);
+	buf_put(&worker_of(c)->bufs, &c->greeting);
 	timer_fini(&c->timer);
 	h2_session_close(&c->session);
 	free_when_left(c);
@@ -220,7 +233,8 @@ put_on(struct carrier *c, struct back *b)
 	return true;
 }
 
-static struct carrier *carrier_find(struct worker_backend *home, const struct addr *to);
+static struct carrier *carrier_find(struct worker_backend *home, const struct addr *to,
+				    struct back_place *own);
 
 /* The last of those that wait for it. */
 static void
@@ -236,6 +250,40 @@ move_last(struct carrier *c, struct carrier *other)
 		conn_tell(&b->conn, CONN_WRITABLE);
 }
 
+bool
+carrier_lacks_greeting(const struct carrier *c)
+{
+	return c->own != NULL && c->greeting == NULL;
+}
+
+int
+carrier_greet(struct carrier *c, struct buf *header)
+{
+	struct buf_pool *bufs = &worker_of(c)->bufs;
+
+	c->greeting = buf_get(bufs, TG_BUF_HEAD);
+	c->line->first = buf_get(bufs, TG_BUF_HEAD);
+	if (c->greeting == NULL || c->line->first == NULL) {
+		buf_put(bufs, &c->greeting);
+		buf_put(bufs, &c->line->first);
+		return -TG_ENOMEM;
+	}
+	(void)!buf_append(c->greeting, buf_data(header), buf_len(header));
+	(void)!buf_append(c->line->first, buf_data(header), buf_len(header));
+	c->line->sent_bytes += buf_len(header);
+	return 0;
+}
+
+/* False: no memory; it is of no use then. */
+static bool
+greet_alike(struct carrier *c, const struct carrier *other)
+{
+	if (!carrier_lacks_greeting(c) || carrier_greet(c, other->greeting) == 0)
+		return true;
+	carrier_close(c);
+	return false;
+}
+
 /* Of those that have waited for it the backend has no room for these: they wait for another one. */
 static void
 move_excess(struct carrier *c)
@@ -243,9 +291,9 @@ move_excess(struct carrier *c)
 	unsigned most = most_of(c);
 
 	while (c->n_waiting > 0 && c->session.n_streams > most) {
-		struct carrier *other = carrier_find(c->home, &c->line->to);
+		struct carrier *other = carrier_find(c->home, &c->line->to, c->own);
 
-		if (other == NULL || other->allows_none)
+		if (other == NULL || other->allows_none || !greet_alike(other, c))
 			return;
 		move_last(c, other);
 	}
@@ -386,7 +434,7 @@ open_session(struct carrier *c)
 
 /* NULL: failed, errno says why. */
 static struct carrier *
-carrier_new(struct worker_backend *home, const struct addr *to)
+carrier_new(struct worker_backend *home, const struct addr *to, struct back_place *own)
 {
 	struct carrier *c = calloc(1, sizeof(*c));
 	int saved;
@@ -412,24 +460,28 @@ carrier_new(struct worker_backend *home, const struct addr *to)
 	/* A lease of a view before this one: its connection is not kept. */
 	c->is_retired = c->line->generation != home->generation;
 	TAILQ_INSERT_TAIL(&home->carriers, c, link);
+	c->own = own;
+	if (own != NULL)
+		LIST_INSERT_HEAD(&own->carriers, c, owned);
 	return c;
 }
 
 static struct carrier *
-carrier_find(struct worker_backend *home, const struct addr *to)
+carrier_find(struct worker_backend *home, const struct addr *to, struct back_place *own)
 {
 	struct carrier *shut = NULL;
 	struct carrier *c;
 
 	TAILQ_FOREACH (c, &home->carriers, link) {
-		if (c->is_retired || c->session.is_going || !addr_equal(&c->line->to, to))
+		if (c->own != own || c->is_retired || c->session.is_going ||
+		    !addr_equal(&c->line->to, to))
 			continue;
 		if (has_room(c))
 			return c;
 		if (c->allows_none)
 			shut = c;
 	}
-	return shut != NULL ? shut : carrier_new(home, to);
+	return shut != NULL ? shut : carrier_new(home, to, own);
 }
 
 /* for who uses it */
@@ -460,14 +512,14 @@ take(struct carrier *c)
 }
 
 struct back *
-carrier_take(struct worker_backend *home, bool careful)
+carrier_take(struct worker_backend *home, const struct back_place *own, bool careful)
 {
 	struct carrier *c;
 	struct carrier *next;
 
 	for (c = TAILQ_FIRST(&home->carriers); c != NULL; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->state == CARRIER_OPEN && has_room(c) &&
+		if (c->own == own && c->state == CARRIER_OPEN && has_room(c) &&
 		    (!careful || !c->is_idle || is_alive(c)))
 			return take(c);
 	}
@@ -475,10 +527,10 @@ carrier_take(struct worker_backend *home, bool careful)
 }
 
 struct back *
-carrier_connect(struct worker_backend *home, const struct addr *to,
+carrier_connect(struct worker_backend *home, const struct addr *to, struct back_place *own,
 		void (*on_ready)(struct back *b), void *stream)
 {
-	struct carrier *c = carrier_find(home, to);
+	struct carrier *c = carrier_find(home, to, own);
 	struct back *b = c != NULL ? take(c) : NULL;
 
 	if (c != NULL && TAILQ_EMPTY(&c->backs))
@@ -570,6 +622,19 @@ carrier_leave(struct back *b)
 		set_idle(c, true);
 	else
 		say_goodbye(c);
+}
+
+void
+carrier_forsake_all(struct back_place *own)
+{
+	struct carrier *c;
+
+	while ((c = LIST_FIRST(&own->carriers)) != NULL) {
+		forsake(c);
+		c->is_retired = true;
+		if (TAILQ_EMPTY(&c->backs))
+			say_goodbye(c);
+	}
 }
 
 void

@@ -21,12 +21,18 @@
 
 #include "backend/back.h"
 
-/* Room on a connection that is open, or NULL. `careful`: for requests that cannot be repeated: one that rests is asked
- * whether it still lives. */
-struct back *carrier_take(struct worker_backend *home, bool careful);
+/* Room on a connection that is open, or NULL. `own`: of those that have told of this client, NULL: of nobody. `careful`: for
+ * requests that cannot be repeated: one that rests is asked whether it still lives. */
+struct back *carrier_take(struct worker_backend *home, const struct back_place *own, bool careful);
 /* As back_connect(): on one that is open, one that is being made, or a new one. */
 struct back *carrier_connect(struct worker_backend *home, const struct addr *to,
-			     void (*on_ready)(struct back *b), void *stream);
+			     struct back_place *own, void (*on_ready)(struct back *b),
+			     void *stream);
+/* Whether it is to tell of a client, and does not know yet what; and what: it goes out first. -TG_ENOMEM. */
+bool carrier_lacks_greeting(const struct carrier *c);
+TG_MUST_CHECK int carrier_greet(struct carrier *c, struct buf *header);
+/* The client connection is at its end. */
+void carrier_forsake_all(struct back_place *own);
 /* As back_connected(), of one of its backs. */
 TG_MUST_CHECK int carrier_connected(const struct back *b);
 /* As back_timed_out(): nobody waits for it any longer. */

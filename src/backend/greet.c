@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "backend/carrier.h"
 #include "tls/stream.h"
 
 _Static_assert(TG_PROXY_WRITTEN_MAX <= TG_BUF_HEAD_BYTES, "it fits into one buffer");
@@ -63,21 +64,42 @@ tell_tls(const struct greet_client *client, struct proxy_header *h)
 		h->authority = client->name;
 }
 
-int
-greet_prepare(struct back *b, const struct greet_client *client, struct back_place *own)
+/* NULL: no memory. */
+static struct buf *
+make_header(const struct worker_service *service, const struct greet_client *client)
 {
 	const struct origin *o = client->origin;
 	struct proxy_header h = {
-		.version = b->home->service->conf->send_proxy == TG_SEND_PROXY_V1 ? 1 : 2,
+		.version = service->conf->send_proxy == TG_SEND_PROXY_V1 ? 1 : 2,
 		.id = o != NULL && o->header.id.n > 0 ? o->header.id : client->id,
 	};
+	struct buf *buf = buf_get(&service->worker->bufs, TG_BUF_HEAD);
 
-	b->first = buf_get(&b->home->service->worker->bufs, TG_BUF_HEAD);
-	if (b->first == NULL)
-		return -TG_ENOMEM;
+	if (buf == NULL)
+		return NULL;
 	tell_addrs(client, &h);
 	tell_tls(client, &h);
-	b->first->w = (uint32_t)proxy_header_write(&h, b->first->bytes);
+	buf->w = (uint32_t)proxy_header_write(&h, buf->bytes);
+	return buf;
+}
+
+int
+greet_prepare(struct back *b, const struct greet_client *client, struct back_place *own)
+{
+	struct buf *header;
+	int rc;
+
+	if (b->carrier != NULL && !carrier_lacks_greeting(b->carrier))
+		return 0;
+	header = make_header(b->home->service, client);
+	if (header == NULL)
+		return -TG_ENOMEM;
+	if (b->carrier != NULL) {
+		rc = carrier_greet(b->carrier, header);
+		buf_put(&b->home->service->worker->bufs, &header);
+		return rc;
+	}
+	b->first = header;
 	/* Bytes of an exchange come behind these. */
 	b->sent_bytes += b->first->w;
 	b->own = own;

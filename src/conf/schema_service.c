@@ -654,7 +654,7 @@ static const struct conf_field service_fields[] = {
 			"request, with mode = \\(dqtcp\\(dq one of its own, or what a header of "
 			"accept_proxy had. A connection that "
 			"has told of one client carries no request of another: it is used again for the same "
-			"client connection only. Checks send it too, "
+			"client connection only, with protocol \(dqh2\(dq also by requests at a time. Checks send it too, "
 			"where they have no port of their own: with "
 			"\\(dqv2\\(dq the command LOCAL, with \\(dqv1\\(dq the addresses of their connection.",
 	},
@@ -770,15 +770,6 @@ check_tls_names(struct conf_check *check, const struct conf_service *service)
 }
 
 static void
-check_protocol(struct conf_check *check, const struct conf_service *service)
-{
-	if (service->protocol == TG_PROTOCOL_H2 && service->send_proxy != TG_SEND_PROXY_OFF)
-		conf_check_error(check, "send_proxy",
-				 "with protocol = \"h2\" a connection carries the requests of many "
-				 "clients, its header would tell of one; allowed: \"off\"");
-}
-
-static void
 service_check(struct conf_check *check, void *object)
 {
 	struct conf_service *service = object;
@@ -791,7 +782,6 @@ service_check(struct conf_check *check, void *object)
 	check_ports(check, object);
 	check_kept(check, object);
 	check_tls_names(check, object);
-	check_protocol(check, object);
 	conf_check_scaled(check, object);
 	conf_check_placed(check, object);
 	conf_expand_slots(check, object);

@@ -33,6 +33,14 @@ use_back(struct stream *s, struct back *b)
 	return STEP_MORE;
 }
 
+/* With send_proxy the connection to a backend is this client's alone: as HAProxy, where it
+ * is reused for the same header only. NULL: it is anybody's. */
+static struct back_place *
+own_place(const struct stream *s)
+{
+	return s->service->conf->send_proxy != TG_SEND_PROXY_OFF ? s->front->own : NULL;
+}
+
 /* What it is to say first. -TG_ENOMEM. */
 static int
 greet(struct stream *s, struct back *b)
@@ -56,7 +64,8 @@ greet(struct stream *s, struct back *b)
 static enum step
 attempt_connect(struct stream *s)
 {
-	struct back *b = back_connect_exchange(s->lease.backend, &s->lease.addr, stream_on_back, s);
+	struct back *b = back_connect_exchange(s->lease.backend, &s->lease.addr, own_place(s),
+					       stream_on_back, s);
 
 	if (b != NULL && greet(s, b) != 0) {
 		back_close(&b);
@@ -81,17 +90,13 @@ is_delicate(const struct stream *s)
 	return !s->req.is_idempotent || !s->req.body.done || !s->req.can_replay;
 }
 
-/* With send_proxy the connection to a backend is this client's alone: as HAProxy, where it
- * is reused for the same header only. */
 static struct back *
 take_kept(struct stream *s)
 {
-	bool careful = is_delicate(s);
-	struct back *b = NULL;
+	struct back_place *own = own_place(s);
 
-	if (s->front->own->n > 0)
-		b = back_take_own(s->front->own, s->lease.backend, careful);
-	return b != NULL ? b : back_take_idle(s->lease.backend, careful);
+	return own != NULL ? back_take_own(own, s->lease.backend, is_delicate(s))
+			   : back_take_idle(s->lease.backend, is_delicate(s));
 }
 
 /* A place is held. */

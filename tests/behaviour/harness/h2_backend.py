@@ -17,7 +17,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from harness import net, settings
+from harness import backends, net, proxy, settings
 
 MAX_STREAMS = h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS
 INITIAL_WINDOW = h2.settings.SettingCodes.INITIAL_WINDOW_SIZE
@@ -117,6 +117,15 @@ class Connection:
         with self.lock:
             self.sock.sendall(piece)
 
+    def take_header(self):
+        """A PROXY header, where the backend has a list for them; what came behind it."""
+        if self.backend.proxy_headers is None:
+            return b""
+        raw = backends.Connection(self.sock, None, 0)
+        self.backend.proxy_headers.append(proxy.read(raw))
+        self.sock.settimeout(None)
+        return bytes(raw.buffer)
+
     def close(self):
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
@@ -124,12 +133,14 @@ class Connection:
     def run(self):
         try:
             self.state.local_settings = h2.settings.Settings(client=False, initial_values=self.backend.greeting(self))
+            piece = self.take_header()
             self.do(lambda state: state.initiate_connection())
-            while piece := self.sock.recv(65536):
+            while piece := piece or self.sock.recv(65536):
                 with self.lock:
                     for event in self.state.receive_data(piece):
                         self.on(event)
                     self.sock.sendall(self.state.data_to_send())
+                piece = b""
         except (OSError, h2.exceptions.ProtocolError) as failed:
             self.failed = failed
         finally:
@@ -177,6 +188,7 @@ class H2Backend:
         self.at_head = at_head
         self.takes = takes
         self.context = context
+        self.proxy_headers = None  # a list: each connection begins with one
         self.on_data = None  # called for each piece of a body
         self.settings = {getattr(h2.settings.SettingCodes, name.upper()): value for name, value in given.items()}
         self.connections = []

@@ -117,6 +117,34 @@ def test_requests_share_connections_up_to_max_streams(site, h2_backends):
     assert len(backend.connections) == 4
 
 
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_with_send_proxy_connections_are_one_clients(site, h2_backends, version):
+    """Shared by its requests, one after the other and at a time; none is another's, and they end with it."""
+    backend = h2_backends(lambda exchange: waiting.append(exchange) if exchange.path == "/wait" else exchange.answer())
+    backend.proxy_headers = headers = []
+    waiting = []
+    tg = site(backend, f' send_proxy = "{version}"; http2 = {{ max_streams = 3; }};')
+    one, two, old = tg.dial(), tg.dial(), tg.client()
+    for peer in (one, two, one, two):
+        assert peer.exchange("/").status == 200
+    for _ in range(2):
+        assert old.exchange(client.get("/")).status == 200
+    own = [peer.sock.getsockname() for peer in (one, two, old)]
+    assert [made.source for made in headers] == own
+    # More than one connection carries: those that are made for the rest say the same.
+    streams = [one.request("/wait") for _ in range(7)]
+    settings.wait_until(lambda: len(waiting) == 7, "all")
+    assert [made.source for made in headers[3:]] == [own[0]] * 2
+    for made in waiting:
+        made.answer()
+    assert [one.answer(stream).status for stream in streams] == [200] * 7
+    ends = [conn for conn, made in zip(backend.connections, headers) if made.source == own[0]]
+    one.close()
+    for conn in ends:
+        assert conn.is_over.wait(settings.TIMEOUT) and conn.has_goaway
+    assert two.exchange("/").status == 200 and len(headers) == 5
+
+
 def test_show_sess_tells_what_is_shared(site, h2_backends, tmp_path):
     backend = h2_backends(lambda exchange: None)
     tg = site(backend, " http2 = { max_streams = 2; };", top=f'admin = {{ socket = "{tmp_path}/a"; }};')
@@ -508,7 +536,6 @@ def test_another_address_takes_new_requests(tidegate, h2_backends):
 
 
 @pytest.mark.parametrize("service, says", [
-    ('protocol = "h2"; send_proxy = "v1";', "send_proxy"),
     ('http2 = { max_streams = 5; };', "http2"),
     ('protocol = "h3";', "protocol"),
 ])

@@ -152,7 +152,7 @@ on_ready(struct back *b)
 static struct back *
 begin(unsigned *told)
 {
-	struct back *b = back_connect_exchange(home, &at, on_ready, told);
+	struct back *b = back_connect_exchange(home, &at, NULL, on_ready, told);
 
 	assert_non_null(b);
 	return b;
