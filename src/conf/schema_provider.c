@@ -363,7 +363,7 @@ static const struct conf_field provider_fields[] = {
 		.max = UINT64_C(1) << 40,
 		ONLY_DOCKER,
 		.help = "What a node keeps of a container's output in one file, at most, where its daemon writes it to files without "
-			"a bound of their own: where its driver is json-file, or k8s-file with podman. 64K at least. "
+			"a bound of their own: where its driver is json-file, and with podman. 64K at least. "
 			"0: as the daemon is configured. Other drivers are left as they are.",
 	},
 	{

@@ -121,23 +121,22 @@ docker_parse_version(const char *text, size_t n, struct docker_version *ret, str
 	return 0;
 }
 
-const char *
-docker_log_str(enum docker_log log)
-{
-	static const char *const words[DOCKER_LOG_COUNT] = {
-		[DOCKER_LOG_JSON_FILE] = "json-file",
-		[DOCKER_LOG_K8S_FILE] = "k8s-file",
-	};
-
-	return log < DOCKER_LOG_COUNT ? words[log] : NULL;
-}
-
+/* podman 4 has no LoggingDriver in its answer; what it can write to tells that it is one. */
 static enum docker_log
-log_of(const char *driver)
+log_of(const json_t *root)
 {
-	for (unsigned i = DOCKER_LOG_OTHER + 1; i < DOCKER_LOG_COUNT; i++) {
-		if (strcmp(docker_log_str((enum docker_log)i), driver) == 0)
-			return (enum docker_log)i;
+	const char *driver = text_of(root, "LoggingDriver");
+	const json_t *known = json_object_get(json_object_get(root, "Plugins"), "Log");
+	const json_t *one;
+	size_t i;
+
+	if (strcmp(driver, "json-file") == 0)
+		return DOCKER_LOG_JSON_FILE;
+	if (driver[0] != '\0' && strcmp(driver, "k8s-file") != 0)
+		return DOCKER_LOG_OTHER;
+	json_array_foreach(known, i, one) {
+		if (json_is_string(one) && strcmp(json_string_value(one), "k8s-file") == 0)
+			return DOCKER_LOG_PODMAN;
 	}
 	return DOCKER_LOG_OTHER;
 }
@@ -153,7 +152,7 @@ docker_parse_info(const char *text, size_t n, struct docker_info *ret, struct er
 	cpus = number_of(root, "NCPU");
 	ret->cpu_permille = cpus <= UINT32_MAX / 1000 ? (uint32_t)cpus * 1000 : 0;
 	ret->memory = number_of(root, "MemTotal");
-	ret->log = log_of(text_of(root, "LoggingDriver"));
+	ret->log = log_of(root);
 	json_decref(root);
 	return 0;
 }

@@ -98,12 +98,9 @@ struct docker_version {
 enum docker_log {
 	DOCKER_LOG_OTHER = 0, /* bounded by itself, or none of the daemon's business */
 	DOCKER_LOG_JSON_FILE = 1,
-	DOCKER_LOG_K8S_FILE = 2, /* podman */
+	DOCKER_LOG_PODMAN = 2, /* to k8s-file, or to what needs no bound: it does not say */
 	DOCKER_LOG_COUNT
 };
-/* As its driver is called; NULL: DOCKER_LOG_OTHER. */
-const char *docker_log_str(enum docker_log log);
-
 struct docker_info {
 	uint32_t cpu_permille;
 	uint64_t memory;

@@ -126,20 +126,21 @@ set_limits(json_t *host, const struct conf_provider *conf)
 			      (json_int_t)conf->open_files, "Hard", (json_int_t)conf->open_files)));
 }
 
-/* json-file has files in a row, k8s-file has one. */
+/* json-file has files in a row. podman has one, and its own driver, whatever that is: those that write none pass over it. */
 static bool
 set_log(json_t *host, const struct docker_plan *plan)
 {
 	const struct conf_provider *conf = &plan->service->provider;
-	const char *driver = docker_log_str(plan->log);
+	bool is_json_file = plan->log == DOCKER_LOG_JSON_FILE;
 	json_t *files = NULL;
 
-	if (driver == NULL || conf->log_size == 0)
+	if (plan->log == DOCKER_LOG_OTHER || conf->log_size == 0)
 		return true;
-	if (plan->log == DOCKER_LOG_JSON_FILE)
+	if (is_json_file)
 		files = json_sprintf("%u", conf->log_files);
 	return set(host, "LogConfig",
-		   json_pack("{s:s, s:{s:o, s:o*}}", "Type", driver, "Config", "max-size",
+		   json_pack("{s:s, s:{s:o, s:o*}}", "Type",
+			     is_json_file ? "json-file" : "", "Config", "max-size",
 			     json_sprintf("%" PRIu64, conf->log_size), "max-file", files));
 }
 

@@ -191,6 +191,12 @@ class Podman(Dockerd):
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         settings.wait_until(self.answers, f"podman at {self.url}", 60)
 
+    def log_size(self, container):
+        """What it keeps of its output: only its own interface has that."""
+        done = run("curl", "-sS", "--fail", "--unix-socket", str(self.socket),
+                   f"http://podman/v4.0.0/libpod/containers/{container}/json")
+        return json.loads(done)["HostConfig"]["LogConfig"]["Size"]
+
     def clear(self):
         super().clear()
         shutil.rmtree(self.short, ignore_errors=True)

@@ -126,6 +126,7 @@ def test_podman_is_a_daemon_too(podman, hosts, tidegate, tmp_path):
     known = podman.inspect(podman.running()[0])
     held = dockerd.Cgroup(known["State"]["Pid"])
     assert (held.memory_limit(), held.cpu_limit(), held.pids_limit()) == (48 << 20, 0.25, 64)
+    assert podman.log_size(known["Id"]) == "10.49MB"
     podman.docker("kill", known["Id"])
     scaled.tg.log.wait(msg="backend ended")
     scaled.site.wait(ready=1, pending=0, down=0, draining=0)

@@ -312,9 +312,12 @@ what_else_is_said_is_quoted(void **state)
 	assert_string_equal(p.layer, "aaa");
 	assert_int_equal(p.current, 0);
 	assert_int_equal(p.total, 9);
-	text = "{\"NCPU\":8,\"MemTotal\":1024,\"LoggingDriver\":\"k8s-file\"}";
+	text = "{\"NCPU\":8,\"MemTotal\":1024,\"LoggingDriver\":\"json-file\"}";
 	assert_int_equal(docker_parse_info(text, strlen(text), &info, &err), 0);
-	assert_int_equal(info.log, DOCKER_LOG_K8S_FILE);
+	assert_int_equal(info.log, DOCKER_LOG_JSON_FILE);
+	text = "{\"NCPU\":8,\"Plugins\":{\"Log\":[1,\"none\",\"k8s-file\"]}}";
+	assert_int_equal(docker_parse_info(text, strlen(text), &info, &err), 0);
+	assert_int_equal(info.log, DOCKER_LOG_PODMAN);
 	text = "{\"NCPU\":8,\"MemTotal\":1024,\"LoggingDriver\":\"journald\"}";
 	assert_int_equal(docker_parse_info(text, strlen(text), &info, &err), 0);
 	assert_int_equal(info.log, DOCKER_LOG_OTHER);

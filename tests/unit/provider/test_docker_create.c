@@ -118,8 +118,7 @@ what_is_kept_of_its_output_has_a_bound(void **state)
 	static const char *const wanted[DOCKER_LOG_COUNT] = {
 		[DOCKER_LOG_JSON_FILE] =
 			"{\"Config\":{\"max-file\":\"3\",\"max-size\":\"10485760\"},\"Type\":\"json-file\"}",
-		[DOCKER_LOG_K8S_FILE] =
-			"{\"Config\":{\"max-size\":\"10485760\"},\"Type\":\"k8s-file\"}",
+		[DOCKER_LOG_PODMAN] = "{\"Config\":{\"max-size\":\"10485760\"},\"Type\":\"\"}",
 	};
 
 	(void)state;
