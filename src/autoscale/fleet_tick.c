@@ -439,6 +439,34 @@ retire_former(struct fleet *f, uint32_t desired, int64_t now_ms)
 	}
 }
 
+static struct fleet_member *
+find_last_lost(const struct fleet *f, uint32_t *ret_n)
+{
+	struct fleet_member *last = NULL;
+	struct fleet_member *m;
+
+	*ret_n = 0;
+	TAILQ_FOREACH(m, &f->members, link) {
+		if (!m->is_lost)
+			continue;
+		last = m;
+		*ret_n += 1;
+	}
+	return last;
+}
+
+/* No more are waited for than are wanted at all. */
+static void
+retire_lost(struct fleet *f, uint32_t desired, int64_t now_ms)
+{
+	struct fleet_member *m;
+	uint32_t n;
+
+	while ((m = find_last_lost(f, &n)) != NULL && n > desired &&
+	       fleet_send_away(f, m, "it is not needed any more", now_ms))
+		m->is_lost = false;
+}
+
 void
 fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
 {
@@ -458,8 +486,10 @@ fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
 		alive++;
 	while (alive > desired && retire_next(f, now_ms))
 		alive--;
-	if (!f->is_following)
+	if (!f->is_following) {
+		retire_lost(f, desired, now_ms);
 		retire_former(f, desired, now_ms);
+	}
 	find_homes(f);
 	TAILQ_FOREACH(m, &f->members, link)
 		give_order(f, m);

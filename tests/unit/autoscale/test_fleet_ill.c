@@ -173,6 +173,28 @@ all_that_are_back_before_others_began_stay(void **state)
 	assert_int_equal(fleet_counts(w->fleet).ready, 3);
 }
 
+/* They need not come back to go. */
+static void
+those_that_are_lost_go_when_fewer_are_wanted(void **state)
+{
+	struct world *w = *state;
+
+	list(w);
+	settle(w, 3);
+	cut_off(&w->things[0], true);
+	cut_off(&w->things[1], true);
+	turn(w, 3);
+	assert_int_equal(w->lost, 2);
+	for (int i = 0; i < 8; i++)
+		turn(w, 1);
+	assert_int_equal(fleet_counts(w->fleet).down, 1);
+	assert_int_equal(fleet_counts(w->fleet).ready, 1);
+	for (int i = 0; i < 8; i++)
+		turn(w, 0);
+	assert_int_equal(fleet_counts(w->fleet).down, 0);
+	assert_int_equal(running(w), 0);
+}
+
 /* A daemon that is away while its containers work; and one that an operator has. */
 static void
 one_that_is_up_or_held_is_not_lost(void **state)
@@ -207,6 +229,8 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(all_that_are_back_before_others_began_stay, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(one_that_is_up_or_held_is_not_lost, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(those_that_are_lost_go_when_fewer_are_wanted, set_up,
+						tear_down),
 	};
 
 	if (argc > 1)
