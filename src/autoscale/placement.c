@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SHUNNED "a start failed there within the last minute, others go first"
+#define DOUBTED "a backend there is down and its daemon is being asked, others go first"
 
 bool
 placement_is_of(const struct scaled *s)
@@ -34,6 +35,17 @@ placement_by_name(const char *scheduler, struct tg_value values[TG_OPTIONS_MAX],
 	return 0;
 }
 
+/* Why others go first, if they fit; NULL: they do not. */
+static const char *
+why_not_first(const struct scaled *s, const char *node, int64_t now_ms)
+{
+	struct provider_node told = {.why = NULL};
+
+	if (fleet_shuns(s->state->fleet, node, now_ms))
+		return SHUNNED;
+	return placement_ask_node(s->scaler, node, &told) && told.is_doubted ? DOUBTED : NULL;
+}
+
 bool
 placement_shun(struct placement *p, const struct scaled *s, bool is_on)
 {
@@ -41,10 +53,11 @@ placement_shun(struct placement *p, const struct scaled *s, bool is_on)
 	bool is_any = false;
 
 	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
-		if (p->nodes[i].closed != NULL ||
-		    !fleet_shuns(s->state->fleet, p->nodes[i].name, now_ms))
+		const char *why = why_not_first(s, p->nodes[i].name, now_ms);
+
+		if (p->nodes[i].closed != NULL || why == NULL)
 			continue;
-		board_close(p->board, i, is_on ? SHUNNED : NULL);
+		board_close(p->board, i, is_on ? why : NULL);
 		is_any = true;
 	}
 	return is_any;

@@ -33,7 +33,8 @@ struct sched_by placement_by(const struct scaled *s);
 /* A scheduler by its name, with its options as they are preset, which go to `values`. -TG_ENOENT: there is none. */
 TG_MUST_CHECK int placement_by_name(const char *scheduler, struct tg_value values[TG_OPTIONS_MAX],
 				    struct sched_by *ret);
-/* Closes nodes where a start of this service failed a moment ago, where `is_on`, or opens them again. Whether there are any. */
+/* Closes nodes where a start of this service failed a moment ago, or whose daemon is doubted, where `is_on`, or opens them again. Whether there
+ * are any. */
 bool placement_shun(struct placement *p, const struct scaled *s, bool is_on);
 /* TG_SCHED_NOWHERE: there is no such node. */
 int32_t placement_node(const struct placement *p, const char *name);

@@ -282,6 +282,7 @@ docker_node(const struct provider *p, const char *name, struct provider_node *re
 		.orphans = docker_node_orphans(n),
 	};
 	ret->is_away = ret->why != NULL && docker_node_state(n) != DOCKER_NODE_ASKED;
+	ret->is_doubted = docker_node_is_doubted(n);
 	return true;
 }
 

@@ -254,6 +254,7 @@ go_down(struct docker_node *n, const char *why)
 	bool is_news = n->state != DOCKER_NODE_DOWN;
 
 	end_calls(n);
+	n->is_doubted = false;
 	if (is_news || strcmp(n->why, why) != 0)
 		log_write(TG_LOG_WARN, "node down", "node=%s docker=%s reason=%s", n->name,
 			  n->docker, why);
@@ -305,6 +306,7 @@ has_passed(struct docker_node *n, enum docker_verb verb, const struct call_end *
 	char why[TG_INSTANCE_WHY];
 
 	n->asking = NULL;
+	n->is_doubted = false;
 	if (end->rc == 0 && end->status == 200)
 		return true;
 	docker_verb_describe(verb, end, why, sizeof(why));
@@ -517,9 +519,20 @@ docker_node_doubt(struct docker_node *n)
 {
 	struct mono now = loop_now(n->hub->loop);
 
-	if (n->state == DOCKER_NODE_UP && n->asking == NULL &&
-	    mono_diff_us(now, n->asked) >= (int64_t)DOUBT_MS * 1000)
+	if (n->state != DOCKER_NODE_UP)
+		return;
+	if (n->asking != NULL) {
+		n->is_doubted = true;
+	} else if (mono_diff_us(now, n->asked) >= (int64_t)DOUBT_MS * 1000) {
+		n->is_doubted = true;
 		set_timer(n, 0);
+	}
+}
+
+bool
+docker_node_is_doubted(const struct docker_node *n)
+{
+	return n->is_doubted;
 }
 
 void

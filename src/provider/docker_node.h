@@ -81,6 +81,8 @@ unsigned docker_node_version(const struct docker_node *n);
 
 /* One that is up is asked whether it is, now: at most each second. */
 void docker_node_doubt(struct docker_node *n);
+/* It has not answered that yet. */
+bool docker_node_is_doubted(const struct docker_node *n);
 
 /* Only of one that is up: else -TG_EAGAIN. -TG_ENOMEM, -TG_ELIMIT. As call_start(). */
 TG_MUST_CHECK int docker_node_call(struct docker_node *n, const struct docker_order *order,

@@ -59,6 +59,7 @@ struct docker_node {
 	bool is_flooded; /* there were too many, which was told; until there are not for a ping */
 	struct timer timer;  /* the next try, or the next ping */
 	struct mono asked;   /* the last one */
+	bool is_doubted;     /* the one that is due, or under way, is for a doubt */
 	uint64_t again_ms;
 	struct timer scan;
 	struct call *scanning;

@@ -112,6 +112,7 @@ struct provider_node {
 	uint64_t memory;       /* bytes, the same */
 	uint32_t orphans;      /* containers there that are of our owner, and that nobody has */
 	bool is_away;          /* it does not answer, or does not tell what it has */
+	bool is_doubted;       /* whether it answers is being asked, as provider_doubt_node() has it */
 };
 /* Whether its backends are on nodes; else it has one place. */
 bool provider_has_nodes(const struct provider *p);

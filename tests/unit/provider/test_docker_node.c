@@ -272,16 +272,20 @@ one_that_is_doubted_is_asked_at_once_but_not_all_the_time(void **state)
 	join(&world.user, "site", NULL);
 	turn_until_turned(1);
 	before = strlen(world.asked);
+	assert_false(docker_node_is_doubted(world.user.as.node));
 	docker_node_doubt(world.user.as.node);
+	assert_true(docker_node_is_doubted(world.user.as.node));
 	while (strlen(world.asked) == before)
 		fake_turn(world.loop);
 	assert_string_equal(world.asked + before, "GET /v1.41/_ping ");
-	docker_node_doubt(world.user.as.node);
+	while (docker_node_is_doubted(world.user.as.node))
+		fake_turn(world.loop);
 	for (int i = 0; i < 5; i++) {
 		docker_node_doubt(world.user.as.node);
 		fake_turn(world.loop);
 	}
 	assert_string_equal(world.asked + before, "GET /v1.41/_ping ");
+	assert_false(docker_node_is_doubted(world.user.as.node));
 	assert_int_equal(docker_node_state(world.user.as.node), DOCKER_NODE_UP);
 }
 
