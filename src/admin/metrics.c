@@ -518,6 +518,7 @@ const struct metric metrics[] = {
 	ROW(LISTENER, COUNTER, "listener_acme_challenges_total", write_counter, TG_L_CHALLENGES, "Tokens of ACME that authorities asked for and got."),
 	ROW(LISTENER, COUNTER, "listener_tls_throttles_total", write_counter, TG_L_TLS_THROTTLED, "Times accepting paused because handshake_rate was reached; clients wait."),
 	ROW(LISTENER, COUNTER, "listener_tls_stapled_total", write_counter, TG_L_TLS_STAPLED, "TLS handshakes of these in which the client got an OCSP response."),
+	ROW(LISTENER, COUNTER, "listener_tls_early_total", write_counter, TG_L_TLS_EARLY, "TLS handshakes of these with data before their end (0-RTT) that was taken: early_data."),
 	ROW(LISTENER, COUNTER, "listener_tls_failures_total", write_handshakes_failed, TG_L_TLS_FAILED_CLOSED, "TLS handshakes that failed, by reason."),
 	ROW(LISTENER, COUNTER, "listener_tls_routed_total", write_counter, TG_L_TLS_ROUTED, "Connections routed by their ClientHello, which was passed on."),
 	ROW(LISTENER, COUNTER, "listener_proxy_headers_total", write_counter, TG_L_PROXY_HEADERS, "Connections with a PROXY header."),

@@ -196,6 +196,8 @@ count_handshake(const struct arrival *a)
 		counter_add(counters, TG_L_TLS_RESUMED, 1);
 	if (facts->is_stapled)
 		counter_add(counters, TG_L_TLS_STAPLED, 1);
+	if (facts->is_early)
+		counter_add(counters, TG_L_TLS_EARLY, 1);
 }
 
 /* By what was agreed on, where routes of mode tcp say whose it is. False: it is closed. */

@@ -95,6 +95,7 @@ static const struct status_row status_rows[] = {
 	{413, "The body is larger than its limit."},
 	{414, "The request target is longer than its limit."},
 	{417, "Expect asks for something other than 100-continue."},
+	{425, "The request came as early data, and is none that may be passed on so: early_data of a listener."},
 	{431, "The head, or the number of its fields, is beyond its limit."},
 	{501, "The method is not known or is CONNECT, or the transfer coding is not known."},
 	{502, "The answer of the backend is missing or not valid."},

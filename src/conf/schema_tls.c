@@ -174,6 +174,12 @@ asks_clients(const void *object)
 	return conf_asks_clients(object);
 }
 
+static bool
+takes_early(const void *object)
+{
+	return ((const struct conf_listener *)object)->tls.early_data;
+}
+
 #define ONLY_ASKING .when = asks_clients, .when_text = "with client_ca"
 #define ONLY_TLS .when = has_certificates, .when_text = "with certificates"
 
@@ -249,7 +255,7 @@ static const struct conf_field tls_fields[] = {
 		.help = "How long a client may resume a session by its ticket instead of a whole "
 			"handshake: with the same listener and the same certificates only. Keys of tickets are "
 			"made anew each hour, and outlive reloads, upgrades and crashes; store.session_secret shares them. \\(dq0\\(dq: no "
-			"tickets. Data before the end of the handshake (0-RTT) is never taken.",
+			"tickets. Data before the end of the handshake (0-RTT): early_data.",
 	},
 	{
 		.key = "client_ca",
@@ -324,6 +330,31 @@ static const struct conf_field tls_fields[] = {
 			"names, Client-Cert-Chain and other X-Client-Cert-... is removed, on all listeners; that of "
 			"trusted_proxies stays where clients are asked for no certificate.",
 	},
+	{
+		.key = "early_data",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_listener, tls.early_data),
+		.preset = "false",
+		ONLY_TLS,
+		.help = "With mode = \\(dqhttp\\(dq: whether a client that resumes a session of TLS 1.3 may send requests with its first "
+			"bytes (0-RTT, RFC 8470). Who has recorded them can send them again, so only requests without a body by "
+			"GET, HEAD, OPTIONS and TRACE are passed on before the handshake is over, with Early-Data: 1; "
+			"others are answered 425, and their client asks again. Set it only where all backends know that field and "
+			"answer 425 where repeating does harm. A ticket is good for it once, and in the process that made "
+			"it: not behind an upgrade, nor in another tidegate with the same store.session_secret, where the session "
+			"is resumed without.",
+	},
+	{
+		.key = "early_data_size",
+		.kind = &conf_kind_size,
+		TG_MEMBER(conf_listener, tls.early_data_bytes),
+		.preset = "16K",
+		.min = 512,
+		.max = 1048576,
+		.when = takes_early,
+		.when_text = "with early_data = true",
+		.help = "How many bytes a client may send so.",
+	},
 	{.key = NULL},
 };
 
@@ -363,6 +394,21 @@ check_alpn(struct conf_check *check, const struct conf_listener *listener)
 	}
 }
 
+static void
+check_early(struct conf_check *check, const struct conf_listener *listener)
+{
+	if (!listener->tls.early_data)
+		return;
+	if (listener->mode != TG_MODE_HTTP)
+		conf_check_error(check, "early_data",
+				 "true: not with mode = \"tcp\": what can be repeated is known of "
+				 "requests only");
+	else if (listener->tls.session_lifetime_ms == 0)
+		conf_check_error(check, "early_data",
+				 "true: not with session_lifetime = \"0\", which leaves no session "
+				 "to resume");
+}
+
 /* Where nobody reads certificates nobody is asked for one either. */
 static void
 read_clients(struct conf_check *check, struct conf_tls *tls)
@@ -395,6 +441,7 @@ tls_check(struct conf_check *check, void *object)
 	if (listener->mode == TG_MODE_HTTP && !conf_check_given(check, "alpn"))
 		set_alpn(check, listener);
 	check_alpn(check, listener);
+	check_early(check, listener);
 	read_clients(check, &listener->tls);
 }
 

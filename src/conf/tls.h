@@ -133,6 +133,8 @@ struct conf_tls {
 	enum conf_client_verify client_verify;
 	unsigned client_depth; /* certificates between the client's and one of client_ca; 3 */
 	bool client_headers;   /* backends are told of it; true */
+	bool early_data;       /* requests are taken before the end of a resumed handshake; false */
+	uint64_t early_data_bytes; /* of a connection; 16K */
 };
 
 /* What of a backend's certificate must be right. */

@@ -200,6 +200,18 @@ http_method_is_idempotent(struct slice method)
 	return false;
 }
 
+bool
+http_method_is_safe(struct slice method)
+{
+	static const struct slice safe[] = {{"GET", 3}, {"HEAD", 4}, {"OPTIONS", 7}, {"TRACE", 5}};
+
+	for (size_t i = 0; i < sizeof(safe) / sizeof(safe[0]); i++) {
+		if (slice_equal(method, safe[i]))
+			return true;
+	}
+	return false;
+}
+
 static const struct {
 	unsigned status;
 	const char *phrase;
@@ -232,6 +244,7 @@ static const struct {
 	{416, "Range Not Satisfiable"},
 	{417, "Expectation Failed"},
 	{422, "Unprocessable Content"},
+	{425, "Too Early"},
 	{426, "Upgrade Required"},
 	{429, "Too Many Requests"},
 	{431, "Request Header Fields Too Large"},

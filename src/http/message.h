@@ -150,6 +150,8 @@ enum http_fault http_head_interpret(struct http_head *head, bool to_head);
 
 /* May be repeated without harm (RFC 9110 9.2.2). */
 bool http_method_is_idempotent(struct slice method);
+/* Asks for nothing but an answer (RFC 9110 9.2.1). */
+bool http_method_is_safe(struct slice method);
 /* The standard phrase; "" when unknown. */
 const char *http_status_phrase(unsigned status);
 

@@ -508,6 +508,8 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 	host = (struct slice){(const char *)w.buf->bytes + s->req.host_at, s->req.host_n};
 	put_forwarded(&w, &plan, head, f, host);
 	put_shown(&w, shown_by(f));
+	if (stream_is_early(s))
+		PUT_LITERAL(&w, "Early-Data: 1\r\n");
 	put_request_id(&w, s, head);
 	put_deadline(&w, s);
 	if (head->body == HTTP_BODY_CHUNKED)

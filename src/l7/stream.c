@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "l7/stream_priv.h"
+#include "tls/stream.h"
 
 /* start */
 
@@ -100,12 +101,30 @@ answer_here(struct stream *s)
 	return stream_reply(s, slice_equal(method, SLICE("OPTIONS")) ? 200 : 405, TG_END_DONE);
 }
 
+bool
+stream_is_early(const struct stream *s)
+{
+	return s->front->tls != NULL && s->front->tls->is_early;
+}
+
+/* What was recorded on its way may come again (RFC 8470 3): of more than a question its client is to be sure. */
+static bool
+is_too_early(const struct stream *s)
+{
+	struct slice method = {(const char *)s->req.head->bytes, s->req.method_n};
+
+	return stream_is_early(s) &&
+	       (!http_method_is_safe(method) || !s->req.body.done || s->req.wants_upgrade);
+}
+
 /* The request is good. */
 static enum step
 serve(struct stream *s)
 {
 	enum step step;
 
+	if (is_too_early(s))
+		return stream_reply(s, 425, TG_END_TOO_EARLY);
 	if (s->worker->challenges != NULL && challenge_takes(s, &step))
 		return step;
 	if (s->service == NULL)

@@ -412,6 +412,8 @@ struct slice stream_date(const struct stream *s);
 
 /* Gives the back up and answers with `status`. Where an answer has begun, or there is no memory for
  * one, the client sees the connection close instead. Always STEP_MORE. */
+/* What comes now may be played again: the client's handshake is not over (RFC 8470). */
+bool stream_is_early(const struct stream *s);
 enum step stream_reply(struct stream *s, unsigned status, enum end_reason reason);
 /* The same of a call of gRPC whose answer has begun: the status ends it, where the answer stands between two pieces and
  * all of it has gone out. Else it is cut. */

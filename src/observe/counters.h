@@ -32,6 +32,7 @@
 	X(TLS_HANDSHAKES, "tls_handshakes", "TLS handshakes that succeeded") \
 	X(TLS_RESUMED, "tls_resumed", "of these: of sessions resumed by ticket") \
 	X(TLS_STAPLED, "tls_stapled", "of these: with an OCSP response") \
+	X(TLS_EARLY, "tls_early", "of these: with data before their end (0-RTT) that was taken") \
 	X(TLS_THROTTLED, "tls_throttled", "times accepting paused because of handshake_rate") \
 	X(TLS_FAILED_CLOSED, "tls_failed_closed", "TLS handshakes the client left") \
 	X(TLS_FAILED_TIMEOUT, "tls_failed_timeout", "that did not end in time") \

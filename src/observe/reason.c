@@ -47,6 +47,7 @@ end_reason_is_backends(enum end_reason reason)
 	case TG_END_BAD_REQUEST:
 	case TG_END_REQUEST_LIMIT:
 	case TG_END_NO_ROUTE:
+	case TG_END_TOO_EARLY:
 	case TG_END_NO_BACKEND:
 	case TG_END_QUEUE_FULL:
 	case TG_END_QUEUE_TIMEOUT:

@@ -41,7 +41,8 @@
 	X(DEADLINE, "deadline", "the time that its client gave it (grpc-timeout) was over")     \
 	X(NO_RESOURCE, "no-resource", "memory, buffers or descriptors ran out")                \
 	X(SHUTDOWN, "shutdown", "tidegate stopped before the stream ended")                    \
-	X(ORDERED, "ordered", "an operator ordered the end of what its backend had")
+	X(ORDERED, "ordered", "an operator ordered the end of what its backend had") \
+	X(TOO_EARLY, "too-early", "came as early data, and may not be repeated: 425")
 
 /* clang-format on */
 

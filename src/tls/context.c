@@ -48,6 +48,7 @@ struct tls_context {
 	struct tickets *tickets;
 	BIO_METHOD *bio;
 	bool is_strict;
+	bool takes_early;
 	unsigned char *protocols; /* of ALPN, as on the wire */
 	unsigned char *other_protocols; /* in the same: those but HTTP/2 */
 	size_t other_protocols_n;
@@ -282,6 +283,38 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *ciph
 	return rc;
 }
 
+/* Early data is for tickets of this process (tls/replay.h): they have its name. */
+static int
+on_issuing(SSL *ssl, void *user)
+{
+	unsigned char name[TG_REPLAY_NAME_BYTES];
+
+	(void)user;
+	replay_name(tickets_replay(stream_of(ssl)->context->tickets), mono_read(), wall_read(),
+		    name);
+	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), name, sizeof(name));
+}
+
+/* The ticket is good, its ClientHello is fresh: is it the first one? */
+static int
+on_early(SSL *ssl, void *user)
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+	unsigned char id[SSL_MAX_MASTER_KEY_LENGTH];
+	void *name = NULL;
+	size_t n = 0;
+	bool is_taken;
+
+	(void)user;
+	if (session == NULL || SSL_SESSION_get0_ticket_appdata(session, &name, &n) != 1 ||
+	    SSL_SESSION_get_master_key(session, id, sizeof(id)) < TG_REPLAY_ID_BYTES)
+		return 0;
+	is_taken = replay_take(tickets_replay(stream_of(ssl)->context->tickets), mono_read(),
+			       wall_read(), name, n, id);
+	OPENSSL_cleanse(id, sizeof(id));
+	return is_taken;
+}
+
 /* Who resumes shows no certificate again: that of the session must be good still. */
 static SSL_TICKET_RETURN
 on_resuming(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_n,
@@ -350,6 +383,21 @@ set_sessions(SSL_CTX *ssl, const struct tls_context *ctx, const struct conf_tls 
 	return SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, on_ticket) == 1;
 }
 
+/* The library's own guard remembers tickets in place of sending them. */
+static bool
+set_early(SSL_CTX *ssl, const struct conf_tls *conf)
+{
+	uint32_t most = conf->early_data ? (uint32_t)conf->early_data_bytes : 0;
+
+	if (conf->early_data) {
+		SSL_CTX_set_options(ssl, SSL_OP_NO_ANTI_REPLAY);
+		SSL_CTX_set_allow_early_data_cb(ssl, on_early, NULL);
+		SSL_CTX_set_session_ticket_cb(ssl, on_issuing, on_resuming, NULL);
+	}
+	return SSL_CTX_set_max_early_data(ssl, most) == 1 &&
+	       SSL_CTX_set_recv_max_early_data(ssl, most) == 1;
+}
+
 static SSL_CTX *
 ssl_new(const struct making *m)
 {
@@ -363,10 +411,10 @@ ssl_new(const struct making *m)
 	SSL_CTX_set_tlsext_servername_callback(ssl, on_name);
 	SSL_CTX_set_alpn_select_cb(ssl, on_protocols, NULL);
 	SSL_CTX_set_tlsext_status_cb(ssl, on_status);
-	if (SSL_CTX_set_min_proto_version(ssl, conf->min_version == TG_TLS_1_3 ? TLS1_3_VERSION
-									: TLS1_2_VERSION) == 1 &&
-	    SSL_CTX_set_max_early_data(ssl, 0) == 1 && tls_set_ciphers(ssl, conf->ciphers) &&
-	    set_sessions(ssl, m->ctx, conf) && set_clients(m, ssl))
+	if (SSL_CTX_set_min_proto_version(
+		    ssl, conf->min_version == TG_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
+	    tls_set_ciphers(ssl, conf->ciphers) && set_sessions(ssl, m->ctx, conf) &&
+	    set_clients(m, ssl) && set_early(ssl, conf))
 		return ssl;
 	SSL_CTX_free(ssl);
 	return NULL;
@@ -701,6 +749,7 @@ tls_context_new(const struct conf_listener *listener, struct tickets *tickets,
 	atomic_init(&m.ctx->refs, 1);
 	m.ctx->tickets = tickets;
 	m.ctx->is_strict = listener->tls.strict_sni;
+	m.ctx->takes_early = listener->tls.early_data && tickets != NULL;
 	rc = make(&m, err);
 	for (size_t i = 0; i < m.n; i++)
 		certificate_fini(&m.certificates[i]);
@@ -746,6 +795,12 @@ SSL_CTX *
 tls_context_ssl(const struct tls_context *ctx)
 {
 	return ctx->suites[0].ssl;
+}
+
+bool
+tls_context_takes_early(const struct tls_context *ctx)
+{
+	return ctx->takes_early;
 }
 
 const BIO_METHOD *

@@ -309,6 +309,67 @@ ask_again(struct conn *c)
 	return -TG_EAGAIN;
 }
 
+static void
+send_fin(struct tls_stream *t)
+{
+	t->owes_fin = false;
+	shutdown(t->filter.conn->fd, SHUT_WR);
+}
+
+static void
+say_close(struct tls_stream *t)
+{
+	ERR_clear_error();
+	if (t->is_open && t->end != TLS_FAILED && (t->filter.conn->flags & CONN_BROKEN) == 0) {
+		(void)SSL_shutdown(t->ssl);
+		(void)!flush(t);
+	}
+	ERR_clear_error();
+}
+
+/* Nothing more will be written. */
+static void
+say_end(struct tls_stream *t)
+{
+	say_close(t);
+	if (has_unsent(t))
+		t->owes_fin = true;
+	else
+		send_fin(t);
+}
+
+/* Data that came before the end of the handshake; then that end. As SSL_read_ex(). */
+static int
+read_early(struct tls_stream *t, void *p, size_t n, size_t *ret)
+{
+	int rc = t->takes_early ? SSL_read_early_data(t->ssl, p, n, ret)
+				: SSL_READ_EARLY_DATA_FINISH;
+
+	if (rc != SSL_READ_EARLY_DATA_FINISH)
+		return rc == SSL_READ_EARLY_DATA_SUCCESS;
+	t->takes_early = false;
+	rc = SSL_do_handshake(t->ssl);
+	if (rc != 1)
+		return 0;
+	t->facts.is_early = false;
+	t->is_open = true;
+	if (t->owes_end)
+		say_end(t);
+	return SSL_read_ex(t->ssl, p, n, ret);
+}
+
+static int
+read_plain(struct tls_stream *t, void *p, size_t n, size_t *ret)
+{
+	if (t->has_first) {
+		*(unsigned char *)p = t->first;
+		t->has_first = false;
+		*ret = 1;
+		return 1;
+	}
+	return t->facts.is_early ? read_early(t, p, n, ret) : SSL_read_ex(t->ssl, p, n, ret);
+}
+
 static ssize_t
 stream_recv(struct conn *c, void *p, size_t n)
 {
@@ -322,7 +383,7 @@ stream_recv(struct conn *c, void *p, size_t n)
 	t->call_room = n + CALL_EXTRA;
 	while (total < n && t->end == TLS_GOES_ON && !is_over) {
 		ERR_clear_error();
-		if (SSL_read_ex(t->ssl, (char *)p + total, n - total, &got) == 1) {
+		if (read_plain(t, (char *)p + total, n - total, &got) == 1) {
 			total += got;
 			t->plain_bytes += got;
 			continue;
@@ -349,7 +410,8 @@ seal(struct tls_stream *t, const void *p, size_t n)
 	size_t done;
 
 	ERR_clear_error();
-	if (n == 0 || SSL_write_ex(t->ssl, p, n, &done) == 1) {
+	if (n == 0 || (t->facts.is_early ? SSL_write_early_data(t->ssl, p, n, &done)
+					 : SSL_write_ex(t->ssl, p, n, &done)) == 1) {
 		t->plain_bytes += n;
 		return 0;
 	}
@@ -392,13 +454,6 @@ stream_sendv(struct conn *c, const struct iovec *iov, int n)
 }
 
 static void
-send_fin(struct tls_stream *t)
-{
-	t->owes_fin = false;
-	shutdown(t->filter.conn->fd, SHUT_WR);
-}
-
-static void
 stream_on_writable(struct conn *c)
 {
 	struct tls_stream *t = stream_of(c->filter);
@@ -423,18 +478,10 @@ stream_on_writable(struct conn *c)
 static bool
 stream_has_unsent(const struct conn *c)
 {
-	return has_unsent(stream_of(c->filter));
-}
+	const struct tls_stream *t = stream_of(c->filter);
 
-static void
-say_close(struct tls_stream *t)
-{
-	ERR_clear_error();
-	if (t->is_open && t->end != TLS_FAILED && (t->filter.conn->flags & CONN_BROKEN) == 0) {
-		(void)SSL_shutdown(t->ssl);
-		(void)!flush(t);
-	}
-	ERR_clear_error();
+	/* The end of the handshake is still to come: to a socket that is closed by then, it is a reset. */
+	return has_unsent(t) || t->facts.is_early;
 }
 
 static void
@@ -442,11 +489,10 @@ stream_shutdown(struct conn *c)
 {
 	struct tls_stream *t = stream_of(c->filter);
 
-	say_close(t);
-	if (has_unsent(t))
-		t->owes_fin = true;
-	else
-		send_fin(t);
+	/* No close_notify inside a handshake. */
+	t->owes_end = t->facts.is_early;
+	if (!t->owes_end)
+		say_end(t);
 }
 
 static void
@@ -514,6 +560,7 @@ tls_stream_accept(struct tls_context *ctx, struct tls_output *out)
 	if (t == NULL)
 		return NULL;
 	t->context = tls_context_ref(ctx);
+	t->takes_early = tls_context_takes_early(ctx);
 	SSL_set_accept_state(t->ssl);
 	return &t->filter;
 }
@@ -580,6 +627,7 @@ take_facts(struct tls_stream *t)
 		.version = SSL_version(t->ssl) == TLS1_3_VERSION ? 13 : 12,
 		.is_resumed = SSL_session_reused(t->ssl) == 1,
 		.is_for_h2 = tls_is_for_h2(SSL_get_current_cipher(t->ssl)),
+		.is_early = t->has_first,
 		.is_stapled = t->is_stapled,
 		.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(t->ssl)),
 		.sni = t->sni,
@@ -604,6 +652,24 @@ take_shown(struct tls_stream *t)
 	t->verdict = X509_V_ERR_APPLICATION_VERIFICATION;
 }
 
+/* As SSL_do_handshake(), but that it ends with the first byte of early data too. */
+static int
+shake(struct tls_stream *t)
+{
+	size_t n;
+	int rc;
+
+	if (!t->takes_early)
+		return SSL_do_handshake(t->ssl);
+	rc = SSL_read_early_data(t->ssl, &t->first, 1, &n);
+	if (rc == SSL_READ_EARLY_DATA_FINISH) {
+		t->takes_early = false;
+		return SSL_do_handshake(t->ssl);
+	}
+	t->has_first = rc == SSL_READ_EARLY_DATA_SUCCESS;
+	return t->has_first;
+}
+
 int
 tls_stream_step(struct conn_filter *f)
 {
@@ -616,7 +682,7 @@ tls_stream_step(struct conn_filter *f)
 	t->call_room = CALL_EXTRA;
 	ERR_clear_error();
 	sign_line_forgive();
-	rc = SSL_do_handshake(t->ssl);
+	rc = shake(t);
 	error = rc == 1 ? SSL_ERROR_NONE : SSL_get_error(t->ssl, rc);
 	if (error == SSL_ERROR_NONE)
 		take_shown(t);
@@ -636,7 +702,7 @@ tls_stream_step(struct conn_filter *f)
 		return (int)ask_again(t->filter.conn);
 	if (error == SSL_ERROR_WANT_READ)
 		return -TG_EAGAIN;
-	t->is_open = true;
+	t->is_open = !t->facts.is_early;
 	return 0;
 }
 
@@ -666,7 +732,9 @@ tls_stream_facts(const struct conn_filter *f)
 bool
 tls_stream_has_input(const struct conn_filter *f)
 {
-	return SSL_has_pending(stream_of(f)->ssl) == 1;
+	const struct tls_stream *t = stream_of(f);
+
+	return t->has_first || SSL_has_pending(t->ssl) == 1;
 }
 
 uint64_t

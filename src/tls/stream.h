@@ -63,6 +63,7 @@ struct tls_facts {
 	uint8_t version;   /* 12 or 13: of TLS 1.2 and 1.3 */
 	bool is_resumed;
 	bool is_for_h2;    /* tls_is_for_h2() of the cipher */
+	bool is_early;	   /* the handshake is not over: what comes until then may be played again; changes */
 	bool is_stapled;   /* the client got what an authority says of our certificate */
 	const char *cipher; /* its standard name; static */
 	const char *sni;    /* lower case, TG_SNI_MAX bytes at most; "": none was sent, or it is no host name */

@@ -43,6 +43,10 @@ struct tls_stream {
 	uint64_t updates;    /* how often the other side has changed its keys */
 	bool has_raw_end;
 	bool is_open;
+	bool takes_early;   /* data before the end of the handshake: until it is known that there is none */
+	bool has_first;	    /* `first` is not read yet */
+	unsigned char first; /* byte of it: OpenSSL tells of any by giving some */
+	bool owes_end;	    /* close_notify and FIN, when the handshake is over */
 	bool has_read; /* bytes for its owner */
 	const struct tls_suite *suite; /* of `context`, for the name; NULL: not yet */
 	bool is_known_name; /* some certificate has it */

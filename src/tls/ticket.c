@@ -24,6 +24,7 @@ struct tickets {
 	bool has_key;		 /* the first is made when it is asked for */
 	struct hour_key keys[TG_TICKET_HOURS];   /* by hour */
 	struct hour_key before[TG_TICKET_HOURS]; /* of another seed: to open with */
+	struct replay *replay;
 };
 
 static uint64_t
@@ -156,6 +157,11 @@ tickets_new(const struct ticket_seed *seed)
 
 	if (t == NULL)
 		return NULL;
+	t->replay = replay_new();
+	if (t->replay == NULL) {
+		free(t);
+		return NULL;
+	}
 	pthread_mutex_init(&t->lock, NULL);
 	t->next = *seed;
 	return t;
@@ -166,6 +172,7 @@ tickets_free(struct tickets *t)
 {
 	if (t == NULL)
 		return;
+	replay_free(t->replay);
 	pthread_mutex_destroy(&t->lock);
 	OPENSSL_cleanse(t, sizeof(*t));
 	free(t);
@@ -180,6 +187,12 @@ tickets_change(struct tickets *t, const struct ticket_seed *seed)
 	t->next = *seed;
 	t->has_key = false;
 	pthread_mutex_unlock(&t->lock);
+}
+
+struct replay *
+tickets_replay(struct tickets *t)
+{
+	return t->replay;
 }
 
 static const struct hour_key *

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "tls/replay.h"
 
 #define TG_TICKET_HOURS      24u
 #define TG_TICKET_SEED_BYTES 32u
@@ -37,6 +38,9 @@ struct tickets *tickets_new(const struct ticket_seed *seed);
 void tickets_free(struct tickets *t); /* NULL allowed */
 /* From now on keys are made of another seed; those of the one before open what they have sealed. */
 void tickets_change(struct tickets *t, const struct ticket_seed *seed);
+
+/* Which tickets were used for early data; as long as `t`. */
+struct replay *tickets_replay(struct tickets *t);
 
 #define TG_TICKET_NAME_BYTES 16u
 #define TG_TICKET_KEY_BYTES  32u

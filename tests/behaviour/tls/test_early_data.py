@@ -1,0 +1,196 @@
+"""early_data: a question may come before the end of a resumed handshake; backends are told, and it is answered once."""
+
+import contextlib
+import socket
+import subprocess
+import threading
+
+import h2.config
+import h2.connection
+import pytest
+
+from harness import client, conf, metrics, net, process, settings, tls
+
+CLOSE = b"Connection: close\r\n"
+TOP = 'admin = {{ http = "{page}"; }};'
+
+
+class Tap:
+    """Passes one connection on, and keeps what the client says; behind the server's first word only once `until` holds, so that the
+    handshake is not over before."""
+
+    def __init__(self, target, until):
+        self.until, self.is_answered = until, False
+        self.listener = socket.create_server((net.ADDRESS, 0))
+        self.address = "{}:{}".format(*self.listener.getsockname())
+        self.said = b""
+        self.target = target
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        front, _ = self.listener.accept()
+        host, port = self.target.rsplit(":", 1)
+        back = socket.create_connection((host, int(port)))
+        back.settimeout(settings.TIMEOUT)
+        front.settimeout(settings.TIMEOUT)
+
+        def up():
+            with contextlib.suppress(OSError):
+                while piece := front.recv(65536):
+                    self.said += piece
+                    if self.is_answered:
+                        settings.wait_until(self.until, "what is early")
+                    back.sendall(piece)
+                back.shutdown(socket.SHUT_WR)
+        reader = threading.Thread(target=up, daemon=True)
+        reader.start()
+        with contextlib.suppress(OSError):
+            while piece := back.recv(65536):
+                self.is_answered = True
+                front.sendall(piece)
+            front.shutdown(socket.SHUT_WR)
+        reader.join(settings.TIMEOUT)
+        front.close()
+        back.close()
+        self.listener.close()
+
+
+def s_client(address, *arguments, stdin=b"", authority=None, until=None):
+    """What it prints, to the end of the connection, or until something has come of it."""
+    with subprocess.Popen(["openssl", "s_client", "-connect", address, "-servername", "site.example.org",
+                           "-CAfile", authority.pem, "-ign_eof", *map(str, arguments)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+        killer = threading.Timer(settings.TIMEOUT, run.kill)
+        killer.start()
+        try:
+            run.stdin.write(stdin)
+            run.stdin.flush()
+            if until is not None:
+                settings.wait_until(until, "what s_client is to do")
+                run.kill()
+            return run.stdout.read()
+        finally:
+            killer.cancel()
+            run.kill()
+
+
+class Site:
+    def __init__(self, tidegate, backend, authority, folder, extra="early_data = true;", **options):
+        self.authority, self.folder = authority, folder
+        self.page = f"{net.ADDRESS}:{net.free_port()}"
+        self.backend = backend
+        self.tg = tidegate(conf.http(backend, listener=tls.listener(authority.issue("site.example.org"), extra=extra),
+                                     top=TOP.format(page=self.page), **options))
+
+    def session(self, *more):
+        """Of a whole request; in a file."""
+        path = self.folder / "session"
+        path.unlink(missing_ok=True)
+        said = s_client(self.tg.address, "-quiet", "-sess_out", path, *more,
+                        stdin=client.get(extra=CLOSE), authority=self.authority)
+        assert b"200 OK" in said and path.exists(), said
+        return path
+
+    def early(self, request, session, address=None, then=b""):
+        data = self.folder / "data"
+        data.write_bytes(request)
+        return s_client(address or self.tg.address, "-sess_in", session, "-early_data", data, stdin=then,
+                        authority=self.authority)
+
+    def refused(self):
+        return metrics.page(self.page).value("listener_ends_total", listener="front", reason="too-early")
+
+    def taken(self):
+        return metrics.page(self.page).value("listener_tls_early_total", listener="front")
+
+
+@pytest.fixture
+def site(tidegate, recording_backend, authority, tmp_path):
+    return lambda **options: Site(tidegate, recording_backend(), authority, tmp_path, **options)
+
+
+def marks(backend):
+    """Path and Early-Data of each request."""
+    return [(one.target, one.all("early-data")) for one in backend.requests]
+
+
+def test_questions_are_passed_on_and_told_and_never_twice(site):
+    s = site()
+    session = s.session()
+    tap = Tap(s.tg.address, lambda: len(s.backend.requests) == 2)
+    said = s.early(client.get("/early", extra=CLOSE), session, address=tap.address)
+    assert b"Early data was accepted" in said and b"200 OK" in said, said
+    assert sorted(marks(s.backend)) == [("/", []), ("/early", ["1"])] and s.taken() == 1
+    # Who has recorded it plays it again: bytes for bytes, at once.
+    with client.RawClient(s.tg.address) as peer:
+        peer.send(tap.said).finish_sending()
+        peer.read_to_end()
+    assert len(s.backend.requests) == 2 and s.taken() == 1
+    # A client that uses a ticket twice goes on without.
+    said = s.early(client.get("/again", extra=CLOSE), session, then=client.get("/then", extra=CLOSE))
+    assert b"Early data was rejected" in said and b"200 OK" in said
+    assert sorted(marks(s.backend)) == [("/", []), ("/early", ["1"]), ("/then", [])]
+    # What may not be repeated is its client's to say again.
+    for request in [client.post(b"words", "/order", extra=CLOSE),
+                    client.get("/chat", extra=b"Upgrade: websocket\r\nConnection: upgrade, close\r\n")]:
+        before = s.refused()
+        tap = Tap(s.tg.address, lambda: s.refused() > before)
+        said = s.early(request, s.session(), address=tap.address)
+        assert b"425 Too Early" in said, said
+        assert s.tg.access.wait(status="425")["end"] == "too-early"
+    assert not any(one.target in ("/order", "/chat") for one in s.backend.requests)
+    # With the handshake over it is as ever.
+    with tls.TlsClient(s.tg.address, s.authority.context()) as peer:
+        assert peer.exchange(client.post(b"words", "/order")).status == 200
+    assert ("/order", []) in marks(s.backend)
+
+
+def test_not_behind_an_upgrade_nor_where_it_is_too_long(site):
+    s = site(extra="early_data = true; early_data_size = 512;")
+    session = s.session()
+    s.tg.upgrade().wait()
+    said = s.early(client.get("/late", extra=CLOSE), session, then=client.get("/then", extra=CLOSE))
+    assert b"Early data was rejected" in said and b"Reused" in said, said
+    assert s.taken() == 0 and sorted(marks(s.backend)) == [("/", []), ("/then", [])]
+
+
+def test_off_it_is_not_taken(site):
+    s = site(extra="")
+    said = s_client(s.tg.address, "-quiet", "-sess_out", s.folder / "session",
+                    stdin=client.get(extra=CLOSE), authority=s.authority)
+    assert b"200 OK" in said
+    text = tls.openssl("sess_id", "-in", s.folder / "session", "-noout", "-text")
+    assert b"Max Early Data: 0" in text
+
+
+def test_http2_too(site):
+    s = site()
+    path = s.folder / "session"
+    conn = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+    conn.initiate_connection()
+    conn.send_headers(1, [(":method", "GET"), (":scheme", "https"), (":authority", "site.example.org"), (":path", "/two")],
+                      end_stream=True)
+    whole = conn.data_to_send()
+    s_client(s.tg.address, "-quiet", "-alpn", "h2", "-sess_out", path, stdin=whole, authority=s.authority,
+             until=lambda: path.exists() and len(s.backend.requests) == 1)
+    data = s.folder / "data"
+    data.write_bytes(whole)
+    tap = Tap(s.tg.address, lambda: len(s.backend.requests) == 2)
+    said = s_client(tap.address, "-alpn", "h2", "-sess_in", path, "-early_data", data, authority=s.authority,
+                    until=lambda: len(s.backend.requests) == 2)
+    assert b"Early data was rejected" not in said and s.taken() == 1
+    assert sorted(marks(s.backend)) == [("/two", []), ("/two", ["1"])]
+
+
+@pytest.mark.parametrize("mode, keys, top, why", [
+    ("http", 'early_data = true; session_lifetime = "0";', "", "leaves no session to resume"),
+    ("tcp", "early_data = true;", "", "what can be repeated is known of requests only"),
+    ("http", 'ciphers = "AES128-GCM-SHA256";', "key_isolation = true;", "decrypts with the private key"),
+])
+def test_what_cannot_be_is_told(authority, recording_backend, tmp_path, mode, keys, top, why):
+    path = tmp_path / "t.conf"
+    path.write_text(str(getattr(conf, mode)(recording_backend(), top=top, bind=f"{net.ADDRESS}:1",
+                                            listener=tls.listener(authority.issue("site.example.org"), extra=keys))))
+    told = process.run_tidegate("-t", "-c", path)
+    assert told.returncode == 1 and why in told.stderr, told
