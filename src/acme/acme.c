@@ -515,6 +515,7 @@ acme_stop(struct acme *a)
 		a->ops->leave(a->user, o->conf);
 		set_state(o, ACME_IDLE, "");
 	}
+	note_changes(a, false);
 }
 
 void

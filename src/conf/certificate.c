@@ -184,8 +184,7 @@ take_somewhere(struct reading *r, struct texts *t, char *beside, size_t size, co
 	int rc = take(r, t, NULL, ret, err);
 
 	*ret_path = r->file;
-	if (rc != -TG_ENOENT || !name_beside(r->file, beside, size) ||
-	    strcmp(beside, r->file) == 0)
+	if (rc != -TG_ENOENT || !name_beside(r->file, beside, size) || strcmp(beside, r->file) == 0)
 		return rc;
 	rc = take(r, t, beside, ret, &why);
 	if (rc == -TG_ENOENT && t->key == NULL)
@@ -435,9 +434,13 @@ read_certificate(struct reading *r, struct conf_certificate *c)
 	c->n_loaded = 0;
 	if (!is_folder)
 		return read_file(r, c);
-	if (!c->key && !c->ocsp)
+	if (!c->key && !c->ocsp && !c->acme)
 		return read_folder(r, c);
-	say(r, true, c->key ? "key" : "ocsp", "not with a folder: each file in it has its own");
+	say(r, true,
+	    c->key    ? "key"
+	    : c->ocsp ? "ocsp"
+		      : "acme",
+	    "not with a folder: each file in it has its own");
 	return false;
 }
 
@@ -468,8 +471,8 @@ conf_certificate_is_awaited(const struct conf_certificate *c)
 }
 
 int
-conf_place_certificate(struct arena *arena, struct conf_certificate *c, const struct conf_acme *acme,
-		       struct err *err)
+conf_place_certificate(struct arena *arena, struct conf_certificate *c,
+		       const struct conf_acme *acme, struct err *err)
 {
 	struct reading r = {.arena = arena, .file = c->path};
 	struct conf_pem pem;

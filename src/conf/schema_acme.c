@@ -107,7 +107,7 @@ acme_check(struct conf_check *check, void *object)
 		if (acme->names[i] && valid_host_name(acme->names[i], &err) < 0)
 			conf_check_error(check, "names", "%s", err.text);
 	}
-	if (!conf_check_is_internal(check))
+	if (!conf_check_is_internal(check) && acme->n_command > 0)
 		conf_check_argv(check, "command", "acme", acme->command, acme->n_command);
 }
 

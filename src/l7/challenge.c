@@ -45,7 +45,6 @@ challenge_takes(struct stream *s, enum step *ret)
 	const char *token;
 	size_t n;
 
-	s->awaits_challenge = false;
 	token = challenge_of_path(path.p, path.n, &n);
 	if (token == NULL || !may_ask(s))
 		return false;

@@ -409,6 +409,7 @@ time_out(struct stream *s, enum end_reason reason)
 		if (!s->awaits_challenge)
 			return attempt_wait_over(s);
 		attempt_wait_end(s);
+		s->awaits_challenge = false;
 		return serve(s);
 	case TG_END_REQUEST_BODY_TIMEOUT:
 		s->req.keep_alive = false;

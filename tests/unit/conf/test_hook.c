@@ -64,7 +64,7 @@ static const struct {
 	{HOOKS("{ name = \"a\"; on = ( \"leader\" ); " URL "}"),
 	 AT "on: unknown event \"leader\"; allowed: \"all\", \"scale-up\", \"scale-down\", \"backend-up\", "
 	    "\"backend-down\", \"start-failed\", \"hold-full\", \"store-down\", \"store-up\", \"leader-change\", "
-	    "\"certificate-expires\", \"crl-expires\", \"ocsp-expires\""},
+	    "\"certificate-expires\", \"crl-expires\", \"acme-done\", \"acme-failed\", \"ocsp-expires\""},
 	{HOOKS("{ name = \"a\"; " ON "}"),
 	 AT "exec: nobody to tell; allowed: exec = ( \"/path/of/program\", ... ), or url = "
 	 "\"https://host/path\""},
