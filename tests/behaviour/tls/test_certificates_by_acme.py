@@ -112,8 +112,9 @@ def test_lego_gets_one_for_a_fresh_machine(tidegate, recording_backend, site, pe
 
 
 def test_certbot_writes_to_the_folder(tidegate, recording_backend, site, pebble, tmp_path):
+    """Keys are in a process of their own."""
     command, file, key = pebble.certbot(tmp_path / "certbot", NAME, challenge=("--webroot", "--webroot-path", str(site.webroot)))
-    tidegate(site.text(recording_backend(), command, file, key))
+    tidegate(site.text(recording_backend(), command, file, key, top="key_isolation = true;"))
     site.wait(state="idle", done=1)
     site.serial(pebble.client())
     assert pebble.orders() == 1
