@@ -6,7 +6,7 @@ import time
 from harness import client, wire
 
 CLIENTS = 4
-PAUSE = 0.006  # seconds: they are to be there all the time, not to keep a processor busy
+PAUSE = 0.012  # seconds: they are to be there all the time, not to keep a processor busy
 
 
 class Load:

@@ -1,6 +1,6 @@
 """Load that comes all at once, and load that rises and falls: nobody is turned away, nothing is cut.
 
-A sawtooth is played for two minutes here, beside all other tests; for a few seconds where a sanitizer slows everything
+A sawtooth is played for 40 seconds here, beside all other tests; for a few where a sanitizer slows everything
 down, and as long as you like with tests/soak/run, which is this test with TG_SAWTOOTH seconds."""
 
 import os
@@ -15,7 +15,7 @@ SLOW = client.get("/slow?ms=100")
 CROWD = 60
 SOON = 20 if settings.sanitizers() else 5  # seconds
 
-LENGTH = float(os.environ.get("TG_SAWTOOTH", 4 if settings.sanitizers() else 120))
+LENGTH = float(os.environ.get("TG_SAWTOOTH", 4 if settings.sanitizers() else 40))
 
 
 def ups(tg):
