@@ -61,6 +61,7 @@ static struct {
 	struct scaler *scaler;
 	struct provider providers[SERVICES];
 	bool is_down[2];
+	bool is_doubted; /* those of zone a */
 	bool answers; /* starts go well */
 	bool fails;   /* or, on a0, do not */
 	bool is_mute; /* the last service's provider does not list */
@@ -169,6 +170,7 @@ __wrap_provider_node(const struct provider *p, const char *name, struct provider
 		.why = world.is_down[name[0] == 'b'] ? "info: timed out" : NULL,
 		.cpu_permille = 2000,
 		.memory = UINT64_C(1) << 30,
+		.is_doubted = world.is_doubted && name[0] == 'a',
 	};
 	return true;
 }
@@ -531,6 +533,25 @@ a_start_that_failed_on_a_node_is_tried_on_another(void **state)
 	assert_int_equal(started_on(HIGH, "a0"), 1);
 }
 
+/* Until its daemon has answered; what fits nowhere else goes there all the same. */
+static void
+a_node_that_is_doubted_is_not_the_first(void **state)
+{
+	char node[TG_NODE_NAME];
+	char said[512] = "";
+
+	(void)state;
+	world.is_doubted = true;
+	assert_int_equal(scaler_next_place(world.scaler, LOW, hear_next, said, node), 0);
+	assert_string_equal(node, "b0");
+	assert_non_null(strstr(said, "a0: closed: a backend there is down"));
+	order(LOW, 2);
+	assert_int_equal(started_on(LOW, "a0"), 0);
+	assert_int_equal(started_on(LOW, "b0"), 2);
+	order(LOW, 3);
+	assert_int_equal(started_on(LOW, "a0"), 1);
+}
+
 /* What runs of others is not known: nodes may be fuller than they look. */
 static void
 nothing_is_placed_before_all_is_known(void **state)
@@ -671,6 +692,7 @@ main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_start_that_failed_on_a_node_is_tried_on_another,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_node_that_is_doubted_is_not_the_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_placed_before_all_is_known, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(people_are_told_of_nodes_and_places, set_up,
