@@ -22,9 +22,11 @@
 #include "proc/answers.h"
 #include "proc/handed.h"
 #include "proc/limits.h"
+#include "proc/lines.h"
 #include "proc/needs.h"
 #include "proc/proc.h"
 #include "proc/proxy_reload.h"
+#include "proc/told.h"
 #include "proc/turns.h"
 #include "proc/worker.h"
 
@@ -48,7 +50,7 @@ struct proxy {
 	struct contexts *contexts;
 	struct proxy_reload reload;
 	struct handed sockets;
-	int *lines; /* to the signer, until workers have them: one each, or -1; NULL: none came */
+	struct lines lines;
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
 	unsigned n_ended;   /* while stopping */
@@ -60,11 +62,10 @@ struct proxy {
 	struct answers answers;
 	struct needs needs;
 	struct turns turns;
-	struct challenges *challenges; /* as far as the keeper has told of the next ones; NULL: it has not */
-	uint32_t n_challenges; /* that it is to have */
-	bool is_shared;       /* one thread: loop is that of the one worker */
-	bool has_long_text;   /* the configuration, at the start */
-	struct message held;  /* waits for the worker to have its own thread, when has_held */
+	struct told told;
+	bool is_shared;      /* one thread: loop is that of the one worker */
+	bool has_long_text;  /* the configuration, at the start */
+	struct message held; /* waits for the worker to have its own thread, when has_held */
 	bool has_held;
 	bool is_accepting;
 	bool is_stopping;
@@ -144,19 +145,6 @@ on_listen(struct proxy *p, struct message *m)
 	return p->conf != NULL ? handed_add(&p->sockets, p->conf->workers, m) : -TG_EPROTO;
 }
 
-static int
-make_lines(struct proxy *p)
-{
-	if (p->conf == NULL)
-		return -TG_EPROTO;
-	p->lines = calloc(p->conf->workers, sizeof(p->lines[0]));
-	if (p->lines == NULL)
-		return -TG_ENOMEM;
-	for (unsigned i = 0; i < p->conf->workers; i++)
-		p->lines[i] = -1;
-	return 0;
-}
-
 /* Keeps the descriptor: for a worker that is made later, where there is none yet. */
 static int
 on_signer(struct proxy *p, struct message *m)
@@ -165,30 +153,19 @@ on_signer(struct proxy *p, struct message *m)
 	int fd = m->fd;
 	int rc = p->conf != NULL && worker < p->conf->workers ? 0 : -TG_EPROTO;
 
-	if (rc == 0 && p->lines == NULL)
-		rc = make_lines(p);
 	if (rc < 0)
 		return rc;
 	m->fd = -1;
-	if (worker < p->n_threads)
-		return worker_thread_set_line(&p->threads[worker], fd);
-	if (p->lines[worker] >= 0)
-		close(p->lines[worker]);
-	p->lines[worker] = fd;
-	return 0;
+	return worker < p->n_threads ? worker_thread_set_line(&p->threads[worker], fd)
+				     : lines_put(&p->lines, p->conf->workers, worker, fd);
 }
 
 static int
-give_lines(struct proxy *p)
+give_line(void *arg, unsigned worker, int fd)
 {
-	int rc = 0;
+	const struct proxy *p = arg;
 
-	for (unsigned i = 0; p->lines != NULL && i < p->n_threads && rc == 0; i++) {
-		if (p->lines[i] >= 0)
-			rc = worker_thread_set_line(&p->threads[i], p->lines[i]);
-		p->lines[i] = -1;
-	}
-	return rc;
+	return worker_thread_set_line(&p->threads[worker], fd);
 }
 
 static void
@@ -270,7 +247,7 @@ hand_out_sockets(struct proxy *p)
 	if (rc != 0)
 		return rc;
 	for (w = 0; w < p->n_threads; w++)
-		TAILQ_FOREACH(l, &p->threads[w].worker.listeners, link)
+		TAILQ_FOREACH (l, &p->threads[w].worker.listeners, link)
 			if (l->n_sockets == 0)
 				return -TG_EPROTO;
 	return 0;
@@ -322,7 +299,7 @@ start_threads(struct proxy *p)
 	if (rc == 0)
 		rc = hand_out_sockets(p);
 	if (rc == 0)
-		rc = give_lines(p);
+		rc = lines_give(&p->lines, give_line, p);
 	if (rc == 0)
 		warn_of_few_connections(p);
 	for (i = 0; i < p->conf->workers && rc == 0 && !p->is_shared; i++)
@@ -489,27 +466,11 @@ static int
 hear_challenge(struct proxy *p, const struct msg_challenge *m)
 {
 	struct challenges *set;
+	int rc = told_hear(&p->told, m, &set);
 
-	if (m->at == 0) {
-		p->n_challenges = m->n;
-		challenges_unref(p->challenges);
-		p->challenges = m->n > 0 || m->is_awaited != 0 ? challenges_new(m->n) : NULL;
-		if (p->challenges == NULL && (m->n > 0 || m->is_awaited != 0))
-			return -TG_ENOMEM;
-	}
-	set = p->challenges;
-	if (set != NULL)
-		set->is_awaited = m->is_awaited != 0;
-	if (m->n > 0) {
-		if (set == NULL || set->n != m->at || p->n_challenges != m->n)
-			return -TG_EPROTO;
-		set->list[set->n++] = m->one;
-	}
-	if (m->at + 1 < m->n)
-		return 0;
-	p->challenges = NULL;
-	publish_challenges(p, set);
-	return 0;
+	if (rc == 1)
+		publish_challenges(p, set);
+	return rc < 0 ? rc : 0;
 }
 
 static int
@@ -877,11 +838,8 @@ proxy_fini(struct proxy *p)
 	proxy_reload_fini(&p->reload);
 	free(p->threads);
 	handed_fini(&p->sockets);
-	for (i = 0; p->lines != NULL && i < p->conf->workers; i++)
-		if (p->lines[i] >= 0)
-			close(p->lines[i]);
-	free(p->lines);
-	challenges_unref(p->challenges);
+	lines_fini(&p->lines);
+	told_fini(&p->told);
 	registry_free(p->registry);
 	contexts_free(p->contexts);
 	tickets_free(p->tickets);
