@@ -95,6 +95,7 @@ scan_lines(struct http1_scan *scan, const char *data, size_t n, size_t *ret_end)
 		if (lf == line || lf[-1] != '\r')
 			return SCAN_BAD;
 		scan->line = (uint32_t)(lf + 1 - data);
+		scan->seen = scan->line;
 		from = lf + 1;
 		if (lf - 1 == line) {
 			*ret_end = scan->line;

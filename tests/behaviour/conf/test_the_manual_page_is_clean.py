@@ -35,5 +35,5 @@ def test_every_key_of_the_shown_configuration_is_described(run_tidegate, page):
 def test_every_status_is_described(page):
     text = page.read_text().split(".Sh STATUS CODES\n")[1].split(".Sh ")[0]
     told = [line.split()[1] for line in text.splitlines() if line.startswith(".It ")]
-    assert told == ["400", "404", "405", "408", "413", "414", "417", "431",
+    assert told == ["400", "404", "405", "408", "413", "414", "417", "425", "431",
                     "501", "502", "503", "504", "505"]
