@@ -289,19 +289,36 @@ may_begin_request(const char *data, size_t n)
 	       (http_char_class[(unsigned char)data[0]] & HTTP_CHAR_TCHAR) != 0;
 }
 
+/* What is wrong with a line counts whatever came of it at a time: a CR in it is seen first. */
+static enum http_fault
+judge_first(enum http_fault fault, struct slice line)
+{
+	return fault != HTTP_FAULT_NONE && memchr(line.p, '\r', line.n) != NULL ? HTTP_FAULT_SYNTAX
+										: fault;
+}
+
+/* The same of a whole head whose first line is good. */
+static enum http_fault
+judge_fields(enum http_fault fault, const char *data, size_t n)
+{
+	return fault != HTTP_FAULT_NONE && has_bare_cr(data, data + n) ? HTTP_FAULT_SYNTAX : fault;
+}
+
 /* The head is not whole yet; its first line may be. */
 static enum http_fault
 check_first_request(struct http1_scan *scan, const char *data, size_t n, size_t skip,
 		    const struct http1_limits *limits, struct http_head *head)
 {
 	enum http_fault fault;
+	struct slice line;
 
 	if (!may_begin_request(data + skip, n - skip))
 		return HTTP_FAULT_SYNTAX;
 	if (scan->has_first || scan->line <= skip)
 		return HTTP_FAULT_NONE;
 	*head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
-	fault = read_request_line(first_line(data + skip, n - skip), limits, head);
+	line = first_line(data + skip, n - skip);
+	fault = judge_first(read_request_line(line, limits, head), line);
 	scan->has_first = fault == HTTP_FAULT_NONE;
 	return fault;
 }
@@ -313,12 +330,14 @@ check_first_answer(struct http1_scan *scan, const char *data, size_t n)
 	size_t known = n < sizeof(begin) - 1 ? n : sizeof(begin) - 1;
 	struct http_head head;
 	enum http_fault fault;
+	struct slice line;
 
 	if (memcmp(data, begin, known) != 0)
 		return HTTP_FAULT_SYNTAX;
 	if (scan->has_first || scan->line == 0)
 		return HTTP_FAULT_NONE;
-	fault = read_status_line(first_line(data, n), &head);
+	line = first_line(data, n);
+	fault = judge_first(read_status_line(line, &head), line);
 	scan->has_first = fault == HTTP_FAULT_NONE;
 	return fault;
 }
@@ -351,13 +370,13 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 	data += skip;
 	first = first_line(data, end - skip);
 	fault = read_request_line(first, limits, ret_head);
-	if (fault == HTTP_FAULT_NONE)
-		fault = parse_fields(parser, HTTP_REQUEST, data, end - skip, first, limits,
-				     ret_head);
+	if (fault != HTTP_FAULT_NONE)
+		return fault_of(judge_first(fault, first), ret_fault);
+	fault = parse_fields(parser, HTTP_REQUEST, data, end - skip, first, limits, ret_head);
 	if (fault == HTTP_FAULT_NONE)
 		fault = http_head_interpret(ret_head, false);
 	if (fault != HTTP_FAULT_NONE)
-		return fault_of(fault, ret_fault);
+		return fault_of(judge_fields(fault, data, end - skip), ret_fault);
 	*ret_n = end;
 	return HTTP1_HEAD;
 }
@@ -384,12 +403,13 @@ http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan, const c
 	*ret_head = (struct http_head){.is_answer = true, .minor = HTTP_MINOR_UNKNOWN};
 	first = first_line(data, end);
 	fault = read_status_line(first, ret_head);
-	if (fault == HTTP_FAULT_NONE)
-		fault = parse_fields(parser, HTTP_RESPONSE, data, end, first, limits, ret_head);
+	if (fault != HTTP_FAULT_NONE)
+		return fault_of(judge_first(fault, first), ret_fault);
+	fault = parse_fields(parser, HTTP_RESPONSE, data, end, first, limits, ret_head);
 	if (fault == HTTP_FAULT_NONE)
 		fault = http_head_interpret(ret_head, to_head);
 	if (fault != HTTP_FAULT_NONE)
-		return fault_of(fault, ret_fault);
+		return fault_of(judge_fields(fault, data, end), ret_fault);
 	*ret_n = end;
 	return HTTP1_HEAD;
 }
