@@ -118,6 +118,17 @@ forget_environment(void)
 	environ[n] = NULL;
 }
 
+/* Exec makes a process one that others of its user may trace: the signer stays who we are over it, and becomes that user
+ * by MSG_BECOME. */
+static int
+drop_privileges(const struct role_spawn *r)
+{
+	static const struct privileges ours = {.drop = false};
+
+	return privileges_drop(r->role == CHILD_SIGNER ? &ours : r->privileges,
+			       r->role == CHILD_KEEPER);
+}
+
 static enum spawn_step
 become_role(const struct spawn *s, pid_t parent)
 {
@@ -130,7 +141,7 @@ become_role(const struct spawn *s, pid_t parent)
 	arrange_signals();
 	if (arrange_descriptors(r) < 0)
 		return SPAWN_DESCRIPTORS;
-	if (privileges_drop(r->privileges, r->role == CHILD_KEEPER) < 0)
+	if (drop_privileges(r) < 0)
 		return SPAWN_PRIVILEGES;
 	if (!process_die_with(parent)) /* after the change of user, which would undo it */
 		return SPAWN_DEATH_SIGNAL;

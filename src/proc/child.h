@@ -30,7 +30,7 @@ const char *child_role_str(enum child_role role);
 TG_MUST_CHECK int child_open_program(int *ret_fd, struct err *err);
 
 /*
- * Starts the program in `role`, with the rights of `p`. The child has the null
+ * Starts the program in `role`, with the rights of `p`; the signer with ours, until it is told to give them up. The child has the null
  * device as standard input (all but the keeper as standard output too), standard error,
  * and the other end of *ret_channel as TG_CHANNEL_FD; nothing else. It ignores
  * SIGPIPE and SIGXFSZ, and SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, which a terminal or

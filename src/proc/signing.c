@@ -17,6 +17,7 @@
 
 /* Ten thousand keys take a second. */
 #define KEYS_MS     10000
+#define READY_MS    2000
 #define QUESTION_MS 1000u
 #define UNHEARD_MAX 5u
 
@@ -117,6 +118,20 @@ give_keys(const struct signing *s, const struct conf *conf, struct err *err)
 	return rc == 0 ? await_taken(s, err) : rc;
 }
 
+/* It may have keys once nobody of its user can look into it. */
+static int
+make_it_the_user(const struct signing *s, struct err *err)
+{
+	const struct privileges *p = s->privileges;
+	const struct msg_become m = {.drop = p->drop, .uid = p->uid, .gid = p->gid};
+	struct message answer;
+
+	if (channel_send(s->channel, MSG_BECOME, &m, sizeof(m), -1) < 0 ||
+	    channel_wait(s->channel, READY_MS, &answer) != 1 || answer.type != MSG_READY)
+		return err_set(err, TG_EIO, "the signer cannot take on user and group");
+	return 0;
+}
+
 /* life */
 
 static void
@@ -169,7 +184,9 @@ spawn(struct signing *s, struct err *err)
 	s->n_unheard = 0;
 	if (rc < 0)
 		return rc;
-	rc = give_keys(s, *s->conf, err);
+	rc = make_it_the_user(s, err);
+	if (rc == 0)
+		rc = give_keys(s, *s->conf, err);
 	/* In a reload: both, as those of before linger. */
 	if (rc == 0 && s->next != NULL && s->next != *s->conf)
 		rc = give_keys(s, s->next, err);

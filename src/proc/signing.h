@@ -7,7 +7,7 @@
  *	   +-----------------------------------------+
  *
  * While it is down handshakes that need a signature fail, and are counted; connections that are open and sessions that are resumed do
- * not notice. Each start gives a new line to each worker there is.
+ * not notice. It starts with our user, becomes that of the proxy once it cannot be traced, and has its keys then. Each start gives a new line to each worker there is.
  */
 #ifndef TG_PROC_SIGNING_H
 #define TG_PROC_SIGNING_H

@@ -1,13 +1,16 @@
 """key_isolation: who reads what strangers send has no private key, and gets its handshakes signed all the same."""
 
 import os
+import pwd
 import re
 import signal
 import ssl
+import subprocess
+import sys
 
 import pytest
 
-from harness import client, conf, control, metrics, net, procfs, settings, tls
+from harness import client, conf, control, metrics, net, process, procfs, settings, tls
 
 pytestmark = pytest.mark.skipif(bool(settings.sanitizers()), reason="a sanitizer maps more than can be read")
 
@@ -49,7 +52,7 @@ def readable():
 class Served:
     """A tidegate that ends TLS with two keys and shows a third to its backend."""
 
-    def __init__(self, tidegate, authority, folder, isolation, back_version):
+    def __init__(self, tidegate, authority, folder, isolation, back_version, top):
         self.ecdsa, self.rsa = authority.issue("site.example.org"), authority.issue("site.example.org", rsa=True)
         self.own = authority.issue("tidegate.example.org")
         self.keys = self.ecdsa, self.rsa, self.own
@@ -63,8 +66,8 @@ class Served:
         asking = authority.serve(authority.issue("back.example.org"), asks=True, version=back_version)
         self.backend = tls.TlsBackend(asking)
         trust = f'ca = "{authority.pem}"; name = "back.example.org"; certificate = "{self.own.both}";'
-        self.text = conf.http(self.backend, listener=tls.listener(self.folder), service=f"tls = {{ {trust} }};",
-                              top=f'key_isolation = {isolation}; admin = {{ socket = "{self.admin}"; http = "{self.page}"; }};',
+        top += f'key_isolation = {isolation}; admin = {{ socket = "{self.admin}"; http = "{self.page}"; }};'
+        self.text = conf.http(self.backend, listener=tls.listener(self.folder), service=f"tls = {{ {trust} }};", top=top,
                               workers=2)
         self.tg = tidegate(self.text)
 
@@ -77,8 +80,8 @@ class Served:
 def served(tidegate, authority, tmp_path):
     made = []
 
-    def make(isolation="true", back_version="1.2"):
-        made.append(Served(tidegate, authority, tmp_path / isolation, isolation, back_version))
+    def make(isolation="true", back_version="1.2", top=""):
+        made.append(Served(tidegate, authority, tmp_path / isolation, isolation, back_version, top))
         return made[-1]
     yield make
     for one in made:
@@ -160,3 +163,51 @@ def test_without_it_no_handshake_and_all_else_goes_on(served, authority):
     page = metrics.page(s.page)
     assert page.value("listener_tls_failures_total", listener="front", reason="no-signature") >= 1
     assert peer.exchange(client.get()).status == 200
+
+
+# Who has the proxy: tries to trace each new child of a parent from its first moment on, and says so once of each.
+_TRACER = """
+import ctypes, os, sys
+parent, known = sys.argv[1], set(sys.argv[2:])
+ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+ptrace.argtypes = [ctypes.c_long] * 4
+children = os.open(f"/proc/{parent}/task/{parent}/children", os.O_RDONLY)
+refused = set()
+print("ready", flush=True)
+while True:
+    for child in os.pread(children, 4096, 0).decode().split():
+        if child in known:
+            continue
+        if ptrace(0x4206, int(child), 0, 0) == 0:
+            print("traced", child, flush=True)
+            sys.exit()
+        if child not in refused:
+            refused.add(child)
+            print("refused", child, flush=True)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to have another user")
+def test_who_has_the_proxy_cannot_trace_a_new_one(served, authority):
+    tg = served(top='user = "nobody";').tg
+    user = pwd.getpwnam("nobody")
+    before = tg.role_pid("signer")
+    known = [str(pid) for pid in process.children(tg.pid)]
+    with subprocess.Popen([sys.executable, "-c", _TRACER, str(tg.pid), *known], stdout=subprocess.PIPE, text=True, cwd="/",
+                          user=user.pw_uid, group=user.pw_gid, extra_groups=[]) as tracer:
+        try:
+            assert tracer.stdout.readline() == "ready\n"
+            os.kill(before, signal.SIGKILL)
+            settings.wait_until(lambda: tg.role_pid("signer") not in (None, before), "another one")
+            now = tg.role_pid("signer")
+            tg.log.wait(msg="child ready", child="signer", pid=str(now))
+            assert tracer.stdout.readline() == f"refused {now}\n"
+        finally:
+            tracer.kill()
+        assert tracer.stdout.read() == ""
+    assert is_served(tg, authority)
+    kernel = procfs.status(now)
+    assert set(kernel["Uid"].split()) == {str(user.pw_uid)} and set(kernel["Gid"].split()) == {str(user.pw_gid)}
+    assert kernel["Groups"] == ""
+    assert {kernel[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
+    assert kernel["NoNewPrivs"] == "1" and kernel["TracerPid"] == "0"
