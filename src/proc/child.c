@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -33,6 +34,20 @@ const char *
 child_role_str(enum child_role role)
 {
 	return role_names[role];
+}
+
+void
+child_log_death(enum child_role role, pid_t pid, int status)
+{
+	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+
+	if (WIFSIGNALED(status))
+		log_write(TG_LOG_ERROR, "child died", "child=%s pid=%d signal=%s core=%d",
+			  role_names[role], (int)pid, name != NULL ? name : "?",
+			  WCOREDUMP(status) ? 1 : 0);
+	else
+		log_write(TG_LOG_ERROR, "child died", "child=%s pid=%d status=%d", role_names[role],
+			  (int)pid, WEXITSTATUS(status));
 }
 
 int

@@ -25,6 +25,9 @@ enum child_role {
 /* "proxy", "keeper", "signer": the word in logs and after TG_ROLE_ARG. */
 const char *child_role_str(enum child_role role);
 
+/* Tells what waitpid() said of one that was not to end. */
+void child_log_death(enum child_role role, pid_t pid, int status);
+
 /* The program every child executes: this one, even if its file is replaced meanwhile. A descriptor
  * well above those of a child; the caller closes it. */
 TG_MUST_CHECK int child_open_program(int *ret_fd, struct err *err);

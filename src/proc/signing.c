@@ -279,9 +279,7 @@ signing_reap(struct signing *s)
 
 	if (s->pid <= 0 || waitpid(s->pid, &status, WNOHANG) != s->pid)
 		return;
-	log_write(TG_LOG_ERROR, "child died", "child=signer pid=%d %s=%d", (int)s->pid,
-		  WIFSIGNALED(status) ? "signal" : "status",
-		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	child_log_death(CHILD_SIGNER, s->pid, status);
 	s->pid = 0;
 	close_channel(s);
 	schedule(s);

@@ -445,18 +445,11 @@ supervisor_start(struct supervisor *s, struct err *err)
 static void
 log_death(const struct child *c, int status)
 {
-	const char *role = child_role_str(c->role);
-	const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
-	enum log_level level = TG_LOG_ERROR;
-
 	if (c->supervisor->is_stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		level = TG_LOG_INFO;
-	if (WIFSIGNALED(status))
-		log_write(level, "child died", "child=%s pid=%d signal=%s core=%d", role,
-			  (int)c->pid, name != NULL ? name : "?", WCOREDUMP(status) ? 1 : 0);
+		log_write(TG_LOG_INFO, "child stopped", "child=%s pid=%d status=0",
+			  child_role_str(c->role), (int)c->pid);
 	else
-		log_write(level, level == TG_LOG_INFO ? "child stopped" : "child died",
-			  "child=%s pid=%d status=%d", role, (int)c->pid, WEXITSTATUS(status));
+		child_log_death(c->role, c->pid, status);
 }
 
 /* Of a hang it is told already. */

@@ -156,7 +156,8 @@ def test_without_it_no_handshake_and_all_else_goes_on(served, authority):
         told = tg.log.wait(msg="no TLS handshake")
         assert told["reason"] == "no-signature"
         assert peer.exchange(client.get()).status == 200
-    tg.log.wait(msg="child died", child="signer")
+    died = tg.log.wait(msg="child died", child="signer")
+    assert (died["pid"], died["signal"]) == (str(before), "KILL") and "%" not in died["line"]
     tg.log.wait(count=2, msg="child ready", child="signer")
     settings.wait_until(lambda: is_served(tg, authority), "handshakes again")
     assert s.signed(failures=True) >= 1
