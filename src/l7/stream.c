@@ -107,14 +107,15 @@ stream_is_early(const struct stream *s)
 	return s->front->tls != NULL && s->front->tls->is_early;
 }
 
-/* What was recorded on its way may come again (RFC 8470 3): of more than a question its client is to be sure. */
+/* What was recorded on its way may come again (RFC 8470 3): of more than a question its client is to be sure. The head
+ * says whether there is a body, not what of it has come. */
 static bool
 is_too_early(const struct stream *s)
 {
 	struct slice method = {(const char *)s->req.head->bytes, s->req.method_n};
 
-	return stream_is_early(s) &&
-	       (!http_method_is_safe(method) || !s->req.body.done || s->req.wants_upgrade);
+	return stream_is_early(s) && (!http_method_is_safe(method) ||
+				      s->req.body.kind != HTTP_BODY_NONE || s->req.wants_upgrade);
 }
 
 /* The request is good. */

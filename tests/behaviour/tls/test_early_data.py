@@ -132,7 +132,10 @@ def test_questions_are_passed_on_and_told_and_never_twice(site):
     assert b"Early data was rejected" in said and b"200 OK" in said
     assert sorted(marks(s.backend)) == [("/", []), ("/early", ["1"]), ("/then", [])]
     # What may not be repeated is its client's to say again.
+    body = b"Content-Length: 5\r\n\r\nwords"
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n5\r\nwords\r\n0\r\n\r\n"
     for request in [client.post(b"words", "/order", extra=CLOSE),
+                    *(client.get("/order", extra=CLOSE)[:-2] + whole for whole in (body, chunks)),
                     client.get("/chat", extra=b"Upgrade: websocket\r\nConnection: upgrade, close\r\n")]:
         before = s.refused()
         tap = Tap(s.tg.address, lambda: s.refused() > before)
@@ -172,13 +175,19 @@ def test_http2_too(site):
     conn.send_headers(1, [(":method", "GET"), (":scheme", "https"), (":authority", "site.example.org"), (":path", "/two")],
                       end_stream=True)
     whole = conn.data_to_send()
+    conn.send_headers(3, [(":method", "GET"), (":scheme", "https"), (":authority", "site.example.org"), (":path", "/body")])
+    conn.send_data(3, b"words", end_stream=True)
+    with_body = whole + conn.data_to_send()
     s_client(s.tg.address, "-quiet", "-alpn", "h2", "-sess_out", path, stdin=whole, authority=s.authority,
              until=lambda: path.exists() and len(s.backend.requests) == 1)
     data = s.folder / "data"
-    data.write_bytes(whole)
-    tap = Tap(s.tg.address, lambda: len(s.backend.requests) == 2)
+    data.write_bytes(with_body)
+
+    def is_handled():
+        return len(s.backend.requests) >= 2 and s.tg.access.records(end="too-early")
+    tap = Tap(s.tg.address, is_handled)
     said = s_client(tap.address, "-alpn", "h2", "-sess_in", path, "-early_data", data, authority=s.authority,
-                    until=lambda: len(s.backend.requests) == 2)
+                    until=is_handled)
     assert b"Early data was rejected" not in said and s.taken() == 1
     assert sorted(marks(s.backend)) == [("/two", []), ("/two", ["1"])]
 
