@@ -264,6 +264,7 @@ step(struct arrival *a)
 	w->handshakes.spent_us += mono_diff_us(mono_read(), begin);
 	if (rc == 0) {
 		count_handshake(a);
+		tls_stream_end_by(a->conn.filter, a->timer.deadline);
 		if (find_service(a))
 			arrival_hand_over(a);
 	} else if (rc != -TG_EAGAIN) {

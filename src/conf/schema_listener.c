@@ -187,8 +187,9 @@ static const struct conf_field timeout_fields[] = {
 		.preset = "10s",
 		.min = 1,
 		.max = TG_HOUR,
-		.help = "With tls: from accept to the end of the handshake. The time of the first "
-			"request begins behind it. With routes and mode = \\(dqtcp\\(dq: to the end of "
+		.help = "With tls: from accept to the end of the handshake, also where early_data is "
+			"answered before it. The time of the first "
+			"request begins behind it, or with its early data. With routes and mode = \\(dqtcp\\(dq: to the end of "
 			"its first message, the ClientHello.",
 	},
 	{

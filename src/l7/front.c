@@ -148,11 +148,21 @@ front_linger(struct front *f)
 	linger_read(f);
 }
 
-/* No more requests; but the end of an answer that a filter has taken may still wait for the client. */
+/* The end of an answer that a filter has taken waits for the client; or that of its handshake is still to come, which
+ * a socket that is closed by then answers by a reset. */
+static bool
+is_owed(const struct front *f)
+{
+	bool is_early = f->over == NULL && f->tls != NULL && f->tls->is_early;
+
+	return is_early || conn_has_unsent(&f->conn);
+}
+
+/* No more requests. */
 static void
 front_finish(struct front *f)
 {
-	if (conn_has_unsent(&f->conn) && (f->conn.flags & (CONN_BROKEN | CONN_FAILED)) == 0)
+	if (is_owed(f) && (f->conn.flags & (CONN_BROKEN | CONN_FAILED)) == 0)
 		front_linger(f);
 	else
 		front_close(f, false);
@@ -394,8 +404,7 @@ front_stream_ended(struct front *f, bool keep, bool clean)
 		bool unread = !clean || f->in != NULL || (f->conn.flags & CONN_READABLE) != 0;
 
 		unread = unread && (f->conn.flags & CONN_ENDED) == 0;
-		if ((unread || conn_has_unsent(&f->conn)) &&
-		    (f->conn.flags & (CONN_BROKEN | CONN_FAILED)) == 0)
+		if ((unread || is_owed(f)) && (f->conn.flags & (CONN_BROKEN | CONN_FAILED)) == 0)
 			front_linger(f);
 		else
 			front_close(f, false);

@@ -353,6 +353,7 @@ read_early(struct tls_stream *t, void *p, size_t n, size_t *ret)
 		return 0;
 	t->facts.is_early = false;
 	t->is_open = true;
+	timer_clear(&t->late);
 	if (t->owes_end)
 		say_end(t);
 	return SSL_read_ex(t->ssl, p, n, ret);
@@ -429,6 +430,10 @@ stream_sendv(struct conn *c, const struct iovec *iov, int n)
 	size_t at = 0;
 	int i = 0;
 
+	if (t->facts.is_early && t->end == TLS_FAILED) {
+		conn_write_failed(c, EPROTO);
+		return -TG_EIO;
+	}
 	while (i < n) {
 		size_t piece = iov[i].iov_len - at;
 
@@ -478,10 +483,7 @@ stream_on_writable(struct conn *c)
 static bool
 stream_has_unsent(const struct conn *c)
 {
-	const struct tls_stream *t = stream_of(c->filter);
-
-	/* The end of the handshake is still to come: to a socket that is closed by then, it is a reset. */
-	return has_unsent(t) || t->facts.is_early;
+	return has_unsent(stream_of(c->filter));
 }
 
 static void
@@ -509,6 +511,7 @@ stream_free(struct conn_filter *f)
 {
 	struct tls_stream *t = stream_of(f);
 
+	timer_fini(&t->late);
 	SSL_free(t->ssl);
 	tls_context_unref(t->context);
 	tls_client_unref(t->client);
@@ -529,6 +532,26 @@ static const struct conn_filter_ops stream_ops = {
 
 /* handshake */
 
+static void
+on_late(struct timer *timer)
+{
+	struct tls_stream *t = TG_CONTAINER(timer, struct tls_stream, late);
+
+	t->end = TLS_FAILED;
+	t->raw_error = ETIMEDOUT;
+	drop_unsent(t);
+	conn_tell(t->filter.conn, CONN_READABLE | CONN_BROKEN);
+}
+
+void
+tls_stream_end_by(struct conn_filter *f, struct mono deadline)
+{
+	struct tls_stream *t = stream_of(f);
+
+	if (t->facts.is_early)
+		timer_set(f->conn->loop, &t->late, deadline);
+}
+
 struct tls_stream *
 tls_stream_new(SSL_CTX *ssl, const BIO_METHOD *method, struct tls_output *out)
 {
@@ -538,6 +561,7 @@ tls_stream_new(SSL_CTX *ssl, const BIO_METHOD *method, struct tls_output *out)
 	if (t == NULL)
 		return NULL;
 	t->filter.ops = &stream_ops;
+	timer_init(&t->late, on_late);
 	t->output = out;
 	t->ssl = SSL_new(ssl);
 	bio = t->ssl != NULL ? BIO_new(method) : NULL;

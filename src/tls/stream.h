@@ -77,6 +77,9 @@ struct conn_filter *tls_stream_accept(struct tls_context *ctx, struct tls_output
  * looked at all, and then the watch is called in the next turn; -TG_EPROTO: failed, tls_stream_failure() says why, the alert is sent. What it costs is one
  * signature at most. */
 TG_MUST_CHECK int tls_stream_step(struct conn_filter *f);
+/* Behind a step that was done: with early data the end of the handshake must have come by `deadline`, else the
+ * connection fails, whatever was answered meanwhile. No deadline for others. */
+void tls_stream_end_by(struct conn_filter *f, struct mono deadline);
 enum tls_failure tls_stream_failure(const struct conn_filter *f);
 /* After a failure, in the words of the library: static storage of the thread, for the log. */
 const char *tls_stream_failure_text(const struct conn_filter *f);

@@ -5,6 +5,7 @@
 #include <openssl/bio.h>
 #include <openssl/types.h>
 
+#include "loop/loop.h"
 #include "tls/sni.h"
 #include "tls/stream.h"
 
@@ -47,6 +48,7 @@ struct tls_stream {
 	bool has_first;	    /* `first` is not read yet */
 	unsigned char first; /* byte of it: OpenSSL tells of any by giving some */
 	bool owes_end;	    /* close_notify and FIN, when the handshake is over */
+	struct timer late;  /* runs while the handshake does, behind early data */
 	bool has_read; /* bytes for its owner */
 	const struct tls_suite *suite; /* of `context`, for the name; NULL: not yet */
 	bool is_known_name; /* some certificate has it */

@@ -16,11 +16,11 @@ TOP = 'admin = {{ http = "{page}"; }};'
 
 
 class Tap:
-    """Passes one connection on, and keeps what the client says; behind the server's first word only once `until` holds, so that the
-    handshake is not over before."""
+    """Passes one connection on, and keeps what the client says; behind the server's first word only once `until` holds (None: the
+    server has closed), so that the handshake is not over before."""
 
-    def __init__(self, target, until):
-        self.until, self.is_answered = until, False
+    def __init__(self, target, until=None):
+        self.until, self.is_answered, self.is_over = until or (lambda: self.is_over), False, False
         self.listener = socket.create_server((net.ADDRESS, 0))
         self.address = "{}:{}".format(*self.listener.getsockname())
         self.said = b""
@@ -46,9 +46,11 @@ class Tap:
         reader = threading.Thread(target=up, daemon=True)
         reader.start()
         with contextlib.suppress(OSError):
-            while piece := back.recv(65536):
-                self.is_answered = True
-                front.sendall(piece)
+            with contextlib.suppress(ConnectionError):
+                while piece := back.recv(65536):
+                    self.is_answered = True
+                    front.sendall(piece)
+            self.is_over = True
             front.shutdown(socket.SHUT_WR)
         reader.join(settings.TIMEOUT)
         front.close()
@@ -147,6 +149,19 @@ def test_questions_are_passed_on_and_told_and_never_twice(site):
     with tls.TlsClient(s.tg.address, s.authority.context()) as peer:
         assert peer.exchange(client.post(b"words", "/order")).status == 200
     assert ("/order", []) in marks(s.backend)
+
+
+@pytest.mark.parametrize("timeouts, requests", [
+    ('tls_handshake = "2s";', [client.get("/kept"), client.get("/kept") + client.get("/half")[:-2]]),
+    ('tls_handshake = "1h";', [client.get("/last", extra=CLOSE)]),
+], ids=["handshake", "close"])
+def test_who_does_not_end_his_handshake_is_not_waited_for(site, timeouts, requests):
+    s = site(extra="early_data = true; }; timeouts = { idle = \"1h\"; keep_alive = \"1h\"; request_head = \"1h\"; " + timeouts)
+    for request in requests:
+        tap = Tap(s.tg.address)
+        s.early(request, s.session(), address=tap.address)
+        assert tap.is_answered and tap.is_over
+    assert s.taken() == len(requests)
 
 
 def test_not_behind_an_upgrade_nor_where_it_is_too_long(site):
