@@ -40,8 +40,17 @@ enum acme_turn {
 	ACME_TURN_FAILED = 3,  /* another has failed: not before `wait_ms` */
 };
 
+/* Both lists end with NULL. */
+struct acme_program {
+	char *const *argv;
+	char *const *envp;
+};
+
 /* What is asked of the keeper. */
 struct acme_ops {
+	/* In a process of its own, see process_order.work: executes a `struct acme_program`, and ends as that does, or by
+	 * SIGTERM, when all that came of it is gone. */
+	int (*run)(void *program);
 	/* What is in use. */
 	void (*look)(void *user, const struct conf_acme *conf, struct acme_facts *ret);
 	/* Files of certificates are to be read. */

@@ -119,9 +119,11 @@ order_start(struct acme_order *o, char *why)
 	char **argv = calloc(conf->n_command + 1, sizeof(argv[0]));
 	char *environment[ENVIRONMENT + 1];
 	bool has_environment = make_environment(conf, environment);
+	struct acme_program program = {.argv = argv, .envp = environment};
 	struct process_order order = {
-		.argv = argv,
-		.envp = environment,
+		.work = o->all->ops->run,
+		.work_user = &program,
+		.is_guard = true,
 		.input_fd = -1,
 		.output_max = OUTPUT_MAX,
 		.end = on_end,

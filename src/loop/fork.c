@@ -117,6 +117,7 @@ run_program(const struct fork_order *o, pid_t parent, int *report_fd)
 		return 0;
 	if (o->work != NULL) {
 		close(*report_fd);
+		groups.is_given = false; /* to what it starts in turn, which has them from it */
 		_exit(o->work(o->work_user));
 	}
 	execve(o->argv[0], o->argv, o->envp);

@@ -33,7 +33,8 @@ struct stream {
 struct process {
 	struct process_pool *pool;
 	LIST_ENTRY(process) link;
-	pid_t pid;     /* not reaped: nobody else has this number */
+	pid_t pid; /* not reaped: nobody else has this number */
+	int kill_signal;
 	int pid_fd;    /* readable: it ended */
 	int report_fd; /* of a failed exec */
 	struct watch end_watch;
@@ -216,7 +217,7 @@ process_kill(struct process **process)
 	p->end = NULL;
 	for (int i = 0; i < STREAM_COUNT; i++)
 		stream_close(&p->streams[i]);
-	kill(-p->pid, SIGKILL);
+	kill(-p->pid, p->kill_signal);
 }
 
 /* start */
@@ -296,6 +297,7 @@ process_run(struct process_pool *pool, const struct process_order *order, struct
 			      .pid_fd = -1,
 			      .report_fd = -1,
 			      .streams = {{.fd = -1}, {.fd = -1}},
+			      .kill_signal = order->is_guard ? SIGTERM : SIGKILL,
 			      .end = order->end,
 			      .user = order->user};
 	LIST_INSERT_HEAD(&pool->list, p, link);
@@ -309,7 +311,7 @@ process_run(struct process_pool *pool, const struct process_order *order, struct
 	}
 	saved = errno;
 	if (p->pid > 0) {
-		kill(-p->pid, SIGKILL);
+		kill(-p->pid, p->kill_signal);
 		reap(p); /* without a descriptor to wait on there is no other way */
 	}
 	process_free(p);
@@ -368,8 +370,8 @@ process_pool_free(struct process_pool *pool)
 
 	if (pool == NULL)
 		return;
-	LIST_FOREACH(p, &pool->list, link)
-		kill(-p->pid, SIGKILL);
+	LIST_FOREACH (p, &pool->list, link)
+		kill(-p->pid, p->kill_signal);
 	while ((p = LIST_FIRST(&pool->list)) != NULL) {
 		if (await_end(p, until))
 			reap(p);

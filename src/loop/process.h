@@ -5,7 +5,7 @@
  * A program runs in a process group of its own, with default signals and no other
  * descriptor of ours than it is given. Standard output and error are read to their end, the
  * first bytes of them kept. When the program ends, or is killed, all of its group is. It is
- * killed too when the thread that runs the loop ends.
+ * killed too when the thread that runs the loop ends. What left the group goes on, but for that of a guard.
  */
 #ifndef TG_LOOP_PROCESS_H
 #define TG_LOOP_PROCESS_H
@@ -54,6 +54,7 @@ struct process_order {
 	void *user;
 	int (*work)(void *work_user); /* in place of a program: see loop/fork.h */
 	void *work_user;
+	bool is_guard; /* SIGTERM, in place of SIGKILL, ends `work` with what it started: see proc/guard.h */
 };
 
 /* That it cannot be executed is told by `end`. -TG_ELIMIT: the pool is full; -TG_ENOMEM; -TG_EIO: no

@@ -8,6 +8,7 @@
 #include "acme/acme.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "proc/guard.h"
 #include "proc/keeper_priv.h"
 #include "tls/cover.h"
 
@@ -310,7 +311,18 @@ told(void *user, const struct conf_acme *acme, bool is_done, const char *why)
 	hooks_tell(k->hooks, &event);
 }
 
+/*** What it is run by ***/
+
+static int
+run(void *user)
+{
+	const struct acme_program *program = user;
+
+	return guard_run(program->argv, program->envp);
+}
+
 static const struct acme_ops ops = {
+	.run = run,
 	.look = look,
 	.load = load,
 	.changed = on_changed,
