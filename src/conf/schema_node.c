@@ -131,7 +131,8 @@ static const struct conf_field node_fields[] = {
 		.valid = valid_docker,
 		.flags = TG_CONF_REQUIRED,
 		.help = "Where its Docker daemon listens: \\(dqunix:///var/run/docker.sock\\(dq, or "
-			"\\(dqtcp://host:port\\(dq, the port 2376 with tls and 2375 without unless given. "
+			"\\(dqtcp://host:port\\(dq, the port 2376 with tls and 2375 without unless given. No other node has the "
+			"same; where two lead to one daemon, the second is down. "
 			"Whoever may speak to a Docker daemon is root on its machine: only the keeper does, with the "
 			"group that the socket belongs to.",
 	},
@@ -241,8 +242,17 @@ node_name(const void *element, char *buf, size_t size)
 	return ((const struct conf_node *)element)->name;
 }
 
+static const char *
+node_docker(const void *element, char *buf, size_t size)
+{
+	(void)buf;
+	(void)size;
+	return ((const struct conf_node *)element)->docker;
+}
+
 static const struct conf_unique node_unique[] = {
 	{.key = "name", .what = "name", .text = node_name},
+	{.key = "docker", .what = "docker", .text = node_docker},
 	{.text = NULL},
 };
 

@@ -153,6 +153,8 @@ docker_parse_info(const char *text, size_t n, struct docker_info *ret, struct er
 	ret->cpu_permille = cpus <= UINT32_MAX / 1000 ? (uint32_t)cpus * 1000 : 0;
 	ret->memory = number_of(root, "MemTotal");
 	ret->log = log_of(root);
+	(void)!take_text(ret->id, sizeof(ret->id), text_of(root, "ID"));
+	(void)!take_text(ret->host, sizeof(ret->host), text_of(root, "Name"));
 	json_decref(root);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #define TG_DOCKER_ID          65u  /* 64 hexadecimal digits and a NUL */
 #define TG_DOCKER_CONTAINERS_MAX 4096u /* of one answer */
 #define TG_DOCKER_NETWORK     128u
+#define TG_DOCKER_DAEMON      128u
 
 /* Labels by which containers are ours. */
 #define TG_DOCKER_LABEL_OWNER   "tidegate.owner"
@@ -105,6 +106,8 @@ struct docker_info {
 	uint32_t cpu_permille;
 	uint64_t memory;
 	enum docker_log log;
+	char id[TG_DOCKER_DAEMON];   /* "": none; machines that are copies may share one */
+	char host[TG_DOCKER_DAEMON]; /* as the daemon names its machine */
 };
 
 struct docker_stats {

@@ -143,6 +143,7 @@ docker_user_leave(struct docker_user *u)
 	u->node = NULL;
 	if (LIST_EMPTY(&n->users)) {
 		LIST_REMOVE(n, link);
+		docker_node_left(n->hub);
 		node_free(n);
 	} else if (n->state == DOCKER_NODE_UP) {
 		docker_scan_later(n);

@@ -328,12 +328,45 @@ on_ping(void *user, const struct call_end *end)
 		tell_users(n); /* who look for what was not heard */
 }
 
+/* Another node with that daemon. By host too: a copied machine has its original's identity. */
+static const struct docker_node *
+twin_of(const struct docker_node *n, const struct docker_info *info)
+{
+	const struct docker_node *other;
+
+	LIST_FOREACH(other, &n->hub->nodes, link) {
+		if (strcmp(other->name, n->name) != 0 && info->id[0] != '\0' &&
+		    strcmp(other->info.id, info->id) == 0 && strcmp(other->info.host, info->host) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+/* The one that was there first has the daemon, for as long as it is there. */
+static void
+take_info(struct docker_node *n, const struct docker_info *info)
+{
+	const struct docker_node *twin = twin_of(n, info);
+	char why[TG_INSTANCE_WHY];
+
+	n->is_twin = twin != NULL;
+	if (twin == NULL) {
+		n->info = *info;
+		go_up(n);
+		return;
+	}
+	n->info = (struct docker_info){0};
+	snprintf(why, sizeof(why), "the same daemon as node %s", twin->name);
+	go_down(n, why);
+}
+
 static void ask_version(struct docker_node *n);
 
 static void
 on_info(void *user, const struct call_end *end)
 {
 	struct docker_node *n = user;
+	struct docker_info info;
 	struct err err;
 
 	/* Too new for it, or too old. */
@@ -344,10 +377,10 @@ on_info(void *user, const struct call_end *end)
 	}
 	if (!has_passed(n, DOCKER_INFO, end))
 		return;
-	if (docker_parse_info(end->body, end->n, &n->info, &err) < 0)
+	if (docker_parse_info(end->body, end->n, &info, &err) < 0)
 		go_down(n, err.text);
 	else
-		go_up(n);
+		take_info(n, &info);
 }
 
 /* The one we know, or as near to it as the daemon goes. */
@@ -544,4 +577,15 @@ docker_node_found(struct docker_node *n, const struct addr *at)
 	/* One that is up goes on where it is, until that fails. */
 	if (n->state != DOCKER_NODE_UP)
 		set_timer(n, 0);
+}
+
+void
+docker_node_left(struct docker_hub *hub)
+{
+	struct docker_node *n;
+
+	LIST_FOREACH(n, &hub->nodes, link) {
+		if (n->is_twin)
+			set_timer(n, 0);
+	}
 }

@@ -48,6 +48,7 @@ struct docker_node {
 	enum docker_node_state state;
 	unsigned minor;
 	struct docker_info info;
+	bool is_twin; /* it is down, as another node has its daemon */
 	char why[TG_INSTANCE_WHY];
 	struct call *asking; /* ping, version or info */
 	bool knows_oldest;   /* version was asked */
@@ -77,6 +78,8 @@ void docker_node_start(struct docker_node *n);
 void docker_node_stop(struct docker_node *n);
 /* Its address, or another one: one that is down is asked there. */
 void docker_node_found(struct docker_node *n, const struct addr *at);
+/* One has left: those that are down as it had their daemon are asked at once. */
+void docker_node_left(struct docker_hub *hub);
 
 /* Looks for containers of services that no user of it has: in a moment, as whoever is about to join does so first, and
  * then every 30 s. Each is told once, as long as it is there. */

@@ -33,6 +33,7 @@ struct place {
 	bool is_sync_failed;
 	struct timer patience; /* set while a look is waited for */
 	bool is_mute;          /* a look took longer; until one succeeds */
+	bool is_shared;        /* it has a container of another place, which was told */
 	unsigned n_adopting;   /* containers it found, that are looked at */
 	struct pull *pull;     /* of the image; NULL: none */
 	unsigned n_stats;      /* requests under way */

@@ -160,7 +160,20 @@ take_known(struct docker_container *c, const struct docker_listed *item)
 		docker_container_look(c);
 }
 
-/* Two of one name are one too many: it is the one that was not known. */
+/* Where a daemon does not tell who it is, or each time something else, as podman does. Told once. */
+static void
+tell_shared(struct place *place, const struct docker_container *c)
+{
+	if (!place->is_shared)
+		log_write(TG_LOG_ERROR, "a node has a container of another node, they are one daemon",
+			  "svc=%s srv=%s node=%s other=%s container=%.12s",
+			  place->all->provider->service->name, c->instance.name,
+			  docker_node_name(place->user.node), c->instance.node, c->id);
+	place->is_shared = true;
+}
+
+/* Two of one name are one too many: it is the one that was not known. One whose own is being made on another node is left
+ * for the next look: that node may be this one. */
 static void
 take_listed(struct place *place, const struct docker_listed *item)
 {
@@ -168,6 +181,10 @@ take_listed(struct place *place, const struct docker_listed *item)
 
 	if (c == NULL)
 		take_unknown(place, item);
+	else if (c->place != place && strcmp(c->id, item->id) == 0)
+		tell_shared(place, c);
+	else if (c->place != place && c->id[0] == '\0')
+		return;
 	else if (c->place == place && (c->id[0] == '\0' || strcmp(c->id, item->id) == 0))
 		take_known(c, item);
 	else if (c->place != place || c->step == STEP_SETTLED)

@@ -73,6 +73,7 @@ class FakeDocker:
         self.dies = False   # new containers end at once
         self.loses_events = False
         self.ignores_filters = False
+        self.id = None       # who it says it is
         self.clock_ns = 0    # how far its clock is ahead of ours
         self.share = 0.2     # of a processor, that each container uses
         self.memory = 16 << 20
@@ -217,7 +218,7 @@ class FakeDocker:
         return 200, {"ApiVersion": self.api, "MinAPIVersion": self.oldest}
 
     def info(self, _what, _query, _body):
-        return 200, {"NCPU": 4, "MemTotal": 8 << 30, "LoggingDriver": "json-file"}
+        return 200, {"NCPU": 4, "MemTotal": 8 << 30, "LoggingDriver": "json-file", **({"ID": self.id} if self.id else {})}
 
     def ping(self, _what, _query, _body):
         return 200, b"OK"

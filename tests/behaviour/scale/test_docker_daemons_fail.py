@@ -484,6 +484,36 @@ def test_what_a_node_that_is_down_keeps_is_told_and_taken_over(tidegate, tmp_pat
     fake.stop()
 
 
+@pytest.mark.parametrize("identity", ["A:B", None])
+def test_two_names_of_one_daemon_cost_no_container(tidegate, tmp_path, identity):
+    """The second is not used; where the daemon does not tell who it is, as podman, what both have is left alone."""
+    fake = docker_api.FakeDocker(tmp_path / "docker.sock")
+    fake.id = identity
+    (tmp_path / "again.sock").symlink_to(fake.path)
+    admin = f"{tmp_path}/admin.sock"
+    tg = tidegate(conf.http(top=f"""admin = {{ socket = "{admin}"; }};
+        nodes = ( {{ name = "a"; docker = "unix://{fake.path}"; address = "{net.ADDRESS}"; }},
+                  {{ name = "b"; docker = "unix://{tmp_path}/again.sock"; address = "{net.ADDRESS}"; }} );""", service="""
+        scheduler = "spread"; autoscale = { module = "target"; metric = "cpu"; target = 0.6; min = 2; max = 2; };
+        provider = { type = "docker"; image = "acme/api:7"; port = 9000; owner = "me"; stop_grace = "1s"; };"""))
+    tg.log.wait(msg="backend ready", count=2)
+    before, listed = fake.running(), fake.count("list")
+    # Both are listed again as their events end.
+    fake.cut_all()
+    if identity:
+        assert {line["reason"] for line in tg.log.records(msg="node down")} & {
+            f"the same daemon as node {name}" for name in "ab"}
+    else:
+        tg.log.wait(msg="a node has a container of another node, they are one daemon")
+    tg.log.wait(msg="node up", count=2 if identity else 4)
+    settings.wait_until(lambda: fake.count("list") > listed, "another look")
+    assert fake.running() == before and fake.count("create") == 2
+    assert not tg.log.records(msg="removing a container")
+    tg.stop()
+    assert not fake.containers
+    fake.stop()
+
+
 def test_a_daemon_that_lists_nothing_holds_no_other_back(tidegate, tmp_path):
     """It answers all but that, for as long as it is asked: backends start elsewhere, and there when it has listed."""
     near, mute = (docker_api.FakeDocker(tmp_path / f"{name}.sock") for name in ("near", "mute"))

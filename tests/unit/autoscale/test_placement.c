@@ -31,7 +31,7 @@
 static const char text[] =
 	"listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"low\"; } );\n"
 	"nodes = ( { name = \"a0\"; docker = \"unix:///nowhere\"; cpu = 2.0; labels = { zone = \"a\"; }; },\n"
-	"{ name = \"b0\"; docker = \"unix:///nowhere\"; labels = { zone = \"b\"; }; } );\n"
+	"{ name = \"b0\"; docker = \"unix:///nowhere-b\"; labels = { zone = \"b\"; }; } );\n"
 	"services = (\n"
 	SERVICE("low", "1.0", "spread = \"zone\";") ",\n"
 	SERVICE("high", "1.0", "priority = 5; require = { zone = \"a\"; };") ",\n"

@@ -64,8 +64,10 @@ static const struct {
 	{NODES("{ name = \"a\"; }"), AT "docker: missing"},
 	{NODES("{ name = \"a b\"; " UNIX "}"),
 	 AT "name: bad name \"a b\"; allowed: letters, digits and _ . : -"},
-	{NODES("{ name = \"a\"; " UNIX "}, { name = \"a\"; " UNIX "}"),
+	{NODES("{ name = \"a\"; " UNIX "}, { name = \"a\"; docker = \"unix:///s\"; }"),
 	 "1: nodes[1].name: already the name of nodes[0]"},
+	{NODES("{ name = \"a\"; " UNIX "}, { name = \"b\"; " UNIX "}"),
+	 "1: nodes[1].docker: already the docker of nodes[0]"},
 	{NODES("{ name = \"a\"; docker = \"/run/docker.sock\"; }"),
 	 AT "docker: not the address of a Docker daemon; allowed: \"unix:///path\", "
 	    "\"tcp://host:port\""},
@@ -195,8 +197,8 @@ static void
 changes_are_told_node_by_node(void **state)
 {
 	struct conf *before = load(NODES("{ name = \"a\"; " UNIX "labels = { zone = \"z\"; }; }, "
-					 "{ name = \"b\"; " UNIX "}"));
-	struct conf *after = load(NODES("{ name = \"c\"; " UNIX "}, { name = \"a\"; " UNIX
+					 "{ name = \"b\"; docker = \"unix:///b\"; }"));
+	struct conf *after = load(NODES("{ name = \"c\"; docker = \"unix:///c\"; }, { name = \"a\"; " UNIX
 					"cpu = 4.0; labels = { zone = \"y\"; ssd = \"1\"; }; }"));
 	struct conf_changes changes;
 	char *text = NULL;

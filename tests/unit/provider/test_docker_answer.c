@@ -318,8 +318,11 @@ what_else_is_said_is_quoted(void **state)
 	text = "{\"NCPU\":8,\"Plugins\":{\"Log\":[1,\"none\",\"k8s-file\"]}}";
 	assert_int_equal(docker_parse_info(text, strlen(text), &info, &err), 0);
 	assert_int_equal(info.log, DOCKER_LOG_PODMAN);
-	text = "{\"NCPU\":8,\"MemTotal\":1024,\"LoggingDriver\":\"journald\"}";
+	assert_string_equal(info.id, "");
+	text = "{\"NCPU\":8,\"MemTotal\":1024,\"LoggingDriver\":\"journald\",\"ID\":\"A:B\",\"Name\":\"h\"}";
 	assert_int_equal(docker_parse_info(text, strlen(text), &info, &err), 0);
+	assert_string_equal(info.id, "A:B");
+	assert_string_equal(info.host, "h");
 	assert_int_equal(info.log, DOCKER_LOG_OTHER);
 }
 

@@ -33,6 +33,7 @@ static struct {
 	const char *version;
 	unsigned oldest;     /* that is spoken */
 	unsigned info_status;
+	const char *info; /* of one that is well */
 	struct fake_asker *stream;
 	char asked[512]; /* paths, one after the other */
 } world;
@@ -57,7 +58,7 @@ on_asked(void *user, struct fake_asker *a)
 	} else if (strstr(a->path, "/version") != NULL) {
 		fake_asker_answer(a, 200, world.version);
 	} else if (strstr(a->path, "/info") != NULL) {
-		fake_asker_answer(a, world.info_status, "{\"NCPU\":4,\"MemTotal\":1024,\"message\":\"not today\"}");
+		fake_asker_answer(a, world.info_status, world.info);
 	} else if (strstr(a->path, "/events") != NULL) {
 		fake_asker_say(a, "HTTP/1.1 200 OK\r\n\r\n", 19);
 		world.stream = a;
@@ -86,9 +87,8 @@ on_event(struct docker_user *u, const struct docker_event *e)
 static const struct docker_user_ops ops = {.turned = on_turned, .event = on_event};
 
 static void
-join(struct user *u, const char *service, char *ca)
+join_as(struct user *u, char *name, const char *service, char *ca)
 {
-	static char name[] = "a";
 	char at[TG_ADDR_STRLEN];
 	char docker[TG_ADDR_STRLEN + 8];
 	struct conf_node conf = {.name = name, .docker = docker, .tls = {.ca = ca}};
@@ -103,6 +103,14 @@ join(struct user *u, const char *service, char *ca)
 	assert_int_equal(u->n_turned, 0); /* not within */
 }
 
+static void
+join(struct user *u, const char *service, char *ca)
+{
+	static char name[] = "a";
+
+	join_as(u, name, service, ca);
+}
+
 static int
 setup(void **state)
 {
@@ -112,6 +120,7 @@ setup(void **state)
 	world.api = "1.41";
 	world.version = "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}";
 	world.info_status = 200;
+	world.info = "{\"NCPU\":4,\"MemTotal\":1024,\"message\":\"not today\"}";
 	world.loop = loop_new();
 	assert_non_null(world.loop);
 	fake_web_start(&world.web, world.loop, on_asked, NULL);
@@ -249,6 +258,29 @@ one_that_refuses_is_down_and_asked_again(void **state)
 }
 
 static void
+one_daemon_is_one_node(void **state)
+{
+	static char b[] = "b";
+
+	(void)state;
+	world.info = "{\"NCPU\":4,\"MemTotal\":1024,\"ID\":\"X\",\"Name\":\"h\"}";
+	join(&world.other, "site", NULL);
+	while (docker_node_state(world.other.as.node) != DOCKER_NODE_UP)
+		fake_turn(world.loop);
+	join_as(&world.user, b, "site", NULL);
+	assert_down("the same daemon as node a");
+	docker_user_leave(&world.other.as);
+	while (docker_node_state(world.user.as.node) != DOCKER_NODE_UP)
+		fake_turn(world.loop);
+	/* A copied machine. */
+	world.info = "{\"NCPU\":4,\"MemTotal\":1024,\"ID\":\"X\",\"Name\":\"copy\"}";
+	world.other.n_turned = 0;
+	join(&world.other, "site", NULL);
+	while (docker_node_state(world.other.as.node) != DOCKER_NODE_UP)
+		fake_turn(world.loop);
+}
+
+static void
 one_that_ends_its_events_is_down_and_comes_again(void **state)
 {
 	(void)state;
@@ -358,6 +390,7 @@ main(int argc, char **argv)
 		TEST(one_that_refuses_what_it_says_is_down),
 		TEST(one_that_is_too_old_is_down),
 		TEST(one_that_refuses_is_down_and_asked_again),
+		TEST(one_daemon_is_one_node),
 		TEST(one_that_ends_its_events_is_down_and_comes_again),
 		TEST(one_that_is_doubted_is_asked_at_once_but_not_all_the_time),
 		TEST(events_are_told_to_whom_they_concern),
