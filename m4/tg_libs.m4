@@ -84,6 +84,19 @@ AC_SUBST([LLHTTP_SRCDIR])
 AM_CONDITIONAL([LLHTTP_FROM_SOURCE], [test -n "$LLHTTP_SRCDIR"])
 ])
 
+# TG_LIB_NGHTTP2
+# --------------
+# A library that has limits of its own has these functions to lift them; the version does not say
+# it, as distributions have added them to older ones. Sets NGHTTP2_CFLAGS, NGHTTP2_LIBS.
+AC_DEFUN([TG_LIB_NGHTTP2], [
+PKG_CHECK_MODULES([NGHTTP2], [libnghttp2 >= 1.52], [TG_PKG_VERSION([nghttp2], [libnghttp2])],
+	[AC_MSG_ERROR([libnghttp2 >= 1.52 is missing (Debian: libnghttp2-dev)])])
+tg_save_LIBS=$LIBS
+LIBS="$NGHTTP2_LIBS $LIBS"
+AC_CHECK_FUNCS([nghttp2_option_set_max_continuations nghttp2_option_set_stream_reset_rate_limit])
+LIBS=$tg_save_LIBS
+])
+
 # TG_LIB_SYSTEMD
 # --------------
 AC_DEFUN([TG_LIB_SYSTEMD], [

@@ -224,8 +224,12 @@ feed(struct h2_session *s, const void *p, size_t n)
 	s->received += n;
 	if (used == NGHTTP2_ERR_FLOODED)
 		h2_account_calm(s, H2_CALM_UNREAD);
+#ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
+	if (used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
+		h2_account_calm(s, H2_CALM_CONTINUATION);
+#endif
 	/* What is left to do is to say so. */
-	if (used == NGHTTP2_ERR_CALLBACK_FAILURE && s->is_calmed)
+	if (used < 0 && s->is_calmed)
 		return 0;
 	return used == (ssize_t)n ? 0 : -1;
 }
@@ -313,6 +317,16 @@ set_callbacks(nghttp2_session_callbacks *c)
 	nghttp2_session_callbacks_set_send_data_callback(c, on_send_data);
 }
 
+/* What is too much, http2/account.c says, and tells it. */
+static void
+lift_limits(nghttp2_option *option)
+{
+#ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
+	nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
+#endif
+	nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
+}
+
 struct h2_shared *
 h2_shared_new(struct buf_pool *bufs)
 {
@@ -332,7 +346,7 @@ h2_shared_new(struct buf_pool *bufs)
 	nghttp2_option_set_no_auto_window_update(shared->option, 1);
 	nghttp2_option_set_no_closed_streams(shared->option, 1);
 	nghttp2_option_set_max_send_header_block_length(shared->option, 2 * TG_BUF_LARGE_BYTES);
-	nghttp2_option_set_max_outbound_ack(shared->option, ACKS_MAX);
+	lift_limits(shared->option);
 	return shared;
 }
 
@@ -385,6 +399,11 @@ begin(struct h2_session *s)
 	LIST_INIT(&s->streams);
 	s->progress = h2_session_now(s);
 	h2_account_open(s);
+#ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
+	/* No callback tells of those of a head that nghttp2 ignores. */
+	nghttp2_option_set_max_continuations(s->shared->option,
+					     s->limits.calm[H2_CALM_CONTINUATION]);
+#endif
 }
 
 int

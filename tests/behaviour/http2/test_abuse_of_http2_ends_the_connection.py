@@ -10,6 +10,10 @@ LISTENER = h2.LISTENER + """ timeouts = { idle = "600ms"; };
               max_empty_data = 20; max_priority = 20; max_window_updates = 20; };"""
 
 
+# The others have the bounds by default, and such that are never reached.
+WIDE = "max_continuations = 60; max_resets = 100000; max_pings = 100000; max_settings = 100000;"
+
+
 @pytest.fixture(scope="module")
 def site(module_tidegate, module_backend, tmp_path_factory):
     def handle(request):
@@ -19,12 +23,15 @@ def site(module_tidegate, module_backend, tmp_path_factory):
     backend = module_backend(backends.handles(handle))
     admin = f"{net.ADDRESS}:{net.free_port()}"
     socket = tmp_path_factory.mktemp("h2") / "admin.sock"
-    tg = module_tidegate(conf.http(backend, listener=LISTENER, top=f'''
+    addresses = {name: f"{net.ADDRESS}:{net.free_port()}" for name in ("plain", "wide")}
+    others = [f'''}}, {{ name = "{name}"; bind = "{addresses[name]}"; mode = "http"; service = "site";
+        h2c = true; http2 = {{ {bounds} }};''' for name, bounds in (("plain", ""), ("wide", WIDE))]
+    tg = module_tidegate(conf.http(backend, listener=LISTENER + "".join(others), top=f'''
         admin = {{ http = "{admin}"; socket = "{socket}"; }};'''))
     tg.admin, tg.backend, tg.socket = admin, backend, str(socket)
 
-    def dial(**options):
-        made = h2.H2Client(tg.address, **options)
+    def dial(listener="front", **options):
+        made = h2.H2Client(addresses.get(listener, tg.address), **options)
         tg.clients.append(made)
         return made
     tg.dial = dial
@@ -117,6 +124,28 @@ def test_too_many_end_the_connection(site, reason):
     assert site.dial().exchange("/ok").status == 200
 
 
+@pytest.mark.parametrize("stream", ["new", "over"])
+def test_a_head_may_not_come_in_many_frames_by_default(site, stream):
+    """Nor where it is ignored, as its stream is over."""
+    with metrics.counted(site.admin, "listener_h2_calmed_total", "plain", "continuation"):
+        peer = site.dial("plain")
+        if stream == "over":
+            peer.exchange("/ok")
+            peer.next_stream -= 2
+        continuation(peer)
+        assert peer.wait_end().error_code == h2.ENHANCE_YOUR_CALM
+
+
+def test_a_head_may_come_in_as_many_frames_as_are_allowed(site):
+    peer = site.dial("wide")
+    head = h2.Head(1, peer.encoder.encode(h2.get("/a/longer/path")), ["END_STREAM"], most=1)
+    assert len(head) > 20
+    peer.next_stream += 2
+    peer.answers[1] = h2.Answer()
+    peer.send(head)
+    assert peer.answer(1).status == 200
+
+
 def test_answers_give_back_what_is_taken(site):
     """Honest use has no end: half of the requests are taken back, and pings go with data."""
     peer = site.dial()
@@ -126,6 +155,26 @@ def test_answers_give_back_what_is_taken(site):
         head = peer.head(h2.get("/y"))
         peer.send(head, frames.RstStreamFrame(head.stream_id, h2.CANCEL),
                   frames.PingFrame(opaque_data=b"12345678"))
+    peer.wait_ping()
+    assert peer.goaway is None
+
+
+def taken_back(peer, n):
+    """So many requests, each behind one that is answered."""
+    for _ in range(n // 50):
+        answered = []
+        for _ in range(50):
+            answered.append(peer.head(h2.get("/x")))
+            head = peer.head(h2.get("/taken-back"))
+            peer.send(answered[-1], head, frames.RstStreamFrame(head.stream_id, h2.CANCEL))
+        for one in answered:
+            peer.answer(one.stream_id)
+
+
+def test_the_library_has_no_limit_of_its_own_of_resets(site):
+    """It would be reached behind the first thousand, whatever is answered."""
+    peer = site.dial("plain")
+    taken_back(peer, 1200)
     peer.wait_ping()
     assert peer.goaway is None
 
