@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,9 +16,10 @@
 #include "proc/supervisor.h"
 #include "tls/key_ring.h"
 
-/* Ten thousand keys take a second. */
-#define KEYS_MS     10000
-#define READY_MS    2000
+/* The parent does nothing else meanwhile; for its start nobody waits. Ten thousand keys of RSA, 16 MB, take a second. */
+#define ANSWERS_MS   2000u
+#define FIRST_MS     10000u
+#define BYTES_PER_MS 4096u
 #define QUESTION_MS 1000u
 #define UNHEARD_MAX 5u
 
@@ -74,8 +76,18 @@ write_text(const struct conf *conf, int fd)
 	return fclose(out) == 0 && is_written ? 0 : -TG_EIO;
 }
 
+/* What is long to read is waited for longer. */
+static struct mono
+allow_for(int fd, struct mono until)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? mono_add_ms(until, (uint64_t)st.st_size / BYTES_PER_MS)
+				   : until;
+}
+
 static int
-send_keys(const struct signing *s, const struct conf *conf, struct err *err)
+send_keys(const struct signing *s, const struct conf *conf, struct mono *until, struct err *err)
 {
 	int fd = memfd_create("tidegate-keys", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int rc = fd >= 0 ? write_text(conf, fd) : -TG_EIO;
@@ -85,8 +97,11 @@ send_keys(const struct signing *s, const struct conf *conf, struct err *err)
 		rc = -TG_EIO;
 	if (rc < 0)
 		err_set_errno(err, "writing the keys");
-	else if (channel_send(s->channel, MSG_KEYS, NULL, 0, fd) < 0)
+	else if (!channel_has_room(s->channel) ||
+		 channel_send(s->channel, MSG_KEYS, NULL, 0, fd) < 0)
 		rc = err_set(err, TG_EIO, "the signer does not take messages");
+	if (rc == 0)
+		*until = allow_for(fd, *until);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -94,42 +109,49 @@ send_keys(const struct signing *s, const struct conf *conf, struct err *err)
 
 /* An answer to a question of before may come first. */
 static int
-await_taken(const struct signing *s, struct err *err)
+await(const struct signing *s, enum msg_type type, struct mono until, struct message *ret,
+      struct err *err)
 {
-	struct message m;
 	int rc;
 
-	do
-		rc = channel_wait(s->channel, KEYS_MS, &m);
-	while (rc == 1 && m.type == MSG_PONG);
-	if (rc != 1 || m.type != MSG_PREPARED)
-		return err_set(err, TG_EIO, "the signer %s",
-			       rc == -TG_EAGAIN ? "does not answer in time" : "has died");
-	if (m.u.prepared.is_ready == 0)
-		return err_set(err, TG_EINVAL, "the signer: %s", m.u.prepared.reason);
-	return 0;
+	do {
+		uint64_t us = mono_diff_us(until, mono_read());
+
+		rc = channel_wait(s->channel, (int)(us / 1000), ret);
+	} while (rc == 1 && ret->type == MSG_PONG);
+	if (rc == 1 && ret->type == type)
+		return 0;
+	if (rc == 1 && ret->fd >= 0)
+		close(ret->fd);
+	return err_set(err, TG_EIO, "the signer %s",
+		       rc == -TG_EAGAIN ? "does not answer in time" : "has died");
 }
 
+/* -TG_EINVAL: it refuses them, and has those of before. */
 static int
-give_keys(const struct signing *s, const struct conf *conf, struct err *err)
+give_keys(const struct signing *s, const struct conf *conf, struct mono *until, struct err *err)
 {
-	int rc = send_keys(s, conf, err);
+	struct message m;
+	int rc = send_keys(s, conf, until, err);
 
-	return rc == 0 ? await_taken(s, err) : rc;
+	if (rc == 0)
+		rc = await(s, MSG_PREPARED, *until, &m, err);
+	if (rc == 0 && m.u.prepared.is_ready == 0)
+		rc = err_set(err, TG_EINVAL, "the signer: %s", m.u.prepared.reason);
+	return rc;
 }
 
 /* It may have keys once nobody of its user can look into it. */
 static int
-make_it_the_user(const struct signing *s, struct err *err)
+make_it_the_user(const struct signing *s, struct mono until, struct err *err)
 {
 	const struct privileges *p = s->privileges;
 	const struct msg_become m = {.drop = p->drop, .uid = p->uid, .gid = p->gid};
 	struct message answer;
 
-	if (channel_send(s->channel, MSG_BECOME, &m, sizeof(m), -1) < 0 ||
-	    channel_wait(s->channel, READY_MS, &answer) != 1 || answer.type != MSG_READY)
-		return err_set(err, TG_EIO, "the signer cannot take on user and group");
-	return 0;
+	if (channel_send(s->channel, MSG_BECOME, &m, sizeof(m), -1) < 0)
+		return err_set(err, TG_EIO, "the signer does not take messages");
+	return await(s, MSG_READY, until, &answer, err);
 }
 
 /* life */
@@ -176,20 +198,22 @@ set_timer(struct signing *s, uint64_t ms)
 
 /* Up, or gone again. */
 static int
-spawn(struct signing *s, struct err *err)
+spawn(struct signing *s, unsigned limit_ms, struct err *err)
 {
+	struct mono until;
 	int rc = child_spawn(CHILD_SIGNER, s->program_fd, s->privileges, &s->pid, &s->channel, err);
 
 	s->started = mono_read();
 	s->n_unheard = 0;
 	if (rc < 0)
 		return rc;
-	rc = make_it_the_user(s, err);
+	until = mono_add_ms(s->started, limit_ms);
+	rc = make_it_the_user(s, until, err);
 	if (rc == 0)
-		rc = give_keys(s, *s->conf, err);
+		rc = give_keys(s, *s->conf, &until, err);
 	/* In a reload: both, as those of before linger. */
 	if (rc == 0 && s->next != NULL && s->next != *s->conf)
-		rc = give_keys(s, s->next, err);
+		rc = give_keys(s, s->next, &until, err);
 	if (rc == 0 && watch_start_level(s->loop, &s->watch, s->channel, on_channel) < 0)
 		rc = err_no_memory(err);
 	if (rc < 0) {
@@ -219,7 +243,7 @@ start_again(struct signing *s)
 	struct err err;
 
 	log_write(TG_LOG_INFO, "starting child again", "child=signer");
-	if (spawn(s, &err) < 0) {
+	if (spawn(s, ANSWERS_MS, &err) < 0) {
 		log_write(TG_LOG_ERROR, "cannot start child", "child=signer error=%s", err.text);
 		schedule(s);
 	} else if (proxy >= 0 && signing_connect(s, proxy) < 0) {
@@ -256,7 +280,7 @@ on_timer(struct timer *t)
 int
 signing_start(struct signing *s, struct err *err)
 {
-	return (*s->conf)->key_isolation ? spawn(s, err) : 0;
+	return (*s->conf)->key_isolation ? spawn(s, FIRST_MS, err) : 0;
 }
 
 void
@@ -321,9 +345,17 @@ signing_connect(struct signing *s, int proxy)
 int
 signing_change(struct signing *s, struct conf *next, struct err *err)
 {
+	struct mono until = mono_add_ms(mono_read(), ANSWERS_MS);
+	int rc;
+
 	if (!(*s->conf)->key_isolation)
 		return 0;
 	conf_unref(s->next);
 	s->next = conf_ref(next);
-	return s->channel >= 0 ? give_keys(s, next, err) : 0;
+	if (s->channel < 0)
+		return 0;
+	rc = give_keys(s, next, &until, err);
+	if (rc < 0 && rc != -TG_EINVAL)
+		end(s); /* what stands still is not waited for twice */
+	return rc;
 }

@@ -51,7 +51,8 @@ void signing_reap(struct signing *s);
  * not take messages. */
 TG_MUST_CHECK int signing_connect(struct signing *s, int proxy);
 /* Before a proxy hears of `next`: its keys, and for a while those of before. Those of the present one again, where nothing came of
- * it. Waits for the answer. */
+ * it. Waits for the answer, 2 s and what many keys take: a signer that gives none is ended, and started again. Nothing while there
+ * is none: the next has them. -TG_EINVAL: it cannot use them; -TG_EIO. */
 TG_MUST_CHECK int signing_change(struct signing *s, struct conf *next, struct err *err);
 
 #endif

@@ -7,6 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -164,6 +165,27 @@ def test_without_it_no_handshake_and_all_else_goes_on(served, authority):
     page = metrics.page(s.page)
     assert page.value("listener_tls_failures_total", listener="front", reason="no-signature") >= 1
     assert peer.exchange(client.get()).status == 200
+
+
+def test_one_that_stands_still_is_replaced(served, authority):
+    """A reload does not wait for it for long, nor does a proxy that dies meanwhile."""
+    s = served()
+    tg = s.tg
+    before = tg.role_pid("signer")
+    os.kill(before, signal.SIGSTOP)
+    (s.folder / "b.pem").write_bytes(authority.issue("site.example.org", rsa=True).both.read_bytes())
+    asked = time.monotonic()
+    tg.send_signal(signal.SIGHUP)
+    tg.log.wait(msg="reloading")
+    os.kill(tg.role_pid("proxy"), signal.SIGKILL)
+    assert "does not answer in time" in tg.log.wait(msg="the reload has failed, going on")["reason"]
+    assert time.monotonic() - asked < 9
+    assert tg.log.wait(msg="child died", child="signer")["signal"] == "KILL"
+    tg.log.wait(count=2, msg="child ready", child="signer")
+    tg.log.wait(count=2, msg="child ready", child="proxy")
+    settings.wait_until(lambda: is_served(tg, authority), "handshakes again")
+    tg.reload()
+    assert status(tg, authority) == 200
 
 
 # Who has the proxy: tries to trace each new child of a parent from its first moment on, and says so once of each.
