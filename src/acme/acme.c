@@ -115,20 +115,38 @@ acme_del_challenge(struct acme *a, const char *token, struct err *err)
 	return 0;
 }
 
+/* Told once while it is so: what fails next fails for it. */
+static void
+note_folder(struct acme_order *o, int error)
+{
+	bool is_new = error != 0 && error != o->folder_error;
+
+	o->folder_error = error;
+	if (!is_new)
+		return;
+	snprintf(o->error, sizeof(o->error), "challenges cannot be read: %s", strerror(error));
+	o->error_at = wall_read();
+	log_write(TG_LOG_WARN, "challenges of acme cannot be read", "acme=%s path=%s reason=%s",
+		  o->conf->name, o->conf->challenges, strerror(error));
+}
+
 static bool
 read_folder(struct acme_order *o)
 {
 	struct challenge *list;
 	bool is_changed;
+	int error;
 
 	if (o->conf->challenges == NULL)
 		return false;
 	list = calloc(TG_CHALLENGES_MAX, sizeof(list[0]));
 	if (list == NULL)
 		return false;
-	is_changed = board_replace(&o->all->board, TG_BOARD_FOLDER + o->index, list,
-				   folder_read(o->conf->challenges, list, TG_CHALLENGES_MAX));
+	is_changed =
+		board_replace(&o->all->board, TG_BOARD_FOLDER + o->index, list,
+			      folder_read(o->conf->challenges, list, TG_CHALLENGES_MAX, &error));
 	free(list);
+	note_folder(o, error);
 	return is_changed;
 }
 
@@ -187,7 +205,10 @@ fail(struct acme_order *o, const char *why)
 	o->failures++;
 	o->is_ordered = false;
 	ms = pause_of(o);
-	snprintf(o->error, sizeof(o->error), "%s", why);
+	snprintf(o->error, sizeof(o->error), "%s%s%s%s",
+		 o->folder_error != 0 ? "challenges cannot be read: " : "",
+		 o->folder_error != 0 ? strerror(o->folder_error) : "",
+		 o->folder_error != 0 ? "; " : "", why);
 	o->error_at = wall_read();
 	rest(o, ms, "");
 	forget_folder(o);
@@ -230,6 +251,7 @@ start(struct acme_order *o)
 	o->is_ordered = false;
 	o->mark_before = o->facts.mark;
 	o->run_began = loop_now_update(o->all->loop);
+	o->folder_error = 0;
 	set_state(o, ACME_RUNNING, "");
 	log_write(TG_LOG_INFO, "getting a certificate by acme", "acme=%s", o->conf->name);
 	if (order_start(o, why) < 0) {

@@ -24,6 +24,7 @@ struct acme_order {
 	struct mono next;   /* RESTING */
 	unsigned failures;  /* in a row */
 	char why[TG_ACME_WHY];
+	int folder_error; /* errno: that of challenges cannot be read */
 	char error[TG_ACME_WHY];
 	struct wall error_at;
 	struct wall done_at;

@@ -1,6 +1,7 @@
 #include "acme/folder.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,8 +32,20 @@ read_one(int folder, const char *name, struct challenge *ret)
 	return n > 0 && challenge_read(name, name_n, text, (size_t)n, ret);
 }
 
+/* 0: it can be read. */
+static int
+error_of(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
 size_t
-folder_read(const char *path, struct challenge *ret, size_t max)
+folder_read(const char *path, struct challenge *ret, size_t max, int *ret_error)
 {
 	const struct dirent *entry;
 	unsigned n_seen = 0;
@@ -40,9 +53,14 @@ folder_read(const char *path, struct challenge *ret, size_t max)
 	size_t n = 0;
 	DIR *folder;
 
-	if ((size_t)snprintf(full, sizeof(full), "%s%s", path, TG_CHALLENGE_PATH) >= sizeof(full))
+	if ((size_t)snprintf(full, sizeof(full), "%s%s", path, TG_CHALLENGE_PATH) >= sizeof(full)) {
+		*ret_error = ENAMETOOLONG;
 		return 0;
+	}
 	folder = opendir(full);
+	*ret_error = folder == NULL ? errno : 0;
+	if (*ret_error == ENOENT)
+		*ret_error = error_of(path);
 	if (folder == NULL)
 		return 0;
 	while (n < max && n_seen++ < FILES_MAX && (entry = readdir(folder)) != NULL)

@@ -7,7 +7,8 @@
 #include "base/challenge.h"
 
 /* Files in .well-known/acme-challenge below it whose name is a token and whose text is an answer to that; no link is
- * followed, nothing is waited for. How many, at most `max`; none where there is no such folder. */
-size_t folder_read(const char *path, struct challenge *ret, size_t max);
+ * followed, nothing is waited for. How many, at most `max`. *ret_error: errno where a folder cannot be read; 0 where that of
+ * the tokens is not there yet. */
+size_t folder_read(const char *path, struct challenge *ret, size_t max, int *ret_error);
 
 #endif

@@ -77,9 +77,9 @@ conf_check_warn(struct conf_check *check, const char *key, const char *fmt, ...)
 	reader_warn(check->reader, &at, err.text);
 }
 
-void
-conf_check_element_error(struct conf_check *check, const char *list, unsigned i, const char *key,
-			 const char *fmt, ...)
+static void
+tell_element(struct conf_check *check, const char *list, unsigned i, const char *key,
+	     const char *text, void (*tell)(struct reader *, const struct where *, const char *))
 {
 	const config_setting_t *element = config_setting_get_elem(check_member(check, list), i);
 	struct where at_list = {.up = check->where, .key = list};
@@ -89,13 +89,34 @@ conf_check_element_error(struct conf_check *check, const char *list, unsigned i,
 		.key = key,
 		.line = element ? tree_line_of(element, key) : check->where->line,
 	};
+
+	tell(check->reader, &at, text);
+}
+
+void
+conf_check_element_error(struct conf_check *check, const char *list, unsigned i, const char *key,
+			 const char *fmt, ...)
+{
 	struct err err;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(err.text, sizeof(err.text), fmt, ap);
 	va_end(ap);
-	reader_error(check->reader, &at, err.text);
+	tell_element(check, list, i, key, err.text, reader_error);
+}
+
+void
+conf_check_element_warn(struct conf_check *check, const char *list, unsigned i, const char *key,
+			const char *fmt, ...)
+{
+	struct err err;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	tell_element(check, list, i, key, err.text, reader_warn);
 }
 
 struct arena *

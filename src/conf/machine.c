@@ -4,6 +4,7 @@
 #include "conf/machine_priv.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -106,6 +107,61 @@ conf_check_folder(struct conf_check *check, const char *key, const char *path)
 		conf_check_error(check, key, "\"%.256s\": %s; %s", path, strerror(errno), allowed);
 	else if (!S_ISDIR(st.st_mode))
 		conf_check_error(check, key, "\"%.256s\" is no folder; %s", path, allowed);
+}
+
+#define GROUPS_MAX 64
+
+/* What is not known is taken as a yes. */
+static bool
+is_in_group(const struct passwd *pw, gid_t gid)
+{
+	gid_t groups[GROUPS_MAX];
+	int n = GROUPS_MAX;
+
+	if (getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
+		return true;
+	for (int i = 0; i < n; i++) {
+		if (groups[i] == gid)
+			return true;
+	}
+	return false;
+}
+
+/* `pw` NULL: who we are. */
+static const char *
+why_not_readable(const char *path, const struct passwd *pw)
+{
+	const unsigned needed = R_OK | X_OK;
+	unsigned shift = 0;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return strerror(errno);
+	if (!S_ISDIR(st.st_mode))
+		return strerror(ENOTDIR);
+	if (!pw)
+		return access(path, (int)needed) < 0 ? strerror(errno) : NULL;
+	if (st.st_uid == pw->pw_uid)
+		shift = 6;
+	else if (is_in_group(pw, st.st_gid))
+		shift = 3;
+	return pw->pw_uid == 0 || (st.st_mode >> shift & needed) == needed ? NULL
+									   : strerror(EACCES);
+}
+
+void
+conf_check_readable_folder(struct conf_check *check, const char *list, unsigned i, const char *key,
+			   const char *path, const char *user)
+{
+	const struct passwd *pw = user && geteuid() == 0 ? getpwnam(user) : NULL;
+	const char *why = path && conf_check_file(check, list) ? why_not_readable(path, pw) : NULL;
+
+	if (why)
+		conf_check_element_warn(check, list, i, key,
+					"\"%.256s\": %s; needed: a folder that %s%.64s can read, "
+					"until then nothing in it is found",
+					path, why, pw ? "user " : "the user of tidegate",
+					pw ? user : "");
 }
 
 /* Only what says for sure that it is another machine's. */

@@ -25,6 +25,10 @@ void conf_check_user(struct conf_check *check, const char *key, const char *name
 void conf_check_secret(struct conf_check *check, const char *key, const char *path, const char *user);
 /* An absolute path of a folder. */
 void conf_check_folder(struct conf_check *check, const char *key, const char *path);
+/* A warning where the keeper, as this user, cannot read what is in the folder that element `i` of `list` names. `user` NULL:
+ * whoever runs this. */
+void conf_check_readable_folder(struct conf_check *check, const char *list, unsigned i,
+				const char *key, const char *path, const char *user);
 /* An address, without a port, where something may be bound. */
 void conf_check_own_address(struct conf_check *check, const char *key, const char *text);
 

@@ -8,19 +8,6 @@
 #include "conf/schema_priv.h"
 #include "conf/valid_priv.h"
 
-/* RFC 8555 8.3: HTTP-01 is for names, and not for wildcards. */
-static int
-valid_host_name(const char *text, struct err *err)
-{
-	struct ip ip;
-
-	if (conf_valid_tls_name(text, NULL) == 0 && ip_parse(text, strlen(text), &ip) < 0 &&
-	    strlen(text) <= 253)
-		return 0;
-	return err_set(err, TG_EINVAL,
-		       "bad name \"%.64s\"; allowed: a host name, as \"www.example.org\"", text);
-}
-
 static const struct conf_field acme_fields[] = {
 	{
 		.key = "name",
@@ -64,7 +51,8 @@ static const struct conf_field acme_fields[] = {
 		.preset_note = "none: the command says them by set acme-challenge, see tidectl(1)",
 		.help = "Folder in which the command leaves what the authority will ask for (lego --http.webroot, certbot --webroot-path): "
 			"files of .well-known/acme-challenge below it are read while it runs. The user of tidegate must be able to read "
-			"it, and nobody else should be able to write there.",
+			"it, else -t warns; nobody else should be able to write there. Keep it on a disk of this machine: a network "
+			"folder that hangs would hold up the keeper.",
 	},
 	{
 		.key = "renew_before",
@@ -103,8 +91,9 @@ acme_check(struct conf_check *check, void *object)
 	const struct conf_acme *acme = object;
 	struct err err;
 
+	/* RFC 8555 8.3: HTTP-01 is for names, and not for wildcards. */
 	for (size_t i = 0; i < acme->n_names; i++) {
-		if (acme->names[i] && valid_host_name(acme->names[i], &err) < 0)
+		if (acme->names[i] && conf_valid_dns_name(acme->names[i], &err) < 0)
 			conf_check_error(check, "names", "%s", err.text);
 	}
 	if (!conf_check_is_internal(check) && acme->n_command > 0)

@@ -211,6 +211,9 @@ void conf_check_warn(struct conf_check *check, const char *key, const char *fmt,
 /* An error at `key` of element `i` of the list at `list`. */
 void conf_check_element_error(struct conf_check *check, const char *list, unsigned i,
 			      const char *key, const char *fmt, ...) TG_PRINTF(5, 6);
+/* A warning there. */
+void conf_check_element_warn(struct conf_check *check, const char *list, unsigned i,
+			     const char *key, const char *fmt, ...) TG_PRINTF(5, 6);
 struct arena *conf_check_arena(struct conf_check *check);
 void conf_check_no_memory(struct conf_check *check);
 /* The file that `key` was written in; NULL: memory, where relative names mean nothing. */

@@ -515,6 +515,14 @@ check_account(struct conf_check *check, const struct conf *conf)
 		conf_check_error(check, "group", "\"%s\" needs a user too", conf->group);
 }
 
+static void
+check_acme_folders(struct conf_check *check, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_acme; i++)
+		conf_check_readable_folder(check, "acme", (unsigned)i, "challenges",
+					   conf->acme[i].challenges, conf->user);
+}
+
 static struct conf_control *
 add_control(struct conf *conf, const char *key, const char *text, enum conf_rights rights)
 {
@@ -790,6 +798,7 @@ top_check(struct conf_check *check, void *object)
 	struct conf *conf = object;
 
 	check_account(check, conf);
+	check_acme_folders(check, conf);
 	list_controls(check, conf);
 	find_buffer_folder(check, conf);
 	check_buffer_folder(check, conf);

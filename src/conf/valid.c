@@ -176,6 +176,37 @@ is_host(const char *text)
 	return true;
 }
 
+/* RFC 1123 2.1: letters and digits, with "-" between them; dots between labels. */
+static bool
+is_dns_name(const char *text)
+{
+	size_t label = 0;
+	char before = '.';
+
+	for (const char *p = text;; before = *p++) {
+		bool is_end = *p == '.' || *p == '\0';
+
+		if (is_end && (label == 0 || label > 63 || before == '-'))
+			return false;
+		if (*p == '\0')
+			return p - text <= 253;
+		label = is_end ? 0 : label + 1;
+		if (!is_end && !is_letter(*p) && !is_digit(*p) && (*p != '-' || label == 1))
+			return false;
+	}
+}
+
+int
+conf_valid_dns_name(const char *text, struct err *err)
+{
+	struct ip ip;
+
+	if (is_dns_name(text) && ip_parse(text, strlen(text), &ip) < 0)
+		return 0;
+	return err_set(err, TG_EINVAL,
+		       "bad name \"%.64s\"; allowed: a host name, as \"www.example.org\"", text);
+}
+
 /* "[::1]" */
 static bool
 is_bracketed_ip(const char *text)

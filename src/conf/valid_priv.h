@@ -33,6 +33,8 @@ int conf_valid_route_path(const char *text, struct err *err);
 int conf_valid_request_path(const char *text, struct err *err);
 /* A host name, or an address without a port. */
 int conf_valid_tls_name(const char *text, struct err *err);
+/* A host name, no address. `err` may be NULL. */
+int conf_valid_dns_name(const char *text, struct err *err);
 int conf_valid_request_host(const char *text, struct err *err);
 /* Where a process of this machine can be reached: an address without a port. */
 int conf_valid_own_address(const char *text, struct err *err);

@@ -10,9 +10,9 @@ EXAMPLES = sorted(path.name for path in (settings.TOP / "conf").glob("*.conf"))
 
 
 def said(checked):
-    """What was said, but that the programs of others are not installed here."""
+    """What was said, but that programs of others, and folders for them, are not here."""
     return [line for line in checked.stderr.splitlines()
-            if not re.search(r":\d+: warning: (services\[\d+\]\.provider|acme\[\d+\])\.command: ", line)
+            if not re.search(r":\d+: warning: (services\[\d+\]\.provider|acme\[\d+\])\.(command|challenges): ", line)
             and not re.search(r":\d+: warning: listeners\[\d+\]\.tls\.certificates\[\d+\]\.acme: there is no file", line)]
 
 

@@ -185,14 +185,16 @@ def test_tokens_are_answered_and_nothing_else(tidegate, recording_backend, site,
 
 
 def test_what_fails_is_told_and_tried_again(tidegate, recording_backend, site, authority, tmp_path):
-    """What was used before stays; the last lines say why."""
+    """What was used before stays; the last lines say why, and that the folder of tokens is not there."""
+    site.webroot.rmdir()
     made = authority.issue(NAME, days=5)
     fails = script(tmp_path, 'echo first; echo second; echo no such order >&2; [ "$TIDEGATE_ACME_NAME" = site ] || exit 9; '
                              '[ -z "$HOME$USER" ] || exit 8; exit 3')
     tg = tidegate(site.text(recording_backend(), [fails], made.pem, made.key, keys='retry = "1s";', names=("other.example.org",)))
     first = site.wait(state="resting", failed=1)
-    assert first["error"].startswith("exit status 3; it said: ") and "no such order" in first["error"]
+    assert first["error"].startswith("challenges cannot be read: No such file or directory; exit status 3; it said: ") and "no such order" in first["error"]
     assert first["error_at"] and tg.log.wait(msg="no new certificate by acme")["acme"] == "site"
+    assert "acme[0].challenges: " in tg.log.text() and f"{site.webroot}\\\": No such file or directory" in tg.log.text()
     site.wait(failed=2)
     site.serial(authority.context())
     assert metrics.page(site.page).value("acme_runs_total", acme="site", result="failed") >= 2

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,10 +134,16 @@ a_folder_has_answers_and_more(void **state)
 	char folder[] = "/tmp/test_acme.XXXXXX";
 	struct challenge list[4];
 	char path[256];
+	int error = -1;
 
 	(void)state;
 	assert_non_null(mkdtemp(folder));
-	assert_int_equal(folder_read(folder, list, 4), 0);
+	assert_int_equal(folder_read("/no/such/folder", list, 4, &error), 0);
+	assert_int_equal(error, ENOENT);
+	assert_int_equal(folder_read("/dev/null", list, 4, &error), 0);
+	assert_int_equal(error, ENOTDIR);
+	assert_int_equal(folder_read(folder, list, 4, &error), 0);
+	assert_int_equal(error, 0);
 	snprintf(path, sizeof(path), "%s/.well-known", folder);
 	assert_int_equal(mkdir(path, 0700), 0);
 	snprintf(path, sizeof(path), "%s/.well-known/acme-challenge", folder);
@@ -148,7 +155,8 @@ a_folder_has_answers_and_more(void **state)
 	assert_int_equal(symlink(TOKEN, path), 0);
 	snprintf(path, sizeof(path), "%s%s%s", folder, TG_CHALLENGE_PATH, TOKEN "p");
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(folder_read(folder, list, 4), 1);
+	assert_int_equal(folder_read(folder, list, 4, &error), 1);
+	assert_int_equal(error, 0);
 	assert_string_equal(list[0].token, TOKEN);
 	assert_string_equal(list[0].thumbprint, T43);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

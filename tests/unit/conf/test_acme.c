@@ -23,6 +23,9 @@
 	"2: warning: listeners[0].tls.certificates[0].acme: there is no file " NONE                \
 	" yet: until \"a\" has made it clients get a certificate that nobody vouches for"
 
+#define BAD(name)                                                                                  \
+	"\n1: acme[0].names: bad name \"" name "\"; allowed: a host name, as \"www.example.org\""
+
 static const struct {
 	const char *text;
 	const char *errors;
@@ -36,6 +39,10 @@ static const struct {
 	{TWO("{ name = \"a\"; names = ( \"192.0.2.1\" ); " COMMAND "}", ONE),
 	 WARNED "\n1: acme[0].names: bad name \"192.0.2.1\"; allowed: a host name, as "
 		"\"www.example.org\""},
+	{TWO("{ name = \"a\"; names = ( \"a.example\", \"\", \"a..b\", \"-a.b\", \"a-.b\", \"a_b.c\", \"a.b.\", "
+	     "\"a b\" ); " COMMAND "}",
+	     ONE),
+	 WARNED BAD("") BAD("a..b") BAD("-a.b") BAD("a-.b") BAD("a_b.c") BAD("a.b.") BAD("a b")},
 	{TWO("{ name = \"a\"; names = ( \"a.example\" ); command = ( \"true\" ); }", ONE),
 	 WARNED "\n1: acme[0].command: \"true\" is not an absolute path; allowed: ( "
 		"\"/path/of/program\", \"argument\", ... )"},

@@ -529,6 +529,45 @@ a_key_that_the_keeper_cannot_read_is_a_warning(void **state)
 }
 
 /* Warnings stand among the errors, and are none. */
+/* `text`: what is said of the folder of tokens at `path`. */
+static void
+assert_challenges(const char *path, const char *text)
+{
+	struct conf_errors errors;
+	struct conf *conf;
+	char file[1024];
+	bool is_told = false;
+
+	snprintf(file, sizeof(file),
+		 "%slisteners = ( { name = \"l\"; bind = \"*:1\"; service = \"s\"; } );\n"
+		 "services = ( { name = \"s\"; } );\n"
+		 "acme = ( { name = \"a\"; names = ( \"a.example\" ); command = ( \"/bin/true\" );\n"
+		 "challenges = \"%s\"; } );\n",
+		 geteuid() == 0 ? "user = \"nobody\"; " : "", path);
+	write_text("x.conf", file);
+	assert_true(conf_load_file(path_of("x.conf"), &conf, &errors) < 0); /* no listener has it */
+	for (size_t i = 0; i < errors.n; i++)
+		is_told |= strstr(errors.list[i].text, "x.conf:4: warning: acme[0].challenges: ") &&
+			   strstr(errors.list[i].text, text);
+	if (!is_told)
+		fail_msg("of %s it does not say %s", path, text);
+	conf_errors_fini(&errors);
+}
+
+static void
+a_folder_of_tokens_that_the_keeper_cannot_read_is_a_warning(void **state)
+{
+	char path[64];
+
+	(void)state;
+	assert_challenges("/no/such", "\"/no/such\": No such file or directory; needed: a folder");
+	assert_challenges("/dev/null", "\"/dev/null\": Not a directory");
+	snprintf(path, sizeof(path), "%s/tokens", folder);
+	assert_int_equal(mkdir(path, 0600), 0);
+	assert_challenges(path, "Permission denied");
+	assert_int_equal(rmdir(path), 0);
+}
+
 static void
 warnings_come_with_errors(void **state)
 {
@@ -589,6 +628,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(users_that_nobody_can_become),
 		cmocka_unit_test(a_program_that_is_missing_is_a_warning),
 		cmocka_unit_test(a_key_that_the_keeper_cannot_read_is_a_warning),
+		cmocka_unit_test(a_folder_of_tokens_that_the_keeper_cannot_read_is_a_warning),
 		cmocka_unit_test(warnings_come_with_errors),
 	};
 
