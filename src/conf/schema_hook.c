@@ -118,7 +118,7 @@ static const struct conf_field hook_fields[] = {
 		.min = 10,
 		.max = 60 * TG_SECOND,
 		.help = "How long a try may take; then the connection is closed, or the program "
-			"killed with all it started.",
+			"killed with its process group.",
 	},
 	{
 		.key = "retries",

@@ -280,7 +280,7 @@ static const struct conf_field provider_fields[] = {
 		.max = TG_HOUR,
 		.when = is_exec_or_docker,
 		.when_text = "with type = \"exec\" or \"docker\"",
-		.help = "How long a program may take, then it is killed with all it started; one "
+		.help = "How long a program may take, then it is killed with its process group; one "
 			"that stops a backend gets stop_grace on top. With docker: how long a daemon may take to answer "
 			"one request, to stop the same, pulls apart.",
 	},
