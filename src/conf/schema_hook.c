@@ -95,7 +95,8 @@ static const struct conf_field hook_fields[] = {
 		.valid = conf_valid_absolute_file,
 		.preset_note = "those that the system trusts",
 		ONLY_URL,
-		.help = "With \\(dqhttps://\\(dq: who signed the certificate of the host, a file in PEM by its absolute path.",
+		.help = "With \\(dqhttps://\\(dq: who signed the certificate of the host, a file in PEM by its absolute path. "
+			"One that is replaced counts from the next request on, without a reload.",
 	},
 	{
 		.key = "secret",

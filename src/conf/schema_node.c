@@ -62,7 +62,8 @@ tls_check(struct conf_check *check, void *object)
 
 static const struct conf_schema schema_tls = {
 	.title = "TLS to a node",
-	.help = "Certificates of both sides, as dockerd wants them with --tlsverify.",
+	.help = "Certificates of both sides, as dockerd wants them with --tlsverify. A file that is replaced counts from the next "
+		"request on, 10 s later at most, without a reload.",
 	.fields = tls_fields,
 	.check = tls_check,
 };

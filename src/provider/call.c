@@ -1,6 +1,7 @@
 #include "provider/call.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/container.h"
+#include "provider/call_files.h"
 #include "provider/libcurl.h"
 
 #define CONNECT_MS  10000L /* as others have it for a handshake: net/http of Go, which the docker client is made with */
@@ -30,6 +32,7 @@ struct call {
 	struct caller *caller;
 	CURL *easy;
 	struct curl_slist *headers;
+	struct call_files *files; /* of its connection; NULL: without, or libcurl is to say why not */
 	void (*piece)(void *user, const char *bytes, size_t n);
 	void (*ended)(void *user, const struct call_end *end);
 	void *user;
@@ -59,6 +62,7 @@ struct caller {
 	char *ca;
 	char *certificate;
 	char *key;
+	struct call_files *files; /* as of the last call; NULL: none, or they could not be read */
 	struct curl_slist *resolve; /* the host's address */
 	unsigned running_max;
 	unsigned n_running;
@@ -290,6 +294,7 @@ free_call(struct call *call)
 	if (call->easy != NULL)
 		call->caller->lib.easy_cleanup(call->easy);
 	call->caller->lib.slist_free_all(call->headers);
+	call_files_drop(call->files);
 	free(call->bytes);
 	free(call);
 }
@@ -458,8 +463,56 @@ add_header(struct call *call, const char *line)
 	return list != NULL;
 }
 
+/* As of now. */
+static void
+take_files(struct call *call)
+{
+	struct caller *c = call->caller;
+	const char *const paths[CALL_FILES] = {c->ca, c->certificate, c->key};
+
+	if (c->ca == NULL && c->certificate == NULL && c->key == NULL)
+		return;
+	call->files = call_files_look(c->files, paths);
+	if (call->files == c->files)
+		return;
+	call_files_drop(c->files);
+	c->files = call->files != NULL ? call_files_look(call->files, paths) : NULL;
+}
+
+/* By name where they cannot be read: libcurl says so then. */
+static CURLcode
+set_file(const struct call *call, enum call_file which, const char *path, CURLoption name,
+	 CURLoption blob)
+{
+	const struct libcurl *lib = &call->caller->lib;
+	struct curl_blob b = {.flags = CURL_BLOB_NOCOPY};
+
+	if (path == NULL)
+		return CURLE_OK;
+	if (call->files == NULL)
+		return lib->easy_setopt(call->easy, name, path);
+	b.data = (char *)(uintptr_t)call_files_text(call->files, which, &b.len);
+	return lib->easy_setopt(call->easy, blob, &b);
+}
+
+static CURLcode
+set_files(struct call *call)
+{
+	const struct caller *c = call->caller;
+	CURLcode rc;
+
+	take_files(call);
+	rc = set_file(call, CALL_CA, c->ca, CURLOPT_CAINFO, CURLOPT_CAINFO_BLOB);
+	if (rc == CURLE_OK)
+		rc = set_file(call, CALL_CERTIFICATE, c->certificate, CURLOPT_SSLCERT,
+			      CURLOPT_SSLCERT_BLOB);
+	if (rc == CURLE_OK)
+		rc = set_file(call, CALL_KEY, c->key, CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB);
+	return rc;
+}
+
 static bool
-set_place(const struct call *call)
+set_place(struct call *call)
 {
 	const struct caller *c = call->caller;
 	const struct libcurl *lib = &c->lib;
@@ -470,14 +523,10 @@ set_place(const struct call *call)
 		rc = lib->easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, c->socket);
 	if (rc == CURLE_OK && c->resolve != NULL)
 		rc = lib->easy_setopt(easy, CURLOPT_RESOLVE, c->resolve);
-	if (rc == CURLE_OK && c->ca != NULL)
-		rc = lib->easy_setopt(easy, CURLOPT_CAINFO, c->ca);
+	if (rc == CURLE_OK)
+		rc = set_files(call);
 	if (rc == CURLE_OK && c->ca != NULL)
 		rc = lib->easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	if (rc == CURLE_OK && c->certificate != NULL)
-		rc = lib->easy_setopt(easy, CURLOPT_SSLCERT, c->certificate);
-	if (rc == CURLE_OK && c->key != NULL)
-		rc = lib->easy_setopt(easy, CURLOPT_SSLKEY, c->key);
 	/* Else the library asks at the terminal, and this process stands still. */
 	if (rc == CURLE_OK && c->key != NULL)
 		rc = lib->easy_setopt(easy, CURLOPT_KEYPASSWD, "");
@@ -706,6 +755,7 @@ caller_free(struct caller *c)
 		close(c->soon_fd);
 	if (c->resolve != NULL)
 		c->lib.slist_free_all(c->resolve);
+	call_files_drop(c->files);
 	libcurl_close(&c->lib);
 	free(c->url);
 	free(c->socket);

@@ -3,6 +3,7 @@ configuration trusts, now; and daemons know who calls."""
 
 import contextlib
 import json
+import os
 
 import pytest
 
@@ -28,7 +29,7 @@ def pairs(tmp_path_factory):
         "client": ours.issue("client"),
         "unknown": theirs.issue("unknown"),
     }
-    return made, ours.path
+    return made, ours.path, theirs.path
 
 
 def hook(name, receiver, more="", host=net.ADDRESS):
@@ -44,13 +45,15 @@ def node(name, url, ca, pair):
 @pytest.fixture(scope="module")
 def world(module_tidegate, module_backend, pairs, tmp_path_factory):
     """One tidegate that calls all of them, and what it said."""
-    made, ca = pairs
+    made, ca, theirs = pairs
     admin = tmp_path_factory.mktemp("admin") / "admin.sock"
     with contextlib.ExitStack() as ends:
         receivers = {who: Receiver(tls=made[who]) for who in WHO}
         receivers["named"] = Receiver("127.0.0.1", tls=made["good"])
         receivers["plain"] = Receiver()
         fakes = {who: docker_api.FakeDocker("", tls=certificates.server_context(made[who], ca)) for who in WHO}
+        for who in ("refused", "rotated"):
+            fakes[who] = docker_api.FakeDocker("", tls=certificates.server_context(made["good"], ca))
         for one in (*receivers.values(), *fakes.values()):
             ends.callback(one.stop)
         trusted = f'ca = "{ca}"; secret = "{SECRET}";'
@@ -59,15 +62,19 @@ def world(module_tidegate, module_backend, pairs, tmp_path_factory):
                  hook("untold", receivers["good"]),  # whom the system trusts
                  f'{{ name = "plain"; on = ( "backend-up" ); retries = 0; timeout = "60s"; {trusted} '
                  f'url = "https://{net.ADDRESS}:{receivers["plain"].port}/"; }}']
-        urls = {who: f"tcp://{net.ADDRESS}:{fakes[who].port}" for who in WHO}
+        urls = {who: f"tcp://{net.ADDRESS}:{fake.port}" for who, fake in fakes.items()}
+        rotated = admin.with_name("ca.pem")
+        rotated.write_bytes(ca.read_bytes())
         nodes = [*(node(who, urls[who], ca, made["client"]) for who in WHO),
-                 node("refused", urls["good"], ca, made["unknown"])]
+                 node("refused", urls["refused"], ca, made["unknown"]),
+                 node("rotated", urls["rotated"], rotated, made["client"])]
         tg = module_tidegate(conf.http(
             module_backend(name="b"), service='health = { type = "tcp"; interval = "50ms"; rise = 1; };',
             top=f'admin = {{ socket = "{admin}"; }}; hooks = ( {", ".join(hooks)} ); nodes = ( {", ".join(nodes)} );',
             services="""{ name = "scaled"; autoscale = { module = "target"; metric = "in-flight"; target = 4; max = 1; };
                           provider = { type = "docker"; image = "acme/api:7"; port = 80; }; }"""))
         tg.receivers, tg.fakes, tg.admin = receivers, fakes, str(admin)
+        tg.rotated, tg.authorities = rotated, (ca, theirs)
         yield tg
 
 
@@ -112,3 +119,18 @@ def test_a_daemon_that_knows_us_not_is_down(world):
 
 def test_a_daemon_that_is_known_is_up(world):
     assert world.log.wait(msg="node up", node="good")["docker"].startswith("tcp://")
+
+
+def test_an_authority_is_trusted_as_long_as_its_file_has_it(world):
+    """Also by connections that are there: the next request, a ping, makes a new one."""
+    def put(authority):
+        new = world.rotated.with_suffix(".new")
+        new.write_bytes(authority.read_bytes())
+        os.rename(new, world.rotated)
+    ours, theirs = world.authorities
+    world.log.wait(msg="node up", node="rotated")
+    put(theirs)
+    down = world.log.wait(msg="node down", node="rotated")
+    assert "SSL certificate problem" in down["reason"]
+    put(ours)
+    world.log.wait(msg="node up", node="rotated", count=2)
