@@ -23,8 +23,7 @@
 	X(EMPTY_DATA, "empty-data", "DATA without a byte (CVE-2019-9518)")                      \
 	X(PRIORITY, "priority", "PRIORITY (CVE-2019-9513)")                                     \
 	X(WINDOW_UPDATES, "window-updates", "WINDOW_UPDATE")                                    \
-	X(HEAD, "head", "a head came that is many times its limit when unpacked")               \
-	X(UNREAD, "unread", "what we have to say of its frames is not read")
+	X(HEAD, "head", "a head came that is many times its limit when unpacked")
 /* clang-format on */
 
 enum h2_calm {

@@ -6,8 +6,8 @@
 
 /* Reads, and writes of a full buffer, in one turn; then others have theirs. */
 #define ROUNDS 8u
-/* Answers to SETTINGS and PING that wait for who does not read. */
-#define ACKS_MAX 100u
+/* Besides those of its requests: frames that wait for who does not read. */
+#define WAITING_MAX 100u
 /* A word of ours that the other side says again. */
 static const uint8_t drain_word[8] = "drained";
 
@@ -222,8 +222,6 @@ feed(struct h2_session *s, const void *p, size_t n)
 	ssize_t used = nghttp2_session_mem_recv(s->ng, p, n);
 
 	s->received += n;
-	if (used == NGHTTP2_ERR_FLOODED)
-		h2_account_calm(s, H2_CALM_UNREAD);
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
 	if (used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
 		h2_account_calm(s, H2_CALM_CONTINUATION);
@@ -240,7 +238,7 @@ takes_more(const struct h2_session *s)
 {
 	return !s->is_calmed && nghttp2_session_want_read(s->ng) != 0 &&
 	       nghttp2_session_get_outbound_queue_size(s->ng) <
-		       2 * ((size_t)s->limits.streams + ACKS_MAX);
+		       2 * ((size_t)s->limits.streams + WAITING_MAX);
 }
 
 /* -1: the carrier ended or failed. */
@@ -324,7 +322,7 @@ lift_limits(nghttp2_option *option)
 #ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
 	nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
 #endif
-	nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
+	nghttp2_option_set_max_outbound_ack(option, SIZE_MAX);
 }
 
 struct h2_shared *

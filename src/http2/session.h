@@ -53,7 +53,7 @@ struct h2_limits {
 	uint32_t connection_window; /* of all streams together */
 	uint32_t head_bytes;        /* of a head, as its text */
 	uint32_t calm
-		[H2_CALM_COUNT]; /* see http2/calm.h; CONTINUATION: of one head; HEAD, UNREAD: not used */
+		[H2_CALM_COUNT]; /* see http2/calm.h; CONTINUATION: of one head; HEAD: not used */
 };
 
 /* What the owner of a session is asked and told, from inside h2_session_run() and h2_session_feed(). */

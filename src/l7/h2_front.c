@@ -16,7 +16,7 @@
 /* Lines of the log a second. */
 #define LOG_LINES 5u
 
-_Static_assert(TG_L_H2_CALM_UNREAD - TG_L_H2_CALM_RESETS == H2_CALM_UNREAD &&
+_Static_assert(TG_L_H2_CALM_HEAD - TG_L_H2_CALM_RESETS == H2_CALM_HEAD &&
 		       TG_L_H2_STALLED - TG_L_H2_HEADERS == H2_EVENT_STALLED,
 	       "a counter for each, in their order");
 

@@ -75,8 +75,7 @@
 	X(H2_CALM_EMPTY_DATA, "h2_calm_empty_data", "for too many DATA without a byte") \
 	X(H2_CALM_PRIORITY, "h2_calm_priority", "for too many PRIORITY")    \
 	X(H2_CALM_WINDOW_UPDATES, "h2_calm_window_updates", "for too many WINDOW_UPDATE") \
-	X(H2_CALM_HEAD, "h2_calm_head", "for a head many times its limit") \
-	X(H2_CALM_UNREAD, "h2_calm_unread", "for answers to its frames that it did not read")
+	X(H2_CALM_HEAD, "h2_calm_head", "for a head many times its limit")
 
 #define TG_SERVICE_COUNTERS(X)                                              \
 	X(STREAMS, "streams", "streams routed here")                        \

@@ -179,6 +179,22 @@ def test_the_library_has_no_limit_of_its_own_of_resets(site):
     assert peer.goaway is None
 
 
+@pytest.mark.parametrize("listener, reason, bound, made", [
+    ("plain", "pings", 1000, frames.PingFrame(opaque_data=b"12345678")),
+    ("plain", "settings", 100, frames.SettingsFrame()), ("wide", None, 1800, frames.SettingsFrame())],
+    ids=["pings", "settings", "settings, more allowed"])
+def test_as_many_as_are_allowed_may_come_in_one_write(site, listener, reason, bound, made):
+    peer = site.dial(listener)
+    answers = [made.serialize()] * (bound - 2)
+    peer.send(*answers)
+    peer.wait(lambda: sum("ACK" in one.flags for one in peer.received) >= len(answers), "all answers")
+    assert peer.goaway is None
+    if reason:
+        with metrics.counted(site.admin, "listener_h2_calmed_total", listener, reason):
+            peer.try_send(*answers)
+            assert peer.wait_end().error_code == h2.ENHANCE_YOUR_CALM
+
+
 def test_what_is_not_read_is_bounded(site):
     """PING whose answers nobody reads: the end, and no memory."""
     before = site.rss_bytes()

@@ -59,7 +59,7 @@ each_kind_has_a_word(void **state)
 {
 	(void)state;
 	assert_string_equal(h2_calm_str(H2_CALM_RESETS), "resets");
-	assert_string_equal(h2_calm_str(H2_CALM_UNREAD), "unread");
+	assert_string_equal(h2_calm_str(H2_CALM_HEAD), "head");
 	assert_string_equal(h2_calm_str(H2_CALM_COUNT), "?");
 }
 
