@@ -74,6 +74,7 @@ static void
 leave_own(struct back *b)
 {
 	TAILQ_REMOVE(&b->own->list, b, link);
+	TAILQ_REMOVE(&b->home->alone, b, alone);
 	b->own->n--;
 	b->rests_alone = false;
 	back_count_idle(b, -1);
@@ -366,6 +367,7 @@ rest_alone(struct back **back)
 	back_attach(b, on_own, NULL);
 	b->idle_since = loop_now(w->loop);
 	TAILQ_INSERT_HEAD(&b->own->list, b, link);
+	TAILQ_INSERT_HEAD(&b->home->alone, b, alone);
 	b->own->n++;
 	timer_set(w->loop, &b->timer,
 		  mono_add_ms(b->idle_since, b->home->service->conf->idle_lifetime_ms));
@@ -407,6 +409,6 @@ back_close_idle(struct worker_backend *home)
 {
 	struct back *b;
 
-	while ((b = TAILQ_FIRST(&home->idle)) != NULL)
+	while ((b = TAILQ_FIRST(&home->idle)) != NULL || (b = TAILQ_FIRST(&home->alone)) != NULL)
 		back_close(&b);
 }

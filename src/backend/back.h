@@ -37,6 +37,7 @@ struct back {
 	struct timer timer;     /* idle lifetime */
 	struct addr to;
 	struct carrier *carrier;  /* of h2; NULL: a connection of its own */
+	TAILQ_ENTRY(back) alone; /* in home->alone when it rests in *own */
 	TAILQ_ENTRY(back) sibling; /* of those that the same one carries */
 	uint64_t heard_before;	  /* bytes that it had received by then */
 	struct mono begun;	  /* then */
@@ -102,7 +103,7 @@ void back_give(struct back **b);
 /* Closes; freed at the end of the turn. Clears the pointer; NULL inside allowed. */
 void back_close(struct back **b);
 void back_abort(struct back **b);
-/* All idle connections of one backend. */
+/* All idle connections of one backend, also those that rest in places of clients. */
 void back_close_idle(struct worker_backend *home);
 /* Of the connection that carries this one and others, by worker_next_id(); 0: it has one of its own. */
 uint64_t back_carrier_id(const struct back *b);

@@ -200,6 +200,7 @@ backend_new(struct worker_service *s, uint32_t index)
 	b->spread = segment_spread(w->segment, w->id, b->slot);
 	b->load = segment_load(w->segment, b->slot);
 	TAILQ_INIT(&b->idle);
+	TAILQ_INIT(&b->alone);
 	TAILQ_INIT(&b->carriers);
 	return b;
 }

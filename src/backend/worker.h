@@ -152,6 +152,7 @@ struct worker_backend {
 	struct segment_spread *spread;	      /* see observe/spread.h */
 	struct segment_load *load;
 	struct back_list idle; /* most recently used first */
+	struct back_list alone; /* that rest each in a place of its client */
 	struct carrier_list carriers; /* with protocol h2; the first that has room is used */
 	unsigned carrier_streams; /* that the backend allows on one of them, as it said last; 0: it has not */
 	unsigned n_idle;

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from harness import backends, client, conf, h2, net, proxy, settings, tls
+from harness import backends, client, conf, control, h2, net, proxy, settings, tls
 
 NGINX = """ server {
   listen {address} proxy_protocol;
@@ -142,6 +142,25 @@ def test_a_backend_that_closes_it_costs_nothing(tidegate, recording_backend):
         assert peer.exchange(client.get(f"/{i}")).status == 200
         backend.wait_closed()
     assert [header.source for header in headers] == [own(peer)] * 3
+
+
+@pytest.mark.parametrize("reload", [False, True], ids=["maintenance", "reload"])
+def test_it_ends_when_its_backend_is_used_no_more(tidegate, recording_backend, tmp_path, reload):
+    """Also that of a client that asks for nothing meanwhile."""
+    backend = recording_backend(proxy.server(backends.serve, []))
+    socket = str(tmp_path / "admin.sock")
+    made = conf.http(backend, listener=h2.LISTENER, service=CONNECT + 'send_proxy = "v2";',
+                     top=f'admin = {{ socket = "{socket}"; }};')
+    tg = tidegate(made)
+    with h2.H2Client(tg.address) as one, tg.client() as two:
+        assert one.exchange("/1").status == 200
+        assert two.exchange(client.get("/2")).status == 200
+        assert [conn.closed.is_set() for conn in backend.connections] == [False, False]
+        if reload:
+            tg.reload(conf.Conf(str(made).replace('"v2"', '"v1"'), made.address))
+        else:
+            control.ask(socket, f"set server site/{backend.name} state maint")
+        backend.wait_closed()
 
 
 def test_tls_of_the_client_is_told(site, authority):
