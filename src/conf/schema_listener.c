@@ -494,7 +494,7 @@ static const struct conf_field listener_fields[] = {
 		.key = "service",
 		.kind = &conf_kind_service,
 		TG_MEMBER(conf_listener, service),
-		.preset_note = "none: 404; with mode = \\(dqtcp\\(dq closed",
+		.preset_note = "none: 404; with mode = \"tcp\" closed",
 		.help = "Service that answers when no route matches. Required with mode = "
 			"\\(dqtcp\\(dq without routes.",
 	},

@@ -654,7 +654,7 @@ static const struct conf_field service_fields[] = {
 			"request, with mode = \\(dqtcp\\(dq one of its own, or what a header of "
 			"accept_proxy had. A connection that "
 			"has told of one client carries no request of another: it is used again for the same "
-			"client connection only, with protocol \(dqh2\(dq also by requests at a time. Checks send it too, "
+			"client connection only, with protocol \\(dqh2\\(dq also by requests at a time. Checks send it too, "
 			"where they have no port of their own: with "
 			"\\(dqv2\\(dq the command LOCAL, with \\(dqv1\\(dq the addresses of their connection.",
 	},

@@ -220,7 +220,7 @@ static const struct conf_field tls_fields[] = {
 		TG_LIST(conf_listener, tls.alpn, tls.n_alpn),
 		.element_kind = &conf_kind_argument,
 		.max = 16,
-		.preset_note = "\\(dqh2\\(dq, \\(dqhttp/1.1\\(dq; none with mode = \\(dqtcp\\(dq",
+		.preset_note = "\"h2\", \"http/1.1\"; none with mode = \"tcp\"",
 		ONLY_TLS,
 		.help = "Protocols to agree on, best first. A client that offers others only is refused; one "
 			"that offers none is not. With mode = \\(dqhttp\\(dq only \\(dqh2\\(dq, HTTP/2, and \\(dqhttp/1.1\\(dq.",

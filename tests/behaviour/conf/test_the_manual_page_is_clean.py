@@ -1,5 +1,6 @@
 """tidegate.conf(5) and tidegate-sim(1), as the build wrote them: no warning from mandoc, and every key is there."""
 
+import re
 import shutil
 import subprocess
 
@@ -21,6 +22,17 @@ def test_mandoc_has_nothing_to_say(name):
                              str(settings.build_folder() / "doc" / name)], text=True,
                             capture_output=True, timeout=settings.TIMEOUT, check=False)
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", ["tidegate.conf.5", "tidegate-sim.1"])
+def test_no_escape_is_shown(name):
+    """A quote that is escaped once too few or too often is text."""
+    if not shutil.which("mandoc"):
+        pytest.skip("mandoc is missing (Debian: mandoc)")
+    shown = subprocess.run(["mandoc", "-Tascii", str(settings.build_folder() / "doc" / name)], text=True,
+                           capture_output=True, timeout=settings.TIMEOUT, check=True).stdout
+    shown = re.sub(".\b", "", shown)  # overstruck: bold, underlined
+    assert [line for line in shown.splitlines() if "(dq" in line or "\\(" in line or "\\e" in line] == []
 
 
 def test_every_key_of_the_shown_configuration_is_described(run_tidegate, page):
