@@ -81,8 +81,9 @@ static const struct conf_field certificate_fields[] = {
 		.valid = conf_valid_file,
 		.preset_note =
 			"in the file itself, else in a file beside it whose name ends in .key",
-		.help = "PEM file with the private key, without a passphrase. The key is read as root, and "
-			"only the process that serves clients is told it.",
+		.help = "PEM file with the private key, without a passphrase. The key is read by the process that tidegate is "
+			"started as, as root mostly, and only the one that signs is told it: that which serves clients, or with "
+			"key_isolation one beside it.",
 	},
 	{
 		.key = "ocsp",

@@ -285,8 +285,11 @@ static const struct conf_field top_fields[] = {
 			"one that reads what strangers send has none of them, and asks for each signature. The other signs what "
 			"a handshake of TLS signs and nothing else; who takes over the first can go on as long as it is there, and "
 			"steals no key. A handshake that is not resumed costs a quarter more of processor. Not for ciphers with key "
-			"exchange by RSA, which would have it decrypt. It protects only where tidegate is started as root with "
-			"user, or not as root. A reload takes it over by new processes.",
+			"exchange by RSA, which would have it decrypt; not for keys of secp256k1, which no handshake can use. It protects only "
+			"where tidegate is started as root with a user who cannot read the files of the keys: not root's with mode 0600, "
+			"but those that a command of acme writes, that user can. Started as another user than root, as by User= of a "
+			"service manager, all processes are of the user who reads those files: who takes over one of them can read "
+			"the files, or trace a signer that is started. A reload takes it over by new processes.",
 	},
 	{
 		/* before services, which name what is in them */
