@@ -155,6 +155,7 @@ docker_parse_info(const char *text, size_t n, struct docker_info *ret, struct er
 	ret->log = log_of(root);
 	(void)!take_text(ret->id, sizeof(ret->id), text_of(root, "ID"));
 	(void)!take_text(ret->host, sizeof(ret->host), text_of(root, "Name"));
+	(void)!take_text(ret->folder, sizeof(ret->folder), text_of(root, "DockerRootDir"));
 	json_decref(root);
 	return 0;
 }

@@ -108,6 +108,7 @@ struct docker_info {
 	enum docker_log log;
 	char id[TG_DOCKER_DAEMON];   /* "": none; machines that are copies may share one */
 	char host[TG_DOCKER_DAEMON]; /* as the daemon names its machine */
+	char folder[TG_DOCKER_DAEMON]; /* where it keeps what it has: another one there is another daemon */
 };
 
 struct docker_stats {

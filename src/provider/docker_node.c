@@ -328,7 +328,8 @@ on_ping(void *user, const struct call_end *end)
 		tell_users(n); /* who look for what was not heard */
 }
 
-/* Another node with that daemon. By host too: a copied machine has its original's identity. */
+/* Another node with that daemon. By host and folder too: a copied machine, and a second daemon of one, have the
+ * original's identity. */
 static const struct docker_node *
 twin_of(const struct docker_node *n, const struct docker_info *info)
 {
@@ -336,7 +337,9 @@ twin_of(const struct docker_node *n, const struct docker_info *info)
 
 	LIST_FOREACH(other, &n->hub->nodes, link) {
 		if (strcmp(other->name, n->name) != 0 && info->id[0] != '\0' &&
-		    strcmp(other->info.id, info->id) == 0 && strcmp(other->info.host, info->host) == 0)
+		    strcmp(other->info.id, info->id) == 0 &&
+		    strcmp(other->info.host, info->host) == 0 &&
+		    strcmp(other->info.folder, info->folder) == 0)
 			return other;
 	}
 	return NULL;

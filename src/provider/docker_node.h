@@ -9,7 +9,7 @@
  *	   |                          ^                                  |
  *	   +------- fails ------------+-------- ping, info --------------+
  *
- * Nodes of different names whose daemons are one (/info: ID and Name): the first has it, the others are down.
+ * Nodes of different names whose daemons are one (/info: ID, Name and DockerRootDir): the first has it, the others are down.
  *
  * Which version is spoken, the answer to the ping tells (API-Version); where it does not, or where the daemon refuses that
  * version, it is asked for its oldest and newest (version).
