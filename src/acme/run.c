@@ -1,5 +1,4 @@
 /* acme/run.c: the program of a certificate, from its start to what it said at its end. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,9 +6,8 @@
 #include "acme/acme_priv.h"
 #include "base/log.h"
 
-#define OUTPUT_MAX  65536u
-#define LINES       3u
-#define PATH_PRESET "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define OUTPUT_MAX 65536u
+#define LINES      3u
 
 /* Where the last lines of a text begin. */
 static size_t
@@ -57,15 +55,10 @@ static void
 on_end(void *user, const struct process_end *end)
 {
 	struct acme_order *o = user;
-	char why[TG_ACME_WHY] = "";
+	char why[TG_ACME_WHY];
 
 	o->process = NULL; /* gone when this returns */
-	if (end->error != 0)
-		snprintf(why, sizeof(why), "cannot execute it: %s", strerror(end->error));
-	else if (end->signal != 0)
-		snprintf(why, sizeof(why), "killed by signal %d", end->signal);
-	else if (end->status != 0)
-		snprintf(why, sizeof(why), "exit status %d", end->status);
+	process_end_why(end, why, sizeof(why));
 	if (why[0] != '\0' && end->error == 0)
 		add_said(why, sizeof(why), end);
 	order_ended(o, why);
@@ -96,11 +89,10 @@ join_names(const struct conf_acme *conf)
 static bool
 make_environment(const struct conf_acme *conf, char *ret[ENVIRONMENT + 1])
 {
-	const char *path = getenv("PATH");
 	size_t n = 0;
 
 	memset(ret, 0, (ENVIRONMENT + 1) * sizeof(ret[0]));
-	if (asprintf(&ret[n], "PATH=%s", path != NULL ? path : PATH_PRESET) < 0)
+	if (asprintf(&ret[n], "PATH=%s", process_path()) < 0)
 		ret[n] = NULL;
 	if (ret[n] != NULL && asprintf(&ret[++n], "TIDEGATE_ACME_NAME=%s", conf->name) < 0)
 		ret[n] = NULL;
@@ -135,11 +127,8 @@ order_start(struct acme_order *o, char *why)
 		memcpy((void *)argv, conf->command, conf->n_command * sizeof(argv[0]));
 		rc = process_run(o->all->programs, &order, &o->process);
 	}
-	if (rc == -TG_ELIMIT)
-		snprintf(why, TG_ACME_WHY, "too many programs that do not end");
-	else if (rc < 0)
-		snprintf(why, TG_ACME_WHY, "cannot start it: %s",
-			 rc == -TG_ENOMEM ? "no memory" : strerror(errno));
+	if (rc < 0)
+		process_run_why(rc, why, TG_ACME_WHY);
 	for (size_t i = 0; i < ENVIRONMENT; i++)
 		free(environment[i]);
 	free((void *)argv);

@@ -40,7 +40,6 @@ format_address(const struct addr *addr, char *buf, size_t size)
 static bool
 fill_environment(const struct check_target *target, struct environment *ret)
 {
-	const char *path = getenv("PATH");
 	char address[TG_ADDR_STRLEN];
 
 	format_address(&target->addr, address, sizeof(address));
@@ -51,10 +50,7 @@ fill_environment(const struct check_target *target, struct environment *ret)
 	snprintf(ret->text[VARIABLE_ADDRESS], VARIABLE_MAX, "TIDEGATE_ADDRESS=%s", address);
 	snprintf(ret->text[VARIABLE_PORT], VARIABLE_MAX, "TIDEGATE_PORT=%u",
 		 (unsigned)addr_port(&target->addr));
-	if (asprintf(&ret->path, "PATH=%s",
-		     path != NULL
-			     ? path
-			     : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") < 0)
+	if (asprintf(&ret->path, "PATH=%s", process_path()) < 0)
 		return false;
 	for (size_t i = 0; i < VARIABLE_COUNT; i++)
 		ret->list[i] = ret->text[i];

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "hook/hook_priv.h"
-#include "provider/mark.h"
 
 struct running {
 	struct process *process; /* NULL: none */
@@ -19,13 +18,12 @@ static int
 exec_open(struct hook *h, struct err *err)
 {
 	struct running *r = calloc(1, sizeof(*r));
-	const char *path = getenv("PATH");
 
 	if (r == NULL)
 		return err_no_memory(err);
 	h->own = r;
 	r->argv = calloc(h->conf->n_exec + 1, sizeof(r->argv[0]));
-	if (r->argv == NULL || asprintf(&r->path, "PATH=%s", path != NULL ? path : TG_MARK_PATH) < 0)
+	if (r->argv == NULL || asprintf(&r->path, "PATH=%s", process_path()) < 0)
 		return err_no_memory(err);
 	return 0;
 }
@@ -67,15 +65,10 @@ on_end(void *user, const struct process_end *end)
 {
 	struct hook *h = user;
 	struct running *r = h->own;
-	char why[TG_HOOK_WHY] = "";
+	char why[TG_HOOK_WHY];
 
 	r->process = NULL; /* gone when this returns */
-	if (end->error != 0)
-		snprintf(why, sizeof(why), "cannot execute it: %s", strerror(end->error));
-	else if (end->signal != 0)
-		snprintf(why, sizeof(why), "killed by signal %d", end->signal);
-	else if (end->status != 0)
-		snprintf(why, sizeof(why), "exit status %d", end->status);
+	process_end_why(end, why, sizeof(why));
 	if (why[0] != '\0' && end->error == 0)
 		add_said(why, sizeof(why), end);
 	hook_ended(h, why[0] == '\0', true, why);
@@ -114,11 +107,8 @@ exec_start(struct hook *h, const struct delivery *d, char *why)
 	memcpy(r->argv, h->conf->exec, h->conf->n_exec * sizeof(r->argv[0]));
 	if (order.input_fd >= 0)
 		rc = process_run(h->all->programs, &order, &r->process);
-	if (rc == -TG_ELIMIT)
-		snprintf(why, TG_HOOK_WHY, "too many programs that do not end");
-	else if (rc < 0)
-		snprintf(why, TG_HOOK_WHY, "cannot start it: %s",
-			 rc == -TG_ENOMEM ? "no memory" : strerror(errno));
+	if (rc < 0)
+		process_run_why(rc, why, TG_HOOK_WHY);
 	if (order.input_fd >= 0)
 		close(order.input_fd);
 	return rc;

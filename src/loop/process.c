@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -378,4 +379,36 @@ process_pool_free(struct process_pool *pool)
 		process_free(p);
 	}
 	free(pool);
+}
+
+/* what is told of them */
+
+void
+process_end_why(const struct process_end *end, char *why, size_t size)
+{
+	why[0] = '\0';
+	if (end->error != 0)
+		snprintf(why, size, "cannot execute it: %s", strerror(end->error));
+	else if (end->signal != 0)
+		snprintf(why, size, "killed by signal %d", end->signal);
+	else if (end->status != 0)
+		snprintf(why, size, "exit status %d", end->status);
+}
+
+void
+process_run_why(int rc, char *why, size_t size)
+{
+	if (rc == -TG_ELIMIT)
+		snprintf(why, size, "too many programs that do not end");
+	else
+		snprintf(why, size, "cannot start it: %s",
+			 rc == -TG_ENOMEM ? "no memory" : strerror(errno));
+}
+
+const char *
+process_path(void)
+{
+	const char *path = getenv("PATH");
+
+	return path != NULL ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }

@@ -67,6 +67,13 @@ TG_MUST_CHECK int process_start(struct process_pool *pool, char *const *argv, ch
 /* Kills it; `end` is not called. Clears the pointer; NULL inside allowed. */
 void process_kill(struct process **process);
 
+/* Why it did not end well: "exit status 1"; "" where it did. */
+void process_end_why(const struct process_end *end, char *why, size_t size);
+/* Why process_run() failed with `rc`; errno is as it left it. */
+void process_run_why(int rc, char *why, size_t size);
+/* Where programs look for others: our own PATH, or where we have none the usual one. */
+const char *process_path(void);
+
 /* Programs running or not gone yet. */
 unsigned process_pool_count(const struct process_pool *pool);
 

@@ -586,7 +586,6 @@ make_environment(struct programs *all)
 {
 	const struct conf_provider *conf = all->provider->conf;
 	static char own[] = "TIDEGATE_EXEC=1"; /* see proc/strangers.h */
-	const char *path = getenv("PATH");
 	size_t n = conf->n_environment;
 
 	all->environment = calloc(conf->n_environment + 3, sizeof(all->environment[0]));
@@ -598,7 +597,7 @@ make_environment(struct programs *all)
 	all->environment[n++] = own;
 	/* The last of a name is not the one that counts everywhere: ours only without another. */
 	if (!mark_has_path(conf->environment, conf->n_environment)) {
-		if (asprintf(&all->path, "PATH=%s", path != NULL ? path : TG_MARK_PATH) < 0)
+		if (asprintf(&all->path, "PATH=%s", process_path()) < 0)
 			return false;
 		all->environment[n] = all->path;
 	}

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "loop/process.h"
 #include "provider/provider_priv.h"
 
 /* Shells put the variables in an order of their own: all are read, as much as a kernel allows. */
@@ -150,15 +151,12 @@ mark_make_environment(struct arena *arena, const struct mark_owner *owner, const
 		      char *const *variables, size_t n, struct mark_environment *ret)
 {
 	char **list = arena_alloc(arena, VARIABLE_COUNT + n + 2, sizeof(list[0]));
-	const char *path = getenv("PATH");
 	size_t used = VARIABLE_COUNT;
 
 	if (list == NULL || !make_mark(arena, owner, mark, list))
 		return -TG_ENOMEM;
 	if (!mark_has_path(variables, n)) {
-		list[used] = arena_format(
-			arena, "PATH=%s",
-			path != NULL ? path : TG_MARK_PATH);
+		list[used] = arena_format(arena, "PATH=%s", process_path());
 		if (list[used++] == NULL)
 			return -TG_ENOMEM;
 	}

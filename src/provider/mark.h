@@ -41,8 +41,6 @@ struct mark_environment {
 TG_MUST_CHECK int mark_make_environment(struct arena *arena, const struct mark_owner *owner,
 					const struct mark *mark, char *const *variables, size_t n,
 					struct mark_environment *ret);
-/* PATH where we have none ourselves. */
-#define TG_MARK_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* Whether PATH is one of them. */
 bool mark_has_path(char *const *variables, size_t n);
 /* Of this process. Async-signal-safe. */

@@ -461,6 +461,35 @@ much_can_be_kept(void **state)
 	assert_false(t.end.is_cut);
 }
 
+static void
+ends_are_told_in_words(void **state)
+{
+	static const struct {
+		struct process_end end;
+		const char *why;
+	} cases[] = {
+		{{.status = 0}, ""},
+		{{.status = 3}, "exit status 3"},
+		{{.signal = SIGKILL}, "killed by signal 9"},
+		{{.error = ENOENT}, "cannot execute it: No such file or directory"},
+	};
+	char why[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		process_end_why(&cases[i].end, why, sizeof(why));
+		assert_string_equal(why, cases[i].why);
+	}
+	process_run_why(-TG_ELIMIT, why, sizeof(why));
+	assert_string_equal(why, "too many programs that do not end");
+	errno = EAGAIN;
+	process_run_why(-TG_EIO, why, sizeof(why));
+	assert_string_equal(why, "cannot start it: Resource temporarily unavailable");
+	errno = 0;
+	process_run_why(-TG_ENOMEM, why, sizeof(why));
+	assert_string_equal(why, "cannot start it: no memory");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -480,6 +509,7 @@ main(int argc, char **argv)
 		CASE(much_can_be_kept),
 		CASE(the_pool_is_bounded),
 		CASE(it_dies_with_its_parent),
+		CASE(ends_are_told_in_words),
 	};
 
 	if (argc > 1)
