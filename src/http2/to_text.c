@@ -346,11 +346,8 @@ is_name(struct slice s)
 static bool
 is_value(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!http_is((unsigned char)s.p[i], HTTP_CHAR_VALUE))
-			return false;
-	return s.n == 0 ||
-	       (s.p[0] != ' ' && s.p[0] != '\t' && s.p[s.n - 1] != ' ' && s.p[s.n - 1] != '\t');
+	return s.n == 0 || (http_is_value(s) && s.p[0] != ' ' && s.p[0] != '\t' &&
+			    s.p[s.n - 1] != ' ' && s.p[s.n - 1] != '\t');
 }
 
 /* RFC 9113 8.3.1: of both names of the host the same is said. */
