@@ -321,6 +321,15 @@ y_of(double value, double most)
 	return 260 - value / most * 220;
 }
 
+static double
+value_at(const struct row *row, size_t at)
+{
+	double value;
+
+	memcpy(&value, (const char *)row + at, sizeof(value));
+	return value;
+}
+
 static void
 draw_line(FILE *f, const struct row *rows, int n, size_t at, const char *color, const char *what)
 {
@@ -328,15 +337,14 @@ draw_line(FILE *f, const struct row *rows, int n, size_t at, const char *color, 
 	double last = 0;
 
 	for (int i = 0; i < n; i++) {
-		double value = *(const double *)(const void *)((const char *)&rows[i] + at);
+		double value = value_at(&rows[i], at);
 
 		most = value > most ? value : most;
 		last = value;
 	}
 	fprintf(f, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", color);
 	for (int i = 0; i < n; i++)
-		fprintf(f, "%d,%.1f ", 60 + i * 100,
-			y_of(*(const double *)(const void *)((const char *)&rows[i] + at), most));
+		fprintf(f, "%d,%.1f ", 60 + i * 100, y_of(value_at(&rows[i], at), most));
 	fprintf(f, "\"/>\n<text x=\"%d\" y=\"%.1f\" fill=\"%s\">%s, at most %.1f</text>\n",
 		70 + (n - 1) * 100, y_of(last, most), color, what, most);
 }
