@@ -367,7 +367,8 @@ static const struct conf_field top_fields[] = {
 		.max = 1024,
 		.valid = conf_valid_absolute_file,
 		.flags = TG_CONF_CONTROL,
-		.help = "File that keeps the orders of operators over a restart. The user of "
+		.help = "File that keeps the orders of operators over a restart, and those of \\(dqscale\\(dq "
+			"over the end of the keeper too. The user of "
 			"tidegate must be able to write to its folder, which must be there: it is replaced "
 			"as a whole.",
 	},
