@@ -215,7 +215,7 @@ AS_IF([test "x$enable_hardening" != xno], [
 AC_DEFUN([TG_ENABLE_LTO], [
 AC_ARG_ENABLE([lto],
 	[AS_HELP_STRING([--enable-lto],
-		[optimise the daemon as a whole: a twelfth fewer instructions for a request, a minute more to build])],
+		[optimise the daemon as a whole: some 6 % fewer instructions for a request, a minute more to build])],
 	[], [enable_lto=no])
 tg_lto=no
 TG_LTO_LDFLAGS=
