@@ -3,11 +3,14 @@
  * has one exchange under way at a time.
  *
  *	client [-m http|echo|bulk] [-c CONNECTIONS] [-d SECONDS | -n EXCHANGES]
- *	       [-b BYTES] [-p PATH] [-x] [-w] [-g | -H] ADDRESS PORT
+ *	       [-r RATE] [-b BYTES] [-p PATH] [-x] [-w] [-g | -H] ADDRESS PORT
  *
  *	-m http	  GET PATH, kept alive (the answer must have Content-Length)
  *	-m echo	  BYTES out, the same number back
  *	-m bulk	  asks bench/backend's source for BYTES and drops them unread
+ *	-r RATE	  begins RATE exchanges a second, as many clients that do not know of each
+ *		  other would (Poisson, the same in each run), whatever the answers do; one
+ *		  for which no connection is free waits for one. Connections are opened before
  *	-x	  a new connection for each exchange (http: Connection: close)
  *	-w	  with -x: the exchange ends when the other side closes
  *	-g	  opens, makes one exchange on each connection, says "ready" and
@@ -16,7 +19,8 @@
  *
  * At the end one line of JSON: exchanges, seconds, bytes, errors, and
  * percentiles of the time from the first byte sent to the last one received
- * (-x: from connect), in microseconds.
+ * (-x: from connect; -r: from when it was due, so that an answer which is late
+ * does not hide those that should have begun meanwhile), in microseconds.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -24,17 +28,20 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define EVENTS           256
+#define TURN_NS          100000000u
 #define READ_BYTES       65536u
 #define DROP_BYTES       (4u * 1024u * 1024u)
 #define OPENING_MAX      64u /* exchanges at a time while opening for -H */
@@ -62,6 +69,7 @@ static struct {
 	enum mode mode;
 	unsigned connections;
 	double seconds;
+	double rate;	    /* exchanges a second; 0: each connection begins as soon as it may */
 	uint64_t exchanges; /* to make; 0: as many as `seconds` allow */
 	uint64_t bytes;
 	const char *path;
@@ -88,6 +96,8 @@ static struct {
 	uint64_t bytes;
 	uint64_t limit; /* of `begun` */
 	uint64_t until_ns;
+	uint64_t due_ns; /* -r: when the next exchange is to begin */
+	unsigned next;	 /* -r: the connection to look at first */
 	unsigned busy;
 	unsigned opened;
 	uint64_t histogram[HISTOGRAM];
@@ -193,9 +203,9 @@ exchange_failed(struct peer *p)
 }
 
 static void
-exchange_begin(struct peer *p)
+exchange_begin(struct peer *p, uint64_t began_ns)
 {
-	p->began_ns = now_ns();
+	p->began_ns = began_ns;
 	p->in_body = want.mode != MODE_HTTP;
 	p->at_end = false;
 	p->left = want.mode == MODE_HTTP ? 0 : want.bytes;
@@ -225,8 +235,8 @@ exchange_done(struct peer *p)
 	p->busy = false;
 	if (want.is_new)
 		peer_close(p);
-	if (may_begin())
-		exchange_begin(p);
+	if (want.rate == 0 && may_begin())
+		exchange_begin(p, now_ns());
 }
 
 /* The whole head is at `head`: the length of its body, or -1. */
@@ -318,10 +328,12 @@ peer_read(struct peer *p)
 }
 
 static void
-turn(int timeout_ms)
+turn(uint64_t timeout_ns)
 {
+	struct timespec timeout = {(time_t)(timeout_ns / 1000000000u),
+				   (long)(timeout_ns % 1000000000u)};
 	struct epoll_event events[EVENTS];
-	int n = epoll_wait(run.epoll, events, EVENTS, timeout_ms);
+	int n = epoll_pwait2(run.epoll, events, EVENTS, &timeout, NULL);
 	int i;
 
 	for (i = 0; i < n; i++)
@@ -337,8 +349,8 @@ open_all(void)
 	run.limit = 0;
 	while (run.opened < want.connections || run.busy > 0) {
 		while (run.opened < want.connections && run.busy < most)
-			exchange_begin(&run.peers[run.opened++]);
-		turn(-1);
+			exchange_begin(&run.peers[run.opened++], now_ns());
+		turn(TURN_NS);
 	}
 }
 
@@ -348,7 +360,50 @@ begin_all(void)
 	unsigned i;
 
 	for (i = 0; i < want.connections && may_begin(); i++)
-		exchange_begin(&run.peers[i]);
+		exchange_begin(&run.peers[i], now_ns());
+}
+
+/* -r: the next connection, around, that has nothing under way; NULL: none. */
+static struct peer *
+free_peer(void)
+{
+	unsigned i;
+
+	for (i = 0; i < want.connections; i++) {
+		struct peer *p = &run.peers[(run.next + i) % want.connections];
+
+		if (p->busy)
+			continue;
+		run.next = (run.next + i + 1) % want.connections;
+		return p;
+	}
+	return NULL;
+}
+
+/* -r: when the next one is due after this one. */
+static void
+next_due(void)
+{
+	run.due_ns += (uint64_t)(-log(1 - drand48()) / want.rate * 1e9);
+}
+
+/* -r: begins what is due by now. How long it is to the next. */
+static uint64_t
+begin_due(void)
+{
+	while (run.begun < run.limit && (run.until_ns == 0 || run.due_ns < run.until_ns)) {
+		uint64_t now = now_ns();
+		struct peer *p;
+
+		if (run.due_ns > now)
+			return run.due_ns - now;
+		p = free_peer();
+		if (p == NULL)
+			break;
+		exchange_begin(p, run.due_ns);
+		next_due();
+	}
+	return TURN_NS;
 }
 
 static void
@@ -381,9 +436,15 @@ make_exchanges(void)
 
 	run.until_ns = want.exchanges > 0 ? 0 : began + span;
 	run.limit = want.exchanges > 0 ? want.exchanges : UINT64_MAX;
-	begin_all();
-	while (run.busy > 0 && now_ns() < last) {
-		turn(100);
+	run.due_ns = began;
+	if (want.rate == 0)
+		begin_all();
+	for (;;) {
+		uint64_t wait = want.rate > 0 ? begin_due() : TURN_NS;
+
+		if ((run.busy == 0 && wait == TURN_NS) || now_ns() >= last)
+			break;
+		turn(wait);
 		if (run.done > counted) {
 			counted = run.done;
 			end = now_ns();
@@ -460,6 +521,9 @@ set_option(int option, const char *value)
 	case 'n':
 		want.exchanges = strtoull(value, NULL, 10);
 		break;
+	case 'r':
+		want.rate = strtod(value, NULL);
+		break;
 	case 'b':
 		want.bytes = strtoull(value, NULL, 10);
 		break;
@@ -489,7 +553,7 @@ set_up(int argc, char **argv)
 	unsigned i;
 	int option;
 
-	while ((option = getopt(argc, argv, "m:c:d:n:b:p:xwgH")) != -1)
+	while ((option = getopt(argc, argv, "m:c:d:n:r:b:p:xwgH")) != -1)
 		set_option(option, optarg);
 	want.to.sin_family = AF_INET;
 	if (argc - optind != 2 || inet_pton(AF_INET, argv[optind], &want.to.sin_addr) != 1)
@@ -497,6 +561,8 @@ set_up(int argc, char **argv)
 	want.to.sin_port = htons((uint16_t)strtoul(argv[optind + 1], NULL, 10));
 	if (want.waits_end && !want.is_new)
 		errx(2, "-w goes with -x");
+	if (want.rate < 0 || (want.rate > 0 && want.is_new))
+		errx(2, "-r: more than 0, and not with -x");
 	run.epoll = epoll_create1(EPOLL_CLOEXEC);
 	run.peers = calloc(want.connections, sizeof(*run.peers));
 	if (run.epoll < 0 || run.peers == NULL)
@@ -512,10 +578,12 @@ main(int argc, char **argv)
 	double seconds = 0;
 
 	set_up(argc, argv);
-	if (want.gated || want.holds) {
+	if (want.rate > 0)
+		prctl(PR_SET_TIMERSLACK, 1u);
+	if (want.gated || want.holds || want.rate > 0)
 		open_all();
+	if (want.gated || want.holds)
 		wait_line(want.holds ? "held" : "ready");
-	}
 	if (!want.holds) {
 		forget_counts();
 		seconds = make_exchanges();

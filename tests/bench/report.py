@@ -73,7 +73,8 @@ def load(scenario, results, counted):
                                 for value in _column(runs, "others_cores")])
     return _joined([f"{scenario.name}: {scenario.about}", _table([head, *rows]),
                     _ratios(results, "cpu_us", f"CPU per {unit}, less is better"),
-                    _ratios(results, "rate", f"{unit}s a second, more is better"),
+                    *([_ratios(results, "p50_us", "p50, less is better"), _ratios(results, "p99_us", "p99, less is better")]
+                      if scenario.rate else [_ratios(results, "rate", f"{unit}s a second, more is better")]),
                     f"others on this machine used {others:.2f} processors meanwhile"])
 
 

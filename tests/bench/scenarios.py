@@ -36,6 +36,7 @@ class Scenario:
     units: int = 1            # per exchange
     unit: str = "request"
     new: bool = False         # a connection for each exchange
+    rate: int = 0             # exchanges a second; 0: as many as there can be
     idle: bool = False        # memory of idle connections, no load
 
     @property
@@ -62,6 +63,8 @@ ALL = (
              unit="MiB"),
     Scenario("http-1m", "HTTP keep-alive, 1 MiB answers, 16 connections", "http", 16,
              ("-m", "http", "-p", "/1m"), floor=("-s",), counted=400),
+    Scenario("http-rate", "HTTP keep-alive, 1 KiB answers, 64 connections, 4000 requests a second", "http", 64,
+             ("-m", "http", "-p", "/1k"), rate=4000),
     Scenario("https-64", "HTTP/1.1 keep-alive over TLS 1.3, 1 KiB answers, 64 connections", "https", 64, wrk="/1k"),
     Scenario("h2", "HTTP/2 over TLS 1.3, HTTP/1.1 behind, 1 KiB answers, 32 connections of 16 streams", "https", 32,
              h2load=("-m", "16")),
@@ -100,7 +103,8 @@ def _load(options, scenario, proxy, seconds):
     # wrk knows whole seconds only: where none is measured, one proxy has it.
     if scenario.wrk and shutil.which("wrk") and (not options.smoke or proxy.name == "tidegate"):
         return ["wrk", "-t1", f"-c{scenario.connections}", f"-d{math.ceil(seconds)}", "-s", str(HERE / "wrk.lua"), url]
-    return _client(options, scenario, proxy, "-d", str(seconds))
+    pace = ("-r", str(scenario.rate)) if scenario.rate else ()
+    return _client(options, scenario, proxy, *pace, "-d", str(seconds))
 
 
 def _seen_by_h2load(text, log):

@@ -17,6 +17,7 @@ from harness import settings
 pytestmark = pytest.mark.skipif(bool(settings.sanitizers()), reason="figures of a build as released")
 
 RUN = settings.TOP / "tests" / "bench" / "run"
+CHURN = settings.TOP / "tests" / "bench" / "churn"
 CHECKS = settings.TOP / "tests" / "bench" / "checks"
 GATE = settings.TOP / "tests" / "bench" / "gate"
 
@@ -39,7 +40,7 @@ def test_every_scenario_completes_without_errors(tmp_path):
     found = bench(tmp_path, "--smoke")
     expected = {"tidegate", "floor"} | {name for name in ("haproxy", "nginx") if installed(name)}
     behind_h2 = {"h2-h2", "grpc"} if installed("nghttpd") else set()
-    assert len(found["runs"]) == 13 + len(behind_h2)
+    assert len(found["runs"]) == 14 + len(behind_h2)
     for scenario, proxies in found["runs"].items():
         # Debian's nginx relays TCP only with a module of its own.
         without = {"nginx"} if scenario.startswith("tcp-") else set()
@@ -61,6 +62,14 @@ def test_request_costs_four_io_calls(tmp_path):
         assert 3.9 <= calls["io"] <= 4.2, (scenario, calls)
         # Once in a while the parent asks whether all loops turn: that is of no request.
         assert {name for name, n in calls["calls"].items() if n > 0.05} == {"recvfrom", "sendto"}, (scenario, calls)
+
+
+def test_backends_come_and_go_under_load_without_an_error():
+    command = ["/usr/bin/python3", str(CHURN), "--minutes", "0.02", "--slice", "1.2", "--rate", "500", "--connections", "8",
+               "--backends", "4", "--every", "0.1", "--build", str(settings.build_folder())]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=5 * settings.TIMEOUT)
+    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+    assert re.search(r"^\d{3} requests, 0 errors, \d+ changes$", ended.stdout, re.M), ended.stdout
 
 
 @pytest.mark.skipif(not installed("strace"), reason="strace is not installed")
