@@ -70,6 +70,27 @@ enum http_fault http1_body_scan(struct http1_body *body, const char *data, size_
 enum http_fault http1_body_unchunk(struct http1_body *body, char *data, size_t n, size_t *ret_n,
 				   size_t *ret_packed);
 
+/* How many of the bytes that come next are the sender's own, whatever they are: framing may stand behind them. */
+static inline uint64_t
+http1_body_run(const struct http1_body *body)
+{
+	if (body->done)
+		return 0;
+	if (body->kind == HTTP_BODY_UNTIL_CLOSE)
+		return UINT64_MAX;
+	return body->kind == HTTP_BODY_LENGTH || body->state == HTTP1_CHUNK_DATA ? body->left : 0;
+}
+
+/* `n` of them went by unseen: fewer than all, as the end of a body is to be seen. */
+static inline void
+http1_body_skip(struct http1_body *body, uint64_t n)
+{
+	if (body->kind != HTTP_BODY_UNTIL_CLOSE)
+		body->left -= n;
+	if (body->kind != HTTP_BODY_CHUNKED)
+		body->total += n;
+}
+
 /* Body bytes that have come, without those of a chunk that are only announced. */
 static inline uint64_t
 http1_body_received(const struct http1_body *body)

@@ -60,7 +60,7 @@ bool
 answer_is_unsent(const struct stream_answer *ans)
 {
 	return (ans->head != NULL && buf_len(ans->head) > 0) || ans->ready > 0 ||
-	       ans->spool != NULL;
+	       ans->spool != NULL || ans->piped.n > 0;
 }
 
 enum step
@@ -89,7 +89,7 @@ answer_flush(struct stream *s)
 			continue;
 		}
 		if (n == 0)
-			return STEP_MORE;
+			return bulk_flush(s);
 		took = conn_sendv(&s->front->conn, iov, n);
 		if (took == -TG_EAGAIN)
 			return STEP_PARKED;
@@ -424,6 +424,17 @@ make_room(struct stream *s)
 	return buf_grow(bufs, &ans->in) == 0 && buf_room(ans->in) > L7_CHUNK_TAIL;
 }
 
+/* Bytes that nobody looks at. */
+static enum step
+read_unseen(struct stream *s)
+{
+	ssize_t n = bulk_read(s);
+
+	if (n == -TG_EAGAIN)
+		return STEP_PARKED;
+	return n < 0 ? on_failure(s) : STEP_MORE;
+}
+
 static enum step
 read_answer(struct stream *s)
 {
@@ -436,6 +447,8 @@ read_answer(struct stream *s)
 
 	if ((c->flags & (CONN_READABLE | CONN_ENDED)) == 0 || !stream_may_read(s))
 		return STEP_PARKED;
+	if (bulk_may_read(s))
+		return read_unseen(s);
 	if (!make_room(s))
 		return answer_bad(s, TG_END_NO_RESOURCE);
 	room = buf_room(ans->in) - L7_CHUNK_TAIL;
@@ -474,6 +487,8 @@ release_room(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 
+	if (ans->piped.n == 0)
+		piped_close(&ans->piped, &s->worker->pipes);
 	if (ans->in != NULL && ans->ready == 0 && (ans->has_head || buf_len(ans->in) == 0))
 		buf_put(&s->worker->bufs, &ans->in);
 	if (ans->head != NULL && buf_len(ans->head) == 0) {

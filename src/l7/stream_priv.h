@@ -153,6 +153,7 @@ struct stream_answer {
 	struct buf *in;      /* bytes from the back */
 	struct buf *head;    /* rewritten heads, or our own answer, on their way out */
 	struct spool *spool; /* what of the body came before `ready`; NULL: nothing */
+	struct piped piped;  /* what of it came behind `ready`, unseen */
 	struct http1_scan scan;
 	struct http1_body body;
 	struct http1_strip strip; /* CODING_STRIP */
@@ -170,6 +171,7 @@ struct stream_answer {
 	bool back_keep_alive;
 	bool close_front; /* the client was told, or must see, that we close */
 	bool was_full;    /* the last read filled its buffer */
+	bool no_splice;   /* the kernel refused it */
 	uint16_t status;
 };
 
@@ -331,6 +333,15 @@ enum step store_deliver_step(struct stream *s);
  * is over; -TG_EIO: it failed; -TG_ENOENT: the file cannot be read.
  */
 ssize_t store_send(struct stream *s, struct spool *spool, struct conn *to);
+
+/* bulk.c: long bodies that nobody here looks at. */
+
+/* Whether the next read may be one of those: then there is a pipe for it. */
+bool bulk_may_read(struct stream *s);
+/* Into the pipe: >=0 bytes; 0: a plain read is to tell why; -TG_EAGAIN; -TG_EIO: the backend's connection failed. */
+ssize_t bulk_read(struct stream *s);
+/* Sends what is in the pipe. STEP_MORE: all of it went out. */
+enum step bulk_flush(struct stream *s);
 
 /* answer.c: backend to client. */
 enum step answer_step(struct stream *s);

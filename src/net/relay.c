@@ -1,85 +1,9 @@
 #include "net/relay.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 /* Rounds of read and write in one step before others get their turn. */
 #define ROUNDS 16
-/* Full reads in a row that prove bulk, and a pipe's size then. */
+/* Full reads in a row that prove bulk. */
 #define BULK_READS 3
-#define PIPE_BYTES (512u * 1024u)
-/* A spliced piece this small is no bulk any more: copying is cheaper. */
-#define SMALL_PIECE 4096
-
-void
-pipe_pool_init(struct pipe_pool *pool, unsigned max, _Atomic int64_t *in_use,
-	       _Atomic uint64_t *gauges)
-{
-	*pool = (struct pipe_pool){.max = max, .in_use = in_use, .gauges = gauges};
-}
-
-void
-pipe_pool_fini(struct pipe_pool *pool)
-{
-	while (pool->n > 0) {
-		pool->n--;
-		close(pool->fds[pool->n][0]);
-		close(pool->fds[pool->n][1]);
-	}
-}
-
-/* Behind each change. */
-static void
-count_in_use(struct pipe_pool *pool, int64_t change)
-{
-	if (pool->in_use != NULL)
-		atomic_fetch_add_explicit(pool->in_use, change, memory_order_relaxed);
-	if (pool->gauges == NULL)
-		return;
-	gauge_set(&pool->gauges[TG_PIPE_GAUGE_USED], pool->n_open - pool->n);
-	gauge_set(&pool->gauges[TG_PIPE_GAUGE_HELD], pool->n_open);
-}
-
-/* False: there are as many as may be, or the system has none. */
-static bool
-pipe_take(struct pipe_pool *pool, int ret[2])
-{
-	if (pool->n > 0) {
-		pool->n--;
-		ret[0] = pool->fds[pool->n][0];
-		ret[1] = pool->fds[pool->n][1];
-		count_in_use(pool, 1);
-		return true;
-	}
-	if (pool->n_open >= pool->max || pipe2(ret, O_NONBLOCK | O_CLOEXEC) != 0) {
-		if (pool->gauges != NULL)
-			gauge_add(&pool->gauges[TG_PIPE_GAUGE_FAILURES], 1);
-		return false;
-	}
-	pool->n_open++;
-	count_in_use(pool, 1);
-	/* A refused size leaves the default one: smaller pieces, nothing else. */
-	(void)fcntl(ret[1], F_SETPIPE_SZ, PIPE_BYTES);
-	return true;
-}
-
-/* A pipe that still holds bytes of a dead stream is closed, not kept. */
-static void
-pipe_give(struct pipe_pool *pool, int pipe[2], bool empty)
-{
-	if (empty && pool->n < TG_PIPES_KEPT) {
-		pool->fds[pool->n][0] = pipe[0];
-		pool->fds[pool->n][1] = pipe[1];
-		pool->n++;
-	} else {
-		close(pipe[0]);
-		close(pipe[1]);
-		pool->n_open--;
-	}
-	count_in_use(pool, -1);
-	pipe[0] = pipe[1] = -1;
-}
 
 void
 relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf **first,
@@ -88,7 +12,6 @@ relay_init(struct relay *r, struct conn *src, struct conn *dst, struct buf **fir
 	*r = (struct relay){
 		.src = src,
 		.dst = dst,
-		.pipe = {-1, -1},
 		.max_bytes = max_bytes,
 		/* The kernel does not know what a filter makes of bytes. */
 		.no_splice = src->filter != NULL || dst->filter != NULL,
@@ -103,8 +26,7 @@ void
 relay_fini(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 {
 	buf_put(bufs, &r->buf);
-	if (r->pipe[0] >= 0)
-		pipe_give(pipes, r->pipe, r->piped == 0);
+	piped_close(&r->piped, pipes);
 }
 
 /* Sends what is held. RELAY_AGAIN: all of it is gone. */
@@ -131,22 +53,12 @@ flush_pipe(struct relay *r)
 {
 	ssize_t n;
 
-	while (r->piped > 0) {
-		if ((r->dst->flags & CONN_WRITABLE) == 0)
+	while (r->piped.n > 0) {
+		n = piped_drain(&r->piped, r->dst);
+		if (n == -TG_EAGAIN)
 			return RELAY_PARKED;
-		n = splice(r->pipe[0], NULL, r->dst->fd, NULL, r->piped,
-			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			r->dst->flags &= ~CONN_WRITABLE;
-			return RELAY_PARKED;
-		}
-		if (n <= 0) {
-			conn_write_failed(r->dst, errno);
+		if (n < 0)
 			return RELAY_DST_FAILED;
-		}
-		r->piped -= (uint32_t)n;
 		r->bytes += (uint64_t)n;
 	}
 	return RELAY_AGAIN;
@@ -156,34 +68,18 @@ flush_pipe(struct relay *r)
 static enum relay_result
 fill_pipe(struct relay *r, struct pipe_pool *pipes)
 {
-	ssize_t n;
+	ssize_t n = piped_fill(&r->piped, r->src, r->max_bytes);
 
-	do {
-		n = splice(r->src->fd, NULL, r->pipe[1], NULL,
-			   r->max_bytes < PIPE_BYTES ? r->max_bytes : PIPE_BYTES,
-			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN) {
-		r->src->flags &= ~CONN_READABLE;
-		pipe_give(pipes, r->pipe, true);
-		return RELAY_PARKED;
-	}
-	/* The error of a socket is told once: a read after this would see an end. */
-	if (n < 0 && errno != EINVAL) {
-		r->src->flags &= ~CONN_READABLE;
-		r->src->flags |= CONN_FAILED;
+	if (n == -TG_EIO)
 		return RELAY_SRC_FAILED;
-	}
-	if (n > 0)
-		r->piped = (uint32_t)n;
-	if (n < SMALL_PIECE)
+	if (n >= 0 && n < TG_PIPE_SMALL_PIECE)
 		r->n_full = 0;
-	if (n < 0)
+	if (n == -TG_ENOTSUP)
 		r->no_splice = true;
 	/* At the end, and where splice is refused, the plain read goes on. */
 	if (n <= 0)
-		pipe_give(pipes, r->pipe, true);
-	return RELAY_AGAIN;
+		piped_close(&r->piped, pipes);
+	return n == -TG_EAGAIN ? RELAY_PARKED : RELAY_AGAIN;
 }
 
 static void
@@ -201,7 +97,7 @@ may_splice(struct relay *r, struct pipe_pool *pipes)
 {
 	if (r->n_full < BULK_READS || r->no_splice || (r->src->flags & CONN_READABLE) == 0)
 		return false;
-	return r->pipe[0] >= 0 || pipe_take(pipes, r->pipe);
+	return piped_open(&r->piped, pipes);
 }
 
 /* After a read that filled its buffer, if the ceiling allows. */
@@ -247,8 +143,8 @@ relay_round(struct relay *r, struct buf_pool *bufs, struct pipe_pool *pipes)
 		result = flush_pipe(r);
 	if (result != RELAY_AGAIN)
 		return result;
-	if (r->pipe[0] >= 0 && r->n_full == 0)
-		pipe_give(pipes, r->pipe, true);
+	if (piped_is_open(&r->piped) && r->n_full == 0)
+		piped_close(&r->piped, pipes);
 	return may_splice(r, pipes) ? fill_pipe(r, pipes) : fill_buf(r, bufs);
 }
 

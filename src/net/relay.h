@@ -9,36 +9,11 @@
 #ifndef TG_NET_RELAY_H
 #define TG_NET_RELAY_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/gauge.h"
 #include "net/conn.h"
-
-/*
- * Pipes of one worker, empty between uses. A direction holds one only while it
- * has bytes in it: what rests holds none. Beyond `max` open ones bytes are copied.
- */
-#define TG_PIPES_KEPT 32
-struct pipe_pool {
-	int fds[TG_PIPES_KEPT][2];
-	unsigned n;      /* kept */
-	unsigned n_open; /* kept and in use */
-	unsigned max;
-	_Atomic int64_t *in_use; /* of all pools; NULL: not counted */
-	_Atomic uint64_t *gauges; /* [TG_PIPE_GAUGE_COUNT]; NULL: nobody asks */
-};
-enum pipe_gauge {
-	TG_PIPE_GAUGE_USED = 0,
-	TG_PIPE_GAUGE_HELD = 1, /* used and kept */
-	TG_PIPE_GAUGE_FAILURES = 2,
-	TG_PIPE_GAUGE_COUNT
-};
-/* Both outlive it; NULL allowed. */
-void pipe_pool_init(struct pipe_pool *pool, unsigned max, _Atomic int64_t *in_use,
-		    _Atomic uint64_t *gauges);
-void pipe_pool_fini(struct pipe_pool *pool);
+#include "net/pipe.h"
 
 enum relay_result {
 	RELAY_PARKED = 0,     /* waits for a report on either connection */
@@ -53,8 +28,7 @@ struct relay {
 	struct conn *src;
 	struct conn *dst;
 	struct buf *buf;    /* bytes read, not yet sent; NULL: none */
-	int pipe[2];        /* -1: not splicing */
-	uint32_t piped;     /* bytes in the pipe */
+	struct piped piped; /* bytes spliced, not yet sent */
 	uint32_t max_bytes; /* under way at most; at least TG_BUF_SMALL_BYTES */
 	uint8_t n_full;     /* reads in a row that filled the buffer */
 	bool no_splice;     /* the kernel refused it for these descriptors */

@@ -416,7 +416,7 @@ bulk_and_talk_may_take_turns(void **state)
 		}
 		/* The first small piece was the last that went through a pipe. */
 		assert_int_equal(spliced, 0);
-		assert_int_equal(path.relay.pipe[0], -1);
+		assert_false(piped_is_open(&path.relay.piped));
 		assert_int_equal(path.bufs.in_use, 0);
 	}
 	close_far(&path.producer);
@@ -440,7 +440,7 @@ stuff(size_t most)
 static size_t
 held(void)
 {
-	return path.relay.piped + (path.relay.buf != NULL ? buf_len(path.relay.buf) : 0);
+	return path.relay.piped.n + (path.relay.buf != NULL ? buf_len(path.relay.buf) : 0);
 }
 
 static void
@@ -585,14 +585,14 @@ open_and_splice(void)
 	path.written = path.read = 0;
 	path_open(fake_pair_tcp, NULL, CEILING);
 	stuff(BULK);
-	assert_true(path.relay.pipe[0] >= 0);
+	assert_true(piped_is_open(&path.relay.piped));
 }
 
 static void
 close_path(void)
 {
 	relay_fini(&path.relay, &path.bufs, &path.pipes);
-	assert_int_equal(path.relay.pipe[0], -1);
+	assert_false(piped_is_open(&path.relay.piped));
 	conn_close(&path.src);
 	conn_close(&path.dst);
 	close_far(&path.producer);
@@ -605,7 +605,7 @@ pipe_that_still_holds_bytes_is_not_kept(void **state)
 {
 	(void)state;
 	open_and_splice();
-	assert_true(path.relay.piped > 0);
+	assert_true(path.relay.piped.n > 0);
 	close_path();
 	assert_int_equal(path.pipes.n, 0);
 	assert_int_equal(fake_count_fds(), path.fds + path.loop_fds);
@@ -623,7 +623,7 @@ empty_pipe_is_kept_and_used_again(void **state)
 	assert_int_equal(path.pipes.n, 1);
 	kept = path.pipes.fds[0][0];
 	open_and_splice();
-	assert_int_equal(path.relay.pipe[0], kept);
+	assert_int_equal(path.relay.piped.out, kept);
 	assert_int_equal(path.pipes.n, 0);
 }
 
@@ -635,7 +635,7 @@ what_rests_holds_no_pipe(void **state)
 	path_open(fake_pair_tcp, NULL, CEILING);
 	transfer(BULK, BULK);
 	assert_true(spliced > 0);
-	assert_int_equal(path.relay.pipe[0], -1);
+	assert_false(piped_is_open(&path.relay.piped));
 	assert_int_equal(path.pipes.n, 1);
 	assert_int_equal(path.pipes.n_open, 1);
 }
