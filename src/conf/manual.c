@@ -138,7 +138,7 @@ static const char http_notes[] =
 	"The log and statistics have the status above.\n"
 	"Its\n"
 	".Ql grpc-timeout\n"
-	"bounds the whole exchange beside\n"
+	"(of several the shortest) bounds the whole exchange beside\n"
 	".Ic timeouts ;\n"
 	"when it is over the backend's part is ended too,\n"
 	"and what has begun of the answer ends with that status where it can.\n"

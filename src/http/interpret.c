@@ -186,14 +186,17 @@ read_max_forwards(struct http_head *head, struct slice s)
 	return s.n > 0 ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
 }
 
-/* What is not valid is the backend's to judge. */
+/* What is not valid is the backend's to judge; of several the shortest holds. */
 static void
 read_grpc_timeout(struct http_head *head, struct slice value)
 {
 	uint64_t us;
 
-	if (grpc_timeout_parse(value, &us))
-		head->grpc_timeout_us = us > 0 ? us : 1;
+	if (!grpc_timeout_parse(value, &us))
+		return;
+	us = us > 0 ? us : 1;
+	if (head->grpc_timeout_us == 0 || us < head->grpc_timeout_us)
+		head->grpc_timeout_us = us;
 }
 
 static enum http_fault

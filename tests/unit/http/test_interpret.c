@@ -498,6 +498,25 @@ answers_with_a_load_report_are_marked(void **state)
 	assert_false(m.head.has_load_report);
 }
 
+/* Nobody may be told of one deadline while another one holds. */
+static void
+of_several_deadlines_the_shortest_holds(void **state)
+{
+	static const char *const lines[] = {
+		H "grpc-timeout: 100m\ngrpc-timeout: 5S\n",
+		H "grpc-timeout: 5S\ngrpc-timeout: 100m\n",
+		H "grpc-timeout: 5S\ngrpc-timeout: soon\ngrpc-timeout: 100m\n",
+	};
+	struct message m;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		message_init(&m, false, 1, lines[i]);
+		assert_int_equal(http_head_interpret(&m.head, false), HTTP_FAULT_NONE);
+		assert_int_equal(m.head.grpc_timeout_us, 100000);
+	}
+}
+
 int
 main(void)
 {
@@ -510,6 +529,7 @@ main(void)
 		cmocka_unit_test(good_answers_are_read),
 		cmocka_unit_test(switching_answer_names_its_protocol),
 		cmocka_unit_test(answers_with_a_load_report_are_marked),
+		cmocka_unit_test(of_several_deadlines_the_shortest_holds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
