@@ -33,8 +33,8 @@ print_text(struct output *out, const struct inventory_entry *e, struct wall now)
 	output_plain(out, e->names[0] != '\0' ? e->names : "-");
 	output_text(out, " ");
 	print_time(out, e->ocsp.until);
-	output_format(out, " %s %s\n", e->listener != NULL ? "listener" : "service",
-		      inventory_use_str(e->use));
+	output_format(out, " %s %s %s\n", e->listener != NULL ? "listener" : "service",
+		      inventory_use_str(e->use), inventory_state_str(e->state));
 }
 
 static void
@@ -63,7 +63,8 @@ print_json_time(struct output *out, const char *key, struct wall t)
 static void
 print_json(struct output *out, const struct inventory_entry *e, struct wall now, bool is_first)
 {
-	output_format(out, "%s{\"use\":\"%s\"", is_first ? "[" : ",\n", inventory_use_str(e->use));
+	output_format(out, "%s{\"use\":\"%s\",\"state\":\"%s\"", is_first ? "[" : ",\n",
+		      inventory_use_str(e->use), inventory_state_str(e->state));
 	print_json_text(out, "listener", e->listener);
 	print_json_text(out, "service", e->service);
 	print_json_text(out, "file", e->file);
@@ -98,7 +99,7 @@ run(const struct command *c, struct command_call *call)
 	if (!call->json)
 		output_text(
 			out,
-			"# name file not_after days_left kind sha256 names ocsp_until of use\n");
+			"# name file not_after days_left kind sha256 names ocsp_until of use state\n");
 	for (size_t i = 0; i < inventory->n; i++) {
 		if (call->json)
 			print_json(out, &inventory->list[i], now, i == 0);

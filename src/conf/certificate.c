@@ -314,6 +314,40 @@ read_pair(struct reading *r, const char *key, struct conf_loaded *ret)
 	return ok;
 }
 
+bool
+conf_loaded_copy(struct arena *arena, const struct conf_loaded *from, struct conf_loaded *ret)
+{
+	struct conf_loaded l = *from;
+
+	l.file = arena_copy(arena, from->file, strlen(from->file));
+	l.key_file = arena_copy(arena, from->key_file, strlen(from->key_file));
+	l.pem.chain = arena_copy(arena, from->pem.chain, from->pem.chain_n);
+	l.pem.key = arena_copy(arena, from->pem.key, from->pem.key_n);
+	if (from->ocsp_file)
+		l.ocsp_file = arena_copy(arena, from->ocsp_file, strlen(from->ocsp_file));
+	if (from->ocsp)
+		l.ocsp = arena_copy(arena, from->ocsp, from->ocsp_n);
+	*ret = l;
+	return l.file && l.key_file && l.pem.chain && l.pem.key &&
+	       (l.ocsp_file || !from->ocsp_file) && (l.ocsp || !from->ocsp);
+}
+
+bool
+conf_left_out_copy(struct arena *arena, struct conf_certificate *c)
+{
+	char *const *from = c->left_out;
+
+	if (c->n_left_out == 0)
+		return true;
+	c->left_out = arena_alloc(arena, c->n_left_out, sizeof(c->left_out[0]));
+	for (size_t i = 0; c->left_out && i < c->n_left_out; i++) {
+		c->left_out[i] = arena_copy(arena, from[i], strlen(from[i]));
+		if (!c->left_out[i])
+			return false;
+	}
+	return c->left_out != NULL;
+}
+
 static bool
 has_ending(const char *name, const char *ending)
 {
@@ -330,6 +364,31 @@ is_certificate(const struct dirent *entry)
 	       (has_ending(entry->d_name, ".pem") || has_ending(entry->d_name, ".crt"));
 }
 
+/* One of a folder is of no use: what was read of it before stays. False: there is none of this folder. */
+static bool
+do_without(const struct reading *r, struct conf_certificate *c)
+{
+	const struct conf_certificate *before = r->before;
+	struct conf_loaded *kept = &c->loaded[c->n_loaded];
+
+	if (!before || before->n_loaded == 0)
+		return false;
+	for (size_t i = 0; i < before->n_loaded; i++) {
+		if (strcmp(before->loaded[i].file, r->file) != 0)
+			continue;
+		if (!conf_loaded_copy(r->arena, &before->loaded[i], kept))
+			return fail_no_memory(r);
+		kept->is_kept = true;
+		c->n_loaded++;
+		return true;
+	}
+	c->left_out[c->n_left_out] = arena_copy(r->arena, r->file, strlen(r->file));
+	if (!c->left_out[c->n_left_out])
+		return fail_no_memory(r);
+	c->n_left_out++;
+	return true;
+}
+
 static bool
 read_files(struct reading *r, const char *folder, struct dirent **list, size_t n,
 	   struct conf_certificate *c)
@@ -338,7 +397,8 @@ read_files(struct reading *r, const char *folder, struct dirent **list, size_t n
 	bool ok = true;
 
 	c->loaded = arena_alloc(r->arena, n, sizeof(c->loaded[0]));
-	if (!c->loaded)
+	c->left_out = arena_alloc(r->arena, n, sizeof(c->left_out[0]));
+	if (!c->loaded || !c->left_out)
 		return fail_no_memory(r);
 	for (size_t i = 0; i < n; i++) {
 		struct reading one = *r;
@@ -351,11 +411,11 @@ read_files(struct reading *r, const char *folder, struct dirent **list, size_t n
 			ok = false;
 		} else if (read_pair(&one, NULL, &c->loaded[c->n_loaded])) {
 			c->n_loaded++;
-		} else {
+		} else if (!do_without(&one, c)) {
 			ok = false;
 		}
 	}
-	return ok;
+	return ok && c->n_loaded > 0;
 }
 
 static bool
@@ -409,6 +469,16 @@ conf_look(const char *path, uint64_t so_far)
 	return hash_bytes(&seen, sizeof(seen), 0);
 }
 
+/* With its key, which may be what it lacks. */
+static uint64_t
+look_at_left_out(const char *path, uint64_t so_far)
+{
+	char beside[PATH_BYTES];
+	uint64_t mark = conf_look(path, so_far);
+
+	return name_beside(path, beside, sizeof(beside)) ? conf_look(beside, mark) : mark;
+}
+
 uint64_t
 conf_certificate_look(const struct conf_certificate *c)
 {
@@ -421,6 +491,8 @@ conf_certificate_look(const struct conf_certificate *c)
 		if (l->ocsp_file)
 			mark = conf_look(l->ocsp_file, mark);
 	}
+	for (size_t i = 0; i < c->n_left_out; i++)
+		mark = look_at_left_out(c->left_out[i], mark);
 	return mark;
 }
 
@@ -432,6 +504,8 @@ read_certificate(struct reading *r, struct conf_certificate *c)
 
 	c->loaded = NULL;
 	c->n_loaded = 0;
+	c->left_out = NULL;
+	c->n_left_out = 0;
 	if (!is_folder)
 		return read_file(r, c);
 	if (!c->key && !c->ocsp && !c->acme)

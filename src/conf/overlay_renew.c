@@ -43,18 +43,10 @@ dup_loaded(struct arena *arena, struct conf_certificate *c)
 	const struct conf_loaded *from = c->loaded;
 
 	c->loaded = arena_alloc(arena, c->n_loaded, sizeof(c->loaded[0]));
-	for (size_t i = 0; c->loaded && i < c->n_loaded; i++) {
-		struct conf_loaded *l = &c->loaded[i];
-
-		*l = from[i];
-		if (!draft_dup_text(arena, &l->file) || !draft_dup_text(arena, &l->key_file) ||
-		    !dup_bytes(arena, &l->pem.chain, l->pem.chain_n) ||
-		    !dup_bytes(arena, &l->pem.key, l->pem.key_n) ||
-		    (l->ocsp_file && !draft_dup_text(arena, &l->ocsp_file)) ||
-		    (l->ocsp && !dup_bytes(arena, &l->ocsp, l->ocsp_n)))
+	for (size_t i = 0; c->loaded && i < c->n_loaded; i++)
+		if (!conf_loaded_copy(arena, &from[i], &c->loaded[i]))
 			return false;
-	}
-	return c->loaded != NULL;
+	return c->loaded != NULL && conf_left_out_copy(arena, c);
 }
 
 /* NULL: there was none. */
@@ -101,6 +93,7 @@ give_one(struct renewal *r, struct conf_certificate *c)
 		if (strcmp(l->file, r->given_file) != 0)
 			continue;
 		l->pem = *r->given;
+		l->is_kept = false;
 		if (!dup_bytes(r->arena, &l->pem.chain, l->pem.chain_n) ||
 		    !dup_bytes(r->arena, &l->pem.key, l->pem.key_n))
 			return false;
@@ -112,7 +105,7 @@ give_one(struct renewal *r, struct conf_certificate *c)
 	return true;
 }
 
-/* All of it is there, or nothing changes: a folder of which one file is no good stays as it was. */
+/* What cannot be read stays as it was. */
 static bool
 renew_one(struct renewal *r, struct conf_certificate *c)
 {
@@ -126,7 +119,11 @@ renew_one(struct renewal *r, struct conf_certificate *c)
 		return keep_ocsp(r, c, &before);
 	r->n_failed++;
 	*c = before;
-	return dup_loaded(r->arena, c);
+	if (!dup_loaded(r->arena, c))
+		return false;
+	for (size_t i = 0; i < c->n_loaded; i++)
+		c->loaded[i].is_kept = true;
+	return true;
 }
 
 /* Read anew, or a copy of what was read before. False: no memory. */

@@ -239,9 +239,13 @@ struct conf_telling {
 };
 void conf_check_told(void *user, bool is_error, bool is_of_key, const char *text);
 /* Reads what is at c->path, c->key_path: c->loaded, in `arena`. What an operator gave stays where its files have not changed.
- * False: an error was told. */
+ * False: an error was told. Where c->loaded was read before, an error of one file of a folder costs none of the others: it
+ * is told, and what was read of that file stays, else it is left out; false where nothing is left. */
 bool conf_read_certificate(struct arena *arena, struct conf_certificate *c,
 			   conf_certificate_told *told, void *user);
+/* A copy in `arena`. False: no memory. */
+bool conf_loaded_copy(struct arena *arena, const struct conf_loaded *from, struct conf_loaded *ret);
+bool conf_left_out_copy(struct arena *arena, struct conf_certificate *c);
 /* How the files of this one look. */
 uint64_t conf_loaded_look(const struct conf_loaded *l);
 /* Checks an OCSP response that was read for another certificate of the file. False: it is of no use. */

@@ -45,6 +45,14 @@ static const struct conf_field loaded_fields[] = {
 		.help = "Whether there is no such file yet.",
 	},
 	{
+		.key = "is_kept",
+		.kind = &conf_kind_boolean,
+		TG_MEMBER(conf_loaded, is_kept),
+		.preset = "false",
+		.flags = TG_CONF_INTERNAL,
+		.help = "Whether the file is of no use any more.",
+	},
+	{
 		.key = "ocsp_base64",
 		.kind = &conf_kind_base64,
 		TG_MEMBER(conf_loaded, ocsp),
@@ -116,6 +124,14 @@ static const struct conf_field certificate_fields[] = {
 		.max = 10000,
 		.flags = TG_CONF_INTERNAL,
 		.help = "What was read.",
+	},
+	{
+		.key = "left_out",
+		TG_LIST(conf_certificate, left_out, n_left_out),
+		.element_kind = &conf_kind_text,
+		.max = 10000,
+		.flags = TG_CONF_INTERNAL,
+		.help = "What was of no use.",
 	},
 	{.key = NULL},
 };

@@ -62,6 +62,7 @@ struct conf_loaded {
 	uint64_t set_mark; /* an operator gave what is in it, and its files looked so then; 0: it was read */
 	bool has_bad_ocsp; /* there is one in that file that is not */
 	bool is_placeholder; /* there is no such file yet: made for the while */
+	bool is_kept; /* of what was read since nothing was of use: it is as it was before */
 };
 
 /* One of certificates = ( "site.pem", { file; key; ocsp; } ) of a listener. */
@@ -75,6 +76,8 @@ struct conf_certificate {
 	char *ocsp_path;
 	struct conf_loaded *loaded; /* what was read; of a folder by name */
 	size_t n_loaded;
+	char **left_out; /* files of a folder that were of no use when it was read anew, and had not been read before */
+	size_t n_left_out;
 };
 
 #define TG_ACME_MAX	  64u

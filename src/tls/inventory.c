@@ -123,6 +123,8 @@ add_own(struct inventory *inventory, struct inventory_entry e, const struct conf
 	e.file = loaded->file;
 	if (loaded->is_placeholder)
 		e.use = TG_INVENTORY_PLACEHOLDER;
+	if (loaded->is_kept)
+		e.state = TG_INVENTORY_KEPT;
 	e.n_in_file = 1;
 	e.names = names_of(&c);
 	set_certificate(&e, c.leaf);
@@ -241,6 +243,18 @@ add_file(struct inventory *inventory, struct inventory_entry e, enum inventory_u
 }
 
 static bool
+add_left_out(struct inventory *inventory, struct inventory_entry e, const char *file)
+{
+	e.state = TG_INVENTORY_LEFT_OUT;
+	e.file = file;
+	e.names = strdup("");
+	e.issuer = strdup("");
+	snprintf(e.kind, sizeof(e.kind), "-");
+	snprintf(e.fingerprint, sizeof(e.fingerprint), "-");
+	return add(inventory, &e);
+}
+
+static bool
 add_listener(struct inventory *inventory, const struct conf_listener *l, struct wall now)
 {
 	const struct inventory_entry whose = {.use = TG_INVENTORY_SERVER, .listener = l->name};
@@ -251,6 +265,8 @@ add_listener(struct inventory *inventory, const struct conf_listener *l, struct 
 
 		for (size_t j = 0; j < c->n_loaded && ok; j++)
 			ok = add_own(inventory, whose, &c->loaded[j]);
+		for (size_t j = 0; j < c->n_left_out && ok; j++)
+			ok = add_left_out(inventory, whose, c->left_out[j]);
 	}
 	return ok &&
 	       (!conf_asks_clients(l) ||
@@ -277,7 +293,8 @@ count(const struct conf *conf)
 
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		for (size_t j = 0; j < conf->listeners[i].tls.n_certificates; j++)
-			n += conf->listeners[i].tls.certificates[j].n_loaded;
+			n += conf->listeners[i].tls.certificates[j].n_loaded +
+			     conf->listeners[i].tls.certificates[j].n_left_out;
 	return n;
 }
 
@@ -297,6 +314,18 @@ inventory_new(const struct conf *conf, struct wall now)
 		return inventory;
 	inventory_free(inventory);
 	return NULL;
+}
+
+const char *
+inventory_state_str(enum inventory_state state)
+{
+	static const char *const words[TG_INVENTORY_STATE_COUNT] = {
+		[TG_INVENTORY_READ] = "read",
+		[TG_INVENTORY_KEPT] = "kept",
+		[TG_INVENTORY_LEFT_OUT] = "left-out",
+	};
+
+	return words[state];
 }
 
 const char *

@@ -23,12 +23,23 @@ enum inventory_use {
 /* "server", "client", "authorities", "revoked", "placeholder". */
 const char *inventory_use_str(enum inventory_use use);
 
+/* What came of its file when that was looked at last. */
+enum inventory_state {
+	TG_INVENTORY_READ = 0,
+	TG_INVENTORY_KEPT = 1,	   /* it was of no use: this is of before */
+	TG_INVENTORY_LEFT_OUT = 2, /* the same, of one that is new in a folder: nothing is in use of it, and nothing known */
+	TG_INVENTORY_STATE_COUNT
+};
+/* "read", "kept", "left-out". */
+const char *inventory_state_str(enum inventory_state state);
+
 /*
  * One that is in use. Of a file of authorities, or of lists, the one that ends first, of those that have not ended: so a
  * file is one entry, whatever is in it.
  */
 struct inventory_entry {
 	enum inventory_use use;
+	enum inventory_state state;
 	const char *listener; /* of the configuration it was made of; NULL: of a service */
 	const char *service;  /* NULL: of a listener */
 	const char *file;

@@ -73,13 +73,54 @@ def test_what_is_half_written_changes_nothing(served, authority):
     settings.wait_until(lambda: serial(tg, authority) != before, "the new certificate")
 
 
+def test_one_of_a_folder_that_is_of_no_use_costs_the_others_nothing(tidegate, recording_backend, authority, tmp_path):
+    folder, admin = tmp_path / "certificates", f"{tmp_path}/admin.sock"
+    folder.mkdir()
+    for name in "ab":
+        put(authority.issue(f"{name}.example.org").both, folder / f"{name}.pem")
+    tg = tidegate(conf.http(recording_backend(), listener=tls.listener(folder),
+                            top=f'certificate_watch = "100ms"; admin = {{ socket = "{admin}"; }};'))
+
+    def shown():
+        """{file: (names, state)}"""
+        return {os.path.basename(one["file"]): (one["names"], one["state"])
+                for one in json.loads(control.ask(admin, "show cert json"))}
+
+    def serial_of(name):
+        with tls.TlsClient(tg.address, authority.context(), name=f"{name}.example.org") as peer:
+            return peer.tls.getpeercert()["serialNumber"]
+    before = {name: serial_of(name) for name in "ab"}
+    garbage = tmp_path / "garbage"
+    garbage.write_text("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n")
+    for name in "bc":
+        put(garbage, folder / f"{name}.pem")
+    put(authority.issue("a.example.org").both, folder / "a.pem")
+    settings.wait_until(lambda: serial_of("a") != before["a"], "the new certificate")
+    assert serial_of("b") == before["b"], "what was read before is in use"
+    wanted = {"a.pem": ("a.example.org", "read"), "b.pem": ("b.example.org", "kept"), "c.pem": ("", "left-out")}
+    settings.wait_until(lambda: shown() == wanted, "what came of the files")
+    said = " ".join(record["said"] for record in tg.log.records(msg="certificate"))
+    assert "b.pem: " in said and "c.pem: " in said
+    text = control.ask(admin, "show cert")
+    assert [line.split()[-1] for line in text.splitlines() if line][1:] == ["read", "kept", "left-out"]
+
+    # Whoever mends it is heard, and a reload of the file takes no folder that is not whole.
+    put(authority.issue("c.example.org").both, folder / "c.pem")
+    settings.wait_until(lambda: shown().get("c.pem") == ("c.example.org", "read"), "the third one")
+    assert shown()["b.pem"] == ("b.example.org", "kept") and serial_of("b") == before["b"]
+    tg.fail_to_reload()
+    put(authority.issue("b.example.org").both, folder / "b.pem")
+    settings.wait_until(lambda: shown()["b.pem"] == ("b.example.org", "read"), "the second one")
+    assert serial_of("b") != before["b"]
+
+
 def test_what_is_in_use_is_shown(served, authority):
     tg = served
     lines = control.ask(tg.admin, "show cert").splitlines()
-    assert lines[0] == "# name file not_after days_left kind sha256 names ocsp_until of use"
-    name, file, not_after, days, kind, sha256, names, ocsp, of, use = lines[1].split()
+    assert lines[0] == "# name file not_after days_left kind sha256 names ocsp_until of use state"
+    name, file, not_after, days, kind, sha256, names, ocsp, of, use, state = lines[1].split()
     assert (name, file, days, kind, names, ocsp) == ("front", str(tg.pem), "59", "ecdsa-256", "site.example.org", "-")
-    assert (of, use) == ("listener", "server")
+    assert (of, use, state) == ("listener", "server", "read")
     assert len(sha256) == 64 and len(not_after) == 20
     one = json.loads(control.ask(tg.admin, "show cert json"))[0]
     assert (one["sha256"], one["issuer"], one["not_after"]) == (sha256, "CN=tests", not_after)
@@ -98,7 +139,7 @@ def test_what_backends_are_shown_and_who_is_believed_is_shown_too(tidegate, auth
                             top=f'admin = {{ socket = "{admin}"; http = "{page}"; }};'))
     assert tg.process.poll() is None
     lines = [line.split() for line in control.ask(admin, "show cert").splitlines() if line]
-    assert [(line[0], *line[-2:]) for line in lines[1:]] == [
+    assert [(line[0], *line[-3:-1]) for line in lines[1:]] == [
         ("front", "listener", "server"), ("front", "listener", "authorities"), ("site", "service", "client"),
         ("site", "service", "authorities"), ("site", "service", "revoked")]
     shown = {one["use"]: one for one in json.loads(control.ask(admin, "show cert json")) if one["service"]}
