@@ -284,6 +284,15 @@ keep_given(struct reading *r, const struct conf_loaded *given, struct conf_loade
 	return read_ocsp(r, ret);
 }
 
+/* Of an error of take(). Where there is no key at all it is about that. */
+static bool
+is_of_chain(const struct texts *t)
+{
+	struct conf_pem pem = {t->chain, t->chain_n, t->key, t->key_n};
+
+	return t->key != NULL && !known->is_of_key(&pem);
+}
+
 /* `key` NULL: as above. */
 static bool
 read_pair(struct reading *r, const char *key, struct conf_loaded *ret)
@@ -306,9 +315,9 @@ read_pair(struct reading *r, const char *key, struct conf_loaded *ret)
 	}
 	rc = key ? take(r, &t, key, &pem, &err)
 		 : take_somewhere(r, &t, beside, sizeof(beside), &path, &pem, &err);
-	texts_free(&t);
 	if (rc < 0)
-		fail(r, path, err.text);
+		fail(r, is_of_chain(&t) ? r->file : path, err.text);
+	texts_free(&t);
 	ok = rc == 0 && check_mode(r, path) && keep(r, &pem, path, ret) && read_ocsp(r, ret);
 	texts_free(&(struct texts){pem.chain, pem.key, pem.chain_n, pem.key_n});
 	return ok;

@@ -25,6 +25,8 @@ struct conf_certificates {
 	 * no error is told to `warn`. -TG_EINVAL with what is wrong, -TG_ENOENT: there is no key, -TG_ENOMEM. */
 	int (*take)(const struct conf_pem *pem, void (*warn)(void *user, const char *text), void *user,
 		    struct conf_pem *ret, struct err *err);
+	/* Behind an error of take(): whether it is about the key. */
+	bool (*is_of_key)(const struct conf_pem *pem);
 	/* A list of ciphers. -TG_EINVAL with what is wrong. */
 	int (*check_ciphers)(const char *text, struct err *err);
 	/* A list of ciphers of a listener with key_isolation. The same. */

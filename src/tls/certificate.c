@@ -364,8 +364,21 @@ take(const struct conf_pem *pem, void (*warn)(void *user, const char *text), voi
 	return rc;
 }
 
+static bool
+is_of_key(const struct conf_pem *pem)
+{
+	struct certificate c;
+	struct err err;
+
+	if (certificate_read(pem->chain, pem->chain_n, NULL, 0, &c, &err) < 0)
+		return false;
+	certificate_fini(&c);
+	return true;
+}
+
 const struct conf_certificates certificate_conf = {
 	.take = take,
+	.is_of_key = is_of_key,
 	.check_ciphers = tls_check_ciphers,
 	.check_isolated = tls_check_isolated,
 	.check_authorities = trust_check_authorities,

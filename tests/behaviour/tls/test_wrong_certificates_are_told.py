@@ -79,6 +79,12 @@ def test_errors(files, run_tidegate, authority, spoil, wanted):
     assert code == 1 and "listeners[0].tls.certificates[0]" in said and wanted in said
 
 
+def test_what_is_no_certificate_is_told_of_its_own_file(files, run_tidegate):
+    (files / "a.pem").write_text("hello")
+    code, said = check(run_tidegate, files, listening('{ file = "a.pem"; key = "a.key"; }'))
+    assert code == 1 and "a.pem: there is no certificate in it (PEM)" in said
+
+
 def test_errors_of_a_folder_name_the_file(files, run_tidegate, authority):
     folder = files / "d"
     folder.mkdir()
@@ -139,3 +145,30 @@ def test_renewed_ones_are_taken_by_a_reload(tidegate, recording_backend, files, 
     with tls.TlsClient(tg.address, authority.context()) as another:
         assert another.tls.getpeercert()["serialNumber"] != before
         assert another.exchange(client.get()).status == 200
+
+
+def with_node(files):
+    tls_files = f'ca = "{files}/ca.pem"; certificate = "{files}/a.pem"; key = "{files}/a.key";'
+    return conf.http("127.0.0.1:1", top=f'nodes = ( {{ name = "n"; docker = "tcp://127.0.0.1:1"; tls = {{ {tls_files} }}; }} );')
+
+
+def spoil_node_ca(files, _):
+    (files / "ca.pem").write_text("hello")
+
+
+@pytest.mark.parametrize("spoil, wanted", [
+    (lambda files, authority: None, None),
+    (spoil_other_key, "tls.key: a.key: the key is not that of the certificate"),
+    (spoil_text, "tls.certificate: a.pem: there is no certificate in it (PEM)"),
+    (spoil_node_ca, "tls.ca: ca.pem: there is no certificate in it (PEM)"),
+])
+def test_of_a_node_they_are_warnings(files, run_tidegate, authority, spoil, wanted):
+    """The node is down while they are so, and everything else goes on."""
+    shutil.copy(authority.pem, files / "ca.pem")
+    spoil(files, authority)
+    code, said = check(run_tidegate, files, with_node(files))
+    assert code == 0, said
+    if wanted is None:
+        assert said == "t.conf: configuration is valid\n"
+    else:
+        assert f"warning: nodes[0].{wanted}; until it is mended the node is down" in said
