@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "module/module.h"
+#include "proc/isolation.h"
 #include "proc/predecessor.h"
 #include "proc/privileges.h"
 #include "proc/proc.h"
@@ -159,6 +160,7 @@ run_check(const struct options *options)
 	conf_set_modules(&module_conf);
 	conf_set_web(call_check);
 	conf_set_certificates(&certificate_conf);
+	conf_set_isolation(isolation_check);
 	conf = load_conf(options->conf_path, false, NULL);
 	if (conf == NULL)
 		return EXIT_FAILURE;
@@ -229,6 +231,7 @@ run_parent(const struct options *options, const char *argv0, int predecessor)
 	privileges_hide_memory();
 	conf_set_modules(&module_conf);
 	conf_set_certificates(&certificate_conf);
+	conf_set_isolation(isolation_check);
 	start.conf = load_conf(options->conf_path, true, &err);
 	if (start.conf == NULL) {
 		predecessor_refuse(predecessor, err.text);

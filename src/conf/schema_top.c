@@ -290,7 +290,7 @@ static const struct conf_field top_fields[] = {
 			"where tidegate is started as root with a user who cannot read the files of the keys: not root's with mode 0600, "
 			"but those that a command of acme writes, that user can. Started as another user than root, as by User= of a "
 			"service manager, all processes are of the user who reads those files: who takes over one of them can read "
-			"the files, or trace a signer that is started. A reload takes it over by new processes.",
+			"the files, or trace a signer that is started. Where it does not protect a key, -t, a start and a reload warn. A reload takes it over by new processes.",
 	},
 	{
 		/* before services, which name what is in them */
@@ -781,10 +781,27 @@ check_acme(struct conf_check *check, struct conf *conf)
 	}
 }
 
+static void (*isolation)(const struct conf *conf, conf_isolation_warn *warn, void *user);
+
+void
+conf_set_isolation(void (*check)(const struct conf *conf, conf_isolation_warn *warn, void *user))
+{
+	isolation = check;
+}
+
+static void
+warn_of_isolation(void *user, const char *text)
+{
+	conf_check_warn(user, "key_isolation", "%s", text);
+}
+
 static void
 check_isolation(struct conf_check *check, const struct conf *conf)
 {
 	struct err err;
+
+	if (conf->key_isolation && isolation && !conf_check_is_internal(check))
+		isolation(conf, warn_of_isolation, check);
 
 	for (size_t i = 0; i < conf->n_listeners && conf->key_isolation && conf_certificates();
 	     i++) {

@@ -46,6 +46,10 @@ struct conf_certificates {
 };
 /* Once, before the first configuration is read; NULL, as at start: files of certificates are not read,
  * and any ciphers will do. */
+/* What conf/ asks of a configuration with key_isolation: each reason why it does not protect what it should. Not set: none. */
+struct conf;
+typedef void conf_isolation_warn(void *user, const char *text);
+void conf_set_isolation(void (*check)(const struct conf *conf, conf_isolation_warn *warn, void *user));
 void conf_set_certificates(const struct conf_certificates *certificates);
 
 /* certificates->take(), by those; -TG_EINVAL where nobody reads certificates. */

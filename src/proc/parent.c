@@ -413,9 +413,6 @@ resolve_privileges(struct parent *p, struct err *err)
 	if (rc == 0 && privileges_are_root(&p->privileges))
 		log_write(TG_LOG_WARN, "the children run as root: set user in the configuration",
 			  NULL);
-	if (rc == 0 && p->conf->key_isolation && privileges_are_root(&p->privileges))
-		log_write(TG_LOG_WARN,
-			  "key_isolation protects nothing while the children run as root", NULL);
 	if (rc == 0)
 		rc = secrets_add(&p->privileges, p->conf, err);
 	if (rc == 0)

@@ -149,6 +149,20 @@ can_open(const struct privileges *p, const struct stat *st)
 	return p->uid == 0 || (st->st_mode & who & what) != 0;
 }
 
+bool
+privileges_can_read(const struct privileges *p, const char *path)
+{
+	struct stat st;
+	bool is_by_group;
+
+	if (stat(path, &st) < 0)
+		return false;
+	is_by_group = st.st_uid != p->uid && (st.st_mode & S_IRGRP) != 0 &&
+		      is_among(p->groups, p->n_groups, st.st_gid) &&
+		      !is_among(p->secrets, p->n_secrets, st.st_gid);
+	return is_by_group || can_open(p, &st);
+}
+
 /* The group of root is nobody's secret. */
 static bool
 is_held(const struct privileges *p, const struct stat *st)

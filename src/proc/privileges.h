@@ -39,6 +39,9 @@ TG_MUST_CHECK int privileges_add_secret(struct privileges *p, const char *path, 
  * be looked at. */
 bool privileges_lack_secret(const struct privileges *p, const char *path);
 
+/* Whether the proxy of these privileges may read this file, by the rights of it alone. False where it cannot be looked at. */
+bool privileges_can_read(const struct privileges *p, const char *path);
+
 /* True when the children would be root for want of a `user`. */
 bool privileges_are_root(const struct privileges *p);
 

@@ -234,3 +234,32 @@ def test_who_has_the_proxy_cannot_trace_a_new_one(served, authority):
     assert kernel["Groups"] == ""
     assert {kernel[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
     assert kernel["NoNewPrivs"] == "1" and kernel["TracerPid"] == "0"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to have another user")
+def test_where_they_are_not_it_is_told(run_tidegate, authority, tmp_path):
+    """By -t, as by a start: the files count, not what is said of them."""
+    nobody = pwd.getpwnam("nobody")
+    site = authority.issue("site.example.org")
+    key, path = tmp_path / "site.key", tmp_path / "t.conf"
+    key.write_bytes(site.key.read_bytes())
+
+    def said(mode, uid=0, gid=0, user='user = "nobody";', isolation="true"):
+        os.chown(key, uid, gid)
+        key.chmod(mode)
+        certificate = f'{{ file = "{site.pem}"; key = "{key}"; }}'
+        path.write_text(str(conf.http("127.0.0.1:1", listener=f"tls = {{ certificates = ( {certificate} ); }};",
+                                      top=f"{user} key_isolation = {isolation};")))
+        done = run_tidegate("-t", "-c", path)
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stderr.splitlines() if "key_isolation" in line]
+    assert said(0o600) == [] and said(0o640) == []
+    for readable in [(0o600, nobody.pw_uid), (0o640, 0, nobody.pw_gid)]:
+        line, = said(*readable)
+        assert line.startswith(f"{path}:") and line.endswith(
+            f"warning: key_isolation: does not protect {key}, which the proxy's user may read; wanted: root's, mode 0600")
+        assert said(*readable, isolation="false") == []
+    for user, wanted in [("", "where all processes are of one user; wanted: a start as root, and user"),
+                         ('user = "root";', "while the proxy is root; wanted: another user")]:
+        line, = said(0o600, user=user)
+        assert line.endswith(f"key_isolation: protects nothing {wanted}")
