@@ -56,11 +56,30 @@ head_unsent(const struct stream_answer *ans)
 	return ans->is_held ? ans->final_at - ans->head->r : buf_len(ans->head);
 }
 
+/* Sends what nobody has looked at. */
+static enum step
+flush_unseen(struct stream *s)
+{
+	struct piped *piped = &s->ans.bulk.piped;
+	ssize_t n;
+
+	while (piped->n > 0) {
+		n = piped_drain(piped, &s->front->conn);
+		if (n == -TG_EAGAIN)
+			return STEP_PARKED;
+		if (n < 0)
+			return stream_end(s, TG_END_CLIENT_ABORT, false);
+		s->bytes_out += (uint64_t)n;
+		s->down_progress = stream_now(s);
+	}
+	return STEP_MORE;
+}
+
 bool
 answer_is_unsent(const struct stream_answer *ans)
 {
 	return (ans->head != NULL && buf_len(ans->head) > 0) || ans->ready > 0 ||
-	       ans->spool != NULL || ans->piped.n > 0;
+	       ans->spool != NULL || ans->bulk.piped.n > 0;
 }
 
 enum step
@@ -89,7 +108,7 @@ answer_flush(struct stream *s)
 			continue;
 		}
 		if (n == 0)
-			return bulk_flush(s);
+			return flush_unseen(s);
 		took = conn_sendv(&s->front->conn, iov, n);
 		if (took == -TG_EAGAIN)
 			return STEP_PARKED;
@@ -404,7 +423,7 @@ make_room(struct stream *s)
 	struct stream_answer *ans = &s->ans;
 	struct buf_pool *bufs = &s->worker->bufs;
 	bool large = stream_may_hold_large(s) &&
-		     (ans->was_full || (ans->has_head && ans->body.left > TG_BUF_SMALL_BYTES));
+		     (ans->bulk.was_full || (ans->has_head && ans->body.left > TG_BUF_SMALL_BYTES));
 
 	if (ans->has_head && ans->in != NULL && large && !buf_is_large(ans->in))
 		buf_put(bufs, &ans->in);
@@ -424,12 +443,28 @@ make_room(struct stream *s)
 	return buf_grow(bufs, &ans->in) == 0 && buf_room(ans->in) > L7_CHUNK_TAIL;
 }
 
-/* Bytes that nobody looks at. */
+static bool
+may_read_unseen(struct stream *s)
+{
+	struct stream_answer *ans = &s->ans;
+
+	return ans->has_head && !ans->is_held && !ans->is_buffered &&
+	       (ans->coding == CODING_PASS || ans->coding == CODING_STRIP) &&
+	       bulk_may_read(s, &ans->bulk, &ans->body, &s->back->conn, &s->front->conn);
+}
+
 static enum step
 read_unseen(struct stream *s)
 {
-	ssize_t n = bulk_read(s);
+	struct stream_answer *ans = &s->ans;
+	ssize_t n;
 
+	buf_put(&s->worker->bufs, &ans->in);
+	n = bulk_read(s, &ans->bulk, &ans->body, &s->back->conn);
+	if (n > 0) {
+		s->back_bytes_in += (uint64_t)n;
+		s->down_progress = stream_now(s);
+	}
 	if (n == -TG_EAGAIN)
 		return STEP_PARKED;
 	return n < 0 ? on_failure(s) : STEP_MORE;
@@ -447,7 +482,7 @@ read_answer(struct stream *s)
 
 	if ((c->flags & (CONN_READABLE | CONN_ENDED)) == 0 || !stream_may_read(s))
 		return STEP_PARKED;
-	if (bulk_may_read(s))
+	if (may_read_unseen(s))
 		return read_unseen(s);
 	if (!make_room(s))
 		return answer_bad(s, TG_END_NO_RESOURCE);
@@ -459,7 +494,7 @@ read_answer(struct stream *s)
 		return n == 0 ? on_end(s) : on_failure(s);
 	ans->any_byte = true;
 	ans->in->w += (uint32_t)n;
-	ans->was_full = (uint32_t)n == room;
+	ans->bulk.was_full = (uint32_t)n == room;
 	s->back_bytes_in += (uint64_t)n;
 	/* What waits for the client waits for it however much comes behind. */
 	if (!answer_is_unsent(ans) || ans->is_held)
@@ -487,8 +522,7 @@ release_room(struct stream *s)
 {
 	struct stream_answer *ans = &s->ans;
 
-	if (ans->piped.n == 0)
-		piped_close(&ans->piped, &s->worker->pipes);
+	bulk_rest(s, &ans->bulk);
 	if (ans->in != NULL && ans->ready == 0 && (ans->has_head || buf_len(ans->in) == 0))
 		buf_put(&s->worker->bufs, &ans->in);
 	if (ans->head != NULL && buf_len(ans->head) == 0) {

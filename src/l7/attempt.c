@@ -278,7 +278,7 @@ rewind_exchange(struct stream *s)
 	request_rewind(s);
 	s->ans.scan = (struct http1_scan){0};
 	s->ans.any_byte = false;
-	s->ans.was_full = false;
+	s->ans.bulk.was_full = false;
 	s->ans.status = 0;
 	s->answered = (struct mono){0};
 	buf_put(&s->worker->bufs, &s->ans.in);

@@ -317,7 +317,8 @@ give_buffers_back(struct stream *s)
 	buf_put(&w->bufs, &s->req.head);
 	buf_put(&w->bufs, &s->ans.in);
 	buf_put(&w->bufs, &s->ans.head);
-	piped_close(&s->ans.piped, &w->pipes);
+	piped_close(&s->req.bulk.piped, &w->pipes);
+	piped_close(&s->ans.bulk.piped, &w->pipes);
 }
 
 /* What the request held of the front's buffer is over. */

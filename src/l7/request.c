@@ -116,6 +116,35 @@ was_sent(struct stream *s, size_t took, bool was_stored)
 		req->sent += (uint32_t)took - head;
 }
 
+/* It takes no more. It may have answered before it stopped listening. */
+static enum step
+abandon(struct stream *s)
+{
+	s->req.is_abandoned = true;
+	if (!mono_is_set(s->sent))
+		s->sent = stream_now(s);
+	return STEP_PARKED;
+}
+
+/* Sends what nobody has looked at. */
+static enum step
+flush_unseen(struct stream *s)
+{
+	struct piped *piped = &s->req.bulk.piped;
+	ssize_t n;
+
+	while (piped->n > 0) {
+		n = piped_drain(piped, &s->back->conn);
+		if (n == -TG_EAGAIN)
+			return STEP_PARKED;
+		if (n < 0)
+			return abandon(s);
+		s->back->sent_bytes += (uint64_t)n;
+		s->up_progress = stream_now(s);
+	}
+	return STEP_MORE;
+}
+
 /* STEP_MORE: all that is there went out. */
 static enum step
 request_flush(struct stream *s)
@@ -131,16 +160,11 @@ request_flush(struct stream *s)
 			return STEP_PARKED;
 		if (took == -TG_ENOENT)
 			return stream_reply(s, 503, TG_END_NO_RESOURCE);
-		if (took < 0) {
-			/* It may have answered before it stopped listening. */
-			req->is_abandoned = true;
-			if (!mono_is_set(s->sent))
-				s->sent = stream_now(s);
-			return STEP_PARKED;
-		}
+		if (took < 0)
+			return abandon(s);
 		was_sent(s, (size_t)took, is_stored);
 	}
-	return STEP_MORE;
+	return flush_unseen(s);
 }
 
 static void
@@ -165,6 +189,7 @@ request_read(struct stream *s)
 	struct front *f = s->front;
 	bool large = stream_may_hold_large(s) &&
 		     (req->body.kind != HTTP_BODY_LENGTH || req->body.left > TG_BUF_SMALL_BYTES);
+	uint32_t room;
 	ssize_t n;
 
 	if ((f->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0 ||
@@ -176,13 +201,15 @@ request_read(struct stream *s)
 		f->in = buf_get(&s->worker->bufs, large ? TG_BUF_LARGE : TG_BUF_SMALL);
 	if (f->in == NULL)
 		return stream_end(s, TG_END_NO_RESOURCE, false);
-	n = conn_recv(&f->conn, f->in->bytes + f->in->w, buf_room(f->in));
+	room = buf_room(f->in);
+	n = conn_recv(&f->conn, f->in->bytes + f->in->w, room);
 	if (n <= 0) {
 		if (buf_len(f->in) == 0)
 			buf_put(&s->worker->bufs, &f->in);
 		return n == -TG_EAGAIN ? STEP_PARKED : stream_end(s, TG_END_CLIENT_ABORT, false);
 	}
 	f->in->w += (uint32_t)n;
+	req->bulk.was_full = (uint32_t)n == room;
 	s->up_progress = stream_now(s);
 	/* It waits no longer, as it may (RFC 9110 10.1.1). */
 	if (request_awaits_word(s))
@@ -190,6 +217,27 @@ request_read(struct stream *s)
 	if (request_scan(s) && !req->body.done)
 		conn_recheck(&f->conn);
 	return STEP_MORE;
+}
+
+static enum step
+read_unseen(struct stream *s)
+{
+	struct stream_request *req = &s->req;
+	ssize_t n;
+
+	if (!stream_may_read(s))
+		return STEP_PARKED;
+	buf_put(&s->worker->bufs, &s->front->in);
+	n = bulk_read(s, &req->bulk, &req->body, &s->front->conn);
+	if (n > 0) {
+		s->bytes_in += (uint64_t)n;
+		s->up_progress = stream_now(s);
+		return STEP_MORE;
+	}
+	bulk_rest(s, &req->bulk);
+	if (n == -TG_EAGAIN)
+		return STEP_PARKED;
+	return n < 0 ? stream_end(s, TG_END_CLIENT_ABORT, false) : STEP_MORE;
 }
 
 /* All that was there is sent. STEP_MORE: more of the body is there. */
@@ -202,6 +250,8 @@ request_fill(struct stream *s)
 	if ((s->front->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0)
 		return STEP_PARKED;
 	let_go(s);
+	if (bulk_may_read(s, &s->req.bulk, &s->req.body, &s->front->conn, &s->back->conn))
+		return read_unseen(s);
 	return request_read(s);
 }
 

@@ -290,7 +290,7 @@ due_request(const struct stream *s, struct due *due)
 	if (req->is_done || req->is_abandoned)
 		return;
 	if (req->head_sent < buf_len(req->head) || req->sent < req->ready ||
-	    (req->spool != NULL && spool_has_unread(req->spool))) {
+	    req->bulk.piped.n > 0 || (req->spool != NULL && spool_has_unread(req->spool))) {
 		due_at(due, bounded_add(s->up_progress, s->service->conf->timeouts.idle_ms),
 		       TG_END_BACK_IDLE_TIMEOUT);
 		return;

@@ -113,6 +113,13 @@ enum stream_coding {
 	CODING_STRIP = 3    /* chunked, to an HTTP/1.1 client: load reports taken out of its trailers */
 };
 
+/* A long body, one way, as far as nobody here looks at it. */
+struct bulk {
+	struct piped piped; /* read, not yet sent */
+	bool was_full;	    /* the last read filled its room */
+	bool no_splice;	    /* the kernel refused it */
+};
+
 struct stream_request {
 	struct buf *head; /* rewritten head; kept to the end, for a second try and the log */
 	uint32_t head_sent;
@@ -120,6 +127,7 @@ struct stream_request {
 	struct spool *spool; /* what of the body came before the bytes in front->in; NULL: nothing */
 	uint32_t ready;      /* checked body bytes at the start of front->in */
 	uint32_t sent;       /* of those, given to the back */
+	struct bulk bulk;    /* what came behind them, unseen */
 	bool can_replay;   /* no byte of the body has been let go */
 	bool is_done;      /* all given to the back */
 	bool is_abandoned; /* the back takes no more; its answer may still come */
@@ -153,7 +161,7 @@ struct stream_answer {
 	struct buf *in;      /* bytes from the back */
 	struct buf *head;    /* rewritten heads, or our own answer, on their way out */
 	struct spool *spool; /* what of the body came before `ready`; NULL: nothing */
-	struct piped piped;  /* what of it came behind `ready`, unseen */
+	struct bulk bulk;    /* what of it came behind `ready`, unseen */
 	struct http1_scan scan;
 	struct http1_body body;
 	struct http1_strip strip; /* CODING_STRIP */
@@ -170,8 +178,6 @@ struct stream_answer {
 	bool any_byte;   /* the back said anything on this try */
 	bool back_keep_alive;
 	bool close_front; /* the client was told, or must see, that we close */
-	bool was_full;    /* the last read filled its buffer */
-	bool no_splice;   /* the kernel refused it */
 	uint16_t status;
 };
 
@@ -336,12 +342,13 @@ ssize_t store_send(struct stream *s, struct spool *spool, struct conn *to);
 
 /* bulk.c: long bodies that nobody here looks at. */
 
-/* Whether the next read may be one of those: then there is a pipe for it. */
-bool bulk_may_read(struct stream *s);
-/* Into the pipe: >=0 bytes; 0: a plain read is to tell why; -TG_EAGAIN; -TG_EIO: the backend's connection failed. */
-ssize_t bulk_read(struct stream *s);
-/* Sends what is in the pipe. STEP_MORE: all of it went out. */
-enum step bulk_flush(struct stream *s);
+/* Whether the next read of this body may be one of those: then there is a pipe for it. */
+bool bulk_may_read(struct stream *s, struct bulk *b, const struct http1_body *body,
+		   const struct conn *from, const struct conn *to);
+/* Into the pipe: >=0 bytes; 0: a plain read is to tell why; -TG_EAGAIN; -TG_EIO: the connection failed. */
+ssize_t bulk_read(struct stream *s, struct bulk *b, struct http1_body *body, struct conn *from);
+/* Gives an empty pipe back: it waits. */
+void bulk_rest(struct stream *s, struct bulk *b);
 
 /* answer.c: backend to client. */
 enum step answer_step(struct stream *s);

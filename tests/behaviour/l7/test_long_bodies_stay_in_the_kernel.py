@@ -1,6 +1,7 @@
-"""Long bodies between plain connections go from one to the other without being read: whole, cut as they were
+"""Long bodies between plain connections, of answers and of requests, go from one to the other without being read: whole, cut as they were
 cut, and nothing behind them reaches anybody."""
 
+import contextlib
 import json
 import threading
 
@@ -98,7 +99,10 @@ def test_cut_by_the_backend(serving, end):
 
 def test_given_up_by_the_client(serving):
     """What was in its pipe comes out at nobody: the pipe is closed."""
-    tg = serving(sends(HEAD, lambda conn: conn.sock.send(BODY)))
+    def send_what_it_takes(conn):
+        with contextlib.suppress(OSError):
+            conn.sock.sendall(BODY)
+    tg = serving(sends(HEAD, send_what_it_takes, then=lambda conn: None))
     begin(tg, "/gone").close()
     assert tg.access.wait(path="/gone")["end"] == "client-abort"
     wait_pipes(tg, 0)
@@ -121,3 +125,89 @@ def test_not_where_it_is_buffered(serving):
     assert taken.wait(settings.TIMEOUT)
     assert pipes_used(tg) == 0
     assert peer.read(LONG) == BODY
+
+
+# The other way.
+
+POST = b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % LONG
+CHUNKED = b"POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKS = 2 * (b"%x\r\n" % (LONG // 2) + BODY[:LONG // 2] + b"\r\n") + b"0\r\n\r\n"
+NO_LIMIT = 'limits = { body = "0"; };'
+
+
+class Taker:
+    """A backend that reads a head, and of the body what it is told to, when it is told to."""
+
+    def __init__(self, answer=backends.OK):
+        self.go = threading.Event()
+        self.answer = answer
+        self.taken = None
+        self.n = LONG
+
+    def script(self, conn):
+        conn.keep = False
+        conn.read_head()
+        self.go.wait(settings.TIMEOUT)
+        self.taken = conn.read(self.n)
+        conn.send(self.answer)
+        backends.serve(conn)
+
+
+def upload(tg, head, body):
+    """Sends from a thread; what could not be sent is nobody's concern."""
+    peer = tg.client(keep=False)
+
+    def run():
+        with contextlib.suppress(OSError):
+            peer.sock.sendall(head + body)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return peer, thread
+
+
+@pytest.mark.parametrize("head, body", [(POST, BODY), (CHUNKED, CHUNKS)], ids=["length", "chunks"])
+def test_of_a_request(serving, head, body):
+    taker = Taker()
+    taker.n = len(body)
+    tg = serving(taker.script, listener=NO_LIMIT)
+    # The request behind it is looked at as ever.
+    peer, thread = upload(tg, head, body + client.get("/next"))
+    wait_pipes(tg, 1)
+    taker.go.set()
+    assert peer.read_answer().body == b"ok"
+    assert peer.read_answer().body == b"ok"
+    thread.join(settings.TIMEOUT)
+    assert taker.taken == body
+    record = tg.access.wait(path="/up")
+    assert (record["end"], int(record["bytes_in"])) == ("done", len(head) + len(body))
+    wait_pipes(tg, 0)
+
+
+def test_of_a_request_whose_client_goes(serving):
+    taker = Taker()
+    tg = serving(taker.script, listener=NO_LIMIT)
+    peer, _ = upload(tg, POST, BODY[:LONG - MIB])
+    wait_pipes(tg, 1)
+    peer.reset()
+    taker.go.set()
+    assert tg.access.wait(path="/up")["end"] == "client-abort"
+    wait_pipes(tg, 0)
+
+
+def test_of_a_request_that_is_answered_early(serving):
+    """The backend has said enough: what waits in the pipe goes nowhere."""
+    early = threading.Event()
+
+    def script(conn):
+        conn.keep = False
+        conn.read_head()
+        early.wait(settings.TIMEOUT)
+        conn.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+        conn.read_to_end()
+    tg = serving(script, backends.serve, listener=NO_LIMIT)
+    peer, thread = upload(tg, POST, BODY)
+    wait_pipes(tg, 1)
+    early.set()
+    assert peer.read_answer().status == 413
+    thread.join(settings.TIMEOUT)
+    wait_pipes(tg, 0)
