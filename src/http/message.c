@@ -86,28 +86,61 @@ http_is_token(struct slice s)
 	return common != 0 && all_are(s.p, s.n, HTTP_CHAR_TCHAR);
 }
 
-/* Eight bytes at a time: whether one may be a control character. HTAB is one, so that the answer is not final. */
-static bool
-has_control(const char *p)
+static uint64_t
+load_word(const char *p)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101);
 	uint64_t x;
-	uint64_t low;
 
 	memcpy(&x, p, sizeof(x));
-	low = x & 0x7f * ones;
+	return x;
+}
+
+static uint32_t
+load_half(const char *p)
+{
+	uint32_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+/* Fewer than eight bytes in a word, some of them twice, with spaces where there are too few. */
+static inline uint64_t
+load_few(const char *p, size_t n)
+{
+	if (n >= 4)
+		return (uint64_t)load_half(p) << 32 | load_half(p + n - 4);
+	if (n == 0)
+		return UINT64_C(0x2020202020202020);
+	return UINT64_C(0x2020202020000000) | (uint64_t)(unsigned char)p[0] << 16 |
+	       (uint64_t)(unsigned char)p[n / 2] << 8 | (unsigned char)p[n - 1];
+}
+
+/* Not 0 where one of eight bytes may be a control character. HTAB is one, so that the answer is not final. */
+static uint64_t
+controls(uint64_t x)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t low = x & 0x7f * ones;
+
 	/* Without a carry: below 0x20 no bit 7 comes of adding 0x60, and of 0x7f alone it comes of adding 1. */
-	return (((~(low + 0x60 * ones)) | (low + ones)) & ~x & 0x80 * ones) != 0;
+	return (~(low + 0x60 * ones) | (low + ones)) & ~x & 0x80 * ones;
 }
 
 bool
 http_is_value(struct slice s)
 {
-	for (; s.n >= 8; s.n -= 8, s.p += 8) {
-		if (has_control(s.p) && !all_are(s.p, 8, HTTP_CHAR_VALUE))
-			return false;
+	uint64_t found = 0;
+	size_t i;
+
+	if (s.n < 8) {
+		found = controls(load_few(s.p, s.n));
+	} else {
+		for (i = 0; i + 8 < s.n; i += 8)
+			found |= controls(load_word(s.p + i));
+		found |= controls(load_word(s.p + s.n - 8));
 	}
-	return all_are(s.p, s.n, HTTP_CHAR_VALUE);
+	return found == 0 || all_are(s.p, s.n, HTTP_CHAR_VALUE);
 }
 
 struct known_field {
@@ -155,34 +188,81 @@ static const uint8_t first_of_length[] = {
 
 #define LENGTHS (sizeof(first_of_length) / sizeof(first_of_length[0]))
 
-/* `p` has as many bytes as `lower`, whose letters are of lower case. Most names differ in the first one. */
+/* Bit 6 tells letters of lower case from digits and the hyphen: those alone are folded. */
+static bool
+equal_fold_word(uint64_t x, uint64_t lower)
+{
+	return (x | (lower & UINT64_C(0x4040404040404040)) >> 1) == lower;
+}
+
+/* `p` has as many bytes as `lower`, which is of letters of lower case, digits and hyphens. */
 static bool
 begins_fold(const char *p, struct slice lower)
 {
-	return (p[0] | 0x20) == lower.p[0] && strncasecmp(p, lower.p, lower.n) == 0;
+	size_t i;
+
+	/* Most names differ in the first letter. */
+	if ((p[0] | 0x20) != lower.p[0])
+		return false;
+	if (lower.n < 8)
+		return equal_fold_word(load_few(p, lower.n), load_few(lower.p, lower.n));
+	for (i = 0; i + 8 < lower.n; i += 8) {
+		if (!equal_fold_word(load_word(p + i), load_word(lower.p + i)))
+			return false;
+	}
+	return equal_fold_word(load_word(p + lower.n - 8), load_word(lower.p + lower.n - 8));
 }
 
-enum http_field_id
-http_field_id(struct slice name)
+/* OTHER: none of those. */
+static enum http_field_id
+find_known(struct slice name)
 {
-	static const struct {
-		struct slice prefix;
-		enum http_field_id id;
-	} families[] = {
-		{{"x-forwarded-", 12}, HTTP_FIELD_X_FORWARDED_OTHER},
-		{{"x-client-cert-", 14}, HTTP_FIELD_CLIENT_CERT},
-	};
 	size_t i = name.n < LENGTHS ? first_of_length[name.n] : KNOWN_FIELDS;
 
 	for (; i < KNOWN_FIELDS && known_fields[i].name.n == name.n; i++) {
 		if (begins_fold(name.p, known_fields[i].name))
 			return known_fields[i].id;
 	}
+	return HTTP_FIELD_OTHER;
+}
+
+static enum http_field_id
+find_family(struct slice name)
+{
+	static const struct known_field families[] = {
+		{{"x-forwarded-", 12}, HTTP_FIELD_X_FORWARDED_OTHER},
+		{{"x-client-cert-", 14}, HTTP_FIELD_CLIENT_CERT},
+	};
+	size_t i;
+
 	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-		if (name.n > families[i].prefix.n && begins_fold(name.p, families[i].prefix))
+		if (name.n > families[i].name.n && begins_fold(name.p, families[i].name))
 			return families[i].id;
 	}
 	return HTTP_FIELD_OTHER;
+}
+
+enum http_field_id
+http_field_id(struct slice name)
+{
+	enum http_field_id id = find_known(name);
+
+	return id != HTTP_FIELD_OTHER ? id : find_family(name);
+}
+
+bool
+http_field_name(struct slice name, enum http_field_id *ret_id)
+{
+	enum http_field_id id = find_known(name);
+
+	/* What is known to the letter is a token. */
+	if (id == HTTP_FIELD_OTHER) {
+		if (!http_is_token(name))
+			return false;
+		id = find_family(name);
+	}
+	*ret_id = id;
+	return true;
 }
 
 bool

@@ -135,6 +135,8 @@ http_name_hash(uint32_t hash, unsigned char c)
 
 /* Which field this name is; the name's case does not matter. */
 enum http_field_id http_field_id(struct slice name);
+/* The same of what may be none: false where it is no token. */
+bool http_field_name(struct slice name, enum http_field_id *ret_id);
 /* RFC 9110 5.6.2. */
 bool http_is_token(struct slice s);
 /* All bytes are HTTP_CHAR_VALUE, see token.h; none is a value too. */

@@ -211,9 +211,9 @@ check_fields(struct http_head *head, const char *begin, const char *end)
 		if (f->name.p != line || next <= line)
 			return HTTP_FAULT_SYNTAX;
 		f->line = (struct slice){line, (size_t)(next - line)};
-		if (!http_is_token(f->name) || !find_value(f) || !http_is_value(f->value))
+		if (!http_field_name(f->name, &f->id) || !find_value(f) ||
+		    !http_is_value(f->value))
 			return HTTP_FAULT_SYNTAX;
-		f->id = http_field_id(f->name);
 		line = next;
 	}
 	return line == end ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;

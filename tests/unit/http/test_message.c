@@ -119,6 +119,45 @@ names_are_known_in_any_case(void **state)
 	}
 }
 
+static bool
+is_same_letter(unsigned char c, char lower)
+{
+	return c == (unsigned char)lower || (lower >= 'a' && lower <= 'z' && c == lower - 32);
+}
+
+/* What is compared eight bytes at a time is compared to the bit. */
+static void
+a_name_with_one_byte_changed_is_another(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		char changed[64];
+		size_t n = strlen(names[i].name);
+		/* What comes behind the common part of a family may be anything. */
+		size_t head = names[i].id == HTTP_FIELD_X_FORWARDED_OTHER ||
+					      names[i].id == HTTP_FIELD_CLIENT_CERT
+				      ? 11
+				      : n;
+
+		for (size_t at = 0; at < n * 256; at++) {
+			struct slice name = {changed, n};
+			unsigned char c = (unsigned char)(at % 256);
+			bool is_same = is_same_letter(c, names[i].name[at / 256]);
+			enum http_field_id id = HTTP_FIELD_COUNT;
+
+			memcpy(changed, names[i].name, n);
+			changed[at / 256] = (char)c;
+			if (is_same)
+				assert_int_equal(http_field_id(name), names[i].id);
+			else if (names[i].id != HTTP_FIELD_OTHER && at / 256 < head)
+				assert_int_not_equal(http_field_id(name), names[i].id);
+			assert_int_equal(http_field_name(name, &id), http_is_token(name));
+			if (http_is_token(name))
+				assert_int_equal(id, http_field_id(name));
+		}
+	}
+}
+
 static void
 every_known_name_is_in_the_table_above(void **state)
 {
@@ -211,6 +250,28 @@ tokens_are_not_empty_and_all_tchar(void **state)
 	assert_false(http_is_token(SLICE("a\0")));
 }
 
+/* RFC 9110 5.5: wherever a byte stands, and however long the value is. */
+static void
+values_are_judged_byte_by_byte(void **state)
+{
+	char value[26];
+
+	(void)state;
+	assert_true(http_is_value(SLICE("")));
+	for (size_t n = 1; n <= sizeof(value); n++) {
+		for (size_t at = 0; at < n * 256; at++) {
+			unsigned char c = (unsigned char)(at % 256);
+			bool is_right = c == '\t' || (c >= 0x20 && c != 0x7f);
+
+			memset(value, 'v', n);
+			value[n - 1] = '\t';
+			value[at / 256] = (char)c;
+			if (http_is_value((struct slice){value, n}) != is_right)
+				fail_msg("0x%02x at %zu of %zu", c, at / 256, n);
+		}
+	}
+}
+
 /* RFC 9110 9.2.2: PUT, DELETE and the safe methods; what is not known may do anything. */
 static void
 idempotent_methods_are_those_of_the_text(void **state)
@@ -265,11 +326,13 @@ main(void)
 		cmocka_unit_test(slices_are_equal_by_bytes),
 		cmocka_unit_test(slices_fold_ascii_case_alone),
 		cmocka_unit_test(names_are_known_in_any_case),
+		cmocka_unit_test(a_name_with_one_byte_changed_is_another),
 		cmocka_unit_test(every_known_name_is_in_the_table_above),
 		cmocka_unit_test(character_classes_are_those_of_the_grammars),
 		cmocka_unit_test(paths_and_queries_take_what_the_grammar_has),
 		cmocka_unit_test(hex_digits_have_their_value),
 		cmocka_unit_test(tokens_are_not_empty_and_all_tchar),
+		cmocka_unit_test(values_are_judged_byte_by_byte),
 		cmocka_unit_test(idempotent_methods_are_those_of_the_text),
 		cmocka_unit_test(every_fault_has_its_status_and_phrase),
 		cmocka_unit_test(every_reply_of_ours_has_a_phrase),
