@@ -8,6 +8,7 @@
 
 struct http1_parser {
 	llhttp_t llhttp;
+	llhttp_t behind[2]; /* llhttp behind the first line of a request, of an answer */
 	struct http_head *head;
 	size_t max_fields;
 	bool overflow; /* more fields than `max_fields` or the limit */
@@ -41,13 +42,27 @@ static const llhttp_settings_t settings = {
 	.on_headers_complete = on_headers_complete,
 };
 
+static bool
+read_first(llhttp_t *llhttp, llhttp_type_t type, struct slice line, void *data)
+{
+	llhttp_init(llhttp, type, &settings);
+	llhttp->data = data;
+	return llhttp_execute(llhttp, line.p, line.n) == HPE_OK;
+}
+
 struct http1_parser *
 http1_parser_new(unsigned max_headers)
 {
 	struct http1_parser *p = calloc(1, sizeof(*p) + max_headers * sizeof(p->fields[0]));
 
-	if (p != NULL)
-		p->max_fields = max_headers;
+	if (p == NULL)
+		return NULL;
+	p->max_fields = max_headers;
+	if (!read_first(&p->behind[0], HTTP_REQUEST, SLICE("GET / HTTP/1.1\r\n"), p) ||
+	    !read_first(&p->behind[1], HTTP_RESPONSE, SLICE("HTTP/1.1 200 OK\r\n"), p)) {
+		free(p);
+		return NULL;
+	}
 	return p;
 }
 
@@ -236,11 +251,41 @@ llhttp_fault(enum llhttp_errno error, bool overflow)
 	}
 }
 
-/* `first`: the first line of these n bytes. */
-static enum http_fault
-parse_fields(struct http1_parser *p, llhttp_type_t type, const char *data, size_t n,
-	     struct slice first, const struct http1_limits *limits, struct http_head *head)
+/* Methods llhttp knows; it has others. */
+static bool
+is_common_method(struct slice method)
 {
+	switch (method.n) {
+	case 3:
+		return memcmp(method.p, "GET", 3) == 0 || memcmp(method.p, "PUT", 3) == 0;
+	case 4:
+		return memcmp(method.p, "POST", 4) == 0 || memcmp(method.p, "HEAD", 4) == 0;
+	case 5:
+		return memcmp(method.p, "PATCH", 5) == 0;
+	case 6:
+		return memcmp(method.p, "DELETE", 6) == 0;
+	case 7:
+		return memcmp(method.p, "OPTIONS", 7) == 0;
+	default:
+		return false;
+	}
+}
+
+/* Nothing is left to llhttp in a first line that is good: what it takes of one changes nothing about fields. */
+static bool
+is_common_first(const struct http_head *head)
+{
+	return head->is_answer || (is_common_method(head->method) && head->target.n > 0 &&
+				   head->target.p[0] == '/');
+}
+
+/* `first`: the first line of these n bytes, which is good. */
+static enum http_fault
+parse_fields(struct http1_parser *p, const char *data, size_t n, struct slice first,
+	     const struct http1_limits *limits, struct http_head *head)
+{
+	const char *fields = first.p + first.n + 2;
+	const char *from = fields;
 	enum llhttp_errno error;
 	enum http_fault fault;
 
@@ -248,12 +293,16 @@ parse_fields(struct http1_parser *p, llhttp_type_t type, const char *data, size_
 	p->overflow = false;
 	p->limit = limits->headers < p->max_fields ? limits->headers : p->max_fields;
 	head->fields = p->fields;
-	llhttp_init(&p->llhttp, type, &settings);
-	p->llhttp.data = p;
-	error = llhttp_execute(&p->llhttp, data, n);
+	if (is_common_first(head)) {
+		p->llhttp = p->behind[head->is_answer];
+	} else {
+		llhttp_init(&p->llhttp, HTTP_REQUEST, &settings);
+		p->llhttp.data = p;
+		from = data;
+	}
+	error = llhttp_execute(&p->llhttp, from, (size_t)(data + n - from));
 	fault = llhttp_fault(error, p->overflow);
-	return fault != HTTP_FAULT_NONE ? fault
-					: check_fields(head, first.p + first.n + 2, data + n - 2);
+	return fault != HTTP_FAULT_NONE ? fault : check_fields(head, fields, data + n - 2);
 }
 
 /* The first line without its CRLF; it is whole. */
@@ -372,7 +421,7 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 	fault = read_request_line(first, limits, ret_head);
 	if (fault != HTTP_FAULT_NONE)
 		return fault_of(judge_first(fault, first), ret_fault);
-	fault = parse_fields(parser, HTTP_REQUEST, data, end - skip, first, limits, ret_head);
+	fault = parse_fields(parser, data, end - skip, first, limits, ret_head);
 	if (fault == HTTP_FAULT_NONE)
 		fault = http_head_interpret(ret_head, false);
 	if (fault != HTTP_FAULT_NONE)
@@ -405,7 +454,7 @@ http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan, const c
 	fault = read_status_line(first, ret_head);
 	if (fault != HTTP_FAULT_NONE)
 		return fault_of(judge_first(fault, first), ret_fault);
-	fault = parse_fields(parser, HTTP_RESPONSE, data, end, first, limits, ret_head);
+	fault = parse_fields(parser, data, end, first, limits, ret_head);
 	if (fault == HTTP_FAULT_NONE)
 		fault = http_head_interpret(ret_head, to_head);
 	if (fault != HTTP_FAULT_NONE)

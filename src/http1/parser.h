@@ -3,9 +3,11 @@
  *
  * A head is parsed once, whole and in place. Before llhttp sees it every LF
  * is checked to have a CR (RFC 9112 2.2), and no line may start with white space (obs-fold, 5.2);
- * the request line and status line are checked to the letter (3, 4). llhttp says where field names
- * are; the lines between them are checked to be whole, which a bare CR (llhttp 8.1 takes it for a line end) is
- * not. Then http_head_interpret() reads the fields.
+ * the request line and status line are checked to the letter (3, 4). llhttp goes on behind them from
+ * where it stood behind another one, and gets the whole head only where a method that is not common or a
+ * target that is no path is its to judge. It says where field names are; the lines between them are checked to
+ * be whole, which a bare CR (llhttp 8.1 takes it for a line end) is not. Then http_head_interpret() reads
+ * the fields.
  */
 #ifndef TG_HTTP1_PARSER_H
 #define TG_HTTP1_PARSER_H

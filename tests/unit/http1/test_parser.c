@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/target.h"
 #include "http1/parser.h"
 
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
@@ -295,6 +296,51 @@ answers_are_the_same_cut_anywhere(void **state)
 	}
 }
 
+/* llhttp gets the whole of a head whose method is not a common one: the others must come to the same. */
+static void
+common_methods_are_judged_as_others_are(void **state)
+{
+	for (size_t i = 0; i < COUNT(requests); i++) {
+		const char *rest = requests[i].text + 4;
+		struct outcome common;
+		struct outcome other;
+		char text[256];
+		int n;
+
+		if (strncmp(requests[i].text, "GET /", 5) != 0)
+			continue;
+		common = parse_whole(*state, REQUEST, requests[i].text, 4 + strlen(rest));
+		n = snprintf(text, sizeof(text), "COPY %s", rest);
+		other = parse_whole(*state, REQUEST, text, (size_t)n);
+		if (common.result != other.result || common.fault != other.fault ||
+		    common.head.n_fields != other.head.n_fields)
+			fail_msg("%s: %d and %d", requests[i].name, (int)common.fault,
+				 (int)other.fault);
+	}
+}
+
+static void
+paths_are_judged_as_llhttp_judges_them(void **state)
+{
+	for (unsigned i = 1; i < 2 * 256; i++) {
+		const char *before = i < 256 ? "/a" : "/a?b";
+		struct http_target target;
+		struct outcome o;
+		char text[64];
+		int n = snprintf(text, sizeof(text), "GET %s%cc HTTP/1.1\r\n" H END, before,
+				 (char)(i % 256));
+
+		o = parse_whole(*state, REQUEST, text, (size_t)n);
+		if (o.result != HTTP1_HEAD ||
+		    http_target_read(o.head.target, o.head.method, &target) != HTTP_FAULT_NONE)
+			continue;
+		n = snprintf(text, sizeof(text), "COPY %s%cc HTTP/1.1\r\n" H END, before,
+			     (char)(i % 256));
+		if (parse_whole(*state, REQUEST, text, (size_t)n).result != HTTP1_HEAD)
+			fail_msg("0x%02x behind %s", i % 256, before);
+	}
+}
+
 /* A NUL anywhere is refused, not taken for the end of something. */
 static void
 nul_is_refused_everywhere(void **state)
@@ -568,6 +614,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(requests_are_the_same_cut_anywhere),
 		TEST(answers_are_the_same_cut_anywhere),
+		TEST(common_methods_are_judged_as_others_are),
+		TEST(paths_are_judged_as_llhttp_judges_them),
 		TEST(nul_is_refused_everywhere),
 		TEST(parts_of_a_request_are_where_they_stand),
 		TEST(parts_of_an_answer_are_where_they_stand),
