@@ -76,6 +76,12 @@ http_routes_free(struct http_routes *routes)
 	free(routes);
 }
 
+bool
+http_routes_have_hosts(const struct http_routes *routes)
+{
+	return routes->n > 0 && routes->sorted[routes->n - 1]->host != NULL;
+}
+
 /* First route of exactly this host; routes->n when there is none. */
 static size_t
 find_host(const struct http_routes *routes, struct slice host)

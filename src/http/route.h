@@ -19,6 +19,8 @@ struct http_routes;
 /* Of one listener; refers to its configuration. NULL: no memory. */
 struct http_routes *http_routes_new(const struct conf_listener *listener);
 void http_routes_free(struct http_routes *routes); /* NULL allowed */
+/* Whether a host makes a difference: if not, any will do, none too. */
+bool http_routes_have_hosts(const struct http_routes *routes);
 /* `host` as http_host_name() wrote it, `path` in normal form without query. NULL: none and no default. The
  * default is a route too, of any host and path. */
 const struct conf_route *http_routes_find(const struct http_routes *routes, struct slice host,

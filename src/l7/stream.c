@@ -36,12 +36,13 @@ stream_path(const struct stream *s)
 static const struct conf_route *
 find_route(const struct stream *s)
 {
+	const struct http_routes *routes = s->front->listener->routes;
 	struct slice host = {(const char *)s->req.head->bytes + s->req.host_at, s->req.host_n};
 	char name[256];
 
-	return http_routes_find(s->front->listener->routes,
-				(struct slice){name, http_host_name(host, name, sizeof(name))},
-				stream_path(s));
+	host.n = http_routes_have_hosts(routes) ? http_host_name(host, name, sizeof(name)) : 0;
+	host.p = name;
+	return http_routes_find(routes, host, stream_path(s));
 }
 
 static void

@@ -272,11 +272,30 @@ names_and_protocols_of_tls(void **state)
 	http_routes_free(found);
 }
 
+static void
+hosts_are_asked_for_where_a_route_has_one(void **state)
+{
+	char path[] = "/a";
+	char host[] = "a.org";
+	struct conf_route some[] = {{.path = path}, {.host = host}};
+	struct conf_listener listener = {.routes = some};
+
+	(void)state;
+	for (listener.n_routes = 0; listener.n_routes <= COUNT(some); listener.n_routes++) {
+		struct http_routes *found = http_routes_new(&listener);
+
+		assert_non_null(found);
+		assert_int_equal(http_routes_have_hosts(found), listener.n_routes == 2);
+		http_routes_free(found);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(most_exact_route_wins),
+		cmocka_unit_test(hosts_are_asked_for_where_a_route_has_one),
 		cmocka_unit_test(order_of_the_text_does_not_matter),
 		cmocka_unit_test(without_routes_there_is_the_service_of_the_listener),
 		cmocka_unit_test(long_hosts_stay_within_bounds),
