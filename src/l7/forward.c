@@ -19,16 +19,47 @@
 /* Stands last, so that it can be taken back once the service is known. */
 #define EXPECT_FIELD "Expect: 100-continue\r\n"
 
+/* Appends to a buffer, which is told by writer_end(). */
 struct writer {
+	unsigned char *at;
+	unsigned char *end; /* of the room */
 	struct buf *buf;
 	bool overflow;
 };
 
-static void
+static struct writer
+writer_begin(struct buf *buf)
+{
+	return (struct writer){
+		.at = buf->bytes + buf->w, .end = buf->bytes + buf->cap, .buf = buf};
+}
+
+/* Where the next piece stands. */
+static uint32_t
+writer_at(const struct writer *w)
+{
+	return (uint32_t)(w->at - w->buf->bytes);
+}
+
+/* False: there was no room for all of it. */
+static bool
+writer_end(const struct writer *w)
+{
+	w->buf->w = writer_at(w);
+	return !w->overflow;
+}
+
+/* Here, so that a text whose length the compiler knows is a store or two: a head is put together of many. */
+static inline void
 put(struct writer *w, const void *p, size_t n)
 {
-	if (!buf_append(w->buf, p, n))
+	if (n > (size_t)(w->end - w->at)) {
 		w->overflow = true;
+		return;
+	}
+	if (n > 0)
+		memcpy(w->at, p, n);
+	w->at += n;
 }
 
 static void
@@ -83,13 +114,17 @@ put_kept(struct writer *w, const struct http_head *head)
 	put(w, run.p != NULL ? run.p : "", run.n);
 }
 
+#define BIT(id) (1u << (id))
+_Static_assert(HTTP_FIELD_COUNT <= 32, "a bit for each");
+
+/* `ids`: BIT() of each. */
 static void
-drop_field(struct http_head *head, enum http_field_id id)
+drop_fields(struct http_head *head, uint32_t ids)
 {
 	size_t i;
 
 	for (i = 0; i < head->n_fields; i++) {
-		if (head->fields[i].id == id)
+		if ((BIT(head->fields[i].id) & ids) != 0)
 			head->fields[i].dropped = true;
 	}
 }
@@ -140,11 +175,10 @@ is_trusted(const struct front *f)
 }
 
 /* What clients say of certificates is ours to say; a trusted proxy may where we have not looked ourselves. */
-static void
-drop_client_certificates(const struct front *f, const struct forwarded *plan, struct http_head *head)
+static bool
+keeps_client_certificates(const struct front *f, const struct forwarded *plan)
 {
-	if (!plan->keep || conf_asks_clients(f->listener->conf))
-		drop_field(head, HTTP_FIELD_CLIENT_CERT);
+	return plan->keep && !conf_asks_clients(f->listener->conf);
 }
 
 /* Drops what strangers say of themselves; marks what of a trusted proxy is kept as it is. */
@@ -179,7 +213,6 @@ plan_forwarded(const struct front *f, struct http_head *head)
 		    (field->id == HTTP_FIELD_FORWARDED || field->id == HTTP_FIELD_X_FORWARDED_FOR))
 			field->dropped = true;
 	}
-	drop_client_certificates(f, &plan, head);
 	return plan;
 }
 
@@ -342,7 +375,7 @@ put_request_id(struct writer *w, struct stream *s, const struct http_head *head)
 		id = (struct slice){made, sizeof(made)};
 	}
 	PUT_LITERAL(w, "X-Request-Id: ");
-	s->req.id_at = w->buf->w;
+	s->req.id_at = writer_at(w);
 	s->req.id_n = (uint8_t)id.n;
 	put_slice(w, id);
 	PUT_LITERAL(w, "\r\n");
@@ -358,7 +391,7 @@ put_deadline(struct writer *w, struct stream *s)
 	if (s->req.deadline_us == 0)
 		return;
 	PUT_LITERAL(w, "grpc-timeout: ");
-	s->req.timeout_at = w->buf->w;
+	s->req.timeout_at = writer_at(w);
 	put_slice(w, (struct slice){blanks, GRPC_TIMEOUT_ROOM});
 	PUT_LITERAL(w, "\r\n");
 }
@@ -386,14 +419,14 @@ put_request_line(struct writer *w, struct stream *s, const struct http_head *hea
 	put_slice(w, head->method);
 	PUT_LITERAL(w, " ");
 	s->req.method_n = (uint16_t)head->method.n;
-	if (w->overflow || head->target.n + 1 > buf_room(w->buf))
+	if (w->overflow || head->target.n + 1 > (size_t)(w->end - w->at))
 		return false;
-	n = http_target_write(target, (char *)w->buf->bytes + w->buf->w, &path_n);
+	n = http_target_write(target, (char *)w->at, &path_n);
 	if (n == 0)
 		return false;
-	s->req.target_at = (uint16_t)w->buf->w;
+	s->req.target_at = (uint16_t)writer_at(w);
 	s->req.target_n = (uint32_t)n;
-	w->buf->w += (uint32_t)n;
+	w->at += n;
 	PUT_LITERAL(w, " HTTP/1.1\r\n");
 	return true;
 }
@@ -424,9 +457,8 @@ put_host(struct writer *w, struct stream *s, struct http_head *head,
 {
 	struct slice host = target->form == HTTP_TARGET_ABSOLUTE ? target->authority : head->host;
 
-	drop_field(head, HTTP_FIELD_HOST);
 	PUT_LITERAL(w, "Host: ");
-	s->req.host_at = w->buf->w;
+	s->req.host_at = writer_at(w);
 	s->req.host_n = (uint16_t)host.n;
 	put_slice(w, host);
 	if (host.n == 0)
@@ -438,7 +470,7 @@ static void
 put_upgrade(struct writer *w, struct stream *s, const struct http_head *head)
 {
 	PUT_LITERAL(w, "Connection: upgrade\r\nUpgrade: ");
-	s->req.upgrade_at = w->buf->w;
+	s->req.upgrade_at = writer_at(w);
 	s->req.upgrade_n = (uint16_t)head->upgrade.n;
 	put_slice(w, head->upgrade);
 	PUT_LITERAL(w, "\r\n");
@@ -482,12 +514,25 @@ check_host(const struct http_head *head)
 	return http_host_is_valid(head->host) ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
 }
 
+/* What is written anew, or says what is not the client's to say. */
+static uint32_t
+fields_replaced(const struct stream *s, const struct forwarded *plan)
+{
+	uint32_t ids = BIT(HTTP_FIELD_HOST) | BIT(HTTP_FIELD_EXPECT);
+
+	if (s->req.deadline_us != 0)
+		ids |= BIT(HTTP_FIELD_GRPC_TIMEOUT);
+	if (!keeps_client_certificates(s->front, plan))
+		ids |= BIT(HTTP_FIELD_CLIENT_CERT);
+	return ids;
+}
+
 enum http_fault
 forward_request(struct stream *s, struct http_head *head, const struct http_target *target)
 {
 	struct front *f = s->front;
 	struct forwarded plan = plan_forwarded(f, head);
-	struct writer w = {.buf = NULL};
+	struct writer w;
 	enum http_fault fault = check_host(head);
 	struct slice host;
 
@@ -497,13 +542,11 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 			      buf_size_for(head_size(head, target) + shown_size(shown_by(f))));
 	if (s->req.head == NULL)
 		return HTTP_FAULT_HEAD_LENGTH;
-	w.buf = s->req.head;
+	w = writer_begin(s->req.head);
 	if (!put_request_line(&w, s, head, target))
 		return w.overflow ? HTTP_FAULT_HEAD_LENGTH : HTTP_FAULT_SYNTAX;
 	put_host(&w, s, head, target);
-	drop_field(head, HTTP_FIELD_EXPECT);
-	if (s->req.deadline_us != 0)
-		drop_field(head, HTTP_FIELD_GRPC_TIMEOUT);
+	drop_fields(head, fields_replaced(s, &plan));
 	put_kept(&w, head);
 	host = (struct slice){(const char *)w.buf->bytes + s->req.host_at, s->req.host_n};
 	put_forwarded(&w, &plan, head, f, host);
@@ -522,7 +565,7 @@ forward_request(struct stream *s, struct http_head *head, const struct http_targ
 	if (head->expects_continue)
 		PUT_LITERAL(&w, EXPECT_FIELD);
 	PUT_LITERAL(&w, "\r\n");
-	return w.overflow ? HTTP_FAULT_HEAD_LENGTH : HTTP_FAULT_NONE;
+	return writer_end(&w) ? HTTP_FAULT_NONE : HTTP_FAULT_HEAD_LENGTH;
 }
 
 void
@@ -540,7 +583,7 @@ forward_refused(struct stream *s, const struct http_head *head)
 {
 	struct stream_request *req = &s->req;
 	size_t n = head->method.n + head->target.n;
-	struct writer w = {.buf = NULL};
+	struct writer w;
 
 	req->minor = head->minor;
 	req->is_grpc = head->is_grpc;
@@ -550,9 +593,10 @@ forward_refused(struct stream *s, const struct http_head *head)
 	req->head = buf_get(&s->worker->bufs, buf_size_for(n));
 	if (req->head == NULL)
 		return;
-	w.buf = req->head;
+	w = writer_begin(req->head);
 	put_slice(&w, head->method);
 	put_slice(&w, head->target);
+	(void)writer_end(&w);
 	req->method_n = (uint16_t)head->method.n;
 	req->target_at = (uint16_t)head->method.n;
 	req->target_n = (uint32_t)head->target.n;
@@ -566,9 +610,12 @@ forward_refused(struct stream *s, const struct http_head *head)
 static void
 put_status_line(struct writer *w, const struct http_head *head)
 {
+	const unsigned status = head->status;
+	const char digits[4] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+				(char)('0' + status % 10), ' '};
+
 	PUT_LITERAL(w, "HTTP/1.1 ");
-	put_number(w, head->status);
-	PUT_LITERAL(w, " ");
+	put(w, digits, sizeof(digits));
 	put_slice(w, head->reason);
 	PUT_LITERAL(w, "\r\n");
 }
@@ -627,7 +674,7 @@ forward_answer(struct stream *s, struct http_head *head)
 	bool is_final = head->status >= 200 || head->status == 101;
 	bool has_cookie = is_final && affinity_needs_cookie(s);
 	size_t need = HEAD_EXTRA + head->reason.n + (has_cookie ? L7_SET_COOKIE_MAX : 0);
-	struct writer w = {.buf = NULL};
+	struct writer w;
 	bool has_date = false;
 	size_t i;
 
@@ -637,12 +684,12 @@ forward_answer(struct stream *s, struct http_head *head)
 	}
 	if (!answer_room(s, need))
 		return false;
-	w.buf = s->ans.head;
+	w = writer_begin(s->ans.head);
 	if (is_final)
-		s->ans.final_at = w.buf->w;
+		s->ans.final_at = writer_at(&w);
 	/* RFC 9110 8.6: these have none. */
 	if (head->status < 200 || head->status == 204)
-		drop_field(head, HTTP_FIELD_CONTENT_LENGTH);
+		drop_fields(head, BIT(HTTP_FIELD_CONTENT_LENGTH));
 	put_status_line(&w, head);
 	put_kept(&w, head);
 	if (!has_date && head->status >= 200)
@@ -655,5 +702,5 @@ forward_answer(struct stream *s, struct http_head *head)
 		put_set_cookie(&w, s);
 	put_answer_connection(&w, s, head);
 	PUT_LITERAL(&w, "\r\n");
-	return !w.overflow;
+	return writer_end(&w);
 }
