@@ -199,11 +199,22 @@ read_grpc_timeout(struct http_head *head, struct slice value)
 		head->grpc_timeout_us = us;
 }
 
+/* Of names that are known to the letter none has an underscore. */
+static bool
+is_known_in_part(enum http_field_id id)
+{
+	return id == HTTP_FIELD_OTHER || id == HTTP_FIELD_X_FORWARDED_OTHER ||
+	       id == HTTP_FIELD_CLIENT_CERT;
+}
+
 static enum http_fault
 read_request_field(struct http_head *head, struct seen *seen, struct http_field *f)
 {
-	if (memchr(f->name.p, '_', f->name.n) != NULL)
-		f->dropped = true;
+	if (is_known_in_part(f->id)) {
+		if (memchr(f->name.p, '_', f->name.n) != NULL)
+			f->dropped = true;
+		return HTTP_FAULT_NONE;
+	}
 	if (f->id == HTTP_FIELD_HOST) {
 		seen->host++;
 		head->host = f->value;

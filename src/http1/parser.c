@@ -88,37 +88,60 @@ has_bare_cr(const char *from, const char *end)
 	return false;
 }
 
+/* What a scan came to. */
+struct scanned {
+	size_t end;     /* of the head, when it is whole */
+	const char *lf; /* of the first line; NULL: this scan began behind it, or has not found it */
+};
+
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void
+scan_reached(struct http1_scan *scan, uint32_t line)
+{
+	if (line == scan->line)
+		return;
+	scan->line = line;
+	scan->seen = line;
+}
+
 /*
  * Goes on line by line from scan->line until the empty line. Bad: LF without CR, a line that starts with
  * white space; and while the head is not whole, CR without LF: in one that is, check_fields() and what reads the
- * first line find it, as nothing that may stand in a line has a CR.
+ * first line find it, as nothing that may stand in a line has a CR. `first`: where the first line starts.
  */
 static enum scan_result
-scan_lines(struct http1_scan *scan, const char *data, size_t n, size_t *ret_end)
+scan_lines(struct http1_scan *scan, const char *data, size_t n, size_t first, struct scanned *ret)
 {
 	size_t begin = scan->seen > scan->line ? scan->seen : scan->line;
+	const char *stop = data + n;
+	const char *line = data + scan->line;
 	const char *from = data + begin;
+	const char *lf;
 
-	while (scan->line < n) {
-		const char *line = data + scan->line;
-		const char *lf = memchr(from, '\n', n - (size_t)(from - data));
-
-		if (*line == ' ' || *line == '\t')
+	for (; line < stop; line = from = lf + 1) {
+		lf = memchr(from, '\n', (size_t)(stop - from));
+		if (is_space(*line) || (lf != NULL && (lf == line || lf[-1] != '\r'))) {
+			scan_reached(scan, (uint32_t)(line - data));
 			return SCAN_BAD;
+		}
 		if (lf == NULL)
 			break;
-		if (lf == line || lf[-1] != '\r')
-			return SCAN_BAD;
-		scan->line = (uint32_t)(lf + 1 - data);
-		scan->seen = scan->line;
-		from = lf + 1;
+		if (line == data + first)
+			ret->lf = lf;
 		if (lf - 1 == line) {
-			*ret_end = scan->line;
+			ret->end = (size_t)(lf + 1 - data);
+			scan_reached(scan, (uint32_t)ret->end);
 			return SCAN_END;
 		}
 	}
+	scan_reached(scan, (uint32_t)(line - data));
 	scan->seen = (uint32_t)n;
-	return has_bare_cr(data + (begin > 0 ? begin - 1 : 0), data + n) ? SCAN_BAD : SCAN_MORE;
+	return has_bare_cr(data + (begin > 0 ? begin - 1 : 0), stop) ? SCAN_BAD : SCAN_MORE;
 }
 
 /* HTTP/d.d at the end of a first line: 1.0 and 1.1 are spoken. */
@@ -183,12 +206,6 @@ read_status_line(struct slice line, struct http_head *head)
 	head->reason =
 		line.n > 13 ? (struct slice){line.p + 13, line.n - 13} : (struct slice){"", 0};
 	return http_is_value(head->reason) ? HTTP_FAULT_NONE : HTTP_FAULT_SYNTAX;
-}
-
-static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\t';
 }
 
 /* The value is what is between the colon and the CRLF at the end of the line, without white space around it. */
@@ -305,12 +322,12 @@ parse_fields(struct http1_parser *p, const char *data, size_t n, struct slice fi
 	return fault != HTTP_FAULT_NONE ? fault : check_fields(head, fields, data + n - 2);
 }
 
-/* The first line without its CRLF; it is whole. */
+/* The first line without its CRLF; it is whole. `lf`: its end; NULL: not known. */
 static struct slice
-first_line(const char *data, size_t n)
+first_line(const char *data, size_t n, const char *lf)
 {
-	const char *lf = memchr(data, '\n', n);
-
+	if (lf == NULL)
+		lf = memchr(data, '\n', n);
 	return (struct slice){data, (size_t)(lf - data) - 1};
 }
 
@@ -366,7 +383,7 @@ check_first_request(struct http1_scan *scan, const char *data, size_t n, size_t 
 	if (scan->has_first || scan->line <= skip)
 		return HTTP_FAULT_NONE;
 	*head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
-	line = first_line(data + skip, n - skip);
+	line = first_line(data + skip, n - skip, NULL);
 	fault = judge_first(read_request_line(line, limits, head), line);
 	scan->has_first = fault == HTTP_FAULT_NONE;
 	return fault;
@@ -385,7 +402,7 @@ check_first_answer(struct http1_scan *scan, const char *data, size_t n)
 		return HTTP_FAULT_SYNTAX;
 	if (scan->has_first || scan->line == 0)
 		return HTTP_FAULT_NONE;
-	line = first_line(data, n);
+	line = first_line(data, n, NULL);
 	fault = judge_first(read_status_line(line, &head), line);
 	scan->has_first = fault == HTTP_FAULT_NONE;
 	return fault;
@@ -400,13 +417,14 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 	enum scan_result result;
 	enum http_fault fault;
 	struct slice first;
-	size_t end = 0;
+	struct scanned found = {0, NULL};
 
 	if (skip > scan->line)
 		scan->line = (uint32_t)skip;
 	if (n == 1 && data[0] == '\r')
 		return HTTP1_INCOMPLETE;
-	result = scan_lines(scan, data, n < limits->head_bytes ? n : limits->head_bytes, &end);
+	result = scan_lines(scan, data, n < limits->head_bytes ? n : limits->head_bytes, skip,
+			    &found);
 	if (result != SCAN_END) {
 		fault = check_first_request(scan, data, n, skip, limits, ret_head);
 		if (fault == HTTP_FAULT_NONE && result == SCAN_BAD)
@@ -417,16 +435,16 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 	}
 	*ret_head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
 	data += skip;
-	first = first_line(data, end - skip);
+	first = first_line(data, found.end - skip, found.lf);
 	fault = read_request_line(first, limits, ret_head);
 	if (fault != HTTP_FAULT_NONE)
 		return fault_of(judge_first(fault, first), ret_fault);
-	fault = parse_fields(parser, data, end - skip, first, limits, ret_head);
+	fault = parse_fields(parser, data, found.end - skip, first, limits, ret_head);
 	if (fault == HTTP_FAULT_NONE)
 		fault = http_head_interpret(ret_head, false);
 	if (fault != HTTP_FAULT_NONE)
-		return fault_of(judge_fields(fault, data, end - skip), ret_fault);
-	*ret_n = end;
+		return fault_of(judge_fields(fault, data, found.end - skip), ret_fault);
+	*ret_n = found.end;
 	return HTTP1_HEAD;
 }
 
@@ -438,9 +456,10 @@ http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan, const c
 	enum scan_result result;
 	enum http_fault fault;
 	struct slice first;
-	size_t end = 0;
+	struct scanned found = {0, NULL};
 
-	result = scan_lines(scan, data, n < limits->head_bytes ? n : limits->head_bytes, &end);
+	result = scan_lines(scan, data, n < limits->head_bytes ? n : limits->head_bytes, 0,
+			    &found);
 	if (result != SCAN_END) {
 		fault = check_first_answer(scan, data, n);
 		if (fault == HTTP_FAULT_NONE && result == SCAN_BAD)
@@ -450,15 +469,15 @@ http1_parse_answer(struct http1_parser *parser, struct http1_scan *scan, const c
 		return fault == HTTP_FAULT_NONE ? HTTP1_INCOMPLETE : fault_of(fault, ret_fault);
 	}
 	*ret_head = (struct http_head){.is_answer = true, .minor = HTTP_MINOR_UNKNOWN};
-	first = first_line(data, end);
+	first = first_line(data, found.end, found.lf);
 	fault = read_status_line(first, ret_head);
 	if (fault != HTTP_FAULT_NONE)
 		return fault_of(judge_first(fault, first), ret_fault);
-	fault = parse_fields(parser, data, end, first, limits, ret_head);
+	fault = parse_fields(parser, data, found.end, first, limits, ret_head);
 	if (fault == HTTP_FAULT_NONE)
 		fault = http_head_interpret(ret_head, to_head);
 	if (fault != HTTP_FAULT_NONE)
-		return fault_of(judge_fields(fault, data, end), ret_fault);
-	*ret_n = end;
+		return fault_of(judge_fields(fault, data, found.end), ret_fault);
+	*ret_n = found.end;
 	return HTTP1_HEAD;
 }
