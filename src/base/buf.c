@@ -68,27 +68,46 @@ buf_new(struct buf_pool *pool, enum buf_size size)
 	return b;
 }
 
-struct buf *
-buf_get(struct buf_pool *pool, enum buf_size size)
+static inline struct buf *
+hand_out(struct buf_pool *pool, struct buf *b, enum buf_size size)
 {
-	struct buf *b = SLIST_FIRST(&pool->free[size]);
-	bool is_new = b == NULL;
-
-	if (is_new) {
-		b = buf_new(pool, size);
-		if (b == NULL)
-			return NULL;
-	} else {
-		SLIST_REMOVE_HEAD(&pool->free[size], link);
-		pool->n_free[size]--;
-	}
 	b->r = b->w = 0;
 	pool->in_use++;
 	pool->n_used[size]++;
 	tell_used(pool, size);
-	if (is_new)
-		tell_held(pool, size);
 	return b;
+}
+
+static struct buf *
+get_new(struct buf_pool *pool, enum buf_size size)
+{
+	struct buf *b = buf_new(pool, size);
+
+	if (b == NULL)
+		return NULL;
+	hand_out(pool, b, size);
+	tell_held(pool, size);
+	return b;
+}
+
+struct buf *
+buf_get(struct buf_pool *pool, enum buf_size size)
+{
+	struct buf *b = SLIST_FIRST(&pool->free[size]);
+
+	/* All that is rare is behind a call, so that the rest needs no registers of its caller. */
+	if (b == NULL)
+		return get_new(pool, size);
+	SLIST_REMOVE_HEAD(&pool->free[size], link);
+	pool->n_free[size]--;
+	return hand_out(pool, b, size);
+}
+
+static void
+put_spare(struct buf_pool *pool, struct buf *b, enum buf_size size)
+{
+	free(b);
+	tell_held(pool, size);
 }
 
 void
@@ -103,14 +122,13 @@ buf_put(struct buf_pool *pool, struct buf **buf)
 	size = b->size;
 	pool->in_use--;
 	pool->n_used[size]--;
-	if (pool->n_free[size] < sizes[size].keep) {
-		SLIST_INSERT_HEAD(&pool->free[size], b, link);
-		pool->n_free[size]++;
-	} else {
-		free(b);
-		tell_held(pool, size);
-	}
 	tell_used(pool, size);
+	if (pool->n_free[size] >= sizes[size].keep) {
+		put_spare(pool, b, size);
+		return;
+	}
+	SLIST_INSERT_HEAD(&pool->free[size], b, link);
+	pool->n_free[size]++;
 }
 
 enum buf_size

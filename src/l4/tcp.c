@@ -222,6 +222,23 @@ wait_end(struct tcp_stream *s)
 	s->is_waiting = false;
 }
 
+static void
+trace(const struct tcp_stream *s, enum end_reason reason)
+{
+	const struct worker *w = worker_of(s);
+
+	if (!trace_is_on())
+		return;
+	trace_stream_end(&(struct trace_end){
+		.worker = w->id,
+		.listener = s->listener->conf,
+		.service = s->service->conf,
+		.backend = worker_backend_name(w, s->last_backend),
+		.tries = s->tries.n,
+		.reason = reason,
+	});
+}
+
 /* The one end. What did not end on both sides by itself is reset on both. */
 static void
 stream_end(struct tcp_stream *s, enum end_reason reason)
@@ -232,14 +249,7 @@ stream_end(struct tcp_stream *s, enum end_reason reason)
 	wait_end(s);
 	count(s, reason);
 	log_access(s, reason);
-	trace_stream_end(&(struct trace_end){
-		.worker = w->id,
-		.listener = l->conf,
-		.service = s->service->conf,
-		.backend = worker_backend_name(w, s->last_backend),
-		.tries = s->tries.n,
-		.reason = reason,
-	});
+	trace(s, reason);
 	tunnel_fini(&s->tunnel, &w->bufs, &w->pipes);
 	buf_put(&w->bufs, &s->in);
 	if (reason == TG_END_DONE) {

@@ -542,7 +542,7 @@ answer_step(struct stream *s)
 	while (step == STEP_MORE && s->state == STREAM_RELAY && s->back == back) {
 		if (ans->is_held && store_hold_is_over(ans))
 			store_release(s);
-		step = answer_flush(s);
+		step = ans->is_held || answer_is_unsent(ans) ? answer_flush(s) : STEP_MORE;
 		if (step == STEP_PARKED && (ans->is_buffered || ans->is_held)) {
 			step = store_answer(s);
 			/* Delivered from here on, or held no longer. */

@@ -355,6 +355,22 @@ name_end(const struct stream *s, enum end_reason why)
 	return why == TG_END_CLIENT_ABORT && is_malformed ? TG_END_BAD_REQUEST : why;
 }
 
+static void
+trace(const struct stream *s, enum end_reason reason)
+{
+	if (!trace_is_on())
+		return;
+	trace_stream_end(&(struct trace_end){
+		.worker = s->worker->id,
+		.listener = s->front->listener->conf,
+		.service = s->service != NULL ? s->service->conf : NULL,
+		.backend = worker_backend_name(s->worker, s->last_backend),
+		.status = s->ans.status,
+		.tries = s->tries.n,
+		.reason = reason,
+	});
+}
+
 enum step
 stream_end(struct stream *s, enum end_reason why, bool clean)
 {
@@ -372,15 +388,7 @@ stream_end(struct stream *s, enum end_reason why, bool clean)
 	leave_at_end(s, reason, clean);
 	count(s, reason);
 	log_access(s, reason);
-	trace_stream_end(&(struct trace_end){
-		.worker = s->worker->id,
-		.listener = f->listener->conf,
-		.service = s->service != NULL ? s->service->conf : NULL,
-		.backend = worker_backend_name(s->worker, s->last_backend),
-		.status = s->ans.status,
-		.tries = s->tries.n,
-		.reason = reason,
-	});
+	trace(s, reason);
 	give_buffers_back(s);
 	drop_request_bytes(s);
 	f->stream = NULL;

@@ -7,6 +7,7 @@
 #ifndef TG_OBSERVE_TRACE_H
 #define TG_OBSERVE_TRACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "conf/conf.h"
@@ -22,6 +23,8 @@ struct trace_end {
 	enum end_reason reason;
 };
 
+/* Asked before, as what follows is put together for it alone. */
+bool trace_is_on(void);
 void trace_stream_end(const struct trace_end *end);
 
 #endif
