@@ -47,5 +47,7 @@ void sched_spread_free(struct board *b);
 void sched_spread_filter(const struct board *b, uint32_t group, struct sched_verdict *ret);
 /* Of the group, on all nodes with this one's value; UINT32_MAX: it has none; 0: the group has no `spread`. */
 uint32_t sched_spread_count(const struct board *b, uint32_t group, uint32_t node);
+/* Whether one of the group that goes from one node to another is spread better by that, 1; as well, 0; or worse, -1. */
+int sched_spread_gain(const struct board *b, uint32_t group, uint32_t from, uint32_t to);
 
 #endif

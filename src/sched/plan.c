@@ -6,7 +6,7 @@
 #define TRIED "it is to be empty"
 
 struct planner {
-	struct board *b;
+	struct board *b; /* what is tried */
 	const struct sched_by *by;
 	struct sched_verdict *verdicts;
 	bool *is_done; /* by node: emptied, or looked at */
@@ -29,6 +29,8 @@ add_move(struct planner *p, uint32_t group, uint32_t from, uint32_t to)
 		p->room = room;
 	}
 	plan->moves[plan->n_moves++] = (struct sched_move){group, from, to};
+	board_take(p->b, group, from);
+	board_put(p->b, group, to);
 	return 0;
 }
 
@@ -45,17 +47,37 @@ undo(struct planner *p, uint32_t n_moves)
 	}
 }
 
-/* On one that is in use: an empty one would be no gain. */
-static int32_t
-find_place(struct planner *p, uint32_t group, uint32_t from)
+/* Whether others there like the group, and it has left. */
+static bool
+is_missed(const struct board *b, uint32_t group, uint32_t node)
 {
-	int32_t to;
+	const struct tg_cluster *c = &b->cluster;
+
+	if (board_count(b, node, group) > 0)
+		return false;
+	for (uint32_t i = 0; i < c->n_groups; i++) {
+		const struct tg_group *g = &c->groups[i];
+
+		for (uint32_t k = 0; k < g->n_affinity && board_count(b, node, i) > 0; k++) {
+			if (g->affinity[k] == group)
+				return true;
+		}
+	}
+	return false;
+}
+
+static int32_t
+find_place(const struct planner *p, uint32_t group, uint32_t from)
+{
+	int32_t to = TG_SCHED_NOWHERE;
 
 	board_take(p->b, group, from);
-	to = sched_place(p->b, p->by, group, p->verdicts);
-	if (to == TG_SCHED_NOWHERE)
-		board_put(p->b, group, from);
-	return to;
+	if (!is_missed(p->b, group, from))
+		to = sched_place(p->b, p->by, group, p->verdicts);
+	board_put(p->b, group, from);
+	return to != TG_SCHED_NOWHERE && sched_spread_gain(p->b, group, from, (uint32_t)to) >= 0
+		       ? to
+		       : TG_SCHED_NOWHERE;
 }
 
 /* -TG_EAGAIN: it cannot be emptied. */
@@ -67,10 +89,7 @@ move_group(struct planner *p, uint32_t group, uint32_t from)
 	while (board_count(p->b, from, group) > 0 && r == 0) {
 		int32_t to = find_place(p, group, from);
 
-		if (to == TG_SCHED_NOWHERE)
-			return -TG_EAGAIN;
-		r = add_move(p, group, from, (uint32_t)to);
-		board_put(p->b, group, r == 0 ? (uint32_t)to : from);
+		r = to != TG_SCHED_NOWHERE ? add_move(p, group, from, (uint32_t)to) : -TG_EAGAIN;
 	}
 	return r;
 }
@@ -98,24 +117,6 @@ next_group(const struct planner *p, uint32_t node)
 	return best;
 }
 
-/* What it held and others like may not leave them: nothing of the plan may be refused by what is after it. */
-static bool
-leaves_friends(const struct planner *p, uint32_t node)
-{
-	const struct tg_cluster *c = &p->b->cluster;
-
-	for (uint32_t i = 0; i < c->n_groups; i++) {
-		const struct tg_group *g = &c->groups[i];
-
-		for (uint32_t k = 0; k < g->n_affinity; k++) {
-			if (board_count(p->b, node, i) > 0 &&
-			    board_count(p->b, node, g->affinity[k]) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
 static int
 empty_node(struct planner *p, uint32_t node)
 {
@@ -125,11 +126,8 @@ empty_node(struct planner *p, uint32_t node)
 	int r = 0;
 
 	board_close(p->b, node, TRIED);
-	while (r == 0 && (group = next_group(p, node)) < p->b->cluster.n_groups) {
+	while (r == 0 && (group = next_group(p, node)) < p->b->cluster.n_groups)
 		r = move_group(p, group, node);
-		if (r == 0 && leaves_friends(p, node))
-			r = -TG_EAGAIN;
-	}
 	if (r == 0)
 		return 0; /* closed: nothing comes back */
 	undo(p, before);
@@ -178,7 +176,14 @@ plan_all(struct planner *p)
 	return r;
 }
 
-/* One that is moved on again goes there at once, when its place is free. */
+static void
+drop_move(struct sched_plan *plan, uint32_t i)
+{
+	for (plan->n_moves--; i < plan->n_moves; i++)
+		plan->moves[i] = plan->moves[i + 1];
+}
+
+/* One that is moved on again goes there at once. */
 static void
 join_moves(struct sched_plan *plan)
 {
@@ -191,13 +196,51 @@ join_moves(struct sched_plan *plan)
 		if (k == i)
 			continue;
 		m->from = plan->moves[k].from;
-		for (; k + 1 < plan->n_moves; k++)
-			plan->moves[k] = plan->moves[k + 1];
-		plan->n_moves--;
+		drop_move(plan, k);
 		i--; /* the same one again: it may have come from further */
 		if (i > 0)
 			i--;
 	}
+}
+
+static bool
+can_move(struct board *b, const struct sched_move *m)
+{
+	uint32_t which;
+	bool can;
+
+	board_take(b, m->group, m->from);
+	can = !is_missed(b, m->group, m->from) &&
+	      board_refusal(b, m->group, m->to, &which) == TG_REFUSAL_NONE;
+	board_put(b, m->group, m->from);
+	return can && sched_spread_gain(b, m->group, m->from, m->to) >= 0;
+}
+
+static uint32_t
+find_next(struct board *b, const struct sched_plan *plan, uint32_t from)
+{
+	while (from < plan->n_moves && !can_move(b, &plan->moves[from]))
+		from++;
+	return from;
+}
+
+/* One that was joined comes later than it was tried: first what can be done now, and what never can is left out. */
+static void
+do_moves(struct board *b, struct sched_plan *plan)
+{
+	struct sched_move m;
+	uint32_t next;
+	uint32_t i = 0;
+
+	while ((next = find_next(b, plan, i)) < plan->n_moves) {
+		m = plan->moves[next];
+		for (; next > i; next--)
+			plan->moves[next] = plan->moves[next - 1];
+		plan->moves[i++] = m;
+		board_take(b, m.group, m.from);
+		board_put(b, m.group, m.to);
+	}
+	plan->n_moves = i;
 }
 
 int
@@ -205,20 +248,23 @@ sched_plan(struct board *b, const struct sched_by *by, struct sched_plan *ret)
 {
 	struct sched_plan plan = {.used = board_count_used(b)};
 	struct planner p = {
-		.b = b,
+		.b = board_new(board_cluster(b)),
 		.by = by,
 		.verdicts = calloc((size_t)b->cluster.n_nodes + 1, sizeof(*p.verdicts)),
 		.is_done = calloc((size_t)b->cluster.n_nodes + 1, sizeof(*p.is_done)),
 		.plan = &plan,
 	};
-	int r = p.verdicts != NULL && p.is_done != NULL ? plan_all(&p) : -TG_ENOMEM;
+	int r = p.b != NULL && p.verdicts != NULL && p.is_done != NULL ? plan_all(&p) : -TG_ENOMEM;
 
-	join_moves(&plan);
-	plan.used_after = board_count_used(b);
-	if (r == 0)
+	if (r == 0) {
+		join_moves(&plan);
+		do_moves(b, &plan);
+		plan.used_after = board_count_used(b);
 		*ret = plan;
-	else
+	} else {
 		sched_plan_fini(&plan);
+	}
+	board_free(p.b);
 	free(p.verdicts);
 	free(p.is_done);
 	return r;

@@ -117,7 +117,9 @@ struct sched_plan {
 	uint32_t used_after;
 };
 /* Which nodes could be emptied, least used first, with all that is there put elsewhere, on nodes that are in use; each
- * backend is moved once. Closed ones stay as they are. Changes the board to what would be. *ret is freed with sched_plan_fini(). -TG_ENOMEM. */
+ * backend is moved once. Closed ones stay as they are. No move makes affinity, anti-affinity, labels or spread be kept
+ * less than before it, neither of what is moved nor of others. Changes the board to what would be. *ret is freed with
+ * sched_plan_fini(). -TG_ENOMEM. */
 TG_MUST_CHECK int sched_plan(struct board *b, const struct sched_by *by, struct sched_plan *ret);
 void sched_plan_fini(struct sched_plan *plan);
 

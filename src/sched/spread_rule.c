@@ -111,6 +111,41 @@ sched_spread_count(const struct board *b, uint32_t group, uint32_t node)
 	return s->values[node] != NO_LABEL ? b->tally[s->values[node]] : UINT32_MAX;
 }
 
+/* Of the values of nodes that have the labels it requires. */
+static bool
+is_fewest(const struct board *b, const struct spread *s, uint32_t group, uint32_t value)
+{
+	for (uint32_t i = 0; i < b->cluster.n_nodes; i++) {
+		if (s->values[i] != NO_LABEL && b->tally[s->values[i]] < b->tally[value] &&
+		    sched_has_labels(&b->nodes[i], &b->cluster.groups[group]))
+			return false;
+	}
+	return true;
+}
+
+int
+sched_spread_gain(const struct board *b, uint32_t group, uint32_t from, uint32_t to)
+{
+	const struct spread *s;
+	uint32_t old;
+	uint32_t new;
+
+	if (b->cluster.groups[group].spread == NULL)
+		return 0;
+	s = count(b, group);
+	old = s->values[from];
+	new = s->values[to];
+	if (old == new)
+		return 0;
+	if (new == NO_LABEL)
+		return -1;
+	if (old == NO_LABEL)
+		return is_fewest(b, s, group, new) ? 1 : -1;
+	if (b->tally[new] >= b->tally[old])
+		return -1;
+	return b->tally[new] + 1 < b->tally[old];
+}
+
 void
 sched_spread_filter(const struct board *b, uint32_t group, struct sched_verdict *ret)
 {
