@@ -1,4 +1,4 @@
-/* admin/plan.c: nodes that could be emptied, as a proposal. */
+/* admin/plan.c: what could be spread better, and nodes that could be emptied, as a proposal. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ print_move(void *user, const struct scaler_move *m)
 		output_plain(out, m->from);
 		output_text(out, " ");
 		output_plain(out, m->to);
-		output_text(out, "\n");
+		output_format(out, " %s\n", m->why);
 		return;
 	}
 	output_text(out, p->comma);
@@ -38,7 +38,7 @@ print_move(void *user, const struct scaler_move *m)
 	output_json(out, m->from);
 	output_text(out, ",\"to\":");
 	output_json(out, m->to);
-	output_text(out, "}");
+	output_format(out, ",\"why\":\"%s\"}", m->why);
 	p->comma = ",\n";
 }
 
@@ -95,7 +95,7 @@ print_plan(struct command_call *call, const char *scheduler, const struct scaler
 	struct scaler_plan plan = {.used = 0};
 	int r = 0;
 
-	output_text(call->out, call->json ? "{\"moves\":[" : "# service backend from to\n");
+	output_text(call->out, call->json ? "{\"moves\":[" : "# service backend from to why\n");
 	if (call->source->scaler != NULL)
 		r = scaler_plan(call->source->scaler, scheduler, print_move, &p, &plan);
 	if (r == -TG_ENOENT)
@@ -151,6 +151,6 @@ run(const struct command *c, struct command_call *call)
 const struct command command_plan = {
 	.name = "plan",
 	.usage = "[SCHEDULER]",
-	.help = "which nodes could be emptied, and by which moves; nothing is done",
+	.help = "which moves would spread services better, and which empty nodes; nothing is done",
 	.run = run,
 };

@@ -137,8 +137,9 @@ struct fleet_orders {
 	/* Some are pending and have no node: fleet_put_on() or fleet_wait() for each, inside the call. Not called before
 	 * the first list. One without an answer is asked for again in the next tick. NULL: there is one place. */
 	void (*place)(void *user);
-	/* Of those that may go, all equal, the one that does; of `n`, which is above 1. NULL: the newest. */
-	unsigned (*prefer)(void *user, const struct fleet_member *const *equal, unsigned n);
+	/* Of those that may go, all as far from serving, the one that does; of `n`, which is above 1. `n`, and where this is NULL:
+	 * the one with the fewest in flight, of equals the newest. */
+	unsigned (*prefer)(void *user, const struct fleet_member *const *list, unsigned n);
 	int (*stop)(void *user, const struct fleet_member *m, uint64_t token,
 		    uint64_t grace_ms);                                         /* the same */
 	int (*add)(void *user, const struct fleet_member *m);                   /* fleet_added() */
@@ -169,8 +170,8 @@ struct fleet *fleet_new(const struct fleet_limits *limits, const struct fleet_or
 void fleet_free(struct fleet *f); /* NULL allowed; gives no orders */
 void fleet_set_limits(struct fleet *f, const struct fleet_limits *limits);
 
-/* Goes towards `desired`: undrains first, then starts; the victim is the one with the fewest in flight, of these
- * the one that is least far. */
+/* Goes towards `desired`: undrains first, then starts; the victim is the one that is least far, of these the one that prefer()
+ * has. */
 void fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms);
 
 /* A keeper that begins: this one is in the configuration already. The first list tells whether it is still

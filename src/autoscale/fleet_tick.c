@@ -349,35 +349,27 @@ find_victim(const struct fleet *f, bool of_former)
 	return best;
 }
 
-/* As far as the fleet can tell. */
-static bool
-is_equal(const struct fleet_member *a, const struct fleet_member *b)
-{
-	return a->state != TG_FLEET_PENDING && reluctance(a) == reluctance(b) &&
-	       a->in_flight == b->in_flight;
-}
-
-/* The scheduler's choice among equals. */
+/* The scheduler's choice among those that are as far. */
 static struct fleet_member *
 find_preferred(const struct fleet *f, struct fleet_member *victim)
 {
-	const struct fleet_member **equal = calloc(f->n, sizeof(*equal));
+	const struct fleet_member **list = calloc(f->n, sizeof(*list));
 	struct fleet_member *m;
 	unsigned n = 0;
 	unsigned which;
 
-	if (equal == NULL)
+	if (list == NULL)
 		return victim;
 	TAILQ_FOREACH(m, &f->members, link) {
-		if (is_alive(m) && !is_former(f, m) && is_equal(m, victim))
-			equal[n++] = m;
+		if (is_alive(m) && !is_former(f, m) && reluctance(m) == reluctance(victim))
+			list[n++] = m;
 	}
-	which = n > 1 ? f->orders.prefer(f->user, equal, n) : n;
+	which = n > 1 ? f->orders.prefer(f->user, list, n) : n;
 	TAILQ_FOREACH(m, &f->members, link) {
-		if (which < n && m == equal[which])
+		if (which < n && m == list[which])
 			victim = m;
 	}
-	free(equal);
+	free(list);
 	return victim;
 }
 
@@ -405,7 +397,7 @@ retire_next(struct fleet *f, int64_t now_ms)
 {
 	struct fleet_member *m = find_victim(f, false);
 
-	if (m != NULL && f->orders.prefer != NULL)
+	if (m != NULL && m->state != TG_FLEET_PENDING && f->orders.prefer != NULL)
 		m = find_preferred(f, m);
 	return m != NULL && fleet_send_away(f, m, "it is not needed any more", now_ms);
 }

@@ -168,6 +168,8 @@ count_member(void *user, const struct fleet_member *m)
 	if (node == TG_SCHED_NOWHERE || (f->is_settled && m->state >= TG_FLEET_DRAINING))
 		return;
 	p->counts[(size_t)node * p->cluster.n_groups + f->group]++;
+	if (m->state >= TG_FLEET_DRAINING)
+		p->leaving[(size_t)node * p->cluster.n_groups + f->group]++;
 	p->nodes[node].free_cpu_milli -= group->cpu_milli;
 	p->nodes[node].free_memory_bytes -= group->memory_bytes;
 }
@@ -240,6 +242,7 @@ make_room(struct placement *p, const struct scaler *s)
 	p->labels = calloc(n_labels + 1, sizeof(*p->labels));
 	p->links = calloc(n_links + 1, sizeof(*p->links));
 	p->counts = calloc(conf->n_nodes * n_groups + 1, sizeof(*p->counts));
+	p->leaving = calloc(conf->n_nodes * n_groups + 1, sizeof(*p->leaving));
 	p->cluster = (struct tg_cluster){
 		.size = sizeof(p->cluster),
 		.n_nodes = (uint32_t)conf->n_nodes,
@@ -249,7 +252,18 @@ make_room(struct placement *p, const struct scaler *s)
 		.counts = p->counts,
 	};
 	return p->nodes != NULL && p->groups != NULL && p->labels != NULL && p->links != NULL &&
-	       p->counts != NULL;
+	       p->counts != NULL && p->leaving != NULL;
+}
+
+static void
+tell_leaving(struct placement *p)
+{
+	uint32_t n_groups = p->cluster.n_groups;
+
+	for (size_t i = 0; i < (size_t)p->cluster.n_nodes * n_groups; i++) {
+		for (uint32_t n = p->leaving[i]; n > 0; n--)
+			board_leave(p->board, (uint32_t)(i % n_groups), (uint32_t)(i / n_groups));
+	}
 }
 
 struct placement *
@@ -263,8 +277,10 @@ placement_new(const struct scaler *s, bool is_settled)
 		fill(p, s, is_settled);
 		p->board = board_new(&p->cluster);
 	}
-	if (p->board != NULL)
+	if (p->board != NULL) {
+		tell_leaving(p);
 		return p;
+	}
 	placement_free(p);
 	return NULL;
 }
@@ -280,6 +296,7 @@ placement_free(struct placement *p)
 	free(p->labels);
 	free(p->links);
 	free(p->counts);
+	free(p->leaving);
 	free(p);
 }
 

@@ -15,6 +15,7 @@ struct placement {
 	struct tg_label *labels; /* of both */
 	uint32_t *links;         /* affinity of groups */
 	uint32_t *counts;
+	uint32_t *leaving;       /* of these */
 	struct board *board;     /* what is there, those on their way to it and from it included */
 };
 

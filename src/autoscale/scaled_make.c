@@ -97,11 +97,11 @@ place(void *user)
 }
 
 static unsigned
-prefer(void *user, const struct fleet_member *const *equal, unsigned n)
+prefer(void *user, const struct fleet_member *const *list, unsigned n)
 {
 	struct scaled_state *st = user;
 
-	return scaler_prefer(st->of, equal, n);
+	return scaler_prefer(st->of, list, n);
 }
 
 static void

@@ -178,6 +178,7 @@ struct scaler_move {
 	const char *backend;
 	const char *from;
 	const char *to;
+	const char *why; /* "spread": it is spread better; "room": its node is emptied */
 };
 struct scaler_plan {
 	uint32_t used;       /* nodes */

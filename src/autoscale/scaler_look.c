@@ -171,6 +171,7 @@ plan_on(const struct scaler *s, struct placement *p, const struct sched_by *by,
 			.backend = moved_backend(s, p, &plan, i),
 			.from = p->nodes[m->from].name,
 			.to = p->nodes[m->to].name,
+			.why = m->is_spread ? "spread" : "room",
 		};
 
 		told(user, &move);

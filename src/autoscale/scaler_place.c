@@ -280,42 +280,26 @@ scaler_place(struct scaler *s)
 
 /*** The one that goes ***/
 
-/* Where each is. False: *ret is the last one whose node is not there any more, or takes no more. */
-static bool
-fill_places(const struct placement *p, uint32_t group, const struct fleet_member *const *equal,
-	    unsigned n, struct sched_at *at, unsigned *ret)
-{
-	bool is_known = true;
-
-	for (unsigned i = 0; i < n; i++) {
-		int32_t node = equal[i]->has_node ? placement_node(p, equal[i]->node)
-						  : TG_SCHED_NOWHERE;
-
-		if (node == TG_SCHED_NOWHERE || p->nodes[node].closed != NULL) {
-			*ret = i;
-			is_known = false;
-			continue;
-		}
-		at[i] = (struct sched_at){.group = group, .node = (uint32_t)node};
-	}
-	return is_known;
-}
-
 unsigned
-scaler_prefer(struct scaled *s, const struct fleet_member *const *equal, unsigned n)
+scaler_prefer(struct scaled *s, const struct fleet_member *const *list, unsigned n)
 {
 	struct placement *p = placement_is_of(s) && s->scheduler != NULL
 				      ? placement_new(s->scaler, true)
 				      : NULL;
 	struct sched_at *at = calloc(n, sizeof(*at));
-	unsigned chosen = n - 1; /* the newest */
+	unsigned chosen = n;
 
 	if (p != NULL && at != NULL) {
 		struct sched_by by = placement_by(s);
 
-		/* One goes first of whose node nothing is known. */
-		if (fill_places(p, s->conf->index, equal, n, at, &chosen))
-			chosen = sched_victim(p->board, &by, at, n);
+		for (unsigned i = 0; i < n; i++)
+			at[i] = (struct sched_at){
+				.group = s->conf->index,
+				.node = list[i]->has_node ? placement_node(p, list[i]->node)
+							  : TG_SCHED_NOWHERE,
+				.in_flight = list[i]->in_flight,
+			};
+		chosen = sched_victim(p->board, &by, at, n);
 	}
 	free(at);
 	placement_free(p);

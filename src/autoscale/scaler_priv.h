@@ -281,7 +281,7 @@ void scaler_fewest_free(struct fewest *f); /* NULL allowed */
 /* Nodes for all that have none, of all services; see struct fleet_orders. */
 void scaler_place(struct scaler *s);
 /* The one that goes, as struct fleet_orders has it. */
-unsigned scaler_prefer(struct scaled *s, const struct fleet_member *const *equal, unsigned n);
+unsigned scaler_prefer(struct scaled *s, const struct fleet_member *const *list, unsigned n);
 
 /* Plans: what is learned of each sample, and what the module makes of it, beside the loop. -TG_ENOMEM. */
 TG_MUST_CHECK int scaled_plan_init(struct scaled_state *st);

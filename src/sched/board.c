@@ -58,12 +58,13 @@ copy(struct board *b, const struct tg_cluster *from)
 	b->n_counts = nodes * from->n_groups;
 	b->nodes = calloc(nodes + 1, sizeof(*b->nodes));
 	b->counts = calloc(b->n_counts + 1, sizeof(*b->counts));
+	b->leaving = calloc(b->n_counts + 1, sizeof(*b->leaving));
 	b->used = calloc(nodes + 1, sizeof(*b->used));
 	b->fits = calloc(nodes + 1, sizeof(*b->fits));
 	b->scores = calloc(nodes + 1, sizeof(*b->scores));
 	b->enemies = calloc((size_t)from->n_groups + 1, sizeof(*b->enemies));
-	if (b->nodes == NULL || b->counts == NULL || b->used == NULL || b->fits == NULL ||
-	    b->scores == NULL || b->enemies == NULL)
+	if (b->nodes == NULL || b->counts == NULL || b->leaving == NULL || b->used == NULL ||
+	    b->fits == NULL || b->scores == NULL || b->enemies == NULL)
 		return false;
 	if (nodes > 0)
 		memcpy(b->nodes, from->nodes, nodes * sizeof(*b->nodes));
@@ -100,6 +101,7 @@ board_free(struct board *b)
 	sched_spread_free(b);
 	free(b->nodes);
 	free(b->counts);
+	free(b->leaving);
 	free(b->used);
 	free(b->fits);
 	free(b->scores);
@@ -127,6 +129,15 @@ board_put(struct board *b, uint32_t group, uint32_t node)
 	b->used[node]++;
 	b->nodes[node].free_cpu_milli -= g->cpu_milli;
 	b->nodes[node].free_memory_bytes -= g->memory_bytes;
+}
+
+void
+board_leave(struct board *b, uint32_t group, uint32_t node)
+{
+	uint32_t *leaving = &b->leaving[(size_t)node * b->cluster.n_groups + group];
+
+	assert(*leaving < board_count(b, node, group));
+	*leaving += 1;
 }
 
 void

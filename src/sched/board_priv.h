@@ -23,6 +23,7 @@ struct board {
 	struct tg_node *nodes;
 	uint32_t *counts;
 	size_t n_counts;
+	uint32_t *leaving; /* of these, as counts */
 	uint32_t *used; /* by node: backends there */
 	struct enemies *enemies; /* by group */
 	struct spread *spreads;
@@ -45,7 +46,7 @@ int sched_spread_make(struct board *b);
 void sched_spread_free(struct board *b);
 /* Of the nodes in fits[] those stay whose value has the fewest; one without the label only where no other fits. */
 void sched_spread_filter(const struct board *b, uint32_t group, struct sched_verdict *ret);
-/* Of the group, on all nodes with this one's value; UINT32_MAX: it has none; 0: the group has no `spread`. */
+/* Of the group, on all nodes with this one's value, but those that leave; UINT32_MAX: it has none; 0: the group has no `spread`. */
 uint32_t sched_spread_count(const struct board *b, uint32_t group, uint32_t node);
 /* Whether one of the group that goes from one node to another is spread better by that, 1; as well, 0; or worse, -1. */
 int sched_spread_gain(const struct board *b, uint32_t group, uint32_t from, uint32_t to);

@@ -330,40 +330,70 @@ sched_place_all(struct board *b, const struct sched_by *by, const uint32_t *grou
 
 /*** The one that goes ***/
 
+/* Why it goes, or stays: by these in their order. */
+struct standing {
+	uint32_t crowd; /* of a spread service: how many its value has */
+	int64_t in_flight;
+	bool is_lost; /* its node is not there, or nobody can tell */
+	double score;
+};
+
 /* How good its node would be for it, if it were not there. */
 static double
-score_without(struct board *b, const struct sched_by *by, const struct sched_at *at)
+score_without(struct board *b, const struct sched_by *by, uint32_t group, uint32_t node)
 {
 	double is;
 
 	for (uint32_t i = 0; i < b->cluster.n_nodes; i++)
-		b->fits[i] = i == at->node;
-	board_take(b, at->group, at->node);
-	score(b, by, at->group);
-	board_put(b, at->group, at->node);
-	is = b->scores[at->node];
+		b->fits[i] = i == node;
+	board_take(b, group, node);
+	score(b, by, group);
+	board_put(b, group, node);
+	is = b->scores[node];
 	return isnan(is) ? -INFINITY : is;
+}
+
+static struct standing
+standing_of(struct board *b, const struct sched_by *by, const struct sched_at *at)
+{
+	bool is_lost = at->node == TG_SCHED_NOWHERE || b->nodes[at->node].closed != NULL;
+	struct standing s = {.in_flight = at->in_flight, .is_lost = is_lost};
+
+	if (is_lost) {
+		s.crowd = b->cluster.groups[at->group].spread != NULL ? UINT32_MAX : 0;
+		return s;
+	}
+	s.crowd = sched_spread_count(b, at->group, (uint32_t)at->node);
+	s.score = score_without(b, by, at->group, (uint32_t)at->node);
+	return s;
+}
+
+/* Or it is as good, and comes later. */
+static bool
+goes_first(const struct standing *a, const struct standing *b)
+{
+	if (a->crowd != b->crowd)
+		return a->crowd > b->crowd;
+	if (a->in_flight != b->in_flight)
+		return a->in_flight < b->in_flight;
+	if (a->is_lost != b->is_lost)
+		return a->is_lost;
+	return a->score <= b->score;
 }
 
 uint32_t
 sched_victim(struct board *b, const struct sched_by *by, const struct sched_at *at, uint32_t n)
 {
-	uint32_t most = 0;
-	double worst = INFINITY;
+	struct standing first = standing_of(b, by, &at[0]);
 	uint32_t victim = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t spread = sched_spread_count(b, at[i].group, at[i].node);
-		double is;
+	for (uint32_t i = 1; i < n; i++) {
+		struct standing next = standing_of(b, by, &at[i]);
 
-		if (spread < most)
+		if (!goes_first(&next, &first))
 			continue;
-		is = score_without(b, by, &at[i]);
-		if (spread > most || is <= worst) {
-			victim = i;
-			worst = is;
-		}
-		most = spread;
+		victim = i;
+		first = next;
 	}
 	return victim;
 }

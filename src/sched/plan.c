@@ -1,5 +1,6 @@
-/* sched/plan.c: what would be moved so that fewer nodes are used. */
+/* sched/plan.c: what would be moved so that services are spread, and fewer nodes are used. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "sched/board_priv.h"
 
@@ -10,12 +11,13 @@ struct planner {
 	const struct sched_by *by;
 	struct sched_verdict *verdicts;
 	bool *is_done; /* by node: emptied, or looked at */
+	struct sched_at *at; /* one for each node */
 	struct sched_plan *plan;
 	uint32_t room; /* of plan->moves */
 };
 
 static int
-add_move(struct planner *p, uint32_t group, uint32_t from, uint32_t to)
+add_move(struct planner *p, struct sched_move move)
 {
 	struct sched_plan *plan = p->plan;
 
@@ -28,9 +30,9 @@ add_move(struct planner *p, uint32_t group, uint32_t from, uint32_t to)
 		plan->moves = grown;
 		p->room = room;
 	}
-	plan->moves[plan->n_moves++] = (struct sched_move){group, from, to};
-	board_take(p->b, group, from);
-	board_put(p->b, group, to);
+	plan->moves[plan->n_moves++] = move;
+	board_take(p->b, move.group, move.from);
+	board_put(p->b, move.group, move.to);
 	return 0;
 }
 
@@ -80,6 +82,56 @@ find_place(const struct planner *p, uint32_t group, uint32_t from)
 		       : TG_SCHED_NOWHERE;
 }
 
+/*** Services that are spread ***/
+
+/* Where the one is that should rather be elsewhere; TG_SCHED_NOWHERE: all have been looked at. */
+static int32_t
+find_crowded(struct planner *p, uint32_t group)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->b->cluster.n_nodes; i++) {
+		if (!p->is_done[i] && p->b->nodes[i].closed == NULL &&
+		    board_count(p->b, i, group) > 0)
+			p->at[n++] = (struct sched_at){.group = group, .node = (int32_t)i};
+	}
+	return n > 0 ? p->at[sched_victim(p->b, p->by, p->at, n)].node : TG_SCHED_NOWHERE;
+}
+
+static int
+spread_group(struct planner *p, uint32_t group)
+{
+	int32_t node;
+	int r = 0;
+
+	memset(p->is_done, 0, p->b->cluster.n_nodes * sizeof(*p->is_done));
+	while (r == 0 && (node = find_crowded(p, group)) != TG_SCHED_NOWHERE) {
+		uint32_t from = (uint32_t)node;
+		int32_t to = find_place(p, group, from);
+
+		if (to == TG_SCHED_NOWHERE ||
+		    sched_spread_gain(p->b, group, from, (uint32_t)to) <= 0)
+			p->is_done[from] = true;
+		else
+			r = add_move(p, (struct sched_move){group, from, (uint32_t)to, true});
+	}
+	return r;
+}
+
+static int
+spread_all(struct planner *p)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < p->b->cluster.n_groups && r == 0; i++) {
+		if (p->b->cluster.groups[i].spread != NULL)
+			r = spread_group(p, i);
+	}
+	return r;
+}
+
+/*** Nodes that are emptied ***/
+
 /* -TG_EAGAIN: it cannot be emptied. */
 static int
 move_group(struct planner *p, uint32_t group, uint32_t from)
@@ -89,7 +141,9 @@ move_group(struct planner *p, uint32_t group, uint32_t from)
 	while (board_count(p->b, from, group) > 0 && r == 0) {
 		int32_t to = find_place(p, group, from);
 
-		r = to != TG_SCHED_NOWHERE ? add_move(p, group, from, (uint32_t)to) : -TG_EAGAIN;
+		r = to != TG_SCHED_NOWHERE
+			    ? add_move(p, (struct sched_move){group, from, (uint32_t)to, false})
+			    : -TG_EAGAIN;
 	}
 	return r;
 }
@@ -159,7 +213,7 @@ next_node(const struct planner *p)
 }
 
 static int
-plan_all(struct planner *p)
+empty_all(struct planner *p)
 {
 	int32_t node;
 	int r = 0;
@@ -176,6 +230,8 @@ plan_all(struct planner *p)
 	return r;
 }
 
+/*** What is told ***/
+
 static void
 drop_move(struct sched_plan *plan, uint32_t i)
 {
@@ -183,7 +239,7 @@ drop_move(struct sched_plan *plan, uint32_t i)
 		plan->moves[i] = plan->moves[i + 1];
 }
 
-/* One that is moved on again goes there at once. */
+/* One that is moved on again goes there at once; one that comes back stays. */
 static void
 join_moves(struct sched_plan *plan)
 {
@@ -196,8 +252,12 @@ join_moves(struct sched_plan *plan)
 		if (k == i)
 			continue;
 		m->from = plan->moves[k].from;
+		m->is_spread |= plan->moves[k].is_spread;
 		drop_move(plan, k);
-		i--; /* the same one again: it may have come from further */
+		i--;
+		if (plan->moves[i].from == plan->moves[i].to)
+			drop_move(plan, i);
+		/* the same one again: it may have come from further */
 		if (i > 0)
 			i--;
 	}
@@ -252,10 +312,15 @@ sched_plan(struct board *b, const struct sched_by *by, struct sched_plan *ret)
 		.by = by,
 		.verdicts = calloc((size_t)b->cluster.n_nodes + 1, sizeof(*p.verdicts)),
 		.is_done = calloc((size_t)b->cluster.n_nodes + 1, sizeof(*p.is_done)),
+		.at = calloc((size_t)b->cluster.n_nodes + 1, sizeof(*p.at)),
 		.plan = &plan,
 	};
-	int r = p.b != NULL && p.verdicts != NULL && p.is_done != NULL ? plan_all(&p) : -TG_ENOMEM;
+	int r = -TG_ENOMEM;
 
+	if (p.b != NULL && p.verdicts != NULL && p.is_done != NULL && p.at != NULL)
+		r = spread_all(&p);
+	if (r == 0)
+		r = empty_all(&p);
 	if (r == 0) {
 		join_moves(&plan);
 		do_moves(b, &plan);
@@ -267,6 +332,7 @@ sched_plan(struct board *b, const struct sched_by *by, struct sched_plan *ret)
 	board_free(p.b);
 	free(p.verdicts);
 	free(p.is_done);
+	free(p.at);
 	return r;
 }
 

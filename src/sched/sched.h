@@ -63,6 +63,8 @@ enum sched_refusal board_refusal(const struct board *b, uint32_t group, uint32_t
 uint32_t board_count(const struct board *b, uint32_t node, uint32_t group);
 /* Whatever is against it. */
 void board_put(struct board *b, uint32_t group, uint32_t node);
+/* One that is there goes soon: it has its room till then, and is not counted by spread. */
+void board_leave(struct board *b, uint32_t group, uint32_t node);
 /* There is one. */
 void board_take(struct board *b, uint32_t group, uint32_t node);
 /* Nothing new there from now on; NULL: again. The text stays the caller's. */
@@ -88,10 +90,12 @@ void sched_pack(struct board *b, const struct sched_by *by, const uint32_t *grou
 /* A backend and where it is. */
 struct sched_at {
 	uint32_t group;
-	uint32_t node;
+	int32_t node; /* TG_SCHED_NOWHERE: there is no such node any more */
+	int64_t in_flight;
 };
-/* Of these, the one that should rather not be where it is: of a spread service where its value has the most, then
- * the worst by score(), of equals the last. `n` is not 0. */
+/* Of these, the one that goes: of a spread service where its value has the most, one on a node that is closed or
+ * not there before all; then the fewest in flight; then one on such a node; then the worst by score(); of equals the last. `n` is
+ * not 0. */
 uint32_t sched_victim(struct board *b, const struct sched_by *by, const struct sched_at *at,
 		      uint32_t n);
 
@@ -109,14 +113,15 @@ struct sched_move {
 	uint32_t group;
 	uint32_t from;
 	uint32_t to;
+	bool is_spread; /* so that the group is spread better; else so that a node is emptied */
 };
 struct sched_plan {
 	struct sched_move *moves; /* in order: each fits when those before are done */
 	uint32_t n_moves;
 	uint32_t used;       /* nodes in use now */
-	uint32_t used_after;
+	uint32_t used_after; /* more, where spread needs them */
 };
-/* Which nodes could be emptied, least used first, with all that is there put elsewhere, on nodes that are in use; each
+/* First what would spread a service better, on empty nodes too; then which nodes could be emptied, least used first, with all that is there put elsewhere, on nodes that are in use; each
  * backend is moved once. Closed ones stay as they are. No move makes affinity, anti-affinity, labels or spread be kept
  * less than before it, neither of what is moved nor of others. Changes the board to what would be. *ret is freed with
  * sched_plan_fini(). -TG_ENOMEM. */

@@ -84,6 +84,15 @@ sched_spread_free(struct board *b)
 
 /*** The rule ***/
 
+static uint32_t
+count_staying(const struct board *b, uint32_t node, uint32_t group)
+{
+	uint32_t leaving = b->leaving[(size_t)node * b->cluster.n_groups + group];
+	uint32_t n = board_count(b, node, group);
+
+	return n > leaving ? n - leaving : 0;
+}
+
 /* How many of the group each value has, by the value's number. */
 static const struct spread *
 count(const struct board *b, uint32_t group)
@@ -94,7 +103,7 @@ count(const struct board *b, uint32_t group)
 	memset(b->tally, 0, ((size_t)b->cluster.n_nodes + 1) * sizeof(*b->tally));
 	for (uint32_t i = 0; i < b->cluster.n_nodes; i++) {
 		if (s->values[i] != NO_LABEL)
-			b->tally[s->values[i]] += board_count(b, i, group);
+			b->tally[s->values[i]] += count_staying(b, i, group);
 	}
 	return s;
 }

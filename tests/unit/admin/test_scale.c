@@ -155,7 +155,7 @@ __wrap_scaler_plan(const struct scaler *s, const char *scheduler,
 		   void (*told_move)(void *user, const struct scaler_move *move), void *user,
 		   struct scaler_plan *ret)
 {
-	struct scaler_move move = {"api", "auto-1", "n1", "n2"};
+	struct scaler_move move = {"api", "auto-1", "n1", "n2", "spread"};
 
 	assert_ptr_equal(s, no_scaler);
 	if (strcmp(scheduler, "dot-product") != 0 && strcmp(scheduler, "slow") != 0)
@@ -809,11 +809,11 @@ plans_are_proposals(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_string_equal(ask(f, "plan"), "# service backend from to\napi auto-1 n1 n2\n"
+	assert_string_equal(ask(f, "plan"), "# service backend from to why\napi auto-1 n1 n2 spread\n"
 					    "nodes in use: 2, after it: 1\n\n");
 	assert_string_equal(ask(f, "plan dot-product json"),
 			    "{\"moves\":[{\"service\":\"api\",\"backend\":\"auto-1\",\"from\":\"n1\","
-			    "\"to\":\"n2\"}],\"nodes_used\":2,\"nodes_after\":1}\n\n");
+			    "\"to\":\"n2\",\"why\":\"spread\"}],\"nodes_used\":2,\"nodes_after\":1}\n\n");
 	assert_has(ask(f, "plan no-such"), "error not-found: no scheduler \"no-such\"");
 	assert_has(ask(f, "plan a b"), "error usage: plan [SCHEDULER]");
 }

@@ -11,7 +11,7 @@
 
 #include "autoscale/builtin.h"
 #include "autoscale/record.h"
-#include "autoscale/scaler.h"
+#include "autoscale/scaler_priv.h"
 #include "fake/turn.h"
 #include "module/module.h"
 #include "sched/builtin.h"
@@ -497,6 +497,49 @@ who_is_on_a_node_that_is_down_goes_first(void **state)
 	assert_int_equal(stopped_on(LOW, "b0"), 2);
 }
 
+struct heard {
+	char text[1024];
+	unsigned n;
+};
+
+static void
+hear_move(void *user, const struct scaler_move *m)
+{
+	struct heard *h = user;
+
+	assert_int_equal(h->n++, 0);
+	snprintf(h->text, sizeof(h->text), "%s/%s %s %s %s", m->service, m->backend, m->from, m->to,
+		 m->why);
+}
+
+/* However busy: what was started elsewhere while a host was away is not to stay there. */
+static void
+the_fullest_zone_loses_first(void **state)
+{
+	struct fleet_member members[] = {
+		{.node = "a0", .has_node = true, .state = TG_FLEET_READY, .in_flight = 9},
+		{.node = "a0", .has_node = true, .state = TG_FLEET_READY, .in_flight = 8},
+		{.node = "b0", .has_node = true, .state = TG_FLEET_READY, .in_flight = 0},
+	};
+	const struct fleet_member *list[] = {&members[0], &members[1], &members[2]};
+	struct scaler_plan plan;
+	struct heard h = {.n = 0};
+
+	(void)state;
+	world.is_down[1] = true;
+	order(LOW, 2);
+	assert_int_equal(started_on(LOW, "a0"), 2);
+	world.is_down[1] = false;
+	pass();
+	assert_int_equal(scaler_prefer(world.scaler->services[LOW], list, 3), 1);
+	/* Meanwhile people can move one. */
+	assert_int_equal(scaler_plan(world.scaler, "best-fit", hear_move, &h, &plan), 0);
+	assert_int_equal(h.n, 1);
+	assert_string_equal(h.text, "low/auto-1 a0 b0 spread");
+	assert_int_equal(plan.used, 1);
+	assert_int_equal(plan.used_after, 2);
+}
+
 static void
 hear_next(void *user, const struct scaler_verdict *verdict)
 {
@@ -590,11 +633,6 @@ a_record_has_the_places(void **state)
 
 /*** What people are told ***/
 
-struct heard {
-	char text[1024];
-	unsigned n;
-};
-
 static void
 hear_node(void *user, const struct scaler_node *node)
 {
@@ -617,15 +655,6 @@ hear_verdict(void *user, const struct scaler_verdict *verdict)
 
 	snprintf(h->text + used, sizeof(h->text) - used, "%s %s\n", verdict->node,
 		 verdict->text);
-}
-
-static void
-hear_move(void *user, const struct scaler_move *m)
-{
-	struct heard *h = user;
-
-	assert_int_equal(h->n++, 0);
-	snprintf(h->text, sizeof(h->text), "%s/%s %s %s", m->service, m->backend, m->from, m->to);
 }
 
 static void
@@ -690,6 +719,7 @@ main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(who_is_on_a_node_that_is_down_goes_first, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(the_fullest_zone_loses_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_start_that_failed_on_a_node_is_tried_on_another,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_node_that_is_doubted_is_not_the_first, set_up, tear_down),

@@ -269,6 +269,27 @@ words_are_there_for_all(void **state)
 	assert_string_equal(sched_refusal_str(TG_REFUSAL_COUNT), "?");
 }
 
+/* They take room, and no part in what is spread. */
+static void
+those_that_leave_are_not_counted(void **state)
+{
+	struct cluster c;
+
+	(void)state;
+	cluster_set(&c, 3, 1);
+	c.groups[0].spread = "zone";
+	cluster_board(&c);
+	board_put(c.board, 0, 0);
+	board_put(c.board, 0, 0);
+	board_put(c.board, 0, 2);
+	assert_int_equal(cluster_place(&c, &sched_first_fit, 0), 2);
+	board_leave(c.board, 0, 0);
+	board_leave(c.board, 0, 0);
+	assert_int_equal(cluster_place(&c, &sched_first_fit, 0), 0);
+	assert_int_equal(board_count(c.board, 0, 0), 2);
+	board_free(c.board);
+}
+
 int
 main(void)
 {
@@ -287,6 +308,7 @@ main(void)
 		cmocka_unit_test(a_value_without_room_is_passed_over),
 		cmocka_unit_test(nodes_without_the_label_come_last),
 		cmocka_unit_test(words_are_there_for_all),
+		cmocka_unit_test(those_that_leave_are_not_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,9 +318,9 @@ victim_node(struct cluster *c, const struct tg_module *module, uint32_t group)
 
 	for (uint32_t i = 0; i < c->cluster.n_nodes; i++) {
 		if (board_count(c->board, i, group) > 0)
-			at[n++] = (struct sched_at){.group = group, .node = i};
+			at[n++] = (struct sched_at){.group = group, .node = (int32_t)i};
 	}
-	return at[sched_victim(c->board, &with, at, n)].node;
+	return (uint32_t)at[sched_victim(c->board, &with, at, n)].node;
 }
 
 static void
@@ -362,6 +362,43 @@ of_a_spread_service_the_fullest_value_loses(void **state)
 	board_free(c.board);
 }
 
+/* In this order: a spread service's fullest value, the fewest in flight, a node that takes no more, the worst node. */
+static void
+what_is_in_flight_counts_after_spread(void **state)
+{
+	struct sched_at at[] = {
+		{.group = 0, .node = 0, .in_flight = 9},
+		{.group = 0, .node = 1, .in_flight = 7},
+		{.group = 0, .node = 2, .in_flight = 0},
+	};
+	struct sched_by with = by(&sched_first_fit);
+	struct cluster c;
+
+	(void)state;
+	cluster_set(&c, 4, 1);
+	cluster_board(&c);
+	for (uint32_t i = 0; i < 3; i++)
+		board_put(c.board, 0, i);
+	assert_int_equal(sched_victim(c.board, &with, at, 3), 2);
+	at[2].in_flight = 7;
+	board_close(c.board, 1, "down");
+	assert_int_equal(sched_victim(c.board, &with, at, 3), 1);
+	board_close(c.board, 1, NULL);
+	c.groups[0].spread = "zone";
+	cluster_board(&c);
+	for (uint32_t i = 0; i < 3; i++)
+		board_put(c.board, 0, i);
+	at[2].in_flight = 0;
+	assert_int_equal(sched_victim(c.board, &with, at, 3), 1);
+	/* What runs on a node that is down may be gone; on one that is not there any more is of no zone. */
+	board_close(c.board, 2, "down");
+	assert_int_equal(sched_victim(c.board, &with, at, 3), 2);
+	board_close(c.board, 2, NULL);
+	at[0].node = TG_SCHED_NOWHERE;
+	assert_int_equal(sched_victim(c.board, &with, at, 3), 0);
+	board_free(c.board);
+}
+
 int
 main(void)
 {
@@ -378,6 +415,7 @@ main(void)
 		cmocka_unit_test(the_same_is_answered_the_same),
 		cmocka_unit_test(the_one_goes_whose_node_is_the_worst),
 		cmocka_unit_test(of_a_spread_service_the_fullest_value_loses),
+		cmocka_unit_test(what_is_in_flight_counts_after_spread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -300,6 +300,56 @@ no_move_makes_a_rule_kept_less(void **state)
 	assert_true(moves > 1000);
 }
 
+/* A host was away, and is empty. */
+static void
+a_plan_restores_spread(void **state)
+{
+	struct sched_by with = by(&sched_best_fit);
+	struct sched_plan plan;
+	struct cluster c;
+
+	(void)state;
+	cluster_set(&c, 3, 2);
+	c.groups[0].spread = "zone";
+	cluster_board(&c);
+	board_put(c.board, 0, 0);
+	board_put(c.board, 0, 0);
+	board_put(c.board, 0, 1);
+	board_put(c.board, 1, 1);
+	assert_int_equal(sched_plan(c.board, &with, &plan), 0);
+	assert_true(plan.n_moves >= 1);
+	assert_int_equal(plan.moves[0].to, 2);
+	assert_true(plan.moves[0].is_spread);
+	assert_int_equal(board_count(c.board, 2, 0), 1);
+	assert_int_equal(board_count(c.board, 0, 0) + board_count(c.board, 1, 0), 2);
+	sched_plan_fini(&plan);
+	board_free(c.board);
+}
+
+/* Nor is what cannot be better moved at all. */
+static void
+a_plan_leaves_what_is_spread_as_it_can_be(void **state)
+{
+	struct sched_by with = by(&sched_first_fit);
+	struct sched_plan plan;
+	struct cluster c;
+
+	(void)state;
+	cluster_set(&c, 3, 2);
+	c.groups[0].spread = "zone";
+	cluster_board(&c);
+	for (unsigned i = 0; i < 4; i++)
+		board_put(c.board, 1, 2); /* zone b is full */
+	for (uint32_t i = 0; i < 4; i++)
+		board_put(c.board, 0, i % 2);
+	for (unsigned i = 0; i < 2; i++)
+		board_put(c.board, 1, i); /* and none can be emptied */
+	assert_int_equal(sched_plan(c.board, &with, &plan), 0);
+	assert_int_equal(plan.n_moves, 0);
+	sched_plan_fini(&plan);
+	board_free(c.board);
+}
+
 /* Zone b is emptied by no plan, though all would fit in a. */
 static void
 a_plan_crowds_no_zone(void **state)
@@ -417,6 +467,8 @@ main(void)
 		cmocka_unit_test(moves_can_be_made_one_after_the_other),
 		cmocka_unit_test(no_move_makes_a_rule_kept_less),
 		cmocka_unit_test(a_plan_crowds_no_zone),
+		cmocka_unit_test(a_plan_restores_spread),
+		cmocka_unit_test(a_plan_leaves_what_is_spread_as_it_can_be),
 		cmocka_unit_test(the_lowest_go_and_no_more_than_needed),
 		cmocka_unit_test(who_need_not_go_stays),
 		cmocka_unit_test(equals_and_betters_stay),
