@@ -531,13 +531,15 @@ the_fullest_zone_loses_first(void **state)
 	assert_int_equal(started_on(LOW, "a0"), 2);
 	world.is_down[1] = false;
 	pass();
-	assert_int_equal(scaler_prefer(world.scaler->services[LOW], list, 3), 1);
-	/* Meanwhile people can move one. */
+	/* People can move one. */
 	assert_int_equal(scaler_plan(world.scaler, "best-fit", hear_move, &h, &plan), 0);
 	assert_int_equal(h.n, 1);
 	assert_string_equal(h.text, "low/auto-1 a0 b0 spread");
 	assert_int_equal(plan.used, 1);
 	assert_int_equal(plan.used_after, 2);
+	order(LOW, 3);
+	assert_int_equal(started_on(LOW, "b0"), 1);
+	assert_int_equal(scaler_prefer(world.scaler->services[LOW], list, 3), 1);
 }
 
 static void
