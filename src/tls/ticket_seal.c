@@ -88,6 +88,7 @@ ticket_unseal(const char *text, const char *secret, struct ticket_seed *ret)
 	struct ticket_seed seed = {.hour = 0};
 	unsigned char bytes[TG_SEALED_SIZE];
 	unsigned char key[TG_MAC_BYTES];
+	char again[TG_SEALED_SIZE];
 	struct sealed s;
 	size_t n;
 	int rc;
@@ -96,6 +97,10 @@ ticket_unseal(const char *text, const char *secret, struct ticket_seed *ret)
 	    base64_decode(text, TG_SEALED_SIZE - 1, bytes, &n) < 0 || n != sizeof(s))
 		return -TG_EPROTO;
 	memcpy(&s, bytes, sizeof(s));
+	/* The last digit has bits that say nothing: only one text is this one. */
+	base64_encode(&s, sizeof(s), again);
+	if (strcmp(again, text) != 0)
+		return -TG_EPROTO;
 	for (size_t i = 0; i < sizeof(s.hour); i++)
 		seed.hour = seed.hour << 8 | s.hour[i];
 	rc = derive(secret, "tidegate tickets: seal", key);
