@@ -78,7 +78,7 @@ hand_out(struct buf_pool *pool, struct buf *b, enum buf_size size)
 	return b;
 }
 
-static struct buf *
+TG_RARE static struct buf *
 get_new(struct buf_pool *pool, enum buf_size size)
 {
 	struct buf *b = buf_new(pool, size);
@@ -95,7 +95,6 @@ buf_get(struct buf_pool *pool, enum buf_size size)
 {
 	struct buf *b = SLIST_FIRST(&pool->free[size]);
 
-	/* All that is rare is behind a call, so that the rest needs no registers of its caller. */
 	if (b == NULL)
 		return get_new(pool, size);
 	SLIST_REMOVE_HEAD(&pool->free[size], link);
@@ -103,7 +102,7 @@ buf_get(struct buf_pool *pool, enum buf_size size)
 	return hand_out(pool, b, size);
 }
 
-static void
+TG_RARE static void
 put_spare(struct buf_pool *pool, struct buf *b, enum buf_size size)
 {
 	free(b);

@@ -10,6 +10,8 @@
 
 #define TG_MUST_CHECK        __attribute__((warn_unused_result))
 #define TG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+/* Stays a call, so that the common way around it needs none of its registers. */
+#define TG_RARE __attribute__((noinline, cold))
 
 enum tg_errno {
 	TG_OK = 0,

@@ -116,15 +116,16 @@ load_few(const char *p, size_t n)
 	       (uint64_t)(unsigned char)p[n / 2] << 8 | (unsigned char)p[n - 1];
 }
 
-/* Not 0 where one of eight bytes may be a control character. HTAB is one, so that the answer is not final. */
+#define ONES UINT64_C(0x0101010101010101)
+
+/* Bit 7 of each of eight bytes says whether it is a control character, HTAB too; the others say nothing. */
 static uint64_t
 controls(uint64_t x)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t low = x & 0x7f * ones;
+	uint64_t low = x & 0x7f * ONES;
 
 	/* Without a carry: below 0x20 no bit 7 comes of adding 0x60, and of 0x7f alone it comes of adding 1. */
-	return (~(low + 0x60 * ones) | (low + ones)) & ~x & 0x80 * ones;
+	return (~(low + 0x60 * ONES) | (low + ONES)) & ~x;
 }
 
 bool
@@ -140,7 +141,8 @@ http_is_value(struct slice s)
 			found |= controls(load_word(s.p + i));
 		found |= controls(load_word(s.p + s.n - 8));
 	}
-	return found == 0 || all_are(s.p, s.n, HTTP_CHAR_VALUE);
+	/* HTAB may be there. */
+	return (found & 0x80 * ONES) == 0 || all_are(s.p, s.n, HTTP_CHAR_VALUE);
 }
 
 struct known_field {

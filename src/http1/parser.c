@@ -382,7 +382,6 @@ check_first_request(struct http1_scan *scan, const char *data, size_t n, size_t 
 		return HTTP_FAULT_SYNTAX;
 	if (scan->has_first || scan->line <= skip)
 		return HTTP_FAULT_NONE;
-	*head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
 	line = first_line(data + skip, n - skip, NULL);
 	fault = judge_first(read_request_line(line, limits, head), line);
 	scan->has_first = fault == HTTP_FAULT_NONE;
@@ -419,6 +418,7 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 	struct slice first;
 	struct scanned found = {0, NULL};
 
+	*ret_head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
 	if (skip > scan->line)
 		scan->line = (uint32_t)skip;
 	if (n == 1 && data[0] == '\r')
@@ -433,7 +433,6 @@ http1_parse_request(struct http1_parser *parser, struct http1_scan *scan, const 
 			fault = length_fault(data + skip, limits->head_bytes - skip, limits);
 		return fault == HTTP_FAULT_NONE ? HTTP1_INCOMPLETE : fault_of(fault, ret_fault);
 	}
-	*ret_head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
 	data += skip;
 	first = first_line(data, found.end - skip, found.lf);
 	fault = read_request_line(first, limits, ret_head);

@@ -42,7 +42,7 @@ enum http1_result {
  * Looks for a whole request head at the start of data[n]. Bytes of a head that
  * is already wrong are refused before it is complete, its first line as soon as
  * that is whole. *ret_n includes a CRLF before the request line (one is let
- * pass, RFC 9112 2.2).
+ * pass, RFC 9112 2.2). *ret_head is set in any case, as far as it was read.
  */
 enum http1_result http1_parse_request(struct http1_parser *parser, struct http1_scan *scan,
 				      const char *data, size_t n, const struct http1_limits *limits,

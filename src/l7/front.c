@@ -258,10 +258,11 @@ front_parse(struct front *f)
 	};
 	struct l7_worker *l7 = l7_of(worker_of(f));
 	enum http_fault fault = HTTP_FAULT_NONE;
-	struct http_head head = {.minor = HTTP_MINOR_UNKNOWN};
+	struct http_head head;
 	size_t n = 0;
 
 	if (f->passed_line && buf_len(f->in) > 0 && buf_data(f->in)[0] == '\r') {
+		head = (struct http_head){.minor = HTTP_MINOR_UNKNOWN};
 		front_refuse(f, &head, HTTP_FAULT_SYNTAX);
 		return true;
 	}
