@@ -164,7 +164,8 @@ static const struct conf_schema schema_certificate = {
 		"(subjectAltName) it asks for: the name itself, then a wildcard in the "
 		"place of its first label, else the first certificate of the list. Of one name "
 		"there may be certificates with keys of different kinds, RSA and ECDSA: the client "
-		"chooses. Of the same kind the first is used. With reload the files are read anew.",
+		"chooses. Of the same kind the first is used. Keys are RSA of 2048 bits and more, ECDSA on the curve "
+		"P-256, P-384 or P-521, Ed25519 or Ed448; browsers take RSA, P-256 and P-384. With reload the files are read anew.",
 	.fields = certificate_fields,
 	.size = sizeof(struct conf_certificate),
 	.shorthand = "file",

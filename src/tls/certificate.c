@@ -91,6 +91,25 @@ has_key(const char *text, size_t n)
 	return memmem(text, n, label, sizeof(label) - 1) != NULL;
 }
 
+/* TLS 1.3 has no signatures over others (RFC 8446 4.2.3), and clients of TLS 1.2 offer no others. */
+static int
+check_curve(const EVP_PKEY *key, struct err *err)
+{
+	static const char *const taken[] = {SN_X9_62_prime256v1, SN_secp384r1, SN_secp521r1};
+	char name[64] = "";
+
+	(void)EVP_PKEY_get_group_name(key, name, sizeof(name), NULL);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		if (strcmp(name, taken[i]) == 0)
+			return 0;
+	}
+	ERR_clear_error();
+	return err_set(err, TG_EINVAL,
+		       "the key is on a curve that clients do not take: %s; allowed: prime256v1 (P-256), "
+		       "secp384r1 (P-384), secp521r1 (P-521)",
+		       name[0] != '\0' ? name : "one without a name");
+}
+
 static int
 check_key(const struct certificate *c, struct err *err)
 {
@@ -104,6 +123,8 @@ check_key(const struct certificate *c, struct err *err)
 	    EVP_PKEY_get_bits(c->key) < TG_TLS_RSA_MIN)
 		return err_set(err, TG_EINVAL, "the RSA key has %d bits; allowed: %d and more",
 			       EVP_PKEY_get_bits(c->key), TG_TLS_RSA_MIN);
+	if (kind == EVP_PKEY_EC && check_curve(c->key, err) < 0)
+		return -TG_EINVAL;
 	if (X509_check_private_key(c->leaf, c->key) == 1)
 		return 0;
 	ERR_clear_error();

@@ -48,12 +48,12 @@ class Authority:
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                 "-keyout", self.key, "-out", self.pem, "-days", 90, "-subj", "/CN=tests")
 
-    def issue(self, *names, rsa=False, days=60):
+    def issue(self, *names, rsa=False, days=60, curve="P-256"):
         """A certificate for these names, or addresses, the first its common name; `days` below 0: it has ended.
         `rsa`: true, or how many bits."""
         self.made += 1
         made = Certificate(self.folder / f"c{self.made}")
-        kind = [f"rsa:{2048 if rsa is True else rsa}"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        kind = [f"rsa:{2048 if rsa is True else rsa}"] if rsa else ["ec", "-pkeyopt", f"ec_paramgen_curve:{curve}"]
         request = openssl("req", "-new", "-newkey", *kind, "-nodes", "-keyout", made.key, "-subj",
                           f"/CN={names[0]}")
         extensions = self.folder / f"c{self.made}.ext"

@@ -109,6 +109,10 @@ def test_who_has_none_or_a_bad_one_is_not(door, authority, tmp_path, version):
             refusal(door, name, own=own, version=version)
 
 
+def test_a_key_on_a_curve_that_is_not_taken_is_as_weak_as_any_other(door, authority):
+    refusal(door, "required", own=authority.issue("odd", curve="secp256k1"), version="1.2")
+
+
 def test_the_log_says_why(door):
     def provoke():
         with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):

@@ -64,6 +64,11 @@ def spoil_weak(files, _):
                 files / "a.pem", "-subj", "/CN=weak")
 
 
+def spoil_curve(files, _):
+    tls.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1", "-nodes", "-keyout",
+                files / "a.key", "-out", files / "a.pem", "-subj", "/CN=odd")
+
+
 @pytest.mark.parametrize("spoil, wanted", [
     (spoil_other_key, "a.key: the key is not that of the certificate"),
     (spoil_no_key, "a.pem: there is no private key in it, and no file a.key"),
@@ -72,6 +77,8 @@ def spoil_weak(files, _):
     (spoil_everybody_writes, "a.key: everybody may change this key: mode 0666; wanted: 0640 or less"),
     (spoil_gone, "a.pem: No such file or directory"),
     (spoil_weak, "a.key: the RSA key has 1024 bits; allowed: 2048 and more"),
+    (spoil_curve, "a.key: the key is on a curve that clients do not take: secp256k1; allowed: prime256v1 (P-256), "
+                  "secp384r1 (P-384), secp521r1 (P-521)"),
 ])
 def test_errors(files, run_tidegate, authority, spoil, wanted):
     spoil(files, authority)
