@@ -26,6 +26,8 @@
 /* New keys without any data, then one more for so many plain bytes: each costs as much as some kilobytes of data. */
 #define UPDATES_FREE 64u
 #define UPDATE_BYTES 65536u
+/* The end of a late handshake, while it may be there unread: looked for again after this. */
+#define LATE_AGAIN_MS 1000u
 
 struct tls_output {
 	size_t n;
@@ -536,11 +538,17 @@ static void
 on_late(struct timer *timer)
 {
 	struct tls_stream *t = TG_CONTAINER(timer, struct tls_stream, late);
+	struct conn *c = t->filter.conn;
 
+	/* The end may be there, behind what its owner is not ready to read yet; that is in the owner's time. */
+	if ((c->flags & CONN_READABLE) != 0) {
+		timer_set(c->loop, timer, mono_add_ms(loop_now(c->loop), LATE_AGAIN_MS));
+		return;
+	}
 	t->end = TLS_FAILED;
 	t->raw_error = ETIMEDOUT;
 	drop_unsent(t);
-	conn_tell(t->filter.conn, CONN_READABLE | CONN_BROKEN);
+	conn_tell(c, CONN_READABLE | CONN_BROKEN);
 }
 
 void

@@ -21,6 +21,7 @@ class Tap:
 
     def __init__(self, target, until=None):
         self.until, self.is_answered, self.is_over = until or (lambda: self.is_over), False, False
+        self.is_passed = self.is_confirmed = False  # the end of the handshake, and what comes of it
         self.listener = socket.create_server((net.ADDRESS, 0))
         self.address = "{}:{}".format(*self.listener.getsockname())
         self.said = b""
@@ -41,6 +42,7 @@ class Tap:
                     self.said += piece
                     if self.is_answered:
                         settings.wait_until(self.until, "what is early")
+                        self.is_passed = True
                     back.sendall(piece)
                 back.shutdown(socket.SHUT_WR)
         reader = threading.Thread(target=up, daemon=True)
@@ -48,6 +50,7 @@ class Tap:
         with contextlib.suppress(OSError):
             with contextlib.suppress(ConnectionError):
                 while piece := back.recv(65536):
+                    self.is_confirmed = self.is_passed
                     self.is_answered = True
                     front.sendall(piece)
             self.is_over = True
@@ -164,6 +167,45 @@ def test_who_does_not_end_his_handshake_is_not_waited_for(site, timeouts, reques
     assert s.taken() == len(requests)
 
 
+def test_a_slow_backend_holds_up_no_handshake(tidegate, recording_backend, authority, tmp_path):
+    """Its end is taken while the answer is awaited, so that what was sent with the question is early no more."""
+    taps = []
+
+    def script(conn):
+        while conn.read_request() is not None:
+            if taps:
+                asked.set()
+                settings.wait_until(lambda: taps[0].is_confirmed, "the end of the handshake")
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    asked = threading.Event()
+    s = Site(tidegate, recording_backend(script), authority, tmp_path)
+    session = s.session()
+    taps.append(Tap(s.tg.address, asked.is_set))
+    said = s.early(client.get("/early") + client.post(b"words", "/order", extra=CLOSE), session, address=taps[0].address)
+    assert said.count(b"200 OK") == 2, said
+    assert sorted(marks(s.backend)) == [("/", []), ("/early", ["1"]), ("/order", [])]
+
+
+def test_what_fills_the_buffer_does_not_hide_the_end_of_the_handshake(tidegate, recording_backend, authority, tmp_path):
+    """The client has sent it; that we read it only behind a slow answer is not its fault."""
+    def script(conn):
+        while (request := conn.read_request()) is not None:
+            if request.target == "/slow":
+                asked.set()
+                settings.wait_until(lambda: taps[0].is_passed, "the end of the handshake")
+                settings.let_rest(3)
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    asked, taps = threading.Event(), []
+    s = Site(tidegate, recording_backend(script), authority, tmp_path,
+             extra='early_data = true; early_data_size = "64K"; }; timeouts = { tls_handshake = "2s";')
+    session = s.session()
+    taps.append(Tap(s.tg.address, asked.is_set))
+    more = client.get("/more", extra=b"X-Long: %s\r\n" % (b"x" * 900))
+    said = s.early(client.get("/slow") + more * 40 + client.get("/last", extra=CLOSE), session, address=taps[0].address)
+    assert said.count(b"200 OK") == 42, said
+    assert ("/slow", ["1"]) in marks(s.backend)
+
+
 def test_not_behind_an_upgrade_nor_where_it_is_too_long(site):
     s = site(extra="early_data = true; early_data_size = 512;")
     session = s.session()
@@ -190,21 +232,25 @@ def test_http2_too(site):
     conn.send_headers(1, [(":method", "GET"), (":scheme", "https"), (":authority", "site.example.org"), (":path", "/two")],
                       end_stream=True)
     whole = conn.data_to_send()
-    conn.send_headers(3, [(":method", "GET"), (":scheme", "https"), (":authority", "site.example.org"), (":path", "/body")])
+    head = [(":method", "GET"), (":scheme", "https"), (":authority", "site.example.org")]
+    conn.send_headers(3, [*head, (":path", "/body")])
     conn.send_data(3, b"words", end_stream=True)
-    with_body = whole + conn.data_to_send()
+    conn.send_headers(5, [*head, (":path", "/empty"), ("content-length", "0")])
+    conn.send_data(5, b"", end_stream=True)
+    early = whole + conn.data_to_send()
     s_client(s.tg.address, "-quiet", "-alpn", "h2", "-sess_out", path, stdin=whole, authority=s.authority,
              until=lambda: path.exists() and len(s.backend.requests) == 1)
     data = s.folder / "data"
-    data.write_bytes(with_body)
+    data.write_bytes(early)
 
     def is_handled():
-        return len(s.backend.requests) >= 2 and s.tg.access.records(end="too-early")
+        return len(s.backend.requests) >= 3 and s.tg.access.records(end="too-early")
     tap = Tap(s.tg.address, is_handled)
     said = s_client(tap.address, "-alpn", "h2", "-sess_in", path, "-early_data", data, authority=s.authority,
                     until=is_handled)
     assert b"Early data was rejected" not in said and s.taken() == 1
-    assert sorted(marks(s.backend)) == [("/two", []), ("/two", ["1"])]
+    assert sorted(marks(s.backend)) == [("/empty", ["1"]), ("/two", []), ("/two", ["1"])]
+    assert [line["path"] for line in s.tg.access.records(end="too-early")] == ["/body"]
 
 
 @pytest.mark.parametrize("mode, keys, top, why", [
