@@ -39,7 +39,7 @@ const struct command command_autoscale = {
 const struct command command_scale = {
 	.name = "scale",
 	.usage = "SERVICE N|auto [why WORDS]",
-	.help = "so many backends, whatever is decided, until it is auto again, or without state_file the keeper ends",
+	.help = "so many backends, whatever is decided, until it is auto again, or without state_file tidegate ends",
 	.rights = TG_RIGHTS_OPERATOR,
 	.run = run_number,
 };

@@ -363,13 +363,12 @@ static const struct conf_field top_fields[] = {
 		.key = "state_file",
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf, state_file),
-		.preset_note = "none: orders end with the process that knows them",
+		.preset_note = "none: orders end with tidegate",
 		.min = 1,
 		.max = 1024,
 		.valid = conf_valid_absolute_file,
 		.flags = TG_CONF_CONTROL,
-		.help = "File that keeps the orders of operators over a restart, and those of \\(dqscale\\(dq "
-			"over the end of the keeper too. The user of "
+		.help = "File that keeps the orders of operators over a restart. The user of "
 			"tidegate must be able to write to its folder, which must be there: it is replaced "
 			"as a whole.",
 	},

@@ -12,7 +12,7 @@
  *	MSG_TICKETS what keys of TLS session tickets are made of; proxy only
  *	MSG_SEALED  the same, sealed, for others on the same store; keeper only, where that is configured
  *	MSG_STATE   fd: text of what is ordered, instead of the state file; keeper only, of a parent that
- *		    takes another one's place
+ *		    takes another one's place, or whose keeper before has died and had no such file
  *	MSG_START   go; the child answers MSG_READY when it serves
  *
  * Then the proxy says MSG_ACCEPTING once it takes clients.
@@ -123,7 +123,7 @@ enum msg_type {
 	MSG_NOTE = 25,      /* parent to keeper: a line of its log */
 	MSG_WANTED = 26,    /* proxy to keeper: streams of a service wait for a backend to be up */
 	MSG_REFUSE = 27,    /* keeper to proxy: whether they do so in vain */
-	MSG_STATE = 28,     /* parent to keeper, before MSG_START */
+	MSG_STATE = 28,     /* parent to keeper, before MSG_START; keeper to parent, without a state file: for the next one */
 	MSG_TICKETS = 29,   /* parent to proxy, before MSG_START, and when it is another; old parent to new, before MSG_GIVEN */
 	MSG_SEALED = 30,    /* parent to keeper, before MSG_START and later; keeper to parent: as heard */
 	MSG_CHALLENGE = 31, /* keeper to proxy: one of those that are answered, or that there are none */

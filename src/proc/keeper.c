@@ -660,7 +660,7 @@ keeper_fini(struct keeper *k)
 	keeper_acme_fini(k);
 	keeper_scale_fini(k);
 	keeper_hooks_fini(k);
-	if (k->has_unsaved)
+	if (k->has_unsaved && k->state_file != NULL)
 		keeper_save(k);
 	keeper_end_old_files(k, LAST_WRITE_MS);
 	if (!state_file_stop(k->state_file, LAST_WRITE_MS) || k->ending_file != NULL) {

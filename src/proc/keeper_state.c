@@ -12,6 +12,37 @@
 
 /*** Orders ***/
 
+static int
+save_state(const struct keeper *k, int *ret_fd, struct err *err)
+{
+	char *text;
+	size_t n;
+	int rc = steer_save(k->steer, &text, &n);
+
+	if (rc < 0)
+		return err_no_memory(err);
+	rc = reload_text_save_fd(text, n, ret_fd, err);
+	free(text);
+	return rc;
+}
+
+/* Without a file the parent has it, for the next keeper. */
+static void
+tell_parent(struct keeper *k)
+{
+	struct err err;
+	int fd;
+
+	if (save_state(k, &fd, &err) < 0) {
+		log_write(TG_LOG_WARN, "what is ordered is not kept for another keeper",
+			  "reason=%s", err.text);
+		return;
+	}
+	if (channel_send(k->channel, MSG_STATE, NULL, 0, fd) < 0)
+		loop_stop(k->loop);
+	close(fd);
+}
+
 void
 keeper_save(struct keeper *k)
 {
@@ -21,8 +52,8 @@ keeper_save(struct keeper *k)
 	k->has_unsaved = false;
 	timer_clear(&k->save);
 	if (k->state_file == NULL)
-		return;
-	if (steer_save(k->steer, &text, &n) == 0)
+		tell_parent(k);
+	else if (steer_save(k->steer, &text, &n) == 0)
 		state_file_write(k->state_file, text, n);
 	else
 		log_write(TG_LOG_ERROR, "no memory to save the state", NULL);
@@ -31,8 +62,6 @@ keeper_save(struct keeper *k)
 void
 keeper_save_soon(struct keeper *k)
 {
-	if (k->state_file == NULL)
-		return;
 	k->has_unsaved = true;
 	timer_set(k->loop, &k->save, loop_now(k->loop));
 }
@@ -133,31 +162,11 @@ keeper_recall_health(const struct keeper *k)
 
 /*** Another keeper takes over ***/
 
-/* What is ordered, for the new keeper. */
-static int
-save_state(const struct keeper *k, int *ret_fd)
-{
-	struct err err;
-	char *text;
-	size_t n;
-	int rc = steer_save(k->steer, &text, &n);
-
-	if (rc == 0) {
-		rc = reload_text_save_fd(text, n, ret_fd, &err);
-		free(text);
-	} else {
-		err_no_memory(&err);
-	}
-	if (rc < 0)
-		log_write(TG_LOG_ERROR, "what is ordered cannot be handed over", "reason=%s",
-			  err.text);
-	return rc;
-}
-
 /* From here on orders are for the new keeper, which gets those that were given. */
 void
 keeper_hold(struct keeper *k)
 {
+	struct err err;
 	int fd;
 
 	if (k->is_holding)
@@ -170,8 +179,11 @@ keeper_hold(struct keeper *k)
 			  "state file does not take the last orders, not handing over", NULL);
 		return;
 	}
-	if (save_state(k, &fd) < 0)
+	if (save_state(k, &fd, &err) < 0) {
+		log_write(TG_LOG_ERROR, "what is ordered cannot be handed over", "reason=%s",
+			  err.text);
 		return;
+	}
 	keeper_note_health(k);
 	k->is_holding = true;
 	acme_hold(k->acme, true);

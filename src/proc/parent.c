@@ -139,7 +139,7 @@ on_ready(struct supervisor *s)
 {
 	struct parent *p = parent_of(s);
 
-	/* A keeper that starts again has what the file says. */
+	/* A keeper that starts again has what the file says, or without one the keeper before it. */
 	s->equipment.state_fd = -1;
 	predecessor_close_files(&p->predecessor);
 	if (parent_is_waiting(p))

@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,7 +95,7 @@ msg_is_news(enum msg_type type)
 {
 	return type == MSG_READY || type == MSG_ACCEPTING || type == MSG_HELD || type == MSG_PONG ||
 	       type == MSG_PREPARED || type == MSG_COMMITTED || type == MSG_RELOAD ||
-	       type == MSG_SEALED;
+	       type == MSG_SEALED || type == MSG_STATE;
 }
 
 static bool
@@ -153,6 +154,29 @@ take_log_level(struct supervisor *s, enum log_level level)
 }
 
 static void
+close_kept(struct supervisor *s)
+{
+	if (s->kept_fd >= 0)
+		close(s->kept_fd);
+	s->kept_fd = -1;
+}
+
+/* For a keeper that starts after this one. Where it cannot be had it is as it was before. */
+static void
+take_kept(struct supervisor *s, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0) {
+		log_write(TG_LOG_WARN, "what is ordered is not kept for another keeper", "errno=%d",
+			  errno);
+		return;
+	}
+	close_kept(s);
+	s->kept_fd = copy;
+}
+
+static void
 child_on_message(struct child *c, const struct message *m)
 {
 	if (c->state == CHILD_STOPPING && msg_is_news(m->type))
@@ -167,6 +191,8 @@ child_on_message(struct child *c, const struct message *m)
 		c->supervisor->on_stop_ordered(c->supervisor, m->u.stop.grace_ms);
 	else if (m->type == MSG_SEALED && c->role == CHILD_KEEPER)
 		c->supervisor->on_sealed(c->supervisor, &m->u.sealed);
+	else if (m->type == MSG_STATE && c->role == CHILD_KEEPER)
+		take_kept(c->supervisor, m->fd);
 	else if (m->type == MSG_LOG_LEVEL && c->role == CHILD_KEEPER)
 		take_log_level(c->supervisor, (enum log_level)m->u.log_level.level);
 	else if (m->type == MSG_PONG ? !pulse_answer(&c->pulse, &m->u.pong)
@@ -207,6 +233,9 @@ child_start(struct child *c, int peer_fd, struct err *err)
 	if (rc < 0)
 		return rc;
 	equipment.peer_fd = peer_fd;
+	/* A file is newer, whatever it had before. */
+	if (equipment.state_fd < 0 && equipment.conf->state_file == NULL)
+		equipment.state_fd = s->kept_fd;
 	c->started = mono_read();
 	c->pulse = (struct pulse){.is_asked = false};
 	child_set_state(c, CHILD_STARTING, s->ready_timeout_ms);
@@ -396,6 +425,7 @@ supervisor_init(struct supervisor *s)
 {
 	int i;
 
+	s->kept_fd = -1;
 	for (i = 0; i < CHILD_ROLE_COUNT; i++) {
 		struct child *c = &s->children[i];
 
@@ -416,6 +446,7 @@ supervisor_fini(struct supervisor *s)
 		timer_fini(&s->children[i].timer);
 	}
 	timer_fini(&s->pulse_timer);
+	close_kept(s);
 }
 
 int

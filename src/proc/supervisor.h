@@ -61,6 +61,7 @@ struct supervisor {
 	const struct privileges *privileges;
 	int program_fd;
 	struct child_equipment equipment; /* but for the peer */
+	int kept_fd; /* what is ordered, as the keeper said last; -1: nothing, or a file has it. Set by supervisor_init() */
 	uint64_t ready_timeout_ms; /* a child that is not ready after this is taken for dead */
 	uint64_t stop_margin_ms; /* a child may take this beyond its grace */
 	uint64_t abort_ms; /* from SIGABRT to SIGKILL: what a core may take */

@@ -137,6 +137,29 @@ def test_orders_last_over_a_killed_keeper_a_restart_and_an_upgrade(kept, admin, 
     assert not tg.log.records(msg="order is not restored")
 
 
+def test_without_a_file_they_last_over_a_killed_keeper(scaled, admin):
+    """The parent has them meanwhile; a tidegate that ends takes them along."""
+    tg = scaled(PLAIN)
+    tg.site.wait(ready=1)
+    ask(admin, "scale site 3 why a sale; autoscale site pause")
+    tg.site.wait(ready=3, number=3, guard="manual")
+    before = diff(admin)
+    keeper = tg.role_pid("keeper")
+    os.kill(keeper, signal.SIGKILL)
+    settings.wait_until(lambda: tg.role_pid("keeper") not in (None, keeper), "another keeper")
+    tg.log.wait(msg="order restored", set="scale", value="3")
+    tg.site.wait(ready=3, number=3, guard="manual")
+    assert diff(admin) == before and tg.log.records(msg="backend stopping") == []
+    # What is taken back is not there for the one after it.
+    ask(admin, "scale site auto; autoscale site resume")
+    tg.site.wait(ready=1)
+    keeper = tg.role_pid("keeper")
+    os.kill(keeper, signal.SIGKILL)
+    settings.wait_until(lambda: tg.role_pid("keeper") not in (None, keeper), "another keeper")
+    tg.site.wait(ready=1)
+    assert diff(admin) == {}
+
+
 def test_backends_of_a_tidegate_that_has_ended_are_not_those_of_the_next(kept, admin, state):
     """Somebody else may have their addresses by then."""
     tg = kept()
