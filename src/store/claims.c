@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/redis_foreign.h"
 #include "store/share.h"
 
 /*** Writing ***/
@@ -129,7 +130,7 @@ int
 claims_answer(struct claims *c, const char *text, size_t n, const char *instance, struct mono sent,
 	      struct mono now)
 {
-	json_t *all = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *all = foreign_load(text, n);
 	json_t *others = json_object_get(all, "others");
 	json_t *claims = json_object_get(all, "claims");
 	const char *name;

@@ -317,6 +317,19 @@ is_error(const redisReply *reply, const char *word)
 	return strncmp(reply->str, word, n) == 0 && (reply->str[n] == ' ' || reply->str[n] == '\0');
 }
 
+/* Of a key of another type it is told which. */
+static void
+note_plain(struct redis_lane *lane, const struct batch_item *item, const redisReply *reply)
+{
+	int n = snprintf(lane->refusal, sizeof(lane->refusal), "%s refused: %.120s",
+			 item->kind->name, reply->str);
+	char key[96];
+
+	if (n > 0 && (size_t)n < sizeof(lane->refusal) && is_error(reply, "WRONGTYPE") &&
+	    batch_key(&lane->sent, item, key, sizeof(key)))
+		snprintf(lane->refusal + n, sizeof(lane->refusal) - (size_t)n, ": %s", key);
+}
+
 /* Only the first of a tick is told. A copy that follows another now, a redis that has been
  * restarted, may be left for the right one. */
 static void
@@ -341,8 +354,7 @@ note_refusal(struct redis *r, struct redis_lane *lane, const struct batch_item *
 			 "%s refused: redirected more than %u times: %.80s", item->kind->name,
 			 TG_CLUSTER_HOPS_MAX, reply->str);
 	else
-		snprintf(lane->refusal, sizeof(lane->refusal), "%s refused: %.160s",
-			 item->kind->name, reply->str);
+		note_plain(lane, item, reply);
 }
 
 /* Who redis says has it, and all that waits for them now that this is answered. */

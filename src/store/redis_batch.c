@@ -102,6 +102,29 @@ batch_add_all(struct redis_batch *b, const struct redis_batch *from)
 	return i;
 }
 
+/* Behind "*2", "$4", "PING" and "$1". */
+#define LINES_BEFORE_KEY 4u
+
+bool
+batch_key(const struct redis_batch *b, const struct batch_item *item, char *ret, size_t size)
+{
+	const char *at = b->bytes + item->at;
+	const char *end = at + item->n;
+	size_t n;
+
+	for (unsigned i = 0; i < LINES_BEFORE_KEY && at != NULL; i++) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at != NULL && at + 1 < end ? at + 1 : NULL;
+	}
+	if (at == NULL)
+		return false;
+	n = strcspn(at, "\r");
+	n = n < size ? n : size - 1;
+	memcpy(ret, at, n);
+	ret[n] = '\0';
+	return true;
+}
+
 void
 batch_cut(struct redis_batch *b, size_t n_items)
 {

@@ -46,6 +46,8 @@ bool batch_add_again(struct redis_batch *b, const struct redis_batch *from,
 		     const struct batch_item *item);
 /* All of `from` that finds room, behind what is there; how many did. */
 size_t batch_add_all(struct redis_batch *b, const struct redis_batch *from);
+/* The first argument of a command, cut to `size`; false: it has none. */
+bool batch_key(const struct redis_batch *b, const struct batch_item *item, char *ret, size_t size);
 /* Takes back all but the first `n_items`. */
 void batch_cut(struct redis_batch *b, size_t n_items);
 /* Empty; large memory goes back. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/container.h"
+#include "store/redis_foreign.h"
 #include "store/redis_script.h"
 #include "store/store_priv.h"
 
@@ -264,7 +265,7 @@ int64_t
 board_read(const char *text, size_t n, bool is_first, struct wall now, int64_t *ahead_ms,
 	   void (*heard)(void *user, const struct store_order *order), void *user)
 {
-	json_t *all = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *all = foreign_load(text, n);
 	const json_t *number = json_object_get(all, "number");
 	const json_t *clock = json_object_get(all, "now");
 	json_int_t newest = json_is_integer(number) && json_is_integer(clock) &&

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "module/module.h"
+#include "store/redis_foreign.h"
 
 #define NUMBER_SIZE 32u
 #define HOLD_SIZE   (TG_STORE_MEMBER + NUMBER_SIZE)
@@ -544,7 +545,7 @@ int
 share_answer(struct share *share, const struct share_self *self, const char *text, size_t n,
 	     struct mono now)
 {
-	json_t *all = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *all = foreign_load(text, n);
 	struct store_shared next = {.unsure = share->heard.unsure};
 	int rc = is_answer(all) ? read_all(share, self, all, now, &next) : -TG_EPROTO;
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/redis_foreign.h"
 #include "store/share.h"
 
 #define VOTE_SIZE (sizeof("down ") + TG_ADDR_STRLEN)
@@ -153,7 +154,7 @@ votes_read(const char *text, size_t n, struct mono now, struct store_votes *ret)
 	json_t *others;
 	int rc;
 
-	next.text = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+	next.text = foreign_load(text, n);
 	others = json_object_get(next.text, "others");
 	/* An empty table is an array to Lua as well. */
 	rc = json_is_object(others) || (json_is_array(others) && json_array_size(others) == 0)

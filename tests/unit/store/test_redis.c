@@ -448,6 +448,7 @@ keys_of_others_are_not_touched(void **state)
 	put_one();
 	tick(&world);
 	assert_non_null(strstr(store_why(world.store), "ZADD refused: WRONGTYPE"));
+	assert_non_null(strstr(store_why(world.store), ": tg:{api}:live"));
 	check_text("GET tg:{api}:live", "mine");
 }
 
