@@ -54,7 +54,7 @@ print_text(struct output *out, const struct scaler_node *node)
 	output_format(out, " %" PRIu32 " %" PRIu32, node->backends, node->orphans);
 	print_labels(out, node->labels);
 	output_text(out, " ");
-	output_plain(out, node->closed != NULL ? node->closed : "-");
+	output_plain(out, node->closed != NULL ? node->closed : node->note[0] != '\0' ? node->note : "-");
 	output_text(out, "\n");
 }
 
@@ -98,6 +98,8 @@ print_json(struct output *out, const struct scaler_node *node)
 	json_labels(out, node->labels);
 	output_text(out, ",\"reason\":");
 	output_json(out, node->closed != NULL ? node->closed : "");
+	output_text(out, ",\"note\":");
+	output_json(out, node->note);
 	output_text(out, "}");
 }
 

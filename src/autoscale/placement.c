@@ -88,16 +88,50 @@ placement_ask_node(const struct scaler *s, const char *name, struct provider_nod
 	return is_known;
 }
 
+static double
+mib(uint64_t bytes)
+{
+	return (double)bytes / (1024.0 * 1024.0);
+}
+
+bool
+placement_node_note(const struct conf_node *conf, const struct provider_node *told,
+		    char ret[TG_NODE_NOTE])
+{
+	bool has_cpu = told->cpu_permille != 0 && conf->cpu_permille > told->cpu_permille;
+	bool has_memory = told->memory != 0 && conf->memory > told->memory;
+	size_t n = 0;
+
+	ret[0] = '\0';
+	if (has_cpu)
+		n = (size_t)snprintf(ret, TG_NODE_NOTE, "its configuration has %.5g cpus, its daemon %.5g%s",
+				     conf->cpu_permille / 1000.0, told->cpu_permille / 1000.0,
+				     has_memory ? "; " : "");
+	if (has_memory)
+		snprintf(ret + n, TG_NODE_NOTE - n,
+			 "its configuration has %.0fM of memory, its daemon %.0fM: the smaller counts",
+			 mib(conf->memory), mib(told->memory));
+	return has_cpu || has_memory;
+}
+
+/* Processors that are not there make backends slow, and may be meant; of memory that is not there they die. */
+static uint64_t
+memory_of(const struct conf_node *conf, const struct provider_node *told)
+{
+	if (conf->memory == 0 || (told->memory != 0 && told->memory < conf->memory))
+		return told->memory;
+	return conf->memory;
+}
+
 static void
 fill_node(const struct scaler *s, struct tg_node *node, const struct conf_node *conf)
 {
 	struct provider_node told = {.why = NULL};
 	bool is_known = placement_ask_node(s, conf->name, &told);
-	uint64_t memory = conf->memory != 0 ? conf->memory : told.memory;
 
 	node->name = conf->name;
 	node->cpu_milli = conf->cpu_permille != 0 ? conf->cpu_permille : told.cpu_permille;
-	node->memory_bytes = (int64_t)memory;
+	node->memory_bytes = (int64_t)memory_of(conf, &told);
 	node->free_cpu_milli = node->cpu_milli;
 	node->free_memory_bytes = node->memory_bytes;
 	node->closed = is_known ? told.why : "no service has its backends on nodes";

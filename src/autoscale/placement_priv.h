@@ -19,6 +19,13 @@ struct placement {
 	struct board *board;     /* what is there, those on their way to it and from it included */
 };
 
+#define TG_NODE_NOTE 192u
+
+/* Whether the daemon of a node tells of less than is configured, and what of both: "its configuration has 16 cpus, its daemon
+ * 8"; "" if not, or nothing is told yet. */
+bool placement_node_note(const struct conf_node *conf, const struct provider_node *told,
+			 char ret[TG_NODE_NOTE]);
+
 /* NULL: no memory. What is left out is not there: members that leave, where `is_settled`. The owner's; valid until the next
  * turn. */
 struct placement *placement_new(const struct scaler *s, bool is_settled);

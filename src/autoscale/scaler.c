@@ -132,6 +132,7 @@ on_timer(struct timer *t)
 		return;
 	}
 	tick_all(s, now);
+	scaler_warn_nodes(s, now);
 	store_flush(s->store);
 	scaler_set_timer(s);
 }
@@ -222,6 +223,7 @@ scaler_free(struct scaler *s)
 	while (!TAILQ_EMPTY(&s->all))
 		scaler_let_go(s, TAILQ_FIRST(&s->all));
 	free(s->services);
+	free(s->is_warned);
 	sampler_free(s->sampler);
 	scaler_fewest_free(s->fewest);
 	process_pool_free(s->plans);

@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "autoscale/placement_priv.h"
+#include "base/log.h"
+
+#define WARN_MS 1000u /* daemons are looked at that often */
 
 static const struct scaled *
 placed_service(const struct scaler *s, unsigned service)
@@ -25,6 +28,17 @@ count_backends(const struct placement *p, uint32_t node)
 	return n;
 }
 
+/* Whether it has one. */
+static bool
+note_of(const struct scaler *s, size_t node, char ret[TG_NODE_NOTE])
+{
+	struct provider_node told = {.why = NULL};
+
+	ret[0] = '\0';
+	return placement_ask_node(s, s->conf->nodes[node].name, &told) &&
+	       placement_node_note(&s->conf->nodes[node], &told, ret);
+}
+
 static uint32_t
 count_orphans(const struct scaler *s, const char *node)
 {
@@ -43,6 +57,7 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 		return -TG_ENOMEM;
 	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
 		const struct tg_node *n = &p->nodes[i];
+		char note[TG_NODE_NOTE];
 		struct scaler_node node = {
 			.name = n->name,
 			.closed = n->closed,
@@ -53,12 +68,40 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 			.backends = count_backends(p, i),
 			.orphans = count_orphans(s, n->name),
 			.labels = &s->conf->nodes[i].labels,
+			.note = note,
 		};
+
+		(void)note_of(s, i, note);
 
 		told(user, &node);
 	}
 	placement_free(p);
 	return 0;
+}
+
+/* Where what is to be told is not there, it is told again later. */
+static void
+warn_node(struct scaler *s, size_t node)
+{
+	char note[TG_NODE_NOTE];
+
+	if (s->is_warned[node] || !note_of(s, node, note))
+		return;
+	s->is_warned[node] = true;
+	log_write(TG_LOG_WARN, "node has less than is configured", "node=%s reason=%s",
+		  s->conf->nodes[node].name, note);
+}
+
+void
+scaler_warn_nodes(struct scaler *s, struct mono now)
+{
+	if (now.us < s->warn_due.us)
+		return;
+	s->warn_due = mono_add_ms(now, WARN_MS);
+	if (s->is_warned == NULL)
+		s->is_warned = calloc(s->conf->n_nodes + 1, sizeof(*s->is_warned));
+	for (size_t i = 0; i < s->conf->n_nodes && s->is_warned != NULL; i++)
+		warn_node(s, i);
 }
 
 /*** The next one ***/

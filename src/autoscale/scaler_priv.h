@@ -156,6 +156,8 @@ struct scaler {
 	struct process_pool *plans; /* processes that make plans */
 	struct fewest *fewest; /* what a solver is asked, and said */
 	struct timer timer;
+	bool *is_warned; /* by node of the configuration: that its daemon has less; NULL: none yet */
+	struct mono warn_due;
 	bool is_holding;
 	bool is_changing; /* something is prepared: what is over stays until that is decided */
 	bool is_stopping;
@@ -278,6 +280,8 @@ void scaled_note_place(struct scaled *s, const struct fleet_member *m, bool is_p
 /* NULL: no memory. */
 struct fewest *scaler_fewest_new(struct loop *loop);
 void scaler_fewest_free(struct fewest *f); /* NULL allowed */
+/* Tells in the log of nodes whose daemon has less than is configured, of each once until a reload. */
+void scaler_warn_nodes(struct scaler *s, struct mono now);
 /* Nodes for all that have none, of all services; see struct fleet_orders. */
 void scaler_place(struct scaler *s);
 /* The one that goes, as struct fleet_orders has it. */

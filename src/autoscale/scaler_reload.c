@@ -156,6 +156,8 @@ void
 scaler_commit(struct scaler *s, struct scaler_next *next)
 {
 	s->conf = next->same->next;
+	free(s->is_warned);
+	s->is_warned = NULL;
 	for (size_t i = 0; i < next->n; i++)
 		go_over(next, i);
 	retire_gone(s);

@@ -199,7 +199,8 @@ static const struct conf_field node_fields[] = {
 		.preset = "0",
 		.preset_note = "what the daemon tells",
 		.max = 65536 * 1000,
-		.help = "Processors that backends on this node may have in all. 0: as many as the daemon tells.",
+		.help = "Processors that backends on this node may have in all. 0: as many as the daemon tells. More "
+			"than it tells are believed, with a warning.",
 	},
 	{
 		.key = "memory",
@@ -208,7 +209,8 @@ static const struct conf_field node_fields[] = {
 		.preset = "0",
 		.preset_note = "what the daemon tells",
 		.max = UINT64_C(1) << 50,
-		.help = "Memory that backends on this node may have in all. 0: what the daemon tells.",
+		.help = "Memory that backends on this node may have in all. 0: what the daemon tells. Of more than it "
+			"tells that counts, with a warning.",
 	},
 	{
 		.key = "labels",

@@ -35,7 +35,7 @@ def world(module_tidegate, tmp_path_factory):
     folder = tmp_path_factory.mktemp("nodes")
     fakes = [docker_api.FakeDocker(folder / f"docker{i}.sock") for i in range(3)]
     nodes = ", ".join(f"""{{ name = "n{i}"; docker = "unix://{fake.path}"; address = "{net.ADDRESS}"; cpu = {ROOM};
-                            memory = "1G"; labels = {{ zone = "{'aab'[i]}"; }}; }}""" for i, fake in enumerate(fakes))
+                            memory = "{'16G' if i == 2 else '1G'}"; labels = {{ zone = "{'aab'[i]}"; }}; }}""" for i, fake in enumerate(fakes))
     http = f"{net.ADDRESS}:{net.free_port()}"
     text = conf.one(
         "http", (), top=f"""admin = {{ socket = "{folder}/admin.sock"; http = "{http}"; }};
@@ -68,12 +68,17 @@ def test_they_spread_fill_wait_and_go_on(world):
     for command in ("show placement", "explain site"):
         said = control.ask(world.site.admin, command)
         assert all(f"{node}: {why}" in said for node, why in WHY), (command, said)
-    assert [node["cpu_free_milli"] for node in world.json("show nodes")] == [100, 100, 1000]
+    nodes = world.json("show nodes")
+    assert [node["cpu_free_milli"] for node in nodes] == [100, 100, 1000]
+    less = "its configuration has 16384M of memory, its daemon 8192M: the smaller counts"
+    assert [node["note"] for node in nodes] == ["", "", less]
+    assert f" open 1.000 1.000 {8 << 30} {8 << 30} 0 0 zone=b {less}\n" in control.ask(world.site.admin, "show nodes")
+    world.tg.log.wait(msg="node has less than is configured", node="n2", reason=less)
     page = metrics.page(world.http)
     known = {what: [page.value(f"node_{what}", node=f"n{i}") for i in range(3)]
              for what in ("open", "backends", "cpu_cores", "cpu_free_cores", "memory_bytes", "memory_free_bytes")}
     assert known == {"open": [1, 1, 1], "backends": [3, 3, 0], "cpu_cores": [1, 1, 1], "cpu_free_cores": [0.1, 0.1, 1],
-                     "memory_bytes": [1 << 30] * 3, "memory_free_bytes": [832 << 20, 832 << 20, 1 << 30]}
+                     "memory_bytes": [1 << 30, 1 << 30, 8 << 30], "memory_free_bytes": [832 << 20, 832 << 20, 8 << 30]}
     shown = world.json("show placement")[0]
     assert shown["next"] is None and [one["node"] for one in shown["backends"] if one["waiting"]] == [None]
     assert [(one["node"], one["why"]) for one in shown["nodes"]] == WHY

@@ -127,11 +127,13 @@ __wrap_scaler_nodes(const struct scaler *s,
 				   .memory_bytes = 1024,
 				   .free_memory_bytes = 24,
 				   .backends = 3,
-				   .labels = &labels};
+				   .labels = &labels,
+				   .note = "its daemon has less"};
 
 	assert_ptr_equal(s, no_scaler);
 	told_node(user, &node);
-	node = (struct scaler_node){.name = "n2", .closed = "it is gone", .labels = &no_labels};
+	node = (struct scaler_node){
+		.name = "n2", .closed = "it is gone", .labels = &no_labels, .note = ""};
 	told_node(user, &node);
 	return 0;
 }
@@ -764,15 +766,15 @@ nodes_are_a_line_each(void **state)
 
 	assert_string_equal(ask(f, "show nodes"),
 			    "# node state cpu cpu_free memory memory_free backends orphans labels reason\n"
-			    "n1 open 4.000 -0.500 1024 24 3 0 zone=a b -\n"
+			    "n1 open 4.000 -0.500 1024 24 3 0 zone=a b its daemon has less\n"
 			    "n2 closed - - - - 0 0 - it is gone\n\n");
 	assert_string_equal(
 		ask(f, "show nodes json"),
 		"[{\"node\":\"n1\",\"open\":true,\"cpu_milli\":4000,\"cpu_free_milli\":-500,\"memory\":1024,"
-		"\"memory_free\":24,\"backends\":3,\"orphans\":0,\"labels\":{\"zone\":\"a b\"},\"reason\":\"\"},\n"
+		"\"memory_free\":24,\"backends\":3,\"orphans\":0,\"labels\":{\"zone\":\"a b\"},\"reason\":\"\",\"note\":\"its daemon has less\"},\n"
 		"{\"node\":\"n2\",\"open\":false,\"cpu_milli\":null,\"cpu_free_milli\":null,"
 		"\"memory\":null,\"memory_free\":null,\"backends\":0,\"orphans\":0,\"labels\":{},"
-		"\"reason\":\"it is gone\"}]\n\n");
+		"\"reason\":\"it is gone\",\"note\":\"\"}]\n\n");
 	assert_string_equal(ask(f, "show nodes n1"), "error usage: show nodes\n\n");
 }
 

@@ -30,7 +30,7 @@
 /* a0 is of zone a; each node has two processors. */
 static const char text[] =
 	"listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"low\"; } );\n"
-	"nodes = ( { name = \"a0\"; docker = \"unix:///nowhere\"; cpu = 2.0; labels = { zone = \"a\"; }; },\n"
+	"nodes = ( { name = \"a0\"; docker = \"unix:///nowhere\"; cpu = 2.0; memory = \"2G\"; labels = { zone = \"a\"; }; },\n"
 	"{ name = \"b0\"; docker = \"unix:///nowhere-b\"; labels = { zone = \"b\"; }; } );\n"
 	"services = (\n"
 	SERVICE("low", "1.0", "spread = \"zone\";") ",\n"
@@ -62,6 +62,7 @@ static struct {
 	struct provider providers[SERVICES];
 	bool is_down[2];
 	bool is_doubted; /* those of zone a */
+	uint32_t cpu_permille; /* of each */
 	bool answers; /* starts go well */
 	bool fails;   /* or, on a0, do not */
 	bool is_mute; /* the last service's provider does not list */
@@ -168,7 +169,7 @@ __wrap_provider_node(const struct provider *p, const char *name, struct provider
 	(void)p;
 	*ret = (struct provider_node){
 		.why = world.is_down[name[0] == 'b'] ? "info: timed out" : NULL,
-		.cpu_permille = 2000,
+		.cpu_permille = world.cpu_permille,
 		.memory = UINT64_C(1) << 30,
 		.is_doubted = world.is_doubted && name[0] == 'a',
 	};
@@ -286,6 +287,7 @@ set_up(void **state)
 
 	(void)state;
 	memset(&world, 0, sizeof(world));
+	world.cpu_permille = 2000;
 	fake_limit_start();
 	world.loop = loop_new();
 	assert_non_null(world.loop);
@@ -641,12 +643,47 @@ hear_node(void *user, const struct scaler_node *node)
 	struct heard *h = user;
 
 	h->n += node->backends;
+	if (strcmp(node->name, "a0") == 0) {
+		assert_int_equal(node->cpu_milli, 2000);
+		assert_int_equal(node->memory_bytes, 1 << 30); /* more would be killed */
+		assert_string_equal(node->note, "its configuration has 2048M of memory, its daemon "
+						"1024M: the smaller counts");
+	}
 	if (strcmp(node->name, "b0") == 0) {
 		assert_int_equal(node->cpu_milli, 2000);
 		assert_int_equal(node->free_cpu_milli, 1000);
 		assert_int_equal(node->memory_bytes, 1 << 30);
 		assert_null(node->closed);
+		assert_string_equal(node->note, "");
 	}
+}
+
+static void
+hear_processors(void *user, const struct scaler_node *node)
+{
+	struct heard *h = user;
+
+	if (strcmp(node->name, "a0") == 0) {
+		assert_int_equal(node->cpu_milli, 2000);
+		snprintf(h->text, sizeof(h->text), "%s", node->note);
+	}
+}
+
+/* That is slow and no more, and may be meant. */
+static void
+more_processors_than_there_are_are_believed(void **state)
+{
+	struct heard h = {.n = 0};
+
+	(void)state;
+	world.cpu_permille = 1500;
+	assert_int_equal(scaler_nodes(world.scaler, hear_processors, &h), 0);
+	assert_string_equal(h.text, "its configuration has 2 cpus, its daemon 1.5; its configuration "
+				    "has 2048M of memory, its daemon 1024M: the smaller counts");
+	world.cpu_permille = 0; /* not told yet */
+	assert_int_equal(scaler_nodes(world.scaler, hear_processors, &h), 0);
+	assert_string_equal(h.text, "its configuration has 2048M of memory, its daemon 1024M: the "
+				    "smaller counts");
 }
 
 static void
@@ -728,6 +765,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_placed_before_all_is_known, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(people_are_told_of_nodes_and_places, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(more_processors_than_there_are_are_believed, set_up,
 						tear_down),
 #ifdef HAVE_CBC
 		cmocka_unit_test_setup_teardown(a_solver_tells_how_few_would_do, set_up, tear_down),
