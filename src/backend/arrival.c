@@ -7,12 +7,16 @@
 
 #include "backend/walk.h"
 #include "base/log.h"
+#include "base/throttle_table.h"
 #include "observe/counters.h"
 #include "tls/stream.h"
 
 /* After a refusal what still comes is dropped, so that it can be read before a reset. */
 #define REFUSED_MS     1000u
 #define REFUSED_ROUNDS 16u
+
+/* What a client may have at once, in time of its rate. */
+#define CLIENT_BURST_US 1000000u
 
 /* What a client that speaks HTTP without TLS can read. */
 static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\n"
@@ -22,8 +26,8 @@ static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\n"
 				   "\r\n"
 				   "This port speaks HTTPS: the request was plain.\r\n";
 
-_Static_assert(TG_L_TLS_FAILED_KEYS - TG_L_TLS_FAILED_CLOSED ==
-		       TG_TLS_FAILURE_KEYS - TG_TLS_FAILURE_CLOSED,
+_Static_assert(TG_L_TLS_FAILED_RATE - TG_L_TLS_FAILED_CLOSED ==
+		       TG_TLS_FAILURE_RATE - TG_TLS_FAILURE_CLOSED,
 	       "a counter for each reason, in their order");
 
 static struct log_limit failures_told;
@@ -223,6 +227,21 @@ fail_early(struct arrival *a, enum tls_failure failure)
 	arrival_close(a);
 }
 
+/* Whether its client may begin another handshake. */
+static bool
+is_in_rate(const struct arrival *a)
+{
+	const struct worker_listener *l = a->listener;
+	const struct worker *w = l->worker;
+	unsigned rate = l->conf->tls.handshake_rate_per_address;
+	struct ip ip;
+
+	return rate == 0 || w->clients == NULL || arrival_is_trusted(l, &a->from) ||
+	       !addr_ip(&a->from, &ip) ||
+	       throttle_table_take(w->clients, l->conf->segment_slot, &ip, rate, CLIENT_BURST_US,
+				   loop_now(w->loop));
+}
+
 /* Who is silent holds no more than an arrival: a stream is ten times that. False: there is nothing yet, or it is no arrival of
  * ours any more. */
 static bool
@@ -240,6 +259,10 @@ has_stream(struct arrival *a)
 		return false;
 	if (n > 0 && l->tls == NULL) { /* a reload took it meanwhile */
 		arrival_go_on(a);
+		return false;
+	}
+	if (n > 0 && !is_in_rate(a)) {
+		fail_early(a, TG_TLS_FAILURE_RATE);
 		return false;
 	}
 	if (n > 0)
@@ -489,7 +512,7 @@ arrival_open(struct worker *w, struct worker_listener *l, struct accepted *accep
 {
 	struct arrival *a;
 
-	if (l->conf->accept_proxy && !arrival_proxy_may(l, &accepted->from)) {
+	if (l->conf->accept_proxy && !arrival_is_trusted(l, &accepted->from)) {
 		arrival_proxy_failed(l, &accepted->from, TG_PROXY_FAULT_UNTRUSTED);
 		close(accepted->fd);
 		listener_released(l);

@@ -71,8 +71,8 @@ bool arrival_find_service(struct arrival *a, const char *name, const unsigned ch
 /* Counted, and told a few times a second. */
 void arrival_proxy_failed(const struct worker_listener *l, const struct addr *peer,
 			  enum proxy_fault fault);
-/* Whether this peer may send one. */
-bool arrival_proxy_may(const struct worker_listener *l, const struct addr *peer);
+/* Whether this peer is of trusted_proxies, and so may send one. */
+bool arrival_is_trusted(const struct worker_listener *l, const struct addr *peer);
 /* Something was reported. */
 void arrival_proxy_step(struct arrival *a);
 void arrival_proxy_timeout(struct arrival *a);

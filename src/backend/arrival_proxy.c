@@ -28,7 +28,7 @@ arrival_proxy_failed(const struct worker_listener *l, const struct addr *peer,
 
 /* Who may open a unix socket is said by its permissions. */
 bool
-arrival_proxy_may(const struct worker_listener *l, const struct addr *peer)
+arrival_is_trusted(const struct worker_listener *l, const struct addr *peer)
 {
 	struct ip ip;
 

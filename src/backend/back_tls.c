@@ -42,6 +42,7 @@ counter_of(enum tls_failure failure)
 	case TG_TLS_FAILURE_NONE:
 	case TG_TLS_FAILURE_PROTOCOL:
 	case TG_TLS_FAILURE_LENGTH:
+	case TG_TLS_FAILURE_RATE:
 	case TG_TLS_FAILURE_COUNT:
 		break;
 	}

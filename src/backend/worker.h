@@ -226,6 +226,7 @@ struct worker {
 		uint32_t slot;
 	} walk; /* over all fronts: backend/walk.h */
 	bool draining;
+	struct throttle_table *clients; /* handshakes of each; of all workers, and outlives them; NULL: they have no rate */
 	struct challenges *challenges; /* a reference; NULL: none are answered */
 	void *l7; /* struct l7_worker, see l7/l7.h */
 	struct h2_shared *h2; /* of l7; NULL: HTTP/2 is not spoken */

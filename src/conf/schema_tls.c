@@ -264,6 +264,20 @@ static const struct conf_field tls_fields[] = {
 			"resume too, and nobody is refused before the backlog is full: who is connected has the processor.",
 	},
 	{
+		.key = "handshake_rate_per_address",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_listener, tls.handshake_rate_per_address),
+		.preset = "0",
+		.max = TG_THROTTLE_RATE_MAX,
+		ONLY_TLS,
+		.help = "How many handshakes a second the listener begins with one client; 0: as many as come. A client is an IPv4 "
+			"address, or the /64 of an IPv6 one, that of the PROXY header with accept_proxy; those of trusted_proxies "
+			"are no clients. After a rest as many may come at once as in a second, and one: a browser opens six connections, "
+			"and behind one address there may be an office. Beyond that the connection is closed at its first byte, counted "
+			"and logged as reason=rate. How many clients there are does not matter, the memory for it is fixed "
+			"(256 kB); with thousands of them at their rate others may be refused with them.",
+	},
+	{
 		.key = "session_lifetime",
 		.kind = &conf_kind_duration,
 		TG_MEMBER(conf_listener, tls.session_lifetime_ms),

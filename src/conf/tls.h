@@ -136,6 +136,7 @@ struct conf_tls {
 	size_t n_alpn;
 	bool strict_sni;              /* who asks for another name, or for none, is refused; false */
 	unsigned handshake_rate;      /* a second, of all workers; 0: as many as come (default) */
+	unsigned handshake_rate_per_address; /* likewise, of one client's; 0: as many as come (default) */
 	uint64_t session_lifetime_ms; /* 1h; 0: no session is resumed */
 	struct conf_pem_file client_ca;  /* none: clients are asked for no certificate */
 	struct conf_pem_file client_crl; /* none: nothing is known to be revoked */

@@ -46,6 +46,7 @@
 	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory or descriptors") \
 	X(TLS_FAILED_LENGTH, "tls_failed_length", "with a ClientHello that was too long to be passed on") \
 	X(TLS_FAILED_KEYS, "tls_failed_no_signature", "without a signature of the process that keeps the keys") \
+	X(TLS_FAILED_RATE, "tls_failed_rate", "of clients that had what handshake_rate_per_address allows") \
 	X(TLS_ROUTED, "tls_routed", "connections routed by their ClientHello, which was passed on") \
 	X(PROXY_HEADERS, "proxy_headers", "connections with a PROXY header") \
 	X(PROXY_UNTRUSTED, "proxy_untrusted", "connections closed: the peer is none of trusted_proxies") \

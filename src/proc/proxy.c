@@ -18,6 +18,7 @@
 #include "backend/registry.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "base/throttle_table.h"
 #include "ipc/channel.h"
 #include "proc/answers.h"
 #include "proc/handed.h"
@@ -48,6 +49,7 @@ struct proxy {
 	struct registry *registry;
 	struct tickets *tickets;
 	struct contexts *contexts;
+	struct throttle_table *clients;
 	struct proxy_reload reload;
 	struct handed sockets;
 	struct lines lines;
@@ -294,6 +296,7 @@ start_threads(struct proxy *p)
 	for (i = 0; i < p->conf->workers && rc == 0; i++) {
 		rc = worker_thread_init(&p->threads[i], i, p->conf, p->segment, p->registry,
 					p->contexts);
+		p->threads[i].worker.clients = p->clients;
 		p->n_threads++;
 	}
 	if (rc == 0)
@@ -770,7 +773,8 @@ proxy_serve(struct proxy *p)
 		return rc;
 	segment_reset_gauges(p->segment);
 	p->registry = registry_new(p->conf, p->segment);
-	if (p->registry == NULL)
+	p->clients = throttle_table_new();
+	if (p->registry == NULL || p->clients == NULL)
 		return -TG_ENOMEM;
 	rc = start_threads(p);
 	if (rc == 0)
@@ -842,6 +846,7 @@ proxy_fini(struct proxy *p)
 	told_fini(&p->told);
 	registry_free(p->registry);
 	contexts_free(p->contexts);
+	throttle_table_free(p->clients);
 	tickets_free(p->tickets);
 	segment_close(p->segment);
 	conf_unref(p->conf);

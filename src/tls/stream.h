@@ -41,7 +41,8 @@ struct tls_context;
 	X(PROTOCOL, "protocol", "the client broke the protocol")                                \
 	X(RESOURCE, "resource", "no memory, or no descriptor")                                  \
 	X(LENGTH, "length", "a ClientHello that is passed on is too long")                      \
-	X(KEYS, "no-signature", "the process that keeps the keys did not sign: key_isolation")
+	X(KEYS, "no-signature", "the process that keeps the keys did not sign: key_isolation") \
+	X(RATE, "rate", "the client has had what handshake_rate_per_address allows")
 
 /* clang-format on */
 enum tls_failure {
