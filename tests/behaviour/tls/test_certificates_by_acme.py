@@ -308,6 +308,38 @@ def test_what_one_is_told_all_answer_and_what_failed_all_leave_alone(tidegate, r
         settings.wait_until(lambda one=one: exchange(one.plain, client.get(path)).body != ANSWER.encode(), "it to be gone")
 
 
+def test_when_a_keeper_is_killed_while_it_runs_another_begins_anew(tidegate, recording_backend, two):
+    """Not before what ran is gone, and once; all answer the tokens of whichever runs."""
+    ran = two.folder / "ran"
+    stays = script(two.folder, f"""for pid in $(cut -d' ' -f1 {ran}); do kill -0 $pid && echo $pid >> {two.folder}/both; done
+        case $TIDEGATE_ACME_CHALLENGES in *-a) t=a{TOKEN};; *) t=b{TOKEN};; esac
+        d=$TIDEGATE_ACME_CHALLENGES/.well-known/acme-challenge
+        mkdir -p $d; echo $t.{"T" * 43} > $d/$t
+        echo $$ $t >> {ran}; exec sleep 1000""")
+    ran.touch()
+    two.file = two.key = two.folder / "none"
+    backend = recording_backend()
+    tidegates = [tidegate(two.text(one, backend, stays, keys='retry = "1h";')) for one in two.sites]
+
+    def runs(n):
+        lines = settings.wait_until(lambda: ran.read_text().count("\n") >= n and ran.read_text().split("\n"), f"{n} runs")
+        return [line.split() for line in lines if line]
+
+    def answers(token):
+        path = f"/.well-known/acme-challenge/{token}"
+        return [exchange(one.plain, client.get(path)).body == f"{token}.{'T' * 43}".encode() for one in two.sites]
+    (pid, token), = runs(1)
+    settings.wait_until(lambda: answers(token) == [True, True], "the answer of both")
+    first = token.startswith("b")
+    os.kill(tidegates[first].role_pid("keeper"), signal.SIGKILL)
+    wait_gone([int(pid)])
+    (_, (_, token)) = runs(2)
+    assert token.startswith("b") != first
+    settings.wait_until(lambda: answers(token) == [True, True], "the answer of both, to the other run")
+    assert two.sites[first].show()["state"] == "turn"
+    assert len(runs(2)) == 2 and not (two.folder / "both").exists()
+
+
 def test_without_redis_nobody_runs_it(tidegate, recording_backend, two, redis):
     """What runs is killed before another could begin; when redis is back one of them begins."""
     started = two.folder / "started"
