@@ -16,6 +16,7 @@ struct row {
 struct outlier {
 	const struct conf_service *conf;
 	struct alarm alarm;
+	atomic_bool has_news;
 	struct row *rows; /* [conf->n_backends] */
 };
 
@@ -50,6 +51,19 @@ outlier_watch(struct outlier *o, struct loop *loop, void (*alarm)(void *arg), vo
 	alarm_watch(&o->alarm, loop, alarm, arg);
 }
 
+bool
+outlier_take_news(struct outlier *o)
+{
+	return atomic_exchange(&o->has_news, false);
+}
+
+static void
+tell(struct outlier *o)
+{
+	atomic_store(&o->has_news, true);
+	alarm_raise(&o->alarm);
+}
+
 /* Success writes only where a failure was: the line stays shared while all is well. */
 static void
 end_row(_Atomic unsigned *n)
@@ -64,7 +78,7 @@ note_failure(struct outlier *o, struct row *row)
 	unsigned most = o->conf->outlier.consecutive;
 
 	if (atomic_fetch_add(&row->failures, 1) + 1 >= most && most != 0)
-		alarm_raise(&o->alarm);
+		tell(o);
 }
 
 /* The end of a row that ejects is news: those that are still in one may be worse than it. */
@@ -75,7 +89,7 @@ end_unreached(struct outlier *o, struct row *row)
 
 	end_row(&row->unreached);
 	if (n >= o->conf->outlier.connects && n != 0)
-		alarm_raise(&o->alarm);
+		tell(o);
 }
 
 /* Once a row: one that refuses all the while, and is used for want of others, is no news. */
@@ -83,7 +97,7 @@ static void
 note_unreached(struct outlier *o, struct row *row)
 {
 	if (atomic_fetch_add(&row->unreached, 1) + 1 == o->conf->outlier.connects)
-		alarm_raise(&o->alarm);
+		tell(o);
 }
 
 void

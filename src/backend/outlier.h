@@ -50,6 +50,9 @@ unsigned outlier_failures(const struct outlier *outlier, uint32_t backend);
 unsigned outlier_unreached(const struct outlier *outlier, uint32_t backend);
 void outlier_forget_failures(struct outlier *outlier, uint32_t backend);
 void outlier_forget_unreached(struct outlier *outlier, uint32_t backend);
+/* Control thread: whether an alarm was raised since it was last asked. If not, no row has come to its end, or to a length
+ * that ejects. */
+bool outlier_take_news(struct outlier *outlier);
 
 /*** In comparison: judged once an interval ***/
 

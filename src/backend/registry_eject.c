@@ -1,4 +1,10 @@
-/* Passive health: who gets no streams for what happened to others. See outlier.h. */
+/*
+ * Passive health: who gets no streams for what happened to others. See outlier.h.
+ *
+ * A step comes with every change of the registry, so it looks at all backends of a service only where there may be
+ * something to find: an ejection is over, or workers told of a row that ejects or has ended. Such rows
+ * are looked at again each time until none is left, as what comes of them depends on everybody's health.
+ */
 #include <stdlib.h>
 
 #include "backend/registry_priv.h"
@@ -10,6 +16,7 @@ eject_init(struct service_state *s)
 {
 	if (s->shared->outlier == NULL)
 		return 0;
+	s->looks = true;
 	s->before = calloc(s->conf->n_backends + 1, sizeof(s->before[0]));
 	return s->before != NULL ? 0 : -TG_ENOMEM;
 }
@@ -25,17 +32,22 @@ eject_fini(struct service_state *s)
 static void
 set_ejected(struct service_state *s, size_t i, bool is_ejected)
 {
-	s->backends[i].serving.is_ejected = is_ejected;
+	struct serving_state *serving = &s->backends[i].serving;
+
+	if (serving->is_ejected != is_ejected)
+		s->n_ejected += is_ejected ? 1 : -1u;
+	serving->is_ejected = is_ejected;
 	atomic_store_explicit(&service_backend_shared(s->shared, i)->ejected, is_ejected,
 			      memory_order_relaxed);
 	s->changed = true;
 }
 
-static unsigned
+static void
 end_ejections(struct service_state *s, struct mono now)
 {
-	unsigned left = 0;
 	size_t i;
+
+	s->next_end = (struct mono){0};
 
 	for (i = 0; i < s->conf->n_backends; i++) {
 		struct ejection *e = &s->backends[i].ejection;
@@ -46,9 +58,8 @@ end_ejections(struct service_state *s, struct mono now)
 			log_write(TG_LOG_INFO, "backend is used again", "svc=%s srv=%s",
 				  s->conf->name, s->conf->backends[i].name);
 		}
-		left += ejection_is_on(e);
+		s->next_end = registry_earlier(s->next_end, e->until);
 	}
-	return left;
 }
 
 void
@@ -74,6 +85,7 @@ eject(struct service_state *s, size_t i, const struct cause *cause, struct mono 
 	uint64_t ms = ejection_begin(&s->backends[i].ejection, cause->base_ms, now);
 
 	set_ejected(s, i, true);
+	s->next_end = registry_earlier(s->next_end, s->backends[i].ejection.until);
 	atomic_fetch_add_explicit(&service_backend_shared(s->shared, i)->ejections, 1,
 				  memory_order_relaxed);
 	log_write(TG_LOG_WARN, "backend ejected", "svc=%s srv=%s reason=%s failures=%u ms=%llu",
@@ -93,22 +105,20 @@ count_present(const struct service_state *s)
 	return n;
 }
 
-/* As many as may be: `*left` are ejected already. */
+/* As many as may be. */
 static void
-eject_within(struct service_state *s, size_t i, const struct cause *cause, unsigned *left,
-	     struct mono now)
+eject_within(struct service_state *s, size_t i, const struct cause *cause, struct mono now)
 {
 	if (ejection_is_on(&s->backends[i].ejection) ||
-	    *left >= ejection_max(&s->conf->outlier, count_present(s)))
+	    s->n_ejected >= ejection_max(&s->conf->outlier, count_present(s)))
 		return;
 	eject(s, i, cause, now);
-	(*left)++;
 }
 
 /* in a row */
 
 static void
-eject_failing(struct service_state *s, struct outlier *outlier, unsigned *left, struct mono now)
+eject_failing(struct service_state *s, struct outlier *outlier, struct mono now)
 {
 	const struct conf_outlier *conf = &s->conf->outlier;
 	size_t i;
@@ -120,7 +130,7 @@ eject_failing(struct service_state *s, struct outlier *outlier, unsigned *left, 
 		if (cause.failures < conf->consecutive)
 			continue;
 		outlier_forget_failures(outlier, (uint32_t)i);
-		eject_within(s, i, &cause, left, now);
+		eject_within(s, i, &cause, now);
 	}
 }
 
@@ -153,8 +163,7 @@ nobody_is_reached(const struct service_state *s, const struct outlier *outlier)
 
 /* To leave them alone saves nobody a try then, and the first that is back would be seen late. */
 static void
-use_unreached(struct service_state *s, const struct outlier *outlier, unsigned *left,
-	      struct mono now)
+use_unreached(struct service_state *s, const struct outlier *outlier, struct mono now)
 {
 	unsigned n = 0;
 	size_t i;
@@ -168,30 +177,36 @@ use_unreached(struct service_state *s, const struct outlier *outlier, unsigned *
 		set_ejected(s, i, false);
 		n++;
 	}
-	*left -= n;
 	if (n > 0)
 		log_write(TG_LOG_WARN, "no backend takes connections, using those ejected too",
 			  "svc=%s ejected=%u", s->conf->name, n);
 }
 
-/* What is not forgotten here raises no alarm a second time, and is as good a cause when another one is back. */
-static void
-eject_unreached(struct service_state *s, struct outlier *outlier, unsigned *left, struct mono now)
+/*
+ * What is not forgotten here raises no alarm a second time, and is as good a cause when another one is back. False: nobody
+ * is in such a row.
+ */
+static bool
+eject_unreached(struct service_state *s, struct outlier *outlier, struct mono now)
 {
 	const struct conf_outlier *conf = &s->conf->outlier;
+	bool is_one = false;
 	size_t i;
 
 	if (conf->connects != 0 && nobody_is_reached(s, outlier)) {
-		use_unreached(s, outlier, left, now);
-		return;
+		use_unreached(s, outlier, now);
+		return true;
 	}
 	for (i = 0; conf->connects != 0 && i < s->conf->n_backends; i++) {
 		struct cause cause = {"connects", outlier_unreached(outlier, (uint32_t)i),
 				      conf->connect_ejection_ms};
 
-		if (cause.failures >= conf->connects)
-			eject_within(s, i, &cause, left, now);
+		if (cause.failures < conf->connects)
+			continue;
+		eject_within(s, i, &cause, now);
+		is_one = true;
 	}
+	return is_one;
 }
 
 /* in comparison */
@@ -238,8 +253,7 @@ take_sample(struct segment *segment, uint32_t slot, struct outlier_sample *befor
 }
 
 static void
-eject_judged(struct service_state *s, const enum outlier_verdict *verdicts, unsigned *left,
-	     struct mono now)
+eject_judged(struct service_state *s, const enum outlier_verdict *verdicts, struct mono now)
 {
 	static const char *const words[] = {
 		[TG_OUTLIER_FAILS_MORE] = "success-rate",
@@ -251,12 +265,12 @@ eject_judged(struct service_state *s, const enum outlier_verdict *verdicts, unsi
 		struct cause cause = {words[verdicts[i]], 0, s->conf->outlier.base_ejection_ms};
 
 		if (verdicts[i] != TG_OUTLIER_FINE)
-			eject_within(s, i, &cause, left, now);
+			eject_within(s, i, &cause, now);
 	}
 }
 
 static void
-compare(struct registry *r, struct service_state *s, unsigned *left, struct mono now)
+compare(struct registry *r, struct service_state *s, struct mono now)
 {
 	size_t n = s->conf->n_backends;
 	struct outlier_sample *samples = calloc(n + 1, sizeof(samples[0]));
@@ -270,7 +284,7 @@ compare(struct registry *r, struct service_state *s, unsigned *left, struct mono
 		outlier_judge(&s->conf->outlier, samples, n, verdicts);
 		/* The first look has no beginning to compare with. */
 		if (mono_is_set(s->next_compare))
-			eject_judged(s, verdicts, left, now);
+			eject_judged(s, verdicts, now);
 	}
 	s->next_compare = mono_add_ms(now, s->conf->outlier.interval_ms);
 	free(samples);
@@ -288,26 +302,25 @@ void
 eject_step(struct registry *r, struct service_state *s, struct mono now)
 {
 	struct outlier *outlier = s->shared->outlier;
-	unsigned left;
 
 	if (outlier == NULL)
 		return;
-	left = end_ejections(s, now);
-	eject_failing(s, outlier, &left, now);
-	eject_unreached(s, outlier, &left, now);
+	if (mono_is_set(s->next_end) && now.us >= s->next_end.us)
+		end_ejections(s, now);
+	if (outlier_take_news(outlier))
+		s->looks = true;
+	if (s->looks) {
+		eject_failing(s, outlier, now);
+		s->looks = eject_unreached(s, outlier, now);
+	}
 	if (is_comparing(s) && now.us >= s->next_compare.us)
-		compare(r, s, &left, now);
+		compare(r, s, now);
 }
 
 struct mono
 eject_due(const struct service_state *s)
 {
-	struct mono due = s->next_compare;
-	size_t i;
-
-	for (i = 0; s->before != NULL && i < s->conf->n_backends; i++)
-		due = registry_earlier(due, s->backends[i].ejection.until);
-	return due;
+	return registry_earlier(s->next_compare, s->next_end);
 }
 
 void
@@ -323,6 +336,8 @@ eject_inherit(struct service_state *s, size_t backend, const struct service_stat
 		s->next_compare = before->next_compare;
 	}
 	s->backends[backend].serving.is_ejected = ejection_is_on(&s->backends[backend].ejection);
+	s->n_ejected += s->backends[backend].serving.is_ejected;
+	s->next_end = registry_earlier(s->next_end, s->backends[backend].ejection.until);
 	atomic_store_explicit(&service_backend_shared(s->shared, backend)->ejected,
 			      s->backends[backend].serving.is_ejected, memory_order_relaxed);
 }

@@ -32,6 +32,9 @@ struct service_state {
 	struct mono next_ramp;         /* step of some backend; unset: none is on its way */
 	struct mono next_compare;      /* of backends; unset: they are not */
 	struct outlier_sample *before; /* [conf->n_backends]: the counters at the last comparison */
+	unsigned n_ejected;
+	struct mono next_end; /* of an ejection, at the earliest; unset: none is on */
+	bool looks;           /* a row may eject somebody: all of them are looked at */
 };
 
 /* Which backend a slot is. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/registry.h"
+#include "backend/registry_priv.h"
 #include "fake/turn.h"
 #include "observe/counters.h"
 #include "unit/backend/world.h"
@@ -370,6 +370,105 @@ gauges_tell_who_is_ejected(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Another one of the same services that always looks at every backend. */
+static struct world thorough;
+
+static void
+drop(void *arg, struct view *published)
+{
+	(void)arg;
+	view_unref(published);
+}
+
+static void
+publish_both(void)
+{
+	struct service_state *all = thorough.registry->services[0];
+
+	all->looks = true;
+	all->next_end = now();
+	publish();
+	assert_int_equal(registry_publish(thorough.registry, now(), drop, NULL), 0);
+}
+
+static uint32_t
+pick(uint32_t n)
+{
+	static uint32_t seed = 1;
+
+	seed = seed * 1664525u + 1013904223u;
+	return (uint32_t)(((uint64_t)seed * n) >> 32);
+}
+
+static void
+something_happens(void)
+{
+	uint32_t backend = pick(4);
+	enum outlier_event event = (enum outlier_event)pick(3);
+	uint32_t health = pick(3) == 0 ? DOWN : UP;
+	uint16_t port = (uint16_t)(pick(8) == 0 ? 90 + pick(4) : 80 + backend);
+	unsigned n;
+
+	switch (pick(4)) {
+	case 0:
+		assert_int_equal(world_observe(&world, 0, backend, health, port), 0);
+		assert_int_equal(world_observe(&thorough, 0, backend, health, port), 0);
+		break;
+	case 1:
+		now_ms += pick(4000);
+		break;
+	default:
+		for (n = pick(4) + 1; n > 0; n--) {
+			outlier_note(registry_shared(world.registry, 0)->outlier, backend, event);
+			outlier_note(registry_shared(thorough.registry, 0)->outlier, backend,
+				     event);
+		}
+		break;
+	}
+}
+
+/* Looking where there may be something to find finds all that looking everywhere does. */
+static void
+assert_nothing_is_missed(const char *services)
+{
+	world_close(&world);
+	view_unref(view);
+	view = NULL;
+	assert_int_equal(world_open(&world, services), 0);
+	assert_int_equal(world_open(&thorough, services), 0);
+	for (unsigned step = 0; step < 4000; step++) {
+		something_happens();
+		if (pick(3) == 0)
+			continue;
+		publish_both();
+		for (size_t i = 0; i < 4; i++) {
+			uint32_t slot = thorough.conf->services[0].backends[i].segment_slot;
+			const struct segment_shared *other =
+				segment_shared(thorough.segment, slot);
+
+			if (shared_of(i)->ejected != other->ejected ||
+			    shared_of(i)->ejections != other->ejections)
+				fail_msg("step %u, backend %zu", step, i);
+		}
+	}
+	assert_true(shared_of(0)->ejections > 20);
+	world_close(&thorough);
+}
+
+static void
+nobody_is_missed_who_fails_in_a_row(void **state)
+{
+	(void)state;
+	assert_nothing_is_missed(text);
+}
+
+static void
+nobody_is_missed_who_takes_no_connections(void **state)
+{
+	(void)state;
+	assert_nothing_is_missed(connects);
+}
+
 int
 main(void)
 {
@@ -385,6 +484,8 @@ main(void)
 		TEST(the_ejected_serve_when_nobody_else_is_left),
 		TEST(who_fails_more_than_the_others_is_ejected),
 		TEST(gauges_tell_who_is_ejected),
+		TEST(nobody_is_missed_who_fails_in_a_row),
+		TEST(nobody_is_missed_who_takes_no_connections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
