@@ -79,6 +79,7 @@ void
 shares_connected(struct redis_shares *shares)
 {
 	shares->self.link++;
+	shares->self.linked = mono_read();
 }
 
 struct share *

@@ -214,48 +214,62 @@ ages_of(const struct store_leading *state, struct mono now)
 	return NULL;
 }
 
+/* Of another redis nothing is known: epochs may be the same there, and what goes by them not. */
 static bool
-is_fleet_known(const struct share *share)
+is_state_known(const struct share *share, const struct share_self *self)
 {
-	return share->heard.has_state && share->heard.state_epoch == share->telling.epoch &&
+	return share->heard.has_state && share->heard_on == self->link;
+}
+
+static bool
+is_fleet_known(const struct share *share, const struct share_self *self)
+{
+	return is_state_known(share, self) && share->heard.state_epoch == share->telling.epoch &&
 	       share->heard.version == share->telling.version;
 }
 
 /* What a leader says, which redis takes of nobody else. */
 static bool
-add_leading(json_t *all, const struct share *share, struct mono now)
+add_leading(json_t *all, const struct share *share, const struct share_self *self, struct mono now)
 {
 	const struct store_telling *t = &share->telling;
 
 	return t->epoch == 0 ||
 	       (set(all, "state", state_of(t)) && set(all, "ages", ages_of(&t->state, now)) &&
-		(is_fleet_known(share) || set(all, "fleet", fleet_of(t))));
+		(is_fleet_known(share, self) || set(all, "fleet", fleet_of(t))));
 }
 
-/* Another redis, as after a failover, may not have been told of a lease that its holder counts on. */
+/* Another redis, as after a failover, may not have been told of a lease that its holder counts on: one that was heard of,
+ * or one that was taken after the last answer. */
 static bool
 may_be_led(const struct share *share, const struct share_self *self, struct mono now)
 {
-	return share->led_on != self->link && mono_is_set(share->led_until) &&
-	       now.us < share->led_until.us;
+	bool is_ours = share->heard.is_mine && now.us < share->heard.until.us;
+
+	if (share->led_on != self->link && mono_is_set(share->led_until) &&
+	    now.us < share->led_until.us)
+		return true;
+	return share->heard.is_heard && share->first_on != self->link && !is_ours &&
+	       now.us < mono_add_ms(self->linked, self->lease_ms).us;
 }
 
 char *
 share_question(const struct share *share, const struct share_self *self, struct mono now)
 {
 	const struct store_shared *heard = &share->heard;
+	bool is_known = is_state_known(share, self);
 	bool wants = share->telling.wants_lead && !share->is_leaving && share->is_told &&
 		     !may_be_led(share, self, now);
 	json_t *all = json_pack("{s:s,s:s,s:b,s:b,s:I,s:I,s:o,s:o}", "instance", self->instance,
 				"run", self->run, "wants", wants, "first", share->is_first, "lease",
 				(json_int_t)self->lease_ms, "epoch", (json_int_t)heard->highest,
-				"known_epoch", heard->has_state ? whole(heard->state_epoch) : whole(0),
-				"known_version", heard->has_state ? whole(heard->version) : whole(0));
+				"known_epoch", whole(is_known ? heard->state_epoch : 0),
+				"known_version", whole(is_known ? heard->version : 0));
 	char *text = NULL;
 
 	if (all != NULL &&
 	    (!share->is_told || share->is_leaving ||
-	     (set(all, "part", part_of(&share->telling)) && add_leading(all, share, now))))
+	     (set(all, "part", part_of(&share->telling)) && add_leading(all, share, self, now))))
 		text = json_dumps(all, JSON_COMPACT);
 	json_decref(all);
 	return text;
@@ -552,6 +566,9 @@ share_answer(struct share *share, const struct share_self *self, const char *tex
 	json_decref(all);
 	if (rc == 0) {
 		note_leader(share, self, &next);
+		if (!share->heard.is_heard)
+			share->first_on = self->link;
+		share->heard_on = self->link;
 		take(share, &next);
 		return 0;
 	}

@@ -22,6 +22,8 @@ struct share {
 	bool is_told;    /* there is something to tell */
 	struct mono led_until; /* by another, as was heard on the connection of this number: */
 	unsigned led_on;
+	unsigned first_on; /* the connection of the first answer */
+	unsigned heard_on; /* and of the last */
 	struct mono sent;
 	struct mono told;
 	struct store_telling telling; /* arrays are its own */
@@ -35,6 +37,7 @@ struct share_self {
 	const char *run;
 	uint64_t lease_ms;
 	unsigned link; /* the number of the present connection */
+	struct mono linked; /* when it was made */
 };
 
 struct share *share_new(const char *service); /* NULL: no memory */

@@ -483,6 +483,66 @@ who_led_at_the_redis_before_has_its_lease_to_its_end(void **state)
 	share_free(share);
 }
 
+/* Nobody led as far as it had heard; but another may have taken the lease there after that, and counts on it. */
+static void
+a_free_lease_at_another_redis_is_waited_for(void **state)
+{
+	static const char free_there[] = "{\"epoch\":\"5\",\"leader\":\"\",\"mine\":false}";
+	static const char ours[] = "{\"epoch\":\"6\",\"leader\":\"a\",\"mine\":true}";
+	struct share_self self = {.instance = "a", .run = "1", .lease_ms = LEASE_MS, .link = 1};
+	struct share *share = share_new("api");
+	struct mono now = mono_read();
+
+	(void)state;
+	assert_non_null(share);
+	assert_int_equal(share_tell(share, &(struct store_telling){.wants_lead = true}, now), 0);
+	/* Who begins has heard of none. */
+	self.linked = now;
+	assert_true(wants(share, &self, now));
+	assert_int_equal(share_answer(share, &self, free_there, sizeof(free_there) - 1, now), 0);
+	assert_true(wants(share, &self, now));
+	self.link = 2;
+	self.linked = mono_add_ms(now, 10);
+	assert_false(wants(share, &self, mono_add_ms(now, 10)));
+	assert_int_equal(share_answer(share, &self, free_there, sizeof(free_there) - 1, mono_add_ms(now, 20)), 0);
+	assert_false(wants(share, &self, mono_add_ms(now, LEASE_MS + 9)));
+	assert_true(wants(share, &self, mono_add_ms(now, LEASE_MS + 10)));
+	/* Who leads goes on: there is nobody else. */
+	share->sent = mono_add_ms(now, LEASE_MS + 20);
+	assert_int_equal(share_answer(share, &self, ours, sizeof(ours) - 1, mono_add_ms(now, LEASE_MS + 20)), 0);
+	self.link = 3;
+	self.linked = mono_add_ms(now, LEASE_MS + 30);
+	assert_true(wants(share, &self, mono_add_ms(now, LEASE_MS + 30)));
+	/* As long as its lease is. */
+	assert_false(wants(share, &self, mono_add_ms(now, 2 * LEASE_MS + 20)));
+	share_free(share);
+}
+
+/* Epochs may be the same there, and what is told by them not. */
+static void
+the_fleet_of_another_redis_is_told_again(void **state)
+{
+	static const char answer[] = "{\"epoch\":\"8\",\"leader\":\"x\",\"mine\":false,"
+				     "\"state\":{\"epoch\":\"8\",\"version\":\"2\"},\"fleet\":{}}";
+	static const char known[] = "\"known_epoch\":\"8\",\"known_version\":\"2\"";
+	struct share_self self = {.instance = "a", .run = "1", .lease_ms = LEASE_MS, .link = 1};
+	struct share *share = share_new("api");
+	char *question;
+
+	(void)state;
+	assert_non_null(share);
+	for (self.link = 1; self.link < 3; self.link++) {
+		question = share_question(share, &self, mono_read());
+		assert_null(strstr(question, known));
+		free(question);
+		assert_int_equal(share_answer(share, &self, answer, sizeof(answer) - 1, mono_read()), 0);
+		question = share_question(share, &self, mono_read());
+		assert_non_null(strstr(question, known));
+		free(question);
+	}
+	share_free(share);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -499,6 +559,8 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(what_one_is_ordered_the_other_hears, setup, teardown),
 		cmocka_unit_test(what_is_no_answer_changes_nothing),
 		cmocka_unit_test(who_led_at_the_redis_before_has_its_lease_to_its_end),
+		cmocka_unit_test(a_free_lease_at_another_redis_is_waited_for),
+		cmocka_unit_test(the_fleet_of_another_redis_is_told_again),
 	};
 
 	if (argc > 1)
