@@ -133,6 +133,9 @@ TG_MUST_CHECK enum h2_result h2_session_run(struct h2_session *s);
 
 /* A request that on_stream() was called for is `c` from now on: readable, when its watch is called. */
 void h2_stream_open(struct h2_stream *stream, struct conn *c, watch_cb *cb);
+/* The answer that is given on this connection ends where it stands, with these trailers: lines, the last one empty. False: not
+ * there, as there is no head yet, or one that says how long it is, or as it is a tunnel, or over; or no memory. */
+TG_MUST_CHECK bool h2_stream_finish(struct conn *c, const char *trailers, size_t n);
 
 /*
  * A client's: `c` carries one request and its answer, and is writable. It is sent when its head is written. Where it is

@@ -270,6 +270,22 @@ h2_stream_sendv(struct conn *c, const struct iovec *iov, int n)
 	return (ssize_t)total;
 }
 
+bool
+h2_stream_finish(struct conn *c, const char *trailers, size_t n)
+{
+	struct h2_stream *st = stream_of(c->filter);
+
+	if (st->is_closed || !st->has_head || st->is_whole || st->is_upgrade ||
+	    st->body.kind == HTTP_BODY_LENGTH)
+		return false;
+	buf_put(bufs_of(st), &st->out_trailers);
+	if (!keep_trailers(st, (const unsigned char *)trailers + n, n))
+		return false;
+	st->is_whole = true;
+	h2_stream_resume(st);
+	return true;
+}
+
 /* Behind the last byte. -1: no memory. */
 static int
 submit_trailers(struct h2_stream *st)

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "http/grpc.h"
+#include "http2/session.h"
 #include "l7/stream_priv.h"
 
+#define LAST_CHUNK "0\r\n"
 #define ALLOWED_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
 
 static const struct conf_error_page *
@@ -142,25 +144,27 @@ is_between_pieces(const struct stream *s)
 {
 	const struct stream_answer *ans = &s->ans;
 
-	return s->state == STREAM_RELAY && ans->has_head && !answer_is_unsent(ans) &&
+	return !answer_is_unsent(ans) &&
 	       (ans->coding == CODING_PASS || ans->coding == CODING_STRIP) &&
 	       ans->body.kind == HTTP_BODY_CHUNKED && ans->body.state == HTTP1_CHUNK_SIZE_FIRST;
 }
 
-static bool
-write_trailers(struct stream *s, unsigned status)
-{
-	char text[128];
-	int n = snprintf(text, sizeof(text), "0\r\ngrpc-status: %u\r\ngrpc-message: %s\r\n\r\n",
-			 grpc_status_of(status), http_status_phrase(status));
-
-	return make_room(s, (size_t)n) && buf_append(s->ans.head, text, (size_t)n);
-}
-
+/* Frames have an end anywhere, chunks between two of them. */
 enum step
 stream_reply_in_trailers(struct stream *s, unsigned status, enum end_reason reason)
 {
-	if (!s->req.is_grpc || !is_between_pieces(s) || !write_trailers(s, status))
+	char text[128] = LAST_CHUNK;
+	char *trailers = text + sizeof(LAST_CHUNK) - 1;
+	size_t room = sizeof(text) - sizeof(LAST_CHUNK);
+	size_t n = (size_t)snprintf(trailers, room, "grpc-status: %u\r\ngrpc-message: %s\r\n\r\n",
+				    grpc_status_of(status), http_status_phrase(status));
+
+	if (!s->req.is_grpc || s->state != STREAM_RELAY || !s->ans.has_head)
+		return stream_end(s, reason, false);
+	if (s->front->over != NULL && h2_stream_finish(&s->front->conn, trailers, n))
+		return stream_end(s, reason, false);
+	n += sizeof(LAST_CHUNK) - 1;
+	if (!is_between_pieces(s) || !make_room(s, n) || !buf_append(s->ans.head, text, n))
 		return stream_end(s, reason, false);
 	stream_leave_backend(s, reason, LEAVE_CLOSE);
 	s->state = STREAM_REPLY;

@@ -433,8 +433,8 @@ struct slice stream_date(const struct stream *s);
 /* What comes now may be played again: the client's handshake is not over (RFC 8470). */
 bool stream_is_early(const struct stream *s);
 enum step stream_reply(struct stream *s, unsigned status, enum end_reason reason);
-/* The same of a call of gRPC whose answer has begun: the status ends it, where the answer stands between two pieces and
- * all of it has gone out. Else it is cut. */
+/* The same of a call of gRPC whose answer has begun: the status ends it over HTTP/2, behind what was taken of it, unless
+ * it said its length; over HTTP/1.1 where it stands between two pieces and all of it has gone out. Else it is cut. */
 enum step stream_reply_in_trailers(struct stream *s, unsigned status, enum end_reason reason);
 
 /* end.c */

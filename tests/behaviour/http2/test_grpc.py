@@ -201,3 +201,43 @@ def test_at_the_end_of_its_deadline_a_call_is_over_on_both_sides(shared_tidegate
             settings.wait_until(lambda: backend.exchanges[0].reset is not None, "a reset")
             assert backend.exchanges[0].reset == harness_h2.CANCEL
             assert tg.access.wait(path="/slow")["end"] == "deadline"
+
+
+def grpc_call(peer, path):
+    return peer.exchange(path, method="POST", body=b"\0\0\0\0\0", extra=[
+        ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "200m")])
+
+
+@pytest.mark.parametrize("framing, is_told", [(b"Transfer-Encoding: chunked\r\n\r\n9\r\n", True), (b"\r\n", True),
+                                              (b"Content-Length: 9\r\n\r\n", False)], ids=["chunk", "close", "length"])
+def test_frames_have_an_end_inside_a_chunk_too(shared_tidegate, recording_backend, framing, is_told):
+    """But not behind a length that was said (RFC 9113 8.1.1)."""
+    def script(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n", framing, b"half")
+        conn.read_to_end()
+    tg = shared_tidegate(conf.http(recording_backend(script), listener=harness_h2.LISTENER))
+    with harness_h2.H2Client(tg.address) as peer:
+        answer = grpc_call(peer, "/half")
+        assert answer.body == b"half" and (answer.reset is None) == is_told
+        if is_told:
+            assert dict(answer.trailers)["grpc-status"] == "4"
+        assert tg.access.wait(path="/half")["end"] == "deadline"
+
+
+def test_who_reads_slowly_is_told_behind_what_was_taken(shared_tidegate):
+    def handle(exchange):
+        exchange.head(fields=[("content-type", "application/grpc")])
+        exchange.data(b"x" * 200000)
+    with h2_backend.starting() as start:
+        backend = start(handle)
+        tg = shared_tidegate(conf.http(backend.address, listener=harness_h2.LISTENER, service='protocol = "h2";'))
+        with harness_h2.H2Client(tg.address, takes=False) as peer:
+            stream = peer.request("/slow-reader", method="POST", end=True, extra=[
+                ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "200m")])
+            assert tg.access.wait(path="/slow-reader")["end"] == "deadline"
+            peer.take_from(0, 10**6)
+            peer.take_from(stream, 10**6)
+            answer = peer.answer(stream)
+            assert answer.reset is None and dict(answer.trailers)["grpc-status"] == "4"
+            assert set(answer.body) == set(b"x")
