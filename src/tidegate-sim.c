@@ -81,6 +81,7 @@ make_scene(const struct options *o, struct scene *ret, struct err *err)
 		.share = o->share,
 		.penalty = o->penalty,
 		.per_switch = o->per_switch,
+		.notice_us = o->notice_us,
 		.min = o->min,
 		.max = o->max,
 	};

@@ -25,6 +25,19 @@ const struct contender contenders[] = {
 	 .values = penalties,
 	 .help = "What one would do who knows the rates of all the load: the plan of least cost by dynamic programming "
 		 "over backends running, backends pending and time."},
+	{.name = "informed",
+	 .key = "penalty",
+	 .values = plan_penalties,
+	 .knows = KNOWS_STEP,
+	 .help = "What one would do who is told each rate as its step begins, and knows when that is, and what "
+		 "follows on what in this load, but not what comes: no rule that looks at the load knows more. "
+		 "Steps must hold two start delays, as those of traces by minutes do: not among \"all\"."},
+	{.name = "informed-late",
+	 .key = "penalty",
+	 .values = plan_penalties,
+	 .knows = KNOWS_LATE,
+	 .help = "The same who is told of each rate --notice after its step began, and does not know when that will be: "
+		 "not among \"all\"."},
 	{.name = "target",
 	 .module = "target",
 	 .key = "in_flight",

@@ -15,10 +15,6 @@ struct optimum {
 	uint32_t most;
 	uint16_t *plan;   /* of the load's steps */
 	double planned_s;
-	uint32_t desired; /* while it runs */
-	int direction;
-	uint32_t changes;
-	uint32_t reversals;
 };
 
 /* What is needed while it is worked out. */
@@ -210,17 +206,9 @@ static int
 ask_plan(void *user, struct world *w, uint32_t *ret_desired, struct err *err)
 {
 	struct optimum *o = user;
-	uint32_t n = wanted(o, world_now_us(w));
-	int direction = n > o->desired ? 1 : -1;
 
 	(void)err;
-	if (n != o->desired) {
-		o->changes++;
-		o->reversals += o->direction == -direction;
-		o->direction = direction;
-		o->desired = n;
-	}
-	*ret_desired = n;
+	*ret_desired = wanted(o, world_now_us(w));
 	return 0;
 }
 
@@ -232,16 +220,5 @@ static const struct run_ops plan_ops = {
 int
 optimum_run(struct optimum *o, struct run_progress *progress, struct figures *ret, struct err *err)
 {
-	int rc;
-
-	o->desired = wanted(o, 0);
-	o->direction = 0;
-	o->changes = 0;
-	o->reversals = 0;
-	rc = run_scene(o->scene, &plan_ops, o, o->desired, progress, ret, err);
-	if (rc < 0)
-		return rc;
-	ret->changes = o->changes;
-	ret->reversals = o->reversals;
-	return 0;
+	return run_scene(o->scene, &plan_ops, o, wanted(o, 0), progress, ret, err);
 }

@@ -229,6 +229,11 @@ TAKE(switch_cost)
 	return rc;
 }
 
+TAKE(notice)
+{
+	return take_duration(row->name, text, 0, 60000, &o->notice_us, err);
+}
+
 TAKE(min)
 {
 	return take_u32(row, text, 0, TG_SCENE_BACKENDS_MAX, &o->min, err);
@@ -288,12 +293,15 @@ const struct option_row option_rows[] = {
 	 "What a request beyond the objective costs: as much as the place of so many requests at a backend."},
 	{"switch-cost", "TIME", "0", take_switch_cost, OPTION_COST,
 	 "What each start and each stop costs beside the time it takes: as much as a backend in this time."},
+	{"notice", "TIME", "4s", take_notice, OPTION_COST,
+	 "From a new rate until informed-late is told of it. At ten requests a second what comes in 4 s is a "
+	 "sixth off by chance."},
 	{"module", "NAME", NULL, take_module, OPTION_WORK,
 	 "The autoscaler: a name of MODULES, or the path of a shared object as the daemon loads it. Its keys, and "
 	 "those that the daemon has in autoscale, follow as key=value."},
 	{"compare", "LIST", NULL, take_compare, OPTION_WORK,
-	 "Runs all of MODULES, with \"all\", or those that are named, with commas between them, each at all of "
-	 "its targets. A module beside it is run as well."},
+	 "Runs MODULES: with \"all\" all but the informed ones, or those that are named, with commas between "
+	 "them, each at all of its targets. A module beside it is run as well."},
 	{"replay", "DECISIONS", NULL, take_replay, OPTION_WORK,
 	 "Decisions that were recorded, one a line, by tidegate or by --decisions: each is made again, and must be "
 	 "the same. With --module, what that one would have decided."},
@@ -392,6 +400,7 @@ options_parse(int argc, char **argv, struct options *ret, struct err *err)
 			  .seed = 1},
 		.share = 0.01,
 		.penalty = 100,
+		.notice_us = 4000000,
 		.min = 1,
 		.max = TG_SCENE_BACKENDS_MAX,
 	};

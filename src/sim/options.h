@@ -23,6 +23,7 @@ struct options {
 	double share;
 	double penalty;
 	double per_switch;
+	uint64_t notice_us;
 	uint32_t min;
 	uint32_t max;
 	double scale;         /* requests per second at the peak; 0: as it is */

@@ -8,6 +8,9 @@ struct run {
 	struct elasticity elasticity;
 	uint32_t desired;
 	uint32_t switches; /* starts and stops that were ordered */
+	int direction;     /* of the last change */
+	uint32_t changes;
+	uint32_t reversals;
 };
 
 static void
@@ -39,6 +42,8 @@ take_figures(const struct run *r, struct figures *ret)
 		.beyond_percent = c->requests > 0 ? 100 * (double)c->beyond / (double)c->requests : 0,
 		.replica_hours = (double)alive_us / 3.6e9,
 		.elasticity = elasticity_figures(&r->elasticity),
+		.changes = r->changes,
+		.reversals = r->reversals,
 		.regret_percent = NAN,
 	};
 	ret->cost = run_cost(r->scene, ret->replica_hours, ret->beyond, r->switches);
@@ -47,6 +52,13 @@ take_figures(const struct run *r, struct figures *ret)
 static void
 scale(struct run *r, uint32_t desired)
 {
+	int direction = desired > r->desired ? 1 : -1;
+
+	if (desired != r->desired) {
+		r->changes++;
+		r->reversals += r->direction == -direction;
+		r->direction = direction;
+	}
 	r->switches += desired > r->desired ? desired - r->desired : r->desired - desired;
 	r->desired = desired;
 	world_scale(r->world, desired);

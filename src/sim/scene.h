@@ -15,6 +15,7 @@ struct scene {
 	double share;      /* of requests that may wait longer than the objective */
 	double penalty;    /* a request beyond the objective costs as much as so many take of a backend */
 	double per_switch; /* seconds of a backend that a start or a stop costs */
+	uint64_t notice_us; /* of a new rate: sim/informed.h */
 	uint32_t min;
 	uint32_t max;
 	uint32_t *need;    /* per step of the load: fewest backends that hold the objective, `min` at least */

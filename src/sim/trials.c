@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "sim/informed.h"
 #include "sim/optimum.h"
 
 /*** The list ***/
@@ -99,7 +100,7 @@ trials_add(struct trials *t, const char *name, struct err *err)
 	for (const struct contender *c = contenders; c->name != NULL && rc == 0; c++) {
 		if (n < sizeof(names))
 			n += (size_t)snprintf(names + n, sizeof(names) - n, ", %s", c->name);
-		if (!is_all && strcmp(name, c->name) != 0)
+		if (is_all ? c->knows != KNOWS_ALL : strcmp(name, c->name) != 0)
 			continue;
 		is_found = true;
 		for (size_t i = 0; rc == 0 && c->values[i] != NULL; i++)
@@ -136,6 +137,25 @@ run_plan(const struct trials *t, struct trial *trial, struct err *err)
 }
 
 static int
+run_informed(const struct trials *t, struct trial *trial, struct err *err)
+{
+	bool is_late = trial->of->knows == KNOWS_LATE;
+	const struct informed_setup setup = {
+		.penalty = trial->penalty,
+		.late_us = is_late ? t->scene->notice_us : 0,
+		.has_clock = !is_late,
+	};
+	struct informed *f;
+	int rc = informed_new(t->scene, &setup, &f, err);
+
+	if (rc < 0)
+		return rc;
+	rc = informed_run(f, &trial->progress, &trial->figures, err);
+	informed_free(f);
+	return rc;
+}
+
+static int
 run_module(const struct trials *t, struct trial *trial, struct err *err)
 {
 	struct policy *p;
@@ -147,6 +167,16 @@ run_module(const struct trials *t, struct trial *trial, struct err *err)
 	rc = run_policy(t->scene, p, &trial->progress, &trial->figures, err);
 	policy_free(p);
 	return rc;
+}
+
+static int
+run_trial(const struct trials *t, struct trial *trial, struct err *err)
+{
+	if (trial->spec.module != NULL)
+		return run_module(t, trial, err);
+	if (trial->of != NULL && trial->of->knows != KNOWS_ALL)
+		return run_informed(t, trial, err);
+	return run_plan(t, trial, err);
 }
 
 static void
@@ -181,8 +211,7 @@ work(void *user)
 		int rc;
 
 		pthread_mutex_unlock(&r->lock);
-		rc = trial->spec.module != NULL ? run_module(r->t, trial, &err)
-						: run_plan(r->t, trial, &err);
+		rc = run_trial(r->t, trial, &err);
 		pthread_mutex_lock(&r->lock);
 		note(r, rc, &err);
 	}

@@ -56,6 +56,9 @@ the_line_of_the_manual(void **state)
 	assert_int_equal(parse("--load=flash --compare=all"), 0);
 	assert_true(o.world.slots == 10 && o.world.service_us == 100000 && o.world.start_us == 15000000);
 	assert_true(o.world.objective_us == 500000 && o.penalty == 100 && o.world.seed == 1);
+	assert_true(o.notice_us == 4000000);
+	assert_int_equal(parse("--trace day.csv --compare informed-late --notice 8s"), 0);
+	assert_true(o.notice_us == 8000000);
 	assert_int_equal(parse("--replay log.json --module staffing wait=0.1"), 0);
 	assert_int_equal(parse("--help"), 0);
 	assert_true(o.is_help);
@@ -87,6 +90,8 @@ what_is_wrong_is_named(void **state)
 		{"--service fast", "--service: \"fast\" is not known; allowed: constant, exponential"},
 		{"--start-delay 5", "--start-delay: \"5\" is not possible; allowed: a duration from 0ms to 86400s, as "
 				    "500ms, 15s, 2m, 1h or 7d"},
+		{"--notice 2m", "--notice: \"2m\" is not possible; allowed: a duration from 0ms to 60s, as 500ms, 15s, "
+				"2m, 1h or 7d"},
 		{"--objective p99=1s", "--objective: \"p99=1s\" is not known; allowed: wait=500ms, share=0.01, or both "
 				       "with a comma between them"},
 		{"--objective share=2", "--objective: \"2\" is not possible; allowed: a number from 1e-06 to 0.5"},
