@@ -109,11 +109,12 @@ h2_account_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *us
 			spend(s, H2_CALM_SETTINGS);
 		break;
 	case NGHTTP2_PING:
-		if (!is_ack)
-			spend(s, H2_CALM_PINGS);
+		/* An answer too: we ask once in a connection. */
+		spend(s, H2_CALM_PINGS);
 		break;
 	case NGHTTP2_GOAWAY:
 		h2_account_event(s, H2_EVENT_GOAWAY_IN);
+		spend(s, H2_CALM_PRIORITY);
 		break;
 	case NGHTTP2_WINDOW_UPDATE:
 		spend(s, H2_CALM_WINDOW_UPDATES);

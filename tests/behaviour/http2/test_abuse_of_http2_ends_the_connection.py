@@ -85,6 +85,12 @@ def pings(peer):
         peer.try_send(frames.PingFrame(opaque_data=b"12345678"))
 
 
+def ping_answers(peer):
+    """To what nobody has asked."""
+    for _ in range(30):
+        peer.try_send(frames.PingFrame(opaque_data=b"12345678", flags=["ACK"]))
+
+
 def empty_data(peer):
     stream = peer.request("/slow", method="POST", end=False)
     for _ in range(30):
@@ -103,6 +109,13 @@ def priority(peer):
         peer.try_send(frames.PriorityFrame(peer.next_stream, depends_on=0, stream_weight=7))
 
 
+def goaways(peer):
+    """With a request under way they end nothing."""
+    peer.request("/slow", method="POST", end=False)
+    for _ in range(30):
+        peer.try_send(frames.GoAwayFrame(0))
+
+
 def window_updates(peer):
     for _ in range(30):
         peer.try_send(frames.WindowUpdateFrame(0, 1))
@@ -110,7 +123,8 @@ def window_updates(peer):
 
 CASES = {"resets": resets, "errors": errors, "errors (431)": heads, "head": packed_head,
          "continuation": continuation, "settings": many_settings, "pings": pings, "empty-data": empty_data,
-         "empty-data (padded)": padded_data, "priority": priority, "window-updates": window_updates}
+         "empty-data (padded)": padded_data, "pings (answers)": ping_answers,
+         "priority": priority, "priority (goaway)": goaways, "window-updates": window_updates}
 
 
 @pytest.mark.parametrize("reason", CASES)
