@@ -130,7 +130,8 @@ def test_the_deadline_reaches_the_server_and_ends_it(channel, server):
     assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     assert server.cancelled.wait(settings.TIMEOUT)
     assert 0 < server.left <= 0.5
-    assert channel.tg.access.wait(path="/t.T/Slow")["end"] in ("deadline", "client-abort")
+    # Of three who know it, whoever is first; the server says so in an answer.
+    assert channel.tg.access.wait(path="/t.T/Slow")["end"] in ("deadline", "client-abort", "done")
 
 
 def test_a_server_that_is_gone_is_unavailable(channel, server):
