@@ -97,8 +97,8 @@ find_tier(const struct serving_count *count)
 struct serving
 serving_decide(const struct serving_count *count, unsigned fail_open_percent)
 {
-	unsigned tier = count->up == 0 ? find_tier(count) : 0;
 	uint32_t usable = count->up - count->ejected;
+	unsigned tier = usable == 0 ? find_tier(count) : 0;
 
 	if (tier != 0)
 		return (struct serving){

@@ -55,8 +55,8 @@ void serving_count_add(struct serving_count *count, const struct conf_backend *b
 /*
  * Who gets streams: the primaries that are up and not ejected. When these are none, or fewer than
  * health.fail_open wants and all have their verdict, the ejected too, which pass their checks after
- * all; when all that are up are still too few, those that are down too. When no primary is up, the
- * lowest tier of backups that has some up.
+ * all; when all that are up are still too few, those that are down too. When no primary is up and not
+ * ejected, the lowest tier of backups that has some up, before all of that.
  */
 struct serving {
 	unsigned tier; /* 0: primaries */

@@ -223,8 +223,9 @@ static const struct conf_field health_fields[] = {
 			"is involved. Exit status 0 passes, any other fails; the first line it "
 			"writes is kept as the reason. Its environment is TIDEGATE_SERVICE, "
 			"TIDEGATE_BACKEND, TIDEGATE_ADDRESS, TIDEGATE_PORT and PATH, its user "
-			"that of tidegate. When the timeout has passed it is killed, with all "
-			"it has started. At most 16 programs run at a time, the others wait.",
+			"that of tidegate. When the timeout has passed, and when it has ended, it is killed with all "
+			"it has started that has not left its process group (setsid). At most 16 programs of all services run at a "
+			"time, the others wait: one that hangs until its timeout holds up those of other services.",
 	},
 	{
 		.key = "port",

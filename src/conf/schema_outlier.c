@@ -94,7 +94,7 @@ static const struct conf_field outlier_fields[] = {
 		.preset = "50",
 		.max = 100,
 		.help = "Per cent of the backends that may be ejected at a time; one may be where "
-			"there are two. When no other is left, or fewer than health.fail_open "
+			"there are two. When all are, backups serve; where there are none, or fewer are left than health.fail_open "
 			"wants, the ejected are used.",
 	},
 	{.key = NULL},

@@ -48,6 +48,17 @@ def test_backups_share_by_weight(shared_tidegate, recording_backend):
     assert [len(one.requests), len(two.requests)] == [30, 10]
 
 
+def test_backup_serves_where_all_others_are_ejected(shared_tidegate, recording_backend):
+    """They accept, and close: a check that connects finds them well."""
+    bad, backup = recording_backend(lambda conn: conn.read_head()), recording_backend()
+    tg = shared_tidegate(conf.http(entry(bad.address), entry(backup.address, backup="true"), workers=1, service=HEALTH + """
+        retry = { attempts = 0; }; outlier = { consecutive = 3; max_ejected = 100; base_ejection = "60s"; };"""))
+    settings.wait_until(lambda: tg.exchange(client.get("/a")).status == 200, "the backup to serve")
+    tg.log.wait(msg="backend ejected", srv=bad.address)
+    for _ in range(5):
+        assert tg.exchange(client.get("/b")).status == 200
+
+
 def test_tcp_uses_backups_too(shared_tidegate, recording_backend):
     backup = recording_backend(backends.echo)
     tg = shared_tidegate(conf.tcp(entry(f"{net.ADDRESS}:1", weight=0),

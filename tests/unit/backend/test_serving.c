@@ -235,7 +235,9 @@ too_few_open_the_service(void **state)
 		{"udVU", 0, "+---", false, 0},
 		{"uued", 0, "++--", false, 0},
 		{"eedd", 0, "++--", false, 0}, /* nobody else is left */
-		{"eeUd", 0, "++--", false, 0},
+		{"eeUd", 0, "--+-", false, 1}, /* but a backup, which nobody has ejected */
+		{"eeUd", 50, "--+-", false, 1},
+		{"eedD", 0, "++--", false, 0},
 		{"eddd", 50, "++++", true, 0},
 		/* Ejected, but up: used again before those that are down. */
 		{"euud", 50, "-++-", false, 0},
