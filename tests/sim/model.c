@@ -69,7 +69,9 @@ find_rule(const struct sim *sim)
 
 	for (i = 0; i < sim->n_backends; i++)
 		tally_one(sim, i, &t);
-	if (is_below(sim, &t, t.up) && t.located > 0 && (t.up > 0 || t.backups == 0))
+	if (t.fit == 0 && t.backups > 0)
+		return RULE_BACKUP;
+	if (is_below(sim, &t, t.up) && t.located > 0)
 		return RULE_OPEN;
 	if (t.up == 0)
 		return RULE_BACKUP;
