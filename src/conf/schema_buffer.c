@@ -75,7 +75,8 @@ const struct conf_schema conf_schema_buffer_request = {
 		"backend, no backend sees a body that is too long, and a request that may be "
 		"repeated can be, whatever its size. What is longer than memory and file together "
 		"goes to the backend as it comes, as does everything beyond memory while as many files are open "
-		"as descriptors allow. A file that cannot be written gives 503; where none can be made, in a folder that is gone, the body goes on as it comes, and the log tells. Expect: "
+		"as descriptors allow. A file that cannot be written gives 503; where none can be made, in a folder "
+		"that is gone, the body goes on as it comes, and the log tells. Expect: "
 		"100-continue is answered here. Reading and writing files may make a worker "
 		"wait for the disk, 64K at a time.",
 	.fields = buffer_request_fields,

@@ -60,19 +60,11 @@ head_unsent(const struct stream_answer *ans)
 static enum step
 flush_unseen(struct stream *s)
 {
-	struct piped *piped = &s->ans.bulk.piped;
-	ssize_t n;
+	int rc = bulk_send(s, &s->ans.bulk, &s->front->conn, &s->bytes_out, &s->down_progress);
 
-	while (piped->n > 0) {
-		n = piped_drain(piped, &s->front->conn);
-		if (n == -TG_EAGAIN)
-			return STEP_PARKED;
-		if (n < 0)
-			return stream_end(s, TG_END_CLIENT_ABORT, false);
-		s->bytes_out += (uint64_t)n;
-		s->down_progress = stream_now(s);
-	}
-	return STEP_MORE;
+	if (rc == -TG_EAGAIN)
+		return STEP_PARKED;
+	return rc < 0 ? stream_end(s, TG_END_CLIENT_ABORT, false) : STEP_MORE;
 }
 
 bool

@@ -36,3 +36,18 @@ bulk_rest(struct stream *s, struct bulk *b)
 	if (b->piped.n == 0)
 		piped_close(&b->piped, &s->worker->pipes);
 }
+
+int
+bulk_send(struct stream *s, struct bulk *b, struct conn *to, uint64_t *sent, struct mono *progress)
+{
+	ssize_t n;
+
+	while (b->piped.n > 0) {
+		n = piped_drain(&b->piped, to);
+		if (n < 0)
+			return (int)n;
+		*sent += (uint64_t)n;
+		*progress = stream_now(s);
+	}
+	return 0;
+}

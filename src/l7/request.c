@@ -130,19 +130,12 @@ abandon(struct stream *s)
 static enum step
 flush_unseen(struct stream *s)
 {
-	struct piped *piped = &s->req.bulk.piped;
-	ssize_t n;
+	struct back *b = s->back;
+	int rc = bulk_send(s, &s->req.bulk, &b->conn, &b->sent_bytes, &s->up_progress);
 
-	while (piped->n > 0) {
-		n = piped_drain(piped, &s->back->conn);
-		if (n == -TG_EAGAIN)
-			return STEP_PARKED;
-		if (n < 0)
-			return abandon(s);
-		s->back->sent_bytes += (uint64_t)n;
-		s->up_progress = stream_now(s);
-	}
-	return STEP_MORE;
+	if (rc == -TG_EAGAIN)
+		return STEP_PARKED;
+	return rc < 0 ? abandon(s) : STEP_MORE;
 }
 
 /* STEP_MORE: all that is there went out. */

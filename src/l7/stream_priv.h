@@ -347,6 +347,9 @@ bool bulk_may_read(struct stream *s, struct bulk *b, const struct http1_body *bo
 		   const struct conn *from, const struct conn *to);
 /* Into the pipe: >=0 bytes; 0: a plain read is to tell why; -TG_EAGAIN; -TG_EIO: the connection failed. */
 ssize_t bulk_read(struct stream *s, struct bulk *b, struct http1_body *body, struct conn *from);
+/* All that is in the pipe, counted in *sent, and when. 0; -TG_EAGAIN: the rest waits; -TG_EIO (errno). */
+int bulk_send(struct stream *s, struct bulk *b, struct conn *to, uint64_t *sent,
+	      struct mono *progress);
 /* Gives an empty pipe back: it waits. */
 void bulk_rest(struct stream *s, struct bulk *b);
 
