@@ -89,6 +89,28 @@ def family(pid):
     return found
 
 
+def role(pid, name):
+    """The process of this tidegate that is its `name`: proxy, keeper."""
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            if f"--role={name}".encode() in pathlib.Path(f"/proc/{one}/cmdline").read_bytes():
+                return one
+    raise Failed(f"there is no {name}")
+
+
+def own_address(number, port):
+    """Of each backend of many an address of its own on loopback, which has enough for fifteen million."""
+    return f"127.{1 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}:{port}"
+
+
+def compile_tool(name, folder):
+    """The path of a program of this folder."""
+    path = pathlib.Path(folder) / name
+    subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra",
+                    str(pathlib.Path(__file__).resolve().parent / f"{name}.c"), "-o", str(path), "-lm"], check=True)
+    return path
+
+
 def _tasks(pid):
     try:
         return os.listdir(f"/proc/{pid}/task")
