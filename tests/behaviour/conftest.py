@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from harness import backends, process, settings, shared, tls  # noqa: E402  (the path comes first)
 
 BLOCKS = 72
+LONGEST_NAME = 60  # of a parameter
 
 _FAILED = pytest.StashKey()
 _running = []  # every Tidegate of the test under way, for the report of a failure
@@ -140,6 +141,14 @@ def authority(tmp_path_factory):
 
 def _stays_together(item):
     return "module_tidegate" in item.fixturenames or bool(item.get_closest_marker("together"))
+
+
+def pytest_make_parametrize_id(val):
+    """pytest has the name of the test under way in the environment, of which a string of 128 KiB or more lets
+    no program be started: a parameter that is long is named by how it begins."""
+    if isinstance(val, (bytes, str)) and len(repr(val)) > LONGEST_NAME:
+        return f"{ascii(val)[:LONGEST_NAME]}... {len(val)}"
+    return None
 
 
 def pytest_collection_modifyitems(config, items):
