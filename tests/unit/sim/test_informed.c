@@ -13,7 +13,7 @@
 #include "sim/rng.h"
 #include "unit/sim/scenes.h"
 
-#define STEPS 240u
+#define STEPS 160u
 
 static const struct informed_setup at_once = {.penalty = 100, .has_clock = true};
 static const struct informed_setup without_clock = {.penalty = 100};
@@ -30,6 +30,8 @@ make_scene(struct scene *s, double low, double high)
 	for (size_t i = 0; i < STEPS; i++)
 		rates[i] = rng_below(&rng, 2) ? high : low;
 	scene_make(s, rates, STEPS);
+	s->world.service_us = 400000;
+	s->world.objective_us = 2000000;
 	s->max = 8;
 }
 
@@ -102,7 +104,7 @@ who_knows_more_pays_less(void **state)
 	double later;
 
 	(void)state;
-	make_scene(&s, 60, 330);
+	make_scene(&s, 15, 82);
 	all = optimum_cost(&s);
 	step = run(&s, &at_once).cost;
 	clockless = run(&s, &without_clock).cost;
@@ -123,8 +125,8 @@ a_clock_is_used(void **state)
 	size_t step = 50;
 
 	(void)state;
-	make_scene(&s, 60, 330);
-	while (s.load.rates[step] > 100)
+	make_scene(&s, 15, 82);
+	while (s.load.rates[step] > 25)
 		step++;
 	assert_int_equal(informed_new(&s, &at_once, &f, &err), 0);
 	choice = informed_choose(f, step, 2);
@@ -146,7 +148,7 @@ what_stays_the_same_is_left_alone(void **state)
 	struct scene s;
 
 	(void)state;
-	make_scene(&s, 200, 200);
+	make_scene(&s, 50, 50);
 	figures = run(&s, &at_once);
 	assert_int_equal(figures.changes, 0);
 	assert_true(figures.cost < optimum_cost(&s) * 1.001);
@@ -163,10 +165,10 @@ levels_are_what_forecasts_best(void **state)
 	struct err err;
 
 	(void)state;
-	make_scene(&s, 60, 330);
+	make_scene(&s, 15, 82);
 	assert_int_equal(informed_new(&s, &at_once, &f, &err), 0);
 	assert_true(informed_share(f) < 0.2);
-	assert_true(informed_level(f, STEPS - 1) > 120 && informed_level(f, STEPS - 1) < 270);
+	assert_true(informed_level(f, STEPS - 1) > 30 && informed_level(f, STEPS - 1) < 68);
 	informed_free(f);
 	scene_fini(&s);
 	for (size_t i = 0; i < STEPS; i++)
@@ -188,7 +190,7 @@ what_is_too_short_is_refused(void **state)
 	struct err err;
 
 	(void)state;
-	make_scene(&s, 60, 330);
+	make_scene(&s, 15, 82);
 	s.world.start_us = 28000000;
 	assert_int_equal(informed_new(&s, &late, &f, &err), -TG_EINVAL);
 	assert_string_equal(err.text, "informed: a step of the load, 60 s, is shorter than two start delays and "
