@@ -301,8 +301,8 @@ static const struct conf_field http2_fields[] = {
 	BUDGET(max_pings, "1000", "The same of PING, answers too; each DATA either way allows one more."),
 	BUDGET(max_empty_data, "100", "The same of DATA without a byte, but for the last of a body."),
 	BUDGET(max_priority, "1000",
-	       "The same of PRIORITY and GOAWAY; each request allows one more. What PRIORITY says is ignored: "
-	       "requests have turns."),
+	       "The same of PRIORITY, GOAWAY and frames of types that HTTP/2 does not know; each request allows one more. "
+	       "What PRIORITY says is ignored: requests have turns."),
 	BUDGET(max_window_updates, "1000",
 	       "The same of WINDOW_UPDATE; each DATA to the client allows ten more."),
 	{.key = NULL},

@@ -95,10 +95,6 @@ h2_account_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *us
 	case NGHTTP2_CONTINUATION:
 		on_continuation(s);
 		break;
-	case NGHTTP2_PRIORITY:
-	case NGHTTP2_PRIORITY_UPDATE:
-		spend(s, H2_CALM_PRIORITY);
-		break;
 	case NGHTTP2_RST_STREAM:
 		h2_account_event(s, H2_EVENT_RESET_IN);
 		spend(s, H2_CALM_RESETS);
@@ -120,6 +116,7 @@ h2_account_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *us
 		spend(s, H2_CALM_WINDOW_UPDATES);
 		break;
 	default:
+		spend(s, H2_CALM_PRIORITY);
 		break;
 	}
 	return 0;

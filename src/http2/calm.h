@@ -21,7 +21,7 @@
 	X(SETTINGS, "settings", "SETTINGS (CVE-2019-9515)")                                     \
 	X(PINGS, "pings", "PING (CVE-2019-9512)")                                               \
 	X(EMPTY_DATA, "empty-data", "DATA without a byte (CVE-2019-9518)")                      \
-	X(PRIORITY, "priority", "PRIORITY (CVE-2019-9513), or GOAWAY")                          \
+	X(PRIORITY, "priority", "PRIORITY (CVE-2019-9513), GOAWAY, or of no known type")        \
 	X(WINDOW_UPDATES, "window-updates", "WINDOW_UPDATE")                                    \
 	X(HEAD, "head", "a head came that is many times its limit when unpacked")
 /* clang-format on */

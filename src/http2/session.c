@@ -6,6 +6,8 @@
 
 /* Reads, and writes of a full buffer, in one turn; then others have theirs. */
 #define ROUNDS 8u
+/* RFC 9113 has those below. */
+#define FIRST_UNKNOWN 10u
 /* Besides those of its requests: frames that wait for who does not read. */
 #define WAITING_MAX 100u
 /* A word of ours that the other side says again. */
@@ -298,6 +300,24 @@ h2_session_run(struct h2_session *s)
 
 /* opening and closing */
 
+static int
+ignore_frame(nghttp2_session *ng, void **ret, const nghttp2_frame_hd *hd, void *user)
+{
+	(void)ng;
+	(void)ret;
+	(void)hd;
+	(void)user;
+	return NGHTTP2_ERR_CANCEL;
+}
+
+/* Frames of types that nobody knows are ignored (RFC 9113 5.5): nghttp2 tells of those that are asked for. */
+static void
+hear_of_unknown(nghttp2_option *option)
+{
+	for (unsigned type = FIRST_UNKNOWN; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
+}
+
 static void
 set_callbacks(nghttp2_session_callbacks *c)
 {
@@ -313,6 +333,7 @@ set_callbacks(nghttp2_session_callbacks *c)
 	nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_send);
 	nghttp2_session_callbacks_set_send_callback(c, on_send);
 	nghttp2_session_callbacks_set_send_data_callback(c, on_send_data);
+	nghttp2_session_callbacks_set_unpack_extension_callback(c, ignore_frame);
 }
 
 /* What is too much, http2/account.c says, and tells it. */
@@ -343,6 +364,7 @@ h2_shared_new(struct buf_pool *bufs)
 	set_callbacks(shared->callbacks);
 	nghttp2_option_set_no_auto_window_update(shared->option, 1);
 	nghttp2_option_set_no_closed_streams(shared->option, 1);
+	hear_of_unknown(shared->option);
 	nghttp2_option_set_max_send_header_block_length(shared->option, 2 * TG_BUF_LARGE_BYTES);
 	lift_limits(shared->option);
 	return shared;

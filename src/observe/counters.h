@@ -74,7 +74,7 @@
 	X(H2_CALM_SETTINGS, "h2_calm_settings", "for too many SETTINGS")    \
 	X(H2_CALM_PINGS, "h2_calm_pings", "for too many PING")              \
 	X(H2_CALM_EMPTY_DATA, "h2_calm_empty_data", "for too many DATA without a byte") \
-	X(H2_CALM_PRIORITY, "h2_calm_priority", "for too many PRIORITY, or GOAWAY") \
+	X(H2_CALM_PRIORITY, "h2_calm_priority", "for too many PRIORITY, GOAWAY, or frames of no known type") \
 	X(H2_CALM_WINDOW_UPDATES, "h2_calm_window_updates", "for too many WINDOW_UPDATE") \
 	X(H2_CALM_HEAD, "h2_calm_head", "for a head many times its limit")
 

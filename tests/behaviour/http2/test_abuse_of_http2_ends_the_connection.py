@@ -116,6 +116,14 @@ def goaways(peer):
         peer.try_send(frames.GoAwayFrame(0))
 
 
+def unknown(peer):
+    """Of types that nobody knows, of a stream and of none."""
+    for i in range(30):
+        made = frames.ExtensionFrame(type=0x0a + 8 * i, stream_id=i % 2, body=b"x" * i)
+        made.body_len = i
+        peer.try_send(made)
+
+
 def window_updates(peer):
     for _ in range(30):
         peer.try_send(frames.WindowUpdateFrame(0, 1))
@@ -124,7 +132,7 @@ def window_updates(peer):
 CASES = {"resets": resets, "errors": errors, "errors (431)": heads, "head": packed_head,
          "continuation": continuation, "settings": many_settings, "pings": pings, "empty-data": empty_data,
          "empty-data (padded)": padded_data, "pings (answers)": ping_answers,
-         "priority": priority, "priority (goaway)": goaways, "window-updates": window_updates}
+         "priority": priority, "priority (goaway)": goaways, "priority (unknown)": unknown, "window-updates": window_updates}
 
 
 @pytest.mark.parametrize("reason", CASES)
