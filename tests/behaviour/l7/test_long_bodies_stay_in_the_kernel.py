@@ -12,8 +12,7 @@ from harness.control import ask
 
 MIB = 1 << 20
 LONG = 16 * MIB  # more than the sockets of both sides hold
-BODY = bytes(range(251)) * (LONG // 251 + 1)
-BODY = BODY[:LONG]
+BODY = bytes(range(256)) * (LONG // 256)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LONG
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON"
 
