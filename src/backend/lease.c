@@ -171,23 +171,39 @@ release(struct worker_backend *b, const struct balance_outcome *outcome)
 
 /* waiting */
 
+/* A place that nobody uses. */
+static void
+give_back(struct worker *w, uint32_t backend)
+{
+	static const struct balance_outcome unused;
+
+	if (w->backends[backend] != NULL)
+		release(w->backends[backend], &unused);
+	else
+		room_give(NULL, 0, segment_load(w->segment, backend));
+}
+
 static bool
 on_told(void *stream, const struct queue_news *news)
 {
 	struct lease *lease = stream;
 	struct worker *w = lease->waiting_for->worker;
 	struct worker_backend *b = news->is_granted ? w->backends[news->backend] : NULL;
+	bool is_late = loop_now(w->loop).us >= lease_due(lease).us;
 
 	lease->waiter = NULL;
-	if (b != NULL) {
+	if (b != NULL && is_late) {
+		give_back(w, news->backend);
+		lease->refusal = lease->is_held ? TG_END_HOLD_TIMEOUT : TG_END_QUEUE_TIMEOUT;
+	} else if (b != NULL) {
 		hold(lease, b, &news->addr, TG_CHOICE_QUEUE);
 	} else if (news->is_granted) {
-		room_give(NULL, 0, segment_load(w->segment, news->backend));
+		give_back(w, news->backend);
 		return false;
 	} else {
 		lease->refusal = TG_END_QUEUE_SHED;
 	}
-	lease->on_place(lease, b != NULL);
+	lease->on_place(lease, lease->backend != NULL);
 	return true;
 }
 
@@ -195,13 +211,7 @@ on_told(void *stream, const struct queue_news *news)
 static void
 on_unwanted(void *home, uint32_t backend)
 {
-	static const struct balance_outcome unused;
-	struct worker *w = home;
-
-	if (w->backends[backend] != NULL)
-		release(w->backends[backend], &unused);
-	else
-		room_give(NULL, 0, segment_load(w->segment, backend));
+	give_back(home, backend);
 }
 
 static int wait_in(struct lease *lease, struct worker_service *s, enum queue_line line,
@@ -239,30 +249,31 @@ static const struct waiter_ops waiter_ops = {
 	.moved = on_moved,
 };
 
-/* From now on, unless it waited for the same before. */
-static void
-note_wait(struct lease *lease, struct worker_service *s, bool is_held)
+static struct mono
+due_of(const struct conf_service *conf, bool is_held, struct mono since)
 {
-	bool goes_on = lease->waiting_for == s && lease->is_held == is_held;
-
-	if (!goes_on)
-		lease->since = loop_now(s->worker->loop);
-	if (!goes_on && is_held)
-		counter_add(s->counters, TG_S_HELD, 1);
-	lease->waiting_for = s;
-	lease->is_held = is_held;
+	return mono_add_ms(since, is_held ? conf->hold.timeout_ms : conf->timeouts.queue_ms);
 }
 
+/* From now on, unless it waited for the same before. */
 static int
 wait_in(struct lease *lease, struct worker_service *s, enum queue_line line,
 	const struct balance_query *query, enum conf_priority priority)
 {
+	bool is_held = line == QUEUE_HELD;
+	bool goes_on = lease->waiting_for == s && lease->is_held == is_held;
 	struct worker *w = s->worker;
-	int rc = queue_add(s->queue, line, w->loop, &waiter_ops, lease, w, priority, query,
-			   loop_now(w->loop), &lease->waiter);
+	struct mono now = loop_now(w->loop);
+	struct mono since = goes_on ? lease->since : now;
+	struct queue_terms terms = {line, priority, since, due_of(s->conf, is_held, since)};
+	int rc = queue_add(s->queue, &terms, w->loop, &waiter_ops, lease, w, query, now, &lease->waiter);
 
 	if (rc == 0) {
-		note_wait(lease, s, line == QUEUE_HELD);
+		if (!goes_on && is_held)
+			counter_add(s->counters, TG_S_HELD, 1);
+		lease->waiting_for = s;
+		lease->is_held = is_held;
+		lease->since = since;
 		/* A place that was given back before we stood in line is nobody's: look once more. */
 		lease_serve_waiters(s);
 		return 0;
@@ -309,10 +320,7 @@ lease_hold(struct lease *lease, struct worker_service *s, const struct balance_q
 struct mono
 lease_due(const struct lease *lease)
 {
-	const struct conf_service *conf = lease->waiting_for->conf;
-
-	return mono_add_ms(lease->since,
-			   lease->is_held ? conf->hold.timeout_ms : conf->timeouts.queue_ms);
+	return due_of(lease->waiting_for->conf, lease->is_held, lease->since);
 }
 
 void
@@ -321,8 +329,7 @@ lease_end(struct lease *lease, const struct balance_outcome *outcome)
 	struct worker_backend *b = lease->backend;
 
 	if (lease->waiter != NULL)
-		queue_leave(lease->waiting_for->queue, &lease->waiter,
-			    loop_now(lease->waiting_for->worker->loop));
+		queue_leave(lease->waiting_for->queue, &lease->waiter);
 	if (b == NULL)
 		return;
 	lease->backend = NULL;

@@ -19,8 +19,7 @@ struct waiter {
 	struct segment_shared *gauges;
 	struct alarm *alarm;
 	bool counts_as_held;
-	enum conf_priority priority;
-	enum queue_line line;
+	struct queue_terms terms;
 	enum waiter_state state; /* under the queue's lock until told */
 	struct balance_query query;
 	struct queue_news news;
@@ -35,7 +34,6 @@ struct queue {
 		pthread_mutex_t lock;
 		struct waiter_list lines[QUEUE_LINE_COUNT][TG_PRIORITY_COUNT];
 		unsigned n[QUEUE_LINE_COUNT];
-		struct mono calm; /* the last time nobody waited for a place */
 	} shared;
 };
 
@@ -98,12 +96,10 @@ count(struct queue *q, enum queue_line line, int change)
 
 /* Under lock. */
 static void
-take_out(struct queue *q, struct waiter *w, struct mono now)
+take_out(struct queue *q, struct waiter *w)
 {
-	TAILQ_REMOVE(&q->shared.lines[w->line][w->priority], w, link);
-	count(q, w->line, -1);
-	if (w->line == QUEUE_PLACE && q->shared.n[QUEUE_PLACE] == 0)
-		q->shared.calm = now;
+	TAILQ_REMOVE(&q->shared.lines[w->terms.line][w->terms.priority], w, link);
+	count(q, w->terms.line, -1);
 }
 
 /* In the owner's loop. */
@@ -114,7 +110,7 @@ on_told(struct loop_call *call)
 
 	if (w->stream != NULL) {
 		if (w->state == WAITER_MOVED || !w->ops->told(w->stream, &w->news))
-			w->ops->moved(w->stream, &w->query, w->priority);
+			w->ops->moved(w->stream, &w->query, w->terms.priority);
 	} else if (w->news.is_granted) {
 		w->ops->unwanted(w->home, w->news.backend);
 	}
@@ -125,59 +121,59 @@ on_told(struct loop_call *call)
 
 /* Under lock: its owner may free it as soon as this is posted. */
 static void
-tell(struct queue *q, struct waiter *w, enum waiter_state state, struct mono now)
+tell(struct queue *q, struct waiter *w, enum waiter_state state)
 {
-	take_out(q, w, now);
+	take_out(q, w);
 	if (w->counts_as_held && state != WAITER_MOVED)
 		count_held(w, -1);
 	w->state = state;
 	loop_post(w->loop, &w->call, on_told);
 }
 
-/* Under lock, as all below. */
+/* Those of one class that wait for a place. Under lock, as all below. */
 static bool
-is_overloaded(const struct queue *q, struct mono now)
+is_overloaded(const struct waiter_list *list, struct mono now)
 {
-	return q->shared.n[QUEUE_PLACE] > 0 &&
-	       mono_diff_us(now, q->shared.calm) > TG_QUEUE_CALM_MS * 1000u;
+	const struct waiter *first = TAILQ_FIRST(list);
+
+	return first != NULL && 2 * mono_diff_us(now, first->terms.since) >
+					mono_diff_us(first->terms.due, first->terms.since);
 }
 
-/* Of the lowest class that is not above `priority`, the one that came first. */
 static struct waiter *
-find_victim(struct queue *q, enum conf_priority priority)
+find_victim(struct queue *q, enum conf_priority priority, struct mono now)
 {
-	for (int i = TG_PRIORITY_COUNT - 1; i >= (int)priority; i--) {
-		if (!TAILQ_EMPTY(&q->shared.lines[QUEUE_PLACE][i]))
-			return TAILQ_FIRST(&q->shared.lines[QUEUE_PLACE][i]);
-	}
-	return NULL;
+	struct waiter_list *classes = q->shared.lines[QUEUE_PLACE];
+	unsigned i = TG_PRIORITY_COUNT - 1;
+
+	while (i > (unsigned)priority && TAILQ_EMPTY(&classes[i]))
+		i--;
+	return i > (unsigned)priority || is_overloaded(&classes[i], now) ? TAILQ_FIRST(&classes[i]) : NULL;
 }
 
-/* Room for one more of this class. */
+/* Room for one more of these. */
 static bool
-make_room(struct queue *q, enum queue_line line, enum conf_priority priority, struct mono now)
+make_room(struct queue *q, const struct queue_terms *terms, struct mono now)
 {
 	struct waiter *victim = NULL;
 
-	if (q->shared.n[line] < q->max[line])
+	if (q->shared.n[terms->line] < q->max[terms->line])
 		return true;
-	if (line == QUEUE_PLACE && is_overloaded(q, now))
-		victim = find_victim(q, priority);
+	if (terms->line == QUEUE_PLACE)
+		victim = find_victim(q, terms->priority, now);
 	if (victim == NULL)
 		return false;
 	victim->news = (struct queue_news){.is_granted = false};
-	tell(q, victim, WAITER_SHED, now);
+	tell(q, victim, WAITER_SHED);
 	return true;
 }
 
 static void
-put_in(struct queue *q, struct waiter *w, struct mono now)
+put_in(struct queue *q, struct waiter *w)
 {
-	if (w->line == QUEUE_PLACE && q->shared.n[QUEUE_PLACE] == 0)
-		q->shared.calm = now;
-	TAILQ_INSERT_TAIL(&q->shared.lines[w->line][w->priority], w, link);
-	count(q, w->line, 1);
-	if (w->line != QUEUE_HELD)
+	TAILQ_INSERT_TAIL(&q->shared.lines[w->terms.line][w->terms.priority], w, link);
+	count(q, w->terms.line, 1);
+	if (w->terms.line != QUEUE_HELD)
 		return;
 	count_held(w, 1);
 	/* Of this queue: one on its way back into it after an eviction is counted twice in the gauge for a moment. */
@@ -185,9 +181,8 @@ put_in(struct queue *q, struct waiter *w, struct mono now)
 }
 
 int
-queue_add(struct queue *q, enum queue_line line, struct loop *loop, const struct waiter_ops *ops,
-	  void *stream, void *home, enum conf_priority priority, const struct balance_query *query,
-	  struct mono now, struct waiter **ret)
+queue_add(struct queue *q, const struct queue_terms *terms, struct loop *loop, const struct waiter_ops *ops,
+	  void *stream, void *home, const struct balance_query *query, struct mono now, struct waiter **ret)
 {
 	struct waiter *w = malloc(sizeof(*w));
 	bool has_room;
@@ -201,14 +196,13 @@ queue_add(struct queue *q, enum queue_line line, struct loop *loop, const struct
 		.home = home,
 		.gauges = q->gauges,
 		.alarm = q->alarm,
-		.priority = priority,
-		.line = line,
+		.terms = *terms,
 		.query = *query,
 	};
 	pthread_mutex_lock(&q->shared.lock);
-	has_room = make_room(q, line, priority, now);
+	has_room = make_room(q, terms, now);
 	if (has_room)
-		put_in(q, w, now);
+		put_in(q, w);
 	pthread_mutex_unlock(&q->shared.lock);
 	if (!has_room) {
 		free(w);
@@ -227,7 +221,7 @@ forget_stream(struct waiter *w)
 }
 
 void
-queue_leave(struct queue *q, struct waiter **waiter, struct mono now)
+queue_leave(struct queue *q, struct waiter **waiter)
 {
 	struct waiter *w = *waiter;
 	bool is_told;
@@ -242,7 +236,7 @@ queue_leave(struct queue *q, struct waiter **waiter, struct mono now)
 	pthread_mutex_lock(&q->shared.lock);
 	is_told = w->state != WAITER_WAITING;
 	if (!is_told)
-		take_out(q, w, now);
+		take_out(q, w);
 	pthread_mutex_unlock(&q->shared.lock);
 	forget_stream(w);
 	/* Else the news are on their way to this thread's loop: on_told() does the rest. */
@@ -252,7 +246,7 @@ queue_leave(struct queue *q, struct waiter **waiter, struct mono now)
 
 /* Those in this list that are of `loop`. */
 static void
-evict(struct queue *q, struct waiter_list *list, const struct loop *loop, struct mono now)
+evict(struct queue *q, struct waiter_list *list, const struct loop *loop)
 {
 	struct waiter *w;
 	struct waiter *next;
@@ -260,46 +254,50 @@ evict(struct queue *q, struct waiter_list *list, const struct loop *loop, struct
 	for (w = TAILQ_FIRST(list); w != NULL; w = next) {
 		next = TAILQ_NEXT(w, link);
 		if (w->loop == loop)
-			tell(q, w, WAITER_MOVED, now);
+			tell(q, w, WAITER_MOVED);
 	}
 }
 
 void
-queue_evict(struct queue *q, struct loop *loop, struct mono now)
+queue_evict(struct queue *q, struct loop *loop)
 {
 	pthread_mutex_lock(&q->shared.lock);
 	for (unsigned i = 0; i < TG_PRIORITY_COUNT; i++)
 		for (unsigned line = 0; line < QUEUE_LINE_COUNT; line++)
-			evict(q, &q->shared.lines[line][i], loop, now);
+			evict(q, &q->shared.lines[line][i], loop);
 	pthread_mutex_unlock(&q->shared.lock);
 }
 
-/* The lists in the order in which they are served: the first at or after `place` with somebody in it;
- * `youngest`: of those that wait for a place. */
+/* Goes through all that wait, list by list. */
+struct walk {
+	struct queue *queue;
+	struct mono now;
+	unsigned place; /* of the list, in the order in which they are served */
+	bool youngest;  /* first, in this list: as it was when the walk came to it */
+};
+
+/* The first of the first list at or after `place` with somebody in it. */
 static struct waiter *
-first_from(struct queue *q, unsigned place, bool youngest)
+walk_from(struct walk *walk, unsigned place)
 {
 	for (; place < TG_PRIORITY_COUNT * QUEUE_LINE_COUNT; place++) {
 		enum queue_line line = (enum queue_line)(place % QUEUE_LINE_COUNT);
-		struct waiter_list *list = &q->shared.lines[line][place / QUEUE_LINE_COUNT];
+		struct waiter_list *list = &walk->queue->shared.lines[line][place / QUEUE_LINE_COUNT];
 
+		walk->place = place;
+		walk->youngest = line == QUEUE_PLACE && is_overloaded(list, walk->now);
 		if (!TAILQ_EMPTY(list))
-			return youngest && line == QUEUE_PLACE ? TAILQ_LAST(list, waiter_list)
-							       : TAILQ_FIRST(list);
+			return walk->youngest ? TAILQ_LAST(list, waiter_list) : TAILQ_FIRST(list);
 	}
 	return NULL;
 }
 
 static struct waiter *
-next_waiter(struct queue *q, struct waiter *w, bool youngest)
+walk_on(struct walk *walk, struct waiter *w)
 {
-	struct waiter *next = youngest && w->line == QUEUE_PLACE
-				      ? TAILQ_PREV(w, waiter_list, link)
-				      : TAILQ_NEXT(w, link);
+	struct waiter *next = walk->youngest ? TAILQ_PREV(w, waiter_list, link) : TAILQ_NEXT(w, link);
 
-	if (next != NULL)
-		return next;
-	return first_from(q, w->priority * QUEUE_LINE_COUNT + w->line + 1u, youngest);
+	return next != NULL ? next : walk_from(walk, walk->place + 1);
 }
 
 void
@@ -307,17 +305,18 @@ queue_grant(struct queue *q, struct mono now,
 	    bool (*find)(void *arg, const struct balance_query *query, struct queue_news *ret),
 	    void *arg)
 {
+	struct walk walk = {.queue = q, .now = now};
 	struct waiter *w;
 	struct waiter *next;
-	bool youngest;
 
 	pthread_mutex_lock(&q->shared.lock);
-	youngest = is_overloaded(q, now);
-	for (w = first_from(q, 0, youngest); w != NULL; w = next) {
-		next = next_waiter(q, w, youngest);
+	for (w = walk_from(&walk, 0); w != NULL; w = next) {
+		next = walk_on(&walk, w);
+		if (now.us >= w->terms.due.us)
+			continue;
 		if (find(arg, &w->query, &w->news)) {
 			w->news.is_granted = true;
-			tell(q, w, WAITER_GRANTED, now);
+			tell(q, w, WAITER_GRANTED);
 		} else if (w->query.n_tried == 0) {
 			break; /* there is no place for anybody */
 		}

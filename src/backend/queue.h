@@ -9,7 +9,7 @@
  *
  *	          queue_add()                queue_grant()
  *	  (none) ------------> WAITING ----------------------> GRANTED
- *	                        |   |        queue_add() of one that is younger
+ *	                        |   |        queue_add() of another
  *	         queue_leave()  |   +--------------------------> SHED
  *	                        v
  *	                      (none)
@@ -23,12 +23,14 @@
  * others while all that was up was full.
  *
  * Order: by class; within a class first those that are held, the oldest first. Then
- * the others: the oldest first while their line is calm, the youngest first under
- * overload, when it was not empty for TG_QUEUE_CALM_MS: those have the best chance
- * that somebody still wants their answer. A full line under overload lets in the
- * newcomer and sheds the one whose deadline is nearest, of the lowest class.
- * (Maurer, "Fail at Scale", ACM Queue 13-8, 2015: adaptive LIFO and controlled delay.)
- * Who is held is never shed: a start that takes long is no overload.
+ * the others: the oldest first while they are calm, the youngest first under
+ * overload, when the one that came first has waited for more than half of its time: those have the best chance
+ * that somebody still wants their answer. How long somebody waited tells it, not how many wait nor that somebody always
+ * does: a few clients more than places are no overload (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10-5,
+ * 2012; Maurer, "Fail at Scale", ACM Queue 13-8, 2015: adaptive LIFO).
+ * In a full line whoever comes takes the place of one of the lowest class below its own; where there is none, and its
+ * own is overloaded, of one of that. It is the one that came first. Who is held is never shed: a start that takes
+ * long is no overload. Whose time is over is given nothing.
  */
 #ifndef TG_BACKEND_QUEUE_H
 #define TG_BACKEND_QUEUE_H
@@ -47,14 +49,20 @@
 #include "ipc/segment.h"
 #include "loop/loop.h"
 
-#define TG_QUEUE_CALM_MS 100u
-
 struct waiter;
 
 enum queue_line {
 	QUEUE_HELD = 0,  /* until a backend is up */
 	QUEUE_PLACE = 1, /* for one that is not full */
 	QUEUE_LINE_COUNT
+};
+
+/* How it waits. */
+struct queue_terms {
+	enum queue_line line;
+	enum conf_priority priority;
+	struct mono since;
+	struct mono due; /* it is given nothing from then on; its owner has it leave */
 };
 
 /* What became of a waiter. */
@@ -87,20 +95,19 @@ void queue_free(struct queue *queue); /* NULL allowed; nobody waits */
 bool queue_has_waiters(const struct queue *queue);
 
 /*
- * Waits. `query` is copied. Returns 0 with the waiter in *ret, owned by the
+ * Waits. `terms` and `query` are copied. Returns 0 with the waiter in *ret, owned by the
  * queue until it told; -TG_ELIMIT: full; -TG_ENOMEM.
  */
-TG_MUST_CHECK int queue_add(struct queue *queue, enum queue_line line, struct loop *loop,
+TG_MUST_CHECK int queue_add(struct queue *queue, const struct queue_terms *terms, struct loop *loop,
 			    const struct waiter_ops *ops, void *stream, void *home,
-			    enum conf_priority priority, const struct balance_query *query,
-			    struct mono now, struct waiter **ret);
+			    const struct balance_query *query, struct mono now, struct waiter **ret);
 /* The stream does not wait any more. Owner's thread. Clears the pointer; NULL inside allowed. Of one that
  * was evicted the queue may be another, or NULL. */
-void queue_leave(struct queue *queue, struct waiter **waiter, struct mono now);
+void queue_leave(struct queue *queue, struct waiter **waiter);
 
 /* Those who wait in `loop`, its thread's, wait here no more: they are told, in order. Who is held counts as
  * such until it was told: as it may be held again, the service is wanted all the time. */
-void queue_evict(struct queue *queue, struct loop *loop, struct mono now);
+void queue_evict(struct queue *queue, struct loop *loop);
 
 /*
  * Gives places to those who wait, in order, as long as `find` has one. `find`

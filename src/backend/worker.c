@@ -441,7 +441,7 @@ service_replace(struct worker *w, struct worker_service *s, struct worker_servic
 		renew_connections(s);
 	budget_configure(&s->budget, s->conf->retry.budget_permille, &s->shared->floor);
 	if (next->queue != NULL)
-		queue_evict(next->queue, w->loop, loop_now(w->loop));
+		queue_evict(next->queue, w->loop);
 	return next;
 }
 
@@ -495,7 +495,7 @@ worker_service_remove(struct worker *w, uint32_t slot)
 		s->backends[i] = NULL;
 	}
 	if (queue != NULL)
-		queue_evict(queue, w->loop, loop_now(w->loop));
+		queue_evict(queue, w->loop);
 	worker_service_use(s);
 	worker_service_leave(s);
 }
@@ -507,7 +507,7 @@ ask_waiters(struct worker_service *s, bool was_up)
 	bool may_differ = s->view->n == 0 && (was_up || mono_is_set(s->view->refused_until));
 
 	if (may_differ && s->conf->hold.requests != 0 && queue_has_waiters(s->queue))
-		queue_evict(s->queue, s->worker->loop, loop_now(s->worker->loop));
+		queue_evict(s->queue, s->worker->loop);
 }
 
 static void

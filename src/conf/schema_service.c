@@ -590,10 +590,10 @@ static const struct conf_field service_fields[] = {
 		.preset = "1024",
 		.max = 1000000,
 		.help = "How many may wait while all backends are full, in the order of their "
-			"priority. The oldest is served first; when some have been waiting "
-			"without a pause for 100 milliseconds, the youngest is, and a "
-			"newcomer that finds the queue full takes the place of the oldest. "
-			"Who finds no place gets 503. 0: nobody waits.",
+			"priority. Of one priority the oldest is served first; under overload, when that has "
+			"waited for more than half of timeouts.queue, the youngest. A newcomer that finds the queue full "
+			"takes the place of the oldest of the lowest priority below its own, or under overload of its "
+			"own; else it gets 503, as does who loses its place. 0: nobody waits.",
 	},
 	{
 		.key = "idle_connections",

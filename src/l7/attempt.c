@@ -143,9 +143,15 @@ attempt_wait_end(struct stream *s)
 static void
 on_place(struct lease *lease, bool has_place)
 {
+	static const struct balance_outcome unused;
 	struct stream *s = TG_CONTAINER(lease, struct stream, lease);
 	enum step step;
 
+	if (has_place && stream_is_late(s)) {
+		lease_end(lease, &unused);
+		stream_on_timer(s);
+		return;
+	}
 	attempt_wait_end(s);
 	if (has_place)
 		step = attempt_go(s);

@@ -536,6 +536,12 @@ stream_cut(struct stream *s)
 		stream_run(s);
 }
 
+bool
+stream_is_late(const struct stream *s)
+{
+	return stream_now(s).us >= next_due(s).us;
+}
+
 void
 stream_on_timer(struct stream *s)
 {

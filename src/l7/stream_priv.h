@@ -275,6 +275,8 @@ struct slice stream_path(const struct stream *s);
 void stream_on_front(struct stream *s);
 void stream_on_back(struct back *b);
 void stream_on_timer(struct stream *s);
+/* Something of it is due, of which a timer that comes late has not told yet. */
+bool stream_is_late(const struct stream *s);
 /* An operator ends what it has with its backend: it goes to another one, or ends. */
 void stream_cut(struct stream *s);
 /* Drives the machine until it waits. The stream may be gone afterwards. */

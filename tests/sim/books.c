@@ -111,9 +111,11 @@ check_place(const struct sim_stream *s, struct sim_worker *w, uint32_t backend,
 /* the queue, as queue.h says it is */
 
 static bool
-is_overloaded(const struct sim_queue *q, struct mono now)
+is_overloaded(const struct sim_queue *q, unsigned class, struct mono now)
 {
-	return q->n > 0 && now.us > q->calm.us + TG_QUEUE_CALM_MS * 1000;
+	const struct sim_stream *first = TAILQ_FIRST(&q->classes[class]);
+
+	return first != NULL && 2 * now.us > first->due.us + first->phase.us;
 }
 
 /* Of those that this offer has not passed over. */
@@ -126,9 +128,9 @@ next_in_line(const struct sim_queue *q)
 
 	for (i = 0; i < TG_PRIORITY_COUNT && found == NULL; i++) {
 		TAILQ_FOREACH (s, &q->classes[i], link) {
-			if (s->passed_over == q->offers)
+			if (s->passed_over == q->offers || q->now.us >= s->due.us)
 				continue;
-			if (found == NULL || q->is_overloaded)
+			if (found == NULL || q->is_overloaded[i])
 				found = s;
 		}
 	}
@@ -136,33 +138,31 @@ next_in_line(const struct sim_queue *q)
 }
 
 static struct sim_stream *
-find_victim(struct sim_queue *q, enum conf_priority priority)
+find_victim(struct sim_queue *q, enum conf_priority priority, struct mono now)
 {
 	unsigned i;
 
-	for (i = TG_PRIORITY_COUNT; i > (unsigned)priority; i--) {
+	for (i = TG_PRIORITY_COUNT; i > (unsigned)priority + 1; i--) {
 		if (!TAILQ_EMPTY(&q->classes[i - 1]))
 			return TAILQ_FIRST(&q->classes[i - 1]);
 	}
-	return NULL;
+	return is_overloaded(q, priority, now) ? TAILQ_FIRST(&q->classes[priority]) : NULL;
 }
 
 static void
-leave_line(struct sim_stream *s, struct mono now)
+leave_line(struct sim_stream *s)
 {
 	struct sim_queue *q = &s->sim->queue;
 
 	TAILQ_REMOVE(&q->classes[s->priority], s, link);
 	s->is_in_line = false;
 	q->n--;
-	if (q->n == 0)
-		q->calm = now;
 }
 
 static void
-send_news(struct sim_stream *s, bool is_granted, uint32_t backend, struct mono now)
+send_news(struct sim_stream *s, bool is_granted, uint32_t backend)
 {
-	leave_line(s, now);
+	leave_line(s);
 	s->news.is_on_way = true;
 	s->news.is_granted = is_granted;
 	s->news.backend = backend;
@@ -177,16 +177,13 @@ stand_in_line(struct sim_stream *s, struct mono now)
 	struct sim_queue *q = &s->sim->queue;
 
 	if (q->n >= s->sim->service->queue) {
-		struct sim_stream *victim =
-			is_overloaded(q, now) ? find_victim(q, s->priority) : NULL;
+		struct sim_stream *victim = find_victim(q, s->priority, now);
 
 		if (victim == NULL)
 			return -TG_ELIMIT;
-		send_news(victim, false, SIM_NONE, now);
+		send_news(victim, false, SIM_NONE);
 		s->sim->n_shed++;
 	}
-	if (q->n == 0)
-		q->calm = now;
 	TAILQ_INSERT_TAIL(&q->classes[s->priority], s, link);
 	s->is_in_line = true;
 	q->n++;
@@ -198,11 +195,10 @@ stand_in_line(struct sim_stream *s, struct mono now)
 struct offer {
 	bool (*find)(void *arg, const struct balance_query *query, struct queue_news *ret);
 	void *arg;
-	struct mono now;
 };
 
 static void
-granted(struct sim *sim, struct sim_stream *s, const struct queue_news *news, struct mono now)
+granted(struct sim *sim, struct sim_stream *s, const struct queue_news *news)
 {
 	const struct view *view = sim_service(sim->acting)->view;
 	uint32_t backend = news->backend - SIM_BACKEND_SLOT;
@@ -214,7 +210,7 @@ granted(struct sim *sim, struct sim_stream *s, const struct queue_news *news, st
 	if (sim_is_tried(s, backend) && has_untried(s, view))
 		sim_break(sim, s->id, backend, "tried again beside one that was not");
 	s->news.addr = news->addr;
-	send_news(s, true, backend, now);
+	send_news(s, true, backend);
 }
 
 /* A backend that this stream must find: one it has tried only where there is no other, full or not. */
@@ -248,7 +244,7 @@ watch_find(void *arg, const struct balance_query *query, struct queue_news *ret)
 	if (s != next_in_line(&sim->queue))
 		sim_break(sim, s->id, SIM_NONE, "offered a place out of its turn");
 	else if (found)
-		granted(sim, s, ret, offer->now);
+		granted(sim, s, ret);
 	else
 		refused(sim, s);
 	return found;
@@ -270,21 +266,28 @@ __wrap_queue_grant(struct queue *queue, struct mono now,
 				struct queue_news *ret),
 		   void *arg)
 {
-	struct offer offer = {.find = find, .arg = arg, .now = now};
+	struct offer offer = {.find = find, .arg = arg};
+	unsigned i;
 
 	if (watched == NULL) {
 		__real_queue_grant(queue, now, find, arg);
 		return;
 	}
 	watched->queue.offers++;
-	watched->queue.is_overloaded = is_overloaded(&watched->queue, now);
+	watched->queue.now = now;
+	for (i = 0; i < TG_PRIORITY_COUNT; i++)
+		watched->queue.is_overloaded[i] = is_overloaded(&watched->queue, i, now);
 	__real_queue_grant(queue, now, watch_find, &offer);
 }
 
 void
 sim_news_came(struct sim_stream *s, bool has_place)
 {
-	if (!s->news.is_on_way || s->news.is_granted != has_place)
+	bool is_late = s->news.is_granted && sim_now(worker_of(s)).us >= s->due.us;
+
+	if (is_late)
+		s->sim->backends[s->news.backend].in_flight--;
+	if (!s->news.is_on_way || (s->news.is_granted && !is_late) != has_place)
 		sim_break(s->sim, s->id, SIM_NONE, "told what is not so");
 	else if (has_place &&
 		 (s->lease.backend != sim_service(worker_of(s))->backends[s->news.backend] ||
@@ -440,7 +443,7 @@ sim_lease_end(struct sim_stream *s, const struct balance_outcome *outcome)
 	struct sim_worker *w = worker_of(s);
 
 	if (s->is_in_line)
-		leave_line(s, sim_now(w));
+		leave_line(s);
 	if (s->news.is_on_way && s->news.is_granted)
 		w->ghosts[s->news.backend]++;
 	s->news.is_on_way = false;
@@ -646,7 +649,7 @@ check_queue(struct sim *sim)
 		TAILQ_FOREACH (s, &sim->queue.classes[i], link) {
 			uint32_t backend = find_place_for(sim, s, sim->newest);
 
-			if (backend != SIM_NONE)
+			if (backend != SIM_NONE && sim->us < s->due.us)
 				sim_break(sim, s->id, backend, "waits beside a free backend");
 		}
 	}

@@ -106,9 +106,10 @@ TAILQ_HEAD(sim_line, sim_stream);
 struct sim_queue {
 	struct sim_line classes[TG_PRIORITY_COUNT]; /* oldest first */
 	unsigned n;
-	struct mono calm; /* the last time it was empty */
 	uint64_t offers;
-	bool is_overloaded; /* as the offer began */
+	/* as the last of these began */
+	struct mono now;
+	bool is_overloaded[TG_PRIORITY_COUNT];
 };
 
 /* By second, each with the second it is about. */

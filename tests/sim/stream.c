@@ -122,7 +122,7 @@ on_place(struct lease *lease, bool has_place)
 	if (has_place)
 		go(s);
 	else
-		end(s, TG_END_QUEUE_SHED, false);
+		end(s, lease->refusal, false);
 }
 
 static void

@@ -9,6 +9,7 @@ import pytest
 from harness import backends, client, conf, net, settings, stat
 
 LIMITED = "max_connections_per_backend = 2;"
+TWICE = 4  # seconds to wait in the queue, where half of it makes an overload
 
 
 class Gate:
@@ -102,27 +103,34 @@ def test_the_oldest_comes_first(shared_tidegate, recording_backend, gate, tmp_pa
         peers = [send(tg, stack, "/first")]
         gate.wait_held(1)
         for i in range(3):
-            with tg.standing_still():
-                peers.append(send(tg, stack, f"/{i}"))
-                peers[-1].wait_bytes_there()
+            peers.append(send(tg, stack, f"/{i}"))
+            waiting(tmp_path, i + 1)
+        # Somebody waits all the time: that is no overload.
+        settings.let_rest(0.25)
         gate.let_go(4)
         for peer in peers:
             assert peer.read_answer().status == 200
-    # Served within the 100 ms in which a queue is calm, unless the machine stood still.
-    if int(tg.access.wait(path="/0")["queue_us"]) < 90_000:
-        assert gate.order == ["/first", "/0", "/1", "/2"]
+    assert gate.order == ["/first", "/0", "/1", "/2"]
+
+
+def overload(tg, stack, tmp_path, *paths):
+    """These wait, and the first of them has done so for more than half of its time; `timeouts.queue` is TWICE."""
+    peers = [send(tg, stack, paths[0])]
+    waiting(tmp_path, 1)
+    settings.let_rest(TWICE / 2 + 0.1)
+    for n, path in enumerate(paths[1:]):
+        peers.append(send(tg, stack, path))
+        waiting(tmp_path, n + 2)
+    return peers
 
 
 def test_under_overload_the_youngest_comes_first(shared_tidegate, recording_backend, gate, tmp_path):
     tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1,
-               service='max_connections_per_backend = 1; timeouts = { queue = "1h"; };')
+               service=f'max_connections_per_backend = 1; timeouts = {{ queue = "{TWICE}s"; }};')
     with contextlib.ExitStack() as stack:
         peers = [send(tg, stack, "/first")]
         gate.wait_held(1)
-        for i in range(3):
-            peers.append(send(tg, stack, f"/{i}"))
-            waiting(tmp_path, i + 1)
-        settings.let_rest(0.25)
+        peers += overload(tg, stack, tmp_path, "/0", "/1", "/2")
         gate.let_go(1)
         gate.wait_held(1)
         settings.wait_until(lambda: len(gate.order) == 2, "the next request")
@@ -173,16 +181,11 @@ def test_a_full_queue_refuses(shared_tidegate, recording_backend, gate, tmp_path
 
 def test_a_full_queue_under_overload_sheds_the_oldest(shared_tidegate, recording_backend, gate, tmp_path):
     tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1,
-               service="max_connections_per_backend = 1; queue = 2;"
-                       'timeouts = { queue = "1h"; };')
+               service=f'max_connections_per_backend = 1; queue = 2; timeouts = {{ queue = "{TWICE}s"; }};')
     with contextlib.ExitStack() as stack:
         first = send(tg, stack, "/first")
         gate.wait_held(1)
-        old = send(tg, stack, "/old")
-        waiting(tmp_path, 1)
-        young = send(tg, stack, "/young")
-        waiting(tmp_path, 2)
-        settings.let_rest(0.25)
+        old, young = overload(tg, stack, tmp_path, "/old", "/young")
         new = send(tg, stack, "/new")
         shed = old.read_answer()
         assert shed.status == 503 and shed.get("Retry-After")
@@ -190,7 +193,53 @@ def test_a_full_queue_under_overload_sheds_the_oldest(shared_tidegate, recording
         gate.let_go(3)
         for peer in (first, young, new):
             assert peer.read_answer().status == 200
-    assert gate.order == ["/first", "/new", "/young"]
+    assert gate.order == ["/first", "/young", "/new"]
+
+
+def test_who_is_of_a_higher_class_takes_the_place_of_one_of_a_lower(shared_tidegate, recording_backend, gate, tmp_path):
+    """Overload or not."""
+    routes = """routes = ( { path = "/vip"; service = "site"; priority = "high"; },
+                           { path = "/bulk"; service = "site"; priority = "low"; } );"""
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1, listener=routes,
+               service='max_connections_per_backend = 1; queue = 2; timeouts = { queue = "1h"; };')
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, "/first")]
+        gate.wait_held(1)
+        bulk = send(tg, stack, "/bulk/0")
+        waiting(tmp_path, 1)
+        other = send(tg, stack, "/bulk/1")
+        waiting(tmp_path, 2)
+        peers += [send(tg, stack, "/vip")]
+        assert bulk.read_answer().status == 503
+        peers += [send(tg, stack, "/plain")]
+        assert other.read_answer().status == 503
+        assert send(tg, stack, "/plain/1").read_answer().status == 503
+        gate.let_go(3)
+        for peer in peers:
+            assert peer.read_answer().status == 200
+    assert gate.order == ["/first", "/vip", "/plain"]
+    assert [tg.access.wait(path=path)["end"] for path in ("/bulk/0", "/bulk/1", "/plain/1")] == [
+        "queue-shed", "queue-shed", "queue-full"]
+
+
+def test_whose_time_is_over_is_not_sent(shared_tidegate, recording_backend, gate, tmp_path):
+    """Its place came, and was heard of too late."""
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=1,
+               service='max_connections_per_backend = 1; timeouts = { queue = "300ms"; };')
+    with contextlib.ExitStack() as stack:
+        first = send(tg, stack, "/first")
+        gate.wait_held(1)
+        late = send(tg, stack, "/late")
+        waiting(tmp_path, 1)
+        with tg.standing_still():
+            gate.let_go(1)
+            settings.let_rest(0.4)
+        assert late.read_answer().status == 503
+        assert tg.access.wait(path="/late")["end"] == "queue-timeout"
+        assert first.read_answer().status == 200
+        gate.let_go(1)
+        assert late.exchange(client.get("/again")).status == 200
+    assert gate.order == ["/first", "/again"]
 
 
 def test_the_wait_has_a_deadline(shared_tidegate, recording_backend, gate, tmp_path):

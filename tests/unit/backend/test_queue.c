@@ -12,6 +12,9 @@
 #include "fake/turn.h"
 
 #define MAX 5u
+/* What somebody may wait; and what is more than half of it. */
+#define WAIT_MS 1000u
+#define LONG_MS 501u
 
 static struct segment_shared gauges;
 static struct alarm alarm_of_held;
@@ -106,12 +109,19 @@ now(void)
 }
 
 static int
-add(struct stream *s, char name, enum conf_priority priority)
+add_to(struct stream *s, char name, struct loop *to, enum queue_line line, enum conf_priority priority)
 {
 	static const struct balance_query query;
+	const struct queue_terms terms = {line, priority, now(), {(now_ms + WAIT_MS) * 1000}};
 
 	*s = (struct stream){.name = name};
-	return queue_add(queue, QUEUE_PLACE, loop, &ops, s, &queue, priority, &query, now(), &s->waiter);
+	return queue_add(queue, &terms, to, &ops, s, &queue, &query, now(), &s->waiter);
+}
+
+static int
+add(struct stream *s, char name, enum conf_priority priority)
+{
+	return add_to(s, name, loop, QUEUE_PLACE, priority);
 }
 
 static unsigned places;
@@ -154,7 +164,7 @@ calm_queue_serves_the_oldest(void **state)
 		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
 	assert_true(queue_has_waiters(queue));
 	assert_int_equal(atomic_load(&gauges.queued), 3);
-	now_ms += TG_QUEUE_CALM_MS;
+	now_ms += LONG_MS - 1;
 	grant(1);
 	/* Told from the loop, not from inside the grant. */
 	assert_string_equal(story, "");
@@ -175,20 +185,101 @@ overloaded_queue_serves_the_youngest(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
-		now_ms += 40;
+		now_ms += LONG_MS / 4;
 	}
 	grant(1);
-	assert_story("+d");
-	now_ms += 1000;
-	grant(2);
-	assert_story("+c+b");
-	/* Empty once: calm again. */
-	grant(1);
 	assert_story("+a");
+	now_ms += LONG_MS / 4 + 1;
+	grant(2);
+	assert_story("+d+c");
+	/* The rest is young again. */
+	queue_leave(queue, &s[1].waiter);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(add(&s[i], (char)('e' + i), TG_PRIORITY_NORMAL), 0);
 	grant(3);
 	assert_story("+e+f+g");
+}
+
+/* Some more than places for ever: each waits a little. */
+static void
+somebody_always_waits_and_all_have_turns(void **state)
+{
+	struct stream s[3];
+
+	(void)state;
+	assert_int_equal(add(&s[0], 'a', TG_PRIORITY_NORMAL), 0);
+	for (int i = 1; i < 100; i++) {
+		char want[] = {'+', (char)('a' + (i - 1) % 26), '\0'};
+
+		now_ms += LONG_MS / 2;
+		assert_int_equal(add(&s[i % 3], (char)('a' + i % 26), TG_PRIORITY_NORMAL), 0);
+		grant(1);
+		assert_story(want);
+	}
+	grant(1);
+	assert_story("+v");
+}
+
+/* Nor where those of a lower one have long been waiting. */
+static void
+one_class_is_overloaded_and_another_is_not(void **state)
+{
+	struct stream s[6];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_LOW), 0);
+	now_ms += LONG_MS;
+	assert_int_equal(add(&s[3], 'n', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[4], 'm', TG_PRIORITY_NORMAL), 0);
+	grant(4);
+	assert_story("+n+m+c+b");
+	grant(1);
+	assert_story("+a");
+}
+
+static bool
+find_for_new(void *arg, const struct balance_query *query, struct queue_news *ret)
+{
+	return query->n_tried == 0 && find(arg, query, ret);
+}
+
+/* What is granted on the way changes nothing of the order of those that are left. */
+static void
+nobody_is_missed_where_the_order_turns(void **state)
+{
+	static const struct balance_query tried = {.n_tried = 1};
+	struct queue_terms terms = {QUEUE_PLACE, TG_PRIORITY_NORMAL, now(), {(now_ms + 2) * 1000}};
+	struct stream s[3] = {{.name = 'a'}, {.name = 'b'}, {.name = 'c'}};
+
+	(void)state;
+	assert_int_equal(add(&s[0], 'a', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(queue_add(queue, &terms, loop, &ops, &s[1], &queue, &tried, now(), &s[1].waiter), 0);
+	now_ms += 1;
+	assert_int_equal(add(&s[2], 'c', TG_PRIORITY_NORMAL), 0);
+	now_ms += 1;
+	places = 2;
+	queue_grant(queue, (struct mono){.us = now_ms * 1000 - 1}, find_for_new, NULL);
+	assert_story("+a+c");
+	queue_leave(queue, &s[1].waiter);
+}
+
+static void
+whose_time_is_over_is_given_nothing(void **state)
+{
+	struct stream s[3];
+
+	(void)state;
+	assert_int_equal(hold(&s[0], 'h', TG_PRIORITY_HIGH), 0);
+	assert_int_equal(add(&s[1], 'a', TG_PRIORITY_NORMAL), 0);
+	now_ms += WAIT_MS;
+	assert_int_equal(add(&s[2], 'b', TG_PRIORITY_NORMAL), 0);
+	grant(3);
+	assert_int_equal(places, 2);
+	assert_story("+b");
+	assert_int_equal(atomic_load(&gauges.queued), 2);
+	queue_leave(queue, &s[0].waiter);
+	queue_leave(queue, &s[1].waiter);
 }
 
 static void
@@ -214,7 +305,8 @@ full_and_calm_refuses_the_newcomer(void **state)
 	(void)state;
 	for (unsigned i = 0; i < MAX; i++)
 		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
-	assert_int_equal(add(&s[MAX], 'x', TG_PRIORITY_HIGH), -TG_ELIMIT);
+	assert_int_equal(add(&s[MAX], 'x', TG_PRIORITY_NORMAL), -TG_ELIMIT);
+	assert_int_equal(add(&s[MAX], 'x', TG_PRIORITY_LOW), -TG_ELIMIT);
 	assert_null(s[MAX].waiter);
 	grant(MAX);
 	assert_story("+a+b+c+d+e");
@@ -229,7 +321,7 @@ full_and_overloaded_sheds_the_oldest(void **state)
 	(void)state;
 	for (unsigned i = 0; i < MAX; i++)
 		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
-	now_ms += TG_QUEUE_CALM_MS + 1;
+	now_ms += LONG_MS;
 	assert_int_equal(add(&s[MAX], 'x', TG_PRIORITY_NORMAL), 0);
 	assert_int_equal(add(&s[MAX + 1], 'y', TG_PRIORITY_NORMAL), 0);
 	assert_int_equal(atomic_load(&gauges.queued), MAX);
@@ -248,15 +340,15 @@ lowest_class_is_shed_and_never_a_higher_one(void **state)
 		assert_int_equal(add(&s[i], (char)('a' + i),
 				     i == 1 || i == 3 ? TG_PRIORITY_LOW : TG_PRIORITY_NORMAL),
 				 0);
-	now_ms += TG_QUEUE_CALM_MS + 1;
 	assert_int_equal(add(&s[5], 'h', TG_PRIORITY_HIGH), 0);
+	now_ms += LONG_MS;
 	assert_int_equal(add(&s[6], 'x', TG_PRIORITY_LOW), 0);
-	assert_int_equal(add(&s[7], 'i', TG_PRIORITY_HIGH), 0);
+	assert_int_equal(add(&s[7], 'i', TG_PRIORITY_NORMAL), 0);
 	assert_story("-b-d-x");
 	/* Nobody below is left, and nobody of its own class is there. */
 	assert_int_equal(add(&s[8], 'y', TG_PRIORITY_LOW), -TG_ELIMIT);
 	grant(MAX);
-	assert_story("+i+h+e+c+a");
+	assert_story("+h+i+e+c+a");
 }
 
 static void
@@ -267,12 +359,12 @@ who_left_is_not_told(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
-	queue_leave(queue, &s[0].waiter, now());
+	queue_leave(queue, &s[0].waiter);
 	assert_null(s[0].waiter);
-	queue_leave(queue, &s[0].waiter, now());
+	queue_leave(queue, &s[0].waiter);
 	grant(1);
 	/* Its place is on the way already: it comes back. */
-	queue_leave(queue, &s[1].waiter, now());
+	queue_leave(queue, &s[1].waiter);
 	assert_story("?0");
 	grant(3);
 	assert_story("+c");
@@ -282,11 +374,7 @@ who_left_is_not_told(void **state)
 static int
 add_elsewhere(struct stream *s, char name, struct loop *other)
 {
-	static const struct balance_query query;
-
-	*s = (struct stream){.name = name};
-	return queue_add(queue, QUEUE_PLACE, other, &ops, s, &queue, TG_PRIORITY_NORMAL, &query, now(),
-			 &s->waiter);
+	return add_to(s, name, other, QUEUE_PLACE, TG_PRIORITY_NORMAL);
 }
 
 /* By class, the oldest first, overload or not. */
@@ -302,12 +390,12 @@ evicted_are_told_in_order(void **state)
 	assert_int_equal(add_elsewhere(&s[2], 'c', other), 0);
 	assert_int_equal(add(&s[3], 'd', TG_PRIORITY_NORMAL), 0);
 	assert_int_equal(add(&s[4], 'e', TG_PRIORITY_HIGH), 0);
-	now_ms += TG_QUEUE_CALM_MS + 1;
-	queue_evict(queue, loop, now());
+	now_ms += LONG_MS;
+	queue_evict(queue, loop);
 	assert_int_equal(atomic_load(&gauges.queued), 1);
 	assert_string_equal(story, "");
 	assert_story("0e1b1d2a");
-	queue_evict(queue, loop, now());
+	queue_evict(queue, loop);
 	grant(5);
 	fake_turn(other);
 	assert_story("+c");
@@ -326,17 +414,17 @@ evicted_may_leave(void **state)
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(add(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
 	grant(1);
-	queue_evict(queue, loop, now());
-	queue_leave(next, &s[1].waiter, now());
-	queue_leave(NULL, &s[2].waiter, now());
+	queue_evict(queue, loop);
+	queue_leave(next, &s[1].waiter);
+	queue_leave(NULL, &s[2].waiter);
 	assert_null(s[1].waiter);
 	assert_null(s[2].waiter);
 	/* What was granted before stays granted. */
 	assert_story("+a1d");
 	assert_int_equal(add(&s[0], 'e', TG_PRIORITY_NORMAL), 0);
 	grant(1);
-	queue_evict(queue, loop, now());
-	queue_leave(NULL, &s[0].waiter, now());
+	queue_evict(queue, loop);
+	queue_leave(NULL, &s[0].waiter);
 	assert_story("?0");
 	queue_free(next);
 }
@@ -363,7 +451,7 @@ news_survive_the_last_turn(void **state)
 	(void)state;
 	assert_int_equal(add(&s, 'a', TG_PRIORITY_NORMAL), 0);
 	grant(1);
-	queue_leave(queue, &s.waiter, now());
+	queue_leave(queue, &s.waiter);
 	loop_serve_calls(loop);
 	assert_string_equal(story, "?0");
 }
@@ -371,11 +459,7 @@ news_survive_the_last_turn(void **state)
 static int
 hold(struct stream *s, char name, enum conf_priority priority)
 {
-	static const struct balance_query query;
-
-	*s = (struct stream){.name = name};
-	return queue_add(queue, QUEUE_HELD, loop, &ops, s, &queue, priority, &query, now(),
-			 &s->waiter);
+	return add_to(s, name, loop, QUEUE_HELD, priority);
 }
 
 /* Of a class, and the oldest first however long that took. */
@@ -394,7 +478,7 @@ held_come_before_those_that_wait_for_a_place(void **state)
 	assert_int_equal(hold(&s[6], 'i', TG_PRIORITY_HIGH), 0);
 	assert_int_equal(atomic_load(&gauges.queued), 7);
 	assert_int_equal(atomic_load(&gauges.held), 4);
-	now_ms += 60000;
+	now_ms += WAIT_MS - 1;
 	grant(7);
 	assert_story("+i+h+b+c+d+a+l");
 	assert_int_equal(atomic_load(&gauges.held), 0);
@@ -412,7 +496,7 @@ held_that_come_back_are_no_more_than_they_were(void **state)
 	for (unsigned i = 0; i < MAX; i++)
 		assert_int_equal(hold(&held[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
 	comes_back = true;
-	queue_evict(queue, loop, now());
+	queue_evict(queue, loop);
 	assert_int_equal(atomic_load(&gauges.held), MAX);
 	fake_turn(loop);
 	comes_back = false;
@@ -434,14 +518,14 @@ held_are_no_overload_and_never_shed(void **state)
 	(void)state;
 	for (unsigned i = 0; i < MAX; i++)
 		assert_int_equal(hold(&held[i], (char)('a' + i), TG_PRIORITY_LOW), 0);
-	now_ms += 60000;
+	now_ms += LONG_MS - 100;
 	assert_int_equal(hold(&held[MAX], 'x', TG_PRIORITY_HIGH), -TG_ELIMIT);
 	for (unsigned i = 0; i < MAX; i++)
 		assert_int_equal(add(&s[i], (char)('A' + i), TG_PRIORITY_NORMAL), 0);
 	assert_int_equal(add(&s[MAX], 'X', TG_PRIORITY_NORMAL), -TG_ELIMIT);
 	grant(1);
 	assert_story("+A");
-	now_ms += TG_QUEUE_CALM_MS + 1;
+	now_ms += LONG_MS;
 	assert_int_equal(add(&s[0], 'F', TG_PRIORITY_NORMAL), 0);
 	assert_int_equal(add(&s[MAX], 'G', TG_PRIORITY_NORMAL), 0);
 	assert_story("-B");
@@ -476,7 +560,7 @@ first_and_last_raise_an_alarm(void **state)
 	assert_int_equal(hold(&s[0], 'a', TG_PRIORITY_NORMAL), 0);
 	assert_alarms(1);
 	assert_int_equal(hold(&s[1], 'b', TG_PRIORITY_NORMAL), 0);
-	queue_leave(queue, &s[0].waiter, now());
+	queue_leave(queue, &s[0].waiter);
 	assert_alarms(0);
 	grant(1);
 	assert_alarms(1);
@@ -492,10 +576,10 @@ evicted_count_until_they_are_told(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(hold(&s[i], (char)('a' + i), TG_PRIORITY_NORMAL), 0);
-	queue_evict(queue, loop, now());
+	queue_evict(queue, loop);
 	assert_int_equal(atomic_load(&gauges.held), 3);
 	assert_int_equal(atomic_load(&gauges.queued), 0);
-	queue_leave(NULL, &s[0].waiter, now());
+	queue_leave(NULL, &s[0].waiter);
 	assert_int_equal(atomic_load(&gauges.held), 2);
 	assert_story("1b1c");
 	assert_int_equal(atomic_load(&gauges.held), 0);
@@ -503,7 +587,7 @@ evicted_count_until_they_are_told(void **state)
 	assert_int_equal(hold(&s[0], 'd', TG_PRIORITY_NORMAL), 0);
 	grant(1);
 	assert_int_equal(atomic_load(&gauges.held), 0);
-	queue_leave(queue, &s[0].waiter, now());
+	queue_leave(queue, &s[0].waiter);
 	assert_story("?0");
 	assert_int_equal(atomic_load(&gauges.held), 0);
 }
@@ -513,12 +597,11 @@ nobody_waits_where_nobody_may(void **state)
 {
 	struct queue *none = queue_new(0, 0, &gauges, &alarm_of_held);
 	static const struct balance_query query;
+	const struct queue_terms terms = {QUEUE_PLACE, TG_PRIORITY_HIGH, now(), {UINT64_MAX}};
 	struct stream s = {.name = 'a'};
 
 	(void)state;
-	assert_int_equal(
-		queue_add(none, QUEUE_PLACE, loop, &ops, &s, NULL, TG_PRIORITY_HIGH, &query, now(), &s.waiter),
-		-TG_ELIMIT);
+	assert_int_equal(queue_add(none, &terms, loop, &ops, &s, NULL, &query, now(), &s.waiter), -TG_ELIMIT);
 	queue_free(none);
 }
 
@@ -530,6 +613,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(calm_queue_serves_the_oldest),
 		TEST(overloaded_queue_serves_the_youngest),
+		TEST(somebody_always_waits_and_all_have_turns),
+		TEST(one_class_is_overloaded_and_another_is_not),
+		TEST(nobody_is_missed_where_the_order_turns),
+		TEST(whose_time_is_over_is_given_nothing),
 		TEST(classes_come_before_age),
 		TEST(full_and_calm_refuses_the_newcomer),
 		TEST(full_and_overloaded_sheds_the_oldest),
