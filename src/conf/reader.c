@@ -280,14 +280,16 @@ read_rest(struct reader *r, const struct where *where, const struct conf_schema 
 	  const config_setting_t *group, char *object)
 {
 	const struct conf_field *rest = schema->rest;
-	struct conf_setting *settings = arena_alloc(r->arena, rest->max, sizeof(*settings));
+	size_t members = (size_t)config_setting_length(group);
+	size_t most = members < rest->max ? members : rest->max;
+	struct conf_setting *settings = arena_alloc(r->arena, most, sizeof(*settings));
 	size_t n = 0;
 
 	if (!settings) {
 		conf_report_no_memory(r->report);
 		return;
 	}
-	for (unsigned i = 0; i < (unsigned)config_setting_length(group); i++) {
+	for (unsigned i = 0; i < members; i++) {
 		const config_setting_t *member = config_setting_get_elem(group, i);
 		struct where at = {
 			.up = where,

@@ -137,7 +137,8 @@ conf_expand_slots(struct conf_check *check, struct conf_service *service)
 				 TG_CONF_BACKENDS_MAX);
 		return;
 	}
-	all = arena_alloc(arena, n, sizeof(*all));
+	/* Where each has one, it is the entry itself. */
+	all = n == service->n_backends ? service->backends : arena_alloc(arena, n, sizeof(*all));
 	for (size_t i = 0; all && i < service->n_backends; i++) {
 		if (!conf_make_slots(arena, &service->backends[i], &all[at]))
 			all = NULL;

@@ -8,6 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +20,8 @@
 #include <unistd.h>
 
 #include "conf/report_priv.h"
+
+#define LARGE_BYTES 65536u /* of text */
 
 enum scan_mode {
 	SCAN_CODE = 0,
@@ -614,11 +619,26 @@ conf_source_memory(const char *text, size_t n, size_t max, const char *name,
 	return 0;
 }
 
+/* To the system: what is read makes many small pieces, which are kept for nobody else. */
+static void
+give_memory_back(size_t n)
+{
+#ifdef __GLIBC__
+	if (n >= LARGE_BYTES)
+		malloc_trim(0);
+#else
+	(void)n;
+#endif
+}
+
 void
 conf_source_close(struct conf_source *source)
 {
+	size_t n;
+
 	if (!source)
 		return;
+	n = source->n;
 	for (size_t i = 0; i < source->n_files; i++)
 		free(source->files[i]);
 	free(source->files);
@@ -626,6 +646,7 @@ conf_source_close(struct conf_source *source)
 	free(source->folder);
 	free(source->text);
 	free(source);
+	give_memory_back(n);
 }
 
 const char *
