@@ -211,6 +211,8 @@ conf_asks_clients(const struct conf_listener *listener)
 	return conf_has_tls(listener) && listener->tls.client_ca.file != NULL;
 }
 
+#define TG_CONCURRENCY_MAX 16u /* programs that check one service */
+
 struct conf_health_check {
 	enum conf_health type;
 	uint64_t interval_ms;    /* 2s */
@@ -230,6 +232,7 @@ struct conf_health_check {
 	char *body;    /* http: substring that must be in the first 64K; NULL: none */
 	char **command; /* exec: the program, an absolute path, and its arguments */
 	size_t n_command;
+	unsigned concurrency; /* exec: programs of the service at a time; 8 */
 	uint16_t port; /* 0: the backend's */
 	bool keep;     /* tcp: the connection stays open between checks; false */
 	bool plain;    /* no TLS, whatever the service has; false */

@@ -98,7 +98,7 @@ static const struct conf_field health_fields[] = {
 			"longer. HAProxy calls it downinter. Where it is shorter than interval and many backends "
 			"are down, it grows, up to interval, so that their checks take at most half of those that "
 			"may be under way even if all last until their timeout: with a timeout of 1s beyond 64 "
-			"backends, or 2 of type exec.",
+			"backends, or one of type exec (see concurrency).",
 	},
 	{
 		.key = "timeout",
@@ -224,8 +224,23 @@ static const struct conf_field health_fields[] = {
 			"writes is kept as the reason. Its environment is TIDEGATE_SERVICE, "
 			"TIDEGATE_BACKEND, TIDEGATE_ADDRESS, TIDEGATE_PORT and PATH, its user "
 			"that of tidegate. When the timeout has passed, and when it has ended, it is killed with all "
-			"it has started that has not left its process group (setsid). At most 16 programs of all services run at a "
-			"time, the others wait: one that hangs until its timeout holds up those of other services.",
+			"it has started that has not left its process group (setsid).",
+	},
+	{
+		.key = "concurrency",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_health_check, concurrency),
+		.preset = "8",
+		.min = 1,
+		.max = TG_CONCURRENCY_MAX,
+		.when = is_exec_check,
+		.when_text = "with type = \"exec\"",
+		.flags = TG_CONF_CONTROL,
+		.help = "Programs of this service that run at a time. When a check is due and as many run, it waits its turn; its "
+			"timeout begins with the program, so waiting fails no check. All services together run 16 at a time; one that has "
+			"none running begins one all the same, up to 64, and services take turns: programs that hang until their "
+			"timeout delay the checks of their own service only, unless those of 64 services do. Backends times the seconds "
+			"of a check, by the interval, says how many a service needs.",
 	},
 	{
 		.key = "port",

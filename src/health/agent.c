@@ -206,7 +206,7 @@ static const struct check_ops question = {
 static void
 agent_note(struct agent *a, const struct check_outcome *outcome)
 {
-	struct mono now = loop_now(a->pace.lane->loop);
+	struct mono now = loop_now(a->pace.flow->lane->loop);
 
 	a->status.last = *outcome;
 	a->status.last_us = mono_diff_us(now, a->pace.begun);
@@ -224,9 +224,10 @@ static void
 agent_begin(struct pace *p)
 {
 	struct agent *a = TG_CONTAINER(p, struct agent, pace);
+	struct loop *loop = p->flow->lane->loop;
 	struct check_outcome outcome;
 
-	if (check_start(&a->check, p->lane->loop, &question, &a->target, on_done, &outcome) != 0)
+	if (check_start(&a->check, loop, &question, &a->target, on_done, &outcome) != 0)
 		agent_note(a, &outcome);
 }
 
@@ -253,8 +254,8 @@ static const struct pace_ops agent_pace = {
 };
 
 struct agent *
-agent_new(struct lane *lane, const struct conf_service *service, const struct conf_backend *backend,
-	  agent_change_cb *change, void *user)
+agent_new(struct lane_flow *flow, const struct conf_service *service,
+	  const struct conf_backend *backend, agent_change_cb *change, void *user)
 {
 	const struct pace_conf pace = {
 		.interval_ms = {service->agent.interval_ms},
@@ -265,7 +266,7 @@ agent_new(struct lane *lane, const struct conf_service *service, const struct co
 
 	if (a == NULL)
 		return NULL;
-	pace_init(&a->pace, lane, &agent_pace, &pace);
+	pace_init(&a->pace, flow, &agent_pace, &pace);
 	a->target = (struct check_target){.service = service, .backend = backend};
 	a->conf = &service->agent;
 	a->change = change;

@@ -35,7 +35,7 @@ struct agent;
 typedef void agent_change_cb(void *user);
 
 /* Owned by the caller; what is passed outlives it. Asks nobody yet. NULL: no memory. */
-struct agent *agent_new(struct lane *lane, const struct conf_service *service,
+struct agent *agent_new(struct lane_flow *flow, const struct conf_service *service,
 			const struct conf_backend *backend, agent_change_cb *change, void *user);
 void agent_free(struct agent *agent); /* NULL allowed */
 

@@ -112,8 +112,8 @@ struct check {
 
 struct check_ops {
 	const char *name; /* the word in the configuration */
-	/* Begins; 0: under way; 1, or negative: over, with the outcome filled. Never calls
-	 * check_finish() itself. */
+	/* Begins; 0: under way; 1, or negative: over, with the outcome filled; -TG_ELIMIT: it could not be asked now,
+	 * which says nothing of the backend. Never calls check_finish() itself. */
 	int (*start)(struct check *c, struct check_outcome *ret);
 	/* Releases what start and later events took; after any end, that in start included. */
 	void (*stop)(struct check *c);
@@ -129,7 +129,7 @@ extern const struct check_ops check_exec;
 const struct check_ops *check_ops_find(enum conf_health type);
 
 /* Begins one check. 0: under way; 1, or negative: over, with the outcome filled, and `done` never
- * called. */
+ * called; -TG_ELIMIT: it is no check, as start of its kind says. */
 TG_MUST_CHECK int check_start(struct check *c, struct loop *loop, const struct check_ops *ops,
 			      const struct check_target *target, check_done_cb *done,
 			      struct check_outcome *ret);

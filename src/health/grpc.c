@@ -62,7 +62,7 @@ grpc_start(struct check *c, struct check_outcome *ret)
 	a->answer.keeps_body = true;
 	if (format_request(a, c->target) < 0) {
 		check_outcome_set(ret, TG_CHECK_SOCKET, "host is too long");
-		return -TG_ELIMIT;
+		return -TG_EINVAL;
 	}
 	return ask_start(a, ret);
 }

@@ -250,18 +250,18 @@ probe_table_fini(struct probe_table *t)
 static int
 make_probes(struct health *health, const struct conf_service *service)
 {
-	struct tls_client *tls;
-	int rc = probe_make_client(health, service, &tls);
+	struct probe_shared shared;
+	int rc = probe_shared_make(health, service, &shared);
 
 	for (size_t i = 0; i < service->n_backends && rc == 0; i++) {
-		struct probe *p = probe_new(health, service, &service->backends[i], tls);
+		struct probe *p = probe_new(health, service, &service->backends[i], &shared);
 
 		health->table.list[health->table.first[service->index] + i] = p;
 		rc = p != NULL ? probe_add_agent(p) : -TG_ENOMEM;
 		if (rc == 0)
 			probe_keep_connection(p);
 	}
-	tls_client_unref(tls);
+	probe_shared_fini(&shared);
 	return rc;
 }
 
@@ -277,13 +277,18 @@ health_new(struct loop *loop, const struct conf *conf, health_change_cb *change,
 	health->change = change;
 	health->user = user;
 	health->may_keep = may_keep();
-	lane_init(&health->network, loop, TG_HEALTH_RUNNING_MAX, mono_read().us);
-	lane_init(&health->programs, loop, TG_HEALTH_PROGRAMS_MAX, mono_read().us);
+	lane_init(&health->network, loop, TG_HEALTH_RUNNING_MAX, TG_HEALTH_RUNNING_MAX,
+		  mono_read().us);
+	lane_init(&health->programs, loop, TG_HEALTH_PROGRAMS_MAX, TG_HEALTH_PROGRAMS_COMMON,
+		  mono_read().us);
+	health->network_flow = lane_flow_new(&health->network, TG_HEALTH_RUNNING_MAX);
 	health->program_pool = process_pool_new(loop, PROGRAMS_LEFT_MAX);
 	health->tls_output = tls_output_new();
 	buf_pool_init(&health->bufs, NULL);
 	health->h2 = h2_shared_new(&health->bufs);
-	if (health->program_pool == NULL || health->tls_output == NULL || health->h2 == NULL || probe_table_init(&health->table, conf) < 0) {
+	if (health->network_flow == NULL || health->program_pool == NULL ||
+	    health->tls_output == NULL || health->h2 == NULL ||
+	    probe_table_init(&health->table, conf) < 0) {
 		health_free(health);
 		return NULL;
 	}
@@ -310,6 +315,7 @@ health_free(struct health *health)
 		return;
 	for (size_t i = 0; health->table.list != NULL && i < health->table.n; i++)
 		probe_free(health->table.list[i]);
+	lane_flow_unref(health->network_flow);
 	lane_fini(&health->network);
 	lane_fini(&health->programs);
 	process_pool_free(health->program_pool);

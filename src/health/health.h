@@ -4,9 +4,10 @@
  * One probe per backend of the configuration. It sleeps until the backend has
  * an address, checks it at once, then every interval (give or take the
  * jitter), and tells each change of state or address. At most
- * TG_HEALTH_RUNNING_MAX checks over the network are under way, and
- * TG_HEALTH_PROGRAMS_MAX that are programs; the others wait their turn in
- * order. A backend whose service has no check is up as soon as it has an
+ * TG_HEALTH_RUNNING_MAX checks over the network are under way; the others wait their turn in
+ * order. Of programs a service has as many under way as its `concurrency` says, all together
+ * TG_HEALTH_PROGRAMS_COMMON, and beyond that one of each service, up to TG_HEALTH_PROGRAMS_MAX; services
+ * take turns. A backend whose service has no check is up as soon as it has an
  * address. Where the service has an agent, it is asked beside the checks.
  */
 #ifndef TG_HEALTH_HEALTH_H
@@ -23,7 +24,9 @@
 #include "loop/loop.h"
 
 #define TG_HEALTH_RUNNING_MAX  512u
-#define TG_HEALTH_PROGRAMS_MAX 16u
+#define TG_HEALTH_PROGRAMS_MAX 64u
+/* Of them; the rest is for services that have none under way. */
+#define TG_HEALTH_PROGRAMS_COMMON TG_CONCURRENCY_MAX
 
 /* What is known of one backend. Read-only outside health/. */
 struct health_status {

@@ -21,7 +21,7 @@ is_checked_alike(const struct conf_service *a, const struct conf_service *b)
 static struct probe *
 prepare_probe(struct health *health, const struct conf_place *before, bool is_alike,
 	      const struct conf_service *service, const struct conf_backend *backend,
-	      struct tls_client *tls)
+	      const struct probe_shared *shared)
 {
 	struct probe *known = NULL;
 	struct probe *p;
@@ -30,7 +30,7 @@ prepare_probe(struct health *health, const struct conf_place *before, bool is_al
 		known = probe_get(health, before->service->index, before->backend->index);
 	if (known != NULL && is_alike && probe_is_unix(&known->backend->endpoint) == probe_is_unix(&backend->endpoint))
 		return known;
-	p = probe_new(health, service, backend, tls);
+	p = probe_new(health, service, backend, shared);
 	if (p == NULL)
 		return NULL;
 	p->before = known;
@@ -45,14 +45,14 @@ prepare_probe(struct health *health, const struct conf_place *before, bool is_al
 	return p;
 }
 
-/* That of `alike`, which is checked the same way and may be NULL, where it has one already. */
+/* That of `alike`, which is checked the same way and may be NULL, where it has some already. */
 static int
-get_client(struct health *health, const struct conf_service *alike,
-	   const struct conf_service *service, struct tls_client **ret)
+get_shared(struct health *health, const struct conf_service *alike,
+	   const struct conf_service *service, struct probe_shared *ret)
 {
 	if (alike == NULL || alike->n_backends == 0)
-		return probe_make_client(health, service, ret);
-	*ret = tls_client_ref(probe_get(health, alike->index, 0)->target.tls);
+		return probe_shared_make(health, service, ret);
+	probe_shared_take(probe_get(health, alike->index, 0), ret);
 	return 0;
 }
 
@@ -61,20 +61,20 @@ prepare_service(struct health *health, struct health_next *next, const struct co
 {
 	const struct conf_service *known = conf_same_service(next->same, service);
 	bool is_alike = known != NULL && is_checked_alike(known, service);
-	struct tls_client *tls;
-	int rc = get_client(health, is_alike ? known : NULL, service, &tls);
+	struct probe_shared shared;
+	int rc = get_shared(health, is_alike ? known : NULL, service, &shared);
 
 	for (size_t i = 0; i < service->n_backends && rc == 0; i++) {
 		const struct conf_backend *backend = &service->backends[i];
 		struct conf_place before = conf_same_backend(next->same, service, backend);
 		struct probe *p =
-			prepare_probe(health, &before, is_alike, service, backend, tls);
+			prepare_probe(health, &before, is_alike, service, backend, &shared);
 
 		if (p == NULL)
 			rc = -TG_ENOMEM;
 		next->table.list[next->table.first[service->index] + i] = p;
 	}
-	tls_client_unref(tls);
+	probe_shared_fini(&shared);
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 #include "health/pace.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/container.h"
 
@@ -15,39 +16,66 @@ static void
 change_tempo(struct pace *p, enum pace_tempo tempo)
 {
 	if (p->tempo != TG_PACE_EVEN)
-		p->lane->n_at[p->tempo]--;
+		p->flow->n_at[p->tempo]--;
 	p->tempo = tempo;
 	if (p->tempo != TG_PACE_EVEN)
-		p->lane->n_at[p->tempo]++;
+		p->flow->n_at[p->tempo]++;
+}
+
+/* The one place that writes flow->turn. Into another queue it comes as the last one. */
+static void
+flow_set_turn(struct lane_flow *flow, enum flow_turn turn)
+{
+	struct lane *lane = flow->lane;
+
+	if (flow->turn == turn)
+		return;
+	if (flow->turn != TG_FLOW_IDLE)
+		TAILQ_REMOVE(&lane->turns[flow->turn], flow, link);
+	flow->turn = turn;
+	if (turn != TG_FLOW_IDLE)
+		TAILQ_INSERT_TAIL(&lane->turns[turn], flow, link);
+}
+
+static enum flow_turn
+turn_of(const struct lane_flow *flow)
+{
+	if (TAILQ_EMPTY(&flow->queue) || flow->n_running >= flow->max)
+		return TG_FLOW_IDLE;
+	return flow->n_running == 0 ? TG_FLOW_FIRST : TG_FLOW_MORE;
 }
 
 /* The one place that writes p->state. The caller has armed or clears the timer. */
 static void
 pace_set_state(struct pace *p, enum pace_state state)
 {
-	struct lane *lane = p->lane;
+	struct lane_flow *flow = p->flow;
 
 	if (p->state == TG_PACE_QUEUED)
-		TAILQ_REMOVE(&lane->queue, p, link);
+		TAILQ_REMOVE(&flow->queue, p, link);
 	if (p->state == TG_PACE_RUNNING) {
 		p->ops->stop(p);
-		lane->n_running--;
+		flow->n_running--;
+		flow->lane->n_running--;
 	}
 	p->state = state;
 	if (state == TG_PACE_QUEUED)
-		TAILQ_INSERT_TAIL(&lane->queue, p, link);
-	if (state == TG_PACE_RUNNING)
-		lane->n_running++;
+		TAILQ_INSERT_TAIL(&flow->queue, p, link);
+	if (state == TG_PACE_RUNNING) {
+		flow->n_running++;
+		flow->lane->n_running++;
+	}
 	if (state == TG_PACE_IDLE || state == TG_PACE_QUEUED)
 		timer_clear(&p->timer);
 	if (state == TG_PACE_IDLE)
 		change_tempo(p, TG_PACE_EVEN);
+	flow_set_turn(flow, turn_of(flow));
 }
 
 static void
 pace_begin(struct pace *p)
 {
-	struct loop *loop = p->lane->loop;
+	struct loop *loop = p->flow->lane->loop;
 
 	p->begun = loop_now_update(loop);
 	pace_set_state(p, TG_PACE_RUNNING);
@@ -55,22 +83,36 @@ pace_begin(struct pace *p)
 	p->ops->begin(p);
 }
 
+/* Whose turn it is; NULL: nobody's. */
+static struct lane_flow *
+next_flow(const struct lane *lane)
+{
+	struct lane_flow *flow = TAILQ_FIRST(&lane->turns[TG_FLOW_FIRST]);
+
+	if (lane->n_running >= lane->max)
+		return NULL;
+	if (flow == NULL && lane->n_running < lane->common)
+		flow = TAILQ_FIRST(&lane->turns[TG_FLOW_MORE]);
+	return flow;
+}
+
 /* Begins what is due, as far as the bounds allow. */
 static void
 lane_pump(struct lane *lane)
 {
 	unsigned begun = 0;
-	struct pace *p;
+	struct lane_flow *flow;
 
 	if (lane->is_pumping)
 		return;
 	lane->is_pumping = true;
-	while ((p = TAILQ_FIRST(&lane->queue)) != NULL && lane->n_running < lane->max) {
+	while ((flow = next_flow(lane)) != NULL) {
 		if (begun++ == BEGIN_PER_TURN) {
 			timer_set(lane->loop, &lane->pump_timer, loop_now(lane->loop));
 			break;
 		}
-		pace_begin(p);
+		flow_set_turn(flow, TG_FLOW_IDLE);
+		pace_begin(TAILQ_FIRST(&flow->queue));
 	}
 	lane->is_pumping = false;
 }
@@ -89,7 +131,7 @@ on_pace_timer(struct timer *t)
 	switch (p->state) {
 	case TG_PACE_WAITING:
 		pace_set_state(p, TG_PACE_QUEUED);
-		lane_pump(p->lane);
+		lane_pump(p->flow->lane);
 		break;
 	case TG_PACE_RUNNING:
 		p->ops->expire(p);
@@ -119,18 +161,18 @@ next_random(struct lane *lane)
 	return lane->random * 0x2545f4914f6cdd1dull;
 }
 
-/* As configured, or as far above it as leaves half of the lane to others, but no further than the even one. */
+/* As configured, or as far above it as leaves half of the flow to others, but no further than the even one. */
 static uint64_t
 interval_of(const struct pace *p)
 {
-	const struct lane *lane = p->lane;
+	const struct lane_flow *flow = p->flow;
 	uint64_t even_ms = p->conf.interval_ms[TG_PACE_EVEN];
 	uint64_t ms = p->conf.interval_ms[p->tempo];
 	uint64_t room_ms;
 
 	if (ms >= even_ms)
 		return ms;
-	room_ms = 2 * p->conf.timeout_ms * lane->n_at[p->tempo] / lane->max;
+	room_ms = 2 * p->conf.timeout_ms * flow->n_at[p->tempo] / flow->max;
 	if (room_ms > even_ms)
 		room_ms = even_ms;
 	return ms < room_ms ? room_ms : ms;
@@ -144,7 +186,7 @@ next_due(struct pace *p, uint64_t interval_us, struct mono now)
 	struct mono due = p->due;
 
 	if (!mono_is_set(due))
-		due.us = p->begun.us + next_phase(p->lane, interval_us);
+		due.us = p->begun.us + next_phase(p->flow->lane, interval_us);
 	else
 		due.us += interval_us;
 	if (due.us >= now.us)
@@ -162,7 +204,7 @@ add_jitter(struct pace *p, uint64_t interval_us, struct mono due)
 	uint64_t jitter_us = interval_us / 100 * p->conf.jitter_percent;
 
 	if (jitter_us > 0)
-		due.us += next_random(p->lane) % (jitter_us + 1) - jitter_us / 2;
+		due.us += next_random(p->flow->lane) % (jitter_us + 1) - jitter_us / 2;
 	return due;
 }
 
@@ -181,10 +223,10 @@ pace_rest(struct pace *p)
 {
 	uint64_t interval_us = interval_of(p) * 1000;
 
-	p->due = next_due(p, interval_us, loop_now(p->lane->loop));
+	p->due = next_due(p, interval_us, loop_now(p->flow->lane->loop));
 	pace_set_state(p, TG_PACE_WAITING);
-	timer_set(p->lane->loop, &p->timer, add_jitter(p, interval_us, p->due));
-	lane_pump(p->lane);
+	timer_set(p->flow->lane->loop, &p->timer, add_jitter(p, interval_us, p->due));
+	lane_pump(p->flow->lane);
 }
 
 void
@@ -192,20 +234,26 @@ pace_start(struct pace *p)
 {
 	p->due = (struct mono){0};
 	pace_set_state(p, TG_PACE_QUEUED);
-	lane_pump(p->lane);
+	lane_pump(p->flow->lane);
 }
 
+/* Its place is for who waits, who begins only from the loop. */
 void
 pace_stop(struct pace *p)
 {
+	struct lane *lane = p->flow->lane;
+	bool was_running = p->state == TG_PACE_RUNNING;
+
 	pace_set_state(p, TG_PACE_IDLE);
+	if (was_running)
+		timer_set(lane->loop, &lane->pump_timer, loop_now(lane->loop));
 }
 
 void
-pace_init(struct pace *p, struct lane *lane, const struct pace_ops *ops,
+pace_init(struct pace *p, struct lane_flow *flow, const struct pace_ops *ops,
 	  const struct pace_conf *conf)
 {
-	*p = (struct pace){.lane = lane, .ops = ops, .conf = *conf};
+	*p = (struct pace){.flow = lane_flow_ref(flow), .ops = ops, .conf = *conf};
 	timer_init(&p->timer, on_pace_timer);
 }
 
@@ -214,13 +262,44 @@ pace_fini(struct pace *p)
 {
 	pace_stop(p);
 	timer_fini(&p->timer);
+	lane_flow_unref(p->flow);
+}
+
+struct lane_flow *
+lane_flow_new(struct lane *lane, unsigned max)
+{
+	struct lane_flow *flow = calloc(1, sizeof(*flow));
+
+	if (flow == NULL)
+		return NULL;
+	flow->lane = lane;
+	flow->n_refs = 1;
+	flow->max = max;
+	TAILQ_INIT(&flow->queue);
+	return flow;
+}
+
+struct lane_flow *
+lane_flow_ref(struct lane_flow *flow)
+{
+	flow->n_refs++;
+	return flow;
 }
 
 void
-lane_init(struct lane *lane, struct loop *loop, unsigned max, uint64_t seed)
+lane_flow_unref(struct lane_flow *flow)
 {
-	*lane = (struct lane){.loop = loop, .max = max, .random = seed | 1, .phase = seed};
-	TAILQ_INIT(&lane->queue);
+	if (flow != NULL && --flow->n_refs == 0)
+		free(flow);
+}
+
+void
+lane_init(struct lane *lane, struct loop *loop, unsigned max, unsigned common, uint64_t seed)
+{
+	*lane = (struct lane){
+		.loop = loop, .max = max, .common = common, .random = seed | 1, .phase = seed};
+	for (size_t i = 0; i < TG_FLOW_TURN_COUNT; i++)
+		TAILQ_INIT(&lane->turns[i]);
 	timer_init(&lane->pump_timer, on_pump_timer);
 }
 

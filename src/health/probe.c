@@ -7,6 +7,8 @@
 #include "base/container.h"
 #include "base/log.h"
 
+#define SKIPPED_WINDOW_S 10u
+
 enum backend_health
 probe_state(const struct probe *p)
 {
@@ -132,6 +134,20 @@ probe_judge(struct probe *p, const struct check_outcome *outcome)
 		probe_adopt(p);
 }
 
+/* It was not asked, so that nothing is known. */
+static void
+probe_skip(struct probe *p, const struct check_outcome *outcome)
+{
+	unsigned suppressed;
+
+	if (log_limit_pass_in(&p->health->skipped, SKIPPED_WINDOW_S, 1, loop_now(p->health->loop),
+			      &suppressed))
+		log_write(TG_LOG_WARN, "a check is left out",
+			  "svc=%s srv=%s reason=%s suppressed=%u", p->service->name,
+			  p->backend->name, outcome->text, suppressed);
+	pace_rest(&p->pace);
+}
+
 static void
 on_done(struct check *c, const struct check_outcome *outcome)
 {
@@ -144,7 +160,11 @@ probe_begin(struct pace *pace)
 	struct probe *p = TG_CONTAINER(pace, struct probe, pace);
 	struct check_outcome outcome;
 
-	if (check_start(&p->check, p->health->loop, p->ops, &p->target, on_done, &outcome) != 0)
+	int rc = check_start(&p->check, p->health->loop, p->ops, &p->target, on_done, &outcome);
+
+	if (rc == -TG_ELIMIT)
+		probe_skip(p, &outcome);
+	else if (rc != 0)
 		probe_judge(p, &outcome);
 }
 
@@ -270,7 +290,7 @@ probe_try(struct probe *p, const struct addr *addr, const struct backend_record 
 		return false;
 	probe_drop_trial(p);
 	target.addr = check_addr(p, addr);
-	p->trial = trial_start(p->pace.lane, &p->pace.conf, p->ops, &target, on_trial, p);
+	p->trial = trial_start(p->pace.flow, &p->pace.conf, p->ops, &target, on_trial, p);
 	if (p->trial == NULL)
 		return false;
 	p->health->n_trials++;
@@ -334,26 +354,47 @@ probe_free(struct probe *p)
 	free(p);
 }
 
+static struct lane_flow *
+make_flow(struct health *health, const struct conf_service *service)
+{
+	if (service->health.type != TG_HEALTH_EXEC)
+		return lane_flow_ref(health->network_flow);
+	return lane_flow_new(&health->programs, service->health.concurrency);
+}
+
 int
-probe_make_client(struct health *health, const struct conf_service *service,
-		  struct tls_client **ret)
+probe_shared_make(struct health *health, const struct conf_service *service,
+		  struct probe_shared *ret)
 {
 	struct err err;
-	int rc;
 
-	*ret = NULL;
-	if (!conf_checks_have_tls(service))
-		return 0;
-	rc = tls_client_new(service, &health->trust, ret, &err);
-	if (rc == 0)
+	*ret = (struct probe_shared){.flow = make_flow(health, service)};
+	if (ret->flow == NULL)
+		return -TG_ENOMEM;
+	if (!conf_checks_have_tls(service) ||
+	    tls_client_new(service, &health->trust, &ret->tls, &err) == 0)
 		return 0;
 	log_write(TG_LOG_ERROR, "no TLS for checks", "reason=%s", err.text);
 	return -TG_ENOMEM;
 }
 
+void
+probe_shared_take(const struct probe *p, struct probe_shared *ret)
+{
+	ret->flow = lane_flow_ref(p->pace.flow);
+	ret->tls = tls_client_ref(p->target.tls);
+}
+
+void
+probe_shared_fini(struct probe_shared *shared)
+{
+	lane_flow_unref(shared->flow);
+	tls_client_unref(shared->tls);
+}
+
 struct probe *
 probe_new(struct health *health, const struct conf_service *service,
-	  const struct conf_backend *backend, struct tls_client *tls)
+	  const struct conf_backend *backend, const struct probe_shared *shared)
 {
 	const struct conf_health_check *conf = &service->health;
 	const struct pace_conf pace = {
@@ -383,7 +424,7 @@ probe_new(struct health *health, const struct conf_service *service,
 		.backend = backend,
 		.programs = health->program_pool,
 		.knocker = &health->knocker,
-		.tls = tls_client_ref(tls),
+		.tls = tls_client_ref(shared->tls),
 		.tls_output = health->tls_output,
 		.h2 = health->h2,
 	};
@@ -391,8 +432,7 @@ probe_new(struct health *health, const struct conf_service *service,
 	p->status.verdict.since = loop_now(health->loop);
 	p->status.since = p->status.verdict.since;
 	check_outcome_set(&p->status.last, TG_CHECK_NONE, "no check yet");
-	pace_init(&p->pace, p->ops == &check_exec ? &health->programs : &health->network,
-		  &probe_pace, &pace);
+	pace_init(&p->pace, shared->flow, &probe_pace, &pace);
 	return p;
 }
 
@@ -402,7 +442,7 @@ probe_add_agent(struct probe *p)
 {
 	if (p->service->agent.port == 0)
 		return 0;
-	p->agent = agent_new(&p->health->network, p->service, p->backend, on_agent_change, p);
+	p->agent = agent_new(p->health->network_flow, p->service, p->backend, on_agent_change, p);
 	p->had_agent = true;
 	return p->agent != NULL ? 0 : -TG_ENOMEM;
 }

@@ -5,6 +5,7 @@
 #ifndef TG_HEALTH_PROBE_PRIV_H
 #define TG_HEALTH_PROBE_PRIV_H
 
+#include "base/log.h"
 #include "health/health.h"
 #include "health/pace.h"
 #include "health/trial.h"
@@ -50,8 +51,10 @@ struct health {
 	size_t n_trials;
 	size_t may_keep; /* connections of further probes */
 	struct lane network;
+	struct lane_flow *network_flow; /* of all that goes there */
 	struct lane programs;
 	struct process_pool *program_pool;
+	struct log_limit skipped;
 	struct knocker knocker;
 	struct trust_cache trust;
 	struct tls_output *tls_output;
@@ -59,15 +62,24 @@ struct health {
 	struct h2_shared *h2;
 };
 
+/* What the probes of one service have in common; each has references of its own. */
+struct probe_shared {
+	struct lane_flow *flow;
+	struct tls_client *tls; /* NULL: its checks are plain */
+};
+
 /*** probe.c ***/
 
-/* It has no agent yet, and keeps no connection. A reference of `tls` is taken; NULL: its checks are plain. NULL: no
- * memory. */
+/* -TG_ENOMEM: `ret` is to be ended all the same. */
+TG_MUST_CHECK int probe_shared_make(struct health *health, const struct conf_service *service,
+				    struct probe_shared *ret);
+/* What `p` goes by. */
+void probe_shared_take(const struct probe *p, struct probe_shared *ret);
+void probe_shared_fini(struct probe_shared *shared);
+
+/* It has no agent yet, and keeps no connection. NULL: no memory. */
 struct probe *probe_new(struct health *health, const struct conf_service *service,
-			const struct conf_backend *backend, struct tls_client *tls);
-/* For the checks of a service; *ret NULL: they are plain. -TG_ENOMEM. */
-TG_MUST_CHECK int probe_make_client(struct health *health, const struct conf_service *service,
-				    struct tls_client **ret);
+			const struct conf_backend *backend, const struct probe_shared *shared);
 void probe_free(struct probe *p); /* NULL allowed */
 /* As its service has one, or not. -TG_ENOMEM. */
 TG_MUST_CHECK int probe_add_agent(struct probe *p);

@@ -54,7 +54,11 @@ trial_begin(struct pace *pace)
 	struct trial *t = TG_CONTAINER(pace, struct trial, pace);
 	struct check_outcome outcome;
 
-	if (check_start(&t->check, t->loop, t->ops, &t->target, on_done, &outcome) != 0)
+	int rc = check_start(&t->check, t->loop, t->ops, &t->target, on_done, &outcome);
+
+	if (rc == -TG_ELIMIT)
+		pace_rest(&t->pace);
+	else if (rc != 0)
 		judge(t, &outcome);
 }
 
@@ -89,21 +93,21 @@ on_news(struct timer *timer)
 }
 
 struct trial *
-trial_start(struct lane *lane, const struct pace_conf *pace, const struct check_ops *ops,
+trial_start(struct lane_flow *flow, const struct pace_conf *pace, const struct check_ops *ops,
 	    const struct check_target *target, trial_cb *told, void *user)
 {
 	struct trial *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
-	t->loop = lane->loop;
+	t->loop = flow->lane->loop;
 	t->ops = ops;
 	t->target = *target;
 	t->target.kept = NULL;
 	t->told = told;
 	t->user = user;
 	timer_init(&t->news, on_news);
-	pace_init(&t->pace, lane, &trial_pace, pace);
+	pace_init(&t->pace, flow, &trial_pace, pace);
 	pace_start(&t->pace);
 	return t;
 }

@@ -19,7 +19,7 @@ typedef void trial_cb(void *user, const char *reason);
 
 /* Owned by the caller; `target` is copied, what it and the others point to outlives it. NULL: no
  * memory. */
-struct trial *trial_start(struct lane *lane, const struct pace_conf *pace,
+struct trial *trial_start(struct lane_flow *flow, const struct pace_conf *pace,
 			  const struct check_ops *ops, const struct check_target *target,
 			  trial_cb *told, void *user);
 /* The same backend and the same rules in another configuration. */

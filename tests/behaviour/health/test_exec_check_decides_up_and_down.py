@@ -10,16 +10,16 @@ import pytest
 from harness import client, conf, procfs, settings
 
 EXEC = ('health = {{ type = "exec"; interval = "50ms"; timeout = "{timeout}"; rise = 2; fall = 2; '
-        'command = ( {command} ); }};')
+        'command = ( {command} ); {more} }};')
 
 
-def command(*arguments, timeout="10s"):
+def command(*arguments, timeout="10s", more=""):
     texts = ", ".join('"' + a.replace("\\", "\\\\").replace('"', '\\"') + '"' for a in arguments)
-    return EXEC.format(timeout=timeout, command=texts)
+    return EXEC.format(timeout=timeout, command=texts, more=more)
 
 
-def shell(script, timeout="10s"):
-    return command("/bin/sh", "-c", script, timeout=timeout)
+def shell(script, timeout="10s", more=""):
+    return command("/bin/sh", "-c", script, timeout=timeout, more=more)
 
 
 def test_the_exit_status_decides(shared_tidegate, recording_backend, tmp_path):
@@ -97,16 +97,37 @@ def test_it_ends_with_the_keeper(tidegate, recording_backend, tmp_path):
     tg.log.wait(count=2, msg="child ready", child="keeper")
 
 
-def test_at_most_sixteen_run_at_a_time(shared_tidegate, recording_backend, tmp_path):
-    backends = [recording_backend(name=f"b{i}") for i in range(40)]
+def running_of(tg):
+    return [pid for pid in children(tg.role_pid("keeper")) if procfs.alive(int(pid))]
+
+
+@pytest.mark.parametrize("more, at_once", [("", 8), ("concurrency = 3;", 3)])
+def test_so_many_run_at_a_time(shared_tidegate, recording_backend, tmp_path, more, at_once):
+    backends = [recording_backend(name=f"b{i}") for i in range(20)]
     log = tmp_path / "log"
-    tg = shared_tidegate(conf.http(*backends, service=shell(f"echo $TIDEGATE_BACKEND >>{log}; "
-                                                            "exec sleep 1000", timeout="2s")))
-    settings.wait_until(lambda: log.exists() and len(log.read_text().split()) >= 16, "16 to run")
-    keeper = tg.role_pid("keeper")
-    running = [pid for pid in children(keeper) if procfs.alive(int(pid))]
-    assert len(running) == 16
-    settings.wait_until(lambda: len(set(log.read_text().split())) == 40, "all to have had a turn")
+    tg = shared_tidegate(conf.http(*backends, service=shell(
+        f"echo $TIDEGATE_BACKEND >>{log}; exec sleep 1000", timeout="1s", more=more)))
+    settings.wait_until(lambda: log.exists() and len(log.read_text().split()) >= at_once,
+                        f"{at_once} to run")
+    assert len(running_of(tg)) == at_once
+    settings.wait_until(lambda: len(set(log.read_text().split())) == 20, "all to have had a turn")
+
+
+def test_programs_that_hang_hold_up_no_other_service(shared_tidegate, recording_backend, tmp_path):
+    flag = tmp_path / "flag"
+    hanging = ", ".join(
+        conf.service_entry(f"hangs{i}", [f"127.0.0.{j}:9" for j in range(1, 21)],
+                           shell("exec sleep 1000", timeout="1h", more="concurrency = 16;"))
+        for i in range(3))
+    tg = shared_tidegate(conf.http(recording_backend(name="b1"), services=hanging,
+                                   service=shell(f"test ! -e {flag}")))
+    tg.log.wait(msg="backend up", srv="b1")
+    settings.wait_until(lambda: len(running_of(tg)) >= 16, "the others to run")
+    flag.touch()
+    tg.log.wait(msg="backend down", srv="b1", reason="exit status 1")
+    flag.unlink()
+    tg.log.wait(count=2, msg="backend up", srv="b1")
+    assert not tg.log.records(msg="backend down", svc="hangs0")
 
 
 def test_show_stat_tells_the_result(shared_tidegate, recording_backend, run_tidectl, tmp_path):

@@ -21,6 +21,7 @@ static char question[] = "how are you\n";
 
 static struct loop *loop;
 static struct lane lane;
+static struct lane_flow *flow;
 static struct conf_backend backend;
 static struct conf_service service;
 static struct agent *agent;
@@ -42,7 +43,8 @@ setup(void **state)
 	fake_limit_start();
 	changes = 0;
 	loop = loop_new();
-	lane_init(&lane, loop, 4, 1);
+	lane_init(&lane, loop, 4, 4, 1);
+	flow = lane_flow_new(&lane, 4);
 	listener = fake_listen(&addr);
 	backend = (struct conf_backend){.name = name_b1};
 	service = (struct conf_service){
@@ -59,6 +61,7 @@ teardown(void **state)
 	agent_free(agent);
 	agent = NULL;
 	agent_free(NULL);
+	lane_flow_unref(flow);
 	lane_fini(&lane);
 	loop_free(loop);
 	close(listener);
@@ -72,7 +75,7 @@ start(void)
 	struct addr at = addr;
 
 	addr_set_port(&at, 1);
-	agent = agent_new(&lane, &service, &backend, on_change, &service);
+	agent = agent_new(flow, &service, &backend, on_change, &service);
 	assert_non_null(agent);
 	agent_set_addr(agent, &at);
 }

@@ -13,7 +13,25 @@
 #include "base/container.h"
 #include "fake/turn.h"
 #include "health/health.h"
+#include "loop/process.h"
 
+/* How many programs more find no place. */
+static unsigned n_without_place;
+int __real_process_start(struct process_pool *pool, char *const *argv, char *const *envp,
+			 process_end_cb *end, void *user, struct process **ret);
+int __wrap_process_start(struct process_pool *pool, char *const *argv, char *const *envp,
+			 process_end_cb *end, void *user, struct process **ret);
+
+int
+__wrap_process_start(struct process_pool *pool, char *const *argv, char *const *envp,
+		     process_end_cb *end, void *user, struct process **ret)
+{
+	if (n_without_place > 0) {
+		n_without_place--;
+		return -TG_ELIMIT;
+	}
+	return __real_process_start(pool, argv, envp, end, user, ret);
+}
 
 /* A backend that answers each connection with `answer`; NULL: never. */
 struct server {
@@ -665,6 +683,32 @@ probes_do_not_wait_for_each_other(void **state)
 	run_until(f, TG_HEALTH_UP);
 }
 
+static void
+a_program_without_a_place_is_no_failed_check(void **state)
+{
+	static char path[] = "/bin/true";
+	char *command[] = {path};
+	struct fixture *f = *state;
+	const struct health_status *s;
+
+	f->service.health.type = TG_HEALTH_EXEC;
+	f->service.health.command = command;
+	f->service.health.n_command = 1;
+	f->service.health.concurrency = 1;
+	server_listen(f, "127.0.0.1:9");
+	start(f);
+	n_without_place = 3;
+	health_set_addr(f->health, 0, 0, &f->server.addr);
+	assert_int_equal(n_without_place, 2);
+	s = run_until(f, TG_HEALTH_UP);
+	assert_int_equal(s->failures, 0);
+	n_without_place = f->service.health.fall;
+	run_checks(f, 1);
+	assert_int_equal(n_without_place, 0);
+	assert_int_equal(s->failures, 0);
+	assert_int_equal(s->verdict.state, TG_HEALTH_UP);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -690,6 +734,7 @@ main(int argc, char **argv)
 		CASE(no_address_is_down_until_there_is_one),
 		CASE(without_its_address_it_is_down_and_not_checked),
 		CASE(probes_do_not_wait_for_each_other),
+		CASE(a_program_without_a_place_is_no_failed_check),
 	};
 
 	if (argc > 1)

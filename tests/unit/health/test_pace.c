@@ -71,6 +71,7 @@ struct asked {
 };
 
 static struct lane lane;
+static struct lane_flow *flow;
 static struct asked *asked;
 static unsigned most_running;
 
@@ -137,7 +138,8 @@ setup(void **state)
 	most_running = 0;
 	asked = calloc(MANY, sizeof(*asked));
 	n_timers = 0;
-	lane_init(&lane, (struct loop *)&never_fresh, 512, 42);
+	lane_init(&lane, (struct loop *)&never_fresh, 512, 512, 42);
+	flow = lane_flow_new(&lane, 512);
 	return asked == NULL;
 }
 
@@ -146,9 +148,10 @@ teardown(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < MANY; i++) {
-		if (asked[i].pace.lane != NULL)
+		if (asked[i].pace.flow != NULL)
 			pace_fini(&asked[i].pace);
 	}
+	lane_flow_unref(flow);
 	lane_fini(&lane);
 	free(asked);
 	return 0;
@@ -161,7 +164,7 @@ start(unsigned n, uint64_t interval_ms, unsigned jitter_percent, bool is_slow)
 		{interval_ms, interval_ms, 250, 200}, 100, jitter_percent};
 
 	for (unsigned i = 0; i < n; i++) {
-		pace_init(&asked[i].pace, &lane, &ops, &conf);
+		pace_init(&asked[i].pace, flow, &ops, &conf);
 		asked[i].is_slow = is_slow;
 		pace_start(&asked[i].pace);
 	}
@@ -250,7 +253,7 @@ the_lane_bounds_what_runs(void **state)
 	unsigned begun = 0;
 
 	(void)state;
-	lane.max = 7;
+	flow->max = 7;
 	start(MANY, 1000, 0, true);
 	assert_int_equal(lane.n_running, 7);
 	run_for(SECOND);
@@ -261,6 +264,114 @@ the_lane_bounds_what_runs(void **state)
 	assert_int_equal(asked[0].n, 1); /* its second turn comes behind the others' first */
 	pace_stop(&asked[begun].pace);
 	assert_int_equal(asked[begun].pace.state, TG_PACE_IDLE);
+}
+
+static unsigned
+count_asked(unsigned n)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		sum += asked[i].n;
+		asked[i].n = 0;
+	}
+	return sum;
+}
+
+/* `n` from `first` on, every 100 ms, of a flow of their own; the slow ones hang until their timeout of 100 ms. */
+static void
+start_flow(unsigned first, unsigned n, unsigned max, bool is_slow)
+{
+	const struct pace_conf conf = {{100, 100, 100, 100}, 100, 0};
+	struct lane_flow *own = lane_flow_new(&lane, max);
+
+	for (unsigned i = first; i < first + n; i++) {
+		pace_init(&asked[i].pace, own, &ops, &conf);
+		asked[i].is_slow = is_slow;
+		pace_start(&asked[i].pace);
+	}
+	lane_flow_unref(own);
+}
+
+static unsigned
+count_running(unsigned first, unsigned n)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = first; i < first + n; i++)
+		sum += asked[i].pace.state == TG_PACE_RUNNING;
+	return sum;
+}
+
+static void
+a_flow_that_hangs_delays_no_other(void **state)
+{
+	(void)state;
+	lane.max = 8;
+	lane.common = 4;
+	start_flow(0, 100, 4, true);
+	assert_int_equal(count_running(0, 100), 4);
+	start_flow(100, 1, 4, false);
+	assert_int_equal(asked[100].n, 1);
+	run_for(2 * SECOND);
+	assert_in_range(asked[100].n, 19, 21);
+	for (unsigned i = 1; i < asked[100].n; i++)
+		assert_true(asked[100].at[i] - asked[100].at[i - 1] <= 160 * MS);
+	assert_int_equal(asked[100].n_expired, 0); /* nor is it one that failed */
+	/* The others share what is left by turns. */
+	assert_in_range(count_asked(100), 60, 84);
+}
+
+static void
+a_flow_has_a_bound_of_its_own(void **state)
+{
+	(void)state;
+	lane.max = 8;
+	lane.common = 4;
+	start_flow(0, 10, 2, true);
+	start_flow(10, 10, 1, true);
+	start_flow(20, 10, 3, true);
+	assert_int_equal(count_running(0, 10), 2);
+	assert_int_equal(count_running(10, 10), 1);
+	assert_int_equal(count_running(20, 10), 1); /* the lane has four in common */
+	run_for(2 * SECOND);
+	assert_int_equal(most_running, 4);
+	assert_in_range(count_asked(10), 20, 42);
+}
+
+static void
+flows_take_turns(void **state)
+{
+	unsigned n[3] = {0};
+
+	(void)state;
+	lane.max = 2;
+	lane.common = 2;
+	start_flow(0, 100, 2, true);
+	start_flow(100, 10, 2, true);
+	start_flow(200, 10, 2, true);
+	run_for(3 * SECOND);
+	for (unsigned i = 0; i < 300; i++)
+		n[i / 100] += asked[i].n;
+	/* 15 a second, as each takes two ticks beyond its timeout at most. */
+	for (unsigned i = 0; i < 3; i++)
+		assert_in_range(n[i], (n[0] + n[1] + n[2]) / 3 - 1, (n[0] + n[1] + n[2]) / 3 + 1);
+}
+
+/* Beyond the bound nothing waits for good when what was under way is stopped. */
+static void
+who_waits_begins_when_others_stop(void **state)
+{
+	(void)state;
+	lane.max = 2;
+	lane.common = 2;
+	start_flow(0, 2, 2, true);
+	start_flow(2, 2, 2, true);
+	assert_int_equal(count_running(2, 2), 0);
+	pace_stop(&asked[0].pace);
+	pace_stop(&asked[1].pace);
+	run_for(TICK);
+	assert_int_equal(count_running(2, 2), 2);
 }
 
 static void
@@ -278,18 +389,6 @@ stop_and_start_again(void **state)
 	run_for(SECOND / 2);
 	assert_int_equal(asked[0].n, 1);
 	assert_int_equal(asked[0].n_expired, 0);
-}
-
-static unsigned
-count_asked(unsigned n)
-{
-	unsigned sum = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		sum += asked[i].n;
-		asked[i].n = 0;
-	}
-	return sum;
 }
 
 static void
@@ -312,11 +411,11 @@ another_tempo_for_a_while(void **state)
 	set_tempo(1, TG_PACE_RISING);
 	run_for(SECOND);
 	assert_in_range(count_asked(1), 4, 6);
-	assert_int_equal(lane.n_at[TG_PACE_RISING], 1);
-	assert_int_equal(lane.n_at[TG_PACE_DOWN], 9);
+	assert_int_equal(flow->n_at[TG_PACE_RISING], 1);
+	assert_int_equal(flow->n_at[TG_PACE_DOWN], 9);
 	set_tempo(10, TG_PACE_EVEN);
 	run_for(2 * SECOND);
-	assert_int_equal(lane.n_at[TG_PACE_RISING] + lane.n_at[TG_PACE_DOWN], 0);
+	assert_int_equal(flow->n_at[TG_PACE_RISING] + flow->n_at[TG_PACE_DOWN], 0);
 	count_asked(10);
 	run_for(20 * SECOND);
 	assert_in_range(count_asked(10), 95, 105);
@@ -337,12 +436,12 @@ many_at_another_tempo_leave_half_of_the_lane(void **state)
 	run_for(4 * SECOND);
 	assert_in_range(count_asked(MANY), 9200, 11000);
 	assert_in_range(most_running, 150, 511); /* nobody waits */
-	lane.max = 64; /* not longer than the even one */
+	flow->max = 64; /* not longer than the even one */
 	run_for(2 * SECOND);
 	count_asked(MANY);
 	run_for(4 * SECOND);
 	assert_in_range(count_asked(MANY), 1900, 2100);
-	lane.max = 512;
+	flow->max = 512;
 	set_tempo(MANY, TG_PACE_EVEN);
 	run_for(2 * SECOND);
 	begin = clock_us;
@@ -369,11 +468,11 @@ who_stops_has_no_tempo(void **state)
 	start(2, 1000, 0, false);
 	set_tempo(2, TG_PACE_DOWN);
 	run_for(2 * SECOND);
-	assert_int_equal(lane.n_at[TG_PACE_DOWN], 2);
+	assert_int_equal(flow->n_at[TG_PACE_DOWN], 2);
 	pace_stop(&asked[0].pace);
-	assert_int_equal(lane.n_at[TG_PACE_DOWN], 1);
+	assert_int_equal(flow->n_at[TG_PACE_DOWN], 1);
 	pace_start(&asked[1].pace);
-	assert_int_equal(lane.n_at[TG_PACE_DOWN], 1);
+	assert_int_equal(flow->n_at[TG_PACE_DOWN], 1);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -384,7 +483,9 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(first_at_once_then_spread), CASE(the_phase_is_kept),
 		CASE(a_stall_brings_one_burst),	 CASE(a_timeout_ends_it),
-		CASE(the_lane_bounds_what_runs), CASE(stop_and_start_again),
+		CASE(the_lane_bounds_what_runs), CASE(a_flow_that_hangs_delays_no_other),
+		CASE(a_flow_has_a_bound_of_its_own), CASE(flows_take_turns),
+		CASE(who_waits_begins_when_others_stop), CASE(stop_and_start_again),
 		CASE(another_tempo_for_a_while),
 		CASE(many_at_another_tempo_leave_half_of_the_lane),
 		CASE(the_next_begins_at_once_where_one_took_longer),
