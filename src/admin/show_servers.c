@@ -189,8 +189,13 @@ print_agent(struct output *out, const struct server *v)
 		output_format(out, "%s\"max_connections\":%" PRIu32, comma, order->limit);
 		comma = ",";
 	}
-	if ((order->told & TG_ORDER_DOWN) != 0)
+	if ((order->told & TG_ORDER_DOWN) != 0) {
 		output_format(out, "%s\"down\":%s", comma, order->is_down != 0 ? "true" : "false");
+		comma = ",";
+	}
+	if (agent_is_silent(v->agent))
+		output_format(out, "%s\"silent_s\":%" PRIu64, comma,
+			      mono_diff_us(v->s->now, v->agent->heard) / 1000000);
 	output_text(out, "}");
 }
 

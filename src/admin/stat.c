@@ -1,5 +1,6 @@
 #include "admin/stat.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -243,14 +244,28 @@ set_health(struct stat_row *r, const struct admin_source *s, const struct conf_h
 		set_number(r, TG_STAT_CHECK_CODE, h->last.status);
 }
 
+/* That of one that is silent: since when, and what holds of it meanwhile. */
+static const char *
+agent_desc(const struct admin_source *s, const struct agent_status *agent, char *buf, size_t size)
+{
+	char orders[TG_AGENT_ORDERS_SIZE];
+
+	if (!agent_is_silent(agent))
+		return check_result_help(agent->last.result);
+	snprintf(buf, size, "no valid answer for %" PRIu64 "s, it ordered: %s",
+		 mono_diff_us(s->now, agent->heard) / 1000000,
+		 agent_orders_format(&agent->order, orders, sizeof(orders)));
+	return buf;
+}
+
 /* Rise and fall are 1: what it says counts at once. */
 static void
-set_agent(struct stat_row *r, const struct agent_status *agent)
+set_agent(struct stat_row *r, const struct admin_source *s, const struct agent_status *agent)
 {
 	bool is_down = agent->order.is_down != 0;
 
 	set_text(r, TG_STAT_AGENT_STATUS, check_result_str(agent->last.result));
-	set_text(r, TG_STAT_AGENT_DESC, check_result_help(agent->last.result));
+	set_text(r, TG_STAT_AGENT_DESC, agent_desc(s, agent, r->agent, sizeof(r->agent)));
 	set_text(r, TG_STAT_LAST_AGT, agent->last.text);
 	set_number(r, TG_STAT_AGENT_RISE, 1);
 	set_number(r, TG_STAT_AGENT_FALL, 1);
@@ -293,7 +308,7 @@ set_orders(struct stat_row *r, const struct admin_source *s, size_t service, siz
 	if (limit != 0)
 		set_number(r, TG_STAT_SLIM, limit);
 	if (agent != NULL)
-		set_agent(r, agent);
+		set_agent(r, s, agent);
 	if (status != NULL)
 		set_text(r, TG_STAT_STATUS, status);
 }

@@ -7,6 +7,9 @@
 
 #include "admin/columns.h"
 #include "admin/source.h"
+#include "health/agent_reply.h"
+
+#define TG_STAT_AGENT_TEXT (64u + TG_AGENT_ORDERS_SIZE)
 
 enum stat_cell_kind {
 	TG_CELL_EMPTY = 0,
@@ -24,6 +27,7 @@ struct stat_row {
 	struct stat_cell cells[TG_STAT_COUNT];
 	char status[32];
 	char addr[TG_ADDR_STRLEN];
+	char agent[TG_STAT_AGENT_TEXT];
 };
 
 const char *stat_column_str(enum stat_column column);

@@ -240,12 +240,13 @@ struct conf_health_check {
 	enum conf_share share;      /* off */
 };
 
-/* agent = { port; interval; timeout; send; } of a service. */
+/* agent = { port; interval; timeout; send; lapse; } of a service. */
 struct conf_agent {
 	uint16_t port;        /* of each backend's address; 0: none is asked (default) */
 	uint64_t interval_ms; /* 2s */
 	uint64_t timeout_ms;  /* 1s */
 	char *send;           /* what it is sent first; NULL: nothing */
+	uint64_t lapse_ms;    /* unheard so long: its orders end; 0: never (default) */
 };
 
 /* Who ordered it while it runs, over a control socket. */

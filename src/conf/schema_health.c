@@ -399,6 +399,17 @@ static const struct conf_field agent_fields[] = {
 		.max = 1024,
 		.help = "What is sent to the agent when the connection is made.",
 	},
+	{
+		.key = "lapse",
+		.kind = &conf_kind_duration,
+		TG_MEMBER(conf_agent, lapse_ms),
+		.preset = "0",
+		.max = TG_DAY,
+		.help = "When the agent has not answered for so long, what it ordered is taken back: the backend is used as it is "
+			"configured, while its checks pass. 0: never, as with HAProxy. An agent that says drain or maint and then "
+			"dies may be the first part of a machine that goes down, which is not to get work again for that; where agents "
+			"die alone, set it to longer than they take to come back.",
+	},
 	{.key = NULL},
 };
 
@@ -421,7 +432,9 @@ const struct conf_schema conf_schema_agent = {
 		"\\(dqmaint\\(dq set the administrative state; \\(dqup\\(dq, or \\(dqdown\\(dq, "
 		"\\(dqfail\\(dq, \\(dqfailed\\(dq or \\(dqstopped\\(dq set whether it may be used "
 		"while its checks pass. What follows a # is a reason for people. What an answer does "
-		"not mention stays as it was, also while the agent cannot be reached. A backend "
+		"not mention stays as it was, also while the agent cannot be reached or says nothing that is known, "
+		"until lapse; the log tells after three such questions in a row what it had ordered, and when it answers again, "
+		"and \\(dqshow stat\\(dq says so in agent_desc, \\(dqshow servers state json\\(dq in agent. A backend "
 		"gets no new work in drain, in maint, while it is down or with weight 0; what runs "
 		"goes on. "
 		"\\(dqcpu:63%\\(dq and \\(dqmem:41.5%\\(dq (or \\(dqmemory:\\(dq) tell what the "
@@ -429,7 +442,8 @@ const struct conf_schema conf_schema_agent = {
 		"tells others, for three intervals and a timeout at most; zeros alone are no reading. Where "
 		"several know, the newest report of the backend in endpoint-load-metrics goes before its agent, "
 		"and that before what the provider reads. HAProxy passes over these two words, but for a "
-		"note in its status, so one agent serves both. Unknown words are ignored with a warning.",
+		"note in its status, so one agent serves both. Words that are not known, and values that are not allowed, are "
+		"ignored with a warning, of each backend once a minute.",
 	.fields = agent_fields,
 	.check = agent_check,
 };

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "health/agent_reply.h"
 
+#define REFUSED_WINDOW_S 60u
+
 struct agent {
 	struct pace pace;
 	struct check check;
@@ -18,13 +20,12 @@ struct agent {
 	void *user;
 	struct agent_status status;
 	bool has_addr;
+	struct log_limit refused;
 	/* The question under way. */
 	size_t sent_n;
 	size_t line_n;
 	char line[TG_AGENT_LINE_MAX];
 };
-
-static struct log_limit unknown_words;
 
 /* the kind of check: one line of an answer */
 
@@ -96,18 +97,25 @@ receive_line(struct agent *a, struct check_outcome *ret)
 }
 
 static void
-warn_unknown(const struct agent *a, const struct agent_reply *reply)
+warn_refused(struct agent *a, const struct agent_reply *reply)
 {
+	const char *service = a->target.service->name;
+	const char *backend = a->target.backend->name;
 	struct check_outcome word;
 	unsigned suppressed;
 
-	if (reply->n_unknown == 0 ||
-	    !log_limit_pass(&unknown_words, 1, loop_now(a->check.loop), &suppressed))
+	if (reply->n_refused == 0 || !log_limit_pass_in(&a->refused, REFUSED_WINDOW_S, 1,
+							loop_now(a->check.loop), &suppressed))
 		return;
-	check_outcome_set_said(&word, TG_CHECK_NONE, reply->unknown, reply->unknown_n, "");
-	log_write(TG_LOG_WARN, "the agent says a word that is not known, ignoring it",
-		  "svc=%s srv=%s word=%s others=%u suppressed=%u", a->target.service->name,
-		  a->target.backend->name, word.text, reply->n_unknown - 1, suppressed);
+	check_outcome_set_said(&word, TG_CHECK_NONE, reply->refused, reply->refused_n, "");
+	if (reply->allowed != NULL)
+		log_write(TG_LOG_WARN, "the agent says a value that is not allowed, ignoring it",
+			  "svc=%s srv=%s word=%s allowed=%s others=%u suppressed=%u", service,
+			  backend, word.text, reply->allowed, reply->n_refused - 1, suppressed);
+	else
+		log_write(TG_LOG_WARN, "the agent says a word that is not known, ignoring it",
+			  "svc=%s srv=%s word=%s others=%u suppressed=%u", service, backend,
+			  word.text, reply->n_refused - 1, suppressed);
 }
 
 static void
@@ -126,9 +134,10 @@ take_line(struct agent *a, struct check_outcome *ret)
 	struct agent_reply reply;
 
 	agent_reply_parse(a->line, a->line_n, &reply);
-	warn_unknown(a, &reply);
-	if (reply.n_words == 0) {
-		check_outcome_set(ret, TG_CHECK_L7_INVALID, "empty answer");
+	warn_refused(a, &reply);
+	if (reply.n_refused == reply.n_words) {
+		check_outcome_set_said(ret, TG_CHECK_L7_INVALID, a->line, a->line_n,
+				       "empty answer");
 		return false;
 	}
 	take_load(a, &reply.load);
@@ -204,6 +213,53 @@ static const struct check_ops question = {
 /* at intervals */
 
 static void
+log_answers(const struct agent *a)
+{
+	if (agent_is_silent(&a->status))
+		log_write(TG_LOG_INFO, "the agent answers again", "svc=%s srv=%s said=%s",
+			  a->target.service->name, a->target.backend->name, a->status.last.text);
+}
+
+static void
+log_silent(const struct agent *a, const char *what, const struct backend_order *order)
+{
+	char ordered[TG_AGENT_ORDERS_SIZE];
+
+	log_write(TG_LOG_WARN, what, "svc=%s srv=%s reason=%s ordered=%s", a->target.service->name,
+		  a->target.backend->name, a->status.last.text,
+		  agent_orders_format(order, ordered, sizeof(ordered)));
+}
+
+static bool
+is_lapsed(const struct agent *a, struct mono now)
+{
+	return a->conf->lapse_ms != 0 &&
+	       mono_diff_us(now, a->status.heard) >= a->conf->lapse_ms * 1000;
+}
+
+/* Nothing is ordered, also to whom did not know what was. True: that is another order. */
+static bool
+take_back(struct agent *a)
+{
+	static const struct backend_order nothing = TG_ORDER_NOTHING;
+
+	return backend_order_merge(&a->status.order, &nothing);
+}
+
+static void
+agent_miss(struct agent *a, struct mono now)
+{
+	struct backend_order before = a->status.order;
+
+	if (++a->status.misses == TG_AGENT_MISSES_MAX)
+		log_silent(a, "no valid answer of the agent, what it ordered stays", &before);
+	if (!is_lapsed(a, now) || !take_back(a))
+		return;
+	log_silent(a, "no valid answer of the agent, what it ordered is taken back", &before);
+	a->change(a->user);
+}
+
+static void
 agent_note(struct agent *a, const struct check_outcome *outcome)
 {
 	struct mono now = loop_now(a->pace.flow->lane->loop);
@@ -212,6 +268,13 @@ agent_note(struct agent *a, const struct check_outcome *outcome)
 	a->status.last_us = mono_diff_us(now, a->pace.begun);
 	a->status.last_end = now;
 	pace_rest(&a->pace);
+	if (outcome->result != TG_CHECK_L7_OK && outcome->result != TG_CHECK_L7_STATUS) {
+		agent_miss(a, now);
+		return;
+	}
+	log_answers(a);
+	a->status.heard = now;
+	a->status.misses = 0;
 }
 
 static void
@@ -303,16 +366,17 @@ agent_inherit(struct agent *a, const struct agent *before)
 void
 agent_set_addr(struct agent *a, const struct addr *addr)
 {
-	static const struct backend_order nothing = TG_ORDER_NOTHING;
 	bool moved = a->has_addr;
 
 	pace_stop(&a->pace);
 	a->has_addr = true;
 	a->target.addr = *addr;
 	addr_set_port(&a->target.addr, a->conf->port);
+	a->status.heard = loop_now(a->pace.flow->lane->loop);
+	a->status.misses = 0;
 	if (moved)
 		a->status.load_at = (struct mono){.us = 0};
-	if (moved && backend_order_merge(&a->status.order, &nothing))
+	if (moved && take_back(a))
 		a->change(a->user);
 	pace_start(&a->pace);
 }
@@ -346,6 +410,12 @@ agent_load(const struct agent *a, struct mono now, double *ret_cpu, double *ret_
 	*ret_cpu = share_of(s->load.cpu_permille);
 	*ret_memory = share_of(s->load.memory_permille);
 	return true;
+}
+
+bool
+agent_is_silent(const struct agent_status *s)
+{
+	return s->misses >= TG_AGENT_MISSES_MAX;
 }
 
 const struct agent_status *

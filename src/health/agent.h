@@ -3,7 +3,8 @@
  * has ordered.
  *
  * What an answer does not mention stays as it was; an agent that cannot be
- * reached, or says nothing that is a line, changes nothing. What it tells of
+ * reached, or says nothing that is known, changes nothing, unless that lasts for the
+ * configured lapse: then all that it ordered is taken back. What it tells of
  * load is no order: it is good until the next answer that tells some, and
  * for TG_AGENT_LOAD_INTERVALS at most.
  */
@@ -18,6 +19,7 @@
 
 #define TG_AGENT_LINE_MAX       256u /* with its end */
 #define TG_AGENT_LOAD_INTERVALS 3u
+#define TG_AGENT_MISSES_MAX     3u /* questions in a row without an answer; then it is silent */
 
 /* What is known of one agent. Read-only outside health/. */
 struct agent_status {
@@ -25,6 +27,8 @@ struct agent_status {
 	struct check_outcome last;  /* of the last answer; the text is what it said */
 	uint64_t last_us;	    /* how long that took */
 	struct mono last_end;	    /* when; unset: never */
+	struct mono heard;	    /* when it last said a known word, or was first asked */
+	unsigned misses;	    /* questions since, in a row, without one */
 	struct load_report load;    /* as last told */
 	struct mono load_at;	    /* when; unset: never */
 };
@@ -58,6 +62,9 @@ bool agent_has_addr(const struct agent *agent);
 /* What it told of the backend's load, as shares of what that may use; NAN: not told. False: it told nothing, or
  * not lately: both are untouched. */
 bool agent_load(const struct agent *agent, struct mono now, double *ret_cpu, double *ret_memory);
+
+/* Whether it does not answer, by now. */
+bool agent_is_silent(const struct agent_status *status);
 
 /* Valid until agent_free(). */
 const struct agent_status *agent_status(const struct agent *agent);

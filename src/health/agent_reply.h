@@ -29,13 +29,19 @@ struct agent_reply {
 	struct backend_order order;
 	/* As of a report: nothing is told where all that is told is 0, which nothing that runs can use. */
 	struct load_report load;
-	unsigned n_words;     /* known and unknown */
-	unsigned n_unknown;
-	const char *unknown;  /* the first of them, in the line; NULL: none */
-	size_t unknown_n;
+	unsigned n_words;    /* all of them */
+	unsigned n_refused;  /* not known, or with a value that is not allowed */
+	const char *refused; /* the first of them, in the line; NULL: none */
+	size_t refused_n;
+	const char *allowed; /* what it may be; NULL: it is not known */
 };
 
 /* `line` without its end; any bytes. */
 void agent_reply_parse(const char *line, size_t n, struct agent_reply *ret);
+
+#define TG_AGENT_ORDERS_SIZE 64u
+
+/* What is ordered otherwise than configured, in words an agent may say; "nothing". Returns `buf`. */
+const char *agent_orders_format(const struct backend_order *order, char *buf, size_t size);
 
 #endif

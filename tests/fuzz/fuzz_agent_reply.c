@@ -49,6 +49,23 @@ check_again(const char *line, size_t n, const struct agent_reply *first)
 		abort();
 }
 
+/* In words that order the same. */
+static void
+check_format(const struct backend_order *order)
+{
+	struct backend_order known = TG_ORDER_NOTHING;
+	char text[TG_AGENT_ORDERS_SIZE];
+	struct backend_order again = known;
+	struct agent_reply reply;
+
+	backend_order_merge(&known, order);
+	agent_orders_format(order, text, sizeof(text));
+	agent_reply_parse(text, strlen(text), &reply);
+	backend_order_merge(&again, &reply.order);
+	if (backend_order_merge(&known, &again))
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
@@ -63,10 +80,11 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 	check_order(&reply.order);
 	check_load(&reply.load);
 	check_again(line, len, &reply);
-	if (reply.n_unknown > reply.n_words || (reply.n_unknown > 0) != (reply.unknown != NULL))
+	check_format(&reply.order);
+	if (reply.n_refused > reply.n_words || (reply.n_refused > 0) != (reply.refused != NULL))
 		abort();
-	if (reply.unknown != NULL && (reply.unknown < line || reply.unknown_n == 0 ||
-				      reply.unknown + reply.unknown_n > line + len))
+	if (reply.refused != NULL && (reply.refused < line || reply.refused_n == 0 ||
+				      reply.refused + reply.refused_n > line + len))
 		abort();
 	free(line);
 	return 0;

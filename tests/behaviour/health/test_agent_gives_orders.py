@@ -21,7 +21,7 @@ class Agent:
 class World:
     """Two backends, each at an address of its own, with an agent at the same port of both."""
 
-    def __init__(self, shared_tidegate, recording_backend, run_tidectl, folder, lines, service, script):
+    def __init__(self, shared_tidegate, recording_backend, run_tidectl, folder, lines, service, script, lapse):
         self.run_tidectl = run_tidectl
         self.socket = f"{folder}/admin.sock"
         port = net.free_port()
@@ -34,7 +34,7 @@ class World:
                                                    address=address))
         self.tg = shared_tidegate(conf.http(*self.backends, workers=1,
                                             top=f'admin = {{ socket = "{self.socket}"; }};',
-                                            service=f'agent = {{ port = {port}; interval = "50ms"; }}; '
+                                            service=f'agent = {{ port = {port}; interval = "50ms"; lapse = "{lapse}"; }}; '
                                                     + service))
 
     def row(self, name):
@@ -60,8 +60,9 @@ class World:
 
 @pytest.fixture
 def world(shared_tidegate, recording_backend, run_tidectl, tmp_path):
-    def make(*lines, service="", script=backends.serve):
-        return World(shared_tidegate, recording_backend, run_tidectl, tmp_path, lines, service, script)
+    def make(*lines, service="", script=backends.serve, lapse="0"):
+        return World(shared_tidegate, recording_backend, run_tidectl, tmp_path, lines, service, script,
+                     lapse)
     return make
 
 
@@ -128,13 +129,38 @@ def test_maxconn_is_the_limit(world):
     assert first.read_answer().status == 200
 
 
-def test_an_agent_that_is_gone_changes_nothing(world):
-    w = world("drain\n", "up\n")
+def agent_of(w, name):
+    shown = w.run_tidectl("-s", w.socket, "show", "servers", "state", w.tg.service, "json")
+    return {row["backend"]: row["agent"] for row in json.loads(shown.stdout)}[name]
+
+
+def test_an_agent_that_is_gone_changes_nothing_and_is_told_of(world):
+    w = world("drain maxconn:3\n", "up\n")
+    w.wait_served(0, 12)
+    assert "silent_s" not in agent_of(w, "b0")
+    w.agents[0].line = ""
+    said = w.tg.log.wait(msg="no valid answer of the agent, what it ordered stays")
+    assert (said["level"], said["srv"], said["reason"], said["ordered"]) == (
+        "warn", "b0", "empty answer", "drain maxconn:3")
+    assert w.served()[0] == [0, 12]
+    row = w.row("b0")
+    assert (row["status"], row["agent_status"]) == ("DRAIN", "L7RSP")
+    assert row["agent_desc"].startswith("no valid answer for ")
+    assert row["agent_desc"].endswith("s, it ordered: drain maxconn:3")
+    assert agent_of(w, "b0")["silent_s"] >= 0
+    w.agents[0].line = "drain\n"
+    assert w.tg.log.wait(msg="the agent answers again")["srv"] == "b0"
+    assert len(w.tg.log.records(msg="no valid answer of the agent, what it ordered stays")) == 1
+    assert "silent_s" not in agent_of(w, "b0")
+
+
+def test_what_an_agent_ordered_may_lapse(world):
+    w = world("drain\n", "up\n", lapse="500ms")
     w.wait_served(0, 12)
     w.agents[0].line = ""
-    settings.wait_until(lambda: w.row("b0")["agent_status"] == "L7RSP", "the empty answer")
-    assert w.served()[0] == [0, 12]
-    assert w.row("b0")["status"] == "DRAIN"
+    said = w.tg.log.wait(msg="no valid answer of the agent, what it ordered is taken back")
+    assert (said["srv"], said["ordered"]) == ("b0", "drain")
+    w.wait_served(6, 6)
 
 
 def test_show_stat_has_the_columns_of_the_agent(world):
@@ -149,11 +175,18 @@ def test_show_stat_has_the_columns_of_the_agent(world):
     assert down["agent_desc"]
 
 
-def test_an_unknown_word_is_told_and_ignored(world):
-    w = world("hello,drain\n", "up\n")
+def test_what_is_not_understood_is_told_of_each_and_ignored(world):
+    w = world("hello,drain\n", "weight:9999 up\n")
     said = w.tg.log.wait(msg="the agent says a word that is not known, ignoring it")
     assert (said["srv"], said["word"]) == ("b0", "hello")
+    said = w.tg.log.wait(msg="the agent says a value that is not allowed, ignoring it")
+    assert (said["srv"], said["word"], said["allowed"]) == (
+        "b1", "weight:9999", "weight:0 to weight:256")
     w.wait_served(0, 12)
+    w.agents[1].line = "SSH-2.0-OpenSSH_9.2\n"
+    settings.wait_until(lambda: w.row("b1")["agent_status"] == "L7RSP", "garbage to be no answer")
+    assert w.row("b1")["last_agt"] == "SSH-2.0-OpenSSH_9.2"
+    assert "agent_code" not in w.row("b1")
 
 
 def test_load_is_told_to_whom_scales(world):

@@ -196,6 +196,28 @@ unknown_words_are_passed_over(void **state)
 	assert_int_equal(s->last.result, TG_CHECK_L7_OK);
 }
 
+static void
+a_line_without_a_known_word_is_no_answer(void **state)
+{
+	const struct agent_status *s;
+
+	(void)state;
+	start();
+	for (unsigned i = 1; i <= TG_AGENT_MISSES_MAX; i++) {
+		assert_false(agent_is_silent(agent_status(agent)));
+		s = answer("GET / weight:9999\n", 0, false);
+		assert_int_equal(s->last.result, TG_CHECK_L7_INVALID);
+		assert_string_equal(s->last.text, "GET / weight:9999");
+		assert_int_equal(s->misses, i);
+	}
+	assert_true(agent_is_silent(s));
+	assert_int_equal(s->order.told, 0);
+	assert_int_equal(changes, 0);
+	s = answer("cpu:1%\n", 0, false);
+	assert_int_equal(s->last.result, TG_CHECK_L7_OK);
+	assert_false(agent_is_silent(s));
+}
+
 static struct mono
 later_ms(uint64_t ms)
 {
@@ -288,6 +310,49 @@ what_cannot_be_reached_changes_nothing(void **state)
 	listener = fake_listen(&addr); /* the teardown's */
 }
 
+/* Only after the time, and once; and what it says then counts again. */
+static void
+orders_lapse_where_that_is_configured(void **state)
+{
+	const struct agent_status *s;
+	struct mono heard;
+
+	(void)state;
+	service.agent.lapse_ms = 200;
+	start();
+	answer("drain 50%\n", 0, false);
+	heard = agent_status(agent)->heard;
+	do {
+		s = answer("\n", 0, false);
+		if (mono_diff_us(s->last_end, heard) < 200 * 1000) {
+			assert_int_equal(s->order.admin, TG_ADMIN_DRAIN);
+			assert_int_equal(changes, 1);
+		}
+	} while (s->order.admin == TG_ADMIN_DRAIN);
+	assert_int_equal(s->order.weight_permille, 1000);
+	assert_int_equal(changes, 2);
+	answer("\n", 0, false);
+	assert_int_equal(changes, 2);
+	answer("drain\n", 0, false);
+	assert_int_equal(changes, 3);
+}
+
+/* One that was asked by who is gone may have ordered what is not known here. */
+static void
+what_was_ordered_before_lapses_too(void **state)
+{
+	const struct agent_status *s;
+
+	(void)state;
+	service.agent.lapse_ms = 1;
+	start();
+	do
+		s = answer("\n", 0, false);
+	while (changes == 0);
+	assert_int_equal(s->order.told, TG_ORDER_ALL);
+	assert_int_equal(s->order.admin, TG_ADMIN_READY);
+}
+
 static void
 a_reset_changes_nothing(void **state)
 {
@@ -339,10 +404,13 @@ main(int argc, char **argv)
 		CASE(only_the_first_line_counts),
 		CASE(the_line_is_bounded),
 		CASE(unknown_words_are_passed_over),
+		CASE(a_line_without_a_known_word_is_no_answer),
 		CASE(load_is_good_for_three_intervals),
 		CASE(load_is_of_the_address),
 		CASE(it_is_asked_with_the_text),
 		CASE(what_cannot_be_reached_changes_nothing),
+		CASE(orders_lapse_where_that_is_configured),
+		CASE(what_was_ordered_before_lapses_too),
 		CASE(a_reset_changes_nothing),
 		CASE(a_new_address_takes_the_orders_back),
 	};

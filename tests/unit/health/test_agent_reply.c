@@ -14,8 +14,8 @@
 struct reply_case {
 	const char *line;
 	struct backend_order order;
-	const char *unknown; /* first unknown word */
-	unsigned n_unknown;
+	const char *refused; /* the first word that is not taken */
+	unsigned n_refused;
 };
 
 #define WEIGHT(w, permille) \
@@ -85,12 +85,12 @@ every_line_orders_what_it_says(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct reply_case *c = &cases[i];
 		struct agent_reply reply;
-		size_t n = c->unknown != NULL ? strlen(c->unknown) : 0;
+		size_t n = c->refused != NULL ? strlen(c->refused) : 0;
 
 		agent_reply_parse(c->line, strlen(c->line), &reply);
 		if (memcmp(&reply.order, &c->order, sizeof(c->order)) != 0 ||
-		    reply.n_unknown != c->n_unknown || reply.unknown_n != n ||
-		    (n > 0 && memcmp(reply.unknown, c->unknown, n) != 0))
+		    reply.n_refused != c->n_refused || reply.refused_n != n ||
+		    (n > 0 && memcmp(reply.refused, c->refused, n) != 0))
 			fail_msg("case %zu: \"%s\": told %u", i, c->line, reply.order.told);
 	}
 }
@@ -101,7 +101,7 @@ every_line_orders_what_it_says(void **state)
 static const struct load_case {
 	const char *line;
 	struct load_report load;
-	unsigned n_unknown;
+	unsigned n_refused;
 } loads[] = {
 	{"", {NOT, NOT}, 0},
 	{"up 75%", {NOT, NOT}, 0},
@@ -147,10 +147,10 @@ lines_tell_load(void **state)
 		agent_reply_parse(c->line, strlen(c->line), &reply);
 		if (reply.load.cpu_permille != c->load.cpu_permille ||
 		    reply.load.memory_permille != c->load.memory_permille ||
-		    reply.n_unknown != c->n_unknown)
-			fail_msg("\"%s\": cpu %d, memory %d, unknown %u", c->line,
+		    reply.n_refused != c->n_refused)
+			fail_msg("\"%s\": cpu %d, memory %d, refused %u", c->line,
 				 reply.load.cpu_permille, reply.load.memory_permille,
-				 reply.n_unknown);
+				 reply.n_refused);
 	}
 }
 
@@ -169,6 +169,65 @@ words_are_counted(void **state)
 	assert_int_equal(reply.order.is_down, 1);
 }
 
+/* What is known but has a value that is not allowed, and what is allowed. */
+static void
+values_that_are_not_allowed_say_what_is(void **state)
+{
+	static const struct {
+		const char *line;
+		const char *allowed;
+	} lines[] = {
+		{"weight:9999", "weight:0 to weight:256"},
+		{"Weight:-1", "weight:0 to weight:256"},
+		{"weight:", "weight:0 to weight:256"},
+		{"1000000%", "0% to 25600%, whole"},
+		{"75.5%", "0% to 25600%, whole"},
+		{"up maxconn:99999999999 hello", "maxconn:0 to maxconn:1000000"},
+		{"cpu:999999999%", "a share of 0% to 99999.9%"},
+		{"mem:", "a share of 0% to 99999.9%"},
+		{"hello weight:9999", NULL},
+		{"weights:1", NULL},
+		{"up", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct agent_reply reply;
+
+		agent_reply_parse(lines[i].line, strlen(lines[i].line), &reply);
+		if (lines[i].allowed == NULL)
+			assert_null(reply.allowed);
+		else
+			assert_string_equal(reply.allowed, lines[i].allowed);
+	}
+}
+
+static void
+orders_are_told_in_words(void **state)
+{
+	static const struct {
+		const char *line;
+		const char *text;
+	} lines[] = {
+		{"", "nothing"},
+		{"ready up 100%", "nothing"},
+		{"drain", "drain"},
+		{"fail maint weight:256 maxconn:1000000", "down maint weight:256 maxconn:1000000"},
+		{"75% maxconn:0", "75% maxconn:0"},
+		{"0%", "0%"},
+	};
+	char text[TG_AGENT_ORDERS_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct agent_reply reply;
+
+		agent_reply_parse(lines[i].line, strlen(lines[i].line), &reply);
+		assert_string_equal(agent_orders_format(&reply.order, text, sizeof(text)),
+				    lines[i].text);
+	}
+}
+
 int
 main(void)
 {
@@ -176,6 +235,8 @@ main(void)
 		cmocka_unit_test(every_line_orders_what_it_says),
 		cmocka_unit_test(lines_tell_load),
 		cmocka_unit_test(words_are_counted),
+		cmocka_unit_test(values_that_are_not_allowed_say_what_is),
+		cmocka_unit_test(orders_are_told_in_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
