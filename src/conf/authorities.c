@@ -74,6 +74,26 @@ conf_read_revoked(struct arena *arena, struct conf_pem_file *f, conf_certificate
 	return read_pem(arena, f, REVOKED_MAX, conf_certificates()->check_revoked, told, user);
 }
 
+void
+conf_look_at_files(struct conf_check *check, char *ca, char *certificate, char *key,
+		   conf_certificate_told *told)
+{
+	struct conf_telling telling = {.check = check, .key = "ca"};
+	struct conf_pem_file authorities = {.file = ca, .path = ca};
+	struct conf_certificate own = {
+		.file = certificate, .key = key, .path = certificate, .key_path = key};
+	struct conf_pem pem;
+	struct arena arena = {0};
+
+	if (!conf_certificates())
+		return;
+	(void)conf_read_authorities(&arena, &authorities, told, &telling);
+	telling.key = "certificate";
+	if (certificate)
+		(void)conf_read_own(&arena, &own, &pem, told, &telling);
+	arena_wipe(&arena);
+}
+
 uint64_t
 conf_pem_file_look(const struct conf_pem_file *f)
 {

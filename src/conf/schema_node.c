@@ -52,25 +52,6 @@ warn(void *user, bool is_error, bool is_of_key, const char *text)
 			is_error ? "; until it is mended the node is down" : "");
 }
 
-/* For what is told of them: who speaks to the node reads them by itself, and again when they are others. */
-static void
-look_at_files(struct conf_check *check, const struct conf_node_tls *tls)
-{
-	struct conf_telling telling = {.check = check, .key = "ca"};
-	struct conf_pem_file ca = {.file = tls->ca, .path = tls->ca};
-	struct conf_certificate own = {.file = tls->certificate,
-				       .key = tls->key,
-				       .path = tls->certificate,
-				       .key_path = tls->key};
-	struct conf_pem pem;
-	struct arena arena = {0};
-
-	(void)conf_read_authorities(&arena, &ca, warn, &telling);
-	telling.key = "certificate";
-	(void)conf_read_own(&arena, &own, &pem, warn, &telling);
-	arena_wipe(&arena);
-}
-
 /* All, or none. */
 static void
 tls_check(struct conf_check *check, void *object)
@@ -86,8 +67,8 @@ tls_check(struct conf_check *check, void *object)
 			conf_check_error(check, keys[i],
 					 "missing; tls needs ca, certificate and key");
 	}
-	if (tls->ca != NULL && tls->certificate != NULL && tls->key != NULL && conf_certificates())
-		look_at_files(check, tls);
+	if (tls->ca != NULL && tls->certificate != NULL && tls->key != NULL)
+		conf_look_at_files(check, tls->ca, tls->certificate, tls->key, warn);
 }
 
 static const struct conf_schema schema_tls = {

@@ -258,6 +258,10 @@ bool conf_read_authorities(struct arena *arena, struct conf_pem_file *f, conf_ce
 			   void *user);
 bool conf_read_revoked(struct arena *arena, struct conf_pem_file *f, conf_certificate_told *told,
 		       void *user);
+/* Files of TLS to another program, at the keys ca, certificate and key, for what is told of them only: who speaks to it reads
+ * them by itself. `certificate` and `key` may be NULL both. `told` has a conf_telling. */
+void conf_look_at_files(struct conf_check *check, char *ca, char *certificate, char *key,
+			conf_certificate_told *told);
 /* Where the authorities of this system are. NULL: nowhere that is known. */
 const char *conf_system_authorities(void);
 /* What can be seen of a file without reading it, with what was seen before. */

@@ -86,10 +86,10 @@ static const struct conf_field store_fields[] = {
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf_store, ca),
 		.min = 1,
-		.max = 4096,
+		.valid = conf_valid_absolute_file,
 		.preset_note = "none; rediss needs one",
 		ONLY_REDIS,
-		.help = "With rediss: who signed the certificate of redis, and of sentinels: a file in PEM. The "
+		.help = "With rediss: who signed the certificate of redis, and of sentinels: a file in PEM, by its absolute path. The "
 			"certificate must have the host of url in it, or the address that sentinels tell, or "
 			"the host name or else the address that a Redis Cluster tells.",
 	},
@@ -98,7 +98,7 @@ static const struct conf_field store_fields[] = {
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf_store, certificate),
 		.min = 1,
-		.max = 4096,
+		.valid = conf_valid_absolute_file,
 		.preset_note = "none",
 		ONLY_REDIS,
 		.help = "With rediss: that of tidegate, a file in PEM, where redis wants one (tls-auth-clients).",
@@ -108,7 +108,7 @@ static const struct conf_field store_fields[] = {
 		.kind = &conf_kind_text,
 		TG_MEMBER(conf_store, key),
 		.min = 1,
-		.max = 4096,
+		.valid = conf_valid_absolute_file,
 		.preset_note = "none; a certificate needs one",
 		ONLY_REDIS,
 		.help = "Of that certificate, a file in PEM that the user of tidegate can read.",
@@ -209,6 +209,8 @@ tls_check(struct conf_check *check, const struct conf_store *store)
 	if ((store->certificate != NULL) != (store->key != NULL))
 		conf_check_error(check, store->key != NULL ? "certificate" : "key",
 				 "missing; certificate and key go together");
+	else if (is_tls && store->ca != NULL && !conf_check_is_internal(check))
+		conf_look_at_files(check, store->ca, store->certificate, store->key, conf_check_told);
 }
 
 static void

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from harness import client, conf, tls
+from harness.redis import speaks_tls
 
 
 def check(run_tidegate, tmp_path, text):
@@ -159,6 +160,12 @@ def with_node(files):
     return conf.http("127.0.0.1:1", top=f'nodes = ( {{ name = "n"; docker = "tcp://127.0.0.1:1"; tls = {{ {tls_files} }}; }} );')
 
 
+def with_redis(files, own=True):
+    tls_files = f'certificate = "{files}/a.pem"; key = "{files}/a.key";' if own else ""
+    return conf.http("127.0.0.1:1", top=f'store = {{ type = "redis"; url = "rediss://127.0.0.1:1"; ca = "{files}/ca.pem"; '
+                                        f'{tls_files} }};')
+
+
 def spoil_node_ca(files, _):
     (files / "ca.pem").write_text("hello")
 
@@ -179,3 +186,22 @@ def test_of_a_node_they_are_warnings(files, run_tidegate, authority, spoil, want
         assert said == "t.conf: configuration is valid\n"
     else:
         assert f"warning: nodes[0].{wanted}; until it is mended the node is down" in said
+
+
+@pytest.mark.skipif(not speaks_tls(), reason="tidegate is built with a hiredis without TLS")
+@pytest.mark.parametrize("spoil, wanted", [
+    (lambda files, authority: None, None),
+    (spoil_other_key, "store.key: a.key: the key is not that of the certificate"),
+    (spoil_gone, "store.certificate: a.pem: No such file or directory"),
+    (spoil_node_ca, "store.ca: ca.pem: there is no certificate in it (PEM)"),
+])
+def test_of_a_redis_they_are_errors(files, run_tidegate, authority, spoil, wanted):
+    """Without them nothing is kept there, and a start or a reload would fail."""
+    shutil.copy(authority.pem, files / "ca.pem")
+    spoil(files, authority)
+    code, said = check(run_tidegate, files, with_redis(files))
+    if wanted is None:
+        assert (code, said) == (0, "t.conf: configuration is valid\n")
+        assert check(run_tidegate, files, with_redis(files, own=False)) == (code, said)
+    else:
+        assert code == 1 and wanted in said, said
