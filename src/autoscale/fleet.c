@@ -303,6 +303,7 @@ take_instance(struct fleet *f, struct fleet_member *m, const struct instance *i,
 		m->has_node = true;
 	}
 	m->is_ill = i->is_ill;
+	m->is_leaving = i->is_leaving;
 	if (i->has_addr && !fleet_is_configured(m)) {
 		m->has_addr = true;
 		m->addr = i->addr;
@@ -575,6 +576,15 @@ fleet_set_source(struct fleet *f, unsigned source)
 		m->token = 0;
 		m->is_order_open = false;
 	}
+}
+
+void
+fleet_leave_nodes(struct fleet *f, bool (*has_left)(void *user, const char *node), void *user)
+{
+	struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link)
+		m->is_leaving = m->has_node && !m->is_others && has_left(user, m->node);
 }
 
 void

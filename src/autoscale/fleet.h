@@ -16,7 +16,7 @@
  *
  * Members are of the source they were started by, a number of the owner's for its provider. When that changes, those
  * of the source before are not counted any more: what serves goes as soon as as many of the present one
- * are ready, the rest at once.
+ * are ready, the rest at once. So it is with those whose node is not configured any more.
  *
  * One that its provider says does not work is replaced: it counts no more, and drains when others are
  * ready in its place. One at a time: what all depend on may be what does not work.
@@ -115,6 +115,7 @@ struct fleet_member {
 	bool has_node;
 	char node[TG_NODE_NAME]; /* where it is, or is to be; "": of a kind that has one place */
 	bool is_ill;           /* its provider says that it does not work */
+	bool is_leaving;       /* its node is not configured any more */
 	bool is_condemned;     /* for that it goes, when another one is there; one at a time */
 	bool is_cut_off;       /* its node does not answer */
 	bool is_lost;          /* it is down besides, or not up yet, and nobody keeps work from it: another one is started */
@@ -240,6 +241,9 @@ bool fleet_shuns(const struct fleet *f, const char *node, int64_t now_ms);
 /* From now on members are started, and listed, by this source; 0 at first. It is a provider that knows of no order:
  * those of its members are given again, and nothing is started before its first list. */
 void fleet_set_source(struct fleet *f, unsigned source);
+/* Of another configuration: the nodes that it has not any more. Nobody is sent away for it before the first list, as what
+ * is there may be found on another one. */
+void fleet_leave_nodes(struct fleet *f, bool (*has_left)(void *user, const char *node), void *user);
 /* Members of this source, which has no provider, are the present one's: its first list tells whether it has them. */
 void fleet_take_over(struct fleet *f, unsigned source);
 /* What `source`, which is not the present one, has of before: members of these names are its own, others are taken in to

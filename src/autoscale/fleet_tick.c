@@ -149,7 +149,7 @@ find_lost(struct fleet *f)
 static bool
 is_replaceable(const struct fleet *f, const struct fleet_member *m)
 {
-	return m->source == f->source && m->is_ill && !m->is_held && !m->is_ended && m->state >= TG_FLEET_CHECKING &&
+	return m->source == f->source && !m->is_leaving && m->is_ill && !m->is_held && !m->is_ended && m->state >= TG_FLEET_CHECKING &&
 	       m->state <= TG_FLEET_DOWN;
 }
 
@@ -190,7 +190,7 @@ count_ready(const struct fleet *f)
 
 	TAILQ_FOREACH(m, &f->members, link)
 		n += m->state == TG_FLEET_READY && !m->is_condemned && !m->is_held &&
-		     m->source == f->source;
+		     !m->is_leaving && m->source == f->source;
 	return n;
 }
 
@@ -218,11 +218,11 @@ is_alive(const struct fleet_member *m)
 	       !m->is_lost;
 }
 
-/* It was started by a source of before, or by another instance. */
+/* It was started by a source of before, by another instance, or where there is no node any more. */
 static bool
 is_former(const struct fleet *f, const struct fleet_member *m)
 {
-	return m->source != f->source || m->is_others;
+	return m->source != f->source || m->is_others || m->is_leaving;
 }
 
 static bool
@@ -426,7 +426,12 @@ retire_former(struct fleet *f, uint32_t desired, int64_t now_ms)
 
 	while ((m = find_victim(f, true)) != NULL && (!serves(m) || serving > desired)) {
 		serving -= serves(m);
-		if (!fleet_send_away(f, m, "it is of another provider", now_ms))
+		if (m->is_leaving && !f->is_listed)
+			return;
+		if (!fleet_send_away(f, m,
+				     m->is_leaving ? "its node is not configured any more"
+						   : "it is of another provider",
+				     now_ms))
 			return;
 	}
 }

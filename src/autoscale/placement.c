@@ -197,7 +197,7 @@ count_member(void *user, const struct fleet_member *m)
 	struct filling *f = user;
 	struct placement *p = f->p;
 	const struct tg_group *group = &p->groups[f->group];
-	int32_t node = m->has_node ? placement_node(p, m->node) : TG_SCHED_NOWHERE;
+	int32_t node = m->has_node && !m->is_leaving ? placement_node(p, m->node) : TG_SCHED_NOWHERE;
 
 	if (node == TG_SCHED_NOWHERE || (f->is_settled && m->state >= TG_FLEET_DRAINING))
 		return;

@@ -431,6 +431,12 @@ take_decision_over(struct scaled *s, const struct scaled *was)
 	s->n_fixed = was->n_fixed;
 }
 
+static bool
+has_left(void *user, const char *node)
+{
+	return provider_has_left(user, node);
+}
+
 void
 scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider)
 {
@@ -457,6 +463,7 @@ scaled_take_over(struct scaled *s, struct scaled *was, struct provider *provider
 	st->list_failure[0] = '\0';
 	st->list_due = (struct mono){.us = 0};
 	fleet_set_source(st->fleet, s->conf->provider.type);
+	fleet_leave_nodes(st->fleet, has_left, provider);
 	/* Whose they are was not told yet, and the one that was asked is closed. */
 	is_unknown = st->left_token != 0 && st->source == &st->sources[TG_PROVIDER_PROCESS];
 	if (is_unknown)

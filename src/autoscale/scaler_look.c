@@ -174,7 +174,7 @@ find_member(void *user, const struct fleet_member *m)
 {
 	struct finding *f = user;
 
-	if (f->name != NULL || !m->has_node || m->state >= TG_FLEET_DRAINING ||
+	if (f->name != NULL || !m->has_node || m->is_leaving || m->state >= TG_FLEET_DRAINING ||
 	    strcmp(m->node, f->node) != 0)
 		return;
 	if (f->left == 0)

@@ -57,7 +57,7 @@ look_at_victim(void *user, const struct fleet_member *m)
 {
 	struct victim *v = user;
 
-	if (m->state > TG_FLEET_DOWN || m->is_evicted || !m->has_node ||
+	if (m->state > TG_FLEET_DOWN || m->is_evicted || m->is_leaving || !m->has_node ||
 	    strcmp(m->node, v->node) != 0)
 		return;
 	if (v->best == NULL || m->in_flight <= v->best->in_flight)

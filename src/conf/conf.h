@@ -536,6 +536,8 @@ struct conf {
 	size_t n_services;
 	struct conf_node *nodes;
 	size_t n_nodes;
+	struct conf_node *left_nodes; /* of before a reload: what runs there is to go */
+	size_t n_left_nodes;
 	struct conf_hook *hooks;
 	size_t n_hooks;
 	struct conf_acme *acme;

@@ -162,6 +162,8 @@ struct conf_provider {
 };
 
 #define TG_NODES_MAX 1024u
+#define TG_LEFT_NODES_MAX 64u
+#define TG_LEFT_NODES_MS  3600000u
 #define TG_NODE_NAME 64u /* bytes of a name, its NUL included */
 
 /* Certificates of both sides; files by their absolute paths. All NULL: none. */
@@ -187,6 +189,7 @@ struct conf_node {
 	uint32_t cpu_permille; /* processors of all its backends; 0: not said */
 	uint64_t memory;       /* bytes, the same */
 	struct conf_labels labels;
+	uint64_t left_ms; /* of one that has left the configuration: when, by the monotonic clock */
 };
 
 struct conf_service;

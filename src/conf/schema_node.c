@@ -200,6 +200,14 @@ static const struct conf_field node_fields[] = {
 		.schema = &conf_schema_labels,
 		.help = "What distinguishes it.",
 	},
+	{
+		.key = "left_ms",
+		.kind = &conf_kind_integer,
+		TG_MEMBER(conf_node, left_ms),
+		.max = INT64_MAX,
+		.flags = TG_CONF_INTERNAL,
+		.help = "When it left the configuration.",
+	},
 	{.key = NULL},
 };
 
@@ -272,7 +280,10 @@ static const struct conf_unique node_unique[] = {
 
 const struct conf_schema conf_schema_node = {
 	.title = "Nodes",
-	.help = "Where backends can be started by a provider that has places: type = \\(dqdocker\\(dq. Speaking to them needs "
+	.help = "Where backends can be started by a provider that has places: type = \\(dqdocker\\(dq. What runs on one that a reload "
+		"takes out is replaced on those that stay, drained, stopped and removed; where its daemon does not answer for 10 s, a "
+		"warning tells what may be left running. Another name, or another docker that leads to the same daemon, is the "
+		"same node. Speaking to them needs "
 		"libcurl on this machine (Debian: package libcurl4, or libcurl4t64), which the keeper loads then.",
 	.fields = node_fields,
 	.size = sizeof(struct conf_node),

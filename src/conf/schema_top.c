@@ -340,6 +340,14 @@ static const struct conf_field top_fields[] = {
 		.help = "Where backends can be started.",
 	},
 	{
+		.key = "left_nodes",
+		TG_LIST(conf, left_nodes, n_left_nodes),
+		.schema = &conf_schema_node,
+		.max = TG_LEFT_NODES_MAX,
+		.flags = TG_CONF_CONTROL | TG_CONF_INTERNAL,
+		.help = "Where they could before a reload.",
+	},
+	{
 		/* behind services, which they name */
 		.key = "hooks",
 		TG_LIST(conf, hooks, n_hooks),

@@ -1,20 +1,31 @@
 #include "proc/secrets.h"
 
-/* Of each path: what `seen` returns, until that is not 0. */
 static int
-walk(const struct conf *conf, int (*seen)(void *user, const char *path), void *user)
+walk_nodes(const struct conf_node *nodes, size_t n, int (*seen)(void *user, const char *path),
+	   void *user)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < conf->n_nodes; i++) {
-		const char *socket = conf_node_socket(&conf->nodes[i]);
-		const char *key = conf->nodes[i].tls.key;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const char *socket = conf_node_socket(&nodes[i]);
+		const char *key = nodes[i].tls.key;
 
 		if (socket != NULL)
 			rc = seen(user, socket);
 		if (rc == 0 && key != NULL)
 			rc = seen(user, key);
 	}
+	return rc;
+}
+
+/* Of each path: what `seen` returns, until that is not 0. */
+static int
+walk(const struct conf *conf, int (*seen)(void *user, const char *path), void *user)
+{
+	int rc = walk_nodes(conf->nodes, conf->n_nodes, seen, user);
+
+	if (rc == 0)
+		rc = walk_nodes(conf->left_nodes, conf->n_left_nodes, seen, user);
 	for (size_t i = 0; rc == 0 && i < conf->n_services; i++) {
 		const char *credentials = conf->services[i].provider.registry_credentials;
 

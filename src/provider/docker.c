@@ -41,11 +41,14 @@ go_on(struct docker *all)
 
 	HASH_ITER(hh, all->containers, c, next) {
 		bool is_up = docker_node_state(c->place->user.node) == DOCKER_NODE_UP;
+		bool is_lost = !is_up && c->place->is_given_up;
 
 		if (c->step == STEP_WAITING && (is_up || c->is_unwanted))
 			docker_container_go_on(c);
 		else if (c->step == STEP_PULLING && c->is_unwanted)
 			docker_container_pulled(c, "stopped before it ran");
+		else if (c->step == STEP_SETTLED && c->is_stop_due && is_lost)
+			docker_container_gone(c, "left running, its node does not answer");
 		else if (c->step == STEP_SETTLED && c->is_stop_due)
 			docker_container_end(c);
 	}
@@ -107,14 +110,14 @@ docker_list(struct provider *p, uint64_t token)
 	return docker_search(all, &search);
 }
 
-/* NULL: there is none of this name. "" is the first. */
+/* Where something can be started. NULL: there is none of this name. "" is the first. */
 static struct place *
 find_place(const struct docker *all, const char *node)
 {
-	for (size_t i = 0; i < all->n_places; i++) {
+	for (size_t i = 0; i < all->n_places && !all->places[i]->user.is_leaving; i++) {
 		if (*node == '\0' ||
-		    strcmp(docker_node_name(all->places[i].user.node), node) == 0)
-			return &all->places[i];
+		    strcmp(docker_node_name(all->places[i]->user.node), node) == 0)
+			return all->places[i];
 	}
 	return NULL;
 }
@@ -182,7 +185,7 @@ docker_stop(struct provider *p, uint64_t token, const char *name, uint64_t grace
 		snprintf(search.name, sizeof(search.name), "%s", name);
 		return docker_search(all, &search);
 	}
-	if (docker_node_state(c->place->user.node) == DOCKER_NODE_DOWN) {
+	if (docker_node_state(c->place->user.node) == DOCKER_NODE_DOWN && !c->place->is_given_up) {
 		snprintf(why, sizeof(why), "node %s is down: %s", c->instance.node,
 			 docker_node_why(c->place->user.node));
 		return provider_answer_later(p, token, -TG_EIO, why);
@@ -214,6 +217,8 @@ docker_soon(struct provider *p)
 	docker_search_answer(all);
 	if (all->is_ending)
 		stop_found(all);
+	else if (all->is_begun)
+		docker_leave(all);
 }
 
 /* A keeper that began a moment ago knows of none yet: there may be some of the one before. */
@@ -228,7 +233,7 @@ docker_stop_all(struct provider *p, uint64_t grace_ms)
 	all->is_ending = true;
 	all->grace_ms = grace_ms;
 	for (size_t i = 0; i < all->n_places; i++)
-		docker_sync(&all->places[i]);
+		docker_sync(all->places[i]);
 	provider_soon(p);
 }
 
@@ -245,7 +250,7 @@ docker_count(const struct provider *p)
 	for (c = all->containers; c != NULL; c = c->hh.next)
 		n += docker_node_state(c->place->user.node) != DOCKER_NODE_DOWN;
 	for (size_t i = 0; all->is_ending && i < all->n_places; i++)
-		n += docker_place_is_awaited(&all->places[i]);
+		n += docker_place_is_awaited(all->places[i]);
 	return n;
 }
 
@@ -293,6 +298,19 @@ doubt_node(struct provider *p, const char *name)
 
 	if (place != NULL)
 		docker_node_doubt(place->user.node);
+}
+
+static bool
+has_left(const struct provider *p, const char *node)
+{
+	const struct docker *all = p->own;
+
+	for (size_t i = 0; i < all->n_places; i++) {
+		if (all->places[i]->user.is_leaving &&
+		    strcmp(docker_node_name(all->places[i]->user.node), node) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*** Open and close ***/
@@ -357,24 +375,58 @@ check_credentials(const struct docker *all, struct err *err)
 	return rc;
 }
 
+/* The place is the provider's with the return, joined or not. */
+static int
+join(struct docker *all, const struct conf_node *node, bool is_leaving, struct err *err)
+{
+	struct provider *p = all->provider;
+	struct place *place = calloc(1, sizeof(*place));
+	int rc;
+
+	if (place == NULL)
+		return err_no_memory(err);
+	place->all = all;
+	docker_sync_start(place);
+	place->user.ops = &user_ops;
+	place->user.owner = all->owner;
+	place->user.service = p->service->name;
+	place->user.is_leaving = is_leaving;
+	place->since = loop_now(p->loop);
+	rc = docker_user_join(providers_docker(p->all), node, &place->user, err);
+	if (rc == 0)
+		all->places[all->n_places++] = place;
+	else
+		docker_place_free(place);
+	return rc;
+}
+
+/* What can be done there is done; it holds up nothing else. */
+static int
+join_left(struct docker *all, const struct conf_node *node, struct err *err)
+{
+	int rc = join(all, node, true, err);
+
+	if (rc == 0 || rc == -TG_ENOMEM)
+		return rc;
+	log_write(TG_LOG_WARN, "a node that has left the configuration cannot be asked, containers there may be left running",
+		  "node=%s svc=%s label=tidegate.owner=%s reason=%s", node->name,
+		  all->provider->service->name, all->owner, err->text);
+	return 0;
+}
+
 static int
 join_all(struct docker *all, struct err *err)
 {
-	struct provider *p = all->provider;
+	const struct conf *conf = all->provider->of;
 	int rc = 0;
 
-	for (size_t i = 0; i < p->of->n_nodes && rc == 0; i++) {
-		struct place *place = &all->places[i];
-
-		place->all = all;
-		docker_sync_start(place);
-		place->user.ops = &user_ops;
-		place->user.owner = all->owner;
-		place->user.service = p->service->name;
-		rc = docker_user_join(providers_docker(p->all), &p->of->nodes[i], &place->user,
-				      err);
-		all->n_places += rc == 0;
-	}
+	all->places = calloc(conf->n_nodes + conf->n_left_nodes + 1, sizeof(all->places[0]));
+	if (all->places == NULL)
+		return err_no_memory(err);
+	for (size_t i = 0; i < conf->n_nodes && rc == 0; i++)
+		rc = join(all, &conf->nodes[i], false, err);
+	for (size_t i = 0; i < conf->n_left_nodes && rc == 0; i++)
+		rc = join_left(all, &conf->left_nodes[i], err);
 	return rc;
 }
 
@@ -392,46 +444,10 @@ docker_open(struct provider *p, struct err *err)
 	STAILQ_INIT(&all->searches);
 	docker_usage_start(all);
 	make_owner(all);
-	all->places = calloc(p->of->n_nodes + 1, sizeof(all->places[0]));
-	if (all->places == NULL)
-		return err_no_memory(err);
 	rc = check_body(all, err);
 	if (rc == 0)
 		rc = check_credentials(all, err);
 	return rc == 0 ? join_all(all, err) : rc;
-}
-
-static size_t
-count_on(const struct place *place)
-{
-	const struct docker_container *c;
-	size_t n = 0;
-
-	for (c = place->all->containers; c != NULL; c = c->hh.next)
-		n += c->place == place;
-	return n;
-}
-
-/* The last word on what was to stop and could not be. */
-static void
-tell_left(const struct place *place)
-{
-	const struct docker_node *n = place->user.node;
-	size_t left = count_on(place);
-	const char *why = docker_place_why(place);
-
-	if (left > 0)
-		log_write(TG_LOG_WARN,
-			  "containers are left running, the next start of tidegate takes them over",
-			  "node=%s svc=%s containers=%zu label=tidegate.owner=%s reason=%s",
-			  docker_node_name(n), place->user.service, left, place->user.owner,
-			  why != NULL ? why : "its daemon did not stop them in time");
-	else if (!place->is_listed)
-		log_write(TG_LOG_WARN,
-			  "a node never told which containers it has, some may be left running",
-			  "node=%s svc=%s label=tidegate.owner=%s reason=%s", docker_node_name(n),
-			  place->user.service, place->user.owner,
-			  why != NULL ? why : "its daemon did not list them in time");
 }
 
 static void
@@ -444,15 +460,12 @@ docker_close(struct provider *p)
 	if (all == NULL)
 		return;
 	for (size_t i = 0; all->is_ending && i < all->n_places; i++)
-		tell_left(&all->places[i]);
+		docker_tell_left(all->places[i]);
 	HASH_ITER(hh, all->containers, c, next)
 		docker_container_free(c);
 	docker_sync_free(all);
-	for (size_t i = 0; i < all->n_places; i++) {
-		docker_sync_stop(&all->places[i]);
-		docker_pull_cancel(&all->places[i]);
-		docker_user_leave(&all->places[i].user);
-	}
+	for (size_t i = 0; i < all->n_places; i++)
+		docker_place_free(all->places[i]);
 	timer_fini(&all->usage_timer);
 	free(all->places);
 	free(all);
@@ -473,4 +486,5 @@ const struct provider_ops provider_docker = {
 	.usage = docker_told_usage,
 	.node = docker_node,
 	.doubt_node = doubt_node,
+	.has_left = has_left,
 };

@@ -104,6 +104,7 @@ docker_container_new(struct docker *all, struct place *place, const char *name)
 	snprintf(c->instance.name, sizeof(c->instance.name), "%s", name);
 	snprintf(c->instance.node, sizeof(c->instance.node), "%s",
 		 docker_node_name(place->user.node));
+	c->instance.is_leaving = place->user.is_leaving;
 	c->instance.state = TG_INSTANCE_STARTING;
 	c->exit_code = -1;
 	timer_init(&c->kill, on_kill);

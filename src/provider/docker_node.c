@@ -328,6 +328,18 @@ on_ping(void *user, const struct call_end *end)
 		tell_users(n); /* who look for what was not heard */
 }
 
+static bool
+has_left(const struct docker_node *n)
+{
+	const struct docker_user *u;
+
+	LIST_FOREACH(u, &n->users, link) {
+		if (!u->is_leaving)
+			return false;
+	}
+	return !LIST_EMPTY(&n->users);
+}
+
 /* Another node with that daemon. By host and folder too: a copied machine, and a second daemon of one, have the
  * original's identity. */
 static const struct docker_node *
@@ -336,7 +348,7 @@ twin_of(const struct docker_node *n, const struct docker_info *info)
 	const struct docker_node *other;
 
 	LIST_FOREACH(other, &n->hub->nodes, link) {
-		if (strcmp(other->name, n->name) != 0 && info->id[0] != '\0' &&
+		if (strcmp(other->name, n->name) != 0 && !has_left(other) && info->id[0] != '\0' &&
 		    strcmp(other->info.id, info->id) == 0 &&
 		    strcmp(other->info.host, info->host) == 0 &&
 		    strcmp(other->info.folder, info->folder) == 0)
@@ -349,7 +361,7 @@ twin_of(const struct docker_node *n, const struct docker_info *info)
 static void
 take_info(struct docker_node *n, const struct docker_info *info)
 {
-	const struct docker_node *twin = twin_of(n, info);
+	const struct docker_node *twin = has_left(n) ? NULL : twin_of(n, info);
 	char why[TG_INSTANCE_WHY];
 
 	n->is_twin = twin != NULL;

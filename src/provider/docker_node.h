@@ -9,7 +9,8 @@
  *	   |                          ^                                  |
  *	   +------- fails ------------+-------- ping, info --------------+
  *
- * Nodes of different names whose daemons are one (/info: ID, Name and DockerRootDir): the first has it, the others are down.
+ * Nodes of different names whose daemons are one (/info: ID, Name and DockerRootDir): the first has it, the others are down. One
+ * that has left, for all its users, keeps its daemon from nobody.
  *
  * Which version is spoken, the answer to the ping tells (API-Version); where it does not, or where the daemon refuses that
  * version, it is asked for its oldest and newest (version).
@@ -53,6 +54,7 @@ struct docker_user {
 	const struct docker_user_ops *ops;
 	const char *owner;
 	const char *service;
+	bool is_leaving; /* the node is not configured any more, and is joined for what runs there still */
 };
 
 /* What they share. `resolver` may be NULL where no node has a name. NULL: no memory. */

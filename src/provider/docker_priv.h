@@ -1,7 +1,8 @@
 /*
  * provider/docker_priv.h: containers of one service, for the files that are the kind `docker`: docker.c, verbs;
  * docker_container.c and
- * docker_begin.c, the way of one; docker_sync.c, what nodes have; docker_pull.c, images; docker_usage.c.
+ * docker_begin.c, the way of one; docker_sync.c, what nodes have; docker_leave.c, nodes that go; docker_pull.c, images;
+ * docker_usage.c.
  */
 #ifndef TG_PROVIDER_DOCKER_PRIV_H
 #define TG_PROVIDER_DOCKER_PRIV_H
@@ -16,6 +17,9 @@
 #define TG_DOCKER_BACKENDS_MAX 4096u /* of a service */
 #define TG_DOCKER_STRAYS_MAX   64u   /* removed at a time */
 #define TG_DOCKER_LOOK_MS      5000u /* a look at what a node has, before nobody waits for it any more */
+/* Of a node that has left: how long it may be down before it is given up, and how long after it has left a look has to be that
+ * finds it empty: what was ordered of the daemon just before may have come later than one sooner. */
+#define TG_DOCKER_LEAVE_MS 10000u
 
 struct docker;
 struct pull;
@@ -37,6 +41,9 @@ struct place {
 	unsigned n_adopting;   /* containers it found, that are looked at */
 	struct pull *pull;     /* of the image; NULL: none */
 	unsigned n_stats;      /* requests under way */
+	struct mono since;     /* of one that has left the configuration, user.is_leaving: it was joined */
+	struct mono down_since; /* the same; unset: it is not down */
+	bool is_given_up;      /* the same: for too long, and nothing is waited for there */
 };
 
 /* What is under way with one container. */
@@ -114,7 +121,7 @@ struct docker_search {
 struct docker {
 	struct provider *provider;
 	char owner[TG_PROVIDER_RUN_MAX];
-	struct place *places;
+	struct place **places; /* those that have left the configuration are the last ones */
 	size_t n_places;
 	struct docker_container *containers;
 	LIST_HEAD(, stray) strays;
@@ -200,6 +207,22 @@ void docker_sync_free(struct docker *all);
 TG_MUST_CHECK int docker_search(struct docker *all, const struct docker_search *search);
 /* Answers what can be. From the loop. */
 void docker_search_answer(struct docker *all);
+
+/* Its answer does not depend on this place any more, which is about to be gone. */
+void docker_search_forget(struct docker *all, size_t place);
+/* Whether a removal is under way there. */
+bool docker_place_has_strays(const struct place *place);
+
+/*** docker_leave.c ***/
+
+/* Looks at those that have left: what is empty is let go, what does not answer given up. From the loop. */
+void docker_leave(struct docker *all);
+/* One that a node has which has left is `place`'s: the daemon has another name, or address, now. */
+void docker_hand_over(struct docker_container *c, struct place *place);
+/* The last word on what was to stop there and could not be. */
+void docker_tell_left(const struct place *place);
+/* The end of a place that nobody has any more. */
+void docker_place_free(struct place *place);
 
 /*** docker_pull.c ***/
 

@@ -71,6 +71,18 @@ lose_strays(struct place *place)
 	}
 }
 
+bool
+docker_place_has_strays(const struct place *place)
+{
+	const struct stray *s;
+
+	LIST_FOREACH(s, &place->all->strays, link) {
+		if (s->place == place)
+			return true;
+	}
+	return false;
+}
+
 /*** What a place has ***/
 
 static void
@@ -172,6 +184,16 @@ tell_shared(struct place *place, const struct docker_container *c)
 	place->is_shared = true;
 }
 
+/* It is known of another place. */
+static void
+meet_again(struct place *place, struct docker_container *c)
+{
+	if (c->place->user.is_leaving)
+		docker_hand_over(c, place);
+	else if (!place->user.is_leaving)
+		tell_shared(place, c);
+}
+
 /* Two of one name are one too many: it is the one that was not known. One whose own is being made on another node is left
  * for the next look: that node may be this one. */
 static void
@@ -182,7 +204,7 @@ take_listed(struct place *place, const struct docker_listed *item)
 	if (c == NULL)
 		take_unknown(place, item);
 	else if (c->place != place && strcmp(c->id, item->id) == 0)
-		tell_shared(place, c);
+		meet_again(place, c);
 	else if (c->place != place && c->id[0] == '\0')
 		return;
 	else if (c->place == place && (c->id[0] == '\0' || strcmp(c->id, item->id) == 0))
@@ -350,7 +372,7 @@ static bool
 is_waiting(const struct docker *all, const struct docker_search *search)
 {
 	for (size_t i = 0; i < all->n_places; i++) {
-		const struct place *place = &all->places[i];
+		const struct place *place = all->places[i];
 		enum docker_node_state state = docker_node_state(place->user.node);
 
 		if (state == DOCKER_NODE_ASKED ||
@@ -373,8 +395,10 @@ static const struct place *
 find_unknown(const struct docker *all, bool is_now)
 {
 	for (size_t i = 0; i < all->n_places; i++) {
-		const struct place *place = &all->places[i];
+		const struct place *place = all->places[i];
 
+		if (is_now && place->is_given_up)
+			continue;
 		if (!place->is_listed ||
 		    (is_now && (place->is_sync_failed || place->is_mute ||
 				docker_node_state(place->user.node) != DOCKER_NODE_UP)))
@@ -387,7 +411,7 @@ static bool
 is_any_listed(const struct docker *all)
 {
 	for (size_t i = 0; i < all->n_places; i++) {
-		if (all->places[i].is_listed)
+		if (all->places[i]->is_listed)
 			return true;
 	}
 	return false;
@@ -483,7 +507,7 @@ docker_search(struct docker *all, const struct docker_search *order)
 		return -TG_ENOMEM;
 	}
 	for (size_t i = 0; i < all->n_places; i++) {
-		struct place *place = &all->places[i];
+		struct place *place = all->places[i];
 
 		search->needed[i] = place->sync_begun + 1;
 		docker_sync(place);
@@ -491,6 +515,16 @@ docker_search(struct docker *all, const struct docker_search *order)
 	STAILQ_INSERT_TAIL(&all->searches, search, link);
 	provider_soon(all->provider);
 	return 0;
+}
+
+void
+docker_search_forget(struct docker *all, size_t place)
+{
+	struct docker_search *search;
+
+	STAILQ_FOREACH(search, &all->searches, link)
+		memmove(&search->needed[place], &search->needed[place + 1],
+			(all->n_places - place - 1) * sizeof(search->needed[0]));
 }
 
 void

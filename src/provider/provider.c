@@ -269,6 +269,12 @@ provider_doubt_node(struct provider *p, const char *name)
 }
 
 bool
+provider_has_left(const struct provider *p, const char *node)
+{
+	return p->ops->has_left != NULL && p->ops->has_left(p, node);
+}
+
+bool
 provider_usage(const struct provider *p, const char *name, struct usage ret[2])
 {
 	return p->ops->usage != NULL && p->ops->usage(p, name, ret);

@@ -44,6 +44,7 @@ struct instance {
 	char why[TG_INSTANCE_WHY]; /* "": nothing to say */
 	struct usage_place place;  /* where its usage is read; both 0: not known */
 	bool is_ill;               /* it runs, and its platform says that it does not work */
+	bool is_leaving;           /* it is on a node that is not configured any more */
 };
 
 /* What came of an order. A value. */
@@ -118,6 +119,9 @@ struct provider_node {
 bool provider_has_nodes(const struct provider *p);
 /* False: a kind that has one place, or no such node. */
 bool provider_node(const struct provider *p, const char *name, struct provider_node *ret);
+
+/* Whether a node of this name is not configured any more, and what is there is known, and can be stopped, still. */
+bool provider_has_left(const struct provider *p, const char *node);
 
 /* What is there seems not to work: whether the node answers is asked now, not when it is due. */
 void provider_doubt_node(struct provider *p, const char *name);

@@ -29,6 +29,8 @@ struct thing {
 	unsigned stops;
 	bool is_held; /* by an operator */
 	bool is_cut_off;
+	bool is_leaving;
+	char node[TG_NODE_NAME];
 };
 
 struct world {
@@ -204,6 +206,8 @@ instance_of(const struct thing *t, enum instance_state state)
 	struct instance i = {.state = state, .has_addr = true, .addr.len = sizeof(struct sockaddr_in)};
 
 	snprintf(i.name, sizeof(i.name), "%s", t->name);
+	snprintf(i.node, sizeof(i.node), "%s", t->node);
+	i.is_leaving = t->is_leaving;
 	return i;
 }
 

@@ -128,6 +128,100 @@ a_source_that_comes_back_has_its_own_again(void **state)
 	assert_false(fleet_has_source(w->fleet, 0));
 }
 
+static bool
+is_b(void *user, const char *node)
+{
+	(void)user;
+	return strcmp(node, "b") == 0;
+}
+
+static void
+put_on(struct world *w, const char *name, const char *node)
+{
+	snprintf(thing(w, name)->node, TG_NODE_NAME, "%s", node);
+}
+
+/* A reload took "b" out of the configuration. */
+static void
+leave_b(struct world *w)
+{
+	fleet_set_source(w->fleet, 0);
+	fleet_leave_nodes(w->fleet, is_b, NULL);
+	for (unsigned i = 0; i < w->n; i++)
+		w->things[i].is_leaving = is_b(NULL, w->things[i].node);
+}
+
+static void
+those_of_a_node_that_leaves_serve_until_as_many_are_ready_elsewhere(void **state)
+{
+	struct world *w = *state;
+
+	put_on(w, "auto-1", "a");
+	put_on(w, "auto-2", "b");
+	put_on(w, "auto-3", "b");
+	list(w);
+	settle(w, 3);
+	thing(w, "auto-3")->in_flight = 1;
+	leave_b(w);
+	turn(w, 3);
+	assert_int_equal(w->n, 3); /* nothing before the list: they may be found on another node */
+	assert_int_equal(fleet_counts(w->fleet).ready, 3);
+	list(w);
+	for (int i = 0; i < 12; i++) {
+		turn(w, 3);
+		assert_true(fleet_counts(w->fleet).ready >= 3);
+	}
+	assert_int_equal(thing(w, "auto-1")->stops, 0);
+	assert_int_equal(thing(w, "auto-2")->stops, 1);
+	assert_int_equal(thing(w, "auto-3")->stops, 0); /* it is not done */
+	thing(w, "auto-3")->in_flight = 0;
+	settle(w, 3);
+	assert_int_equal(thing(w, "auto-3")->stops, 1);
+	assert_int_equal(running(w), 3);
+	assert_int_equal(w->failures + w->cuts, 0);
+}
+
+static void
+those_of_a_node_that_leaves_and_do_not_serve_go_and_none_comes_back(void **state)
+{
+	struct world *w = *state;
+
+	put_on(w, "auto-1", "b");
+	put_on(w, "auto-2", "b");
+	thing(w, "auto-2")->is_ill = true;
+	list(w);
+	settle(w, 1);
+	thing(w, "auto-1")->in_flight = 1;
+	for (int i = 0; i < 4; i++)
+		turn(w, 2);
+	turn(w, 1); /* auto-2, which is not up, goes */
+	leave_b(w);
+	list(w);
+	settle(w, 2);
+	assert_false(thing(w, "auto-2")->is_running);
+	assert_int_equal(fleet_find(w->fleet, "auto-1")->state, TG_FLEET_DRAINING);
+	assert_int_equal(running(w), 3); /* two, and the one that drains */
+	settle(w, 3);
+	assert_int_equal(fleet_find(w->fleet, "auto-1")->state, TG_FLEET_DRAINING);
+}
+
+static void
+those_found_on_a_node_that_stays_are_as_before(void **state)
+{
+	struct world *w = *state;
+
+	put_on(w, "auto-1", "b");
+	list(w);
+	settle(w, 1);
+	leave_b(w);
+	turn(w, 1);
+	thing(w, "auto-1")->is_leaving = false; /* another name of the same daemon has it */
+	list(w);
+	settle(w, 1);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(fleet_find(w->fleet, "auto-1")->state, TG_FLEET_READY);
+}
+
 static void
 what_is_left_of_another_source_goes(void **state)
 {
@@ -176,6 +270,15 @@ main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_source_that_comes_back_has_its_own_again, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			those_of_a_node_that_leaves_serve_until_as_many_are_ready_elsewhere, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			those_of_a_node_that_leaves_and_do_not_serve_go_and_none_comes_back, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			those_found_on_a_node_that_stays_are_as_before, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_is_left_of_another_source_goes, set_up,

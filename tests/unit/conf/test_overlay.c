@@ -735,6 +735,73 @@ made_secrets_stay(void **state)
 	conf_unref(next);
 }
 
+static const char *
+left(const struct conf *conf)
+{
+	static char text[256];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < conf->n_left_nodes; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s at %lu", i > 0 ? ", " : "",
+				      conf->left_nodes[i].name,
+				      (unsigned long)conf->left_nodes[i].left_ms);
+	return text;
+}
+
+/* A file with these nodes is read, while `present` is there, which is given up. */
+static struct conf *
+reload_nodes(struct conf *present, const char *nodes, uint64_t at_ms)
+{
+	char text[1024];
+	struct conf *next;
+	struct conf_draft *d;
+
+	snprintf(text, sizeof(text),
+		 "listeners = ( { name = \"l\"; bind = \"*:1\"; service = \"s\"; } );\n"
+		 "services = ( { name = \"s\"; } ); nodes = ( %s );\n",
+		 nodes);
+	next = load(text);
+	d = draft_of(next);
+	conf_unref(next);
+	if (present != NULL)
+		assert_int_equal(conf_draft_leave_nodes(d, present, (struct mono){.us = at_ms * 1000}), 0);
+	conf_unref(present);
+	return conf_draft_finish(d);
+}
+
+static void
+nodes_that_leave_are_known_for_an_hour(void **state)
+{
+	static const char a[] = "{ name = \"a\"; docker = \"unix:///a\"; address = \"10.0.0.1\"; labels = { x = \"y\"; }; }";
+	static const char b_at_a[] = "{ name = \"b\"; docker = \"unix:///a\"; }";
+	static const char b[] = "{ name = \"b\"; docker = \"unix:///b\"; }";
+	struct conf *conf = reload_nodes(NULL, a, 0);
+	struct conf *child;
+	int fd;
+	struct err err;
+
+	(void)state;
+	conf = reload_nodes(conf, b_at_a, 10);
+	assert_string_equal(left(conf), ""); /* the name is another one, its daemon is the same */
+	conf = reload_nodes(conf, b, 20);
+	assert_string_equal(left(conf), "b at 20"); /* the name is the same, its daemon is another one */
+	conf = reload_nodes(conf, a, 30);
+	assert_string_equal(left(conf), "b at 30");
+	conf = reload_nodes(conf, "{ name = \"c\"; docker = \"unix:///c\"; }", 40);
+	assert_string_equal(left(conf), "a at 40, b at 30");
+	assert_string_equal(conf->left_nodes[0].docker, "unix:///a");
+	assert_string_equal(conf->left_nodes[0].address, "10.0.0.1");
+	assert_int_equal(conf_save_fd(conf, &fd, &err), 0);
+	assert_int_equal(conf_load_fd(fd, &child, &err), 0);
+	close(fd);
+	assert_string_equal(left(child), "a at 40, b at 30"); /* as a new keeper has it */
+	conf_unref(child);
+	conf = reload_nodes(conf, "{ name = \"c\"; docker = \"unix:///c\"; }", 30 + 3600000);
+	assert_string_equal(left(conf), "a at 40");
+	conf_unref(conf);
+}
+
 int
 main(void)
 {
@@ -758,6 +825,7 @@ main(void)
 		cmocka_unit_test(at_a_start_an_edited_file_counts_too),
 		cmocka_unit_test(a_state_file_is_applied),
 		cmocka_unit_test(made_secrets_stay),
+		cmocka_unit_test(nodes_that_leave_are_known_for_an_hour),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,76 @@
+/* conf/overlay_nodes.c: nodes that a reload takes out, which are known still until what runs there is gone. */
+#include <string.h>
+
+#include "conf/box_priv.h"
+#include "conf/overlay_priv.h"
+
+static uint64_t
+ms_of(struct mono t)
+{
+	return t.us / 1000;
+}
+
+static bool
+is_among(const struct conf_node *nodes, size_t n, const struct conf_node *node)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(nodes[i].docker, node->docker) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+dup_optional(struct arena *arena, char **text)
+{
+	return *text == NULL || draft_dup_text(arena, text);
+}
+
+/* How it is spoken to: nothing is placed there. */
+static bool
+dup_node(struct arena *arena, struct conf_node *node)
+{
+	node->labels = (struct conf_labels){.n = 0};
+	return draft_dup_text(arena, &node->name) && draft_dup_text(arena, &node->docker) &&
+	       dup_optional(arena, &node->tls.ca) && dup_optional(arena, &node->tls.certificate) &&
+	       dup_optional(arena, &node->tls.key) && dup_optional(arena, &node->address);
+}
+
+static int
+leave(struct conf_draft *d, const struct conf_node *nodes, size_t n, struct mono now)
+{
+	struct conf *conf = &d->box->conf;
+
+	for (size_t i = 0; i < n && conf->n_left_nodes < TG_LEFT_NODES_MAX; i++) {
+		struct conf_node *to = &conf->left_nodes[conf->n_left_nodes];
+		struct conf_node one = nodes[i];
+
+		if (one.left_ms == 0)
+			one.left_ms = ms_of(now);
+		if (ms_of(now) - one.left_ms >= TG_LEFT_NODES_MS ||
+		    is_among(conf->nodes, conf->n_nodes, &one) ||
+		    is_among(conf->left_nodes, conf->n_left_nodes, &one))
+			continue;
+		if (!dup_node(&d->box->arena, &one))
+			return -TG_ENOMEM;
+		*to = one;
+		conf->n_left_nodes++;
+	}
+	return 0;
+}
+
+int
+conf_draft_leave_nodes(struct conf_draft *d, const struct conf *present, struct mono now)
+{
+	struct conf *conf = &d->box->conf;
+	int rc;
+
+	conf->n_left_nodes = 0;
+	if (present->n_nodes + present->n_left_nodes == 0)
+		return 0;
+	conf->left_nodes = arena_alloc(&d->box->arena, TG_LEFT_NODES_MAX, sizeof(conf->left_nodes[0]));
+	if (conf->left_nodes == NULL)
+		return -TG_ENOMEM;
+	rc = leave(d, present->nodes, present->n_nodes, now);
+	return rc == 0 ? leave(d, present->left_nodes, present->n_left_nodes, now) : rc;
+}
