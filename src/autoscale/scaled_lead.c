@@ -387,6 +387,7 @@ telling_of(const struct scaled *s, const struct telling *t)
 		.wants_lead = !s->scaler->is_holding && !s->scaler->is_stopping,
 		.part = s->part,
 		.is_woken = st->is_woken_here,
+		.is_ending = lead->is_ending,
 		.seen_epoch = leads ? lead->epoch : lead->seen_epoch,
 		.seen_version = leads ? lead->version : lead->seen_version,
 		.holds = t->holds,
@@ -540,11 +541,77 @@ scaled_follow(struct scaled *s, struct mono now)
 	fleet_tick(s->state->fleet, s->state->desired, scaler_ms(now));
 }
 
+/*** The end ***/
+
+/* Each instance tells that it ends, and then hears who does not: all exchanges of a service are one after the other, so of
+ * those that end together the last one finds nobody else who stays. */
+#define END_MS 2000u
+
+static bool
+has_shared_provider(const struct scaled_state *st)
+{
+	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++) {
+		const struct provider *p = st->sources[i].provider;
+
+		if (p != NULL && provider_is_shared(p))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_others(const struct scaled *s, const struct store_shared *shared)
+{
+	return shared != NULL &&
+	       (shared->n_others > 0 || s->state->lead.role == SCALED_FOLLOWS);
+}
+
+bool
+scaled_announce_end(struct scaled *s)
+{
+	struct scaled_lead *lead = &s->state->lead;
+
+	if (s->is_gone || s->module == NULL || !has_shared_provider(s->state) ||
+	    !has_others(s, shared_of(s)))
+		return false;
+	lead->is_ending = true;
+	lead->end_asked = mono_read();
+	scaled_tell_others(s);
+	return true;
+}
+
+static bool
+is_end_heard(const struct scaled *s, const struct store_shared *shared)
+{
+	const struct scaled_lead *lead = &s->state->lead;
+
+	return shared != NULL && mono_is_set(lead->end_asked) &&
+	       shared->asked.us >= lead->end_asked.us;
+}
+
+bool
+scaled_knows_end(const struct scaled *s, struct mono now)
+{
+	return is_end_heard(s, shared_of(s)) ||
+	       now.us >= mono_add_ms(s->state->lead.end_asked, END_MS).us;
+}
+
+static bool
+does_any_stay(const struct store_shared *shared)
+{
+	for (size_t i = 0; i < shared->n_others; i++) {
+		if (!shared->others[i].is_ending)
+			return true;
+	}
+	return shared->leader[0] != '\0' && !shared->is_mine;
+}
+
 bool
 scaled_leaves_backends(const struct scaled *s, const struct scaled_source *source)
 {
 	const struct store_shared *shared = shared_of(s);
 
-	return shared != NULL && provider_is_shared(source->provider) &&
-	       (shared->n_others > 0 || s->state->lead.role == SCALED_FOLLOWS);
+	if (shared == NULL || !provider_is_shared(source->provider))
+		return false;
+	return is_end_heard(s, shared) ? does_any_stay(shared) : has_others(s, shared);
 }

@@ -491,6 +491,7 @@ scaled_begin_again(struct scaled *s)
 void
 scaled_stop(struct scaled *s)
 {
+	s->state->lead.is_ending = false;
 	for (size_t i = 0; i < TG_PROVIDER_TYPE_COUNT; i++) {
 		struct scaled_source *source = &s->state->sources[i];
 		uint64_t grace_ms;
@@ -498,6 +499,8 @@ scaled_stop(struct scaled *s)
 		if (source->provider == NULL)
 			continue;
 		if (scaled_leaves_backends(s, source)) {
+			log_write(TG_LOG_INFO, "backends are left to other instances", "svc=%s provider=%s",
+				  s->conf->name, provider_kind(source->provider));
 			scaled_source_close(source);
 			continue;
 		}

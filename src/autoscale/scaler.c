@@ -89,10 +89,28 @@ tick_all(struct scaler *s, struct mono now)
 	}
 }
 
+/* Those that waited to know whether others go on. True: some do still. */
+static bool
+stop_known(struct scaler *s)
+{
+	struct mono now = loop_now_update(s->loop);
+	struct scaled *scaled;
+	bool is_waiting = false;
+
+	TAILQ_FOREACH(scaled, &s->all, link) {
+		if (scaled->state->lead.is_ending && scaled_knows_end(scaled, now))
+			scaled_stop(scaled);
+		is_waiting |= scaled->state->lead.is_ending;
+	}
+	return is_waiting;
+}
+
 /* What instances left behind is nobody's to tell of. */
 static void
 look_for_end(struct scaler *s)
 {
+	if (stop_known(s))
+		store_flush(s->store);
 	scaler_end_if_done(s);
 	if (s->ended != NULL)
 		timer_set(s->loop, &s->timer, mono_add_ms(loop_now(s->loop), LOOK_MS));
@@ -317,7 +335,7 @@ has_instances(const struct scaler *s)
 	const struct scaled *scaled;
 
 	TAILQ_FOREACH(scaled, &s->all, link) {
-		if (scaled_count(scaled) > 0)
+		if (scaled->state->lead.is_ending || scaled_count(scaled) > 0)
 			return true;
 	}
 	return false;
@@ -343,8 +361,10 @@ scaler_stop(struct scaler *s, uint64_t grace_ms, void (*ended)(void *user), void
 	s->ended = ended;
 	s->ended_user = user;
 	s->grace_ms = grace_ms;
-	TAILQ_FOREACH(scaled, &s->all, link)
-		scaled_stop(scaled);
+	TAILQ_FOREACH(scaled, &s->all, link) {
+		if (!scaled_announce_end(scaled))
+			scaled_stop(scaled);
+	}
 	look_for_end(s);
 }
 

@@ -39,6 +39,9 @@ struct scaled_lead {
 	bool is_asking;    /* orders wait for an answer to what was asked after: */
 	struct mono asked;
 	bool is_permitted; /* inside that answer */
+	/* of one that ends: whether others go on is asked, and not known yet */
+	bool is_ending;
+	struct mono end_asked; /* it was announced, once; unset: there was nobody to tell */
 	/* of one that follows: whose fleet it has */
 	uint64_t seen_epoch;
 	uint64_t seen_version;
@@ -208,8 +211,12 @@ void scaled_find_left(struct scaled *s);
 /* The answer to left_token. */
 void scaled_left_listed(struct scaled_state *st, const struct provider_answer *answer);
 
-/* Tidegate ends: so do its backends. */
+/* Tidegate ends: so do its backends, but for those that others go on with. */
 void scaled_stop(struct scaled *s);
+/* Before: tells other instances, where there are some. False: there is nothing to wait for. */
+bool scaled_announce_end(struct scaled *s);
+/* Whether they have told what they do, or that is not waited for any more. */
+bool scaled_knows_end(const struct scaled *s, struct mono now);
 /* Requests are held, not refused. */
 void scaled_hold(struct scaled *s);
 /* The next tick is now. */

@@ -459,7 +459,9 @@ static const struct conf_field provider_fields[] = {
 		TG_MEMBER(conf_provider, keeps),
 		.preset = "false",
 		ONLY_DOCKER,
-		.help = "Whether containers go on when tidegate is told to end, for the next one to find.",
+		.help = "Whether containers go on when tidegate is told to end, for the next one to find. Of several tidegates of one "
+			"owner that share a store, one that ends leaves them to the others, and without this the last one stops them, also "
+			"where all are told to end together.",
 	},
 	{
 		.key = "stop_grace",

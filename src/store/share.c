@@ -155,6 +155,7 @@ part_of(const struct store_telling *t)
 	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
 		is_whole = is_whole && set(all, tg_metric_str(i), figure(t->part.values[i]));
 	if (is_whole && set(all, "woken", json_string(t->is_woken ? "1" : "0")) &&
+	    set(all, "ending", json_string(t->is_ending ? "1" : "0")) &&
 	    set(all, "seen", json_string(seen)) && set(all, "holds", holds_of(t)))
 		return all;
 	json_decref(all);
@@ -419,6 +420,7 @@ read_part(const char *name, const json_t *part, struct store_other *ret)
 	for (unsigned i = 0; i < TG_METRIC_COUNT; i++)
 		ret->part.values[i] = figure_of(part, tg_metric_str(i));
 	ret->is_woken = strcmp(text_of(part, "woken"), "1") == 0;
+	ret->is_ending = strcmp(text_of(part, "ending"), "1") == 0;
 	ret->seen_epoch = whole_of(seen);
 	ret->seen_version = whole_of(seen + strcspn(seen, " ") + (strchr(seen, ' ') != NULL));
 	return read_holds(text_of(part, "holds"), ret);

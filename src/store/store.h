@@ -131,6 +131,7 @@ struct store_telling {
 	bool wants_lead;
 	struct store_point part; /* what it alone sees */
 	bool is_woken;           /* it holds requests for a service without backends */
+	bool is_ending;          /* it ends, and goes on with nothing */
 	uint64_t seen_epoch;     /* the fleet it acts by */
 	uint64_t seen_version;
 	const struct store_hold *holds;
@@ -148,6 +149,7 @@ struct store_other {
 	char instance[TG_STORE_INSTANCE];
 	struct store_point part;
 	bool is_woken;
+	bool is_ending;
 	uint64_t seen_epoch;
 	uint64_t seen_version;
 	struct store_hold *holds;

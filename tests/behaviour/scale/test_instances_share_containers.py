@@ -101,3 +101,18 @@ def test_who_led_goes_on_with_nothing_and_who_leads_has_what_it_had(instances, f
     changes = [verb for verb, _, pid in fake.orders[before:]
                if pid == keeper and verb in ("create", "start", "stop", "remove")]
     assert changes == ["create"], "who leads no more changes nothing"
+
+
+def test_of_those_that_end_together_the_last_one_stops_what_all_have(instances, fake):
+    """As one that is alone does; the one before it leaves all to it."""
+    first = leader(instances)
+    control.ask(instances[first].site.admin, "scale site 2")
+    for name in NAMES:
+        instances[name].site.wait(ready=2, pending=0)
+    for tg in instances.values():
+        tg.send_signal(signal.SIGTERM)
+    for tg in instances.values():
+        assert tg.wait() == 0
+    assert not fake.containers
+    left = [line["svc"] for tg in instances.values() for line in tg.log.records(msg="backends are left to other instances")]
+    assert left == ["site"]

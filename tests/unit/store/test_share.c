@@ -100,6 +100,7 @@ one_leads_and_each_has_the_others_part(void **state)
 	assert_int_equal(shared_of(A)->n_others, 0);
 	telling = telling_of(5);
 	telling.is_woken = true;
+	telling.is_ending = true;
 	telling.seen_epoch = 1;
 	telling.seen_version = 7;
 	telling.holds = &hold;
@@ -114,6 +115,7 @@ one_leads_and_each_has_the_others_part(void **state)
 	assert_int_equal(shared_of(A)->others[0].part.values[TG_METRIC_IN_FLIGHT], 5);
 	assert_true(isnan(shared_of(A)->others[0].part.values[TG_METRIC_CPU]));
 	assert_true(shared_of(A)->others[0].is_woken);
+	assert_true(shared_of(A)->others[0].is_ending);
 	assert_int_equal(shared_of(A)->others[0].seen_version, 7);
 	assert_int_equal(shared_of(A)->others[0].n_holds, 1);
 	assert_string_equal(shared_of(A)->others[0].holds[0].name, "auto-1");
