@@ -1,5 +1,7 @@
 #include "backend/lease.h"
 
+#include "backend/spare.h"
+
 /* A backend was freed, or the view is another one: who waits may have it. */
 struct search {
 	struct worker_service *service;
@@ -21,6 +23,30 @@ take_one(struct worker_service *s, const struct balance_query *query, uint32_t s
 	return entry;
 }
 
+/* Some that serve are not left out; they may be full. */
+static bool
+has_untried(const struct view *view, const struct balance_query *query)
+{
+	uint32_t i;
+
+	for (i = 0; i < view->n && i <= balance_left_out_most(query); i++) {
+		if (!balance_is_left_out(query, view->entries[i].backend))
+			return true;
+	}
+	return false;
+}
+
+/* Of those that serve; of the backups beside them, when all those are left out. */
+static uint32_t
+pick_of_tiers(struct worker_service *s, struct balance_query *query)
+{
+	uint32_t entry = s->ops->pick(s->balance, s->view, query);
+
+	if (entry != TG_VIEW_NONE || query->n_tried == 0 || has_untried(s->view, query))
+		return entry;
+	return spare_pick(s, query);
+}
+
 /* A retry goes by suspects; rather to one of them than to none. */
 static uint32_t
 pick(struct worker_service *s, struct balance_query *query)
@@ -30,10 +56,10 @@ pick(struct worker_service *s, struct balance_query *query)
 
 	if (query->n_tried > 0 && suspects_most(suspects) > 0) {
 		query->suspects = suspects;
-		entry = s->ops->pick(s->balance, s->view, query);
+		entry = pick_of_tiers(s, query);
 		query->suspects = NULL;
 	}
-	return entry != TG_VIEW_NONE ? entry : s->ops->pick(s->balance, s->view, query);
+	return entry != TG_VIEW_NONE ? entry : pick_of_tiers(s, query);
 }
 
 /*
@@ -92,16 +118,15 @@ hold(struct lease *lease, struct worker_backend *backend, const struct addr *add
 bool
 lease_is_possible(const struct worker_service *s, const struct balance_query *query)
 {
-	const struct view *view = s->view;
-	uint32_t i;
+	return !s->is_gone && (has_untried(s->view, query) || spare_is_left(s->view, query));
+}
 
-	if (s->is_gone)
-		return false;
-	for (i = 0; i < view->n && i <= balance_left_out_most(query); i++) {
-		if (!balance_is_left_out(query, view->entries[i].backend))
-			return true;
-	}
-	return false;
+static enum access_choice
+choice_of(const struct worker_service *s, const struct balance_query *query, uint32_t entry)
+{
+	if (entry >= s->view->n)
+		return TG_CHOICE_BACKUP;
+	return query->spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE;
 }
 
 int
@@ -114,14 +139,15 @@ lease_begin(struct lease *lease, struct worker_service *s, struct balance_query 
 
 	if (!lease_is_possible(s, query))
 		return -TG_ENOENT;
-	if (s->queue != NULL && queue_has_waiters(s->queue))
+	/* Nobody waits for backups that do not serve. */
+	if (s->queue != NULL && queue_has_waiters(s->queue) && has_untried(s->view, query))
 		return -TG_EAGAIN;
 	query->now = loop_now(s->worker->loop);
 	query->spilled = false;
 	entry = take_one(s, query, preferred);
 	if (entry == TG_VIEW_NONE) {
 		entry = pick(s, query);
-		choice = query->spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE;
+		choice = choice_of(s, query, entry);
 	}
 	if (entry == TG_VIEW_NONE)
 		return -TG_EAGAIN;

@@ -318,7 +318,7 @@ queue_grant(struct queue *q, struct mono now,
 			w->news.is_granted = true;
 			tell(q, w, WAITER_GRANTED);
 		} else if (w->query.n_tried == 0) {
-			break; /* there is no place for anybody */
+			break; /* there is no place for anybody but in backups beside those that serve */
 		}
 	}
 	pthread_mutex_unlock(&q->shared.lock);

@@ -158,21 +158,28 @@ registry_is_settled(const struct registry *r)
 }
 
 static void
-add_entry(struct view *view, const struct service_state *s, size_t i, struct mono now)
+set_entry(struct view *view, uint32_t entry, const struct service_state *s, size_t i,
+	  struct mono now)
 {
 	const struct conf_backend *conf = &s->conf->backends[i];
 	const struct backend_state *b = &s->backends[i];
 	uint32_t permille = ramp_permille(b->ramp, s->conf->slow_start_ms, now);
 
-	view->entry_of[i] = view->n;
-	view->addrs[view->n] = b->addr;
-	view_set_limit(view, view->n,
+	view->addrs[entry] = b->addr;
+	view_set_limit(view, entry,
 		       ramp_of(serving_limit(s->conf, conf, &b->serving.order), permille));
-	view->entries[view->n++] = (struct view_entry){
+	view->entries[entry] = (struct view_entry){
 		.load = s->shared->loads[i],
 		.backend = (uint32_t)i,
 		.weight = ramp_of(serving_weight(conf, &b->serving), permille),
 	};
+}
+
+static void
+add_entry(struct view *view, const struct service_state *s, size_t i, struct mono now)
+{
+	view->entry_of[i] = view->n;
+	set_entry(view, view->n++, s, i, now);
 }
 
 static struct serving_count
@@ -197,14 +204,50 @@ note_serving(struct registry *r, struct service_state *s, const struct serving *
 	for (i = 0; i < s->conf->n_backends; i++) {
 		struct backend_state *b = &s->backends[i];
 		bool has = serving_has(serving, &s->conf->backends[i], &b->serving);
+		bool is_spare;
 
 		if (has && !b->is_serving && is_ordinary && r->has_settled &&
 		    s->conf->slow_start_ms != 0)
 			b->ramp = now;
 		if (!has)
 			b->ramp = (struct mono){0};
-		b->is_told = b->is_told && b->is_serving == has;
+		is_spare = serving_is_spare(serving, &s->conf->backends[i], &b->serving);
+		b->is_told = b->is_told && (b->is_serving || b->is_spare) == (has || is_spare);
 		b->is_serving = has;
+		b->is_spare = is_spare;
+	}
+}
+
+static uint32_t
+count_spares(const struct service_state *s)
+{
+	uint32_t n = 0;
+	size_t i;
+
+	for (i = 0; i < s->conf->n_backends; i++)
+		n += s->backends[i].is_spare;
+	return n;
+}
+
+/* Behind the entries, tier by tier. */
+static void
+add_spares(struct view *view, const struct service_state *s, uint32_t n_spares, struct mono now)
+{
+	uint32_t end = view->n;
+	unsigned tier;
+	size_t i;
+
+	for (tier = 0; tier <= TG_TIER_MAX; tier++) {
+		for (i = 0; end < view->n + n_spares && i < s->conf->n_backends; i++) {
+			const struct backend_state *b = &s->backends[i];
+
+			if (!b->is_spare ||
+			    serving_tier(&s->conf->backends[i], &b->serving) != tier)
+				continue;
+			view->spare_of[i] = end;
+			set_entry(view, end++, s, i, now);
+		}
+		view->tier_end[tier] = end;
 	}
 }
 
@@ -212,7 +255,8 @@ static struct view *
 make_view(const struct service_state *s, const struct serving *serving, struct mono now)
 {
 	const struct service_shared *shared = s->shared;
-	struct view *view = view_new(s->conf, serving->n);
+	uint32_t n_spares = count_spares(s);
+	struct view *view = view_new(s->conf, serving->n + n_spares);
 	size_t i;
 
 	if (view == NULL)
@@ -229,6 +273,7 @@ make_view(const struct service_state *s, const struct serving *serving, struct m
 		if (!s->backends[i].is_told)
 			view->moved[view->n_moved++] = (uint32_t)i;
 	}
+	add_spares(view, s, n_spares, now);
 	return view;
 }
 

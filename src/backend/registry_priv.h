@@ -14,6 +14,7 @@ struct backend_state {
 	struct ejection ejection;
 	struct mono ramp; /* when it came back; unset: it has its whole share */
 	bool is_serving;  /* in the last view */
+	bool is_spare;    /* the same, as one of its spares */
 	bool is_told;     /* workers know where it is, or that it is not served */
 };
 

@@ -120,3 +120,12 @@ serving_has(const struct serving *serving, const struct conf_backend *backend,
 	       (state->health == TG_HEALTH_UP || serving->is_fail_open) &&
 	       (!state->is_ejected || serving->has_ejected) && serving_is_wanted(backend, state);
 }
+
+bool
+serving_is_spare(const struct serving *serving, const struct conf_backend *backend,
+		 const struct serving_state *state)
+{
+	return state->has_addr && serving_tier(backend, state) > serving->tier &&
+	       state->health == TG_HEALTH_UP && !state->is_ejected &&
+	       serving_is_wanted(backend, state);
+}

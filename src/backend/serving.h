@@ -70,5 +70,8 @@ struct serving serving_decide(const struct serving_count *count, unsigned fail_o
 /* Whether this one is among the n. */
 bool serving_has(const struct serving *serving, const struct conf_backend *backend,
 		 const struct serving_state *state);
+/* Whether a retry may go there when all of the n have failed it: of a higher tier, up, and not ejected. */
+bool serving_is_spare(const struct serving *serving, const struct conf_backend *backend,
+		      const struct serving_state *state);
 
 #endif

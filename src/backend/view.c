@@ -15,16 +15,19 @@ view_new(const struct conf_service *conf, uint32_t n)
 	atomic_init(&view->refs, 1);
 	view->conf = conf;
 	view->entry_of = calloc(conf->n_backends + 1, sizeof(view->entry_of[0]));
+	view->spare_of = calloc(conf->n_backends + 1, sizeof(view->spare_of[0]));
 	view->addrs = calloc(n + 1, sizeof(view->addrs[0]));
 	view->limits = calloc(n + 1, sizeof(view->limits[0]));
 	view->moved = calloc(conf->n_backends + 1, sizeof(view->moved[0]));
-	if (view->entry_of == NULL || view->addrs == NULL || view->limits == NULL ||
-	    view->moved == NULL) {
+	if (view->entry_of == NULL || view->spare_of == NULL || view->addrs == NULL ||
+	    view->limits == NULL || view->moved == NULL) {
 		view_unref(view);
 		return NULL;
 	}
-	for (i = 0; i < conf->n_backends; i++)
+	for (i = 0; i < conf->n_backends; i++) {
 		view->entry_of[i] = TG_VIEW_NONE;
+		view->spare_of[i] = TG_VIEW_NONE;
+	}
 	return view;
 }
 
@@ -43,6 +46,7 @@ view_unref(struct view *view)
 	if (view->table_free != NULL)
 		view->table_free(view->table);
 	free(view->entry_of);
+	free(view->spare_of);
 	free(view->addrs);
 	free(view->limits);
 	free(view->moved);

@@ -37,7 +37,7 @@ _Static_assert(sizeof(struct view_entry) == 16, "picks of thousands would miss m
 struct view {
 	_Atomic unsigned refs;
 	const struct conf_service *conf; /* outlives the view */
-	uint32_t n;                      /* entries */
+	uint32_t n;                      /* entries; behind them stand spares, see spare.h */
 	bool is_backup;                  /* the entries are the backups: no other is up */
 	bool is_limited;                 /* some entry has a limit */
 	struct room *room;               /* who has room; NULL: the service has no limits */
@@ -45,16 +45,19 @@ struct view {
 	struct mono refused_until;       /* nobody is held, come again then; unset: they are */
 	void *table;                     /* what the balancer worked out of the entries, or NULL */
 	void (*table_free)(void *table); /* with the view */
-	uint32_t *limits;                /* [n]: see view_limit() */
+	uint32_t *limits;                /* [n and spares]: see view_limit() */
 	uint32_t *entry_of;              /* [conf->n_backends]: index in entries, or TG_VIEW_NONE */
-	struct addr *addrs;              /* [n]: where each entry is */
+	uint32_t *spare_of;              /* the same of spares */
+	struct addr *addrs;              /* [n and spares]: where each entry is */
 	uint64_t number;                 /* of its service, from 1; 0: who made it counts none */
 	uint32_t *moved; /* backends that are elsewhere than by the number before, in this view or out of it */
 	uint32_t n_moved;
+	/* Spares of tier t are from tier_end[t - 1] on, to before tier_end[t]. */
+	uint32_t tier_end[TG_TIER_MAX + 1];
 	struct view_entry entries[];
 };
 
-/* Room for `n` entries and an empty entry_of, nothing moved; NULL: no memory. One reference. */
+/* Room for `n` entries and spares, and an empty entry_of and spare_of, nothing moved; NULL: no memory. One reference. */
 struct view *view_new(const struct conf_service *conf, uint32_t n);
 struct view *view_ref(struct view *view);
 void view_unref(struct view *view); /* NULL allowed */

@@ -516,6 +516,8 @@ place_backend(struct worker_service *s, const struct view *view, uint32_t i)
 	static const struct addr none;
 	uint32_t entry = view->entry_of[i];
 
+	if (entry == TG_VIEW_NONE)
+		entry = view->spare_of[i];
 	set_addr(s->backends[i], entry != TG_VIEW_NONE ? &view->addrs[entry] : &none);
 }
 

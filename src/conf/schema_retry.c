@@ -10,7 +10,8 @@ static const struct conf_field retry_fields[] = {
 		TG_MEMBER(conf_retry, attempts),
 		.preset = "2",
 		.max = TG_RETRY_MAX,
-		.help = "Tries after the first, on another backend where there is one. A connect that is "
+		.help = "Tries after the first, on another backend where there is one: of those that serve, then of "
+			"the backups (tier). A connect that is "
 			"refused at once is not counted while a backend is left that this request has not "
 			"tried: of many that died together it may meet several. Nor is one that had no answer within "
 			"timeouts.connect, while a backend is left to which no connect of any request has failed within "

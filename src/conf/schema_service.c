@@ -200,7 +200,7 @@ static const struct conf_field backend_fields[] = {
 		.kind = &conf_kind_boolean,
 		TG_MEMBER(conf_backend, backup),
 		.preset = "false",
-		.help = "Only used while no other backend is up: the same as tier = 1.",
+		.help = "Only used while no other backend is up, or after all others have failed a request: the same as tier = 1.",
 	},
 	{
 		.key = "tier",
@@ -208,7 +208,10 @@ static const struct conf_field backend_fields[] = {
 		TG_MEMBER(conf_backend, tier),
 		.preset = "0",
 		.max = TG_TIER_MAX,
-		.help = "Only used while no backend of a lower tier is up.",
+		.help = "Only used while no backend of a lower tier is up and not ejected, and by a request or TCP "
+			"connection that all of those have failed, as far as retry tries again: the log has "
+			"choice=backup then. Tier after tier; within one by weight and chance, and those that are "
+			"full are passed over. One that waits since backends are full (queue) waits for these.",
 	},
 	{
 		.key = "max_connections",

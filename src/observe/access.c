@@ -176,7 +176,7 @@ access_choice_str(unsigned choice)
 	static const char *const words[TG_CHOICE_COUNT] = {
 		[TG_CHOICE_NONE] = "-",        [TG_CHOICE_BALANCE] = "balance",
 		[TG_CHOICE_SPILL] = "spill",   [TG_CHOICE_QUEUE] = "queue",
-		[TG_CHOICE_STICKY] = "sticky",
+		[TG_CHOICE_STICKY] = "sticky", [TG_CHOICE_BACKUP] = "backup",
 	};
 
 	return choice < TG_CHOICE_COUNT ? words[choice] : "?";

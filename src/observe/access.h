@@ -30,6 +30,7 @@ enum access_choice {
 	TG_CHOICE_SPILL = 2,   /* the same, but those before it were full */
 	TG_CHOICE_QUEUE = 3,   /* the one that became free for the next in the queue */
 	TG_CHOICE_STICKY = 4,  /* the client's cookie */
+	TG_CHOICE_BACKUP = 5,  /* all that serve had failed it: a backup beside them */
 	TG_CHOICE_COUNT
 };
 /* The word in the log; "?" outside the enum. */

@@ -49,6 +49,57 @@ has_untried(const struct sim_stream *s, const struct view *view)
 	return false;
 }
 
+/* A backup beside those that serve that this stream may have; SIM_NONE: there is none. */
+static uint32_t
+find_spare(const struct sim_stream *s, const struct view *view, bool with_suspects)
+{
+	uint32_t i;
+
+	for (i = view->n; i < view->tier_end[TG_TIER_MAX]; i++) {
+		uint32_t backend = view->entries[i].backend;
+
+		if (!sim_is_tried(s, backend) && sim_has_room(view, i) &&
+		    (with_suspects || !sim_is_suspect(s->sim, backend)))
+			return backend;
+	}
+	return SIM_NONE;
+}
+
+/* All that serve have failed it, or are suspects; no other of a lower tier could be had. */
+static void
+check_spare(const struct sim_stream *s, const struct view *view, uint32_t spare)
+{
+	uint32_t backend = view->entries[spare].backend;
+	uint32_t i;
+
+	if (s->n_tried == 0)
+		sim_break(s->sim, s->id, backend, "is a backup, and first");
+	for (i = 0; i < view->n; i++) {
+		uint32_t other = view->entries[i].backend;
+
+		if (!sim_is_tried(s, other) && !sim_is_suspect(s->sim, other))
+			sim_break(s->sim, s->id, backend, "is a backup, and %u was not tried",
+				  other);
+	}
+	for (; s->sim->service->backends[view->entries[i].backend].tier <
+	       s->sim->service->backends[backend].tier;
+	     i++) {
+		uint32_t other = view->entries[i].backend;
+
+		if (!sim_is_tried(s, other) && sim_has_room(view, i) &&
+		    !sim_is_suspect(s->sim, other))
+			sim_break(s->sim, s->id, backend, "is of a higher tier than %u", other);
+	}
+	s->sim->n_spare++;
+}
+
+static uint32_t
+entry_of(const struct view *view, uint32_t backend)
+{
+	return view->entry_of[backend] != TG_VIEW_NONE ? view->entry_of[backend]
+						       : view->spare_of[backend];
+}
+
 /* By the view of each worker. Where one sees less room than another, it may hide it from all. */
 static bool
 is_free(const struct sim *sim, uint32_t backend)
@@ -92,19 +143,21 @@ check_place(const struct sim_stream *s, struct sim_worker *w, uint32_t backend,
 {
 	const struct view *view = sim_service(w)->view;
 	const struct view_entry *e;
+	uint32_t entry;
 	uint32_t limit;
 	int64_t n;
 
-	if (backend >= s->sim->n_backends || view->entry_of[backend] == TG_VIEW_NONE) {
+	if (backend >= s->sim->n_backends || entry_of(view, backend) == TG_VIEW_NONE) {
 		sim_break(s->sim, s->id, backend, "not in the view it was taken from");
 		return;
 	}
-	e = &view->entries[view->entry_of[backend]];
+	entry = entry_of(view, backend);
+	e = &view->entries[entry];
 	n = atomic_load(&e->load->in_flight);
-	limit = view_limit(view, view->entry_of[backend]);
+	limit = view_limit(view, entry);
 	if (n < 1 || (limit != 0 && n > (int64_t)limit))
 		sim_break(s->sim, s->id, backend, "%lld in flight of %u", (long long)n, limit);
-	if (!addr_equal(&view->addrs[view->entry_of[backend]], addr))
+	if (!addr_equal(&view->addrs[entry], addr))
 		sim_break(s->sim, s->id, backend, "not the address of the view");
 }
 
@@ -207,17 +260,36 @@ granted(struct sim *sim, struct sim_stream *s, const struct queue_news *news)
 	if (sim->is_broken)
 		return;
 	sim->backends[backend].in_flight++;
-	if (sim_is_tried(s, backend) && has_untried(s, view))
+	if (sim_is_tried(s, backend) &&
+	    (has_untried(s, view) || find_spare(s, view, true) != SIM_NONE))
 		sim_break(sim, s->id, backend, "tried again beside one that was not");
+	if (view->entry_of[backend] == TG_VIEW_NONE)
+		check_spare(s, view, view->spare_of[backend]);
 	s->news.addr = news->addr;
 	send_news(s, true, backend);
 }
 
-/* A backend that this stream must find: one it has tried only where there is no other, full or not. */
+/* A backend that this stream must find before it tries one twice. */
+static uint32_t
+find_untried(const struct sim *sim, const struct sim_stream *s, const struct view *view)
+{
+	return has_untried(s, view) ? find_free(sim, s, view) : find_spare(s, view, true);
+}
+
+/* What this stream waits for: one it has tried only where there is no other, full or not. Not for
+ * spares: in its turn it gets one, where there is one. */
+static uint32_t
+find_awaited(const struct sim *sim, const struct sim_stream *s, const struct view *view)
+{
+	return find_free(sim, has_untried(s, view) ? s : NULL, view);
+}
+
 static uint32_t
 find_place_for(const struct sim *sim, const struct sim_stream *s, const struct view *view)
 {
-	return find_free(sim, has_untried(s, view) ? s : NULL, view);
+	uint32_t backend = find_untried(sim, s, view);
+
+	return backend != SIM_NONE ? backend : find_awaited(sim, s, view);
 }
 
 static void
@@ -330,7 +402,7 @@ static int
 expect_begin(const struct sim_stream *s, const struct view *view)
 {
 	if (!has_untried(s, view))
-		return -TG_ENOENT;
+		return find_spare(s, view, true) != SIM_NONE ? 1 : -TG_ENOENT;
 	return s->sim->queue.n > 0 ? -TG_EAGAIN : 1;
 }
 
@@ -360,7 +432,11 @@ check_choice(struct sim_stream *s, struct sim_worker *w, bool may_have_preferred
 		sim_break(s->sim, s->id, backend, "preferred is %u, choice %u", s->preferred,
 			  (unsigned)s->lease.choice);
 	s->sim->n_sticky += is_sticky;
-	if (!is_sticky)
+	if ((view->entry_of[backend] == TG_VIEW_NONE) != (s->lease.choice == TG_CHOICE_BACKUP))
+		sim_break(s->sim, s->id, backend, "choice %u", (unsigned)s->lease.choice);
+	else if (view->entry_of[backend] == TG_VIEW_NONE)
+		check_spare(s, view, view->spare_of[backend]);
+	else if (!is_sticky)
 		sim_pick_check(s->sim, s, view, view->entry_of[backend]);
 }
 
@@ -375,7 +451,7 @@ check_begin(struct sim_stream *s, struct sim_worker *w, int rc, int expected, bo
 		sim->backends[s->lease.backend->index].in_flight++;
 		check_choice(s, w, has_preferred);
 	} else if (expected == 1) {
-		uint32_t backend = find_free(sim, s, sim_service(w)->view);
+		uint32_t backend = find_untried(sim, s, sim_service(w)->view);
 
 		if (rc != -TG_EAGAIN || has_preferred || backend != SIM_NONE)
 			sim_break(sim, s->id, backend, "%d, but there is room", rc);
@@ -393,7 +469,7 @@ sim_lease_begin(struct sim_stream *s)
 		s->preferred != TG_LEASE_ANY ? s->preferred + SIM_BACKEND_SLOT : TG_LEASE_ANY;
 	int rc = lease_begin(&s->lease, sim_service(w), &s->tries.query, preferred);
 
-	if (rc != 0)
+	if (rc != 0 || s->lease.choice == TG_CHOICE_BACKUP)
 		sim_pick_other(s->sim, s, view);
 	check_begin(s, w, rc, expected, has_preferred);
 	return rc;
@@ -556,10 +632,11 @@ has_other(const struct sim_stream *s, enum end_reason reason)
 	const struct view *view = sim_service(worker_of(s))->view;
 	uint32_t i;
 
-	for (i = 0; i < view->n && !s->starts_over; i++) {
+	for (i = 0; i < view->tier_end[TG_TIER_MAX] && !s->starts_over; i++) {
 		uint32_t backend = view->entries[i].backend;
 
 		if (backend != s->lease.backend->index && !sim_is_tried(s, backend) &&
+		    (i < view->n || sim_has_room(view, i)) &&
 		    (reason == TG_END_CONNECT_FAILED || !sim_is_suspect(s->sim, backend)))
 			return true;
 	}
@@ -647,7 +724,7 @@ check_queue(struct sim *sim)
 		return;
 	for (i = 0; i < TG_PRIORITY_COUNT; i++) {
 		TAILQ_FOREACH (s, &sim->queue.classes[i], link) {
-			uint32_t backend = find_place_for(sim, s, sim->newest);
+			uint32_t backend = find_awaited(sim, s, sim->newest);
 
 			if (backend != SIM_NONE && sim->us < s->due.us)
 				sim_break(sim, s->id, backend, "waits beside a free backend");

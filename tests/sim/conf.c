@@ -75,6 +75,14 @@ throw_weight(struct sim *sim, unsigned i, bool is_even)
 	return is_even || sim_one_in(sim, 2) ? 1 : between(sim, 0, 20);
 }
 
+static const char *
+throw_tier(struct sim *sim)
+{
+	if (!sim_one_in(sim, 4))
+		return "";
+	return sim_one_in(sim, 3) ? "tier = 3; " : "backup = true; ";
+}
+
 static void
 write_backends(struct sim *sim, FILE *out)
 {
@@ -85,7 +93,7 @@ write_backends(struct sim *sim, FILE *out)
 	for (i = 0; i < sim->n_backends; i++)
 		fprintf(out, "%s{ name = \"b%u\"; address = \"127.0.0.1:%u\"; weight = %u; %s}",
 			i > 0 ? ", " : "", i, 100 + i, throw_weight(sim, i, is_even),
-			sim_one_in(sim, 6) ? "backup = true; " : "");
+			throw_tier(sim));
 	fprintf(out, " ); ");
 }
 

@@ -26,7 +26,7 @@ struct tally {
 	unsigned located;
 	unsigned up;
 	unsigned fit; /* up, and not ejected */
-	unsigned backups;
+	unsigned backups[TG_TIER_MAX + 1]; /* by tier */
 };
 
 static bool
@@ -43,7 +43,7 @@ tally_one(const struct sim *sim, uint32_t i, struct tally *t)
 	if (!is_wanted(sim, i))
 		return;
 	if (sim->service->backends[i].backup) {
-		t->backups += is_up(b);
+		t->backups[sim->service->backends[i].tier] += is_up(b);
 		return;
 	}
 	t->wanted++;
@@ -61,31 +61,39 @@ is_below(const struct sim *sim, const struct tally *t, unsigned n)
 
 enum rule { RULE_FIT, RULE_UP, RULE_OPEN, RULE_BACKUP };
 
-static enum rule
-find_rule(const struct sim *sim)
+struct verdict {
+	enum rule rule;
+	unsigned tier;
+};
+
+static struct verdict
+find_verdict(const struct sim *sim)
 {
 	struct tally t = {.wanted = 0};
+	unsigned tier = 1;
 	uint32_t i;
 
 	for (i = 0; i < sim->n_backends; i++)
 		tally_one(sim, i, &t);
-	if (t.fit == 0 && t.backups > 0)
-		return RULE_BACKUP;
+	while (tier < TG_TIER_MAX && t.backups[tier] == 0)
+		tier++;
+	if (t.fit == 0 && t.backups[tier] > 0)
+		return (struct verdict){.rule = RULE_BACKUP, .tier = tier};
 	if (is_below(sim, &t, t.up) && t.located > 0)
-		return RULE_OPEN;
-	if (t.up == 0)
-		return RULE_BACKUP;
-	return t.fit > 0 && !is_below(sim, &t, t.fit) ? RULE_FIT : RULE_UP;
+		return (struct verdict){.rule = RULE_OPEN};
+	if (t.fit > 0 && !is_below(sim, &t, t.fit))
+		return (struct verdict){.rule = RULE_FIT};
+	return (struct verdict){.rule = RULE_UP};
 }
 
 static bool
-must_serve(const struct sim *sim, uint32_t i, enum rule rule)
+must_serve(const struct sim *sim, uint32_t i, const struct verdict *verdict)
 {
 	const struct sim_backend *b = &sim->backends[i];
 
-	if (!is_wanted(sim, i) || sim->service->backends[i].backup != (rule == RULE_BACKUP))
+	if (!is_wanted(sim, i) || sim->service->backends[i].tier != verdict->tier)
 		return false;
-	switch (rule) {
+	switch (verdict->rule) {
 	case RULE_FIT:
 		return is_up(b) && !b->is_ejected;
 	case RULE_OPEN:
@@ -95,6 +103,16 @@ must_serve(const struct sim *sim, uint32_t i, enum rule rule)
 		break;
 	}
 	return is_up(b);
+}
+
+/* For who was failed by all that serve. */
+static bool
+must_be_spare(const struct sim *sim, uint32_t i, const struct verdict *verdict)
+{
+	const struct sim_backend *b = &sim->backends[i];
+
+	return is_wanted(sim, i) && sim->service->backends[i].tier > verdict->tier && is_up(b) &&
+	       !b->is_ejected;
 }
 
 /* with what */
@@ -182,7 +200,13 @@ check_backend(struct sim *sim, uint32_t i, struct mono now)
 {
 	const struct view *view = sim->newest;
 	uint32_t entry = view->entry_of[i];
+	uint32_t spare = view->spare_of[i];
 
+	if ((spare != TG_VIEW_NONE) != sim->backends[i].is_spare)
+		sim_break(sim, SIM_NONE, i,
+			  spare != TG_VIEW_NONE ? "is spare and should not be" : "should be spare");
+	else if (spare != TG_VIEW_NONE)
+		check_entry(sim, i, view, spare);
 	if ((entry != TG_VIEW_NONE) != sim->backends[i].is_serving)
 		sim_break(sim, SIM_NONE, i,
 			  entry != TG_VIEW_NONE ? "serves and should not" : "should serve");
@@ -195,19 +219,21 @@ check_backend(struct sim *sim, uint32_t i, struct mono now)
 static void
 note_serving(struct sim *sim, struct mono now)
 {
-	enum rule rule = find_rule(sim);
-	bool is_slow = rule == RULE_FIT && sim->has_settled && sim->service->slow_start_ms != 0;
+	struct verdict verdict = find_verdict(sim);
+	bool is_slow =
+		verdict.rule == RULE_FIT && sim->has_settled && sim->service->slow_start_ms != 0;
 	uint32_t i;
 
 	for (i = 0; i < sim->n_backends; i++) {
 		struct sim_backend *b = &sim->backends[i];
-		bool serves = must_serve(sim, i, rule);
+		bool serves = must_serve(sim, i, &verdict);
 
 		if (serves && !b->is_serving && is_slow)
 			b->since = now;
 		if (!serves)
 			b->since = (struct mono){0};
 		b->is_serving = serves;
+		b->is_spare = must_be_spare(sim, i, &verdict);
 	}
 }
 

@@ -39,15 +39,26 @@ is_candidate(const struct sim_stream *s, const struct view *view, uint32_t entry
 	       (!is_suspect(s, view, entry) || is_suspect(s, view, taken));
 }
 
+/* Not left out of a retry, full or not. */
+static bool
+is_clean(const struct sim_stream *s, const struct view *view, uint32_t entry)
+{
+	return !sim_is_tried(s, view->entries[entry].backend) && !is_suspect(s, view, entry);
+}
+
+/* Backups beside those that serve count where nobody else is clean. */
 static void
 check_suspect(struct sim *sim, const struct sim_stream *s, const struct view *view, uint32_t taken)
 {
+	uint32_t end = view->tier_end[TG_TIER_MAX];
 	uint32_t i;
 
-	for (i = 0; i < view->n && is_suspect(s, view, taken); i++) {
-		if (is_candidate(s, view, i, taken) && !is_suspect(s, view, i))
+	for (i = 0; i < end && is_suspect(s, view, taken); i++) {
+		if (is_clean(s, view, i) && sim_has_room(view, i))
 			sim_break(sim, s->id, view->entries[taken].backend,
 				  "is a suspect, and backend %u is not", view->entries[i].backend);
+		if (is_clean(s, view, i))
+			end = view->n;
 	}
 }
 

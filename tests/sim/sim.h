@@ -166,6 +166,7 @@ struct sim_backend {
 	double ewma_us;      /* latency as it was learned at `ewma_at` */
 	struct mono ewma_at; /* unset: never */
 	bool is_serving;
+	bool is_spare;
 	struct mono since; /* it is on a ramp; unset: it is not */
 };
 
@@ -211,6 +212,7 @@ struct sim {
 	uint64_t n_ejected;
 	uint64_t n_views;
 	uint64_t n_sticky;
+	uint64_t n_spare;
 	/* the rule that was broken */
 	bool is_broken;
 	struct sim_event journal[SIM_JOURNAL];

@@ -63,14 +63,14 @@ static void
 tell_counts(void)
 {
 	printf("# seed %llu: %llu steps, %u backends, %u workers, %llu streams, %llu queued, "
-	       "%llu shed, %llu refused, %llu retries, %llu denied, %llu sticky, %llu ejected, "
-	       "%llu views\n",
+	       "%llu shed, %llu refused, %llu retries, %llu denied, %llu sticky, %llu spare, "
+	       "%llu ejected, %llu views\n",
 	       (unsigned long long)sim.seed, (unsigned long long)sim.step, sim.n_backends,
 	       sim.n_workers, (unsigned long long)sim.n_streams, (unsigned long long)sim.n_queued,
 	       (unsigned long long)sim.n_shed, (unsigned long long)sim.n_refused,
 	       (unsigned long long)sim.n_retries, (unsigned long long)sim.n_denied,
-	       (unsigned long long)sim.n_sticky, (unsigned long long)sim.n_ejected,
-	       (unsigned long long)sim.n_views);
+	       (unsigned long long)sim.n_sticky, (unsigned long long)sim.n_spare,
+	       (unsigned long long)sim.n_ejected, (unsigned long long)sim.n_views);
 }
 
 static uint64_t

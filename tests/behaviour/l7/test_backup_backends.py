@@ -78,3 +78,48 @@ def test_tiers_take_over_one_after_the_other(shared_tidegate, recording_backend)
             assert tg.exchange(client.get("/b")).status == 200
         assert len(backend.requests) == before + 6
         backend.stop()
+
+
+def down_unseen(recording_backend, name):
+    """One that is gone, of which no check tells."""
+    backend = recording_backend(name=name)
+    backend.stop()
+    return backend
+
+
+def test_a_request_all_primaries_failed_goes_to_a_backup(shared_tidegate, recording_backend):
+    one, two = down_unseen(recording_backend, "one"), down_unseen(recording_backend, "two")
+    second, backup = recording_backend(name="second tier"), recording_backend(name="backup")
+    tg = shared_tidegate(conf.http(entry(one.address), entry(two.address), entry(second.address, tier=2),
+                                   entry(backup.address, backup="true"), workers=1))
+    for i in range(5):
+        assert tg.exchange(client.post(b"abc", f"/to-backup{i}")).status == 200
+    assert len(backup.requests) == 5 and second.requests == []
+    line = tg.access.wait(path="/to-backup0")
+    assert (line["backend"], line["choice"], line["retries"]) == (backup.address, "backup", "2")
+    assert sorted(line["failed"].split(",")) == sorted(f"{b.address}:connect-failed" for b in (one, two))
+    backup.stop()
+    assert tg.exchange(client.get("/to-second")).status == 200
+    assert len(second.requests) == 1
+    line = tg.access.wait(path="/to-second")
+    assert (line["backend"], line["choice"]) == (second.address, "backup")
+
+
+def test_a_request_that_waits_for_primaries_goes_to_no_backup(shared_tidegate, recording_backend):
+    """They are full, which is no failure."""
+    main, backup = recording_backend(lambda conn: conn.read_to_end()), recording_backend()
+    tg = shared_tidegate(conf.http(entry(main.address), entry(backup.address, backup="true"), workers=1,
+                                   service='max_connections_per_backend = 1; timeouts = { queue = "50ms"; };'))
+    held = tg.client().send(client.get("/held"))
+    main.wait_connections(1)
+    assert tg.exchange(client.get("/waits")).status == 503
+    assert tg.access.wait(path="/waits")["end"] == "queue-timeout"
+    assert backup.requests == []
+    held.close()
+
+
+def test_tcp_goes_on_to_a_backup(shared_tidegate, recording_backend):
+    gone, backup = down_unseen(recording_backend, "gone"), recording_backend(backends.echo)
+    tg = shared_tidegate(conf.tcp(entry(gone.address), entry(backup.address, backup="true"), workers=1))
+    assert tg.client().send(b"hello").read(5) == b"hello"
+    settings.wait_until(lambda: backup.connections, "the backup")

@@ -141,7 +141,7 @@ orders_speak_against_new_streams(void **state)
 static struct conf_backend
 conf_of(char c)
 {
-	unsigned tier = c == 'V' ? 2 : c == 'U' || c == 'D';
+	unsigned tier = c == 'V' ? 2 : strchr("UDE", c) != NULL;
 
 	return (struct conf_backend){
 		.weight = 1, .backup = tier > 0, .tier = tier, .slots = c == 'v' ? 4 : 1};
@@ -154,9 +154,9 @@ state_of(char c)
 
 	if (c == 'c')
 		s.health = TG_HEALTH_CHECKING;
-	if (strchr("uUoeV", c) != NULL)
+	if (strchr("uUoeEV", c) != NULL)
 		s.health = UP;
-	s.is_ejected = c == 'e';
+	s.is_ejected = c == 'e' || c == 'E';
 	if (c == 'o')
 		s.order = admin_order(TG_ADMIN_DRAIN);
 	return s;
@@ -263,6 +263,36 @@ too_few_open_the_service(void **state)
 			fail_msg("case %zu: %s at %u: %s", i, cases[i].backends, cases[i].percent,
 				 who);
 	}
+}
+
+static const char *
+spares(const char *backends)
+{
+	struct serving serving = decide(backends, 0);
+	static char who[16];
+	size_t i;
+
+	for (i = 0; backends[i] != '\0'; i++) {
+		struct conf_backend conf = conf_of(backends[i]);
+		struct serving_state state = state_of(backends[i]);
+
+		who[i] = serving_is_spare(&serving, &conf, &state) ? '+' : '-';
+	}
+	who[i] = '\0';
+	return who;
+}
+
+/* E: a backup that is up and ejected. */
+static void
+backups_that_are_well_and_do_not_serve_are_spares(void **state)
+{
+	(void)state;
+	assert_string_equal(spares("udUDVoE"), "--+-+--");
+	assert_string_equal(spares("ddUDV"), "----+");
+	assert_string_equal(spares("ddDV"), "----");
+	assert_string_equal(spares("eU"), "--");
+	assert_string_equal(spares("euU"), "--+");
+	assert_string_equal(spares("uu"), "--");
 }
 
 /* the same, in the views */
@@ -424,6 +454,7 @@ main(void)
 		cmocka_unit_test(a_record_has_its_own_column),
 		cmocka_unit_test(orders_speak_against_new_streams),
 		cmocka_unit_test(too_few_open_the_service),
+		cmocka_unit_test(backups_that_are_well_and_do_not_serve_are_spares),
 		CASE(views_follow_the_orders),
 		CASE(a_limit_may_be_ordered_where_there_was_none),
 		CASE(a_keeper_that_knows_nothing_takes_no_order_back),
