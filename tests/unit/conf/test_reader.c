@@ -706,7 +706,7 @@ static const struct accepted accepted[] = {
 	{HEALTH("type = \"exec\"; command = ( \"/bin/check\", \"\", \"a b\" );"),
 	 "command = ( \"/bin/check\", \"\", \"a b\" );"},
 	{SERVICE("agent = { port = 81; send = \"hi\\n\"; };"),
-	 "agent = {\nport = 81;\ninterval = \"2s\";\ntimeout = \"1s\";\nsend = \"hi\\x0a\";\n};"},
+	 "agent = {\nport = 81;\ninterval = \"2s\";\ntimeout = \"1s\";\nsend = \"hi\\x0a\";\nlapse = \"0\";\n};"},
 	{SERVICE("timeouts = { total = \"1m\"; keep_alive = \"5s\"; };"),
 	 "timeouts = {\nconnect = \"1s\";\nresponse = \"1m\";\nidle = \"1m\";\ntunnel = \"1h\";\ntunnel_max = \"0\";\n"
 	 "total = \"1m\";\nkeep_alive = \"5s\";\nqueue = \"5s\";\n};\nretry = {"},
