@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLASS_IN 1
-#define TYPE_SRV 33
+#define CLASS_IN  1
+#define TYPE_A	  1
+#define TYPE_AAAA 28
+#define TYPE_SRV  33
 
 enum target_state {
 	TARGET_WAITS = 0,
@@ -92,6 +94,70 @@ note_ttls(struct lookup *l, const struct ares_addrinfo *answer)
 		note_ttl(l, c->ttl);
 }
 
+/*** Failures ***/
+
+static const char *
+why_of(int status)
+{
+	switch (status) {
+	case ARES_ESERVFAIL:
+		return "the name server answers SERVFAIL";
+	case ARES_EREFUSED:
+		return "the name server answers REFUSED";
+	case ARES_ENOTIMP:
+		return "the name server answers NOTIMP";
+	case ARES_ETIMEOUT:
+		return "no answer of a name server in time";
+	case ARES_ECONNREFUSED:
+		return "no name server can be reached";
+	case ARES_ENOTFOUND:
+		return "the name does not exist (NXDOMAIN)";
+	case ARES_ENODATA:
+		return "the name has no such record";
+	default:
+		return ares_strerror(status);
+	}
+}
+
+static void
+note_failure(struct lookup *l, const char *host, int type, int status)
+{
+	l->why = why_of(status);
+	if (status != ARES_ECONNREFUSED || l->unclear != NULL || l->has_cleared)
+		return;
+	l->unclear = host;
+	l->unclear_type = type;
+}
+
+static void
+on_fault(void *arg, int status, int timeouts, unsigned char *m, int n)
+{
+	struct lookup *l = arg;
+
+	(void)timeouts;
+	(void)m;
+	(void)n;
+	l->n_open--;
+	if (status == ARES_ESERVFAIL || status == ARES_EREFUSED || status == ARES_ENOTIMP)
+		l->why = why_of(status);
+}
+
+/* The name itself where it has domains: what comes of other ones would hide it. May call on_fault() before it
+ * returns. */
+static void
+ask_fault(struct lookup *l)
+{
+	const char *host = l->unclear;
+
+	l->unclear = NULL;
+	l->has_cleared = true;
+	l->n_open++;
+	if (strchr(host, '.') != NULL)
+		ares_query(l->channels.faults, host, CLASS_IN, l->unclear_type, on_fault, l);
+	else
+		ares_search(l->channels.faults, host, CLASS_IN, l->unclear_type, on_fault, l);
+}
+
 /*** What was known ***/
 
 static int
@@ -131,11 +197,10 @@ has_family(const struct lookup_target *t, int family)
 }
 
 static void
-keep(struct lookup_target *t, int family, const char *why)
+keep(struct lookup_target *t, int family)
 {
 	const struct lookup_target *last = find_last(t);
 
-	t->lookup->why = why;
 	if (!has_family(last, family) || !make_room(t, last->n_ips))
 		return;
 	for (size_t i = 0; i < last->n_ips; i++) {
@@ -167,11 +232,13 @@ take_answer(struct lookup_target *t, int status, const struct ares_addrinfo *ans
 	if (status == ARES_SUCCESS && !take_nodes(t, answer))
 		status = ARES_ENOMEM;
 	if (status != ARES_SUCCESS) {
-		keep(t, AF_UNSPEC, ares_strerror(status));
+		note_failure(t->lookup, t->host, TYPE_A, status);
+		keep(t, AF_UNSPEC);
 		return;
 	}
 	if (t->n_ips == 0) {
-		keep(t, AF_UNSPEC, "no address of use in the answer");
+		t->lookup->why = "no address of use in the answer";
+		keep(t, AF_UNSPEC);
 		return;
 	}
 	t->lookup->has_found = true;
@@ -187,8 +254,10 @@ take_half(struct lookup_target *t, int status, const struct ares_addrinfo *answe
 {
 	if (status == ARES_SUCCESS && !take_nodes(t, answer))
 		status = ARES_ENOMEM;
-	if (status != ARES_SUCCESS && status != ARES_ENODATA && status != ARES_ENOTFOUND)
-		keep(t, t->family, ares_strerror(status));
+	if (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND)
+		return;
+	note_failure(t->lookup, t->host, t->family == AF_INET ? TYPE_A : TYPE_AAAA, status);
+	keep(t, t->family);
 }
 
 static void
@@ -219,7 +288,7 @@ ask(struct lookup_target *t)
 
 	t->state = TARGET_ASKED;
 	t->lookup->n_open++;
-	ares_getaddrinfo(t->lookup->channel, t->host, NULL, &hints, on_answer, t);
+	ares_getaddrinfo(t->lookup->channels.answers, t->host, NULL, &hints, on_answer, t);
 }
 
 static void
@@ -230,7 +299,7 @@ on_srv(void *arg, int status, int timeouts, unsigned char *m, int n)
 	(void)timeouts;
 	l->n_open--;
 	if (status != ARES_SUCCESS)
-		l->why = ares_strerror(status);
+		note_failure(l, l->srv, TYPE_SRV, status);
 	else
 		l->why = lookup_take_srv(l, m, n);
 	if (l->why != NULL)
@@ -241,11 +310,9 @@ on_srv(void *arg, int status, int timeouts, unsigned char *m, int n)
 static void
 ask_srv(struct lookup *l)
 {
-	const char *name = l->srv;
-
-	l->srv = NULL;
+	l->is_srv_asked = true;
 	l->n_open++;
-	ares_search(l->channel, name, CLASS_IN, TYPE_SRV, on_srv, l);
+	ares_search(l->channels.answers, l->srv, CLASS_IN, TYPE_SRV, on_srv, l);
 }
 
 /*** The round ***/
@@ -282,13 +349,14 @@ aim_at(struct lookup *l, const char *host)
 }
 
 struct lookup *
-lookup_new(ares_channel channel, const char *host, unsigned records_max, const struct lookup *last)
+lookup_new(const struct lookup_channels *channels, const char *host, unsigned records_max,
+	   const struct lookup *last)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
-	*l = (struct lookup){.channel = channel, .last = last, .ttl_s = UINT32_MAX};
+	*l = (struct lookup){.channels = *channels, .last = last, .ttl_s = UINT32_MAX};
 	l->records_max = records_max;
 	if (records_max > 0) {
 		l->srv = host;
@@ -317,12 +385,14 @@ lookup_free(struct lookup *l)
 bool
 lookup_step(struct lookup *l)
 {
-	if (l->srv != NULL)
+	if (l->srv != NULL && !l->is_srv_asked)
 		ask_srv(l);
 	for (size_t i = 0; i < l->n_targets && l->n_open < TG_LOOKUP_AT_ONCE; i++) {
 		while (l->targets[i].state == TARGET_WAITS)
 			ask(&l->targets[i]);
 	}
+	if (l->n_open == 0 && l->unclear != NULL)
+		ask_fault(l);
 	return l->n_open == 0;
 }
 

@@ -5,6 +5,10 @@
  * itself, of a service the hosts its SRV records name, asked for first. A half of an answer is not taken for the whole: when one family was
  * known and is gone, it is asked for alone, and if that fails it stays as it was.
  * So does a target that fails while others answer.
+ *
+ * A server that answers SERVFAIL, NOTIMP or REFUSED is passed over for the next one, and c-ares
+ * before 1.20 then says of all of them only that none was reached (ARES_ECONNREFUSED). Who is to blame
+ * is asked for once more at the end of such a round, by a channel that passes over nobody.
  */
 #ifndef TG_NET_LOOKUP_PRIV_H
 #define TG_NET_LOOKUP_PRIV_H
@@ -21,6 +25,12 @@
 #define TG_LOOKUP_AT_ONCE 8u    /* targets of one round under way */
 #define TG_LOOKUP_IPS_MAX 1024u /* looked at, of one target and of all together */
 
+/* The caller's. */
+struct lookup_channels {
+	ares_channel answers;
+	ares_channel faults; /* with ARES_FLAG_NOCHECKRESP */
+};
+
 struct lookup_target;
 
 /* Where a target is used: one of a host name, one of each SRV record. */
@@ -34,9 +44,10 @@ struct lookup_record {
 
 /* Owned by the caller, who only reads. */
 struct lookup {
-	ares_channel channel;
+	struct lookup_channels channels;
 	const struct lookup *last; /* the round before that found something; NULL: none did */
-	const char *srv;           /* to be asked for; NULL: not, or not any more */
+	const char *srv;           /* the service; NULL: it is a host */
+	bool is_srv_asked;
 	unsigned records_max;
 	struct lookup_record *records; /* sorted by host */
 	size_t n_records;
@@ -48,13 +59,16 @@ struct lookup {
 	unsigned n_left_out; /* records beyond the bound */
 	unsigned ttl_s;      /* the least; 0 included */
 	const char *why;     /* of a failure, be it of a part; NULL: none */
+	const char *unclear; /* the host of a question whose failure is to be asked for; NULL: none */
+	int unclear_type;    /* of record */
+	bool has_cleared;    /* that is over */
 };
 
-/* Nothing is asked yet. `host` outlives it, `last` and the channel its round. `records_max`: 0 for a
+/* Nothing is asked yet. `host` outlives it, `last` and the channels its round. `records_max`: 0 for a
  * host, else the bound on the SRV records used. NULL: no memory. */
-struct lookup *lookup_new(ares_channel channel, const char *host, unsigned records_max,
-			  const struct lookup *last);
-/* The round is over, or the channel was destroyed. NULL allowed. */
+struct lookup *lookup_new(const struct lookup_channels *channels, const char *host,
+			  unsigned records_max, const struct lookup *last);
+/* The round is over, or the channels were destroyed. NULL allowed. */
 void lookup_free(struct lookup *l);
 /* Asks what may be asked now; from the loop, never from inside c-ares. True: the round is over. */
 bool lookup_step(struct lookup *l);

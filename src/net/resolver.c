@@ -35,10 +35,18 @@ struct name {
 	char key[];        /* "srv:" before a service */
 };
 
+/* Of c-ares. */
+struct channel {
+	struct resolver *resolver;
+	ares_channel ares;
+	bool is_open;
+	struct timer timer; /* its own timeouts */
+};
+
 /* A socket of c-ares, as long as c-ares wants it watched. */
 struct socket_watch {
 	LIST_ENTRY(socket_watch) link;
-	struct resolver *resolver;
+	struct channel *channel;
 	int fd;
 	bool reads;
 	bool writes;
@@ -49,13 +57,12 @@ struct socket_watch {
 
 struct resolver {
 	struct loop *loop;
-	ares_channel channel;
-	bool has_channel;
+	struct channel answers;
+	struct channel faults; /* see lookup_priv.h */
 	struct name *names;
 	TAILQ_HEAD(, name) queue;   /* their turn will come */
 	TAILQ_HEAD(, name) running; /* with a `now` */
 	unsigned n_running;
-	struct timer timer; /* c-ares' own timeouts */
 	LIST_HEAD(, socket_watch) sockets;
 };
 
@@ -64,32 +71,31 @@ static void serve(struct resolver *r);
 /* sockets and timeouts of c-ares */
 
 static void
-arm_timer(struct resolver *r)
+arm_timer(struct channel *c)
 {
+	struct loop *loop = c->resolver->loop;
 	struct timeval tv;
 
-	if (ares_timeout(r->channel, NULL, &tv) == NULL) {
-		timer_clear(&r->timer);
+	if (ares_timeout(c->ares, NULL, &tv) == NULL) {
+		timer_clear(&c->timer);
 		return;
 	}
-	timer_set(r->loop, &r->timer,
-		  mono_add_ms(loop_now(r->loop),
+	timer_set(loop, &c->timer,
+		  mono_add_ms(loop_now(loop),
 			      (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000 + 1));
 }
 
 static void
-process(struct resolver *r, int read_fd, int write_fd)
+process(struct channel *c, int read_fd, int write_fd)
 {
-	ares_process_fd(r->channel, read_fd, write_fd);
-	serve(r);
+	ares_process_fd(c->ares, read_fd, write_fd);
+	serve(c->resolver);
 }
 
 static void
 on_timer(struct timer *t)
 {
-	struct resolver *r = TG_CONTAINER(t, struct resolver, timer);
-
-	process(r, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	process(TG_CONTAINER(t, struct channel, timer), ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 static void
@@ -98,7 +104,7 @@ on_readable(struct watch *w, unsigned what)
 	struct socket_watch *s = TG_CONTAINER(w, struct socket_watch, read);
 
 	(void)what;
-	process(s->resolver, s->fd, ARES_SOCKET_BAD);
+	process(s->channel, s->fd, ARES_SOCKET_BAD);
 }
 
 static void
@@ -107,7 +113,7 @@ on_writable(struct watch *w, unsigned what)
 	struct socket_watch *s = TG_CONTAINER(w, struct socket_watch, write);
 
 	(void)what;
-	process(s->resolver, ARES_SOCKET_BAD, s->fd);
+	process(s->channel, ARES_SOCKET_BAD, s->fd);
 }
 
 static void
@@ -119,7 +125,7 @@ socket_watch_free(struct deferred *d)
 static void
 socket_watch_set(struct socket_watch *s, bool reads, bool writes)
 {
-	struct loop *loop = s->resolver->loop;
+	struct loop *loop = s->channel->resolver->loop;
 
 	if (!reads)
 		watch_stop(loop, &s->read);
@@ -141,10 +147,10 @@ socket_watch_set(struct socket_watch *s, bool reads, bool writes)
 static void
 on_socket_state(void *arg, ares_socket_t fd, int reads, int writes)
 {
-	struct resolver *r = arg;
+	struct channel *c = arg;
 	struct socket_watch *s;
 
-	LIST_FOREACH (s, &r->sockets, link) {
+	LIST_FOREACH (s, &c->resolver->sockets, link) {
 		if (s->fd == fd)
 			break;
 	}
@@ -154,9 +160,9 @@ on_socket_state(void *arg, ares_socket_t fd, int reads, int writes)
 		s = calloc(1, sizeof(*s));
 		if (s == NULL)
 			return;
-		s->resolver = r;
+		s->channel = c;
 		s->fd = fd;
-		LIST_INSERT_HEAD(&r->sockets, s, link);
+		LIST_INSERT_HEAD(&c->resolver->sockets, s, link);
 	}
 	socket_watch_set(s, reads != 0, writes != 0);
 }
@@ -304,9 +310,10 @@ static void
 begin(struct name *name)
 {
 	struct resolver *r = name->resolver;
+	const struct lookup_channels channels = {r->answers.ares, r->faults.ares};
 
 	TAILQ_REMOVE(&r->queue, name, link);
-	name->now = lookup_new(r->channel, name->host, name->srv_max, name->last);
+	name->now = lookup_new(&channels, name->host, name->srv_max, name->last);
 	if (name->now == NULL) {
 		name_failed(name, "no memory");
 		return;
@@ -332,7 +339,8 @@ serve(struct resolver *r)
 	}
 	while (r->n_running < TG_RESOLVER_RUNNING_MAX && (name = TAILQ_FIRST(&r->queue)) != NULL)
 		begin(name);
-	arm_timer(r);
+	arm_timer(&r->answers);
+	arm_timer(&r->faults);
 }
 
 static void
@@ -483,33 +491,46 @@ leave_out_cache(struct ares_options *options)
 }
 
 static int
-init_channel(struct resolver *r, const char *servers, struct err *err)
+channel_open(struct channel *c, struct resolver *r, int flags, const char *servers, struct err *err)
 {
 	struct ares_options options = {
+		.flags = flags,
 		.timeout = QUERY_TIMEOUT_MS,
 		.tries = QUERY_TRIES,
 		.sock_state_cb = on_socket_state,
-		.sock_state_cb_data = r,
+		.sock_state_cb_data = c,
 	};
 	int optmask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB |
-		      leave_out_cache(&options);
+		      (flags != 0 ? ARES_OPT_FLAGS : 0) | leave_out_cache(&options);
 	int rc = ares_library_init(ARES_LIB_INIT_ALL);
 
+	c->resolver = r;
 	if (rc != ARES_SUCCESS)
 		return err_set(err, TG_ENOMEM, "resolver: %s", ares_strerror(rc));
-	rc = ares_init_options(&r->channel, &options, optmask);
+	rc = ares_init_options(&c->ares, &options, optmask);
 	if (rc != ARES_SUCCESS) {
 		ares_library_cleanup();
 		return err_set(err, TG_ENOMEM, "resolver: %s", ares_strerror(rc));
 	}
-	r->has_channel = true;
+	c->is_open = true;
 	if (servers == NULL)
 		return 0;
-	rc = ares_set_servers_ports_csv(r->channel, servers);
+	rc = ares_set_servers_ports_csv(c->ares, servers);
 	if (rc != ARES_SUCCESS)
 		return err_set(err, TG_EINVAL, "resolver: servers \"%s\": %s", servers,
 			       ares_strerror(rc));
 	return 0;
+}
+
+/* What is asked for hears of it. */
+static void
+channel_close(struct channel *c)
+{
+	if (c->is_open) {
+		ares_destroy(c->ares);
+		ares_library_cleanup();
+	}
+	timer_fini(&c->timer);
 }
 
 int
@@ -524,8 +545,11 @@ resolver_new(struct loop *loop, const char *servers, struct resolver **ret, stru
 	TAILQ_INIT(&r->queue);
 	TAILQ_INIT(&r->running);
 	LIST_INIT(&r->sockets);
-	timer_init(&r->timer, on_timer);
-	rc = init_channel(r, servers, err);
+	timer_init(&r->answers.timer, on_timer);
+	timer_init(&r->faults.timer, on_timer);
+	rc = channel_open(&r->answers, r, 0, servers, err);
+	if (rc == 0)
+		rc = channel_open(&r->faults, r, ARES_FLAG_NOCHECKRESP, servers, err);
 	if (rc < 0) {
 		resolver_free(r);
 		return rc;
@@ -542,14 +566,11 @@ resolver_free(struct resolver *r)
 
 	if (r == NULL)
 		return;
-	if (r->has_channel) {
-		ares_destroy(r->channel);
-		ares_library_cleanup();
-	}
+	channel_close(&r->answers);
+	channel_close(&r->faults);
 	HASH_ITER (hh, r->names, name, next) {
 		HASH_DEL(r->names, name);
 		name_free(name);
 	}
-	timer_fini(&r->timer);
 	free(r);
 }

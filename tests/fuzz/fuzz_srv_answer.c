@@ -38,7 +38,8 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t len)
 {
 	/* A copy of its own, so that a read past its end is seen. */
 	unsigned char *answer = malloc(len + (len == 0));
-	struct lookup *l = lookup_new(NULL, "_http._tcp.test", RECORDS_MAX, NULL);
+	const struct lookup_channels nobody = {NULL, NULL};
+	struct lookup *l = lookup_new(&nobody, "_http._tcp.test", RECORDS_MAX, NULL);
 
 	must(answer != NULL && l != NULL);
 	memcpy(answer, input, len);

@@ -6,7 +6,7 @@ import threading
 
 from harness import net, settings
 
-SERVFAIL, NXDOMAIN = 2, 3
+SERVFAIL, NXDOMAIN, REFUSED = 2, 3, 5
 A, AAAA, SRV = 1, 28, 33
 GARBAGE, SILENCE = "garbage", "silence"
 
@@ -21,7 +21,7 @@ class NameServer:
     """
     Answers A and AAAA from `names` (name to addresses of both kinds) and SRV from `services`
     (name to tuples priority, weight, port, target); others: no such name. `trouble` (name to
-    SERVFAIL, NXDOMAIN, GARBAGE, SILENCE) comes first.
+    SERVFAIL, NXDOMAIN, REFUSED, GARBAGE, SILENCE) comes first.
     """
 
     def __init__(self, ttl=1):
@@ -68,7 +68,7 @@ class NameServer:
             return None
         records = self._records(name, kind)
         count = 77 if trouble == GARBAGE else len(records)
-        code = trouble if trouble in (SERVFAIL, NXDOMAIN) else 0
+        code = trouble if trouble in (SERVFAIL, NXDOMAIN, REFUSED) else 0
         if code:
             records, count = [], 0
         return (question[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, count, 0, 0)

@@ -208,12 +208,21 @@ def test_streams_of_an_address_that_left_go_to_their_end(shared_tidegate, name_s
 
 TROUBLES = {
     "servfail": lambda server, name: server.trouble.update({name: names.SERVFAIL}),
+    "refused": lambda server, name: server.trouble.update({name: names.REFUSED}),
     "nxdomain": lambda server, name: server.trouble.update({name: names.NXDOMAIN}),
     "garbage": lambda server, name: server.trouble.update({name: names.GARBAGE}),
     "silence": lambda server, name: server.trouble.update({name: names.SILENCE}),
     "empty": lambda server, name: server.names.update({name: []}),
     "nobody": lambda server, name: server.names.update({name: ["0.0.0.0", "255.255.255.255"]}),
     "multicast": lambda server, name: server.names.update({name: ["224.0.0.1", "ff02::1"]}),
+}
+
+SAID = {
+    "servfail": "the name server answers SERVFAIL",
+    "refused": "the name server answers REFUSED",
+    "nxdomain": "the name does not exist (NXDOMAIN)",
+    "silence": "no answer of a name server in time",
+    "nobody": "no address of use in the answer",
 }
 
 
@@ -237,6 +246,7 @@ def test_a_failing_or_lying_name_server_keeps_the_last_good_set(shared_tidegate,
     for trouble in TROUBLES:
         said = tg.log.wait(msg="name does not resolve, trying again", svc=trouble)
         assert (said["srv"], said["keeps"]) == ("pool", "3"), trouble
+        assert said["reason"] == SAID.get(trouble, said["reason"])
     for trouble in TROUBLES:
         assert len(tg.log.records(msg="name does not resolve, trying again", svc=trouble)) == 1
         shown = rows(tmp_path, trouble)

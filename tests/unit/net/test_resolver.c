@@ -17,6 +17,8 @@
 #define TYPE_A	    1
 #define TYPE_AAAA   28
 #define SERVFAIL    2
+#define NOTIMP      4
+#define REFUSED     5
 #define NXDOMAIN    3
 
 /* What the name server says: to every name, the same. */
@@ -311,6 +313,50 @@ lies_keep_what_is_known(void **state)
 	}
 }
 
+/* Whose fault it is, in words; c-ares says of all of them that it reached nobody. */
+static void
+failures_say_what_the_server_answers(void **state)
+{
+	static const struct {
+		struct zone zone;
+		const char *why;
+	} failures[] = {
+		{{.ttl = 1, .rcode = SERVFAIL}, "the name server answers SERVFAIL"},
+		{{.ttl = 1, .rcode = NOTIMP}, "the name server answers NOTIMP"},
+		{{.ttl = 1, .rcode = REFUSED}, "the name server answers REFUSED"},
+		{{.ttl = 1, .rcode = NXDOMAIN}, "the name does not exist (NXDOMAIN)"},
+		{{.ttl = 1, .a = {"192.0.2.7"}, .rcode_aaaa = REFUSED},
+		 "the name server answers REFUSED"},
+	};
+	struct fixture *f = *state;
+	const struct zone good = {.ttl = 1, .a = {"192.0.2.7"}, .aaaa = {"2001:db8::7"}};
+
+	f->zone = good;
+	start(f, "backend.test.");
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		f->zone = failures[i].zone;
+		assert_true(turn(f, fake_limit_ms()));
+		assert_int_equal(f->event, RESOLVER_FAILED);
+		assert_string_equal(f->why, failures[i].why);
+		f->zone = good;
+		assert_true(turn(f, fake_limit_ms()));
+		assert_int_equal(f->event, RESOLVER_RECOVERED);
+	}
+}
+
+static void
+a_server_that_is_not_there_is_told_as_that(void **state)
+{
+	struct fixture *f = *state;
+
+	watch_stop(f->loop, &f->watch);
+	close(f->fd);
+	f->fd = -1;
+	start(f, "backend.test.");
+	assert_int_equal(f->event, RESOLVER_FAILED);
+	assert_string_equal(f->why, "no name server can be reached");
+}
+
 static void
 half_an_answer_keeps_the_other_half(void **state)
 {
@@ -503,6 +549,8 @@ main(int argc, char **argv)
 		CASE(another_order_is_no_news),
 		CASE(addresses_nothing_connects_to_are_refused_and_told),
 		CASE(lies_keep_what_is_known),
+		CASE(failures_say_what_the_server_answers),
+		CASE(a_server_that_is_not_there_is_told_as_that),
 		CASE(half_an_answer_keeps_the_other_half),
 		CASE(a_family_never_seen_is_not_missed),
 		CASE(asks_again_when_the_answer_has_aged),
