@@ -53,10 +53,25 @@ is_cause(const struct conf_retry *conf, unsigned cause)
 }
 
 bool
+tries_are_for(const struct worker_service *s, unsigned cause)
+{
+	return is_cause(&s->conf->retry, cause);
+}
+
+static enum access_denial
+find_denial(const struct tries *t, const struct worker_service *s, unsigned cause)
+{
+	if (!is_cause(&s->conf->retry, cause))
+		return TG_DENIED_CAUSE;
+	if (t->n - t->n_free >= s->conf->retry.attempts || t->n >= TG_RETRY_MAX)
+		return TG_DENIED_ATTEMPTS;
+	return TG_DENIED_NOT;
+}
+
+bool
 tries_are_left(const struct tries *t, const struct worker_service *s, unsigned cause)
 {
-	return t->n - t->n_free < s->conf->retry.attempts && t->n < TG_RETRY_MAX &&
-	       is_cause(&s->conf->retry, cause);
+	return find_denial(t, s, cause) == TG_DENIED_NOT;
 }
 
 /* Whether one is left that never failed, neither before nor now; after a time that was lost, nor for others. */
@@ -99,11 +114,13 @@ tries_connect_again(struct tries *t, struct worker_service *s, const struct work
 bool
 tries_again(struct tries *t, struct worker_service *s, unsigned cause)
 {
-	if (!tries_are_left(t, s, cause))
+	t->denied = find_denial(t, s, cause);
+	if (t->denied != TG_DENIED_NOT)
 		return false;
 	/* A connect that failed was no load: its backend has done nothing for it. */
 	if (cause != TG_CAUSE_CONNECT && !budget_withdraw(&s->budget, loop_now(s->worker->loop))) {
 		counter_add(s->counters, TG_S_RETRIES_DENIED, 1);
+		t->denied = TG_DENIED_BUDGET;
 		return false;
 	}
 	t->n++;

@@ -17,6 +17,7 @@ struct tries {
 	unsigned rounds;            /* how often all backends there are had failed */
 	struct access_try failed[TG_ACCESS_TRIES_MAX];
 	unsigned n_failed;
+	enum access_denial denied; /* why the last failure was the last; for the log */
 };
 
 _Static_assert(TG_RETRY_MAX < TG_BALANCE_TRIED_MAX && TG_RETRY_MAX < TG_ACCESS_TRIES_MAX,
@@ -28,10 +29,12 @@ void tries_begin(struct worker_service *service);
 void tries_failed(struct tries *t, struct worker_backend *backend, enum end_reason reason);
 /* A place at this backend is held for the next try. */
 void tries_next(const struct tries *t, struct worker_backend *backend);
+/* Whether the service tries again what has this cause. */
+bool tries_are_for(const struct worker_service *service, unsigned cause);
 /* Whether another try for this cause would be allowed, if the budget lets it. */
 bool tries_are_left(const struct tries *t, const struct worker_service *service, unsigned cause);
 /* Whether another try is allowed for this cause; takes it from the budget, unless all that failed
- * was a connect. */
+ * was a connect. `denied` says why not. */
 bool tries_again(struct tries *t, struct worker_service *service, unsigned cause);
 /*
  * The same for a connect to `backend` that failed for this reason. One that was refused at once is

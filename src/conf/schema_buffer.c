@@ -73,7 +73,7 @@ const struct conf_schema conf_schema_buffer_request = {
 	.title = "Buffered requests",
 	.help = "A body is taken whole before a backend is picked: a slow upload holds no "
 		"backend, no backend sees a body that is too long, and a request that may be "
-		"repeated can be, whatever its size. What is longer than memory and file together "
+		"repeated (PUT, DELETE, and others that are idempotent; see retry) can be, whatever its size. What is longer than memory and file together "
 		"goes to the backend as it comes, as does everything beyond memory while as many files are open "
 		"as descriptors allow. A file that cannot be written gives 503; where none can be made, in a folder "
 		"that is gone, the body goes on as it comes, and the log tells. Expect: "

@@ -95,7 +95,13 @@ retry_check(struct conf_check *check, void *object)
 
 const struct conf_schema conf_schema_retry = {
 	.title = "Retries",
-	.help = "A request is tried again as long as no byte of an answer went to the client.",
+	.help = "A request is tried again as long as no byte of an answer went to the client. What was sent of its "
+		"body must be here still: without buffer_request that is up to 80K, chunk lines counted, or 16K where the "
+		"buffer of the listener is less than 80K; of a longer one nothing is kept. A connect that failed is tried again "
+		"with any body. The access log has the backends that failed and why (failed=), who chose the last one "
+		"(choice=), and where one failed and no other was tried, the reason (no_retry=): "
+		"not-idempotent; unrepeatable-body, as not all of it is here any more; not-configured, by on; attempts "
+		"and budget, used up.",
 	.fields = retry_fields,
 	.check = retry_check,
 };

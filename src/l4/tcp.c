@@ -126,6 +126,7 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 		.backend = s->last_backend,
 		.tries = (uint8_t)s->tries.n,
 		.n_failed = (uint8_t)s->tries.n_failed,
+		.denied = (uint8_t)s->tries.denied,
 		.choice = (uint8_t)s->lease.choice,
 		.reason = (uint8_t)reason,
 		.mode = TG_MODE_TCP,

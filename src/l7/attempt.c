@@ -262,13 +262,27 @@ is_unsent(const struct stream *s)
 	return acked >= 0 && (uint64_t)acked <= s->back_raw_before + 1;
 }
 
-/* Nothing of the request is lost, and it does no harm to say it again. */
+/* It does no harm to say it again. */
+static bool
+is_harmless(const struct stream *s)
+{
+	return s->req.is_idempotent || (!s->ans.any_byte && is_unsent(s));
+}
+
+/* And nothing of it is lost. */
 static bool
 may_say_again(const struct stream *s)
 {
-	if (!s->req.can_replay)
-		return false;
-	return s->req.is_idempotent || (!s->ans.any_byte && is_unsent(s));
+	return s->req.can_replay && is_harmless(s);
+}
+
+static bool
+may_try_again(struct stream *s, bool does_no_harm, unsigned cause)
+{
+	if (does_no_harm && s->req.can_replay)
+		return tries_again(&s->tries, s->service, cause);
+	s->tries.denied = does_no_harm ? TG_DENIED_BODY : TG_DENIED_METHOD;
+	return false;
 }
 
 static bool
@@ -339,7 +353,7 @@ attempt_failed(struct stream *s, enum end_reason reason)
 	if (is_stale(s) && !s->replayed && may_say_again(s))
 		return replay(s);
 	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
-	if (may_say_again(s) && tries_again(&s->tries, s->service, TG_CAUSE_EMPTY_RESPONSE))
+	if (may_try_again(s, is_harmless(s), TG_CAUSE_EMPTY_RESPONSE))
 		return try_again(s, reason);
 	return stream_reply(s, 502, reason);
 }
@@ -348,8 +362,7 @@ enum step
 attempt_timed_out(struct stream *s)
 {
 	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
-	if (s->req.is_idempotent && s->req.can_replay &&
-	    tries_again(&s->tries, s->service, TG_CAUSE_RESPONSE_TIMEOUT))
+	if (may_try_again(s, s->req.is_idempotent, TG_CAUSE_RESPONSE_TIMEOUT))
 		return try_again(s, TG_END_RESPONSE_TIMEOUT);
 	return stream_reply(s, 504, TG_END_RESPONSE_TIMEOUT);
 }
@@ -375,8 +388,8 @@ attempt_cut(struct stream *s)
 bool
 attempt_may_repeat(struct stream *s, unsigned status)
 {
-	return s->req.is_idempotent && s->req.can_replay && s->ans.n_interim == 0 &&
-	       tries_again(&s->tries, s->service, status);
+	return s->ans.n_interim == 0 && tries_are_for(s->service, status) &&
+	       may_try_again(s, s->req.is_idempotent, status);
 }
 
 enum step

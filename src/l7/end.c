@@ -229,6 +229,7 @@ record_fixed(const struct stream *s, enum end_reason reason, struct access_recor
 	r->tries = (uint8_t)(s->tries.n + s->replayed);
 	r->n_failed = (uint8_t)s->tries.n_failed;
 	r->choice = (uint8_t)s->lease.choice;
+	r->denied = (uint8_t)s->tries.denied;
 	r->reason = (uint8_t)reason;
 	r->mode = TG_MODE_HTTP;
 	r->tls_version = r->cipher_len = r->sni_len = r->subject_len = r->has_proxy = 0;

@@ -160,6 +160,27 @@ request_flush(struct stream *s)
 	return flush_unseen(s);
 }
 
+/* What was sent may be wanted again: more goes behind it as long as all of the body fits. */
+static bool
+fits_behind(struct stream *s)
+{
+	const struct stream_request *req = &s->req;
+	bool may_grow = stream_may_hold_large(s);
+	struct buf *in = s->front->in;
+	uint64_t more = 1;
+
+	if (!req->can_replay || req->spool != NULL || in == NULL || req->ready == 0)
+		return false;
+	if (req->body.kind == HTTP_BODY_LENGTH)
+		more = req->body.left;
+	buf_compact(in);
+	if (more <= buf_room(in))
+		return true;
+	if (!may_grow || buf_is_large(in) || req->ready + more > TG_BUF_LARGE_BYTES)
+		return false;
+	return buf_grow(&s->worker->bufs, &s->front->in) == 0;
+}
+
 static void
 let_go(struct stream *s)
 {
@@ -239,9 +260,11 @@ request_fill(struct stream *s)
 {
 	if (!request_continue(s))
 		return stream_end(s, TG_END_NO_RESOURCE, false);
-	/* What was sent is kept for another try as long as nothing more comes. */
+	/* What was sent is kept for another try as long as nothing comes that has no room. */
 	if ((s->front->conn.flags & (CONN_READABLE | CONN_ENDED | CONN_FAILED)) == 0)
 		return STEP_PARKED;
+	if (fits_behind(s))
+		return request_read(s);
 	let_go(s);
 	if (bulk_may_read(s, &s->req.bulk, &s->req.body, &s->front->conn, &s->back->conn))
 		return read_unseen(s);

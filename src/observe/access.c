@@ -182,6 +182,15 @@ access_choice_str(unsigned choice)
 	return choice < TG_CHOICE_COUNT ? words[choice] : "?";
 }
 
+static const char *const denials[TG_DENIED_COUNT] = {
+	[TG_DENIED_NOT] = NULL,
+	[TG_DENIED_METHOD] = "not-idempotent",
+	[TG_DENIED_BODY] = "unrepeatable-body",
+	[TG_DENIED_CAUSE] = "not-configured",
+	[TG_DENIED_ATTEMPTS] = "attempts",
+	[TG_DENIED_BUDGET] = "budget",
+};
+
 /* In the order of the record. */
 enum { TEXT_METHOD, TEXT_ID, TEXT_HOST, TEXT_PATH, TEXT_CIPHER, TEXT_SNI, TEXT_SUBJECT, TEXT_COUNT };
 
@@ -243,6 +252,7 @@ record_is_sane(const struct slot_names *names, const struct access_record *r)
 	if (slot_names_get(names, r->listener, TG_SLOT_LISTENER) == NULL ||
 	    r->mode >= TG_MODE_COUNT || r->reason >= TG_END_COUNT ||
 	    r->n_failed > TG_ACCESS_TRIES_MAX || r->choice >= TG_CHOICE_COUNT ||
+	    r->denied >= TG_DENIED_COUNT ||
 	    (r->n_failed > 0 && r->service == TG_ACCESS_NONE))
 		return false;
 	if (r->service == TG_ACCESS_NONE)
@@ -396,6 +406,8 @@ fields_numbers(struct line *l, const struct slot_names *names, const struct acce
 	field_number(l, "bytes_out", r->bytes_out);
 	field_number(l, "retries", r->tries);
 	field_failed(l, names, r, failed);
+	if (r->denied != TG_DENIED_NOT)
+		field_name(l, "no_retry", denials[r->denied]);
 	if (r->choice == TG_CHOICE_NONE)
 		field_unset(l, "choice");
 	else

@@ -36,6 +36,17 @@ enum access_choice {
 /* The word in the log; "?" outside the enum. */
 const char *access_choice_str(unsigned choice);
 
+/* Why what had failed was not tried again. */
+enum access_denial {
+	TG_DENIED_NOT = 0,
+	TG_DENIED_METHOD = 1,   /* it had been sent, and is not idempotent */
+	TG_DENIED_BODY = 2,     /* it had been sent, and its body is not here any more, or not whole */
+	TG_DENIED_CAUSE = 3,    /* retry.on has not this cause */
+	TG_DENIED_ATTEMPTS = 4, /* all are used up */
+	TG_DENIED_BUDGET = 5,   /* the service's is */
+	TG_DENIED_COUNT
+};
+
 /* What a PROXY header told, in this order. */
 enum access_proxy {
 	TG_ACCESS_PROXY_PEER = 0, /* address of who sent it */
@@ -65,6 +76,7 @@ struct access_record {
 	uint8_t tries;      /* tries after the first */
 	uint8_t n_failed;   /* of struct access_try, in front of the strings */
 	uint8_t choice;     /* enum access_choice */
+	uint8_t denied;     /* enum access_denial */
 	uint8_t reason;     /* enum end_reason */
 	uint8_t mode;       /* enum conf_mode */
 	uint8_t http_version; /* 10, 11, 20: 1.0, 1.1, 2.0; others: not known */

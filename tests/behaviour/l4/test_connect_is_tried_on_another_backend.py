@@ -52,7 +52,8 @@ def test_tcp_with_none_that_accepts_is_closed(shared_tidegate):
     # The reset may come as early as the end of connect().
     with contextlib.suppress(ConnectionResetError):
         tg.client().read_to_end()
-    assert tg.access.wait(listener=tg.listener)["end"] == "connect-failed"
+    record = tg.access.wait(listener=tg.listener)
+    assert (record["end"], record["no_retry"]) == ("connect-failed", "attempts")
 
 
 def test_http_with_none_that_accepts_gives_503_or_502(shared_tidegate):

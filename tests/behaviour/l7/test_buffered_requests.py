@@ -3,6 +3,7 @@
 import contextlib
 import pathlib
 import resource
+import threading
 
 import pytest
 
@@ -94,6 +95,44 @@ def test_without_it_a_long_body_cannot_be_repeated(shared_tidegate, recording_ba
                                    workers=1))
     assert tg.exchange(put(BODY)).status == 502
     assert good.requests == []
+    record = tg.access.wait(path="/x")
+    assert (record["failed"], record["no_retry"]) == ("bad:empty-answer", "unrepeatable-body")
+
+
+def in_pieces(body, in_chunks):
+    """The head of a PUT, and what comes behind it, piece by piece."""
+    if not in_chunks:
+        return head(body, b"PUT"), pieces(body, 10_000)
+    framed = [client.chunked(piece)[:-5] for piece in pieces(body, 10_000)]
+    framed[-1] += b"0\r\n\r\n"
+    return CHUNKED.replace(b"POST", b"PUT"), framed
+
+
+@pytest.mark.parametrize("in_chunks", [False, True])
+@pytest.mark.parametrize("length, buffer, is_kept", [(70_000, "512K", True), (90_000, "512K", False),
+                                                     (15_000, "16K", True), (20_000, "16K", False)])
+def test_without_it_what_fits_a_buffer_is_repeated(shared_tidegate, recording_backend, in_chunks, length, buffer,
+                                                   is_kept):
+    """However it comes: here each piece is with the backend before the next one is sent."""
+    body = BODY[:length]
+    first, parts = in_pieces(body, in_chunks)
+    taken = threading.Semaphore(0)
+
+    def dies(conn):
+        conn.read_head()
+        for part in parts:
+            conn.read(len(part))
+            taken.release()
+    bad, good = recording_backend(dies), recording_backend()
+    tg = shared_tidegate(conf.http(f'{{ name = "bad"; address = "{bad.address}"; weight = 100; }}', good,
+                                   workers=1, listener=f'buffer = "{buffer}";'))
+    peer = tg.client().send(first)
+    for part in parts:
+        peer.send(part)
+        assert taken.acquire(timeout=settings.TIMEOUT)
+    assert peer.read_answer().status == (200 if is_kept else 502)
+    assert [request.body for request in good.requests] == ([body] if is_kept else [])
+    assert tg.access.wait(path="/x").get("no_retry") == (None if is_kept else "unrepeatable-body")
 
 
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

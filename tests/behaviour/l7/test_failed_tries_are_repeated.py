@@ -74,7 +74,7 @@ def test_what_cannot_be_repeated_is_not(shared_tidegate, recording_backend, scri
     tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
     assert tg.exchange(client.post(b"hello", "/x")).status == status
     record = tg.access.wait(path="/x")
-    assert (record["retries"], record["backend"]) == ("0", "bad")
+    assert (record["retries"], record["backend"], record["no_retry"]) == ("0", "bad", "not-idempotent")
     assert record["failed"].startswith("bad:")
     assert good.requests == []
 
@@ -167,7 +167,7 @@ def test_attempts_are_counted(shared_tidegate, recording_backend, attempts):
     tg = shared_tidegate(conf.http(*bad, workers=1, service=retry(f"attempts = {attempts};")))
     assert tg.exchange(client.get("/x")).status == 502
     record = tg.access.wait(path="/x")
-    assert record["retries"] == str(attempts)
+    assert (record["retries"], record["no_retry"]) == (str(attempts), "attempts")
     assert len(record["failed"].split(",")) == attempts + 1
     # Never the same one twice while there is another.
     assert sorted(len(backend.requests) for backend in bad) == [0] * (4 - attempts) + [1] * (
@@ -246,6 +246,7 @@ def test_the_budget_bounds_retries(shared_tidegate, recording_backend):
         thread.join(settings.TIMEOUT * 3)
     assert len(statuses) == 600 and set(statuses) <= {502, 503}
     tg.access.wait(count=600, method="GET")
+    assert tg.access.records(method="GET", no_retry="budget")
     tried = sum(int(record["retries"]) for record in tg.access.records(method="GET"))
     # The floor counts for ten seconds; the run is shorter than that, or gets it once more.
     assert 100 <= tried <= 2 * 100 + 600 * 0.1 + 1

@@ -56,7 +56,11 @@ pauses_double_by_rounds(void **state)
 	fail_at(&t, 0);
 	assert_in_range(tries_start_over(&t, service_of(0, 0)), 300, 500);
 	assert_int_equal(t.n_failed, 7);
+	assert_int_equal(t.denied, TG_DENIED_NOT);
 	assert_false(tries_again(&t, service_of(0, 0), TG_CAUSE_CONNECT));
+	assert_int_equal(t.denied, TG_DENIED_ATTEMPTS);
+	assert_false(tries_again(&t, service_of(0, 0), 503));
+	assert_int_equal(t.denied, TG_DENIED_CAUSE);
 }
 
 static uint64_t

@@ -212,6 +212,25 @@ failed_tries_are_told_in_order(void **state)
 }
 
 static void
+why_no_other_try_was_made_is_told(void **state)
+{
+	static const struct access_try failed[] = {{3, TG_END_EMPTY_ANSWER}};
+	struct fixture *f = *state;
+
+	record_set(f, "PUT", "", "", "/");
+	assert_true(render(f, TG_ACCESS_TEXT) > 0);
+	assert_null(strstr(f->line, "no_retry"));
+	record_fail(f, failed, 1);
+	f->record->denied = TG_DENIED_BODY;
+	assert_true(render(f, TG_ACCESS_TEXT) > 0);
+	assert_non_null(strstr(f->line, " failed=b1:empty-answer no_retry=unrepeatable-body choice="));
+	assert_true(render(f, TG_ACCESS_JSON) > 0);
+	assert_non_null(strstr(f->line, ",\"no_retry\":\"unrepeatable-body\",\"choice\":"));
+	f->record->denied = TG_DENIED_COUNT;
+	assert_int_equal(render(f, TG_ACCESS_TEXT), 0);
+}
+
+static void
 a_lie_about_a_try_gives_nothing(void **state)
 {
 	static const struct access_try wrong[] = {{2, TG_END_DONE}, {3, TG_END_COUNT}};
@@ -406,6 +425,7 @@ main(int argc, char **argv)
 		CASE(what_was_not_reached_is_unset),
 		CASE(tcp_has_no_http_fields),
 		CASE(failed_tries_are_told_in_order),
+		CASE(why_no_other_try_was_made_is_told),
 		CASE(a_lie_about_a_try_gives_nothing),
 		CASE(clients_of_ipv6_and_unix_sockets),
 		CASE(foreign_bytes_are_escaped),
