@@ -153,6 +153,16 @@ open_and_unlink(const char *folder)
 	return fd;
 }
 
+int
+spool_open_file(const char *folder)
+{
+	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
+
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
+		fd = open_and_unlink(folder);
+	return fd;
+}
+
 static bool
 open_file(struct spool *s)
 {
@@ -161,9 +171,7 @@ open_file(struct spool *s)
 	errno = 0;
 	if (all->n_files >= all->files_max)
 		return refuse_file(all);
-	s->fd = open(all->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
-	if (s->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
-		s->fd = open_and_unlink(all->folder);
+	s->fd = spool_open_file(all->folder);
 	if (s->fd < 0)
 		return refuse_file(all);
 	all->n_files++;

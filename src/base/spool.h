@@ -62,6 +62,9 @@ struct spool_piece {
 	size_t n;    /* of the file: TG_SPOOL_STEP_BYTES at most */
 };
 
+/* A file without a name in this folder, to read and write. -1, with errno. */
+int spool_open_file(const char *folder);
+
 /* Empty. `memory_max` counts the capacity of buffers; `file_max` 0: no file. NULL: no memory. */
 struct spool *spool_new(struct spools *all, uint64_t memory_max, uint64_t file_max);
 /* Clears the caller's pointer; NULL inside allowed. */

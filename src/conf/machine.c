@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/spool.h"
 
 /* The reason; NULL: it can be executed, as far as it can be told from here. */
 static const char *
@@ -129,9 +130,8 @@ is_in_group(const struct passwd *pw, gid_t gid)
 
 /* `pw` NULL: who we are. */
 static const char *
-why_not_readable(const char *path, const struct passwd *pw)
+why_not_usable(const char *path, const struct passwd *pw, unsigned needed)
 {
-	const unsigned needed = R_OK | X_OK;
 	unsigned shift = 0;
 	struct stat st;
 
@@ -154,7 +154,9 @@ conf_check_readable_folder(struct conf_check *check, const char *list, unsigned 
 			   const char *path, const char *user)
 {
 	const struct passwd *pw = user && geteuid() == 0 ? getpwnam(user) : NULL;
-	const char *why = path && conf_check_file(check, list) ? why_not_readable(path, pw) : NULL;
+	const char *why = path && conf_check_file(check, list)
+				  ? why_not_usable(path, pw, R_OK | X_OK)
+				  : NULL;
 
 	if (why)
 		conf_check_element_warn(check, list, i, key,
@@ -162,6 +164,40 @@ conf_check_readable_folder(struct conf_check *check, const char *list, unsigned 
 					"until then nothing in it is found",
 					path, why, pw ? "user " : "the user of tidegate",
 					pw ? user : "");
+}
+
+/* By trying: there are file systems that nobody can make a file in. What may be otherwise in a moment is no error. */
+static const char *
+why_no_file(const char *folder)
+{
+	int fd = spool_open_file(folder);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != ENOSPC && errno != EDQUOT && errno != EMFILE && errno != ENFILE)
+		return strerror(errno);
+	return NULL;
+}
+
+void
+conf_check_spool_folder(struct conf_check *check, const char *key, const char *path,
+			const char *user)
+{
+	const struct passwd *pw = user && geteuid() == 0 ? getpwnam(user) : NULL;
+	const char *why = path ? why_no_file(path) : NULL;
+
+	if (why)
+		conf_check_error(check, key,
+				 "\"%.256s\": %s; allowed: a folder of this machine in which files can be made",
+				 path, why);
+	if (!path || why || !pw)
+		return;
+	why = why_not_usable(path, pw, W_OK | X_OK);
+	if (why)
+		conf_check_warn(check, key,
+				"\"%.256s\", for user \"%.64s\": %s; needed: a folder that this user can "
+				"make files in, until then bodies go on without",
+				path, user, why);
 }
 
 /* Only what says for sure that it is another machine's. */

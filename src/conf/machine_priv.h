@@ -29,6 +29,10 @@ void conf_check_folder(struct conf_check *check, const char *key, const char *pa
  * whoever runs this. */
 void conf_check_readable_folder(struct conf_check *check, const char *list, unsigned i,
 				const char *key, const char *path, const char *user);
+/* A folder in which a file can be made, which is tried; it may be full. A warning where only this user, as the proxy, cannot by
+ * its mode. `user` NULL: whoever runs this. */
+void conf_check_spool_folder(struct conf_check *check, const char *key, const char *path,
+			     const char *user);
 /* An address, without a port, where something may be bound. */
 void conf_check_own_address(struct conf_check *check, const char *key, const char *text);
 

@@ -241,7 +241,8 @@ static const struct conf_field top_fields[] = {
 		.preset_note = "that of TMPDIR, or /var/tmp",
 		.min = 1,
 		.valid = conf_valid_file,
-		.help = "Folder of the files that services buffer in. One in memory (tmpfs) never "
+		.help = "Folder of the files that services buffer in, which the user of tidegate must be able to "
+			"make; one is made and taken away when the configuration is checked. One in memory (tmpfs) never "
 			"makes a worker wait.",
 	},
 	{
@@ -433,10 +434,8 @@ check_buffer_folder(struct conf_check *check, const struct conf *conf)
 	for (size_t i = 0; i < conf->n_services; i++)
 		is_used = is_used || conf_service_has_files(&conf->services[i]);
 	/* Between our own processes it is no error any more: streams go on without. */
-	if (is_used && conf->buffer_folder && conf_check_file(check, "services") &&
-	    access(conf->buffer_folder, W_OK | X_OK) < 0)
-		conf_check_error(check, "buffer_folder", "%.256s: %s", conf->buffer_folder,
-				 strerror(errno));
+	if (is_used && conf_check_file(check, "services"))
+		conf_check_spool_folder(check, "buffer_folder", conf->buffer_folder, conf->user);
 }
 
 /* Between our own processes: the proxy is not told of the store. */

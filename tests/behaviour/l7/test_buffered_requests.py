@@ -361,12 +361,15 @@ def test_wrong_bounds_are_refused(run_tidegate, tmp_path, text, said):
     assert checked.returncode == 1 and said in checked.stderr
 
 
-def test_a_folder_that_is_not_there_is_refused(run_tidegate, tmp_path):
+@pytest.mark.parametrize("folder, why", [("/nowhere", "No such file or directory"), ("/proc", "No such file or directory"),
+                                         ("/dev/null", "Not a directory")])
+def test_a_folder_without_files_is_refused(run_tidegate, tmp_path, folder, why):
     path = tmp_path / "x.conf"
-    path.write_text(str(conf.http(f"{net.ADDRESS}:1", service=FILE,
-                                  top='buffer_folder = "/nowhere";')))
+    top = f'buffer_folder = "{folder}";'
+    path.write_text(str(conf.http(f"{net.ADDRESS}:1", service=FILE, top=top)))
+    line = 1 + next(i for i, text in enumerate(path.read_text().splitlines()) if top in text)
     checked = run_tidegate("-t", "-c", str(path))
-    assert checked.returncode == 1 and "/nowhere" in checked.stderr
-    path.write_text(str(conf.http(f"{net.ADDRESS}:1", service=MEMORY,
-                                  top='buffer_folder = "/nowhere";')))
+    assert checked.returncode == 1
+    assert f'{path}:{line}: buffer_folder: "{folder}": {why}; allowed: a folder' in checked.stderr
+    path.write_text(str(conf.http(f"{net.ADDRESS}:1", service=MEMORY, top=top)))
     assert run_tidegate("-t", "-c", str(path)).returncode == 0

@@ -528,6 +528,35 @@ a_key_that_the_keeper_cannot_read_is_a_warning(void **state)
 	assert_int_equal(unlink(ca), 0);
 }
 
+/* The proxy makes the files, as nobody. */
+static void
+a_folder_the_user_cannot_write_to_is_a_warning(void **state)
+{
+	struct conf_errors errors;
+	struct conf *conf;
+	char text[1024];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (mode_t mode = 0755; mode <= 0757; mode += 2) {
+		assert_int_equal(chmod(folder, mode), 0);
+		snprintf(text, sizeof(text),
+			 "user = \"nobody\";\nbuffer_folder = \"%s\";\n"
+			 "listeners = ( { name = \"l\"; bind = \"127.0.0.1:1\"; service = \"s\"; } );\n"
+			 "services = ( { name = \"s\"; buffer_request = { memory = \"16K\"; file = \"1M\"; }; "
+			 "backends = ( \"127.0.0.1:2\" ); } );\n",
+			 folder);
+		write_text("x.conf", text);
+		assert_int_equal(conf_load_file(path_of("x.conf"), &conf, &errors), 0);
+		conf_unref(conf);
+		assert_int_equal(errors.n, mode == 0755);
+		if (errors.n > 0)
+			assert_non_null(strstr(errors.list[0].text, "x.conf:2: warning: buffer_folder: "));
+		conf_errors_fini(&errors);
+	}
+}
+
 /* Warnings stand among the errors, and are none. */
 /* `text`: what is said of the folder of tokens at `path`. */
 static void
@@ -628,6 +657,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(users_that_nobody_can_become),
 		cmocka_unit_test(a_program_that_is_missing_is_a_warning),
 		cmocka_unit_test(a_key_that_the_keeper_cannot_read_is_a_warning),
+		cmocka_unit_test(a_folder_the_user_cannot_write_to_is_a_warning),
 		cmocka_unit_test(a_folder_of_tokens_that_the_keeper_cannot_read_is_a_warning),
 		cmocka_unit_test(warnings_come_with_errors),
 	};
