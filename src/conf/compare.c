@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/equal_priv.h"
 #include "conf/print_priv.h"
 #include "conf/schema_priv.h"
 
@@ -91,26 +92,11 @@ length_at(const struct conf_field *f, const char *object)
 	return n;
 }
 
-static bool
-is_same_value(const struct conf_field *f, const char *a, const char *b)
-{
-	if (is_set(f, a) != is_set(f, b))
-		return false;
-	if (!is_set(f, a))
-		return true;
-	if (f->kind == &conf_kind_text)
-		return strcmp(pointer_at(f, a), pointer_at(f, b)) == 0;
-	if (f->kind == &conf_kind_service)
-		return strcmp(((const struct conf_service *)pointer_at(f, a))->name,
-			      ((const struct conf_service *)pointer_at(f, b))->name) == 0;
-	return memcmp(a + f->offset, b + f->offset, f->size) == 0;
-}
-
 static void
 compare_value(struct comparison *c, const struct conf_field *f, const char *path, const char *a,
 	      const char *b)
 {
-	if (is_same_value(f, a, b))
+	if (conf_value_equal(f, a, b))
 		return;
 	print_key(c, path, f->key);
 	if (conf_field_is_secret(f, a) || conf_field_is_secret(f, b))
@@ -169,6 +155,8 @@ compare_list(struct comparison *c, const struct conf_field *f, const char *path,
 	struct text x;
 	struct text y;
 
+	if (conf_list_equal(f, a, b))
+		return;
 	if (list_text(f, a, &x) < 0) {
 		c->has_failed = true;
 		return;
@@ -245,14 +233,6 @@ find_setting(const struct conf_setting *settings, size_t n, const char *key)
 	return NULL;
 }
 
-static bool
-is_same_setting(const struct conf_setting *a, const struct conf_setting *b)
-{
-	if (a == NULL || b == NULL || a->type != b->type)
-		return a == b;
-	return a->type == TG_SETTING_TEXT ? strcmp(a->text, b->text) == 0 : a->number == b->number;
-}
-
 static void
 print_setting(struct comparison *c, const struct conf_field *rest, const struct conf_setting *s)
 {
@@ -266,7 +246,7 @@ static void
 compare_setting(struct comparison *c, const struct conf_field *rest, const char *path,
 		const char *key, const struct conf_setting *a, const struct conf_setting *b)
 {
-	if (is_same_setting(a, b))
+	if (a != NULL && b != NULL && rest->element_kind->is_equal(rest, a, b))
 		return;
 	print_key(c, path, key);
 	fputc(' ', c->out);

@@ -124,6 +124,13 @@ text_print(const struct conf_field *f, const void *src, FILE *out)
 }
 
 static bool
+text_is_equal(const struct conf_field *f, const void *a, const void *b)
+{
+	(void)f;
+	return strcmp(load_text(a), load_text(b)) == 0;
+}
+
+static bool
 pointer_is_set(const struct conf_field *f, const void *src)
 {
 	const void *p;
@@ -139,6 +146,7 @@ const struct conf_kind conf_kind_text = {
 	.accepts = ACCEPT_TEXT,
 	.take = text_take,
 	.print = text_print,
+	.is_equal = text_is_equal,
 	.is_set = pointer_is_set,
 };
 
@@ -162,6 +170,7 @@ const struct conf_kind conf_kind_argument = {
 	.accepts = ACCEPT_TEXT,
 	.take = argument_take,
 	.print = text_print,
+	.is_equal = text_is_equal,
 };
 
 /*** module: the file of one ***/
@@ -184,6 +193,7 @@ const struct conf_kind conf_kind_module = {
 	.accepts = ACCEPT_TEXT,
 	.take = module_take,
 	.print = text_print,
+	.is_equal = text_is_equal,
 };
 
 /*** setting: of a module, which says what it means ***/
@@ -257,12 +267,25 @@ setting_print(const struct conf_field *f, const void *src, FILE *out)
 	}
 }
 
+static bool
+setting_is_equal(const struct conf_field *f, const void *a, const void *b)
+{
+	const struct conf_setting *x = a;
+	const struct conf_setting *y = b;
+
+	(void)f;
+	if (x->type != y->type)
+		return false;
+	return x->type == TG_SETTING_TEXT ? strcmp(x->text, y->text) == 0 : x->number == y->number;
+}
+
 const struct conf_kind conf_kind_setting = {
 	.name = "number, boolean or string",
 	.wanted = "a number, a string, or true or false",
 	.accepts = ACCEPT_TEXT | ACCEPT_INTEGER | ACCEPT_BOOLEAN | ACCEPT_DECIMAL,
 	.take = setting_take,
 	.print = setting_print,
+	.is_equal = setting_is_equal,
 };
 
 /*** label: a text under a key of one's own ***/
@@ -288,6 +311,7 @@ const struct conf_kind conf_kind_label = {
 	.accepts = ACCEPT_TEXT,
 	.take = label_take,
 	.print = setting_print,
+	.is_equal = setting_is_equal,
 };
 
 /*** boolean ***/
@@ -671,24 +695,45 @@ server_print(const struct conf_field *f, const void *src, FILE *out)
 	fprintf(out, "\"%s\"", addr_format(src, buf, sizeof(buf)));
 }
 
+static bool
+server_is_equal(const struct conf_field *f, const void *a, const void *b)
+{
+	(void)f;
+	return addr_equal(a, b);
+}
+
 const struct conf_kind conf_kind_server = {
 	.name = "address",
 	.wanted = "an address as a string",
 	.accepts = ACCEPT_TEXT,
 	.take = server_take,
 	.print = server_print,
+	.is_equal = server_is_equal,
 };
 
 /*** service: a name here, a pointer once all services are known ***/
 
-static void
-service_print(const struct conf_field *f, const void *src, FILE *out)
+static const char *
+service_name(const void *src)
 {
 	const struct conf_service *service;
 
-	(void)f;
 	memcpy(&service, src, sizeof(service));
-	conf_print_text(service->name, out);
+	return service->name;
+}
+
+static void
+service_print(const struct conf_field *f, const void *src, FILE *out)
+{
+	(void)f;
+	conf_print_text(service_name(src), out);
+}
+
+static bool
+service_is_equal(const struct conf_field *f, const void *a, const void *b)
+{
+	(void)f;
+	return strcmp(service_name(a), service_name(b)) == 0;
 }
 
 const struct conf_kind conf_kind_service = {
@@ -696,6 +741,7 @@ const struct conf_kind conf_kind_service = {
 	.wanted = "the name of a service as a string",
 	.accepts = ACCEPT_TEXT,
 	.print = service_print,
+	.is_equal = service_is_equal,
 	.is_set = pointer_is_set,
 };
 
@@ -726,6 +772,23 @@ base64_take(struct arena *arena, const struct conf_field *f, const struct conf_v
 	return 0;
 }
 
+static size_t
+base64_length(const struct conf_field *f, const void *src)
+{
+	size_t n;
+
+	memcpy(&n, (const char *)src + length_offset(f), sizeof(n));
+	return n;
+}
+
+static bool
+base64_is_equal(const struct conf_field *f, const void *a, const void *b)
+{
+	size_t n = base64_length(f, a);
+
+	return n == base64_length(f, b) && memcmp(load_text(a), load_text(b), n) == 0;
+}
+
 static void
 base64_print(const struct conf_field *f, const void *src, FILE *out)
 {
@@ -733,7 +796,7 @@ base64_print(const struct conf_field *f, const void *src, FILE *out)
 	char four[TG_BASE64_LEN(3) + 1];
 	size_t n;
 
-	memcpy(&n, (const char *)src + length_offset(f), sizeof(n));
+	n = base64_length(f, src);
 	fputc('"', out);
 	for (size_t i = 0; i < n; i += 3) {
 		base64_encode(bytes + i, n - i < 3 ? n - i : 3, four);
@@ -748,6 +811,7 @@ const struct conf_kind conf_kind_base64 = {
 	.accepts = ACCEPT_TEXT,
 	.take = base64_take,
 	.print = base64_print,
+	.is_equal = base64_is_equal,
 	.is_set = pointer_is_set,
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "conf/conf.h"
+#include "conf/equal_priv.h"
 #include "conf/print_priv.h"
 #include "conf/schema_priv.h"
 
@@ -15,43 +16,22 @@ struct text {
 	size_t n;
 };
 
-/* As our own processes are handed it; a service with `frame` around it. */
+/* A configuration of it alone, as our own processes are handed one. */
 static int
-print(const struct conf_schema *schema, const void *object, bool frame, struct text *ret)
+print(const struct conf_service *service, struct text *ret)
 {
 	FILE *out = open_memstream(&ret->bytes, &ret->n);
 
 	if (!out)
 		return -TG_ENOMEM;
-	if (frame)
-		fputs("services = ( {\n", out);
-	conf_print_object(schema, object, out);
-	if (frame)
-		fputs("} );\n", out);
+	fputs("services = ( {\n", out);
+	conf_print_object(&conf_schema_service, service, out);
+	fputs("} );\n", out);
 	if (fclose(out) != 0) {
 		free(ret->bytes);
 		return -TG_ENOMEM;
 	}
 	return 0;
-}
-
-static bool
-are_equal(const struct conf_schema *schema, const void *a, const void *b)
-{
-	struct text x;
-	struct text y;
-	bool equal;
-
-	if (print(schema, a, false, &x) < 0)
-		return false;
-	if (print(schema, b, false, &y) < 0) {
-		free(x.bytes);
-		return false;
-	}
-	equal = x.n == y.n && memcmp(x.bytes, y.bytes, x.n) == 0;
-	free(x.bytes);
-	free(y.bytes);
-	return equal;
 }
 
 const struct conf_service *
@@ -67,13 +47,13 @@ conf_find_service(const struct conf *conf, const char *name)
 bool
 conf_service_equal(const struct conf_service *a, const struct conf_service *b)
 {
-	return are_equal(&conf_schema_service, a, b);
+	return conf_object_equal(&conf_schema_service, a, b);
 }
 
 bool
 conf_health_equal(const struct conf_service *a, const struct conf_service *b)
 {
-	return are_equal(&conf_schema_health, &a->health, &b->health);
+	return conf_object_equal(&conf_schema_health, &a->health, &b->health);
 }
 
 /* The jitter of checks is that of questions too. */
@@ -81,7 +61,7 @@ bool
 conf_agent_equal(const struct conf_service *a, const struct conf_service *b)
 {
 	return a->health.jitter_percent == b->health.jitter_percent &&
-	       are_equal(&conf_schema_agent, &a->agent, &b->agent);
+	       conf_object_equal(&conf_schema_agent, &a->agent, &b->agent);
 }
 
 const struct conf_backend *
@@ -118,7 +98,7 @@ are_nodes_equal(const struct conf *a, const struct conf *b)
 	if (a->n_nodes != b->n_nodes)
 		return false;
 	for (size_t i = 0; i < a->n_nodes; i++) {
-		if (!are_equal(&conf_schema_node, &a->nodes[i], &b->nodes[i]))
+		if (!conf_object_equal(&conf_schema_node, &a->nodes[i], &b->nodes[i]))
 			return false;
 	}
 	return true;
@@ -128,20 +108,20 @@ bool
 conf_provider_equal(const struct conf *of_a, const struct conf_service *a, const struct conf *of_b,
 		    const struct conf_service *b)
 {
-	return are_equal(&conf_schema_provider, &a->provider, &b->provider) &&
+	return conf_object_equal(&conf_schema_provider, &a->provider, &b->provider) &&
 	       (a->provider.type != TG_PROVIDER_DOCKER || are_nodes_equal(of_a, of_b));
 }
 
 bool
 conf_hook_equal(const struct conf_hook *a, const struct conf_hook *b)
 {
-	return are_equal(&conf_schema_hook, a, b);
+	return conf_object_equal(&conf_schema_hook, a, b);
 }
 
 bool
 conf_acme_equal(const struct conf_acme *a, const struct conf_acme *b)
 {
-	return are_equal(&conf_schema_acme, a, b);
+	return conf_object_equal(&conf_schema_acme, a, b);
 }
 
 int
@@ -166,7 +146,7 @@ int
 conf_service_alone(const struct conf_service *service, struct conf **ret, struct err *err)
 {
 	struct text text;
-	int rc = print(&conf_schema_service, service, true, &text);
+	int rc = print(service, &text);
 
 	if (rc < 0)
 		return err_no_memory(err);

@@ -78,6 +78,9 @@ struct conf_kind {
 	/* As it would be written. */
 	void (*print)(const struct conf_field *f, const void *src, FILE *out);
 	bool (*is_set)(const struct conf_field *f, const void *src); /* NULL: always */
+	/* Whether two that are set are printed the same; of a setting, which has it besides its key. NULL: when their bytes
+	 * are the same. */
+	bool (*is_equal)(const struct conf_field *f, const void *a, const void *b);
 	/* A limit in words, for range errors and the manual. NULL: plain number. */
 	void (*print_limit)(uint64_t limit, char *buf, size_t size);
 };
