@@ -210,17 +210,28 @@ give_back(struct worker *w, uint32_t backend)
 }
 
 static bool
+is_late(const struct lease *lease)
+{
+	return loop_now(lease->waiting_for->worker->loop).us >= lease_due(lease).us;
+}
+
+static enum end_reason
+timeout_of(const struct lease *lease)
+{
+	return lease->is_held ? TG_END_HOLD_TIMEOUT : TG_END_QUEUE_TIMEOUT;
+}
+
+static bool
 on_told(void *stream, const struct queue_news *news)
 {
 	struct lease *lease = stream;
 	struct worker *w = lease->waiting_for->worker;
 	struct worker_backend *b = news->is_granted ? w->backends[news->backend] : NULL;
-	bool is_late = loop_now(w->loop).us >= lease_due(lease).us;
 
 	lease->waiter = NULL;
-	if (b != NULL && is_late) {
+	if (b != NULL && is_late(lease)) {
 		give_back(w, news->backend);
-		lease->refusal = lease->is_held ? TG_END_HOLD_TIMEOUT : TG_END_QUEUE_TIMEOUT;
+		lease->refusal = timeout_of(lease);
 	} else if (b != NULL) {
 		hold(lease, b, &news->addr, TG_CHOICE_QUEUE);
 	} else if (news->is_granted) {
@@ -244,17 +255,18 @@ static int wait_in(struct lease *lease, struct worker_service *s, enum queue_lin
 		   const struct balance_query *query, enum conf_priority priority);
 static int check_hold(struct lease *lease, const struct worker_service *s);
 
-/* Its service is configured otherwise, or is up no more, or it was given what is gone: in line anew, if it must
- * wait at all. */
-static void
-on_moved(void *stream, const struct balance_query *query, enum conf_priority priority)
+/* A place, or in line anew; else why not. */
+static int
+begin_anew(struct lease *lease, const struct balance_query *query, enum conf_priority priority)
 {
-	struct lease *lease = stream;
 	struct worker_service *s = lease->waiting_for;
 	struct balance_query again = *query;
 	int rc;
 
-	lease->waiter = NULL;
+	if (is_late(lease)) {
+		lease->refusal = timeout_of(lease);
+		return -TG_EAGAIN;
+	}
 	/* As in find_place(). */
 	if (!lease_is_possible(s, query))
 		again.n_tried = 0;
@@ -263,6 +275,18 @@ on_moved(void *stream, const struct balance_query *query, enum conf_priority pri
 		rc = wait_in(lease, s, QUEUE_PLACE, query, priority);
 	else if (rc == -TG_ENOENT && check_hold(lease, s) == 0)
 		rc = wait_in(lease, s, QUEUE_HELD, query, priority);
+	return rc;
+}
+
+/* Its service is configured otherwise, or is up no more, or it was given what is gone. */
+static void
+on_moved(void *stream, const struct balance_query *query, enum conf_priority priority)
+{
+	struct lease *lease = stream;
+	int rc;
+
+	lease->waiter = NULL;
+	rc = begin_anew(lease, query, priority);
 	if (lease->waiter == NULL)
 		lease->on_place(lease, rc == 0);
 	else if (lease->on_due != NULL)

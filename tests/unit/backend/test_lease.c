@@ -465,6 +465,31 @@ who_leaves_waits_no_more(void **state)
 	end(&full[1]);
 }
 
+/* On its way to another queue, beside a free place; or to a place that it is told of too late. */
+static void
+whose_time_is_over_gets_no_place(void **state)
+{
+	struct stream full[2];
+	struct stream s;
+
+	(void)state;
+	for (int granted = 0; granted < 2; granted++) {
+		fill(full);
+		assert_int_equal(wait_at(&s, 0, TG_PRIORITY_NORMAL), 0);
+		if (!granted)
+			queue_evict(service_of(0, C)->queue, workers[0].loop);
+		end(&full[0]);
+		s.lease.since.us = loop_now(workers[0].loop).us -
+				   service_of(0, C)->conf->timeouts.queue_ms * 1000;
+		turn_both();
+		assert_int_equal(s.told, 1);
+		assert_false(s.has_place);
+		assert_int_equal(s.lease.refusal, TG_END_QUEUE_TIMEOUT);
+		end(&full[1]);
+		assert_int_equal(load_of("c", "x"), 0);
+	}
+}
+
 /* Waits after a try at x failed. */
 static void
 wait_after_x(struct stream *s, unsigned worker)
@@ -739,6 +764,7 @@ main(void)
 		TEST(new_backend_serves_who_waits),
 		TEST(place_of_one_that_left_goes_on),
 		TEST(who_leaves_waits_no_more),
+		TEST(whose_time_is_over_gets_no_place),
 		TEST(what_was_tried_is_taken_when_nothing_else_may_serve),
 		TEST(what_was_tried_is_left_to_others_while_the_rest_is_full),
 		TEST(what_was_tried_is_taken_when_the_rest_goes_down),
