@@ -90,7 +90,8 @@ count(struct queue *q, enum queue_line line, int change)
 
 	q->shared.n[line] += (unsigned)change;
 	atomic_store(&q->n, n);
-	atomic_store_explicit(&q->gauges->queued, n, memory_order_relaxed);
+	/* At a reload a service has two queues, and one gauge. */
+	atomic_fetch_add_explicit(&q->gauges->queued, change, memory_order_relaxed);
 	segment_note_max(&q->gauges->queued_max, n);
 }
 

@@ -429,6 +429,28 @@ evicted_may_leave(void **state)
 	queue_free(next);
 }
 
+/* One worker has gone over to the next queue, the other has not. */
+static void
+two_queues_of_a_service_are_counted_together(void **state)
+{
+	struct queue *before = queue;
+	struct stream s[3];
+
+	(void)state;
+	assert_int_equal(add(&s[0], 'a', TG_PRIORITY_NORMAL), 0);
+	queue = queue_new(MAX, MAX, &gauges, &alarm_of_held);
+	assert_int_equal(add(&s[1], 'b', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add(&s[2], 'c', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(atomic_load(&gauges.queued), 3);
+	queue_evict(before, loop);
+	assert_int_equal(atomic_load(&gauges.queued), 2);
+	queue_leave(NULL, &s[0].waiter);
+	queue_free(before);
+	grant(2);
+	assert_int_equal(atomic_load(&gauges.queued), 0);
+	assert_story("+b+c");
+}
+
 static void
 place_that_is_gone_is_no_place(void **state)
 {
@@ -624,6 +646,7 @@ main(void)
 		TEST(who_left_is_not_told),
 		TEST(evicted_are_told_in_order),
 		TEST(evicted_may_leave),
+		TEST(two_queues_of_a_service_are_counted_together),
 		TEST(place_that_is_gone_is_no_place),
 		TEST(news_survive_the_last_turn),
 		TEST(held_come_before_those_that_wait_for_a_place),
