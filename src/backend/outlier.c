@@ -328,6 +328,64 @@ outlier_judge(const struct conf_outlier *conf, const struct outlier_sample *samp
 		judge_success(conf, samples, n, ret);
 }
 
+static void
+add_sample(struct outlier_sample *total, const struct outlier_sample *s)
+{
+	total->requests += s->requests;
+	total->failures += s->failures;
+	total->answers += s->answers;
+	total->response_us += s->response_us;
+}
+
+/* Whether it has enough by this sample, which is the last one added. */
+static bool
+is_now_judged(const struct conf_outlier *conf, const struct outlier_sample *total,
+	      const struct outlier_sample *s)
+{
+	return is_judged(conf, total) && total->requests - s->requests < conf->requests;
+}
+
+/* Adds an interval, and judges those that have enough by it. */
+static void
+judge_with(const struct conf_outlier *conf, const struct outlier_history *histories, size_t n,
+	   unsigned at, struct outlier_sample *totals, enum outlier_verdict *verdicts,
+	   enum outlier_verdict *ret)
+{
+	size_t n_judged = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		add_sample(&totals[i], &histories[i].samples[at]);
+		n_judged += is_now_judged(conf, &totals[i], &histories[i].samples[at]);
+	}
+	if (n_judged == 0)
+		return;
+	outlier_judge(conf, totals, n, verdicts);
+	for (i = 0; i < n; i++) {
+		if (is_now_judged(conf, &totals[i], &histories[i].samples[at]))
+			ret[i] = verdicts[i];
+	}
+}
+
+void
+outlier_judge_history(const struct conf_outlier *conf, const struct outlier_history *histories,
+		      size_t n, unsigned newest, enum outlier_verdict *ret)
+{
+	struct outlier_sample *totals = calloc(n + 1, sizeof(totals[0]));
+	enum outlier_verdict *verdicts = calloc(n + 1, sizeof(verdicts[0]));
+	unsigned age;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ret[i] = TG_OUTLIER_FINE;
+	for (age = 0; totals != NULL && verdicts != NULL && age < TG_OUTLIER_INTERVALS; age++)
+		judge_with(conf, histories, n,
+			   (newest + TG_OUTLIER_INTERVALS - age) % TG_OUTLIER_INTERVALS, totals,
+			   verdicts, ret);
+	free(totals);
+	free(verdicts);
+}
+
 /* being ejected */
 
 uint64_t

@@ -25,6 +25,8 @@
 #define TG_OUTLIER_DEVIATION_MIN 0.03
 /* And as so many times what chance makes of the numbers of requests. */
 #define TG_OUTLIER_CHANCES 3.0
+/* Intervals that are put together at most where one had too few requests. */
+#define TG_OUTLIER_INTERVALS 10u
 /* A backend is ejected for longer each time, up to so many times the first. */
 #define TG_OUTLIER_LONGEST 10u
 
@@ -73,6 +75,17 @@ enum outlier_verdict {
 /* Fills ret[n]. Backends with fewer than conf->requests are neither judged nor compared with. */
 void outlier_judge(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
 		   enum outlier_verdict *ret);
+
+/* One backend in the last intervals, by turns. Zeroed: it had nothing. */
+struct outlier_history {
+	struct outlier_sample samples[TG_OUTLIER_INTERVALS];
+};
+
+/* The same, each by as few of the last intervals as have conf->requests of it, against what the others had in
+ * these: one that is slow gets little where load decides who gets streams. `newest`: the index of the last
+ * interval, behind which lies the oldest. No memory: all are fine. */
+void outlier_judge_history(const struct conf_outlier *conf, const struct outlier_history *histories,
+			   size_t n, unsigned newest, enum outlier_verdict *ret);
 
 /*** Being ejected: kept by the registry ***/
 

@@ -139,6 +139,8 @@ registry_observe(struct registry *r, const struct msg_backend *msg)
 		return 0; /* a new keeper, or a new address: the last verdict holds until the next */
 	if (b->serving.health == TG_HEALTH_CHECKING && msg->health != TG_HEALTH_CHECKING)
 		r->n_checking--;
+	if (b->serving.health == TG_HEALTH_DOWN && msg->health == TG_HEALTH_UP)
+		eject_forget_history(s, r->places[msg->backend].backend);
 	b->serving.health = (enum backend_health)msg->health;
 	b->serving.has_addr = msg->has_addr != 0;
 	b->serving.record = msg->record;

@@ -11,20 +11,31 @@
 #include "base/log.h"
 #include "observe/counters.h"
 
+static bool
+is_comparing(const struct service_state *s)
+{
+	return s->conf->outlier.success_rate_permille != 0 ||
+	       s->conf->outlier.latency_permille != 0;
+}
+
 int
 eject_init(struct service_state *s)
 {
 	if (s->shared->outlier == NULL)
 		return 0;
 	s->looks = true;
+	if (!is_comparing(s))
+		return 0;
 	s->before = calloc(s->conf->n_backends + 1, sizeof(s->before[0]));
-	return s->before != NULL ? 0 : -TG_ENOMEM;
+	s->histories = calloc(s->conf->n_backends + 1, sizeof(s->histories[0]));
+	return s->before != NULL && s->histories != NULL ? 0 : -TG_ENOMEM;
 }
 
 void
 eject_fini(struct service_state *s)
 {
 	free(s->before);
+	free(s->histories);
 }
 
 /* ending and beginning */
@@ -42,6 +53,13 @@ set_ejected(struct service_state *s, size_t i, bool is_ejected)
 	s->changed = true;
 }
 
+void
+eject_forget_history(struct service_state *s, size_t backend)
+{
+	if (s->histories != NULL)
+		s->histories[backend] = (struct outlier_history){.samples = {{0}}};
+}
+
 static void
 end_ejections(struct service_state *s, struct mono now)
 {
@@ -54,6 +72,7 @@ end_ejections(struct service_state *s, struct mono now)
 
 		if (ejection_step(e, now)) {
 			outlier_forget_unreached(s->shared->outlier, (uint32_t)i);
+			eject_forget_history(s, i);
 			set_ejected(s, i, false);
 			log_write(TG_LOG_INFO, "backend is used again", "svc=%s srv=%s",
 				  s->conf->name, s->conf->backends[i].name);
@@ -70,6 +89,7 @@ eject_forget(struct service_state *s, size_t backend)
 	outlier_forget_failures(s->shared->outlier, (uint32_t)backend);
 	outlier_forget_unreached(s->shared->outlier, (uint32_t)backend);
 	s->backends[backend].ejection = (struct ejection){.times = 0};
+	eject_forget_history(s, backend);
 	set_ejected(s, backend, false);
 }
 
@@ -85,6 +105,7 @@ eject(struct service_state *s, size_t i, const struct cause *cause, struct mono 
 	uint64_t ms = ejection_begin(&s->backends[i].ejection, cause->base_ms, now);
 
 	set_ejected(s, i, true);
+	eject_forget_history(s, i);
 	s->next_end = registry_earlier(s->next_end, s->backends[i].ejection.until);
 	atomic_fetch_add_explicit(&service_backend_shared(s->shared, i)->ejections, 1,
 				  memory_order_relaxed);
@@ -273,29 +294,23 @@ static void
 compare(struct registry *r, struct service_state *s, struct mono now)
 {
 	size_t n = s->conf->n_backends;
-	struct outlier_sample *samples = calloc(n + 1, sizeof(samples[0]));
 	enum outlier_verdict *verdicts = calloc(n + 1, sizeof(verdicts[0]));
 	size_t i;
 
-	if (samples != NULL && verdicts != NULL) {
-		for (i = 0; i < n; i++)
-			take_sample(r->segment, s->conf->backends[i].segment_slot, &s->before[i],
-				    &samples[i]);
-		outlier_judge(&s->conf->outlier, samples, n, verdicts);
+	s->newest = (s->newest + 1) % TG_OUTLIER_INTERVALS;
+	for (i = 0; i < n; i++) {
+		take_sample(r->segment, s->conf->backends[i].segment_slot, &s->before[i],
+			    &s->histories[i].samples[s->newest]);
 		/* The first look has no beginning to compare with. */
-		if (mono_is_set(s->next_compare))
-			eject_judged(s, verdicts, now);
+		if (!mono_is_set(s->next_compare))
+			eject_forget_history(s, i);
 	}
 	s->next_compare = mono_add_ms(now, s->conf->outlier.interval_ms);
-	free(samples);
+	if (verdicts == NULL)
+		return;
+	outlier_judge_history(&s->conf->outlier, s->histories, n, s->newest, verdicts);
+	eject_judged(s, verdicts, now);
 	free(verdicts);
-}
-
-static bool
-is_comparing(const struct service_state *s)
-{
-	return s->conf->outlier.success_rate_permille != 0 ||
-	       s->conf->outlier.latency_permille != 0;
 }
 
 void
@@ -330,9 +345,12 @@ eject_inherit(struct service_state *s, size_t backend, const struct service_stat
 	bool has = s->shared->outlier != NULL;
 
 	s->backends[backend].ejection = (struct ejection){.times = 0};
-	if (has && before->shared->outlier != NULL) {
+	if (has && before->shared->outlier != NULL)
 		s->backends[backend].ejection = before->backends[backend_before].ejection;
+	if (s->histories != NULL && before->histories != NULL) {
 		s->before[backend] = before->before[backend_before];
+		s->histories[backend] = before->histories[backend_before];
+		s->newest = before->newest;
 		s->next_compare = before->next_compare;
 	}
 	s->backends[backend].serving.is_ejected = ejection_is_on(&s->backends[backend].ejection);

@@ -33,6 +33,8 @@ struct service_state {
 	struct mono next_ramp;         /* step of some backend; unset: none is on its way */
 	struct mono next_compare;      /* of backends; unset: they are not */
 	struct outlier_sample *before; /* [conf->n_backends]: the counters at the last comparison */
+	struct outlier_history *histories; /* the same: what came between; NULL: they are not compared */
+	unsigned newest;		   /* of these */
 	unsigned n_ejected;
 	struct mono next_end; /* of an ejection, at the earliest; unset: none is on */
 	bool looks;           /* a row may eject somebody: all of them are looked at */
@@ -67,6 +69,8 @@ void eject_fini(struct service_state *s);
 void eject_step(struct registry *r, struct service_state *s, struct mono now);
 /* Another machine has its place: it is not to blame for what was. */
 void eject_forget(struct service_state *s, size_t backend);
+/* It was away: what it did before is not held against it, nor compared with. */
+void eject_forget_history(struct service_state *s, size_t backend);
 /* When to look next; unset: when somebody raises an alarm. */
 struct mono eject_due(const struct service_state *s);
 /* What was seen of a backend goes on to the next state of its service. */

@@ -55,8 +55,10 @@ static const struct conf_field outlier_fields[] = {
 		.preset = "100",
 		.min = 1,
 		.max = 1000000,
-		.help = "Requests a backend must have had in an interval to be compared, by success "
-			"and by latency. Three such backends are needed.",
+		.help = "Requests a backend must have had to be compared, by success and by latency: in the last interval, or in "
+			"as many of the last ten together as it takes since it came up or back, as one that is slow gets few where "
+			"balance goes by load. It is compared with what the others had in the same intervals. Three such backends are "
+			"needed.",
 	},
 	{
 		.key = "interval",

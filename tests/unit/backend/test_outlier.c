@@ -294,6 +294,69 @@ at_s(uint64_t s)
 	return (struct mono){.us = (1000 + s) * 1000000};
 }
 
+/* `n` intervals that are alike, of which the newest is number 2, behind others in which there was nothing. */
+static void
+repeat(struct outlier_history *h, const struct outlier_sample *s, unsigned n)
+{
+	memset(h, 0, sizeof(*h));
+	for (unsigned i = 0; i < n; i++)
+		h->samples[(2 + TG_OUTLIER_INTERVALS - i) % TG_OUTLIER_INTERVALS] = *s;
+}
+
+static void
+judge_histories(const struct outlier_history *histories, const char *want)
+{
+	enum outlier_verdict verdicts[N];
+	char got[N + 1] = "";
+
+	outlier_judge_history(&conf.outlier, histories, N, 2, verdicts);
+	for (size_t i = 0; i < N; i++)
+		got[i] = ".fs"[verdicts[i]];
+	assert_string_equal(got, want);
+}
+
+/* Where load decides who gets streams, who is slow gets a tenth. */
+static void
+who_gets_little_is_judged_by_more_intervals(void **state)
+{
+	const struct outlier_sample well = {
+		.requests = 300, .answers = 300, .response_us = 300 * 5000};
+	const struct outlier_sample slow = {
+		.requests = 30, .answers = 30, .response_us = 30 * 50000};
+	const struct outlier_sample fails = {
+		.requests = 30, .failures = 10, .answers = 30, .response_us = 30 * 5000};
+	struct outlier_history histories[N];
+
+	(void)state;
+	for (unsigned n = 1; n <= TG_OUTLIER_INTERVALS; n++) {
+		for (size_t i = 0; i < N; i++)
+			repeat(&histories[i], &well, n);
+		repeat(&histories[1], &slow, n);
+		repeat(&histories[4], &fails, n);
+		judge_histories(histories, n * 30 >= conf.outlier.requests ? ".s..f." : "......");
+	}
+	conf.outlier.requests = 301; /* of ten intervals */
+	judge_histories(histories, "......");
+}
+
+/* Who has enough in the last one is judged by that alone, and who failed with all others did as they did. */
+static void
+what_is_past_is_held_against_nobody(void **state)
+{
+	const struct outlier_sample well = {.requests = 300, .answers = 300};
+	const struct outlier_sample few = {.requests = 30, .answers = 30};
+	struct outlier_history histories[N];
+
+	(void)state;
+	for (size_t i = 0; i < N; i++)
+		repeat(&histories[i], i == 1 ? &few : &well, 5);
+	histories[0].samples[1].failures = 300;
+	judge_histories(histories, "......");
+	for (size_t i = 0; i < N; i++)
+		histories[i].samples[1].failures = histories[i].samples[1].requests;
+	judge_histories(histories, "......");
+}
+
 static void
 ejections_grow_and_are_forgiven(void **state)
 {
@@ -370,6 +433,8 @@ main(void)
 		TEST(ordinary_noise_ejects_nobody),
 		TEST(who_is_slower_stands_out),
 		TEST(quiet_ones_are_not_judged),
+		TEST(who_gets_little_is_judged_by_more_intervals),
+		TEST(what_is_past_is_held_against_nobody),
 		TEST(ejections_grow_and_are_forgiven),
 		TEST(only_so_many_may_be_ejected),
 		TEST(ramp_goes_from_a_tenth_to_all),

@@ -354,6 +354,46 @@ who_fails_more_than_the_others_is_ejected(void **state)
 	assert_serving("0123");
 }
 
+/* Too few for one interval, enough for three. */
+static void
+who_gets_little_is_found_and_forgiven(void **state)
+{
+	(void)state;
+	pass_ms(1000);
+	for (unsigned n = 0; n < 3; n++) {
+		assert_serving("0123");
+		for (uint32_t i = 0; i < 4; i++)
+			exchange(i, i == 2 ? 2 : 20, i == 2 ? 2 : 0);
+		pass_ms(1000);
+	}
+	assert_serving("013");
+	pass_ms(5000);
+	assert_serving("0123");
+	/* It is well; that it was not is long ago, though only now it has had enough. */
+	for (unsigned n = 0; n < 3; n++) {
+		for (uint32_t i = 0; i < 4; i++)
+			exchange(i, i == 2 ? 4 : 20, 0);
+		pass_ms(1000);
+		assert_serving("0123");
+	}
+}
+
+static void
+who_was_down_begins_anew(void **state)
+{
+	(void)state;
+	pass_ms(1000);
+	for (uint32_t i = 0; i < 4; i++)
+		exchange(i, i == 2 ? 0 : 20, i == 2 ? 9 : 0);
+	pass_ms(1000);
+	observe(2, DOWN);
+	observe(2, UP);
+	for (uint32_t i = 0; i < 4; i++)
+		exchange(i, i == 2 ? 9 : 20, 0);
+	pass_ms(1000);
+	assert_serving("0123");
+}
+
 static void
 gauges_tell_who_is_ejected(void **state)
 {
@@ -483,6 +523,8 @@ main(void)
 		TEST(only_half_may_go),
 		TEST(the_ejected_serve_when_nobody_else_is_left),
 		TEST(who_fails_more_than_the_others_is_ejected),
+		TEST(who_gets_little_is_found_and_forgiven),
+		TEST(who_was_down_begins_anew),
 		TEST(gauges_tell_who_is_ejected),
 		TEST(nobody_is_missed_who_fails_in_a_row),
 		TEST(nobody_is_missed_who_takes_no_connections),
