@@ -134,7 +134,8 @@ def tidegate_conf(site, limit=0, service=""):
     """`limit`: requests a backend of "web" gets at a time, 0: as many as there are;
     `service`: more keys of it."""
     def entry(backend, address):
-        return f'{{ name = "{backend.name}"; address = "{address}"; }}'
+        backup = " backup = true;" if backend.is_backup else ""
+        return f'{{ name = "{backend.name}"; address = "{address}";{backup} }}'
     return conf.Conf(TIDEGATE.format(
         names=site.names.top() if site.names else "", http=site.http, tcp=site.tcp,
         limit=limit, service=service, check=300 * SLOWNESS, response=1000 * SLOWNESS, idle=2000 * SLOWNESS,
@@ -203,7 +204,7 @@ class Haproxy(_Other):
     def configuration(site):
         def entry(backend, address):
             named = " resolvers test init-addr none resolve-prefer ipv4"
-            return f"  server {backend.name} {address}" + \
+            return f"  server {backend.name} {address}" + " backup" * backend.is_backup + \
                 (named if backend.host != backend.address and site.names else "")
         return HAPROXY.format(
             names=HAPROXY_NAMES.format(server=site.names.address) if site.names else "",
@@ -228,7 +229,8 @@ class Nginx(_Other):
     def configuration(cls, site):
         def entry(backend, address):
             address = address.replace(backend.host, backend.address)
-            return f"    server {address} max_fails=3 fail_timeout=1s;"
+            backup = " backup" * backend.is_backup
+            return f"    server {address} max_fails=3 fail_timeout=1s{backup};"
         places = {"http": site.http, "tcp": site.tcp,
                   "http_backends": _servers(site, "http", entry),
                   "tcp_backends": _servers(site, "tcp", entry)}

@@ -101,6 +101,21 @@ def all_down(site):
     site.rest(AFTER)
 
 
+def backed_up(site):
+    site.backends[-1].is_backup = True
+
+
+def primaries_down(site):
+    """At one moment; the backup is well all the time."""
+    site.mark("broken")
+    for backend in site.primaries():
+        backend.kill()
+    site.rest(1.0)
+    for backend in site.primaries():
+        backend.start()
+    _back(site)
+
+
 def elsewhere():
     """Another loopback address of this process: net.ADDRESS begins with 127.64 to 127.127."""
     first, rest = net.ADDRESS.split(".", 1)
@@ -144,6 +159,8 @@ ALL = (
     Scenario("slow-start", "kill -9, restart; for 2 s only its health check is answered",
              slow_start),
     Scenario("all-down", "all four kill -9; after 1 s one is back, then the others", all_down),
+    Scenario("backup", "three kill -9, the fourth is their backup; after 1 s they are back", primaries_down,
+             backed_up),
     Scenario("dns", "its name moves to another address, then the old one is killed", renamed,
              named),
 )

@@ -97,6 +97,7 @@ class Backend:
         self.says = name  # what its answers call it
         self.address = net.ADDRESS
         self.host = self.address  # what the proxy is told
+        self.is_backup = False
         self.http = net.free_port()
         self.tcp = net.free_port()
         self.worker = None
@@ -179,13 +180,17 @@ class Site:
         self.results.touch()
         self.load = Worker([*self.under, *PYTHON, str(HERE / "load.py"), str(self.results),
                             json.dumps({"http": net.split(self.http), "tcp": net.split(self.tcp),
-                                        "backends": NAMES, "clients": CLIENTS, "rate": self.rate,
+                                        "backends": [backend.name for backend in self.primaries()],
+                                        "clients": CLIENTS, "rate": self.rate,
                                         "patience": PATIENCE * SLOWNESS})],
                            self.folder, "load")
         self.workers.append(self.load)
         self.load.expect("warm")
-        for backend in self.backends:
+        for backend in self.primaries():
             self.wait_served(backend, 5)
+
+    def primaries(self):
+        return [backend for backend in self.backends if not backend.is_backup]
 
     def end_load(self):
         self.load.tell("end")
