@@ -126,16 +126,17 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* RFC 6265 5.4: "a=1; b=2". The value of the first pair of this name. */
+/* RFC 6265 5.4: "a=1; b=2". The value of the next pair of this name; what is left in `cookies` begins behind it. */
 static bool
-find_in_cookies(struct slice cookies, struct slice name, struct slice *ret)
+next_in_cookies(struct slice *cookies, struct slice name, struct slice *ret)
 {
-	const char *end = cookies.p + cookies.n;
-	const char *p = cookies.p;
+	const char *end = cookies->p + cookies->n;
+	const char *p = cookies->p;
 
 	while (p < end) {
 		const char *semicolon = memchr(p, ';', (size_t)(end - p));
 		const char *stop = semicolon != NULL ? semicolon : end;
+		const char *next = stop < end ? stop + 1 : end;
 		size_t n;
 
 		while (p < stop && is_blank(*p))
@@ -143,9 +144,10 @@ find_in_cookies(struct slice cookies, struct slice name, struct slice *ret)
 		n = (size_t)(stop - p);
 		if (n > name.n && p[name.n] == '=' && memcmp(p, name.p, name.n) == 0) {
 			*ret = (struct slice){p + name.n + 1, n - name.n - 1};
+			*cookies = (struct slice){next, (size_t)(end - next)};
 			return true;
 		}
-		p = stop < end ? stop + 1 : end;
+		p = next;
 	}
 	return false;
 }
@@ -156,10 +158,10 @@ find_cookie(const struct http_head *head, struct slice name, struct slice *ret)
 	size_t i;
 
 	for (i = 0; i < head->n_fields; i++) {
-		const struct http_field *f = &head->fields[i];
+		struct slice cookies = head->fields[i].value;
 
-		if (slice_equal_fold(f->name, SLICE("cookie")) &&
-		    find_in_cookies(f->value, name, ret))
+		if (slice_equal_fold(head->fields[i].name, SLICE("cookie")) &&
+		    next_in_cookies(&cookies, name, ret))
 			return true;
 	}
 	return false;
@@ -173,6 +175,26 @@ find_backend(const struct affinity *a, struct slice value)
 	if (value.n == TG_MAC_TEXT_LEN)
 		HASH_FIND(hh, a->table, value.p, TG_MAC_TEXT_LEN, code);
 	return code != NULL ? code->slot : TG_LEASE_ANY;
+}
+
+/* The first that is ours: who may set a cookie for a whole domain may have put others before it. */
+static uint32_t
+find_preferred(const struct affinity *a, const struct http_head *head, const char *cookie)
+{
+	struct slice name = {cookie, strlen(cookie)};
+	uint32_t slot = TG_LEASE_ANY;
+	struct slice value;
+	size_t i;
+
+	for (i = 0; i < head->n_fields && slot == TG_LEASE_ANY; i++) {
+		struct slice cookies = head->fields[i].value;
+
+		if (!slice_equal_fold(head->fields[i].name, SLICE("cookie")))
+			continue;
+		while (slot == TG_LEASE_ANY && next_in_cookies(&cookies, name, &value))
+			slot = find_backend(a, value);
+	}
+	return slot;
 }
 
 /* hash keys */
@@ -257,13 +279,11 @@ void
 affinity_read(struct stream *s, const struct http_head *head)
 {
 	const struct conf_sticky *sticky = &s->service->conf->sticky;
-	struct slice value;
 
 	if (s->service->conf->balance == TG_BALANCE_HASH)
 		read_key(s, head);
-	if (sticky->cookie != NULL &&
-	    find_cookie(head, (struct slice){sticky->cookie, strlen(sticky->cookie)}, &value))
-		s->preferred = find_backend(affinity_of(s), value);
+	if (sticky->cookie != NULL)
+		s->preferred = find_preferred(affinity_of(s), head, sticky->cookie);
 }
 
 /* Whether streams may be sent to the backend in this slot. */

@@ -69,6 +69,31 @@ def test_what_we_did_not_make_is_replaced(shared_tidegate, recording_backend, va
     assert seen == {b"a", b"b"}
 
 
+def test_one_that_is_planted_before_it_is_passed_over(shared_tidegate, recording_backend):
+    """A site of the same domain may set one of this name; clients send both, in any order."""
+    tg = shared_tidegate(conf.http(*named(recording_backend, "a", "b"), workers=1, service=sticky()))
+    answer = ask(tg)
+    pair = cookie_of(answer)[len("Cookie: "):-2]
+    for field in (b"Cookie: tg=planted; %s", b"Cookie: tg=%s; tg=; %%s" % (b"x" * 22),
+                  b"Cookie: tg=planted\r\nCookie: x=1; %s"):
+        for _ in range(4):
+            again = ask(tg, field % pair + b"\r\n")
+            assert again.body == answer.body and cookie_of(again) is None
+
+
+def test_that_of_another_service_leads_nowhere(shared_tidegate, recording_backend):
+    """The same secret, the same name of the cookie, the same names of backends."""
+    here, there = named(recording_backend, "a", "b"), named(recording_backend, "a", "b")
+    other = conf.service_entry("other", there, sticky())
+    tg = shared_tidegate(conf.http(*here, workers=1, services=other, service=sticky(),
+                                   listener='routes = ( { path = "/other/"; service = "other"; } );'))
+    cookie = cookie_of(ask(tg, path="/other/"))
+    assert cookie is not None
+    answers = [ask(tg, cookie) for _ in range(4)]
+    assert {answer.body for answer in answers} == {b"a", b"b"}
+    assert all(cookie_of(answer) not in (None, cookie) for answer in answers)
+
+
 def test_it_survives_another_order_and_another_start(tidegate, recording_backend):
     a, b, c = named(recording_backend, "a", "b", "c")
     first = tidegate(conf.http(a, b, workers=1, service=sticky()))
