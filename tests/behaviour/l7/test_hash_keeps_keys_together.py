@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from harness import backends, client, conf, settings
+from harness import backends, client, conf, net, settings
 
 
 def named(recording_backend, *names):
@@ -82,6 +82,32 @@ def test_when_one_leaves_only_its_keys_move(shared_tidegate, recording_backend):
     assert set(moved) >= {key for key in before if before[key] == b"a"}
     # Maglev moves a few others too.
     assert len(moved) <= sum(place == b"a" for place in before.values()) + 6
+
+
+def test_one_of_ten_more_or_less_moves_its_own_keys(shared_tidegate, recording_backend):
+    """By real requests, over reloads: about one of ten, and back exactly."""
+    made = named(recording_backend, *"abcdefghij")
+    keys = range(300)
+    bind = f"{net.ADDRESS}:{net.free_port()}"
+
+    def places():
+        with tg.client() as peer:
+            return {key: peer.exchange(client.get(f"/{key}")).body for key in keys}
+
+    def using(*chosen):
+        return conf.http(*chosen, bind=bind, workers=1, service=hashed("path", "hash_bound = 0.0;"))
+
+    def moved(one, other):
+        return {key for key in keys if one[key] != other[key]}
+    tg = shared_tidegate(using(*made))
+    ten = places()
+    tg.reload(using(*made[:-1]))
+    nine = places()
+    own = {key for key in keys if ten[key] == b"j"}
+    assert own and own <= moved(ten, nine) and b"j" not in nine.values()
+    assert len(moved(ten, nine)) <= 2 * len(keys) / 10
+    tg.reload(using(*reversed(made)))
+    assert places() == ten
 
 
 def test_a_key_in_great_demand_spills_over(shared_tidegate, recording_backend):
