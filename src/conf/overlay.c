@@ -169,6 +169,8 @@ dup_conf(struct conf_box *box, const struct conf_box *from_box)
 	atomic_init(&conf->refs, 1);
 	if (!share_services(box, from_box, from->services, from->n_services))
 		return false;
+	if (!draft_dup_left_nodes(&box->arena, conf))
+		return false;
 	box->certificates = conf_part_ref(from_box->certificates);
 	conf->listeners = dup_array(&box->arena, from->listeners, from->n_listeners,
 				    from->n_listeners, sizeof(from->listeners[0]));

@@ -36,6 +36,22 @@ dup_node(struct arena *arena, struct conf_node *node)
 	       dup_optional(arena, &node->tls.key) && dup_optional(arena, &node->address);
 }
 
+bool
+draft_dup_left_nodes(struct arena *arena, struct conf *conf)
+{
+	const struct conf_node *from = conf->left_nodes;
+
+	if (conf->n_left_nodes == 0)
+		return true;
+	conf->left_nodes = arena_alloc(arena, conf->n_left_nodes, sizeof(from[0]));
+	for (size_t i = 0; conf->left_nodes != NULL && i < conf->n_left_nodes; i++) {
+		conf->left_nodes[i] = from[i];
+		if (!dup_node(arena, &conf->left_nodes[i]))
+			return false;
+	}
+	return conf->left_nodes != NULL;
+}
+
 static int
 leave(struct conf_draft *d, const struct conf_node *nodes, size_t n, struct mono now)
 {

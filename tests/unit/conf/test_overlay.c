@@ -778,6 +778,7 @@ nodes_that_leave_are_known_for_an_hour(void **state)
 	static const char b[] = "{ name = \"b\"; docker = \"unix:///b\"; }";
 	struct conf *conf = reload_nodes(NULL, a, 0);
 	struct conf *child;
+	struct conf_draft *d;
 	int fd;
 	struct err err;
 
@@ -799,6 +800,12 @@ nodes_that_leave_are_known_for_an_hour(void **state)
 	conf_unref(child);
 	conf = reload_nodes(conf, "{ name = \"c\"; docker = \"unix:///c\"; }", 30 + 3600000);
 	assert_string_equal(left(conf), "a at 40");
+	d = draft_of(conf);
+	conf_unref(conf);
+	assert_int_equal(add(d, "s", "name = \"x\"; address = \"10.0.0.9:80\";", &err), 0);
+	conf = conf_draft_finish(d);
+	assert_string_equal(left(conf), "a at 40"); /* in memory of its own */
+	assert_string_equal(conf->left_nodes[0].docker, "unix:///a");
 	conf_unref(conf);
 }
 
