@@ -348,7 +348,8 @@ twin_of(const struct docker_node *n, const struct docker_info *info)
 	const struct docker_node *other;
 
 	LIST_FOREACH(other, &n->hub->nodes, link) {
-		if (strcmp(other->name, n->name) != 0 && !has_left(other) && info->id[0] != '\0' &&
+		if (strcmp(other->name, n->name) != 0 && strcmp(other->docker, n->docker) != 0 &&
+		    !has_left(other) && info->id[0] != '\0' &&
 		    strcmp(other->info.id, info->id) == 0 &&
 		    strcmp(other->info.host, info->host) == 0 &&
 		    strcmp(other->info.folder, info->folder) == 0)

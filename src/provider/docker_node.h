@@ -10,7 +10,7 @@
  *	   +------- fails ------------+-------- ping, info --------------+
  *
  * Nodes of different names whose daemons are one (/info: ID, Name and DockerRootDir): the first has it, the others are down. One
- * that has left, for all its users, keeps its daemon from nobody.
+ * that has left, for all its users, keeps its daemon from nobody, nor does one of before under another name, of the same `docker`.
  *
  * Which version is spoken, the answer to the ping tells (API-Version); where it does not, or where the daemon refuses that
  * version, it is asked for its oldest and newest (version).

@@ -86,16 +86,15 @@ on_event(struct docker_user *u, const struct docker_event *e)
 
 static const struct docker_user_ops ops = {.turned = on_turned, .event = on_event};
 
+/* "0.0.0.0" is another way to this machine. */
 static void
-join_as(struct user *u, char *name, const char *service, char *ca)
+join_as(struct user *u, char *name, const char *host, const char *service, char *ca)
 {
-	char at[TG_ADDR_STRLEN];
 	char docker[TG_ADDR_STRLEN + 8];
 	struct conf_node conf = {.name = name, .docker = docker, .tls = {.ca = ca}};
 	struct err err;
 
-	addr_format(&world.web.at, at, sizeof(at));
-	snprintf(docker, sizeof(docker), "tcp://%s", at);
+	snprintf(docker, sizeof(docker), "tcp://%s:%u", host, addr_port(&world.web.at));
 	u->as.ops = &ops;
 	u->as.owner = "me";
 	u->as.service = service;
@@ -108,7 +107,7 @@ join(struct user *u, const char *service, char *ca)
 {
 	static char name[] = "a";
 
-	join_as(u, name, service, ca);
+	join_as(u, name, "127.0.0.1", service, ca);
 }
 
 static int
@@ -267,7 +266,7 @@ one_daemon_is_one_node(void **state)
 	join(&world.other, "site", NULL);
 	while (docker_node_state(world.other.as.node) != DOCKER_NODE_UP)
 		fake_turn(world.loop);
-	join_as(&world.user, b, "site", NULL);
+	join_as(&world.user, b, "0.0.0.0", "site", NULL);
 	assert_down("the same daemon as node a");
 	docker_user_leave(&world.other.as);
 	while (docker_node_state(world.user.as.node) != DOCKER_NODE_UP)
@@ -278,6 +277,30 @@ one_daemon_is_one_node(void **state)
 	join(&world.other, "site", NULL);
 	while (docker_node_state(world.other.as.node) != DOCKER_NODE_UP)
 		fake_turn(world.loop);
+}
+
+/* Over a reload two are there: the node as it was before, and as it is now. */
+static void
+one_that_leaves_keeps_its_daemon_from_nobody(void **state)
+{
+	static char b[] = "b";
+
+	(void)state;
+	world.info = "{\"NCPU\":4,\"MemTotal\":1024,\"ID\":\"X\",\"Name\":\"h\"}";
+	join(&world.other, "site", NULL);
+	while (docker_node_state(world.other.as.node) != DOCKER_NODE_UP)
+		fake_turn(world.loop);
+	join_as(&world.user, b, "127.0.0.1", "site", NULL); /* renamed */
+	while (docker_node_state(world.user.as.node) == DOCKER_NODE_ASKED)
+		fake_turn(world.loop);
+	assert_int_equal(docker_node_state(world.user.as.node), DOCKER_NODE_UP);
+	docker_user_leave(&world.user.as);
+	world.user.n_turned = 0;
+	world.other.as.is_leaving = true;
+	join_as(&world.user, b, "0.0.0.0", "site", NULL);
+	while (docker_node_state(world.user.as.node) == DOCKER_NODE_ASKED)
+		fake_turn(world.loop);
+	assert_int_equal(docker_node_state(world.user.as.node), DOCKER_NODE_UP);
 }
 
 static void
@@ -391,6 +414,7 @@ main(int argc, char **argv)
 		TEST(one_that_is_too_old_is_down),
 		TEST(one_that_refuses_is_down_and_asked_again),
 		TEST(one_daemon_is_one_node),
+		TEST(one_that_leaves_keeps_its_daemon_from_nobody),
 		TEST(one_that_ends_its_events_is_down_and_comes_again),
 		TEST(one_that_is_doubted_is_asked_at_once_but_not_all_the_time),
 		TEST(events_are_told_to_whom_they_concern),
