@@ -57,11 +57,11 @@ TG_MUST_CHECK int conf_draft_carry(struct conf_draft *d, const struct conf *pres
 TG_MUST_CHECK int conf_draft_apply(struct conf_draft *d, const struct conf_state *state,
 				   conf_draft_told *told, void *user);
 
-/* The nodes of `present` that are none of the file any more, by where their daemons are, and those that were none then for less
- * than TG_LEFT_NODES_MS: what runs there is to be drained and stopped. The first TG_LEFT_NODES_MAX, the latest first.
- * -TG_ENOMEM. */
-TG_MUST_CHECK int conf_draft_leave_nodes(struct conf_draft *d, const struct conf *present,
-					 struct mono now);
+/* Of these nodes of before those that are none of the file any more, by where their daemons are, and left less than
+ * TG_LEFT_NODES_MS ago: what runs there is to be drained and stopped. Those that were told first go before, up to
+ * TG_LEFT_NODES_MAX. -TG_ENOMEM. */
+TG_MUST_CHECK int conf_draft_leave_nodes(struct conf_draft *d, const struct conf_node *nodes,
+					 size_t n, struct mono now);
 
 /*
  * Reads the files of all certificates anew. What cannot be read stays as it was, and `told` hears why, as of

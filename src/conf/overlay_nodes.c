@@ -52,13 +52,31 @@ draft_dup_left_nodes(struct arena *arena, struct conf *conf)
 	return conf->left_nodes != NULL;
 }
 
-static int
-leave(struct conf_draft *d, const struct conf_node *nodes, size_t n, struct mono now)
+/* Room for `n` more. */
+static bool
+make_room(struct conf_draft *d, size_t n)
+{
+	struct conf *conf = &d->box->conf;
+	struct conf_node *list =
+		arena_alloc(&d->box->arena, conf->n_left_nodes + n, sizeof(list[0]));
+
+	if (list == NULL)
+		return false;
+	if (conf->n_left_nodes > 0)
+		memcpy(list, conf->left_nodes, conf->n_left_nodes * sizeof(list[0]));
+	conf->left_nodes = list;
+	return true;
+}
+
+int
+conf_draft_leave_nodes(struct conf_draft *d, const struct conf_node *nodes, size_t n,
+		       struct mono now)
 {
 	struct conf *conf = &d->box->conf;
 
+	if (n > 0 && !make_room(d, n))
+		return -TG_ENOMEM;
 	for (size_t i = 0; i < n && conf->n_left_nodes < TG_LEFT_NODES_MAX; i++) {
-		struct conf_node *to = &conf->left_nodes[conf->n_left_nodes];
 		struct conf_node one = nodes[i];
 
 		if (one.left_ms == 0)
@@ -69,24 +87,7 @@ leave(struct conf_draft *d, const struct conf_node *nodes, size_t n, struct mono
 			continue;
 		if (!dup_node(&d->box->arena, &one))
 			return -TG_ENOMEM;
-		*to = one;
-		conf->n_left_nodes++;
+		conf->left_nodes[conf->n_left_nodes++] = one;
 	}
 	return 0;
-}
-
-int
-conf_draft_leave_nodes(struct conf_draft *d, const struct conf *present, struct mono now)
-{
-	struct conf *conf = &d->box->conf;
-	int rc;
-
-	conf->n_left_nodes = 0;
-	if (present->n_nodes + present->n_left_nodes == 0)
-		return 0;
-	conf->left_nodes = arena_alloc(&d->box->arena, TG_LEFT_NODES_MAX, sizeof(conf->left_nodes[0]));
-	if (conf->left_nodes == NULL)
-		return -TG_ENOMEM;
-	rc = leave(d, present->nodes, present->n_nodes, now);
-	return rc == 0 ? leave(d, present->left_nodes, present->n_left_nodes, now) : rc;
 }

@@ -67,7 +67,8 @@ tls_check(struct conf_check *check, void *object)
 			conf_check_error(check, keys[i],
 					 "missing; tls needs ca, certificate and key");
 	}
-	if (tls->ca != NULL && tls->certificate != NULL && tls->key != NULL)
+	if (tls->ca != NULL && tls->certificate != NULL && tls->key != NULL &&
+	    !conf_check_is_internal(check))
 		conf_look_at_files(check, tls->ca, tls->certificate, tls->key, warn);
 }
 

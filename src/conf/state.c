@@ -72,6 +72,22 @@ static const struct conf_field state_fields[] = {
 		.flags = TG_CONF_REQUIRED,
 		.help = "Orders of operators.",
 	},
+	{
+		.key = "nodes",
+		TG_LIST(conf_state, nodes, n_nodes),
+		.schema = &conf_schema_node,
+		.max = TG_NODES_MAX,
+		.flags = TG_CONF_INTERNAL,
+		.help = "Where backends could be started.",
+	},
+	{
+		.key = "left_nodes",
+		TG_LIST(conf_state, left_nodes, n_left_nodes),
+		.schema = &conf_schema_node,
+		.max = TG_LEFT_NODES_MAX,
+		.flags = TG_CONF_INTERNAL,
+		.help = "Where they could before a reload.",
+	},
 	{.key = NULL},
 };
 

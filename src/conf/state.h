@@ -34,6 +34,11 @@ struct conf_state_order {
 struct conf_state {
 	struct conf_state_order *orders;
 	size_t n_orders;
+	/* As the tidegate had them that wrote this for the one after it; none in a file. */
+	struct conf_node *nodes;
+	size_t n_nodes;
+	struct conf_node *left_nodes;
+	size_t n_left_nodes;
 };
 
 /* Owned by the caller. -TG_EPROTO: foreign, torn or truncated; -TG_EINVAL: not valid; -TG_ENOMEM. The reason is

@@ -17,7 +17,7 @@ save_state(const struct keeper *k, int *ret_fd, struct err *err)
 {
 	char *text;
 	size_t n;
-	int rc = steer_save(k->steer, &text, &n);
+	int rc = steer_save(k->steer, true, &text, &n);
 
 	if (rc < 0)
 		return err_no_memory(err);
@@ -53,7 +53,7 @@ keeper_save(struct keeper *k)
 	timer_clear(&k->save);
 	if (k->state_file == NULL)
 		tell_parent(k);
-	else if (steer_save(k->steer, &text, &n) == 0)
+	else if (steer_save(k->steer, false, &text, &n) == 0)
 		state_file_write(k->state_file, text, n);
 	else
 		log_write(TG_LOG_ERROR, "no memory to save the state", NULL);

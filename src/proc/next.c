@@ -56,7 +56,9 @@ lay_over(const struct conf *present, struct conf *file, const struct hearer *h)
 	if (rc == 0)
 		rc = conf_draft_carry(d, present, on_lost, &hearer);
 	if (rc == 0)
-		rc = conf_draft_leave_nodes(d, present, mono_read());
+		rc = conf_draft_leave_nodes(d, present->nodes, present->n_nodes, mono_read());
+	if (rc == 0)
+		rc = conf_draft_leave_nodes(d, present->left_nodes, present->n_left_nodes, mono_read());
 	if (rc == 0)
 		return conf_draft_finish(d);
 	conf_draft_drop(d);

@@ -491,6 +491,16 @@ leave_out_ended(const struct parent *p, struct conf_state *state)
 	state->n_orders = n;
 }
 
+/* Of the one before. */
+static int
+leave_nodes(struct conf_draft *d, const struct conf_state *state)
+{
+	int rc = conf_draft_leave_nodes(d, state->nodes, state->n_nodes, mono_read());
+
+	return rc == 0 ? conf_draft_leave_nodes(d, state->left_nodes, state->n_left_nodes, mono_read())
+		       : rc;
+}
+
 /* Backends that operators added and deleted before this start lie over the file. What they ordered
  * last is there only when the keeper of a predecessor holds. */
 static int
@@ -506,6 +516,8 @@ lay_state_over(struct parent *p, struct err *err)
 	rc = conf_draft_open(p->conf, &d);
 	if (rc == 0)
 		rc = conf_draft_apply(d, state, on_not_kept, NULL);
+	if (rc == 0 && parent_is_waiting(p))
+		rc = leave_nodes(d, state);
 	conf_state_free(state);
 	if (rc < 0) {
 		conf_draft_drop(d);

@@ -159,7 +159,7 @@ state_fini(struct conf_state *state)
 }
 
 int
-steer_save(const struct steer *steer, char **ret, size_t *ret_n)
+steer_save(const struct steer *steer, bool has_nodes, char **ret, size_t *ret_n)
 {
 	const struct conf *conf = steer_conf(steer);
 	struct conf_state state = {.n_orders = 0};
@@ -168,6 +168,12 @@ steer_save(const struct steer *steer, char **ret, size_t *ret_n)
 	state.orders = calloc(count(conf) + 1, sizeof(state.orders[0]));
 	if (state.orders == NULL)
 		return -TG_ENOMEM;
+	if (has_nodes) {
+		state.nodes = conf->nodes;
+		state.n_nodes = conf->n_nodes;
+		state.left_nodes = conf->left_nodes;
+		state.n_left_nodes = conf->n_left_nodes;
+	}
 	collect_limit(steer, TG_LIMIT_OF_ALL, &state);
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		collect_limit(steer, (uint32_t)i, &state);

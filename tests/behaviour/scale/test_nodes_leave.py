@@ -45,6 +45,9 @@ class Nodes:
         settings.wait_until(lambda: {name: len(self.fakes[name].running()) for name in wanted} == wanted,
                             f"{wanted}, not {({name: fake.running() for name, fake in self.fakes.items()})}")
 
+    def wait_empty(self, name):
+        settings.wait_until(lambda: not self.fakes[name].containers, f"{name} to have no containers")
+
     def placed(self):
         """Backend to node."""
         shown = json.loads(control.ask(self.admin, "show placement site json"))[0]
@@ -83,7 +86,8 @@ def test_what_ran_there_is_drained_and_replaced(nodes):
         peer.send(b"b")
         assert peer.read(2) == b"ab"
     n.settle(a=2, b=0)
-    assert not n.fakes["b"].containers and stays in n.fakes["a"].running()
+    n.wait_empty("b")
+    assert stays in n.fakes["a"].running()
     assert not tg.log.records(msg="backend ended")
     assert tg.log.wait(msg="a node that has left the configuration is empty")["node"] == "b"
     settings.wait_until(lambda: not n.fakes["b"].streams, "the end of its events")
@@ -129,7 +133,17 @@ def test_a_keeper_that_dies_then_is_followed_by_one_that_goes_on(nodes):
     tg.reload(n.text({"a": "a"}))
     os.kill(tg.role_pid("keeper"), signal.SIGKILL)
     n.settle(a=2, b=0)
-    assert not n.fakes["b"].containers
+    n.wait_empty("b")
+    assert not tg.log.records(msg="backend ended")
+
+
+def test_an_upgrade_that_takes_it_out_goes_on_too(nodes):
+    n = nodes("a", "b")
+    tg = n.start({"a": "a", "b": "b"}, a=1, b=1)
+    n.fakes["a"].standing = {"create": ("slow", 0.5)}
+    tg.upgrade(n.text({"a": "a"}))
+    n.settle(a=2, b=0)
+    n.wait_empty("b")
     assert not tg.log.records(msg="backend ended")
 
 
@@ -142,7 +156,7 @@ def test_one_that_starts_there_is_stopped(nodes):
     settings.wait_until(lambda: n.fakes["b"].count("start") == 2, "a start there")
     tg.reload(n.text({"a": "a"}))
     n.site.wait(ready=4, pending=0, down=0, draining=0)
-    settings.wait_until(lambda: not n.fakes["b"].containers, "the end of all there")
+    n.wait_empty("b")
     assert len(n.fakes["a"].running()) == 4
 
 
@@ -160,4 +174,4 @@ def test_what_cannot_be_stopped_is_told(nodes):
     n.site.wait(ready=2, pending=0, down=0, draining=0)
     assert n.fakes["b"].running() == [goes]
     n.fakes["b"].listen()
-    settings.wait_until(lambda: not n.fakes["b"].containers, "what was left to be stopped")
+    n.wait_empty("b")

@@ -764,8 +764,12 @@ reload_nodes(struct conf *present, const char *nodes, uint64_t at_ms)
 	next = load(text);
 	d = draft_of(next);
 	conf_unref(next);
-	if (present != NULL)
-		assert_int_equal(conf_draft_leave_nodes(d, present, (struct mono){.us = at_ms * 1000}), 0);
+	if (present != NULL) {
+		struct mono now = {.us = at_ms * 1000};
+
+		assert_int_equal(conf_draft_leave_nodes(d, present->nodes, present->n_nodes, now), 0);
+		assert_int_equal(conf_draft_leave_nodes(d, present->left_nodes, present->n_left_nodes, now), 0);
+	}
 	conf_unref(present);
 	return conf_draft_finish(d);
 }

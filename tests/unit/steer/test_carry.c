@@ -260,7 +260,7 @@ added_and_deleted_backends_are_in_the_state(void **state)
 	f->conf->services[0].backends[1].added = deleted.note;
 	f->conf->services[0].backends[1].added_was = was;
 	order(f, "b1", TG_STEER_STATE, "maint");
-	assert_int_equal(steer_save(f->steer, &text, &n), 0);
+	assert_int_equal(steer_save(f->steer, false, &text, &n), 0);
 	assert_int_equal(conf_state_load(text, n, &kept, &err), 0);
 	assert_int_equal(kept->n_orders, 3);
 	assert_string_equal(kept->orders[0].property, TG_CONF_OVERLAY_PROPERTY);

@@ -119,7 +119,7 @@ orders_are_kept(void **state)
 	(void)state;
 	order(TG_LIMIT_OF_ALL, "50");
 	order(PG, "9");
-	assert_int_equal(steer_save(control.steer, &text, &size), 0);
+	assert_int_equal(steer_save(control.steer, false, &text, &size), 0);
 	assert_int_equal(conf_state_load(text, size, &kept, &err), 0);
 	free(text);
 	assert_int_equal(kept->n_orders, 2);

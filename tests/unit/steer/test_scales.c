@@ -227,7 +227,7 @@ saved(struct fixture *f)
 	char *text;
 	size_t size;
 
-	assert_int_equal(steer_save(f->steer, &text, &size), 0);
+	assert_int_equal(steer_save(f->steer, false, &text, &size), 0);
 	if (conf_state_load(text, size, &kept, &err) < 0)
 		fail_msg("%s", err.text);
 	free(text);
