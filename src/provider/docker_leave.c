@@ -96,13 +96,14 @@ give_up(struct place *place)
 		  "a node that has left the configuration does not answer, containers there may be left running",
 		  "node=%s svc=%s containers=%zu label=tidegate.owner=%s reason=%s",
 		  docker_node_name(n), place->user.service, count_on(place), place->user.owner,
-		  docker_node_why(n));
+		  docker_place_why(place));
 }
 
+/* Or answers all but what it has. */
 static void
 look_whether_down(struct place *place, struct mono now)
 {
-	if (docker_node_state(place->user.node) != DOCKER_NODE_DOWN) {
+	if (docker_place_why(place) == NULL) {
 		place->down_since = (struct mono){0};
 		place->is_given_up = false;
 	} else if (!mono_is_set(place->down_since)) {

@@ -17,7 +17,7 @@
 #define TG_DOCKER_BACKENDS_MAX 4096u /* of a service */
 #define TG_DOCKER_STRAYS_MAX   64u   /* removed at a time */
 #define TG_DOCKER_LOOK_MS      5000u /* a look at what a node has, before nobody waits for it any more */
-/* Of a node that has left: how long it may be down before it is given up, and how long after it has left a look has to be that
+/* Of a node that has left: how long it may be down, or not list what it has, before it is given up, and how long after it has left a look has to be that
  * finds it empty: what was ordered of the daemon just before may have come later than one sooner. */
 #define TG_DOCKER_LEAVE_MS 10000u
 
@@ -42,7 +42,7 @@ struct place {
 	struct pull *pull;     /* of the image; NULL: none */
 	unsigned n_stats;      /* requests under way */
 	struct mono since;     /* of one that has left the configuration, user.is_leaving: it was joined */
-	struct mono down_since; /* the same; unset: it is not down */
+	struct mono down_since; /* the same; unset: it can be asked */
 	bool is_given_up;      /* the same: for too long, and nothing is waited for there */
 };
 

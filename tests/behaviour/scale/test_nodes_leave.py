@@ -83,6 +83,10 @@ def test_what_ran_there_is_drained_and_replaced(nodes):
         assert tg.log.wait(msg="backend draining", srv=goes)["reason"] == "its node is not configured any more"
         assert n.site.show()["ready"] == 2, "another one is ready before"
         assert n.fakes["b"].running() == [goes]
+        listed = n.fakes["b"].count("list")
+        tg.reload(n.text({"a": "a"}, grace="2s"))  # its provider is another one now
+        settings.wait_until(lambda: n.fakes["b"].count("list") > listed, "it to be found")
+        assert n.fakes["b"].running() == [goes]
         peer.send(b"b")
         assert peer.read(2) == b"ab"
     n.settle(a=2, b=0)
@@ -174,4 +178,18 @@ def test_what_cannot_be_stopped_is_told(nodes):
     n.site.wait(ready=2, pending=0, down=0, draining=0)
     assert n.fakes["b"].running() == [goes]
     n.fakes["b"].listen()
+    n.wait_empty("b")
+
+
+def test_a_daemon_that_lists_nothing_is_given_up_as_one_that_is_away(nodes):
+    n = nodes("a", "b")
+    tg = n.start({"a": "a", "b": "b"}, a=1, b=1)
+    goes = n.fakes["b"].running()[0]
+    n.fakes["b"].standing = {"list": 500}
+    tg.reload(n.text({"a": "a"}))
+    tg.log.wait(msg="backend draining", srv=goes)
+    told = tg.log.wait(msg="a node that has left the configuration does not answer, containers there may be left running")
+    assert (told["node"], told["reason"]) == ("b", "its daemon does not list its containers")
+    n.site.wait(ready=2, pending=0, down=0, draining=0)
+    n.fakes["b"].standing = {}
     n.wait_empty("b")
