@@ -11,9 +11,10 @@
 #include "sim/informed.h"
 #include "sim/optimum.h"
 #include "sim/rng.h"
+#include "unit/sanitized.h"
 #include "unit/sim/scenes.h"
 
-#define STEPS 160u
+#define STEPS SIZES(160u, 124u)
 
 static const struct informed_setup at_once = {.penalty = 100, .has_clock = true};
 static const struct informed_setup without_clock = {.penalty = 100};
@@ -32,7 +33,7 @@ make_scene(struct scene *s, double low, double high)
 	scene_make(s, rates, STEPS);
 	s->world.service_us = 400000;
 	s->world.objective_us = 2000000;
-	s->max = 8;
+	s->max = SIZES(8, 5);
 }
 
 static struct figures

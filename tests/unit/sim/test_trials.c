@@ -140,7 +140,7 @@ threads_change_nothing(void **state)
 {
 	static struct trials one;
 	static struct trials four;
-	const uint64_t seconds = SIZES(1800, 300);
+	const uint64_t seconds = SIZES(1800, 60);
 	struct scene s;
 	struct scene s4;
 	struct err err;
