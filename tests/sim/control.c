@@ -76,6 +76,8 @@ note_told(struct sim_backend *b, const struct msg_backend *msg)
 	(void)backend_order_merge(&b->order, &msg->order);
 	if (msg->health == TG_HEALTH_CHECKING && b->health != TG_HEALTH_CHECKING)
 		return;
+	if (b->health == TG_HEALTH_DOWN && msg->health == TG_HEALTH_UP)
+		memset(b->past, 0, sizeof(b->past));
 	b->health = (enum backend_health)msg->health;
 	b->has_addr = msg->has_addr != 0;
 	if (!b->has_addr || addr_equal(&b->addr, &msg->addr))
@@ -86,6 +88,7 @@ note_told(struct sim_backend *b, const struct msg_backend *msg)
 	b->times = 0;
 	b->until = b->ended = (struct mono){0};
 	b->failures = b->unreached = 0;
+	memset(b->past, 0, sizeof(b->past));
 }
 
 static struct addr

@@ -1,5 +1,6 @@
 /* What the registry must make of what it was told: who serves, with what weight, who is ejected. */
 #include <math.h>
+#include <string.h>
 
 #include "sim/sim.h"
 
@@ -260,6 +261,13 @@ most_ejected(const struct sim *sim)
 	return most == 0 && percent > 0 ? 1 : most;
 }
 
+/* It is not compared with what it was. */
+static void
+forget(struct sim_backend *b)
+{
+	memset(b->past, 0, sizeof(b->past));
+}
+
 static void
 eject(struct sim *sim, uint32_t i, uint64_t base_ms, struct mono now)
 {
@@ -269,6 +277,7 @@ eject(struct sim *sim, uint32_t i, uint64_t base_ms, struct mono now)
 		b->times = 0;
 	b->times += b->times < 10;
 	b->is_ejected = true;
+	forget(b);
 	b->until = mono_add_ms(now, base_ms * b->times);
 	sim->n_ejected++;
 	sim_note(sim, "is ejected", SIM_NONE, i, b->times);
@@ -285,6 +294,7 @@ end_ejections(struct sim *sim, struct mono now)
 
 		if (b->is_ejected && now.us >= b->until.us) {
 			b->is_ejected = false;
+			forget(b);
 			b->unreached = 0;
 			b->ended = now;
 			sim_note(sim, "is ejected no more", SIM_NONE, i, 0);
@@ -371,7 +381,7 @@ eject_unreached(struct sim *sim, unsigned left, struct mono now)
 static bool
 is_compared(const struct sim *sim, const struct sim_backend *b)
 {
-	return b->requests > 0 && b->requests >= sim->service->outlier.requests;
+	return b->window.requests > 0 && b->window.requests >= sim->service->outlier.requests;
 }
 
 /* How far success may deviate among others that fail so often: 3 points, or three times what
@@ -380,7 +390,7 @@ static double
 least_deviation(double failed, double requests, const struct sim_backend *candidate)
 {
 	double fails = (failed + 1) / (requests + 2);
-	double each = 1 / (double)candidate->requests + 1 / requests;
+	double each = 1 / (double)candidate->window.requests + 1 / requests;
 
 	return fmax(0.03, 3 * sqrt(fails * (1 - fails) * each));
 }
@@ -403,17 +413,17 @@ is_worse(const struct sim *sim, const struct sim_backend *candidate)
 
 		if (!is_compared(sim, b) || b == candidate)
 			continue;
-		rates[n] = 1 - (double)b->failed / (double)b->requests;
+		rates[n] = 1 - (double)b->window.failed / (double)b->window.requests;
 		mean += rates[n++];
-		failed += (double)b->failed;
-		requests += (double)b->requests;
+		failed += (double)b->window.failed;
+		requests += (double)b->window.requests;
 	}
 	if (n < 2 || factor <= 0 || !is_compared(sim, candidate))
 		return false;
 	mean /= n;
 	for (i = 0; i < n; i++)
 		variance += (rates[i] - mean) * (rates[i] - mean) / n;
-	return 1 - (double)candidate->failed / (double)candidate->requests <
+	return 1 - (double)candidate->window.failed / (double)candidate->window.requests <
 	       mean - 1e-6 -
 		       factor * fmax(sqrt(variance), least_deviation(failed, requests, candidate));
 }
@@ -421,7 +431,7 @@ is_worse(const struct sim *sim, const struct sim_backend *candidate)
 static double
 mean_us(const struct sim_backend *b)
 {
-	return (double)b->answers_us / (double)b->answers;
+	return (double)b->window.answers_us / (double)b->window.answers;
 }
 
 /* How many of those that are compared answer sooner than this, and how many there are. */
@@ -435,7 +445,7 @@ count_faster(const struct sim *sim, double us, unsigned *ret_n)
 	for (i = 0; i < sim->n_backends; i++) {
 		const struct sim_backend *b = &sim->backends[i];
 
-		if (!is_compared(sim, b) || b->answers == 0)
+		if (!is_compared(sim, b) || b->window.answers == 0)
 			continue;
 		n++;
 		faster += mean_us(b) < us;
@@ -452,15 +462,38 @@ is_slower(const struct sim *sim, const struct sim_backend *b)
 	unsigned n;
 	unsigned faster;
 
-	if (factor <= 0 || !is_compared(sim, b) || b->answers == 0)
+	if (factor <= 0 || !is_compared(sim, b) || b->window.answers == 0)
 		return false;
 	faster = count_faster(sim, mean_us(b) / factor - 1e-6, &n);
 	return n >= 3 && faster > (n - 1) / 2;
 }
 
-static bool
-is_bad(const struct sim *sim, const struct sim_backend *b)
+/* All of them over the newest interval, and so many more as it takes until there is enough of this one. */
+static void
+look_back(struct sim *sim, const struct sim_backend *candidate)
 {
+	unsigned n;
+	uint32_t i;
+
+	for (i = 0; i < sim->n_backends; i++)
+		sim->backends[i].window = (struct sim_figures){0};
+	for (n = 0; n < SIM_INTERVALS && !is_compared(sim, candidate); n++) {
+		for (i = 0; i < sim->n_backends; i++) {
+			struct sim_figures *sum = &sim->backends[i].window;
+			const struct sim_figures *more = &sim->backends[i].past[n];
+
+			sum->requests += more->requests;
+			sum->failed += more->failed;
+			sum->answers += more->answers;
+			sum->answers_us += more->answers_us;
+		}
+	}
+}
+
+static bool
+is_bad(struct sim *sim, const struct sim_backend *b)
+{
+	look_back(sim, b);
 	return is_worse(sim, b) || is_slower(sim, b);
 }
 
@@ -468,8 +501,11 @@ is_bad(const struct sim *sim, const struct sim_backend *b)
 static unsigned
 eject_compared(struct sim *sim, unsigned left, struct mono now)
 {
+	bool bad[SIM_BACKENDS];
 	uint32_t i;
 
+	for (i = 0; i < sim->n_backends; i++)
+		bad[i] = is_bad(sim, &sim->backends[i]);
 	for (i = 0; i < sim->n_backends; i++) {
 		struct sim_backend *b = &sim->backends[i];
 		bool is_ejected = atomic_load(&b->shared->ejected) != 0;
@@ -477,11 +513,11 @@ eject_compared(struct sim *sim, unsigned left, struct mono now)
 		if (b->is_ejected)
 			continue;
 		if (is_ejected) {
-			if (!is_bad(sim, b))
+			if (!bad[i])
 				sim_break(sim, SIM_NONE, i, "is no worse than the others");
 			eject(sim, i, sim->service->outlier.base_ejection_ms, now);
 			left++;
-		} else if (is_bad(sim, b) && left < most_ejected(sim)) {
+		} else if (bad[i] && left < most_ejected(sim)) {
 			sim_break(sim, SIM_NONE, i, "is worse than the others and stays");
 		}
 	}
@@ -505,16 +541,17 @@ compare(struct sim *sim, unsigned left, struct mono now)
 
 	if (!is_comparing(sim) || now.us < sim->next_compare.us)
 		return left;
-	if (!is_first)
-		left = eject_compared(sim, left, now);
 	sim->next_compare = mono_add_ms(now, sim->service->outlier.interval_ms);
 	for (i = 0; i < sim->n_backends; i++) {
-		sim->backends[i].requests = 0;
-		sim->backends[i].failed = 0;
-		sim->backends[i].answers = 0;
-		sim->backends[i].answers_us = 0;
+		struct sim_backend *b = &sim->backends[i];
+
+		memmove(&b->past[1], &b->past[0], sizeof(b->past) - sizeof(b->past[0]));
+		b->past[0] = b->figures;
+		b->figures = (struct sim_figures){0};
+		if (is_first)
+			forget(b);
 	}
-	return left;
+	return eject_compared(sim, left, now);
 }
 
 static void

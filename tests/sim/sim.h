@@ -20,6 +20,7 @@
 #include "backend/tries.h"
 #include "base/err.h"
 
+#define SIM_INTERVALS 10u /* that are put together at most, to compare backends */
 #define SIM_BACKENDS 70u /* more than a word of bits */
 #define SIM_WORKERS  4u
 #define SIM_STREAMS  128u /* at a time; a power of two: keys carry the number */
@@ -138,6 +139,14 @@ enum sim_mode {
 	SIM_MODE_COUNT
 };
 
+/* What it did in some time. */
+struct sim_figures {
+	uint64_t requests;
+	uint64_t failed; /* of these */
+	uint64_t answers;
+	uint64_t answers_us; /* sum of their latencies */
+};
+
 struct sim_backend {
 	enum sim_mode mode;
 	struct segment_load *load;
@@ -157,10 +166,9 @@ struct sim_backend {
 	struct mono until;
 	struct mono ended;
 	unsigned times;
-	uint64_t requests; /* since the last comparison */
-	uint64_t failed;   /* of these */
-	uint64_t answers;
-	uint64_t answers_us; /* sum of their latencies */
+	struct sim_figures figures; /* since the last comparison */
+	struct sim_figures past[SIM_INTERVALS]; /* between those before it, the newest first */
+	struct sim_figures window;  /* what is compared */
 	double passed;       /* picks it should have had since its last one, by its share */
 	double lag;          /* round-robin: and those that it had, while nothing disturbs */
 	double ewma_us;      /* latency as it was learned at `ewma_at` */

@@ -43,14 +43,14 @@ count(struct sim_stream *s, enum end_reason reason, bool answered)
 	bool is_faulty = answered && s->fate == SIM_FAULTY;
 
 	if (answered) {
-		b->answers++;
-		b->answers_us += s->latency_us;
+		b->figures.answers++;
+		b->figures.answers_us += s->latency_us;
 		counter_add(c, is_faulty ? TG_B_STATUS_5XX : TG_B_STATUS_2XX, 1);
 		counter_add(c, TG_B_TIME_RESPONSE_US, s->latency_us);
 	}
 	counter_add(c, TG_COUNTER_OF_END(reason), 1);
-	b->requests += is_backends || reason == TG_END_DONE;
-	b->failed += is_backends || is_faulty;
+	b->figures.requests += is_backends || reason == TG_END_DONE;
+	b->figures.failed += is_backends || is_faulty;
 }
 
 static void
