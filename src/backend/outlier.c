@@ -223,7 +223,7 @@ fails_more(const struct sums *others, const struct outlier_sample *s, double fac
 
 static void
 judge_success(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
-	      enum outlier_verdict *ret)
+	      struct outlier_finding *ret)
 {
 	double factor = conf->success_rate_permille / 1000.0;
 	struct sums all = sum_up(conf, samples, n);
@@ -237,8 +237,11 @@ judge_success(const struct conf_outlier *conf, const struct outlier_sample *samp
 		if (!is_judged(conf, &samples[i]))
 			continue;
 		others = without(&all, &samples[i]);
-		if (fails_more(&others, &samples[i], factor))
-			ret[i] = TG_OUTLIER_FAILS_MORE;
+		if (!fails_more(&others, &samples[i], factor))
+			continue;
+		ret[i].verdict = TG_OUTLIER_FAILS_MORE;
+		ret[i].own = success_rate(&samples[i]);
+		ret[i].others = others.rates / (double)others.n;
 	}
 }
 
@@ -301,27 +304,32 @@ median_us(const struct conf_outlier *conf, const struct outlier_sample *samples,
 
 static void
 judge_latency(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
-	      enum outlier_verdict *ret)
+	      struct outlier_finding *ret)
 {
-	double most = median_us(conf, samples, n) * conf->latency_permille / 1000.0;
+	double median = median_us(conf, samples, n);
+	double most = median * conf->latency_permille / 1000.0;
 	size_t i;
 
 	if (most <= 0)
 		return;
 	for (i = 0; i < n; i++) {
-		if (has_latency(conf, &samples[i]) && latency_us(&samples[i]) > most)
-			ret[i] = TG_OUTLIER_IS_SLOWER;
+		if (!has_latency(conf, &samples[i]) || latency_us(&samples[i]) <= most)
+			continue;
+		ret[i].verdict = TG_OUTLIER_IS_SLOWER;
+		ret[i].own = latency_us(&samples[i]);
+		ret[i].others = median;
 	}
 }
 
 void
 outlier_judge(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
-	      enum outlier_verdict *ret)
+	      struct outlier_finding *ret)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		ret[i] = TG_OUTLIER_FINE;
+		ret[i] = (struct outlier_finding){.verdict = TG_OUTLIER_FINE,
+						  .requests = samples[i].requests};
 	if (conf->latency_permille != 0)
 		judge_latency(conf, samples, n, ret);
 	if (conf->success_rate_permille != 0)
@@ -348,8 +356,8 @@ is_now_judged(const struct conf_outlier *conf, const struct outlier_sample *tota
 /* Adds an interval, and judges those that have enough by it. */
 static void
 judge_with(const struct conf_outlier *conf, const struct outlier_history *histories, size_t n,
-	   unsigned at, struct outlier_sample *totals, enum outlier_verdict *verdicts,
-	   enum outlier_verdict *ret)
+	   unsigned at, struct outlier_sample *totals, struct outlier_finding *found,
+	   struct outlier_finding *ret)
 {
 	size_t n_judged = 0;
 	size_t i;
@@ -360,30 +368,30 @@ judge_with(const struct conf_outlier *conf, const struct outlier_history *histor
 	}
 	if (n_judged == 0)
 		return;
-	outlier_judge(conf, totals, n, verdicts);
+	outlier_judge(conf, totals, n, found);
 	for (i = 0; i < n; i++) {
 		if (is_now_judged(conf, &totals[i], &histories[i].samples[at]))
-			ret[i] = verdicts[i];
+			ret[i] = found[i];
 	}
 }
 
 void
 outlier_judge_history(const struct conf_outlier *conf, const struct outlier_history *histories,
-		      size_t n, unsigned newest, enum outlier_verdict *ret)
+		      size_t n, unsigned newest, struct outlier_finding *ret)
 {
 	struct outlier_sample *totals = calloc(n + 1, sizeof(totals[0]));
-	enum outlier_verdict *verdicts = calloc(n + 1, sizeof(verdicts[0]));
+	struct outlier_finding *found = calloc(n + 1, sizeof(found[0]));
 	unsigned age;
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		ret[i] = TG_OUTLIER_FINE;
-	for (age = 0; totals != NULL && verdicts != NULL && age < TG_OUTLIER_INTERVALS; age++)
+		ret[i] = (struct outlier_finding){.verdict = TG_OUTLIER_FINE};
+	for (age = 0; totals != NULL && found != NULL && age < TG_OUTLIER_INTERVALS; age++)
 		judge_with(conf, histories, n,
 			   (newest + TG_OUTLIER_INTERVALS - age) % TG_OUTLIER_INTERVALS, totals,
-			   verdicts, ret);
+			   found, ret);
 	free(totals);
-	free(verdicts);
+	free(found);
 }
 
 /* being ejected */

@@ -72,9 +72,17 @@ enum outlier_verdict {
 	TG_OUTLIER_IS_SLOWER = 2   /* mean response time above a multiple of the median */
 };
 
+/* What is found of a backend, and by which figures. */
+struct outlier_finding {
+	enum outlier_verdict verdict;
+	uint64_t requests; /* it is judged by */
+	double own;	   /* share of its requests that succeed, or mean microseconds to its answers */
+	double others;	   /* the mean share of the others, or the median of all */
+};
+
 /* Fills ret[n]. Backends with fewer than conf->requests are neither judged nor compared with. */
 void outlier_judge(const struct conf_outlier *conf, const struct outlier_sample *samples, size_t n,
-		   enum outlier_verdict *ret);
+		   struct outlier_finding *ret);
 
 /* One backend in the last intervals, by turns. Zeroed: it had nothing. */
 struct outlier_history {
@@ -85,7 +93,7 @@ struct outlier_history {
  * these: one that is slow gets little where load decides who gets streams. `newest`: the index of the last
  * interval, behind which lies the oldest. No memory: all are fine. */
 void outlier_judge_history(const struct conf_outlier *conf, const struct outlier_history *histories,
-			   size_t n, unsigned newest, enum outlier_verdict *ret);
+			   size_t n, unsigned newest, struct outlier_finding *ret);
 
 /*** Being ejected: kept by the registry ***/
 

@@ -5,6 +5,7 @@
  * something to find: an ejection is over, or workers told of a row that ejects or has ended. Such rows
  * are looked at again each time until none is left, as what comes of them depends on everybody's health.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "backend/registry_priv.h"
@@ -95,9 +96,35 @@ eject_forget(struct service_state *s, size_t backend)
 
 struct cause {
 	const char *word;
-	unsigned failures; /* in a row */
+	unsigned failures;		     /* in a row; unless it was found in comparison */
+	const struct outlier_finding *found; /* NULL: it was not */
 	uint64_t base_ms;
 };
+
+static void
+log_ejected(const struct service_state *s, size_t i, const struct cause *cause, uint64_t ms)
+{
+	const struct outlier_finding *found = cause->found;
+	const char *service = s->conf->name;
+	const char *backend = s->conf->backends[i].name;
+
+	if (found == NULL)
+		log_write(TG_LOG_WARN, "backend ejected",
+			  "svc=%s srv=%s reason=%s failures=%u ms=%" PRIu64, service, backend,
+			  cause->word, cause->failures, ms);
+	else if (found->verdict == TG_OUTLIER_FAILS_MORE)
+		log_write(TG_LOG_WARN, "backend ejected",
+			  "svc=%s srv=%s reason=%s requests=%" PRIu64
+			  " success=%.1f%% others=%.1f%% ms=%" PRIu64,
+			  service, backend, cause->word, found->requests, found->own * 100,
+			  found->others * 100, ms);
+	else
+		log_write(TG_LOG_WARN, "backend ejected",
+			  "svc=%s srv=%s reason=%s requests=%" PRIu64
+			  " mean_us=%.0f median_us=%.0f ms=%" PRIu64,
+			  service, backend, cause->word, found->requests, found->own,
+			  found->others, ms);
+}
 
 static void
 eject(struct service_state *s, size_t i, const struct cause *cause, struct mono now)
@@ -109,9 +136,7 @@ eject(struct service_state *s, size_t i, const struct cause *cause, struct mono 
 	s->next_end = registry_earlier(s->next_end, s->backends[i].ejection.until);
 	atomic_fetch_add_explicit(&service_backend_shared(s->shared, i)->ejections, 1,
 				  memory_order_relaxed);
-	log_write(TG_LOG_WARN, "backend ejected", "svc=%s srv=%s reason=%s failures=%u ms=%llu",
-		  s->conf->name, s->conf->backends[i].name, cause->word, cause->failures,
-		  (unsigned long long)ms);
+	log_ejected(s, i, cause, ms);
 }
 
 /* Those that have an address, of a name's slots. */
@@ -145,8 +170,9 @@ eject_failing(struct service_state *s, struct outlier *outlier, struct mono now)
 	size_t i;
 
 	for (i = 0; conf->consecutive != 0 && i < s->conf->n_backends; i++) {
-		struct cause cause = {"consecutive", outlier_failures(outlier, (uint32_t)i),
-				      conf->base_ejection_ms};
+		struct cause cause = {.word = "consecutive",
+				      .failures = outlier_failures(outlier, (uint32_t)i),
+				      .base_ms = conf->base_ejection_ms};
 
 		if (cause.failures < conf->consecutive)
 			continue;
@@ -219,8 +245,9 @@ eject_unreached(struct service_state *s, struct outlier *outlier, struct mono no
 		return true;
 	}
 	for (i = 0; conf->connects != 0 && i < s->conf->n_backends; i++) {
-		struct cause cause = {"connects", outlier_unreached(outlier, (uint32_t)i),
-				      conf->connect_ejection_ms};
+		struct cause cause = {.word = "connects",
+				      .failures = outlier_unreached(outlier, (uint32_t)i),
+				      .base_ms = conf->connect_ejection_ms};
 
 		if (cause.failures < conf->connects)
 			continue;
@@ -274,7 +301,7 @@ take_sample(struct segment *segment, uint32_t slot, struct outlier_sample *befor
 }
 
 static void
-eject_judged(struct service_state *s, const enum outlier_verdict *verdicts, struct mono now)
+eject_judged(struct service_state *s, const struct outlier_finding *found, struct mono now)
 {
 	static const char *const words[] = {
 		[TG_OUTLIER_FAILS_MORE] = "success-rate",
@@ -283,9 +310,11 @@ eject_judged(struct service_state *s, const enum outlier_verdict *verdicts, stru
 	size_t i;
 
 	for (i = 0; i < s->conf->n_backends; i++) {
-		struct cause cause = {words[verdicts[i]], 0, s->conf->outlier.base_ejection_ms};
+		struct cause cause = {.word = words[found[i].verdict],
+				      .found = &found[i],
+				      .base_ms = s->conf->outlier.base_ejection_ms};
 
-		if (verdicts[i] != TG_OUTLIER_FINE)
+		if (found[i].verdict != TG_OUTLIER_FINE)
 			eject_within(s, i, &cause, now);
 	}
 }
@@ -294,7 +323,7 @@ static void
 compare(struct registry *r, struct service_state *s, struct mono now)
 {
 	size_t n = s->conf->n_backends;
-	enum outlier_verdict *verdicts = calloc(n + 1, sizeof(verdicts[0]));
+	struct outlier_finding *found = calloc(n + 1, sizeof(found[0]));
 	size_t i;
 
 	s->newest = (s->newest + 1) % TG_OUTLIER_INTERVALS;
@@ -306,11 +335,11 @@ compare(struct registry *r, struct service_state *s, struct mono now)
 			eject_forget_history(s, i);
 	}
 	s->next_compare = mono_add_ms(now, s->conf->outlier.interval_ms);
-	if (verdicts == NULL)
+	if (found == NULL)
 		return;
-	outlier_judge_history(&s->conf->outlier, s->histories, n, s->newest, verdicts);
-	eject_judged(s, verdicts, now);
-	free(verdicts);
+	outlier_judge_history(&s->conf->outlier, s->histories, n, s->newest, found);
+	eject_judged(s, found, now);
+	free(found);
 }
 
 void

@@ -23,6 +23,7 @@ def test_success_rate(shared_tidegate, recording_backend, n):
             return tg.log.records(msg="backend ejected")
         said = settings.wait_until(ejected, "the bad one to be ejected")
         assert [(record["srv"], record["reason"]) for record in said] == [("bad", "success-rate")]
+        assert (said[0]["success"], said[0]["others"]) == ("0.0%", "100.0%")
         assert {peer.exchange(client.get("/")).status for _ in range(20)} == {200}
     assert len(tg.log.records(msg="backend ejected")) == 1
 
@@ -43,3 +44,5 @@ def test_latency(shared_tidegate, recording_backend):
             return tg.log.records(msg="backend ejected", srv="slow")
         said = settings.wait_until(ejected, "the slow one to be ejected")
     assert said[0]["reason"] == "latency"
+    assert float(said[0]["mean_us"]) > 3 * float(said[0]["median_us"]) > 0
+    assert int(said[0]["requests"]) >= 20

@@ -108,12 +108,12 @@ connects_in_a_row_raise_one_alarm(void **state)
 static void
 judge(const struct outlier_sample *samples, const char *want)
 {
-	enum outlier_verdict verdicts[N];
+	struct outlier_finding found[N];
 	char got[N + 1] = "";
 
-	outlier_judge(&conf.outlier, samples, N, verdicts);
+	outlier_judge(&conf.outlier, samples, N, found);
 	for (unsigned i = 0; i < N; i++)
-		got[i] = "-fs"[verdicts[i]];
+		got[i] = "-fs"[found[i].verdict];
 	assert_string_equal(got, want);
 }
 
@@ -150,6 +150,24 @@ who_fails_more_stands_out(void **state)
 	judge(samples, "---f--");
 	conf.outlier.success_rate_permille = 0;
 	judge(samples, "------");
+}
+
+static void
+findings_have_figures(void **state)
+{
+	struct outlier_sample samples[N];
+	struct outlier_finding found[N];
+
+	(void)state;
+	all_alike(samples);
+	samples[1].failures = 300;
+	samples[2].response_us *= 10;
+	outlier_judge(&conf.outlier, samples, N, found);
+	assert_int_equal(found[1].requests, 1000);
+	assert_true(found[1].own > 0.699 && found[1].own < 0.701);
+	assert_true(found[1].others > 0.989 && found[1].others < 0.991);
+	assert_int_equal(found[2].verdict, TG_OUTLIER_IS_SLOWER);
+	assert_true(found[2].own == 100000 && found[2].others == 10000);
 }
 
 /* As few as may be compared; the one that fails is in the mean of all, and not in that of the others. */
@@ -222,7 +240,7 @@ static unsigned
 ejected_by_chance(unsigned n, uint64_t requests, uint64_t permille)
 {
 	struct outlier_sample samples[N];
-	enum outlier_verdict verdicts[N];
+	struct outlier_finding found[N];
 	unsigned ejected = 0;
 
 	for (unsigned round = 0; round < TURNS(1000); round++) {
@@ -230,9 +248,9 @@ ejected_by_chance(unsigned n, uint64_t requests, uint64_t permille)
 			samples[i] = (struct outlier_sample){
 				.requests = requests,
 				.failures = failures_by_chance(requests, permille)};
-		outlier_judge(&conf.outlier, samples, n, verdicts);
+		outlier_judge(&conf.outlier, samples, n, found);
 		for (unsigned i = 0; i < n; i++)
-			ejected += verdicts[i] != TG_OUTLIER_FINE;
+			ejected += found[i].verdict != TG_OUTLIER_FINE;
 	}
 	return ejected;
 }
@@ -306,12 +324,12 @@ repeat(struct outlier_history *h, const struct outlier_sample *s, unsigned n)
 static void
 judge_histories(const struct outlier_history *histories, const char *want)
 {
-	enum outlier_verdict verdicts[N];
+	struct outlier_finding found[N];
 	char got[N + 1] = "";
 
-	outlier_judge_history(&conf.outlier, histories, N, 2, verdicts);
+	outlier_judge_history(&conf.outlier, histories, N, 2, found);
 	for (size_t i = 0; i < N; i++)
-		got[i] = ".fs"[verdicts[i]];
+		got[i] = ".fs"[found[i].verdict];
 	assert_string_equal(got, want);
 }
 
@@ -428,6 +446,7 @@ main(void)
 		TEST(connects_in_a_row_raise_one_alarm),
 		TEST(nobody_stands_out_among_equals),
 		TEST(who_fails_more_stands_out),
+		TEST(findings_have_figures),
 		TEST(one_of_few_stands_out),
 		TEST(trifles_are_no_outliers),
 		TEST(ordinary_noise_ejects_nobody),
