@@ -40,8 +40,10 @@ has_untried(const struct view *view, const struct balance_query *query)
 static uint32_t
 pick_of_tiers(struct worker_service *s, struct balance_query *query)
 {
-	uint32_t entry = s->ops->pick(s->balance, s->view, query);
+	uint32_t entry = query->wants_spare ? spare_pick(s, query) : TG_VIEW_NONE;
 
+	if (entry == TG_VIEW_NONE)
+		entry = s->ops->pick(s->balance, s->view, query);
 	if (entry != TG_VIEW_NONE || query->n_tried == 0 || has_untried(s->view, query))
 		return entry;
 	return spare_pick(s, query);
@@ -129,6 +131,13 @@ choice_of(const struct worker_service *s, const struct balance_query *query, uin
 	return query->spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE;
 }
 
+/* Nobody waits for backups that do not serve. */
+static bool
+must_stand_in_line(const struct view *view, const struct balance_query *query)
+{
+	return has_untried(view, query) && !(query->wants_spare && spare_is_left(view, query));
+}
+
 int
 lease_begin(struct lease *lease, struct worker_service *s, struct balance_query *query,
 	    uint32_t preferred)
@@ -139,8 +148,7 @@ lease_begin(struct lease *lease, struct worker_service *s, struct balance_query 
 
 	if (!lease_is_possible(s, query))
 		return -TG_ENOENT;
-	/* Nobody waits for backups that do not serve. */
-	if (s->queue != NULL && queue_has_waiters(s->queue) && has_untried(s->view, query))
+	if (s->queue != NULL && queue_has_waiters(s->queue) && must_stand_in_line(s->view, query))
 		return -TG_EAGAIN;
 	query->now = loop_now(s->worker->loop);
 	query->spilled = false;

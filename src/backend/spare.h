@@ -2,7 +2,7 @@
  * backend/spare.h: backups that are up beside those that serve, for a stream that all of these failed.
  *
  * They are entries of the view behind its n, by tier: no algorithm picks from them, and no stream gets there before it
- * was tried on all that serve. Taking goes by the algorithm's take(), so its numbers stay right.
+ * was tried on all that serve, or on as many as it may be. Taking goes by the algorithm's take(), so its numbers stay right.
  * (nginx goes on to its "backup" servers in the same way.)
  */
 #ifndef TG_BACKEND_SPARE_H

@@ -107,6 +107,7 @@ tries_connect_again(struct tries *t, struct worker_service *s, const struct work
 		return tries_again(t, s, TG_CAUSE_CONNECT);
 	t->n++;
 	t->n_free++;
+	t->query.wants_spare = t->n_free == TG_RETRY_MAX;
 	counter_add(s->counters, TG_S_RETRIES, 1);
 	return true;
 }

@@ -42,7 +42,7 @@ bool tries_again(struct tries *t, struct worker_service *service, unsigned cause
  * lost, and of backends that died together a stream may find more than it has tries. One that had no
  * answer is not counted while another is left that was not tried, and is no suspect: those of a host that
  * is gone are suspects after one timeouts.connect, and cost no more. TG_RETRY_MAX
- * tries after the first in all.
+ * tries after the first in all; the last of so many goes to a backup where there is one.
  */
 bool tries_connect_again(struct tries *t, struct worker_service *service,
 			 const struct worker_backend *backend, enum end_reason reason);

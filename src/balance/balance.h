@@ -29,6 +29,7 @@ struct balance_query {
 	const void *of;  /* the configuration whose indexes they are; compared, never followed */
 	uint64_t key;    /* hash: of what hash_on names, well mixed */
 	struct mono now; /* ewma: how old what was learned is; and who is a suspect */
+	bool wants_spare; /* rather a backup beside those that serve; see backend/spare.h */
 	bool spilled;    /* set by pick: full backends stood before this one, by hash */
 };
 

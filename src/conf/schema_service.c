@@ -209,7 +209,7 @@ static const struct conf_field backend_fields[] = {
 		.preset = "0",
 		.max = TG_TIER_MAX,
 		.help = "Only used while no backend of a lower tier is up and not ejected, and by a request or TCP "
-			"connection that all of those have failed, as far as retry tries again: the log has "
+			"connection that all of those have failed, or seven that took no connection, as far as retry tries again: the log has "
 			"choice=backup then. Tier after tier; within one by weight and chance, and those that are "
 			"full are passed over. One that waits since backends are full (queue) waits for these.",
 	},

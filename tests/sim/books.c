@@ -65,6 +65,13 @@ find_spare(const struct sim_stream *s, const struct view *view, bool with_suspec
 	return SIM_NONE;
 }
 
+/* All tries it may have were connects that failed, but for the one it has now. */
+static bool
+is_at_its_end(const struct sim_stream *s)
+{
+	return s->n_free == TG_RETRY_MAX;
+}
+
 /* All that serve have failed it, or are suspects; no other of a lower tier could be had. */
 static void
 check_spare(const struct sim_stream *s, const struct view *view, uint32_t spare)
@@ -77,12 +84,12 @@ check_spare(const struct sim_stream *s, const struct view *view, uint32_t spare)
 	for (i = 0; i < view->n; i++) {
 		uint32_t other = view->entries[i].backend;
 
-		if (!sim_is_tried(s, other) && !sim_is_suspect(s->sim, other))
+		if (!sim_is_tried(s, other) && !sim_is_suspect(s->sim, other) && !is_at_its_end(s))
 			sim_break(s->sim, s->id, backend, "is a backup, and %u was not tried",
 				  other);
 	}
-	for (; s->sim->service->backends[view->entries[i].backend].tier <
-	       s->sim->service->backends[backend].tier;
+	for (i = view->n; s->sim->service->backends[view->entries[i].backend].tier <
+			  s->sim->service->backends[backend].tier;
 	     i++) {
 		uint32_t other = view->entries[i].backend;
 
@@ -401,7 +408,7 @@ sim_turn(struct sim *sim, struct sim_worker *w)
 static int
 expect_begin(const struct sim_stream *s, const struct view *view)
 {
-	if (!has_untried(s, view))
+	if (!has_untried(s, view) || (is_at_its_end(s) && find_spare(s, view, true) != SIM_NONE))
 		return find_spare(s, view, true) != SIM_NONE ? 1 : -TG_ENOENT;
 	return s->sim->queue.n > 0 ? -TG_EAGAIN : 1;
 }
@@ -436,6 +443,8 @@ check_choice(struct sim_stream *s, struct sim_worker *w, bool may_have_preferred
 		sim_break(s->sim, s->id, backend, "choice %u", (unsigned)s->lease.choice);
 	else if (view->entry_of[backend] == TG_VIEW_NONE)
 		check_spare(s, view, view->spare_of[backend]);
+	else if (is_at_its_end(s) && !is_sticky && find_spare(s, view, false) != SIM_NONE)
+		sim_break(s->sim, s->id, backend, "is the last try, and no backup");
 	else if (!is_sticky)
 		sim_pick_check(s->sim, s, view, view->entry_of[backend]);
 }

@@ -62,20 +62,22 @@ struct client {
 static unsigned n_backends;
 static unsigned n_alive; /* the last ones */
 static unsigned n_lost;
+static bool last_is_backup;
 
 /* One service with n backends that are all up. */
 static void
 open_service(const char *balance, unsigned n, unsigned attempts)
 {
-	char list[BACKENDS_MAX * 64] = "";
+	char list[BACKENDS_MAX * 80] = "";
 	char text[sizeof(list) + 512];
 
 	for (unsigned i = 0; i < n; i++) {
 		size_t at = strlen(list);
 
 		(void)snprintf(list + at, sizeof(list) - at,
-			       "%s{ name = \"b%u\"; address = \"127.0.0.1:%u\"; }",
-			       i > 0 ? ", " : "", i, i + 1);
+			       "%s{ name = \"b%u\"; address = \"127.0.0.1:%u\"; backup = %s; }",
+			       i > 0 ? ", " : "", i, i + 1,
+			       last_is_backup && i == n - 1 ? "true" : "false");
 	}
 	(void)snprintf(text, sizeof(text),
 		       WORLD("{ name = \"a\"; balance = \"%s\"; "
@@ -223,6 +225,22 @@ what_one_has_found_costs_no_other(void **state)
 				BACKENDS_MAX / 2 / TG_BALANCE_TRIED_MAX);
 }
 
+/* However many of them die: the last try goes there. */
+static void
+a_backup_saves_what_all_primaries_cost(void **state)
+{
+	(void)state;
+	last_is_backup = true;
+	for (size_t a = 0; a < N_ALGORITHMS; a++) {
+		open_service(algorithms[a], BACKENDS_MAX, 2);
+		n_alive = 1;
+		run_rounds(50, CLIENTS);
+		assert_int_equal(n_lost, 0);
+		assert_int_equal(close_two_workers(), 0);
+	}
+	last_is_backup = false;
+}
+
 /* retry = { attempts = 0 } is kept to. */
 static void
 no_try_is_made_that_is_not_configured(void **state)
@@ -347,6 +365,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(a_failed_connect_counts_for_a_second),
 		cmocka_unit_test(half_that_die_at_once_cost_no_request),
 		cmocka_unit_test(what_one_has_found_costs_no_other),
+		cmocka_unit_test(a_backup_saves_what_all_primaries_cost),
 		cmocka_unit_test(no_try_is_made_that_is_not_configured),
 		cmocka_unit_test(tries_end_where_none_takes_connections),
 		cmocka_unit_test(a_timeout_counts_when_all_others_are_suspects),
