@@ -33,6 +33,8 @@ struct queue {
 	struct {
 		pthread_mutex_t lock;
 		struct waiter_list lines[QUEUE_LINE_COUNT][TG_PRIORITY_COUNT];
+		/* Near the last one of each list that was moved here; NULL: the end. */
+		struct waiter *fingers[QUEUE_LINE_COUNT][TG_PRIORITY_COUNT];
 		unsigned n[QUEUE_LINE_COUNT];
 	} shared;
 };
@@ -99,6 +101,10 @@ count(struct queue *q, enum queue_line line, int change)
 static void
 take_out(struct queue *q, struct waiter *w)
 {
+	struct waiter **finger = &q->shared.fingers[w->terms.line][w->terms.priority];
+
+	if (*finger == w)
+		*finger = TAILQ_NEXT(w, link);
 	TAILQ_REMOVE(&q->shared.lines[w->terms.line][w->terms.priority], w, link);
 	count(q, w->terms.line, -1);
 }
@@ -169,10 +175,34 @@ make_room(struct queue *q, const struct queue_terms *terms, struct mono now)
 	return true;
 }
 
+/* It came from another queue: those of each worker come in their order, so the next one's place is near. */
 static void
-put_in(struct queue *q, struct waiter *w)
+put_by_age(struct waiter_list *list, struct waiter **finger, struct waiter *w)
 {
-	TAILQ_INSERT_TAIL(&q->shared.lines[w->terms.line][w->terms.priority], w, link);
+	struct waiter *before = *finger != NULL ? *finger : TAILQ_LAST(list, waiter_list);
+	struct waiter *next;
+
+	while (before != NULL && before->terms.since.us > w->terms.since.us)
+		before = TAILQ_PREV(before, waiter_list, link);
+	next = before != NULL ? TAILQ_NEXT(before, link) : TAILQ_FIRST(list);
+	while (next != NULL && next->terms.since.us <= w->terms.since.us)
+		next = TAILQ_NEXT(next, link);
+	if (next != NULL)
+		TAILQ_INSERT_BEFORE(next, w, link);
+	else
+		TAILQ_INSERT_TAIL(list, w, link);
+	*finger = w;
+}
+
+static void
+put_in(struct queue *q, struct waiter *w, struct mono now)
+{
+	struct waiter_list *list = &q->shared.lines[w->terms.line][w->terms.priority];
+
+	if (w->terms.since.us < now.us)
+		put_by_age(list, &q->shared.fingers[w->terms.line][w->terms.priority], w);
+	else
+		TAILQ_INSERT_TAIL(list, w, link);
 	count(q, w->terms.line, 1);
 	if (w->terms.line != QUEUE_HELD)
 		return;
@@ -203,7 +233,7 @@ queue_add(struct queue *q, const struct queue_terms *terms, struct loop *loop, c
 	pthread_mutex_lock(&q->shared.lock);
 	has_room = make_room(q, terms, now);
 	if (has_room)
-		put_in(q, w);
+		put_in(q, w, now);
 	pthread_mutex_unlock(&q->shared.lock);
 	if (!has_room) {
 		free(w);

@@ -17,7 +17,8 @@
  * GRANTED and SHED are told once, from the owner's loop, with `told`; the waiter
  * is gone then. queue_leave() before that takes back nothing: what was granted
  * is given to `unwanted` instead. A worker that goes over to another queue has queue_evict()
- * take out those of its own, which are told `moved`.
+ * take out those of its own, which are told `moved`. Whoever has waited before is put in by its age, as the workers
+ * go over one after the other.
  *
  * Two lines, each with its own bound: who is held came while nothing was up, all
  * others while all that was up was full.

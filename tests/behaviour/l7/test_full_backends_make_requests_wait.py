@@ -113,6 +113,26 @@ def test_the_oldest_comes_first(shared_tidegate, recording_backend, gate, tmp_pa
     assert gate.order == ["/first", "/0", "/1", "/2"]
 
 
+def test_the_oldest_comes_first_over_a_reload(shared_tidegate, recording_backend, gate, tmp_path):
+    """Though the workers go over to the next queue one after the other."""
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=2,
+               service='max_connections_per_backend = 1; queue = 100; timeouts = { queue = "1h"; };')
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, "/first")]
+        gate.wait_held(1)
+        for n in range(8):
+            peers.append(send(tg, stack, f"/{n}"))
+            waiting(tmp_path, n + 1)
+        tg.reload(tg.conf_path.read_text().replace("queue = 100;", "queue = 8;"))
+        waiting(tmp_path, 8)
+        assert send(tg, stack, "/more").read_answer().status == 503
+        gate.let_go(9)
+        for peer in peers:
+            assert peer.read_answer().status == 200
+        waiting(tmp_path, 0)
+    assert gate.order == ["/first"] + [f"/{n}" for n in range(8)]
+
+
 def overload(tg, stack, tmp_path, *paths):
     """These wait, and the first of them has done so for more than half of its time; `timeouts.queue` is TWICE."""
     peers = [send(tg, stack, paths[0])]

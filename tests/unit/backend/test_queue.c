@@ -429,6 +429,51 @@ evicted_may_leave(void **state)
 	queue_free(next);
 }
 
+static int
+add_moved(struct stream *s, char name, uint64_t since_ms)
+{
+	static const struct balance_query query;
+	const struct queue_terms terms = {
+		QUEUE_PLACE, TG_PRIORITY_NORMAL, {since_ms * 1000}, {(since_ms + WAIT_MS) * 1000}};
+
+	*s = (struct stream){.name = name};
+	return queue_add(queue, &terms, loop, &ops, s, &queue, &query, now(), &s->waiter);
+}
+
+/* Of two workers, one after the other or at the same time; others come, leave and are served meanwhile. */
+static void
+moved_are_put_in_by_their_age(void **state)
+{
+	struct stream s[10];
+	uint64_t start = now_ms;
+
+	(void)state;
+	now_ms += LONG_MS - 1;
+	assert_int_equal(add_moved(&s[0], 'b', start + 2), 0);
+	assert_int_equal(add_moved(&s[1], 'd', start + 4), 0);
+	assert_int_equal(add(&s[2], 'n', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add_moved(&s[3], 'a', start + 1), 0);
+	assert_int_equal(add_moved(&s[4], 'c', start + 3), 0);
+	grant(2);
+	assert_story("+a+b");
+	queue_leave(queue, &s[4].waiter);
+	assert_int_equal(add_moved(&s[4], 'e', start + 5), 0);
+	assert_int_equal(add(&s[5], 'o', TG_PRIORITY_NORMAL), 0);
+	grant(4);
+	assert_story("+d+e+n+o");
+	/* The oldest tells overload, whoever came first. */
+	assert_int_equal(add(&s[6], 'p', TG_PRIORITY_NORMAL), 0);
+	assert_int_equal(add_moved(&s[7], 'f', start - 2), 0);
+	grant(1);
+	assert_story("+p");
+	/* The last place of the list. */
+	queue_leave(queue, &s[7].waiter);
+	assert_int_equal(add_moved(&s[8], 'h', start + 3), 0);
+	assert_int_equal(add_moved(&s[9], 'g', start + 2), 0);
+	grant(2);
+	assert_story("+g+h");
+}
+
 /* One worker has gone over to the next queue, the other has not. */
 static void
 two_queues_of_a_service_are_counted_together(void **state)
@@ -646,6 +691,7 @@ main(void)
 		TEST(who_left_is_not_told),
 		TEST(evicted_are_told_in_order),
 		TEST(evicted_may_leave),
+		TEST(moved_are_put_in_by_their_age),
 		TEST(two_queues_of_a_service_are_counted_together),
 		TEST(place_that_is_gone_is_no_place),
 		TEST(news_survive_the_last_turn),
