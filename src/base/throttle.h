@@ -17,6 +17,8 @@
 /* Whether one more is within `rate`, which is above 0; it counts then. After a rest, one and as many as come within `burst_us` may
  * come at once; who looks that often gets all of the rate. */
 bool throttle_take(_Atomic int64_t *due_ns, unsigned rate, uint64_t burst_us, struct mono now);
+/* The same of a word that is due at `due_ns`, which the caller keeps: *ret_ns is when it is due then. False: untouched. */
+bool throttle_next(int64_t due_ns, unsigned rate, uint64_t burst_us, struct mono now, int64_t *ret_ns);
 /* It was not used. */
 void throttle_give_back(_Atomic int64_t *due_ns, unsigned rate);
 

@@ -58,29 +58,52 @@ hash_of(const struct throttle_table *t, uint32_t of, const struct ip *ip)
 	return hash_bytes(&who, sizeof(who), t->seed);
 }
 
+/* False: another thread was there first. The word that is due soonest goes last: until then all choose the same one, and
+ * from then on no word says what it said before. */
+static bool
+advance(_Atomic int64_t *const words[TG_THROTTLE_ROWS], unsigned soonest, int64_t was, int64_t due)
+{
+	for (unsigned i = 0; i < TG_THROTTLE_ROWS; i++)
+		if (i != soonest)
+			put_off(words[i], due);
+	return atomic_compare_exchange_strong_explicit(words[soonest], &was, due,
+						       memory_order_release, memory_order_relaxed);
+}
+
+static unsigned
+find_soonest(_Atomic int64_t *const words[TG_THROTTLE_ROWS], int64_t *ret_ns)
+{
+	unsigned soonest = 0;
+	int64_t soonest_ns = INT64_MAX;
+
+	for (unsigned i = 0; i < TG_THROTTLE_ROWS; i++) {
+		int64_t due_ns = atomic_load_explicit(words[i], memory_order_acquire);
+
+		if (due_ns < soonest_ns) {
+			soonest_ns = due_ns;
+			soonest = i;
+		}
+	}
+	*ret_ns = soonest_ns;
+	return soonest;
+}
+
 bool
 throttle_table_take(struct throttle_table *t, uint32_t of, const struct ip *ip, unsigned rate,
 		    uint64_t burst_us, struct mono now)
 {
 	uint64_t hash = hash_of(t, of, ip);
 	_Atomic int64_t *words[TG_THROTTLE_ROWS];
-	_Atomic int64_t *soonest = NULL;
-	int64_t soonest_ns = INT64_MAX;
-	int64_t due_ns;
+	unsigned soonest;
+	int64_t was;
+	int64_t due;
 
-	for (unsigned i = 0; i < TG_THROTTLE_ROWS; i++) {
-		words[i] = &t->due_ns[i][hash >> i * WORD_BITS & (TG_THROTTLE_WORDS - 1)];
-		due_ns = atomic_load_explicit(words[i], memory_order_relaxed);
-		if (due_ns < soonest_ns) {
-			soonest_ns = due_ns;
-			soonest = words[i];
-		}
-	}
-	/* Several threads of one client mostly find the same word, and so take turns. */
-	if (!throttle_take(soonest, rate, burst_us, now))
-		return false;
-	due_ns = atomic_load_explicit(soonest, memory_order_relaxed);
 	for (unsigned i = 0; i < TG_THROTTLE_ROWS; i++)
-		put_off(words[i], due_ns);
+		words[i] = &t->due_ns[i][hash >> i * WORD_BITS & (TG_THROTTLE_WORDS - 1)];
+	do {
+		soonest = find_soonest(words, &was);
+		if (!throttle_next(was, rate, burst_us, now, &due))
+			return false;
+	} while (!advance(words, soonest, was, due));
 	return true;
 }

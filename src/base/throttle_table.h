@@ -18,7 +18,7 @@
 #define TG_THROTTLE_ROWS  4u
 #define TG_THROTTLE_WORDS 8192u /* of a row */
 
-/* Of all threads of a process. */
+/* Of all threads of a process, without a lock: of a client whom several of them serve, exactly the rate, too. */
 struct throttle_table;
 struct throttle_table *throttle_table_new(void);    /* NULL: no memory, or no randomness */
 void throttle_table_free(struct throttle_table *t); /* NULL allowed */

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,62 @@ many_clients_buy_nobody_more_and_cost_others_little(void **state)
 	assert_in_range(n_refused, 0, 40);
 }
 
+/* workers: threads that have clients in common */
+
+#define N_WORKERS   4u
+#define N_SHARED    8u
+#define SHARED_RATE 4000u
+
+struct worker {
+	pthread_t thread;
+	unsigned first;
+	unsigned taken[N_SHARED];
+};
+
+static pthread_barrier_t begin;
+
+static void *
+work(void *arg)
+{
+	struct worker *w = arg;
+
+	pthread_barrier_wait(&begin);
+	for (unsigned i = 0; i < N_SHARED; i++) {
+		unsigned who = (w->first + i) % N_SHARED;
+		struct ip ip = ip_of("192.0.2.0");
+
+		ip.b[15] = (uint8_t)who;
+		while (throttle_table_take(table, 1, &ip, SHARED_RATE, SECOND,
+					   (struct mono){5 * SECOND}))
+			w->taken[who]++;
+	}
+	return NULL;
+}
+
+/* Two by two in the same order: of each client, several at once. */
+static void
+a_client_of_many_workers_has_the_rate(void **state)
+{
+	static struct worker workers[N_WORKERS];
+
+	(void)state;
+	pthread_barrier_init(&begin, NULL, N_WORKERS);
+	for (unsigned i = 0; i < N_WORKERS; i++) {
+		workers[i] = (struct worker){.first = i / 2 * N_SHARED / 2};
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+	}
+	for (unsigned i = 0; i < N_WORKERS; i++)
+		pthread_join(workers[i].thread, NULL);
+	pthread_barrier_destroy(&begin);
+	for (unsigned who = 0; who < N_SHARED; who++) {
+		unsigned n = 0;
+
+		for (unsigned i = 0; i < N_WORKERS; i++)
+			n += workers[i].taken[who];
+		assert_int_equal(n, SHARED_RATE + 1);
+	}
+}
+
 int
 main(void)
 {
@@ -116,6 +173,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_net_of_ipv6_is_one_client, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_clients_buy_nobody_more_and_cost_others_little,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_client_of_many_workers_has_the_rate, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
