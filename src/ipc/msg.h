@@ -23,7 +23,8 @@
  *
  * With key_isolation there is a third child, the signer (proc/signing.h): MSG_BECOME, first: whom it is to run as, answered by
  * MSG_READY once it is and nobody of that user can look into it; MSG_KEYS, fd: text of the keys (tls/key_ring.h), at its start and at each reload before the proxy hears of it; MSG_SIGNER, fd: one end of a worker's line, the other one goes to the
- * proxy, before MSG_START or when the signer was started again. It answers MSG_PING as the others do.
+ * proxy, before MSG_START or when the signer was started again, or the proxy says MSG_LINE: that of one worker has ended. One worker has one line. It
+ * answers MSG_PING as the others do.
  *
  * MSG_LOG_LEVEL: from the keeper to the parent when it is ordered; from the parent to
  * both children then, and to one that starts, before MSG_START.
@@ -138,6 +139,7 @@ enum msg_type {
 	MSG_KEYS = 40,      /* parent to signer: all there are from now on; answered by MSG_PREPARED */
 	MSG_SIGNER = 41,    /* parent to proxy and signer: the two ends of a worker's line */
 	MSG_BECOME = 42,    /* parent to signer */
+	MSG_LINE = 43,      /* proxy to parent: a worker has no line to the signer */
 	/* between two versions */
 	MSG_ASK = 64,
 	MSG_GIVE = 65,
@@ -416,6 +418,11 @@ struct msg_signer {
 	uint32_t reserved;
 };
 
+struct msg_line {
+	uint32_t worker;
+	uint32_t reserved;
+};
+
 struct msg_become {
 	uint32_t drop; /* 0: it stays who it is */
 	uint32_t uid;
@@ -458,6 +465,7 @@ union msg_payload {
 	struct msg_give give;
 	struct msg_refused refused;
 	struct msg_signer signer;
+	struct msg_line line;
 	struct msg_become become;
 	struct msg_prepared prepared;
 	struct msg_reload reload;

@@ -37,6 +37,7 @@ static const int allowed[] = {
 	SYS_sendmsg,
 	SYS_recvfrom,
 	SYS_sendto,
+	SYS_shutdown,
 	SYS_ppoll,
 	SYS_read,
 	SYS_pread64,

@@ -129,6 +129,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_TICKETS:
 	case MSG_KEYS:
 	case MSG_SIGNER:
+	case MSG_LINE:
 	case MSG_BECOME:
 	case MSG_LISTEN:
 	case MSG_START:

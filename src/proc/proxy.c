@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/alarm.h"
 #include "backend/registry.h"
 #include "base/container.h"
 #include "base/log.h"
@@ -53,6 +54,7 @@ struct proxy {
 	struct proxy_reload reload;
 	struct handed sockets;
 	struct lines lines;
+	struct alarm lost; /* a line */
 	struct worker_thread *threads;
 	unsigned n_threads; /* initialised */
 	unsigned n_ended;   /* while stopping */
@@ -168,6 +170,29 @@ give_line(void *arg, unsigned worker, int fd)
 	const struct proxy *p = arg;
 
 	return worker_thread_set_line(&p->threads[worker], fd);
+}
+
+/* Some worker has none. What cannot be said now is said again. */
+static void
+on_lost(void *arg)
+{
+	struct proxy *p = arg;
+
+	for (unsigned i = 0; i < p->n_threads; i++) {
+		const struct msg_line m = {.worker = i};
+
+		if (atomic_exchange(&p->threads[i].worker.sign_line.is_lost, false))
+			(void)!channel_send(p->channel, MSG_LINE, &m, sizeof(m), -1);
+	}
+}
+
+/* In a worker. */
+static void
+on_line_lost(void *arg)
+{
+	struct proxy *p = arg;
+
+	alarm_raise(&p->lost);
 }
 
 static void
@@ -297,6 +322,7 @@ start_threads(struct proxy *p)
 		rc = worker_thread_init(&p->threads[i], i, p->conf, p->segment, p->registry,
 					p->contexts);
 		p->threads[i].worker.clients = p->clients;
+		sign_line_watch(&p->threads[i].worker.sign_line, on_line_lost, p);
 		p->n_threads++;
 	}
 	if (rc == 0)
@@ -701,6 +727,7 @@ move_control(struct proxy *p, struct loop *to)
 	p->turns.loop = to;
 	needs_move(&p->needs, to);
 	registry_watch(p->registry, to, on_alarm, p);
+	alarm_watch(&p->lost, to, on_lost, p);
 	if (mono_is_set(settle))
 		timer_set(to, &p->settle, settle);
 	rc = answers_move(&p->answers, to);
@@ -796,6 +823,7 @@ proxy_serve(struct proxy *p)
 	timer_init(&p->settle, on_settle);
 	timer_init(&p->due, on_due);
 	registry_watch(p->registry, p->loop, on_alarm, p);
+	alarm_watch(&p->lost, p->loop, on_lost, p);
 	timer_set(p->loop, &p->settle, mono_add_ms(loop_now(p->loop), SETTLE_MS));
 	publish(p);
 	return run(p);

@@ -5,7 +5,7 @@
  * one of its user between exec and prctl(2), which no order of his own can hasten.
  *
  * Control hears the parent, who gives it the keys and one end of each worker's line; a thread of its own serves each line until
- * that ends. It reads no file, has no other socket, and logs nothing: the parent tells what came of keys.
+ * that ends, or its worker gets another. It reads no file, has no other socket, and logs nothing: the parent tells what came of keys.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,15 +33,47 @@
 #define PURGE_MS     10000
 #define LINE_STACK   (256u * 1024u)
 #define KEY_TEXT_MAX (1u << 28)
+#define WORKERS_MAX  4096u
 
 struct line {
 	struct key_ring *keys;
+	unsigned worker;
 	int fd;
 	unsigned char request[sizeof(struct sign_head) + TG_SIGN_BYTES_MAX + 1];
 	struct sign_answer answer;
 };
 
 /* lines */
+
+/* Each worker's one; NULL: it has none. What is here has an open descriptor. */
+static struct {
+	pthread_mutex_t lock;
+	struct line *of[WORKERS_MAX];
+} lines = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* In the place of the one before, which ends: who asks for lines without end has one all the same. */
+static void
+enter(struct line *l)
+{
+	struct line **of = &lines.of[l->worker];
+
+	pthread_mutex_lock(&lines.lock);
+	if (*of != NULL)
+		shutdown((*of)->fd, SHUT_RDWR);
+	*of = l;
+	pthread_mutex_unlock(&lines.lock);
+}
+
+static void
+end_line(struct line *l)
+{
+	pthread_mutex_lock(&lines.lock);
+	if (lines.of[l->worker] == l)
+		lines.of[l->worker] = NULL;
+	close(l->fd);
+	pthread_mutex_unlock(&lines.lock);
+	free(l);
+}
 
 /* False: the line is to end. */
 static bool
@@ -75,33 +107,33 @@ line_main(void *arg)
 
 	while (serve_one(l))
 		;
-	close(l->fd);
-	free(l);
+	end_line(l);
 	return NULL;
 }
 
 /* Takes `fd` over. A worker whose line cannot be served sees it end. */
 static void
-open_line(struct key_ring *keys, int fd)
+open_line(struct key_ring *keys, unsigned worker, int fd)
 {
 	struct line *l = calloc(1, sizeof(*l));
 	pthread_attr_t attr;
 	pthread_t thread;
-	int rc = -1;
+	int rc;
 
-	if (l != NULL) {
-		*l = (struct line){.keys = keys, .fd = fd};
-		(void)!fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-		pthread_attr_init(&attr);
-		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-		pthread_attr_setstacksize(&attr, LINE_STACK);
-		rc = pthread_create(&thread, &attr, line_main, l);
-		pthread_attr_destroy(&attr);
-	}
-	if (rc != 0) {
+	if (l == NULL) {
 		close(fd);
-		free(l);
+		return;
 	}
+	*l = (struct line){.keys = keys, .worker = worker, .fd = fd};
+	enter(l);
+	(void)!fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, LINE_STACK);
+	rc = pthread_create(&thread, &attr, line_main, l);
+	pthread_attr_destroy(&attr);
+	if (rc != 0)
+		end_line(l);
 }
 
 /* control */
@@ -147,7 +179,9 @@ on_message(struct key_ring *keys, int channel, struct message *m)
 	case MSG_KEYS:
 		return on_keys(keys, channel, m->fd);
 	case MSG_SIGNER:
-		open_line(keys, m->fd);
+		if (m->u.signer.worker >= WORKERS_MAX)
+			return -TG_EPROTO;
+		open_line(keys, m->u.signer.worker, m->fd);
 		m->fd = -1;
 		return 0;
 	case MSG_PING:

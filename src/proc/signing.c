@@ -11,6 +11,7 @@
 
 #include "base/container.h"
 #include "base/log.h"
+#include "base/throttle.h"
 #include "ipc/channel.h"
 #include "proc/child.h"
 #include "proc/supervisor.h"
@@ -22,6 +23,9 @@
 #define BYTES_PER_MS 4096u
 #define QUESTION_MS 1000u
 #define UNHEARD_MAX 5u
+/* A second, for each worker: ours ask half as often. */
+#define LINES_RATE     2u
+#define LINES_BURST_US 1000000u
 
 static void on_timer(struct timer *t);
 
@@ -340,6 +344,21 @@ signing_connect(struct signing *s, int proxy)
 	for (unsigned i = 0; i < (*s->conf)->workers && rc == 0 && s->channel >= 0; i++)
 		rc = connect_worker(s, proxy, i);
 	return rc;
+}
+
+int
+signing_give_line(struct signing *s, int proxy, uint32_t worker)
+{
+	unsigned workers = (*s->conf)->workers;
+
+	if (worker >= workers)
+		return -TG_EPROTO;
+	if (s->channel < 0 ||
+	    !throttle_take(&s->given_ns, workers * LINES_RATE, LINES_BURST_US, mono_read()))
+		return 0;
+	log_write(TG_LOG_WARN, "a worker without a line to the signer gets another", "worker=%u",
+		  worker);
+	return connect_worker(s, proxy, worker);
 }
 
 int

@@ -7,12 +7,14 @@
  *	   +-----------------------------------------+
  *
  * While it is down handshakes that need a signature fail, and are counted; connections that are open and sessions that are resumed do
- * not notice. It starts with our user, becomes that of the proxy once it cannot be traced, and has its keys then. Each start gives a new line to each worker there is.
+ * not notice. It starts with our user, becomes that of the proxy once it cannot be traced, and has its keys then. Each start gives a
+ * new line to each worker there is; a worker whose line has ended alone asks for another, and has no signatures until it is there.
  */
 #ifndef TG_PROC_SIGNING_H
 #define TG_PROC_SIGNING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -35,8 +37,9 @@ struct signing {
 	struct watch watch;
 	struct timer timer; /* the next question, or the next start */
 	struct mono started;
-	unsigned deaths;    /* in a row */
-	unsigned n_unheard; /* questions */
+	unsigned deaths;          /* in a row */
+	unsigned n_unheard;       /* questions */
+	_Atomic int64_t given_ns; /* lines that were asked for: base/throttle.h */
 };
 
 /* The caller has set all up to program_fd. */
@@ -50,6 +53,9 @@ void signing_reap(struct signing *s);
 /* A new line for each worker of the proxy at the other end of `proxy`; nothing while there is no signer. -TG_EIO: the proxy does
  * not take messages. */
 TG_MUST_CHECK int signing_connect(struct signing *s, int proxy);
+/* The proxy at the other end of `proxy` has a worker without a line: another one. Nothing while there is no signer, which gives new
+ * ones when it starts, nor beyond two a second for each worker. -TG_EPROTO: there is no such worker; -TG_EIO: as above. */
+TG_MUST_CHECK int signing_give_line(struct signing *s, int proxy, uint32_t worker);
 /* Before a proxy hears of `next`: its keys, and for a while those of before. Those of the present one again, where nothing came of
  * it. Waits for the answer, 2 s and what many keys take: a signer that gives none is ended, and started again. Nothing while there
  * is none: the next has them. -TG_EINVAL: it cannot use them; -TG_EIO. */

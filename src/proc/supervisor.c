@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "proc/culprit.h"
+#include "proc/signing.h"
 #include "proc/supervisor.h"
 
 #define FORGIVING_LIFE_US 10000000u
@@ -95,7 +96,7 @@ msg_is_news(enum msg_type type)
 {
 	return type == MSG_READY || type == MSG_ACCEPTING || type == MSG_HELD || type == MSG_PONG ||
 	       type == MSG_PREPARED || type == MSG_COMMITTED || type == MSG_RELOAD ||
-	       type == MSG_SEALED || type == MSG_STATE;
+	       type == MSG_SEALED || type == MSG_STATE || type == MSG_LINE;
 }
 
 static bool
@@ -177,6 +178,15 @@ take_kept(struct supervisor *s, int fd)
 }
 
 static void
+give_line(struct child *proxy, const struct msg_line *m)
+{
+	struct signing *signing = proxy->supervisor->equipment.signing;
+
+	if (signing == NULL || signing_give_line(signing, proxy->channel, m->worker) < 0)
+		child_condemn(proxy, "a line that is not its to have, or that it does not take");
+}
+
+static void
 child_on_message(struct child *c, const struct message *m)
 {
 	if (c->state == CHILD_STOPPING && msg_is_news(m->type))
@@ -195,6 +205,8 @@ child_on_message(struct child *c, const struct message *m)
 		take_kept(c->supervisor, m->fd);
 	else if (m->type == MSG_LOG_LEVEL && c->role == CHILD_KEEPER)
 		take_log_level(c->supervisor, (enum log_level)m->u.log_level.level);
+	else if (m->type == MSG_LINE && c->role == CHILD_PROXY && c->state == CHILD_UP)
+		give_line(c, &m->u.line);
 	else if (m->type == MSG_PONG ? !pulse_answer(&c->pulse, &m->u.pong)
 				     : !msg_is_of_reload(m->type) || !take_reload(c, m))
 		child_condemn(c, "a message that is not its to send");

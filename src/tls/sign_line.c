@@ -7,7 +7,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "observe/counters.h"
 
 static _Thread_local struct sign_line *line_of_thread;
@@ -16,6 +15,13 @@ void
 sign_line_init(struct sign_line *l, struct segment_counters *counters)
 {
 	*l = (struct sign_line){.fd = -1, .counters = counters};
+}
+
+void
+sign_line_watch(struct sign_line *l, void (*on_lost)(void *arg), void *arg)
+{
+	l->on_lost = on_lost;
+	l->arg = arg;
 }
 
 void
@@ -107,6 +113,21 @@ exchange(struct sign_line *l, struct sign_head *head, const unsigned char *bytes
 	return rc == 0 && a->number != head->number ? -TG_EIO : rc;
 }
 
+/* What is out of step is no use any more either. */
+static void
+lose(struct sign_line *l)
+{
+	struct mono now = mono_read();
+
+	sign_line_set(l, -1);
+	if (l->on_lost == NULL || (mono_is_set(l->asked) &&
+				   mono_diff_us(now, l->asked) < TG_SIGN_LOST_MS * UINT64_C(1000)))
+		return;
+	l->asked = now;
+	atomic_store(&l->is_lost, true);
+	l->on_lost(l->arg);
+}
+
 int
 sign_line_ask(const struct sign_head *head, const unsigned char *bytes, unsigned char *ret,
 	      size_t *ret_n)
@@ -119,7 +140,10 @@ sign_line_ask(const struct sign_head *head, const unsigned char *bytes, unsigned
 
 	if (l == NULL)
 		return -TG_EIO;
-	rc = l->fd >= 0 && h.n <= TG_SIGN_BYTES_MAX ? exchange(l, &h, bytes, &a) : -TG_EIO;
+	if (h.n > TG_SIGN_BYTES_MAX)
+		rc = -TG_ELIMIT;
+	else
+		rc = l->fd >= 0 ? exchange(l, &h, bytes, &a) : -TG_EIO;
 	if (rc == 0 && a.status == SIGN_DONE) {
 		memcpy(ret, a.bytes, a.n);
 		*ret_n = a.n;
@@ -127,6 +151,8 @@ sign_line_ask(const struct sign_head *head, const unsigned char *bytes, unsigned
 		counter_add(l->counters, TG_W_SIGN_WAIT_US, mono_diff_us(mono_read(), begin));
 		return 0;
 	}
+	if (rc == -TG_EIO)
+		lose(l);
 	counter_add(l->counters, TG_W_SIGN_FAILED, 1);
 	l->has_failed = true;
 	return -TG_EIO;

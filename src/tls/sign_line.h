@@ -3,15 +3,20 @@
  *
  * A signature is waited for, as one of our own is: the other end has a thread for this line alone, and what a step of a
  * handshake may cost others is bounded as before (tls/stream.h). TG_SIGN_WAIT_MS is the limit of one; while an answer is
- * owed beyond that nothing is asked, so a process that stands still costs a worker that time once.
+ * owed beyond that nothing is asked, so a process that stands still costs a worker that time once. A line that has ended, or
+ * says what was not asked, is given up, and another one is asked for until it is there, once a second at most; requests fail meanwhile.
  */
 #ifndef TG_TLS_SIGN_LINE_H
 #define TG_TLS_SIGN_LINE_H
 
+#include <stdatomic.h>
+
+#include "base/clock.h"
 #include "ipc/segment.h"
 #include "tls/sign_request.h"
 
 #define TG_SIGN_WAIT_MS 1000u
+#define TG_SIGN_LOST_MS 1000u /* between two questions for another line */
 
 /* Storage is its worker's. */
 struct sign_line {
@@ -20,11 +25,17 @@ struct sign_line {
 	unsigned n_owed;                   /* answers that were not there in time */
 	bool has_failed;                   /* since sign_line_forgive() */
 	struct segment_counters *counters; /* those of the worker */
+	void (*on_lost)(void *arg);        /* in the worker's thread; NULL: nobody hears */
+	void *arg;
+	struct mono asked;                 /* for another line, last */
+	atomic_bool is_lost;               /* set before on_lost(); whoever gets another one takes it back */
 };
 
 /* No line yet. */
 void sign_line_init(struct sign_line *l, struct segment_counters *counters);
 void sign_line_fini(struct sign_line *l);
+/* Before its thread starts: `on_lost` hears that another line is wanted. */
+void sign_line_watch(struct sign_line *l, void (*on_lost)(void *arg), void *arg);
 /* Takes `fd` over, in place of the one there is; a socket made by channel_pair(). -1: none. */
 void sign_line_set(struct sign_line *l, int fd);
 

@@ -1,9 +1,11 @@
 """key_isolation: who reads what strangers send has no private key, and gets its handshakes signed all the same."""
 
+import ctypes
 import os
 import pwd
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -165,6 +167,53 @@ def test_without_it_no_handshake_and_all_else_goes_on(served, authority):
     page = metrics.page(s.page)
     assert page.value("listener_tls_failures_total", listener="front", reason="no-signature") >= 1
     assert peer.exchange(client.get()).status == 200
+
+
+_PIDFD_OPEN, _PIDFD_GETFD = 434, 438
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_CHANNEL = 3
+
+
+def end_line(pid, fd):
+    """Of one socket of another process, for both ends; nothing else of theirs."""
+    process_fd = _LIBC.syscall(_PIDFD_OPEN, pid, 0)
+    assert process_fd >= 0
+    copy = _LIBC.syscall(_PIDFD_GETFD, process_fd, fd, 0)
+    os.close(process_fd)
+    if copy < 0:
+        pytest.skip("sockets of other processes may not be had here")
+    with socket.socket(fileno=copy) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def lines_of(signer):
+    fds = (int(name) for name in os.listdir(f"/proc/{signer}/fd"))
+    return [fd for fd in fds if fd > _CHANNEL and os.readlink(f"/proc/{signer}/fd/{fd}").startswith("socket:")]
+
+
+def test_a_line_that_ends_alone_is_made_anew(served, readable, authority):
+    s = served()
+    tg = s.tg
+    signer = tg.role_pid("signer")
+
+    def signed_by():
+        page = metrics.page(s.page)
+        return [page.value("worker_signatures_total", worker=str(i)) for i in range(2)]
+
+    def has_all():
+        is_served(tg, authority)
+        return all(now > then for now, then in zip(signed_by(), before))
+    assert len(lines_of(signer)) == 2
+    for rounds in (1, 2):
+        before = signed_by()
+        end_line(signer, lines_of(signer)[0])
+        settings.wait_until(lambda: is_served(tg, authority) and len(tg.log.records(
+            msg="a worker without a line to the signer gets another")) >= rounds, "another line")
+        settings.wait_until(has_all, "signatures for both workers")
+    assert tg.role_pid("signer") == signer
+    assert s.signed(failures=True) >= 2
+    # One each, however many were asked for.
+    settings.wait_until(lambda: len(lines_of(signer)) == 2, "the end of those that were replaced")
 
 
 def test_one_that_stands_still_is_replaced(served, authority):
