@@ -209,7 +209,10 @@ run_role(const char *role)
 	for (i = 0; i < sizeof(roles) / sizeof(roles[0]) && has_channel(); i++) {
 		if (strcmp(role, roles[i].role) != 0)
 			continue;
-		privileges_hide_memory();
+		if (privileges_become() < 0) {
+			perror("tidegate: cannot become the user of the configuration");
+			return EXIT_FAILURE;
+		}
 		prctl(PR_SET_NAME, roles[i].process_name, 0, 0, 0);
 		fcntl(TG_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
 		log_init(STDERR_FILENO, TG_LOG_TEXT, TG_LOG_INFO, roles[i].role);

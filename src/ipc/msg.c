@@ -50,7 +50,6 @@ static const struct msg_kind {
 	[MSG_KEYS] = {"keys", 0, true},
 	[MSG_SIGNER] = {"signer", sizeof(struct msg_signer), true},
 	[MSG_LINE] = {"line", sizeof(struct msg_line), false},
-	[MSG_BECOME] = {"become", sizeof(struct msg_become), false},
 	[MSG_NOTE] = {"note", sizeof(struct msg_note), false},
 	[MSG_ASK] = {"ask", 0, false},
 	[MSG_GIVE] = {"give", sizeof(struct msg_give), true},

@@ -21,8 +21,8 @@
  * (the keeper then tells the whole truth again: one MSG_BACKEND per backend),
  * MSG_STOP for a graceful end. A child whose parent channel closes exits.
  *
- * With key_isolation there is a third child, the signer (proc/signing.h): MSG_BECOME, first: whom it is to run as, answered by
- * MSG_READY once it is and nobody of that user can look into it; MSG_KEYS, fd: text of the keys (tls/key_ring.h), at its start and at each reload before the proxy hears of it; MSG_SIGNER, fd: one end of a worker's line, the other one goes to the
+ * With key_isolation there is a third child, the signer (proc/signing.h): it says MSG_READY once nobody of its user
+ * can look into it; MSG_KEYS, fd: text of the keys (tls/key_ring.h), at its start and at each reload before the proxy hears of it; MSG_SIGNER, fd: one end of a worker's line, the other one goes to the
  * proxy, before MSG_START or when the signer was started again, or the proxy says MSG_LINE: that of one worker has ended. One worker has one line. It
  * answers MSG_PING as the others do.
  *
@@ -138,8 +138,7 @@ enum msg_type {
 	MSG_EDIT = 39,
 	MSG_KEYS = 40,      /* parent to signer: all there are from now on; answered by MSG_PREPARED */
 	MSG_SIGNER = 41,    /* parent to proxy and signer: the two ends of a worker's line */
-	MSG_BECOME = 42,    /* parent to signer */
-	MSG_LINE = 43,      /* proxy to parent: a worker has no line to the signer */
+	MSG_LINE = 42,      /* proxy to parent: a worker has no line to the signer */
 	/* between two versions */
 	MSG_ASK = 64,
 	MSG_GIVE = 65,
@@ -423,13 +422,6 @@ struct msg_line {
 	uint32_t reserved;
 };
 
-struct msg_become {
-	uint32_t drop; /* 0: it stays who it is */
-	uint32_t uid;
-	uint32_t gid;
-	uint32_t reserved;
-};
-
 struct msg_prepared {
 	uint32_t is_ready;
 	char reason[508]; /* ends with a NUL; empty when ready */
@@ -466,7 +458,6 @@ union msg_payload {
 	struct msg_refused refused;
 	struct msg_signer signer;
 	struct msg_line line;
-	struct msg_become become;
 	struct msg_prepared prepared;
 	struct msg_reload reload;
 	struct msg_reloaded reloaded;

@@ -133,15 +133,15 @@ forget_environment(void)
 	environ[n] = NULL;
 }
 
-/* Exec makes a process one that others of its user may trace: the signer stays who we are over it, and becomes that user
- * by MSG_BECOME. */
+/* Who signs needs no group beside that of its user. */
 static int
-drop_privileges(const struct role_spawn *r)
+prepare_privileges(const struct role_spawn *r)
 {
-	static const struct privileges ours = {.drop = false};
+	struct privileges p = *r->privileges;
 
-	return privileges_drop(r->role == CHILD_SIGNER ? &ours : r->privileges,
-			       r->role == CHILD_KEEPER);
+	if (r->role == CHILD_SIGNER)
+		p.n_groups = 0;
+	return privileges_prepare(&p, r->role == CHILD_KEEPER);
 }
 
 static enum spawn_step
@@ -156,9 +156,7 @@ become_role(const struct spawn *s, pid_t parent)
 	arrange_signals();
 	if (arrange_descriptors(r) < 0)
 		return SPAWN_DESCRIPTORS;
-	if (drop_privileges(r) < 0)
-		return SPAWN_PRIVILEGES;
-	if (!process_die_with(parent)) /* after the change of user, which would undo it */
+	if (!process_die_with(parent))
 		return SPAWN_DEATH_SIGNAL;
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
@@ -166,6 +164,8 @@ become_role(const struct spawn *s, pid_t parent)
 	unsetenv(TG_GENERATION);
 	if (r->role != CHILD_KEEPER)
 		forget_environment();
+	if (prepare_privileges(r) < 0)
+		return SPAWN_PRIVILEGES;
 	fexecve(r->program_fd, argv, environ);
 	return SPAWN_EXEC;
 }

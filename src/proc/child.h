@@ -33,7 +33,7 @@ void child_log_death(enum child_role role, pid_t pid, int status);
 TG_MUST_CHECK int child_open_program(int *ret_fd, struct err *err);
 
 /*
- * Starts the program in `role`, with the rights of `p`; the signer with ours, until it is told to give them up. The child has the null
+ * Starts the program in `role`, which is to take the rights of `p` first (privileges_become()). The child has the null
  * device as standard input (all but the keeper as standard output too), standard error,
  * and the other end of *ret_channel as TG_CHANNEL_FD; nothing else. It ignores
  * SIGPIPE and SIGXFSZ, and SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2, which a terminal or

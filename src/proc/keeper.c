@@ -130,7 +130,6 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_KEYS:
 	case MSG_SIGNER:
 	case MSG_LINE:
-	case MSG_BECOME:
 	case MSG_LISTEN:
 	case MSG_START:
 	case MSG_READY:

@@ -17,6 +17,9 @@
 
 /* From a child to the keeper that it becomes, over exec. */
 #define TG_GROUPS	"TIDEGATE_GROUPS"
+/* The same from any child to what it becomes. */
+#define TG_USER         "TIDEGATE_USER"
+#define USER_TEXT       24u
 #define GROUP_TEXT	12u
 #define GROUPS_TOLD_MAX 8192u
 
@@ -252,28 +255,57 @@ set_groups(const struct privileges *p, bool is_keeper)
 	return is_set;
 }
 
-/* Another user has no capability unless it is kept, and a program of it none unless it is ambient. */
 static bool
-become_user(const struct privileges *p, bool is_holder)
+tell_user(const struct privileges *p)
 {
-	return (!is_holder || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0) &&
-	       setresgid(p->gid, p->gid, p->gid) == 0 && setresuid(p->uid, p->uid, p->uid) == 0 &&
-	       (!is_holder || capabilities_set(SETGID, SETGID, SETGID) == 0);
+	char text[USER_TEXT];
+
+	snprintf(text, sizeof(text), "%u %u", (unsigned)p->uid, (unsigned)p->gid);
+	return setenv(TG_USER, text, 1) == 0;
 }
 
 int
-privileges_drop(const struct privileges *p, bool is_keeper)
+privileges_prepare(const struct privileges *p, bool is_keeper)
 {
-	bool is_holder = is_keeper && privileges_hold_secrets(p);
-
 	unsetenv(TG_GROUPS);
-	if (p->drop && (!set_groups(p, is_keeper) || !become_user(p, is_holder)))
+	unsetenv(TG_USER);
+	if (p->drop && (!set_groups(p, is_keeper) || !tell_user(p)))
 		return -TG_EIO;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-	    (is_holder && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETGID, 0, 0) < 0) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -TG_EIO;
 	return 0;
+}
+
+/* Another user has no capability unless it is kept. */
+static bool
+become_user(uid_t uid, gid_t gid, bool is_holder)
+{
+	return (!is_holder || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0) &&
+	       setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0 &&
+	       (!is_holder ||
+		(prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0 && capabilities_set(SETGID, 0, 0) == 0));
+}
+
+int
+privileges_become(void)
+{
+	const char *text = getenv(TG_USER);
+	pid_t parent = getppid();
+	char *end = NULL;
+	uid_t uid;
+	gid_t gid;
+
+	if (text != NULL) {
+		uid = (uid_t)strtoul(text, &end, 10);
+		gid = (gid_t)strtoul(end, NULL, 10);
+		if (!become_user(uid, gid, getenv(TG_GROUPS) != NULL))
+			return -TG_EIO;
+		unsetenv(TG_USER);
+	}
+	privileges_hide_memory();
+	/* The change of user undid that. */
+	return process_die_with(parent) ? 0 : -TG_EIO;
 }
 
 int
@@ -291,11 +323,6 @@ privileges_keep_secrets(void)
 	for (const char *p = text; *p != '\0'; p += strcspn(p, " ") + 1)
 		groups[n++] = (gid_t)strtoul(p, NULL, 10);
 	unsetenv(TG_GROUPS);
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-	    capabilities_set(SETGID, 0, 0) < 0) {
-		free(groups);
-		return -TG_EIO;
-	}
 	fork_give_groups(groups, n);
 	return 0;
 }

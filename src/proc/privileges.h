@@ -48,13 +48,20 @@ bool privileges_are_root(const struct privileges *p);
 /* Whether the keeper can keep what it alone is to reach from the programs it runs: it is not root, and was made by one who is. */
 bool privileges_hold_secrets(const struct privileges *p);
 
-/* In a child between fork and exec: becomes that user, as the keeper or as another, for good, leaves ambient capabilities (a
- * service manager's, for binding low ports) behind, and gives up gaining privileges by exec. The keeper
- * that holds secrets takes CAP_SETGID along, and is told which groups it has without them, for privileges_keep_secrets().
- * 0, or -TG_EIO with errno. */
-TG_MUST_CHECK int privileges_drop(const struct privileges *p, bool is_keeper);
-/* In the keeper, first: no program that it runs has the groups of secrets. CAP_SETGID stays permitted and is not in effect:
- * who has the secrets is root on the nodes anyway. -TG_EIO with errno, -TG_ENOMEM. */
+/*
+ * A child becomes that user in two steps, one before exec and one behind it. Exec makes a process one that others of its
+ * user may trace, and who has done so, or has its memory open, goes on when it is not any more: who has the proxy would kill the
+ * keeper and have the next one. So it is still who we are over exec, and the change of user itself leaves it undumpable.
+ */
+/* Between fork and exec: supplementary groups, as the keeper's or as another's; leaves ambient capabilities (a service
+ * manager's, for binding low ports) behind, gives up gaining privileges by exec, and tells the program in its environment whom to
+ * become. 0, or -TG_EIO with errno. */
+TG_MUST_CHECK int privileges_prepare(const struct privileges *p, bool is_keeper);
+/* First thing in the program, of one thread: becomes that user, for good, hides its memory (below), and is killed with its parent
+ * as before. The keeper that holds secrets keeps CAP_SETGID, permitted and not in effect: who has the secrets is root on the nodes
+ * anyway. -TG_EIO with errno. */
+TG_MUST_CHECK int privileges_become(void);
+/* In the keeper, then: no program that it runs has the groups of secrets. -TG_ENOMEM. */
 TG_MUST_CHECK int privileges_keep_secrets(void);
 
 /* From now on no other process of the same user may read the memory of this one, or trace it, and no core file of it is

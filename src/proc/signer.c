@@ -1,9 +1,6 @@
 /*
  * proc/signer.c: the process that keeps the private keys, where key_isolation is set.
  *
- * It begins as the user the parent is, and becomes that of the proxy by itself, undumpable: who has the proxy could trace
- * one of its user between exec and prctl(2), which no order of his own can hasten.
- *
  * Control hears the parent, who gives it the keys and one end of each worker's line; a thread of its own serves each line until
  * that ends, or its worker gets another. It reads no file, has no other socket, and logs nothing: the parent tells what came of keys.
  */
@@ -23,13 +20,10 @@
 
 #include "base/capabilities.h"
 #include "ipc/channel.h"
-#include "loop/fork.h"
 #include "proc/confine.h"
-#include "proc/privileges.h"
 #include "proc/proc.h"
 #include "tls/key_ring.h"
 
-#define BECOME_MS    10000
 #define PURGE_MS     10000
 #define LINE_STACK   (256u * 1024u)
 #define KEY_TEXT_MAX (1u << 28)
@@ -214,43 +208,24 @@ run(struct key_ring *keys, int channel)
 
 /* start */
 
-/* For good. A change of user leaves us as dumpable as fs.suid_dumpable says, and undoes the order to die with the parent. */
+/* For good; a process of root, too, is one that no other may look into. */
 static int
-become(const struct msg_become *m)
+confine(int channel)
 {
-	const struct privileges p = {.drop = m->drop != 0, .uid = m->uid, .gid = m->gid};
-	pid_t parent = getppid();
 	struct err err;
 
-	if (privileges_drop(&p, false) < 0 || capabilities_set(0, 0, 0) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || !process_die_with(parent))
+	if (capabilities_set(0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    confine_signer(&err) < 0)
 		return -TG_EIO;
-	return confine_signer(&err);
-}
-
-static int
-await_become(int channel)
-{
-	struct message m;
-	int rc = channel_wait(channel, BECOME_MS, &m);
-
-	if (rc != 1)
-		return -TG_EIO;
-	if (m.fd >= 0)
-		close(m.fd);
-	rc = m.type == MSG_BECOME ? become(&m.u.become) : -TG_EPROTO;
-	return rc == 0 ? channel_send(channel, MSG_READY, NULL, 0, -1) : rc;
+	return channel_send(channel, MSG_READY, NULL, 0, -1);
 }
 
 int
 signer_main(int channel_fd)
 {
-	struct key_ring *keys;
+	struct key_ring *keys = key_ring_new();
 
-	/* What no other process may look into, as root too. */
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	keys = key_ring_new();
-	if (keys == NULL || await_become(channel_fd) < 0)
+	if (keys == NULL || confine(channel_fd) < 0)
 		_exit(EXIT_FAILURE);
 	/* Lines are still being served: nothing is freed. */
 	_exit(run(keys, channel_fd) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);

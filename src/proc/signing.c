@@ -145,19 +145,6 @@ give_keys(const struct signing *s, const struct conf *conf, struct mono *until, 
 	return rc;
 }
 
-/* It may have keys once nobody of its user can look into it. */
-static int
-make_it_the_user(const struct signing *s, struct mono until, struct err *err)
-{
-	const struct privileges *p = s->privileges;
-	const struct msg_become m = {.drop = p->drop, .uid = p->uid, .gid = p->gid};
-	struct message answer;
-
-	if (channel_send(s->channel, MSG_BECOME, &m, sizeof(m), -1) < 0)
-		return err_set(err, TG_EIO, "the signer does not take messages");
-	return await(s, MSG_READY, until, &answer, err);
-}
-
 /* life */
 
 static void
@@ -205,6 +192,7 @@ static int
 spawn(struct signing *s, unsigned limit_ms, struct err *err)
 {
 	struct mono until;
+	struct message ready;
 	int rc = child_spawn(CHILD_SIGNER, s->program_fd, s->privileges, &s->pid, &s->channel, err);
 
 	s->started = mono_read();
@@ -212,7 +200,8 @@ spawn(struct signing *s, unsigned limit_ms, struct err *err)
 	if (rc < 0)
 		return rc;
 	until = mono_add_ms(s->started, limit_ms);
-	rc = make_it_the_user(s, until, err);
+	/* It may have keys once nobody of its user can look into it. */
+	rc = await(s, MSG_READY, until, &ready, err);
 	if (rc == 0)
 		rc = give_keys(s, *s->conf, &until, err);
 	/* In a reload: both, as those of before linger. */

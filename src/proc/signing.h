@@ -7,7 +7,7 @@
  *	   +-----------------------------------------+
  *
  * While it is down handshakes that need a signature fail, and are counted; connections that are open and sessions that are resumed do
- * not notice. It starts with our user, becomes that of the proxy once it cannot be traced, and has its keys then. Each start gives a
+ * not notice. It has its keys once it is the user of the proxy, and nobody can look into it. Each start gives a
  * new line to each worker there is; a worker whose line has ended alone asks for another, and has no signatures until it is there.
  */
 #ifndef TG_PROC_SIGNING_H

@@ -259,30 +259,37 @@ while True:
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to have another user")
-def test_who_has_the_proxy_cannot_trace_a_new_one(served, authority):
-    tg = served(top='user = "nobody";').tg
-    user = pwd.getpwnam("nobody")
-    before = tg.role_pid("signer")
+def begin_anew(tg, role, user):
+    """What comes after it is killed: its pid. The user who may look on cannot trace it."""
+    before = tg.role_pid(role)
     known = [str(pid) for pid in process.children(tg.pid)]
     with subprocess.Popen([sys.executable, "-c", _TRACER, str(tg.pid), *known], stdout=subprocess.PIPE, text=True, cwd="/",
                           user=user.pw_uid, group=user.pw_gid, extra_groups=[]) as tracer:
         try:
             assert tracer.stdout.readline() == "ready\n"
             os.kill(before, signal.SIGKILL)
-            settings.wait_until(lambda: tg.role_pid("signer") not in (None, before), "another one")
-            now = tg.role_pid("signer")
-            tg.log.wait(msg="child ready", child="signer", pid=str(now))
+            settings.wait_until(lambda: tg.role_pid(role) not in (None, before), "another one")
+            now = tg.role_pid(role)
+            tg.log.wait(msg="child ready", child=role, pid=str(now))
             assert tracer.stdout.readline() == f"refused {now}\n"
         finally:
             tracer.kill()
         assert tracer.stdout.read() == ""
-    assert is_served(tg, authority)
-    kernel = procfs.status(now)
-    assert set(kernel["Uid"].split()) == {str(user.pw_uid)} and set(kernel["Gid"].split()) == {str(user.pw_gid)}
-    assert kernel["Groups"] == ""
-    assert {kernel[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
-    assert kernel["NoNewPrivs"] == "1" and kernel["TracerPid"] == "0"
+    return now
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to have another user")
+def test_who_has_the_proxy_cannot_trace_a_new_one(served, authority):
+    """Nor a keeper, which has passwords and certificates of other machines, nor another proxy."""
+    tg = served(top='user = "nobody";').tg
+    user = pwd.getpwnam("nobody")
+    for role in ("signer", "keeper", "proxy"):
+        kernel = procfs.status(begin_anew(tg, role, user))
+        assert set(kernel["Uid"].split()) == {str(user.pw_uid)} and set(kernel["Gid"].split()) == {str(user.pw_gid)}
+        assert kernel["Groups"].split() == ([] if role == "signer" else [str(user.pw_gid)])
+        assert {kernel[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
+        assert kernel["NoNewPrivs"] == "1" and kernel["TracerPid"] == "0"
+    settings.wait_until(lambda: is_served(tg, authority), "handshakes again")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to have another user")

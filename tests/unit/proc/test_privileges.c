@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -85,11 +86,13 @@ drop_to_nobody(void)
 	uid_t uid[3];
 	gid_t gid[3];
 	gid_t groups[16];
+	int death_signal = 0;
 	int n;
 
 	if (privileges_resolve(SOMEBODY, NULL, &p, NULL) != 0 || !p.drop)
 		return 1;
-	if (privileges_drop(&p, false) != 0)
+	if (privileges_prepare(&p, false) != 0 || geteuid() != 0 ||
+	    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || privileges_become() != 0)
 		return 2;
 	if (getresuid(&uid[0], &uid[1], &uid[2]) != 0 || getresgid(&gid[0], &gid[1], &gid[2]) != 0)
 		return 3;
@@ -103,6 +106,9 @@ drop_to_nobody(void)
 		return 6;
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return 7;
+	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+	    prctl(PR_GET_PDEATHSIG, &death_signal) != 0 || death_signal != SIGKILL)
+		return 8;
 	privileges_fini(&p);
 	return 0;
 }
@@ -126,7 +132,7 @@ drop_with_secret(bool is_keeper)
 	    privileges_lack_secret(&p, "/no/such/file") ||
 	    privileges_add_secret(&p, "/no/such/file", NULL) != 0 || p.n_secrets != 1)
 		return 2;
-	if (privileges_drop(&p, is_keeper) != 0)
+	if (privileges_prepare(&p, is_keeper) != 0 || privileges_become() != 0)
 		return 3;
 	n = getgroups(16, groups);
 	for (int i = 0; i < n; i++)
@@ -167,7 +173,8 @@ drop_to_another_group(void)
 
 	if (privileges_resolve(SOMEBODY, "daemon", &p, NULL) != 0 || p.gid != gr->gr_gid)
 		return 1;
-	if (privileges_drop(&p, false) != 0 || getegid() != gr->gr_gid)
+	if (privileges_prepare(&p, false) != 0 || privileges_become() != 0 ||
+	    getegid() != gr->gr_gid)
 		return 2;
 	privileges_fini(&p);
 	return 0;
@@ -196,7 +203,7 @@ drop_ambient(void)
 	if (raise_ambient(CAP_NET_BIND_SERVICE) != 0 ||
 	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_BIND_SERVICE, 0, 0) != 1)
 		return 1;
-	if (privileges_drop(&stay, false) != 0)
+	if (privileges_prepare(&stay, false) != 0)
 		return 2;
 	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_NET_BIND_SERVICE, 0, 0) == 0 ? 0
 											     : 3;
