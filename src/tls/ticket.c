@@ -182,7 +182,8 @@ void
 tickets_change(struct tickets *t, const struct ticket_seed *seed)
 {
 	pthread_mutex_lock(&t->lock);
-	memcpy(t->before, t->keys, sizeof(t->before));
+	if (t->has_key)
+		memcpy(t->before, t->keys, sizeof(t->before));
 	OPENSSL_cleanse(t->keys, sizeof(t->keys));
 	t->next = *seed;
 	t->has_key = false;

@@ -36,7 +36,7 @@ bool ticket_seed_is_same(const struct ticket_seed *a, const struct ticket_seed *
 struct tickets;
 struct tickets *tickets_new(const struct ticket_seed *seed);
 void tickets_free(struct tickets *t); /* NULL allowed */
-/* From now on keys are made of another seed; those of the one before open what they have sealed. */
+/* From now on keys are made of another seed; those of the last one of which any were made open what they have sealed. */
 void tickets_change(struct tickets *t, const struct ticket_seed *seed);
 
 /* Which tickets were used for early data; as long as `t`. */

@@ -151,6 +151,23 @@ another_seed_opens_what_the_one_before_has_sealed(void **state)
 	tickets_free(u);
 }
 
+/* Two seeds come one after the other: of the first nothing was sealed, and nothing is to be opened. */
+static void
+a_seed_that_sealed_nothing_takes_nobodys_place(void **state)
+{
+	struct ticket_seed first = seed_of(1000);
+	struct ticket_seed unused = seed_of(1000);
+	struct ticket_seed last = seed_of(1000);
+	struct tickets *t = tickets_new(&first);
+	struct ticket_key before = newest(t, 1000);
+
+	(void)state;
+	tickets_change(t, &unused);
+	tickets_change(t, &last);
+	assert_int_equal(look(t, 1000, &before), 0);
+	tickets_free(t);
+}
+
 static void
 a_seed_is_the_same_however_far_it_is_turned(void **state)
 {
@@ -205,6 +222,7 @@ main(void)
 		cmocka_unit_test(a_clock_that_is_set_back_changes_nothing),
 		cmocka_unit_test(a_clock_that_jumps_by_years_is_followed),
 		cmocka_unit_test(another_seed_opens_what_the_one_before_has_sealed),
+		cmocka_unit_test(a_seed_that_sealed_nothing_takes_nobodys_place),
 		cmocka_unit_test(a_seed_is_the_same_however_far_it_is_turned),
 		cmocka_unit_test(what_is_sealed_is_opened_with_the_same_secret_alone),
 	};
