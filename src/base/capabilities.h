@@ -27,4 +27,19 @@ capabilities_set(uint32_t permitted, uint32_t effective, uint32_t inheritable)
 	return (int)syscall(SYS_capset, &header, data);
 }
 
+/* None is left. Who has none asks for nothing: a service manager's filter may refuse capset(2). As above. */
+TG_MUST_CHECK static inline int
+capabilities_give_up(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	uint32_t any = 0;
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return -1;
+	for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		any |= data[i].permitted | data[i].effective | data[i].inheritable;
+	return any != 0 ? capabilities_set(0, 0, 0) : 0;
+}
+
 #endif

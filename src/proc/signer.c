@@ -214,7 +214,7 @@ confine(int channel)
 {
 	struct err err;
 
-	if (capabilities_set(0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	if (capabilities_give_up() < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    confine_signer(&err) < 0)
 		return -TG_EIO;
 	return channel_send(channel, MSG_READY, NULL, 0, -1);

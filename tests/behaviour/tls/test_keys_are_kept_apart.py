@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import pwd
 import re
 import signal
@@ -55,7 +56,7 @@ def readable():
 class Served:
     """A tidegate that ends TLS with two keys and shows a third to its backend."""
 
-    def __init__(self, tidegate, authority, folder, isolation, back_version, top):
+    def __init__(self, tidegate, authority, folder, isolation, back_version, top, **how):
         self.ecdsa, self.rsa = authority.issue("site.example.org"), authority.issue("site.example.org", rsa=True)
         self.own = authority.issue("tidegate.example.org")
         self.keys = self.ecdsa, self.rsa, self.own
@@ -72,7 +73,7 @@ class Served:
         top += f'key_isolation = {isolation}; admin = {{ socket = "{self.admin}"; http = "{self.page}"; }};'
         self.text = conf.http(self.backend, listener=tls.listener(self.folder), service=f"tls = {{ {trust} }};", top=top,
                               workers=2)
-        self.tg = tidegate(self.text)
+        self.tg = tidegate(self.text, **how)
 
     def signed(self, failures=False):
         name = "worker_signature_failures_total" if failures else "worker_signatures_total"
@@ -83,8 +84,8 @@ class Served:
 def served(tidegate, authority, tmp_path):
     made = []
 
-    def make(isolation="true", back_version="1.2", top=""):
-        made.append(Served(tidegate, authority, tmp_path / isolation, isolation, back_version, top))
+    def make(isolation="true", back_version="1.2", top="", **how):
+        made.append(Served(tidegate, authority, tmp_path / isolation, isolation, back_version, top, **how))
         return made[-1]
     yield make
     for one in made:
@@ -235,6 +236,32 @@ def test_one_that_stands_still_is_replaced(served, authority):
     settings.wait_until(lambda: is_served(tg, authority), "handshakes again")
     tg.reload()
     assert status(tg, authority) == 200
+
+
+# As contrib/systemd/tidegate.service starts it: without capabilities, and SystemCallFilter=~@privileged with EPERM.
+_LAUNCHER = """
+import ctypes, os, struct, sys
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+for capability in range(64):
+    prctl(24, capability, 0, 0, 0)
+code = [(0x20, 0, 0, 0)]
+for number in map(int, sys.argv[1].split(",")):
+    code += [(0x15, 0, 1, number), (0x06, 0, 0, 0x00050001)]
+code += [(0x06, 0, 0, 0x7fff0000)]
+text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in code))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(code), ctypes.addressof(text)))
+assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, ctypes.addressof(program), 0, 0) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+# capset, setgroups, setresuid, setresgid
+_PRIVILEGED = {"x86_64": "126,116,117,119", "aarch64": "91,159,147,149"}
+
+
+@pytest.mark.skipif(platform.machine() not in _PRIVILEGED, reason="needs numbers of system calls")
+def test_a_service_manager_may_have_taken_what_is_privileged(served, authority):
+    s = served(under=[sys.executable, "-c", _LAUNCHER, _PRIVILEGED[platform.machine()]])
+    assert is_served(s.tg, authority) and s.tg.role_pid("signer") is not None
 
 
 # Who has the proxy: tries to trace each new child of a parent from its first moment on, and says so once of each.
