@@ -54,13 +54,25 @@ class Authority:
         self.made += 1
         made = Certificate(self.folder / f"c{self.made}")
         kind = [f"rsa:{2048 if rsa is True else rsa}"] if rsa else ["ec", "-pkeyopt", f"ec_paramgen_curve:{curve}"]
-        request = openssl("req", "-new", "-newkey", *kind, "-nodes", "-keyout", made.key, "-subj",
-                          f"/CN={names[0]}")
+        wanted = ["-newkey", *kind, "-nodes", "-keyout", made.key, "-subj", f"/CN={names[0]}"]
+        called = "subjectAltName=" + ",".join(
+            f"{'IP' if name.replace('.', '').isdigit() else 'DNS'}:{name}" for name in names)
+        if days > 0:
+            config = self.folder / "req.cnf"
+            config.write_text("[req]\ndistinguished_name = dn\n[dn]\n")
+            openssl("req", "-x509", "-config", config, "-CA", self.pem, "-CAkey", self.key, *wanted, "-addext", called,
+                    "-days", days, "-out", made.pem)
+        else:
+            self.issue_ended(made, openssl("req", "-new", *wanted), called, days)
+        made.key.chmod(0o600)
+        return made.join()
+
+    def issue_ended(self, made, request, called, days):
+        """What ended so many days ago, below 0."""
         extensions = self.folder / f"c{self.made}.ext"
-        extensions.write_text("subjectAltName=" + ",".join(
-            f"{'IP' if name.replace('.', '').isdigit() else 'DNS'}:{name}" for name in names))
+        extensions.write_text(called)
         now = datetime.datetime.now(datetime.timezone.utc)
-        begin = now + datetime.timedelta(days=min(days, 0) - 1)
+        begin = now + datetime.timedelta(days=days - 1)
         config = self.configure()
         text = self.folder / f"c{self.made}.csr"
         text.write_bytes(request)
@@ -69,8 +81,6 @@ class Authority:
                 "-in", text, "-out", made.pem, "-extfile", extensions, "-startdate",
                 begin.strftime(form), "-enddate",
                 (now + datetime.timedelta(days=days)).strftime(form))
-        made.key.chmod(0o600)
-        return made.join()
 
     def configure(self):
         """With nothing issued yet."""
