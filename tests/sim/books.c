@@ -719,6 +719,19 @@ is_newest_known(const struct sim *sim)
 	return false;
 }
 
+/* A worker whose view has one that was not tried waits for that, until it takes a newer view. */
+static bool
+has_untried_by_some(const struct sim *sim, const struct sim_stream *s)
+{
+	unsigned i;
+
+	for (i = 0; i < sim->n_workers; i++) {
+		if (has_untried(s, sim_service(&sim->workers[i])->view))
+			return true;
+	}
+	return false;
+}
+
 static void
 check_queue(struct sim *sim)
 {
@@ -733,7 +746,8 @@ check_queue(struct sim *sim)
 		return;
 	for (i = 0; i < TG_PRIORITY_COUNT; i++) {
 		TAILQ_FOREACH (s, &sim->queue.classes[i], link) {
-			uint32_t backend = find_awaited(sim, s, sim->newest);
+			uint32_t backend =
+				find_free(sim, has_untried_by_some(sim, s) ? s : NULL, sim->newest);
 
 			if (backend != SIM_NONE && sim->us < s->due.us)
 				sim_break(sim, s->id, backend, "waits beside a free backend");
