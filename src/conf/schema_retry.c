@@ -100,7 +100,7 @@ const struct conf_schema conf_schema_retry = {
 		"buffer of the listener is less than 80K; of a longer one nothing is kept. A connect that failed is tried again "
 		"with any body. The access log has the backends that failed and why (failed=), who chose the last one "
 		"(choice=), and where one failed and no other was tried, the reason (no_retry=): "
-		"not-idempotent; unrepeatable-body, as not all of it is here any more; not-configured, by on; attempts "
+		"not-idempotent; unrepeatable-body, as not all of it is here any more; interim-answer, as one has gone to the client; not-configured, by on; attempts "
 		"and budget, used up.",
 	.fields = retry_fields,
 	.check = retry_check,

@@ -374,7 +374,8 @@ on_end(struct stream *s)
 	struct stream_answer *ans = &s->ans;
 
 	if (!ans->has_head)
-		return attempt_failed(s, ans->any_byte ? TG_END_BAD_ANSWER : TG_END_EMPTY_ANSWER);
+		return attempt_failed(s, ans->in != NULL && buf_len(ans->in) > 0 ? TG_END_BAD_ANSWER
+										 : TG_END_EMPTY_ANSWER);
 	/* With TLS, who ends without a word was cut off: that is no end of a body (RFC 9112 9.8). */
 	if (ans->body.kind != HTTP_BODY_UNTIL_CLOSE || (s->back->conn.flags & CONN_TRUNCATED) != 0)
 		return answer_broken(s, TG_END_ANSWER_CUT);

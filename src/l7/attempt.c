@@ -281,7 +281,10 @@ may_try_again(struct stream *s, bool does_no_harm, unsigned cause)
 {
 	if (does_no_harm && s->req.can_replay)
 		return tries_again(&s->tries, s->service, cause);
-	s->tries.denied = does_no_harm ? TG_DENIED_BODY : TG_DENIED_METHOD;
+	if (!does_no_harm)
+		s->tries.denied = TG_DENIED_METHOD;
+	else
+		s->tries.denied = s->ans.n_interim > 0 ? TG_DENIED_INTERIM : TG_DENIED_BODY;
 	return false;
 }
 

@@ -187,6 +187,7 @@ static const char *const denials[TG_DENIED_COUNT] = {
 	[TG_DENIED_METHOD] = "not-idempotent",
 	[TG_DENIED_BODY] = "unrepeatable-body",
 	[TG_DENIED_CAUSE] = "not-configured",
+	[TG_DENIED_INTERIM] = "interim-answer",
 	[TG_DENIED_ATTEMPTS] = "attempts",
 	[TG_DENIED_BUDGET] = "budget",
 };

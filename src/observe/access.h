@@ -44,6 +44,7 @@ enum access_denial {
 	TG_DENIED_CAUSE = 3,    /* retry.on has not this cause */
 	TG_DENIED_ATTEMPTS = 4, /* all are used up */
 	TG_DENIED_BUDGET = 5,   /* the service's is */
+	TG_DENIED_INTERIM = 6,  /* an interim answer had gone to the client */
 	TG_DENIED_COUNT
 };
 

@@ -67,6 +67,19 @@ def test_an_idempotent_request_goes_to_another_backend(shared_tidegate, recordin
     assert len(bad.requests) == 1 and len(good.requests) == 1
 
 
+def test_behind_an_interim_answer_there_is_no_other_try(shared_tidegate, recording_backend):
+    """That has gone out; and the log says so."""
+    def hints(conn):
+        conn.read_request()
+        conn.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    bad, good = recording_backend(hints), recording_backend()
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry("")))
+    answer = tg.exchange(client.get("/x"))
+    assert (answer.status, [interim.status for interim in answer.interim]) == (502, [103])
+    record = tg.access.wait(path="/x")
+    assert (record["end"], record["no_retry"]) == ("empty-answer", "interim-answer")
+
+
 @pytest.mark.parametrize("script, status", [(dies, 502), (resets, 502), (half_a_head, 502),
                                             (hangs, 504)])
 def test_what_cannot_be_repeated_is_not(shared_tidegate, recording_backend, script, status):
