@@ -441,7 +441,8 @@ static const struct conf_field service_fields[] = {
 		.when_text = "with balance = \"hash\"",
 		.help = "What decides: the client's address \\(dqsource\\(dq, the \\(dqpath\\(dq, or "
 			"the value of \\(dqheader:NAME\\(dq, \\(dqcookie:NAME\\(dq or "
-			"\\(dqquery:NAME\\(dq. Requests without that value go anywhere. With mode = "
+			"\\(dqquery:NAME\\(dq, byte by byte: what is escaped (%6b) is another value than what is not. Requests "
+			"without that value go anywhere. With mode = "
 			"\\(dqtcp\\(dq it is always the source.",
 	},
 	{
@@ -454,7 +455,8 @@ static const struct conf_field service_fields[] = {
 		.when_text = "with balance = \"hash\"",
 		.help = "How much of its fair share of all requests in flight a backend may have, "
 			"before more of its keys go to others: at least 1.0. The lower, the more "
-			"keys move under load. 0: any number.",
+			"keys move under load. Four at a time each may have in any case: so few are no load. "
+			"0: any number.",
 	},
 	{
 		.key = "ewma_decay",
@@ -466,7 +468,9 @@ static const struct conf_field service_fields[] = {
 		.when = is_by_ewma,
 		.when_text = "with balance = \"ewma\"",
 		.help = "How soon latencies of the past are forgotten: after this time one counts a "
-			"third. A backend that was slow is asked again the sooner.",
+			"third. A backend that was slow is asked again the sooner: one that was 20 times slower than "
+			"the others some three times as long after that, one that took 2 s beside others of "
+			"milliseconds after five times as long.",
 	},
 	{
 		.key = "health",

@@ -155,7 +155,8 @@ static const struct conf_field resolver_fields[] = {
 
 static const struct conf_schema schema_resolver = {
 	.title = "Host names",
-	.help = "How the host names in the addresses of backends are looked up.",
+	.help = "How the host names in the addresses of backends are looked up. What was found is asked for again when its TTL "
+		"is over; what could not be is kept as it was, and asked for again after 1, 2, 4 and up to 30 seconds.",
 	.fields = resolver_fields,
 };
 
