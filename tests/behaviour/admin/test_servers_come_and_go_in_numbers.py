@@ -13,7 +13,7 @@ from harness.control import ask
 
 OPERATORS = 3
 EACH = 50  # of each operator
-SHARED = 64  # up to so many backends one worker and control are one thread (proc/proxy.c)
+SHARED = 64  # up to so many backends one worker and control are one thread (proc/proxy_start.c)
 
 
 @pytest.fixture

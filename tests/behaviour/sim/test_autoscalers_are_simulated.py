@@ -68,7 +68,7 @@ def test_a_loaded_module_is_run(trace, tmp_path):
 
 
 def test_all_are_compared_and_drawn(tmp_path):
-    told = runs("--load", "flash", "--span", "10m", "--scale", "50", "--compare", "all", "--svg", "flash.svg",
+    told = runs("--load", "flash", "--span", "3m", "--scale", "30", "--compare", "all", "--svg", "flash.svg",
                 folder=tmp_path)
     names = {run["module"] for run in told["runs"]}
     assert names == {"optimum", "target", "staffing", "planner", "threshold", "hpa", "kpa", "nomad-target",
