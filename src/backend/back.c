@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/carrier.h"
 #include "base/container.h"
@@ -322,9 +323,21 @@ back_connect_exchange(struct worker_backend *home, const struct addr *to, struct
 }
 
 bool
-back_error_is_ours(int error)
+back_error_is_ours(const struct worker_backend *backend, int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+	static struct log_limit told;
+	const struct worker_service *s = backend->service;
+	const char *name;
+	unsigned suppressed = 0;
+
+	if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS)
+		return false;
+	name = worker_backend_name(s->worker, backend->slot);
+	if (log_limit_pass(&told, 1, loop_now(s->worker->loop), &suppressed))
+		log_write(TG_LOG_ERROR, "cannot open a connection to a backend",
+			  "svc=%s srv=%s reason=%s suppressed=%u", s->conf->name, name != NULL ? name : "-",
+			  strerror(error), suppressed);
+	return true;
 }
 
 /* The connection itself is good for more. */

@@ -95,8 +95,8 @@ bool back_is_refused(struct back *b);
 uint8_t back_tls_version(const struct back *b);
 /* Bytes that the kernel has taken, over its life. */
 uint64_t back_raw_sent(const struct back *b);
-/* Whether back_connect() failed for want of descriptors or memory here: no fault of the backend. */
-bool back_error_is_ours(int error);
+/* Whether back_connect() failed for want of descriptors or memory here, which is no fault of the backend; and tells it. */
+bool back_error_is_ours(const struct worker_backend *backend, int error);
 void back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream);
 /* The exchange ended cleanly: keep it for the next, within limits, or close. Clears the pointer. */
 void back_give(struct back **b);

@@ -73,6 +73,8 @@ def test_descriptors_that_run_out_are_survived_and_told(tidegate, recording_back
             # A backend's connection may find no descriptor either: that is said, not crashed.
             answered += peer.exchange(client.get("/x")).status in (200, 503)
         assert answered == 10
+        if tg.access.records(path="/x", end="no-resource"):
+            assert tg.log.wait(msg="cannot open a connection to a backend")["reason"]
         for peer in peers:
             peer.close()
     settings.wait_until(lambda: tg.exchange(client.get("/after")).status == 200, "all to be well")
