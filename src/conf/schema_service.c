@@ -700,6 +700,7 @@ static const struct conf_field service_fields[] = {
 		.kind = &conf_kind_group,
 		TG_MEMBER(conf_service, placement),
 		.schema = &conf_schema_placement,
+		.flags = TG_CONF_CONTROL,
 		.help = "On which nodes backends may be.",
 	},
 	{

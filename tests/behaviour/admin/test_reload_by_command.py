@@ -61,6 +61,26 @@ def test_a_reload_is_answered_when_it_is_done(site, admin, run_tidectl):
     assert site.exchange(client.get("/")).status == 200
 
 
+def test_services_that_keep_away_from_each_other_may_change(shared_tidegate, recording_backend, admin):
+    """Each is handed over alone, and names the other."""
+    backend = recording_backend(name="b1")
+
+    def text(weight):
+        entry = f'{{ name = "b1"; address = "{backend.address}"; weight = {weight}; }}'
+        made = conf.http(entry, top=f'admin = {{ socket = "{admin}"; }};', bind=bind,
+                         service='placement = { anti_affinity = ( "other" ); };')
+        made.text = made.text.replace(
+            "services = (", 'services = ( { name = "other"; placement = { affinity = ( "site" ); }; '
+            f'backends = ( {{ address = "{backend.address}"; weight = {weight}; }} ); }},')
+        return made
+    bind = f"{net.ADDRESS}:{net.free_port()}"
+    tg = shared_tidegate(text(1))
+    for number in (2, 3):
+        tg.conf_path.write_text(str(text(number)))
+        ask(admin, "reload")
+        assert weight(admin) == str(number)
+
+
 def test_a_file_that_is_no_good_changes_nothing_and_all_its_errors_are_told(
         site, admin, run_tidectl):
     site.write(7, more='wieght = 3; max_connections = "many";')
