@@ -53,43 +53,13 @@ print_key(struct comparison *c, const char *path, const char *key)
 	fprintf(c->out, "%s%s%s", path, path[0] ? "." : "", key);
 }
 
-static bool
-applies(const struct conf_field *f, const char *object)
-{
-	return !f->when || f->when(object);
-}
-
-static bool
-is_set(const struct conf_field *f, const char *object)
-{
-	return applies(f, object) && (!f->kind->is_set || f->kind->is_set(f, object + f->offset));
-}
-
 static void
 print_value(const struct comparison *c, const struct conf_field *f, const char *object)
 {
-	if (is_set(f, object))
+	if (conf_field_is_set(f, object))
 		f->kind->print(f, object + f->offset, c->out);
 	else
 		fputs("none", c->out);
-}
-
-static const void *
-pointer_at(const struct conf_field *f, const char *object)
-{
-	const void *p;
-
-	memcpy(&p, object + f->offset, sizeof(p));
-	return p;
-}
-
-static size_t
-length_at(const struct conf_field *f, const char *object)
-{
-	size_t n;
-
-	memcpy(&n, object + f->count_offset, sizeof(n));
-	return n;
 }
 
 static void
@@ -117,12 +87,14 @@ struct text {
 static int
 list_text(const struct conf_field *f, const char *object, struct text *ret)
 {
-	const char *elements = pointer_at(f, object);
-	size_t n = applies(f, object) ? length_at(f, object) : 0;
 	FILE *out = open_memstream(&ret->bytes, &ret->n);
+	const char *elements;
+	size_t n;
 
 	if (!out)
 		return -TG_ENOMEM;
+	elements = conf_field_elements(f, object, &n);
+	n = conf_field_applies(f, object) ? n : 0;
 	fputc('(', out);
 	for (size_t i = 0; i < n; i++) {
 		fputs(i > 0 ? ", " : " ", out);
@@ -188,13 +160,11 @@ compare_contents(struct comparison *c, const struct conf_field *f, const char *p
 		 const char *b)
 {
 	static const char ending[] = "_base64";
-	size_t n = length_at(f, a);
 	size_t key_n = strlen(f->key) - (sizeof(ending) - 1);
 	char key[64];
 
 	/* Where one has none, the key itself differs. */
-	if (!is_set(f, a) || !is_set(f, b) ||
-	    (n == length_at(f, b) && memcmp(pointer_at(f, a), pointer_at(f, b), n) == 0))
+	if (!conf_field_is_set(f, a) || !conf_field_is_set(f, b) || conf_value_equal(f, a, b))
 		return;
 	snprintf(key, sizeof(key), "%.*s", (int)key_n, f->key);
 	print_key(c, path, key);
@@ -211,7 +181,7 @@ compare_row(struct comparison *c, const struct conf_field *f, const char *path, 
 		compare_contents(c, f, path, a, b);
 
 	if (f->kind == &conf_kind_later || (f->flags & TG_CONF_INTERNAL) || is_objects(f) ||
-	    (!applies(f, a) && !applies(f, b)))
+	    (!conf_field_applies(f, a) && !conf_field_applies(f, b)))
 		return;
 	if (f->kind == &conf_kind_list) {
 		compare_list(c, f, path, a, b);
@@ -260,10 +230,10 @@ static void
 compare_rest(struct comparison *c, const struct conf_field *rest, const char *path, const char *a,
 	     const char *b)
 {
-	const struct conf_setting *before = pointer_at(rest, a);
-	const struct conf_setting *after = pointer_at(rest, b);
-	size_t n_before = length_at(rest, a);
-	size_t n_after = length_at(rest, b);
+	size_t n_before;
+	size_t n_after;
+	const struct conf_setting *before = conf_field_elements(rest, a, &n_before);
+	const struct conf_setting *after = conf_field_elements(rest, b, &n_after);
 
 	for (size_t i = 0; i < n_before; i++)
 		compare_setting(c, rest, path, before[i].key, &before[i],

@@ -4,22 +4,10 @@
 
 #include "conf/schema_priv.h"
 
-static bool
-applies(const struct conf_field *f, const void *object)
-{
-	return !f->when || f->when(object);
-}
-
 static const char *
 at(const struct conf_field *f, const void *object)
 {
 	return (const char *)object + f->offset;
-}
-
-static bool
-is_set(const struct conf_field *f, const void *object)
-{
-	return applies(f, object) && (!f->kind->is_set || f->kind->is_set(f, at(f, object)));
 }
 
 static bool
@@ -31,19 +19,9 @@ are_same(const struct conf_field *f, const struct conf_kind *kind, const void *a
 bool
 conf_value_equal(const struct conf_field *f, const void *a, const void *b)
 {
-	if (!is_set(f, a) || !is_set(f, b))
-		return is_set(f, a) == is_set(f, b);
+	if (!conf_field_is_set(f, a) || !conf_field_is_set(f, b))
+		return conf_field_is_set(f, a) == conf_field_is_set(f, b);
 	return are_same(f, f->kind, at(f, a), at(f, b));
-}
-
-static const char *
-elements_of(const struct conf_field *f, const void *object, size_t *ret_n)
-{
-	const char *elements;
-
-	memcpy(&elements, at(f, object), sizeof(elements));
-	memcpy(ret_n, (const char *)object + f->count_offset, sizeof(*ret_n));
-	return elements;
 }
 
 bool
@@ -51,11 +29,11 @@ conf_list_equal(const struct conf_field *f, const void *a, const void *b)
 {
 	size_t n;
 	size_t n_b;
-	const char *x = elements_of(f, a, &n);
-	const char *y = elements_of(f, b, &n_b);
+	const char *x = conf_field_elements(f, a, &n);
+	const char *y = conf_field_elements(f, b, &n_b);
 
-	n = applies(f, a) ? n : 0;
-	n_b = applies(f, b) ? n_b : 0;
+	n = conf_field_applies(f, a) ? n : 0;
+	n_b = conf_field_applies(f, b) ? n_b : 0;
 	if (n != n_b)
 		return false;
 	for (size_t i = 0; i < n; i++, x += f->size, y += f->size) {
@@ -71,8 +49,8 @@ is_rest_equal(const struct conf_field *rest, const void *a, const void *b)
 {
 	size_t n;
 	size_t n_b;
-	const struct conf_setting *x = (const void *)elements_of(rest, a, &n);
-	const struct conf_setting *y = (const void *)elements_of(rest, b, &n_b);
+	const struct conf_setting *x = conf_field_elements(rest, a, &n);
+	const struct conf_setting *y = conf_field_elements(rest, b, &n_b);
 
 	if (n != n_b)
 		return false;
@@ -86,12 +64,12 @@ is_rest_equal(const struct conf_field *rest, const void *a, const void *b)
 static bool
 is_row_equal(const struct conf_field *f, const void *a, const void *b)
 {
-	if (f->kind == &conf_kind_later || (!applies(f, a) && !applies(f, b)))
+	if (f->kind == &conf_kind_later || (!conf_field_applies(f, a) && !conf_field_applies(f, b)))
 		return true;
 	if (f->kind == &conf_kind_list)
 		return conf_list_equal(f, a, b);
 	if (f->kind == &conf_kind_group)
-		return applies(f, a) == applies(f, b) && conf_object_equal(f->schema, at(f, a), at(f, b));
+		return conf_field_applies(f, a) == conf_field_applies(f, b) && conf_object_equal(f->schema, at(f, a), at(f, b));
 	return conf_value_equal(f, a, b);
 }
 

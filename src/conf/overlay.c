@@ -61,11 +61,10 @@ draft_dup_text(struct arena *arena, char **text)
 	return *text != NULL;
 }
 
-/* Of what may not be there. */
-static bool
-dup_was(struct arena *arena, char **was)
+bool
+draft_dup_optional(struct arena *arena, char **text)
 {
-	return !*was || draft_dup_text(arena, was);
+	return !*text || draft_dup_text(arena, text);
 }
 
 static bool
@@ -87,7 +86,7 @@ draft_dup_added(struct arena *arena, struct conf_backend *backends, size_t n)
 			continue;
 		if (!draft_dup_text(arena, &b->name) || !draft_dup_text(arena, &b->entry_name) ||
 		    !draft_dup_text(arena, &b->address_text) || !dup_note(arena, &b->added) ||
-		    !dup_was(arena, &b->added_was))
+		    !draft_dup_optional(arena, &b->added_was))
 			return false;
 	}
 	return true;
@@ -114,7 +113,7 @@ dup_service(struct arena *arena, struct conf_service *service)
 		service->backends[i].is_new = false;
 	for (size_t i = 0; i < service->n_deleted; i++) {
 		if (!draft_dup_text(arena, &service->deleted[i].name) ||
-		    !dup_was(arena, &service->deleted[i].was) ||
+		    !draft_dup_optional(arena, &service->deleted[i].was) ||
 		    !dup_note(arena, &service->deleted[i].note))
 			return false;
 	}

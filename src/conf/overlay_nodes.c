@@ -20,20 +20,14 @@ is_among(const struct conf_node *nodes, size_t n, const struct conf_node *node)
 	return false;
 }
 
-static bool
-dup_optional(struct arena *arena, char **text)
-{
-	return *text == NULL || draft_dup_text(arena, text);
-}
-
 /* How it is spoken to: nothing is placed there. */
 static bool
 dup_node(struct arena *arena, struct conf_node *node)
 {
 	node->labels = (struct conf_labels){.n = 0};
 	return draft_dup_text(arena, &node->name) && draft_dup_text(arena, &node->docker) &&
-	       dup_optional(arena, &node->tls.ca) && dup_optional(arena, &node->tls.certificate) &&
-	       dup_optional(arena, &node->tls.key) && dup_optional(arena, &node->address);
+	       draft_dup_optional(arena, &node->tls.ca) && draft_dup_optional(arena, &node->tls.certificate) &&
+	       draft_dup_optional(arena, &node->tls.key) && draft_dup_optional(arena, &node->address);
 }
 
 bool

@@ -30,6 +30,7 @@ TG_MUST_CHECK int draft_find_entry(struct conf_draft *d, const struct conf_servi
 
 /* Copies. False: no memory. */
 bool draft_dup_text(struct arena *arena, char **text);
+bool draft_dup_optional(struct arena *arena, char **text); /* NULL stays NULL */
 bool draft_dup_left_nodes(struct arena *arena, struct conf *conf);
 bool draft_dup_added(struct arena *arena, struct conf_backend *backends, size_t n);
 

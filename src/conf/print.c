@@ -31,7 +31,7 @@ indent(const struct printer *p)
 static bool
 is_shown(const struct printer *p, const struct conf_field *f, const char *object)
 {
-	if (f->kind == &conf_kind_later || (f->when && !f->when(object)))
+	if (f->kind == &conf_kind_later || !conf_field_applies(f, object))
 		return false;
 	if ((p->is_for_proxy && (f->flags & TG_CONF_CONTROL)) ||
 	    (p->is_for_keeper && (f->flags & TG_CONF_TRAFFIC)) ||

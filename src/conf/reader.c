@@ -396,7 +396,7 @@ check_keys(struct reader *r, const struct where *where, const struct conf_schema
 			continue;
 		if (!f && !schema->rest)
 			report_unknown(r, &at, schema);
-		else if (f && f->when && !f->when(object))
+		else if (f && !conf_field_applies(f, object))
 			reader_error_format(r, &at, "only allowed %s", f->when_text);
 	}
 }

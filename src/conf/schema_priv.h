@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -156,6 +157,32 @@ extern const struct conf_schema conf_schema_store;
 extern const struct conf_schema conf_schema_page;
 extern const struct conf_schema conf_schema_autoscale;
 extern const struct conf_schema conf_schema_backend;
+
+/* Whether its `when` holds. */
+static inline bool
+conf_field_applies(const struct conf_field *f, const void *object)
+{
+	return !f->when || f->when(object);
+}
+
+/* The same, and its value is there: of all kinds but groups and lists. */
+static inline bool
+conf_field_is_set(const struct conf_field *f, const void *object)
+{
+	return conf_field_applies(f, object) &&
+	       (!f->kind->is_set || f->kind->is_set(f, (const char *)object + f->offset));
+}
+
+/* Of a list, or of keys that have no row: the first one, and how many they are. */
+static inline const void *
+conf_field_elements(const struct conf_field *f, const void *object, size_t *ret_n)
+{
+	const void *elements;
+
+	memcpy(&elements, (const char *)object + f->offset, sizeof(elements));
+	memcpy(ret_n, (const char *)object + f->count_offset, sizeof(*ret_n));
+	return elements;
+}
 
 /* Whether the value of this row is for our own processes alone. */
 static inline bool
