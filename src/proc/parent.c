@@ -66,7 +66,7 @@ parent_notify_serving(const struct parent *p)
 static void
 tell_sealed(struct parent *p)
 {
-	int channel = supervisor_channel(&p->supervisor, CHILD_KEEPER);
+	int channel = supervisor_news_channel(&p->supervisor, CHILD_KEEPER);
 	const struct msg_sealed *m = &p->shared_tickets.sealed;
 
 	/* One that is started again is told at its start. */
@@ -78,7 +78,7 @@ static void
 on_sealed(struct supervisor *s, const struct msg_sealed *m)
 {
 	struct parent *p = parent_of(s);
-	int channel = supervisor_channel(s, CHILD_PROXY);
+	int channel = supervisor_news_channel(s, CHILD_PROXY);
 	bool is_new = false;
 
 	if (!shared_tickets_heard(&p->shared_tickets, p->conf, m->word, wall_read(), &p->tickets,

@@ -603,6 +603,14 @@ supervisor_channel(const struct supervisor *s, enum child_role role)
 	return s->children[role].state == CHILD_UP ? s->children[role].channel : -1;
 }
 
+int
+supervisor_news_channel(const struct supervisor *s, enum child_role role)
+{
+	const struct child *c = &s->children[role];
+
+	return c->state == CHILD_STARTING || c->state == CHILD_UP ? c->channel : -1;
+}
+
 void
 supervisor_condemn(struct supervisor *s, enum child_role role, const char *why)
 {

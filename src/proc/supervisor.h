@@ -117,6 +117,9 @@ bool supervisor_hold(struct supervisor *s);
 void supervisor_resume(struct supervisor *s);
 /* The channel to a child that is up; -1: it is not. */
 int supervisor_channel(const struct supervisor *s, enum child_role role);
+/* For what has come to be known since it was given its start: the channel to a child that starts or is
+ * up; -1: there is none, or it ends. */
+int supervisor_news_channel(const struct supervisor *s, enum child_role role);
 /* Kills a child that cannot be gone on with; it is started again as after any death. */
 void supervisor_condemn(struct supervisor *s, enum child_role role, const char *why);
 /* SIGCHLD came. */

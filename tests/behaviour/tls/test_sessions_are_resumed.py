@@ -68,9 +68,15 @@ RULES = "~tg:* +evalsha +script|load +get +set +pexpire +time +ping +select +hse
         "+zremrangebyscore +hlen +del +info +xadd"
 
 
-def test_by_all_instances_of_a_store(tidegate, recording_backend, authority, tmp_path):
+@pytest.fixture
+def redis(tmp_path):
+    server = Redis(tmp_path, users={"tidegate": ("p", RULES)})
+    yield server
+    server.kill()
+
+
+def test_by_all_instances_of_a_store(tidegate, recording_backend, authority, redis):
     """Two with the same secret agree on keys; redis cannot read them, and whoever has another secret is left alone."""
-    redis = Redis(tmp_path, users={"tidegate": ("p", RULES)})
     backend, one = recording_backend(), authority.issue("site.example.org")
 
     def start(name, secret):

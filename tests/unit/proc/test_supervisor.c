@@ -33,6 +33,7 @@ struct run {
 	pid_t first_pid[CHILD_ROLE_COUNT];
 	unsigned well; /* calls of on_pulse, all well */
 	bool is_late;
+	bool looks_at_start;
 };
 
 static struct run run;
@@ -153,6 +154,10 @@ run_all(void (*step)(struct run *r))
 	timer_set(s->loop, &run.give_up, mono_add_ms(loop_now_update(s->loop), fake_limit_ms()));
 	if (supervisor_start(s, &err) != 0)
 		fail_msg("%s", err.text);
+	for (int i = 0; run.looks_at_start && i < CHILD_ROLE_COUNT; i++) {
+		assert_int_equal(supervisor_channel(s, (enum child_role)i), -1);
+		assert_true(supervisor_news_channel(s, (enum child_role)i) >= 0);
+	}
 	loop_run(s->loop);
 	timer_fini(&run.give_up);
 	supervisor_fini(s);
@@ -173,6 +178,27 @@ starts_and_stops(void **state)
 	run_all(stop);
 	assert_int_equal(run.ready, 1);
 	assert_false(run.supervisor.has_failed);
+}
+
+static void
+hear_news_in_flight(struct run *r)
+{
+	for (int i = 0; i < CHILD_ROLE_COUNT; i++) {
+		assert_true(supervisor_channel(&r->supervisor, (enum child_role)i) >= 0);
+		assert_true(supervisor_news_channel(&r->supervisor, (enum child_role)i) >= 0);
+	}
+	supervisor_stop(&r->supervisor, 1000); /* the keeper goes on until the proxy has ended */
+	assert_int_equal(supervisor_news_channel(&r->supervisor, CHILD_PROXY), -1);
+}
+
+/* The seed of session tickets that another instance gave comes while a proxy starts, too. */
+static void
+news_reach_who_starts(void **state)
+{
+	(void)state;
+	run.looks_at_start = true;
+	run_all(hear_news_in_flight);
+	assert_int_equal(run.ready, 1);
 }
 
 static void
@@ -462,6 +488,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_long_life_forgives),
 		cmocka_unit_test_setup_teardown(starts_and_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(news_reach_who_starts, setup, teardown),
 		cmocka_unit_test_setup_teardown(death_before_ready_ends_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(silence_before_ready_ends_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(killed_child_is_started_again, setup, teardown),
