@@ -451,15 +451,16 @@ set_members(struct stat_row *r, const struct admin_source *s, size_t service)
 static void
 set_aborts(struct stat_row *r, const struct admin_source *s, uint32_t slot)
 {
-	static const enum end_reason client[] = {TG_END_CLIENT_ABORT, TG_END_CLIENT_TIMEOUT};
+	static const enum end_reason client[] = {TG_END_CLIENT_ABORT, TG_END_QUEUE_ABORT,
+						 TG_END_CLIENT_TIMEOUT};
 	static const enum end_reason backend[] = {TG_END_BACK_ABORT, TG_END_ANSWER_CUT};
 	uint64_t n_client = 0;
 	uint64_t n_backend = 0;
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(client) / sizeof(client[0]); i++)
 		n_client += cleared_sum(s, slot, TG_COUNTER_OF_END(client[i]));
+	for (size_t i = 0; i < sizeof(backend) / sizeof(backend[0]); i++)
 		n_backend += cleared_sum(s, slot, TG_COUNTER_OF_END(backend[i]));
-	}
 	set_number(r, TG_STAT_CLI_ABRT, n_client);
 	set_number(r, TG_STAT_SRV_ABRT, n_backend);
 }

@@ -72,6 +72,14 @@ enum conf_expect {
 	TG_EXPECT_COUNT
 };
 
+/* Whether a client that sends its end while it waits for a backend is gone. */
+enum conf_abort_on_close {
+	TG_ABORT_AUTO = 0, /* with HTTP; a TCP connection only while nothing came of it (default) */
+	TG_ABORT_ALWAYS = 1, /* whatever came */
+	TG_ABORT_NEVER = 2,  /* a reset alone tells that it is gone */
+	TG_ABORT_COUNT
+};
+
 /* Which PROXY header connections to backends begin with. */
 enum conf_protocol {
 	TG_PROTOCOL_HTTP1 = 0,
@@ -387,6 +395,7 @@ struct conf_service {
 	struct conf_buffer buffer_request;
 	struct conf_buffer buffer_response;
 	enum conf_expect expect;
+	enum conf_abort_on_close abort_on_close;
 	unsigned max_connections_per_backend; /* streams at a time; 0: no limit (default) */
 	unsigned queue;                       /* streams that may wait for a place; 1024 */
 	unsigned

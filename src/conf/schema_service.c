@@ -11,6 +11,7 @@ static const char *const balance_words[] = {"round-robin", "least-conn", "p2c", 
 					    "ewma",        "first",      "random", NULL};
 static const char *const protocol_words[] = {"http1", "h2", NULL};
 static const char *const expect_words[] = {"forward", "answer", NULL};
+static const char *const abort_words[] = {"auto", "always", "never", NULL};
 
 /*** timeouts ***/
 
@@ -601,6 +602,21 @@ static const struct conf_field service_fields[] = {
 			"waited for more than half of timeouts.queue, the youngest. A newcomer that finds the queue full "
 			"takes the place of the oldest of the lowest priority below its own, or under overload of its "
 			"own; else it gets 503, as does who loses its place. 0: nobody waits.",
+	},
+	{
+		.key = "abort_on_close",
+		.kind = &conf_kind_word,
+		TG_MEMBER(conf_service, abort_on_close),
+		.words = abort_words,
+		.preset = "auto",
+		.help = "Whether a client that has sent its end is gone, while its request waits: in the queue, held, or "
+			"for the next try. Of one that is gone the wait ends at once, no backend gets the request, and the "
+			"log says end=queue-abort. A client may also have closed one direction only, to say that this "
+			"was all, and still want its answer; no packet tells which, but few clients of HTTP do. "
+			"\\(dqauto\\(dq: with HTTP it is gone; a TCP connection is as long as nothing was sent on it, as what was "
+			"sent may be all that its client wants to say. \\(dqalways\\(dq: it is gone. \\(dqnever\\(dq: it waits on. A reset, "
+			"with HTTP/2 also that of one request and the end of the connection, ends the wait in any case. Once a backend has the "
+			"request, a client that has sent its end gets its answer.",
 	},
 	{
 		.key = "idle_connections",

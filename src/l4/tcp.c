@@ -242,8 +242,10 @@ trace(const struct tcp_stream *s, enum end_reason reason)
 
 /* The one end. What did not end on both sides by itself is reset on both. */
 static void
-stream_end(struct tcp_stream *s, enum end_reason reason)
+stream_end(struct tcp_stream *s, enum end_reason why)
 {
+	bool is_queue_abort = why == TG_END_CLIENT_ABORT && s->is_waiting;
+	enum end_reason reason = is_queue_abort ? TG_END_QUEUE_ABORT : why;
 	struct worker *w = worker_of(s);
 	struct worker_listener *l = s->listener;
 
@@ -328,13 +330,57 @@ next_due(const struct tcp_stream *s)
 static void attempt(struct tcp_stream *s);
 static void go(struct tcp_stream *s);
 
+/* Through a filter it is read to see it. */
+static bool
+has_said_something(struct tcp_stream *s)
+{
+	char byte;
+	ssize_t n;
+
+	if (s->in != NULL && buf_len(s->in) > 0)
+		return true;
+	if (s->front.filter == NULL)
+		return conn_peek(&s->front, &byte, 1) > 0;
+	if (s->in == NULL)
+		s->in = buf_get(&worker_of(s)->bufs, TG_BUF_SMALL);
+	if (s->in == NULL)
+		return true;
+	n = conn_recv(&s->front, s->in->bytes, buf_room(s->in));
+	if (n > 0)
+		s->in->w += (uint32_t)n;
+	else
+		buf_put(&worker_of(s)->bufs, &s->in);
+	return n > 0;
+}
+
+/* Its client has sent its end. What was said before that may be all there was to say. */
+static bool
+is_given_up(struct tcp_stream *s)
+{
+	if (!s->is_waiting || (s->front.flags & (CONN_HANGUP | CONN_ENDED)) == 0)
+		return false;
+	switch (s->service->conf->abort_on_close) {
+	case TG_ABORT_AUTO:
+		return !has_said_something(s);
+	case TG_ABORT_ALWAYS:
+		return true;
+	case TG_ABORT_NEVER:
+	case TG_ABORT_COUNT:
+		break;
+	}
+	return false;
+}
+
 static void
 wait_begin(struct tcp_stream *s, struct mono next_try)
 {
 	s->phase = now_of(s);
 	s->next_try = next_try;
 	s->is_waiting = true;
-	timer_set(worker_of(s)->loop, &s->timer, next_due(s));
+	if (is_given_up(s))
+		stream_end(s, TG_END_CLIENT_ABORT);
+	else
+		timer_set(worker_of(s)->loop, &s->timer, next_due(s));
 }
 
 static void
@@ -555,7 +601,7 @@ on_front(struct watch *watch, unsigned what)
 	/* Until then the client waits: what it sends stays in the kernel. */
 	if (mono_is_set(s->connected))
 		relay(s);
-	else if (conn_is_reset(&s->front))
+	else if (conn_is_reset(&s->front) || is_given_up(s))
 		stream_end(s, TG_END_CLIENT_ABORT);
 }
 

@@ -351,9 +351,11 @@ ends_with_connection(const struct stream *s)
 static enum end_reason
 name_end(const struct stream *s, enum end_reason why)
 {
-	bool is_malformed = (s->front->conn.flags & CONN_MALFORMED) != 0;
-
-	return why == TG_END_CLIENT_ABORT && is_malformed ? TG_END_BAD_REQUEST : why;
+	if (why != TG_END_CLIENT_ABORT)
+		return why;
+	if ((s->front->conn.flags & CONN_MALFORMED) != 0)
+		return TG_END_BAD_REQUEST;
+	return stream_awaits_backend(s) ? TG_END_QUEUE_ABORT : why;
 }
 
 static void

@@ -454,6 +454,22 @@ reply_step(struct stream *s)
 	return stream_end(s, s->reply_reason, !s->ans.has_head);
 }
 
+/* Its client has sent its end. That of a stream of HTTP/2 is the end of its request only. */
+static bool
+is_given_up(const struct stream *s)
+{
+	const struct conn *c = &s->front->conn;
+
+	return stream_awaits_backend(s) && s->service->conf->abort_on_close != TG_ABORT_NEVER &&
+	       (c->flags & CONN_VIRTUAL) == 0 && (c->flags & (CONN_HANGUP | CONN_ENDED)) != 0;
+}
+
+static enum step
+wait_step(struct stream *s)
+{
+	return is_given_up(s) ? stream_end(s, TG_END_CLIENT_ABORT, false) : STEP_PARKED;
+}
+
 void
 stream_run(struct stream *s)
 {
@@ -464,7 +480,7 @@ stream_run(struct stream *s)
 	while (step == STEP_MORE) {
 		switch (s->state) {
 		case STREAM_WAIT:
-			step = STEP_PARKED;
+			step = wait_step(s);
 			break;
 		case STREAM_STORE:
 			step = store_request_step(s);

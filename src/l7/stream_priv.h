@@ -495,6 +495,13 @@ stream_may_use_disk(struct stream *s)
 	return false;
 }
 
+/* In line for one, held, or before the next try. */
+static inline bool
+stream_awaits_backend(const struct stream *s)
+{
+	return s->state == STREAM_WAIT && !s->awaits_challenge;
+}
+
 static inline struct mono
 stream_now(const struct stream *s)
 {

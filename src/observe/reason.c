@@ -52,6 +52,7 @@ end_reason_is_backends(enum end_reason reason)
 	case TG_END_QUEUE_FULL:
 	case TG_END_QUEUE_TIMEOUT:
 	case TG_END_QUEUE_SHED:
+	case TG_END_QUEUE_ABORT:
 	case TG_END_HOLD_FULL:
 	case TG_END_HOLD_TIMEOUT:
 	case TG_END_HOLD_REFUSED:

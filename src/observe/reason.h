@@ -22,6 +22,7 @@
 	X(QUEUE_FULL, "queue-full", "all backends are full, and as many wait as may")          \
 	X(QUEUE_TIMEOUT, "queue-timeout", "all backends were full for the queue timeout")      \
 	X(QUEUE_SHED, "queue-shed", "waited, and gave its place in the queue to a newer one")  \
+	X(QUEUE_ABORT, "queue-abort", "the client closed or reset while it waited for a backend") \
 	X(HOLD_FULL, "hold-full", "no backend is up, and as many are held as may be")          \
 	X(HOLD_TIMEOUT, "hold-timeout", "no backend came up for the hold timeout")             \
 	X(HOLD_REFUSED, "hold-refused", "no backend is up, and starting one has failed")       \

@@ -112,7 +112,7 @@ def test_a_client_that_goes_away_leaves(site):
     held.wait_held(1)
     peer.reset()
     held.wait_held(0)
-    assert held.tg.access.wait(listener=held.tg.listener)["end"] == "client-abort"
+    assert held.tg.access.wait(listener=held.tg.listener)["end"] == "queue-abort"
 
 
 def test_a_reload_keeps_who_is_held_and_shortens_it(site):

@@ -293,7 +293,7 @@ def test_who_gives_up_frees_its_place(shared_tidegate, recording_backend, gate, 
         waiting(tmp_path, 0)
         gate.let_go(1)
         assert first.read_answer().status == 200
-    assert tg.access.wait(path="/gone")["end"] == "client-abort"
+    assert tg.access.wait(path="/gone")["end"] == "queue-abort"
     assert gate.order == ["/first"]
 
 
@@ -315,7 +315,7 @@ def test_the_wait_of_who_gives_up_counts(shared_tidegate, recording_backend, gat
         waiting(tmp_path, 1)
         settings.let_rest(0.3)
         gone.reset()
-        record = tg.access.wait(end="client-abort")
+        record = tg.access.wait(end="queue-abort")
         assert int(record["queue_us"]) >= 290_000
         assert int(record["queue_us"]) <= int(record["total_us"])
         mean, n = queued_ms(tmp_path)
@@ -408,5 +408,5 @@ def test_a_reset_leaves_the_queue_though_the_request_is_not_whole(shared_tidegat
         waiting(tmp_path, 0)
         gate.let_go()
         assert first.read_answer().status == 200
-    tg.access.wait(end="client-abort")
+    tg.access.wait(end="queue-abort")
     assert gate.order == ["/first"]

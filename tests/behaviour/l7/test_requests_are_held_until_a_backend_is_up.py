@@ -192,7 +192,7 @@ def test_a_client_that_goes_away_leaves(site):
         held.wait_wanted(i + 1)
         peer.reset()
         held.wait_held(0)
-        assert held.tg.access.wait(path=f"/{i}")["end"] == "client-abort"
+        assert held.tg.access.wait(path=f"/{i}")["end"] == "queue-abort"
 
 
 def test_keep_alive_and_pipelining(site, recording_backend):
