@@ -83,5 +83,7 @@ struct conf *conf_draft_finish(struct conf_draft *d);
 /* Secrets that were made and not configured stay the same where the service does, so that cookies
  * do. `conf` was read anew and nobody else has it. -TG_ENOMEM. */
 TG_MUST_CHECK int conf_keep_secrets(struct conf *conf, const struct conf *present);
+/* The same of one service, whose secret another process told. */
+TG_MUST_CHECK int conf_keep_secret(struct conf *conf, const char *service, const char *secret);
 
 #endif

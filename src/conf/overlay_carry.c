@@ -268,18 +268,31 @@ conf_draft_apply(struct conf_draft *d, const struct conf_state *state, conf_draf
 }
 
 int
-conf_keep_secrets(struct conf *conf, const struct conf *present)
+conf_keep_secret(struct conf *conf, const char *service, const char *secret)
 {
 	for (size_t i = 0; i < conf->n_services; i++) {
 		struct conf_sticky *sticky = &conf->services[i].sticky;
-		const struct conf_service *before =
-			conf_find_service(present, conf->services[i].name);
+		char *text = (char *)(uintptr_t)secret;
 
-		if (!sticky->has_made_secret || !before || !before->sticky.has_made_secret)
+		if (!sticky->has_made_secret || strcmp(conf->services[i].name, service) != 0)
 			continue;
-		sticky->secret = before->sticky.secret;
-		if (!draft_dup_text(&conf_box_of(conf)->arena, &sticky->secret))
+		if (!draft_dup_text(&conf_box_of(conf)->arena, &text))
 			return -TG_ENOMEM;
+		sticky->secret = text;
 	}
 	return 0;
+}
+
+int
+conf_keep_secrets(struct conf *conf, const struct conf *present)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < present->n_services; i++) {
+		const struct conf_service *before = &present->services[i];
+
+		if (before->sticky.has_made_secret)
+			rc = conf_keep_secret(conf, before->name, before->sticky.secret);
+	}
+	return rc;
 }

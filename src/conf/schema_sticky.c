@@ -40,10 +40,10 @@ static const struct conf_field sticky_fields[] = {
 		.min = 16,
 		.max = 256,
 		.flags = TG_CONF_SECRET,
-		.preset_note = "made anew at each start",
+		.preset_note = "made at the start",
 		ONLY_STICKY,
-		.help = "What the codes are made with. Give all instances the same, and cookies "
-			"outlive a start: \\(dq${STICKY_SECRET}\\(dq.",
+		.help = "What the codes are made with. One that was made lasts over "
+			"reloads and upgrades. Give all instances the same, and cookies outlive a start: \\(dq${STICKY_SECRET}\\(dq.",
 	},
 	{
 		.key = "path",

@@ -59,6 +59,7 @@ static const struct msg_kind {
 	[MSG_REFUSED] = {"refused", sizeof(struct msg_refused), false},
 	[MSG_GIVE_SEGMENT] = {"give-segment", 0, true},
 	[MSG_GIVE_STATE] = {"give-state", 0, true},
+	[MSG_GIVE_SECRET] = {"give-secret", sizeof(struct msg_give_secret), false},
 };
 
 static const struct msg_kind *
@@ -202,6 +203,9 @@ msg_is_sane(uint32_t type, const union msg_payload *u)
 		return msg_challenge_is_sane(&u->challenge);
 	case MSG_GIVE:
 		return u->give.use < TG_GIVE_USE_COUNT && u->give.reserved == 0;
+	case MSG_GIVE_SECRET:
+		return has_end(u->give_secret.service, sizeof(u->give_secret.service)) &&
+		       has_end(u->give_secret.secret, sizeof(u->give_secret.secret));
 	case MSG_QUESTION:
 		return u->question.kind < TG_QUESTION_KIND_COUNT;
 	case MSG_SESSION:

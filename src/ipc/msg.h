@@ -79,6 +79,7 @@
  *	MSG_GIVE_STATE old to new, fd: as MSG_STATE; may be missing
  *	MSG_LOG_LEVEL old to new: one that was ordered and lasts over a reload; may be missing
  *	MSG_TICKETS  old to new: as above; may be missing
+ *	MSG_GIVE_SECRET old to new: of a service's cookies, where it was made and not configured; one each
  *	MSG_GIVEN    old to new: that was all
  *	MSG_SERVING  new to old: my children accept clients
  *	MSG_YOURS    old to new: I do not any more; socket files are yours
@@ -148,6 +149,7 @@ enum msg_type {
 	MSG_REFUSED = 69,
 	MSG_GIVE_SEGMENT = 70,
 	MSG_GIVE_STATE = 71,
+	MSG_GIVE_SECRET = 72,
 	MSG_TYPE_COUNT
 };
 
@@ -408,6 +410,11 @@ struct msg_give {
 	uint64_t inode;
 };
 
+struct msg_give_secret {
+	char service[72]; /* its name; both end with a NUL */
+	char secret[264];
+};
+
 struct msg_refused {
 	char reason[512]; /* ends with a NUL */
 };
@@ -455,6 +462,7 @@ union msg_payload {
 	struct msg_session session;
 	struct msg_capture capture;
 	struct msg_give give;
+	struct msg_give_secret give_secret;
 	struct msg_refused refused;
 	struct msg_signer signer;
 	struct msg_line line;

@@ -167,6 +167,7 @@ on_start_message(struct keeper *k, struct message *m)
 	case MSG_REFUSED:
 	case MSG_GIVE_SEGMENT:
 	case MSG_GIVE_STATE:
+	case MSG_GIVE_SECRET:
 	case MSG_TYPE_COUNT:
 		break;
 	}

@@ -744,6 +744,7 @@ parent_main(const struct parent_start *start)
 		.conf = start->conf,
 		.conf_path = start->conf_path,
 		.predecessor = {.channel = start->predecessor,
+				.conf = start->conf,
 				.segment_fd = -1,
 				.state_fd = -1,
 				.on_yours = parent_on_yours,

@@ -86,7 +86,7 @@ parent_on_held(struct supervisor *s, int fd)
 	const struct child_equipment *e = &s->equipment;
 	bool lasts = e->has_log_level && reconf_keeps_log_level(&p->reconf);
 
-	upgrade_give(&p->upgrade, fd, lasts ? &e->log_level : NULL, &p->tickets);
+	upgrade_give(&p->upgrade, fd, lasts ? &e->log_level : NULL, &p->tickets, p->conf);
 }
 
 /* From here on all that is shared is the new one's; ours is only to finish. */

@@ -7,6 +7,7 @@
 
 #include "base/container.h"
 #include "base/log.h"
+#include "conf/overlay.h"
 #include "ipc/channel.h"
 
 /* Its keeper may have the last orders to write first. */
@@ -36,6 +37,14 @@ take_file(int *slot, int fd)
 	return 1;
 }
 
+static int
+take_secret(struct conf *conf, const struct msg_give_secret *m)
+{
+	int rc = conf_keep_secret(conf, m->service, m->secret);
+
+	return rc < 0 ? rc : 1;
+}
+
 /* 0 when that was the last one, 1 when more follow. */
 static int
 take(struct predecessor *p, struct inherited *in, struct message *m)
@@ -53,6 +62,8 @@ take(struct predecessor *p, struct inherited *in, struct message *m)
 		memcpy(p->tickets.secret, m->u.tickets.secret, sizeof(p->tickets.secret));
 		return 1;
 	}
+	if (m->type == MSG_GIVE_SECRET)
+		return take_secret(p->conf, &m->u.give_secret);
 	if (m->type == MSG_LOG_LEVEL) {
 		p->has_log_level = true;
 		p->log_level = (enum log_level)m->u.log_level.level;

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/conf.h"
 #include "loop/loop.h"
 #include "proc/inherited.h"
 #include "tls/ticket.h"
@@ -21,6 +22,7 @@ struct predecessor {
 	int segment_fd; /* where it counts; -1: it did not say */
 	int state_fd;   /* what is ordered; the same */
 	struct ticket_seed tickets; /* hour 0: it did not say */
+	struct conf *conf; /* ours, read anew and nobody else's: what secrets were made for it are replaced by its own */
 	bool has_log_level; /* an operator ordered one that is to last: */
 	enum log_level log_level;
 	struct loop *loop;

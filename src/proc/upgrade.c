@@ -222,9 +222,28 @@ upgrade_start(struct upgrade *u, bool is_same_program, struct err *err)
 	return 0;
 }
 
+static int
+give_secrets(int channel, const struct conf *conf)
+{
+	struct msg_give_secret m;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < conf->n_services; i++) {
+		const struct conf_service *s = &conf->services[i];
+
+		if (!s->sticky.has_made_secret)
+			continue;
+		memset(&m, 0, sizeof(m));
+		snprintf(m.service, sizeof(m.service), "%s", s->name);
+		snprintf(m.secret, sizeof(m.secret), "%s", s->sticky.secret);
+		rc = channel_send(channel, MSG_GIVE_SECRET, &m, sizeof(m), -1);
+	}
+	return rc;
+}
+
 void
 upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level,
-	     const struct ticket_seed *tickets)
+	     const struct ticket_seed *tickets, const struct conf *conf)
 {
 	int rc;
 
@@ -238,6 +257,8 @@ upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level,
 		rc = child_send_log_level(u->channel, *level);
 	if (rc == 0)
 		rc = child_send_tickets(u->channel, tickets);
+	if (rc == 0)
+		rc = give_secrets(u->channel, conf);
 	if (rc == 0)
 		rc = sockets_give(u->sockets, u->channel);
 	if (rc < 0)

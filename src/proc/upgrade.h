@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/conf.h"
 #include "ipc/segment.h"
 #include "loop/loop.h"
 #include "proc/sockets.h"
@@ -68,9 +69,9 @@ void upgrade_fini(struct upgrade *u);
 /* Starts the new parent, of the program that runs, or of what is at its path by now. -TG_EEXIST: one is starting already; or it cannot be started. */
 TG_MUST_CHECK int upgrade_start(struct upgrade *u, bool is_same_program, struct err *err);
 /* The keeper holds; in `state_fd`, which stays the caller's, is what is ordered, and to be logged `level`; NULL: as
- * configured. Tickets go on with `tickets`. */
+ * configured. Tickets go on with `tickets`, cookies with the secrets that were made for `conf`. */
 void upgrade_give(struct upgrade *u, int state_fd, const enum log_level *level,
-		  const struct ticket_seed *tickets);
+		  const struct ticket_seed *tickets, const struct conf *conf);
 /* Ends the new parent unless it serves; on_failed follows. */
 void upgrade_abort(struct upgrade *u, const char *why);
 /* SIGCHLD came. */

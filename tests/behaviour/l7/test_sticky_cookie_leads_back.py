@@ -1,5 +1,7 @@
 """A cookie leads a client to its backend again, as long as that may serve and has room."""
 
+import signal
+
 import pytest
 
 from harness import backends, client, conf, settings
@@ -102,6 +104,24 @@ def test_it_survives_another_order_and_another_start(tidegate, recording_backend
     for name, cookie in cookies.items():
         for _ in range(4):
             assert ask(second, cookie).body == name
+
+
+@pytest.mark.parametrize("by", ["upgrade", "new processes"])
+def test_a_secret_that_was_made_survives_other_processes(tidegate, recording_backend, by):
+    a, b = named(recording_backend, "a", "b")
+    tg = tidegate(conf.http(a, b, workers=1, service='sticky = { cookie = "tg"; };'))
+    cookies = {answer.body: cookie_of(answer) for answer in (ask(tg), ask(tg))}
+    for workers in (2, 1):
+        tg.conf_path.write_text(tg.conf_path.read_text().replace(f"workers = {3 - workers}", f"workers = {workers}"))
+        if by == "upgrade":
+            tg.upgrade()
+        else:
+            tg.send_signal(signal.SIGHUP)
+            tg.follow()
+        for name, cookie in cookies.items():
+            for _ in range(4):
+                answer = ask(tg, cookie)
+                assert answer.body == name and cookie_of(answer) is None
 
 
 def test_another_secret_knows_none_of_it(tidegate, recording_backend):

@@ -729,6 +729,8 @@ made_secrets_stay(void **state)
 	assert_string_not_equal(conf->services[0].sticky.secret, next->services[0].sticky.secret);
 	assert_int_equal(conf_keep_secrets(next, conf), 0);
 	assert_string_equal(conf->services[0].sticky.secret, next->services[0].sticky.secret);
+	assert_int_equal(conf_keep_secret(next, "b", "told by another"), 0);
+	assert_int_equal(conf_keep_secret(next, "c", "told by another"), 0);
 	assert_string_equal(next->services[1].sticky.secret, "0123456789abcdef");
 	conf_unref(conf);
 	assert_int_equal(strlen(next->services[0].sticky.secret), 32);
