@@ -145,33 +145,53 @@ stop_no_memory(struct scan *s)
 	s->stop = true;
 }
 
+/* For `n` bytes more and the NUL. */
+static bool
+make_room(struct scan *s, size_t n)
+{
+	struct conf_source *source = s->source;
+	size_t size = source->size;
+	char *bigger;
+
+	if (size - source->n > n)
+		return true;
+	while (size - source->n <= n)
+		size *= 2;
+	bigger = realloc(source->text, size);
+	if (!bigger) {
+		stop_no_memory(s);
+		return false;
+	}
+	source->text = bigger;
+	source->size = size;
+	return true;
+}
+
+/* Without an end of line in it, unless it is one. False: a bound, or no memory. */
+static bool
+emit_run(struct scan *s, const char *p, size_t n)
+{
+	struct conf_source *source = s->source;
+	size_t fitting = n < source->max - source->n ? n : source->max - source->n;
+
+	if (!make_room(s, fitting))
+		return false;
+	memcpy(source->text + source->n, p, fitting);
+	source->n += fitting;
+	source->text[source->n] = '\0';
+	if (fitting == n)
+		return true;
+	conf_report_add(s->report, source->lines, "the configuration is larger than %zu bytes",
+			source->max);
+	s->stop = true;
+	return false;
+}
+
 static void
 emit(struct scan *s, char c)
 {
-	struct conf_source *source = s->source;
-	size_t size;
-	char *bigger;
-
-	if (source->n >= source->max) {
-		conf_report_add(s->report, source->lines,
-				"the configuration is larger than %zu bytes", source->max);
-		s->stop = true;
-		return;
-	}
-	if (source->n + 1 >= source->size) {
-		size = source->size ? source->size * 2 : 4096;
-		bigger = realloc(source->text, size);
-		if (!bigger) {
-			stop_no_memory(s);
-			return;
-		}
-		source->text = bigger;
-		source->size = size;
-	}
-	source->text[source->n++] = c;
-	source->text[source->n] = '\0';
-	if (c == '\n')
-		source->lines++;
+	if (emit_run(s, &c, 1) && c == '\n')
+		s->source->lines++;
 }
 
 /* The next line written is `line` of `file`. */
@@ -383,8 +403,7 @@ scan_integer(struct scan *s, const struct input *in, size_t i)
 			conf_report_add(s->report, s->source->lines, "the number %s%s is too large",
 					digits, end - i > 30 ? "..." : "");
 	}
-	for (; i < end && !s->stop; i++)
-		emit(s, in->p[i]);
+	(void)emit_run(s, in->p + i, end - i);
 	if (!s->in_word && value > INT32_MAX && (end == in->n || in->p[end] != 'L'))
 		emit(s, 'L');
 	s->at_line_start = false;
@@ -468,6 +487,36 @@ scan_one(struct scan *s, const struct input *in, size_t i)
 	return 1;
 }
 
+static bool
+is_plain(const struct scan *s, char c)
+{
+	switch (s->mode) {
+	case SCAN_CODE:
+		return s->in_word ? is_letter(c) || is_digit(c) || c == '-' || c == '_'
+				  : is_blank(c);
+	case SCAN_STRING:
+		return c != '"' && c != '\\' && c != '\n';
+	case SCAN_LINE_COMMENT:
+		return c != '\n';
+	case SCAN_BLOCK_COMMENT:
+		return c != '*' && c != '\n';
+	}
+	return false;
+}
+
+/* What changes nothing, from `i` on, copied. Returns the index behind it. */
+static size_t
+scan_plain(struct scan *s, const struct input *in, size_t i)
+{
+	size_t end = i;
+
+	while (end < in->n && is_plain(s, in->p[end]))
+		end++;
+	if (end > i)
+		(void)emit_run(s, in->p + i, end - i);
+	return end;
+}
+
 static void
 scan_input(struct scan *s, struct input *in)
 {
@@ -495,6 +544,8 @@ scan_input(struct scan *s, struct input *in)
 			s->at_line_start =
 				in->p[i] == '\n' || (s->at_line_start && is_blank(in->p[i]));
 		}
+		if (!s->stop)
+			i = scan_plain(s, in, i);
 	}
 	if (s->mode == SCAN_LINE_COMMENT)
 		s->mode = SCAN_CODE;

@@ -150,12 +150,27 @@ tree_value(const config_setting_t *setting, struct conf_value *ret)
 	}
 }
 
+/* libconfig's own looks for what separates the names of a path, in each letter of each name. */
+static const config_setting_t *
+group_member(const config_setting_t *group, const char *key)
+{
+	unsigned n = (unsigned)config_setting_length(group);
+
+	for (unsigned i = 0; i < n; i++) {
+		const config_setting_t *member = config_setting_get_elem(group, i);
+
+		if (strcmp(config_setting_name(member), key) == 0)
+			return member;
+	}
+	return NULL;
+}
+
 /* The line of `key` in an element; of the element itself when it is not written there. */
 unsigned
 tree_line_of(const config_setting_t *element, const char *key)
 {
 	const config_setting_t *member =
-		tree_is_group(element) ? config_setting_get_member(element, key) : NULL;
+		tree_is_group(element) ? group_member(element, key) : NULL;
 
 	return config_setting_source_line(member ? member : element);
 }
@@ -167,6 +182,6 @@ tree_member_of(const struct conf_schema *schema, const config_setting_t *setting
 	if (!setting)
 		return NULL;
 	if (tree_is_group(setting))
-		return config_setting_get_member(setting, key);
+		return group_member(setting, key);
 	return strcmp(schema->shorthand, key) == 0 ? setting : NULL;
 }
