@@ -552,25 +552,12 @@ has_slots(const struct registry *r, const struct conf_service *service)
 	return service->segment_slot < n;
 }
 
-/* What shares a file's texts is made anew with the next file, so that it keeps no more than the last. */
 static bool
 is_kept(const struct service_state *known, const struct conf_service *service,
 	const bool *is_edited)
 {
-	if (is_edited != NULL)
-		return !is_edited[service->index];
-	return !conf_is_shared(known->shared->owner) && conf_service_equal(known->conf, service);
-}
-
-static int
-take_apart(struct conf *conf, const struct conf_service *service, bool is_edit, struct conf **ret)
-{
-	struct err err;
-
-	if (!is_edit)
-		return conf_service_alone(service, ret, &err);
-	*ret = conf_service_share(conf, service);
-	return *ret != NULL ? 0 : -TG_ENOMEM;
+	return is_edited != NULL ? !is_edited[service->index]
+				 : conf_service_equal(known->conf, service);
 }
 
 /* A service that stays as it is is the same one. */
@@ -580,7 +567,6 @@ take_service(const struct registry *r, struct registry_next *next, struct conf *
 {
 	struct service_state *known = find_service(r, service->name);
 	struct conf *alone;
-	int rc;
 
 	if (known != NULL && is_kept(known, service, is_edited)) {
 		next->services[next->n_services++] = known;
@@ -588,9 +574,9 @@ take_service(const struct registry *r, struct registry_next *next, struct conf *
 	}
 	if (!has_slots(r, service))
 		return -TG_EPROTO;
-	rc = take_apart(conf, service, is_edited != NULL, &alone);
-	if (rc != 0)
-		return rc;
+	alone = conf_service_share(conf, service);
+	if (alone == NULL)
+		return -TG_ENOMEM;
 	next->services[next->n_services] = state_new(r, alone, &alone->services[0]);
 	conf_unref(alone);
 	if (next->services[next->n_services] == NULL)

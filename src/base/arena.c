@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The first block, and the largest: what is small takes little. */
+#define FIRST_BYTES 1024u
 #define BLOCK_BYTES 16384u
 
 struct arena_block {
@@ -16,23 +18,46 @@ struct arena_block {
 	alignas(max_align_t) unsigned char bytes[];
 };
 
-static int
-add_block(struct arena *a, size_t at_least)
+static struct arena_block *
+block_new(size_t size)
 {
-	size_t size = at_least > BLOCK_BYTES ? at_least : BLOCK_BYTES;
-	struct arena_block *block;
+	struct arena_block *block = NULL;
 
-	if (size > SIZE_MAX - sizeof(*block))
-		return -1;
-	block = calloc(1, sizeof(*block) + size);
+	if (size <= SIZE_MAX - sizeof(*block))
+		block = calloc(1, sizeof(*block) + size);
+	if (block)
+		block->size = size;
+	return block;
+}
+
+static int
+add_block(struct arena *a)
+{
+	size_t size = a->next ? a->next : FIRST_BYTES;
+	struct arena_block *block = block_new(size);
+
 	if (!block)
 		return -1;
 	block->next = a->blocks;
-	block->size = size;
 	a->blocks = block;
 	a->used = 0;
 	a->size = size;
+	a->next = size < BLOCK_BYTES ? size * 2 : size;
 	return 0;
+}
+
+/* A block of its own behind the newest, which goes on being filled. */
+static void *
+alloc_apart(struct arena *a, size_t bytes)
+{
+	struct arena_block *block = block_new(bytes);
+	struct arena_block **at = a->blocks ? &a->blocks->next : &a->blocks;
+
+	if (!block)
+		return NULL;
+	block->next = *at;
+	*at = block;
+	return block->bytes;
 }
 
 void *
@@ -45,8 +70,12 @@ arena_alloc(struct arena *a, size_t count, size_t size)
 	if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX - align)
 		return NULL;
 	bytes = bytes == 0 ? align : (bytes + align - 1) / align * align;
-	if (a->size - a->used < bytes && add_block(a, bytes) < 0)
-		return NULL;
+	if (a->size - a->used < bytes) {
+		if (bytes > (a->next ? a->next : FIRST_BYTES) / 2)
+			return alloc_apart(a, bytes);
+		if (add_block(a) < 0)
+			return NULL;
+	}
 	p = a->blocks->bytes + a->used;
 	a->used += bytes;
 	return p;

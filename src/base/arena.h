@@ -15,6 +15,7 @@ struct arena {
 	struct arena_block *blocks;
 	size_t used; /* of the newest block */
 	size_t size; /* of the newest block */
+	size_t next; /* bytes that the next block has; 0: as the first one */
 };
 
 /* Zeroed, aligned for any type. NULL: no memory, or count * size overflows. Never NULL for 0 bytes. */

@@ -7,25 +7,25 @@
 #include "base/arena.h"
 #include "conf/conf.h"
 
-/* What drafts have made of one service: its backends, what was deleted, and texts of both. Counted: those after
- * that leave the service alone have the same. */
+/* All of one service, or what a draft has made of it: its backends, what was deleted, and texts of both. Counted: later
+ * configurations that leave the service alone have the same. */
 struct conf_part {
 	_Atomic unsigned refs;
 	struct arena arena;
+	struct conf_part *under; /* of a draft: whose texts it uses; NULL: it was read */
 };
 
-/* NULL: no memory. */
-struct conf_part *conf_part_new(void);
+/* Of a draft over `under`, a reference of which it takes; NULL: what is read. NULL: no memory. */
+struct conf_part *conf_part_new(struct conf_part *under);
 struct conf_part *conf_part_ref(struct conf_part *part); /* NULL allowed */
 void conf_part_unref(struct conf_part *part);            /* NULL allowed */
 
 struct conf_box {
 	struct conf conf; /* first: a struct conf * is a struct conf_box * */
 	unsigned magic;
-	struct arena arena;
-	struct conf
-		*file; /* what it was made from, whose texts it uses; NULL: it was read itself */
-	struct conf_part **parts; /* [conf.n_services]; NULL each: as the file has it; NULL: all are */
+	struct arena arena; /* of all that is of no service */
+	struct conf *file;  /* what it was made from, whose arena it uses; NULL: it was read itself */
+	struct conf_part **parts; /* [conf.n_services]; NULL: there are none */
 	struct conf_part *certificates; /* those of all listeners and services, read anew; NULL: as the file has them */
 };
 

@@ -642,14 +642,9 @@ bool conf_provider_equal(const struct conf *of_a, const struct conf_service *a,
 /* Another number where `autoscale` says something else; keys at their defaults count as not there, so that
  * those of later versions change nothing. -TG_ENOMEM. */
 TG_MUST_CHECK int conf_autoscale_mark(const struct conf_service *service, uint64_t *ret);
-/* A configuration with this service and nothing else, equal to it but for its index. One reference in *ret. */
-TG_MUST_CHECK int conf_service_alone(const struct conf_service *service, struct conf **ret,
-				     struct err *err);
-/* The same of one of `conf`, with its very arrays. It keeps them, and the file that `conf` was made from, which
- * may be much larger, for as long as it lives. NULL: no memory. */
+/* A configuration with this service of `conf` and nothing else, equal to it but for its index, with its very arrays:
+ * it keeps the memory of that service. One reference; NULL: no memory. */
 struct conf *conf_service_share(struct conf *conf, const struct conf_service *service);
-/* Whether it keeps another one so: the former, and what orders have made of a file. */
-bool conf_is_shared(struct conf *conf);
 
 /* Writes the mdoc manual page tidegate.conf(5) from the same tables. */
 void conf_print_manual(FILE *out);

@@ -48,12 +48,15 @@ conf_box_new(void)
 }
 
 struct conf_part *
-conf_part_new(void)
+conf_part_new(struct conf_part *under)
 {
 	struct conf_part *part = calloc(1, sizeof(*part));
 
-	if (part)
-		atomic_init(&part->refs, 1);
+	if (!part)
+		return NULL;
+	atomic_init(&part->refs, 1);
+	/* It makes backends and what was deleted anew, and all else was read. */
+	part->under = conf_part_ref(under && under->under ? under->under : under);
 	return part;
 }
 
@@ -70,6 +73,7 @@ conf_part_unref(struct conf_part *part)
 {
 	if (!part || atomic_fetch_sub_explicit(&part->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	conf_part_unref(part->under);
 	arena_wipe(&part->arena);
 	free(part);
 }

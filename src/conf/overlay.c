@@ -152,7 +152,7 @@ share_services(struct conf_box *box, const struct conf_box *from,
 	box->parts = calloc(n + 1, sizeof(struct conf_part *));
 	if (!conf->services || !box->parts)
 		return false;
-	for (size_t i = 0; from->parts && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		box->parts[i] = conf_part_ref(from->parts[services[i].index]);
 	conf->n_services = n;
 	return true;
@@ -182,7 +182,7 @@ dup_conf(struct conf_box *box, const struct conf_box *from_box)
 	return true;
 }
 
-/* Whose texts it uses. */
+/* Whose arena it uses. */
 static struct conf *
 file_of(struct conf *conf)
 {
@@ -204,14 +204,7 @@ conf_service_share(struct conf *conf, const struct conf_service *service)
 	}
 	box->conf.services[0].index = 0;
 	box->certificates = conf_part_ref(conf_box_of(conf)->certificates);
-	box->file = conf_ref(file_of(conf));
 	return &box->conf;
-}
-
-bool
-conf_is_shared(struct conf *conf)
-{
-	return conf_box_of(conf)->file != NULL;
 }
 
 /*** Drafts ***/
@@ -260,7 +253,7 @@ static int
 open_part(struct conf_draft *d, struct conf_service *service)
 {
 	struct draft_service *s = &d->services[service->index];
-	struct conf_part *part = conf_part_new();
+	struct conf_part *part = conf_part_new(d->box->parts[service->index]);
 	struct conf_service mine = *service;
 
 	if (!part || !dup_service(&part->arena, &mine)) {

@@ -276,7 +276,7 @@ conf_keep_secret(struct conf *conf, const char *service, const char *secret)
 
 		if (!sticky->has_made_secret || strcmp(conf->services[i].name, service) != 0)
 			continue;
-		if (!draft_dup_text(&conf_box_of(conf)->arena, &text))
+		if (!draft_dup_text(&conf_box_of(conf)->parts[i]->arena, &text))
 			return -TG_ENOMEM;
 		sticky->secret = text;
 	}

@@ -192,7 +192,7 @@ renew_service(struct renewal *r, struct conf_service *service)
 static int
 renew(struct conf_draft *d, struct renewal *r)
 {
-	struct conf_part *part = conf_part_new();
+	struct conf_part *part = conf_part_new(NULL);
 	struct conf *conf = &d->box->conf;
 	bool ok = part != NULL;
 

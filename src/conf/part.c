@@ -11,29 +11,6 @@
 #include "conf/print_priv.h"
 #include "conf/schema_priv.h"
 
-struct text {
-	char *bytes;
-	size_t n;
-};
-
-/* A configuration of it alone, as our own processes are handed one. */
-static int
-print(const struct conf_service *service, struct text *ret)
-{
-	FILE *out = open_memstream(&ret->bytes, &ret->n);
-
-	if (!out)
-		return -TG_ENOMEM;
-	fputs("services = ( {\n", out);
-	conf_print_object(&conf_schema_service, service, out);
-	fputs("} );\n", out);
-	if (fclose(out) != 0) {
-		free(ret->bytes);
-		return -TG_ENOMEM;
-	}
-	return 0;
-}
-
 const struct conf_service *
 conf_find_service(const struct conf *conf, const char *name)
 {
@@ -127,30 +104,18 @@ conf_acme_equal(const struct conf_acme *a, const struct conf_acme *b)
 int
 conf_autoscale_mark(const struct conf_service *service, uint64_t *ret)
 {
-	struct text text;
-	FILE *out = open_memstream(&text.bytes, &text.n);
+	char *text;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
 
 	if (!out)
 		return -TG_ENOMEM;
 	conf_print_set(&conf_schema_autoscale, &service->autoscale, out);
 	if (fclose(out) != 0) {
-		free(text.bytes);
+		free(text);
 		return -TG_ENOMEM;
 	}
-	*ret = hash_bytes(text.bytes, text.n, 0);
-	free(text.bytes);
+	*ret = hash_bytes(text, n, 0);
+	free(text);
 	return 0;
-}
-
-int
-conf_service_alone(const struct conf_service *service, struct conf **ret, struct err *err)
-{
-	struct text text;
-	int rc = print(service, &text);
-
-	if (rc < 0)
-		return err_no_memory(err);
-	rc = conf_load_internal(text.bytes, text.n, ret, err);
-	free(text.bytes);
-	return rc;
 }

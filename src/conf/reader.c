@@ -191,6 +191,30 @@ read_element(struct reader *r, const struct where *where, const struct conf_fiel
 		tree_type_error(r, where, element, "a group { }", NULL);
 }
 
+static bool
+is_service(const struct reader *r, const struct conf_field *f)
+{
+	return r->box && f->schema == &conf_schema_service;
+}
+
+/* In memory of its own. */
+static void
+read_service(struct reader *r, const struct where *where, const struct conf_field *f,
+	     const config_setting_t *element, void *dest)
+{
+	struct arena *arena = r->arena;
+	struct conf_part *part = conf_part_new(NULL);
+
+	if (!part) {
+		conf_report_no_memory(r->report);
+		return;
+	}
+	r->box->parts[where->index] = part;
+	r->arena = &part->arena;
+	read_element(r, where, f, element, dest);
+	r->arena = arena;
+}
+
 /* Reads all elements; *is_wrong is set for those that brought errors. */
 static void
 read_elements(struct reader *r, const struct where *where, const struct conf_field *f,
@@ -205,7 +229,10 @@ read_elements(struct reader *r, const struct where *where, const struct conf_fie
 			.line = config_setting_source_line(element),
 		};
 
-		read_element(r, &at, f, element, elements + i * f->size);
+		if (is_service(r, f))
+			read_service(r, &at, f, element, elements + i * f->size);
+		else
+			read_element(r, &at, f, element, elements + i * f->size);
 		is_wrong[i] = conf_report_count(r->report) != errors;
 	}
 }
@@ -232,7 +259,9 @@ read_list(struct reader *r, const struct where *where, const struct conf_field *
 		return;
 	elements = arena_alloc(r->arena, n, f->size);
 	is_wrong = calloc(n, sizeof(*is_wrong));
-	if (!elements || !is_wrong) {
+	if (is_service(r, f))
+		r->box->parts = calloc(n, sizeof(struct conf_part *));
+	if (!elements || !is_wrong || (is_service(r, f) && !r->box->parts)) {
 		conf_report_no_memory(r->report);
 		free(is_wrong);
 		return;
@@ -502,8 +531,11 @@ conf_read(const struct conf_source *source, bool internal, struct arena *arena,
 	  struct conf_report *report, const struct conf_schema *schema, void *object,
 	  struct conf *conf)
 {
-	struct reader r = {
-		.source = source, .report = report, .arena = arena, .internal = internal};
+	struct reader r = {.source = source,
+			   .report = report,
+			   .arena = arena,
+			   .box = conf ? conf_box_of(conf) : NULL,
+			   .internal = internal};
 	struct where top = {.line = 1};
 	config_t tree;
 

@@ -7,6 +7,7 @@
 
 #include <libconfig.h>
 
+#include "conf/box_priv.h"
 #include "conf/reader_priv.h"
 #include "conf/schema_priv.h"
 
@@ -30,6 +31,7 @@ struct reader {
 	const struct conf_source *source;
 	struct conf_report *report;
 	struct arena *arena;
+	struct conf_box *box; /* which is read; NULL: something else */
 	bool internal;
 	bool has_renamed; /* keys given twice have been reported and are passed over */
 	struct reference *references;

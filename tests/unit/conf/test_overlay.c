@@ -148,13 +148,11 @@ a_service_is_shared(void **state)
 	struct err err;
 
 	(void)state;
-	assert_false(conf_is_shared(conf));
 	assert_int_equal(add(d, "other", "name = \"n\"; address = \"127.0.0.1:9\";", &err), 0);
 	assert_int_equal(conf_draft_delete(d, "other", "x", &note, &err), 0);
 	next = conf_draft_finish(d);
 	alone = conf_service_share(next, &next->services[1]);
 	assert_non_null(alone);
-	assert_true(conf_is_shared(next) && conf_is_shared(alone));
 	assert_int_equal(alone->n_services, 1);
 	assert_int_equal(alone->services[0].index, 0);
 	assert_ptr_equal(alone->services[0].backends, next->services[1].backends);

@@ -1,4 +1,4 @@
-/* conf/part.c: whether a service is as it was, and a copy of it alone. */
+/* conf/part.c: whether a service is as it was. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -161,57 +161,12 @@ what_is_around_it_is_not_seen(void **state)
 	conf_unref(b);
 }
 
-static void
-copy_is_equal(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < N; i++) {
-		struct conf *conf = load(services[i]);
-		const struct conf_service *of = &conf->services[1];
-		struct conf *alone;
-		struct err err = {""};
-
-		if (conf_service_alone(of, &alone, &err) != 0)
-			fail_msg("%s: %s", services[i], err.text);
-		assert_int_equal(alone->n_services, 1);
-		assert_true(conf_service_equal(&alone->services[0], of));
-		assert_int_equal(alone->services[0].segment_slot, of->segment_slot);
-		assert_int_equal(alone->services[0].n_backends, of->n_backends);
-		for (size_t k = 0; k < of->n_backends; k++) {
-			assert_string_equal(alone->services[0].backends[k].name,
-					    of->backends[k].name);
-			assert_int_equal(alone->services[0].backends[k].segment_slot,
-					 of->backends[k].segment_slot);
-		}
-		conf_unref(conf);
-		conf_unref(alone);
-	}
-}
-
-static void
-copy_has_bodies_and_secrets(void **state)
-{
-	struct conf *conf = load(STICKY(SECRET) PAGE("c29y+AByeQ=="));
-	struct conf *alone;
-	struct err err;
-
-	(void)state;
-	assert_int_equal(conf_service_alone(&conf->services[1], &alone, &err), 0);
-	conf_unref(conf);
-	assert_string_equal(alone->services[0].sticky.secret, "0123456789abcdef0123456789abcdef");
-	assert_int_equal(alone->services[0].error_pages[0].body_len, 7);
-	assert_memory_equal(alone->services[0].error_pages[0].body, "sor\xf8\0ry", 7);
-	conf_unref(alone);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_key_that_differs_is_seen),
 		cmocka_unit_test(what_is_around_it_is_not_seen),
-		cmocka_unit_test(copy_is_equal),
-		cmocka_unit_test(copy_has_bodies_and_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
