@@ -598,6 +598,19 @@ TG_MUST_CHECK int conf_save_fd(const struct conf *conf, int *ret_fd, struct err 
 TG_MUST_CHECK int conf_save_proxy_fd(const struct conf *conf, int *ret_fd, struct err *err);
 TG_MUST_CHECK int conf_load_fd(int fd, struct conf **ret, struct err *err);
 
+/* Which services of `next` a child that has `present` need not be told: they are as they are there, their slots
+ * included. *ret [next->n_services] is the caller's to free(). -TG_ENOMEM. */
+TG_MUST_CHECK int conf_kept(const struct conf *present, const struct conf *next, bool **ret);
+/* The texts of above for such a child: of each service that is kept its name alone. */
+TG_MUST_CHECK int conf_save_next_fd(const struct conf *conf, const bool *is_kept, int *ret_fd,
+				    struct err *err);
+TG_MUST_CHECK int conf_save_next_proxy_fd(const struct conf *conf, const bool *is_kept, int *ret_fd,
+					  struct err *err);
+/* The same configuration as the whole text gives. It has the very arrays of what it keeps of `present`, and shares their
+ * memory. A name that is not in `present` is an error; NULL: each is. */
+TG_MUST_CHECK int conf_load_next_fd(int fd, struct conf *present, struct conf **ret,
+				    struct err *err);
+
 struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf *conf); /* NULL allowed */
 

@@ -148,8 +148,8 @@ sort_routes(struct conf *conf)
 
 /* Takes the source. */
 static int
-load(struct conf_source *source, bool internal, struct conf_report *report, struct conf **ret,
-     struct conf_errors *errors)
+load(struct conf_source *source, bool internal, struct conf *present, struct conf_report *report,
+     struct conf **ret, struct conf_errors *errors)
 {
 	struct conf_box *box = conf_box_new();
 
@@ -157,7 +157,7 @@ load(struct conf_source *source, bool internal, struct conf_report *report, stru
 		conf_report_no_memory(report);
 	else if (conf_report_is_clean(report))
 		conf_read(source, internal, &box->arena, report, &conf_schema_top, &box->conf,
-			  &box->conf);
+			  &box->conf, present);
 	if (box && conf_report_is_clean(report)) {
 		sort_routes(&box->conf);
 		*ret = &box->conf;
@@ -208,7 +208,7 @@ conf_load_file(const char *path, struct conf **ret, struct conf_errors *errors)
 	*errors = (struct conf_errors){.n = 0};
 	if (conf_source_open(path, &report, &source) < 0)
 		return load_nothing(path, &report, errors);
-	rc = load(source, false, &report, ret, errors);
+	rc = load(source, false, NULL, &report, ret, errors);
 	if (rc < 0 || set_origin(*ret, path))
 		return rc;
 	conf_unref(*ret);
@@ -225,13 +225,14 @@ conf_load_text(const char *text, size_t n, const char *name, struct conf **ret,
 	*errors = (struct conf_errors){.n = 0};
 	if (conf_source_memory(text, n, TG_CONF_TEXT_MAX, name, &report, &source) < 0)
 		return load_nothing(name, &report, errors);
-	return load(source, false, &report, ret, errors);
+	return load(source, false, NULL, &report, ret, errors);
 }
 
 /*** Between our own processes ***/
 
 static int
-write_text(const struct conf *conf, enum conf_reader reader, int fd, struct err *err)
+write_text(const struct conf *conf, enum conf_reader reader, const bool *is_kept, int fd,
+	   struct err *err)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
@@ -243,7 +244,7 @@ write_text(const struct conf *conf, enum conf_reader reader, int fd, struct err 
 			close(copy);
 		return err_set_errno(err, "writing the configuration");
 	}
-	conf_print_all(conf, reader, out);
+	conf_print_all(conf, reader, is_kept, out);
 	failed = ferror(out) != 0;
 	if (fclose(out) != 0 || failed)
 		return err_set_errno(err, "writing the configuration");
@@ -258,14 +259,15 @@ write_text(const struct conf *conf, enum conf_reader reader, int fd, struct err 
 }
 
 static int
-save(const struct conf *conf, enum conf_reader reader, int *ret_fd, struct err *err)
+save(const struct conf *conf, enum conf_reader reader, const bool *is_kept, int *ret_fd,
+     struct err *err)
 {
 	int fd = memfd_create(CONF_MEMORY_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int r;
 
 	if (fd < 0)
 		return err_set_errno(err, "memfd_create");
-	r = write_text(conf, reader, fd, err);
+	r = write_text(conf, reader, is_kept, fd, err);
 	if (r == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		r = err_set_errno(err, "sealing the configuration");
@@ -280,13 +282,25 @@ save(const struct conf *conf, enum conf_reader reader, int *ret_fd, struct err *
 int
 conf_save_fd(const struct conf *conf, int *ret_fd, struct err *err)
 {
-	return save(conf, CONF_FOR_KEEPER, ret_fd, err);
+	return save(conf, CONF_FOR_KEEPER, NULL, ret_fd, err);
 }
 
 int
 conf_save_proxy_fd(const struct conf *conf, int *ret_fd, struct err *err)
 {
-	return save(conf, CONF_FOR_PROXY, ret_fd, err);
+	return save(conf, CONF_FOR_PROXY, NULL, ret_fd, err);
+}
+
+int
+conf_save_next_fd(const struct conf *conf, const bool *is_kept, int *ret_fd, struct err *err)
+{
+	return save(conf, CONF_FOR_KEEPER, is_kept, ret_fd, err);
+}
+
+int
+conf_save_next_proxy_fd(const struct conf *conf, const bool *is_kept, int *ret_fd, struct err *err)
+{
+	return save(conf, CONF_FOR_PROXY, is_kept, ret_fd, err);
 }
 
 /* From its beginning, without moving the offset that processes share. */
@@ -322,8 +336,8 @@ read_fd(int fd, char **ret, size_t *ret_n, struct err *err)
 	return 0;
 }
 
-int
-conf_load_internal(const char *text, size_t n, struct conf **ret, struct err *err)
+static int
+load_internal(const char *text, size_t n, struct conf *present, struct conf **ret, struct err *err)
 {
 	struct conf_report report = {.n = 0};
 	struct conf_errors errors = {.n = 0};
@@ -334,7 +348,7 @@ conf_load_internal(const char *text, size_t n, struct conf **ret, struct err *er
 	if (r < 0)
 		r = load_nothing(CONF_MEMORY_NAME, &report, &errors);
 	else
-		r = load(source, true, &report, ret, &errors);
+		r = load(source, true, present, &report, ret, &errors);
 	if (r < 0)
 		err_set(err, (enum tg_errno) - r, "%s",
 			errors.n > 0 ? errors.list[0].text : "no memory");
@@ -343,7 +357,19 @@ conf_load_internal(const char *text, size_t n, struct conf **ret, struct err *er
 }
 
 int
+conf_load_internal(const char *text, size_t n, struct conf **ret, struct err *err)
+{
+	return load_internal(text, n, NULL, ret, err);
+}
+
+int
 conf_load_fd(int fd, struct conf **ret, struct err *err)
+{
+	return conf_load_next_fd(fd, NULL, ret, err);
+}
+
+int
+conf_load_next_fd(int fd, struct conf *present, struct conf **ret, struct err *err)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -351,7 +377,7 @@ conf_load_fd(int fd, struct conf **ret, struct err *err)
 
 	if (r < 0)
 		return r;
-	r = conf_load_internal(text, n, ret, err);
+	r = load_internal(text, n, present, ret, err);
 	explicit_bzero(text, n);
 	free(text);
 	return r;

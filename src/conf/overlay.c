@@ -429,7 +429,8 @@ read_text(struct arena *arena, const char *text, struct conf_backend *ret, struc
 		return err_no_memory(err);
 	}
 	if (conf_report_is_clean(&report))
-		conf_read(source, false, arena, &report, &conf_schema_backend, ret, NULL);
+		conf_read(source, false, arena, &report, &conf_schema_backend, ret, NULL,
+			  NULL);
 	if (!conf_report_is_clean(&report))
 		rc = fail_text(&report, source, err);
 	conf_source_close(source);

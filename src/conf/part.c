@@ -21,10 +21,21 @@ conf_find_service(const struct conf *conf, const char *name)
 	return NULL;
 }
 
+/* One that is kept has the very arrays and texts of before. */
+static bool
+is_kept(const struct conf_service *a, const struct conf_service *b)
+{
+	struct conf_service other;
+
+	memcpy(&other, b, sizeof(other));
+	other.index = a->index;
+	return memcmp(a, &other, sizeof(other)) == 0;
+}
+
 bool
 conf_service_equal(const struct conf_service *a, const struct conf_service *b)
 {
-	return conf_object_equal(&conf_schema_service, a, b);
+	return is_kept(a, b) || conf_object_equal(&conf_schema_service, a, b);
 }
 
 bool

@@ -17,6 +17,7 @@ struct printer {
 	bool is_for_keeper; /* the same, but without what is for who serves clients */
 	bool hides_keys;
 	bool spares_presets;
+	const bool *is_kept; /* of the services; NULL: none */
 };
 
 static void print_group(struct printer *p, const struct conf_schema *schema, const char *object);
@@ -136,7 +137,11 @@ print_groups(struct printer *p, const struct conf_field *f, const char *elements
 		if (f->schema->is_copy && f->schema->is_copy(element))
 			continue;
 		fputs(i > 0 ? ",\n" : "", p->out);
-		print_element(p, f->schema, element);
+		if (p->is_kept && f->schema == &conf_schema_service && p->is_kept[i])
+			conf_print_text(((const struct conf_service *)(const void *)element)->name,
+					p->out);
+		else
+			print_element(p, f->schema, element);
 	}
 	fputs("\n", p->out);
 	p->depth--;
@@ -241,13 +246,14 @@ conf_print_set(const struct conf_schema *schema, const void *object, FILE *out)
 }
 
 void
-conf_print_all(const struct conf *conf, enum conf_reader reader, FILE *out)
+conf_print_all(const struct conf *conf, enum conf_reader reader, const bool *is_kept, FILE *out)
 {
 	struct printer p = {.out = out,
 			    .internal = reader != CONF_FOR_PEOPLE,
 			    .is_for_proxy = reader == CONF_FOR_PROXY,
 			    .hides_keys = reader == CONF_FOR_PROXY && conf->key_isolation,
-			    .is_for_keeper = reader == CONF_FOR_KEEPER};
+			    .is_for_keeper = reader == CONF_FOR_KEEPER,
+			    .is_kept = is_kept};
 
 	if (p.internal)
 		__fsetlocking(out, FSETLOCKING_BYCALLER);
@@ -257,7 +263,7 @@ conf_print_all(const struct conf *conf, enum conf_reader reader, FILE *out)
 void
 conf_print(const struct conf *conf, FILE *out)
 {
-	conf_print_all(conf, CONF_FOR_PEOPLE, out);
+	conf_print_all(conf, CONF_FOR_PEOPLE, NULL, out);
 }
 
 void

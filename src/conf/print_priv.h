@@ -15,7 +15,9 @@ enum conf_reader {
 	CONF_FOR_PROXY = 2,  /* the same, without what the control plane alone needs: no credential */
 };
 
-void conf_print_all(const struct conf *conf, enum conf_reader reader, FILE *out);
+/* `is_kept` [conf->n_services]: the name alone; NULL: none. */
+void conf_print_all(const struct conf *conf, enum conf_reader reader, const bool *is_kept,
+		    FILE *out);
 
 /* Text of our own processes, where internal keys are allowed. */
 TG_MUST_CHECK int conf_load_internal(const char *text, size_t n, struct conf **ret,

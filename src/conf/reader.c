@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/kept_priv.h"
 #include "conf/tree_priv.h"
 #include "conf/twice_priv.h"
 
@@ -197,14 +198,19 @@ is_service(const struct reader *r, const struct conf_field *f)
 	return r->box && f->schema == &conf_schema_service;
 }
 
-/* In memory of its own. */
+/* In memory of its own, new or that of before. */
 static void
 read_service(struct reader *r, const struct where *where, const struct conf_field *f,
 	     const config_setting_t *element, void *dest)
 {
 	struct arena *arena = r->arena;
-	struct conf_part *part = conf_part_new(NULL);
+	struct conf_part *part;
 
+	if (r->present && config_setting_type(element) == CONFIG_TYPE_STRING) {
+		reader_keep(r, where, config_setting_get_string(element), dest);
+		return;
+	}
+	part = conf_part_new(NULL);
 	if (!part) {
 		conf_report_no_memory(r->report);
 		return;
@@ -529,16 +535,19 @@ parse(struct reader *r, config_t *tree)
 void
 conf_read(const struct conf_source *source, bool internal, struct arena *arena,
 	  struct conf_report *report, const struct conf_schema *schema, void *object,
-	  struct conf *conf)
+	  struct conf *conf, struct conf *present)
 {
 	struct reader r = {.source = source,
 			   .report = report,
 			   .arena = arena,
 			   .box = conf ? conf_box_of(conf) : NULL,
+			   .present = present,
 			   .internal = internal};
 	struct where top = {.line = 1};
 	config_t tree;
 
+	if (present)
+		r.box->certificates = conf_part_ref(conf_box_of(present)->certificates);
 	tree_init(&tree);
 	if (parse(&r, &tree)) {
 		read_group(&r, &top, schema, config_root_setting(&tree), object);

@@ -676,8 +676,11 @@ set_indexes(struct conf *conf)
 		struct conf_service *service = &conf->services[i];
 
 		service->index = (unsigned)i;
-		for (size_t k = 0; k < service->n_backends; k++)
-			service->backends[k].index = (unsigned)k;
+		/* Those of a service that is kept have theirs, and are read by others. */
+		for (size_t k = 0; k < service->n_backends; k++) {
+			if (service->backends[k].index != k)
+				service->backends[k].index = (unsigned)k;
+		}
 	}
 }
 

@@ -145,7 +145,8 @@ conf_state_load(const char *text, size_t n, struct conf_state **ret, struct err 
 		return err_no_memory(err);
 	}
 	if (conf_report_is_clean(&report))
-		conf_read(source, true, &box->arena, &report, &schema_state, &box->state, NULL);
+		conf_read(source, true, &box->arena, &report, &schema_state, &box->state, NULL,
+			  NULL);
 	if (conf_report_is_clean(&report)) {
 		*ret = &box->state;
 	} else {

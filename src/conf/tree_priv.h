@@ -32,6 +32,8 @@ struct reader {
 	struct conf_report *report;
 	struct arena *arena;
 	struct conf_box *box; /* which is read; NULL: something else */
+	struct conf *present; /* whose services may be kept; NULL: none is */
+	size_t kept_at;       /* behind the last of these */
 	bool internal;
 	bool has_renamed; /* keys given twice have been reported and are passed over */
 	struct reference *references;

@@ -48,7 +48,7 @@
  * Reload, a transaction between the parent and both children (ipc/reload_order.h). Objects keep
  * their slot of the segment as long as their name stays:
  *
- *	MSG_CONF     parent to child, fd: the next configuration
+ *	MSG_CONF     parent to child, fd: the next configuration, see conf_load_next_fd()
  *	MSG_EDIT     parent to child, instead of MSG_CONF, LISTEN, ADMIN and LOG_FILE, fd: backends to
  *		     add to the present one and to delete (ipc/reload_order.h). The child comes to the
  *		     same as the parent

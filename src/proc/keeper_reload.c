@@ -123,7 +123,7 @@ take_conf(struct keeper *k, const struct message *m)
 	next->log_copy = -1;
 	next->is_edit = m->type == MSG_EDIT;
 	rc = next->is_edit ? read_edit(k, m->fd, &next->conf, &next->err)
-				 : conf_load_fd(m->fd, &next->conf, &next->err);
+				 : conf_load_next_fd(m->fd, k->conf, &next->conf, &next->err);
 	if (rc != 0) {
 		next->conf = NULL;
 		return 0;

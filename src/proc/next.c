@@ -170,6 +170,40 @@ next_measure(const struct conf *conf, size_t *ret, struct err *err)
 	return rc;
 }
 
+/* What is kept is told by its name: the whole, for a child that starts, has at most what the present one has besides. */
+static int
+bound_text(const struct present *now, struct next *n, struct err *err)
+{
+	size_t proxy_bytes = 0;
+	int rc = bytes_of(n->fd, &n->text_max, err);
+
+	if (rc == 0)
+		rc = bytes_of(n->proxy_fd, &proxy_bytes, err);
+	if (rc < 0)
+		return rc;
+	if (n->text_max < proxy_bytes)
+		n->text_max = proxy_bytes;
+	n->text_max += now->text_max;
+	return n->text_max <= TG_CONF_TEXT_FOR_CHILDREN_MAX
+		       ? 0
+		       : next_measure(n->conf, &n->text_max, err);
+}
+
+static int
+save_texts(const struct present *now, struct next *n, struct err *err)
+{
+	bool *is_kept = NULL;
+	int rc;
+
+	if (conf_kept(*now->conf, n->conf, &is_kept) < 0)
+		return err_no_memory(err);
+	rc = conf_save_next_fd(n->conf, is_kept, &n->fd, err);
+	if (rc == 0)
+		rc = conf_save_next_proxy_fd(n->conf, is_kept, &n->proxy_fd, err);
+	free(is_kept);
+	return rc == 0 ? bound_text(now, n, err) : rc;
+}
+
 int
 next_open(const struct present *now, struct conf *conf, struct next *ret, struct err *err)
 {
@@ -180,11 +214,7 @@ next_open(const struct present *now, struct conf *conf, struct next *ret, struct
 		rc = sockets_open_next(now->sockets, conf, now->privileges, &n.sockets, err);
 	n.has_sockets = rc == 0;
 	if (rc == 0)
-		rc = conf_save_fd(conf, &n.fd, err);
-	if (rc == 0)
-		rc = conf_save_proxy_fd(conf, &n.proxy_fd, err);
-	if (rc == 0)
-		rc = bytes_of(n.fd, &n.text_max, err);
+		rc = save_texts(now, &n, err);
 	if (rc == 0 && now->signing != NULL) {
 		n.has_keys = true;
 		rc = signing_change(now->signing, conf, err);

@@ -26,7 +26,7 @@ proxy_reload_conf(struct proxy_reload *r, int fd)
 
 	if (r->conf != NULL)
 		fail(r, reason(-TG_EPROTO));
-	else if (conf_load_fd(fd, &r->conf, &err) != 0)
+	else if (conf_load_next_fd(fd, *r->present, &r->conf, &err) != 0)
 		fail(r, err.text);
 }
 
