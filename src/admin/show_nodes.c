@@ -43,6 +43,19 @@ print_labels(struct output *out, const struct conf_labels *labels)
 }
 
 static void
+print_reason(struct output *out, const struct scaler_node *node)
+{
+	const char *reason = node->closed != NULL ? node->closed : node->note;
+
+	output_text(out, " ");
+	output_plain(out, reason[0] != '\0' || node->kept_for[0] != '\0' ? reason : "-");
+	if (node->kept_for[0] == '\0')
+		return;
+	output_text(out, reason[0] != '\0' ? "; room is kept for " : "room is kept for ");
+	output_plain(out, node->kept_for);
+}
+
+static void
 print_text(struct output *out, const struct scaler_node *node)
 {
 	output_plain(out, node->name);
@@ -53,8 +66,7 @@ print_text(struct output *out, const struct scaler_node *node)
 	print_memory(out, node->memory_bytes, node->free_memory_bytes);
 	output_format(out, " %" PRIu32 " %" PRIu32, node->backends, node->orphans);
 	print_labels(out, node->labels);
-	output_text(out, " ");
-	output_plain(out, node->closed != NULL ? node->closed : node->note[0] != '\0' ? node->note : "-");
+	print_reason(out, node);
 	output_text(out, "\n");
 }
 
@@ -100,6 +112,8 @@ print_json(struct output *out, const struct scaler_node *node)
 	output_json(out, node->closed != NULL ? node->closed : "");
 	output_text(out, ",\"note\":");
 	output_json(out, node->note);
+	output_text(out, ",\"kept_for\":");
+	output_json(out, node->kept_for);
 	output_text(out, "}");
 }
 

@@ -25,6 +25,15 @@ node_of(const struct fleet_member *m)
 
 /*** Text ***/
 
+/* As it is, and if it waits whether room is kept for it. */
+static const char *
+state_of(const struct fleet_member *m)
+{
+	if (!m->is_waiting)
+		return fleet_state_str(m->state);
+	return m->nominated[0] != '\0' ? "nominated" : "waiting";
+}
+
 static const char head[] = "# service backend state node\n";
 
 static void
@@ -32,11 +41,11 @@ print_member(void *user, const struct fleet_member *m)
 {
 	struct view *v = user;
 	struct output *out = v->call->out;
+	const char *node = m->nominated[0] != '\0' ? m->nominated : node_of(m);
 
 	output_text(out, name_of(v));
-	output_format(out, " %s %s ", m->name,
-		      m->is_waiting ? "waiting" : fleet_state_str(m->state));
-	output_plain(out, node_of(m) != NULL ? node_of(m) : "-");
+	output_format(out, " %s %s ", m->name, state_of(m));
+	output_plain(out, node != NULL ? node : "-");
 	output_text(out, "\n");
 }
 
@@ -86,6 +95,11 @@ json_member(void *user, const struct fleet_member *m)
 		      m->is_waiting ? "true" : "false");
 	if (node_of(m) != NULL)
 		output_json(out, node_of(m));
+	else
+		output_text(out, "null");
+	output_text(out, ",\"nominated\":");
+	if (m->nominated[0] != '\0')
+		output_json(out, m->nominated);
 	else
 		output_text(out, "null");
 	output_text(out, "}");

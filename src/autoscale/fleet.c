@@ -126,6 +126,8 @@ fleet_enter(struct fleet *f, struct fleet_member *m, enum fleet_state state, int
 	m->is_order_open = false;
 	m->is_observed = false;
 	m->is_unwanted = false;
+	m->is_waiting = false;
+	m->nominated[0] = '\0';
 	m->token = 0;
 }
 
@@ -417,6 +419,7 @@ fleet_put_on(struct fleet *f, const char *name, const char *node, const char *wh
 	if (m->is_waiting)
 		m->asked_ms = now_ms;
 	m->is_waiting = false;
+	m->nominated[0] = '\0';
 	m->deadline_ms = deadline_of(f, m, m->state, now_ms);
 	if (why[0] != '\0')
 		fleet_tell(f, m, TG_FLEET_NEWS_PLACED, why);
@@ -434,6 +437,17 @@ fleet_wait(struct fleet *f, const char *name, const char *why)
 }
 
 void
+fleet_nominate(struct fleet *f, const char *name, const char *node, const char *why)
+{
+	struct fleet_member *m = find(f, name);
+
+	if (m == NULL || m->state != TG_FLEET_PENDING || !m->is_waiting)
+		return;
+	snprintf(m->nominated, sizeof(m->nominated), "%s", node);
+	fleet_tell(f, m, node[0] != '\0' ? TG_FLEET_NEWS_NOMINATED : TG_FLEET_NEWS_WAITING, why);
+}
+
+void
 fleet_evict(struct fleet *f, const char *name, const char *why, int64_t now_ms)
 {
 	struct fleet_member *m = find(f, name);
@@ -443,6 +457,17 @@ fleet_evict(struct fleet *f, const char *name, const char *why, int64_t now_ms)
 	m->is_evicted = true;
 	if (!fleet_send_away(f, m, why, now_ms))
 		m->is_evicted = false; /* the next tick asks again */
+}
+
+void
+fleet_let_leave(struct fleet *f, const char *node)
+{
+	struct fleet_member *m;
+
+	TAILQ_FOREACH(m, &f->members, link) {
+		if ((m->state == TG_FLEET_DRAINING || m->is_unwanted) && strcmp(m->node, node) == 0)
+			m->is_evicted = true;
+	}
 }
 
 static struct fleet_member *

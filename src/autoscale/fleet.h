@@ -62,6 +62,7 @@ const char *fleet_state_str(unsigned state);
 	X(FOUND, "found") /* nobody asked for it, as of a keeper before */                         \
 	X(PLACED, "placed")      /* a node is picked */                                            \
 	X(WAITING, "waiting")    /* it fits on no node */                                          \
+	X(NOMINATED, "nominated") /* room is made for it, and kept */                              \
 	X(START_FAILED, "start failed")                                                            \
 	X(READY, "ready")                                                                          \
 	X(DOWN, "down")                                                                            \
@@ -112,6 +113,7 @@ struct fleet_member {
 	bool is_held;          /* an operator keeps new work from it */
 	bool is_evicted;       /* it goes for one of higher priority, and does not come back */
 	bool is_waiting;       /* PENDING: it fits on no node */
+	char nominated[TG_NODE_NAME]; /* the same: the node where room is kept for it; "": none */
 	bool has_node;
 	char node[TG_NODE_NAME]; /* where it is, or is to be; "": of a kind that has one place */
 	bool is_ill;           /* its provider says that it does not work */
@@ -185,9 +187,13 @@ void fleet_put_on(struct fleet *f, const char *name, const char *node, const cha
 		  int64_t now_ms);
 /* It fits on no node: it stays pending, and has its time to start when it has one. */
 void fleet_wait(struct fleet *f, const char *name, const char *why);
+/* One that waits: room on this node is made for it, and kept until it has a place; "": it is not any more. */
+void fleet_nominate(struct fleet *f, const char *name, const char *node, const char *why);
 /* Another of higher priority needs its place: it drains and goes, and another one is started in its place when there
  * is room. */
 void fleet_evict(struct fleet *f, const char *name, const char *why, int64_t now_ms);
+/* The room of those that leave this node is another's: they do not come back either. */
+void fleet_let_leave(struct fleet *f, const char *node);
 
 /* What happened; names that are not known are nobody's. */
 

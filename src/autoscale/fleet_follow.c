@@ -58,6 +58,7 @@ follow_member(struct fleet *f, struct fleet_member *m, const struct fleet_told *
 	m->is_others = f->is_shared || strcmp(one->origin, told->self) != 0;
 	snprintf(m->origin, sizeof(m->origin), "%s", one->origin);
 	take_node(m, one);
+	m->is_evicted = one->is_evicted;
 	if (one->is_draining) {
 		send_away(f, m, "the leader drains it", now_ms);
 		return;

@@ -191,6 +191,13 @@ struct filling {
 	bool is_settled;
 };
 
+/* It serves no more, and does not come back by itself. */
+static bool
+is_going(const struct fleet_member *m)
+{
+	return m->state >= TG_FLEET_DRAINING || m->is_unwanted;
+}
+
 static void
 count_member(void *user, const struct fleet_member *m)
 {
@@ -199,10 +206,10 @@ count_member(void *user, const struct fleet_member *m)
 	const struct tg_group *group = &p->groups[f->group];
 	int32_t node = m->has_node && !m->is_leaving ? placement_node(p, m->node) : TG_SCHED_NOWHERE;
 
-	if (node == TG_SCHED_NOWHERE || (f->is_settled && m->state >= TG_FLEET_DRAINING))
+	if (node == TG_SCHED_NOWHERE || (f->is_settled && is_going(m)))
 		return;
 	p->counts[(size_t)node * p->cluster.n_groups + f->group]++;
-	if (m->state >= TG_FLEET_DRAINING)
+	if (is_going(m))
 		p->leaving[(size_t)node * p->cluster.n_groups + f->group]++;
 	p->nodes[node].free_cpu_milli -= group->cpu_milli;
 	p->nodes[node].free_memory_bytes -= group->memory_bytes;
@@ -332,6 +339,56 @@ placement_free(struct placement *p)
 	free(p->counts);
 	free(p->leaving);
 	free(p);
+}
+
+/*** What is to come ***/
+
+struct reserving {
+	struct placement *p;
+	uint32_t group;
+	bool is_on;
+};
+
+static void
+reserve_member(void *user, const struct fleet_member *m)
+{
+	const struct reserving *r = user;
+	int32_t node = placement_nominated(r->p, m);
+
+	if (node == TG_SCHED_NOWHERE)
+		return;
+	if (r->is_on)
+		board_reserve(r->p->board, r->group, (uint32_t)node);
+	else
+		board_release(r->p->board, r->group, (uint32_t)node);
+}
+
+int32_t
+placement_nominated(const struct placement *p, const struct fleet_member *m)
+{
+	return m->state == TG_FLEET_PENDING && !m->has_node && m->nominated[0] != '\0'
+		       ? placement_node(p, m->nominated)
+		       : TG_SCHED_NOWHERE;
+}
+
+void
+placement_reserve(struct placement *p, const struct scaled *s, bool is_on)
+{
+	struct reserving r = {.p = p, .group = s->conf->index, .is_on = is_on};
+
+	fleet_walk(s->state->fleet, reserve_member, &r);
+}
+
+void
+placement_reserve_from(struct placement *p, const struct scaler *s, int64_t priority, int64_t below)
+{
+	for (size_t i = 0; i < s->n_services; i++) {
+		const struct scaled *one = s->services[i];
+
+		if (one != NULL && one->state != NULL && p->groups[i].priority >= priority &&
+		    p->groups[i].priority < below)
+			placement_reserve(p, one, true);
+	}
 }
 
 /*** Words ***/

@@ -46,6 +46,14 @@ TG_MUST_CHECK int placement_by_name(const char *scheduler, struct tg_value value
 bool placement_shun(struct placement *p, const struct scaled *s, bool is_on);
 /* TG_SCHED_NOWHERE: there is no such node. */
 int32_t placement_node(const struct placement *p, const char *name);
+/* Where room is kept for one that waits; TG_SCHED_NOWHERE: nowhere, or that node is not configured any more. */
+int32_t placement_nominated(const struct placement *p, const struct fleet_member *m);
+/* Room that is kept for backends of a service is taken on the board, where `is_on`, or free again. Not to be done twice; who
+ * is nominated must be the same for both. */
+void placement_reserve(struct placement *p, const struct scaled *s, bool is_on);
+/* Takes it for all services of this priority and above, but those of `below` and above. */
+void placement_reserve_from(struct placement *p, const struct scaler *s, int64_t priority,
+			    int64_t below);
 /* In one line: "fits on none of 3 nodes: a cpu: ...; b ...". */
 void placement_why(const struct placement *p, uint32_t group, const struct sched_verdict *verdicts,
 		   char *ret, size_t size);

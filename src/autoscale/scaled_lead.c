@@ -341,6 +341,7 @@ add_member(struct telling *t, const struct fleet_member *m)
 	one->addr = m->addr;
 	snprintf(one->node, sizeof(one->node), "%s", m->node);
 	one->is_draining = m->state >= TG_FLEET_DRAINING;
+	one->is_evicted = one->is_draining && m->is_evicted;
 	t->n_members++;
 }
 
@@ -359,6 +360,7 @@ is_same(const struct store_member *a, size_t n_a, const struct store_member *b, 
 {
 	for (size_t i = 0; n_a == n_b && i < n_a; i++) {
 		if (strcmp(a[i].name, b[i].name) != 0 || a[i].is_draining != b[i].is_draining ||
+		    a[i].is_evicted != b[i].is_evicted ||
 		    strcmp(a[i].origin, b[i].origin) != 0 || strcmp(a[i].node, b[i].node) != 0 || !addr_equal(&a[i].addr, &b[i].addr))
 			return false;
 	}

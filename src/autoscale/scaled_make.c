@@ -114,7 +114,8 @@ told(void *user, const struct fleet_member *m, enum fleet_news what, const char 
 	st->start_failures += is_failure;
 	if (what == TG_FLEET_NEWS_DOWN && st->source->provider != NULL && m->node[0] != '\0')
 		provider_doubt_node(st->source->provider, m->node);
-	if (what == TG_FLEET_NEWS_PLACED || what == TG_FLEET_NEWS_WAITING)
+	if (what == TG_FLEET_NEWS_PLACED || what == TG_FLEET_NEWS_WAITING ||
+	    what == TG_FLEET_NEWS_NOMINATED)
 		scaled_note_place(st->of, m, what == TG_FLEET_NEWS_PLACED, why);
 	if (is_failure)
 		st->of->scaler->ops.start_failed(st->of->scaler->user, st->of->conf->name, m->name,

@@ -251,6 +251,14 @@ scaler_free(struct scaler *s)
 void
 scaler_take(struct scaler *s, struct scaled *scaled)
 {
+	struct scaled *lower;
+
+	TAILQ_FOREACH(lower, &s->all, link) {
+		if (lower->conf->placement.priority < scaled->conf->placement.priority) {
+			TAILQ_INSERT_BEFORE(lower, scaled, link);
+			return;
+		}
+	}
 	TAILQ_INSERT_TAIL(&s->all, scaled, link);
 }
 

@@ -154,6 +154,7 @@ struct scaler_node {
 	uint32_t backends;
 	uint32_t orphans; /* containers of our owner that nobody has */
 	const struct conf_labels *labels;
+	const char *kept_for; /* services for whose backends room there is kept, ", " between them; ""; inside the callback */
 	const char *note; /* its daemon has less than is configured: both figures; "": it has not; inside the callback */
 };
 /* -TG_ENOMEM. */

@@ -21,10 +21,11 @@ placed_service(const struct scaler *s, unsigned service)
 static uint32_t
 count_backends(const struct placement *p, uint32_t node)
 {
+	const uint32_t *counts = &p->counts[(size_t)node * p->cluster.n_groups];
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < p->cluster.n_groups; i++)
-		n += board_count(p->board, node, i);
+		n += counts[i];
 	return n;
 }
 
@@ -37,6 +38,20 @@ note_of(const struct scaler *s, size_t node, char ret[TG_NODE_NOTE])
 	ret[0] = '\0';
 	return placement_ask_node(s, s->conf->nodes[node].name, &told) &&
 	       placement_node_note(&s->conf->nodes[node], &told, ret);
+}
+
+/* Services for whose backends room is kept there. */
+static void
+print_kept(const struct placement *p, uint32_t node, char *ret, size_t size)
+{
+	uint32_t n_groups = p->cluster.n_groups;
+	uint32_t group = board_reserved(p->board, node, 0);
+	size_t used = 0;
+
+	ret[0] = '\0';
+	for (; group < n_groups && used < size; group = board_reserved(p->board, node, group + 1))
+		used += (size_t)snprintf(ret + used, size - used, "%s%s", used > 0 ? ", " : "",
+					 p->groups[group].service);
 }
 
 static uint32_t
@@ -55,9 +70,11 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 
 	if (p == NULL)
 		return -TG_ENOMEM;
+	placement_reserve_from(p, s, INT64_MIN, INT64_MAX);
 	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
 		const struct tg_node *n = &p->nodes[i];
 		char note[TG_NODE_NOTE];
+		char kept[TG_NODE_NOTE];
 		struct scaler_node node = {
 			.name = n->name,
 			.closed = n->closed,
@@ -69,10 +86,11 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 			.orphans = count_orphans(s, n->name),
 			.labels = &s->conf->nodes[i].labels,
 			.note = note,
+			.kept_for = kept,
 		};
 
 		(void)note_of(s, i, note);
-
+		print_kept(p, i, kept, sizeof(kept));
 		told(user, &node);
 	}
 	placement_free(p);
@@ -147,6 +165,8 @@ scaler_next_place(const struct scaler *s, unsigned service,
 		return -TG_ENOMEM;
 	}
 	by = placement_by(placed_service(s, service));
+	placement_reserve_from(p, s, p->groups[service].priority, INT64_MAX);
+	placement_reserve(p, placed_service(s, service), false);
 	is_any_shunned = placement_shun(p, placed_service(s, service), true);
 	node = sched_place(p->board, &by, service, verdicts);
 	if (node < 0 && is_any_shunned) {
@@ -224,6 +244,18 @@ plan_on(const struct scaler *s, struct placement *p, const struct sched_by *by,
 	return 0;
 }
 
+/* Where room is kept nothing else is moved to, nor what is there away. */
+static void
+leave_kept(struct placement *p, const struct scaler *s)
+{
+	placement_reserve_from(p, s, INT64_MIN, INT64_MAX);
+	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
+		if (p->nodes[i].closed == NULL &&
+		    board_reserved(p->board, i, 0) < p->cluster.n_groups)
+			board_close(p->board, i, "room there is kept");
+	}
+}
+
 int
 scaler_plan(const struct scaler *s, const char *scheduler,
 	    void (*told)(void *user, const struct scaler_move *move), void *user,
@@ -237,6 +269,8 @@ scaler_plan(const struct scaler *s, const char *scheduler,
 	if (r < 0)
 		return r;
 	p = placement_new(s, true);
+	if (p != NULL)
+		leave_kept(p, s);
 	r = p != NULL ? plan_on(s, p, &by, told, user, ret) : -TG_ENOMEM;
 	placement_free(p);
 	return r;

@@ -1,11 +1,9 @@
-/* autoscale/scaler_place.c: nodes for backends that have none, and for whom others make room. */
+/* autoscale/scaler_place.c: nodes for backends that have none. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "autoscale/placement_priv.h"
-
-#define EVICT_MAX 64u /* for one backend */
 
 /* Members of one service without a node. */
 struct homeless {
@@ -44,85 +42,39 @@ node_name(const struct placement *p, int32_t node)
 	return p->nodes[node].name;
 }
 
-/*** Room for one of higher priority ***/
-
-struct victim {
-	const char *node;
-	const struct fleet_member *best;
-};
-
-/* The fewest in flight; of these the newest. */
-static void
-look_at_victim(void *user, const struct fleet_member *m)
-{
-	struct victim *v = user;
-
-	if (m->state > TG_FLEET_DOWN || m->is_evicted || m->is_leaving || !m->has_node ||
-	    strcmp(m->node, v->node) != 0)
-		return;
-	if (v->best == NULL || m->in_flight <= v->best->in_flight)
-		v->best = m;
-}
-
-static void
-evict_one(struct scaler *s, const struct placement *p, uint32_t group, uint32_t node,
-	  const char *service, int64_t now_ms)
-{
-	struct victim v = {.node = p->nodes[node].name};
-	char name[TG_INSTANCE_NAME];
-	char why[192];
-
-	if (group >= s->n_services || s->services[group] == NULL)
-		return;
-	fleet_walk(s->services[group]->state->fleet, look_at_victim, &v);
-	if (v.best == NULL)
-		return;
-	snprintf(name, sizeof(name), "%s", v.best->name);
-	snprintf(why, sizeof(why), "its place on %s is needed by %.64s, of higher priority",
-		 v.node, service);
-	fleet_evict(s->services[group]->state->fleet, name, why, now_ms);
-	scaled_hurry(s->services[group]);
-}
-
-/* Equals never go for each other. */
-static bool
-has_lower(const struct placement *p, uint32_t group)
-{
-	for (uint32_t i = 0; i < p->cluster.n_groups; i++)
-		if (p->groups[i].priority < p->groups[group].priority)
-			return true;
-	return false;
-}
-
-/* Those who leave already may be enough; else others are sent away. */
-static void
-make_room(struct homeless *h, uint32_t group, const struct sched_by *by, int64_t now_ms)
-{
-	struct scaler *s = h->s->scaler;
-	struct placement *settled = placement_new(s, true);
-	uint32_t gone[EVICT_MAX];
-	struct sched_verdict *verdicts;
-	uint32_t n = 0;
-	int32_t node = TG_SCHED_NOWHERE;
-
-	verdicts = settled != NULL ? calloc(settled->cluster.n_nodes + 1, sizeof(*verdicts)) : NULL;
-	if (verdicts != NULL && sched_place(settled->board, by, group, verdicts) < 0)
-		node = sched_preempt(settled->board, group, gone, EVICT_MAX, &n);
-	for (uint32_t i = 0; i < n && node >= 0; i++)
-		evict_one(s, settled, gone[i], (uint32_t)node, h->s->conf->name, now_ms);
-	free(verdicts);
-	placement_free(settled);
-}
-
 /*** One service ***/
 
 static void
-tell_placed(struct homeless *h, const struct placement *p, uint32_t i, int32_t node, int64_t now_ms)
+put_on(struct homeless *h, const struct placement *p, uint32_t i, int32_t node, const char *by,
+       int64_t now_ms)
 {
 	char why[128];
 
-	snprintf(why, sizeof(why), "%s on %s", h->s->scheduler->name, node_name(p, node));
+	snprintf(why, sizeof(why), "%s on %s", by, node_name(p, node));
 	fleet_put_on(h->s->state->fleet, h->members[i]->name, node_name(p, node), why, now_ms);
+}
+
+/* Whoever room is kept for has it first. */
+static void
+take_kept(struct homeless *h, struct placement *p, int64_t now_ms)
+{
+	uint32_t group = h->s->conf->index;
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < h->n; i++) {
+		const struct fleet_member *m = h->members[i];
+		int32_t node = placement_nominated(p, m);
+		uint32_t which;
+
+		if (node < 0 || board_refusal(p->board, group, (uint32_t)node, &which) !=
+					TG_REFUSAL_NONE) {
+			h->members[left++] = m;
+			continue;
+		}
+		board_put(p->board, group, (uint32_t)node);
+		put_on(h, p, i, node, "room was kept", now_ms);
+	}
+	h->n = left;
 }
 
 /* On others than those where a start has just failed; what fits there alone goes there. -TG_ENOMEM. */
@@ -133,9 +85,11 @@ place_groups(struct homeless *h, struct placement *p, const struct sched_by *by,
 	const struct tg_scheduler *ops = by->module->ops;
 	bool is_quick = ops->deadline_ms == NULL || ops->deadline_ms(by->values) == 0;
 	bool is_any_shunned = placement_shun(p, h->s, true);
-	int n = sched_place_all(p->board, by, groups, h->n, is_quick, nodes);
 	uint32_t from = 0;
+	int n;
 
+	take_kept(h, p, scaler_now_ms(h->s->scaler));
+	n = sched_place_all(p->board, by, groups, h->n, is_quick, nodes);
 	if (!is_any_shunned)
 		return n;
 	(void)placement_shun(p, h->s, false);
@@ -160,8 +114,8 @@ place_members(struct homeless *h, struct placement *p, uint32_t *groups, int32_t
 	uint32_t group = h->s->conf->index;
 	struct sched_by by = placement_by(h->s);
 	int64_t now_ms = scaler_now_ms(h->s->scaler);
-	bool is_any_left = false;
 	char why[512] = ""; /* the same of all */
+	uint32_t left = 0;
 
 	for (uint32_t i = 0; i < h->n; i++)
 		groups[i] = group;
@@ -169,10 +123,10 @@ place_members(struct homeless *h, struct placement *p, uint32_t *groups, int32_t
 		return;
 	for (uint32_t i = 0; i < h->n; i++) {
 		if (nodes[i] != TG_SCHED_NOWHERE) {
-			tell_placed(h, p, i, nodes[i], now_ms);
+			put_on(h, p, i, nodes[i], h->s->scheduler->name, now_ms);
 			continue;
 		}
-		is_any_left = true;
+		h->members[left++] = h->members[i];
 		if (h->members[i]->is_waiting)
 			continue;
 		if (why[0] == '\0') {
@@ -181,8 +135,8 @@ place_members(struct homeless *h, struct placement *p, uint32_t *groups, int32_t
 		}
 		fleet_wait(h->s->state->fleet, h->members[i]->name, why);
 	}
-	if (is_any_left && has_lower(p, group))
-		make_room(h, group, &by, now_ms);
+	if (left > 0)
+		scaler_make_room(h->s, h->members, left);
 }
 
 static void
@@ -192,8 +146,11 @@ place_on_nodes(struct homeless *h, struct placement *p)
 	int32_t *nodes = calloc(h->n, sizeof(*nodes));
 	struct sched_verdict *verdicts = calloc(p->cluster.n_nodes + 1, sizeof(*verdicts));
 
-	if (groups != NULL && nodes != NULL && verdicts != NULL)
+	if (groups != NULL && nodes != NULL && verdicts != NULL) {
+		placement_reserve(p, h->s, false);
 		place_members(h, p, groups, nodes, verdicts);
+		placement_reserve(p, h->s, true);
+	}
 	free(groups);
 	free(nodes);
 	free(verdicts);
@@ -238,9 +195,15 @@ static void
 place_all(struct scaled **list, size_t n, struct placement *p)
 {
 	struct homeless h = {.members = calloc(TG_FLEET_MAX, sizeof(*h.members))};
+	int64_t reserved = INT64_MAX; /* room that is kept for this priority and above is taken */
 
 	for (size_t i = 0; i < n && h.members != NULL; i++) {
+		int64_t priority = list[i]->conf->placement.priority;
+
 		h.s = list[i];
+		if (p != NULL)
+			placement_reserve_from(p, h.s->scaler, priority, reserved);
+		reserved = priority;
 		place_service(&h, p);
 	}
 	free(h.members);

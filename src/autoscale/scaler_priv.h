@@ -174,7 +174,8 @@ int64_t scaler_now_ms(const struct scaler *s);
 void scaler_set_timer(struct scaler *s);
 /* All is stopped that was to be. */
 void scaler_end_if_done(struct scaler *s);
-/* The scaler's from now on. */
+/* The scaler's from now on. Of those that are due at a time the one of higher priority is first: what it starts asks for its place
+ * before others do. */
 void scaler_take(struct scaler *s, struct scaled *scaled);
 /* Takes it out of the list and ends it. */
 void scaler_let_go(struct scaler *s, struct scaled *scaled);
@@ -291,6 +292,9 @@ void scaler_fewest_free(struct fewest *f); /* NULL allowed */
 void scaler_warn_nodes(struct scaler *s, struct mono now);
 /* Nodes for all that have none, of all services; see struct fleet_orders. */
 void scaler_place(struct scaler *s);
+/* For backends of a service that fit nowhere, which are `n` of the list, in any order afterwards: others go where that
+ * helps, and their room is kept. */
+void scaler_make_room(struct scaled *s, const struct fleet_member **members, uint32_t n);
 /* The one that goes, as struct fleet_orders has it. */
 unsigned scaler_prefer(struct scaled *s, const struct fleet_member *const *list, unsigned n);
 

@@ -16,7 +16,7 @@ static const struct conf_field placement_fields[] = {
 		.max = 1000000,
 		.help = "Where there is not room for all, backends of a service with a higher one go first: they are "
 			"placed before others, and one that fits nowhere takes the place of others with a "
-			"lower priority, which drain and go.",
+			"lower priority, which drain and go; what they free is kept for it.",
 	},
 	{
 		.key = "require",

@@ -59,12 +59,13 @@ copy(struct board *b, const struct tg_cluster *from)
 	b->nodes = calloc(nodes + 1, sizeof(*b->nodes));
 	b->counts = calloc(b->n_counts + 1, sizeof(*b->counts));
 	b->leaving = calloc(b->n_counts + 1, sizeof(*b->leaving));
+	b->reserved = calloc(b->n_counts + 1, sizeof(*b->reserved));
 	b->used = calloc(nodes + 1, sizeof(*b->used));
 	b->fits = calloc(nodes + 1, sizeof(*b->fits));
 	b->scores = calloc(nodes + 1, sizeof(*b->scores));
 	b->enemies = calloc((size_t)from->n_groups + 1, sizeof(*b->enemies));
-	if (b->nodes == NULL || b->counts == NULL || b->leaving == NULL || b->used == NULL ||
-	    b->fits == NULL || b->scores == NULL || b->enemies == NULL)
+	if (b->nodes == NULL || b->counts == NULL || b->leaving == NULL || b->reserved == NULL ||
+	    b->used == NULL || b->fits == NULL || b->scores == NULL || b->enemies == NULL)
 		return false;
 	if (nodes > 0)
 		memcpy(b->nodes, from->nodes, nodes * sizeof(*b->nodes));
@@ -102,6 +103,7 @@ board_free(struct board *b)
 	free(b->nodes);
 	free(b->counts);
 	free(b->leaving);
+	free(b->reserved);
 	free(b->used);
 	free(b->fits);
 	free(b->scores);
@@ -150,6 +152,33 @@ board_take(struct board *b, uint32_t group, uint32_t node)
 	b->used[node]--;
 	b->nodes[node].free_cpu_milli += g->cpu_milli;
 	b->nodes[node].free_memory_bytes += g->memory_bytes;
+}
+
+void
+board_reserve(struct board *b, uint32_t group, uint32_t node)
+{
+	board_put(b, group, node);
+	b->reserved[(size_t)node * b->cluster.n_groups + group]++;
+}
+
+void
+board_release(struct board *b, uint32_t group, uint32_t node)
+{
+	uint32_t *reserved = &b->reserved[(size_t)node * b->cluster.n_groups + group];
+
+	assert(*reserved > 0);
+	*reserved -= 1;
+	board_take(b, group, node);
+}
+
+uint32_t
+board_reserved(const struct board *b, uint32_t node, uint32_t from)
+{
+	const uint32_t *reserved = &b->reserved[(size_t)node * b->cluster.n_groups];
+
+	while (from < b->cluster.n_groups && reserved[from] == 0)
+		from++;
+	return from;
 }
 
 void

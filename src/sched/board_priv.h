@@ -24,6 +24,7 @@ struct board {
 	uint32_t *counts;
 	size_t n_counts;
 	uint32_t *leaving; /* of these, as counts */
+	uint32_t *reserved; /* the same: they are to come */
 	uint32_t *used; /* by node: backends there */
 	struct enemies *enemies; /* by group */
 	struct spread *spreads;

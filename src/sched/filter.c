@@ -139,13 +139,32 @@ mib(int64_t bytes)
 	return (double)bytes / (1024.0 * 1024.0);
 }
 
+static int64_t
+at_least_none(int64_t left)
+{
+	return left > 0 ? left : 0;
+}
+
+/* Whose the room is that looks free; "": nobody's. */
+static void
+print_kept(const struct board *b, uint32_t node, char *ret, size_t size)
+{
+	uint32_t group = board_reserved(b, node, 0);
+
+	ret[0] = '\0';
+	if (group < b->cluster.n_groups)
+		snprintf(ret, size, ", room is kept for %s", b->cluster.groups[group].service);
+}
+
 static void
 print_refusal(const struct board *b, uint32_t group, uint32_t node, const struct sched_verdict *v,
 	      char *ret, size_t size)
 {
 	const struct tg_group *g = &b->cluster.groups[group];
 	const struct tg_node *n = &b->nodes[node];
+	char kept[128];
 
+	print_kept(b, node, kept, sizeof(kept));
 	switch ((enum sched_refusal)v->refusal) {
 	case TG_REFUSAL_NONE:
 		snprintf(ret, size, "fits, score %.4g", v->score);
@@ -154,13 +173,15 @@ print_refusal(const struct board *b, uint32_t group, uint32_t node, const struct
 		snprintf(ret, size, "closed: %s", n->closed != NULL ? n->closed : "");
 		break;
 	case TG_REFUSAL_CPU:
-		snprintf(ret, size, "cpu: %.3g wanted, %.3g of %.4g free",
-			 (double)g->cpu_milli / 1000, (double)n->free_cpu_milli / 1000,
-			 (double)n->cpu_milli / 1000);
+		snprintf(ret, size, "cpu: %.3g wanted, %.3g of %.4g free%s",
+			 (double)g->cpu_milli / 1000,
+			 (double)at_least_none(n->free_cpu_milli) / 1000,
+			 (double)n->cpu_milli / 1000, kept);
 		break;
 	case TG_REFUSAL_MEMORY:
-		snprintf(ret, size, "memory: %.4gM wanted, %.4gM of %.5gM free",
-			 mib(g->memory_bytes), mib(n->free_memory_bytes), mib(n->memory_bytes));
+		snprintf(ret, size, "memory: %.4gM wanted, %.4gM of %.5gM free%s",
+			 mib(g->memory_bytes), mib(at_least_none(n->free_memory_bytes)),
+			 mib(n->memory_bytes), kept);
 		break;
 	case TG_REFUSAL_LABEL:
 		snprintf(ret, size, "label: %s = \"%s\" is required", g->require[v->which].key,

@@ -65,6 +65,11 @@ uint32_t board_count(const struct board *b, uint32_t node, uint32_t group);
 void board_put(struct board *b, uint32_t group, uint32_t node);
 /* One that is there goes soon: it has its room till then, and is not counted by spread. */
 void board_leave(struct board *b, uint32_t group, uint32_t node);
+/* The same for one that is to come, for whom its room is kept until then: others are told whose it is. */
+void board_reserve(struct board *b, uint32_t group, uint32_t node);
+void board_release(struct board *b, uint32_t group, uint32_t node);
+/* Of those whom room on a node is kept for, the next group from this one on; n_groups: there is no other. */
+uint32_t board_reserved(const struct board *b, uint32_t node, uint32_t from);
 /* There is one. */
 void board_take(struct board *b, uint32_t group, uint32_t node);
 /* Nothing new there from now on; NULL: again. The text stays the caller's. */

@@ -168,8 +168,11 @@ member_of(const struct store_member *m)
 	char address[TG_ADDR_STRLEN];
 
 	addr_format(&m->addr, address, sizeof(address));
-	return json_sprintf("%s %s %s%s%s", m->is_draining ? "draining" : "ready", m->origin, address,
-			    m->node[0] != '\0' ? " " : "", m->node);
+	return json_sprintf("%s %s %s%s%s",
+			    m->is_evicted    ? "evicted"
+			    : m->is_draining ? "draining"
+					     : "ready",
+			    m->origin, address, m->node[0] != '\0' ? " " : "", m->node);
 }
 
 static json_t *
@@ -360,7 +363,8 @@ read_member(const char *name, const char *text, struct store_member *ret)
 	if (text == NULL || !share_read_address(address, &ret->addr) || strlen(text) >= sizeof(ret->node))
 		return false;
 	snprintf(ret->node, sizeof(ret->node), "%s", text);
-	ret->is_draining = strcmp(state, "draining") == 0;
+	ret->is_evicted = strcmp(state, "evicted") == 0;
+	ret->is_draining = ret->is_evicted || strcmp(state, "draining") == 0;
 	return ret->is_draining || strcmp(state, "ready") == 0;
 }
 

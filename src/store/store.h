@@ -104,6 +104,7 @@ void store_flush(struct store *store);
 struct store_member {
 	char name[TG_STORE_MEMBER];
 	bool is_draining;
+	bool is_evicted; /* the same, for one of higher priority: it is not needed again */
 	char origin[TG_STORE_INSTANCE]; /* who started it */
 	struct addr addr;
 	char node[TG_NODE_NAME]; /* where it is; "": of a kind that has one place */

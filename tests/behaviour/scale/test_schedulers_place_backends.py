@@ -1,5 +1,5 @@
 """Schedulers: each backend goes where there is room and where it may be; one that fits nowhere says why, and starts
-when there is room again."""
+when there is room again. Room that others leave for one of higher priority is kept for it."""
 
 import json
 
@@ -30,6 +30,16 @@ class World:
         return [len(fake.containers) for fake in self.fakes]
 
 
+def of_zone_b(name, priority, cpu):
+    """A service whose backends are on the third node."""
+    return conf.service_entry(name, (), f"""
+        health = {{ type = "http"; path = "/status/200"; interval = "50ms"; rise = 1; }};
+        autoscale = {{ module = "target"; metric = "in-flight"; target = 4; min = 0; max = 8; {quickly("target", "")} }};
+        scheduler = "spread"; placement = {{ require = {{ zone = "b"; }}; priority = {priority}; }};
+        provider = {{ type = "docker"; image = "acme/api:7"; port = 9000; cpu = {cpu}; memory = "64M";
+                      stop_grace = "1s"; }};""")
+
+
 @pytest.fixture(scope="module")
 def world(module_tidegate, tmp_path_factory):
     folder = tmp_path_factory.mktemp("nodes")
@@ -40,7 +50,7 @@ def world(module_tidegate, tmp_path_factory):
     text = conf.one(
         "http", (), top=f"""admin = {{ socket = "{folder}/admin.sock"; http = "{http}"; }};
             nodes = ( {nodes} );""",
-        service=f"""
+        services=", ".join(of_zone_b(*one) for one in (("lo", 1, 0.4), ("wide", 5, 1.0))), service=f"""
             health = {{ type = "http"; path = "/status/200"; interval = "50ms"; rise = 1; }};
             autoscale = {{ module = "target"; metric = "in-flight"; target = 4; min = 0; max = 8;
                            start_timeout = "3s"; {quickly("target", "")} }};
@@ -114,3 +124,24 @@ def test_a_plan_moves_nothing(world):
     used = sum(1 for some in before if some)
     assert (plan["nodes_used"], plan["nodes_after"], len(plan["moves"])) == (used, 1, used - 1)
     assert [sorted(fake.containers) for fake in world.fakes] == before
+
+
+def test_room_that_is_made_is_kept(world):
+    log, fake = world.tg.log, world.fakes[2]
+    control.ask(world.site.admin, "scale lo 2")
+    log.wait(msg="backend ready", svc="lo", count=2)
+    fake.faults["stop"] = ["held"]  # one of them; the other frees its half
+    control.ask(world.site.admin, "scale wide 1")
+    log.wait(msg="backend nominated", svc="wide", reason="n2 is kept for it: 2 of lower priority go")
+    log.wait(msg="backend stopped", svc="lo")
+    world.tg.reload()
+    settings.wait_until(lambda: [one["kept_for"] for one in world.json("show nodes")] == ["", "", "wide"], "the room to be kept")
+    assert [(one["waiting"], one["nominated"]) for one in world.json("show placement wide")[0]["backends"]] == [(True, "n2")]
+    log.wait(msg="backend waiting", svc="lo", count=2)
+    assert "n2: cpu: 0.4 wanted, 0 of 1 free, room is kept for wide" in control.ask(world.site.admin, "show placement lo")
+    fake.released.set()
+    log.wait(msg="backend ready", svc="wide")
+    assert len(log.records(msg="backend draining", svc="lo")) == 2
+    for service in ("lo", "wide"):
+        control.ask(world.site.admin, f"scale {service} 0")
+    settings.wait_until(lambda: not fake.containers, "all to be gone")

@@ -128,12 +128,13 @@ __wrap_scaler_nodes(const struct scaler *s,
 				   .free_memory_bytes = 24,
 				   .backends = 3,
 				   .labels = &labels,
+				   .kept_for = "db, api",
 				   .note = "its daemon has less"};
 
 	assert_ptr_equal(s, no_scaler);
 	told_node(user, &node);
 	node = (struct scaler_node){
-		.name = "n2", .closed = "it is gone", .labels = &no_labels, .note = ""};
+		.name = "n2", .closed = "it is gone", .labels = &no_labels, .kept_for = "", .note = ""};
 	told_node(user, &node);
 	return 0;
 }
@@ -766,15 +767,15 @@ nodes_are_a_line_each(void **state)
 
 	assert_string_equal(ask(f, "show nodes"),
 			    "# node state cpu cpu_free memory memory_free backends orphans labels reason\n"
-			    "n1 open 4.000 -0.500 1024 24 3 0 zone=a b its daemon has less\n"
+			    "n1 open 4.000 -0.500 1024 24 3 0 zone=a b its daemon has less; room is kept for db, api\n"
 			    "n2 closed - - - - 0 0 - it is gone\n\n");
 	assert_string_equal(
 		ask(f, "show nodes json"),
 		"[{\"node\":\"n1\",\"open\":true,\"cpu_milli\":4000,\"cpu_free_milli\":-500,\"memory\":1024,"
-		"\"memory_free\":24,\"backends\":3,\"orphans\":0,\"labels\":{\"zone\":\"a b\"},\"reason\":\"\",\"note\":\"its daemon has less\"},\n"
+		"\"memory_free\":24,\"backends\":3,\"orphans\":0,\"labels\":{\"zone\":\"a b\"},\"reason\":\"\",\"note\":\"its daemon has less\",\"kept_for\":\"db, api\"},\n"
 		"{\"node\":\"n2\",\"open\":false,\"cpu_milli\":null,\"cpu_free_milli\":null,"
 		"\"memory\":null,\"memory_free\":null,\"backends\":0,\"orphans\":0,\"labels\":{},"
-		"\"reason\":\"it is gone\",\"note\":\"\"}]\n\n");
+		"\"reason\":\"it is gone\",\"note\":\"\",\"kept_for\":\"\"}]\n\n");
 	assert_string_equal(ask(f, "show nodes n1"), "error usage: show nodes\n\n");
 }
 
@@ -792,7 +793,7 @@ placement_tells_where_and_why(void **state)
 			    "  -> n1\n\n");
 	assert_has(ask(f, "show placement api json"),
 		   "[{\"service\":\"api\",\"scheduler\":\"spread\",\"backends\":[{\"backend\":\"auto-1\","
-		   "\"state\":\"ready\",\"waiting\":false,\"node\":null},\n");
+		   "\"state\":\"ready\",\"waiting\":false,\"node\":null,\"nominated\":null},\n");
 	assert_has(ask(f, "show placement json"),
 		   "],\"nodes\":[{\"node\":\"n1\",\"why\":\"fits, score 1\",\"orphans\":0},"
 		   "{\"node\":\"n2\",\"why\":\"closed:\\nit is gone\",\"orphans\":2}],"

@@ -15,7 +15,7 @@
 
 #define SLOTS        16u
 #define SERVICES_MAX 4u
-#define LISTS_MAX    64u
+#define LISTS_MAX    512u
 #define START_US     UINT64_C(5000000000)
 #define STEP_US      50000u
 #define STEPS        6u /* of a pass */
@@ -27,6 +27,7 @@ struct provider {
 	uint64_t lists[LISTS_MAX];
 	unsigned n_lists;
 	uint64_t stops[LISTS_MAX];
+	unsigned stop_steps[LISTS_MAX]; /* until these are answered */
 	unsigned n_stops;
 	unsigned n_starts;
 	uint64_t over[LISTS_MAX]; /* starts that are to be answered */
@@ -49,6 +50,7 @@ static struct {
 	bool answers; /* starts go well */
 	bool fails;   /* or, on a0, do not */
 	const struct provider *mute; /* it does not list */
+	unsigned (*stop_takes)(void); /* steps until a stop is answered; NULL: none */
 	uint64_t us;  /* the time */
 } world;
 
@@ -140,6 +142,7 @@ __wrap_provider_stop(struct provider *p, uint64_t token, const char *name, uint6
 	assert_true(p->n_stops < LISTS_MAX);
 	for (unsigned i = 0; i < p->n_starts; i++)
 		p->is_stopped[i] |= strcmp(p->names[i], name) == 0;
+	p->stop_steps[p->n_stops] = world.stop_takes != NULL ? world.stop_takes() : 0;
 	p->stops[p->n_stops++] = token;
 	return 0;
 }
@@ -316,10 +319,28 @@ tear_down(void **state)
 /*** Time ***/
 
 static inline void
+answer_stops(struct provider *p)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < p->n_stops; i++) {
+		struct provider_answer a = {.token = p->stops[i], .why = ""};
+
+		if (p->stop_steps[i] == 0) {
+			p->events->answered(p->user, &a);
+			continue;
+		}
+		p->stops[left] = p->stops[i];
+		p->stop_steps[left++] = p->stop_steps[i] - 1;
+	}
+	p->n_stops = left;
+}
+
+static inline void
 answer(struct provider *p)
 {
 	for (unsigned i = 0; i < p->n_lists; i++) {
-		struct provider_answer a = {.token = p->lists[i], .why = ""};
+		struct provider_answer a = {.token = p->lists[i], .is_partial = true, .why = ""};
 
 		if (p != world.mute)
 			p->events->answered(p->user, &a);
@@ -333,12 +354,7 @@ answer(struct provider *p)
 		p->events->answered(p->user, &a);
 	}
 	p->n_over = 0;
-	for (unsigned i = 0; i < p->n_stops; i++) {
-		struct provider_answer a = {.token = p->stops[i], .why = ""};
-
-		p->events->answered(p->user, &a);
-	}
-	p->n_stops = 0;
+	answer_stops(p);
 }
 
 /* Time passes, and what is due is done. */

@@ -53,6 +53,11 @@ it_has_what_the_leader_has_and_starts_nothing(void **state)
 	told[1].is_draining = true;
 	follow(w, 1);
 	assert_true(thing(w, "auto-2")->is_draining);
+	/* So that a next leader knows it too: its place is another's. */
+	told[1].is_evicted = true;
+	fleet_follow(w->fleet, &(struct fleet_told){told, n_told, "me"}, w->now);
+	assert_true(fleet_find(w->fleet, "auto-2")->is_evicted);
+	told[1].is_evicted = false;
 	told[1].is_draining = false;
 	follow(w, 2);
 	assert_false(thing(w, "auto-2")->is_draining);

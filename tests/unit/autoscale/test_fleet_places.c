@@ -322,6 +322,35 @@ what_is_sent_away_is_replaced_when_there_is_room(void **state)
 	assert_int_equal(fleet_counts(w->fleet).ready, 2);
 }
 
+static bool
+drains(const struct world *w, const char *name)
+{
+	return state_of(w, name) == TG_FLEET_DRAINING;
+}
+
+/* The one that drains comes back, but not where its place was promised meanwhile. */
+static void
+one_whose_place_is_promised_does_not_come_back(void **state)
+{
+	struct world *w = *state;
+
+	w->rooms = 2;
+	settle(w, 2);
+	w->favourite = "auto-1";
+	w->busy = "auto-1";
+	turn(w, 1);
+	assert_true(drains(w, "auto-1"));
+	fleet_let_leave(w->fleet, "elsewhere");
+	turn(w, 2);
+	assert_false(drains(w, "auto-1"));
+	turn(w, 1);
+	assert_true(drains(w, "auto-1"));
+	fleet_let_leave(w->fleet, "n");
+	turn(w, 2);
+	assert_true(drains(w, "auto-1"));
+	assert_int_equal(state_of(w, "auto-3"), TG_FLEET_PENDING);
+}
+
 /* Where one is, its provider knows. */
 static void
 what_is_found_is_where_it_is(void **state)
@@ -399,6 +428,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			the_preferred_goes_or_the_one_with_the_fewest_in_flight, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_sent_away_is_replaced_when_there_is_room,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_whose_place_is_promised_does_not_come_back,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_found_is_where_it_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_node_is_shunned_where_a_start_failed, set_up,

@@ -355,12 +355,14 @@ what_is_no_answer_changes_nothing(void **state)
 					    "\"b\":\"ready x\",\"c\":\"odd x 1.2.3.4:5\",\"d\":7,"
 					    "\"e\":\"ready x name:5\",\"g\":\"ready x unix:/run/x\","
 					    "\"h\\n\":\"ready x 1.2.3.4:5\",\"i\":\"ready x\\u0007 1.2.3.4:5\","
-					    "\"f\":\"draining y [::1]:6\"},"
+					    "\"f\":\"draining y [::1]:6\","
+					    "\"e0\":\"evicted y [::1]:7 n\"},"
 					    "\"parts\":{\"o\":{\"in-flight\":\"inf\",\"holds\":\"a=1 b\"},"
 					    "\"p\":7,\"q\\n\":{}}}"), 0);
-	assert_int_equal(share->heard.n_members, 2);
+	assert_int_equal(share->heard.n_members, 3);
 	assert_string_equal(share->heard.members[1].name, "f");
-	assert_true(share->heard.members[1].is_draining);
+	assert_true(share->heard.members[1].is_draining && !share->heard.members[1].is_evicted);
+	assert_true(share->heard.members[2].is_draining && share->heard.members[2].is_evicted);
 	assert_int_equal(share->heard.n_others, 2);
 	assert_true(isnan(share->heard.others[0].part.values[TG_METRIC_IN_FLIGHT]));
 	assert_int_equal(share->heard.others[0].n_holds, 1);
