@@ -241,7 +241,7 @@ scaler_free(struct scaler *s)
 	while (!TAILQ_EMPTY(&s->all))
 		scaler_let_go(s, TAILQ_FIRST(&s->all));
 	free(s->services);
-	free(s->is_warned);
+	free(s->warned);
 	sampler_free(s->sampler);
 	scaler_fewest_free(s->fewest);
 	process_pool_free(s->plans);

@@ -97,17 +97,27 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 	return 0;
 }
 
-/* Where what is to be told is not there, it is told again later. */
+/*** What is told of them in the log ***/
+
+struct node_warning {
+	char note[TG_NODE_NOTE]; /* as it was told; "": nothing is */
+};
+
+/* What is not known, as its daemon was not asked yet, changes nothing. */
 static void
 warn_node(struct scaler *s, size_t node)
 {
+	const struct conf_node *conf = &s->conf->nodes[node];
+	char *warned = s->warned[node].note;
+	struct provider_node told = {.why = NULL};
 	char note[TG_NODE_NOTE];
 
-	if (s->is_warned[node] || !note_of(s, node, note))
+	if (!placement_ask_node(s, conf->name, &told) || (told.cpu_permille == 0 && told.memory == 0))
 		return;
-	s->is_warned[node] = true;
-	log_write(TG_LOG_WARN, "node has less than is configured", "node=%s reason=%s",
-		  s->conf->nodes[node].name, note);
+	if (placement_node_note(conf, &told, note) && strcmp(note, warned) != 0)
+		log_write(TG_LOG_WARN, "node has less than is configured", "node=%s reason=%s",
+			  conf->name, note);
+	snprintf(warned, TG_NODE_NOTE, "%s", note);
 }
 
 void
@@ -116,10 +126,35 @@ scaler_warn_nodes(struct scaler *s, struct mono now)
 	if (now.us < s->warn_due.us)
 		return;
 	s->warn_due = mono_add_ms(now, WARN_MS);
-	if (s->is_warned == NULL)
-		s->is_warned = calloc(s->conf->n_nodes + 1, sizeof(*s->is_warned));
-	for (size_t i = 0; i < s->conf->n_nodes && s->is_warned != NULL; i++)
+	if (s->warned == NULL)
+		s->warned = calloc(s->conf->n_nodes + 1, sizeof(*s->warned));
+	for (size_t i = 0; i < s->conf->n_nodes && s->warned != NULL; i++)
 		warn_node(s, i);
+}
+
+static const struct node_warning *
+find_warning(const struct scaler *s, const char *node)
+{
+	for (size_t i = 0; i < s->conf->n_nodes; i++) {
+		if (strcmp(s->conf->nodes[i].name, node) == 0)
+			return &s->warned[i];
+	}
+	return NULL;
+}
+
+void
+scaler_keep_warned(struct scaler *s, const struct conf *next)
+{
+	struct node_warning *kept = calloc(next->n_nodes + 1, sizeof(*kept));
+
+	for (size_t i = 0; i < next->n_nodes && kept != NULL && s->warned != NULL; i++) {
+		const struct node_warning *was = find_warning(s, next->nodes[i].name);
+
+		if (was != NULL)
+			kept[i] = *was;
+	}
+	free(s->warned);
+	s->warned = kept;
 }
 
 /*** The next one ***/

@@ -142,6 +142,7 @@ struct scaled {
 };
 
 struct fewest;
+struct node_warning;
 
 struct scaler {
 	struct loop *loop;
@@ -159,7 +160,7 @@ struct scaler {
 	struct process_pool *plans; /* processes that make plans */
 	struct fewest *fewest; /* what a solver is asked, and said */
 	struct timer timer;
-	bool *is_warned; /* by node of the configuration: that its daemon has less; NULL: none yet */
+	struct node_warning *warned; /* by node of the configuration; NULL: none yet */
 	struct mono warn_due;
 	bool is_holding;
 	bool is_changing; /* something is prepared: what is over stays until that is decided */
@@ -288,8 +289,10 @@ void scaled_note_place(struct scaled *s, const struct fleet_member *m, bool is_p
 /* NULL: no memory. */
 struct fewest *scaler_fewest_new(struct loop *loop);
 void scaler_fewest_free(struct fewest *f); /* NULL allowed */
-/* Tells in the log of nodes whose daemon has less than is configured, of each once until a reload. */
+/* Tells in the log of nodes whose daemon has less than is configured, of each when that has changed. */
 void scaler_warn_nodes(struct scaler *s, struct mono now);
+/* At a reload, before `conf` is the next one: what was told of nodes of the same name is known. */
+void scaler_keep_warned(struct scaler *s, const struct conf *next);
 /* Nodes for all that have none, of all services; see struct fleet_orders. */
 void scaler_place(struct scaler *s);
 /* For backends of a service that fit nowhere, which are `n` of the list, in any order afterwards: others go where that

@@ -155,9 +155,8 @@ retire_gone(struct scaler *s)
 void
 scaler_commit(struct scaler *s, struct scaler_next *next)
 {
+	scaler_keep_warned(s, next->same->next);
 	s->conf = next->same->next;
-	free(s->is_warned);
-	s->is_warned = NULL;
 	for (size_t i = 0; i < next->n; i++)
 		go_over(next, i);
 	retire_gone(s);

@@ -318,6 +318,62 @@ more_processors_than_there_are_are_believed(void **state)
 }
 
 static void
+count_warning(void *user, const char *line, size_t n)
+{
+	unsigned *warnings = user;
+
+	(void)n;
+	*warnings += strstr(line, "node has less than is configured") != NULL;
+}
+
+/* Backends come and go by reloads too. */
+static void
+reload(const char *next_text)
+{
+	struct conf_errors errors = {.list = NULL};
+	struct scaler_next *prepared;
+	struct conf_same *same;
+	struct conf *next;
+	struct err err;
+
+	assert_int_equal(conf_load_text(next_text, strlen(next_text), "test", &next, &errors), 0);
+	next->origin = world.conf->origin;
+	same = conf_same_new(world.conf, next);
+	assert_non_null(same);
+	assert_int_equal(scaler_prepare(world.scaler, same, next, &prepared, &err), 0);
+	scaler_commit(world.scaler, prepared);
+	conf_same_free(same);
+	conf_unref(world.conf);
+	world.conf = next;
+}
+
+static void
+that_a_node_has_less_is_told_once(void **state)
+{
+	unsigned warnings = 0;
+	char *other;
+
+	(void)state;
+	log_listen(count_warning, &warnings);
+	for (unsigned i = 0; i < 5; i++)
+		pass();
+	assert_int_equal(warnings, 1);
+	reload(text);
+	for (unsigned i = 0; i < 5; i++)
+		pass();
+	assert_int_equal(warnings, 1);
+	other = strdup(text);
+	assert_non_null(other);
+	strstr(other, "\"2G\"")[1] = '3';
+	reload(other);
+	free(other);
+	for (unsigned i = 0; i < 5; i++)
+		pass();
+	assert_int_equal(warnings, 2);
+	log_listen(NULL, NULL);
+}
+
+static void
 hear_verdict(void *user, const struct scaler_verdict *verdict)
 {
 	struct heard *h = user;
@@ -398,6 +454,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(people_are_told_of_nodes_and_places, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(more_processors_than_there_are_are_believed, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(that_a_node_has_less_is_told_once, set_up,
 						tear_down),
 #ifdef HAVE_CBC
 		cmocka_unit_test_setup_teardown(a_solver_tells_how_few_would_do, set_up, tear_down),
