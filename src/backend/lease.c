@@ -131,11 +131,11 @@ choice_of(const struct worker_service *s, const struct balance_query *query, uin
 	return query->spilled ? TG_CHOICE_SPILL : TG_CHOICE_BALANCE;
 }
 
-/* Nobody waits for backups that do not serve. */
+/* Others wait for those that serve, not for the backups beside them. */
 static bool
 must_stand_in_line(const struct view *view, const struct balance_query *query)
 {
-	return has_untried(view, query) && !(query->wants_spare && spare_is_left(view, query));
+	return has_untried(view, query) && !(query->wants_spare && spare_has_room(view, query));
 }
 
 int
@@ -148,7 +148,7 @@ lease_begin(struct lease *lease, struct worker_service *s, struct balance_query 
 
 	if (!lease_is_possible(s, query))
 		return -TG_ENOENT;
-	if (s->queue != NULL && queue_has_waiters(s->queue) && must_stand_in_line(s->view, query))
+	if (s->queue != NULL && queue_has_line(s->queue) && must_stand_in_line(s->view, query))
 		return -TG_EAGAIN;
 	query->now = loop_now(s->worker->loop);
 	query->spilled = false;
@@ -263,6 +263,15 @@ static int wait_in(struct lease *lease, struct worker_service *s, enum queue_lin
 		   const struct balance_query *query, enum conf_priority priority);
 static int check_hold(struct lease *lease, const struct worker_service *s);
 
+/* For want of a place. */
+static enum queue_line
+place_line(const struct worker_service *s, const struct balance_query *query)
+{
+	bool is_for_spares = !has_untried(s->view, query) && spare_is_left(s->view, query);
+
+	return is_for_spares ? QUEUE_SPARE : QUEUE_PLACE;
+}
+
 /* A place, or in line anew; else why not. */
 static int
 begin_anew(struct lease *lease, const struct balance_query *query, enum conf_priority priority)
@@ -280,7 +289,7 @@ begin_anew(struct lease *lease, const struct balance_query *query, enum conf_pri
 		again.n_tried = 0;
 	rc = lease_begin(lease, s, &again, TG_LEASE_ANY);
 	if (rc == -TG_EAGAIN)
-		rc = wait_in(lease, s, QUEUE_PLACE, query, priority);
+		rc = wait_in(lease, s, place_line(s, query), query, priority);
 	else if (rc == -TG_ENOENT && check_hold(lease, s) == 0)
 		rc = wait_in(lease, s, QUEUE_HELD, query, priority);
 	return rc;
@@ -348,7 +357,7 @@ lease_wait(struct lease *lease, struct worker_service *s, const struct balance_q
 {
 	lease->waiting_for = NULL;
 	lease->on_place = on_place;
-	return wait_in(lease, s, QUEUE_PLACE, query, priority);
+	return wait_in(lease, s, place_line(s, query), query, priority);
 }
 
 /* Some that may serve and were tried: no use in waiting for others to come up. */

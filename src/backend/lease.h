@@ -27,8 +27,8 @@ struct lease {
 	void (*on_due)(struct lease *lease);
 };
 
-/* Whether any backend may serve that the query does not leave out: full or not, but a backup beside those that
- * serve (spare.h) only with room. */
+/* Whether any backend may serve that the query does not leave out, or a backup beside those that serve (spare.h):
+ * full or not. */
 bool lease_is_possible(const struct worker_service *service, const struct balance_query *query);
 /* No backend is preferred. */
 #define TG_LEASE_ANY UINT32_MAX
@@ -36,7 +36,8 @@ bool lease_is_possible(const struct worker_service *service, const struct balanc
 /*
  * `preferred`, a slot, is taken where it may serve, was not tried and has room; TG_LEASE_ANY: none.
  * Needs an empty lease. 0: a place is held. A backup beside those that serve is, when
- * all these were tried, or are suspects. -TG_ENOENT: none may serve, or all were tried. -TG_EAGAIN: all that may are full, or others have been waiting for longer.
+ * all these were tried, or are suspects. -TG_ENOENT: none may serve, or all were tried. -TG_EAGAIN: all that may are full,
+ * these backups too, or others have been waiting for longer.
  */
 TG_MUST_CHECK int lease_begin(struct lease *lease, struct worker_service *service,
 			      struct balance_query *query, uint32_t preferred);

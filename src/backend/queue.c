@@ -26,10 +26,12 @@ struct waiter {
 };
 
 struct queue {
-	unsigned max[QUEUE_LINE_COUNT];
+	unsigned max_held;
+	unsigned max_place; /* of both others */
 	struct segment_shared *gauges;
 	struct alarm *alarm;
-	atomic_uint n; /* who wait; written under lock */
+	atomic_uint n; /* who wait; written under lock, as: */
+	atomic_uint n_spare; /* of these, for backups */
 	struct {
 		pthread_mutex_t lock;
 		struct waiter_list lines[QUEUE_LINE_COUNT][TG_PRIORITY_COUNT];
@@ -47,8 +49,8 @@ queue_new(unsigned max_held, unsigned max_place, struct segment_shared *gauges,
 
 	if (q == NULL)
 		return NULL;
-	q->max[QUEUE_HELD] = max_held;
-	q->max[QUEUE_PLACE] = max_place;
+	q->max_held = max_held;
+	q->max_place = max_place;
 	q->gauges = gauges;
 	q->alarm = alarm;
 	pthread_mutex_init(&q->shared.lock, NULL);
@@ -73,6 +75,14 @@ queue_has_waiters(const struct queue *q)
 	return atomic_load(&q->n) > 0;
 }
 
+bool
+queue_has_line(const struct queue *q)
+{
+	unsigned n = atomic_load(&q->n);
+
+	return n > 0 && n > atomic_load(&q->n_spare);
+}
+
 /* One more, or less. Not by queues: at a reload a service has two. */
 static void
 count_held(struct waiter *w, int change)
@@ -91,6 +101,8 @@ count(struct queue *q, enum queue_line line, int change)
 	unsigned n = atomic_load_explicit(&q->n, memory_order_relaxed) + (unsigned)change;
 
 	q->shared.n[line] += (unsigned)change;
+	if (line == QUEUE_SPARE)
+		atomic_store(&q->n_spare, q->shared.n[line]);
 	atomic_store(&q->n, n);
 	/* At a reload a service has two queues, and one gauge. */
 	atomic_fetch_add_explicit(&q->gauges->queued, change, memory_order_relaxed);
@@ -158,15 +170,24 @@ find_victim(struct queue *q, enum conf_priority priority, struct mono now)
 	return i > (unsigned)priority || is_overloaded(&classes[i], now) ? TAILQ_FIRST(&classes[i]) : NULL;
 }
 
+static bool
+has_room(const struct queue *q, enum queue_line line)
+{
+	const unsigned *n = q->shared.n;
+
+	return line == QUEUE_HELD ? n[QUEUE_HELD] < q->max_held
+				  : n[QUEUE_SPARE] + n[QUEUE_PLACE] < q->max_place;
+}
+
 /* Room for one more of these. */
 static bool
 make_room(struct queue *q, const struct queue_terms *terms, struct mono now)
 {
 	struct waiter *victim = NULL;
 
-	if (q->shared.n[terms->line] < q->max[terms->line])
+	if (has_room(q, terms->line))
 		return true;
-	if (terms->line == QUEUE_PLACE)
+	if (terms->line != QUEUE_HELD)
 		victim = find_victim(q, terms->priority, now);
 	if (victim == NULL)
 		return false;
@@ -216,7 +237,7 @@ queue_add(struct queue *q, const struct queue_terms *terms, struct loop *loop, c
 	  void *stream, void *home, const struct balance_query *query, struct mono now, struct waiter **ret)
 {
 	struct waiter *w = malloc(sizeof(*w));
-	bool has_room;
+	bool is_in;
 
 	if (w == NULL)
 		return -TG_ENOMEM;
@@ -231,11 +252,11 @@ queue_add(struct queue *q, const struct queue_terms *terms, struct loop *loop, c
 		.query = *query,
 	};
 	pthread_mutex_lock(&q->shared.lock);
-	has_room = make_room(q, terms, now);
-	if (has_room)
+	is_in = make_room(q, terms, now);
+	if (is_in)
 		put_in(q, w, now);
 	pthread_mutex_unlock(&q->shared.lock);
-	if (!has_room) {
+	if (!is_in) {
 		free(w);
 		return -TG_ELIMIT;
 	}
@@ -305,6 +326,7 @@ struct walk {
 	struct mono now;
 	unsigned place; /* of the list, in the order in which they are served */
 	bool youngest;  /* first, in this list: as it was when the walk came to it */
+	bool is_for_spares; /* what serves is full: those alone that wait for others */
 };
 
 /* The first of the first list at or after `place` with somebody in it. */
@@ -316,6 +338,8 @@ walk_from(struct walk *walk, unsigned place)
 		struct waiter_list *list = &walk->queue->shared.lines[line][place / QUEUE_LINE_COUNT];
 
 		walk->place = place;
+		if (walk->is_for_spares && line != QUEUE_SPARE)
+			continue;
 		walk->youngest = line == QUEUE_PLACE && is_overloaded(list, walk->now);
 		if (!TAILQ_EMPTY(list))
 			return walk->youngest ? TAILQ_LAST(list, waiter_list) : TAILQ_FIRST(list);
@@ -349,7 +373,9 @@ queue_grant(struct queue *q, struct mono now,
 			w->news.is_granted = true;
 			tell(q, w, WAITER_GRANTED);
 		} else if (w->query.n_tried == 0) {
-			break; /* there is no place for anybody but in backups beside those that serve */
+			/* There is no place for anybody but in backups beside those that serve. */
+			walk.is_for_spares = true;
+			next = walk_from(&walk, walk.place);
 		}
 	}
 	pthread_mutex_unlock(&q->shared.lock);

@@ -20,18 +20,18 @@
  * take out those of its own, which are told `moved`. Whoever has waited before is put in by its age, as the workers
  * go over one after the other.
  *
- * Two lines, each with its own bound: who is held came while nothing was up, all
- * others while all that was up was full.
+ * Lines: who is held came while nothing was up, and has a bound of its own. All others came while what they may have was full,
+ * most of them what serves, and some that what serves has failed a backup beside it (spare.h): they are in nobody's way.
  *
- * Order: by class; within a class first those that are held, the oldest first. Then
+ * Order: by class; within a class first those that are held, then those that wait for backups, the oldest first. Then
  * the others: the oldest first while they are calm, the youngest first under
  * overload, when the one that came first has waited for more than half of its time: those have the best chance
  * that somebody still wants their answer. How long somebody waited tells it, not how many wait nor that somebody always
  * does: a few clients more than places are no overload (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10-5,
  * 2012; Maurer, "Fail at Scale", ACM Queue 13-8, 2015: adaptive LIFO).
  * In a full line whoever comes takes the place of one of the lowest class below its own; where there is none, and its
- * own is overloaded, of one of that. It is the one that came first. Who is held is never shed: a start that takes
- * long is no overload. Whose time is over is given nothing.
+ * own is overloaded, of one of that. It is the one that came first. Who is held is never shed, as a start that takes
+ * long is no overload, nor who waits for a backup. Whose time is over is given nothing.
  */
 #ifndef TG_BACKEND_QUEUE_H
 #define TG_BACKEND_QUEUE_H
@@ -54,7 +54,8 @@ struct waiter;
 
 enum queue_line {
 	QUEUE_HELD = 0,  /* until a backend is up */
-	QUEUE_PLACE = 1, /* for one that is not full */
+	QUEUE_SPARE = 1, /* for a backup beside those that serve that is not full */
+	QUEUE_PLACE = 2, /* for one that serves that is not full */
 	QUEUE_LINE_COUNT
 };
 
@@ -85,7 +86,7 @@ struct waiter_ops {
 
 struct queue;
 
-/* At most so many wait in each line. `shared` is the service's: its gauges show how many wait. `alarm` outlives
+/* At most so many are held, and wait in both others together. `shared` is the service's: its gauges show how many wait. `alarm` outlives
  * all who wait; it is raised when the first of the service is held, and when the last is not any more.
  * NULL: no memory. */
 struct queue *queue_new(unsigned max_held, unsigned max_place, struct segment_shared *shared,
@@ -94,6 +95,8 @@ void queue_free(struct queue *queue); /* NULL allowed; nobody waits */
 
 /* Cheap and exact enough for: whoever makes a place and then sees 0 here has nobody to give it to. */
 bool queue_has_waiters(const struct queue *queue);
+/* The same of those that newcomers may not overtake: some of them may wait for backups alone. */
+bool queue_has_line(const struct queue *queue);
 
 /*
  * Waits. `terms` and `query` are copied. Returns 0 with the waiter in *ret, owned by the
@@ -114,7 +117,7 @@ void queue_evict(struct queue *queue, struct loop *loop);
  * Gives places to those who wait, in order, as long as `find` has one. `find`
  * is called under the lock: the place it returns is taken already; false: none
  * is left for this one. Who has tried something is passed over then, as another
- * may take what it must not; who has not tried anything is the last to be asked.
+ * may take what it must not; after who has not tried anything those alone are asked that wait for backups.
  */
 void queue_grant(struct queue *queue, struct mono now,
 		 bool (*find)(void *arg, const struct balance_query *query, struct queue_news *ret),

@@ -23,6 +23,18 @@ spare_is_left(const struct view *view, const struct balance_query *query)
 	uint32_t i;
 
 	for (i = view->n; i < view->tier_end[TG_TIER_MAX]; i++) {
+		if (!balance_is_left_out(query, view->entries[i].backend))
+			return true;
+	}
+	return false;
+}
+
+bool
+spare_has_room(const struct view *view, const struct balance_query *query)
+{
+	uint32_t i;
+
+	for (i = view->n; i < view->tier_end[TG_TIER_MAX]; i++) {
 		if (is_usable(view, query, i))
 			return true;
 	}

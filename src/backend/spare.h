@@ -10,8 +10,10 @@
 
 #include "backend/worker.h"
 
-/* Whether one has room that the query does not leave out. Looks at all that are left out or full, at most. */
+/* Whether there is one that the query does not leave out, full or not. Looks at all that are left out, at most. */
 bool spare_is_left(const struct view *view, const struct balance_query *query);
+/* And it has room. Looks at all that are left out or full, at most. */
+bool spare_has_room(const struct view *view, const struct balance_query *query);
 /*
  * One of the lowest tier that has such a one, by weight and chance; of many, from 16 that stand together
  * anywhere. Its entry with its load taken, or TG_VIEW_NONE.

@@ -212,7 +212,7 @@ static const struct conf_field backend_fields[] = {
 		.help = "Only used while no backend of a lower tier is up and not ejected, and by a request or TCP "
 			"connection that all of those have failed, or seven that took no connection, as far as retry tries again: the log has "
 			"choice=backup then. Tier after tier; within one by weight and chance, and those that are "
-			"full are passed over. One that waits since backends are full (queue) waits for these.",
+			"full are passed over, or waited for (queue) where all are. One that waits since backends are full (queue) waits for these.",
 	},
 	{
 		.key = "max_connections",

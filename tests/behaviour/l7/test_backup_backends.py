@@ -1,5 +1,7 @@
 """Backup backends serve when no other may, and stop when one may again."""
 
+import threading
+
 from harness import backends, client, conf, net, settings
 
 HEALTH = 'health = { type = "tcp"; interval = "30ms"; rise = 1; fall = 1; };'
@@ -116,6 +118,30 @@ def test_a_request_that_waits_for_primaries_goes_to_no_backup(shared_tidegate, r
     assert tg.access.wait(path="/waits")["end"] == "queue-timeout"
     assert backup.requests == []
     held.close()
+
+
+def test_a_request_all_primaries_failed_waits_for_a_full_backup(shared_tidegate, recording_backend):
+    """And asks none of them again meanwhile."""
+    go = threading.Event()
+
+    def script(conn):
+        conn.read_request()
+        assert go.wait(settings.TIMEOUT)
+        conn.send(backends.OK)
+    bad, backup = recording_backend(lambda conn: conn.read_head()), recording_backend(script, backends.serve)
+    tg = shared_tidegate(conf.http(entry(bad.address), entry(backup.address, backup="true"), workers=1,
+                                   service='max_connections_per_backend = 1; retry = { attempts = 7; backoff = "1ms"; };'))
+    held = tg.client().send(client.get("/held"))
+    backup.wait_connections(1)
+    waits = tg.client().send(client.get("/waits"))
+    settings.wait_until(lambda: len(bad.connections) == 2, "its first try")
+    settings.let_rest(0.1)
+    go.set()
+    for peer in (held, waits):
+        assert peer.read_answer().status == 200
+    line = tg.access.wait(path="/waits")
+    assert (line["backend"], line["choice"], line["failed"]) == (backup.address, "queue", f"{bad.address}:empty-answer")
+    assert len(bad.connections) == 2
 
 
 def test_tcp_goes_on_to_a_backup(shared_tidegate, recording_backend):

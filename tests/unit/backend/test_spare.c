@@ -234,10 +234,73 @@ full_ones_are_passed_over(void **state)
 	}
 	assert_int_equal(seen, 1u << A | 1u << B | 1u << C);
 	assert_int_equal(held[2].backend->index, C);
-	assert_false(lease_is_possible(service_of(0, 0), &query));
+	assert_false(spare_has_room(service_of(0, 0)->view, &query));
 	lease_end(&held[0], &fine);
-	assert_true(lease_is_possible(service_of(1, 0), &query));
+	assert_true(spare_has_room(service_of(1, 0)->view, &query));
 	lease_end(&held[1], &fine);
+	lease_end(&held[2], &fine);
+	assert_int_equal(close_two_workers(), 0);
+}
+
+static unsigned n_placed;
+
+static void
+on_placed(struct lease *lease, bool has_place)
+{
+	(void)lease;
+	assert_true(has_place);
+	n_placed++;
+}
+
+static void
+wait_for(struct lease *lease, struct balance_query query, enum conf_priority priority)
+{
+	assert_int_equal(begin_at(lease, query), -TG_EAGAIN);
+	assert_int_equal(lease_wait(lease, service_of(0, 0), &query, priority, on_placed), 0);
+}
+
+/* Whom all that serve have failed waits for a backup when all of these are full, and is in nobody's way, nor anybody in its. */
+static void
+full_ones_are_waited_for(void **state)
+{
+	struct balance_query query = tried(2, P, Q);
+	struct lease held[3] = {{.backend = NULL}};
+	struct lease busy[2] = {{.backend = NULL}};
+	struct lease waiting = {.backend = NULL};
+	struct lease other = {.backend = NULL};
+	struct lease late = {.backend = NULL};
+
+	(void)state;
+	n_placed = 0;
+	open_service("max_connections_per_backend = 1;");
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(begin_at(&held[i], query), 0);
+	assert_true(lease_is_possible(service_of(0, 0), &query));
+	wait_for(&waiting, query, TG_PRIORITY_LOW);
+	/* Those that serve have room. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(begin_at(&busy[i], tried(0)), 0);
+		assert_int_equal(busy[i].choice, TG_CHOICE_BALANCE);
+	}
+	wait_for(&other, tried(0), TG_PRIORITY_HIGH);
+	lease_end(&held[1], &fine);
+	fake_turn(workers[0].loop);
+	assert_int_equal(n_placed, 1);
+	assert_non_null(waiting.backend);
+	assert_in_range(waiting.backend->index, A, C);
+	assert_null(other.backend);
+	/* Who waits for others has no use for one that serves. */
+	wait_for(&late, tried(3, P, Q, A), TG_PRIORITY_NORMAL);
+	lease_end(&busy[0], &fine);
+	fake_turn(workers[0].loop);
+	assert_int_equal(n_placed, 2);
+	assert_non_null(other.backend);
+	assert_null(late.backend);
+	lease_end(&late, &fine);
+	lease_end(&other, &fine);
+	lease_end(&waiting, &fine);
+	lease_end(&busy[1], &fine);
+	lease_end(&held[0], &fine);
 	lease_end(&held[2], &fine);
 	assert_int_equal(close_two_workers(), 0);
 }
@@ -291,6 +354,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(what_serves_may_be_full_and_is_not_passed_over),
 		cmocka_unit_test(who_goes_on_overtakes_nobody_in_line),
 		cmocka_unit_test(full_ones_are_passed_over),
+		cmocka_unit_test(full_ones_are_waited_for),
 		cmocka_unit_test(suspects_are_tried_last),
 		cmocka_unit_test(workers_know_where_they_are),
 	};
