@@ -332,7 +332,13 @@ wait_in(struct lease *lease, struct worker_service *s, enum queue_line line,
 	struct worker *w = s->worker;
 	struct mono now = loop_now(w->loop);
 	struct mono since = goes_on ? lease->since : now;
-	struct queue_terms terms = {line, priority, since, due_of(s->conf, is_held, since)};
+	struct queue_terms terms = {
+		.line = line,
+		.priority = priority,
+		.since = since,
+		.due = due_of(s->conf, is_held, since),
+		.was_let_in = goes_on,
+	};
 	int rc = queue_add(s->queue, &terms, w->loop, &waiter_ops, lease, w, query, now, &lease->waiter);
 
 	if (rc == 0) {

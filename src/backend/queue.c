@@ -185,7 +185,7 @@ make_room(struct queue *q, const struct queue_terms *terms, struct mono now)
 {
 	struct waiter *victim = NULL;
 
-	if (has_room(q, terms->line))
+	if (terms->was_let_in || has_room(q, terms->line))
 		return true;
 	if (terms->line != QUEUE_HELD)
 		victim = find_victim(q, terms->priority, now);

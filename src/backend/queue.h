@@ -18,7 +18,7 @@
  * is gone then. queue_leave() before that takes back nothing: what was granted
  * is given to `unwanted` instead. A worker that goes over to another queue has queue_evict()
  * take out those of its own, which are told `moved`. Whoever has waited before is put in by its age, as the workers
- * go over one after the other.
+ * go over one after the other, and stays where the bound is lower by now: that is for newcomers.
  *
  * Lines: who is held came while nothing was up, and has a bound of its own. All others came while what they may have was full,
  * most of them what serves, and some that what serves has failed a backup beside it (spare.h): they are in nobody's way.
@@ -65,6 +65,7 @@ struct queue_terms {
 	enum conf_priority priority;
 	struct mono since;
 	struct mono due; /* it is given nothing from then on; its owner has it leave */
+	bool was_let_in; /* it waits for the same since then: it stays, full or not */
 };
 
 /* What became of a waiter. */

@@ -133,6 +133,32 @@ def test_the_oldest_comes_first_over_a_reload(shared_tidegate, recording_backend
     assert gate.order == ["/first"] + [f"/{n}" for n in range(8)]
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_lower_bound_is_for_newcomers(shared_tidegate, recording_backend, gate, tmp_path, workers):
+    """Who waits was let in: it stays over the reload, whichever worker it is of, and in its order."""
+    tg = start(shared_tidegate, tmp_path, recording_backend(gate), workers=workers,
+               service='max_connections_per_backend = 1; queue = 100; timeouts = { queue = "1h"; };')
+    with contextlib.ExitStack() as stack:
+        peers = [send(tg, stack, "/first")]
+        gate.wait_held(1)
+        for n in range(9):
+            peers.append(send(tg, stack, f"/{n}"))
+            waiting(tmp_path, n + 1)
+        tg.reload(tg.conf_path.read_text().replace("queue = 100;", "queue = 2;"))
+        waiting(tmp_path, 9)
+        assert send(tg, stack, "/refused").read_answer().status == 503
+        assert tg.access.wait(path="/refused")["end"] == "queue-full"
+        gate.let_go(8)
+        waiting(tmp_path, 1)
+        peers.append(send(tg, stack, "/again"))
+        waiting(tmp_path, 2)
+        assert send(tg, stack, "/refused2").read_answer().status == 503
+        gate.let_go(3)
+        for peer in peers:
+            assert peer.read_answer().status == 200
+    assert gate.order == ["/first"] + [f"/{n}" for n in range(9)] + ["/again"]
+
+
 def overload(tg, stack, tmp_path, *paths):
     """These wait, and the first of them has done so for more than half of its time; `timeouts.queue` is TWICE."""
     peers = [send(tg, stack, paths[0])]

@@ -290,8 +290,8 @@ def test_a_reload_that_holds_fewer_and_shorter(site):
         held.tg.reload(held.conf('hold = { requests = 2; timeout = "300ms"; };'))
         for peer in peers:
             assert_refused(peer.read_answer())
-    ends = sorted(held.tg.access.wait(path=f"/{i}")["end"] for i in range(3))
-    assert ends == ["hold-full", "hold-timeout", "hold-timeout"]
+    # Who was held was let in.
+    assert {held.tg.access.wait(path=f"/{i}")["end"] for i in range(3)} == {"hold-timeout"}
     assert held.wanted() == 1
 
 

@@ -112,7 +112,8 @@ static int
 add_to(struct stream *s, char name, struct loop *to, enum queue_line line, enum conf_priority priority)
 {
 	static const struct balance_query query;
-	const struct queue_terms terms = {line, priority, now(), {(now_ms + WAIT_MS) * 1000}};
+	const struct queue_terms terms = {
+		.line = line, .priority = priority, .since = now(), .due = {(now_ms + WAIT_MS) * 1000}};
 
 	*s = (struct stream){.name = name};
 	return queue_add(queue, &terms, to, &ops, s, &queue, &query, now(), &s->waiter);
@@ -249,7 +250,10 @@ static void
 nobody_is_missed_where_the_order_turns(void **state)
 {
 	static const struct balance_query tried = {.n_tried = 1};
-	struct queue_terms terms = {QUEUE_PLACE, TG_PRIORITY_NORMAL, now(), {(now_ms + 2) * 1000}};
+	struct queue_terms terms = {.line = QUEUE_PLACE,
+				    .priority = TG_PRIORITY_NORMAL,
+				    .since = now(),
+				    .due = {(now_ms + 2) * 1000}};
 	struct stream s[3] = {{.name = 'a'}, {.name = 'b'}, {.name = 'c'}};
 
 	(void)state;
@@ -434,7 +438,12 @@ add_moved(struct stream *s, char name, uint64_t since_ms)
 {
 	static const struct balance_query query;
 	const struct queue_terms terms = {
-		QUEUE_PLACE, TG_PRIORITY_NORMAL, {since_ms * 1000}, {(since_ms + WAIT_MS) * 1000}};
+		.line = QUEUE_PLACE,
+		.priority = TG_PRIORITY_NORMAL,
+		.since = {since_ms * 1000},
+		.due = {(since_ms + WAIT_MS) * 1000},
+		.was_let_in = true,
+	};
 
 	*s = (struct stream){.name = name};
 	return queue_add(queue, &terms, loop, &ops, s, &queue, &query, now(), &s->waiter);
@@ -472,6 +481,26 @@ moved_are_put_in_by_their_age(void **state)
 	assert_int_equal(add_moved(&s[9], 'g', start + 2), 0);
 	grant(2);
 	assert_story("+g+h");
+}
+
+/* The bound is lower by now; newcomers wait for it. */
+static void
+moved_stay_in_a_queue_that_is_full(void **state)
+{
+	struct stream s[MAX + 3];
+
+	(void)state;
+	for (unsigned i = 0; i < MAX + 2; i++)
+		assert_int_equal(add_moved(&s[i], (char)('a' + i), now_ms - 9 + i), 0);
+	assert_int_equal(add(&s[MAX + 2], 'x', TG_PRIORITY_NORMAL), -TG_ELIMIT);
+	grant(2);
+	assert_story("+a+b");
+	assert_int_equal(add(&s[MAX + 2], 'x', TG_PRIORITY_NORMAL), -TG_ELIMIT);
+	grant(1);
+	assert_story("+c");
+	assert_int_equal(add(&s[MAX + 2], 'x', TG_PRIORITY_NORMAL), 0);
+	grant(MAX);
+	assert_story("+d+e+f+g+x");
 }
 
 /* One worker has gone over to the next queue, the other has not. */
@@ -664,7 +693,8 @@ nobody_waits_where_nobody_may(void **state)
 {
 	struct queue *none = queue_new(0, 0, &gauges, &alarm_of_held);
 	static const struct balance_query query;
-	const struct queue_terms terms = {QUEUE_PLACE, TG_PRIORITY_HIGH, now(), {UINT64_MAX}};
+	const struct queue_terms terms = {
+		.line = QUEUE_PLACE, .priority = TG_PRIORITY_HIGH, .since = now(), .due = {UINT64_MAX}};
 	struct stream s = {.name = 'a'};
 
 	(void)state;
@@ -692,6 +722,7 @@ main(void)
 		TEST(evicted_are_told_in_order),
 		TEST(evicted_may_leave),
 		TEST(moved_are_put_in_by_their_age),
+		TEST(moved_stay_in_a_queue_that_is_full),
 		TEST(two_queues_of_a_service_are_counted_together),
 		TEST(place_that_is_gone_is_no_place),
 		TEST(news_survive_the_last_turn),

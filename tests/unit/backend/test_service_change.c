@@ -754,27 +754,29 @@ who_has_tried_all_that_is_left_waits_for_it(void **state)
 	assert_int_equal(load_of("x"), 0);
 }
 
-/* The line is shorter by then. */
+/* The line is shorter by then: that is for newcomers. */
 static void
-who_finds_the_new_line_full_is_shed(void **state)
+who_waits_stays_in_a_shorter_line(void **state)
 {
 	struct stream full;
 	struct stream s[3];
-	unsigned shed = 0;
+	struct stream late = {.told = 0};
+	struct balance_query query = {.n_tried = 0};
 
 	(void)state;
 	fill(&full, 1);
 	for (unsigned i = 0; i < 3; i++)
-		wait_at(&s[i], 0, TG_PRIORITY_NORMAL);
+		wait_at(&s[i], i % 2, TG_PRIORITY_NORMAL);
 	change(WORLD(A("queue = 2; max_connections_per_backend = 1; ", X) ", " B));
 	turn_both();
-	for (unsigned i = 0; i < 3; i++)
-		shed += s[i].told == 1 && !s[i].has_place;
-	assert_int_equal(shed, 1);
-	assert_int_equal(s[2].told, 1);
-	assert_int_equal(waiting(), 2);
-	for (unsigned i = 0; i < 3; i++)
+	assert_int_equal(waiting(), 3);
+	assert_int_equal(lease_wait(&late.lease, service_of(0, 0), &query, TG_PRIORITY_NORMAL, on_place),
+			 -TG_ELIMIT);
+	assert_int_equal(late.lease.refusal, TG_END_QUEUE_FULL);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(s[i].told, 0);
 		end(&s[i]);
+	}
 	end(&full);
 	assert_int_equal(load_of("x"), 0);
 }
@@ -954,7 +956,7 @@ main(void)
 		TEST(whose_service_is_gone_are_shed),
 		TEST(who_leaves_after_the_change_waits_nowhere),
 		TEST(who_has_tried_all_that_is_left_waits_for_it),
-		TEST(who_finds_the_new_line_full_is_shed),
+		TEST(who_waits_stays_in_a_shorter_line),
 		TEST(grants_that_cross_the_change_are_not_lost),
 		TEST(grant_of_what_is_gone_is_for_another),
 		TEST(place_of_before_is_found_after),
