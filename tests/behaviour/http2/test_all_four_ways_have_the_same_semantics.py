@@ -623,7 +623,7 @@ def test_a_request_that_waits_for_a_backend_goes_with_its_client(shared_tidegate
         gone, stays = peer.request("/gone", method="POST", end=False), peer.request("/stays")
         peer.wait_ping()
         peer.cancel(gone)
-        assert tg.access.wait(path="/gone")["end"] == "client-abort"
+        assert tg.access.wait(path="/gone")["end"] == "queue-abort"
         gate.set()
         assert [peer.answer(stream).body for stream in (first, stays)] == [b"ok", b"ok"]
         assert seen == ["/first", "/stays"]
