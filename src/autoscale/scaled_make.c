@@ -488,6 +488,20 @@ scaled_begin_again(struct scaled *s)
 	s->state->refused_until = (struct mono){0};
 }
 
+static void
+tell_ends(const struct scaled *s, const struct scaled_source *source)
+{
+	const struct scaler *sc = s->scaler;
+	bool is_shared = provider_is_shared(source->provider);
+
+	for (unsigned i = 0; i < s->conf->n_backends && !s->is_gone; i++) {
+		const struct fleet_member *m = fleet_find(s->state->fleet, s->conf->backends[i].name);
+
+		if (m != NULL && &s->state->sources[m->source] == source && (is_shared || !m->is_others))
+			sc->ops.ends(sc->user, s->conf->index, i);
+	}
+}
+
 /* Each with its own grace: of one that is not scaled any more there is no other than that of before. */
 void
 scaled_stop(struct scaled *s)
@@ -505,6 +519,7 @@ scaled_stop(struct scaled *s)
 			scaled_source_close(source);
 			continue;
 		}
+		tell_ends(s, source);
 		grace_ms = source->conf->provider.stop_grace_ms;
 		provider_stop_all(source->provider,
 				  grace_ms < s->scaler->grace_ms ? grace_ms : s->scaler->grace_ms);

@@ -48,6 +48,8 @@ struct scaler_ops {
 	void (*leads)(void *user, const char *service, const char *instance, uint64_t epoch);
 	/* Requests that no backend can serve are refused, and told to come again then; unset: held again. */
 	void (*refuse)(void *user, unsigned service, struct mono until);
+	/* Tidegate ends, and so does this one, by order: that nobody answers there any more is nothing to tell. */
+	void (*ends)(void *user, unsigned service, unsigned backend);
 };
 
 struct scaler;

@@ -134,6 +134,14 @@ refuse(void *user, unsigned service, struct mono until)
 		orders_mark_refusal(k->orders, service);
 }
 
+static void
+ends(void *user, unsigned service, unsigned backend)
+{
+	const struct keeper *k = user;
+
+	health_set_checked(k->health, service, backend, false);
+}
+
 static const struct scaler_ops ops = {
 	.add = add,
 	.remove = take_out,
@@ -146,6 +154,7 @@ static const struct scaler_ops ops = {
 	.start_failed = keeper_hooks_start_failed,
 	.leads = keeper_hooks_leads,
 	.refuse = refuse,
+	.ends = ends,
 };
 
 /*** What operators order ***/

@@ -257,6 +257,14 @@ on_start_failed(void *user, const char *service, const char *backend, const char
 		fail_msg("%s/%s: %s", service, backend, why);
 }
 
+static inline void
+on_ends(void *user, unsigned service, unsigned backend)
+{
+	(void)user;
+	(void)service;
+	(void)backend;
+}
+
 static const struct scaler_ops place_ops = {
 	.add = on_add,
 	.remove = on_remove,
@@ -267,6 +275,7 @@ static const struct scaler_ops place_ops = {
 	.scaled = on_scaled,
 	.start_failed = on_start_failed,
 	.refuse = on_refuse,
+	.ends = on_ends,
 };
 
 static inline void

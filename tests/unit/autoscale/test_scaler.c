@@ -153,6 +153,14 @@ on_start_failed(void *user, const char *service, const char *backend, const char
 	assert_string_not_equal(why, "");
 }
 
+static void
+on_ends(void *user, unsigned service, unsigned backend)
+{
+	(void)user;
+	(void)service;
+	(void)backend;
+}
+
 static const struct scaler_ops ops = {
 	.add = on_add,
 	.remove = on_remove,
@@ -164,6 +172,7 @@ static const struct scaler_ops ops = {
 	.scaled = on_scaled,
 	.start_failed = on_start_failed,
 	.refuse = on_refuse,
+	.ends = on_ends,
 };
 
 static void
