@@ -262,6 +262,7 @@ begin(struct scaled *s)
 	uint32_t min = scaled_least(s);
 
 	s->state->desired = n < min ? min : n;
+	s->state->told = s->state->source->provider != NULL ? n : s->state->desired;
 	s->state->is_begun = true;
 	s->state->active_ms = scaler_now_ms(s->scaler);
 }

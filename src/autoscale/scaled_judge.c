@@ -264,21 +264,27 @@ take_number(struct scaled *s, uint32_t n, int64_t now_ms)
 
 /* The module's reason is none where somebody else said how many. */
 static const char *
-why_scaled(const struct decision *d)
+why_scaled(const struct decision *d, bool is_up)
 {
-	return d->n_changes > 0 && d->changes[d->n_changes - 1].by == TG_GUARD_MANUAL
-		       ? "an operator ordered this number"
-		       : d->proposal.reason;
+	uint32_t last = d->n_changes > 0 ? d->changes[d->n_changes - 1].by : TG_GUARD_COUNT;
+
+	if (last == TG_GUARD_MANUAL)
+		return "an operator ordered this number";
+	return is_up && last == TG_GUARD_MIN ? "min asks for so many" : d->proposal.reason;
 }
 
-/* In what people are told, as in the log, only what a provider starts counts. */
+/* In what people are told, as in the log, only what a provider starts counts. The first number is that of a keeper's
+ * beginning: it is told as far as it is not there yet. */
 static void
-tell_scaled(const struct scaled *s, uint32_t from, uint32_t to)
+tell_scaled(struct scaled *s)
 {
 	const struct scaler *sc = s->scaler;
+	struct scaled_state *st = s->state;
 
-	if (to != from)
-		sc->ops.scaled(sc->user, s->conf->name, from, to, why_scaled(&s->decision));
+	if (st->desired != st->told)
+		sc->ops.scaled(sc->user, s->conf->name, st->told, st->desired,
+			       why_scaled(&s->decision, st->desired > st->told));
+	st->told = st->desired;
 }
 
 static void
@@ -303,7 +309,6 @@ take_decision(struct scaled *s, int64_t now_ms)
 	s->n_outcomes = 0;
 	if (s->input.state.is_dry_run)
 		return;
-	tell_scaled(s, st->desired, n);
 	take_number(s, n, now_ms);
 }
 
@@ -336,4 +341,5 @@ scaled_judge(struct scaled *s, struct mono now)
 	if (s->decision.took_us > SLOW_US)
 		slow_tell(&s->scaler->slow, s->module, s->conf->name, s->decision.took_us, now);
 	take_decision(s, scaler_ms(now));
+	tell_scaled(s);
 }

@@ -518,6 +518,7 @@ follow(struct scaled *s, const struct store_shared *shared, int64_t now_ms)
 	if (!shared->has_state || shared->state_epoch != shared->epoch)
 		return;
 	st->desired = shared->state.desired;
+	st->told = st->desired; /* by the leader */
 	st->is_begun = true;
 	take_times(st, &shared->state);
 	fleet_follow(st->fleet, &told, now_ms);

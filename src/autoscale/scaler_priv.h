@@ -62,6 +62,7 @@ struct scaled_state {
 	uint32_t manual;
 	bool is_begun; /* `desired` is known */
 	uint32_t desired;
+	uint32_t told; /* of that, what ops.scaled() has told */
 	struct scaled_lead lead;
 	bool is_woken;      /* requests are held, and nothing is ready */
 	bool is_woken_here; /* by this instance */

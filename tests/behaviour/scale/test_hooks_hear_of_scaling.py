@@ -25,6 +25,8 @@ def test_hooks_hear_of_scaling_and_of_redis(scaled, receiver, redis):
     tg = scaled('metric = "in-flight"; target = 2; min = 1; max = 3;',
                 top=f'store = {{ type = "redis"; url = "{redis.url()}"; }};'
                     f'hooks = ( {{ name = "h"; on = ( "all" ); url = "{receiver.url()}"; }} );')
+    begun = receiver.wait_event("scale-up", service="site", to=1)
+    assert (begun["from"], begun["reason"]) == (0, "min asks for so many")
     receiver.wait_event("backend-up", service="site")
     with load.KeptLoad(tg.address, clients=8, request=client.get("/slow?ms=100")):
         up = receiver.wait_event("scale-up", service="site", to=3)
