@@ -438,6 +438,7 @@ fill_lead(const struct scaler *s, const struct scaled *scaled, struct scaler_sta
 	const struct store_shared *shared = store_shared(s->store, scaled->conf->name);
 
 	ret->authority = store_authority(s->store, scaled->conf->name, (struct mono){0});
+	ret->is_cut_off = !store_is_well(s->store);
 	ret->instance = store_instance(s->store);
 	ret->leader = shared != NULL ? shared->leader : "";
 	ret->epoch = scaled->state->lead.epoch;

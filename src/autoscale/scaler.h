@@ -135,6 +135,7 @@ struct scaler_status {
 	const struct fleet *fleet;
 	/* Where several instances of tidegate share a store: */
 	enum store_authority authority;
+	bool is_cut_off;      /* the store is not well */
 	const char *instance; /* this one; "": there are no others */
 	const char *leader;   /* "": nobody is known to lead */
 	uint64_t epoch;       /* of who leads; 0: nobody did */

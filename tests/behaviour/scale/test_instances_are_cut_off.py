@@ -76,7 +76,8 @@ def test_who_is_cut_off_holds_and_comes_back(instances, star, programs):
     assert second != first and time.monotonic() - began < 3 * LEASE
     settings.wait_until(lambda: instances[first].site.show()["lead"]["role"] != "leads", "it to know its end")
     done = len(programs.epochs())
-    control.ask(instances[first].site.admin, "scale site 5")
+    settings.wait_until(lambda: not instances[first].site.show()["store"]["well"], "it to miss redis")
+    assert "it waits until redis is back" in control.ask(instances[first].site.admin, "scale site 5")
     settings.let_rest(0.1)  # clocks of two hosts are compared by way of redis, to some milliseconds
     control.ask(instances[rest[0]].site.admin, "scale site 2")
     for name in rest:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from harness import client, load, metrics, net, procfs, settings
+from harness import client, control, load, metrics, net, procfs, settings
 from harness.redis import Redis
 
 SLOW = client.get("/slow?ms=100")
@@ -115,7 +115,7 @@ def test_without_it_traffic_goes_on_and_nothing_is_stopped(page, redis, trouble)
     assert not base.failures() and not busy.failures()
 
 
-def test_more_are_started_without_it_even_the_first(scaled, redis):
+def test_more_are_started_without_it_even_the_first_and_fewer_by_order(scaled, redis):
     tg = scaled('metric = "in-flight"; target = 2; min = 0; max = 4; ',
                 top=store(redis.url("tidegate", DATABASE)))
     tg.site.wait(desired=0, ready=0)
@@ -124,6 +124,10 @@ def test_more_are_started_without_it_even_the_first(scaled, redis):
         with load.KeptLoad(tg.address, clients=8, request=SLOW) as busy:
             tg.site.wait(ready=4)
         assert not busy.failures()
+        # Nobody else was there: what an operator orders is done, and the answer says that others do not know.
+        assert "this one does it now" in control.ask(tg.site.admin, "scale site 1")
+        tg.site.wait(ready=1, desired=1, draining=0)
+        assert control.ask(tg.site.admin, "scale site auto").startswith("note: ")
     # What was decided meanwhile comes later.
     settings.wait_until(lambda: any('"desired":4' in entry[1][1] for entry in
                                     redis.ask("xrange", "tg:{site}:decisions", "-", "+",

@@ -428,6 +428,28 @@ orders_are_written_with_their_author(void **state)
 	assert_int_equal(f->changes, 5);
 }
 
+/* Whether it is done now, or when redis is back. */
+static void
+orders_that_others_do_not_hear_of_say_so(void **state)
+{
+	struct fixture *f = *state;
+
+	told.is_cut_off = true;
+	assert_string_equal(ask(f, "scale api 1"), "\n"); /* there are no others by configuration */
+	told.instance = "a";
+	told.authority = TG_STORE_ALONE;
+	assert_string_equal(ask(f, "scale api 1"),
+			    "note: redis is away, and no other instance was there: this one does it now, "
+			    "backends are stopped too\n\n");
+	told.authority = TG_STORE_UNDECIDED;
+	assert_string_equal(ask(f, "scale api 2 json"),
+			    "{\"ok\":true,\"note\":\"redis is away, and other instances were there: it "
+			    "waits until redis is back\"}\n\n");
+	assert_has(ask(f, "scale api x"), "error bad-value: ");
+	told.is_cut_off = false;
+	assert_string_equal(ask(f, "autoscale api pause"), "\n");
+}
+
 static void
 failures_say_what_is_allowed(void **state)
 {
@@ -863,6 +885,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(orders_are_written_with_their_author),
+		CASE(orders_that_others_do_not_hear_of_say_so),
 		CASE(failures_say_what_is_allowed),
 		CASE(orders_need_an_operator_and_questions_nobody),
 		CASE(all_services_are_a_line_each),
