@@ -386,13 +386,19 @@ wait_begin(struct tcp_stream *s, struct mono next_try)
 static void
 on_place(struct lease *lease, bool has_place)
 {
+	static const struct balance_outcome unused;
 	struct tcp_stream *s = TG_CONTAINER(lease, struct tcp_stream, lease);
+	enum end_reason reason;
 
 	wait_end(s);
-	if (has_place)
+	if (has_place && now_of(s).us >= last_due(s, &reason).us) {
+		lease_end(lease, &unused);
+		stream_end(s, reason);
+	} else if (has_place) {
 		go(s);
-	else
+	} else {
 		stream_end(s, lease->refusal);
+	}
 }
 
 static void
