@@ -292,6 +292,30 @@ back_new(struct worker_backend *home, const struct addr *to, void (*on_ready)(st
 	return b;
 }
 
+bool
+back_error_is_ours(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+/* NULL, with errno as it is. */
+static struct back *
+fail_connect(const struct worker_backend *home)
+{
+	static struct log_limit told;
+	const struct worker_service *s = home->service;
+	const char *name = worker_backend_name(s->worker, home->slot);
+	unsigned suppressed = 0;
+	int error = errno;
+
+	if (back_error_is_ours(error) && log_limit_pass(&told, 1, loop_now(s->worker->loop), &suppressed))
+		log_write(TG_LOG_ERROR, "cannot open a connection to a backend",
+			  "svc=%s srv=%s reason=%s suppressed=%u", s->conf->name, name != NULL ? name : "-",
+			  strerror(error), suppressed);
+	errno = error;
+	return NULL;
+}
+
 struct back *
 back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready)(struct back *b),
 	     void *stream)
@@ -300,7 +324,7 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 	int saved;
 
 	if (b == NULL)
-		return NULL;
+		return fail_connect(home);
 	counter_add(home->counters, TG_B_CONNECTS, 1);
 	if (conn_connect(&b->conn, home->service->worker->loop, to, back_on_watch) == 0) {
 		set_options(b, to);
@@ -310,7 +334,7 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 	saved = errno;
 	free(b);
 	errno = saved;
-	return NULL;
+	return fail_connect(home);
 }
 
 struct back *
@@ -320,24 +344,6 @@ back_connect_exchange(struct worker_backend *home, const struct addr *to, struct
 	if (home->service->conf->protocol == TG_PROTOCOL_H2)
 		return carrier_connect(home, to, own, on_ready, stream);
 	return back_connect(home, to, on_ready, stream);
-}
-
-bool
-back_error_is_ours(const struct worker_backend *backend, int error)
-{
-	static struct log_limit told;
-	const struct worker_service *s = backend->service;
-	const char *name;
-	unsigned suppressed = 0;
-
-	if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS)
-		return false;
-	name = worker_backend_name(s->worker, backend->slot);
-	if (log_limit_pass(&told, 1, loop_now(s->worker->loop), &suppressed))
-		log_write(TG_LOG_ERROR, "cannot open a connection to a backend",
-			  "svc=%s srv=%s reason=%s suppressed=%u", s->conf->name, name != NULL ? name : "-",
-			  strerror(error), suppressed);
-	return true;
 }
 
 /* The connection itself is good for more. */

@@ -71,7 +71,8 @@ void back_place_close(struct back_place *place);
 struct back *back_take_own(struct back_place *own, struct worker_backend *home, bool careful);
 /* The backend closed this connection while it was idle, or as a request reached it: learn from it. */
 void back_learn_close(struct back *b);
-/* A new connection under way; see conn_connect() and back_connected(). NULL: failed, errno says why. */
+/* A new connection under way; see conn_connect() and back_connected(). NULL: failed, errno says why; the log too, where it
+ * is for want of something here. */
 struct back *back_connect(struct worker_backend *home, const struct addr *to,
 			  void (*on_ready)(struct back *b), void *stream);
 /* The same for one exchange of HTTP, in the protocol of the service. `own`: with send_proxy, and greet_prepare() is called
@@ -95,8 +96,8 @@ bool back_is_refused(struct back *b);
 uint8_t back_tls_version(const struct back *b);
 /* Bytes that the kernel has taken, over its life. */
 uint64_t back_raw_sent(const struct back *b);
-/* Whether back_connect() failed for want of descriptors or memory here, which is no fault of the backend; and tells it. */
-bool back_error_is_ours(const struct worker_backend *backend, int error);
+/* Whether an errno of back_connect() is for want of descriptors or memory here, which is no fault of the backend. */
+bool back_error_is_ours(int error);
 void back_attach(struct back *b, void (*on_ready)(struct back *b), void *stream);
 /* The exchange ended cleanly: keep it for the next, within limits, or close. Clears the pointer. */
 void back_give(struct back **b);

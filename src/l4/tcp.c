@@ -511,7 +511,7 @@ go(struct tcp_stream *s)
 	}
 	if (s->back != NULL)
 		stream_run(s);
-	else if (back_error_is_ours(s->lease.backend, errno))
+	else if (back_error_is_ours(errno))
 		stream_end(s, TG_END_NO_RESOURCE);
 	else
 		try_elsewhere(s, TG_END_CONNECT_FAILED);

@@ -78,7 +78,7 @@ attempt_connect(struct stream *s)
 			count_connect(s);
 		return STEP_MORE;
 	}
-	if (back_error_is_ours(s->lease.backend, errno))
+	if (back_error_is_ours(errno))
 		return stream_reply(s, 503, TG_END_NO_RESOURCE);
 	return attempt_failed(s, TG_END_CONNECT_FAILED);
 }
