@@ -120,9 +120,16 @@ why_of(int status)
 }
 
 static void
+note_why(struct lookup *l, const char *host, const char *why)
+{
+	l->why = why;
+	l->why_host = l->srv != NULL && host != l->srv ? host : NULL;
+}
+
+static void
 note_failure(struct lookup *l, const char *host, int type, int status)
 {
-	l->why = why_of(status);
+	note_why(l, host, why_of(status));
 	if (status != ARES_ECONNREFUSED || l->unclear != NULL || l->has_cleared)
 		return;
 	l->unclear = host;
@@ -139,7 +146,7 @@ on_fault(void *arg, int status, int timeouts, unsigned char *m, int n)
 	(void)n;
 	l->n_open--;
 	if (status == ARES_ESERVFAIL || status == ARES_EREFUSED || status == ARES_ENOTIMP)
-		l->why = why_of(status);
+		note_why(l, l->unclear, why_of(status));
 }
 
 /* The name itself where it has domains: what comes of other ones would hide it. May call on_fault() before it
@@ -149,7 +156,6 @@ ask_fault(struct lookup *l)
 {
 	const char *host = l->unclear;
 
-	l->unclear = NULL;
 	l->has_cleared = true;
 	l->n_open++;
 	if (strchr(host, '.') != NULL)
@@ -237,7 +243,7 @@ take_answer(struct lookup_target *t, int status, const struct ares_addrinfo *ans
 		return;
 	}
 	if (t->n_ips == 0) {
-		t->lookup->why = "no address of use in the answer";
+		note_why(t->lookup, t->host, "no address of use in the answer");
 		keep(t, AF_UNSPEC);
 		return;
 	}
@@ -391,7 +397,7 @@ lookup_step(struct lookup *l)
 		while (l->targets[i].state == TARGET_WAITS)
 			ask(&l->targets[i]);
 	}
-	if (l->n_open == 0 && l->unclear != NULL)
+	if (l->n_open == 0 && l->unclear != NULL && !l->has_cleared)
 		ask_fault(l);
 	return l->n_open == 0;
 }

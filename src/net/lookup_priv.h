@@ -59,6 +59,7 @@ struct lookup {
 	unsigned n_left_out; /* records beyond the bound */
 	unsigned ttl_s;      /* the least; 0 included */
 	const char *why;     /* of a failure, be it of a part; NULL: none */
+	const char *why_host; /* of a service: the target that failed; NULL: its own name did */
 	const char *unclear; /* the host of a question whose failure is to be asked for; NULL: none */
 	int unclear_type;    /* of record */
 	bool has_cleared;    /* that is over */

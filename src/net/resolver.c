@@ -17,6 +17,7 @@
 static const struct backoff retries = {.first_ms = 1000, .max_ms = 30000};
 #define QUERY_TRIES      2
 #define SRV_PREFIX       "srv:"
+#define WHY_BYTES        384u /* a target of a service, and what is wrong */
 
 struct name {
 	UT_hash_handle hh; /* in resolver->names, by key */
@@ -29,7 +30,7 @@ struct name {
 	struct address *list;   /* what it found */
 	size_t n;
 	unsigned failures; /* in a row */
-	const char *why;   /* of the last failure */
+	char why[WHY_BYTES]; /* of the last failure */
 	unsigned srv_max;  /* records used; 0: a host name */
 	const char *host;  /* in key */
 	char key[];        /* "srv:" before a service */
@@ -200,10 +201,15 @@ ask_again_in(struct name *name, uint64_t ms)
 	timer_set(loop, &name->timer, mono_add_ms(loop_now(loop), ms));
 }
 
+/* `host`: of a service, the target that failed; NULL: the name itself. */
 static void
-name_failed(struct name *name, const char *why)
+name_failed(struct name *name, const char *host, const char *why)
 {
-	name->why = why;
+	/* A target ends with a dot: no domain is searched for it. */
+	if (host != NULL)
+		snprintf(name->why, sizeof(name->why), "its target %.*s: %s", (int)strlen(host) - 1, host, why);
+	else
+		snprintf(name->why, sizeof(name->why), "%s", why);
 	ask_again_in(name, backoff_ms(&retries, name->failures, 0));
 	name->failures++;
 	if (name->failures == 1)
@@ -259,7 +265,7 @@ name_found(struct name *name, struct lookup *l, struct address *list, size_t n)
 	if (is_new)
 		tell(name, RESOLVER_FOUND);
 	if (l->why != NULL)
-		name_failed(name, l->why);
+		name_failed(name, l->why_host, l->why);
 }
 
 /* queries */
@@ -301,7 +307,7 @@ finish(struct name *name)
 	if (l->has_found && lookup_take(l, &list, &n) == 0) {
 		name_found(name, l, list, n);
 	} else {
-		name_failed(name, l->has_found ? "no memory" : l->why);
+		name_failed(name, l->has_found ? NULL : l->why_host, l->has_found ? "no memory" : l->why);
 		lookup_free(l);
 	}
 }
@@ -315,7 +321,7 @@ begin(struct name *name)
 	TAILQ_REMOVE(&r->queue, name, link);
 	name->now = lookup_new(&channels, name->host, name->srv_max, name->last);
 	if (name->now == NULL) {
-		name_failed(name, "no memory");
+		name_failed(name, NULL, "no memory");
 		return;
 	}
 	TAILQ_INSERT_TAIL(&r->running, name, link);

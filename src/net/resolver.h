@@ -41,7 +41,7 @@ struct resolver_news {
 	size_t n;                   /* 0: none is known */
 	unsigned n_refused;         /* addresses in that answer nothing connects to */
 	unsigned n_left_out;        /* SRV records beyond the bound */
-	const char *why;            /* in words; NULL unless failed */
+	const char *why;            /* in words, of a service with its target that failed; NULL unless failed */
 };
 
 /* From the loop, or inside resolver_watch_start(). Must not stop watches. */

@@ -183,3 +183,16 @@ def test_the_percent_of_an_agent_multiplies_the_weight_of_the_record(
     tg.log.wait(msg="backend up", addr=site[3].address)
     settings.wait_until(lambda: rows(tmp_path)["pool-1"]["weight"] == "128",
                         "half of 256")
+
+
+@pytest.mark.parametrize("trouble, why", [
+    (None, "the name does not exist (NXDOMAIN)"), (names.SERVFAIL, "the name server answers SERVFAIL")])
+def test_a_target_that_fails_is_told_by_its_name(shared_tidegate, name_server, site, tmp_path, trouble, why):
+    """Not as if the service failed; the others are used."""
+    name_server.services[NAME] = [record(site[0]), (0, 1, 80, "away.test")]
+    if trouble:
+        name_server.trouble["away.test"] = trouble
+    tg = start(shared_tidegate, name_server, tmp_path)
+    said = tg.log.wait(msg="name does not resolve, trying again", svc=tg.service)
+    assert (said["name"], said["reason"]) == (NAME, f"its target away.test: {why}")
+    tg.log.wait(msg="backend up", addr=site[0].address)
