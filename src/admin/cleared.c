@@ -13,20 +13,9 @@ _Static_assert(TG_COUNTER_OF_END(TG_END_COUNT) <= CLEARED_EJECTIONS, "it is an e
 static uint64_t
 since(const struct admin_source *s, uint32_t slot, unsigned counter, uint64_t now)
 {
-	const struct segment_counters *cleared = segment_cleared(s->segment, slot);
-	uint64_t then = atomic_load_explicit(&cleared->n[counter], memory_order_relaxed);
+	uint64_t then = segment_cleared(s->segment, slot, counter);
 
 	return now > then ? now - then : 0;
-}
-
-static void
-note(struct admin_source *s, uint32_t slot, unsigned counter, uint64_t now)
-{
-	struct segment_counters *cleared = segment_cleared(s->segment, slot);
-
-	/* Untouched pages stay untouched. */
-	if (now != 0)
-		atomic_store_explicit(&cleared->n[counter], now, memory_order_relaxed);
 }
 
 static uint64_t
@@ -90,21 +79,21 @@ restart_maximum(_Atomic int64_t *max, const _Atomic int64_t *gauge)
 		continue;
 }
 
+static void
+clear_sums(struct admin_source *s, uint32_t slot)
+{
+	for (unsigned i = 0; i < CLEARED_EJECTIONS; i++)
+		segment_set_cleared(s->segment, slot, i, segment_sum(s->segment, slot, i));
+	segment_set_cleared(s->segment, slot, CLEARED_EJECTIONS, ejections(s, slot));
+}
+
 void
 cleared_begin(struct admin_source *s, uint32_t slot)
 {
-	struct segment_counters *cleared = segment_cleared(s->segment, slot);
 	struct segment_load *load = segment_load(s->segment, slot);
 	struct segment_shared *shared = segment_shared(s->segment, slot);
 
-	for (unsigned i = 0; i < TG_SEGMENT_COUNTERS; i++) {
-		uint64_t now = i == CLEARED_EJECTIONS ? ejections(s, slot)
-						      : segment_sum(s->segment, slot, i);
-
-		/* Untouched pages stay untouched. */
-		if (atomic_load_explicit(&cleared->n[i], memory_order_relaxed) != now)
-			atomic_store_explicit(&cleared->n[i], now, memory_order_relaxed);
-	}
+	clear_sums(s, slot);
 	restart_maximum(&load->in_flight_max, &load->in_flight);
 	restart_maximum(&shared->queued_max, &shared->queued);
 	restart_maximum(&shared->held_max, &shared->held);
@@ -148,9 +137,7 @@ void
 cleared_set_sums(struct admin_source *s)
 {
 	for (uint32_t slot = 1; slot < segment_used(s->segment); slot++) {
-		for (unsigned i = 0; i < CLEARED_EJECTIONS; i++)
-			note(s, slot, i, segment_sum(s->segment, slot, i));
-		note(s, slot, CLEARED_EJECTIONS, ejections(s, slot));
+		clear_sums(s, slot);
 	}
 	clear_health(s);
 }

@@ -11,7 +11,7 @@
 #include "ipc/segment.h"
 
 #define MAGIC          0x7467736567310a00ull /* "tgseg1\n" */
-#define VERSION        13u
+#define VERSION        14u
 #define WORKERS_MAX    4096u
 #define SLOTS_MAX      (1u << 24)
 #define RING_BYTES_MAX ((size_t)1 << 30)
@@ -358,15 +358,32 @@ clear_spread(struct segment_spread *s)
 		atomic_store_explicit(&s->n[i], 0, memory_order_relaxed);
 }
 
+static struct segment_counters *
+extra_counters(struct segment *seg, uint32_t slot, unsigned kind)
+{
+	struct segment_counters *list =
+		(void *)(seg->base + (kind == TG_EXTRA_CARRIED ? seg->layout.carried
+								: seg->layout.cleared));
+
+	return &list[slot];
+}
+
+static void
+clear_extra(struct segment *seg, uint32_t slot, unsigned kind)
+{
+	if ((atomic_load_explicit(&segment_shared(seg, slot)->extras, memory_order_relaxed) & kind) != 0)
+		clear_words(extra_counters(seg, slot, kind), sizeof(struct segment_counters));
+}
+
 void
 segment_clear(struct segment *seg, uint32_t slot)
 {
 	unsigned i;
 
+	clear_extra(seg, slot, TG_EXTRA_CARRIED);
+	clear_extra(seg, slot, TG_EXTRA_CLEARED);
 	clear_words(segment_load(seg, slot), sizeof(struct segment_load));
 	clear_words(segment_shared(seg, slot), sizeof(struct segment_shared));
-	clear_words(segment_cleared(seg, slot), sizeof(struct segment_counters));
-	clear_words(segment_carried(seg, slot), sizeof(struct segment_counters));
 	clear_words(segment_carried_histograms(seg, slot), sizeof(struct segment_histograms));
 	for (i = 0; i < seg->workers; i++) {
 		clear_words(segment_counters(seg, i, slot), sizeof(struct segment_counters));
@@ -428,15 +445,6 @@ segment_counters(struct segment *seg, unsigned worker, uint32_t slot)
 	return &counters[(size_t)worker * seg->slots + slot];
 }
 
-struct segment_counters *
-segment_carried(struct segment *seg, uint32_t slot)
-{
-	struct segment_counters *carried = (void *)(seg->base + seg->layout.carried);
-
-	assert(slot < seg->slots);
-	return &carried[slot];
-}
-
 struct segment_histograms *
 segment_carried_histograms(struct segment *seg, uint32_t slot)
 {
@@ -444,15 +452,6 @@ segment_carried_histograms(struct segment *seg, uint32_t slot)
 
 	assert(slot < seg->slots);
 	return &carried[slot];
-}
-
-struct segment_counters *
-segment_cleared(struct segment *seg, uint32_t slot)
-{
-	struct segment_counters *cleared = (void *)(seg->base + seg->layout.cleared);
-
-	assert(slot < seg->slots);
-	return &cleared[slot];
 }
 
 struct segment_histograms *
@@ -480,14 +479,60 @@ segment_ring(struct segment *seg, unsigned worker)
 	return &seg->rings[worker];
 }
 
+/* Its page is not touched where it has nothing. */
+static uint64_t
+extra(struct segment *seg, uint32_t slot, unsigned counter, unsigned kind)
+{
+	uint64_t extras = atomic_load_explicit(&segment_shared(seg, slot)->extras,
+					       memory_order_relaxed);
+
+	assert(counter < TG_SEGMENT_COUNTERS);
+	return (extras & kind) == 0
+		       ? 0
+		       : atomic_load_explicit(&extra_counters(seg, slot, kind)->n[counter],
+					      memory_order_relaxed);
+}
+
+static void
+set_extra(struct segment *seg, uint32_t slot, unsigned counter, unsigned kind, uint64_t n)
+{
+	if (n == extra(seg, slot, counter, kind))
+		return;
+	atomic_store_explicit(&extra_counters(seg, slot, kind)->n[counter], n,
+			      memory_order_relaxed);
+	atomic_fetch_or_explicit(&segment_shared(seg, slot)->extras, kind, memory_order_relaxed);
+}
+
+uint64_t
+segment_carried(struct segment *seg, uint32_t slot, unsigned counter)
+{
+	return extra(seg, slot, counter, TG_EXTRA_CARRIED);
+}
+
+void
+segment_carry(struct segment *seg, uint32_t slot, unsigned counter, uint64_t n)
+{
+	set_extra(seg, slot, counter, TG_EXTRA_CARRIED, n);
+}
+
+uint64_t
+segment_cleared(struct segment *seg, uint32_t slot, unsigned counter)
+{
+	return extra(seg, slot, counter, TG_EXTRA_CLEARED);
+}
+
+void
+segment_set_cleared(struct segment *seg, uint32_t slot, unsigned counter, uint64_t n)
+{
+	set_extra(seg, slot, counter, TG_EXTRA_CLEARED, n);
+}
+
 uint64_t
 segment_sum(struct segment *seg, uint32_t slot, unsigned counter)
 {
-	uint64_t sum;
+	uint64_t sum = segment_carried(seg, slot, counter);
 	unsigned i;
 
-	assert(counter < TG_SEGMENT_COUNTERS);
-	sum = atomic_load_explicit(&segment_carried(seg, slot)->n[counter], memory_order_relaxed);
 	for (i = 0; i < seg->workers; i++)
 		sum += atomic_load_explicit(&segment_counters(seg, i, slot)->n[counter],
 					    memory_order_relaxed);

@@ -17,7 +17,8 @@
  * sums. `cleared` is
  * the keeper's alone: what the sums were when an operator cleared them. The
  * highest values in `shared` are written by many, and the keeper may set them back. Pages
- * nobody writes or reads take no memory: most slots have no histograms.
+ * nobody writes or reads take no memory: most slots have no histograms, and of carried and cleared none is read that
+ * has nothing (`extras`).
  *
  * The proxy can write all of it at any time, so a reader trusts nothing in it:
  * sizes are kept privately after segment_attach(), a name in an entry may have
@@ -86,6 +87,9 @@ struct segment_load {
 	_Atomic int64_t in_flight_max;
 };
 
+#define TG_EXTRA_CARRIED (1u << 0)
+#define TG_EXTRA_CLEARED (1u << 1)
+
 struct segment_shared {
 	/* services: streams waiting for a place, or held, now */
 	_Alignas(TG_CACHELINE) _Atomic int64_t queued;
@@ -132,6 +136,7 @@ struct segment_shared {
 	_Atomic int64_t down_us;
 	_Atomic int64_t checks_failed_cleared;
 	_Atomic int64_t downs_cleared;
+	_Atomic uint64_t extras; /* TG_EXTRA_*: what else has numbers of this slot */
 };
 
 /* After a gauge became `n`: the line is this processor's already, and rarely written once more. */
@@ -206,11 +211,13 @@ struct segment_shared *segment_shared(struct segment *seg, uint32_t slot);
 struct segment_counters *segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_histograms *segment_histograms(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_spread *segment_spread(struct segment *seg, unsigned worker, uint32_t slot);
-/* What those before have counted. */
-struct segment_counters *segment_carried(struct segment *seg, uint32_t slot);
 struct segment_histograms *segment_carried_histograms(struct segment *seg, uint32_t slot);
+/* What those before have counted. */
+uint64_t segment_carried(struct segment *seg, uint32_t slot, unsigned counter);
+void segment_carry(struct segment *seg, uint32_t slot, unsigned counter, uint64_t n);
 /* What is to be taken off the sums where people read them; 0: never cleared. */
-struct segment_counters *segment_cleared(struct segment *seg, uint32_t slot);
+uint64_t segment_cleared(struct segment *seg, uint32_t slot, unsigned counter);
+void segment_set_cleared(struct segment *seg, uint32_t slot, unsigned counter, uint64_t n);
 /* This process's handle of a worker's ring; one writer and one reader process at a time. */
 struct ring *segment_ring(struct segment *seg, unsigned worker);
 

@@ -125,12 +125,11 @@ set(_Atomic uint64_t *to, uint64_t n)
 static void
 copy_counters(const struct carry *c, uint32_t from, uint32_t to)
 {
-	struct segment_counters *carried = segment_carried(c->to, to);
 	bool is_backend = kind_of(segment_entry(c->from, from)) == TG_SLOT_BACKEND;
 
 	for (unsigned i = 0; i < TG_COUNTER_END + TG_END_COUNT; i++) {
 		if (!is_backend || i != TG_B_IDLE)
-			set(&carried->n[i], segment_sum(c->from, from, i));
+			segment_carry(c->to, to, i, segment_sum(c->from, from, i));
 	}
 }
 
@@ -203,14 +202,11 @@ carry_copy(struct carry *c)
 static void
 copy_marks(const struct carry *c, uint32_t from, uint32_t to)
 {
-	struct segment_counters *cleared = segment_cleared(c->to, to);
-	struct segment_counters *cleared_there = segment_cleared(c->from, from);
 	struct segment_shared *shared = segment_shared(c->to, to);
 	struct segment_shared *there = segment_shared(c->from, from);
 
 	for (unsigned i = 0; i < TG_SEGMENT_COUNTERS; i++)
-		set(&cleared->n[i],
-		    atomic_load_explicit(&cleared_there->n[i], memory_order_relaxed));
+		segment_set_cleared(c->to, to, i, segment_cleared(c->from, from, i));
 	segment_note_max(&segment_load(c->to, to)->in_flight_max,
 			 gauge(&segment_load(c->from, from)->in_flight_max));
 	segment_note_max(&shared->queued_max, gauge(&there->queued_max));

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ipc/segment.h"
@@ -157,6 +158,40 @@ gauges_are_reset_and_counters_kept(void **state)
 	assert_int_equal(atomic_load(&segment_load(seg, 7)->in_flight), 0);
 	assert_int_equal(atomic_load(&segment_load(seg, 7)->in_flight_max), 20);
 	assert_int_equal(segment_sum(seg, 7, 1), 9);
+}
+
+static blkcnt_t
+blocks(const struct segment *seg)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(segment_fd(seg), &st), 0);
+	return st.st_blocks;
+}
+
+/* To read a page of a memory file is to have it. */
+static void
+what_has_nothing_takes_no_memory(void **state)
+{
+	struct segment *seg = *state;
+	blkcnt_t before;
+
+	for (uint32_t i = 0; i < 40; i++)
+		atomic_store(&segment_shared(seg, i)->queued, 0);
+	before = blocks(seg);
+	for (uint32_t i = 0; i < 40; i++) {
+		segment_carry(seg, i, 1, 0);
+		segment_set_cleared(seg, i, 1, 0);
+		assert_int_equal(segment_carried(seg, i, 1), 0);
+		assert_int_equal(segment_cleared(seg, i, TG_SEGMENT_COUNTERS - 1), 0);
+	}
+	assert_int_equal(blocks(seg), before);
+	segment_carry(seg, 39, 1, 7);
+	segment_set_cleared(seg, 39, 1, 2);
+	assert_true(blocks(seg) > before);
+	assert_int_equal(segment_carried(seg, 39, 1), 7);
+	assert_int_equal(segment_cleared(seg, 39, 1), 2);
+	assert_int_equal(segment_sum(seg, 39, 1), 7);
 }
 
 #define NOW   ((struct mono){.us = 100000000})
@@ -315,6 +350,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(long_names_stay_distinct, setup, teardown),
 		cmocka_unit_test_setup_teardown(slots_run_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(gauges_are_reset_and_counters_kept, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_has_nothing_takes_no_memory, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(load_is_told_until_it_is_stale, setup, teardown),
 		cmocka_unit_test_setup_teardown(forged_loads_are_not_known, setup, teardown),

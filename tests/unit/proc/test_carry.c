@@ -88,7 +88,7 @@ sums_go_on_by_name(void **state)
 	count(from, 0, backend(from, "gone", "x"), TG_B_STREAMS, 100);
 	histogram_add(&segment_histograms(from, 1, service(from, "a"))->h[TG_HISTOGRAM_TOTAL], 700);
 	histogram_add(&segment_histograms(from, 1, backend(from, "a", "x"))->h[TG_HISTOGRAM_TOTAL], 60);
-	segment_cleared(from, service(from, "a"))->n[TG_S_STREAMS] = 1;
+	segment_set_cleared(from, service(from, "a"), TG_S_STREAMS, 1);
 	segment_load(from, service(from, "a"))->in_flight_max = 9;
 	segment_load(from, service(from, "a"))->in_flight = 8;
 	segment_shared(from, backend(from, "a", "y"))->ejections = 2;
@@ -100,7 +100,7 @@ sums_go_on_by_name(void **state)
 	assert_int_equal(segment_sum(to, backend(to, "a", "x"), TG_B_IDLE), 0);
 	assert_int_equal(segment_sum(to, backend(to, "a", "y"), TG_COUNTER_OF_END(TG_END_DONE)), 2);
 	assert_int_equal(segment_sum(to, backend(to, "new", "x"), TG_B_STREAMS), 0);
-	assert_int_equal(segment_cleared(to, service(to, "a"))->n[TG_S_STREAMS], 1);
+	assert_int_equal(segment_cleared(to, service(to, "a"), TG_S_STREAMS), 1);
 	assert_int_equal(segment_load(to, service(to, "a"))->in_flight_max, 9);
 	assert_int_equal(segment_load(to, service(to, "a"))->in_flight, 0);
 	assert_int_equal(segment_shared(to, backend(to, "a", "y"))->ejections, 2);

@@ -178,7 +178,8 @@ what_was_given_up_rests(void **state)
 	load->in_flight = 1;
 	load->in_flight_max = 7;
 	segment_counters(w.seg, 1, y)->n[5] = 9;
-	segment_cleared(w.seg, y)->n[5] = 4;
+	segment_set_cleared(w.seg, y, 5, 4);
+	segment_carry(w.seg, y, 5, 2);
 	segment_histograms(w.seg, 1, y)->h[1].sum = 3;
 	go_on(&w, S("a", B("x")));
 	w.now = mono_add_ms(w.now, 59999);
@@ -193,7 +194,8 @@ what_was_given_up_rests(void **state)
 	assert_int_equal(slot_of(&w, "a", "z3"), y);
 	assert_string_equal(segment_entry(w.seg, y)->name, "z3");
 	assert_int_equal(segment_counters(w.seg, 1, y)->n[5], 0);
-	assert_int_equal(segment_cleared(w.seg, y)->n[5], 0);
+	assert_int_equal(segment_cleared(w.seg, y, 5), 0);
+	assert_int_equal(segment_carried(w.seg, y, 5), 0);
 	assert_int_equal(segment_histograms(w.seg, 1, y)->h[1].sum, 0);
 	assert_int_equal(load->in_flight_max, 0);
 	end(&w);
