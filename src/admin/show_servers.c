@@ -108,7 +108,7 @@ static const char head[] =
 static void
 print_text(struct output *out, const struct server *v)
 {
-	const struct endpoint *e = &v->conf->endpoint;
+	const struct conf_endpoint *e = &v->conf->endpoint;
 	const struct conf_health_check *check = &v->service->health;
 	unsigned run = v->health->verdict.run;
 	unsigned port = v->steer->check_port != 0 ? v->steer->check_port : check->port;

@@ -272,13 +272,21 @@ struct conf_note {
 #define TG_CONF_SLOTS_MAX 1000u
 #define TG_CONF_SLOTS_SRV 16u /* by default */
 
+/* Where a backend is, as struct endpoint: of thousands few have a name. */
+struct conf_endpoint {
+	enum endpoint_kind kind;
+	uint16_t port;
+	char *host; /* NULL: it has an address */
+	struct addr addr;
+};
+
 struct conf_backend {
 	char *name;       /* "pool", or "pool-3" of several slots */
 	unsigned index;   /* in its service */
 	uint32_t segment_slot; /* as that of a listener */
 	bool is_new; /* of a draft's (conf/overlay.h): not one of what that was opened over */
 	char *entry_name; /* as configured; default: the address text */
-	struct endpoint endpoint;
+	struct conf_endpoint endpoint;
 	char *address_text;
 	unsigned slots;  /* backends made of this entry, one after the other; 1: it alone */
 	unsigned slot;   /* which of these, from 0 */

@@ -85,7 +85,8 @@ draft_dup_added(struct arena *arena, struct conf_backend *backends, size_t n)
 		if (!b->added.who)
 			continue;
 		if (!draft_dup_text(arena, &b->name) || !draft_dup_text(arena, &b->entry_name) ||
-		    !draft_dup_text(arena, &b->address_text) || !dup_note(arena, &b->added) ||
+		    !draft_dup_text(arena, &b->address_text) ||
+		    !draft_dup_optional(arena, &b->endpoint.host) || !dup_note(arena, &b->added) ||
 		    !draft_dup_optional(arena, &b->added_was))
 			return false;
 	}

@@ -260,6 +260,23 @@ static const struct conf_field backend_fields[] = {
 	{.key = NULL},
 };
 
+/* False: it is an error already, or there is no memory. */
+static bool
+take_endpoint(struct conf_check *check, struct conf_backend *backend)
+{
+	struct endpoint e;
+
+	if (endpoint_parse(backend->address_text, TG_ENDPOINT_NAMES, &e, NULL) < 0)
+		return false;
+	backend->endpoint = (struct conf_endpoint){.kind = e.kind, .port = e.port, .addr = e.addr};
+	if (e.kind == TG_ENDPOINT_ADDR)
+		return true;
+	backend->endpoint.host = arena_copy(conf_check_arena(check), e.host, strlen(e.host));
+	if (!backend->endpoint.host)
+		conf_check_no_memory(check);
+	return backend->endpoint.host != NULL;
+}
+
 static void
 backend_check(struct conf_check *check, void *object)
 {
@@ -277,9 +294,7 @@ backend_check(struct conf_check *check, void *object)
 		backend->slots = is_no_service(backend) ? 1 : TG_CONF_SLOTS_SRV;
 	if (!backend->address_text)
 		return; /* an error already */
-	if (endpoint_parse(backend->address_text, TG_ENDPOINT_NAMES, &backend->endpoint, NULL) < 0)
-		return;
-	if (backend->entry_name)
+	if (!take_endpoint(check, backend) || backend->entry_name)
 		return;
 	n = strlen(backend->address_text);
 	if (n > TG_CONF_BACKEND_NAME_MAX ||
@@ -781,7 +796,7 @@ check_tls_names(struct conf_check *check, const struct conf_service *service)
 	if (service->tls.is_off || service->tls.verify != TG_VERIFY_FULL || service->tls.name)
 		return;
 	for (size_t i = 0; i < service->n_backends; i++) {
-		const struct endpoint *e = &service->backends[i].endpoint;
+		const struct conf_endpoint *e = &service->backends[i].endpoint;
 
 		if (e->kind == TG_ENDPOINT_SRV ||
 		    (e->kind == TG_ENDPOINT_ADDR && e->addr.u.sa.sa_family == AF_UNIX)) {

@@ -320,7 +320,7 @@ on_agent_change(void *user)
 }
 
 bool
-probe_is_unix(const struct endpoint *endpoint)
+probe_is_unix(const struct conf_endpoint *endpoint)
 {
 	return endpoint->kind == TG_ENDPOINT_ADDR && endpoint->addr.u.sa.sa_family == AF_UNIX;
 }

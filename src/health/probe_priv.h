@@ -101,7 +101,7 @@ void probe_drop_trial(struct probe *p);
 void probe_aim(struct probe *p);
 /* Checked by what holds now, without a new verdict. */
 void probe_resume(struct probe *p);
-bool probe_is_unix(const struct endpoint *endpoint);
+bool probe_is_unix(const struct conf_endpoint *endpoint);
 
 /*** health.c ***/
 

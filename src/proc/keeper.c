@@ -228,7 +228,7 @@ fill_order(void *user, unsigned service, unsigned backend, struct msg_backend *r
 static void
 place(struct keeper *k, unsigned service, unsigned backend)
 {
-	const struct endpoint *e = &k->conf->services[service].backends[backend].endpoint;
+	const struct conf_endpoint *e = &k->conf->services[service].backends[backend].endpoint;
 	const struct steer_entry *entry = steer_get(k->steer, service, backend);
 
 	health_set_check_port(k->health, service, backend, entry->check_port);

@@ -370,7 +370,7 @@ names_start_resolver(struct loop *loop, const struct conf *conf, struct resolver
 static int
 watch_set(struct name_set *s, struct resolver *resolver)
 {
-	const struct endpoint *e = &s->first->endpoint;
+	const struct conf_endpoint *e = &s->first->endpoint;
 
 	if (e->kind == TG_ENDPOINT_SRV)
 		return resolver_watch_start_srv(resolver, &s->watch, e->host, s->first->slots,
