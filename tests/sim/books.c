@@ -65,6 +65,19 @@ find_spare(const struct sim_stream *s, const struct view *view, bool with_suspec
 	return SIM_NONE;
 }
 
+/* The same, full or not. */
+static bool
+has_spare(const struct sim_stream *s, const struct view *view)
+{
+	uint32_t i;
+
+	for (i = view->n; i < view->tier_end[TG_TIER_MAX]; i++) {
+		if (!sim_is_tried(s, view->entries[i].backend))
+			return true;
+	}
+	return false;
+}
+
 /* All tries it may have were connects that failed, but for the one it has now. */
 static bool
 is_at_its_end(const struct sim_stream *s)
@@ -107,15 +120,16 @@ entry_of(const struct view *view, uint32_t backend)
 						       : view->spare_of[backend];
 }
 
-/* By the view of each worker. Where one sees less room than another, it may hide it from all. */
+/* By the view of each worker, among those that serve or beside them. Where one sees less room than another, it may
+ * hide it from all. */
 static bool
-is_free(const struct sim *sim, uint32_t backend)
+is_free(const struct sim *sim, uint32_t backend, bool is_spare)
 {
 	unsigned i;
 
 	for (i = 0; i < sim->n_workers; i++) {
 		const struct view *view = sim_service(&sim->workers[i])->view;
-		uint32_t entry = view->entry_of[backend];
+		uint32_t entry = is_spare ? view->spare_of[backend] : view->entry_of[backend];
 
 		if (entry == TG_VIEW_NONE || !sim_has_room(view, entry))
 			return false;
@@ -137,7 +151,7 @@ find_free(const struct sim *sim, const struct sim_stream *s, const struct view *
 
 		if (s != NULL && sim_is_tried(s, e->backend))
 			continue;
-		if (sim->is_fresh ? sim_has_room(view, i) : is_free(sim, e->backend))
+		if (sim->is_fresh ? sim_has_room(view, i) : is_free(sim, e->backend, false))
 			return e->backend;
 	}
 	return SIM_NONE;
@@ -178,7 +192,13 @@ is_overloaded(const struct sim_queue *q, unsigned class, struct mono now)
 	return first != NULL && 2 * now.us > first->due.us + first->phase.us;
 }
 
-/* Of those that this offer has not passed over. */
+/* This offer has not passed it over. */
+static bool
+may_be_offered(const struct sim_queue *q, const struct sim_stream *s)
+{
+	return s->passed_over != q->offers && q->now.us < s->due.us;
+}
+
 static struct sim_stream *
 next_in_line(const struct sim_queue *q)
 {
@@ -187,10 +207,14 @@ next_in_line(const struct sim_queue *q)
 	unsigned i;
 
 	for (i = 0; i < TG_PRIORITY_COUNT && found == NULL; i++) {
+		TAILQ_FOREACH (s, &q->spares[i], link) {
+			if (found == NULL && may_be_offered(q, s))
+				found = s;
+		}
+		if (found != NULL || q->is_for_spares)
+			continue;
 		TAILQ_FOREACH (s, &q->classes[i], link) {
-			if (s->passed_over == q->offers || q->now.us >= s->due.us)
-				continue;
-			if (found == NULL || q->is_overloaded[i])
+			if (may_be_offered(q, s) && (found == NULL || q->is_overloaded[i]))
 				found = s;
 		}
 	}
@@ -209,14 +233,23 @@ find_victim(struct sim_queue *q, enum conf_priority priority, struct mono now)
 	return is_overloaded(q, priority, now) ? TAILQ_FIRST(&q->classes[priority]) : NULL;
 }
 
+static struct sim_line *
+line_of(struct sim_stream *s)
+{
+	struct sim_queue *q = &s->sim->queue;
+
+	return s->is_for_spares ? &q->spares[s->priority] : &q->classes[s->priority];
+}
+
 static void
 leave_line(struct sim_stream *s)
 {
 	struct sim_queue *q = &s->sim->queue;
 
-	TAILQ_REMOVE(&q->classes[s->priority], s, link);
+	TAILQ_REMOVE(line_of(s), s, link);
 	s->is_in_line = false;
 	q->n--;
+	q->n_spare -= s->is_for_spares;
 }
 
 static void
@@ -232,7 +265,7 @@ send_news(struct sim_stream *s, bool is_granted, uint32_t backend)
 
 /* What lease_wait() must say. */
 static int
-stand_in_line(struct sim_stream *s, struct mono now)
+stand_in_line(struct sim_stream *s, const struct view *view, struct mono now)
 {
 	struct sim_queue *q = &s->sim->queue;
 
@@ -244,9 +277,11 @@ stand_in_line(struct sim_stream *s, struct mono now)
 		send_news(victim, false, SIM_NONE);
 		s->sim->n_shed++;
 	}
-	TAILQ_INSERT_TAIL(&q->classes[s->priority], s, link);
+	s->is_for_spares = !has_untried(s, view) && has_spare(s, view);
+	TAILQ_INSERT_TAIL(line_of(s), s, link);
 	s->is_in_line = true;
 	q->n++;
+	q->n_spare += s->is_for_spares;
 	return 0;
 }
 
@@ -268,7 +303,7 @@ granted(struct sim *sim, struct sim_stream *s, const struct queue_news *news)
 		return;
 	sim->backends[backend].in_flight++;
 	if (sim_is_tried(s, backend) &&
-	    (has_untried(s, view) || find_spare(s, view, true) != SIM_NONE))
+	    (has_untried(s, view) || has_spare(s, view)))
 		sim_break(sim, s->id, backend, "tried again beside one that was not");
 	if (view->entry_of[backend] == TG_VIEW_NONE)
 		check_spare(s, view, view->spare_of[backend]);
@@ -283,11 +318,12 @@ find_untried(const struct sim *sim, const struct sim_stream *s, const struct vie
 	return has_untried(s, view) ? find_free(sim, s, view) : find_spare(s, view, true);
 }
 
-/* What this stream waits for: one it has tried only where there is no other, full or not. Not for
- * spares: in its turn it gets one, where there is one. */
+/* What this stream waits for besides spares: one it has tried only where there is no other, full or not. */
 static uint32_t
 find_awaited(const struct sim *sim, const struct sim_stream *s, const struct view *view)
 {
+	if (!has_untried(s, view) && has_spare(s, view))
+		return SIM_NONE;
 	return find_free(sim, has_untried(s, view) ? s : NULL, view);
 }
 
@@ -305,6 +341,7 @@ refused(struct sim *sim, struct sim_stream *s)
 	uint32_t backend = find_place_for(sim, s, sim_service(sim->acting)->view);
 
 	s->passed_over = sim->queue.offers;
+	sim->queue.is_for_spares |= s->n_tried == 0;
 	if (backend != SIM_NONE)
 		sim_break(sim, s->id, backend, "room that was not found");
 }
@@ -354,6 +391,7 @@ __wrap_queue_grant(struct queue *queue, struct mono now,
 	}
 	watched->queue.offers++;
 	watched->queue.now = now;
+	watched->queue.is_for_spares = false;
 	for (i = 0; i < TG_PRIORITY_COUNT; i++)
 		watched->queue.is_overloaded[i] = is_overloaded(&watched->queue, i, now);
 	__real_queue_grant(queue, now, watch_find, &offer);
@@ -408,9 +446,13 @@ sim_turn(struct sim *sim, struct sim_worker *w)
 static int
 expect_begin(const struct sim_stream *s, const struct view *view)
 {
-	if (!has_untried(s, view) || (is_at_its_end(s) && find_spare(s, view, true) != SIM_NONE))
-		return find_spare(s, view, true) != SIM_NONE ? 1 : -TG_ENOENT;
-	return s->sim->queue.n > 0 ? -TG_EAGAIN : 1;
+	const struct sim_queue *q = &s->sim->queue;
+
+	if (!has_untried(s, view))
+		return has_spare(s, view) ? 1 : -TG_ENOENT;
+	if (is_at_its_end(s) && find_spare(s, view, true) != SIM_NONE)
+		return 1;
+	return q->n > q->n_spare ? -TG_EAGAIN : 1;
 }
 
 static bool
@@ -488,7 +530,7 @@ int
 sim_lease_wait(struct sim_stream *s, void (*on_place)(struct lease *lease, bool has_place))
 {
 	struct worker_service *service = sim_service(worker_of(s));
-	int expected = stand_in_line(s, sim_now(worker_of(s)));
+	int expected = stand_in_line(s, service->view, sim_now(worker_of(s)));
 	int rc;
 
 	sim_note(s->sim, "waits", s->id, SIM_NONE, expected);
@@ -645,7 +687,6 @@ has_other(const struct sim_stream *s, enum end_reason reason)
 		uint32_t backend = view->entries[i].backend;
 
 		if (backend != s->lease.backend->index && !sim_is_tried(s, backend) &&
-		    (i < view->n || sim_has_room(view, i)) &&
 		    (reason == TG_END_CONNECT_FAILED || !sim_is_suspect(s->sim, backend)))
 			return true;
 	}
@@ -732,6 +773,35 @@ has_untried_by_some(const struct sim *sim, const struct sim_stream *s)
 	return false;
 }
 
+/* Who has tried all that serve waits for a backup; where there is none, for any. One that came to wait for others,
+ * which have gone since, gets one in its turn only. */
+static uint32_t
+find_free_for_tried(const struct sim *sim, const struct sim_stream *s)
+{
+	const struct view *view = sim->newest;
+	uint32_t i;
+
+	if (!has_spare(s, view))
+		return find_free(sim, NULL, view);
+	for (i = view->n; i < view->tier_end[TG_TIER_MAX] && s->is_for_spares; i++) {
+		uint32_t backend = view->entries[i].backend;
+
+		if (!sim_is_tried(s, backend) && is_free(sim, backend, true))
+			return backend;
+	}
+	return SIM_NONE;
+}
+
+static void
+check_waiting(struct sim *sim, const struct sim_stream *s)
+{
+	uint32_t backend = has_untried_by_some(sim, s) ? find_free(sim, s, sim->newest)
+						       : find_free_for_tried(sim, s);
+
+	if (backend != SIM_NONE && sim->us < s->due.us)
+		sim_break(sim, s->id, backend, "waits beside a free backend");
+}
+
 static void
 check_queue(struct sim *sim)
 {
@@ -745,13 +815,10 @@ check_queue(struct sim *sim)
 	if (n == 0 || !is_newest_known(sim))
 		return;
 	for (i = 0; i < TG_PRIORITY_COUNT; i++) {
-		TAILQ_FOREACH (s, &sim->queue.classes[i], link) {
-			uint32_t backend =
-				find_free(sim, has_untried_by_some(sim, s) ? s : NULL, sim->newest);
-
-			if (backend != SIM_NONE && sim->us < s->due.us)
-				sim_break(sim, s->id, backend, "waits beside a free backend");
-		}
+		TAILQ_FOREACH (s, &sim->queue.spares[i], link)
+			check_waiting(sim, s);
+		TAILQ_FOREACH (s, &sim->queue.classes[i], link)
+			check_waiting(sim, s);
 	}
 }
 
@@ -768,6 +835,8 @@ sim_books_open(struct sim *sim)
 	unsigned i;
 
 	watched = sim;
-	for (i = 0; sim != NULL && i < TG_PRIORITY_COUNT; i++)
+	for (i = 0; sim != NULL && i < TG_PRIORITY_COUNT; i++) {
 		TAILQ_INIT(&sim->queue.classes[i]);
+		TAILQ_INIT(&sim->queue.spares[i]);
+	}
 }

@@ -91,6 +91,7 @@ struct sim_stream {
 	unsigned n_tried;
 	bool starts_over; /* all were tried, once at least */
 	bool is_in_line;
+	bool is_for_spares; /* in line: for a backup, of which it was told that all are full */
 	uint64_t passed_over; /* in this offer: no place was for this one */
 	struct {
 		bool is_on_way; /* the worker's loop has it */
@@ -106,11 +107,14 @@ TAILQ_HEAD(sim_line, sim_stream);
 
 struct sim_queue {
 	struct sim_line classes[TG_PRIORITY_COUNT]; /* oldest first */
-	unsigned n;
+	struct sim_line spares[TG_PRIORITY_COUNT];  /* the same; in each class they go first */
+	unsigned n; /* of both */
+	unsigned n_spare;
 	uint64_t offers;
 	/* as the last of these began */
 	struct mono now;
 	bool is_overloaded[TG_PRIORITY_COUNT];
+	bool is_for_spares; /* one that has tried nothing found no place */
 };
 
 /* By second, each with the second it is about. */
