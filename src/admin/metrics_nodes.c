@@ -38,6 +38,8 @@ write_node(void *user, const struct scaler_node *node)
 	const struct writing *w = user;
 	struct series series = w->site->series;
 
+	if (node->is_departing)
+		return; /* its name may be another's by now */
 	series.labels[series.n_labels++] = (struct label){"node", node->name};
 	switch ((enum metric_of_node)w->m->id) {
 	case TG_METRIC_NODE_OPEN:

@@ -42,6 +42,14 @@ print_labels(struct output *out, const struct conf_labels *labels)
 	}
 }
 
+static const char *
+state_of(const struct scaler_node *node)
+{
+	if (node->is_departing)
+		return "departing";
+	return node->closed != NULL ? "closed" : "open";
+}
+
 static void
 print_reason(struct output *out, const struct scaler_node *node)
 {
@@ -59,7 +67,7 @@ static void
 print_text(struct output *out, const struct scaler_node *node)
 {
 	output_plain(out, node->name);
-	output_text(out, node->closed != NULL ? " closed" : " open");
+	output_format(out, " %s", state_of(node));
 	print_cpu(out, node->cpu_milli, node->cpu_milli);
 	print_cpu(out, node->cpu_milli, node->free_cpu_milli);
 	print_memory(out, node->memory_bytes, node->memory_bytes);
@@ -100,7 +108,9 @@ print_json(struct output *out, const struct scaler_node *node)
 
 	output_text(out, "{\"node\":");
 	output_json(out, node->name);
-	output_format(out, ",\"open\":%s", node->closed == NULL ? "true" : "false");
+	output_format(out, ",\"open\":%s,\"departing\":%s",
+		      node->closed == NULL && !node->is_departing ? "true" : "false",
+		      node->is_departing ? "true" : "false");
 	json_number(out, "cpu_milli", has_cpu, node->cpu_milli);
 	json_number(out, "cpu_free_milli", has_cpu, node->free_cpu_milli);
 	json_number(out, "memory", has_memory, node->memory_bytes);

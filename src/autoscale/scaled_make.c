@@ -435,7 +435,9 @@ take_decision_over(struct scaled *s, const struct scaled *was)
 static bool
 has_left(void *user, const char *node)
 {
-	return provider_has_left(user, node);
+	struct provider_node ignored;
+
+	return provider_left_node(user, node, &ignored);
 }
 
 void

@@ -146,10 +146,12 @@ bool scaler_status(const struct scaler *s, unsigned service, struct scaler_statu
 /* What its backends did and used in the last interval, in the order of the configuration. NULL: it is not scaled, or
  * nothing is sampled yet. Until the next turn. */
 const struct backend_sample *scaler_samples(const struct scaler *s, unsigned service);
-/* Nodes, in the order of the configuration. A value; text until the next turn. */
+/* Nodes, in the order of the configuration, then those that a reload took out and where something is, or may be. A value;
+ * text until the next turn. */
 struct scaler_node {
 	const char *name;
-	const char *closed;        /* why nothing new goes there; NULL: it does */
+	bool is_departing;         /* not configured any more: what is there leaves; its name may be a present one's too */
+	const char *closed;        /* why nothing new goes there; of one that departs what is against asking it; NULL: nothing */
 	int64_t cpu_milli;         /* capacity, thousandths of a core; 0: not known */
 	int64_t free_cpu_milli;    /* less what all that is there was promised */
 	int64_t memory_bytes;      /* the same */

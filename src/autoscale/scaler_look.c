@@ -62,6 +62,58 @@ count_orphans(const struct scaler *s, const char *node)
 	return placement_ask_node(s, node, &at) ? at.orphans : 0;
 }
 
+struct departing {
+	const char *node;
+	uint32_t n;
+};
+
+static void
+count_departing(void *user, const struct fleet_member *m)
+{
+	struct departing *d = user;
+
+	d->n += m->is_leaving && strcmp(m->node, d->node) == 0;
+}
+
+/* False: all of it is gone. What one of them cannot ask counts. */
+static bool
+ask_departing(const struct scaler *s, const char *name, struct provider_node *ret)
+{
+	bool is_any = false;
+
+	for (size_t i = 0; i < s->n_services && ret->why == NULL; i++)
+		is_any |= placement_is_of(s->services[i]) &&
+			  provider_left_node(s->services[i]->state->source->provider, name, ret);
+	return is_any;
+}
+
+static void
+tell_departing(const struct scaler *s, void (*told)(void *user, const struct scaler_node *node),
+	       void *user)
+{
+	static const struct conf_labels no_labels;
+
+	for (size_t i = 0; i < s->conf->n_left_nodes; i++) {
+		struct departing d = {.node = s->conf->left_nodes[i].name};
+		struct provider_node at = {.why = NULL};
+		const struct scaled *scaled;
+		struct scaler_node node = {.name = d.node,
+					   .is_departing = true,
+					   .labels = &no_labels,
+					   .kept_for = "",
+					   .note = ""};
+
+		if (!ask_departing(s, d.node, &at))
+			continue;
+		TAILQ_FOREACH(scaled, &s->all, link)
+			fleet_walk(scaled->state->fleet, count_departing, &d);
+		node.backends = d.n;
+		node.closed = at.why;
+		node.orphans = at.orphans;
+		told(user, &node);
+	}
+}
+
 int
 scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scaler_node *node),
 	     void *user)
@@ -93,6 +145,7 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 		print_kept(p, i, kept, sizeof(kept));
 		told(user, &node);
 	}
+	tell_departing(s, told, user);
 	placement_free(p);
 	return 0;
 }

@@ -271,24 +271,29 @@ docker_told_usage(const struct provider *p, const char *name, struct usage ret[2
 	return c != NULL && docker_usage(c, ret);
 }
 
-static bool
-docker_node(const struct provider *p, const char *name, struct provider_node *ret)
+static struct provider_node
+tell_node(const struct place *place)
 {
-	const struct place *place = find_place(p->own, name);
-	const struct docker_node *n;
-
-	if (place == NULL)
-		return false;
-	n = place->user.node;
-	*ret = (struct provider_node){
+	const struct docker_node *n = place->user.node;
+	struct provider_node told = {
 		.why = docker_place_why(place),
 		.cpu_permille = docker_node_info(n)->cpu_permille,
 		.memory = docker_node_info(n)->memory,
 		.orphans = docker_node_orphans(n),
 	};
-	ret->is_away = ret->why != NULL && docker_node_state(n) != DOCKER_NODE_ASKED;
-	ret->is_doubted = docker_node_is_doubted(n);
-	return true;
+	told.is_away = told.why != NULL && docker_node_state(n) != DOCKER_NODE_ASKED;
+	told.is_doubted = docker_node_is_doubted(n);
+	return told;
+}
+
+static bool
+docker_node(const struct provider *p, const char *name, struct provider_node *ret)
+{
+	const struct place *place = find_place(p->own, name);
+
+	if (place != NULL)
+		*ret = tell_node(place);
+	return place != NULL;
 }
 
 static void
@@ -301,14 +306,17 @@ doubt_node(struct provider *p, const char *name)
 }
 
 static bool
-has_left(const struct provider *p, const char *node)
+left_node(const struct provider *p, const char *name, struct provider_node *ret)
 {
 	const struct docker *all = p->own;
 
 	for (size_t i = 0; i < all->n_places; i++) {
-		if (all->places[i]->user.is_leaving &&
-		    strcmp(docker_node_name(all->places[i]->user.node), node) == 0)
-			return true;
+		const struct place *place = all->places[i];
+
+		if (!place->user.is_leaving || strcmp(docker_node_name(place->user.node), name) != 0)
+			continue;
+		*ret = tell_node(place);
+		return true;
 	}
 	return false;
 }
@@ -459,8 +467,11 @@ docker_close(struct provider *p)
 
 	if (all == NULL)
 		return;
-	for (size_t i = 0; all->is_ending && i < all->n_places; i++)
-		docker_tell_left(all->places[i]);
+	/* What is kept the next start finds again, but on no node that it does not know. */
+	for (size_t i = 0; p->is_stopping && i < all->n_places; i++) {
+		if (all->is_ending || all->places[i]->user.is_leaving)
+			docker_tell_left(all->places[i]);
+	}
 	HASH_ITER(hh, all->containers, c, next)
 		docker_container_free(c);
 	docker_sync_free(all);
@@ -486,5 +497,5 @@ const struct provider_ops provider_docker = {
 	.usage = docker_told_usage,
 	.node = docker_node,
 	.doubt_node = doubt_node,
-	.has_left = has_left,
+	.left_node = left_node,
 };

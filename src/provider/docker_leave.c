@@ -44,7 +44,9 @@ docker_tell_left(const struct place *place)
 
 	if (left > 0)
 		log_write(TG_LOG_WARN,
-			  "containers are left running, the next start of tidegate takes them over",
+			  place->user.is_leaving
+				  ? "containers are left running on a node that has left the configuration, nobody takes them over"
+				  : "containers are left running, the next start of tidegate takes them over",
 			  "node=%s svc=%s containers=%zu label=tidegate.owner=%s reason=%s",
 			  docker_node_name(n), place->user.service, left, place->user.owner,
 			  why != NULL ? why : "its daemon did not stop them in time");

@@ -269,9 +269,9 @@ provider_doubt_node(struct provider *p, const char *name)
 }
 
 bool
-provider_has_left(const struct provider *p, const char *node)
+provider_left_node(const struct provider *p, const char *name, struct provider_node *ret)
 {
-	return p->ops->has_left != NULL && p->ops->has_left(p, node);
+	return p->ops->left_node != NULL && p->ops->left_node(p, name, ret);
 }
 
 bool

@@ -120,8 +120,9 @@ bool provider_has_nodes(const struct provider *p);
 /* False: a kind that has one place, or no such node. */
 bool provider_node(const struct provider *p, const char *name, struct provider_node *ret);
 
-/* Whether a node of this name is not configured any more, and what is there is known, and can be stopped, still. */
-bool provider_has_left(const struct provider *p, const char *node);
+/* The same of a node that is not configured any more, and of which what is there is known, and can be stopped, still. False:
+ * there is none of this name. */
+bool provider_left_node(const struct provider *p, const char *name, struct provider_node *ret);
 
 /* What is there seems not to work: whether the node answers is asked now, not when it is due. */
 void provider_doubt_node(struct provider *p, const char *name);

@@ -52,7 +52,7 @@ struct provider_ops {
 	bool (*usage)(const struct provider *p, const char *name, struct usage ret[2]); /* NULL: not told */
 	bool (*node)(const struct provider *p, const char *name, struct provider_node *ret); /* NULL: one place */
 	void (*doubt_node)(struct provider *p, const char *name); /* with `node` */
-	bool (*has_left)(const struct provider *p, const char *node); /* the same */
+	bool (*left_node)(const struct provider *p, const char *name, struct provider_node *ret); /* the same */
 };
 
 extern const struct provider_ops provider_process;

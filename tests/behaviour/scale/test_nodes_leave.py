@@ -22,7 +22,7 @@ class Nodes:
         self.site = Site(self.admin, folder)
         self.begin, self.tg = begin, None
 
-    def text(self, nodes, grace="1s"):
+    def text(self, nodes, grace="1s", provider=""):
         """nodes: name to the name of a fake."""
         rows = ", ".join(f'{{ name = "{name}"; docker = "unix://{self.folder}/{fake}.sock"; address = "{net.ADDRESS}"; }}'
                          for name, fake in nodes.items())
@@ -32,7 +32,7 @@ class Nodes:
             autoscale = {{ module = "target"; metric = "cpu"; target = 0.6; min = 2; max = 4;
                            start_timeout = "20s"; {quickly("target", "")} }};
             provider = {{ type = "docker"; image = "acme/api:7"; port = 9000; owner = "me";
-                          stop_grace = "{grace}"; timeout = "5s"; }};""")
+                          stop_grace = "{grace}"; timeout = "5s"; {provider} }};""")
 
     def start(self, nodes, **wanted):
         self.tg = self.begin(self.text(nodes))
@@ -47,6 +47,11 @@ class Nodes:
 
     def wait_empty(self, name):
         settings.wait_until(lambda: not self.fakes[name].containers, f"{name} to have no containers")
+
+    def listed(self):
+        """Of each node its state, and how many backends are there."""
+        return [(row["node"], "departing" if row["departing"] else "open" if row["open"] else "closed", row["backends"])
+                for row in json.loads(control.ask(self.admin, "show nodes json"))]
 
     def placed(self):
         """Backend to node."""
@@ -83,6 +88,7 @@ def test_what_ran_there_is_drained_and_replaced(nodes):
         assert tg.log.wait(msg="backend draining", srv=goes)["reason"] == "its node is not configured any more"
         assert n.site.show()["ready"] == 2, "another one is ready before"
         assert n.fakes["b"].running() == [goes]
+        assert n.listed() == [("a", "open", 2), ("b", "departing", 1)]
         listed = n.fakes["b"].count("list")
         tg.reload(n.text({"a": "a"}, grace="2s"))  # its provider is another one now
         settings.wait_until(lambda: n.fakes["b"].count("list") > listed, "it to be found")
@@ -94,6 +100,7 @@ def test_what_ran_there_is_drained_and_replaced(nodes):
     assert stays in n.fakes["a"].running()
     assert not tg.log.records(msg="backend ended")
     assert tg.log.wait(msg="a node that has left the configuration is empty")["node"] == "b"
+    assert n.listed() == [("a", "open", 2)]
     settings.wait_until(lambda: not n.fakes["b"].streams, "the end of its events")
 
 
@@ -177,8 +184,25 @@ def test_what_cannot_be_stopped_is_told(nodes):
     assert (told["node"], told["label"]) == ("b", "tidegate.owner=me")
     n.site.wait(ready=2, pending=0, down=0, draining=0)
     assert n.fakes["b"].running() == [goes]
+    assert "\nb departing - - - - 0 0 - " in control.ask(n.admin, "show nodes"), "as long as something may be there"
     n.fakes["b"].listen()
     n.wait_empty("b")
+
+
+def test_what_is_kept_there_at_the_end_is_nobodys(nodes):
+    n = nodes("a", "b")
+    n.tg = n.begin(n.text({"a": "a", "b": "b"}, provider="keep = true;"))
+    n.settle(a=1, b=1)
+    goes = n.fakes["b"].running()
+    n.fakes["a"].standing = {"create": ("slow", 60)}  # so it serves on
+    listed = n.fakes["b"].count("list")
+    n.tg.reload(n.text({"a": "a"}, provider="keep = true;"))
+    settings.wait_until(lambda: n.fakes["b"].count("list") > listed + 1, "a second look, so the first is over")
+    settings.wait_until(lambda: n.listed() == [("a", "open", 2), ("b", "departing", 1)], "another one to be made")
+    n.tg.stop()
+    told = n.tg.log.wait(msg="containers are left running on a node that has left the configuration, nobody takes them over")
+    assert (told["node"], told["containers"], told["label"]) == ("b", "1", "tidegate.owner=me")
+    assert n.fakes["b"].running() == goes
 
 
 def test_a_daemon_that_lists_nothing_is_given_up_as_one_that_is_away(nodes):

@@ -136,6 +136,13 @@ __wrap_scaler_nodes(const struct scaler *s,
 	node = (struct scaler_node){
 		.name = "n2", .closed = "it is gone", .labels = &no_labels, .kept_for = "", .note = ""};
 	told_node(user, &node);
+	node = (struct scaler_node){.name = "n1",
+				    .is_departing = true,
+				    .backends = 1,
+				    .labels = &no_labels,
+				    .kept_for = "",
+				    .note = ""};
+	told_node(user, &node);
 	return 0;
 }
 
@@ -790,14 +797,18 @@ nodes_are_a_line_each(void **state)
 	assert_string_equal(ask(f, "show nodes"),
 			    "# node state cpu cpu_free memory memory_free backends orphans labels reason\n"
 			    "n1 open 4.000 -0.500 1024 24 3 0 zone=a b its daemon has less; room is kept for db, api\n"
-			    "n2 closed - - - - 0 0 - it is gone\n\n");
+			    "n2 closed - - - - 0 0 - it is gone\n"
+			    "n1 departing - - - - 1 0 - -\n\n");
 	assert_string_equal(
 		ask(f, "show nodes json"),
-		"[{\"node\":\"n1\",\"open\":true,\"cpu_milli\":4000,\"cpu_free_milli\":-500,\"memory\":1024,"
+		"[{\"node\":\"n1\",\"open\":true,\"departing\":false,\"cpu_milli\":4000,\"cpu_free_milli\":-500,\"memory\":1024,"
 		"\"memory_free\":24,\"backends\":3,\"orphans\":0,\"labels\":{\"zone\":\"a b\"},\"reason\":\"\",\"note\":\"its daemon has less\",\"kept_for\":\"db, api\"},\n"
-		"{\"node\":\"n2\",\"open\":false,\"cpu_milli\":null,\"cpu_free_milli\":null,"
+		"{\"node\":\"n2\",\"open\":false,\"departing\":false,\"cpu_milli\":null,\"cpu_free_milli\":null,"
 		"\"memory\":null,\"memory_free\":null,\"backends\":0,\"orphans\":0,\"labels\":{},"
-		"\"reason\":\"it is gone\",\"note\":\"\",\"kept_for\":\"\"}]\n\n");
+		"\"reason\":\"it is gone\",\"note\":\"\",\"kept_for\":\"\"},\n"
+		"{\"node\":\"n1\",\"open\":false,\"departing\":true,\"cpu_milli\":null,\"cpu_free_milli\":null,"
+		"\"memory\":null,\"memory_free\":null,\"backends\":1,\"orphans\":0,\"labels\":{},"
+		"\"reason\":\"\",\"note\":\"\",\"kept_for\":\"\"}]\n\n");
 	assert_string_equal(ask(f, "show nodes n1"), "error usage: show nodes\n\n");
 }
 
