@@ -28,12 +28,20 @@ exposition_family(struct output *out, const char *name, enum metric_type type, c
 	output_text(out, "\n");
 }
 
+static bool
+is_plain(char c)
+{
+	return c != '\0' && c != '\\' && c != '"' && c != '\n';
+}
+
 static void
 label_value(struct output *out, const char *value)
 {
 	for (;;) {
-		size_t n = strcspn(value, "\\\"\n");
+		size_t n = 0;
 
+		while (is_plain(value[n]))
+			n++;
 		output_add(out, value, n);
 		value += n;
 		if (*value == '\0')

@@ -24,9 +24,8 @@ output_fini(struct output *o)
 	o->cap = 0;
 }
 
-/* Room for `n` more bytes. */
-static bool
-make_room(struct output *o, size_t n)
+bool
+output_reserve(struct output *o, size_t n)
 {
 	size_t cap = o->cap > 0 ? o->cap : FIRST_BYTES;
 	char *bytes;
@@ -47,21 +46,6 @@ make_room(struct output *o, size_t n)
 	o->bytes = bytes;
 	o->cap = cap;
 	return true;
-}
-
-void
-output_add(struct output *o, const char *s, size_t n)
-{
-	if (n == 0 || !make_room(o, n))
-		return;
-	memcpy(o->bytes + o->n, s, n);
-	o->n += n;
-}
-
-void
-output_text(struct output *o, const char *s)
-{
-	output_add(o, s, strlen(s));
 }
 
 void
@@ -87,6 +71,11 @@ output_number(struct output *o, uint64_t value)
 	char digits[20];
 	size_t i = sizeof(digits);
 
+	/* Most are 0. */
+	if (value < 10) {
+		output_add(o, &(char){(char)('0' + value)}, 1);
+		return;
+	}
 	do {
 		digits[--i] = (char)('0' + value % 10);
 		value /= 10;
@@ -120,16 +109,27 @@ void
 output_json_bytes(struct output *o, const char *s, size_t n)
 {
 	output_text(o, "\"");
-	if (make_room(o, 6 * n))
+	if (output_reserve(o, 6 * n))
 		o->n += log_json_escape(o->bytes + o->n, 6 * n, s, n);
 	output_text(o, "\"");
+}
+
+/* Texts are short: to make a set of these bytes costs more than to look at each. */
+static bool
+needs_quotes(char c)
+{
+	return c == ',' || c == '"' || c == '\r' || c == '\n';
 }
 
 void
 output_csv(struct output *o, const char *s)
 {
-	if (strpbrk(s, ",\"\r\n") == NULL) {
-		output_text(o, s);
+	size_t n = 0;
+
+	while (s[n] != '\0' && !needs_quotes(s[n]))
+		n++;
+	if (s[n] == '\0') {
+		output_add(o, s, n);
 		return;
 	}
 	output_text(o, "\"");

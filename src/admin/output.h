@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "net/conn.h"
@@ -24,8 +25,26 @@ struct output {
 void output_init(struct output *o, size_t max);
 void output_fini(struct output *o);
 
-void output_add(struct output *o, const char *s, size_t n);
-void output_text(struct output *o, const char *s);
+/* Makes room for `n` more bytes. False: they do not fit, or there is no memory, and the answer is void. */
+bool output_reserve(struct output *o, size_t n);
+
+/* Answers of megabytes are put together of words. */
+static inline void
+output_add(struct output *o, const char *s, size_t n)
+{
+	if ((o->is_full || n > o->cap - o->n || n > o->max - o->n) && !output_reserve(o, n))
+		return;
+	if (n > 0)
+		memcpy(o->bytes + o->n, s, n);
+	o->n += n;
+}
+
+static inline void
+output_text(struct output *o, const char *s)
+{
+	output_add(o, s, strlen(s));
+}
+
 /* As part of a line: '?' for what no terminal shows. */
 void output_plain(struct output *o, const char *s);
 void output_number(struct output *o, uint64_t value);
