@@ -261,9 +261,9 @@ print_observed(struct output *out, const struct server *v)
 	if (v->health->has_addr)
 		print_text_member(out, "address",
 				  addr_format(&v->health->addr, text, sizeof(text)));
-	if (v->health->next.len != 0)
+	if (v->health->next != NULL)
 		print_text_member(out, "moves_to",
-				  addr_format(&v->health->next, text, sizeof(text)));
+				  addr_format(v->health->next, text, sizeof(text)));
 	print_text_member(out, "check", check_result_str(v->health->last.result));
 	print_text_member(out, "reason", v->health->last.text);
 	output_format(out, ",\"seconds\":%" PRIu64,

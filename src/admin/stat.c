@@ -225,7 +225,7 @@ set_health(struct stat_row *r, const struct admin_source *s, const struct conf_h
 	set_text(r, TG_STAT_LAST_CHK, h->last.text);
 	set_text(r, TG_STAT_CHECK_STATUS, check_result_str(h->last.result));
 	set_text(r, TG_STAT_CHECK_DESC,
-		 h->note[0] != '\0'            ? h->note
+		 h->note != NULL                ? h->note
 		 : h->state != h->verdict.state ? others_find(h->state)
 						: check_result_help(h->last.result));
 	if (h->has_addr)

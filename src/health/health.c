@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "health/probe_priv.h"
@@ -27,7 +28,7 @@ record_equal(const struct backend_record *a, const struct backend_record *b)
 static bool
 is_next(const struct probe *p, const struct addr *addr)
 {
-	return p->trial != NULL && addr_equal(&p->status.next, addr);
+	return p->trial != NULL && addr_equal(p->status.next, addr);
 }
 
 void
@@ -121,7 +122,7 @@ health_set_check_port(struct health *health, unsigned service, unsigned backend,
 	p->port = port;
 	probe_resume(p);
 	if (p->trial != NULL) {
-		struct addr next = p->status.next;
+		struct addr next = *p->status.next;
 		struct backend_record record = p->next_record;
 
 		if (!probe_try(p, &next, &record))
@@ -166,7 +167,8 @@ health_set_note(struct health *health, unsigned service, unsigned backend, const
 {
 	struct health_status *s = &probe_get(health, service, backend)->status;
 
-	snprintf(s->note, sizeof(s->note), "%s", note);
+	free(s->note);
+	s->note = note[0] != '\0' ? strndup(note, TG_CHECK_TEXT_SIZE - 1) : NULL;
 }
 
 const struct health_status *

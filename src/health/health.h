@@ -36,9 +36,9 @@ struct health_status {
 	struct quorum others;      /* at this address; nothing where they are not to count */
 	bool has_addr;
 	struct addr addr;	   /* where traffic goes */
-	struct addr next;	   /* where it moves to when a check there passes; len 0: nowhere */
+	struct addr *next;	   /* where it moves to when a check there passes; NULL: nowhere */
 	struct backend_record record;  /* what its name says of that address */
-	char note[TG_CHECK_TEXT_SIZE]; /* what is wrong with its name all the same; "": nothing */
+	char *note; /* what is wrong with its name all the same; NULL: nothing */
 	struct check_outcome last; /* of the last check that ended */
 	uint64_t last_us;	   /* how long that took */
 	struct mono last_end;	   /* when; unset: never */

@@ -124,8 +124,10 @@ probe_rebind(struct probe *p, const struct conf_service *service,
 		trial_rebind(p->trial, service, backend);
 	if (p->agent != NULL)
 		agent_rebind(p->agent, service, backend, p);
-	if (!conf_backend_has_name(backend))
-		p->status.note[0] = '\0';
+	if (conf_backend_has_name(backend))
+		return;
+	free(p->status.note);
+	p->status.note = NULL;
 }
 
 static void
@@ -152,10 +154,10 @@ probe_inherit(struct probe *p)
 	if (before == NULL)
 		return;
 	p->status = before->status;
+	before->status.next = NULL;
+	before->status.note = NULL;
 	verdict_rule(&p->status.verdict, p->service->health.rise, p->service->health.fall);
 	p->next_record = before->next_record;
-	p->unsettled_next = before->status.next;
-	p->status.next = (struct addr){.len = 0};
 	p->is_resting = before->is_resting;
 	p->port = before->port;
 	probe_aim(p);
@@ -202,12 +204,15 @@ health_commit(struct health *health, struct health_next *next)
 static void
 settle_trial(struct probe *p)
 {
-	struct addr next = p->unsettled_next;
+	struct addr *to = p->status.next;
 	struct backend_record record = p->next_record;
 
-	p->unsettled_next = (struct addr){.len = 0};
-	if (next.len != 0 && !probe_try(p, &next, &record))
-		probe_move(p, &next, &record);
+	if (to == NULL || p->trial != NULL)
+		return;
+	p->status.next = NULL;
+	if (!probe_try(p, to, &record))
+		probe_move(p, to, &record);
+	free(to);
 }
 
 static void

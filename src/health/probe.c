@@ -233,7 +233,8 @@ probe_drop_trial(struct probe *p)
 	trial_free(p->trial);
 	p->trial = NULL;
 	p->health->n_trials--;
-	p->status.next = (struct addr){.len = 0};
+	free(p->status.next);
+	p->status.next = NULL;
 }
 
 void
@@ -254,7 +255,7 @@ probe_move(struct probe *p, const struct addr *addr, const struct backend_record
 void
 probe_adopt(struct probe *p)
 {
-	struct addr next = p->status.next;
+	struct addr next = *p->status.next;
 	struct backend_record record = p->next_record;
 
 	probe_move(p, &next, &record);
@@ -273,7 +274,7 @@ on_trial(void *user, const char *reason)
 		log_write(TG_LOG_WARN, "backend stays, its new address fails its checks",
 			  "svc=%s srv=%s addr=%s new=%s reason=%s", p->service->name,
 			  p->backend->name, addr_format(&s->addr, at, sizeof(at)),
-			  addr_format(&s->next, next, sizeof(next)), reason);
+			  addr_format(s->next, next, sizeof(next)), reason);
 		return;
 	}
 	probe_adopt(p);
@@ -284,17 +285,23 @@ bool
 probe_try(struct probe *p, const struct addr *addr, const struct backend_record *record)
 {
 	struct check_target target = p->target;
+	struct addr *next;
 
 	if (p->ops == NULL || p->is_resting || !p->status.has_addr ||
 	    p->status.verdict.state != TG_HEALTH_UP)
 		return false;
 	probe_drop_trial(p);
 	target.addr = check_addr(p, addr);
-	p->trial = trial_start(p->pace.flow, &p->pace.conf, p->ops, &target, on_trial, p);
-	if (p->trial == NULL)
+	next = malloc(sizeof(*next));
+	if (next != NULL)
+		p->trial = trial_start(p->pace.flow, &p->pace.conf, p->ops, &target, on_trial, p);
+	if (p->trial == NULL) {
+		free(next);
 		return false;
+	}
 	p->health->n_trials++;
-	p->status.next = *addr;
+	*next = *addr;
+	p->status.next = next;
 	p->next_record = *record;
 	return true;
 }
@@ -349,6 +356,8 @@ probe_free(struct probe *p)
 	kept_drop(&p->kept);
 	p->health->may_keep += p->target.kept != NULL;
 	probe_drop_trial(p);
+	free(p->status.next);
+	free(p->status.note);
 	tls_client_unref(p->target.tls);
 	agent_free(p->agent);
 	free(p);

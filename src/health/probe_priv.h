@@ -23,14 +23,13 @@ struct probe {
 	struct check_target target;
 	struct check check;
 	struct kept kept;
-	struct trial *trial;               /* of status.next; NULL: it moves nowhere */
+	struct trial *trial;               /* of status.next; NULL: it moves nowhere, or is unsettled */
 	struct backend_record next_record; /* of that address */
 	struct agent *agent;               /* NULL: the service has none */
 	bool had_agent;                    /* whose orders others may know */
 	struct probe *before;              /* not yet in use: whose place it takes, or NULL */
 	bool is_taken;                     /* into the next configuration, as it is */
 	bool is_unsettled;                 /* to begin by new rules */
-	struct addr unsettled_next;        /* where the one before was to move to */
 };
 
 /* By service and backend of one configuration. */

@@ -85,7 +85,7 @@ read_facts(const struct name_set *s)
 		const struct health_status *h = slot_health(s, i);
 
 		facts[i].in_flight = slot_in_flight(s, i);
-		facts[i].is_up = h->has_addr && h->next.len == 0 &&
+		facts[i].is_up = h->has_addr && h->next == NULL &&
 				 h->verdict.state == TG_HEALTH_UP;
 	}
 	return facts;
@@ -503,7 +503,7 @@ names_notice(struct names *names, unsigned service, unsigned backend)
 	if (names == NULL || !health_is_moving(names->health))
 		return;
 	h = health_status(names->health, service, backend);
-	if (!h->has_addr || h->next.len != 0 || h->verdict.state != TG_HEALTH_UP)
+	if (!h->has_addr || h->next != NULL || h->verdict.state != TG_HEALTH_UP)
 		return;
 	for (size_t i = 0; i < names->table.n; i++) {
 		const struct name_set *s = names->table.list[i];

@@ -551,7 +551,7 @@ new_address_is_checked_anew(void **state)
 	/* It stays until the new one has passed. */
 	assert_int_equal(f->changes, 0);
 	assert_true(health_is_moving(f->health));
-	assert_true(addr_equal(&health_status(f->health, 0, 0)->next, &f->server.addr));
+	assert_true(addr_equal(health_status(f->health, 0, 0)->next, &f->server.addr));
 	assert_true(addr_equal(&health_status(f->health, 0, 0)->addr, &old));
 	assert_true(addr_equal(&run_until(f, TG_HEALTH_CHECKING)->addr, &f->server.addr));
 	assert_false(health_is_moving(f->health));

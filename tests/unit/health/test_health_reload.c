@@ -312,14 +312,14 @@ another_address_is_moved_to_when_a_check_there_passes(void **state)
 	reload(f, load_two(f, TCP, f->dead_port, f->ports[1]));
 	place_all(f);
 	assert_int_equal(addr_port(&status(f, 0, 0)->addr), f->ports[0]);
-	assert_int_equal(addr_port(&status(f, 0, 0)->next), f->dead_port);
+	assert_int_equal(addr_port(status(f, 0, 0)->next), f->dead_port);
 	/* The same trial, of another probe with other rules. */
 	reload(f,
 	       load_two(f, "health = { type = \"tcp\"; interval = \"60ms\"; timeout = \"40ms\"; };",
 			f->dead_port, f->ports[1]));
 	place_all(f);
 	assert_int_equal(addr_port(&status(f, 0, 0)->addr), f->ports[0]);
-	assert_int_equal(addr_port(&status(f, 0, 0)->next), f->dead_port);
+	assert_int_equal(addr_port(status(f, 0, 0)->next), f->dead_port);
 	assert_true(health_is_moving(f->control.health));
 	reload(f, load_two(f, TCP, f->ports[1], f->ports[1]));
 	place_all(f);
