@@ -4,10 +4,11 @@
  * Peak-EWMA, as in Finagle and Linkerd: what a backend costs is its latency times
  * what it has in flight, per weight, and one more. The choices are by weight already, so
  * what is idle costs its latency alone, and of two that cost about the same the first
- * choice is had: chance keeps the shares of equals, however light. A latency above the average becomes
- * the average at once, one below draws it down by how long ago the last one was:
- * slow is noticed in one answer, fast is believed after some. Without answers the
- * average fades, so that a backend that was slow is asked again. One never
+ * choice is had: chance keeps the shares of equals, however light. Known are a mean and a peak. The mean is drawn to each
+ * latency by how long ago the last one was; a latency above it is a peak at once: slow is noticed in one answer, fast is
+ * believed after some. Without answers both fade, so that a backend that was slow is asked again, and what the peak has above
+ * the mean sooner: a single late answer is no verdict, but whoever is late again when it is asked has it in its mean. (Finagle
+ * and Linkerd have the peak alone, and leave who was late once alone as long as who always is.) One never
  * measured counts as fast as whom it is compared with.
  *
  * What was learned is shared by all workers, without a lock: an answer that is lost between two workers is one of
@@ -25,9 +26,23 @@
 /* Costs that differ by less are the same: latencies are never equal. */
 #define SAME 1.25
 
+/* Microseconds. */
+struct learned {
+	float mean;
+	float above; /* that, the peak was */
+};
+
+/* One word for all workers. */
+union learned_word {
+	struct learned learned;
+	uint64_t word;
+};
+
+_Static_assert(sizeof(struct learned) == sizeof(uint64_t), "learned at once, or not at all");
+
 struct latency {
-	_Alignas(16) _Atomic double us; /* as it was at `at` */
-	_Atomic uint64_t at;            /* 0: never measured */
+	_Alignas(16) _Atomic uint64_t learned; /* union learned_word, as it was at `at` */
+	_Atomic uint64_t at;                   /* 0: never measured */
 };
 
 struct balance_shared {
@@ -71,10 +86,27 @@ ewma_shared_new(const struct conf_service *conf, struct segment_load *const *loa
 		return NULL;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		atomic_init(&latency_of(s, i)->us, 0);
+		atomic_init(&latency_of(s, i)->learned, 0);
 		atomic_init(&latency_of(s, i)->at, 0);
 	}
 	return s;
+}
+
+static struct learned
+learned_of(const struct latency *l)
+{
+	union learned_word w = {.word = atomic_load_explicit(&l->learned, memory_order_relaxed)};
+
+	return w.learned;
+}
+
+/* A peak fades four times as fast. */
+static double
+fade_peak(double left)
+{
+	double half = left * left;
+
+	return half * half;
 }
 
 /* What is left at `now` of what was learned at `at`. */
@@ -89,10 +121,10 @@ fade(const struct balance_shared *s, struct mono now, uint64_t at)
 static double
 cost_of(const struct comparison *c, const struct view_entry *e, double mean, uint64_t at)
 {
-	const struct latency *l = latency_of(c->shared, e->backend);
-	double us = atomic_load_explicit(&l->us, memory_order_relaxed);
+	struct learned l = learned_of(latency_of(c->shared, e->backend));
+	double left = fade(c->shared, c->now, at);
 
-	return (us * fade(c->shared, c->now, at) + 1) *
+	return ((double)l.mean * left + (double)l.above * fade_peak(left) + 1) *
 	       ((double)two_in_flight(e) * mean / (double)e->weight + 1);
 }
 
@@ -138,20 +170,25 @@ static void
 learn(const struct balance_shared *s, struct latency *l, double us, struct mono now)
 {
 	double left = fade(s, now, set_time(l, now));
-	double before = atomic_load_explicit(&l->us, memory_order_relaxed);
-	double after;
+	union learned_word before = {.learned = learned_of(l)};
+	union learned_word after;
 
 	do {
-		after = fmax(us, before * left + us * (1 - left));
+		double mean = (double)before.learned.mean * left + us * (1 - left);
+		double above = fmax(us - mean, (double)before.learned.above * fade_peak(left));
+
+		after.learned = (struct learned){.mean = (float)mean, .above = (float)above};
 	} while (!atomic_compare_exchange_weak_explicit(
-		&l->us, &before, after, memory_order_relaxed, memory_order_relaxed));
+		&l->learned, &before.word, after.word, memory_order_relaxed, memory_order_relaxed));
 }
 
 /* A failure is never better than what was known. */
 static double
-failed_us(struct latency *l, double us)
+failed_us(const struct latency *l, double us)
 {
-	return fmax(fmax(us, FAILED_US), atomic_load_explicit(&l->us, memory_order_relaxed));
+	struct learned known = learned_of(l);
+
+	return fmax(fmax(us, FAILED_US), (double)known.mean + (double)known.above);
 }
 
 static void
@@ -175,7 +212,7 @@ ewma_inherit(struct balance_shared *to, uint32_t to_backend, const struct balanc
 	const struct latency *l = latency_of(from, from_backend);
 	struct latency *heir = latency_of(to, to_backend);
 
-	atomic_store_explicit(&heir->us, atomic_load_explicit(&l->us, memory_order_relaxed),
+	atomic_store_explicit(&heir->learned, atomic_load_explicit(&l->learned, memory_order_relaxed),
 			      memory_order_relaxed);
 	atomic_store_explicit(&heir->at, atomic_load_explicit(&l->at, memory_order_relaxed),
 			      memory_order_relaxed);

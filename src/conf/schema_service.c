@@ -484,9 +484,9 @@ static const struct conf_field service_fields[] = {
 		.when = is_by_ewma,
 		.when_text = "with balance = \"ewma\"",
 		.help = "How soon latencies of the past are forgotten: after this time one counts a "
-			"third. A backend that was slow is asked again the sooner: one that was 20 times slower than "
-			"the others some three times as long after that, one that took 2 s beside others of "
-			"milliseconds after five times as long.",
+			"third. A backend that was slow is asked again the sooner: one that is 20 times slower than "
+			"the others some three times as long after that, one that always takes 2 s beside others of "
+			"milliseconds after five times as long. One that was late once is forgiven four times as soon.",
 	},
 	{
 		.key = "health",

@@ -180,6 +180,44 @@ a_peak_is_noticed_at_once(void **state)
 	world_close();
 }
 
+/* From now on until it is asked again. */
+static uint64_t
+rest_of(uint32_t backend)
+{
+	uint64_t begin = world.now;
+
+	world.got[backend] = 0;
+	while (world.got[backend] == 0)
+		world_step();
+	return world.now - begin;
+}
+
+/* One of 2 s beside others of 2 ms is no verdict: it was as good as they are. One that is late again and again is. */
+static void
+a_single_late_answer_is_soon_forgotten(void **state)
+{
+	(void)state;
+	world_open(four, 4, 2000);
+	world_run(10 * SECOND);
+	world.latency_us[1] = 2 * SECOND;
+	(void)rest_of(1);
+	world.latency_us[1] = 2000;
+	world_run(3 * SECOND);
+	assert_in_range(rest_of(1), 5 * SECOND, 20 * SECOND);
+	world_run(5 * SECOND);
+	world_run(5 * SECOND);
+	assert_in_range(share(1), 200, 300);
+	world.latency_us[1] = 2 * SECOND;
+	world_run(200 * SECOND);
+	assert_true(world.got[1] > 0);
+	assert_true(share(1) < 1);
+	world_run(SECOND);
+	assert_in_range(rest_of(1), 1, 80 * SECOND);
+	world_run(5 * SECOND);
+	assert_in_range(rest_of(1), 30 * SECOND, 80 * SECOND);
+	world_close();
+}
+
 /* As slow as it was, it is asked now and then; fast again, it has its share back. */
 static void
 slow_ones_are_not_starved_and_recover(void **state)
@@ -331,6 +369,7 @@ main(void)
 		cmocka_unit_test(idle_ones_share_by_weight),
 		cmocka_unit_test(fast_ones_are_preferred),
 		cmocka_unit_test(a_peak_is_noticed_at_once),
+		cmocka_unit_test(a_single_late_answer_is_soon_forgotten),
 		cmocka_unit_test(slow_ones_are_not_starved_and_recover),
 		cmocka_unit_test(decay_says_how_soon),
 		cmocka_unit_test(newcomers_are_neither_starved_nor_flooded),
