@@ -65,7 +65,7 @@ find_spare(const struct sim_stream *s, const struct view *view, bool with_suspec
 	return SIM_NONE;
 }
 
-/* The same, full or not. */
+/* Full or not. */
 static bool
 has_spare(const struct sim_stream *s, const struct view *view)
 {
@@ -120,16 +120,15 @@ entry_of(const struct view *view, uint32_t backend)
 						       : view->spare_of[backend];
 }
 
-/* By the view of each worker, among those that serve or beside them. Where one sees less room than another, it may
- * hide it from all. */
+/* By the view of each worker. Where one sees less room than another, it may hide it from all. */
 static bool
-is_free(const struct sim *sim, uint32_t backend, bool is_spare)
+is_free(const struct sim *sim, uint32_t backend)
 {
 	unsigned i;
 
 	for (i = 0; i < sim->n_workers; i++) {
 		const struct view *view = sim_service(&sim->workers[i])->view;
-		uint32_t entry = is_spare ? view->spare_of[backend] : view->entry_of[backend];
+		uint32_t entry = view->entry_of[backend];
 
 		if (entry == TG_VIEW_NONE || !sim_has_room(view, entry))
 			return false;
@@ -151,7 +150,7 @@ find_free(const struct sim *sim, const struct sim_stream *s, const struct view *
 
 		if (s != NULL && sim_is_tried(s, e->backend))
 			continue;
-		if (sim->is_fresh ? sim_has_room(view, i) : is_free(sim, e->backend, false))
+		if (sim->is_fresh ? sim_has_room(view, i) : is_free(sim, e->backend))
 			return e->backend;
 	}
 	return SIM_NONE;
@@ -192,13 +191,7 @@ is_overloaded(const struct sim_queue *q, unsigned class, struct mono now)
 	return first != NULL && 2 * now.us > first->due.us + first->phase.us;
 }
 
-/* This offer has not passed it over. */
-static bool
-may_be_offered(const struct sim_queue *q, const struct sim_stream *s)
-{
-	return s->passed_over != q->offers && q->now.us < s->due.us;
-}
-
+/* Of those that this offer has not passed over. */
 static struct sim_stream *
 next_in_line(const struct sim_queue *q)
 {
@@ -208,13 +201,15 @@ next_in_line(const struct sim_queue *q)
 
 	for (i = 0; i < TG_PRIORITY_COUNT && found == NULL; i++) {
 		TAILQ_FOREACH (s, &q->spares[i], link) {
-			if (found == NULL && may_be_offered(q, s))
+			if (found == NULL && s->passed_over != q->offers && q->now.us < s->due.us)
 				found = s;
 		}
 		if (found != NULL || q->is_for_spares)
 			continue;
 		TAILQ_FOREACH (s, &q->classes[i], link) {
-			if (may_be_offered(q, s) && (found == NULL || q->is_overloaded[i]))
+			if (s->passed_over == q->offers || q->now.us >= s->due.us)
+				continue;
+			if (found == NULL || q->is_overloaded[i])
 				found = s;
 		}
 	}
@@ -238,7 +233,7 @@ line_of(struct sim_stream *s)
 {
 	struct sim_queue *q = &s->sim->queue;
 
-	return s->is_for_spares ? &q->spares[s->priority] : &q->classes[s->priority];
+	return s->awaits_spare ? &q->spares[s->priority] : &q->classes[s->priority];
 }
 
 static void
@@ -249,7 +244,7 @@ leave_line(struct sim_stream *s)
 	TAILQ_REMOVE(line_of(s), s, link);
 	s->is_in_line = false;
 	q->n--;
-	q->n_spare -= s->is_for_spares;
+	q->n_spare -= s->awaits_spare;
 }
 
 static void
@@ -265,9 +260,10 @@ send_news(struct sim_stream *s, bool is_granted, uint32_t backend)
 
 /* What lease_wait() must say. */
 static int
-stand_in_line(struct sim_stream *s, const struct view *view, struct mono now)
+stand_in_line(struct sim_stream *s, struct mono now)
 {
 	struct sim_queue *q = &s->sim->queue;
+	const struct view *view = sim_service(worker_of(s))->view;
 
 	if (q->n >= s->sim->service->queue) {
 		struct sim_stream *victim = find_victim(q, s->priority, now);
@@ -277,11 +273,11 @@ stand_in_line(struct sim_stream *s, const struct view *view, struct mono now)
 		send_news(victim, false, SIM_NONE);
 		s->sim->n_shed++;
 	}
-	s->is_for_spares = !has_untried(s, view) && has_spare(s, view);
+	s->awaits_spare = !has_untried(s, view) && has_spare(s, view);
 	TAILQ_INSERT_TAIL(line_of(s), s, link);
 	s->is_in_line = true;
 	q->n++;
-	q->n_spare += s->is_for_spares;
+	q->n_spare += s->awaits_spare;
 	return 0;
 }
 
@@ -302,8 +298,7 @@ granted(struct sim *sim, struct sim_stream *s, const struct queue_news *news)
 	if (sim->is_broken)
 		return;
 	sim->backends[backend].in_flight++;
-	if (sim_is_tried(s, backend) &&
-	    (has_untried(s, view) || has_spare(s, view)))
+	if (sim_is_tried(s, backend) && (has_untried(s, view) || has_spare(s, view)))
 		sim_break(sim, s->id, backend, "tried again beside one that was not");
 	if (view->entry_of[backend] == TG_VIEW_NONE)
 		check_spare(s, view, view->spare_of[backend]);
@@ -318,12 +313,12 @@ find_untried(const struct sim *sim, const struct sim_stream *s, const struct vie
 	return has_untried(s, view) ? find_free(sim, s, view) : find_spare(s, view, true);
 }
 
-/* What this stream waits for besides spares: one it has tried only where there is no other, full or not. */
+/* What this stream waits for: one it has tried only where there is no other, full or not. */
 static uint32_t
 find_awaited(const struct sim *sim, const struct sim_stream *s, const struct view *view)
 {
 	if (!has_untried(s, view) && has_spare(s, view))
-		return SIM_NONE;
+		return SIM_NONE; /* find_untried() has looked */
 	return find_free(sim, has_untried(s, view) ? s : NULL, view);
 }
 
@@ -390,8 +385,8 @@ __wrap_queue_grant(struct queue *queue, struct mono now,
 		return;
 	}
 	watched->queue.offers++;
-	watched->queue.now = now;
 	watched->queue.is_for_spares = false;
+	watched->queue.now = now;
 	for (i = 0; i < TG_PRIORITY_COUNT; i++)
 		watched->queue.is_overloaded[i] = is_overloaded(&watched->queue, i, now);
 	__real_queue_grant(queue, now, watch_find, &offer);
@@ -530,7 +525,7 @@ int
 sim_lease_wait(struct sim_stream *s, void (*on_place)(struct lease *lease, bool has_place))
 {
 	struct worker_service *service = sim_service(worker_of(s));
-	int expected = stand_in_line(s, service->view, sim_now(worker_of(s)));
+	int expected = stand_in_line(s, sim_now(worker_of(s)));
 	int rc;
 
 	sim_note(s->sim, "waits", s->id, SIM_NONE, expected);
@@ -773,39 +768,67 @@ has_untried_by_some(const struct sim *sim, const struct sim_stream *s)
 	return false;
 }
 
-/* Who has tried all that serve waits for a backup; where there is none, for any. One that came to wait for others,
- * which have gone since, gets one in its turn only. */
+static bool
+has_spare_by_some(const struct sim *sim, const struct sim_stream *s)
+{
+	unsigned i;
+
+	for (i = 0; i < sim->n_workers; i++) {
+		if (has_spare(s, sim_service(&sim->workers[i])->view))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_free_spare(const struct sim *sim, uint32_t backend)
+{
+	unsigned i;
+
+	for (i = 0; i < sim->n_workers; i++) {
+		const struct view *view = sim_service(&sim->workers[i])->view;
+		uint32_t entry = view->spare_of[backend];
+
+		if (entry == TG_VIEW_NONE || !sim_has_room(view, entry))
+			return false;
+	}
+	return true;
+}
+
+/* What it should have by now; SIM_NONE: it waits with reason. */
 static uint32_t
-find_free_for_tried(const struct sim *sim, const struct sim_stream *s)
+find_missed(const struct sim *sim, const struct sim_stream *s)
 {
 	const struct view *view = sim->newest;
 	uint32_t i;
 
-	if (!has_spare(s, view))
-		return find_free(sim, NULL, view);
-	for (i = view->n; i < view->tier_end[TG_TIER_MAX] && s->is_for_spares; i++) {
+	if (has_untried_by_some(sim, s) || !has_spare_by_some(sim, s))
+		return find_free(sim, has_untried_by_some(sim, s) ? s : NULL, view);
+	for (i = view->n; i < view->tier_end[TG_TIER_MAX] && s->awaits_spare; i++) {
 		uint32_t backend = view->entries[i].backend;
 
-		if (!sim_is_tried(s, backend) && is_free(sim, backend, true))
+		if (!sim_is_tried(s, backend) && is_free_spare(sim, backend))
 			return backend;
 	}
 	return SIM_NONE;
 }
 
 static void
-check_waiting(struct sim *sim, const struct sim_stream *s)
+check_line(struct sim *sim, const struct sim_line *line)
 {
-	uint32_t backend = has_untried_by_some(sim, s) ? find_free(sim, s, sim->newest)
-						       : find_free_for_tried(sim, s);
+	const struct sim_stream *s;
 
-	if (backend != SIM_NONE && sim->us < s->due.us)
-		sim_break(sim, s->id, backend, "waits beside a free backend");
+	TAILQ_FOREACH (s, line, link) {
+		uint32_t backend = find_missed(sim, s);
+
+		if (backend != SIM_NONE && sim->us < s->due.us)
+			sim_break(sim, s->id, backend, "waits beside a free backend");
+	}
 }
 
 static void
 check_queue(struct sim *sim)
 {
-	const struct sim_stream *s;
 	unsigned i;
 	int64_t n = atomic_load(&sim->gauges->queued);
 
@@ -815,10 +838,8 @@ check_queue(struct sim *sim)
 	if (n == 0 || !is_newest_known(sim))
 		return;
 	for (i = 0; i < TG_PRIORITY_COUNT; i++) {
-		TAILQ_FOREACH (s, &sim->queue.spares[i], link)
-			check_waiting(sim, s);
-		TAILQ_FOREACH (s, &sim->queue.classes[i], link)
-			check_waiting(sim, s);
+		check_line(sim, &sim->queue.classes[i]);
+		check_line(sim, &sim->queue.spares[i]);
 	}
 }
 

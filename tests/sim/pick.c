@@ -137,11 +137,19 @@ check_bound(struct sim *sim, const struct sim_stream *s, const struct view *view
 /* ewma */
 
 static double
-faded_us(const struct sim *sim, const struct sim_backend *b, struct mono now)
+left_of(const struct sim *sim, const struct sim_backend *b, struct mono now)
 {
 	double gone_us = (double)mono_diff_us(now, b->ewma_at);
 
-	return b->ewma_us * exp(-gone_us / ((double)sim->service->ewma_decay_ms * 1000));
+	return exp(-gone_us / ((double)sim->service->ewma_decay_ms * 1000));
+}
+
+static double
+faded_us(const struct sim *sim, const struct sim_backend *b, struct mono now)
+{
+	double left = left_of(sim, b, now);
+
+	return b->mean_us * left + b->above_us * pow(left, 4);
 }
 
 void
@@ -152,12 +160,12 @@ sim_pick_learn(struct sim *sim, uint32_t backend, const struct balance_outcome *
 	double left;
 
 	if (outcome->failed)
-		us = fmax(fmax(us, 1e6), b->ewma_us);
+		us = fmax(fmax(us, 1e6), b->mean_us + b->above_us);
 	if (us <= 0)
 		return;
-	left = exp(-(double)mono_diff_us(outcome->now, b->ewma_at) /
-		   ((double)sim->service->ewma_decay_ms * 1000));
-	b->ewma_us = fmax(us, b->ewma_us * left + us * (1 - left));
+	left = left_of(sim, b, outcome->now);
+	b->mean_us = b->mean_us * left + us * (1 - left);
+	b->above_us = fmax(us - b->mean_us, b->above_us * pow(left, 4));
 	if (outcome->now.us > b->ewma_at.us)
 		b->ewma_at = outcome->now;
 }

@@ -91,7 +91,7 @@ struct sim_stream {
 	unsigned n_tried;
 	bool starts_over; /* all were tried, once at least */
 	bool is_in_line;
-	bool is_for_spares; /* in line: for a backup, of which it was told that all are full */
+	bool awaits_spare; /* in that line */
 	uint64_t passed_over; /* in this offer: no place was for this one */
 	struct {
 		bool is_on_way; /* the worker's loop has it */
@@ -107,14 +107,14 @@ TAILQ_HEAD(sim_line, sim_stream);
 
 struct sim_queue {
 	struct sim_line classes[TG_PRIORITY_COUNT]; /* oldest first */
-	struct sim_line spares[TG_PRIORITY_COUNT];  /* the same; in each class they go first */
-	unsigned n; /* of both */
-	unsigned n_spare;
+	struct sim_line spares[TG_PRIORITY_COUNT];  /* the same of those that wait for backups */
+	unsigned n;
+	unsigned n_spare; /* of these, in `spares` */
 	uint64_t offers;
 	/* as the last of these began */
 	struct mono now;
 	bool is_overloaded[TG_PRIORITY_COUNT];
-	bool is_for_spares; /* one that has tried nothing found no place */
+	bool is_for_spares; /* one that has tried nothing was refused */
 };
 
 /* By second, each with the second it is about. */
@@ -175,7 +175,8 @@ struct sim_backend {
 	struct sim_figures window;  /* what is compared */
 	double passed;       /* picks it should have had since its last one, by its share */
 	double lag;          /* round-robin: and those that it had, while nothing disturbs */
-	double ewma_us;      /* latency as it was learned at `ewma_at` */
+	double mean_us;      /* latency as it was learned at `ewma_at` */
+	double above_us;     /* that, the peak was */
 	struct mono ewma_at; /* unset: never */
 	bool is_serving;
 	bool is_spare;
