@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/container.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "health/agent_reply.h"
 
@@ -20,6 +21,7 @@ struct agent {
 	void *user;
 	struct agent_status status;
 	bool has_addr;
+	uint64_t at; /* where it is, as a hash, or was by what is recalled; 0: nowhere yet */
 	struct log_limit refused;
 	/* The question under way. */
 	size_t sent_n;
@@ -363,16 +365,44 @@ agent_inherit(struct agent *a, const struct agent *before)
 	a->status = before->status;
 }
 
+/* The same in every process; what a gauge can hold. */
+static uint64_t
+hash_of(const struct addr *addr)
+{
+	char text[TG_ADDR_STRLEN];
+
+	addr_format(addr, text, sizeof(text));
+	return hash_bytes(text, strlen(text), 0) >> 1 | 1;
+}
+
+void
+agent_keep(const struct agent *a, struct agent_kept *ret)
+{
+	*ret = (struct agent_kept){.order = a->status.order, .heard = a->status.heard, .at = a->at};
+}
+
+void
+agent_recall(struct agent *a, const struct agent_kept *kept)
+{
+	a->status.order = kept->order;
+	a->status.heard = kept->heard;
+	a->at = kept->at;
+}
+
 void
 agent_set_addr(struct agent *a, const struct addr *addr)
 {
-	bool moved = a->has_addr;
+	uint64_t at = hash_of(addr);
+	bool is_recalled = !a->has_addr && a->at == at;
+	bool moved = a->has_addr || (a->at != 0 && a->at != at);
 
 	pace_stop(&a->pace);
 	a->has_addr = true;
+	a->at = at;
 	a->target.addr = *addr;
 	addr_set_port(&a->target.addr, a->conf->port);
-	a->status.heard = loop_now(a->pace.flow->lane->loop);
+	if (!is_recalled)
+		a->status.heard = loop_now(a->pace.flow->lane->loop);
 	a->status.misses = 0;
 	if (moved)
 		a->status.load_at = (struct mono){.us = 0};

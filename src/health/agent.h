@@ -49,6 +49,16 @@ void agent_rebind(struct agent *agent, const struct conf_service *service,
 /* A new agent of the same backend stands for what the one before has told. */
 void agent_inherit(struct agent *agent, const struct agent *before);
 
+/* What it has ordered, for whom asks it after this process. A value. */
+struct agent_kept {
+	struct backend_order order;
+	struct mono heard;
+	uint64_t at; /* where, as a hash; 0: nowhere, and nothing was ordered */
+};
+void agent_keep(const struct agent *agent, struct agent_kept *ret);
+/* Before it is told where it is: if that is there, it stands for this. */
+void agent_recall(struct agent *agent, const struct agent_kept *kept);
+
 /* Where the backend is: asks there from now on, with the port of the agent. When it was
  * elsewhere before, all that was ordered there is taken back. */
 void agent_set_addr(struct agent *agent, const struct addr *addr);

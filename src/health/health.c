@@ -163,6 +163,26 @@ health_recall(struct health *health, unsigned service, unsigned backend,
 }
 
 void
+health_keep_agent(const struct health *health, unsigned service, unsigned backend, struct agent_kept *ret)
+{
+	const struct probe *p = probe_get(health, service, backend);
+
+	*ret = (struct agent_kept){.at = 0};
+	if (p->agent != NULL)
+		agent_keep(p->agent, ret);
+}
+
+void
+health_recall_agent(struct health *health, unsigned service, unsigned backend,
+		    const struct agent_kept *kept)
+{
+	struct probe *p = probe_get(health, service, backend);
+
+	if (p->agent != NULL)
+		agent_recall(p->agent, kept);
+}
+
+void
 health_set_note(struct health *health, unsigned service, unsigned backend, const char *note)
 {
 	struct health_status *s = &probe_get(health, service, backend)->status;

@@ -120,6 +120,11 @@ struct health_history {
 	unsigned downs;
 	uint64_t down_us;
 };
+/* What the backend's agent has ordered, and before it has an address: that it stands for it. `at` 0, and no effect, where
+ * its service has no agent. */
+void health_keep_agent(const struct health *health, unsigned service, unsigned backend, struct agent_kept *ret);
+void health_recall_agent(struct health *health, unsigned service, unsigned backend,
+			 const struct agent_kept *kept);
 /* Before it has an address: goes on from there. The verdict is a new one. */
 void health_recall(struct health *health, unsigned service, unsigned backend,
 		   const struct health_history *history);

@@ -124,8 +124,8 @@ addr_is_sane(const struct addr *a)
 	}
 }
 
-static bool
-order_is_sane(const struct backend_order *o)
+bool
+backend_order_is_sane(const struct backend_order *o)
 {
 	return (o->told & ~TG_ORDER_ALL) == 0 &&
 	       (o->weight <= TG_ORDER_WEIGHT_MAX || o->weight == TG_ORDER_AS_CONF) &&
@@ -157,7 +157,7 @@ static bool
 backend_is_sane(const union msg_payload *u)
 {
 	if (u->backend.health >= TG_BACKEND_HEALTH_COUNT || u->backend.has_addr > 1 ||
-	    !order_is_sane(&u->backend.order) || u->backend.record.weight > TG_RECORD_WEIGHT_MAX ||
+	    !backend_order_is_sane(&u->backend.order) || u->backend.record.weight > TG_RECORD_WEIGHT_MAX ||
 	    u->backend.record.is_backup > 1)
 		return false;
 	return u->backend.has_addr == 0 || addr_is_sane(&u->backend.addr);

@@ -199,6 +199,8 @@ struct backend_order {
 		.admin = TG_ADMIN_READY                                           \
 	}
 
+/* Whether it is one that may be, whoever wrote it. */
+bool backend_order_is_sane(const struct backend_order *order);
 /* What is told anew replaces what was told before, the rest stays. True: something changed. */
 bool backend_order_merge(struct backend_order *order, const struct backend_order *news);
 

@@ -136,6 +136,13 @@ struct segment_shared {
 	_Atomic int64_t down_us;
 	_Atomic int64_t checks_failed_cleared;
 	_Atomic int64_t downs_cleared;
+	/* The same: what the agent ordered (struct backend_order), where that was, as a hash, and when it was last heard. */
+	_Atomic int64_t agent_told; /* with admin from bit 8 on, and is_down from bit 16 on; written last; 0: nothing */
+	_Atomic int64_t agent_weight;
+	_Atomic int64_t agent_weight_permille;
+	_Atomic int64_t agent_limit;
+	_Atomic int64_t agent_at;
+	_Atomic int64_t agent_heard_us;
 	_Atomic uint64_t extras; /* TG_EXTRA_*: what else has numbers of this slot */
 };
 

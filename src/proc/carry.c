@@ -198,6 +198,19 @@ carry_copy(struct carry *c)
 	}
 }
 
+static void
+copy_agent(struct segment_shared *to, struct segment_shared *from)
+{
+	if (gauge(&from->agent_told) == 0)
+		return;
+	atomic_store(&to->agent_weight, gauge(&from->agent_weight));
+	atomic_store(&to->agent_weight_permille, gauge(&from->agent_weight_permille));
+	atomic_store(&to->agent_limit, gauge(&from->agent_limit));
+	atomic_store(&to->agent_at, gauge(&from->agent_at));
+	atomic_store(&to->agent_heard_us, gauge(&from->agent_heard_us));
+	atomic_store(&to->agent_told, gauge(&from->agent_told));
+}
+
 /* What is said once: from where people count, and the highest there was. */
 static void
 copy_marks(const struct carry *c, uint32_t from, uint32_t to)
@@ -218,6 +231,7 @@ copy_marks(const struct carry *c, uint32_t from, uint32_t to)
 	segment_note_max(&shared->down_us, gauge(&there->down_us));
 	segment_note_max(&shared->checks_failed_cleared, gauge(&there->checks_failed_cleared));
 	segment_note_max(&shared->downs_cleared, gauge(&there->downs_cleared));
+	copy_agent(shared, there);
 }
 
 /* For who stops backends: what the one before has in flight there is not seen here. */

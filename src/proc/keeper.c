@@ -203,6 +203,7 @@ on_health_change(void *user, unsigned service, unsigned backend)
 {
 	struct keeper *k = user;
 
+	keeper_note_agent(k, service, backend);
 	orders_mark(k->orders, service, backend);
 	names_notice(k->names, service, backend);
 	scaler_noticed(k->scaler, service);

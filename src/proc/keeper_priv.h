@@ -98,9 +98,11 @@ void keeper_set_output(struct keeper *k, int fd);
 
 /* Gives the orders of before again. Negative: no memory. */
 TG_MUST_CHECK int keeper_restore(struct keeper *k);
-/* What checks have counted, to the segment, for the next keeper; and from there, before they begin. */
+/* What checks have counted and agents have ordered, to the segment, for the next keeper; and from there, before they begin. */
 void keeper_note_health(const struct keeper *k);
 void keeper_recall_health(const struct keeper *k);
+/* What the agent of one has ordered, as soon as it has. */
+void keeper_note_agent(const struct keeper *k, unsigned service, unsigned backend);
 /* MSG_HOLD and MSG_RESUME. */
 void keeper_hold(struct keeper *k);
 void keeper_resume(struct keeper *k);

@@ -1,5 +1,5 @@
 /*
- * proc/keeper_state.c: what outlives a keeper: orders, and what its checks have counted.
+ * proc/keeper_state.c: what outlives a keeper: orders, and what its checks have counted and agents have ordered.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -134,10 +134,37 @@ note_health(const struct keeper *k, unsigned service, unsigned backend,
 	set(&shared->down_us, verdict_down_us(&h->verdict, loop_now(k->loop)));
 }
 
+/* Where there is no agent, nothing is written: of many backends that would take pages. */
+static void
+note_agent(const struct keeper *k, unsigned service, unsigned backend, struct segment_shared *shared)
+{
+	struct agent_kept kept;
+	const struct backend_order *o = &kept.order;
+
+	health_keep_agent(k->health, service, backend, &kept);
+	if (o->told == 0 && source_gauge(&shared->agent_told) == 0)
+		return;
+	set(&shared->agent_weight, o->weight);
+	set(&shared->agent_weight_permille, o->weight_permille);
+	set(&shared->agent_limit, o->limit);
+	set(&shared->agent_at, kept.at);
+	set(&shared->agent_heard_us, kept.heard.us);
+	set(&shared->agent_told, o->told | o->admin << 8 | o->is_down << 16);
+}
+
+void
+keeper_note_agent(const struct keeper *k, unsigned service, unsigned backend)
+{
+	uint32_t slot = k->conf->services[service].backends[backend].segment_slot;
+
+	note_agent(k, service, backend, segment_shared(k->segment, slot));
+}
+
 void
 keeper_note_health(const struct keeper *k)
 {
 	each_backend(k, note_health);
+	each_backend(k, note_agent);
 }
 
 static void
@@ -154,10 +181,32 @@ recall_health(const struct keeper *k, unsigned service, unsigned backend,
 	health_recall(k->health, service, backend, &history);
 }
 
+/* All processes write there: what could not be ordered is not. */
+static void
+recall_agent(const struct keeper *k, unsigned service, unsigned backend, struct segment_shared *shared)
+{
+	uint64_t told = source_gauge(&shared->agent_told);
+	const struct agent_kept kept = {
+		.order = {.told = told & 0xff,
+			  .weight = (uint32_t)source_gauge(&shared->agent_weight),
+			  .weight_permille = (uint32_t)source_gauge(&shared->agent_weight_permille),
+			  .limit = (uint32_t)source_gauge(&shared->agent_limit),
+			  .admin = told >> 8 & 0xff,
+			  .is_down = told >> 16 & 0xff},
+		.heard = {(uint64_t)source_gauge(&shared->agent_heard_us)},
+		.at = (uint64_t)source_gauge(&shared->agent_at),
+	};
+
+	if (kept.order.told != 0 && kept.at != 0 && kept.heard.us <= loop_now(k->loop).us &&
+	    backend_order_is_sane(&kept.order))
+		health_recall_agent(k->health, service, backend, &kept);
+}
+
 void
 keeper_recall_health(const struct keeper *k)
 {
 	each_backend(k, recall_health);
+	each_backend(k, recall_agent);
 }
 
 /*** Another keeper takes over ***/

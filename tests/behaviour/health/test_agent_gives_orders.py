@@ -1,6 +1,8 @@
 """The agent check: what a backend says of itself decides how it is used."""
 
 import json
+import os
+import signal
 import threading
 
 import pytest
@@ -152,6 +154,39 @@ def test_an_agent_that_is_gone_changes_nothing_and_is_told_of(world):
     assert w.tg.log.wait(msg="the agent answers again")["srv"] == "b0"
     assert len(w.tg.log.records(msg="no valid answer of the agent, what it ordered stays")) == 1
     assert "silent_s" not in agent_of(w, "b0")
+
+
+@pytest.fixture
+def world_of_its_own(tidegate, recording_backend, run_tidectl, tmp_path):
+    return lambda *lines, lapse="0": World(tidegate, recording_backend, run_tidectl, tmp_path, lines, "",
+                                           backends.serve, lapse)
+
+
+@pytest.mark.parametrize("what", ["killed", "upgrade", "upgrade, elsewhere"])
+def test_what_an_agent_ordered_outlives_the_keeper(world_of_its_own, what):
+    """While the agent does not answer."""
+    w = world_of_its_own("drain maxconn:3\n", "up\n")
+    w.wait_served(0, 12)
+    w.agents[0].line = ""
+    w.tg.log.wait(msg="no valid answer of the agent, what it ordered stays")
+    if what == "killed":
+        keeper = w.tg.role_pid("keeper")
+        os.kill(keeper, signal.SIGKILL)
+        settings.wait_until(lambda: w.tg.role_pid("keeper") not in (None, keeper), "another keeper")
+    elif what == "upgrade":
+        w.tg.upgrade()
+    else:
+        moved = w.backends[0].address, net.own_address(2)
+        w.tg.upgrade(w.tg.conf_path.read_text().replace(moved[0], f"{moved[1]}:{net.split(moved[0])[1]}"))
+    said = w.tg.log.wait(count=2, msg="no valid answer of the agent, what it ordered stays", srv="b0")
+    if what == "upgrade, elsewhere":
+        assert said["ordered"] == "nothing"
+        return
+    assert said["ordered"] == "drain maxconn:3"
+    assert w.row("b0")["status"] == "DRAIN"
+    assert w.served()[0] == [0, 12]
+    w.say(0, "ready maxconn:0\n")
+    w.wait_served(6, 6)
 
 
 def test_what_an_agent_ordered_may_lapse(world):
