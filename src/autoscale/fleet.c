@@ -192,6 +192,13 @@ fleet_shuns(const struct fleet *f, const char *node, int64_t now_ms)
 	return at < f->n_shunned && now_ms < f->shunned[at].since_ms + TG_FLEET_SHUN_MS;
 }
 
+void
+fleet_failed_on(const struct fleet *f, void (*told)(void *user, const char *node), void *user)
+{
+	for (unsigned i = 0; i < f->n_shunned && i < f->missing; i++)
+		told(user, f->shunned[i].node);
+}
+
 static void
 count_failure(struct fleet *f, const struct fleet_member *m, const char *why, int64_t now_ms)
 {

@@ -244,6 +244,8 @@ void fleet_retry(struct fleet *f);
 #define TG_FLEET_SHUN_MAX 32u
 /* Whether a start failed on this node within that time, and none went well there since. */
 bool fleet_shuns(const struct fleet *f, const char *node, int64_t now_ms);
+/* While the next try is not due: the nodes where starts failed, the latest first, as many as are to be started again. */
+void fleet_failed_on(const struct fleet *f, void (*told)(void *user, const char *node), void *user);
 /* From now on members are started, and listed, by this source; 0 at first. It is a provider that knows of no order:
  * those of its members are given again, and nothing is started before its first list. */
 void fleet_set_source(struct fleet *f, unsigned source);

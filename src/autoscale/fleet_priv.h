@@ -40,6 +40,7 @@ struct fleet {
 	int64_t failed_ms;
 	struct shunned shunned[TG_FLEET_SHUN_MAX]; /* nodes where starts failed, the latest first */
 	unsigned n_shunned;
+	uint32_t missing; /* of what is desired, while the next try is not due */
 };
 
 /* NULL: no memory, or TG_FLEET_MAX are there. */

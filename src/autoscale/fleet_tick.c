@@ -481,6 +481,7 @@ fleet_tick(struct fleet *f, uint32_t desired, int64_t now_ms)
 	alive = f->is_following ? desired : count_alive(f);
 	while (alive < desired && (undrain(f, now_ms) || start(f, now_ms)))
 		alive++;
+	f->missing = alive < desired && now_ms < f->retry_ms ? desired - alive : 0;
 	while (alive > desired && retire_next(f, now_ms))
 		alive--;
 	if (!f->is_following) {

@@ -314,6 +314,7 @@ placement_new(const struct scaler *s, bool is_settled)
 
 	if (p == NULL)
 		return NULL;
+	p->reserved = INT64_MAX;
 	if (make_room(p, s)) {
 		fill(p, s, is_settled);
 		p->board = board_new(&p->cluster);
@@ -379,16 +380,32 @@ placement_reserve(struct placement *p, const struct scaled *s, bool is_on)
 	fleet_walk(s->state->fleet, reserve_member, &r);
 }
 
+static void
+reserve_node(void *user, const char *name)
+{
+	const struct reserving *r = user;
+	int32_t node = placement_node(r->p, name);
+
+	if (node != TG_SCHED_NOWHERE)
+		board_reserve(r->p->board, r->group, (uint32_t)node);
+}
+
 void
-placement_reserve_from(struct placement *p, const struct scaler *s, int64_t priority, int64_t below)
+placement_reserve_down_to(struct placement *p, const struct scaler *s, int64_t priority)
 {
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct scaled *one = s->services[i];
+		struct reserving r = {.p = p, .group = (uint32_t)i};
+		int64_t is = p->groups[i].priority;
 
-		if (one != NULL && one->state != NULL && p->groups[i].priority >= priority &&
-		    p->groups[i].priority < below)
+		if (one == NULL || one->state == NULL)
+			continue;
+		if (is >= priority && is < p->reserved)
 			placement_reserve(p, one, true);
+		if (is > priority && is <= p->reserved)
+			fleet_failed_on(one->state->fleet, reserve_node, &r);
 	}
+	p->reserved = priority;
 }
 
 /*** Words ***/

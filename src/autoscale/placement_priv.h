@@ -17,6 +17,7 @@ struct placement {
 	uint32_t *counts;
 	uint32_t *leaving;       /* of these */
 	struct board *board;     /* what is there, those on their way to it and from it included */
+	int64_t reserved;        /* room that is kept for this priority and above is taken on it */
 };
 
 #define TG_NODE_NOTE 192u
@@ -51,9 +52,9 @@ int32_t placement_nominated(const struct placement *p, const struct fleet_member
 /* Room that is kept for backends of a service is taken on the board, where `is_on`, or free again. Not to be done twice; who
  * is nominated must be the same for both. */
 void placement_reserve(struct placement *p, const struct scaled *s, bool is_on);
-/* Takes it for all services of this priority and above, but those of `below` and above. */
-void placement_reserve_from(struct placement *p, const struct scaler *s, int64_t priority,
-			    int64_t below);
+/* Takes it for all services of this priority and above; and for those above it also where a start has failed, until the next
+ * try. From then on the board is good for services of this priority. Priorities fall from call to call. */
+void placement_reserve_down_to(struct placement *p, const struct scaler *s, int64_t priority);
 /* In one line: "fits on none of 3 nodes: a cpu: ...; b ...". */
 void placement_why(const struct placement *p, uint32_t group, const struct sched_verdict *verdicts,
 		   char *ret, size_t size);

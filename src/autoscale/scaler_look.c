@@ -122,7 +122,7 @@ scaler_nodes(const struct scaler *s, void (*told)(void *user, const struct scale
 
 	if (p == NULL)
 		return -TG_ENOMEM;
-	placement_reserve_from(p, s, INT64_MIN, INT64_MAX);
+	placement_reserve_down_to(p, s, INT64_MIN);
 	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
 		const struct tg_node *n = &p->nodes[i];
 		char note[TG_NODE_NOTE];
@@ -253,7 +253,7 @@ scaler_next_place(const struct scaler *s, unsigned service,
 		return -TG_ENOMEM;
 	}
 	by = placement_by(placed_service(s, service));
-	placement_reserve_from(p, s, p->groups[service].priority, INT64_MAX);
+	placement_reserve_down_to(p, s, p->groups[service].priority);
 	placement_reserve(p, placed_service(s, service), false);
 	is_any_shunned = placement_shun(p, placed_service(s, service), true);
 	node = sched_place(p->board, &by, service, verdicts);
@@ -336,7 +336,7 @@ plan_on(const struct scaler *s, struct placement *p, const struct sched_by *by,
 static void
 leave_kept(struct placement *p, const struct scaler *s)
 {
-	placement_reserve_from(p, s, INT64_MIN, INT64_MAX);
+	placement_reserve_down_to(p, s, INT64_MIN);
 	for (uint32_t i = 0; i < p->cluster.n_nodes; i++) {
 		if (p->nodes[i].closed == NULL &&
 		    board_reserved(p->board, i, 0) < p->cluster.n_groups)

@@ -195,15 +195,11 @@ static void
 place_all(struct scaled **list, size_t n, struct placement *p)
 {
 	struct homeless h = {.members = calloc(TG_FLEET_MAX, sizeof(*h.members))};
-	int64_t reserved = INT64_MAX; /* room that is kept for this priority and above is taken */
 
 	for (size_t i = 0; i < n && h.members != NULL; i++) {
-		int64_t priority = list[i]->conf->placement.priority;
-
 		h.s = list[i];
 		if (p != NULL)
-			placement_reserve_from(p, h.s->scaler, priority, reserved);
-		reserved = priority;
+			placement_reserve_down_to(p, h.s->scaler, h.s->conf->placement.priority);
 		place_service(&h, p);
 	}
 	free(h.members);

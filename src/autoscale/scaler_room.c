@@ -194,8 +194,8 @@ scaler_make_room(struct scaled *s, const struct fleet_member **members, uint32_t
 	if (r.settled != NULL)
 		r.verdicts = calloc((size_t)r.settled->cluster.n_nodes + 1, sizeof(*r.verdicts));
 	if (r.verdicts != NULL) {
-		placement_reserve_from(r.settled, s->scaler, r.settled->groups[r.group].priority,
-				       INT64_MAX);
+		placement_reserve_down_to(r.settled, s->scaler,
+					  r.settled->groups[r.group].priority);
 		placement_reserve(r.settled, s, false);
 		make_room(&r, members, n);
 	}

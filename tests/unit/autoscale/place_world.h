@@ -49,6 +49,7 @@ static struct {
 	uint32_t cpu_permille; /* of each */
 	bool answers; /* starts go well */
 	bool fails;   /* or, on a0, do not */
+	const struct provider *failing; /* or nowhere, of this one */
 	const struct provider *mute; /* it does not list */
 	unsigned (*stop_takes)(void); /* steps until a stop is answered; NULL: none */
 	uint64_t us;  /* the time */
@@ -129,7 +130,7 @@ __wrap_provider_start(struct provider *p, uint64_t token, const char *name, cons
 {
 	assert_true(p->n_starts < LISTS_MAX);
 	snprintf(p->names[p->n_starts], TG_INSTANCE_NAME, "%s", name);
-	if (world.answers || (world.fails && strcmp(node, "a0") == 0))
+	if (world.answers || p == world.failing || (world.fails && strcmp(node, "a0") == 0))
 		p->over[p->n_over++] = token;
 	snprintf(p->nodes[p->n_starts++], TG_NODE_NAME, "%s", node);
 	return 0;
@@ -253,7 +254,7 @@ static inline void
 on_start_failed(void *user, const char *service, const char *backend, const char *why)
 {
 	(void)user;
-	if (!world.fails)
+	if (!world.fails && world.failing == NULL)
 		fail_msg("%s/%s: %s", service, backend, why);
 }
 
@@ -348,6 +349,8 @@ answer_stops(struct provider *p)
 static inline void
 answer(struct provider *p)
 {
+	bool fails = world.fails || p == world.failing;
+
 	for (unsigned i = 0; i < p->n_lists; i++) {
 		struct provider_answer a = {.token = p->lists[i], .is_partial = true, .why = ""};
 
@@ -357,8 +360,8 @@ answer(struct provider *p)
 	p->n_lists = 0;
 	for (unsigned i = 0; i < p->n_over; i++) {
 		struct provider_answer a = {.token = p->over[i],
-					    .rc = world.fails ? -TG_EIO : 0,
-					    .why = world.fails ? "its disk is full" : ""};
+					    .rc = fails ? -TG_EIO : 0,
+					    .why = fails ? "its disk is full" : ""};
 
 		p->events->answered(p->user, &a);
 	}
