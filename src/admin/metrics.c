@@ -264,19 +264,15 @@ write_process_start(const struct metric *m, const struct metric_site *site, stru
 static void
 write_worker_counter(const struct metric *m, const struct metric_site *site, struct output *out)
 {
-	const struct segment_counters *c = segment_counters(site->s->segment, (unsigned)site->i, 0);
-
 	exposition_number(out, &site->series,
-			  atomic_load_explicit(&c->n[m->id], memory_order_relaxed));
+			  segment_counter(site->s->segment, (unsigned)site->i, 0, m->id));
 }
 
 static void
 write_worker_seconds(const struct metric *m, const struct metric_site *site, struct output *out)
 {
-	const struct segment_counters *c = segment_counters(site->s->segment, (unsigned)site->i, 0);
-
 	exposition_seconds(out, &site->series,
-			   atomic_load_explicit(&c->n[m->id], memory_order_relaxed));
+			   segment_counter(site->s->segment, (unsigned)site->i, 0, m->id));
 }
 
 static void

@@ -19,9 +19,7 @@ static bool
 check_workers(const struct admin_source *s, struct output *out)
 {
 	for (unsigned i = 0; i < segment_workers(s->segment); i++) {
-		const struct segment_counters *c = segment_counters(s->segment, i, 0);
-
-		if (atomic_load_explicit(&c->n[TG_W_ACCEPTING], memory_order_relaxed) != 0)
+		if (segment_counter(s->segment, i, 0, TG_W_ACCEPTING) != 0)
 			continue;
 		output_text(out, "not every worker accepts clients\n");
 		return false;

@@ -17,8 +17,7 @@ struct activity {
 static uint64_t
 own(const struct admin_source *s, unsigned worker, unsigned id)
 {
-	return atomic_load_explicit(&segment_counters(s->segment, worker, 0)->n[id],
-				    memory_order_relaxed);
+	return segment_counter(s->segment, worker, 0, id);
 }
 
 static uint64_t
@@ -26,12 +25,8 @@ of_listeners(const struct admin_source *s, unsigned worker, unsigned id)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < s->conf->n_listeners; i++) {
-		const struct segment_counters *c =
-			segment_counters(s->segment, worker, source_listener_slot(s, i));
-
-		sum += atomic_load_explicit(&c->n[id], memory_order_relaxed);
-	}
+	for (size_t i = 0; i < s->conf->n_listeners; i++)
+		sum += segment_counter(s->segment, worker, source_listener_slot(s, i), id);
 	return sum;
 }
 

@@ -60,10 +60,8 @@ print_workers(struct command_call *call, const char *key, unsigned counter)
 
 	output_format(call->out, ",\"%s\":[", key);
 	for (unsigned i = 0; i < segment_workers(segment); i++) {
-		_Atomic uint64_t *n = &segment_counters(segment, i, 0)->n[counter];
-
 		output_format(call->out, "%s%" PRIu64, i > 0 ? "," : "",
-			      atomic_load_explicit(n, memory_order_relaxed));
+			      segment_counter(segment, i, 0, counter));
 	}
 	output_text(call->out, "]");
 }

@@ -15,9 +15,7 @@ struct server {
 static uint64_t
 idle_of(const struct server *v, unsigned worker)
 {
-	const struct segment_counters *c = segment_counters(v->s->segment, worker, v->slot);
-
-	return atomic_load_explicit(&c->n[TG_B_IDLE], memory_order_relaxed);
+	return segment_counter(v->s->segment, worker, v->slot, TG_B_IDLE);
 }
 
 static void

@@ -102,7 +102,7 @@ arrival_set_time(struct arrival *a, uint64_t ms)
 static void
 count_failure(const struct arrival *a, enum tls_failure failure)
 {
-	counter_add(a->listener->counters,
+	counter_add(&a->listener->counters,
 		    TG_L_TLS_FAILED_CLOSED + (unsigned)failure - TG_TLS_FAILURE_CLOSED, 1);
 }
 
@@ -191,7 +191,7 @@ arrival_hand_over(struct arrival *a)
 static void
 count_handshake(const struct arrival *a)
 {
-	struct segment_counters *counters = a->listener->counters;
+	const struct segment_counters *counters = &a->listener->counters;
 
 	const struct tls_facts *facts = tls_stream_facts(a->conn.filter);
 
@@ -468,7 +468,7 @@ accepted_open(const struct accepted *a, struct conn *c, struct loop *loop, watch
 static void
 fail_to_open(struct worker_listener *l)
 {
-	counter_add(l->counters,
+	counter_add(&l->counters,
 		    l->conf->accept_proxy ? TG_L_PROXY_RESOURCE : TG_L_TLS_FAILED_RESOURCE, 1);
 	listener_released(l);
 }

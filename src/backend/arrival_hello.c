@@ -51,7 +51,7 @@ route_hello(struct arrival *a)
 		return;
 	}
 	if (arrival_find_service(a, hello.name, hello.alpn, hello.alpn_n)) {
-		counter_add(a->listener->counters, TG_L_TLS_ROUTED, 1);
+		counter_add(&a->listener->counters, TG_L_TLS_ROUTED, 1);
 		arrival_hand_over(a);
 	}
 	hello_fini(&hello);

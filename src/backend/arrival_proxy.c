@@ -18,7 +18,7 @@ arrival_proxy_failed(const struct worker_listener *l, const struct addr *peer,
 	char text[TG_ADDR_STRLEN];
 	unsigned suppressed = 0;
 
-	counter_add(l->counters,
+	counter_add(&l->counters,
 		    TG_L_PROXY_UNTRUSTED + (unsigned)fault - TG_PROXY_FAULT_UNTRUSTED, 1);
 	if (log_limit_pass(&faults_told, ARRIVAL_LOG_LINES, loop_now(l->worker->loop), &suppressed))
 		log_write(TG_LOG_INFO, "no PROXY header",
@@ -61,7 +61,7 @@ take_header(struct arrival *a, unsigned char *p, size_t n)
 		fail(a, TG_PROXY_FAULT_CLOSED);
 		return;
 	}
-	counter_add(a->listener->counters, TG_L_PROXY_HEADERS, 1);
+	counter_add(&a->listener->counters, TG_L_PROXY_HEADERS, 1);
 	a->from = origin_client(a->origin);
 	arrival_go_on(a);
 }

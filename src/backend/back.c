@@ -57,8 +57,8 @@ back_count_idle(const struct back *b, int change)
 
 	home->n_idle += (unsigned)change;
 	w->n_idle += (unsigned)change;
-	gauge_set(&home->counters->n[TG_B_IDLE], home->n_idle);
-	gauge_set(&w->counters->n[TG_W_IDLE], w->n_idle);
+	gauge_set(counter_at(&home->counters, TG_B_IDLE), home->n_idle);
+	gauge_set(counter_at(&w->counters, TG_W_IDLE), w->n_idle);
 }
 
 static void
@@ -187,7 +187,7 @@ back_take_idle(struct worker_backend *home, bool careful)
 		return NULL;
 	leave_idle(b);
 	b->is_reused = true;
-	counter_add(home->counters, TG_B_REUSES, 1);
+	counter_add(&home->counters, TG_B_REUSES, 1);
 	return b;
 }
 
@@ -259,7 +259,7 @@ back_take_own(struct back_place *own, struct worker_backend *home, bool careful)
 	}
 	leave_own(b);
 	b->is_reused = true;
-	counter_add(home->counters, TG_B_REUSES, 1);
+	counter_add(&home->counters, TG_B_REUSES, 1);
 	return b;
 }
 
@@ -325,7 +325,7 @@ back_connect(struct worker_backend *home, const struct addr *to, void (*on_ready
 
 	if (b == NULL)
 		return fail_connect(home);
-	counter_add(home->counters, TG_B_CONNECTS, 1);
+	counter_add(&home->counters, TG_B_CONNECTS, 1);
 	if (conn_connect(&b->conn, home->service->worker->loop, to, back_on_watch) == 0) {
 		set_options(b, to);
 		worker_backend_use(home);

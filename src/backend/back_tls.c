@@ -56,7 +56,7 @@ fail_tls(const struct back *b, enum tls_failure failure, const char *detail)
 	const char *name = worker_backend_name(worker_of(b), home->slot);
 	unsigned suppressed = 0;
 
-	counter_add(home->counters, counter_of(failure), 1);
+	counter_add(&home->counters, counter_of(failure), 1);
 	if (log_limit_pass(&failures_told, LOG_LINES, loop_now(worker_of(b)->loop), &suppressed))
 		log_write(TG_LOG_WARN, "no TLS to a backend",
 			  "svc=%s srv=%s reason=%s detail=%s suppressed=%u",
@@ -142,9 +142,9 @@ shake(struct back *b)
 				tls_stream_failure_text(b->conn.filter));
 	if (rc != 0)
 		return rc;
-	counter_add(b->home->counters, TG_B_TLS_HANDSHAKES, 1);
+	counter_add(&b->home->counters, TG_B_TLS_HANDSHAKES, 1);
 	if (tls_stream_facts(b->conn.filter)->is_resumed)
-		counter_add(b->home->counters, TG_B_TLS_RESUMED, 1);
+		counter_add(&b->home->counters, TG_B_TLS_RESUMED, 1);
 	return has_protocol(b) ? 0 : fail_tls(b, TG_TLS_FAILURE_NO_MATCH, b->protocol);
 }
 

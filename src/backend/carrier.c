@@ -353,7 +353,7 @@ open_up(struct carrier *c)
 {
 	c->state = CARRIER_OPEN;
 	c->allows_none = true;
-	counter_add(c->home->counters, TG_B_H2_CONNECTIONS, 1);
+	counter_add(&c->home->counters, TG_B_H2_CONNECTIONS, 1);
 }
 
 static void
@@ -390,11 +390,11 @@ on_event(struct h2_session *s, enum h2_event event)
 	struct carrier *c = TG_CONTAINER(s, struct carrier, session);
 
 	if (event == H2_EVENT_RESET_IN)
-		counter_add(c->home->counters, TG_B_H2_RESETS_IN, 1);
+		counter_add(&c->home->counters, TG_B_H2_RESETS_IN, 1);
 	else if (event == H2_EVENT_RESET_OUT)
-		counter_add(c->home->counters, TG_B_H2_RESETS_OUT, 1);
+		counter_add(&c->home->counters, TG_B_H2_RESETS_OUT, 1);
 	else if (event == H2_EVENT_GOAWAY_IN)
-		counter_add(c->home->counters, TG_B_H2_GOAWAYS_IN, 1);
+		counter_add(&c->home->counters, TG_B_H2_GOAWAYS_IN, 1);
 }
 
 static void
@@ -507,7 +507,7 @@ take(struct carrier *c)
 	}
 	b->is_reused = true;
 	worker_backend_use(home);
-	counter_add(home->counters, TG_B_REUSES, 1);
+	counter_add(&home->counters, TG_B_REUSES, 1);
 	return b;
 }
 

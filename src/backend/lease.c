@@ -114,7 +114,7 @@ hold(struct lease *lease, struct worker_backend *backend, const struct addr *add
 	lease->backend = backend;
 	lease->addr = *addr;
 	lease->choice = choice;
-	counter_add(backend->counters, TG_B_STREAMS, 1);
+	counter_add(&backend->counters, TG_B_STREAMS, 1);
 }
 
 bool
@@ -183,7 +183,7 @@ note_suspect(struct worker_backend *b, const struct balance_outcome *outcome)
 	if (outcome->answered)
 		suspects_clear(suspects, b->index);
 	else if (outcome->unreached && suspects_add(suspects, b->index, outcome->now))
-		counter_add(b->counters, TG_B_SUSPECTED, 1);
+		counter_add(&b->counters, TG_B_SUSPECTED, 1);
 }
 
 /* A backend that is gone has no place in the order of those that are left. */
@@ -343,7 +343,7 @@ wait_in(struct lease *lease, struct worker_service *s, enum queue_line line,
 
 	if (rc == 0) {
 		if (!goes_on && is_held)
-			counter_add(s->counters, TG_S_HELD, 1);
+			counter_add(&s->counters, TG_S_HELD, 1);
 		lease->waiting_for = s;
 		lease->is_held = is_held;
 		lease->since = since;

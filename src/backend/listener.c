@@ -178,7 +178,7 @@ on_accept_error(struct worker_listener *l, int error)
 	if (error == ECONNABORTED || error == EINTR || error == EPROTO || error == ENETDOWN ||
 	    error == EHOSTUNREACH || error == ENETUNREACH)
 		return;
-	counter_add(l->counters, TG_L_ACCEPT_ERRORS, 1);
+	counter_add(&l->counters, TG_L_ACCEPT_ERRORS, 1);
 	if (log_limit_pass(&accept_errors, 1, now, &suppressed))
 		log_write(TG_LOG_ERROR, "cannot accept, pausing",
 			  "listener=%s errno=%d suppressed=%u", l->conf->name, error, suppressed);
@@ -190,14 +190,14 @@ static bool
 may_accept(struct worker_listener *l, bool is_last)
 {
 	if (!take_place(l)) {
-		counter_add(l->counters, TG_L_REFUSED, 1);
+		counter_add(&l->counters, TG_L_REFUSED, 1);
 		pause_accepting(l);
 		return false;
 	}
 	if (is_last || take_handshake(l))
 		return true;
 	give_place(l);
-	counter_add(l->counters, TG_L_TLS_THROTTLED, 1);
+	counter_add(&l->counters, TG_L_TLS_THROTTLED, 1);
 	pause_accepting(l);
 	l->is_throttled = true;
 	return false;
@@ -227,7 +227,7 @@ accept_some(struct accept_socket *s, bool is_last)
 				on_accept_error(l, error);
 			return error != EAGAIN && !l->paused;
 		}
-		counter_add(l->counters, TG_L_CONNECTIONS, 1);
+		counter_add(&l->counters, TG_L_CONNECTIONS, 1);
 		a.fd = fd;
 		if (l->has_arrivals)
 			arrival_open(l->worker, l, &a);

@@ -5,7 +5,7 @@
 void
 tries_begin(struct worker_service *s)
 {
-	counter_add(s->counters, TG_S_STREAMS, 1);
+	counter_add(&s->counters, TG_S_STREAMS, 1);
 	budget_deposit(&s->budget, loop_now(s->worker->loop));
 }
 
@@ -37,8 +37,8 @@ tries_next(const struct tries *t, struct worker_backend *b)
 	if (failed == b)
 		return;
 	if (failed != NULL)
-		counter_add(failed->counters, TG_B_REDISPATCHES, 1);
-	counter_add(s->counters, TG_S_REDISPATCHES, 1);
+		counter_add(&failed->counters, TG_B_REDISPATCHES, 1);
+	counter_add(&s->counters, TG_S_REDISPATCHES, 1);
 }
 
 static bool
@@ -108,7 +108,7 @@ tries_connect_again(struct tries *t, struct worker_service *s, const struct work
 	t->n++;
 	t->n_free++;
 	t->query.wants_spare = t->n_free == TG_RETRY_MAX;
-	counter_add(s->counters, TG_S_RETRIES, 1);
+	counter_add(&s->counters, TG_S_RETRIES, 1);
 	return true;
 }
 
@@ -120,12 +120,12 @@ tries_again(struct tries *t, struct worker_service *s, unsigned cause)
 		return false;
 	/* A connect that failed was no load: its backend has done nothing for it. */
 	if (cause != TG_CAUSE_CONNECT && !budget_withdraw(&s->budget, loop_now(s->worker->loop))) {
-		counter_add(s->counters, TG_S_RETRIES_DENIED, 1);
+		counter_add(&s->counters, TG_S_RETRIES_DENIED, 1);
 		t->denied = TG_DENIED_BUDGET;
 		return false;
 	}
 	t->n++;
-	counter_add(s->counters, TG_S_RETRIES, 1);
+	counter_add(&s->counters, TG_S_RETRIES, 1);
 	return true;
 }
 

@@ -81,7 +81,7 @@ worker_configure(struct worker *w, const struct conf *conf)
 void
 worker_set_accepting(struct worker *w, bool accepting)
 {
-	atomic_store_explicit(&w->counters->n[TG_W_ACCEPTING], accepting, memory_order_relaxed);
+	atomic_store_explicit(counter_at(&w->counters, TG_W_ACCEPTING), accepting, memory_order_relaxed);
 }
 
 static void
@@ -113,16 +113,16 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	w->connections = segment_load(segment, 0);
 	w->total = segment_shared(segment, 0);
 	for (i = 0; i < TG_W_FIRST_COUNTED; i++)
-		gauge_set(&w->counters->n[i], 0);
+		gauge_set(counter_at(&w->counters, i), 0);
 	pipe_pool_init(&w->pipes, divide_descriptors(w), &w->total->pipes,
-		       &w->counters->n[TG_W_PIPES]);
+		       counter_at(&w->counters, TG_W_PIPES));
 	w->spools.bufs = &w->bufs;
-	w->spools.gauges = &w->counters->n[TG_W_SPOOLS];
+	w->spools.gauges = counter_at(&w->counters, TG_W_SPOOLS);
 	atomic_fetch_add(&w->total->pipes_max, w->pipes.max);
 	atomic_store(&w->total->limit, w->max_connections);
 	atomic_store(&w->total->limit_max, w->most_connections);
-	buf_pool_init(&w->bufs, &w->counters->n[TG_W_BUFS]);
-	sign_line_init(&w->sign_line, w->counters);
+	buf_pool_init(&w->bufs, counter_at(&w->counters, TG_W_BUFS));
+	sign_line_init(&w->sign_line, &w->counters);
 	w->loop = loop_new();
 	w->tls_output = tls_output_new();
 	w->tls_sessions = tls_sessions_new(TG_TLS_SESSIONS_MAX);
@@ -132,9 +132,9 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	    w->services == NULL || w->backends == NULL)
 		return -TG_ENOMEM;
 	loop_watch_lag(w->loop, on_lag, w);
-	loop_count(w->loop, &(struct loop_counts){.turns = &w->counters->n[TG_W_TURNS],
-						  .calls = &w->counters->n[TG_W_CALLS],
-						  .yields = &w->counters->n[TG_W_YIELDS]});
+	loop_count(w->loop, &(struct loop_counts){.turns = counter_at(&w->counters, TG_W_TURNS),
+						  .calls = counter_at(&w->counters, TG_W_CALLS),
+						  .yields = counter_at(&w->counters, TG_W_YIELDS)});
 	return 0;
 }
 
@@ -210,8 +210,8 @@ static void
 backend_add(struct worker *w, struct worker_backend *b)
 {
 	w->backends[b->slot] = b;
-	if (atomic_load(&b->counters->n[TG_B_IDLE]) != 0)
-		gauge_set(&b->counters->n[TG_B_IDLE], 0);
+	if (atomic_load(counter_at(&b->counters, TG_B_IDLE)) != 0)
+		gauge_set(counter_at(&b->counters, TG_B_IDLE), 0);
 }
 
 static void

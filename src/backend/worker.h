@@ -116,7 +116,7 @@ struct worker_listener {
 	void *routes; /* struct http_routes of mode http */
 	struct tls_context *tls; /* counted; NULL: plain */
 	bool has_arrivals; /* connections are not the mode's from the first byte on */
-	struct segment_counters *counters;
+	struct segment_counters counters;
 	struct segment_histogram *histograms; /* by enum stream_histogram */
 	struct segment_load *load;            /* connections of all workers */
 	struct segment_shared *shared;        /* and how many there may be */
@@ -147,7 +147,7 @@ struct worker_backend {
 	uint32_t index; /* in its service; TG_VIEW_NONE: it is gone */
 	uint32_t slot;
 	unsigned n_users; /* leases and connections */
-	struct segment_counters *counters;
+	struct segment_counters counters;
 	struct segment_histogram *histograms; /* by enum stream_histogram */
 	struct segment_spread *spread;	      /* see observe/spread.h */
 	struct segment_load *load;
@@ -177,7 +177,7 @@ struct worker_service {
 	uint64_t view_number; /* of the last one; the service's whatever its configuration */
 	const struct backends_kept *kept; /* until it is set; NULL: none */
 	struct budget budget;
-	struct segment_counters *counters;
+	struct segment_counters counters;
 	struct segment_histogram *histograms; /* by enum stream_histogram */
 	struct worker_backend **backends;     /* [conf->n_backends] */
 	struct capture *capture; /* the last answer that could not be read; NULL: none */
@@ -192,7 +192,7 @@ struct worker {
 	const struct conf *conf;
 	struct segment *segment;
 	struct ring *ring;
-	struct segment_counters *counters;    /* by enum worker_counter */
+	struct segment_counters counters;    /* by enum worker_counter */
 	struct segment_histogram *histograms; /* by enum worker_histogram */
 	struct segment_load *connections;     /* of all listeners and workers: slot 0 */
 	struct segment_shared *total;         /* slot 0 */

@@ -37,7 +37,8 @@ struct layout {
 	size_t entries;
 	size_t loads;
 	size_t shared;
-	size_t counters;
+	size_t common;
+	size_t rare;
 	size_t carried;
 	size_t cleared;
 	size_t histograms;
@@ -84,10 +85,11 @@ layout_of(unsigned workers, unsigned slots, size_t ring_bytes)
 	l.entries = align_to(sizeof(struct segment_header), TG_CACHELINE);
 	l.loads = align_to(l.entries + slots * sizeof(struct segment_entry), TG_CACHELINE);
 	l.shared = l.loads + lone_bytes(slots, sizeof(struct segment_load));
-	l.counters = l.shared + slots * sizeof(struct segment_shared);
-	l.carried = l.counters + (size_t)workers * slots * sizeof(struct segment_counters);
-	l.cleared = l.carried + slots * sizeof(struct segment_counters);
-	l.histograms = l.cleared + slots * sizeof(struct segment_counters);
+	l.common = l.shared + slots * sizeof(struct segment_shared);
+	l.rare = l.common + (size_t)workers * slots * sizeof(struct segment_common);
+	l.carried = l.rare + (size_t)workers * slots * sizeof(struct segment_rare);
+	l.cleared = l.carried + slots * sizeof(struct segment_numbers);
+	l.histograms = l.cleared + slots * sizeof(struct segment_numbers);
 	l.carried_histograms =
 		l.histograms + (size_t)workers * slots * sizeof(struct segment_histograms);
 	l.spreads = l.carried_histograms + slots * sizeof(struct segment_histograms);
@@ -358,10 +360,10 @@ clear_spread(struct segment_spread *s)
 		atomic_store_explicit(&s->n[i], 0, memory_order_relaxed);
 }
 
-static struct segment_counters *
+static struct segment_numbers *
 extra_counters(struct segment *seg, uint32_t slot, unsigned kind)
 {
-	struct segment_counters *list =
+	struct segment_numbers *list =
 		(void *)(seg->base + (kind == TG_EXTRA_CARRIED ? seg->layout.carried
 								: seg->layout.cleared));
 
@@ -372,7 +374,15 @@ static void
 clear_extra(struct segment *seg, uint32_t slot, unsigned kind)
 {
 	if ((atomic_load_explicit(&segment_shared(seg, slot)->extras, memory_order_relaxed) & kind) != 0)
-		clear_words(extra_counters(seg, slot, kind), sizeof(struct segment_counters));
+		clear_words(extra_counters(seg, slot, kind), sizeof(struct segment_numbers));
+}
+
+static void
+clear_counters(struct segment_counters c)
+{
+	if (atomic_load_explicit(&c.common->has_rare, memory_order_relaxed) != 0)
+		clear_words(c.rare, sizeof(*c.rare));
+	clear_words(c.common, sizeof(*c.common));
 }
 
 void
@@ -386,7 +396,7 @@ segment_clear(struct segment *seg, uint32_t slot)
 	clear_words(segment_shared(seg, slot), sizeof(struct segment_shared));
 	clear_words(segment_carried_histograms(seg, slot), sizeof(struct segment_histograms));
 	for (i = 0; i < seg->workers; i++) {
-		clear_words(segment_counters(seg, i, slot), sizeof(struct segment_counters));
+		clear_counters(segment_counters(seg, i, slot));
 		clear_words(segment_histograms(seg, i, slot), sizeof(struct segment_histograms));
 		clear_spread(segment_spread(seg, i, slot));
 	}
@@ -436,13 +446,15 @@ segment_shared(struct segment *seg, uint32_t slot)
 	return &shared[slot];
 }
 
-struct segment_counters *
+struct segment_counters
 segment_counters(struct segment *seg, unsigned worker, uint32_t slot)
 {
-	struct segment_counters *counters = (void *)(seg->base + seg->layout.counters);
+	struct segment_common *common = (void *)(seg->base + seg->layout.common);
+	struct segment_rare *rare = (void *)(seg->base + seg->layout.rare);
+	size_t at = (size_t)worker * seg->slots + slot;
 
 	assert(worker < seg->workers && slot < seg->slots);
-	return &counters[(size_t)worker * seg->slots + slot];
+	return (struct segment_counters){.common = &common[at], .rare = &rare[at]};
 }
 
 struct segment_histograms *
@@ -527,6 +539,19 @@ segment_set_cleared(struct segment *seg, uint32_t slot, unsigned counter, uint64
 	set_extra(seg, slot, counter, TG_EXTRA_CLEARED, n);
 }
 
+/* What is not there is not touched: to read a page is to have it. */
+uint64_t
+segment_counter(struct segment *seg, unsigned worker, uint32_t slot, unsigned counter)
+{
+	struct segment_counters c = segment_counters(seg, worker, slot);
+
+	assert(counter < TG_SEGMENT_COUNTERS);
+	if (!counter_is_common(counter) &&
+	    atomic_load_explicit(&c.common->has_rare, memory_order_relaxed) == 0)
+		return 0;
+	return atomic_load_explicit(counter_at(&c, counter), memory_order_relaxed);
+}
+
 uint64_t
 segment_sum(struct segment *seg, uint32_t slot, unsigned counter)
 {
@@ -534,8 +559,7 @@ segment_sum(struct segment *seg, uint32_t slot, unsigned counter)
 	unsigned i;
 
 	for (i = 0; i < seg->workers; i++)
-		sum += atomic_load_explicit(&segment_counters(seg, i, slot)->n[counter],
-					    memory_order_relaxed);
+		sum += segment_counter(seg, i, slot, counter);
 	return sum;
 }
 

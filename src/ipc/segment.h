@@ -5,8 +5,8 @@
  * the proxy (written) and by the keeper (read, but for the tails of the rings).
  * It survives a crash of either. Layout, all offsets fixed at creation:
  *
- *	header | entries[slots] | loads[slots] | shared[slots] | counters[workers][slots] |
- *	carried[slots] | cleared[slots] | histograms[workers][slots] |
+ *	header | entries[slots] | loads[slots] | shared[slots] | common[workers][slots] |
+ *	rare[workers][slots] | carried[slots] | cleared[slots] | histograms[workers][slots] |
  *	carried histograms[slots] | spreads[workers][slots] | rings[workers]
  *
  * A slot belongs to one object (listener, service or backend); the parent
@@ -63,8 +63,29 @@ struct segment_entry {
 	char name[TG_SEGMENT_NAME];
 };
 
-struct segment_counters {
+/* Counters below this one, and TG_SEGMENT_COMMON_TOO, are those that each object in use has; of the others most are 0 for
+ * ever, and their pages are not there. */
+#define TG_SEGMENT_COMMON     22u
+#define TG_SEGMENT_COMMON_TOO 72u
+
+struct segment_common {
+	_Alignas(TG_CACHELINE) _Atomic uint64_t n[TG_SEGMENT_COMMON + 1];
+	_Atomic uint64_t has_rare; /* 1: of the others too */
+};
+
+struct segment_rare {
+	_Alignas(TG_CACHELINE) _Atomic uint64_t n[TG_SEGMENT_COUNTERS - TG_SEGMENT_COMMON];
+};
+
+/* All of a slot, where many do not count. */
+struct segment_numbers {
 	_Alignas(TG_CACHELINE) _Atomic uint64_t n[TG_SEGMENT_COUNTERS];
+};
+
+/* Where one worker counts for one slot. A value. */
+struct segment_counters {
+	struct segment_common *common;
+	struct segment_rare *rare;
 };
 
 struct segment_histogram {
@@ -215,7 +236,7 @@ uint32_t segment_find(const struct segment *seg, enum segment_kind kind, uint32_
 struct segment_entry *segment_entry(struct segment *seg, uint32_t slot);
 struct segment_load *segment_load(struct segment *seg, uint32_t slot);
 struct segment_shared *segment_shared(struct segment *seg, uint32_t slot);
-struct segment_counters *segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
+struct segment_counters segment_counters(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_histograms *segment_histograms(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_spread *segment_spread(struct segment *seg, unsigned worker, uint32_t slot);
 struct segment_histograms *segment_carried_histograms(struct segment *seg, uint32_t slot);
@@ -228,6 +249,8 @@ void segment_set_cleared(struct segment *seg, uint32_t slot, unsigned counter, u
 /* This process's handle of a worker's ring; one writer and one reader process at a time. */
 struct ring *segment_ring(struct segment *seg, unsigned worker);
 
+/* What one worker has counted. */
+uint64_t segment_counter(struct segment *seg, unsigned worker, uint32_t slot, unsigned counter);
 /* Sum of one counter over all workers, and those before. */
 uint64_t segment_sum(struct segment *seg, uint32_t slot, unsigned counter);
 
@@ -241,11 +264,30 @@ bool segment_load_report(struct segment *seg, uint32_t slot, struct mono now, ui
 /* Proxy, before its workers start: in-flight numbers of a run that died become 0. */
 void segment_reset_gauges(struct segment *seg);
 
+static inline bool
+counter_is_common(unsigned id)
+{
+	return id < TG_SEGMENT_COMMON || id == TG_SEGMENT_COMMON_TOO;
+}
+
+/* To be written. Those of one sort, common or rare, stand side by side. */
+static inline _Atomic uint64_t *
+counter_at(const struct segment_counters *c, unsigned id)
+{
+	if (counter_is_common(id))
+		return &c->common->n[id < TG_SEGMENT_COMMON ? id : TG_SEGMENT_COMMON];
+	if (atomic_load_explicit(&c->common->has_rare, memory_order_relaxed) == 0)
+		atomic_store_explicit(&c->common->has_rare, 1, memory_order_relaxed);
+	return &c->rare->n[id - TG_SEGMENT_COMMON];
+}
+
 /* One writer per counter: no locked instruction. */
 static inline void
-counter_add(struct segment_counters *c, unsigned id, uint64_t n)
+counter_add(const struct segment_counters *c, unsigned id, uint64_t n)
 {
-	atomic_store_explicit(&c->n[id], atomic_load_explicit(&c->n[id], memory_order_relaxed) + n,
+	_Atomic uint64_t *counter = counter_at(c, id);
+
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
 			      memory_order_relaxed);
 }
 

@@ -108,7 +108,7 @@ log_access(const struct tcp_stream *s, enum end_reason reason)
 	n = (uint32_t)sizeof(*r) + tries_n + id_n + tls_n + origin_record_room(s->origin);
 	r = ring_reserve(w->ring, n);
 	if (r == NULL) {
-		counter_add(s->listener->counters, TG_L_LOG_DROPPED, 1);
+		counter_add(&s->listener->counters, TG_L_LOG_DROPPED, 1);
 		return;
 	}
 	*r = (struct access_record){
@@ -157,33 +157,33 @@ count_backend_time(struct worker_backend *b, uint64_t us)
 static void
 count(const struct tcp_stream *s, enum end_reason reason)
 {
-	struct segment_counters *l = s->listener->counters;
-	struct segment_counters *c = s->service->counters;
+	const struct segment_counters *l = &s->listener->counters;
+	const struct segment_counters *c = &s->service->counters;
 	struct segment_histogram *h = s->service->histograms;
 	uint64_t total_us = mono_diff_us(now_of(s), s->begin);
 	uint64_t connect_us = mono_diff_us(s->connected, s->phase);
 
 	counter_add(l, TG_L_BYTES_IN, s->tunnel.up.bytes);
 	counter_add(l, TG_L_BYTES_OUT, s->tunnel.down.bytes);
-	counter_add(l, TG_COUNTER_OF_END(reason), 1);
+	counter_add_end(l, reason);
 	counter_add(c, TG_S_BYTES_IN, s->tunnel.up.bytes);
 	counter_add(c, TG_S_BYTES_OUT, s->tunnel.down.bytes);
 	counter_add(c, TG_S_TIME_QUEUE_US, s->queue_us);
 	counter_add(c, TG_S_TIME_CONNECT_US, connect_us);
 	counter_add(c, TG_S_TIME_TOTAL_US, total_us);
-	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	counter_add_end(c, reason);
 	if (s->queue_us > 0)
 		histogram_add(&h[TG_HISTOGRAM_QUEUE], s->queue_us);
 	histogram_add(&h[TG_HISTOGRAM_TOTAL], total_us);
 	histogram_add(&s->listener->histograms[TG_HISTOGRAM_TOTAL], total_us);
 	if (s->lease.backend == NULL)
 		return;
-	c = s->lease.backend->counters;
+	c = &s->lease.backend->counters;
 	counter_add(c, TG_B_BYTES_IN, s->tunnel.up.bytes);
 	counter_add(c, TG_B_BYTES_OUT, s->tunnel.down.bytes);
 	counter_add(c, TG_B_TIME_CONNECT_US, connect_us);
 	counter_add(c, TG_B_TIME_TOTAL_US, total_us);
-	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	counter_add_end(c, reason);
 	if (mono_is_set(s->connected))
 		count_backend_time(s->lease.backend, mono_diff_us(now_of(s), s->phase));
 }
@@ -418,7 +418,7 @@ wait_for_place(struct tcp_stream *s, int rc)
 		return;
 	}
 	s->lease.on_due = on_due;
-	counter_add(s->service->counters, TG_S_QUEUED, 1);
+	counter_add(&s->service->counters, TG_S_QUEUED, 1);
 	wait_begin(s, (struct mono){0});
 }
 
@@ -446,7 +446,7 @@ on_back(struct back *b)
 static void
 try_elsewhere(struct tcp_stream *s, enum end_reason reason)
 {
-	struct segment_counters *c = s->lease.backend->counters;
+	const struct segment_counters *c = &s->lease.backend->counters;
 	bool again = tries_connect_again(&s->tries, s->service, s->lease.backend, reason);
 	uint64_t pause_ms = 0;
 
@@ -457,7 +457,7 @@ try_elsewhere(struct tcp_stream *s, enum end_reason reason)
 		return;
 	}
 	counter_add(c, TG_B_RETRIES, 1);
-	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	counter_add_end(c, reason);
 	back_close(&s->back);
 	end_lease(s, true);
 	if (!lease_is_possible(s->service, &s->tries.query))
@@ -532,7 +532,7 @@ attempt(struct tcp_stream *s)
 	} else {
 		rc = lease_hold(&s->lease, s->service, &s->tries.query, priority, on_place);
 		if (rc != 0)
-			counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
+			counter_add(&s->service->counters, TG_S_NO_BACKEND, 1);
 		wait_for_place(s, rc);
 	}
 }
@@ -714,7 +714,7 @@ tcp_open(struct worker *w, struct worker_listener *l, const struct accepted *a)
 	}
 	front_join(l, &s->link, &l4_front_ops);
 	worker_service_use(s->service);
-	counter_add(l->counters, TG_L_STREAMS, 1);
+	counter_add(&l->counters, TG_L_STREAMS, 1);
 	s->tries.query.key = hash_bytes(&s->ip, sizeof(s->ip), 0);
 	tries_begin(s->service);
 	attempt(s);

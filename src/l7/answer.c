@@ -115,7 +115,7 @@ answer_flush(struct stream *s)
 static enum step
 answer_bad(struct stream *s, enum end_reason reason)
 {
-	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
+	counter_add(&s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
 	return stream_reply(s, 502, reason);
 }
 
@@ -132,7 +132,7 @@ answer_broken(struct stream *s, enum end_reason reason)
 	}
 	if (!s->ans.is_started)
 		return answer_bad(s, reason);
-	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
+	counter_add(&s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
 	return stream_end(s, reason, false);
 }
 
@@ -179,7 +179,7 @@ on_interim(struct stream *s, struct http_head *head)
 {
 	if (++s->ans.n_interim > L7_INTERIM_MAX)
 		return answer_bad(s, TG_END_BAD_ANSWER);
-	counter_add(s->lease.backend->counters, TG_B_STATUS_1XX, 1);
+	counter_add(&s->lease.backend->counters, TG_B_STATUS_1XX, 1);
 	/* RFC 9110 15.2: an HTTP/1.0 client must not see one; nor anybody a 100 that we gave. */
 	if (s->req.minor == 0 || (head->status == 100 && s->req.gives_continue))
 		return STEP_MORE;

@@ -174,7 +174,7 @@ wait_for_place(struct stream *s, int rc)
 	if (rc != 0)
 		return stream_reply(s, 503, s->lease.refusal);
 	s->lease.on_due = on_due;
-	counter_add(s->service->counters, TG_S_QUEUED, 1);
+	counter_add(&s->service->counters, TG_S_QUEUED, 1);
 	wait_begin(s, 0);
 	return STEP_MORE;
 }
@@ -191,7 +191,7 @@ attempt_begin(struct stream *s)
 						    s->priority, on_place));
 	rc = lease_hold(&s->lease, s->service, &s->tries.query, s->priority, on_place);
 	if (rc != 0)
-		counter_add(s->service->counters, TG_S_NO_BACKEND, 1);
+		counter_add(&s->service->counters, TG_S_NO_BACKEND, 1);
 	return wait_for_place(s, rc);
 }
 
@@ -312,7 +312,7 @@ static enum step
 replay(struct stream *s)
 {
 	s->replayed = true;
-	counter_add(s->lease.backend->counters, TG_B_REPLAYS, 1);
+	counter_add(&s->lease.backend->counters, TG_B_REPLAYS, 1);
 	back_abort(&s->back);
 	rewind_exchange(s);
 	return attempt_connect(s);
@@ -321,7 +321,7 @@ replay(struct stream *s)
 static enum step
 try_again(struct stream *s, enum end_reason reason)
 {
-	struct segment_counters *failed = s->lease.backend->counters;
+	const struct segment_counters *failed = &s->lease.backend->counters;
 	uint64_t pause_ms = 0;
 
 	counter_add(failed, TG_B_RETRIES, 1);
@@ -338,7 +338,7 @@ try_again(struct stream *s, enum end_reason reason)
 static enum step
 fail_connect(struct stream *s, enum end_reason reason)
 {
-	counter_add(s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
+	counter_add(&s->lease.backend->counters, TG_B_CONNECT_ERRORS, 1);
 	if (tries_connect_again(&s->tries, s->service, s->lease.backend, reason))
 		return try_again(s, reason);
 	return stream_reply(s, reason == TG_END_CONNECT_TIMEOUT ? 504 : 503, reason);
@@ -355,7 +355,7 @@ attempt_failed(struct stream *s, enum end_reason reason)
 		back_learn_close(s->back);
 	if (is_stale(s) && !s->replayed && may_say_again(s))
 		return replay(s);
-	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
+	counter_add(&s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
 	if (may_try_again(s, is_harmless(s), TG_CAUSE_EMPTY_RESPONSE))
 		return try_again(s, reason);
 	return stream_reply(s, 502, reason);
@@ -364,7 +364,7 @@ attempt_failed(struct stream *s, enum end_reason reason)
 enum step
 attempt_timed_out(struct stream *s)
 {
-	counter_add(s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
+	counter_add(&s->lease.backend->counters, TG_B_ANSWER_ERRORS, 1);
 	if (may_try_again(s, s->req.is_idempotent, TG_CAUSE_RESPONSE_TIMEOUT))
 		return try_again(s, TG_END_RESPONSE_TIMEOUT);
 	return stream_reply(s, 504, TG_END_RESPONSE_TIMEOUT);

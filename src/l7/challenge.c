@@ -28,7 +28,7 @@ answer(struct stream *s, const struct challenge *c)
 	enum step step;
 
 	leave_service(s);
-	counter_add(s->front->listener->counters, TG_L_CHALLENGES, 1);
+	counter_add(&s->front->listener->counters, TG_L_CHALLENGES, 1);
 	s->challenge = c;
 	step = stream_reply(s, 200, TG_END_DONE);
 	s->challenge = NULL;

@@ -16,8 +16,8 @@ tell_streams(const struct worker *w)
 {
 	const struct l7_worker *l7 = l7_of(w);
 
-	gauge_set(&w->counters->n[TG_W_STREAMS_USED], l7->n_used);
-	gauge_set(&w->counters->n[TG_W_STREAMS_HELD], l7->n_used + l7->n_free);
+	gauge_set(counter_at(&w->counters, TG_W_STREAMS_USED), l7->n_used);
+	gauge_set(counter_at(&w->counters, TG_W_STREAMS_HELD), l7->n_used + l7->n_free);
 }
 
 struct stream *
@@ -34,7 +34,7 @@ stream_get(struct front *f)
 		s = malloc(sizeof(*s));
 	}
 	if (s == NULL) {
-		gauge_add(&w->counters->n[TG_W_STREAM_FAILURES], 1);
+		gauge_add(counter_at(&w->counters, TG_W_STREAM_FAILURES), 1);
 		return NULL;
 	}
 	l7->n_used++;
@@ -50,7 +50,7 @@ stream_get(struct front *f)
 	s->preferred = TG_LEASE_ANY;
 	f->stream = s;
 	f->state = FRONT_STREAM;
-	counter_add(f->listener->counters, TG_L_STREAMS, 1);
+	counter_add(&f->listener->counters, TG_L_STREAMS, 1);
 	return s;
 }
 
@@ -77,11 +77,11 @@ stream_put(struct stream *s)
 }
 
 /* Counters of one family share the order of their five status classes. */
-static void
-count_status(struct segment_counters *c, unsigned first, unsigned status)
+static inline void
+count_status(const struct segment_counters *c, unsigned first, unsigned status)
 {
 	if (status >= 100 && status < 600)
-		counter_add(c, first + status / 100 - 1, 1);
+		gauge_add(counter_at(c, first) + status / 100 - 1, 1);
 }
 
 static uint64_t
@@ -105,7 +105,7 @@ count_backend_times(const struct stream *s)
 static void
 count_backend(const struct stream *s, enum end_reason reason)
 {
-	struct segment_counters *c = s->lease.backend->counters;
+	const struct segment_counters *c = &s->lease.backend->counters;
 
 	if (s->state != STREAM_REPLY)
 		count_status(c, TG_B_STATUS_1XX, s->ans.status);
@@ -115,7 +115,7 @@ count_backend(const struct stream *s, enum end_reason reason)
 	counter_add(c, TG_B_TIME_CONNECT_US, span_us(s->connected, s->phase));
 	counter_add(c, TG_B_TIME_RESPONSE_US, span_us(s->answered, s->sent));
 	counter_add(c, TG_B_TIME_TOTAL_US, span_us(stream_now(s), s->begin));
-	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	counter_add_end(c, reason);
 	if (mono_is_set(s->answered))
 		count_backend_times(s);
 }
@@ -162,7 +162,7 @@ stream_leave_backend(struct stream *s, enum end_reason reason, enum stream_leave
 static void
 count_times(const struct stream *s, uint64_t total_us)
 {
-	struct segment_counters *c = s->service->counters;
+	const struct segment_counters *c = &s->service->counters;
 	struct segment_histogram *h = s->service->histograms;
 	uint64_t response_us = span_us(s->answered, s->sent);
 
@@ -180,24 +180,24 @@ count_times(const struct stream *s, uint64_t total_us)
 static void
 count(const struct stream *s, enum end_reason reason)
 {
-	struct segment_counters *l = s->front->listener->counters;
+	const struct segment_counters *l = &s->front->listener->counters;
 	uint64_t total_us = span_us(stream_now(s), s->begin);
-	struct segment_counters *c;
+	const struct segment_counters *c;
 
 	counter_add(l, TG_L_BYTES_IN, s->bytes_in);
 	counter_add(l, TG_L_BYTES_OUT, s->bytes_out);
 	count_status(l, TG_L_STATUS_1XX, s->ans.status);
-	counter_add(l, TG_COUNTER_OF_END(reason), 1);
+	counter_add_end(l, reason);
 	if (reason == TG_END_BAD_REQUEST)
 		counter_add(l, TG_L_BAD_REQUESTS, 1);
 	histogram_add(&s->front->listener->histograms[TG_HISTOGRAM_TOTAL], total_us);
 	if (s->service == NULL)
 		return;
-	c = s->service->counters;
+	c = &s->service->counters;
 	counter_add(c, TG_S_BYTES_IN, s->bytes_in);
 	counter_add(c, TG_S_BYTES_OUT, s->bytes_out);
 	count_status(c, TG_S_STATUS_1XX, s->ans.status);
-	counter_add(c, TG_COUNTER_OF_END(reason), 1);
+	counter_add_end(c, reason);
 	count_times(s, total_us);
 }
 
@@ -257,7 +257,7 @@ log_access(const struct stream *s, enum end_reason reason)
 	n += tls_record_room(facts) + origin_record_room(s->front->origin);
 	r = ring_reserve(s->worker->ring, n);
 	if (r == NULL) {
-		counter_add(s->front->listener->counters, TG_L_LOG_DROPPED, 1);
+		counter_add(&s->front->listener->counters, TG_L_LOG_DROPPED, 1);
 		return;
 	}
 	record_fixed(s, reason, r);

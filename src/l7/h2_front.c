@@ -208,7 +208,7 @@ watch_progress(struct h2_front *h)
 	struct mono since = {now.us > idle_us ? now.us - idle_us : 0};
 
 	if (!h2_session_expire(&h->session, since)) {
-		counter_add(h->listener->counters, TG_L_H2_STALLED, 1);
+		counter_add(&h->listener->counters, TG_L_H2_STALLED, 1);
 		h2_front_close(h, TG_END_CLIENT_TIMEOUT);
 	} else if (!h->is_checked) {
 		check_client(h);
@@ -289,7 +289,7 @@ on_event(struct h2_session *s, enum h2_event event)
 {
 	struct h2_front *h = TG_CONTAINER(s, struct h2_front, session);
 
-	counter_add(h->listener->counters, TG_L_H2_HEADERS + (unsigned)event, 1);
+	counter_add(&h->listener->counters, TG_L_H2_HEADERS + (unsigned)event, 1);
 }
 
 static void
@@ -300,7 +300,7 @@ on_calm(struct h2_session *s, enum h2_calm calm)
 	char client[TG_ADDR_STRLEN];
 	unsigned suppressed = 0;
 
-	counter_add(h->listener->counters, TG_L_H2_CALM_RESETS + (unsigned)calm, 1);
+	counter_add(&h->listener->counters, TG_L_H2_CALM_RESETS + (unsigned)calm, 1);
 	if (log_limit_pass(&calmed, LOG_LINES, now_of(h), &suppressed))
 		log_write(TG_LOG_WARN, "a client of HTTP/2 is told to calm down",
 			  "listener=%s client=%s reason=%s suppressed=%u", h->listener->conf->name,
@@ -443,7 +443,7 @@ h2_front_open(struct worker *w, struct worker_listener *l, const struct accepted
 		return;
 	}
 	front_join(l, &h->link, &h2_front_ops);
-	counter_add(l->counters, TG_L_H2_CONNECTIONS, 1);
+	counter_add(&l->counters, TG_L_H2_CONNECTIONS, 1);
 	atomic_fetch_add_explicit(&l->shared->h2_connections, 1, memory_order_relaxed);
 	if (open_session(h) < 0) {
 		h2_front_close(h, TG_END_NO_RESOURCE);

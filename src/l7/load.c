@@ -20,7 +20,7 @@ record(struct stream *s, struct slice value)
 				  report.cpu_permille, report.memory_permille, stream_now(s));
 		break;
 	case LOAD_REPORT_BAD:
-		counter_add(backend->counters, TG_B_BAD_LOAD_REPORTS, 1);
+		counter_add(&backend->counters, TG_B_BAD_LOAD_REPORTS, 1);
 		break;
 	case LOAD_REPORT_SILENT:
 		break;

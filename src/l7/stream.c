@@ -424,7 +424,7 @@ time_out(struct stream *s, enum end_reason reason)
 	case TG_END_BACK_IDLE_TIMEOUT:
 	case TG_END_TOTAL_TIMEOUT:
 		if (s->back != NULL)
-			counter_add(s->back->home->counters, TG_B_ANSWER_ERRORS, 1);
+			counter_add(&s->back->home->counters, TG_B_ANSWER_ERRORS, 1);
 		return can_reply ? stream_reply(s, 504, reason) : stream_end(s, reason, false);
 	default:
 		return stream_end(s, reason, false);

@@ -110,9 +110,7 @@
 	X(CONNECTS, "connects", "connections made")                         \
 	X(REUSES, "reuses", "streams on an idle connection")                \
 	X(CONNECT_ERRORS, "connect_errors", "connects refused or timed out") \
-	X(SUSPECTED, "suspected", "times it took no connection, and retries left it out for a second") \
 	X(ANSWER_ERRORS, "answer_errors", "answers missing, cut or not valid") \
-	X(BAD_LOAD_REPORTS, "bad_load_reports", "load reports in answers that could not be read") \
 	X(RETRIES, "retries", "tries that left this backend for another go") \
 	X(REDISPATCHES, "redispatches", "of these, those that went to another backend") \
 	X(REPLAYS, "replays", "requests sent once more, as the kept connection was stale") \
@@ -122,6 +120,9 @@
 	X(IDLE, "idle", "connections kept for reuse now") \
 	X(TLS_HANDSHAKES, "tls_handshakes", "TLS handshakes that succeeded") \
 	X(TLS_RESUMED, "tls_resumed", "of these: of sessions resumed") \
+	X(H2_CONNECTIONS, "h2_connections", "connections over which the backend spoke HTTP/2") \
+	X(SUSPECTED, "suspected", "times it took no connection, and retries left it out for a second") \
+	X(BAD_LOAD_REPORTS, "bad_load_reports", "load reports in answers that could not be read") \
 	X(TLS_FAILED_CLOSED, "tls_failed_closed", "TLS handshakes the backend left") \
 	X(TLS_FAILED_TIMEOUT, "tls_failed_timeout", "that did not end in the time for connecting") \
 	X(TLS_FAILED_NOT_TLS, "tls_failed_not_tls", "where it spoke something else") \
@@ -130,7 +131,6 @@
 	X(TLS_FAILED_ALERT, "tls_failed_alert", "that it refused by an alert") \
 	X(TLS_FAILED_PROTOCOL, "tls_failed_protocol", "where it broke the protocol") \
 	X(TLS_FAILED_RESOURCE, "tls_failed_resource", "for want of memory") \
-	X(H2_CONNECTIONS, "h2_connections", "connections over which the backend spoke HTTP/2") \
 	X(H2_RESETS_IN, "h2_resets_in", "requests that the backend reset") \
 	X(H2_RESETS_OUT, "h2_resets_out", "requests that were reset") \
 	X(H2_GOAWAYS_IN, "h2_goaways_in", "GOAWAY frames of the backend")
@@ -182,6 +182,16 @@ enum backend_counter { TG_BACKEND_COUNTERS(TG_COUNTER_ENUM_B) TG_B_COUNT };
 #define TG_COUNTER_ENUM_W(id, name, help) TG_W_##id,
 enum worker_counter { TG_WORKER_COUNTERS(TG_COUNTER_ENUM_W) TG_W_COUNT };
 
+/* A stream more that ended so: most are done. */
+static inline void
+counter_add_end(const struct segment_counters *c, enum end_reason reason)
+{
+	if (reason == TG_END_DONE)
+		counter_add(c, TG_COUNTER_OF_END(TG_END_DONE), 1);
+	else
+		counter_add(c, TG_COUNTER_OF_END(reason), 1);
+}
+
 /* What a counter is called and what it counts; static, never NULL. */
 struct counter_info {
 	const char *name;
@@ -203,5 +213,10 @@ _Static_assert(TG_W_BUFS_8 + 1 - TG_W_BUFS == TG_BUF_GAUGE_COUNT &&
 		       TG_W_COUNT <= TG_SEGMENT_COUNTERS,
 	       "gauges of a pool stand together");
 _Static_assert(TG_COUNTER_END + TG_END_COUNT <= TG_SEGMENT_COUNTERS, "slot too small");
+/* Gauges and times that are counted all the time are common, and so is how most streams end. */
+_Static_assert(TG_S_COUNT <= TG_SEGMENT_COMMON && TG_B_IDLE < TG_SEGMENT_COMMON &&
+		       TG_W_CALLS < TG_SEGMENT_COMMON &&
+		       TG_COUNTER_OF_END(TG_END_DONE) == TG_SEGMENT_COMMON_TOO,
+	       "these would be rare");
 
 #endif

@@ -12,7 +12,7 @@
 static _Thread_local struct sign_line *line_of_thread;
 
 void
-sign_line_init(struct sign_line *l, struct segment_counters *counters)
+sign_line_init(struct sign_line *l, const struct segment_counters *counters)
 {
 	*l = (struct sign_line){.fd = -1, .counters = counters};
 }

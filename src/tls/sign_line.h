@@ -24,7 +24,7 @@ struct sign_line {
 	uint64_t number;                   /* of the last request */
 	unsigned n_owed;                   /* answers that were not there in time */
 	bool has_failed;                   /* since sign_line_forgive() */
-	struct segment_counters *counters; /* those of the worker */
+	const struct segment_counters *counters; /* those of the worker */
 	void (*on_lost)(void *arg);        /* in the worker's thread; NULL: nobody hears */
 	void *arg;
 	struct mono asked;                 /* for another line, last */
@@ -32,7 +32,7 @@ struct sign_line {
 };
 
 /* No line yet. */
-void sign_line_init(struct sign_line *l, struct segment_counters *counters);
+void sign_line_init(struct sign_line *l, const struct segment_counters *counters);
 void sign_line_fini(struct sign_line *l);
 /* Before its thread starts: `on_lost` hears that another line is wanted. */
 void sign_line_watch(struct sign_line *l, void (*on_lost)(void *arg), void *arg);

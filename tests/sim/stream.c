@@ -37,7 +37,7 @@ set_state(struct sim_stream *s, enum sim_state state, uint64_t us)
 static void
 count(struct sim_stream *s, enum end_reason reason, bool answered)
 {
-	struct segment_counters *c = s->lease.backend->counters;
+	const struct segment_counters *c = &s->lease.backend->counters;
 	struct sim_backend *b = &s->sim->backends[s->lease.backend->index];
 	bool is_backends = end_reason_is_backends(reason);
 	bool is_faulty = answered && s->fate == SIM_FAULTY;

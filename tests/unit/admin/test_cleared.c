@@ -10,6 +10,7 @@
 #include "admin/cleared.h"
 #include "fake/control.h"
 #include "observe/counters.h"
+#include "fake/count.h"
 
 struct fixture {
 	struct control control;
@@ -51,7 +52,7 @@ teardown(void **state)
 static void
 add(struct fixture *f, unsigned worker, uint64_t n)
 {
-	counter_add(segment_counters(f->control.segment, worker, f->slot), TG_B_STREAMS, n);
+	count_in(f->control.segment, worker, f->slot, TG_B_STREAMS, n);
 }
 
 static void
@@ -96,7 +97,7 @@ a_segment_that_lies_shows_no_huge_number(void **state)
 
 	add(f, 0, 5);
 	cleared_set_sums(&f->source);
-	atomic_store(&segment_counters(f->control.segment, 0, f->slot)->n[TG_B_STREAMS], 1);
+	count_as(f->control.segment, 0, f->slot, TG_B_STREAMS, 1);
 	assert_int_equal(cleared_sum(&f->source, f->slot, TG_B_STREAMS), 0);
 }
 

@@ -13,6 +13,7 @@
 #include "fake/control.h"
 #include "observe/counters.h"
 #include "observe/histogram.h"
+#include "fake/count.h"
 
 struct fixture {
 	struct control control;
@@ -351,7 +352,7 @@ too_long_an_answer_is_a_failure_alone(void **state)
 static void
 add_end(struct fixture *f, uint32_t slot, enum end_reason reason, uint64_t n)
 {
-	counter_add(segment_counters(f->control.segment, slot % CONTROL_WORKERS, slot),
+	count_in(f->control.segment, slot % CONTROL_WORKERS, slot,
 		    TG_COUNTER_OF_END(reason), n);
 }
 
@@ -397,7 +398,7 @@ latency_is_told_of_services_backends_and_workers(void **state)
 	histogram_add(&segment_histograms(seg, 0, service)->h[TG_HISTOGRAM_TOTAL], 2000);
 	histogram_add(&segment_histograms(seg, 1, service)->h[TG_HISTOGRAM_TOTAL], 4000);
 	histogram_add(&segment_histograms(seg, 1, service)->h[TG_HISTOGRAM_QUEUE], 61000000);
-	counter_add(segment_counters(seg, 1, b1), TG_B_STREAMS, 2);
+	count_in(seg, 1, b1, TG_B_STREAMS, 2);
 	histogram_add(&segment_histograms(seg, 0, b1)->h[TG_HISTOGRAM_RESPONSE], 2000);
 	histogram_add(&segment_histograms(seg, 1, b1)->h[TG_HISTOGRAM_RESPONSE], 4000);
 	assert_string_equal(ask(f, "show latency api"),
@@ -447,12 +448,10 @@ static void
 info_counts_what_there_is(void **state)
 {
 	struct fixture *f = *state;
-	struct segment_counters *c0 = segment_counters(f->control.segment, 0, 1);
-	struct segment_counters *c1 = segment_counters(f->control.segment, 1, 2);
 
-	counter_add(c0, TG_L_CONNECTIONS, 3);
-	counter_add(c1, TG_L_CONNECTIONS, 4);
-	counter_add(c0, TG_L_STREAMS, 50);
+	count_in(f->control.segment, 0, 1, TG_L_CONNECTIONS, 3);
+	count_in(f->control.segment, 1, 2, TG_L_CONNECTIONS, 4);
+	count_in(f->control.segment, 0, 1, TG_L_STREAMS, 50);
 	atomic_store(&segment_load(f->control.segment, 0)->in_flight, 2);
 	f->source.now.us = segment_started(f->control.segment).us + 93784000000u;
 	ask(f, "show info");
@@ -473,10 +472,9 @@ static void
 rates_are_per_second_and_keep_their_maximum(void **state)
 {
 	struct fixture *f = *state;
-	struct segment_counters *c = segment_counters(f->control.segment, 0, 1);
 	struct mono now = f->source.sampled;
 
-	counter_add(c, TG_L_STREAMS, 1000);
+	count_in(f->control.segment, 0, 1, TG_L_STREAMS, 1000);
 	now = mono_add_ms(now, 2000);
 	source_sample(&f->source, now);
 	ask(f, "show info");

@@ -12,6 +12,7 @@
 #include "admin/metrics.h"
 #include "fake/control.h"
 #include "observe/counters.h"
+#include "fake/count.h"
 
 struct fixture {
 	struct control control;
@@ -72,8 +73,8 @@ static void
 add(struct fixture *f, uint32_t slot, unsigned counter, uint64_t n)
 {
 	/* Parts by two workers. */
-	counter_add(segment_counters(f->control.segment, 0, slot), counter, 1);
-	counter_add(segment_counters(f->control.segment, 1, slot), counter, n - 1);
+	count_in(f->control.segment, 0, slot, counter, 1);
+	count_in(f->control.segment, 1, slot, counter, n - 1);
 }
 
 static void
@@ -211,7 +212,7 @@ numbers_of_all(void **state)
 	f->source.has_proxy = has_proxy;
 	f->source.proxy_user = &is_there;
 	f->source.started.us = 1700000000500000;
-	atomic_store(&segment_counters(f->control.segment, 1, 0)->n[TG_W_ACCEPTING], 1);
+	count_as(f->control.segment, 1, 0, TG_W_ACCEPTING, 1);
 	histogram_add(&segment_histograms(f->control.segment, 1, 0)->h[TG_HISTOGRAM_LAG], 30000);
 	text = page(f, true);
 	assert_line(text, "tidegate_build_info{version=\"" PACKAGE_VERSION "\"} 1");

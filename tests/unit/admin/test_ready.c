@@ -11,6 +11,7 @@
 #include "admin/ready.h"
 #include "fake/control.h"
 #include "observe/counters.h"
+#include "fake/count.h"
 
 struct fixture {
 	struct control control;
@@ -58,7 +59,7 @@ teardown(void **state)
 static void
 accept_clients(struct fixture *f, unsigned worker)
 {
-	atomic_store(&segment_counters(f->control.segment, worker, 0)->n[TG_W_ACCEPTING], 1);
+	count_as(f->control.segment, worker, 0, TG_W_ACCEPTING, 1);
 }
 
 static void

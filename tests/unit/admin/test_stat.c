@@ -11,6 +11,7 @@
 #include "admin/stat.h"
 #include "fake/control.h"
 #include "observe/counters.h"
+#include "fake/count.h"
 
 struct fixture {
 	struct control control;
@@ -65,7 +66,7 @@ assert_empty(const struct fixture *f, enum stat_column column)
 static void
 add(struct fixture *f, uint32_t slot, unsigned counter, uint64_t n)
 {
-	counter_add(segment_counters(f->control.segment, slot % CONTROL_WORKERS, slot), counter, n);
+	count_in(f->control.segment, slot % CONTROL_WORKERS, slot, counter, n);
 }
 
 /* Numbers of the management guide of HAProxy, section 9.1. */

@@ -11,6 +11,7 @@
 #include "admin/status.h"
 #include "fake/control.h"
 #include "observe/counters.h"
+#include "fake/count.h"
 
 struct fixture {
 	struct control control;
@@ -54,7 +55,7 @@ says_what_runs(void **state)
 	struct page_place place = {.part = 0};
 	uint32_t slot = source_service_slot(&f->source, 0);
 
-	counter_add(segment_counters(f->control.segment, 1, slot), TG_S_STREAMS, 12);
+	count_in(f->control.segment, 1, slot, TG_S_STREAMS, 12);
 	atomic_store(&segment_shared(f->control.segment, slot)->queued, 3);
 	atomic_store(&segment_shared(f->control.segment, slot)->held, 2);
 	atomic_store(&segment_shared(f->control.segment, slot)->held_max, 4);

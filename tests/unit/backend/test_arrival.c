@@ -123,7 +123,7 @@ proxied(void)
 static uint64_t
 count_of(struct worker_listener *l, enum listener_counter counter)
 {
-	return atomic_load(&l->counters->n[counter]);
+	return atomic_load(counter_at(&l->counters, counter));
 }
 
 static void

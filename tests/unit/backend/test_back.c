@@ -117,7 +117,7 @@ open_back(struct worker_backend *to, int *ret_far)
 static uint64_t
 counter(const struct worker_backend *b, unsigned id)
 {
-	return atomic_load(&b->counters->n[id]);
+	return atomic_load(counter_at(&b->counters, id));
 }
 
 /* What the backend sees: 0 an end, -ECONNRESET a reset. */

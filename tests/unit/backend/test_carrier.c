@@ -281,11 +281,11 @@ one_that_allows_none_is_waited_for(void **state)
 	expect_waiting(one);
 	two = begin(&told[1]);
 	expect_waiting(two);
-	assert_int_equal(atomic_load(&home->counters->n[TG_B_CONNECTS]), 1);
+	assert_int_equal(atomic_load(counter_at(&home->counters, TG_B_CONNECTS)), 1);
 	greet(0, 1);
 	wait_connected(one, &told[0]);
 	back_close(&one);
-	while (told[1] == 0 && n_fars == 1 && atomic_load(&home->counters->n[TG_B_CONNECTS]) == 1)
+	while (told[1] == 0 && n_fars == 1 && atomic_load(counter_at(&home->counters, TG_B_CONNECTS)) == 1)
 		talk();
 	back_close(&two);
 }
@@ -305,7 +305,7 @@ goaway_leads_elsewhere(void **state)
 	assert_int_equal(nghttp2_submit_goaway(fars[0].ng, NGHTTP2_FLAG_NONE, fars[0].last,
 					       NGHTTP2_NO_ERROR, NULL, 0),
 			 0);
-	while (atomic_load(&home->counters->n[TG_B_H2_GOAWAYS_IN]) == 0)
+	while (atomic_load(counter_at(&home->counters, TG_B_H2_GOAWAYS_IN)) == 0)
 		talk();
 	assert_null(back_take_idle(home, false));
 	two = begin(&told[1]);

@@ -140,7 +140,7 @@ client_is_handed_over_with_its_address(void **state)
 	assert_true(addr_equal(&last_from, &mine));
 	assert_int_equal(atomic_load(&l->load->in_flight), 1);
 	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 1);
-	assert_int_equal(atomic_load(&l->counters->n[TG_L_CONNECTIONS]), 1);
+	assert_int_equal(atomic_load(counter_at(&l->counters, TG_L_CONNECTIONS)), 1);
 	listener_released(l);
 	assert_int_equal(atomic_load(&l->load->in_flight), 0);
 	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 0);
@@ -160,7 +160,7 @@ limit_of_a_listener_makes_the_next_wait(void **state)
 	assert_int_equal(n_accepted, 3);
 	assert_int_equal(atomic_load(&l->load->in_flight), 3);
 	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 3);
-	assert_true(atomic_load(&l->counters->n[TG_L_REFUSED]) >= 1);
+	assert_true(atomic_load(counter_at(&l->counters, TG_L_REFUSED)) >= 1);
 	listener_released(l);
 	assert_false(l->paused);
 	fake_turn(workers[0].loop);
@@ -272,7 +272,7 @@ without_descriptors_it_pauses_and_comes_back(void **state)
 	connect_client(0);
 	while (!l->paused)
 		fake_turn(workers[0].loop);
-	assert_int_equal(atomic_load(&l->counters->n[TG_L_ACCEPT_ERRORS]), 1);
+	assert_int_equal(atomic_load(counter_at(&l->counters, TG_L_ACCEPT_ERRORS)), 1);
 	assert_int_equal(atomic_load(&l->load->in_flight), 0);
 	assert_int_equal(atomic_load(&workers[0].connections->in_flight), 0);
 	accept_error = 0;
@@ -295,7 +295,7 @@ client_that_gave_up_is_passed_over(void **state)
 		assert_false(l->paused);
 		assert_int_equal(atomic_load(&l->load->in_flight), 0);
 	}
-	assert_int_equal(atomic_load(&l->counters->n[TG_L_ACCEPT_ERRORS]), 0);
+	assert_int_equal(atomic_load(counter_at(&l->counters, TG_L_ACCEPT_ERRORS)), 0);
 	accept_error = 0;
 	turns_until_accepted(0, 1);
 }

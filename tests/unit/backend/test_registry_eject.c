@@ -326,11 +326,11 @@ exchange(uint32_t backend, unsigned good, unsigned bad)
 	uint32_t service = segment_find(world.segment, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "a");
 	const char *name = world.conf->services[0].backends[backend].name;
 	uint32_t slot = segment_find(world.segment, TG_SLOT_BACKEND, service, name);
-	struct segment_counters *c = segment_counters(world.segment, 1, slot);
+	struct segment_counters c = segment_counters(world.segment, 1, slot);
 
-	counter_add(c, TG_COUNTER_OF_END(TG_END_DONE), good);
-	counter_add(c, TG_B_STATUS_2XX, good);
-	counter_add(c, TG_COUNTER_OF_END(TG_END_EMPTY_ANSWER), bad);
+	counter_add(&c, TG_COUNTER_OF_END(TG_END_DONE), good);
+	counter_add(&c, TG_B_STATUS_2XX, good);
+	counter_add(&c, TG_COUNTER_OF_END(TG_END_EMPTY_ANSWER), bad);
 }
 
 static void

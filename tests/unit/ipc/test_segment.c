@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ipc/segment.h"
+#include "fake/count.h"
 
 #define RING_BYTES TG_RING_SIZE_MIN
 
@@ -46,8 +47,8 @@ other_process_sees_the_same(void **state)
 	assert_int_equal(segment_slots(other), 40);
 	assert_true(mono_is_set(segment_started(seg)));
 	assert_int_equal(segment_started(other).us, segment_started(seg).us);
-	counter_add(segment_counters(other, 0, 39), TG_SEGMENT_COUNTERS - 1, 5);
-	counter_add(segment_counters(other, 2, 39), TG_SEGMENT_COUNTERS - 1, 6);
+	count_in(other, 0, 39, TG_SEGMENT_COUNTERS - 1, 5);
+	count_in(other, 2, 39, TG_SEGMENT_COUNTERS - 1, 6);
 	assert_int_equal(segment_sum(seg, 39, TG_SEGMENT_COUNTERS - 1), 11);
 	assert_int_equal(segment_sum(seg, 38, TG_SEGMENT_COUNTERS - 1), 0);
 	assert_non_null(ring_reserve(segment_ring(other, 2), 10));
@@ -56,6 +57,13 @@ other_process_sees_the_same(void **state)
 	assert_non_null(ring_peek(segment_ring(seg, 2), &n));
 	assert_int_equal(n, 10);
 	segment_close(other);
+}
+
+static void
+set_counters(struct segment_counters c)
+{
+	memset(c.common, 0xff, sizeof(*c.common));
+	memset(c.rare, 0xff, sizeof(*c.rare));
 }
 
 static void
@@ -69,7 +77,7 @@ parts_do_not_overlap(void **state)
 		memset(segment_load(seg, i), 0xff, sizeof(struct segment_load));
 		memset(segment_shared(seg, i), 0xff, sizeof(struct segment_shared));
 		for (unsigned w = 0; w < 3; w++)
-			memset(segment_counters(seg, w, i), 0xff, sizeof(struct segment_counters));
+			set_counters(segment_counters(seg, w, i));
 	}
 	for (unsigned w = 0; w < 3; w++) {
 		assert_int_equal(segment_histograms(seg, w, 0)->h[0].sum, 0);
@@ -153,7 +161,7 @@ gauges_are_reset_and_counters_kept(void **state)
 	segment_name(seg, 7, TG_SLOT_SERVICE, TG_SEGMENT_NONE, "x");
 	atomic_store(&segment_load(seg, 7)->in_flight, 12);
 	atomic_store(&segment_load(seg, 7)->in_flight_max, 20);
-	counter_add(segment_counters(seg, 0, 7), 1, 9);
+	count_in(seg, 0, 7, 1, 9);
 	segment_reset_gauges(seg);
 	assert_int_equal(atomic_load(&segment_load(seg, 7)->in_flight), 0);
 	assert_int_equal(atomic_load(&segment_load(seg, 7)->in_flight_max), 20);
@@ -186,6 +194,15 @@ what_has_nothing_takes_no_memory(void **state)
 		assert_int_equal(segment_cleared(seg, i, TG_SEGMENT_COUNTERS - 1), 0);
 	}
 	assert_int_equal(blocks(seg), before);
+	for (uint32_t i = 0; i < 40; i++)
+		count_in(seg, 0, i, TG_SEGMENT_COMMON_TOO, 1);
+	before = blocks(seg);
+	for (unsigned i = 0; i < TG_SEGMENT_COUNTERS; i++)
+		assert_int_equal(segment_counter(seg, 0, 39, i), i == TG_SEGMENT_COMMON_TOO);
+	assert_int_equal(blocks(seg), before);
+	count_in(seg, 0, 39, TG_SEGMENT_COMMON, 5);
+	assert_true(blocks(seg) > before);
+	assert_int_equal(segment_counter(seg, 0, 39, TG_SEGMENT_COMMON), 5);
 	segment_carry(seg, 39, 1, 7);
 	segment_set_cleared(seg, 39, 1, 2);
 	assert_true(blocks(seg) > before);

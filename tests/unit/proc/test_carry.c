@@ -15,6 +15,7 @@
 #include "observe/histogram.h"
 #include "proc/carry.h"
 #include "proc/slots.h"
+#include "fake/count.h"
 
 #define LISTENER "listeners = ( { name = \"web\"; bind = \"127.0.0.1:8080\"; service = \"a\"; } );\n"
 
@@ -61,7 +62,7 @@ backend(struct segment *seg, const char *of, const char *name)
 static void
 count(struct segment *seg, unsigned worker, uint32_t slot, unsigned counter, uint64_t n)
 {
-	counter_add(segment_counters(seg, worker, slot), counter, n);
+	count_in(seg, worker, slot, counter, n);
 }
 
 static void

@@ -9,6 +9,7 @@
 
 #include "conf/overlay.h"
 #include "proc/slots.h"
+#include "fake/count.h"
 
 static const char text[] =
 	"workers = 2;\n"
@@ -177,7 +178,8 @@ what_was_given_up_rests(void **state)
 	load = segment_load(w.seg, y);
 	load->in_flight = 1;
 	load->in_flight_max = 7;
-	segment_counters(w.seg, 1, y)->n[5] = 9;
+	count_in(w.seg, 1, y, 5, 9);
+	count_in(w.seg, 1, y, TG_SEGMENT_COMMON + 1, 9);
 	segment_set_cleared(w.seg, y, 5, 4);
 	segment_carry(w.seg, y, 5, 2);
 	segment_histograms(w.seg, 1, y)->h[1].sum = 3;
@@ -189,11 +191,14 @@ what_was_given_up_rests(void **state)
 	go_on(&w, S("a", B("x") "," B("z1") "," B("z2")));
 	assert_int_not_equal(slot_of(&w, "a", "z2"), y);
 	load->in_flight = 0;
-	assert_int_equal(segment_counters(w.seg, 1, y)->n[5], 9);
+	assert_int_equal(segment_counter(w.seg, 1, y, 5), 9);
 	go_on(&w, S("a", B("x") "," B("z1") "," B("z2") "," B("z3")));
 	assert_int_equal(slot_of(&w, "a", "z3"), y);
 	assert_string_equal(segment_entry(w.seg, y)->name, "z3");
-	assert_int_equal(segment_counters(w.seg, 1, y)->n[5], 0);
+	assert_int_equal(segment_counter(w.seg, 1, y, 5), 0);
+	assert_int_equal(segment_counter(w.seg, 1, y, TG_SEGMENT_COMMON + 1), 0);
+	count_in(w.seg, 1, y, TG_SEGMENT_COMMON + 2, 1);
+	assert_int_equal(segment_counter(w.seg, 1, y, TG_SEGMENT_COMMON + 1), 0);
 	assert_int_equal(segment_cleared(w.seg, y, 5), 0);
 	assert_int_equal(segment_carried(w.seg, y, 5), 0);
 	assert_int_equal(segment_histograms(w.seg, 1, y)->h[1].sum, 0);

@@ -12,6 +12,7 @@
 #include "observe/histogram.h"
 #include "observe/spread.h"
 #include "sample/sample.h"
+#include "fake/count.h"
 
 #define SLOTS 8u
 
@@ -64,7 +65,7 @@ take(uint64_t ms)
 static void
 add(unsigned worker, uint32_t slot, unsigned counter, uint64_t n)
 {
-	counter_add(segment_counters(segment, worker, slot), counter, n);
+	count_in(segment, worker, slot, counter, n);
 }
 
 /* Streams of the service that ended so, each after `us` in all, `queue_us` of it waiting. */

@@ -10,6 +10,7 @@
 
 #include "observe/counters.h"
 #include "sim/meter.h"
+#include "fake/count.h"
 
 #define SLOTS 4u
 
@@ -43,7 +44,7 @@ teardown(void **state)
 static void
 add(unsigned counter, uint64_t n)
 {
-	counter_add(segment_counters(segment, 0, 1), counter, n);
+	count_in(segment, 0, 1, counter, n);
 }
 
 /* One request, told to both. */

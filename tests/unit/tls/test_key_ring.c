@@ -219,7 +219,9 @@ check_kind(struct end *e, const struct conf_pem *pem, bool is_pss, enum sign_sch
 static void
 opaque_keys_sign_by_a_line(void **state)
 {
-	static struct segment_counters counters;
+	static struct segment_common common;
+	static struct segment_rare rare;
+	struct segment_counters counters = {.common = &common, .rare = &rare};
 	struct conf_pem ecdsa =
 		fake_certificate(&(struct fake_certificate){.names = "DNS:a.example"});
 	struct conf_pem rsa = fake_certificate(
@@ -266,7 +268,9 @@ opaque_keys_sign_by_a_line(void **state)
 static void
 who_does_not_answer_is_waited_for_once(void **state)
 {
-	static struct segment_counters counters;
+	static struct segment_common common;
+	static struct segment_rare rare;
+	struct segment_counters counters = {.common = &common, .rare = &rare};
 	struct sign_head head = {.n = 1, .scheme = SIGN_ECDSA_SHA256};
 	unsigned char signature[TG_SIGNATURE_MAX];
 	struct sign_answer late = {.number = 1, .status = SIGN_DONE, .n = 1};
