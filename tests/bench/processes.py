@@ -18,11 +18,18 @@ class Failed(Exception):
     """A program did not do its part."""
 
 
+_given = set()
+
+
 def free_port():
-    """A port that can be bound now."""
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        return probe.getsockname()[1]
+    """A port that can be bound now, and another one at each call: the kernel may give one twice that nobody has taken yet."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((ADDRESS, 0))
+            port = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 class Program:
