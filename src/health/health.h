@@ -30,7 +30,13 @@
 
 /* What is known of one backend. Read-only outside health/. */
 struct health_status {
-	struct verdict verdict;    /* of the checks of this tidegate alone */
+	/* What a check that ends touches stands first. */
+	struct verdict verdict; /* of the checks of this tidegate alone */
+	uint64_t last_us;       /* how long the last check that ended took */
+	struct mono last_end;   /* when; unset: never */
+	uint64_t passes;
+	uint64_t failures;
+	struct check_outcome last; /* of that check */
 	enum backend_health state; /* what counts: with what others find */
 	struct mono since;         /* it has been so */
 	struct quorum others;      /* at this address; nothing where they are not to count */
@@ -39,11 +45,6 @@ struct health_status {
 	struct addr *next;	   /* where it moves to when a check there passes; NULL: nowhere */
 	struct backend_record record;  /* what its name says of that address */
 	char *note; /* what is wrong with its name all the same; NULL: nothing */
-	struct check_outcome last; /* of the last check that ended */
-	uint64_t last_us;	   /* how long that took */
-	struct mono last_end;	   /* when; unset: never */
-	uint64_t passes;
-	uint64_t failures;
 };
 
 struct health;

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,7 +32,7 @@ bool
 kept_is_alive(const struct kept *k, const struct conf_health_check *conf)
 {
 	struct tcp_info info;
-	socklen_t n = sizeof(info);
+	socklen_t n = offsetof(struct tcp_info, tcpi_last_ack_recv) + sizeof(info.tcpi_last_ack_recv);
 
 	return k->fd >= 0 && getsockopt(k->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
 	       info.tcpi_state == TCP_ESTABLISHED &&

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/container.h"
 #include "base/log.h"
@@ -106,6 +107,12 @@ tempo_of(const struct verdict *v)
 	return is_turning ? TG_PACE_FALLING : TG_PACE_EVEN;
 }
 
+static bool
+is_same_outcome(const struct check_outcome *a, const struct check_outcome *b)
+{
+	return a->result == b->result && a->status == b->status && strcmp(a->text, b->text) == 0;
+}
+
 /* A check ended, or was ended by its deadline. */
 static void
 probe_judge(struct probe *p, const struct check_outcome *outcome)
@@ -116,7 +123,8 @@ probe_judge(struct probe *p, const struct check_outcome *outcome)
 	bool passed = check_result_is_pass(outcome->result);
 	bool is_news;
 
-	s->last = *outcome;
+	if (!is_same_outcome(&s->last, outcome))
+		s->last = *outcome;
 	s->last_us = mono_diff_us(now, p->pace.begun);
 	s->last_end = now;
 	if (passed)

@@ -15,14 +15,14 @@ struct probe {
 	struct health *health;
 	const struct conf_service *service;
 	const struct conf_backend *backend;
-	struct health_status status;
 	struct pace pace;            /* idle: no address, or nothing to check */
 	const struct check_ops *ops; /* NULL: nothing to check */
-	bool is_resting;             /* by order */
-	uint16_t port;               /* to check, by order; 0: as configured */
+	struct kept kept;
+	bool is_resting; /* by order */
+	uint16_t port;   /* to check, by order; 0: as configured */
+	struct health_status status;
 	struct check_target target;
 	struct check check;
-	struct kept kept;
 	struct trial *trial;               /* of status.next; NULL: it moves nowhere, or is unsettled */
 	struct backend_record next_record; /* of that address */
 	struct agent *agent;               /* NULL: the service has none */

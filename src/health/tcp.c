@@ -63,10 +63,6 @@ tcp_start(struct check *c, struct check_outcome *ret)
 	const struct check_target *target = c->target;
 	int rc;
 
-	if (target->kept != NULL && kept_is_alive(target->kept, target->conf)) {
-		check_outcome_set(ret, TG_CHECK_L4_OK, "connected");
-		return 1;
-	}
 	if (target->kept != NULL)
 		kept_drop(target->kept);
 	if (target->tls != NULL)
