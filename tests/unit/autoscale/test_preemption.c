@@ -39,11 +39,37 @@ later_each_time(void)
 	return 14 + 6 * stops++;
 }
 
+/* What another instance leads, and has; "": nothing. */
+static struct {
+	const char *service;
+	struct store_shared shared;
+} elsewhere;
+
+enum store_authority __wrap_store_authority(const struct store *s, const char *service,
+					    struct mono now);
+const struct store_shared *__wrap_store_shared(const struct store *s, const char *service);
+
+enum store_authority
+__wrap_store_authority(const struct store *s, const char *service, struct mono now)
+{
+	(void)s;
+	(void)now;
+	return strcmp(service, elsewhere.service) == 0 ? TG_STORE_FOLLOWS : TG_STORE_ALONE;
+}
+
+const struct store_shared *
+__wrap_store_shared(const struct store *s, const char *service)
+{
+	(void)s;
+	return strcmp(service, elsewhere.service) == 0 ? &elsewhere.shared : NULL;
+}
+
 static int
 set_up(void **state)
 {
 	(void)state;
 	stops = 0;
+	elsewhere.service = "";
 	(void)place_world_open(text);
 	world.stop_takes = later_each_time;
 	return 0;
@@ -218,6 +244,42 @@ who_does_not_start_keeps_the_place_for_the_next_try(void **state)
 	assert_int_equal(world.providers[LO].n_starts, 6);
 }
 
+/* They would come back with its next word, be sent away again, and nobody would get their room. */
+static void
+who_is_led_by_another_instance_is_not_sent_away(void **state)
+{
+	struct store_member members[4] = {{.name = ""}};
+	struct endpoint at;
+
+	(void)state;
+	assert_int_equal(endpoint_parse("127.0.0.1:9", 0, &at, NULL), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		members[i].addr = at.addr;
+		snprintf(members[i].name, sizeof(members[i].name), "auto-%u", i + 1);
+		snprintf(members[i].origin, sizeof(members[i].origin), "other");
+		snprintf(members[i].node, sizeof(members[i].node), "%s", i < 2 ? "a0" : "b0");
+	}
+	elsewhere.shared = (struct store_shared){.is_heard = true,
+						 .leader = "other",
+						 .epoch = 1,
+						 .has_state = true,
+						 .state_epoch = 1,
+						 .state = {.desired = 4},
+						 .members = members,
+						 .n_members = 4};
+	elsewhere.service = "lo";
+	order(WIDE, 1);
+	passes(5);
+	assert_int_equal(counts(WIDE).waiting, 1);
+	assert_string_equal(member(WIDE, "auto-1")->nominated, "");
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(member(LO, members[i].name)->state, TG_FLEET_ADDING);
+	/* What leaves there makes room all the same. */
+	elsewhere.shared.n_members = 2;
+	passes(5);
+	assert_int_equal(started_on(WIDE, "b0"), 1);
+}
+
 /*** Any cluster ***/
 
 #define NAMES_MAX   1024u
@@ -336,6 +398,7 @@ run_cluster(uint64_t seed)
 
 	assert_non_null(seen);
 	dice = seed;
+	elsewhere.service = "";
 	print_cluster(cluster, sizeof(cluster));
 	(void)place_world_open(cluster);
 	world.answers = true;
@@ -400,6 +463,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_place_that_is_kept_is_no_ones_who_comes_from_above, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_does_not_start_keeps_the_place_for_the_next_try,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_is_led_by_another_instance_is_not_sent_away,
 						set_up, tear_down),
 		cmocka_unit_test(nobody_is_placed_to_be_sent_away),
 	};
