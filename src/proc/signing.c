@@ -111,9 +111,9 @@ send_keys(const struct signing *s, const struct conf *conf, struct mono *until, 
 	return rc;
 }
 
-/* An answer to a question of before may come first. */
+/* An answer to a question of before may come first. Whatever it says, it is alive. */
 static int
-await(const struct signing *s, enum msg_type type, struct mono until, struct message *ret,
+await(struct signing *s, enum msg_type type, struct mono until, struct message *ret,
       struct err *err)
 {
 	int rc;
@@ -122,6 +122,8 @@ await(const struct signing *s, enum msg_type type, struct mono until, struct mes
 		uint64_t us = mono_diff_us(until, mono_read());
 
 		rc = channel_wait(s->channel, (int)(us / 1000), ret);
+		if (rc == 1)
+			s->n_unheard = 0;
 	} while (rc == 1 && ret->type == MSG_PONG);
 	if (rc == 1 && ret->type == type)
 		return 0;
@@ -133,7 +135,7 @@ await(const struct signing *s, enum msg_type type, struct mono until, struct mes
 
 /* -TG_EINVAL: it refuses them, and has those of before. */
 static int
-give_keys(const struct signing *s, const struct conf *conf, struct mono *until, struct err *err)
+give_keys(struct signing *s, const struct conf *conf, struct mono *until, struct err *err)
 {
 	struct message m;
 	int rc = send_keys(s, conf, until, err);
