@@ -189,7 +189,7 @@ def test_a_client_that_goes_away_leaves(site):
     held = site(hold="hold = { requests = 1; };")
     for i in range(2):
         peer = held.tg.client().send(client.get(f"/{i}"))
-        held.wait_wanted(i + 1)
+        held.wait_held(1)
         peer.reset()
         held.wait_held(0)
         assert held.tg.access.wait(path=f"/{i}")["end"] == "queue-abort"
