@@ -3,13 +3,20 @@
  *
  * developer.hashicorp.com/nomad, "Target Value Strategy Plugin", "Threshold Strategy Plugin", "Policy";
  * github.com/hashicorp/nomad-autoscaler, plugins/builtin/strategy. target-value: ceil(count * metric / target),
- * nothing within a threshold of 0.01. threshold: one more while the last five points are above a bound, one
- * fewer while they are below another one. A look every 10 s; nothing for five minutes after each change.
+ * nothing within a threshold of 0.01. threshold, withinBounds(): one more when five points or more of the minute that
+ * is queried, wherever they are in it, are at or above a bound, one fewer when as many are below another one. A look
+ * every 10 s, and a point each; nothing for five minutes after each change.
+ *
+ * A module keeps nothing. Whether the point of a look was above or below is told to later looks by the number
+ * proposed, which only windows see, as kpa does: their sum is how many were.
  */
 #include "autoscale/figures.h"
 #include "sim/baselines.h"
 
-enum window { METRIC = 0, COOLDOWN };
+enum window { METRIC = 0, COOLDOWN, BEFORE };
+
+/* The points below, counted beside those above. */
+#define BELOW_ONE 65536u
 
 /* What both have. */
 enum option { EVALUATION = 0, COOL, OWN };
@@ -29,12 +36,9 @@ enum option { EVALUATION = 0, COOL, OWN };
 		  .help = "Nothing for so long after each change."}
 
 static uint32_t
-nomad_windows(const struct tg_value *values, double points, uint32_t *ret_spans_ms)
+nomad_windows(const struct tg_value *values, double metric_s, uint32_t *ret_spans_ms)
 {
-	double evaluation = values[EVALUATION].number;
-
-	/* Between two of so many points lie so many looks less one. */
-	ret_spans_ms[METRIC] = (uint32_t)(evaluation * (points - 0.5) * 1000);
+	ret_spans_ms[METRIC] = (uint32_t)(metric_s * 1000);
 	ret_spans_ms[COOLDOWN] = values[COOL].number > 0 ? (uint32_t)(values[COOL].number * 1000) : 1;
 	return 2;
 }
@@ -93,10 +97,7 @@ static const struct tg_option target_options[] = {
 static uint32_t
 target_windows(const struct tg_value *values, uint32_t *ret_spans_ms)
 {
-	uint32_t n = nomad_windows(values, 1, ret_spans_ms);
-
-	ret_spans_ms[METRIC] = (uint32_t)(values[QUERY].number * 1000);
-	return n;
+	return nomad_windows(values, values[QUERY].number, ret_spans_ms);
 }
 
 static void
@@ -135,7 +136,7 @@ const struct tg_module baseline_nomad_target = {
 
 /*** threshold ***/
 
-enum threshold_option { UPPER = OWN, LOWER, DELTA, TRIGGER };
+enum threshold_option { UPPER = OWN, LOWER, DELTA, TRIGGER, SERIES };
 
 static const struct tg_option threshold_options[] = {
 	COMMON_OPTIONS,
@@ -161,14 +162,47 @@ static const struct tg_option threshold_options[] = {
 		     .preset = "5",
 		     .min = 1,
 		     .max = 1000,
-		     .help = "The last so many points must be within bounds."},
+		     .help = "So many points of query_window, or more, must be within bounds."},
+	[SERIES] = {.name = "query_window",
+		    .type = TG_OPTION_DURATION,
+		    .preset = "1m",
+		    .min = 1,
+		    .max = 3600,
+		    .help = "The points of so long, one of each look."},
 	{.name = NULL},
 };
+
+/* In the window that is queried, with that of now. */
+static uint32_t
+points_of(const struct tg_value *values)
+{
+	double points = values[SERIES].number / values[EVALUATION].number;
+
+	return points > 1 ? (uint32_t)points : 1;
+}
 
 static uint32_t
 threshold_windows(const struct tg_value *values, uint32_t *ret_spans_ms)
 {
-	return nomad_windows(values, values[TRIGGER].number, ret_spans_ms);
+	double evaluation = values[EVALUATION].number;
+	uint32_t before = points_of(values) - 1;
+	uint32_t n = nomad_windows(values, evaluation / 2, ret_spans_ms);
+
+	ret_spans_ms[BEFORE] = before > 0 ? (uint32_t)(before * evaluation * 1000) : 1;
+	return n + 1;
+}
+
+/* Above in the lower half of the bits, below in the upper one: of the looks before. In a window of just so many
+ * intervals each of as many points has the same weight, and one more at its very begin none. */
+static uint32_t
+counts_before(const struct tg_value *values, const struct tg_snapshot *s)
+{
+	const struct tg_figure *past = figure(&s->windows[BEFORE], TG_METRIC_PROPOSED);
+	uint32_t most = points_of(values) - 1;
+
+	if (past->n == 0 || most == 0)
+		return 0;
+	return (uint32_t)(past->mean * (past->n < most ? past->n : most) + 0.5);
 }
 
 static void
@@ -178,15 +212,25 @@ threshold_propose(const struct tg_value *values, const struct tg_snapshot *s, st
 	double upper = values[UPPER].number;
 	double lower = values[LOWER].is_set ? values[LOWER].number : upper / 2;
 	double delta = values[DELTA].number;
+	double trigger = values[TRIGGER].number;
+	uint32_t counts;
 
-	if (!may_decide(s, cpu->n >= values[TRIGGER].number ? cpu->mean : NAN, ret))
+	ret->has_raw = true;
+	ret->raw = cpu->n == 0 ? 0 : cpu->last >= upper ? 1 : cpu->last < lower ? BELOW_ONE : 0;
+	counts = counts_before(values, s) + ret->raw;
+	ret->load = NAN;
+	ret->desired = s->desired;
+	if (is_cooling(s)) {
+		propose_reason(ret, "in cooldown");
 		return;
-	if (cpu->min >= upper)
+	}
+	/* What both ask for: the safest one. */
+	if (counts % BELOW_ONE >= trigger)
 		ret->desired = figure_backends(s->desired + delta);
-	else if (cpu->max < lower)
+	else if (counts / BELOW_ONE >= trigger)
 		ret->desired = figure_backends(s->desired - delta);
-	propose_reason(ret, "from %.3f to %.3f; one more from %.3f, one fewer below %.3f", cpu->min,
-		       cpu->max, upper, lower);
+	propose_reason(ret, "of %u points %u from %.3f on, %u below %.3f", points_of(values),
+		       counts % BELOW_ONE, upper, counts / BELOW_ONE, lower);
 }
 
 static const struct tg_autoscaler threshold_ops = {

@@ -90,7 +90,8 @@ const struct contender contenders[] = {
 	 .key = "upper",
 	 .values = shares,
 	 .is_ours = true,
-	 .help = "The Nomad Autoscaler with two thresholds on processors, five minutes of cooldown."},
+	 .help = "The Nomad Autoscaler with two thresholds on processors: five points of the last six, 10 s each, within "
+		 "bounds; five minutes of cooldown."},
 	{.name = "aws",
 	 .module = "aws",
 	 .presets = "interval=60s " NO_GUARDS,
