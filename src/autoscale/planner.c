@@ -151,15 +151,23 @@ planner_read(const struct tg_snapshot *s, struct plan_setup *ret)
 	       plan_bytes(ret) == s->plan->table_bytes;
 }
 
+/* Its loads reach over the busiest, with some to spare, and not over four times what a new one would: there is a least
+ * grid and a greatest one, and what another plan would have as well is no reason for it. */
+static bool
+reaches(const struct plan_setup *was, const struct plan_setup *now, double busiest)
+{
+	return (busiest < NEAR_END * was->load_max || was->load_max >= now->load_max) &&
+	       was->load_max < 4 * now->load_max;
+}
+
 static bool
 holds(const struct plan_setup *was, const struct plan_setup *now, double busiest)
 {
 	return was->signal == now->signal && was->slots == now->slots &&
 	       was->objective_s == now->objective_s && was->penalty == now->penalty &&
 	       was->switch_s == now->switch_s && !is_different(was->step_s, now->step_s) &&
-	       !is_different(was->service_s, now->service_s) && busiest < NEAR_END * was->load_max &&
-	       busiest > was->load_max / 8 && shift_of(was->demand, now->demand) < SHIFTED &&
-	       shift_of(was->change, now->change) < SHIFTED;
+	       !is_different(was->service_s, now->service_s) && reaches(was, now, busiest) &&
+	       shift_of(was->demand, now->demand) < SHIFTED && shift_of(was->change, now->change) < SHIFTED;
 }
 
 static double

@@ -196,6 +196,39 @@ a_plan_holds_until_something_changes(void **state)
 	planning_free(sc.planning);
 }
 
+/* Loads below the least grid there is, and beyond the greatest: no other plan would fit better. */
+static void
+a_plan_holds_at_the_ends_of_what_plans_reach(void **state)
+{
+	static const double rates[] = {0.8, 5, 80000};
+	struct scene sc;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		scene_init(&sc, NULL, 0, 3);
+		feed(&sc, 1200, rates[i]);
+		solve(&sc);
+		feed(&sc, 60, rates[i]);
+		assert_false(wants(&sc));
+		planning_free(sc.planning);
+	}
+}
+
+/* A grid that is much too large for what comes is left. */
+static void
+a_plan_is_made_anew_for_much_less(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	scene_init(&sc, NULL, 0, 3);
+	feed(&sc, 1200, 2000);
+	solve(&sc);
+	feed(&sc, 1860, 200);
+	assert_true(wants(&sc));
+	planning_free(sc.planning);
+}
+
 /* Loads that jump ask for a signal that remembers, or for more spare: not for the same as a steady one. */
 static void
 variability_means_more(void **state)
@@ -350,6 +383,8 @@ main(void)
 		cmocka_unit_test(a_forecast_may_only_raise_and_only_a_good_one),
 		cmocka_unit_test(what_is_in_flight_counts_where_it_is_more),
 		cmocka_unit_test(a_plan_holds_until_something_changes),
+		cmocka_unit_test(a_plan_holds_at_the_ends_of_what_plans_reach),
+		cmocka_unit_test(a_plan_is_made_anew_for_much_less),
 		cmocka_unit_test(variability_means_more),
 		cmocka_unit_test(a_record_makes_the_same_decision),
 		cmocka_unit_test(numbers_that_make_no_plan_are_refused),
