@@ -84,9 +84,24 @@ share_beyond(double over, double step_s, double objective_s)
 	return until_s < step_s ? 1 - until_s / step_s : 0;
 }
 
+/* Of each ratio of what comes, at each ratio of what there is: the same for all signals. */
+struct shares {
+	double beyond[TG_RATIOS][TG_RATIOS]; /* [spare][load] */
+};
+
+static void
+fill_shares(const struct tg_value *values, const struct tg_history *h, struct shares *ret)
+{
+	for (unsigned g = 0; g < TG_RATIOS; g++) {
+		for (unsigned c = 0; c < TG_RATIOS; c++)
+			ret->beyond[g][c] = share_beyond(h->ratios[c] / h->ratios[g], h->horizon_s,
+							 values[OBJECTIVE].number);
+	}
+}
+
 /* By what it costs with the best spare there is for it, of the mean load: what is there, what waits, what starts anew. */
 static double
-score_of(const struct tg_value *values, const struct tg_history *h, unsigned signal)
+score_of(double penalty, const struct tg_history *h, const struct shares *shares, unsigned signal)
 {
 	double best = INFINITY;
 	double moves = 0;
@@ -98,9 +113,7 @@ score_of(const struct tg_value *values, const struct tg_history *h, unsigned sig
 		double cost = spare;
 
 		for (unsigned c = 0; c < TG_RATIOS && spare > 0.5; c++)
-			cost += values[PENALTY].number * h->demand[signal][c] * h->ratios[c] *
-				share_beyond(h->ratios[c] / spare, h->horizon_s,
-					     values[OBJECTIVE].number);
+			cost += penalty * h->demand[signal][c] * h->ratios[c] * shares->beyond[g][c];
 		if (spare > 0.5 && cost < best)
 			best = cost;
 	}
@@ -111,11 +124,15 @@ score_of(const struct tg_value *values, const struct tg_history *h, unsigned sig
 static unsigned
 choose_signal(const struct tg_value *values, const struct tg_history *h, int before)
 {
+	double penalty = values[PENALTY].number;
 	unsigned best = before >= 0 ? (unsigned)before : 0;
-	double least = score_of(values, h, best) * (before >= 0 ? 1 - BETTER : 1);
+	struct shares shares;
+	double least;
 
+	fill_shares(values, h, &shares);
+	least = score_of(penalty, h, &shares, best) * (before >= 0 ? 1 - BETTER : 1);
 	for (unsigned k = 0; k < TG_SIGNAL_COUNT; k++) {
-		double score = score_of(values, h, k);
+		double score = score_of(penalty, h, &shares, k);
 
 		if (score < least) {
 			least = score;
