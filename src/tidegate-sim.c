@@ -56,6 +56,17 @@ load_module(struct options *o, struct err *err)
 
 /*** A scene and who plays in it ***/
 
+/* A trace with holes is no reason to fail, and none to be silent. */
+static void
+warn_of_gaps(const struct options *o, const struct workload *w)
+{
+	if (w->missing > 0)
+		fprintf(stderr,
+			"tidegate-sim: %s: %zu of %zu minutes are left out, at most %zu in a row before line %zu: nothing "
+			"comes in them\n",
+			o->trace, w->missing, w->n, w->gap, w->gap_line);
+}
+
 static int
 load_workload(const struct options *o, struct workload *ret, struct err *err)
 {
@@ -66,6 +77,7 @@ load_workload(const struct options *o, struct workload *ret, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	warn_of_gaps(o, ret);
 	if (o->scale > 0 || o->trace == NULL)
 		workload_scale(ret, o->scale > 0 ? o->scale : LOAD_PEAK);
 	if (o->seconds > 0)

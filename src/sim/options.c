@@ -265,8 +265,10 @@ FLAG(version, is_version)
 
 const struct option_row option_rows[] = {
 	{"trace", "FILE", NULL, take_trace, OPTION_LOAD,
-	 "The load: lines of time,requests, a minute each; lines that begin with # are comments. The time "
-	 "is the number of a minute or a date, as 1998-05-09T00:00; nothing comes in minutes that are left out."},
+	 "The load: lines of time,requests, a minute each; lines that begin with # are comments, and a first line "
+	 "of two words is a header. The time is the number of a minute or a date, as 1998-05-09T00:00, with Z or a zone "
+	 "as +02:00 (none is UTC) and seconds of 00 or none. Nothing comes in minutes that are left out, which is "
+	 "told; more than a week of them in a row is an error."},
 	{"load", "NAME", NULL, take_load, OPTION_LOAD, "A load that is made, instead of a trace: see LOADS."},
 	{"scale", "RPS", "as the trace is; 1000 of a load that is made", take_scale, OPTION_LOAD,
 	 "Multiplies the load so that its greatest rate, of all minutes of a trace, is so many requests per second."},
@@ -301,7 +303,7 @@ const struct option_row option_rows[] = {
 	 "those that the daemon has in autoscale, follow as key=value."},
 	{"compare", "LIST", NULL, take_compare, OPTION_WORK,
 	 "Runs MODULES: with \"all\" all but the informed ones, or those that are named, with commas between "
-	 "them, each at all of its targets. A module beside it is run as well."},
+	 "them, each once and at all of its targets. A module beside it is run as well."},
 	{"replay", "DECISIONS", NULL, take_replay, OPTION_WORK,
 	 "Decisions that were recorded, one a line, by tidegate or by --decisions: each is made again, and must be "
 	 "the same. With --module, what that one would have decided."},

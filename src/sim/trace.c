@@ -8,6 +8,7 @@
 
 #define MINUTE_US 60000000u
 #define SHOWN     40 /* bytes of a line in an error */
+#define DATE_BYTES 16u /* 1998-05-09T00:01 */
 
 struct reading {
 	const char *name;
@@ -15,6 +16,7 @@ struct reading {
 	size_t room;
 	int64_t first;   /* minute of the first line */
 	bool has_any;
+	bool has_header;
 	bool is_index;   /* times are numbers, and not dates */
 	struct workload *ret;
 	struct err *err;
@@ -72,8 +74,39 @@ is_date(int64_t year, int64_t month, int64_t day)
 	       (month != 2 || day <= 28 || leaps);
 }
 
-/* 1998-05-09T00:01, with or without seconds of zero and a 'Z'; false: it is none. */
-static bool
+/* At the end of a date: Z, +02:00, -0530 or +02, in minutes; nothing is UTC. What is before it, or 0: it is none. */
+static size_t
+zone_of(const char *t, size_t n, int64_t *ret)
+{
+	size_t at = n;
+	int64_t hours = 0;
+	int64_t minutes = 0;
+
+	*ret = 0;
+	if (t[n - 1] == 'Z')
+		return n - 1;
+	while (at > DATE_BYTES && t[at - 1] != '+' && t[at - 1] != '-')
+		at--;
+	if (at == DATE_BYTES)
+		return n;
+	if (!digits(t + at, n - at < 2 ? n - at : 2, &hours) || hours > 23)
+		return 0;
+	if (n - at > 2) {
+		size_t colon = t[at + 2] == ':';
+
+		if (n - at != 4 + colon || !digits(t + at + 2 + colon, 2, &minutes) || minutes > 59)
+			return 0;
+	} else if (n - at < 2) {
+		return 0;
+	}
+	*ret = (hours * 60 + minutes) * (t[at - 1] == '-' ? -1 : 1);
+	return at - 1;
+}
+
+enum date { DATE_NONE = 0, DATE_MINUTE, DATE_SECONDS };
+
+/* 1998-05-09T00:01, with or without seconds and a zone; of seconds only zero is a minute. */
+static enum date
 minute_of_date(const char *t, size_t n, int64_t *ret)
 {
 	int64_t year;
@@ -81,29 +114,36 @@ minute_of_date(const char *t, size_t n, int64_t *ret)
 	int64_t day;
 	int64_t hour;
 	int64_t minute;
+	int64_t second = 0;
+	int64_t zone = 0;
 
-	if (n > 16 && t[n - 1] == 'Z')
-		n--;
-	if (n == 19 && memcmp(t + 16, ":00", 3) == 0)
-		n = 16;
-	if (n != 16 || t[4] != '-' || t[7] != '-' || (t[10] != 'T' && t[10] != ' ') || t[13] != ':')
-		return false;
+	if (n > DATE_BYTES)
+		n = zone_of(t, n, &zone);
+	if ((n != DATE_BYTES && n != DATE_BYTES + 3) || t[4] != '-' || t[7] != '-' ||
+	    (t[10] != 'T' && t[10] != ' ') || t[13] != ':')
+		return DATE_NONE;
 	if (!digits(t, 4, &year) || !digits(t + 5, 2, &month) || !digits(t + 8, 2, &day) ||
 	    !digits(t + 11, 2, &hour) || !digits(t + 14, 2, &minute))
-		return false;
-	if (!is_date(year, month, day) || hour > 23 || minute > 59)
-		return false;
-	*ret = (days_of(year, month, day) * 24 + hour) * 60 + minute;
-	return true;
+		return DATE_NONE;
+	if (n > DATE_BYTES && (t[DATE_BYTES] != ':' || !digits(t + DATE_BYTES + 1, 2, &second)))
+		return DATE_NONE;
+	if (!is_date(year, month, day) || hour > 23 || minute > 59 || second > 60)
+		return DATE_NONE;
+	*ret = (days_of(year, month, day) * 24 + hour) * 60 + minute - zone;
+	return second == 0 ? DATE_MINUTE : DATE_SECONDS;
 }
 
 static int
 take_time(struct reading *r, const char *text, size_t n, int64_t *ret)
 {
 	bool is_index = digits(text, n, ret);
+	enum date date = is_index ? DATE_MINUTE : minute_of_date(text, n, ret);
 
-	if (!is_index && !minute_of_date(text, n, ret))
-		return fail(r, "time", text, n, "the number of a minute, or a minute as 1998-05-09T00:00");
+	if (date == DATE_SECONDS)
+		return fail(r, "time", text, n, "whole minutes, as a line is a minute: seconds of 00 or none");
+	if (date == DATE_NONE)
+		return fail(r, "time", text, n,
+			    "the number of a minute, or a minute as 1998-05-09T00:00, with Z, +02:00 or no zone");
 	if (r->has_any && is_index != r->is_index)
 		return fail(r, "time", text, n, "of one kind in all lines, numbers or dates");
 	r->is_index = is_index;
@@ -148,6 +188,23 @@ make_room(struct reading *r, size_t n)
 	return 0;
 }
 
+/* Nothing comes in minutes that are left out. */
+static int
+leave_out(struct reading *r, size_t minutes, const char *text, size_t n)
+{
+	struct workload *w = r->ret;
+
+	if (minutes > TG_TRACE_GAP_MAX)
+		return fail(r, "time", text, n,
+			    "at most a week (10080 minutes) left out before it; minutes in which nothing came are lines too");
+	w->missing += minutes;
+	if (minutes > w->gap) {
+		w->gap = minutes;
+		w->gap_line = r->line;
+	}
+	return 0;
+}
+
 static int
 add(struct reading *r, int64_t minute, double requests, const char *text, size_t n)
 {
@@ -162,7 +219,9 @@ add(struct reading *r, int64_t minute, double requests, const char *text, size_t
 	if ((uint64_t)(minute - r->first) >= TG_WORKLOAD_STEPS_MAX)
 		return fail(r, "time", text, n, "4194303 minutes behind the first line at most");
 	at = (size_t)(minute - r->first);
-	rc = make_room(r, at + 1);
+	rc = leave_out(r, at - w->n, text, n);
+	if (rc == 0)
+		rc = make_room(r, at + 1);
 	if (rc < 0)
 		return rc;
 	while (w->n < at)
@@ -170,6 +229,19 @@ add(struct reading *r, int64_t minute, double requests, const char *text, size_t
 	w->rates[w->n++] = requests / 60;
 	r->has_any = true;
 	return 0;
+}
+
+static bool
+is_word(const char *text, size_t n)
+{
+	return n > 0 && ((text[0] >= 'a' && text[0] <= 'z') || (text[0] >= 'A' && text[0] <= 'Z'));
+}
+
+/* Of the lines without a '#' the first one may name the columns. */
+static bool
+is_header(const struct reading *r, const char *text, size_t left, size_t n)
+{
+	return !r->has_any && !r->has_header && is_word(text, left) && is_word(text + left + 1, n - left - 1);
 }
 
 static int
@@ -183,6 +255,10 @@ take_line(struct reading *r, const char *text, size_t n)
 
 	if (comma == NULL)
 		return fail(r, "line", text, n, "time,requests; comments begin with #");
+	if (is_header(r, text, left, n)) {
+		r->has_header = true;
+		return 0;
+	}
 	rc = take_time(r, text, left, &minute);
 	if (rc == 0)
 		rc = take_requests(r, comma + 1, n - left - 1, &requests);
@@ -192,9 +268,12 @@ take_line(struct reading *r, const char *text, size_t n)
 static int
 take_lines(struct reading *r, const char *text, size_t n)
 {
+	static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8, before the text */
 	const char *end = text + n;
 	int rc = 0;
 
+	if (n >= strlen(mark) && memcmp(text, mark, strlen(mark)) == 0)
+		text += strlen(mark);
 	while (rc == 0 && text < end) {
 		const char *stop = memchr(text, '\n', (size_t)(end - text));
 		size_t len = (size_t)((stop != NULL ? stop : end) - text);

@@ -88,6 +88,16 @@ add_target(struct trials *t, const struct contender *c, const char *value, struc
 	return 0;
 }
 
+static bool
+has_contender(const struct trials *t, const struct contender *c)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->list[i].of == c)
+			return true;
+	}
+	return false;
+}
+
 int
 trials_add(struct trials *t, const char *name, struct err *err)
 {
@@ -103,6 +113,9 @@ trials_add(struct trials *t, const char *name, struct err *err)
 		if (is_all ? c->knows != KNOWS_ALL : strcmp(name, c->name) != 0)
 			continue;
 		is_found = true;
+		if (has_contender(t, c))
+			return err_set(err, TG_EINVAL, "--compare: \"%s\" is there twice; allowed: each once, \"all\" has it too",
+				       c->name);
 		for (size_t i = 0; rc == 0 && c->values[i] != NULL; i++)
 			rc = add_target(t, c, c->values[i], err);
 	}

@@ -17,18 +17,23 @@
 #define TG_WORKLOAD_STEPS_MAX ((size_t)1 << 22) /* eight years of minutes, seven weeks of seconds */
 #define TG_TRACE_BYTES_MAX    ((size_t)256 << 20)
 #define TG_TRACE_RATE_MAX     1e9 /* requests in a line */
+#define TG_TRACE_GAP_MAX      10080 /* minutes that are left out in a row: a week */
 
 struct workload {
 	char name[64];
 	uint64_t step_us;
 	size_t n;
 	double *rates; /* requests per second */
+	size_t missing; /* steps of a trace that no line told of */
+	size_t gap;     /* the longest run of them */
+	size_t gap_line; /* the line behind it */
 };
 
 /*
- * Lines of `time,requests`, a minute each: comments begin with '#'; the time is a number, or a date as
- * 1998-05-09T00:00, and one minute later in each line; of minutes that are left out nothing is known, and nothing
- * comes. `name` stands for the file in errors, which have the line, what is there and what is allowed.
+ * Lines of `time,requests`, a minute each: comments begin with '#'; a first line of two words is the header, a mark
+ * of UTF-8 before it is passed over. The time is a number, or a date as 1998-05-09T00:00 with or without a zone (RFC 3339;
+ * none is UTC), and one minute later in each line; of minutes that are left out nothing is known, and nothing comes:
+ * they are counted, and a week of them is too much. `name` stands for the file in errors, which have the line, what is there and what is allowed.
  * Freed with workload_fini(). -TG_EINVAL, -TG_ELIMIT, -TG_ENOMEM.
  */
 TG_MUST_CHECK int workload_parse(const char *text, size_t n, const char *name, struct workload *ret,

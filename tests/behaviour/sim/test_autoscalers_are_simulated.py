@@ -139,11 +139,20 @@ def test_decisions_of_a_daemon_are_made_again(tidegate, demo_backend, tmp_path):
     (["--trace", "/nowhere.csv", "--module", "hpa"], 1, "/nowhere.csv: "),
     (["--load", "flash"], 2, "nothing to run: --module NAME or --compare all is missing"),
     (["--load", "flash", "--compare", "hap"], 1, '--compare: "hap" is not known; allowed: all, '),
+    (["--load", "flash", "--compare", "hpa,hpa"], 1, '--compare: "hpa" is there twice; allowed: '),
 ])
 def test_what_is_wrong_is_told(line, status, said):
     told = sim(*line)
     assert (told.returncode, told.stdout) == (status, "")
     assert told.stderr.startswith("tidegate-sim: ") and said in told.stderr
+
+
+def test_minutes_that_are_left_out_are_told(tmp_path):
+    (tmp_path / "hole.csv").write_text("time,requests\n0,60\n1,60\n5,60\n")
+    told = sim("--trace", "hole.csv", "--module", "hpa", folder=tmp_path)
+    assert told.returncode == 0
+    assert told.stderr == ("tidegate-sim: hole.csv: 3 of 6 minutes are left out, at most 3 in a row before line 4: "
+                           "nothing comes in them\n")
 
 
 def test_help_and_version():

@@ -62,6 +62,48 @@ times_may_be_dates(void **state)
 }
 
 static void
+dates_may_have_a_zone(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("1998-07-01T00:59+02:00,6\n1998-07-01T01:00:00+0200,12\n1998-06-30T23:01Z,18\n"
+			       "1998-06-30T17:32-05:30,24\n1998-06-30T22:03-01,30\n"),
+			 0);
+	assert_int_equal(load.n, 5);
+	assert_int_equal(load.missing, 0);
+	/* The night in which the clocks of Berlin went back. */
+	assert_int_equal(parse("1998-10-25T02:59+02:00,6\n1998-10-25T02:00+01:00,12\n"), 0);
+	assert_int_equal(load.n, 2);
+}
+
+static void
+a_mark_and_a_header_are_passed_over(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("\xef\xbb\xbf" "0,60\n1,120\n"), 0);
+	assert_int_equal(load.n, 2);
+	assert_int_equal(parse("time,requests\n0,60\n1,120\n"), 0);
+	assert_int_equal(load.n, 2);
+	assert_int_equal(parse("\xef\xbb\xbf# a comment\nminute_start_utc,requests\r\n1998-06-30T23:59,6\r\n"), 0);
+	assert_int_equal(load.n, 1);
+	assert_int_equal(parse("time,requests\n"), -TG_EINVAL);
+	assert_string_equal(err.text, "dir/day.csv: no line; allowed: lines of time,requests");
+}
+
+static void
+what_is_left_out_is_counted(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("0,60\n1,60\n3,60\n10,60\n12,60\n"), 0);
+	assert_int_equal(load.missing, 8);
+	assert_int_equal(load.gap, 6);
+	assert_int_equal(load.gap_line, 4);
+	assert_int_equal(parse("0,60\n10081,60\n"), 0);
+	assert_int_equal(load.gap, TG_TRACE_GAP_MAX);
+}
+
+#define TIMES "the number of a minute, or a minute as 1998-05-09T00:00, with Z, +02:00 or no zone"
+
+static void
 what_is_wrong_is_named(void **state)
 {
 	static const struct {
@@ -78,12 +120,24 @@ what_is_wrong_is_named(void **state)
 		{"0,1000000001\n",
 		 "dir/day.csv:1: requests \"1000000001\"; allowed: a number from 0 to 1e9, as 42 or 0.5"},
 		{"0,1,2\n", "dir/day.csv:1: requests \"1,2\"; allowed: a number from 0 to 1e9, as 42 or 0.5"},
-		{"time,requests\n",
-		 "dir/day.csv:1: time \"time\"; allowed: the number of a minute, or a minute as 1998-05-09T00:00"},
-		{"1998-02-30T00:00,1\n", "dir/day.csv:1: time \"1998-02-30T00:00\"; allowed: the number of a "
-					 "minute, or a minute as 1998-05-09T00:00"},
-		{"1998-02-03T00:00:30,1\n", "dir/day.csv:1: time \"1998-02-03T00:00:30\"; allowed: the number of "
-					    "a minute, or a minute as 1998-05-09T00:00"},
+		{"time,1\n", "dir/day.csv:1: time \"time\"; allowed: " TIMES},
+		{"time,requests\ntime,requests\n", "dir/day.csv:2: time \"time\"; allowed: " TIMES},
+		{"0,1\ntime,requests\n", "dir/day.csv:2: time \"time\"; allowed: " TIMES},
+		{"1998-02-30T00:00,1\n", "dir/day.csv:1: time \"1998-02-30T00:00\"; allowed: " TIMES},
+		{"1998-02-03T00:00+2,1\n", "dir/day.csv:1: time \"1998-02-03T00:00+2\"; allowed: " TIMES},
+		{"1998-02-03T00:00+24:00,1\n", "dir/day.csv:1: time \"1998-02-03T00:00+24:00\"; allowed: " TIMES},
+		{"1998-02-03T00:00+02:60,1\n", "dir/day.csv:1: time \"1998-02-03T00:00+02:60\"; allowed: " TIMES},
+		{"1998-02-03T00:00+02:,1\n", "dir/day.csv:1: time \"1998-02-03T00:00+02:\"; allowed: " TIMES},
+		{"1998-02-03T00:00+02000,1\n", "dir/day.csv:1: time \"1998-02-03T00:00+02000\"; allowed: " TIMES},
+		{"1998-02-03T00:00+02:0,1\n", "dir/day.csv:1: time \"1998-02-03T00:00+02:0\"; allowed: " TIMES},
+		{"1998-02-03T00:00+,1\n", "dir/day.csv:1: time \"1998-02-03T00:00+\"; allowed: " TIMES},
+		{"1998-02-03T00:00:0,1\n", "dir/day.csv:1: time \"1998-02-03T00:00:0\"; allowed: " TIMES},
+		{"1998-02-03T00:00:30,1\n", "dir/day.csv:1: time \"1998-02-03T00:00:30\"; allowed: whole minutes, as a "
+					    "line is a minute: seconds of 00 or none"},
+		{"1998-02-03T00:00:30+02:00,1\n", "dir/day.csv:1: time \"1998-02-03T00:00:30+02:00\"; allowed: whole "
+						  "minutes, as a line is a minute: seconds of 00 or none"},
+		{"0,60\n10082,60\n", "dir/day.csv:2: time \"10082\"; allowed: at most a week (10080 minutes) left out before "
+				     "it; minutes in which nothing came are lines too"},
 		{"5,1\n5,1\n", "dir/day.csv:2: time \"5\"; allowed: later than that of the line before"},
 		{"5,1\n4,1\n", "dir/day.csv:2: time \"4\"; allowed: later than that of the line before"},
 		{"5,1\n1998-02-03T00:00,1\n", "dir/day.csv:2: time \"1998-02-03T00:00\"; allowed: of one kind in "
@@ -127,6 +181,9 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_minutes),
 		cmocka_unit_test(times_may_be_dates),
+		cmocka_unit_test(dates_may_have_a_zone),
+		cmocka_unit_test(a_mark_and_a_header_are_passed_over),
+		cmocka_unit_test(what_is_left_out_is_counted),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(a_load_is_scaled_by_its_peak_and_cut),
 	};

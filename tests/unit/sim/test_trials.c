@@ -199,6 +199,11 @@ all_of_them_are_all_targets(void **state)
 	assert_int_equal(t.n, 1 + 9 * 7 + 16);
 	/* A share of the slots. */
 	assert_string_equal(t.list[8].target, "in_flight=3");
+	/* Twice would only cost time. */
+	assert_int_equal(trials_add(&t, "hpa", &err), -TG_EINVAL);
+	assert_string_equal(err.text, "--compare: \"hpa\" is there twice; allowed: each once, \"all\" has it too");
+	assert_int_equal(trials_add(&t, "informed", &err), 0);
+	assert_int_equal(trials_add(&t, "all", &err), -TG_EINVAL);
 	scene_fini(&s);
 }
 
