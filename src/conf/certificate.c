@@ -201,10 +201,12 @@ take_ocsp(struct reading *r, const char *path, const char *der, size_t n, struct
 {
 	struct reading of_it = *r;
 	struct err err;
+	int rc;
 
 	of_it.file = path;
-	ret->has_bad_ocsp = known->check_ocsp(&ret->pem, der, n, warn, &of_it, &err) < 0;
-	if (ret->has_bad_ocsp) {
+	rc = known->check_ocsp(&ret->pem, der, n, warn, &of_it, &err);
+	ret->has_bad_ocsp = rc < 0 && rc != -TG_ENOENT;
+	if (rc < 0) {
 		say(r, false, path, err.text);
 		return true;
 	}

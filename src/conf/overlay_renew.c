@@ -59,7 +59,7 @@ find_loaded(const struct conf_certificate *c, const char *file)
 	return NULL;
 }
 
-/* What is said of the same certificate holds until it is over, whatever came after it. */
+/* What is said of the same certificate holds until it is over, whatever came after it but that it is revoked. */
 static bool
 keep_ocsp(struct renewal *r, const struct conf_certificate *c,
 	  const struct conf_certificate *before)

@@ -104,7 +104,8 @@ static const struct conf_field certificate_fields[] = {
 		.help = "The OCSP response (DER) that clients get with the certificate, when they ask. Who issued the "
 			"certificate must stand behind it in its file, so that the response can be checked. It is read anew "
 			"when it changes: who fetches it (openssl ocsp -respout) does so by cron, and puts it there by mv. One "
-			"that is of no use, or over, is warned of, and clients get none. When a quarter of its time is left, "
+			"that is of no use, or over, is warned of, and clients get none; where it came in the place of a good one "
+			"they get that until it is over or there is a reload. One that says that the certificate is revoked ends that at once. When a quarter of its time is left, "
 			"and when it is over, the log warns, and hooks get ocsp-expires.",
 	},
 	{

@@ -39,8 +39,8 @@ struct conf_certificates {
 			     void *user, struct err *err);
 	/* A certificate of these names that nobody vouches for, and its key, both texts to free(). -TG_ENOMEM, -TG_EINVAL. */
 	int (*make_placeholder)(char *const *names, size_t n, struct conf_pem *ret, struct err *err);
-	/* An OCSP response (DER), of the first certificate of a chain. -TG_EINVAL: it is of no use, with what is wrong. That it
-	 * is over is told to `warn`. */
+	/* An OCSP response (DER), of the first certificate of a chain. -TG_EINVAL: it is of no use, with what is wrong;
+	 * -TG_ENOENT: the certificate is revoked, whatever was said of it before. That it is over is told to `warn`. */
 	int (*check_ocsp)(const struct conf_pem *pem, const char *der, size_t n,
 			  void (*warn)(void *user, const char *text), void *user, struct err *err);
 };
@@ -66,7 +66,7 @@ struct conf_loaded {
 	char *ocsp;      /* DER; NULL: none that is of use */
 	size_t ocsp_n;
 	uint64_t set_mark; /* an operator gave what is in it, and its files looked so then; 0: it was read */
-	bool has_bad_ocsp; /* there is one in that file that is not */
+	bool has_bad_ocsp; /* there is one in that file that is not, nor says that what was said before is not so */
 	bool is_placeholder; /* there is no such file yet: made for the while */
 	bool is_kept; /* of what was read since nothing was of use: it is as it was before */
 };

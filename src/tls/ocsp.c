@@ -69,8 +69,9 @@ take_single(OCSP_SINGLERESP *single, struct ocsp_said *ret, struct err *err)
 	int status = OCSP_single_get0_status(single, NULL, NULL, &from, &until);
 
 	if (status != V_OCSP_CERTSTATUS_GOOD)
-		return err_set(err, TG_EINVAL, "it says of the certificate: %s",
-			       OCSP_cert_status_str(status));
+		return err_set(err,
+			       status == V_OCSP_CERTSTATUS_REVOKED ? TG_ENOENT : TG_EINVAL,
+			       "it says of the certificate: %s", OCSP_cert_status_str(status));
 	if (until == NULL)
 		return err_set(err, TG_EINVAL, "it does not say until when it holds");
 	*ret = (struct ocsp_said){certificate_time(from), certificate_time(until)};

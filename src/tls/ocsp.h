@@ -15,7 +15,7 @@ struct ocsp_said {
 
 /*
  * Takes what is in DER: that the certificate is good, by its issuer, which is in the chain, or by somebody it has named for
- * that. -TG_EINVAL with what is wrong. Who says until when is told in *ret, also where that is over.
+ * that. -TG_EINVAL with what is wrong; -TG_ENOENT: they say that it is revoked. Who says until when is told in *ret, also where that is over.
  */
 TG_MUST_CHECK int ocsp_read(const char *der, size_t n, const struct certificate *c,
 			    struct ocsp_said *ret, struct err *err);

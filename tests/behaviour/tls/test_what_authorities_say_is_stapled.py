@@ -68,3 +68,15 @@ def test_what_is_revoked_is_warned_of(tidegate, recording_backend, authority, tm
     tg = tidegate(conf.http(recording_backend(), listener=tls.listener(path)))
     assert stapled(tg, authority) is None
     assert "a.pem.ocsp: it says of the certificate: revoked" in tg.log.text()
+
+
+def test_what_is_revoked_later_is_good_no_more(tidegate, recording_backend, authority, tmp_path):
+    one, path = authority.issue("site.example.org"), tmp_path / "a.pem"
+    path.write_bytes(one.pem.read_bytes() + authority.pem.read_bytes() + one.key.read_bytes())
+    path.chmod(0o600)
+    authority.say(one, tmp_path / "a.pem.ocsp")
+    tg = tidegate(conf.http(recording_backend(), listener=tls.listener(path), top='certificate_watch = "100ms";'))
+    assert stapled(tg, authority)[0] == "good"
+    authority.say(one, tmp_path / "a.pem.ocsp", revoked=True)
+    assert "a.pem.ocsp: it says of the certificate: revoked" in tg.log.wait(msg="certificate")["said"]
+    settings.wait_until(lambda: stapled(tg, authority) is None, "no response")
