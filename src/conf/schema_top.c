@@ -276,7 +276,8 @@ static const struct conf_field top_fields[] = {
 		.help = "How often files of certificates are looked at. One that has changed, and then not for "
 			"this long, is read, and used for new connections; others are not touched, and "
 			"what cannot be used is told in the log and by show cert, and stays as it was; the other files of its "
-			"folder are taken. \\(dq0\\(dq: never; "
+			"folder are taken. A start, a reload and an upgrade take all of them or nothing: one that cannot be used "
+			"is an error there, as with any file that is named. \\(dq0\\(dq: never; "
 			"reload reads them in any case.",
 	},
 	{

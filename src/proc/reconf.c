@@ -452,16 +452,15 @@ on_renewal_told(void *user, const char *line)
 	log_write(TG_LOG_WARN, "certificate", "said=%s", line);
 }
 
-/* The next configuration; NULL: no memory. */
+/* The next configuration, in which what could not be read is as it was; NULL: no memory. */
 static struct conf *
-renew(struct reconf *r)
+renew(struct reconf *r, size_t *ret_kept)
 {
 	struct conf_draft *d = NULL;
-	size_t n_failed;
 
 	if (conf_draft_open(*r->now.conf, &d) < 0)
 		return NULL;
-	if (conf_draft_renew(d, on_renewal_told, r, &n_failed) == 0)
+	if (conf_draft_renew(d, on_renewal_told, r, ret_kept) == 0)
 		return conf_draft_finish(d);
 	conf_draft_drop(d);
 	return NULL;
@@ -471,7 +470,8 @@ renew(struct reconf *r)
 static void
 start_renewal(struct reconf *r)
 {
-	struct conf *conf = renew(r);
+	size_t n_kept = 0;
+	struct conf *conf = renew(r, &n_kept);
 	struct err err;
 
 	r->is_of_file = true;
@@ -484,8 +484,8 @@ start_renewal(struct reconf *r)
 		conf_unref(conf);
 		forget_file(r);
 	} else {
-		log_write(TG_LOG_INFO, "renewing certificates", "listeners=%u",
-			  r->difference.changes.changed);
+		log_write(TG_LOG_INFO, "renewing certificates", "changed=%u kept=%zu",
+			  r->difference.changes.changed, n_kept);
 		start_transaction(r, conf);
 	}
 }

@@ -51,7 +51,8 @@ def test_by_itself(served, authority):
     settings.wait_until(lambda: serial(tg, authority) != before, "the new certificate")
     assert peer.exchange(client.get()).status == 200, "open connections stay"
     assert tg.role_pid("proxy") == proxy
-    assert len(tg.log.records(msg="renewing certificates")) == 1
+    told = tg.log.records(msg="renewing certificates")
+    assert [(one["changed"], one["kept"]) for one in told] == [("1", "0")]
     shown = json.loads(control.ask(tg.admin, "show cert json"))
     assert int(serial(tg, authority), 16) > 0 and shown[0]["file"] == str(tg.pem)
     der = tls.openssl("x509", "-in", made.pem, "-outform", "der")
@@ -68,6 +69,7 @@ def test_what_is_half_written_changes_nothing(served, authority):
     put(made.pem, tg.pem)
     said = tg.log.wait(msg="certificate")["said"]
     assert "a.key: the key is not that of the certificate" in said
+    assert tg.log.wait(msg="renewing certificates")["kept"] == "1"
     assert serial(tg, authority) == before
     put(made.key, tg.key)
     settings.wait_until(lambda: serial(tg, authority) != before, "the new certificate")
