@@ -34,8 +34,9 @@ is_plain(char c)
 	return c != '\0' && c != '\\' && c != '"' && c != '\n';
 }
 
+/* From the first byte on that is to be escaped. */
 static void
-label_value(struct output *out, const char *value)
+label_rest(struct output *out, const char *value)
 {
 	for (;;) {
 		size_t n = 0;
@@ -51,13 +52,29 @@ label_value(struct output *out, const char *value)
 	}
 }
 
+/* Each line of thousands has some: put together in one piece. */
 static void
-label(struct output *out, const char *before, const char *name, const char *value)
+label(struct output *out, char before, const char *name, const char *value)
 {
-	output_text(out, before);
-	output_text(out, name);
-	output_text(out, "=\"");
-	label_value(out, value);
+	size_t name_n = strlen(name);
+	size_t n = 0;
+	char *p;
+
+	while (is_plain(value[n]))
+		n++;
+	if (!output_reserve(out, name_n + n + sizeof("{=\"\"") - 1))
+		return;
+	p = out->bytes + out->n;
+	*p++ = before;
+	memcpy(p, name, name_n);
+	p += name_n;
+	*p++ = '=';
+	*p++ = '"';
+	memcpy(p, value, n);
+	p += n;
+	out->n = (size_t)(p - out->bytes);
+	if (value[n] != '\0')
+		label_rest(out, value + n);
 	output_text(out, "\"");
 }
 
@@ -69,9 +86,9 @@ begin_line(struct output *out, const struct series *series, const char *suffix,
 	output_text(out, series->name);
 	output_text(out, suffix);
 	for (size_t i = 0; i < series->n_labels; i++)
-		label(out, i == 0 ? "{" : ",", series->labels[i].name, series->labels[i].value);
+		label(out, i == 0 ? '{' : ',', series->labels[i].name, series->labels[i].value);
 	if (extra != NULL)
-		label(out, series->n_labels == 0 ? "{" : ",", extra->name, extra->value);
+		label(out, series->n_labels == 0 ? '{' : ',', extra->name, extra->value);
 	output_text(out, series->n_labels > 0 || extra != NULL ? "} " : " ");
 }
 
