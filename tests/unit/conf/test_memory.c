@@ -175,6 +175,36 @@ a_descriptor_fails_cleanly(void **state)
 	close(fd);
 }
 
+/* What is kept is another's still. */
+static void
+what_is_kept_outlives_a_failure(void **state)
+{
+	struct conf_errors errors;
+	struct conf *present;
+	struct conf *next = NULL;
+	bool is_kept[16] = {true};
+	struct err err;
+	unsigned long n = 0;
+	int fd;
+	int rc;
+
+	(void)state;
+	assert_int_equal(conf_load_text(good, strlen(good), "t", &present, &errors), 0);
+	assert_int_equal(conf_save_next_fd(present, is_kept, &fd, &err), 0);
+	do {
+		failed = false;
+		fail_at = ++n;
+		rc = conf_load_next_fd(fd, present, &next, &err);
+		fail_at = 0;
+		assert_int_equal(rc < 0, failed);
+	} while (failed);
+	assert_ptr_equal(next->services[0].name, present->services[0].name);
+	conf_unref(present);
+	assert_int_equal(strlen(next->services[0].name), 1);
+	conf_unref(next);
+	close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -182,6 +212,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(a_good_text_fails_cleanly),
 		cmocka_unit_test(a_bad_text_fails_cleanly),
 		cmocka_unit_test(a_descriptor_fails_cleanly),
+		cmocka_unit_test(what_is_kept_outlives_a_failure),
 	};
 
 	if (argc > 1)
