@@ -119,6 +119,7 @@ struct conf_http2 {
 	uint32_t max_empty_data;     /* 100 */
 	uint32_t max_priority;	     /* 1000 */
 	uint32_t max_window_updates; /* 1000 */
+	uint32_t max_ended;	     /* 10000 */
 };
 
 /* timeouts = { request_head; request_body; keep_alive; idle; tls_handshake; proxy_header; } of a listener. */

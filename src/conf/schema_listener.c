@@ -305,6 +305,9 @@ static const struct conf_field http2_fields[] = {
 	       "What PRIORITY says is ignored: requests have turns."),
 	BUDGET(max_window_updates, "1000",
 	       "The same of WINDOW_UPDATE; each DATA to the client allows ten more."),
+	BUDGET(max_ended, "10000",
+	       "The same of frames of requests that had ended here, as of a body that was answered before it came; each "
+	       "request that is answered allows a hundred more."),
 	{.key = NULL},
 };
 

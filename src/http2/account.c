@@ -5,6 +5,8 @@
 
 /* Of WINDOW_UPDATE, given back for each DATA that is sent. */
 #define UPDATES_PER_DATA 10u
+/* Of a body that was on its way when its request had been answered. */
+#define ENDED_PER_ANSWER 100u
 
 /* Of who is asked: what he resets we have asked for, and he gives windows as he likes. */
 static const uint32_t client_calm[H2_CALM_COUNT] = {
@@ -12,6 +14,7 @@ static const uint32_t client_calm[H2_CALM_COUNT] = {
 	[H2_CALM_CONTINUATION] = 8,    [H2_CALM_SETTINGS] = 100,
 	[H2_CALM_PINGS] = 1000,        [H2_CALM_EMPTY_DATA] = 100,
 	[H2_CALM_PRIORITY] = 100,      [H2_CALM_WINDOW_UPDATES] = UINT32_MAX,
+	[H2_CALM_ENDED] = UINT32_MAX,
 };
 
 void
@@ -63,12 +66,22 @@ h2_account_whole_data(struct h2_session *s, const nghttp2_data *data)
 		spend(s, H2_CALM_EMPTY_DATA);
 }
 
+static bool
+is_of_ended(const struct h2_session *s, const nghttp2_frame_hd *hd)
+{
+	return hd->stream_id <= nghttp2_session_get_last_proc_stream_id(s->ng) &&
+	       nghttp2_session_get_stream_remote_close(s->ng, hd->stream_id) == -1;
+}
+
 static void
-on_headers_frame(struct h2_session *s)
+on_headers_frame(struct h2_session *s, const nghttp2_frame_hd *hd)
 {
 	h2_account_event(s, H2_EVENT_HEADERS);
 	s->n_continuations = 0;
-	give(s, H2_CALM_PRIORITY, 1);
+	if (!s->is_client && is_of_ended(s, hd))
+		spend(s, H2_CALM_ENDED);
+	else
+		give(s, H2_CALM_PRIORITY, 1);
 }
 
 static void
@@ -85,12 +98,13 @@ h2_account_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *us
 	bool is_ack = (hd->flags & NGHTTP2_FLAG_ACK) != 0;
 
 	(void)ng;
+	s->frames.n_seen--;
 	switch (hd->type) {
 	case NGHTTP2_DATA:
 		on_data_frame(s, hd);
 		break;
 	case NGHTTP2_HEADERS:
-		on_headers_frame(s);
+		on_headers_frame(s, hd);
 		break;
 	case NGHTTP2_CONTINUATION:
 		on_continuation(s);
@@ -120,6 +134,14 @@ h2_account_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *us
 		break;
 	}
 	return 0;
+}
+
+/* nghttp2 begins none of those that it ignores: of requests that had ended, but for their heads. */
+void
+h2_account_ignored(struct h2_session *s)
+{
+	for (; s->frames.n_seen > 0 && !s->is_calmed; s->frames.n_seen--)
+		spend(s, H2_CALM_ENDED);
 }
 
 /* The other side broke the protocol, as far as a code can say so. */
@@ -166,6 +188,9 @@ void
 h2_account_goaway_sent(struct h2_session *s, uint32_t code)
 {
 	h2_account_event(s, H2_EVENT_GOAWAY_OUT);
+	/* It was not we who said so: SETTINGS with more entries than nghttp2 takes, 32. */
+	if (code == NGHTTP2_ENHANCE_YOUR_CALM && !s->is_calmed)
+		h2_account_calm(s, H2_CALM_SETTINGS);
 	if (is_their_fault(code))
 		h2_account_event(s, H2_EVENT_CONNECTION_ERROR);
 }
@@ -184,6 +209,7 @@ h2_account_end_sent(struct h2_session *s, const struct h2_stream *st)
 		return;
 	give(s, H2_CALM_RESETS, 1);
 	give(s, H2_CALM_ERRORS, 1);
+	give(s, H2_CALM_ENDED, ENDED_PER_ANSWER);
 }
 
 void

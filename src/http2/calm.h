@@ -23,6 +23,7 @@
 	X(EMPTY_DATA, "empty-data", "DATA without a byte (CVE-2019-9518)")                      \
 	X(PRIORITY, "priority", "PRIORITY (CVE-2019-9513), GOAWAY, or of no known type")        \
 	X(WINDOW_UPDATES, "window-updates", "WINDOW_UPDATE")                                    \
+	X(ENDED, "ended", "frames of requests that had ended, which are ignored")               \
 	X(HEAD, "head", "a head came that is many times its limit when unpacked")
 /* clang-format on */
 

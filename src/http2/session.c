@@ -221,9 +221,12 @@ write_all(struct h2_session *s)
 static int
 feed(struct h2_session *s, const void *p, size_t n)
 {
-	ssize_t used = nghttp2_session_mem_recv(s->ng, p, n);
+	ssize_t used;
 
+	h2_frames_see(&s->frames, p, n);
+	used = nghttp2_session_mem_recv(s->ng, p, n);
 	s->received += n;
+	h2_account_ignored(s);
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
 	if (used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
 		h2_account_calm(s, H2_CALM_CONTINUATION);
@@ -432,6 +435,7 @@ h2_session_open(struct h2_session *s, struct h2_shared *shared, const struct h2_
 {
 	*s = (struct h2_session){
 		.ops = ops, .shared = shared, .carrier = carrier, .limits = *limits};
+	h2_frames_begin(&s->frames, NGHTTP2_CLIENT_MAGIC_LEN);
 	begin(s);
 	if (nghttp2_session_server_new3(&s->ng, shared->callbacks, s, shared->option,
 					&shared->mem.ops) != 0)

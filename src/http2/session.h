@@ -27,6 +27,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "http2/calm.h"
+#include "http2/frames.h"
 #include "http2/to_text.h"
 #include "net/conn.h"
 
@@ -88,6 +89,7 @@ struct h2_session {
 	bool has_settings; /* client: the other side has said how much it takes */
 	bool is_going;	   /* client: the other side takes no more requests, or has no numbers for them */
 	uint64_t received; /* bytes of the carrier */
+	struct h2_frames frames; /* in these */
 	struct h2_to_text head; /* that is read; without a buffer none is under way */
 	int32_t head_id;        /* of its stream */
 	struct h2_budget budgets[H2_CALM_COUNT];

@@ -152,6 +152,8 @@ void h2_account_event(struct h2_session *s, enum h2_event event);
 void h2_account_calm(struct h2_session *s, enum h2_calm calm);
 /* For nghttp2: of each frame, whatever becomes of it. */
 int h2_account_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user);
+/* Behind what was read. */
+void h2_account_ignored(struct h2_session *s);
 void h2_account_whole_data(struct h2_session *s, const nghttp2_data *data);
 /* A stream is to be reset, or refused, for what came: it costs when it comes, not when who reads slowly lets that be said.
  * Once for each. NULL: it never was one. */

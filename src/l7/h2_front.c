@@ -400,6 +400,7 @@ open_session(struct h2_front *h)
 				[H2_CALM_EMPTY_DATA] = conf->http2.max_empty_data,
 				[H2_CALM_PRIORITY] = conf->http2.max_priority,
 				[H2_CALM_WINDOW_UPDATES] = conf->http2.max_window_updates,
+				[H2_CALM_ENDED] = conf->http2.max_ended,
 			},
 	};
 

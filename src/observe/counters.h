@@ -76,6 +76,7 @@
 	X(H2_CALM_EMPTY_DATA, "h2_calm_empty_data", "for too many DATA without a byte") \
 	X(H2_CALM_PRIORITY, "h2_calm_priority", "for too many PRIORITY, GOAWAY, or frames of no known type") \
 	X(H2_CALM_WINDOW_UPDATES, "h2_calm_window_updates", "for too many WINDOW_UPDATE") \
+	X(H2_CALM_ENDED, "h2_calm_ended", "for too many frames of requests that had ended") \
 	X(H2_CALM_HEAD, "h2_calm_head", "for a head many times its limit")
 
 #define TG_SERVICE_COUNTERS(X)                                              \

@@ -7,7 +7,7 @@ from harness import backends, conf, h2, metrics, net, settings, stat
 
 LISTENER = h2.LISTENER + """ timeouts = { idle = "600ms"; };
     http2 = { max_resets = 20; max_errors = 20; max_continuations = 4; max_settings = 20; max_pings = 20;
-              max_empty_data = 20; max_priority = 20; max_window_updates = 20; };"""
+              max_empty_data = 20; max_priority = 20; max_window_updates = 20; max_ended = 20; };"""
 
 
 # The others have the bounds by default, and such that are never reached.
@@ -129,7 +129,31 @@ def window_updates(peer):
         peer.try_send(frames.WindowUpdateFrame(0, 1))
 
 
-CASES = {"resets": resets, "errors": errors, "errors (431)": heads, "head": packed_head,
+def answered_early(peer):
+    """Of a request that is over before its body came."""
+    stream = peer.request("/none/of/it", method="POST", end=False)
+    peer.answer(stream)
+    return stream
+
+
+def ended_data(peer):
+    stream = answered_early(peer)
+    for _ in range(150):
+        peer.try_send(frames.DataFrame(stream, b""))
+
+
+def ended_heads(peer):
+    stream = answered_early(peer)
+    for _ in range(150):
+        peer.try_send(frames.HeadersFrame(stream, peer.encoder.encode([("x", "y")]), flags=["END_HEADERS"]))
+
+
+def settings_of_many_entries(peer):
+    peer.try_send(frames.SettingsFrame(settings={0x4000 + i: i for i in range(50)}))
+
+
+CASES = {"ended (DATA)": ended_data, "ended (HEADERS)": ended_heads, "settings (entries)": settings_of_many_entries,
+         "resets": resets, "errors": errors, "errors (431)": heads, "head": packed_head,
          "continuation": continuation, "settings": many_settings, "pings": pings, "empty-data": empty_data,
          "empty-data (padded)": padded_data, "pings (answers)": ping_answers,
          "priority": priority, "priority (goaway)": goaways, "priority (unknown)": unknown, "window-updates": window_updates}
