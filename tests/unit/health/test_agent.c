@@ -396,6 +396,46 @@ a_new_address_takes_the_orders_back(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* In another process, as from a start; `port` of the backend. */
+static const struct agent_status *
+recall_at(const struct agent_kept *kept, uint16_t port)
+{
+	struct addr at = addr;
+
+	agent_free(agent);
+	changes = 0;
+	addr_set_port(&at, port);
+	agent = agent_new(flow, &service, &backend, on_change, &service);
+	assert_non_null(agent);
+	agent_recall(agent, kept);
+	agent_set_addr(agent, &at);
+	return agent_status(agent);
+}
+
+/* And the time without an answer goes on; elsewhere it says nothing. */
+static void
+what_is_kept_is_recalled_where_it_was_ordered(void **state)
+{
+	const struct agent_status *s;
+	struct agent_kept kept;
+
+	(void)state;
+	start();
+	agent_keep(agent, &kept);
+	assert_int_equal(kept.order.told, 0);
+	answer("drain maxconn:3\n", 0, false);
+	agent_keep(agent, &kept);
+	s = recall_at(&kept, 1);
+	assert_int_equal(s->order.admin, TG_ADMIN_DRAIN);
+	assert_int_equal(s->order.limit, 3);
+	assert_int_equal(s->heard.us, kept.heard.us);
+	assert_int_equal(changes, 0);
+	s = recall_at(&kept, 2);
+	assert_int_equal(s->order.admin, TG_ADMIN_READY);
+	assert_int_equal(s->order.limit, TG_ORDER_AS_CONF);
+	assert_int_equal(changes, 1);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -413,6 +453,7 @@ main(int argc, char **argv)
 		CASE(what_was_ordered_before_lapses_too),
 		CASE(a_reset_changes_nothing),
 		CASE(a_new_address_takes_the_orders_back),
+		CASE(what_is_kept_is_recalled_where_it_was_ordered),
 	};
 
 	if (argc > 1)
