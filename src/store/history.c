@@ -347,35 +347,83 @@ slot_weight(const struct slot *slot)
 	return (double)mono_diff_us(slot->at, slot->from);
 }
 
-/* Slots side by side; the first one counts by `weight`. All in a copy, which stays in registers. */
-static void
-tally_slots(struct tally *to, const struct slot *slot, size_t n, unsigned metric, double weight)
+/* A slot as a window sees it: where its figures of all metrics are. */
+struct row {
+	const double *mean;
+	const double *first;
+	const double *last;
+	const double *min;
+	const double *max;
+	double weight;
+};
+
+static struct row
+row_of(const struct slot *slot, double weight)
 {
-	struct tally t = *to;
+	const struct extremes *e = slot->extremes;
 
-	for (const struct slot *end = slot + n; slot < end; slot++) {
-		const struct extremes *e = slot->extremes;
-		double value = slot->values[metric];
-		double least = e != NULL ? e->min[metric] : value;
-		double most = e != NULL ? e->max[metric] : value;
+	return (struct row){
+		.mean = slot->values,
+		.first = e != NULL ? e->first : slot->values,
+		.last = e != NULL ? e->last : slot->values,
+		.min = e != NULL ? e->min : slot->values,
+		.max = e != NULL ? e->max : slot->values,
+		.weight = weight,
+	};
+}
 
-		if (!isnan(value)) {
-			if (t.n++ == 0) {
-				t.first = e != NULL ? e->first[metric] : value;
-				t.base = value;
-				t.min = least;
-				t.max = most;
-			}
-			t.last = e != NULL ? e->last[metric] : value;
-			t.min = least < t.min ? least : t.min;
-			t.max = most > t.max ? most : t.max;
-			t.newest = value;
-			t.sum += weight * (value - t.base);
-			t.weight += weight;
-		}
-		weight = slot + 1 < end ? slot_weight(slot + 1) : 0;
+static void
+begin_tally(struct tally *t, const struct row *row, unsigned metric)
+{
+	t->first = row->first[metric];
+	t->base = row->mean[metric];
+	t->min = row->min[metric];
+	t->max = row->max[metric];
+}
+
+/* What changes with each row stays in registers. */
+static void
+tally_rows(struct tally *t, const struct row *row, size_t n, unsigned metric)
+{
+	const struct row *end = row + n;
+	const struct row *newest = NULL;
+	double sum = t->sum;
+	double weight = t->weight;
+
+	for (; row < end; row++) {
+		double value = row->mean[metric];
+
+		if (isnan(value))
+			continue;
+		if (t->n++ == 0)
+			begin_tally(t, row, metric);
+		if (row->min[metric] < t->min)
+			t->min = row->min[metric];
+		if (row->max[metric] > t->max)
+			t->max = row->max[metric];
+		newest = row;
+		sum += row->weight * (value - t->base);
+		weight += row->weight;
 	}
-	*to = t;
+	if (newest == NULL)
+		return;
+	t->last = newest->last[metric];
+	t->newest = newest->mean[metric];
+	t->sum = sum;
+	t->weight = weight;
+}
+
+/* Slots side by side, a block of them at most; the first one counts by `weight`. */
+static void
+tally_slots(struct tally *to, const struct slot *slots, size_t n, double weight)
+{
+	struct row rows[BLOCK];
+
+	rows[0] = row_of(&slots[0], weight);
+	for (size_t i = 1; i < n; i++)
+		rows[i] = row_of(&slots[i], slot_weight(&slots[i]));
+	for (unsigned m = 0; m < TG_METRIC_COUNT; m++)
+		tally_rows(&to[m], rows, n, m);
 }
 
 static void
@@ -400,8 +448,7 @@ static void
 make_block(struct block *b, const struct slot *slots)
 {
 	*b = (struct block){.is_made = true};
-	for (unsigned m = 0; m < TG_METRIC_COUNT; m++)
-		tally_slots(&b->tallies[m], slots, BLOCK, m, slot_weight(slots));
+	tally_slots(b->tallies, slots, BLOCK, slot_weight(slots));
 }
 
 /* Whether the i-th slot begins a block that is whole and will not be written any more. */
@@ -420,36 +467,28 @@ run_length(const struct remembered *r, size_t i)
 	return n < r->n - i ? n : r->n - i;
 }
 
+/* From the first slot on, of which so much is in the window; of each metric. */
 static void
-make_blocks(struct remembered *r, size_t i)
+tally_window(struct remembered *r, size_t first, double weight, struct tally *ret)
 {
-	while (i < r->n) {
-		struct block *b = &r->blocks[place_of(r, i) / BLOCK];
-
-		if (begins_block(r, i) && !b->is_made)
-			make_block(b, slot_at(r, i));
-		i += run_length(r, i);
-	}
-}
-
-/* From the first slot on, of which so much is in the window. Blocks are made. */
-static struct tally
-tally_metric(const struct remembered *r, unsigned metric, size_t first, double weight)
-{
-	struct tally t = {.n = 0};
 	size_t i = first;
 
+	memset(ret, 0, TG_METRIC_COUNT * sizeof(*ret));
 	while (i < r->n) {
-		const struct slot *slot = slot_at(r, i);
+		struct slot *slot = slot_at(r, i);
+		struct block *b = &r->blocks[place_of(r, i) / BLOCK];
 		size_t n = run_length(r, i);
 
-		if (i > first && begins_block(r, i))
-			tally_block(&t, &r->blocks[place_of(r, i) / BLOCK].tallies[metric]);
-		else
-			tally_slots(&t, slot, n, metric, i > first ? slot_weight(slot) : weight);
+		if (i > first && begins_block(r, i)) {
+			if (!b->is_made)
+				make_block(b, slot);
+			for (unsigned m = 0; m < TG_METRIC_COUNT; m++)
+				tally_block(&ret[m], &b->tallies[m]);
+		} else {
+			tally_slots(ret, slot, n, i > first ? slot_weight(slot) : weight);
+		}
 		i += n;
 	}
-	return t;
 }
 
 static struct tg_figure
@@ -500,6 +539,7 @@ history_window(const struct history *h, const char *service, uint32_t span_ms, s
 	struct remembered *r = find(h, service);
 	uint64_t span_us = (uint64_t)span_ms * 1000;
 	struct mono begin = {.us = now.us > span_us ? now.us - span_us : 0};
+	struct tally tallies[TG_METRIC_COUNT];
 	const struct slot *oldest;
 	size_t first;
 	double weight;
@@ -510,12 +550,10 @@ history_window(const struct history *h, const char *service, uint32_t span_ms, s
 		return;
 	oldest = slot_at(r, first);
 	weight = (double)mono_diff_us(oldest->at, oldest->from.us > begin.us ? oldest->from : begin);
-	make_blocks(r, first + 1);
+	tally_window(r, first, weight, tallies);
 	for (unsigned i = 0; i < TG_METRIC_COUNT; i++) {
-		struct tally t = tally_metric(r, i, first, weight);
-
-		if (t.n > 0)
-			ret->metrics[i] = figure_of(&t);
+		if (tallies[i].n > 0)
+			ret->metrics[i] = figure_of(&tallies[i]);
 	}
 	ret->n = (uint32_t)(r->n - first);
 	ret->covered_ms = (uint32_t)(mono_diff_us(now, oldest->at) / 1000);
