@@ -48,13 +48,20 @@ heap_push(struct heap_entry *heap, size_t *n, struct heap_entry e)
 	heap[i] = e;
 }
 
+/* Where all four are there, which is nearly always, without a jump: which one it is cannot be foretold. */
 static inline size_t
 heap_least_child(const struct heap_entry *heap, size_t n, size_t first)
 {
-	size_t end = first + 4 < n ? first + 4 : n;
 	size_t least = first;
 
-	for (size_t i = first + 1; i < end; i++)
+	if (first + 4 <= n) {
+		size_t a = first + (heap[first + 1].key < heap[first].key);
+		size_t b = first + 2 + (heap[first + 3].key < heap[first + 2].key);
+		size_t is_b = heap[b].key < heap[a].key;
+
+		return a + (b - a) * is_b;
+	}
+	for (size_t i = first + 1; i < n; i++)
 		least = heap[i].key < heap[least].key ? i : least;
 	return least;
 }
