@@ -21,7 +21,7 @@ arrival_proxy_failed(const struct worker_listener *l, const struct addr *peer,
 	counter_add(&l->counters,
 		    TG_L_PROXY_UNTRUSTED + (unsigned)fault - TG_PROXY_FAULT_UNTRUSTED, 1);
 	if (log_limit_pass(&faults_told, ARRIVAL_LOG_LINES, loop_now(l->worker->loop), &suppressed))
-		log_write(TG_LOG_INFO, "no PROXY header",
+		log_write(TG_LOG_INFO, "PROXY header refused",
 			  "listener=%s peer=%s reason=%s suppressed=%u", l->conf->name,
 			  addr_format(peer, text, sizeof(text)), proxy_fault_str(fault), suppressed);
 }

@@ -428,7 +428,9 @@ static const struct conf_field listener_fields[] = {
 		.help = "Whether connections begin with a header of the PROXY protocol, version 1 or 2, "
 			"which says who the client is: for the log, balance, the fields of forwarded and "
 			"send_proxy. Peers that are not in trusted_proxies, and those that send none, are "
-			"closed; on a unix socket its permissions say who may. What a trusted "
+			"closed; on a unix socket its permissions say who may. A header of version 2 may have 4096 bytes. Of what it "
+			"adds to the addresses the access log has the authority, ALPN, unique id, and of TLS version, cipher and "
+			"name of the client's certificate; other types, and those that vendors define, are passed over. What a trusted "
 			"proxy makes on its own account (LOCAL, UNKNOWN), as its checks, counts as its own.",
 	},
 	{
@@ -509,7 +511,7 @@ static const struct conf_field listener_fields[] = {
 		.when = is_tcp,
 		.when_text = "with mode = \"tcp\"",
 		.help = "With mode = \\(dqtcp\\(dq and routes, and without tls: service for clients that begin with "
-			"something else than TLS. One that waits for the server to speak first is closed "
+			"anything but the ClientHello of TLS, as another record of TLS. One that waits for the server to speak first is closed "
 			"when timeouts.tls_handshake is over.",
 	},
 	{

@@ -189,7 +189,7 @@ def test_wrong_ones_are_told(site):
         """A few lines a second: others may have had them."""
         with client.RawClient(site.at["raw"]) as peer:
             peer.send(b"hello").read_to_end()
-        return any(record["reason"] == "missing" for record in site.log.records(msg="no PROXY header"))
+        return any(record["reason"] == "missing" for record in site.log.records(msg="PROXY header refused"))
     settings.wait_until(is_told, "the log line")
 
 
