@@ -290,14 +290,14 @@ static const struct conf_field http2_fields[] = {
 		"1M", "The same of all requests of one connection together. So much memory a client can "
 		      "fill by requests whose backends take nothing."),
 	BUDGET(max_resets, "100",
-	       "Requests that a client may take back (RST_STREAM) at once, and as many more in each minute; "
-	       "each that is answered allows one more. Beyond, as with those that follow, the client is told to "
+	       "Requests that a client may take back (RST_STREAM) at once, and as many more in each minute, "
+	       "an hour long in all; each that is answered allows one more. Beyond, as with those that follow, the client is told to "
 	       "calm down (GOAWAY, ENHANCE_YOUR_CALM) and the connection ends."),
 	BUDGET(max_errors, "100",
 	       "The same of requests that had to be reset, as what the client sent for them is not allowed, or whose "
 	       "head is longer than limits.head."),
 	BUDGET(max_continuations, "8", "Frames that continue one head."),
-	BUDGET(max_settings, "100", "SETTINGS at once, and as many more in each minute."),
+	BUDGET(max_settings, "100", "SETTINGS at once, and as many more in each minute, an hour long in all."),
 	BUDGET(max_pings, "1000", "The same of PING, answers too; each DATA either way allows one more."),
 	BUDGET(max_empty_data, "100", "The same of DATA without a byte, but for the last of a body."),
 	BUDGET(max_priority, "1000",

@@ -1,6 +1,7 @@
 #include "http2/calm.h"
 
 #define MINUTE_US 60000000u
+#define MINUTES   60u
 
 static const char *const words[H2_CALM_COUNT] = {
 #define CALM_WORD(id, word, help) [H2_CALM_##id] = (word),
@@ -17,7 +18,10 @@ h2_calm_str(unsigned calm)
 void
 h2_budget_begin(struct h2_budget *b, uint32_t most, struct mono now)
 {
-	*b = (struct h2_budget){.most = most, .left = most, .filled = now};
+	*b = (struct h2_budget){.most = most,
+				.left = most,
+				.to_gain = (uint64_t)most * MINUTES,
+				.filled = now};
 }
 
 void
@@ -33,9 +37,14 @@ h2_budget_take(struct h2_budget *b, struct mono now)
 
 	if (b->left == 0) {
 		gained = mono_diff_us(now, b->filled) * b->most / MINUTE_US;
+		if (gained > b->most)
+			gained = b->most;
+		if (gained > b->to_gain)
+			gained = b->to_gain;
 		if (gained == 0)
 			return false;
-		h2_budget_give(b, gained < b->most ? (uint32_t)gained : b->most);
+		b->to_gain -= gained;
+		h2_budget_give(b, (uint32_t)gained);
 		b->filled = now;
 	}
 	b->left--;

@@ -1,8 +1,9 @@
 /*
  * http2/calm.h: what the other side may do that costs us something and moves nothing.
  *
- * Each kind has a budget of its connection: so many at once, and as many more in each minute; what moves something gives some
- * of it back, so that honest use of any rate has no end. Where one is used up, the other side is told so
+ * Each kind has a budget of its connection: so many at once, and as many more in each minute, until an hour's worth of these
+ * was used; what moves something gives some of it back, so that honest use of any rate has no end, and one that moves nothing
+ * has one, however slowly it goes about it. Where one is used up, the other side is told so
  * (GOAWAY, ENHANCE_YOUR_CALM: RFC 9113 5.4.1, 10.5), and nothing more of it is read.
  */
 #ifndef TG_HTTP2_CALM_H
@@ -40,6 +41,7 @@ const char *h2_calm_str(unsigned calm);
 struct h2_budget {
 	uint32_t most;
 	uint32_t left;
+	uint64_t to_gain;   /* by time, as long as the connection lives */
 	struct mono filled; /* when it was filled up last */
 };
 

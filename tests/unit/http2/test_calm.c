@@ -40,6 +40,22 @@ a_budget_is_full_again_after_a_minute(void **state)
 }
 
 static void
+time_gives_an_hours_worth_and_no_more(void **state)
+{
+	struct h2_budget b;
+	unsigned all = 0;
+
+	(void)state;
+	h2_budget_begin(&b, 60, at(0));
+	for (uint64_t minute = 0; minute < 1000; minute++)
+		all += takes(&b, at(minute * 60));
+	assert_int_equal(all, 60 + 60 * 60);
+	/* Who moves something goes on. */
+	h2_budget_give(&b, 2);
+	assert_int_equal(takes(&b, at(60001)), 2);
+}
+
+static void
 what_is_given_back_is_never_more_than_all(void **state)
 {
 	struct h2_budget b;
@@ -68,6 +84,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_budget_is_full_again_after_a_minute),
+		cmocka_unit_test(time_gives_an_hours_worth_and_no_more),
 		cmocka_unit_test(what_is_given_back_is_never_more_than_all),
 		cmocka_unit_test(each_kind_has_a_word),
 	};
