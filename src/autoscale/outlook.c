@@ -9,13 +9,14 @@
 #define AGREE      2.5  /* standard deviations */
 #define BIN_MS     10000
 #define BINS       180u /* half an hour */
+#define LONG_BINS  48u  /* eight minutes: the longest mean that is `now` */
 #define SEEN       8u
 #define LOOKS      4    /* in a horizon */
 #define DAY_S      86400.0
 #define START_S    10.0 /* before one was measured */
 #define START_FADE 20.0
 #define TIME_FADE  600.0
-#define GUESS_S    600.0 /* observations that guesses are as good as */
+#define GUESS_S    300.0 /* observations that guesses are as good as */
 
 static const double ratios[TG_RATIOS] = {
 	0.0625, 0.125, 0.25, 0.4,  0.5,  0.6,  0.7,  0.78, 0.84, 0.89, 0.93, 0.97, 1,    1.03, 1.06, 1.09,
@@ -44,6 +45,7 @@ struct bin {
 /* As it was seen at a time. */
 struct seen {
 	int64_t at_ms;
+	double chance; /* mean square of what `now` may be off by chance, relative */
 	double signals[TG_SIGNAL_COUNT];
 };
 
@@ -56,6 +58,7 @@ struct outlook {
 	struct bin bins[BINS];    /* by number of the bin */
 	int64_t bin;              /* the present one */
 	double signals[TG_SIGNAL_COUNT];
+	double chance;            /* of `now`, as below in seen */
 	struct seen seen[SEEN];   /* ring */
 	uint64_t n_seen;
 	double n;
@@ -123,36 +126,83 @@ put_slot(struct outlook *o, int64_t now_ms, double arrivals, double seconds)
 	slot->count += arrivals * seconds;
 }
 
-/* As long as what twice the time says may be the same rate. */
-static double
-rate_now(const struct outlook *o)
+/* Means of longer and longer times, as long as what twice the time says may be the same rate. */
+struct agreed {
+	double low;
+	double high;
+	double seconds;
+	double count;
+	double rate;
+	double chance;
+};
+
+static bool
+agrees(struct agreed *a)
 {
-	double low = -INFINITY;
-	double high = INFINITY;
-	double seconds = 0;
-	double count = 0;
-	double rate = NAN;
+	double spread = AGREE * sqrt(a->count + 1) / a->seconds;
+
+	a->low = fmax(a->low, a->count / a->seconds - spread);
+	a->high = fmin(a->high, a->count / a->seconds + spread);
+	if (a->low > a->high)
+		return false;
+	a->rate = a->count / a->seconds;
+	a->chance = 1 / (a->count + 1);
+	return true;
+}
+
+static bool
+agree_slots(const struct outlook *o, struct agreed *a)
+{
 	uint64_t next = 1;
 
 	for (uint64_t i = 0; i < o->n_slots && i < SLOTS; i++) {
 		const struct slot *slot = &o->slots[(o->n_slots - 1 - i) % SLOTS];
-		double spread;
 
 		if (o->last_ms - slot->end_ms > NOW_MS)
-			break;
-		seconds += slot->seconds;
-		count += slot->count;
+			return true;
+		a->seconds += slot->seconds;
+		a->count += slot->count;
 		if (i + 1 != next)
 			continue;
 		next *= 2;
-		spread = AGREE * sqrt(count + 1) / seconds;
-		low = fmax(low, count / seconds - spread);
-		high = fmin(high, count / seconds + spread);
-		if (low > high)
-			break;
-		rate = count / seconds;
+		if (!agrees(a))
+			return false;
 	}
-	return rate;
+	return false;
+}
+
+/* Beyond the last minute. */
+static void
+agree_bins(const struct outlook *o, struct agreed *a)
+{
+	uint32_t next = 2 * NOW_MS / BIN_MS;
+
+	a->seconds = 0;
+	a->count = 0;
+	for (uint32_t i = 0; i < LONG_BINS; i++) {
+		const struct bin *b = &o->bins[(uint64_t)(o->bin - i) % BINS];
+
+		if (b->seconds <= 0)
+			return;
+		a->seconds += b->seconds;
+		a->count += b->count;
+		if (i + 1 != next)
+			continue;
+		next *= 2;
+		if (!agrees(a))
+			return;
+	}
+}
+
+static double
+rate_now(const struct outlook *o, double *ret_chance)
+{
+	struct agreed a = {.low = -INFINITY, .high = INFINITY, .rate = NAN};
+
+	if (agree_slots(o, &a))
+		agree_bins(o, &a);
+	*ret_chance = a.chance;
+	return a.rate;
 }
 
 static struct bin *
@@ -228,11 +278,21 @@ outlook_ratio(unsigned i)
 	return ratios[i];
 }
 
+/* Of counts that differ by chance the ratio is not 1: what chance explains of it is no change of the load. */
+static double
+without_chance(double ratio, double chance)
+{
+	double off = ratio - 1;
+	double square = off * off;
+
+	return square > chance ? 1 + off * sqrt(1 - chance / square) : 1;
+}
+
 static unsigned
-class_of(double to, double from)
+class_of(double to, double from, double chance)
 {
 	if (from > 0)
-		return outlook_class(to / from);
+		return outlook_class(without_chance(to / from, chance));
 	return to > 0 ? TG_RATIOS - 1 : outlook_class(1);
 }
 
@@ -257,6 +317,7 @@ static void
 learn(struct outlook *o, const struct seen *then, double seconds)
 {
 	double load = o->signals[TG_SIGNAL_NOW];
+	double chance = o->chance + then->chance;
 
 	fade(o, seconds);
 	o->n += seconds;
@@ -265,8 +326,8 @@ learn(struct outlook *o, const struct seen *then, double seconds)
 		double weight = seconds * then->signals[k];
 
 		o->sizes[k] += o->signals[k] * seconds;
-		o->demand[k][class_of(load, then->signals[k])] += weight;
-		o->change[k][class_of(o->signals[k], then->signals[k])] += weight;
+		o->demand[k][class_of(load, then->signals[k], chance)] += weight;
+		o->change[k][class_of(o->signals[k], then->signals[k], chance)] += weight;
 	}
 }
 
@@ -290,6 +351,7 @@ look_back(struct outlook *o, int64_t now_ms)
 		learn(o, then, (double)(now_ms - last->at_ms) / 1000);
 	seen = &o->seen[o->n_seen++ % SEEN];
 	seen->at_ms = now_ms;
+	seen->chance = o->chance;
 	for (unsigned k = 0; k < TG_SIGNAL_COUNT; k++)
 		seen->signals[k] = o->signals[k];
 }
@@ -332,6 +394,7 @@ outlook_put(struct outlook *o, int64_t now_ms, double arrivals, double service_s
 {
 	double seconds = (double)(now_ms - o->last_ms) / 1000;
 	bool had_last = o->has_last;
+	double now;
 
 	if (had_last && seconds <= 0)
 		return;
@@ -344,8 +407,9 @@ outlook_put(struct outlook *o, int64_t now_ms, double arrivals, double service_s
 	if (!had_last || isnan(arrivals))
 		return;
 	put_slot(o, now_ms, arrivals, seconds);
-	put_bin(o, now_ms, arrivals, seconds, rate_now(o));
-	take_signals(o, rate_now(o));
+	now = rate_now(o, &o->chance);
+	put_bin(o, now_ms, arrivals, seconds, now);
+	take_signals(o, now);
 	look_back(o, now_ms);
 	forecast_put(&o->forecast, now_ms, arrivals, seconds);
 }

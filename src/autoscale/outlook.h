@@ -5,8 +5,10 @@
  * Each sample is put in; nothing else is looked at, no clock either. Only the four operations and the root of IEEE
  * 754 are used: the same samples make the same outlook on any machine. Bounded: so and so many bytes, made once.
  *
- * `now` is the mean of the last samples, as many as agree: that of twice the time takes the place of the shorter one
- * while both differ by no more than counts of that many requests may differ by chance (Poisson; O. Lepski's method).
+ * `now` is the mean of the last samples, as many as agree, of up to eight minutes: that of twice the time takes the place
+ * of the shorter one while both differ by no more than counts of that many requests may differ by chance (Poisson; O.
+ * Lepski's method). What the same chance explains of a later rate's ratio to an earlier one is no change of the load:
+ * Erlang's formula has it already.
  *
  * Older observations fade: by half in some 17 hours (exp(-t / a day)). Before there are any, a broad guess stands for
  * the first ones. Estimates of starts and of service times fade by their number.

@@ -20,6 +20,7 @@ enum option { OBJECTIVE = 0, PENALTY, SWITCH_COST, CONCURRENCY, FORECAST, FORECA
 #define WAIT_UNKNOWN 0.05 /* who may wait, while there is no plan: as staffing has it */
 #define DIFFERENT    0.1  /* a number of a plan, relative */
 #define SHIFTED      0.05 /* shares */
+#define PRICED       0.03 /* what the rare ones cost, relative to it and the load */
 #define BETTER       0.03 /* another signal must be, relative */
 #define NEAR_END     0.8  /* of the grid of loads */
 
@@ -160,6 +161,30 @@ shift_of(const double *a, const double *b)
 	return sum;
 }
 
+/* Loads that are much more than what was seen are rare and cost the most. What those of a class cost that come with a share, in
+ * backends for each of the load. */
+static double
+price_of(const struct plan_setup *setup, unsigned class, double share)
+{
+	double more = setup->ratios[class] - 1;
+
+	return more > 0 ? setup->penalty * share * fmin(more, 1) * setup->ratios[class] : 0;
+}
+
+/* Whether what is rare costs as much as it did. */
+static bool
+is_priced_alike(const struct plan_setup *was, const struct plan_setup *now)
+{
+	double shift = 0;
+	double price = 0;
+
+	for (unsigned i = 0; i < TG_RATIOS; i++) {
+		shift += price_of(now, i, fabs(was->demand[i] - now->demand[i]));
+		price += price_of(now, i, now->demand[i]);
+	}
+	return shift < PRICED * (1 + price);
+}
+
 bool
 planner_read(const struct tg_snapshot *s, struct plan_setup *ret)
 {
@@ -184,7 +209,8 @@ holds(const struct plan_setup *was, const struct plan_setup *now, double busiest
 	       was->objective_s == now->objective_s && was->penalty == now->penalty &&
 	       was->switch_s == now->switch_s && !is_different(was->step_s, now->step_s) &&
 	       !is_different(was->service_s, now->service_s) && reaches(was, now, busiest) &&
-	       shift_of(was->demand, now->demand) < SHIFTED && shift_of(was->change, now->change) < SHIFTED;
+	       shift_of(was->demand, now->demand) < SHIFTED &&
+	       shift_of(was->change, now->change) < SHIFTED && is_priced_alike(was, now);
 }
 
 static double
@@ -221,6 +247,7 @@ planner_numbers(const struct tg_value *values, const struct tg_snapshot *s,
 	};
 	now.backends = fmin(ceil(1.25 * now.load_max) + 4, TG_PLAN_BACKENDS_MAX);
 	for (unsigned c = 0; c < TG_RATIOS; c++) {
+		now.ratios[c] = h->ratios[c];
 		now.demand[c] = h->demand[(unsigned)now.signal][c];
 		now.change[c] = h->change[(unsigned)now.signal][c];
 	}

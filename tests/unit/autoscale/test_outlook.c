@@ -117,6 +117,41 @@ what_followed_is_counted(void **state)
 	outlook_free(o);
 }
 
+/* From -3 to 3 in standard deviations, near enough to a normal one. */
+static double
+draw_chance(uint32_t *state)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < 12; i++) {
+		*state = *state * 1664525u + 1013904223u;
+		sum += (double)(*state >> 8) / (1u << 24) - 0.5;
+	}
+	return sum;
+}
+
+/* Of a load that is steady: that its counts differ from second to second by as much as chance has it is none. */
+static void
+chance_is_no_change_of_the_load(void **state)
+{
+	struct outlook *o = outlook_new();
+	uint32_t random = 1;
+	int64_t ms = 1000;
+	struct tg_history h;
+	double more = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 5400; i++)
+		ms = feed(o, ms, 1, 30 + sqrt(30) * draw_chance(&random));
+	outlook_history(o, &h);
+	for (unsigned c = outlook_class(1) + 1; c < TG_RATIOS; c++)
+		more += h.demand[TG_SIGNAL_NOW][c];
+	assert_true(more < 0.03);
+	/* And as it is steady, minutes tell of it. */
+	assert_true(fabs(signal_of(o, TG_SIGNAL_NOW) - 30) < 0.7);
+	outlook_free(o);
+}
+
 static void
 a_guess_stands_for_what_is_not_known(void **state)
 {
@@ -194,6 +229,7 @@ main(void)
 		cmocka_unit_test(a_step_is_seen_at_once_and_chance_is_not),
 		cmocka_unit_test(signals_look_back_as_long_as_they_say),
 		cmocka_unit_test(what_followed_is_counted),
+		cmocka_unit_test(chance_is_no_change_of_the_load),
 		cmocka_unit_test(a_guess_stands_for_what_is_not_known),
 		cmocka_unit_test(starts_are_measured_with_their_spread),
 		cmocka_unit_test(time_that_stands_still_counts_once),

@@ -196,6 +196,23 @@ a_plan_holds_until_something_changes(void **state)
 	planning_free(sc.planning);
 }
 
+/* Guesses of what may come are of little weight and much price: as they fade, the plan follows. */
+static void
+a_plan_follows_what_is_rare_and_dear(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	scene_init(&sc, NULL, 0, 3);
+	feed(&sc, 900, 1000);
+	solve(&sc);
+	feed(&sc, 10, 1000);
+	assert_false(wants(&sc));
+	feed(&sc, 2700, 1000);
+	assert_true(wants(&sc));
+	planning_free(sc.planning);
+}
+
 /* Loads below the least grid there is, and beyond the greatest: no other plan would fit better. */
 static void
 a_plan_holds_at_the_ends_of_what_plans_reach(void **state)
@@ -383,6 +400,7 @@ main(void)
 		cmocka_unit_test(a_forecast_may_only_raise_and_only_a_good_one),
 		cmocka_unit_test(what_is_in_flight_counts_where_it_is_more),
 		cmocka_unit_test(a_plan_holds_until_something_changes),
+		cmocka_unit_test(a_plan_follows_what_is_rare_and_dear),
 		cmocka_unit_test(a_plan_holds_at_the_ends_of_what_plans_reach),
 		cmocka_unit_test(a_plan_is_made_anew_for_much_less),
 		cmocka_unit_test(variability_means_more),
