@@ -511,7 +511,7 @@ static const struct conf_field listener_fields[] = {
 		.when = is_tcp,
 		.when_text = "with mode = \"tcp\"",
 		.help = "With mode = \\(dqtcp\\(dq and routes, and without tls: service for clients that begin with "
-			"anything but the ClientHello of TLS, as another record of TLS. One that waits for the server to speak first is closed "
+			"anything but a record of TLS. One that waits for the server to speak first is closed "
 			"when timeouts.tls_handshake is over.",
 	},
 	{

@@ -6,7 +6,9 @@
 /* RFC 8446 5.1, 4 */
 #define RECORD_FIXED      5u
 #define RECORD_MAX        16384u
+#define RECORD_LEAST      20 /* change_cipher_spec */
 #define RECORD_HANDSHAKE  22
+#define RECORD_MOST       24 /* heartbeat: RFC 6520 */
 #define VERSION_MAJOR     3
 #define MESSAGE_FIXED     4u
 #define MESSAGE_CLIENT    1
@@ -36,6 +38,17 @@ is_record(const unsigned char *record, size_t n)
 		return false;
 	return n < RECORD_FIXED ||
 	       (record_length(record) > 0 && record_length(record) <= RECORD_MAX);
+}
+
+/* Of what is no record that a ClientHello begins in. */
+static enum hello_verdict
+judge_other(const unsigned char *p, size_t n)
+{
+	if (p[0] < RECORD_LEAST || p[0] > RECORD_MOST)
+		return HELLO_NOT_TLS;
+	if (n < 2)
+		return HELLO_INCOMPLETE;
+	return p[1] == VERSION_MAJOR ? HELLO_WRONG : HELLO_NOT_TLS;
 }
 
 /* The first bytes of the message, without the records around them; how many of `max` there are. */
@@ -69,7 +82,7 @@ judge(const unsigned char *p, size_t n, size_t have)
 	size_t length;
 
 	if (head_n > 0 && head[0] != MESSAGE_CLIENT)
-		return HELLO_NOT_TLS;
+		return HELLO_WRONG;
 	if (head_n < sizeof(head))
 		return HELLO_INCOMPLETE;
 	length = (size_t)head[1] << 16 | read16(head + 2);
@@ -89,7 +102,7 @@ hello_scan(struct hello_scan *s, const unsigned char *p, size_t n)
 		size_t length;
 
 		if (!is_record(record, left))
-			return s->record_at == 0 ? HELLO_NOT_TLS : HELLO_WRONG;
+			return s->record_at == 0 ? judge_other(record, left) : HELLO_WRONG;
 		if (left <= RECORD_FIXED)
 			break;
 		length = record_length(record);

@@ -21,8 +21,8 @@
 enum hello_verdict {
 	HELLO_INCOMPLETE = 0,
 	HELLO_WHOLE = 1,
-	HELLO_NOT_TLS = 2, /* the first bytes are of something else */
-	HELLO_WRONG = 3,   /* they are not, but this is no ClientHello */
+	HELLO_NOT_TLS = 2, /* the first bytes are of no record of it */
+	HELLO_WRONG = 3,   /* they are, but this is no ClientHello */
 	HELLO_TOO_LONG = 4
 };
 

@@ -150,6 +150,16 @@ def test_what_is_no_tls_goes_to_its_service(site):
         assert site.raw["plain"].received == said
 
 
+@pytest.mark.parametrize("first", [b"\x15\3\1\0\2\1\0", b"\x16\3\1\0\0", b"\x14\3\3\0\1\1"])
+def test_tls_that_begins_with_no_hello_goes_nowhere(site, first):
+    site.raw["plain"].forget()
+    with counted(site, "protocol", "front"):
+        with client.RawClient(site.at["front"]) as peer:
+            peer.try_send(first + records(hello(b"raw.example.org")))
+            peer.read_to_end()
+    assert not site.raw["plain"].connections
+
+
 def counted(site, reason, listener="strict"):
     return metrics.counted(site.at["admin"], "listener_tls_failures_total", listener, reason)
 
@@ -164,7 +174,7 @@ def test_unknown_names_are_told_so(site, authority):
 
 @pytest.mark.parametrize("reason, said", [
     ("not-tls", b"SSH-2.0-OpenSSH\r\n"),
-    ("not-tls", b"\x16\3\1\0\4\2"),
+    ("protocol", b"\x16\3\1\0\4\2"),
     ("protocol", records(hello(b"raw.example.org"), 40)[:45] + b"\x17\3\3"),
     ("protocol", records(hello(b"raw.example.org", 0, (b"",)))),
     ("length", b"\x16\3\1\0\4\1\xff\xff\xff"),

@@ -204,10 +204,9 @@ something_else_is_not_tls(void **state)
 		{"SSH-2.0-x\r\n", 11},
 		{"\x80\x2e\x01\x00\x02", 5},			/* SSLv2 */
 		{"\x16\x02", 2},				/* no such version */
-		{"\x16\x03\x01\x00\x00", 5},			/* no empty record */
-		{"\x16\x03\x01\x40\x01", 5},			/* nor one so long */
-		{"\x16\x03\x01\x00\x04\x02", 6},		/* a ServerHello */
-		{"\x15\x03\x01\x00\x02", 5},			/* an alert */
+		{"\x15\x02", 2},
+		{"\x13\x03\x01", 3},				/* no such record */
+		{"\x19\x03\x01", 3},
 	};
 
 	(void)state;
@@ -216,6 +215,31 @@ something_else_is_not_tls(void **state)
 		put(&wire, others[i].p, others[i].n);
 		assert_int_equal(scan(1), HELLO_NOT_TLS);
 		assert_int_equal(scan(wire.n), HELLO_NOT_TLS);
+	}
+}
+
+static void
+tls_that_begins_with_no_hello_is_wrong(void **state)
+{
+	static const struct {
+		const char *p;
+		size_t n;
+	} others[] = {
+		{"\x16\x03\x01\x00\x00", 5},			/* no empty record */
+		{"\x16\x03\x01\x40\x01", 5},			/* nor one so long */
+		{"\x16\x03\x01\x00\x04\x02", 6},		/* a ServerHello */
+		{"\x14\x03\x03\x00\x01\x01", 6},
+		{"\x15\x03\x01\x00\x02", 5},			/* an alert */
+		{"\x17\x03\x03", 3},
+		{"\x18\x03\x03", 3},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		wire.n = 0;
+		put(&wire, others[i].p, others[i].n);
+		assert_int_equal(scan(1), HELLO_WRONG);
+		assert_int_equal(scan(wire.n), HELLO_WRONG);
 	}
 }
 
@@ -291,6 +315,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(long_ones_are_taken_up_to_a_bound),
 		cmocka_unit_test(what_stands_behind_it_is_of_no_interest),
 		cmocka_unit_test(something_else_is_not_tls),
+		cmocka_unit_test(tls_that_begins_with_no_hello_is_wrong),
 		cmocka_unit_test(other_records_inside_it_are_wrong),
 		cmocka_unit_test(bodies_that_lie_are_refused),
 		cmocka_unit_test(names_of_no_host_are_none),
