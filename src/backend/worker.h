@@ -202,6 +202,7 @@ struct worker {
 	unsigned n_idle;
 	struct loop *loop;
 	struct buf_pool bufs;
+	struct timer shrink; /* of bufs */
 	struct pipe_pool pipes;
 	struct spools spools; /* bodies that wait */
 	struct tls_output *tls_output;
