@@ -10,7 +10,6 @@
 #include "backend/capture.h"
 #include "backend/carrier.h"
 #include "backend/lease.h"
-#include "base/container.h"
 #include "tls/context.h"
 #include "tls/stream.h"
 
@@ -23,8 +22,6 @@
 #define IDLE_SHARE 16
 #define PIPE_SHARE 32
 #define FILE_SHARE 16
-/* Between two looks at buffers that nobody uses. */
-#define SHRINK_MS 2000u
 
 static int64_t
 share_of_files(const struct conf *conf, int64_t all)
@@ -95,15 +92,6 @@ on_lag(void *user, uint64_t lag_us)
 	histogram_add(&w->histograms[TG_HISTOGRAM_LAG], lag_us);
 }
 
-static void
-on_shrink(struct timer *t)
-{
-	struct worker *w = TG_CONTAINER(t, struct worker, shrink);
-
-	buf_pool_shrink(&w->bufs);
-	timer_set(w->loop, t, mono_add_ms(loop_now(w->loop), SHRINK_MS));
-}
-
 int
 worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segment *segment)
 {
@@ -140,11 +128,9 @@ worker_init(struct worker *w, unsigned id, const struct conf *conf, struct segme
 	w->tls_sessions = tls_sessions_new(TG_TLS_SESSIONS_MAX);
 	w->services = calloc(slots, sizeof(struct worker_service *));
 	w->backends = calloc(slots, sizeof(struct worker_backend *));
-	timer_init(&w->shrink, on_shrink);
 	if (w->loop == NULL || w->tls_output == NULL || w->tls_sessions == NULL ||
 	    w->services == NULL || w->backends == NULL)
 		return -TG_ENOMEM;
-	timer_set(w->loop, &w->shrink, mono_add_ms(loop_now(w->loop), SHRINK_MS));
 	loop_watch_lag(w->loop, on_lag, w);
 	loop_count(w->loop, &(struct loop_counts){.turns = counter_at(&w->counters, TG_W_TURNS),
 						  .calls = counter_at(&w->counters, TG_W_CALLS),
@@ -187,7 +173,6 @@ worker_fini(struct worker *w)
 		worker_listener_free(l);
 	}
 	challenges_unref(w->challenges);
-	timer_fini(&w->shrink);
 	loop_free(w->loop);
 	tls_output_free(w->tls_output);
 	tls_sessions_free(w->tls_sessions);

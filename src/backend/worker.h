@@ -202,7 +202,6 @@ struct worker {
 	unsigned n_idle;
 	struct loop *loop;
 	struct buf_pool bufs;
-	struct timer shrink; /* of bufs */
 	struct pipe_pool pipes;
 	struct spools spools; /* bodies that wait */
 	struct tls_output *tls_output;

@@ -1,22 +1,17 @@
 #include "base/buf.h"
 
 #include <assert.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const struct {
 	uint32_t bytes;
 	unsigned keep; /* free ones beyond this go back to the allocator */
-	unsigned rest; /* and those beyond this in time */
 } sizes[TG_BUF_SIZE_COUNT] = {
-	[TG_BUF_HEAD] = {TG_BUF_HEAD_BYTES, 16384, 512},
-	[TG_BUF_SMALL] = {TG_BUF_SMALL_BYTES, 2048, 64},
-	[TG_BUF_LARGE] = {TG_BUF_LARGE_BYTES, 128, 8},
+	[TG_BUF_HEAD] = {TG_BUF_HEAD_BYTES, 16384},
+	[TG_BUF_SMALL] = {TG_BUF_SMALL_BYTES, 2048},
+	[TG_BUF_LARGE] = {TG_BUF_LARGE_BYTES, 128},
 };
-
-/* What was freed in one go, from which on the allocator is asked for it: it looks at all it has. */
-#define TRIM_BYTES (1u << 20)
 
 void
 buf_pool_init(struct buf_pool *pool, _Atomic uint64_t *gauges)
@@ -133,51 +128,6 @@ buf_put(struct buf_pool *pool, struct buf **buf)
 	}
 	SLIST_INSERT_HEAD(&pool->free[size], b, link);
 	pool->n_free[size]++;
-}
-
-/* The coldest, behind the first `left`. */
-static void
-drop_behind(struct buf_pool *pool, enum buf_size size, unsigned left)
-{
-	struct buf *last = SLIST_FIRST(&pool->free[size]);
-	struct buf *b;
-
-	for (unsigned i = 1; i < left; i++)
-		last = SLIST_NEXT(last, link);
-	while ((b = SLIST_NEXT(last, link)) != NULL) {
-		SLIST_NEXT(last, link) = SLIST_NEXT(b, link);
-		free(b);
-	}
-	pool->n_free[size] = left;
-	tell_held(pool, size);
-}
-
-static size_t
-shrink_size(struct buf_pool *pool, enum buf_size size)
-{
-	unsigned n = pool->n_free[size];
-	unsigned rested = n < pool->n_rested[size] ? n : pool->n_rested[size];
-	unsigned spare = rested > sizes[size].rest ? (rested - sizes[size].rest + 1) / 2 : 0;
-
-	if (spare > 0)
-		drop_behind(pool, size, n - spare);
-	pool->n_rested[size] = pool->n_free[size];
-	return (size_t)spare * sizes[size].bytes;
-}
-
-void
-buf_pool_shrink(struct buf_pool *pool)
-{
-	size_t freed = 0;
-
-	for (int i = 0; i < TG_BUF_SIZE_COUNT; i++)
-		freed += shrink_size(pool, (enum buf_size)i);
-#ifdef __GLIBC__
-	if (freed >= TRIM_BYTES)
-		malloc_trim(0);
-#else
-	(void)freed;
-#endif
 }
 
 enum buf_size

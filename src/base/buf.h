@@ -54,7 +54,6 @@ struct buf_pool {
 	struct buf_list free[TG_BUF_SIZE_COUNT];
 	unsigned n_free[TG_BUF_SIZE_COUNT];
 	unsigned n_used[TG_BUF_SIZE_COUNT];
-	unsigned n_rested[TG_BUF_SIZE_COUNT]; /* free at the last buf_pool_shrink() */
 	unsigned in_use;
 	_Atomic uint64_t *gauges; /* [TG_BUF_GAUGE_COUNT]; NULL: nobody asks */
 };
@@ -63,10 +62,6 @@ struct buf_pool {
 void buf_pool_init(struct buf_pool *pool, _Atomic uint64_t *gauges);
 /* Every buffer must be back. */
 void buf_pool_fini(struct buf_pool *pool);
-
-/* To be called every few seconds: of the buffers that were free at the last call too, half goes back to the system, but for a
- * few of each size. */
-void buf_pool_shrink(struct buf_pool *pool);
 
 /* NULL: no memory. Empty. Owned by the caller until buf_put(). */
 struct buf *buf_get(struct buf_pool *pool, enum buf_size size);

@@ -295,35 +295,6 @@ a_pool_tells_what_it_holds(void **state)
 	buf_pool_fini(&pool);
 }
 
-static void
-free_ones_that_rest_go_back_in_time(void **state)
-{
-	static struct buf *bufs[1000];
-	_Atomic uint64_t gauges[TG_BUF_GAUGE_COUNT] = {0};
-	struct buf_pool pool;
-
-	(void)state;
-	buf_pool_init(&pool, gauges);
-	for (int i = 0; i < 1000; i++) {
-		bufs[i] = buf_get(&pool, TG_BUF_SMALL);
-		assert_non_null(bufs[i]);
-	}
-	for (int i = 0; i < 1000; i++)
-		buf_put(&pool, &bufs[i]);
-	/* They were in use since the last time. */
-	buf_pool_shrink(&pool);
-	assert_int_equal(gauges[TG_BUF_GAUGE_HELD + TG_BUF_SMALL], 1000);
-	buf_pool_shrink(&pool);
-	assert_in_range(gauges[TG_BUF_GAUGE_HELD + TG_BUF_SMALL], 500, 600);
-	for (int i = 0; i < 20; i++)
-		buf_pool_shrink(&pool);
-	assert_in_range(gauges[TG_BUF_GAUGE_HELD + TG_BUF_SMALL], 1, 100);
-	bufs[0] = buf_get(&pool, TG_BUF_SMALL);
-	assert_non_null(bufs[0]);
-	buf_put(&pool, &bufs[0]);
-	buf_pool_fini(&pool);
-}
-
 int
 main(void)
 {
@@ -343,7 +314,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(grow_carries_what_is_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory_nothing_is_lost, setup, teardown),
 		cmocka_unit_test(a_pool_tells_what_it_holds),
-		cmocka_unit_test(free_ones_that_rest_go_back_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
