@@ -83,8 +83,11 @@ find_place(void *arg, const struct balance_query *query, struct queue_news *ret)
 		any.n_tried = 0;
 		entry = s->ops->pick(s->balance, s->view, &any);
 	}
-	if (entry == TG_VIEW_NONE)
+	if (entry == TG_VIEW_NONE) {
+		any.n_tried = 0;
+		ret->has_none = query->n_tried > 0 && !spare_has_room(s->view, &any);
 		return false;
+	}
 	ret->backend = s->backends[s->view->entries[entry].backend]->slot;
 	ret->addr = s->view->addrs[entry];
 	return true;

@@ -2,8 +2,12 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/container.h"
+
+/* Of those who have tried something, in one go: what nobody of so many may have may be for one behind them. */
+#define REFUSED_MAX 64u
 
 enum waiter_state { WAITER_WAITING = 0, WAITER_GRANTED = 1, WAITER_SHED = 2, WAITER_MOVED = 3 };
 
@@ -159,15 +163,34 @@ is_overloaded(const struct waiter_list *list, struct mono now)
 					mono_diff_us(first->terms.due, first->terms.since);
 }
 
+/* Of one class, whatever it waits for: who came first. `overloaded`: of lines that are. NULL: there is none. */
+static struct waiter *
+find_first(struct queue *q, unsigned class, bool overloaded, struct mono now)
+{
+	struct waiter *found = NULL;
+	unsigned line;
+
+	for (line = QUEUE_LINE_COUNT - 1; line != QUEUE_HELD; line--) {
+		struct waiter_list *list = &q->shared.lines[line][class];
+		struct waiter *w = TAILQ_FIRST(list);
+
+		if (w == NULL || (overloaded && !is_overloaded(list, now)))
+			continue;
+		if (found == NULL || w->terms.since.us < found->terms.since.us)
+			found = w;
+	}
+	return found;
+}
+
 static struct waiter *
 find_victim(struct queue *q, enum conf_priority priority, struct mono now)
 {
-	struct waiter_list *classes = q->shared.lines[QUEUE_PLACE];
-	unsigned i = TG_PRIORITY_COUNT - 1;
+	struct waiter *victim = NULL;
+	unsigned i;
 
-	while (i > (unsigned)priority && TAILQ_EMPTY(&classes[i]))
-		i--;
-	return i > (unsigned)priority || is_overloaded(&classes[i], now) ? TAILQ_FIRST(&classes[i]) : NULL;
+	for (i = TG_PRIORITY_COUNT - 1; victim == NULL && i > (unsigned)priority; i--)
+		victim = find_first(q, i, false, now);
+	return victim != NULL ? victim : find_first(q, priority, true, now);
 }
 
 static bool
@@ -326,7 +349,8 @@ struct walk {
 	struct mono now;
 	unsigned place; /* of the list, in the order in which they are served */
 	bool youngest;  /* first, in this list: as it was when the walk came to it */
-	bool is_for_spares; /* what serves is full: those alone that wait for others */
+	bool skips[QUEUE_LINE_COUNT]; /* there is nothing for any of that line */
+	unsigned n_refused;
 };
 
 /* The first of the first list at or after `place` with somebody in it. */
@@ -338,9 +362,9 @@ walk_from(struct walk *walk, unsigned place)
 		struct waiter_list *list = &walk->queue->shared.lines[line][place / QUEUE_LINE_COUNT];
 
 		walk->place = place;
-		if (walk->is_for_spares && line != QUEUE_SPARE)
+		if (walk->skips[line])
 			continue;
-		walk->youngest = line == QUEUE_PLACE && is_overloaded(list, walk->now);
+		walk->youngest = line != QUEUE_HELD && is_overloaded(list, walk->now);
 		if (!TAILQ_EMPTY(list))
 			return walk->youngest ? TAILQ_LAST(list, waiter_list) : TAILQ_FIRST(list);
 	}
@@ -353,6 +377,24 @@ walk_on(struct walk *walk, struct waiter *w)
 	struct waiter *next = walk->youngest ? TAILQ_PREV(w, waiter_list, link) : TAILQ_NEXT(w, link);
 
 	return next != NULL ? next : walk_from(walk, walk->place + 1);
+}
+
+/* Whether there is none for others of its line either. */
+static bool
+refuse(struct walk *walk, const struct waiter *w)
+{
+	bool is_full = w->query.n_tried == 0;
+
+	/* Those that are left are in backups beside what serves. */
+	if (is_full)
+		walk->skips[QUEUE_HELD] = walk->skips[QUEUE_PLACE] = true;
+	if (w->terms.line == QUEUE_SPARE && w->news.has_none)
+		is_full = walk->skips[QUEUE_SPARE] = true;
+	if (++walk->n_refused == REFUSED_MAX) {
+		memset(walk->skips, true, sizeof(walk->skips));
+		is_full = true;
+	}
+	return is_full;
 }
 
 void
@@ -372,9 +414,7 @@ queue_grant(struct queue *q, struct mono now,
 		if (find(arg, &w->query, &w->news)) {
 			w->news.is_granted = true;
 			tell(q, w, WAITER_GRANTED);
-		} else if (w->query.n_tried == 0) {
-			/* There is no place for anybody but in backups beside those that serve. */
-			walk.is_for_spares = true;
+		} else if (refuse(&walk, w)) {
 			next = walk_from(&walk, walk.place);
 		}
 	}

@@ -23,15 +23,15 @@
  * Lines: who is held came while nothing was up, and has a bound of its own. All others came while what they may have was full,
  * most of them what serves, and some that what serves has failed a backup beside it (spare.h): they are in nobody's way.
  *
- * Order: by class; within a class first those that are held, then those that wait for backups, the oldest first. Then
- * the others: the oldest first while they are calm, the youngest first under
+ * Order: by class; within a class first those that are held, the oldest first; then those that wait for backups, then
+ * the others, each of both: the oldest first while they are calm, the youngest first under
  * overload, when the one that came first has waited for more than half of its time: those have the best chance
  * that somebody still wants their answer. How long somebody waited tells it, not how many wait nor that somebody always
  * does: a few clients more than places are no overload (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10-5,
  * 2012; Maurer, "Fail at Scale", ACM Queue 13-8, 2015: adaptive LIFO).
- * In a full line whoever comes takes the place of one of the lowest class below its own; where there is none, and its
+ * Where all is full whoever comes takes the place of one of the lowest class below its own; where there is none, and its
  * own is overloaded, of one of that. It is the one that came first. Who is held is never shed, as a start that takes
- * long is no overload, nor who waits for a backup. Whose time is over is given nothing.
+ * long is no overload. Whose time is over is given nothing.
  */
 #ifndef TG_BACKEND_QUEUE_H
 #define TG_BACKEND_QUEUE_H
@@ -71,6 +71,7 @@ struct queue_terms {
 /* What became of a waiter. */
 struct queue_news {
 	bool is_granted; /* else shed */
+	bool has_none; /* not granted, that waits for backups: none of these has a place for anybody */
 	uint32_t backend; /* its slot */
 	struct addr addr;
 };
@@ -118,7 +119,8 @@ void queue_evict(struct queue *queue, struct loop *loop);
  * Gives places to those who wait, in order, as long as `find` has one. `find`
  * is called under the lock: the place it returns is taken already; false: none
  * is left for this one. Who has tried something is passed over then, as another
- * may take what it must not; after who has not tried anything those alone are asked that wait for backups.
+ * may take what it must not, and 64 such at most; after who has not tried anything those alone are asked that wait for
+ * backups, and none of these after has_none.
  */
 void queue_grant(struct queue *queue, struct mono now,
 		 bool (*find)(void *arg, const struct balance_query *query, struct queue_news *ret),

@@ -78,6 +78,19 @@ has_spare(const struct sim_stream *s, const struct view *view)
 	return false;
 }
 
+/* For whoever may have it. */
+static bool
+has_free_spare(const struct view *view)
+{
+	uint32_t i;
+
+	for (i = view->n; i < view->tier_end[TG_TIER_MAX]; i++) {
+		if (sim_has_room(view, i))
+			return true;
+	}
+	return false;
+}
+
 /* All tries it may have were connects that failed, but for the one it has now. */
 static bool
 is_at_its_end(const struct sim_stream *s)
@@ -184,9 +197,9 @@ check_place(const struct sim_stream *s, struct sim_worker *w, uint32_t backend,
 /* the queue, as queue.h says it is */
 
 static bool
-is_overloaded(const struct sim_queue *q, unsigned class, struct mono now)
+is_overloaded(const struct sim_line *line, struct mono now)
 {
-	const struct sim_stream *first = TAILQ_FIRST(&q->classes[class]);
+	const struct sim_stream *first = TAILQ_FIRST(line);
 
 	return first != NULL && 2 * now.us > first->due.us + first->phase.us;
 }
@@ -201,7 +214,9 @@ next_in_line(const struct sim_queue *q)
 
 	for (i = 0; i < TG_PRIORITY_COUNT && found == NULL; i++) {
 		TAILQ_FOREACH (s, &q->spares[i], link) {
-			if (found == NULL && s->passed_over != q->offers && q->now.us < s->due.us)
+			if (s->passed_over == q->offers || q->now.us >= s->due.us || q->has_no_spare)
+				continue;
+			if (found == NULL || q->are_spares_overloaded[i])
 				found = s;
 		}
 		if (found != NULL || q->is_for_spares)
@@ -216,16 +231,31 @@ next_in_line(const struct sim_queue *q)
 	return found;
 }
 
+/* Who came first of both lines. */
+static struct sim_stream *
+first_of(struct sim_stream *other, struct sim_stream *spare)
+{
+	if (other == NULL || spare == NULL)
+		return other != NULL ? other : spare;
+	return spare->phase.us < other->phase.us ? spare : other;
+}
+
 static struct sim_stream *
 find_victim(struct sim_queue *q, enum conf_priority priority, struct mono now)
 {
+	struct sim_line *others = &q->classes[priority];
+	struct sim_line *spares = &q->spares[priority];
 	unsigned i;
 
 	for (i = TG_PRIORITY_COUNT; i > (unsigned)priority + 1; i--) {
-		if (!TAILQ_EMPTY(&q->classes[i - 1]))
-			return TAILQ_FIRST(&q->classes[i - 1]);
+		struct sim_stream *victim = first_of(TAILQ_FIRST(&q->classes[i - 1]),
+						     TAILQ_FIRST(&q->spares[i - 1]));
+
+		if (victim != NULL)
+			return victim;
 	}
-	return is_overloaded(q, priority, now) ? TAILQ_FIRST(&q->classes[priority]) : NULL;
+	return first_of(is_overloaded(others, now) ? TAILQ_FIRST(others) : NULL,
+			is_overloaded(spares, now) ? TAILQ_FIRST(spares) : NULL);
 }
 
 static struct sim_line *
@@ -333,10 +363,12 @@ find_place_for(const struct sim *sim, const struct sim_stream *s, const struct v
 static void
 refused(struct sim *sim, struct sim_stream *s)
 {
-	uint32_t backend = find_place_for(sim, s, sim_service(sim->acting)->view);
+	const struct view *view = sim_service(sim->acting)->view;
+	uint32_t backend = find_place_for(sim, s, view);
 
 	s->passed_over = sim->queue.offers;
 	sim->queue.is_for_spares |= s->n_tried == 0;
+	sim->queue.has_no_spare |= s->awaits_spare && !has_free_spare(view);
 	if (backend != SIM_NONE)
 		sim_break(sim, s->id, backend, "room that was not found");
 }
@@ -386,9 +418,14 @@ __wrap_queue_grant(struct queue *queue, struct mono now,
 	}
 	watched->queue.offers++;
 	watched->queue.is_for_spares = false;
+	watched->queue.has_no_spare = false;
 	watched->queue.now = now;
-	for (i = 0; i < TG_PRIORITY_COUNT; i++)
-		watched->queue.is_overloaded[i] = is_overloaded(&watched->queue, i, now);
+	for (i = 0; i < TG_PRIORITY_COUNT; i++) {
+		struct sim_queue *q = &watched->queue;
+
+		q->is_overloaded[i] = is_overloaded(&q->classes[i], now);
+		q->are_spares_overloaded[i] = is_overloaded(&q->spares[i], now);
+	}
 	__real_queue_grant(queue, now, watch_find, &offer);
 }
 

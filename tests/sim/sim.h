@@ -114,7 +114,9 @@ struct sim_queue {
 	/* as the last of these began */
 	struct mono now;
 	bool is_overloaded[TG_PRIORITY_COUNT];
+	bool are_spares_overloaded[TG_PRIORITY_COUNT];
 	bool is_for_spares; /* one that has tried nothing was refused */
+	bool has_no_spare;  /* one that waits for backups was refused: they were all full */
 };
 
 /* By second, each with the second it is about. */

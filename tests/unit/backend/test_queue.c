@@ -301,6 +301,84 @@ classes_come_before_age(void **state)
 	assert_story("+h+i+n+m+l");
 }
 
+static int
+add_for_backups(struct stream *s, char name, enum conf_priority priority)
+{
+	return add_to(s, name, loop, QUEUE_SPARE, priority);
+}
+
+/* They are in the same bound, and have the same rights, as the others. */
+static void
+who_waits_for_backups_may_be_shed(void **state)
+{
+	struct stream s[MAX + 4];
+
+	(void)state;
+	for (unsigned i = 0; i < MAX; i++) {
+		assert_int_equal(i % 2 == 0
+					 ? add_for_backups(&s[i], (char)('a' + i), TG_PRIORITY_LOW)
+					 : add(&s[i], (char)('a' + i), TG_PRIORITY_LOW),
+				 0);
+		now_ms++;
+	}
+	/* Of the lowest class, whatever they wait for, the oldest. */
+	assert_int_equal(add(&s[MAX], 'x', TG_PRIORITY_HIGH), 0);
+	assert_int_equal(add_for_backups(&s[MAX + 1], 'y', TG_PRIORITY_HIGH), 0);
+	assert_story("-a-b");
+	assert_int_equal(add_for_backups(&s[MAX + 2], 'z', TG_PRIORITY_LOW), -TG_ELIMIT);
+	/* And under overload of its own. */
+	now_ms += LONG_MS + 1;
+	assert_int_equal(add_for_backups(&s[MAX + 2], 'z', TG_PRIORITY_LOW), 0);
+	assert_story("-c");
+	/* The youngest have the best chance then. */
+	grant(5);
+	assert_story("+y+x+z+e+d");
+}
+
+static unsigned n_asked;
+
+static bool
+find_none(void *arg, const struct balance_query *query, struct queue_news *ret)
+{
+	(void)query;
+	n_asked++;
+	ret->has_none = *(const bool *)arg;
+	return false;
+}
+
+/* A place that is given back anywhere asks; how many wait must not matter to whom it is given. */
+static void
+many_that_wait_in_vain_are_not_all_asked(void **state)
+{
+	enum { MANY = 500 };
+	static struct stream s[MANY];
+	bool has_none = true;
+
+	(void)state;
+	queue_free(queue);
+	queue = queue_new(MAX, MANY, &gauges, &alarm_of_held);
+	for (int i = 0; i < MANY; i++) {
+		const struct balance_query tried = {.n_tried = 1};
+		const struct queue_terms terms = {.line = QUEUE_SPARE,
+						  .priority = TG_PRIORITY_NORMAL,
+						  .since = now(),
+						  .due = {(now_ms + WAIT_MS) * 1000}};
+
+		s[i] = (struct stream){.name = 'a'};
+		assert_int_equal(queue_add(queue, &terms, loop, &ops, &s[i], &queue, &tried, now(),
+					   &s[i].waiter),
+				 0);
+	}
+	n_asked = 0;
+	queue_grant(queue, now(), find_none, &has_none);
+	assert_int_equal(n_asked, 1);
+	has_none = false;
+	queue_grant(queue, now(), find_none, &has_none);
+	assert_in_range(n_asked, 2, 1 + 64);
+	for (int i = 0; i < MANY; i++)
+		queue_leave(queue, &s[i].waiter);
+}
+
 static void
 full_and_calm_refuses_the_newcomer(void **state)
 {
@@ -715,6 +793,8 @@ main(void)
 		TEST(nobody_is_missed_where_the_order_turns),
 		TEST(whose_time_is_over_is_given_nothing),
 		TEST(classes_come_before_age),
+		TEST(who_waits_for_backups_may_be_shed),
+		TEST(many_that_wait_in_vain_are_not_all_asked),
 		TEST(full_and_calm_refuses_the_newcomer),
 		TEST(full_and_overloaded_sheds_the_oldest),
 		TEST(lowest_class_is_shed_and_never_a_higher_one),
