@@ -25,7 +25,7 @@ static const struct conf_field retry_fields[] = {
 		.max = 203,
 		.preset_note = "connect, empty-response and response-timeout",
 		.help = "What is tried again: \\(dqconnect\\(dq, when no connection could be made; "
-			"\\(dqempty-response\\(dq, when the backend closed without a byte of an answer; "
+			"\\(dqempty-response\\(dq, when the backend closed before the head of an answer was whole; "
 			"\\(dqresponse-timeout\\(dq, when no answer began in time; and statuses from "
 			"\\(dq400\\(dq to \\(dq599\\(dq. All but the first, for idempotent requests only, "
 			"unless the backend provably got no byte of the request. TCP connections "
@@ -101,7 +101,7 @@ const struct conf_schema conf_schema_retry = {
 		"with any body. The access log has the backends that failed and why (failed=), who chose the last one "
 		"(choice=), and where one failed and no other was tried, the reason (no_retry=): "
 		"not-idempotent; unrepeatable-body, as not all of it is here any more; interim-answer, as one has gone to the client; not-configured, by on; attempts "
-		"and budget, used up.",
+		"and budget, used up. An answer that is malformed (bad-answer), or cut behind its head (answer-cut), is never asked for again.",
 	.fields = retry_fields,
 	.check = retry_check,
 };

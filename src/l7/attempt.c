@@ -279,7 +279,8 @@ may_say_again(const struct stream *s)
 static bool
 may_try_again(struct stream *s, bool does_no_harm, unsigned cause)
 {
-	if (does_no_harm && s->req.can_replay)
+	/* What is not configured is told first: nothing that a client changes helps then. */
+	if ((does_no_harm && s->req.can_replay) || !tries_are_for(s->service, cause))
 		return tries_again(&s->tries, s->service, cause);
 	if (!does_no_harm)
 		s->tries.denied = TG_DENIED_METHOD;

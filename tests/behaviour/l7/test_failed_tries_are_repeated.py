@@ -92,6 +92,14 @@ def test_what_cannot_be_repeated_is_not(shared_tidegate, recording_backend, scri
     assert good.requests == []
 
 
+def test_what_is_not_configured_is_told_so(shared_tidegate, recording_backend):
+    """Also of what could not be repeated if it were."""
+    bad, good = recording_backend(dies), recording_backend()
+    tg = shared_tidegate(conf.http(*pair(bad, good), workers=1, service=retry('on = ( "connect" );')))
+    assert tg.exchange(client.post(b"hello", "/x")).status == 502
+    assert tg.access.wait(path="/x")["no_retry"] == "not-configured"
+
+
 def test_a_failed_connect_is_repeated_for_any_method(shared_tidegate, recording_backend):
     good = recording_backend()
     tg = shared_tidegate(conf.http(*pair(dead(), good), workers=1))
