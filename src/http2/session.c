@@ -226,7 +226,9 @@ feed(struct h2_session *s, const void *p, size_t n)
 	h2_frames_see(&s->frames, p, n);
 	used = nghttp2_session_mem_recv(s->ng, p, n);
 	s->received += n;
-	h2_account_ignored(s);
+	/* Else it did not look at the rest. */
+	if (used == (ssize_t)n)
+		h2_account_ignored(s);
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
 	if (used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
 		h2_account_calm(s, H2_CALM_CONTINUATION);

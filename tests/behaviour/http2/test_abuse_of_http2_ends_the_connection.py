@@ -62,6 +62,13 @@ def continuation(peer):
         peer.try_send(frames.ContinuationFrame(peer.next_stream, b""))
 
 
+def continuation_at_once(peer):
+    """In one write: what comes behind the last that is allowed is not looked at."""
+    stream = peer.next_stream
+    head = frames.HeadersFrame(stream, peer.encoder.encode(h2.get("/")))
+    peer.try_send(head.serialize() + frames.ContinuationFrame(stream, b"").serialize() * 100)
+
+
 def heads(peer):
     """Each costs more than it says, and is answered (431)."""
     for _ in range(30):
@@ -154,7 +161,7 @@ def settings_of_many_entries(peer):
 
 CASES = {"ended (DATA)": ended_data, "ended (HEADERS)": ended_heads, "settings (entries)": settings_of_many_entries,
          "resets": resets, "errors": errors, "errors (431)": heads, "head": packed_head,
-         "continuation": continuation, "settings": many_settings, "pings": pings, "empty-data": empty_data,
+         "continuation": continuation, "continuation (at once)": continuation_at_once, "settings": many_settings, "pings": pings, "empty-data": empty_data,
          "empty-data (padded)": padded_data, "pings (answers)": ping_answers,
          "priority": priority, "priority (goaway)": goaways, "priority (unknown)": unknown, "window-updates": window_updates}
 
