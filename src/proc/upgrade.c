@@ -237,6 +237,7 @@ give_secrets(int channel, const struct conf *conf)
 		snprintf(m.service, sizeof(m.service), "%s", s->name);
 		snprintf(m.secret, sizeof(m.secret), "%s", s->sticky.secret);
 		rc = channel_send(channel, MSG_GIVE_SECRET, &m, sizeof(m), -1);
+		explicit_bzero(&m, sizeof(m));
 	}
 	return rc;
 }
