@@ -85,7 +85,7 @@ find_place(void *arg, const struct balance_query *query, struct queue_news *ret)
 	}
 	if (entry == TG_VIEW_NONE) {
 		any.n_tried = 0;
-		ret->has_none = query->n_tried > 0 && !spare_has_room(s->view, &any);
+		ret->has_none = !has_untried(s->view, query) && !spare_has_room(s->view, &any);
 		return false;
 	}
 	ret->backend = s->backends[s->view->entries[entry].backend]->slot;

@@ -2,11 +2,10 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/container.h"
 
-/* Of those who have tried something, in one go: what nobody of so many may have may be for one behind them. */
+/* Of those that wait for backups, in one go: what nobody of so many may have may be for one behind them. */
 #define REFUSED_MAX 64u
 
 enum waiter_state { WAITER_WAITING = 0, WAITER_GRANTED = 1, WAITER_SHED = 2, WAITER_MOVED = 3 };
@@ -350,7 +349,7 @@ struct walk {
 	unsigned place; /* of the list, in the order in which they are served */
 	bool youngest;  /* first, in this list: as it was when the walk came to it */
 	bool skips[QUEUE_LINE_COUNT]; /* there is nothing for any of that line */
-	unsigned n_refused;
+	unsigned n_refused; /* that wait for backups */
 };
 
 /* The first of the first list at or after `place` with somebody in it. */
@@ -388,12 +387,8 @@ refuse(struct walk *walk, const struct waiter *w)
 	/* Those that are left are in backups beside what serves. */
 	if (is_full)
 		walk->skips[QUEUE_HELD] = walk->skips[QUEUE_PLACE] = true;
-	if (w->terms.line == QUEUE_SPARE && w->news.has_none)
+	if (w->terms.line == QUEUE_SPARE && (w->news.has_none || ++walk->n_refused == REFUSED_MAX))
 		is_full = walk->skips[QUEUE_SPARE] = true;
-	if (++walk->n_refused == REFUSED_MAX) {
-		memset(walk->skips, true, sizeof(walk->skips));
-		is_full = true;
-	}
 	return is_full;
 }
 

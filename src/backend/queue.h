@@ -119,8 +119,8 @@ void queue_evict(struct queue *queue, struct loop *loop);
  * Gives places to those who wait, in order, as long as `find` has one. `find`
  * is called under the lock: the place it returns is taken already; false: none
  * is left for this one. Who has tried something is passed over then, as another
- * may take what it must not, and 64 such at most; after who has not tried anything those alone are asked that wait for
- * backups, and none of these after has_none.
+ * may take what it must not; after who has not tried anything those alone are asked that wait for
+ * backups, and of these 64 at most that are refused, none after has_none.
  */
 void queue_grant(struct queue *queue, struct mono now,
 		 bool (*find)(void *arg, const struct balance_query *query, struct queue_news *ret),

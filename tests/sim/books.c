@@ -368,7 +368,7 @@ refused(struct sim *sim, struct sim_stream *s)
 
 	s->passed_over = sim->queue.offers;
 	sim->queue.is_for_spares |= s->n_tried == 0;
-	sim->queue.has_no_spare |= s->awaits_spare && !has_free_spare(view);
+	sim->queue.has_no_spare |= s->awaits_spare && !has_untried(s, view) && !has_free_spare(view);
 	if (backend != SIM_NONE)
 		sim_break(sim, s->id, backend, "room that was not found");
 }

@@ -346,6 +346,45 @@ find_none(void *arg, const struct balance_query *query, struct queue_news *ret)
 	return false;
 }
 
+static void
+add_tried(struct stream *s, enum queue_line line, unsigned n_tried)
+{
+	const struct balance_query tried = {.n_tried = (uint8_t)n_tried};
+	const struct queue_terms terms = {.line = line,
+					  .priority = TG_PRIORITY_NORMAL,
+					  .since = now(),
+					  .due = {(now_ms + WAIT_MS) * 1000}};
+
+	*s = (struct stream){.name = (char)('a' + n_tried)};
+	assert_int_equal(queue_add(queue, &terms, loop, &ops, s, &queue, &tried, now(), &s->waiter), 0);
+}
+
+static bool
+find_for_second(void *arg, const struct balance_query *query, struct queue_news *ret)
+{
+	(void)arg;
+	ret->backend = 0;
+	return query->n_tried == 2;
+}
+
+/* What these have tried that one has not. */
+static void
+who_waits_behind_many_that_may_not_is_asked(void **state)
+{
+	enum { MANY = 200 };
+	static struct stream s[MANY];
+
+	(void)state;
+	queue_free(queue);
+	queue = queue_new(MAX, MANY, &gauges, &alarm_of_held);
+	for (int i = 0; i < MANY; i++)
+		add_tried(&s[i], QUEUE_PLACE, i < MANY - 1 ? 1 : 2);
+	queue_grant(queue, now(), find_for_second, NULL);
+	assert_story("+c");
+	for (int i = 0; i < MANY - 1; i++)
+		queue_leave(queue, &s[i].waiter);
+}
+
 /* A place that is given back anywhere asks; how many wait must not matter to whom it is given. */
 static void
 many_that_wait_in_vain_are_not_all_asked(void **state)
@@ -357,18 +396,8 @@ many_that_wait_in_vain_are_not_all_asked(void **state)
 	(void)state;
 	queue_free(queue);
 	queue = queue_new(MAX, MANY, &gauges, &alarm_of_held);
-	for (int i = 0; i < MANY; i++) {
-		const struct balance_query tried = {.n_tried = 1};
-		const struct queue_terms terms = {.line = QUEUE_SPARE,
-						  .priority = TG_PRIORITY_NORMAL,
-						  .since = now(),
-						  .due = {(now_ms + WAIT_MS) * 1000}};
-
-		s[i] = (struct stream){.name = 'a'};
-		assert_int_equal(queue_add(queue, &terms, loop, &ops, &s[i], &queue, &tried, now(),
-					   &s[i].waiter),
-				 0);
-	}
+	for (int i = 0; i < MANY; i++)
+		add_tried(&s[i], QUEUE_SPARE, 1);
 	n_asked = 0;
 	queue_grant(queue, now(), find_none, &has_none);
 	assert_int_equal(n_asked, 1);
@@ -795,6 +824,7 @@ main(void)
 		TEST(classes_come_before_age),
 		TEST(who_waits_for_backups_may_be_shed),
 		TEST(many_that_wait_in_vain_are_not_all_asked),
+		TEST(who_waits_behind_many_that_may_not_is_asked),
 		TEST(full_and_calm_refuses_the_newcomer),
 		TEST(full_and_overloaded_sheds_the_oldest),
 		TEST(lowest_class_is_shed_and_never_a_higher_one),
