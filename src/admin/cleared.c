@@ -136,8 +136,7 @@ clear_health(struct admin_source *s)
 void
 cleared_set_sums(struct admin_source *s)
 {
-	for (uint32_t slot = 1; slot < segment_used(s->segment); slot++) {
+	for (uint32_t slot = 1; slot < segment_used(s->segment); slot++)
 		clear_sums(s, slot);
-	}
 	clear_health(s);
 }

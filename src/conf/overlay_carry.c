@@ -270,16 +270,14 @@ conf_draft_apply(struct conf_draft *d, const struct conf_state *state, conf_draf
 int
 conf_keep_secret(struct conf *conf, const char *service, const char *secret)
 {
-	for (size_t i = 0; i < conf->n_services; i++) {
-		struct conf_sticky *sticky = &conf->services[i].sticky;
-		char *text = (char *)(uintptr_t)secret;
+	const struct conf_service *found = conf_find_service(conf, service);
+	char *text = (char *)(uintptr_t)secret;
 
-		if (!sticky->has_made_secret || strcmp(conf->services[i].name, service) != 0)
-			continue;
-		if (!draft_dup_text(&conf_box_of(conf)->parts[i]->arena, &text))
-			return -TG_ENOMEM;
-		sticky->secret = text;
-	}
+	if (!found || !found->sticky.has_made_secret)
+		return 0;
+	if (!draft_dup_text(&conf_box_of(conf)->parts[found->index]->arena, &text))
+		return -TG_ENOMEM;
+	conf->services[found->index].sticky.secret = text;
 	return 0;
 }
 
